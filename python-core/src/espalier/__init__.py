@@ -1,0 +1,40 @@
+"""espalier: training jobs on your own machines.
+
+Names are resolved on first use (PEP 562), so that `import espalier` inside a job costs next to nothing.
+"""
+
+from typing import TYPE_CHECKING, Any, List
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "EspalierError": "espalier.errors",
+    "Experiment": "espalier.experiment",
+    "Run": "espalier.run",
+    "ScriptRunConfig": "espalier.config",
+    "Workspace": "espalier.workspace",
+}
+
+__all__ = ["EspalierError", "Experiment", "Run", "ScriptRunConfig", "Workspace", "__version__"]
+
+if TYPE_CHECKING:
+    from espalier.config import ScriptRunConfig
+    from espalier.errors import EspalierError
+    from espalier.experiment import Experiment
+    from espalier.run import Run
+    from espalier.workspace import Workspace
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'espalier' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> List[str]:
+    return sorted(__all__)

@@ -1,0 +1,25 @@
+"""Canonical JSON and the digest: identity is content, computed here and nowhere else."""
+
+import hashlib
+import json
+from typing import Any
+
+
+def canonical_json(value: Any) -> bytes:
+    """The one byte string for a JSON value: sorted keys, no spaces, UTF-8, no NaN.
+
+    Raises:
+        ValueError: a number is not finite.
+    """
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8", "surrogatepass")
+
+
+def digest_bytes(data: bytes) -> str:
+    """SHA-256 of bytes, as `sha256:<64 hex digits>`."""
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of a JSON value's canonical form, as `sha256:<64 hex digits>`."""
+    return digest_bytes(canonical_json(value))

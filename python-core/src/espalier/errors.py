@@ -1,0 +1,54 @@
+"""The errors users can meet: one class, documented codes, the same in Python and R.
+
+Every message says what failed, what was seen, and what to do next. In R the condition's class is
+`espalier_error_<code>`, then `espalier_error`.
+"""
+
+from typing import Any, Dict
+
+
+class EspalierError(Exception):
+    """Any refusal or failure espalier reports.
+
+    Args:
+        code: Which kind of failure, one of `CODES`; stable, meant for programs.
+        message: What failed and what was seen, one or two sentences.
+        hint: What to do next; empty where nothing can be done.
+        **fields: Facts a program may want (`path`, `run_id`, `exit_code`, ...), JSON values only.
+    """
+
+    def __init__(self, code: str, message: str, hint: str = "", **fields: Any) -> None:
+        if code not in CODES:
+            raise KeyError(f"unknown error code {code!r}")
+        super().__init__(f"{message}\n{hint}" if hint else message)
+        self.code = code
+        self.message = message
+        self.hint = hint
+        self.fields: Dict[str, Any] = fields
+
+
+# code -> when it is raised. docs and R's help page list them from here.
+CODES: Dict[str, str] = {
+    "bad_argument": "an argument has the wrong type or value",
+    "bad_name": "a workspace, experiment, metric or artifact name breaks the naming rule",
+    "workspace_missing": "there is no workspace at that place",
+    "workspace_exists": "create_workspace() found one already there",
+    "workspace_read_only": "the workspace's folder cannot be written",
+    "newer_format": "the record was written by a newer espalier",
+    "damaged": "a record or event log cannot be parsed",
+    "source_missing": "the source directory does not exist or is no directory",
+    "source_unreadable": "a file of the source directory cannot be read, or is neither file, folder nor link",
+    "source_changed": "a file kept changing while the snapshot was taken",
+    "snapshot_damaged": "a stored file does not match its digest",
+    "script_missing": "the entry script does not exist, is a directory, or is left out by the ignore rules",
+    "input_missing": "an input's path does not exist",
+    "interpreter_missing": "Rscript or Python for the job was not found",
+    "run_missing": "there is no such run",
+    "run_failed": "the run that was waited for failed",
+    "run_not_active": "the run has ended, or is not the kind of run that can do this",
+    "artifact_missing": "the run has no such file",
+    "artifact_unsafe": "the file is a link that leaves the run's folder",
+    "file_exists": "the file to be written exists already",
+    "not_supported": "not in this version, or not on this system",
+    "internal": "a defect in espalier; please report it",
+}
