@@ -1,0 +1,123 @@
+"""What the runner and the queue need from a POSIX system; the only place that reads /proc or calls flock.
+
+Standard library only: the runner loads this file.
+"""
+
+import fcntl
+import os
+import signal
+from typing import Any, Dict, List, Optional, Tuple
+
+
+def boot_id() -> str:
+    """Identifies this boot of this machine; empty where the system does not tell."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def process_start(pid: int) -> Optional[int]:
+    """Start time of a living process in clock ticks since boot; None if it is dead or a zombie.
+
+    With the boot id it identifies a process beyond reuse of its number.
+    """
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in (b"Z", b"X") else int(fields[19])
+
+
+def try_lock(fd: int) -> bool:
+    """Take the exclusive flock of an open file without waiting."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def lock(fd: int) -> None:
+    """Take the exclusive flock of an open file, waiting for it."""
+    fcntl.flock(fd, fcntl.LOCK_EX)
+
+
+def kill_group(leader: int, number: int) -> bool:
+    """Signal a process group; False when nothing of it is left."""
+    try:
+        os.killpg(leader, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def processes_of_run(run_id: str) -> List[int]:
+    """Processes of this user whose environment carries the run's id: what a dead runner may have left behind."""
+    mark = b"ESPALIER_RUN_ID=" + run_id.encode("ascii")
+    found = []
+    for name in os.listdir("/proc") if os.path.isdir("/proc/self") else []:
+        if not name.isdigit():
+            continue
+        try:
+            with open(f"/proc/{name}/environ", "rb") as file:
+                if mark in file.read().split(b"\0"):
+                    found.append(int(name))
+        except OSError:
+            continue
+    return found
+
+
+def kill_processes_of_run(run_id: str) -> None:
+    """Kill what is left of a run, until nothing new appears (a process may fork while we look)."""
+    for _ in range(20):
+        pids = [pid for pid in processes_of_run(run_id) if pid != os.getpid()]
+        if not any(process_start(pid) is not None for pid in pids):
+            return
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except OSError:
+                continue
+
+
+def spawn_detached(argv: List[str], env: Dict[str, str], log: str, keep_fd: int) -> int:
+    """Start a process in a session of its own, stdin empty, stdout and stderr to a file.
+
+    `posix_spawn` and not `subprocess`: the module costs a finishing runner 10 ms to import, and forking an R
+    session with its threads and gigabytes is to be avoided.
+
+    Args:
+        keep_fd: A descriptor the process inherits; everything else it closes itself.
+    """
+    os.set_inheritable(keep_fd, True)
+    actions: List[Tuple[Any, ...]] = [
+        (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666),
+        (os.POSIX_SPAWN_DUP2, 1, 2),
+    ]
+    try:
+        return spawn_session(argv, env, actions)
+    finally:
+        os.set_inheritable(keep_fd, False)
+
+
+def spawn_session(argv: List[str], env: Dict[str, str], actions: List[Tuple[Any, ...]]) -> int:
+    """`posix_spawn` in a new session with default signals, whatever the starting process ignored or blocked."""
+    defaults = [signal.SIGPIPE, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGXFSZ]
+    return os.posix_spawn(
+        argv[0], argv, env, file_actions=actions, setsid=True, setsigdef=defaults, setsigmask=[]
+    )
+
+
+def close_inherited(keep: int) -> None:
+    """Close every descriptor above 2 except one: an R session's open files must not live on in its jobs."""
+    for name in os.listdir("/proc/self/fd") if os.path.isdir("/proc/self/fd") else map(str, range(3, 256)):
+        fd = int(name)
+        if fd > 2 and fd != keep:
+            try:
+                os.close(fd)
+            except OSError:
+                continue

@@ -1,0 +1,80 @@
+"""After the job: bring back what it wrote where our links were, and remove what is not kept."""
+
+import os
+import shutil
+import stat
+from typing import List
+
+from espalier.paths import RunPaths
+
+
+def collect_kept_folders(run: RunPaths) -> List[str]:
+    """Move `./outputs` and `./logs` home if the job replaced our links by folders of its own.
+
+    Returns:
+        Warnings, one for each thing that could not be kept.
+    """
+    warnings: List[str] = []
+    for name, home in (("outputs", run.outputs), ("logs", run.logs)):
+        path = os.path.join(run.work, name)
+        try:
+            mode = os.lstat(path).st_mode
+        except FileNotFoundError:
+            continue
+        if stat.S_ISDIR(mode):
+            _merge(path, home, warnings)
+        elif stat.S_ISLNK(mode) and os.readlink(path) != home:
+            warnings.append(
+                f"./{name} was replaced by a link to {os.readlink(path)}; what lies there was not kept."
+            )
+        elif not stat.S_ISLNK(mode):
+            _move(path, os.path.join(home, name), warnings)
+    return warnings
+
+
+def _merge(source: str, target: str, warnings: List[str]) -> None:
+    """Move a folder's entries into another, newer over older; iterative, so depth is no limit."""
+    pending = [(source, target)]
+    while pending:
+        folder, home = pending.pop()
+        os.makedirs(home, exist_ok=True)
+        for entry in os.scandir(folder):
+            destination = os.path.join(home, entry.name)
+            both_folders = entry.is_dir(follow_symlinks=False) and _is_folder(destination)
+            if both_folders:
+                pending.append((entry.path, destination))
+            else:
+                _move(entry.path, destination, warnings)
+
+
+def _is_folder(path: str) -> bool:
+    return os.path.isdir(path) and not os.path.islink(path)
+
+
+def _move(source: str, destination: str, warnings: List[str]) -> None:
+    try:
+        if _is_folder(destination):
+            shutil.rmtree(destination)
+        os.replace(source, destination)
+    except OSError as error:
+        warnings.append(f"{source} could not be kept: {error.strerror}.")
+
+
+def remove_working_copy(run: RunPaths) -> None:
+    """Remove the working copy and the links, so that the run can be prepared again."""
+    shutil.rmtree(run.work, ignore_errors=True)
+    shutil.rmtree(run.job, ignore_errors=True)
+
+
+def remove_scratch(run: RunPaths, keep_workdir: bool) -> None:
+    """Remove the working copy, the links and the environment of a run that has ended."""
+    if keep_workdir:
+        shutil.rmtree(run.job, ignore_errors=True)
+    else:
+        remove_working_copy(run)
+    for path in (run.env, run.runner_log):
+        try:
+            if path == run.env or os.path.getsize(path) == 0:
+                os.unlink(path)
+        except OSError:
+            continue

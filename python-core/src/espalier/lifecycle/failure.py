@@ -1,0 +1,111 @@
+"""Why a job failed, in its own words: the error its R recorded, else what its log ends with."""
+
+import json
+import os
+import re
+import signal
+from typing import Any, Dict, List, Optional
+
+from espalier.paths import RunPaths
+
+_TAIL_BYTES = 16_384
+_TAIL_LINES = 20
+_LINE_LENGTH = 500
+_MESSAGE_LENGTH = 3000
+
+
+def log_tail(path: str) -> List[str]:
+    """The last lines of a log, each cut to a readable length; empty if there is none."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(os.path.getsize(path) - _TAIL_BYTES, 0))
+            text = file.read().decode("utf-8", "replace")
+    except OSError:
+        return []
+    lines = [line[:_LINE_LENGTH] for line in text.replace("\r\n", "\n").split("\n")]
+    while lines and not lines[-1].strip():
+        lines.pop()
+    return lines[-_TAIL_LINES:]
+
+
+def job_error(run: RunPaths, exit_code: Optional[int], number: Optional[int]) -> Dict[str, Any]:
+    """The error record of a job that ended with a bad exit status.
+
+    Args:
+        exit_code: Its exit status, or None if a signal ended it.
+        number: The signal's number, or None.
+    """
+    tail = log_tail(run.log)
+    how = _how_it_ended(exit_code, number)
+    said = _recorded_r_error(run) or _python_error(tail) or _r_error(tail) or {}
+    message = f"{said['message']} ({how})" if said.get("message") else f"The job ended with {how}."
+    return {
+        "code": "job_killed" if number is not None else "job_failed",
+        "message": message[:_MESSAGE_LENGTH],
+        "call": said.get("call"),
+        "class": said.get("class", []),
+        "traceback": said.get("traceback", []),
+        "log_tail": tail,
+    }
+
+
+def _how_it_ended(exit_code: Optional[int], number: Optional[int]) -> str:
+    if number is None:
+        return f"exit status {exit_code}"
+    try:
+        return f"signal {number}, {signal.Signals(number).name}"
+    except ValueError:
+        return f"signal {number}"
+
+
+def _recorded_r_error(run: RunPaths) -> Optional[Dict[str, Any]]:
+    """The last uncaught error the R prelude wrote."""
+    best: Optional[Dict[str, Any]] = None
+    names = os.listdir(run.events) if os.path.isdir(run.events) else []
+    for name in names:
+        if not name.startswith("rprelude-"):
+            continue
+        with open(os.path.join(run.events, name), "rb") as file:
+            for line in file:
+                event = _event(line)
+                if event.get("type") == "error" and (best is None or event["time"] >= best["time"]):
+                    best = event
+    return best
+
+
+def _event(line: bytes) -> Dict[str, Any]:
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return {}
+    return event if isinstance(event, dict) else {}
+
+
+def _python_error(tail: List[str]) -> Optional[Dict[str, Any]]:
+    """`Type: message` below the last traceback of the log."""
+    starts = [i for i, line in enumerate(tail) if line.startswith("Traceback (most recent call last)")]
+    # a long traceback has its head above the tail; its frames are still recognisable
+    framed = any(re.match(r'  File ".*", line \d+', line) for line in tail)
+    if not starts and not framed:
+        return None
+    for line in reversed(tail):
+        found = re.match(r"([A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt|Warning)?)(?:: (.*))?$", line)
+        if found and not line.startswith(" "):
+            return {
+                "message": line,
+                "class": [found.group(1)],
+                "traceback": tail[starts[-1] :] if starts else tail,
+            }
+    return None
+
+
+def _r_error(tail: List[str]) -> Optional[Dict[str, Any]]:
+    """R's own `Error in call : message`, for R that ran without the prelude."""
+    for i in range(len(tail) - 1, -1, -1):
+        if re.match(r"Error(?: in .*)?\s?:", tail[i]):
+            end = tail[i:]
+            stop = next(
+                (k for k, line in enumerate(end) if re.match(r"Calls: |Execution halted", line)), len(end)
+            )
+            return {"message": "\n".join(end[:stop])}
+    return None

@@ -1,0 +1,88 @@
+"""The end of a run: one function whoever writes it (runner, guardian, the reaper of a dead runner, a cancel)."""
+
+import os
+import time
+from typing import Any, Dict, List, Optional
+
+from espalier import states
+from espalier.lifecycle.collect import collect_kept_folders, remove_scratch
+from espalier.lifecycle.failure import job_error, log_tail
+from espalier.lifecycle.outcome import Outcome, outcome_fields
+from espalier.lifecycle.status import move
+from espalier.lifecycle.summary import last_metrics
+from espalier.paths import RunPaths
+from espalier.records import now_iso, read_record
+
+
+def finish_job(run: RunPaths, status: Dict[str, Any], outcome: Outcome) -> Dict[str, Any]:
+    """Write the final state of a run whose job was started and has ended."""
+    if outcome.stopped_by == "timed_out":
+        state, error = (
+            states.CANCELED,
+            _stop_error(run, "timed_out", "The run took longer than its limit and was stopped."),
+        )
+    elif outcome.stopped_by == "canceled":
+        state, error = states.CANCELED, _stop_error(run, "canceled", canceled_message(run))
+    elif outcome.exit_code == 0:
+        state, error = states.COMPLETED, None
+    else:
+        state, error = states.FAILED, job_error(run, outcome.exit_code, outcome.signal)
+    return finish(run, status, state, error, **outcome_fields(outcome))
+
+
+def finish(
+    run: RunPaths, status: Dict[str, Any], state: str, error: Optional[Dict[str, Any]], **fields: Any
+) -> Dict[str, Any]:
+    """Write a final state, durable, after bringing home what the job left; then remove what is not kept.
+
+    Idempotent: killed anywhere in between, it is called again and does the rest.
+    """
+    warnings = list(status.get("warnings", [])) + collect_kept_folders(run)
+    summary = last_metrics(run)
+    if summary is not None:
+        fields["metrics"] = summary
+    record = move(
+        run, status, state, sync=True, ended_at=now_iso(time.time()), error=error, warnings=warnings, **fields
+    )
+    clean(run)
+    return record
+
+
+def clean(run: RunPaths) -> None:
+    """Remove what an ended run does not keep."""
+    try:
+        keep = bool(read_record(run.spec).get("keep_workdir"))
+    except Exception:  # a damaged spec must not stop the clean-up; keeping the folder is the safe side
+        keep = True
+    remove_scratch(run, keep)
+
+
+def plain_error(code: str, message: str, tail: Optional[List[str]] = None) -> Dict[str, Any]:
+    """An error record that does not come from the job's own words."""
+    return {
+        "code": code,
+        "message": message,
+        "call": None,
+        "class": [],
+        "traceback": [],
+        "log_tail": tail or [],
+    }
+
+
+def finish_lost(run: RunPaths, status: Dict[str, Any]) -> Dict[str, Any]:
+    """The final state of a run whose runner died while the job ran."""
+    message = "The process that ran this job was killed, and the job with it. It is not run again by itself."
+    return finish(run, status, states.FAILED, plain_error("runner_lost", message, log_tail(run.log)))
+
+
+def canceled_message(run: RunPaths) -> str:
+    """Who asked for the cancel, as far as it is known."""
+    try:
+        by = read_record(run.cancel).get("by", "somebody")
+        return f"Canceled by {by}."
+    except Exception:  # no request file: a signal from outside, the machine shutting down
+        return "Canceled: the runner was told to stop by a signal from outside espalier."
+
+
+def _stop_error(run: RunPaths, code: str, message: str) -> Dict[str, Any]:
+    return plain_error(code, message, log_tail(run.log) if os.path.exists(run.log) else [])

@@ -1,0 +1,21 @@
+"""How a job ended."""
+
+from typing import Any, Dict, NamedTuple, Optional
+
+
+class Outcome(NamedTuple):
+    """How a job ended: its real exit status, and why we ended it, if we did."""
+
+    exit_code: Optional[int]
+    signal: Optional[int]
+    stopped_by: Optional[str]  # None, "canceled" or "timed_out"
+    duration: float
+
+
+def outcome_fields(outcome: Outcome) -> Dict[str, Any]:
+    """The outcome as fields of status.json."""
+    return {
+        "exit_code": outcome.exit_code,
+        "signal": outcome.signal,
+        "duration_seconds": round(max(outcome.duration, 0.0), 6),
+    }

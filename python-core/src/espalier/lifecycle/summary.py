@@ -1,0 +1,37 @@
+"""The last value of each scalar metric, kept in the final state so that lists of runs need not read event logs."""
+
+import json
+import os
+from typing import Any, Dict, Optional
+
+from espalier.paths import RunPaths
+
+# Above this size of all logs together reading them would delay the end of the run; readers do it when asked.
+_LIMIT_BYTES = 8 * 1024 * 1024
+
+
+def last_metrics(run: RunPaths) -> Optional[Dict[str, Dict[str, Any]]]:
+    """Metric name -> `{"kind", "value"}` of its last event; None if the logs are too large."""
+    try:
+        entries = [entry for entry in os.scandir(run.events) if entry.name.endswith(".jsonl")]
+    except FileNotFoundError:
+        return {}
+    if sum(entry.stat().st_size for entry in entries) > _LIMIT_BYTES:
+        return None
+    last: Dict[str, Any] = {}
+    for entry in sorted(entries, key=lambda entry: entry.name):
+        with open(entry.path, "rb") as file:
+            for line in file:
+                if line.startswith(b'{"type":"metric"'):
+                    _take(line, last)
+    return {name: {"kind": event["kind"], "value": event["value"]} for name, event in last.items()}
+
+
+def _take(line: bytes, last: Dict[str, Any]) -> None:
+    try:
+        event = json.loads(line)
+        known = last.get(event["name"])
+        if known is None or event["time"] >= known["time"]:
+            last[event["name"]] = event
+    except (ValueError, KeyError, TypeError):
+        pass  # a torn or damaged line: the reader of the metrics reports it

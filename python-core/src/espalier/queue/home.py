@@ -1,0 +1,61 @@
+"""Where this host's and user's queue lives, how many runs it may execute at once, and its one lock."""
+
+import json
+import os
+import socket
+from contextlib import contextmanager
+from typing import Iterator
+
+from espalier.adapters import posix
+from espalier.errors import EspalierError
+from espalier.paths import QueuePaths
+
+
+def state_folder() -> str:
+    """The folder of espalier's own state for this user, whatever the host."""
+    chosen = os.environ.get("ESPALIER_STATE_DIR")
+    if chosen:
+        return chosen
+    base = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
+    return os.path.join(base, "espalier")
+
+
+def queue_paths() -> QueuePaths:
+    """The queue of this host and user; its folders are made on first use."""
+    paths = QueuePaths(os.path.join(state_folder(), "queue", socket.gethostname() or "localhost"))
+    for folder in (paths.tickets, paths.leases):
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+    return paths
+
+
+@contextmanager
+def allocator(paths: QueuePaths) -> Iterator[None]:
+    """Hold the allocator's lock: whoever has it may move tickets and leases. Held for milliseconds."""
+    fd = os.open(paths.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        posix.lock(fd)
+        yield
+    finally:
+        os.close(fd)
+
+
+def max_concurrent_runs(paths: QueuePaths) -> int:
+    """How many runs this host executes at once for this user; default: the processors it may use."""
+    try:
+        with open(paths.config, encoding="utf-8") as file:
+            value = json.load(file).get("max_concurrent_runs")
+    except (OSError, ValueError, AttributeError):
+        value = None
+    if isinstance(value, int) and value >= 1:
+        return value
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def set_max_concurrent_runs(paths: QueuePaths, value: int) -> None:
+    """Set the limit. Runs that execute already go on."""
+    from espalier.records import replace_record
+
+    if value < 1:
+        raise EspalierError("bad_argument", f"max_concurrent_runs must be at least 1, not {value}.")
+    replace_record(paths.config, {"format": 1, "max_concurrent_runs": value}, paths.root)

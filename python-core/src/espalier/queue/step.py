@@ -1,0 +1,158 @@
+"""The scheduling step: reap what died, start what waits. Short, and anyone may call it: submit, a finishing runner, a reader.
+
+Standard library, L0 and the POSIX adapter only: the runner calls it too.
+"""
+
+import os
+import sys
+from typing import Any, Dict, List
+
+from espalier import states
+from espalier.adapters import posix
+from espalier.errors import EspalierError
+from espalier.lifecycle.finish import canceled_message, clean, finish, finish_lost, plain_error
+from espalier.lifecycle.status import move, read_status
+from espalier.paths import QueuePaths, RunPaths
+from espalier.queue.home import allocator, max_concurrent_runs, queue_paths
+from espalier.queue.tickets import Lease, Ticket, add_ticket, claim, is_dead, leases, remove, tickets
+
+_RUNNER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "runner", "__main__.py")
+
+
+def step() -> None:
+    """Move this host's queue on."""
+    paths = queue_paths()
+    with allocator(paths):
+        step_locked(paths)
+
+
+def release_and_step(run_id: str, lease_fd: int) -> None:
+    """Give up a lease and move the queue on."""
+    paths = queue_paths()
+    with allocator(paths):
+        remove(paths.lease(run_id))
+        os.close(lease_fd)
+        step_locked(paths)
+
+
+def step_locked(paths: QueuePaths) -> None:
+    """The step itself, under the allocator's lock."""
+    used = sum(lease.slots for lease in _reap(paths))
+    limit = max_concurrent_runs(paths)
+    if used >= limit:
+        return
+    for ticket in tickets(paths):
+        if _start(paths, ticket):
+            used += 1
+        if used >= limit:
+            return
+
+
+def _reap(paths: QueuePaths) -> List[Lease]:
+    """Settle leases nobody holds any more; returns the living ones."""
+    alive = []
+    for lease in leases(paths):
+        if is_dead(lease.path):
+            if settle(paths, lease.run_id, lease.run_dir):
+                remove(lease.path)
+        else:
+            alive.append(lease)
+    return alive
+
+
+def settle(paths: QueuePaths, run_id: str, run_dir: str) -> bool:
+    """Bring a run whose runner is dead to a legal state: queued again if its job was never started, else Failed.
+
+    Returns:
+        True when nothing is left to do for it.
+    """
+    run = RunPaths(run_dir)
+    try:
+        status = read_status(run)
+        if states.is_final(status["state"]):
+            clean(run)
+        elif status.get("started_at"):
+            posix.kill_processes_of_run(run_id)
+            finish_lost(run, read_status(run))
+        else:
+            _queue_again(paths, run, run_id, status)
+    except (FileNotFoundError, EspalierError):
+        pass  # deleted, damaged or newer: nothing of it can be executed
+    except OSError:
+        return False  # a full or read-only disk: the next step tries again
+    return True
+
+
+def _queue_again(paths: QueuePaths, run: RunPaths, run_id: str, status: Dict[str, Any]) -> None:
+    from espalier.lifecycle.collect import remove_working_copy
+
+    remove_working_copy(run)
+    if status["state"] != states.QUEUED:
+        move(run, status, states.QUEUED)
+    add_ticket(paths, run_id, run.root)
+
+
+def _start(paths: QueuePaths, ticket: Ticket) -> bool:
+    """Start one queued run; False if there was nothing to start."""
+    run = RunPaths(ticket.run_dir)
+    try:
+        status = read_status(run)
+    except (OSError, EspalierError):
+        remove(ticket.path)  # submit was killed before the run existed, or the run was deleted
+        return False
+    if states.is_final(status["state"]) or status.get("started_at"):
+        remove(ticket.path)
+        return False
+    if os.path.exists(run.cancel):
+        finish(run, status, states.CANCELED, plain_error("canceled", canceled_message(run)))
+        remove(ticket.path)
+        return False
+    lease = claim(paths, ticket)
+    if lease is None:
+        return False
+    try:
+        _spawn_runner(run, lease)
+    except OSError as error:
+        message = f"The runner could not be started: {error.strerror}."
+        finish(run, status, states.FAILED, plain_error("start_failed", message))
+        remove(paths.lease(ticket.run_id))
+        return False
+    finally:
+        os.close(lease)
+    return True
+
+
+def _spawn_runner(run: RunPaths, lease: int) -> None:
+    log_folder = os.path.dirname(run.runner_log)
+    os.makedirs(log_folder, exist_ok=True)
+    argv = [interpreter(), "-I", "-S", "-X", "utf8"]
+    if sys.pycache_prefix:
+        argv += ["-X", f"pycache_prefix={sys.pycache_prefix}"]
+    argv += [_RUNNER, run.root, str(lease)]
+    kept = ("PATH", "HOME", "TMPDIR", "ESPALIER_STATE_DIR", "XDG_STATE_HOME")
+    env = {name: os.environ[name] for name in kept if name in os.environ}
+    _children.append(posix.spawn_detached(argv, env, run.runner_log, lease))
+    _forget_ended_children()
+
+
+# Runners this process started: it is their parent and must collect them, or they stay as zombies while R lives.
+_children: List[int] = []
+
+
+def _forget_ended_children() -> None:
+    for pid in list(_children):
+        try:
+            ended = os.waitpid(pid, os.WNOHANG)[0] == pid
+        except ChildProcessError:
+            ended = True
+        if ended:
+            _children.remove(pid)
+
+
+def interpreter() -> str:
+    """The Python that runs the runner: this one, even when it is embedded in another program (R)."""
+    for path in (getattr(sys, "_base_executable", None), sys.executable):
+        if path and os.path.basename(path).startswith("python") and os.access(path, os.X_OK):
+            return str(path)
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    return os.path.join(sys.base_exec_prefix, "bin", version)

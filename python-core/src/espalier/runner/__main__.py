@@ -1,0 +1,118 @@
+"""The runner: `python -I -S runner/__main__.py RUN_DIR LEASE_FD`.
+
+Executes one prepared run and records its end. Started by file path in isolated mode; nothing it loads
+needs more than the standard library. It leads a session of its own and holds the run's lease by the inherited descriptor.
+"""
+
+import os
+import sys
+import time
+from typing import Any, Dict, List, Tuple
+
+# appended, not prepended: the folder may be a site-packages, and the standard library comes first
+sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+
+from espalier import states
+from espalier.adapters import posix
+from espalier.errors import EspalierError
+from espalier.lifecycle.status import move, read_status
+from espalier.paths import RunPaths
+from espalier.records import now_iso, read_record
+from espalier.runner.prepare import job_environment, prepare_folders
+
+
+def main(run_dir: str, lease_fd: int) -> None:
+    """Execute the run and leave the queue going on, whatever happened."""
+    posix.close_inherited(keep=lease_fd)
+    os.set_inheritable(lease_fd, False)
+    run = RunPaths(run_dir)
+    try:
+        execute(run, lease_fd)
+    except Exception as error:
+        import traceback
+
+        traceback.print_exc()
+        _fail(run, "prepare_failed", f"The run could not be prepared: {error}")
+    release(run, lease_fd)
+
+
+def execute(run: RunPaths, lease_fd: int) -> None:
+    """Prepare, start, watch, finish."""
+    pid = os.getpid()
+    status = move(
+        run,
+        read_status(run),
+        states.PREPARING,
+        pid=pid,
+        boot_id=posix.boot_id(),
+        pid_start=posix.process_start(pid),
+    )
+    spec = read_record(run.spec)
+    workspace = os.path.dirname(os.path.dirname(run.shard))
+    try:
+        prepare_folders(run, workspace, spec, read_record(run.env).get("links", {}))
+        env = job_environment(run, workspace, spec)
+    except EspalierError as error:
+        return _fail(run, "prepare_failed", error.message)
+    # the finishing modules are imported later, while the job runs: they are not on the way to its start
+    from espalier.runner import watch
+
+    watch.block_signals()
+    started = time.monotonic()
+    now = now_iso(time.time())
+    status = move(run, status, states.RUNNING, prepared_at=now, started_at=now)
+    try:
+        job = _start(run, spec["command"], env)
+    except OSError as error:
+        return _fail(run, "start_failed", f"{spec['command'][0]} could not be started: {error.strerror}.")
+
+    from espalier.lifecycle.finish import finish_job
+    from espalier.runner.guardian import start_guardian
+
+    guardian = start_guardian(job, spec["id"], lambda: _take_over(run, lease_fd))
+    outcome = watch.watch(run, job, started, spec.get("max_run_duration_seconds"))
+    finish_job(run, status, outcome)
+    guardian.dismiss()
+
+
+def _start(run: RunPaths, command: List[str], env: Dict[str, str]) -> int:
+    os.makedirs(os.path.dirname(run.log), exist_ok=True)
+    actions: List[Tuple[Any, ...]] = [
+        (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 1, run.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666),
+        (os.POSIX_SPAWN_DUP2, 1, 2),
+    ]
+    os.chdir(run.work)  # posix_spawn cannot set it for the child alone
+    try:
+        return posix.spawn_session(command, env, actions)
+    finally:
+        os.chdir("/")
+
+
+def _take_over(run: RunPaths, lease_fd: int) -> None:
+    """In the guardian: the runner died, the job is dead."""
+    from espalier.lifecycle.finish import finish_lost
+
+    status = read_status(run)
+    if not states.is_final(status["state"]):
+        finish_lost(run, status)
+    release(run, lease_fd)
+
+
+def _fail(run: RunPaths, code: str, message: str) -> None:
+    from espalier.lifecycle.finish import finish, plain_error
+
+    status = read_status(run)
+    if not states.is_final(status["state"]):
+        finish(run, status, states.FAILED, plain_error(code, message))
+
+
+def release(run: RunPaths, lease_fd: int) -> None:
+    """Give the slot back and start who is next, in one critical section, so that no wake-up is lost."""
+    from espalier.queue.step import release_and_step
+
+    release_and_step(os.path.basename(run.root), lease_fd)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))

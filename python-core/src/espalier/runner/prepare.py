@@ -1,0 +1,77 @@
+"""What a job needs around it before it starts: its working copy, its kept folders, its environment."""
+
+import os
+import re
+from typing import Any, Dict, Optional
+
+from espalier.paths import RunPaths
+from espalier.records import read_record
+
+_HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def prepare_folders(run: RunPaths, workspace: str, spec: Dict[str, Any], links: Dict[str, str]) -> None:
+    """Make the working copy and the folders that are kept.
+
+    Args:
+        workspace: The workspace's folder.
+        links: Path below `.job/` -> target, how the job finds espalier in R and in Python.
+    """
+    for folder in (run.outputs, run.logs, run.events, run.payloads):
+        os.makedirs(folder, exist_ok=True)
+    if spec.get("snapshot"):
+        from espalier.runner.workdir import materialise
+
+        materialise(workspace, spec["snapshot"]["id"], run.work)
+    else:
+        os.mkdir(run.work)
+    for name, target in links.items():
+        path = os.path.join(run.job, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        os.symlink(target, path)
+    link_kept_folders(run)
+
+
+def link_kept_folders(run: RunPaths) -> None:
+    """`./outputs` and `./logs` of the job are the run's own, so they are visible while it runs and outlive a crash."""
+    os.symlink(run.outputs, os.path.join(run.work, "outputs"))
+    os.symlink(run.logs, os.path.join(run.work, "logs"))
+
+
+def job_environment(run: RunPaths, workspace: str, spec: Dict[str, Any]) -> Dict[str, str]:
+    """The job's variables: what env.json holds, then ours (protocol.md, "Inside the job")."""
+    variables: Dict[str, str] = dict(read_record(run.env)["variables"])
+    ours = {
+        "ESPALIER_RUN_DIR": run.root,
+        "ESPALIER_RUN_ID": spec["id"],
+        "ESPALIER_EXPERIMENT": spec["experiment"],
+        "ESPALIER_WORKSPACE": workspace,
+        "AZUREML_RUN_ID": spec["id"],
+        "AZUREML_EXPERIMENT_ID": spec["experiment"],
+        "AZUREML_ARM_WORKSPACE_NAME": os.path.basename(workspace),
+        "AZUREML_ARM_PROJECT_NAME": spec["experiment"],
+        "AZUREML_OUTPUT_DIRECTORY": run.outputs,
+        "AZUREML_LOGDIRECTORY_PATH": run.logs,
+        "R_PROFILE_USER": os.path.join(_HERE, "prelude.R"),
+        "PYTHONPATH": _joined(os.path.join(run.job, "python"), variables.get("PYTHONPATH")),
+        # prints appear when they happen, not when a buffer fills: the log is watched live
+        "PYTHONUNBUFFERED": variables.get("PYTHONUNBUFFERED", "1"),
+    }
+    if "R_PROFILE_USER" in variables:
+        ours["ESPALIER_PREVIOUS_R_PROFILE_USER"] = variables["R_PROFILE_USER"]
+    if os.path.isdir(os.path.join(run.job, "R")):
+        ours["R_LIBS"] = _joined(variables.get("R_LIBS"), os.path.join(run.job, "R"))
+    if spec.get("seed") is not None:
+        ours["ESPALIER_SEED"] = str(spec["seed"])
+    for item in spec.get("inputs", []):
+        ours[input_variable(item["name"])] = item["path"]
+    return {**variables, **ours}
+
+
+def input_variable(name: str) -> str:
+    """Name of the variable that holds an input's path."""
+    return "ESPALIER_INPUT_" + re.sub("[^A-Z0-9]", "_", name.upper())
+
+
+def _joined(*parts: Optional[str]) -> str:
+    return os.pathsep.join(part for part in parts if part)
