@@ -1,0 +1,39 @@
+"""Types that public signatures use, beside Python's own."""
+
+from typing import Any, Dict, List, Mapping, Sequence
+
+# How one column of a frame is to be read; `time` is seconds since 1970, UTC.
+KINDS = ("double", "integer", "logical", "string", "time")
+
+
+class Frame:
+    """A small table: named columns of equal length, each with its kind. None is a missing value.
+
+    Args:
+        columns: Column name to values, in the order to show.
+        kinds: Column name to one of `KINDS`, for every column.
+
+    Raises:
+        ValueError: a column has no kind, an unknown kind, or another length than the first.
+    """
+
+    def __init__(self, columns: Mapping[str, Sequence[Any]], kinds: Mapping[str, str]) -> None:
+        self.columns: Dict[str, List[Any]] = {name: list(values) for name, values in columns.items()}
+        self.kinds: Dict[str, str] = {}
+        lengths = {len(values) for values in self.columns.values()}
+        if len(lengths) > 1:
+            raise ValueError(f"columns of different lengths: {sorted(lengths)}")
+        for name in self.columns:
+            kind = kinds.get(name, "none")
+            if kind not in KINDS:
+                raise ValueError(f"column {name!r}: kind {kind!r} is not one of {', '.join(KINDS)}")
+            self.kinds[name] = kind
+
+    def __len__(self) -> int:
+        """How many rows."""
+        return len(next(iter(self.columns.values()), ()))
+
+    def rows(self) -> List[Dict[str, Any]]:
+        """The same table as one dict a row."""
+        names = list(self.columns)
+        return [dict(zip(names, values)) for values in zip(*self.columns.values())]
