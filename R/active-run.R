@@ -1,0 +1,62 @@
+# Which run the log_*_to_run() verbs write to. The only ambient "current" object of the package.
+
+.active <- new.env(parent = emptyenv())
+
+#' Make a run folder the one that is logged to; its folder must exist
+#' @noRd
+set_active_run <- function(dir) {
+  check_string(dir, "dir")
+  if (!dir.exists(dir)) {
+    espalier_abort("run_missing", sprintf("There is no run folder `%s`.", dir), path = dir)
+  }
+  .active$dir <- normalizePath(dir)
+  invisible(.active$dir)
+}
+
+#' End that; the event file is closed
+#' @noRd
+clear_active_run <- function() {
+  dir <- .active$dir
+  if (!is.null(dir)) {
+    close_event_writer(dir)
+    rm("dir", envir = .active)
+    inform_again("not_recorded")
+  }
+  invisible(dir)
+}
+
+#' The folder of the interactive run, or NULL
+#' @noRd
+active_run_dir <- function() .active$dir
+
+#' The folder to log to: of `run`, of the interactive run, of the job; NULL (said once) if none
+#' @noRd
+log_target <- function(run = NULL) {
+  dir <- if (is.null(run)) current_run_dir() else run_dir_of(run)
+  if (is.null(dir)) {
+    inform_once("not_recorded", c(
+      "Not inside a run: what the log_*_to_run() functions are given is recorded nowhere.",
+      "To record it, call start_logging_run() first, or submit the script with submit_experiment()."
+    ))
+  }
+  dir
+}
+
+#' The folder of the interactive run, else of the job this process belongs to, else NULL
+#' @noRd
+current_run_dir <- function() {
+  dir <- .active$dir
+  if (!is.null(dir)) return(dir)
+  dir <- Sys.getenv("ESPALIER_RUN_DIR")
+  if (nzchar(dir)) dir
+}
+
+run_dir_of <- function(run) {
+  dir <- if (is.environment(run) || is.list(run)) run[["run_dir"]]
+  if (!is_string(dir) || !nzchar(dir)) abort_argument("run", "a run", run)
+  if (is.null(.writers[[dir]]) && !dir.exists(dir)) {
+    espalier_abort("run_missing", sprintf("The folder of the run given as `run` does not exist: %s", dir),
+                   path = dir)
+  }
+  if (startsWith(dir, "/")) dir else normalizePath(dir)
+}

@@ -1,0 +1,73 @@
+# Errors and messages: one helper each, so that every condition of the package has a class.
+# Base R only: these run inside jobs too.
+
+#' Signal an error of class `espalier_error_<code>`
+#'
+#' @param code Which kind of failure; stable, one of the core's documented codes.
+#' @param message What failed and what was seen.
+#' @param hint What to do next, or `NULL`.
+#' @param ... Named fields of the condition, for programs.
+#' @param call The call to show; by default none.
+#' @param parent The condition that caused this one, or `NULL`.
+#' @noRd
+espalier_abort <- function(code, message, hint = NULL, ..., call = NULL, parent = NULL) {
+  hint <- if (length(hint) && any(nzchar(hint))) paste(hint, collapse = "\n")
+  text <- c(paste(message, collapse = "\n"), hint)
+  if (inherits(parent, "condition")) {
+    text <- c(text, paste("Caused by:", conditionMessage(parent)))
+  }
+  fields <- list(message = paste(text, collapse = "\n"), call = call, code = code, hint = hint,
+                 parent = parent)
+  extra <- list(...)
+  fields[names(extra)] <- extra
+  stop(structure(
+    class = c(paste0("espalier_error_", code), "espalier_error", "error", "condition"),
+    fields
+  ))
+}
+
+#' Say something, as a message condition of the given class
+#' @noRd
+espalier_inform <- function(message, class = NULL) {
+  text <- paste0(paste(message, collapse = "\n"), "\n")
+  message(structure(
+    class = c(class, "espalier_message", "message", "condition"),
+    list(message = text, call = NULL)
+  ))
+  invisible()
+}
+
+#' Warn; where warnings are errors (`options(warn = 2)`) it is only a message
+#'
+#' For what must never end a job.
+#' @noRd
+espalier_warn_gently <- function(message, class = NULL) {
+  if (isTRUE(getOption("warn") >= 2)) {
+    return(espalier_inform(paste("Warning:", message), class))
+  }
+  warning(structure(
+    class = c(class, "espalier_warning", "warning", "condition"),
+    list(message = paste(message, collapse = "\n"), call = NULL)
+  ))
+  invisible()
+}
+
+.said <- new.env(parent = emptyenv())
+
+#' Say something once a session
+#' @param id What is remembered as having been said.
+#' @noRd
+inform_once <- function(id, message) {
+  if (is.null(.said[[id]])) {
+    .said[[id]] <- TRUE
+    espalier_inform(message, paste0("espalier_message_", id))
+  }
+  invisible()
+}
+
+#' Forget that something was said, so that it is said again
+#' @noRd
+inform_again <- function(id) {
+  if (!is.null(.said[[id]])) rm(list = id, envir = .said)
+  invisible()
+}

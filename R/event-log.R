@@ -1,0 +1,175 @@
+# The event log of docs/protocol.md: events/<writer>.jsonl, one writing process each, one flushed
+# write a line. A process keeps one connection open; forked children open files of their own.
+# Whatever goes wrong here is told once and never ends the script that logs.
+
+.writers <- new.env(parent = emptyenv())
+
+# A longer list, row or table goes to a payload file. One stdio buffer (4096 bytes) is one write(2).
+line_limit <- 4000L
+
+#' Append one event
+#'
+#' @param dir Run folder, absolute.
+#' @param type The event's type.
+#' @param name JSON string of its name.
+#' @param body The remaining fields, as the inside of a JSON object.
+#' @param large Whether the body may go to a payload file.
+#' @noRd
+log_event <- function(dir, type, name, body, large = FALSE) {
+  tryCatch(
+    append_event(dir, type, name, body, large),
+    error = function(e) retry_event(e, dir, type, name, body, large)
+  )
+  invisible()
+}
+
+#' After an error: once more if the script closed our connection (closeAllConnections())
+#' @noRd
+retry_event <- function(error, dir, type, name, body, large) {
+  tryCatch({
+    writer <- .writers[[dir]]
+    if (is.null(writer) || connection_is_ours(writer)) stop(error)
+    open_event_file(writer)
+    append_event(dir, type, name, body, large)
+  }, error = function(e) {
+    # What the file ends with may be half a line: no more goes there.
+    drop_event_writer(dir)
+    logging_failed(dir, conditionMessage(e))
+  })
+}
+
+append_event <- function(dir, type, name, body, large) {
+  writer <- event_writer(dir)
+  seq <- writer$seq
+  head <- event_head(type, seq)
+  line <- paste0(head, ",\"name\":", name, ",", body, "}")
+  if (large && nchar(line, "bytes") > line_limit) {
+    payload <- write_payload(writer, paste0("{", body, "}"))
+    line <- paste0(head, ",\"name\":", name, ",\"payload\":", json_string(payload), "}")
+  }
+  write_line(writer, line)
+  writer$seq <- seq + 1L
+}
+
+#' The beginning of an event: type, seq, time. Integers only, so that no locale matters
+#' @noRd
+event_head <- function(type, seq, time = unclass(Sys.time())) {
+  seconds <- floor(time)
+  sprintf("{\"type\":\"%s\",\"seq\":%d,\"time\":%.0f.%06d", type, seq, seconds,
+          as.integer((time - seconds) * 1e6))
+}
+
+#' The writer of this process for a run folder, opened at need
+#' @noRd
+event_writer <- function(dir) {
+  writer <- .writers[[dir]]
+  if (is.null(writer) || writer$pid != Sys.getpid()) {
+    # (the connection a fork inherited is kept: letting go of it would close it with a warning)
+    writer <- open_event_writer(dir, inherited = writer)
+    .writers[[dir]] <- writer
+  } else if (summary.connection(writer$con)[["description"]] != writer$path) {
+    stop("another connection has our number") # see retry_event()
+  }
+  writer
+}
+
+open_event_writer <- function(dir, inherited = NULL) {
+  if (!dir.exists(dir)) stop("the run folder does not exist")
+  events <- file.path(dir, "events")
+  if (!dir.exists(events)) dir.create(events, showWarnings = FALSE)
+  writer <- new.env(parent = emptyenv())
+  writer$dir <- dir
+  writer$pid <- Sys.getpid()
+  writer$seq <- 0L
+  writer$inherited <- inherited
+  repeat {
+    writer$name <- sprintf("r-%d-%s", writer$pid, random_hex())
+    writer$path <- file.path(events, paste0(writer$name, ".jsonl"))
+    if (!file.exists(writer$path)) break
+  }
+  open_event_file(writer)
+  time <- sub(".*\"time\":", "", event_head("writer", 0L))
+  write_line(writer, sprintf(
+    "{\"type\":\"writer\",\"format\":1,\"writer\":\"%s\",\"pid\":%d,\"host\":%s,\"time\":%s}",
+    writer$name, writer$pid, json_string(Sys.info()[["nodename"]]), time
+  ))
+  writer
+}
+
+open_event_file <- function(writer) {
+  writer$con <- suppressWarnings(file(writer$path, open = "ab", encoding = "native.enc"))
+  writer$bytes <- file.size(writer$path)
+}
+
+#' Whether the connection is still the one that was opened: numbers are used again
+#' @noRd
+connection_is_ours <- function(writer) {
+  tryCatch(
+    identical(summary.connection(writer$con)[["description"]], writer$path),
+    error = function(e) FALSE
+  )
+}
+
+write_line <- function(writer, line) {
+  con <- writer$con
+  writeLines(line, con, sep = "\n", useBytes = TRUE)
+  flush.connection(con)
+  # (a full disk is no error in R: the position tells)
+  writer$bytes <- writer$bytes + nchar(line, "bytes") + 1
+  if (seek.connection(con, rw = "write") != writer$bytes) stop("the line could not be written")
+}
+
+write_payload <- function(writer, text) {
+  name <- sprintf("payloads/%s-%d.json", writer$name, writer$seq)
+  path <- file.path(writer$dir, name)
+  folder <- dirname(path)
+  if (!dir.exists(folder)) dir.create(folder, showWarnings = FALSE)
+  temporary <- file.path(folder, paste0(".tmp-", basename(path)))
+  on.exit(unlink(temporary))
+  con <- suppressWarnings(file(temporary, open = "wb", encoding = "native.enc"))
+  tryCatch(writeLines(text, con, useBytes = TRUE), finally = close(con))
+  if (!identical(file.size(temporary), nchar(text, "bytes") + 1)) {
+    stop("the payload could not be written")
+  }
+  if (!file.rename(temporary, path)) stop("the payload could not be renamed")
+  name
+}
+
+#' Close the event file of a run folder; the next event would begin another
+#' @noRd
+close_event_writer <- function(dir) {
+  drop_event_writer(dir)
+  invisible()
+}
+
+drop_event_writer <- function(dir) {
+  writer <- .writers[[dir]]
+  if (is.null(writer) || writer$pid != Sys.getpid()) return(invisible())
+  if (connection_is_ours(writer)) suppressWarnings(try(close(writer$con), silent = TRUE))
+  rm(list = dir, envir = .writers)
+  invisible()
+}
+
+logging_failed <- function(dir, why) {
+  id <- paste0("logging_failed_", dir)
+  if (!is.null(.said[[id]])) return(invisible())
+  .said[[id]] <- TRUE
+  espalier_warn_gently(
+    paste0("Logging to the run folder `", dir, "` failed: ", why, ".\n",
+           "The script goes on; what cannot be written is not recorded. Is the disk full?"),
+    "espalier_warning_logging_failed"
+  )
+}
+
+#' Eight hexadecimal digits that do not touch R's random numbers
+#' @noRd
+random_hex <- function() {
+  bytes <- tryCatch({
+    con <- suppressWarnings(file("/dev/urandom", open = "rb", raw = TRUE))
+    on.exit(close(con))
+    readBin(con, "raw", 4L)
+  }, error = function(e) raw())
+  if (length(bytes) == 4L) return(paste(bytes, collapse = ""))
+  name <- basename(tempfile(""))
+  substr(name, nchar(name) - 7L, nchar(name))
+}

@@ -1,0 +1,169 @@
+# Typed parameters of a script. Base R only.
+
+#' Parameters of a script
+#'
+#' Names the parameters of a training script with their defaults. What was submitted as
+#' `script_params` (or stands on the command line) overrides the defaults and must have their
+#' type; the values are recorded in the run. A script sourced by hand simply gets its defaults.
+#'
+#' On the command line a parameter is `--name value` or `--name=value`; `-` and `_` in names are
+#' the same. The type is that of the default:
+#'
+#' * integer, double, string or logical for a default of length 1; a logical alone (`--verbose`)
+#'   is `TRUE`;
+#' * `NULL` is an optional string;
+#' * a vector of another length takes several values: `--lr 0.1 0.2`.
+#'
+#' Arguments with other names are left alone. A string that begins like one of the parameters
+#' (`--trees`) must be given as `--name=--trees`.
+#'
+#' @param ... Named defaults.
+#' @return A named list of class `espalier_job_params`.
+#' @export
+#' @examples
+#' p <- job_params(trees = 500L, lr = 0.1, verbose = FALSE, label = NULL)
+#' p
+#' p$trees
+job_params <- function(...) {
+  values <- list(...)
+  check_defaults(values)
+  given <- given_params(commandArgs(trailingOnly = TRUE), values)
+  for (name in names(given)) {
+    values[name] <- list(convert_param(given[[name]], values[[name]], name))
+  }
+  dir <- current_run_dir()
+  if (!is.null(dir)) record_params(dir, values)
+  structure(values, class = "espalier_job_params")
+}
+
+#' @export
+print.espalier_job_params <- function(x, ...) {
+  if (!length(x)) {
+    cat("No parameters\n")
+    return(invisible(x))
+  }
+  shown <- vapply(unclass(x), function(v) if (is.null(v)) "NULL" else describe_atoms(v), "")
+  cat("Parameters of this script\n")
+  cat(sprintf("  %s = %s\n", format(names(x)), shown), sep = "")
+  invisible(x)
+}
+
+check_defaults <- function(values) {
+  if (!length(values)) return(invisible())
+  names <- names(values)
+  if (is.null(names) || !all(nzchar(names)) || anyDuplicated(names)) {
+    espalier_abort("bad_argument", "The defaults given to job_params() must be named, each name once.",
+                   "For instance job_params(trees = 500L, lr = 0.1).")
+  }
+  for (name in names) {
+    check_label(name, "parameter name")
+    value <- values[[name]]
+    plain <- !is.object(value) && typeof(value) %in% c("integer", "double", "logical", "character")
+    if (!is.null(value) && !plain) {
+      abort_argument(name, "a number, integer, logical, string or NULL as the default of a parameter", value)
+    }
+  }
+}
+
+#' The texts given for each parameter; character() for a name alone, the last one of a name
+#' @noRd
+given_params <- function(args, values) {
+  given <- list()
+  known <- option_names(args, names(values))
+  i <- 1L
+  while (i <= length(args)) {
+    name <- known[i]
+    at <- i
+    i <- i + 1L
+    if (is.na(name)) next
+    inline <- regexpr("=", args[at], fixed = TRUE)
+    if (inline > 0L) {
+      given[[name]] <- substring(args[at], inline + 1L)
+      next
+    }
+    default <- values[[name]]
+    limit <- if (is.null(default) || length(default) == 1L) 1L else Inf
+    texts <- character()
+    while (length(texts) < limit && i <= length(args) && is.na(known[i]) && is_value(args[i], default)) {
+      texts <- c(texts, args[i])
+      i <- i + 1L
+    }
+    given[[name]] <- texts
+  }
+  given
+}
+
+#' Which parameter each argument names, or NA
+#' @noRd
+option_names <- function(args, names) {
+  option <- ifelse(startsWith(args, "--"), sub("=.*$", "", substring(args, 3L)), NA)
+  at <- match(option, names)
+  loose <- match(gsub("-", "_", option, fixed = TRUE), gsub("[.-]", "_", names))
+  names[ifelse(is.na(at), loose, at)]
+}
+
+#' Whether an argument that names no parameter may be the value of the one before it
+#' @noRd
+is_value <- function(text, default) {
+  if (is.logical(default)) return(!is.na(as_flag(text)) || length(default) != 1L && !startsWith(text, "--"))
+  if (is.null(default) || (is.character(default) && length(default) == 1L)) return(TRUE)
+  !startsWith(text, "--")
+}
+
+as_flag <- function(text) {
+  word <- tolower(text)
+  ifelse(word %in% c("true", "t", "yes", "on", "1"), TRUE,
+         ifelse(word %in% c("false", "f", "no", "off", "0"), FALSE, NA))
+}
+
+convert_param <- function(texts, default, name) {
+  kind <- if (is.null(default)) "character" else typeof(default)
+  single <- is.null(default) || length(default) == 1L
+  if (!length(texts)) {
+    if (kind == "logical" && single) return(TRUE)
+    abort_param(name, kind, "no value")
+  }
+  out <- switch(kind,
+    character = texts,
+    logical = as_flag(texts),
+    suppressWarnings(as.double(texts))
+  )
+  bad <- is.na(out) & !(kind == "double" & texts == "NaN")
+  if (kind == "integer") bad <- bad | is.infinite(out) | out != trunc(out) | abs(out) > .Machine$integer.max
+  if (kind != "character" && any(bad)) {
+    abort_param(name, kind, sprintf("\"%s\"", texts[which(bad)[1L]]))
+  }
+  if (kind == "integer") as.integer(out) else out
+}
+
+abort_param <- function(name, kind, seen) {
+  wanted <- switch(kind, character = "a string", logical = "TRUE or FALSE", integer = "a whole number",
+                   double = "a number")
+  espalier_abort(
+    "bad_argument",
+    sprintf("The parameter `%s` must be %s, but %s was given.", name, wanted, seen),
+    switch(kind,
+      integer = sprintf("To allow fractions, make its default a double: job_params(%s = 1).", name),
+      character = sprintf("To give an empty string, write --%s=", name)
+    ),
+    argument = name
+  )
+}
+
+#' One `param` event a parameter, once a process for each value
+#' @noRd
+record_params <- function(dir, values) {
+  for (name in names(values)) {
+    value <- values[[name]]
+    if (is.null(value)) value <- NA_character_
+    json <- json_value(as.vector(value), name)
+    if (length(value) != 1L) json <- json_array(json)
+    body <- paste0("\"kind\":\"", kind_of(value), "\",\"value\":", json)
+    id <- paste0(dir, "\n", name)
+    if (identical(.recorded[[id]], body)) next
+    log_event(dir, "param", check_label(name), body)
+    .recorded[[id]] <- body
+  }
+}
+
+.recorded <- new.env(parent = emptyenv())

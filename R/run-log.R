@@ -1,0 +1,143 @@
+# The log_*_to_run() verbs: what a run records about itself. Base R only, no Python: a scalar costs
+# microseconds.
+
+#' Log to a run
+#'
+#' Inside a submitted script, or after [start_logging_run()], these functions record metrics in the
+#' run. They need no connection, start no Python and cost microseconds. Outside any run they do
+#' nothing, and say so once.
+#'
+#' `log_metric_to_run()` logs one number, integer, logical or string. Logging a name again makes a
+#' series. `log_list_to_run()` logs several values at once, `log_row_to_run()` appends one row to a
+#' table metric, and `log_table_to_run()` logs a whole table (again: its rows are appended).
+#' `NaN`, `Inf`, `NA` and negative zero are kept as they are. Factors are logged as strings, dates
+#' and times as ISO 8601 strings, times in UTC.
+#'
+#' Processes forked from a script (`parallel::mclapply()`) may log as well.
+#' If logging fails, for instance because the disk is full, there is one warning and the script
+#' goes on; only a value or name that cannot be logged is an error.
+#'
+#' @param name Name of the metric: 1 to 255 characters, no control characters.
+#' @param value For `log_metric_to_run()` one value. For `log_list_to_run()` a vector, or a list of
+#'   single values of one kind. For `log_table_to_run()` a data frame or a named list of vectors of
+#'   equal length.
+#' @param run The run to log to. By default the interactive run, else the run this script is
+#'   executed by.
+#' @param step Number of the step (epoch, round) the value belongs to.
+#' @param description A text kept with the metric.
+#' @return Nothing of interest, invisibly.
+#' @name log_to_run
+#' @examples
+#' dir <- tempfile("run")
+#' dir.create(dir)
+#' run <- list(run_dir = dir) # any run object will do
+#' log_metric_to_run("AUC", 0.91, run = run)
+#' for (epoch in 1:3) log_metric_to_run("loss", 1 / epoch, run = run, step = epoch)
+#' log_list_to_run("folds", c(0.90, 0.93, 0.89), run = run)
+#' log_row_to_run("by_model", run = run, model = "glm", AUC = 0.91)
+#' log_table_to_run("confusion", table(truth = c(1, 0, 1), predicted = c(1, 0, 0)) |>
+#'   as.data.frame(), run = run)
+NULL
+
+#' @rdname log_to_run
+#' @export
+log_metric_to_run <- function(name, value, run = NULL, step = NULL) {
+  label <- check_label(name)
+  if (length(value) != 1L || !is.null(attributes(value))) value <- plain_value(value, "value")
+  body <- switch(typeof(value),
+    double = paste0("\"kind\":\"double\",\"value\":", json_double_scalar(value)),
+    integer = paste0("\"kind\":\"integer\",\"value\":", json_value(value)),
+    logical = paste0("\"kind\":\"logical\",\"value\":", json_value(value)),
+    character = paste0("\"kind\":\"string\",\"value\":", json_metric_string(value)),
+    plain_values(value, "value")
+  )
+  if (!is.null(step)) {
+    check_number(step, "step")
+    if (!is.finite(step)) abort_argument("step", "one finite number", step)
+    body <- paste0(body, ",\"step\":", json_value(step))
+  }
+  dir <- log_target(run)
+  if (!is.null(dir)) log_event(dir, "metric", label, body)
+  invisible()
+}
+
+json_metric_string <- function(value) {
+  text <- json_value(value, "value")
+  if (nchar(text, "bytes") > 16384L) {
+    abort_argument("value", "a string of at most 16,384 bytes", value,
+                   "Write longer texts to a file under outputs/.")
+  }
+  text
+}
+
+#' @rdname log_to_run
+#' @export
+log_list_to_run <- function(name, value, description = "", run = NULL) {
+  label <- check_label(name)
+  value <- plain_list(value, "value")
+  body <- paste0("\"kind\":\"", kind_of(value), "\",\"values\":",
+                 json_array(json_value(value, "value")), json_description(description))
+  dir <- log_target(run)
+  if (!is.null(dir)) log_event(dir, "list", label, body, large = TRUE)
+  invisible()
+}
+
+#' @rdname log_to_run
+#' @param ... For `log_row_to_run()` the row: named single values, one a column. (A column cannot
+#'   be called `name`, `description` or `run`.)
+#' @export
+log_row_to_run <- function(name, description = "", run = NULL, ...) {
+  # By hand, for a column called `n` or `d` would be taken for `name` or `description`.
+  call <- sys.call()
+  call[[1L]] <- function(...) list(...)
+  args <- row_arguments(eval(call, parent.frame()))
+  label <- check_label(args$name)
+  row <- args$row
+  if (!length(row)) {
+    espalier_abort("bad_argument", "log_row_to_run() was given no columns.",
+                   "Give them as named arguments: log_row_to_run(\"scores\", model = \"glm\", AUC = 0.9).")
+  }
+  row <- plain_columns(Map(plain_value, row, names(row)), "...")
+  body <- paste0("\"kinds\":", json_kinds(check_columns(row)), ",\"row\":",
+                 json_object(Map(json_value, row, names(row))), json_description(args$description))
+  dir <- log_target(args$run)
+  if (!is.null(dir)) log_event(dir, "row", label, body, large = TRUE)
+  invisible()
+}
+
+#' The arguments of log_row_to_run() by R's rules, but without partial matching
+#' @noRd
+row_arguments <- function(args) {
+  known <- c("name", "description", "run")
+  names <- names(args)
+  if (is.null(names)) names <- character(length(args))
+  free <- setdiff(known, names)
+  at <- which(!nzchar(names))
+  if (length(at) > length(free)) {
+    espalier_abort("bad_argument", "The columns given to log_row_to_run() must be named.",
+                   "For instance log_row_to_run(\"scores\", model = \"glm\", AUC = 0.9).")
+  }
+  names[at] <- free[seq_along(at)]
+  names(args) <- names
+  if (!"name" %in% names) abort_argument("name", "one string", NULL, code = "bad_name")
+  list(name = args$name, description = args[["description"]], run = args[["run"]],
+       row = args[!names %in% known])
+}
+
+#' @rdname log_to_run
+#' @export
+log_table_to_run <- function(name, value, description = "", run = NULL) {
+  label <- check_label(name)
+  columns <- check_columns(plain_columns(value, "value"))
+  values <- Map(function(x, arg) json_array(json_value(x, arg)), columns, names(columns))
+  body <- paste0("\"kinds\":", json_kinds(columns), ",\"columns\":", json_object(values),
+                 json_description(description))
+  dir <- log_target(run)
+  if (!is.null(dir)) log_event(dir, "table", label, body, large = TRUE)
+  invisible()
+}
+
+check_columns <- function(columns) {
+  for (column in names(columns)) check_label(column, "column name")
+  columns
+}
