@@ -25,6 +25,7 @@ _ORDER = {
     CANCEL_REQUESTED: 5,
     FINALIZING: 6,
 }
+UNFINISHED = frozenset(_ORDER)
 
 
 def is_final(state: str) -> bool:

@@ -31,6 +31,16 @@ def process_start(pid: int) -> Optional[int]:
     return None if fields[0] in (b"Z", b"X") else int(fields[19])
 
 
+def user_name() -> str:
+    """The user's name; the number where it has none, as in many containers."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return str(os.getuid())
+
+
 def try_lock(fd: int) -> bool:
     """Take the exclusive flock of an open file without waiting."""
     try:
@@ -107,9 +117,7 @@ def spawn_detached(argv: List[str], env: Dict[str, str], log: str, keep_fd: int)
 def spawn_session(argv: List[str], env: Dict[str, str], actions: List[Tuple[Any, ...]]) -> int:
     """`posix_spawn` in a new session with default signals, whatever the starting process ignored or blocked."""
     defaults = [signal.SIGPIPE, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGXFSZ]
-    return os.posix_spawn(
-        argv[0], argv, env, file_actions=actions, setsid=True, setsigdef=defaults, setsigmask=[]
-    )
+    return os.posix_spawn(argv[0], argv, env, file_actions=actions, setsid=True, setsigdef=defaults, setsigmask=[])
 
 
 def close_inherited(keep: int) -> None:

@@ -24,9 +24,7 @@ def collect_kept_folders(run: RunPaths) -> List[str]:
         if stat.S_ISDIR(mode):
             _merge(path, home, warnings)
         elif stat.S_ISLNK(mode) and os.readlink(path) != home:
-            warnings.append(
-                f"./{name} was replaced by a link to {os.readlink(path)}; what lies there was not kept."
-            )
+            warnings.append(f"./{name} was replaced by a link to {os.readlink(path)}; what lies there was not kept.")
         elif not stat.S_ISLNK(mode):
             _move(path, os.path.join(home, name), warnings)
     return warnings

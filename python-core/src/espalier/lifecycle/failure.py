@@ -104,8 +104,6 @@ def _r_error(tail: List[str]) -> Optional[Dict[str, Any]]:
     for i in range(len(tail) - 1, -1, -1):
         if re.match(r"Error(?: in .*)?\s?:", tail[i]):
             end = tail[i:]
-            stop = next(
-                (k for k, line in enumerate(end) if re.match(r"Calls: |Execution halted", line)), len(end)
-            )
+            stop = next((k for k, line in enumerate(end) if re.match(r"Calls: |Execution halted", line)), len(end))
             return {"message": "\n".join(end[:stop])}
     return None

@@ -16,9 +16,7 @@ def read_status(run: RunPaths) -> Dict[str, Any]:
     return record
 
 
-def move(
-    run: RunPaths, status: Dict[str, Any], state: str, sync: bool = False, **changes: Any
-) -> Dict[str, Any]:
+def move(run: RunPaths, status: Dict[str, Any], state: str, sync: bool = False, **changes: Any) -> Dict[str, Any]:
     """Write the run's next state and return the new record.
 
     Args:

@@ -1,5 +1,6 @@
-"""The scheduling step: reap what died, start what waits. Short, and anyone may call it: submit, a finishing runner, a reader.
+"""The scheduling step: reap what died, start what waits.
 
+Short, and anyone may call it: submit, a finishing runner, a reader.
 Standard library, L0 and the POSIX adapter only: the runner calls it too.
 """
 

@@ -1,5 +1,6 @@
-"""Tickets (queued runs) and leases (claimed runs) as files; every function here is called under the allocator's lock."""
+"""Tickets (queued runs) and leases (claimed runs) as files; all of it under the allocator's lock."""
 
+import contextlib
 import json
 import os
 import time
@@ -34,11 +35,7 @@ def _load(path: str) -> Optional[Dict[str, Any]]:
             record = json.loads(file.read())
     except (OSError, ValueError):
         return None
-    good = (
-        isinstance(record, dict)
-        and isinstance(record.get("run_dir"), str)
-        and is_run_id(str(record.get("run_id")))
-    )
+    good = isinstance(record, dict) and isinstance(record.get("run_dir"), str) and is_run_id(str(record.get("run_id")))
     return record if good else None
 
 
@@ -117,7 +114,5 @@ def is_dead(path: str) -> bool:
 
 def remove(path: str) -> None:
     """Remove a ticket or lease; no error if it is gone."""
-    try:
+    with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
-    except FileNotFoundError:
-        pass

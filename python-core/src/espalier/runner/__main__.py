@@ -1,7 +1,8 @@
 """The runner: `python -I -S runner/__main__.py RUN_DIR LEASE_FD`.
 
 Executes one prepared run and records its end. Started by file path in isolated mode; nothing it loads
-needs more than the standard library. It leads a session of its own and holds the run's lease by the inherited descriptor.
+needs more than the standard library. It leads a session of its own and holds the run's lease by the inherited
+descriptor.
 """
 
 import os

@@ -1,0 +1,26 @@
+#' espalier: training jobs on your own machines
+#'
+#' Give espalier a folder with a training script, and it freezes the folder, runs the script detached from your
+#' session, records everything in plain files, and hands the results back as R objects.
+#'
+#' @section Start here:
+#' `vignette("train-your-first-model", package = "espalier")` is the shortest way in;
+#' [espalier_sitrep()] says whether everything is in place.
+#'
+#' @section Errors:
+#' Every error has the class `espalier_error_<code>`, then `espalier_error`. One that Python raised carries the
+#' traceback in its field `parent`; `conditionMessage(rlang::last_error())` is not needed to see what went wrong,
+#' the message says it.
+#'
+#' @section Options and variables:
+#' \describe{
+#'   \item{`ESPALIER_PYTHON`}{The Python from which espalier makes its private environment.}
+#'   \item{`ESPALIER_UV`}{The `uv` to make it with.}
+#'   \item{`ESPALIER_AUTO_INSTALL`}{`no`: never make it without being asked ([install_espalier()] is asking).}
+#'   \item{option `espalier.python`}{The Python to run in this session, instead of the private environment;
+#'     `RETICULATE_PYTHON`, `RETICULATE_PYTHON_ENV` and `VIRTUAL_ENV` are honoured too.}
+#'   \item{`ESPALIER_STATE_DIR`}{Where the queue of this host and user lies.}
+#' }
+#'
+#' @keywords internal
+"_PACKAGE"

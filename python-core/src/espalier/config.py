@@ -1,0 +1,96 @@
+"""What a user asks for: one job, described. Frozen; nothing is looked up here."""
+
+from dataclasses import dataclass, field, fields
+from typing import Any, Dict, Mapping, Optional, Sequence, Union
+
+from espalier.errors import EspalierError
+
+
+@dataclass(frozen=True)
+class Session:
+    """The session that submits: what its jobs should find again.
+
+    Args:
+        client: Who speaks, `R 4.2.2` or `Python 3.11.7`.
+        environment: The session's variables; only those on the documented list are taken. None: this process's.
+        rscript: The Rscript that R jobs run on. None: the one on PATH.
+        r_version: Version of that R, `4.2.2`.
+        library_paths: Its library paths, first searched first.
+        r_package: Folder of the installed R package espalier, offered to R jobs whose libraries lack it.
+        python: The Python that Python jobs run on. None: this interpreter.
+    """
+
+    client: str = ""
+    environment: Optional[Mapping[str, str]] = None
+    rscript: Optional[str] = None
+    r_version: Optional[str] = None
+    library_paths: Sequence[str] = ()
+    r_package: Optional[str] = None
+    python: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class ScriptRunConfig:
+    """One job: a folder, what to run in it, and where.
+
+    Args:
+        source_directory: Folder that is frozen for the run; the job's working directory is a private copy of it.
+        entry_script: Script inside it (`.R`, `.py`, `.sh`, or any executable). Either this or `command`.
+        arguments: What follows the script, as text.
+        script_params: Named parameters, appended after `arguments` as `--name value`; None or "" makes a flag.
+        command: Program and arguments as a list, executed as it is; or one string, given to `/bin/sh -c`.
+        compute_target: `local`.
+        environment_variables: Set for the job, on top of what it inherits.
+        inputs: Name -> path of a file or folder outside the snapshot; the job gets it as `--name path` and as
+            `ESPALIER_INPUT_<NAME>`.
+        max_run_duration_seconds: Stop the job after that many seconds.
+        seed: Random seed; R jobs start with `set.seed(seed)`, every job finds it as `ESPALIER_SEED`.
+        keep_workdir: Keep the working copy after the run, to look at.
+        display_name: Text for people.
+        session: The session to take interpreters and variables from.
+    """
+
+    source_directory: Optional[str] = None
+    entry_script: Optional[str] = None
+    arguments: Sequence[str] = ()
+    script_params: Mapping[str, Any] = field(default_factory=dict)
+    command: Union[str, Sequence[str], None] = None
+    compute_target: str = "local"
+    environment_variables: Mapping[str, str] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    max_run_duration_seconds: Optional[float] = None
+    seed: Optional[int] = None
+    keep_workdir: bool = False
+    display_name: Optional[str] = None
+    session: Session = Session()
+
+    def __post_init__(self) -> None:
+        if (self.entry_script is None) == (self.command is None):
+            raise _bad("Give either entry_script or command, and not both.")
+        if self.compute_target != "local":
+            raise EspalierError(
+                "not_supported",
+                f"There is no compute target {self.compute_target!r}.",
+                'This version runs jobs on compute_target = "local".',
+            )
+        limit = self.max_run_duration_seconds
+        if limit is not None and not limit > 0:
+            raise _bad(f"max_run_duration_seconds must be a positive number, not {limit}.")
+        for name, value in self.environment_variables.items():
+            if not name or "=" in name or "\0" in name or "\0" in value:
+                raise _bad(f"environment_variables has the name {name!r}, which no variable can have.")
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> "ScriptRunConfig":
+        """A config from plain values, as they come from R or a file. Unknown names are refused."""
+        known: Dict[str, Any] = {key: value for key, value in values.items() if value is not None}
+        unknown = sorted(set(known) - {item.name for item in fields(cls)})
+        if unknown:
+            raise _bad(f"A job has no field {', '.join(unknown)}.")
+        if "session" in known:
+            known["session"] = Session(**known["session"])
+        return cls(**known)
+
+
+def _bad(message: str) -> EspalierError:
+    return EspalierError("bad_argument", message)

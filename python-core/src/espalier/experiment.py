@@ -1,0 +1,183 @@
+"""Experiments: named groups of runs; submitting happens here."""
+
+import logging
+import os
+import time
+import warnings
+from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
+
+from espalier.config import ScriptRunConfig
+from espalier.errors import EspalierError
+from espalier.interactive import start_interactive
+from espalier.listing import rows_as_frame
+from espalier.names import check_name
+from espalier.paths import FORMAT, WorkspacePaths
+from espalier.records import dump_record, now_iso, read_record, replace_file
+from espalier.run import Run
+from espalier.submission.submit import Prepared, enqueue, prepare
+from espalier.types import Frame
+from espalier.workspace import Workspace
+
+_log = logging.getLogger("espalier")
+
+
+class Experiment:
+    """A named group of runs in a workspace. It comes into being with its first run.
+
+    Args:
+        workspace: The workspace.
+        name: Its name: letters A-Z and a-z, digits, `_`, `-` and `.`.
+
+    Raises:
+        EspalierError: `bad_name`.
+    """
+
+    def __init__(self, workspace: Workspace, name: str) -> None:
+        self._workspace = workspace
+        self._name = check_name("experiment", name)
+
+    def __repr__(self) -> str:
+        return f"Experiment({self._workspace!r}, {self._name!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Experiment) and (self._workspace, self._name) == (other._workspace, other._name)
+
+    def __hash__(self) -> int:
+        return hash((self._workspace, self._name))
+
+    def _identity(self) -> Dict[str, str]:
+        return {"workspace": self._workspace.path, "name": self._name}
+
+    @classmethod
+    def _from_identity(cls, identity: Mapping[str, str]) -> "Experiment":
+        return cls(Workspace(identity["workspace"]), identity["name"])
+
+    @property
+    def name(self) -> str:
+        """The experiment's name."""
+        return self._name
+
+    @property
+    def workspace(self) -> Workspace:
+        """The workspace it belongs to."""
+        return self._workspace
+
+    def submit(
+        self,
+        config: Union[ScriptRunConfig, Mapping[str, Any]],
+        tags: Optional[Mapping[str, str]] = None,
+        reuse: bool = False,
+    ) -> Run:
+        """Submit a job and return at once; the job goes on whatever happens to this process.
+
+        Args:
+            config: The job.
+            tags: Text to find the run by later.
+            reuse: Return the newest completed run of this experiment that ran exactly the same, if there is one.
+
+        Raises:
+            EspalierError: what is wrong with the config, its folder or the workspace.
+        """
+        values = config if isinstance(config, ScriptRunConfig) else ScriptRunConfig.from_mapping(config)
+        result = self._submit(values, tags or {}, reuse)
+        for note in result["notes"]:
+            _log.info(note)
+        for text in result["warnings"]:
+            warnings.warn(text, stacklevel=2)
+        return Run(self._workspace.path, result["run_id"])
+
+    def submit_values(
+        self, config: Mapping[str, Any], tags: Optional[Mapping[str, str]] = None, reuse: bool = False
+    ) -> Any:
+        """Submit a job given as plain values; for bindings.
+
+        Args:
+            config: The fields of a `ScriptRunConfig`.
+            tags: Text to find the run by later.
+            reuse: Return the newest completed run that ran exactly the same, if there is one.
+
+        Returns:
+            `run_id`, `reused`, and what to tell the user: `notes` and `warnings`.
+        """
+        return self._submit(ScriptRunConfig.from_mapping(config), tags or {}, reuse)
+
+    def _submit(self, config: ScriptRunConfig, tags: Mapping[str, str], reuse: bool) -> Dict[str, Any]:
+        paths, workspace_id = self._opened()
+        prepared = prepare(paths, workspace_id, self._name, config)
+        found = self._reusable(prepared) if reuse else None
+        told = {"reused": found is not None, "notes": prepared.notes, "warnings": prepared.warnings}
+        return {"run_id": found or enqueue(paths, prepared, tags), **told}
+
+    def _reusable(self, prepared: Prepared) -> Optional[str]:
+        key = prepared.spec["reuse_key"]
+        for row in self._rows():
+            if row["reuse_key"] == key and row["status"] == "Completed":
+                return str(row["run_id"])
+        return None
+
+    def start_logging(self, outputs: Optional[str] = None, snapshot_directory: Optional[str] = None) -> Run:
+        """Start an interactive run: this session records into it until `complete()`.
+
+        Args:
+            outputs: Folder whose files are kept as the run's outputs when it completes.
+            snapshot_directory: Folder to keep a snapshot of.
+
+        Raises:
+            EspalierError: `source_missing`, `workspace_missing`, `workspace_read_only`.
+        """
+        paths, workspace_id = self._opened()
+        return Run(
+            self._workspace.path, start_interactive(paths, workspace_id, self._name, outputs, snapshot_directory)
+        )
+
+    def get_runs(
+        self,
+        type: Optional[str] = None,
+        tags: Optional[Mapping[str, str]] = None,
+        properties: Optional[Mapping[str, str]] = None,
+        include_children: bool = False,
+    ) -> List[Run]:
+        """Runs of this experiment, newest first.
+
+        Args:
+            type: Only runs of this type: `script`, `command` or `interactive`.
+            tags: Only runs that have all these tags.
+            properties: Only runs that have all these properties.
+            include_children: Also runs that have a parent.
+        """
+        return [
+            Run(self._workspace.path, row["run_id"])
+            for row in self._rows()
+            if (type is None or row["type"] == type)
+            and _has(row["tags"], tags)
+            and _has(row["properties"], properties)
+            and (include_children or row["parent"] is None)
+        ]
+
+    def list_runs(self) -> Frame:
+        """Runs of this experiment, newest first, a row each: ids, status, times, tags, parameters, last metrics."""
+        return rows_as_frame(self._rows())
+
+    def _rows(self) -> List[Dict[str, Any]]:
+        return [row for row in self._workspace._rows() if row["experiment"] == self._name]
+
+    def _opened(self) -> Tuple[WorkspacePaths, str]:
+        """The workspace's paths and id; makes the experiment's record when it is the first time."""
+        paths = self._workspace._checked()._paths
+        record = paths.experiment(self._name)
+        try:
+            if not os.path.exists(record):
+                os.makedirs(paths.experiments, exist_ok=True)
+                content = {"format": FORMAT, "name": self._name, "created_at": now_iso(time.time())}
+                replace_file(record, dump_record(content), paths.experiments)
+        except OSError as error:
+            raise EspalierError(
+                "workspace_read_only",
+                f"The workspace {paths.root} cannot be written: {error.strerror}.",
+                "Check the folder's permissions and the free space, or use another workspace.",
+            ) from error
+        return paths, str(read_record(paths.record)["id"])
+
+
+def _has(present: Optional[Mapping[str, str]], wanted: Optional[Mapping[str, str]]) -> bool:
+    return all((present or {}).get(key) == value for key, value in (wanted or {}).items())

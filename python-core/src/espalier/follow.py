@@ -1,0 +1,108 @@
+"""Following a run: its state and the growth of its log, for whoever waits."""
+
+import os
+import re
+import time
+from typing import NamedTuple, Tuple
+
+from espalier import states
+from espalier.errors import EspalierError
+from espalier.lifecycle.status import read_status
+from espalier.paths import RunPaths
+from espalier.queue.step import step
+
+_CHUNK_BYTES = 1024 * 1024
+# Two looks at the state while waiting: a stat costs 2 us, so this is the waiter's delay and not its load. Seconds.
+_TICK = 0.003
+# Terminal control sequences (CSI, OSC, other escapes) and control characters other than tab and newline.
+_CONTROL = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b.?|[\x00-\x08\x0b-\x1f\x7f\x80-\x9f]"
+)
+
+
+class Following(NamedTuple):
+    """What a look at a run shows."""
+
+    status: str
+    final: bool
+    log: str
+    offset: int
+
+
+def follow(run: RunPaths, offset: int, wait_seconds: float) -> Following:
+    """Look at a run, waiting up to `wait_seconds` for its end or for more of its log.
+
+    Args:
+        offset: Bytes of the log already seen.
+
+    Raises:
+        EspalierError: `run_missing`, `damaged`.
+    """
+    deadline = time.monotonic() + wait_seconds
+    mark = None
+    while True:
+        now = _mtime(run.status)
+        if now != mark or mark is None:
+            mark, state = now, _state(run)
+        final = states.is_final(state)
+        # the state is read first: whatever the job wrote before it is then in the log
+        log, end = _read_log(run.log, offset, final)
+        if final or log or time.monotonic() >= deadline:
+            _step_now_and_then()
+            return Following(state, final, log, end)
+        time.sleep(min(_TICK, max(deadline - time.monotonic(), 0)))
+
+
+_last_step = 0.0
+
+
+def _step_now_and_then() -> None:
+    """Waiting moves the queue on: a runner killed together with its guardian is noticed by whoever waits for it."""
+    global _last_step
+    if time.monotonic() - _last_step > 1.0:
+        _last_step = time.monotonic()
+        step()
+
+
+def _mtime(path: str) -> int:
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return -1
+
+
+def _state(run: RunPaths) -> str:
+    try:
+        return str(read_status(run)["state"])
+    except FileNotFoundError:
+        raise EspalierError("run_missing", f"The run {run.root} is gone.", "See list_runs().") from None
+
+
+def _read_log(path: str, offset: int, final: bool) -> Tuple[str, int]:
+    """Text from an offset, cut so that no character is torn, and the offset after it."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(offset)
+            data = file.read(_CHUNK_BYTES)
+    except OSError:
+        return "", offset
+    if not final or len(data) == _CHUNK_BYTES:
+        data = data[: len(data) - _torn_bytes(data)]
+    return plain_text(data.decode("utf-8", "replace")), offset + len(data)
+
+
+def _torn_bytes(data: bytes) -> int:
+    """How many bytes at the end belong to a character that is not complete yet."""
+    for back in range(1, min(4, len(data)) + 1):
+        byte = data[-back]
+        if byte >= 0xC0:
+            need = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
+            return back if need > back else 0
+        if byte < 0x80:
+            return 0
+    return 0
+
+
+def plain_text(text: str) -> str:
+    """Text of a job made safe to show: no control sequences, and a carriage return begins a new line."""
+    return _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))

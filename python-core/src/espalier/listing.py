@@ -1,0 +1,58 @@
+"""Runs as a table: a row a run, a column for each tag, parameter and metric."""
+
+import calendar
+import time
+from typing import Any, Dict, List, Optional
+
+from espalier.types import Frame, as_kind, common_kind
+from espalier.values import from_json
+
+_PLAIN = {
+    "run_id": "string",
+    "experiment": "string",
+    "display_name": "string",
+    "status": "string",
+    "type": "string",
+    "target": "string",
+    "created_at": "time",
+    "started_at": "time",
+    "ended_at": "time",
+    "duration_seconds": "double",
+    "exit_code": "integer",
+    "error": "string",
+}
+
+
+def rows_as_frame(rows: List[Dict[str, Any]]) -> Frame:
+    """Index rows as a frame; tags become `tag_*`, parameters `param_*`, last metrics `metric_*`."""
+    columns: Dict[str, List[Any]] = {}
+    kinds = dict(_PLAIN)
+    for name, kind in _PLAIN.items():
+        values = [row.get(name) for row in rows]
+        columns[name] = [seconds_of(value) for value in values] if kind == "time" else values
+    for group, prefix in (("tags", "tag_"), ("params", "param_"), ("metrics", "metric_")):
+        for key in dict.fromkeys(key for row in reversed(rows) for key in row[group] or {}):
+            cells = [_cell((row[group] or {}).get(key)) for row in rows]
+            kinds[prefix + key] = common_kind([cell for cell in cells if cell is not None])
+            columns[prefix + key] = [as_kind(cell, kinds[prefix + key]) for cell in cells]
+    return Frame(columns, kinds)
+
+
+def _cell(value: Any) -> Optional[Dict[str, Any]]:
+    """A tag (text), a parameter or metric (kind and value), or a vector parameter (a list of those)."""
+    if value is None or isinstance(value, dict):
+        return value
+    if isinstance(value, list):
+        return {"kind": "string", "value": " ".join(str(from_json(item["value"])) for item in value)}
+    return {"kind": "string", "value": "!" + value if str(value).startswith("!") else value}
+
+
+def seconds_of(text: Optional[str]) -> Optional[float]:
+    """Seconds since 1970 of an RFC 3339 time as records hold it; None stays None."""
+    if not text:
+        return None
+    try:
+        whole = calendar.timegm(time.strptime(text[:19], "%Y-%m-%dT%H:%M:%S"))
+        return whole + float("0" + text[19:].rstrip("Z"))
+    except ValueError:
+        return None

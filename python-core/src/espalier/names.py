@@ -1,0 +1,47 @@
+"""The naming rule (protocol.md, "Names"), in one place."""
+
+import re
+import unicodedata
+
+from espalier.errors import EspalierError
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+
+
+def check_name(what: str, name: object) -> str:
+    """A name of a workspace or experiment: 1 to 128 of A-Z a-z 0-9 _ - . beginning with a letter or digit.
+
+    Args:
+        what: `workspace`, `experiment`, ... for the message.
+
+    Raises:
+        EspalierError: `bad_name`.
+    """
+    if isinstance(name, str) and _NAME.fullmatch(name):
+        return name
+    raise EspalierError(
+        "bad_name",
+        f"{_shown(name)} cannot be the name of {'an' if what[0] in 'aeiou' else 'a'} {what}.",
+        "A name has 1 to 128 characters: letters A-Z and a-z, digits, `_`, `-` and `.`; the first no sign.",
+    )
+
+
+def check_label(what: str, name: object) -> str:
+    """A name of a metric, parameter or tag: 1 to 255 characters, no control characters.
+
+    Raises:
+        EspalierError: `bad_name`.
+    """
+    good = isinstance(name, str) and 1 <= len(name) <= 255
+    if good and not any(unicodedata.category(char) in ("Cc", "Cs") for char in str(name)):
+        return str(name)
+    raise EspalierError(
+        "bad_name",
+        f"{_shown(name)} cannot be the name of a {what}.",
+        "Such a name has 1 to 255 characters and no control characters (no newline, no tab).",
+    )
+
+
+def _shown(name: object) -> str:
+    text = ascii(name) if isinstance(name, str) else f"a {type(name).__name__}"
+    return text if len(text) <= 60 else f"{text[:50]}... ({len(str(name))} characters)"

@@ -1,0 +1,93 @@
+"""Cancelling, positions, and finding again what lost its ticket."""
+
+import os
+import signal
+import socket
+import time
+from typing import Any, Dict, Optional
+
+from espalier import states
+from espalier.adapters import posix
+from espalier.lifecycle.finish import canceled_message, finish, plain_error
+from espalier.lifecycle.status import read_status
+from espalier.paths import FORMAT, QueuePaths, RunPaths
+from espalier.queue.home import allocator, queue_paths
+from espalier.queue.step import settle, step_locked
+from espalier.queue.tickets import add_ticket, find_ticket, remove
+from espalier.records import now_iso, replace_record
+
+
+def cancel(run: RunPaths, run_id: str) -> bool:
+    """Cancel a run: at once when it is queued, by its runner when it runs. Idempotent.
+
+    Returns:
+        False when it had ended already.
+    """
+    if states.is_final(read_status(run)["state"]):
+        return False
+    if not os.path.exists(run.cancel):
+        os.makedirs(os.path.dirname(run.cancel), exist_ok=True)
+        record = {"format": FORMAT, "requested_at": now_iso(time.time()), "by": posix.user_name()}
+        replace_record(run.cancel, record, run.shard)
+    queue = queue_paths()
+    with allocator(queue):
+        status = read_status(run)
+        ticket = find_ticket(queue, run_id)
+        if ticket is not None and status["state"] == states.QUEUED:
+            finish(run, status, states.CANCELED, plain_error("canceled", canceled_message(run)))
+            remove(ticket)
+        step_locked(queue)
+    status = read_status(run)
+    if not states.is_final(status["state"]):
+        _signal_runner(status.get("pid"), status.get("boot_id"), status.get("pid_start"))
+    return True
+
+
+def _signal_runner(pid: Optional[int], boot: Optional[str], start: Optional[int]) -> None:
+    """Wake the runner if its number is still its own; a runner not reached finds the request by itself."""
+    if pid is not None and boot == posix.boot_id() and start is not None and posix.process_start(pid) == start:
+        os.kill(pid, signal.SIGTERM)
+
+
+def queue_position(run_id: str) -> Optional[int]:
+    """Position of a queued run of this host, 1 is next; None if it is not queued here."""
+    end = f"-{run_id}.json"
+    names = sorted(os.listdir(queue_paths().tickets))
+    return next((i + 1 for i, name in enumerate(names) if name.endswith(end)), None)
+
+
+def look_after(run_id: str, run: RunPaths, host: str) -> bool:
+    """Put right a run of this host and user that has neither ticket nor lease: the queue's folder was lost,
+    or submit was killed. Called by readers for runs that have not ended.
+
+    Returns:
+        Whether there was something to put right.
+    """
+    if host != socket.gethostname():
+        return False
+    queue = queue_paths()
+    if _known(queue, run_id):
+        return False
+    with allocator(queue):
+        if _known(queue, run_id):
+            return False
+        status = read_status(run)
+        if status["state"] == states.QUEUED:
+            add_ticket(queue, run_id, run.root)
+        elif not states.is_final(status["state"]) and not _alive(status):
+            settle(queue, run_id, run.root)
+        else:
+            return False
+        step_locked(queue)
+    return True
+
+
+def _known(queue: QueuePaths, run_id: str) -> bool:
+    return os.path.exists(queue.lease(run_id)) or find_ticket(queue, run_id) is not None
+
+
+def _alive(status: Dict[str, Any]) -> bool:
+    pid = status.get("pid")
+    if not isinstance(pid, int) or status.get("boot_id") != posix.boot_id():
+        return False
+    return posix.process_start(pid) == status.get("pid_start")

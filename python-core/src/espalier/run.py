@@ -1,0 +1,320 @@
+"""Runs: what is known of one, what it made, and recording into it from inside its job.
+
+Loaded inside jobs by `from espalier import Run`: standard library only, Python 3.8 or later.
+"""
+
+import os
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional
+
+from espalier import states
+from espalier.errors import EspalierError
+from espalier.follow import Following, follow, plain_text
+from espalier.job_log import JobLog
+from espalier.lifecycle.status import read_status
+from espalier.names import check_label
+from espalier.paths import RunPaths, WorkspacePaths
+from espalier.queue.control import cancel, queue_position
+from espalier.records import read_record, replace_record
+from espalier.tracking import artifacts, metrics
+from espalier.types import Frame
+
+if TYPE_CHECKING:
+    from espalier.workspace import Workspace
+
+
+class Run(JobLog):
+    """One run of a job, or of an interactive session.
+
+    Args:
+        workspace_path: Folder of the workspace.
+        run_id: The run's id.
+    """
+
+    def __init__(self, workspace_path: str, run_id: str) -> None:
+        self._workspace_path = workspace_path
+        self._id = run_id
+        self._paths = WorkspacePaths(workspace_path).run(run_id)
+        super().__init__(self._paths.root)
+
+    def __repr__(self) -> str:
+        return f"Run({self._workspace_path!r}, {self._id!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Run)
+            and self._id == other._id
+            and (os.path.realpath(self._workspace_path) == os.path.realpath(other._workspace_path))
+        )
+
+    def __hash__(self) -> int:
+        return hash(self._id)
+
+    def _identity(self) -> Dict[str, str]:
+        return {"workspace": self._workspace_path, "id": self._id}
+
+    @classmethod
+    def _from_identity(cls, identity: Mapping[str, str]) -> "Run":
+        return cls(identity["workspace"], identity["id"])
+
+    @classmethod
+    def get_context(cls, allow_offline: bool = True) -> "Run":
+        """The run this process belongs to; outside a job one that records nothing and says so once.
+
+        Args:
+            allow_offline: False to get an error outside a job.
+
+        Raises:
+            EspalierError: `run_not_active` outside a job when `allow_offline` is False.
+        """
+        workspace, run_id = os.environ.get("ESPALIER_WORKSPACE"), os.environ.get("ESPALIER_RUN_ID")
+        if workspace and run_id:
+            return cls(workspace, run_id)
+        if not allow_offline:
+            raise EspalierError("run_not_active", "This process is no job of espalier.", "Submit the script as a run.")
+        return OfflineRun()
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return self._id
+
+    @property
+    def run_dir(self) -> str:
+        """The run's folder."""
+        return self._paths.root
+
+    @property
+    def experiment_name(self) -> str:
+        """Name of the experiment it belongs to."""
+        return str(self._spec()["experiment"])
+
+    @property
+    def workspace(self) -> "Workspace":
+        """The workspace it belongs to."""
+        from espalier.workspace import Workspace
+
+        return Workspace(self._workspace_path)
+
+    def get_status(self) -> str:
+        """The run's state: `Queued`, `Preparing`, `Running`, `Completed`, `Failed`, `Canceled`, ..."""
+        state = str(self._status()["state"])
+        waiting = not states.is_final(state) and os.path.exists(self._paths.cancel)
+        return states.CANCEL_REQUESTED if waiting else state
+
+    def get_detailed_status(self) -> Any:
+        """The state, and for a queued run its position (1 is next) and why it waits."""
+        position = queue_position(self._id)
+        state = self.get_status()
+        reason = f"{position - 1} runs before it; all slots of this host are taken" if position else None
+        return {"status": state, "position": position, "reason": reason if state == states.QUEUED else None}
+
+    def get_details(self) -> Any:
+        """Everything known of the run: definition, state, times, error, files."""
+        spec, status, meta = self._spec(), self._status(), read_record(self._paths.meta)
+        names = [name for name in self.get_file_names() if name.startswith(("user_logs/", "system_logs/", "logs/"))]
+        return {
+            "runId": self._id,
+            "experiment": spec["experiment"],
+            "displayName": meta["display_name"],
+            "target": spec["target"],
+            "status": self.get_status(),
+            "startTimeUtc": status.get("started_at"),
+            "endTimeUtc": status.get("ended_at"),
+            "durationSeconds": status.get("duration_seconds"),
+            "exitCode": status.get("exit_code"),
+            "signal": status.get("signal"),
+            "error": status.get("error"),
+            "warnings": status.get("warnings", []),
+            "tags": meta["tags"],
+            "properties": meta["properties"],
+            "inputDatasets": spec["inputs"],
+            "outputDatasets": spec["outputs"],
+            "runDefinition": spec,
+            "logFiles": {name: os.path.join(self.run_dir, name) for name in names},
+            "submittedBy": spec["user"],
+        }
+
+    def get_details_with_logs(self) -> Any:
+        """`get_details()` with the text of each log instead of its path."""
+        details = self.get_details()
+        for name in details["logFiles"]:
+            with os.fdopen(artifacts.open_artifact(self._paths, name), "rb") as file:
+                details["logFiles"][name] = file.read().decode("utf-8", "replace")
+        return details
+
+    def get_metrics(
+        self,
+        name: Optional[str] = None,
+        recursive: bool = False,
+        run_type: Optional[str] = None,
+        populate: bool = False,
+    ) -> Mapping[str, Any]:
+        """The run's metrics by name: a scalar, a list where a name was logged more than once, a dict of columns for
+        tables and rows, a file name for images.
+
+        Args:
+            name: Only this metric.
+            recursive: Include child runs (there are none in this version).
+            run_type: Only child runs of this type.
+            populate: Accepted for compatibility; everything is always read.
+
+        Raises:
+            EspalierError: `damaged`, `newer_format`, `run_missing`.
+        """
+        self._status()
+        return metrics.read_metrics(self._paths, name)
+
+    def get_metric_history(self, name: Optional[str] = None) -> Frame:
+        """Every scalar that was logged, in order: `name`, `step`, `value`, `time`.
+
+        Args:
+            name: Only this metric.
+        """
+        self._status()
+        return metrics.history_frame(self._paths, name)
+
+    def get_file_names(self) -> List[str]:
+        """Names of the run's files: `outputs/...`, `logs/...`, `user_logs/std_log.txt`."""
+        self._status()
+        return artifacts.file_names(self._paths)
+
+    def download_file(self, name: str, output_file_path: Optional[str] = None) -> str:
+        """Copy one of the run's files.
+
+        Args:
+            name: Its name, as `get_file_names` lists it.
+            output_file_path: Where to. Default: its base name in the working directory.
+
+        Returns:
+            The file written.
+
+        Raises:
+            EspalierError: `artifact_missing`, `artifact_unsafe`, `bad_name`.
+        """
+        return artifacts.download(self._paths, name, output_file_path or name.rsplit("/", 1)[-1])
+
+    def get_tags(self) -> Mapping[str, str]:
+        """The run's tags."""
+        return dict(read_record(self._paths.meta)["tags"])
+
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        """Add or change tags.
+
+        Args:
+            tags: Name to text.
+        """
+        meta = read_record(self._paths.meta)
+        meta["tags"].update({check_label("tag", name): str(value) for name, value in tags.items()})
+        replace_record(self._paths.meta, meta, self._paths.shard)
+
+    def get_properties(self) -> Mapping[str, str]:
+        """The run's properties."""
+        return dict(read_record(self._paths.meta)["properties"])
+
+    def cancel(self) -> bool:
+        """Ask for the run to be stopped; its process group gets 10 seconds to end by itself.
+
+        Returns:
+            False when it had ended already.
+        """
+        self._status()
+        return cancel(self._paths, self._id)
+
+    def complete(self) -> None:
+        """End an interactive run as Completed.
+
+        Raises:
+            EspalierError: `run_not_active`.
+        """
+        self._end(states.COMPLETED, None)
+
+    def fail(self, error_details: Optional[str] = None) -> None:
+        """End an interactive run as Failed.
+
+        Args:
+            error_details: Why.
+        """
+        self._end(states.FAILED, error_details)
+
+    def follow(self, offset: int = 0, wait_seconds: float = 0.0) -> Any:
+        """The state, and what was added to the log since an offset; for those who wait and watch.
+
+        Args:
+            offset: Bytes of the log already seen.
+            wait_seconds: How long to wait for the end before answering.
+
+        Returns:
+            `status`, `final`, `log` (text, control sequences removed), `offset` (pass it on).
+        """
+        return follow(self._paths, offset, wait_seconds)._asdict()
+
+    def wait_for_completion(self, show_output: bool = False, raise_on_error: bool = True) -> Any:
+        """Wait until the run has ended. Interrupting stops the waiting, never the run.
+
+        Args:
+            show_output: Print the job's log as it grows.
+            raise_on_error: Raise when the run failed.
+
+        Returns:
+            `get_details()`.
+
+        Raises:
+            EspalierError: `run_failed`.
+        """
+        seen = Following(self.get_status(), False, "", 0)
+        while True:
+            seen = follow(self._paths, seen.offset, 0.5)
+            if show_output and seen.log:
+                sys.stdout.write(seen.log)
+                sys.stdout.flush()
+            if seen.final and not seen.log:
+                break
+        if raise_on_error and seen.status == states.FAILED:
+            raise self._failure()
+        return self.get_details()
+
+    def _failure(self) -> EspalierError:
+        error = self._status().get("error") or {}
+        tail = [plain_text(line) for line in error.get("log_tail", [])]
+        shown = "\n".join(["", "Last lines of its log:", *("  " + line for line in tail)]) if tail else ""
+        return EspalierError(
+            "run_failed",
+            f"Run {self._id} failed: {error.get('message', 'unknown cause')}{shown}",
+            f"The whole log: {self._paths.log}",
+            run_id=self._id,
+            cause=error,
+        )
+
+    def _end(self, state: str, message: Optional[str]) -> None:
+        from espalier.interactive import end_interactive
+        from espalier.listing import seconds_of
+
+        began = seconds_of(self._status().get("started_at")) or time.time()
+        end_interactive(self._paths, state, message, time.time() - began)
+
+    def _status(self) -> Dict[str, Any]:
+        try:
+            return read_status(self._paths)
+        except FileNotFoundError:
+            raise self._missing() from None
+
+    def _spec(self) -> Dict[str, Any]:
+        try:
+            return read_record(self._paths.spec)
+        except FileNotFoundError:
+            raise self._missing() from None
+
+    def _missing(self) -> EspalierError:
+        return EspalierError(
+            "run_missing", f"The run {self._id} is not in {self._workspace_path} any more.", "See list_runs()."
+        )
+
+
+class OfflineRun(Run):
+    """Stands for a run outside a job: the log methods work and record nothing."""
+
+    def __init__(self) -> None:
+        JobLog.__init__(self, None)
+        self._workspace_path, self._id, self._paths = "", "offline", RunPaths("")

@@ -1,0 +1,64 @@
+"""Making a run folder: built aside, made durable, put in place by one rename."""
+
+import os
+import shutil
+from typing import Any, Dict
+
+from espalier.errors import EspalierError
+from espalier.paths import RunPaths, WorkspacePaths
+from espalier.records import dump_record, sync_folder, write_file
+
+
+def build_folder(paths: WorkspacePaths, spec: Dict[str, Any], records: Dict[str, Dict[str, Any]]) -> str:
+    """Write a run's first records into a folder beside its final place.
+
+    Args:
+        records: Path inside the run folder -> record. `env.json` is made readable for its owner only.
+
+    Returns:
+        The folder; `place_folder` moves it home.
+
+    Raises:
+        EspalierError: `workspace_missing`, `workspace_read_only`.
+    """
+    shard = paths.shard(spec["id"])
+    folder = os.path.join(shard, f".tmp-{spec['id']}")
+    try:
+        _make_shard(paths, shard)
+        os.mkdir(folder)
+        for name, record in {"spec.json": spec, **records}.items():
+            mode = 0o600 if name == "env.json" else 0o666
+            write_file(os.path.join(folder, name), dump_record(record), sync=True, mode=mode)
+        sync_folder(folder)
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise cannot_write(paths, error) from error
+    return folder
+
+
+def _make_shard(paths: WorkspacePaths, shard: str) -> None:
+    if not os.path.isfile(paths.record):
+        raise EspalierError(
+            "workspace_missing",
+            f"The workspace {paths.root} is gone.",
+            "Restore it, or make a new one with workspace().",
+        )
+    os.makedirs(shard, exist_ok=True)
+
+
+def place_folder(paths: WorkspacePaths, folder: str, run_id: str) -> RunPaths:
+    """Move a built run folder home; from here on the run exists, whatever happens to us."""
+    run = paths.run(run_id)
+    os.rename(folder, run.root)
+    sync_folder(run.shard)
+    return run
+
+
+def cannot_write(paths: WorkspacePaths, error: OSError) -> EspalierError:
+    """What to tell when the workspace does not take a file."""
+    return EspalierError(
+        "workspace_read_only",
+        f"The workspace {paths.root} cannot be written: {error.strerror}.",
+        "Check the folder's permissions and the free space, or use another workspace.",
+        path=paths.root,
+    )

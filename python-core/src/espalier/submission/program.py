@@ -1,0 +1,122 @@
+"""From a config to the argument vector that will be executed."""
+
+import os
+import shutil
+import sys
+from typing import Any, Dict, List, NamedTuple, Optional
+
+from espalier.config import ScriptRunConfig
+from espalier.errors import EspalierError
+from espalier.submission.params import script_arguments
+
+
+class Program(NamedTuple):
+    """What to execute, and how the record describes it."""
+
+    kind: str  # "script" or "command"
+    command: List[str]
+    arguments: List[str]
+    params: Dict[str, Any]
+    language: str  # "r", "python" or "other"
+
+
+def program(config: ScriptRunConfig, inputs: List[Dict[str, Any]], path: str) -> Program:
+    """The program of a job.
+
+    Args:
+        inputs: The resolved inputs; each adds `--name path`.
+        path: The PATH to search for interpreters.
+
+    Raises:
+        EspalierError: `interpreter_missing`, `bad_argument`, `bad_name`.
+    """
+    language = language_of(config.entry_script)
+    spelled = ("TRUE", "FALSE") if language == "r" else ("True", "False")
+    arguments, params = script_arguments(config.script_params, spelled)
+    arguments = [_text(item) for item in config.arguments] + arguments
+    for item in inputs:
+        arguments += ["--" + item["name"], item["path"]]
+    if config.entry_script is None:
+        command = _command(config.command or [], path)
+        shell = isinstance(config.command, str)
+        return Program("command", command if shell else command + arguments, arguments, params, "other")
+    start = _interpreter(config, config.entry_script, language, path)
+    return Program("script", start + arguments, arguments, params, language)
+
+
+def language_of(script: Optional[str]) -> str:
+    """`r`, `python` or `other`, by the script's ending."""
+    ending = os.path.splitext(script or "")[1].lower()
+    return {".r": "r", ".py": "python"}.get(ending, "other")
+
+
+def _interpreter(config: ScriptRunConfig, script: str, language: str, path: str) -> List[str]:
+    # a name such as `-e.R` must not be read as an option
+    safe = os.path.join(".", script) if script.startswith("-") else script
+    session = config.session
+    if language == "r":
+        rscript = _found("Rscript", session.rscript, path, "Install R, or give the path of Rscript.")
+        return [rscript, safe]
+    if language == "python":
+        python = session.python or sys.executable
+        return [_found("python3", python, path, "Install Python, or give the path of its interpreter."), safe]
+    if script.endswith(".sh"):
+        return ["/bin/sh", safe]
+    return [os.path.join(".", script)]
+
+
+def _command(command: Any, path: str) -> List[str]:
+    if isinstance(command, str):
+        if not command.strip():
+            raise EspalierError("bad_argument", "The command is empty.")
+        return ["/bin/sh", "-c", _text(command)]
+    parts = [_text(part) for part in command]
+    if not parts or not parts[0]:
+        raise EspalierError("bad_argument", "The command is empty.")
+    if os.sep not in parts[0]:
+        parts[0] = _found(parts[0], None, path, "Install it, or give its path.")
+    return parts
+
+
+def _found(program_name: str, chosen: Optional[str], path: str, remedy: str) -> str:
+    found = shutil.which(chosen or program_name, path=path)
+    if found is None:
+        where = f"at {chosen}" if chosen and os.sep in chosen else f"on the PATH ({path})"
+        raise EspalierError("interpreter_missing", f"{program_name} was not found {where}.", remedy)
+    return found
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str) and "\0" not in value:
+        return value
+    raise EspalierError(
+        "bad_argument",
+        f"Arguments must be strings without NUL characters, not {value!r}.",
+        "Convert the value to text.",
+    )
+
+
+def checked_script(source: str, script: str) -> str:
+    """The entry script as a path inside the source directory.
+
+    Raises:
+        EspalierError: `script_missing`.
+    """
+    relative = os.path.normpath(script)
+    if os.path.isabs(script):
+        relative = os.path.relpath(os.path.realpath(script), os.path.realpath(source))
+    full = os.path.join(source, relative)
+    if relative.split(os.sep)[0] == ".." or not script:
+        what = f"The entry script {script!r} is not inside {source}"
+    elif os.path.isdir(full):
+        what = f"The entry script {script!r} is a directory"
+    elif not os.path.isfile(full):
+        what = f"There is no entry script {script!r} in {source}"
+    else:
+        return relative
+    raise EspalierError("script_missing", f"{what}.{_similar(source)}", "Give its path inside source_directory.")
+
+
+def _similar(source: str) -> str:
+    names = sorted(name for name in os.listdir(source) if name.lower().endswith((".r", ".py", ".sh")))
+    return f" Scripts there: {', '.join(names[:5])}." if names else ""

@@ -1,0 +1,198 @@
+"""The spine: config -> program -> snapshot -> surroundings -> run folder -> queue. Values flow one way."""
+
+import os
+import socket
+import sys
+import time
+from dataclasses import replace
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional
+
+from espalier import states
+from espalier.adapters import posix
+from espalier.canonical import digest
+from espalier.config import ScriptRunConfig
+from espalier.errors import EspalierError
+from espalier.names import check_label, check_name
+from espalier.paths import FORMAT, WorkspacePaths
+from espalier.queue.home import allocator, queue_paths
+from espalier.queue.step import step_locked
+from espalier.queue.tickets import add_ticket
+from espalier.records import now_iso
+from espalier.snapshot.git import start_git
+from espalier.snapshot.mentions import mentioned_but_excluded
+from espalier.snapshot.take import Snapshot, scan_source, store_scan
+from espalier.submission.folder import build_folder, place_folder
+from espalier.submission.inputs import identity_of, resolve_inputs
+from espalier.submission.program import Program, checked_script, language_of, program
+from espalier.submission.surroundings import Surroundings, surroundings
+
+
+class Prepared(NamedTuple):
+    """A run that is fully described and not yet on disk."""
+
+    spec: Dict[str, Any]
+    env: Dict[str, Any]
+    notes: List[str]
+    warnings: List[str]
+
+
+def prepare(paths: WorkspacePaths, workspace_id: str, experiment: str, config: ScriptRunConfig) -> Prepared:
+    """Freeze a config: check it, snapshot its folder, resolve everything it names.
+
+    Args:
+        workspace_id: Id of the workspace.
+        experiment: Name of the experiment.
+
+    Raises:
+        EspalierError: what is wrong with the config or its folder; nothing has been created then but stored contents.
+    """
+    check_name("experiment", experiment)
+    source = _checked_source(config)
+    script = checked_script(source, config.entry_script) if source and config.entry_script else None
+    git = start_git(source) if source else None
+    snapshot: Optional[Snapshot] = None
+    warnings: List[str] = []
+    if source is not None:
+        scanned = scan_source(source)
+        if script is not None:
+            _refuse_excluded_script(scanned.excluded_because(script), script)
+            warnings = [mention.message for mention in mentioned_but_excluded(source, script, scanned)]
+        snapshot = store_scan(paths, scanned)
+    inputs = resolve_inputs(config.inputs)
+    config = replace(config, entry_script=script) if script else config
+    around = surroundings(config, source, language_of(script))
+    what = program(config, inputs, around.variables.get("PATH", os.defpath))
+    spec = _spec(workspace_id, experiment, config, what, snapshot, around, inputs)
+    spec["git"] = git.result() if git is not None else None
+    env = {"format": FORMAT, "variables": around.variables, "links": around.links}
+    return Prepared(spec, env, list(snapshot.excluded_notes) if snapshot else [], warnings)
+
+
+def enqueue(paths: WorkspacePaths, prepared: Prepared, tags: Mapping[str, str]) -> str:
+    """Write the run durably, queue it, and move the queue on.
+
+    Returns:
+        The run's id.
+
+    Raises:
+        EspalierError: `workspace_missing`, `workspace_read_only`.
+    """
+    spec = prepared.spec
+    queued = {"format": FORMAT, "state": states.QUEUED, "attempt": 1, "queued_at": spec["created_at"]}
+    records = {
+        "status.json": queued,
+        "meta.json": meta_record(spec.pop("display_name"), tags),
+        "env.json": prepared.env,
+    }
+    folder = build_folder(paths, spec, records)
+    queue = queue_paths()
+    with allocator(queue):
+        # ticket first: a ticket without its run is dropped, a run without its ticket would wait for a reader to see it
+        add_ticket(queue, spec["id"], paths.run(spec["id"]).root)
+        place_folder(paths, folder, spec["id"])
+        step_locked(queue)
+    return str(spec["id"])
+
+
+def meta_record(display_name: Optional[str], tags: Mapping[str, str]) -> Dict[str, Any]:
+    """The mutable record of a new run."""
+    named = {check_label("tag", name): str(value) for name, value in tags.items()}
+    return {"format": FORMAT, "display_name": display_name, "tags": named, "properties": {}}
+
+
+def new_run_id(experiment: str, seconds: float) -> str:
+    """`<experiment>_<seconds since 1970>_<8 random hex digits>`."""
+    return f"{experiment[:100]}_{int(seconds)}_{os.urandom(4).hex()}"
+
+
+def base_spec(workspace_id: str, experiment: str, kind: str, client: str) -> Dict[str, Any]:
+    """The fields every run has, with the values of a run that executes nothing."""
+    now = time.time()
+    version = ".".join(map(str, sys.version_info[:3]))
+    return {
+        "format": FORMAT,
+        "id": new_run_id(experiment, now),
+        "experiment": experiment,
+        "workspace_id": workspace_id,
+        "type": kind,
+        "created_at": now_iso(now),
+        "user": posix.user_name(),
+        "host": socket.gethostname(),
+        "client": client or f"Python {version}",
+        "parent": None,
+        "target": "local",
+        "source_directory": None,
+        "snapshot": None,
+        "git": None,
+        "entry_script": None,
+        "command": [],
+        "arguments": [],
+        "params": {},
+        "environment": None,
+        "inherited": [],
+        "inputs": [],
+        "outputs": [],
+        "parts": [],
+        "resources": {"cpus": 1, "gpus": 0, "memory": None},
+        "max_run_duration_seconds": None,
+        "keep_workdir": False,
+        "seed": None,
+        "reuse_key": None,
+        "display_name": None,
+    }
+
+
+def _spec(
+    workspace_id: str,
+    experiment: str,
+    config: ScriptRunConfig,
+    what: Program,
+    snapshot: Optional[Snapshot],
+    around: Surroundings,
+    inputs: List[Dict[str, Any]],
+) -> Dict[str, Any]:
+    decides = {
+        "command": what.command,
+        "snapshot": snapshot.id if snapshot else None,
+        "environment": around.record["key"],
+        "inputs": identity_of(inputs),
+        "seed": config.seed,
+    }
+    return {
+        **base_spec(workspace_id, experiment, what.kind, config.session.client),
+        "source_directory": snapshot.source_directory if snapshot else None,
+        "snapshot": {"id": snapshot.id, "files": snapshot.files, "bytes": snapshot.bytes} if snapshot else None,
+        "entry_script": config.entry_script,
+        "command": what.command,
+        "arguments": what.arguments,
+        "params": what.params,
+        "environment": around.record,
+        "inherited": around.inherited,
+        "inputs": inputs,
+        "max_run_duration_seconds": config.max_run_duration_seconds,
+        "keep_workdir": config.keep_workdir,
+        "seed": config.seed,
+        "reuse_key": digest(decides),
+        "display_name": config.display_name,
+    }
+
+
+def _checked_source(config: ScriptRunConfig) -> Optional[str]:
+    if config.source_directory is None:
+        if config.entry_script is not None:
+            raise EspalierError("bad_argument", "entry_script needs a source_directory.", "Give the script's folder.")
+        return None
+    source = os.path.abspath(os.path.expanduser(config.source_directory))
+    if not os.path.isdir(source):
+        seen = "is a file" if os.path.exists(source) else "does not exist"
+        raise EspalierError("source_missing", f"The source directory {source} {seen}.", "Correct source_directory.")
+    return source
+
+
+def _refuse_excluded_script(why: Optional[str], script: str) -> None:
+    if why is not None:
+        raise EspalierError(
+            "script_missing",
+            f"The entry script {script!r} is left out of the snapshot by the rule {why}.",
+            "Change that rule, or rename the script.",
+        )

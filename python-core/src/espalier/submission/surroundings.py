@@ -1,0 +1,85 @@
+"""What a job finds around it: inherited variables, R and Python libraries; and the key of all that."""
+
+import glob
+import os
+import re
+import sys
+from typing import Any, Dict, List, NamedTuple, Optional
+
+from espalier.canonical import digest
+from espalier.config import ScriptRunConfig, Session
+
+# What a job may inherit from the session that submits it (protocol.md, "What a job inherits").
+_INHERITED = re.compile(
+    r"PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|R_LIBS|R_LIBS_USER|R_LIBS_SITE|LD_LIBRARY_PATH"
+    r"|XDG_\w+|(?i:https?_proxy|ftp_proxy|no_proxy|all_proxy)"
+    r"|SSL_CERT_FILE|SSL_CERT_DIR|CURL_CA_BUNDLE|REQUESTS_CA_BUNDLE|PIP_CERT"
+)
+_SECRET = re.compile(r"key|token|secret|passw|pwd|credential|auth", re.IGNORECASE)
+
+
+class Surroundings(NamedTuple):
+    """The job's variables, and the record of them."""
+
+    variables: Dict[str, str]
+    links: Dict[str, str]
+    record: Dict[str, Any]
+    inherited: List[str]
+
+
+def surroundings(config: ScriptRunConfig, source: Optional[str], language: str) -> Surroundings:
+    """Put together what the job will find around it."""
+    session = config.session
+    theirs = os.environ if session.environment is None else session.environment
+    variables = {name: value for name, value in theirs.items() if _INHERITED.fullmatch(name)}
+    inherited = sorted(variables)
+    links = {"python/espalier": os.path.dirname(os.path.dirname(os.path.abspath(__file__)))}
+    r_record = _r_libraries(session, source, variables)
+    if session.r_package:
+        links["R/espalier"] = session.r_package
+    variables.update(config.environment_variables)
+    record = {
+        "variables": {name: _shown(name, value) for name, value in sorted(config.environment_variables.items())},
+        "r": r_record,
+        "python": {"interpreter": session.python or sys.executable} if language == "python" else None,
+    }
+    record["key"] = digest({**record, "variables": dict(config.environment_variables)})
+    return Surroundings(variables, links, record, inherited)
+
+
+def _shown(name: str, value: str) -> str:
+    return "<hidden>" if _SECRET.search(name) else value
+
+
+def _r_libraries(session: Session, source: Optional[str], variables: Dict[str, str]) -> Dict[str, Any]:
+    """Point the job's R at the submitting session's libraries, or at the project's own renv library."""
+    renv = renv_library(source, session.r_version) if source else None
+    if renv is not None:
+        variables["R_LIBS"] = renv
+        variables["R_LIBS_USER"] = "NULL"  # a word R documents: no user library
+        # the project's .Rprofile would activate renv, which may download and install; its library is enough
+        variables["RENV_CONFIG_AUTOLOADER_ENABLED"] = "FALSE"
+    elif session.library_paths:
+        variables["R_LIBS"] = os.pathsep.join(session.library_paths)
+    return {
+        "rscript": session.rscript,
+        "version": session.r_version,
+        "library_paths": [renv] if renv else list(session.library_paths),
+        "renv": renv,
+    }
+
+
+def renv_library(source: str, r_version: Optional[str]) -> Optional[str]:
+    """The library of a project that uses renv, if it has been restored; None otherwise.
+
+    renv keeps it at `renv/library/[<os>/]R-<major.minor>/<platform>`.
+    """
+    if not os.path.isfile(os.path.join(source, "renv", "activate.R")):
+        return None
+    minor = ".".join(r_version.split(".")[:2]) if r_version else "*"
+    base = glob.escape(os.path.join(os.path.abspath(source), "renv", "library"))
+    for pattern in (f"{base}/R-{minor}/*", f"{base}/*/R-{minor}/*"):
+        found = sorted(path for path in glob.glob(pattern) if os.path.isdir(path))
+        if found:
+            return found[-1]
+    return None

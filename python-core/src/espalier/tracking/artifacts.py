@@ -1,0 +1,155 @@
+"""The files of a run: listed, read and stored, never by way of a link out of the run."""
+
+import os
+import shutil
+import stat
+from typing import Iterator, List, Tuple
+
+from espalier.errors import EspalierError
+from espalier.paths import ARTIFACT_FOLDERS, RunPaths
+
+
+def file_names(run: RunPaths) -> List[str]:
+    """Names of a run's artifacts, sorted. While it runs, also what it wrote to folders that replaced our links."""
+    names = set()
+    for folder in ARTIFACT_FOLDERS:
+        names.update(relative for relative, _ in _walk(os.path.join(run.root, folder), folder))
+    for folder in ("outputs", "logs"):
+        path = os.path.join(run.work, folder)
+        if os.path.isdir(path) and not os.path.islink(path):
+            names.update(relative for relative, _ in _walk(path, folder))
+    return sorted(names)
+
+
+def _walk(folder: str, prefix: str) -> Iterator[Tuple[str, str]]:
+    pending = [(folder, prefix)]
+    while pending:
+        here, name = pending.pop()
+        try:
+            entries = list(os.scandir(here))
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        for entry in entries:
+            relative = f"{name}/{entry.name}"
+            if entry.is_dir(follow_symlinks=False):
+                pending.append((entry.path, relative))
+            else:
+                yield relative, entry.path
+
+
+def open_artifact(run: RunPaths, name: str) -> int:
+    """Open an artifact for reading.
+
+    The opened file is checked, not the name: every folder on the way is opened without following links.
+
+    Raises:
+        EspalierError: `artifact_missing`, `artifact_unsafe`, `bad_name`.
+    """
+    parts = checked_parts(name)
+    if parts[0] not in ARTIFACT_FOLDERS:
+        raise _missing(run, name)
+    try:
+        return _open_below(run.root, parts)
+    except FileNotFoundError:
+        if parts[0] in ("outputs", "logs") and os.path.isdir(run.work):
+            try:
+                return _open_below(run.work, parts)
+            except OSError:
+                pass
+        raise _missing(run, name) from None
+    except OSError as error:
+        raise EspalierError(
+            "artifact_unsafe",
+            f"{name} of this run is no plain file inside its folder ({error.strerror}).",
+            "It is a link or a device; look at the run's folder yourself if you trust it.",
+            path=os.path.join(run.root, name),
+        ) from error
+
+
+def _open_below(root: str, parts: List[str]) -> int:
+    folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for part in parts[:-1]:
+            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+            deeper = os.open(part, flags, dir_fd=folder)
+            os.close(folder)
+            folder = deeper
+        # O_NONBLOCK: a FIFO must not stop us
+        fd = os.open(parts[-1], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    finally:
+        os.close(folder)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(0, "not a regular file")
+    return fd
+
+
+def checked_parts(name: str) -> List[str]:
+    """An artifact's name split into its parts.
+
+    Raises:
+        EspalierError: `bad_name` (absolute, `..`, empty parts, backslashes, control characters).
+    """
+    parts = name.split("/")
+    bad = not name or "\\" in name or any(part in ("", ".", "..") for part in parts)
+    if bad or any(ord(char) < 32 or ord(char) == 127 for char in name):
+        raise EspalierError(
+            "bad_name",
+            f"{name!r} is no name of a run's file.",
+            "Names are relative paths with `/`, as get_run_file_names() lists them.",
+        )
+    return parts
+
+
+def download(run: RunPaths, name: str, destination: str) -> str:
+    """Copy one artifact to a file; folders on the way are made.
+
+    Returns:
+        The file written, absolute.
+    """
+    fd = open_artifact(run, name)
+    target = os.path.abspath(os.path.expanduser(destination))
+    if os.path.isdir(target):
+        target = os.path.join(target, checked_parts(name)[-1])
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    temporary = f"{target}.part-{os.getpid()}"
+    with os.fdopen(fd, "rb") as source:
+        try:
+            with open(temporary, "wb") as sink:
+                shutil.copyfileobj(source, sink, 1024 * 1024)
+            os.replace(temporary, target)
+        finally:
+            if os.path.exists(temporary):
+                os.unlink(temporary)
+    return target
+
+
+def upload(run: RunPaths, name: str, source: str) -> None:
+    """Store a file as an artifact under `outputs/` (a name without that prefix gets it).
+
+    Raises:
+        EspalierError: `file_exists`, `artifact_missing` (no such source), `bad_name`.
+    """
+    parts = checked_parts(name)
+    if parts[0] not in ("outputs", "logs"):
+        parts = ["outputs", *parts]
+    target = os.path.join(run.root, *parts)
+    if not os.path.isfile(source):
+        raise EspalierError("artifact_missing", f"There is no file {source} to upload.", "Correct the path.")
+    if os.path.lexists(target):
+        raise EspalierError("file_exists", f"The run has a file {'/'.join(parts)} already.", "Choose another name.")
+    home = os.path.realpath(os.path.dirname(target))
+    if os.path.commonpath([home, os.path.realpath(run.root)]) != os.path.realpath(run.root):
+        raise EspalierError("artifact_unsafe", f"{'/'.join(parts)} lies behind a link that leaves the run's folder.")
+    os.makedirs(home, exist_ok=True)
+    shutil.copyfile(source, target)
+
+
+def _missing(run: RunPaths, name: str) -> EspalierError:
+    known = file_names(run)
+    shown = ", ".join(known[:10]) + (f" and {len(known) - 10} more" if len(known) > 10 else "")
+    return EspalierError(
+        "artifact_missing",
+        f"The run has no file {name!r}.",
+        f"It has: {shown}." if known else "It has no files yet.",
+    )

@@ -1,0 +1,88 @@
+"""The Python writer of event logs. Runs inside jobs: standard library only, Python 3.8 or later."""
+
+import json
+import os
+import socket
+import threading
+import time
+from typing import Any, Dict, Optional
+
+from espalier.errors import EspalierError
+from espalier.paths import FORMAT, RunPaths
+from espalier.records import replace_file
+from espalier.values import to_json
+
+LINE_LIMIT = 32_768
+_STRING_LIMIT = 16_384
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+
+
+class EventWriter:
+    """Appends events of this process to a run. A forked child continues in a file of its own.
+
+    Args:
+        run_dir: The run folder.
+    """
+
+    def __init__(self, run_dir: str) -> None:
+        self._run = RunPaths(run_dir)
+        self._lock = threading.Lock()
+        self._pid = 0
+        self._fd = -1
+        self._seq = 0
+        self._name = ""
+
+    def metric(self, name: str, kind: str, value: Any, step: Optional[float] = None) -> None:
+        """One scalar. `name` must have been checked, `value` be of `kind`."""
+        if kind == "string" and len(value) > _STRING_LIMIT // 4:
+            raise EspalierError(
+                "bad_argument",
+                f"The value of {name!r} has {len(value)} characters, a metric takes {_STRING_LIMIT // 4}.",
+                "Write long text to a file in outputs/.",
+            )
+        end = "" if step is None else f',"step":{_encode(step)}'
+        body = f'"name":{_encode(name)},"kind":"{kind}","value":{_encode(to_json(value))}{end}'
+        self._append("metric", body)
+
+    def event(self, kind: str, fields: Dict[str, Any]) -> None:
+        """Any other event; a body over the line limit goes to a payload file first."""
+        body = _encode(fields)[1:-1]
+        if len(body) < LINE_LIMIT // 4 or len(body.encode("utf-8", "surrogatepass")) < LINE_LIMIT - 200:
+            self._append(kind, body)
+        else:
+            self._append_payload(kind, fields)
+
+    def _append(self, kind: str, body: str) -> None:
+        with self._lock:
+            if self._pid != os.getpid():
+                self._open()
+            line = f'{{"type":"{kind}","seq":{self._seq},"time":{time.time():.6f},{body}}}\n'
+            self._seq += 1
+            os.write(self._fd, line.encode("utf-8", "backslashreplace"))
+
+    def _append_payload(self, kind: str, fields: Dict[str, Any]) -> None:
+        with self._lock:
+            if self._pid != os.getpid():
+                self._open()
+            relative = f"payloads/{self._name}-{self._seq}.json"
+        rest = {key: value for key, value in fields.items() if key != "name"}
+        os.makedirs(self._run.payloads, exist_ok=True)
+        data = _encode(rest).encode("utf-8", "backslashreplace")
+        replace_file(os.path.join(self._run.root, relative), data, self._run.payloads)
+        self._append(kind, f'"name":{_encode(fields["name"])},"payload":"{relative}"')
+
+    def _open(self) -> None:
+        self._pid, self._seq = os.getpid(), 0
+        self._name = f"py-{self._pid}-{os.urandom(4).hex()}"
+        os.makedirs(self._run.events, exist_ok=True)
+        path = os.path.join(self._run.events, self._name + ".jsonl")
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o666)
+        header = {
+            "type": "writer",
+            "format": FORMAT,
+            "writer": self._name,
+            "pid": self._pid,
+            "host": socket.gethostname(),
+            "time": round(time.time(), 6),
+        }
+        os.write(self._fd, _encode(header).encode() + b"\n")

@@ -1,0 +1,79 @@
+"""Single values between Python and JSON (protocol.md, "Encoding"). Standard library; also used inside jobs."""
+
+import math
+from typing import Any, Dict, Union
+
+
+class _NA:
+    """R's NA, kept apart from NaN and from every string."""
+
+    def __repr__(self) -> str:
+        return "NA"
+
+    def __bool__(self) -> bool:
+        return False
+
+
+NA = _NA()
+_WORDS = {"!NaN": math.nan, "!Inf": math.inf, "!-Inf": -math.inf, "!NA": NA}
+
+
+def kind_of(value: Any) -> str:
+    """`double`, `integer`, `logical` or `string`. NA alone is logical, as in R.
+
+    Raises:
+        TypeError: it is none of them.
+    """
+    if isinstance(value, bool) or value is None or value is NA:
+        return "logical"
+    if isinstance(value, int):
+        return "integer"
+    if isinstance(value, float):
+        return "double"
+    if isinstance(value, str):
+        return "string"
+    raise TypeError(f"a {type(value).__name__} is no value")
+
+
+def to_json(value: Any) -> Union[str, int, float, bool]:
+    """A value as a JSON value; None is NA."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "!NaN" if math.isnan(value) else ("!Inf" if value > 0 else "!-Inf")
+    if value is None or value is NA:
+        return "!NA"
+    if isinstance(value, str):
+        return "!" + value if value.startswith("!") else value
+    assert isinstance(value, (bool, int, float))
+    return value
+
+
+def from_json(value: Any) -> Any:
+    """The value a JSON value stands for.
+
+    Raises:
+        ValueError: it stands for none.
+    """
+    if isinstance(value, str) and value.startswith("!"):
+        if value in _WORDS:
+            return _WORDS[value]
+        if value.startswith("!!"):
+            return value[1:]
+        raise ValueError(f"unknown tag {value!r}")
+    if value is None or isinstance(value, (list, dict)):
+        raise ValueError("not a single value")
+    return value
+
+
+def native(value: Any) -> Any:
+    """A NumPy scalar, Decimal or Fraction as a plain Python value; anything else unchanged."""
+    item = getattr(value, "item", None)
+    if callable(item) and type(value).__module__.split(".")[0] == "numpy":
+        return item()
+    if not isinstance(value, (bool, int, float, str)) and hasattr(value, "__float__"):
+        return float(value)
+    return value
+
+
+def typed(value: Any) -> Dict[str, Any]:
+    """`{"kind", "value"}` of one value."""
+    return {"kind": kind_of(value), "value": to_json(value)}

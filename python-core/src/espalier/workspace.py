@@ -1,0 +1,290 @@
+"""Workspaces: where experiments and runs live."""
+
+import json
+import os
+import shutil
+import time
+import uuid
+from typing import Any, Dict, List, Mapping, Optional
+
+from espalier import states
+from espalier.errors import EspalierError
+from espalier.listing import rows_as_frame
+from espalier.names import check_name
+from espalier.paths import FORMAT, WorkspacePaths, is_run_id
+from espalier.queue.control import look_after
+from espalier.queue.step import step
+from espalier.records import dump_record, now_iso, read_record, replace_file
+from espalier.run import Run
+from espalier.store.index import RunIndex
+from espalier.tracking.summary import summarise
+from espalier.types import Frame
+
+_FOLDER = ".espalier"
+# What marks the top of a project when looking for its `.espalier/`.
+_MARKS = (_FOLDER, ".git", "DESCRIPTION", "renv.lock", ".here", "_targets.R")
+_CONFIG_FOLDERS = (_FOLDER, ".azureml", "aml_config", "")
+
+
+class Workspace:
+    """A folder that holds experiments, runs and snapshots. Made by `Workspace.open`, `create` or `get`."""
+
+    def __init__(self, path: str) -> None:
+        self._paths = WorkspacePaths(os.path.abspath(path))
+
+    def __repr__(self) -> str:
+        return f"Workspace({self.path!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Workspace) and os.path.realpath(self.path) == os.path.realpath(other.path)
+
+    def __hash__(self) -> int:
+        return hash(os.path.realpath(self.path))
+
+    def _identity(self) -> Dict[str, str]:
+        return {"path": self.path}
+
+    @classmethod
+    def _from_identity(cls, identity: Mapping[str, str]) -> "Workspace":
+        return cls(identity["path"])
+
+    @property
+    def path(self) -> str:
+        """The workspace's folder, absolute."""
+        return self._paths.root
+
+    @property
+    def name(self) -> str:
+        """The workspace's name."""
+        return os.path.basename(self.path)
+
+    @classmethod
+    def open(cls, name: str, path: Optional[str] = None) -> "Workspace":
+        """Get a workspace, or create it if there is none.
+
+        Args:
+            name: Its name: letters A-Z and a-z, digits, `_`, `-` and `.`.
+            path: Folder that holds it. Default: `.espalier/` at the top of this project.
+
+        Raises:
+            EspalierError: `bad_name`, `newer_format`, `workspace_read_only`.
+        """
+        return cls.create(name, path, exist_ok=True)
+
+    @classmethod
+    def create(cls, name: str, path: Optional[str] = None, exist_ok: bool = False) -> "Workspace":
+        """Create a workspace.
+
+        Args:
+            name: Its name.
+            path: Folder that holds it. Default: `.espalier/` at the top of this project.
+            exist_ok: Return the workspace if it exists already.
+
+        Raises:
+            EspalierError: `workspace_exists`, `bad_name`, `newer_format`, `workspace_read_only`.
+        """
+        workspace = cls(_place(name, path))
+        record = workspace._paths.record
+        if os.path.exists(record):
+            if not exist_ok:
+                raise EspalierError(
+                    "workspace_exists",
+                    f"There is a workspace {name!r} at {workspace.path} already.",
+                    "Use get_workspace(), or workspace(), which gets or creates.",
+                )
+            read_record(record)
+            return workspace
+        content = {"format": FORMAT, "name": name, "id": str(uuid.uuid4()), "created_at": now_iso(time.time())}
+        try:
+            os.makedirs(workspace.path, exist_ok=True)
+            replace_file(record, dump_record(content), workspace.path)
+        except OSError as error:
+            raise EspalierError(
+                "workspace_read_only",
+                f"No workspace can be made at {workspace.path}: {error.strerror}.",
+                "Give another folder with path =.",
+            ) from error
+        return workspace
+
+    @classmethod
+    def get(cls, name: str, path: Optional[str] = None) -> "Workspace":
+        """Get an existing workspace.
+
+        Args:
+            name: Its name.
+            path: Folder that holds it. Default: `.espalier/` at the top of this project.
+
+        Raises:
+            EspalierError: `workspace_missing`, `newer_format`.
+        """
+        return cls(_place(name, path))._checked()
+
+    @classmethod
+    def from_config(cls, path: Optional[str] = None, file_name: Optional[str] = None) -> "Workspace":
+        """Get the workspace that a config file names, searching upwards.
+
+        Looked for in each folder from `path` upwards: `.espalier/`, `.azureml/`, `aml_config/`, the folder itself.
+
+        Args:
+            path: Folder to begin at, or the config file itself. Default: the working directory.
+            file_name: Name of the file. Default: `config.json`.
+
+        Raises:
+            EspalierError: `workspace_missing` when no config is found or what it names is gone, `damaged`.
+        """
+        start = os.path.abspath(os.path.expanduser(path or os.getcwd()))
+        found = start if os.path.isfile(start) else _find_config(start, file_name or "config.json")
+        if found is None:
+            raise EspalierError(
+                "workspace_missing",
+                f"No {file_name or 'config.json'} was found in {start} or above it.",
+                "Write one with write_workspace_config().",
+            )
+        return cls(_named_by(found))._checked()
+
+    def write_config(self, path: Optional[str] = None, file_name: Optional[str] = None) -> str:
+        """Write the small file by which other sessions find this workspace.
+
+        Args:
+            path: Folder to write to. Default: `.espalier/` below the working directory.
+            file_name: Name of the file. Default: `config.json`.
+
+        Returns:
+            The file written.
+        """
+        folder = os.path.abspath(os.path.expanduser(path or _FOLDER))
+        os.makedirs(folder, exist_ok=True)
+        target = os.path.join(folder, file_name or "config.json")
+        inside = os.path.relpath(self.path, folder)
+        # relative where that needs no climbing far: the project can then be moved as a whole
+        place = inside if inside.count("..") <= 1 else self.path
+        content = {"format": FORMAT, "workspace_name": self.name, "path": place}
+        replace_file(target, dump_record(content), folder)
+        return target
+
+    def get_details(self) -> Any:
+        """The workspace's record: `name`, `id`, `path`, `created_at`, and how many runs and experiments it has."""
+        record = read_record(self._checked()._paths.record)
+        rows = self._rows()
+        return {
+            "name": self.name,
+            "id": record["id"],
+            "path": self.path,
+            "created_at": record["created_at"],
+            "experiments": len({row["experiment"] for row in rows}),
+            "runs": len(rows),
+        }
+
+    def get_run(self, run_id: str) -> Run:
+        """A run by its id.
+
+        Args:
+            run_id: The run's id, or "latest" for the newest one.
+
+        Raises:
+            EspalierError: `run_missing`.
+        """
+        if run_id == "latest":
+            rows = self._rows()
+            run_id = rows[0]["run_id"] if rows else run_id
+        if not is_run_id(run_id) or not os.path.isdir(self._paths.run(run_id).root):
+            raise EspalierError("run_missing", f"There is no run {run_id!r} in {self.path}.", "See list_runs().")
+        return Run(self.path, run_id)
+
+    def list_runs(self) -> Frame:
+        """All runs, newest first, a row each: ids, status, times, tags, parameters, last metrics."""
+        return rows_as_frame(self._rows())
+
+    def list_experiments(self) -> Frame:
+        """The experiments: `experiment`, `runs`, `last_run_at`."""
+        counts: Dict[str, List[Any]] = {}
+        for row in self._rows():
+            counts.setdefault(row["experiment"], []).append(row["created_at"])
+        names = sorted(name for name in counts if name)
+        columns: Dict[str, List[Any]] = {
+            "experiment": names,
+            "runs": [len(counts[name]) for name in names],
+            "last_run_at": [max(counts[name]) for name in names],
+        }
+        return Frame(columns, {"experiment": "string", "runs": "integer", "last_run_at": "string"})
+
+    def delete(self) -> None:
+        """Delete the workspace with all its runs.
+
+        Raises:
+            EspalierError: `run_not_active` while runs are queued or running.
+        """
+        active = [row["run_id"] for row in self._checked()._rows() if row["status"] in states.UNFINISHED]
+        if active:
+            raise EspalierError(
+                "run_not_active", f"{len(active)} runs of {self.path} have not ended.", "Cancel or wait for them first."
+            )
+        trash = f"{self.path}.deleted-{os.urandom(4).hex()}"
+        os.rename(self.path, trash)
+        shutil.rmtree(trash)
+
+    def _rows(self) -> List[Dict[str, Any]]:
+        """All runs as index rows. Looking moves the queue on: what died is seen, what waits is started."""
+        index = RunIndex(self._checked()._paths, summarise)
+        step()
+        rows = index.rows()
+        lost = [row for row in rows if row["status"] in states.UNFINISHED and self._look_after(row)]
+        return index.rows() if lost else rows
+
+    def _look_after(self, row: Dict[str, Any]) -> bool:
+        return look_after(row["run_id"], self._paths.run(row["run_id"]), row["host"])
+
+    def _checked(self) -> "Workspace":
+        """This workspace, once it is known to be there and readable."""
+        try:
+            read_record(self._paths.record)
+        except (FileNotFoundError, NotADirectoryError):
+            raise EspalierError(
+                "workspace_missing",
+                f"There is no workspace at {self.path}.",
+                "Create it with workspace() or create_workspace(), or correct name and path.",
+                path=self.path,
+            ) from None
+        return self
+
+
+def _place(name: str, path: Optional[str]) -> str:
+    check_name("workspace", name)
+    folder = os.path.expanduser(path) if path is not None else os.path.join(_project_top(os.getcwd()), _FOLDER)
+    return os.path.join(os.path.abspath(folder), name)
+
+
+def _project_top(start: str) -> str:
+    folder = start
+    while not any(os.path.exists(os.path.join(folder, mark)) for mark in _MARKS):
+        parent = os.path.dirname(folder)
+        if parent == folder:
+            return start
+        folder = parent
+    return folder
+
+
+def _find_config(start: str, file_name: str) -> Optional[str]:
+    folder = start
+    while True:
+        for inner in _CONFIG_FOLDERS:
+            candidate = os.path.join(folder, inner, file_name)
+            if os.path.isfile(candidate):
+                return candidate
+        parent = os.path.dirname(folder)
+        if parent == folder:
+            return None
+        folder = parent
+
+
+def _named_by(config: str) -> str:
+    try:
+        with open(config, encoding="utf-8") as file:
+            content = json.load(file)
+        name = content["workspace_name"]
+        place = content.get("path") or os.path.join(os.pardir, _FOLDER, name)
+        return os.path.normpath(os.path.join(os.path.dirname(config), place))
+    except (ValueError, KeyError, TypeError) as error:
+        raise EspalierError(
+            "damaged", f"{config} names no workspace: {error!r}.", "Write it anew with write_workspace_config()."
+        ) from error
