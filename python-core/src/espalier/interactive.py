@@ -12,7 +12,7 @@ from espalier.lifecycle.status import read_status
 from espalier.paths import FORMAT, RunPaths, WorkspacePaths
 from espalier.queue.home import allocator, queue_paths
 from espalier.queue.tickets import open_lease, remove
-from espalier.snapshot.take import scan_source, store_scan
+from espalier.snapshot.take import take_snapshot
 from espalier.submission.folder import build_folder, place_folder
 from espalier.submission.submit import base_spec, meta_record
 
@@ -27,9 +27,8 @@ def start_interactive(
     spec = base_spec(workspace_id, experiment, "interactive", "")
     spec["resources"] = {"cpus": 0, "gpus": 0, "memory": None}
     if snapshot_directory is not None:
-        source = os.path.abspath(os.path.expanduser(snapshot_directory))
-        snapshot = store_scan(paths, scan_source(source))
-        spec["source_directory"] = source
+        snapshot = take_snapshot(paths, snapshot_directory)
+        spec["source_directory"] = snapshot.source_directory
         spec["snapshot"] = {"id": snapshot.id, "files": snapshot.files, "bytes": snapshot.bytes}
     records = {"status.json": _running(spec, outputs), "meta.json": meta_record(spec.pop("display_name"), {})}
     folder = build_folder(paths, spec, records)

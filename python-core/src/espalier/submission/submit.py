@@ -19,8 +19,10 @@ from espalier.queue.step import step_locked
 from espalier.queue.tickets import add_ticket
 from espalier.records import now_iso
 from espalier.snapshot.git import start_git
+from espalier.snapshot.ignore import IgnoreRules
 from espalier.snapshot.mentions import mentioned_but_excluded
-from espalier.snapshot.take import Snapshot, scan_source, store_scan
+from espalier.snapshot.scan import Excluded, scan
+from espalier.snapshot.take import Snapshot, take_snapshot
 from espalier.submission.folder import build_folder, place_folder
 from espalier.submission.inputs import identity_of, resolve_inputs
 from espalier.submission.program import Program, checked_script, language_of, program
@@ -53,11 +55,11 @@ def prepare(paths: WorkspacePaths, workspace_id: str, experiment: str, config: S
     snapshot: Optional[Snapshot] = None
     warnings: List[str] = []
     if source is not None:
-        scanned = scan_source(source)
+        scanned = scan(source, IgnoreRules.load(source))
         if script is not None:
-            _refuse_excluded_script(scanned.excluded_because(script), script)
+            _refuse_excluded_script(scanned.why_excluded(script.replace(os.sep, "/")), script)
             warnings = [mention.message for mention in mentioned_but_excluded(source, script, scanned)]
-        snapshot = store_scan(paths, scanned)
+        snapshot = take_snapshot(paths, source, scanned)
     inputs = resolve_inputs(config.inputs)
     config = replace(config, entry_script=script) if script else config
     around = surroundings(config, source, language_of(script))
@@ -189,10 +191,10 @@ def _checked_source(config: ScriptRunConfig) -> Optional[str]:
     return source
 
 
-def _refuse_excluded_script(why: Optional[str], script: str) -> None:
+def _refuse_excluded_script(why: Optional[Excluded], script: str) -> None:
     if why is not None:
         raise EspalierError(
             "script_missing",
-            f"The entry script {script!r} is left out of the snapshot by the rule {why}.",
+            f"The entry script {script!r} is left out of the snapshot by {why.decision.rule} ({why.decision.origin}).",
             "Change that rule, or rename the script.",
         )

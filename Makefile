@@ -1,0 +1,71 @@
+# make setup   everything this project needs, installed where it may be; fast when nothing is missing
+# make demo    the main job on real data
+# make test    the tests of core and package
+# make check   everything CI runs
+# make bench   figures beside peers and physical limits
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+BUILD := .build
+VENV := .venv
+PY := $(VENV)/bin/python
+# The package is installed into a library of its own, never into the user's.
+LIB := $(CURDIR)/$(BUILD)/library
+R_ENV := R_LIBS="$(LIB):$$R_LIBS" ESPALIER_STATE_DIR="$(CURDIR)/$(BUILD)/state"
+
+.PHONY: help setup demo test test-python test-r check lint generated cran vignettes bench clean
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+setup: $(BUILD)/setup.ok
+
+$(BUILD)/setup.ok: tools/setup.sh python-core/pyproject.toml DESCRIPTION
+	@mkdir -p $(BUILD)
+	@bash tools/setup.sh "$(VENV)"
+	@touch $@
+
+# What the installed package is made of: any change installs it anew.
+SOURCES := $(shell git ls-files DESCRIPTION NAMESPACE R man inst vignettes configure cleanup tools/stage_core.R python-core/src python-core/pyproject.toml 2>/dev/null)
+
+$(BUILD)/install.ok: $(BUILD)/setup.ok $(SOURCES)
+	@mkdir -p "$(LIB)"
+	@echo "Installing espalier into $(BUILD)/library"
+	@R CMD INSTALL --no-docs --no-test-load --library="$(LIB)" . > $(BUILD)/install.log 2>&1 || { cat $(BUILD)/install.log; exit 1; }
+	@touch $@
+
+demo: $(BUILD)/install.ok
+	@$(R_ENV) Rscript demo/demo.R
+
+test: test-python test-r
+
+test-python: $(BUILD)/setup.ok
+	cd python-core && ../$(PY) -m pytest
+
+test-r: $(BUILD)/install.ok
+	$(R_ENV) ESPALIER_TESTS_NEED_CORE=yes NOT_CRAN=true Rscript tools/test.R
+
+lint: $(BUILD)/setup.ok
+	$(PY) -m ruff check python-core inst/python
+	$(PY) -m mypy --config-file python-core/pyproject.toml
+	bash tools/lint.sh
+
+# Generated files must be what the generator makes of today's core.
+generated: $(BUILD)/setup.ok
+	bash tools/generate.sh check
+
+generate: $(BUILD)/setup.ok
+	bash tools/generate.sh
+
+cran: $(BUILD)/install.ok
+	bash tools/cran.sh
+
+check: lint generated test cran
+
+bench: $(BUILD)/install.ok
+	@$(R_ENV) bash bench/run.sh
+
+clean:
+	rm -rf $(BUILD) $(VENV) inst/python/espalier demo/out bench/out *.tar.gz *.Rcheck
