@@ -1,0 +1,201 @@
+"""The walk over a source folder: what a snapshot would hold, what it leaves out, what it must refuse.
+
+The walk keeps one folder open at a time and climbs back by `..`, so neither the recursion limit, nor the
+longest path a system call takes, nor the number of open files bounds the depth; and a folder swapped for
+a link while it runs is never entered.
+"""
+
+import json
+import os
+import stat
+from typing import FrozenSet, List, NamedTuple, Optional, Tuple
+
+from espalier.errors import EspalierError
+from espalier.snapshot.found import Entry, Excluded, Scan
+from espalier.snapshot.ignore import IgnoreRules
+from espalier.snapshot.names import ignore_line, is_utf8, link_problem, shown, special_kind
+
+_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
+
+
+def scan(source: str, rules: IgnoreRules) -> Scan:
+    """Walks a source folder.
+
+    Args:
+        source: The folder.
+        rules: What to leave out.
+
+    Returns:
+        The files and links that belong to the snapshot, and what is left out by which rule.
+
+    Raises:
+        EspalierError: `source_missing` when there is no such folder, `source_unreadable` when something
+            in it cannot go into a snapshot (the message says how to leave it out).
+    """
+    if os.scandir not in os.supports_fd:
+        raise EspalierError("not_supported", "Taking a snapshot is not supported on this system yet.")
+    walk = _Walk(source, rules)
+    walk.run()
+    walk.files.sort()
+    walk.excluded.sort()
+    return Scan(source, rules.remedy_file, walk.files, walk.excluded)
+
+
+class _Frame(NamedTuple):
+    """A folder on the way down: its path with a `/` at the end, its identity, its folders still to do."""
+
+    prefix: str
+    identity: Tuple[int, int]
+    todo: List[str]
+
+
+class _Walk:
+    def __init__(self, source: str, rules: IgnoreRules) -> None:
+        self.source = source
+        self.rules = rules
+        self.files: List[Entry] = []
+        self.excluded: List[Excluded] = []
+        self._inside: Optional[str] = None
+
+    def run(self) -> None:
+        fd = _open_source(self.source)
+        try:
+            stack = [self._list(fd, "")]
+            while stack:
+                if stack[-1].todo:
+                    prefix, name = stack[-1].prefix, stack[-1].todo.pop()
+                    fd = _move(fd, self._enter(fd, prefix + name, name))
+                    stack.append(self._list(fd, prefix + name + "/"))
+                else:
+                    stack.pop()
+                    if stack:
+                        fd = _move(fd, self._climb(fd, stack[-1]))
+        finally:
+            os.close(fd)
+
+    def _enter(self, fd: int, path: str, name: str) -> int:
+        try:
+            return os.open(os.fsencode(name), _FOLDER, dir_fd=fd)
+        except OSError as error:
+            raise self._refuse(path, f"cannot be opened: {error.strerror}", True) from error
+
+    def _climb(self, fd: int, above: _Frame) -> int:
+        parent = os.open("..", _FOLDER, dir_fd=fd)
+        seen = os.fstat(parent)
+        if (seen.st_dev, seen.st_ino) != above.identity:
+            os.close(parent)
+            raise EspalierError(
+                "source_changed",
+                f"A folder below {self.source} was moved while the snapshot was taken: {above.prefix or '.'}",
+                "Submit again.",
+                path=above.prefix,
+            )
+        return parent
+
+    def _list(self, fd: int, prefix: str) -> _Frame:
+        """Sorts a folder's entries into files, excluded and folders still to do."""
+        here = os.fstat(fd)
+        frame = _Frame(prefix, (here.st_dev, here.st_ino), [])
+        try:
+            with os.scandir(fd) as found:
+                entries = list(found)
+                marker = _marker(fd, frozenset(entry.name for entry in entries))
+                if prefix and marker:
+                    decision = self.rules.decide_here(prefix[:-1], True, marker)
+                    if decision.excluded:
+                        self.excluded.append(Excluded(prefix[:-1], True, decision))
+                        return frame
+                for entry in entries:
+                    self._take(fd, entry, frame, marker == "workspace")
+        except OSError as error:
+            raise self._refuse(prefix[:-1], f"cannot be listed: {error.strerror}", True) from error
+        return frame
+
+    def _take(self, fd: int, entry: "os.DirEntry[str]", frame: _Frame, in_workspace: bool) -> None:
+        path = frame.prefix + entry.name
+        is_dir = entry.is_dir(follow_symlinks=False)
+        decision = self.rules.decide_here(path, is_dir)
+        if in_workspace and not frame.prefix and not decision.rule:
+            decision = self.rules.decide_record(entry.name)
+        if decision.excluded:
+            self.excluded.append(Excluded(path, is_dir, decision))
+            return
+        if not entry.name.isascii() and not is_utf8(entry.name):
+            raise self._refuse(path, "has a name that is not UTF-8", is_dir)
+        if is_dir:
+            frame.todo.append(entry.name)
+            return
+        try:
+            seen = entry.stat(follow_symlinks=False)
+        except FileNotFoundError:
+            return  # an editor's temporary file, gone since the folder was listed
+        if stat.S_ISLNK(seen.st_mode):
+            self.files.append(self._link(fd, entry.name, path, seen))
+        elif stat.S_ISREG(seen.st_mode):
+            executable = bool(seen.st_mode & stat.S_IXUSR)
+            self.files.append(Entry(path, "file", executable, seen.st_size, seen.st_mtime_ns, ""))
+        else:
+            raise self._refuse(path, f"is {special_kind(seen.st_mode)}, neither file, folder nor link", False)
+
+    def _link(self, fd: int, name: str, path: str, seen: os.stat_result) -> Entry:
+        raw = os.readlink(os.fsencode(name), dir_fd=fd)
+        target = raw.decode("utf-8", "surrogateescape")
+        if self._inside is None:
+            self._inside = os.path.realpath(self.source)
+        problem = link_problem(self._inside, path, raw)
+        if problem:
+            raise EspalierError(
+                "source_unreadable",
+                f"{shown(path)} in {self.source} is a link to {shown(target)}, {problem}.",
+                "Copy the file there in place of the link, or make the link relative and inside the folder, or "
+                f"leave it out with the line {ignore_line(path, False)} in {self.rules.remedy_file}; data can "
+                'be given with inputs = list(name = "path").',
+                path=shown(path),
+                target=shown(target),
+            )
+        return Entry(path, "link", False, 0, seen.st_mtime_ns, target)
+
+    def _refuse(self, path: str, problem: str, is_dir: bool) -> EspalierError:
+        return EspalierError(
+            "source_unreadable",
+            f"{shown(path) or '.'} in {self.source} {problem}.",
+            f"Remove or rename it, or leave it out of the snapshot with the line {ignore_line(path, is_dir)} in "
+            f"{self.rules.remedy_file}.",
+            path=shown(path),
+        )
+
+
+def _open_source(source: str) -> int:
+    try:
+        return os.open(source, _FOLDER & ~getattr(os, "O_NOFOLLOW", 0))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        missing = isinstance(error, FileNotFoundError)
+        raise EspalierError(
+            "source_missing",
+            f"The source directory {source} {'does not exist' if missing else 'is not a folder'}.",
+            "Give the folder that holds the training script as source_directory.",
+            path=source,
+        ) from error
+    except (OSError, ValueError) as error:
+        raise EspalierError(
+            "source_unreadable", f"The source directory {source} cannot be opened: {error}.", path=source
+        ) from error
+
+
+def _move(old: int, new: int) -> int:
+    os.close(old)
+    return new
+
+
+def _marker(fd: int, names: FrozenSet[str]) -> Optional[str]:
+    """What kind of left-out folder this is by its contents, None for an ordinary one."""
+    if "pyvenv.cfg" in names:
+        return "venv"
+    if "workspace.json" not in names or "runs" not in names:
+        return None
+    try:
+        with open(os.open("workspace.json", os.O_RDONLY | os.O_NONBLOCK, dir_fd=fd), "rb") as file:
+            record = json.loads(file.read(65536))
+    except (OSError, ValueError):
+        return None
+    return "workspace" if isinstance(record, dict) and {"format", "id"} <= record.keys() else None
