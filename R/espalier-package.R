@@ -9,8 +9,7 @@
 #'
 #' @section Errors:
 #' Every error has the class `espalier_error_<code>`, then `espalier_error`. One that Python raised carries the
-#' traceback in its field `parent`; `conditionMessage(rlang::last_error())` is not needed to see what went wrong,
-#' the message says it.
+#' traceback in its field `parent`.
 #'
 #' @section Options and variables:
 #' \describe{

@@ -12,6 +12,14 @@ from espalier.types import Frame
 API = pathlib.Path(__file__).resolve().parents[2] / "tools" / "bindgen" / "api.json"
 
 
+class Pot:
+    """What is given as named values."""
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> "Pot":
+        return cls()
+
+
 class Tree:
     """A tree on a frame.
 
@@ -49,7 +57,7 @@ class Tree:
         return self
 
     @classmethod
-    def plant(cls, at: Mapping[str, float], anything: Any = (1,)) -> List["Tree"]:
+    def plant(cls, at: Mapping[str, float], anything: Any = (1,), pot: Pot = Pot()) -> List["Tree"]:  # noqa: B008
         """Plant some."""
         return []
 
@@ -69,6 +77,7 @@ def _method(name: str) -> Dict[str, Any]:
 def test_class_doc_and_properties() -> None:
     record = describe([Tree])["classes"][0]
     assert record["name"] == "Tree"
+    assert record["digest"].startswith("sha256:")
     assert record["doc"] == "A tree on a frame.\n\nMore about it."
     assert record["properties"] == [{"name": "name", "type": {"type": "str"}, "doc": "What it is called."}]
     assert [m["name"] for m in record["methods"]] == ["prune", "plant", "table", "odd"]
@@ -94,6 +103,7 @@ def test_class_methods_containers_and_default_text() -> None:
     assert plant["params"][0]["type"] == {"type": "mapping", "of": {"type": "float"}}
     assert plant["params"][1]["type"] == {"type": "json"}
     assert plant["params"][1]["default_text"] == "(1,)"
+    assert plant["params"][2]["type"] == {"type": "record", "class": "Pot"}
     assert plant["returns"] == {"type": "list", "of": {"type": "object", "class": "Tree"}}
     assert _method("table")["returns"] == {"type": "frame"}
 

@@ -12,6 +12,7 @@ import sys
 import typing
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
+from espalier.canonical import digest
 from espalier.types import Frame
 
 FACADES = ("Workspace", "Experiment", "Run")
@@ -32,7 +33,7 @@ def describe(classes: Optional[Sequence[type]] = None) -> Dict[str, Any]:
         classes: The classes to describe; by default espalier's own façades.
 
     Returns:
-        A JSON value: `format` and `classes`, each with its doc, properties and methods.
+        A JSON value: `format` and `classes`, each with its doc, properties, methods, and the digest of these.
     """
     if classes is None:
         import espalier
@@ -65,7 +66,8 @@ def _class_record(cls: type, names: Mapping[str, type]) -> Dict[str, Any]:
         elif inspect.isfunction(member):
             methods.append(_method_record(name, member, "instance", names))
     doc = parse_docstring(inspect.getdoc(cls))["text"]
-    return {"name": cls.__name__, "doc": doc, "properties": properties, "methods": methods}
+    record = {"name": cls.__name__, "doc": doc, "properties": properties, "methods": methods}
+    return {**record, "digest": digest(record)}
 
 
 def _public_members(cls: type) -> List[Tuple[str, Any]]:
@@ -121,6 +123,8 @@ def type_record(hint: Any, names: Mapping[str, type]) -> Dict[str, Any]:
         return {"type": _SCALARS[hint]}
     if isinstance(hint, type) and names.get(hint.__name__) is hint:
         return {"type": "object", "class": hint.__name__}
+    if isinstance(hint, type) and callable(getattr(hint, "from_mapping", None)):
+        return {"type": "record", "class": hint.__name__}
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin is typing.Union and len(args) == 2 and type(None) in args:
         inner = args[0] if args[1] is type(None) else args[1]

@@ -1,6 +1,10 @@
 """Types that public signatures use, beside Python's own."""
 
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence
+
+from espalier.values import NA, from_json
+
+_INT_MAX = 2**31 - 1
 
 # How one column of a frame is to be read; `time` is seconds since 1970, UTC.
 KINDS = ("double", "integer", "logical", "string", "time")
@@ -37,3 +41,25 @@ class Frame:
         """The same table as one dict a row."""
         names = list(self.columns)
         return [dict(zip(names, values)) for values in zip(*self.columns.values())]
+
+
+def common_kind(cells: Sequence[Mapping[str, Any]]) -> str:
+    """The narrowest kind that holds all values: logical, integer, double, string."""
+    kinds = {cell["kind"] for cell in cells if cell["value"] != "!NA" or cell["kind"] != "logical"}
+    if len(kinds) <= 1:
+        kind = kinds.pop() if kinds else "logical"
+        wide = kind == "integer" and any(abs(v) > _INT_MAX for v in (c["value"] for c in cells) if isinstance(v, int))
+        return "double" if wide else str(kind)
+    return "double" if kinds == {"integer", "double"} else "string"
+
+
+def as_kind(cell: Optional[Mapping[str, Any]], kind: str) -> Any:
+    """The value of a `{"kind", "value"}` cell as one of a column of `kind`; None for a missing cell or NA."""
+    if cell is None:
+        return None
+    value = from_json(cell["value"])
+    if value is NA:
+        return None
+    if kind == "double":
+        return float(value)
+    return str(value) if kind == "string" else value

@@ -1,0 +1,223 @@
+# The bridge to the Python core: the only R file that names reticulate. One JSON text goes in, one comes out
+# (inst/python/espalier_bridge/calls.py is the other end), because reticulate's own converters lose NA, integers
+# beyond 2^31 and more. Python starts at the first call, never when the package is loaded.
+
+.bridge <- new.env(parent = emptyenv())
+
+#' Call one method of the core
+#'
+#' @param class,method What to call; only what the described API lists is reachable.
+#' @param identity The object's identity, a named character vector; `NULL` for a class method.
+#' @param args_json The arguments as a JSON object.
+#' @param decode Reads the result; one of the `result_*()` functions.
+#' @return The decoded result.
+#' @noRd
+core_call <- function(class, method, identity = NULL, args_json = "{}", decode = result_json) {
+  callable <- bridge_callable()
+  who <- if (is.null(identity)) "null" else json_encode(as.list(identity))
+  request <- paste0(
+    "{\"class\":\"", class, "\",\"member\":\"", method, "\",\"identity\":", who, ",\"args\":", args_json, "}"
+  )
+  response <- jsonlite::parse_json(callable(request))
+  for (said in response$warnings) warn_from_core(said)
+  if (!is.null(response$error)) raise_core_error(response$error)
+  decode(response$value)
+}
+
+#' The cached callable, after making sure that this process may use it
+#' @noRd
+bridge_callable <- function() {
+  if (!is.null(.bridge$call)) {
+    # Threads and locks of the parent's Python do not exist in a forked child: a call could hang for ever.
+    if (Sys.getpid() != .bridge$pid) abort_forked()
+    return(.bridge$call)
+  }
+  bridge_connect()
+}
+
+abort_forked <- function() {
+  espalier_abort(
+    "forked", "This process was forked from a session in which Python was already running.",
+    c("Forked workers (mclapply, multicore futures) cannot use the core; logging in a job works in them.",
+      "Use PSOCK clusters, callr or mirai, or call espalier in the parent only."),
+    pid = Sys.getpid(), parent_pid = .bridge$pid
+  )
+}
+
+bridge_forget <- function() {
+  rm(list = ls(.bridge, all.names = TRUE), envir = .bridge)
+}
+
+#' Start Python (or join the one that runs), load the core, cache the callable
+#' @noRd
+bridge_connect <- function() {
+  running <- python_running()
+  choice <- python_choose(running)
+  entry <- tryCatch(bridge_boot(choice), error = function(e) abort_start(e, choice))
+  folders <- core_folders()
+  cache <- file.path(tools::R_user_dir("espalier", "cache"), "pycache")
+  connect <- reticulate::py_get_attr(entry, "connect")
+  state <- jsonlite::parse_json(
+    connect(folders$core, cache, as.character(jsonlite::toJSON(core_requirements())), choice$env)
+  )
+  state$how <- choice$how
+  abort_if_unmet(state)
+  bridge_complete(entry, state)
+  .bridge$state <- state
+  .bridge$pid <- Sys.getpid()
+  .bridge$call <- reticulate::py_get_attr(entry, "call")
+  .bridge$call
+}
+
+#' The module espalier_bridge, imported in a Python started according to the choice
+#' @noRd
+bridge_boot <- function(choice) {
+  if (!is.null(choice$fallback)) {
+    # Any choice the user made wins over this variable; nothing else of the session should see it.
+    old <- Sys.getenv("RETICULATE_PYTHON_FALLBACK", NA)
+    Sys.setenv(RETICULATE_PYTHON_FALLBACK = choice$fallback)
+    on.exit(if (is.na(old)) Sys.unsetenv("RETICULATE_PYTHON_FALLBACK") else
+      Sys.setenv(RETICULATE_PYTHON_FALLBACK = old))
+  }
+  if (!is.null(choice$use)) reticulate::use_python(choice$use, required = TRUE)
+  if (!is.null(choice$require)) reticulate_function("py_require")(choice$require)
+  code <- c(
+    "def boot(folder):",
+    "    import sys",
+    "    before = sys.pycache_prefix",
+    "    if folder not in sys.path: sys.path.append(folder)",
+    "    if before is None: sys.pycache_prefix = boot_cache",
+    "    try:",
+    "        import espalier_bridge",
+    "    finally:",
+    "        sys.pycache_prefix = before",
+    "    return espalier_bridge"
+  )
+  cache <- file.path(tools::R_user_dir("espalier", "cache"), "pycache")
+  code <- sub("boot_cache", json_string(cache), code, fixed = TRUE)
+  names <- reticulate::py_run_string(paste(code, collapse = "\n"), local = TRUE, convert = FALSE)
+  boot <- reticulate::py_get_item(names, "boot")
+  reticulate::py_call(boot, core_folders()$bridge)
+  # (imported anew because this one converts: its functions return strings)
+  reticulate::import("espalier_bridge", convert = TRUE)
+}
+
+#' Where the two halves of the Python code lie: beside each other when installed, apart in a source tree
+#' @noRd
+core_folders <- function() {
+  top <- getNamespaceInfo(topenv(), "path")
+  installed <- file.path(top, "python")
+  if (dir.exists(file.path(installed, "espalier_bridge"))) return(list(core = installed, bridge = installed))
+  source <- file.path(top, "python-core", "src")
+  list(core = source, bridge = file.path(top, "inst", "python"))
+}
+
+abort_start <- function(error, choice) {
+  espalier_abort(
+    "python_missing", "Python could not be started.",
+    c(paste0("Chosen by: ", choice$how, "."), "espalier_sitrep() shows what was found, with one fix for each problem."),
+    parent = error
+  )
+}
+
+abort_if_unmet <- function(state) {
+  if (utils::compareVersion(state$version, "3.9") < 0) {
+    espalier_abort(
+      "python_unmet", sprintf("This session runs Python %s (%s); espalier needs 3.9 or later.", state$version, state$python),
+      paste0("It was chosen by: ", state$how, ". Restart R without that choice, or choose a newer Python."),
+      python = state$python
+    )
+  }
+  if (!is.null(state$foreign)) {
+    espalier_abort(
+      "python_unmet", sprintf("This session's Python has loaded another module named espalier, from %s.", state$foreign),
+      "Restart R, and call espalier before whatever imports that module.", python = state$python
+    )
+  }
+  for (need in Filter(function(need) isTRUE(need$loaded), state$unmet)) {
+    espalier_abort(
+      "python_unmet",
+      sprintf("This session's Python has loaded %s %s; espalier needs %s or later.", need$name, need$found, need$need),
+      sprintf("Restart R and call espalier first, or run: %s -m pip install \"%s>=%s\"", shQuote(state$python),
+              need$name, need$need),
+      python = state$python, package = need$name
+    )
+  }
+}
+
+#' Where this Python lacks a package of ours, offer the one of our private environment, behind all others
+#' @noRd
+bridge_complete <- function(entry, state) {
+  if (!length(state$unmet)) return(invisible())
+  old <- vapply(Filter(function(need) !is.null(need$found), state$unmet), function(need) need$name, "")
+  wanted <- vapply(state$unmet, function(need) sprintf("%s>=%s", need$name, need$need), "")
+  site <- tryCatch(managed_site(), espalier_error = function(e) {
+    espalier_abort(
+      "python_unmet", sprintf("%s lacks what espalier needs: %s.", state$python, paste(wanted, collapse = ", ")),
+      sprintf("Run install_espalier(), or: %s -m pip install %s", shQuote(state$python),
+              paste(shQuote(wanted), collapse = " ")),
+      python = state$python, parent = e
+    )
+  })
+  reticulate::py_get_attr(entry, "add_site")(site, as.character(jsonlite::toJSON(old)))
+  invisible()
+}
+
+warn_from_core <- function(said) {
+  warning(structure(
+    class = c("espalier_warning", "warning", "condition"),
+    list(message = said$message, call = NULL, category = said$category)
+  ))
+}
+
+#' Signal what the core reported; Python's traceback is the condition's parent
+#' @noRd
+raise_core_error <- function(error) {
+  parent <- structure(
+    class = c("espalier_python_traceback", "condition"),
+    list(message = error$traceback, call = NULL, python_class = error$class)
+  )
+  fields <- result_json(error$fields)
+  fields <- fields[!names(fields) %in% c("code", "message", "hint", "call", "parent", "")]
+  hint <- if (nzchar(error$hint)) error$hint
+  shown <- if (error$code == "internal") parent # (of a refusal the message says enough)
+  condition <- tryCatch(
+    do.call(espalier_abort, c(list(error$code, error$message, hint, parent = shown), fields)),
+    error = identity
+  )
+  condition$parent <- parent
+  stop(condition)
+}
+
+# ---- what other files ask of reticulate ------------------------------------------------------------
+
+#' The Python that already runs in this session, or NULL
+#' @noRd
+python_running <- function() {
+  if (!isNamespaceLoaded("reticulate") || !reticulate::py_available(initialize = FALSE)) return(NULL)
+  reticulate::py_config()$python
+}
+
+reticulate_version <- function() utils::packageVersion("reticulate")
+
+#' A function that only newer reticulates have, or NULL
+#' @noRd
+reticulate_function <- function(name) {
+  if (name %in% getNamespaceExports("reticulate")) getExportedValue("reticulate", name)
+}
+
+#' Whether use_python(), use_virtualenv(), ... was called in this session
+#' @noRd
+reticulate_was_told <- function() {
+  if (!isNamespaceLoaded("reticulate")) return(FALSE)
+  told <- tryCatch(get(".globals", asNamespace("reticulate"))$use_python_versions, error = function(e) NULL)
+  length(told) > 0L
+}
+
+#' Packages that others declared by py_require(), apart from reticulate's own default
+#' @noRd
+reticulate_required <- function() {
+  declared <- if (isNamespaceLoaded("reticulate")) reticulate_function("py_require")
+  if (is.null(declared)) return(character())
+  tryCatch(setdiff(declared()$packages, "numpy"), error = function(e) character())
+}

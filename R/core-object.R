@@ -1,0 +1,94 @@
+# What every generated class inherits. An object holds nothing but the strings that identify it; the core looks the
+# thing up at each call. So objects survive saveRDS(), upgrades and forks, and print even when their workspace is gone.
+
+# Made by verbs such as workspace(), experiment() and submit_experiment(); `==` compares class, workspace and id, also
+# across sessions. (No roxygen comment: it would take the class for an exported one and ask for each method's.)
+EspalierObject <- R6::R6Class("EspalierObject",
+  cloneable = FALSE,
+  public = list(
+    initialize = function(identity) private$identity <- object_check_identity(identity),
+    print = function(...) object_print(self),
+    format = function(...) object_format(self)
+  ),
+  private = list(identity = NULL)
+)
+
+object_check_identity <- function(identity) {
+  if (!is.character(identity) || !length(identity) || anyNA(identity) || is.null(names(identity))) {
+    espalier_abort("bad_argument", "Objects of espalier are made by its verbs, not by $new().",
+                   "See ?workspace, ?experiment and ?submit_experiment.")
+  }
+  identity[order(names(identity), method = "radix")]
+}
+
+#' The strings that identify an object: a named character vector, sorted by name
+#' @noRd
+identity_of <- function(x) x$.__enclos_env__$private$identity
+
+#' More about an object than its identity: a named list of strings, for print()
+#'
+#' A noun's own file adds a method where there is something worth showing. It may ask the core, and may fail.
+#' @noRd
+object_facts <- function(x) UseMethod("object_facts")
+
+object_facts.default <- function(x) NULL
+
+object_format <- function(x) {
+  identity <- identity_of(x)
+  name <- object_name(identity)
+  sprintf("<%s %s>", class(x)[1L], name)
+}
+
+#' What people call it: the most particular of its strings
+#' @noRd
+object_name <- function(identity) {
+  for (key in c("id", "run_id", "name", "experiment")) if (key %in% names(identity)) return(identity[[key]])
+  identity[[length(identity)]]
+}
+
+object_print <- function(x) {
+  cat(object_format(x), "\n", sep = "")
+  identity <- identity_of(x)
+  facts <- tryCatch(
+    # (warnings of the core would repeat at each print)
+    suppressWarnings(object_facts(x)),
+    error = function(e) list("not readable" = strsplit(conditionMessage(e), "\n", fixed = TRUE)[[1L]][1L])
+  )
+  known <- c(object_name(identity), vapply(facts, function(fact) paste(fact, collapse = ", "), ""))
+  facts <- c(facts, as.list(identity[!identity %in% known]))
+  if (!length(facts)) return(invisible(x))
+  label <- format(paste0(names(facts), ":"))
+  text <- vapply(facts, function(fact) paste(fact, collapse = ", "), "")
+  cat(paste0("  ", label, " ", text, "\n"), sep = "")
+  invisible(x)
+}
+
+#' @export
+Ops.EspalierObject <- function(e1, e2) {
+  if (!.Generic %in% c("==", "!=")) {
+    espalier_abort("bad_argument", sprintf("Objects of espalier can be compared by == and !=, not by %s.", .Generic))
+  }
+  same <- inherits(e1, "EspalierObject") && inherits(e2, "EspalierObject") &&
+    identical(class(e1), class(e2)) && identical(identity_of(e1), identity_of(e2))
+  if (.Generic == "==") same else !same
+}
+
+#' @method all.equal EspalierObject
+#' @export
+all.equal.EspalierObject <- function(target, current, ...) {
+  if (isTRUE(target == current)) TRUE else "different objects of espalier"
+}
+
+#' @rawNamespace S3method(utils::.DollarNames,EspalierObject)
+#' @noRd
+.DollarNames.EspalierObject <- function(x, pattern = "") {
+  names <- setdiff(ls(x), c("initialize", "print", "format"))
+  grep(pattern, names, value = TRUE)
+}
+
+#' An active binding was assigned to
+#' @noRd
+abort_read_only <- function(class, name) {
+  espalier_abort("bad_argument", sprintf("`%s` of a <%s> cannot be set; it is only read.", name, class),
+                 argument = name)
+}

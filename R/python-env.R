@@ -1,0 +1,160 @@
+# Which Python runs the core. Every choice of the user wins; otherwise it is a private environment that espalier
+# makes once (python-build.R) and offers to reticulate behind everything else. Asked at the first real use.
+
+#' Choose, in this order: what runs already, what the user named, what other packages declared, our own
+#'
+#' @param running The Python that runs in this session, or `NULL`.
+#' @param build Whether the private environment may be made (with the user's consent) where it is missing.
+#' @return A list: `how` (for people), `env` (folder of the private environment, or ""), and what to do:
+#'   `fallback`, `use` or `require`; `NULL` when there is nothing ready and `build` is FALSE.
+#' @noRd
+python_choose <- function(running = python_running(), build = TRUE) {
+  if (!is.null(running)) {
+    return(list(how = paste("this session, which already runs", running), env = "", python = running))
+  }
+  named <- python_named()
+  if (!is.null(named)) return(named)
+  required <- reticulate_required()
+  if (length(required)) {
+    how <- paste("reticulate::py_require(), with what other packages declared:", paste(required, collapse = ", "))
+    return(list(how = how, env = "", require = core_requirements()))
+  }
+  env <- managed_env()
+  if (is.null(env)) {
+    if (!build) return(NULL)
+    env <- managed_build(consent = TRUE)
+  }
+  list(how = paste("espalier's private environment in", env), env = env, python = env_python(env),
+       fallback = env_python(env))
+}
+
+#' The Python that the user named for this session by a variable, an option or a call, or NULL
+#' @noRd
+python_named <- function() {
+  option <- getOption("espalier.python")
+  if (!is.null(option)) {
+    check_string(option, "options(espalier.python)")
+    return(list(how = "option espalier.python", env = "", python = path.expand(option), use = path.expand(option)))
+  }
+  if (reticulate_was_told()) return(list(how = "reticulate::use_python() or a relative of it", env = ""))
+  for (name in c("RETICULATE_PYTHON", "RETICULATE_PYTHON_ENV", "VIRTUAL_ENV")) {
+    value <- Sys.getenv(name)
+    if (!nzchar(value) || (name == "RETICULATE_PYTHON" && value == "managed")) next
+    python <- if (name != "RETICULATE_PYTHON" && grepl("[/\\\\]", value)) env_python(value) else value
+    return(list(how = paste0("the variable ", name, " (", value, ")"), env = "", python = python))
+  }
+  NULL
+}
+
+env_python <- function(env) {
+  if (.Platform$OS.type == "windows") file.path(env, "Scripts", "python.exe") else file.path(env, "bin", "python")
+}
+
+#' What the core needs from PyPI: written down once, in its pyproject.toml
+#' @noRd
+core_requirements <- function() {
+  core <- core_folders()$core
+  places <- c(file.path(core, "espalier", "pyproject.toml"), file.path(dirname(core), "pyproject.toml"))
+  place <- places[file.exists(places)][1L]
+  if (is.na(place)) espalier_abort("internal", "The Python core has no pyproject.toml.", "Reinstall espalier.")
+  text <- paste(readLines(place, warn = FALSE, encoding = "UTF-8"), collapse = " ")
+  found <- regmatches(text, regexec("[[:space:]]dependencies *= *\\[([^]]*)\\]", text))[[1L]]
+  gsub("^[\"' ]+|[\"' ]+$", "", strsplit(found[2L], ",")[[1L]])
+}
+
+# ---- the private environment, as it lies on disk ---------------------------------------------------
+
+managed_root <- function() file.path(tools::R_user_dir("espalier", "data"), "py")
+
+#' The private environment that is ready for the installed requirements, or NULL
+#'
+#' `current.dcf` says which folder serves, so that a warm start asks no interpreter anything.
+#' @noRd
+managed_env <- function() {
+  record <- managed_record()
+  if (is.null(record) || !identical(record$key, managed_key())) return(NULL)
+  env <- file.path(managed_root(), record$folder)
+  if (file.exists(file.path(env, ".ok")) && file.exists(env_python(env))) env
+}
+
+managed_record <- function() {
+  place <- file.path(managed_root(), "current.dcf")
+  if (!file.exists(place)) return(NULL)
+  record <- tryCatch(as.list(read.dcf(place)[1L, ]), error = function(e) NULL)
+  if (all(c("key", "folder") %in% names(record)) && basename(record$folder) == record$folder) record
+}
+
+#' What decides whether an environment still serves, apart from the interpreter found at the time
+#' @noRd
+managed_key <- function() {
+  limit <- if (reticulate_takes_312()) "" else "python < 3.12"
+  paste(c(core_requirements(), limit, Sys.getenv("ESPALIER_PYTHON"), R.version$platform), collapse = "; ")
+}
+
+# reticulate before 1.33 imports a module that Python 3.12 removed, and so cannot start it. (packageVersion() reads
+# the installed description; the package itself need not be loaded.)
+reticulate_takes_312 <- function() reticulate_version() >= "1.33"
+
+#' Where the private environment keeps its packages, making it (with consent) where it is missing
+#' @noRd
+managed_site <- function() {
+  env <- managed_env()
+  if (is.null(env)) env <- managed_build(consent = TRUE)
+  site <- if (.Platform$OS.type == "windows") file.path(env, "Lib", "site-packages") else
+    Sys.glob(file.path(env, "lib", "python3*", "site-packages"))
+  if (!length(site) || !dir.exists(site[1L])) {
+    espalier_abort("python_missing", sprintf("%s has no site-packages folder.", env), "Run install_espalier(force = TRUE).")
+  }
+  site[1L]
+}
+
+# ---- is it ready -----------------------------------------------------------------------------------
+
+#' Whether the core can be used without making an environment first
+#'
+#' Starts no Python in this session; of an interpreter the user named it is asked once, outside.
+#' @return TRUE, or FALSE with attribute `reason`.
+#' @noRd
+espalier_python_ready <- function() {
+  if (!requireNamespace("reticulate", quietly = TRUE)) return(not_ready("reticulate is not installed"))
+  if (!is.null(.bridge$call)) return(TRUE)
+  choice <- tryCatch(python_choose(build = FALSE), espalier_error = function(e) e)
+  if (inherits(choice, "condition")) return(not_ready(conditionMessage(choice)))
+  if (is.null(choice)) return(not_ready("the private environment has not been made; install_espalier() makes it"))
+  if (nzchar(choice$env) || is.null(choice$python)) return(TRUE)
+  unmet <- python_unmet(choice$python)
+  if (!length(unmet) || (!identical(unmet, "python") && !is.null(managed_env()))) return(TRUE)
+  not_ready(sprintf("%s (%s) cannot run it: %s", choice$python, choice$how, paste(unmet, collapse = ", ")))
+}
+
+not_ready <- function(reason) structure(FALSE, reason = reason)
+
+#' What a Python lacks, asked in a process of its own, once a session; "python" if it does not even start or is old
+#' @noRd
+python_unmet <- function(python) {
+  known <- .bridge$unmet[[python]]
+  if (!is.null(known)) return(known)
+  code <- paste(
+    "import sys; sys.version_info >= (3, 9) or sys.exit(1)",
+    "sys.path.append(sys.argv[1])",
+    "import espalier_bridge.connect as c",
+    "print(*[u['name'] for r in sys.argv[2:] for u in c._unmet(r)], sep='\\n')", sep = "; "
+  )
+  out <- run_quietly(python, c("-B", "-c", code, core_folders()$bridge, core_requirements()))
+  unmet <- if (out$status != 0L) "python" else out$lines[nzchar(out$lines)]
+  .bridge$unmet[[python]] <- unmet
+  unmet
+}
+
+#' Run a program and take its output, never its errors
+#' @return `status` and `lines`.
+#' @noRd
+run_quietly <- function(program, args) {
+  if (!nzchar(program)) return(list(status = 127L, lines = character()))
+  lines <- tryCatch(
+    suppressWarnings(system2(program, shQuote(args), stdout = TRUE, stderr = TRUE)),
+    error = function(e) structure(conditionMessage(e), status = 127L)
+  )
+  status <- attr(lines, "status")
+  list(status = if (is.null(status)) 0L else as.integer(status), lines = as.character(lines))
+}

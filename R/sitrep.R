@@ -1,0 +1,147 @@
+#' Is everything in place?
+#'
+#' Looks at what espalier needs (R, reticulate, a Python with two packages, places it may write to) and names each
+#' problem with one fix. Starts no Python in this session and makes nothing.
+#'
+#' @return A list of class `espalier_sitrep`, invisibly when printed: `facts` (a data frame with columns `what`,
+#'   `value`, `why`) and `problems` (a data frame with columns `problem`, `fix`; no rows when all is well).
+#' @seealso [install_espalier()]
+#' @examples
+#' espalier_sitrep()
+#' @export
+espalier_sitrep <- function() {
+  parts <- c(
+    sitrep_versions(), sitrep_python(),
+    list(sitrep_program("Rscript", r_program("Rscript"), "Reinstall R: jobs in R cannot run without Rscript.")),
+    sitrep_folders()
+  )
+  column <- function(name, from) vapply(from, function(part) part[[name]], "")
+  facts <- data.frame(what = column("what", parts), value = column("value", parts), why = column("why", parts))
+  bad <- Filter(function(part) nzchar(part$problem), parts)
+  problems <- data.frame(problem = column("problem", bad), fix = column("fix", bad))
+  structure(list(facts = facts, problems = problems), class = "espalier_sitrep")
+}
+
+fact <- function(what, value, why = "", problem = "", fix = "") {
+  list(what = what, value = paste(value, collapse = ", "), why = why, problem = problem, fix = fix)
+}
+
+sitrep_versions <- function() {
+  reticulate <- tryCatch(as.character(reticulate_version()), error = function(e) "not installed")
+  old <- reticulate == "not installed" || utils::compareVersion(reticulate, "1.28") < 0
+  list(
+    fact("espalier", as.character(utils::packageVersion("espalier"))),
+    fact("R", paste(R.version$major, R.version$minor, sep = "."), R.home()),
+    fact("reticulate", reticulate, problem = if (old) "reticulate 1.28 or later is needed." else "",
+         fix = if (old) "install.packages(\"reticulate\")" else "")
+  )
+}
+
+sitrep_python <- function() {
+  uv <- find_uv()
+  uv <- fact("uv", if (is.null(uv)) "not found" else uv, if (is.null(uv)) "venv and pip serve instead" else "")
+  if (!is.null(.bridge$state)) {
+    state <- .bridge$state
+    return(list(fact("Python", paste(state$python, state$version), paste0(state$how, "; running")),
+                fact("Python packages", core_requirements(), "met"), uv))
+  }
+  choice <- tryCatch(python_choose(build = FALSE), espalier_error = function(e) e)
+  if (inherits(choice, "condition")) {
+    return(list(fact("Python", "none", problem = conditionMessage(choice), fix = "Unset that choice."), uv))
+  }
+  if (is.null(choice)) return(list(sitrep_unmade(), uv))
+  value <- if (is.null(choice$python)) "reticulate's choice" else choice$python
+  unmet <- if (nzchar(choice$env) || is.null(choice$python)) character() else python_unmet(choice$python)
+  list(fact("Python", value, choice$how), sitrep_requirements(choice, unmet), uv)
+}
+
+sitrep_unmade <- function() {
+  base <- tryCatch(find_python(), espalier_error = function(e) e)
+  why <- "the private environment has not been made"
+  if (inherits(base, "condition")) {
+    return(fact("Python", "none", why, conditionMessage(base), "Unset ESPALIER_PYTHON."))
+  }
+  if (is.null(base) && is.null(find_uv())) {
+    return(fact("Python", "none", why, sprintf("No Python %s with a shared libpython was found.", python_range()),
+                "Debian, Ubuntu: sudo apt install python3-venv libpython3-dev"))
+  }
+  from <- if (is.null(base)) "one that uv downloads" else base$path
+  fact("Python", paste("would be made from", from), why, "espalier's private Python environment is missing.",
+       "install_espalier()")
+}
+
+sitrep_requirements <- function(choice, unmet) {
+  need <- core_requirements()
+  if (!length(unmet)) return(fact("Python packages", need, if (is.null(choice$python)) "not looked at" else "met"))
+  if (identical(unmet, "python")) {
+    return(fact("Python packages", need, problem = sprintf("%s does not start, or is older than 3.9.", choice$python),
+                fix = paste0("Choose another Python; this one comes from ", choice$how, ".")))
+  }
+  if (!is.null(managed_env())) {
+    return(fact("Python packages", need, paste(paste(unmet, collapse = ", "), "from the private environment")))
+  }
+  fact("Python packages", need, problem = sprintf("%s lacks %s.", choice$python, paste(unmet, collapse = ", ")),
+       fix = "install_espalier()")
+}
+
+r_program <- function(name) {
+  place <- file.path(R.home("bin"), if (.Platform$OS.type == "windows") paste0(name, ".exe") else name)
+  if (file.exists(place)) place else ""
+}
+
+sitrep_program <- function(what, place, fix) {
+  if (nzchar(place)) return(fact(what, place))
+  fact(what, "not found", problem = paste(what, "was not found."), fix = fix)
+}
+
+sitrep_folders <- function() {
+  list(
+    sitrep_folder("queue", state_folder(), "Make it writable, or set ESPALIER_STATE_DIR to a folder that is."),
+    sitrep_folder("cache", tools::R_user_dir("espalier", "cache"),
+                  "Make it writable, or set R_USER_CACHE_DIR to a folder that is."),
+    # (where the core keeps its index of each workspace)
+    sitrep_folder("workspace cache", cache_folder(), "Make it writable, or set ESPALIER_CACHE_DIR to a folder that is.")
+  )
+}
+
+#' Where the core keeps this user's queue; the rule is docs/protocol.md's
+#' @noRd
+state_folder <- function() {
+  place <- Sys.getenv("ESPALIER_STATE_DIR")
+  if (nzchar(place)) return(place)
+  base <- Sys.getenv("XDG_STATE_HOME")
+  file.path(if (nzchar(base)) base else path.expand("~/.local/state"), "espalier")
+}
+
+cache_folder <- function() {
+  place <- Sys.getenv("ESPALIER_CACHE_DIR")
+  if (nzchar(place)) return(place)
+  base <- Sys.getenv("XDG_CACHE_HOME")
+  file.path(if (nzchar(base)) base else path.expand("~/.cache"), "espalier")
+}
+
+#' Whether a folder can be written, or made where it does not exist yet; makes nothing
+#' @noRd
+sitrep_folder <- function(what, place, fix) {
+  at <- place
+  while (!file.exists(at) && dirname(at) != at) at <- dirname(at)
+  if (dir.exists(at) && file.access(at, 2L) == 0L) {
+    return(fact(what, place, if (at == place) "writable" else "can be made"))
+  }
+  fact(what, place, problem = sprintf("%s cannot be written (%s).", place, what), fix = fix)
+}
+
+#' @export
+format.espalier_sitrep <- function(x, ...) {
+  why <- ifelse(nzchar(x$facts$why), paste0(" (", x$facts$why, ")"), "")
+  lines <- paste0(format(x$facts$what), "  ", x$facts$value, why)
+  if (!nrow(x$problems)) return(c(lines, "", "Everything is in place."))
+  found <- paste0(seq_len(nrow(x$problems)), ". ", x$problems$problem, "\n   Fix: ", x$problems$fix)
+  c(lines, "", if (length(found) == 1L) "One problem:" else paste(length(found), "problems:"), found)
+}
+
+#' @export
+print.espalier_sitrep <- function(x, ...) {
+  cat(format(x, ...), sep = "\n")
+  invisible(x)
+}

@@ -1,0 +1,9 @@
+"""R's side of the core: what exists only because R calls. The core itself never hears of R.
+
+R makes one call, `espalier_bridge.call(request) -> response`, JSON text both ways. `connect()` comes first.
+"""
+
+from espalier_bridge.calls import call
+from espalier_bridge.connect import add_site, connect
+
+__all__ = ["add_site", "call", "connect"]

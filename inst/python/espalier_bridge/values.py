@@ -1,0 +1,131 @@
+"""Arguments and results by their declared types. The types are those of `espalier.describe`."""
+
+import math
+import warnings
+from typing import Any, Dict, List, Tuple
+
+_EXACT = 2**53  # beyond it R's numbers have gaps
+
+
+def facade(name: str) -> Any:
+    """One of espalier's public classes."""
+    import espalier
+
+    return getattr(espalier, name)
+
+
+def argument(value: Any, kind: Dict[str, Any], name: str) -> Any:
+    """What R sent, as the type that the signature declares.
+
+    Raises:
+        TypeError: it does not fit. R's converters have checked before, so this is a defect there.
+    """
+    of = kind["type"]
+    if of == "optional":
+        return None if value is None else argument(value, kind["of"], name)
+    if of == "list":
+        return [argument(item, kind["of"], name) for item in value]
+    if of == "mapping":
+        return {key: argument(item, kind["of"], name) for key, item in dict(value or {}).items()}
+    if of == "object":
+        return facade(kind["class"])._from_identity(value)
+    if of == "record":
+        return facade(kind["class"]).from_mapping(decode(value or {}))
+    value = decode(value)
+    if of == "int" and isinstance(value, float) and value.is_integer():
+        return int(value)
+    if of == "float" and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if of != "json" and type(value) is not _PLAIN[of]:
+        raise TypeError(f"argument {name} is {type(value).__name__}, declared {of}")
+    return value
+
+
+_PLAIN: Dict[str, Any] = {
+    "none": type(None), "bool": bool, "int": int, "float": float, "str": str, "literal": str,
+}
+
+
+def decode(value: Any) -> Any:
+    """A JSON value with the protocol's tags read; names in objects carry none."""
+    if isinstance(value, list):
+        return [decode(item) for item in value]
+    if isinstance(value, dict):
+        return {key: decode(item) for key, item in value.items()}
+    if value is None:
+        return None
+    from espalier.values import from_json
+
+    return from_json(value)
+
+
+def result(value: Any, kind: Dict[str, Any]) -> Any:
+    """What the core returned, as JSON that R's decoder of the same declared type reads."""
+    of = kind["type"]
+    if value is None or of == "none":
+        return None
+    if of == "optional":
+        return result(value, kind["of"])
+    if of == "list":
+        return [result(item, kind["of"]) for item in value]
+    if of == "mapping":
+        return {key: result(item, kind["of"]) for key, item in value.items()}
+    if of == "object":
+        return value._identity()
+    if of == "frame":
+        return frame(value)
+    return plain(value)
+
+
+def frame(value: Any) -> Dict[str, Any]:
+    """A Frame as a list of columns (an object would lose their order in some readers)."""
+    columns = [
+        {"name": name, "kind": value.kinds[name], "values": [_cell(cell) for cell in cells]}
+        for name, cells in value.columns.items()
+    ]
+    return {"rows": len(value), "columns": columns}
+
+
+def _cell(value: Any) -> Any:
+    return None if value is None else plain(value)
+
+
+def plain(value: Any) -> Any:
+    """Any JSON value with the protocol's tags written; None stays null."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return "!" + value if value.startswith("!") else value
+    if isinstance(value, int):
+        return _whole(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else _tag(value)
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return _items(value)
+    if type(value).__name__ == "_NA" or hasattr(value, "__fspath__"):
+        return _tag(value)
+    raise TypeError(f"a {type(value).__module__}.{type(value).__name__} cannot go to R")
+
+
+def _items(value: "List[Any] | Tuple[Any, ...]") -> List[Any]:
+    return [plain(item) for item in value]
+
+
+def _whole(value: int) -> Any:
+    if -_EXACT <= value <= _EXACT:
+        return value
+    warnings.warn("a whole number beyond 2^53 was rounded: R's numbers are doubles", UserWarning, stacklevel=2)
+    try:
+        return float(value)
+    except OverflowError:
+        return "!Inf" if value > 0 else "!-Inf"
+
+
+def _tag(value: Any) -> Any:
+    if hasattr(value, "__fspath__"):
+        return plain(str(value))
+    from espalier.values import to_json
+
+    return to_json(value)

@@ -1,0 +1,4 @@
+library(testthat)
+library(espalier)
+
+test_check("espalier")
