@@ -118,12 +118,12 @@ check_name <- function(x, arg = "name") {
 
 #' The name of a metric, parameter, tag or column: 1 to 255 characters, no control characters
 #'
-#' Names that passed are remembered with their JSON form (logging checks one at each call).
+#' ASCII names that passed are remembered with their JSON form (logging checks one at each call).
 #' @return The name as a JSON string, invisibly.
 #' @noRd
 check_label <- function(x, arg = "name") {
-  # (an environment's names must be translatable and shorter than 10,000 bytes)
-  if (is.character(x) && length(x) == 1L && !is.na(x) && Encoding(x) != "bytes") {
+  # (names of an environment are translated to the locale, and shorter than 10,000 bytes)
+  if (is.character(x) && length(x) == 1L && !is.na(x) && Encoding(x) == "unknown") {
     bytes <- nchar(x, "bytes")
     if (bytes > 0L && bytes < 1021L && !is.null(json <- .labels[[x]])) return(invisible(json))
   }
@@ -142,8 +142,7 @@ check_label_slowly <- function(x, arg) {
     abort_argument(arg, "a name without control characters", x, rule, "bad_name")
   }
   json <- json_string(text)
-  # Names made in a loop are not worth remembering for ever; strings in another encoding are not
-  # looked up by their translation.
-  if (length(.labels) < 10000L && identical(Encoding(x), Encoding(text))) .labels[[x]] <- json
+  # ASCII alone is remembered; and names made in a loop are not, for ever
+  if (Encoding(text) == "unknown" && length(.labels) < 10000L) .labels[[x]] <- json
   invisible(json)
 }

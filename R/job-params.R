@@ -69,6 +69,7 @@ check_defaults <- function(values) {
 #' @noRd
 given_params <- function(args, values) {
   given <- list()
+  if (!length(values)) return(given)
   known <- option_names(args, names(values))
   i <- 1L
   while (i <= length(args)) {
@@ -159,11 +160,15 @@ record_params <- function(dir, values) {
     json <- json_value(as.vector(value), name)
     if (length(value) != 1L) json <- json_array(json)
     body <- paste0("\"kind\":\"", kind_of(value), "\",\"value\":", json)
-    id <- paste0(dir, "\n", name)
-    if (identical(.recorded[[id]], body)) next
-    log_event(dir, "param", check_label(name), body)
-    .recorded[[id]] <- body
+    label <- check_label(name)
+    at <- match(paste0(dir, "\n", label), .recorded$keys, length(.recorded$keys) + 1L)
+    if (identical(.recorded$bodies[at], body)) next
+    log_event(dir, "param", label, body)
+    .recorded$keys[at] <- paste0(dir, "\n", label)
+    .recorded$bodies[at] <- body
   }
 }
 
 .recorded <- new.env(parent = emptyenv())
+.recorded$keys <- character()
+.recorded$bodies <- character()

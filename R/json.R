@@ -4,7 +4,7 @@
 
 #' Strings in UTF-8, whatever their encoding was
 #'
-#' Where the locale is C, text of unknown encoding that is valid UTF-8 is taken for UTF-8.
+#' Where the locale is UTF-8 or C, text of unknown encoding must be valid UTF-8.
 #' @noRd
 to_utf8 <- function(x, arg = "x") {
   odd <- which(grepl("[^ -~]", x, perl = TRUE, useBytes = TRUE))
@@ -12,10 +12,11 @@ to_utf8 <- function(x, arg = "x") {
   part <- x[odd]
   refused <- Encoding(part) == "bytes"
   unknown <- !refused & Encoding(part) == "unknown"
-  if (any(unknown) && !l10n_info()[["UTF-8"]]) {
-    as_is <- unknown & validUTF8(part)
-    Encoding(part)[as_is] <- "UTF-8"
-    if (!l10n_info()[["Latin-1"]]) refused <- refused | (unknown & !as_is)
+  if (any(unknown) && (l10n_info()[["UTF-8"]] || Sys.getlocale("LC_CTYPE") %in% c("C", "POSIX"))) {
+    # (enc2utf8() would write the bytes it does not understand as <e9>)
+    valid <- validUTF8(part)
+    Encoding(part)[unknown & valid] <- "UTF-8"
+    refused <- refused | (unknown & !valid)
   }
   part[!refused] <- enc2utf8(part[!refused])
   refused <- refused | !validUTF8(part)
@@ -50,7 +51,10 @@ json_string <- function(x, arg = "x") {
   if (!length(x)) return(character())
   if (anyNA(x)) espalier_abort("internal", sprintf("`%s` must not be NA.", arg))
   special <- grepl("[^ !#-\\[\\]-~]", x, perl = TRUE, useBytes = TRUE)
-  if (any(special)) x[special] <- json_escape(to_utf8(x[special], arg))
+  if (any(special)) {
+    x <- to_utf8(x, arg)
+    x[special] <- json_escape(x[special])
+  }
   paste0("\"", x, "\"")
 }
 

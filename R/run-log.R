@@ -35,8 +35,7 @@
 #' for (epoch in 1:3) log_metric_to_run("loss", 1 / epoch, run = run, step = epoch)
 #' log_list_to_run("folds", c(0.90, 0.93, 0.89), run = run)
 #' log_row_to_run("by_model", run = run, model = "glm", AUC = 0.91)
-#' log_table_to_run("confusion", table(truth = c(1, 0, 1), predicted = c(1, 0, 0)) |>
-#'   as.data.frame(), run = run)
+#' log_table_to_run("cars", head(cars), run = run)
 NULL
 
 #' @rdname log_to_run

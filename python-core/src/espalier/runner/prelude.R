@@ -1,0 +1,161 @@
+# What the runner adds to an R job, read as its user profile (R_PROFILE_USER). Base R alone.
+# It records uncaught errors and warnings in the run's event log (docs/protocol.md), sends plots
+# drawn without a device to outputs/plots/, sets the seed, then reads the profile it displaced.
+# It leaves no objects behind and changes nothing else that the script or its output shows.
+local({
+  run <- Sys.getenv("ESPALIER_RUN_DIR")
+  profile <- Sys.getenv("ESPALIER_PREVIOUS_R_PROFILE_USER", NA)
+  # R processes started by the job are ordinary ones.
+  if (is.na(profile)) Sys.unsetenv("R_PROFILE_USER") else Sys.setenv(R_PROFILE_USER = profile)
+
+  # ---- the event log ----
+  log <- new.env(parent = emptyenv())
+  log$pid <- -1L
+  log$errors <- 0L
+  log$own_frames <- 0L
+
+  # a plain JSON string of the first `width` characters
+  string <- function(x, width) {
+    x <- paste(as.character(x), collapse = "\n")
+    if (Encoding(x) == "bytes" || !validUTF8(x)) {
+      if (Encoding(x) != "latin1") x <- iconv(x, "UTF-8", "UTF-8", sub = "byte")
+    } else if (Encoding(x) == "unknown") {
+      Encoding(x) <- "UTF-8" # a no-op for ASCII
+    }
+    x <- enc2utf8(x)
+    if (nchar(x, "chars") > width) x <- paste0(substr(x, 1L, width - 3L), "...")
+    x <- gsub("\"", "\\\"", gsub("\\", "\\\\", x, fixed = TRUE), fixed = TRUE)
+    if (grepl("[\\x01-\\x1f]", x, perl = TRUE, useBytes = TRUE)) {
+      for (code in 1:31) x <- gsub(rawToChar(as.raw(code)), sprintf("\\u%04x", code), x, fixed = TRUE)
+    }
+    paste0("\"", x, "\"")
+  }
+  now <- function() {
+    time <- unclass(Sys.time())
+    sprintf("%.0f.%06d", floor(time), as.integer((time - floor(time)) * 1e6))
+  }
+  open_log <- function() {
+    log$pid <- Sys.getpid()
+    log$seq <- 0L
+    log$warnings <- 0L
+    # the last eight digits of a temporary name: random, and R's generator stays untouched
+    hex <- sub("^.*(.{8})$", "\\1", basename(tempfile("00000000")))
+    writer <- sprintf("rprelude-%d-%s", log$pid, hex)
+    dir.create(file.path(run, "events"), showWarnings = FALSE)
+    log$path <- file.path(run, "events", paste0(writer, ".jsonl"))
+    append_line(sprintf(
+      "{\"type\":\"writer\",\"format\":1,\"writer\":\"%s\",\"pid\":%d,\"host\":%s,\"time\":%s}",
+      writer, log$pid, string(Sys.info()[["nodename"]], 255L), now()
+    ))
+  }
+  append_line <- function(line) {
+    con <- file(log$path, open = "ab", encoding = "native.enc")
+    on.exit(close(con))
+    writeLines(line, con, useBytes = TRUE)
+  }
+  append_event <- function(type, body) {
+    head <- sprintf("{\"type\":\"%s\",\"seq\":%d,\"time\":%s,", type, log$seq, now())
+    append_line(paste0(head, body, "}"))
+    log$seq <- log$seq + 1L
+  }
+  text_of <- function(call) deparse(call, width.cutoff = 300L, nlines = 1L)[1L]
+  call_field <- function(call) if (is.null(call)) "null" else string(text_of(call), 300L)
+  message_of <- function(cond) {
+    tryCatch(paste(conditionMessage(cond), collapse = "\n"), error = function(e) "")
+  }
+  # Whether the condition was only offered by signalCondition(), which goes on if nobody takes it.
+  only_offered <- function(frame) {
+    frame > 1L && identical(sys.function(frame - 1L), signalCondition)
+  }
+
+  # ---- errors and warnings nobody caught ----
+  # `frame` is the handler's own; the calls are those before it, outermost first.
+  record_error <- function(cond, frame) {
+    if (log$pid != Sys.getpid()) open_log()
+    if (log$errors >= 100L) return()
+    log$errors <- log$errors + 1L
+    calls <- sys.calls()[seq_len(frame - 1L)]
+    calls <- calls[seq_along(calls) > log$own_frames]
+    last <- length(calls)
+    if (last && identical(calls[[last]][[1L]], quote(.handleSimpleError))) calls <- calls[-last]
+    n <- length(calls)
+    lines <- if (n <= 50L) vapply(calls, text_of, "") else {
+      c(vapply(calls[1:20], text_of, ""), sprintf("... (%d more calls)", n - 49L),
+        vapply(calls[(n - 28L):n], text_of, ""))
+    }
+    lines <- vapply(lines, string, "", 300L, USE.NAMES = FALSE)
+    # (a line of the log has at most 32 KiB)
+    while (sum(nchar(lines, "bytes") + 1L) > 14000L) lines <- lines[-(length(lines) %/% 2L)]
+    classes <- vapply(class(cond), string, "", 100L, USE.NAMES = FALSE)
+    append_event("error", sprintf(
+      "\"message\":%s,\"call\":%s,\"class\":[%s],\"traceback\":[%s]",
+      string(message_of(cond), 1500L), call_field(conditionCall(cond)),
+      paste(classes[seq_len(min(10L, length(classes)))], collapse = ","), paste(lines, collapse = ",")
+    ))
+  }
+  record_warning <- function(cond) {
+    if (log$pid != Sys.getpid()) open_log()
+    if (log$warnings >= 1000L) return()
+    log$warnings <- log$warnings + 1L
+    append_event("warning", sprintf(
+      "\"message\":%s,\"call\":%s", string(message_of(cond), 1500L), call_field(conditionCall(cond))
+    ))
+  }
+  # Recording never fails the script and is silent.
+  quietly <- function(expr) {
+    tryCatch(suppressWarnings(expr), error = function(e) NULL)
+    invisible()
+  }
+  on_error <- function(cond) {
+    frame <- sys.nframe()
+    if (!only_offered(frame)) quietly(record_error(cond, frame))
+  }
+  on_warning <- function(cond) {
+    if (!only_offered(sys.nframe()) && getOption("warn") >= 0) quietly(record_warning(cond))
+  }
+
+  # ---- plots without a device ----
+  plots <- new.env(parent = emptyenv())
+  plots$n <- 0L
+  plots$pid <- Sys.getpid()
+  plot_device <- function(width = 7, height = 7, ...) {
+    folder <- file.path(run, "outputs", "plots")
+    dir.create(folder, recursive = TRUE, showWarnings = FALSE)
+    plots$n <- plots$n + 1L
+    prefix <- paste0(
+      "plot", if (plots$n > 1L) plots$n,
+      if (plots$pid != Sys.getpid()) paste0("-p", Sys.getpid()), "-"
+    )
+    stem <- gsub("%", "%%", file.path(folder, prefix), fixed = TRUE)
+    tryCatch(
+      suppressWarnings(grDevices::png(paste0(stem, "%03d.png"), width, height, units = "in", res = 120)),
+      error = function(e) grDevices::pdf(paste0(stem, "%03d.pdf"), width, height, onefile = FALSE)
+    )
+    invisible()
+  }
+
+  if (nzchar(run)) {
+    if (exists("globalCallingHandlers", baseenv())) {
+      globalCallingHandlers(error = on_error, warning = on_warning)
+    } else {
+      options(error = function() {
+        last <- simpleError(sub("\n$", "", geterrmessage()))
+        quietly(record_error(last, sys.nframe()))
+        quit("no", 1L, FALSE)
+      })
+    }
+    options(device = plot_device)
+    seed <- Sys.getenv("ESPALIER_SEED")
+    if (nzchar(seed)) set.seed(as.integer(seed))
+  }
+
+  # ---- the displaced profile, as R reads it: expression by expression, in the workspace ----
+  if (is.na(profile)) {
+    profile <- if (file.exists(".Rprofile")) ".Rprofile" else path.expand("~/.Rprofile")
+  }
+  if (nzchar(profile) && file.exists(profile)) {
+    log$own_frames <- sys.nframe() + 2L # (those of eval)
+    for (expr in parse(profile, keep.source = FALSE)) eval(expr, globalenv())
+    log$own_frames <- 0L
+  }
+})

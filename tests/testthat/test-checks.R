@@ -1,0 +1,51 @@
+test_that("checks name the argument, what was seen and what is wanted", {
+  expect_error(check_string(1, "path"), "`path` must be one string, not the number 1.",
+               class = "espalier_error_bad_argument")
+  expect_error(check_string(c("a", "b"), "path"), "a character vector of length 2 \\(\"a\", \"b\"\\)")
+  expect_error(check_string("", "path"), "not empty", class = "espalier_error_bad_argument")
+  expect_error(check_string(NA_character_, "path"), "NA", class = "espalier_error_bad_argument")
+  expect_error(check_flag(NA, "quiet"), "`quiet` must be TRUE or FALSE", class = "espalier_error_bad_argument")
+  expect_error(check_number("1", "step"), "the string \"1\"", class = "espalier_error_bad_argument")
+  expect_error(check_number(5, "p", min = 0, max = 1), "from 0 to 1", class = "espalier_error_bad_argument")
+  expect_error(check_count(1.5, "n"), "whole", class = "espalier_error_bad_argument")
+  expect_error(check_count(-1, "n"), "from 0", class = "espalier_error_bad_argument")
+  expect_error(check_choice("c", c("a", "b"), "x"), "\"a\", \"b\"", class = "espalier_error_bad_argument")
+})
+
+test_that("checks let good values and allowed NULLs pass", {
+  expect_identical(check_string("a"), "a")
+  expect_identical(check_string("", empty = TRUE), "")
+  expect_null(check_string(NULL, null = TRUE))
+  expect_identical(check_flag(TRUE), TRUE)
+  expect_identical(check_number(1L), 1L)
+  expect_identical(check_count(3), 3)
+  expect_identical(check_choice("a", c("a", "b")), "a")
+})
+
+test_that("values of every type can be described", {
+  for (x in list(NULL, 1i, sum, quote(a), as.name("b"), list(1), data.frame(), raw(2), "\xff\xfe",
+                 factor("a"), strrep("a", 1e5), integer(), environment())) {
+    expect_true(is_string(describe_value(x)))
+    expect_lt(nchar(describe_value(x)), 200)
+  }
+})
+
+test_that("names of workspaces and experiments follow the rule", {
+  for (good in c("a", "A.b_c-1", "0", strrep("a", 128))) expect_identical(check_name(good), good)
+  for (bad in list("", strrep("a", 129), "..", ".a", "-a", "a/b", "a b", "a\n", "a\"", "\u00e9", "\U1F600", NA, 1, NULL)) {
+    expect_error(check_name(bad), class = "espalier_error_bad_name")
+  }
+})
+
+test_that("labels may be anything printable up to 255 characters", {
+  for (good in c("AUC", "a b/c\"\\", "\u00e9", "\U1F600", strrep("\u00e9", 255))) {
+    expect_identical(parse_json(paste0("[", check_label(good), "]"))[[1]], good)
+    expect_identical(check_label(good), check_label(good))
+  }
+  for (bad in list("", strrep("a", 256), strrep("a", 20000), "a\nb", "a\tb", "\x7f", "\u0085", NA_character_, 1, NULL, c("a", "b"))) {
+    expect_error(check_label(bad), class = "espalier_error_bad_name")
+  }
+  bytes <- "\xff"
+  Encoding(bytes) <- "bytes"
+  expect_error(check_label(bytes), class = "espalier_error_bad_argument")
+})

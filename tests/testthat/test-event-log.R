@@ -1,0 +1,92 @@
+test_that("a log has its header, then events with seq from 0", {
+  dir <- local_run_folder()
+  for (i in 1:3) log_metric_to_run("x", i)
+  file <- event_files(dir)
+  expect_length(file, 1)
+  lines <- lapply(read_lines_utf8(file), parse_json)
+  expect_identical(lines[[1]]$type, "writer")
+  expect_identical(lines[[1]]$format, 1L)
+  expect_identical(lines[[1]]$pid, Sys.getpid())
+  expect_identical(paste0(lines[[1]]$writer, ".jsonl"), basename(file))
+  expect_match(lines[[1]]$writer, "^r-[0-9]+-[0-9a-f]{8}$")
+  expect_identical(vapply(lines[-1], `[[`, 0L, "seq"), 0:2)
+  expect_lt(abs(lines[[2]]$time - as.double(Sys.time())), 60)
+})
+
+test_that("logging leaves the random numbers and the working directory alone", {
+  dir <- local_run_folder()
+  set.seed(1)
+  before <- .Random.seed
+  log_metric_to_run("x", 1)
+  expect_identical(.Random.seed, before)
+  work <- tempfile()
+  dir.create(work)
+  withr::local_dir(work)
+  unlink(work, recursive = TRUE)
+  log_metric_to_run("x", 2)
+  expect_length(run_events(dir), 2)
+})
+
+test_that("a connection closed by the script is opened again, on the same file", {
+  dir <- local_run_folder()
+  log_metric_to_run("x", 1)
+  close(.writers[[dir]]$con)
+  log_metric_to_run("x", 2)
+  # and when its number was given to another connection
+  close(.writers[[dir]]$con)
+  other <- withr::local_tempfile()
+  con <- file(other, open = "ab")
+  on.exit(close(con))
+  log_metric_to_run("x", 3)
+  expect_identical(file.size(other), 0)
+  expect_length(event_files(dir), 1)
+  expect_identical(vapply(run_events(dir), `[[`, 0L, "seq"), 0:2)
+})
+
+test_that("forked children write files of their own", {
+  skip_on_os("windows")
+  dir <- local_run_folder()
+  log_metric_to_run("x", 0)
+  done <- parallel::mclapply(1:4, function(i) {
+    for (k in 1:10) log_metric_to_run("x", i)
+    Sys.getpid()
+  }, mc.cores = 4)
+  log_metric_to_run("x", 0)
+  expect_length(event_files(dir), 5)
+  expect_length(run_events(dir), 42)
+  pids <- as.integer(sub("^r-([0-9]+)-.*", "\\1", basename(event_files(dir))))
+  expect_setequal(pids, c(Sys.getpid(), unlist(done)))
+})
+
+test_that("long bodies go to a payload, written before the line", {
+  dir <- local_run_folder()
+  log_list_to_run("short", strrep("a", 3500))
+  log_list_to_run("long", strrep("a", 5000), description = "d")
+  events <- run_events(dir, "list")
+  expect_null(events[[1]]$payload)
+  expect_identical(events[[2]]$payload, sprintf("payloads/%s-1.json", .writers[[dir]]$name))
+  expect_null(events[[2]]$values)
+  body <- read_payload(dir, events[[2]])
+  expect_identical(body, list(kind = "string", values = list(strrep("a", 5000)), description = "d"))
+  expect_length(list.files(file.path(dir, "payloads"), all.files = TRUE, no.. = TRUE), 1)
+})
+
+test_that("a log that cannot be written warns once and does not stop the script", {
+  dir <- local_run_folder()
+  writeLines("", file.path(dir, "events"))
+  expect_warning(log_metric_to_run("x", 1), "Logging to the run folder", class = "espalier_warning_logging_failed")
+  expect_silent(log_metric_to_run("x", 2))
+  gone <- withr::local_tempdir()
+  withr::local_envvar(ESPALIER_RUN_DIR = file.path(gone, "none"))
+  expect_warning(log_metric_to_run("x", 1), class = "espalier_warning_logging_failed")
+  expect_silent(log_table_to_run("x", data.frame(a = 1)))
+})
+
+test_that("decimal settings do not reach the log", {
+  dir <- local_run_folder()
+  withr::local_options(OutDec = ",", scipen = -50, encoding = "latin1")
+  log_metric_to_run("x", 0.5, step = 100000)
+  event <- run_events(dir)[[1]]
+  expect_identical(event$value, 0.5)
+  expect_equal(event$step, 100000)
+})

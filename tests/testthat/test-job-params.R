@@ -1,0 +1,71 @@
+with_args <- function(.args, ...) {
+  defaults <- list(...)
+  check_defaults(defaults)
+  given <- given_params(.args, defaults)
+  for (name in names(given)) defaults[name] <- list(convert_param(given[[name]], defaults[[name]], name))
+  defaults
+}
+
+test_that("without arguments there are the defaults", {
+  withr::local_envvar(ESPALIER_RUN_DIR = NA)
+  p <- job_params(trees = 500L, label = NULL)
+  expect_s3_class(p, "espalier_job_params")
+  expect_identical(p$trees, 500L)
+  expect_identical(names(p), c("trees", "label"))
+  expect_null(p$label)
+  expect_output(print(p), "trees = 500L?\n.*label = NULL")
+  expect_length(job_params(), 0)
+})
+
+test_that("arguments override, by the type of the default", {
+  p <- with_args(
+    c("--trees", "1e5", "--lr=-2.5e-3", "--verbose", "positional", "--x", "-1", "--s", "--foo", "--z="),
+    trees = 500L, lr = 0.1, verbose = FALSE, x = 1, s = "a", z = "k", label = NULL
+  )
+  expect_identical(p, list(trees = 100000L, lr = -0.0025, verbose = TRUE, x = -1, s = "--foo", z = "", label = NULL))
+  expect_identical(with_args(c("--flag", "false", "--label", "a b"), flag = TRUE, label = NULL),
+                   list(flag = FALSE, label = "a b"))
+  expect_identical(with_args(c("--a", "Inf", "--b=NaN"), a = 1, b = 1), list(a = Inf, b = NaN))
+})
+
+test_that("vectors take several values, and names are loose about - and _", {
+  expect_identical(with_args(c("--lr", "0.1", "-0.2", "--other", "3"), lr = c(1, 2)), list(lr = c(0.1, -0.2)))
+  expect_identical(with_args(c("--k", "1"), k = integer()), list(k = 1L))
+  expect_identical(with_args(c("--learning-rate", "2"), learning_rate = 1), list(learning_rate = 2))
+  expect_identical(with_args(c("--x", "1", "--x", "2"), x = 0), list(x = 2))
+})
+
+test_that("unknown names are left alone", {
+  expect_identical(with_args(c("--other", "1", "-v", "a", "--"), x = 0), list(x = 0))
+  expect_identical(given_params(c("--x", "1"), list()), list())
+})
+
+test_that("wrong types are told", {
+  expect_error(with_args(c("--trees", "2.5"), trees = 1L), "`trees`.*whole number.*\"2.5\"",
+               class = "espalier_error_bad_argument")
+  expect_error(with_args("--trees=3e9", trees = 1L), class = "espalier_error_bad_argument")
+  expect_error(with_args("--trees", trees = 1L), "no value", class = "espalier_error_bad_argument")
+  expect_error(with_args(c("--lr", "fast"), lr = 1), "`lr`.*a number.*\"fast\"", class = "espalier_error_bad_argument")
+  expect_error(with_args("--v=maybe", v = TRUE), "`v`.*TRUE or FALSE", class = "espalier_error_bad_argument")
+  expect_error(with_args("--s", s = "a"), "`s`.*string", class = "espalier_error_bad_argument")
+})
+
+test_that("defaults must be named and plain", {
+  expect_error(job_params(1), class = "espalier_error_bad_argument")
+  expect_error(job_params(a = 1, a = 2), class = "espalier_error_bad_argument")
+  expect_error(job_params(a = list(1)), "`a`", class = "espalier_error_bad_argument")
+  expect_error(job_params(a = factor("b")), "`a`", class = "espalier_error_bad_argument")
+})
+
+test_that("effective values are recorded once", {
+  dir <- local_run_folder()
+  job_params(trees = 500L, lr = c(0.1, 0.2), label = NULL)
+  job_params(trees = 500L, lr = c(0.1, 0.2), label = NULL)
+  events <- run_events(dir, "param")
+  expect_length(events, 3)
+  expect_identical(lapply(events, `[`, c("name", "kind", "value")), list(
+    list(name = "trees", kind = "integer", value = 500L),
+    list(name = "lr", kind = "double", value = list(0.1, 0.2)),
+    list(name = "label", kind = "string", value = "!NA")
+  ))
+})
