@@ -120,6 +120,18 @@ class Workspace:
         return cls(_place(name, path))._checked()
 
     @classmethod
+    def list(cls, path: Optional[str] = None) -> "Dict[str, Workspace]":
+        """The workspaces of a project, by name.
+
+        Args:
+            path: Folder that holds them. Default: `.espalier/` at the top of this project.
+        """
+        folder = _folder(path)
+        names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+        places = {name: os.path.join(folder, name) for name in names}
+        return {name: cls(place) for name, place in places.items() if os.path.isfile(WorkspacePaths(place).record)}
+
+    @classmethod
     def from_config(cls, path: Optional[str] = None, file_name: Optional[str] = None) -> "Workspace":
         """Get the workspace that a config file names, searching upwards.
 
@@ -249,9 +261,12 @@ class Workspace:
 
 
 def _place(name: str, path: Optional[str]) -> str:
-    check_name("workspace", name)
+    return os.path.join(_folder(path), check_name("workspace", name))
+
+
+def _folder(path: Optional[str]) -> str:
     folder = os.path.expanduser(path) if path is not None else os.path.join(_project_top(os.getcwd()), _FOLDER)
-    return os.path.join(os.path.abspath(folder), name)
+    return os.path.abspath(folder)
 
 
 def _project_top(start: str) -> str:

@@ -6,7 +6,7 @@ Standard library, L0 and the POSIX adapter only: the runner calls it too.
 
 import os
 import sys
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional
 
 from espalier import states
 from espalier.adapters import posix
@@ -127,13 +127,21 @@ def _spawn_runner(run: RunPaths, lease: int) -> None:
     log_folder = os.path.dirname(run.runner_log)
     os.makedirs(log_folder, exist_ok=True)
     argv = [interpreter(), "-I", "-S", "-X", "utf8"]
-    if sys.pycache_prefix:
-        argv += ["-X", f"pycache_prefix={sys.pycache_prefix}"]
+    prefix = _pycache_prefix()
+    if prefix:
+        argv += ["-X", f"pycache_prefix={prefix}"]
     argv += [_RUNNER, run.root, str(lease)]
     kept = ("PATH", "HOME", "TMPDIR", "ESPALIER_STATE_DIR", "XDG_STATE_HOME")
     env = {name: os.environ[name] for name in kept if name in os.environ}
     _children.append(posix.spawn_detached(argv, env, run.runner_log, lease))
     _forget_ended_children()
+
+
+def _pycache_prefix() -> Optional[str]:
+    """Where this process's own bytecode of espalier lies, if not beside its source (which may be read-only)."""
+    here, cached = os.path.dirname(os.path.abspath(__file__)), globals().get("__cached__")
+    folder = os.path.dirname(cached) if cached else ""
+    return folder[: -len(here)] if folder.endswith(here) and folder != here else None
 
 
 # Runners this process started: it is their parent and must collect them, or they stay as zombies while R lives.

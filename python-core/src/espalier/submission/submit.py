@@ -19,10 +19,9 @@ from espalier.queue.step import step_locked
 from espalier.queue.tickets import add_ticket
 from espalier.records import now_iso
 from espalier.snapshot.git import start_git
-from espalier.snapshot.ignore import IgnoreRules
 from espalier.snapshot.mentions import mentioned_but_excluded
-from espalier.snapshot.scan import Excluded, scan
-from espalier.snapshot.take import Snapshot, take_snapshot
+from espalier.snapshot.found import Excluded
+from espalier.snapshot.take import Snapshot, scan_source, store_scan
 from espalier.submission.folder import build_folder, place_folder
 from espalier.submission.inputs import identity_of, resolve_inputs
 from espalier.submission.program import Program, checked_script, language_of, program
@@ -55,11 +54,11 @@ def prepare(paths: WorkspacePaths, workspace_id: str, experiment: str, config: S
     snapshot: Optional[Snapshot] = None
     warnings: List[str] = []
     if source is not None:
-        scanned = scan(source, IgnoreRules.load(source))
+        scanned = scan_source(source)
         if script is not None:
             _refuse_excluded_script(scanned.why_excluded(script.replace(os.sep, "/")), script)
             warnings = [mention.message for mention in mentioned_but_excluded(source, script, scanned)]
-        snapshot = take_snapshot(paths, source, scanned)
+        snapshot = store_scan(paths, scanned)
     inputs = resolve_inputs(config.inputs)
     config = replace(config, entry_script=script) if script else config
     around = surroundings(config, source, language_of(script))

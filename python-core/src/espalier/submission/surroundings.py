@@ -38,7 +38,7 @@ def surroundings(config: ScriptRunConfig, source: Optional[str], language: str) 
     if session.r_package:
         links["R/espalier"] = session.r_package
     variables.update(config.environment_variables)
-    record = {
+    record: Dict[str, Any] = {
         "variables": {name: _shown(name, value) for name, value in sorted(config.environment_variables.items())},
         "r": r_record,
         "python": {"interpreter": session.python or sys.executable} if language == "python" else None,

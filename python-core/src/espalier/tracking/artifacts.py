@@ -3,7 +3,7 @@
 import os
 import shutil
 import stat
-from typing import Iterator, List, Tuple
+from typing import Iterator, List, Set, Tuple
 
 from espalier.errors import EspalierError
 from espalier.paths import ARTIFACT_FOLDERS, RunPaths
@@ -11,7 +11,7 @@ from espalier.paths import ARTIFACT_FOLDERS, RunPaths
 
 def file_names(run: RunPaths) -> List[str]:
     """Names of a run's artifacts, sorted. While it runs, also what it wrote to folders that replaced our links."""
-    names = set()
+    names: Set[str] = set()
     for folder in ARTIFACT_FOLDERS:
         names.update(relative for relative, _ in _walk(os.path.join(run.root, folder), folder))
     for folder in ("outputs", "logs"):

@@ -1,0 +1,173 @@
+#' Describe a job
+#'
+#' A job is a folder and what to run in it. `estimator()` has azuremlsdk's arguments; `script_run_config()` is the
+#' plainer form and also takes any command. Nothing is looked up or run before [submit_experiment()].
+#'
+#' @section Parameters: `script_params` become arguments of the script, `--name value`, in their order. A name without
+#'   leading dash gets two. Strings arrive byte for byte, nothing is given to a shell. Whole numbers are written as
+#'   digits (`100000`, never `1e+05`), other numbers as the shortest text that reads back to the same number, logicals as
+#'   `TRUE` and `FALSE` (in Python scripts `True` and `False`), dates and times in ISO 8601. A vector gives its values one after the other. `NULL` or `""` makes
+#'   a flag; `NA` is refused. In the script, read them with [job_params()].
+#' @section What a job finds: its working directory is a private copy of the snapshot. It inherits `PATH`, `HOME`,
+#'   locale, time zone, library paths, proxy and certificate settings of the session that submits, and nothing else; more
+#'   is set with `environment_variables`. R scripts run on this session's R with its library paths; if the folder uses
+#'   renv, on the project's own library.
+#'
+#' @param source_directory Folder that is frozen for the run. What `.espalierignore` names, else `.amlignore`, else
+#'   `.gitignore`, stays out.
+#' @param compute_target `"local"`: this machine.
+#' @param vm_size,vm_priority,use_gpu,shm_size,image_registry_details Of azuremlsdk; ignored for local jobs, with a
+#'   message.
+#' @param entry_script Script inside `source_directory`: `.R`, `.py`, `.sh`, or any executable.
+#' @param script_params Named list of parameters, see below.
+#' @param cran_packages,github_packages,custom_url_packages,custom_docker_image,environment Environments that are built
+#'   for a job: not in this version, an error. Local jobs find the packages this session has.
+#' @param environment_variables Named list or character vector of variables to set for the job.
+#' @param max_run_duration_seconds Cancel the job after that many seconds.
+#' @param inputs Named list of files or folders outside the snapshot: the job gets `--name path` and the variable
+#'   `ESPALIER_INPUT_<NAME>`. What they contain is recorded by digest (size and time above 64 MB). They are read where
+#'   they are; a local job is not prevented from writing to them.
+#' @param seed Whole number: R jobs begin with `set.seed(seed)`, every job finds it as `ESPALIER_SEED`.
+#' @param keep_workdir Keep the working copy after the run, to look at.
+#' @param display_name A title for people.
+#' @param arguments Character vector of further arguments, before the parameters.
+#' @param command Instead of a script: a character vector, program first, executed as it is; a single string with spaces
+#'   is given to `/bin/sh -c`.
+#' @param python The Python that Python scripts run on; by default `RETICULATE_PYTHON` if set, else `python3` of the
+#'   `PATH`.
+#' @return An object of class `espalier_config`, a list.
+#' @section Errors: `espalier_error_bad_argument`, `espalier_error_not_supported`.
+#' @examples
+#' est <- estimator("project", entry_script = "train.R", script_params = list("--trees" = 200))
+#' est
+#' script_run_config("project", command = "Rscript train.R | tee outputs/copy.txt")
+#' @export
+estimator <- function(source_directory, compute_target = NULL, vm_size = NULL, vm_priority = NULL, entry_script = NULL,
+                      script_params = NULL, cran_packages = NULL, github_packages = NULL, custom_url_packages = NULL,
+                      custom_docker_image = NULL, image_registry_details = NULL, use_gpu = FALSE,
+                      environment_variables = NULL, shm_size = NULL, max_run_duration_seconds = NULL,
+                      environment = NULL, inputs = NULL, seed = NULL, keep_workdir = FALSE, display_name = NULL) {
+  ignore_cloud_arguments(
+    vm_size = vm_size, vm_priority = vm_priority, use_gpu = if (isTRUE(use_gpu)) TRUE, shm_size = shm_size,
+    image_registry_details = image_registry_details
+  )
+  refuse_environments(
+    cran_packages = cran_packages, github_packages = github_packages, custom_url_packages = custom_url_packages,
+    custom_docker_image = custom_docker_image, environment = environment
+  )
+  new_config(
+    source_directory = source_directory, entry_script = entry_script, script_params = script_params,
+    compute_target = compute_target, environment_variables = environment_variables,
+    max_run_duration_seconds = max_run_duration_seconds, inputs = inputs, seed = seed, keep_workdir = keep_workdir,
+    display_name = display_name
+  )
+}
+
+#' @rdname estimator
+#' @export
+script_run_config <- function(source_directory = NULL, entry_script = NULL, arguments = NULL, script_params = NULL,
+                              command = NULL, compute_target = NULL, environment_variables = NULL, inputs = NULL,
+                              max_run_duration_seconds = NULL, seed = NULL, keep_workdir = FALSE, display_name = NULL,
+                              python = NULL) {
+  new_config(
+    source_directory = source_directory, entry_script = entry_script, arguments = arguments,
+    script_params = script_params, command = command, compute_target = compute_target,
+    environment_variables = environment_variables, max_run_duration_seconds = max_run_duration_seconds,
+    inputs = inputs, seed = seed, keep_workdir = keep_workdir, display_name = display_name, python = python
+  )
+}
+
+new_config <- function(source_directory, entry_script, script_params, compute_target, environment_variables,
+                       max_run_duration_seconds, inputs, seed, keep_workdir, display_name, arguments = NULL,
+                       command = NULL, python = NULL) {
+  if (is.null(entry_script) == is.null(command)) {
+    espalier_abort("bad_argument", "Give either `entry_script` or `command`, and not both.")
+  }
+  config <- list(
+    source_directory = if (!is.null(source_directory) || is.null(command)) path_argument(source_directory, "source_directory"),
+    entry_script = check_string(entry_script, "entry_script", null = TRUE),
+    arguments = check_strings(arguments, "arguments"),
+    script_params = plain_params(script_params),
+    command = check_strings(command, "command"),
+    compute_target = check_string(compute_target, "compute_target", null = TRUE),
+    environment_variables = named_strings(environment_variables, "environment_variables"),
+    inputs = lapply(named_strings(inputs, "inputs"), absolute_path),
+    max_run_duration_seconds = check_number(max_run_duration_seconds, "max_run_duration_seconds", null = TRUE),
+    seed = check_count(seed, "seed", null = TRUE, min = -.Machine$integer.max, max = .Machine$integer.max),
+    keep_workdir = check_flag(keep_workdir, "keep_workdir"),
+    display_name = check_string(display_name, "display_name", null = TRUE),
+    python = path_argument(python, "python")
+  )
+  structure(Filter(length, config), class = "espalier_config")
+}
+
+#' Parameters as values the core knows: strings, numbers, logicals, vectors of them
+#' @noRd
+plain_params <- function(params) {
+  if (!length(params)) return(NULL)
+  params <- as.list(params)
+  check_names_once(names(params), "script_params")
+  for (name in names(params)) params[name] <- list(plain_param(params[[name]], name))
+  params
+}
+
+plain_param <- function(value, name) {
+  arg <- sprintf("script_params$`%s`", name)
+  if (is.null(value) || identical(value, "")) return(NULL)
+  if (is.factor(value)) value <- as.character(value)
+  if (inherits(value, "Date")) value <- format(value, "%Y-%m-%d")
+  if (inherits(value, "POSIXt")) value <- format(value, "%Y-%m-%dT%H:%M:%SZ", tz = "UTC")
+  if (is.object(value) || !(is.character(value) || is.numeric(value) || is.logical(value)) || !length(value)) {
+    abort_argument(arg, "a string, number, logical, date, or a vector of them", value)
+  }
+  if (any(is.na(value) & !is.nan_vector(value))) {
+    abort_argument(arg, "without NA", value, hint = "Leave the parameter out, or use NULL for a flag.")
+  }
+  value <- unname(as.vector(value))
+  if (length(value) == 1L) value else as.list(value)
+}
+
+is.nan_vector <- function(x) if (is.double(x)) is.nan(x) else rep(FALSE, length(x))
+
+check_strings <- function(x, arg) {
+  if (is.null(x)) return(NULL)
+  if (!is.character(x) || anyNA(x)) abort_argument(arg, "a character vector without NA", x)
+  as.list(enc2utf8(unname(x)))
+}
+
+#' A named list or vector of single values, as a named list of strings
+#' @noRd
+named_strings <- function(x, arg) {
+  if (!length(x)) return(NULL)
+  check_names_once(names(x), arg)
+  lapply(as.list(x), function(value) {
+    if (length(value) != 1L || is.na(value) || !is.atomic(value)) abort_argument(arg, "made of single values", value)
+    if (is.numeric(value)) format(value, scientific = FALSE, digits = 15, trim = TRUE) else as.character(value)
+  })
+}
+
+# Refused, not ignored: a job without the packages it asked for would fail later, and worse.
+refuse_environments <- function(...) {
+  given <- names(Filter(Negate(is.null), list(...)))
+  if (!length(given)) return(invisible())
+  espalier_abort(
+    "not_supported",
+    sprintf("%s: environments are not built for jobs in this version.", paste0("`", given, "`", collapse = ", ")),
+    "A local job finds the packages this session has; install them here, and leave the argument out."
+  )
+}
+
+#' @export
+print.espalier_config <- function(x, ...) {
+  what <- if (is.null(x$entry_script)) paste(unlist(x$command), collapse = " ") else x$entry_script
+  cat("<espalier job> ", encodeString(what), "\n", sep = "")
+  shown <- x[setdiff(names(x), c("entry_script", "command", if (!isTRUE(x$keep_workdir)) "keep_workdir"))]
+  for (name in names(shown)) cat("  ", name, ": ", config_text(shown[[name]]), "\n", sep = "")
+  invisible(x)
+}
+
+config_text <- function(value) {
+  one <- function(v) if (is.null(v)) "(flag)" else paste(encodeString(vapply(v, format, "", digits = 15)), collapse = " ")
+  if (is.null(names(value))) return(one(value))
+  paste(names(value), vapply(value, one, ""), sep = " = ", collapse = ", ")
+}

@@ -1,0 +1,209 @@
+#' Experiments
+#'
+#' An experiment is a named group of runs. It comes into being with its first run.
+#'
+#' @param workspace A [workspace()].
+#' @param name Name of the experiment; the rule is that of [workspace()].
+#' @return An `Experiment` object.
+#' @section Errors: `espalier_error_bad_name`, `espalier_error_bad_argument`.
+#' @examplesIf espalier:::espalier_python_ready()
+#' ws <- workspace("example", path = tempfile())
+#' experiment(ws, "pima")
+#' @export
+experiment <- function(workspace, name) {
+  check_object(workspace, "Workspace", "workspace")
+  check_name(name)
+  Experiment$new(identity = c(workspace = workspace$path, name = name))
+}
+
+#' Submit a job
+#'
+#' Freezes the job's folder, writes the run durably and starts it as soon as there is room. Returns at once; the job
+#' goes on when R is closed or killed. Follow it with [wait_for_run_completion()], find it again with [list_runs()] or
+#' [get_run()].
+#'
+#' @param experiment An [experiment()].
+#' @param config An [estimator()] or [script_run_config()].
+#' @param tags Named list or character vector, text to find the run by later.
+#' @param reuse Return the newest completed run of the experiment with the same program, arguments, snapshot,
+#'   environment, inputs and seed, if there is one; a report knitted again then trains nothing anew.
+#' @return A `Run` object.
+#' @section Errors: `espalier_error_source_missing`, `espalier_error_source_unreadable`,
+#'   `espalier_error_script_missing`, `espalier_error_input_missing`, `espalier_error_interpreter_missing`,
+#'   `espalier_error_workspace_missing`, `espalier_error_workspace_read_only`. Nothing has been created then.
+#' @examplesIf espalier:::espalier_python_ready()
+#' folder <- tempfile()
+#' dir.create(folder)
+#' writeLines(c("library(espalier)", "log_metric_to_run('answer', 42)"), file.path(folder, "train.R"))
+#' ws <- workspace("example", path = tempfile())
+#' run <- submit_experiment(experiment(ws, "first"), estimator(folder, entry_script = "train.R"))
+#' wait_for_run_completion(run, show_output = FALSE)
+#' get_run_metrics(run)
+#' @export
+submit_experiment <- function(experiment, config, tags = NULL, reuse = FALSE) {
+  check_object(experiment, "Experiment", "experiment")
+  check_object(config, "espalier_config", "config")
+  values <- unclass(config)
+  values$session <- session_context(values$python)
+  values$python <- NULL
+  if (length(values$command) == 1L && grepl("[[:space:]]", values$command[[1]])) values$command <- values$command[[1]]
+  told <- experiment$submit_values(values, named_strings(tags, "tags") %||% empty_object(), check_flag(reuse, "reuse"))
+  for (note in told$notes) inform_once(note, note)
+  for (text in told$warnings) cli::cli_warn(c("!" = "{text}"), class = "espalier_warning")
+  if (isTRUE(told$reused)) {
+    cli::cli_inform(c(i = "Nothing has changed since run {.val {told$run_id}}: that one is returned, nothing is run."))
+  }
+  Run$new(identity = c(workspace = experiment$workspace$path, id = told$run_id))
+}
+
+#' What jobs of this session should find again
+#' @noRd
+session_context <- function(python = NULL) {
+  installed <- find_installed()
+  list(
+    client = paste("R", getRversion()),
+    environment = as.list(Sys.getenv()),
+    rscript = file.path(R.home("bin"), "Rscript"),
+    r_version = as.character(getRversion()),
+    library_paths = as.list(.libPaths()),
+    r_package = installed,
+    python = python %||% python_for_jobs()
+  )
+}
+
+# Where this package is installed; NULL under load_all(), for a source folder is no library.
+find_installed <- function() {
+  path <- getNamespaceInfo(topenv(), "path")
+  if (file.exists(file.path(path, "Meta", "package.rds"))) path
+}
+
+python_for_jobs <- function() {
+  chosen <- Sys.getenv("RETICULATE_PYTHON", NA)
+  if (!is.na(chosen) && nzchar(chosen) && file.exists(chosen)) return(chosen)
+  found <- unname(Sys.which("python3"))
+  if (nzchar(found)) found else "python3"
+}
+
+`%||%` <- function(x, y) if (is.null(x)) y else x
+
+#' Record a run from this session
+#'
+#' Starts an interactive run: until [complete_run()], all `log_*_to_run()` functions of this session record into it.
+#' If the session ends first, the run is Failed.
+#'
+#' @param experiment An [experiment()].
+#' @param outputs Folder whose files are kept as the run's outputs when it completes.
+#' @param snapshot_directory Folder to keep a snapshot of.
+#' @return A `Run` object.
+#' @section Errors: `espalier_error_source_missing`, `espalier_error_workspace_missing`,
+#'   `espalier_error_workspace_read_only`.
+#' @seealso [complete_run()]
+#' @examplesIf espalier:::espalier_python_ready()
+#' ws <- workspace("example", path = tempfile())
+#' run <- start_logging_run(experiment(ws, "by-hand"))
+#' for (i in 1:5) log_metric_to_run("loss", 1 / i)
+#' complete_run(run)
+#' get_run_metrics(run)
+#' @export
+start_logging_run <- function(experiment, outputs = NULL, snapshot_directory = NULL) {
+  check_object(experiment, "Experiment", "experiment")
+  run <- experiment$start_logging(path_argument(outputs, "outputs"), path_argument(snapshot_directory, "snapshot_directory"))
+  set_active_run(run$run_dir)
+  run
+}
+
+#' Runs of an experiment
+#'
+#' `list_runs()` gives a data frame, a row a run, newest first: ids, status, times, duration, error, and a column for each
+#' tag (`tag_*`), parameter (`param_*`) and metric (`metric_*`, its last value). `get_runs_in_experiment()` gives
+#' azuremlsdk's list of runs, printed as that table.
+#'
+#' @param x An [experiment()] or a [workspace()].
+#' @param experiment An [experiment()].
+#' @param type Only runs of this type: `"script"`, `"command"` or `"interactive"`.
+#' @param tags,properties Named list: only runs that have all of these.
+#' @param include_children Also runs that have a parent.
+#' @return A data frame; a list of `Run` objects of class `espalier_runs`.
+#' @section Errors: `espalier_error_workspace_missing`.
+#' @examplesIf espalier:::espalier_python_ready()
+#' ws <- workspace("example", path = tempfile())
+#' run <- start_logging_run(experiment(ws, "by-hand"))
+#' log_metric_to_run("loss", 0.1)
+#' complete_run(run)
+#' list_runs(ws)[, c("run_id", "status", "metric_loss")]
+#' @export
+list_runs <- function(x) {
+  if (!inherits(x, c("Experiment", "Workspace"))) {
+    abort_argument("x", "an experiment or a workspace", x)
+  }
+  structure(x$list_runs(), class = c("espalier_run_table", "data.frame"))
+}
+
+#' @rdname list_runs
+#' @export
+get_runs_in_experiment <- function(experiment, type = NULL, tags = NULL, properties = NULL, include_children = FALSE) {
+  check_object(experiment, "Experiment", "experiment")
+  runs <- experiment$get_runs(
+    type, if (length(tags)) named_strings(tags, "tags"), if (length(properties)) named_strings(properties, "properties"),
+    check_flag(include_children, "include_children")
+  )
+  structure(runs, class = "espalier_runs", experiment = experiment)
+}
+
+#' @export
+as.data.frame.espalier_runs <- function(x, ...) {
+  table <- list_runs(attr(x, "experiment"))
+  ids <- vapply(x, function(run) run$id, "")
+  table <- table[match(ids, table$run_id), , drop = FALSE]
+  rownames(table) <- NULL
+  table
+}
+
+#' @export
+`[.espalier_runs` <- function(x, i) {
+  structure(NextMethod(), class = "espalier_runs", experiment = attr(x, "experiment"))
+}
+
+#' @export
+print.espalier_runs <- function(x, ...) {
+  print(as.data.frame(x), ...)
+  invisible(x)
+}
+
+#' @export
+print.espalier_run_table <- function(x, n = 20L, ...) {
+  if (!nrow(x)) {
+    cat("No runs yet.\n")
+    return(invisible(x))
+  }
+  shown <- utils::head(run_table_view(x), n)
+  print.data.frame(shown, row.names = FALSE, right = FALSE)
+  more <- nrow(x) - nrow(shown)
+  if (more > 0) cat(sprintf("... and %d more; as.data.frame() and View() show all.\n", more))
+  invisible(x)
+}
+
+#' @export
+as.data.frame.espalier_run_table <- function(x, ...) {
+  class(x) <- "data.frame"
+  x
+}
+
+# The columns a person looks at first: the rest stays in the data frame.
+run_table_view <- function(x) {
+  has <- function(name) name %in% names(x)
+  view <- data.frame(run_id = if (has("run_id")) x$run_id else seq_len(nrow(x)), stringsAsFactors = FALSE)
+  if (has("status")) view$status <- x$status
+  if (has("created_at")) view$submitted <- format(x$created_at, "%Y-%m-%d %H:%M:%S", tz = "")
+  if (has("duration_seconds")) view$took <- format_seconds(x$duration_seconds)
+  for (name in grep("^(tag|param|metric)_", names(x), value = TRUE)) {
+    column <- x[[name]]
+    view[[sub("^(tag|param|metric)_", "", name)]] <- if (is.double(column)) signif(column, 4) else column
+  }
+  view
+}
+
+format_seconds <- function(x) {
+  text <- ifelse(x < 60, sprintf("%.1f s", x), sprintf("%d min %02d s", as.integer(x) %/% 60L, as.integer(x) %% 60L))
+  ifelse(is.na(x), "", text)
+}

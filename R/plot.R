@@ -1,0 +1,39 @@
+#' Plot the metrics of a run
+#'
+#' One panel for each metric that was logged more than once, over its steps (or its order).
+#'
+#' @param x A run.
+#' @param metrics Names of the metrics to draw; by default all that were logged more than once.
+#' @param ... Passed to [plot()][graphics::plot.default].
+#' @return The data frame drawn, invisibly.
+#' @section Errors: `espalier_error_bad_argument` when there is nothing to draw.
+#' @examplesIf espalier:::espalier_python_ready()
+#' ws <- workspace("example", path = tempfile())
+#' run <- start_logging_run(experiment(ws, "by-hand"))
+#' for (i in 1:20) log_metric_to_run("loss", exp(-i / 5), step = i)
+#' complete_run(run)
+#' plot(run)
+#' @exportS3Method graphics::plot
+plot.Run <- function(x, metrics = NULL, ...) {
+  history <- get_run_metric_history(x)
+  history <- history[is.finite(suppressWarnings(as.numeric(history$value))), , drop = FALSE]
+  counts <- table(history$name)
+  names <- metrics %||% names(counts)[counts > 1L]
+  unknown <- setdiff(names, names(counts))
+  if (length(unknown) || !length(names)) {
+    espalier_abort(
+      "bad_argument", if (length(unknown)) sprintf("The run has no numeric metric \"%s\".", unknown[[1]]) else
+        "The run has no metric that was logged more than once.",
+      if (length(counts)) paste0("Its metrics: ", paste(names(counts), collapse = ", "), "; choose with metrics =.")
+    )
+  }
+  old <- graphics::par(mfrow = grDevices::n2mfrow(length(names)))
+  on.exit(graphics::par(old))
+  for (name in names) {
+    rows <- history[history$name == name, , drop = FALSE]
+    at <- if (anyNA(rows$step)) seq_len(nrow(rows)) else rows$step
+    label <- if (anyNA(rows$step)) "order of logging" else "step"
+    graphics::plot(at, as.numeric(rows$value), type = "o", pch = 20, xlab = label, ylab = name, ...)
+  }
+  invisible(history[history$name %in% names, , drop = FALSE])
+}

@@ -1,0 +1,246 @@
+#' Get a run
+#'
+#' @param experiment An [experiment()] or a [workspace()].
+#' @param run_id Id of the run, or `"latest"`.
+#' @return A `Run` object.
+#' @section Errors: `espalier_error_run_missing`.
+#' @examplesIf espalier:::espalier_python_ready()
+#' ws <- workspace("example", path = tempfile())
+#' run <- start_logging_run(experiment(ws, "by-hand"))
+#' complete_run(run)
+#' get_run(ws, "latest") == run
+#' @export
+get_run <- function(experiment, run_id) {
+  check_string(run_id, "run_id")
+  if (inherits(experiment, "Workspace")) return(experiment$get_run(run_id))
+  check_object(experiment, "Experiment", "experiment")
+  if (run_id == "latest") {
+    ids <- experiment$list_runs()$run_id
+    if (!length(ids)) {
+      espalier_abort("run_missing", sprintf("The experiment \"%s\" has no runs yet.", experiment$name), "Submit one.")
+    }
+    run_id <- ids[[1]]
+  }
+  experiment$workspace$get_run(run_id)
+}
+
+#' The run this code belongs to
+#'
+#' Inside a job the job's run; in a session with an interactive run that one. Needs no Python.
+#'
+#' @param allow_offline Outside a run, return `NULL` with a message; `FALSE` makes that an error.
+#' @return A `Run` object, or `NULL`.
+#' @section Errors: `espalier_error_run_not_active`.
+#' @examples
+#' get_current_run()
+#' @export
+get_current_run <- function(allow_offline = TRUE) {
+  check_flag(allow_offline, "allow_offline")
+  dir <- current_run_dir()
+  if (is.null(dir)) {
+    if (!allow_offline) {
+      espalier_abort("run_not_active", "This code runs in no run.", "Submit it, or begin with start_logging_run().")
+    }
+    cli::cli_inform("No run: what is logged here is recorded nowhere.")
+    return(NULL)
+  }
+  # runs/<2 hex>/<id> below the workspace
+  Run$new(identity = c(workspace = dirname(dirname(dirname(dir))), id = basename(dir)))
+}
+
+#' Cancel a run
+#'
+#' A queued run is taken out of the queue; a running one gets a signal to end (TERM), and 10 seconds later, if it has
+#' not, is killed with its process group. Harmless when repeated.
+#'
+#' @param run A run.
+#' @return `TRUE`, or `FALSE` when the run had ended already; invisibly.
+#' @section Errors: `espalier_error_run_missing`.
+#' @examplesIf espalier:::espalier_python_ready()
+#' ws <- workspace("example", path = tempfile())
+#' run <- submit_experiment(experiment(ws, "long"), script_run_config(command = c("sleep", "60")))
+#' cancel_run(run)
+#' wait_for_run_completion(run, show_output = FALSE)
+#' run
+#' @export
+cancel_run <- function(run) {
+  check_object(run, "Run", "run")
+  invisible(run$cancel())
+}
+
+#' End an interactive run
+#'
+#' @param run The run of [start_logging_run()].
+#' @param error_details Why it failed.
+#' @return The run, invisibly.
+#' @section Errors: `espalier_error_run_not_active` when the run has ended or is no interactive one.
+#' @seealso [start_logging_run()]
+#' @examplesIf espalier:::espalier_python_ready()
+#' ws <- workspace("example", path = tempfile())
+#' run <- start_logging_run(experiment(ws, "by-hand"))
+#' fail_run(run, "the data were not there")
+#' run
+#' @export
+complete_run <- function(run) {
+  check_object(run, "Run", "run")
+  run$complete()
+  leave_run(run)
+}
+
+#' @rdname complete_run
+#' @export
+fail_run <- function(run, error_details = NULL) {
+  check_object(run, "Run", "run")
+  run$fail(check_string(error_details, "error_details", null = TRUE))
+  leave_run(run)
+}
+
+leave_run <- function(run) {
+  if (identical(active_run_dir(), normalizePath(run$run_dir, mustWork = FALSE))) clear_active_run()
+  invisible(run)
+}
+
+#' What is known of a run
+#'
+#' @param run A run.
+#' @param name Only the metric of this name.
+#' @param recursive,run_type,populate As in azuremlsdk; there are no child runs in this version, and everything is
+#'   always read.
+#' @return
+#' * `get_run_status()`: one of `"Queued"`, `"Preparing"`, `"Running"`, `"Completed"`, `"Failed"`, `"Canceled"`, ...
+#' * `get_run_details()`: a named list: `runId`, `status`, times, `error`, `tags`, `runDefinition`, `logFiles`, ...;
+#'   `get_run_details_with_logs()` has the logs' text in `logFiles`.
+#' * `get_run_metrics()`: a named list: a scalar for a metric logged once, a vector for one logged more often, a data
+#'   frame for tables and rows, a file name for images.
+#' * `get_run_metric_history()`: a data frame of every logged scalar: `name`, `step`, `value`, `time`.
+#' * `get_run_file_names()`: a character vector.
+#' @section Errors: `espalier_error_run_missing`; `espalier_error_damaged`, naming file and line, when an event log has
+#'   been damaged; `espalier_error_newer_format`.
+#' @examplesIf espalier:::espalier_python_ready()
+#' ws <- workspace("example", path = tempfile())
+#' run <- start_logging_run(experiment(ws, "by-hand"))
+#' for (i in 1:5) log_metric_to_run("loss", 1 / i)
+#' log_table_to_run("confusion", data.frame(truth = c("a", "b"), n = c(3L, 4L)))
+#' complete_run(run)
+#' get_run_status(run)
+#' get_run_metrics(run)
+#' get_run_metric_history(run)
+#' @export
+get_run_metrics <- function(run, name = NULL, recursive = FALSE, run_type = NULL, populate = FALSE) {
+  check_object(run, "Run", "run")
+  metrics <- run$get_metrics(name, recursive, run_type, populate)
+  lapply(metrics, metric_value)
+}
+
+# A table arrives as a named list of columns.
+metric_value <- function(x) {
+  if (!is.list(x) || is.null(names(x))) return(if (is.list(x)) unlist(x) else x)
+  columns <- lapply(x, function(column) if (is.list(column)) unlist(column) else column)
+  height <- if (length(columns)) length(columns[[1]]) else 0L
+  structure(columns, class = "data.frame", row.names = .set_row_names(height))
+}
+
+#' @rdname get_run_metrics
+#' @export
+get_run_metric_history <- function(run, name = NULL) {
+  check_object(run, "Run", "run")
+  run$get_metric_history(check_string(name, "name", null = TRUE))
+}
+
+#' @rdname get_run_metrics
+#' @export
+get_run_status <- function(run) {
+  check_object(run, "Run", "run")
+  run$get_status()
+}
+
+#' @rdname get_run_metrics
+#' @export
+get_run_details <- function(run) {
+  check_object(run, "Run", "run")
+  structure(run$get_details(), class = "espalier_run_details")
+}
+
+#' @rdname get_run_metrics
+#' @export
+get_run_details_with_logs <- function(run) {
+  check_object(run, "Run", "run")
+  structure(run$get_details_with_logs(), class = "espalier_run_details")
+}
+
+#' @rdname get_run_metrics
+#' @export
+get_run_file_names <- function(run) {
+  check_object(run, "Run", "run")
+  run$get_file_names()
+}
+
+#' Copy a file from a run
+#'
+#' @param run A run.
+#' @param name Name of the file, as [get_run_file_names()] lists it.
+#' @param output_file_path Where to; its base name in the working directory by default.
+#' @return The path written, invisibly.
+#' @section Errors: `espalier_error_artifact_missing`; `espalier_error_artifact_unsafe` for links and devices, which are
+#'   never followed; `espalier_error_bad_name`.
+#' @examplesIf espalier:::espalier_python_ready()
+#' ws <- workspace("example", path = tempfile())
+#' run <- submit_experiment(experiment(ws, "files"), script_run_config(command = "echo hello > outputs/hello.txt"))
+#' wait_for_run_completion(run, show_output = FALSE)
+#' get_run_file_names(run)
+#' readLines(download_file_from_run(run, "outputs/hello.txt", tempfile()))
+#' @export
+download_file_from_run <- function(run, name, output_file_path = NULL) {
+  check_object(run, "Run", "run")
+  check_string(name, "name")
+  target <- output_file_path %||% basename(name)
+  invisible(run$download_file(name, path_argument(target, "output_file_path")))
+}
+
+#' Tags of a run
+#'
+#' @param run A run.
+#' @param tags Named list or character vector of tags to add or change.
+#' @return `get_run_tags()` a named list; `set_run_tags()` the run, invisibly.
+#' @section Errors: `espalier_error_run_missing`, `espalier_error_bad_name`.
+#' @examplesIf espalier:::espalier_python_ready()
+#' ws <- workspace("example", path = tempfile())
+#' run <- start_logging_run(experiment(ws, "by-hand"))
+#' set_run_tags(run, list(purpose = "example"))
+#' get_run_tags(run)
+#' complete_run(run)
+#' @export
+set_run_tags <- function(run, tags) {
+  check_object(run, "Run", "run")
+  run$set_tags(named_strings(tags, "tags"))
+  invisible(run)
+}
+
+#' @rdname set_run_tags
+#' @export
+get_run_tags <- function(run) {
+  check_object(run, "Run", "run")
+  run$get_tags()
+}
+
+#' @export
+print.espalier_run_details <- function(x, ...) {
+  cat("<run> ", x$runId, "\n", sep = "")
+  line <- function(label, value) if (length(value) && nzchar(value)) cat(sprintf("  %-11s %s\n", label, value))
+  line("status", x$status)
+  line("started", x$startTimeUtc)
+  if (length(x$durationSeconds)) line("took", format_seconds(x$durationSeconds))
+  line("exit code", if (length(x$exitCode)) format(x$exitCode))
+  line("command", paste(encodeString(unlist(x$runDefinition$command)), collapse = " "))
+  line("snapshot", x$runDefinition$snapshot$id)
+  line("git", git_text(x$runDefinition$git))
+  if (length(x$error)) line("error", x$error$message)
+  for (name in names(x$tags)) line(paste0("tag ", name), x$tags[[name]])
+  cat("  names of all fields: names(x)\n")
+  invisible(x)
+}
+
+git_text <- function(git) {
+  if (!length(git$commit)) return("")
+  paste0(substr(git$commit, 1, 10), if (length(git$branch)) paste0(" on ", git$branch), if (isTRUE(git$dirty)) ", changed since")
+}

@@ -1,0 +1,104 @@
+#' Wait for a run
+#'
+#' Waits until the run has ended, showing the job's log as it grows. Interrupting (Ctrl-C, Esc) stops the waiting, never
+#' the run: call it again to come back, the log is shown from the beginning.
+#'
+#' An interactive session shows a status line; Rscript and knitr get a few plain lines.
+#'
+#' @param run A run.
+#' @param show_output Show the job's log.
+#' @param raise_on_error Raise an error when the run failed; `FALSE` returns the run.
+#' @return The run, invisibly.
+#' @section Errors: `espalier_error_run_failed`, with the cause, the last lines of the log and the fields `run_id` and
+#'   `cause` (`code`, `message`, `call`, `class`, `traceback`, `log_tail`).
+#' @examplesIf espalier:::espalier_python_ready()
+#' ws <- workspace("example", path = tempfile())
+#' run <- submit_experiment(experiment(ws, "hello"), script_run_config(command = "echo hello"))
+#' wait_for_run_completion(run)
+#' @export
+wait_for_run_completion <- function(run, show_output = TRUE, raise_on_error = TRUE) {
+  check_object(run, "Run", "run")
+  check_flag(show_output, "show_output")
+  check_flag(raise_on_error, "raise_on_error")
+  display <- wait_display(run)
+  on.exit(display$end())
+  last <- withCallingHandlers(
+    follow_to_end(run, display, show_output),
+    interrupt = function(condition) tell_how_to_come_back(run, display)
+  )
+  display$end()
+  on.exit()
+  if (raise_on_error && last$status == "Failed") abort_run_failed(run)
+  display$done(last$status)
+  invisible(run)
+}
+
+# The loop is R's, each look is short: an interrupt returns the prompt within one look.
+follow_to_end <- function(run, display, show_output) {
+  offset <- 0
+  repeat {
+    seen <- run$follow(offset, if (display$live) 0.1 else 0.2)
+    offset <- seen$offset
+    if (show_output && nzchar(seen$log)) display$log(seen$log)
+    if (isTRUE(seen$final) && !nzchar(seen$log)) return(seen)
+    display$status(seen$status)
+  }
+}
+
+tell_how_to_come_back <- function(run, display) {
+  display$end()
+  cli::cli_inform(c(
+    i = "Stopped watching; run {.val {run$id}} goes on.",
+    " " = "Come back: {.code wait_for_run_completion(run)}; from a new session first {.code run <- get_run(ws, \"{run$id}\")}",
+    " " = "Stop it: {.code cancel_run(run)}"
+  ))
+}
+
+#' How waiting is shown: a status line in an interactive session, plain lines elsewhere
+#' @noRd
+wait_display <- function(run) {
+  live <- interactive() && cli::is_dynamic_tty(stderr())
+  bar <- if (live) cli::cli_status("{.strong {run$id}} ...") else NULL
+  began <- proc.time()[["elapsed"]]
+  ended <- FALSE
+  state <- ""
+  list(
+    live = live,
+    log = function(text) cat(text),
+    status = function(now) {
+      if (live) {
+        took <- format_seconds(proc.time()[["elapsed"]] - began)
+        cli::cli_status_update(bar, "{.strong {run$id}} {now}, {took}")
+      } else if (now != state && now == "Queued") {
+        cli::cli_inform("Run {.val {run$id}} waits in the queue.")
+      }
+      state <<- now
+    },
+    end = function() {
+      if (live && !ended) cli::cli_status_clear(bar)
+      ended <<- TRUE
+    },
+    done = function(status) {
+      symbol <- switch(status, Completed = "v", Failed = "x", "!")
+      cli::cli_inform(named(symbol, paste0("Run {.val {run$id}}: ", status, ".")))
+    }
+  )
+}
+
+named <- function(name, text) structure(text, names = name)
+
+abort_run_failed <- function(run) {
+  error <- run$get_details()$error
+  tail <- unlist(error$log_tail)
+  shown <- if (length(tail)) c("", "Last lines of its log:", paste0("  ", safe_line(tail)))
+  call <- if (length(error$call) && nzchar(error$call)) paste0(" [in ", safe_line(error$call), "]")
+  espalier_abort(
+    "run_failed",
+    c(paste0("Run ", run$id, " failed: ", safe_line(error$message), call), shown),
+    paste0("The whole log: ", file.path(run$run_dir, "user_logs", "std_log.txt")),
+    run_id = run$id, cause = error
+  )
+}
+
+# What a job printed is shown without its control characters.
+safe_line <- function(x) gsub("[\\x01-\\x08\\x0b-\\x1f\\x7f]", "", x, perl = TRUE)

@@ -1,0 +1,158 @@
+#' Workspaces
+#'
+#' A workspace is a folder that holds experiments, runs and snapshots. `workspace()` gets it, or creates it if there is
+#' none; `create_workspace()` and `get_workspace()` do one of the two. By default workspaces of a project lie in
+#' `.espalier/` at its top: the nearest folder upwards with an `.espalier`, `.git`, `DESCRIPTION`, `renv.lock` or
+#' `.here`.
+#'
+#' @param name Name of the workspace: 1 to 128 letters (A-Z, a-z), digits, `_`, `-` and `.`, beginning with a letter or
+#'   digit.
+#' @param path Folder that holds the workspace, `.espalier/` of this project by default.
+#' @param auth,subscription_id,resource_group,location,create_resource_group,storage_account,key_vault,app_insights
+#'   Arguments of azuremlsdk that only mean something in a cloud: accepted and ignored, with a message.
+#' @param container_registry,cmk_keyvault,resource_cmk_uri,hbi_workspace,sku,friendly_name As `auth`.
+#' @param exist_ok Return the workspace if it exists already; otherwise that is an error.
+#' @param show_output Say where the workspace was made.
+#' @return A `Workspace` object. It holds nothing but the folder's name, so it can be saved, sent to other processes
+#'   and used after a restart of R.
+#' @section Errors: `espalier_error_bad_name`, `espalier_error_workspace_missing`, `espalier_error_workspace_exists`,
+#'   `espalier_error_workspace_read_only`, `espalier_error_newer_format`.
+#' @examplesIf espalier:::espalier_python_ready()
+#' ws <- workspace("example", path = tempfile())
+#' ws
+#' get_workspace_details(ws)
+#' @export
+workspace <- function(name, path = NULL) {
+  check_name(name)
+  Workspace__open(name, path_argument(path))
+}
+
+#' @rdname workspace
+#' @export
+create_workspace <- function(name, auth = NULL, subscription_id = NULL, resource_group = NULL, location = NULL,
+                             create_resource_group = TRUE, friendly_name = NULL, storage_account = NULL,
+                             key_vault = NULL, app_insights = NULL, container_registry = NULL, cmk_keyvault = NULL,
+                             resource_cmk_uri = NULL, hbi_workspace = FALSE, exist_ok = FALSE, show_output = TRUE,
+                             sku = "basic", path = NULL) {
+  check_name(name)
+  ignore_cloud_arguments(
+    auth = auth, subscription_id = subscription_id, resource_group = resource_group, location = location,
+    friendly_name = friendly_name, storage_account = storage_account, key_vault = key_vault,
+    app_insights = app_insights, container_registry = container_registry, cmk_keyvault = cmk_keyvault,
+    resource_cmk_uri = resource_cmk_uri
+  )
+  made <- Workspace__create(name, path_argument(path), check_flag(exist_ok, "exist_ok"))
+  if (show_output) cli::cli_inform("Workspace {.val {name}} at {.path {made$path}}.")
+  made
+}
+
+#' @rdname workspace
+#' @export
+get_workspace <- function(name, auth = NULL, subscription_id = NULL, resource_group = NULL, path = NULL) {
+  check_name(name)
+  ignore_cloud_arguments(auth = auth, subscription_id = subscription_id, resource_group = resource_group)
+  Workspace__get(name, path_argument(path))
+}
+
+#' Find a workspace by a config file
+#'
+#' `write_workspace_config()` writes a small file that names the workspace; `load_workspace_from_config()` looks for it
+#' from `path` upwards (in `.espalier/`, `.azureml/`, `aml_config/` and the folder itself) and returns the workspace.
+#'
+#' @param workspace A [workspace()].
+#' @param path Folder to write to, `.espalier/` by default; or where to begin looking, the working directory by default.
+#' @param file_name Name of the file, `config.json` by default.
+#' @return The workspace; `write_workspace_config()` returns the file's path, invisibly.
+#' @section Errors: `espalier_error_workspace_missing`, `espalier_error_damaged`.
+#' @examplesIf espalier:::espalier_python_ready()
+#' folder <- tempfile()
+#' ws <- workspace("example", path = folder)
+#' write_workspace_config(ws, path = folder)
+#' load_workspace_from_config(folder) == ws
+#' @export
+load_workspace_from_config <- function(path = NULL, file_name = NULL) {
+  Workspace__from_config(path_argument(path), file_name)
+}
+
+#' @rdname load_workspace_from_config
+#' @export
+write_workspace_config <- function(workspace, path = NULL, file_name = NULL) {
+  check_object(workspace, "Workspace", "workspace")
+  written <- workspace$write_config(path_argument(path), file_name)
+  cli::cli_inform("Wrote {.path {written}}.")
+  invisible(written)
+}
+
+#' What a workspace holds
+#'
+#' @param workspace A [workspace()].
+#' @param path Folder that holds workspaces, `.espalier/` of this project by default.
+#' @param subscription_id,resource_group Of azuremlsdk; ignored, with a message.
+#' @param delete_dependent_resources,no_wait Of azuremlsdk; a workspace here has nothing outside its folder.
+#' @return `get_workspace_details()` a named list; `list_experiments()` a data frame; `list_workspaces()` a named list of
+#'   workspaces; `delete_workspace()` nothing.
+#' @section Errors: `espalier_error_workspace_missing`; `espalier_error_run_not_active` when a workspace to be deleted
+#'   has runs that have not ended.
+#' @examplesIf espalier:::espalier_python_ready()
+#' folder <- tempfile()
+#' ws <- workspace("example", path = folder)
+#' list_experiments(ws)
+#' names(list_workspaces(path = folder))
+#' delete_workspace(ws)
+#' @export
+get_workspace_details <- function(workspace) {
+  check_object(workspace, "Workspace", "workspace")
+  workspace$get_details()
+}
+
+#' @rdname get_workspace_details
+#' @export
+list_experiments <- function(workspace) {
+  check_object(workspace, "Workspace", "workspace")
+  frame <- workspace$list_experiments()
+  frame$last_run_at <- as.POSIXct(frame$last_run_at, tz = "UTC", format = "%Y-%m-%dT%H:%M:%OSZ")
+  frame
+}
+
+#' @rdname get_workspace_details
+#' @export
+list_workspaces <- function(subscription_id = NULL, resource_group = NULL, path = NULL) {
+  ignore_cloud_arguments(subscription_id = subscription_id, resource_group = resource_group)
+  Workspace__list(path_argument(path))
+}
+
+#' @rdname get_workspace_details
+#' @export
+delete_workspace <- function(workspace, delete_dependent_resources = FALSE, no_wait = FALSE) {
+  check_object(workspace, "Workspace", "workspace")
+  workspace$delete()
+  invisible(NULL)
+}
+
+# A path as the core wants it: R expands `~` by its own rules, and the working directory is R's.
+path_argument <- function(path, arg = "path") {
+  if (is.null(path)) return(NULL)
+  check_string(path, arg)
+  absolute_path(path)
+}
+
+absolute_path <- function(path) {
+  path <- path.expand(enc2utf8(path))
+  if (startsWith(path, "/") || grepl("^[A-Za-z]:[/\\\\]", path)) path else file.path(getwd(), path)
+}
+
+check_object <- function(x, class, arg) {
+  if (!inherits(x, class)) {
+    espalier_abort("bad_argument", sprintf("`%s` must be a %s, not %s.", arg, class, describe_value(x)), argument = arg)
+  }
+  invisible(x)
+}
+
+# Arguments of azuremlsdk without a meaning here: harmless, so they are accepted, and it is said.
+ignore_cloud_arguments <- function(...) {
+  given <- names(Filter(Negate(is.null), list(...)))
+  if (length(given)) {
+    cli::cli_inform(c(i = "Ignored, for {cli::qty(length(given))} {?it means/they mean} something in a cloud only: {.arg {given}}."))
+  }
+  invisible()
+}
