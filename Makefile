@@ -54,10 +54,10 @@ lint: $(BUILD)/setup.ok
 
 # Generated files must be what the generator makes of today's core.
 generated: $(BUILD)/setup.ok
-	bash tools/generate.sh check
+	@$(MAKE) --no-print-directory generate > $(BUILD)/generate.log 2>&1 || { cat $(BUILD)/generate.log; exit 1; }
+	git diff --exit-code -- tools/bindgen/api.json 'R/gen-*' inst/python/espalier_bridge man NAMESPACE
 
-generate: $(BUILD)/setup.ok
-	bash tools/generate.sh
+include tools/package.mk
 
 cran: $(BUILD)/install.ok
 	bash tools/cran.sh

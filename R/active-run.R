@@ -33,13 +33,12 @@ active_run_dir <- function() .active$dir
 #' @noRd
 log_target <- function(run = NULL) {
   dir <- if (is.null(run)) current_run_dir() else run_dir_of(run)
-  if (is.null(dir)) {
-    inform_once("not_recorded", c(
-      "Not inside a run: what the log_*_to_run() functions are given is recorded nowhere.",
-      "To record it, call start_logging_run() first, or submit the script with submit_experiment()."
-    ))
-  }
-  dir
+  if (!is.null(dir)) return(dir)
+  inform_once("not_recorded", c(
+    "Not inside a run: what the log_*_to_run() functions are given is recorded nowhere.",
+    "To record it, call start_logging_run() first, or submit the script with submit_experiment()."
+  ))
+  NULL
 }
 
 #' The folder of the interactive run, else of the job this process belongs to, else NULL
@@ -52,7 +51,8 @@ current_run_dir <- function() {
 }
 
 run_dir_of <- function(run) {
-  dir <- if (is.environment(run) || is.list(run)) run[["run_dir"]]
+  # (a run's own field would ask the core, and so start Python inside a job)
+  dir <- if (inherits(run, "Run")) run_folder(identity_of(run)) else if (is.environment(run) || is.list(run)) run[["run_dir"]]
   if (!is_string(dir) || !nzchar(dir)) abort_argument("run", "a run", run)
   if (is.null(.writers[[dir]]) && !dir.exists(dir)) {
     espalier_abort("run_missing", sprintf("The folder of the run given as `run` does not exist: %s", dir),
@@ -60,3 +60,12 @@ run_dir_of <- function(run) {
   }
   if (startsWith(dir, "/")) dir else normalizePath(dir)
 }
+
+# runs/<2 hex>/<id> below the workspace (docs/protocol.md): the one place where R spells it.
+run_folder <- function(identity) {
+  id <- identity[["id"]]
+  end <- nchar(id)
+  file.path(identity[["workspace"]], "runs", substr(id, end - 7L, end - 6L), id)
+}
+
+run_identity <- function(dir) c(workspace = dirname(dirname(dirname(dir))), id = basename(dir))

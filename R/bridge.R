@@ -56,7 +56,7 @@ bridge_connect <- function() {
   entry <- tryCatch(bridge_boot(choice), error = function(e) abort_start(e, choice))
   folders <- core_folders()
   cache <- file.path(tools::R_user_dir("espalier", "cache"), "pycache")
-  connect <- reticulate::py_get_attr(entry, "connect")
+  connect <- entry$connect
   state <- jsonlite::parse_json(
     connect(folders$core, cache, as.character(jsonlite::toJSON(core_requirements())), choice$env)
   )
@@ -65,7 +65,7 @@ bridge_connect <- function() {
   bridge_complete(entry, state)
   .bridge$state <- state
   .bridge$pid <- Sys.getpid()
-  .bridge$call <- reticulate::py_get_attr(entry, "call")
+  .bridge$call <- entry$call
   .bridge$call
 }
 
@@ -159,7 +159,7 @@ bridge_complete <- function(entry, state) {
       python = state$python, parent = e
     )
   })
-  reticulate::py_get_attr(entry, "add_site")(site, as.character(jsonlite::toJSON(old)))
+  entry$add_site(site, as.character(jsonlite::toJSON(old)))
   invisible()
 }
 

@@ -53,7 +53,8 @@ append_event <- function(dir, type, name, body, large) {
 
 #' The beginning of an event: type, seq, time. Integers only, so that no locale matters
 #' @noRd
-event_head <- function(type, seq, time = unclass(Sys.time())) {
+event_head <- function(type, seq) {
+  time <- unclass(Sys.time())
   seconds <- floor(time)
   sprintf("{\"type\":\"%s\",\"seq\":%d,\"time\":%.0f.%06d", type, seq, seconds,
           as.integer((time - seconds) * 1e6))

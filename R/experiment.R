@@ -207,3 +207,8 @@ format_seconds <- function(x) {
   text <- ifelse(x < 60, sprintf("%.1f s", x), sprintf("%d min %02d s", as.integer(x) %/% 60L, as.integer(x) %% 60L))
   ifelse(is.na(x), "", text)
 }
+
+#' @export
+object_facts.Experiment <- function(x) {
+  list(runs = format(nrow(x$list_runs())))
+}

@@ -133,14 +133,16 @@ json_double_scalar <- function(x) {
     if (x != 0) return(sprintf("%.0f", x))
     return(if (1 / x < 0) "-0.0" else "0")
   }
-  exact <- decimal_point(sprintf("%.24e", abs(x)))
+  size <- abs(x)
+  exact <- sprintf("%.24e", size)
+  # (a script may have set LC_NUMERIC; tiny numbers have no half distance to compare with)
+  if (substr(exact, 2L, 2L) != "." || size < 1e-290) return(shortest_decimal(x))
   scale <- 10^(as.integer(substr(exact, 28L, 32L)) - 14L)
-  limit <- if (abs(x) > 1e-290) 0.999 * 2^(floor(log2(abs(x)) - 1e-9) - 53) else 0
+  limit <- 0.999 * 2^(floor(log2(size) - 1e-9) - 53)
   tail <- as.double(substr(exact, 17L, 26L)) / 1e10
-  if ((0.5 - abs(tail - 0.5)) * scale < limit) return(decimal_point(sprintf("%.15g", x)))
+  if ((0.5 - abs(tail - 0.5)) * scale < limit) return(sprintf("%.15g", x))
   tail <- (tail * 10) %% 1
-  short <- (0.5 - abs(tail - 0.5)) * scale / 10 < limit
-  decimal_point(sprintf(if (short) "%.16g" else "%.17g", x))
+  if ((0.5 - abs(tail - 0.5)) * scale < 10 * limit) sprintf("%.16g", x) else sprintf("%.17g", x)
 }
 
 #' The shortest of 15, 16 or 17 digits that a correct parser reads back to the same double

@@ -13,7 +13,7 @@
 #' for (i in 1:20) log_metric_to_run("loss", exp(-i / 5), step = i)
 #' complete_run(run)
 #' plot(run)
-#' @exportS3Method graphics::plot
+#' @export
 plot.Run <- function(x, metrics = NULL, ...) {
   history <- get_run_metric_history(x)
   history <- history[is.finite(suppressWarnings(as.numeric(history$value))), , drop = FALSE]

@@ -44,8 +44,7 @@ get_current_run <- function(allow_offline = TRUE) {
     cli::cli_inform("No run: what is logged here is recorded nowhere.")
     return(NULL)
   }
-  # runs/<2 hex>/<id> below the workspace
-  Run$new(identity = c(workspace = dirname(dirname(dirname(dir))), id = basename(dir)))
+  Run$new(identity = run_identity(dir))
 }
 
 #' Cancel a run
@@ -244,3 +243,17 @@ git_text <- function(git) {
   if (!length(git$commit)) return("")
   paste0(substr(git$commit, 1, 10), if (length(git$branch)) paste0(" on ", git$branch), if (isTRUE(git$dirty)) ", changed since")
 }
+
+# What print() shows of a run beside its identity.
+#' @export
+object_facts.Run <- function(x) {
+  details <- x$get_details()
+  facts <- list(experiment = details$experiment, status = details$status)
+  if (length(details$startTimeUtc)) facts$started <- format(parse_time(details$startTimeUtc), "%Y-%m-%d %H:%M:%S")
+  if (length(details$durationSeconds)) facts$took <- format_seconds(details$durationSeconds)
+  if (length(details$error)) facts$error <- safe_line(details$error$message)
+  for (name in names(details$tags)) facts[[paste("tag", name)]] <- details$tags[[name]]
+  facts
+}
+
+parse_time <- function(text) as.POSIXct(text, tz = "UTC", format = "%Y-%m-%dT%H:%M:%OSZ")

@@ -142,6 +142,6 @@ format.espalier_sitrep <- function(x, ...) {
 
 #' @export
 print.espalier_sitrep <- function(x, ...) {
-  cat(format(x, ...), sep = "\n")
+  writeLines(format(x, ...))
   invisible(x)
 }

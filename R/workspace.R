@@ -110,7 +110,7 @@ get_workspace_details <- function(workspace) {
 list_experiments <- function(workspace) {
   check_object(workspace, "Workspace", "workspace")
   frame <- workspace$list_experiments()
-  frame$last_run_at <- as.POSIXct(frame$last_run_at, tz = "UTC", format = "%Y-%m-%dT%H:%M:%OSZ")
+  frame$last_run_at <- parse_time(frame$last_run_at)
   frame
 }
 
@@ -155,4 +155,10 @@ ignore_cloud_arguments <- function(...) {
     cli::cli_inform(c(i = "Ignored, for {cli::qty(length(given))} {?it means/they mean} something in a cloud only: {.arg {given}}."))
   }
   invisible()
+}
+
+#' @export
+object_facts.Workspace <- function(x) {
+  details <- x$get_details()
+  list(experiments = format(details$experiments), runs = format(details$runs))
 }
