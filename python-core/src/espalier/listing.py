@@ -39,12 +39,19 @@ def rows_as_frame(rows: List[Dict[str, Any]]) -> Frame:
 
 
 def _cell(value: Any) -> Optional[Dict[str, Any]]:
-    """A tag (text), a parameter or metric (kind and value), or a vector parameter (a list of those)."""
+    """A tag (text), a parameter or metric (kind and value), or a vector parameter, shown as text."""
+    if isinstance(value, dict) and isinstance(value["value"], list):  # declared by job_params()
+        return _joined(value["value"])
     if value is None or isinstance(value, dict):
         return value
-    if isinstance(value, list):
-        return {"kind": "string", "value": " ".join(str(from_json(item["value"])) for item in value)}
+    if isinstance(value, list):  # given as script_params
+        return _joined([item["value"] for item in value])
     return {"kind": "string", "value": "!" + value if str(value).startswith("!") else value}
+
+
+def _joined(values: List[Any]) -> Dict[str, Any]:
+    text = " ".join(str(from_json(value)) for value in values)
+    return {"kind": "string", "value": "!" + text if text.startswith("!") else text}
 
 
 def seconds_of(text: Optional[str]) -> Optional[float]:

@@ -18,9 +18,9 @@ from espalier.queue.home import allocator, queue_paths
 from espalier.queue.step import step_locked
 from espalier.queue.tickets import add_ticket
 from espalier.records import now_iso
+from espalier.snapshot.found import Excluded
 from espalier.snapshot.git import start_git
 from espalier.snapshot.mentions import mentioned_but_excluded
-from espalier.snapshot.found import Excluded
 from espalier.snapshot.take import Snapshot, scan_source, store_scan
 from espalier.submission.folder import build_folder, place_folder
 from espalier.submission.inputs import identity_of, resolve_inputs
