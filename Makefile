@@ -13,7 +13,10 @@ VENV := .venv
 PY := $(VENV)/bin/python
 # The package is installed into a library of its own, never into the user's.
 LIB := $(CURDIR)/$(BUILD)/library
-R_ENV := R_LIBS="$(LIB):$$R_LIBS" ESPALIER_STATE_DIR="$(CURDIR)/$(BUILD)/state"
+# Nothing of tests and demo is left in the user's home, and the private Python environment is made by uv.
+R_ENV := R_LIBS="$(LIB):$$R_LIBS" R_USER_DATA_DIR="$(CURDIR)/$(BUILD)/data" R_USER_CACHE_DIR="$(CURDIR)/$(BUILD)/cache" \
+  ESPALIER_STATE_DIR="$(CURDIR)/$(BUILD)/state" ESPALIER_CACHE_DIR="$(CURDIR)/$(BUILD)/cache" \
+  ESPALIER_UV="$(CURDIR)/$(VENV)/bin/uv"
 
 .PHONY: help setup demo test test-python test-r check lint generated cran vignettes bench clean
 

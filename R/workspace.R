@@ -142,7 +142,7 @@ absolute_path <- function(path) {
 }
 
 check_object <- function(x, class, arg) {
-  if (!inherits(x, class)) {
+  if (!R6::is.R6(x) && !is.list(x) || !inherits(x, class)) {
     espalier_abort("bad_argument", sprintf("`%s` must be a %s, not %s.", arg, class, describe_value(x)), argument = arg)
   }
   invisible(x)
