@@ -142,7 +142,8 @@ absolute_path <- function(path) {
 }
 
 check_object <- function(x, class, arg) {
-  if (!R6::is.R6(x) && !is.list(x) || !inherits(x, class)) {
+  ours <- (R6::is.R6(x) || is.list(x)) && inherits(x, class)
+  if (!ours) {
     espalier_abort("bad_argument", sprintf("`%s` must be a %s, not %s.", arg, class, describe_value(x)), argument = arg)
   }
   invisible(x)

@@ -6,7 +6,7 @@ Loaded inside jobs by `from espalier import Run`: standard library only, Python 
 import os
 import sys
 import time
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional
 
 from espalier import states
 from espalier.errors import EspalierError
@@ -19,10 +19,6 @@ from espalier.queue.control import cancel, queue_position
 from espalier.records import read_record, replace_record
 from espalier.tracking import artifacts, metrics
 from espalier.types import Frame
-
-if TYPE_CHECKING:
-    from espalier.workspace import Workspace
-
 
 class Run(JobLog):
     """One run of a job, or of an interactive session.
@@ -91,11 +87,9 @@ class Run(JobLog):
         return str(self._spec()["experiment"])
 
     @property
-    def workspace(self) -> "Workspace":
-        """The workspace it belongs to."""
-        from espalier.workspace import Workspace
-
-        return Workspace(self._workspace_path)
+    def workspace_path(self) -> str:
+        """Folder of the workspace it belongs to."""
+        return self._workspace_path
 
     def get_status(self) -> str:
         """The run's state: `Queued`, `Preparing`, `Running`, `Completed`, `Failed`, `Canceled`, ..."""
