@@ -47,9 +47,9 @@ Experiment <- R6::R6Class("Experiment",
   inherit = EspalierObject,
   cloneable = FALSE,
   public = list(
-    submit_values = function(config, tags = NULL, reuse = FALSE) Experiment__submit_values(self, config, tags, reuse),
-    start_logging = function(outputs = NULL, snapshot_directory = NULL) Experiment__start_logging(self, outputs, snapshot_directory),
-    get_runs = function(type = NULL, tags = NULL, properties = NULL, include_children = FALSE) Experiment__get_runs(self, type, tags, properties, include_children),
+    submit_values = function(config, tags, reuse) Experiment__submit_values(self, config, tags, reuse),
+    start_logging = function(outputs, snapshot_directory) Experiment__start_logging(self, outputs, snapshot_directory),
+    get_runs = function(type, tags, properties, include_children) Experiment__get_runs(self, type, tags, properties, include_children),
     list_runs = function() Experiment__list_runs(self)
   ),
   active = list(

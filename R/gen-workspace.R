@@ -50,7 +50,7 @@ Workspace <- R6::R6Class("Workspace",
   inherit = EspalierObject,
   cloneable = FALSE,
   public = list(
-    write_config = function(path = NULL, file_name = NULL) Workspace__write_config(self, path, file_name),
+    write_config = function(path, file_name) Workspace__write_config(self, path, file_name),
     get_details = function() Workspace__get_details(self),
     get_run = function(run_id) Workspace__get_run(self, run_id),
     list_runs = function() Workspace__list_runs(self),

@@ -70,16 +70,14 @@ arg_mapping <- function(of) {
   function(x, arg) {
     if (missing(x)) abort_missing(arg)
     if (inherits(x, "EspalierObject") || !(is.atomic(x) || is.list(x))) abort_argument(arg, "a named list", x)
-    x <- if (is.factor(x)) factor_strings(x) else as.list(x)
+    # (as.list() of a factor would give factors of length 1)
+    x <- as.list(if (is.factor(x)) structure(as.character(x), names = names(x)) else x)
     if (!length(x)) return(empty_object())
     check_names_once(names(x), arg)
     for (name in names(x)) x[name] <- list(of(x[[name]], paste0(arg, "$", name)))
     x
   }
 }
-
-# as.list() of a factor keeps one-element factors; the strings are wanted.
-factor_strings <- function(x) as.list(structure(as.character(x), names = names(x)))
 
 # (an empty list() would be written as [])
 empty_object <- function() structure(list(), names = character())
@@ -102,7 +100,7 @@ check_names_once <- function(names, arg) {
 #' @noRd
 arg_json <- function(x, arg) {
   if (missing(x)) abort_missing(arg)
-  if (is.factor(x)) x <- factor_strings(x)
+  if (is.factor(x)) x <- structure(as.character(x), names = names(x))
   if (is.null(x)) return(NULL)
   if (is.object(x) && !inherits(x, "AsIs")) abort_argument(arg, "made of plain vectors and lists", x)
   if (!(is.list(x) || is.numeric(x) || is.character(x) || is.logical(x))) {

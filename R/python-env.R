@@ -115,10 +115,9 @@ managed_site <- function() {
 #' Starts no Python in this session; of an interpreter the user named it is asked once, outside.
 #' @return TRUE, or FALSE with attribute `reason`.
 #' @noRd
-espalier_python_ready <- function() {
-  if (!requireNamespace("reticulate", quietly = TRUE)) return(not_ready("reticulate is not installed"))
+espalier_python_ready <- function(running = python_running()) {
   if (!is.null(.bridge$call)) return(TRUE)
-  choice <- tryCatch(python_choose(build = FALSE), espalier_error = function(e) e)
+  choice <- tryCatch(python_choose(running, build = FALSE), espalier_error = function(e) e)
   if (inherits(choice, "condition")) return(not_ready(conditionMessage(choice)))
   if (is.null(choice)) return(not_ready("the private environment has not been made; install_espalier() makes it"))
   if (nzchar(choice$env) || is.null(choice$python)) return(TRUE)
@@ -137,8 +136,8 @@ python_unmet <- function(python) {
   code <- paste(
     "import sys; sys.version_info >= (3, 9) or sys.exit(1)",
     "sys.path.append(sys.argv[1])",
-    "import espalier_bridge.connect as c",
-    "print(*[u['name'] for r in sys.argv[2:] for u in c._unmet(r)], sep='\\n')", sep = "; "
+    "from espalier_bridge import start",
+    "print(*[u['name'] for r in sys.argv[2:] for u in start._unmet(r)], sep='\\n')", sep = "; "
   )
   out <- run_quietly(python, c("-B", "-c", code, core_folders()$bridge, core_requirements()))
   unmet <- if (out$status != 0L) "python" else out$lines[nzchar(out$lines)]

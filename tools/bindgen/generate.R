@@ -110,12 +110,14 @@ property_function <- function(class, property) {
 }
 
 #' The R6 class: one line a member, so that an object saved by an older version runs the installed code
+#'
+#' Its arguments show no defaults: one that is left out must reach the function of the namespace as missing.
 class_lines <- function(class) {
   methods <- Filter(function(method) method$kind == "instance", class$methods)
   public <- vapply(methods, function(method) {
     names <- vapply(method$params, function(param) r_name(param$name), "")
-    sprintf("    %s = function(%s) %s__%s(%s)", r_name(method$name), formals_text(method$params, FALSE), class$name,
-            method$name, paste(c("self", names), collapse = ", "))
+    sprintf("    %s = function(%s) %s__%s(%s)", r_name(method$name), paste(names, collapse = ", "), class$name, method$name,
+            paste(c("self", names), collapse = ", "))
   }, "")
   active <- vapply(class$properties, function(property) {
     sprintf("    %s = function(value) %s__%s(self, value)", property$name, class$name, property$name)

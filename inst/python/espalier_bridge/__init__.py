@@ -4,6 +4,6 @@ R makes one call, `espalier_bridge.call(request) -> response`, JSON text both wa
 """
 
 from espalier_bridge.calls import call
-from espalier_bridge.connect import add_site, connect
+from espalier_bridge.start import add_site, connect
 
 __all__ = ["add_site", "call", "connect"]

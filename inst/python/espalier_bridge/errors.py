@@ -16,5 +16,5 @@ def record(error: Exception) -> Dict[str, Any]:
         fields = {name: values.plain(value) for name, value in error.fields.items()}
         return {**known, "code": error.code, "message": error.message, "hint": error.hint, "fields": fields}
     message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    hint = "This is a defect in espalier; please report it with the traceback above."
+    hint = "This is a defect in espalier; please report it with its traceback."
     return {**known, "code": "internal", "message": message, "hint": hint, "fields": {}}
