@@ -60,7 +60,7 @@ managed_build <- function(consent, force = FALSE) {
 #' @noRd
 managed_folder <- function(base) {
   minor <- if (is.null(base)) "uv" else base$minor
-  place <- tempfile()
+  place <- tempfile(sprintf("key-%d-", Sys.getpid())) # (forked children draw the same names)
   on.exit(unlink(place))
   writeLines(c(managed_key(), if (is.null(base)) "" else base$path), place)
   sprintf("py%s-%s", minor, substr(tools::md5sum(place), 1L, 12L))
@@ -228,7 +228,7 @@ take_lock <- function(lock, patience = 600) {
 
 write_record <- function(record) {
   place <- file.path(managed_root(), "current.dcf")
-  fresh <- tempfile("current", managed_root())
+  fresh <- tempfile(sprintf("current-%d-", Sys.getpid()), managed_root())
   write.dcf(as.data.frame(record), fresh, width = 10000L)
   file.rename(fresh, place)
 }

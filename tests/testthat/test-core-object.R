@@ -45,7 +45,7 @@ test_that("fields are only read, and the error names the field", {
 
 test_that("$ completes with methods and fields, and nothing internal", {
   names <- utils::.DollarNames(tree(), "")
-  expect_true(all(c("get_status", "id", "workspace") %in% names))
+  expect_true(all(c("get_status", "id", "run_dir") %in% names))
   expect_false(any(grepl("^\\.|initialize|^print$", names)))
   expect_true(all(startsWith(utils::.DollarNames(tree(), "^get_"), "get_")))
 })
@@ -53,9 +53,9 @@ test_that("$ completes with methods and fields, and nothing internal", {
 test_that("objects cross to the core as their identity", {
   skip_if_no_core()
   ws <- Workspace__open("demo", withr::local_tempdir())
-  run <- Run$new(identity = c(workspace = ws$path, id = "e_1_deadbeef"))
-  expect_s3_class(run$workspace, "Workspace")
-  expect_true(run$workspace == ws)
+  trees <- Experiment$new(identity = c(workspace = ws$path, name = "trees"))
+  expect_s3_class(trees$workspace, "Workspace")
+  expect_true(trees$workspace == ws)
   expect_identical(arg_object("Workspace")(ws, "x"), list(path = ws$path))
-  expect_error(arg_object("Workspace")(run, "x"), "must be a <Workspace> object", fixed = TRUE)
+  expect_error(arg_object("Workspace")(trees, "x"), "must be a <Workspace> object", fixed = TRUE)
 })
