@@ -24,6 +24,7 @@ def start_interactive(
     paths: WorkspacePaths, workspace_id: str, experiment: str, outputs: Optional[str], snapshot_directory: Optional[str]
 ) -> str:
     """Create a running interactive run and return its id. See `Experiment.start_logging`."""
+    posix.refuse_where_no_jobs_run()
     spec = base_spec(workspace_id, experiment, "interactive", "")
     spec["resources"] = {"cpus": 0, "gpus": 0, "memory": None}
     if snapshot_directory is not None:

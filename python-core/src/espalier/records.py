@@ -10,6 +10,8 @@ from typing import Any, Dict
 from espalier.errors import EspalierError
 from espalier.paths import FORMAT
 
+_CLOEXEC = getattr(os, "O_CLOEXEC", 0)
+
 
 def now_iso(seconds: float) -> str:
     """RFC 3339 in UTC with microseconds, for seconds since 1970 (no `datetime`: it costs the runner 2 ms)."""
@@ -63,7 +65,7 @@ def dump_record(record: Dict[str, Any]) -> bytes:
 
 def write_file(path: str, data: bytes, sync: bool = False, mode: int = 0o666) -> None:
     """Create a file that does not exist yet (the caller renames it, or the folder around it, into place)."""
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _CLOEXEC, mode)
     try:
         view = memoryview(data)
         while view:
@@ -97,7 +99,7 @@ def replace_record(path: str, record: Dict[str, Any], folder: str, sync: bool = 
 
 def sync_folder(path: str) -> None:
     """Make renames inside a folder durable."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    fd = os.open(path, os.O_RDONLY | _CLOEXEC)
     try:
         os.fsync(fd)
     finally:

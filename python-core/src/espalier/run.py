@@ -20,6 +20,7 @@ from espalier.records import read_record, replace_record
 from espalier.tracking import artifacts, metrics
 from espalier.types import Frame
 
+
 class Run(JobLog):
     """One run of a job, or of an interactive session.
 
@@ -120,7 +121,7 @@ class Run(JobLog):
             "exitCode": status.get("exit_code"),
             "signal": status.get("signal"),
             "error": status.get("error"),
-            "warnings": status.get("warnings", []),
+            "warnings": status.get("warnings", []) + metrics.read_warnings(self._paths),
             "tags": meta["tags"],
             "properties": meta["properties"],
             "inputDatasets": spec["inputs"],

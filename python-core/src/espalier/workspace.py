@@ -13,6 +13,7 @@ from espalier.listing import rows_as_frame
 from espalier.names import check_name
 from espalier.paths import FORMAT, WorkspacePaths, is_run_id
 from espalier.queue.control import look_after
+from espalier.queue.home import max_concurrent_runs, queue_paths, set_max_concurrent_runs
 from espalier.queue.step import step
 from espalier.records import dump_record, now_iso, read_record, replace_file
 from espalier.run import Run
@@ -130,6 +131,25 @@ class Workspace:
         names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
         places = {name: os.path.join(folder, name) for name in names}
         return {name: cls(place) for name, place in places.items() if os.path.isfile(WorkspacePaths(place).record)}
+
+    @classmethod
+    def max_concurrent_runs(cls, value: Optional[int] = None) -> int:
+        """How many runs this host executes at once for this user, in all workspaces together; more wait in the queue.
+
+        Args:
+            value: The new limit. Default: leave it as it is; at first it is the number of processors.
+
+        Returns:
+            The limit now.
+
+        Raises:
+            EspalierError: `bad_argument` when it is below 1.
+        """
+        queue = queue_paths()
+        if value is not None:
+            set_max_concurrent_runs(queue, value)
+            step()
+        return max_concurrent_runs(queue)
 
     @classmethod
     def from_config(cls, path: Optional[str] = None, file_name: Optional[str] = None) -> "Workspace":

@@ -3,10 +3,28 @@
 Standard library only: the runner loads this file.
 """
 
-import fcntl
 import os
 import signal
+import sys
 from typing import Any, Dict, List, Optional, Tuple
+
+from espalier.errors import EspalierError
+
+if sys.platform != "win32":
+    import fcntl
+
+# Where jobs can run. Elsewhere workspaces can still be read.
+RUNS_JOBS = sys.platform.startswith("linux")
+
+
+def refuse_where_no_jobs_run() -> None:
+    """Raises EspalierError `not_supported` on systems that run no jobs yet."""
+    if not RUNS_JOBS:
+        raise EspalierError(
+            "not_supported",
+            f"Runs cannot be started on this system ({sys.platform}) yet.",
+            "Workspaces can be read here; submit on Linux.",
+        )
 
 
 def boot_id() -> str:

@@ -22,6 +22,8 @@ _RUNNER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 
 def step() -> None:
     """Move this host's queue on."""
+    if not posix.RUNS_JOBS:
+        return
     paths = queue_paths()
     with allocator(paths):
         step_locked(paths)

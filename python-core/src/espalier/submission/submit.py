@@ -47,6 +47,7 @@ def prepare(paths: WorkspacePaths, workspace_id: str, experiment: str, config: S
     Raises:
         EspalierError: what is wrong with the config or its folder; nothing has been created then but stored contents.
     """
+    posix.refuse_where_no_jobs_run()
     check_name("experiment", experiment)
     source = _checked_source(config)
     script = checked_script(source, config.entry_script) if source and config.entry_script else None

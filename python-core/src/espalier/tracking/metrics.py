@@ -53,6 +53,14 @@ def read_params(run: RunPaths) -> Dict[str, Dict[str, Any]]:
     return {e["name"]: {"kind": e["kind"], "value": e["value"]} for e in events if e["type"] == "param"}
 
 
+def read_warnings(run: RunPaths) -> List[str]:
+    """The warnings the job's R recorded, in order; empty if the log is damaged (reading metrics says so)."""
+    try:
+        return [str(event.get("message")) for event in read_events(run) if event["type"] == "warning"]
+    except EspalierError:
+        return []
+
+
 def _value(run: RunPaths, events: List[Dict[str, Any]]) -> Any:
     kind = events[-1]["type"]
     same = [event for event in events if event["type"] == kind]
