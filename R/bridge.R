@@ -115,7 +115,9 @@ core_folders <- function() {
 abort_start <- function(error, choice) {
   espalier_abort(
     "python_missing", "Python could not be started.",
-    c(paste0("Chosen by: ", choice$how, "."), "espalier_sitrep() shows what was found, with one fix for each problem."),
+    c(sprintf("It was chosen by %s; reticulate %s can start Python %s.", choice$how, reticulate_version(),
+              python_range()),
+      "espalier_sitrep() shows what was found, with one fix for each problem."),
     parent = error
   )
 }
@@ -123,21 +125,24 @@ abort_start <- function(error, choice) {
 abort_if_unmet <- function(state) {
   if (utils::compareVersion(state$version, "3.9") < 0) {
     espalier_abort(
-      "python_unmet", sprintf("This session runs Python %s (%s); espalier needs 3.9 or later.", state$version, state$python),
-      paste0("It was chosen by: ", state$how, ". Restart R without that choice, or choose a newer Python."),
+      "python_unmet",
+      sprintf("This session runs Python %s (%s); espalier needs 3.9 or later.", state$version, state$python),
+      paste0("It was chosen by ", state$how, ". Restart R without that choice, or choose a newer Python."),
       python = state$python
     )
   }
   if (!is.null(state$foreign)) {
     espalier_abort(
-      "python_unmet", sprintf("This session's Python has loaded another module named espalier, from %s.", state$foreign),
+      "python_unmet",
+      sprintf("This session's Python has loaded another module named espalier, from %s.", state$foreign),
       "Restart R, and call espalier before whatever imports that module.", python = state$python
     )
   }
   for (need in Filter(function(need) isTRUE(need$loaded), state$unmet)) {
     espalier_abort(
       "python_unmet",
-      sprintf("This session's Python has loaded %s %s; espalier needs %s or later.", need$name, need$found, need$need),
+      sprintf("This session's Python has loaded %s %s; espalier needs %s or later.", need$name, need$found,
+              need$need),
       sprintf("Restart R and call espalier first, or run: %s -m pip install \"%s>=%s\"", shQuote(state$python),
               need$name, need$need),
       python = state$python, package = need$name

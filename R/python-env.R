@@ -103,7 +103,8 @@ managed_site <- function() {
   site <- if (.Platform$OS.type == "windows") file.path(env, "Lib", "site-packages") else
     Sys.glob(file.path(env, "lib", "python3*", "site-packages"))
   if (!length(site) || !dir.exists(site[1L])) {
-    espalier_abort("python_missing", sprintf("%s has no site-packages folder.", env), "Run install_espalier(force = TRUE).")
+    espalier_abort("python_missing", sprintf("%s has no site-packages folder.", env),
+                   "Run install_espalier(force = TRUE).")
   }
   site[1L]
 }
@@ -128,13 +129,14 @@ espalier_python_ready <- function(running = python_running()) {
 
 not_ready <- function(reason) structure(FALSE, reason = reason)
 
-#' What a Python lacks, asked in a process of its own, once a session; "python" if it does not even start or is old
+#' What a Python lacks, asked in a process of its own, once a session; "python" if it is none that R could start
 #' @noRd
 python_unmet <- function(python) {
   known <- .bridge$unmet[[python]]
   if (!is.null(known)) return(known)
   code <- paste(
-    "import sys; sys.version_info >= (3, 9) or sys.exit(1)",
+    "import sys; v = sys.version_info",
+    sprintf("(3, 9) <= v < (3, %d) or sys.exit(1)", if (reticulate_takes_312()) 99L else 12L),
     "sys.path.append(sys.argv[1])",
     "from espalier_bridge import start",
     "print(*[u['name'] for r in sys.argv[2:] for u in start._unmet(r)], sep='\\n')", sep = "; "

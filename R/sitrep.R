@@ -74,7 +74,7 @@ sitrep_requirements <- function(choice, unmet) {
   need <- core_requirements()
   if (!length(unmet)) return(fact("Python packages", need, if (is.null(choice$python)) "not looked at" else "met"))
   if (identical(unmet, "python")) {
-    return(fact("Python packages", need, problem = sprintf("%s does not start, or is older than 3.9.", choice$python),
+    return(fact("Python packages", need, problem = sprintf("%s is no Python %s.", choice$python, python_range()),
                 fix = paste0("Choose another Python; this one comes from ", choice$how, ".")))
   }
   if (!is.null(managed_env())) {

@@ -31,7 +31,7 @@ test_that("a place that is no folder is a problem, and nothing is made by lookin
 test_that("a missing program and an unusable Python are named", {
   expect_match(sitrep_program("Rscript", "", "Reinstall R.")$problem, "Rscript was not found")
   choice <- list(how = "the variable X", env = "", python = "/opt/python")
-  expect_match(sitrep_requirements(choice, "python")$problem, "/opt/python does not start")
+  expect_match(sitrep_requirements(choice, "python")$problem, "/opt/python is no Python 3.9")
   expect_match(sitrep_requirements(choice, character())$why, "met")
 })
 
