@@ -7,7 +7,7 @@ rm -rf "$out" && mkdir -p "$out"
 export ESPALIER_STATE_DIR="$PWD/$out/state" ESPALIER_CACHE_DIR="$PWD/$out/cache"
 # the check never builds an environment: it gets the one the tests use
 export RETICULATE_PYTHON="$PWD/.venv/bin/python"
-export ESPALIER_TESTS_NEED_CORE=yes NOT_CRAN=true
+export ESPALIER_TESTS_NEED_CORE=yes ESPALIER_SOURCE="$PWD" NOT_CRAN=true
 # no clock service is asked for the time
 export _R_CHECK_SYSTEM_CLOCK_=0 _R_CHECK_FORCE_SUGGESTS_=true
 top=$PWD
@@ -15,4 +15,6 @@ cd "$out"
 R CMD build "$top" > build.log 2>&1 || { cat build.log; exit 1; }
 R CMD check --no-manual espalier_*.tar.gz > check.log 2>&1 || { tail -60 check.log; cat espalier.Rcheck/tests/*.fail 2>/dev/null | tail -80; exit 1; }
 tail -4 check.log
+grep -hE '^\[ FAIL' espalier.Rcheck/tests/testthat.Rout
+! grep -qE '^\[ FAIL.*SKIP [1-9]' espalier.Rcheck/tests/testthat.Rout || { cat espalier.Rcheck/tests/testthat.Rout; exit 1; }
 grep -q '^Status: OK' check.log || { grep -A12 -E '\.\.\. (NOTE|WARNING|ERROR)' check.log; exit 1; }

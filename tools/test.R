@@ -1,6 +1,7 @@
 # Runs the package's tests against the installed package, as its users have it.
 library(testthat)
 library(espalier)
+install_espalier()
 result <- as.data.frame(test_dir("tests/testthat", package = "espalier", load_package = "installed",
                                  reporter = "summary", stop_on_failure = FALSE))
 failed <- sum(result$failed) + sum(result$error)

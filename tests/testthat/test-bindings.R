@@ -1,9 +1,8 @@
 # The generated files are what the generator makes of the committed api.json: byte for byte.
 
 tools_folder <- function() {
-  folder <- test_path("..", "..", "tools", "bindgen")
-  skip_if_not(dir.exists(folder), "not in a source tree: tools/bindgen is absent")
-  normalizePath(folder)
+  skip_if(is.null(source_top()), "not in a source tree: tools/bindgen is absent")
+  file.path(source_top(), "tools", "bindgen")
 }
 
 run_generator <- function(out, api = file.path(tools_folder(), "api.json"), bindings = NULL) {
