@@ -32,7 +32,7 @@
 #' @param display_name A title for people.
 #' @param arguments Character vector of further arguments, before the parameters.
 #' @param command Instead of a script: a character vector, program first, executed as it is; a single string with spaces
-#'   is given to `/bin/sh -c`.
+#'   or signs of the shell (`|`, `;`, `&`, `<`, `>`, `$`) is given to `/bin/sh -c`.
 #' @param python The Python that Python scripts run on; by default `RETICULATE_PYTHON` if set, else `python3` of the
 #'   `PATH`.
 #' @return An object of class `espalier_config`, a list.
@@ -91,8 +91,8 @@ new_config <- function(source_directory, entry_script, script_params, compute_ta
     command = check_strings(command, "command"),
     compute_target = check_string(compute_target, "compute_target", null = TRUE),
     environment_variables = named_strings(environment_variables, "environment_variables"),
-    inputs = lapply(named_strings(inputs, "inputs"), absolute_path),
-    max_run_duration_seconds = check_number(max_run_duration_seconds, "max_run_duration_seconds", null = TRUE),
+    inputs = input_paths(inputs),
+    max_run_duration_seconds = check_seconds(max_run_duration_seconds, "max_run_duration_seconds"),
     seed = check_count(seed, "seed", null = TRUE, min = -.Machine$integer.max, max = .Machine$integer.max),
     keep_workdir = check_flag(keep_workdir, "keep_workdir"),
     display_name = check_string(display_name, "display_name", null = TRUE),
@@ -116,7 +116,7 @@ plain_param <- function(value, name) {
   if (is.null(value) || identical(value, "")) return(NULL)
   if (is.factor(value)) value <- as.character(value)
   if (inherits(value, "Date")) value <- format(value, "%Y-%m-%d")
-  if (inherits(value, "POSIXt")) value <- format(value, "%Y-%m-%dT%H:%M:%SZ", tz = "UTC")
+  if (inherits(value, "POSIXt")) value <- format_time(value)
   if (is.object(value) || !(is.character(value) || is.numeric(value) || is.logical(value)) || !length(value)) {
     abort_argument(arg, "a string, number, logical, date, or a vector of them", value)
   }
@@ -141,9 +141,22 @@ named_strings <- function(x, arg) {
   if (!length(x)) return(NULL)
   check_names_once(names(x), arg)
   lapply(as.list(x), function(value) {
-    if (length(value) != 1L || is.na(value) || !is.atomic(value)) abort_argument(arg, "made of single values", value)
-    if (is.numeric(value)) format(value, scientific = FALSE, digits = 15, trim = TRUE) else as.character(value)
+    if (!is.atomic(value) || length(value) != 1L || is.na(value)) abort_argument(arg, "made of single values", value)
+    if (is.numeric(value) && !is.object(value)) format(value, scientific = FALSE, digits = 15, trim = TRUE) else
+      as.character(value)
   })
+}
+
+input_paths <- function(inputs) {
+  paths <- named_strings(inputs, "inputs")
+  for (name in names(paths)) paths[[name]] <- path_argument(paths[[name]], sprintf("inputs$`%s`", name))
+  paths
+}
+
+check_seconds <- function(x, arg) {
+  check_number(x, arg, null = TRUE)
+  if (!is.null(x) && !(x > 0 && is.finite(x))) abort_argument(arg, "a finite number above 0", x)
+  x
 }
 
 # Refused, not ignored: a job without the packages it asked for would fail later, and worse.
@@ -162,8 +175,16 @@ print.espalier_config <- function(x, ...) {
   what <- if (is.null(x$entry_script)) paste(unlist(x$command), collapse = " ") else x$entry_script
   cat("<espalier job> ", encodeString(what), "\n", sep = "")
   shown <- x[setdiff(names(x), c("entry_script", "command", if (!isTRUE(x$keep_workdir)) "keep_workdir"))]
+  if (length(shown$environment_variables)) shown$environment_variables <- hide_secrets(shown$environment_variables)
   for (name in names(shown)) cat("  ", name, ": ", config_text(shown[[name]]), "\n", sep = "")
   invisible(x)
+}
+
+# Values of names that look secret, as the run's record hides them.
+hide_secrets <- function(variables) {
+  secret <- grepl("key|token|secret|passw|pwd|credential|auth", names(variables), ignore.case = TRUE)
+  variables[secret] <- "<hidden>"
+  variables
 }
 
 config_text <- function(value) {

@@ -46,12 +46,12 @@ submit_experiment <- function(experiment, config, tags = NULL, reuse = FALSE) {
   values <- unclass(config)
   values$session <- session_context(values$python)
   values$python <- NULL
-  if (length(values$command) == 1L && grepl("[[:space:]]", values$command[[1]])) values$command <- values$command[[1]]
+  if (length(values$command) == 1L && grepl("[[:space:]|;&<>$]", values$command[[1]])) values$command <- values$command[[1]]
   told <- experiment$submit_values(values, named_strings(tags, "tags") %||% empty_object(), check_flag(reuse, "reuse"))
-  for (note in told$notes) inform_once(note, note)
-  for (text in told$warnings) cli::cli_warn(c("!" = "{text}"), class = "espalier_warning")
+  for (note in unlist(told$notes)) inform_once(note, note)
+  for (text in told$warnings) say_warning(text)
   if (isTRUE(told$reused)) {
-    cli::cli_inform(c(i = "Nothing has changed since run {.val {told$run_id}}: that one is returned, nothing is run."))
+    say(c(i = "Nothing has changed since run {.val {told$run_id}}: that one is returned, nothing is run."))
   }
   Run$new(identity = c(workspace = experiment$workspace$path, id = told$run_id))
 }
@@ -59,16 +59,22 @@ submit_experiment <- function(experiment, config, tags = NULL, reuse = FALSE) {
 #' What jobs of this session should find again
 #' @noRd
 session_context <- function(python = NULL) {
-  installed <- find_installed()
   list(
     client = paste("R", getRversion()),
-    environment = as.list(Sys.getenv()),
+    environment = session_variables(),
     rscript = file.path(R.home("bin"), "Rscript"),
     r_version = as.character(getRversion()),
     library_paths = as.list(.libPaths()),
-    r_package = installed,
+    r_package = find_installed(),
     python = python %||% python_for_jobs()
   )
+}
+
+# The variables as R has them now. (Sys.getenv() fails if one is no text in this locale: NULL, and the core takes them
+# as they were when Python started.)
+session_variables <- function() {
+  variables <- tryCatch(suppressWarnings(Sys.getenv()), error = function(e) NULL)
+  if (!is.null(variables)) as.list(variables[validUTF8(variables)])
 }
 
 # Where this package is installed; NULL under load_all(), for a source folder is no library.
@@ -196,11 +202,21 @@ run_table_view <- function(x) {
   if (has("status")) view$status <- x$status
   if (has("created_at")) view$submitted <- format(x$created_at, "%Y-%m-%d %H:%M:%S", tz = "")
   if (has("duration_seconds")) view$took <- format_seconds(x$duration_seconds)
-  for (name in grep("^(tag|param|metric)_", names(x), value = TRUE)) {
-    column <- x[[name]]
-    view[[sub("^(tag|param|metric)_", "", name)]] <- if (is.double(column)) signif(column, 4) else column
-  }
+  found <- grep("^(tag|param|metric)_", names(x), value = TRUE)
+  short <- sub("^(tag|param|metric)_", "", found)
+  # a name that two columns would bear is written in full
+  twice <- short %in% c(names(view), short[duplicated(short)])
+  short[twice] <- found[twice]
+  view[short] <- lapply(unclass(x)[found], shown_cells)
   view
+}
+
+shown_cells <- function(column) {
+  if (is.double(column)) return(signif(column, 4))
+  if (!is.character(column)) return(column)
+  long <- !is.na(column) & nchar(column, "chars") > 40L
+  column[long] <- paste0(substr(column[long], 1L, 37L), "...")
+  column
 }
 
 format_seconds <- function(x) {

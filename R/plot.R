@@ -16,6 +16,9 @@
 #' @export
 plot.Run <- function(x, metrics = NULL, ...) {
   history <- get_run_metric_history(x)
+  at <- seq_len(nrow(history))
+  split(at, history$name) <- lapply(split(at, history$name), seq_along)
+  history$at <- at
   history <- history[is.finite(suppressWarnings(as.numeric(history$value))), , drop = FALSE]
   counts <- table(history$name)
   names <- metrics %||% names(counts)[counts > 1L]
@@ -31,9 +34,10 @@ plot.Run <- function(x, metrics = NULL, ...) {
   on.exit(graphics::par(old))
   for (name in names) {
     rows <- history[history$name == name, , drop = FALSE]
-    at <- if (anyNA(rows$step)) seq_len(nrow(rows)) else rows$step
-    label <- if (anyNA(rows$step)) "order of logging" else "step"
-    graphics::plot(at, as.numeric(rows$value), type = "o", pch = 20, xlab = label, ylab = name, ...)
+    ordered <- anyNA(rows$step)
+    drawn <- list(x = if (ordered) rows$at else rows$step, y = as.numeric(rows$value), type = "o", pch = 20,
+                  xlab = if (ordered) "order of logging" else "step", ylab = name)
+    do.call(graphics::plot, utils::modifyList(drawn, list(...)))
   }
-  invisible(history[history$name %in% names, , drop = FALSE])
+  invisible(history[history$name %in% names, c("name", "step", "value", "time"), drop = FALSE])
 }

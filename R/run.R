@@ -21,6 +21,12 @@ get_run <- function(experiment, run_id) {
     }
     run_id <- ids[[1]]
   }
+  # (a run id is <experiment, its first 100 characters>_<seconds>_<8 hex>)
+  if (sub("_[0-9]+_[0-9a-f]{8}$", "", run_id) != substr(experiment$name, 1L, 100L)) {
+    espalier_abort(
+      "run_missing", sprintf("The experiment \"%s\" has no run \"%s\".", experiment$name, run_id), "See list_runs()."
+    )
+  }
   experiment$workspace$get_run(run_id)
 }
 
@@ -41,7 +47,7 @@ get_current_run <- function(allow_offline = TRUE) {
     if (!allow_offline) {
       espalier_abort("run_not_active", "This code runs in no run.", "Submit it, or begin with start_logging_run().")
     }
-    cli::cli_inform("No run: what is logged here is recorded nowhere.")
+    say("No run: what is logged here is recorded nowhere.")
     return(NULL)
   }
   Run$new(identity = run_identity(dir))
@@ -211,7 +217,7 @@ download_file_from_run <- function(run, name, output_file_path = NULL) {
 #' @export
 set_run_tags <- function(run, tags) {
   check_object(run, "Run", "run")
-  run$set_tags(named_strings(tags, "tags"))
+  run$set_tags(named_strings(tags, "tags") %||% empty_object())
   invisible(run)
 }
 
@@ -235,7 +241,7 @@ print.espalier_run_details <- function(x, ...) {
   line("git", git_text(x$runDefinition$git))
   if (length(x$error)) line("error", safe_line(x$error$message))
   for (text in unlist(x$warnings)) line("warning", safe_line(text))
-  for (name in names(x$tags)) line(paste0("tag ", name), x$tags[[name]])
+  for (name in names(x$tags)) line(safe_line(paste0("tag ", name)), safe_line(x$tags[[name]]))
   cat("  names of all fields: names(x)\n")
   invisible(x)
 }
@@ -250,10 +256,10 @@ git_text <- function(git) {
 object_facts.Run <- function(x) {
   details <- x$get_details()
   facts <- list(experiment = details$experiment, status = details$status)
-  if (length(details$startTimeUtc)) facts$started <- format(parse_time(details$startTimeUtc), "%Y-%m-%d %H:%M:%S")
+  if (length(details$startTimeUtc)) facts$started <- format(parse_time(details$startTimeUtc), "%Y-%m-%d %H:%M:%S", tz = "")
   if (length(details$durationSeconds)) facts$took <- format_seconds(details$durationSeconds)
   if (length(details$error)) facts$error <- safe_line(details$error$message)
-  for (name in names(details$tags)) facts[[paste("tag", name)]] <- details$tags[[name]]
+  for (name in names(details$tags)) facts[[safe_line(paste("tag", name))]] <- safe_line(details$tags[[name]])
   facts
 }
 

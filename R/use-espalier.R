@@ -2,10 +2,11 @@
 #'
 #' Writes, where they do not exist yet: `.espalier/config.json` (so that [load_workspace_from_config()] finds the
 #' project's workspace), `.espalierignore` (what stays out of snapshots) and a template `train.R`; adds `.espalier` to
-#' `.gitignore`, and in a package to `.Rbuildignore`. Nothing that exists is overwritten.
+#' `.gitignore`, and in a package to `.Rbuildignore`. Nothing that exists is overwritten. The rules of a `.gitignore` are
+#' taken over into the new `.espalierignore`; beside an `.amlignore` none is written, so that its rules go on to hold.
 #'
 #' @param path The project's folder.
-#' @param name Name of the workspace; by default the folder's name, made valid.
+#' @param name Name of the workspace; by default the one that the project has, else the folder's name, made valid.
 #' @return The workspace, invisibly.
 #' @section Errors: `espalier_error_bad_argument`, `espalier_error_workspace_read_only`.
 #' @examplesIf espalier:::espalier_python_ready()
@@ -19,16 +20,35 @@ use_espalier <- function(path = ".", name = NULL) {
   if (!dir.exists(path)) espalier_abort("bad_argument", sprintf("There is no folder %s.", path), "Create it first.")
   path <- normalizePath(path)
   folder <- file.path(path, ".espalier")
-  ws <- workspace(name %||% valid_name(basename(path)), path = folder)
-  if (!file.exists(file.path(folder, "config.json"))) write_workspace_config(ws, path = folder)
-  copy_template("espalierignore", file.path(path, ".espalierignore"))
+  ws <- project_workspace(path, folder, name)
+  write_ignore_file(path)
   copy_template("train.R", file.path(path, "train.R"))
-  add_line(file.path(path, ".gitignore"), ".espalier/", "/?\\.espalier/?")
+  add_lines(file.path(path, ".gitignore"), ".espalier/", c(".espalier", "/.espalier", "/.espalier/"))
   if (file.exists(file.path(path, "DESCRIPTION"))) {
-    add_line(file.path(path, ".Rbuildignore"), "^\\.espalier$", "\\^\\\\\\.espalier(\\$|ignore.*)")
-    add_line(file.path(path, ".Rbuildignore"), "^\\.espalierignore$", "\\^\\\\\\.espalierignore\\$")
+    add_lines(file.path(path, ".Rbuildignore"), c("^\\.espalier$", "^\\.espalierignore$", "^train\\.R$"))
   }
   invisible(ws)
+}
+
+project_workspace <- function(path, folder, name) {
+  config <- file.path(folder, "config.json")
+  if (is.null(name) && file.exists(config)) return(load_workspace_from_config(config))
+  ws <- workspace(name %||% valid_name(basename(path)), path = folder)
+  if (!file.exists(config)) write_workspace_config(ws, path = folder)
+  ws
+}
+
+# A new .espalierignore takes the place of .amlignore and .gitignore: the first of the three alone is read. So it is not
+# written beside an .amlignore, and takes the rules of a .gitignore over.
+write_ignore_file <- function(path) {
+  target <- file.path(path, ".espalierignore")
+  if (file.exists(target) || file.exists(file.path(path, ".amlignore"))) return(invisible())
+  copy_template("espalierignore", target)
+  rules <- file.path(path, ".gitignore")
+  if (!file.exists(rules)) return(invisible())
+  cat("# From .gitignore, which is not read where this file is:\n", file = target, append = TRUE)
+  file.append(target, rules)
+  invisible()
 }
 
 valid_name <- function(text) {
@@ -40,13 +60,16 @@ valid_name <- function(text) {
 copy_template <- function(name, target) {
   if (file.exists(target)) return(invisible())
   file.copy(system.file("templates", name, package = "espalier", mustWork = TRUE), target)
-  cli::cli_inform("Wrote {.path {target}}.")
+  say("Wrote {.path {target}}.")
 }
 
-# Adds a line to a file unless a line matching `pattern` is there.
-add_line <- function(file, line, pattern) {
-  lines <- if (file.exists(file)) readLines(file, warn = FALSE)
-  if (any(grepl(paste0("^", pattern, "$"), lines))) return(invisible())
-  writeLines(c(lines, line), file)
-  cli::cli_inform("Added {.code {line}} to {.path {file}}.")
+# Adds to a file the lines it lacks; what is there is not touched. `same`: other ways to say them.
+add_lines <- function(file, lines, same = NULL) {
+  present <- if (file.exists(file)) trimws(readLines(file, warn = FALSE))
+  missing <- if (any(present %in% same)) NULL else setdiff(lines, present)
+  if (!length(missing)) return(invisible())
+  size <- if (file.exists(file)) file.size(file) else 0
+  ended <- size == 0 || readBin(file, "raw", size)[size] == as.raw(10L)
+  cat(if (!ended) "\n", paste0(missing, "\n"), file = file, sep = "", append = TRUE)
+  say("Added {.code {missing}} to {.path {file}}.")
 }

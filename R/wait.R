@@ -35,19 +35,21 @@ wait_for_run_completion <- function(run, show_output = TRUE, raise_on_error = TR
 
 # The loop is R's, each look is short: an interrupt returns the prompt within one look.
 follow_to_end <- function(run, display, show_output) {
-  offset <- 0
+  # beyond the end of any log there is nothing to read, and nothing is sent
+  offset <- if (show_output) 0 else 2^52
   repeat {
     seen <- run$follow(offset, if (display$live) 0.1 else 0.2)
+    if (nzchar(seen$log)) display$log(seen$log)
+    # (a piece of the log may be nothing but control characters)
+    if (isTRUE(seen$final) && seen$offset == offset) return(seen)
     offset <- seen$offset
-    if (show_output && nzchar(seen$log)) display$log(seen$log)
-    if (isTRUE(seen$final) && !nzchar(seen$log)) return(seen)
     display$status(seen$status)
   }
 }
 
 tell_how_to_come_back <- function(run, display) {
   display$end()
-  cli::cli_inform(c(
+  say(c(
     i = "Stopped watching; run {.val {run$id}} goes on.",
     " " = "Come back: {.code wait_for_run_completion(run)}; from a new session first {.code run <- get_run(ws, \"{run$id}\")}",
     " " = "Stop it: {.code cancel_run(run)}"
@@ -70,7 +72,7 @@ wait_display <- function(run) {
         took <- format_seconds(proc.time()[["elapsed"]] - began)
         cli::cli_status_update(bar, "{.strong {run$id}} {now}, {took}")
       } else if (now != state && now == "Queued") {
-        cli::cli_inform("Run {.val {run$id}} waits in the queue.")
+        say("Run {.val {run$id}} waits in the queue.")
       }
       state <<- now
     },
@@ -80,7 +82,7 @@ wait_display <- function(run) {
     },
     done = function(status) {
       symbol <- switch(status, Completed = "v", Failed = "x", "!")
-      cli::cli_inform(named(symbol, paste0("Run {.val {run$id}}: ", status, ".")))
+      say(named(symbol, paste0("Run {.val {run$id}}: ", status, ".")))
     }
   )
 }
@@ -99,6 +101,3 @@ abort_run_failed <- function(run) {
     run_id = run$id, cause = error
   )
 }
-
-# What a job printed is shown without its control characters.
-safe_line <- function(x) gsub("[\\x01-\\x08\\x0b-\\x1f\\x7f]", "", x, perl = TRUE)

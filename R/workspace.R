@@ -42,7 +42,7 @@ create_workspace <- function(name, auth = NULL, subscription_id = NULL, resource
     resource_cmk_uri = resource_cmk_uri
   )
   made <- Workspace__create(name, path_argument(path), check_flag(exist_ok, "exist_ok"))
-  if (show_output) cli::cli_inform("Workspace {.val {name}} at {.path {made$path}}.")
+  if (show_output) say("Workspace {.val {name}} at {.path {made$path}}.")
   made
 }
 
@@ -79,7 +79,7 @@ load_workspace_from_config <- function(path = NULL, file_name = NULL) {
 write_workspace_config <- function(workspace, path = NULL, file_name = NULL) {
   check_object(workspace, "Workspace", "workspace")
   written <- workspace$write_config(path_argument(path), file_name)
-  cli::cli_inform("Wrote {.path {written}}.")
+  say("Wrote {.path {written}}.")
   invisible(written)
 }
 
@@ -153,7 +153,7 @@ check_object <- function(x, class, arg) {
 ignore_cloud_arguments <- function(...) {
   given <- names(Filter(Negate(is.null), list(...)))
   if (length(given)) {
-    cli::cli_inform(c(i = "Ignored, for {cli::qty(length(given))} {?it means/they mean} something in a cloud only: {.arg {given}}."))
+    say(c(i = "Ignored, for {cli::qty(length(given))} {?it means/they mean} something in a cloud only: {.arg {given}}."))
   }
   invisible()
 }
