@@ -1,0 +1,25 @@
+import pytest
+
+from espalier.errors import EspalierError
+from espalier.snapshot.preview import snapshot_preview
+
+
+def test_columns(tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "x").write_text("")
+    (tmp_path / "a.csv").write_text("12")
+    (tmp_path / "train.R").write_text("1")
+    (tmp_path / ".gitignore").write_text("data/\n*.csv\n")
+    assert snapshot_preview(str(tmp_path)) == {
+        "path": [".gitignore", "a.csv", "data/", "train.R"],
+        "size": [12, 2, None, 1],
+        "included": [True, False, False, True],
+        "rule": [None, "*.csv (.gitignore:2)", "data/ (.gitignore:1)", None],
+    }
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".gitignore", "a.csv", "data", "train.R"]
+
+
+def test_a_missing_folder(tmp_path):
+    with pytest.raises(EspalierError) as caught:
+        snapshot_preview(str(tmp_path / "none"))
+    assert caught.value.code == "source_missing"

@@ -1,0 +1,127 @@
+import os
+
+import pytest
+
+from espalier.errors import EspalierError
+from espalier.paths import WorkspacePaths
+from espalier.snapshot import take
+from espalier.snapshot.take import scan_source, store_scan, take_snapshot
+from espalier.store.trees import read_tree
+
+
+@pytest.fixture
+def paths(tmp_path):
+    return WorkspacePaths(str(tmp_path / "ws"))
+
+
+@pytest.fixture
+def source(tmp_path):
+    folder = tmp_path / "source"
+    folder.mkdir()
+    (folder / "train.R").write_text("1\n")
+    return folder
+
+
+def test_the_manifest_holds_content_and_nothing_else(paths, source):
+    (source / "sub").mkdir()
+    (source / "none").mkdir()
+    (source / "sub" / "run").write_text("2\n")
+    (source / "sub" / "run").chmod(0o755)
+    os.symlink("sub/run", source / "l")
+    snapshot = take_snapshot(paths, str(source))
+    manifest = read_tree(paths, snapshot.id)
+    assert manifest["format"] == 1
+    assert [(path, kind, size) for path, kind, _, size in manifest["entries"]] == [
+        ("l", "l", 0),
+        ("sub/run", "x", 2),
+        ("train.R", "f", 2),
+    ]
+    assert manifest["entries"][0][2] == "sub/run" and len(manifest["entries"][1][2]) == 64
+    assert (snapshot.files, snapshot.bytes, snapshot.source_directory) == (3, 4, str(source))
+    assert snapshot.excluded_notes == []
+
+
+def test_identity_is_content(paths, source, tmp_path):
+    first = take_snapshot(paths, str(source)).id
+    os.utime(source / "train.R", (1, 1))
+    (source / "empty").mkdir()
+    assert take_snapshot(paths, str(source)).id == first
+    os.rename(source, tmp_path / "moved")
+    assert take_snapshot(paths, str(tmp_path / "moved")).id == first
+    (tmp_path / "moved" / "train.R").chmod(0o755)
+    assert take_snapshot(paths, str(tmp_path / "moved")).id != first
+
+
+def test_an_empty_folder(paths, tmp_path):
+    (tmp_path / "none").mkdir()
+    snapshot = take_snapshot(paths, str(tmp_path / "none"))
+    assert (snapshot.files, snapshot.bytes) == (0, 0)
+    assert read_tree(paths, snapshot.id)["entries"] == []
+
+
+def test_the_user_is_told_of_outputs_secrets_and_links_to_what_is_left_out(paths, source):
+    for name in ("outputs", "logs", "data"):
+        (source / name).mkdir()
+        (source / name / "x").write_text("")
+    (source / ".Renviron").write_text("KEY=1")
+    (source / "key.pem").write_text("")
+    (source / ".gitignore").write_text("data/\n")
+    os.symlink("data/x", source / "l")
+    outputs, secrets, links = take_snapshot(paths, str(source)).excluded_notes
+    assert "logs/ and outputs/" in outputs and "!/logs/ in .gitignore" in outputs
+    assert ".Renviron, key.pem" in secrets and "!/.Renviron" in secrets
+    assert "l (to data/x)" in links
+    assert not any("\n" in note for note in (outputs, secrets, links))
+    (source / ".gitignore").write_text("!/logs/\n!/outputs/\n!/.Renviron\n!*.pem\n")
+    assert take_snapshot(paths, str(source)).excluded_notes == []
+
+
+def test_a_large_snapshot_names_its_largest_files(paths, source, monkeypatch):
+    monkeypatch.setattr(take, "_LARGE", 100)
+    for name, size in (("a", 10), ("b", 50), ("c", 40), ("d", 30)):
+        (source / name).write_text("x" * size)
+    (note,) = take_snapshot(paths, str(source)).excluded_notes
+    assert note.index("b (0 MB)") < note.index("c (0 MB)") < note.index("d (0 MB)")
+    assert "a (" not in note and "write /b in .espalierignore" in note
+
+
+def test_a_folder_swapped_for_a_link_is_not_entered(paths, source, tmp_path):
+    (source / "sub" / "deep").mkdir(parents=True)
+    (source / "sub" / "deep" / "f").write_text("")
+    (tmp_path / "other" / "deep").mkdir(parents=True)
+    (tmp_path / "other" / "deep" / "f").write_text("secret")
+    found = scan_source(str(source))
+    os.rename(source / "sub", tmp_path / "away")
+    os.symlink(tmp_path / "other", source / "sub")
+    with pytest.raises(EspalierError) as caught:
+        store_scan(paths, found)
+    assert caught.value.code == "source_changed" and "sub/deep" in caught.value.message
+
+
+def test_a_file_that_goes_away_between_is_named(paths, source):
+    found = scan_source(str(source))
+    (source / "train.R").unlink()
+    with pytest.raises(EspalierError) as caught:
+        store_scan(paths, found)
+    assert caught.value.code == "source_changed" and "train.R" in caught.value.message
+
+
+def test_folders_are_opened_in_any_order(paths, source):
+    for path in ("a/b/c/f", "a/b/g", "a.x/f", "a/b-c/f", "b/f", "f"):
+        (source / path).parent.mkdir(parents=True, exist_ok=True)
+        (source / path).write_text(path)
+    snapshot = take_snapshot(paths, str(source))
+    from hashlib import sha256
+
+    stored = {path: content for path, _, content, _ in read_tree(paths, snapshot.id)["entries"]}
+    assert len(stored) == 7
+    assert all(stored[path] == sha256(path.encode()).hexdigest() for path in stored if path != "train.R")
+
+
+def test_no_file_stays_open(paths, source):
+    (source / "sub").mkdir()
+    (source / "sub" / "f").write_text("")
+    take_snapshot(paths, str(source))
+    before = len(os.listdir("/proc/self/fd"))
+    take_snapshot(paths, str(source))
+    assert len(os.listdir("/proc/self/fd")) == before
