@@ -51,7 +51,7 @@ test-r: $(BUILD)/install.ok
 	$(R_ENV) ESPALIER_TESTS_NEED_CORE=yes NOT_CRAN=true Rscript tools/test.R
 
 lint: $(BUILD)/setup.ok
-	$(PY) -m ruff check python-core inst/python
+	$(PY) -m ruff check --config python-core/pyproject.toml python-core inst/python bench
 	$(PY) -m mypy --config-file python-core/pyproject.toml
 	bash tools/lint.sh
 

@@ -5,7 +5,6 @@ import pathlib
 from typing import Any, Dict, List, Literal, Mapping, Optional, Sequence, Union
 
 import pytest
-
 from espalier.describe import describe, parse_docstring
 from espalier.types import Frame
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 import pytest
-
 from espalier import states
 from espalier.config import ScriptRunConfig
 from espalier.job_log import JobLog

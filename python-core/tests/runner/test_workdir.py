@@ -3,9 +3,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 import espalier
+import pytest
 from espalier.errors import EspalierError
 from espalier.paths import WorkspacePaths
 from espalier.runner import workdir

@@ -6,7 +6,6 @@ import subprocess
 import time
 
 import pytest
-
 from espalier.snapshot.git import git_state, start_git
 from espalier.snapshot.gitconfig import filter_names, find_repository, strip_credentials
 

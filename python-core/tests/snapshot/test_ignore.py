@@ -6,11 +6,10 @@ import subprocess
 import tempfile
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
 from espalier.errors import EspalierError
 from espalier.snapshot.ignore import Decision, IgnoreRules
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 

@@ -1,5 +1,4 @@
 import pytest
-
 from espalier.snapshot.mentions import mentioned_but_excluded
 from espalier.snapshot.take import scan_source
 

@@ -1,5 +1,4 @@
 import pytest
-
 from espalier.errors import EspalierError
 from espalier.snapshot.preview import snapshot_preview
 

@@ -4,7 +4,6 @@ import socket
 import subprocess
 
 import pytest
-
 from espalier.errors import EspalierError
 from espalier.snapshot.ignore import IgnoreRules
 from espalier.snapshot.scan import scan

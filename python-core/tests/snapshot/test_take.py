@@ -1,7 +1,6 @@
 import os
 
 import pytest
-
 from espalier.errors import EspalierError
 from espalier.paths import WorkspacePaths
 from espalier.snapshot import take

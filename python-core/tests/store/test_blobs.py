@@ -2,7 +2,6 @@ import hashlib
 import os
 
 import pytest
-
 from espalier.errors import EspalierError
 from espalier.paths import WorkspacePaths
 from espalier.store import blobs

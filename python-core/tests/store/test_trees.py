@@ -1,7 +1,6 @@
 import os
 
 import pytest
-
 from espalier.canonical import digest
 from espalier.errors import EspalierError
 from espalier.paths import WorkspacePaths

@@ -22,7 +22,7 @@ def collect_kept_folders(run: RunPaths) -> List[str]:
         except FileNotFoundError:
             continue
         if stat.S_ISDIR(mode):
-            _merge(path, home, warnings)
+            merge_folder(path, home, warnings)
         elif stat.S_ISLNK(mode) and os.readlink(path) != home:
             warnings.append(f"./{name} was replaced by a link to {os.readlink(path)}; what lies there was not kept.")
         elif not stat.S_ISLNK(mode):
@@ -30,8 +30,12 @@ def collect_kept_folders(run: RunPaths) -> List[str]:
     return warnings
 
 
-def _merge(source: str, target: str, warnings: List[str]) -> None:
-    """Move a folder's entries into another, newer over older; iterative, so depth is no limit."""
+def merge_folder(source: str, target: str, warnings: List[str]) -> None:
+    """Move a folder's entries into another, replacing what is there; iterative, so depth is no limit.
+
+    Args:
+        warnings: Gets a line for each entry that could not be moved.
+    """
     pending = [(source, target)]
     while pending:
         folder, home = pending.pop()

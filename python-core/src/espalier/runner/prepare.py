@@ -2,8 +2,10 @@
 
 import os
 import re
+import shutil
 from typing import Any, Dict, Optional
 
+from espalier.lifecycle.collect import merge_folder
 from espalier.paths import RunPaths
 from espalier.records import read_record
 
@@ -34,8 +36,13 @@ def prepare_folders(run: RunPaths, workspace: str, spec: Dict[str, Any], links: 
 
 def link_kept_folders(run: RunPaths) -> None:
     """`./outputs` and `./logs` of the job are the run's own, so they are visible while it runs and outlive a crash."""
-    os.symlink(run.outputs, os.path.join(run.work, "outputs"))
-    os.symlink(run.logs, os.path.join(run.work, "logs"))
+    for name, home in (("outputs", run.outputs), ("logs", run.logs)):
+        path = os.path.join(run.work, name)
+        if os.path.isdir(path) and not os.path.islink(path):  # the snapshot brought some (`!outputs/`)
+            merge_folder(path, home, [])
+            shutil.rmtree(path)
+        if not os.path.lexists(path):  # a file or link of that name is the user's own
+            os.symlink(home, path)
 
 
 def job_environment(run: RunPaths, workspace: str, spec: Dict[str, Any]) -> Dict[str, str]:
