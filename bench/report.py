@@ -1,0 +1,163 @@
+"""The figures: what is set beside what, which bound it has to keep, and the tables.
+
+Usage: report.py PART ... [--summary]
+"""
+
+import glob
+import os
+import statistics
+import sys
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+Series = Dict[str, Dict[int, float]]
+
+
+class Figure(NamedTuple):
+    """One figure. Times are in seconds."""
+
+    part: str
+    name: str
+    ours: str
+    bound: Optional[float] = None
+    # What no implementation could undercut, measured in turn with ours.
+    limit: str = ""
+    # The bound holds for what comes on top of the limit, not for the whole.
+    over: bool = False
+    goal: Optional[float] = None
+    peers: Sequence[Tuple[str, str]] = ()
+
+
+_SUBMIT_PEERS = (
+    ("submitit result()", "submitit"),
+    ("submitit done() each 3 ms", "submitit.polled"),
+    ("mlflow.projects.run()", "mlflow.warm"),
+    ("mlflow run", "mlflow.cli"),
+)
+_LOG_PEERS = (("mlflow SQLite", "mlflow.sqlite"), ("mlflow files", "mlflow.files"))
+
+FIGURES = [
+    Figure("submit", "R: submit to finished", "r.finished", 0.060, "r.bare", True, 0.040, _SUBMIT_PEERS),
+    Figure("submit", "Python: submit to finished", "py.finished", 0.060, "py.bare", True, 0.040, _SUBMIT_PEERS),
+    Figure("submit", "R: submit_experiment() alone", "r.submit", 0.050),
+    Figure("submit", "Python: submit() alone", "py.submit", 0.050),
+    Figure("log", "R: log a scalar", "r.log", 40e-6, "r.write", peers=_LOG_PEERS),
+    Figure("log", "Python: log a scalar", "py.log", 8e-6, "py.write", peers=_LOG_PEERS),
+    Figure("startup", "R: library(espalier)", "r.library", 0.060, "r.bare", True),
+    Figure("startup", "R: library() and a first log", "r.log", 0.080, "r.bare", True),
+    Figure("startup", "Python: import espalier", "py.import", 0.040, "py.bare", True),
+    Figure("startup", "Python: import Run and a first log", "py.log", None, "py.bare", True),
+    Figure("startup", "R: cold script submits", "cold.submit", 0.300, "cold.reticulate", True),
+]
+HEADINGS = {
+    "submit": "A trivial R script with snapshot, in a warm session (limit: Rscript alone)",
+    "log": "One scalar (limit: R writeLines() and flush(); Python one write(2))",
+    "startup": "Whole processes (limit: bare Rscript or python; for the cold submit Rscript with one reticulate call)",
+}
+
+
+def read_samples(part: str) -> Series:
+    """Series -> round -> seconds, without the warm-up (round 0)."""
+    series: Series = {}
+    for path in glob.glob(os.path.join(os.environ["BENCH_SAMPLES"], part + ".*")):
+        with open(path, encoding="ascii") as file:
+            for line in file:
+                name, number, value = line.split(",")
+                if int(number) > 0:
+                    series.setdefault(name, {})[int(number)] = float(value)
+    return series
+
+
+def median(series: Series, name: str) -> float:
+    """The median of a series."""
+    return statistics.median(series[name].values())
+
+
+def over(series: Series, ours: str, limit: str) -> float:
+    """The median of the differences within each round: what the neighbours on the machine do falls on both."""
+    return statistics.median(value - series[limit][number] for number, value in series[ours].items())
+
+
+def row(figure: Figure, series: Series) -> List[str]:
+    """A line of the table."""
+    ours = median(series, figure.ours)
+    limit = median(series, figure.limit) if figure.limit else None
+    more = over(series, figure.ours, figure.limit) if figure.limit else None
+    judged = more if figure.over and more is not None else ours
+    cells = [figure.name, duration(ours)]
+    cells.append(duration(limit) if limit is not None else "")
+    cells.append(f"{duration(more, sign=True)}{_cpu(figure, series)}" if more is not None else "")
+    cells.append(f"{ours / limit:.2f}" if limit else "")
+    cells += [_bound(figure), verdict(figure, judged)]
+    cells.append(
+        "; ".join(
+            f"{label} {duration(median(series, name))} ({median(series, name) / ours:.1f} x)"
+            for label, name in figure.peers
+            if name in series
+        )
+    )
+    return cells
+
+
+def verdict(figure: Figure, judged: float) -> str:
+    """`ok`, `OVER`, and whether the goal beyond the bound is met."""
+    if figure.bound is None:
+        return ""
+    if judged > figure.bound:
+        return "OVER"
+    return "ok" if figure.goal is None else "ok, goal met" if judged <= figure.goal else "ok, goal missed"
+
+
+def _bound(figure: Figure) -> str:
+    if figure.bound is None:
+        return ""
+    text = ("limit + " if figure.over else "") + duration(figure.bound)
+    return text + (f" (goal {duration(figure.goal)})" if figure.goal is not None else "")
+
+
+def _cpu(figure: Figure, series: Series) -> str:
+    if figure.ours + ".cpu" not in series:
+        return ""
+    return f" (cpu {duration(over(series, figure.ours + '.cpu', figure.limit + '.cpu'), sign=True)})"
+
+
+_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"))
+
+
+def duration(value: float, sign: bool = False) -> str:
+    """A time in the unit that people would choose, three figures."""
+    size, unit = next(((size, unit) for size, unit in _UNITS if abs(value) >= size), _UNITS[-1])
+    scaled = value / size
+    digits = max(0, 3 - len(str(int(abs(scaled)))))
+    text = f"{scaled:{'+' if sign else ''}.{digits}f}"
+    return f"{text.rstrip('0').rstrip('.') if '.' in text else text} {unit}"
+
+
+def table(lines: List[List[str]]) -> str:
+    """Columns padded to their width; columns without content are left out."""
+    head = ["figure", "ours", "limit", "over the limit", "ratio", "bound", "", "peers (times ours)"]
+    kept = [i for i in range(len(head)) if any(line[i] for line in lines)]
+    shown = [[line[i] for i in kept] for line in [head, *lines]]
+    widths = [max(len(line[i]) for line in shown) for i in range(len(kept))]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in shown)
+
+
+def rows_of(part: str) -> List[List[str]]:
+    """The lines of one part."""
+    series = read_samples(part)
+    return [row(figure, series) for figure in FIGURES if figure.part == part]
+
+
+def main(arguments: List[str]) -> None:
+    """Print a table for each part, or with --summary one of all."""
+    parts = [argument for argument in arguments if not argument.startswith("--")]
+    if "--summary" not in arguments:
+        for part in parts:
+            print(f"\n{HEADINGS[part]}\n\n{table(rows_of(part))}")
+        return
+    lines = [[*line[:-1], ""] for part in parts for line in rows_of(part)]
+    late = sum(line[6] == "OVER" for line in lines)
+    print(f"\nSummary: {len(lines)} figures, {late or 'none'} over its bound\n\n{table(lines)}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
