@@ -52,8 +52,7 @@ def main(work: str) -> None:
         mlflow.projects.run(project, env_manager="local", experiment_name="warm")
 
     def mlflow_cli() -> None:
-        program = os.path.join(os.path.dirname(sys.executable), "mlflow")
-        argv = [program, "run", project, "--env-manager", "local", "--experiment-name", "cli"]
+        argv = [sys.executable, "-m", "mlflow", "run", project, "--env-manager", "local", "--experiment-name", "cli"]
         # (it looks for the program `python` on the path)
         env = {**os.environ, "PATH": os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]}
         env.pop("PYTHONPATH", None)
