@@ -6,10 +6,13 @@ source_top <- function() {
   if (dir.exists(file.path(top, "tools", "bindgen"))) normalizePath(top)
 }
 
-prelude_path <- function() {
-  source <- testthat::test_path("..", "..", "python-core", "src", "espalier", "runner", "prelude.R")
+# A file of the core: of the source tree, else of the installed package
+core_file <- function(...) {
+  source <- testthat::test_path("..", "..", "python-core", "src", "espalier", ...)
   if (file.exists(source)) return(normalizePath(source))
-  system.file("python", "espalier", "runner", "prelude.R", package = "espalier")
+  system.file("python", "espalier", ..., package = "espalier")
 }
+
+prelude_path <- function() core_file("runner", "prelude.R")
 
 rscript_path <- function() file.path(R.home("bin"), "Rscript")

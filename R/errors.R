@@ -1,0 +1,45 @@
+# Documentation only: every class of error, in one place. test-errors.R holds it against the core's list.
+
+#' Errors of espalier
+#'
+#' Every error has the class `espalier_error_<code>` and the class `espalier_error`, so that it can be caught by
+#' `tryCatch(..., espalier_error_run_failed = function(e) ...)`. The message says what failed, what was seen and what to
+#' do. The condition's fields: `code`, `hint`, `parent` (the Python traceback where there is one) and facts such as
+#' `path` or `run_id`.
+#'
+#' | class | when |
+#' |---|---|
+#' | `espalier_error_artifact_missing` | the run has no such file |
+#' | `espalier_error_artifact_unsafe` | the file is a link that leaves the run's folder |
+#' | `espalier_error_bad_argument` | an argument has the wrong type or value |
+#' | `espalier_error_bad_name` | a workspace, experiment, metric or artifact name breaks the naming rule |
+#' | `espalier_error_damaged` | a record or event log cannot be parsed |
+#' | `espalier_error_file_exists` | the file to be written exists already |
+#' | `espalier_error_forked` | a forked process called the core |
+#' | `espalier_error_input_missing` | an input's path does not exist |
+#' | `espalier_error_internal` | a defect in espalier; please report it |
+#' | `espalier_error_interpreter_missing` | Rscript or Python for the job was not found |
+#' | `espalier_error_newer_format` | the record was written by a newer espalier |
+#' | `espalier_error_not_supported` | not in this version, or not on this system |
+#' | `espalier_error_python_missing` | no usable Python was found or could be started |
+#' | `espalier_error_python_unmet` | the session's Python is too old, or lacks or has loaded too old a package |
+#' | `espalier_error_run_failed` | the run that was waited for failed |
+#' | `espalier_error_run_missing` | there is no such run |
+#' | `espalier_error_run_not_active` | the run has ended, or is not the kind of run that can do this |
+#' | `espalier_error_script_missing` | the entry script does not exist, is a directory, or is left out by the ignore rules |
+#' | `espalier_error_snapshot_damaged` | a stored file does not match its digest |
+#' | `espalier_error_source_changed` | a file kept changing while the snapshot was taken |
+#' | `espalier_error_source_missing` | the source directory does not exist or is no directory |
+#' | `espalier_error_source_unreadable` | a file of the source directory cannot be read, or is neither file, folder nor link |
+#' | `espalier_error_workspace_exists` | create_workspace() found one already there |
+#' | `espalier_error_workspace_missing` | there is no workspace at that place |
+#' | `espalier_error_workspace_read_only` | the workspace's folder cannot be written |
+#'
+#' @name espalier_errors
+#' @aliases espalier_error
+#' @examples
+#' tryCatch(
+#'   log_metric_to_run("", 1),
+#'   espalier_error_bad_name = function(e) conditionMessage(e)
+#' )
+NULL
