@@ -44,7 +44,7 @@ submit_experiment <- function(experiment, config, tags = NULL, reuse = FALSE) {
   check_object(experiment, "Experiment", "experiment")
   check_object(config, "espalier_config", "config")
   values <- unclass(config)
-  values$session <- session_context(values$python)
+  values$session <- session_context(values$python, values$entry_script)
   values$python <- NULL
   if (length(values$command) == 1L && grepl("[[:space:]|;&<>$]", values$command[[1]])) values$command <- values$command[[1]]
   told <- experiment$submit_values(values, named_strings(tags, "tags") %||% empty_object(), check_flag(reuse, "reuse"))
@@ -58,7 +58,7 @@ submit_experiment <- function(experiment, config, tags = NULL, reuse = FALSE) {
 
 #' What jobs of this session should find again
 #' @noRd
-session_context <- function(python = NULL) {
+session_context <- function(python = NULL, script = NULL) {
   list(
     client = paste("R", getRversion()),
     environment = session_variables(),
@@ -66,7 +66,8 @@ session_context <- function(python = NULL) {
     r_version = as.character(getRversion()),
     library_paths = as.list(.libPaths()),
     r_package = find_installed(),
-    python = python %||% python_for_jobs()
+    # (looked for only where it is needed: it starts a shell)
+    python = python %||% if (grepl("[.]py$", script %||% "", ignore.case = TRUE)) python_for_jobs()
   )
 }
 
