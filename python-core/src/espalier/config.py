@@ -1,5 +1,6 @@
 """What a user asks for: one job, described. Frozen; nothing is looked up here."""
 
+import math
 from dataclasses import dataclass, field, fields
 from typing import Any, Dict, Mapping, Optional, Sequence, Union
 
@@ -73,12 +74,23 @@ class ScriptRunConfig:
                 f"There is no compute target {self.compute_target!r}.",
                 'This version runs jobs on compute_target = "local".',
             )
-        limit = self.max_run_duration_seconds
-        if limit is not None and not limit > 0:
-            raise _bad(f"max_run_duration_seconds must be a positive number, not {limit}.")
+        if isinstance(self.arguments, str):
+            raise _bad(f"arguments must be a list of strings, not the string {self.arguments!r}.")
+        self._check_numbers()
         for name, value in self.environment_variables.items():
-            if not name or "=" in name or "\0" in name or "\0" in value:
+            if not isinstance(name, str) or not name or "=" in name or "\0" in name:
                 raise _bad(f"environment_variables has the name {name!r}, which no variable can have.")
+            if not isinstance(value, str) or "\0" in value:
+                raise _bad(f"environment_variables: {name} must be a string without NUL characters, not {value!r}.")
+
+    def _check_numbers(self) -> None:
+        limit, seed = self.max_run_duration_seconds, self.seed
+        if limit is not None and not (_is_number(limit) and 0 < limit < math.inf):
+            raise _bad(f"max_run_duration_seconds must be a positive number, not {limit!r}.")
+        if seed is not None:
+            if not _is_number(seed) or not math.isfinite(seed) or seed != int(seed):
+                raise _bad(f"seed must be a whole number, not {seed!r}.")
+            object.__setattr__(self, "seed", int(seed))  # R's 42 is a double
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> "ScriptRunConfig":
@@ -90,6 +102,10 @@ class ScriptRunConfig:
         if "session" in known:
             known["session"] = Session(**known["session"])
         return cls(**known)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _bad(message: str) -> EspalierError:

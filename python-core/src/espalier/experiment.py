@@ -12,7 +12,7 @@ from espalier.interactive import start_interactive
 from espalier.listing import rows_as_frame
 from espalier.names import check_name
 from espalier.paths import FORMAT, WorkspacePaths
-from espalier.records import dump_record, now_iso, read_record, replace_file
+from espalier.records import create_file, dump_record, now_iso, read_record
 from espalier.run import Run
 from espalier.submission.submit import Prepared, enqueue, prepare
 from espalier.types import Frame
@@ -169,7 +169,7 @@ class Experiment:
             if not os.path.exists(record):
                 os.makedirs(paths.experiments, exist_ok=True)
                 content = {"format": FORMAT, "name": self._name, "created_at": now_iso(time.time())}
-                replace_file(record, dump_record(content), paths.experiments)
+                create_file(record, dump_record(content), paths.experiments)
         except OSError as error:
             raise EspalierError(
                 "workspace_read_only",

@@ -1,5 +1,6 @@
 """Following a run: its state and the growth of its log, for whoever waits."""
 
+import contextlib
 import os
 import re
 import time
@@ -16,8 +17,12 @@ _CHUNK_BYTES = 1024 * 1024
 _TICK = 0.003
 # Terminal control sequences (CSI, OSC, other escapes) and control characters other than tab and newline.
 _CONTROL = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b.?|[\x00-\x08\x0b-\x1f\x7f\x80-\x9f]"
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b\n]*(?:\x07|\x1b\\)?|\x1b.?|[\x00-\x08\x0b-\x1f\x7f\x80-\x9f]"
 )
+
+_WHOLE_SEQUENCE = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[^\[\]])")
+# A longer control sequence is shown in pieces rather than waited for.
+_SEQUENCE_BYTES = 256
 
 
 class Following(NamedTuple):
@@ -41,7 +46,7 @@ def follow(run: RunPaths, offset: int, wait_seconds: float) -> Following:
     deadline = time.monotonic() + wait_seconds
     mark = None
     while True:
-        now = _mtime(run.status)
+        now = _mark(run.status)
         if now != mark or mark is None:
             mark, state = now, _state(run)
         final = states.is_final(state)
@@ -61,14 +66,17 @@ def _step_now_and_then() -> None:
     global _last_step
     if time.monotonic() - _last_step > 1.0:
         _last_step = time.monotonic()
-        step()
+        with contextlib.suppress(EspalierError):  # who cannot have a queue can still watch
+            step()
 
 
-def _mtime(path: str) -> int:
+def _mark(path: str) -> Tuple[int, int]:
+    """Differs after a replacement, even one within the file system's clock tick."""
     try:
-        return os.stat(path).st_mtime_ns
+        stat = os.stat(path)
+        return stat.st_mtime_ns, stat.st_ino
     except OSError:
-        return -1
+        return -1, -1
 
 
 def _state(run: RunPaths) -> str:
@@ -87,7 +95,7 @@ def _read_log(path: str, offset: int, final: bool) -> Tuple[str, int]:
     except OSError:
         return "", offset
     if not final or len(data) == _CHUNK_BYTES:
-        data = data[: len(data) - _torn_bytes(data)]
+        data = data[: len(data) - max(_torn_bytes(data), _torn_control(data))]
     return plain_text(data.decode("utf-8", "replace")), offset + len(data)
 
 
@@ -101,6 +109,15 @@ def _torn_bytes(data: bytes) -> int:
         if byte < 0x80:
             return 0
     return 0
+
+
+def _torn_control(data: bytes) -> int:
+    """How many bytes at the end may be the first half of a line end or of a control sequence."""
+    if data.endswith(b"\r"):
+        return 1
+    start = data.rfind(b"\x1b", max(len(data) - _SEQUENCE_BYTES, 0))
+    whole = start < 0 or _WHOLE_SEQUENCE.match(data, start) or b"\n" in data[start:]
+    return 0 if whole else len(data) - start
 
 
 def plain_text(text: str) -> str:

@@ -2,13 +2,15 @@
 
 import os
 import shutil
-from typing import Any, Dict, Optional
+import time
+from typing import Any, Dict, List, Optional, Tuple
 
 from espalier import states
 from espalier.adapters import posix
 from espalier.errors import EspalierError
 from espalier.lifecycle.finish import finish, plain_error
 from espalier.lifecycle.status import read_status
+from espalier.listing import seconds_of
 from espalier.paths import FORMAT, RunPaths, WorkspacePaths
 from espalier.queue.home import allocator, queue_paths
 from espalier.queue.tickets import open_lease, remove
@@ -16,8 +18,9 @@ from espalier.snapshot.take import take_snapshot
 from espalier.submission.folder import build_folder, place_folder
 from espalier.submission.submit import base_spec, meta_record
 
-# Run id -> the open lease. The kernel frees it when this process dies, and the run is then seen to be lost.
-_held: Dict[str, int] = {}
+# Run id -> the open lease and the start by the monotonic clock. The kernel frees the lease when this process dies, and
+# the run is then seen to be lost.
+_held: Dict[str, Tuple[int, float]] = {}
 
 
 def start_interactive(
@@ -37,7 +40,8 @@ def start_interactive(
         os.mkdir(os.path.join(folder, name))
     queue = queue_paths()
     with allocator(queue):
-        _held[spec["id"]] = open_lease(queue, spec["id"], paths.run(spec["id"]).root)
+        lease = open_lease(queue, spec["id"], paths.run(spec["id"]).root)
+        _held[spec["id"]] = lease, time.monotonic()
         place_folder(paths, folder, spec["id"])
     return str(spec["id"])
 
@@ -56,7 +60,7 @@ def _running(spec: Dict[str, Any], outputs: Optional[str]) -> Dict[str, Any]:
     }
 
 
-def end_interactive(run: RunPaths, state: str, message: Optional[str], duration: float) -> None:
+def end_interactive(run: RunPaths, state: str, message: Optional[str]) -> None:
     """Write the final state of an interactive run.
 
     Raises:
@@ -70,12 +74,43 @@ def end_interactive(run: RunPaths, state: str, message: Optional[str], duration:
             "run_not_active", f"The run {run_id} {what}.", "Only interactive runs are completed by hand."
         )
     if status["collect_from"] and os.path.isdir(status["collect_from"]):
-        shutil.copytree(status["collect_from"], run.outputs, dirs_exist_ok=True, symlinks=True)
+        status["warnings"] = _copy_outputs(status["collect_from"], run)
     error = plain_error("job_failed", message or "Marked as failed.") if state == states.FAILED else None
-    finish(run, status, state, error, duration_seconds=round(max(duration, 0.0), 6))
+    finish(run, status, state, error, duration_seconds=_duration(run_id, status))
     queue = queue_paths()
     with allocator(queue):
         remove(queue.lease(run_id))
-        fd = _held.pop(run_id, None)
-        if fd is not None:
-            os.close(fd)
+        held = _held.pop(run_id, None)
+        if held is not None:
+            os.close(held[0])
+
+
+def _duration(run_id: str, status: Dict[str, Any]) -> float:
+    held = _held.get(run_id)
+    if held is not None:
+        return round(time.monotonic() - held[1], 6)
+    # completed by another process than began it: only the wall clock is common to both
+    return round(max(time.time() - (seconds_of(status["started_at"]) or 0.0), 0.0), 6)
+
+
+def _copy_outputs(source: str, run: RunPaths) -> List[str]:
+    """Copy a folder's files and links to the run's outputs, except workspaces in it (ours may be).
+
+    Returns:
+        Warnings, one for each file that could not be kept.
+    """
+    warnings: List[str] = []
+    for here, folders, names in os.walk(source):
+        folders[:] = [name for name in folders if not os.path.exists(WorkspacePaths(os.path.join(here, name)).record)]
+        target = os.path.normpath(os.path.join(run.outputs, os.path.relpath(here, source)))
+        links = [name for name in folders if os.path.islink(os.path.join(here, name))]
+        for name in [*names, *links]:
+            path = os.path.join(here, name)
+            try:
+                os.makedirs(target, exist_ok=True)
+                if not os.path.islink(path) and not os.path.isfile(path):
+                    raise OSError(0, "it is no plain file")
+                shutil.copy2(path, os.path.join(target, name), follow_symlinks=False)
+            except OSError as error:
+                warnings.append(f"{path} could not be kept: {error.strerror}.")
+    return warnings

@@ -43,7 +43,10 @@ class JobLog:
         writer = self._writer
         if writer is None:
             return self._tell()
-        writer.metric(name, kind_of(value), value, step)
+        try:
+            writer.metric(name, kind_of(value), value, step)
+        except OSError as error:
+            self._not_written(error)
 
     def log_list(self, name: str, value: Sequence[Any], description: str = "") -> None:
         """Log a list of values at once.
@@ -119,12 +122,22 @@ class JobLog:
         if self._writer is None:
             return self._tell()
         extra = {"description": description} if description else {}
-        self._writer.event(kind, {"name": name, **fields, **extra})
+        try:
+            self._writer.event(kind, {"name": name, **fields, **extra})
+        except OSError as error:
+            self._not_written(error)
 
     def _tell(self) -> None:
+        self._say_once("this script is no job, so nothing is recorded. Submit it as a run.")
+
+    def _not_written(self, error: OSError) -> None:
+        """A full disk must not end a training that took hours; the metrics logged before are whole."""
+        self._say_once(f"metrics cannot be recorded ({error.strerror}); the script goes on without.")
+
+    def _say_once(self, text: str) -> None:
         if not self._told:
             self._told = True
-            print("espalier: this script is no job, so nothing is recorded. Submit it as a run.", file=sys.stderr)
+            print("espalier:", text, file=sys.stderr)
 
 
 def _single(name: str, value: Any) -> Any:
@@ -137,6 +150,10 @@ def _single(name: str, value: Any) -> Any:
             f"The value of {name!r} is a {type(value).__name__}.",
             "Log one number, string or logical; log_list() and log_table() take several.",
         ) from None
+    if type(value) is int and value.bit_length() > 1023:
+        raise EspalierError(
+            "bad_argument", f"The integer logged as {name!r} is beyond 2^1023.", "Log it as text, with str()."
+        )
     return value
 
 

@@ -33,7 +33,7 @@ def read_record(path: str) -> Dict[str, Any]:
         data = file.read()
     try:
         record = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _damaged(path, str(error)) from error
     if not isinstance(record, dict) or not isinstance(record.get("format"), int):
         raise _damaged(path, "it is no record with a format number")
@@ -90,6 +90,27 @@ def replace_file(path: str, data: bytes, folder: str, sync: bool = False, mode: 
         raise
     if sync:
         sync_folder(os.path.dirname(path))
+
+
+def create_file(path: str, data: bytes, folder: str) -> bool:
+    """Create a file whole unless it exists, by way of a temporary file in `folder`; the first of several wins.
+
+    Returns:
+        False if it existed.
+    """
+    temporary = os.path.join(folder, f".tmp-{os.getpid()}-{os.urandom(4).hex()}")
+    write_file(temporary, data)
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without hard links
+        os.replace(temporary, path)
+        return True
+    finally:
+        if os.path.exists(temporary):
+            os.unlink(temporary)
+    return True
 
 
 def replace_record(path: str, record: Dict[str, Any], folder: str, sync: bool = False) -> None:

@@ -5,7 +5,6 @@ Loaded inside jobs by `from espalier import Run`: standard library only, Python 
 
 import os
 import sys
-import time
 from typing import Any, Dict, List, Mapping, Optional
 
 from espalier import states
@@ -107,7 +106,7 @@ class Run(JobLog):
 
     def get_details(self) -> Any:
         """Everything known of the run: definition, state, times, error, files."""
-        spec, status, meta = self._spec(), self._status(), read_record(self._paths.meta)
+        spec, status, meta = self._spec(), self._status(), self._meta()
         names = [name for name in self.get_file_names() if name.startswith(("user_logs/", "system_logs/", "logs/"))]
         return {
             "runId": self._id,
@@ -135,9 +134,15 @@ class Run(JobLog):
         """`get_details()` with the text of each log instead of its path."""
         details = self.get_details()
         for name in details["logFiles"]:
-            with os.fdopen(artifacts.open_artifact(self._paths, name), "rb") as file:
-                details["logFiles"][name] = file.read().decode("utf-8", "replace")
+            details["logFiles"][name] = self._text_of(name)
         return details
+
+    def _text_of(self, name: str) -> str:
+        try:
+            with os.fdopen(artifacts.open_artifact(self._paths, name), "rb") as file:
+                return file.read().decode("utf-8", "replace")
+        except EspalierError as error:  # a link the job put among its logs
+            return error.message
 
     def get_metrics(
         self,
@@ -192,7 +197,7 @@ class Run(JobLog):
 
     def get_tags(self) -> Mapping[str, str]:
         """The run's tags."""
-        return dict(read_record(self._paths.meta)["tags"])
+        return dict(self._meta()["tags"])
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Add or change tags.
@@ -200,13 +205,13 @@ class Run(JobLog):
         Args:
             tags: Name to text.
         """
-        meta = read_record(self._paths.meta)
+        meta = self._meta()
         meta["tags"].update({check_label("tag", name): str(value) for name, value in tags.items()})
         replace_record(self._paths.meta, meta, self._paths.shard)
 
     def get_properties(self) -> Mapping[str, str]:
         """The run's properties."""
-        return dict(read_record(self._paths.meta)["properties"])
+        return dict(self._meta()["properties"])
 
     def cancel(self) -> bool:
         """Ask for the run to be stopped; its process group gets 10 seconds to end by itself.
@@ -262,8 +267,7 @@ class Run(JobLog):
         while True:
             seen = follow(self._paths, seen.offset, 0.5)
             if show_output and seen.log:
-                sys.stdout.write(seen.log)
-                sys.stdout.flush()
+                _show(seen.log)
             if seen.final and not seen.log:
                 break
         if raise_on_error and seen.status == states.FAILED:
@@ -284,10 +288,9 @@ class Run(JobLog):
 
     def _end(self, state: str, message: Optional[str]) -> None:
         from espalier.interactive import end_interactive
-        from espalier.listing import seconds_of
 
-        began = seconds_of(self._status().get("started_at")) or time.time()
-        end_interactive(self._paths, state, message, time.time() - began)
+        self._status()
+        end_interactive(self._paths, state, message)
 
     def _status(self) -> Dict[str, Any]:
         try:
@@ -296,8 +299,14 @@ class Run(JobLog):
             raise self._missing() from None
 
     def _spec(self) -> Dict[str, Any]:
+        return self._record(self._paths.spec)
+
+    def _meta(self) -> Dict[str, Any]:
+        return self._record(self._paths.meta)
+
+    def _record(self, path: str) -> Dict[str, Any]:
         try:
-            return read_record(self._paths.spec)
+            return read_record(path)
         except FileNotFoundError:
             raise self._missing() from None
 
@@ -305,6 +314,14 @@ class Run(JobLog):
         return EspalierError(
             "run_missing", f"The run {self._id} is not in {self._workspace_path} any more.", "See list_runs()."
         )
+
+
+def _show(text: str) -> None:
+    try:
+        sys.stdout.write(text)
+    except UnicodeEncodeError:  # a terminal that is not UTF-8
+        sys.stdout.write(text.encode("ascii", "backslashreplace").decode("ascii"))
+    sys.stdout.flush()
 
 
 class OfflineRun(Run):

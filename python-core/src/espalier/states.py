@@ -38,6 +38,6 @@ def may_follow(new: str, old: str) -> bool:
         return False
     if new in FINAL:
         return new != COMPLETED or _ORDER[old] >= _ORDER[RUNNING]
-    if (new, old) == (QUEUED, PREPARING):  # the runner died before the job was started: back into the queue
+    if new == QUEUED and old in (QUEUED, PREPARING):  # the runner died before the job was started: queued again
         return True
     return _ORDER[new] > _ORDER[old]

@@ -15,6 +15,7 @@ class _NA:
 
 
 NA = _NA()
+_KINDS = {"double": (int, float), "integer": int, "logical": bool, "string": str}
 _WORDS = {"!NaN": math.nan, "!Inf": math.inf, "!-Inf": -math.inf, "!NA": NA}
 
 
@@ -62,6 +63,22 @@ def from_json(value: Any) -> Any:
     if value is None or isinstance(value, (list, dict)):
         raise ValueError("not a single value")
     return value
+
+
+def is_cell(cell: Any) -> bool:
+    """Whether a JSON value is a `{"kind", "value"}` that says what it should; other people's files may not."""
+    if not isinstance(cell, dict) or cell.get("kind") not in _KINDS:
+        return False
+    try:
+        value = from_json(cell.get("value"))
+    except ValueError:
+        return False
+    if value is NA:
+        return True
+    if isinstance(value, int) and value.bit_length() > 1023:  # no double can hold it
+        return False
+    wanted: Any = _KINDS[cell["kind"]]
+    return isinstance(value, wanted) and (cell["kind"] == "logical" or not isinstance(value, bool))
 
 
 def native(value: Any) -> Any:

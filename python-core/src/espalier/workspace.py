@@ -1,13 +1,14 @@
 """Workspaces: where experiments and runs live."""
 
+import contextlib
 import json
 import os
-import shutil
 import time
 import uuid
 from typing import Any, Dict, List, Mapping, Optional
 
 from espalier import states
+from espalier.adapters.files import remove_tree
 from espalier.errors import EspalierError
 from espalier.listing import rows_as_frame
 from espalier.names import check_name
@@ -15,7 +16,7 @@ from espalier.paths import FORMAT, WorkspacePaths, is_run_id
 from espalier.queue.control import look_after
 from espalier.queue.home import max_concurrent_runs, queue_paths, set_max_concurrent_runs
 from espalier.queue.step import step
-from espalier.records import dump_record, now_iso, read_record, replace_file
+from espalier.records import create_file, dump_record, now_iso, read_record, replace_file
 from espalier.run import Run
 from espalier.store.index import RunIndex
 from espalier.tracking.summary import summarise
@@ -98,7 +99,7 @@ class Workspace:
         content = {"format": FORMAT, "name": name, "id": str(uuid.uuid4()), "created_at": now_iso(time.time())}
         try:
             os.makedirs(workspace.path, exist_ok=True)
-            replace_file(record, dump_record(content), workspace.path)
+            create_file(record, dump_record(content), workspace.path)
         except OSError as error:
             raise EspalierError(
                 "workspace_read_only",
@@ -253,23 +254,24 @@ class Workspace:
             )
         trash = f"{self.path}.deleted-{os.urandom(4).hex()}"
         os.rename(self.path, trash)
-        shutil.rmtree(trash)
+        remove_tree(trash)
 
     def _rows(self) -> List[Dict[str, Any]]:
         """All runs as index rows. Looking moves the queue on: what died is seen, what waits is started."""
         index = RunIndex(self._checked()._paths, summarise)
-        step()
+        with contextlib.suppress(EspalierError):  # who cannot have a queue can still read
+            step()
         rows = index.rows()
         lost = [row for row in rows if row["status"] in states.UNFINISHED and self._look_after(row)]
         return index.rows() if lost else rows
 
     def _look_after(self, row: Dict[str, Any]) -> bool:
-        return look_after(row["run_id"], self._paths.run(row["run_id"]), row["host"])
+        return look_after(row["run_id"], self._paths.run(row["run_id"]), row["host"], row["user"])
 
     def _checked(self) -> "Workspace":
         """This workspace, once it is known to be there and readable."""
         try:
-            read_record(self._paths.record)
+            record = read_record(self._paths.record)
         except (FileNotFoundError, NotADirectoryError):
             raise EspalierError(
                 "workspace_missing",
@@ -277,6 +279,8 @@ class Workspace:
                 "Create it with workspace() or create_workspace(), or correct name and path.",
                 path=self.path,
             ) from None
+        if not isinstance(record.get("id"), str):
+            raise EspalierError("damaged", f"{self._paths.record} holds no id.", path=self._paths.record)
         return self
 
 

@@ -73,6 +73,18 @@ def lock(fd: int) -> None:
     fcntl.flock(fd, fcntl.LOCK_EX)
 
 
+def open_lockable(path: str) -> int:
+    """Open a file to lock and to hand on. Never as 0, 1 or 2, which a session may have closed: a process started
+    with the descriptor gets those anew, and the lock would be lost."""
+    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    if fd > 2:
+        return fd
+    try:
+        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
+    finally:
+        os.close(fd)
+
+
 def kill_group(leader: int, number: int) -> bool:
     """Signal a process group; False when nothing of it is left."""
     try:
@@ -134,7 +146,8 @@ def spawn_detached(argv: List[str], env: Dict[str, str], log: str, keep_fd: int)
 
 def spawn_session(argv: List[str], env: Dict[str, str], actions: List[Tuple[Any, ...]]) -> int:
     """`posix_spawn` in a new session with default signals, whatever the starting process ignored or blocked."""
-    defaults = [signal.SIGPIPE, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGXFSZ]
+    # all of them: with SIGCHLD ignored, as some daemons leave it, the exit status of the job would be lost
+    defaults = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
     return os.posix_spawn(argv[0], argv, env, file_actions=actions, setsid=True, setsigdef=defaults, setsigmask=[])
 
 

@@ -1,10 +1,10 @@
 """After the job: bring back what it wrote where our links were, and remove what is not kept."""
 
 import os
-import shutil
 import stat
 from typing import List
 
+from espalier.adapters.files import remove_tree
 from espalier.paths import RunPaths
 
 
@@ -39,8 +39,13 @@ def merge_folder(source: str, target: str, warnings: List[str]) -> None:
     pending = [(source, target)]
     while pending:
         folder, home = pending.pop()
-        os.makedirs(home, exist_ok=True)
-        for entry in os.scandir(folder):
+        try:
+            os.makedirs(home, exist_ok=True)
+            entries = list(os.scandir(folder))
+        except OSError as error:
+            warnings.append(f"{folder} could not be kept: {error.strerror}.")
+            continue
+        for entry in entries:
             destination = os.path.join(home, entry.name)
             both_folders = entry.is_dir(follow_symlinks=False) and _is_folder(destination)
             if both_folders:
@@ -56,7 +61,7 @@ def _is_folder(path: str) -> bool:
 def _move(source: str, destination: str, warnings: List[str]) -> None:
     try:
         if _is_folder(destination):
-            shutil.rmtree(destination)
+            remove_tree(destination)
         os.replace(source, destination)
     except OSError as error:
         warnings.append(f"{source} could not be kept: {error.strerror}.")
@@ -64,14 +69,14 @@ def _move(source: str, destination: str, warnings: List[str]) -> None:
 
 def remove_working_copy(run: RunPaths) -> None:
     """Remove the working copy and the links, so that the run can be prepared again."""
-    shutil.rmtree(run.work, ignore_errors=True)
-    shutil.rmtree(run.job, ignore_errors=True)
+    remove_tree(run.work)
+    remove_tree(run.job)
 
 
 def remove_scratch(run: RunPaths, keep_workdir: bool) -> None:
     """Remove the working copy, the links and the environment of a run that has ended."""
     if keep_workdir:
-        shutil.rmtree(run.job, ignore_errors=True)
+        remove_tree(run.job)
     else:
         remove_working_copy(run)
     for path in (run.env, run.runner_log):

@@ -1,5 +1,6 @@
 """The end of a run: one function whoever writes it (runner, guardian, the reaper of a dead runner, a cancel)."""
 
+import contextlib
 import os
 import time
 from typing import Any, Dict, List, Optional
@@ -41,6 +42,8 @@ def finish(
     summary = last_metrics(run)
     if summary is not None:
         fields["metrics"] = summary
+    with contextlib.suppress(OSError):  # it may hold secrets: gone before anybody sees the end
+        os.unlink(run.env)
     record = move(
         run, status, state, sync=True, ended_at=now_iso(time.time()), error=error, warnings=warnings, **fields
     )

@@ -11,7 +11,8 @@ from espalier.records import read_record, replace_record
 def read_status(run: RunPaths) -> Dict[str, Any]:
     """The run's status record. Raises FileNotFoundError, EspalierError (`damaged`, `newer_format`)."""
     record = read_record(run.status)
-    if not isinstance(record.get("state"), str):
+    state = record.get("state")
+    if not isinstance(state, str) or state not in states.FINAL | states.UNFINISHED:
         raise EspalierError("damaged", f"{run.status} names no state.", path=run.status)
     return record
 

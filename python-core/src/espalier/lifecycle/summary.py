@@ -5,6 +5,7 @@ import os
 from typing import Any, Dict, Optional
 
 from espalier.paths import RunPaths
+from espalier.values import is_cell
 
 # Above this size of all logs together reading them would delay the end of the run; readers do it when asked.
 _LIMIT_BYTES = 8 * 1024 * 1024
@@ -24,7 +25,8 @@ def last_metrics(run: RunPaths) -> Optional[Dict[str, Dict[str, Any]]]:
             for line in file:
                 if line.startswith(b'{"type":"metric"'):
                     _take(line, last)
-    return {name: {"kind": event["kind"], "value": event["value"]} for name, event in last.items()}
+    cells = {name: {"kind": event.get("kind"), "value": event.get("value")} for name, event in last.items()}
+    return {name: cell for name, cell in cells.items() if is_cell(cell)}
 
 
 def _take(line: bytes, last: Dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """Cancelling, positions, and finding again what lost its ticket."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -8,6 +9,7 @@ from typing import Any, Dict, Optional
 
 from espalier import states
 from espalier.adapters import posix
+from espalier.errors import EspalierError
 from espalier.lifecycle.finish import canceled_message, finish, plain_error
 from espalier.lifecycle.status import read_status
 from espalier.paths import FORMAT, QueuePaths, RunPaths
@@ -46,7 +48,8 @@ def cancel(run: RunPaths, run_id: str) -> bool:
 def _signal_runner(pid: Optional[int], boot: Optional[str], start: Optional[int]) -> None:
     """Wake the runner if its number is still its own; a runner not reached finds the request by itself."""
     if pid is not None and boot == posix.boot_id() and start is not None and posix.process_start(pid) == start:
-        os.kill(pid, signal.SIGTERM)
+        with contextlib.suppress(OSError):  # it ended just now, or is another user's
+            os.kill(pid, signal.SIGTERM)
 
 
 def queue_position(run_id: str) -> Optional[int]:
@@ -56,15 +59,22 @@ def queue_position(run_id: str) -> Optional[int]:
     return next((i + 1 for i, name in enumerate(names) if name.endswith(end)), None)
 
 
-def look_after(run_id: str, run: RunPaths, host: str) -> bool:
+def look_after(run_id: str, run: RunPaths, host: str, user: str) -> bool:
     """Put right a run of this host and user that has neither ticket nor lease: the queue's folder was lost,
     or submit was killed. Called by readers for runs that have not ended.
 
     Returns:
         Whether there was something to put right.
     """
-    if host != socket.gethostname():
+    if host != socket.gethostname() or user != posix.user_name():
         return False
+    try:
+        return _look_after(run_id, run)
+    except (OSError, EspalierError):  # deleted just now, damaged, or in a place that cannot be written
+        return False
+
+
+def _look_after(run_id: str, run: RunPaths) -> bool:
     queue = queue_paths()
     if _known(queue, run_id):
         return False

@@ -21,17 +21,36 @@ def state_folder() -> str:
 
 
 def queue_paths() -> QueuePaths:
-    """The queue of this host and user; its folders are made on first use."""
+    """The queue of this host and user; its folders are made on first use.
+
+    Raises:
+        EspalierError: `not_supported` when they cannot be made.
+    """
     paths = QueuePaths(os.path.join(state_folder(), "queue", socket.gethostname() or "localhost"))
-    for folder in (paths.tickets, paths.leases):
-        os.makedirs(folder, mode=0o700, exist_ok=True)
+    try:
+        for folder in (paths.tickets, paths.leases):
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise _unusable(paths, error) from error
     return paths
+
+
+def _unusable(paths: QueuePaths, error: OSError) -> EspalierError:
+    return EspalierError(
+        "not_supported",
+        f"The queue of this host cannot be kept in {paths.root}: {error.strerror}.",
+        "Set ESPALIER_STATE_DIR to a folder that can be written.",
+        path=paths.root,
+    )
 
 
 @contextmanager
 def allocator(paths: QueuePaths) -> Iterator[None]:
     """Hold the allocator's lock: whoever has it may move tickets and leases. Held for milliseconds."""
-    fd = os.open(paths.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fd = os.open(paths.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise _unusable(paths, error) from error
     try:
         posix.lock(fd)
         yield

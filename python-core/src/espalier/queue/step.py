@@ -11,13 +11,18 @@ from typing import Any, Dict, List, Optional
 from espalier import states
 from espalier.adapters import posix
 from espalier.errors import EspalierError
+from espalier.lifecycle.failure import log_tail
 from espalier.lifecycle.finish import canceled_message, clean, finish, finish_lost, plain_error
 from espalier.lifecycle.status import move, read_status
 from espalier.paths import QueuePaths, RunPaths
 from espalier.queue.home import allocator, max_concurrent_runs, queue_paths
-from espalier.queue.tickets import Lease, Ticket, add_ticket, claim, is_dead, leases, remove, tickets
+from espalier.queue.tickets import Lease, Ticket, add_ticket, claim, find_ticket, is_dead, leases, remove, tickets
 
 _RUNNER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "runner", "__main__.py")
+
+
+# How often a run is tried whose runner dies before the job starts: one that cannot work must not be tried for ever.
+_ATTEMPTS = 3
 
 
 def step() -> None:
@@ -90,13 +95,25 @@ def _queue_again(paths: QueuePaths, run: RunPaths, run_id: str, status: Dict[str
     from espalier.lifecycle.collect import remove_working_copy
 
     remove_working_copy(run)
-    if status["state"] != states.QUEUED:
-        move(run, status, states.QUEUED)
-    add_ticket(paths, run_id, run.root)
+    attempt = int(status.get("attempt", 1))
+    if attempt >= _ATTEMPTS:
+        message = f"The runner died {attempt} times before the job was started."
+        finish(run, status, states.FAILED, plain_error("prepare_failed", message, log_tail(run.runner_log)))
+        return
+    move(run, status, states.QUEUED, attempt=attempt + 1)
+    if find_ticket(paths, run_id) is None:  # there is one if we were killed here before
+        add_ticket(paths, run_id, run.root)
 
 
 def _start(paths: QueuePaths, ticket: Ticket) -> bool:
     """Start one queued run; False if there was nothing to start."""
+    try:
+        return _start_one(paths, ticket)
+    except (OSError, EspalierError):
+        return False  # its workspace takes no file just now: it waits, and the others go on
+
+
+def _start_one(paths: QueuePaths, ticket: Ticket) -> bool:
     run = RunPaths(ticket.run_dir)
     try:
         status = read_status(run)

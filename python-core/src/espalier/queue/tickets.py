@@ -69,8 +69,11 @@ def find_ticket(paths: QueuePaths, run_id: str) -> Optional[str]:
 def claim(paths: QueuePaths, ticket: Ticket) -> Optional[int]:
     """Turn a ticket into a lease by rename; returns the open, locked lease, or None if somebody still holds it."""
     path = paths.lease(ticket.run_id)
+    if os.path.exists(path) and not is_dead(path):
+        remove(ticket.path)  # a second ticket of a run that is being executed
+        return None
     os.replace(ticket.path, path)
-    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    fd = posix.open_lockable(path)
     if posix.try_lock(fd):
         return fd
     os.close(fd)
@@ -81,7 +84,7 @@ def open_lease(paths: QueuePaths, run_id: str, run_dir: str) -> int:
     """A lease that takes no slot, for an interactive run; the caller holds it by keeping the descriptor open."""
     path = paths.lease(run_id)
     write_file(path, dump_record({"format": 1, "run_id": run_id, "run_dir": run_dir, "slots": 0}), mode=0o600)
-    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    fd = posix.open_lockable(path)
     posix.lock(fd)
     return fd
 

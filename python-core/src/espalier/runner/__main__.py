@@ -6,6 +6,7 @@ descriptor.
 """
 
 import os
+import signal
 import sys
 import time
 from typing import Any, Dict, List, Tuple
@@ -28,13 +29,23 @@ def main(run_dir: str, lease_fd: int) -> None:
     os.set_inheritable(lease_fd, False)
     run = RunPaths(run_dir)
     try:
-        execute(run, lease_fd)
+        if _is_ours(run):
+            execute(run, lease_fd)
     except Exception as error:
-        import traceback
-
-        traceback.print_exc()
-        _fail(run, "prepare_failed", f"The run could not be prepared: {error}")
+        _fail_by(run, error)
     release(run, lease_fd)
+
+
+def _is_ours(run: RunPaths) -> bool:
+    """Whether no other runner has or had this run. The queue hands it out once, but two queues may know it: two
+    sessions with different state folders, or a state folder that was deleted. The lock lasts as long as we do."""
+    fd = os.open(run.spec, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        alone = posix.try_lock(fd)
+    except OSError:  # a file system without locks
+        alone = True
+    status = read_status(run)
+    return alone and not status.get("started_at") and not states.is_final(status["state"])
 
 
 def execute(run: RunPaths, lease_fd: int) -> None:
@@ -70,8 +81,12 @@ def execute(run: RunPaths, lease_fd: int) -> None:
     from espalier.lifecycle.finish import finish_job
     from espalier.runner.guardian import start_guardian
 
-    guardian = start_guardian(job, spec["id"], lambda: _take_over(run, lease_fd))
-    outcome = watch.watch(run, job, started, spec.get("max_run_duration_seconds"))
+    try:
+        guardian = start_guardian(job, spec["id"], lambda: _take_over(run, lease_fd))
+        outcome = watch.watch(run, job, started, spec.get("max_run_duration_seconds"))
+    except BaseException:  # nobody would watch it any more
+        posix.kill_group(job, signal.SIGKILL)
+        raise
     finish_job(run, status, outcome)
     guardian.dismiss()
 
@@ -98,6 +113,20 @@ def _take_over(run: RunPaths, lease_fd: int) -> None:
     if not states.is_final(status["state"]):
         finish_lost(run, status)
     release(run, lease_fd)
+
+
+def _fail_by(run: RunPaths, error: Exception) -> None:
+    """Record what went wrong in the runner itself; never raises, the queue has to go on."""
+    import traceback
+
+    traceback.print_exc()
+    try:
+        if read_status(run).get("started_at"):
+            _fail(run, "runner_lost", f"The runner failed while the job ran: {error}")
+        else:
+            _fail(run, "prepare_failed", f"The run could not be prepared: {error}")
+    except Exception:  # the run's folder was deleted, or cannot be written
+        traceback.print_exc()
 
 
 def _fail(run: RunPaths, code: str, message: str) -> None:

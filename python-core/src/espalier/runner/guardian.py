@@ -3,6 +3,7 @@
 It is a fork of the runner, waits on a pipe, and acts only when the pipe closes without a farewell.
 """
 
+import contextlib
 import os
 import signal
 from typing import Callable
@@ -19,7 +20,8 @@ class Guardian:
 
     def dismiss(self) -> None:
         """Say farewell: the run has its final state."""
-        os.write(self._pipe, b"x")
+        with contextlib.suppress(BrokenPipeError):  # somebody killed it
+            os.write(self._pipe, b"x")
         os.close(self._pipe)
         os.waitpid(self.pid, 0)
 

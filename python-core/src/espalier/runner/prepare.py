@@ -2,10 +2,8 @@
 
 import os
 import re
-import shutil
 from typing import Any, Dict, Optional
 
-from espalier.lifecycle.collect import merge_folder
 from espalier.paths import RunPaths
 from espalier.records import read_record
 
@@ -39,8 +37,11 @@ def link_kept_folders(run: RunPaths) -> None:
     for name, home in (("outputs", run.outputs), ("logs", run.logs)):
         path = os.path.join(run.work, name)
         if os.path.isdir(path) and not os.path.islink(path):  # the snapshot brought some (`!outputs/`)
+            from espalier.adapters.files import remove_tree
+            from espalier.lifecycle.collect import merge_folder
+
             merge_folder(path, home, [])
-            shutil.rmtree(path)
+            remove_tree(path)
         if not os.path.lexists(path):  # a file or link of that name is the user's own
             os.symlink(home, path)
 

@@ -77,10 +77,7 @@ def _why_stop(run: RunPaths, seconds: float, limit: Optional[float]) -> Optional
 
 
 def _reap(pid: int) -> Optional[int]:
-    try:
-        done, status = os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        return 0
+    done, status = os.waitpid(pid, os.WNOHANG)
     return status if done else None
 
 

@@ -19,6 +19,8 @@ Summary = Tuple[Dict[str, Any], bool]
 _VERSION = 1
 # A shard changed this recently may change again within the clock's granularity: look at it again, seconds.
 _SUSPECT_SECONDS = 2.0
+# How long to wait for another reader's refresh.
+_PATIENCE_SECONDS = 10.0
 
 
 def cache_folder() -> str:
@@ -56,18 +58,20 @@ class RunIndex:
             return self._refreshed()
 
     def _refreshed(self) -> List[Dict[str, Any]]:
-        with self._connect() as database:
-            database.execute("BEGIN IMMEDIATE")
-            self._refresh(database)
+        database = self._connect()
+        try:
+            if _begin(database):
+                self._refresh(database)
             rows = [json.loads(row) for (row,) in database.execute("SELECT row FROM runs")]
-            database.execute("COMMIT")
-        database.close()
+            database.commit()
+        finally:
+            database.close()
         return sorted(rows, key=lambda row: (row["created_at"] or "", row["run_id"]), reverse=True)
 
     def _connect(self) -> sqlite3.Connection:
         try:
             os.makedirs(os.path.dirname(self._file), exist_ok=True)
-            database = sqlite3.connect(self._file, timeout=10, isolation_level=None)
+            database = sqlite3.connect(self._file, timeout=_PATIENCE_SECONDS, isolation_level=None)
             database.execute("PRAGMA synchronous=OFF")  # losing it costs a rebuild, nothing else
             self._create(database)
         except (OSError, sqlite3.OperationalError):
@@ -80,7 +84,9 @@ class RunIndex:
     @staticmethod
     def _create(database: sqlite3.Connection) -> None:
         (version,) = database.execute("PRAGMA user_version").fetchone()
-        if version not in (0, _VERSION):
+        if version == _VERSION:
+            return
+        if version != 0:
             raise sqlite3.DatabaseError("layout of another version")
         database.execute("CREATE TABLE IF NOT EXISTS shards (name TEXT PRIMARY KEY, mtime INTEGER, seen REAL)")
         database.execute(
@@ -132,6 +138,17 @@ class RunIndex:
         )
 
 
+def _begin(database: sqlite3.Connection) -> bool:
+    """Begin a refresh; False when another reader has been at one for so long that its last commit must do."""
+    try:
+        database.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        if "locked" not in str(error):
+            raise
+        return False
+    return True
+
+
 def _list(folder: str) -> Iterable[str]:
     try:
         return os.listdir(folder)
@@ -142,7 +159,7 @@ def _list(folder: str) -> Iterable[str]:
 def _signature(folder: str) -> str:
     """Changes with every commit to the run, and while it runs with every event."""
     parts = []
-    for name in ("status.json", "meta.json", "requests/cancel.json"):
+    for name in ("spec.json", "status.json", "meta.json", "requests/cancel.json"):
         try:
             stat = os.stat(os.path.join(folder, name))
             parts.append(f"{stat.st_mtime_ns}.{stat.st_size}.{stat.st_ino}")

@@ -30,9 +30,11 @@ def build_folder(paths: WorkspacePaths, spec: Dict[str, Any], records: Dict[str,
             mode = 0o600 if name == "env.json" else 0o666
             write_file(os.path.join(folder, name), dump_record(record), sync=True, mode=mode)
         sync_folder(folder)
-    except OSError as error:
+    except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
-        raise cannot_write(paths, error) from error
+        if isinstance(error, OSError):
+            raise cannot_write(paths, error) from error
+        raise
     return folder
 
 
@@ -49,7 +51,11 @@ def _make_shard(paths: WorkspacePaths, shard: str) -> None:
 def place_folder(paths: WorkspacePaths, folder: str, run_id: str) -> RunPaths:
     """Move a built run folder home; from here on the run exists, whatever happens to us."""
     run = paths.run(run_id)
-    os.rename(folder, run.root)
+    try:
+        os.rename(folder, run.root)
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise cannot_write(paths, error) from error
     sync_folder(run.shard)
     return run
 

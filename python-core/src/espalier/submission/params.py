@@ -47,6 +47,8 @@ def script_arguments(params: Mapping[str, Any], logical: Tuple[str, str]) -> Tup
     arguments: List[str] = []
     record: Dict[str, Any] = {}
     for name, value in params.items():
+        if not isinstance(name, str):
+            raise EspalierError("bad_name", f"script_params: {name!r} is no name.", "Names are text.")
         option = name if name.startswith("-") else "--" + name
         label = check_label("script parameter", option.lstrip("-"))
         arguments.append(option)

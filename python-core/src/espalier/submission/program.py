@@ -39,7 +39,8 @@ def program(config: ScriptRunConfig, inputs: List[Dict[str, Any]], path: str) ->
     if config.entry_script is None:
         command = _command(config.command or [], path)
         shell = isinstance(config.command, str)
-        return Program("command", command if shell else command + arguments, arguments, params, "other")
+        # a shell gives what follows the command string's own name to it as $1, $2, ... and "$@"
+        return Program("command", command + ["sh"] * shell * bool(arguments) + arguments, arguments, params, "other")
     start = _interpreter(config, config.entry_script, language, path)
     return Program("script", start + arguments, arguments, params, language)
 

@@ -1,5 +1,6 @@
 """The files of a run: listed, read and stored, never by way of a link out of the run."""
 
+import errno
 import os
 import shutil
 import stat
@@ -22,12 +23,12 @@ def file_names(run: RunPaths) -> List[str]:
 
 
 def _walk(folder: str, prefix: str) -> Iterator[Tuple[str, str]]:
-    pending = [(folder, prefix)]
+    pending = [] if os.path.islink(folder) else [(folder, prefix)]
     while pending:
         here, name = pending.pop()
         try:
             entries = list(os.scandir(here))
-        except (FileNotFoundError, NotADirectoryError):
+        except OSError:  # gone, not ours to read, or deeper than a path may be long
             continue
         for entry in entries:
             relative = f"{name}/{entry.name}"
@@ -50,24 +51,20 @@ def open_artifact(run: RunPaths, name: str) -> int:
         raise _missing(run, name)
     try:
         return _open_below(run.root, parts)
-    except FileNotFoundError:
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENAMETOOLONG):
+            raise _unsafe(run, name, error) from error
         if parts[0] in ("outputs", "logs") and os.path.isdir(run.work):
             try:
                 return _open_below(run.work, parts)
             except OSError:
                 pass
         raise _missing(run, name) from None
-    except OSError as error:
-        raise EspalierError(
-            "artifact_unsafe",
-            f"{name} of this run is no plain file inside its folder ({error.strerror}).",
-            "It is a link or a device; look at the run's folder yourself if you trust it.",
-            path=os.path.join(run.root, name),
-        ) from error
 
 
 def _open_below(root: str, parts: List[str]) -> int:
     folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    owner = os.fstat(folder).st_uid
     try:
         for part in parts[:-1]:
             flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -78,9 +75,13 @@ def _open_below(root: str, parts: List[str]) -> int:
         fd = os.open(parts[-1], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     finally:
         os.close(folder)
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
+    opened = os.fstat(fd)
+    if not stat.S_ISREG(opened.st_mode):
         os.close(fd)
         raise OSError(0, "not a regular file")
+    if opened.st_nlink > 1 and opened.st_uid != owner:  # a hard link to what is not the run's
+        os.close(fd)
+        raise OSError(0, "another user's file")
     return fd
 
 
@@ -91,7 +92,7 @@ def checked_parts(name: str) -> List[str]:
         EspalierError: `bad_name` (absolute, `..`, empty parts, backslashes, control characters).
     """
     parts = name.split("/")
-    bad = not name or "\\" in name or any(part in ("", ".", "..") for part in parts)
+    bad = not name or not _is_encodable(name) or "\\" in name or any(part in ("", ".", "..") for part in parts)
     if bad or any(ord(char) < 32 or ord(char) == 127 for char in name):
         raise EspalierError(
             "bad_name",
@@ -99,6 +100,13 @@ def checked_parts(name: str) -> List[str]:
             "Names are relative paths with `/`, as get_run_file_names() lists them.",
         )
     return parts
+
+
+def _is_encodable(name: str) -> bool:
+    try:
+        return bool(os.fsencode(name))
+    except UnicodeEncodeError:
+        return False
 
 
 def download(run: RunPaths, name: str, destination: str) -> str:
@@ -143,6 +151,15 @@ def upload(run: RunPaths, name: str, source: str) -> None:
         raise EspalierError("artifact_unsafe", f"{'/'.join(parts)} lies behind a link that leaves the run's folder.")
     os.makedirs(home, exist_ok=True)
     shutil.copyfile(source, target)
+
+
+def _unsafe(run: RunPaths, name: str, error: OSError) -> EspalierError:
+    return EspalierError(
+        "artifact_unsafe",
+        f"{name} of this run is no plain file inside its folder ({error.strerror}).",
+        "It is a link or a device; look at the run's folder yourself if you trust it.",
+        path=os.path.join(run.root, name),
+    )
 
 
 def _missing(run: RunPaths, name: str) -> EspalierError:

@@ -6,7 +6,7 @@ from espalier.errors import EspalierError
 from espalier.paths import RunPaths
 from espalier.tracking.events import read_events, with_payload
 from espalier.types import Frame, as_kind, common_kind
-from espalier.values import from_json
+from espalier.values import from_json, is_cell
 
 _TYPES = frozenset({"metric", "list", "row", "table", "image"})
 
@@ -37,6 +37,9 @@ def history_frame(run: RunPaths, name: Optional[str] = None) -> Frame:
     `value` is logical, integer or double where all values are of that kind, text otherwise.
     """
     events = [e for e in read_events(run) if e["type"] == "metric" and (name is None or e.get("name") == name)]
+    for event in events:
+        if not is_cell(event) or not isinstance(event.get("name"), str):
+            raise EspalierError("damaged", f"An event of {run.root} lacks what its type needs: {event!r:.200}.")
     kind = common_kind(events)
     columns = {
         "name": [event["name"] for event in events],
@@ -50,7 +53,8 @@ def history_frame(run: RunPaths, name: Optional[str] = None) -> Frame:
 def read_params(run: RunPaths) -> Dict[str, Dict[str, Any]]:
     """Parameters the script declared with `job_params()`: name -> `{"kind", "value"}`, the last one of a name."""
     events = read_events(run)
-    return {e["name"]: {"kind": e["kind"], "value": e["value"]} for e in events if e["type"] == "param"}
+    found = [event for event in events if event["type"] == "param" and isinstance(event.get("name"), str)]
+    return {event["name"]: {"kind": event.get("kind"), "value": event.get("value")} for event in found}
 
 
 def read_warnings(run: RunPaths) -> List[str]:

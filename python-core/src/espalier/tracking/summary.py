@@ -1,7 +1,7 @@
 """One run as one row: what lists of runs show."""
 
 import os
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, List, Mapping, Tuple
 
 from espalier import states
 from espalier.errors import EspalierError
@@ -10,36 +10,69 @@ from espalier.lifecycle.summary import last_metrics
 from espalier.paths import RunPaths
 from espalier.records import read_record
 from espalier.tracking.metrics import read_params
+from espalier.values import is_cell
 
-_FROM_SPEC = ("experiment", "type", "created_at", "target", "host", "user", "parent", "params", "reuse_key")
-_FROM_STATUS = ("started_at", "ended_at", "duration_seconds", "exit_code")
+_FROM_SPEC = {
+    **{name: str for name in ("experiment", "type", "created_at", "target", "host", "user", "parent", "reuse_key")},
+    "params": dict,
+}
+_FROM_STATUS = {"started_at": str, "ended_at": str, "duration_seconds": (int, float), "exit_code": int}
+_FROM_META = {"display_name": str, "tags": dict, "properties": dict}
 
 
 def summarise(folder: str) -> Tuple[Dict[str, Any], bool]:
     """A run's row, and whether the run is finished. A damaged run gives a row that says so."""
     run = RunPaths(folder)
-    row: Dict[str, Any] = {"run_id": os.path.basename(folder), "display_name": None, "tags": {}, "properties": {}}
-    row.update({key: None for key in _FROM_SPEC + _FROM_STATUS}, params={}, metrics={}, error=None)
+    row = _empty_row(os.path.basename(folder))
     try:
-        spec, status, meta = read_record(run.spec), read_status(run), read_record(run.meta)
+        _take(row, read_record(run.spec), _FROM_SPEC)
+        status = read_status(run)
+        _take(row, status, _FROM_STATUS)
+        _take(row, read_record(run.meta), _FROM_META)
     except FileNotFoundError as error:
         return {**row, "status": states.DAMAGED, "error": f"{error.filename} is missing."}, False
     except EspalierError as error:
         word = states.UNREADABLE if error.code == "newer_format" else states.DAMAGED
         return {**row, "status": word, "error": error.message}, False
-    row.update({key: spec.get(key) for key in _FROM_SPEC}, **{key: status.get(key) for key in _FROM_STATUS})
-    row.update({key: meta.get(key) for key in ("display_name", "tags", "properties")})
     finished = states.is_final(status["state"])
     canceling = not finished and os.path.exists(run.cancel)
     row["status"] = states.CANCEL_REQUESTED if canceling else status["state"]
     row["error"] = (status.get("error") or {}).get("message")
-    row["metrics"] = status.get("metrics") if "metrics" in status else last_metrics(run) or {}
+    found = status["metrics"] if isinstance(status.get("metrics"), dict) else last_metrics(run) or {}
+    row["metrics"] = {name: cell for name, cell in found.items() if is_cell(cell)}
     _add_params(run, row)
     return row, finished
 
 
+def _empty_row(run_id: str) -> Dict[str, Any]:
+    row: Dict[str, Any] = {key: None for key in ("run_id", *_FROM_SPEC, *_FROM_STATUS, *_FROM_META)}
+    # the id tells the experiment of a run whose definition cannot be read
+    row.update(run_id=run_id, experiment=run_id.rsplit("_", 2)[0], tags={}, properties={}, params={}, metrics={})
+    return {**row, "error": None}
+
+
+def _take(row: Dict[str, Any], record: Dict[str, Any], fields: Mapping[str, Any]) -> None:
+    """Copy fields into a row. One of another type than documented is damage: tables could not be made of it."""
+    for name, kind in fields.items():
+        value = record.get(name)
+        texts = not isinstance(value, dict) or name == "params" or all(isinstance(v, str) for v in value.values())
+        if value is not None and not (isinstance(value, kind) and texts):
+            raise EspalierError("damaged", f"The field {name} of {row['run_id']} cannot be {value!r:.100}.")
+        if value is not None:
+            row[name] = value
+
+
 def _add_params(run: RunPaths, row: Dict[str, Any]) -> None:
     try:
-        row["params"] = {**(row["params"] or {}), **read_params(run)}
+        params = {**row["params"], **read_params(run)}
     except EspalierError as error:
-        row["error"] = row["error"] or error.message
+        params, row["error"] = row["params"], row["error"] or error.message
+    row["params"] = {name: value for name, value in params.items() if all(map(is_cell, _cells(value)))}
+
+
+def _cells(value: Any) -> List[Any]:
+    """The single values of a parameter: itself, or those of a vector (`script_params`: a list; `param` events: one
+    kind and a list)."""
+    if isinstance(value, dict) and isinstance(value.get("value"), list):
+        return [{"kind": value.get("kind"), "value": item} for item in value["value"]]
+    return value if isinstance(value, list) else [value]

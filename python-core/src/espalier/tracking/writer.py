@@ -1,5 +1,6 @@
 """The Python writer of event logs. Runs inside jobs: standard library only, Python 3.8 or later."""
 
+import errno
 import json
 import os
 import socket
@@ -56,24 +57,34 @@ class EventWriter:
         with self._lock:
             if self._pid != os.getpid():
                 self._open()
-            line = f'{{"type":"{kind}","seq":{self._seq},"time":{time.time():.6f},{body}}}\n'
-            self._seq += 1
-            os.write(self._fd, line.encode("utf-8", "backslashreplace"))
+            self._write(kind, body)
+
+    def _write(self, kind: str, body: str) -> None:
+        line = f'{{"type":"{kind}","seq":{self._seq},"time":{time.time():.6f},{body}}}\n'
+        data = line.encode("utf-8", "backslashreplace")
+        written = os.write(self._fd, data)
+        if written < len(data):  # the disk is full: half a line would spoil the next one
+            os.ftruncate(self._fd, os.fstat(self._fd).st_size - written)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._seq += 1
 
     def _append_payload(self, kind: str, fields: Dict[str, Any]) -> None:
+        rest = {key: value for key, value in fields.items() if key != "name"}
+        data = _encode(rest).encode("utf-8", "backslashreplace")
+        os.makedirs(self._run.payloads, exist_ok=True)
         with self._lock:
             if self._pid != os.getpid():
                 self._open()
+            # one critical section: the payload's name holds the sequence number of its line
             relative = f"payloads/{self._name}-{self._seq}.json"
-        rest = {key: value for key, value in fields.items() if key != "name"}
-        os.makedirs(self._run.payloads, exist_ok=True)
-        data = _encode(rest).encode("utf-8", "backslashreplace")
-        replace_file(os.path.join(self._run.root, relative), data, self._run.payloads)
-        self._append(kind, f'"name":{_encode(fields["name"])},"payload":"{relative}"')
+            replace_file(os.path.join(self._run.root, relative), data, self._run.payloads)
+            self._write(kind, f'"name":{_encode(fields["name"])},"payload":"{relative}"')
 
     def _open(self) -> None:
-        self._pid, self._seq = os.getpid(), 0
-        self._name = f"py-{self._pid}-{os.urandom(4).hex()}"
+        if self._pid == 0:
+            os.register_at_fork(after_in_child=self._after_fork)
+        pid = os.getpid()
+        self._name = f"py-{pid}-{os.urandom(4).hex()}"
         os.makedirs(self._run.events, exist_ok=True)
         path = os.path.join(self._run.events, self._name + ".jsonl")
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o666)
@@ -81,8 +92,12 @@ class EventWriter:
             "type": "writer",
             "format": FORMAT,
             "writer": self._name,
-            "pid": self._pid,
+            "pid": pid,
             "host": socket.gethostname(),
             "time": round(time.time(), 6),
         }
         os.write(self._fd, _encode(header).encode() + b"\n")
+        self._pid, self._seq = pid, 0
+
+    def _after_fork(self) -> None:
+        self._lock = threading.Lock()  # another thread may have held it
