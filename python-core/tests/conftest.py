@@ -1,0 +1,96 @@
+"""What the tests share: a workspace of its own for each, with its queue and cache, and nothing left running."""
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, List
+
+import pytest
+from espalier import Experiment, Run, ScriptRunConfig, Workspace
+
+
+def processes_that_name(text: str) -> List[int]:
+    """Processes with a text in their arguments or environment: runners, jobs and helpers of one test."""
+    found = []
+    for name in os.listdir("/proc") if os.path.isdir("/proc/self") else []:
+        try:
+            data = b"".join(Path("/proc", name, part).read_bytes() for part in ("cmdline", "environ"))
+        except OSError:
+            continue
+        if name.isdigit() and int(name) != os.getpid() and os.fsencode(text) in data:
+            found.append(int(name))
+    return found
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder with a queue and a cache of its own; whatever a test started is killed after it."""
+    monkeypatch.setenv("ESPALIER_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("ESPALIER_CACHE_DIR", str(tmp_path / "cache"))
+    yield tmp_path
+    for _ in range(5):  # a killed runner's guardian may be starting the next
+        left = processes_that_name(str(tmp_path))
+        for pid in left:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except OSError:
+                continue
+        if not left:
+            return
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def workspace(home: Path) -> Workspace:
+    return Workspace.create("ws", str(home))
+
+
+@pytest.fixture
+def experiment(workspace: Workspace) -> Experiment:
+    return Experiment(workspace, "exp")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def submit(experiment: Experiment) -> Callable[..., Run]:
+    """Submit a shell line (a string) or a program (a list), without a snapshot."""
+
+    def submit_command(command: Any, **fields: Any) -> Run:
+        return experiment.submit(ScriptRunConfig(command=command, **fields))
+
+    return submit_command
+
+
+@pytest.fixture
+def reach() -> Callable[..., None]:
+    """Wait until a run is in one of some states, or a condition holds."""
+
+    def reach_state(wanted: Any, *words: str, seconds: float = 10.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not (wanted() if callable(wanted) else wanted.get_status() in words):
+            seen = "" if callable(wanted) else wanted.get_status()
+            assert time.monotonic() < deadline, f"still {seen} after {seconds} s"
+            time.sleep(0.005)
+
+    return reach_state
+
+
+@pytest.fixture
+def ended() -> Callable[..., Dict[str, Any]]:
+    """Wait for a run's end and return its details."""
+
+    def wait(run: Run, seconds: float = 20.0) -> Dict[str, Any]:
+        deadline = time.monotonic() + seconds
+        while not run.follow(1 << 60, 0.2)["final"]:
+            assert time.monotonic() < deadline, f"{run.id} is still {run.get_status()} after {seconds} s"
+        details: Dict[str, Any] = run.get_details()
+        return details
+
+    return wait
