@@ -142,8 +142,8 @@ named_strings <- function(x, arg) {
   check_names_once(names(x), arg)
   lapply(as.list(x), function(value) {
     if (!is.atomic(value) || length(value) != 1L || is.na(value)) abort_argument(arg, "made of single values", value)
-    if (is.numeric(value) && !is.object(value)) format(value, scientific = FALSE, digits = 15, trim = TRUE) else
-      as.character(value)
+    # (numbers as parameters are written, whatever the options say)
+    if (is.numeric(value) && !is.object(value) && is.finite(value)) json_value(as.vector(value)) else as.character(value)
   })
 }
 

@@ -51,7 +51,8 @@ tell_how_to_come_back <- function(run, display) {
   display$end()
   say(c(
     i = "Stopped watching; run {.val {run$id}} goes on.",
-    " " = "Come back: {.code wait_for_run_completion(run)}; from a new session first {.code run <- get_run(ws, \"{run$id}\")}",
+    " " = "Come back: {.code wait_for_run_completion(run)}",
+    " " = "From a new session: {.code run <- get_run(ws, \"{run$id}\")}",
     " " = "Stop it: {.code cancel_run(run)}"
   ))
 }

@@ -19,6 +19,7 @@ end_all_runs <- function(ws) {
   runs <- tryCatch(list_runs(ws), espalier_error = function(e) NULL)
   for (id in runs$run_id[runs$status %in% c("Queued", "Preparing", "Starting", "Running")]) {
     cancel_run(get_run(ws, id))
+    ended(get_run(ws, id))
   }
 }
 
@@ -53,6 +54,9 @@ log_of <- function(run) {
 }
 
 output_of <- function(run, name) file.path(run$run_dir, "outputs", name)
+
+# (The runner removes its own log, if empty, a moment after the run's end.)
+files_of <- function(run) setdiff(get_run_file_names(run), "system_logs/runner.log")
 
 cause_of <- function(run) get_run_details(run)$error
 
@@ -106,4 +110,11 @@ steady <- function(lines) {
   lines <- gsub("sha256:[0-9a-f]{64}", "<digest>", lines)
   lines <- gsub("/[^ \"']*/(workspace|project)-[^/ \"']*", "<\\1>", lines)
   gsub("/[^ \"']*/Rscript", "Rscript", lines)
+}
+
+# An object saved for another process: the file.
+saved <- function(x, env = parent.frame()) {
+  file <- withr::local_tempfile(fileext = ".rds", .local_envir = env)
+  saveRDS(x, file)
+  file
 }

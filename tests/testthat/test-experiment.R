@@ -1,0 +1,172 @@
+# Submitting: what is refused, and lists of runs, damaged ones too.
+
+# What a refusal must leave as it was: all but contents that a snapshot has stored, and the experiment's own record.
+created_in <- function(ws) {
+  grep("^(snapshots|experiments)(/|$)", tree_of(ws$path)$name, value = TRUE, invert = TRUE)
+}
+
+refused_unchanged <- function(ws, code, class, pattern = NULL) {
+  before <- created_in(ws)
+  expect_error(code, pattern, class = paste0("espalier_error_", class))
+  expect_identical(created_in(ws), before)
+}
+
+test_that("what cannot run is refused before anything is created", {
+  ws <- local_workspace()
+  folder <- local_project(train.R = "1", "sub/x.R" = "1", secret.R = "1", .espalierignore = "secret.R")
+  exp <- experiment(ws, "e")
+  submit <- function(...) submit_experiment(exp, estimator(...))
+  refused_unchanged(ws, submit("/no/such/folder", entry_script = "train.R"), "source_missing", "/no/such/folder")
+  refused_unchanged(ws, submit(file.path(folder, "train.R"), entry_script = "train.R"), "source_missing", "is a file")
+  refused_unchanged(ws, submit(folder, entry_script = "none.R"), "script_missing", "none\\.R.*train\\.R")
+  refused_unchanged(ws, submit(folder, entry_script = "sub"), "script_missing", "directory")
+  refused_unchanged(ws, submit(folder, entry_script = "../train.R"), "script_missing", "not inside")
+  refused_unchanged(ws, submit(folder, entry_script = "secret.R"), "script_missing", "secret\\.R.*espalierignore")
+  refused_unchanged(ws, submit_experiment(exp, script_run_config(command = c("no-such-program", "x"))),
+                    "interpreter_missing", "no-such-program")
+  refused_unchanged(ws, submit_experiment(exp, script_run_config(local_project("t.py" = "1"), "t.py", python = "/no/python")),
+                    "interpreter_missing", "/no/python")
+  refused_unchanged(ws, submit(folder, entry_script = "train.R", inputs = list(x = "/no/such/file")), "input_missing")
+  refused_unchanged(ws, submit(folder, entry_script = "train.R", inputs = list("a/b" = folder)), "bad_name")
+  expect_identical(nrow(list_runs(ws)), 0L)
+})
+
+test_that("a missing Rscript is told", {
+  ws <- local_workspace()
+  folder <- local_project(train.R = "1")
+  session <- session_context()
+  session$rscript <- "/no/such/Rscript"
+  before <- created_in(ws)
+  expect_error(
+    experiment(ws, "e")$submit_values(list(source_directory = folder, entry_script = "train.R", session = session),
+                                      empty_object(), FALSE),
+    "/no/such/Rscript", class = "espalier_error_interpreter_missing"
+  )
+  expect_identical(created_in(ws), before)
+})
+
+test_that("an unreadable file of the folder is named", {
+  ws <- local_workspace()
+  folder <- local_project(train.R = "1")
+  skip_if(!nzchar(Sys.which("mkfifo")), "no mkfifo here")
+  system2("mkfifo", shQuote(file.path(folder, "pipe")))
+  refused_unchanged(ws, submit_experiment(experiment(ws, "e"), estimator(folder, entry_script = "train.R")),
+                    "source_unreadable", "pipe")
+})
+
+test_that("runs are filtered by type, tags and properties, newest first, and stay a list", {
+  ws <- local_workspace()
+  exp <- experiment(ws, "e")
+  a <- ended(submit_experiment(exp, script_run_config(command = "true"), tags = list(k = "a", n = 1)))
+  b <- ended(submit_lines(ws, "1", experiment = "e", tags = list(k = "b", n = 1)))
+  ended(submit_command(ws, "true", experiment = "other"))
+  runs <- get_runs_in_experiment(exp)
+  expect_type(runs, "list")
+  expect_s3_class(runs, "espalier_runs")
+  expect_length(runs, 2L)
+  expect_true(all(vapply(runs, inherits, NA, "Run")))
+  expect_true(runs[[1]] == b && runs[[2]] == a)
+  expect_true(get_runs_in_experiment(exp, type = "command")[[1]] == a)
+  expect_true(get_runs_in_experiment(exp, tags = list(k = "a"))[[1]] == a)
+  expect_length(get_runs_in_experiment(exp, tags = list(n = 1)), 2L)
+  expect_length(get_runs_in_experiment(exp, type = "script", tags = list(k = "a")), 0L)
+  expect_length(get_runs_in_experiment(exp, properties = list(p = "x")), 0L)
+  frame <- as.data.frame(runs)
+  expect_identical(frame$run_id, c(b$id, a$id))
+  expect_s3_class(head(runs, 1L), "espalier_runs")
+  expect_identical(as.data.frame(runs[2])$run_id, a$id)
+  expect_output(print(runs), a$id)
+  expect_output(print(runs[0]), "No runs yet.")
+  expect_identical(class(as.data.frame(list_runs(exp))), "data.frame")
+  expect_identical(sort(list_runs(ws)$experiment), c("e", "e", "other"))
+})
+
+test_that("the printed table hides no column behind another of the same name", {
+  ws <- local_workspace()
+  run <- start_logging_run(experiment(ws, "e"))
+  log_metric_to_run("status", 0.5)
+  log_metric_to_run("lr", 0.25)
+  log_metric_to_run("text", paste0(strrep("x", 100), "END"))
+  set_run_tags(run, list(lr = "high", esc = "\033[31mred"))
+  complete_run(run)
+  local_reproducible_output(width = 300)
+  out <- capture.output(print(list_runs(ws)))
+  expect_match(out[1], "run_id +status +submitted +took +tag_lr +esc +metric_status +metric_lr +text")
+  expect_match(out[2], "Completed.*high.*0\\.5 +0\\.25 +x+\\.\\.\\.")
+  expect_false(any(grepl("\033|END", out)))
+})
+
+test_that("a long table prints its beginning and says how much there is", {
+  table <- structure(data.frame(run_id = sprintf("r%02d", 1:30), status = "Completed"),
+                     class = c("espalier_run_table", "data.frame"))
+  expect_output(print(table), "r20.*and 10 more")
+  expect_output(print(table, n = 3), "r03.*and 27 more")
+  expect_output(print(table[0, ]), "No runs yet.")
+  expect_output(print(table["run_id"]), "r01")
+})
+
+test_that("a run with damaged records is listed as Damaged, the others as they are", {
+  ws <- local_workspace()
+  runs <- lapply(1:4, function(i) ended(submit_command(ws, "true")))
+  writeLines("{ no json", file.path(runs[[1]]$run_dir, "status.json"))
+  file.remove(file.path(runs[[2]]$run_dir, "spec.json"))
+  record <- file.path(runs[[3]]$run_dir, "status.json")
+  writeLines(sub("\"format\": ?1", "\"format\": 99", readLines(record)), record)
+  table <- list_runs(ws)
+  status <- table$status[match(vapply(runs, function(run) run$id, ""), table$run_id)]
+  expect_identical(status, c("Damaged", "Damaged", "Unreadable", "Completed"))
+  expect_match(table$error[table$run_id == runs[[1]]$id], "status.json")
+  expect_error(get_run_status(runs[[1]]), "status.json", class = "espalier_error_damaged")
+  expect_error(get_run_status(runs[[3]]), class = "espalier_error_newer_format")
+  expect_error(wait_for_run_completion(runs[[1]]), class = "espalier_error_damaged")
+  expect_output(print(runs[[1]]), "not readable")
+  expect_output(print(table), "Damaged")
+  expect_true(get_run(ws, runs[[1]]$id) == runs[[1]])
+})
+
+test_that("a damaged event log is refused with file and line, the run still listed", {
+  ws <- local_workspace()
+  run <- ended(submit_lines(ws, c("library(espalier)", "for (i in 1:5) log_metric_to_run('x', i)")))
+  log <- list.files(file.path(run$run_dir, "events"), "^r-", full.names = TRUE)
+  lines <- readLines(log)
+  lines[4] <- "{\"type\":\"metric\",\"se"
+  writeLines(lines, log)
+  expect_error(get_run_metrics(run), paste0(basename(log), ".*4"), class = "espalier_error_damaged")
+  expect_error(get_run_metric_history(run), class = "espalier_error_damaged")
+  expect_identical(list_runs(ws)$status, "Completed")
+  expect_identical(get_run_status(run), "Completed")
+  cat("{\"type\":\"metric\",\"seq\":6,\"ti", file = log, append = TRUE)
+  lines[4] <- "{\"type\":\"of a later version\",\"seq\":2,\"time\":1}"
+  writeLines(lines, log)
+  cat("{\"type\":\"metric\",\"seq\":6,\"ti", file = log, append = TRUE)
+  expect_equal(get_run_metrics(run)$x, c(1, 2, 4, 5))
+})
+
+test_that("the index is rebuilt when it is deleted or garbage, and nothing is lost", {
+  ws <- local_workspace()
+  run <- ended(submit_command(ws, "true"))
+  before <- list_runs(ws)
+  index <- function() list.files(file.path(Sys.getenv("ESPALIER_CACHE_DIR"), "index"), full.names = TRUE)
+  expect_true(length(index()) > 0L)
+  unlink(index())
+  expect_identical(list_runs(ws), before)
+  for (file in index()) writeLines(strrep("garbage", 1000), file)
+  expect_identical(list_runs(ws), before)
+  expect_identical(list_runs(ws), before)
+})
+
+test_that("the limit of concurrent runs is kept", {
+  ws <- local_workspace()
+  before <- max_concurrent_runs()
+  withr::defer(max_concurrent_runs(before))
+  expect_error(max_concurrent_runs(0), class = "espalier_error_bad_argument")
+  expect_invisible(max_concurrent_runs(1))
+  expect_identical(as.numeric(max_concurrent_runs()), 1)
+  first <- submit_command(ws, c("sleep", "0.4"))
+  second <- submit_command(ws, "true")
+  expect_identical(get_run_status(second), "Queued")
+  expect_match(said_by(wait_for_run_completion(second)), "waits in the queue")
+  expect_identical(get_run_status(ended(first)), "Completed")
+  table <- list_runs(ws)
+  expect_true(table$started_at[table$run_id == second$id] >= table$ended_at[table$run_id == first$id])
+})

@@ -1,0 +1,127 @@
+# The exports as a whole: names, documentation, what they return.
+
+exports <- function() getNamespaceExports("espalier")
+
+test_that("no export shares a name with a package that every session has", {
+  for (package in c("base", "stats", "utils", "methods", "graphics", "grDevices")) {
+    expect_identical(intersect(exports(), getNamespaceExports(package)), character(), info = package)
+    expect_identical(intersect(exports(), ls(baseenv(), all.names = TRUE)), character())
+  }
+  expect_true(length(exports()) > 30L)
+})
+
+documented <- function() {
+  man <- test_path("..", "..", "man")
+  if (dir.exists(man)) {
+    lines <- unlist(lapply(list.files(man, "[.]Rd$", full.names = TRUE), readLines))
+    return(sub("^\\\\alias\\{(.*)\\}$", "\\1", grep("^\\\\alias\\{", lines, value = TRUE)))
+  }
+  names(readRDS(system.file("help", "aliases.rds", package = "espalier")))
+}
+
+test_that("every export is documented", {
+  aliases <- documented()
+  expect_true("workspace" %in% aliases)
+  expect_identical(setdiff(exports(), aliases), character())
+})
+
+# The ancestor's verbs of this version, with its arguments in its order; ours come after.
+ancestor <- list(
+  create_workspace = c("name", "auth", "subscription_id", "resource_group", "location", "create_resource_group",
+                       "friendly_name", "storage_account", "key_vault", "app_insights", "container_registry",
+                       "cmk_keyvault", "resource_cmk_uri", "hbi_workspace", "exist_ok", "show_output", "sku"),
+  get_workspace = c("name", "auth", "subscription_id", "resource_group"),
+  load_workspace_from_config = c("path", "file_name"),
+  write_workspace_config = c("workspace", "path", "file_name"),
+  list_workspaces = c("subscription_id", "resource_group"),
+  get_workspace_details = "workspace",
+  delete_workspace = c("workspace", "delete_dependent_resources", "no_wait"),
+  estimator = c("source_directory", "compute_target", "vm_size", "vm_priority", "entry_script", "script_params",
+                "cran_packages", "github_packages", "custom_url_packages", "custom_docker_image",
+                "image_registry_details", "use_gpu", "environment_variables", "shm_size", "max_run_duration_seconds",
+                "environment", "inputs"),
+  experiment = c("workspace", "name"),
+  get_runs_in_experiment = c("experiment", "type", "tags", "properties", "include_children"),
+  submit_experiment = c("experiment", "config", "tags"),
+  start_logging_run = c("experiment", "outputs", "snapshot_directory"),
+  get_run = c("experiment", "run_id"),
+  get_current_run = "allow_offline",
+  cancel_run = "run",
+  complete_run = "run",
+  wait_for_run_completion = c("run", "show_output"),
+  get_run_details = "run",
+  get_run_details_with_logs = "run",
+  get_run_file_names = "run",
+  get_run_metrics = c("run", "name", "recursive", "run_type", "populate"),
+  download_file_from_run = c("run", "name", "output_file_path"),
+  log_metric_to_run = c("name", "value", "run"),
+  log_list_to_run = c("name", "value", "description", "run"),
+  log_row_to_run = c("name", "description", "run", "..."),
+  log_table_to_run = c("name", "value", "description", "run"),
+  log_image_to_run = c("name", "path", "plot", "description", "run")
+)
+
+test_that("the ancestor's verbs have its arguments in its order", {
+  for (name in names(ancestor)) {
+    given <- names(formals(getExportedValue("espalier", name)))
+    expect_identical(utils::head(given, length(ancestor[[name]])), ancestor[[name]], info = name)
+  }
+})
+
+# Every class met in a value: attributes and elements too.
+classes_in <- function(x) {
+  if (is.environment(x)) return(class(x))
+  inner <- c(if (is.list(x)) unclass(x), attributes(x)[setdiff(names(attributes(x)), c("class", "names", "row.names"))])
+  unique(c(class(x), unlist(lapply(unname(inner), classes_in))))
+}
+
+test_that("no verb returns a Python object, and every export is tried", {
+  ws <- local_workspace()
+  folder <- withr::local_tempdir()
+  project <- local_project(train.R = c("library(espalier)", "log_table_to_run('t', data.frame(a = 1))", "cat('x')"))
+  exp <- experiment(ws, "e")
+  est <- estimator(project, entry_script = "train.R")
+  run <- submit_experiment(exp, est)
+  withr::local_dir(folder)
+  out <- suppressMessages(list(
+    wait_for_run_completion = wait_for_run_completion(run, show_output = FALSE), workspace = ws, experiment = exp,
+    estimator = est, submit_experiment = run, script_run_config = script_run_config(command = "true"),
+    create_workspace = create_workspace("c", path = folder), get_workspace = get_workspace("c", path = folder),
+    write_workspace_config = write_workspace_config(ws, path = folder),
+    load_workspace_from_config = load_workspace_from_config(folder), list_workspaces = list_workspaces(path = folder),
+    get_workspace_details = get_workspace_details(ws), list_experiments = list_experiments(ws), list_runs = list_runs(ws),
+    get_runs_in_experiment = get_runs_in_experiment(exp), get_run = get_run(exp, "latest"),
+    get_run_status = get_run_status(run), get_run_details = get_run_details(run),
+    get_run_details_with_logs = get_run_details_with_logs(run), get_run_metrics = get_run_metrics(run),
+    get_run_metric_history = get_run_metric_history(run), get_run_file_names = get_run_file_names(run),
+    download_file_from_run = download_file_from_run(run, "user_logs/std_log.txt"), set_run_tags = set_run_tags(run, list(a = 1)),
+    get_run_tags = get_run_tags(run), cancel_run = cancel_run(run), max_concurrent_runs = max_concurrent_runs(),
+    delete_workspace = delete_workspace(get_workspace("c", path = folder)), use_espalier = use_espalier(project),
+    start_logging_run = (mine <- start_logging_run(exp)), get_current_run = get_current_run(),
+    log_metric_to_run = log_metric_to_run("m", 1), log_list_to_run = log_list_to_run("l", 1:2),
+    log_row_to_run = log_row_to_run("r", a = 1), log_table_to_run = log_table_to_run("t", list(a = 1)),
+    log_image_to_run = log_image_to_run("i", plot = function() graphics::plot(1)), job_params = job_params(a = 1),
+    complete_run = complete_run(mine), fail_run = fail_run(start_logging_run(exp)), espalier_sitrep = espalier_sitrep()
+  ))
+  # (install_espalier() makes an environment; it has tests of its own)
+  expect_identical(sort(setdiff(exports(), names(out))), "install_espalier")
+  for (name in names(out)) expect_false(any(startsWith(classes_in(out[[name]]), "python.")), info = name)
+})
+
+test_that("the verbs do without packages that are not imported", {
+  skip_if_no_core()
+  folder <- withr::local_tempdir()
+  loaded <- in_other_r(function(folder) {
+    before <- loadedNamespaces()
+    ws <- espalier::create_workspace("w", path = folder, location = "x")
+    run <- espalier::submit_experiment(espalier::experiment(ws, "e"), espalier::script_run_config(command = "true"))
+    espalier::wait_for_run_completion(run)
+    utils::capture.output(print(run), print(espalier::list_runs(ws)))
+    setdiff(loadedNamespaces(), before)
+  }, list(folder))
+  expect_true(all(c("espalier", "cli", "reticulate") %in% loaded))
+  imports <- unique(unlist(tools::package_dependencies(
+    c("espalier"), utils::installed.packages(), c("Depends", "Imports", "LinkingTo"), recursive = TRUE
+  )))
+  expect_identical(setdiff(loaded, c("espalier", imports, rownames(utils::installed.packages(priority = "base")))), character())
+})

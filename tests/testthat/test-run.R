@@ -1,0 +1,139 @@
+# A run: found, asked, cancelled; and what a job may do with its own.
+
+test_that("runs are found by id and as the latest, in their experiment only", {
+  ws <- local_workspace()
+  exp <- experiment(ws, "e")
+  expect_error(get_run(exp, "latest"), "no runs yet", class = "espalier_error_run_missing")
+  expect_error(get_run(ws, "latest"), class = "espalier_error_run_missing")
+  first <- ended(submit_command(ws, "true", experiment = "e"))
+  second <- ended(submit_command(ws, "true", experiment = "e"))
+  other <- ended(submit_command(ws, "true", experiment = "other"))
+  expect_true(get_run(exp, "latest") == second)
+  expect_true(get_run(ws, "latest") == other)
+  expect_true(get_run(exp, first$id) == first)
+  expect_true(get_run(ws, other$id) == other)
+  expect_false(first == second)
+  expect_true(first != second)
+  expect_error(get_run(exp, other$id), "\"e\" has no run", class = "espalier_error_run_missing")
+  for (id in c("e_1_00000000", "../../x", "x", "e_1_0000000g", strrep("a", 1000))) {
+    expect_error(get_run(ws, id), class = "espalier_error_run_missing")
+    expect_error(get_run(exp, id), class = "espalier_error_run_missing")
+  }
+  expect_error(get_run(ws, ""), class = "espalier_error_bad_argument")
+  expect_identical(first$experiment_name, "e")
+})
+
+test_that("a run of a long-named experiment is found again", {
+  ws <- local_workspace()
+  exp <- experiment(ws, strrep("long-", 25))
+  run <- ended(submit_experiment(exp, script_run_config(command = "true")))
+  expect_true(get_run(exp, run$id) == run)
+})
+
+test_that("logging in a job loads no other package and starts no Python, nor does asking for its own run", {
+  ws <- local_workspace()
+  run <- ended(submit_lines(ws, c(
+    "base <- loadedNamespaces()", "library(espalier)", "p <- job_params(a = 1L)", "log_metric_to_run('x', 0.5)",
+    "log_list_to_run('l', 1:3)", "log_row_to_run('r', a = 1)", "log_table_to_run('t', data.frame(a = 1))",
+    "log_image_to_run('i', plot = function() plot(1))", "extra <- setdiff(loadedNamespaces(), base)",
+    "run <- get_current_run()", "log_metric_to_run('y', 1.5, run = run)",
+    "saveRDS(list(extra = extra, class = class(run), python = isNamespaceLoaded('reticulate'),",
+    "             maps = readLines('/proc/self/maps')), 'outputs/seen.rds')"
+  )))
+  seen <- readRDS(output_of(run, "seen.rds"))
+  expect_identical(seen$extra, "espalier")
+  expect_identical(seen$class, class(run))
+  expect_false(seen$python)
+  expect_true(any(grepl("libR", seen$maps)))
+  expect_false(any(grepl("libpython", seen$maps)))
+  expect_identical(get_run_metrics(run)[c("x", "y")], list(x = 0.5, y = 1.5))
+})
+
+test_that("forked workers of a job log too", {
+  ws <- local_workspace()
+  run <- ended(submit_lines(ws, c(
+    "library(espalier)", "log_metric_to_run('before', 0.5)",
+    "x <- parallel::mclapply(1:4, function(i) for (k in 1:50) log_metric_to_run('loss', i + k / 100, step = k), mc.cores = 2)",
+    "log_metric_to_run('after', 0.5)"
+  )))
+  expect_identical(get_run_status(run), "Completed")
+  expect_identical(sort(get_run_metrics(run)$loss), sort(as.vector(outer(1:50 / 100, 1:4, "+"))))
+  expect_identical(get_run_metrics(run)[c("before", "after")], list(before = 0.5, after = 0.5))
+  expect_true(length(list.files(file.path(run$run_dir, "events"), "^r-")) >= 3L)
+})
+
+test_that("a job without metrics, output or plots has none", {
+  ws <- local_workspace()
+  run <- ended(submit_lines(ws, "invisible(1)"))
+  expect_identical(get_run_status(run), "Completed")
+  expect_length(get_run_metrics(run), 0L)
+  expect_identical(nrow(get_run_metric_history(run)), 0L)
+  expect_identical(log_of(run), character())
+  expect_identical(files_of(run), "user_logs/std_log.txt")
+})
+
+test_that("warnings of a job are kept in order and printed with the details", {
+  ws <- local_workspace()
+  run <- ended(submit_lines(ws, c("warning('first \\u00e9')", "as.integer('x')", "invisible(suppressWarnings(as.integer('y')))")))
+  details <- get_run_details(run)
+  expect_identical(get_run_status(run), "Completed")
+  expect_match(unlist(details$warnings)[1], "first \u00e9")
+  expect_match(unlist(details$warnings)[2], "NAs introduced by coercion")
+  expect_length(unlist(details$warnings), 2L)
+  expect_output(print(details), "NAs introduced")
+})
+
+test_that("cancelling ends a run and its process group, once", {
+  ws <- local_workspace()
+  run <- submit_command(ws, "echo begun; sleep 300 & sleep 300; echo never")
+  expect_true(eventually(function() identical(tryCatch(log_of(run), error = identity, warning = identity), "begun")))
+  expect_true(cancel_run(run))
+  time <- system.time(said <- said_by(wait_for_run_completion(run, show_output = FALSE)))
+  expect_lt(time[["elapsed"]], 8)
+  expect_match(said, "Canceled")
+  expect_identical(get_run_status(run), "Canceled")
+  expect_false(cancel_run(run))
+  expect_identical(get_run_details(run)$error$code, "canceled")
+  expect_identical(log_of(run), "begun")
+  # (the job's processes have the run's id among their variables, its runner among its arguments)
+  expect_true(eventually(function() !any(grepl(run$id, system("ps -eo args eww", intern = TRUE), fixed = TRUE))))
+})
+
+test_that("a queued run is cancelled without ever being started", {
+  ws <- local_workspace()
+  before <- max_concurrent_runs()
+  withr::defer(max_concurrent_runs(before))
+  max_concurrent_runs(1)
+  holder <- submit_command(ws, c("sleep", "30"))
+  queued <- submit_command(ws, "echo started")
+  expect_true(cancel_run(queued))
+  expect_identical(get_run_status(queued), "Canceled")
+  expect_true(is.na(list_runs(ws)$started_at[1]))
+  cancel_run(holder)
+  ended(holder)
+})
+
+test_that("links out of a run are never followed", {
+  ws <- local_workspace()
+  run <- ended(submit_command(ws, "ln -s /etc/passwd outputs/link; mkfifo outputs/pipe; echo x > outputs/file"))
+  expect_true(all(c("outputs/link", "outputs/file") %in% get_run_file_names(run)))
+  target <- withr::local_tempfile()
+  expect_error(download_file_from_run(run, "outputs/link", target), class = "espalier_error_artifact_unsafe")
+  expect_error(download_file_from_run(run, "outputs/pipe", target), class = "espalier_error_artifact_unsafe")
+  for (name in c("/etc/passwd", "outputs/../spec.json", "outputs//file", "outputs\\file")) {
+    expect_error(download_file_from_run(run, name, target), class = "espalier_error_bad_name")
+  }
+  expect_error(download_file_from_run(run, "spec.json", target), class = "espalier_error_artifact_missing")
+  expect_false(file.exists(target))
+  expect_error(get_run_details_with_logs(run), NA)
+})
+
+test_that("what others wrote is printed without control sequences", {
+  ws <- local_workspace()
+  run <- submit_experiment(experiment(ws, "e"), script_run_config(command = "true"),
+                           tags = list(evil = "\u001b]0;title\u0007\u001b[31mred\u009b5m"))
+  ended(run)
+  out <- capture.output(print(run), print(get_run_details(run)), print(list_runs(ws)))
+  expect_true(any(grepl("red", out)))
+  expect_false(any(grepl("\u001b|\u0007|\u009b", out)))
+})
