@@ -4,7 +4,7 @@
 #' session, records everything in plain files, and hands the results back as R objects.
 #'
 #' @section Start here:
-#' `vignette("train-your-first-model", package = "espalier")` is the shortest way in;
+#' `vignette("first-model", package = "espalier")` is the shortest way in;
 #' [espalier_sitrep()] says whether everything is in place.
 #'
 #' @section Errors:

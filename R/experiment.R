@@ -56,41 +56,6 @@ submit_experiment <- function(experiment, config, tags = NULL, reuse = FALSE) {
   Run$new(identity = c(workspace = experiment$workspace$path, id = told$run_id))
 }
 
-#' What jobs of this session should find again
-#' @noRd
-session_context <- function(python = NULL, script = NULL) {
-  list(
-    client = paste("R", getRversion()),
-    environment = session_variables(),
-    rscript = file.path(R.home("bin"), "Rscript"),
-    r_version = as.character(getRversion()),
-    library_paths = as.list(.libPaths()),
-    r_package = find_installed(),
-    # (looked for only where it is needed: it starts a shell)
-    python = python %||% if (grepl("[.]py$", script %||% "", ignore.case = TRUE)) python_for_jobs()
-  )
-}
-
-# The variables as R has them now. (Sys.getenv() fails if one is no text in this locale: NULL, and the core takes them
-# as they were when Python started.)
-session_variables <- function() {
-  variables <- tryCatch(suppressWarnings(Sys.getenv()), error = function(e) NULL)
-  if (!is.null(variables)) as.list(variables[validUTF8(variables)])
-}
-
-# Where this package is installed; NULL under load_all(), for a source folder is no library.
-find_installed <- function() {
-  path <- getNamespaceInfo(topenv(), "path")
-  if (file.exists(file.path(path, "Meta", "package.rds"))) path
-}
-
-python_for_jobs <- function() {
-  chosen <- Sys.getenv("RETICULATE_PYTHON", NA)
-  if (!is.na(chosen) && nzchar(chosen) && file.exists(chosen)) return(chosen)
-  found <- unname(Sys.which("python3"))
-  if (nzchar(found)) found else "python3"
-}
-
 `%||%` <- function(x, y) if (is.null(x)) y else x
 
 #' Record a run from this session

@@ -152,8 +152,10 @@ python_unmet <- function(python) {
 #' @noRd
 run_quietly <- function(program, args) {
   if (!nzchar(program)) return(list(status = 127L, lines = character()))
+  # (with R's own folders in front, another Python than the system's would load the wrong libpython)
+  env <- paste0("LD_LIBRARY_PATH=", shQuote(library_path_before_r()))
   lines <- tryCatch(
-    suppressWarnings(system2(program, shQuote(args), stdout = TRUE, stderr = TRUE)),
+    suppressWarnings(system2(program, shQuote(args), stdout = TRUE, stderr = TRUE, env = env)),
     error = function(e) structure(conditionMessage(e), status = 127L)
   )
   status <- attr(lines, "status")

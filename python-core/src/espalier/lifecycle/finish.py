@@ -75,6 +75,8 @@ def plain_error(code: str, message: str, tail: Optional[List[str]] = None) -> Di
 def finish_lost(run: RunPaths, status: Dict[str, Any]) -> Dict[str, Any]:
     """The final state of a run whose runner died while the job ran."""
     message = "The process that ran this job was killed, and the job with it. It is not run again by itself."
+    if "collect_from" in status:  # an interactive run
+        message = "The session that recorded this run ended without completing it."
     return finish(run, status, states.FAILED, plain_error("runner_lost", message, log_tail(run.log)))
 
 

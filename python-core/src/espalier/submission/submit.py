@@ -18,7 +18,7 @@ from espalier.queue.home import allocator, queue_paths
 from espalier.queue.step import step_locked
 from espalier.queue.tickets import add_ticket
 from espalier.records import now_iso
-from espalier.snapshot.found import Excluded
+from espalier.snapshot.found import Excluded, Scan
 from espalier.snapshot.git import start_git
 from espalier.snapshot.mentions import mentioned_but_excluded
 from espalier.snapshot.take import Snapshot, scan_source, store_scan
@@ -51,6 +51,7 @@ def prepare(paths: WorkspacePaths, workspace_id: str, experiment: str, config: S
     check_name("experiment", experiment)
     source = _checked_source(config)
     script = checked_script(source, config.entry_script) if source and config.entry_script else None
+    inputs = resolve_inputs(config.inputs)
     git = start_git(source) if source else None
     snapshot: Optional[Snapshot] = None
     warnings: List[str] = []
@@ -58,9 +59,8 @@ def prepare(paths: WorkspacePaths, workspace_id: str, experiment: str, config: S
         scanned = scan_source(source)
         if script is not None:
             _refuse_excluded_script(scanned.why_excluded(script.replace(os.sep, "/")), script)
-            warnings = [mention.message for mention in mentioned_but_excluded(source, script, scanned)]
+            warnings = _not_found_by_the_job(source, script, scanned, inputs)
         snapshot = store_scan(paths, scanned)
-    inputs = resolve_inputs(config.inputs)
     config = replace(config, entry_script=script) if script else config
     around = surroundings(config, source, language_of(script))
     what = program(config, inputs, around.variables.get("PATH", os.defpath))
@@ -189,6 +189,13 @@ def _checked_source(config: ScriptRunConfig) -> Optional[str]:
         seen = "is a file" if os.path.exists(source) else "does not exist"
         raise EspalierError("source_missing", f"The source directory {source} {seen}.", "Correct source_directory.")
     return source
+
+
+def _not_found_by_the_job(source: str, script: str, scanned: Scan, inputs: List[Dict[str, Any]]) -> List[str]:
+    """A warning for each file the script names that is neither in the snapshot nor an input."""
+    given = [os.path.realpath(item["path"]) for item in inputs]
+    mentions = mentioned_but_excluded(source, script, scanned)
+    return [item.message for item in mentions if os.path.realpath(os.path.join(source, item.path)) not in given]
 
 
 def _refuse_excluded_script(why: Optional[Excluded], script: str) -> None:

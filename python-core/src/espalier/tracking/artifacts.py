@@ -34,7 +34,7 @@ def _walk(folder: str, prefix: str) -> Iterator[Tuple[str, str]]:
             relative = f"{name}/{entry.name}"
             if entry.is_dir(follow_symlinks=False):
                 pending.append((entry.path, relative))
-            else:
+            elif prefix != "system_logs" or entry.stat(follow_symlinks=False).st_size:
                 yield relative, entry.path
 
 
