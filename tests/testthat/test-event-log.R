@@ -36,7 +36,7 @@ test_that("a connection closed by the script is opened again, on the same file",
   close(.writers[[dir]]$con)
   other <- withr::local_tempfile()
   con <- file(other, open = "ab")
-  on.exit(close(con))
+  withr::defer(close(con))
   log_metric_to_run("x", 3)
   expect_identical(file.size(other), 0)
   expect_length(event_files(dir), 1)
