@@ -32,7 +32,8 @@
 #' @param display_name A title for people.
 #' @param arguments Character vector of further arguments, before the parameters.
 #' @param command Instead of a script: a character vector, program first, executed as it is; a single string with spaces
-#'   or signs of the shell (`|`, `;`, `&`, `<`, `>`, `$`) is given to `/bin/sh -c`.
+#'   or signs of the shell (`|`, `;`, `&`, `<`, `>`, `$`) is given to `/bin/sh -c`,
+#'   where parameters are read as `"$1"`, `"$2"`, ...
 #' @param python The Python that Python scripts run on; by default `RETICULATE_PYTHON` if set, else `python3` of the
 #'   `PATH`.
 #' @return An object of class `espalier_config`, a list.

@@ -25,6 +25,13 @@ object_check_identity <- function(identity) {
 #' @noRd
 identity_of <- function(x) x$.__enclos_env__$private$identity
 
+#' One of those strings, or NULL
+#' @noRd
+own_field <- function(x, name) {
+  identity <- identity_of(x)
+  if (name %in% names(identity)) identity[[name]]
+}
+
 #' More about an object than its identity: a named list of strings, for print()
 #'
 #' A noun's own file adds a method where there is something worth showing. It may ask the core, and may fail.

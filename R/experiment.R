@@ -79,7 +79,9 @@ submit_experiment <- function(experiment, config, tags = NULL, reuse = FALSE) {
 #' @export
 start_logging_run <- function(experiment, outputs = NULL, snapshot_directory = NULL) {
   check_object(experiment, "Experiment", "experiment")
-  run <- experiment$start_logging(path_argument(outputs, "outputs"), path_argument(snapshot_directory, "snapshot_directory"))
+  run <- experiment$start_logging(
+    path_argument(outputs, "outputs"), path_argument(snapshot_directory, "snapshot_directory"), session_client()
+  )
   set_active_run(run$run_dir)
   run
 }

@@ -117,24 +117,32 @@ Run <- R6::R6Class("Run",
 # The run's id.
 Run__id <- function(self, value) {
   if (!missing(value)) abort_read_only("Run", "id")
+  own <- own_field(self, "id")
+  if (!is.null(own)) return(own)
   core_call("Run", "id", identity_of(self), "{}", result_string)
 }
 
 # The run's folder.
 Run__run_dir <- function(self, value) {
   if (!missing(value)) abort_read_only("Run", "run_dir")
+  own <- own_field(self, "run_dir")
+  if (!is.null(own)) return(own)
   core_call("Run", "run_dir", identity_of(self), "{}", result_string)
 }
 
 # Name of the experiment it belongs to.
 Run__experiment_name <- function(self, value) {
   if (!missing(value)) abort_read_only("Run", "experiment_name")
+  own <- own_field(self, "experiment_name")
+  if (!is.null(own)) return(own)
   core_call("Run", "experiment_name", identity_of(self), "{}", result_string)
 }
 
 # Folder of the workspace it belongs to.
 Run__workspace_path <- function(self, value) {
   if (!missing(value)) abort_read_only("Run", "workspace_path")
+  own <- own_field(self, "workspace_path")
+  if (!is.null(own)) return(own)
   core_call("Run", "workspace_path", identity_of(self), "{}", result_string)
 }
 

@@ -26,7 +26,7 @@ install_espalier <- function(force = FALSE) {
   check_flag(force, "force")
   env <- if (!force) managed_env()
   if (!is.null(env)) {
-    cli::cli_inform(c("v" = "The private environment is ready: {.path {env}}"))
+    say(c("v" = "The private environment is ready: {.path {env}}"))
     return(invisible(env))
   }
   invisible(managed_build(consent = FALSE, force = force))
@@ -68,7 +68,7 @@ managed_folder <- function(base) {
 
 fill_env <- function(env, base, uv) {
   unlink(env, recursive = TRUE)
-  cli::cli_inform(c("i" = "Making espalier's private Python environment in {.path {env}} (once)."))
+  say(c("i" = "Making espalier's private Python environment in {.path {env}} (once)."))
   began <- proc.time()[["elapsed"]]
   said <- character()
   done <- FALSE
@@ -88,7 +88,7 @@ fill_env <- function(env, base, uv) {
     abort_not_filled(env, said)
   }
   file.create(file.path(env, ".ok"))
-  cli::cli_inform(c("v" = "Ready after {round(proc.time()[['elapsed']] - began, 1)} s."))
+  say(c("v" = "Ready after {round(proc.time()[['elapsed']] - began, 1)} s."))
 }
 
 fill_by_uv <- function(env, base, uv) {
@@ -139,7 +139,7 @@ ask_consent <- function() {
                    c("ESPALIER_AUTO_INSTALL forbids making it unasked.", later))
   }
   if (!interactive()) return(invisible())
-  cli::cli_inform(c(
+  say(c(
     "espalier runs in a private Python environment (about 20 MB), to be made once in",
     " " = "{.path {managed_root()}}"
   ))

@@ -4,7 +4,7 @@
 #' @noRd
 session_context <- function(python = NULL, script = NULL) {
   list(
-    client = paste("R", getRversion()),
+    client = session_client(),
     environment = session_variables(),
     rscript = file.path(R.home("bin"), "Rscript"),
     r_version = as.character(getRversion()),
@@ -49,6 +49,8 @@ r_library_path <- function() {
   }
   .session$library_path
 }
+
+session_client <- function() paste("R", getRversion())
 
 # Where this package is installed; NULL under load_all(), for a source folder is no library.
 find_installed <- function() {

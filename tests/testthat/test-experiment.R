@@ -1,9 +1,7 @@
 # Submitting: what is refused, and lists of runs, damaged ones too.
 
-# What a refusal must leave as it was: all but contents that a snapshot has stored, and the experiment's own record.
-created_in <- function(ws) {
-  grep("^(snapshots|experiments)(/|$)", tree_of(ws$path)$name, value = TRUE, invert = TRUE)
-}
+# What a refusal must leave as it was: everything.
+created_in <- function(ws) tree_of(ws$path)$name
 
 refused_unchanged <- function(ws, code, class, pattern = NULL) {
   before <- created_in(ws)

@@ -103,6 +103,10 @@ property_function <- function(class, property) {
     comment(first_sentence(property$doc)),
     sprintf("%s__%s <- function(self, value) {", class, property$name),
     sprintf("  if (!missing(value)) abort_read_only(%s, %s)", quoted(class), quoted(property$name)),
+    # what identifies an object is in the object: inside a job that needs no Python
+    if (property$type$type == "str") c(
+      sprintf("  own <- own_field(self, %s)", quoted(property$name)), "  if (!is.null(own)) return(own)"
+    ),
     sprintf("  core_call(%s, %s, identity_of(self), \"{}\", %s)", quoted(class), quoted(property$name),
             result_decoder(property$type, symbol)),
     "}", ""

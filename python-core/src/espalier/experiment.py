@@ -4,7 +4,7 @@ import logging
 import os
 import time
 import warnings
-from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
+from typing import Any, Dict, List, Mapping, Optional, Union
 
 from espalier.config import ScriptRunConfig
 from espalier.errors import EspalierError
@@ -12,9 +12,9 @@ from espalier.interactive import start_interactive
 from espalier.listing import rows_as_frame
 from espalier.names import check_name
 from espalier.paths import FORMAT, WorkspacePaths
-from espalier.records import create_file, dump_record, now_iso, read_record
+from espalier.records import create_file, dump_record, now_iso
 from espalier.run import Run
-from espalier.submission.submit import Prepared, enqueue, prepare
+from espalier.submission.submit import Prepared, base_spec, enqueue, prepare
 from espalier.types import Frame
 from espalier.workspace import Workspace
 
@@ -102,9 +102,11 @@ class Experiment:
         return self._submit(ScriptRunConfig.from_mapping(config), tags or {}, reuse)
 
     def _submit(self, config: ScriptRunConfig, tags: Mapping[str, str], reuse: bool) -> Dict[str, Any]:
-        paths, workspace_id = self._opened()
-        prepared = prepare(paths, workspace_id, self._name, config)
+        paths = self._workspace._checked()._paths
+        prepared = prepare(paths, self._workspace.id, self._name, config)
         found = self._reusable(prepared) if reuse else None
+        if found is None:
+            self._record(paths)
         told = {"reused": found is not None, "notes": prepared.notes, "warnings": prepared.warnings}
         return {"run_id": found or enqueue(paths, prepared, tags), **told}
 
@@ -115,20 +117,26 @@ class Experiment:
                 return str(row["run_id"])
         return None
 
-    def start_logging(self, outputs: Optional[str] = None, snapshot_directory: Optional[str] = None) -> Run:
+    def start_logging(
+        self,
+        outputs: Optional[str] = None,
+        snapshot_directory: Optional[str] = None,
+        client: Optional[str] = None,
+    ) -> Run:
         """Start an interactive run: this session records into it until `complete()`.
 
         Args:
             outputs: Folder whose files are kept as the run's outputs when it completes.
             snapshot_directory: Folder to keep a snapshot of.
+            client: Who records, `R 4.2.2`. Default: this Python.
 
         Raises:
             EspalierError: `source_missing`, `workspace_missing`, `workspace_read_only`.
         """
-        paths, workspace_id = self._opened()
-        return Run(
-            self._workspace.path, start_interactive(paths, workspace_id, self._name, outputs, snapshot_directory)
-        )
+        paths = self._workspace._checked()._paths
+        self._record(paths)
+        spec = base_spec(self._workspace.id, self._name, "interactive", client or "")
+        return Run(self._workspace.path, start_interactive(paths, spec, outputs, snapshot_directory))
 
     def get_runs(
         self,
@@ -161,9 +169,8 @@ class Experiment:
     def _rows(self) -> List[Dict[str, Any]]:
         return [row for row in self._workspace._rows() if row["experiment"] == self._name]
 
-    def _opened(self) -> Tuple[WorkspacePaths, str]:
-        """The workspace's paths and id; makes the experiment's record when it is the first time."""
-        paths = self._workspace._checked()._paths
+    def _record(self, paths: WorkspacePaths) -> None:
+        """Make the experiment's record when it is the first time."""
         record = paths.experiment(self._name)
         try:
             if not os.path.exists(record):
@@ -176,7 +183,6 @@ class Experiment:
                 f"The workspace {paths.root} cannot be written: {error.strerror}.",
                 "Check the folder's permissions and the free space, or use another workspace.",
             ) from error
-        return paths, str(read_record(paths.record)["id"])
 
 
 def _has(present: Optional[Mapping[str, str]], wanted: Optional[Mapping[str, str]]) -> bool:

@@ -16,7 +16,7 @@ from espalier.queue.home import allocator, queue_paths
 from espalier.queue.tickets import open_lease, remove
 from espalier.snapshot.take import take_snapshot
 from espalier.submission.folder import build_folder, place_folder
-from espalier.submission.submit import base_spec, meta_record
+from espalier.submission.submit import meta_record
 
 # Run id -> the open lease and the start by the monotonic clock. The kernel frees the lease when this process dies, and
 # the run is then seen to be lost.
@@ -24,11 +24,14 @@ _held: Dict[str, Tuple[int, float]] = {}
 
 
 def start_interactive(
-    paths: WorkspacePaths, workspace_id: str, experiment: str, outputs: Optional[str], snapshot_directory: Optional[str]
+    paths: WorkspacePaths, spec: Dict[str, Any], outputs: Optional[str], snapshot_directory: Optional[str]
 ) -> str:
-    """Create a running interactive run and return its id. See `Experiment.start_logging`."""
+    """Create a running interactive run and return its id. See `Experiment.start_logging`.
+
+    Args:
+        spec: What `base_spec` gives for it.
+    """
     posix.refuse_where_no_jobs_run()
-    spec = base_spec(workspace_id, experiment, "interactive", "")
     spec["resources"] = {"cpus": 0, "gpus": 0, "memory": None}
     if snapshot_directory is not None:
         snapshot = take_snapshot(paths, snapshot_directory)

@@ -5,7 +5,7 @@ import time
 from typing import Any, Dict, List, Optional
 
 from espalier.types import Frame, as_kind, common_kind
-from espalier.values import from_json
+from espalier.values import from_json, value_text
 
 _PLAIN = {
     "run_id": "string",
@@ -50,7 +50,7 @@ def _cell(value: Any) -> Optional[Dict[str, Any]]:
 
 
 def _joined(values: List[Any]) -> Dict[str, Any]:
-    text = " ".join(str(from_json(value)) for value in values)
+    text = " ".join(value_text(from_json(value)) for value in values)
     return {"kind": "string", "value": "!" + text if text.startswith("!") else text}
 
 

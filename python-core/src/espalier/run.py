@@ -265,10 +265,11 @@ class Run(JobLog):
         """
         seen = Following(self.get_status(), False, "", 0)
         while True:
-            seen = follow(self._paths, seen.offset, 0.5)
+            before = seen.offset
+            seen = follow(self._paths, before, 0.5)
             if show_output and seen.log:
                 _show(seen.log)
-            if seen.final and not seen.log:
+            if seen.final and seen.offset == before:  # (a piece of log may hold nothing that can be shown)
                 break
         if raise_on_error and seen.status == states.FAILED:
             raise self._failure()

@@ -2,7 +2,7 @@
 
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
-from espalier.values import NA, from_json
+from espalier.values import NA, from_json, value_text
 
 _INT_MAX = 2**31 - 1
 
@@ -62,4 +62,4 @@ def as_kind(cell: Optional[Mapping[str, Any]], kind: str) -> Any:
         return None
     if kind == "double":
         return float(value)
-    return str(value) if kind == "string" else value
+    return value_text(value) if kind == "string" else value

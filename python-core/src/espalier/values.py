@@ -1,7 +1,7 @@
 """Single values between Python and JSON (protocol.md, "Encoding"). Standard library; also used inside jobs."""
 
 import math
-from typing import Any, Dict, Union
+from typing import Any, Dict, Tuple, Union
 
 
 class _NA:
@@ -12,6 +12,9 @@ class _NA:
 
     def __bool__(self) -> bool:
         return False
+
+    def __reduce__(self) -> str:
+        return "NA"  # a copy, also in another process, is this same object
 
 
 NA = _NA()
@@ -67,7 +70,7 @@ def from_json(value: Any) -> Any:
 
 def is_cell(cell: Any) -> bool:
     """Whether a JSON value is a `{"kind", "value"}` that says what it should; other people's files may not."""
-    if not isinstance(cell, dict) or cell.get("kind") not in _KINDS:
+    if not isinstance(cell, dict) or cell.get("kind") not in tuple(_KINDS):
         return False
     try:
         value = from_json(cell.get("value"))
@@ -79,6 +82,36 @@ def is_cell(cell: Any) -> bool:
         return False
     wanted: Any = _KINDS[cell["kind"]]
     return isinstance(value, wanted) and (cell["kind"] == "logical" or not isinstance(value, bool))
+
+
+def read_value(value: Any, kind: str) -> Any:
+    """The value a JSON value of a kind stands for: a double written `1` is a float. Raises as `from_json`."""
+    plain = from_json(value)
+    return float(plain) if kind == "double" and isinstance(plain, int) else plain
+
+
+def value_text(value: Any, logical: Tuple[str, str] = ("TRUE", "FALSE")) -> str:
+    """A value as text, by one rule for arguments of scripts and for columns of mixed kinds.
+
+    Strings stay as they are. Whole numbers below 1e15 are written as digits (`100000`, never `1e+05`, and never
+    `100000.0`), every other number as the shortest text that reads back to the same double.
+
+    Args:
+        logical: How true and false are spelled.
+    """
+    if isinstance(value, bool):
+        return logical[0] if value else logical[1]
+    return _double_text(value) if isinstance(value, float) else str(value)
+
+
+def _double_text(value: float) -> str:
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "Inf" if value > 0 else "-Inf"
+    if value.is_integer() and abs(value) < 1e15:
+        return "-0" if value == 0 and math.copysign(1, value) < 0 else str(int(value))
+    return repr(value)
 
 
 def native(value: Any) -> Any:

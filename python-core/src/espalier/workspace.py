@@ -56,6 +56,11 @@ class Workspace:
         return self._paths.root
 
     @property
+    def id(self) -> str:
+        """The workspace's id, a UUID."""
+        return str(read_record(self._checked()._paths.record)["id"])
+
+    @property
     def name(self) -> str:
         """The workspace's name."""
         return os.path.basename(self.path)

@@ -30,9 +30,11 @@ def _resolve(name: str, path: str) -> Dict[str, Any]:
         )
     folder = os.path.isdir(full)
     files = sorted(_files(full)) if folder else [("", full)]
+    # a pipe or device has no content to read twice
+    readable = folder or os.path.isfile(full)
     size = sum(os.path.getsize(item) for _, item in files)
     record: Dict[str, Any] = {"name": name, "path": full, "kind": "directory" if folder else "file", "size": size}
-    if size <= DIGEST_LIMIT_BYTES and len(files) <= _DIGEST_LIMIT_FILES:
+    if readable and size <= DIGEST_LIMIT_BYTES and len(files) <= _DIGEST_LIMIT_FILES:
         record["digest"] = "sha256:" + _digest(files)
     else:
         record["modified_at"] = now_iso(max(os.path.getmtime(item) for _, item in files))

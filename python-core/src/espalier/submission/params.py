@@ -1,39 +1,10 @@
 """Script parameters: typed values in the record, text on the command line, by one rule."""
 
-import math
 from typing import Any, Dict, List, Mapping, Tuple
 
 from espalier.errors import EspalierError
 from espalier.names import check_label
-from espalier.values import typed
-
-
-def format_argument(value: Any, logical: Tuple[str, str] = ("True", "False")) -> str:
-    """One value as the text a script receives.
-
-    Strings arrive as they are. Whole numbers below 1e15 are written as digits (`100000`, never `1e+05`, and never
-    `100000.0`), every other number as the shortest text that reads back to the same double.
-
-    Args:
-        logical: How true and false are spelled.
-    """
-    if isinstance(value, bool):
-        return logical[0] if value else logical[1]
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, float):
-        return _format_double(value)
-    return str(value)
-
-
-def _format_double(value: float) -> str:
-    if math.isnan(value):
-        return "NaN"
-    if math.isinf(value):
-        return "Inf" if value > 0 else "-Inf"
-    if value.is_integer() and abs(value) < 1e15:
-        return "-0" if value == 0 and math.copysign(1, value) < 0 else str(int(value))
-    return repr(value)
+from espalier.values import typed, value_text
 
 
 def script_arguments(params: Mapping[str, Any], logical: Tuple[str, str]) -> Tuple[List[str], Dict[str, Any]]:
@@ -55,10 +26,10 @@ def script_arguments(params: Mapping[str, Any], logical: Tuple[str, str]) -> Tup
         if value is None or value == "":
             record[label] = {"kind": "logical", "value": True}
         elif isinstance(value, (list, tuple)):
-            arguments += [format_argument(_checked(name, item), logical) for item in value]
+            arguments += [value_text(_checked(name, item), logical) for item in value]
             record[label] = [typed(item) for item in value]
         else:
-            arguments.append(format_argument(_checked(name, value), logical))
+            arguments.append(value_text(_checked(name, value), logical))
             record[label] = typed(value)
     return arguments, record
 

@@ -45,7 +45,7 @@ def prepare(paths: WorkspacePaths, workspace_id: str, experiment: str, config: S
         experiment: Name of the experiment.
 
     Raises:
-        EspalierError: what is wrong with the config or its folder; nothing has been created then but stored contents.
+        EspalierError: what is wrong with the config or its folder; nothing has been created then.
     """
     posix.refuse_where_no_jobs_run()
     check_name("experiment", experiment)
@@ -53,17 +53,16 @@ def prepare(paths: WorkspacePaths, workspace_id: str, experiment: str, config: S
     script = checked_script(source, config.entry_script) if source and config.entry_script else None
     inputs = resolve_inputs(config.inputs)
     git = start_git(source) if source else None
-    snapshot: Optional[Snapshot] = None
+    scanned = scan_source(source) if source else None
     warnings: List[str] = []
-    if source is not None:
-        scanned = scan_source(source)
-        if script is not None:
-            _refuse_excluded_script(scanned.why_excluded(script.replace(os.sep, "/")), script)
-            warnings = _not_found_by_the_job(source, script, scanned, inputs)
-        snapshot = store_scan(paths, scanned)
+    if source and script and scanned:
+        _refuse_excluded_script(scanned.why_excluded(script.replace(os.sep, "/")), script)
+        warnings = _not_found_by_the_job(source, script, scanned, inputs)
     config = replace(config, entry_script=script) if script else config
     around = surroundings(config, source, language_of(script))
     what = program(config, inputs, around.variables.get("PATH", os.defpath))
+    # last, for it writes: whatever can be wrong has been found by now
+    snapshot = store_scan(paths, scanned) if scanned else None
     spec = _spec(workspace_id, experiment, config, what, snapshot, around, inputs)
     spec["git"] = git.result() if git is not None else None
     env = {"format": FORMAT, "variables": around.variables, "links": around.links}

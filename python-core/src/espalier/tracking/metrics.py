@@ -1,12 +1,12 @@
 """Metrics as users get them, made from the event log."""
 
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 from espalier.errors import EspalierError
 from espalier.paths import RunPaths
 from espalier.tracking.events import read_events, with_payload
 from espalier.types import Frame, as_kind, common_kind
-from espalier.values import from_json, is_cell
+from espalier.values import is_cell, read_value
 
 _TYPES = frozenset({"metric", "list", "row", "table", "image"})
 
@@ -69,26 +69,27 @@ def _value(run: RunPaths, events: List[Dict[str, Any]]) -> Any:
     kind = events[-1]["type"]
     same = [event for event in events if event["type"] == kind]
     if kind == "metric":
-        values = [from_json(event["value"]) for event in same]
+        values = [read_value(event["value"], event["kind"]) for event in same]
         return values[0] if len(values) == 1 else values
     if kind == "image":
         names = [event["path"] for event in same]
         return names[0] if len(names) == 1 else names
     bodies = [with_payload(run, event) for event in same]
     if kind == "list":
-        return [from_json(value) for body in bodies for value in body["values"]]
+        return [read_value(value, body["kind"]) for body in bodies for value in body["values"]]
     if kind == "row":
-        return _columns([{key: [value] for key, value in body["row"].items()} for body in bodies])
-    return _columns([body["columns"] for body in bodies])
+        rows = [({key: [value] for key, value in body["row"].items()}, body["kinds"]) for body in bodies]
+        return _columns(rows)
+    return _columns([(body["columns"], body["kinds"]) for body in bodies])
 
 
-def _columns(parts: List[Dict[str, List[Any]]]) -> Dict[str, List[Any]]:
-    """Stack tables by column name; what a part lacks is NA (None)."""
-    names = list(dict.fromkeys(name for part in parts for name in part))
+def _columns(parts: List[Tuple[Dict[str, List[Any]], Dict[str, str]]]) -> Dict[str, List[Any]]:
+    """Stack tables (columns and their kinds) by column name; what a part lacks is NA (None)."""
+    names = list(dict.fromkeys(name for part, _ in parts for name in part))
     table: Dict[str, List[Any]] = {name: [] for name in names}
-    for part in parts:
+    for part, kinds in parts:
         height = max((len(column) for column in part.values()), default=0)
         for name in names:
             column = part.get(name)
-            table[name] += [None] * height if column is None else [from_json(value) for value in column]
+            table[name] += [None] * height if column is None else [read_value(value, kinds[name]) for value in column]
     return table
