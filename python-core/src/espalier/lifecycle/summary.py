@@ -23,7 +23,7 @@ def last_metrics(run: RunPaths) -> Optional[Dict[str, Dict[str, Any]]]:
     for entry in sorted(entries, key=lambda entry: entry.name):
         with open(entry.path, "rb") as file:
             for line in file:
-                if line.startswith(b'{"type":"metric"'):
+                if b'"metric"' in line:
                     _take(line, last)
     cells = {name: {"kind": event.get("kind"), "value": event.get("value")} for name, event in last.items()}
     return {name: cell for name, cell in cells.items() if is_cell(cell)}
@@ -32,8 +32,10 @@ def last_metrics(run: RunPaths) -> Optional[Dict[str, Dict[str, Any]]]:
 def _take(line: bytes, last: Dict[str, Any]) -> None:
     try:
         event = json.loads(line)
+        if event["type"] != "metric":
+            return
         known = last.get(event["name"])
         if known is None or event["time"] >= known["time"]:
             last[event["name"]] = event
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         pass  # a torn or damaged line: the reader of the metrics reports it

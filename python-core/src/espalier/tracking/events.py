@@ -2,7 +2,7 @@
 
 import json
 import os
-from typing import Any, Dict, Iterator, List
+from typing import Any, Dict, Iterable, Iterator, List
 
 from espalier.errors import EspalierError
 from espalier.paths import FORMAT, RunPaths
@@ -60,22 +60,23 @@ def _complete_lines(path: str) -> Iterator[bytes]:
             rest = block[end + 1 :]
 
 
-def _parse(lines: List[bytes], path: str, before: int) -> List[Dict[str, Any]]:
+def _parse(lines: List[bytes], path: str, before: int) -> Iterable[Dict[str, Any]]:
     """Parse many lines at once, and line by line only where that fails (it is four times slower)."""
     try:
-        events = json.loads(b"[" + b",".join(lines) + b"]")
+        events: List[Dict[str, Any]] = json.loads(b"[" + b",".join(lines) + b"]")
         # a line holding `{..},{..}` would parse but shift the count
         if len(events) == len(lines) and all(isinstance(event, dict) for event in events):
-            return list(events)
-    except ValueError:
+            return events
+    except (ValueError, RecursionError):
         pass
-    return [_parse_line(line, path, before + i + 1) for i, line in enumerate(lines)]
+    # one by one, on demand: the header comes first and may say that the rest is of a newer format
+    return (_parse_line(line, path, before + i + 1) for i, line in enumerate(lines))
 
 
 def _parse_line(line: bytes, path: str, number: int) -> Dict[str, Any]:
     try:
         event = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         event = None
     if not isinstance(event, dict):
         raise _damaged(path, number)

@@ -1,0 +1,58 @@
+import math
+from typing import Any, Dict
+
+import pytest
+from espalier.config import ScriptRunConfig, Session
+from espalier.errors import EspalierError
+
+
+@pytest.mark.parametrize(
+    "fields,code,word",
+    [
+        ({}, "bad_argument", "entry_script"),
+        ({"command": "x", "entry_script": "y"}, "bad_argument", "not both"),
+        ({"command": "x", "compute_target": "cluster"}, "not_supported", "'cluster'"),
+        ({"command": "x", "arguments": "--a 1"}, "bad_argument", "list"),
+        ({"command": "x", "seed": 1.5}, "bad_argument", "seed"),
+        ({"command": "x", "seed": "one"}, "bad_argument", "seed"),
+        ({"command": "x", "seed": math.nan}, "bad_argument", "seed"),
+        ({"command": "x", "environment_variables": {"A": 1}}, "bad_argument", "A must be a string"),
+        ({"command": "x", "environment_variables": {"A": "\0"}}, "bad_argument", "NUL"),
+        ({"command": "x", "environment_variables": {"": "1"}}, "bad_argument", "name"),
+        ({"command": "x", "environment_variables": {"A=B": "1"}}, "bad_argument", "name"),
+    ],
+)
+def test_refused(fields: Dict[str, Any], code: str, word: str) -> None:
+    with pytest.raises(EspalierError) as caught:
+        ScriptRunConfig(**fields)
+    assert caught.value.code == code
+    assert word in str(caught.value)
+
+
+@pytest.mark.parametrize("limit", [0, -1, math.nan, math.inf, "1h", True])
+def test_limits_that_are_none(limit: Any) -> None:
+    with pytest.raises(EspalierError, match="max_run_duration_seconds"):
+        ScriptRunConfig(command="x", max_run_duration_seconds=limit)
+
+
+def test_a_seed_from_r_is_an_integer() -> None:
+    seed = ScriptRunConfig(command="x", seed=42.0).seed  # type: ignore[arg-type]
+    assert seed == 42 and type(seed) is int
+
+
+def test_from_mapping() -> None:
+    config = ScriptRunConfig.from_mapping(
+        {"command": ["ls"], "seed": None, "session": {"client": "R 4.2.2", "library_paths": ["/a"]}}
+    )
+    assert config.session == Session("R 4.2.2", library_paths=["/a"])
+    assert config.seed is None
+
+
+def test_from_mapping_names_what_it_does_not_know() -> None:
+    with pytest.raises(EspalierError, match="cluster, gpus"):
+        ScriptRunConfig.from_mapping({"command": "x", "gpus": 1, "cluster": "y"})
+
+
+def test_frozen() -> None:
+    with pytest.raises(AttributeError):
+        ScriptRunConfig(command="x").seed = 1  # type: ignore[misc]

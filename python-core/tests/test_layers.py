@@ -1,0 +1,134 @@
+"""The layers of the design, read from the imports: a module imports only downwards."""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Dict, Iterator, List, Set, Tuple
+
+import espalier
+import pytest
+
+SOURCE = Path(espalier.__file__).parent
+# The one table of layers: a file or room of the core -> its number.
+LAYER = {
+    **dict.fromkeys(["errors", "paths", "canonical", "records", "states", "names", "values", "config", "types"], 0),
+    **dict.fromkeys(["adapters", "store"], 1),
+    **dict.fromkeys(["lifecycle", "snapshot", "tracking"], 2),
+    **dict.fromkeys(["queue", "runner"], 3),
+    "submission": 4,
+    **dict.fromkeys(["workspace", "experiment", "run", "interactive", "listing", "follow", "job_log", "describe"], 5),
+}
+# Rooms of one layer that may use another of it: finished runs are summarised from what the end of a run wrote, and a
+# finishing runner moves the queue on.
+SIDEWAYS = {("tracking", "lifecycle"), ("runner", "queue")}
+JOB_SIDE = "from espalier import Run; run = Run.get_context(); run.log('a', 1.5); run.log_list('b', [1, 2])"
+
+
+def modules() -> Dict[str, Path]:
+    found = {}
+    for path in SOURCE.rglob("*.py"):
+        parts = path.relative_to(SOURCE).with_suffix("").parts
+        found[".".join(p for p in parts if p != "__init__")] = path
+    return found
+
+
+def imports(path: Path, everywhere: bool = True) -> Iterator[str]:
+    """Names of the core's modules that a file imports, also inside functions."""
+    tree = ast.parse(path.read_text("utf-8"))
+    for node in ast.walk(tree) if everywhere else tree.body:
+        if isinstance(node, ast.Import):
+            yield from (a.name.partition(".")[2] for a in node.names if a.name.split(".")[0] == "espalier")
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            module = node.module or ""
+            if module.split(".")[0] == "espalier":
+                inner = module.partition(".")[2]
+                for alias in node.names:
+                    name = f"{inner}.{alias.name}".strip(".")
+                    yield name if name in modules() else inner
+
+
+def room(module: str) -> str:
+    return module.split(".")[0]
+
+
+def edges() -> List[Tuple[str, str]]:
+    # __init__ resolves names lazily and belongs to no layer
+    return [(name, used) for name, path in modules().items() if name for used in imports(path) if used]
+
+
+def test_every_module_has_a_layer() -> None:
+    assert {room(name) for name in modules() if name} == set(LAYER)
+
+
+def test_imports_go_downwards() -> None:
+    wrong = []
+    for user, used in edges():
+        a, b = room(user), room(used)
+        same_file_layer = LAYER[a] == LAYER[b] and LAYER[a] in (0, 5)
+        if not (a == b or LAYER[b] < LAYER[a] or same_file_layer or (a, b) in SIDEWAYS):
+            wrong.append(f"{user} (L{LAYER[a]}) imports {used} (L{LAYER[b]})")
+    assert wrong == []
+
+
+def test_sideways_exceptions_are_used() -> None:
+    assert {(room(a), room(b)) for a, b in edges()} >= SIDEWAYS
+
+
+def test_runner_is_imported_by_nobody() -> None:
+    assert [edge for edge in edges() if room(edge[1]) == "runner" and room(edge[0]) != "runner"] == []
+
+
+def test_no_module_needs_itself() -> None:
+    """Imports at module level form no circle."""
+    graph = {name: set(imports(path, everywhere=False)) - {""} for name, path in modules().items() if name}
+    done: Set[str] = set()
+    while len(done) < len(graph):
+        free = {name for name, used in graph.items() if name not in done and used & set(graph) <= done}
+        assert free, f"a circle among {sorted(set(graph) - done)}"
+        done |= free
+
+
+def python_3_8() -> str:
+    found = sorted(Path.home().glob(".pyenv/versions/3.8*/bin/python"))
+    return str(found[-1]) if found else ""
+
+
+@pytest.mark.parametrize("python", [sys.executable, python_3_8()], ids=["this Python", "Python 3.8"])
+@pytest.mark.parametrize("program", ["runner", "job"])
+def test_job_side_needs_the_standard_library_alone(python: str, program: str, tmp_path: Path) -> None:
+    if not python:
+        pytest.skip("no Python 3.8 below ~/.pyenv")
+    closure = ["runner.__main__", "runner.workdir", "runner.guardian", "runner.watch", "queue.step", "lifecycle.finish"]
+    code = JOB_SIDE if program == "job" else "".join(f"import espalier.{name}\n" for name in closure)
+    start = f"import sys; sys.path.append({str(SOURCE.parent)!r})\n"
+    run_dir = tmp_path / "ws" / "runs" / "ab" / "e_1_abcdef01"
+    run_dir.mkdir(parents=True)
+    env = {"ESPALIER_WORKSPACE": str(tmp_path / "ws"), "ESPALIER_RUN_ID": run_dir.name, "HOME": str(tmp_path)}
+    argv = [python, "-I", "-S", "-B", "-c", start + code]
+    done = subprocess.run(argv, env={**env, "PATH": os.defpath}, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    if program == "job":
+        (log,) = (run_dir / "events").iterdir()
+        assert len(log.read_text().splitlines()) == 3
+
+
+def test_import_loads_next_to_nothing() -> None:
+    code = "import sys, typing; before = set(sys.modules); import espalier; print(*sorted(set(sys.modules) - before))"
+    env = {**os.environ, "PYTHONPATH": str(SOURCE.parent)}
+    done = subprocess.run([sys.executable, "-S", "-c", code], env=env, capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "espalier" in loaded
+    assert len(loaded) <= 12, loaded
+    assert not loaded & {"json", "sqlite3", "subprocess", "dataclasses", "inspect"}
+
+
+def test_only_the_adapter_knows_the_system() -> None:
+    """/proc, flock and the like lie in adapters/."""
+    for name, path in modules().items():
+        if room(name) != "adapters":
+            text = path.read_text("utf-8")
+            assert "fcntl" not in text, name
+            assert '"/proc' not in text, name
