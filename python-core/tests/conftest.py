@@ -8,6 +8,7 @@ from typing import Any, Callable, Dict, Iterator, List
 
 import pytest
 from espalier import Experiment, Run, ScriptRunConfig, Workspace
+from espalier.queue.home import queue_paths
 
 
 def processes_that_name(text: str) -> List[int]:
@@ -84,12 +85,15 @@ def reach() -> Callable[..., None]:
 
 @pytest.fixture
 def ended() -> Callable[..., Dict[str, Any]]:
-    """Wait for a run's end and return its details."""
+    """Wait for a run's end, until its runner has also cleaned up and left, and return its details."""
 
     def wait(run: Run, seconds: float = 20.0) -> Dict[str, Any]:
         deadline = time.monotonic() + seconds
         while not run.follow(1 << 60, 0.2)["final"]:
             assert time.monotonic() < deadline, f"{run.id} is still {run.get_status()} after {seconds} s"
+        while os.path.exists(queue_paths().lease(run.id)):
+            assert time.monotonic() < deadline, f"the runner of {run.id} holds on"
+            time.sleep(0.002)
         details: Dict[str, Any] = run.get_details()
         return details
 

@@ -44,7 +44,7 @@ def test_hidden_names(name: str) -> None:
 
 def test_key_tells_environments_apart() -> None:
     keys = [around(Session(environment={}), **v).record["key"] for v in ({}, {"A": "1"}, {"A": "2"}, {"TOKEN": "x"}, {"TOKEN": "y"})]
-    assert len(set(keys)) == 5
+    assert len(set(keys)) == 4, "a secret's value is in no digest, by which it could be guessed"
     assert keys[0].startswith("sha256:")
 
 

@@ -1,21 +1,41 @@
-"""Removing folders that jobs made, whatever they hold."""
+"""Folders and files that jobs made, whatever they are: removed, or opened for reading."""
 
 import contextlib
+import errno
 import os
-from typing import List
+import stat
+from typing import BinaryIO, List
 
 
 def remove_tree(path: str) -> None:
-    """Remove a folder and all below it, at any depth; what cannot be removed stays, without an error."""
+    """Remove a folder and all below it, at any depth; what cannot be removed stays, without an error.
+
+    A link, or a file, in its place is removed itself: a job may have put it there, pointing anywhere.
+    """
+    if os.path.islink(path) or not os.path.isdir(path):
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+        return
     import shutil  # 5 ms to load, and not on the way to a job's start
 
     try:
         shutil.rmtree(path)
-    except FileNotFoundError:
-        return
     except (OSError, RecursionError):  # deeper than Python recurses or a path may be long, or folders without `w`
         with contextlib.suppress(OSError):
             _remove_deep(path)
+
+
+def open_regular(path: str) -> BinaryIO:
+    """Open a plain file that a job may have replaced: no link is followed, no FIFO waited for.
+
+    Raises:
+        OSError: it is missing, or no plain file.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "not a plain file", path)
+    return os.fdopen(fd, "rb")
 
 
 def _remove_deep(top: str) -> None:

@@ -19,7 +19,7 @@ def collect_kept_folders(run: RunPaths) -> List[str]:
         path = os.path.join(run.work, name)
         try:
             mode = os.lstat(path).st_mode
-        except FileNotFoundError:
+        except OSError:  # there is none, or the working copy is no folder any more
             continue
         if stat.S_ISDIR(mode):
             merge_folder(path, home, warnings)
@@ -62,6 +62,8 @@ def _move(source: str, destination: str, warnings: List[str]) -> None:
     try:
         if _is_folder(destination):
             remove_tree(destination)
+        elif _is_folder(source) and os.path.lexists(destination):
+            os.unlink(destination)
         os.replace(source, destination)
     except OSError as error:
         warnings.append(f"{source} could not be kept: {error.strerror}.")

@@ -1,11 +1,13 @@
 """Why a job failed, in its own words: the error its R recorded, else what its log ends with."""
 
+import contextlib
 import json
 import os
 import re
 import signal
 from typing import Any, Dict, List, Optional
 
+from espalier.adapters.files import open_regular
 from espalier.paths import RunPaths
 
 _TAIL_BYTES = 16_384
@@ -17,7 +19,7 @@ _MESSAGE_LENGTH = 3000
 def log_tail(path: str) -> List[str]:
     """The last lines of a log, each cut to a readable length; empty if there is none."""
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             file.seek(max(os.path.getsize(path) - _TAIL_BYTES, 0))
             text = file.read().decode("utf-8", "replace")
     except OSError:
@@ -37,7 +39,7 @@ def job_error(run: RunPaths, exit_code: Optional[int], number: Optional[int]) ->
     """
     tail = log_tail(run.log)
     how = _how_it_ended(exit_code, number)
-    said = _recorded_r_error(run) or _python_error(tail) or _r_error(tail) or {}
+    said: Dict[str, Any] = _recorded_r_error(run) or _python_error(tail) or _r_error(tail) or {}
     message = f"{said['message']} ({how})" if said.get("message") else f"The job ended with {how}."
     return {
         "code": "job_killed" if number is not None else "job_failed",
@@ -65,10 +67,10 @@ def _recorded_r_error(run: RunPaths) -> Optional[Dict[str, Any]]:
     for name in names:
         if not name.startswith("rprelude-"):
             continue
-        with open(os.path.join(run.events, name), "rb") as file:
+        with contextlib.suppress(OSError), open_regular(os.path.join(run.events, name)) as file:
             for line in file:
                 event = _event(line)
-                if event.get("type") == "error" and (best is None or event["time"] >= best["time"]):
+                if _is_error(event) and (best is None or event["time"] >= best["time"]):
                     best = event
     return best
 
@@ -76,9 +78,20 @@ def _recorded_r_error(run: RunPaths) -> Optional[Dict[str, Any]]:
 def _event(line: bytes) -> Dict[str, Any]:
     try:
         event = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return event if isinstance(event, dict) else {}
+
+
+def _is_error(event: Dict[str, Any]) -> bool:
+    """Whether it is an error with all it needs; a job may write there too."""
+    return (
+        event.get("type") == "error"
+        and isinstance(event.get("time"), (int, float))
+        and isinstance(event.get("message"), str)
+        and isinstance(event.get("class"), list)
+        and isinstance(event.get("traceback"), list)
+    )
 
 
 def _python_error(tail: List[str]) -> Optional[Dict[str, Any]]:

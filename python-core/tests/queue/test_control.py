@@ -1,0 +1,112 @@
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+from espalier import Run, Workspace
+from espalier.adapters import posix
+from espalier.queue.control import cancel, look_after, queue_position
+from espalier.queue.home import queue_paths, set_max_concurrent_runs
+
+Submit = Callable[..., Run]
+
+
+@pytest.fixture
+def one_slot(home: Path) -> None:
+    set_max_concurrent_runs(queue_paths(), 1)
+
+
+def test_cancel_of_a_queued_run_is_immediate(one_slot: None, submit: Submit, tmp_path: Path, ended: Any) -> None:
+    first, queued = submit("sleep 0.2"), submit(f"touch {tmp_path / 'ran'}")
+    assert queued.cancel() is True
+    details = queued.get_details()
+    assert details["status"] == "Canceled" and details["startTimeUtc"] is None
+    assert details["error"]["message"] == f"Canceled by {posix.user_name()}."
+    assert not Path(queued.run_dir, "env.json").exists()
+    ended(first)
+    assert not (tmp_path / "ran").exists() and queue_position(queued.id) is None
+    assert queued.cancel() is False
+
+
+def test_cancel_of_a_running_run(submit: Submit, ended: Any, reach: Any) -> None:
+    run = submit("echo started; sleep 60")
+    reach(lambda: run.follow()["log"])
+    assert run.cancel() is True
+    details = ended(run, 5)
+    assert (details["status"], details["error"]["code"], details["signal"]) == ("Canceled", "canceled", 15)
+    assert details["error"]["log_tail"] == ["started"]
+    assert run.cancel() is False
+
+
+def test_canceling_is_seen_at_once(submit: Submit, reach: Any, ended: Any) -> None:
+    run = submit("trap 'sleep 0.5; exit 0' TERM; echo ready; while :; do sleep 0.05; done")
+    reach(lambda: run.follow()["log"])
+    assert run.cancel() and run.cancel()
+    assert run.get_status() == "CancelRequested"
+    details = ended(run)
+    assert (details["status"], details["exitCode"]) == ("Canceled", 0)
+
+
+def test_cancel_of_a_stopped_job(submit: Submit, reach: Any, ended: Any) -> None:
+    run = submit("echo ready; kill -STOP $$; sleep 60")
+    reach(lambda: run.follow()["log"])
+    assert run.cancel()
+    assert ended(run, 5)["status"] == "Canceled"
+
+
+def test_cancel_of_a_run_whose_runner_is_gone_from_the_queue(one_slot: None, submit: Submit, workspace: Workspace) -> None:
+    submit("sleep 30")
+    run = submit("true")
+    shutil.rmtree(queue_paths().root)
+    assert run.cancel()
+    workspace.list_runs()
+    assert run.get_status() == "Canceled"
+
+
+def test_cancel_of_a_missing_run(submit: Submit, ended: Any) -> None:
+    run = submit("true")
+    ended(run)
+    shutil.rmtree(run.run_dir)
+    with pytest.raises(Exception, match="is not in") as caught:
+        run.cancel()
+    assert getattr(caught.value, "code", None) == "run_missing"
+
+
+def test_a_pid_used_again_gets_no_signal(submit: Submit, ended: Any, reach: Any) -> None:
+    """The status names our own process as the runner, with another start time."""
+    run = submit("sleep 0.3")
+    reach(run, "Running")
+    status = Path(run.run_dir, "status.json")
+    record = json.loads(status.read_text())
+    status.write_text(json.dumps({**record, "pid": os.getpid(), "pid_start": record["pid_start"] - 1}))
+    assert cancel(run._paths, run.id) is True  # TERM would end the tests here
+    ended(run)
+
+
+def test_look_after_leaves_other_hosts_and_users_alone(one_slot: None, submit: Submit) -> None:
+    submit("sleep 30")
+    run = submit("true")
+    host, user = run._spec()["host"], run._spec()["user"]
+    shutil.rmtree(queue_paths().root)
+    assert look_after(run.id, run._paths, "another-host", user) is False
+    assert look_after(run.id, run._paths, host, "another-user") is False
+    assert look_after(run.id, run._paths, host, user) is True
+    assert look_after(run.id, run._paths, host, user) is False
+
+
+def test_look_after_what_vanished(submit: Submit, ended: Any) -> None:
+    run = submit("true")
+    ended(run)
+    spec = run._spec()
+    shutil.rmtree(run.run_dir)
+    assert look_after(run.id, run._paths, spec["host"], spec["user"]) is False
+
+
+def test_positions(one_slot: None, submit: Submit) -> None:
+    runs = [submit("sleep 30") for _ in range(3)]
+    assert [queue_position(run.id) for run in runs] == [None, 1, 2]
+    detailed = runs[2].get_detailed_status()
+    assert detailed["position"] == 2 and "1 runs before it" in detailed["reason"]
+    assert runs[0].get_detailed_status()["position"] is None

@@ -1,0 +1,100 @@
+import json
+import os
+import socket
+import threading
+from pathlib import Path
+from typing import Any, List
+
+import pytest
+from espalier import Workspace
+from espalier.errors import EspalierError
+from espalier.queue.home import allocator, max_concurrent_runs, queue_paths, set_max_concurrent_runs, state_folder
+
+
+def test_state_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ESPALIER_STATE_DIR", "/s")
+    monkeypatch.setenv("XDG_STATE_HOME", "/x")
+    monkeypatch.setenv("HOME", "/h")
+    assert state_folder() == "/s"
+    monkeypatch.delenv("ESPALIER_STATE_DIR")
+    assert state_folder() == "/x/espalier"
+    monkeypatch.delenv("XDG_STATE_HOME")
+    assert state_folder() == "/h/.local/state/espalier"
+
+
+def test_a_folder_a_host_private_to_the_user(home: Path) -> None:
+    paths = queue_paths()
+    assert os.path.basename(paths.root) == socket.gethostname()
+    for folder in (paths.tickets, paths.leases):
+        assert os.stat(folder).st_mode & 0o077 == 0
+
+
+def test_default_limit_is_the_processors(home: Path) -> None:
+    assert max_concurrent_runs(queue_paths()) == len(os.sched_getaffinity(0))
+
+
+def test_setting_the_limit(home: Path) -> None:
+    set_max_concurrent_runs(queue_paths(), 7)
+    assert max_concurrent_runs(queue_paths()) == Workspace.max_concurrent_runs() == 7
+    for bad in (0, -1):
+        with pytest.raises(EspalierError) as caught:
+            Workspace.max_concurrent_runs(bad)
+        assert caught.value.code == "bad_argument"
+    assert max_concurrent_runs(queue_paths()) == 7
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"max_concurrent_runs": "many"}', '{"max_concurrent_runs": 0}'])
+def test_a_config_that_says_nothing(home: Path, content: str) -> None:
+    Path(queue_paths().config).write_text(content)
+    assert max_concurrent_runs(queue_paths()) == len(os.sched_getaffinity(0))
+
+
+def test_the_lock_is_exclusive(home: Path) -> None:
+    paths = queue_paths()
+    inside: List[int] = []
+    most: List[int] = []
+
+    def work() -> None:
+        for _ in range(50):
+            with allocator(paths):
+                inside.append(1)
+                most.append(len(inside))
+                inside.pop()
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert max(most) == 1 and len(most) == 200
+
+
+def test_the_lock_is_freed_after_an_error(home: Path) -> None:
+    paths = queue_paths()
+    with pytest.raises(RuntimeError), allocator(paths):
+        raise RuntimeError
+    done: List[bool] = []
+
+    def enter() -> None:
+        with allocator(paths):
+            done.append(True)
+
+    thread = threading.Thread(target=enter, daemon=True)
+    thread.start()
+    thread.join(5)
+    assert done
+
+
+def test_no_place_for_a_queue(workspace: Workspace, experiment: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("ESPALIER_STATE_DIR", str(tmp_path / "file"))
+    with pytest.raises(EspalierError, match="ESPALIER_STATE_DIR") as caught:
+        experiment.submit({"command": "true"})
+    assert caught.value.code == "not_supported"
+    assert len(workspace.list_runs()) == 0, "reading needs no queue"
+    assert not os.path.exists(workspace._paths.runs)
+
+
+def test_config_is_a_record(home: Path) -> None:
+    set_max_concurrent_runs(queue_paths(), 3)
+    assert json.loads(Path(queue_paths().config).read_text()) == {"format": 1, "max_concurrent_runs": 3}

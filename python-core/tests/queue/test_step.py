@@ -1,0 +1,205 @@
+import json
+import os
+import shutil
+import signal
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+from espalier import Run, Workspace
+from espalier.adapters import posix
+from espalier.queue import step as step_module
+from espalier.queue.home import allocator, queue_paths, set_max_concurrent_runs
+from espalier.queue.step import interpreter, step
+from espalier.queue.tickets import add_ticket
+
+Submit = Callable[..., Run]
+
+
+@pytest.fixture
+def one_slot(home: Path) -> None:
+    set_max_concurrent_runs(queue_paths(), 1)
+
+
+@pytest.fixture
+def no_runner(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A runner that ends before it does anything."""
+    monkeypatch.setattr(step_module, "interpreter", lambda: "/bin/false")
+
+
+def test_order_and_limit(one_slot: None, submit: Submit, ended: Any, reach: Any, tmp_path: Path) -> None:
+    order = tmp_path / "order"
+    runs = [submit(f"echo {number} >> {order}; sleep 0.1") for number in range(4)]
+    reach(runs[0], "Running", "Completed")
+    assert [run.get_status() for run in runs[1:]] == ["Queued"] * 3
+    assert [run.get_detailed_status()["position"] for run in runs[1:]] == [1, 2, 3]
+    for run in runs:
+        ended(run)
+    assert order.read_text() == "0\n1\n2\n3\n"
+    spans = [(run.get_details()["startTimeUtc"], run.get_details()["endTimeUtc"]) for run in runs]
+    assert all(before[1] <= after[0] for before, after in zip(spans, spans[1:])), "one at a time"
+    reach(lambda: os.listdir(queue_paths().leases) == os.listdir(queue_paths().tickets) == [])
+
+
+def test_nobody_needs_to_look(one_slot: None, submit: Submit, tmp_path: Path, reach: Any) -> None:
+    """A finishing runner starts the next run by itself."""
+    marks = [tmp_path / str(number) for number in range(3)]
+    for mark in marks:
+        submit(f"touch {mark}")
+    reach(lambda: all(mark.exists() for mark in marks))
+
+
+def test_raising_the_limit_starts_runs(one_slot: None, submit: Submit, reach: Any) -> None:
+    first, second = submit("sleep 30"), submit("sleep 30")
+    reach(first, "Running")
+    assert second.get_status() == "Queued"
+    Workspace.max_concurrent_runs(2)
+    reach(second, "Running")
+
+
+def test_a_runner_that_cannot_work_is_not_tried_for_ever(no_runner: None, submit: Submit, reach: Any) -> None:
+    run = submit("true")
+    reach(lambda: step() or run.get_status() == "Failed")
+    error = run.get_details()["error"]
+    assert error["code"] == "prepare_failed" and "3 times" in error["message"]
+    assert run._status()["attempt"] == 3
+    assert os.listdir(queue_paths().leases) == os.listdir(queue_paths().tickets) == []
+
+
+def test_what_a_broken_runner_said_is_in_the_error(submit: Submit, reach: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = tmp_path / "python"
+    broken.write_text("#!/bin/sh\necho libpython is gone\nexit 127\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr(step_module, "interpreter", lambda: str(broken))
+    run = submit("true")
+    reach(lambda: step() or run.get_status() == "Failed")
+    assert "libpython is gone" in run.get_details()["error"]["log_tail"]
+
+
+def test_a_runner_that_cannot_be_started(submit: Submit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(step_module, "interpreter", lambda: "/nowhere/python")
+    run = submit("true")
+    assert run.get_status() == "Failed"
+    assert run.get_details()["error"]["code"] == "start_failed"
+    assert os.listdir(queue_paths().leases) == []
+
+
+def test_preparing_without_a_runner_goes_back_to_the_queue(
+    submit: Submit, ended: Any, reach: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    count = tmp_path / "count"
+    with monkeypatch.context() as patch:
+        patch.setattr(step_module, "interpreter", lambda: "/bin/false")
+        run = submit(f"echo x >> {count}")
+        reach(lambda: not posix.process_start(max(step_module._children, default=0)))
+    status = Path(run.run_dir, "status.json")
+    record = json.loads(status.read_text())
+    status.write_text(json.dumps({**record, "state": "Preparing"}))
+    os.makedirs(Path(run.run_dir, "work", "half"))
+    os.makedirs(Path(run.run_dir, ".job", "python"))
+    step()
+    assert ended(run)["status"] == "Completed"
+    assert count.read_text() == "x\n" and run._status()["attempt"] == 2
+
+
+def test_two_tickets_of_a_run_execute_it_once(submit: Submit, ended: Any, tmp_path: Path, one_slot: None, reach: Any) -> None:
+    """Killed between the new ticket and the removal of the dead lease, the step leaves a run with both."""
+    count = tmp_path / "count"
+    first, run = submit("sleep 0.2"), submit(f"echo x >> {count}; sleep 0.2")
+    with allocator(queue_paths()):
+        for _ in range(3):
+            add_ticket(queue_paths(), run.id, run.run_dir)
+    set_max_concurrent_runs(queue_paths(), 4)
+    step()
+    for one in (first, run):
+        assert ended(one)["status"] == "Completed"
+    reach(lambda: step() or not os.listdir(queue_paths().tickets))
+    assert count.read_text() == "x\n"
+
+
+def test_two_queues_that_know_a_run_execute_it_once(
+    submit: Submit, ended: Any, tmp_path: Path, one_slot: None, monkeypatch: pytest.MonkeyPatch, workspace: Workspace
+) -> None:
+    """A session with another state folder finds the run queued and nowhere in its own queue."""
+    count = tmp_path / "count"
+    blocker, run = submit("sleep 0.3"), submit(f"echo x >> {count}; sleep 0.3")
+    with monkeypatch.context() as patch:
+        patch.setenv("ESPALIER_STATE_DIR", str(tmp_path / "other-state"))
+        for _ in range(5):
+            workspace.list_runs()
+    for one in (blocker, run):
+        assert ended(one)["status"] == "Completed"
+    blocker.get_details()
+    step()
+    assert count.read_text() == "x\n"
+
+
+def test_one_run_that_cannot_be_written_does_not_stop_the_queue(
+    one_slot: None, submit: Submit, ended: Any, tmp_path: Path, reach: Any
+) -> None:
+    first, stuck, last = submit("sleep 0.3"), submit("true"), submit("true")
+    shutil.rmtree(Path(stuck.run_dir, "system_logs"), ignore_errors=True)
+    Path(stuck.run_dir, "system_logs").write_text("in the way")
+    for run in (first, last):
+        assert ended(run)["status"] == "Completed"
+    reach(lambda: step() or stuck.get_status() == "Failed")
+
+
+def test_tickets_of_deleted_and_damaged_runs_are_dropped(one_slot: None, submit: Submit, ended: Any) -> None:
+    first, gone, damaged, last = (submit("sleep 0.2") for _ in range(4))
+    shutil.rmtree(gone.run_dir)
+    Path(damaged.run_dir, "status.json").write_text("{")
+    for run in (first, last):
+        assert ended(run)["status"] == "Completed"
+    step()
+    assert os.listdir(queue_paths().tickets) == []
+
+
+def test_runners_leave_no_zombies(submit: Submit, ended: Any, reach: Any) -> None:
+    runs = [submit("true") for _ in range(3)]
+    for run in runs:
+        ended(run)
+    children = list(step_module._children)
+    reach(lambda: all(posix.process_start(pid) is None for pid in children))
+    ended(submit("true"))
+    assert not set(children) & set(step_module._children)
+
+
+def test_interpreter_is_a_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert os.path.basename(interpreter()).startswith("python")
+    monkeypatch.setattr("sys.executable", "/usr/lib/R/bin/exec/R")
+    monkeypatch.setattr("sys._base_executable", "/usr/lib/R/bin/exec/R", raising=False)
+    found = interpreter()
+    assert os.path.basename(found).startswith("python") and os.access(found, os.X_OK), "R that holds a Python is none"
+
+
+def test_step_is_cheap_and_harmless_when_nothing_waits(home: Path) -> None:
+    for _ in range(20):
+        step()
+    assert os.listdir(queue_paths().leases) == []
+
+
+def test_a_lease_of_a_finished_run(submit: Submit, ended: Any) -> None:
+    """The runner was killed after the final state and before it released its lease."""
+    run = submit("true")
+    ended(run)
+    Path(queue_paths().lease(run.id)).write_text(json.dumps({"run_id": run.id, "run_dir": run.run_dir}))
+    os.makedirs(Path(run.run_dir, "work"), exist_ok=True)
+    step()
+    assert run.get_status() == "Completed"
+    assert not Path(run.run_dir, "work").exists() and os.listdir(queue_paths().leases) == []
+
+
+def test_signals_of_the_submitter_do_not_reach_the_job(submit: Submit, ended: Any) -> None:
+    """What a session ignores or blocks is its own: jobs start with the defaults."""
+    old = signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2])
+    try:
+        run = submit("grep -E 'Sig(Blk|Ign)' /proc/self/status")
+    finally:
+        signal.signal(signal.SIGUSR1, old)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGUSR2])
+    ended(run)
+    # (glibc ignores its own two, 32 and 33, in whatever it spawns)
+    values = [int(line.split()[1], 16) & 0x7FFFFFFF for line in Path(run.run_dir, "user_logs/std_log.txt").read_text().splitlines()]
+    assert values == [0, 0]

@@ -1,0 +1,119 @@
+import json
+import os
+from pathlib import Path
+from typing import Any, Callable, Dict
+
+import pytest
+from espalier import Experiment, ScriptRunConfig
+from espalier.paths import RunPaths
+from espalier.runner.prepare import input_variable, job_environment, prepare_folders
+
+Ended = Callable[..., Dict[str, Any]]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunPaths:
+    paths = RunPaths(str(tmp_path / "ws" / "runs" / "ab" / "e_1_abcdef01"))
+    os.makedirs(paths.root)
+    return paths
+
+
+def environment(run: RunPaths, variables: Dict[str, str], **spec: Any) -> Dict[str, str]:
+    Path(run.env).write_text(json.dumps({"format": 1, "variables": variables}))
+    return job_environment(run, "/ws", {"id": "e_1_abcdef01", "experiment": "e", **spec})
+
+
+def test_folders_and_links(run: RunPaths) -> None:
+    prepare_folders(run, "/ws", {"snapshot": None}, {"python/espalier": "/lib/espalier", "R/espalier": "/r"})
+    for name in ("outputs", "logs"):
+        assert os.readlink(Path(run.work, name)) == getattr(run, name)
+    assert os.readlink(Path(run.job, "python", "espalier")) == "/lib/espalier"
+    assert os.path.isdir(run.events) and os.path.isdir(run.payloads)
+
+
+def test_documented_variables(run: RunPaths) -> None:
+    found = environment(run, {})
+    assert found["ESPALIER_RUN_DIR"] == run.root and found["ESPALIER_RUN_ID"] == found["AZUREML_RUN_ID"] == "e_1_abcdef01"
+    assert found["ESPALIER_WORKSPACE"] == "/ws" and found["AZUREML_ARM_WORKSPACE_NAME"] == "ws"
+    assert found["AZUREML_OUTPUT_DIRECTORY"] == run.outputs
+    assert "ESPALIER_SEED" not in found and "ESPALIER_PREVIOUS_R_PROFILE_USER" not in found
+    protocol = (Path(__file__).resolve().parents[3] / "docs" / "protocol.md").read_text()
+    assert all(f"`{name}`" in protocol for name in found if name.startswith(("ESPALIER_", "AZUREML_")))
+
+
+def test_seed_and_inputs(run: RunPaths) -> None:
+    found = environment(run, {}, seed=0, inputs=[{"name": "train-set.1", "path": "/d"}])
+    assert found["ESPALIER_SEED"] == "0" and found["ESPALIER_INPUT_TRAIN_SET_1"] == "/d"
+    assert input_variable("a") == "ESPALIER_INPUT_A"
+
+
+def test_what_the_definition_sets_is_joined(run: RunPaths) -> None:
+    os.makedirs(Path(run.job, "R"))
+    found = environment(run, {"PYTHONPATH": "/mine", "R_LIBS": "/lib", "R_PROFILE_USER": "/profile", "PYTHONUNBUFFERED": ""})
+    assert found["PYTHONPATH"] == f"{run.job}/python:/mine"
+    assert found["R_LIBS"] == f"/lib:{run.job}/R", "the user's libraries come first"
+    assert found["ESPALIER_PREVIOUS_R_PROFILE_USER"] == "/profile"
+    assert found["R_PROFILE_USER"].endswith("prelude.R") and found["PYTHONUNBUFFERED"] == ""
+
+
+def test_ours_win(run: RunPaths) -> None:
+    assert environment(run, {"ESPALIER_RUN_ID": "other"})["ESPALIER_RUN_ID"] == "e_1_abcdef01"
+
+
+def test_what_a_job_sees(submit: Any, ended: Ended, tmp_path: Path) -> None:
+    run = submit("pwd; echo $0; readlink outputs logs; echo x > outputs/f; cat; ls -1 /proc/self/fd")
+    assert ended(run)["status"] == "Completed"
+    lines = Path(run.run_dir, "user_logs", "std_log.txt").read_text().split("\n")
+    assert lines[0] == f"{run.run_dir}/work" and lines[2:4] == [f"{run.run_dir}/outputs", f"{run.run_dir}/logs"]
+    assert lines[4:] == ["0", "1", "2", "3", ""], "stdin is empty, and nothing but ls's own folder is open"
+    assert Path(run.run_dir, "outputs", "f").read_text() == "x\n"
+
+
+def test_python_jobs_log_without_being_installed(experiment: Experiment, project: Path, ended: Ended) -> None:
+    (project / "a.py").write_text(
+        "from espalier import Run\n"
+        "run = Run.get_context(allow_offline=False)\n"
+        "run.log('auc', 0.9)\n"
+        "print(run.id, run.experiment_name)\n"
+    )
+    run = experiment.submit(ScriptRunConfig(str(project), "a.py"))
+    ended(run)
+    assert run.get_metrics() == {"auc": 0.9}
+    assert Path(run.run_dir, "user_logs/std_log.txt").read_text() == f"{run.id} exp\n"
+
+
+def test_a_damaged_snapshot_fails_the_run(experiment: Experiment, project: Path, ended: Ended, workspace: Any) -> None:
+    (project / "a.sh").write_text("echo ran")
+    first = experiment.submit(ScriptRunConfig(str(project), "a.sh"))
+    ended(first)
+    for blob in Path(workspace._paths.blobs).rglob("*"):
+        if blob.is_file():
+            blob.chmod(0o644)
+            blob.write_text("echo bad")  # of the same size
+    run = experiment.submit(ScriptRunConfig(str(project), "a.sh"))
+    error = ended(run)["error"]
+    assert error["code"] == "prepare_failed" and "digest" in error["message"]
+    assert not Path(run.run_dir, "user_logs").exists()
+
+
+def test_a_program_that_cannot_be_started(submit: Any, ended: Ended, tmp_path: Path) -> None:
+    tool = tmp_path / "tool"
+    tool.write_text("#!/nowhere/interpreter\n")
+    tool.chmod(0o755)
+    run = submit([str(tool)])
+    details = ended(run)
+    assert (details["status"], details["error"]["code"]) == ("Failed", "start_failed")
+    assert str(tool) in details["error"]["message"]
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_the_working_copy_is_kept_on_request(submit: Any, ended: Ended, keep: bool) -> None:
+    run = submit("echo x > left", keep_workdir=keep)
+    ended(run)
+    assert Path(run.run_dir, "work", "left").exists() == keep
+    assert not Path(run.run_dir, ".job").exists()
+
+
+def test_no_two_runs_share_a_folder(submit: Any, ended: Ended) -> None:
+    runs = [submit("test ! -e mark && touch mark && sleep 0.1") for _ in range(3)]
+    assert {ended(run)["status"] for run in runs} == {"Completed"}

@@ -1,0 +1,274 @@
+import json
+import os
+import shutil
+import sqlite3
+import stat
+import time
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Tuple
+
+import pytest
+from espalier import Workspace
+from espalier.paths import WorkspacePaths
+from espalier.store import index
+from espalier.store.index import RunIndex, cache_folder
+
+
+class Runs:
+    """A workspace of made-up runs, and how often each was looked into."""
+
+    def __init__(self, root: Path) -> None:
+        self.paths = WorkspacePaths(str(root / "ws"))
+        self.looked: List[str] = []
+        self.index = RunIndex(self.paths, self.summarise)
+
+    def summarise(self, folder: str) -> Tuple[Dict[str, Any], bool]:
+        self.looked.append(os.path.basename(folder)[-8:])
+        record = json.loads(Path(folder, "status.json").read_text())
+        row = {"run_id": os.path.basename(folder), "created_at": record["at"], "state": record["state"]}
+        return row, record["state"] == "Completed"
+
+    def put(self, name: str, state: str = "Completed", at: str = "1") -> Path:
+        folder = Path(self.paths.run(f"e_1_{name}").root)
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = folder.parent / ".tmp-x"
+        temporary.write_text(json.dumps({"state": state, "at": at}))
+        temporary.rename(folder / "status.json")
+        return folder
+
+    def settle(self) -> None:
+        """Let every shard look old, so that it is not suspected of changing within the clock's tick."""
+        for shard in Path(self.paths.runs).iterdir():
+            os.utime(shard, (time.time() - 100,) * 2)
+
+    def states(self) -> Dict[str, str]:
+        self.looked.clear()
+        return {row["run_id"][-8:]: row["state"] for row in self.index.rows()}
+
+    @property
+    def file(self) -> Path:
+        return Path(self.index._file)
+
+
+@pytest.fixture
+def runs(home: Path) -> Runs:
+    return Runs(home)
+
+
+def test_empty(runs: Runs) -> None:
+    assert runs.index.rows() == []
+    os.makedirs(runs.paths.runs)
+    assert runs.index.rows() == []
+
+
+def test_new_changed_and_deleted_runs(runs: Runs) -> None:
+    runs.put("aa000001")
+    assert runs.states() == {"aa000001": "Completed"}
+    runs.put("aa000002", "Running")
+    runs.put("bb000003")
+    assert runs.states() == {"aa000001": "Completed", "aa000002": "Running", "bb000003": "Completed"}
+    runs.put("aa000002", "Completed")
+    assert runs.states()["aa000002"] == "Completed"
+    shutil.rmtree(runs.put("aa000001"))
+    assert set(runs.states()) == {"aa000002", "bb000003"}
+    shutil.rmtree(Path(runs.paths.runs, "aa"))
+    assert set(runs.states()) == {"bb000003"}
+
+
+def test_unchanged_runs_are_not_looked_into(runs: Runs) -> None:
+    runs.put("aa000001")
+    runs.put("bb000002")
+    runs.settle()
+    runs.states()
+    assert runs.looked and runs.states() and runs.looked == []
+    runs.put("bb000002", at="2")
+    runs.states()
+    assert runs.looked == ["bb000002"]
+
+
+def test_unfinished_runs_are_looked_into_when_their_log_grows(runs: Runs) -> None:
+    folder = runs.put("aa000001", "Running")
+    runs.settle()
+    runs.states()
+    runs.states()
+    assert runs.looked == []
+    (folder / "events").mkdir()
+    (folder / "events" / "w.jsonl").write_text("x")
+    runs.states()
+    assert runs.looked == ["aa000001"]
+
+
+@pytest.mark.parametrize("name", ["spec.json", "meta.json"])
+def test_other_records_are_noticed(runs: Runs, name: str) -> None:
+    folder = runs.put("aa000001", "Running")
+    runs.states()
+    (folder / name).write_text("{}")
+    runs.states()
+    assert runs.looked == ["aa000001"]
+
+
+def test_a_young_shard_stays_suspect(runs: Runs) -> None:
+    """A second change within the clock's tick leaves the mtime as it was."""
+    folder = runs.put("aa000001")
+    runs.states()
+    before = os.stat(folder.parent)
+    runs.put("aa000002")
+    os.utime(folder.parent, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert set(runs.states()) == {"aa000001", "aa000002"}
+
+
+@pytest.mark.parametrize("seconds", [-1e6, 1e6])
+def test_a_clock_that_jumps(runs: Runs, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs.put("aa000001")
+    now = time.time() + seconds
+    monkeypatch.setattr(time, "time", lambda: now)
+    runs.states()
+    runs.put("aa000002")
+    assert set(runs.states()) == {"aa000001", "aa000002"}
+
+
+def test_what_is_no_run_is_left_out(runs: Runs) -> None:
+    folder = runs.put("aa000001")
+    for name in (".tmp-e_1_aa000009", "notes", "e_1_bb000001", "e_1_AA000001"):
+        shutil.copytree(folder, folder.parent / name)
+    Path(runs.paths.runs, "README").write_text("")
+    assert set(runs.states()) == {"aa000001"}
+
+
+def test_newest_first(runs: Runs) -> None:
+    for name, at in (("aa000001", "2"), ("bb000002", "3"), ("cc000003", "1")):
+        runs.put(name, at=at)
+    assert [row["created_at"] for row in runs.index.rows()] == ["3", "2", "1"]
+
+
+def test_deleted_index_is_rebuilt(runs: Runs) -> None:
+    runs.put("aa000001")
+    runs.states()
+    runs.file.unlink()
+    assert runs.states() == {"aa000001": "Completed"}
+
+
+@pytest.mark.parametrize("garbage", [b"", b"garbage" * 1000, b"SQLite format 3\0" + b"\xff" * 5000])
+def test_garbage_is_replaced(runs: Runs, garbage: bytes) -> None:
+    runs.put("aa000001")
+    runs.states()
+    runs.file.write_bytes(garbage)
+    assert runs.states() == {"aa000001": "Completed"}
+    assert runs.file.read_bytes().startswith(b"SQLite format 3")
+
+
+def test_garbage_in_the_middle(runs: Runs) -> None:
+    for number in range(200):
+        runs.put(f"aa{number:06x}")
+    runs.states()
+    data = bytearray(runs.file.read_bytes())
+    data[4096:] = b"\xa5" * (len(data) - 4096)
+    runs.file.write_bytes(data)
+    assert len(runs.states()) == 200
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [["PRAGMA user_version=99"], ["CREATE TABLE runs (a)", "CREATE TABLE shards (b)"], ["CREATE TABLE runs (id, row)"]],
+)
+def test_an_index_of_another_layout(runs: Runs, statements: List[str]) -> None:
+    runs.put("aa000001")
+    runs.file.parent.mkdir(parents=True)
+    database = sqlite3.connect(runs.file)
+    for statement in statements:
+        database.execute(statement)
+    database.commit()
+    database.close()
+    assert runs.states() == {"aa000001": "Completed"}
+
+
+def test_no_place_for_a_cache(runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("ESPALIER_CACHE_DIR", str(tmp_path / "file"))
+    runs = Runs(tmp_path)
+    runs.put("aa000001")
+    assert runs.states() == runs.states() == {"aa000001": "Completed"}
+
+
+def test_a_read_only_cache(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Opened read-only, as SQLite itself opens a file it may not write; works for root as well."""
+    runs.put("aa000001")
+    runs.states()
+    connect = sqlite3.connect
+
+    def read_only(path: str, **options: Any) -> sqlite3.Connection:
+        return connect(path, **options) if path == ":memory:" else connect(f"file:{path}?mode=ro", uri=True, **options)
+
+    monkeypatch.setattr(sqlite3, "connect", read_only)
+    runs.put("bb000002")
+    assert set(runs.states()) == {"aa000001", "bb000002"}
+
+
+def test_while_another_reader_refreshes(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index, "_PATIENCE_SECONDS", 0.05)
+    runs.put("aa000001")
+    runs.states()
+    other = sqlite3.connect(runs.file, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    runs.put("bb000002")
+    assert set(runs.states()) == {"aa000001"}, "the last commit"
+    other.execute("ROLLBACK")
+    other.close()
+    assert set(runs.states()) == {"aa000001", "bb000002"}
+
+
+def test_workspaces_do_not_share_an_index(home: Path) -> None:
+    one, other = Runs(home / "a"), Runs(home / "b")
+    one.put("aa000001")
+    assert one.states() and not other.states()
+
+
+def test_the_same_workspace_by_a_link(runs: Runs, home: Path) -> None:
+    os.makedirs(runs.paths.root)
+    os.symlink(runs.paths.root, home / "link")
+    assert RunIndex(WorkspacePaths(str(home / "link")), runs.summarise)._file == str(runs.file)
+
+
+def test_cache_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ESPALIER_CACHE_DIR", "/c")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/x")
+    monkeypatch.setenv("HOME", "/h")
+    assert cache_folder() == "/c"
+    monkeypatch.delenv("ESPALIER_CACHE_DIR")
+    assert cache_folder() == "/x/espalier"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert cache_folder() == "/h/.cache/espalier"
+
+
+def test_nothing_of_it_lies_in_the_workspace(workspace: Workspace, submit: Callable[..., Any], ended: Callable[..., Any]) -> None:
+    ended(submit("true"))
+    workspace.list_runs()
+    assert not [path for path in Path(workspace.path).rglob("*") if "sqlite" in path.name]
+
+
+def test_the_workspace_is_only_read(workspace: Workspace, submit: Callable[..., Any], ended: Callable[..., Any], reach: Any) -> None:
+    run = submit("true")
+    ended(run)
+    reach(lambda: not Path(run.run_dir, "work").exists())
+
+    def picture() -> Dict[str, int]:
+        return {str(path): path.lstat().st_mtime_ns for path in Path(workspace.path).rglob("*")}
+
+    before = picture()
+    assert len(workspace.list_runs()) == 1
+    assert picture() == before
+
+
+def test_damaged_and_newer_runs_are_listed_with_the_others(
+    workspace: Workspace, experiment: Any, submit: Callable[..., Any], ended: Callable[..., Any]
+) -> None:
+    good, damaged, newer, gone = (submit("true") for _ in range(4))
+    for run in (good, damaged, newer, gone):
+        ended(run)
+    Path(damaged.run_dir, "status.json").write_text('{"format": 1, "sta')
+    Path(newer.run_dir, "spec.json").write_text('{"format": 2, "what": "later"}')
+    shutil.rmtree(gone.run_dir)
+    frame = experiment.list_runs()
+    found = dict(zip(frame.columns["run_id"], frame.columns["status"]))
+    assert found == {good.id: "Completed", damaged.id: "Damaged", newer.id: "Unreadable"}
+    assert stat.S_ISDIR(os.stat(damaged.run_dir).st_mode)
