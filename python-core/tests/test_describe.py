@@ -56,7 +56,7 @@ class Tree:
         return self
 
     @classmethod
-    def plant(cls, at: Mapping[str, float], anything: Any = (1,), pot: Pot = Pot()) -> List["Tree"]:  # noqa: B008
+    def plant(cls, at: Mapping[str, float], anything: Any = (1,), pot: Pot = Pot()) -> List["Tree"]:
         """Plant some."""
         return []
 

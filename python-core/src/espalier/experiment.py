@@ -14,7 +14,7 @@ from espalier.names import check_name
 from espalier.paths import FORMAT, WorkspacePaths
 from espalier.records import create_file, dump_record, now_iso
 from espalier.run import Run
-from espalier.submission.submit import Prepared, base_spec, enqueue, prepare
+from espalier.submission.submit import Prepared, base_spec, checked_tags, enqueue, prepare
 from espalier.types import Frame
 from espalier.workspace import Workspace
 
@@ -102,6 +102,7 @@ class Experiment:
         return self._submit(ScriptRunConfig.from_mapping(config), tags or {}, reuse)
 
     def _submit(self, config: ScriptRunConfig, tags: Mapping[str, str], reuse: bool) -> Dict[str, Any]:
+        tags = checked_tags(tags)
         paths = self._workspace._checked()._paths
         prepared = prepare(paths, self._workspace.id, self._name, config)
         found = self._reusable(prepared) if reuse else None

@@ -20,7 +20,7 @@ from espalier.submission.submit import meta_record
 
 # Run id -> the open lease and the start by the monotonic clock. The kernel frees the lease when this process dies, and
 # the run is then seen to be lost.
-_held: Dict[str, Tuple[int, float]] = {}
+_held: Dict[str, Tuple[int, int, float]] = {}
 
 
 def start_interactive(
@@ -32,6 +32,8 @@ def start_interactive(
         spec: What `base_spec` gives for it.
     """
     posix.refuse_where_no_jobs_run()
+    queue = queue_paths()
+    spec = dict(spec)
     spec["resources"] = {"cpus": 0, "gpus": 0, "memory": None}
     if snapshot_directory is not None:
         snapshot = take_snapshot(paths, snapshot_directory)
@@ -41,10 +43,12 @@ def start_interactive(
     folder = build_folder(paths, spec, records)
     for name in ("events", "payloads", "outputs", "logs"):
         os.mkdir(os.path.join(folder, name))
-    queue = queue_paths()
     with allocator(queue):
         lease = open_lease(queue, spec["id"], paths.run(spec["id"]).root)
-        _held[spec["id"]] = lease, time.monotonic()
+        # like a runner: whoever finds the run without its lease sees that it lives
+        own = posix.open_lockable(os.path.join(folder, "spec.json"))
+        posix.lock(own)
+        _held[spec["id"]] = lease, own, time.monotonic()
         place_folder(paths, folder, spec["id"])
     return str(spec["id"])
 
@@ -86,12 +90,13 @@ def end_interactive(run: RunPaths, state: str, message: Optional[str]) -> None:
         held = _held.pop(run_id, None)
         if held is not None:
             os.close(held[0])
+            os.close(held[1])
 
 
 def _duration(run_id: str, status: Dict[str, Any]) -> float:
     held = _held.get(run_id)
     if held is not None:
-        return round(time.monotonic() - held[1], 6)
+        return round(time.monotonic() - held[2], 6)
     # completed by another process than began it: only the wall clock is common to both
     return round(max(time.time() - (seconds_of(status["started_at"]) or 0.0), 0.0), 6)
 

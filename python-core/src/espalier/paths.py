@@ -23,7 +23,6 @@ class WorkspacePaths:
         self.runs = os.path.join(root, "runs")
         self.blobs = os.path.join(root, "snapshots", "blobs")
         self.trees = os.path.join(root, "snapshots", "trees")
-        self.trash = os.path.join(root, "trash")
 
     def experiment(self, name: str) -> str:
         return os.path.join(self.experiments, name + ".json")

@@ -104,12 +104,18 @@ def create_file(path: str, data: bytes, folder: str) -> bool:
         os.link(temporary, path)
     except FileExistsError:
         return False
-    except OSError:  # a file system without hard links
-        os.replace(temporary, path)
-        return True
+    except OSError:  # a file system without hard links: not whole after a crash, but the first still wins
+        return _create_directly(path, data)
     finally:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
+        os.unlink(temporary)
+    return True
+
+
+def _create_directly(path: str, data: bytes) -> bool:
+    try:
+        write_file(path, data)
+    except FileExistsError:
+        return False
     return True
 
 

@@ -3,11 +3,13 @@
 Loaded inside jobs by `from espalier import Run`: standard library only, Python 3.8 or later.
 """
 
+import contextlib
 import os
 import sys
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, Iterator, List, Mapping, NoReturn, Optional
 
 from espalier import states
+from espalier.adapters import posix
 from espalier.errors import EspalierError
 from espalier.follow import Following, follow, plain_text
 from espalier.job_log import JobLog
@@ -205,9 +207,12 @@ class Run(JobLog):
         Args:
             tags: Name to text.
         """
-        meta = self._meta()
-        meta["tags"].update({check_label("tag", name): str(value) for name, value in tags.items()})
-        replace_record(self._paths.meta, meta, self._paths.shard)
+        named = {check_label("tag", name): str(value) for name, value in tags.items()}
+        self._status()
+        with self._changing():
+            meta = self._meta()
+            meta["tags"].update(named)
+            replace_record(self._paths.meta, meta, self._paths.shard)
 
     def get_properties(self) -> Mapping[str, str]:
         """The run's properties."""
@@ -218,6 +223,9 @@ class Run(JobLog):
 
         Returns:
             False when it had ended already.
+
+        Raises:
+            EspalierError: `run_not_active` for an interactive run, which its session ends.
         """
         self._status()
         return cancel(self._paths, self._id)
@@ -275,6 +283,16 @@ class Run(JobLog):
             raise self._failure()
         return self.get_details()
 
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Hold the lock of the run's folder while a record is read, changed and replaced."""
+        fd = os.open(self.run_dir, os.O_RDONLY)
+        try:
+            posix.lock(fd)
+            yield
+        finally:
+            os.close(fd)
+
     def _failure(self) -> EspalierError:
         error = self._status().get("error") or {}
         tail = [plain_text(line) for line in error.get("log_tail", [])]
@@ -326,8 +344,18 @@ def _show(text: str) -> None:
 
 
 class OfflineRun(Run):
-    """Stands for a run outside a job: the log methods work and record nothing."""
+    """Stands for a run outside a job: the log methods work and record nothing, all others refuse."""
 
     def __init__(self) -> None:
         JobLog.__init__(self, None)
-        self._workspace_path, self._id, self._paths = "", "offline", RunPaths("")
+        self._workspace_path, self._id, self._paths = "", "offline", _Nowhere()
+
+
+class _Nowhere(RunPaths):
+    """The files of no run."""
+
+    def __init__(self) -> None:
+        pass
+
+    def __getattribute__(self, name: str) -> NoReturn:
+        raise EspalierError("run_not_active", "This process is no job of espalier.", "Submit the script as a run.")

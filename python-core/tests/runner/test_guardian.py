@@ -6,7 +6,13 @@ from typing import Callable
 
 import pytest
 from espalier.adapters import posix
-from espalier.runner.guardian import start_guardian
+from espalier.runner.guardian import Guardian, start_guardian
+
+
+def guarded(job: int, run_id: str, take_over: Callable[[], None]) -> Guardian:
+    guardian = start_guardian(run_id, take_over)
+    guardian.guard(job)
+    return guardian
 
 
 def run_as_runner(body: Callable[[], None]) -> int:
@@ -38,7 +44,7 @@ def appears(path: Path, seconds: float = 5.0) -> bool:
 
 def test_a_farewell_means_nothing_to_do(tmp_path: Path) -> None:
     job = posix.spawn_session(["/bin/sleep", "60"], {}, [])
-    guardian = start_guardian("e_1_abcdef01", lambda: (tmp_path / "took over").touch())
+    guardian = guarded(job, "e_1_abcdef01", lambda: (tmp_path / "took over").touch())
     guardian.dismiss()
     assert posix.process_start(guardian.pid) is None
     assert posix.process_start(job) is not None and not (tmp_path / "took over").exists()
@@ -57,7 +63,7 @@ def test_a_killed_runner_takes_its_job_with_it(tmp_path: Path) -> None:
         stray = posix.spawn_session(["/bin/sleep", "60"], env, [])
         (tmp_path / "new").write_text(f"{job} {stray}")
         os.rename(tmp_path / "new", pids)
-        start_guardian(run_id, lambda: (tmp_path / "took over").touch())
+        guarded(job, run_id, lambda: (tmp_path / "took over").touch())
 
     os.waitpid(run_as_runner(body), 0)
     assert appears(tmp_path / "took over")
@@ -69,14 +75,14 @@ def test_the_job_is_dead_before_somebody_takes_over(tmp_path: Path) -> None:
     run_id = f"f_1_{os.getpid():08x}"
 
     def body() -> None:
-        job = posix.spawn_session(["/bin/sleep", "60"], {"ESPALIER_RUN_ID": run_id}, [])
+        job = posix.spawn_session(["/bin/sleep", "60"], {}, [])  # found by its group alone
 
         def look() -> None:
             time.sleep(0.05)  # the parent is dead, init collects
             (tmp_path / "new").write_text(str(posix.process_start(job)))
             os.rename(tmp_path / "new", tmp_path / "seen")
 
-        start_guardian(run_id, look)
+        guarded(job, run_id, look)
 
     os.waitpid(run_as_runner(body), 0)
     assert appears(tmp_path / "seen") and (tmp_path / "seen").read_text() == "None"
@@ -84,7 +90,7 @@ def test_the_job_is_dead_before_somebody_takes_over(tmp_path: Path) -> None:
 
 def test_a_killed_guardian_disturbs_nobody() -> None:
     job = posix.spawn_session(["/bin/sleep", "60"], {}, [])
-    guardian = start_guardian("e_1_abcdef01", lambda: None)
+    guardian = guarded(job, "e_1_abcdef01", lambda: None)
     os.kill(guardian.pid, signal.SIGKILL)
     os.waitid(os.P_PID, guardian.pid, os.WEXITED | os.WNOWAIT)
     guardian.dismiss()

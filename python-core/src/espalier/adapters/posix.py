@@ -85,6 +85,20 @@ def open_lockable(path: str) -> int:
         os.close(fd)
 
 
+def is_unlocked(path: str) -> bool:
+    """Whether nobody holds the lock of a file; False also where it cannot be told."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return try_lock(fd)
+    except OSError:  # a file system without locks
+        return False
+    finally:
+        os.close(fd)
+
+
 def kill_group(leader: int, number: int) -> bool:
     """Signal a process group; False when nothing of it is left."""
     try:

@@ -38,8 +38,17 @@ def finish(
 
     Idempotent: killed anywhere in between, it is called again and does the rest.
     """
-    warnings = list(status.get("warnings", [])) + collect_kept_folders(run)
-    summary = last_metrics(run)
+    warnings = [str(text) for text in status.get("warnings") or []]
+    # whatever a job leaves in its folder, its run ends: what fails here becomes a warning
+    try:
+        warnings += collect_kept_folders(run)
+    except Exception as problem:
+        warnings.append(f"Not all of ./outputs and ./logs could be kept: {problem}.")
+    try:
+        summary = last_metrics(run)
+    except Exception as problem:
+        warnings.append(f"The metrics could not be summed up: {problem}.")
+        summary = None
     if summary is not None:
         fields["metrics"] = summary
     with contextlib.suppress(OSError):  # it may hold secrets: gone before anybody sees the end
@@ -47,7 +56,8 @@ def finish(
     record = move(
         run, status, state, sync=True, ended_at=now_iso(time.time()), error=error, warnings=warnings, **fields
     )
-    clean(run)
+    with contextlib.suppress(OSError):  # the next look at the run's lease tries again
+        clean(run)
     return record
 
 

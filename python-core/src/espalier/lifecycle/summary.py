@@ -1,9 +1,11 @@
 """The last value of each scalar metric, kept in the final state so that lists of runs need not read event logs."""
 
+import contextlib
 import json
 import os
 from typing import Any, Dict, Optional
 
+from espalier.adapters.files import open_regular
 from espalier.paths import RunPaths
 from espalier.values import is_cell
 
@@ -15,13 +17,13 @@ def last_metrics(run: RunPaths) -> Optional[Dict[str, Dict[str, Any]]]:
     """Metric name -> `{"kind", "value"}` of its last event; None if the logs are too large."""
     try:
         entries = [entry for entry in os.scandir(run.events) if entry.name.endswith(".jsonl")]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
-    if sum(entry.stat().st_size for entry in entries) > _LIMIT_BYTES:
+    if sum(entry.stat(follow_symlinks=False).st_size for entry in entries) > _LIMIT_BYTES:
         return None
     last: Dict[str, Any] = {}
     for entry in sorted(entries, key=lambda entry: entry.name):
-        with open(entry.path, "rb") as file:
+        with contextlib.suppress(OSError), open_regular(entry.path) as file:
             for line in file:
                 if b'"metric"' in line:
                     _take(line, last)

@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 import time
-from typing import Any, Dict, Optional
+from typing import Optional
 
 from espalier import states
 from espalier.adapters import posix
@@ -24,9 +24,19 @@ def cancel(run: RunPaths, run_id: str) -> bool:
 
     Returns:
         False when it had ended already.
+
+    Raises:
+        EspalierError: `run_not_active` for an interactive run.
     """
-    if states.is_final(read_status(run)["state"]):
+    status = read_status(run)
+    if states.is_final(status["state"]):
         return False
+    if "collect_from" in status:
+        raise EspalierError(
+            "run_not_active",
+            f"The run {run_id} is recorded by a session, which is not to be stopped.",
+            "End it there with complete_run() or fail_run().",
+        )
     if not os.path.exists(run.cancel):
         os.makedirs(os.path.dirname(run.cancel), exist_ok=True)
         record = {"format": FORMAT, "requested_at": now_iso(time.time()), "by": posix.user_name()}
@@ -84,7 +94,7 @@ def _look_after(run_id: str, run: RunPaths) -> bool:
         status = read_status(run)
         if status["state"] == states.QUEUED:
             add_ticket(queue, run_id, run.root)
-        elif not states.is_final(status["state"]) and not _alive(status):
+        elif not states.is_final(status["state"]) and posix.is_unlocked(run.spec):
             settle(queue, run_id, run.root)
         else:
             return False
@@ -94,10 +104,3 @@ def _look_after(run_id: str, run: RunPaths) -> bool:
 
 def _known(queue: QueuePaths, run_id: str) -> bool:
     return os.path.exists(queue.lease(run_id)) or find_ticket(queue, run_id) is not None
-
-
-def _alive(status: Dict[str, Any]) -> bool:
-    pid = status.get("pid")
-    if not isinstance(pid, int) or status.get("boot_id") != posix.boot_id():
-        return False
-    return posix.process_start(pid) == status.get("pid_start")

@@ -15,7 +15,7 @@ def state_folder() -> str:
     """The folder of espalier's own state for this user, whatever the host."""
     chosen = os.environ.get("ESPALIER_STATE_DIR")
     if chosen:
-        return chosen
+        return os.path.abspath(chosen)
     base = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
     return os.path.join(base, "espalier")
 
@@ -28,8 +28,10 @@ def queue_paths() -> QueuePaths:
     """
     paths = QueuePaths(os.path.join(state_folder(), "queue", socket.gethostname() or "localhost"))
     try:
-        for folder in (paths.tickets, paths.leases):
-            os.makedirs(folder, mode=0o700, exist_ok=True)
+        os.makedirs(os.path.dirname(paths.root), exist_ok=True)
+        for folder in (paths.root, paths.tickets, paths.leases):
+            if not os.path.isdir(folder):
+                os.mkdir(folder, 0o700)  # what lies here is executed
     except OSError as error:
         raise _unusable(paths, error) from error
     return paths

@@ -15,7 +15,7 @@ from espalier.lifecycle.failure import log_tail
 from espalier.lifecycle.finish import canceled_message, clean, finish, finish_lost, plain_error
 from espalier.lifecycle.status import move, read_status
 from espalier.paths import QueuePaths, RunPaths
-from espalier.queue.home import allocator, max_concurrent_runs, queue_paths
+from espalier.queue.home import allocator, max_concurrent_runs, queue_paths, state_folder
 from espalier.queue.tickets import Lease, Ticket, add_ticket, claim, find_ticket, is_dead, leases, remove, tickets
 
 _RUNNER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "runner", "__main__.py")
@@ -84,10 +84,12 @@ def settle(paths: QueuePaths, run_id: str, run_dir: str) -> bool:
             finish_lost(run, read_status(run))
         else:
             _queue_again(paths, run, run_id, status)
-    except (FileNotFoundError, EspalierError):
-        pass  # deleted, damaged or newer: nothing of it can be executed
+    except FileNotFoundError:
+        pass  # deleted
     except OSError:
         return False  # a full or read-only disk: the next step tries again
+    except Exception:
+        pass  # damaged or newer: nothing of it can be executed, and the others must go on
     return True
 
 
@@ -109,16 +111,17 @@ def _start(paths: QueuePaths, ticket: Ticket) -> bool:
     """Start one queued run; False if there was nothing to start."""
     try:
         return _start_one(paths, ticket)
-    except (OSError, EspalierError):
-        return False  # its workspace takes no file just now: it waits, and the others go on
+    except Exception:
+        return False  # its workspace takes no file just now, or it is damaged: it waits, and the others go on
 
 
 def _start_one(paths: QueuePaths, ticket: Ticket) -> bool:
     run = RunPaths(ticket.run_dir)
     try:
         status = read_status(run)
-    except (OSError, EspalierError):
-        remove(ticket.path)  # submit was killed before the run existed, or the run was deleted
+    except (FileNotFoundError, EspalierError):
+        # submit was killed before the run existed, or the run was deleted or damaged
+        remove(ticket.path)
         return False
     if states.is_final(status["state"]) or status.get("started_at"):
         remove(ticket.path)
@@ -150,8 +153,8 @@ def _spawn_runner(run: RunPaths, lease: int) -> None:
     if prefix:
         argv += ["-X", f"pycache_prefix={prefix}"]
     argv += [_RUNNER, run.root, str(lease)]
-    kept = ("PATH", "HOME", "TMPDIR", "ESPALIER_STATE_DIR", "XDG_STATE_HOME")
-    env = {name: os.environ[name] for name in kept if name in os.environ}
+    env = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
+    env["ESPALIER_STATE_DIR"] = state_folder()  # resolved: the runner works in another folder
     _children.append(posix.spawn_detached(argv, env, run.runner_log, lease))
     _forget_ended_children()
 

@@ -20,6 +20,8 @@ from espalier.errors import EspalierError
 from espalier.lifecycle.status import move, read_status
 from espalier.paths import RunPaths
 from espalier.records import now_iso, read_record
+from espalier.runner import watch
+from espalier.runner.guardian import Guardian, start_guardian
 from espalier.runner.prepare import job_environment, prepare_folders
 
 
@@ -39,7 +41,7 @@ def main(run_dir: str, lease_fd: int) -> None:
 def _is_ours(run: RunPaths) -> bool:
     """Whether no other runner has or had this run. The queue hands it out once, but two queues may know it: two
     sessions with different state folders, or a state folder that was deleted. The lock lasts as long as we do."""
-    fd = os.open(run.spec, os.O_RDONLY | os.O_CLOEXEC)
+    fd = os.open(run.spec, os.O_RDWR | os.O_CLOEXEC)  # (on NFS an exclusive lock needs a writable file)
     try:
         alone = posix.try_lock(fd)
     except OSError:  # a file system without locks
@@ -66,10 +68,17 @@ def execute(run: RunPaths, lease_fd: int) -> None:
         env = job_environment(run, workspace, spec)
     except EspalierError as error:
         return _fail(run, "prepare_failed", error.message)
-    # the finishing modules are imported later, while the job runs: they are not on the way to its start
-    from espalier.runner import watch
-
     watch.block_signals()
+    guardian = start_guardian(spec["id"], lambda: _take_over(run, lease_fd))
+    try:
+        _execute_job(run, status, spec, env, guardian)
+    finally:
+        guardian.dismiss()
+
+
+def _execute_job(
+    run: RunPaths, status: Dict[str, Any], spec: Dict[str, Any], env: Dict[str, str], guardian: Guardian
+) -> None:
     started = time.monotonic()
     now = now_iso(time.time())
     status = move(run, status, states.RUNNING, prepared_at=now, started_at=now)
@@ -77,18 +86,18 @@ def execute(run: RunPaths, lease_fd: int) -> None:
         job = _start(run, spec["command"], env)
     except OSError as error:
         return _fail(run, "start_failed", f"{spec['command'][0]} could not be started: {error.strerror}.")
-
-    from espalier.lifecycle.finish import finish_job
-    from espalier.runner.guardian import start_guardian
-
+    guardian.guard(job)
     try:
-        guardian = start_guardian(job, spec["id"], lambda: _take_over(run, lease_fd))
+        # imported while the job runs: the modules that finish are not on the way to its start
+        from espalier.lifecycle.finish import finish_job
+
         outcome = watch.watch(run, job, started, spec.get("max_run_duration_seconds"))
     except BaseException:  # nobody would watch it any more
         posix.kill_group(job, signal.SIGKILL)
         raise
+    if outcome.stopped_by is not None:
+        posix.kill_processes_of_run(spec["id"])  # those that left its process group
     finish_job(run, status, outcome)
-    guardian.dismiss()
 
 
 def _start(run: RunPaths, command: List[str], env: Dict[str, str]) -> int:

@@ -10,6 +10,8 @@ from typing import Callable
 
 from espalier.adapters import posix
 
+_FAREWELL = b"x"
+
 
 class Guardian:
     """The runner's side of the pipe."""
@@ -18,20 +20,24 @@ class Guardian:
         self.pid = pid
         self._pipe = pipe
 
+    def guard(self, job: int) -> None:
+        """Tell which process leads the job's group, once it has been started."""
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self._pipe, b"%d\n" % job)
+
     def dismiss(self) -> None:
         """Say farewell: the run has its final state."""
         with contextlib.suppress(BrokenPipeError):  # somebody killed it
-            os.write(self._pipe, b"x")
+            os.write(self._pipe, _FAREWELL)
         os.close(self._pipe)
         os.waitpid(self.pid, 0)
 
 
-def start_guardian(job: int, run_id: str, take_over: Callable[[], None]) -> Guardian:
-    """Fork the guardian.
+def start_guardian(run_id: str, take_over: Callable[[], None]) -> Guardian:
+    """Fork the guardian, before the job is started.
 
     Args:
-        job: Leader of the job's process group.
-        run_id: To find processes that left the group.
+        run_id: By it processes of the job are found that left its group.
         take_over: Called in the guardian once the job is dead: write the final state, release the lease, go on.
     """
     read_end, write_end = os.pipe()
@@ -43,10 +49,22 @@ def start_guardian(job: int, run_id: str, take_over: Callable[[], None]) -> Guar
     try:
         os.setsid()
         os.close(write_end)
-        if os.read(read_end, 1) == b"":
-            posix.kill_group(job, signal.SIGKILL)
+        told = _read_to_end(read_end)
+        if not told.endswith(_FAREWELL):
+            if told:
+                posix.kill_group(int(told), signal.SIGKILL)
             posix.kill_processes_of_run(run_id)
             take_over()
         status = 0
     finally:
         os._exit(status)
+
+
+def _read_to_end(pipe: int) -> bytes:
+    told = b""
+    while not told.endswith(_FAREWELL):
+        part = os.read(pipe, 64)
+        if not part:
+            break
+        told += part
+    return told

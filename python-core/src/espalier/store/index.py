@@ -4,6 +4,7 @@ Nothing is ever lost with it. It stays fresh cheaply (design.md, law 2): every c
 through the run's shard folder, so a shard whose mtime is unchanged has no news, except from runs still unfinished.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -17,6 +18,7 @@ from espalier.paths import WorkspacePaths, is_run_id
 Summary = Tuple[Dict[str, Any], bool]
 
 _VERSION = 1
+_IN_MEMORY = ":memory:"
 # A shard changed this recently may change again within the clock's granularity: look at it again, seconds.
 _SUSPECT_SECONDS = 2.0
 # How long to wait for another reader's refresh.
@@ -27,7 +29,7 @@ def cache_folder() -> str:
     """Where indexes lie: `ESPALIER_CACHE_DIR`, else `$XDG_CACHE_HOME/espalier`, else `~/.cache/espalier`."""
     chosen = os.environ.get("ESPALIER_CACHE_DIR")
     if chosen:
-        return chosen
+        return os.path.abspath(chosen)
     base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     return os.path.join(base, "espalier")
 
@@ -50,12 +52,16 @@ class RunIndex:
         """All runs, refreshed, newest first."""
         try:
             return self._refreshed()
+        except sqlite3.OperationalError:
+            self._file = _IN_MEMORY  # a cache that cannot be read or written is no reason not to answer
         except sqlite3.DatabaseError:
             # garbage where the index was, or one of an older layout: make it anew
             for end in ("", "-wal", "-shm"):
-                if os.path.exists(self._file + end):
+                with contextlib.suppress(OSError):
                     os.unlink(self._file + end)
-            return self._refreshed()
+            if os.path.exists(self._file):
+                self._file = _IN_MEMORY
+        return self._refreshed()
 
     def _refreshed(self) -> List[Dict[str, Any]]:
         database = self._connect()
@@ -70,7 +76,8 @@ class RunIndex:
 
     def _connect(self) -> sqlite3.Connection:
         try:
-            os.makedirs(os.path.dirname(self._file), exist_ok=True)
+            if self._file != _IN_MEMORY:
+                os.makedirs(os.path.dirname(self._file), exist_ok=True)
             database = sqlite3.connect(self._file, timeout=_PATIENCE_SECONDS, isolation_level=None)
             database.execute("PRAGMA synchronous=OFF")  # losing it costs a rebuild, nothing else
             self._create(database)
@@ -97,6 +104,7 @@ class RunIndex:
         database.execute(f"PRAGMA user_version={_VERSION}")
 
     def _refresh(self, database: sqlite3.Connection) -> None:
+        now = time.time()  # before looking: what changes meanwhile stays suspect
         known = {name: (mtime, seen) for name, mtime, seen in database.execute("SELECT * FROM shards")}
         present = self._shards()
         for name in set(known) - set(present):
@@ -106,7 +114,7 @@ class RunIndex:
             old_mtime, seen = known.get(name, (None, 0.0))
             if mtime != old_mtime or seen - mtime / 1e9 < _SUSPECT_SECONDS:
                 self._refresh_shard(database, name)
-                database.execute("REPLACE INTO shards VALUES (?, ?, ?)", (name, mtime, time.time()))
+                database.execute("REPLACE INTO shards VALUES (?, ?, ?)", (name, mtime, now))
         unfinished = database.execute("SELECT id, shard, signature FROM runs WHERE finished = 0").fetchall()
         for run_id, shard, signature in unfinished:
             self._refresh_run(database, run_id, shard, signature)

@@ -23,6 +23,15 @@ def resolve_inputs(inputs: Mapping[str, str]) -> List[Dict[str, Any]]:
 
 
 def _resolve(name: str, path: str) -> Dict[str, Any]:
+    try:
+        return _record(name, path)
+    except OSError as error:
+        hint = "Make it readable, or leave it out."
+        message = f"The input {name} ({path}) cannot be read: {error.filename or path}: {error.strerror}."
+        raise EspalierError("input_missing", message, hint) from error
+
+
+def _record(name: str, path: str) -> Dict[str, Any]:
     full = os.path.abspath(os.path.expanduser(path))
     if not os.path.exists(full):
         raise EspalierError(

@@ -1,5 +1,6 @@
 """The spine: config -> program -> snapshot -> surroundings -> run folder -> queue. Values flow one way."""
 
+import contextlib
 import os
 import socket
 import sys
@@ -78,7 +79,8 @@ def enqueue(paths: WorkspacePaths, prepared: Prepared, tags: Mapping[str, str]) 
     Raises:
         EspalierError: `workspace_missing`, `workspace_read_only`.
     """
-    spec = prepared.spec
+    queue = queue_paths()  # first: where there can be no queue, nothing is written
+    spec = dict(prepared.spec)
     queued = {"format": FORMAT, "state": states.QUEUED, "attempt": 1, "queued_at": spec["created_at"]}
     records = {
         "status.json": queued,
@@ -86,19 +88,23 @@ def enqueue(paths: WorkspacePaths, prepared: Prepared, tags: Mapping[str, str]) 
         "env.json": prepared.env,
     }
     folder = build_folder(paths, spec, records)
-    queue = queue_paths()
     with allocator(queue):
         # ticket first: a ticket without its run is dropped, a run without its ticket would wait for a reader to see it
         add_ticket(queue, spec["id"], paths.run(spec["id"]).root)
         place_folder(paths, folder, spec["id"])
-        step_locked(queue)
+        with contextlib.suppress(Exception):  # the run exists: what hinders the queue is not this submit's failure
+            step_locked(queue)
     return str(spec["id"])
 
 
 def meta_record(display_name: Optional[str], tags: Mapping[str, str]) -> Dict[str, Any]:
     """The mutable record of a new run."""
-    named = {check_label("tag", name): str(value) for name, value in tags.items()}
-    return {"format": FORMAT, "display_name": display_name, "tags": named, "properties": {}}
+    return {"format": FORMAT, "display_name": display_name, "tags": checked_tags(tags), "properties": {}}
+
+
+def checked_tags(tags: Mapping[str, str]) -> Dict[str, str]:
+    """Tags with valid names, their values as text. Raises EspalierError `bad_name`."""
+    return {check_label("tag", name): str(value) for name, value in tags.items()}
 
 
 def new_run_id(experiment: str, seconds: float) -> str:
@@ -152,8 +158,10 @@ def _spec(
     around: Surroundings,
     inputs: List[Dict[str, Any]],
 ) -> Dict[str, Any]:
+    # where an equal input lies does not matter
+    places = {item["path"]: f"<{item['name']}>" for item in inputs if "digest" in item}
     decides = {
-        "command": what.command,
+        "command": [places.get(part, part) for part in what.command],
         "snapshot": snapshot.id if snapshot else None,
         "environment": around.record["key"],
         "inputs": identity_of(inputs),

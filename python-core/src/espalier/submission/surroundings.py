@@ -43,7 +43,8 @@ def surroundings(config: ScriptRunConfig, source: Optional[str], language: str) 
         "r": r_record,
         "python": {"interpreter": session.python or sys.executable} if language == "python" else None,
     }
-    record["key"] = digest({**record, "variables": dict(config.environment_variables)})
+    # (of variables that look secret only the name: a digest would let others try passwords)
+    record["key"] = digest(record)
     return Surroundings(variables, links, record, inherited)
 
 

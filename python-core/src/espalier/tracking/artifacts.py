@@ -120,10 +120,10 @@ def download(run: RunPaths, name: str, destination: str) -> str:
     if os.path.isdir(target):
         target = os.path.join(target, checked_parts(name)[-1])
     os.makedirs(os.path.dirname(target), exist_ok=True)
-    temporary = f"{target}.part-{os.getpid()}"
+    temporary = f"{target}.part-{os.urandom(8).hex()}"
     with os.fdopen(fd, "rb") as source:
         try:
-            with open(temporary, "wb") as sink:
+            with open(temporary, "xb") as sink:
                 shutil.copyfileobj(source, sink, 1024 * 1024)
             os.replace(temporary, target)
         finally:
@@ -163,7 +163,8 @@ def _unsafe(run: RunPaths, name: str, error: OSError) -> EspalierError:
 
 
 def _missing(run: RunPaths, name: str) -> EspalierError:
-    known = file_names(run)
+    # names are the job's: no control characters into a terminal
+    known = ["".join(c if c.isprintable() else "?" for c in item) for item in file_names(run)]
     shown = ", ".join(known[:10]) + (f" and {len(known) - 10} more" if len(known) > 10 else "")
     return EspalierError(
         "artifact_missing",

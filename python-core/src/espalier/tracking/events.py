@@ -2,8 +2,9 @@
 
 import json
 import os
-from typing import Any, Dict, Iterable, Iterator, List
+from typing import Any, BinaryIO, Dict, Iterable, Iterator, List
 
+from espalier.adapters.files import open_regular
 from espalier.errors import EspalierError
 from espalier.paths import FORMAT, RunPaths
 
@@ -38,17 +39,22 @@ def _read_log(path: str, name: str) -> Iterator[Dict[str, Any]]:
         for event, at in zip(_parse(lines, path, line_number), range(line_number, line_number + len(lines))):
             if event.get("type") == "writer":
                 _check_header(event, path)
-            elif not isinstance(event.get("time"), (int, float)) or not isinstance(event.get("type"), str):
+            elif not _is_time(event.get("time")) or not isinstance(event.get("type"), str):
                 raise _damaged(path, at + 1)
             else:
                 yield event
         line_number += len(lines)
 
 
+def _is_time(value: Any) -> bool:
+    """Seconds since 1970 that a clock can show (JSON knows numbers of any length)."""
+    return isinstance(value, (int, float)) and -1e12 < value < 1e12
+
+
 def _complete_lines(path: str) -> Iterator[bytes]:
     """Blocks of whole lines; a last line without its end is a write in progress and left out."""
     rest = b""
-    with open(path, "rb") as file:
+    with _opened(path) as file:
         while True:
             block = file.read(_BLOCK_BYTES)
             if not block:
@@ -58,6 +64,15 @@ def _complete_lines(path: str) -> Iterator[bytes]:
             if end >= 0:
                 yield block[:end]
             rest = block[end + 1 :]
+
+
+def _opened(path: str) -> BinaryIO:
+    try:
+        return open_regular(path)
+    except OSError as error:
+        raise EspalierError(
+            "damaged", f"{path} is no readable event log: {error.strerror}.", "Remove it to read the rest.", path=path
+        ) from error
 
 
 def _parse(lines: List[bytes], path: str, before: int) -> Iterable[Dict[str, Any]]:

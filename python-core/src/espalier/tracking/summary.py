@@ -34,6 +34,15 @@ def summarise(folder: str) -> Tuple[Dict[str, Any], bool]:
     except EspalierError as error:
         word = states.UNREADABLE if error.code == "newer_format" else states.DAMAGED
         return {**row, "status": word, "error": error.message}, False
+    except (OSError, ValueError, RecursionError) as error:  # another user's, or a number too long
+        return {**row, "status": states.DAMAGED, "error": str(error)}, False
+    try:
+        return _with_state(run, row, status)
+    except Exception as error:  # one run must never hide the others
+        return {**row, "status": states.DAMAGED, "error": f"Its records cannot be read: {error!r:.200}."}, False
+
+
+def _with_state(run: RunPaths, row: Dict[str, Any], status: Dict[str, Any]) -> Tuple[Dict[str, Any], bool]:
     finished = states.is_final(status["state"])
     canceling = not finished and os.path.exists(run.cancel)
     row["status"] = states.CANCEL_REQUESTED if canceling else status["state"]
