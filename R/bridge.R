@@ -184,10 +184,11 @@ raise_core_error <- function(error) {
   )
   fields <- result_json(error$fields)
   fields <- fields[!names(fields) %in% c("code", "message", "hint", "call", "parent", "")]
-  hint <- if (nzchar(error$hint)) error$hint
+  # (names that jobs made up may stand in them)
+  hint <- if (nzchar(error$hint)) safe_line(error$hint)
   shown <- if (error$code == "internal") parent # (of a refusal the message says enough)
   condition <- tryCatch(
-    do.call(espalier_abort, c(list(error$code, error$message, hint, parent = shown), fields)),
+    do.call(espalier_abort, c(list(error$code, safe_line(error$message), hint, parent = shown), fields)),
     error = identity
   )
   condition$parent <- parent

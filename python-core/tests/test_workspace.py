@@ -152,11 +152,14 @@ def test_experiments(workspace: Workspace, ended: Ended) -> None:
 
 
 def test_experiments_with_damaged_runs(workspace: Workspace, experiment: Experiment, ended: Ended) -> None:
-    run = experiment.submit(ScriptRunConfig(command="true"))
-    ended(run)
-    Path(run.run_dir, "spec.json").write_text("{")
+    runs = [experiment.submit(ScriptRunConfig(command="true")) for _ in range(2)]
+    for run in runs:
+        ended(run)
+    Path(runs[0].run_dir, "spec.json").write_text("{")
     frame = workspace.list_experiments()
-    assert frame.columns["experiment"] == ["exp"] and frame.columns["runs"] == [1]
+    assert frame.columns["experiment"] == ["exp"] and frame.columns["runs"] == [2]
+    Path(runs[1].run_dir, "spec.json").write_text("{")
+    assert workspace.list_experiments().columns["last_run_at"] == [None]
 
 
 def test_delete(workspace: Workspace, experiment: Experiment, ended: Ended, reach: Any) -> None:

@@ -242,7 +242,7 @@ class Workspace:
         columns: Dict[str, List[Any]] = {
             "experiment": names,
             "runs": [len(counts[name]) for name in names],
-            "last_run_at": [max(counts[name]) for name in names],
+            "last_run_at": [max(filter(None, counts[name]), default=None) for name in names],
         }
         return Frame(columns, {"experiment": "string", "runs": "integer", "last_run_at": "string"})
 

@@ -163,3 +163,17 @@ def test_records_are_plain_files(submit: Callable[..., Any], ended: Callable[...
     ended(run)
     for name in ("spec.json", "status.json", "meta.json"):
         assert json.loads(Path(run.run_dir, name).read_text("utf-8"))["format"] == 1
+
+
+def test_what_killed_submits_left_behind_is_swept(experiment: Experiment, workspace: Any, ended: Callable[..., Any]) -> None:
+    runs = [experiment.submit(ScriptRunConfig(command="true")) for _ in range(2)]
+    shard = os.path.dirname(runs[0].run_dir)
+    old, new = os.path.join(shard, ".tmp-old"), os.path.join(shard, ".tmp-new")
+    for folder in (old, new):
+        os.mkdir(folder)
+    os.utime(old, (0, 0))
+    from espalier.submission.folder import _sweep
+
+    _sweep(shard)
+    assert not os.path.exists(old) and os.path.exists(new)
+    assert all(ended(run)["status"] == "Completed" for run in runs)

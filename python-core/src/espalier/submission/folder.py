@@ -1,12 +1,18 @@
 """Making a run folder: built aside, made durable, put in place by one rename."""
 
+import contextlib
 import os
 import shutil
+import time
 from typing import Any, Dict
 
+from espalier.adapters.files import remove_tree
 from espalier.errors import EspalierError
 from espalier.paths import RunPaths, WorkspacePaths
 from espalier.records import dump_record, sync_folder, write_file
+
+# A submit takes milliseconds; what is this old was left by one that was killed. Seconds.
+_LEFT_BEHIND_SECONDS = 86_400
 
 
 def build_folder(paths: WorkspacePaths, spec: Dict[str, Any], records: Dict[str, Dict[str, Any]]) -> str:
@@ -46,6 +52,15 @@ def _make_shard(paths: WorkspacePaths, shard: str) -> None:
             "Restore it, or make a new one with workspace().",
         )
     os.makedirs(shard, exist_ok=True)
+    _sweep(shard)
+
+
+def _sweep(shard: str) -> None:
+    """Remove what killed submits left behind: it was never a run, and may hold an environment."""
+    for entry in os.scandir(shard):
+        with contextlib.suppress(OSError):
+            if entry.name.startswith(".tmp-") and time.time() - entry.stat().st_mtime > _LEFT_BEHIND_SECONDS:
+                remove_tree(entry.path)
 
 
 def place_folder(paths: WorkspacePaths, folder: str, run_id: str) -> RunPaths:

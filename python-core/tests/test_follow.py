@@ -1,0 +1,157 @@
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Any, List
+
+import pytest
+from espalier.follow import follow, plain_text
+from espalier.paths import RunPaths
+from espalier.records import replace_record
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+@pytest.fixture
+def run(home: Path) -> RunPaths:
+    paths = RunPaths(str(home / "ab" / "e_1_abcdef01"))
+    os.makedirs(os.path.dirname(paths.log))
+    state(paths, "Running")
+    return paths
+
+
+def state(run: RunPaths, word: str) -> None:
+    replace_record(run.status, {"format": 1, "state": word}, run.shard)
+
+
+def append(run: RunPaths, data: bytes) -> None:
+    with open(run.log, "ab") as file:
+        file.write(data)
+
+
+def test_no_log_yet(run: RunPaths) -> None:
+    assert tuple(follow(run, 0, 0)) == ("Running", False, "", 0)
+
+
+def test_growth(run: RunPaths) -> None:
+    append(run, b"one\n")
+    seen = follow(run, 0, 0)
+    append(run, b"two\n")
+    assert seen.log == "one\n" and follow(run, seen.offset, 0).log == "two\n"
+    assert follow(run, seen.offset + 4, 0).log == ""
+    assert follow(run, 10**9, 0).log == "", "beyond the end"
+
+
+def test_it_answers_when_something_happens(run: RunPaths) -> None:
+    threading.Timer(0.1, append, (run, b"x\n")).start()
+    before = time.monotonic()
+    assert follow(run, 0, 5).log == "x\n"
+    assert 0.05 < time.monotonic() - before < 1
+
+
+def test_it_answers_at_the_end(run: RunPaths) -> None:
+    threading.Timer(0.1, state, (run, "Completed")).start()
+    before = time.monotonic()
+    seen = follow(run, 0, 5)
+    assert (seen.status, seen.final) == ("Completed", True)
+    assert time.monotonic() - before < 1
+
+
+def test_an_end_within_the_clocks_tick(run: RunPaths) -> None:
+    """The new record has the mtime of the old one; it is another file."""
+
+    def end() -> None:
+        old = os.stat(run.status)
+        state(run, "Completed")
+        os.utime(run.status, ns=(old.st_atime_ns, old.st_mtime_ns))
+
+    threading.Timer(0.05, end).start()
+    before = time.monotonic()
+    assert follow(run, 0, 3).final and time.monotonic() - before < 2
+
+
+def test_it_gives_up_in_time(run: RunPaths) -> None:
+    before = time.monotonic()
+    assert not follow(run, 0, 0.1).final
+    assert 0.09 < time.monotonic() - before < 0.5
+
+
+def read_in_pieces(run: RunPaths, pieces: List[bytes]) -> str:
+    text, offset = "", 0
+    for piece in pieces:
+        append(run, piece)
+        seen = follow(run, offset, 0)
+        text, offset = text + seen.log, seen.offset
+    state(run, "Completed")
+    while True:
+        seen = follow(run, offset, 0)
+        if seen.offset == offset:
+            return text
+        text, offset = text + seen.log, seen.offset
+
+
+@pytest.mark.parametrize(
+    "data,text",
+    [
+        ("é😀\n".encode(), "é😀\n"),
+        (b"a\r\nb\rc\n", "a\nb\nc\n"),
+        (b"\x1b[1;31mred\x1b[0m\n", "red\n"),
+        (b"\x1b]0;title\x07x\x1b]52;c;AAAA\x1b\\y\n", "xy\n"),
+        (b"\xff\xfe bad \xc3\n", "\ufffd\ufffd bad \ufffd\n"),
+        (b"ends in the middle \xf0\x9f", "ends in the middle \ufffd"),
+        (b"bell\x07 nul\x00 tab\t\n", "bell nul tab\t\n"),
+        (b"\x1b", ""),
+        (b"x\r", "x\n"),
+        (b"\xc2\x9b31m csi of one byte\n", "31m csi of one byte\n"),
+        (b"\x1b]8;;http://x\nnever ended, and still seen\n", "\nnever ended, and still seen\n"),
+    ],
+)
+def test_text_is_the_same_however_it_arrives(run: RunPaths, data: bytes, text: str) -> None:
+    assert read_in_pieces(run, [data[i : i + 1] for i in range(len(data))]) == text
+    os.unlink(run.log)
+    state(run, "Running")
+    assert read_in_pieces(run, [data]) == text
+
+
+def test_a_line_without_end(run: RunPaths) -> None:
+    append(run, b"x" * 3_500_000)
+    lengths = [0]
+    while True:
+        seen = follow(run, sum(lengths), 0)
+        if not seen.log:
+            break
+        lengths.append(len(seen.log))
+    assert sum(lengths) == 3_500_000 and max(lengths) <= 1024 * 1024
+
+
+def test_an_escape_that_never_ends_holds_nothing_back_for_long(run: RunPaths) -> None:
+    append(run, b"\x1b[" + b"1;" * 500)
+    assert follow(run, 0, 0).offset > 0
+
+
+@given(st.text())
+def test_plain_text_cannot_control_a_terminal(text: str) -> None:
+    shown = plain_text(text)
+    assert not [char for char in shown if (ord(char) < 32 and char not in "\t\n") or 127 <= ord(char) < 160]
+
+
+@given(st.text(st.characters(exclude_categories=("Cc",))))
+def test_plain_text_leaves_plain_text_alone(text: str) -> None:
+    assert plain_text(text) == text
+
+
+def test_the_waiter_needs_no_queue(run: RunPaths, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("ESPALIER_STATE_DIR", str(tmp_path / "file"))
+    monkeypatch.setattr("espalier.follow._last_step", 0.0)
+    assert follow(run, 0, 0).status == "Running"
+
+
+def test_it_ends_soon_after_the_job(submit: Any) -> None:
+    run = submit("sleep 0.3")
+    run.wait_for_completion()
+    details = run.get_details()
+    seen = time.time()
+    from espalier.listing import seconds_of
+
+    assert seen - (seconds_of(details["endTimeUtc"]) or 0) < 0.3
