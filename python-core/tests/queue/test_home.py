@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import socket
 import threading
 from pathlib import Path
@@ -98,3 +99,23 @@ def test_no_place_for_a_queue(workspace: Workspace, experiment: Any, tmp_path: P
 def test_config_is_a_record(home: Path) -> None:
     set_max_concurrent_runs(queue_paths(), 3)
     assert json.loads(Path(queue_paths().config).read_text()) == {"format": 1, "max_concurrent_runs": 3}
+
+
+def test_many_begin_at_once(home: Path) -> None:
+    """The first runs of several sessions: all make the folders, none stumbles over the other."""
+    failed: List[BaseException] = []
+
+    def begin() -> None:
+        try:
+            queue_paths()
+        except BaseException as error:
+            failed.append(error)
+
+    for _ in range(20):
+        threads = [threading.Thread(target=begin) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        shutil.rmtree(state_folder())
+    assert failed == []

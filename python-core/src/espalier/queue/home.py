@@ -30,8 +30,7 @@ def queue_paths() -> QueuePaths:
     try:
         os.makedirs(os.path.dirname(paths.root), exist_ok=True)
         for folder in (paths.root, paths.tickets, paths.leases):
-            if not os.path.isdir(folder):
-                os.mkdir(folder, 0o700)  # what lies here is executed
+            os.makedirs(folder, 0o700, exist_ok=True)  # private: what lies here is executed
     except OSError as error:
         raise _unusable(paths, error) from error
     return paths
