@@ -26,7 +26,8 @@
 #' @param max_run_duration_seconds Cancel the job after that many seconds.
 #' @param inputs Named list of files or folders outside the snapshot: the job gets `--name path` and the variable
 #'   `ESPALIER_INPUT_<NAME>`. What they contain is recorded by digest (size and time above 64 MB). They are read where
-#'   they are; a local job is not prevented from writing to them.
+#'   they are: a local job is trusted not to write to them, and the run gets a warning if one has changed at its end.
+#'   Names that differ only in case or signs are refused, for they would share a variable.
 #' @param seed Whole number: R jobs begin with `set.seed(seed)`, every job finds it as `ESPALIER_SEED`.
 #' @param keep_workdir Keep the working copy after the run, to look at.
 #' @param display_name A title for people.
@@ -113,7 +114,7 @@ plain_params <- function(params) {
 }
 
 plain_param <- function(value, name) {
-  arg <- sprintf("script_params$`%s`", name)
+  arg <- sprintf("script_params$%s", name)
   if (is.null(value) || identical(value, "")) return(NULL)
   if (is.factor(value)) value <- as.character(value)
   if (inherits(value, "Date")) value <- format(value, "%Y-%m-%d")
@@ -149,8 +150,9 @@ named_strings <- function(x, arg) {
 }
 
 input_paths <- function(inputs) {
+  if (is.numeric(inputs) || any(vapply(inputs, is.numeric, NA))) abort_argument("inputs", "made of paths", inputs)
   paths <- named_strings(inputs, "inputs")
-  for (name in names(paths)) paths[[name]] <- path_argument(paths[[name]], sprintf("inputs$`%s`", name))
+  for (name in names(paths)) paths[[name]] <- path_argument(paths[[name]], sprintf("inputs$%s", name))
   paths
 }
 

@@ -48,6 +48,9 @@ submit_experiment <- function(experiment, config, tags = NULL, reuse = FALSE) {
   values$python <- NULL
   if (length(values$command) == 1L && grepl("[[:space:]|;&<>$]", values$command[[1]])) values$command <- values$command[[1]]
   told <- experiment$submit_values(values, named_strings(tags, "tags") %||% empty_object(), check_flag(reuse, "reuse"))
+  if (is.null(values$session$r_package) && grepl("[.][rR]$", values$entry_script %||% "")) {
+    inform_once("from_source", "espalier is loaded from source: jobs that call library(espalier) need it installed.")
+  }
   for (note in unlist(told$notes)) inform_once(note, note)
   for (text in told$warnings) say_warning(text)
   if (isTRUE(told$reused)) {

@@ -57,41 +57,6 @@ tell_how_to_come_back <- function(run, display) {
   ))
 }
 
-#' How waiting is shown: a status line in an interactive session, plain lines elsewhere
-#' @noRd
-wait_display <- function(run) {
-  live <- interactive() && cli::is_dynamic_tty(stderr())
-  bar <- if (live) cli::cli_status("{.strong {run$id}} ...") else NULL
-  began <- proc.time()[["elapsed"]]
-  ended <- FALSE
-  state <- ""
-  list(
-    live = live,
-    log = function(text) cat(text),
-    status = function(now) {
-      if (live) {
-        took <- format_seconds(proc.time()[["elapsed"]] - began)
-        cli::cli_status_update(bar, "{.strong {run$id}} {now}, {took}")
-      } else if (now != state && now == "Queued") {
-        say("Run {.val {run$id}} waits in the queue.")
-      }
-      state <<- now
-    },
-    end = function() {
-      if (live && !ended) cli::cli_status_clear(bar)
-      ended <<- TRUE
-    },
-    done = function(status) {
-      # (put together here: cli's markup takes 6 ms, a sixth of what a run costs over its script)
-      mark <- switch(
-        status,
-        Completed = cli::col_green(cli::symbol$tick), Failed = cli::col_red(cli::symbol$cross), cli::col_yellow("!")
-      )
-      espalier_inform(paste0(mark, " Run ", cli::col_blue(run$id), ": ", status, "."))
-    }
-  )
-}
-
 abort_run_failed <- function(run) {
   error <- run$get_details()$error
   tail <- unlist(error$log_tail)

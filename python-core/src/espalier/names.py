@@ -22,7 +22,7 @@ def check_name(what: str, name: object) -> str:
     raise EspalierError(
         "bad_name",
         f"{_shown(name)} cannot be the name of {'an' if what[0] in 'aeiou' else 'a'} {what}.",
-        "A name has 1 to 128 characters: letters A-Z and a-z, digits, `_`, `-` and `.`; the first no sign.",
+        "A name has 1 to 128 of the letters A-Z and a-z, digits, `_`, `-` and `.`, and begins with a letter or digit.",
     )
 
 
@@ -40,6 +40,11 @@ def check_label(what: str, name: object) -> str:
         f"{_shown(name)} cannot be the name of a {what}.",
         "Such a name has 1 to 255 characters and no control characters (no newline, no tab).",
     )
+
+
+def input_variable(name: str) -> str:
+    """Name of the variable that holds an input's path."""
+    return "ESPALIER_INPUT_" + re.sub("[^A-Z0-9]", "_", name.upper())
 
 
 def _shown(name: object) -> str:

@@ -93,7 +93,7 @@ def read_value(value: Any, kind: str) -> Any:
 def value_text(value: Any, logical: Tuple[str, str] = ("TRUE", "FALSE")) -> str:
     """A value as text, by one rule for arguments of scripts and for columns of mixed kinds.
 
-    Strings stay as they are. Whole numbers below 1e15 are written as digits (`100000`, never `1e+05`, and never
+    Strings stay as they are. Whole numbers below 1e16 are written as digits (`100000`, never `1e+05`, and never
     `100000.0`), every other number as the shortest text that reads back to the same double.
 
     Args:
@@ -109,9 +109,8 @@ def _double_text(value: float) -> str:
         return "NaN"
     if math.isinf(value):
         return "Inf" if value > 0 else "-Inf"
-    if value.is_integer() and abs(value) < 1e15:
-        return "-0" if value == 0 and math.copysign(1, value) < 0 else str(int(value))
-    return repr(value)
+    text = repr(value)
+    return text[:-2] if text.endswith(".0") else text
 
 
 def native(value: Any) -> Any:

@@ -105,6 +105,8 @@ class Workspace:
         try:
             os.makedirs(workspace.path, exist_ok=True)
             create_file(record, dump_record(content), workspace.path)
+            if path is None:  # runs are no source code: a project's own folder stays out of its git
+                create_file(os.path.join(os.path.dirname(workspace.path), ".gitignore"), b"*\n", workspace.path)
         except OSError as error:
             raise EspalierError(
                 "workspace_read_only",

@@ -5,8 +5,9 @@ from typing import Any, Callable, Dict
 
 import pytest
 from espalier import Experiment, ScriptRunConfig
+from espalier.names import input_variable
 from espalier.paths import RunPaths
-from espalier.runner.prepare import input_variable, job_environment, prepare_folders
+from espalier.runner.prepare import job_environment, prepare_folders
 
 Ended = Callable[..., Dict[str, Any]]
 

@@ -12,7 +12,8 @@ def test_file(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("x\n")
     (record,) = resolve_inputs({"data": str(tmp_path / "a.csv")})
     digest = record.pop("digest")
-    assert record == {"name": "data", "path": str(tmp_path / "a.csv"), "kind": "file", "size": 2}
+    assert record.pop("modified_at").endswith("Z")
+    assert record == {"name": "data", "path": str(tmp_path / "a.csv"), "kind": "file", "size": 2, "files": 1}
     assert digest.startswith("sha256:") and len(digest) == 71
 
 

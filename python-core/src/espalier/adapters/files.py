@@ -4,7 +4,7 @@ import contextlib
 import errno
 import os
 import stat
-from typing import BinaryIO, List
+from typing import BinaryIO, Iterator, List, Tuple
 
 
 def remove_tree(path: str) -> None:
@@ -36,6 +36,22 @@ def open_regular(path: str) -> BinaryIO:
         os.close(fd)
         raise OSError(errno.EINVAL, "not a plain file", path)
     return os.fdopen(fd, "rb")
+
+
+def files_below(folder: str) -> Iterator[Tuple[str, str]]:
+    """The plain files of a folder: path relative to it, and whole path."""
+    for here, _, names in os.walk(folder):
+        for name in names:
+            path = os.path.join(here, name)
+            if os.path.isfile(path):
+                yield os.path.relpath(path, folder), path
+
+
+def measure(path: str) -> Tuple[int, float, int]:
+    """Size in bytes, newest time of change (seconds since 1970) and number of files of a file or folder."""
+    files = [item for _, item in files_below(path)] if os.path.isdir(path) else [path]
+    stats = [os.stat(item) for item in files]
+    return sum(one.st_size for one in stats), max((one.st_mtime for one in stats), default=0.0), len(files)
 
 
 def _remove_deep(top: str) -> None:

@@ -45,6 +45,7 @@ def release_and_step(run_id: str, lease_fd: int) -> None:
 
 def step_locked(paths: QueuePaths) -> None:
     """The step itself, under the allocator's lock."""
+    collect_ended_runners()
     used = sum(lease.slots for lease in _reap(paths))
     limit = max_concurrent_runs(paths)
     if used >= limit:
@@ -156,7 +157,7 @@ def _spawn_runner(run: RunPaths, lease: int) -> None:
     env = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
     env["ESPALIER_STATE_DIR"] = state_folder()  # resolved: the runner works in another folder
     _children.append(posix.spawn_detached(argv, env, run.runner_log, lease))
-    _forget_ended_children()
+    collect_ended_runners()
 
 
 def _pycache_prefix() -> Optional[str]:
@@ -170,7 +171,8 @@ def _pycache_prefix() -> Optional[str]:
 _children: List[int] = []
 
 
-def _forget_ended_children() -> None:
+def collect_ended_runners() -> None:
+    """Collect runners that this process started and that have ended."""
     for pid in list(_children):
         try:
             ended = os.waitpid(pid, os.WNOHANG)[0] == pid

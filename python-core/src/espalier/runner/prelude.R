@@ -108,7 +108,13 @@ local({
   }
   on_error <- function(cond) {
     frame <- sys.nframe()
-    if (!only_offered(frame)) quietly(record_error(cond, frame))
+    # rlang::abort() first offers its condition, then ends R by one that is no error: the first is the one to record
+    if (only_offered(frame)) log$offered <- cond else quietly(record_error(cond, frame))
+  }
+  on_rlang_error <- function(cond) {
+    offered <- log$offered
+    if (inherits(cond, "error") || is.null(offered)) return(invisible())
+    if (inherits(offered, "rlang_error")) quietly(record_error(offered, sys.nframe()))
   }
   on_warning <- function(cond) {
     if (!only_offered(sys.nframe()) && getOption("warn") >= 0) quietly(record_warning(cond))
@@ -136,7 +142,7 @@ local({
 
   if (nzchar(run)) {
     if (exists("globalCallingHandlers", baseenv())) {
-      globalCallingHandlers(error = on_error, warning = on_warning)
+      globalCallingHandlers(error = on_error, warning = on_warning, rlang_error = on_rlang_error)
     } else {
       options(error = function() {
         last <- simpleError(sub("\n$", "", geterrmessage()))

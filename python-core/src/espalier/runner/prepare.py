@@ -1,9 +1,9 @@
 """What a job needs around it before it starts: its working copy, its kept folders, its environment."""
 
 import os
-import re
 from typing import Any, Dict, Optional
 
+from espalier.names import input_variable
 from espalier.paths import RunPaths
 from espalier.records import read_record
 
@@ -74,11 +74,6 @@ def job_environment(run: RunPaths, workspace: str, spec: Dict[str, Any]) -> Dict
     for item in spec.get("inputs", []):
         ours[input_variable(item["name"])] = item["path"]
     return {**variables, **ours}
-
-
-def input_variable(name: str) -> str:
-    """Name of the variable that holds an input's path."""
-    return "ESPALIER_INPUT_" + re.sub("[^A-Z0-9]", "_", name.upper())
 
 
 def _joined(*parts: Optional[str]) -> str:

@@ -115,9 +115,14 @@ class RunIndex:
             if mtime != old_mtime or seen - mtime / 1e9 < _SUSPECT_SECONDS:
                 self._refresh_shard(database, name)
                 database.execute("REPLACE INTO shards VALUES (?, ?, ?)", (name, mtime, now))
-        unfinished = database.execute("SELECT id, shard, signature FROM runs WHERE finished = 0").fetchall()
-        for run_id, shard, signature in unfinished:
-            self._refresh_run(database, run_id, shard, signature)
+        rows = database.execute("SELECT id, shard, signature, finished FROM runs").fetchall()
+        for run_id, shard, signature, finished in rows:
+            # of finished runs only whether somebody edited a record in place, which no shard tells
+            if not finished or not signature.startswith(_records_signature(self._folder(shard, run_id))):
+                self._refresh_run(database, run_id, shard, signature)
+
+    def _folder(self, shard: str, run_id: str) -> str:
+        return os.path.join(self._paths.runs, shard, run_id)
 
     def _shards(self) -> Dict[str, int]:
         try:
@@ -136,7 +141,7 @@ class RunIndex:
             self._refresh_run(database, run_id, shard, known.get(run_id))
 
     def _refresh_run(self, database: sqlite3.Connection, run_id: str, shard: str, known: Optional[str]) -> None:
-        folder = os.path.join(self._paths.runs, shard, run_id)
+        folder = self._folder(shard, run_id)
         signature = _signature(folder)
         if signature == known:
             return
@@ -164,18 +169,24 @@ def _list(folder: str) -> Iterable[str]:
         return ()
 
 
-def _signature(folder: str) -> str:
-    """Changes with every commit to the run, and while it runs with every event."""
+def _records_signature(folder: str) -> str:
+    """Changes with every change of the run's definition, state or tags, by whom and how ever."""
     parts = []
-    for name in ("spec.json", "status.json", "meta.json", "requests/cancel.json"):
+    for name in ("spec.json", "status.json", "meta.json"):
         try:
             stat = os.stat(os.path.join(folder, name))
             parts.append(f"{stat.st_mtime_ns}.{stat.st_size}.{stat.st_ino}")
         except OSError:
             parts.append("-")
+    return "/".join(parts)
+
+
+def _signature(folder: str) -> str:
+    """Changes with every commit to the run, and while it runs with every event."""
+    canceling = os.path.exists(os.path.join(folder, "requests", "cancel.json"))
     try:
         with os.scandir(os.path.join(folder, "events")) as entries:
-            parts.append(str(sum(entry.stat().st_size for entry in entries)))
+            events = str(sum(entry.stat(follow_symlinks=False).st_size for entry in entries))
     except OSError:
-        parts.append("-")
-    return "/".join(parts)
+        events = "-"
+    return f"{_records_signature(folder)}/{canceling}/{events}"

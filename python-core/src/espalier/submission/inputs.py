@@ -2,10 +2,11 @@
 
 import hashlib
 import os
-from typing import Any, Dict, Iterator, List, Mapping, Tuple
+from typing import Any, Dict, List, Mapping, Tuple
 
+from espalier.adapters.files import files_below, measure
 from espalier.errors import EspalierError
-from espalier.names import check_name
+from espalier.names import check_name, input_variable
 from espalier.records import now_iso
 
 # Up to this size an input is read for its digest; above, size and time stand for it (reading 1 GB takes a second).
@@ -19,7 +20,16 @@ def resolve_inputs(inputs: Mapping[str, str]) -> List[Dict[str, Any]]:
     Raises:
         EspalierError: `input_missing`, `bad_name`.
     """
-    return [_resolve(check_name("input", name), path) for name, path in sorted(inputs.items())]
+    taken: Dict[str, str] = {}
+    for name in inputs:
+        other = taken.setdefault(input_variable(check_name("input", name)), name)
+        if other != name:
+            raise EspalierError(
+                "bad_name",
+                f"The inputs {other} and {name} would have the same variable, {input_variable(name)}.",
+                "Give them names that differ in more than case and signs.",
+            )
+    return [_resolve(name, path) for name, path in sorted(inputs.items())]
 
 
 def _resolve(name: str, path: str) -> Dict[str, Any]:
@@ -38,25 +48,20 @@ def _record(name: str, path: str) -> Dict[str, Any]:
             "input_missing", f"The input {name} is {path}, and there is no such file or folder.", "Correct the path."
         )
     folder = os.path.isdir(full)
-    files = sorted(_files(full)) if folder else [("", full)]
+    size, changed, count = measure(full)
+    record: Dict[str, Any] = {
+        "name": name,
+        "path": full,
+        "kind": "directory" if folder else "file",
+        "size": size,
+        "modified_at": now_iso(changed),
+        "files": count,
+    }
     # a pipe or device has no content to read twice
     readable = folder or os.path.isfile(full)
-    size = sum(os.path.getsize(item) for _, item in files)
-    record: Dict[str, Any] = {"name": name, "path": full, "kind": "directory" if folder else "file", "size": size}
-    if readable and size <= DIGEST_LIMIT_BYTES and len(files) <= _DIGEST_LIMIT_FILES:
-        record["digest"] = "sha256:" + _digest(files)
-    else:
-        record["modified_at"] = now_iso(max(os.path.getmtime(item) for _, item in files))
-        record["files"] = len(files)
+    if readable and size <= DIGEST_LIMIT_BYTES and count <= _DIGEST_LIMIT_FILES:
+        record["digest"] = "sha256:" + _digest(sorted(files_below(full)) if folder else [("", full)])
     return record
-
-
-def _files(folder: str) -> Iterator[Tuple[str, str]]:
-    for here, _, names in os.walk(folder):
-        for name in names:
-            path = os.path.join(here, name)
-            if os.path.isfile(path):
-                yield os.path.relpath(path, folder), path
 
 
 def _digest(files: List[Tuple[str, str]]) -> str:

@@ -39,7 +39,7 @@ def _checked(name: str, value: Any) -> Any:
         if isinstance(value, str) and "\0" in value:
             raise EspalierError("bad_argument", f"script_params: {name} contains a NUL character.")
         return value
-    seen = "NA" if value is None else f"a {type(value).__name__}"
+    seen = "NA" if value is None else f"of type {type(value).__name__}"
     raise EspalierError(
         "bad_argument",
         f"script_params: {name} is {seen}.",
