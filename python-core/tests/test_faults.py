@@ -270,6 +270,15 @@ def test_a_killed_runner_takes_its_job_with_it(submit: Submit, ended: Ended, rea
     assert os.listdir(queue_paths().leases) == []
 
 
+def test_a_job_without_environment_dies_with_its_runner(submit: Submit, ended: Ended, reach: Reach) -> None:
+    run = submit("echo $$; exec env -i /bin/sleep 60")
+    pid = started(run, reach)
+    reach(lambda: Path("/proc", str(pid), "environ").read_bytes() == b"")
+    os.kill(run._status()["pid"], signal.SIGKILL)
+    assert ended(run)["error"]["code"] == "runner_lost"
+    reach(lambda: dead(pid))
+
+
 def test_a_killed_runner_does_not_stop_the_queue(submit: Submit, ended: Ended, reach: Reach) -> None:
     set_max_concurrent_runs(queue_paths(), 1)
     first, second = submit("echo $$; sleep 60"), submit("true")

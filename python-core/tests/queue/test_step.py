@@ -102,6 +102,14 @@ def test_preparing_without_a_runner_goes_back_to_the_queue(
     assert count.read_text() == "x\n" and run._status()["attempt"] == 2
 
 
+def test_queued_again_it_has_one_ticket(one_slot: None, submit: Submit, reach: Any) -> None:
+    blocker, run = submit("sleep 30"), submit("true")
+    reach(blocker, "Running")
+    Path(queue_paths().lease(run.id)).write_text(json.dumps({"run_id": run.id, "run_dir": run.run_dir}))
+    step()
+    assert len(os.listdir(queue_paths().tickets)) == 1 and os.listdir(queue_paths().leases) == [f"{blocker.id}.json"]
+
+
 def test_two_tickets_of_a_run_execute_it_once(submit: Submit, ended: Any, tmp_path: Path, one_slot: None, reach: Any) -> None:
     """Killed between the new ticket and the removal of the dead lease, the step leaves a run with both."""
     count = tmp_path / "count"

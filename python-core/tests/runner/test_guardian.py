@@ -107,3 +107,15 @@ def test_it_leaves_the_group_of_the_runner() -> None:
     else:
         pytest.fail("killing the runner's group would kill the guardian")
     guardian.dismiss()
+
+
+def test_a_group_that_cleared_its_environment(tmp_path: Path) -> None:
+    def body() -> None:
+        guardian = start_guardian("e_1_abcdef01", lambda: (tmp_path / "took over").touch())
+        job = posix.spawn_session(["/bin/sleep", "60"], {}, [])
+        (tmp_path / "new").write_text(str(job))
+        os.rename(tmp_path / "new", tmp_path / "job")
+        guardian.guard(job)
+
+    os.waitpid(run_as_runner(body), 0)
+    assert appears(tmp_path / "took over") and gone(int((tmp_path / "job").read_text()))

@@ -9,6 +9,7 @@ from typing import Any, Callable, List
 
 import pytest
 from espalier import Run, Workspace
+from espalier.paths import QueuePaths
 from espalier.queue.home import queue_paths, set_max_concurrent_runs
 from espalier.queue.step import _RUNNER, interpreter
 from espalier.queue.tickets import open_lease, remove
@@ -17,21 +18,30 @@ Submit = Callable[..., Run]
 
 
 @pytest.fixture
-def queued(home: Path, submit: Submit, tmp_path: Path) -> Run:
+def queued(home: Path, submit: Submit, tmp_path: Path, reach: Any) -> Run:
     """A run that waits, and will be started by no queue."""
     set_max_concurrent_runs(queue_paths(), 1)
     blocker = submit("sleep 60")
     run = submit(f"echo x >> {tmp_path / 'count'}; sleep 0.2")
-    assert run.get_status() == "Queued" and blocker.get_status() != "Queued"
+    reach(blocker, "Running")
+    assert run.get_status() == "Queued"
     for name in os.listdir(queue_paths().tickets):
         remove(os.path.join(queue_paths().tickets, name))
     return run
 
 
-def start(run: Run, name: str = "z_1_00000000") -> "subprocess.Popen[bytes]":
-    lease = open_lease(queue_paths(), name, run.run_dir)
+def start(run: Run, state: str = "") -> "subprocess.Popen[bytes]":
+    """As the queue in a state folder does."""
+    env = dict(os.environ)
+    queue = queue_paths()
+    if state:
+        env["ESPALIER_STATE_DIR"] = state
+        queue = QueuePaths(queue.root.replace(os.environ["ESPALIER_STATE_DIR"], state))
+        os.makedirs(queue.leases)
+    lease = open_lease(queue, run.id, run.run_dir)
     argv = [interpreter(), "-I", "-S", _RUNNER, run.run_dir, str(lease)]
-    process = subprocess.Popen(argv, pass_fds=[lease], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    process = subprocess.Popen(argv, pass_fds=[lease], env=env, start_new_session=True, **pipes)
     os.close(lease)
     return process
 
@@ -43,7 +53,7 @@ def test_it_executes_the_run_and_says_nothing(queued: Run, tmp_path: Path) -> No
 
 def test_of_two_runners_one_works(queued: Run, tmp_path: Path) -> None:
     """Two queues that know one run may start it at the same moment."""
-    runners: List[Any] = [start(queued, f"z_1_0000000{number}") for number in range(4)]
+    runners: List[Any] = [start(queued, str(tmp_path / f"state{number}")) for number in range(4)]
     assert {runner.communicate()[0] for runner in runners} == {b""}
     assert queued.get_status() == "Completed" and (tmp_path / "count").read_text() == "x\n"
 
@@ -66,7 +76,7 @@ def test_a_run_that_is_gone_does_not_stop_the_queue(queued: Run, submit: Submit,
 
 
 def test_it_needs_nothing_of_the_environment(queued: Run) -> None:
-    lease = open_lease(queue_paths(), "z_1_00000000", queued.run_dir)
+    lease = open_lease(queue_paths(), queued.id, queued.run_dir)
     argv = [sys.executable, "-I", "-S", _RUNNER, queued.run_dir, str(lease)]
     env = {"ESPALIER_STATE_DIR": os.environ["ESPALIER_STATE_DIR"]}
     assert subprocess.run(argv, pass_fds=[lease], env=env, cwd="/", start_new_session=True).returncode == 0

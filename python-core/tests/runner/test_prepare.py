@@ -36,7 +36,8 @@ def test_documented_variables(run: RunPaths) -> None:
     found = environment(run, {})
     assert found["ESPALIER_RUN_DIR"] == run.root and found["ESPALIER_RUN_ID"] == found["AZUREML_RUN_ID"] == "e_1_abcdef01"
     assert found["ESPALIER_WORKSPACE"] == "/ws" and found["AZUREML_ARM_WORKSPACE_NAME"] == "ws"
-    assert found["AZUREML_OUTPUT_DIRECTORY"] == run.outputs
+    assert (found["AZUREML_OUTPUT_DIRECTORY"], found["AZUREML_LOGDIRECTORY_PATH"]) == (run.outputs, run.logs)
+    assert found["AZUREML_EXPERIMENT_ID"] == found["AZUREML_ARM_PROJECT_NAME"] == found["ESPALIER_EXPERIMENT"] == "e"
     assert "ESPALIER_SEED" not in found and "ESPALIER_PREVIOUS_R_PROFILE_USER" not in found
     protocol = (Path(__file__).resolve().parents[3] / "docs" / "protocol.md").read_text()
     assert all(f"`{name}`" in protocol for name in found if name.startswith(("ESPALIER_", "AZUREML_")))

@@ -138,18 +138,21 @@ def test_text_that_is_no_unicode(run: RunPaths) -> None:
 
 
 def test_a_full_disk_does_not_end_the_job(run: RunPaths, capfd: pytest.CaptureFixture[str]) -> None:
-    """A limit on the size of files stands for the disk: a write is cut, and the next one fails."""
+    """A limit on the size of files stands for the disk: a write is cut, the next ones fail, until space is freed."""
     pid = os.fork()
     if pid == 0:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (4000, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+        most = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4000, most))
         log = JobLog(run.root)
         for step in range(100):
             log.log("loss", float(step))
         log.log_list("l", ["x"] * 20_000)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+        log.log("loss", 100.0)
         os._exit(7)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
-    values = read_metrics(run)["loss"]
-    assert 10 < len(values) < 100 and values == [float(step) for step in range(len(values))]
+    assert os.waitpid(pid, 0)[1] == 7 << 8
+    *values, last = read_metrics(run)["loss"]
+    assert 10 < len(values) < 100 and values == [float(step) for step in range(len(values))] and last == 100.0
     assert capfd.readouterr().err.count("metrics cannot be recorded") == 1
 
 
