@@ -206,3 +206,23 @@ test_that("the C locale, other encodings and a lost run folder do no harm", {
   expect_identical(res$out, "goes on")
   expect_identical(res$status, 1L)
 })
+
+test_that("errors of rlang and cli keep class, message and traceback", {
+  skip_if_not_installed("rlang")
+  dir <- local_run_folder()
+  res <- run_with_prelude("f <- function() rlang::abort('classed', class = 'my_err'); f()", dir)
+  expect_identical(res$status, 1L)
+  expect_length(errors_of(dir), 1L)
+  event <- errors_of(dir)[[1]]
+  expect_identical(event$message, "classed")
+  expect_true("my_err" %in% unlist(event$class))
+  expect_true("f()" %in% unlist(event$traceback))
+})
+
+test_that("caught errors of rlang are not recorded", {
+  skip_if_not_installed("rlang")
+  dir <- local_run_folder()
+  res <- run_with_prelude("x <- tryCatch(rlang::abort('caught'), error = identity); try(rlang::abort('tried'), TRUE)", dir)
+  expect_identical(res$status, 0L)
+  expect_length(errors_of(dir), 0L)
+})
