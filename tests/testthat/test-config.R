@@ -45,7 +45,7 @@ test_that("parameters of every type arrive as documented, byte for byte, and not
 })
 
 test_that("what is no parameter is refused, naming it", {
-  refused <- function(value, pattern = "script_params\\$`x`") {
+  refused <- function(value, pattern = "script_params\\$x") {
     expect_error(estimator("p", entry_script = "t.R", script_params = list(x = value)), pattern,
                  class = "espalier_error_bad_argument")
   }

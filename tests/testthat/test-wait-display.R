@@ -1,0 +1,15 @@
+test_that("the status line of an interactive session never stands behind an unfinished line of the log", {
+  display <- live_display("e_1_abcdef01")
+  shown <- capture.output(type = "message", out <- capture.output({
+    display$log("one\npar")
+    display$status("Running")
+    display$log("tial\ntwo")
+    display$status("Completed")
+    display$end()
+    display$end()
+  }))
+  expect_identical(out, c("one", "partial", "two"))
+  drawn <- paste(shown, collapse = "\n")
+  expect_match(drawn, "e_1_abcdef01 Running, 0\\.\\d s")
+  expect_match(drawn, "e_1_abcdef01 Completed")
+})
