@@ -1,5 +1,6 @@
-# The event log of docs/protocol.md: events/<writer>.jsonl, one writing process each, one flushed
-# write a line. A process keeps one connection open; forked children open files of their own.
+# The event log of docs/protocol.md: events/<writer>.jsonl, one writing process each, each line flushed as it is
+# written: one write(2) up to 4096 bytes, more for a longer one (a long metric string), whose torn end readers leave
+# out. A process keeps one connection open; forked children open files of their own.
 # Whatever goes wrong here is told once and never ends the script that logs.
 
 .writers <- new.env(parent = emptyenv())
