@@ -3,8 +3,9 @@
 import contextlib
 import os
 import re
+import sys
 import time
-from typing import NamedTuple, Tuple
+from typing import Any, Dict, NamedTuple, Tuple
 
 from espalier import states
 from espalier.errors import EspalierError
@@ -15,6 +16,8 @@ from espalier.queue.step import collect_ended_runners, step
 _CHUNK_BYTES = 1024 * 1024
 # Two looks at the state while waiting: a stat costs 2 us, so this is the waiter's delay and not its load. Seconds.
 _TICK = 0.003
+# How long one look lasts when it is to be the whole wait. Seconds.
+_LOOK_SECONDS = 0.5
 # Terminal control sequences (CSI, OSC, other escapes) and control characters other than tab and newline.
 _CONTROL = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b\n]*(?:\x07|\x1b\\)?|\x1b.?|[\x00-\x08\x0b-\x1f\x7f\x80-\x9f]"
@@ -56,6 +59,43 @@ def follow(run: RunPaths, offset: int, wait_seconds: float) -> Following:
             _step_now_and_then()
             return Following(state, final, log, end)
         time.sleep(min(_TICK, max(deadline - time.monotonic(), 0)))
+
+
+def follow_to_end(run: RunPaths, show_output: bool) -> Following:
+    """Follow a run until it has ended and its whole log has been seen.
+
+    Args:
+        show_output: Print the log as it grows.
+
+    Raises:
+        EspalierError: `run_missing`, `damaged`.
+    """
+    offset = 0
+    while True:
+        seen = follow(run, offset, _LOOK_SECONDS)
+        if show_output and seen.log:
+            _show(seen.log)
+        if seen.final and seen.offset == offset:  # (a piece of log may hold nothing that can be shown)
+            return seen
+        offset = seen.offset
+
+
+def _show(text: str) -> None:
+    try:
+        sys.stdout.write(text)
+    except UnicodeEncodeError:  # a terminal that is not UTF-8
+        sys.stdout.write(text.encode("ascii", "backslashreplace").decode("ascii"))
+    sys.stdout.flush()
+
+
+def failure_of(run: RunPaths, status: Dict[str, Any]) -> EspalierError:
+    """The error that tells whoever waited why a run failed: `run_failed`, with the last lines of its log."""
+    error = status.get("error") or {}
+    run_id = os.path.basename(run.root)
+    tail = [plain_text(line) for line in error.get("log_tail", [])]
+    shown = "\n".join(["", "Last lines of its log:", *("  " + line for line in tail)]) if tail else ""
+    message = f"Run {run_id} failed: {error.get('message', 'unknown cause')}{shown}"
+    return EspalierError("run_failed", message, f"The whole log: {run.log}", run_id=run_id, cause=error)
 
 
 _last_step = 0.0

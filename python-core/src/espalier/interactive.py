@@ -11,7 +11,7 @@ from espalier.errors import EspalierError
 from espalier.lifecycle.finish import finish, plain_error
 from espalier.lifecycle.status import read_status
 from espalier.listing import seconds_of
-from espalier.paths import FORMAT, RunPaths, WorkspacePaths
+from espalier.paths import FORMAT, META, STATUS, RunPaths, WorkspacePaths
 from espalier.queue.home import allocator, queue_paths
 from espalier.queue.tickets import open_lease, remove
 from espalier.snapshot.take import take_snapshot
@@ -39,17 +39,17 @@ def start_interactive(
         snapshot = take_snapshot(paths, snapshot_directory)
         spec["source_directory"] = snapshot.source_directory
         spec["snapshot"] = {"id": snapshot.id, "files": snapshot.files, "bytes": snapshot.bytes}
-    records = {"status.json": _running(spec, outputs), "meta.json": meta_record(spec.pop("display_name"), {})}
-    folder = build_folder(paths, spec, records)
-    for name in ("events", "payloads", "outputs", "logs"):
-        os.mkdir(os.path.join(folder, name))
+    records = {STATUS: _running(spec, outputs), META: meta_record(spec.pop("display_name"), {})}
+    new = RunPaths(build_folder(paths, spec, records))
+    for folder in (new.events, new.payloads, new.outputs, new.logs):
+        os.mkdir(folder)
     with allocator(queue):
         lease = open_lease(queue, spec["id"], paths.run(spec["id"]).root)
         # like a runner: whoever finds the run without its lease sees that it lives
-        own = posix.open_lockable(os.path.join(folder, "spec.json"))
+        own = posix.open_lockable(new.spec)
         posix.lock(own)
         _held[spec["id"]] = lease, own, time.monotonic()
-        place_folder(paths, folder, spec["id"])
+        place_folder(paths, new.root, spec["id"])
     return str(spec["id"])
 
 

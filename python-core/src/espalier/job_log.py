@@ -7,6 +7,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from espalier.errors import EspalierError
 from espalier.names import check_label
+from espalier.paths import IMAGES
 from espalier.tracking.writer import EventWriter
 from espalier.values import NA, kind_of, native, to_json
 
@@ -174,10 +175,10 @@ def _column(name: str, values: Sequence[Any]) -> Tuple[str, List[Any]]:
 
 def _free_name(run_dir: str, name: str, ending: str) -> str:
     safe = "".join(char if (char.isalnum() and char.isascii()) or char in "_-" else "_" for char in name)[:100]
-    os.makedirs(os.path.join(run_dir, "outputs", "images"), exist_ok=True)
+    os.makedirs(os.path.join(run_dir, IMAGES), exist_ok=True)
     number = 1
     while True:
-        relative = f"outputs/images/{safe}{'' if number == 1 else f'-{number}'}{ending}"
+        relative = f"{IMAGES}/{safe}{'' if number == 1 else f'-{number}'}{ending}"
         if not os.path.exists(os.path.join(run_dir, relative)):
             return relative
         number += 1

@@ -2,9 +2,45 @@
 
 import os
 import re
+from typing import Tuple
 
 FORMAT = 1
 
+# A workspace's folder.
+WORKSPACE = "workspace.json"
+EXPERIMENTS = "experiments"
+RUNS = "runs"
+SNAPSHOTS = "snapshots"
+# A project's own folder for workspaces, and the small file by which sessions find one.
+PROJECT_FOLDER = ".espalier"
+CONFIG = "config.json"
+
+# A run's folder.
+SPEC = "spec.json"
+STATUS = "status.json"
+META = "meta.json"
+ENV = "env.json"
+EVENTS = "events"
+PAYLOADS = "payloads"
+OUTPUTS = "outputs"
+LOGS = "logs"
+USER_LOGS = "user_logs"
+SYSTEM_LOGS = "system_logs"
+CANCEL = os.path.join("requests", "cancel.json")
+# The job's own folders that are kept, and all whose files are a run's artifacts.
+KEPT_FOLDERS = (OUTPUTS, LOGS)
+ARTIFACT_FOLDERS = (OUTPUTS, LOGS, USER_LOGS, SYSTEM_LOGS)
+IMAGES = OUTPUTS + "/images"
+# Below `.job/`: how the job finds espalier in R and in Python.
+JOB_R = "R"
+JOB_PYTHON = "python"
+# What the runner's prelude in R begins its writer's name with.
+PRELUDE_WRITER = "rprelude-"
+
+_EVENT_LOG = ".jsonl"
+_RECORD = ".json"
+_TEMPORARY = ".tmp-"
+_PART = ".part"
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}_[0-9]{1,12}_[0-9a-f]{8}")
 
 
@@ -13,19 +49,44 @@ def is_run_id(text: str) -> bool:
     return _RUN_ID.fullmatch(text) is not None
 
 
+def is_event_log(name: str) -> bool:
+    """Whether a file of `events/` is one writer's log."""
+    return name.endswith(_EVENT_LOG)
+
+
+def payload(writer: str, seq: int) -> str:
+    """Path inside the run folder of an event's body that is too long for its line."""
+    return f"{PAYLOADS}/{writer}-{seq}{_RECORD}"
+
+
+def temporary(folder: str) -> str:
+    """A new name for a file that is written whole and then renamed."""
+    return os.path.join(folder, f"{_TEMPORARY}{os.getpid()}-{os.urandom(6).hex()}")
+
+
+def is_temporary(name: str) -> bool:
+    """Whether this is a file, or a run's folder, on its way to its place."""
+    return name.startswith(_TEMPORARY)
+
+
+def partial(path: str) -> str:
+    """Where something large is put together before it is renamed."""
+    return path + _PART
+
+
 class WorkspacePaths:
     """The names inside one workspace folder."""
 
     def __init__(self, root: str) -> None:
         self.root = root
-        self.record = os.path.join(root, "workspace.json")
-        self.experiments = os.path.join(root, "experiments")
-        self.runs = os.path.join(root, "runs")
-        self.blobs = os.path.join(root, "snapshots", "blobs")
-        self.trees = os.path.join(root, "snapshots", "trees")
+        self.record = os.path.join(root, WORKSPACE)
+        self.experiments = os.path.join(root, EXPERIMENTS)
+        self.runs = os.path.join(root, RUNS)
+        self.blobs = os.path.join(root, SNAPSHOTS, "blobs")
+        self.trees = os.path.join(root, SNAPSHOTS, "trees")
 
     def experiment(self, name: str) -> str:
-        return os.path.join(self.experiments, name + ".json")
+        return os.path.join(self.experiments, name + _RECORD)
 
     def shard(self, run_id: str) -> str:
         return os.path.join(self.runs, run_id[-8:-6])
@@ -33,11 +94,19 @@ class WorkspacePaths:
     def run(self, run_id: str) -> "RunPaths":
         return RunPaths(os.path.join(self.shard(run_id), run_id))
 
+    def new_run(self, run_id: str) -> "RunPaths":
+        """The run while its folder is put together."""
+        return RunPaths(os.path.join(self.shard(run_id), _TEMPORARY + run_id))
+
     def blob(self, hex_digest: str) -> str:
         return os.path.join(self.blobs, hex_digest[:2], hex_digest)
 
     def tree(self, hex_digest: str) -> str:
-        return os.path.join(self.trees, hex_digest[:2], hex_digest + ".json")
+        return os.path.join(self.trees, hex_digest[:2], hex_digest + _RECORD)
+
+    def deleted(self) -> str:
+        """A new name beside the workspace for its last moments."""
+        return f"{self.root}.deleted-{os.urandom(4).hex()}"
 
 
 class RunPaths:
@@ -45,17 +114,17 @@ class RunPaths:
 
     def __init__(self, root: str) -> None:
         self.root = root
-        self.spec = os.path.join(root, "spec.json")
-        self.status = os.path.join(root, "status.json")
-        self.meta = os.path.join(root, "meta.json")
-        self.env = os.path.join(root, "env.json")
-        self.events = os.path.join(root, "events")
-        self.payloads = os.path.join(root, "payloads")
-        self.log = os.path.join(root, "user_logs", "std_log.txt")
-        self.runner_log = os.path.join(root, "system_logs", "runner.log")
-        self.outputs = os.path.join(root, "outputs")
-        self.logs = os.path.join(root, "logs")
-        self.cancel = os.path.join(root, "requests", "cancel.json")
+        self.spec = os.path.join(root, SPEC)
+        self.status = os.path.join(root, STATUS)
+        self.meta = os.path.join(root, META)
+        self.env = os.path.join(root, ENV)
+        self.events = os.path.join(root, EVENTS)
+        self.payloads = os.path.join(root, PAYLOADS)
+        self.log = os.path.join(root, USER_LOGS, "std_log.txt")
+        self.runner_log = os.path.join(root, SYSTEM_LOGS, "runner.log")
+        self.outputs = os.path.join(root, OUTPUTS)
+        self.logs = os.path.join(root, LOGS)
+        self.cancel = os.path.join(root, CANCEL)
         self.work = os.path.join(root, "work")
         self.job = os.path.join(root, ".job")
 
@@ -64,20 +133,43 @@ class RunPaths:
         """Where temporary files go, so that a rename changes the shard's mtime."""
         return os.path.dirname(self.root)
 
+    @property
+    def kept(self) -> Tuple[Tuple[str, str, str], ...]:
+        """The folders that outlive the job: name, where the job sees it, where it is kept."""
+        return tuple((name, os.path.join(self.work, name), os.path.join(self.root, name)) for name in KEPT_FOLDERS)
 
-# The folders of a run whose files are its artifacts.
-ARTIFACT_FOLDERS = ("outputs", "logs", "user_logs", "system_logs")
+    def event_log(self, writer: str) -> str:
+        return os.path.join(self.events, writer + _EVENT_LOG)
 
 
 class QueuePaths:
-    """The names of the queue of one host and user."""
+    """The names of the queue of one host and user.
 
-    def __init__(self, root: str) -> None:
-        self.root = root
-        self.lock = os.path.join(root, "lock")
-        self.tickets = os.path.join(root, "tickets")
-        self.leases = os.path.join(root, "leases")
-        self.config = os.path.join(root, "config.json")
+    Args:
+        state: espalier's folder of state, the same on all hosts.
+        host: This host's name.
+    """
+
+    def __init__(self, state: str, host: str) -> None:
+        self.root = os.path.join(state, "queue", host)
+        self.lock = os.path.join(self.root, "lock")
+        self.tickets = os.path.join(self.root, "tickets")
+        self.leases = os.path.join(self.root, "leases")
+        self.config = os.path.join(self.root, CONFIG)
+
+    def ticket(self, sequence: int, run_id: str) -> str:
+        """A ticket that sorts by its sequence number (nanoseconds), within the one priority there is."""
+        return os.path.join(self.tickets, f"5-{sequence:020d}-{run_id}{_RECORD}")
 
     def lease(self, run_id: str) -> str:
-        return os.path.join(self.leases, run_id + ".json")
+        return os.path.join(self.leases, run_id + _RECORD)
+
+
+def is_ticket_of(name: str, run_id: str) -> bool:
+    """Whether a file of `tickets/` is this run's."""
+    return name.endswith(f"-{run_id}{_RECORD}")
+
+
+def index_file(cache: str, key: str) -> str:
+    """A workspace's index in espalier's folder of caches."""
+    return os.path.join(cache, "index", key + ".sqlite")

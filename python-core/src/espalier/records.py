@@ -8,7 +8,7 @@ import os
 from typing import Any, Dict
 
 from espalier.errors import EspalierError
-from espalier.paths import FORMAT
+from espalier.paths import FORMAT, temporary
 
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 
@@ -81,12 +81,12 @@ def write_file(path: str, data: bytes, sync: bool = False, mode: int = 0o666) ->
 
 def replace_file(path: str, data: bytes, folder: str, sync: bool = False, mode: int = 0o666) -> None:
     """Replace a file whole, by way of a temporary file in `folder` (same file system)."""
-    temporary = os.path.join(folder, f".tmp-{os.getpid()}-{os.urandom(4).hex()}")
-    write_file(temporary, data, sync, mode)
+    aside = temporary(folder)
+    write_file(aside, data, sync, mode)
     try:
-        os.replace(temporary, path)
+        os.replace(aside, path)
     except BaseException:
-        os.unlink(temporary)
+        os.unlink(aside)
         raise
     if sync:
         sync_folder(os.path.dirname(path))
@@ -98,16 +98,16 @@ def create_file(path: str, data: bytes, folder: str) -> bool:
     Returns:
         False if it existed.
     """
-    temporary = os.path.join(folder, f".tmp-{os.getpid()}-{os.urandom(4).hex()}")
-    write_file(temporary, data)
+    aside = temporary(folder)
+    write_file(aside, data)
     try:
-        os.link(temporary, path)
+        os.link(aside, path)
     except FileExistsError:
         return False
     except OSError:  # a file system without hard links: not whole after a crash, but the first still wins
         return _create_directly(path, data)
     finally:
-        os.unlink(temporary)
+        os.unlink(aside)
     return True
 
 

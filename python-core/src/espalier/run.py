@@ -5,17 +5,17 @@ Loaded inside jobs by `from espalier import Run`: standard library only, Python 
 
 import contextlib
 import os
-import sys
-from typing import Any, Dict, Iterator, List, Mapping, NoReturn, Optional
+from typing import Any, Dict, Iterator, List, Mapping, Optional
 
 from espalier import states
 from espalier.adapters import posix
+from espalier.details import run_details, with_logs
 from espalier.errors import EspalierError
-from espalier.follow import Following, follow, plain_text
+from espalier.follow import failure_of, follow, follow_to_end
 from espalier.job_log import JobLog
 from espalier.lifecycle.status import read_status
 from espalier.names import check_label
-from espalier.paths import RunPaths, WorkspacePaths
+from espalier.paths import WorkspacePaths
 from espalier.queue.control import cancel, queue_position
 from espalier.records import read_record, replace_record
 from espalier.tracking import artifacts, metrics
@@ -71,6 +71,8 @@ class Run(JobLog):
             return cls(workspace, run_id)
         if not allow_offline:
             raise EspalierError("run_not_active", "This process is no job of espalier.", "Submit the script as a run.")
+        from espalier.offline import OfflineRun
+
         return OfflineRun()
 
     @property
@@ -109,42 +111,11 @@ class Run(JobLog):
     def get_details(self) -> Any:
         """Everything known of the run: definition, state, times, error, files."""
         spec, status, meta = self._spec(), self._status(), self._meta()
-        names = [name for name in self.get_file_names() if name.startswith(("user_logs/", "system_logs/", "logs/"))]
-        return {
-            "runId": self._id,
-            "experiment": spec["experiment"],
-            "displayName": meta["display_name"],
-            "target": spec["target"],
-            "status": self.get_status(),
-            "startTimeUtc": status.get("started_at"),
-            "endTimeUtc": status.get("ended_at"),
-            "durationSeconds": status.get("duration_seconds"),
-            "exitCode": status.get("exit_code"),
-            "signal": status.get("signal"),
-            "error": status.get("error"),
-            "warnings": status.get("warnings", []) + metrics.read_warnings(self._paths),
-            "tags": meta["tags"],
-            "properties": meta["properties"],
-            "inputDatasets": spec["inputs"],
-            "outputDatasets": spec["outputs"],
-            "runDefinition": spec,
-            "logFiles": {name: os.path.join(self.run_dir, name) for name in names},
-            "submittedBy": spec["user"],
-        }
+        return run_details(self._paths, self.get_status(), spec, status, meta)
 
     def get_details_with_logs(self) -> Any:
         """`get_details()` with the text of each log instead of its path."""
-        details = self.get_details()
-        for name in details["logFiles"]:
-            details["logFiles"][name] = self._text_of(name)
-        return details
-
-    def _text_of(self, name: str) -> str:
-        try:
-            with os.fdopen(artifacts.open_artifact(self._paths, name), "rb") as file:
-                return file.read().decode("utf-8", "replace")
-        except EspalierError as error:  # a link the job put among its logs
-            return error.message
+        return with_logs(self._paths, self.get_details())
 
     def get_metrics(
         self,
@@ -271,16 +242,9 @@ class Run(JobLog):
         Raises:
             EspalierError: `run_failed`.
         """
-        seen = Following(self.get_status(), False, "", 0)
-        while True:
-            before = seen.offset
-            seen = follow(self._paths, before, 0.5)
-            if show_output and seen.log:
-                _show(seen.log)
-            if seen.final and seen.offset == before:  # (a piece of log may hold nothing that can be shown)
-                break
+        seen = follow_to_end(self._paths, show_output)
         if raise_on_error and seen.status == states.FAILED:
-            raise self._failure()
+            raise failure_of(self._paths, self._status())
         return self.get_details()
 
     @contextlib.contextmanager
@@ -292,18 +256,6 @@ class Run(JobLog):
             yield
         finally:
             os.close(fd)
-
-    def _failure(self) -> EspalierError:
-        error = self._status().get("error") or {}
-        tail = [plain_text(line) for line in error.get("log_tail", [])]
-        shown = "\n".join(["", "Last lines of its log:", *("  " + line for line in tail)]) if tail else ""
-        return EspalierError(
-            "run_failed",
-            f"Run {self._id} failed: {error.get('message', 'unknown cause')}{shown}",
-            f"The whole log: {self._paths.log}",
-            run_id=self._id,
-            cause=error,
-        )
 
     def _end(self, state: str, message: Optional[str]) -> None:
         from espalier.interactive import end_interactive
@@ -333,29 +285,3 @@ class Run(JobLog):
         return EspalierError(
             "run_missing", f"The run {self._id} is not in {self._workspace_path} any more.", "See list_runs()."
         )
-
-
-def _show(text: str) -> None:
-    try:
-        sys.stdout.write(text)
-    except UnicodeEncodeError:  # a terminal that is not UTF-8
-        sys.stdout.write(text.encode("ascii", "backslashreplace").decode("ascii"))
-    sys.stdout.flush()
-
-
-class OfflineRun(Run):
-    """Stands for a run outside a job: the log methods work and record nothing, all others refuse."""
-
-    def __init__(self) -> None:
-        JobLog.__init__(self, None)
-        self._workspace_path, self._id, self._paths = "", "offline", _Nowhere()
-
-
-class _Nowhere(RunPaths):
-    """The files of no run."""
-
-    def __init__(self) -> None:
-        pass
-
-    def __getattribute__(self, name: str) -> NoReturn:
-        raise EspalierError("run_not_active", "This process is no job of espalier.", "Submit the script as a run.")

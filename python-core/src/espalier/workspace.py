@@ -1,7 +1,6 @@
 """Workspaces: where experiments and runs live."""
 
 import contextlib
-import json
 import os
 import time
 import uuid
@@ -11,21 +10,16 @@ from espalier import states
 from espalier.adapters.files import remove_tree
 from espalier.errors import EspalierError
 from espalier.listing import rows_as_frame
-from espalier.names import check_name
 from espalier.paths import FORMAT, WorkspacePaths, is_run_id
+from espalier.places import find_config, home_of_workspaces, named_by, place, write_config
 from espalier.queue.control import look_after
 from espalier.queue.home import max_concurrent_runs, queue_paths, set_max_concurrent_runs
 from espalier.queue.step import step
-from espalier.records import create_file, dump_record, now_iso, read_record, replace_file
+from espalier.records import create_file, dump_record, now_iso, read_record
 from espalier.run import Run
 from espalier.store.index import RunIndex
 from espalier.tracking.summary import summarise
 from espalier.types import Frame
-
-_FOLDER = ".espalier"
-# What marks the top of a project when looking for its `.espalier/`.
-_MARKS = (_FOLDER, ".git", "DESCRIPTION", "renv.lock", ".here", "_targets.R")
-_CONFIG_FOLDERS = (_FOLDER, ".azureml", "aml_config", "")
 
 
 class Workspace:
@@ -90,7 +84,7 @@ class Workspace:
         Raises:
             EspalierError: `workspace_exists`, `bad_name`, `newer_format`, `workspace_read_only`.
         """
-        workspace = cls(_place(name, path))
+        workspace = cls(place(name, path))
         record = workspace._paths.record
         if os.path.exists(record):
             if not exist_ok:
@@ -126,7 +120,7 @@ class Workspace:
         Raises:
             EspalierError: `workspace_missing`, `newer_format`.
         """
-        return cls(_place(name, path))._checked()
+        return cls(place(name, path))._checked()
 
     @classmethod
     def list(cls, path: Optional[str] = None) -> "Dict[str, Workspace]":
@@ -135,10 +129,10 @@ class Workspace:
         Args:
             path: Folder that holds them. Default: `.espalier/` at the top of this project.
         """
-        folder = _folder(path)
+        folder = home_of_workspaces(path)
         names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
-        places = {name: os.path.join(folder, name) for name in names}
-        return {name: cls(place) for name, place in places.items() if os.path.isfile(WorkspacePaths(place).record)}
+        found = [cls(os.path.join(folder, name)) for name in names]
+        return {workspace.name: workspace for workspace in found if os.path.isfile(workspace._paths.record)}
 
     @classmethod
     def max_concurrent_runs(cls, value: Optional[int] = None) -> int:
@@ -172,15 +166,7 @@ class Workspace:
         Raises:
             EspalierError: `workspace_missing` when no config is found or what it names is gone, `damaged`.
         """
-        start = os.path.abspath(os.path.expanduser(path or os.getcwd()))
-        found = start if os.path.isfile(start) else _find_config(start, file_name or "config.json")
-        if found is None:
-            raise EspalierError(
-                "workspace_missing",
-                f"No {file_name or 'config.json'} was found in {start} or above it.",
-                "Write one with write_workspace_config().",
-            )
-        return cls(_named_by(found))._checked()
+        return cls(named_by(find_config(path, file_name)))._checked()
 
     def write_config(self, path: Optional[str] = None, file_name: Optional[str] = None) -> str:
         """Write the small file by which other sessions find this workspace.
@@ -192,15 +178,7 @@ class Workspace:
         Returns:
             The file written.
         """
-        folder = os.path.abspath(os.path.expanduser(path or _FOLDER))
-        os.makedirs(folder, exist_ok=True)
-        target = os.path.join(folder, file_name or "config.json")
-        inside = os.path.relpath(self.path, folder)
-        # relative where that needs no climbing far: the project can then be moved as a whole
-        place = inside if inside.count("..") <= 1 else self.path
-        content = {"format": FORMAT, "workspace_name": self.name, "path": place}
-        replace_file(target, dump_record(content), folder)
-        return target
+        return write_config(self.path, path, file_name)
 
     def get_details(self) -> Any:
         """The workspace's record: `name`, `id`, `path`, `created_at`, and how many runs and experiments it has."""
@@ -259,7 +237,7 @@ class Workspace:
             raise EspalierError(
                 "run_not_active", f"{len(active)} runs of {self.path} have not ended.", "Cancel or wait for them first."
             )
-        trash = f"{self.path}.deleted-{os.urandom(4).hex()}"
+        trash = self._paths.deleted()
         os.rename(self.path, trash)
         remove_tree(trash)
 
@@ -289,48 +267,3 @@ class Workspace:
         if not isinstance(record.get("id"), str):
             raise EspalierError("damaged", f"{self._paths.record} holds no id.", path=self._paths.record)
         return self
-
-
-def _place(name: str, path: Optional[str]) -> str:
-    return os.path.join(_folder(path), check_name("workspace", name))
-
-
-def _folder(path: Optional[str]) -> str:
-    folder = os.path.expanduser(path) if path is not None else os.path.join(_project_top(os.getcwd()), _FOLDER)
-    return os.path.abspath(folder)
-
-
-def _project_top(start: str) -> str:
-    folder = start
-    while not any(os.path.exists(os.path.join(folder, mark)) for mark in _MARKS):
-        parent = os.path.dirname(folder)
-        if parent == folder:
-            return start
-        folder = parent
-    return folder
-
-
-def _find_config(start: str, file_name: str) -> Optional[str]:
-    folder = start
-    while True:
-        for inner in _CONFIG_FOLDERS:
-            candidate = os.path.join(folder, inner, file_name)
-            if os.path.isfile(candidate):
-                return candidate
-        parent = os.path.dirname(folder)
-        if parent == folder:
-            return None
-        folder = parent
-
-
-def _named_by(config: str) -> str:
-    try:
-        with open(config, encoding="utf-8") as file:
-            content = json.load(file)
-        name = content["workspace_name"]
-        place = content.get("path") or os.path.join(os.pardir, _FOLDER, name)
-        return os.path.normpath(os.path.join(os.path.dirname(config), place))
-    except (ValueError, KeyError, TypeError) as error:
-        raise EspalierError(
-            "damaged", f"{config} names no workspace: {error!r}.", "Write it anew with write_workspace_config()."
-        ) from error

@@ -36,7 +36,7 @@ def start(run: Run, state: str = "") -> "subprocess.Popen[bytes]":
     queue = queue_paths()
     if state:
         env["ESPALIER_STATE_DIR"] = state
-        queue = QueuePaths(queue.root.replace(os.environ["ESPALIER_STATE_DIR"], state))
+        queue = QueuePaths(state, os.path.basename(queue.root))
         os.makedirs(queue.leases)
     lease = open_lease(queue, run.id, run.run_dir)
     argv = [interpreter(), "-I", "-S", _RUNNER, run.run_dir, str(lease)]

@@ -15,8 +15,7 @@ def collect_kept_folders(run: RunPaths) -> List[str]:
         Warnings, one for each thing that could not be kept.
     """
     warnings: List[str] = []
-    for name, home in (("outputs", run.outputs), ("logs", run.logs)):
-        path = os.path.join(run.work, name)
+    for name, path, home in run.kept:
         try:
             mode = os.lstat(path).st_mode
         except OSError:  # there is none, or the working copy is no folder any more

@@ -8,7 +8,7 @@ import signal
 from typing import Any, Dict, List, Optional
 
 from espalier.adapters.files import open_regular
-from espalier.paths import RunPaths
+from espalier.paths import PRELUDE_WRITER, RunPaths
 
 _TAIL_BYTES = 16_384
 _TAIL_LINES = 20
@@ -65,7 +65,7 @@ def _recorded_r_error(run: RunPaths) -> Optional[Dict[str, Any]]:
     best: Optional[Dict[str, Any]] = None
     names = os.listdir(run.events) if os.path.isdir(run.events) else []
     for name in names:
-        if not name.startswith("rprelude-"):
+        if not name.startswith(PRELUDE_WRITER):
             continue
         with contextlib.suppress(OSError), open_regular(os.path.join(run.events, name)) as file:
             for line in file:

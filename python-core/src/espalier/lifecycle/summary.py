@@ -6,7 +6,7 @@ import os
 from typing import Any, Dict, Optional
 
 from espalier.adapters.files import open_regular
-from espalier.paths import RunPaths
+from espalier.paths import RunPaths, is_event_log
 from espalier.values import is_cell
 
 # Above this size of all logs together reading them would delay the end of the run; readers do it when asked.
@@ -16,7 +16,7 @@ _LIMIT_BYTES = 8 * 1024 * 1024
 def last_metrics(run: RunPaths) -> Optional[Dict[str, Dict[str, Any]]]:
     """Metric name -> `{"kind", "value"}` of its last event; None if the logs are too large."""
     try:
-        entries = [entry for entry in os.scandir(run.events) if entry.name.endswith(".jsonl")]
+        entries = [entry for entry in os.scandir(run.events) if is_event_log(entry.name)]
     except (FileNotFoundError, NotADirectoryError):
         return {}
     if sum(entry.stat(follow_symlinks=False).st_size for entry in entries) > _LIMIT_BYTES:

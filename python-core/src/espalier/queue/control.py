@@ -12,7 +12,7 @@ from espalier.adapters import posix
 from espalier.errors import EspalierError
 from espalier.lifecycle.finish import canceled_message, finish, plain_error
 from espalier.lifecycle.status import read_status
-from espalier.paths import FORMAT, QueuePaths, RunPaths
+from espalier.paths import FORMAT, QueuePaths, RunPaths, is_ticket_of
 from espalier.queue.home import allocator, queue_paths
 from espalier.queue.step import settle, step_locked
 from espalier.queue.tickets import add_ticket, find_ticket, remove
@@ -64,9 +64,8 @@ def _signal_runner(pid: Optional[int], boot: Optional[str], start: Optional[int]
 
 def queue_position(run_id: str) -> Optional[int]:
     """Position of a queued run of this host, 1 is next; None if it is not queued here."""
-    end = f"-{run_id}.json"
     names = sorted(os.listdir(queue_paths().tickets))
-    return next((i + 1 for i, name in enumerate(names) if name.endswith(end)), None)
+    return next((i + 1 for i, name in enumerate(names) if is_ticket_of(name, run_id)), None)
 
 
 def look_after(run_id: str, run: RunPaths, host: str, user: str) -> bool:

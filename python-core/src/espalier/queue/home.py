@@ -26,7 +26,7 @@ def queue_paths() -> QueuePaths:
     Raises:
         EspalierError: `not_supported` when they cannot be made.
     """
-    paths = QueuePaths(os.path.join(state_folder(), "queue", socket.gethostname() or "localhost"))
+    paths = QueuePaths(state_folder(), socket.gethostname() or "localhost")
     try:
         os.makedirs(os.path.dirname(paths.root), exist_ok=True)
         for folder in (paths.root, paths.tickets, paths.leases):

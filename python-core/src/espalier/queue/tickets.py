@@ -7,7 +7,7 @@ import time
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional
 
 from espalier.adapters import posix
-from espalier.paths import QueuePaths, is_run_id
+from espalier.paths import QueuePaths, is_run_id, is_ticket_of
 from espalier.records import dump_record, replace_file, write_file
 
 
@@ -41,9 +41,8 @@ def _load(path: str) -> Optional[Dict[str, Any]]:
 
 def add_ticket(paths: QueuePaths, run_id: str, run_dir: str) -> None:
     """Put a run at the end of the queue."""
-    name = f"5-{time.time_ns():020d}-{run_id}.json"
     record = {"format": 1, "run_id": run_id, "run_dir": run_dir}
-    replace_file(os.path.join(paths.tickets, name), dump_record(record), paths.root)
+    replace_file(paths.ticket(time.time_ns(), run_id), dump_record(record), paths.root)
 
 
 def tickets(paths: QueuePaths) -> Iterator[Ticket]:
@@ -59,9 +58,8 @@ def tickets(paths: QueuePaths) -> Iterator[Ticket]:
 
 def find_ticket(paths: QueuePaths, run_id: str) -> Optional[str]:
     """Path of a run's ticket, if it has one."""
-    end = f"-{run_id}.json"
     for name in os.listdir(paths.tickets):
-        if name.endswith(end):
+        if is_ticket_of(name, run_id):
             return os.path.join(paths.tickets, name)
     return None
 

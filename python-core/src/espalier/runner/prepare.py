@@ -4,7 +4,7 @@ import os
 from typing import Any, Dict, Optional
 
 from espalier.names import input_variable
-from espalier.paths import RunPaths
+from espalier.paths import JOB_PYTHON, JOB_R, RunPaths
 from espalier.records import read_record
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
@@ -34,8 +34,7 @@ def prepare_folders(run: RunPaths, workspace: str, spec: Dict[str, Any], links: 
 
 def link_kept_folders(run: RunPaths) -> None:
     """`./outputs` and `./logs` of the job are the run's own, so they are visible while it runs and outlive a crash."""
-    for name, home in (("outputs", run.outputs), ("logs", run.logs)):
-        path = os.path.join(run.work, name)
+    for _, path, home in run.kept:
         if os.path.isdir(path) and not os.path.islink(path):  # the snapshot brought some (`!outputs/`)
             from espalier.adapters.files import remove_tree
             from espalier.lifecycle.collect import merge_folder
@@ -61,14 +60,15 @@ def job_environment(run: RunPaths, workspace: str, spec: Dict[str, Any]) -> Dict
         "AZUREML_OUTPUT_DIRECTORY": run.outputs,
         "AZUREML_LOGDIRECTORY_PATH": run.logs,
         "R_PROFILE_USER": os.path.join(_HERE, "prelude.R"),
-        "PYTHONPATH": _joined(os.path.join(run.job, "python"), variables.get("PYTHONPATH")),
+        "PYTHONPATH": _joined(os.path.join(run.job, JOB_PYTHON), variables.get("PYTHONPATH")),
         # prints appear when they happen, not when a buffer fills: the log is watched live
         "PYTHONUNBUFFERED": variables.get("PYTHONUNBUFFERED", "1"),
     }
     if "R_PROFILE_USER" in variables:
         ours["ESPALIER_PREVIOUS_R_PROFILE_USER"] = variables["R_PROFILE_USER"]
-    if os.path.isdir(os.path.join(run.job, "R")):
-        ours["R_LIBS"] = _joined(variables.get("R_LIBS"), os.path.join(run.job, "R"))
+    r_library = os.path.join(run.job, JOB_R)
+    if os.path.isdir(r_library):
+        ours["R_LIBS"] = _joined(variables.get("R_LIBS"), r_library)
     if spec.get("seed") is not None:
         ours["ESPALIER_SEED"] = str(spec["seed"])
     for item in spec.get("inputs", []):

@@ -11,7 +11,7 @@ from typing import Any, Dict, List, Set
 
 from espalier.canonical import digest_bytes
 from espalier.errors import EspalierError
-from espalier.paths import WorkspacePaths
+from espalier.paths import WorkspacePaths, partial
 
 _WHOLE = 8 << 20
 _CHUNK = 1 << 20
@@ -34,7 +34,7 @@ def materialise(workspace_root: str, snapshot_id: str, dest: str) -> None:
     paths = WorkspacePaths(workspace_root)
     entries = _entries(paths, snapshot_id)
     _check_paths(paths, entries, snapshot_id)
-    part = dest + ".part"
+    part = partial(dest)
     try:
         try:
             os.mkdir(part)

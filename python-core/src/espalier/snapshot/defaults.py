@@ -6,6 +6,8 @@ path costs a few dictionary look-ups. The rules' texts are the patterns a user w
 
 from typing import Optional
 
+from espalier.paths import EXPERIMENTS, KEPT_FOLDERS, PROJECT_FOLDER, RUNS, SNAPSHOTS, WORKSPACE
+
 DEFAULT_ORIGIN = "default"
 
 _FOLDERS = {
@@ -22,17 +24,17 @@ _FOLDERS = {
         ".pytest_cache",
         ".ruff_cache",
         "node_modules",
-        ".espalier",
+        PROJECT_FOLDER,
     )
 }
-_ROOT_FOLDERS = {"outputs": "/outputs/", "logs": "/logs/"}
+_ROOT_FOLDERS = {name: f"/{name}/" for name in KEPT_FOLDERS}
 _RENV_FOLDERS = {name: f"renv/{name}/" for name in ("library", "staging", "sandbox")}
 # `.git` is a file in worktrees and submodules; it names paths of this machine.
 _NAMES = frozenset((".git", ".RData", ".Rhistory", ".Ruserdata", ".DS_Store"))
 _SECRETS = frozenset((".Renviron", ".env", "id_rsa", "id_ed25519", "id_ecdsa"))
 _SUFFIXES = {".pyc": "*.pyc", ".pem": "*.pem"}
 # Where a workspace's own folder is the source, its records are left out.
-_RECORDS = frozenset(("workspace.json", "experiments", "runs", "snapshots", "trash"))
+_RECORDS = frozenset((WORKSPACE, EXPERIMENTS, RUNS, SNAPSHOTS))
 
 SECRET_RULES = _SECRETS | {"*.pem"}
 OUTPUT_RULES = frozenset(_ROOT_FOLDERS.values())

@@ -4,6 +4,7 @@ import os
 import re
 from typing import List, NamedTuple, Optional, Set
 
+from espalier.paths import KEPT_FOLDERS
 from espalier.snapshot.found import Excluded, Scan
 from espalier.snapshot.names import ignore_line, shown
 
@@ -19,8 +20,6 @@ _TOKENS = re.compile(
     r"|'(?P<s>(?:\\.|[^'\\])*)'",
     re.DOTALL,
 )
-# Each run has its own; a script that names them mostly writes there.
-_KEPT_FOLDERS = frozenset(("outputs", "logs"))
 
 
 class Mention(NamedTuple):
@@ -70,7 +69,8 @@ def _normal(literal: str) -> Optional[str]:
     if not literal or len(literal) > _LONGEST or "\n" in literal or "\0" in literal or "://" in literal:
         return None
     path = os.path.normpath(literal)
-    if os.path.isabs(path) or path.split("/")[0] in _KEPT_FOLDERS | {".", ".."}:
+    # (each run has kept folders of its own; a script that names them mostly writes there)
+    if os.path.isabs(path) or path.split("/")[0] in (*KEPT_FOLDERS, ".", ".."):
         return None
     return path
 

@@ -11,6 +11,7 @@ import stat
 from typing import FrozenSet, List, NamedTuple, Optional, Tuple
 
 from espalier.errors import EspalierError
+from espalier.paths import RUNS, WORKSPACE
 from espalier.snapshot.found import Entry, Excluded, Scan
 from espalier.snapshot.ignore import IgnoreRules
 from espalier.snapshot.names import ignore_line, is_utf8, link_problem, shown, special_kind
@@ -191,10 +192,10 @@ def _marker(fd: int, names: FrozenSet[str]) -> Optional[str]:
     """What kind of left-out folder this is by its contents, None for an ordinary one."""
     if "pyvenv.cfg" in names:
         return "venv"
-    if "workspace.json" not in names or "runs" not in names:
+    if WORKSPACE not in names or RUNS not in names:
         return None
     try:
-        with open(os.open("workspace.json", os.O_RDONLY | os.O_NONBLOCK, dir_fd=fd), "rb") as file:
+        with open(os.open(WORKSPACE, os.O_RDONLY | os.O_NONBLOCK, dir_fd=fd), "rb") as file:
             record = json.loads(file.read(65536))
     except (OSError, ValueError):
         return None

@@ -12,7 +12,7 @@ import stat
 from typing import NamedTuple, Optional
 
 from espalier.errors import EspalierError
-from espalier.paths import WorkspacePaths
+from espalier.paths import WorkspacePaths, temporary
 
 _ATTEMPTS = 3
 _WHOLE = 8 << 20  # a file up to this size is held in memory: one read, then at most one write
@@ -129,17 +129,17 @@ def _copy(fd: int, size: int, to: Optional[int]) -> str:
 
 def _put_large(paths: WorkspacePaths, path: str, fd: int, size: int, hex_digest: str) -> None:
     """Copies a file that was hashed first (so that one already stored is never copied)."""
-    temporary = _temporary(paths.blobs)
+    aside = temporary(paths.blobs)
     try:
-        to = _create(temporary)
+        to = _create(aside)
         try:
             if _copy(fd, size, to) != hex_digest:
                 raise _Changed
         finally:
             os.close(to)
-        _rename(temporary, path)
+        _rename(aside, path)
     except BaseException as error:
-        _discard(temporary)
+        _discard(aside)
         if isinstance(error, OSError):
             raise _cannot_write(paths, error) from error
         raise
@@ -161,12 +161,12 @@ def _create(path: str) -> int:
         return os.open(path, flags, 0o444)
 
 
-def _rename(temporary: str, path: str) -> None:
+def _rename(aside: str, path: str) -> None:
     try:
-        os.replace(temporary, path)
+        os.replace(aside, path)
     except FileNotFoundError:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        os.replace(temporary, path)
+        os.replace(aside, path)
 
 
 def _check_same(before: os.stat_result, after: os.stat_result) -> None:
@@ -181,10 +181,6 @@ def _present(path: str, size: int) -> bool:
         return os.stat(path).st_size == size
     except OSError:
         return False
-
-
-def _temporary(folder: str) -> str:
-    return os.path.join(folder, f".tmp-{os.getpid()}-{os.urandom(6).hex()}")
 
 
 def _discard(path: str) -> None:
@@ -227,14 +223,14 @@ def put_bytes(paths: WorkspacePaths, path: str, data: bytes) -> None:
     """
     if _present(path, len(data)):
         return
-    temporary = _temporary(os.path.dirname(os.path.dirname(path)))
+    aside = temporary(os.path.dirname(os.path.dirname(path)))
     try:
-        fd = _create(temporary)
+        fd = _create(aside)
         try:
             _write_all(fd, data)
         finally:
             os.close(fd)
-        _rename(temporary, path)
+        _rename(aside, path)
     except OSError as error:
-        _discard(temporary)
+        _discard(aside)
         raise _cannot_write(paths, error) from error

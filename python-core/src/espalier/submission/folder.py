@@ -8,7 +8,7 @@ from typing import Any, Dict
 
 from espalier.adapters.files import remove_tree
 from espalier.errors import EspalierError
-from espalier.paths import RunPaths, WorkspacePaths
+from espalier.paths import ENV, SPEC, RunPaths, WorkspacePaths, is_temporary
 from espalier.records import dump_record, sync_folder, write_file
 
 # A submit takes milliseconds; what is this old was left by one that was killed. Seconds.
@@ -19,7 +19,7 @@ def build_folder(paths: WorkspacePaths, spec: Dict[str, Any], records: Dict[str,
     """Write a run's first records into a folder beside its final place.
 
     Args:
-        records: Path inside the run folder -> record. `env.json` is made readable for its owner only.
+        records: Name of a record -> its content. The environment is made readable for its owner only.
 
     Returns:
         The folder; `place_folder` moves it home.
@@ -28,12 +28,12 @@ def build_folder(paths: WorkspacePaths, spec: Dict[str, Any], records: Dict[str,
         EspalierError: `workspace_missing`, `workspace_read_only`.
     """
     shard = paths.shard(spec["id"])
-    folder = os.path.join(shard, f".tmp-{spec['id']}")
+    folder = paths.new_run(spec["id"]).root
     try:
         _make_shard(paths, shard)
         os.mkdir(folder)
-        for name, record in {"spec.json": spec, **records}.items():
-            mode = 0o600 if name == "env.json" else 0o666
+        for name, record in {SPEC: spec, **records}.items():
+            mode = 0o600 if name == ENV else 0o666
             write_file(os.path.join(folder, name), dump_record(record), sync=True, mode=mode)
         sync_folder(folder)
     except BaseException as error:
@@ -59,7 +59,7 @@ def _sweep(shard: str) -> None:
     """Remove what killed submits left behind: it was never a run, and may hold an environment."""
     for entry in os.scandir(shard):
         with contextlib.suppress(OSError):
-            if entry.name.startswith(".tmp-") and time.time() - entry.stat().st_mtime > _LEFT_BEHIND_SECONDS:
+            if is_temporary(entry.name) and time.time() - entry.stat().st_mtime > _LEFT_BEHIND_SECONDS:
                 remove_tree(entry.path)
 
 

@@ -14,7 +14,7 @@ from espalier.canonical import digest
 from espalier.config import ScriptRunConfig
 from espalier.errors import EspalierError
 from espalier.names import check_label, check_name
-from espalier.paths import FORMAT, WorkspacePaths
+from espalier.paths import ENV, FORMAT, META, STATUS, WorkspacePaths
 from espalier.queue.home import allocator, queue_paths
 from espalier.queue.step import step_locked
 from espalier.queue.tickets import add_ticket
@@ -82,11 +82,7 @@ def enqueue(paths: WorkspacePaths, prepared: Prepared, tags: Mapping[str, str]) 
     queue = queue_paths()  # first: where there can be no queue, nothing is written
     spec = dict(prepared.spec)
     queued = {"format": FORMAT, "state": states.QUEUED, "attempt": 1, "queued_at": spec["created_at"]}
-    records = {
-        "status.json": queued,
-        "meta.json": meta_record(spec.pop("display_name"), tags),
-        "env.json": prepared.env,
-    }
+    records = {STATUS: queued, META: meta_record(spec.pop("display_name"), tags), ENV: prepared.env}
     folder = build_folder(paths, spec, records)
     with allocator(queue):
         # ticket first: a ticket without its run is dropped, a run without its ticket would wait for a reader to see it

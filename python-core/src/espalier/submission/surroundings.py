@@ -8,6 +8,7 @@ from typing import Any, Dict, List, NamedTuple, Optional
 
 from espalier.canonical import digest
 from espalier.config import ScriptRunConfig, Session
+from espalier.paths import JOB_PYTHON, JOB_R
 
 # What a job may inherit from the session that submits it (protocol.md, "What a job inherits").
 _INHERITED = re.compile(
@@ -33,10 +34,10 @@ def surroundings(config: ScriptRunConfig, source: Optional[str], language: str) 
     theirs = os.environ if session.environment is None else session.environment
     variables = {name: value for name, value in theirs.items() if _INHERITED.fullmatch(name)}
     inherited = sorted(variables)
-    links = {"python/espalier": os.path.dirname(os.path.dirname(os.path.abspath(__file__)))}
+    links = {JOB_PYTHON + "/espalier": os.path.dirname(os.path.dirname(os.path.abspath(__file__)))}
     r_record = _r_libraries(session, source, variables)
     if session.r_package:
-        links["R/espalier"] = session.r_package
+        links[JOB_R + "/espalier"] = session.r_package
     variables.update(config.environment_variables)
     record: Dict[str, Any] = {
         "variables": {name: _shown(name, value) for name, value in sorted(config.environment_variables.items())},

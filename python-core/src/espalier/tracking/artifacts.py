@@ -7,7 +7,7 @@ import stat
 from typing import Iterator, List, Set, Tuple
 
 from espalier.errors import EspalierError
-from espalier.paths import ARTIFACT_FOLDERS, RunPaths
+from espalier.paths import ARTIFACT_FOLDERS, KEPT_FOLDERS, OUTPUTS, SYSTEM_LOGS, RunPaths
 
 
 def file_names(run: RunPaths) -> List[str]:
@@ -15,10 +15,9 @@ def file_names(run: RunPaths) -> List[str]:
     names: Set[str] = set()
     for folder in ARTIFACT_FOLDERS:
         names.update(relative for relative, _ in _walk(os.path.join(run.root, folder), folder))
-    for folder in ("outputs", "logs"):
-        path = os.path.join(run.work, folder)
+    for name, path, _ in run.kept:
         if os.path.isdir(path) and not os.path.islink(path):
-            names.update(relative for relative, _ in _walk(path, folder))
+            names.update(relative for relative, _ in _walk(path, name))
     return sorted(names)
 
 
@@ -34,7 +33,7 @@ def _walk(folder: str, prefix: str) -> Iterator[Tuple[str, str]]:
             relative = f"{name}/{entry.name}"
             if entry.is_dir(follow_symlinks=False):
                 pending.append((entry.path, relative))
-            elif prefix != "system_logs" or entry.stat(follow_symlinks=False).st_size:
+            elif prefix != SYSTEM_LOGS or entry.stat(follow_symlinks=False).st_size:
                 yield relative, entry.path
 
 
@@ -54,7 +53,7 @@ def open_artifact(run: RunPaths, name: str) -> int:
     except OSError as error:
         if error.errno not in (errno.ENOENT, errno.ENAMETOOLONG):
             raise _unsafe(run, name, error) from error
-        if parts[0] in ("outputs", "logs") and os.path.isdir(run.work):
+        if parts[0] in KEPT_FOLDERS and os.path.isdir(run.work):
             try:
                 return _open_below(run.work, parts)
             except OSError:
@@ -139,8 +138,8 @@ def upload(run: RunPaths, name: str, source: str) -> None:
         EspalierError: `file_exists`, `artifact_missing` (no such source), `bad_name`.
     """
     parts = checked_parts(name)
-    if parts[0] not in ("outputs", "logs"):
-        parts = ["outputs", *parts]
+    if parts[0] not in KEPT_FOLDERS:
+        parts = [OUTPUTS, *parts]
     target = os.path.join(run.root, *parts)
     if not os.path.isfile(source):
         raise EspalierError("artifact_missing", f"There is no file {source} to upload.", "Correct the path.")

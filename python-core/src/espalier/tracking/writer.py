@@ -9,7 +9,7 @@ import time
 from typing import Any, Dict, Optional
 
 from espalier.errors import EspalierError
-from espalier.paths import FORMAT, RunPaths
+from espalier.paths import FORMAT, RunPaths, payload
 from espalier.records import replace_file
 from espalier.values import to_json
 
@@ -76,7 +76,7 @@ class EventWriter:
             if self._pid != os.getpid():
                 self._open()
             # one critical section: the payload's name holds the sequence number of its line
-            relative = f"payloads/{self._name}-{self._seq}.json"
+            relative = payload(self._name, self._seq)
             replace_file(os.path.join(self._run.root, relative), data, self._run.payloads)
             self._write(kind, f'"name":{_encode(fields["name"])},"payload":"{relative}"')
 
@@ -86,7 +86,7 @@ class EventWriter:
         pid = os.getpid()
         self._name = f"py-{pid}-{os.urandom(4).hex()}"
         os.makedirs(self._run.events, exist_ok=True)
-        path = os.path.join(self._run.events, self._name + ".jsonl")
+        path = self._run.event_log(self._name)
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o666)
         header = {
             "type": "writer",

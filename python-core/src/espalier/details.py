@@ -1,0 +1,57 @@
+"""Everything known of a run as one mapping, for people and programs."""
+
+import os
+from typing import Any, Dict
+
+from espalier.errors import EspalierError
+from espalier.paths import ARTIFACT_FOLDERS, OUTPUTS, RunPaths
+from espalier.tracking import artifacts, metrics
+
+
+def run_details(
+    run: RunPaths, state: str, spec: Dict[str, Any], status: Dict[str, Any], meta: Dict[str, Any]
+) -> Dict[str, Any]:
+    """Definition, state, times, error and log files, under azuremlsdk's names where it has one.
+
+    Args:
+        state: The state to show, which may be one that is only asked for.
+        spec: The run's definition.
+        status: Its state as recorded.
+        meta: Its display name, tags and properties.
+    """
+    logs = tuple(folder + "/" for folder in ARTIFACT_FOLDERS if folder != OUTPUTS)
+    names = [name for name in artifacts.file_names(run) if name.startswith(logs)]
+    return {
+        "runId": os.path.basename(run.root),
+        "experiment": spec["experiment"],
+        "displayName": meta["display_name"],
+        "target": spec["target"],
+        "status": state,
+        "startTimeUtc": status.get("started_at"),
+        "endTimeUtc": status.get("ended_at"),
+        "durationSeconds": status.get("duration_seconds"),
+        "exitCode": status.get("exit_code"),
+        "signal": status.get("signal"),
+        "error": status.get("error"),
+        "warnings": status.get("warnings", []) + metrics.read_warnings(run),
+        "tags": meta["tags"],
+        "properties": meta["properties"],
+        "inputDatasets": spec["inputs"],
+        "outputDatasets": spec["outputs"],
+        "runDefinition": spec,
+        "logFiles": {name: os.path.join(run.root, name) for name in names},
+        "submittedBy": spec["user"],
+    }
+
+
+def with_logs(run: RunPaths, details: Dict[str, Any]) -> Dict[str, Any]:
+    """Details with the text of each log in place of its path."""
+    return {**details, "logFiles": {name: _text_of(run, name) for name in details["logFiles"]}}
+
+
+def _text_of(run: RunPaths, name: str) -> str:
+    try:
+        with os.fdopen(artifacts.open_artifact(run, name), "rb") as file:
+            return file.read().decode("utf-8", "replace")
+    except EspalierError as error:  # a link the job put among its logs
+        return error.message
