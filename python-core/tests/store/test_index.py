@@ -5,10 +5,10 @@ import sqlite3
 import stat
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, List
 
 import pytest
-from espalier import Workspace
+from espalier import EspalierError, Workspace
 from espalier.paths import WorkspacePaths
 from espalier.store import index
 from espalier.store.index import RunIndex, cache_folder
@@ -22,11 +22,10 @@ class Runs:
         self.looked: List[str] = []
         self.index = RunIndex(self.paths, self.summarise)
 
-    def summarise(self, folder: str) -> Tuple[Dict[str, Any], bool]:
+    def summarise(self, folder: str) -> Dict[str, Any]:
         self.looked.append(os.path.basename(folder)[-8:])
         record = json.loads(Path(folder, "status.json").read_text())
-        row = {"run_id": os.path.basename(folder), "created_at": record["at"], "state": record["state"]}
-        return row, record["state"] == "Completed"
+        return {"run_id": os.path.basename(folder), "created_at": record["at"], "state": record["state"]}
 
     def put(self, name: str, state: str = "Completed", at: str = "1") -> Path:
         folder = Path(self.paths.run(f"e_1_{name}").root)
@@ -86,23 +85,39 @@ def test_unchanged_runs_are_not_looked_into(runs: Runs) -> None:
     assert runs.looked == ["bb000002"]
 
 
-def test_unfinished_runs_are_looked_into_when_their_log_grows(runs: Runs) -> None:
-    folder = runs.put("aa000001", "Running")
+@pytest.mark.parametrize("state", ["Running", "Completed"])
+@pytest.mark.parametrize("change", ["new", "grown", "overwritten", "renamed", "removed"])
+def test_event_logs_are_noticed(runs: Runs, state: str, change: str) -> None:
+    """An ended run's too: what damaged a log in place, neither shard nor records tell."""
+    folder = runs.put("aa000001", state)
+    log = folder / "events" / "w.jsonl"
+    log.parent.mkdir()
+    log.write_text("x\ny\n")
     runs.settle()
     runs.states()
     runs.states()
     assert runs.looked == []
-    (folder / "events").mkdir()
-    (folder / "events" / "w.jsonl").write_text("x")
+    {
+        "new": lambda: (log.parent / "v.jsonl").write_text("x\n"),
+        "grown": lambda: log.write_text("x\ny\nz\n"),
+        "overwritten": lambda: log.write_text("x\n{\n"),
+        "renamed": lambda: log.rename(log.parent / "v.jsonl"),
+        "removed": log.unlink,
+    }[change]()
     runs.states()
     assert runs.looked == ["aa000001"]
-
-
-@pytest.mark.parametrize("name", ["spec.json", "meta.json"])
-def test_other_records_are_noticed(runs: Runs, name: str) -> None:
-    folder = runs.put("aa000001", "Running")
     runs.states()
-    (folder / name).write_text("{}")
+    assert runs.looked == []
+
+
+@pytest.mark.parametrize("state", ["Running", "Completed"])
+@pytest.mark.parametrize("name", ["spec.json", "status.json", "meta.json", "requests/cancel.json"])
+def test_records_changed_in_place_are_noticed(runs: Runs, name: str, state: str) -> None:
+    folder = runs.put("aa000001", state)
+    (folder / "requests").mkdir()
+    runs.settle()
+    runs.states()
+    (folder / name).write_text('{"state": "Completed", "at": "22"}')
     runs.states()
     assert runs.looked == ["aa000001"]
 
@@ -272,3 +287,36 @@ def test_damaged_and_newer_runs_are_listed_with_the_others(
     found = dict(zip(frame.columns["run_id"], frame.columns["status"]))
     assert found == {good.id: "Completed", damaged.id: "Damaged", newer.id: "Unreadable"}
     assert stat.S_ISDIR(os.stat(damaged.run_dir).st_mode)
+
+
+def test_a_log_damaged_after_the_run_was_listed(
+    workspace: Workspace, submit: Callable[..., Any], ended: Callable[..., Any]
+) -> None:
+    good, damaged, torn = (submit("true") for _ in range(3))
+    for run in (good, damaged, torn):
+        ended(run)
+        Path(run.run_dir, "events", "w.jsonl").write_text(
+            "".join('{"type":"metric","seq":%d,"time":1.0,"name":"m","kind":"double","value":0.5}\n' % n for n in range(3))
+        )
+
+    def listed() -> Dict[str, str]:
+        frame = workspace.list_runs()
+        assert frame.columns["error"].count(None) == frame.columns["status"].count("Completed")
+        return dict(zip(frame.columns["run_id"], frame.columns["status"]))
+
+    assert listed() == dict.fromkeys((good.id, damaged.id, torn.id), "Completed")
+    log = Path(damaged.run_dir, "events", "w.jsonl")
+    whole = log.read_bytes()
+    log.write_bytes(whole.replace(b'"seq":1', b'"seq\0:1'))
+    cut = Path(torn.run_dir, "events", "w.jsonl")
+    cut.write_bytes(cut.read_bytes()[:-20])
+    assert listed() == {good.id: "Completed", damaged.id: "Damaged", torn.id: "Completed"}
+    frame = workspace.list_runs()
+    said = frame.columns["error"][frame.columns["run_id"].index(damaged.id)]
+    assert f"{log} is damaged at line 2" in said and "Completed" in said
+    assert len(torn.get_metrics()["m"]) == 2
+    with pytest.raises(EspalierError) as caught:
+        damaged.get_metrics()
+    assert (caught.value.code, caught.value.fields["line"]) == ("damaged", 2)
+    log.write_bytes(whole)
+    assert set(listed().values()) == {"Completed"}, "put right again"

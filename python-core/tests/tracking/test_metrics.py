@@ -182,4 +182,4 @@ def test_params_and_warnings(run: RunPaths) -> None:
     assert read_params(run) == {"a": {"kind": "double", "value": 2.0}}
     assert read_warnings(run) == ["careful"]
     Path(run.events, "w.jsonl").write_text("broken\n")
-    assert read_warnings(run) == []
+    assert "w.jsonl is damaged at line 1" in read_warnings(run)[0]

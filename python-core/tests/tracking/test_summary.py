@@ -34,10 +34,9 @@ def events(run: RunPaths, *lines: Dict[str, Any]) -> None:
 
 
 def row_of(run: RunPaths) -> Dict[str, Any]:
-    row, finished = summarise(run.root)
+    row = summarise(run.root)
     rows_as_frame([row])  # whatever the row, a table can be made of it
     assert json.loads(json.dumps(row)) == row
-    assert finished == (row["status"] in ("Completed", "Failed", "Canceled"))
     return row
 
 
@@ -130,10 +129,54 @@ def test_params_from_both_sides(run: RunPaths) -> None:
     assert row_of(run)["params"] == {"a": cell, "v": [cell, cell], "b": {"kind": "double", "value": 0.5}}
 
 
-def test_a_damaged_log_is_said_and_the_run_listed(run: RunPaths) -> None:
-    Path(run.events, "w.jsonl").write_text("broken\n")
+GOOD_LINE = '{"type":"metric","seq":0,"time":1.0,"name":"m","kind":"double","value":0.5}\n'
+
+
+@pytest.mark.parametrize("state,error", [("Completed", None), ("Failed", {"message": "boom"}), ("Canceled", None)])
+def test_a_damaged_log_of_an_ended_run(run: RunPaths, state: str, error: Any) -> None:
+    metrics = {"m": {"kind": "integer", "value": 3}}
+    write(run, spec={**SPEC, "params": {"a": metrics["m"]}}, status={**STATUS, "state": state, "error": error, "metrics": metrics})
+    log = Path(run.events, "w.jsonl")
+    log.write_text(GOOD_LINE + "broken\n" + GOOD_LINE)
     row = row_of(run)
-    assert row["status"] == "Completed" and "line 1" in row["error"]
+    assert row["status"] == "Damaged" and row["error"].startswith(f"{log} is damaged at line 2")
+    assert state in row["error"] and (error is None or "boom" in row["error"]), "how it ended is still told"
+    assert (row["metrics"], row["params"], row["tags"]) == (metrics, {"a": metrics["m"]}, {"a": "b"}), "the rest is whole"
+    log.write_text(GOOD_LINE)
+    assert row_of(run)["status"] == state
+
+
+@pytest.mark.parametrize("tail", [GOOD_LINE[:-1], GOOD_LINE[:30], "\0" * 100])
+def test_a_torn_last_line_is_no_damage(run: RunPaths, tail: str) -> None:
+    Path(run.events, "w.jsonl").write_text(GOOD_LINE + tail)
+    assert row_of(run)["status"] == "Completed" and row_of(run)["error"] is None
+
+
+@pytest.mark.parametrize("make", [os.mkdir, lambda path: os.symlink("/etc/passwd", path), os.mkfifo])
+def test_no_log_where_a_log_should_be(run: RunPaths, make: Any) -> None:
+    make(os.path.join(run.events, "w.jsonl"))
+    row = row_of(run)
+    assert row["status"] == "Damaged" and "w.jsonl is no readable event log" in row["error"]
+
+
+def test_no_folder_where_the_logs_should_be(run: RunPaths) -> None:
+    os.rmdir(run.events)
+    assert row_of(run)["status"] == "Completed", "a run that logged nothing may have none"
+    Path(run.events).write_text("")
+    assert row_of(run)["status"] == "Damaged"
+
+
+def test_a_log_of_a_newer_format(run: RunPaths) -> None:
+    Path(run.events, "w.jsonl").write_text('{"type":"writer","format":2}\n{"later":1}\n')
+    assert row_of(run)["status"] == "Unreadable"
+
+
+def test_a_damaged_log_of_a_running_run(run: RunPaths) -> None:
+    """Its state decides what is done for it, so that is shown."""
+    write(run, status={"format": 1, "state": "Running"})
+    Path(run.events, "w.jsonl").write_text(GOOD_LINE + "broken\n")
+    row = row_of(run)
+    assert row["status"] == "Running" and "line 2" in row["error"] and row["metrics"]["m"]["value"] == 0.5
 
 
 def test_cancel_requested(run: RunPaths) -> None:

@@ -1,7 +1,7 @@
 """The reader's index: rows of runs in SQLite, kept outside the workspace, rebuilt whenever in doubt.
 
-Nothing is ever lost with it. It stays fresh cheaply (design.md, law 2): every commit to a run renames a temporary file
-through the run's shard folder, so a shard whose mtime is unchanged has no news, except from runs still unfinished.
+Nothing is ever lost with it. It stays fresh cheaply (design.md, law 2): a shard folder whose mtime is unchanged holds
+no new and no deleted run, and a run whose files are as they were (`_signature`) is not read again.
 """
 
 import contextlib
@@ -10,14 +10,11 @@ import json
 import os
 import sqlite3
 import time
-from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional
 
-from espalier.paths import WorkspacePaths, is_run_id
+from espalier.paths import CANCEL, EVENTS, META, SPEC, STATUS, WorkspacePaths, index_file, is_run_id
 
-# A row of the index and whether the run is finished (and so needs no further look until its shard changes).
-Summary = Tuple[Dict[str, Any], bool]
-
-_VERSION = 1
+_VERSION = 2
 _IN_MEMORY = ":memory:"
 # A shard changed this recently may change again within the clock's granularity: look at it again, seconds.
 _SUSPECT_SECONDS = 2.0
@@ -39,14 +36,14 @@ class RunIndex:
 
     Args:
         paths: The workspace.
-        summarise: Run folder -> its row and whether it is finished; must not raise for a damaged run.
+        summarise: Run folder -> its row; must not raise for a damaged run.
     """
 
-    def __init__(self, paths: WorkspacePaths, summarise: Callable[[str], Summary]) -> None:
+    def __init__(self, paths: WorkspacePaths, summarise: Callable[[str], Dict[str, Any]]) -> None:
         self._paths = paths
         self._summarise = summarise
         key = hashlib.sha256(os.fsencode(os.path.realpath(paths.root))).hexdigest()[:32]
-        self._file = os.path.join(cache_folder(), "index", key + ".sqlite")
+        self._file = index_file(cache_folder(), key)
 
     def rows(self) -> List[Dict[str, Any]]:
         """All runs, refreshed, newest first."""
@@ -97,8 +94,7 @@ class RunIndex:
             raise sqlite3.DatabaseError("layout of another version")
         database.execute("CREATE TABLE IF NOT EXISTS shards (name TEXT PRIMARY KEY, mtime INTEGER, seen REAL)")
         database.execute(
-            "CREATE TABLE IF NOT EXISTS runs"
-            " (id TEXT PRIMARY KEY, shard TEXT, signature TEXT, finished INTEGER, row TEXT)"
+            "CREATE TABLE IF NOT EXISTS runs (id TEXT PRIMARY KEY, shard TEXT, signature TEXT, row TEXT)"
         )
         database.execute("CREATE INDEX IF NOT EXISTS runs_by_shard ON runs (shard)")
         database.execute(f"PRAGMA user_version={_VERSION}")
@@ -115,14 +111,9 @@ class RunIndex:
             if mtime != old_mtime or seen - mtime / 1e9 < _SUSPECT_SECONDS:
                 self._refresh_shard(database, name)
                 database.execute("REPLACE INTO shards VALUES (?, ?, ?)", (name, mtime, now))
-        rows = database.execute("SELECT id, shard, signature, finished FROM runs").fetchall()
-        for run_id, shard, signature, finished in rows:
-            # of finished runs only whether somebody edited a record in place, which no shard tells
-            if not finished or not signature.startswith(_records_signature(self._folder(shard, run_id))):
-                self._refresh_run(database, run_id, shard, signature)
-
-    def _folder(self, shard: str, run_id: str) -> str:
-        return os.path.join(self._paths.runs, shard, run_id)
+        # ended runs too: what somebody edited or damaged in place, no shard tells
+        for run_id, shard, signature in database.execute("SELECT id, shard, signature FROM runs").fetchall():
+            self._refresh_run(database, run_id, shard, signature)
 
     def _shards(self) -> Dict[str, int]:
         try:
@@ -133,22 +124,18 @@ class RunIndex:
     def _refresh_shard(self, database: sqlite3.Connection, shard: str) -> None:
         folder = os.path.join(self._paths.runs, shard)
         present = {name for name in _list(folder) if is_run_id(name) and name[-8:-6] == shard}
-        query = database.execute("SELECT id, signature FROM runs WHERE shard = ?", (shard,))
-        known: Dict[str, str] = dict(query.fetchall())
-        for run_id in set(known) - present:
+        known = {run_id for (run_id,) in database.execute("SELECT id FROM runs WHERE shard = ?", (shard,))}
+        for run_id in known - present:
             database.execute("DELETE FROM runs WHERE id = ?", (run_id,))
-        for run_id in present:
-            self._refresh_run(database, run_id, shard, known.get(run_id))
+        for run_id in present - known:
+            database.execute("INSERT INTO runs VALUES (?, ?, NULL, NULL)", (run_id, shard))
 
     def _refresh_run(self, database: sqlite3.Connection, run_id: str, shard: str, known: Optional[str]) -> None:
-        folder = self._folder(shard, run_id)
-        signature = _signature(folder)
-        if signature == known:
-            return
-        row, finished = self._summarise(folder)
-        database.execute(
-            "REPLACE INTO runs VALUES (?, ?, ?, ?, ?)", (run_id, shard, signature, int(finished), json.dumps(row))
-        )
+        folder = f"{self._paths.runs}/{shard}/{run_id}"
+        signature = _signature(folder)  # before reading: what changes meanwhile is seen next time
+        if signature != known:
+            row = json.dumps(self._summarise(folder))
+            database.execute("REPLACE INTO runs VALUES (?, ?, ?, ?)", (run_id, shard, signature, row))
 
 
 def _begin(database: sqlite3.Connection) -> bool:
@@ -169,24 +156,23 @@ def _list(folder: str) -> Iterable[str]:
         return ()
 
 
-def _records_signature(folder: str) -> str:
-    """Changes with every change of the run's definition, state or tags, by whom and how ever."""
+def _signature(folder: str) -> str:
+    """Changes with every change of the run's definition, state, tags and event logs, by whom and how ever.
+
+    Taken of every run at every listing, so it costs a few system calls a run and no more.
+    """
     parts = []
-    for name in ("spec.json", "status.json", "meta.json"):
+    for name in (SPEC, STATUS, META):
         try:
-            stat = os.stat(os.path.join(folder, name))
+            stat = os.stat(f"{folder}/{name}")
             parts.append(f"{stat.st_mtime_ns}.{stat.st_size}.{stat.st_ino}")
         except OSError:
             parts.append("-")
-    return "/".join(parts)
-
-
-def _signature(folder: str) -> str:
-    """Changes with every commit to the run, and while it runs with every event."""
-    canceling = os.path.exists(os.path.join(folder, "requests", "cancel.json"))
+    parts.append(str(os.path.exists(f"{folder}/{CANCEL}")))
     try:
-        with os.scandir(os.path.join(folder, "events")) as entries:
-            events = str(sum(entry.stat(follow_symlinks=False).st_size for entry in entries))
+        with os.scandir(f"{folder}/{EVENTS}") as entries:
+            logs = sorted((entry.name, entry.stat(follow_symlinks=False)) for entry in entries)
+        parts += [f"{name}.{stat.st_mtime_ns}.{stat.st_size}" for name, stat in logs]
     except OSError:
-        events = "-"
-    return f"{_records_signature(folder)}/{canceling}/{events}"
+        parts.append("-")
+    return "/".join(parts)

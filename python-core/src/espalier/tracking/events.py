@@ -6,7 +6,7 @@ from typing import Any, BinaryIO, Dict, Iterable, Iterator, List
 
 from espalier.adapters.files import open_regular
 from espalier.errors import EspalierError
-from espalier.paths import FORMAT, RunPaths
+from espalier.paths import FORMAT, RunPaths, is_event_log
 
 _BLOCK_BYTES = 8 * 1024 * 1024
 
@@ -27,9 +27,11 @@ def read_events(run: RunPaths) -> List[Dict[str, Any]]:
 
 def _logs(run: RunPaths) -> List[str]:
     try:
-        return [name for name in os.listdir(run.events) if name.endswith(".jsonl")]
+        return [name for name in os.listdir(run.events) if is_event_log(name)]
     except FileNotFoundError:
         return []
+    except OSError as error:
+        raise _unreadable(run.events, error) from error
 
 
 def _read_log(path: str, name: str) -> Iterator[Dict[str, Any]]:
@@ -70,9 +72,12 @@ def _opened(path: str) -> BinaryIO:
     try:
         return open_regular(path)
     except OSError as error:
-        raise EspalierError(
-            "damaged", f"{path} is no readable event log: {error.strerror}.", "Remove it to read the rest.", path=path
-        ) from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: str, error: OSError) -> EspalierError:
+    message = f"{path} is no readable event log: {error.strerror}."
+    return EspalierError("damaged", message, "Remove it to read the rest.", path=path)
 
 
 def _parse(lines: List[bytes], path: str, before: int) -> Iterable[Dict[str, Any]]:

@@ -58,11 +58,11 @@ def read_params(run: RunPaths) -> Dict[str, Dict[str, Any]]:
 
 
 def read_warnings(run: RunPaths) -> List[str]:
-    """The warnings the job's R recorded, in order; empty if the log is damaged (reading metrics says so)."""
+    """The warnings the job's R recorded, in order; of a damaged log what was found instead."""
     try:
         return [str(event.get("message")) for event in read_events(run) if event["type"] == "warning"]
-    except EspalierError:
-        return []
+    except EspalierError as error:
+        return [error.message]
 
 
 def _value(run: RunPaths, events: List[Dict[str, Any]]) -> Any:

@@ -1,7 +1,7 @@
 """One run as one row: what lists of runs show."""
 
 import os
-from typing import Any, Dict, List, Mapping, Tuple
+from typing import Any, Dict, List, Mapping
 
 from espalier import states
 from espalier.errors import EspalierError
@@ -20,8 +20,8 @@ _FROM_STATUS = {"started_at": str, "ended_at": str, "duration_seconds": (int, fl
 _FROM_META = {"display_name": str, "tags": dict, "properties": dict}
 
 
-def summarise(folder: str) -> Tuple[Dict[str, Any], bool]:
-    """A run's row, and whether the run is finished. A damaged run gives a row that says so."""
+def summarise(folder: str) -> Dict[str, Any]:
+    """A run's row. A damaged run gives a row that says so."""
     run = RunPaths(folder)
     row = _empty_row(os.path.basename(folder))
     try:
@@ -30,27 +30,42 @@ def summarise(folder: str) -> Tuple[Dict[str, Any], bool]:
         _take(row, status, _FROM_STATUS)
         _take(row, read_record(run.meta), _FROM_META)
     except FileNotFoundError as error:
-        return {**row, "status": states.DAMAGED, "error": f"{error.filename} is missing."}, False
+        return {**row, "status": states.DAMAGED, "error": f"{error.filename} is missing."}
     except EspalierError as error:
-        word = states.UNREADABLE if error.code == "newer_format" else states.DAMAGED
-        return {**row, "status": word, "error": error.message}, False
+        return {**row, "status": _word(error), "error": error.message}
     except (OSError, ValueError, RecursionError) as error:  # another user's, or a number too long
-        return {**row, "status": states.DAMAGED, "error": str(error)}, False
+        return {**row, "status": states.DAMAGED, "error": str(error)}
     try:
         return _with_state(run, row, status)
     except Exception as error:  # one run must never hide the others
-        return {**row, "status": states.DAMAGED, "error": f"Its records cannot be read: {error!r:.200}."}, False
+        return {**row, "status": states.DAMAGED, "error": f"Its records cannot be read: {error!r:.200}."}
 
 
-def _with_state(run: RunPaths, row: Dict[str, Any], status: Dict[str, Any]) -> Tuple[Dict[str, Any], bool]:
+def _word(error: EspalierError) -> str:
+    return states.UNREADABLE if error.code == "newer_format" else states.DAMAGED
+
+
+def _with_state(run: RunPaths, row: Dict[str, Any], status: Dict[str, Any]) -> Dict[str, Any]:
     finished = states.is_final(status["state"])
     canceling = not finished and os.path.exists(run.cancel)
     row["status"] = states.CANCEL_REQUESTED if canceling else status["state"]
     row["error"] = (status.get("error") or {}).get("message")
     found = status["metrics"] if isinstance(status.get("metrics"), dict) else last_metrics(run) or {}
     row["metrics"] = {name: cell for name, cell in found.items() if is_cell(cell)}
-    _add_params(run, row)
-    return row, finished
+    declared: Dict[str, Any] = {}
+    try:
+        declared = read_params(run)
+    except EspalierError as error:  # its event logs: one that runs still has to be looked after, by its state
+        row.update(_with_damage(row, error) if finished else {"error": row["error"] or error.message})
+    params = {**row["params"], **declared}
+    row["params"] = {name: value for name, value in params.items() if all(map(is_cell, _cells(value)))}
+    return row
+
+
+def _with_damage(row: Dict[str, Any], error: EspalierError) -> Dict[str, Any]:
+    """What a row says of an ended run whose event logs are damaged: what was found, and how the run ended."""
+    ended = f"{row['status']}: {row['error']}" if row["error"] else f"{row['status']}."
+    return {"status": _word(error), "error": f"{error.message} The run itself ended as {ended}"}
 
 
 def _empty_row(run_id: str) -> Dict[str, Any]:
@@ -69,14 +84,6 @@ def _take(row: Dict[str, Any], record: Dict[str, Any], fields: Mapping[str, Any]
             raise EspalierError("damaged", f"The field {name} of {row['run_id']} cannot be {value!r:.100}.")
         if value is not None:
             row[name] = value
-
-
-def _add_params(run: RunPaths, row: Dict[str, Any]) -> None:
-    try:
-        params = {**row["params"], **read_params(run)}
-    except EspalierError as error:
-        params, row["error"] = row["params"], row["error"] or error.message
-    row["params"] = {name: value for name, value in params.items() if all(map(is_cell, _cells(value)))}
 
 
 def _cells(value: Any) -> List[Any]:
