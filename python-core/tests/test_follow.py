@@ -1,10 +1,13 @@
+import io
 import os
+import sys
 import threading
 import time
 from pathlib import Path
 from typing import Any, List
 
 import pytest
+from espalier import EspalierError
 from espalier.follow import follow, plain_text
 from espalier.paths import RunPaths
 from espalier.records import replace_record
@@ -155,3 +158,30 @@ def test_it_ends_soon_after_the_job(submit: Any) -> None:
     from espalier.listing import seconds_of
 
     assert seen - (seconds_of(details["endTimeUtc"]) or 0) < 0.3
+
+
+def test_wait_shows_the_log_as_it_grows(submit: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    run = submit("echo one; sleep 0.1; printf '\\033[31mtw\\303\\251\\033[0m\\n'; echo three >&2; printf end")
+    assert run.wait_for_completion(show_output=True)["status"] == "Completed"
+    assert capsys.readouterr().out == "one\ntwé\nthree\nend"
+
+
+def test_wait_on_a_terminal_that_is_not_utf_8(submit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    buffer = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(buffer, encoding="ascii"))
+    submit("echo 'é'").wait_for_completion(show_output=True)
+    sys.stdout.flush()
+    assert buffer.getvalue() == b"\\xe9\n"
+
+
+def test_a_failed_run_raises_with_its_cause(submit: Any) -> None:
+    run = submit("for i in $(seq 30); do echo line $i; done; printf '\\033]0;title\\007oops\\n'; exit 4")
+    with pytest.raises(EspalierError) as caught:
+        run.wait_for_completion()
+    error = caught.value
+    assert error.code == "run_failed" and error.fields["run_id"] == run.id
+    assert error.fields["cause"]["code"] == "job_failed"
+    text = str(error)
+    assert "exit status 4" in text and "  line 30\n  oops" in text and "line 1\n" not in text and "\033" not in text
+    assert f"{run.run_dir}/user_logs/std_log.txt" in text
+    assert run.wait_for_completion(raise_on_error=False)["exitCode"] == 4

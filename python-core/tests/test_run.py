@@ -1,4 +1,3 @@
-import io
 import json
 import os
 import pickle
@@ -12,26 +11,6 @@ from espalier import EspalierError, Run, Workspace
 
 Submit = Callable[..., Run]
 Ended = Callable[..., Dict[str, Any]]
-
-
-def test_details(submit: Submit, ended: Ended) -> None:
-    run = submit("echo hi; exit 0", script_params={"a": 1}, display_name="Näme")
-    details = ended(run)
-    assert details["runId"] == run.id and details["experiment"] == run.experiment_name == "exp"
-    assert (details["status"], details["exitCode"], details["error"]) == ("Completed", 0, None)
-    assert details["durationSeconds"] > 0 and details["startTimeUtc"] <= details["endTimeUtc"]
-    assert details["logFiles"] == {"user_logs/std_log.txt": f"{run.run_dir}/user_logs/std_log.txt"}
-    assert details["runDefinition"]["params"] == {"a": {"kind": "integer", "value": 1}}
-    json.dumps(details)
-
-
-def test_logs_as_text(submit: Submit, ended: Ended, tmp_path: Path) -> None:
-    (tmp_path / "secret").write_text("secret")
-    run = submit(f"echo hi; echo more > logs/a.txt; ln -s {tmp_path}/secret logs/link")
-    ended(run)
-    logs = run.get_details_with_logs()["logFiles"]
-    assert logs["user_logs/std_log.txt"] == "hi\n" and logs["logs/a.txt"] == "more\n"
-    assert "no plain file" in logs["logs/link"]
 
 
 def test_identity(submit: Submit, ended: Ended, workspace: Workspace) -> None:
@@ -113,33 +92,6 @@ def test_a_job_is_not_completed_by_hand(submit: Submit, ended: Ended, verb: str)
         assert ended(run)["status"] == "Completed"
 
 
-def test_wait_shows_the_log_as_it_grows(submit: Submit, capsys: pytest.CaptureFixture[str]) -> None:
-    run = submit("echo one; sleep 0.1; printf '\\033[31mtw\\303\\251\\033[0m\\n'; echo three >&2; printf end")
-    assert run.wait_for_completion(show_output=True)["status"] == "Completed"
-    assert capsys.readouterr().out == "one\ntwé\nthree\nend"
-
-
-def test_wait_on_a_terminal_that_is_not_utf_8(submit: Submit, monkeypatch: pytest.MonkeyPatch) -> None:
-    buffer = io.BytesIO()
-    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(buffer, encoding="ascii"))
-    submit("echo 'é'").wait_for_completion(show_output=True)
-    sys.stdout.flush()
-    assert buffer.getvalue() == b"\\xe9\n"
-
-
-def test_a_failed_run_raises_with_its_cause(submit: Submit) -> None:
-    run = submit("for i in $(seq 30); do echo line $i; done; printf '\\033]0;title\\007oops\\n'; exit 4")
-    with pytest.raises(EspalierError) as caught:
-        run.wait_for_completion()
-    error = caught.value
-    assert error.code == "run_failed" and error.fields["run_id"] == run.id
-    assert error.fields["cause"]["code"] == "job_failed"
-    text = str(error)
-    assert "exit status 4" in text and "  line 30\n  oops" in text and "line 1\n" not in text and "\033" not in text
-    assert f"{run.run_dir}/user_logs/std_log.txt" in text
-    assert run.wait_for_completion(raise_on_error=False)["exitCode"] == 4
-
-
 def test_waiting_for_a_canceled_run_raises_nothing(submit: Submit) -> None:
     run = submit("sleep 60")
     run.cancel()
@@ -169,34 +121,6 @@ def test_download(submit: Submit, ended: Ended, tmp_path: Path, monkeypatch: pyt
     with pytest.raises(EspalierError) as caught:
         run.download_file("outputs/gone")
     assert caught.value.code == "artifact_missing"
-
-
-def outside(code: str, **variables: str) -> "subprocess.CompletedProcess[str]":
-    env = {name: value for name, value in os.environ.items() if not name.startswith("ESPALIER_")}
-    return subprocess.run([sys.executable, "-c", "from espalier import Run\n" + code], env={**env, **variables}, capture_output=True, text=True)
-
-
-def test_outside_a_job_it_says_once_that_nothing_is_recorded(tmp_path: Path) -> None:
-    done = outside(
-        "run = Run.get_context()\nrun.log('a', 1)\nrun.log('b', 2)\nrun.log_list('c', [1])\n"
-        "run.log_table('d', {'a': [1]})\nrun.log_image('e', 'p.png')\nrun.flush()\nprint(run.id)"
-    )
-    assert (done.returncode, done.stdout) == (0, "offline\n")
-    assert done.stderr.count("\n") == 1 and "nothing is recorded" in done.stderr
-
-
-def test_outside_a_job_bad_values_are_refused_all_the_same() -> None:
-    assert "bad_argument" in outside("try: Run.get_context().log('a', [1])\nexcept Exception as e: print(e.code)").stdout
-
-
-def test_outside_a_job_other_verbs_refuse() -> None:
-    code = "run = Run.get_context()\nfor call in (run.get_status, run.get_details, run.cancel, run.get_metrics, run.complete):\n"
-    done = outside(code + "    try: call()\n    except Exception as e: print(e.code)")
-    assert done.stdout.split() == ["run_not_active"] * 5
-
-
-def test_no_offline_run_on_request() -> None:
-    assert "run_not_active" in outside("try: Run.get_context(False)\nexcept Exception as e: print(e.code)").stdout
 
 
 def test_metrics_are_seen_while_the_job_runs(experiment: Any, project: Path, reach: Any, ended: Ended) -> None:

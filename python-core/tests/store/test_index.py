@@ -295,9 +295,9 @@ def test_a_log_damaged_after_the_run_was_listed(
     good, damaged, torn = (submit("true") for _ in range(3))
     for run in (good, damaged, torn):
         ended(run)
-        Path(run.run_dir, "events", "w.jsonl").write_text(
-            "".join('{"type":"metric","seq":%d,"time":1.0,"name":"m","kind":"double","value":0.5}\n' % n for n in range(3))
-        )
+        metric = {"type": "metric", "time": 1.0, "name": "m", "kind": "double", "value": 0.5}
+        lines = [json.dumps({**metric, "seq": number}) + "\n" for number in range(3)]
+        Path(run.run_dir, "events", "w.jsonl").write_text("".join(lines))
 
     def listed() -> Dict[str, str]:
         frame = workspace.list_runs()
@@ -307,7 +307,7 @@ def test_a_log_damaged_after_the_run_was_listed(
     assert listed() == dict.fromkeys((good.id, damaged.id, torn.id), "Completed")
     log = Path(damaged.run_dir, "events", "w.jsonl")
     whole = log.read_bytes()
-    log.write_bytes(whole.replace(b'"seq":1', b'"seq\0:1'))
+    log.write_bytes(whole.replace(b'"seq": 1', b'"seq\0: 1'))
     cut = Path(torn.run_dir, "events", "w.jsonl")
     cut.write_bytes(cut.read_bytes()[:-20])
     assert listed() == {good.id: "Completed", damaged.id: "Damaged", torn.id: "Completed"}
