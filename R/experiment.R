@@ -95,6 +95,10 @@ start_logging_run <- function(experiment, outputs = NULL, snapshot_directory = N
 #' tag (`tag_*`), parameter (`param_*`) and metric (`metric_*`, its last value). `get_runs_in_experiment()` gives
 #' azuremlsdk's list of runs, printed as that table.
 #'
+#' A run with a damaged record, or an ended one with a damaged event log, has the status `"Damaged"`, one written by a
+#' newer version `"Unreadable"`; `error` names the file and what was found, and printing shows it below the table. The
+#' other runs are listed as usual.
+#'
 #' @param x An [experiment()] or a [workspace()].
 #' @param experiment An [experiment()].
 #' @param type Only runs of this type: `"script"`, `"command"` or `"interactive"`.
@@ -157,7 +161,15 @@ print.espalier_run_table <- function(x, n = 20L, ...) {
   print.data.frame(shown, row.names = FALSE, right = FALSE)
   more <- nrow(x) - nrow(shown)
   if (more > 0) cat(sprintf("... and %d more; as.data.frame() and View() show all.\n", more))
+  cat(damage_notes(utils::head(x, n)), sep = "")
   invisible(x)
+}
+
+# A line for each run that cannot be read whole: where, and what was found.
+damage_notes <- function(x) {
+  if (!all(c("run_id", "status", "error") %in% names(x))) return(character())
+  x <- x[x$status %in% c("Damaged", "Unreadable"), , drop = FALSE]
+  sprintf("%s is %s: %s\n", x$run_id, tolower(x$status), gsub("[\r\n]+", " ", safe_line(x$error)))
 }
 
 #' @export

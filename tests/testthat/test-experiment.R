@@ -118,26 +118,42 @@ test_that("a run with damaged records is listed as Damaged, the others as they a
   expect_error(get_run_status(runs[[3]]), class = "espalier_error_newer_format")
   expect_error(wait_for_run_completion(runs[[1]]), class = "espalier_error_damaged")
   expect_output(print(runs[[1]]), "not readable")
-  expect_output(print(table), "Damaged")
+  out <- capture.output(print(table))
+  expect_match(out, paste0("^", runs[[1]]$id, " is damaged: .*status.json"), all = FALSE)
+  expect_match(out, paste0("^", runs[[2]]$id, " is damaged: .*spec.json is missing"), all = FALSE)
+  expect_match(out, paste0("^", runs[[3]]$id, " is unreadable: .*format 99"), all = FALSE)
+  expect_length(grep("^exp_[^ ]* is ", out), 3L)
   expect_true(get_run(ws, runs[[1]]$id) == runs[[1]])
 })
 
-test_that("a damaged event log is refused with file and line, the run still listed", {
+test_that("an event log damaged after its run was listed: Damaged with file and line, the others as they are", {
   ws <- local_workspace()
   run <- ended(submit_lines(ws, c("library(espalier)", "for (i in 1:5) log_metric_to_run('x', i)")))
+  other <- ended(submit_command(ws, "true"))
   log <- list.files(file.path(run$run_dir, "events"), "^r-", full.names = TRUE)
+  status <- function() {
+    table <- list_runs(ws)
+    table$status[match(c(run$id, other$id), table$run_id)]
+  }
+  expect_identical(status(), c("Completed", "Completed"))
   lines <- readLines(log)
   lines[4] <- "{\"type\":\"metric\",\"se"
   writeLines(lines, log)
   expect_error(get_run_metrics(run), paste0(basename(log), ".*4"), class = "espalier_error_damaged")
   expect_error(get_run_metric_history(run), class = "espalier_error_damaged")
-  expect_identical(list_runs(ws)$status, "Completed")
+  expect_identical(status(), c("Damaged", "Completed"))
+  table <- list_runs(ws)
+  expect_match(table$error[table$run_id == run$id], paste0(basename(log), " is damaged at line 4.*Completed"))
+  expect_identical(table$metric_x[table$run_id == run$id], 5L)
+  expect_output(print(table), paste0(run$id, " is damaged: .*", basename(log), " is damaged at line 4"))
+  expect_output(print(get_runs_in_experiment(experiment(ws, "exp"))), "damaged at line 4")
+  expect_output(print(get_run_details(run)), "warning .*damaged at line 4")
   expect_identical(get_run_status(run), "Completed")
-  cat("{\"type\":\"metric\",\"seq\":6,\"ti", file = log, append = TRUE)
   lines[4] <- "{\"type\":\"of a later version\",\"seq\":2,\"time\":1}"
   writeLines(lines, log)
   cat("{\"type\":\"metric\",\"seq\":6,\"ti", file = log, append = TRUE)
   expect_equal(get_run_metrics(run)$x, c(1, 2, 4, 5))
+  expect_identical(status(), c("Completed", "Completed"))
 })
 
 test_that("the index is rebuilt when it is deleted or garbage, and nothing is lost", {
