@@ -185,7 +185,9 @@ def test_a_job_that_spoils_its_own_records(submit: Submit, ended: Ended, experim
         'rm -r user_logs; mkfifo user_logs; echo "[" > requests; exit 5'
     )
     assert ended(run)["exitCode"] == 5
-    assert experiment.list_runs().columns["status"] == ["Failed"]
+    listed = experiment.list_runs().columns
+    assert listed["status"] == ["Damaged"] and "a.jsonl" in listed["error"][0]
+    assert "The run itself ended as Failed" in listed["error"][0] and run.get_status() == "Failed"
     with pytest.raises(EspalierError) as caught:
         run.get_metrics()
     assert caught.value.code == "damaged"
