@@ -191,7 +191,8 @@ json_object <- function(fragments) {
 #' JSON of plain nested lists: what is sent to the core
 #'
 #' A named list becomes an object, an unnamed one an array; an atomic vector of length 1 a value,
-#' any other (or one in `I()`) an array of values; NULL becomes null; a factor is its strings.
+#' any other (or one in `I()`) an array of values; NULL becomes null; a factor is its strings. Whole doubles are
+#' written with a point (`200.0`), integers without.
 #' @param path Where we are, for the error message.
 #' @noRd
 json_encode <- function(x, path = "x") {
@@ -204,6 +205,8 @@ json_encode <- function(x, path = "x") {
   }
   if (!is.list(x)) {
     values <- json_value(as.vector(x), path)
+    # (no kind is written beside them here: a double must not look like an integer)
+    if (is.double(x)) values <- sub("^(-?[0-9]+)$", "\\1.0", values)
     return(if (length(x) == 1L && !boxed) values else json_array(values))
   }
   keys <- names(x)

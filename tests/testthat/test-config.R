@@ -40,6 +40,11 @@ test_that("parameters of every type arrive as documented, byte for byte, and not
   table <- list_runs(ws)
   expect_identical(table$param_int, 100000L)
   expect_identical(table$param_small, 1e-10)
+  # a whole double stays one, though it is written as digits
+  expect_identical(table[c("param_double", "param_minus", "param_zero", "param_big")], ignore_attr = TRUE,
+                   list(param_double = 1e5, param_minus = -1, param_zero = 0, param_big = 2^53))
+  vector <- get_run_details(run)$runDefinition$params$vector
+  expect_identical(vapply(vector, `[[`, "", "kind"), c("double", "double", "double"))
   expect_identical(table$param_text, "two  words")
   expect_identical(table$param_null, TRUE)
 })

@@ -69,8 +69,11 @@ test_that("nested lists are encoded", {
             g = stats::setNames(list(), character()), h = factor("lev"), i = c(n = TRUE), j = character())
   expect_identical(
     json_encode(x),
-    paste0('{"a":1,"b":[1,"x"],"c":null,"d":[1],"e":[],"f":[1,"!NA"],"g":{},"h":"lev","i":true,"j":[]}')
+    paste0('{"a":1,"b":[1.0,"x"],"c":null,"d":[1.0],"e":[],"f":[1,"!NA"],"g":{},"h":"lev","i":true,"j":[]}')
   )
+  expect_identical(json_encode(c(200, -3, 0.5, -0, 1e22, 2^53, NA, Inf)),
+                   '[200.0,-3.0,0.5,-0.0,1e+22,9007199254740992.0,"!NA","!Inf"]')
+  expect_identical(json_encode(c("200", "-3")), '["200","-3"]')
   expect_error(json_encode(list(a = list(b = sum))), "x\\$a\\$b", class = "espalier_error_bad_argument")
   expect_error(json_encode(list(a = list(1, 2i))), "x\\$a\\[\\[2\\]\\]", class = "espalier_error_bad_argument")
   expect_error(json_encode(Sys.time()), class = "espalier_error_bad_argument")
