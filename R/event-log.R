@@ -1,12 +1,12 @@
 # The event log of docs/protocol.md: events/<writer>.jsonl, one writing process each, each line flushed as it is
-# written: one write(2) up to 4096 bytes, more for a longer one (a long metric string), whose torn end readers leave
-# out. A process keeps one connection open; forked children open files of their own.
+# written, by one write(2). A process keeps one connection open; forked children open files of their own.
 # Whatever goes wrong here is told once and never ends the script that logs.
 
 .writers <- new.env(parent = emptyenv())
 
-# A longer list, row or table goes to a payload file. One stdio buffer (4096 bytes) is one write(2).
-line_limit <- 4000L
+# The body of a longer line goes to a payload file: R writes through a buffer of 4096 bytes, and a line that does not
+# fit in it, newline and all, would be several write(2).
+line_limit <- 4095L
 
 #' Append one event
 #'
@@ -14,24 +14,20 @@ line_limit <- 4000L
 #' @param type The event's type.
 #' @param name JSON string of its name.
 #' @param body The remaining fields, as the inside of a JSON object.
-#' @param large Whether the body may go to a payload file.
 #' @noRd
-log_event <- function(dir, type, name, body, large = FALSE) {
-  tryCatch(
-    append_event(dir, type, name, body, large),
-    error = function(e) retry_event(e, dir, type, name, body, large)
-  )
+log_event <- function(dir, type, name, body) {
+  tryCatch(append_event(dir, type, name, body), error = function(e) retry_event(e, dir, type, name, body))
   invisible()
 }
 
 #' After an error: once more if the script closed our connection (closeAllConnections())
 #' @noRd
-retry_event <- function(error, dir, type, name, body, large) {
+retry_event <- function(error, dir, type, name, body) {
   tryCatch({
     writer <- .writers[[dir]]
     if (is.null(writer) || connection_is_ours(writer)) stop(error)
     open_event_file(writer)
-    append_event(dir, type, name, body, large)
+    append_event(dir, type, name, body)
   }, error = function(e) {
     # What the file ends with may be half a line: no more goes there.
     drop_event_writer(dir)
@@ -39,12 +35,12 @@ retry_event <- function(error, dir, type, name, body, large) {
   })
 }
 
-append_event <- function(dir, type, name, body, large) {
+append_event <- function(dir, type, name, body) {
   writer <- event_writer(dir)
   seq <- writer$seq
   head <- event_head(type, seq)
   line <- paste0(head, ",\"name\":", name, ",", body, "}")
-  if (large && nchar(line, "bytes") > line_limit) {
+  if (nchar(line, "bytes") > line_limit) {
     payload <- write_payload(writer, paste0("{", body, "}"))
     line <- paste0(head, ",\"name\":", name, ",\"payload\":", json_string(payload), "}")
   }

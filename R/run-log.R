@@ -77,7 +77,7 @@ log_list_to_run <- function(name, value, description = "", run = NULL) {
   body <- paste0("\"kind\":\"", kind_of(value), "\",\"values\":",
                  json_array(json_value(value, "value")), json_description(description))
   dir <- log_target(run)
-  if (!is.null(dir)) log_event(dir, "list", label, body, large = TRUE)
+  if (!is.null(dir)) log_event(dir, "list", label, body)
   invisible()
 }
 
@@ -100,7 +100,7 @@ log_row_to_run <- function(name, description = "", run = NULL, ...) {
   body <- paste0("\"kinds\":", json_kinds(check_columns(row)), ",\"row\":",
                  json_object(Map(json_value, row, names(row))), json_description(args$description))
   dir <- log_target(args$run)
-  if (!is.null(dir)) log_event(dir, "row", label, body, large = TRUE)
+  if (!is.null(dir)) log_event(dir, "row", label, body)
   invisible()
 }
 
@@ -132,7 +132,7 @@ log_table_to_run <- function(name, value, description = "", run = NULL) {
   body <- paste0("\"kinds\":", json_kinds(columns), ",\"columns\":", json_object(values),
                  json_description(description))
   dir <- log_target(run)
-  if (!is.null(dir)) log_event(dir, "table", label, body, large = TRUE)
+  if (!is.null(dir)) log_event(dir, "table", label, body)
   invisible()
 }
 

@@ -116,7 +116,8 @@ leave_run <- function(run) {
 #' * `get_run_details()`: a named list: `runId`, `status`, times, `error`, `tags`, `runDefinition`, `logFiles`, ...;
 #'   `get_run_details_with_logs()` has the logs' text in `logFiles`.
 #' * `get_run_metrics()`: a named list: a scalar for a metric logged once, a vector for one logged more often, a data
-#'   frame for tables and rows, a file name for images.
+#'   frame for tables and rows, a file name for images. Each has the type it was logged with, `NA` too; values of
+#'   different types under one name become doubles where all are numbers, else strings.
 #' * `get_run_metric_history()`: a data frame of every logged scalar: `name`, `step`, `value`, `time`.
 #' * `get_run_file_names()`: a character vector.
 #' @section Errors: `espalier_error_run_missing`; `espalier_error_damaged`, naming file and line, when an event log has
@@ -133,17 +134,15 @@ leave_run <- function(run) {
 #' @export
 get_run_metrics <- function(run, name = NULL, recursive = FALSE, run_type = NULL, populate = FALSE) {
   check_object(run, "Run", "run")
-  metrics <- run$get_metrics(name, recursive, run_type, populate)
-  lapply(metrics, metric_value)
+  check_string(name, "name", null = TRUE)
+  check_flag(recursive, "recursive")
+  check_string(run_type, "run_type", null = TRUE)
+  check_flag(populate, "populate")
+  lapply(run$get_metric_frames(name), metric_value)
 }
 
-# A table arrives as a named list of columns.
-metric_value <- function(x) {
-  if (!is.list(x) || is.null(names(x))) return(if (is.list(x)) unlist(x) else x)
-  columns <- lapply(x, function(column) if (is.list(column)) unlist(column) else column)
-  height <- if (length(columns)) length(columns[[1]]) else 0L
-  structure(columns, class = "data.frame", row.names = .set_row_names(height))
-}
+# What is no table arrives as one column without a name.
+metric_value <- function(frame) if (identical(names(frame), "")) frame[[1L]] else frame
 
 #' @rdname get_run_metrics
 #' @export

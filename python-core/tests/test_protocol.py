@@ -42,12 +42,12 @@ def check_value(value: Any, kind: str) -> None:
     assert kind == "logical" or not isinstance(value, bool)
 
 
-def check_log(run: RunPaths, path: Path) -> List[Dict[str, Any]]:
+def check_log(run: RunPaths, path: Path, longest: int) -> List[Dict[str, Any]]:
     """One event log, field by field; returns its events."""
     data = path.read_bytes()
     assert data.endswith(b"\n")
     lines = data.split(b"\n")[:-1]
-    assert all(len(line) < 32_768 for line in lines)
+    assert all(len(line) < longest for line in lines)
     header, *events = [json.loads(line) for line in lines]
     assert set(header) == {"type", "format", "writer", "pid", "host", "time"}
     assert header["type"] == "writer" and header["format"] == 1
@@ -83,10 +83,10 @@ def check_event(run: RunPaths, event: Dict[str, Any], writer: str) -> None:
                 check_value(value, event["kinds"][name])
 
 
-def check_run(run: RunPaths) -> List[Dict[str, Any]]:
+def check_run(run: RunPaths, longest: int) -> List[Dict[str, Any]]:
     logs = sorted(Path(run.events).glob("*.jsonl"))
     assert logs
-    return [event for path in logs for event in check_log(run, path)]
+    return [event for path in logs for event in check_log(run, path, longest)]
 
 
 def run_folder(tmp_path: Path) -> RunPaths:
@@ -105,7 +105,7 @@ def test_python_writer(tmp_path: Path) -> None:
     log.log_row("r", a=1, b="x")
     log.log_table("t", {"a": [1.5, float("inf")], "b": ["!NA", None]}, description="d")
     log.log_table("big", {"x": list(range(20_000))})
-    events = check_run(run)
+    events = check_run(run, 32_768)
     assert sum("payload" in event for event in events) == 1
     metrics = read_metrics(run)
     assert [str(value) for value in metrics["m"]] == [
@@ -126,6 +126,7 @@ with(e, {
   log_row_to_run("r", a = 1L, b = "x")
   log_table_to_run("t", data.frame(a = c(1.5, Inf), b = c("!NA", NA)), description = "d")
   log_table_to_run("big", data.frame(x = 1:20000))
+  log_metric_to_run("long", strrep("\\u00e9", 8000))
 })
 """
 # The part of the package that runs inside jobs: base R only, so it can be sourced.
@@ -140,9 +141,10 @@ def test_r_writer(tmp_path: Path) -> None:
     files = [str(TOP / "R" / f"{name}.R") for name in R_FILES]
     env = {**os.environ, "ESPALIER_RUN_DIR": run.root, "LC_ALL": "C.UTF-8"}
     subprocess.run(["Rscript", "--vanilla", str(script), *files], env=env, check=True)
-    events = check_run(run)
-    assert sum("payload" in event for event in events) == 1
+    events = check_run(run, 4096)
+    assert sum("payload" in event for event in events) == 2
     metrics = read_metrics(run)
+    assert metrics["long"] == "é" * 8000
     assert [str(value) for value in metrics["m"]] == [
         "0.1", "-0.0", "1e+308", "nan", "-inf", "3", "True", "NA", "NA", "!text", "é😀",
     ]  # fmt: skip

@@ -71,6 +71,40 @@ test_that("long bodies go to a payload, written before the line", {
   expect_length(list.files(file.path(dir, "payloads"), all.files = TRUE, no.. = TRUE), 1)
 })
 
+test_that("every line is short enough to be one write, whatever is logged", {
+  dir <- local_run_folder()
+  text <- strrep("a", 16382)
+  log_metric_to_run("m", text, step = 1)
+  log_metric_to_run(strrep("\u0800", 255), strrep("\u00e9", 2000))
+  record_params(dir, list(p = text, q = as.double(1:5000)))
+  for (n in 3900:4100) log_metric_to_run("edge", strrep("b", n))
+  lines <- readLines(event_files(dir))
+  expect_lte(max(nchar(lines, "bytes")), 4095)
+  expect_true(4095 %in% nchar(lines, "bytes"))
+  events <- run_events(dir)
+  expect_identical(names(events[[1]]), c("type", "seq", "time", "name", "payload"))
+  expect_identical(read_payload(dir, events[[1]]), list(kind = "string", value = text, step = 1L))
+  expect_identical(read_payload(dir, events[[2]])$value, strrep("\u00e9", 2000))
+  expect_identical(read_payload(dir, events[[3]])$value, text)
+  expect_length(read_payload(dir, events[[4]])$value, 5000)
+})
+
+test_that("a line of the limit is one write: processes that share a file do not mix theirs", {
+  skip_on_os("windows")
+  file <- withr::local_tempfile()
+  line <- function(i) strrep(letters[i], line_limit)
+  parallel::mclapply(1:4, function(i) {
+    writer <- list2env(list(path = file))
+    open_event_file(writer)
+    # (it looks for its own bytes only, and finds those of the others)
+    for (k in 1:500) try(write_line(writer, line(i)), silent = TRUE)
+    close(writer$con)
+  }, mc.cores = 4)
+  lines <- readLines(file)
+  expect_length(lines, 2000)
+  expect_setequal(lines, vapply(1:4, line, ""))
+})
+
 test_that("a log that cannot be written warns once and does not stop the script", {
   dir <- local_run_folder()
   writeLines("", file.path(dir, "events"))

@@ -15,8 +15,13 @@ run_with_prelude <- function(code, dir, args = character(), env = character(), w
   list(out = as.vector(out), err = readLines(err), status = if (is.null(status)) 0L else status, work = work)
 }
 
-errors_of <- function(dir) run_events(dir, "error", "^rprelude-")
-warnings_of <- function(dir) run_events(dir, "warning", "^rprelude-")
+errors_of <- function(dir) whole_events(dir, "error")
+warnings_of <- function(dir) whole_events(dir, "warning")
+whole_events <- function(dir, type) {
+  lapply(run_events(dir, type, "^rprelude-"), function(event) {
+    if (is.null(event$payload)) event else c(event, read_payload(dir, event))
+  })
+}
 
 test_that("the prelude is found", {
   expect_true(file.exists(prelude_path()))
@@ -119,7 +124,21 @@ test_that("huge calls and deep stacks stay small", {
   event <- errors_of(dir)[[1]]
   expect_lte(length(event$traceback), 50)
   expect_lte(max(nchar(unlist(event$traceback))), 300)
-  expect_lt(max(nchar(readLines(event_files(dir)), "bytes")), 32768)
+  expect_lte(max(nchar(readLines(event_files(dir)), "bytes")), 4095)
+})
+
+test_that("what is too long for one write goes to a payload, and nothing of it is lost", {
+  dir <- local_run_folder()
+  run_with_prelude(c(
+    "warning(strrep('\u00e9', 1400)); warning('short')", "warning(strrep('\u4e2d', 1400))", "stop(strrep('\u4e2d', 1400))"
+  ), dir)
+  lines <- readLines(event_files(dir))
+  expect_lte(max(nchar(lines, "bytes")), 4095)
+  expect_identical(grepl("\"payload\"", lines), c(FALSE, FALSE, FALSE, TRUE, TRUE))
+  expect_identical(vapply(warnings_of(dir), `[[`, "", "message"),
+                   c(strrep("\u00e9", 1400), "short", strrep("\u4e2d", 1400)))
+  expect_identical(errors_of(dir)[[1]]$message, strrep("\u4e2d", 1400))
+  expect_length(list.files(file.path(dir, "payloads"), all.files = TRUE, no.. = TRUE), 2)
 })
 
 test_that("forked children record in files of their own", {

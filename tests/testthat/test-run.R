@@ -62,6 +62,35 @@ test_that("forked workers of a job log too", {
   expect_true(length(list.files(file.path(run$run_dir, "events"), "^r-")) >= 3L)
 })
 
+test_that("what was logged comes back with the type it had, NA too, however long it is", {
+  ws <- local_workspace()
+  run <- start_logging_run(experiment(ws, "e"))
+  alone <- list(dbl = NA_real_, int = NA_integer_, chr = NA_character_, lgl = NA, nan = NaN, two = 2, text = strrep("a", 16000))
+  for (name in names(alone)) log_metric_to_run(name, alone[[name]])
+  for (value in list(NA_real_, NA_real_)) log_metric_to_run("series", value)
+  for (value in list(NA, 1L, NA)) log_metric_to_run("mixed", value)
+  log_list_to_run("list", c(NA_character_, NA))
+  log_list_to_run("one", NA_real_)
+  log_list_to_run("none", character())
+  table <- data.frame(x = NA_real_, n = NA_integer_, s = c(NA_character_, NA), l = NA, y = c(1, NaN))
+  log_table_to_run("table", table)
+  log_table_to_run("empty", table[0, ])
+  log_row_to_run("rows", a = NA_real_, b = NA)
+  log_row_to_run("rows", a = 3, c = NA_character_)
+  complete_run(run)
+  metrics <- get_run_metrics(run)
+  expect_identical(metrics[names(alone)], alone)
+  expect_identical(metrics[c("series", "mixed", "list", "one", "none")], list(
+    series = c(NA_real_, NA), mixed = c(NA, 1L, NA), list = c(NA_character_, NA), one = NA_real_, none = character()
+  ))
+  expect_identical(metrics$table, table)
+  expect_identical(metrics$empty, table[0, ])
+  expect_identical(metrics$rows, data.frame(a = c(NA, 3), b = NA, c = NA_character_))
+  expect_identical(list_runs(ws)[c("metric_dbl", "metric_chr", "metric_text")], ignore_attr = TRUE,
+                   list(metric_dbl = NA_real_, metric_chr = NA_character_, metric_text = strrep("a", 16000)))
+  expect_identical(get_run_metric_history(run, "text")$value, strrep("a", 16000))
+})
+
 test_that("a job without metrics, output or plots has none", {
   ws <- local_workspace()
   run <- ended(submit_lines(ws, "invisible(1)"))

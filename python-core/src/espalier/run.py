@@ -139,6 +139,20 @@ class Run(JobLog):
         self._status()
         return metrics.read_metrics(self._paths, name)
 
+    def get_metric_frames(self, name: Optional[str] = None) -> Mapping[str, Frame]:
+        """The run's metrics by name, typed: columns of one kind each, where a missing value has a kind too.
+
+        What is no table is a single column, named by the empty string.
+
+        Args:
+            name: Only this metric.
+
+        Raises:
+            EspalierError: `damaged`, `newer_format`, `run_missing`.
+        """
+        self._status()
+        return metrics.metric_frames(self._paths, name)
+
     def get_metric_history(self, name: Optional[str] = None) -> Frame:
         """Every scalar that was logged, in order: `name`, `step`, `value`, `time`.
 

@@ -76,6 +76,23 @@ def test_recorded_r_error_wins(run: RunPaths) -> None:
     assert (error["message"], error["call"], error["class"]) == ("last (exit status 1)", "g()", ["my", "error"])
 
 
+def test_a_long_r_error_lies_in_a_payload(run: RunPaths) -> None:
+    os.makedirs(run.events)
+    os.makedirs(run.payloads)
+    line = {"type": "error", "seq": 0, "time": 1.0, "payload": "payloads/rprelude-1-00000000-0.json"}
+    Path(run.events, "rprelude-1-00000000.jsonl").write_text(json.dumps(line) + "\n")
+    body = {"message": "long " * 300, "call": "f()", "class": ["simpleError"], "traceback": ["f()"] * 49}
+    payload = Path(run.root, line["payload"])
+    payload.write_text(json.dumps(body))
+    error = error_of(run, "")
+    assert error["message"].startswith("long long") and len(error["traceback"]) == 49
+    payload.write_text(json.dumps({**body, "message": "x" * 100_000}))  # more than the prelude writes
+    assert error_of(run, "")["message"] == "The job ended with exit status 1."
+    payload.unlink()
+    os.mkfifo(payload)
+    assert error_of(run, "")["message"] == "The job ended with exit status 1."
+
+
 @pytest.mark.parametrize("event", ['{"type":"error"}', '{"type":"error","time":1,"message":5,"class":3,"traceback":null}', '{"type":"error","time":"x"}', "[" * 100_000])
 def test_a_damaged_record_of_the_error_still_gives_one(run: RunPaths, event: str) -> None:
     os.makedirs(run.events)

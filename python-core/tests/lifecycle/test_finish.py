@@ -66,6 +66,16 @@ def test_last_metrics_are_kept(run: RunPaths) -> None:
     }
 
 
+def test_a_last_metric_may_lie_in_a_payload(run: RunPaths) -> None:
+    os.makedirs(run.events)
+    os.makedirs(run.payloads)
+    lines = [{"type": "metric", "seq": n, "time": 1.0 + n, "name": f"m{n}", "payload": f"payloads/w-{n}.json"} for n in range(3)]
+    Path(run.events, "w.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    Path(run.payloads, "w-0.json").write_text('{"kind":"string","value":"long"}')
+    Path(run.payloads, "w-1.json").write_text("broken")
+    assert end(run, 0, None, None, 1.0)["metrics"] == {"m0": {"kind": "string", "value": "long"}}
+
+
 def test_large_logs_are_left_to_readers(run: RunPaths) -> None:
     os.makedirs(run.events)
     with open(Path(run.events, "w.jsonl"), "wb") as file:

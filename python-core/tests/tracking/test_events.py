@@ -101,9 +101,10 @@ def test_payload(run: RunPaths) -> None:
     Path(run.payloads, "w-0.json").write_text('{"kind": "integer", "values": [1]}')
     event = with_payload(run, {"type": "list", "name": "l", "payload": "payloads/w-0.json"})
     assert event["values"] == [1]
+    assert with_payload(run, {"type": "metric", "value": 1}) == {"type": "metric", "value": 1}
 
 
-@pytest.mark.parametrize("content", [None, "", "{"])
+@pytest.mark.parametrize("content", [None, "", "{", "[1]", "[" * 100_000])
 def test_bad_payload(run: RunPaths, content: Any) -> None:
     if content is not None:
         Path(run.payloads, "w-0.json").write_text(content)

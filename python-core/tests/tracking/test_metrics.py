@@ -1,6 +1,7 @@
 import json
 import math
 import os
+import warnings
 from pathlib import Path
 from typing import Any, Dict
 
@@ -8,7 +9,7 @@ import pytest
 from espalier.errors import EspalierError
 from espalier.job_log import JobLog
 from espalier.paths import RunPaths
-from espalier.tracking.metrics import history_frame, read_metrics, read_params, read_warnings
+from espalier.tracking.metrics import history_frame, metric_frames, read_metrics, read_params, read_warnings
 from espalier.values import NA
 
 
@@ -168,6 +169,97 @@ def test_history_of_a_damaged_event(run: RunPaths) -> None:
     write(run, {"type": "metric", "name": "m", "kind": "double", "value": "abc"})
     with pytest.raises(EspalierError) as caught:
         history_frame(run)
+    assert caught.value.code == "damaged"
+
+
+LONG = {"seq": 0, "payload": "payloads/w-0.json"}
+
+
+def long_event(run: RunPaths, kind: str, body: Dict[str, Any]) -> None:
+    """One event whose body lies in a payload file."""
+    os.makedirs(run.payloads, exist_ok=True)
+    Path(run.payloads, "w-0.json").write_text(json.dumps(body))
+    write(run, {"type": kind, "name": "m", **LONG} if kind != "warning" else {"type": kind, **LONG})
+
+
+def test_bodies_of_any_event_may_be_payloads(run: RunPaths) -> None:
+    long_event(run, "metric", {"kind": "string", "value": "x" * 9999, "step": 3})
+    assert read_metrics(run) == {"m": "x" * 9999}
+    assert history_frame(run).columns["value"] == ["x" * 9999] and history_frame(run).columns["step"] == [3]
+    long_event(run, "image", {"path": "outputs/images/m.png"})
+    assert read_metrics(run) == {"m": "outputs/images/m.png"}
+    long_event(run, "param", {"kind": "string", "value": ["x" * 9999]})
+    assert read_params(run) == {"m": {"kind": "string", "value": ["x" * 9999]}}
+    long_event(run, "warning", {"message": "x" * 9999, "call": None})
+    assert read_warnings(run) == ["x" * 9999]
+
+
+@pytest.mark.parametrize("read", [read_metrics, history_frame, metric_frames])
+def test_a_lost_payload_is_damage(run: RunPaths, read: Any) -> None:
+    long_event(run, "metric", {"kind": "string", "value": "x"})
+    os.unlink(os.path.join(run.payloads, "w-0.json"))
+    with pytest.raises(EspalierError, match=r"w-0\.json") as caught:
+        read(run)
+    assert caught.value.code == "damaged"
+
+
+def test_frames_keep_kinds_where_nothing_but_na_was_logged(run: RunPaths) -> None:
+    kinds = ("double", "integer", "logical", "string")
+    write(
+        run,
+        *({"type": "metric", "name": kind, "kind": kind, "value": "!NA"} for kind in kinds),
+        *({"type": "list", "name": kind + "s", "kind": kind, "values": ["!NA", "!NA"]} for kind in kinds),
+        {"type": "table", "name": "t", "kinds": {k: k for k in kinds}, "columns": {k: ["!NA"] for k in kinds}},
+        {"type": "table", "name": "none", "kinds": {"a": "string"}, "columns": {"a": []}},
+    )
+    frames = metric_frames(run)
+    for kind in kinds:
+        assert frames[kind].kinds == {"": kind} and frames[kind].columns == {"": [None]}
+        assert frames[kind + "s"].kinds == {"": kind} and len(frames[kind + "s"]) == 2
+    assert frames["t"].kinds == {kind: kind for kind in kinds} and list(frames["t"].columns) == list(kinds)
+    assert frames["none"].columns == {"a": []} and frames["none"].kinds == {"a": "string"}
+    assert list(metric_frames(run, "double")) == ["double"]
+
+
+def test_frames_of_mixed_kinds(run: RunPaths, log: JobLog) -> None:
+    for value in (None, 1, 2.5):
+        log.log("number", value)
+    for value in (1, "x"):
+        log.log("text", value)
+    log.log_row("r", a=1)
+    log.log_row("r", a=0.5, b=True)
+    frames = metric_frames(run)
+    assert frames["number"].columns == {"": [None, 1.0, 2.5]} and frames["number"].kinds == {"": "double"}
+    assert frames["text"].columns == {"": ["1", "x"]}
+    assert frames["r"].columns == {"a": [1.0, 0.5], "b": [None, True]}
+    assert frames["r"].kinds == {"a": "double", "b": "logical"}
+
+
+def test_frames_say_when_they_round(run: RunPaths, log: JobLog) -> None:
+    log.log("huge", 2**53 + 1)
+    with pytest.warns(UserWarning, match=r"beyond 2\^53"):
+        assert metric_frames(run)["huge"].columns == {"": [float(2**53)]}
+    log.log("exact", 2**54)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert metric_frames(run, "exact")["exact"].columns == {"": [float(2**54)]}
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"type": "metric", "name": "m", "kind": "double", "value": "abc"},
+        {"type": "metric", "name": "m", "kind": "time", "value": 1},
+        {"type": "list", "name": "m", "kind": "integer", "values": ["abc"]},
+        {"type": "table", "name": "m", "kinds": {}, "columns": {"a": [1]}},
+        {"type": "table", "name": "m", "kinds": {"a": "double"}, "columns": {"a": [2**2000]}},
+        {"type": "table", "name": "m", "kinds": {"a": "double", "b": "double"}, "columns": {"a": [1], "b": []}},
+    ],
+)
+def test_frames_of_events_that_lie(run: RunPaths, event: Dict[str, Any]) -> None:
+    write(run, event)
+    with pytest.raises(EspalierError) as caught:
+        metric_frames(run)
     assert caught.value.code == "damaged"
 
 

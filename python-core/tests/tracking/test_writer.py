@@ -125,11 +125,27 @@ def test_no_line_over_the_limit(run: RunPaths, size: int) -> None:
 
 def test_longest_string_metric(run: RunPaths) -> None:
     writer = EventWriter(run.root)
-    writer.metric("\u0800" * 255, "string", "\0" * 4096)  # six bytes each in JSON
+    longest = ["x" * 16_382, "é" * 8191, "\0" * 2730]  # 16,384 bytes of JSON, as R counts; NUL takes six of them
+    for value in longest:
+        writer.metric("\u0800" * 255, "string", value)
     (path,) = Path(run.events).iterdir()
     assert max(map(len, path.read_bytes().splitlines(keepends=True))) <= LINE_LIMIT
-    with pytest.raises(EspalierError, match="4097 characters"):
-        writer.metric("m", "string", "x" * 4097)
+    assert read_metrics(run)["\u0800" * 255] == longest
+    for value in longest:
+        with pytest.raises(EspalierError, match="bytes as JSON, a metric takes 16384"):
+            writer.metric("m", "string", value + value[0])
+
+
+def test_every_line_is_one_write(run: RunPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: List[bytes] = []
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda fd, data: written.append(bytes(data)) or write(fd, data))
+    writer = EventWriter(run.root)
+    writer.metric("m", "string", "x" * 16_000)
+    writer.event("list", {"name": "l", "kind": "string", "values": ["x" * 30_000]})
+    writer.event("list", {"name": "l", "kind": "string", "values": ["x" * 60_000]})
+    (path,) = Path(run.events).iterdir()
+    assert [data for data in written if not data.startswith(b'{"kind"')] == path.read_bytes().splitlines(keepends=True)
 
 
 def test_text_that_is_no_unicode(run: RunPaths) -> None:

@@ -2,9 +2,12 @@
 
 import contextlib
 import errno
+import json
 import os
 import stat
-from typing import BinaryIO, Iterator, List, Tuple
+from typing import Any, BinaryIO, Dict, Iterator, List, Mapping, Optional, Tuple
+
+from espalier.paths import RunPaths
 
 
 def remove_tree(path: str) -> None:
@@ -36,6 +39,33 @@ def open_regular(path: str) -> BinaryIO:
         os.close(fd)
         raise OSError(errno.EINVAL, "not a plain file", path)
     return os.fdopen(fd, "rb")
+
+
+def with_body(run: RunPaths, event: Mapping[str, Any], limit_bytes: Optional[int] = None) -> Dict[str, Any]:
+    """An event with the fields of its payload file, if its body lies in one; what stands in its line is kept.
+
+    Args:
+        limit_bytes: The longest payload to read; None for any.
+
+    Raises:
+        OSError: the payload is missing or no plain file.
+        ValueError: it is too long, or no JSON object.
+    """
+    relative = event.get("payload")
+    if relative is None:
+        return dict(event)
+    # (a name that leads elsewhere is looked for below payloads/, and not found)
+    with open_regular(os.path.join(run.payloads, os.path.basename(str(relative)))) as file:
+        data = file.read(-1 if limit_bytes is None else limit_bytes + 1)
+    if limit_bytes is not None and len(data) > limit_bytes:
+        raise ValueError(f"longer than {limit_bytes} bytes")
+    try:
+        body = json.loads(data)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    if not isinstance(body, dict):
+        raise ValueError("no JSON object")
+    return {**body, **event}
 
 
 def files_below(folder: str) -> Iterator[Tuple[str, str]]:

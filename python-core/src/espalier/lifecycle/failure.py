@@ -7,13 +7,14 @@ import re
 import signal
 from typing import Any, Dict, List, Optional
 
-from espalier.adapters.files import open_regular
+from espalier.adapters.files import open_regular, with_body
 from espalier.paths import PRELUDE_WRITER, RunPaths
 
 _TAIL_BYTES = 16_384
 _TAIL_LINES = 20
 _LINE_LENGTH = 500
 _MESSAGE_LENGTH = 3000
+_BODY_BYTES = 65_536
 
 
 def log_tail(path: str) -> List[str]:
@@ -69,25 +70,27 @@ def _recorded_r_error(run: RunPaths) -> Optional[Dict[str, Any]]:
             continue
         with contextlib.suppress(OSError), open_regular(os.path.join(run.events, name)) as file:
             for line in file:
-                event = _event(line)
+                event = _event(run, line)
                 if _is_error(event) and (best is None or event["time"] >= best["time"]):
                     best = event
     return best
 
 
-def _event(line: bytes) -> Dict[str, Any]:
+def _event(run: RunPaths, line: bytes) -> Dict[str, Any]:
+    """One event, whole; an empty one where a line or its payload is none."""
     try:
         event = json.loads(line)
-    except (ValueError, RecursionError):
+        if not isinstance(event, dict) or event.get("type") != "error":
+            return {}
+        return with_body(run, event, _BODY_BYTES)
+    except (OSError, ValueError, RecursionError):
         return {}
-    return event if isinstance(event, dict) else {}
 
 
 def _is_error(event: Dict[str, Any]) -> bool:
     """Whether it is an error with all it needs; a job may write there too."""
     return (
-        event.get("type") == "error"
-        and isinstance(event.get("time"), (int, float))
+        isinstance(event.get("time"), (int, float))
         and isinstance(event.get("message"), str)
         and isinstance(event.get("class"), list)
         and isinstance(event.get("traceback"), list)

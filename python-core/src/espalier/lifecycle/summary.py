@@ -5,12 +5,14 @@ import json
 import os
 from typing import Any, Dict, Optional
 
-from espalier.adapters.files import open_regular
+from espalier.adapters.files import open_regular, with_body
 from espalier.paths import RunPaths, is_event_log
 from espalier.values import is_cell
 
 # Above this size of all logs together reading them would delay the end of the run; readers do it when asked.
 _LIMIT_BYTES = 8 * 1024 * 1024
+# No loggers write longer ones for a scalar.
+_BODY_BYTES = 65_536
 
 
 def last_metrics(run: RunPaths) -> Optional[Dict[str, Dict[str, Any]]]:
@@ -27,8 +29,14 @@ def last_metrics(run: RunPaths) -> Optional[Dict[str, Dict[str, Any]]]:
             for line in file:
                 if b'"metric"' in line:
                     _take(line, last)
-    cells = {name: {"kind": event.get("kind"), "value": event.get("value")} for name, event in last.items()}
+    cells = {name: _cell(run, event) for name, event in last.items()}
     return {name: cell for name, cell in cells.items() if is_cell(cell)}
+
+
+def _cell(run: RunPaths, event: Dict[str, Any]) -> Dict[str, Any]:
+    with contextlib.suppress(OSError, ValueError):  # of a damaged payload the reader of the metrics tells
+        event = with_body(run, event, _BODY_BYTES)
+    return {"kind": event.get("kind"), "value": event.get("value")}
 
 
 def _take(line: bytes, last: Dict[str, Any]) -> None:

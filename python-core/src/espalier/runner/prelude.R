@@ -40,23 +40,38 @@ local({
     log$warnings <- 0L
     # the last eight digits of a temporary name: random, and R's generator stays untouched
     hex <- sub("^.*(.{8})$", "\\1", basename(tempfile("00000000")))
-    writer <- sprintf("rprelude-%d-%s", log$pid, hex)
+    log$writer <- sprintf("rprelude-%d-%s", log$pid, hex)
     dir.create(file.path(run, "events"), showWarnings = FALSE)
-    log$path <- file.path(run, "events", paste0(writer, ".jsonl"))
-    append_line(sprintf(
+    log$path <- file.path(run, "events", paste0(log$writer, ".jsonl"))
+    append_line(log$path, sprintf(
       "{\"type\":\"writer\",\"format\":1,\"writer\":\"%s\",\"pid\":%d,\"host\":%s,\"time\":%s}",
-      writer, log$pid, string(Sys.info()[["nodename"]], 255L), now()
+      log$writer, log$pid, string(Sys.info()[["nodename"]], 255L), now()
     ))
   }
-  append_line <- function(line) {
-    con <- file(log$path, open = "ab", encoding = "native.enc")
+  append_line <- function(path, line) {
+    con <- file(path, open = "ab", encoding = "native.enc")
     on.exit(close(con))
     writeLines(line, con, useBytes = TRUE)
   }
   append_event <- function(type, body) {
     head <- sprintf("{\"type\":\"%s\",\"seq\":%d,\"time\":%s,", type, log$seq, now())
-    append_line(paste0(head, body, "}"))
+    line <- paste0(head, body, "}")
+    # (more than R's buffer of 4096 bytes would be several writes)
+    if (nchar(line, "bytes") > 4095L) line <- paste0(head, "\"payload\":\"", write_payload(body), "\"}")
+    append_line(log$path, line)
     log$seq <- log$seq + 1L
+  }
+  write_payload <- function(body) {
+    name <- sprintf("payloads/%s-%d.json", log$writer, log$seq)
+    path <- file.path(run, name)
+    dir.create(dirname(path), showWarnings = FALSE)
+    temporary <- file.path(dirname(path), paste0(".tmp-", basename(path)))
+    on.exit(unlink(temporary))
+    append_line(temporary, paste0("{", body, "}"))
+    # (a full disk is no error in R; three bytes are the braces and the newline)
+    if (file.size(temporary) != nchar(body, "bytes") + 3) stop("the payload could not be written")
+    if (!file.rename(temporary, path)) stop("the payload could not be renamed")
+    name
   }
   text_of <- function(call) deparse(call, width.cutoff = 300L, nlines = 1L)[1L]
   call_field <- function(call) if (is.null(call)) "null" else string(text_of(call), 300L)
@@ -84,7 +99,6 @@ local({
         vapply(calls[(n - 28L):n], text_of, ""))
     }
     lines <- vapply(lines, string, "", 300L, USE.NAMES = FALSE)
-    # (a line of the log has at most 32 KiB)
     while (sum(nchar(lines, "bytes") + 1L) > 14000L) lines <- lines[-(length(lines) %/% 2L)]
     classes <- vapply(class(cond), string, "", 100L, USE.NAMES = FALSE)
     append_event("error", sprintf(

@@ -4,7 +4,7 @@ import json
 import os
 from typing import Any, BinaryIO, Dict, Iterable, Iterator, List
 
-from espalier.adapters.files import open_regular
+from espalier.adapters.files import open_regular, with_body
 from espalier.errors import EspalierError
 from espalier.paths import FORMAT, RunPaths, is_event_log
 
@@ -129,15 +129,12 @@ def with_payload(run: RunPaths, event: Dict[str, Any]) -> Dict[str, Any]:
     Raises:
         EspalierError: `damaged` if the payload is missing, unreadable, or named outside `payloads/`.
     """
-    relative = event.get("payload")
-    if relative is None:
+    if "payload" not in event:
         return event
-    path = os.path.join(run.payloads, os.path.basename(str(relative)))
     try:
-        with open(path, "rb") as file:
-            body = json.loads(file.read())
+        return with_body(run, event)
     except (OSError, ValueError) as error:
+        path = os.path.join(run.payloads, os.path.basename(str(event["payload"])))
         raise EspalierError(
-            "damaged", f"{path} cannot be read: {error}.", "The metric it holds is lost.", path=path
+            "damaged", f"{path} cannot be read: {error}.", "What it holds is lost.", path=path
         ) from error
-    return {**event, **body}

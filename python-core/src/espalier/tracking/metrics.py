@@ -1,6 +1,7 @@
 """Metrics as users get them, made from the event log."""
 
-from typing import Any, Dict, List, Optional, Tuple
+import warnings
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from espalier.errors import EspalierError
 from espalier.paths import RunPaths
@@ -8,6 +9,16 @@ from espalier.tracking.events import read_events, with_payload
 from espalier.types import Frame, as_kind, common_kind
 from espalier.values import is_cell, read_value
 
+
+class Column(NamedTuple):
+    """What was logged into one column: `{"kind", "value"}` a row, None where a row lacks it, and the last kind said."""
+
+    kind: str
+    cells: List[Optional[Dict[str, Any]]]
+
+
+Columns = Dict[str, Column]
+_BARE = ""  # the one column of what is no table
 _TYPES = frozenset({"metric", "list", "row", "table", "image"})
 
 
@@ -21,13 +32,31 @@ def read_metrics(run: RunPaths, name: Optional[str] = None) -> Dict[str, Any]:
     Raises:
         EspalierError: `damaged`, `newer_format`.
     """
+    return _each_metric(run, name, _value)
+
+
+def metric_frames(run: RunPaths, name: Optional[str] = None) -> Dict[str, Frame]:
+    """Metric name -> its values as columns of one kind each, so that a missing value has a kind too.
+
+    What is no table is one column, named by the empty string, which no table's column can be.
+
+    Args:
+        name: Only this metric.
+
+    Raises:
+        EspalierError: `damaged`, `newer_format`.
+    """
+    return _each_metric(run, name, _frame)
+
+
+def _each_metric(run: RunPaths, name: Optional[str], make: Callable[[str, Columns], Any]) -> Dict[str, Any]:
     found: Dict[str, List[Dict[str, Any]]] = {}
     for event in read_events(run):
         if event["type"] in _TYPES and (name is None or event.get("name") == name):
             found.setdefault(str(event.get("name")), []).append(event)
     try:
-        return {key: _value(run, events) for key, events in found.items()}
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        return {key: make(events[-1]["type"], _columns(run, events)) for key, events in found.items()}
+    except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
         raise EspalierError("damaged", f"An event of {run.root} lacks what its type needs: {error!r}.") from error
 
 
@@ -36,7 +65,8 @@ def history_frame(run: RunPaths, name: Optional[str] = None) -> Frame:
 
     `value` is logical, integer or double where all values are of that kind, text otherwise.
     """
-    events = [e for e in read_events(run) if e["type"] == "metric" and (name is None or e.get("name") == name)]
+    found = [e for e in read_events(run) if e["type"] == "metric" and (name is None or e.get("name") == name)]
+    events = [with_payload(run, event) for event in found]
     for event in events:
         if not is_cell(event) or not isinstance(event.get("name"), str):
             raise EspalierError("damaged", f"An event of {run.root} lacks what its type needs: {event!r:.200}.")
@@ -52,44 +82,72 @@ def history_frame(run: RunPaths, name: Optional[str] = None) -> Frame:
 
 def read_params(run: RunPaths) -> Dict[str, Dict[str, Any]]:
     """Parameters the script declared with `job_params()`: name -> `{"kind", "value"}`, the last one of a name."""
-    events = read_events(run)
-    found = [event for event in events if event["type"] == "param" and isinstance(event.get("name"), str)]
-    return {event["name"]: {"kind": event.get("kind"), "value": event.get("value")} for event in found}
+    found = [e for e in read_events(run) if e["type"] == "param" and isinstance(e.get("name"), str)]
+    last = {event["name"]: with_payload(run, event) for event in found}
+    return {name: {"kind": event.get("kind"), "value": event.get("value")} for name, event in last.items()}
 
 
 def read_warnings(run: RunPaths) -> List[str]:
     """The warnings the job's R recorded, in order; of a damaged log what was found instead."""
     try:
-        return [str(event.get("message")) for event in read_events(run) if event["type"] == "warning"]
+        found = [with_payload(run, event) for event in read_events(run) if event["type"] == "warning"]
+        return [str(event.get("message")) for event in found]
     except EspalierError as error:
         return [error.message]
 
 
-def _value(run: RunPaths, events: List[Dict[str, Any]]) -> Any:
+def _columns(run: RunPaths, events: List[Dict[str, Any]]) -> Columns:
+    """The cells of one metric: those of the last event's type, for a name logged in different ways."""
     kind = events[-1]["type"]
-    same = [event for event in events if event["type"] == kind]
+    bodies = [with_payload(run, event) for event in events if event["type"] == kind]
     if kind == "metric":
-        values = [read_value(event["value"], event["kind"]) for event in same]
-        return values[0] if len(values) == 1 else values
+        return _stacked([({_BARE: [body["value"]]}, {_BARE: body["kind"]}) for body in bodies])
     if kind == "image":
-        names = [event["path"] for event in same]
-        return names[0] if len(names) == 1 else names
-    bodies = [with_payload(run, event) for event in same]
+        return _stacked([({_BARE: [body["path"]]}, {_BARE: "string"}) for body in bodies])
     if kind == "list":
-        return [read_value(value, body["kind"]) for body in bodies for value in body["values"]]
+        return _stacked([({_BARE: body["values"]}, {_BARE: body["kind"]}) for body in bodies])
     if kind == "row":
-        rows = [({key: [value] for key, value in body["row"].items()}, body["kinds"]) for body in bodies]
-        return _columns(rows)
-    return _columns([(body["columns"], body["kinds"]) for body in bodies])
+        return _stacked([({key: [value] for key, value in body["row"].items()}, body["kinds"]) for body in bodies])
+    return _stacked([(body["columns"], body["kinds"]) for body in bodies])
 
 
-def _columns(parts: List[Tuple[Dict[str, List[Any]], Dict[str, str]]]) -> Dict[str, List[Any]]:
-    """Stack tables (columns and their kinds) by column name; what a part lacks is NA (None)."""
-    names = list(dict.fromkeys(name for part, _ in parts for name in part))
-    table: Dict[str, List[Any]] = {name: [] for name in names}
+def _stacked(parts: List[Tuple[Dict[str, List[Any]], Dict[str, str]]]) -> Columns:
+    """Stack tables (columns and their kinds) by column name; what a part lacks is None."""
+    said = {name: kinds[name] for part, kinds in parts for name in part}
+    table: Columns = {name: Column(kind, []) for name, kind in said.items()}
     for part, kinds in parts:
-        height = max((len(column) for column in part.values()), default=0)
-        for name in names:
-            column = part.get(name)
-            table[name] += [None] * height if column is None else [read_value(value, kinds[name]) for value in column]
+        height = max((len(values) for values in part.values()), default=0)
+        for name, column in table.items():
+            values = part.get(name)
+            column.cells.extend(
+                [None] * height if values is None else [{"kind": kinds[name], "value": value} for value in values]
+            )
     return table
+
+
+def _value(kind: str, columns: Columns) -> Any:
+    values = {
+        name: [None if cell is None else read_value(cell["value"], cell["kind"]) for cell in column.cells]
+        for name, column in columns.items()
+    }
+    if kind in ("row", "table"):
+        return values
+    bare = values[_BARE]
+    return bare[0] if len(bare) == 1 and kind != "list" else bare
+
+
+def _frame(_: str, columns: Columns) -> Frame:
+    kinds = {}
+    for name, column in columns.items():
+        given = [cell for cell in column.cells if cell is not None]
+        if not all(map(is_cell, given)):
+            raise ValueError(f"the column {name!r} has a value of another kind")
+        kinds[name] = common_kind(given) if given else column.kind
+        if kinds[name] == "double" and any(_is_no_double(cell["value"]) for cell in given):
+            warnings.warn("a whole number beyond 2^53 was rounded to a double", UserWarning, stacklevel=2)
+    typed = {name: [as_kind(cell, kinds[name]) for cell in column.cells] for name, column in columns.items()}
+    return Frame(typed, kinds)
+
+
+def _is_no_double(value: Any) -> bool:
+    return isinstance(value, int) and float(value) != value

@@ -34,16 +34,16 @@ class EventWriter:
         self._name = ""
 
     def metric(self, name: str, kind: str, value: Any, step: Optional[float] = None) -> None:
-        """One scalar. `name` must have been checked, `value` be of `kind`."""
-        if kind == "string" and len(value) > _STRING_LIMIT // 4:
-            raise EspalierError(
-                "bad_argument",
-                f"The value of {name!r} has {len(value)} characters, a metric takes {_STRING_LIMIT // 4}.",
-                "Write long text to a file in outputs/.",
-            )
+        """One scalar. `name` must have been checked, `value` be of `kind`.
+
+        Raises:
+            EspalierError: `bad_argument` for a string of more than 16,384 bytes as JSON.
+        """
+        text = _encode(to_json(value))
+        if kind == "string" and len(text) > _STRING_LIMIT // 4:
+            _check_length(name, text)
         end = "" if step is None else f',"step":{_encode(step)}'
-        body = f'"name":{_encode(name)},"kind":"{kind}","value":{_encode(to_json(value))}{end}'
-        self._append("metric", body)
+        self._append("metric", f'"name":{_encode(name)},"kind":"{kind}","value":{text}{end}')
 
     def event(self, kind: str, fields: Dict[str, Any]) -> None:
         """Any other event; a body over the line limit goes to a payload file first."""
@@ -101,3 +101,13 @@ class EventWriter:
 
     def _after_fork(self) -> None:
         self._lock = threading.Lock()  # another thread may have held it
+
+
+def _check_length(name: str, text: str) -> None:
+    size = len(text.encode("utf-8", "backslashreplace"))
+    if size > _STRING_LIMIT:
+        raise EspalierError(
+            "bad_argument",
+            f"The value of {name!r} takes {size} bytes as JSON, a metric takes {_STRING_LIMIT}.",
+            "Write long text to a file in outputs/.",
+        )
