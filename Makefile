@@ -31,7 +31,7 @@ $(BUILD)/setup.ok: tools/setup.sh python-core/pyproject.toml DESCRIPTION
 	@touch $@
 
 # What the installed package is made of: any change installs it anew.
-SOURCES := $(shell git ls-files DESCRIPTION NAMESPACE R man inst vignettes configure cleanup tools/stage_core.R python-core/src python-core/pyproject.toml 2>/dev/null)
+SOURCES := $(shell git ls-files DESCRIPTION NAMESPACE R man inst vignettes configure cleanup src tools/stage_core.R python-core/src python-core/pyproject.toml 2>/dev/null)
 
 $(BUILD)/install.ok: $(BUILD)/setup.ok $(SOURCES)
 	@mkdir -p "$(LIB)"

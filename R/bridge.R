@@ -64,6 +64,7 @@ bridge_connect <- function() {
   abort_if_unmet(state)
   bridge_complete(entry, state)
   .bridge$state <- state
+  .bridge$token <- state$token
   .bridge$pid <- Sys.getpid()
   .bridge$call <- entry$call
   .bridge$call
@@ -72,13 +73,16 @@ bridge_connect <- function() {
 #' The module espalier_bridge, imported in a Python started according to the choice
 #' @noRd
 bridge_boot <- function(choice) {
-  if (!is.null(choice$fallback)) {
-    # Any choice the user made wins over this variable; nothing else of the session should see it.
-    old <- Sys.getenv("RETICULATE_PYTHON_FALLBACK", NA)
-    Sys.setenv(RETICULATE_PYTHON_FALLBACK = choice$fallback)
-    on.exit(if (is.na(old)) Sys.unsetenv("RETICULATE_PYTHON_FALLBACK") else
-      Sys.setenv(RETICULATE_PYTHON_FALLBACK = old))
-  }
+  # Without a locale (cron, a bare container) a Python inside R would take file names for ASCII. One on its own, like
+  # the runner's, takes them for UTF-8 there; so this one starts in a locale that makes it do the same.
+  locale <- Sys.getlocale("LC_CTYPE")
+  bare <- locale %in% c("C", "POSIX")
+  # (any choice the user made wins over the fallback)
+  put_back <- set_variables(c(RETICULATE_PYTHON_FALLBACK = choice$fallback, LC_ALL = if (bare) "C.UTF-8"))
+  on.exit({
+    put_back()
+    if (bare) Sys.setlocale("LC_CTYPE", locale) # (Python has set it by the variable)
+  })
   if (!is.null(choice$use)) reticulate::use_python(choice$use, required = TRUE)
   if (!is.null(choice$require)) reticulate_function("py_require")(choice$require)
   code <- c(
@@ -100,6 +104,19 @@ bridge_boot <- function(choice) {
   reticulate::py_call(boot, core_folders()$bridge)
   # (imported anew because this one converts: its functions return strings)
   reticulate::import("espalier_bridge", convert = TRUE)
+}
+
+#' Set variables of the environment for a moment: nothing else of the session should see them
+#' @return The function that puts back what was there.
+#' @noRd
+set_variables <- function(values) {
+  set <- function(values) if (length(values)) do.call(Sys.setenv, as.list(values))
+  old <- vapply(names(values), Sys.getenv, "", unset = NA)
+  set(values)
+  function() {
+    Sys.unsetenv(names(old)[is.na(old)])
+    set(old[!is.na(old)])
+  }
 }
 
 #' Where the two halves of the Python code lie: beside each other when installed, apart in a source tree

@@ -233,16 +233,3 @@ decode_strings <- function(x) {
   x[marked] <- ifelse(x[marked] == "!NA", NA_character_, substring(x[marked], 2L))
   x
 }
-
-#' Columns with their kinds as a data frame; times are POSIXct, UTC
-#' @noRd
-result_frame <- function(x) {
-  if (is.null(x)) return(NULL)
-  columns <- lapply(x$columns, function(column) {
-    kind <- column$kind
-    values <- decode_column(column$values, kind)
-    if (kind == "time") structure(values, class = c("POSIXct", "POSIXt"), tzone = "UTC") else values
-  })
-  names(columns) <- vapply(x$columns, function(column) column$name, "")
-  structure(columns, class = "data.frame", row.names = .set_row_names(as.integer(x$rows)))
-}

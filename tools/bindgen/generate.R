@@ -18,7 +18,7 @@ arg_converter <- function(type, symbol) {
   inner <- function() arg_converter(type$of, symbol)
   switch(type$type,
     str = "arg_string", int = "arg_int", float = "arg_number", bool = "arg_flag", json = "arg_json",
-    record = "arg_record",
+    record = "arg_record", frame = "arg_frame", data = "arg_data",
     literal = sprintf("arg_choice(c(%s))", paste(vapply(type$choices, quoted, ""), collapse = ", ")),
     object = sprintf("arg_object(%s)", quoted(type$class)),
     optional = sprintf("arg_optional(%s)", inner()),
@@ -34,6 +34,7 @@ result_decoder <- function(type, symbol) {
   switch(type$type,
     none = "result_none", str = , literal = "result_string", int = "result_int", float = "result_number",
     bool = "result_flag", json = "result_json", frame = "result_frame",
+    data = "result_data",
     object = sprintf("result_object(%s)", quoted(type$class)),
     optional = sprintf("result_optional(%s)", inner()),
     mapping = sprintf("result_mapping(%s)", inner()),

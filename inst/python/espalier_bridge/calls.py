@@ -19,6 +19,7 @@ def call(request: str) -> str:
     Returns:
         `{"value": …, "warnings": […]}`, or `{"error": {…}, "warnings": […]}`.
     """
+    values.outgoing.clear()
     before = sys.pycache_prefix
     if before is None:
         sys.pycache_prefix = settings["pycache_prefix"]

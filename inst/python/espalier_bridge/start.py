@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import secrets
 import sys
 from typing import Any, Dict, List, Optional, Tuple
 
@@ -21,14 +22,16 @@ def connect(core: str, cache: str, requirements: str, managed: str) -> str:
 
     Returns:
         JSON: `python`, `prefix`, `version`; `foreign` (file of another loaded module espalier) and `unmet`
-        (list of `name`, `need`, `found`, `loaded`). The core is loaded only if there is no `foreign`.
+        (list of `name`, `need`, `found`, `loaded`); `token`, the word that marks our notes on columns. The core is loaded only if there is no `foreign`.
     """
     from espalier_bridge import calls
+    from espalier_bridge.arrow import build
 
     calls.settings["pycache_prefix"] = cache
     state: Dict[str, Any] = {
         "python": sys.executable, "prefix": sys.prefix, "version": "{}.{}.{}".format(*sys.version_info[:3]),
     }
+    state["token"] = build.token["value"] = build.token["value"] or secrets.token_hex(16)
     known = bool(managed) and os.path.realpath(sys.prefix) == os.path.realpath(managed)
     state["unmet"] = [] if known else [found for text in json.loads(requirements) for found in _unmet(text)]
     state["foreign"] = None if sys.version_info < (3, 9) else _load(core)

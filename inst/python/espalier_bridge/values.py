@@ -6,6 +6,9 @@ from typing import Any, Dict, List, Tuple
 
 _EXACT = 2**53  # beyond it R's numbers have gaps
 
+# Tables on their way to R. It has taken over what it wanted of the last call's when the next call comes.
+outgoing: List[Any] = []
+
 
 def facade(name: str) -> Any:
     """One of espalier's public classes."""
@@ -31,6 +34,10 @@ def argument(value: Any, kind: Dict[str, Any], name: str) -> Any:
         return facade(kind["class"])._from_identity(value)
     if of == "record":
         return facade(kind["class"]).from_mapping(decode(value or {}))
+    if of == "frame":
+        return data_argument({"table": value})
+    if of == "data":
+        return data_argument(value)
     value = decode(value)
     if of == "int" and isinstance(value, float) and value.is_integer():
         return int(value)
@@ -74,20 +81,58 @@ def result(value: Any, kind: Dict[str, Any]) -> Any:
         return value._identity()
     if of == "frame":
         return frame(value)
+    if of == "data":
+        return data_result(value)
     return plain(value)
 
 
 def frame(value: Any) -> Dict[str, Any]:
-    """A Frame as a list of columns (an object would lose their order in some readers)."""
-    columns = [
-        {"name": name, "kind": value.kinds[name], "values": [_cell(cell) for cell in cells]}
-        for name, cells in value.columns.items()
-    ]
-    return {"rows": len(value), "columns": columns}
+    """A table or array as the addresses of its Arrow structs, for R to take over.
+
+    Raises:
+        EspalierError: `unsupported_data`.
+    """
+    from espalier_bridge.arrow import accept
+
+    try:
+        parcel = accept.parcel(value)
+    except (TypeError, ValueError) as error:
+        from espalier.errors import EspalierError
+
+        raise EspalierError(
+            "unsupported_data", f"A result cannot go to R: {error}.", "Convert it in Python first."
+        ) from error
+    outgoing.append(parcel)
+    structs = [parcel.schema, *parcel.batches]
+    return {"table": [str(struct.address) for struct in structs], "shape": parcel.shape, "dim": parcel.dim}
 
 
-def _cell(value: Any) -> Any:
-    return None if value is None else plain(value)
+def data_argument(value: Any) -> Any:
+    """Data from R: tables and vectors as `Table`, lists as list or dict."""
+    from espalier_bridge.arrow.table import Table
+
+    if value is None:
+        return None
+    if "table" in value:
+        return Table.take(*map(int, value["table"]))
+    items = [data_argument(item) for item in value["list"]]
+    return dict(zip(value["names"], items)) if "names" in value else items
+
+
+def data_result(value: Any) -> Any:
+    """Any data for R: the inverse of `data_argument()`. A list of plain values of one kind is a vector."""
+    from espalier_bridge.arrow import accept, build
+
+    if value is None:
+        return None
+    if isinstance(value, dict):
+        return {"names": [str(key) for key in value], "list": [data_result(item) for item in value.values()]}
+    if not isinstance(value, (list, tuple)):
+        return frame(value if accept.is_data(value) else [value])
+    nested = any(isinstance(item, (list, tuple, dict)) or accept.is_data(item) for item in value)
+    if not value or nested or not build.have_one_kind(value):
+        return {"list": [data_result(item) for item in value]}
+    return frame(value)
 
 
 def plain(value: Any) -> Any:

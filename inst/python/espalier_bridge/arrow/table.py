@@ -1,0 +1,110 @@
+"""What Python sees of R's data: a table over R's own memory, read-only, kept alive as long as anything refers to it."""
+
+from typing import Any, Dict, Iterator, List, Optional, Tuple
+
+from espalier_bridge.arrow import export, layout
+from espalier_bridge.arrow.values import Values
+
+
+class Table:
+    """A data frame of R.
+
+    It offers `__arrow_c_array__` and `__arrow_c_stream__`: `pyarrow.table(t)`, `polars.DataFrame(t)` and others take it
+    without a copy. Handed back to R unchanged it is the same data frame again, attributes and all.
+    """
+
+    def __init__(self, schema: layout.Moved, array: layout.Moved) -> None:
+        self._schema, self._array = schema, array
+        # (what it owns, not itself: no cycle, so R's memory is given back at once)
+        self._node = _node(schema.address, array.address, (schema, array))
+
+    @classmethod
+    def take(cls, schema: int, array: int) -> "Table":
+        """Take over the structs at two addresses."""
+        return cls(layout.moved_schema(schema), layout.moved_array(array))
+
+    @property
+    def is_vector(self) -> bool:
+        """Whether R sent a vector: then the table has one column, without a name."""
+        return layout.read_metadata(self._schema.fields[2]).get("espalier.r", "").endswith(" vector")
+
+    @property
+    def names(self) -> List[str]:
+        """Column names, in order; they may repeat."""
+        return [child.name for child in self._node.children]
+
+    @property
+    def num_rows(self) -> int:
+        """Rows."""
+        return self._node.length
+
+    def __len__(self) -> int:
+        return self.num_rows
+
+    @property
+    def columns(self) -> List[Values]:
+        """The columns, in order."""
+        return [Values(child) for child in self._node.children]
+
+    def column(self, name: str) -> Values:
+        """One column.
+
+        Raises:
+            KeyError: no column has that name, or more than one has.
+        """
+        found = [child for child in self._node.children if child.name == name]
+        if len(found) != 1:
+            raise KeyError(f"{len(found)} columns are named {name!r}")
+        return Values(found[0])
+
+    def to_pydict(self) -> Dict[str, List[Any]]:
+        """Column name to values, None for missing ones.
+
+        Raises:
+            ValueError: names repeat, a dict would lose columns.
+        """
+        if len(set(self.names)) < len(self.names):
+            raise ValueError("column names repeat; use .columns")
+        return {child.name: Values(child).to_list() for child in self._node.children}
+
+    def __arrow_c_schema__(self) -> Any:
+        return export.capsule(export.export_schema(self._node), b"arrow_schema")
+
+    def __arrow_c_array__(self, requested_schema: Any = None) -> Tuple[Any, Any]:
+        """The table as a pair of capsules. A requested schema is ignored, as the protocol allows."""
+        return self.__arrow_c_schema__(), export.capsule(export.export_array(self._node), b"arrow_array")
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        """The table as a stream of one batch."""
+        from espalier_bridge.arrow.stream import one_batch
+
+        return one_batch(self._node)
+
+    def structs(self) -> Tuple[layout.Moved, layout.Moved]:
+        """Schema and array of their own, for R."""
+        return export.export_schema(self._node), export.export_array(self._node)
+
+    def __repr__(self) -> str:
+        return f"<Table from R: {self.num_rows} rows, {len(self._node.children)} columns>"
+
+
+def _node(schema: int, array: int, keep: Any) -> export.Node:
+    """A node over structs that somebody else owns; `keep` holds them."""
+    types = layout.numbers(schema, layout.SCHEMA_FIELDS)
+    data = layout.numbers(array, layout.ARRAY_FIELDS)
+    dictionary: Optional[export.Node] = _node(types[6], data[7], keep) if types[6] and data[7] else None
+    return export.Node(
+        format=layout.text_at(types[0]), name=layout.text_at(types[1]), metadata=_metadata(types[2]), flags=types[3],
+        length=data[0], nulls=data[1], offset=data[2], buffers=layout.numbers(data[5], data[3]),
+        children=list(_children(types, data, keep)), dictionary=dictionary, keep=keep,
+    )
+
+
+def _children(types: List[int], data: List[int], keep: Any) -> Iterator[export.Node]:
+    pairs = zip(layout.numbers(types[5], types[4]), layout.numbers(data[6], data[4]))
+    return (_node(schema, array, keep) for schema, array in pairs)
+
+
+def _metadata(address: int) -> bytes:
+    return layout.write_metadata(layout.read_metadata(address)) if address else b""
+
