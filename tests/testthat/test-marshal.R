@@ -101,19 +101,26 @@ test_that("typed vectors keep their type when empty or all NA", {
   expect_null(result_optional(result_frame)(NULL))
 })
 
-test_that("frames become data frames, column by column", {
-  json <- '{"rows":2,"columns":[
-    {"name":"d","kind":"double","values":[0.1,"!NaN"]},{"name":"i","kind":"integer","values":[1,null]},
-    {"name":"l","kind":"logical","values":[true,null]},{"name":"s","kind":"string","values":["!!x",null]},
-    {"name":"t","kind":"time","values":[1764000000.25,null]},{"name":"a b","kind":"double","values":[1,2]}]}'
-  frame <- result_frame(jsonlite::parse_json(json))
-  expect_identical(frame$d, c(0.1, NaN))
-  expect_identical(frame$i, c(1L, NA))
-  expect_identical(frame$l, c(TRUE, NA))
-  expect_identical(frame$s, c("!x", NA))
-  expect_identical(frame$t, as.POSIXct(c(1764000000.25, NA), origin = "1970-01-01", tz = "UTC"))
-  expect_identical(names(frame), c("d", "i", "l", "s", "t", "a b"))
-  expect_identical(frame[["a b"]], c(1, 2))
-  empty <- result_frame(list(rows = 0L, columns = list(list(name = "s", kind = "string", values = list()))))
-  expect_identical(empty, data.frame(s = character()))
+test_that("the core's frames become data frames, column by column", {
+  skip_if_no_core()
+  bridge_callable()
+  import <- function(code) {
+    reticulate::py_run_string(paste0(
+      "import json\nfrom espalier.types import Frame\nfrom espalier_bridge import values\n", "made = json.dumps(values.frame(", code, "))"
+    ))
+    result_frame(jsonlite::parse_json(reticulate::py_eval("made")))
+  }
+  frame <- import("Frame({'d': [0.1, float('nan'), None], 'i': [1, None, -5], 'l': [True, None, False], 's': ['!x', None, ''],
+    't': [1764000000.25, None, 0], 'a b': [1, 2, 3], 'w': [2**31, 1, None]},
+    {'d': 'double', 'i': 'integer', 'l': 'logical', 's': 'string', 't': 'time', 'a b': 'double', 'w': 'integer'})")
+  expect_identical(frame$d, c(0.1, NaN, NA))
+  expect_true(is.nan(frame$d[2]) && !is.nan(frame$d[3]))
+  expect_identical(frame$i, c(1L, NA, -5L))
+  expect_identical(frame$l, c(TRUE, NA, FALSE))
+  expect_identical(frame$s, c("!x", NA, ""))
+  expect_identical(frame$t, as.POSIXct(c(1764000000.25, NA, 0), origin = "1970-01-01", tz = "UTC"))
+  expect_identical(frame[["a b"]], c(1, 2, 3))
+  expect_identical(frame$w, c(2^31, 1, NA))
+  expect_identical(import("Frame({'s': []}, {'s': 'string'})"), data.frame(s = character()))
+  expect_identical(import("Frame({}, {})"), data.frame())
 })
