@@ -25,9 +25,8 @@
 #' @param environment_variables Named list or character vector of variables to set for the job.
 #' @param max_run_duration_seconds Cancel the job after that many seconds.
 #' @param inputs Named list of files or folders outside the snapshot: the job gets `--name path` and the variable
-#'   `ESPALIER_INPUT_<NAME>`. What they contain is recorded by digest (size and time above 64 MB). They are read where
-#'   they are: a local job is trusted not to write to them, and the run gets a warning if one has changed at its end.
-#'   Names that differ only in case or signs are refused, for they would share a variable.
+#'   `ESPALIER_INPUT_<NAME>`; see the section on inputs. Names that differ only in case or signs are refused, for they
+#'   would share a variable.
 #' @param seed Whole number: R jobs begin with `set.seed(seed)`, every job finds it as `ESPALIER_SEED`.
 #' @param keep_workdir Keep the working copy after the run, to look at.
 #' @param display_name A title for people.
@@ -38,6 +37,19 @@
 #' @param python The Python that Python scripts run on; by default `RETICULATE_PYTHON` if set, else `python3` of the
 #'   `PATH`.
 #' @return An object of class `espalier_config`, a list.
+#' @section Inputs:
+#' Up to 64 MB and 10,000 files, the job gets a private copy of an input that it cannot write to (files have mode 0444,
+#' folders 0555), checked against the digest recorded at submit and removed when the run ends. If the input has changed
+#' since then, the run fails before the job begins (`espalier_error_input_changed` in `get_run_details(run)$error$class`).
+#' Only what was named is there, not what lies beside it: if a job needs neighbouring files, give the folder. To change a
+#' file, copy it to the working directory and make the copy writable: `file.copy(from, to, copy.mode = FALSE)`.
+#'
+#' Root can write in spite of the modes, and a job may change them; that reaches the copy, never the original.
+#'
+#' Larger inputs, and folders with a link to a folder outside, are *not* copied. The job reads the original, and only the
+#' original's own permissions keep the job from writing to it.
+#'
+#' Either way the run gets a warning at its end if an original has changed since submit, or the job has changed its copy.
 #' @section Errors: `espalier_error_bad_argument`, `espalier_error_not_supported`.
 #' @examples
 #' est <- estimator("project", entry_script = "train.R", script_params = list("--trees" = 200))

@@ -16,6 +16,7 @@
 #' | `espalier_error_damaged` | a record or event log cannot be parsed |
 #' | `espalier_error_file_exists` | the file to be written exists already |
 #' | `espalier_error_forked` | a forked process called the core |
+#' | `espalier_error_input_changed` | an input changed between submit and the start of the job |
 #' | `espalier_error_input_missing` | an input's path does not exist |
 #' | `espalier_error_internal` | a defect in espalier; please report it |
 #' | `espalier_error_interpreter_missing` | Rscript or Python for the job was not found |

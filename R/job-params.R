@@ -156,7 +156,7 @@ abort_param <- function(name, kind, seen) {
 record_params <- function(dir, values) {
   for (name in names(values)) {
     value <- values[[name]]
-    if (is.null(value)) value <- NA_character_
+    value <- if (is.null(value)) NA_character_ else origin_of_input(value)
     json <- json_value(as.vector(value), name)
     if (length(value) != 1L) json <- json_array(json)
     body <- paste0("\"kind\":\"", kind_of(value), "\",\"value\":", json)
@@ -167,6 +167,17 @@ record_params <- function(dir, values) {
     .recorded$keys[at] <- paste0(dir, "\n", label)
     .recorded$bodies[at] <- body
   }
+}
+
+#' For the path of an input's private copy, which is gone after the run: where the input was taken from
+#' @noRd
+origin_of_input <- function(value) {
+  if (!is.character(value) || length(value) != 1L || is.na(value)) return(value)
+  variables <- Sys.getenv()
+  inputs <- variables[startsWith(names(variables), "ESPALIER_INPUT_")]
+  at <- match(value, inputs)
+  if (is.na(at)) return(value)
+  Sys.getenv(sub("_INPUT_", "_ORIGIN_", names(inputs)[at], fixed = TRUE), value)
 }
 
 .recorded <- new.env(parent = emptyenv())

@@ -1,7 +1,10 @@
 """What the tests share: a workspace of its own for each, with its queue and cache, and nothing left running."""
 
 import os
+import shutil
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List
@@ -81,6 +84,20 @@ def reach() -> Callable[..., None]:
             time.sleep(0.005)
 
     return reach_state
+
+
+@pytest.fixture
+def as_user() -> Callable[..., str]:
+    """Run lines of Python as one whom permissions bind, which they do not do to root; returns what they print."""
+    prefix = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+    if prefix and shutil.which(prefix[0]) is None:
+        pytest.skip("root is bound by no permissions, and there is no setpriv to give that up")
+
+    def run_as_user(code: str, *args: str) -> str:
+        command = [*prefix, sys.executable, "-c", code, *args]
+        return subprocess.run(command, check=True, timeout=60, stdout=subprocess.PIPE, encoding="utf-8").stdout
+
+    return run_as_user
 
 
 @pytest.fixture

@@ -122,8 +122,12 @@ def test_inputs(experiment: Experiment, tmp_path: Path) -> None:
     data.write_text("1\n")
     _, kept = run_command(experiment, 'cat "$ESPALIER_INPUT_DATA"', inputs={"data": str(data)})
     assert kept["warnings"] == []
-    _, changed = run_command(experiment, 'echo 2 >> "$ESPALIER_INPUT_DATA"', inputs={"data": str(data)})
-    assert changed["status"] == "Completed" and "changed" in changed["warnings"][0]
+    mess = 'chmod -R u+w "$PWD/../.job/inputs"; echo 2 >> "$ESPALIER_INPUT_DATA"; mkfifo "${ESPALIER_INPUT_DATA%.csv}"'
+    _, changed = run_command(experiment, mess, inputs={"data": str(data)})
+    assert changed["status"] == "Completed" and "private copy" in changed["warnings"][0]
+    assert data.read_text() == "1\n" and len(changed["warnings"]) == 1
+    _, changed = run_command(experiment, f"echo 2 >> {data}", inputs={"data": str(data)})
+    assert len(changed["warnings"]) == 1 and "between submit and the end" in changed["warnings"][0]
     with pytest.raises(EspalierError) as caught:
         run_command(experiment, "true", inputs={"x-y": str(data), "X.y": str(data)})
     assert caught.value.code == "bad_name"

@@ -155,13 +155,62 @@ test_that("inputs are given by argument and variable, and recorded", {
     "args <- commandArgs(TRUE)", "cat(args, sep = '\\n')",
     "cat(nrow(read.csv(Sys.getenv('ESPALIER_INPUT_TABLE'))), length(list.files(Sys.getenv('ESPALIER_INPUT_FOLDER_1'))))"
   ), inputs = list(table = "x.csv", "folder-1" = data)))
-  expect_identical(log_of(run), c("--folder-1", data, "--table", file.path(normalizePath(data), "x.csv"), "1 1"))
+  copy_of <- function(...) file.path(run$run_dir, ".job", "inputs", ...)
+  expect_identical(log_of(run), c("--folder-1", copy_of("folder-1", basename(data)), "--table", copy_of("table", "x.csv"),
+                                  "1 1"))
+  expect_true(eventually(function() !dir.exists(copy_of())))
   recorded <- get_run_details(run)$inputDatasets
   expect_match(recorded[[2]]$digest, "^sha256:")
   expect_identical(recorded[[2]]$kind, "file")
+  expect_identical(recorded[[2]]$path, file.path(normalizePath(data), "x.csv"))
   expect_error(submit_lines(ws, "1", inputs = list(d = "/no/such/file")), "/no/such/file", fixed = TRUE,
                class = "espalier_error_input_missing")
   expect_identical(nrow(list_runs(ws)), 1L)
+})
+
+test_that("a job that writes to its input fails, and the original stays as it was", {
+  ws <- local_workspace()
+  data <- local_project(table.csv = c("a", "1"), "folder/x.csv" = c("b", "2"))
+  before <- list(tree_of(data), readLines(file.path(data, "table.csv")), readLines(file.path(data, "folder/x.csv")))
+  # root may write whatever the modes are, so there the job gives up that right
+  bound <- if (system2("id", "-u", stdout = TRUE) == "0") c("setpriv", "--bounding-set", "-dac_override,-dac_read_search")
+  skip_if(length(bound) && !nzchar(Sys.which("setpriv")), "run by root, and there is no setpriv to give up root's rights")
+  try_to <- function(line, prefix = bound) {
+    folder <- local_project(train.R = c(
+      "table <- Sys.getenv('ESPALIER_INPUT_TABLE'); folder <- Sys.getenv('ESPALIER_INPUT_FOLDER')", line))
+    ended(submit_experiment(experiment(ws, "write"), script_run_config(
+      folder, command = c(prefix, file.path(R.home("bin"), "Rscript"), "train.R"),
+      inputs = list(table = file.path(data, "table.csv"), folder = file.path(data, "folder")))))
+  }
+  for (line in c("cat('3\n', file = table, append = TRUE)", "writeLines('new', file.path(folder, 'new.txt'))")) {
+    run <- try_to(line)
+    expect_identical(get_run_status(run), "Failed")
+    expect_match(cause_of(run)$message, "cannot open the connection")
+    expect_match(paste(log_of(run), collapse = " "), "Permission denied")
+  }
+  # what a job can do all the same reaches its copy only, and is said
+  run <- try_to("Sys.chmod(table, '0644'); writeLines('bad', table); stopifnot(identical(readLines(table), 'bad'))", NULL)
+  expect_identical(get_run_status(run), "Completed")
+  expect_match(unlist(get_run_details(run)$warnings), "input table .* private copy")
+  expect_identical(list(tree_of(data), readLines(file.path(data, "table.csv")), readLines(file.path(data, "folder/x.csv"))),
+                   before)
+})
+
+test_that("an input that changed before the job began fails the run", {
+  ws <- local_workspace()
+  data <- local_project(x.csv = "1")
+  before <- max_concurrent_runs()
+  withr::defer(max_concurrent_runs(before))
+  max_concurrent_runs(1)
+  blocker <- submit_command(ws, "sleep 60")
+  run <- submit_command(ws, "echo ran", inputs = list(data = file.path(data, "x.csv")))
+  writeLines("2", file.path(data, "x.csv"))
+  cancel_run(blocker)
+  expect_error(
+    wait_for_run_completion(run, show_output = FALSE),
+    "x\\.csv\\) changed between submit and the start of the job", class = "espalier_error_run_failed"
+  )
+  expect_identical(unlist(cause_of(run)$class), "espalier_error_input_changed")
 })
 
 test_that("a seed makes random numbers equal, and is part of what decides reuse", {

@@ -57,6 +57,16 @@ test_that("defaults must be named and plain", {
   expect_error(job_params(a = factor("b")), "`a`", class = "espalier_error_bad_argument")
 })
 
+test_that("of an input the place it was taken from is recorded, for its copy is gone after the run", {
+  dir <- local_run_folder()
+  withr::local_envvar(ESPALIER_INPUT_X_1 = "/run/.job/inputs/x-1/x.csv", ESPALIER_ORIGIN_X_1 = "/data/x.csv",
+                      ESPALIER_INPUT_OLD = "/old.csv")
+  given <- job_params(x = "/run/.job/inputs/x-1/x.csv", old = "/old.csv", other = "/other.csv", several = c("a", "b"))
+  expect_identical(given$x, "/run/.job/inputs/x-1/x.csv")
+  expect_identical(lapply(run_events(dir, "param"), `[[`, "value"),
+                   list("/data/x.csv", "/old.csv", "/other.csv", list("a", "b")))
+})
+
 test_that("effective values are recorded once", {
   dir <- local_run_folder()
   job_params(trees = 500L, lr = c(0.1, 0.2), label = NULL)

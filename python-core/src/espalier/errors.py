@@ -42,6 +42,7 @@ CODES: Dict[str, str] = {
     "snapshot_damaged": "a stored file does not match its digest",
     "script_missing": "the entry script does not exist, is a directory, or is left out by the ignore rules",
     "input_missing": "an input's path does not exist",
+    "input_changed": "an input changed between submit and the start of the job",
     "interpreter_missing": "Rscript or Python for the job was not found",
     "run_missing": "there is no such run",
     "run_failed": "the run that was waited for failed",

@@ -43,8 +43,17 @@ def check_label(what: str, name: object) -> str:
 
 
 def input_variable(name: str) -> str:
-    """Name of the variable that holds an input's path."""
-    return "ESPALIER_INPUT_" + re.sub("[^A-Z0-9]", "_", name.upper())
+    """Name of the variable that holds the path by which the job reads an input."""
+    return "ESPALIER_INPUT_" + _capitals(name)
+
+
+def origin_variable(name: str) -> str:
+    """Name of the variable that says where an input was taken from."""
+    return "ESPALIER_ORIGIN_" + _capitals(name)
+
+
+def _capitals(name: str) -> str:
+    return re.sub("[^A-Z0-9]", "_", name.upper())
 
 
 def _shown(name: object) -> str:

@@ -127,6 +127,7 @@ class RunPaths:
         self.cancel = os.path.join(root, CANCEL)
         self.work = os.path.join(root, "work")
         self.job = os.path.join(root, ".job")
+        self.inputs = os.path.join(self.job, "inputs")
 
     @property
     def shard(self) -> str:
@@ -140,6 +141,10 @@ class RunPaths:
 
     def event_log(self, writer: str) -> str:
         return os.path.join(self.events, writer + _EVENT_LOG)
+
+    def input_copy(self, name: str, original: str) -> str:
+        """The job's private copy of an input; it ends as the original does, for programs go by a file's ending."""
+        return os.path.join(self.inputs, name, os.path.basename(original))
 
 
 class QueuePaths:

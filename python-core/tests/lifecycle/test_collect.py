@@ -1,7 +1,7 @@
 import os
 import shutil
 from pathlib import Path
-from typing import Iterator
+from typing import Callable, Iterator
 
 import pytest
 from espalier.adapters.files import remove_tree
@@ -125,6 +125,24 @@ def test_twice_is_the_same_as_once(run: RunPaths) -> None:
     (replace_link(run) / "x").write_text("x")
     collect_kept_folders(run)
     assert collect_kept_folders(run) == [] and tree(run.outputs) == {"x": "x"}
+
+
+def test_folders_without_write_permission(run: RunPaths, as_user: Callable[..., str]) -> None:
+    """As a job makes them that copies a read-only input with its modes."""
+    late = replace_link(run)
+    for folder in (Path(run.outputs, "both"), late / "both", late / "new" / "deep"):
+        folder.mkdir(parents=True)
+    for file in (late / "both" / "x", late / "new" / "deep" / "y"):
+        file.write_text("kept")
+    (Path(run.work) / "data" / "deep").mkdir(parents=True)
+    for folder in (late / "both", late / "new" / "deep", late / "new", late, Path(run.work, "data", "deep"),
+                   Path(run.work, "data"), Path(run.work)):  # fmt: skip
+        folder.chmod(0o555)
+    code = "import sys; from espalier.lifecycle.collect import *; run = RunPaths(sys.argv[1]); print({})"
+    assert as_user(code.format("collect_kept_folders(run)"), run.root) == "[]\n"
+    assert tree(run.outputs) == {"both": None, "both/x": "kept", "new": None, "new/deep": None, "new/deep/y": "kept"}
+    as_user(code.format("remove_scratch(run, False)"), run.root)
+    assert not os.path.exists(run.work)
 
 
 @pytest.mark.parametrize("keep", [True, False])

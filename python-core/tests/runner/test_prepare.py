@@ -7,7 +7,7 @@ import pytest
 from espalier import Experiment, ScriptRunConfig
 from espalier.names import input_variable
 from espalier.paths import RunPaths
-from espalier.runner.prepare import job_environment, prepare_folders
+from espalier.runner.prepare import job_command, job_environment, prepare_folders
 
 Ended = Callable[..., Dict[str, Any]]
 
@@ -47,6 +47,18 @@ def test_seed_and_inputs(run: RunPaths) -> None:
     found = environment(run, {}, seed=0, inputs=[{"name": "train-set.1", "path": "/d"}])
     assert found["ESPALIER_SEED"] == "0" and found["ESPALIER_INPUT_TRAIN_SET_1"] == "/d"
     assert input_variable("a") == "ESPALIER_INPUT_A"
+
+
+def test_inputs_with_a_digest_are_read_from_their_copies(run: RunPaths) -> None:
+    inputs = [{"name": "big", "path": "/d"}, {"name": "x-1", "path": "/data/x.csv", "digest": "sha256:0"}]
+    copy = f"{run.root}/.job/inputs/x-1/x.csv"
+    found = environment(run, {}, inputs=inputs)
+    assert (found["ESPALIER_INPUT_X_1"], found["ESPALIER_ORIGIN_X_1"]) == (copy, "/data/x.csv")
+    assert (found["ESPALIER_INPUT_BIG"], found["ESPALIER_ORIGIN_BIG"]) == ("/d", "/d")
+    mine = ["prog", "--x-1", "/data/x.csv"]  # what the user gave as an argument stays
+    command = [*mine, "--big", "/d", "--x-1", "/data/x.csv"]
+    assert job_command(run, {"command": command, "inputs": inputs}) == [*mine, "--big", "/d", "--x-1", copy]
+    assert job_command(run, {"command": mine, "inputs": []}) == mine
 
 
 def test_what_the_definition_sets_is_joined(run: RunPaths) -> None:

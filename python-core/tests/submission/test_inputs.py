@@ -44,7 +44,7 @@ def test_folder_digest_changes_with_names_and_contents(tmp_path: Path) -> None:
 
 
 def test_large_inputs_go_by_size_and_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inputs, "DIGEST_LIMIT_BYTES", 10)
+    monkeypatch.setattr(inputs, "INPUT_COPY_LIMIT_BYTES", 10)
     (tmp_path / "a").write_text("x" * 11)
     os.utime(tmp_path / "a", (1, 1))
     (record,) = resolve_inputs({"a": str(tmp_path / "a")})
@@ -53,7 +53,7 @@ def test_large_inputs_go_by_size_and_time(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_many_files_go_by_size_and_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inputs, "_DIGEST_LIMIT_FILES", 2)
+    monkeypatch.setattr(inputs, "INPUT_COPY_LIMIT_FILES", 2)
     for name in "abc":
         (tmp_path / name).write_text(name)
     (record,) = resolve_inputs({"d": str(tmp_path)})
@@ -65,7 +65,16 @@ def test_a_fifo_or_a_dangling_link_in_a_folder_stops_nothing(tmp_path: Path) -> 
     os.symlink("nowhere", tmp_path / "link")
     (tmp_path / "a").write_text("x")
     (record,) = resolve_inputs({"d": str(tmp_path)})
-    assert record["size"] == 1
+    assert record["size"] == 1 and "digest" in record
+
+
+def test_a_link_out_of_the_folder_leaves_it_without_digest(tmp_path: Path) -> None:
+    for name in ("d", "outside"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a").write_text("x")
+    os.symlink("../outside", tmp_path / "d" / "link")
+    (record,) = resolve_inputs({"d": str(tmp_path / "d")})
+    assert "digest" not in record and record["files"] == 1
 
 
 def test_a_fifo_as_input_stops_nothing(tmp_path: Path) -> None:
@@ -100,4 +109,4 @@ def test_the_job_gets_argument_and_variable(submit: Callable[..., Any], ended: C
     )
     assert ended(run)["inputDatasets"][0]["name"] == "train-set"
     log = Path(run.run_dir, "user_logs", "std_log.txt").read_text()
-    assert log == f"42\n--train-set\n{tmp_path / 'my data'}\n"
+    assert log == f"42\n--train-set\n{run.run_dir}/.job/inputs/train-set/my data\n"

@@ -5,7 +5,7 @@ import errno
 import json
 import os
 import stat
-from typing import Any, BinaryIO, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, BinaryIO, Dict, List, Mapping, Optional
 
 from espalier.paths import RunPaths
 
@@ -25,6 +25,7 @@ def remove_tree(path: str) -> None:
         shutil.rmtree(path)
     except (OSError, RecursionError):  # deeper than Python recurses or a path may be long, or folders without `w`
         with contextlib.suppress(OSError):
+            os.chmod(path, 0o700)
             _remove_deep(path)
 
 
@@ -66,22 +67,6 @@ def with_body(run: RunPaths, event: Mapping[str, Any], limit_bytes: Optional[int
     if not isinstance(body, dict):
         raise ValueError("no JSON object")
     return {**body, **event}
-
-
-def files_below(folder: str) -> Iterator[Tuple[str, str]]:
-    """The plain files of a folder: path relative to it, and whole path."""
-    for here, _, names in os.walk(folder):
-        for name in names:
-            path = os.path.join(here, name)
-            if os.path.isfile(path):
-                yield os.path.relpath(path, folder), path
-
-
-def measure(path: str) -> Tuple[int, float, int]:
-    """Size in bytes, newest time of change (seconds since 1970) and number of files of a file or folder."""
-    files = [item for _, item in files_below(path)] if os.path.isdir(path) else [path]
-    stats = [os.stat(item) for item in files]
-    return sum(one.st_size for one in stats), max((one.st_mtime for one in stats), default=0.0), len(files)
 
 
 def _remove_deep(top: str) -> None:

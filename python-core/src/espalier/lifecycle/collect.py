@@ -39,6 +39,7 @@ def merge_folder(source: str, target: str, warnings: List[str]) -> None:
     while pending:
         folder, home = pending.pop()
         try:
+            _allow_moving(folder)
             os.makedirs(home, exist_ok=True)
             entries = list(os.scandir(folder))
         except OSError as error:
@@ -57,12 +58,19 @@ def _is_folder(path: str) -> bool:
     return os.path.isdir(path) and not os.path.islink(path)
 
 
+def _allow_moving(folder: str) -> None:
+    """Without write permission, as a copy of a read-only input has it, a folder can neither be moved nor emptied."""
+    os.chmod(folder, stat.S_IMODE(os.lstat(folder).st_mode) | stat.S_IRWXU)
+
+
 def _move(source: str, destination: str, warnings: List[str]) -> None:
     try:
         if _is_folder(destination):
             remove_tree(destination)
         elif _is_folder(source) and os.path.lexists(destination):
             os.unlink(destination)
+        if _is_folder(source):
+            _allow_moving(source)
         os.replace(source, destination)
     except OSError as error:
         warnings.append(f"{source} could not be kept: {error.strerror}.")

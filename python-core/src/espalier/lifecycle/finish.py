@@ -6,9 +6,9 @@ import time
 from typing import Any, Dict, List, Optional
 
 from espalier import states
-from espalier.adapters.files import measure
 from espalier.lifecycle.collect import collect_kept_folders, remove_scratch
 from espalier.lifecycle.failure import job_error, log_tail
+from espalier.lifecycle.inputs import changed_inputs
 from espalier.lifecycle.outcome import Outcome, outcome_fields
 from espalier.lifecycle.status import move
 from espalier.lifecycle.summary import last_metrics
@@ -31,27 +31,6 @@ def finish_job(run: RunPaths, status: Dict[str, Any], outcome: Outcome) -> Dict[
         state, error = states.FAILED, job_error(run, outcome.exit_code, outcome.signal)
     status = {**status, "warnings": list(status.get("warnings") or []) + changed_inputs(run)}
     return finish(run, status, state, error, **outcome_fields(outcome))
-
-
-def changed_inputs(run: RunPaths) -> List[str]:
-    """A warning for each input that is no longer what was submitted: a local job is trusted not to write to them."""
-    try:
-        inputs = read_record(run.spec)["inputs"]
-        return [_changed(item) for item in inputs if not _is_unchanged(item)]
-    except Exception:  # a damaged spec: the end of the run does not depend on it
-        return []
-
-
-def _changed(item: Dict[str, Any]) -> str:
-    return f"The input {item['name']} ({item['path']}) changed between submit and the end of the run."
-
-
-def _is_unchanged(item: Dict[str, Any]) -> bool:
-    try:
-        size, changed, files = measure(item["path"])
-    except OSError:
-        return False
-    return (size, now_iso(changed), files) == (item["size"], item["modified_at"], item["files"])
 
 
 def finish(

@@ -22,7 +22,7 @@ from espalier.paths import RunPaths
 from espalier.records import now_iso, read_record
 from espalier.runner import watch
 from espalier.runner.guardian import Guardian, start_guardian
-from espalier.runner.prepare import job_environment, prepare_folders
+from espalier.runner.prepare import job_command, job_environment, prepare_folders
 
 
 def main(run_dir: str, lease_fd: int) -> None:
@@ -67,7 +67,7 @@ def execute(run: RunPaths, lease_fd: int) -> None:
         prepare_folders(run, workspace, spec, read_record(run.env).get("links", {}))
         env = job_environment(run, workspace, spec)
     except EspalierError as error:
-        return _fail(run, "prepare_failed", error.message)
+        return _fail(run, "prepare_failed", f"{error.message} {error.hint}".rstrip(), f"espalier_error_{error.code}")
     watch.block_signals()
     guardian = start_guardian(spec["id"], lambda: _take_over(run, lease_fd))
     try:
@@ -83,7 +83,7 @@ def _execute_job(
     now = now_iso(time.time())
     status = move(run, status, states.RUNNING, prepared_at=now, started_at=now)
     try:
-        job = _start(run, spec["command"], env)
+        job = _start(run, job_command(run, spec), env)
     except OSError as error:
         return _fail(run, "start_failed", f"{spec['command'][0]} could not be started: {error.strerror}.")
     guardian.guard(job)
@@ -138,12 +138,12 @@ def _fail_by(run: RunPaths, error: Exception) -> None:
         traceback.print_exc()
 
 
-def _fail(run: RunPaths, code: str, message: str) -> None:
+def _fail(run: RunPaths, code: str, message: str, *classes: str) -> None:
     from espalier.lifecycle.finish import finish, plain_error
 
     status = read_status(run)
     if not states.is_final(status["state"]):
-        finish(run, status, states.FAILED, plain_error(code, message))
+        finish(run, status, states.FAILED, {**plain_error(code, message), "class": list(classes)})
 
 
 def release(run: RunPaths, lease_fd: int) -> None:

@@ -1,9 +1,9 @@
 """What a job needs around it before it starts: its working copy, its kept folders, its environment."""
 
 import os
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Optional
 
-from espalier.names import input_variable
+from espalier.names import input_variable, origin_variable
 from espalier.paths import JOB_PYTHON, JOB_R, RunPaths
 from espalier.records import read_record
 
@@ -11,11 +11,14 @@ _HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def prepare_folders(run: RunPaths, workspace: str, spec: Dict[str, Any], links: Dict[str, str]) -> None:
-    """Make the working copy and the folders that are kept.
+    """Make the working copy, the copies of inputs and the folders that are kept.
 
     Args:
         workspace: The workspace's folder.
         links: Path below `.job/` -> target, how the job finds espalier in R and in Python.
+
+    Raises:
+        EspalierError: `snapshot_damaged`, `input_missing`, `input_changed`.
     """
     for folder in (run.outputs, run.logs, run.events, run.payloads):
         os.makedirs(folder, exist_ok=True)
@@ -29,6 +32,10 @@ def prepare_folders(run: RunPaths, workspace: str, spec: Dict[str, Any], links: 
         path = os.path.join(run.job, name)
         os.makedirs(os.path.dirname(path), exist_ok=True)
         os.symlink(target, path)
+    if spec.get("inputs"):
+        from espalier.runner.inputs import copy_inputs
+
+        copy_inputs(run, spec["inputs"])
     link_kept_folders(run)
 
 
@@ -72,8 +79,21 @@ def job_environment(run: RunPaths, workspace: str, spec: Dict[str, Any]) -> Dict
     if spec.get("seed") is not None:
         ours["ESPALIER_SEED"] = str(spec["seed"])
     for item in spec.get("inputs", []):
-        ours[input_variable(item["name"])] = item["path"]
+        ours[input_variable(item["name"])] = _place(run, item)
+        ours[origin_variable(item["name"])] = item["path"]
     return {**variables, **ours}
+
+
+def job_command(run: RunPaths, spec: Dict[str, Any]) -> List[str]:
+    """What to execute: the recorded command, its last arguments (`--name path` for each input) naming the copies."""
+    command: List[str] = list(spec["command"])
+    places = [("--" + item["name"], _place(run, item)) for item in spec.get("inputs", [])]
+    return command[: len(command) - 2 * len(places)] + [part for pair in places for part in pair]
+
+
+def _place(run: RunPaths, item: Dict[str, Any]) -> str:
+    """Where the job reads an input: its copy, if one was made."""
+    return run.input_copy(item["name"], item["path"]) if "digest" in item else str(item["path"])
 
 
 def _joined(*parts: Optional[str]) -> str:

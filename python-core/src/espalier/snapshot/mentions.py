@@ -93,7 +93,7 @@ def _mention(path: str, script: str, item: Excluded, ignore_file: str) -> Mentio
     name = re.sub(r"\W+", "_", os.path.splitext(os.path.basename(path))[0]).strip("_") or "data"
     message = (
         f'{script} mentions "{shown(path)}", which exists but is left out of the snapshot by {shown(rule)} ({where}). '
-        f"To include it, add the line !{ignore_line(item.path, item.is_dir)} to {ignore_file}; or give it to the "
-        f'job where it is with inputs = list({name} = "{shown(path)}").'
+        f"To include it, add the line !{ignore_line(item.path, item.is_dir)} to {ignore_file}; or leave it where "
+        f'it is and give it to the job with inputs = list({name} = "{shown(path)}").'
     )
     return Mention(path, rule, origin, message)

@@ -1,17 +1,14 @@
-"""Inputs: files and folders outside the snapshot that a job reads where they are."""
+"""Inputs: files and folders outside the snapshot that a job may read."""
 
-import hashlib
+import contextlib
 import os
-from typing import Any, Dict, List, Mapping, Tuple
+from typing import Any, Dict, List, Mapping
 
-from espalier.adapters.files import files_below, measure
+from espalier.config import INPUT_COPY_LIMIT_BYTES, INPUT_COPY_LIMIT_FILES
 from espalier.errors import EspalierError
 from espalier.names import check_name, input_variable
 from espalier.records import now_iso
-
-# Up to this size an input is read for its digest; above, size and time stand for it (reading 1 GB takes a second).
-DIGEST_LIMIT_BYTES = 64 * 1024 * 1024
-_DIGEST_LIMIT_FILES = 1000
+from espalier.store.inputs import LeadsOutside, content_digest, measure
 
 
 def resolve_inputs(inputs: Mapping[str, str]) -> List[Dict[str, Any]]:
@@ -59,18 +56,10 @@ def _record(name: str, path: str) -> Dict[str, Any]:
     }
     # a pipe or device has no content to read twice
     readable = folder or os.path.isfile(full)
-    if readable and size <= DIGEST_LIMIT_BYTES and count <= _DIGEST_LIMIT_FILES:
-        record["digest"] = "sha256:" + _digest(sorted(files_below(full)) if folder else [("", full)])
+    if readable and size <= INPUT_COPY_LIMIT_BYTES and count <= INPUT_COPY_LIMIT_FILES:
+        with contextlib.suppress(LeadsOutside):
+            record["digest"] = content_digest(full)
     return record
-
-
-def _digest(files: List[Tuple[str, str]]) -> str:
-    whole = hashlib.sha256()
-    for relative, path in files:
-        with open(path, "rb") as file:
-            one = hashlib.sha256(file.read())
-        whole.update(os.fsencode(relative) + b"\0" + one.digest())
-    return whole.hexdigest()
 
 
 def identity_of(inputs: List[Dict[str, Any]]) -> List[Any]:

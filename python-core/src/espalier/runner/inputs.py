@@ -1,0 +1,112 @@
+"""A job's private copies of its inputs: what it does to them, the originals stay as they are.
+
+Loaded only for runs that have inputs, standard library only.
+"""
+
+import contextlib
+import os
+import stat
+from typing import Any, Dict, List
+
+from espalier.errors import EspalierError
+from espalier.paths import RunPaths
+from espalier.store.inputs import LeadsOutside, content_digest, files_below, folder_links, measure, open_plain
+
+_CHUNK = 1 << 20
+# No write permission: a job that tries to write to an input is told so at once, not by a result that is wrong.
+_FILE, _FOLDER = 0o444, 0o555
+
+
+def copy_inputs(run: RunPaths, inputs: List[Dict[str, Any]]) -> None:
+    """Copy each input whose content was recorded; the others are read where they are.
+
+    Args:
+        inputs: The records of the run's inputs (protocol.md, `inputs`).
+
+    Raises:
+        EspalierError: `input_missing`, `input_changed`: it is not what was submitted.
+        OSError: the copy cannot be written.
+    """
+    copied = [item for item in inputs if "digest" in item]
+    if not copied:
+        return
+    # others may look into a workspace, but not at an input that they could not read where it was
+    os.makedirs(run.inputs, mode=0o700)
+    for item in copied:
+        _refuse_other_size(item)
+        copy = run.input_copy(item["name"], item["path"])
+        os.mkdir(os.path.dirname(copy))
+        try:
+            _copy(item["path"], copy)
+            seen = content_digest(copy)
+        except (LeadsOutside, FileNotFoundError) as error:
+            raise _changed(item) from error
+        if seen != item["digest"]:
+            raise _changed(item)
+        os.chmod(os.path.dirname(copy), _FOLDER)
+    os.chmod(run.inputs, 0o500)
+
+
+def _refuse_other_size(item: Dict[str, Any]) -> None:
+    """First, and by a look only: what was small at submit may be huge by now."""
+    try:
+        size, _, files = measure(item["path"])
+    except OSError as error:
+        raise EspalierError(
+            "input_missing",
+            f"The input {item['name']} ({item['path']}) was there at submit, and cannot be read now: {error.strerror}.",
+            "Put it back, and submit again.",
+        ) from error
+    if (size, files) != (item["size"], item["files"]):
+        raise _changed(item)
+
+
+def _changed(item: Dict[str, Any]) -> EspalierError:
+    return EspalierError(
+        "input_changed",
+        f"The input {item['name']} ({item['path']}) changed between submit and the start of the job.",
+        "Submit again: a run reads what was there when it was submitted, or does not begin.",
+    )
+
+
+def _copy(source: str, target: str) -> None:
+    if not os.path.isdir(source):
+        return _copy_file(source, target)
+    folders = []
+    for here, _, _ in os.walk(source):
+        place = os.path.normpath(os.path.join(target, os.path.relpath(here, source)))
+        os.mkdir(place, 0o700)
+        folders.append(place)
+    for relative, file in files_below(source):
+        _copy_file(file, os.path.join(target, relative))
+    for relative, to in folder_links(source):
+        os.symlink(to, os.path.join(target, relative))
+    for place in reversed(folders):
+        os.chmod(place, _FOLDER)
+
+
+def _copy_file(source: str, target: str) -> None:
+    """Contents, time of change and executable bits."""
+    with open_plain(source) as file:
+        seen = os.fstat(file.fileno())
+        to = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            _copy_bytes(file.fileno(), to)
+            os.utime(to, ns=(seen.st_atime_ns, seen.st_mtime_ns))
+            os.fchmod(to, _FILE | stat.S_IMODE(seen.st_mode) & 0o111)
+        finally:
+            os.close(to)
+
+
+def _copy_bytes(source: int, to: int) -> None:
+    # shares the blocks where the file system can (Btrfs, XFS), and stays in the kernel elsewhere
+    with contextlib.suppress(OSError, AttributeError):
+        while os.copy_file_range(source, to, 1 << 30):
+            pass
+    # what it left: all of it where the file systems differ or the C library has no such call
+    while True:
+        data = memoryview(os.read(source, _CHUNK))
+        if not data:
+            return
+        while data:
+            data = data[os.write(to, data) :]
