@@ -133,12 +133,13 @@ delete_workspace <- function(workspace, delete_dependent_resources = FALSE, no_w
 path_argument <- function(path, arg = "path") {
   if (is.null(path)) return(NULL)
   check_string(path, arg)
-  absolute_path(path)
+  absolute_path(path, arg)
 }
 
-absolute_path <- function(path) {
-  path <- path.expand(enc2utf8(path))
-  if (startsWith(path, "/") || grepl("^[A-Za-z]:[/\\\\]", path)) path else file.path(getwd(), path)
+absolute_path <- function(path, arg = "path") {
+  if (startsWith(path, "~")) path <- path.expand(path)
+  path <- to_utf8(path, arg)
+  if (grepl("^(/|[A-Za-z]:[/\\\\])", path)) path else file.path(to_utf8(getwd()), path)
 }
 
 check_object <- function(x, class, arg) {

@@ -77,7 +77,26 @@ said_by <- function(code) {
   paste(said, collapse = "")
 }
 
-# Another R process, as a user has it.
+# Letters beyond ASCII, also where the machine's locale has none (a bare container); jobs inherit it.
+local_utf8 <- function(env = parent.frame()) {
+  if (l10n_info()[["UTF-8"]]) return(invisible())
+  withr::local_envvar(LC_ALL = "C.UTF-8", .local_envir = env)
+  withr::local_locale(LC_CTYPE = "C.UTF-8", .local_envir = env)
+  testthat::skip_if_not(l10n_info()[["UTF-8"]], "no UTF-8 locale")
+}
+
+# The processes that have a text among their arguments or variables. (A bare machine has no ps.)
+processes_with <- function(text) {
+  mentions <- function(file) {
+    bytes <- tryCatch(suppressWarnings(readBin(file, "raw", 1e6)), error = function(e) raw())
+    grepl(text, rawToChar(bytes[bytes != 0]), fixed = TRUE, useBytes = TRUE)
+  }
+  Filter(function(process) mentions(file.path(process, "cmdline")) || mentions(file.path(process, "environ")),
+         Sys.glob("/proc/[0-9]*"))
+}
+
+# Another R process, as a user has it. (Sessions at once are such processes, not forks: processx takes over the signal
+# of ended children, so forks made later are never waited for, and this session would wait 10 s for them at its end.)
 in_other_r <- function(func, args = list()) {
   testthat::skip_if_not_installed("callr")
   callr::r(func, args, libpath = .libPaths(), cmdargs = c("--no-save", "--no-restore", "--slave"))

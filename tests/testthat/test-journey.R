@@ -284,3 +284,22 @@ test_that("objects survive saveRDS(), other processes and fresh sessions", {
   fresh$wait(20000)
   expect_identical(fresh$read_all_output(), "Completed TRUE TRUE")
 })
+
+test_that("without a locale (cron, a bare container) file names beyond ASCII are kept", {
+  skip_if_no_core()
+  local_utf8()
+  folder <- local_project(train.R = "invisible(file.copy(list.files(pattern = '^caf'), 'outputs/copy'))")
+  writeLines("x", file.path(folder, "caf\u00e9.txt"))
+  home <- file.path(normalizePath(withr::local_tempdir()), "caf\u00e9")
+  dir.create(home)
+  withr::local_envvar(LC_ALL = "C")
+  session <- rscript_process(c(
+    "library(espalier)", "given <- commandArgs(TRUE)", "setwd(given[2])", "ws <- workspace('bare', path = '.')",
+    "run <- submit_experiment(experiment(ws, 'exp'), estimator(given[1], entry_script = 'train.R'))",
+    "wait_for_run_completion(run, show_output = FALSE)",
+    "cat(list.files(), Sys.getlocale('LC_CTYPE'), Sys.getenv('LC_ALL'))"
+  ), folder, home)
+  session$wait(20000)
+  expect_match(session$read_all_output(), "Completed.*bare C C$")
+  expect_length(Sys.glob(file.path(home, "bare", "runs", "*", "*", "outputs", "copy")), 1L)
+})

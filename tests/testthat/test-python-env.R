@@ -116,9 +116,15 @@ test_that("two sessions at once make it once", {
   local_home()
   log <- tempfile()
   withr::local_envvar(ESPALIER_PYTHON = fake_python(), ESPALIER_UV = fake_uv(log))
-  jobs <- lapply(1:2, function(i) parallel::mcparallel(suppressMessages(managed_build(consent = FALSE))))
-  made <- parallel::mccollect(jobs)
-  expect_identical(made[[1L]], made[[2L]])
+  here <- environment()
+  lines <- "cat(suppressMessages(espalier:::managed_build(consent = FALSE)))"
+  sessions <- lapply(1:2, function(i) rscript_process(lines, env = here))
+  made <- vapply(sessions, function(session) {
+    session$wait(20000)
+    session$read_all_output()
+  }, "")
+  expect_true(dir.exists(made[1L]))
+  expect_identical(made[1L], made[2L])
   expect_length(readLines(log), 2L)
 })
 

@@ -2,6 +2,7 @@
 
 test_that("a project is set up, and a second time nothing changes", {
   skip_if_no_core()
+  local_utf8()
   project <- file.path(normalizePath(withr::local_tempdir()), "my project \u00e9")
   dir.create(project)
   said <- said_by(ws <- use_espalier(project))

@@ -78,6 +78,7 @@ test_that("the exit status is the job's own, and a signal is told as such", {
 })
 
 test_that("what a job prints is shown without control sequences, and kept as it was", {
+  local_utf8()
   ws <- local_workspace()
   run <- submit_command(ws, "printf 'a\\377b \\033[31mred\\033[0m \\033]0;title\\007\\302\\233x\\rnext\\n\\000end\\n'; exit 1")
   out <- capture.output(error <- tryCatch(wait_for_run_completion(run), error = identity))
