@@ -41,7 +41,9 @@ python_named <- function() {
     value <- Sys.getenv(name)
     if (!nzchar(value) || (name == "RETICULATE_PYTHON" && value == "managed")) next
     python <- if (name != "RETICULATE_PYTHON" && grepl("[/\\\\]", value)) env_python(value) else value
-    return(list(how = paste0("the variable ", name, " (", value, ")"), env = "", python = python))
+    # (reticulate 1.28 does not know VIRTUAL_ENV, and in an interactive session would ask to install Miniconda)
+    fallback <- if (name == "VIRTUAL_ENV" && file.exists(python)) python
+    return(list(how = paste0("the variable ", name, " (", value, ")"), env = "", python = python, fallback = fallback))
   }
   NULL
 }

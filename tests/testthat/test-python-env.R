@@ -54,6 +54,13 @@ test_that("what the user named wins, in order", {
   expect_null(choose())
   withr::local_envvar(VIRTUAL_ENV = "/venv")
   expect_identical(choose()$python, "/venv/bin/python")
+  expect_null(choose()$fallback)
+  venv <- withr::local_tempdir()
+  dir.create(file.path(venv, "bin"))
+  file.create(file.path(venv, "bin", "python"))
+  withr::local_envvar(VIRTUAL_ENV = venv)
+  # one that exists is named to reticulate, whose older versions do not look for it
+  expect_identical(choose()$fallback, file.path(venv, "bin", "python"))
   withr::local_envvar(RETICULATE_PYTHON_ENV = "/other/env")
   expect_match(choose()$how, "RETICULATE_PYTHON_ENV")
   withr::local_envvar(RETICULATE_PYTHON = "/opt/python3")
