@@ -56,7 +56,7 @@ static const char *what_is(SEXP x) {
     case VECSXP:
       return NULL;
     default:
-      snprintf(text, sizeof text, "of type %s", Rf_type2char(TYPEOF(x)));
+      snprintf(text, sizeof text, "an object of type %s", Rf_type2char(TYPEOF(x)));
       return text;
   }
 }

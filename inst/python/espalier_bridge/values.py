@@ -6,7 +6,8 @@ from typing import Any, Dict, List, Tuple
 
 _EXACT = 2**53  # beyond it R's numbers have gaps
 
-# Tables on their way to R. It has taken over what it wanted of the last call's when the next call comes.
+# Tables on their way to R, and those from R that have list columns: these are row numbers here, and new tables may
+# have them too. R has taken over what it wanted of the last call's when the next call comes.
 outgoing: List[Any] = []
 
 
@@ -114,7 +115,10 @@ def data_argument(value: Any) -> Any:
     if value is None:
         return None
     if "table" in value:
-        return Table.take(*map(int, value["table"]))
+        table = Table.take(*map(int, value["table"]))
+        if table.has_lists_in_r:
+            outgoing.append(table)
+        return table
     items = [data_argument(item) for item in value["list"]]
     return dict(zip(value["names"], items)) if "names" in value else items
 

@@ -29,6 +29,11 @@ class Table:
         return layout.read_metadata(self._schema.fields[2]).get("espalier.r", "").endswith(" vector")
 
     @property
+    def has_lists_in_r(self) -> bool:
+        """Whether a list column stayed in R: here are its row numbers, R knows the rest while this table is alive."""
+        return _holds_cells(self._node)
+
+    @property
     def names(self) -> List[str]:
         """Column names, in order; they may repeat."""
         return [child.name for child in self._node.children]
@@ -86,6 +91,10 @@ class Table:
 
     def __repr__(self) -> str:
         return f"<Table from R: {self.num_rows} rows, {len(self._node.children)} columns>"
+
+
+def _holds_cells(node: export.Node) -> bool:
+    return node.metadata.endswith(b" cells") or any(_holds_cells(child) for child in node.children)
 
 
 def _node(schema: int, array: int, keep: Any) -> export.Node:

@@ -121,8 +121,10 @@ def _read(node: Node) -> Any:
 def _texts(node: Node) -> List[str]:
     wide = ctypes.c_int64 if node.format == "U" else ctypes.c_int32
     offsets = (wide * (node.length + 1)).from_address(node.buffers[1] + ctypes.sizeof(wide) * node.offset)
-    data = ctypes.string_at(node.buffers[2], offsets[node.length]) if node.length else b""
-    return [data[offsets[i] : offsets[i + 1]].decode("utf-8") for i in range(node.length)]
+    size = offsets[node.length] if node.length else 0
+    # (string_at() counts in 32 bits)
+    data = memoryview((ctypes.c_char * size).from_address(node.buffers[2]) if size else b"")
+    return [str(data[offsets[i] : offsets[i + 1]], "utf-8") for i in range(node.length)]
 
 
 def _dates(node: Node) -> List[Any]:
