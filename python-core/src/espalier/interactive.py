@@ -11,7 +11,8 @@ from espalier.errors import EspalierError
 from espalier.lifecycle.finish import finish, plain_error
 from espalier.lifecycle.status import read_status
 from espalier.listing import seconds_of
-from espalier.paths import FORMAT, META, STATUS, RunPaths, WorkspacePaths
+from espalier.paths import FORMAT, META, STATUS, QueuePaths, RunPaths, WorkspacePaths
+from espalier.progress import indivisible, report
 from espalier.queue.home import allocator, queue_paths
 from espalier.queue.tickets import open_lease, remove
 from espalier.snapshot.take import take_snapshot
@@ -39,6 +40,11 @@ def start_interactive(
         snapshot = take_snapshot(paths, snapshot_directory)
         spec["source_directory"] = snapshot.source_directory
         spec["snapshot"] = {"id": snapshot.id, "files": snapshot.files, "bytes": snapshot.bytes}
+    return _begin(paths, queue, spec, outputs)
+
+
+@indivisible()
+def _begin(paths: WorkspacePaths, queue: QueuePaths, spec: Dict[str, Any], outputs: Optional[str]) -> str:
     records = {STATUS: _running(spec, outputs), META: meta_record(spec.pop("display_name"), {})}
     new = RunPaths(build_folder(paths, spec, records))
     for folder in (new.events, new.payloads, new.outputs, new.logs):
@@ -83,7 +89,12 @@ def end_interactive(run: RunPaths, state: str, message: Optional[str]) -> None:
     if status["collect_from"] and os.path.isdir(status["collect_from"]):
         status["warnings"] = _copy_outputs(status["collect_from"], run)
     error = plain_error("job_failed", message or "Marked as failed.") if state == states.FAILED else None
-    finish(run, status, state, error, duration_seconds=_duration(run_id, status))
+    with indivisible():
+        finish(run, status, state, error, duration_seconds=_duration(run_id, status))
+        _give_back(run_id)
+
+
+def _give_back(run_id: str) -> None:
     queue = queue_paths()
     with allocator(queue):
         remove(queue.lease(run_id))
@@ -108,12 +119,15 @@ def _copy_outputs(source: str, run: RunPaths) -> List[str]:
         Warnings, one for each file that could not be kept.
     """
     warnings: List[str] = []
+    kept = 0
     for here, folders, names in os.walk(source):
         folders[:] = [name for name in folders if not os.path.exists(WorkspacePaths(os.path.join(here, name)).record)]
         target = os.path.normpath(os.path.join(run.outputs, os.path.relpath(here, source)))
         links = [name for name in folders if os.path.islink(os.path.join(here, name))]
         for name in [*names, *links]:
             path = os.path.join(here, name)
+            report("Keeping the outputs", kept)
+            kept += 1
             try:
                 os.makedirs(target, exist_ok=True)
                 if not os.path.islink(path) and not os.path.isfile(path):

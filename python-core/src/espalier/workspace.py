@@ -12,6 +12,7 @@ from espalier.errors import EspalierError
 from espalier.listing import rows_as_frame
 from espalier.paths import FORMAT, WorkspacePaths, is_run_id
 from espalier.places import find_config, home_of_workspaces, named_by, place, write_config
+from espalier.progress import report
 from espalier.queue.control import look_after
 from espalier.queue.home import max_concurrent_runs, queue_paths, set_max_concurrent_runs
 from espalier.queue.step import step
@@ -229,6 +230,9 @@ class Workspace:
     def delete(self) -> None:
         """Delete the workspace with all its runs.
 
+        Interrupted while files are removed, the workspace is gone, and what is left of it lies beside its place in a
+        folder `<name>.deleted-...`.
+
         Raises:
             EspalierError: `run_not_active` while runs are queued or running.
         """
@@ -239,6 +243,11 @@ class Workspace:
             )
         trash = self._paths.deleted()
         os.rename(self.path, trash)
+        runs = WorkspacePaths(trash).runs
+        shards = os.listdir(runs) if os.path.isdir(runs) else []
+        for done, shard in enumerate(shards):
+            report("Deleting runs", done, len(shards))
+            remove_tree(os.path.join(runs, shard))
         remove_tree(trash)
 
     def _rows(self) -> List[Dict[str, Any]]:

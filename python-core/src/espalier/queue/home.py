@@ -9,6 +9,7 @@ from typing import Iterator
 from espalier.adapters import posix
 from espalier.errors import EspalierError
 from espalier.paths import QueuePaths
+from espalier.progress import indivisible
 
 
 def state_folder() -> str:
@@ -53,8 +54,9 @@ def allocator(paths: QueuePaths) -> Iterator[None]:
     except OSError as error:
         raise _unusable(paths, error) from error
     try:
-        posix.lock(fd)
-        yield
+        with indivisible():  # whoever is called off while holding it would stop all others
+            posix.lock(fd)
+            yield
     finally:
         os.close(fd)
 

@@ -12,6 +12,7 @@ from typing import FrozenSet, List, NamedTuple, Optional, Tuple
 
 from espalier.errors import EspalierError
 from espalier.paths import RUNS, WORKSPACE
+from espalier.progress import report
 from espalier.snapshot.found import Entry, Excluded, Scan
 from espalier.snapshot.ignore import IgnoreRules
 from espalier.snapshot.names import ignore_line, is_utf8, link_problem, shown, special_kind
@@ -113,6 +114,7 @@ class _Walk:
         return frame
 
     def _take(self, fd: int, entry: "os.DirEntry[str]", frame: _Frame, in_workspace: bool) -> None:
+        report("Looking for files", len(self.files))
         path = frame.prefix + entry.name
         is_dir = entry.is_dir(follow_symlinks=False)
         decision = self.rules.decide_here(path, is_dir)

@@ -6,6 +6,7 @@ from typing import Any, List, Tuple
 
 from espalier.errors import EspalierError
 from espalier.paths import WorkspacePaths
+from espalier.progress import report
 from espalier.snapshot.defaults import DEFAULT_ORIGIN, OUTPUT_RULES, SECRET_RULES
 from espalier.snapshot.found import Entry, Scan
 from espalier.snapshot.ignore import IgnoreRules
@@ -96,8 +97,11 @@ def _store(paths: WorkspacePaths, source: str, found: Scan) -> Tuple[List[List[A
     entries: List[List[Any]] = []
     stored: List[Entry] = []
     opener = _Opener(source)
+    done, total = 0, sum(entry.size for entry in found.files)
     try:
         for entry in found.files:
+            report("Storing the snapshot", done, total)
+            done += entry.size
             if entry.kind == "link":
                 entries.append([entry.path, "l", entry.target, 0])
                 stored.append(entry)

@@ -13,6 +13,7 @@ from typing import NamedTuple, Optional
 
 from espalier.errors import EspalierError
 from espalier.paths import WorkspacePaths, temporary
+from espalier.progress import advance
 
 _ATTEMPTS = 3
 _WHOLE = 8 << 20  # a file up to this size is held in memory: one read, then at most one write
@@ -122,6 +123,8 @@ def _copy(fd: int, size: int, to: Optional[int]) -> str:
             raise _Changed
         if to is not None:
             _write_all(to, chunk)
+        # (it has been read once before it is copied)
+        advance(len(chunk) if to is None else 0)
     if done != size:
         raise _Changed
     return sha.hexdigest()

@@ -13,6 +13,7 @@ import time
 from typing import Any, Callable, Dict, Iterable, List, Optional
 
 from espalier.paths import CANCEL, EVENTS, META, SPEC, STATUS, WorkspacePaths, index_file, is_run_id
+from espalier.progress import report
 
 _VERSION = 2
 _IN_MEMORY = ":memory:"
@@ -112,7 +113,9 @@ class RunIndex:
                 self._refresh_shard(database, name)
                 database.execute("REPLACE INTO shards VALUES (?, ?, ?)", (name, mtime, now))
         # ended runs too: what somebody edited or damaged in place, no shard tells
-        for run_id, shard, signature in database.execute("SELECT id, shard, signature FROM runs").fetchall():
+        runs = database.execute("SELECT id, shard, signature FROM runs").fetchall()
+        for done, (run_id, shard, signature) in enumerate(runs):
+            report("Reading runs", done, len(runs))
             self._refresh_run(database, run_id, shard, signature)
 
     def _shards(self) -> Dict[str, int]:

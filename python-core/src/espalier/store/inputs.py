@@ -10,6 +10,8 @@ import os
 import stat
 from typing import BinaryIO, Iterator, List, Tuple
 
+from espalier.progress import check
+
 
 class LeadsOutside(Exception):
     """A link in an input folder leads to a folder outside: what lies there has no bounds."""
@@ -18,6 +20,7 @@ class LeadsOutside(Exception):
 def files_below(folder: str) -> Iterator[Tuple[str, str]]:
     """The plain files of a folder: path relative to it, and whole path."""
     for here, _, names in os.walk(folder):
+        check()
         for name in names:
             path = os.path.join(here, name)
             if os.path.isfile(path):
@@ -94,3 +97,4 @@ def _file_digest(path: str) -> bytes:
             if not data:
                 return sha.digest()
             sha.update(data)
+            check()

@@ -15,6 +15,7 @@ from espalier.config import ScriptRunConfig
 from espalier.errors import EspalierError
 from espalier.names import check_label, check_name
 from espalier.paths import ENV, FORMAT, META, STATUS, WorkspacePaths
+from espalier.progress import indivisible
 from espalier.queue.home import allocator, queue_paths
 from espalier.queue.step import step_locked
 from espalier.queue.tickets import add_ticket
@@ -70,6 +71,7 @@ def prepare(paths: WorkspacePaths, workspace_id: str, experiment: str, config: S
     return Prepared(spec, env, list(snapshot.excluded_notes) if snapshot else [], warnings)
 
 
+@indivisible()
 def enqueue(paths: WorkspacePaths, prepared: Prepared, tags: Mapping[str, str]) -> str:
     """Write the run durably, queue it, and move the queue on.
 

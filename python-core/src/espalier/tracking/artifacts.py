@@ -4,10 +4,11 @@ import errno
 import os
 import shutil
 import stat
-from typing import Iterator, List, Set, Tuple
+from typing import BinaryIO, Iterator, List, Set, Tuple
 
 from espalier.errors import EspalierError
 from espalier.paths import ARTIFACT_FOLDERS, KEPT_FOLDERS, OUTPUTS, SYSTEM_LOGS, RunPaths
+from espalier.progress import advance, report
 
 
 def file_names(run: RunPaths) -> List[str]:
@@ -123,12 +124,22 @@ def download(run: RunPaths, name: str, destination: str) -> str:
     with os.fdopen(fd, "rb") as source:
         try:
             with open(temporary, "xb") as sink:
-                shutil.copyfileobj(source, sink, 1024 * 1024)
+                _copy(source, sink)
             os.replace(temporary, target)
         finally:
             if os.path.exists(temporary):
                 os.unlink(temporary)
     return target
+
+
+def _copy(source: BinaryIO, sink: BinaryIO) -> None:
+    report("Copying the file", 0, os.fstat(source.fileno()).st_size)
+    while True:
+        chunk = source.read(1024 * 1024)
+        if not chunk:
+            return
+        sink.write(chunk)
+        advance(len(chunk))
 
 
 def upload(run: RunPaths, name: str, source: str) -> None:
