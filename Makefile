@@ -11,6 +11,8 @@ SHELL := /bin/bash
 BUILD := .build
 VENV := .venv
 PY := $(VENV)/bin/python
+# (in the virtual environment, so that set-up is done again where that was deleted)
+SET_UP := $(VENV)/set-up.ok
 # The package is installed into a library of its own, never into the user's.
 LIB := $(CURDIR)/$(BUILD)/library
 # Nothing of tests and demo is left in the user's home, and the private Python environment is made by uv.
@@ -23,20 +25,19 @@ R_ENV := R_LIBS="$(LIB):$$R_LIBS" R_USER_DATA_DIR="$(CURDIR)/$(BUILD)/data" R_US
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
-setup: $(BUILD)/setup.ok
+setup: $(SET_UP)
 
-$(BUILD)/setup.ok: tools/setup.sh python-core/pyproject.toml DESCRIPTION
-	@mkdir -p $(BUILD)
+$(SET_UP): tools/setup.sh python-core/pyproject.toml DESCRIPTION
 	@bash tools/setup.sh "$(VENV)"
 	@touch $@
 
 # What the installed package is made of: any change installs it anew.
 SOURCES := $(shell git ls-files DESCRIPTION NAMESPACE R man inst vignettes configure cleanup src tools/stage_core.R python-core/src python-core/pyproject.toml 2>/dev/null)
 
-$(BUILD)/install.ok: $(BUILD)/setup.ok $(SOURCES)
+$(BUILD)/install.ok: $(SET_UP) $(SOURCES)
 	@mkdir -p "$(LIB)"
 	@echo "Installing espalier into $(BUILD)/library"
-	@R CMD INSTALL --no-docs --no-test-load --library="$(LIB)" . > $(BUILD)/install.log 2>&1 || { cat $(BUILD)/install.log; exit 1; }
+	@R CMD INSTALL --preclean --no-docs --no-test-load --library="$(LIB)" . > $(BUILD)/install.log 2>&1 || { cat $(BUILD)/install.log; exit 1; }
 	@touch $@
 
 demo: $(BUILD)/install.ok
@@ -44,19 +45,20 @@ demo: $(BUILD)/install.ok
 
 test: test-python test-r
 
-test-python: $(BUILD)/setup.ok
+test-python: $(SET_UP)
 	cd python-core && ../$(PY) -m pytest
 
 test-r: $(BUILD)/install.ok
 	$(R_ENV) ESPALIER_TESTS_NEED_CORE=yes NOT_CRAN=true Rscript tools/test.R
 
-lint: $(BUILD)/setup.ok
+lint: $(SET_UP)
 	$(PY) -m ruff check --config python-core/pyproject.toml python-core inst/python bench
 	$(PY) -m mypy --config-file python-core/pyproject.toml
 	bash tools/lint.sh
 
 # Generated files must be what the generator makes of today's core.
-generated: $(BUILD)/setup.ok
+generated: $(SET_UP)
+	@mkdir -p $(BUILD)
 	@$(MAKE) --no-print-directory generate > $(BUILD)/generate.log 2>&1 || { cat $(BUILD)/generate.log; exit 1; }
 	git diff --exit-code -- tools/bindgen/api.json 'R/gen-*' inst/python/espalier_bridge man NAMESPACE
 
@@ -71,4 +73,4 @@ bench: $(BUILD)/install.ok
 	@$(R_ENV) bash bench/run.sh
 
 clean:
-	rm -rf $(BUILD) $(VENV) inst/python/espalier demo/out bench/out *.tar.gz *.Rcheck
+	rm -rf $(BUILD) $(VENV) inst/python/espalier src/*.o src/*.so demo/out bench/out *.tar.gz *.Rcheck

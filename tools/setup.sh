@@ -4,25 +4,55 @@
 set -euo pipefail
 venv=${1:?folder of the virtual environment}
 
+r_packages=(cli jsonlite R6 reticulate testthat knitr rmarkdown withr callr pkgload roxygen2 MASS rpart survival)
+# (r-base-dev brings the C compiler)
 packages=(r-base-dev r-recommended r-cran-cli r-cran-jsonlite r-cran-r6 r-cran-reticulate r-cran-testthat r-cran-knitr
   r-cran-rmarkdown r-cran-withr r-cran-callr r-cran-pkgload r-cran-roxygen2 pandoc git python3 python3-venv libpython3-dev)
 
-missing_tools() {
-  command -v Rscript >/dev/null || echo R
+# One line each, nothing when all is there.
+missing() {
+  if command -v Rscript >/dev/null; then
+    r_can_compile || echo "a C compiler and R's headers"
+    missing_r_packages
+  else
+    echo "R 4.0 or later, with its headers and a C compiler"
+    printf 'R package %s\n' "${r_packages[@]}"
+  fi
   command -v pandoc >/dev/null || echo pandoc
   command -v git >/dev/null || echo git
-  find_python >/dev/null || echo "Python 3.9 or later, with venv"
-  command -v Rscript >/dev/null || return 0
-  Rscript --vanilla -e 'need <- c("cli", "jsonlite", "R6", "reticulate", "testthat", "knitr", "rmarkdown", "withr", "callr",
-    "pkgload", "roxygen2", "MASS", "rpart", "survival")
-    cat(need[!need %in% rownames(installed.packages())], sep = "\n")'
+  find_python >/dev/null || echo "Python 3.9 or later, with venv and its shared library"
 }
 
-# A Python that can make virtual environments; 3.11 and older first, for older reticulates start no newer one.
+r_can_compile() {
+  local compiler headers
+  read -r compiler _ <<<"$(R CMD config CC 2>/dev/null)"
+  headers=$(Rscript --vanilla -e 'cat(R.home("include"))')
+  command -v "${compiler:-none}" >/dev/null && [ -e "$headers/Rinternals.h" ]
+}
+
+missing_r_packages() {
+  Rscript --vanilla -e '
+    for (name in commandArgs(TRUE)) {
+      least <- if (name == "reticulate") "1.28" else if (name == "testthat") "3.0.0" else "0"
+      found <- tryCatch(utils::packageVersion(name) >= least, error = function(e) FALSE)
+      if (!found) cat("R package ", name, if (least != "0") paste0(" (", least, " or later)"), "\n", sep = "")
+    }' "${r_packages[@]}"
+}
+
+# A Python that can make virtual environments and that R can load; 3.11 and older first, for older reticulates start
+# no newer one.
 find_python() {
   local candidate
   for candidate in python3.11 python3.10 python3.9 /usr/bin/python3 python3; do
-    if "$candidate" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 9))' 2>/dev/null; then
+    if "$candidate" 2>/dev/null <<'PYTHON'
+import ensurepip, os, sys, sysconfig, venv
+get = sysconfig.get_config_var
+names = [name for name in (get("INSTSONAME"), get("LDLIBRARY")) if name and not name.endswith(".a")]
+folders = [folder for folder in (get("LIBDIR"), get("LIBPL"), get("PYTHONFRAMEWORKPREFIX")) if folder]
+shared = any(os.path.exists(os.path.join(folder, name)) for folder in folders for name in names)
+sys.exit(sys.version_info < (3, 9) or not shared)
+PYTHON
+    then
       command -v "$candidate"
       return 0
     fi
@@ -30,31 +60,35 @@ find_python() {
   return 1
 }
 
-install_missing() {
-  local missing=$1 sudo=
-  echo "Missing: $(echo $missing)"
+install() {
+  local as_root=(env DEBIAN_FRONTEND=noninteractive) options=(-qq -o DPkg::Lock::Timeout=600)
   if [ "$(id -u)" != 0 ]; then
-    command -v sudo >/dev/null && sudo -n true 2>/dev/null && sudo=sudo || { tell "$missing"; exit 1; }
+    { command -v sudo && sudo -n true; } >/dev/null 2>&1 || return 1
+    as_root=(sudo -n "${as_root[@]}")
   fi
-  command -v apt-get >/dev/null || { tell "$missing"; exit 1; }
-  export DEBIAN_FRONTEND=noninteractive
-  $sudo apt-get -qq -o DPkg::Lock::Timeout=600 update
-  $sudo apt-get -qq -o DPkg::Lock::Timeout=600 install -y --no-install-recommends "${packages[@]}" >/dev/null
-  missing=$(missing_tools)
-  [ -z "$missing" ] || { tell "$missing"; exit 1; }
+  command -v apt-get >/dev/null || return 1
+  echo "Installing them with apt-get"
+  "${as_root[@]}" apt-get "${options[@]}" update || return 1
+  "${as_root[@]}" apt-get "${options[@]}" install -y --no-install-recommends "${packages[@]}" >/dev/null
 }
 
 tell() {
   cat >&2 <<TEXT
-Please install, by your system's means (for R packages: install.packages() in R):
-$(echo "$1" | sed 's/^/  - /')
-On Debian or Ubuntu that is
+Please install, by your system's means (R packages also by install.packages() in R):
+$(sed 's/^/  - /' <<<"$1")
+On Debian or Ubuntu that is, as root,
   apt-get install --no-install-recommends ${packages[*]}
+Then run the same command again.
 TEXT
 }
 
-missing=$(missing_tools)
-[ -z "$missing" ] || install_missing "$missing"
+lacking=$(missing)
+if [ -n "$lacking" ]; then
+  echo "Missing: ${lacking//$'\n'/, }"
+  install || { tell "$lacking"; exit 1; }
+  lacking=$(missing)
+  [ -z "$lacking" ] || { tell "$lacking"; exit 1; }
+fi
 
 python=$(find_python)
 if ! "$venv/bin/python" -c '' 2>/dev/null; then
