@@ -14,14 +14,27 @@
 #' @noRd
 core_call <- function(class, method, identity = NULL, args_json = "{}", decode = result_json) {
   callable <- bridge_callable()
+  core_answer(jsonlite::parse_json(callable(core_request(class, method, identity, args_json))), decode)
+}
+
+core_request <- function(class, method, identity, args_json) {
   who <- if (is.null(identity)) "null" else json_encode(as.list(identity))
-  request <- paste0(
-    "{\"class\":\"", class, "\",\"member\":\"", method, "\",\"identity\":", who, ",\"args\":", args_json, "}"
-  )
-  response <- jsonlite::parse_json(callable(request))
+  paste0("{\"class\":\"", class, "\",\"member\":\"", method, "\",\"identity\":", who, ",\"args\":", args_json, "}")
+}
+
+#' What the core answered: its warnings, then its error or its value
+#' @noRd
+core_answer <- function(response, decode) {
   for (said in response$warnings) warn_from_core(said)
   if (!is.null(response$error)) raise_core_error(response$error)
   decode(response$value)
+}
+
+#' The functions for calls that may take long: start, look, cancel; after making sure that this process may use them
+#' @noRd
+bridge_jobs <- function() {
+  bridge_callable()
+  .bridge$jobs
 }
 
 #' The cached callable, after making sure that this process may use it
@@ -66,6 +79,7 @@ bridge_connect <- function() {
   .bridge$state <- state
   .bridge$token <- state$token
   .bridge$pid <- Sys.getpid()
+  .bridge$jobs <- list(start = entry$jobs$start, look = entry$jobs$look, cancel = entry$jobs$cancel)
   .bridge$call <- entry$call
   .bridge$call
 }

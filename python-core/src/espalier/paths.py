@@ -79,9 +79,10 @@ class WorkspacePaths:
 
     def __init__(self, root: str) -> None:
         self.root = root
-        self.record = os.path.join(root, WORKSPACE)
-        self.experiments = os.path.join(root, EXPERIMENTS)
-        self.runs = os.path.join(root, RUNS)
+        top = os.path.join(root, "")  # (each call from R makes these anew)
+        self.record = top + WORKSPACE
+        self.experiments = top + EXPERIMENTS
+        self.runs = top + RUNS
         self.blobs = os.path.join(root, SNAPSHOTS, "blobs")
         self.trees = os.path.join(root, SNAPSHOTS, "trees")
 
@@ -114,19 +115,20 @@ class RunPaths:
 
     def __init__(self, root: str) -> None:
         self.root = root
-        self.spec = os.path.join(root, SPEC)
-        self.status = os.path.join(root, STATUS)
-        self.meta = os.path.join(root, META)
-        self.env = os.path.join(root, ENV)
-        self.events = os.path.join(root, EVENTS)
-        self.payloads = os.path.join(root, PAYLOADS)
+        top = os.path.join(root, "")  # (each call from R makes these anew)
+        self.spec = top + SPEC
+        self.status = top + STATUS
+        self.meta = top + META
+        self.env = top + ENV
+        self.events = top + EVENTS
+        self.payloads = top + PAYLOADS
         self.log = os.path.join(root, USER_LOGS, "std_log.txt")
         self.runner_log = os.path.join(root, SYSTEM_LOGS, "runner.log")
-        self.outputs = os.path.join(root, OUTPUTS)
-        self.logs = os.path.join(root, LOGS)
-        self.cancel = os.path.join(root, CANCEL)
-        self.work = os.path.join(root, "work")
-        self.job = os.path.join(root, ".job")
+        self.outputs = top + OUTPUTS
+        self.logs = top + LOGS
+        self.cancel = top + CANCEL
+        self.work = top + "work"
+        self.job = top + ".job"
         self.inputs = os.path.join(self.job, "inputs")
 
     @property
