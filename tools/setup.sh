@@ -16,7 +16,7 @@ missing() {
     missing_r_packages
   else
     echo "R 4.0 or later, with its headers and a C compiler"
-    printf 'R package %s\n' "${r_packages[@]}"
+    echo "the R packages ${r_packages[*]}"
   fi
   command -v pandoc >/dev/null || echo pandoc
   command -v git >/dev/null || echo git
@@ -32,11 +32,14 @@ r_can_compile() {
 
 missing_r_packages() {
   Rscript --vanilla -e '
-    for (name in commandArgs(TRUE)) {
-      least <- if (name == "reticulate") "1.28" else if (name == "testthat") "3.0.0" else "0"
-      found <- tryCatch(utils::packageVersion(name) >= least, error = function(e) FALSE)
-      if (!found) cat("R package ", name, if (least != "0") paste0(" (", least, " or later)"), "\n", sep = "")
-    }' "${r_packages[@]}"
+    least <- c(reticulate = "1.28", testthat = "3.0.0")
+    have <- function(name) {
+      tryCatch(utils::packageVersion(name) >= max(least[name], "0", na.rm = TRUE), error = function(e) FALSE)
+    }
+    lacking <- Filter(Negate(have), commandArgs(TRUE))
+    known <- lacking %in% names(least)
+    lacking[known] <- sprintf("%s (%s or later)", lacking[known], least[lacking[known]])
+    if (length(lacking)) cat("the R packages", lacking, "\n")' "${r_packages[@]}"
 }
 
 # A Python that can make virtual environments and that R can load; 3.11 and older first, for older reticulates start
@@ -67,7 +70,7 @@ install() {
     as_root=(sudo -n "${as_root[@]}")
   fi
   command -v apt-get >/dev/null || return 1
-  echo "Installing them with apt-get"
+  echo "Missing: ${lacking//$'\n'/, }; installing with apt-get"
   "${as_root[@]}" apt-get "${options[@]}" update || return 1
   "${as_root[@]}" apt-get "${options[@]}" install -y --no-install-recommends "${packages[@]}" >/dev/null
 }
@@ -84,7 +87,6 @@ TEXT
 
 lacking=$(missing)
 if [ -n "$lacking" ]; then
-  echo "Missing: ${lacking//$'\n'/, }"
   install || { tell "$lacking"; exit 1; }
   lacking=$(missing)
   [ -z "$lacking" ] || { tell "$lacking"; exit 1; }
