@@ -59,6 +59,13 @@ output_of <- function(run, name) file.path(run$run_dir, "outputs", name)
 # (The runner removes its own log, if empty, a moment after the run's end.)
 files_of <- function(run) setdiff(get_run_file_names(run), "system_logs/runner.log")
 
+# What the runner removes a moment after the run's end
+gone_soon <- function(path) {
+  until <- Sys.time() + 10
+  while (file.exists(path) && Sys.time() < until) Sys.sleep(0.02)
+  expect_false(file.exists(path))
+}
+
 cause_of <- function(run) get_run_details(run)$error
 
 # Everything below a folder, with sizes: equal before and after what must change nothing.

@@ -138,6 +138,7 @@ test_that("a job sees its variables and not those of the session", {
   expect_true(all(.libPaths() %in% r$libs))
   recorded <- get_run_details(run)$runDefinition$environment
   expect_identical(recorded$variables$API_TOKEN, "<hidden>")
+  gone_soon(file.path(run$run_dir, ".job"))
   everything <- unlist(lapply(list.files(run$run_dir, recursive = TRUE, full.names = TRUE, all.files = TRUE), function(file) {
     if (!grepl("rds$", file)) readLines(file, warn = FALSE)
   }))
