@@ -79,7 +79,7 @@ Experiment__submit_values <- function(self, config, tags = NULL, reuse = FALSE) 
   .args["config"] <- list(arg_mapping(arg_json)(config, "config"))
   if (!missing(tags)) .args["tags"] <- list(arg_optional(arg_mapping(arg_string))(tags, "tags"))
   if (!missing(reuse)) .args["reuse"] <- list(arg_flag(reuse, "reuse"))
-  core_call("Experiment", "submit_values", identity_of(self), args_json(.args), result_json)
+  core_call_long("Experiment", "submit_values", identity_of(self), args_json(.args), result_json)
 }
 
 # Start an interactive run: this session records into it until `complete()`.
@@ -88,7 +88,7 @@ Experiment__start_logging <- function(self, outputs = NULL, snapshot_directory =
   if (!missing(outputs)) .args["outputs"] <- list(arg_optional(arg_string)(outputs, "outputs"))
   if (!missing(snapshot_directory)) .args["snapshot_directory"] <- list(arg_optional(arg_string)(snapshot_directory, "snapshot_directory"))
   if (!missing(client)) .args["client"] <- list(arg_optional(arg_string)(client, "client"))
-  core_call("Experiment", "start_logging", identity_of(self), args_json(.args), result_object("Run"))
+  core_call_long("Experiment", "start_logging", identity_of(self), args_json(.args), result_object("Run"))
 }
 
 # Runs of this experiment, newest first.

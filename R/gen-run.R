@@ -213,7 +213,7 @@ Run__download_file <- function(self, name, output_file_path = NULL) {
   .args <- list()
   .args["name"] <- list(arg_string(name, "name"))
   if (!missing(output_file_path)) .args["output_file_path"] <- list(arg_optional(arg_string)(output_file_path, "output_file_path"))
-  core_call("Run", "download_file", identity_of(self), args_json(.args), result_string)
+  core_call_long("Run", "download_file", identity_of(self), args_json(.args), result_string)
 }
 
 # The run's tags.
@@ -244,14 +244,14 @@ Run__cancel <- function(self) {
 # End an interactive run as Completed.
 Run__complete <- function(self) {
   .args <- list()
-  core_call("Run", "complete", identity_of(self), args_json(.args), result_none)
+  core_call_long("Run", "complete", identity_of(self), args_json(.args), result_none)
 }
 
 # End an interactive run as Failed.
 Run__fail <- function(self, error_details = NULL) {
   .args <- list()
   if (!missing(error_details)) .args["error_details"] <- list(arg_optional(arg_string)(error_details, "error_details"))
-  core_call("Run", "fail", identity_of(self), args_json(.args), result_none)
+  core_call_long("Run", "fail", identity_of(self), args_json(.args), result_none)
 }
 
 # The state, and what was added to the log since an offset; for those who wait and watch.

@@ -175,5 +175,5 @@ Workspace__list_experiments <- function(self) {
 # Delete the workspace with all its runs.
 Workspace__delete <- function(self) {
   .args <- list()
-  core_call("Workspace", "delete", identity_of(self), args_json(.args), result_none)
+  core_call_long("Workspace", "delete", identity_of(self), args_json(.args), result_none)
 }

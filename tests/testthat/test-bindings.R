@@ -98,5 +98,5 @@ test_that("a stale exception is an error", {
   bindings <- withr::local_tempfile(fileext = ".json")
   writeLines('{"hide": ["Tree.gone"]}', bindings)
   said <- run_generator(withr::local_tempdir(), small_api('{"type": "int"}'), bindings)
-  expect_match(paste(said, collapse = " "), "bindings.json hides what is not there: Tree.gone", fixed = TRUE)
+  expect_match(paste(said, collapse = " "), "bindings.json: \"hide\" names what is not there: Tree.gone", fixed = TRUE)
 })

@@ -4,7 +4,7 @@ import json
 import os
 import sys
 import warnings
-from typing import Any, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from espalier_bridge import errors, values
 
@@ -20,38 +20,63 @@ def call(request: str) -> str:
         `{"value": …, "warnings": […]}`, or `{"error": {…}, "warnings": […]}`.
     """
     values.outgoing.clear()
-    before = sys.pycache_prefix
-    if before is None:
-        sys.pycache_prefix = settings["pycache_prefix"]
-    try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", UserWarning)
-            try:
-                response = {"value": _carry_out(json.loads(request))}
-            except Exception as error:
-                response = {"error": errors.record(error)}
-        said: List[Dict[str, str]] = [
-            {"category": item.category.__name__, "message": str(item.message)} for item in caught
-        ]
-        response["warnings"] = said
-        return _text(response)
-    finally:
-        sys.pycache_prefix = before
+    with Surroundings() as caught:
+        try:
+            function, given, returns = prepared(request)
+            response = {"value": values.result(function(**given), returns)}
+        except Exception as error:
+            response = {"error": errors.record(error)}
+    return answer(response, caught)
 
 
-def _carry_out(request: Dict[str, Any]) -> Any:
+class Surroundings:
+    """What a call changes of the session while it runs: warnings are recorded, bytecode goes where we may write."""
+
+    def __init__(self) -> None:
+        self._prefix: Optional[str] = None
+        self._recording = warnings.catch_warnings(record=True)
+
+    def __enter__(self) -> "List[warnings.WarningMessage]":
+        self._prefix = sys.pycache_prefix
+        if self._prefix is None:
+            sys.pycache_prefix = settings["pycache_prefix"]
+        caught = self._recording.__enter__()
+        warnings.simplefilter("always", UserWarning)
+        assert caught is not None  # (it is the very list that fills)
+        return caught
+
+    def __exit__(self, *error: object) -> None:
+        self._recording.__exit__()
+        sys.pycache_prefix = self._prefix
+
+
+def prepared(request: str) -> "Tuple[Callable[..., Any], Dict[str, Any], Dict[str, Any]]":
+    """What a request asks for: a function, its arguments by name, the declared type of its result.
+
+    Raises:
+        LookupError: it is not part of the described API.
+    """
+    asked = json.loads(request)
     if not api:
         _read_api()
-    member = api.get(request["class"], {}).get(request["member"])
+    name = asked["member"]
+    member = api.get(asked["class"], {}).get(name)
     if member is None:
-        raise LookupError(f"{request['class']}.{request['member']} is not part of the described API")
-    target = values.facade(request["class"])
+        raise LookupError(f"{asked['class']}.{name} is not part of the described API")
+    target = values.facade(asked["class"])
     if member["kind"] != "classmethod":
-        target = target._from_identity(request["identity"])
-    result = getattr(target, request["member"])
-    if member["kind"] != "property":
-        result = result(**_arguments(member["params"], request["args"] or {}, request["member"]))
-    return values.result(result, member["returns"])
+        target = target._from_identity(asked["identity"])
+    if member["kind"] == "property":
+        return lambda: getattr(target, name), {}, member["returns"]
+    return getattr(target, name), _arguments(member["params"], asked["args"] or {}, name), member["returns"]
+
+
+def answer(response: Dict[str, Any], caught: "List[warnings.WarningMessage]") -> str:
+    """A response with the warnings of its call, as JSON."""
+    response["warnings"] = [
+        {"category": item.category.__name__, "message": str(item.message)} for item in caught
+    ]
+    return _text(response)
 
 
 def _arguments(params: Dict[str, Any], given: Dict[str, Any], member: str) -> Dict[str, Any]:

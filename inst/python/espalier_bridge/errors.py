@@ -6,7 +6,7 @@ from typing import Any, Dict
 from espalier_bridge import values
 
 
-def record(error: Exception) -> Dict[str, Any]:
+def record(error: BaseException) -> Dict[str, Any]:
     """`code`, `message`, `hint`, `fields`, `class`, `traceback`. What is no EspalierError has the code `internal`."""
     from espalier.errors import EspalierError
 

@@ -1,0 +1,121 @@
+# Calls that may take long: the core works on a thread of its own (inst/python/espalier_bridge/jobs.py), and R looks at
+# it again and again. So an interrupt returns the prompt at once, whatever the core is at, and progress can be shown.
+
+#' Call one method of the core that may take long; the arguments are those of `core_call()`
+#' @noRd
+core_call_long <- function(class, method, identity = NULL, args_json = "{}", decode = result_json) {
+  jobs <- bridge_jobs()
+  display <- NULL
+  ended <- FALSE
+  # (left by an error or a jump, such as a calling handler's)
+  on.exit({
+    if (!is.null(display)) display$end()
+    if (!ended) jobs$cancel()
+  })
+  withCallingHandlers({
+    response <- jsonlite::parse_json(jobs$start(core_request(class, method, identity, args_json)))
+    while (isTRUE(response$running)) {
+      display <- display %||% long_display()
+      display$show(response$progress)
+      Sys.sleep(0) # (R looks for an interrupt that came between two looks, and after its windows)
+      response <- jsonlite::parse_json(jobs$look())
+    }
+    ended <- TRUE
+  }, interrupt = function(condition) {
+    ended <<- TRUE
+    if (!is.null(display)) display$end()
+    tell_late_result(jobs$cancel(), decode)
+  })
+  core_answer(response, decode)
+}
+
+#' An interrupt that came too late: what was done all the same is told, by the verb if it has a handler
+#'
+#' @param answer What calling off gave: the response of a call that was carried out, or `NULL`.
+#' @noRd
+tell_late_result <- function(answer, decode) {
+  if (is.null(answer)) return(invisible())
+  late <- structure(
+    class = c("espalier_late_result", "condition"),
+    list(message = "done already", call = NULL, value = decode(jsonlite::parse_json(answer)$value))
+  )
+  withRestarts({
+    signalCondition(late)
+    say(c(i = "It had been done already when it was interrupted."))
+  }, espalier_told = function() NULL)
+  invisible()
+}
+
+#' What a verb says if it is interrupted after it has done its work
+#'
+#' @param code The call of the core.
+#' @param tell Takes the call's value.
+#' @noRd
+when_too_late <- function(code, tell) {
+  withCallingHandlers(code, espalier_late_result = function(late) {
+    tell(late$value)
+    invokeRestart("espalier_told")
+  })
+}
+
+# ---- how progress is shown -------------------------------------------------------------------------
+
+# Nothing is shown of what takes less (seconds), and lines where there is no terminal come no faster.
+.patience <- c(bar = 0.5, first_line = 2, line = 10)
+
+long_display <- function() {
+  if (interactive() && cli::is_dynamic_tty(stderr())) long_bar() else long_lines()
+}
+
+long_lines <- function(clock = function() proc.time()[["elapsed"]]) {
+  due <- clock() + .patience[["first_line"]]
+  list(
+    show = function(progress) {
+      if (is.null(progress) || clock() < due) return(invisible())
+      due <<- clock() + .patience[["line"]]
+      say("{progress_text(progress)}")
+    },
+    end = function() NULL
+  )
+}
+
+progress_text <- function(progress) {
+  done <- progress[[2L]]
+  total <- progress[[3L]]
+  if (is.null(total)) return(sprintf("%s: %s", progress[[1L]], format(done, big.mark = ",", scientific = FALSE)))
+  sprintf("%s: %d%%", progress[[1L]], as.integer(100 * share_of(done, total)))
+}
+
+share_of <- function(done, total) if (total > 0) min(done / total, 1) else 1
+
+#' A progress bar of cli's for each stage, once it is worth it
+#' @noRd
+long_bar <- function(clock = function() proc.time()[["elapsed"]]) {
+  since <- clock()
+  home <- environment()
+  bar <- stage <- NULL
+  end <- function() {
+    if (!is.null(bar)) cli::cli_progress_done(id = bar, .envir = home)
+    bar <<- stage <<- NULL
+  }
+  begin <- function(progress) {
+    end()
+    stage <<- progress[[1L]]
+    # (the delay is ours, and cli counts from the bar's beginning)
+    old <- options(cli.progress_show_after = 0)
+    on.exit(options(old))
+    format <- if (is.null(progress[[3L]])) "{cli::pb_spin} {cli::pb_name}{cli::pb_current}" else
+      "{cli::pb_name}{cli::pb_bar} {cli::pb_percent} {cli::pb_eta_str}"
+    bar <<- cli::cli_progress_bar(
+      paste0(stage, ": "), total = progress[[3L]] %||% NA, format = format, clear = TRUE, .auto_close = FALSE, .envir = home
+    )
+  }
+  list(
+    show = function(progress) {
+      if (is.null(progress) || clock() - since < .patience[["bar"]]) return(invisible())
+      if (!identical(stage, progress[[1L]])) begin(progress)
+      cli::cli_progress_update(set = progress[[2L]], id = bar, force = TRUE, .envir = home)
+    },
+    end = end
+  )
+}

@@ -1,0 +1,119 @@
+"""Long calls: the core works on a thread of its own while R looks at it again and again, and can call it off.
+
+R's thread does all that concerns R: it reads the arguments, turns the result into a response, and holds what a call
+changes of the session. So the worker runs the core's code alone. It never calls R.
+"""
+
+import contextlib
+import json
+import threading
+import warnings
+from typing import Any, Callable, Dict, List, Optional
+
+from espalier_bridge import calls, errors, values
+
+# How long a look waits for the end, and how long calling off waits for the worker to reach a point where it can stop.
+LOOK_SECONDS = 0.05
+PATIENCE_SECONDS = 0.2
+
+_jobs: "List[_Job]" = []
+
+
+class _Job:
+    """One call, its thread, and how it ended."""
+
+    def __init__(self) -> None:
+        from espalier.progress import Listener
+
+        self.listener = Listener()
+        self.ended = threading.Event()
+        self._surroundings = calls.Surroundings()
+        self._caught: List[warnings.WarningMessage] = []
+        self._outcome: Dict[str, Any] = {}
+        self._returns: Dict[str, Any] = {}
+
+    def begin(self, request: str) -> None:
+        self._caught = self._surroundings.__enter__()
+        try:
+            function, given, self._returns = calls.prepared(request)
+        except Exception as error:
+            self._outcome = {"error": error}
+            self.ended.set()
+            return
+        # (a daemon: the end of R does not wait for it)
+        threading.Thread(target=self._work, args=(function, given), name="espalier", daemon=True).start()
+
+    def _work(self, function: Callable[..., Any], given: Dict[str, Any]) -> None:
+        from espalier.progress import listening
+
+        try:
+            with listening(self.listener):
+                self._outcome = {"value": function(**given)}
+        except BaseException as error:  # whatever it is: whoever looks must see the end
+            self._outcome = {"error": error}
+        finally:
+            self.ended.set()
+
+    def response(self) -> str:
+        """The answer to R, after the end."""
+        error = self._outcome.get("error")
+        if error is None:
+            try:
+                return calls.answer({"value": values.result(self._outcome["value"], self._returns)}, self._caught)
+            except Exception as failure:
+                error = failure
+        return calls.answer({"error": errors.record(error)}, self._caught)
+
+    def succeeded(self) -> bool:
+        """Whether it ended with a value."""
+        return self.ended.is_set() and "value" in self._outcome
+
+    def leave(self) -> None:
+        """Give the session back what the call changed of it."""
+        _jobs.remove(self)
+        with contextlib.suppress(RuntimeError):  # it was interrupted before it changed anything
+            self._surroundings.__exit__()
+
+
+def start(request: str) -> str:
+    """Begin a call, and look at it once. For R it differs from `calls.call` in nothing else."""
+    values.outgoing.clear()
+    job = _Job()
+    _jobs.append(job)  # before anything is changed: an interrupt may come at any moment
+    job.begin(request)
+    return look()
+
+
+def look() -> str:
+    """Wait a moment for the end of the call.
+
+    Returns:
+        The response; before the end `{"running": true, "progress": [stage, done, total]}`.
+    """
+    job = _jobs[-1]
+    if not job.ended.wait(LOOK_SECONDS):
+        return json.dumps({"running": True, "progress": job.listener.seen})
+    response = job.response()
+    job.leave()
+    return response
+
+
+def cancel() -> Optional[str]:
+    """Call the call off, and wait until it has stopped, but only for a moment.
+
+    What it must not leave half-made, it carries out, and that is waited for; interrupted again, nothing is.
+
+    Returns:
+        The response of a call that was carried out after all; None where it has stopped, or will.
+    """
+    if not _jobs:
+        return None
+    job = _jobs[-1]
+    job.listener.cancelled = True
+    try:
+        job.ended.wait(PATIENCE_SECONDS)
+        while job.listener.indivisible and not job.ended.is_set():
+            job.ended.wait(LOOK_SECONDS)
+        return job.response() if job.succeeded() else None
+    finally:
+        job.leave()
