@@ -3,7 +3,10 @@
 
 #include "road.h"
 
-void refuse_column(const char *column, const char *why) { Rf_error("column \"%s\": %s", column, why); }
+void refuse_column(const char *column, const char *why) {
+  if (!*column) Rf_error("%s", why);
+  Rf_error("column \"%s\": %s", column, why);
+}
 
 /* ---- missing values ---- */
 

@@ -49,9 +49,10 @@ static int32_t number_at(const char *at) {
   return value;
 }
 
-/* The value of our key, or NULL; lengths are not to be trusted, the format has no end mark. */
-static const char *own_value(const char *metadata, int32_t *bytes) {
-  static const char key[] = "espalier.r";
+/* The value of a key, or NULL; lengths are not to be trusted, the format has no end mark. */
+const char *metadata_value(const struct ArrowSchema *s, const char *wanted, int32_t *bytes) {
+  const char *metadata = s->metadata;
+  if (!metadata) return NULL;
   int32_t pairs = number_at(metadata);
   const char *at = metadata + 4;
   for (int32_t i = 0; i < pairs; i++) {
@@ -60,7 +61,7 @@ static const char *own_value(const char *metadata, int32_t *bytes) {
     const char *value = at + 4 + key_bytes;
     *bytes = number_at(value);
     if (*bytes < 0) return NULL;
-    if (key_bytes == (int32_t)sizeof key - 1 && !memcmp(at + 4, key, key_bytes)) return value + 4;
+    if (key_bytes == (int32_t)strlen(wanted) && !memcmp(at + 4, wanted, key_bytes)) return value + 4;
     at = value + 4 + *bytes;
   }
   return NULL;
@@ -69,7 +70,7 @@ static const char *own_value(const char *metadata, int32_t *bytes) {
 struct note note_read(const struct ArrowSchema *s) {
   struct note note = {"", 0};
   int32_t bytes = 0;
-  const char *value = s->metadata ? own_value(s->metadata, &bytes) : NULL;
+  const char *value = metadata_value(s, "espalier.r", &bytes);
   if (!value || bytes < 35 || bytes > 159 || memcmp(value, note_token(), 32) || value[32] != ' ') return note;
   char text[160];
   memcpy(text, value + 33, bytes - 33);

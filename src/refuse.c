@@ -157,6 +157,17 @@ static const char *unknown_format(const struct ArrowSchema *s) {
   return text;
 }
 
+/* What a type of somebody's own means is not in its storage: a pandas.period would come as a number. */
+static const char *unknown_extension(const struct ArrowSchema *s) {
+  static char text[200];
+  int32_t bytes = 0;
+  const char *name = metadata_value(s, "ARROW:extension:name", &bytes);
+  if (!name || (bytes == 10 && !memcmp(name, "arrow.json", 10))) return NULL;
+  snprintf(text, sizeof text, "of the extension type \"%.*s\"; cast it to its storage type or to text",
+           bytes < 60 ? (int)bytes : 60, name);
+  return text;
+}
+
 static int64_t children_wanted(const char *format) {
   if (!strcmp(format, "+s")) return -1;
   return *format == '+' ? 1 : 0;
@@ -168,6 +179,7 @@ static void look_at_schema(const struct ArrowSchema *s, const char *path, struct
     return;
   }
   const char *bad = unknown_format(s);
+  if (!bad) bad = unknown_extension(s);
   int64_t wanted = s->dictionary ? 0 : children_wanted(s->format);
   if (!bad && (wanted < 0 ? s->n_children < 0 : s->n_children != wanted)) bad = "damaged: wrong number of children";
   if (!bad && s->n_children > 0 && !s->children) bad = "damaged: children are missing";

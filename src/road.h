@@ -69,6 +69,7 @@ struct note {
   int64_t record;
 };
 const char *note_token(void);
+const char *metadata_value(const struct ArrowSchema *s, const char *wanted, int32_t *bytes);
 struct note note_read(const struct ArrowSchema *s);
 int note_is(const struct note *note, const char *kind);
 

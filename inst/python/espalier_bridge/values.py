@@ -97,7 +97,7 @@ def frame(value: Any) -> Dict[str, Any]:
 
     try:
         parcel = accept.parcel(value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, NotImplementedError) as error:  # (the last is pyarrow's, for what Arrow has not)
         from espalier.errors import EspalierError
 
         raise EspalierError(
@@ -125,7 +125,7 @@ def data_argument(value: Any) -> Any:
 
 def data_result(value: Any) -> Any:
     """Any data for R: the inverse of `data_argument()`. A list of plain values of one kind is a vector."""
-    from espalier_bridge.arrow import accept, build
+    from espalier_bridge.arrow import accept, arrays, build
 
     if value is None:
         return None
@@ -133,6 +133,7 @@ def data_result(value: Any) -> Any:
         return {"names": [str(key) for key in value], "list": [data_result(item) for item in value.values()]}
     if not isinstance(value, (list, tuple)):
         return frame(value if accept.is_data(value) else [value])
+    value = arrays.plain_items(value)
     nested = any(isinstance(item, (list, tuple, dict)) or accept.is_data(item) for item in value)
     if not value or nested or not build.have_one_kind(value):
         return {"list": [data_result(item) for item in value]}

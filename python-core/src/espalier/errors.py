@@ -50,6 +50,7 @@ CODES: Dict[str, str] = {
     "artifact_missing": "the run has no such file",
     "artifact_unsafe": "the file is a link that leaves the run's folder",
     "file_exists": "the file to be written exists already",
+    "unsupported_data": "a data frame or vector holds what cannot cross between R and Python",
     "not_supported": "not in this version, or not on this system",
     "internal": "a defect in espalier; please report it",
 }

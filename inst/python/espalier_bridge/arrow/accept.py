@@ -1,10 +1,10 @@
 """Whatever Python has that is a table or an array, made ready for R."""
 
 import sys
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
-from espalier_bridge.arrow import build, export, layout, stream
-from espalier_bridge.arrow.table import Table, _node
+from espalier_bridge.arrow import arrays, build, export, layout, stream
+from espalier_bridge.arrow.table import Table, _node, typed_node
 
 
 class Parcel(NamedTuple):
@@ -26,7 +26,7 @@ class Parcel(NamedTuple):
 def is_data(value: Any) -> bool:
     """Whether `parcel()` takes it as one table or array."""
     return isinstance(value, Table) or hasattr(value, "__arrow_c_stream__") or hasattr(value, "__arrow_c_array__") or (
-        _is_frame(value) or _is_numpy(value) or _is_pandas(value)
+        _is_frame(value) or arrays.is_numpy(value) or arrays.is_pandas(value)
     )
 
 
@@ -47,10 +47,13 @@ def parcel(value: Any) -> Parcel:
         return Parcel(schema, [array], "vector" if value.is_vector else "frame")
     if _is_frame(value):
         return _ready(_from_frame(value))
-    if _is_numpy(value):
-        return _from_numpy(value)
-    if _is_pandas(value) and "pyarrow" not in sys.modules:
-        return _from_pandas(value)
+    if arrays.is_numpy(value):
+        return _vector(*arrays.from_numpy(value))
+    _refuse_objects(value)
+    if arrays.is_series(value) and "pyarrow" not in sys.modules:
+        return _vector(arrays.pandas_column(value))
+    if arrays.is_pandas(value) and "pyarrow" not in sys.modules:
+        return _ready(arrays.from_pandas(value))
     if hasattr(value, "__arrow_c_stream__"):
         return _checked(*stream.read(value.__arrow_c_stream__()))
     if hasattr(value, "__arrow_c_array__"):
@@ -64,6 +67,21 @@ def parcel(value: Any) -> Parcel:
     if isinstance(value, (list, tuple)):
         return _vector(build.from_values(value))
     raise TypeError(f"a {type(value).__module__}.{type(value).__name__} cannot go to R as a table")
+
+
+def _refuse_objects(value: Any) -> None:
+    """polars hands out addresses for a column of Python objects.
+
+    Raises:
+        TypeError: the frame or series has such columns.
+    """
+    polars = sys.modules.get("polars")
+    if polars is None or not isinstance(value, (polars.DataFrame, polars.Series)):
+        return
+    columns = [value] if isinstance(value, polars.Series) else value.get_columns()
+    bad = [repr(column.name) for column in columns if column.dtype == polars.Object]
+    if bad:
+        raise TypeError(f"column {', '.join(bad)} holds Python objects")
 
 
 def _ready(node: export.Node) -> Parcel:
@@ -81,7 +99,7 @@ def _checked(schema: layout.Moved, batches: List[layout.Moved]) -> Parcel:
         return Parcel(schema, batches)
     nodes = [_node(schema.address, batch.address, (schema, batch)) for batch in batches]
     if not nodes:
-        return _vector(export.Node("n", 0, []))
+        return Parcel(export.export_schema(build.table([("", typed_node(schema.address))])), [], "vector")
     roots = [build.table([("", node)]) for node in nodes]
     return Parcel(export.export_schema(roots[0]), [export.export_array(root) for root in roots], "vector")
 
@@ -90,10 +108,10 @@ def _column(value: Any, name: Any) -> export.Node:
     """One value of a dict of columns."""
     if isinstance(value, (list, tuple)):
         return build.from_values(value, f"column {name!r}")
-    if _is_numpy(value):
+    if arrays.is_numpy(value):
         if value.ndim != 1:
             raise TypeError(f"column {name!r} is an array of {value.ndim} dimensions")
-        return _numpy_column(value, f"column {name!r}")
+        return arrays.numpy_column(value, f"column {name!r}")
     if is_data(value):
         ready = parcel(value)
         if ready.shape != "vector" or len(ready.batches) != 1:
@@ -120,103 +138,3 @@ _KINDS: Dict[str, Callable[[Sequence[Any]], export.Node]] = {
 def _from_frame(frame: Any) -> export.Node:
     columns = [(name, _KINDS[frame.kinds[name]](values)) for name, values in frame.columns.items()]
     return build.table(columns)
-
-
-# ---- NumPy and pandas -----------------------------------------------------------------------------------
-
-
-def _is_numpy(value: Any) -> bool:
-    numpy = sys.modules.get("numpy")
-    return numpy is not None and isinstance(value, numpy.ndarray)
-
-
-def _is_pandas(value: Any) -> bool:
-    pandas = sys.modules.get("pandas")
-    return pandas is not None and isinstance(value, (pandas.DataFrame, pandas.Series))
-
-
-_FORMATS = {"i1": "c", "u1": "C", "i2": "s", "u2": "S", "i4": "i", "u4": "I", "i8": "l", "u8": "L", "f4": "f", "f8": "g"}
-
-
-def _from_numpy(value: Any) -> Parcel:
-    if value.ndim == 0:
-        return _vector(build.from_values([value.item()]))
-    flat = value.ravel(order="F")
-    return _vector(_numpy_column(flat, "the array"), None if value.ndim == 1 else list(value.shape))
-
-
-def _numpy_column(values: Any, what: str) -> export.Node:
-    import numpy
-
-    missing = numpy.ma.getmaskarray(values).tobytes() if numpy.ma.is_masked(values) else None
-    present = bytes(not flag for flag in missing) if missing is not None else None
-    data = numpy.ascontiguousarray(numpy.ma.getdata(values))
-    if not data.dtype.isnative:
-        data = data.astype(data.dtype.newbyteorder("="))
-    kind = data.dtype.kind
-    if kind == "b":
-        return build.column("b", len(data), [build.pack(data.tobytes())], present)
-    if kind in "Mm":
-        return _numpy_times(data, what)
-    if data.dtype.str[1:] in _FORMATS:
-        node = build.column(_FORMATS[data.dtype.str[1:]], len(data), [b""], present)
-        node.buffers, node.keep = [node.buffers[0], data.ctypes.data], [node.keep, data]
-        return node
-    if kind in "OUScV" or kind == "f":
-        return build.from_values(data.tolist(), what)
-    raise TypeError(f"{what} is of NumPy's type {data.dtype}, which R has no column for")
-
-
-_DAY = "D"
-
-
-def _numpy_times(data: Any, what: str) -> export.Node:
-    """datetime64 and timedelta64; NaT is missing."""
-    import numpy
-
-    unit = numpy.datetime_data(data.dtype)[0]
-    present = (~numpy.isnat(data)).astype("u1").tobytes()
-    if data.dtype.kind == "M" and unit == _DAY:
-        days = numpy.where(numpy.isnat(data), 0, data.view("i8")).astype("i4")
-        return build.column("tdD", len(data), [days.tobytes()], present)
-    units = {"s": "s", "ms": "m", "us": "u", "ns": "n"}
-    if unit not in units:
-        raise TypeError(f"{what} is of NumPy's type {data.dtype}; convert it to [s], [ms], [us] or [ns]")
-    format_ = f"ts{units[unit]}:" if data.dtype.kind == "M" else f"tD{units[unit]}"
-    return build.column(format_, len(data), [data.view("i8").tobytes()], present)
-
-
-def _from_pandas(value: Any) -> Parcel:
-    """Without pyarrow: NumPy's arrays column by column, categories as factors."""
-    import pandas
-
-    if isinstance(value, pandas.Series):
-        return _vector(_pandas_column(value))
-    columns: List[Tuple[str, export.Node]] = [
-        (str(name), _pandas_column(value.iloc[:, at])) for at, name in enumerate(value.columns)
-    ]
-    return _ready(build.table(columns, len(value)))
-
-
-def _pandas_column(series: Any) -> export.Node:
-    import pandas
-
-    what = f"column {series.name!r}"
-    if isinstance(series.dtype, pandas.CategoricalDtype):
-        codes = series.cat.codes.to_numpy().astype("i4")
-        present = (codes >= 0).astype("u1").tobytes()
-        node = build.column("i", len(series), [codes.clip(0).astype("i4").tobytes()], present)
-        node.dictionary = build.from_values([str(one) for one in series.cat.categories])
-        node.flags |= layout.ORDERED if series.cat.ordered else 0
-        return node
-    zone = getattr(series.dtype, "tz", None)
-    if zone is not None:
-        node = _numpy_column(series.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy(), what)
-        node.format += str(zone)
-        return node
-    if pandas.api.types.is_extension_array_dtype(series.dtype):
-        values = series.astype(object).where(series.notna(), None).tolist()
-        return build.from_values(values, what)
-    if series.dtype == object:
-        return build.from_values(series.where(series.notna(), None).tolist(), what)
-    return _numpy_column(series.to_numpy(), what)

@@ -109,6 +109,22 @@ def logicals(values: Sequence[Any]) -> Node:
     return column("b", len(values), [pack(bytes(full))], present)
 
 
+def texts(values: Sequence[Any]) -> Node:
+    """Text as it is.
+
+    Raises:
+        ValueError: it has zero bytes or lone surrogates, which R's strings cannot hold.
+    """
+    joined = "".join(value for value in values if value is not None)
+    if "\0" in joined:
+        raise ValueError("text with a zero byte, which R's strings cannot have")
+    try:
+        joined.encode("utf-8")
+    except UnicodeEncodeError:
+        raise ValueError("text that is no UTF-8 (lone surrogates)") from None
+    return strings(values)
+
+
 def strings(values: Sequence[Any]) -> Node:
     """Text. What R's strings cannot hold (zero bytes, lone surrogates) becomes U+FFFD: names of files have them."""
     full, present = _filled(values, "")
@@ -166,8 +182,12 @@ def times(values: Sequence[Any]) -> Node:
 
 def _zone(values: Sequence[Any]) -> str:
     zones = {str(value.tzinfo) for value in values if value is not None}
-    single = zones.pop() if len(zones) == 1 else "UTC"
-    return single if "/" in single else "UTC"  # (offsets such as UTC+02:00 are no zones that R knows)
+    return zone_name(zones.pop()) if len(zones) == 1 else "UTC"
+
+
+def zone_name(zone: str) -> str:
+    """A zone that R knows: those with a place. Offsets such as UTC+02:00 it does not, so these instants are in UTC."""
+    return zone if "/" in zone else "UTC"
 
 
 def durations(values: Sequence[Any]) -> Node:
@@ -180,7 +200,7 @@ def durations(values: Sequence[Any]) -> Node:
 # ---- any Python values ------------------------------------------------------------------------------------
 
 _BY_TYPE: Dict[Any, Callable[[Sequence[Any]], Node]] = {
-    bool: logicals, int: integers, float: doubles, str: strings, bytes: blobs, complex: complexes,
+    bool: logicals, int: integers, float: doubles, str: texts, bytes: blobs, complex: complexes,
     datetime.datetime: times, datetime.date: dates, datetime.timedelta: durations,
 }
 # What may stand in one column together: the types, and what they become.
@@ -206,13 +226,17 @@ def from_values(values: Sequence[Any], what: str = "the list") -> Node:
 
     Raises:
         TypeError: they are of several kinds, or of one that R has no column for.
+        ValueError: one of them does not fit.
     """
     kinds = {type(value) for value in values} - {type(None)}
     if not kinds:
         return Node("n", len(values), [], nulls=len(values))
     make = _maker(kinds)
     if make is not None:
-        return make(values)
+        try:
+            return make(values)
+        except ValueError as error:
+            raise ValueError(f"{what} has {error}") from error
     if kinds <= {list, tuple}:
         return _lists(values, what)
     shown = ", ".join(sorted(kind.__name__ for kind in kinds))

@@ -23,7 +23,7 @@ class Node:
         buffers: Addresses, 0 for none; the validity bitmap first.
         keep: What owns the memory behind the addresses.
         name: The column's.
-        nulls: How many values are missing; −1 for unknown.
+        nulls: How many values are missing; -1 for unknown.
         offset: Elements to skip in the buffers.
         flags: Arrow's flags.
         children: Columns of a struct, items of a list.
@@ -101,7 +101,7 @@ def _release(kind: _Kind, address: int) -> None:
 
 def _below(kind: _Kind, fields: Any) -> List[int]:
     found = layout.numbers(fields[kind.children], fields[_N_CHILDREN])
-    return found + [fields[kind.dictionary]] if fields[kind.dictionary] else found
+    return [*found, fields[kind.dictionary]] if fields[kind.dictionary] else found
 
 
 @layout.Release

@@ -109,6 +109,16 @@ def _node(schema: int, array: int, keep: Any) -> export.Node:
     )
 
 
+def typed_node(schema: int) -> export.Node:
+    """A node of a schema's type without rows."""
+    types = layout.numbers(schema, layout.SCHEMA_FIELDS)
+    return export.Node(
+        format=layout.text_at(types[0]), name=layout.text_at(types[1]), metadata=_metadata(types[2]), flags=types[3],
+        length=0, buffers=[], children=[typed_node(child) for child in layout.numbers(types[5], types[4])],
+        dictionary=typed_node(types[6]) if types[6] else None,
+    )
+
+
 def _children(types: List[int], data: List[int], keep: Any) -> Iterator[export.Node]:
     pairs = zip(layout.numbers(types[5], types[4]), layout.numbers(data[6], data[4]))
     return (_node(schema, array, keep) for schema, array in pairs)
