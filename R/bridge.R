@@ -18,7 +18,7 @@ core_call <- function(class, method, identity = NULL, args_json = "{}", decode =
 }
 
 core_request <- function(class, method, identity, args_json) {
-  who <- if (is.null(identity)) "null" else json_encode(as.list(identity))
+  who <- if (is.null(identity)) "null" else json_object(json_value(identity))
   paste0("{\"class\":\"", class, "\",\"member\":\"", method, "\",\"identity\":", who, ",\"args\":", args_json, "}")
 }
 
