@@ -14,11 +14,23 @@
 #' @noRd
 core_call <- function(class, method, identity = NULL, args_json = "{}", decode = result_json) {
   callable <- bridge_callable()
-  core_answer(jsonlite::parse_json(callable(core_request(class, method, identity, args_json))), decode)
+  response <- undisturbed(callable(core_request(class, method, identity, args_json)))
+  core_answer(jsonlite::parse_json(response), decode)
+}
+
+#' A call of Python that no interrupt leaves by a jump; one that comes meanwhile is seen right after it
+#'
+#' In reticulate up to 1.28 an interrupt calls R from within Python, and if R leaves from there, Python's stack is lost:
+#' the next call crashes R. So calls are short, and what may take long goes by `core_call_long()`.
+#' @noRd
+undisturbed <- function(code) {
+  value <- suspendInterrupts(code)
+  Sys.sleep(0) # (here R looks for interrupts)
+  value
 }
 
 core_request <- function(class, method, identity, args_json) {
-  who <- if (is.null(identity)) "null" else json_object(json_value(identity))
+  who <- if (is.null(identity)) "null" else json_object(structure(json_value(identity), names = names(identity)))
   paste0("{\"class\":\"", class, "\",\"member\":\"", method, "\",\"identity\":", who, ",\"args\":", args_json, "}")
 }
 
@@ -30,7 +42,7 @@ core_answer <- function(response, decode) {
   decode(response$value)
 }
 
-#' The functions for calls that may take long: start, look, cancel; after making sure that this process may use them
+#' The functions for calls that may take long: start, look, cancel, abandon; after making sure that this process may use them
 #' @noRd
 bridge_jobs <- function() {
   bridge_callable()
@@ -79,7 +91,9 @@ bridge_connect <- function() {
   .bridge$state <- state
   .bridge$token <- state$token
   .bridge$pid <- Sys.getpid()
-  .bridge$jobs <- list(start = entry$jobs$start, look = entry$jobs$look, cancel = entry$jobs$cancel)
+  .bridge$jobs <- list(
+    start = entry$jobs$start, look = entry$jobs$look, cancel = entry$jobs$cancel, abandon = entry$jobs$abandon
+  )
   .bridge$call <- entry$call
   .bridge$call
 }
