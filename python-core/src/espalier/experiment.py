@@ -1,5 +1,6 @@
 """Experiments: named groups of runs; submitting happens here."""
 
+import contextlib
 import logging
 import os
 import time
@@ -14,6 +15,7 @@ from espalier.names import check_name
 from espalier.paths import FORMAT, WorkspacePaths
 from espalier.records import create_file, dump_record, now_iso
 from espalier.run import Run
+from espalier.snapshot.hold import holding_objects
 from espalier.submission.submit import Prepared, base_spec, checked_tags, enqueue, prepare
 from espalier.types import Frame
 from espalier.workspace import Workspace
@@ -104,12 +106,14 @@ class Experiment:
     def _submit(self, config: ScriptRunConfig, tags: Mapping[str, str], reuse: bool) -> Dict[str, Any]:
         tags = checked_tags(tags)
         paths = self._workspace._checked()._paths
-        prepared = prepare(paths, self._workspace.id, self._name, config)
-        found = self._reusable(prepared) if reuse else None
-        if found is None:
-            self._record(paths)
-        told = {"reused": found is not None, "notes": prepared.notes, "warnings": prepared.warnings}
-        return {"run_id": found or enqueue(paths, prepared, tags), **told}
+        # what the snapshot finds in the store stays there until a run refers to it
+        with contextlib.nullcontext() if config.source_directory is None else holding_objects(paths):
+            prepared = prepare(paths, self._workspace.id, self._name, config)
+            found = self._reusable(prepared) if reuse else None
+            if found is None:
+                self._record(paths)
+            told = {"reused": found is not None, "notes": prepared.notes, "warnings": prepared.warnings}
+            return {"run_id": found or enqueue(paths, prepared, tags), **told}
 
     def _reusable(self, prepared: Prepared) -> Optional[str]:
         key = prepared.spec["reuse_key"]

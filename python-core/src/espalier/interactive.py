@@ -15,6 +15,7 @@ from espalier.paths import FORMAT, META, STATUS, QueuePaths, RunPaths, Workspace
 from espalier.progress import indivisible, report
 from espalier.queue.home import allocator, queue_paths
 from espalier.queue.tickets import open_lease, remove
+from espalier.snapshot.hold import holding_objects
 from espalier.snapshot.take import take_snapshot
 from espalier.submission.folder import build_folder, place_folder
 from espalier.submission.submit import meta_record
@@ -36,11 +37,13 @@ def start_interactive(
     queue = queue_paths()
     spec = dict(spec)
     spec["resources"] = {"cpus": 0, "gpus": 0, "memory": None}
-    if snapshot_directory is not None:
+    if snapshot_directory is None:
+        return _begin(paths, queue, spec, outputs)
+    with holding_objects(paths):
         snapshot = take_snapshot(paths, snapshot_directory)
         spec["source_directory"] = snapshot.source_directory
         spec["snapshot"] = {"id": snapshot.id, "files": snapshot.files, "bytes": snapshot.bytes}
-    return _begin(paths, queue, spec, outputs)
+        return _begin(paths, queue, spec, outputs)
 
 
 @indivisible()

@@ -85,6 +85,10 @@ class WorkspacePaths:
         self.runs = top + RUNS
         self.blobs = os.path.join(root, SNAPSHOTS, "blobs")
         self.trees = os.path.join(root, SNAPSHOTS, "trees")
+        self.kept = os.path.join(root, SNAPSHOTS, "kept")
+        # Held by those who refer to what is stored, and by garbage collection; see snapshot/hold.py.
+        self.hold = os.path.join(root, SNAPSHOTS, "lock")
+        self.hold_turn = os.path.join(root, SNAPSHOTS, "lock.turn")
 
     def experiment(self, name: str) -> str:
         return os.path.join(self.experiments, name + _RECORD)
@@ -104,6 +108,10 @@ class WorkspacePaths:
 
     def tree(self, hex_digest: str) -> str:
         return os.path.join(self.trees, hex_digest[:2], hex_digest + _RECORD)
+
+    def kept_snapshot(self, hex_digest: str) -> str:
+        """The record of a snapshot that is kept though no run may refer to it."""
+        return os.path.join(self.kept, hex_digest + _RECORD)
 
     def deleted(self) -> str:
         """A new name beside the workspace for its last moments."""

@@ -59,10 +59,10 @@ def user_name() -> str:
         return str(os.getuid())
 
 
-def try_lock(fd: int) -> bool:
-    """Take the exclusive flock of an open file without waiting."""
+def try_lock(fd: int, shared: bool = False) -> bool:
+    """Take the flock of an open file without waiting, the exclusive one or one that others may share."""
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
@@ -71,6 +71,11 @@ def try_lock(fd: int) -> bool:
 def lock(fd: int) -> None:
     """Take the exclusive flock of an open file, waiting for it."""
     fcntl.flock(fd, fcntl.LOCK_EX)
+
+
+def unlock(fd: int) -> None:
+    """Give the flock of an open file back."""
+    fcntl.flock(fd, fcntl.LOCK_UN)
 
 
 def open_lockable(path: str) -> int:

@@ -1,0 +1,116 @@
+"""The lock between those who come to refer to stored objects and garbage collection.
+
+A submit holds it shared from before it looks into the store until its run's folder is durable, so nothing it found
+or stored is taken away in between. Collection holds it alone. A second lock gives turns: a kernel hands out a shared
+lock as long as one is held, and under steady submits nobody would ever have it alone.
+"""
+
+import contextlib
+import os
+import time
+from typing import Iterator
+
+from espalier.adapters import posix
+from espalier.errors import EspalierError
+from espalier.paths import WorkspacePaths
+from espalier.progress import report
+
+_PAUSE = 0.002
+# How long newcomers are kept waiting for those who hold the lock already, and then let in. Seconds.
+_TURN = 1.0
+_BETWEEN_TURNS = 0.2
+_READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)
+
+
+@contextlib.contextmanager
+def holding_objects(paths: WorkspacePaths) -> Iterator[None]:
+    """While in the block, nothing is taken out of the store.
+
+    Where the file system has no locks the block runs without: collection refuses to run there.
+
+    Args:
+        paths: The workspace.
+
+    Raises:
+        EspalierError: `workspace_read_only` when the lock's file is not there and cannot be made.
+    """
+    turn, lock = _open(paths, paths.hold_turn), _open(paths, paths.hold)
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks
+            _wait_for(turn, True)
+            _wait_for(lock, True)
+        os.close(turn)
+        turn = -1
+        yield
+    finally:
+        if turn >= 0:
+            os.close(turn)
+        os.close(lock)
+
+
+@contextlib.contextmanager
+def alone_with_objects(paths: WorkspacePaths) -> Iterator[None]:
+    """While in the block, nobody comes to refer to what is in the store.
+
+    Args:
+        paths: The workspace.
+
+    Raises:
+        EspalierError: `workspace_read_only`; `not_supported` when the file system has no locks.
+    """
+    turn, lock = _open(paths, paths.hold_turn), _open(paths, paths.hold)
+    try:
+        try:
+            while not _take_alone(turn, lock):
+                time.sleep(_BETWEEN_TURNS)
+        except OSError as error:
+            raise EspalierError(
+                "not_supported",
+                f"Garbage cannot be collected in {paths.root}: its file system has no locks ({error.strerror}).",
+                "Collect on the machine that has the disk.",
+            ) from error
+        yield
+    finally:
+        os.close(lock)
+        os.close(turn)
+
+
+def _take_alone(turn: int, lock: int) -> bool:
+    """Takes both locks; the turn is given back when the other is not had in time."""
+    _wait_for(turn, False)
+    until = time.monotonic() + _TURN
+    while not posix.try_lock(lock):
+        if time.monotonic() > until:
+            posix.unlock(turn)
+            return False
+        _pause()
+    return True
+
+
+def _wait_for(fd: int, shared: bool) -> None:
+    while not posix.try_lock(fd, shared):
+        _pause()
+
+
+def _pause() -> None:
+    report("Waiting for others who use the snapshots", 0)
+    time.sleep(_PAUSE)
+
+
+def _open(paths: WorkspacePaths, path: str) -> int:
+    """Opens a lock's file for reading: that is enough to lock it, and another user's can be opened too."""
+    try:
+        try:
+            return os.open(path, _READ | os.O_CREAT, 0o666)
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            return os.open(path, _READ | os.O_CREAT, 0o666)
+        except OSError:
+            return os.open(path, _READ)  # (sticky folders let nobody but a file's owner open it with O_CREAT)
+    except OSError as error:
+        raise EspalierError(
+            "workspace_read_only",
+            f"The workspace {paths.root} cannot be written: {error.strerror}.",
+            "Make its folder writable, or use a workspace elsewhere.",
+            path=path,
+        ) from error

@@ -1,0 +1,133 @@
+"""Who holds the store's objects, and who has them alone."""
+
+import os
+import threading
+import time
+
+import pytest
+from espalier.adapters import posix
+from espalier.errors import EspalierError
+from espalier.paths import WorkspacePaths
+from espalier.progress import Cancelled, Listener, listening
+from espalier.snapshot.hold import alone_with_objects, holding_objects
+
+
+@pytest.fixture
+def paths(tmp_path):
+    return WorkspacePaths(str(tmp_path / "ws"))
+
+
+class Other(threading.Thread):
+    """Somebody else who takes the lock, holds it until told, and notes when it was had."""
+
+    def __init__(self, block):
+        super().__init__(daemon=True)
+        self.block, self.has, self.may_go = block, threading.Event(), threading.Event()
+        self.start()
+
+    def run(self):
+        with self.block:
+            self.has.set()
+            self.may_go.wait(20)
+
+    def leave(self):
+        self.may_go.set()
+        self.join(20)
+        assert not self.is_alive()
+
+
+def test_holders_share_and_the_collector_waits_for_all(paths):
+    first, second = Other(holding_objects(paths)), Other(holding_objects(paths))
+    assert first.has.wait(10) and second.has.wait(10)
+    alone = Other(alone_with_objects(paths))
+    first.leave()
+    assert not alone.has.wait(0.2)
+    second.leave()
+    assert alone.has.wait(10)
+    late = Other(holding_objects(paths))
+    assert not late.has.wait(0.2)
+    alone.leave()
+    assert late.has.wait(10)
+    late.leave()
+
+
+def test_steady_holders_do_not_starve_the_collector(paths):
+    end = threading.Event()
+    held = []
+
+    def hold_again_and_again():
+        while not end.is_set():
+            with holding_objects(paths):
+                time.sleep(0.01)
+                held.append(1)
+
+    threads = [threading.Thread(target=hold_again_and_again) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    began = time.monotonic()
+    for _ in range(3):
+        with alone_with_objects(paths):
+            before = len(held)
+            time.sleep(0.05)
+            assert len(held) == before
+    took = time.monotonic() - began
+    end.set()
+    for thread in threads:
+        thread.join()
+    assert took < 5 and len(held) > 4
+
+
+def test_one_who_holds_for_long_keeps_newcomers_waiting_only_for_a_turn(paths):
+    first = Other(holding_objects(paths))
+    assert first.has.wait(10)
+    alone = Other(alone_with_objects(paths))
+    time.sleep(0.05)
+    late = Other(holding_objects(paths))
+    assert late.has.wait(5)
+    assert not alone.has.is_set()
+    first.leave()
+    late.leave()
+    assert alone.has.wait(10)
+    alone.leave()
+
+
+def test_waiting_can_be_called_off(paths):
+    other = Other(alone_with_objects(paths))
+    assert other.has.wait(10)
+    listener = Listener()
+    threading.Timer(0.1, setattr, (listener, "cancelled", True)).start()
+    with listening(listener), pytest.raises(Cancelled), holding_objects(paths):
+        pass
+    assert listener.seen[0] == "Waiting for others who use the snapshots"
+    other.leave()
+    with holding_objects(paths):
+        pass
+
+
+def test_nothing_stays_open(paths):
+    before = len(os.listdir("/proc/self/fd"))
+    with holding_objects(paths), holding_objects(paths):
+        pass
+    with alone_with_objects(paths):
+        pass
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_without_locks_holders_go_on_and_collectors_refuse(paths, monkeypatch):
+    def no_locks(fd, shared=False):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(posix, "try_lock", no_locks)
+    with holding_objects(paths):
+        done = True
+    assert done
+    with pytest.raises(EspalierError) as caught, alone_with_objects(paths):
+        pass
+    assert caught.value.code == "not_supported"
+
+
+def test_a_store_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(EspalierError) as caught, holding_objects(WorkspacePaths(str(tmp_path / "file"))):
+        pass
+    assert caught.value.code == "workspace_read_only"
