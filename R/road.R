@@ -12,15 +12,13 @@ road_routine <- function(name) {
 
 road_load <- function() {
   file <- road_library()
-  dll <- tryCatch(dyn.load(file), error = function(e) {
+  # (loading a file again would unload it first: see road_forget())
+  loaded <- Filter(function(dll) identical(unclass(dll)$path, file), getLoadedDLLs())
+  dll <- if (length(loaded)) loaded[[1L]] else tryCatch(dyn.load(file), error = function(e) {
     espalier_abort("internal", "The compiled part of espalier could not be loaded.",
                    "Install the package again; it must be built for this R.", parent = e)
   })
-  .road$file <- file
-  .road$native_is_utf8 <- l10n_info()[["UTF-8"]] || Sys.getlocale("LC_CTYPE") %in% c("C", "POSIX")
   .road$routines <- getDLLRegisteredRoutines(dll)$.Call
-  # what the core's half notes for R is believed, as what this half notes
-  if (!is.null(.bridge$token)) .Call(.road$routines$road_token, .bridge$token)
 }
 
 #' The library of the installed package, or the one that pkgload built in a source tree
@@ -33,20 +31,29 @@ road_library <- function() {
   if (length(found)) found[1L] else places[1L]
 }
 
-road_unload <- function() {
-  if (!is.null(.road$file)) dyn.unload(.road$file)
-  rm(list = ls(.road, all.names = TRUE), envir = .road)
-}
+#' For unloading the package. The library stays: Python may hold structs that it must release, R's collector knows
+#' finalisers in it, and either would call into nothing.
+#' @noRd
+road_forget <- function() rm(list = ls(.road, all.names = TRUE), envir = .road)
 
 #' A data frame or vector as a parcel: an external pointer that owns it until Python takes it
 #' @noRd
 road_export <- function(x, arg = "x") {
-  refused <- .Call(road_routine("road_refused"), x)
-  if (length(refused)) abort_unsupported(refused, arg)
-  tryCatch(
-    .Call(road_routine("road_export"), x, .road$native_is_utf8),
-    error = function(e) abort_unsupported(conditionMessage(e), arg)
-  )
+  native_is_utf8 <- l10n_info()[["UTF-8"]] || Sys.getlocale("LC_CTYPE") %in% c("C", "POSIX")
+  refused <- tryCatch({
+    found <- .Call(road_routine("road_refused"), x)
+    if (!length(found)) return(.Call(road_routine("road_export"), x, native_is_utf8))
+    found
+  }, simpleError = road_message)
+  abort_unsupported(refused, arg)
+}
+
+#' What the compiled code said: names of columns stand in it as UTF-8, whatever the session's encoding
+#' @noRd
+road_message <- function(e) {
+  text <- conditionMessage(e)
+  if (validUTF8(text)) Encoding(text) <- "UTF-8"
+  text
 }
 
 #' Where a parcel's structs lie: decimal strings, the schema first
@@ -56,8 +63,14 @@ road_addresses <- function(parcel) .Call(road_routine("road_addresses"), parcel)
 #' The data frame or vector in structs at these addresses, which are taken over
 #' @noRd
 road_import <- function(addresses) {
+  # what the core's half notes for R is believed, as what this half notes
+  if (!identical(.road$token, .bridge$token)) {
+    .Call(road_routine("road_token"), .bridge$token)
+    .road$token <- .bridge$token
+  }
   x <- tryCatch(.Call(road_routine("road_import"), addresses), error = function(e) {
-    espalier_abort("unsupported_data", paste0("A table from Python does not fit into R: ", conditionMessage(e), "."),
+    why <- safe_line(road_message(e))
+    espalier_abort("unsupported_data", paste0("A table from Python does not fit into R: ", why, "."),
                    "Convert the columns named in Python first, or leave them out.")
   })
   if (inherits(x, "data.table")) data_table_again(x) else x

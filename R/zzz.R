@@ -3,5 +3,5 @@
 .onUnload <- function(libpath) {
   # Python cannot be unloaded; forgetting the callable is all there is to do.
   bridge_forget()
-  road_unload()
+  road_forget()
 }

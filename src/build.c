@@ -34,16 +34,24 @@ void array_begin(struct ArrowArray *a, int64_t length, int n_buffers, int64_t n_
   a->buffers = own->buffers;
   a->release = release_array;
   if (!n_children) return;
-  own->block = must(calloc(n_children, sizeof(struct ArrowArray)));
-  own->children = must(malloc(n_children * sizeof(struct ArrowArray *)));
+  own->block = must(calloc((size_t)n_children, sizeof(struct ArrowArray)));
+  own->children = must(malloc((size_t)n_children * sizeof(struct ArrowArray *)));
   for (int64_t i = 0; i < n_children; i++) own->children[i] = own->block + i;
   a->children = own->children;
   a->n_children = n_children;
 }
 
+/* The vector and, if it is an ALTREP one, what it is made of: a wrapper lets go of the memory that it showed when
+ * somebody writes to it. */
 void array_keep(struct ArrowArray *a, SEXP x) {
   struct array_private *own = a->private_data;
-  own->cell = precious_keep(x);
+  if (ALTREP(x)) {
+    SEXP parts = PROTECT(Rf_list3(x, R_altrep_data1(x), R_altrep_data2(x)));
+    own->cell = precious_keep(parts);
+    UNPROTECT(1);
+  } else {
+    own->cell = precious_keep(x);
+  }
 }
 
 void array_record(struct ArrowArray *a, int64_t id) {
@@ -115,8 +123,8 @@ void schema_begin(struct ArrowSchema *s, const char *format, const char *name, i
   schema_format(s, format);
   s->name = own->name = copy_text(name);
   if (!n_children) return;
-  own->block = must(calloc(n_children, sizeof(struct ArrowSchema)));
-  s->children = must(malloc(n_children * sizeof(struct ArrowSchema *)));
+  own->block = must(calloc((size_t)n_children, sizeof(struct ArrowSchema)));
+  s->children = must(malloc((size_t)n_children * sizeof(struct ArrowSchema *)));
   for (int64_t i = 0; i < n_children; i++) s->children[i] = own->block + i;
   s->n_children = n_children;
 }
@@ -130,7 +138,7 @@ struct ArrowSchema *schema_dictionary(struct ArrowSchema *s) {
 static char *put(char *at, const char *text) {
   int32_t bytes = (int32_t)strlen(text);
   memcpy(at, &bytes, 4);
-  memcpy(at + 4, text, bytes);
+  memcpy(at + 4, text, (size_t)bytes);
   return at + 4 + bytes;
 }
 

@@ -6,7 +6,8 @@
 /* A buffer of R's own memory, kept alive by the array; or a copy, where R may change it in place. */
 void share(struct ArrowArray *a, SEXP keep, const void *data, size_t bytes, struct out *out) {
   if (out->copy) {
-    memcpy(array_buffer(a, 1, bytes), data, bytes);
+    void *copy = array_buffer(a, 1, bytes);
+    if (bytes) memcpy(copy, data, bytes);
     return;
   }
   array_keep(a, keep);
@@ -25,9 +26,9 @@ void validity_of(struct ArrowArray *a, SEXPTYPE type, const void *data, R_xlen_t
 }
 
 void note_record(SEXP about, const char *kind, struct ArrowSchema *s, struct ArrowArray *a) {
-  int64_t id = record_new(about);
+  int64_t id = record_new(about, kind_remembers(kind));
   array_record(a, id);
-  record_seal(id, fingerprint(a));
+  record_seal(id, fingerprint(s, a));
   schema_note(s, kind, id);
 }
 
@@ -53,15 +54,16 @@ static void export_logical(struct span span, struct ArrowArray *a) {
 static void export_number(struct span span, struct ArrowArray *a, struct out *out) {
   int real = TYPEOF(span.x) == REALSXP;
   size_t width = real ? 8 : 4;
-  const char *data = (real ? (const char *)REAL_RO(span.x) : (const char *)INTEGER_RO(span.x)) + width * span.from;
+  const char *data = real ? (const char *)REAL_RO(span.x) : (const char *)INTEGER_RO(span.x);
+  data += width * (size_t)span.from;
   array_begin(a, span.n, 2, 0);
-  share(a, span.x, data, width * span.n, out);
+  share(a, span.x, data, width * (size_t)span.n, out);
   validity_of(a, TYPEOF(span.x), data, span.n);
 }
 
 static void export_raw(struct span span, struct ArrowArray *a, struct out *out) {
   array_begin(a, span.n, 2, 0);
-  share(a, span.x, RAW_RO(span.x) + span.from, span.n, out);
+  share(a, span.x, RAW_RO(span.x) + span.from, (size_t)span.n, out);
 }
 
 /* Pairs of doubles; either may be missing by itself, so the nulls are theirs. */
@@ -72,7 +74,7 @@ static void export_complex(struct span span, const char *name, struct ArrowSchem
   schema_begin(s->children[0], "g", "item", 0);
   array_begin(a, span.n, 1, 1);
   array_begin(a->children[0], 2 * span.n, 2, 0);
-  share(a->children[0], span.x, data, 16 * span.n, out);
+  share(a->children[0], span.x, data, 16 * (size_t)span.n, out);
   validity_of(a->children[0], REALSXP, data, 2 * span.n);
 }
 
@@ -125,45 +127,55 @@ static void export_difftime(SEXP x, const char *name, struct ArrowSchema *s, str
   char kind[32] = "";
   SEXP units = Rf_getAttrib(x, Rf_install("units"));
   int known = class_is(x, "difftime", NULL) && TYPEOF(units) == STRSXP && XLENGTH(units) == 1;
-  if (known) snprintf(kind, sizeof kind, "difftime:%s", CHAR(STRING_ELT(units, 0)));
+  /* (others than R's own units are remembered with the attributes) */
+  const char *unit = known ? CHAR(STRING_ELT(units, 0)) : "";
+  known = known && strlen(unit) < 16 && is_ascii(unit, strlen(unit)) && STRING_ELT(units, 0) != NA_STRING;
+  if (known) snprintf(kind, sizeof kind, "difftime:%s", unit);
   export_plain(all, name, s, a, out);
   note_column(x, kind, known && n_attributes(units) == 0 ? 2 : 0, s, a);
 }
 
 static void export_integer64(SEXP x, const char *name, struct ArrowSchema *s, struct ArrowArray *a, struct out *out) {
-  const int64_t *data = (const int64_t *)REAL_RO(x);
+  const double *data = REAL_RO(x);
   R_xlen_t n = XLENGTH(x);
   schema_begin(s, "l", name, 0);
   array_begin(a, n, 2, 0);
-  share(a, x, data, 8 * n, out);
+  share(a, x, data, 8 * (size_t)n, out);
   a->null_count = bitmap_integer64(data, n, array_buffer(a, 0, bitmap_bytes(n)));
   note_column(x, "integer64", class_is(x, "integer64", NULL), s, a);
 }
 
-static void export_vector(SEXP x, const char *name, struct ArrowSchema *s, struct ArrowArray *a, struct out *out) {
-  if (Rf_isObject(x)) {
-    if (Rf_isFactor(x)) return export_factor(x, name, s, a, out);
-    int number = TYPEOF(x) == REALSXP || TYPEOF(x) == INTSXP;
-    if (number && Rf_inherits(x, "Date")) return export_date(x, name, s, a, out);
-    if (number && Rf_inherits(x, "POSIXct")) return export_time(x, name, s, a, out);
-    if (number && Rf_inherits(x, "difftime")) return export_difftime(x, name, s, a, out);
-    if (TYPEOF(x) == REALSXP && Rf_inherits(x, "integer64")) return export_integer64(x, name, s, a, out);
-  }
+static void export_unclassed(SEXP x, const char *name, struct ArrowSchema *s, struct ArrowArray *a, struct out *out) {
   struct span all = {x, 0, XLENGTH(x)};
   export_plain(all, name, s, a, out);
   note_column(x, kind_of(TYPEOF(x), s), 0, s, a);
 }
 
+typedef void exporter(SEXP x, const char *name, struct ArrowSchema *s, struct ArrowArray *a, struct out *out);
+
+static exporter *exporter_of(SEXP x) {
+  int number = TYPEOF(x) == REALSXP || TYPEOF(x) == INTSXP;
+  if (TYPEOF(x) == VECSXP) return Rf_inherits(x, "data.frame") ? export_frame : export_list;
+  if (Rf_length(Rf_getAttrib(x, R_DimSymbol)) > 1) return export_matrix;
+  if (!Rf_isObject(x)) return export_unclassed;
+  if (Rf_isFactor(x)) return export_factor;
+  if (number && Rf_inherits(x, "Date")) return export_date;
+  if (number && Rf_inherits(x, "POSIXct")) return export_time;
+  if (number && Rf_inherits(x, "difftime")) return export_difftime;
+  return TYPEOF(x) == REALSXP && Rf_inherits(x, "integer64") ? export_integer64 : export_unclassed;
+}
+
 void export_column(SEXP x, const char *name, struct ArrowSchema *s, struct ArrowArray *a, struct out *out) {
-  if (TYPEOF(x) == VECSXP) {
-    if (Rf_inherits(x, "data.frame")) return export_frame(x, name, s, a, out);
-    return export_list(x, name, s, a, out);
-  }
-  if (Rf_length(Rf_getAttrib(x, R_DimSymbol)) > 1) return export_matrix(x, name, s, a, out);
-  export_vector(x, name, s, a, out);
+  exporter_of(x)(x, name, s, a, out);
 }
 
 /* ---- frames ---- */
+
+/* Python reads as many rows as the table says. */
+static void check_rows(int64_t own, int64_t rows, const struct out *out) {
+  if (own == rows) return;
+  Rf_error("column \"%s\" has %lld rows where the data frame has %lld", out->column, (long long)own, (long long)rows);
+}
 
 static void export_columns(SEXP x, struct ArrowSchema *s, struct ArrowArray *a, struct out *out) {
   SEXP names = PROTECT(Rf_getAttrib(x, R_NamesSymbol));
@@ -173,11 +185,9 @@ static void export_columns(SEXP x, struct ArrowSchema *s, struct ArrowArray *a, 
     SEXP column = VECTOR_ELT(x, i);
     const void *top = vmaxget();
     inner.column = names == R_NilValue ? "" : text_of(STRING_ELT(names, i), out, -1);
-    if (rows_of(column) != a->length) {
-      Rf_error("column \"%s\" has %lld rows where the data frame has %lld", inner.column,
-               (long long)rows_of(column), (long long)a->length);
-    }
+    check_rows(rows_of(column), a->length, &inner);
     export_column(column, inner.column, s->children[i], a->children[i], &inner);
+    check_rows(a->children[i]->length, a->length, &inner); /* (length() of a class may say one thing and do another) */
     vmaxset(top);
   }
   UNPROTECT(1);

@@ -1,6 +1,8 @@
 /* Columns that hold more than one value a row: matrices, lists, and lists of anything. */
 #include "road.h"
 
+#define MOST_SLICES (1 << 20)
+
 /* ---- matrices: a struct with one child a column, each a slice of the same memory ---- */
 
 static const char *slice_name(SEXP names, R_xlen_t j, char *number, struct out *out) {
@@ -9,12 +11,21 @@ static const char *slice_name(SEXP names, R_xlen_t j, char *number, struct out *
   return number;
 }
 
+/* (without rows it may have more columns than memory has room for) */
+static R_xlen_t slices_of(SEXP dim, const struct out *out) {
+  double columns = 1;
+  for (int i = 1; i < Rf_length(dim); i++) columns *= INTEGER_RO(dim)[i];
+  if (columns > MOST_SLICES) {
+    Rf_error("column \"%s\" is a matrix of %.0f columns; %d can cross", out->column, columns, MOST_SLICES);
+  }
+  return (R_xlen_t)columns;
+}
+
 void export_matrix(SEXP x, const char *name, struct ArrowSchema *s, struct ArrowArray *a, struct out *out) {
   SEXP dim = PROTECT(Rf_getAttrib(x, R_DimSymbol));
   SEXP dimnames = PROTECT(Rf_getAttrib(x, R_DimNamesSymbol));
   SEXP names = Rf_length(dim) == 2 && dimnames != R_NilValue ? VECTOR_ELT(dimnames, 1) : R_NilValue;
-  R_xlen_t rows = INTEGER_RO(dim)[0], columns = 1;
-  for (int i = 1; i < Rf_length(dim); i++) columns *= INTEGER_RO(dim)[i];
+  R_xlen_t rows = INTEGER_RO(dim)[0], columns = slices_of(dim, out);
   schema_begin(s, "+s", name, columns);
   array_begin(a, rows, 1, columns);
   for (R_xlen_t j = 0; j < columns; j++) {
@@ -55,13 +66,13 @@ static void fill(SEXP to, R_xlen_t at, SEXP from) {
       for (R_xlen_t i = 0; i < n; i++) SET_STRING_ELT(to, at + i, STRING_ELT(from, i));
       return;
     case LGLSXP:
-      if (n) memcpy(LOGICAL(to) + at, LOGICAL_RO(from), 4 * n);
+      if (n) memcpy(LOGICAL(to) + at, LOGICAL_RO(from), 4 * (size_t)n);
       return;
     case INTSXP:
-      if (n) memcpy(INTEGER(to) + at, INTEGER_RO(from), 4 * n);
+      if (n) memcpy(INTEGER(to) + at, INTEGER_RO(from), 4 * (size_t)n);
       return;
     default:
-      if (n) memcpy(REAL(to) + at, REAL_RO(from), 8 * n);
+      if (n) memcpy(REAL(to) + at, REAL_RO(from), 8 * (size_t)n);
   }
 }
 
@@ -75,7 +86,7 @@ static SEXP gather(SEXP x, SEXPTYPE type, int64_t *offsets, uint8_t *bits, int64
     if (cell == R_NilValue) {
       ++*nulls;
     } else {
-      bits[i >> 3] |= (uint8_t)(1 << (i & 7));
+      bits[i >> 3] = (uint8_t)(bits[i >> 3] | 1u << (i & 7));
       total += XLENGTH(cell);
     }
     offsets[i + 1] = total;
@@ -93,7 +104,7 @@ static void export_vectors(SEXP x, SEXPTYPE type, const char *name, struct Arrow
   R_xlen_t n = XLENGTH(x);
   schema_begin(s, "+L", name, 1);
   array_begin(a, n, 2, 1);
-  int64_t *offsets = array_buffer(a, 1, 8 * (n + 1));
+  int64_t *offsets = array_buffer(a, 1, 8 * ((size_t)n + 1));
   SEXP all = PROTECT(gather(x, type, offsets, array_buffer(a, 0, bitmap_bytes(n)), &a->null_count));
   struct span span = {all, 0, XLENGTH(all)};
   struct out own = *out;
@@ -114,19 +125,22 @@ static void export_nulls(SEXP x, const char *name, struct ArrowSchema *s, struct
 
 /* ---- lists of anything: Python gets row numbers, the list itself stays here ---- */
 
-static void export_cells(SEXP x, const char *name, struct ArrowSchema *s, struct ArrowArray *a) {
+static void export_cells(SEXP x, const char *name, struct ArrowSchema *s, struct ArrowArray *a, struct out *out) {
   R_xlen_t n = XLENGTH(x);
   schema_begin(s, "l", name, 0);
   array_begin(a, n, 2, 0);
-  int64_t *rows = array_buffer(a, 1, 8 * n);
+  int64_t *rows = array_buffer(a, 1, 8 * (size_t)n);
   for (R_xlen_t i = 0; i < n; i++) rows[i] = i;
-  note_record(x, "cells", s, a);
+  SEXP cells = PROTECT(out->copy ? Rf_shallow_duplicate(x) : x);
+  note_record(cells, "cells", s, a);
+  UNPROTECT(1);
 }
 
 /* Python sees the instants; R gets its own object back as long as they are unchanged. */
 static void export_posixlt(SEXP x, const char *name, struct ArrowSchema *s, struct ArrowArray *a, struct out *out) {
   SEXP call = PROTECT(Rf_lang2(Rf_install("as.POSIXct"), x));
   SEXP instants = PROTECT(Rf_eval(call, R_BaseNamespace));
+  if (TYPEOF(instants) != REALSXP) Rf_error("column \"%s\": as.POSIXct() gives no times of it", out->column);
   SEXP bare = PROTECT(Rf_shallow_duplicate(instants));
   Rf_setAttrib(bare, R_NamesSymbol, R_NilValue);
   struct out own = *out;
@@ -137,9 +151,15 @@ static void export_posixlt(SEXP x, const char *name, struct ArrowSchema *s, stru
 }
 
 void export_list(SEXP x, const char *name, struct ArrowSchema *s, struct ArrowArray *a, struct out *out) {
-  if (Rf_inherits(x, "POSIXlt")) return export_posixlt(x, name, s, a, out);
-  SEXPTYPE type = common_type(x);
-  if (type == NILSXP) return export_nulls(x, name, s, a);
-  if (type == ANYSXP) return export_cells(x, name, s, a);
-  export_vectors(x, type, name, s, a, out);
+  int times = Rf_inherits(x, "POSIXlt");
+  SEXPTYPE type = times ? ANYSXP : common_type(x);
+  if (times) {
+    export_posixlt(x, name, s, a, out);
+  } else if (type == NILSXP) {
+    export_nulls(x, name, s, a);
+  } else if (type == ANYSXP) {
+    export_cells(x, name, s, a, out);
+  } else {
+    export_vectors(x, type, name, s, a, out);
+  }
 }

@@ -9,52 +9,11 @@
 
 /* ---- one string ---- */
 
-static int is_ascii(const char *text, size_t bytes) {
-  size_t i = 0;
-  for (; i + 8 <= bytes; i += 8) {
-    uint64_t word;
-    memcpy(&word, text + i, 8);
-    if (word & 0x8080808080808080ull) return 0;
-  }
-  for (; i < bytes; i++) {
-    if (text[i] & 0x80) return 0;
-  }
-  return 1;
-}
-
-/* Bytes of the character at `c`, 0 if it is none (RFC 3629: shortest form, no surrogates, at most U+10FFFF). */
-static int character_bytes(const unsigned char *c) {
-  if (c[0] < 0x80) return 1;
-  if (c[0] >= 0xC2 && c[0] <= 0xDF) return (c[1] & 0xC0) == 0x80 ? 2 : 0;
-  if ((c[0] & 0xF0) == 0xE0) {
-    if ((c[1] & 0xC0) != 0x80 || (c[2] & 0xC0) != 0x80) return 0;
-    if ((c[0] == 0xE0 && c[1] < 0xA0) || (c[0] == 0xED && c[1] > 0x9F)) return 0;
-    return 3;
-  }
-  if (c[0] >= 0xF0 && c[0] <= 0xF4) {
-    if ((c[1] & 0xC0) != 0x80 || (c[2] & 0xC0) != 0x80 || (c[3] & 0xC0) != 0x80) return 0;
-    if ((c[0] == 0xF0 && c[1] < 0x90) || (c[0] == 0xF4 && c[1] > 0x8F)) return 0;
-    return 4;
-  }
-  return 0;
-}
-
-/* (strings of R end with a zero byte, so looking ahead stays inside) */
-static int is_utf8(const char *text) {
-  const unsigned char *c = (const unsigned char *)text;
-  while (*c) {
-    int bytes = character_bytes(c);
-    if (!bytes) return 0;
-    c += bytes;
-  }
-  return 1;
-}
-
 static void refuse_text(const struct out *out, R_xlen_t at) {
   char place[40] = "";
   if (at >= 0) snprintf(place, sizeof place, " (element %lld)", (long long)(at + 1));
-  Rf_error("column \"%s\" has text that is neither UTF-8 nor marked with its encoding%s; convert it first, for instance "
-           "with iconv(x, \"latin1\", \"UTF-8\")", out->column, place);
+  Rf_error("column \"%s\" has text that is neither UTF-8 nor marked with its encoding%s; convert it first, for "
+           "instance with iconv(x, \"latin1\", \"UTF-8\")", out->column, place);
 }
 
 /* In UTF-8; a translation lies in R's transient memory (vmaxset). */
@@ -63,7 +22,7 @@ const char *text_of(SEXP string, const struct out *out, R_xlen_t at) {
   if (is_ascii(text, (size_t)LENGTH(string))) return text;
   cetype_t encoding = Rf_getCharCE(string);
   if (encoding == CE_LATIN1 || (encoding == CE_NATIVE && !out->native_is_utf8)) return Rf_translateCharUTF8(string);
-  if (encoding == CE_BYTES || !is_utf8(text)) refuse_text(out, at);
+  if (encoding == CE_BYTES || !is_utf8(text, (size_t)LENGTH(string))) refuse_text(out, at);
   return text;
 }
 
@@ -92,18 +51,23 @@ static void append(struct ArrowArray *a, struct text_buffer *buffer, const char 
 static void missing_bit(struct ArrowArray *a, R_xlen_t i) {
   struct array_private *own = a->private_data;
   if (!own->owned[0]) memset(array_buffer(a, 0, bitmap_bytes(a->length)), 0xFF, bitmap_bytes(a->length));
-  ((uint8_t *)own->owned[0])[i >> 3] &= (uint8_t)~(1 << (i & 7));
+  uint8_t *byte = (uint8_t *)own->owned[0] + (i >> 3);
+  *byte = (uint8_t)(*byte & ~(1u << (i & 7)));
   a->null_count++;
 }
 
-static void widen(struct ArrowArray *a, struct ArrowSchema *s, const int64_t *offsets, R_xlen_t n) {
+/* In 32 bits, which everybody reads, if they suffice. */
+static void choose_offsets(struct ArrowArray *a, struct ArrowSchema *s, R_xlen_t n) {
   struct array_private *own = a->private_data;
-  if (offsets[n] > INT32_MAX) {
+  if (int64_at(own->owned[1], n) > INT32_MAX) {
     schema_format(s, "U");
     return;
   }
-  int32_t *narrow = (int32_t *)own->owned[1]; /* in place: each is written behind where the next is read */
-  for (R_xlen_t i = 0; i <= n; i++) narrow[i] = (int32_t)offsets[i];
+  char *narrow = own->owned[1]; /* in place: each is written behind where the next is read */
+  for (R_xlen_t i = 0; i <= n; i++) {
+    int32_t offset = (int32_t)int64_at(narrow, i);
+    memcpy(narrow + 4 * i, &offset, 4);
+  }
 }
 
 void export_utf8(struct span span, const char *name, struct ArrowSchema *s, struct ArrowArray *a, struct out *out) {
@@ -114,7 +78,7 @@ void export_utf8(struct span span, const char *name, struct ArrowSchema *s, stru
   struct text_buffer buffer = {array_buffer(a, 2, room), 0, room};
   offsets[0] = 0;
   for (R_xlen_t i = 0; i < span.n; i++) {
-    SEXP string = STRING_ELT(span.x, span.from + i);
+    SEXP string = PROTECT(STRING_ELT(span.x, span.from + i)); /* (an ALTREP vector may make it on the spot) */
     if (string == NA_STRING) {
       missing_bit(a, i);
     } else {
@@ -123,16 +87,16 @@ void export_utf8(struct span span, const char *name, struct ArrowSchema *s, stru
       append(a, &buffer, text, text == CHAR(string) ? (size_t)LENGTH(string) : strlen(text));
       vmaxset(top);
     }
+    UNPROTECT(1);
     offsets[i + 1] = (int64_t)buffer.used;
     if (i % 1000000 == 999999) R_CheckUserInterrupt();
   }
-  widen(a, s, offsets, span.n);
+  choose_offsets(a, s, span.n);
 }
 
-/* ---- dictionaries ---- */
+/* ---- dictionaries: strings are compared by their pointers, so all of them must stay ---- */
 
 static int looks_repetitive(struct span span, struct pointer_set *set) {
-  if (span.n < SAMPLE) return 0;
   R_xlen_t step = span.n / SAMPLE;
   for (R_xlen_t i = 0; i < SAMPLE; i++) pointer_set_code(set, STRING_ELT(span.x, span.from + i * step));
   return pointer_set_size(set) <= FEW_IN_SAMPLE;
@@ -149,6 +113,7 @@ static int encode(struct span span, struct pointer_set *set, int32_t *codes, str
     }
     codes[i] = pointer_set_code(set, string);
     if (pointer_set_size(set) > MOST_IN_DICTIONARY) return 0;
+    if (i % 1000000 == 999999) R_CheckUserInterrupt();
   }
   return 1;
 }
@@ -161,26 +126,41 @@ static SEXP strings_of(const struct pointer_set *set) {
   return strings;
 }
 
-void export_strings(struct span span, const char *name, struct ArrowSchema *s, struct ArrowArray *a, struct out *out) {
+/* 0 if it is no column for a dictionary; then nothing is left in `a`. */
+static int export_dictionary(struct span span, const char *name, struct ArrowSchema *s, struct ArrowArray *a,
+                             struct out *out) {
   SEXP holder = PROTECT(R_MakeExternalPtr(NULL, R_NilValue, R_NilValue));
   struct pointer_set *set = pointer_set_new(holder);
-  if (!looks_repetitive(span, set)) {
-    UNPROTECT(1);
-    export_utf8(span, name, s, a, out);
-    return;
+  int few = looks_repetitive(span, set);
+  if (few) {
+    array_begin(a, span.n, 2, 0);
+    few = encode(span, set, array_buffer(a, 1, 4 * (size_t)span.n), a);
+    if (!few) a->release(a);
   }
-  array_begin(a, span.n, 2, 0);
-  if (!encode(span, set, array_buffer(a, 1, 4 * (size_t)span.n), a)) {
-    a->release(a);
+  if (few) {
+    schema_begin(s, "i", name, 0);
+    SEXP strings = PROTECT(strings_of(set));
+    struct span all = {strings, 0, XLENGTH(strings)};
+    export_utf8(all, "", schema_dictionary(s), array_dictionary(a), out);
     UNPROTECT(1);
-    export_utf8(span, name, s, a, out);
-    return;
   }
-  schema_begin(s, "i", name, 0);
-  SEXP strings = PROTECT(strings_of(set));
-  struct span all = {strings, 0, XLENGTH(strings)};
-  export_utf8(all, "", schema_dictionary(s), array_dictionary(a), out);
-  UNPROTECT(2);
+  UNPROTECT(1);
+  return few;
+}
+
+/* An ALTREP vector may make its strings anew each time it is asked. */
+static SEXP settled(SEXP x) {
+  if (!ALTREP(x)) return x;
+  SEXP strings = PROTECT(Rf_allocVector(STRSXP, XLENGTH(x)));
+  for (R_xlen_t i = 0; i < XLENGTH(x); i++) SET_STRING_ELT(strings, i, STRING_ELT(x, i));
+  UNPROTECT(1);
+  return strings;
+}
+
+void export_strings(struct span span, const char *name, struct ArrowSchema *s, struct ArrowArray *a, struct out *out) {
+  span.x = PROTECT(settled(span.x));
+  if (span.n < SAMPLE || !export_dictionary(span, name, s, a, out)) export_utf8(span, name, s, a, out);
+  UNPROTECT(1);
 }
 
 /* ---- factors ---- */

@@ -4,8 +4,10 @@
 #include "road.h"
 
 void refuse_column(const char *column, const char *why) {
-  if (!*column) Rf_error("%s", why);
-  Rf_error("column \"%s\": %s", column, why);
+  char name[200];
+  show_text(name, sizeof name, column);
+  if (!*name) Rf_error("%s", why);
+  Rf_error("column \"%s\": %s", name, why);
 }
 
 /* ---- missing values ---- */
@@ -51,7 +53,7 @@ PUT_NA(put_na_real, double, NA_REAL)
 
 struct pieces child_pieces(struct pieces p, int64_t child) {
   struct pieces inner = p;
-  inner.at = (struct piece *)R_alloc(p.n ? p.n : 1, sizeof(struct piece));
+  inner.at = (struct piece *)R_alloc(p.n ? (size_t)p.n : 1, sizeof(struct piece));
   for (int64_t k = 0; k < p.n; k++) {
     const struct ArrowArray *array = p.at[k].array->children[child];
     inner.at[k] = (struct piece){array, array->offset + p.at[k].from, p.at[k].count};
@@ -66,6 +68,11 @@ int is_unchanged(struct pieces p) {
 }
 
 /* ---- numbers ---- */
+
+static void copy_values(void *to, struct piece piece, size_t width) {
+  if (!piece.count) return;
+  memcpy(to, (const char *)piece.array->buffers[1] + width * (size_t)piece.from, width * (size_t)piece.count);
+}
 
 static SEXP import_logical(struct pieces p) {
   SEXP x = PROTECT(Rf_allocVector(LGLSXP, p.total));
@@ -84,7 +91,7 @@ static SEXP import_double(struct pieces p) {
   SEXP x = PROTECT(Rf_allocVector(REALSXP, p.total));
   double *to = REAL(x);
   for (int64_t k = 0; k < p.n; to += p.at[k].count, k++) {
-    if (p.at[k].count) memcpy(to, (const double *)p.at[k].array->buffers[1] + p.at[k].from, 8 * p.at[k].count);
+    copy_values(to, p.at[k], 8);
     put_na_real(to, p.at[k]);
   }
   UNPROTECT(1);
@@ -95,23 +102,39 @@ static SEXP import_float(struct pieces p) {
   SEXP x = PROTECT(Rf_allocVector(REALSXP, p.total));
   double *to = REAL(x);
   for (int64_t k = 0; k < p.n; to += p.at[k].count, k++) {
-    const float *data = (const float *)p.at[k].array->buffers[1] + p.at[k].from;
-    for (int64_t i = 0; i < p.at[k].count; i++) to[i] = data[i];
+    const void *data = p.at[k].array->buffers[1];
+    for (int64_t i = 0; i < p.at[k].count; i++) {
+      int32_t bits = int32_at(data, p.at[k].from + i);
+      float value;
+      memcpy(&value, &bits, 4);
+      to[i] = value;
+    }
     put_na_real(to, p.at[k]);
   }
   UNPROTECT(1);
   return x;
 }
 
-static SEXP import_integer(struct pieces p) {
+/* The one value that R's integers cannot hold is their NA. */
+static int has_smallest(const int *copied, struct piece piece) {
+  if (!any_na_integer(copied, piece.count)) return 0;
+  for (int64_t i = 0; i < piece.count; i++) {
+    if (copied[i] == NA_INTEGER && !is_null(piece, i)) return 1;
+  }
+  return 0;
+}
+
+static SEXP import_integer(const struct ArrowSchema *s, struct pieces p) {
   SEXP x = PROTECT(Rf_allocVector(INTSXP, p.total));
-  int *to = INTEGER(x);
+  struct note none = {"", 0};
+  int *to = INTEGER(x), smallest = 0;
   for (int64_t k = 0; k < p.n; to += p.at[k].count, k++) {
-    if (p.at[k].count) memcpy(to, (const int *)p.at[k].array->buffers[1] + p.at[k].from, 4 * p.at[k].count);
+    copy_values(to, p.at[k], 4);
+    smallest = smallest || has_smallest(to, p.at[k]);
     put_na_integer(to, p.at[k]);
   }
   UNPROTECT(1);
-  return x;
+  return smallest ? import_whole(s, p, &none) : x;
 }
 
 /* NULL where something is missing: raw has no NA. */
@@ -120,22 +143,10 @@ SEXP import_raw(struct pieces p) {
   SEXP x = PROTECT(Rf_allocVector(RAWSXP, p.total));
   Rbyte *to = RAW(x);
   for (int64_t k = 0; k < p.n; to += p.at[k].count, k++) {
-    if (p.at[k].count) memcpy(to, (const Rbyte *)p.at[k].array->buffers[1] + p.at[k].from, p.at[k].count);
+    copy_values(to, p.at[k], 1);
   }
   UNPROTECT(1);
   return x;
-}
-
-/* The one value that R's integers cannot hold is their NA. */
-static int has_smallest(struct pieces p) {
-  for (int64_t k = 0; k < p.n; k++) {
-    const int *data = (const int *)p.at[k].array->buffers[1] + p.at[k].from;
-    if (!p.at[k].count || !any_na_integer(data, p.at[k].count)) continue;
-    for (int64_t i = 0; i < p.at[k].count; i++) {
-      if (data[i] == NA_INTEGER && !is_null(p.at[k], i)) return 1;
-    }
-  }
-  return 0;
 }
 
 SEXP import_numbers(const struct ArrowSchema *s, struct pieces p) {
@@ -148,7 +159,7 @@ SEXP import_numbers(const struct ArrowSchema *s, struct pieces p) {
     case 'f':
       return import_float(p);
     case 'i':
-      return has_smallest(p) ? import_whole(s, p, &none) : import_integer(p);
+      return import_integer(s, p);
     default:
       return import_whole(s, p, &none);
   }
@@ -183,25 +194,31 @@ SEXP import_as(const struct ArrowSchema *s, struct pieces p, const struct note *
 SEXP import_column(const struct ArrowSchema *s, struct pieces p) {
   struct note note = note_read(s);
   const void *top = vmaxget();
-  SEXP about = note.record && is_unchanged(p) ? record_of(note.record, fingerprint(p.at->array)) : R_NilValue;
-  /* the very objects: nothing else could give them back */
-  if (about != R_NilValue && (note_is(&note, "cells") || note_is(&note, "POSIXlt"))) return about;
-  SEXP x = PROTECT(import_as(s, p, &note));
-  if (about != R_NilValue) with_attributes(x, about);
-  UNPROTECT(1);
+  SEXP about = R_NilValue;
+  if (note.record && is_unchanged(p)) {
+    about = record_of(note.record, kind_remembers(note.kind), fingerprint(s, p.at->array));
+  }
+  PROTECT(about); /* (the array is ours, but a finaliser may do anything) */
+  /* The very objects, for nothing else could give them back; in a list of their own, for data.table changes lists in
+   * place. */
+  int whole = about != R_NilValue && kind_remembers(note.kind) != ATTRIBUTES;
+  SEXP x = PROTECT(whole ? Rf_shallow_duplicate(about) : import_as(s, p, &note));
+  if (about != R_NilValue && !whole) with_attributes(x, about);
+  UNPROTECT(2);
   vmaxset(top);
   return x;
 }
 
 /* ---- frames ---- */
 
-static void refuse_null_rows(struct pieces p) {
+void refuse_null_rows(struct pieces p) {
   if (has_nulls(p)) {
-    refuse_column(p.column, "whole rows of a struct are null, R's data frames have no such thing; fill or flatten them");
+    refuse_column(p.column, "whole rows of a struct are null, R has no such thing; fill or flatten them");
   }
 }
 
 SEXP import_frame(const struct ArrowSchema *s, struct pieces p) {
+  if (p.total > INT_MAX) Rf_error("a data frame of %lld rows is more than R can have", (long long)p.total);
   refuse_null_rows(p);
   SEXP x = PROTECT(Rf_allocVector(VECSXP, s->n_children));
   SEXP names = PROTECT(Rf_allocVector(STRSXP, s->n_children));
@@ -218,7 +235,6 @@ SEXP import_frame(const struct ArrowSchema *s, struct pieces p) {
   Rf_setAttrib(x, R_NamesSymbol, names);
   set_class(x, "data.frame", NULL);
   SEXP rows = PROTECT(Rf_allocVector(INTSXP, 2));
-  if (p.total > INT_MAX) Rf_error("a data frame of %lld rows is more than R can have", (long long)p.total);
   INTEGER(rows)[0] = NA_INTEGER;
   INTEGER(rows)[1] = -(int)p.total;
   Rf_setAttrib(x, R_RowNamesSymbol, p.total ? rows : Rf_allocVector(INTSXP, 0));

@@ -23,7 +23,7 @@ static SEXP decoded(const struct ArrowSchema *s, struct pieces p) {
     for (int64_t i = 0; i < p.at[k].count; i++, to++) {
       int missing = is_null(p.at[k], i);
       int64_t at = missing ? 0 : index_at(s, p.at[k], i, XLENGTH(strings), p.column);
-      SET_STRING_ELT(x, to, missing ? NA_STRING : STRING_ELT(strings, at));
+      SET_STRING_ELT(x, to, missing ? NA_STRING : STRING_ELT(strings, (R_xlen_t)at));
     }
     UNPROTECT(1);
   }
@@ -34,10 +34,10 @@ static SEXP decoded(const struct ArrowSchema *s, struct pieces p) {
 /* ---- factors ---- */
 
 /* Codes for one batch, by way of the levels of all; equal strings are one pointer in R. */
-static void put_codes(const struct ArrowSchema *s, struct piece piece, SEXP strings, struct pointer_set *levels, int *to,
-                      const char *column) {
+static void put_codes(const struct ArrowSchema *s, struct piece piece, SEXP strings, struct pointer_set *levels,
+                      int *to, const char *column) {
   R_xlen_t n = XLENGTH(strings);
-  int *code = (int *)R_alloc(n ? n : 1, sizeof(int));
+  int *code = (int *)R_alloc(n ? (size_t)n : 1, sizeof(int));
   for (R_xlen_t i = 0; i < n; i++) code[i] = pointer_set_code(levels, STRING_ELT(strings, i)) + 1;
   for (int64_t i = 0; i < piece.count; i++) {
     to[i] = is_null(piece, i) ? NA_INTEGER : code[index_at(s, piece, i, n, column)];
@@ -75,19 +75,23 @@ static SEXP as_factor(const struct ArrowSchema *s, struct pieces p) {
 
 /* ---- dictionaries of something else than text: the values themselves ---- */
 
-static SEXP taken(const struct ArrowSchema *s, struct pieces p) {
-  SEXP parts = PROTECT(Rf_allocVector(VECSXP, p.n));
-  for (int64_t k = 0; k < p.n; k++) {
-    SEXP values = PROTECT(dictionary_of(s, p.at[k], p.column));
-    SEXP rows = PROTECT(Rf_allocVector(INTSXP, (R_xlen_t)p.at[k].count));
-    for (int64_t i = 0; i < p.at[k].count; i++) {
-      int missing = is_null(p.at[k], i);
-      INTEGER(rows)[i] = missing ? NA_INTEGER : (int)index_at(s, p.at[k], i, XLENGTH(values), p.column) + 1;
-    }
-    SEXP call = PROTECT(Rf_lang3(R_BracketSymbol, values, rows));
-    SET_VECTOR_ELT(parts, k, Rf_eval(call, R_BaseNamespace));
-    UNPROTECT(3);
+static SEXP taken_from(const struct ArrowSchema *s, struct piece piece, const char *column) {
+  SEXP values = PROTECT(dictionary_of(s, piece, column));
+  SEXP rows = PROTECT(Rf_allocVector(REALSXP, (R_xlen_t)piece.count));
+  for (int64_t i = 0; i < piece.count; i++) {
+    REAL(rows)[i] = is_null(piece, i) ? NA_REAL : (double)index_at(s, piece, i, XLENGTH(values), column) + 1;
   }
+  SEXP call = PROTECT(Rf_lang3(R_BracketSymbol, values, rows));
+  SEXP x = Rf_eval(call, R_BaseNamespace);
+  UNPROTECT(3);
+  return x;
+}
+
+static SEXP taken(const struct ArrowSchema *s, struct pieces p) {
+  /* (of no batches: a column of that type, with no rows) */
+  if (!p.n) return import_column(s->dictionary, p);
+  SEXP parts = PROTECT(Rf_allocVector(VECSXP, p.n));
+  for (int64_t k = 0; k < p.n; k++) SET_VECTOR_ELT(parts, k, taken_from(s, p.at[k], p.column));
   SEXP call = PROTECT(Rf_lang3(Rf_install("do.call"), Rf_install("c"), parts));
   SEXP x = p.n == 1 ? VECTOR_ELT(parts, 0) : Rf_eval(call, R_BaseNamespace);
   UNPROTECT(2);

@@ -16,42 +16,49 @@ static struct bytes viewed(const struct ArrowArray *a, int64_t at, const char *c
   memcpy(&offset, view + 12, 4);
   int64_t variadic = a->n_buffers - 3;
   if (buffer < 0 || buffer >= variadic || offset < 0) refuse_column(column, "damaged: a view that points nowhere");
-  const int64_t *sizes = a->buffers[a->n_buffers - 1];
-  if ((int64_t)offset + n > sizes[buffer]) refuse_column(column, "damaged: a view that points beyond its buffer");
-  return (struct bytes){(const char *)a->buffers[2 + buffer] + offset, n};
+  const void *sizes = a->buffers[a->n_buffers - 1], *data = a->buffers[2 + buffer];
+  if (!data || (int64_t)offset + n > int64_at(sizes, buffer)) refuse_column(column, "damaged: a view beyond its data");
+  return (struct bytes){(const char *)data + offset, n};
 }
 
-static struct bytes bytes_at(const char *format, const struct ArrowArray *a, int64_t at, const char *column) {
-  if (*format == 'v') return viewed(a, at, column);
-  if (*format == 'w') {
-    int64_t width = atol(format + 2);
-    return (struct bytes){(const char *)a->buffers[1] + width * at, width};
+/* `width` of all for 'w', else unused. */
+static struct bytes bytes_at(char format, int64_t width, const struct ArrowArray *a, int64_t at, const char *column) {
+  if (format == 'v') return viewed(a, at, column);
+  const void *offsets = a->buffers[1];
+  const char *text = format == 'w' ? offsets : a->buffers[2];
+  int64_t from, to;
+  if (format == 'w') {
+    from = width * at;
+    to = from + width;
+  } else if (format == 'U' || format == 'Z') {
+    from = int64_at(offsets, at);
+    to = int64_at(offsets, at + 1);
+  } else {
+    from = int32_at(offsets, at);
+    to = int32_at(offsets, at + 1);
   }
-  if (*format == 'U' || *format == 'Z') {
-    const int64_t *offsets = a->buffers[1];
-    return (struct bytes){(const char *)a->buffers[2] + offsets[at], offsets[at + 1] - offsets[at]};
-  }
-  const int32_t *offsets = a->buffers[1];
-  return (struct bytes){(const char *)a->buffers[2] + offsets[at], offsets[at + 1] - offsets[at]};
+  return (struct bytes){from == to ? "" : text + from, to - from};
 }
 
 static SEXP as_string(struct bytes bytes, const char *column) {
   if (bytes.n > INT_MAX) refuse_column(column, "a text of 2^31 bytes or more, which R cannot hold");
   if (!bytes.n) return R_BlankString;
-  if (!bytes.data) refuse_column(column, "damaged: no data");
-  if (memchr(bytes.data, 0, bytes.n)) refuse_column(column, "a text with a zero byte, which R's strings cannot have");
+  size_t n = (size_t)bytes.n;
+  if (memchr(bytes.data, 0, n)) refuse_column(column, "a text with a zero byte, which R's strings cannot have");
+  if (!is_utf8(bytes.data, n)) refuse_column(column, "text that is no UTF-8; make it binary, or decode it");
   return Rf_mkCharLenCE(bytes.data, (int)bytes.n, CE_UTF8);
 }
 
 static SEXP as_bytes(struct bytes bytes) {
   SEXP raw = Rf_allocVector(RAWSXP, bytes.n);
-  if (bytes.n) memcpy(RAW(raw), bytes.data, bytes.n);
+  if (bytes.n) memcpy(RAW(raw), bytes.data, (size_t)bytes.n);
   return raw;
 }
 
 /* A character vector, or a list of raw vectors (NULL for null). */
 SEXP import_text(const struct ArrowSchema *s, struct pieces p, int as_raw) {
   SEXP x = PROTECT(Rf_allocVector(as_raw ? VECSXP : STRSXP, p.total));
+  int64_t width = *s->format == 'w' ? width_of(s->format) : 0;
   R_xlen_t to = 0;
   for (int64_t k = 0; k < p.n; k++) {
     for (int64_t i = 0; i < p.at[k].count; i++, to++) {
@@ -60,7 +67,7 @@ SEXP import_text(const struct ArrowSchema *s, struct pieces p, int as_raw) {
         if (!as_raw) SET_STRING_ELT(x, to, NA_STRING);
         continue;
       }
-      struct bytes bytes = bytes_at(s->format, p.at[k].array, p.at[k].from + i, p.column);
+      struct bytes bytes = bytes_at(*s->format, width, p.at[k].array, p.at[k].from + i, p.column);
       if (as_raw) {
         SET_VECTOR_ELT(x, to, as_bytes(bytes));
       } else {

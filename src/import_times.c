@@ -72,8 +72,8 @@ static SEXP import_instant(const struct ArrowSchema *s, struct pieces p, const s
   int whole = strchr(letters, 'i') && s->format[2] == 's';
   SEXP x = PROTECT(whole ? whole_seconds(p) : import_seconds('l', per_second(s->format[2]), p));
   set_class(x, "POSIXct", "POSIXt");
+  if (!*zone) zone = "UTC";
   if (strchr(letters, 'e')) zone = "";
-  else if (!*zone) zone = "UTC";
   if (!strchr(letters, 'n')) {
     SEXP tzone = PROTECT(Rf_ScalarString(Rf_mkCharCE(zone, CE_UTF8)));
     Rf_setAttrib(x, Rf_install("tzone"), tzone);

@@ -3,6 +3,12 @@
 
 #define EXACT 9007199254740992 /* 2^53 */
 
+static uint16_t two_bytes_at(const void *data, int64_t i) {
+  uint16_t value;
+  memcpy(&value, (const char *)data + 2 * i, 2);
+  return value;
+}
+
 int64_t whole_at(char format, const void *data, int64_t i) {
   switch (format) {
     case 'c':
@@ -10,15 +16,15 @@ int64_t whole_at(char format, const void *data, int64_t i) {
     case 'C':
       return ((const uint8_t *)data)[i];
     case 's':
-      return ((const int16_t *)data)[i];
+      return (int16_t)two_bytes_at(data, i);
     case 'S':
-      return ((const uint16_t *)data)[i];
+      return two_bytes_at(data, i);
     case 'i':
-      return ((const int32_t *)data)[i];
+      return int32_at(data, i);
     case 'I':
-      return ((const uint32_t *)data)[i];
+      return (uint32_t)int32_at(data, i);
     default:
-      return ((const int64_t *)data)[i];
+      return int64_at(data, i);
   }
 }
 
@@ -50,13 +56,14 @@ static SEXP as_doubles(char format, struct pieces p) {
 
 static SEXP as_integer64(struct pieces p) {
   SEXP x = PROTECT(Rf_allocVector(REALSXP, p.total));
-  int64_t *to = (int64_t *)REAL(x);
+  double *to = REAL(x);
   for (int64_t k = 0; k < p.n; to += p.at[k].count, k++) {
-    const int64_t *data = (const int64_t *)p.at[k].array->buffers[1] + p.at[k].from;
+    const void *data = p.at[k].array->buffers[1];
     for (int64_t i = 0; i < p.at[k].count; i++) {
       int missing = is_null(p.at[k], i);
-      if (!missing && data[i] == INT64_MIN) refuse_column(p.column, "-2^63 is integer64's NA and cannot be a value");
-      to[i] = missing ? INT64_MIN : data[i];
+      int64_t value = missing ? INT64_MIN : int64_at(data, p.at[k].from + i);
+      if (!missing && value == INT64_MIN) refuse_column(p.column, "-2^63 is integer64's NA and cannot be a value");
+      memcpy(to + i, &value, 8);
     }
   }
   set_class(x, "integer64", NULL);
@@ -69,11 +76,11 @@ enum reach { EXACT_DOUBLES, FULL_SIGNED, TOO_LARGE };
 static enum reach reach_of(char format, struct pieces p) {
   enum reach widest = EXACT_DOUBLES;
   for (int64_t k = 0; k < p.n; k++) {
-    const int64_t *data = (const int64_t *)p.at[k].array->buffers[1] + p.at[k].from;
+    const void *data = p.at[k].array->buffers[1];
     for (int64_t i = 0; i < p.at[k].count; i++) {
-      if (data[i] >= -EXACT && data[i] <= EXACT) continue;
-      if (is_null(p.at[k], i)) continue;
-      if (format == 'L' && data[i] < 0) return TOO_LARGE;
+      int64_t value = int64_at(data, p.at[k].from + i);
+      if ((value >= -EXACT && value <= EXACT && (format == 'l' || value >= 0)) || is_null(p.at[k], i)) continue;
+      if (format == 'L' && value < 0) return TOO_LARGE;
       widest = FULL_SIGNED;
     }
   }

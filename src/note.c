@@ -9,13 +9,14 @@
 
 #include "road.h"
 
-static char token[33] = "";
+/* Ours, and the one that Python's half got at its start: whichever was there first, notes of both are believed. */
+static char token[33] = "", pythons[33] = "";
 
 static void random_bytes(unsigned char *bytes, size_t n) {
 #ifdef _WIN32
   for (size_t i = 0; i < n; i++) {
     unsigned int value;
-    rand_s(&value);
+    if (rand_s(&value)) Rf_error("no random numbers from the system");
     bytes[i] = (unsigned char)value;
   }
 #else
@@ -35,50 +36,57 @@ const char *note_token(void) {
   return token;
 }
 
-/* The word that Python knows too, given at the start. */
+/* The word that Python's half puts into its notes. */
 SEXP road_token(SEXP word) {
-  const char *text = CHAR(STRING_ELT(word, 0));
-  if (strlen(text) != sizeof token - 1) Rf_error("a token has %d characters", (int)sizeof token - 1);
-  memcpy(token, text, sizeof token);
+  if (TYPEOF(word) != STRSXP || XLENGTH(word) != 1 || LENGTH(STRING_ELT(word, 0)) != (int)sizeof pythons - 1) {
+    Rf_error("a token is a text of %d characters", (int)sizeof pythons - 1);
+  }
+  memcpy(pythons, CHAR(STRING_ELT(word, 0)), sizeof pythons);
   return R_NilValue;
 }
 
-static int32_t number_at(const char *at) {
-  int32_t value;
-  memcpy(&value, at, 4);
-  return value;
-}
+#define LONGEST_KEY (1 << 16)
+#define LONGEST_VALUE (1 << 26)
 
-/* The value of a key, or NULL; lengths are not to be trusted, the format has no end mark. */
+/* The value of a key, or NULL. The format has no end mark, so its lengths have to be trusted, sensible ones. */
 const char *metadata_value(const struct ArrowSchema *s, const char *wanted, int32_t *bytes) {
   const char *metadata = s->metadata;
   if (!metadata) return NULL;
-  int32_t pairs = number_at(metadata);
+  int32_t pairs = int32_at(metadata, 0);
   const char *at = metadata + 4;
   for (int32_t i = 0; i < pairs; i++) {
-    int32_t key_bytes = number_at(at);
-    if (key_bytes < 0) return NULL;
+    int32_t key_bytes = int32_at(at, 0);
+    if (key_bytes < 0 || key_bytes > LONGEST_KEY) return NULL;
     const char *value = at + 4 + key_bytes;
-    *bytes = number_at(value);
-    if (*bytes < 0) return NULL;
-    if (key_bytes == (int32_t)strlen(wanted) && !memcmp(at + 4, wanted, key_bytes)) return value + 4;
+    *bytes = int32_at(value, 0);
+    if (*bytes < 0 || *bytes > LONGEST_VALUE) return NULL;
+    if ((size_t)key_bytes == strlen(wanted) && !memcmp(at + 4, wanted, (size_t)key_bytes)) return value + 4;
     at = value + 4 + *bytes;
   }
   return NULL;
+}
+
+static int is_ours(const char *value) {
+  return !memcmp(value, note_token(), 32) || (*pythons && !memcmp(value, pythons, 32));
 }
 
 struct note note_read(const struct ArrowSchema *s) {
   struct note note = {"", 0};
   int32_t bytes = 0;
   const char *value = metadata_value(s, "espalier.r", &bytes);
-  if (!value || bytes < 35 || bytes > 159 || memcmp(value, note_token(), 32) || value[32] != ' ') return note;
+  if (!value || bytes < 35 || bytes > 159 || !is_ours(value) || value[32] != ' ') return note;
   char text[160];
-  memcpy(text, value + 33, bytes - 33);
+  memcpy(text, value + 33, (size_t)bytes - 33);
   text[bytes - 33] = '\0';
   char *rest = NULL;
   note.record = strtoll(text, &rest, 10);
   if (*rest == ' ') snprintf(note.kind, sizeof note.kind, "%s", rest + 1);
   return note;
+}
+
+enum remembered kind_remembers(const char *kind) {
+  if (!strcmp(kind, "cells")) return CELLS;
+  return strcmp(kind, "POSIXlt") ? ATTRIBUTES : INSTANTS;
 }
 
 int note_is(const struct note *note, const char *kind) { return !strcmp(note->kind, kind); }

@@ -30,7 +30,7 @@ static SEXP parcel_new(int64_t n, struct parcel **parcel) {
   precious_drain();
   SEXP pointer = PROTECT(R_MakeExternalPtr(NULL, R_NilValue, R_NilValue));
   R_RegisterCFinalizer(pointer, parcel_finalise);
-  *parcel = calloc(1, sizeof(struct parcel) + n * sizeof(struct ArrowArray));
+  *parcel = calloc(1, sizeof(struct parcel) + (size_t)n * sizeof(struct ArrowArray));
   if (!*parcel) Rf_error("out of memory");
   (*parcel)->n = n;
   R_SetExternalPtrAddr(pointer, *parcel);
@@ -49,20 +49,39 @@ static void export_vector_root(SEXP x, struct ArrowSchema *s, struct ArrowArray 
     export_flat(x, s->children[0], a->children[0], out);
   } else {
     export_column(x, "", s->children[0], a->children[0], out);
+    a->length = a->children[0]->length;
   }
   schema_note(s, "vector", 0);
+}
+
+struct order {
+  SEXP x, pointer;
+  struct parcel *parcel;
+  struct out out;
+};
+
+static SEXP export_order(void *data) {
+  struct order *order = data;
+  struct parcel *parcel = order->parcel;
+  if (TYPEOF(order->x) == VECSXP && Rf_inherits(order->x, "data.frame")) {
+    export_frame(order->x, "", &parcel->schema, parcel->arrays, &order->out);
+  } else {
+    export_vector_root(order->x, &parcel->schema, parcel->arrays, &order->out);
+  }
+  return order->pointer;
+}
+
+/* What was made before an error or an interrupt is given back at once. */
+static void export_end(void *pointer, Rboolean jump) {
+  if (jump) parcel_finalise(pointer);
 }
 
 /* A data frame, or a vector as the only column of one. */
 SEXP road_export(SEXP x, SEXP native_is_utf8) {
   struct parcel *parcel;
   SEXP pointer = PROTECT(parcel_new(1, &parcel));
-  struct out out = {0, Rf_asLogical(native_is_utf8), "x"};
-  if (TYPEOF(x) == VECSXP && Rf_inherits(x, "data.frame")) {
-    export_frame(x, "", &parcel->schema, parcel->arrays, &out);
-  } else {
-    export_vector_root(x, &parcel->schema, parcel->arrays, &out);
-  }
+  struct order order = {x, pointer, parcel, {0, Rf_asLogical(native_is_utf8), "x"}};
+  R_UnwindProtect(export_order, &order, export_end, pointer, NULL);
   UNPROTECT(1);
   return pointer;
 }
@@ -70,7 +89,7 @@ SEXP road_export(SEXP x, SEXP native_is_utf8) {
 /* Addresses as text: as numbers they would lose digits on the way. */
 SEXP road_addresses(SEXP pointer) {
   struct parcel *parcel = R_ExternalPtrAddr(pointer);
-  if (!parcel) Rf_error("this parcel is of another session");
+  if (!parcel) Rf_error("this parcel is of another session, or was given back");
   SEXP text = PROTECT(Rf_allocVector(STRSXP, 1 + parcel->n));
   char number[24];
   snprintf(number, sizeof number, "%llu", (unsigned long long)(uintptr_t)&parcel->schema);
@@ -108,8 +127,8 @@ static SEXP receive(SEXP addresses, struct parcel **parcel) {
   return pointer;
 }
 
-static void refuse_all(const struct ArrowSchema *s) {
-  SEXP bad = PROTECT(refused_schema(s));
+static void refuse_all(const struct parcel *parcel) {
+  SEXP bad = PROTECT(refused_schema(&parcel->schema, parcel->n ? parcel->arrays : NULL));
   if (XLENGTH(bad)) {
     SEXP call = PROTECT(Rf_lang3(Rf_install("paste"), bad, R_NilValue));
     SETCADDR(call, Rf_mkString("; "));
@@ -120,28 +139,41 @@ static void refuse_all(const struct ArrowSchema *s) {
   UNPROTECT(1);
 }
 
-static SEXP import_parcel(struct parcel *parcel) {
-  const struct ArrowSchema *s = &parcel->schema;
-  refuse_all(s);
-  if (strcmp(s->format, "+s")) Rf_error("a table must be a struct of columns, this is of Arrow type \"%s\"", s->format);
-  struct pieces p = {(struct piece *)R_alloc(parcel->n ? parcel->n : 1, sizeof(struct piece)), parcel->n, 0, ""};
+static struct pieces pieces_of(struct parcel *parcel) {
+  struct pieces p = {NULL, parcel->n, 0, ""};
+  p.at = (struct piece *)R_alloc(p.n ? (size_t)p.n : 1, sizeof(struct piece));
   for (int64_t i = 0; i < parcel->n; i++) {
     const struct ArrowArray *a = parcel->arrays + i;
-    check_array(s, a, "");
+    check_array(&parcel->schema, a, "");
     p.at[i] = (struct piece){a, a->offset, a->length};
+    if (a->length > R_XLEN_T_MAX - p.total) Rf_error("more rows than R's vectors can have");
     p.total += (R_xlen_t)a->length;
   }
+  return p;
+}
+
+/* A table is a struct of columns; anything else is a vector, as is the only column of what is noted as one. */
+static SEXP import_parcel(void *data) {
+  struct parcel *parcel = data;
+  const struct ArrowSchema *s = &parcel->schema;
+  refuse_all(parcel);
+  struct pieces p = pieces_of(parcel);
   struct note note = note_read(s);
-  if (!note_is(&note, "vector") || s->n_children != 1) return import_column(s, p);
-  return import_column(s->children[0], child_pieces(p, 0));
+  int noted = note_is(&note, "vector") && !strcmp(s->format, "+s") && s->n_children == 1;
+  return noted ? import_column(s->children[0], child_pieces(p, 0)) : import_column(s, p);
+}
+
+/* However it ends: what is not given back now would wait for a garbage collection, perhaps in a forked child. */
+static void import_end(void *pointer, Rboolean jump) {
+  (void)jump;
+  parcel_finalise(pointer);
 }
 
 SEXP road_import(SEXP addresses) {
   struct parcel *parcel;
   SEXP pointer = PROTECT(receive(addresses, &parcel));
-  SEXP x = PROTECT(import_parcel(parcel));
-  parcel_finalise(pointer);
-  UNPROTECT(2);
+  SEXP x = R_UnwindProtect(import_parcel, parcel, import_end, pointer, NULL);
+  UNPROTECT(1);
   return x;
 }
 

@@ -12,10 +12,11 @@ static struct array_private *released = NULL;
 struct record {
   SEXP cell;
   uint64_t print;
-  int64_t id;
+  int64_t id; /* of a free slot: the next free one */
+  enum remembered what;
 };
 static struct record *records = NULL;
-static int64_t n_records = 0, record_room = 0, first_free = -1, next_serial = 1;
+static int64_t record_room = 0, first_free = -1, next_serial = 1;
 
 /* Collections run this finaliser, which leaves a new object for the next one. */
 static void watch_collections(SEXP unused);
@@ -27,6 +28,7 @@ static void watch(void) {
 }
 
 static void watch_collections(SEXP unused) {
+  (void)unused;
   precious_drain();
   watch();
 }
@@ -38,11 +40,15 @@ void precious_start(void) {
   watch();
 }
 
+/* The cell is linked only after the allocation: that may collect garbage, and the finalisers take cells out. */
 SEXP precious_keep(SEXP x) {
   PROTECT(x);
-  SEXP cell = PROTECT(Rf_cons(list_head, CDR(list_head)));
+  SEXP cell = PROTECT(Rf_cons(R_NilValue, R_NilValue));
+  SEXP after = CDR(list_head);
   SET_TAG(cell, x);
-  if (CDR(cell) != R_NilValue) SETCAR(CDR(cell), cell);
+  SETCAR(cell, list_head);
+  SETCDR(cell, after);
+  if (after != R_NilValue) SETCAR(after, cell);
   SETCDR(list_head, cell);
   kept++;
   UNPROTECT(2);
@@ -79,29 +85,35 @@ void precious_drain(void) {
   }
 }
 
-/* ---- records: slot number in the lower 24 bits of an id, a serial number above, so that ids are not used again ---- */
+/* ---- records: slot number in the lower 24 bits of an id, a serial number above, so that no id is used again ---- */
 
 #define SLOT_BITS 24
 
-int64_t record_new(SEXP about) {
-  PROTECT(about);
-  if (first_free < 0) {
-    int64_t room = record_room ? 2 * record_room : 64;
-    if (room > (1 << SLOT_BITS)) Rf_error("too many columns with attributes are in use by Python at once");
-    struct record *more = realloc(records, room * sizeof(struct record));
-    if (!more) Rf_error("out of memory");
-    records = more;
-    for (int64_t i = record_room; i < room; i++) records[i] = (struct record){NULL, 0, i + 1 < room ? i + 1 : -1};
-    first_free = record_room;
-    record_room = room;
+/* 0 if there is no room. */
+static int more_slots(void) {
+  int64_t room = record_room ? 2 * record_room : 64;
+  struct record *more = room > (1 << SLOT_BITS) ? NULL : realloc(records, (size_t)room * sizeof(struct record));
+  if (!more) return 0;
+  records = more;
+  for (int64_t i = record_room; i < room; i++) {
+    records[i] = (struct record){NULL, 0, i + 1 < room ? i + 1 : -1, ATTRIBUTES};
   }
+  first_free = record_room;
+  record_room = room;
+  return 1;
+}
+
+/* No slot is chosen before R has allocated: a finaliser may export, or end, something of its own. */
+int64_t record_new(SEXP about, enum remembered what) {
   SEXP cell = precious_keep(about);
+  if (first_free < 0 && !more_slots()) {
+    drop(cell);
+    Rf_error("too many columns with attributes are in use by Python at once");
+  }
   int64_t slot = first_free;
   first_free = records[slot].id;
   int64_t id = next_serial++ << SLOT_BITS | slot;
-  records[slot] = (struct record){cell, 0, id};
-  n_records++;
-  UNPROTECT(1);
+  records[slot] = (struct record){cell, 0, id, what};
   return id;
 }
 
@@ -116,15 +128,16 @@ void record_seal(int64_t id, uint64_t print) {
   if (record) record->print = print;
 }
 
-SEXP record_of(int64_t id, uint64_t print) {
+/* What it is must be what the note says it is: a note may have been put together from others. */
+SEXP record_any(int64_t id, enum remembered what) {
   struct record *record = find_record(id);
-  return record && record->print == print ? TAG(record->cell) : R_NilValue;
+  return record && record->what == what ? TAG(record->cell) : R_NilValue;
 }
 
-/* Also when the data is no longer what was handed over. */
-SEXP record_any(int64_t id) {
+/* Only while the data is what was handed over. */
+SEXP record_of(int64_t id, enum remembered what, uint64_t print) {
   struct record *record = find_record(id);
-  return record ? TAG(record->cell) : R_NilValue;
+  return record && record->print == print ? record_any(id, what) : R_NilValue;
 }
 
 void record_end(int64_t id) {
@@ -134,24 +147,33 @@ void record_end(int64_t id) {
   record->cell = NULL;
   record->id = first_free;
   first_free = record - records;
-  n_records--;
 }
 
-/* ---- a fingerprint says whether data is still the very memory that was handed over ---- */
+/* ---- a fingerprint says whether data is still the very memory that was handed over, of the same type ---- */
 
 static uint64_t mix(uint64_t print, uint64_t value) {
   print = (print ^ value) * 0x9E3779B97F4A7C15ull;
   return print ^ print >> 29;
 }
 
-uint64_t fingerprint(const struct ArrowArray *a) {
-  uint64_t print = mix(mix(0x517cc1b727220a95ull, a->length), a->n_children);
+static uint64_t mix_text(uint64_t print, const char *text) {
+  for (; *text; text++) print = mix(print, (unsigned char)*text);
+  return mix(print, 0);
+}
+
+uint64_t fingerprint(const struct ArrowSchema *s, const struct ArrowArray *a) {
+  uint64_t print = mix(mix(0x517cc1b727220a95ull, (uint64_t)a->length), (uint64_t)a->n_children);
+  print = mix_text(print, s->format);
   /* (an empty array may be given other buffers, and a bitmap without nulls may be left out) */
   if (a->length > 0) {
-    print = mix(print, a->offset);
+    print = mix(print, (uint64_t)a->offset);
     for (int64_t i = 1; i < a->n_buffers; i++) print = mix(print, (uint64_t)(uintptr_t)a->buffers[i]);
   }
-  for (int64_t i = 0; i < a->n_children; i++) print = mix(print, fingerprint(a->children[i]));
-  if (a->dictionary) print = mix(print, fingerprint(a->dictionary));
+  for (int64_t i = 0; i < a->n_children; i++) {
+    /* (groups and keys name columns) */
+    if (!strcmp(s->format, "+s") && s->children[i]->name) print = mix_text(print, s->children[i]->name);
+    print = mix(print, fingerprint(s->children[i], a->children[i]));
+  }
+  if (a->dictionary) print = mix(print, fingerprint(s->dictionary, a->dictionary));
   return print;
 }

@@ -41,13 +41,14 @@ void precious_drain(void);
 int64_t precious_count(void);
 
 /* A record holds an R object that describes exactly this data; it ends with the array. */
-int64_t record_new(SEXP about);
+enum remembered { ATTRIBUTES, CELLS, INSTANTS };
+int64_t record_new(SEXP about, enum remembered what);
 void record_seal(int64_t id, uint64_t print);
-SEXP record_of(int64_t id, uint64_t print);
-SEXP record_any(int64_t id);
+SEXP record_any(int64_t id, enum remembered what);
+SEXP record_of(int64_t id, enum remembered what, uint64_t print);
 void record_end(int64_t id);
 void array_record(struct ArrowArray *a, int64_t id);
-uint64_t fingerprint(const struct ArrowArray *array);
+uint64_t fingerprint(const struct ArrowSchema *s, const struct ArrowArray *a);
 
 /* ---- build.c: structs of our own ---- */
 
@@ -72,6 +73,8 @@ const char *note_token(void);
 const char *metadata_value(const struct ArrowSchema *s, const char *wanted, int32_t *bytes);
 struct note note_read(const struct ArrowSchema *s);
 int note_is(const struct note *note, const char *kind);
+/* What a column with a note of this kind remembers. */
+enum remembered kind_remembers(const char *kind);
 
 /* ---- scan.c: missing values ---- */
 
@@ -80,10 +83,30 @@ int any_nan(const double *x, R_xlen_t n);
 int is_na_real(double x);
 int64_t bitmap_integer(const int *x, R_xlen_t n, uint8_t *bits);
 int64_t bitmap_real(const double *x, R_xlen_t n, uint8_t *bits);
-int64_t bitmap_integer64(const int64_t *x, R_xlen_t n, uint8_t *bits);
+int64_t bitmap_integer64(const double *x, R_xlen_t n, uint8_t *bits);
 void pack_logical(const int *x, R_xlen_t n, uint8_t *bits);
 size_t bitmap_bytes(R_xlen_t n);
+/* Data of others may lie at any address. */
+static inline int32_t int32_at(const void *data, int64_t i) {
+  int32_t value;
+  memcpy(&value, (const char *)data + 4 * i, 4);
+  return value;
+}
+static inline int64_t int64_at(const void *data, int64_t i) {
+  int64_t value;
+  memcpy(&value, (const char *)data + 8 * i, 8);
+  return value;
+}
 static inline int bit_is_set(const uint8_t *bits, int64_t i) { return bits[i >> 3] >> (i & 7) & 1; }
+
+/* ---- text.c ---- */
+
+int is_ascii(const char *text, size_t bytes);
+int is_utf8(const char *text, size_t bytes);
+/* For messages only: what no encoding explains stays as it is. */
+const char *utf8_of(SEXP string);
+/* For messages: `room` bytes at most, cut between characters, with ? for what is no text. */
+void show_text(char *to, size_t room, const char *text);
 
 /* ---- pointers.c: distinct pointers numbered in order of appearance ---- */
 
@@ -158,6 +181,7 @@ SEXP import_dictionary(const struct ArrowSchema *s, struct pieces p, const struc
 SEXP import_noted(const struct ArrowSchema *s, struct pieces p, const struct note *note);
 struct pieces child_pieces(struct pieces p, int64_t child);
 int has_nulls(struct pieces p);
+void refuse_null_rows(struct pieces p);
 int is_null(struct piece piece, int64_t i);
 int64_t whole_at(char format, const void *data, int64_t i);
 void set_class(SEXP x, const char *first, const char *second);
@@ -167,7 +191,28 @@ SEXP import_raw(struct pieces p);
 SEXP import_as(const struct ArrowSchema *s, struct pieces p, const struct note *note);
 int is_unchanged(struct pieces p);
 void refuse_column(const char *column, const char *why);
-SEXP refused_schema(const struct ArrowSchema *s);
+
+/* ---- findings.c: what cannot cross is told all at once ---- */
+
+#define DEEPEST 64
+
+struct findings {
+  SEXP list; /* a pairlist of texts, the last one first */
+  PROTECT_INDEX at;
+  int n;
+  int64_t seen; /* columns looked at */
+  int over;     /* no further look */
+};
+void found(struct findings *f, const char *path, const char *what);
+/* The path of a column inside another. */
+void path_below(char *to, size_t room, const char *path, const char *name);
+SEXP all_findings(const struct findings *f);
+
+/* ---- check.c: structs of others are looked at before anything in them is used ---- */
+
+SEXP refused_schema(const struct ArrowSchema *s, const struct ArrowArray *first);
 void check_array(const struct ArrowSchema *s, const struct ArrowArray *a, const char *column);
+/* The number after the colon of "+w:3" or "w:16"; -1 if there is none. */
+int64_t width_of(const char *format);
 
 #endif

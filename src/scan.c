@@ -52,19 +52,19 @@ size_t bitmap_bytes(R_xlen_t n) { return (size_t)(n + 7) / 8; }
     if (i < n) bits[i >> 3] = 0;                                       \
     for (; i < n; i++) {                                               \
       unsigned here = PRESENT(x[i]);                                   \
-      bits[i >> 3] |= (uint8_t)(here << (i & 7));                      \
+      bits[i >> 3] = (uint8_t)(bits[i >> 3] | here << (i & 7));                      \
       present += here;                                                 \
     }                                                                  \
     return n - present;                                                \
   }
 
 #define INTEGER_PRESENT(v) ((v) != NA_INTEGER)
-#define INTEGER64_PRESENT(v) ((v) != INT64_MIN)
+#define INTEGER64_PRESENT(v) (int64_at(&(v), 0) != INT64_MIN)
 #define REAL_PRESENT(v) (!((v) != (v) && is_na_real(v)))
 #define IS_TRUE(v) ((v) != 0 && (v) != NA_INTEGER)
 
 BITMAP(bitmap_integer, int, INTEGER_PRESENT)
-BITMAP(bitmap_integer64, int64_t, INTEGER64_PRESENT)
+BITMAP(bitmap_integer64, double, INTEGER64_PRESENT)
 BITMAP(bitmap_real, double, REAL_PRESENT)
 BITMAP(pack_true, int, IS_TRUE)
 
