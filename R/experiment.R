@@ -22,6 +22,9 @@ experiment <- function(workspace, name) {
 #' goes on when R is closed or killed. Follow it with [wait_for_run_completion()], find it again with [list_runs()] or
 #' [get_run()].
 #'
+#' A large folder takes a while the first time: its progress is shown. Interrupted (Ctrl-C, Esc) before the run is
+#' written, nothing is submitted; after that the run exists, and its id is told.
+#'
 #' @param experiment An [experiment()].
 #' @param config An [estimator()] or [script_run_config()].
 #' @param tags Named list or character vector, text to find the run by later.
@@ -47,7 +50,10 @@ submit_experiment <- function(experiment, config, tags = NULL, reuse = FALSE) {
   values$session <- session_context(values$python, values$entry_script)
   values$python <- NULL
   if (length(values$command) == 1L && grepl("[[:space:]|;&<>$]", values$command[[1]])) values$command <- values$command[[1]]
-  told <- experiment$submit_values(values, named_strings(tags, "tags") %||% empty_object(), check_flag(reuse, "reuse"))
+  told <- when_too_late(
+    experiment$submit_values(values, named_strings(tags, "tags") %||% empty_object(), check_flag(reuse, "reuse")),
+    tell_submitted_all_the_same
+  )
   if (is.null(values$session$r_package) && grepl("[.][rR]$", values$entry_script %||% "")) {
     inform_once("from_source", "espalier is loaded from source: jobs that call library(espalier) need it installed.")
   }
@@ -57,6 +63,15 @@ submit_experiment <- function(experiment, config, tags = NULL, reuse = FALSE) {
     say(c(i = "Nothing has changed since run {.val {told$run_id}}: that one is returned, nothing is run."))
   }
   Run$new(identity = c(workspace = experiment$workspace$path, id = told$run_id))
+}
+
+tell_submitted_all_the_same <- function(told) {
+  if (isTRUE(told$reused)) return()
+  say(c(
+    i = "Run {.val {told$run_id}} was submitted before the interrupt, and goes on.",
+    " " = "Get it: {.code run <- get_run(ws, \"{told$run_id}\")}",
+    " " = "Stop it: {.code cancel_run(run)}"
+  ))
 }
 
 `%||%` <- function(x, y) if (is.null(x)) y else x
@@ -82,8 +97,14 @@ submit_experiment <- function(experiment, config, tags = NULL, reuse = FALSE) {
 #' @export
 start_logging_run <- function(experiment, outputs = NULL, snapshot_directory = NULL) {
   check_object(experiment, "Experiment", "experiment")
-  run <- experiment$start_logging(
-    path_argument(outputs, "outputs"), path_argument(snapshot_directory, "snapshot_directory"), session_client()
+  run <- when_too_late(
+    experiment$start_logging(
+      path_argument(outputs, "outputs"), path_argument(snapshot_directory, "snapshot_directory"), session_client()
+    ),
+    function(run) {
+      say(c(i = "Run {.val {run$id}} was begun before the interrupt.",
+            " " = "End it: {.code fail_run(get_run(ws, \"{run$id}\"))}"))
+    }
   )
   set_active_run(run$run_dir)
   run

@@ -98,11 +98,11 @@ Experiment__get_runs <- function(self, type = NULL, tags = NULL, properties = NU
   if (!missing(tags)) .args["tags"] <- list(arg_optional(arg_mapping(arg_string))(tags, "tags"))
   if (!missing(properties)) .args["properties"] <- list(arg_optional(arg_mapping(arg_string))(properties, "properties"))
   if (!missing(include_children)) .args["include_children"] <- list(arg_flag(include_children, "include_children"))
-  core_call("Experiment", "get_runs", identity_of(self), args_json(.args), result_list(result_object("Run")))
+  core_call_long("Experiment", "get_runs", identity_of(self), args_json(.args), result_list(result_object("Run")))
 }
 
 # Runs of this experiment, newest first, a row each: ids, status, times, tags, parameters, last metrics.
 Experiment__list_runs <- function(self) {
   .args <- list()
-  core_call("Experiment", "list_runs", identity_of(self), args_json(.args), result_frame)
+  core_call_long("Experiment", "list_runs", identity_of(self), args_json(.args), result_frame)
 }

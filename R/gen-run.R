@@ -174,7 +174,7 @@ Run__get_details <- function(self) {
 # `get_details()` with the text of each log instead of its path.
 Run__get_details_with_logs <- function(self) {
   .args <- list()
-  core_call("Run", "get_details_with_logs", identity_of(self), args_json(.args), result_json)
+  core_call_long("Run", "get_details_with_logs", identity_of(self), args_json(.args), result_json)
 }
 
 # The run's metrics by name: a scalar, a list where a name was logged more than once, a named list of columns
@@ -192,20 +192,20 @@ Run__get_metrics <- function(self, name = NULL, recursive = FALSE, run_type = NU
 Run__get_metric_frames <- function(self, name = NULL) {
   .args <- list()
   if (!missing(name)) .args["name"] <- list(arg_optional(arg_string)(name, "name"))
-  core_call("Run", "get_metric_frames", identity_of(self), args_json(.args), result_mapping(result_frame))
+  core_call_long("Run", "get_metric_frames", identity_of(self), args_json(.args), result_mapping(result_frame))
 }
 
 # Every scalar that was logged, in order: `name`, `step`, `value`, `time`.
 Run__get_metric_history <- function(self, name = NULL) {
   .args <- list()
   if (!missing(name)) .args["name"] <- list(arg_optional(arg_string)(name, "name"))
-  core_call("Run", "get_metric_history", identity_of(self), args_json(.args), result_frame)
+  core_call_long("Run", "get_metric_history", identity_of(self), args_json(.args), result_frame)
 }
 
 # Names of the run's files: `outputs/...`, `logs/...`, `user_logs/std_log.txt`.
 Run__get_file_names <- function(self) {
   .args <- list()
-  core_call("Run", "get_file_names", identity_of(self), args_json(.args), result_strings)
+  core_call_long("Run", "get_file_names", identity_of(self), args_json(.args), result_strings)
 }
 
 # Copy one of the run's files.

@@ -150,26 +150,26 @@ Workspace__write_config <- function(self, path = NULL, file_name = NULL) {
 # The workspace's record: `name`, `id`, `path`, `created_at`, and how many runs and experiments it has.
 Workspace__get_details <- function(self) {
   .args <- list()
-  core_call("Workspace", "get_details", identity_of(self), args_json(.args), result_json)
+  core_call_long("Workspace", "get_details", identity_of(self), args_json(.args), result_json)
 }
 
 # A run by its id.
 Workspace__get_run <- function(self, run_id) {
   .args <- list()
   .args["run_id"] <- list(arg_string(run_id, "run_id"))
-  core_call("Workspace", "get_run", identity_of(self), args_json(.args), result_object("Run"))
+  core_call_long("Workspace", "get_run", identity_of(self), args_json(.args), result_object("Run"))
 }
 
 # All runs, newest first, a row each: ids, status, times, tags, parameters, last metrics.
 Workspace__list_runs <- function(self) {
   .args <- list()
-  core_call("Workspace", "list_runs", identity_of(self), args_json(.args), result_frame)
+  core_call_long("Workspace", "list_runs", identity_of(self), args_json(.args), result_frame)
 }
 
 # The experiments: `experiment`, `runs`, `last_run_at`.
 Workspace__list_experiments <- function(self) {
   .args <- list()
-  core_call("Workspace", "list_experiments", identity_of(self), args_json(.args), result_frame)
+  core_call_long("Workspace", "list_experiments", identity_of(self), args_json(.args), result_frame)
 }
 
 # Delete the workspace with all its runs.

@@ -5,39 +5,42 @@
 #' @noRd
 core_call_long <- function(class, method, identity = NULL, args_json = "{}", decode = result_json) {
   jobs <- bridge_jobs()
-  display <- NULL
-  ended <- FALSE
-  # (left by an error or a jump, such as a calling handler's)
+  request <- core_request(class, method, identity, args_json)
+  display <- long_display()
+  begun <- FALSE
+  response <- list(running = TRUE)
   on.exit({
-    if (!is.null(display)) display$end()
-    if (!ended) jobs$cancel()
+    display$end()
+    # (interrupted twice, or left by an error)
+    if (begun && isTRUE(response$running)) suspendInterrupts(jobs$abandon())
   })
   withCallingHandlers({
-    response <- jsonlite::parse_json(jobs$start(core_request(class, method, identity, args_json)))
+    # what was begun, and what it answered, is known before an interrupt is seen
+    undisturbed({
+      begun <- TRUE
+      response <- jsonlite::parse_json(jobs$start(request))
+    })
     while (isTRUE(response$running)) {
-      display <- display %||% long_display()
       display$show(response$progress)
-      Sys.sleep(0) # (R looks for an interrupt that came between two looks, and after its windows)
-      response <- jsonlite::parse_json(jobs$look())
+      undisturbed(response <- jsonlite::parse_json(jobs$look()))
     }
-    ended <- TRUE
   }, interrupt = function(condition) {
-    ended <<- TRUE
-    if (!is.null(display)) display$end()
-    tell_late_result(jobs$cancel(), decode)
+    display$end()
+    while (begun && isTRUE(response$running)) {
+      undisturbed(response <<- jsonlite::parse_json(jobs$cancel()))
+    }
+    tell_late_result(response, decode)
   })
   core_answer(response, decode)
 }
 
 #' An interrupt that came too late: what was done all the same is told, by the verb if it has a handler
-#'
-#' @param answer What calling off gave: the response of a call that was carried out, or `NULL`.
 #' @noRd
-tell_late_result <- function(answer, decode) {
-  if (is.null(answer)) return(invisible())
+tell_late_result <- function(response, decode) {
+  if (!"value" %in% names(response)) return(invisible())
   late <- structure(
     class = c("espalier_late_result", "condition"),
-    list(message = "done already", call = NULL, value = decode(jsonlite::parse_json(answer)$value))
+    list(message = "done already", call = NULL, value = decode(response$value))
   )
   withRestarts({
     signalCondition(late)
@@ -63,8 +66,19 @@ when_too_late <- function(code, tell) {
 # Nothing is shown of what takes less (seconds), and lines where there is no terminal come no faster.
 .patience <- c(bar = 0.5, first_line = 2, line = 10)
 
+#' Nothing is made, and cli not loaded, before there is something to show
+#' @noRd
 long_display <- function() {
-  if (interactive() && cli::is_dynamic_tty(stderr())) long_bar() else long_lines()
+  display <- NULL
+  list(
+    show = function(progress) {
+      if (is.null(display)) {
+        display <<- if (interactive() && cli::is_dynamic_tty(stderr())) long_bar() else long_lines()
+      }
+      display$show(progress)
+    },
+    end = function() if (!is.null(display)) display$end()
+  )
 }
 
 long_lines <- function(clock = function() proc.time()[["elapsed"]]) {

@@ -4,11 +4,10 @@ R's thread does all that concerns R: it reads the arguments, turns the result in
 changes of the session. So the worker runs the core's code alone. It never calls R.
 """
 
-import contextlib
 import json
 import threading
 import warnings
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List
 
 from espalier_bridge import calls, errors, values
 
@@ -71,15 +70,14 @@ class _Job:
     def leave(self) -> None:
         """Give the session back what the call changed of it."""
         _jobs.remove(self)
-        with contextlib.suppress(RuntimeError):  # it was interrupted before it changed anything
-            self._surroundings.__exit__()
+        self._surroundings.__exit__()
 
 
 def start(request: str) -> str:
     """Begin a call, and look at it once. For R it differs from `calls.call` in nothing else."""
     values.outgoing.clear()
     job = _Job()
-    _jobs.append(job)  # before anything is changed: an interrupt may come at any moment
+    _jobs.append(job)
     job.begin(request)
     return look()
 
@@ -98,22 +96,27 @@ def look() -> str:
     return response
 
 
-def cancel() -> Optional[str]:
-    """Call the call off, and wait until it has stopped, but only for a moment.
-
-    What it must not leave half-made, it carries out, and that is waited for; interrupted again, nothing is.
+def cancel() -> str:
+    """Call the call off, and wait a moment until it has stopped.
 
     Returns:
-        The response of a call that was carried out after all; None where it has stopped, or will.
+        `{"running": true}` while it is at something that must not be left half-made: ask again. The response of a call
+        that was carried out after all. Else `{}`: it has stopped, or will where it next can.
     """
     if not _jobs:
-        return None
+        return "{}"
     job = _jobs[-1]
     job.listener.cancelled = True
-    try:
-        job.ended.wait(PATIENCE_SECONDS)
-        while job.listener.indivisible and not job.ended.is_set():
-            job.ended.wait(LOOK_SECONDS)
-        return job.response() if job.succeeded() else None
-    finally:
-        job.leave()
+    job.ended.wait(PATIENCE_SECONDS)
+    if job.listener.indivisible and not job.ended.is_set():
+        return json.dumps({"running": True})
+    response = job.response() if job.succeeded() else "{}"
+    job.leave()
+    return response
+
+
+def abandon() -> None:
+    """Call the call off and forget it, whatever it is at."""
+    if _jobs:
+        _jobs[-1].listener.cancelled = True
+        _jobs[-1].leave()
