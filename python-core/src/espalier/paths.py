@@ -41,6 +41,8 @@ _EVENT_LOG = ".jsonl"
 _RECORD = ".json"
 _TEMPORARY = ".tmp-"
 _PART = ".part"
+_PACK = ".pack"
+_PACK_INDEX = ".idx"
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}_[0-9]{1,12}_[0-9a-f]{8}")
 
 
@@ -69,6 +71,11 @@ def is_temporary(name: str) -> bool:
     return name.startswith(_TEMPORARY)
 
 
+def pack_of_index(name: str) -> str:
+    """The name of the pack that belongs to an index; empty for any other file."""
+    return name[: -len(_PACK_INDEX)] + _PACK if name.endswith(_PACK_INDEX) else ""
+
+
 def partial(path: str) -> str:
     """Where something large is put together before it is renamed."""
     return path + _PART
@@ -85,6 +92,8 @@ class WorkspacePaths:
         self.runs = top + RUNS
         self.blobs = os.path.join(root, SNAPSHOTS, "blobs")
         self.trees = os.path.join(root, SNAPSHOTS, "trees")
+        self.packs = os.path.join(root, SNAPSHOTS, "packs")
+        self.stat_caches = os.path.join(root, SNAPSHOTS, "cache")
         self.kept = os.path.join(root, SNAPSHOTS, "kept")
         # Held by those who refer to what is stored, and by garbage collection; see snapshot/hold.py.
         self.hold = os.path.join(root, SNAPSHOTS, "lock")
@@ -106,7 +115,18 @@ class WorkspacePaths:
     def blob(self, hex_digest: str) -> str:
         return os.path.join(self.blobs, hex_digest[:2], hex_digest)
 
+    def pack(self, name: str) -> str:
+        return os.path.join(self.packs, name + _PACK)
+
+    def pack_index(self, name: str) -> str:
+        return os.path.join(self.packs, name + _PACK_INDEX)
+
+    def stat_cache(self, key: str) -> str:
+        """What is known of one source folder on one host."""
+        return os.path.join(self.stat_caches, key)
+
     def tree(self, hex_digest: str) -> str:
+        """The manifest of a snapshot in the first format."""
         return os.path.join(self.trees, hex_digest[:2], hex_digest + _RECORD)
 
     def kept_snapshot(self, hex_digest: str) -> str:

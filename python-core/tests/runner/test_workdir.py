@@ -5,12 +5,12 @@ from pathlib import Path
 
 import espalier
 import pytest
+from espalier.canonical import canonical_json, digest
 from espalier.errors import EspalierError
 from espalier.paths import WorkspacePaths
 from espalier.runner import workdir
 from espalier.runner.workdir import materialise
 from espalier.snapshot.take import take_snapshot
-from espalier.store.trees import put_tree
 
 
 @pytest.fixture
@@ -44,6 +44,15 @@ def tree(folder):
                 with open(path, "rb") as file:
                     found[relative] = (file.read(), oct(os.stat(path).st_mode & 0o777))
     return found
+
+
+def put_tree(paths, manifest):
+    """A manifest in the first format, as workspaces of earlier versions have them."""
+    snapshot_id = digest(manifest)
+    path = paths.tree(snapshot_id[7:])
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    Path(path).write_bytes(canonical_json(manifest))
+    return snapshot_id
 
 
 def damage(caught, name):
@@ -108,10 +117,10 @@ def test_a_damaged_file_is_named_and_nothing_is_left(paths, source, tmp_path, ho
 @pytest.mark.parametrize("how", ["edited", "missing"])
 def test_a_damaged_manifest_is_named(paths, source, tmp_path, how):
     snapshot = take_snapshot(paths, str(source))
-    path = paths.tree(snapshot.id[7:])
+    path = paths.blob(snapshot.id[7:])
     os.unlink(path)
     if how == "edited":
-        Path(path).write_text('{"entries":[],"format":1}')
+        Path(path).write_text('{"entries":[],"format":2}')
     with pytest.raises(EspalierError) as caught:
         materialise(paths.root, snapshot.id, str(tmp_path / "work"))
     damage(caught, path)
@@ -191,12 +200,13 @@ def test_three_thousand_levels(paths, deep_path):
 
 
 def test_it_needs_nothing_but_the_standard_library():
-    """In isolated mode, without site-packages, and with nothing above the lowest layer loaded."""
+    """In isolated mode, without site-packages, and with the readers of the store and nothing above them."""
     root = os.path.dirname(os.path.dirname(espalier.__file__))
     code = (
         f"import sys; sys.path.insert(0, {root!r}); import espalier.runner.workdir; "
         "print(*sorted(n for n in sys.modules if n.startswith('espalier')))"
     )
     done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True)
-    allowed = {"espalier." + name for name in ("canonical", "errors", "paths", "runner", "runner.workdir")}
+    store = ("adapters", "adapters.clone", "store", "store.packs", "store.trees")
+    allowed = {"espalier." + name for name in ("canonical", "errors", "paths", "runner", "runner.workdir", *store)}
     assert set(done.stdout.split()) <= allowed | {"espalier"}

@@ -29,7 +29,7 @@ def test_the_manifest_holds_content_and_nothing_else(paths, source):
     os.symlink("sub/run", source / "l")
     snapshot = take_snapshot(paths, str(source))
     manifest = read_tree(paths, snapshot.id)
-    assert manifest["format"] == 1
+    assert manifest["format"] == 2
     assert [(path, kind, size) for path, kind, _, size in manifest["entries"]] == [
         ("l", "l", 0),
         ("sub/run", "x", 2),

@@ -4,8 +4,8 @@ import os
 import pytest
 from espalier.errors import EspalierError
 from espalier.paths import WorkspacePaths
-from espalier.store import blobs
-from espalier.store.blobs import put_file
+from espalier.store import blobs, files
+from espalier.store.objects import ObjectWriter
 
 
 @pytest.fixture
@@ -24,6 +24,11 @@ def source(request, tmp_path, monkeypatch):
     return str(file)
 
 
+def put_file(paths, source, **named):
+    with ObjectWriter(paths) as writer:
+        return blobs.put_file(writer, source, **named)
+
+
 def names(paths):
     return sorted(name for _, _, files in os.walk(paths.root) for name in files)
 
@@ -31,7 +36,8 @@ def names(paths):
 def test_content_is_stored_under_its_digest(paths, source):
     os.chmod(source, 0o755)
     stored = put_file(paths, source)
-    assert stored == (hashlib.sha256(b"0123456789").hexdigest(), 10, True)
+    assert stored.digest == hashlib.sha256(b"0123456789").hexdigest()
+    assert (stored.seen.st_size, stored.seen.st_mode & 0o777) == (10, 0o755)
     with open(paths.blob(stored.digest), "rb") as file:
         assert file.read() == b"0123456789"
     assert os.stat(paths.blob(stored.digest)).st_mode & 0o222 == 0
@@ -118,7 +124,19 @@ def test_a_store_that_cannot_be_written(paths, source, monkeypatch):
     def refuse(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(blobs, "_create", refuse)
+    monkeypatch.setattr(blobs, "create", refuse)
+    monkeypatch.setattr(files, "create", refuse)
     with pytest.raises(EspalierError) as caught:
         put_file(paths, source)
     assert caught.value.code == "workspace_read_only"
+
+
+def test_the_holes_of_a_large_file_stay_holes(paths, tmp_path, monkeypatch):
+    monkeypatch.setattr(blobs, "_WHOLE", 4)
+    with open(tmp_path / "sparse", "wb") as file:
+        file.write(b"begin")
+        file.truncate(64 << 20)
+    path = paths.blob(put_file(paths, str(tmp_path / "sparse")).digest)
+    assert os.stat(path).st_size == 64 << 20 and os.stat(path).st_blocks * 512 < 8 << 20
+    with open(path, "rb") as file:
+        assert file.read(6) == b"begin\0"

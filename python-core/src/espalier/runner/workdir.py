@@ -1,17 +1,19 @@
 """The job's own copy of a snapshot: every byte verified, whole or not at all.
 
-Standard library and the lowest layer only: this runs at the start of every job, where no package may be
-installed. Copies, never hard links: a job that edits its files must not reach the store.
+Standard library only: this runs at the start of every job, where no package may be installed. Copies (sharing blocks
+until one is written to, where the file system can), never hard links: a job that edits its files must not reach the
+store.
 """
 
 import hashlib
-import json
 import os
-from typing import Any, Dict, List, Set
+from typing import Any, List, Set
 
-from espalier.canonical import digest_bytes
+from espalier.adapters.clone import clone
 from espalier.errors import EspalierError
 from espalier.paths import WorkspacePaths, partial
+from espalier.store.packs import Damaged, ObjectReader
+from espalier.store.trees import damage, read_tree
 
 _WHOLE = 8 << 20
 _CHUNK = 1 << 20
@@ -32,8 +34,7 @@ def materialise(workspace_root: str, snapshot_id: str, dest: str) -> None:
             truncated, or the manifest names a place outside; `file_exists` when dest holds something.
     """
     paths = WorkspacePaths(workspace_root)
-    entries = _entries(paths, snapshot_id)
-    _check_paths(paths, entries, snapshot_id)
+    entries: List[List[Any]] = read_tree(paths, snapshot_id)["entries"]
     part = partial(dest)
     try:
         try:
@@ -41,12 +42,7 @@ def materialise(workspace_root: str, snapshot_id: str, dest: str) -> None:
         except FileExistsError:  # left by a runner that was killed here
             _remove(part)
             os.mkdir(part)
-        writer = _Writer(part)
-        try:
-            for entry in entries:
-                _write_entry(paths, writer, entry, snapshot_id)
-        finally:
-            writer.close()
+        _fill(paths, snapshot_id, entries, part)
         os.rename(part, dest)
     except OSError as error:
         _remove(part)
@@ -59,47 +55,18 @@ def materialise(workspace_root: str, snapshot_id: str, dest: str) -> None:
         raise
 
 
-def _entries(paths: WorkspacePaths, snapshot_id: str) -> List[List[Any]]:
-    path = paths.tree(snapshot_id[7:])
+def _fill(paths: WorkspacePaths, snapshot_id: str, entries: List[List[Any]], folder: str) -> None:
+    writer = _Writer(folder)
     try:
-        with open(path, "rb") as file:
-            data = file.read()
-    except OSError as error:
-        raise _damaged(snapshot_id, "the file list", path, error.strerror or "it cannot be read") from error
-    if digest_bytes(data) != snapshot_id:
-        raise _damaged(snapshot_id, "the file list", path, "the content does not match its digest")
-    manifest: Dict[str, Any] = json.loads(data)
-    if manifest.get("format", 0) > 1:
-        raise EspalierError(
-            "newer_format", f"Snapshot {snapshot_id} was written by a newer espalier.", "Update espalier.", path=path
-        )
-    entries: List[List[Any]] = manifest["entries"]
-    return entries
-
-
-def _check_paths(paths: WorkspacePaths, entries: List[List[Any]], snapshot_id: str) -> None:
-    """Refuses a manifest that would write outside the folder: ours never do, a copied one may."""
-    links = {entry[0] for entry in entries if entry[1] == "l"}
-    seen: Set[str] = set()
-    for path, kind, content, _ in entries:
-        parts = path.split("/")
-        if not path or path in seen or "\0" in path or not {"", ".", ".."}.isdisjoint(parts):
-            raise _damaged(snapshot_id, repr(path), paths.tree(snapshot_id[7:]), "this is no path inside the snapshot")
-        if kind not in ("f", "x", "l") or (kind != "l" and not _is_hex(content)):
-            raise _damaged(snapshot_id, path, paths.tree(snapshot_id[7:]), "the entry is not understood")
-        if links:
-            at = path.find("/")
-            while at >= 0:
-                if path[:at] in links:
-                    raise _damaged(
-                        snapshot_id, path, paths.tree(snapshot_id[7:]), f"the path goes through the link {path[:at]}"
-                    )
-                at = path.find("/", at + 1)
-        seen.add(path)
-
-
-def _is_hex(text: str) -> bool:
-    return len(text) == 64 and set(text) <= set("0123456789abcdef")
+        with ObjectReader(paths) as reader:
+            source = _Source(paths, reader)
+            for entry in entries:
+                try:
+                    _write_entry(source, writer, entry)
+                except Damaged as error:
+                    raise damage(paths, snapshot_id, entry[0], error.where, error.seen) from error
+    finally:
+        writer.close()
 
 
 class _Writer:
@@ -145,52 +112,79 @@ class _Writer:
         os.close(self._fd)
 
 
-def _write_entry(paths: WorkspacePaths, writer: _Writer, entry: List[Any], snapshot_id: str) -> None:
-    path, kind, content, size = entry
+class _Source:
+    """Copies objects of the store into files that are open for writing, and verifies them on the way."""
+
+    def __init__(self, paths: WorkspacePaths, reader: ObjectReader) -> None:
+        self._paths = paths
+        self._reader = reader
+
+    def copy(self, hex_digest: str, to: int) -> None:
+        """Copies one object.
+
+        Raises:
+            Damaged: it is missing, or not what its digest says.
+        """
+        data = self._reader.verified_slice(hex_digest)
+        if data is not None:
+            _write_all(to, data)
+            return
+        path = self._paths.blob(hex_digest)
+        try:
+            source = os.open(path, os.O_RDONLY)
+        except OSError as error:
+            raise self._reader.missing(hex_digest, error) from error
+        try:
+            if _copy(source, to) != hex_digest:
+                raise Damaged(path, "the content does not match its digest")
+        finally:
+            os.close(source)
+
+
+def _write_entry(source: _Source, writer: _Writer, entry: List[Any]) -> None:
+    path, kind, content, _ = entry
     name = writer.place(path)
     if kind == "l":
         os.symlink(content.encode("utf-8"), name, dir_fd=writer.fd)
         return
-    blob = paths.blob(content)
+    to = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, _MODES[kind], dir_fd=writer.fd)
     try:
-        source = os.open(blob, os.O_RDONLY)
-    except OSError as error:
-        raise _damaged(snapshot_id, path, blob, error.strerror or "it cannot be read") from error
-    try:
-        to = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODES[kind], dir_fd=writer.fd)
-        try:
-            seen = _copy(source, to, size)
-            os.fchmod(to, _MODES[kind])  # the mode belongs to the snapshot, not to the umask
-        finally:
-            os.close(to)
+        source.copy(content, to)
+        os.fchmod(to, _MODES[kind])  # the mode belongs to the snapshot, not to the umask
     finally:
-        os.close(source)
-    if seen != content:
-        raise _damaged(snapshot_id, path, blob, "the content does not match its digest")
+        os.close(to)
 
 
-def _copy(source: int, to: int, size: int) -> str:
-    """Copies what is there and returns its hex digest; one read and one write for a small file."""
+def _copy(source: int, to: int) -> str:
+    """Copies a file and returns the hex digest of the copy: shared blocks where the file system can, else bytes."""
+    seen = os.fstat(source)
+    if clone(source, to):
+        source, copied = to, True
+    else:
+        copied = False
+    sparse = seen.st_blocks * 512 < seen.st_size
     sha = hashlib.sha256()
-    wanted = size + 1 if size < _WHOLE else _CHUNK
+    wanted = seen.st_size + 1 if seen.st_size < _WHOLE else _CHUNK
     while True:
         data = os.read(source, wanted)
         if not data:
-            return sha.hexdigest()
+            break
         sha.update(data)
-        view = memoryview(data)
-        while view:
-            view = view[os.write(to, view) :]
+        if copied:
+            continue
+        if sparse and not data.strip(b"\0"):
+            os.lseek(to, len(data), os.SEEK_CUR)
+        else:
+            _write_all(to, data)
+    if sparse and not copied:
+        os.ftruncate(to, seen.st_size)
+    return sha.hexdigest()
 
 
-def _damaged(snapshot_id: str, name: str, where: str, seen: str) -> EspalierError:
-    return EspalierError(
-        "snapshot_damaged",
-        f"Snapshot {snapshot_id} is damaged: {name} ({where}): {seen}.",
-        f"Remove {where} if it exists, and submit again from the source directory; that stores it anew.",
-        path=name,
-        snapshot=snapshot_id,
-    )
+def _write_all(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
 
 
 def _remove(folder: str) -> None:

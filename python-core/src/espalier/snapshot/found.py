@@ -1,9 +1,10 @@
 """What a walk over a source folder found."""
 
-from dataclasses import dataclass, field
-from typing import Dict, List, NamedTuple, Optional
+from functools import cached_property
+from typing import Dict, List, NamedTuple, Optional, Protocol, Tuple
 
 from espalier.snapshot.ignore import Decision
+from espalier.store.objects import ObjectWriter
 
 
 class Entry(NamedTuple):
@@ -25,15 +26,56 @@ class Excluded(NamedTuple):
     decision: Decision
 
 
-@dataclass(frozen=True)
-class Scan:
-    """What a walk found, sorted by path; `ignore_file` is where a further rule belongs."""
+class Totals(NamedTuple):
+    """Number of files and links, their size in bytes, and path and size of the three largest files."""
 
-    source: str
-    ignore_file: str
-    files: List[Entry]
-    excluded: List[Excluded]
-    _by_path: Dict[str, Excluded] = field(default_factory=dict, repr=False, compare=False)
+    files: int
+    bytes: int
+    largest: List[Tuple[str, int]]
+
+
+class Walked(Protocol):
+    """What a walk found, and how it goes into the store; see `PlainWalk`."""
+
+    def entries(self) -> List[Entry]: ...
+
+    def links(self) -> List[Entry]: ...
+
+    def excluded(self) -> List[Excluded]: ...
+
+    def settle(self, cache: bytes) -> Optional[str]: ...
+
+    def store(self, writer: ObjectWriter) -> str: ...
+
+    def remember(self) -> bytes: ...
+
+    def totals(self) -> Totals: ...
+
+
+class Scan:
+    """What a snapshot of a folder would hold and leave out.
+
+    Args:
+        source: The folder.
+        ignore_file: Where a further rule belongs.
+        walked: What the walk found.
+    """
+
+    def __init__(self, source: str, ignore_file: str, walked: Walked) -> None:
+        self.source = source
+        self.ignore_file = ignore_file
+        self.walked = walked
+        self._by_path: Dict[str, Excluded] = {}
+
+    @cached_property
+    def files(self) -> List[Entry]:
+        """The files and links, sorted by path; made when they are first asked for."""
+        return self.walked.entries()
+
+    @cached_property
+    def excluded(self) -> List[Excluded]:
+        """What is left out, sorted by path."""
+        return self.walked.excluded()
 
     def why_excluded(self, path: str) -> Optional[Excluded]:
         """The entry that leaves a path out: its own or that of a folder above; None when nothing does.

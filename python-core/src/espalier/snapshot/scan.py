@@ -8,14 +8,17 @@ a link while it runs is never entered.
 import json
 import os
 import stat
+import time
 from typing import FrozenSet, List, NamedTuple, Optional, Tuple
 
 from espalier.errors import EspalierError
 from espalier.paths import RUNS, WORKSPACE
 from espalier.progress import report
-from espalier.snapshot.found import Entry, Excluded, Scan
+from espalier.snapshot.found import Excluded, Scan
 from espalier.snapshot.ignore import IgnoreRules
 from espalier.snapshot.names import ignore_line, is_utf8, link_problem, shown, special_kind
+from espalier.snapshot.plain import Node, PlainWalk
+from espalier.snapshot.statcache import state_of
 
 _FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
 
@@ -36,11 +39,12 @@ def scan(source: str, rules: IgnoreRules) -> Scan:
     """
     if os.scandir not in os.supports_fd:
         raise EspalierError("not_supported", "Taking a snapshot is not supported on this system yet.")
+    began_ns = time.time_ns()
     walk = _Walk(source, rules)
     walk.run()
-    walk.files.sort()
+    walk.nodes.sort()
     walk.excluded.sort()
-    return Scan(source, rules.remedy_file, walk.files, walk.excluded)
+    return Scan(source, rules.remedy_file, PlainWalk(source, began_ns, walk.nodes, walk.excluded))
 
 
 class _Frame(NamedTuple):
@@ -55,7 +59,7 @@ class _Walk:
     def __init__(self, source: str, rules: IgnoreRules) -> None:
         self.source = source
         self.rules = rules
-        self.files: List[Entry] = []
+        self.nodes: List[Node] = []
         self.excluded: List[Excluded] = []
         self._inside: Optional[str] = None
 
@@ -114,7 +118,7 @@ class _Walk:
         return frame
 
     def _take(self, fd: int, entry: "os.DirEntry[str]", frame: _Frame, in_workspace: bool) -> None:
-        report("Looking for files", len(self.files))
+        report("Looking for files", len(self.nodes))
         path = frame.prefix + entry.name
         is_dir = entry.is_dir(follow_symlinks=False)
         decision = self.rules.decide_here(path, is_dir)
@@ -133,14 +137,13 @@ class _Walk:
         except FileNotFoundError:
             return  # an editor's temporary file, gone since the folder was listed
         if stat.S_ISLNK(seen.st_mode):
-            self.files.append(self._link(fd, entry.name, path, seen))
+            self.nodes.append(self._link(fd, entry.name, path, seen))
         elif stat.S_ISREG(seen.st_mode):
-            executable = bool(seen.st_mode & stat.S_IXUSR)
-            self.files.append(Entry(path, "file", executable, seen.st_size, seen.st_mtime_ns, ""))
+            self.nodes.append(Node(path, state_of(seen), ""))
         else:
             raise self._refuse(path, f"is {special_kind(seen.st_mode)}, neither file, folder nor link", False)
 
-    def _link(self, fd: int, name: str, path: str, seen: os.stat_result) -> Entry:
+    def _link(self, fd: int, name: str, path: str, seen: os.stat_result) -> Node:
         raw = os.readlink(os.fsencode(name), dir_fd=fd)
         target = raw.decode("utf-8", "surrogateescape")
         if self._inside is None:
@@ -156,7 +159,7 @@ class _Walk:
                 path=shown(path),
                 target=shown(target),
             )
-        return Entry(path, "link", False, 0, seen.st_mtime_ns, target)
+        return Node(path, state_of(seen), target)
 
     def _refuse(self, path: str, problem: str, is_dir: bool) -> EspalierError:
         return EspalierError(

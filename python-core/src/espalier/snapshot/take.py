@@ -2,22 +2,20 @@
 
 import os
 from dataclasses import dataclass
-from typing import Any, List, Tuple
+from typing import List
 
-from espalier.errors import EspalierError
 from espalier.paths import WorkspacePaths
-from espalier.progress import report
 from espalier.snapshot.defaults import DEFAULT_ORIGIN, OUTPUT_RULES, SECRET_RULES
-from espalier.snapshot.found import Entry, Scan
+from espalier.snapshot.found import Entry, Scan, Totals
 from espalier.snapshot.ignore import IgnoreRules
 from espalier.snapshot.names import ignore_line
 from espalier.snapshot.scan import scan
-from espalier.store.blobs import put_file
-from espalier.store.trees import put_tree
+from espalier.snapshot.statcache import cache_file, read_cache, write_cache
+from espalier.store.objects import ObjectWriter
+from espalier.store.packs import ObjectReader
 
 _LARGE = 200 << 20
 _LISTED = 5
-_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 
 @dataclass(frozen=True)
@@ -25,7 +23,7 @@ class Snapshot:
     """A frozen source folder.
 
     Args:
-        id: `sha256:` and the digest of its manifest; equal for equal content, wherever it was taken.
+        id: `sha256:` and the digest of its tree; equal for equal content, wherever it was taken.
         files: How many files and links it has.
         bytes: Their size.
         source_directory: Where it was taken, absolute.
@@ -40,7 +38,7 @@ class Snapshot:
 
 
 def take_snapshot(paths: WorkspacePaths, source: str) -> Snapshot:
-    """Freezes a folder: its files go to the workspace's store, the manifest of them gives the id.
+    """Freezes a folder: its files go to the workspace's store, the tree of them gives the id.
 
     Args:
         paths: The workspace.
@@ -86,71 +84,25 @@ def store_scan(paths: WorkspacePaths, found: Scan) -> Snapshot:
         EspalierError: `source_changed` or `source_unreadable` about the folder, `workspace_read_only`
             about the store.
     """
-    entries, stored = _store(paths, found.source, found)
-    snapshot_id = put_tree(paths, {"format": 1, "entries": entries})
-    size = sum(entry.size for entry in stored)
-    return Snapshot(snapshot_id, len(stored), size, found.source, _notes(found, stored, size))
+    walked = found.walked
+    cache = cache_file(paths, found.source)
+    root = walked.settle(read_cache(cache))
+    if root is not None and not _has(paths, root):
+        root = walked.settle(b"")
+    if root is None:
+        with ObjectWriter(paths) as writer:
+            root = walked.store(writer)
+        write_cache(cache, walked.remember())
+    totals = walked.totals()
+    return Snapshot("sha256:" + root, totals.files, totals.bytes, found.source, _notes(found, totals))
 
 
-def _store(paths: WorkspacePaths, source: str, found: Scan) -> Tuple[List[List[Any]], List[Entry]]:
-    """The manifest's entries, with sizes and modes as they were when each file was read."""
-    entries: List[List[Any]] = []
-    stored: List[Entry] = []
-    opener = _Opener(source)
-    done, total = 0, sum(entry.size for entry in found.files)
-    try:
-        for entry in found.files:
-            report("Storing the snapshot", done, total)
-            done += entry.size
-            if entry.kind == "link":
-                entries.append([entry.path, "l", entry.target, 0])
-                stored.append(entry)
-                continue
-            folder, _, name = entry.path.rpartition("/")
-            blob = put_file(paths, name, opener.open(folder), entry.path)
-            entries.append([entry.path, "x" if blob.executable else "f", blob.digest, blob.size])
-            stored.append(entry._replace(size=blob.size, executable=blob.executable))
-    finally:
-        opener.close()
-    return entries, stored
+def _has(paths: WorkspacePaths, root: str) -> bool:
+    with ObjectReader(paths) as reader:
+        return reader.has(root)
 
 
-class _Opener:
-    """Opens folders of the source part by part, so that one swapped for a link is never entered."""
-
-    def __init__(self, source: str) -> None:
-        self._root = os.open(source, _FOLDER & ~getattr(os, "O_NOFOLLOW", 0))
-        self._folder, self._fd = "", os.dup(self._root)
-
-    def open(self, folder: str) -> int:
-        """The open folder; it stays open until the next call."""
-        if folder == self._folder:
-            return self._fd
-        # Files come sorted, so the next folder often lies in this one.
-        if self._folder and folder.startswith(self._folder + "/"):
-            rest = folder[len(self._folder) + 1 :]
-        else:
-            self._move(os.dup(self._root))
-            rest = folder
-        for part in rest.split("/") if rest else ():
-            try:
-                self._move(os.open(part.encode("utf-8"), _FOLDER, dir_fd=self._fd))
-            except OSError as error:
-                message = f"The folder {folder} was replaced or removed while the snapshot was taken."
-                raise EspalierError("source_changed", message, "Submit again.", path=folder) from error
-        self._folder = folder
-        return self._fd
-
-    def _move(self, fd: int) -> None:
-        os.close(self._fd)
-        self._fd = fd
-
-    def close(self) -> None:
-        os.close(self._fd)
-        os.close(self._root)
-
-
-def _notes(found: Scan, stored: List[Entry], size: int) -> List[str]:
+def _notes(found: Scan, totals: Totals) -> List[str]:
     defaults = [item for item in found.excluded if item.decision.origin == DEFAULT_ORIGIN]
     notes = []
     outputs = [item.path + "/" for item in defaults if item.decision.rule in OUTPUT_RULES]
@@ -168,12 +120,11 @@ def _notes(found: Scan, stored: List[Entry], size: int) -> List[str]:
     dangling = [f"{entry.path} (to {entry.target})" for entry in _dangling(found)]
     if dangling:
         notes.append(f"Links whose target the job will not find, for it is left out: {_list(dangling)}.")
-    if size > _LARGE:
-        largest = sorted(stored, key=lambda entry: -entry.size)[:3]
-        named = ", ".join(f"{entry.path} ({entry.size / 2**20:.0f} MB)" for entry in largest)
+    if totals.bytes > _LARGE:
+        named = ", ".join(f"{path} ({size / 2**20:.0f} MB)" for path, size in totals.largest)
         notes.append(
-            f"The snapshot is large, {size / 2**20:.0f} MB. The largest files: {named}. To leave one out, "
-            f"write {ignore_line(largest[0].path, False)} in {found.ignore_file}; give data to the job with "
+            f"The snapshot is large, {totals.bytes / 2**20:.0f} MB. The largest files: {named}. To leave one out, "
+            f"write {ignore_line(totals.largest[0][0], False)} in {found.ignore_file}; give data to the job with "
             'inputs = list(name = "path").'
         )
     return notes
@@ -182,11 +133,10 @@ def _notes(found: Scan, stored: List[Entry], size: int) -> List[str]:
 def _dangling(found: Scan) -> List[Entry]:
     """The links to what exists in the folder but is left out of the snapshot."""
     dangling = []
-    for entry in found.files:
-        if entry.kind == "link":
-            target = os.path.normpath(os.path.join(os.path.dirname(entry.path), entry.target))
-            if found.why_excluded(target) and os.path.exists(os.path.join(found.source, target)):
-                dangling.append(entry)
+    for entry in found.walked.links() if found.excluded else ():
+        target = os.path.normpath(os.path.join(os.path.dirname(entry.path), entry.target))
+        if found.why_excluded(target) and os.path.exists(os.path.join(found.source, target)):
+            dangling.append(entry)
     return dangling
 
 

@@ -1,10 +1,5 @@
-"""The content-addressed store of a workspace: file contents, each under its SHA-256.
+"""Reading a source file into the store: its content as it was at one moment, or a clear refusal."""
 
-Nothing here waits for the disk (fsync); the submit does that once, when the run is prepared. Everything
-appears by rename, so a name in the store always has its whole content, whoever writes at the same time.
-"""
-
-import contextlib
 import errno
 import hashlib
 import os
@@ -14,6 +9,8 @@ from typing import NamedTuple, Optional
 from espalier.errors import EspalierError
 from espalier.paths import WorkspacePaths, temporary
 from espalier.progress import advance
+from espalier.store.files import cannot_write, create, discard, place, present, write_all
+from espalier.store.objects import ObjectWriter
 
 _ATTEMPTS = 3
 _WHOLE = 8 << 20  # a file up to this size is held in memory: one read, then at most one write
@@ -23,11 +20,10 @@ _READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0
 
 
 class Stored(NamedTuple):
-    """What was read: the hex digest and size of the content, and whether the owner may execute it."""
+    """What was read: the content's SHA-256, 64 hex digits, and the file's state at that moment."""
 
     digest: str
-    size: int
-    executable: bool
+    seen: os.stat_result
 
 
 class _Changed(Exception):
@@ -35,18 +31,18 @@ class _Changed(Exception):
 
 
 def put_file(
-    paths: WorkspacePaths, source_path: str, dir_fd: Optional[int] = None, name: Optional[str] = None
+    writer: ObjectWriter, source_path: str, dir_fd: Optional[int] = None, name: Optional[str] = None
 ) -> Stored:
     """Puts one file's content into the store; nothing is written when it is there already.
 
     Args:
-        paths: The workspace.
+        writer: Takes the content.
         source_path: The file; never followed when it is a link.
         dir_fd: The open folder that `source_path` is relative to.
         name: What to call the file in messages; by default `source_path`.
 
     Returns:
-        Its digest, size and executable bit, as they were when it was read.
+        Its digest, and its state when it was read.
 
     Raises:
         EspalierError: `source_changed` when it is gone or changed during each of three readings,
@@ -59,7 +55,7 @@ def put_file(
         except OSError as error:
             raise _cannot_open(label, error) from error
         try:
-            return _put_open(paths, fd, label)
+            return _put_open(writer, fd, label)
         except _Changed:
             continue
         finally:
@@ -72,26 +68,24 @@ def put_file(
     )
 
 
-def _put_open(paths: WorkspacePaths, fd: int, label: str) -> Stored:
+def _put_open(writer: ObjectWriter, fd: int, label: str) -> Stored:
     before = os.fstat(fd)
     if not stat.S_ISREG(before.st_mode):
         raise EspalierError("source_changed", f"{label} is no longer a file.", "Submit again.", path=label)
     try:
         if before.st_size <= _WHOLE:
             data: Optional[bytes] = _read_whole(fd, before.st_size)
-            hex_digest = hashlib.sha256(data or b"").hexdigest()
         else:
             data, hex_digest = None, _copy(fd, before.st_size, None)
     except OSError as error:
         raise _cannot_open(label, error) from error
     _check_same(before, os.fstat(fd))
-    path = paths.blob(hex_digest)
-    if not _present(path, before.st_size):
-        if data is not None:
-            put_bytes(paths, path, data)
-        else:
-            _put_large(paths, path, fd, before.st_size, hex_digest)
-    return Stored(hex_digest, before.st_size, bool(before.st_mode & stat.S_IXUSR))
+    if data is not None:
+        return Stored(writer.add(data), before)
+    path = writer.paths.blob(hex_digest)
+    if not present(path, before.st_size):
+        _put_large(writer.paths, path, fd, before, hex_digest)
+    return Stored(hex_digest, before)
 
 
 def _read_whole(fd: int, size: int) -> bytes:
@@ -108,8 +102,8 @@ def _read_whole(fd: int, size: int) -> bytes:
     return data
 
 
-def _copy(fd: int, size: int, to: Optional[int]) -> str:
-    """The hex digest of a large file, written to `to` on the way when that is given."""
+def _copy(fd: int, size: int, to: Optional[int], sparse: bool = False) -> str:
+    """The hex digest of a large file, written to `to` on the way when that is given; with its holes if `sparse`."""
     os.lseek(fd, 0, os.SEEK_SET)
     sha = hashlib.sha256()
     done = 0
@@ -121,74 +115,41 @@ def _copy(fd: int, size: int, to: Optional[int]) -> str:
         done += len(chunk)
         if done > size:
             raise _Changed
-        if to is not None:
-            _write_all(to, chunk)
+        if to is not None and sparse and not chunk.strip(b"\0"):
+            os.lseek(to, len(chunk), os.SEEK_CUR)
+        elif to is not None:
+            write_all(to, chunk)
         # (it has been read once before it is copied)
         advance(len(chunk) if to is None else 0)
     if done != size:
         raise _Changed
+    if to is not None:
+        os.ftruncate(to, size)
     return sha.hexdigest()
 
 
-def _put_large(paths: WorkspacePaths, path: str, fd: int, size: int, hex_digest: str) -> None:
+def _put_large(paths: WorkspacePaths, path: str, fd: int, seen: os.stat_result, hex_digest: str) -> None:
     """Copies a file that was hashed first (so that one already stored is never copied)."""
     aside = temporary(paths.blobs)
     try:
-        to = _create(aside)
+        to = create(aside)
         try:
-            if _copy(fd, size, to) != hex_digest:
+            if _copy(fd, seen.st_size, to, seen.st_blocks * 512 < seen.st_size) != hex_digest:
                 raise _Changed
         finally:
             os.close(to)
-        _rename(aside, path)
+        place(aside, path)
     except BaseException as error:
-        _discard(aside)
+        discard(aside)
         if isinstance(error, OSError):
-            raise _cannot_write(paths, error) from error
+            raise cannot_write(paths, error) from error
         raise
-
-
-def _write_all(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
-
-
-def _create(path: str) -> int:
-    """Opens a new file of the store: read-only for everyone, a blob is never edited."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-    try:
-        return os.open(path, flags, 0o444)
-    except FileNotFoundError:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        return os.open(path, flags, 0o444)
-
-
-def _rename(aside: str, path: str) -> None:
-    try:
-        os.replace(aside, path)
-    except FileNotFoundError:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        os.replace(aside, path)
 
 
 def _check_same(before: os.stat_result, after: os.stat_result) -> None:
     fields = ("st_size", "st_mtime_ns", "st_ctime_ns")
     if any(getattr(before, field) != getattr(after, field) for field in fields):
         raise _Changed
-
-
-def _present(path: str, size: int) -> bool:
-    """Whether the store has it. A blob of the wrong size is damage, and is replaced."""
-    try:
-        return os.stat(path).st_size == size
-    except OSError:
-        return False
-
-
-def _discard(path: str) -> None:
-    with contextlib.suppress(OSError):  # it may never have been created
-        os.unlink(path)
 
 
 def _cannot_open(label: str, error: OSError) -> EspalierError:
@@ -202,38 +163,3 @@ def _cannot_open(label: str, error: OSError) -> EspalierError:
         "Make it readable, or leave it out of the snapshot with a line in the ignore file.",
         path=label,
     )
-
-
-def _cannot_write(paths: WorkspacePaths, error: OSError) -> Exception:
-    """The store's own troubles; a full disk stays the OSError it is."""
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        message = f"The workspace {paths.root} cannot be written: {error.strerror}."
-        hint = "Make its folder writable, or use a workspace elsewhere."
-        return EspalierError("workspace_read_only", message, hint, path=paths.root)
-    return error
-
-
-def put_bytes(paths: WorkspacePaths, path: str, data: bytes) -> None:
-    """Writes one of the store's files whole, unless it is there already.
-
-    Args:
-        paths: The workspace.
-        path: The file; its folder's folder is where the temporary file goes.
-        data: Its content.
-
-    Raises:
-        EspalierError: `workspace_read_only` when the store refuses.
-    """
-    if _present(path, len(data)):
-        return
-    aside = temporary(os.path.dirname(os.path.dirname(path)))
-    try:
-        fd = _create(aside)
-        try:
-            _write_all(fd, data)
-        finally:
-            os.close(fd)
-        _rename(aside, path)
-    except OSError as error:
-        _discard(aside)
-        raise _cannot_write(paths, error) from error

@@ -1,60 +1,161 @@
-"""The manifests of a workspace's snapshots, each under the SHA-256 of its canonical JSON."""
+"""The trees of a workspace's snapshots: one object a folder, the snapshot's id is that of its root.
 
+Standard library only: the runner loads this.
+"""
+
+import contextlib
 import json
-from typing import Any, Dict
+import os
+from typing import Any, Dict, Iterable, List, Optional, Set, Tuple
 
 from espalier.canonical import canonical_json, digest_bytes
 from espalier.errors import EspalierError
 from espalier.paths import WorkspacePaths
-from espalier.store.blobs import put_bytes
+from espalier.store.packs import Damaged, ObjectReader
+
+FORMAT = 2
+# Of snapshots in the first format all entries stand in one manifest, with whole paths.
+_FLAT = 1
+_HEX = frozenset("0123456789abcdef")
 
 
-def put_tree(paths: WorkspacePaths, manifest: Dict[str, Any]) -> str:
-    """Puts a manifest into the store.
+def tree_bytes(entries: Iterable[List[Any]]) -> bytes:
+    """The object of one folder.
 
     Args:
-        paths: The workspace.
-        manifest: `format` and `entries`, each entry `[path, "f" | "x" | "l", hex digest or target, size]`.
+        entries: Its files, links and folders that are not empty, in any order: name, `f` (file), `x` (executable
+            file), `l` (link) or `d` (folder), SHA-256 (of a link its target), size in bytes (0 of links and folders).
 
     Returns:
-        Its id, `sha256:<64 hex digits>`.
-
-    Raises:
-        EspalierError: `workspace_read_only` when the store refuses.
+        Canonical JSON; equal for equal content on every machine.
     """
-    data = canonical_json(manifest)
-    snapshot_id = digest_bytes(data)
-    put_bytes(paths, paths.tree(snapshot_id[7:]), data)
-    return snapshot_id
+    # UTF-8 sorts as its code points do
+    return canonical_json({"format": FORMAT, "entries": sorted(entries)})
 
 
 def read_tree(paths: WorkspacePaths, snapshot_id: str) -> Dict[str, Any]:
-    """Reads a manifest and verifies its digest.
+    """Reads all of a snapshot's tree and verifies it.
 
     Args:
         paths: The workspace.
         snapshot_id: `sha256:<64 hex digits>`.
 
     Returns:
-        The manifest.
+        `format` and `entries`, sorted by path: path, `f`, `x` or `l`, SHA-256 (of a link its target), size in bytes.
+        No path leads outside, and none goes through a link.
 
     Raises:
-        EspalierError: `snapshot_damaged` when it is missing or was edited.
+        EspalierError: `snapshot_damaged` when a part is missing or was edited, `newer_format`.
     """
+    with ObjectReader(paths) as reader:
+        tree = _flat(paths, snapshot_id)
+        if tree is None:
+            tree = {"format": FORMAT, "entries": _entries(paths, snapshot_id, reader)}
+    _check_paths(paths, snapshot_id, tree["entries"])
+    return tree
+
+
+def damage(paths: WorkspacePaths, snapshot_id: str, name: str, where: str, seen: str) -> EspalierError:
+    """The error for a snapshot of which something is missing or is not what its digest says.
+
+    What is known of source folders is dropped, so that the next snapshot looks at each object.
+
+    Args:
+        paths: The workspace.
+        snapshot_id: `sha256:<64 hex digits>`.
+        name: What is damaged, as the user knows it.
+        where: The file of the store.
+        seen: What was found.
+    """
+    forget_sources(paths)
+    # (a pack holds other things too: what is damaged in it is stored beside it)
+    remedy = "S" if os.path.dirname(where) == paths.packs else f"Remove {where} if it exists, and s"
+    return EspalierError(
+        "snapshot_damaged",
+        f"Snapshot {snapshot_id} is damaged: {name} ({where}): {seen}.",
+        f"{remedy}ubmit again from the source directory; that stores it anew.",
+        path=name,
+        snapshot=snapshot_id,
+    )
+
+
+def forget_sources(paths: WorkspacePaths) -> None:
+    """Drops the stat caches, which take for granted that the store has what they name."""
+    with contextlib.suppress(OSError):
+        for name in os.listdir(paths.stat_caches):
+            os.unlink(os.path.join(paths.stat_caches, name))
+
+
+def _flat(paths: WorkspacePaths, snapshot_id: str) -> Optional[Dict[str, Any]]:
     path = paths.tree(snapshot_id[7:])
-    seen = "its content does not match its digest"
     try:
         with open(path, "rb") as file:
             data = file.read()
-    except OSError as error:
-        data, seen = b"", error.strerror or "it cannot be read"
+    except OSError:
+        return None
     if digest_bytes(data) != snapshot_id:
-        raise EspalierError(
-            "snapshot_damaged",
-            f"The file list of snapshot {snapshot_id}, {path}, is damaged: {seen}.",
-            f"Remove {path} if it exists, and submit again from the source directory; that stores it anew.",
-            path=path,
-            snapshot=snapshot_id,
-        )
-    manifest: Dict[str, Any] = json.loads(data)
-    return manifest
+        raise damage(paths, snapshot_id, "the file list", path, "the content does not match its digest")
+    return {"format": _FLAT, "entries": _parsed(paths, snapshot_id, data, path, _FLAT)}
+
+
+def _entries(paths: WorkspacePaths, snapshot_id: str, reader: ObjectReader) -> List[List[Any]]:
+    """The entries of the root and of all trees below it, with whole paths."""
+    found: List[List[Any]] = []
+    todo: List[Tuple[str, str]] = [("", snapshot_id[7:])]
+    while todo:
+        prefix, digest = todo.pop()
+        try:
+            data = reader.read(digest)
+        except Damaged as error:
+            raise damage(paths, snapshot_id, prefix or "the file list", error.where, error.seen) from error
+        for name, kind, content, size in _parsed(paths, snapshot_id, data, paths.blob(digest), FORMAT):
+            if kind == "d" and _is_hex(content) and name:
+                todo.append((f"{prefix}{name}/", content))
+            else:
+                found.append([prefix + name, kind, content, size])
+    found.sort()
+    return found
+
+
+def _parsed(paths: WorkspacePaths, snapshot_id: str, data: bytes, where: str, newest: int) -> List[List[Any]]:
+    """The entries of a tree or manifest, each of the right form."""
+    try:
+        tree = json.loads(data)
+        newer = tree["format"] > newest
+        entries: List[List[Any]] = tree["entries"]
+        good = newer or all([*map(type, entry)] == [str, str, str, int] for entry in entries)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        newer = good = False
+    if newer:
+        message = f"Snapshot {snapshot_id} was written by a newer espalier."
+        raise EspalierError("newer_format", message, "Update espalier.", path=where)
+    if not good:
+        raise damage(paths, snapshot_id, "the file list", where, "it is no list of files")
+    return entries
+
+
+def _check_paths(paths: WorkspacePaths, snapshot_id: str, entries: List[List[Any]]) -> None:
+    """Refuses entries that would lead outside: ours never do, those of a copied workspace may."""
+    links = {entry[0] for entry in entries if entry[1] == "l"}
+    seen: Set[str] = set()
+
+    def refuse(name: str, why: str) -> EspalierError:
+        return damage(paths, snapshot_id, name, paths.tree(snapshot_id[7:]), why)
+
+    for path, kind, content, _ in entries:
+        parts = path.split("/")
+        if not path or path in seen or "\0" in path or not {"", ".", ".."}.isdisjoint(parts):
+            raise refuse(repr(path), "this is no path inside the snapshot")
+        if kind not in ("f", "x", "l") or (kind != "l" and not _is_hex(content)):
+            raise refuse(path, "the entry is not understood")
+        if links:
+            at = path.find("/")
+            while at >= 0:
+                if path[:at] in links:
+                    raise refuse(path, f"the path goes through the link {path[:at]}")
+                at = path.find("/", at + 1)
+        seen.add(path)
+
+
+def _is_hex(text: str) -> bool:
+    return len(text) == 64 and _HEX.issuperset(text)

@@ -1,0 +1,189 @@
+"""What a walk in Python found, and how it goes into the store: the twin of the native scanner."""
+
+import hashlib
+import heapq
+import os
+import stat
+from typing import Any, Dict, List, NamedTuple, Optional
+
+from espalier.errors import EspalierError
+from espalier.progress import report
+from espalier.snapshot.found import Entry, Excluded, Totals
+from espalier.snapshot.statcache import RACY_NS, Known, StatCache, State, pack, state_of, unpack
+from espalier.store.blobs import put_file
+from espalier.store.objects import ObjectWriter
+from espalier.store.trees import tree_bytes
+
+_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
+
+
+class Node(NamedTuple):
+    """One file or link: path relative to the folder, state when it was last looked at, target of a link."""
+
+    path: str
+    state: State
+    target: str
+
+
+class PlainWalk:
+    """The result of a walk.
+
+    Args:
+        source: The folder.
+        began_ns: When the walk began, nanoseconds since 1970.
+        nodes: All files and links that belong to the snapshot, sorted by path.
+        excluded: What is left out, sorted by path.
+    """
+
+    def __init__(self, source: str, began_ns: int, nodes: List[Node], excluded: List[Excluded]) -> None:
+        self._source = source
+        self._began_ns = began_ns
+        self._nodes = nodes
+        self._excluded = excluded
+        self._digests: List[Optional[bytes]] = []
+        self._trees: Dict[str, bytes] = {}
+
+    def entries(self) -> List[Entry]:
+        """The files and links."""
+        return [_entry(node) for node in self._nodes]
+
+    def links(self) -> List[Entry]:
+        """The links alone."""
+        return [_entry(node) for node in self._nodes if stat.S_ISLNK(node.state[5])]
+
+    def excluded(self) -> List[Excluded]:
+        """What is left out."""
+        return self._excluded
+
+    def settle(self, cache: bytes) -> Optional[str]:
+        """Takes over the digests of what has not changed.
+
+        Args:
+            cache: What is known of the folder, as `read_cache` returns it; empty when nothing is.
+
+        Returns:
+            The hex digest of the root's tree when nothing at all has changed, else None.
+        """
+        known = unpack(cache)
+        if known is None:
+            self._digests = [None] * len(self._nodes)
+            return None
+        safe_ns, entries = known.began_ns - RACY_NS, known.entries
+        self._digests = [_digest_if_same(node, entries.get(node.path), safe_ns) for node in self._nodes]
+        unchanged = len(entries) == len(self._nodes) and None not in self._digests
+        return known.root.hex() if unchanged else None
+
+    def store(self, writer: ObjectWriter) -> str:
+        """Puts what is not known into the store, and all trees.
+
+        Args:
+            writer: Takes the contents.
+
+        Returns:
+            The hex digest of the root's tree.
+
+        Raises:
+            EspalierError: `source_changed`, `source_unreadable`, `workspace_read_only`.
+        """
+        opener = _Opener(self._source)
+        done = 0
+        total = sum(node.state[2] for node, digest in zip(self._nodes, self._digests) if digest is None)
+        try:
+            for at, node in enumerate(self._nodes):
+                if self._digests[at] is None:
+                    report("Storing the snapshot", done, total)
+                    done += node.state[2]
+                    self._digests[at] = self._read(at, writer, opener)
+        finally:
+            opener.close()
+        return self._store_trees(writer)
+
+    def _read(self, at: int, writer: ObjectWriter, opener: "_Opener") -> bytes:
+        node = self._nodes[at]
+        if stat.S_ISLNK(node.state[5]):
+            return hashlib.sha256(node.target.encode("utf-8")).digest()
+        folder, _, name = node.path.rpartition("/")
+        stored = put_file(writer, name, opener.open(folder), node.path)
+        self._nodes[at] = node._replace(state=state_of(stored.seen))
+        return bytes.fromhex(stored.digest)
+
+    def _store_trees(self, writer: ObjectWriter) -> str:
+        folders: Dict[str, List[List[Any]]] = {"": []}
+        for node, digest in zip(self._nodes, self._digests):
+            folder, _, name = node.path.rpartition("/")
+            above = folder
+            while above not in folders:
+                folders[above] = []
+                above = above.rpartition("/")[0]
+            _, _, size, _, _, mode = node.state
+            if stat.S_ISLNK(mode):
+                folders[folder].append([name, "l", node.target, 0])
+            else:
+                folders[folder].append([name, "x" if mode & stat.S_IXUSR else "f", (digest or b"").hex(), size])
+        self._trees = {}
+        for folder in sorted(folders, reverse=True):  # what lies below a folder comes before it
+            tree = writer.add(tree_bytes(folders[folder]))
+            self._trees[folder] = bytes.fromhex(tree)
+            if folder:
+                above, _, name = folder.rpartition("/")
+                folders[above].append([name, "d", tree, 0])
+        return tree
+
+    def remember(self) -> bytes:
+        """What is known now, for `write_cache`; after `store`."""
+        known = {node.path: Known(node.state, digest or b"") for node, digest in zip(self._nodes, self._digests)}
+        return pack(StatCache(self._began_ns, self._trees[""], known, self._trees))
+
+    def totals(self) -> Totals:
+        """Number, bytes, and the largest three, as they were when they were read."""
+        files = [node for node in self._nodes if stat.S_ISREG(node.state[5])]
+        largest = heapq.nlargest(3, files, key=lambda node: node.state[2])
+        return Totals(len(self._nodes), sum(node.state[2] for node in files), [(n.path, n.state[2]) for n in largest])
+
+
+def _entry(node: Node) -> Entry:
+    mtime_ns, _, size, _, _, mode = node.state
+    if stat.S_ISLNK(mode):
+        return Entry(node.path, "link", False, 0, mtime_ns, node.target)
+    return Entry(node.path, "file", bool(mode & stat.S_IXUSR), size, mtime_ns, "")
+
+
+def _digest_if_same(node: Node, known: Optional[Known], safe_ns: int) -> Optional[bytes]:
+    if known is None or known.state != node.state or node.state[0] >= safe_ns or node.state[1] >= safe_ns:
+        return None
+    return known.digest
+
+
+class _Opener:
+    """Opens folders of the source part by part, so that one swapped for a link is never entered."""
+
+    def __init__(self, source: str) -> None:
+        self._root = os.open(source, _FOLDER & ~getattr(os, "O_NOFOLLOW", 0))
+        self._folder, self._fd = "", os.dup(self._root)
+
+    def open(self, folder: str) -> int:
+        """The open folder; it stays open until the next call."""
+        if folder == self._folder:
+            return self._fd
+        # Files come sorted, so the next folder often lies in this one.
+        if self._folder and folder.startswith(self._folder + "/"):
+            rest = folder[len(self._folder) + 1 :]
+        else:
+            self._move(os.dup(self._root))
+            rest = folder
+        for part in rest.split("/") if rest else ():
+            try:
+                self._move(os.open(part.encode("utf-8"), _FOLDER, dir_fd=self._fd))
+            except OSError as error:
+                message = f"The folder {folder} was replaced or removed while the snapshot was taken."
+                raise EspalierError("source_changed", message, "Submit again.", path=folder) from error
+        self._folder = folder
+        return self._fd
+
+    def _move(self, fd: int) -> None:
+        os.close(self._fd)
+        self._fd = fd
+
+    def close(self) -> None:
+        os.close(self._fd)
+        os.close(self._root)

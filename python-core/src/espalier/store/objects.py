@@ -1,0 +1,150 @@
+"""Adding objects to a workspace's store: each content once, many small ones in one pack."""
+
+import hashlib
+import os
+from types import TracebackType
+from typing import List, Optional, Set, Tuple, Type
+
+from espalier.paths import WorkspacePaths, temporary
+from espalier.store.files import cannot_write, create, discard, place, present, put_bytes, write_all
+from espalier.store.packs import HEADER, MAGIC, RECORD, ObjectReader
+
+# Objects up to this size go into a pack, bytes; but only where there are so many new ones at once.
+SMALL = 64 << 10
+MANY = 64
+
+
+class ObjectWriter:
+    """Collects the new objects of one snapshot. They are all there once its `with` block has ended without an error.
+
+    Args:
+        paths: The workspace.
+    """
+
+    def __init__(self, paths: WorkspacePaths) -> None:
+        self.paths = paths
+        self._reader = ObjectReader(paths)
+        self._seen: Set[str] = set()
+        self._few: List[Tuple[str, bytes]] = []
+        self._pack: Optional[_PackWriter] = None
+
+    def __enter__(self) -> "ObjectWriter":
+        return self
+
+    def __exit__(
+        self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
+    ) -> None:
+        try:
+            if kind is None:
+                self._finish()
+        finally:
+            if self._pack is not None:
+                self._pack.discard()
+            self._reader.__exit__()
+
+    def add(self, data: bytes) -> str:
+        """Adds an object.
+
+        Args:
+            data: Its content.
+
+        Returns:
+            Its SHA-256, 64 hex digits.
+
+        Raises:
+            EspalierError: `workspace_read_only` when the store refuses.
+        """
+        hex_digest = hashlib.sha256(data).hexdigest()
+        if hex_digest in self._seen:
+            return hex_digest
+        self._seen.add(hex_digest)
+        if self._reader.verified_slice(hex_digest) is None:
+            path = self.paths.blob(hex_digest)
+            if len(data) > SMALL:
+                put_bytes(self.paths, path, data)
+            elif not present(path, len(data)):
+                self._pend(hex_digest, data)
+        return hex_digest
+
+    def known(self, hex_digest: str) -> None:
+        """Tells of an object that somebody else has made sure of."""
+        self._seen.add(hex_digest)
+
+    def _pend(self, hex_digest: str, data: bytes) -> None:
+        try:
+            if self._pack is not None:
+                self._pack.add(hex_digest, data)
+                return
+            self._few.append((hex_digest, data))
+            if len(self._few) >= MANY:
+                self._pack = _PackWriter(self.paths)
+                for item in self._few:
+                    self._pack.add(*item)
+                self._few.clear()
+        except OSError as error:
+            raise cannot_write(self.paths, error) from error
+
+    def _finish(self) -> None:
+        for hex_digest, data in self._few:
+            put_bytes(self.paths, self.paths.blob(hex_digest), data)
+        if self._pack is not None:
+            try:
+                self._pack.finish()
+            except OSError as error:
+                raise cannot_write(self.paths, error) from error
+
+
+class _PackWriter:
+    """A pack on its way."""
+
+    _BUFFER = 1 << 20
+
+    def __init__(self, paths: WorkspacePaths) -> None:
+        self._paths = paths
+        self._aside = temporary(paths.packs)
+        self._fd = create(self._aside)
+        self._records: List[Tuple[bytes, int, int]] = []
+        self._size = 0
+        self._buffer = bytearray()
+
+    def add(self, hex_digest: str, data: bytes) -> None:
+        self._records.append((bytes.fromhex(hex_digest), self._size, len(data)))
+        self._size += len(data)
+        self._buffer += data
+        if len(self._buffer) >= self._BUFFER:
+            self._flush()
+
+    def finish(self) -> None:
+        self._flush()
+        place_index(self._paths, self._aside, self._records)
+
+    def _flush(self) -> None:
+        write_all(self._fd, bytes(self._buffer))
+        self._buffer.clear()
+
+    def discard(self) -> None:
+        """Closes it; what has not been finished is removed."""
+        os.close(self._fd)
+        discard(self._aside)
+
+
+def place_index(paths: WorkspacePaths, aside: str, records: List[Tuple[bytes, int, int]]) -> str:
+    """Puts a finished pack into its place, then its index; they are named by the SHA-256 of the index.
+
+    Args:
+        paths: The workspace.
+        aside: The pack's contents; renamed.
+        records: SHA-256, offset and size (bytes) of each object, in any order.
+
+    Returns:
+        The name, 64 hex digits.
+
+    Raises:
+        OSError: the store refuses.
+    """
+    records.sort()
+    index = HEADER.pack(MAGIC, len(records)) + b"".join([RECORD.pack(*record) for record in records])
+    name = hashlib.sha256(index).hexdigest()
+    place(aside, paths.pack(name))
+    put_bytes(paths, paths.pack_index(name), index)
+    return name

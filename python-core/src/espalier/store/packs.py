@@ -1,0 +1,155 @@
+"""Packs: many small objects in one file, with an index beside it; and the way any object of the store is read.
+
+`<name>.pack` holds the contents one after another; `<name>.idx` a header and one record an object, sorted by digest.
+The index appears last, so what an index names is there. Standard library only: the runner loads this.
+"""
+
+import contextlib
+import hashlib
+import os
+import struct
+from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
+
+from espalier.paths import WorkspacePaths, pack_of_index
+
+MAGIC = b"ESPPACK1"
+# magic and format, number of records
+HEADER = struct.Struct(">8sQ")
+# SHA-256, offset in the pack, size; bytes
+RECORD = struct.Struct(">32sQQ")
+
+
+class Packed(NamedTuple):
+    """Where a pack holds an object; offset and size in bytes."""
+
+    pack: str
+    offset: int
+    size: int
+
+
+class Damaged(Exception):
+    """An object is missing or is not what its digest says. `where` is the file, `seen` what was found."""
+
+    def __init__(self, where: str, seen: str) -> None:
+        super().__init__(f"{where}: {seen}")
+        self.where = where
+        self.seen = seen
+
+
+class _Index:
+    """One index. (Read whole: a mapped one would hold a descriptor, and there may be more packs than those.)"""
+
+    def __init__(self, path: str) -> None:
+        with open(path, "rb") as file:
+            self._data = file.read()
+        magic, self._count = HEADER.unpack_from(self._data)
+        if magic != MAGIC or len(self._data) != HEADER.size + self._count * RECORD.size:
+            raise ValueError("no index")
+
+    def find(self, digest: bytes) -> Optional[Tuple[int, int]]:
+        """Offset and size of an object, None when it is not in this pack."""
+        low, high = 0, self._count
+        while low < high:
+            middle = (low + high) // 2
+            at = HEADER.size + middle * RECORD.size
+            here = self._data[at : at + 32]
+            if here == digest:
+                _, offset, size = RECORD.unpack_from(self._data, at)
+                return offset, size
+            if here < digest:
+                low = middle + 1
+            else:
+                high = middle
+        return None
+
+
+class ObjectReader:
+    """Reads objects of one workspace. It sees the packs that are there when it first looks for one.
+
+    Args:
+        paths: The workspace.
+    """
+
+    def __init__(self, paths: WorkspacePaths) -> None:
+        self._paths = paths
+        self._indexes: Optional[List[Tuple[str, _Index]]] = None
+        self._open: Dict[str, int] = {}
+
+    def __enter__(self) -> "ObjectReader":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for fd in self._open.values():
+            os.close(fd)
+        self._open.clear()
+
+    def packed(self, hex_digest: str) -> Optional[Packed]:
+        """Where a pack holds an object; None when none does."""
+        if self._indexes is None:
+            self._indexes = list(indexes(self._paths))
+        digest = bytes.fromhex(hex_digest)
+        for pack, index in self._indexes:
+            found = index.find(digest)
+            if found is not None:
+                return Packed(pack, *found)
+        return None
+
+    def slice(self, packed: Packed) -> bytes:
+        """What lies in a pack at a place, not verified; less when the pack was truncated, or is gone."""
+        if packed.pack not in self._open:
+            try:
+                self._open[packed.pack] = os.open(packed.pack, os.O_RDONLY)
+            except OSError:
+                return b""
+        return os.pread(self._open[packed.pack], packed.size, packed.offset)
+
+    def verified_slice(self, hex_digest: str) -> Optional[bytes]:
+        """An object out of a pack; None when no pack holds it, or not as its digest says."""
+        packed = self.packed(hex_digest)
+        if packed is None:
+            return None
+        data = self.slice(packed)
+        return data if hashlib.sha256(data).hexdigest() == hex_digest else None
+
+    def read(self, hex_digest: str) -> bytes:
+        """The content of an object.
+
+        Raises:
+            Damaged: it is missing, or there is nothing that its digest fits.
+        """
+        data = self.verified_slice(hex_digest)
+        if data is not None:
+            return data
+        path = self._paths.blob(hex_digest)
+        try:
+            with open(path, "rb") as file:
+                data = file.read()
+        except OSError as error:
+            raise self.missing(hex_digest, error) from error
+        if hashlib.sha256(data).hexdigest() != hex_digest:
+            raise Damaged(path, "its content does not match its digest")
+        return data
+
+    def has(self, hex_digest: str) -> bool:
+        """Whether the store has an object; its content is not looked at."""
+        return os.path.exists(self._paths.blob(hex_digest)) or self.packed(hex_digest) is not None
+
+    def missing(self, hex_digest: str, error: OSError) -> Damaged:
+        """What to say of an object that cannot be opened by itself: a pack may have held it."""
+        packed = self.packed(hex_digest)
+        if packed is not None:
+            return Damaged(packed.pack, "the content does not match its digest")
+        return Damaged(self._paths.blob(hex_digest), error.strerror or "it cannot be read")
+
+
+def indexes(paths: WorkspacePaths) -> Iterator[Tuple[str, _Index]]:
+    """The packs of a workspace: path, and the index of what is in it. One that is damaged counts as missing."""
+    try:
+        names = os.listdir(paths.packs)
+    except OSError:
+        return
+    for name in names:
+        pack = pack_of_index(name)
+        if pack:
+            with contextlib.suppress(OSError, ValueError, struct.error):
+                yield os.path.join(paths.packs, pack), _Index(os.path.join(paths.packs, name))
