@@ -2,7 +2,7 @@
 
 import json
 import os
-from typing import Any, BinaryIO, Dict, Iterable, Iterator, List
+from typing import Any, BinaryIO, Dict, Iterable, Iterator, List, Sequence, Tuple
 
 from espalier.adapters.files import open_regular, with_body
 from espalier.errors import EspalierError
@@ -18,34 +18,49 @@ def read_events(run: RunPaths) -> List[Dict[str, Any]]:
         EspalierError: `damaged` with file and line number, `newer_format`.
     """
     merged: List[Dict[str, Any]] = []
-    for name in sorted(_logs(run)):
-        merged.extend(_read_log(os.path.join(run.events, name), name))
+    for path in event_logs(run):
+        for first, block in line_blocks(path):
+            lines = block.split(b"\n")
+            merged.extend(event for _, event in parse_events(lines, range(first, first + len(lines)), path))
     # stable: events of one time stay in the order of writer and sequence
     merged.sort(key=lambda event: float(event["time"]))
     return merged
 
 
-def _logs(run: RunPaths) -> List[str]:
+def event_logs(run: RunPaths) -> List[str]:
+    """The writers' files, sorted by name.
+
+    Raises:
+        EspalierError: `damaged` if the folder cannot be read.
+    """
     try:
-        return [name for name in os.listdir(run.events) if is_event_log(name)]
+        return [os.path.join(run.events, name) for name in sorted(os.listdir(run.events)) if is_event_log(name)]
     except FileNotFoundError:
         return []
     except OSError as error:
         raise _unreadable(run.events, error) from error
 
 
-def _read_log(path: str, name: str) -> Iterator[Dict[str, Any]]:
-    line_number = 0
-    for block in _complete_lines(path):
-        lines = block.split(b"\n")
-        for event, at in zip(_parse(lines, path, line_number), range(line_number, line_number + len(lines))):
-            if event.get("type") == "writer":
-                _check_header(event, path)
-            elif not _is_time(event.get("time")) or not isinstance(event.get("type"), str):
-                raise _damaged(path, at + 1)
-            else:
-                yield event
-        line_number += len(lines)
+def parse_events(
+    lines: List[bytes], numbers: Sequence[int], path: str
+) -> Iterator[Tuple[int, Dict[str, Any]]]:
+    """The events of some lines of a log, each with its number.
+
+    Args:
+        lines: Whole lines, without their ends.
+        numbers: Of each line, from 1.
+        path: The log.
+
+    Raises:
+        EspalierError: `damaged` with file and line number, `newer_format`.
+    """
+    for number, event in zip(numbers, _parse(lines, path, numbers)):
+        if event.get("type") == "writer":
+            _check_header(event, path)
+        elif not _is_time(event.get("time")) or not isinstance(event.get("type"), str):
+            raise _damaged(path, number)
+        else:
+            yield number, event
 
 
 def _is_time(value: Any) -> bool:
@@ -53,9 +68,15 @@ def _is_time(value: Any) -> bool:
     return isinstance(value, (int, float)) and -1e12 < value < 1e12
 
 
-def _complete_lines(path: str) -> Iterator[bytes]:
-    """Blocks of whole lines; a last line without its end is a write in progress and left out."""
-    rest = b""
+def line_blocks(path: str) -> Iterator[Tuple[int, bytes]]:
+    """Blocks of whole lines, each with the number of its first line, from 1.
+
+    A last line without its end is a write in progress and left out.
+
+    Raises:
+        EspalierError: `damaged` if the file cannot be read.
+    """
+    rest, first = b"", 1
     with _opened(path) as file:
         while True:
             block = file.read(_BLOCK_BYTES)
@@ -64,7 +85,8 @@ def _complete_lines(path: str) -> Iterator[bytes]:
             block = rest + block
             end = block.rfind(b"\n")
             if end >= 0:
-                yield block[:end]
+                yield first, block[:end]
+                first += block.count(b"\n", 0, end) + 1
             rest = block[end + 1 :]
 
 
@@ -80,7 +102,7 @@ def _unreadable(path: str, error: OSError) -> EspalierError:
     return EspalierError("damaged", message, "Remove it to read the rest.", path=path)
 
 
-def _parse(lines: List[bytes], path: str, before: int) -> Iterable[Dict[str, Any]]:
+def _parse(lines: List[bytes], path: str, numbers: Sequence[int]) -> Iterable[Dict[str, Any]]:
     """Parse many lines at once, and line by line only where that fails (it is four times slower)."""
     try:
         events: List[Dict[str, Any]] = json.loads(b"[" + b",".join(lines) + b"]")
@@ -90,7 +112,7 @@ def _parse(lines: List[bytes], path: str, before: int) -> Iterable[Dict[str, Any
     except (ValueError, RecursionError):
         pass
     # one by one, on demand: the header comes first and may say that the rest is of a newer format
-    return (_parse_line(line, path, before + i + 1) for i, line in enumerate(lines))
+    return (_parse_line(line, path, number) for line, number in zip(lines, numbers))
 
 
 def _parse_line(line: bytes, path: str, number: int) -> Dict[str, Any]:

@@ -1,11 +1,13 @@
 """Metrics as users get them, made from the event log."""
 
+import contextlib
 import warnings
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from espalier.errors import EspalierError
 from espalier.paths import RunPaths
 from espalier.tracking.events import read_events, with_payload
+from espalier.tracking.scalars import Placed, Scalars, read_log, typed_column
 from espalier.types import Frame, as_kind, common_kind
 from espalier.values import is_cell, read_value
 
@@ -32,7 +34,12 @@ def read_metrics(run: RunPaths, name: Optional[str] = None) -> Dict[str, Any]:
     Raises:
         EspalierError: `damaged`, `newer_format`.
     """
-    return _each_metric(run, name, _value)
+    found: Dict[str, List[Dict[str, Any]]] = {}
+    for event in read_events(run):
+        if event["type"] in _TYPES and (name is None or event.get("name") == name):
+            found.setdefault(str(event.get("name")), []).append(event)
+    with _said_by_events(run):
+        return {key: _value(events[-1]["type"], _columns(run, events)) for key, events in found.items()}
 
 
 def metric_frames(run: RunPaths, name: Optional[str] = None) -> Dict[str, Frame]:
@@ -46,16 +53,43 @@ def metric_frames(run: RunPaths, name: Optional[str] = None) -> Dict[str, Frame]
     Raises:
         EspalierError: `damaged`, `newer_format`.
     """
-    return _each_metric(run, name, _frame)
+    scalars, placed = read_log(run)
+    series = scalars.by_name()
+    others: Dict[str, List[Placed]] = {}
+    for place, event in placed:
+        if event["type"] in _TYPES:
+            others.setdefault(str(event.get("name")), []).append((place, event))
+    begun = {key: (rows.times[0], rows.places[0]) for key, rows in series.items()}
+    for key, events in others.items():
+        begun[key] = min([*map(_moment, events), *([begun[key]] if key in begun else [])])
+    names = sorted(begun, key=begun.__getitem__) if name is None else [name] * (name in begun)
+    with _said_by_events(run):
+        return {key: _frame_of(run, series.get(key), others.get(key, [])) for key in names}
 
 
-def _each_metric(run: RunPaths, name: Optional[str], make: Callable[[str, Columns], Any]) -> Dict[str, Any]:
-    found: Dict[str, List[Dict[str, Any]]] = {}
-    for event in read_events(run):
-        if event["type"] in _TYPES and (name is None or event.get("name") == name):
-            found.setdefault(str(event.get("name")), []).append(event)
+def _moment(placed: Placed) -> Tuple[float, int]:
+    """What events are ordered by."""
+    return float(placed[1]["time"]), placed[0]
+
+
+def _frame_of(run: RunPaths, scalars: Optional[Scalars], others: List[Placed]) -> Frame:
+    """All of one name."""
+    if scalars is not None and not others and len(set(scalars.kinds)) == 1:
+        kind, values = typed_column(scalars)
+        return Frame({_BARE: values}, {_BARE: kind})
+    return _frame(_columns(run, _in_order(scalars, others)))
+
+
+def _in_order(scalars: Optional[Scalars], others: List[Placed]) -> List[Dict[str, Any]]:
+    placed = [*(scalars.events() if scalars else []), *others]
+    return [event for _, event in sorted(placed, key=_moment)]
+
+
+@contextlib.contextmanager
+def _said_by_events(run: RunPaths) -> Iterator[None]:
+    """What events lack is told as damage of the run."""
     try:
-        return {key: make(events[-1]["type"], _columns(run, events)) for key, events in found.items()}
+        yield
     except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
         raise EspalierError("damaged", f"An event of {run.root} lacks what its type needs: {error!r}.") from error
 
@@ -65,18 +99,29 @@ def history_frame(run: RunPaths, name: Optional[str] = None) -> Frame:
 
     `value` is logical, integer or double where all values are of that kind, text otherwise.
     """
-    found = [e for e in read_events(run) if e["type"] == "metric" and (name is None or e.get("name") == name)]
-    events = [with_payload(run, event) for event in found]
+    scalars, placed = read_log(run)
+    logged: Optional[Scalars] = scalars if name is None else scalars.by_name().get(name)
+    others = [one for one in placed if one[1]["type"] == "metric" and (name is None or one[1].get("name") == name)]
+    if others or logged is None or len(set(logged.kinds)) != 1:
+        return _history(run, _in_order(logged, others))
+    with _said_by_events(run):
+        kind, values = typed_column(logged)
+    return _history_frame(logged.names, logged.steps, values, logged.times, kind)
+
+
+def _history(run: RunPaths, logged: List[Dict[str, Any]]) -> Frame:
+    """Of scalars of several kinds, or written in unusual ways."""
+    events = [with_payload(run, event) for event in logged]
     for event in events:
         if not is_cell(event) or not isinstance(event.get("name"), str):
             raise EspalierError("damaged", f"An event of {run.root} lacks what its type needs: {event!r:.200}.")
     kind = common_kind(events)
-    columns = {
-        "name": [event["name"] for event in events],
-        "step": [event.get("step") for event in events],
-        "value": [as_kind(event, kind) for event in events],
-        "time": [event["time"] for event in events],
-    }
+    names, steps = [event["name"] for event in events], [event.get("step") for event in events]
+    return _history_frame(names, steps, [as_kind(event, kind) for event in events], [e["time"] for e in events], kind)
+
+
+def _history_frame(names: List[str], steps: List[Any], values: List[Any], times: List[float], kind: str) -> Frame:
+    columns = {"name": names, "step": steps, "value": values, "time": times}
     return Frame(columns, {"name": "string", "step": "double", "value": kind, "time": "time"})
 
 
@@ -136,7 +181,7 @@ def _value(kind: str, columns: Columns) -> Any:
     return bare[0] if len(bare) == 1 and kind != "list" else bare
 
 
-def _frame(_: str, columns: Columns) -> Frame:
+def _frame(columns: Columns) -> Frame:
     kinds = {}
     for name, column in columns.items():
         given = [cell for cell in column.cells if cell is not None]

@@ -1,0 +1,164 @@
+"""Logged scalars as columns: a run may have a million, too many to make an object of each (protocol.md, "events").
+
+Lines in the form that our writers give a number or a logical value are taken apart by one pattern, which accepts
+nothing that is no JSON; all others, and all of a block that is no UTF-8, are parsed as JSON like any event.
+"""
+
+import contextlib
+import gc
+import itertools
+import operator
+import re
+import sys
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+
+from espalier.paths import RunPaths
+from espalier.tracking.events import event_logs, line_blocks, parse_events
+from espalier.types import as_kind, common_kind
+from espalier.values import is_cell
+
+# Whole numbers of up to 15 digits, so that a double holds each exactly.
+_NUMBER = r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?"
+_LINE = re.compile(
+    r'^(?:\{"type":"metric","seq":(?:0|[1-9][0-9]{0,17}),"time":((?:0|[1-9][0-9]{0,10})(?:\.[0-9]+)?),'
+    r'"name":"([^"\\\x00-\x1f]*)","kind":"(double|integer|logical)",'
+    rf'"value":({_NUMBER}|true|false|"!(?:NA|NaN|Inf|-Inf)")(?:,"step":({_NUMBER}))?\}}|(.*))$',
+    re.MULTILINE,
+)
+_WRITERS_APART = 2**40  # more lines than a log can have
+
+_WORDS: Dict[str, Any] = {"true": True, "false": False, **{f'"{tag}"': tag for tag in ("!NA", "!NaN", "!Inf", "!-Inf")}}
+
+Event = Dict[str, Any]
+# An event and its place: by writer, then line.
+Placed = Tuple[int, Event]
+
+
+class Scalars(NamedTuple):
+    """Scalars side by side, ordered by time, then writer, then line.
+
+    Attributes:
+        places: By writer, then line.
+        times: Seconds since 1970.
+        names: Of the metrics.
+        kinds: `double`, `integer` or `logical`.
+        values: As JSON has them; whole numbers of kind `double` are floats.
+        steps: None where there is none.
+    """
+
+    places: List[int]
+    times: List[float]
+    names: List[str]
+    kinds: List[str]
+    values: List[Any]
+    steps: List[Optional[float]]
+
+    def by_name(self) -> "Dict[str, Scalars]":
+        """Those of each name, names in order of appearance."""
+        if len(set(self.names)) == 1:
+            return {self.names[0]: self}
+        rows: Dict[str, List[int]] = {}
+        for at, name in enumerate(self.names):
+            rows.setdefault(name, []).append(at)
+        return {name: self._rows(at) for name, at in rows.items()}
+
+    def in_order(self) -> "Scalars":
+        """By time; a single writer's mostly are so already."""
+        if all(map(operator.le, self.times, itertools.islice(self.times, 1, None))):
+            return self
+        return self._rows(sorted(range(len(self.times)), key=self.times.__getitem__))
+
+    def events(self) -> List[Placed]:
+        """The same as events, for what is to be read together with others."""
+        fields = ("time", "name", "kind", "value", "step")
+        made = (dict(zip(fields, row)) for row in zip(*self[1:]))
+        return [(place, {"type": "metric", **event}) for place, event in zip(self.places, made)]
+
+    def _rows(self, at: List[int]) -> "Scalars":
+        columns: Any = ([column[i] for i in at] for column in self)
+        return Scalars(*columns)
+
+
+def read_log(run: RunPaths) -> Tuple[Scalars, List[Placed]]:
+    """The scalars of a run that are numbers or logical values, and all other events, in no order.
+
+    A scalar written in an unusual form is among the others.
+
+    Raises:
+        EspalierError: `damaged` with file and line number, `newer_format`.
+    """
+    found, others = Scalars([], [], [], [], [], []), []
+    names: Dict[str, str] = {}  # so that each is kept once
+    with _no_collector():
+        for writer, path in enumerate(event_logs(run)):
+            before = writer * _WRITERS_APART
+            for first, block in line_blocks(path):
+                at, lines = _take(block, before + first, found, names)
+                events = parse_events(lines, [first + i for i in at], path)
+                others += [(before + number, event) for number, event in events]
+    return found.in_order(), others
+
+
+@contextlib.contextmanager
+def _no_collector() -> Iterator[None]:
+    """The collector would look through a million tuples again and again, none of which is part of a cycle."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _take(block: bytes, place: int, found: Scalars, known: Dict[str, str]) -> Tuple[List[int], List[bytes]]:
+    """Add the scalars of a block of lines, whose first has a place, to what was found.
+
+    Returns:
+        Where in the block the other lines are, from 0, and these.
+    """
+    try:
+        rows = _LINE.findall(block.decode("utf-8"))
+    except UnicodeDecodeError:
+        lines = block.split(b"\n")
+        return list(range(len(lines))), lines
+    scalars = list(filter(operator.itemgetter(0), rows))
+    if scalars:
+        times, names, kinds, values, steps, _ = zip(*scalars)
+        found.times.extend(map(float, times))
+        found.names.extend(map(known.setdefault, names, names))
+        found.kinds.extend(map(sys.intern, kinds))
+        found.values.extend(_values(kinds, values))
+        found.steps.extend([float(step) if step else None for step in steps] if any(steps) else [None] * len(steps))
+        found.places.extend([place + at for at, row in enumerate(rows) if row[0]])
+    others = [at for at, row in enumerate(rows) if not row[0]]
+    return others, [rows[at][-1].encode("utf-8") for at in others]
+
+
+def _values(kinds: Sequence[str], values: Sequence[str]) -> List[Any]:
+    if kinds.count("double") == len(kinds):
+        try:
+            return list(map(float, values))
+        except ValueError:  # a word among them
+            pass
+    return [_WORDS[text] if text in _WORDS else _number(kind, text) for kind, text in zip(kinds, values)]
+
+
+def _number(kind: str, text: str) -> Any:
+    return int(text) if kind != "double" and text.lstrip("-").isdigit() else float(text)
+
+
+def typed_column(scalars: Scalars) -> Tuple[str, List[Any]]:
+    """The values of scalars of one kind, None where one is NA, and the kind of a column that holds them.
+
+    Raises:
+        ValueError: one is not of the kind.
+    """
+    kind, values = scalars.kinds[0], scalars.values
+    if kind == "double" and set(map(type, values)) == {float}:
+        return kind, values
+    cells = [{"kind": kind, "value": value} for value in values]
+    if not all(map(is_cell, cells)):
+        raise ValueError(f"a value of {scalars.names[0]!r} is of another kind")
+    kind = common_kind(cells)
+    return kind, [as_kind(cell, kind) for cell in cells]
