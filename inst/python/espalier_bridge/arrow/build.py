@@ -126,8 +126,21 @@ def texts(values: Sequence[Any]) -> Node:
 
 
 def strings(values: Sequence[Any]) -> Node:
-    """Text. What R's strings cannot hold (zero bytes, lone surrogates) becomes U+FFFD: names of files have them."""
+    """Text; as a dictionary where few strings make many rows.
+
+    What R's strings cannot hold (zero bytes, lone surrogates) becomes U+FFFD: names of files have them.
+    """
     full, present = _filled(values, "")
+    distinct = dict.fromkeys(full)
+    if len(full) < 1000 or len(distinct) > len(full) // 10:
+        return _texts(full, present)
+    codes = dict(zip(distinct, range(len(distinct))))
+    indices = array("i", map(codes.__getitem__, full))
+    words = _texts(list(distinct), None)
+    return column("i", len(full), [indices], present, dictionary=words, metadata=note("character"))
+
+
+def _texts(full: Sequence[str], present: Optional[bytes]) -> Node:
     joined = "".join(full)
     if joined.isascii() and "\0" not in joined:
         encoded, lengths = joined.encode("ascii"), map(len, full)
@@ -136,7 +149,7 @@ def strings(values: Sequence[Any]) -> Node:
         encoded, lengths = b"".join(parts), map(len, parts)
     wide = len(encoded) > 2**31 - 1
     offsets = array("q" if wide else "i", itertools.accumulate(lengths, initial=0))
-    return column("U" if wide else "u", len(values), [offsets, encoded], present)
+    return column("U" if wide else "u", len(full), [offsets, encoded], present)
 
 
 def blobs(values: Sequence[Any]) -> Node:
@@ -159,9 +172,10 @@ def dates(values: Sequence[Any]) -> Node:
 
 
 def seconds(values: Sequence[Any]) -> Node:
-    """Seconds since 1970, UTC, as times."""
-    full, present = _filled([None if value is None else round(value * 1e6) for value in values], 0)
-    return column("tsu:UTC", len(values), [array("q", full)], present)
+    """Seconds since 1970, UTC, as times: they stay the doubles that R's times are made of."""
+    node = doubles(values)
+    node.metadata = note("POSIXct::UTC")
+    return node
 
 
 def times(values: Sequence[Any]) -> Node:
