@@ -122,7 +122,8 @@ def _take(block: bytes, place: int, found: Scalars, known: Dict[str, str]) -> Tu
     except UnicodeDecodeError:
         lines = block.split(b"\n")
         return list(range(len(lines))), lines
-    scalars = list(filter(operator.itemgetter(0), rows))
+    others = [at for at, row in enumerate(rows) if not row[0]]
+    scalars = list(filter(operator.itemgetter(0), rows)) if others else rows
     if scalars:
         times, names, kinds, values, steps, _ = zip(*scalars)
         found.times.extend(map(float, times))
@@ -130,8 +131,8 @@ def _take(block: bytes, place: int, found: Scalars, known: Dict[str, str]) -> Tu
         found.kinds.extend(map(sys.intern, kinds))
         found.values.extend(_values(kinds, values))
         found.steps.extend([float(step) if step else None for step in steps] if any(steps) else [None] * len(steps))
-        found.places.extend([place + at for at, row in enumerate(rows) if row[0]])
-    others = [at for at, row in enumerate(rows) if not row[0]]
+        places = range(place, place + len(rows))
+        found.places.extend([place + at for at, row in enumerate(rows) if row[0]] if others else places)
     return others, [rows[at][-1].encode("utf-8") for at in others]
 
 
