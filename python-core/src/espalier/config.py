@@ -1,6 +1,7 @@
 """What a user asks for: one job, described. Frozen; nothing is looked up here."""
 
 import math
+import os
 from dataclasses import dataclass, field, fields
 from typing import Any, Dict, Mapping, Optional, Sequence, Union
 
@@ -11,6 +12,7 @@ from espalier.errors import EspalierError
 # for 64 MB in one file, 1 s for 10,000 small ones on a local disk. A large data set would take minutes, and its disk.
 INPUT_COPY_LIMIT_BYTES = 64 * 1024 * 1024
 INPUT_COPY_LIMIT_FILES = 10_000
+_NO = ("no", "false", "off", "0")
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,8 @@ class ScriptRunConfig:
         seed: Random seed; R jobs start with `set.seed(seed)`, every job finds it as `ESPALIER_SEED`.
         keep_workdir: Keep the working copy after the run, to look at.
         display_name: Text for people.
+        record_diff: Record what is not committed to git, if the folder lies in a repository. The variable
+            `ESPALIER_RECORD_DIFF=no` of the session switches that off for all its jobs.
         session: The session to take interpreters and variables from.
     """
 
@@ -69,6 +73,7 @@ class ScriptRunConfig:
     seed: Optional[int] = None
     keep_workdir: bool = False
     display_name: Optional[str] = None
+    record_diff: bool = True
     session: Session = Session()
 
     def __post_init__(self) -> None:
@@ -97,6 +102,12 @@ class ScriptRunConfig:
             if not _is_number(seed) or not math.isfinite(seed) or seed != int(seed):
                 raise _bad(f"seed must be a whole number, not {seed!r}.")
             object.__setattr__(self, "seed", int(seed))  # R's 42 is a double
+
+    @property
+    def wants_diff(self) -> bool:
+        """Whether what is not committed is to be recorded."""
+        session = os.environ if self.session.environment is None else self.session.environment
+        return self.record_diff and session.get("ESPALIER_RECORD_DIFF", "").lower() not in _NO
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> "ScriptRunConfig":

@@ -26,6 +26,8 @@ OUTPUTS = "outputs"
 LOGS = "logs"
 USER_LOGS = "user_logs"
 SYSTEM_LOGS = "system_logs"
+# How the run came about, recorded beside its definition; not among its artifacts.
+PROVENANCE = "provenance"
 CANCEL = os.path.join("requests", "cancel.json")
 # The job's own folders that are kept, and all whose files are a run's artifacts.
 KEPT_FOLDERS = (OUTPUTS, LOGS)
@@ -150,6 +152,7 @@ class RunPaths:
         self.env = top + ENV
         self.events = top + EVENTS
         self.payloads = top + PAYLOADS
+        self.provenance = top + PROVENANCE
         self.log = os.path.join(root, USER_LOGS, "std_log.txt")
         self.runner_log = os.path.join(root, SYSTEM_LOGS, "runner.log")
         self.outputs = top + OUTPUTS
@@ -171,6 +174,15 @@ class RunPaths:
 
     def event_log(self, writer: str) -> str:
         return os.path.join(self.events, writer + _EVENT_LOG)
+
+    @property
+    def diff(self) -> str:
+        """What had not been committed when the run was submitted."""
+        return os.path.join(self.provenance, "uncommitted.diff")
+
+    def session(self, writer: str) -> str:
+        """What one R or Python process of the job ran with."""
+        return os.path.join(self.provenance, writer + _RECORD)
 
     def input_copy(self, name: str, original: str) -> str:
         """The job's private copy of an input; it ends as the original does, for programs go by a file's ending."""

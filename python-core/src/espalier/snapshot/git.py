@@ -6,7 +6,7 @@ transports of the repository's configuration switched off.
 
 import os
 import time
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, NamedTuple, Optional
 
 from espalier.snapshot.gitconfig import Repository, config_texts, filter_names, find_repository, remote_url
 
@@ -15,17 +15,38 @@ _GRACE = 0.25
 GitState = Dict[str, Any]
 
 
+class Changes(NamedTuple):
+    """What git found changed below a source folder: paths relative to the top of the repository."""
+
+    repository: Repository
+    filters: List[str]
+    commit: str
+    tracked: List[str]
+    untracked: List[str]  # a folder of which nothing is tracked appears once, with a `/` at its end
+
+
 class GitCall:
     """A call of git that runs while other work is done.
 
     Args:
         process: The running process, None when there is nothing to ask.
         state: What is known without it; None when there is no repository.
+        repository: The repository asked about.
+        filters: Its filter drivers, which are switched off.
     """
 
-    def __init__(self, process: Optional[Any], state: Optional[GitState]) -> None:
+    def __init__(
+        self,
+        process: Optional[Any],
+        state: Optional[GitState],
+        repository: Optional[Repository] = None,
+        filters: Optional[List[str]] = None,
+    ) -> None:
         self._process = process
         self._state = state
+        self._repository = repository
+        self._filters = filters or []
+        self._output = b""
         self._deadline = time.monotonic() + _LIMIT
 
     def result(self) -> Optional[GitState]:
@@ -45,14 +66,34 @@ class GitCall:
         try:
             output, _ = process.communicate(timeout=left)
         except subprocess.TimeoutExpired:
-            _kill(process)
+            kill_git(process)
             self._state["problem"] = f"git did not answer within {_LIMIT:g} s"
             return self._state
         if process.returncode != 0:
             self._state["problem"] = f"git refused (exit status {process.returncode})"
             return self._state
+        self._output = output
         self._state.update(_parse(output))
         return self._state
+
+    def changes(self) -> Optional[Changes]:
+        """What has changed since the last commit; waits as `result` does.
+
+        Returns:
+            The changes; None when there are none, no commit to compare with, or git did not answer.
+        """
+        state = self.result()
+        if not state or self._repository is None or not state["commit"] or not state["dirty"]:
+            return None
+        tracked, untracked = [], []
+        for line in os.fsdecode(self._output).split("\0"):
+            if line.startswith("? "):
+                untracked.append(line[2:])
+            elif line.startswith("1 "):
+                tracked.append(line.split(" ", 8)[8])
+            elif line.startswith("u "):
+                tracked.append(line.split(" ", 10)[10])
+        return Changes(self._repository, self._filters, state["commit"], tracked, untracked)
 
 
 def start_git(source: str) -> GitCall:
@@ -82,7 +123,7 @@ def start_git(source: str) -> GitCall:
         process = subprocess.Popen(
             _command(sorted(names)),
             cwd=source,
-            env=_environment(repository),
+            env=git_environment(repository),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -90,7 +131,7 @@ def start_git(source: str) -> GitCall:
         )
     except OSError:
         return GitCall(None, None)
-    return GitCall(process, state)
+    return GitCall(process, state, repository, sorted(names))
 
 
 def git_state(source: str) -> Optional[GitState]:
@@ -105,7 +146,15 @@ def git_state(source: str) -> Optional[GitState]:
     return start_git(source).result()
 
 
-def _command(filters: List[str]) -> List[str]:
+def guarded_git(filters: List[str]) -> List[str]:
+    """The start of a command line of git by which nothing of the repository's runs; `git_environment` goes with it.
+
+    Args:
+        filters: Names of the repository's filter drivers.
+
+    Returns:
+        The program and its options, up to the subcommand.
+    """
     settings = [
         "core.fsmonitor=false",
         "core.hooksPath=/dev/null",
@@ -118,10 +167,15 @@ def _command(filters: List[str]) -> List[str]:
     command = ["git", "--no-optional-locks", "--no-pager", "--literal-pathspecs"]
     for setting in settings:
         command += ["-c", setting]
+    return command
+
+
+def _command(filters: List[str]) -> List[str]:
     return [
-        *command,
+        *guarded_git(filters),
         "status",
         "--porcelain=v2",
+        "-z",
         "--branch",
         "--no-ahead-behind",
         "--untracked-files=normal",
@@ -131,8 +185,15 @@ def _command(filters: List[str]) -> List[str]:
     ]
 
 
-def _environment(repository: Repository) -> Dict[str, str]:
-    """Nothing of ours but where things are; the user's own git settings count, GIT_* variables do not."""
+def git_environment(repository: Repository) -> Dict[str, str]:
+    """Nothing of ours but where things are; the user's own git settings count, GIT_* variables do not.
+
+    Args:
+        repository: The repository git is to look at.
+
+    Returns:
+        The variables of the process.
+    """
     kept = ("HOME", "XDG_CONFIG_HOME", "TMPDIR")
     environment = {name: os.environ[name] for name in kept if name in os.environ}
     # A relative entry would be looked up in the source folder, where anything may be called git.
@@ -155,7 +216,12 @@ def _environment(repository: Repository) -> Dict[str, str]:
     return environment
 
 
-def _kill(process: Any) -> None:
+def kill_git(process: Any) -> None:
+    """Ends a git that leads a session of its own, with all it started.
+
+    Args:
+        process: The process.
+    """
     import signal
 
     try:
@@ -167,7 +233,7 @@ def _kill(process: Any) -> None:
 
 def _parse(output: bytes) -> GitState:
     state: GitState = {"commit": None, "branch": None, "dirty": False}
-    for line in output.decode("utf-8", "replace").splitlines():
+    for line in output.decode("utf-8", "replace").split("\0"):
         if line.startswith("# branch.oid "):
             commit = line[len("# branch.oid ") :]
             state["commit"] = None if commit.startswith("(") else commit

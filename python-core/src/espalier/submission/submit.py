@@ -20,6 +20,7 @@ from espalier.queue.home import allocator, queue_paths
 from espalier.queue.step import step_locked
 from espalier.queue.tickets import add_ticket
 from espalier.records import now_iso
+from espalier.snapshot.diff import Asked, ask_for_diff, start_diff, store_diff
 from espalier.snapshot.found import Excluded, Scan
 from espalier.snapshot.git import start_git
 from espalier.snapshot.mentions import mentioned_but_excluded
@@ -37,6 +38,7 @@ class Prepared(NamedTuple):
     env: Dict[str, Any]
     notes: List[str]
     warnings: List[str]
+    diff: Optional[Asked]
 
 
 def prepare(paths: WorkspacePaths, workspace_id: str, experiment: str, config: ScriptRunConfig) -> Prepared:
@@ -68,7 +70,8 @@ def prepare(paths: WorkspacePaths, workspace_id: str, experiment: str, config: S
     spec = _spec(workspace_id, experiment, config, what, snapshot, around, inputs)
     spec["git"] = git.result() if git is not None else None
     env = {"format": FORMAT, "variables": around.variables, "links": around.links}
-    return Prepared(spec, env, list(snapshot.excluded_notes) if snapshot else [], warnings)
+    diff = ask_for_diff(git, scanned) if git and scanned and config.wants_diff else None
+    return Prepared(spec, env, list(snapshot.excluded_notes) if snapshot else [], warnings, diff)
 
 
 @indivisible()
@@ -82,6 +85,7 @@ def enqueue(paths: WorkspacePaths, prepared: Prepared, tags: Mapping[str, str]) 
         EspalierError: `workspace_missing`, `workspace_read_only`.
     """
     queue = queue_paths()  # first: where there can be no queue, nothing is written
+    diff = start_diff(prepared.diff)  # git is done when the folder is
     spec = dict(prepared.spec)
     queued = {"format": FORMAT, "state": states.QUEUED, "attempt": 1, "queued_at": spec["created_at"]}
     records = {STATUS: queued, META: meta_record(spec.pop("display_name"), tags), ENV: prepared.env}
@@ -92,6 +96,7 @@ def enqueue(paths: WorkspacePaths, prepared: Prepared, tags: Mapping[str, str]) 
         place_folder(paths, folder, spec["id"])
         with contextlib.suppress(Exception):  # the run exists: what hinders the queue is not this submit's failure
             step_locked(queue)
+    store_diff(paths.run(spec["id"]), diff)
     return str(spec["id"])
 
 
