@@ -30,8 +30,16 @@ undisturbed <- function(code) {
 }
 
 core_request <- function(class, method, identity, args_json) {
-  who <- if (is.null(identity)) "null" else json_object(structure(json_value(identity), names = names(identity)))
+  who <- if (is.null(identity)) "null" else identity_json(identity)
   paste0("{\"class\":\"", class, "\",\"member\":\"", method, "\",\"identity\":", who, ",\"args\":", args_json, "}")
+}
+
+#' An identity as a JSON object, in one step: each call has one
+#' @noRd
+identity_json <- function(identity) {
+  text <- json_string(c(names(identity), identity), "identity")
+  keys <- seq_along(identity)
+  paste0("{", paste0(text[keys], ":", text[-keys], collapse = ","), "}")
 }
 
 #' What the core answered: its warnings, then its error or its value
@@ -52,12 +60,26 @@ bridge_jobs <- function() {
 #' The cached callable, after making sure that this process may use it
 #' @noRd
 bridge_callable <- function() {
-  if (!is.null(.bridge$call)) {
-    # Threads and locks of the parent's Python do not exist in a forked child: a call could hang for ever.
-    if (Sys.getpid() != .bridge$pid) abort_forked()
-    return(.bridge$call)
-  }
-  bridge_connect()
+  refuse_forked()
+  if (is.null(.bridge$call)) bridge_connect() else .bridge$call
+}
+
+#' Threads and locks of the parent's Python do not exist in a forked child: a call could hang for ever
+#'
+#' A child of a session that had no Python may start its own.
+#' @noRd
+refuse_forked <- function() {
+  here <- Sys.getpid()
+  if (identical(.bridge$pid, here)) return(invisible())
+  if (!is.null(.bridge$pid) || (is_forked() && !is.null(python_running()))) abort_forked()
+  invisible()
+}
+
+#' Whether parallel made this process by a fork
+#' @noRd
+is_forked <- function() {
+  # (parallel tells it by no other way; a fork without parallel has no name to ask for)
+  .Platform$OS.type == "unix" && isNamespaceLoaded("parallel") && asNamespace("parallel")$isChild()
 }
 
 abort_forked <- function() {
