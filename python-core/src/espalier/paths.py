@@ -39,6 +39,10 @@ JOB_PYTHON = "python"
 # What the runner's prelude in R begins its writer's name with.
 PRELUDE_WRITER = "rprelude-"
 
+_USER_LOG = os.path.join(USER_LOGS, "std_log.txt")
+_RUNNER_LOG = os.path.join(SYSTEM_LOGS, "runner.log")
+_JOB = ".job"
+_INPUTS = os.path.join(_JOB, "inputs")
 _EVENT_LOG = ".jsonl"
 _RECORD = ".json"
 _TEMPORARY = ".tmp-"
@@ -92,14 +96,15 @@ class WorkspacePaths:
         self.record = top + WORKSPACE
         self.experiments = top + EXPERIMENTS
         self.runs = top + RUNS
-        self.blobs = os.path.join(root, SNAPSHOTS, "blobs")
-        self.trees = os.path.join(root, SNAPSHOTS, "trees")
-        self.packs = os.path.join(root, SNAPSHOTS, "packs")
-        self.stat_caches = os.path.join(root, SNAPSHOTS, "cache")
-        self.kept = os.path.join(root, SNAPSHOTS, "kept")
+        stored = os.path.join(top, SNAPSHOTS, "")
+        self.blobs = stored + "blobs"
+        self.trees = stored + "trees"
+        self.packs = stored + "packs"
+        self.stat_caches = stored + "cache"
+        self.kept = stored + "kept"
         # Held by those who refer to what is stored, and by garbage collection; see snapshot/hold.py.
-        self.hold = os.path.join(root, SNAPSHOTS, "lock")
-        self.hold_turn = os.path.join(root, SNAPSHOTS, "lock.turn")
+        self.hold = stored + "lock"
+        self.hold_turn = stored + "lock.turn"
 
     def experiment(self, name: str) -> str:
         return os.path.join(self.experiments, name + _RECORD)
@@ -153,14 +158,14 @@ class RunPaths:
         self.events = top + EVENTS
         self.payloads = top + PAYLOADS
         self.provenance = top + PROVENANCE
-        self.log = os.path.join(root, USER_LOGS, "std_log.txt")
-        self.runner_log = os.path.join(root, SYSTEM_LOGS, "runner.log")
+        self.log = top + _USER_LOG
+        self.runner_log = top + _RUNNER_LOG
         self.outputs = top + OUTPUTS
         self.logs = top + LOGS
         self.cancel = top + CANCEL
         self.work = top + "work"
-        self.job = top + ".job"
-        self.inputs = os.path.join(self.job, "inputs")
+        self.job = top + _JOB
+        self.inputs = top + _INPUTS
 
     @property
     def shard(self) -> str:
