@@ -22,7 +22,8 @@ def connect(core: str, cache: str, requirements: str, managed: str) -> str:
 
     Returns:
         JSON: `python`, `prefix`, `version`; `foreign` (file of another loaded module espalier) and `unmet`
-        (list of `name`, `need`, `found`, `loaded`); `token`, the word that marks our notes on columns. The core is loaded only if there is no `foreign`.
+        (list of `name`, `need`, `found`, `loaded`); `token`, the word that marks our notes on columns. The core is
+        loaded only if there is no `foreign`.
     """
     from espalier_bridge import calls
     from espalier_bridge.arrow import build
