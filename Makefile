@@ -27,7 +27,7 @@ help:
 
 setup: $(SET_UP)
 
-$(SET_UP): tools/setup.sh python-core/pyproject.toml DESCRIPTION
+$(SET_UP): tools/setup.sh python-core/pyproject.toml tests/bridge/requirements.txt DESCRIPTION
 	@bash tools/setup.sh "$(VENV)"
 	@touch $@
 
@@ -47,12 +47,13 @@ test: test-python test-r
 
 test-python: $(SET_UP)
 	cd python-core && ../$(PY) -m pytest
+	PYTHONPATH=python-core/src:inst/python:tests/bridge $(PY) -m pytest -c python-core/pyproject.toml --rootdir=. tests/bridge
 
 test-r: $(BUILD)/install.ok
 	$(R_ENV) ESPALIER_TESTS_NEED_CORE=yes NOT_CRAN=true Rscript tools/test.R
 
 lint: $(SET_UP)
-	$(PY) -m ruff check --config python-core/pyproject.toml python-core inst/python bench
+	$(PY) -m ruff check --config python-core/pyproject.toml python-core inst/python bench tests
 	$(PY) -m mypy --config-file python-core/pyproject.toml
 	bash tools/lint.sh
 

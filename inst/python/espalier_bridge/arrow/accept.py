@@ -54,14 +54,14 @@ def parcel(value: Any) -> Parcel:
         return _vector(arrays.pandas_column(value))
     if arrays.is_pandas(value) and "pyarrow" not in sys.modules:
         return _ready(arrays.from_pandas(value))
-    if hasattr(value, "__arrow_c_stream__"):
-        return _checked(*stream.read(value.__arrow_c_stream__()))
     if hasattr(value, "__arrow_c_array__"):
         schema, array = value.__arrow_c_array__()
         return _checked(
             layout.moved_schema(export.capsule_address(schema, b"arrow_schema")),
             [layout.moved_array(export.capsule_address(array, b"arrow_array"))],
         )
+    if hasattr(value, "__arrow_c_stream__"):
+        return _checked(*stream.read(value.__arrow_c_stream__()))
     if isinstance(value, dict):
         return _ready(build.table([(str(name), _column(column, name)) for name, column in value.items()]))
     if isinstance(value, (list, tuple)):

@@ -113,7 +113,7 @@ def _read(node: Node) -> Any:
     if node.format.startswith("ts"):
         return _times(node)
     if node.format.startswith("+w:2"):
-        parts = Values(node.children[0]).to_list()
+        parts = Values(node.children[0]).to_list()[2 * node.offset : 2 * (node.offset + node.length)]
         return [a if a is None else complex(a, b) for a, b in zip(parts[::2], parts[1::2])]
     return Values(node).memory()
 
@@ -152,7 +152,8 @@ def _lists(node: Node) -> List[Any]:
 
 def _rows(node: Node) -> List[Dict[str, Any]]:
     names = [child.name for child in node.children]
-    columns = [Values(child).to_list() for child in node.children]
+    rows = slice(node.offset, node.offset + node.length)
+    columns = [Values(child).to_list()[rows] for child in node.children]
     return [dict(zip(names, row)) for row in zip(*columns)] if columns else [{} for _ in range(node.length)]
 
 
