@@ -42,7 +42,8 @@ managed_build <- function(consent, force = FALSE) {
   uv <- find_uv()
   if (is.null(base) && is.null(uv)) abort_no_python()
   root <- managed_root()
-  if (!dir.exists(root) && !dir.create(root, FALSE, TRUE)) {
+  dir.create(root, FALSE, TRUE) # (FALSE too where another session was first)
+  if (!dir.exists(root)) {
     espalier_abort("python_missing", sprintf("The folder %s cannot be made.", root),
                    "Make it writable, or set R_USER_DATA_DIR to a folder that is.")
   }
