@@ -29,6 +29,7 @@
 #' | `espalier_error_run_not_active` | the run has ended, or is not the kind of run that can do this |
 #' | `espalier_error_script_missing` | the entry script does not exist, is a directory, or is left out by the ignore rules |
 #' | `espalier_error_snapshot_damaged` | a stored file does not match its digest |
+#' | `espalier_error_snapshot_missing` | the workspace has no such snapshot, or the run has none |
 #' | `espalier_error_source_changed` | a file kept changing while the snapshot was taken |
 #' | `espalier_error_source_missing` | the source directory does not exist or is no directory |
 #' | `espalier_error_source_unreadable` | a file of the source directory cannot be read, or is neither file, folder nor link |

@@ -39,6 +39,7 @@ CODES: Dict[str, str] = {
     "source_missing": "the source directory does not exist or is no directory",
     "source_unreadable": "a file of the source directory cannot be read, or is neither file, folder nor link",
     "source_changed": "a file kept changing while the snapshot was taken",
+    "snapshot_missing": "the workspace has no such snapshot, or the run has none",
     "snapshot_damaged": "a stored file does not match its digest",
     "script_missing": "the entry script does not exist, is a directory, or is left out by the ignore rules",
     "input_missing": "an input's path does not exist",

@@ -50,6 +50,7 @@ _PART = ".part"
 _PACK = ".pack"
 _PACK_INDEX = ".idx"
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}_[0-9]{1,12}_[0-9a-f]{8}")
+_HEX = re.compile(r"[0-9a-f]{64}")
 
 
 def is_run_id(text: str) -> bool:
@@ -80,6 +81,12 @@ def is_temporary(name: str) -> bool:
 def pack_of_index(name: str) -> str:
     """The name of the pack that belongs to an index; empty for any other file."""
     return name[: -len(_PACK_INDEX)] + _PACK if name.endswith(_PACK_INDEX) else ""
+
+
+def kept_digest(name: str) -> str:
+    """The snapshot that a file of `snapshots/kept/` is about, 64 hex digits; empty for any other file."""
+    stem = name[: -len(_RECORD)]
+    return stem if name.endswith(_RECORD) and _HEX.fullmatch(stem) else ""
 
 
 def partial(path: str) -> str:

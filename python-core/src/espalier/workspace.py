@@ -21,13 +21,14 @@ from espalier.run import Run
 from espalier.store.index import RunIndex
 from espalier.tracking.summary import summarise
 from espalier.types import Frame
+from espalier.workspace_snapshots import WorkspaceSnapshots
 
 
-class Workspace:
+class Workspace(WorkspaceSnapshots):
     """A folder that holds experiments, runs and snapshots. Made by `Workspace.open`, `create` or `get`."""
 
     def __init__(self, path: str) -> None:
-        self._paths = WorkspacePaths(os.path.abspath(path))
+        super().__init__(WorkspacePaths(os.path.abspath(path)))
 
     def __repr__(self) -> str:
         return f"Workspace({self.path!r})"

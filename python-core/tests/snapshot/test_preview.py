@@ -9,7 +9,7 @@ def test_columns(tmp_path):
     (tmp_path / "a.csv").write_text("12")
     (tmp_path / "train.R").write_text("1")
     (tmp_path / ".gitignore").write_text("data/\n*.csv\n")
-    assert snapshot_preview(str(tmp_path)) == {
+    assert snapshot_preview(str(tmp_path)).columns == {
         "path": [".gitignore", "a.csv", "data/", "train.R"],
         "size": [12, 2, None, 1],
         "included": [True, False, False, True],

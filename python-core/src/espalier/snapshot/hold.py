@@ -23,18 +23,25 @@ _READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)
 
 
 @contextlib.contextmanager
-def holding_objects(paths: WorkspacePaths) -> Iterator[None]:
+def holding_objects(paths: WorkspacePaths, only_reading: bool = False) -> Iterator[None]:
     """While in the block, nothing is taken out of the store.
 
     Where the file system has no locks the block runs without: collection refuses to run there.
 
     Args:
         paths: The workspace.
+        only_reading: Also run without where the lock's file is not there and cannot be made: nobody has used it yet.
 
     Raises:
-        EspalierError: `workspace_read_only` when the lock's file is not there and cannot be made.
+        EspalierError: `workspace_read_only` when that is not enough.
     """
-    turn, lock = _open(paths, paths.hold_turn), _open(paths, paths.hold)
+    try:
+        turn, lock = _open(paths, paths.hold_turn), _open(paths, paths.hold)
+    except EspalierError:
+        if not only_reading:
+            raise
+        yield
+        return
     try:
         with contextlib.suppress(OSError):  # a file system without locks
             _wait_for(turn, True)

@@ -37,12 +37,13 @@ class Snapshot:
     excluded_notes: List[str]
 
 
-def take_snapshot(paths: WorkspacePaths, source: str) -> Snapshot:
+def take_snapshot(paths: WorkspacePaths, source: str, default_excludes: bool = True) -> Snapshot:
     """Freezes a folder: its files go to the workspace's store, the tree of them gives the id.
 
     Args:
         paths: The workspace.
         source: The source folder.
+        default_excludes: Whether the built-in excludes apply.
 
     Returns:
         The snapshot.
@@ -51,14 +52,15 @@ def take_snapshot(paths: WorkspacePaths, source: str) -> Snapshot:
         EspalierError: `source_missing`, `source_unreadable` or `source_changed` about the folder,
             `workspace_read_only` about the store.
     """
-    return store_scan(paths, scan_source(source))
+    return store_scan(paths, scan_source(source, default_excludes))
 
 
-def scan_source(source: str) -> Scan:
+def scan_source(source: str, default_excludes: bool = True) -> Scan:
     """Walks a source folder with the rules that it holds; nothing is written.
 
     Args:
         source: The source folder.
+        default_excludes: Whether the built-in excludes apply.
 
     Returns:
         What a snapshot of it would hold and leave out.
@@ -67,7 +69,7 @@ def scan_source(source: str) -> Scan:
         EspalierError: `source_missing` or `source_unreadable`.
     """
     source = os.path.abspath(os.path.expanduser(source))
-    return scan(source, IgnoreRules.load(source))
+    return scan(source, IgnoreRules.load(source, default_excludes))
 
 
 def store_scan(paths: WorkspacePaths, found: Scan) -> Snapshot:

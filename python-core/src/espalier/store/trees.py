@@ -55,6 +55,12 @@ def read_tree(paths: WorkspacePaths, snapshot_id: str) -> Dict[str, Any]:
     return tree
 
 
+def has_tree(paths: WorkspacePaths, snapshot_id: str) -> bool:
+    """Whether a snapshot's root is in the store; it is not looked at."""
+    with ObjectReader(paths) as reader:
+        return os.path.exists(paths.tree(snapshot_id[7:])) or reader.has(snapshot_id[7:])
+
+
 def damage(paths: WorkspacePaths, snapshot_id: str, name: str, where: str, seen: str) -> EspalierError:
     """The error for a snapshot of which something is missing or is not what its digest says.
 

@@ -1,0 +1,50 @@
+import logging
+
+import pytest
+from espalier import Workspace
+from espalier.errors import EspalierError
+
+
+def test_a_snapshot_is_taken_kept_and_forgotten(workspace, project, caplog):
+    (project / "train.R").write_text("1\n")
+    (project / ".env").write_text("TOKEN=1\n")
+    with caplog.at_level(logging.INFO, "espalier"):
+        taken = workspace.take_snapshot(str(project))
+    assert "they may hold secrets: .env" in caplog.text
+    values = workspace.take_snapshot_values(str(project))
+    assert (values["id"], values["files"], values["bytes"]) == (taken, 1, 2)
+    (row,) = workspace.list_snapshots().rows()
+    assert (row["id"], row["source_directory"], row["files"], row["bytes"]) == (taken, str(project), 1, 2)
+    assert row["taken_at"] > 1.7e9
+    assert workspace.delete_snapshot(taken) is True
+    assert len(workspace.list_snapshots()) == 0
+
+
+def test_default_excludes_can_be_switched_off(workspace, project):
+    (project / "train.R").write_text("1\n")
+    (project / ".env").write_text("TOKEN=1\n")
+    (project / "outputs").mkdir()
+    (project / "outputs" / "x").write_text("1")
+    every = [".env", "outputs/x", "train.R"]
+    assert Workspace.snapshot_preview(str(project)).columns["included"] == [False, False, True]
+    preview = Workspace.snapshot_preview(str(project), default_excludes=False)
+    assert (preview.columns["path"], preview.columns["included"]) == (every, [True] * 3)
+    assert workspace.take_snapshot_values(str(project), default_excludes=False)["files"] == 3
+    # and for everybody, by a line of the ignore file; what is written below it still holds
+    (project / ".espalierignore").write_text("!*\n/.env\n")
+    preview = Workspace.snapshot_preview(str(project))
+    assert [row["path"] for row in preview.rows() if row["included"]] == [".espalierignore", "outputs/x", "train.R"]
+
+
+def test_a_workspace_that_is_gone(workspace, project):
+    workspace.delete()
+    uses = [
+        lambda: workspace.take_snapshot(str(project)),
+        workspace.list_snapshots,
+        lambda: workspace.delete_snapshot("sha256:" + "0" * 64),
+        lambda: workspace.download_snapshot("sha256:" + "0" * 64, str(project / "out")),
+    ]
+    for use in uses:
+        with pytest.raises(EspalierError) as caught:
+            use()
+        assert caught.value.code == "workspace_missing"
