@@ -5,6 +5,7 @@ import logging
 import os
 import time
 import warnings
+from functools import partial
 from typing import Any, Dict, List, Mapping, Optional, Union
 
 from espalier.config import ScriptRunConfig
@@ -107,8 +108,9 @@ class Experiment:
         tags = checked_tags(tags)
         paths = self._workspace._checked()._paths
         # what the snapshot finds in the store stays there until a run refers to it
-        with contextlib.nullcontext() if config.source_directory is None else holding_objects(paths):
-            prepared = prepare(paths, self._workspace.id, self._name, config)
+        with contextlib.ExitStack() as until_queued:
+            hold = partial(until_queued.enter_context, holding_objects(paths))
+            prepared = prepare(paths, self._workspace.id, self._name, config, hold)
             found = self._reusable(prepared) if reuse else None
             if found is None:
                 self._record(paths)

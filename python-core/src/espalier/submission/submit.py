@@ -6,7 +6,7 @@ import socket
 import sys
 import time
 from dataclasses import replace
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional
 
 from espalier import states
 from espalier.adapters import posix
@@ -41,12 +41,15 @@ class Prepared(NamedTuple):
     diff: Optional[Asked]
 
 
-def prepare(paths: WorkspacePaths, workspace_id: str, experiment: str, config: ScriptRunConfig) -> Prepared:
+def prepare(
+    paths: WorkspacePaths, workspace_id: str, experiment: str, config: ScriptRunConfig, hold: Callable[[], object]
+) -> Prepared:
     """Freeze a config: check it, snapshot its folder, resolve everything it names.
 
     Args:
         workspace_id: Id of the workspace.
         experiment: Name of the experiment.
+        hold: Called before the store is looked into: keeps what is in it until the caller is done.
 
     Raises:
         EspalierError: what is wrong with the config or its folder; nothing has been created then.
@@ -66,7 +69,10 @@ def prepare(paths: WorkspacePaths, workspace_id: str, experiment: str, config: S
     around = surroundings(config, source, language_of(script))
     what = program(config, inputs, around.variables.get("PATH", os.defpath))
     # last, for it writes: whatever can be wrong has been found by now
-    snapshot = store_scan(paths, scanned) if scanned else None
+    snapshot = None
+    if scanned:
+        hold()
+        snapshot = store_scan(paths, scanned)
     spec = _spec(workspace_id, experiment, config, what, snapshot, around, inputs)
     spec["git"] = git.result() if git is not None else None
     env = {"format": FORMAT, "variables": around.variables, "links": around.links}
