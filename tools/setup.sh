@@ -41,7 +41,7 @@ missing_r_packages() {
     lacking <- Filter(Negate(have), commandArgs(TRUE))
     known <- lacking %in% names(least)
     lacking[known] <- sprintf("%s (%s or later)", lacking[known], least[lacking[known]])
-    if (length(lacking)) cat("the R packages", lacking, "\n")' "${r_packages[@]}"
+    if (length(lacking)) writeLines(paste(c("the R packages", lacking), collapse = " "))' "${r_packages[@]}"
 }
 
 # A Python that can make virtual environments and that R can load; 3.11 and older first, for older reticulates start
