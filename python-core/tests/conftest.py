@@ -76,7 +76,7 @@ def submit(experiment: Experiment) -> Callable[..., Run]:
 def reach() -> Callable[..., None]:
     """Wait until a run is in one of some states, or a condition holds."""
 
-    def reach_state(wanted: Any, *words: str, seconds: float = 10.0) -> None:
+    def reach_state(wanted: Any, *words: str, seconds: float = 30.0) -> None:
         deadline = time.monotonic() + seconds
         while not (wanted() if callable(wanted) else wanted.get_status() in words):
             seen = "" if callable(wanted) else wanted.get_status()
