@@ -21,10 +21,17 @@ static int64_t record_room = 0, first_free = -1, next_serial = 1;
 /* Collections run this finaliser, which leaves a new object for the next one. */
 static void watch_collections(SEXP unused);
 
+static void nothing(SEXP unused) { (void)unused; }
+
+/* While R runs finalisers it forgets those that one of them registers, if objects follow that are due and none that
+ * is alive came before. So a live object is put behind each guard; it lasts until the next one. */
 static void watch(void) {
+  SEXP alive = PROTECT(R_MakeExternalPtr(&list_head, R_NilValue, R_NilValue));
+  R_RegisterCFinalizer(alive, nothing);
   SEXP guard = PROTECT(R_MakeExternalPtr(&list_head, R_NilValue, R_NilValue));
   R_RegisterCFinalizer(guard, watch_collections);
-  UNPROTECT(1);
+  SET_TAG(list_head, alive);
+  UNPROTECT(2);
 }
 
 static void watch_collections(SEXP unused) {
