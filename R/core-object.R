@@ -1,5 +1,6 @@
 # What every generated class inherits. An object holds nothing but the strings that identify it; the core looks the
-# thing up at each call. So objects survive saveRDS(), upgrades and forks, and print even when their workspace is gone.
+# thing up at each call. So objects survive saveRDS(), other processes and upgrades of this package, and print even when
+# their workspace is gone.
 
 # Made by verbs such as workspace(), experiment() and submit_experiment(); `==` compares class, workspace and id, also
 # across sessions. (No roxygen comment: it would take the class for an exported one and ask for each method's.)
@@ -23,7 +24,17 @@ object_check_identity <- function(identity) {
 
 #' The strings that identify an object: a named character vector, sorted by name
 #' @noRd
-identity_of <- function(x) x$.__enclos_env__$private$identity
+identity_of <- function(x) .subset2(x, ".__enclos_env__")$private$identity
+
+#' An object keeps the methods of the version that made it; one of another version takes those it lacks from today's
+#' @noRd
+#' @export
+`$.EspalierObject` <- function(x, name) {
+  if (exists(name, envir = x, inherits = FALSE)) return(.subset2(x, name))
+  class <- get0(class(x)[1L], asNamespace("espalier"), mode = "environment", inherits = FALSE)
+  if (!name %in% c(names(class$public_methods), names(class$active))) return(NULL)
+  .subset2(class$new(identity = identity_of(x)), name)
+}
 
 #' One of those strings, or NULL
 #' @noRd
@@ -69,6 +80,13 @@ object_print <- function(x) {
   cat(paste0("  ", label, " ", text, "\n"), sep = "")
   invisible(x)
 }
+
+# (R6's own methods are not there while nothing has loaded R6, as in a session that has only read an object)
+#' @export
+print.EspalierObject <- function(x, ...) object_print(x)
+
+#' @export
+format.EspalierObject <- function(x, ...) object_format(x)
 
 #' @export
 Ops.EspalierObject <- function(e1, e2) {

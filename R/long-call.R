@@ -34,7 +34,7 @@ core_call_long <- function(class, method, identity = NULL, args_json = "{}", dec
   core_answer(response, decode)
 }
 
-#' An interrupt that came too late: what was done all the same is told, by the verb if it has a handler
+#' An interrupt that came too late: what was done all the same is told by verbs that do more than read
 #' @noRd
 tell_late_result <- function(response, decode) {
   if (!"value" %in% names(response)) return(invisible())
@@ -42,10 +42,7 @@ tell_late_result <- function(response, decode) {
     class = c("espalier_late_result", "condition"),
     list(message = "done already", call = NULL, value = decode(response$value))
   )
-  withRestarts({
-    signalCondition(late)
-    say(c(i = "It had been done already when it was interrupted."))
-  }, espalier_told = function() NULL)
+  signalCondition(late)
   invisible()
 }
 
@@ -55,10 +52,7 @@ tell_late_result <- function(response, decode) {
 #' @param tell Takes the call's value.
 #' @noRd
 when_too_late <- function(code, tell) {
-  withCallingHandlers(code, espalier_late_result = function(late) {
-    tell(late$value)
-    invokeRestart("espalier_told")
-  })
+  withCallingHandlers(code, espalier_late_result = function(late) tell(late$value))
 }
 
 # ---- how progress is shown -------------------------------------------------------------------------
@@ -102,7 +96,7 @@ progress_text <- function(progress) {
 
 share_of <- function(done, total) if (total > 0) min(done / total, 1) else 1
 
-#' A progress bar of cli's for each stage, once it is worth it
+#' A progress bar of cli's for each stage, once it is worth it (so no ETA: cli would count from then)
 #' @noRd
 long_bar <- function(clock = function() proc.time()[["elapsed"]]) {
   since <- clock()
@@ -119,9 +113,9 @@ long_bar <- function(clock = function() proc.time()[["elapsed"]]) {
     old <- options(cli.progress_show_after = 0)
     on.exit(options(old))
     format <- if (is.null(progress[[3L]])) "{cli::pb_spin} {cli::pb_name}{cli::pb_current}" else
-      "{cli::pb_name}{cli::pb_bar} {cli::pb_percent} {cli::pb_eta_str}"
+      "{cli::pb_name}{cli::pb_bar} {cli::pb_percent}"
     bar <<- cli::cli_progress_bar(
-      paste0(stage, ": "), total = progress[[3L]] %||% NA, format = format, clear = TRUE, .auto_close = FALSE, .envir = home
+      paste0(stage, ":"), total = progress[[3L]] %||% NA, format = format, clear = TRUE, .auto_close = FALSE, .envir = home
     )
   }
   list(

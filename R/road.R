@@ -6,6 +6,7 @@
 #' One of the compiled routines
 #' @noRd
 road_routine <- function(name) {
+  refuse_forked()
   if (is.null(.road$routines)) road_load()
   .road$routines[[name]]
 }

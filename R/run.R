@@ -88,7 +88,7 @@ cancel_run <- function(run) {
 #' @export
 complete_run <- function(run) {
   check_object(run, "Run", "run")
-  run$complete()
+  when_too_late(run$complete(), function(none) tell_ended(run))
   leave_run(run)
 }
 
@@ -96,8 +96,14 @@ complete_run <- function(run) {
 #' @export
 fail_run <- function(run, error_details = NULL) {
   check_object(run, "Run", "run")
-  run$fail(check_string(error_details, "error_details", null = TRUE))
+  check_string(error_details, "error_details", null = TRUE)
+  when_too_late(run$fail(error_details), function(none) tell_ended(run))
   leave_run(run)
+}
+
+tell_ended <- function(run) {
+  leave_run(run)
+  say(c(i = "Run {.val {run$id}} had ended before the interrupt."))
 }
 
 leave_run <- function(run) {
@@ -198,7 +204,11 @@ download_file_from_run <- function(run, name, output_file_path = NULL) {
   check_object(run, "Run", "run")
   check_string(name, "name")
   target <- output_file_path %||% basename(name)
-  invisible(run$download_file(name, path_argument(target, "output_file_path")))
+  written <- when_too_late(
+    run$download_file(name, path_argument(target, "output_file_path")),
+    function(written) say(c(i = "{.path {written}} had been written before the interrupt."))
+  )
+  invisible(written)
 }
 
 #' Tags of a run

@@ -125,7 +125,7 @@ list_workspaces <- function(subscription_id = NULL, resource_group = NULL, path 
 #' @export
 delete_workspace <- function(workspace, delete_dependent_resources = FALSE, no_wait = FALSE) {
   check_object(workspace, "Workspace", "workspace")
-  workspace$delete()
+  when_too_late(workspace$delete(), function(none) say(c(i = "The workspace had been deleted before the interrupt.")))
   invisible(NULL)
 }
 
