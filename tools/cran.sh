@@ -8,6 +8,8 @@ export ESPALIER_STATE_DIR="$PWD/$out/state" ESPALIER_CACHE_DIR="$PWD/$out/cache"
 # the check never builds an environment: it gets the one the tests use
 export RETICULATE_PYTHON="$PWD/.venv/bin/python"
 export ESPALIER_TESTS_NEED_CORE=yes ESPALIER_SOURCE="$PWD" NOT_CRAN=true
+# (where it finds no UTF-8 the check asks for en_US, which few machines without a locale have, and warns)
+export LC_ALL=C.UTF-8
 # no clock service is asked for the time
 export _R_CHECK_SYSTEM_CLOCK_=0 _R_CHECK_FORCE_SUGGESTS_=true
 top=$PWD
