@@ -1,11 +1,14 @@
 """Everything known of a run as one mapping, for people and programs."""
 
 import os
+from itertools import takewhile
 from typing import Any, Dict
 
+from espalier.adapters.files import open_regular
 from espalier.errors import EspalierError
 from espalier.paths import ARTIFACT_FOLDERS, OUTPUTS, RunPaths
 from espalier.tracking import artifacts, metrics
+from espalier.tracking.sessions import read_sessions
 
 
 def run_details(
@@ -41,7 +44,19 @@ def run_details(
         "runDefinition": spec,
         "logFiles": {name: os.path.join(run.root, name) for name in names},
         "submittedBy": spec["user"],
+        "provenance": {**_diff(run), "sessions": read_sessions(run)},
     }
+
+
+def _diff(run: RunPaths) -> Dict[str, Any]:
+    """Where what was not committed can be read, and the remarks at its head."""
+    try:
+        with open_regular(run.diff) as file:
+            head = file.read(16384).decode("utf-8", "replace").split("\n")
+    except OSError:
+        return {"diff": None, "diffNotes": []}
+    notes = [line[2:] for line in takewhile(lambda line: line.startswith("# "), head)]
+    return {"diff": run.diff, "diffNotes": [note for note in notes if not note.startswith("  ")]}
 
 
 def with_logs(run: RunPaths, details: Dict[str, Any]) -> Dict[str, Any]:

@@ -63,6 +63,11 @@ def is_event_log(name: str) -> bool:
     return name.endswith(_EVENT_LOG)
 
 
+def is_record(name: str) -> bool:
+    """Whether a file is a whole record, and not one that is being written."""
+    return name.endswith(_RECORD) and not is_temporary(name)
+
+
 def payload(writer: str, seq: int) -> str:
     """Path inside the run folder of an event's body that is too long for its line."""
     return f"{PAYLOADS}/{writer}-{seq}{_RECORD}"

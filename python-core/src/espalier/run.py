@@ -19,6 +19,7 @@ from espalier.paths import WorkspacePaths
 from espalier.queue.control import cancel, queue_position
 from espalier.records import read_record, replace_record
 from espalier.tracking import artifacts, metrics
+from espalier.tracking.sessions import record_at_exit
 from espalier.types import Frame
 
 
@@ -68,7 +69,9 @@ class Run(JobLog):
         """
         workspace, run_id = os.environ.get("ESPALIER_WORKSPACE"), os.environ.get("ESPALIER_RUN_ID")
         if workspace and run_id:
-            return cls(workspace, run_id)
+            run = cls(workspace, run_id)
+            record_at_exit(run.run_dir)
+            return run
         if not allow_offline:
             raise EspalierError("run_not_active", "This process is no job of espalier.", "Submit the script as a run.")
         from espalier.offline import OfflineRun

@@ -1,6 +1,7 @@
 # What the runner adds to an R job, read as its user profile (R_PROFILE_USER). Base R alone.
 # It records uncaught errors and warnings in the run's event log (docs/protocol.md), sends plots
-# drawn without a device to outputs/plots/, sets the seed, then reads the profile it displaced.
+# drawn without a device to outputs/plots/, sets the seed, then reads the profile it displaced;
+# when R ends it records with which versions it ran.
 # It leaves no objects behind and changes nothing else that the script or its output shows.
 local({
   run <- Sys.getenv("ESPALIER_RUN_DIR")
@@ -134,6 +135,56 @@ local({
     if (!only_offered(sys.nframe()) && getOption("warn") >= 0) quietly(record_warning(cond))
   }
 
+  # ---- what R ran with, as it is at its end ----
+  # Nothing is loaded for it. R loads its compiler, 30 ms, for what it calls a second time or what has a loop: so all
+  # functions of this part are called once, or are R's own.
+  own_pid <- Sys.getpid()
+  session_texts <- function(places, packages, versions) {
+    list(
+      version = R.version.string, platform = R.version$platform, host = Sys.info()[["nodename"]],
+      system = c(if (isNamespaceLoaded("utils")) getNamespace("utils")$osVersion, "")[1L], locale = Sys.getlocale(),
+      blas = c(extSoftVersion()["BLAS"], "")[1L], command = commandArgs()[seq_len(min(100L, length(commandArgs())))],
+      rng = RNGkind(), libraries = places, package = packages, package_version = versions
+    )
+  }
+  record_session <- function() {
+    folder <- file.path(run, "provenance")
+    dir.create(folder, showWarnings = FALSE)
+    if (length(list.files(folder)) >= 100L) return() # (a shell loop may start any number)
+    packages <- sort(setdiff(loadedNamespaces(), "base"), method = "radix")
+    versions <- vapply(lapply(packages, getNamespaceInfo, "spec"), `[[`, "", "version")
+    libraries <- c(.Library, dirname(vapply(packages, getNamespaceInfo, "", "path")))
+    packages <- c("base", packages)
+    places <- unique(libraries)
+    texts <- session_texts(places, packages, c(paste(R.version$major, R.version$minor, sep = "."), versions))
+    plain <- enc2utf8(iconv(unlist(texts, use.names = FALSE), "", "UTF-8", sub = "byte"))
+    plain <- substr(gsub("[[:cntrl:]]", " ", plain), 1L, 1000L)
+    plain <- paste0("\"", gsub("\"", "\\\"", gsub("\\", "\\\\", plain, fixed = TRUE), fixed = TRUE), "\"")
+    fields <- split(plain, rep(factor(names(texts), names(texts)), lengths(texts)))
+    fields <- vapply(fields, paste, "", collapse = ",")
+    json <- sprintf(
+      paste0(
+        "{\"format\":1,\"language\":\"r\",\"time\":%s,\"pid\":%d,\"version\":%s,\"platform\":%s,\"host\":%s,\"system\":%s,",
+        "\"locale\":%s,\"blas\":%s,\"command\":[%s],\"rng\":[%s],\"libraries\":[%s],\"packages\":{\"package\":[%s],",
+        "\"version\":[%s],\"attached\":[%s],\"library\":[%s]}}\n"
+      ),
+      sprintf("%.3f", unclass(Sys.time())), own_pid, fields[[1L]], fields[[2L]], fields[[3L]], fields[[4L]], fields[[5L]],
+      fields[[6L]], fields[[7L]], fields[[8L]], fields[[9L]], fields[[10L]], fields[[11L]],
+      paste(ifelse(packages %in% .packages(), "true", "false"), collapse = ","),
+      paste(match(libraries, places) - 1L, collapse = ",")
+    )
+    # (the last eight digits of a temporary name are random, and R's generator stays untouched)
+    random <- sub("^.*(.{8})$", "\\1", basename(tempfile("00000000")))
+    path <- file.path(folder, sprintf("rprelude-%d-%s.json", own_pid, random))
+    temporary <- file.path(folder, paste0(".tmp-", basename(path)))
+    on.exit(unlink(temporary))
+    # (as bytes: a text connection would put them into the locale's encoding)
+    writeBin(charToRaw(json), temporary)
+    file.rename(temporary, path)
+  }
+  # (also when R ends by an error; not in forks, which end without, nor when it is killed)
+  on_end <- function(e) if (Sys.getpid() == own_pid) quietly(record_session())
+
   # ---- plots without a device ----
   plots <- new.env(parent = emptyenv())
   plots$n <- 0L
@@ -165,6 +216,7 @@ local({
       })
     }
     options(device = plot_device)
+    reg.finalizer(globalenv(), on_end, onexit = TRUE) # (globalenv() is never collected before the end)
     seed <- Sys.getenv("ESPALIER_SEED")
     if (nzchar(seed)) set.seed(as.integer(seed))
   }
