@@ -30,6 +30,7 @@
 #' @param seed Whole number: R jobs begin with `set.seed(seed)`, every job finds it as `ESPALIER_SEED`.
 #' @param keep_workdir Keep the working copy after the run, to look at.
 #' @param display_name A title for people.
+#' @param record_diff Record what is not committed, if the folder lies in a git repository; see [get_run_provenance()].
 #' @param arguments Character vector of further arguments, before the parameters.
 #' @param command Instead of a script: a character vector, program first, executed as it is; a single string with spaces
 #'   or signs of the shell (`|`, `;`, `&`, `<`, `>`, `$`) is given to `/bin/sh -c`,
@@ -60,7 +61,8 @@ estimator <- function(source_directory, compute_target = NULL, vm_size = NULL, v
                       script_params = NULL, cran_packages = NULL, github_packages = NULL, custom_url_packages = NULL,
                       custom_docker_image = NULL, image_registry_details = NULL, use_gpu = FALSE,
                       environment_variables = NULL, shm_size = NULL, max_run_duration_seconds = NULL,
-                      environment = NULL, inputs = NULL, seed = NULL, keep_workdir = FALSE, display_name = NULL) {
+                      environment = NULL, inputs = NULL, seed = NULL, keep_workdir = FALSE, display_name = NULL,
+                      record_diff = getOption("espalier.record_diff", TRUE)) {
   ignore_cloud_arguments(
     vm_size = vm_size, vm_priority = vm_priority, use_gpu = if (isTRUE(use_gpu)) TRUE, shm_size = shm_size,
     image_registry_details = image_registry_details
@@ -73,7 +75,7 @@ estimator <- function(source_directory, compute_target = NULL, vm_size = NULL, v
     source_directory = source_directory, entry_script = entry_script, script_params = script_params,
     compute_target = compute_target, environment_variables = environment_variables,
     max_run_duration_seconds = max_run_duration_seconds, inputs = inputs, seed = seed, keep_workdir = keep_workdir,
-    display_name = display_name
+    display_name = display_name, record_diff = record_diff
   )
 }
 
@@ -82,17 +84,18 @@ estimator <- function(source_directory, compute_target = NULL, vm_size = NULL, v
 script_run_config <- function(source_directory = NULL, entry_script = NULL, arguments = NULL, script_params = NULL,
                               command = NULL, compute_target = NULL, environment_variables = NULL, inputs = NULL,
                               max_run_duration_seconds = NULL, seed = NULL, keep_workdir = FALSE, display_name = NULL,
-                              python = NULL) {
+                              python = NULL, record_diff = getOption("espalier.record_diff", TRUE)) {
   new_config(
     source_directory = source_directory, entry_script = entry_script, arguments = arguments,
     script_params = script_params, command = command, compute_target = compute_target,
     environment_variables = environment_variables, max_run_duration_seconds = max_run_duration_seconds,
-    inputs = inputs, seed = seed, keep_workdir = keep_workdir, display_name = display_name, python = python
+    inputs = inputs, seed = seed, keep_workdir = keep_workdir, display_name = display_name,
+    record_diff = record_diff, python = python
   )
 }
 
 new_config <- function(source_directory, entry_script, script_params, compute_target, environment_variables,
-                       max_run_duration_seconds, inputs, seed, keep_workdir, display_name, arguments = NULL,
+                       max_run_duration_seconds, inputs, seed, keep_workdir, display_name, record_diff, arguments = NULL,
                        command = NULL, python = NULL) {
   if (is.null(entry_script) == is.null(command)) {
     espalier_abort("bad_argument", "Give either `entry_script` or `command`, and not both.")
@@ -110,6 +113,7 @@ new_config <- function(source_directory, entry_script, script_params, compute_ta
     seed = check_count(seed, "seed", null = TRUE, min = -.Machine$integer.max, max = .Machine$integer.max),
     keep_workdir = check_flag(keep_workdir, "keep_workdir"),
     display_name = check_string(display_name, "display_name", null = TRUE),
+    record_diff = if (!check_flag(record_diff, "record_diff")) FALSE,
     python = path_argument(python, "python")
   )
   structure(Filter(length, config), class = "espalier_config")

@@ -119,7 +119,8 @@ leave_run <- function(run) {
 #'   always read.
 #' @return
 #' * `get_run_status()`: one of `"Queued"`, `"Preparing"`, `"Running"`, `"Completed"`, `"Failed"`, `"Canceled"`, ...
-#' * `get_run_details()`: a named list: `runId`, `status`, times, `error`, `tags`, `runDefinition`, `logFiles`, ...;
+#' * `get_run_details()`: a named list: `runId`, `status`, times, `error`, `tags`, `runDefinition`, `logFiles`,
+#'   `provenance` (see [get_run_provenance()]), ...;
 #'   `get_run_details_with_logs()` has the logs' text in `logFiles`.
 #' * `get_run_metrics()`: a named list: a scalar for a metric logged once, a vector for one logged more often, a data
 #'   frame for tables and rows, a file name for images. Each has the type it was logged with, `NA` too; values of
@@ -248,6 +249,7 @@ print.espalier_run_details <- function(x, ...) {
   line("command", paste(encodeString(unlist(x$runDefinition$command)), collapse = " "))
   line("snapshot", x$runDefinition$snapshot$id)
   line("git", git_text(x$runDefinition$git))
+  line("diff", x$provenance$diff)
   if (length(x$error)) line("error", safe_line(x$error$message))
   for (text in unlist(x$warnings)) line("warning", safe_line(text))
   for (name in names(x$tags)) line(safe_line(paste0("tag ", name)), safe_line(x$tags[[name]]))

@@ -245,3 +245,42 @@ test_that("caught errors of rlang are not recorded", {
   expect_identical(res$status, 0L)
   expect_length(errors_of(dir), 0L)
 })
+
+sessions_of <- function(dir) {
+  lapply(list.files(file.path(dir, "provenance"), full.names = TRUE), function(file) parse_json(read_lines_utf8(file)))
+}
+
+test_that("what R ran with is recorded at its end, whatever the end", {
+  for (end in c("invisible()", "stop('x')", "quit(status = 3)", "rm(list = ls(all = TRUE)); gc()", "setwd(tempdir())")) {
+    dir <- local_run_folder()
+    res <- run_with_prelude(c("invisible(loadNamespace('stats4'))", end), dir, args = shQuote("caf\u00e9\"\\"))
+    expect_length(sessions_of(dir), 1L)
+    session <- sessions_of(dir)[[1]]
+    expect_identical(session$version, R.version.string)
+    expect_true("stats4" %in% unlist(session$packages$package), info = end)
+    expect_length(unique(lengths(session$packages)), 1L)
+    expect_match(unlist(session$command), "\"\\", fixed = TRUE, all = FALSE)
+  }
+})
+
+test_that("recording what R ran with loads nothing, shows nothing, and leaves forks and children out", {
+  skip_on_os("windows")
+  dir <- local_run_folder()
+  # (at its end parallel loads tools)
+  code <- c("before <- loadedNamespaces()", "invisible(reg.finalizer(globalenv(), function(e) {",
+            "  cat(setdiff(loadedNamespaces(), c(before, 'tools')), 'end\\n')", "}, onexit = TRUE))",
+            "invisible(parallel::mclapply(1:2, identity, mc.cores = 2))", "before <- loadedNamespaces()",
+            "invisible(system2(file.path(R.home('bin'), 'Rscript'), c('-e', '1'), stdout = FALSE))")
+  res <- run_with_prelude(code, dir)
+  expect_identical(trimws(res$out), "end")
+  expect_identical(res$err, character())
+  expect_length(sessions_of(dir), 1L)
+})
+
+test_that("no more than a hundred processes record themselves", {
+  dir <- local_run_folder()
+  dir.create(file.path(dir, "provenance"))
+  file.create(file.path(dir, "provenance", paste0(1:100, ".json")))
+  run_with_prelude("1", dir)
+  expect_length(list.files(file.path(dir, "provenance")), 100L)
+})

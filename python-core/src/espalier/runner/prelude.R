@@ -164,12 +164,12 @@ local({
     fields <- vapply(fields, paste, "", collapse = ",")
     json <- sprintf(
       paste0(
-        "{\"format\":1,\"language\":\"r\",\"time\":%s,\"pid\":%d,\"version\":%s,\"platform\":%s,\"host\":%s,\"system\":%s,",
-        "\"locale\":%s,\"blas\":%s,\"command\":[%s],\"rng\":[%s],\"libraries\":[%s],\"packages\":{\"package\":[%s],",
+        "{\"format\":1,\"language\":\"r\",\"time\":%s,\"pid\":%d,\"version\":%s,\"platform\":%s,\"host\":%s,",
+        "\"system\":%s,\"locale\":%s,\"blas\":%s,\"command\":[%s],\"rng\":[%s],\"libraries\":[%s],\"packages\":{\"package\":[%s],",
         "\"version\":[%s],\"attached\":[%s],\"library\":[%s]}}\n"
       ),
-      sprintf("%.3f", unclass(Sys.time())), own_pid, fields[[1L]], fields[[2L]], fields[[3L]], fields[[4L]], fields[[5L]],
-      fields[[6L]], fields[[7L]], fields[[8L]], fields[[9L]], fields[[10L]], fields[[11L]],
+      sprintf("%.3f", unclass(Sys.time())), own_pid, fields[[1L]], fields[[2L]], fields[[3L]], fields[[4L]],
+      fields[[5L]], fields[[6L]], fields[[7L]], fields[[8L]], fields[[9L]], fields[[10L]], fields[[11L]],
       paste(ifelse(packages %in% .packages(), "true", "false"), collapse = ","),
       paste(match(libraries, places) - 1L, collapse = ",")
     )

@@ -99,7 +99,8 @@ def _of_folder(folder: str, modules: Mapping[str, Any]) -> List[Tuple[str, str, 
             for name in named:
                 left.pop(name, None)
     # scikit-learn is imported as sklearn, and may not say so
-    versions = {name: getattr(modules[name], "__version__", None) for name in left.values()} if installed else {}
+    names = [name for name in left.values() if installed and not name.startswith("_")]
+    versions = {name: getattr(modules[name], "__version__", None) for name in names}
     return rows + [(name, version, folder) for name, version in versions.items() if isinstance(version, str)]
 
 

@@ -1,0 +1,120 @@
+#' How a run came about
+#'
+#' Where its code came from, what was not committed, who ran it with what, and the versions of R, Python and packages
+#' that its job had.
+#'
+#' The versions are recorded by the job itself when it ends, also when it ends by an error: of R scripts, all loaded
+#' namespaces; of Python scripts that called `Run.get_context()`, what the loaded modules were installed by. A job that
+#' was killed has none, nor has one that is still running.
+#'
+#' @section The uncommitted diff: if the job's folder lies in a git repository, [submit_experiment()] keeps what has
+#'   changed since the last commit as a patch, up to 256 KB. It shows only files that are in the snapshot. Lines that
+#'   look like keys, tokens or passwords are masked; that is no guarantee. `record_diff = FALSE` of a job, the option
+#'   `espalier.record_diff`, or the environment variable `ESPALIER_RECORD_DIFF=no` switch it off.
+#' @param run A run.
+#' @return A list of class `espalier_run_provenance`:
+#' * `run_id`, `user`, `host`, `client`, `source_directory`, `snapshot`, `command`, `seed` (`NULL` if none was given);
+#' * `git`: `commit`, `branch`, `dirty`, `remote`; `NULL` outside a repository;
+#' * `diff`: path of the uncommitted diff, `NULL` if there is none; `diff_notes`: what was cut or masked in it;
+#' * `sessions`: a data frame with a row for each R or Python process of the job, in the order in which they ended:
+#'   `session`, `language`, `version`, `platform`, `system`, `host`, `command`, `rng`, `blas`, `locale`, `ended`;
+#' * `packages`: a data frame: `session` (a row of `sessions`), `language`, `package`, `version`, `attached`, `library`.
+#' @section Errors: `espalier_error_run_missing`.
+#' @seealso [get_run_details()]
+#' @examplesIf espalier:::espalier_python_ready()
+#' folder <- tempfile()
+#' dir.create(folder)
+#' writeLines("print(sample(3))", file.path(folder, "train.R"))
+#' ws <- workspace("example", path = tempfile())
+#' run <- submit_experiment(experiment(ws, "first"), estimator(folder, entry_script = "train.R", seed = 1))
+#' wait_for_run_completion(run, show_output = FALSE)
+#' get_run_provenance(run)
+#' get_run_provenance(run)$packages
+#' @export
+get_run_provenance <- function(run) {
+  check_object(run, "Run", "run")
+  details <- run$get_details()
+  spec <- details$runDefinition
+  sessions <- details$provenance$sessions
+  facts <- list(
+    run_id = details$runId, user = spec$user, host = spec$host, client = spec$client,
+    source_directory = spec$source_directory, snapshot = spec$snapshot$id, command = as.character(unlist(spec$command)),
+    seed = spec$seed, git = spec$git, diff = details$provenance$diff,
+    diff_notes = as.character(unlist(details$provenance$diffNotes)),
+    sessions = session_table(sessions), packages = package_table(sessions)
+  )
+  structure(facts, class = "espalier_run_provenance")
+}
+
+session_table <- function(sessions) {
+  text <- function(field) {
+    vapply(sessions, function(session) paste(c(unlist(session[[field]]), NA_character_)[1L]), "")
+  }
+  joined <- function(field) vapply(sessions, function(session) paste(unlist(session[[field]]), collapse = " "), "")
+  known <- function(x) replace(x, x %in% c("NA", ""), NA_character_)
+  data.frame(
+    session = seq_along(sessions), language = text("language"), version = known(text("version")),
+    platform = known(text("platform")), system = known(text("system")), host = known(text("host")),
+    command = joined("command"), rng = known(joined("rng")), blas = known(text("blas")), locale = known(text("locale")),
+    ended = .POSIXct(vapply(sessions, function(session) as.double(session$time), 0)), stringsAsFactors = FALSE
+  )
+}
+
+package_table <- function(sessions) {
+  tables <- lapply(seq_along(sessions), function(i) {
+    columns <- sessions[[i]]$packages
+    n <- length(columns$package)
+    data.frame(
+      session = rep(i, n), language = rep(sessions[[i]]$language, n), package = as.character(unlist(columns$package)),
+      version = as.character(unlist(columns$version)), attached = as.logical(unlist(columns$attached)),
+      library = as.character(unlist(columns$library)), stringsAsFactors = FALSE
+    )
+  })
+  none <- data.frame(
+    session = integer(), language = character(), package = character(), version = character(), attached = logical(),
+    library = character(), stringsAsFactors = FALSE
+  )
+  do.call(rbind, c(list(none), tables))
+}
+
+#' @export
+print.espalier_run_provenance <- function(x, ...) {
+  cat("<provenance> ", x$run_id, "\n", sep = "")
+  line <- function(label, value) {
+    if (length(value) && !anyNA(value)) cat(sprintf("  %-9s %s\n", label, safe_line(value)))
+  }
+  line("by", paste0(x$user, " on ", x$host, ", ", x$client))
+  line("folder", x$source_directory)
+  line("snapshot", x$snapshot)
+  if (nzchar(git_text(x$git))) line("git", paste(c(git_text(x$git), x$git$remote), collapse = ", "))
+  line("diff", x$diff)
+  for (note in x$diff_notes[-1L]) line("", note)
+  line("command", paste(encodeString(x$command), collapse = " "))
+  line("seed", if (length(x$seed)) format(x$seed))
+  for (i in x$sessions$session) print_session(x$sessions[i, ], x$packages[x$packages$session == i, ], line)
+  if (!nrow(x$sessions)) cat("  No process of the job has recorded its versions.\n")
+  invisible(x)
+}
+
+print_session <- function(session, packages, line) {
+  known <- Filter(Negate(is.na), c(session$version, session$platform, session$host))
+  cat("\n  ", safe_line(paste(known, collapse = ", ")), "\n", sep = "")
+  line("system", session$system)
+  line("random", session$rng)
+  line("BLAS", session$blas)
+  named <- safe_line(paste(packages$package, packages$version))
+  base <- session$language == "r" & packages$package %in% r_base_packages
+  shown <- function(label, which) {
+    if (!any(which)) return(invisible())
+    first <- sprintf("  %-9s ", label)
+    cat(strwrap(toString(named[which]), 80L, initial = first, prefix = strrep(" ", nchar(first))), sep = "\n")
+  }
+  shown("attached", packages$attached & !base)
+  shown("loaded", !packages$attached & !base)
+}
+
+# Of R itself: their version is R's.
+r_base_packages <- c(
+  "base", "compiler", "datasets", "graphics", "grDevices", "grid", "methods", "parallel", "splines", "stats", "stats4",
+  "tcltk", "tools", "utils"
+)
