@@ -3,6 +3,7 @@
 
 #include "road.h"
 
+#define AHEAD 16 /* strings lie all over memory, so they are fetched before they are needed */
 #define SAMPLE 1000
 #define FEW_IN_SAMPLE 100
 #define MOST_IN_DICTIONARY 65536
@@ -77,7 +78,9 @@ void export_utf8(struct span span, const char *name, struct ArrowSchema *s, stru
   size_t room = 16 * (size_t)span.n + 64;
   struct text_buffer buffer = {array_buffer(a, 2, room), 0, room};
   offsets[0] = 0;
+  const SEXP *strings = ALTREP(span.x) ? NULL : STRING_PTR_RO(span.x) + span.from;
   for (R_xlen_t i = 0; i < span.n; i++) {
+    if (strings && i + AHEAD < span.n) __builtin_prefetch(strings[i + AHEAD]);
     SEXP string = PROTECT(STRING_ELT(span.x, span.from + i)); /* (an ALTREP vector may make it on the spot) */
     if (string == NA_STRING) {
       missing_bit(a, i);

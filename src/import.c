@@ -12,18 +12,9 @@ void refuse_column(const char *column, const char *why) {
 
 /* ---- missing values ---- */
 
-static const uint8_t *bitmap_of(const struct ArrowArray *a) {
-  return a->n_buffers > 0 && a->null_count != 0 ? a->buffers[0] : NULL;
-}
-
-int is_null(struct piece piece, int64_t i) {
-  const uint8_t *bits = bitmap_of(piece.array);
-  return bits && !bit_is_set(bits, piece.from + i);
-}
-
 int has_nulls(struct pieces p) {
   for (int64_t k = 0; k < p.n; k++) {
-    const uint8_t *bits = bitmap_of(p.at[k].array);
+    const uint8_t *bits = present_bits(p.at[k].array);
     for (int64_t i = 0; bits && i < p.at[k].count; i++) {
       if (!bit_is_set(bits, p.at[k].from + i)) return 1;
     }
@@ -33,8 +24,8 @@ int has_nulls(struct pieces p) {
 
 /* Put `NA_VALUE` where the bitmap has a zero; whole bytes without one are passed over. */
 #define PUT_NA(NAME, TYPE, NA_VALUE)                                 \
-  static void NAME(TYPE *to, struct piece piece) {                   \
-    const uint8_t *bits = bitmap_of(piece.array);                    \
+  void NAME(TYPE *to, struct piece piece) {                          \
+    const uint8_t *bits = present_bits(piece.array);                    \
     if (!bits) return;                                               \
     for (int64_t i = 0; i < piece.count; i++) {                      \
       int64_t at = piece.from + i;                                   \

@@ -38,14 +38,22 @@ static SEXP import_date(const struct ArrowSchema *s, struct pieces p, const stru
 
 /* ---- times and durations ---- */
 
+/* What seconds_of() gives for units of a microsecond and more. */
+FAST_LOOP static void seconds_from(double *to, const int64_t *data, int64_t n, double unit) {
+  for (int64_t i = 0; i < n; i++) to[i] = (double)data[i] / unit;
+}
+
 static SEXP import_seconds(char format, double unit, struct pieces p) {
   SEXP x = PROTECT(Rf_allocVector(REALSXP, p.total));
   double *to = REAL(x);
   for (int64_t k = 0; k < p.n; to += p.at[k].count, k++) {
     const void *data = p.at[k].array->buffers[1];
-    for (int64_t i = 0; i < p.at[k].count; i++) {
-      to[i] = is_null(p.at[k], i) ? NA_REAL : seconds_of(whole_at(format, data, p.at[k].from + i), unit);
+    if (format == 'l' && unit <= 1e6) {
+      seconds_from(to, (const int64_t *)data + p.at[k].from, p.at[k].count, unit);
+    } else {
+      for (int64_t i = 0; i < p.at[k].count; i++) to[i] = seconds_of(whole_at(format, data, p.at[k].from + i), unit);
     }
+    put_na_real(to, p.at[k]);
   }
   UNPROTECT(1);
   return x;

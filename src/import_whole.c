@@ -9,25 +9,6 @@ static uint16_t two_bytes_at(const void *data, int64_t i) {
   return value;
 }
 
-int64_t whole_at(char format, const void *data, int64_t i) {
-  switch (format) {
-    case 'c':
-      return ((const int8_t *)data)[i];
-    case 'C':
-      return ((const uint8_t *)data)[i];
-    case 's':
-      return (int16_t)two_bytes_at(data, i);
-    case 'S':
-      return two_bytes_at(data, i);
-    case 'i':
-      return int32_at(data, i);
-    case 'I':
-      return (uint32_t)int32_at(data, i);
-    default:
-      return int64_at(data, i);
-  }
-}
-
 static SEXP narrow(char format, struct pieces p) {
   SEXP x = PROTECT(Rf_allocVector(INTSXP, p.total));
   int *to = INTEGER(x);
@@ -46,9 +27,9 @@ static SEXP as_doubles(char format, struct pieces p) {
   double *to = REAL(x);
   for (int64_t k = 0; k < p.n; to += p.at[k].count, k++) {
     for (int64_t i = 0; i < p.at[k].count; i++) {
-      int64_t value = whole_at(format, p.at[k].array->buffers[1], p.at[k].from + i);
-      to[i] = is_null(p.at[k], i) ? NA_REAL : (double)value;
+      to[i] = (double)whole_at(format, p.at[k].array->buffers[1], p.at[k].from + i);
     }
+    put_na_real(to, p.at[k]);
   }
   UNPROTECT(1);
   return x;

@@ -170,6 +170,32 @@ struct pieces {
   R_xlen_t total;
   const char *column;
 };
+/* (inline: they stand in every loop over elements) */
+static inline const uint8_t *present_bits(const struct ArrowArray *a) {
+  return a->n_buffers > 0 && a->null_count != 0 ? (const uint8_t *)a->buffers[0] : NULL;
+}
+static inline int is_null(struct piece piece, int64_t i) {
+  const uint8_t *bits = present_bits(piece.array);
+  return bits && !bit_is_set(bits, piece.from + i);
+}
+static inline int64_t whole_at(char format, const void *data, int64_t i) {
+  switch (format) {
+    case 'c':
+      return ((const int8_t *)data)[i];
+    case 'C':
+      return ((const uint8_t *)data)[i];
+    case 's':
+      return ((const int16_t *)data)[i];
+    case 'S':
+      return ((const uint16_t *)data)[i];
+    case 'i':
+      return ((const int32_t *)data)[i];
+    case 'I':
+      return ((const uint32_t *)data)[i];
+    default:
+      return ((const int64_t *)data)[i];
+  }
+}
 SEXP import_column(const struct ArrowSchema *s, struct pieces p);
 SEXP import_frame(const struct ArrowSchema *s, struct pieces p);
 SEXP import_numbers(const struct ArrowSchema *s, struct pieces p);
@@ -182,8 +208,9 @@ SEXP import_noted(const struct ArrowSchema *s, struct pieces p, const struct not
 struct pieces child_pieces(struct pieces p, int64_t child);
 int has_nulls(struct pieces p);
 void refuse_null_rows(struct pieces p);
-int is_null(struct piece piece, int64_t i);
-int64_t whole_at(char format, const void *data, int64_t i);
+/* Put R's NA where the piece has nulls. */
+void put_na_integer(int *to, struct piece piece);
+void put_na_real(double *to, struct piece piece);
 void set_class(SEXP x, const char *first, const char *second);
 double per_second(char unit);
 double seconds_of(int64_t value, double per_second);

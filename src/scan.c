@@ -9,10 +9,15 @@ FAST_LOOP static int block_has_na(const int *x, R_xlen_t n) {
   return found;
 }
 
+/* (two values to a comparison, eight to a step: as fast as memory can be read) */
 FAST_LOOP static int block_has_nan(const double *x, R_xlen_t n) {
-  int64_t found = 0;
-  for (R_xlen_t i = 0; i < n; i++) found |= x[i] != x[i];
-  return found != 0;
+  int found = 0;
+  R_xlen_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    for (int k = 0; k < 8; k += 2) found |= __builtin_isunordered(x[i + k], x[i + k + 1]);
+  }
+  for (; i < n; i++) found |= x[i] != x[i];
+  return found;
 }
 
 int any_na_integer(const int *x, R_xlen_t n) {
