@@ -1,5 +1,9 @@
 import contextlib
 import os
+import random
+import shutil
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -196,3 +200,103 @@ def alone_in_time(workspace):
         finally:
             timer.cancel()
         yield
+
+
+COLLECT = """
+import sys, time
+from espalier import Workspace
+workspace = Workspace(sys.argv[1])
+freed, until = 0, time.monotonic() + float(sys.argv[2])
+while time.monotonic() < until:
+    freed += len(workspace.collect_garbage(delete=True))
+print(freed)
+"""
+
+
+def collector(workspace, seconds):
+    return subprocess.Popen([sys.executable, "-c", COLLECT, workspace.path, str(seconds)], stdout=subprocess.PIPE)
+
+
+def freed_by(process):
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    return int(out)
+
+
+def test_snapshots_come_and_go_beside_collection(workspace, tmp_path):
+    """What is kept is whole at every moment, though others just gave up the same contents."""
+    collecting = collector(workspace, 6)
+    failures = []
+
+    def come_and_go(which):
+        rng, folder = random.Random(which), tmp_path / f"source-{which}"
+        folder.mkdir()
+        try:
+            for turn in range(10_000):
+                if collecting.poll() is not None:
+                    return
+                for number in range(70):
+                    (folder / str(number)).write_text(f"{number} {rng.randrange(3)}")
+                taken = workspace.take_snapshot(str(folder))
+                out = workspace.download_snapshot(taken, str(tmp_path / f"out-{which}-{turn}"))
+                assert sorted(os.listdir(out)) == sorted(os.listdir(folder))
+                assert len(Workspace.compare_snapshots({"workspace": workspace, "snapshot": taken}, out)) == 0
+                workspace.delete_snapshot(taken)
+        except BaseException as error:
+            failures.append(error)
+
+    # (threads of one process lock against each other as processes do)
+    threads = [threading.Thread(target=come_and_go, args=(which,)) for which in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    # the same contents may be given up by one and taken by the other: then its record is gone, and nothing else
+    assert [error for error in failures if getattr(error, "code", "") != "snapshot_missing"] == []
+    assert freed_by(collecting) > 5
+
+
+def test_submits_beside_collection(workspace, experiment, project, ended):
+    """No run ever finds an object missing."""
+    collecting = collector(workspace, 5)
+    rng, turns = random.Random(1), 0
+    while collecting.poll() is None:
+        for number in range(70):
+            (project / str(number)).write_text(f"{number} {rng.randrange(3)}")
+        run = experiment.submit(ScriptRunConfig(source_directory=str(project), command=["ls"]))
+        details = ended(run)
+        assert (details["status"], details["error"]) == ("Completed", None)
+        shutil.rmtree(run.run_dir)  # and its snapshot is garbage
+        turns += 1
+    assert turns > 5 and freed_by(collecting) > 5
+
+
+def test_garbage_is_listed_before_it_is_deleted(workspace, taken, project, tmp_path):
+    assert len(workspace.collect_garbage()) == 0
+    workspace.delete_snapshot(taken)
+    listed = workspace.collect_garbage()
+    assert set(listed.columns["deleted"]) == {False} and set(listed.columns["what"]) == {"object"}
+    assert sum(listed.columns["size"]) > 4
+    assert workspace.collect_garbage().rows() == listed.rows()  # nothing was changed
+    deleted = workspace.collect_garbage(delete=True)
+    assert deleted.columns["path"] == listed.columns["path"]
+    assert set(deleted.columns["deleted"]) == {True}
+    assert not any(os.path.exists(os.path.join(workspace.path, path)) for path in listed.columns["path"])
+    assert len(workspace.collect_garbage()) == 0
+    with pytest.raises(EspalierError) as caught:
+        workspace.download_snapshot(taken, str(tmp_path / "out"))
+    assert caught.value.code == "snapshot_missing"
+    assert workspace.take_snapshot(str(project)) == taken
+    workspace.download_snapshot(taken, str(tmp_path / "out"))
+
+
+def test_queued_and_running_runs_keep_their_snapshots(workspace, experiment, project, ended):
+    (project / "a.sh").write_text("sleep 1; cat a.sh\n")
+    Workspace.max_concurrent_runs(1)
+    runs = []
+    for number in range(2):
+        (project / "b").write_text(str(number))
+        runs.append(experiment.submit(ScriptRunConfig(source_directory=str(project), entry_script="a.sh")))
+    assert len(workspace.collect_garbage(delete=True)) == 0
+    assert [ended(run)["status"] for run in runs] == ["Completed"] * 2
+    assert len(workspace.collect_garbage(delete=True)) == 0

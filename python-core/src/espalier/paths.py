@@ -88,10 +88,20 @@ def pack_of_index(name: str) -> str:
     return name[: -len(_PACK_INDEX)] + _PACK if name.endswith(_PACK_INDEX) else ""
 
 
-def kept_digest(name: str) -> str:
-    """The snapshot that a file of `snapshots/kept/` is about, 64 hex digits; empty for any other file."""
+def index_of_pack(path: str) -> str:
+    """The index that belongs to a pack; empty for any other file."""
+    return path[: -len(_PACK)] + _PACK_INDEX if path.endswith(_PACK) else ""
+
+
+def is_digest(text: str) -> bool:
+    """Whether text is a SHA-256 as 64 hex digits."""
+    return _HEX.fullmatch(text) is not None
+
+
+def digest_of_record(name: str) -> str:
+    """The digest that a record is named by, of `trees/` or `kept/`; empty for any other file."""
     stem = name[: -len(_RECORD)]
-    return stem if name.endswith(_RECORD) and _HEX.fullmatch(stem) else ""
+    return stem if name.endswith(_RECORD) and is_digest(stem) else ""
 
 
 def partial(path: str) -> str:

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import re
-from typing import Any, Dict, Mapping
+from typing import Any, Dict, List, Mapping
 
 from espalier.adapters.files import remove_tree
 from espalier.errors import EspalierError
@@ -13,8 +13,9 @@ from espalier.progress import indivisible
 from espalier.records import read_record
 from espalier.run import Run
 from espalier.runner.workdir import materialise
+from espalier.snapshot.collect import delete_garbage, find_garbage
 from espalier.snapshot.compare import as_frame, compare
-from espalier.snapshot.hold import holding_objects
+from espalier.snapshot.hold import alone_with_objects, holding_objects
 from espalier.snapshot.kept import keep, kept_snapshots, remove_record
 from espalier.snapshot.sides import FolderSide, Side, StoredSide
 from espalier.snapshot.take import take_snapshot
@@ -23,6 +24,7 @@ from espalier.types import Frame
 
 _ID = re.compile(r"sha256:[0-9a-f]{64}")
 _KEPT = {"id": "string", "taken_at": "time", "source_directory": "string", "files": "integer", "bytes": "double"}
+_GARBAGE = {"what": "string", "path": "string", "size": "double", "why": "string", "deleted": "logical"}
 
 
 def take_and_keep(paths: WorkspacePaths, directory: str, default_excludes: bool) -> Dict[str, Any]:
@@ -98,6 +100,25 @@ def _refuse_taken(folder: str) -> None:
             "Give another folder, or remove that one.",
             path=folder,
         )
+
+
+def collect(paths: WorkspacePaths, delete: bool) -> Frame:
+    """Lists garbage, and deletes it when asked. See `Workspace.collect_garbage`."""
+    if delete:
+        with alone_with_objects(paths):
+            found = find_garbage(paths)
+            gone = delete_garbage(paths, found)
+    else:
+        with holding_objects(paths, only_reading=True):
+            found, gone = find_garbage(paths), set()
+    columns: Dict[str, List[Any]] = {
+        "what": [item.what for item in found],
+        "path": [os.path.relpath(item.path, paths.root) for item in found],
+        "size": [float(item.size) for item in found],
+        "why": [item.why for item in found],
+        "deleted": [item.path in gone for item in found],
+    }
+    return Frame(columns, _GARBAGE)
 
 
 def compare_sides(a: Any, b: Any) -> Frame:

@@ -121,3 +121,20 @@ class WorkspaceSnapshots:
                 `source_changed`, `run_missing`, `bad_argument`.
         """
         return snapshots.compare_sides(a, b)
+
+    def collect_garbage(self, delete: bool = False) -> Frame:
+        """List, or delete, what is stored and nothing refers to: no run, finished or not, and no kept snapshot.
+
+        Also what killed processes left half-written a day ago or longer. Safe beside submits, which wait meanwhile.
+
+        Args:
+            delete: Delete it; else it is only listed.
+
+        Returns:
+            `what` it is, its `path` in the workspace, `size` in bytes, `why` it may go, and whether it was `deleted`.
+
+        Raises:
+            EspalierError: `snapshot_damaged`, `damaged` or `newer_format` when it cannot be told what is in use, and
+                nothing is deleted then; `workspace_read_only`, `not_supported`.
+        """
+        return snapshots.collect(self._checked()._paths, delete)

@@ -4,7 +4,7 @@ import os
 from typing import Any, Dict, List, Optional
 
 from espalier.names import input_variable, origin_variable
-from espalier.paths import JOB_PYTHON, JOB_R, RunPaths
+from espalier.paths import JOB_PYTHON, JOB_R, RunPaths, WorkspacePaths
 from espalier.records import read_record
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
@@ -24,8 +24,11 @@ def prepare_folders(run: RunPaths, workspace: str, spec: Dict[str, Any], links: 
         os.makedirs(folder, exist_ok=True)
     if spec.get("snapshot"):
         from espalier.runner.workdir import materialise
+        from espalier.snapshot.hold import holding_objects
 
-        materialise(workspace, spec["snapshot"]["id"], run.work)
+        # (collection never takes away what a run needs, but may move it from one pack to another)
+        with holding_objects(WorkspacePaths(workspace), only_reading=True):
+            materialise(workspace, spec["snapshot"]["id"], run.work)
     else:
         os.mkdir(run.work)
     for name, target in links.items():

@@ -6,7 +6,7 @@ import time
 from typing import Any, Dict, List
 
 from espalier.errors import EspalierError
-from espalier.paths import FORMAT, WorkspacePaths, kept_digest
+from espalier.paths import FORMAT, WorkspacePaths, digest_of_record
 from espalier.records import now_iso, read_record, replace_record
 from espalier.snapshot.take import Snapshot
 
@@ -47,7 +47,7 @@ def kept_snapshots(paths: WorkspacePaths) -> List[Dict[str, Any]]:
 def kept_digests(paths: WorkspacePaths) -> List[str]:
     """The kept snapshots, 64 hex digits each."""
     names = os.listdir(paths.kept) if os.path.isdir(paths.kept) else []
-    return [digest for digest in map(kept_digest, names) if digest]
+    return [digest for digest in map(digest_of_record, names) if digest]
 
 
 def remove_record(paths: WorkspacePaths, snapshot_id: str) -> bool:

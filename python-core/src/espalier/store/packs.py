@@ -46,6 +46,11 @@ class _Index:
         if magic != MAGIC or len(self._data) != HEADER.size + self._count * RECORD.size:
             raise ValueError("no index")
 
+    def records(self) -> Iterator[Tuple[str, int, int]]:
+        """Hex digest, offset and size of all its objects."""
+        for digest, offset, size in RECORD.iter_unpack(self._data[HEADER.size :]):
+            yield digest.hex(), offset, size
+
     def find(self, digest: bytes) -> Optional[Tuple[int, int]]:
         """Offset and size of an object, None when it is not in this pack."""
         low, high = 0, self._count

@@ -6,7 +6,7 @@ Standard library only: the runner loads this.
 import contextlib
 import json
 import os
-from typing import Any, Dict, Iterable, List, Optional, Set, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Set, Tuple
 
 from espalier.canonical import canonical_json, digest_bytes
 from espalier.errors import EspalierError
@@ -53,6 +53,31 @@ def read_tree(paths: WorkspacePaths, snapshot_id: str) -> Dict[str, Any]:
             tree = {"format": FORMAT, "entries": _entries(paths, snapshot_id, reader)}
     _check_paths(paths, snapshot_id, tree["entries"])
     return tree
+
+
+def objects_of(paths: WorkspacePaths, snapshot_id: str, reader: ObjectReader, seen: Set[str]) -> Iterator[str]:
+    """The objects that a snapshot consists of.
+
+    Args:
+        paths: The workspace.
+        snapshot_id: `sha256:<64 hex digits>`.
+        reader: Of the workspace.
+        seen: The trees that need not be gone into again; those met are added.
+
+    Returns:
+        64 hex digits each: trees, contents, and the snapshot's own (a manifest's in the first format).
+
+    Raises:
+        EspalierError: `snapshot_damaged` when a tree is missing or was edited, `newer_format`.
+    """
+    yield snapshot_id[7:]
+    flat = _flat(paths, snapshot_id)
+    if flat is not None:
+        yield from (content for _, kind, content, _ in flat["entries"] if kind != "l")
+        return
+    for _, tree, entries in _trees(paths, snapshot_id, reader, seen):
+        yield tree
+        yield from (content for _, kind, content, _ in entries if kind != "l")
 
 
 def has_tree(paths: WorkspacePaths, snapshot_id: str) -> bool:
@@ -107,20 +132,36 @@ def _flat(paths: WorkspacePaths, snapshot_id: str) -> Optional[Dict[str, Any]]:
 def _entries(paths: WorkspacePaths, snapshot_id: str, reader: ObjectReader) -> List[List[Any]]:
     """The entries of the root and of all trees below it, with whole paths."""
     found: List[List[Any]] = []
+    for prefix, _, entries in _trees(paths, snapshot_id, reader):
+        for name, kind, content, size in entries:
+            if not _is_folder(name, kind, content):
+                found.append([prefix + name, kind, content, size])
+    found.sort()
+    return found
+
+
+def _trees(
+    paths: WorkspacePaths, snapshot_id: str, reader: ObjectReader, seen: Optional[Set[str]] = None
+) -> Iterator[Tuple[str, str, List[List[Any]]]]:
+    """The trees of a snapshot: path with a `/` at its end, SHA-256, entries; not those in `seen`, which grows."""
     todo: List[Tuple[str, str]] = [("", snapshot_id[7:])]
     while todo:
         prefix, digest = todo.pop()
+        if seen is not None:
+            if digest in seen:
+                continue
+            seen.add(digest)
         try:
             data = reader.read(digest)
         except Damaged as error:
             raise damage(paths, snapshot_id, prefix or "the file list", error.where, error.seen) from error
-        for name, kind, content, size in _parsed(paths, snapshot_id, data, paths.blob(digest), FORMAT):
-            if kind == "d" and _is_hex(content) and name:
-                todo.append((f"{prefix}{name}/", content))
-            else:
-                found.append([prefix + name, kind, content, size])
-    found.sort()
-    return found
+        entries = _parsed(paths, snapshot_id, data, paths.blob(digest), FORMAT)
+        todo += [(f"{prefix}{name}/", content) for name, kind, content, _ in entries if _is_folder(name, kind, content)]
+        yield prefix, digest, entries
+
+
+def _is_folder(name: str, kind: str, content: str) -> bool:
+    return kind == "d" and _is_hex(content) and bool(name)
 
 
 def _parsed(paths: WorkspacePaths, snapshot_id: str, data: bytes, where: str, newest: int) -> List[List[Any]]:
