@@ -69,6 +69,17 @@ def test_names_of_files_lose_only_what_r_cannot_hold() -> None:
     assert Values(node).to_list() == ["a\ufffdb", "?", "é"]
 
 
+def test_repeated_text_is_a_dictionary_that_r_reads_as_text() -> None:
+    from espalier_bridge.arrow.values import Values
+
+    values = ["a", None, "é", "", "a\0"] * 300
+    node = build.strings(values)
+    assert node.dictionary is not None and node.metadata.endswith(b" 0 character")
+    assert Values(node).to_list() == ["a", None, "é", "", "a\ufffd"] * 300
+    assert build.strings(values[:999]).dictionary is None
+    assert build.strings([str(number) for number in range(2000)]).dictionary is None
+
+
 def test_complex_numbers_are_pairs_and_say_so() -> None:
     node = build.complexes([1 + 2j, None])
     assert node.metadata.endswith(b" 0 complex")
