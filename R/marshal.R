@@ -17,6 +17,25 @@ arg_int <- function(x, arg) {
   as.vector(x)
 }
 
+#' A position: 1 is the first in R, 0 in Python
+#' @noRd
+arg_index <- function(x, arg) {
+  if (missing(x)) abort_missing(arg)
+  check_count(x, arg, min = 1)
+  as.vector(x) - 1L
+}
+
+#' Positions, always sent as a list: whole numbers from 1, or a logical vector whose TRUEs they are
+#' @noRd
+arg_indices <- function(x, arg) {
+  if (missing(x)) abort_missing(arg)
+  if (is.logical(x) && !is.object(x)) {
+    if (anyNA(x)) abort_argument(arg, "TRUE or FALSE throughout", x)
+    x <- which(x)
+  }
+  arg_list(arg_index)(x, arg)
+}
+
 arg_number <- function(x, arg) {
   if (missing(x)) abort_missing(arg)
   # (NaN and infinities are numbers; NA is none)
@@ -166,6 +185,9 @@ result_flag <- function(x) if (is.null(x)) NULL else as.logical(result_scalar(x)
 #' A whole number: integer where R has one so large, else double
 #' @noRd
 result_int <- function(x) if (is.null(x)) NULL else result_scalar(x)
+
+result_index <- function(x) if (is.null(x)) NULL else x + 1L
+result_indices <- function(x) if (is.null(x)) NULL else decode_column(x, "integer") + 1L
 
 result_strings <- function(x) if (is.null(x)) NULL else decode_column(x, "string")
 result_numbers <- function(x) if (is.null(x)) NULL else decode_column(x, "double")

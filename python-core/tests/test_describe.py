@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Literal, Mapping, Optional, Sequence, Union
 
 import pytest
 from espalier.describe import describe, parse_docstring
-from espalier.types import Frame
+from espalier.types import Data, Frame, Index
 
 API = pathlib.Path(__file__).resolve().parents[2] / "tools" / "bindgen" / "api.json"
 
@@ -64,6 +64,9 @@ class Tree:
         """All branches."""
         return Frame({}, {})
 
+    def pick(self, rows: Sequence[Index], of: Data, one: Optional[Index] = None) -> Data:
+        """The branches at some positions."""
+
     def odd(self, x: Union[int, str], *rest: int) -> None:
         """Has a type nobody knows."""
 
@@ -79,7 +82,7 @@ def test_class_doc_and_properties() -> None:
     assert record["digest"].startswith("sha256:")
     assert record["doc"] == "A tree on a frame.\n\nMore about it."
     assert record["properties"] == [{"name": "name", "type": {"type": "str"}, "doc": "What it is called."}]
-    assert [m["name"] for m in record["methods"]] == ["prune", "plant", "table", "odd"]
+    assert [m["name"] for m in record["methods"]] == ["prune", "plant", "table", "pick", "odd"]
 
 
 def test_method_types_defaults_and_docs() -> None:
@@ -105,6 +108,16 @@ def test_class_methods_containers_and_default_text() -> None:
     assert plant["params"][2]["type"] == {"type": "record", "class": "Pot"}
     assert plant["returns"] == {"type": "list", "of": {"type": "object", "class": "Tree"}}
     assert _method("table")["returns"] == {"type": "frame"}
+
+
+def test_data_and_positions_are_marked() -> None:
+    pick = _method("pick")
+    assert [param["type"] for param in pick["params"]] == [
+        {"type": "list", "of": {"type": "index"}},
+        {"type": "data"},
+        {"type": "optional", "of": {"type": "index"}},
+    ]
+    assert pick["returns"] == {"type": "data"}
 
 
 def test_an_unknown_type_is_named_not_guessed() -> None:

@@ -19,11 +19,11 @@ arg_converter <- function(type, symbol) {
   inner <- function() arg_converter(type$of, symbol)
   switch(type$type,
     str = "arg_string", int = "arg_int", float = "arg_number", bool = "arg_flag", json = "arg_json",
-    record = "arg_record", frame = "arg_frame", data = "arg_data",
+    record = "arg_record", frame = "arg_frame", data = "arg_data", index = "arg_index",
     literal = sprintf("arg_choice(c(%s))", paste(vapply(type$choices, quoted, ""), collapse = ", ")),
     object = sprintf("arg_object(%s)", quoted(type$class)),
     optional = sprintf("arg_optional(%s)", inner()),
-    list = sprintf("arg_list(%s)", inner()),
+    list = if (type$of$type == "index") "arg_indices" else sprintf("arg_list(%s)", inner()),
     mapping = sprintf("arg_mapping(%s)", inner()),
     refuse(symbol, "no converter for arguments of type ", type_text(type))
   )
@@ -35,12 +35,12 @@ result_decoder <- function(type, symbol) {
   switch(type$type,
     none = "result_none", str = , literal = "result_string", int = "result_int", float = "result_number",
     bool = "result_flag", json = "result_json", frame = "result_frame",
-    data = "result_data",
+    data = "result_data", index = "result_index",
     object = sprintf("result_object(%s)", quoted(type$class)),
     optional = sprintf("result_optional(%s)", inner()),
     mapping = sprintf("result_mapping(%s)", inner()),
     list = switch(type$of$type,
-      str = "result_strings", int = "result_ints", float = "result_numbers", bool = "result_flags",
+      index = "result_indices", str = "result_strings", int = "result_ints", float = "result_numbers", bool = "result_flags",
       sprintf("result_list(%s)", inner())
     ),
     refuse(symbol, "no decoder for results of type ", type_text(type))

@@ -40,7 +40,7 @@ def argument(value: Any, kind: Dict[str, Any], name: str) -> Any:
     if of == "data":
         return data_argument(value)
     value = decode(value)
-    if of == "int" and isinstance(value, float) and value.is_integer():
+    if of in ("int", "index") and isinstance(value, float) and value.is_integer():
         return int(value)
     if of == "float" and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
@@ -50,7 +50,7 @@ def argument(value: Any, kind: Dict[str, Any], name: str) -> Any:
 
 
 _PLAIN: Dict[str, Any] = {
-    "none": type(None), "bool": bool, "int": int, "float": float, "str": str, "literal": str,
+    "none": type(None), "bool": bool, "int": int, "index": int, "float": float, "str": str, "literal": str,
 }
 
 

@@ -13,12 +13,13 @@ import typing
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from espalier.canonical import digest
-from espalier.types import Frame
+from espalier.types import Data, Frame, Index
 
 FACADES = ("Workspace", "Experiment", "Run")
 
 _SCALARS: Dict[Any, str] = {
-    type(None): "none", bool: "bool", int: "int", float: "float", str: "str", Any: "json", Frame: "frame",
+    type(None): "none", bool: "bool", int: "int", float: "float", str: "str", Any: "json",
+    Frame: "frame", Data: "data", Index: "index",
 }
 _SEQUENCES = (list, typing.get_origin(typing.Sequence[int]), typing.get_origin(typing.Iterable[int]))
 _MAPPINGS = (dict, typing.get_origin(typing.Mapping[str, int]))
@@ -114,7 +115,7 @@ def _param_record(
 
 def _hints(function: Callable[..., Any], names: Mapping[str, type]) -> Dict[str, Any]:
     # Façades name each other under TYPE_CHECKING, so their names are offered here.
-    return typing.get_type_hints(function, None, {**names, "Frame": Frame})
+    return typing.get_type_hints(function, None, {**names, "Frame": Frame, "Data": Data, "Index": Index})
 
 
 def type_record(hint: Any, names: Mapping[str, type]) -> Dict[str, Any]:

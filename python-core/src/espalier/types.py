@@ -1,6 +1,6 @@
 """Types that public signatures use, beside Python's own."""
 
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence
 
 from espalier.values import NA, from_json, value_text
 
@@ -8,6 +8,18 @@ _INT_MAX = 2**31 - 1
 
 # How one column of a frame is to be read; `time` is seconds since 1970, UTC.
 KINDS = ("double", "integer", "logical", "string", "time")
+
+
+if TYPE_CHECKING:
+    Data = Any
+    Index = int
+else:
+
+    class Data:
+        """Any data: a table, a column, an array, or nested lists and dicts of these. A mark for signatures only."""
+
+    class Index:
+        """A position: an int, from 0 here, as other languages count there. A mark for signatures only."""
 
 
 class Frame:
