@@ -4,12 +4,12 @@
 set -euo pipefail
 venv=${1:?folder of the virtual environment}
 
-r_packages=(cli jsonlite R6 reticulate testthat knitr rmarkdown withr callr pkgbuild pkgload roxygen2 MASS rpart survival
-  bit64 data.table dplyr tibble)
+r_packages=(cli jsonlite R6 reticulate testthat knitr rmarkdown withr callr pkgbuild pkgload roxygen2 MASS rpart
+  survival bit64 data.table dplyr tibble)
 # (r-base-dev brings the C compiler)
 packages=(r-base-dev r-recommended r-cran-cli r-cran-jsonlite r-cran-r6 r-cran-reticulate r-cran-testthat r-cran-knitr
-  r-cran-rmarkdown r-cran-withr r-cran-callr r-cran-pkgbuild r-cran-pkgload r-cran-roxygen2 r-cran-bit64 r-cran-data.table r-cran-dplyr
-  r-cran-tibble pandoc git python3 python3-venv libpython3-dev)
+  r-cran-rmarkdown r-cran-withr r-cran-callr r-cran-pkgbuild r-cran-pkgload r-cran-roxygen2 r-cran-bit64 r-cran-data.table
+  r-cran-dplyr r-cran-tibble pandoc git python3 python3-venv libpython3-dev libssl-dev)
 
 # One line each, nothing when all is there.
 missing() {
@@ -102,3 +102,6 @@ fi
 echo "Installing the core and its development tools into $venv"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -e 'python-core[dev]' uv \
   -r tests/bridge/requirements.txt
+# The native scanner is no must: without it the core does the same in Python, more slowly.
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check ./python-core/native >"$venv/native.log" 2>&1 ||
+  echo "The native scanner was not built (it needs a C++ compiler and OpenSSL's headers); see $venv/native.log"
