@@ -25,6 +25,10 @@ class Figure(NamedTuple):
     over: bool = False
     goal: Optional[float] = None
     peers: Sequence[Tuple[str, str]] = ()
+    # The bound is a multiple of the limit, not a time.
+    times: bool = False
+    # And this many times as long a peer, the first one, must take.
+    ahead: Optional[float] = None
 
 
 _SUBMIT_PEERS = (
@@ -35,7 +39,41 @@ _SUBMIT_PEERS = (
 )
 _LOG_PEERS = (("mlflow SQLite", "mlflow.sqlite"), ("mlflow files", "mlflow.files"))
 
+
+
+def _frames() -> List[Figure]:
+    """Each kind of frame, both ways: name, kind, the bounds as multiples of a copy in memory."""
+    kinds = (
+        ("doubles", "double", 1.3, 4.0), ("integers", "integer", 1.3, 4.0), ("few strings", "few", None, None),
+        ("many strings", "many", None, None), ("factors", "factor", None, None), ("times", "time", None, None),
+        ("ten kinds mixed", "mixed", 6.0, 16.0),
+    )
+    made = []
+    for name, kind, to, back in kinds:
+        ahead = 7.0 if kind == "mixed" else None
+        limit = f"{kind}.memcpy"
+        for way, series, bound in (("R -> Python", "to", to), ("Python -> R", "from", back)):
+            peers = [("reticulate", f"{kind}.{series}.reticulate"), ("CSV", f"{kind}.{series}.csv")]
+            peers += [("Parquet, in Python alone", f"{kind}.parquet")]
+            peers += [("espalier, of a pandas frame", f"{kind}.from.pandas")] if series == "from" else []
+            made.append(Figure("frames", f"{way}: {name}", f"{kind}.{series}", bound, limit, peers=peers, times=True,
+                               ahead=ahead))
+    for name, kind, bound in (("iris", "iris", 150e-6), ("10,000 columns", "wide", 60e-3)):
+        for way, series in (("R -> Python", "to"), ("Python -> R", "from")):
+            peers = [("reticulate", f"{kind}.{series}.reticulate")]
+            made.append(Figure("frames", f"{way}: {name}", f"{kind}.{series}", bound, peers=peers))
+    return made
+
+
+_JSON_PEERS = (("json.loads() of each line", "json"), ("pandas.read_json()", "pandas"))
+
 FIGURES = [
+    *_frames(),
+    Figure("metrics", "R: get_run_metrics()", "metrics", 2.0, "bytes", peers=_JSON_PEERS),
+    Figure("metrics", "R: get_run_metric_history()", "history", 2.0, "bytes", peers=_JSON_PEERS),
+    Figure("calls", "a property, known to R: run$id", "own", 25e-6),
+    Figure("calls", "a property, asked of the core: run$run_dir", "property", None, "bare.property"),
+    Figure("calls", "a method: run$get_status()", "method", 80e-6, "bare.method"),
     Figure("submit", "R: submit to finished", "r.finished", 0.060, "r.bare", True, 0.040, _SUBMIT_PEERS),
     Figure("submit", "Python: submit to finished", "py.finished", 0.060, "py.bare", True, 0.040, _SUBMIT_PEERS),
     Figure("submit", "R: submit_experiment() alone", "r.submit", 0.050),
@@ -46,12 +84,16 @@ FIGURES = [
     Figure("startup", "R: library() and a first log", "r.log", 0.080, "r.bare", True),
     Figure("startup", "Python: import espalier", "py.import", 0.040, "py.bare", True),
     Figure("startup", "Python: import Run and a first log", "py.log", None, "py.bare", True),
+    Figure("startup", "R: cold script calls the core once", "cold.first", 0.150, "cold.reticulate", True),
     Figure("startup", "R: cold script submits", "cold.submit", 0.300, "cold.reticulate", True),
 ]
 HEADINGS = {
+    "frames": "A data frame of 1e6 rows x 10 columns (limit: a copy of its bytes in memory)",
+    "metrics": "A run with 1,000,000 points of a metric (limit: its bytes read into R)",
+    "calls": "One call from R (limit: reticulate's call of a function of the core that does the same)",
     "submit": "A trivial R script with snapshot, in a warm session (limit: Rscript alone)",
     "log": "One scalar (limit: R writeLines() and flush(); Python one write(2))",
-    "startup": "Whole processes (limit: bare Rscript or python; for the cold submit Rscript with one reticulate call)",
+    "startup": "Whole processes (limit: bare Rscript or python; for the cold scripts Rscript with one reticulate call)",
 }
 
 
@@ -87,7 +129,9 @@ def row(figure: Figure, series: Series) -> List[str]:
     cells.append(duration(limit) if limit is not None else "")
     cells.append(f"{duration(more, sign=True)}{_cpu(figure, series)}" if more is not None else "")
     cells.append(f"{ours / limit:.2f}" if limit else "")
-    cells += [_bound(figure), verdict(figure, judged)]
+    if figure.times and limit is not None:
+        judged = ours / limit
+    cells += [_bound(figure), verdict(figure, judged, _ahead(figure, series))]
     cells.append(
         "; ".join(
             f"{label} {duration(median(series, name))} ({median(series, name) / ours:.1f} x)"
@@ -98,11 +142,16 @@ def row(figure: Figure, series: Series) -> List[str]:
     return cells
 
 
-def verdict(figure: Figure, judged: float) -> str:
+def _ahead(figure: Figure, series: Series) -> bool:
+    """Whether the first peer takes as many times as long as it must."""
+    return figure.ahead is None or median(series, figure.peers[0][1]) >= figure.ahead * median(series, figure.ours)
+
+
+def verdict(figure: Figure, judged: float, ahead: bool = True) -> str:
     """`ok`, `OVER`, and whether the goal beyond the bound is met."""
     if figure.bound is None:
         return ""
-    if judged > figure.bound:
+    if judged > figure.bound or not ahead:
         return "OVER"
     return "ok" if figure.goal is None else "ok, goal met" if judged <= figure.goal else "ok, goal missed"
 
@@ -110,6 +159,9 @@ def verdict(figure: Figure, judged: float) -> str:
 def _bound(figure: Figure) -> str:
     if figure.bound is None:
         return ""
+    if figure.times:
+        ahead = "" if figure.ahead is None else f", {figure.peers[0][0]} {figure.ahead:g} x"
+        return f"{figure.bound:g} x limit{ahead}"
     text = ("limit + " if figure.over else "") + duration(figure.bound)
     return text + (f" (goal {duration(figure.goal)})" if figure.goal is not None else "")
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Measures espalier beside peers and physical limits, and prints a table for each part and one of all.
-# Usage: bench/run.sh [submit|log|startup ...]     (all by default; `make bench` sets R_LIBS)
+# Usage: bench/run.sh [submit|log|startup|calls|metrics|frames ...]     (all by default; `make bench` sets R_LIBS)
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
@@ -14,17 +14,21 @@ export ESPALIER_STATE_DIR=$work/state
 export MLFLOW_TRACKING_URI=sqlite:///$work/mlflow.db MLFLOW_DISABLE_TELEMETRY=true MLFLOW_ENABLE_ASYNC_LOGGING=false
 export GIT_PYTHON_REFRESH=quiet PYTHONWARNINGS=ignore
 
-install_peers() {
-  local wanted="submitit mlflow setuptools<81 pathspec pyyaml"
-  [ "$(cat "$peers/.installed" 2>/dev/null)" = "$wanted" ] && return
-  echo "Installing the peers (submitit, mlflow) into ${peers#"$root"/}, once"
-  rm -rf "$peers"
-  "$root/.venv/bin/python" -m venv "$peers"
-  # shellcheck disable=SC2086
-  "$peers/bin/python" -m pip install --quiet --disable-pip-version-check $wanted 2>"$out/peers.log" ||
-    { cat "$out/peers.log"; return 1; }
-  echo "$wanted" > "$peers/.installed"
+# install NAME REQUIREMENT...: an environment of its own, made once
+install() {
+  local folder=$out/$1
+  shift
+  [ "$(cat "$folder/.installed" 2>/dev/null)" = "$*" ] && return
+  echo "Installing $* into ${folder#"$root"/}, once"
+  rm -rf "$folder"
+  "$root/.venv/bin/python" -m venv "$folder"
+  "$folder/bin/python" -m pip install --quiet --disable-pip-version-check "$@" 2>"$out/install.log" ||
+    { cat "$out/install.log"; return 1; }
+  echo "$*" > "$folder/.installed"
 }
+install_peers() { install peers submitit mlflow "setuptools<81" pathspec pyyaml; }
+# (the newest that reticulate 1.28 understands)
+install_frames() { install frames "numpy<2" "pandas<3" "pyarrow<18" pathspec pyyaml; }
 
 prepare_work() {
   rm -rf "$work"
@@ -38,7 +42,9 @@ prepare_work() {
 # The core as Python users get it: from the source tree, with the peers beside it.
 # What the jobs of the peers print is no part of the tables.
 measure_py() { PYTHONPATH=$root/python-core/src "$peers/bin/python" "$here/$1.py" "$work" >"$out/$1.py.log"; }
-measure_r() { Rscript "$here/$1.R" "$work" >"$out/$1.R.log"; }
+measure_r() { Rscript "$here/$1.R" "$work" "${@:2}" >"$out/$1.R.log" 2>&1 || { tail "$out/$1.R.log"; return 1; }; }
+# In R with an environment that has pandas, for reticulate
+measure_frames() { RETICULATE_PYTHON=$out/frames/bin/python measure_r "$@"; }
 
 measure() {
   rm -f "$BENCH_SAMPLES/$1".*
@@ -46,14 +52,19 @@ measure() {
     submit) measure_r submit; measure_py submit ;;
     log) measure_py log; measure_r log ;;
     startup) measure_py startup ;;
-    *) echo "There is no part $1: submit, log, startup." >&2; return 2 ;;
+    calls) measure_r calls ;;
+    metrics) measure_frames metrics ;;
+    frames)
+      for kind in double integer few many factor time mixed iris wide; do measure_frames frames "$kind"; done ;;
+    *) echo "There is no part $1: submit, log, startup, calls, metrics, frames." >&2; return 2 ;;
   esac
   "$peers/bin/python" "$here/report.py" "$1"
 }
 
-[ $# -gt 0 ] || set -- submit log startup
+[ $# -gt 0 ] || set -- submit log startup calls metrics frames
 mkdir -p "$out"
 install_peers
+install_frames
 for part in "$@"; do
   prepare_work
   measure "$part"

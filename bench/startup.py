@@ -29,6 +29,10 @@ library(espalier)
 ws <- workspace("cold", path = Sys.getenv("BENCH_COLD"))
 run <- submit_experiment(experiment(ws, "cold"), estimator(Sys.getenv("BENCH_PROJECT"), entry_script = "train.R"))
 """
+FIRST = """
+library(espalier)
+invisible(get_workspace("cold", path = Sys.getenv("BENCH_COLD")))
+"""
 # In the interpreter that the submitting script uses.
 RETICULATE = 'invisible(reticulate::py_eval("1 + 1"))'
 WHICH_PYTHON = SUBMIT + 'cat(reticulate::py_config()$python, file = file.path(Sys.getenv("BENCH_COLD"), "python"))'
@@ -84,16 +88,18 @@ class Startup:
                 self.add(name, number, [sys.executable, path], self.in_job)
 
     def submitting(self) -> None:
-        """A whole Rscript that submits, beside one that only starts Python."""
+        """A whole Rscript that calls the core once, one that submits, and one that only starts Python."""
         subprocess.run([self.rscript, self.script("which.R", WHICH_PYTHON)], env=self.outside, check=True)
         with open(os.path.join(self.cold, "python"), encoding="utf-8") as file:
             python = file.read()
         reticulate = self.script("reticulate.R", RETICULATE)
         submit = self.script("submit.R", SUBMIT)
+        first = self.script("first.R", FIRST)
         for number in range(COLD_ROUNDS + 1):
             self.add(
                 "cold.reticulate", number, [self.rscript, reticulate], {**self.outside, "RETICULATE_PYTHON": python}
             )
+            self.add("cold.first", number, [self.rscript, first], self.outside)
             self.add("cold.submit", number, [self.rscript, submit], self.outside)
             self.settle()
 
