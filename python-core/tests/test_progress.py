@@ -29,6 +29,12 @@ class Recorder(Listener):
                 self.cancelled = True
 
 
+@pytest.fixture(autouse=True)
+def in_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The native scanner tells in steps of its own; tests/snapshot/test_native.py has it."""
+    monkeypatch.setenv("ESPALIER_NATIVE", "no")
+
+
 def everything(folder: Path) -> List[str]:
     return sorted(os.path.join(here, name) for here, _, names in os.walk(folder) for name in names)
 
