@@ -185,7 +185,7 @@ Run__get_metrics <- function(self, name = NULL, recursive = FALSE, run_type = NU
   if (!missing(recursive)) .args["recursive"] <- list(arg_flag(recursive, "recursive"))
   if (!missing(run_type)) .args["run_type"] <- list(arg_optional(arg_string)(run_type, "run_type"))
   if (!missing(populate)) .args["populate"] <- list(arg_flag(populate, "populate"))
-  core_call("Run", "get_metrics", identity_of(self), args_json(.args), result_mapping(result_json))
+  core_call_long("Run", "get_metrics", identity_of(self), args_json(.args), result_mapping(result_json))
 }
 
 # The run's metrics by name, typed: columns of one kind each, where a missing value has a kind too.
