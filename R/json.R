@@ -198,7 +198,7 @@ json_object <- function(fragments) {
 json_encode <- function(x, path = "x") {
   if (is.null(x)) return("null")
   boxed <- inherits(x, "AsIs")
-  if (boxed) class(x) <- setdiff(class(x), "AsIs")
+  if (boxed) oldClass(x) <- oldClass(x)[oldClass(x) != "AsIs"]
   if (is.factor(x)) x <- as.character(x)
   if (is.object(x) || !(is.list(x) || typeof(x) %in% c("double", "integer", "logical", "character"))) {
     abort_argument(path, "made of lists, numbers, strings, logicals and NULL", x)

@@ -43,7 +43,7 @@ is_nesting <- function(x) is.list(x) && !is.data.frame(x) && !inherits(x, "POSIX
 #' @noRd
 data_leaf <- function(x, arg) {
   parcel <- road_export(x, arg)
-  structure(as.list(road_addresses(parcel)), parcel = parcel)
+  structure(road_addresses(parcel), class = "AsIs", parcel = parcel)
 }
 
 #' Tables of R's arrow and nanoarrow as data frames, by their own methods
