@@ -13,7 +13,8 @@ import pytest
 SOURCE = Path(espalier.__file__).parent
 # The one table of layers: a file or room of the core -> its number.
 LAYER = {
-    **dict.fromkeys(["errors", "paths", "canonical", "records", "states", "names", "values", "config", "types", "progress"], 0),
+    **dict.fromkeys(["errors", "paths", "canonical", "records", "states", "names", "values", "config", "types"], 0),
+    **dict.fromkeys(["progress", "accel"], 0),
     **dict.fromkeys(["adapters", "store"], 1),
     **dict.fromkeys(["lifecycle", "snapshot", "tracking"], 2),
     **dict.fromkeys(["queue", "runner"], 3),

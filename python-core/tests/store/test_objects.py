@@ -92,3 +92,20 @@ def test_a_pack_is_written_in_pieces(paths, monkeypatch):
     digests = add(paths, items)
     with ObjectReader(paths) as reader:
         assert [reader.read(digest) for digest in digests] == items
+
+
+@pytest.mark.parametrize("count", [0, MANY - 1, MANY])
+def test_a_pack_that_was_lent(paths, count):
+    items = contents(count)
+    records, at = [], 0
+    with ObjectWriter(paths) as writer:
+        fd, end = writer.open_pack()
+        for item in items:
+            os.pwrite(fd, item, end + at)
+            records.append((hashlib.sha256(item).digest(), end + at, len(item)))
+            at += len(item)
+        writer.adopt(records)
+        more = writer.add(b"more")
+    assert len(files_below(paths.packs)) == (0 if count + 1 < MANY else 2)
+    with ObjectReader(paths) as reader:
+        assert [reader.read(record[0].hex()) for record in records] == items and reader.read(more) == b"more"

@@ -4,7 +4,7 @@ They are looked up, not matched: a folder without an ignore file then never load
 path costs a few dictionary look-ups. The rules' texts are the patterns a user would write.
 """
 
-from typing import Optional
+from typing import List, Optional, Tuple
 
 from espalier.paths import EXPERIMENTS, KEPT_FOLDERS, PROJECT_FOLDER, RUNS, SNAPSHOTS, WORKSPACE
 
@@ -34,7 +34,7 @@ _NAMES = frozenset((".git", ".RData", ".Rhistory", ".Ruserdata", ".DS_Store"))
 _SECRETS = frozenset((".Renviron", ".env", "id_rsa", "id_ed25519", "id_ecdsa"))
 _SUFFIXES = {".pyc": "*.pyc", ".pem": "*.pem"}
 # Where a workspace's own folder is the source, its records are left out.
-_RECORDS = frozenset((WORKSPACE, EXPERIMENTS, RUNS, SNAPSHOTS))
+RECORDS = frozenset((WORKSPACE, EXPERIMENTS, RUNS, SNAPSHOTS))
 
 SECRET_RULES = _SECRETS | {"*.pem"}
 OUTPUT_RULES = frozenset(_ROOT_FOLDERS.values())
@@ -68,6 +68,17 @@ def default_rule(path: str, is_dir: bool) -> Optional[str]:
     return _FOLDERS.get(name) or _SUFFIXES.get(name[-4:])
 
 
+def default_patterns() -> List[Tuple[bytes, bool, str]]:
+    """The same as patterns of git: text without the `/` at its end, whether it is about folders alone, the rule."""
+    found = [(name, False, name) for name in (*_NAMES, *_SECRETS)]
+    found += [(rule, False, rule) for rule in _SUFFIXES.values()]
+    found += [(name, True, rule) for name, rule in _FOLDERS.items()]
+    found += [("/" + name, True, rule) for name, rule in _ROOT_FOLDERS.items()]
+    found += [("**/renv/" + name, True, rule) for name, rule in _RENV_FOLDERS.items()]
+    found.append(("**/packrat/lib*", True, "packrat/lib*/"))
+    return [(text.encode(), folders_only, rule) for text, folders_only, rule in found]
+
+
 def is_record(name: str) -> bool:
     """Whether this is the name of one of the parts that espalier keeps in a workspace's folder."""
-    return name in _RECORDS
+    return name in RECORDS

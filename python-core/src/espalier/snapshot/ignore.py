@@ -7,7 +7,7 @@ import warnings
 from typing import Callable, List, NamedTuple, Optional, Tuple
 
 from espalier.errors import EspalierError
-from espalier.snapshot.defaults import DEFAULT_ORIGIN, MARKERS, default_rule, is_record
+from espalier.snapshot.defaults import DEFAULT_ORIGIN, MARKERS, default_patterns, default_rule, is_record
 
 # The first of these that exists is read; they are never merged and nested ones are not read.
 IGNORE_FILES = (".espalierignore", ".amlignore", ".gitignore")
@@ -38,12 +38,21 @@ _REWRITE = re.compile(r"\\.|\*{3,}", re.DOTALL)
 _REWRITTEN = {"***": "**", "\\/": "/"}
 
 
+class Pattern(NamedTuple):
+    """A rule as the native scanner takes it; `text` is without the `!` and the `/` at its end."""
+
+    text: bytes
+    negated: bool
+    folders_only: bool
+
+
 class _Rule(NamedTuple):
     decision: Decision
     folders_only: bool
     names_only: bool  # no slash in the pattern: it is about names, wherever they are
     search: Callable[[str], Optional["re.Match[str]"]]
     marked: bool
+    pattern: "Pattern"
 
 
 class IgnoreRules:
@@ -127,6 +136,18 @@ class IgnoreRules:
                 return Decision(True, text, DEFAULT_ORIGIN)
         return NO_RULE
 
+    @property
+    def patterns(self) -> List[Tuple[Pattern, Decision]]:
+        """All rules in order, the last that matches decides; for the native scanner. Markers are not among them."""
+        before = default_patterns() if self._defaults else []
+        found = [(Pattern(text, False, folder), Decision(True, rule, DEFAULT_ORIGIN)) for text, folder, rule in before]
+        return found + [(rule.pattern, rule.decision) for rule in reversed(self._rules)]
+
+    @property
+    def defaults(self) -> bool:
+        """Whether the built-in excludes apply."""
+        return self._defaults
+
     def decide_record(self, name: str) -> Decision:
         """The decision for an entry of a source folder that is itself a workspace."""
         if self._defaults and is_record(name):
@@ -191,7 +212,9 @@ def _compile_rule(text: str, origin: str) -> Optional[_Rule]:
     if regex is None:
         return None
     decision = Decision(not negated, text, origin)
-    return _Rule(decision, folders_only, "/" not in body, regex.search, "ps_d" in regex.groupindex)
+    given = (text[1:] if negated else text).encode("utf-8", "surrogateescape")
+    plain = Pattern(given[:-1] if folders_only else given, negated, folders_only)
+    return _Rule(decision, folders_only, "/" not in body, regex.search, "ps_d" in regex.groupindex, plain)
 
 
 def _body(text: str) -> Tuple[str, bool]:

@@ -2,19 +2,17 @@
 
 import hashlib
 import heapq
-import os
 import stat
 from typing import Any, Dict, List, NamedTuple, Optional
 
-from espalier.errors import EspalierError
 from espalier.progress import report
+from espalier.snapshot import statcache
 from espalier.snapshot.found import Entry, Excluded, Totals
-from espalier.snapshot.statcache import RACY_NS, Known, StatCache, State, pack, state_of, unpack
+from espalier.snapshot.opener import Opener
+from espalier.snapshot.statcache import Known, StatCache, State, pack, state_of, unpack
 from espalier.store.blobs import put_file
 from espalier.store.objects import ObjectWriter
 from espalier.store.trees import tree_bytes
-
-_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 
 class Node(NamedTuple):
@@ -68,7 +66,7 @@ class PlainWalk:
         if known is None:
             self._digests = [None] * len(self._nodes)
             return None
-        safe_ns, entries = known.began_ns - RACY_NS, known.entries
+        safe_ns, entries = known.began_ns - statcache.RACY_NS, known.entries
         self._digests = [_digest_if_same(node, entries.get(node.path), safe_ns) for node in self._nodes]
         unchanged = len(entries) == len(self._nodes) and None not in self._digests
         return known.root.hex() if unchanged else None
@@ -85,7 +83,7 @@ class PlainWalk:
         Raises:
             EspalierError: `source_changed`, `source_unreadable`, `workspace_read_only`.
         """
-        opener = _Opener(self._source)
+        opener = Opener(self._source)
         done = 0
         total = sum(node.state[2] for node, digest in zip(self._nodes, self._digests) if digest is None)
         try:
@@ -98,7 +96,7 @@ class PlainWalk:
             opener.close()
         return self._store_trees(writer)
 
-    def _read(self, at: int, writer: ObjectWriter, opener: "_Opener") -> bytes:
+    def _read(self, at: int, writer: ObjectWriter, opener: Opener) -> bytes:
         node = self._nodes[at]
         if stat.S_ISLNK(node.state[5]):
             return hashlib.sha256(node.target.encode("utf-8")).digest()
@@ -152,38 +150,3 @@ def _digest_if_same(node: Node, known: Optional[Known], safe_ns: int) -> Optiona
     if known is None or known.state != node.state or node.state[0] >= safe_ns or node.state[1] >= safe_ns:
         return None
     return known.digest
-
-
-class _Opener:
-    """Opens folders of the source part by part, so that one swapped for a link is never entered."""
-
-    def __init__(self, source: str) -> None:
-        self._root = os.open(source, _FOLDER & ~getattr(os, "O_NOFOLLOW", 0))
-        self._folder, self._fd = "", os.dup(self._root)
-
-    def open(self, folder: str) -> int:
-        """The open folder; it stays open until the next call."""
-        if folder == self._folder:
-            return self._fd
-        # Files come sorted, so the next folder often lies in this one.
-        if self._folder and folder.startswith(self._folder + "/"):
-            rest = folder[len(self._folder) + 1 :]
-        else:
-            self._move(os.dup(self._root))
-            rest = folder
-        for part in rest.split("/") if rest else ():
-            try:
-                self._move(os.open(part.encode("utf-8"), _FOLDER, dir_fd=self._fd))
-            except OSError as error:
-                message = f"The folder {folder} was replaced or removed while the snapshot was taken."
-                raise EspalierError("source_changed", message, "Submit again.", path=folder) from error
-        self._folder = folder
-        return self._fd
-
-    def _move(self, fd: int) -> None:
-        os.close(self._fd)
-        self._fd = fd
-
-    def close(self) -> None:
-        os.close(self._fd)
-        os.close(self._root)

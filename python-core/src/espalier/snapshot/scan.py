@@ -14,9 +14,10 @@ from typing import FrozenSet, List, NamedTuple, Optional, Tuple
 from espalier.errors import EspalierError
 from espalier.paths import RUNS, WORKSPACE
 from espalier.progress import report
-from espalier.snapshot.found import Excluded, Scan
+from espalier.snapshot.found import Excluded, Scan, Walked
 from espalier.snapshot.ignore import IgnoreRules
 from espalier.snapshot.names import ignore_line, is_utf8, link_problem, shown, special_kind
+from espalier.snapshot.native import native_walk
 from espalier.snapshot.plain import Node, PlainWalk
 from espalier.snapshot.statcache import state_of
 
@@ -40,11 +41,14 @@ def scan(source: str, rules: IgnoreRules) -> Scan:
     if os.scandir not in os.supports_fd:
         raise EspalierError("not_supported", "Taking a snapshot is not supported on this system yet.")
     began_ns = time.time_ns()
-    walk = _Walk(source, rules)
-    walk.run()
-    walk.nodes.sort()
-    walk.excluded.sort()
-    return Scan(source, rules.remedy_file, PlainWalk(source, began_ns, walk.nodes, walk.excluded))
+    walked: Optional[Walked] = native_walk(source, began_ns, rules, is_workspace)
+    if walked is None:
+        walk = _Walk(source, rules)
+        walk.run()
+        walk.nodes.sort()
+        walk.excluded.sort()
+        walked = PlainWalk(source, began_ns, walk.nodes, walk.excluded)
+    return Scan(source, rules.remedy_file, walked)
 
 
 class _Frame(NamedTuple):
@@ -197,11 +201,14 @@ def _marker(fd: int, names: FrozenSet[str]) -> Optional[str]:
     """What kind of left-out folder this is by its contents, None for an ordinary one."""
     if "pyvenv.cfg" in names:
         return "venv"
-    if WORKSPACE not in names or RUNS not in names:
-        return None
+    return "workspace" if WORKSPACE in names and RUNS in names and is_workspace(fd) else None
+
+
+def is_workspace(fd: int) -> bool:
+    """Whether an open folder with a file named like a workspace's record has one indeed."""
     try:
         with open(os.open(WORKSPACE, os.O_RDONLY | os.O_NONBLOCK, dir_fd=fd), "rb") as file:
             record = json.loads(file.read(65536))
     except (OSError, ValueError):
-        return None
-    return "workspace" if isinstance(record, dict) and {"format", "id"} <= record.keys() else None
+        return False
+    return isinstance(record, dict) and {"format", "id"} <= record.keys()

@@ -47,7 +47,7 @@ def present(path: str, size: int) -> bool:
 
 def create(path: str) -> int:
     """Opens a new file, read-only for everyone once it is closed."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL
     try:
         return os.open(path, flags, 0o444)
     except FileNotFoundError:

@@ -66,9 +66,27 @@ class ObjectWriter:
                 self._pend(hex_digest, data)
         return hex_digest
 
-    def known(self, hex_digest: str) -> None:
-        """Tells of an object that somebody else has made sure of."""
-        self._seen.add(hex_digest)
+    def open_pack(self) -> Tuple[int, int]:
+        """The pack that is being written, for someone who writes many small objects at once and then calls `adopt`.
+
+        Returns:
+            Its descriptor and its size, bytes; write behind that.
+
+        Raises:
+            EspalierError: `workspace_read_only` when the store refuses.
+        """
+        try:
+            if self._pack is None:
+                self._pack = _PackWriter(self.paths)
+            return self._pack.lend()
+        except OSError as error:
+            raise cannot_write(self.paths, error) from error
+
+    def adopt(self, records: List[Tuple[bytes, int, int]]) -> None:
+        """Takes over what has been written behind the pack's end: SHA-256, offset and size (bytes) of each object."""
+        assert self._pack is not None
+        self._pack.adopt(records)
+        self._seen.update(digest.hex() for digest, _, _ in records)
 
     def _pend(self, hex_digest: str, data: bytes) -> None:
         try:
@@ -114,9 +132,22 @@ class _PackWriter:
         if len(self._buffer) >= self._BUFFER:
             self._flush()
 
+    def lend(self) -> Tuple[int, int]:
+        self._flush()
+        return self._fd, self._size
+
+    def adopt(self, records: List[Tuple[bytes, int, int]]) -> None:
+        self._records += records
+        self._size = max([self._size, *(offset + size for _, offset, size in records)])
+        os.lseek(self._fd, self._size, os.SEEK_SET)
+
     def finish(self) -> None:
         self._flush()
-        place_index(self._paths, self._aside, self._records)
+        if len(self._records) >= MANY:
+            place_index(self._paths, self._aside, self._records)
+            return
+        for digest, offset, size in self._records:  # lent for more than there turned out to be
+            put_bytes(self._paths, self._paths.blob(digest.hex()), os.pread(self._fd, size, offset))
 
     def _flush(self) -> None:
         write_all(self._fd, bytes(self._buffer))

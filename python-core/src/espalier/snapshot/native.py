@@ -1,0 +1,157 @@
+"""What a walk of the native scanner found, and how it goes into the store.
+
+The scanner does what is on the straight path; for all else it is the twin (`scan.py`, `plain.py`) that acts and words
+the refusals.
+"""
+
+import os
+import stat
+from typing import Any, Callable, Dict, List, Optional
+
+from espalier import accel
+from espalier.paths import pack_of_index
+from espalier.progress import report
+from espalier.snapshot import statcache
+from espalier.snapshot.defaults import DEFAULT_ORIGIN, MARKERS, RECORDS
+from espalier.snapshot.found import Entry, Excluded, Totals
+from espalier.snapshot.ignore import Decision, IgnoreRules
+from espalier.snapshot.names import link_problem
+from espalier.snapshot.opener import Opener
+from espalier.store.blobs import put_file
+from espalier.store.files import cannot_write
+from espalier.store.objects import MANY, SMALL, ObjectWriter
+from espalier.store.trees import tree_bytes
+
+# How the scanner numbers what a folder turned out to be.
+_MARKERS = {-2: "venv", -3: "workspace"}
+
+
+def native_walk(
+    source: str, began_ns: int, rules: IgnoreRules, is_workspace: Callable[[int], bool]
+) -> Optional["NativeWalk"]:
+    """Walks a source folder.
+
+    Args:
+        source: The folder.
+        began_ns: Now, nanoseconds since 1970.
+        rules: What to leave out.
+        is_workspace: Tells it of an open folder.
+
+    Returns:
+        None where there is no native scanner, or something in the folder is for the twin.
+
+    Raises:
+        Cancelled: the call was called off.
+    """
+    scanner = accel.native()
+    if scanner is None:
+        return None
+    patterns = rules.patterns
+    walk = scanner.walk(
+        os.fsencode(source),
+        began_ns,
+        [tuple(pattern) for pattern, _ in patterns],
+        rules.defaults,
+        is_workspace,
+        set(RECORDS),
+        lambda done: report("Looking for files", done),
+    )
+    if walk is None:
+        return None
+    decisions = dict(enumerate(decision for _, decision in patterns))
+    for number, marker in _MARKERS.items():
+        decisions[number] = Decision(True, MARKERS[marker], DEFAULT_ORIGIN)
+    found = NativeWalk(source, walk, decisions)
+    return found if found.links_are_kept() else None
+
+
+class NativeWalk:
+    """As `PlainWalk`.
+
+    Args:
+        source: The folder.
+        walk: What the scanner returned.
+        decisions: What its numbers of rules mean.
+    """
+
+    def __init__(self, source: str, walk: Any, decisions: Dict[int, Decision]) -> None:
+        self._source = source
+        self._walk = walk
+        self._decisions = decisions
+
+    def entries(self) -> List[Entry]:
+        """The files and links."""
+        return [_entry(*row) for row in self._walk.entries(False)]
+
+    def links(self) -> List[Entry]:
+        """The links alone."""
+        return [_entry(*row) for row in self._walk.entries(True)]
+
+    def excluded(self) -> List[Excluded]:
+        """What is left out."""
+        return sorted(
+            Excluded(path.decode("utf-8", "surrogateescape"), is_dir, self._decisions[rule])
+            for path, is_dir, rule in self._walk.left_out()
+        )
+
+    def links_are_kept(self) -> bool:
+        """Whether all links are such as a snapshot can hold."""
+        links = self._walk.entries(True)
+        inside = os.path.realpath(self._source) if links else ""
+        return not any(link_problem(inside, row[0], row[4]) for row in links)
+
+    def settle(self, cache: bytes) -> Optional[str]:
+        """Takes over the digests of what has not changed; see `PlainWalk`."""
+        return self._walk.root() if self._walk.settle(cache, statcache.RACY_NS) else None
+
+    def store(self, writer: ObjectWriter) -> str:
+        """Puts what is not known into the store, and the trees that are not; see `PlainWalk`."""
+        self._store_files(writer)
+        opener = Opener(self._source)
+        try:
+            for folder, file, path in self._walk.unknown():
+                above, _, name = path.rpartition("/")
+                stored = put_file(writer, name, opener.open(above), path)
+                self._walk.set_file(folder, file, bytes.fromhex(stored.digest), statcache.state_of(stored.seen))
+        finally:
+            opener.close()
+        for folder in self._walk.changed():
+            tree = writer.add(tree_bytes(self._walk.tree_entries(folder)))
+            self._walk.set_tree(folder, bytes.fromhex(tree))
+        return str(self._walk.root())
+
+    def _store_files(self, writer: ObjectWriter) -> None:
+        many = self._walk.small_unknown(SMALL) >= MANY
+        fd, end = writer.open_pack() if many else (-1, 0)
+        paths = writer.paths
+        try:
+            names = os.listdir(paths.packs)
+        except FileNotFoundError:
+            names = []
+        packs = [(name, pack_of_index(name)) for name in names if pack_of_index(name)]
+        files = [tuple(os.fsencode(os.path.join(paths.packs, name)) for name in pair) for pair in packs]
+        try:
+            records = self._walk.store(os.fsencode(paths.blobs), files, fd, end, SMALL, _tell)
+        except OSError as error:
+            raise cannot_write(paths, error) from error
+        if many:
+            writer.adopt(records)
+
+    def remember(self) -> bytes:
+        """What is known now, for `write_cache`; after `store`."""
+        body: bytes = self._walk.remember()
+        return body
+
+    def totals(self) -> Totals:
+        """Number, bytes, and the largest three, as they were when they were read."""
+        return Totals(*self._walk.totals())
+
+
+def _entry(path: str, mode: int, size: int, mtime_ns: int, target: bytes) -> Entry:
+    if stat.S_ISLNK(mode):
+        return Entry(path, "link", False, 0, mtime_ns, target.decode("utf-8"))
+    return Entry(path, "file", bool(mode & stat.S_IXUSR), size, mtime_ns, "")
+
+
+def _tell(done: int, total: int) -> None:
+    report("Storing the snapshot", done, total)
