@@ -49,7 +49,7 @@ def test_a_python_job_records_itself_however_it_ends(run, end):
     assert ("ValueError" in done.stderr) == ("ValueError" in end)
     (session,) = read_sessions(run)
     assert session["language"] == "python" and session["version"] == "Python " + sys.version.split()[0]
-    assert session["command"][0] == sys.executable and session["command"][-1] == "argument"
+    assert os.path.samefile(session["command"][0], sys.executable) and session["command"][-1] == "argument"
     assert session["host"] == os.uname().nodename and abs(session["time"] - time.time()) < 60
 
 
