@@ -102,7 +102,11 @@ test_that("no verb returns a Python object, and every export is tried", {
     log_metric_to_run = log_metric_to_run("m", 1), log_list_to_run = log_list_to_run("l", 1:2),
     log_row_to_run = log_row_to_run("r", a = 1), log_table_to_run = log_table_to_run("t", list(a = 1)),
     log_image_to_run = log_image_to_run("i", plot = function() graphics::plot(1)), job_params = job_params(a = 1),
-    complete_run = complete_run(mine), fail_run = fail_run(start_logging_run(exp)), espalier_sitrep = espalier_sitrep()
+    snapshot_preview = snapshot_preview(project), take_snapshot = (taken <- take_snapshot(ws, project)),
+    list_snapshots = list_snapshots(ws), download_snapshot = download_snapshot(run, file.path(folder, "restored")),
+    compare_snapshots = (changes <- compare_snapshots(run, local_project(train.R = "1"))),
+    file_diff = file_diff(changes, "train.R"), delete_snapshot = delete_snapshot(ws, taken),
+    collect_garbage = collect_garbage(ws), complete_run = complete_run(mine), fail_run = fail_run(start_logging_run(exp)), espalier_sitrep = espalier_sitrep()
   ))
   # (install_espalier() makes an environment; it has tests of its own)
   expect_identical(sort(setdiff(exports(), names(out))), "install_espalier")

@@ -1,0 +1,240 @@
+# Two snapshots, or a snapshot and a folder, side by side; and how the difference is shown.
+
+#' What differs between two snapshots
+#'
+#' Compares two runs, a run and a folder, or any two of runs, kept snapshots and folders. Of a folder is compared what
+#' would go into a snapshot of it now, see [snapshot_preview()].
+#'
+#' Printing shows a line a file and then the unified diffs of text: in colours on a terminal, as a diff block in R
+#' Markdown. Control characters and bytes that are not UTF-8 are shown as escapes. Binary files and files over 1 MB have
+#' no diff; `note` says so.
+#'
+#' @param a,b A run, the id of a snapshot, or a folder. `a` is how it was before, `b` how it is after.
+#' @param workspace The workspace of an id; by default that of the run it is compared with.
+#' @param x,object What `compare_snapshots()` returned.
+#' @param path One of its paths.
+#' @param lines How many lines of diffs to show; `Inf` for all.
+#' @param ... Nothing.
+#' @return `compare_snapshots()`: a data frame of class `espalier_comparison`, a row a file or link that differs, none if
+#'   nothing does: `path`; `change` (`"added"`, `"removed"`, `"changed"`, `"mode"` when only its executable bit differs,
+#'   `"type"` when a file became a link or the other way round); `size_before` and `size_after` in bytes; `kind_before`
+#'   and `kind_after` (`"file"`, `"executable"`, `"link"`); `note`; `diff`, one string, `NA` where there is none.
+#'
+#'   `file_diff()`: the lines of one file's diff, of class `espalier_diff`. `summary()`: how many files and bytes, by
+#'   change. `format()`: the lines that are printed, without colours.
+#' @section Errors: `espalier_error_snapshot_missing`, `espalier_error_snapshot_damaged`, `espalier_error_run_missing`;
+#'   `espalier_error_source_missing`, `espalier_error_source_unreadable` and `espalier_error_source_changed` about a folder;
+#'   `espalier_error_bad_argument`.
+#' @seealso [take_snapshot()], [download_snapshot()]
+#' @examplesIf espalier:::espalier_python_ready()
+#' folder <- tempfile()
+#' dir.create(folder)
+#' writeLines(c("x <- 1", "print(x)"), file.path(folder, "train.R"))
+#' ws <- workspace("example", path = tempfile())
+#' before <- take_snapshot(ws, folder)
+#' writeLines(c("x <- 2", "print(x)"), file.path(folder, "train.R"))
+#' changes <- compare_snapshots(before, folder, workspace = ws)
+#' changes
+#' summary(changes)
+#' file_diff(changes, "train.R")
+#' @export
+compare_snapshots <- function(a, b, workspace = NULL) {
+  if (is.null(workspace)) {
+    run <- Find(function(side) inherits(side, "Run"), list(a, b))
+    if (!is.null(run)) workspace <- Workspace$new(identity = c(path = run$workspace_path))
+  }
+  before <- side_argument(a, "a", workspace)
+  after <- side_argument(b, "b", workspace)
+  structure(
+    Workspace__compare_snapshots(before, after), class = c("espalier_comparison", "data.frame"),
+    sides = c(before = side_label(before), after = side_label(after))
+  )
+}
+
+side_argument <- function(x, arg, workspace) {
+  if (is_string(x) && !grepl("^sha256:", x)) return(path_argument(x, arg))
+  if (!is_string(x) && !inherits(x, "Run")) abort_argument(arg, "a run, the id of a snapshot, or a folder", x)
+  stored_side(x, arg, workspace)
+}
+
+side_label <- function(side) {
+  if (!is.list(side)) return(side)
+  if (startsWith(side$snapshot, "sha256:")) side$snapshot else paste("run", side$snapshot)
+}
+
+#' @rdname compare_snapshots
+#' @export
+file_diff <- function(x, path) {
+  if (!inherits(x, "espalier_comparison")) abort_argument("x", "what compare_snapshots() returned", x)
+  at <- match(check_string(path, "path"), x$path)
+  if (is.na(at)) {
+    espalier_abort("bad_argument", sprintf("\"%s\" does not differ.", shown_path(path)),
+                   "x$path has the paths that do.", argument = "path")
+  }
+  structure(diff_lines(x$diff[at]), class = "espalier_diff", note = x$note[at])
+}
+
+#' @export
+print.espalier_diff <- function(x, ...) {
+  lines <- as.vector(unclass(x))
+  note <- attr(x, "note")
+  if (length(lines)) cat(coloured_diff(lines), sep = "\n")
+  if (length(note) && !is.na(note)) cat("(", safe_line(note), ")\n", sep = "")
+  if (!length(lines) && (!length(note) || is.na(note))) cat("(the contents are the same)\n")
+  invisible(x)
+}
+
+diff_lines <- function(text) {
+  text <- text[!is.na(text)]
+  if (length(text)) unlist(strsplit(text, "\n", fixed = TRUE), use.names = FALSE) else character()
+}
+
+coloured_diff <- function(lines) {
+  if (cli::num_ansi_colors() <= 1L) return(lines)
+  # (a head is a line ---, a line +++ and then a hunk; a removed line may begin so too)
+  after <- function(n) c(lines[-seq_len(n)], character(min(n, length(lines))))
+  first <- startsWith(lines, "--- ") & startsWith(after(1L), "+++ ") & startsWith(after(2L), "@@ ")
+  head <- first | c(FALSE, first[-length(first)])
+  painted <- lines
+  painted[head] <- as.character(cli::style_bold(lines[head]))
+  for (sign in c("-", "+", "@")) {
+    paint <- switch(sign, "-" = cli::col_red, "+" = cli::col_green, "@" = cli::col_cyan)
+    at <- !head & startsWith(lines, sign)
+    painted[at] <- as.character(paint(lines[at]))
+  }
+  painted
+}
+
+is_whole_comparison <- function(x) {
+  all(c("path", "change", "size_before", "size_after", "kind_before", "kind_after", "note", "diff") %in% names(x))
+}
+
+#' @rdname compare_snapshots
+#' @export
+summary.espalier_comparison <- function(object, ...) {
+  changes <- factor(object$change, c("added", "removed", "changed", "mode", "type"))
+  sums <- function(sizes) vapply(split(sizes, changes), sum, 0, na.rm = TRUE, USE.NAMES = FALSE)
+  data.frame(
+    change = levels(changes), files = as.vector(table(changes)), bytes_before = sums(object$size_before),
+    bytes_after = sums(object$size_after), stringsAsFactors = FALSE
+  )
+}
+
+comparison_heading <- function(x) {
+  sides <- shown_path(attr(x, "sides"))
+  between <- if (length(sides) == 2L) paste0(" between ", sides[[1L]], " and ", sides[[2L]]) else ""
+  if (!nrow(x)) return(paste0("No difference", between))
+  counts <- summary(x)
+  counts <- counts[counts$files > 0L, ]
+  words <- c(added = "added", removed = "removed", changed = "changed", mode = "of another mode", type = "of another type")
+  parts <- paste(counts$files, words[counts$change])
+  paste0(if (nrow(x) == 1L) "1 file differs" else paste(nrow(x), "files differ"), between, ": ", paste(parts, collapse = ", "))
+}
+
+# What happened to each file, in words.
+comparison_facts <- function(x) {
+  arrow <- function(before, after) ifelse(before == after, before, paste(before, "->", after))
+  sizes <- arrow(format_bytes(x$size_before), format_bytes(x$size_after))
+  sizes[is.na(x$size_before)] <- format_bytes(x$size_after)[is.na(x$size_before)]
+  sizes[is.na(x$size_after)] <- format_bytes(x$size_before)[is.na(x$size_after)]
+  turned <- !is.na(x$kind_before) & !is.na(x$kind_after) & x$kind_before != x$kind_after
+  kinds <- ifelse(turned, paste(x$kind_before, "->", x$kind_after), "")
+  notes <- ifelse(is.na(x$note), "", shown_path(x$note))
+  facts <- Map(function(...) paste(Filter(nzchar, c(...)), collapse = ", "), ifelse(x$change == "mode", "", sizes), kinds, notes)
+  vapply(facts, identity, "", USE.NAMES = FALSE)
+}
+
+comparison_rows <- function(x, n) {
+  shown <- utils::head(as.data.frame(x), n)
+  rows <- sprintf("  %s  %s  %s", format(shown$change), format(shown_path(shown$path)), comparison_facts(shown))
+  c(sub(" +$", "", rows), if (nrow(x) > n) sprintf("  ... and %d more; as.data.frame() has all.", nrow(x) - n))
+}
+
+# The diffs of all files in so many lines: each gets its share, and what is left out is said.
+comparison_diffs <- function(x, lines) {
+  diffs <- Filter(length, lapply(x$diff, diff_lines))
+  share <- max(20, floor(lines / max(length(diffs), 1L)))
+  diffs <- lapply(diffs, function(one) {
+    more <- length(one) - share
+    if (more > 1) c(utils::head(one, share), sprintf("... %d more lines", more)) else one
+  })
+  fits <- cumsum(lengths(diffs)) <= max(lines, share + 1)
+  list(
+    shown = unlist(diffs[fits], use.names = FALSE),
+    more = if (any(!fits)) sprintf("... and the diffs of %s; file_diff(x, path) shows one.", number_of(sum(!fits), "more file"))
+  )
+}
+
+#' @rdname compare_snapshots
+#' @export
+format.espalier_comparison <- function(x, lines = 200, ...) {
+  if (!is_whole_comparison(x)) return(format(as.data.frame(x), ...))
+  check_number(lines, "lines", min = 0)
+  if (!nrow(x)) return(comparison_heading(x))
+  diffs <- comparison_diffs(x, lines)
+  c(comparison_heading(x), comparison_rows(x, 50L), if (length(diffs$shown)) c("", diffs$shown), diffs$more)
+}
+
+#' @rdname compare_snapshots
+#' @export
+print.espalier_comparison <- function(x, lines = 200, ...) {
+  if (!is_whole_comparison(x)) return(invisible(print.data.frame(x, ...)))
+  check_number(lines, "lines", min = 0)
+  cat(comparison_heading(x), "\n", sep = "")
+  if (nrow(x)) {
+    diffs <- comparison_diffs(x, lines)
+    cat(comparison_rows(x, 50L), sep = "\n")
+    if (length(diffs$shown)) cat("", coloured_diff(diffs$shown), sep = "\n")
+    if (length(diffs$more)) cat(diffs$more, "\n", sep = "")
+  }
+  invisible(x)
+}
+
+#' @export
+as.data.frame.espalier_comparison <- function(x, ...) plain_frame(x)
+
+# In R Markdown: a table, and the diffs in a block that is coloured as one.
+#' @rawNamespace S3method(knitr::knit_print,espalier_comparison)
+#' @noRd
+knit_print.espalier_comparison <- function(x, lines = 200, ...) {
+  if (!identical(knitr::opts_knit$get("out.format"), "markdown") || !is_whole_comparison(x)) {
+    return(knitr::normal_print(x))
+  }
+  shown <- utils::head(as.data.frame(x), 50L)
+  cells <- paste0("| ", shown$change, " | ", code_span(shown_path(shown$path)), " | ", markdown_text(comparison_facts(shown)), " |")
+  diffs <- comparison_diffs(x, lines)
+  knitr::asis_output(paste(c(
+    "", markdown_text(comparison_heading(x)), "",
+    if (nrow(x)) c("| change | path | |", "|---|---|---|", cells, ""),
+    if (nrow(x) > 50L) c(sprintf("... and %d more.", nrow(x) - 50L), ""),
+    if (length(diffs$shown)) fenced(diffs$shown, "diff"), diffs$more, ""
+  ), collapse = "\n"))
+}
+
+#' @rawNamespace S3method(knitr::knit_print,espalier_diff)
+#' @noRd
+knit_print.espalier_diff <- function(x, ...) {
+  if (!identical(knitr::opts_knit$get("out.format"), "markdown") || !length(x)) return(knitr::normal_print(x))
+  knitr::asis_output(paste(c("", fenced(as.vector(unclass(x)), "diff"), ""), collapse = "\n"))
+}
+
+longest_run <- function(text) {
+  runs <- unlist(regmatches(text, gregexpr("`+", text)))
+  max(0L, nchar(runs))
+}
+
+# (the fence is longer than any in the text)
+fenced <- function(lines, language) {
+  fence <- strrep("`", max(3L, longest_run(lines) + 1L))
+  c(paste0(fence, language), lines, fence)
+}
+
+code_span <- function(text) {
+  vapply(text, function(one) {
+    ticks <- strrep("`", longest_run(one) + 1L)
+    pad <- if (grepl("`", one, fixed = TRUE)) " " else ""
+    gsub("|", "\\|", paste0(ticks, pad, one, pad, ticks), fixed = TRUE)
+  }, "", USE.NAMES = FALSE)
+}
+
+markdown_text <- function(text) gsub("([\\\\`*_{}\\[\\]<>#|~$^])", "\\\\\\1", text, perl = TRUE)
