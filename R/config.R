@@ -14,7 +14,7 @@
 #'   renv, on the project's own library.
 #'
 #' @param source_directory Folder that is frozen for the run. What `.espalierignore` names, else `.amlignore`, else
-#'   `.gitignore`, stays out.
+#'   `.gitignore`, stays out; see [snapshot_preview()].
 #' @param compute_target `"local"`: this machine.
 #' @param vm_size,vm_priority,use_gpu,shm_size,image_registry_details Of azuremlsdk; ignored for local jobs, with a
 #'   message.
