@@ -2,6 +2,7 @@
 # make demo    the main job on real data
 # make test    the tests of core and package
 # make check   everything CI runs
+# make test-torture   the compiled code under gctorture and sanitizers
 # make bench   figures beside peers and physical limits
 
 SHELL := /bin/bash
@@ -20,7 +21,7 @@ R_ENV := R_LIBS="$(LIB):$$R_LIBS" R_USER_DATA_DIR="$(CURDIR)/$(BUILD)/data" R_US
   ESPALIER_STATE_DIR="$(CURDIR)/$(BUILD)/state" ESPALIER_CACHE_DIR="$(CURDIR)/$(BUILD)/cache" \
   ESPALIER_UV="$(CURDIR)/$(VENV)/bin/uv"
 
-.PHONY: help setup demo test test-python test-r check lint generated cran vignettes bench clean
+.PHONY: help setup demo test test-python test-r test-torture check lint generated cran vignettes bench clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -51,6 +52,9 @@ test-python: $(SET_UP)
 
 test-r: $(BUILD)/install.ok
 	$(R_ENV) ESPALIER_TESTS_NEED_CORE=yes NOT_CRAN=true Rscript tools/test.R
+
+test-torture: $(SET_UP)
+	bash tools/torture.sh
 
 lint: $(SET_UP)
 	$(PY) -m ruff check --config python-core/pyproject.toml python-core inst/python bench tests

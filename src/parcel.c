@@ -88,7 +88,7 @@ SEXP road_export(SEXP x, SEXP native_is_utf8) {
 
 /* Addresses as text: as numbers they would lose digits on the way. */
 SEXP road_addresses(SEXP pointer) {
-  struct parcel *parcel = R_ExternalPtrAddr(pointer);
+  struct parcel *parcel = TYPEOF(pointer) == EXTPTRSXP ? R_ExternalPtrAddr(pointer) : NULL;
   if (!parcel) Rf_error("this parcel is of another session, or was given back");
   SEXP text = PROTECT(Rf_allocVector(STRSXP, 1 + parcel->n));
   char number[24];
