@@ -192,11 +192,12 @@ json_object <- function(fragments) {
 #'
 #' A named list becomes an object, an unnamed one an array; an atomic vector of length 1 a value,
 #' any other (or one in `I()`) an array of values; NULL becomes null; a factor is its strings. Whole doubles are
-#' written with a point (`200.0`), integers without.
+#' written with a point (`200.0`), integers without. What is JSON already, of class `espalier_json`, stays as it is.
 #' @param path Where we are, for the error message.
 #' @noRd
 json_encode <- function(x, path = "x") {
   if (is.null(x)) return("null")
+  if (inherits(x, "espalier_json")) return(as.vector(x))
   boxed <- inherits(x, "AsIs")
   if (boxed) oldClass(x) <- oldClass(x)[oldClass(x) != "AsIs"]
   if (is.factor(x)) x <- as.character(x)

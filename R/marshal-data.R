@@ -20,7 +20,11 @@ arg_data <- function(x, arg) {
   if (missing(x)) abort_missing(arg)
   x <- plain_table(x)
   if (is.null(x)) return(NULL)
-  if (!is_nesting(x)) return(list(table = data_leaf(x, arg)))
+  if (!is_nesting(x)) {
+    leaf <- data_leaf(x, arg)
+    leaf[1L] <- paste0("{\"table\":", leaf, "}")
+    return(leaf)
+  }
   odd <- setdiff(names(attributes(x)), "names")
   if (length(odd)) {
     abort_unsupported(sprintf("a list with the attribute%s %s; unclass() and attributes(x) <- NULL drop them",
@@ -39,11 +43,12 @@ arg_data <- function(x, arg) {
 #' @noRd
 is_nesting <- function(x) is.list(x) && !is.data.frame(x) && !inherits(x, "POSIXlt")
 
-#' The addresses of what was exported; the parcel hangs on them, so that it lives as long as the request
+#' The addresses of what was exported, as JSON; the parcel hangs on them, so that it lives as long as the request
 #' @noRd
 data_leaf <- function(x, arg) {
   parcel <- road_export(x, arg)
-  structure(road_addresses(parcel), class = "AsIs", parcel = parcel)
+  addresses <- paste0("[\"", paste(road_addresses(parcel), collapse = "\",\""), "\"]")
+  structure(addresses, class = "espalier_json", parcel = parcel)
 }
 
 #' Tables of R's arrow and nanoarrow as data frames, by their own methods

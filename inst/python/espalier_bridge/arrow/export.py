@@ -132,9 +132,10 @@ def _flatten(root: Node) -> List[Node]:
     return nodes
 
 
-def _write(kind: _Kind, root: Node, row: Callable[[Node, int, int, int], Sequence[int]], keep: Any) -> layout.Moved:
+def _write(
+    kind: _Kind, nodes: List[Node], row: Callable[[Node, int, int, int], Sequence[int]], keep: Any
+) -> layout.Moved:
     """Lay all nodes out; `row` gives a node's fields but the last one, from children, dictionary and its number."""
-    nodes = _flatten(root)
     shared = _Shared(kind, [keep, nodes])
     shared.fields = (ctypes.c_int64 * (kind.width * len(nodes)))()
     base, size = ctypes.addressof(shared.fields), 8 * kind.width
@@ -159,10 +160,9 @@ def _write(kind: _Kind, root: Node, row: Callable[[Node, int, int, int], Sequenc
 
 def export_array(root: Node) -> layout.Moved:
     """The data of a table or column as an ArrowArray, ready to be moved."""
-    counts = [len(node.buffers) for node in _flatten(root)]
-    buffers = (ctypes.c_int64 * (sum(counts) or 1))(
-        *itertools.chain.from_iterable(node.buffers for node in _flatten(root))
-    )
+    nodes = _flatten(root)
+    counts = [len(node.buffers) for node in nodes]
+    buffers = (ctypes.c_int64 * (sum(counts) or 1))(*itertools.chain.from_iterable(node.buffers for node in nodes))
     starts = [0, *itertools.accumulate(counts)]
     base = ctypes.addressof(buffers)
 
@@ -172,7 +172,7 @@ def export_array(root: Node) -> layout.Moved:
             children, dictionary, _RELEASE_ARRAY or 0,
         )
 
-    return _write(_ARRAY, root, row, buffers)
+    return _write(_ARRAY, nodes, row, buffers)
 
 
 def export_schema(root: Node) -> layout.Moved:
@@ -193,7 +193,7 @@ def export_schema(root: Node) -> layout.Moved:
             _RELEASE_SCHEMA or 0,
         )
 
-    return _write(_SCHEMA, root, row, pool)
+    return _write(_SCHEMA, nodes, row, pool)
 
 
 # ---- capsules: how Python's own libraries hand tables to each other -----------------------------------

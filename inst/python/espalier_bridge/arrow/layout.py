@@ -66,7 +66,19 @@ def moved_stream(source: int = 0) -> Moved:
 
 def numbers(address: int, count: int) -> List[int]:
     """`count` 64-bit numbers from memory."""
-    return list((ctypes.c_int64 * count).from_address(address)) if count else []
+    found: List[int] = (ctypes.c_int64 * count).from_address(address)[:] if count else []
+    return found
+
+
+def rows(addresses: List[int], fields: int) -> List[List[int]]:
+    """The structs at some addresses; read at once where they stand side by side, as columns mostly do."""
+    if not addresses:
+        return []
+    first, step = addresses[0], 8 * fields
+    if addresses != list(range(first, first + step * len(addresses), step)):
+        return [numbers(address, fields) for address in addresses]
+    all_of_them = numbers(first, fields * len(addresses))
+    return [all_of_them[at : at + fields] for at in range(0, len(all_of_them), fields)]
 
 
 def text_at(address: int) -> str:

@@ -1,6 +1,6 @@
 """What Python sees of R's data: a table over R's own memory, read-only, kept alive as long as anything refers to it."""
 
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from espalier_bridge.arrow import export, layout
 from espalier_bridge.arrow.values import Values
@@ -99,13 +99,15 @@ def _holds_cells(node: export.Node) -> bool:
 
 def _node(schema: int, array: int, keep: Any) -> export.Node:
     """A node over structs that somebody else owns; `keep` holds them."""
-    types = layout.numbers(schema, layout.SCHEMA_FIELDS)
-    data = layout.numbers(array, layout.ARRAY_FIELDS)
+    return _node_of(layout.numbers(schema, layout.SCHEMA_FIELDS), layout.numbers(array, layout.ARRAY_FIELDS), keep)
+
+
+def _node_of(types: List[int], data: List[int], keep: Any) -> export.Node:
     dictionary: Optional[export.Node] = _node(types[6], data[7], keep) if types[6] and data[7] else None
     return export.Node(
         format=layout.text_at(types[0]), name=layout.text_at(types[1]), metadata=_metadata(types[2]), flags=types[3],
         length=data[0], nulls=data[1], offset=data[2], buffers=layout.numbers(data[5], data[3]),
-        children=list(_children(types, data, keep)), dictionary=dictionary, keep=keep,
+        children=_children(types, data, keep), dictionary=dictionary, keep=keep,
     )
 
 
@@ -119,9 +121,10 @@ def typed_node(schema: int) -> export.Node:
     )
 
 
-def _children(types: List[int], data: List[int], keep: Any) -> Iterator[export.Node]:
-    pairs = zip(layout.numbers(types[5], types[4]), layout.numbers(data[6], data[4]))
-    return (_node(schema, array, keep) for schema, array in pairs)
+def _children(types: List[int], data: List[int], keep: Any) -> List[export.Node]:
+    schemas = layout.rows(layout.numbers(types[5], types[4]), layout.SCHEMA_FIELDS)
+    arrays = layout.rows(layout.numbers(data[6], data[4]), layout.ARRAY_FIELDS)
+    return [_node_of(schema, array, keep) for schema, array in zip(schemas, arrays)]
 
 
 def _metadata(address: int) -> bytes:
