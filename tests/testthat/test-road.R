@@ -132,7 +132,8 @@ test_that("an interrupt ends a long export, and nothing of it is left", {
   result <- in_road_r('
     x <- data.frame(n = structure(as.numeric(1:3e6), label = "a record"), s = rep(as.character(1:1e5 + 0.5), 30))
     x[paste0("s", 1:40)] <- x$s
-    system(sprintf("sleep 0.3; kill -INT %d", Sys.getpid()), wait = FALSE)
+    # (not system(): while that starts something, interrupts are ignored, and on a busy machine it takes that long)
+    killer <- processx::process$new("sh", c("-c", sprintf("sleep 0.3; kill -INT %d", Sys.getpid())))
     started <- proc.time()[[3]]
     how <- tryCatch({ road_export(x); "never" }, interrupt = function(e) "interrupted")
     list(how = how, seconds = proc.time()[[3]] - started, kept = .Call(road_routine("road_count")))
