@@ -7,10 +7,11 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/fs.h>
 #include <openssl/evp.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
-#include <sys/mman.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -391,8 +392,8 @@ bool is_utf8(string_view text) {
 
 unsigned thread_count() { return std::max(1u, std::min(16u, std::thread::hardware_concurrency())); }
 
-// Runs `work(stop)` on all cores. The calling thread looks after signals, and calls `tick` with the lock of Python; what
-// either throws stops the others and is thrown.
+// Runs `work(stop)` on all cores. The calling thread looks after signals, and calls `tick` with the lock of Python;
+// what either throws stops the others and is thrown.
 class Crew {
  public:
   static void run(const std::function<void(std::atomic<bool>&)>& work, const std::function<void()>& tick) {
@@ -734,8 +735,7 @@ class Pack {
     if (text_.size() == 16 + count * 48) count_ = count;
   }
 
-  // Whether the pack holds these very bytes.
-  bool holds(const Digest& digest, const char* data, size_t size) const {
+  bool find(const Digest& digest, uint64_t* offset, uint64_t* size) const {
     uint64_t low = 0, high = count_;
     while (low < high) {
       const uint64_t middle = (low + high) / 2;
@@ -743,18 +743,29 @@ class Pack {
       const int order = std::memcmp(record, digest.data(), 32);
       if (order < 0) low = middle + 1;
       if (order > 0) high = middle;
-      if (order == 0) return big_endian(record + 40) == size && same(big_endian(record + 32), data, size);
+      if (order == 0) {
+        *offset = big_endian(record + 32);
+        *size = big_endian(record + 40);
+        return true;
+      }
     }
     return false;
   }
 
+  bool get(uint64_t offset, char* to, size_t size) const {
+    return pread(data_.value, to, size, static_cast<off_t>(offset)) == static_cast<ssize_t>(size);
+  }
+
+  // Whether the pack holds these very bytes.
+  bool holds(const Digest& digest, const char* data, size_t size) const {
+    uint64_t offset, there;
+    if (!find(digest, &offset, &there) || there != size) return false;
+    std::vector<char> found(size);
+    return get(offset, found.data(), size) && std::memcmp(found.data(), data, size) == 0;
+  }
+
  private:
   const unsigned char* bytes() const { return reinterpret_cast<const unsigned char*>(text_.data()); }
-  bool same(uint64_t offset, const char* data, size_t size) const {
-    std::vector<char> there(size);
-    return pread(data_.value, there.data(), size, static_cast<off_t>(offset)) == static_cast<ssize_t>(size) &&
-           std::memcmp(there.data(), data, size) == 0;
-  }
   Fd data_;
   string text_;
   uint64_t count_ = 0;
@@ -872,7 +883,33 @@ class Store {
   std::vector<std::unique_ptr<Pack>> packs_;
 };
 
-// Opens folders of the source part by part, so that one swapped for a link is never entered.
+// Reads a large file of `size` bytes for its digest, and copies it on the way, with its holes if `sparse`; to -1: not.
+// False when it cannot be read, or is not of that size.
+bool hash_file(int fd, uint64_t size, int to, bool sparse, Digest* digest, Sha* sha, std::vector<char>* data,
+               const std::atomic<bool>& stop) {
+  if (lseek(fd, 0, SEEK_SET) != 0) return false;
+  sha->begin();
+  uint64_t done = 0;
+  while (!stop) {
+    const ssize_t more = read(fd, data->data(), kChunk);
+    if (more < 0) return false;
+    if (more == 0) break;
+    sha->add(data->data(), more);
+    done += more;
+    if (to < 0 || done > size) continue;
+    if (sparse && (*data)[0] == 0 && std::memcmp(data->data(), data->data() + 1, more - 1) == 0) {
+      if (lseek(to, more, SEEK_CUR) < 0) throw Failed{errno, ""};
+    } else {
+      write_all(to, data->data(), more, -1, "");
+    }
+  }
+  if (done != size || stop) return false;
+  if (to >= 0 && ftruncate(to, static_cast<off_t>(size)) != 0) throw Failed{errno, ""};
+  *digest = sha->end();
+  return true;
+}
+
+// Opens folders part by part, so that one swapped for a link is never entered.
 class Opener {
  public:
   explicit Opener(const string& source) : root_(open(source.c_str(), kFolder & ~O_NOFOLLOW)) {}
@@ -1016,7 +1053,8 @@ class Walk {
     }
     py::list rows;
     for (const auto& one : store.records) {
-      rows.append(py::make_tuple(py::bytes(reinterpret_cast<const char*>(one.digest.data()), 32), one.offset, one.size));
+      const auto* const digest = reinterpret_cast<const char*>(one.digest.data());
+      rows.append(py::make_tuple(py::bytes(digest, 32), one.offset, one.size));
     }
     return rows;
   }
@@ -1027,7 +1065,8 @@ class Walk {
     for (size_t i = 0; i < folders_.size(); ++i) {
       for (size_t k = 0; k < folders_[i]->items.size(); ++k) {
         const Item& item = folders_[i]->items[k];
-        if (!item.known && !item.state.is_link()) rows.append(py::make_tuple(i, k, text(folders_[i]->path + item.name)));
+        if (item.known || item.state.is_link()) continue;
+        rows.append(py::make_tuple(i, k, text(folders_[i]->path + item.name)));
       }
     }
     return rows;
@@ -1147,8 +1186,10 @@ class Walk {
     return same;
   }
 
-  void read_all(Store* store, const std::vector<std::vector<std::pair<Folder*, Item*>>>& jobs, std::atomic<size_t>* next,
-                std::atomic<uint64_t>* done, const std::atomic<bool>& stop) const {
+  using Job = std::vector<std::pair<Folder*, Item*>>;
+
+  void read_all(Store* store, const std::vector<Job>& jobs, std::atomic<size_t>* next, std::atomic<uint64_t>* done,
+                const std::atomic<bool>& stop) const {
     Opener opener(source_);
     Sha sha;
     std::vector<char> data(kChunk + 1);
@@ -1197,14 +1238,14 @@ class Walk {
   static bool copy_large(Store* store, int fd, uint64_t size, bool sparse, Item* item, Sha* sha,
                          std::vector<char>* data, const std::atomic<bool>& stop) {
     if (item->was_there) {
-      if (!hash_large(fd, size, -1, false, &item->digest, sha, data, stop)) return false;
+      if (!hash_file(fd, size, -1, false, &item->digest, sha, data, stop)) return false;
       if (store->is_loose(item->digest, size)) return true;
     }
     const string path = store->aside();
     bool good;
     try {
       const Fd to = store->create(path);
-      good = hash_large(fd, size, to.value, sparse, &item->digest, sha, data, stop);
+      good = hash_file(fd, size, to.value, sparse, &item->digest, sha, data, stop);
     } catch (...) {
       unlink(path.c_str());
       throw;
@@ -1217,35 +1258,135 @@ class Walk {
     return good;
   }
 
-  static bool hash_large(int fd, uint64_t size, int to, bool sparse, Digest* digest, Sha* sha, std::vector<char>* data,
-                         const std::atomic<bool>& stop) {
-    if (lseek(fd, 0, SEEK_SET) != 0) return false;
-    sha->begin();
-    uint64_t done = 0;
-    while (!stop) {
-      const ssize_t more = read(fd, data->data(), kChunk);
-      if (more < 0) return false;
-      if (more == 0) break;
-      sha->add(data->data(), more);
-      done += more;
-      if (to < 0 || done > size) continue;
-      if (sparse && (*data)[0] == 0 && std::memcmp(data->data(), data->data() + 1, more - 1) == 0) {
-        if (lseek(to, more, SEEK_CUR) < 0) throw Failed{errno, ""};
-      } else {
-        write_all(to, data->data(), more, -1, "");
-      }
-    }
-    if (done != size || stop) return false;
-    if (to >= 0 && ftruncate(to, static_cast<off_t>(size)) != 0) throw Failed{errno, ""};
-    *digest = sha->end();
-    return true;
-  }
-
   const string source_;
   const int64_t began_ns_;
   std::vector<std::unique_ptr<Folder>> folders_;  // sorted by path; the root is the first
   const std::vector<LeftOut> left_out_;
 };
+
+// ---- writing a snapshot out ------------------------------------------------------------------------
+
+// Writes files of a snapshot into a new folder, on all cores, and verifies each on the way.
+class Filler {
+ public:
+  struct File {
+    size_t folder;
+    string name;
+    Digest digest;
+    uint64_t size;
+    bool executable, done;
+  };
+
+  Filler(const string& blobs, const std::vector<std::pair<string, string>>& packs)
+      : store_(blobs, {}, -1, 0, 0) {
+    for (const auto& [index, pack] : packs) packs_.push_back(std::make_unique<Pack>(index, pack));
+  }
+
+  // False when a folder cannot be made.
+  bool make_folders(const string& top, std::vector<string> folders) {
+    top_ = top;
+    folders_ = std::move(folders);
+    Opener opener(top_);
+    for (const auto& path : folders_) {
+      if (path.empty()) continue;
+      const auto at = path.rfind('/', path.size() - 2);
+      const size_t begin = at == string::npos ? 0 : at + 1;
+      const int above = opener.at(path.substr(0, begin));
+      const string name = path.substr(begin, path.size() - 1 - begin);
+      if (above < 0 || (mkdirat(above, name.c_str(), 0755) != 0 && errno != EEXIST)) return false;
+    }
+    return true;
+  }
+
+  void run(std::vector<File>* files, const py::function& tick) {
+    std::vector<std::vector<File*>> jobs;
+    std::vector<File*> large;
+    for (auto& file : *files) {
+      if (file.size > kChunk) large.push_back(&file);
+      else if (!jobs.empty() && jobs.back().size() < 64) jobs.back().push_back(&file);
+      else jobs.push_back({&file});
+    }
+    std::sort(large.begin(), large.end(), [](auto* a, auto* b) { return a->size < b->size; });
+    for (auto* const file : large) jobs.insert(jobs.begin(), {file});
+    std::atomic<size_t> next{0};
+    Crew::run(
+        [&](std::atomic<bool>& stop) {
+          Opener opener(top_);
+          Sha sha;
+          std::vector<char> data(kChunk);
+          for (size_t job; !stop && (job = next++) < jobs.size();) {
+            for (auto* const file : jobs[job]) {
+              if (stop) return;
+              file->done = write_one(opener.at(folders_.at(file->folder)), *file, &sha, &data, stop);
+            }
+          }
+        },
+        [&] { tick(); });
+  }
+
+ private:
+  // False when that is for the twin, which finds out what is wrong. Nothing is left of the file then.
+  bool write_one(int folder, const File& file, Sha* sha, std::vector<char>* data, const std::atomic<bool>& stop) const {
+    const mode_t mode = file.executable ? 0755 : 0644;
+    if (folder < 0) return false;
+    const Fd to(openat(folder, file.name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode));
+    if (!to) return false;
+    bool good = false;
+    try {
+      // the mode belongs to the snapshot, not to the umask
+      good = content(file, to.value, sha, data, stop) && fchmod(to.value, mode) == 0;
+    } catch (const Failed&) {
+    }
+    if (!good) unlinkat(folder, file.name.c_str(), 0);
+    return good;
+  }
+
+  bool content(const File& file, int to, Sha* sha, std::vector<char>* data, const std::atomic<bool>& stop) const {
+    for (const auto& pack : packs_) {
+      uint64_t offset, size;
+      if (file.size > kChunk || !pack->find(file.digest, &offset, &size) || size != file.size) continue;
+      if (!pack->get(offset, data->data(), size) || sha->of(data->data(), size) != file.digest) return false;
+      write_all(to, data->data(), size, -1, "");
+      return true;
+    }
+    const Fd from(open(store_.loose(file.digest).c_str(), O_RDONLY | O_CLOEXEC));
+    struct stat seen;
+    if (!from || fstat(from.value, &seen) != 0 || static_cast<uint64_t>(seen.st_size) != file.size) return false;
+    Digest digest;
+    const bool sparse = static_cast<uint64_t>(seen.st_blocks) * 512 < file.size;
+    const bool cloned = ioctl(to, FICLONE, from.value) == 0;
+    const bool good = cloned ? hash_file(to, file.size, -1, false, &digest, sha, data, stop)
+                             : hash_file(from.value, file.size, to, sparse, &digest, sha, data, stop);
+    return good && digest == file.digest;
+  }
+
+  const Store store_;
+  std::vector<std::unique_ptr<Pack>> packs_;
+  string top_;
+  std::vector<string> folders_;
+};
+
+// Returns the numbers of the files that are for the twin; None when it has all to do.
+py::object fill(const string& top, std::vector<string> folders, const py::sequence& given, const string& blobs,
+                const std::vector<std::pair<string, string>>& packs, const py::function& tick) {
+  std::vector<Filler::File> files;
+  for (const auto& item : given) {
+    const auto [folder, name, digest, size, executable] =
+        item.cast<std::tuple<size_t, py::bytes, py::bytes, uint64_t, bool>>();
+    Filler::File file{folder, name, {}, size, executable, false};
+    if (string_view(digest).size() != file.digest.size()) throw py::value_error("no SHA-256");
+    std::memcpy(file.digest.data(), string_view(digest).data(), file.digest.size());
+    files.push_back(std::move(file));
+  }
+  Filler filler(blobs, packs);
+  if (!filler.make_folders(top, std::move(folders))) return py::none();
+  filler.run(&files, tick);
+  py::list left;
+  for (size_t i = 0; i < files.size(); ++i) {
+    if (!files[i].done) left.append(i);
+  }
+  return std::move(left);
+}
 
 py::object walk(const py::bytes& source, int64_t began_ns, const py::sequence& rules, bool defaults,
                 const py::function& is_workspace, std::unordered_set<string> records, const py::function& tick) {
@@ -1259,10 +1400,12 @@ py::object walk(const py::bytes& source, int64_t began_ns, const py::sequence& r
 
 PYBIND11_MODULE(espalier_native, module) {
   module.doc() = "The compiled scanner of source folders; espalier/snapshot/native.py uses it.";
-  module.attr("INTERFACE") = 1;
+  module.attr("INTERFACE") = 2;
   module.def("walk", &walk, py::arg("source"), py::arg("began_ns"), py::arg("rules"), py::arg("defaults"),
              py::arg("is_workspace"), py::arg("records"), py::arg("tick"),
              "Walks a folder; None when something in it is for the walk in Python.");
+  module.def("fill", &fill, py::arg("top"), py::arg("folders"), py::arg("files"), py::arg("blobs"), py::arg("packs"),
+             py::arg("tick"), "Writes files of a snapshot into a new folder; returns the numbers of those left out.");
   py::class_<Walk>(module, "Walk")
       .def("entries", &Walk::entries)
       .def("left_out", &Walk::left_out)

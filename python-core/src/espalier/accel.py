@@ -1,12 +1,17 @@
 """The compiled parts, where they are built; everything works without them."""
 
+import contextlib
 import importlib
 import os
+import sys
 from functools import lru_cache
+from importlib.machinery import EXTENSION_SUFFIXES
+from importlib.util import module_from_spec, spec_from_file_location
 from typing import Any, Optional
 
 # What `espalier_native.INTERFACE` has to be.
-_INTERFACE = 1
+_INTERFACE = 2
+_NAME = "espalier_native"
 
 
 def native() -> Optional[Any]:
@@ -16,9 +21,26 @@ def native() -> Optional[Any]:
 
 @lru_cache(maxsize=None)
 def _load() -> Optional[Any]:
+    module: Optional[Any]
     try:
-        module = importlib.import_module("espalier_native")
+        module = importlib.import_module(_NAME)
     except ImportError:
-        return None
+        module = _beside_the_interpreter()
     # (one that was built for another version of the core is as good as none)
     return module if getattr(module, "INTERFACE", None) == _INTERFACE else None
+
+
+def _beside_the_interpreter() -> Optional[Any]:
+    """The module of this environment, for the runner, which looks for no packages (`python -S`)."""
+    prefix = os.path.dirname(os.path.dirname(sys.executable))
+    folder = os.path.join(prefix, "lib", f"python{sys.version_info[0]}.{sys.version_info[1]}", "site-packages")
+    for suffix in EXTENSION_SUFFIXES:
+        path = os.path.join(folder, _NAME + suffix)
+        if os.path.exists(path):
+            spec = spec_from_file_location(_NAME, path)
+            if spec is not None and spec.loader is not None:
+                with contextlib.suppress(ImportError):
+                    module = module_from_spec(spec)
+                    spec.loader.exec_module(module)
+                    return module
+    return None

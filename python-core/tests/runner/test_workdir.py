@@ -5,12 +5,14 @@ from pathlib import Path
 
 import espalier
 import pytest
+from espalier import accel
 from espalier.canonical import canonical_json, digest
 from espalier.errors import EspalierError
 from espalier.paths import WorkspacePaths
 from espalier.runner import workdir
 from espalier.runner.workdir import materialise
 from espalier.snapshot.take import take_snapshot
+from espalier.store.trees import read_tree
 
 
 @pytest.fixture
@@ -176,6 +178,87 @@ def test_what_a_killed_runner_left_is_replaced_but_a_full_folder_is_not(paths, s
     assert not part.exists()
 
 
+@pytest.fixture(params=["native", "twin"])
+def many(request, tmp_path, monkeypatch):
+    """More than one thread is worth; written by the native scanner, and by its twin."""
+    if request.param == "twin":
+        monkeypatch.setenv("ESPALIER_NATIVE", "no")
+    elif accel.native() is None:
+        pytest.skip("the native scanner is not built")
+    monkeypatch.setattr(workdir, "_BATCH", 5)
+    monkeypatch.setattr(workdir, "_WHOLE", 50)
+    monkeypatch.setattr(workdir.os, "cpu_count", lambda: 4)
+    folder = tmp_path / "many"
+    for number in range(300):
+        path = folder / f"d{number % 7}" / f"e{number % 3}" / str(number)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(str(number) * (number % 60))
+    (folder / "d1" / "run").write_bytes(os.urandom(100_000))
+    (folder / "d1" / "run").chmod(0o755)
+    (folder / "large").write_bytes(os.urandom(1_200_000))
+    (folder / "a folder é").mkdir()
+    os.symlink("../large", folder / "a folder é" / "link")
+    return folder
+
+
+def test_many_files_are_written_by_several_threads(paths, many, tmp_path):
+    snapshot = take_snapshot(paths, str(many))
+    old = os.umask(0o077)
+    try:
+        materialise(paths.root, snapshot.id, str(tmp_path / "work"))
+    finally:
+        os.umask(old)
+    assert tree(tmp_path / "work") == tree(many)
+
+
+def test_the_native_scanner_leaves_nothing_but_links_when_all_is_well(paths, many, tmp_path, monkeypatch):
+    left = []
+    real = workdir._fill_natively
+    monkeypatch.setattr(workdir, "_fill_natively", lambda *args: left.append(real(*args)) or left[0])
+    snapshot = take_snapshot(paths, str(many))
+    materialise(paths.root, snapshot.id, str(tmp_path / "work"))
+    expected = 303 if accel.native() is None else 1
+    assert len(left[0]) == expected and ["a folder é/link", "l", "../large", 0] in left[0]
+
+
+@pytest.mark.parametrize("how", ["edited", "truncated", "longer", "missing"])
+@pytest.mark.parametrize("name", ["d1/run", "large"])
+def test_a_damaged_large_file_is_named(paths, many, tmp_path, name, how):
+    snapshot = take_snapshot(paths, str(many))
+    (blob,) = (entry[2] for entry in read_tree(paths, snapshot.id)["entries"] if entry[0] == name)
+    path = Path(paths.blob(blob))
+    data = path.read_bytes()
+    path.unlink()
+    if how != "missing":
+        path.write_bytes({"edited": b"x" + data[1:], "truncated": data[:-1], "longer": data + b"x"}[how])
+    with pytest.raises(EspalierError) as caught:
+        materialise(paths.root, snapshot.id, str(tmp_path / "work"))
+    damage(caught, name)
+    assert not os.path.exists(tmp_path / "work") and not os.path.exists(tmp_path / "work.part")
+
+
+def test_the_holes_of_a_large_file_stay_holes(paths, many, tmp_path):
+    with open(many / "sparse", "wb") as file:
+        file.write(b"begin")
+        file.truncate(64 << 20)
+    snapshot = take_snapshot(paths, str(many))
+    materialise(paths.root, snapshot.id, str(tmp_path / "work"))
+    seen = os.stat(tmp_path / "work" / "sparse")
+    assert seen.st_size == 64 << 20 and seen.st_blocks * 512 < 8 << 20
+
+
+def test_damage_that_one_of_several_threads_finds_is_named_and_nothing_is_left(paths, many, tmp_path):
+    snapshot = take_snapshot(paths, str(many))
+    (pack,) = Path(paths.packs).glob("*.pack")
+    pack.chmod(0o644)
+    pack.write_bytes(pack.read_bytes().replace(b"259259", b"259250"))
+    with pytest.raises(EspalierError) as caught:
+        materialise(paths.root, snapshot.id, str(tmp_path / "work"))
+    damage(caught, "d0/e1/259")
+    assert "Submit again" in caught.value.hint
+    assert not os.path.exists(tmp_path / "work") and not os.path.exists(tmp_path / "work.part")
+
+
 @pytest.fixture
 def deep_path(tmp_path):
     """Removed here: what removes old folders for pytest may not reach that deep."""
@@ -208,5 +291,6 @@ def test_it_needs_nothing_but_the_standard_library():
     )
     done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True)
     store = ("adapters", "adapters.clone", "store", "store.packs", "store.trees")
-    allowed = {"espalier." + name for name in ("canonical", "errors", "paths", "runner", "runner.workdir", *store)}
+    others = ("canonical", "errors", "paths", "progress", "runner", "runner.workdir", *store)
+    allowed = {"espalier." + name for name in others}
     assert set(done.stdout.split()) <= allowed | {"espalier"}

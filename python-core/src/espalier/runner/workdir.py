@@ -5,18 +5,22 @@ until one is written to, where the file system can), never hard links: a job tha
 store.
 """
 
+import contextlib
 import hashlib
 import os
-from typing import Any, List, Set
+from typing import Any, Dict, List, Set
 
 from espalier.adapters.clone import clone
 from espalier.errors import EspalierError
 from espalier.paths import WorkspacePaths, partial
-from espalier.store.packs import Damaged, ObjectReader
+from espalier.progress import check
+from espalier.store.packs import Damaged, ObjectReader, pack_files
 from espalier.store.trees import damage, read_tree
 
 _WHOLE = 8 << 20
 _CHUNK = 1 << 20
+_BATCH = 256  # entries
+_THREADS = 8
 _MODES = {"f": 0o644, "x": 0o755}
 _FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
 
@@ -56,17 +60,95 @@ def materialise(workspace_root: str, snapshot_id: str, dest: str) -> None:
 
 
 def _fill(paths: WorkspacePaths, snapshot_id: str, entries: List[List[Any]], folder: str) -> None:
-    writer = _Writer(folder)
-    try:
-        with ObjectReader(paths) as reader:
-            source = _Source(paths, reader)
-            for entry in entries:
+    if len(entries) >= _BATCH or any(entry[3] > _WHOLE for entry in entries):
+        entries = _fill_natively(paths, entries, folder)
+    batches = _batches(entries)
+    failures: List[BaseException] = []
+
+    def work() -> None:
+        """Takes batches until there are no more, or one of the threads has failed."""
+        try:
+            writer = _Writer(folder)
+            try:
+                with ObjectReader(paths) as reader:
+                    source = _Source(paths, reader)
+                    while batches and not failures:
+                        _write_batch(paths, snapshot_id, batches, source, writer)
+            finally:
+                writer.close()
+        except BaseException as error:  # an interrupt too ends the other threads first
+            failures.append(error)
+
+    if len(batches) == 1:
+        work()
+    else:
+        from threading import Thread  # for the few snapshots that are worth it
+
+        threads = [Thread(target=work) for _ in range(min(_THREADS, os.cpu_count() or 1, len(batches)) - 1)]
+        for thread in threads:
+            thread.start()
+        work()
+        for thread in threads:
+            while thread.is_alive():
                 try:
-                    _write_entry(source, writer, entry)
-                except Damaged as error:
-                    raise damage(paths, snapshot_id, entry[0], error.where, error.seen) from error
-    finally:
-        writer.close()
+                    thread.join()
+                except BaseException as error:  # an interrupt: the others stop soon
+                    failures.append(error)
+    if failures:
+        raise failures[0]
+
+
+def _fill_natively(paths: WorkspacePaths, entries: List[List[Any]], folder: str) -> List[List[Any]]:
+    """Writes what the native scanner writes, and returns what is left: links, and all that is out of the ordinary."""
+    from espalier.accel import native
+
+    scanner = native()
+    if scanner is None:
+        return entries
+    numbers: Dict[str, int] = {"": 0}
+    files, left = [], []
+    for entry in entries:
+        path, kind, content, size = entry
+        above, _, name = path.rpartition("/")
+        if kind == "l":
+            left.append(entry)
+            continue
+        missing = []
+        while above not in numbers:
+            missing.append(above)
+            above = above.rpartition("/")[0]
+        for one in reversed(missing):  # a folder comes after the one above it
+            numbers[one] = len(numbers)
+        number = numbers[path.rpartition("/")[0]]
+        files.append((number, name.encode("utf-8"), bytes.fromhex(content), size, kind == "x", entry))
+    folders = [(path + "/").encode("utf-8") if path else b"" for path in numbers]
+    given = [file[:5] for file in files]
+    top, blobs = os.fsencode(folder), os.fsencode(paths.blobs)
+    undone = scanner.fill(top, folders, given, blobs, pack_files(paths), check)
+    return entries if undone is None else left + [files[at][5] for at in undone]
+
+
+def _batches(entries: List[List[Any]]) -> List[List[List[Any]]]:
+    """Entries to be written by one thread, in order; those to be taken first are the last: each large file alone."""
+    large = sorted((entry for entry in entries if entry[3] > _WHOLE), key=lambda entry: int(entry[3]))
+    small = [entry for entry in entries if entry[3] <= _WHOLE]
+    batches = [small[at : at + _BATCH] for at in range(0, len(small), _BATCH)]
+    return [*reversed(batches), *([entry] for entry in large)] or [[]]
+
+
+def _write_batch(
+    paths: WorkspacePaths, snapshot_id: str, batches: List[List[List[Any]]], source: "_Source", writer: "_Writer"
+) -> None:
+    try:
+        batch = batches.pop()
+    except IndexError:  # another thread was faster
+        return
+    for entry in batch:
+        check()
+        try:
+            _write_entry(source, writer, entry)
+        except Damaged as error:
+            raise damage(paths, snapshot_id, entry[0], error.where, error.seen) from error
 
 
 class _Writer:
@@ -99,7 +181,8 @@ class _Writer:
             name = part.encode("utf-8")
             at += len(part) + 1
             if folder[: at - 1] not in self._made:
-                os.mkdir(name, 0o755, dir_fd=self._fd)
+                with contextlib.suppress(FileExistsError):  # another thread made it
+                    os.mkdir(name, 0o755, dir_fd=self._fd)
                 self._made.add(folder[: at - 1])
             self._move(os.open(name, _FOLDER, dir_fd=self._fd))
         self._folder = folder

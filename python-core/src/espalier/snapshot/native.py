@@ -9,7 +9,6 @@ import stat
 from typing import Any, Callable, Dict, List, Optional
 
 from espalier import accel
-from espalier.paths import pack_of_index
 from espalier.progress import report
 from espalier.snapshot import statcache
 from espalier.snapshot.defaults import DEFAULT_ORIGIN, MARKERS, RECORDS
@@ -20,6 +19,7 @@ from espalier.snapshot.opener import Opener
 from espalier.store.blobs import put_file
 from espalier.store.files import cannot_write
 from espalier.store.objects import MANY, SMALL, ObjectWriter
+from espalier.store.packs import pack_files
 from espalier.store.trees import tree_bytes
 
 # How the scanner numbers what a folder turned out to be.
@@ -125,13 +125,7 @@ class NativeWalk:
         fd, end = writer.open_pack() if many else (-1, 0)
         paths = writer.paths
         try:
-            names = os.listdir(paths.packs)
-        except FileNotFoundError:
-            names = []
-        packs = [(name, pack_of_index(name)) for name in names if pack_of_index(name)]
-        files = [tuple(os.fsencode(os.path.join(paths.packs, name)) for name in pair) for pair in packs]
-        try:
-            records = self._walk.store(os.fsencode(paths.blobs), files, fd, end, SMALL, _tell)
+            records = self._walk.store(os.fsencode(paths.blobs), pack_files(paths), fd, end, SMALL, _tell)
         except OSError as error:
             raise cannot_write(paths, error) from error
         if many:

@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import os
 import struct
+from bisect import bisect_left
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from espalier.paths import WorkspacePaths, pack_of_index
@@ -42,30 +43,24 @@ class _Index:
     def __init__(self, path: str) -> None:
         with open(path, "rb") as file:
             self._data = file.read()
-        magic, self._count = HEADER.unpack_from(self._data)
-        if magic != MAGIC or len(self._data) != HEADER.size + self._count * RECORD.size:
+        magic, count = HEADER.unpack_from(self._data)
+        end = HEADER.size + count * RECORD.size
+        if magic != MAGIC or len(self._data) != end:
             raise ValueError("no index")
+        self._digests = [self._data[at : at + 32] for at in range(HEADER.size, end, RECORD.size)]
+
+    def find(self, digest: bytes) -> Optional[Tuple[int, int]]:
+        """Offset and size of an object, None when it is not in this pack."""
+        at = bisect_left(self._digests, digest)
+        if at == len(self._digests) or self._digests[at] != digest:
+            return None
+        _, offset, size = RECORD.unpack_from(self._data, HEADER.size + at * RECORD.size)
+        return offset, size
 
     def records(self) -> Iterator[Tuple[str, int, int]]:
         """Hex digest, offset and size of all its objects."""
         for digest, offset, size in RECORD.iter_unpack(self._data[HEADER.size :]):
             yield digest.hex(), offset, size
-
-    def find(self, digest: bytes) -> Optional[Tuple[int, int]]:
-        """Offset and size of an object, None when it is not in this pack."""
-        low, high = 0, self._count
-        while low < high:
-            middle = (low + high) // 2
-            at = HEADER.size + middle * RECORD.size
-            here = self._data[at : at + 32]
-            if here == digest:
-                _, offset, size = RECORD.unpack_from(self._data, at)
-                return offset, size
-            if here < digest:
-                low = middle + 1
-            else:
-                high = middle
-        return None
 
 
 class ObjectReader:
@@ -149,12 +144,17 @@ class ObjectReader:
 
 def indexes(paths: WorkspacePaths) -> Iterator[Tuple[str, _Index]]:
     """The packs of a workspace: path, and the index of what is in it. One that is damaged counts as missing."""
+    for index, pack in pack_files(paths):
+        with contextlib.suppress(OSError, ValueError, struct.error):
+            yield os.fsdecode(pack), _Index(os.fsdecode(index))
+
+
+def pack_files(paths: WorkspacePaths) -> List[Tuple[bytes, bytes]]:
+    """Index and pack of each pack of a workspace, as the native scanner takes them."""
     try:
         names = os.listdir(paths.packs)
     except OSError:
-        return
-    for name in names:
-        pack = pack_of_index(name)
-        if pack:
-            with contextlib.suppress(OSError, ValueError, struct.error):
-                yield os.path.join(paths.packs, pack), _Index(os.path.join(paths.packs, name))
+        return []
+    pairs = [(name, pack_of_index(name)) for name in names if pack_of_index(name)]
+    folder = os.fsencode(paths.packs)
+    return [(os.path.join(folder, index.encode()), os.path.join(folder, pack.encode())) for index, pack in pairs]
