@@ -69,12 +69,21 @@ road_import <- function(addresses) {
     .Call(road_routine("road_token"), .bridge$token)
     .road$token <- .bridge$token
   }
-  x <- tryCatch(.Call(road_routine("road_import"), addresses), error = function(e) {
+  x <- tryCatch(road_read(addresses), error = function(e) {
     why <- safe_line(road_message(e))
     espalier_abort("unsupported_data", paste0("A table from Python does not fit into R: ", why, "."),
                    "Convert the columns named in Python first, or leave them out.")
   })
   if (inherits(x, "data.table")) data_table_again(x) else x
+}
+
+#' What is given back is given back at once: it would else wait for a garbage collection, perhaps in a forked child. And
+#' undisturbed: it calls Python, where an interrupt of R's would be lost, and the memory with it.
+#' @noRd
+road_read <- function(addresses) {
+  parcel <- .Call(road_routine("road_receive"), addresses)
+  on.exit(undisturbed(.Call(road_routine("road_release"), parcel)))
+  .Call(road_routine("road_import"), parcel)
 }
 
 #' A data.table made by others than data.table has no room for further columns

@@ -38,6 +38,12 @@ static SEXP parcel_new(int64_t n, struct parcel **parcel) {
   return pointer;
 }
 
+static struct parcel *parcel_of(SEXP pointer) {
+  struct parcel *parcel = TYPEOF(pointer) == EXTPTRSXP ? R_ExternalPtrAddr(pointer) : NULL;
+  if (!parcel) Rf_error("this parcel is of another session, or was given back");
+  return parcel;
+}
+
 /* ---- to Python ---- */
 
 static void export_vector_root(SEXP x, struct ArrowSchema *s, struct ArrowArray *a, struct out *out) {
@@ -88,8 +94,7 @@ SEXP road_export(SEXP x, SEXP native_is_utf8) {
 
 /* Addresses as text: as numbers they would lose digits on the way. */
 SEXP road_addresses(SEXP pointer) {
-  struct parcel *parcel = TYPEOF(pointer) == EXTPTRSXP ? R_ExternalPtrAddr(pointer) : NULL;
-  if (!parcel) Rf_error("this parcel is of another session, or was given back");
+  struct parcel *parcel = parcel_of(pointer);
   SEXP text = PROTECT(Rf_allocVector(STRSXP, 1 + parcel->n));
   char number[24];
   snprintf(number, sizeof number, "%llu", (unsigned long long)(uintptr_t)&parcel->schema);
@@ -109,18 +114,19 @@ static uintptr_t address(SEXP text, R_xlen_t i) {
 }
 
 /* Take over the structs at the addresses: a schema, then its arrays. What they held is ours from now on. */
-static SEXP receive(SEXP addresses, struct parcel **parcel) {
+SEXP road_receive(SEXP addresses) {
   if (TYPEOF(addresses) != STRSXP || XLENGTH(addresses) < 1) Rf_error("no addresses");
   int64_t n = XLENGTH(addresses) - 1;
-  SEXP pointer = PROTECT(parcel_new(n, parcel));
+  struct parcel *parcel;
+  SEXP pointer = PROTECT(parcel_new(n, &parcel));
   struct ArrowSchema *schema = (struct ArrowSchema *)address(addresses, 0);
   if (!schema) Rf_error("no schema");
-  (*parcel)->schema = *schema;
+  parcel->schema = *schema;
   schema->release = NULL;
   for (int64_t i = 0; i < n; i++) {
     struct ArrowArray *array = (struct ArrowArray *)address(addresses, i + 1);
     if (!array) continue;
-    (*parcel)->arrays[i] = *array;
+    parcel->arrays[i] = *array;
     array->release = NULL;
   }
   UNPROTECT(1);
@@ -153,8 +159,8 @@ static struct pieces pieces_of(struct parcel *parcel) {
 }
 
 /* A table is a struct of columns; anything else is a vector, as is the only column of what is noted as one. */
-static SEXP import_parcel(void *data) {
-  struct parcel *parcel = data;
+SEXP road_import(SEXP pointer) {
+  struct parcel *parcel = parcel_of(pointer);
   const struct ArrowSchema *s = &parcel->schema;
   refuse_all(parcel);
   struct pieces p = pieces_of(parcel);
@@ -163,18 +169,11 @@ static SEXP import_parcel(void *data) {
   return noted ? import_column(s->children[0], child_pieces(p, 0)) : import_column(s, p);
 }
 
-/* However it ends: what is not given back now would wait for a garbage collection, perhaps in a forked child. */
-static void import_end(void *pointer, Rboolean jump) {
-  (void)jump;
+/* Give back what was received: this calls Python, so R must not be interrupted meanwhile. */
+SEXP road_release(SEXP pointer) {
+  parcel_of(pointer);
   parcel_finalise(pointer);
-}
-
-SEXP road_import(SEXP addresses) {
-  struct parcel *parcel;
-  SEXP pointer = PROTECT(receive(addresses, &parcel));
-  SEXP x = R_UnwindProtect(import_parcel, parcel, import_end, pointer, NULL);
-  UNPROTECT(1);
-  return x;
+  return R_NilValue;
 }
 
 /* ---- for tests and for the doctor ---- */

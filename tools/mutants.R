@@ -7,7 +7,11 @@ hostile <- reticulate::import_from_path("road_hostile", "tests/testthat/fixtures
 many <- as.integer(given[[2L]])
 # (from another place each day)
 first <- as.integer(Sys.Date()) * 1000L
-came <- function(addresses) tryCatch(is.list(.Call(road$road_import, unlist(addresses))), error = function(e) FALSE)
+came <- function(addresses) {
+  received <- .Call(road$road_receive, unlist(addresses))
+  on.exit(.Call(road$road_release, received))
+  tryCatch(is.list(.Call(road$road_import, received)), error = function(e) FALSE)
+}
 good <- sum(vapply(first + seq_len(many), function(seed) came(python$mutant(seed)), NA))
 refused <- vapply(names(hostile$said()), function(name) !came(hostile$defect(name, "no token")), NA)
 for (i in 1:4) gc()

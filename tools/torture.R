@@ -17,7 +17,11 @@ values <- Filter(function(x) is.data.frame(x) || inherits(x, "POSIXlt") || !is.l
 values <- Filter(Negate(is.null), values)
 
 there <- function(x) .Call(road$road_export, x, TRUE)
-back <- function(parcel) .Call(road$road_import, .Call(road$road_addresses, parcel))
+back <- function(parcel) {
+  received <- .Call(road$road_receive, .Call(road$road_addresses, parcel))
+  on.exit(.Call(road$road_release, received))
+  .Call(road$road_import, received)
+}
 
 odd <- character()
 check <- function(name, x) {
