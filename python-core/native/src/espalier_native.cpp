@@ -218,7 +218,11 @@ Match wildmatch(const char* p, const char* text, bool pathname) {
         }
         const bool begins = first == pattern || first[-1] == '/';
         if (pathname && begins && (!*p || *p == '/' || (p[0] == '\\' && p[1] == '/'))) {
-          if (*p == '/' && wildmatch(p + 1, text, pathname) == kMatch) return kMatch;
+          if (*p == '/') {  // no folder at all
+            const Match matched = wildmatch(p + 1, text, pathname);
+            // (git goes on after kAbortAll; each further `**/` then doubles the time)
+            if (matched == kMatch || matched == kAbortAll) return matched;
+          }
           slashes = true;
         }
       }

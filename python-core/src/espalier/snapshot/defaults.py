@@ -1,7 +1,7 @@
 """The built-in excludes. They apply before the rules of the user's file, which may re-include with `!`.
 
-They are looked up, not matched: a folder without an ignore file then never loads pathspec (18 ms), and a
-path costs a few dictionary look-ups. The rules' texts are the patterns a user would write.
+They are looked up, not matched: a path costs a few dictionary look-ups. The rules' texts are the patterns a user would
+write.
 """
 
 from typing import List, Optional, Tuple

@@ -3,11 +3,11 @@
 import os
 import re
 import stat
-import warnings
 from typing import Callable, List, NamedTuple, Optional, Tuple
 
 from espalier.errors import EspalierError
 from espalier.snapshot.defaults import DEFAULT_ORIGIN, MARKERS, default_patterns, default_rule, is_record
+from espalier.snapshot.wildmatch import compile_pattern
 
 # The first of these that exists is read; they are never merged and nested ones are not read.
 IGNORE_FILES = (".espalierignore", ".amlignore", ".gitignore")
@@ -23,20 +23,6 @@ class Decision(NamedTuple):
 
 NO_RULE = Decision(False, "", "")
 
-_CLASSES = {
-    "alpha": "a-zA-Z",
-    "digit": "0-9",
-    "alnum": "a-zA-Z0-9",
-    "upper": "A-Z",
-    "lower": "a-z",
-    "xdigit": "0-9a-fA-F",
-    "space": " \t\r\v\f",
-    "blank": " \t",
-}
-_CLASS = re.compile(r"(\[[!^]?\]?[^\[\]]*)\[:(" + "|".join(_CLASSES) + r"):\]")
-_REWRITE = re.compile(r"\\.|\*{3,}", re.DOTALL)
-_REWRITTEN = {"***": "**", "\\/": "/"}
-
 
 class Pattern(NamedTuple):
     """A rule as the native scanner takes it; `text` is without the `!` and the `/` at its end."""
@@ -48,11 +34,9 @@ class Pattern(NamedTuple):
 
 class _Rule(NamedTuple):
     decision: Decision
-    folders_only: bool
     names_only: bool  # no slash in the pattern: it is about names, wherever they are
-    search: Callable[[str], Optional["re.Match[str]"]]
-    marked: bool
-    pattern: "Pattern"
+    matches: Callable[[bytes], Optional["re.Match[bytes]"]]
+    pattern: Pattern
 
 
 class IgnoreRules:
@@ -123,12 +107,11 @@ class IgnoreRules:
         Returns:
             The decision, with the rule that made it.
         """
-        name = path[path.rfind("/") + 1 :]
-        for rule in self._rules:
-            if is_dir or not rule.folders_only:
-                match = rule.search(name if rule.names_only else path)
-                # A match that ends at a folder's mark is about that folder, not about this path.
-                if match is not None and not (rule.marked and match.group("ps_d")):
+        if self._rules:
+            whole = path.encode("utf-8", "surrogateescape")
+            name = whole[whole.rfind(b"/") + 1 :]
+            for rule in self._rules:
+                if (is_dir or not rule.pattern.folders_only) and rule.matches(name if rule.names_only else whole):
                     return rule.decision
         if self._defaults:
             text = MARKERS[marker] if marker else default_rule(path, is_dir)
@@ -177,61 +160,33 @@ def _compile(name: str, data: bytes) -> List[_Rule]:
     """The rules of an ignore file. Only a CR before the line's end is dropped, as git does."""
     if data.startswith(b"\xef\xbb\xbf"):
         data = data[3:]
-    lines = data.decode("utf-8", "surrogateescape").split("\n")
-    texts = [_trim(line[:-1] if line.endswith("\r") else line) for line in lines]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # re's, about patterns like `[[a]`
-        rules = [
-            _compile_rule(text, f"{name}:{number}")
-            for number, text in enumerate(texts, 1)
-            if text and not text.startswith("#")
-        ]
+    # (to git a NUL ends the line)
+    lines = [line[:-1] if line.endswith(b"\r") else line for line in data.split(b"\n")]
+    texts = [_trim(line.partition(b"\0")[0]) for line in lines]
+    rules = [
+        _compile_rule(text, f"{name}:{number}")
+        for number, text in enumerate(texts, 1)
+        if text and not text.startswith(b"#")
+    ]
     return [rule for rule in rules if rule is not None]
 
 
-def _trim(line: str) -> str:
+def _trim(line: bytes) -> bytes:
     """Drops trailing spaces that no backslash protects (git trims spaces only, never tabs)."""
-    kept = line.rstrip(" ")
-    slashes = len(kept) - len(kept.rstrip("\\"))
-    return kept + " " if slashes % 2 and len(line) > len(kept) else kept
+    kept = line.rstrip(b" ")
+    slashes = len(kept) - len(kept.rstrip(b"\\"))
+    return kept + b" " if slashes % 2 and len(line) > len(kept) else kept
 
 
-def _compile_rule(text: str, origin: str) -> Optional[_Rule]:
+def _compile_rule(text: bytes, origin: str) -> Optional[_Rule]:
     """One rule, None for a pattern that can match nothing (git drops those silently too)."""
-    negated = text.startswith("!")
-    body, folders_only = _body(text[1:] if negated else text)
-    if not body:
+    negated = text.startswith(b"!")
+    body = text[1:] if negated else text
+    folders_only = body.endswith(b"/")
+    body = body[:-1] if folders_only else body
+    names_only = b"/" not in body
+    matches = compile_pattern(body, names_only) if body else None
+    if matches is None:
         return None
-    from pathspec import GitIgnoreSpec  # here, for folders without an ignore file
-
-    try:
-        pattern = next(iter(GitIgnoreSpec.from_lines([body]).patterns))
-    except (ValueError, StopIteration, re.error):
-        return None
-    regex = getattr(pattern, "regex", None)
-    if regex is None:
-        return None
-    decision = Decision(not negated, text, origin)
-    given = (text[1:] if negated else text).encode("utf-8", "surrogateescape")
-    plain = Pattern(given[:-1] if folders_only else given, negated, folders_only)
-    return _Rule(decision, folders_only, "/" not in body, regex.search, "ps_d" in regex.groupindex, plain)
-
-
-def _body(text: str) -> Tuple[str, bool]:
-    """The pattern proper, without the marks that are handled here; empty when it matches nothing.
-
-    Where pathspec and git part, the pattern is rewritten to one they agree on: pathspec strips tabs, lets
-    `name/` match what lies below, and knows neither `***` nor `[[:alpha:]]`.
-    """
-    folders_only = text.endswith("/")
-    body = text[:-1] if folders_only else text
-    slashes = len(body) - len(body.rstrip("\\"))
-    if not body or body.endswith("/") or slashes % 2:
-        return "", folders_only
-    body = _CLASS.sub(lambda found: found.group(1) + _CLASSES[found.group(2)], body)
-    body = _REWRITE.sub(lambda found: _REWRITTEN.get(found.group(0)[:3], found.group(0)), body)
-    if body[-1].isspace() and body[-2:-1] != "\\" and body.rfind("[") <= body.rfind("]"):
-        body = f"{body[:-1]}[{body[-1]}]"
-    if body[0] in "!#":
-        body = "\\" + body
-    return body, folders_only
+    decision = Decision(not negated, text.decode("utf-8", "surrogateescape"), origin)
+    return _Rule(decision, names_only, matches, Pattern(body, negated, folders_only))
