@@ -33,7 +33,7 @@ $(SET_UP): tools/setup.sh python-core/pyproject.toml tests/bridge/requirements.t
 	@touch $@
 
 # What the installed package is made of: any change installs it anew.
-SOURCES := $(shell git ls-files DESCRIPTION NAMESPACE R man inst vignettes configure cleanup src tools/stage_core.R python-core/src python-core/pyproject.toml 2>/dev/null)
+SOURCES := $(shell git ls-files DESCRIPTION NAMESPACE R man inst vignettes configure cleanup src tools/stage_core.R python-core/src python-core/native python-core/pyproject.toml 2>/dev/null)
 
 $(BUILD)/install.ok: $(SET_UP) $(SOURCES)
 	@mkdir -p "$(LIB)"

@@ -3,11 +3,14 @@
 
 #' Make espalier's private Python environment
 #'
-#' espalier runs its core in a Python environment of its own, with two small packages (pathspec and pyyaml, about
-#' 20 MB with the environment itself). It is made by itself at the first use, after asking when the session is
+#' espalier runs its core in a Python environment of its own, with one small package (pyyaml; about 20 MB with
+#' the environment itself). It is made by itself at the first use, after asking when the session is
 #' interactive; this function makes it now. Your own Python packages are never touched, and every choice of yours
 #' (`RETICULATE_PYTHON`, `RETICULATE_PYTHON_ENV`, `VIRTUAL_ENV`, `reticulate::use_python()`,
 #' `options(espalier.python = )`) wins over it.
+#'
+#' Where there is a C++ compiler (on Linux, with OpenSSL's headers) a compiled part is built as well, which takes
+#' snapshots of large folders faster. Nothing else depends on it; [espalier_sitrep()] says whether it is there.
 #'
 #' It is made with `uv` if that is found (`ESPALIER_UV`, the `PATH`, `~/.local/bin`), else with Python's own `venv`
 #' and `pip`. Mirrors, proxies and certificates are set where `uv` and `pip` look for them.
@@ -74,12 +77,14 @@ fill_env <- function(env, base, uv) {
   said <- character()
   done <- FALSE
   if (!is.null(uv)) {
+    install <- function(...) install_by_uv(env, uv, ...)
     out <- fill_by_uv(env, base, uv)
     done <- out$status == 0L
     said <- c(said, paste("uv:", out$lines))
   }
   if (!done && !is.null(base)) {
     unlink(env, recursive = TRUE)
+    install <- function(...) install_by_pip(env, ...)
     out <- fill_by_pip(env, base)
     done <- out$status == 0L
     said <- c(said, paste("pip:", out$lines))
@@ -88,6 +93,7 @@ fill_env <- function(env, base, uv) {
     unlink(env, recursive = TRUE)
     abort_not_filled(env, said)
   }
+  fill_native(env, install)
   file.create(file.path(env, ".ok"))
   say(c("v" = "Ready after {round(proc.time()[['elapsed']] - began, 1)} s."))
 }
@@ -97,13 +103,23 @@ fill_by_uv <- function(env, base, uv) {
   python <- if (is.null(base)) range else base$path
   out <- run_quietly(uv, c("venv", "--no-project", "--python", python, env))
   if (out$status != 0L) return(out)
-  run_quietly(uv, c("pip", "install", "--python", env_python(env), "--compile-bytecode", core_requirements()))
+  install_by_uv(env, uv, core_requirements())
+}
+
+# (what lies in a folder of this computer is built anew, whatever uv remembers of it)
+install_by_uv <- function(env, uv, what) {
+  options <- c("--compile-bytecode", "--refresh-package", "espalier-native")
+  run_quietly(uv, c("pip", "install", "--python", env_python(env), options, what))
 }
 
 fill_by_pip <- function(env, base) {
   out <- run_quietly(base$path, c("-m", "venv", env))
   if (out$status != 0L) return(out)
-  run_quietly(env_python(env), c("-m", "pip", "install", "--disable-pip-version-check", "--quiet", core_requirements()))
+  install_by_pip(env, core_requirements())
+}
+
+install_by_pip <- function(env, what) {
+  run_quietly(env_python(env), c("-m", "pip", "install", "--disable-pip-version-check", "--quiet", what))
 }
 
 abort_not_filled <- function(env, said) {

@@ -90,7 +90,7 @@ managed_record <- function() {
 #' @noRd
 managed_key <- function() {
   limit <- if (reticulate_takes_312()) "" else "python < 3.12"
-  paste(c(core_requirements(), limit, Sys.getenv("ESPALIER_PYTHON"), R.version$platform), collapse = "; ")
+  paste(c(core_requirements(), native_key(), limit, Sys.getenv("ESPALIER_PYTHON"), R.version$platform), collapse = "; ")
 }
 
 # reticulate before 1.33 imports a module that Python 3.12 removed, and so cannot start it. (packageVersion() reads

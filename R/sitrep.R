@@ -1,7 +1,7 @@
 #' Is everything in place?
 #'
-#' Looks at what espalier needs (R, reticulate, a Python with two packages, places it may write to) and names each
-#' problem with one fix. Starts no Python in this session and makes nothing.
+#' Looks at what espalier needs (R, reticulate, a Python with one package, places it may write to) and names each
+#' problem with one fix. It also says whether the compiled scanner is built, which espalier can do without. Starts no Python in this session and makes nothing.
 #'
 #' @return A list of class `espalier_sitrep`, invisibly when printed: `facts` (a data frame with columns `what`,
 #'   `value`, `why`) and `problems` (a data frame with columns `problem`, `fix`; no rows when all is well).
@@ -43,7 +43,7 @@ sitrep_python <- function() {
   if (!is.null(.bridge$state)) {
     state <- .bridge$state
     return(list(fact("Python", paste(state$python, state$version), paste0(state$how, "; running")),
-                fact("Python packages", core_requirements(), "met"), uv))
+                fact("Python packages", core_requirements(), "met"), sitrep_native(state$python), uv))
   }
   choice <- tryCatch(python_choose(build = FALSE), espalier_error = function(e) e)
   if (inherits(choice, "condition")) {
@@ -52,7 +52,7 @@ sitrep_python <- function() {
   if (is.null(choice)) return(list(sitrep_unmade(), uv))
   value <- if (is.null(choice$python)) "reticulate's choice" else choice$python
   unmet <- if (nzchar(choice$env) || is.null(choice$python)) character() else python_unmet(choice$python)
-  list(fact("Python", value, choice$how), sitrep_requirements(choice, unmet), uv)
+  list(fact("Python", value, choice$how), sitrep_requirements(choice, unmet), sitrep_native(choice$python), uv)
 }
 
 sitrep_unmade <- function() {

@@ -15,7 +15,13 @@ stage_core <- function(source = "python-core", target = file.path("inst", "pytho
   copied <- file.copy(file.path(from, files), file.path(target, files), copy.mode = FALSE)
   # The requirements are written down once, in pyproject.toml; the installed package reads them there too.
   copied <- c(copied, file.copy(file.path(source, "pyproject.toml"), file.path(target, "pyproject.toml")))
-  if (!all(copied)) stop("cannot copy to ", target, ": ", paste(files[!copied], collapse = ", "), call. = FALSE)
+  # The source code of the scanner goes along: it is compiled into the private environment.
+  native <- file.path("native", c("CMakeLists.txt", "pyproject.toml", file.path("src", "espalier_native.cpp")))
+  dir.create(file.path(target, "native", "src"), FALSE, TRUE)
+  copied <- c(copied, file.copy(file.path(source, native), file.path(target, native)))
+  if (!all(copied)) {
+    stop("cannot copy to ", target, ": ", paste(c(files, "pyproject.toml", native)[!copied], collapse = ", "), call. = FALSE)
+  }
   cat("staged", length(files), "files of the Python core\n")
 }
 

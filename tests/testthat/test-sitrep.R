@@ -44,3 +44,9 @@ test_that("printing says when all is well", {
   report$problems <- data.frame(problem = "Bad.", fix = "mend()")
   expect_output(print(report), "One problem:\n1. Bad.\n   Fix: mend()", fixed = TRUE)
 })
+
+test_that("the compiled scanner is told of, and is no problem where it is not built", {
+  report <- espalier_sitrep()
+  expect_identical(sum(report$facts$what == "compiled scanner"), 1L)
+  expect_false(any(grepl("scanner", report$problems$problem)))
+})
