@@ -58,6 +58,7 @@ espalier_warn_gently <- function(message, class = NULL) {
 #' @param id What is remembered as having been said.
 #' @noRd
 inform_once <- function(id, message) {
+  id <- substr(id, 1L, 2000L) # (R takes no longer names)
   if (is.null(.said[[id]])) {
     .said[[id]] <- TRUE
     espalier_inform(message, paste0("espalier_message_", id))

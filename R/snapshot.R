@@ -9,7 +9,8 @@
 #' The first of these files at the folder's top is read: `.espalierignore`, `.amlignore`, `.gitignore`. Its patterns are
 #' git's. Before them the built-in excludes apply: `.git`, `.Rproj.user`, `.RData`, `.Rhistory`, libraries of renv and
 #' packrat, virtual environments, caches, workspaces, `outputs/` and `logs/` at the top, and files that often hold
-#' secrets (`.Renviron`, `.env`, `*.pem`, SSH keys).
+#' secrets (`.Renviron`, `.env`, `.env.local`, `.netrc`, `.pgpass`, `.pypirc`, `.git-credentials`, `*.pem`, `*.p12`,
+#' `*.pfx`, `*.ppk`, SSH keys).
 #'
 #' A line `!name` in the file takes one of these in again. A first line `!*` switches all built-in excludes off, for
 #' every verb; what is written below it still stays out (`/.espalier/` should, if the workspace is in the folder).

@@ -30,3 +30,9 @@ test_that("a gentle warning never becomes an error", {
   withr::local_options(warn = 2)
   expect_message(espalier_warn_gently("careful"), "careful")
 })
+
+test_that("what is said once may be long", {
+  note <- paste(c("note", strrep("x", 20000L)), collapse = " ")
+  expect_message(inform_once(note, note), "xxx", class = "espalier_message")
+  expect_silent(inform_once(note, note))
+})

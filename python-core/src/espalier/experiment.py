@@ -1,7 +1,6 @@
 """Experiments: named groups of runs; submitting happens here."""
 
 import contextlib
-import logging
 import os
 import time
 import warnings
@@ -20,8 +19,6 @@ from espalier.snapshot.hold import holding_objects
 from espalier.submission.submit import Prepared, base_spec, checked_tags, enqueue, prepare
 from espalier.types import Frame
 from espalier.workspace import Workspace
-
-_log = logging.getLogger("espalier")
 
 
 class Experiment:
@@ -83,9 +80,7 @@ class Experiment:
         """
         values = config if isinstance(config, ScriptRunConfig) else ScriptRunConfig.from_mapping(config)
         result = self._submit(values, tags or {}, reuse)
-        for note in result["notes"]:
-            _log.info(note)
-        for text in result["warnings"]:
+        for text in [*result["notes"], *result["warnings"]]:
             warnings.warn(text, stacklevel=2)
         return Run(self._workspace.path, result["run_id"])
 

@@ -1,14 +1,12 @@
 """What a workspace does with snapshots outside of submits; the part of its façade that is about them."""
 
-import logging
+import warnings
 from typing import Any
 
 from espalier import snapshots
 from espalier.paths import WorkspacePaths
 from espalier.snapshot.preview import snapshot_preview
 from espalier.types import Frame
-
-_log = logging.getLogger("espalier")
 
 
 class WorkspaceSnapshots:
@@ -56,7 +54,7 @@ class WorkspaceSnapshots:
         """
         told = self.take_snapshot_values(directory, default_excludes)
         for note in told["notes"]:
-            _log.info(note)
+            warnings.warn(note, stacklevel=2)
         return str(told["id"])
 
     def take_snapshot_values(self, directory: str, default_excludes: bool = True) -> Any:

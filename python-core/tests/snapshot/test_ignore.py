@@ -160,6 +160,13 @@ FILES = [
     "id_rsa",
     "a/id_ed25519",
     "id_ecdsa",
+    "id_dsa",
+    ".netrc",
+    "a/.env.local",
+    "a/.git-credentials",
+    "cert.p12",
+    "cert.pfx",
+    "putty.ppk",
 ]
 KEPT = [("train.R", False), ("a/outputs", True), ("a/logs", True), ("outputs", False), ("renv/library", False)]
 KEPT += [("renv", True), ("library", True), ("env", True), ("id_rsa.pub", False), ("renv/activate.R", False)]

@@ -75,6 +75,37 @@ def test_the_user_is_told_of_outputs_secrets_and_links_to_what_is_left_out(paths
     assert take_snapshot(paths, str(source)).excluded_notes == []
 
 
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("https://x:ghp_0123456789abcdef0123@example.org/r", True),
+        ("https://user:password@example.org/r", True),
+        ("git@example.org:r", False),
+    ],
+)
+def test_a_token_in_the_configuration_of_git_is_told(paths, source, url, told):
+    (source / "sub" / ".git").mkdir(parents=True)
+    (source / "sub" / ".git" / "config").write_text(f'[remote "origin"]\n\turl = {url}\n')
+    notes = take_snapshot(paths, str(source)).excluded_notes
+    message = "Left out of the snapshot, for they may hold secrets: sub/.git/config (a token)."
+    assert notes == ([message] if told else [])
+    (source / ".env").write_text("")
+    (note,) = take_snapshot(paths, str(source)).excluded_notes
+    assert ("sub/.git/config" in note) is told and note.endswith("To include one, write !/.env in .espalierignore.")
+
+
+def test_a_fifo_in_place_of_the_configuration_of_git_is_not_waited_for(paths, source):
+    (source / ".git").mkdir()
+    os.mkfifo(source / ".git" / "config")
+    assert take_snapshot(paths, str(source)).excluded_notes == []
+
+
+def test_names_in_notes_do_nothing_to_a_terminal(paths, source):
+    (source / "\x1b[31m\n.pem").write_text("")
+    (note,) = take_snapshot(paths, str(source)).excluded_notes
+    assert "\\x1b[31m\\n.pem" in note and note.isprintable()
+
+
 def test_a_large_snapshot_names_its_largest_files(paths, source, monkeypatch):
     monkeypatch.setattr(take, "_LARGE", 100)
     for name, size in (("a", 10), ("b", 50), ("c", 40), ("d", 30)):

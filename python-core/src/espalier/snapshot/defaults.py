@@ -31,12 +31,15 @@ _ROOT_FOLDERS = {name: f"/{name}/" for name in KEPT_FOLDERS}
 _RENV_FOLDERS = {name: f"renv/{name}/" for name in ("library", "staging", "sandbox")}
 # `.git` is a file in worktrees and submodules; it names paths of this machine.
 _NAMES = frozenset((".git", ".RData", ".Rhistory", ".Ruserdata", ".DS_Store"))
-_SECRETS = frozenset((".Renviron", ".env", "id_rsa", "id_ed25519", "id_ecdsa"))
-_SUFFIXES = {".pyc": "*.pyc", ".pem": "*.pem"}
+_KEYS = ("id_rsa", "id_dsa", "id_ed25519", "id_ecdsa")
+_SECRETS = frozenset((".Renviron", ".env", ".env.local", ".netrc", ".pgpass", ".pypirc", ".git-credentials", *_KEYS))
+# (each of four characters)
+_SECRET_SUFFIXES = {".pem": "*.pem", ".p12": "*.p12", ".pfx": "*.pfx", ".ppk": "*.ppk"}
+_SUFFIXES = {".pyc": "*.pyc", **_SECRET_SUFFIXES}
 # Where a workspace's own folder is the source, its records are left out.
 RECORDS = frozenset((WORKSPACE, EXPERIMENTS, RUNS, SNAPSHOTS))
 
-SECRET_RULES = _SECRETS | {"*.pem"}
+SECRET_RULES = _SECRETS.union(_SECRET_SUFFIXES.values())
 OUTPUT_RULES = frozenset(_ROOT_FOLDERS.values())
 
 # What a folder turns out to be once it is opened, and the rule that then leaves it out.

@@ -6,9 +6,9 @@ from typing import List
 
 from espalier.paths import WorkspacePaths
 from espalier.snapshot.defaults import DEFAULT_ORIGIN, OUTPUT_RULES, SECRET_RULES
-from espalier.snapshot.found import Entry, Scan, Totals
+from espalier.snapshot.found import Entry, Excluded, Scan, Totals
 from espalier.snapshot.ignore import IgnoreRules
-from espalier.snapshot.names import ignore_line
+from espalier.snapshot.names import ignore_line, shown
 from espalier.snapshot.scan import scan
 from espalier.snapshot.statcache import cache_file, read_cache, write_cache
 from espalier.store.objects import ObjectWriter
@@ -16,6 +16,7 @@ from espalier.store.packs import ObjectReader
 
 _LARGE = 200 << 20
 _LISTED = 5
+_CONFIG_SIZE = 64 << 10
 
 
 @dataclass(frozen=True)
@@ -113,23 +114,43 @@ def _notes(found: Scan, totals: Totals) -> List[str]:
             f"Left out of the snapshot: the folder's own {' and '.join(outputs)} (each run has its own). "
             f"To include it, write !{ignore_line(outputs[0][:-1], True)} in {found.ignore_file}."
         )
-    secrets = [item.path for item in defaults if item.decision.rule in SECRET_RULES]
+    secrets = [item for item in defaults if item.decision.rule in SECRET_RULES]
+    tokens = [item.path + "/config (a token)" for item in defaults if item.is_dir and _has_token(found.source, item)]
+    if secrets or tokens:
+        names = [item.path for item in secrets] + tokens
+        notes.append(f"Left out of the snapshot, for they may hold secrets: {_list(names)}.")
     if secrets:
-        notes.append(
-            f"Left out of the snapshot, for they may hold secrets: {_list(secrets)}. "
-            f"To include one, write !{ignore_line(secrets[0], False)} in {found.ignore_file}."
-        )
+        line = ignore_line(secrets[0].path, secrets[0].is_dir)
+        notes[-1] += f" To include one, write !{line} in {found.ignore_file}."
     dangling = [f"{entry.path} (to {entry.target})" for entry in _dangling(found)]
     if dangling:
         notes.append(f"Links whose target the job will not find, for it is left out: {_list(dangling)}.")
     if totals.bytes > _LARGE:
-        named = ", ".join(f"{path} ({size / 2**20:.0f} MB)" for path, size in totals.largest)
+        named = _list([f"{path} ({size / 2**20:.0f} MB)" for path, size in totals.largest])
         notes.append(
             f"The snapshot is large, {totals.bytes / 2**20:.0f} MB. The largest files: {named}. To leave one out, "
             f"write {ignore_line(totals.largest[0][0], False)} in {found.ignore_file}; give data to the job with "
             'inputs = list(name = "path").'
         )
     return notes
+
+
+def _has_token(source: str, item: Excluded) -> bool:
+    """Whether a left-out git folder's configuration has a token or password, as in the URL of a remote."""
+    if os.path.basename(item.path) != ".git":
+        return False
+    try:
+        fd = os.open(os.path.join(source, item.path, "config"), os.O_RDONLY | os.O_NONBLOCK)
+        with open(fd, "rb") as file:
+            text = file.read(_CONFIG_SIZE)
+    except OSError:
+        return False
+    # (few have either, and what looks closer takes a moment to load)
+    if b"@" not in text and b"authorization" not in text.lower():
+        return False
+    from espalier.snapshot.secrets import looks_secret
+
+    return any(looks_secret(line) for line in text.splitlines())
 
 
 def _dangling(found: Scan) -> List[Entry]:
@@ -144,4 +165,4 @@ def _dangling(found: Scan) -> List[Entry]:
 
 def _list(names: List[str]) -> str:
     more = len(names) - _LISTED
-    return ", ".join(names[:_LISTED]) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(map(shown, names[:_LISTED])) + (f" and {more} more" if more > 0 else "")
