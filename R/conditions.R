@@ -56,12 +56,14 @@ espalier_warn_gently <- function(message, class = NULL) {
 
 #' Say something once a session
 #' @param id What is remembered as having been said.
+#' @param kind The end of its class. (R dispatches on no long names of classes.)
 #' @noRd
-inform_once <- function(id, message) {
-  id <- substr(id, 1L, 2000L) # (R takes no longer names)
+inform_once <- function(id, message, kind = id) {
+  # (R takes no long names, and in a locale that has not all of their characters it warns)
+  id <- substr(iconv(enc2utf8(id), "UTF-8", "ASCII", sub = "byte"), 1L, 2000L)
   if (is.null(.said[[id]])) {
     .said[[id]] <- TRUE
-    espalier_inform(message, paste0("espalier_message_", id))
+    espalier_inform(message, paste0("espalier_message_", kind))
   }
   invisible()
 }

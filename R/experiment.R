@@ -57,7 +57,7 @@ submit_experiment <- function(experiment, config, tags = NULL, reuse = FALSE) {
   if (is.null(values$session$r_package) && grepl("[.][rR]$", values$entry_script %||% "")) {
     inform_once("from_source", "espalier is loaded from source: jobs that call library(espalier) need it installed.")
   }
-  for (note in unlist(told$notes)) inform_once(note, note)
+  for (note in unlist(told$notes)) inform_once(note, note, "note")
   for (text in told$warnings) say_warning(text)
   if (isTRUE(told$reused)) {
     say(c(i = "Nothing has changed since run {.val {told$run_id}}: that one is returned, nothing is run."))

@@ -129,7 +129,7 @@ take_snapshot <- function(workspace, dir, default_excludes = TRUE) {
   check_object(workspace, "Workspace", "workspace")
   dir <- path_argument(check_string(dir, "dir"), "dir")
   told <- workspace$take_snapshot_values(dir, check_flag(default_excludes, "default_excludes"))
-  for (note in unlist(told$notes)) inform_once(note, note)
+  for (note in unlist(told$notes)) inform_once(note, note, "note")
   files <- number_of(told$files, "file")
   size <- format_bytes(told$bytes)
   say("Snapshot of {.path {told$source_directory}}: {files}, {size}, {told$id}")

@@ -31,8 +31,10 @@ test_that("a gentle warning never becomes an error", {
   expect_message(espalier_warn_gently("careful"), "careful")
 })
 
-test_that("what is said once may be long", {
-  note <- paste(c("note", strrep("x", 20000L)), collapse = " ")
-  expect_message(inform_once(note, note), "xxx", class = "espalier_message")
-  expect_silent(inform_once(note, note))
+test_that("what is said once may be long, in any locale", {
+  withr::local_options(warn = 2)
+  withr::local_locale(c(LC_CTYPE = "C"))
+  note <- paste(c("n\u00f6te", strrep("x", 20000L)), collapse = " ")
+  expect_message(inform_once(note, note, "note"), "xxx", class = "espalier_message_note")
+  expect_silent(inform_once(note, note, "note"))
 })

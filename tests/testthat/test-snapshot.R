@@ -166,3 +166,11 @@ test_that("sizes, numbers and names are shown for people", {
   hostile <- c("a\033[31m", "b\nc", "\u202etxt.exe", "caf\u00e9")
   expect_false(any(grepl("[[:cntrl:]]|\u202e", shown_path(hostile))))
 })
+
+test_that("a long list of what may be secret is told whole", {
+  ws <- local_workspace()
+  folder <- local_project(train.R = "1")
+  dir.create(file.path(folder, strrep("d", 200L)))
+  for (name in c("a.pem", "b.pem", "c.pem", "d.pem")) file.create(file.path(folder, strrep("d", 200L), name))
+  expect_message(take_snapshot(ws, folder), "d/d.pem. To include one", class = "espalier_message_note")
+})

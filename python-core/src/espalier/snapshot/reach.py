@@ -52,7 +52,7 @@ def _roots(paths: WorkspacePaths, named: Set[str]) -> Iterator[Tuple[str, str]]:
         try:
             snapshot = _snapshot_of(run, named)
         except EspalierError as error:
-            raise _undecided(error, f"the run's folder is {run.root}") from error
+            raise _undecided(error, f"or delete the run's folder {run.root}, if it is to go") from error
         if snapshot:
             yield snapshot, f"the run {os.path.basename(run.root)} refers to it; delete its folder to give it up"
 
