@@ -657,7 +657,7 @@ struct CacheFolder {
 static_assert(sizeof(CacheHeader) == 64 && sizeof(CacheEntry) == 76 && sizeof(CacheFolder) == 36, "as in statcache.py");
 
 struct KnownFolder {
-  const CacheFolder* record;
+  const CacheFolder* record = nullptr;
   const CacheEntry* entries;
   std::vector<string_view> names;
   int folders = 0;  // directly below
@@ -665,6 +665,23 @@ struct KnownFolder {
 
 // By path, as the cache has them.
 using KnownFolders = std::unordered_map<string_view, KnownFolder>;
+
+// Whether all that the header and the folders count is there. (The sum at the end tells damage, not malice.)
+bool is_whole(string_view data) {
+  if (data.size() < sizeof(CacheHeader)) return false;
+  const auto* const header = reinterpret_cast<const CacheHeader*>(data.data());
+  size_t left = data.size() - sizeof(CacheHeader);
+  if (header->entries > left / sizeof(CacheEntry)) return false;
+  left -= header->entries * sizeof(CacheEntry);
+  if (header->folders > left / sizeof(CacheFolder)) return false;
+  left -= header->folders * sizeof(CacheFolder);
+  const string_view names = data.substr(data.size() - left);
+  if (uint64_t(std::count(names.begin(), names.end(), '\0')) < header->entries + header->folders) return false;
+  const auto* const folders = reinterpret_cast<const CacheFolder*>(names.data()) - header->folders;
+  uint64_t entries = 0;
+  for (uint64_t i = 0; i < header->folders; ++i) entries += folders[i].count;
+  return entries == header->entries;
+}
 
 KnownFolders read_cache(string_view data) {
   KnownFolders known;
@@ -682,6 +699,7 @@ KnownFolders read_cache(string_view data) {
   for (uint64_t i = 0; i < header->folders; ++i) {
     const string_view path = next();
     auto& folder = known[path];
+    if (folder.record) return KnownFolders();  // twice the same: we never write that
     folder.record = records + i;
     folder.entries = entries;
     entries += folder.record->count;
@@ -736,7 +754,7 @@ class Pack {
     }
     if (text_.size() < 16 || text_.compare(0, 8, "ESPPACK1") != 0) return;
     const uint64_t count = big_endian(bytes() + 8);
-    if (text_.size() == 16 + count * 48) count_ = count;
+    if ((text_.size() - 16) % 48 == 0 && (text_.size() - 16) / 48 == count) count_ = count;
   }
 
   bool find(const Digest& digest, uint64_t* offset, uint64_t* size) const {
@@ -998,7 +1016,7 @@ class Walk {
       }
     }
     const string_view data = cache;
-    if (data.empty()) return false;
+    if (!is_whole(data)) return false;
     const auto known = read_cache(data);
     const int64_t safe_ns = reinterpret_cast<const CacheHeader*>(data.data())->began_ns - racy_ns;
     std::unordered_map<const Folder*, int> clean_below;

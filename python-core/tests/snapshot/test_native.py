@@ -19,6 +19,7 @@ from espalier.snapshot.native import NativeWalk
 from espalier.snapshot.plain import PlainWalk
 from espalier.snapshot.take import scan_source, store_scan, take_snapshot
 from espalier.store.objects import MANY, SMALL
+from espalier.store.packs import HEADER, MAGIC
 from espalier.store.trees import read_tree
 
 
@@ -159,6 +160,16 @@ def test_what_is_stored_is_not_stored_again_when_nothing_is_remembered(paths, ma
     shutil.rmtree(paths.stat_caches)
     assert take_snapshot(paths, str(many)) == first
     assert before == sorted(name for top, _, names in os.walk(paths.root) for name in names if top != paths.stat_caches)
+
+
+def test_an_index_that_lies_counts_as_missing(paths, many):
+    first = take_snapshot(paths, str(many))
+    name = "0" * 64
+    with open(paths.pack_index(name), "wb") as file:
+        file.write(HEADER.pack(MAGIC, 1 << 60))  # 48 bytes a record: a size of nothing, to 64 bits
+    open(paths.pack(name), "wb").close()
+    shutil.rmtree(paths.stat_caches)
+    assert take_snapshot(paths, str(many)) == first
 
 
 def test_a_large_file_that_was_touched_is_not_copied(paths, many):

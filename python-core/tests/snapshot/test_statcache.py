@@ -1,9 +1,11 @@
 import os
+import struct
 
 import pytest
 from espalier.paths import WorkspacePaths
 from espalier.snapshot import statcache
 from espalier.snapshot.statcache import Known, StatCache, cache_file, pack, read_cache, unpack, write_cache
+from espalier.snapshot.take import take_snapshot
 
 CACHE = StatCache(
     1_700_000_000_000_000_000,
@@ -40,6 +42,32 @@ def test_damage_is_as_if_there_were_none(tmp_path, at):
     assert read_cache(str(path)) == b"" and unpack(b"") is None
     path.write_bytes(b"short")
     assert read_cache(str(path)) == read_cache(str(tmp_path / "none")) == b""
+
+
+def crafted(entries=3, folders=3, count=1, path=b"a.b"):
+    """A cache whose sum is right, and which is not what its header says."""
+    data = bytearray(pack(CACHE))
+    data[16:32] = struct.pack("<QQ", entries, folders)
+    at = 64 + 3 * 76
+    data[at : at + 4] = struct.pack("<I", count)
+    return bytes(data).replace(b"a.b\0", path + b"\0")
+
+
+LIES = [{"entries": 4}, {"entries": 1 << 60}, {"folders": 1 << 61}, {"folders": 9}, {"count": 2**32 - 1}, {"path": b"a"}]
+
+
+@pytest.mark.parametrize("lie", LIES)
+@pytest.mark.parametrize("scanner", ["native", "twin"])
+def test_one_that_lies_does_no_harm(tmp_path, monkeypatch, lie, scanner):
+    monkeypatch.setenv("ESPALIER_NATIVE", "yes" if scanner == "native" else "no")
+    paths, source = WorkspacePaths(str(tmp_path / "ws")), tmp_path / "source"
+    for name in ("a", "a.b"):
+        (source / name).mkdir(parents=True)
+        (source / name / "c").write_text(name)
+    (source / "b").write_text("b")
+    first = take_snapshot(paths, str(source))
+    write_cache(cache_file(paths, str(source)), crafted(**lie))
+    assert take_snapshot(paths, str(source)) == first
 
 
 def test_another_format_is_as_if_there_were_none(tmp_path, monkeypatch):

@@ -88,9 +88,14 @@ def write_cache(path: str, body: bytes) -> None:
 
 
 def unpack(data: bytes) -> Optional[StatCache]:
-    """A cache as `read_cache` returned it; None when it is empty."""
-    if not data:
+    """A cache as `read_cache` returned it; None when it is empty, or is not what its header says."""
+    try:
+        return _unpacked(data) if data else None
+    except (struct.error, ValueError, StopIteration):
         return None
+
+
+def _unpacked(data: bytes) -> StatCache:
     _, began_ns, entries, folders, root = _HEADER.unpack_from(data)
     at = _HEADER.size + entries * _ENTRY.size
     names_at = at + folders * _FOLDER.size
