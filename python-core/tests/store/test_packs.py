@@ -57,6 +57,19 @@ def test_damage_in_a_pack_is_found(paths, digests, how):
     assert caught.value.where == str(path)
 
 
+@pytest.mark.parametrize("how", ["edited", "missing"])
+def test_what_a_damaged_pack_held_may_be_in_another(paths, digests, how):
+    first = packed(paths, ".pack")
+    first.write_bytes(b"x" * first.stat().st_size)
+    if how == "missing":
+        first.unlink()
+    with ObjectWriter(paths) as writer:  # (in another order, as the native scanner's threads may have it)
+        assert [writer.add(item) for item in [b"new", *ITEMS[::-1]]][:0:-1] == digests
+    with ObjectReader(paths) as reader:
+        assert len(list(reader.packed(digests[0]))) == 2
+        assert [reader.read(digest) for digest in digests] == ITEMS
+
+
 @pytest.mark.parametrize("data", [b"", b"short", HEADER.pack(b"ESPPACK9", 0), HEADER.pack(MAGIC, 9)])
 def test_an_index_that_is_none_counts_as_missing(paths, digests, data):
     path = packed(paths, ".idx")

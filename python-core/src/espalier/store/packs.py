@@ -83,16 +83,15 @@ class ObjectReader:
             os.close(fd)
         self._open.clear()
 
-    def packed(self, hex_digest: str) -> Optional[Packed]:
-        """Where a pack holds an object; None when none does."""
+    def packed(self, hex_digest: str) -> Iterator[Packed]:
+        """The packs that say they hold an object, and where; one that is damaged may be among them."""
         if self._indexes is None:
             self._indexes = list(indexes(self._paths))
         digest = bytes.fromhex(hex_digest)
         for pack, index in self._indexes:
             found = index.find(digest)
             if found is not None:
-                return Packed(pack, *found)
-        return None
+                yield Packed(pack, *found)
 
     def slice(self, packed: Packed) -> bytes:
         """What lies in a pack at a place, not verified; less when the pack was truncated, or is gone."""
@@ -105,11 +104,11 @@ class ObjectReader:
 
     def verified_slice(self, hex_digest: str) -> Optional[bytes]:
         """An object out of a pack; None when no pack holds it, or not as its digest says."""
-        packed = self.packed(hex_digest)
-        if packed is None:
-            return None
-        data = self.slice(packed)
-        return data if hashlib.sha256(data).hexdigest() == hex_digest else None
+        for packed in self.packed(hex_digest):
+            data = self.slice(packed)
+            if hashlib.sha256(data).hexdigest() == hex_digest:
+                return data
+        return None
 
     def read(self, hex_digest: str) -> bytes:
         """The content of an object.
@@ -132,11 +131,11 @@ class ObjectReader:
 
     def has(self, hex_digest: str) -> bool:
         """Whether the store has an object; its content is not looked at."""
-        return os.path.exists(self._paths.blob(hex_digest)) or self.packed(hex_digest) is not None
+        return os.path.exists(self._paths.blob(hex_digest)) or any(self.packed(hex_digest))
 
     def missing(self, hex_digest: str, error: OSError) -> Damaged:
         """What to say of an object that cannot be opened by itself: a pack may have held it."""
-        packed = self.packed(hex_digest)
+        packed = next(self.packed(hex_digest), None)
         if packed is not None:
             return Damaged(packed.pack, "the content does not match its digest")
         return Damaged(self._paths.blob(hex_digest), error.strerror or "it cannot be read")
