@@ -93,15 +93,17 @@ def replace_file(path: str, data: bytes, folder: str, sync: bool = False, mode: 
 
 
 def create_file(path: str, data: bytes, folder: str) -> bool:
-    """Create a file whole unless it exists, by way of a temporary file in `folder`; the first of several wins.
+    """Create a file whole and durable unless it exists, by way of a temporary file in `folder`; the first of several
+    wins.
 
     Returns:
         False if it existed.
     """
     aside = temporary(folder)
-    write_file(aside, data)
+    write_file(aside, data, sync=True)
     try:
         os.link(aside, path)
+        sync_folder(os.path.dirname(path))
     except FileExistsError:
         return False
     except OSError:  # a file system without hard links: not whole after a crash, but the first still wins

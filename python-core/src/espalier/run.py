@@ -200,7 +200,7 @@ class Run(JobLog):
         with self._changing():
             meta = self._meta()
             meta["tags"].update(named)
-            replace_record(self._paths.meta, meta, self._paths.shard)
+            replace_record(self._paths.meta, meta, self._paths.shard, sync=True)
 
     def get_properties(self) -> Mapping[str, str]:
         """The run's properties."""

@@ -55,9 +55,7 @@ def finish(
         fields["metrics"] = summary
     with contextlib.suppress(OSError):  # it may hold secrets: gone before anybody sees the end
         os.unlink(run.env)
-    record = move(
-        run, status, state, sync=True, ended_at=now_iso(time.time()), error=error, warnings=warnings, **fields
-    )
+    record = move(run, status, state, ended_at=now_iso(time.time()), error=error, warnings=warnings, **fields)
     with contextlib.suppress(OSError):  # the next look at the run's lease tries again
         clean(run)
     return record

@@ -17,12 +17,14 @@ def read_status(run: RunPaths) -> Dict[str, Any]:
     return record
 
 
-def move(run: RunPaths, status: Dict[str, Any], state: str, sync: bool = False, **changes: Any) -> Dict[str, Any]:
-    """Write the run's next state and return the new record.
+def move(run: RunPaths, status: Dict[str, Any], state: str, **changes: Any) -> Dict[str, Any]:
+    """Write the run's next state, durable, and return the new record.
+
+    Each state survives power loss before what follows from it is done: a job whose start was forgotten would be
+    executed again, and a record whose name outlived its bytes could not be read.
 
     Args:
         status: The record as it was read or last written.
-        sync: Whether the state must survive power loss (the final one must).
         **changes: Further fields to set.
 
     Raises:
@@ -31,5 +33,5 @@ def move(run: RunPaths, status: Dict[str, Any], state: str, sync: bool = False, 
     if not states.may_follow(state, status["state"]):
         raise EspalierError("internal", f"{run.root}: state {state} cannot follow {status['state']}.")
     record = {**status, **changes, "state": state}
-    replace_record(run.status, record, run.shard, sync)
+    replace_record(run.status, record, run.shard, sync=True)
     return record

@@ -116,10 +116,12 @@ def _start(run: RunPaths, command: List[str], env: Dict[str, str]) -> int:
 
 def _take_over(run: RunPaths, lease_fd: int) -> None:
     """In the guardian: the runner died, the job is dead."""
-    from espalier.lifecycle.finish import finish_lost
+    from espalier.lifecycle.finish import clean, finish_lost
 
     status = read_status(run)
-    if not states.is_final(status["state"]):
+    if states.is_final(status["state"]):
+        clean(run)  # it died between the end and this
+    else:
         finish_lost(run, status)
     release(run, lease_fd)
 

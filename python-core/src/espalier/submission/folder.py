@@ -51,7 +51,9 @@ def _make_shard(paths: WorkspacePaths, shard: str) -> None:
             f"The workspace {paths.root} is gone.",
             "Restore it, or make a new one with workspace().",
         )
-    os.makedirs(shard, exist_ok=True)
+    if not os.path.isdir(shard):
+        os.makedirs(shard, exist_ok=True)
+        sync_folder(paths.runs)
     _sweep(shard)
 
 

@@ -1,0 +1,99 @@
+"""What a stopped machine leaves: the first acts of a recorded sequence, done again to a copy of what was before."""
+
+import base64
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any, Dict, List, Set
+
+from espalier.adapters.posix import boot_id
+
+# How the machine may have stopped.
+#   kept    every act reached the disk
+#   empty   names did, but data that had not been synchronised did not: such files are empty
+#   undone  nothing reached the disk that was done after the last synchronisation
+WAYS = ("kept", "empty", "undone")
+OTHER_BOOT = "00000000-1111-2222-3333-444444444444"
+
+
+class Recording:
+    """Acts that were recorded (`acts.py`), and the folder as it was before them.
+
+    Args:
+        base: A copy of the folder from before the acts.
+        home: The folder.
+        record: The acts.
+    """
+
+    def __init__(self, base: Path, home: Path, record: Path) -> None:
+        self.base, self.home = base, home
+        self.acts: List[Dict[str, Any]] = [json.loads(line) for line in record.read_text().splitlines()]
+
+    def stop_after(self, number: int, way: str) -> bool:
+        """Make the folder what it is when the machine stopped after that many acts.
+
+        Returns:
+            Whether a job had been started by then.
+        """
+        shutil.rmtree(self.home)
+        shutil.copytree(self.base, self.home, symlinks=True)
+        done = self.acts[:number]
+        kept = done
+        if way == "undone":
+            last = max((at for at, act in enumerate(done) if act["act"] == "fsync"), default=-1)
+            kept = done[: last + 1]
+        unsynced: Set[str] = set()
+        for act in kept:
+            _do(act, unsynced)
+        if way == "empty":
+            for path in unsynced:
+                if os.path.isfile(path):
+                    os.truncate(path, 0)
+        _reboot(self.home)
+        return any(act["act"] == "posix_spawn" and act["log"].endswith("std_log.txt") for act in done)
+
+
+def _do(act: Dict[str, Any], unsynced: Set[str]) -> None:
+    kind, path = act["act"], act.get("path", "")
+    if kind == "mkdir":
+        os.mkdir(path)
+    elif kind == "open" and act["create"]:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT, act["mode"]))
+        unsynced.add(path)
+    elif kind == "write" and os.path.isfile(path):  # (not a pipe)
+        with open(path, "ab") as file:
+            file.write(base64.b64decode(act["data"]))
+        unsynced.add(path)
+    elif kind == "fsync":
+        unsynced.discard(path)
+    elif kind in ("rename", "replace"):
+        if "data" in act and not os.path.lexists(path):
+            Path(path).write_bytes(base64.b64decode(act["data"]))
+            unsynced.add(path)
+        os.replace(path, act["to"])
+        for old in [one for one in unsynced if one == path or one.startswith(path + "/")]:
+            unsynced.discard(old)
+            unsynced.add(act["to"] + old[len(path) :])
+        if path not in unsynced and os.path.isfile(act["to"]):
+            unsynced.discard(act["to"])
+    elif kind in ("unlink", "remove"):
+        if os.path.lexists(path):
+            os.unlink(path)
+    elif kind == "rmdir":
+        os.rmdir(path)
+    elif kind == "symlink":
+        os.symlink(act["to"], path)
+    elif kind == "link":
+        os.link(path, act["to"])
+    elif kind == "posix_spawn":
+        with open(act["log"], "ab"):
+            pass
+
+
+def _reboot(home: Path) -> None:
+    """Another boot: what records say of the old one is not this one's."""
+    for path in home.rglob("status.json"):
+        data = path.read_bytes()
+        if b'"ended_at": "' not in data:  # those that have ended are compared to the byte
+            path.write_bytes(data.replace(boot_id().encode(), OTHER_BOOT.encode()))

@@ -1,0 +1,36 @@
+"""Started in place of the runner: the same runner, watched by the plan that lies in the state folder.
+
+The plan serves one runner, the first to take it; those that follow are not touched.
+"""
+
+import json
+import os
+import runpy
+import shutil
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+RUNNER = os.path.join(HERE, "..", "..", "python-core", "src", "espalier", "runner", "__main__.py")
+
+
+def _take_plan():
+    state = os.environ["ESPALIER_STATE_DIR"]
+    try:
+        os.rename(os.path.join(state, "plan.json"), os.path.join(state, "plan.taken"))
+    except FileNotFoundError:
+        return None
+    with open(os.path.join(state, "plan.taken")) as file:
+        return json.load(file)
+
+
+if __name__ == "__main__":
+    plan = _take_plan()
+    if plan:
+        sys.path.append(HERE)
+        from acts import Acts
+
+        if plan.get("copy"):
+            shutil.copytree(plan["copy"][0], plan["copy"][1], symlinks=True)
+        Acts(plan.get("runner"), plan.get("guardian"), plan.get("record"), plan.get("count_to")).install()
+    sys.argv[0] = os.path.normpath(RUNNER)
+    runpy.run_path(sys.argv[0], run_name="__main__")

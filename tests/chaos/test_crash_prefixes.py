@@ -1,0 +1,106 @@
+"""The machine stops after any act of a submit, of a run, of a cancel: the next call puts right what it finds.
+
+Each sequence is recorded once. Then the folder is made again as it would be had the machine stopped after the first,
+the second, ... act: with all that was written, with unsynchronised data lost, and with all lost since the last
+synchronisation. Another boot follows: no process lives, no lock is held. A new sequence is a new test of three lines.
+"""
+
+import shutil
+from typing import Any, Callable, Tuple
+
+import pytest
+from acts import Acts
+from espalier import Run, ScriptRunConfig
+from espalier.submission import submit as submission
+from replay import WAYS, Recording
+from world import CANCELED, DONE, LOST, End, World
+
+Unharmed = Callable[[], None]
+
+
+def recorded(world: World, deed: Callable[[], Any]) -> Recording:
+    """Record what a process of its own does."""
+    base, record = world.home.parent / "base", world.home.parent / "record"
+    shutil.copytree(world.home, base, symlinks=True)
+    assert world.forked(Acts(record=str(record)), deed) == 0
+    world.settle()
+    return Recording(base, world.home, record)
+
+
+def replay(world: World, recording: Recording, run_id: str, way: str, ends: Callable[[int, bool], Tuple[End, ...]]) -> None:
+    """Stop the machine after each act, let a reader look, and judge.
+
+    Args:
+        run_id: The run it is about.
+        ends: Acts done, whether the job had begun -> how the run may end.
+    """
+    before, total = dict(world.sealed), len(recording.acts)
+    known = (recording.base / "ws" / "runs" / run_id[-8:-6] / run_id).exists()
+    for number in range(total + 1):
+        begun = recording.stop_after(number, way)
+        world.sealed = dict(before)
+        world.marks.write_text("".join(f"{one}\n" for one in [*before, *([run_id] if begun else [])]))
+        new = world.check(ends(number, begun), proof=number % 20 == 0)
+        assert new == [run_id] or (not new and not known and number < total), f"lost: stopped after {number} acts, {way}"
+        if new and (begun or world.end_of(run_id) == DONE):
+            assert world.executions(run_id) == 1, f"stopped after {number} acts, {way}"
+    print(f"{way}: {total + 1} stops")
+    world.check_all()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_run(way: str, world: World, unharmed: Unharmed) -> None:
+    """Before its job was started it is executed once, by the queue; after that it is lost, or has its end."""
+    world.check((DONE,))
+    base, record = world.home.parent / "base", world.home.parent / "record"
+    world.plan(copy=[str(world.home), str(base)], record=str(record))
+    run = world.submit("echo kept > outputs/kept")
+    world.settle()
+    unharmed()
+    recording = Recording(base, world.home, record)
+    # the start is on the disk before the job begins; whoever finds it there cannot know which came of it
+    told = next(at for at, act in enumerate(recording.acts) if act["act"] == "posix_spawn")
+    replay(world, recording, run.id, way, lambda number, begun: (DONE, LOST) if number > told - 4 else (DONE,))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_submit(way: str, world: World, unharmed: Unharmed) -> None:
+    """The run is absent or whole; once submit has returned it is there, and it is executed once."""
+    unharmed()
+    world.check((DONE,))
+    recording = recorded(world, world.submit)
+    (run_id,) = set(world.ends()) - set(world.sealed)
+    replay(world, recording, run_id, way, lambda number, begun: (DONE,))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_submit_with_a_snapshot(way: str, world: World, unharmed: Unharmed) -> None:
+    """As above; what is stored of the folder is whole, or the same folder can be submitted again."""
+    unharmed()
+    world.check((DONE,))
+    project = world.home.parent / "project"
+    project.mkdir()
+    for number in range(3):
+        (project / f"part{number}.sh").write_text(f"# {number}\n" * 500)
+    (project / "main.sh").write_text(f'cat part*.sh && echo "$ESPALIER_RUN_ID" >> {world.marks}\n')
+    config = ScriptRunConfig(str(project), "main.sh")
+    recording = recorded(world, lambda: world.experiment.submit(config))
+    (run_id,) = set(world.ends()) - set(world.sealed)
+    world.proof = lambda: world.experiment.submit(config)
+    replay(world, recording, run_id, way, lambda number, begun: (DONE,))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_cancel(way: str, world: World, unharmed: Unharmed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Canceled or, where nobody had asked yet, executed once."""
+    unharmed()
+    world.check((DONE,))
+    run = queued(world, monkeypatch)
+    replay(world, recorded(world, run.cancel), run.id, way, lambda number, begun: (DONE, CANCELED))
+
+
+def queued(world: World, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """A run that is queued, in a queue that nobody moves until somebody looks."""
+    with monkeypatch.context() as patch:
+        patch.setattr(submission, "step_locked", lambda queue: None)
+        return world.submit()

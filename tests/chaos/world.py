@@ -1,0 +1,187 @@
+"""A workspace, its queue, and what must be true of both after any fault."""
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import time
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
+
+from acts import Acts
+from espalier import Experiment, Run, ScriptRunConfig, Workspace
+from espalier.queue import step
+from espalier.queue.home import queue_paths
+
+REAL_RUNNER = step._RUNNER
+ACTOR = str(Path(__file__).parent / "runner_actor.py")
+# State and error code of an end.
+End = Tuple[str, Optional[str]]
+DONE: End = ("Completed", None)
+LOST: End = ("Failed", "runner_lost")
+CANCELED: End = ("Canceled", "canceled")
+
+
+class World:
+    """One workspace under one state folder. Every job says its run's id to a file outside, once per execution."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.marks = home.parent / (home.name + "-marks")
+        self.marks.touch()
+        self.workspace = Workspace.create("ws", str(home))
+        self.experiment = Experiment(self.workspace, "exp")
+        self.sealed: Dict[str, str] = {}
+        self.proof: Callable[[], Run] = self.submit
+
+    # ---- acting
+
+    def job(self, then: str = "true") -> ScriptRunConfig:
+        return ScriptRunConfig(command=f'echo "$ESPALIER_RUN_ID" >> {self.marks}; {then}')
+
+    def submit(self, then: str = "true") -> Run:
+        return self.experiment.submit(self.job(then))
+
+    def plan(self, **plan: Any) -> None:
+        """What the next runner that starts will suffer (`runner_actor.py`)."""
+        Path(os.environ["ESPALIER_STATE_DIR"]).mkdir(exist_ok=True)
+        (Path(os.environ["ESPALIER_STATE_DIR"]) / "plan.json").write_text(json.dumps(plan))
+
+    def forked(self, acts: Acts, deed: Callable[[], Any]) -> int:
+        """Do something in a process of its own, watched; returns how it ended, as `waitpid` tells."""
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                step._children.clear()
+                acts.install()
+                deed()
+                code = 0
+            finally:
+                os._exit(code)
+        return os.waitpid(pid, 0)[1]
+
+    # ---- judging
+
+    def executions(self, run_id: str) -> int:
+        return self.marks.read_text().split().count(run_id)
+
+    def ends(self) -> Dict[str, str]:
+        """What a reader sees; looking is all that anybody does to put things right."""
+        frame = self.workspace.list_runs().columns
+        return dict(zip(frame["run_id"], frame["status"]))
+
+    def settle(self, seconds: float = 30.0) -> Dict[str, str]:
+        """Look until every run has ended, nothing is queued or claimed, and no process is left."""
+        deadline = time.monotonic() + seconds
+        while True:
+            seen = self.ends()
+            step.collect_ended_runners()
+            open_ends = {run_id: state for run_id, state in seen.items() if state not in ("Completed", "Failed", "Canceled")}
+            queue = queue_paths()
+            held = os.listdir(queue.tickets) + os.listdir(queue.leases)
+            strays = processes_of(str(self.home))
+            if not (open_ends or held or strays):
+                return seen
+            assert time.monotonic() < deadline, f"still open {open_ends}, held {held}, processes {strays}"
+            time.sleep(0.01)
+
+    def end_of(self, run_id: str) -> End:
+        details = self.workspace.get_run(run_id).get_details()
+        return details["status"], (details["error"] or {}).get("code")
+
+    def check(self, allowed: Optional[Iterable[End]] = None, proof: bool = True) -> List[str]:
+        """The contract, after whatever happened: returns the runs that ended since the last check.
+
+        Args:
+            allowed: How they may have ended.
+            proof: Also submit a run and see it complete.
+        """
+        seen = self.settle()
+        new = [run_id for run_id in seen if run_id not in self.sealed]
+        for run_id in new:
+            self._check_end(run_id, allowed)
+        for run_id, digest in self.sealed.items():
+            if run_id in list(self.sealed)[-3:] or not new:
+                assert self.digest(run_id) == digest, f"{run_id} was changed after its end"
+        for run_id in new:
+            self.sealed[run_id] = self.digest(run_id)
+        if proof:
+            last = self.proof()
+            assert self.settle()[last.id] == "Completed", "the queue does not go on"
+            assert self.executions(last.id) == 1
+            self.sealed[last.id] = self.digest(last.id)
+        assert set(self.marks.read_text().split()) <= set(self.sealed), "a run that nobody knows was executed"
+        return new
+
+    def _check_end(self, run_id: str, allowed: Optional[Iterable[End]]) -> None:
+        state, code = self.end_of(run_id)
+        times = self.executions(run_id)
+        assert times <= 1, f"{run_id} was executed {times} times"
+        assert allowed is None or (state, code) in allowed, f"{run_id} ended as {(state, code)}, not as one of {allowed}"
+        assert (code is None) == (state == "Completed")
+        if state == "Completed":
+            assert times == 1, f"{run_id} is Completed and was never executed"
+        if code in ("prepare_failed", "start_failed"):
+            assert times == 0, f"{run_id} was executed, and is {code}"
+        status = json.loads(Path(self.folder(run_id), "status.json").read_text())
+        assert status["ended_at"] and (status.get("duration_seconds") or 0) >= 0
+        left = set(os.listdir(self.folder(run_id))) & {"env.json", "work", "work.part", ".job"}
+        assert not left, f"{run_id} ended and left {left}"
+
+    def check_all(self) -> None:
+        """Every finished run is, to the byte, as it was when it had ended."""
+        for run_id, digest in self.sealed.items():
+            assert self.digest(run_id) == digest, f"{run_id} was changed after its end"
+            assert self.executions(run_id) <= 1
+
+    def folder(self, run_id: str) -> str:
+        return str(self.workspace.get_run(run_id).run_dir)
+
+    def digest(self, run_id: str) -> str:
+        return digest_of(self.folder(run_id))
+
+    def sweep(self) -> None:
+        """Kill what is left of this world."""
+        for _ in range(5):
+            for pid in processes_of(str(self.home)):
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    continue
+            if not processes_of(str(self.home)):
+                break
+            time.sleep(0.02)
+        shutil.rmtree(self.home, ignore_errors=True)
+
+
+def digest_of(folder: str) -> str:
+    """A digest of all names and bytes below a folder."""
+    sha = hashlib.sha256()
+    for at, folders, files in os.walk(folder):
+        folders.sort()
+        for name in sorted(files):
+            path = os.path.join(at, name)
+            sha.update(os.fsencode(os.path.relpath(path, folder)) + b"\0")
+            sha.update(os.readlink(path).encode() if os.path.islink(path) else Path(path).read_bytes())
+    return sha.hexdigest()
+
+
+def processes_of(text: str) -> List[int]:
+    """Living processes, this one aside, that name a text in arguments or environment."""
+    return [pid for pid, _ in named_processes(text)]
+
+
+def named_processes(text: str) -> List[Tuple[int, bytes]]:
+    """The same, each with its arguments and environment."""
+    found = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            data = b"".join(Path("/proc", name, part).read_bytes() for part in ("cmdline", "environ"))
+            zombie = Path("/proc", name, "stat").read_bytes().rpartition(b")")[2].split()[0] == b"Z"
+        except OSError:
+            continue
+        if int(name) != os.getpid() and not zombie and os.fsencode(text) in data:
+            found.append((int(name), data))
+    return found
