@@ -72,11 +72,10 @@ def _do(act: Dict[str, Any], unsynced: Set[str]) -> None:
             Path(path).write_bytes(base64.b64decode(act["data"]))
             unsynced.add(path)
         os.replace(path, act["to"])
+        unsynced.discard(act["to"])  # what was there is replaced
         for old in [one for one in unsynced if one == path or one.startswith(path + "/")]:
             unsynced.discard(old)
             unsynced.add(act["to"] + old[len(path) :])
-        if path not in unsynced and os.path.isfile(act["to"]):
-            unsynced.discard(act["to"])
     elif kind in ("unlink", "remove"):
         if os.path.lexists(path):
             os.unlink(path)
