@@ -3,6 +3,7 @@
 # make test    the tests of core and package
 # make check   everything CI runs
 # make test-torture   the compiled code under gctorture and sanitizers
+# make test-chaos   processes killed and machines stopped at every moment; ESPALIER_CHAOS_RUNS=2000 for longer
 # make bench   figures beside peers and physical limits
 
 SHELL := /bin/bash
@@ -21,7 +22,7 @@ R_ENV := R_LIBS="$(LIB):$$R_LIBS" R_USER_DATA_DIR="$(CURDIR)/$(BUILD)/data" R_US
   ESPALIER_STATE_DIR="$(CURDIR)/$(BUILD)/state" ESPALIER_CACHE_DIR="$(CURDIR)/$(BUILD)/cache" \
   ESPALIER_UV="$(CURDIR)/$(VENV)/bin/uv"
 
-.PHONY: help setup demo test test-python test-r test-torture check lint generated cran vignettes bench clean
+.PHONY: help setup demo test test-python test-r test-torture test-chaos check lint generated cran vignettes bench clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -55,6 +56,9 @@ test-r: $(BUILD)/install.ok
 
 test-torture: $(SET_UP)
 	bash tools/torture.sh
+
+test-chaos: $(SET_UP)
+	PYTHONPATH=python-core/src:tests/chaos $(PY) -m pytest -c python-core/pyproject.toml --rootdir=. -p no:cacheprovider -rP tests/chaos
 
 lint: $(SET_UP)
 	$(PY) -m ruff check --config python-core/pyproject.toml python-core inst/python bench tests

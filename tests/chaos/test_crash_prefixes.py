@@ -13,7 +13,7 @@ from acts import Acts
 from espalier import Run, ScriptRunConfig
 from espalier.submission import submit as submission
 from replay import WAYS, Recording
-from world import CANCELED, DONE, LOST, End, World
+from world import CANCELED, DONE, LOST, UNPREPARED, End, World
 
 Unharmed = Callable[[], None]
 
@@ -40,7 +40,7 @@ def replay(world: World, recording: Recording, run_id: str, way: str, ends: Call
         begun = recording.stop_after(number, way)
         world.sealed = dict(before)
         world.marks.write_text("".join(f"{one}\n" for one in [*before, *([run_id] if begun else [])]))
-        new = world.check(ends(number, begun), proof=number % 20 == 0)
+        new = world.check(ends(number, begun), proof=number % 10 == 0 or number == total)
         assert new == [run_id] or (not new and not known and number < total), f"lost: stopped after {number} acts, {way}"
         if new and (begun or world.end_of(run_id) == DONE):
             assert world.executions(run_id) == 1, f"stopped after {number} acts, {way}"
@@ -87,7 +87,9 @@ def test_a_submit_with_a_snapshot(way: str, world: World, unharmed: Unharmed) ->
     recording = recorded(world, lambda: world.experiment.submit(config))
     (run_id,) = set(world.ends()) - set(world.sealed)
     world.proof = lambda: world.experiment.submit(config)
-    replay(world, recording, run_id, way, lambda number, begun: (DONE,))
+    # the store is not synchronised: what it lost is found by its digest, and stored anew by the next submit
+    ends = (DONE, UNPREPARED) if way == "empty" else (DONE,)
+    replay(world, recording, run_id, way, lambda number, begun: ends)
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -3,7 +3,6 @@
 A row of ACTORS is an actor: how the stage is set, what it does, and how the run may end. A new actor is a new row.
 """
 
-import json
 import os
 import signal
 import time
