@@ -34,9 +34,16 @@ core_request <- function(class, method, identity, args_json) {
   paste0("{\"class\":\"", class, "\",\"member\":\"", method, "\",\"identity\":", who, ",\"args\":", args_json, "}")
 }
 
-#' An identity as a JSON object, in one step: each call has one
+#' An identity as a JSON object; each call has one, and often that of the call before
 #' @noRd
 identity_json <- function(identity) {
+  if (identical(identity, .bridge$last$identity)) return(.bridge$last$json)
+  # (one assignment: an interrupt between two would leave the one without the other)
+  .bridge$last <- list(identity = identity, json = new_identity_json(identity))
+  .bridge$last$json
+}
+
+new_identity_json <- function(identity) {
   text <- json_string(c(names(identity), identity), "identity")
   keys <- seq_along(identity)
   paste0("{", paste0(text[keys], ":", text[-keys], collapse = ","), "}")

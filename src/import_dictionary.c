@@ -54,7 +54,7 @@ static SEXP levels_of(const struct pointer_set *set) {
 static SEXP as_factor(const struct ArrowSchema *s, struct pieces p) {
   SEXP holder = PROTECT(R_MakeExternalPtr(NULL, R_NilValue, R_NilValue));
   struct pointer_set *levels = pointer_set_new(holder);
-  SEXP x = PROTECT(Rf_allocVector(INTSXP, p.total));
+  SEXP x = PROTECT(new_vector(INTSXP, p.total, sizeof(int)));
   SEXP kept = PROTECT(Rf_allocVector(VECSXP, p.n)); /* the strings, until the levels hold them */
   int *to = INTEGER(x);
   for (int64_t k = 0; k < p.n; to += p.at[k].count, k++) {

@@ -18,7 +18,7 @@ double per_second(char unit) {
 
 static SEXP import_date(const struct ArrowSchema *s, struct pieces p, const struct note *note) {
   int wide = !strcmp(s->format, "tdm"), whole = !wide && note_is(note, "integer");
-  SEXP x = PROTECT(Rf_allocVector(whole ? INTSXP : REALSXP, p.total));
+  SEXP x = PROTECT(new_vector(whole ? INTSXP : REALSXP, p.total, whole ? sizeof(int) : sizeof(double)));
   R_xlen_t to = 0;
   for (int64_t k = 0; k < p.n; k++) {
     for (int64_t i = 0; i < p.at[k].count; i++, to++) {
@@ -44,7 +44,7 @@ FAST_LOOP static void seconds_from(double *to, const int64_t *data, int64_t n, d
 }
 
 static SEXP import_seconds(char format, double unit, struct pieces p) {
-  SEXP x = PROTECT(Rf_allocVector(REALSXP, p.total));
+  SEXP x = PROTECT(new_vector(REALSXP, p.total, sizeof(double)));
   double *to = REAL(x);
   for (int64_t k = 0; k < p.n; to += p.at[k].count, k++) {
     const void *data = p.at[k].array->buffers[1];
@@ -60,7 +60,7 @@ static SEXP import_seconds(char format, double unit, struct pieces p) {
 }
 
 static SEXP whole_seconds(struct pieces p) {
-  SEXP x = PROTECT(Rf_allocVector(INTSXP, p.total));
+  SEXP x = PROTECT(new_vector(INTSXP, p.total, sizeof(int)));
   R_xlen_t to = 0;
   for (int64_t k = 0; k < p.n; k++) {
     for (int64_t i = 0; i < p.at[k].count; i++, to++) {

@@ -10,7 +10,7 @@ static uint16_t two_bytes_at(const void *data, int64_t i) {
 }
 
 static SEXP narrow(char format, struct pieces p) {
-  SEXP x = PROTECT(Rf_allocVector(INTSXP, p.total));
+  SEXP x = PROTECT(new_vector(INTSXP, p.total, sizeof(int)));
   int *to = INTEGER(x);
   for (int64_t k = 0; k < p.n; to += p.at[k].count, k++) {
     for (int64_t i = 0; i < p.at[k].count; i++) {
@@ -23,7 +23,7 @@ static SEXP narrow(char format, struct pieces p) {
 }
 
 static SEXP as_doubles(char format, struct pieces p) {
-  SEXP x = PROTECT(Rf_allocVector(REALSXP, p.total));
+  SEXP x = PROTECT(new_vector(REALSXP, p.total, sizeof(double)));
   double *to = REAL(x);
   for (int64_t k = 0; k < p.n; to += p.at[k].count, k++) {
     for (int64_t i = 0; i < p.at[k].count; i++) {
@@ -36,7 +36,7 @@ static SEXP as_doubles(char format, struct pieces p) {
 }
 
 static SEXP as_integer64(struct pieces p) {
-  SEXP x = PROTECT(Rf_allocVector(REALSXP, p.total));
+  SEXP x = PROTECT(new_vector(REALSXP, p.total, sizeof(double)));
   double *to = REAL(x);
   for (int64_t k = 0; k < p.n; to += p.at[k].count, k++) {
     const void *data = p.at[k].array->buffers[1];

@@ -217,6 +217,7 @@ double seconds_of(int64_t value, double per_second);
 SEXP import_raw(struct pieces p);
 SEXP import_as(const struct ArrowSchema *s, struct pieces p, const struct note *note);
 int is_unchanged(struct pieces p);
+SEXP new_vector(SEXPTYPE type, R_xlen_t n, size_t size);
 void refuse_column(const char *column, const char *why);
 
 /* ---- findings.c: what cannot cross is told all at once ---- */
