@@ -10,12 +10,13 @@ from typing import Optional
 from espalier import states
 from espalier.adapters import posix
 from espalier.errors import EspalierError
+from espalier.lifecycle.copies import is_copy, retire_copy
 from espalier.lifecycle.finish import canceled_message, finish, plain_error
 from espalier.lifecycle.status import read_status
 from espalier.paths import FORMAT, QueuePaths, RunPaths, is_ticket_of
 from espalier.queue.home import allocator, queue_paths
 from espalier.queue.step import settle, step_locked
-from espalier.queue.tickets import add_ticket, find_ticket, remove
+from espalier.queue.tickets import add_ticket, find_ticket, is_entry_of, remove
 from espalier.records import now_iso, replace_record
 
 
@@ -44,6 +45,9 @@ def cancel(run: RunPaths, run_id: str) -> bool:
     queue = queue_paths()
     with allocator(queue):
         status = read_status(run)
+        if is_copy(run, status) and not _known(queue, run_id, run):
+            retire_copy(run, status)
+            return True
         ticket = find_ticket(queue, run_id)
         if ticket is not None and status["state"] == states.QUEUED:
             finish(run, status, states.CANCELED, plain_error("canceled", canceled_message(run)))
@@ -85,13 +89,15 @@ def look_after(run_id: str, run: RunPaths, host: str, user: str) -> bool:
 
 def _look_after(run_id: str, run: RunPaths) -> bool:
     queue = queue_paths()
-    if _known(queue, run_id):
+    if _known(queue, run_id, run):
         return False
     with allocator(queue):
-        if _known(queue, run_id):
+        if _known(queue, run_id, run):
             return False
         status = read_status(run)
-        if status["state"] == states.QUEUED:
+        if is_copy(run, status) and not states.is_final(status["state"]):
+            retire_copy(run, status)
+        elif status["state"] == states.QUEUED:
             add_ticket(queue, run_id, run.root)
         elif not states.is_final(status["state"]) and posix.is_unlocked(run.spec):
             settle(queue, run_id, run.root)
@@ -101,5 +107,10 @@ def _look_after(run_id: str, run: RunPaths) -> bool:
     return True
 
 
-def _known(queue: QueuePaths, run_id: str) -> bool:
-    return os.path.exists(queue.lease(run_id)) or find_ticket(queue, run_id) is not None
+def _known(queue: QueuePaths, run_id: str, run: RunPaths) -> bool:
+    """Whether the queue has this run; if it has the one that this is a copy of, it has not."""
+    lease = queue.lease(run_id)
+    entry = lease if os.path.exists(lease) else find_ticket(queue, run_id)
+    if entry is None:
+        return False
+    return is_entry_of(entry, run.root) or not is_copy(run, read_status(run))

@@ -11,6 +11,7 @@ from typing import Any, Dict, List, Optional
 from espalier import states
 from espalier.adapters import posix
 from espalier.errors import EspalierError
+from espalier.lifecycle.copies import is_copy, retire_copy
 from espalier.lifecycle.failure import log_tail
 from espalier.lifecycle.finish import canceled_message, clean, finish, finish_lost, plain_error
 from espalier.lifecycle.status import move, read_status
@@ -80,6 +81,8 @@ def settle(paths: QueuePaths, run_id: str, run_dir: str) -> bool:
         status = read_status(run)
         if states.is_final(status["state"]):
             clean(run)
+        elif is_copy(run, status):
+            retire_copy(run, status)
         elif status.get("started_at"):
             posix.kill_processes_of_run(run_id)
             finish_lost(run, read_status(run))
@@ -125,6 +128,10 @@ def _start_one(paths: QueuePaths, ticket: Ticket) -> bool:
         remove(ticket.path)
         return False
     if states.is_final(status["state"]) or status.get("started_at"):
+        remove(ticket.path)
+        return False
+    if is_copy(run, status):
+        retire_copy(run, status)
         remove(ticket.path)
         return False
     if os.path.exists(run.cancel):

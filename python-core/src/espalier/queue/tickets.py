@@ -64,6 +64,17 @@ def find_ticket(paths: QueuePaths, run_id: str) -> Optional[str]:
     return None
 
 
+def is_entry_of(path: str, run_dir: str) -> bool:
+    """Whether a ticket or lease names this folder, by whatever path."""
+    record = _load(path)
+    if record is None or record["run_dir"] == run_dir:
+        return True  # (an unreadable one may be this run's)
+    try:
+        return os.path.samefile(record["run_dir"], run_dir)
+    except OSError:
+        return False
+
+
 def claim(paths: QueuePaths, ticket: Ticket) -> Optional[int]:
     """Turn a ticket into a lease by rename; returns the open, locked lease, or None if somebody still holds it."""
     path = paths.lease(ticket.run_id)

@@ -8,7 +8,8 @@ from typing import Any, Dict
 
 from espalier.adapters.files import remove_tree
 from espalier.errors import EspalierError
-from espalier.paths import ENV, SPEC, RunPaths, WorkspacePaths, is_temporary
+from espalier.lifecycle.copies import origin_of
+from espalier.paths import ENV, SPEC, STATUS, RunPaths, WorkspacePaths, is_temporary
 from espalier.records import dump_record, sync_folder, write_file
 
 # A submit takes milliseconds; what is this old was left by one that was killed. Seconds.
@@ -33,6 +34,8 @@ def build_folder(paths: WorkspacePaths, spec: Dict[str, Any], records: Dict[str,
         _make_shard(paths, shard)
         os.mkdir(folder)
         for name, record in {SPEC: spec, **records}.items():
+            if name == STATUS:
+                record = {**record, "origin": origin_of(os.path.join(folder, SPEC))}
             mode = 0o600 if name == ENV else 0o666
             write_file(os.path.join(folder, name), dump_record(record), sync=True, mode=mode)
         sync_folder(folder)
