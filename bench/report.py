@@ -29,6 +29,8 @@ class Figure(NamedTuple):
     times: bool = False
     # And this many times as long a peer, the first one, must take.
     ahead: Optional[float] = None
+    # Of ours and the bound: `s`, seconds, or `B`, bytes.
+    unit: str = "s"
 
 
 _SUBMIT_PEERS = (
@@ -38,7 +40,6 @@ _SUBMIT_PEERS = (
     ("mlflow run", "mlflow.cli"),
 )
 _LOG_PEERS = (("mlflow SQLite", "mlflow.sqlite"), ("mlflow files", "mlflow.files"))
-
 
 
 def _frames() -> List[Figure]:
@@ -65,10 +66,49 @@ def _frames() -> List[Figure]:
     return made
 
 
+_FIRST_PEERS = (("restic", "restic"), ("git add", "git"), ("zip", "zip"), ("b3sum, which only reads", "b3sum"))
+_AGAIN_PEERS = (("restic", "restic.again"),)
+_STATUS = (("git status", "status"),)
+# Name, series of ours and of the limit, the native scanner's bound (a multiple of the limit if there is one), peers
+_SNAPSHOTS: Sequence[Tuple[str, str, str, Optional[float], Sequence[Tuple[str, str]]]] = (
+    ("first snapshot", "first", "cp", 1.2, _FIRST_PEERS),
+    ("unchanged, in a session", "again", "status", 1.3, _AGAIN_PEERS),
+    ("unchanged, a whole process", "fresh", "python", None, _STATUS),
+    ("one file changed", "changed", "again", 1.3, (("git status", "status.changed"),)),
+    ("written out", "out", "reflink", 1.2, ()),
+    ("preview, Python", "preview", "", 80e-3, ()),
+    ("100,000 files: first snapshot", "many", "many.cp", 1.5, ()),
+    ("100,000 files: unchanged", "many.again", "", 0.4, ()),
+    ("100,000 files: memory, at most", "memory", "", 300e6, ()),
+)
+
+
+def _snapshots() -> List[Figure]:
+    """Both scanners. The twin's bounds: four times the limit, and where there is none, four times the native one's."""
+    made = []
+    for name, ours, limit, bound, peers in _SNAPSHOTS:
+        unit = "B" if ours == "memory" else "s"
+        for scanner in ("native", "twin"):
+            twin = scanner == "twin"
+            beside = f"{limit}.{scanner}" if limit == "again" else limit
+            most = bound if bound is None or not twin else 4.0 if limit else 4 * bound
+            ahead = 3.0 if ours == "first" and not twin else None
+            label = name + (", twin" if twin else "")
+            times = bool(limit)
+            made.append(Figure("snapshot", label, f"{ours}.{scanner}", most, beside, peers=peers, times=times,
+                               ahead=ahead, unit=unit))
+    made.append(Figure("snapshot", "preview, R", "r.preview"))
+    made.append(Figure("snapshot", "submit, 100 files, no git", "submit.plain", 0.050))
+    for name in ("clean", "dirty"):
+        made.append(Figure("snapshot", f"submit, 100 files, {name} git", f"submit.{name}", 0.050, "submit.plain"))
+    return made
+
+
 _JSON_PEERS = (("json.loads() of each line", "json"), ("pandas.read_json()", "pandas"))
 
 FIGURES = [
     *_frames(),
+    *_snapshots(),
     Figure("metrics", "R: get_run_metrics()", "metrics", 2.0, "bytes", peers=_JSON_PEERS),
     Figure("metrics", "R: get_run_metric_history()", "history", 2.0, "bytes", peers=_JSON_PEERS),
     Figure("calls", "a property, known to R: run$id", "own", 25e-6),
@@ -88,6 +128,7 @@ FIGURES = [
     Figure("startup", "R: cold script submits", "cold.submit", 0.300, "cold.reticulate", True),
 ]
 HEADINGS = {
+    "snapshot": "Snapshots of 10,000 files and 4 x 64 MB (limit: cp -r; of unchanged ones git status, or bare python)",
     "frames": "A data frame of 1e6 rows x 10 columns (limit: a copy of its bytes in memory)",
     "metrics": "A run with 1,000,000 points of a metric (limit: its bytes read into R)",
     "calls": "One call from R (limit: reticulate's call of a function of the core that does the same)",
@@ -125,7 +166,7 @@ def row(figure: Figure, series: Series) -> List[str]:
     limit = median(series, figure.limit) if figure.limit else None
     more = over(series, figure.ours, figure.limit) if figure.limit else None
     judged = more if figure.over and more is not None else ours
-    cells = [figure.name, duration(ours)]
+    cells = [figure.name, amount(ours, figure.unit)]
     cells.append(duration(limit) if limit is not None else "")
     cells.append(f"{duration(more, sign=True)}{_cpu(figure, series)}" if more is not None else "")
     cells.append(f"{ours / limit:.2f}" if limit else "")
@@ -143,8 +184,10 @@ def row(figure: Figure, series: Series) -> List[str]:
 
 
 def _ahead(figure: Figure, series: Series) -> bool:
-    """Whether the first peer takes as many times as long as it must."""
-    return figure.ahead is None or median(series, figure.peers[0][1]) >= figure.ahead * median(series, figure.ours)
+    """Whether the first peer takes as many times as long as it must, or is not there."""
+    if figure.ahead is None or figure.peers[0][1] not in series:
+        return True
+    return median(series, figure.peers[0][1]) >= figure.ahead * median(series, figure.ours)
 
 
 def verdict(figure: Figure, judged: float, ahead: bool = True) -> str:
@@ -162,7 +205,7 @@ def _bound(figure: Figure) -> str:
     if figure.times:
         ahead = "" if figure.ahead is None else f", {figure.peers[0][0]} {figure.ahead:g} x"
         return f"{figure.bound:g} x limit{ahead}"
-    text = ("limit + " if figure.over else "") + duration(figure.bound)
+    text = ("limit + " if figure.over else "") + amount(figure.bound, figure.unit)
     return text + (f" (goal {duration(figure.goal)})" if figure.goal is not None else "")
 
 
@@ -173,6 +216,11 @@ def _cpu(figure: Figure, series: Series) -> str:
 
 
 _UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"))
+
+
+def amount(value: float, unit: str) -> str:
+    """A time (`s`) or a size (`B`)."""
+    return duration(value) if unit == "s" else f"{value / 1e6:.0f} MB"
 
 
 def duration(value: float, sign: bool = False) -> str:

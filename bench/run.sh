@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Measures espalier beside peers and physical limits, and prints a table for each part and one of all.
-# Usage: bench/run.sh [submit|log|startup|calls|metrics|frames ...]     (all by default; `make bench` sets R_LIBS)
+# Usage: bench/run.sh [submit|log|startup|calls|metrics|frames|snapshot ...]     (all by default; `make bench` sets R_LIBS)
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
@@ -29,6 +29,15 @@ install() {
 install_peers() { install peers submitit mlflow "setuptools<81" pathspec pyyaml; }
 # (the newest that reticulate 1.28 understands)
 install_frames() { install frames "numpy<2" "pandas<3" "pyarrow<18" pathspec pyyaml; }
+# (anew when the scanner's source is another)
+install_snapshot() {
+  local native=$root/python-core/native
+  local seen
+  seen=$(cat "$native"/*.t* "$native"/src/* | cksum)
+  [ "$(cat "$out/snapshot/.scanner" 2>/dev/null)" = "$seen" ] || rm -rf "$out/snapshot"
+  install snapshot pyyaml "$native"
+  echo "$seen" > "$out/snapshot/.scanner"
+}
 
 prepare_work() {
   rm -rf "$work"
@@ -43,6 +52,18 @@ prepare_work() {
 # What the jobs of the peers print is no part of the tables.
 measure_py() { PYTHONPATH=$root/python-core/src "$peers/bin/python" "$here/$1.py" "$work" >"$out/$1.py.log"; }
 measure_r() { Rscript "$here/$1.R" "$work" "${@:2}" >"$out/$1.R.log" 2>&1 || { tail "$out/$1.R.log"; return 1; }; }
+# Beside what there is of the peers, and with the scanner of this source
+measure_snapshot() {
+  local tool
+  for tool in restic zip git b3sum; do
+    command -v "$tool" >/dev/null || echo "$tool is not installed, and not among the peers"
+  done
+  trap 'rm -rf "$work/trees"' EXIT
+  "$out/snapshot/bin/python" "$here/trees.py" "$work/trees"
+  PYTHONPATH=$root/python-core/src "$out/snapshot/bin/python" "$here/snapshot.py" "$work" >"$out/snapshot.py.log"
+  RETICULATE_PYTHON=$out/snapshot/bin/python measure_r snapshot
+  rm -rf "$work/trees"
+}
 # In R with an environment that has pandas, for reticulate
 measure_frames() { RETICULATE_PYTHON=$out/frames/bin/python measure_r "$@"; }
 
@@ -56,15 +77,17 @@ measure() {
     metrics) measure_frames metrics ;;
     frames)
       for kind in double integer few many factor time mixed iris wide; do measure_frames frames "$kind"; done ;;
-    *) echo "There is no part $1: submit, log, startup, calls, metrics, frames." >&2; return 2 ;;
+    snapshot) measure_snapshot ;;
+    *) echo "There is no part $1: submit, log, startup, calls, metrics, frames, snapshot." >&2; return 2 ;;
   esac
   "$peers/bin/python" "$here/report.py" "$1"
 }
 
-[ $# -gt 0 ] || set -- submit log startup calls metrics frames
+[ $# -gt 0 ] || set -- submit log startup calls metrics frames snapshot
 mkdir -p "$out"
 install_peers
 install_frames
+install_snapshot
 for part in "$@"; do
   prepare_work
   measure "$part"
