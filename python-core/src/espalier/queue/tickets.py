@@ -40,9 +40,15 @@ def _load(path: str) -> Optional[Dict[str, Any]]:
 
 
 def add_ticket(paths: QueuePaths, run_id: str, run_dir: str) -> None:
-    """Put a run at the end of the queue."""
+    """Put a run at the end of the queue, also when the clock has been set back since others came."""
     record = {"format": 1, "run_id": run_id, "run_dir": run_dir}
-    replace_file(paths.ticket(time.time_ns(), run_id), dump_record(record), paths.root)
+    replace_file(paths.ticket(max(time.time_ns(), _last(paths) + 1), run_id), dump_record(record), paths.root)
+
+
+def _last(paths: QueuePaths) -> int:
+    """The highest sequence number in the queue."""
+    numbers = (name.split("-")[1] for name in os.listdir(paths.tickets) if name.count("-") > 1)
+    return max((int(number) for number in numbers if number.isdigit()), default=0)
 
 
 def tickets(paths: QueuePaths) -> Iterator[Ticket]:

@@ -118,7 +118,8 @@ def checked_tags(tags: Mapping[str, str]) -> Dict[str, str]:
 
 def new_run_id(experiment: str, seconds: float) -> str:
     """`<experiment>_<seconds since 1970>_<8 random hex digits>`."""
-    return f"{experiment[:100]}_{int(seconds)}_{os.urandom(4).hex()}"
+    # a machine whose clock was never set may be before 1970
+    return f"{experiment[:100]}_{max(int(seconds), 0)}_{os.urandom(4).hex()}"
 
 
 def base_spec(workspace_id: str, experiment: str, kind: str, client: str) -> Dict[str, Any]:
