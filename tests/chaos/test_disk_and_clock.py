@@ -139,7 +139,7 @@ def test_clock_jumps(jump: float, world: World) -> None:
     """Back, ahead, and to before 1970: runs are executed, once, and no duration is negative."""
     world.check((DONE,))
     argv = [sys.executable, "-c", JUMPING, world.workspace.path, str(jump), str(world.marks)]
-    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", timeout=60)
+    done = subprocess.run(argv, capture_output=True, encoding="utf-8", timeout=60)
     assert done.returncode == 0, done.stderr
     world.check((DONE,))
     assert world.executions(done.stdout.strip()) == 1
