@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Set
 
 from espalier.adapters.posix import boot_id
+from espalier.lifecycle.copies import origin_of
 
 # How the machine may have stopped.
 #   kept    every act reached the disk
@@ -91,8 +92,10 @@ def _do(act: Dict[str, Any], unsynced: Set[str]) -> None:
 
 
 def _reboot(home: Path) -> None:
-    """Another boot: what records say of the old one is not this one's."""
+    """Another boot of the same machine: what records say of the old boot is not this one's, but the files are the same
+    files, which those made here are not."""
     for path in home.rglob("status.json"):
         data = path.read_bytes()
-        if b'"ended_at": "' not in data:  # those that have ended are compared to the byte
-            path.write_bytes(data.replace(boot_id().encode(), OTHER_BOOT.encode()))
+        if data and b'"ended_at": "' not in data:  # those that have ended are compared to the byte
+            record = json.loads(data.replace(boot_id().encode(), OTHER_BOOT.encode()))
+            path.write_text(json.dumps({**record, "origin": origin_of(str(path.with_name("spec.json")))}))
