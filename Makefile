@@ -51,8 +51,9 @@ test-python: $(SET_UP)
 	cd python-core && ../$(PY) -m pytest
 	PYTHONPATH=python-core/src:inst/python:tests/bridge $(PY) -m pytest -c python-core/pyproject.toml --rootdir=. tests/bridge
 
+# (some tests have names beyond ASCII in them, which R cannot even read where there is no locale)
 test-r: $(BUILD)/install.ok
-	$(R_ENV) ESPALIER_TESTS_NEED_CORE=yes NOT_CRAN=true Rscript tools/test.R
+	$(R_ENV) LC_ALL=C.UTF-8 ESPALIER_TESTS_NEED_CORE=yes NOT_CRAN=true Rscript tools/test.R
 
 test-torture: $(SET_UP)
 	bash tools/torture.sh
