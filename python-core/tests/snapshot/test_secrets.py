@@ -22,6 +22,29 @@ SECRETS = [
     "h = 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc'",
     "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=abc==",
 ]
+TOKENS = [
+    *(f"gh{kind}_abcdefghijklmnopqrst" for kind in "pousr"),
+    "github_pat_abcdefghijklmnop1",
+    "glpat-abcdefghijklmnop",
+    "dapi0123456789abcdef01234567",
+    "xoxb-1234567890",
+    "ASIAIOSFODNN7EXAMPLE",
+    "AIzaSyA12345678901234567890123456789",
+    "sk-abcdefghijklmnop",
+    "hf_abcdefghijklmnop",
+    "npm_abcdefghijklmnop",
+    "pypi-AgEIcHlwaS5vcmcCJ",
+    "SG.abcdefghijklmnop",
+    "https://a/b?sv=1&sig=abcdefghijklmnop",
+    "-----BEGIN PRIVATE KEY-----",
+    "https://:abc@host",
+    "Basic YWxhZGRpbjpvcGVu",
+    "passwd = 'abc'",
+    "passphrase: abcd",
+    "db_pwd = 'abc'",
+    "credentials = 'abc'",
+    "signing.key = 'abc'",
+]
 PLAIN = [
     "x <- 1",
     'password <- Sys.getenv("DB_PASSWORD")',
@@ -37,9 +60,10 @@ PLAIN = [
 ]
 
 
-@pytest.mark.parametrize("line", SECRETS)
+@pytest.mark.parametrize("line", [*SECRETS, *TOKENS])
 def test_secret(line):
     assert looks_secret(line.encode())
+    assert looks_secret(line.upper().encode()) or "wJalr" in line
 
 
 @pytest.mark.parametrize("line", PLAIN)

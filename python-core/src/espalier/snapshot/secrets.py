@@ -27,6 +27,11 @@ _GIVEN = (
 # Such a name in quotes, and a text after it: set_key("TOKEN", "...").
 _PAIR = rb"[\"'][\w.-]{0,40}" + _NAME + rb"[\"']\s{0,20},\s{0,20}[\"'][^\"'\s]{6,}"
 _NAMED = re.compile(b"|".join((_TOKENS, _GIVEN, _PAIR)), re.IGNORECASE)
+# One of these is in each text that _NAMED finds, in any case: to look for them alone takes a sixth of the time.
+_HINT = re.compile(
+    rb"gh[pousr]_|github_pat_|glpat-|dapi|xox|akia|asia|aiza|sk-|hf_|npm_|pypi-|eyj|sg[.]|sig=|://|bearer|basic"
+    rb"|passw|passphrase|pwd|secret|token|credential|key"
+)
 # Forty signs with small letters, capitals and digits, and no path: Base64, as cloud providers hand out keys.
 _RANDOM = re.compile(
     rb"(?<![\w+/-])(?=[\w+/-]{0,39}\d)(?=[\w+/-]{0,39}[A-Z])(?=[\w+/-]{0,39}[a-z])(?!(?:[\w+-]{0,39}/){3})[\w+/-]{40}"
@@ -60,4 +65,5 @@ def mask_secrets(diff: bytes) -> Tuple[bytes, int]:
 
 def looks_secret(line: bytes) -> bool:
     """Whether a line of a file looks as if it held a key, token or password."""
-    return bool(_NAMED.search(line) or _RANDOM.search(line))
+    named = _HINT.search(line.lower()) and _NAMED.search(line)
+    return bool(named or _RANDOM.search(line))
