@@ -1,5 +1,7 @@
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Callable
@@ -119,3 +121,24 @@ def test_a_group_that_cleared_its_environment(tmp_path: Path) -> None:
 
     os.waitpid(run_as_runner(body), 0)
     assert appears(tmp_path / "took over") and gone(int((tmp_path / "job").read_text()))
+
+
+NAMESAKES = """
+import os, signal, time
+from espalier.adapters import posix
+pid = os.fork()
+if pid == 0:
+    time.sleep(5)
+    os._exit(7)
+posix.kill_namesakes(os.environ["ASKED"])
+os.kill(pid, signal.SIGTERM)
+print(os.WTERMSIG(os.waitpid(pid, 0)[1]))
+"""
+
+
+@pytest.mark.parametrize("asked,number", [("exp_1_00000000", 9), ("exp_1_11111111", 15)])
+def test_a_job_that_is_forked_and_not_yet_executed_dies_too(asked: str, number: int) -> None:
+    """Until then it bears the runner's arguments. Whoever does not name the run is left alone."""
+    argv = [sys.executable, "-c", NAMESAKES, "runs/00/exp_1_00000000"]
+    done = subprocess.run(argv, env={**os.environ, "ASKED": asked}, stdout=subprocess.PIPE, check=True, timeout=30)
+    assert int(done.stdout) == number

@@ -3,6 +3,7 @@
 Standard library only: the runner loads this file.
 """
 
+import contextlib
 import os
 import signal
 import sys
@@ -140,6 +141,19 @@ def kill_processes_of_run(run_id: str) -> None:
                 os.kill(pid, signal.SIGKILL)
             except OSError:
                 continue
+
+
+def kill_namesakes(run_id: str) -> None:
+    """Kill what bears the arguments of this process, if those name the run: a job that has been forked and does not
+    yet execute its program, when its runner has died, is known by nothing else."""
+    with open("/proc/self/cmdline", "rb") as file:
+        own = file.read()
+    if run_id.encode("ascii") not in own:
+        return
+    for pid in [int(name) for name in os.listdir("/proc") if name.isdigit()]:
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as file:
+            if pid != os.getpid() and file.read() == own:
+                os.kill(pid, signal.SIGKILL)
 
 
 def spawn_detached(argv: List[str], env: Dict[str, str], log: str, keep_fd: int) -> int:

@@ -53,6 +53,7 @@ def start_guardian(run_id: str, take_over: Callable[[], None]) -> Guardian:
         if not told.endswith(_FAREWELL):
             if told:
                 posix.kill_group(int(told), signal.SIGKILL)
+            posix.kill_namesakes(run_id)
             posix.kill_processes_of_run(run_id)
             take_over()
         status = 0
