@@ -54,7 +54,7 @@ run_dir_of <- function(run) {
   # (a run's own field would ask the core, and so start Python inside a job)
   dir <- if (inherits(run, "Run")) run_folder(identity_of(run)) else if (is.environment(run) || is.list(run)) run[["run_dir"]]
   if (!is_string(dir) || !nzchar(dir)) abort_argument("run", "a run", run)
-  if (is.null(.writers[[dir]]) && !dir.exists(dir)) {
+  if (is.null(.writers$events[[dir]]) && is.null(.writers$parts[[dir]]) && !dir.exists(dir)) {
     espalier_abort("run_missing", sprintf("The folder of the run given as `run` does not exist: %s", dir),
                    path = dir)
   }

@@ -1,8 +1,9 @@
-# The event log of docs/protocol.md: events/<writer>.jsonl, one writing process each, each line flushed as it is
+# The logs of docs/protocol.md, events/<writer>.jsonl and parts/<writer>.jsonl: one writing process each, each line flushed as it is
 # written, by one write(2). A process keeps one connection open; forked children open files of their own.
 # Whatever goes wrong here is told once and never ends the script that logs.
 
-.writers <- new.env(parent = emptyenv())
+# Of each log the writers, by run folder.
+.writers <- list(events = new.env(parent = emptyenv()), parts = new.env(parent = emptyenv()))
 
 # The body of a longer line goes to a payload file: R writes through a buffer of 4096 bytes, and a line that does not
 # fit in it, newline and all, would be several write(2).
@@ -12,37 +13,38 @@ line_limit <- 4095L
 #'
 #' @param dir Run folder, absolute.
 #' @param type The event's type.
-#' @param name JSON string of its name.
+#' @param name JSON string of its name, or of a part's key.
 #' @param body The remaining fields, as the inside of a JSON object.
+#' @param log `events` or `parts`.
 #' @noRd
-log_event <- function(dir, type, name, body) {
-  tryCatch(append_event(dir, type, name, body), error = function(e) retry_event(e, dir, type, name, body))
+log_event <- function(dir, type, name, body, log = "events") {
+  tryCatch(append_event(dir, type, name, body, log), error = function(e) retry_event(e, dir, type, name, body, log))
   invisible()
 }
 
 #' After an error: once more if the script closed our connection (closeAllConnections())
 #' @noRd
-retry_event <- function(error, dir, type, name, body) {
+retry_event <- function(error, dir, type, name, body, log) {
   tryCatch({
-    writer <- .writers[[dir]]
+    writer <- .writers[[log]][[dir]]
     if (is.null(writer) || connection_is_ours(writer)) stop(error)
     open_event_file(writer)
-    append_event(dir, type, name, body)
+    append_event(dir, type, name, body, log)
   }, error = function(e) {
     # What the file ends with may be half a line: no more goes there.
-    drop_event_writer(dir)
+    drop_event_writer(dir, log)
     logging_failed(dir, conditionMessage(e))
   })
 }
 
-append_event <- function(dir, type, name, body) {
-  writer <- event_writer(dir)
+append_event <- function(dir, type, name, body, log) {
+  writer <- event_writer(dir, log)
   seq <- writer$seq
-  head <- event_head(type, seq)
-  line <- paste0(head, ",\"name\":", name, ",", body, "}")
+  head <- paste0(event_head(type, seq), if (log == "parts") ",\"key\":" else ",\"name\":", name)
+  line <- paste0(head, ",", body, "}")
   if (nchar(line, "bytes") > line_limit) {
     payload <- write_payload(writer, paste0("{", body, "}"))
-    line <- paste0(head, ",\"name\":", name, ",\"payload\":", json_string(payload), "}")
+    line <- paste0(head, ",\"payload\":", json_string(payload), "}")
   }
   write_line(writer, line)
   writer$seq <- seq + 1L
@@ -59,22 +61,22 @@ event_head <- function(type, seq) {
 
 #' The writer of this process for a run folder, opened at need
 #' @noRd
-event_writer <- function(dir) {
-  writer <- .writers[[dir]]
+event_writer <- function(dir, log) {
+  writer <- .writers[[log]][[dir]]
   if (is.null(writer) || writer$pid != Sys.getpid()) {
     # (the connection a fork inherited is kept: letting go of it would close it with a warning)
-    writer <- open_event_writer(dir, inherited = writer)
-    .writers[[dir]] <- writer
+    writer <- open_event_writer(dir, log, inherited = writer)
+    assign(dir, writer, envir = .writers[[log]])
   } else if (summary.connection(writer$con)[["description"]] != writer$path) {
     stop("another connection has our number") # see retry_event()
   }
   writer
 }
 
-open_event_writer <- function(dir, inherited = NULL) {
+open_event_writer <- function(dir, log, inherited = NULL) {
   if (!dir.exists(dir)) stop("the run folder does not exist")
-  events <- file.path(dir, "events")
-  if (!dir.exists(events)) dir.create(events, showWarnings = FALSE)
+  folder <- file.path(dir, log)
+  if (!dir.exists(folder)) dir.create(folder, showWarnings = FALSE)
   writer <- new.env(parent = emptyenv())
   writer$dir <- dir
   writer$pid <- Sys.getpid()
@@ -82,7 +84,7 @@ open_event_writer <- function(dir, inherited = NULL) {
   writer$inherited <- inherited
   repeat {
     writer$name <- sprintf("r-%d-%s", writer$pid, random_hex())
-    writer$path <- file.path(events, paste0(writer$name, ".jsonl"))
+    writer$path <- file.path(folder, paste0(writer$name, ".jsonl"))
     if (!file.exists(writer$path)) break
   }
   open_event_file(writer)
@@ -133,18 +135,18 @@ write_payload <- function(writer, text) {
   name
 }
 
-#' Close the event file of a run folder; the next event would begin another
+#' Close the logs of a run folder; the next event would begin another
 #' @noRd
 close_event_writer <- function(dir) {
-  drop_event_writer(dir)
+  for (log in names(.writers)) drop_event_writer(dir, log)
   invisible()
 }
 
-drop_event_writer <- function(dir) {
-  writer <- .writers[[dir]]
+drop_event_writer <- function(dir, log) {
+  writer <- .writers[[log]][[dir]]
   if (is.null(writer) || writer$pid != Sys.getpid()) return(invisible())
   if (connection_is_ours(writer)) suppressWarnings(try(close(writer$con), silent = TRUE))
-  rm(list = dir, envir = .writers)
+  rm(list = dir, envir = .writers[[log]])
   invisible()
 }
 

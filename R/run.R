@@ -158,6 +158,29 @@ get_run_metric_history <- function(run, name = NULL) {
   run$get_metric_history(check_string(name, "name", null = TRUE))
 }
 
+#' The parts of a run
+#'
+#' What [log_part_to_run()], [run_part()] and Python's `run.log_part()` recorded, also while the run goes on.
+#'
+#' @param run A run.
+#' @return A data frame with a row for each part, in the order in which they were first recorded: `key`, `status`,
+#'   `error`, `seconds`, `digest`, and a column for each metric. What a part lacks is `NA`. Of a key that was recorded
+#'   more than once the last line counts. A metric has the type it was recorded with; one recorded with different types
+#'   becomes double where all are numbers, else text.
+#' @section Errors: `espalier_error_run_missing`; `espalier_error_damaged`, naming file and line, when a file of parts
+#'   has been damaged; `espalier_error_newer_format`.
+#' @examplesIf espalier:::espalier_python_ready()
+#' ws <- workspace("example", path = tempfile())
+#' run <- start_logging_run(experiment(ws, "by-hand"))
+#' for (i in 1:3) run_part(paste("fold", i), stopifnot(i != 2), metrics = function(value) list(rmse = 1 / i))
+#' complete_run(run)
+#' list_parts(run)
+#' @export
+list_parts <- function(run) {
+  check_object(run, "Run", "run")
+  run$list_parts()
+}
+
 #' @rdname get_run_metrics
 #' @export
 get_run_status <- function(run) {

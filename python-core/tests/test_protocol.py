@@ -13,7 +13,9 @@ from espalier import states
 from espalier.config import ScriptRunConfig
 from espalier.job_log import JobLog
 from espalier.paths import RunPaths
+from espalier.run_parts import RunParts
 from espalier.tracking.metrics import read_metrics
+from espalier.tracking.parts import read_parts
 from espalier.values import NA, from_json
 
 TOP = Path(__file__).resolve().parents[2]
@@ -28,8 +30,10 @@ FIELDS = {
     "param": {"name", "kind", "value"},
     "warning": {"message", "call"},
     "error": {"message", "call", "class", "traceback"},
+    "part": {"key", "status"},
 }
 OPTIONAL = {"metric": {"step"}, "list": {"description"}, "row": {"description"}, "table": {"description"}}
+OPTIONAL["part"] = {"seconds", "digest", "error", "kinds", "metrics"}
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
 
@@ -64,12 +68,16 @@ def check_event(run: RunPaths, event: Dict[str, Any], writer: str) -> None:
     fields = set(event) - {"type", "seq", "time"}
     assert isinstance(event["time"], (int, float))
     if "payload" in event:
-        assert fields == {"name", "payload"}
+        assert fields == {"key" if kind == "part" else "name", "payload"}
         assert event["payload"] == f"payloads/{writer}-{event['seq']}.json"
         event = {**event, **json.loads(Path(run.root, event["payload"]).read_text("utf-8"))}
         fields = set(event) - {"type", "seq", "time", "payload"}
     assert FIELDS[kind] <= fields <= FIELDS[kind] | OPTIONAL.get(kind, set()) | {"description"}
-    if kind in ("metric", "param"):
+    if kind == "part":
+        assert list(event.get("kinds", {})) == list(event.get("metrics", {}))
+        for name, value in event.get("metrics", {}).items():
+            check_value(value, event["kinds"][name])
+    elif kind in ("metric", "param"):
         check_value(event["value"], event["kind"])
     elif kind == "list":
         for value in event["values"]:
@@ -83,8 +91,8 @@ def check_event(run: RunPaths, event: Dict[str, Any], writer: str) -> None:
                 check_value(value, event["kinds"][name])
 
 
-def check_run(run: RunPaths, longest: int) -> List[Dict[str, Any]]:
-    logs = sorted(Path(run.events).glob("*.jsonl"))
+def check_run(run: RunPaths, longest: int, folder: str = "events") -> List[Dict[str, Any]]:
+    logs = sorted(Path(run.root, folder).glob("*.jsonl"))
     assert logs
     return [event for path in logs for event in check_log(run, path, longest)]
 
@@ -115,6 +123,16 @@ def test_python_writer(tmp_path: Path) -> None:
     assert metrics["t"]["b"] == ["!NA", NA]
 
 
+def test_python_parts(tmp_path: Path) -> None:
+    run = run_folder(tmp_path)
+    log = RunParts(run.root)
+    log.log_part("a", metrics={"d": 0.1, "i": 3, "s": "!x", "n": None, "x": float("nan")}, seconds=1, digest="sha256:ab")
+    log.log_part("é", error="x" * 40_000)
+    events = check_run(run, 32_768, "parts")
+    assert ["payload" in event for event in events] == [False, True]
+    assert len(read_parts(run)) == 2
+
+
 R_SCRIPT = """
 e <- new.env()
 for (f in commandArgs(TRUE)) sys.source(f, e)
@@ -127,10 +145,13 @@ with(e, {
   log_table_to_run("t", data.frame(a = c(1.5, Inf), b = c("!NA", NA)), description = "d")
   log_table_to_run("big", data.frame(x = 1:20000))
   log_metric_to_run("long", strrep("\\u00e9", 8000))
+  log_part_to_run("a", metrics = list(d = 0.1, i = 3L, z = -0), seconds = 1.5, digest = "sha256:ab")
+  log_part_to_run("b", metrics = list(s = "!x", n = NA, x = NaN))
+  log_part_to_run("\\u00e9", error = strrep("\\u00e9", 8000))
 })
 """
 # The part of the package that runs inside jobs: base R only, so it can be sourced.
-R_FILES = ("conditions", "checks", "json", "event-log", "active-run", "log-values", "run-log", "run-log-image")
+R_FILES = ("conditions", "checks", "json", "event-log", "active-run", "log-values", "run-log", "run-log-image", "run-log-part")
 
 
 @pytest.mark.skipif(shutil.which("Rscript") is None, reason="R is not installed")
@@ -151,6 +172,11 @@ def test_r_writer(tmp_path: Path) -> None:
     assert metrics["l"] == [1, NA, 3]
     assert metrics["big"]["x"] == list(range(1, 20_001))
     assert metrics["t"]["b"] == ["!NA", NA]
+    assert sum("payload" in event for event in check_run(run, 4096, "parts")) == 1
+    parts = read_parts(run).rows()
+    assert [repr(parts[0][name]) for name in ("d", "i", "z", "seconds")] == ["0.1", "3", "-0.0", "1.5"]
+    assert (parts[1]["s"], parts[1]["n"], str(parts[1]["x"])) == ("!x", None, "nan")
+    assert parts[2]["error"] == "é" * 8000
 
 
 def test_records_of_a_run(experiment: Any, tmp_path: Path, reach: Any) -> None:

@@ -30,10 +30,10 @@ test_that("logging leaves the random numbers and the working directory alone", {
 test_that("a connection closed by the script is opened again, on the same file", {
   dir <- local_run_folder()
   log_metric_to_run("x", 1)
-  close(.writers[[dir]]$con)
+  close(.writers$events[[dir]]$con)
   log_metric_to_run("x", 2)
   # and when its number was given to another connection
-  close(.writers[[dir]]$con)
+  close(.writers$events[[dir]]$con)
   other <- withr::local_tempfile()
   con <- file(other, open = "ab")
   withr::defer(close(con))
@@ -64,7 +64,7 @@ test_that("long bodies go to a payload, written before the line", {
   log_list_to_run("long", strrep("a", 5000), description = "d")
   events <- run_events(dir, "list")
   expect_null(events[[1]]$payload)
-  expect_identical(events[[2]]$payload, sprintf("payloads/%s-1.json", .writers[[dir]]$name))
+  expect_identical(events[[2]]$payload, sprintf("payloads/%s-1.json", .writers$events[[dir]]$name))
   expect_null(events[[2]]$values)
   body <- read_payload(dir, events[[2]])
   expect_identical(body, list(kind = "string", values = list(strrep("a", 5000)), description = "d"))

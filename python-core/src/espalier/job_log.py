@@ -40,7 +40,7 @@ class JobLog:
         if name not in self._known_names:
             self._known_names.add(check_label("metric", name))
         if type(value) is not float:
-            value = _single(name, value)
+            value = single_value(name, value)
         writer = self._writer
         if writer is None:
             return self._tell()
@@ -68,7 +68,7 @@ class JobLog:
             description: Text for people.
             **kwargs: Column name to value.
         """
-        row = {key: _single(key, value) for key, value in kwargs.items()}
+        row = {key: single_value(key, value) for key, value in kwargs.items()}
         fields = {"kinds": {k: kind_of(v) for k, v in row.items()}, "row": {k: to_json(v) for k, v in row.items()}}
         self._event("row", name, fields, description)
 
@@ -141,7 +141,12 @@ class JobLog:
             print("espalier:", text, file=sys.stderr)
 
 
-def _single(name: str, value: Any) -> Any:
+def single_value(name: str, value: Any) -> Any:
+    """One value as it can be logged: NumPy's scalars and the like as plain ones.
+
+    Raises:
+        EspalierError: `bad_argument`.
+    """
     value = native(value)
     try:
         kind_of(value)
@@ -161,7 +166,7 @@ def _single(name: str, value: Any) -> Any:
 def _column(name: str, values: Sequence[Any]) -> Tuple[str, List[Any]]:
     if isinstance(values, (str, bytes)) or not hasattr(values, "__iter__"):
         raise EspalierError("bad_argument", f"{name!r} needs a list of values, not a {type(values).__name__}.")
-    plain = [_single(name, value) for value in values]
+    plain = [single_value(name, value) for value in values]
     kinds = {kind_of(value) for value in plain if value is not None and value is not NA}
     if len(kinds) > 1:
         if kinds <= {"integer", "double", "logical"}:

@@ -21,6 +21,7 @@ STATUS = "status.json"
 META = "meta.json"
 ENV = "env.json"
 EVENTS = "events"
+PARTS = "parts"
 PAYLOADS = "payloads"
 OUTPUTS = "outputs"
 LOGS = "logs"
@@ -59,7 +60,7 @@ def is_run_id(text: str) -> bool:
 
 
 def is_event_log(name: str) -> bool:
-    """Whether a file of `events/` is one writer's log."""
+    """Whether a file of `events/` or `parts/` is one writer's log."""
     return name.endswith(_EVENT_LOG)
 
 
@@ -178,6 +179,7 @@ class RunPaths:
         self.meta = top + META
         self.env = top + ENV
         self.events = top + EVENTS
+        self.parts = top + PARTS
         self.payloads = top + PAYLOADS
         self.provenance = top + PROVENANCE
         self.log = top + _USER_LOG
@@ -201,6 +203,9 @@ class RunPaths:
 
     def event_log(self, writer: str) -> str:
         return os.path.join(self.events, writer + _EVENT_LOG)
+
+    def part_log(self, writer: str) -> str:
+        return os.path.join(self.parts, writer + _EVENT_LOG)
 
     @property
     def diff(self) -> str:

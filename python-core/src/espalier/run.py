@@ -12,18 +12,18 @@ from espalier.adapters import posix
 from espalier.details import run_details, with_logs
 from espalier.errors import EspalierError
 from espalier.follow import failure_of, follow, follow_to_end
-from espalier.job_log import JobLog
 from espalier.lifecycle.status import read_status
 from espalier.names import check_label
-from espalier.paths import WorkspacePaths
+from espalier.paths import RunPaths, WorkspacePaths
 from espalier.queue.control import cancel, queue_position
 from espalier.records import read_record, replace_record
+from espalier.run_parts import RunParts
 from espalier.tracking import artifacts, metrics
 from espalier.tracking.sessions import record_at_exit
 from espalier.types import Frame
 
 
-class Run(JobLog):
+class Run(RunParts):
     """One run of a job, or of an interactive session.
 
     Args:
@@ -279,6 +279,10 @@ class Run(JobLog):
 
         self._status()
         end_interactive(self._paths, state, message)
+
+    def _existing(self) -> RunPaths:
+        self._status()
+        return self._paths
 
     def _status(self) -> Dict[str, Any]:
         try:

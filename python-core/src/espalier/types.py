@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence
 
 from espalier.values import NA, from_json, value_text
 
-_INT_MAX = 2**31 - 1
+INT_MAX = 2**31 - 1
 
 # How one column of a frame is to be read; `time` is seconds since 1970, UTC.
 KINDS = ("double", "integer", "logical", "string", "time")
@@ -60,7 +60,7 @@ def common_kind(cells: Sequence[Mapping[str, Any]]) -> str:
     kinds = {cell["kind"] for cell in cells if cell["value"] != "!NA" or cell["kind"] != "logical"}
     if len(kinds) <= 1:
         kind = kinds.pop() if kinds else "logical"
-        wide = kind == "integer" and any(abs(v) > _INT_MAX for v in (c["value"] for c in cells) if isinstance(v, int))
+        wide = kind == "integer" and any(abs(v) > INT_MAX for v in (c["value"] for c in cells) if isinstance(v, int))
         return "double" if wide else str(kind)
     return "double" if kinds == {"integer", "double"} else "string"
 

@@ -1,5 +1,7 @@
 """Reading event logs: every writer's file, merged in order (protocol.md, "events")."""
 
+import contextlib
+import gc
 import json
 import os
 from typing import Any, BinaryIO, Dict, Iterable, Iterator, List, Sequence, Tuple
@@ -18,7 +20,7 @@ def read_events(run: RunPaths) -> List[Dict[str, Any]]:
         EspalierError: `damaged` with file and line number, `newer_format`.
     """
     merged: List[Dict[str, Any]] = []
-    for path in event_logs(run):
+    for path in logs_in(run.events):
         for first, block in line_blocks(path):
             lines = block.split(b"\n")
             merged.extend(event for _, event in parse_events(lines, range(first, first + len(lines)), path))
@@ -27,18 +29,18 @@ def read_events(run: RunPaths) -> List[Dict[str, Any]]:
     return merged
 
 
-def event_logs(run: RunPaths) -> List[str]:
-    """The writers' files, sorted by name.
+def logs_in(folder: str) -> List[str]:
+    """The writers' files in `events/` or `parts/`, sorted by name.
 
     Raises:
         EspalierError: `damaged` if the folder cannot be read.
     """
     try:
-        return [os.path.join(run.events, name) for name in sorted(os.listdir(run.events)) if is_event_log(name)]
+        return [os.path.join(folder, name) for name in sorted(os.listdir(folder)) if is_event_log(name)]
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise _unreadable(run.events, error) from error
+        raise _unreadable(folder, error) from error
 
 
 def parse_events(
@@ -58,7 +60,7 @@ def parse_events(
         if event.get("type") == "writer":
             _check_header(event, path)
         elif not _is_time(event.get("time")) or not isinstance(event.get("type"), str):
-            raise _damaged(path, number)
+            raise damaged_line(path, number)
         else:
             yield number, event
 
@@ -88,6 +90,18 @@ def line_blocks(path: str) -> Iterator[Tuple[int, bytes]]:
                 yield first, block[:end]
                 first += block.count(b"\n", 0, end) + 1
             rest = block[end + 1 :]
+
+
+@contextlib.contextmanager
+def no_collector() -> Iterator[None]:
+    """The collector would look through millions of tuples again and again, none of which is part of a cycle."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _opened(path: str) -> BinaryIO:
@@ -121,7 +135,7 @@ def _parse_line(line: bytes, path: str, number: int) -> Dict[str, Any]:
     except (ValueError, RecursionError):
         event = None
     if not isinstance(event, dict):
-        raise _damaged(path, number)
+        raise damaged_line(path, number)
     return event
 
 
@@ -135,7 +149,8 @@ def _check_header(header: Dict[str, Any], path: str) -> None:
         )
 
 
-def _damaged(path: str, number: int) -> EspalierError:
+def damaged_line(path: str, number: int) -> EspalierError:
+    """What is said of a line that is no event."""
     return EspalierError(
         "damaged",
         f"{path} is damaged at line {number}: it is no event.",

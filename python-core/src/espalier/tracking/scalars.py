@@ -4,16 +4,14 @@ Lines in the form that our writers give a number or a logical value are taken ap
 nothing that is no JSON; all others, and all of a block that is no UTF-8, are parsed as JSON like any event.
 """
 
-import contextlib
-import gc
 import itertools
 import operator
 import re
 import sys
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from espalier.paths import RunPaths
-from espalier.tracking.events import event_logs, line_blocks, parse_events
+from espalier.tracking.events import line_blocks, logs_in, no_collector, parse_events
 from espalier.types import as_kind, common_kind
 from espalier.values import is_cell
 
@@ -89,26 +87,14 @@ def read_log(run: RunPaths) -> Tuple[Scalars, List[Placed]]:
     """
     found, others = Scalars([], [], [], [], [], []), []
     names: Dict[str, str] = {}  # so that each is kept once
-    with _no_collector():
-        for writer, path in enumerate(event_logs(run)):
+    with no_collector():
+        for writer, path in enumerate(logs_in(run.events)):
             before = writer * _WRITERS_APART
             for first, block in line_blocks(path):
                 at, lines = _take(block, before + first, found, names)
                 events = parse_events(lines, [first + i for i in at], path)
                 others += [(before + number, event) for number, event in events]
     return found.in_order(), others
-
-
-@contextlib.contextmanager
-def _no_collector() -> Iterator[None]:
-    """The collector would look through a million tuples again and again, none of which is part of a cycle."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _take(block: bytes, place: int, found: Scalars, known: Dict[str, str]) -> Tuple[List[int], List[bytes]]:

@@ -23,10 +23,12 @@ class EventWriter:
 
     Args:
         run_dir: The run folder.
+        parts: Whether to write to `parts/`, not to `events/`.
     """
 
-    def __init__(self, run_dir: str) -> None:
+    def __init__(self, run_dir: str, parts: bool = False) -> None:
         self._run = RunPaths(run_dir)
+        self._parts = parts
         self._lock = threading.Lock()
         self._pid = 0
         self._fd = -1
@@ -69,7 +71,8 @@ class EventWriter:
         self._seq += 1
 
     def _append_payload(self, kind: str, fields: Dict[str, Any]) -> None:
-        rest = {key: value for key, value in fields.items() if key != "name"}
+        label = "key" if self._parts else "name"
+        rest = {key: value for key, value in fields.items() if key != label}
         data = _encode(rest).encode("utf-8", "backslashreplace")
         os.makedirs(self._run.payloads, exist_ok=True)
         with self._lock:
@@ -78,15 +81,15 @@ class EventWriter:
             # one critical section: the payload's name holds the sequence number of its line
             relative = payload(self._name, self._seq)
             replace_file(os.path.join(self._run.root, relative), data, self._run.payloads)
-            self._write(kind, f'"name":{_encode(fields["name"])},"payload":"{relative}"')
+            self._write(kind, f'"{label}":{_encode(fields[label])},"payload":"{relative}"')
 
     def _open(self) -> None:
         if self._pid == 0:
             os.register_at_fork(after_in_child=self._after_fork)
         pid = os.getpid()
         self._name = f"py-{pid}-{os.urandom(4).hex()}"
-        os.makedirs(self._run.events, exist_ok=True)
-        path = self._run.event_log(self._name)
+        path = self._run.part_log(self._name) if self._parts else self._run.event_log(self._name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o666)
         header = {
             "type": "writer",

@@ -1,0 +1,182 @@
+# Parts of a run: many small pieces of work, one line each (docs/protocol.md, "parts"). Base R only, no Python.
+
+#' Record the parts of a run
+#'
+#' Small work is no run: the groups of a many-models job, folds, batches and the tasks of a loop are *parts* of one run.
+#' A part is one line in the run's folder: its key, how it ended, what went wrong, a few metrics, how long it took. A run
+#' may have a million of them, and several processes may record them at once; [list_parts()] gives them as a data frame.
+#'
+#' `run_part()` does a piece of work and records it: it takes the time, and an error is recorded instead of ending the
+#' script. `log_part_to_run()` records one part that was done, `log_parts_to_run()` those of a data frame. A key that is
+#' recorded again, say by a retry, replaces what was recorded of it before.
+#'
+#' As with [log_metric_to_run()], nothing is recorded outside of a run, which is said once, and a full disk does not end
+#' the script.
+#'
+#' @param key What tells the part from the others: 1 to 255 characters, no control characters.
+#' @param status `"Completed"`, `"Failed"` or `"Canceled"`. By default `"Failed"` if there is an error.
+#' @param error What went wrong: a text or a condition. An empty text is as none.
+#' @param metrics A named list (or vector) of single values. For `run_part()` a function of the work's value that gives
+#'   one. No metric can be called `key`, `status`, `error`, `seconds` or `digest`.
+#' @param seconds How long the part took.
+#' @param digest A digest of the part's result, as text.
+#' @inheritParams log_to_run
+#' @return Nothing of interest, invisibly. `run_part()` gives the value of `expr`, or the condition when it failed,
+#'   invisibly.
+#' @name log_part_to_run
+#' @examples
+#' dir <- tempfile("run")
+#' dir.create(dir)
+#' run <- list(run_dir = dir) # any run object will do
+#' log_part_to_run("store-17", metrics = list(rmse = 0.31, n = 120L), seconds = 1.5, run = run)
+#' log_part_to_run("store-18", error = "no data", run = run)
+#' for (species in levels(iris$Species)) {
+#'   run_part(species, {
+#'     lm(Sepal.Length ~ Sepal.Width, iris[iris$Species == species, ])
+#'   }, metrics = function(fit) list(sigma = sigma(fit)), run = run)
+#' }
+NULL
+
+part_states <- c("Completed", "Failed", "Canceled")
+part_columns <- c("key", "status", "error", "seconds", "digest")
+
+#' @rdname log_part_to_run
+#' @export
+log_part_to_run <- function(key, status = if (is.null(error)) "Completed" else "Failed", error = NULL,
+                            metrics = list(), seconds = NULL, digest = NULL, run = NULL) {
+  label <- check_part_key(key)
+  if (!is_string(status) || !any(status == part_states)) abort_argument("status", one_of(part_states), status)
+  body <- paste0(
+    "\"status\":\"", status, "\"",
+    if (!is.null(seconds)) paste0(",\"seconds\":", json_seconds(seconds)),
+    if (!is.null(digest)) paste0(",\"digest\":", json_digest(digest)),
+    if (!is.null(error)) paste0(",\"error\":", json_part_error(error)),
+    if (length(metrics)) json_part_metrics(metrics)
+  )
+  dir <- log_target(run)
+  if (!is.null(dir)) log_event(dir, "part", label, body, "parts")
+  invisible()
+}
+
+one_of <- function(choices) paste("one of", paste0("\"", choices, "\"", collapse = ", "))
+
+#' As check_label(), for keys: there may be a million, so none is remembered
+#' @noRd
+check_part_key <- function(key) {
+  plain <- is.character(key) && length(key) == 1L && grepl("^[ !#-\\[\\]-~]{1,255}$", key, perl = TRUE, useBytes = TRUE)
+  if (plain) paste0("\"", key, "\"") else check_label_slowly(key, "key")
+}
+
+json_seconds <- function(seconds) {
+  if (!is.numeric(seconds) || length(seconds) != 1L || is.object(seconds) || !isTRUE(seconds >= 0 && seconds < 1e15)) {
+    abort_argument("seconds", "one number of seconds", seconds)
+  }
+  decimal_point(sprintf("%.6f", seconds))
+}
+
+json_digest <- function(digest) {
+  plain <- is_string(digest) && grepl("^[0-9A-Za-z:.-]{1,255}$", digest, perl = TRUE, useBytes = TRUE)
+  if (plain) paste0("\"", digest, "\"") else check_label_slowly(digest, "digest")
+}
+
+json_part_error <- function(error) {
+  if (inherits(error, "condition")) error <- conditionMessage(error)
+  check_string(error, "error", empty = TRUE)
+  json_string(error, "error")
+}
+
+# What the metrics of the last part were: names, types, and the JSON that goes with them. Mostly the next one's are equal.
+.part_shape <- new.env(parent = emptyenv())
+
+#' `,"kinds":{...},"metrics":{...}`
+#' @noRd
+json_part_metrics <- function(metrics) {
+  names <- names(metrics)
+  types <- vapply(metrics, typeof, "", USE.NAMES = FALSE)
+  if (!identical(names, .part_shape$names) || !identical(types, .part_shape$types)) new_part_shape(metrics, types)
+  numbers <- if (.part_shape$numbers) unlist(metrics, use.names = FALSE)
+  if (length(numbers) != length(types) || !all(is.finite(numbers)) || any(vapply(metrics, is.object, NA)) ||
+      (any(numbers == 0) && any(1 / numbers == -Inf))) {
+    return(json_odd_metrics(metrics))
+  }
+  # (17 digits always read back to the same double)
+  text <- sprintf("%.17g", numbers)
+  if (sprintf("%.1f", 0.5) != "0.5") text <- decimal_point(text)
+  paste0(.part_shape$head, paste0(.part_shape$labels, text, collapse = ","), "}")
+}
+
+new_part_shape <- function(metrics, types) {
+  names <- names(metrics)
+  if (is.null(names) || anyDuplicated(names) || any(names %in% part_columns)) refuse_part_metrics(metrics)
+  labels <- vapply(names, check_label, "", arg = "name of a metric", USE.NAMES = FALSE)
+  .part_shape$names <- names
+  .part_shape$types <- types
+  .part_shape$numbers <- all(types %in% c("double", "integer"))
+  .part_shape$labels <- paste0(labels, ":")
+  .part_shape$head <- paste0(",\"kinds\":{", paste0(labels, ":\"", types, "\"", collapse = ","), "},\"metrics\":{")
+}
+
+#' The same for values that are not all plain numbers
+#' @noRd
+json_odd_metrics <- function(metrics) {
+  labels <- .part_shape$labels
+  plain <- lapply(seq_along(metrics), function(i) plain_value(metrics[[i]], names(metrics)[i]))
+  values <- vapply(plain, function(value) {
+    if (is.character(value)) json_metric_string(value) else json_value(value)
+  }, "")
+  paste0(",\"kinds\":{", paste0(labels, "\"", vapply(plain, kind_of, ""), "\"", collapse = ","), "},\"metrics\":{",
+         paste0(labels, values, collapse = ","), "}")
+}
+
+refuse_part_metrics <- function(metrics) {
+  taken <- intersect(names(metrics), part_columns)
+  if (length(taken)) {
+    espalier_abort("bad_name", sprintf("A part's metric cannot be called `%s`.", taken[1L]),
+                   "list_parts() has such a column.", argument = "metrics")
+  }
+  abort_argument("metrics", "a list of named values, each with a name of its own", metrics)
+}
+
+#' @rdname log_part_to_run
+#' @param parts A data frame as [list_parts()] gives it: `key`, and at will `status`, `error`, `seconds` and `digest`;
+#'   every other column is a metric. A metric that is `NA` is recorded as `NA`.
+#' @export
+log_parts_to_run <- function(parts, run = NULL) {
+  if (!is.data.frame(parts) || is.null(parts$key)) abort_argument("parts", "a data frame with a column `key`", parts)
+  columns <- lapply(parts, function(column) if (is.factor(column)) as.character(column) else column)
+  given <- function(name, i) {
+    value <- columns[[name]][[i]]
+    if (!is.null(value) && !is.na(value)) value
+  }
+  metrics <- columns[setdiff(names(columns), part_columns)]
+  for (i in seq_len(nrow(parts))) {
+    error <- given("error", i)
+    status <- given("status", i)
+    if (is.null(status)) status <- if (is.null(error)) "Completed" else "Failed"
+    log_part_to_run(columns$key[[i]], status, error, lapply(metrics, `[`, i), given("seconds", i), given("digest", i),
+                    run)
+  }
+  invisible()
+}
+
+#' @rdname log_part_to_run
+#' @param expr The work: an expression, evaluated where it stands.
+#' @export
+run_part <- function(key, expr, metrics = NULL, digest = NULL, run = NULL) {
+  check_part_key(key)
+  start <- proc.time()[["elapsed"]]
+  problem <- NULL
+  found <- list()
+  value <- tryCatch({
+    value <- expr
+    if (!is.null(metrics)) found <- as.list(metrics(value))
+    value
+  }, error = function(e) problem <<- e)
+  seconds <- max(0, proc.time()[["elapsed"]] - start)
+  if (is.null(problem)) {
+    log_part_to_run(key, metrics = found, seconds = seconds, digest = digest, run = run)
+  } else {
+    log_part_to_run(key, error = problem, seconds = seconds, run = run)
+  }
+  invisible(value)
+}

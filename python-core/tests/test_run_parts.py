@@ -1,0 +1,89 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Dict
+
+import pytest
+from espalier.errors import EspalierError
+from espalier.experiment import Experiment
+from espalier.offline import OfflineRun
+from espalier.paths import RunPaths
+from espalier.run_parts import RunParts
+from espalier.tracking.parts import read_parts
+from espalier.workspace import Workspace
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        ({"key": ""}, "bad_name"),
+        ({"key": "a\nb"}, "bad_name"),
+        ({"key": "x" * 256}, "bad_name"),
+        ({"key": 3}, "bad_name"),
+        ({"status": "Done"}, "bad_argument"),
+        ({"seconds": -1}, "bad_argument"),
+        ({"seconds": float("nan")}, "bad_argument"),
+        ({"seconds": "1"}, "bad_argument"),
+        ({"digest": ""}, "bad_name"),
+        ({"metrics": {"seconds": 1}}, "bad_name"),
+        ({"metrics": {"a\tb": 1}}, "bad_name"),
+        ({"metrics": {"m": [1]}}, "bad_argument"),
+    ],
+)
+def test_what_cannot_be_recorded_is_refused(tmp_path: Path, given: Dict[str, Any], code: str) -> None:
+    with pytest.raises(EspalierError) as caught:
+        RunParts(str(tmp_path)).log_part(**{"key": "k", **given})
+    assert caught.value.code == code
+    assert not os.path.exists(RunPaths(str(tmp_path)).parts)
+
+
+def test_status_follows_the_error(tmp_path: Path) -> None:
+    run = RunParts(str(tmp_path))
+    run.log_part("a")
+    run.log_part("b", error="x")
+    run.log_part("c", "Canceled", error="x")
+    assert read_parts(RunPaths(str(tmp_path))).columns["status"] == ["Completed", "Failed", "Canceled"]
+
+
+def test_forks_write_files_of_their_own(tmp_path: Path) -> None:
+    run = RunParts(str(tmp_path))
+    run.log_part("parent")
+    for child in range(3):
+        pid = os.fork()
+        if pid == 0:
+            run.log_part(f"child {child}")
+            os._exit(0)
+        os.waitpid(pid, 0)
+    paths = RunPaths(str(tmp_path))
+    assert len(os.listdir(paths.parts)) == 4
+    assert read_parts(paths).columns["key"] == ["parent", "child 0", "child 1", "child 2"]
+
+
+def test_outside_a_job_nothing_is_recorded(capsys: pytest.CaptureFixture[str]) -> None:
+    run = OfflineRun()
+    run.log_part("a")
+    run.log_part("b")
+    assert capsys.readouterr().err.count("nothing is recorded") == 1
+    with pytest.raises(EspalierError) as caught:
+        run.list_parts()
+    assert caught.value.code == "run_not_active"
+
+
+def test_parts_of_a_run(tmp_path: Path) -> None:
+    run = Experiment(Workspace.create("w", str(tmp_path)), "e").start_logging()
+    assert len(run.list_parts()) == 0
+    run.log_part("a", metrics={"m": 1})
+    assert run.list_parts().rows()[0]["m"] == 1
+    run.complete()
+
+
+def test_a_full_disk_does_not_end_the_script(tmp_path: Path) -> None:
+    script = (
+        "import resource, signal\nfrom espalier.run_parts import RunParts\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\nresource.setrlimit(resource.RLIMIT_FSIZE, (600, 600))\n"
+        f"run = RunParts({str(tmp_path)!r})\nfor i in range(50): run.log_part(f'k{{i}}')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stderr.count("cannot be recorded") == 1
+    assert 1 <= len(read_parts(RunPaths(str(tmp_path)))) < 10
