@@ -218,11 +218,10 @@ def _is_plain(kind: Any, values: List[Any]) -> bool:
 
 def _typed(kinds: List[Optional[str]], values: List[Any]) -> Tuple[str, List[Any]]:
     """A metric as a column of one kind, and that kind."""
-    said = set(kinds)
-    given = [value for value in values if value is not None] if None in said else values
-    kind = next(iter(said - {None}), "logical")
-    if len(said - {None}) == 1 and _is_plain(kind, given):
-        return kind, values
-    cells = [None if kind is None else {"kind": kind, "value": value} for kind, value in zip(kinds, values)]
+    said = {kind for kind in set(kinds) if kind is not None}
+    given = values if None not in kinds else [value for value in values if value is not None]
+    if len(said) == 1 and _is_plain(*said, given):
+        return said.pop(), values
+    cells = [None if each is None else {"kind": each, "value": value} for each, value in zip(kinds, values)]
     kind = common_kind([cell for cell in cells if cell is not None])
     return kind, [as_kind(cell, kind) for cell in cells]
