@@ -220,7 +220,7 @@ def _typed(kinds: List[Optional[str]], values: List[Any]) -> Tuple[str, List[Any
     """A metric as a column of one kind, and that kind."""
     said = {kind for kind in set(kinds) if kind is not None}
     given = values if None not in kinds else [value for value in values if value is not None]
-    if len(said) == 1 and _is_plain(*said, given):
+    if len(said) == 1 and _is_plain(next(iter(said)), given):
         return said.pop(), values
     cells = [None if each is None else {"kind": each, "value": value} for each, value in zip(kinds, values)]
     kind = common_kind([cell for cell in cells if cell is not None])
