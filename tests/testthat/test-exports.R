@@ -101,6 +101,8 @@ test_that("no verb returns a Python object, and every export is tried", {
     start_logging_run = (mine <- start_logging_run(exp)), get_current_run = get_current_run(),
     log_metric_to_run = log_metric_to_run("m", 1), log_list_to_run = log_list_to_run("l", 1:2),
     log_row_to_run = log_row_to_run("r", a = 1), log_table_to_run = log_table_to_run("t", list(a = 1)),
+    log_part_to_run = log_part_to_run("p", metrics = list(a = 1)), log_parts_to_run = log_parts_to_run(data.frame(key = "q")),
+    run_part = run_part("r", 1), list_parts = list_parts(mine),
     log_image_to_run = log_image_to_run("i", plot = function() graphics::plot(1)), job_params = job_params(a = 1),
     snapshot_preview = snapshot_preview(project), take_snapshot = (taken <- take_snapshot(ws, project)),
     list_snapshots = list_snapshots(ws), download_snapshot = download_snapshot(run, file.path(folder, "restored")),
