@@ -1048,7 +1048,6 @@ class Walk {
   // small ones lie in the pack: digest, offset, size.
   py::list store(const string& blobs, const std::vector<std::pair<string, string>>& packs, int pack_fd,
                  uint64_t pack_end, size_t small, const py::function& tick) {
-    Store store(blobs, packs, pack_fd, pack_end, small);
     std::vector<std::vector<std::pair<Folder*, Item*>>> jobs(1);
     uint64_t total = 0;
     for (const auto& folder : folders_) {
@@ -1060,6 +1059,9 @@ class Walk {
         else jobs.push_back({{folder.get(), &item}});
       }
     }
+    py::list rows;
+    if (jobs[0].empty()) return rows;
+    Store store(blobs, packs, pack_fd, pack_end, small);
     std::stable_sort(jobs.begin(), jobs.end(), [](auto& a, auto& b) {
       return (a.size() == 1 ? a[0].second->state.size : 0) > (b.size() == 1 ? b[0].second->state.size : 0);
     });
@@ -1073,7 +1075,6 @@ class Walk {
       PyErr_SetFromErrnoWithFilename(PyExc_OSError, failed.path.c_str());
       throw py::error_already_set();
     }
-    py::list rows;
     for (const auto& one : store.records) {
       const auto* const digest = reinterpret_cast<const char*>(one.digest.data());
       rows.append(py::make_tuple(py::bytes(digest, 32), one.offset, one.size));
@@ -1141,22 +1142,44 @@ class Walk {
   // The body of the cache.
   py::bytes remember() const {
     CacheHeader header{{'E', 'S', 'P', 'S', 'T', 'A', 'T', '1'}, began_ns_, 0, 0, folders_[0]->tree};
-    string entries, folders, paths, names;
+    std::vector<const Folder*> kept;
+    size_t names = 0;
     for (const auto& folder : folders_) {
       if (!folder->filled && folder->above) continue;
-      ++header.folders;
-      const CacheFolder record{static_cast<uint32_t>(folder->items.size()), folder->tree};
-      folders.append(reinterpret_cast<const char*>(&record), sizeof record);
-      paths.append(folder->shown()).push_back('\0');
+      kept.push_back(folder.get());
+      header.entries += folder->items.size();
+      names += folder->shown().size() + 1;
+      for (const auto& item : folder->items) names += item.name.size() + 1;
+    }
+    header.folders = kept.size();
+    const size_t records = header.entries * sizeof(CacheEntry) + header.folders * sizeof(CacheFolder);
+    py::bytes body(nullptr, sizeof header + records + names);
+    char* at = PyBytes_AS_STRING(body.ptr());
+    const auto put = [&at](const void* data, size_t size) {
+      std::memcpy(at, data, size);
+      at += size;
+    };
+    const auto put_name = [&](string_view name) {
+      put(name.data(), name.size());
+      *at++ = '\0';
+    };
+    put(&header, sizeof header);
+    for (const auto* const folder : kept) {
       for (const auto& item : folder->items) {
-        ++header.entries;
         const State& s = item.state;
         const CacheEntry entry{s.mtime_ns, s.ctime_ns, s.size, s.inode, s.device, s.mode, item.digest};
-        entries.append(reinterpret_cast<const char*>(&entry), sizeof entry);
-        names.append(item.name).push_back('\0');
+        put(&entry, sizeof entry);
       }
     }
-    return py::bytes(string(reinterpret_cast<const char*>(&header), sizeof header) + entries + folders + paths + names);
+    for (const auto* const folder : kept) {
+      const CacheFolder record{static_cast<uint32_t>(folder->items.size()), folder->tree};
+      put(&record, sizeof record);
+    }
+    for (const auto* const folder : kept) put_name(folder->shown());
+    for (const auto* const folder : kept) {
+      for (const auto& item : folder->items) put_name(item.name);
+    }
+    return body;
   }
 
   // Number of files and links, their size, and path and size of the three largest files.

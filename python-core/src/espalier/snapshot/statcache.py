@@ -79,7 +79,8 @@ def write_cache(path: str, body: bytes) -> None:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         try:
             with open(aside, "xb") as file:
-                file.write(body + hashlib.sha256(body).digest())
+                file.write(body)
+                file.write(hashlib.sha256(body).digest())
             os.replace(aside, path)
         except BaseException:
             with contextlib.suppress(OSError):

@@ -8,7 +8,6 @@ import contextlib
 import hashlib
 import os
 import struct
-from bisect import bisect_left
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from espalier.paths import WorkspacePaths, pack_of_index
@@ -43,19 +42,22 @@ class _Index:
     def __init__(self, path: str) -> None:
         with open(path, "rb") as file:
             self._data = file.read()
-        magic, count = HEADER.unpack_from(self._data)
-        end = HEADER.size + count * RECORD.size
-        if magic != MAGIC or len(self._data) != end:
+        magic, self._count = HEADER.unpack_from(self._data)
+        if magic != MAGIC or len(self._data) != HEADER.size + self._count * RECORD.size:
             raise ValueError("no index")
-        self._digests = [self._data[at : at + 32] for at in range(HEADER.size, end, RECORD.size)]
 
     def find(self, digest: bytes) -> Optional[Tuple[int, int]]:
         """Offset and size of an object, None when it is not in this pack."""
-        at = bisect_left(self._digests, digest)
-        if at == len(self._digests) or self._digests[at] != digest:
-            return None
-        _, offset, size = RECORD.unpack_from(self._data, HEADER.size + at * RECORD.size)
-        return offset, size
+        low, high = 0, self._count
+        while low < high:  # (a list to bisect would take longer to make than a few searches do)
+            middle = (low + high) // 2
+            at = HEADER.size + middle * RECORD.size
+            found = self._data[at : at + 32]
+            if found == digest:
+                _, offset, size = RECORD.unpack_from(self._data, at)
+                return offset, size
+            low, high = (middle + 1, high) if found < digest else (low, middle)
+        return None
 
     def records(self) -> Iterator[Tuple[str, int, int]]:
         """Hex digest, offset and size of all its objects."""
