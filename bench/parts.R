@@ -47,11 +47,7 @@ close(con)
 close(other)
 
 log <- Sys.glob(file.path(run$run_dir, "parts", "*.jsonl"))
-streamed <- function() {
-  con <- file(log)
-  on.exit(close(con))
-  jsonlite::stream_in(con, verbose = FALSE)
-}
+streamed <- function() jsonlite::stream_in(file(log), verbose = FALSE)
 for (round in 0:9) {
   gc(FALSE)
   samples$add("read", round, seconds(found <- list_parts(run)))
