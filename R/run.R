@@ -126,7 +126,6 @@ leave_run <- function(run) {
 #'   frame for tables and rows, a file name for images. Each has the type it was logged with, `NA` too; values of
 #'   different types under one name become doubles where all are numbers, else strings.
 #' * `get_run_metric_history()`: a data frame of every logged scalar: `name`, `step`, `value`, `time`.
-#' * `get_run_file_names()`: a character vector.
 #' @section Errors: `espalier_error_run_missing`; `espalier_error_damaged`, naming file and line, when an event log has
 #'   been damaged; `espalier_error_newer_format`.
 #' @examplesIf espalier:::espalier_python_ready()
@@ -200,39 +199,6 @@ get_run_details <- function(run) {
 get_run_details_with_logs <- function(run) {
   check_object(run, "Run", "run")
   structure(run$get_details_with_logs(), class = "espalier_run_details")
-}
-
-#' @rdname get_run_metrics
-#' @export
-get_run_file_names <- function(run) {
-  check_object(run, "Run", "run")
-  run$get_file_names()
-}
-
-#' Copy a file from a run
-#'
-#' @param run A run.
-#' @param name Name of the file, as [get_run_file_names()] lists it.
-#' @param output_file_path Where to; its base name in the working directory by default.
-#' @return The path written, invisibly.
-#' @section Errors: `espalier_error_artifact_missing`; `espalier_error_artifact_unsafe` for links and devices, which are
-#'   never followed; `espalier_error_bad_name`.
-#' @examplesIf espalier:::espalier_python_ready()
-#' ws <- workspace("example", path = tempfile())
-#' run <- submit_experiment(experiment(ws, "files"), script_run_config(command = "echo hello > outputs/hello.txt"))
-#' wait_for_run_completion(run, show_output = FALSE)
-#' get_run_file_names(run)
-#' readLines(download_file_from_run(run, "outputs/hello.txt", tempfile()))
-#' @export
-download_file_from_run <- function(run, name, output_file_path = NULL) {
-  check_object(run, "Run", "run")
-  check_string(name, "name")
-  target <- output_file_path %||% basename(name)
-  written <- when_too_late(
-    run$download_file(name, path_argument(target, "output_file_path")),
-    function(written) say(c(i = "{.path {written}} had been written before the interrupt."))
-  )
-  invisible(written)
 }
 
 #' Tags of a run

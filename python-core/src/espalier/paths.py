@@ -32,7 +32,10 @@ PROVENANCE = "provenance"
 CANCEL = os.path.join("requests", "cancel.json")
 # The job's own folders that are kept, and all whose files are a run's artifacts.
 KEPT_FOLDERS = (OUTPUTS, LOGS)
-ARTIFACT_FOLDERS = (OUTPUTS, LOGS, USER_LOGS, SYSTEM_LOGS)
+RUNNER_FOLDERS = (USER_LOGS, SYSTEM_LOGS)
+ARTIFACT_FOLDERS = KEPT_FOLDERS + RUNNER_FOLDERS
+# Where uploaded files lie whose names begin with none of those; the folder is no part of their names.
+UPLOADS = "uploads"
 IMAGES = OUTPUTS + "/images"
 # Below `.job/`: how the job finds espalier in R and in Python.
 JOB_R = "R"

@@ -5,7 +5,7 @@ Loaded inside jobs by `from espalier import Run`: standard library only, Python 
 
 import contextlib
 import os
-from typing import Any, Dict, Iterator, List, Mapping, Optional
+from typing import Any, Dict, Iterator, Mapping, Optional
 
 from espalier import states
 from espalier.adapters import posix
@@ -17,13 +17,14 @@ from espalier.names import check_label
 from espalier.paths import RunPaths, WorkspacePaths
 from espalier.queue.control import cancel, queue_position
 from espalier.records import read_record, replace_record
+from espalier.run_files import RunFiles
 from espalier.run_parts import RunParts
-from espalier.tracking import artifacts, metrics
+from espalier.tracking import metrics
 from espalier.tracking.sessions import record_at_exit
 from espalier.types import Frame
 
 
-class Run(RunParts):
+class Run(RunParts, RunFiles):
     """One run of a job, or of an interactive session.
 
     Args:
@@ -164,26 +165,6 @@ class Run(RunParts):
         """
         self._status()
         return metrics.history_frame(self._paths, name)
-
-    def get_file_names(self) -> List[str]:
-        """Names of the run's files: `outputs/...`, `logs/...`, `user_logs/std_log.txt`."""
-        self._status()
-        return artifacts.file_names(self._paths)
-
-    def download_file(self, name: str, output_file_path: Optional[str] = None) -> str:
-        """Copy one of the run's files.
-
-        Args:
-            name: Its name, as `get_file_names` lists it.
-            output_file_path: Where to. Default: its base name in the working directory.
-
-        Returns:
-            The file written.
-
-        Raises:
-            EspalierError: `artifact_missing`, `artifact_unsafe`, `bad_name`.
-        """
-        return artifacts.download(self._paths, name, output_file_path or name.rsplit("/", 1)[-1])
 
     def get_tags(self) -> Mapping[str, str]:
         """The run's tags."""

@@ -7,7 +7,8 @@ import pytest
 from espalier.adapters.files import remove_tree
 from espalier.errors import EspalierError
 from espalier.paths import RunPaths
-from espalier.tracking.artifacts import checked_parts, download, file_names, open_artifact, upload
+from espalier.tracking.artifacts import checked_parts, download, file_names, open_artifact
+from espalier.tracking.uploads import upload
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def test_listing_and_reading(run: RunPaths) -> None:
 )  # fmt: skip
 def test_names_that_are_none(run: RunPaths, name: str, tmp_path: Path) -> None:
     Path(run.spec).write_text("{}")
-    for use in (lambda: open_artifact(run, name), lambda: upload(run, name, str(tmp_path / "secret"))):
+    for use in (lambda: open_artifact(run, name), lambda: upload(run, [(name, str(tmp_path / "secret"))])):
         with pytest.raises(EspalierError) as caught:
             use()
         assert caught.value.code == "bad_name"
@@ -89,7 +90,7 @@ def test_a_kept_folder_that_became_a_link(run: RunPaths, tmp_path: Path) -> None
         open_artifact(run, "outputs/f")
     assert caught.value.code == "artifact_unsafe"
     with pytest.raises(EspalierError) as caught:
-        upload(run, "outputs/new", str(tmp_path / "secret"))
+        upload(run, [("outputs/new", str(tmp_path / "secret"))])
     assert caught.value.code == "artifact_unsafe"
     assert not (tmp_path / "elsewhere" / "new").exists()
 
@@ -150,25 +151,6 @@ def test_download(run: RunPaths, tmp_path: Path) -> None:
     assert target.read_bytes() == data
     assert download(run, "outputs/a b.bin", str(tmp_path)) == str(tmp_path / "a b.bin")
     assert sorted(os.listdir(tmp_path)) == ["a b.bin", "new", "runs", "secret"]
-
-
-def test_upload(run: RunPaths, tmp_path: Path) -> None:
-    upload(run, "sub/model.rds", str(tmp_path / "secret"))
-    upload(run, "logs/x", str(tmp_path / "secret"))
-    assert file_names(run) == ["logs/x", "outputs/sub/model.rds"]
-    with pytest.raises(EspalierError) as caught:
-        upload(run, "outputs/sub/model.rds", str(tmp_path / "secret"))
-    assert caught.value.code == "file_exists"
-    with pytest.raises(EspalierError) as caught:
-        upload(run, "y", str(tmp_path / "gone"))
-    assert caught.value.code == "artifact_missing"
-
-
-def test_upload_over_a_dangling_link(run: RunPaths, tmp_path: Path) -> None:
-    os.symlink(tmp_path / "made", Path(run.outputs, "x"))
-    with pytest.raises(EspalierError):
-        upload(run, "x", str(tmp_path / "secret"))
-    assert not (tmp_path / "made").exists()
 
 
 def test_parts() -> None:

@@ -2,13 +2,12 @@
 
 import errno
 import os
-import shutil
 import stat
 from typing import BinaryIO, Iterator, List, Set, Tuple
 
 from espalier.errors import EspalierError
-from espalier.paths import ARTIFACT_FOLDERS, KEPT_FOLDERS, OUTPUTS, SYSTEM_LOGS, RunPaths
-from espalier.progress import advance, report
+from espalier.paths import ARTIFACT_FOLDERS, KEPT_FOLDERS, SYSTEM_LOGS, UPLOADS, RunPaths
+from espalier.progress import advance, check, report
 
 
 def file_names(run: RunPaths) -> List[str]:
@@ -19,6 +18,8 @@ def file_names(run: RunPaths) -> List[str]:
     for name, path, _ in run.kept:
         if os.path.isdir(path) and not os.path.islink(path):
             names.update(relative for relative, _ in _walk(path, name))
+    uploaded = (relative[len(UPLOADS) + 1 :] for relative, _ in _walk(os.path.join(run.root, UPLOADS), UPLOADS))
+    names.update(name for name in uploaded if name.split("/")[0] not in ARTIFACT_FOLDERS)
     return sorted(names)
 
 
@@ -46,9 +47,7 @@ def open_artifact(run: RunPaths, name: str) -> int:
     Raises:
         EspalierError: `artifact_missing`, `artifact_unsafe`, `bad_name`.
     """
-    parts = checked_parts(name)
-    if parts[0] not in ARTIFACT_FOLDERS:
-        raise _missing(run, name)
+    parts = stored_parts(checked_parts(name))
     try:
         return _open_below(run.root, parts)
     except OSError as error:
@@ -102,6 +101,11 @@ def checked_parts(name: str) -> List[str]:
     return parts
 
 
+def stored_parts(parts: List[str]) -> List[str]:
+    """Where in the run's folder an artifact lies, by the parts of its name."""
+    return parts if parts[0] in ARTIFACT_FOLDERS else [UPLOADS, *parts]
+
+
 def _is_encodable(name: str) -> bool:
     try:
         return bool(os.fsencode(name))
@@ -115,16 +119,28 @@ def download(run: RunPaths, name: str, destination: str) -> str:
     Returns:
         The file written, absolute.
     """
-    fd = open_artifact(run, name)
     target = os.path.abspath(os.path.expanduser(destination))
     if os.path.isdir(target):
         target = os.path.join(target, checked_parts(name)[-1])
+    return store(run, name, target, alone=True)
+
+
+def store(run: RunPaths, name: str, target: str, alone: bool = False) -> str:
+    """Copy one artifact to exactly this file, replacing what is there.
+
+    Args:
+        alone: Tell the progress of this file.
+
+    Returns:
+        The file.
+    """
+    fd = open_artifact(run, name)
     os.makedirs(os.path.dirname(target), exist_ok=True)
     temporary = f"{target}.part-{os.urandom(8).hex()}"
     with os.fdopen(fd, "rb") as source:
         try:
             with open(temporary, "xb") as sink:
-                _copy(source, sink)
+                _copy(source, sink, alone)
             os.replace(temporary, target)
         finally:
             if os.path.exists(temporary):
@@ -132,35 +148,18 @@ def download(run: RunPaths, name: str, destination: str) -> str:
     return target
 
 
-def _copy(source: BinaryIO, sink: BinaryIO) -> None:
-    report("Copying the file", 0, os.fstat(source.fileno()).st_size)
+def _copy(source: BinaryIO, sink: BinaryIO, alone: bool) -> None:
+    if alone:
+        report("Copying the file", 0, os.fstat(source.fileno()).st_size)
     while True:
         chunk = source.read(1024 * 1024)
         if not chunk:
             return
         sink.write(chunk)
-        advance(len(chunk))
-
-
-def upload(run: RunPaths, name: str, source: str) -> None:
-    """Store a file as an artifact under `outputs/` (a name without that prefix gets it).
-
-    Raises:
-        EspalierError: `file_exists`, `artifact_missing` (no such source), `bad_name`.
-    """
-    parts = checked_parts(name)
-    if parts[0] not in KEPT_FOLDERS:
-        parts = [OUTPUTS, *parts]
-    target = os.path.join(run.root, *parts)
-    if not os.path.isfile(source):
-        raise EspalierError("artifact_missing", f"There is no file {source} to upload.", "Correct the path.")
-    if os.path.lexists(target):
-        raise EspalierError("file_exists", f"The run has a file {'/'.join(parts)} already.", "Choose another name.")
-    home = os.path.realpath(os.path.dirname(target))
-    if os.path.commonpath([home, os.path.realpath(run.root)]) != os.path.realpath(run.root):
-        raise EspalierError("artifact_unsafe", f"{'/'.join(parts)} lies behind a link that leaves the run's folder.")
-    os.makedirs(home, exist_ok=True)
-    shutil.copyfile(source, target)
+        if alone:
+            advance(len(chunk))
+        else:
+            check()
 
 
 def _unsafe(run: RunPaths, name: str, error: OSError) -> EspalierError:

@@ -1,0 +1,165 @@
+# Files stored with a run. Inside a job base R only; elsewhere the core does it.
+
+#' Store files with a run
+#'
+#' Copies files, or those of a folder, into a run, whether it runs, has ended or is the one this code belongs to. All
+#' files of one call are stored or none, each whole; a file that the run has is never replaced. Inside a job it needs no
+#' Python.
+#'
+#' @param names The names they get: relative paths with `/`. Names that begin with `outputs/` or `logs/` are seen there
+#'   by the job too.
+#' @param paths The files, one for each name.
+#' @param timeout_seconds As in azuremlsdk; ignored.
+#' @param run A run; by default the one this code belongs to (see [get_current_run()]).
+#' @param name What the names of a folder's files begin with.
+#' @param path A folder. Links in it to files are stored as those files; links to folders are an error.
+#' @return The names, invisibly (`NULL` when there is no run).
+#' @section Errors: `espalier_error_file_exists`, `espalier_error_artifact_missing` when there is no such file to
+#'   store, `espalier_error_source_missing` when there is no such folder, `espalier_error_bad_name`,
+#'   `espalier_error_artifact_unsafe` when a link lies on the way, for links of a run are never followed.
+#' @seealso [download_files_from_run()]
+#' @export
+#' @examples
+#' dir <- file.path(tempfile("runs"), "run")
+#' dir.create(dir, recursive = TRUE)
+#' Sys.setenv(ESPALIER_RUN_DIR = dir) # as inside a job
+#' file <- tempfile()
+#' writeLines("a note", file)
+#' upload_files_to_run("outputs/note.txt", file)
+#' list.files(dir, recursive = TRUE)
+#' Sys.unsetenv("ESPALIER_RUN_DIR")
+upload_files_to_run <- function(names, paths, timeout_seconds = NULL, run = NULL) {
+  check_texts(names, "names")
+  check_texts(paths, "paths")
+  if (length(names) != length(paths)) {
+    espalier_abort("bad_argument", sprintf("There are %d names for %d files.", length(names), length(paths)),
+                   "Give one name for each path.")
+  }
+  check_number(timeout_seconds, "timeout_seconds", null = TRUE, min = 0)
+  dir <- log_target(run)
+  if (is.null(dir)) return(invisible())
+  if (nzchar(Sys.getenv("ESPALIER_RUN_DIR"))) {
+    store_files(dir, names, path.expand(paths))
+  } else {
+    paths <- vapply(paths, absolute_path, "", arg = "paths", USE.NAMES = FALSE)
+    Run$new(identity = run_identity(dir))$upload_files(as.list(names), as.list(paths))
+  }
+  invisible(names)
+}
+
+#' @rdname upload_files_to_run
+#' @export
+upload_folder_to_run <- function(name, path, run = NULL) {
+  check_string(name, "name")
+  check_string(path, "path")
+  if (!dir.exists(path)) {
+    espalier_abort("source_missing", sprintf("There is no folder %s to upload.", path), "Correct the path.")
+  }
+  files <- list.files(path, all.files = TRUE, recursive = TRUE, no.. = TRUE)
+  folders <- list.dirs(path, full.names = TRUE)[-1L]
+  links <- folders[nzchar(Sys.readlink(folders))]
+  if (length(links)) {
+    espalier_abort("source_unreadable", sprintf("%s is a link to a folder.", links[1L]),
+                   "Remove it, or upload single files.", path = links[1L])
+  }
+  if (!length(files)) return(invisible(character()))
+  upload_files_to_run(paste0(sub("/+$", "", name), "/", files), file.path(path, files), run = run)
+}
+
+check_texts <- function(x, arg) {
+  if (!is.character(x) || is.object(x) || !length(x) || anyNA(x) || !all(nzchar(x))) {
+    abort_argument(arg, "strings that are not empty", x)
+  }
+  invisible(x)
+}
+
+#' Store files in a run's folder: first all aside, whole, then each under its name
+#' @noRd
+store_files <- function(dir, names, paths) {
+  # (bytes, so that no locale changes a name)
+  names <- vapply(names, stored_name, "", USE.NAMES = FALSE)
+  for (i in seq_along(names)) check_way(dir, names[i])
+  if (anyDuplicated(names)) abort_taken(names[anyDuplicated(names)])
+  absent <- !file.exists(paths) | dir.exists(paths)
+  if (any(absent)) {
+    espalier_abort("artifact_missing", sprintf("There is no file %s to upload.", paths[absent][1L]), "Correct the path.")
+  }
+  stage <- tempfile(paste0(".tmp-", Sys.getpid(), "-"), dirname(dir))
+  on.exit(unlink(stage, recursive = TRUE))
+  staged <- file.path(stage, seq_along(names))
+  sizes <- file.size(paths)
+  # (a full disk is no error in R: the size tells)
+  copied <- dir.create(stage, showWarnings = FALSE, mode = "0700") &&
+    all(suppressWarnings(file.copy(paths, staged))) && all(file.size(staged) >= sizes)
+  if (!copied) abort_not_stored(dir)
+  publish_files(dir, staged, names)
+}
+
+publish_files <- function(dir, staged, names) {
+  done <- character()
+  whole <- FALSE
+  on.exit(if (!whole) unlink(done))
+  for (i in seq_along(names)) {
+    check_way(dir, names[i])
+    file <- file.path(dir, names[i])
+    dir.create(dirname(file), recursive = TRUE, showWarnings = FALSE)
+    # a link never replaces; where there are no hard links the name is free, as far as we saw
+    placed <- suppressWarnings(file.link(staged[i], file)) ||
+      (!is_taken(file) && suppressWarnings(file.rename(staged[i], file)))
+    if (!placed) if (is_taken(file)) abort_taken(names[i]) else abort_not_stored(dir)
+    done <- c(done, file)
+  }
+  whole <- TRUE
+}
+
+#' Where below the run's folder a file of this name lies, as bytes
+#' @noRd
+stored_name <- function(name) {
+  text <- to_utf8(name, "names")
+  parts <- strsplit(paste0(text, "/"), "/", fixed = TRUE)[[1L]]
+  bad <- any(parts %in% c("", ".", "..")) || endsWith(text, "/") || grepl("[\\\\\x01-\x1f\x7f]", text, perl = TRUE, useBytes = TRUE)
+  long <- nchar(text, "bytes") > 1024L || any(nchar(parts, "bytes") > 255L)
+  ours <- parts[1L] %in% c("user_logs", "system_logs") || text %in% c("outputs", "logs")
+  if (bad || long || ours) {
+    espalier_abort("bad_name", sprintf("%s is no name for a file of a run.", describe_value(name)),
+                   "Names are relative paths with `/`, such as outputs/model.rds.")
+  }
+  if (!parts[1L] %in% c("outputs", "logs")) text <- paste0("uploads/", text)
+  Encoding(text) <- "unknown"
+  text
+}
+
+#' Nothing on the way may be a link or a file, and the name must be free
+#' @noRd
+check_way <- function(dir, name) {
+  parts <- strsplit(name, "/", fixed = TRUE)[[1L]]
+  way <- dir
+  for (part in parts[-length(parts)]) {
+    way <- file.path(way, part)
+    if (is_link(way)) {
+      espalier_abort("artifact_unsafe", sprintf("%s would lie behind the link %s, and links of a run are not followed.", name, part),
+                     "Choose another name.", path = way)
+    }
+    if (file.exists(way) && !dir.exists(way)) abort_taken(part)
+  }
+  own <- file.path(dir, "work", parts[1L]) # what the job put in the place of our link
+  if (is_taken(file.path(dir, name)) || (dir.exists(own) && !is_link(own) && is_taken(file.path(dir, "work", name)))) {
+    abort_taken(name)
+  }
+}
+
+is_link <- function(path) {
+  target <- Sys.readlink(path) # NA where there is nothing
+  !is.na(target) && nzchar(target)
+}
+
+is_taken <- function(path) file.exists(path) || is_link(path)
+
+abort_taken <- function(name) {
+  espalier_abort("file_exists", sprintf("The run has a file \"%s\" already.", sub("^uploads/", "", name)), "Choose another name.")
+}
+
+abort_not_stored <- function(dir) {
+  espalier_abort("workspace_read_only", "The files could not be stored in the run's folder.",
+                 "Is the disk full, or the folder read-only?", path = dir)
+}

@@ -1,0 +1,166 @@
+"""Storing files as a run's artifacts: all of one call or none, each whole, never by way of a link out of the run."""
+
+import contextlib
+import errno
+import os
+import stat
+from typing import Iterator, List, Optional, Sequence, Set, Tuple
+
+from espalier.adapters.files import remove_tree
+from espalier.errors import EspalierError
+from espalier.paths import KEPT_FOLDERS, RUNNER_FOLDERS, RunPaths, temporary
+from espalier.progress import advance, check, indivisible, report
+from espalier.tracking.artifacts import checked_parts, stored_parts
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# Bytes of a name, and of one part of it: longer ones could not be listed.
+_LONGEST_NAME, _LONGEST_PART = 1024, 255
+
+
+def upload(run: RunPaths, files: Sequence[Tuple[str, str]]) -> None:
+    """Store files under names; what does not begin with `outputs/` or `logs/` goes to the run's `uploads/`.
+
+    Args:
+        files: Name and source of each.
+
+    Raises:
+        EspalierError: `file_exists` (the run has such a file, or a name is given twice), `artifact_missing` (no such
+            source), `artifact_unsafe` (a link on the way), `bad_name`, `workspace_read_only`. Nothing was stored.
+    """
+    targets = [_target_parts(name) for name, _ in files]
+    seen: Set[Tuple[str, ...]] = set()
+    for parts, (name, source) in zip(targets, files):
+        if tuple(parts) in seen or _is_taken(run, parts):
+            raise _exists(name)
+        seen.add(tuple(parts))
+        if not os.path.isfile(source):
+            raise EspalierError("artifact_missing", f"There is no file {source} to upload.", "Correct the path.")
+    stage = temporary(run.shard)
+    try:
+        os.mkdir(stage, 0o700)
+        report("Uploading files", 0, len(files))
+        for number, (_, source) in enumerate(files):
+            _stage(source, os.path.join(stage, str(number)))
+            advance(1)
+        with indivisible():
+            _publish(run, stage, targets)
+    except OSError as error:
+        why = f"The files could not be stored: {error.strerror}."
+        raise EspalierError("workspace_read_only", why, "See the file named in `path`.", path=error.filename) from error
+    finally:
+        remove_tree(stage)
+
+
+def files_below(name: str, folder: str) -> List[Tuple[str, str]]:
+    """The files of a folder as names below `name` and sources, sorted. Links to files count as those files.
+
+    Raises:
+        EspalierError: `source_missing`; `source_unreadable` for links to folders, pipes and the like.
+    """
+    if not os.path.isdir(folder):
+        raise EspalierError("source_missing", f"There is no folder {folder} to upload.", "Correct the path.")
+    found, pending = [], [(name.rstrip("/"), folder)]
+    while pending:
+        prefix, here = pending.pop()
+        try:
+            entries = list(os.scandir(here))
+        except OSError as error:
+            raise EspalierError("source_unreadable", f"{here} cannot be read: {error.strerror}.") from error
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                pending.append((f"{prefix}/{entry.name}", entry.path))
+            elif entry.is_file():
+                found.append((f"{prefix}/{entry.name}", entry.path))
+            else:
+                why = f"{entry.path} is neither a file nor a folder, or a link to a folder."
+                raise EspalierError("source_unreadable", why, "Remove it, or upload single files.", path=entry.path)
+    return sorted(found)
+
+
+def _target_parts(name: str) -> List[str]:
+    parts = checked_parts(name)
+    too_long = len(os.fsencode(name)) > _LONGEST_NAME or any(len(os.fsencode(part)) > _LONGEST_PART for part in parts)
+    if too_long or parts[0] in RUNNER_FOLDERS or (len(parts) == 1 and parts[0] in KEPT_FOLDERS):
+        why = "is too long" if too_long else "belongs to espalier itself"
+        raise EspalierError("bad_name", f"The name {name[:80]!r} {why}.", "Choose another, such as outputs/model.rds.")
+    return stored_parts(parts)
+
+
+def _is_taken(run: RunPaths, parts: List[str]) -> bool:
+    """Whether the run has it, also where the job replaced our link by a folder, which is moved home at its end."""
+    roots = [run.root]
+    if parts[0] in KEPT_FOLDERS and not os.path.islink(os.path.join(run.work, parts[0])):
+        roots.append(run.work)
+    return any(os.path.lexists(os.path.join(root, *parts)) for root in roots)
+
+
+def _stage(source: str, target: str) -> None:
+    with open(source, "rb") as reader, open(target, "xb") as writer:
+        while True:
+            chunk = reader.read(1024 * 1024)
+            if not chunk:
+                return
+            check()
+            writer.write(chunk)
+
+
+def _publish(run: RunPaths, stage: str, targets: List[List[str]]) -> None:
+    done: List[List[str]] = []
+    try:
+        for number, parts in enumerate(targets):
+            with _opened_folder(run, parts) as folder:
+                _place(os.path.join(stage, str(number)), parts, folder)
+            done.append(parts)
+    except BaseException:
+        for parts in done:
+            with contextlib.suppress(OSError, EspalierError), _opened_folder(run, parts) as folder:
+                os.unlink(parts[-1], dir_fd=folder)
+        raise
+
+
+def _place(staged: str, parts: List[str], folder: int) -> None:
+    """Give a whole file its name, never in place of another."""
+    try:
+        os.link(staged, parts[-1], dst_dir_fd=folder, follow_symlinks=False)
+    except FileExistsError:
+        raise _exists("/".join(parts)) from None
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK):
+            raise
+        # a file system without hard links
+        with contextlib.suppress(FileNotFoundError):
+            os.stat(parts[-1], dir_fd=folder, follow_symlinks=False)
+            raise _exists("/".join(parts)) from None
+        os.rename(staged, parts[-1], dst_dir_fd=folder)
+
+
+@contextlib.contextmanager
+def _opened_folder(run: RunPaths, parts: List[str]) -> Iterator[int]:
+    """The folder a file goes to, made where it is missing, opened part by part without following links."""
+    folder = os.open(run.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for part in parts[:-1]:
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(part, dir_fd=folder)
+            try:
+                deeper = os.open(part, _FOLDER, dir_fd=folder)
+            except OSError as error:
+                raise _no_folder(part, parts, folder) or error from None
+            os.close(folder)
+            folder = deeper
+        yield folder
+    finally:
+        os.close(folder)
+
+
+def _no_folder(part: str, parts: List[str], folder: int) -> Optional[EspalierError]:
+    mode = os.stat(part, dir_fd=folder, follow_symlinks=False).st_mode
+    name = "/".join(parts)
+    if stat.S_ISLNK(mode):
+        why = f"{name} would lie behind the link {part}, and links of a run are not followed."
+        return EspalierError("artifact_unsafe", why, "Choose another name.")
+    return None if stat.S_ISDIR(mode) else _exists(part)
+
+
+def _exists(name: str) -> EspalierError:
+    return EspalierError("file_exists", f"The run has a file {name!r} already.", "Choose another name.")
