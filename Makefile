@@ -77,7 +77,7 @@ include tools/package.mk
 cran: $(BUILD)/install.ok
 	bash tools/cran.sh
 
-check: lint generated test cran
+check: test lint generated cran test-torture test-chaos demo
 
 bench: $(BUILD)/install.ok
 	@$(R_ENV) bash bench/run.sh
