@@ -55,10 +55,9 @@ def test_hostile_patterns_take_no_long_time(pattern, names_only, text):
     assert time.monotonic() - began < 1
 
 
+@pytest.mark.parametrize("scanner", ["native"], indirect=True)
 @pytest.mark.parametrize(("pattern", "names_only", "text"), SLOW)
-def test_nor_do_they_in_the_native_scanner(tmp_path, pattern, names_only, text):
-    if accel.native() is None:
-        pytest.skip("the native scanner is not built")
+def test_nor_do_they_in_the_native_scanner(tmp_path, scanner, pattern, names_only, text):
     here = os.open(".", os.O_RDONLY)
     try:
         os.chdir(tmp_path)
