@@ -49,8 +49,8 @@ def test_from_mapping() -> None:
 
 
 def test_from_mapping_names_what_it_does_not_know() -> None:
-    with pytest.raises(EspalierError, match="cluster, gpus"):
-        ScriptRunConfig.from_mapping({"command": "x", "gpus": 1, "cluster": "y"})
+    with pytest.raises(EspalierError, match="cluster, nodes"):
+        ScriptRunConfig.from_mapping({"command": "x", "nodes": 1, "cluster": "y"})
 
 
 def test_frozen() -> None:

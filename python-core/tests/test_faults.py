@@ -14,7 +14,8 @@ from typing import Any, Callable, Dict, List
 import pytest
 from espalier import EspalierError, Experiment, Run, ScriptRunConfig, Workspace
 from espalier.adapters import posix
-from espalier.queue.home import queue_paths, set_max_concurrent_runs
+from espalier.queue.capacity import set_capacity
+from espalier.queue.home import queue_paths
 from espalier.queue.step import step
 
 Submit = Callable[..., Run]
@@ -37,15 +38,16 @@ def dead(pid: int) -> bool:
 
 
 def guardian_of(runner: int) -> int:
-    """The runner's child that is no job: it carries the runner's own command line."""
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            parent = int(Path("/proc", name, "stat").read_text().rpartition(")")[2].split()[1])
-            if parent == runner and b"__main__.py" in Path("/proc", name, "cmdline").read_bytes():
-                return int(name)
-        except OSError:
-            continue
-    raise AssertionError("the runner has no guardian")
+    """The runner's parent, which waits for it."""
+    parent = int(Path("/proc", str(runner), "stat").read_text().rpartition(")")[2].split()[1])
+    assert b"__main__.py" in Path("/proc", str(parent), "cmdline").read_bytes(), "the runner has no guardian"
+    return parent
+
+
+def with_children(pid: int) -> List[int]:
+    """A process and its children, those first."""
+    children = Path("/proc", str(pid), "task", str(pid), "children")
+    return [*map(int, children.read_text().split()), pid] if children.exists() else [pid]
 
 
 # ---- what jobs do
@@ -282,7 +284,7 @@ def test_a_job_without_environment_dies_with_its_runner(submit: Submit, ended: E
 
 
 def test_a_killed_runner_does_not_stop_the_queue(submit: Submit, ended: Ended, reach: Reach) -> None:
-    set_max_concurrent_runs(queue_paths(), 1)
+    set_capacity(queue_paths(), cpus=1)
     first, second = submit("echo $$; sleep 60"), submit("true")
     started(first, reach)
     os.kill(first._status()["pid"], signal.SIGKILL)
@@ -344,13 +346,14 @@ def test_a_runner_killed_while_it_prepares(submit: Submit, ended: Ended, tmp_pat
     """Stopped at every early moment, then killed: the run goes back to the queue and executes once."""
     count = tmp_path / "count"
     killed = 0
-    from espalier.queue import step as module
+    from espalier.queue import spawn as module
 
     for pause in (0.0, 0.01, 0.02, 0.03, 0.05):
         run = submit(f"echo x >> {count}")
         time.sleep(pause)
-        runner = module._children[-1]
-        os.kill(runner, signal.SIGKILL)
+        runner = max(module._children, default=0)
+        for pid in with_children(runner) if runner else []:
+            os.kill(pid, signal.SIGKILL)
         reach(lambda runner=runner: dead(runner))
         killed += run.get_status() in ("Queued", "Preparing")
         before = len(count.read_text()) if count.exists() else 0
@@ -452,7 +455,7 @@ def test_two_sessions_submit_fifty_runs_each(home: Path, ended: Ended) -> None:
 
 
 def test_state_folder_deleted_while_runs_wait(submit: Submit, ended: Ended, workspace: Workspace, tmp_path: Path, reach: Reach) -> None:
-    set_max_concurrent_runs(queue_paths(), 1)
+    set_capacity(queue_paths(), cpus=1)
     count = tmp_path / "count"
     first = submit(f"echo $$; echo x >> {count}; sleep 0.3")
     waiting = [submit(f"echo x >> {count}") for _ in range(3)]
@@ -479,7 +482,7 @@ def test_state_folder_deleted_while_a_run_starts(submit: Submit, ended: Ended, w
 
 
 def test_run_folder_deleted_while_it_runs(submit: Submit, ended: Ended, workspace: Workspace, reach: Reach) -> None:
-    set_max_concurrent_runs(queue_paths(), 1)
+    set_capacity(queue_paths(), cpus=1)
     gone, other = submit("echo $$; sleep 0.3"), submit("true")
     started(gone, reach)
     shutil.rmtree(gone.run_dir)
@@ -489,7 +492,7 @@ def test_run_folder_deleted_while_it_runs(submit: Submit, ended: Ended, workspac
 
 
 def test_workspace_deleted_while_runs_wait(submit: Submit, workspace: Workspace, experiment: Experiment, home: Path, ended: Ended, reach: Reach) -> None:
-    set_max_concurrent_runs(queue_paths(), 1)
+    set_capacity(queue_paths(), cpus=1)
     first = submit("echo $$; sleep 0.3")
     submit("true")
     started(first, reach)
@@ -514,7 +517,7 @@ def test_newer_workspace_while_runs_wait(submit: Submit, workspace: Workspace, e
 
 @pytest.mark.parametrize("name", ["spec.json", "env.json"])
 def test_damaged_while_it_waits(submit: Submit, ended: Ended, workspace: Workspace, name: str) -> None:
-    set_max_concurrent_runs(queue_paths(), 1)
+    set_capacity(queue_paths(), cpus=1)
     first, damaged, last = submit("sleep 0.2"), submit("true"), submit("true")
     Path(damaged.run_dir, name).write_text("{")
     assert ended(first)["status"] == ended(last)["status"] == "Completed"

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from espalier import EspalierError, Experiment, Run, Workspace
-from espalier.queue.home import queue_paths, set_max_concurrent_runs
+from espalier.queue.capacity import set_capacity
+from espalier.queue.home import queue_paths
 
 SESSION = """
 import os, sys, time
@@ -66,7 +67,7 @@ def test_fail(experiment: Experiment) -> None:
 
 
 def test_it_takes_no_slot(experiment: Experiment, submit: Any, ended: Any) -> None:
-    set_max_concurrent_runs(queue_paths(), 1)
+    set_capacity(queue_paths(), cpus=1)
     runs = [experiment.start_logging() for _ in range(3)]
     assert ended(submit("true"))["status"] == "Completed"
     for run in runs:

@@ -14,17 +14,17 @@ SOURCE = Path(espalier.__file__).parent
 # The one table of layers: a file or room of the core -> its number.
 LAYER = {
     **dict.fromkeys(["errors", "paths", "canonical", "records", "states", "names", "values", "config", "types"], 0),
-    **dict.fromkeys(["progress", "accel"], 0),
+    **dict.fromkeys(["progress", "accel", "resources", "retry"], 0),
     **dict.fromkeys(["adapters", "store"], 1),
     **dict.fromkeys(["lifecycle", "snapshot", "tracking"], 2),
-    **dict.fromkeys(["queue", "runner"], 3),
+    **dict.fromkeys(["queue", "runner", "keeper"], 3),
     "submission": 4,
     **dict.fromkeys(["workspace", "workspace_snapshots", "snapshots", "experiment", "run", "interactive", "listing"], 5),
     **dict.fromkeys(["follow", "job_log", "run_parts", "run_files", "details", "offline", "places", "describe"], 5),
 }
 # Rooms of one layer that may use another of it: finished runs are summarised from what the end of a run wrote, and a
-# finishing runner moves the queue on.
-SIDEWAYS = {("tracking", "lifecycle"), ("runner", "queue")}
+# finishing runner, as the keeper, moves the queue on.
+SIDEWAYS = {("tracking", "lifecycle"), ("runner", "queue"), ("keeper", "queue")}
 JOB_SIDE = "from espalier import Run; run = Run.get_context(); run.log('a', 1.5); run.log_list('b', [1, 2])"
 
 

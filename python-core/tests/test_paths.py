@@ -104,9 +104,10 @@ def test_a_run_on_its_way_is_no_run() -> None:
     assert workspace.new_run(run_id).shard == workspace.run(run_id).shard == "/w/runs/ab"
 
 
-def test_tickets_sort_by_sequence_and_belong_to_one_run() -> None:
+def test_tickets_sort_by_priority_then_sequence_and_belong_to_one_run() -> None:
     queue = QueuePaths("/state", "host")
-    names = [os.path.basename(queue.ticket(n, "e_1_abcdef01")) for n in (9, 10, 10**19)]
+    places = [(9, 10), (5, 9), (5, 10), (5, 10**19), (1, 1)]
+    names = [os.path.basename(queue.ticket(queue.tickets, *place, "e_1_abcdef01")) for place in places]
     assert names == sorted(names)
     assert paths.is_ticket_of(names[0], "e_1_abcdef01") and not paths.is_ticket_of(names[0], "e_1_abcdef02")
 

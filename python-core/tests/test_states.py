@@ -1,6 +1,7 @@
 import pytest
 from espalier import states
 from espalier.states import (
+    CANCEL_REQUESTED,
     CANCELED,
     COMPLETED,
     FAILED,
@@ -35,7 +36,8 @@ def test_final_is_final(old: str, new: str) -> None:
 
 def test_backwards_only_to_the_queue() -> None:
     back = {(old, new) for i, old in enumerate(PATH) for new in PATH[: i + 1] if may_follow(new, old)}
-    assert back == {(PREPARING, QUEUED), (QUEUED, QUEUED)}
+    assert back == {(old, QUEUED) for old in (QUEUED, PREPARING, STARTING, RUNNING, FINALIZING)}
+    assert not may_follow(QUEUED, CANCEL_REQUESTED)
 
 
 def test_nothing_completes_that_never_ran() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from espalier.queue import step
+from espalier.queue import spawn
 from world import ACTOR, REAL_RUNNER, World
 
 SEED = int(os.environ.get("ESPALIER_CHAOS_SEED") or random.SystemRandom().randrange(1 << 32))
@@ -39,7 +39,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     home.mkdir()
     monkeypatch.setenv("ESPALIER_STATE_DIR", str(home / "state"))
     monkeypatch.setenv("ESPALIER_CACHE_DIR", str(home / "cache"))
-    monkeypatch.setattr(step, "_RUNNER", ACTOR)
+    monkeypatch.setattr(spawn, "RUNNER", ACTOR)
     made = World(home)
     yield made
     made.sweep()
@@ -48,4 +48,4 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 @pytest.fixture
 def unharmed(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """From here on runners are the real ones."""
-    return lambda: monkeypatch.setattr(step, "_RUNNER", REAL_RUNNER)
+    return lambda: monkeypatch.setattr(spawn, "RUNNER", REAL_RUNNER)

@@ -11,8 +11,9 @@ from typing import Iterator
 
 import pytest
 from espalier import EspalierError, Experiment, Workspace
-from espalier.queue.control import queue_position
-from espalier.queue.home import queue_paths, set_max_concurrent_runs
+from espalier.queue.capacity import set_capacity
+from espalier.queue.home import queue_paths
+from espalier.queue.reasons import why_waiting
 from espalier.submission import submit as submission
 from test_marked_points import until
 from world import DONE, World
@@ -82,7 +83,7 @@ def test_disk_full_while_the_job_runs(small: World, small_disk: Path) -> None:
 def test_disk_full_while_runs_wait(small: World, small_disk: Path) -> None:
     gate = small_disk.parent / "gate"
     gate.touch()
-    set_max_concurrent_runs(queue_paths(), 1)
+    set_capacity(queue_paths(), cpus=1)
     small.submit(f"while test -e {gate}; do sleep 0.01; done")
     waiting = [small.submit() for _ in range(3)]
     with full(small_disk):
@@ -153,7 +154,7 @@ def test_clock_set_back_while_runs_wait(world: World, monkeypatch: pytest.Monkey
         real = time.time_ns
         patch.setattr(time, "time_ns", lambda: real() - 7_200_000_000_000)
         second = world.submit()
-    assert [queue_position(run.id) for run in (first, second)] == [1, 2]
+    assert [why_waiting(run.id).position for run in (first, second)] == [1, 2]
     world.check((DONE,))
 
 

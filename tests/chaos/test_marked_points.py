@@ -12,7 +12,8 @@ from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 import pytest
 from acts import Acts
 from espalier import Run
-from espalier.queue.home import queue_paths, set_max_concurrent_runs
+from espalier.queue.capacity import set_capacity
+from espalier.queue.home import queue_paths
 from espalier.queue.step import step
 from world import CANCELED, DONE, LOST, End, World
 
@@ -35,7 +36,7 @@ def nothing(world: World) -> None:
 
 def waiting_run(world: World) -> Run:
     """A run that nobody has started: the queue is closed by a run that ends as soon as the deed is over."""
-    set_max_concurrent_runs(queue_paths(), 1)
+    set_capacity(queue_paths(), cpus=1)
     gate = world.home / "gate"
     gate.touch()
     world.submit(f"while test -e {gate}; do sleep 0.005; done")

@@ -14,7 +14,8 @@ import time
 from collections import Counter
 from typing import Callable, Dict, List, Set, Tuple
 
-from espalier.queue.home import queue_paths, set_max_concurrent_runs
+from espalier.queue.capacity import set_capacity
+from espalier.queue.home import queue_paths
 from world import World, named_processes
 
 SUBMITTER = """
@@ -66,7 +67,7 @@ class Killer:
 
 def test_random_kills(world: World, seed: int, runs: int, unharmed: Callable[[], None]) -> None:
     unharmed()
-    set_max_concurrent_runs(queue_paths(), 6)
+    set_capacity(queue_paths(), cpus=6)
     world.check()
     killer, started, told = Killer(world, seed), 0, world.home.parent / "told"
     argv = [sys.executable, "-c", SUBMITTER, os.environ.get("PYTHONPATH", "").split(os.pathsep)[0], str(world.home), str(world.marks), str(BATCH)]

@@ -11,10 +11,10 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 from acts import Acts
 from espalier import Experiment, Run, ScriptRunConfig, Workspace
-from espalier.queue import step
+from espalier.queue import spawn
 from espalier.queue.home import queue_paths
 
-REAL_RUNNER = step._RUNNER
+REAL_RUNNER = spawn.RUNNER
 ACTOR = str(Path(__file__).parent / "runner_actor.py")
 # State and error code of an end.
 End = Tuple[str, Optional[str]]
@@ -55,7 +55,7 @@ class World:
         if pid == 0:
             code = 1
             try:
-                step._children.clear()
+                spawn._children.clear()
                 acts.install()
                 deed()
                 code = 0
@@ -78,7 +78,7 @@ class World:
         deadline = time.monotonic() + seconds
         while True:
             seen = self.ends()
-            step.collect_ended_runners()
+            spawn.collect_ended()
             open_ends = {run_id: state for run_id, state in seen.items() if state not in ("Completed", "Failed", "Canceled")}
             queue = queue_paths()
             held = os.listdir(queue.tickets) + os.listdir(queue.leases)

@@ -6,12 +6,18 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Dict, Mapping, Optional, Sequence, Union
 
 from espalier.errors import EspalierError
+from espalier.paths import is_run_id
+from espalier.resources import Resources, bytes_of, checked_count
+from espalier.retry import checked_retry
 
 # Up to here an input is read for its digest at submit, and the job is given a private copy of it; beyond, size and
 # time stand for the content and the job reads the original. Each run waits for its copies, at its start and end: 0.2 s
 # for 64 MB in one file, 1 s for 10,000 small ones on a local disk. A large data set would take minutes, and its disk.
 INPUT_COPY_LIMIT_BYTES = 64 * 1024 * 1024
 INPUT_COPY_LIMIT_FILES = 10_000
+# A week: whoever waits longer has been forgotten. An hour: the largest snapshot is written out in minutes.
+QUEUE_TIMEOUT_SECONDS = 7 * 86_400.0
+PREPARE_TIMEOUT_SECONDS = 3_600.0
 _NO = ("no", "false", "off", "0")
 
 
@@ -52,7 +58,15 @@ class ScriptRunConfig:
         environment_variables: Set for the job, on top of what it inherits.
         inputs: Name -> path of a file or folder outside the snapshot; the job gets it as `--name path` and as
             `ESPALIER_INPUT_<NAME>`: up to 64 MB and 10,000 files a private read-only copy, else the original.
+        cpus: Processors it takes of those this host gives to runs; more wait in the queue. 0: a job that only waits.
+        gpus: Graphics processors it is given, by CUDA_VISIBLE_DEVICES.
+        memory: What it takes of this host's memory, `4 GB` or bytes; the queue keeps account, nobody enforces it.
+        priority: 1 to 9; of those that wait the highest is started first.
+        retry: How often to execute it at most, or the fields of a `Retry`.
+        depends_on: Ids of runs of the workspace that have to complete before it starts.
         max_run_duration_seconds: Stop the job after that many seconds.
+        queue_timeout_seconds: Cancel the run when it has not been started after that many seconds; 0 waits for ever.
+        prepare_timeout_seconds: Fail the run when its working copy is not ready after that many seconds; 0 for ever.
         seed: Random seed; R jobs start with `set.seed(seed)`, every job finds it as `ESPALIER_SEED`.
         keep_workdir: Keep the working copy after the run, to look at.
         display_name: Text for people.
@@ -69,7 +83,15 @@ class ScriptRunConfig:
     compute_target: str = "local"
     environment_variables: Mapping[str, str] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
+    cpus: int = 1
+    gpus: int = 0
+    memory: Union[int, str, None] = None
+    priority: int = 5
+    retry: Union[int, Mapping[str, Any], None] = None
+    depends_on: Sequence[str] = ()
     max_run_duration_seconds: Optional[float] = None
+    queue_timeout_seconds: float = QUEUE_TIMEOUT_SECONDS
+    prepare_timeout_seconds: float = PREPARE_TIMEOUT_SECONDS
     seed: Optional[int] = None
     keep_workdir: bool = False
     display_name: Optional[str] = None
@@ -88,6 +110,7 @@ class ScriptRunConfig:
         if isinstance(self.arguments, str):
             raise _bad(f"arguments must be a list of strings, not the string {self.arguments!r}.")
         self._check_numbers()
+        self._check_queueing()
         for name, value in self.environment_variables.items():
             if not isinstance(name, str) or not name or "=" in name or "\0" in name:
                 raise _bad(f"environment_variables has the name {name!r}, which no variable can have.")
@@ -102,6 +125,25 @@ class ScriptRunConfig:
             if not _is_number(seed) or not math.isfinite(seed) or seed != int(seed):
                 raise _bad(f"seed must be a whole number, not {seed!r}.")
             object.__setattr__(self, "seed", int(seed))  # R's 42 is a double
+
+    def _check_queueing(self) -> None:
+        for name, least in (("cpus", 0), ("gpus", 0), ("priority", 1)):
+            object.__setattr__(self, name, checked_count(getattr(self, name), name, least))
+        if self.priority > 9:
+            raise _bad(f"priority is from 1 to 9, not {self.priority}.")
+        for name in ("queue_timeout_seconds", "prepare_timeout_seconds"):
+            limit = getattr(self, name)
+            if not (_is_number(limit) and 0 <= limit < math.inf):
+                raise _bad(f"{name} must be a number of at least 0, not {limit!r}.")
+        if isinstance(self.depends_on, str) or not all(isinstance(i, str) and is_run_id(i) for i in self.depends_on):
+            raise _bad(f"depends_on must be a list of run ids, not {self.depends_on!r}.")
+        checked_retry(self.retry)
+        bytes_of(self.memory or 0)
+
+    @property
+    def resources(self) -> Resources:
+        """What it takes of its host."""
+        return Resources(self.cpus, self.gpus, bytes_of(self.memory or 0))
 
     @property
     def wants_diff(self) -> bool:

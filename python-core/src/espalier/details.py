@@ -36,6 +36,8 @@ def run_details(
         "exitCode": status.get("exit_code"),
         "signal": status.get("signal"),
         "error": status.get("error"),
+        "attempt": status.get("attempt", 1),
+        "attempts": status.get("attempts") or [],
         "warnings": status.get("warnings", []) + metrics.read_warnings(run),
         "tags": meta["tags"],
         "properties": meta["properties"],

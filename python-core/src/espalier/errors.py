@@ -45,6 +45,7 @@ CODES: Dict[str, str] = {
     "input_missing": "an input's path does not exist",
     "input_changed": "an input changed between submit and the start of the job",
     "interpreter_missing": "Rscript or Python for the job was not found",
+    "not_enough_resources": "a job asks for more processors or memory than the host gives to runs",
     "run_missing": "there is no such run",
     "run_failed": "the run that was waited for failed",
     "run_not_active": "the run has ended, or is not the kind of run that can do this",

@@ -11,7 +11,8 @@ from espalier import states
 from espalier.errors import EspalierError
 from espalier.lifecycle.status import read_status
 from espalier.paths import RunPaths
-from espalier.queue.step import collect_ended_runners, step
+from espalier.queue.spawn import collect_ended
+from espalier.queue.step import step
 
 _CHUNK_BYTES = 1024 * 1024
 # Two looks at the state while waiting: a stat costs 2 us, so this is the waiter's delay and not its load. Seconds.
@@ -104,7 +105,7 @@ _last_step = 0.0
 def _step_now_and_then() -> None:
     """Waiting moves the queue on: a runner killed together with its guardian is noticed by whoever waits for it."""
     global _last_step
-    collect_ended_runners()
+    collect_ended()
     if time.monotonic() - _last_step > 1.0:
         _last_step = time.monotonic()
         with contextlib.suppress(EspalierError):  # who cannot have a queue can still watch

@@ -30,6 +30,8 @@ SYSTEM_LOGS = "system_logs"
 # How the run came about, recorded beside its definition; not among its artifacts.
 PROVENANCE = "provenance"
 CANCEL = os.path.join("requests", "cancel.json")
+# What attempts left that were not the last.
+ATTEMPTS = "attempts"
 # The job's own folders that are kept, and all whose files are a run's artifacts.
 KEPT_FOLDERS = (OUTPUTS, LOGS)
 RUNNER_FOLDERS = (USER_LOGS, SYSTEM_LOGS)
@@ -194,6 +196,10 @@ class RunPaths:
         self.job = top + _JOB
         self.inputs = top + _INPUTS
 
+    def attempt_events(self, attempt: int) -> str:
+        """Where the event logs of an attempt lie that was not the last."""
+        return os.path.join(self.root, ATTEMPTS, str(attempt), EVENTS)
+
     @property
     def shard(self) -> str:
         """Where temporary files go, so that a rename changes the shard's mtime."""
@@ -236,12 +242,18 @@ class QueuePaths:
         self.root = os.path.join(state, "queue", host)
         self.lock = os.path.join(self.root, "lock")
         self.tickets = os.path.join(self.root, "tickets")
+        # Tickets of runs that may not be started yet.
+        self.waiting = os.path.join(self.root, "waiting")
         self.leases = os.path.join(self.root, "leases")
         self.config = os.path.join(self.root, CONFIG)
+        # Held by the keeper as long as it lives, and what it has to say.
+        self.keeper = os.path.join(self.root, "keeper.lock")
+        self.keeper_log = os.path.join(self.root, "keeper.log")
 
-    def ticket(self, sequence: int, run_id: str) -> str:
-        """A ticket that sorts by its sequence number (nanoseconds), within the one priority there is."""
-        return os.path.join(self.tickets, f"5-{sequence:020d}-{run_id}{_RECORD}")
+    def ticket(self, folder: str, priority: int, sequence: int, run_id: str) -> str:
+        """A ticket in `tickets` or `waiting`. Names sort by priority (1 to 9, the highest first), then by sequence
+        number (nanoseconds)."""
+        return os.path.join(folder, f"{10 - priority}-{sequence:020d}-{run_id}{_RECORD}")
 
     def lease(self, run_id: str) -> str:
         return os.path.join(self.leases, run_id + _RECORD)

@@ -15,7 +15,8 @@ from espalier.follow import failure_of, follow, follow_to_end
 from espalier.lifecycle.status import read_status
 from espalier.names import check_label
 from espalier.paths import RunPaths, WorkspacePaths
-from espalier.queue.control import cancel, queue_position
+from espalier.queue.control import cancel
+from espalier.queue.reasons import why_waiting
 from espalier.records import read_record, replace_record
 from espalier.run_files import RunFiles
 from espalier.run_parts import RunParts
@@ -106,11 +107,12 @@ class Run(RunParts, RunFiles):
         return states.CANCEL_REQUESTED if waiting else state
 
     def get_detailed_status(self) -> Any:
-        """The state, and for a queued run its position (1 is next) and why it waits."""
-        position = queue_position(self._id)
+        """The state, and for a queued run its position (1 is next; None while it may not be started) and why it
+        waits."""
+        waiting = why_waiting(self._id)
         state = self.get_status()
-        reason = f"{position - 1} runs before it; all slots of this host are taken" if position else None
-        return {"status": state, "position": position, "reason": reason if state == states.QUEUED else None}
+        position, reason = waiting if waiting is not None and state == states.QUEUED else (None, None)
+        return {"status": state, "position": position, "reason": reason}
 
     def get_details(self) -> Any:
         """Everything known of the run: definition, state, times, error, files."""

@@ -38,6 +38,6 @@ def may_follow(new: str, old: str) -> bool:
         return False
     if new in FINAL:
         return new != COMPLETED or _ORDER[old] >= _ORDER[RUNNING]
-    if new == QUEUED and old in (QUEUED, PREPARING):  # the runner died before the job was started: queued again
-        return True
+    if new == QUEUED:  # the runner died before the job was started, or another attempt is made
+        return old != CANCEL_REQUESTED
     return _ORDER[new] > _ORDER[old]

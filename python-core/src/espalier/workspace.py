@@ -13,8 +13,9 @@ from espalier.listing import rows_as_frame
 from espalier.paths import FORMAT, WorkspacePaths, is_run_id
 from espalier.places import find_config, home_of_workspaces, named_by, place, write_config
 from espalier.progress import report
+from espalier.queue.capacity import capacity, set_capacity
 from espalier.queue.control import look_after
-from espalier.queue.home import max_concurrent_runs, queue_paths, set_max_concurrent_runs
+from espalier.queue.home import queue_paths
 from espalier.queue.step import step
 from espalier.records import create_file, dump_record, now_iso, read_record
 from espalier.run import Run
@@ -151,9 +152,9 @@ class Workspace(WorkspaceSnapshots):
         """
         queue = queue_paths()
         if value is not None:
-            set_max_concurrent_runs(queue, value)
+            set_capacity(queue, cpus=value)
             step()
-        return max_concurrent_runs(queue)
+        return capacity(queue).cpus
 
     @classmethod
     def from_config(cls, path: Optional[str] = None, file_name: Optional[str] = None) -> "Workspace":

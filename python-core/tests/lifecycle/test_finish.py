@@ -6,7 +6,8 @@ from typing import Any, Dict
 import pytest
 from espalier.errors import EspalierError
 from espalier.lifecycle import finish as module
-from espalier.lifecycle.finish import finish, finish_job, finish_lost, plain_error
+from espalier.lifecycle.attempts import end_job, end_lost_attempt
+from espalier.lifecycle.finish import finish, plain_error
 from espalier.lifecycle.outcome import Outcome
 from espalier.lifecycle.status import move, read_status
 from espalier.paths import RunPaths
@@ -25,7 +26,7 @@ def run(tmp_path: Path) -> RunPaths:
 
 
 def end(run: RunPaths, *outcome: Any) -> Dict[str, Any]:
-    finish_job(run, read_status(run), Outcome(*outcome))
+    end_job(run, read_status(run), Outcome(*outcome))
     return read_status(run)
 
 
@@ -86,14 +87,14 @@ def test_large_logs_are_left_to_readers(run: RunPaths) -> None:
 def test_a_final_state_stays(run: RunPaths) -> None:
     end(run, 0, None, None, 1.0)
     with pytest.raises(EspalierError) as caught:
-        finish_lost(run, read_status(run))
+        end_lost_attempt(run, read_status(run))
     assert caught.value.code == "internal"
     assert read_status(run)["state"] == "Completed"
 
 
 def test_lost(run: RunPaths) -> None:
     Path(run.log).write_text("last words\n")
-    finish_lost(run, read_status(run))
+    end_lost_attempt(run, read_status(run))
     error = read_status(run)["error"]
     assert error["code"] == "runner_lost" and error["log_tail"] == ["last words"]
 
@@ -135,7 +136,7 @@ def test_killed_before_the_state_was_written(run: RunPaths, monkeypatch: pytest.
         patch.setattr(module, "move", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             end(run, 0, None, None, 1.0)
-    finish_lost(run, read_status(run))
+    end_lost_attempt(run, read_status(run))
     assert Path(run.outputs, "model").read_text() == "m" and not os.path.exists(run.work)
 
 

@@ -7,15 +7,17 @@ from typing import Any, Callable
 import pytest
 from espalier import Run, Workspace
 from espalier.adapters import posix
-from espalier.queue.control import cancel, look_after, queue_position
-from espalier.queue.home import queue_paths, set_max_concurrent_runs
+from espalier.queue.capacity import set_capacity
+from espalier.queue.control import cancel, look_after
+from espalier.queue.home import queue_paths
+from espalier.queue.reasons import why_waiting
 
 Submit = Callable[..., Run]
 
 
 @pytest.fixture
 def one_slot(home: Path) -> None:
-    set_max_concurrent_runs(queue_paths(), 1)
+    set_capacity(queue_paths(), cpus=1)
 
 
 def test_cancel_of_a_queued_run_is_immediate(one_slot: None, submit: Submit, tmp_path: Path, ended: Any) -> None:
@@ -26,7 +28,7 @@ def test_cancel_of_a_queued_run_is_immediate(one_slot: None, submit: Submit, tmp
     assert details["error"]["message"] == f"Canceled by {posix.user_name()}."
     assert not Path(queued.run_dir, "env.json").exists()
     ended(first)
-    assert not (tmp_path / "ran").exists() and queue_position(queued.id) is None
+    assert not (tmp_path / "ran").exists() and why_waiting(queued.id) is None
     assert queued.cancel() is False
 
 
@@ -81,7 +83,7 @@ def test_a_pid_used_again_gets_no_signal(submit: Submit, ended: Any, reach: Any)
     status = Path(run.run_dir, "status.json")
     record = json.loads(status.read_text())
     status.write_text(json.dumps({**record, "pid": os.getpid(), "pid_start": record["pid_start"] - 1}))
-    assert cancel(run._paths, run.id) is True  # TERM would end the tests here
+    assert cancel(run._paths, run.id) is True  # the signal would end the tests here
     ended(run)
 
 
@@ -102,11 +104,3 @@ def test_look_after_what_vanished(submit: Submit, ended: Any) -> None:
     spec = run._spec()
     shutil.rmtree(run.run_dir)
     assert look_after(run.id, run._paths, spec["host"], spec["user"]) is False
-
-
-def test_positions(one_slot: None, submit: Submit) -> None:
-    runs = [submit("sleep 30") for _ in range(3)]
-    assert [queue_position(run.id) for run in runs] == [None, 1, 2]
-    detailed = runs[2].get_detailed_status()
-    assert detailed["position"] == 2 and "1 runs before it" in detailed["reason"]
-    assert runs[0].get_detailed_status()["position"] is None

@@ -1,4 +1,3 @@
-import json
 import os
 import shutil
 import socket
@@ -9,7 +8,7 @@ from typing import Any, List
 import pytest
 from espalier import Workspace
 from espalier.errors import EspalierError
-from espalier.queue.home import allocator, max_concurrent_runs, queue_paths, set_max_concurrent_runs, state_folder
+from espalier.queue.home import allocator, queue_paths, state_folder
 
 
 def test_state_folder(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,24 +29,7 @@ def test_a_folder_a_host_private_to_the_user(home: Path) -> None:
         assert os.stat(folder).st_mode & 0o077 == 0
 
 
-def test_default_limit_is_the_processors(home: Path) -> None:
-    assert max_concurrent_runs(queue_paths()) == len(os.sched_getaffinity(0))
 
-
-def test_setting_the_limit(home: Path) -> None:
-    set_max_concurrent_runs(queue_paths(), 7)
-    assert max_concurrent_runs(queue_paths()) == Workspace.max_concurrent_runs() == 7
-    for bad in (0, -1):
-        with pytest.raises(EspalierError) as caught:
-            Workspace.max_concurrent_runs(bad)
-        assert caught.value.code == "bad_argument"
-    assert max_concurrent_runs(queue_paths()) == 7
-
-
-@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"max_concurrent_runs": "many"}', '{"max_concurrent_runs": 0}'])
-def test_a_config_that_says_nothing(home: Path, content: str) -> None:
-    Path(queue_paths().config).write_text(content)
-    assert max_concurrent_runs(queue_paths()) == len(os.sched_getaffinity(0))
 
 
 def test_the_lock_is_exclusive(home: Path) -> None:
@@ -95,10 +77,6 @@ def test_no_place_for_a_queue(workspace: Workspace, experiment: Any, tmp_path: P
     assert len(workspace.list_runs()) == 0, "reading needs no queue"
     assert not os.path.exists(workspace._paths.runs)
 
-
-def test_config_is_a_record(home: Path) -> None:
-    set_max_concurrent_runs(queue_paths(), 3)
-    assert json.loads(Path(queue_paths().config).read_text()) == {"format": 1, "max_concurrent_runs": 3}
 
 
 def test_many_begin_at_once(home: Path) -> None:

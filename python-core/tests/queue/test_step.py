@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-from espalier import Run, Workspace
+from espalier import EspalierError, Run, Workspace
 from espalier.adapters import posix
-from espalier.queue import step as step_module
-from espalier.queue.home import allocator, queue_paths, set_max_concurrent_runs
-from espalier.queue.step import interpreter, step
+from espalier.queue import spawn as spawn_module
+from espalier.queue.capacity import set_capacity
+from espalier.queue.home import allocator, queue_paths
+from espalier.queue.spawn import interpreter
+from espalier.queue.step import step
 from espalier.queue.tickets import add_ticket
 
 Submit = Callable[..., Run]
@@ -18,13 +20,13 @@ Submit = Callable[..., Run]
 
 @pytest.fixture
 def one_slot(home: Path) -> None:
-    set_max_concurrent_runs(queue_paths(), 1)
+    set_capacity(queue_paths(), cpus=1)
 
 
 @pytest.fixture
 def no_runner(monkeypatch: pytest.MonkeyPatch) -> None:
     """A runner that ends before it does anything."""
-    monkeypatch.setattr(step_module, "interpreter", lambda: "/bin/false")
+    monkeypatch.setattr(spawn_module, "interpreter", lambda: "/bin/false")
 
 
 def test_order_and_limit(one_slot: None, submit: Submit, ended: Any, reach: Any, tmp_path: Path) -> None:
@@ -62,7 +64,7 @@ def test_a_runner_that_cannot_work_is_not_tried_for_ever(no_runner: None, submit
     reach(lambda: step() or run.get_status() == "Failed")
     error = run.get_details()["error"]
     assert error["code"] == "prepare_failed" and "3 times" in error["message"]
-    assert run._status()["attempt"] == 3
+    assert run._status()["runners"] == 3
     assert os.listdir(queue_paths().leases) == os.listdir(queue_paths().tickets) == []
 
 
@@ -70,14 +72,14 @@ def test_what_a_broken_runner_said_is_in_the_error(submit: Submit, reach: Any, t
     broken = tmp_path / "python"
     broken.write_text("#!/bin/sh\necho libpython is gone\nexit 127\n")
     broken.chmod(0o755)
-    monkeypatch.setattr(step_module, "interpreter", lambda: str(broken))
+    monkeypatch.setattr(spawn_module, "interpreter", lambda: str(broken))
     run = submit("true")
     reach(lambda: step() or run.get_status() == "Failed")
     assert "libpython is gone" in run.get_details()["error"]["log_tail"]
 
 
 def test_a_runner_that_cannot_be_started(submit: Submit, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(step_module, "interpreter", lambda: "/nowhere/python")
+    monkeypatch.setattr(spawn_module, "interpreter", lambda: "/nowhere/python")
     run = submit("true")
     assert run.get_status() == "Failed"
     assert run.get_details()["error"]["code"] == "start_failed"
@@ -89,9 +91,9 @@ def test_preparing_without_a_runner_goes_back_to_the_queue(
 ) -> None:
     count = tmp_path / "count"
     with monkeypatch.context() as patch:
-        patch.setattr(step_module, "interpreter", lambda: "/bin/false")
+        patch.setattr(spawn_module, "interpreter", lambda: "/bin/false")
         run = submit(f"echo x >> {count}")
-        reach(lambda: not posix.process_start(max(step_module._children, default=0)))
+        reach(lambda: not posix.process_start(max(spawn_module._children, default=0)))
     status = Path(run.run_dir, "status.json")
     record = json.loads(status.read_text())
     status.write_text(json.dumps({**record, "state": "Preparing"}))
@@ -99,7 +101,7 @@ def test_preparing_without_a_runner_goes_back_to_the_queue(
     os.makedirs(Path(run.run_dir, ".job", "python"))
     step()
     assert ended(run)["status"] == "Completed"
-    assert count.read_text() == "x\n" and run._status()["attempt"] == 2
+    assert count.read_text() == "x\n" and run._status()["runners"] == 2
 
 
 def test_queued_again_it_has_one_ticket(one_slot: None, submit: Submit, reach: Any) -> None:
@@ -116,8 +118,8 @@ def test_two_tickets_of_a_run_execute_it_once(submit: Submit, ended: Any, tmp_pa
     first, run = submit("sleep 0.2"), submit(f"echo x >> {count}; sleep 0.2")
     with allocator(queue_paths()):
         for _ in range(3):
-            add_ticket(queue_paths(), run.id, run.run_dir)
-    set_max_concurrent_runs(queue_paths(), 4)
+            add_ticket(queue_paths(), run.run_dir, {})
+    set_capacity(queue_paths(), cpus=4)
     step()
     for one in (first, run):
         assert ended(one)["status"] == "Completed"
@@ -167,10 +169,10 @@ def test_runners_leave_no_zombies(submit: Submit, ended: Any, reach: Any) -> Non
     runs = [submit("true") for _ in range(3)]
     for run in runs:
         ended(run)
-    children = list(step_module._children)
+    children = list(spawn_module._children)
     reach(lambda: all(posix.process_start(pid) is None for pid in children))
     ended(submit("true"))
-    assert not set(children) & set(step_module._children)
+    assert not set(children) & set(spawn_module._children)
 
 
 def test_interpreter_is_a_python(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,3 +213,132 @@ def test_signals_of_the_submitter_do_not_reach_the_job(submit: Submit, ended: An
     # (glibc ignores its own two, 32 and 33, in whatever it spawns)
     values = [int(line.split()[1], 16) & 0x7FFFFFFF for line in Path(run.run_dir, "user_logs/std_log.txt").read_text().splitlines()]
     assert values == [0, 0]
+
+
+# ---- what runs need
+
+
+def test_a_run_takes_as_many_processors_as_it_asks_for(submit: Submit, reach: Any) -> None:
+    set_capacity(queue_paths(), cpus=4)
+    large, other, small = submit("sleep 30", cpus=3), submit("sleep 30", cpus=2), submit("sleep 30")
+    reach(large, "Running")
+    assert [other.get_status(), small.get_status()] == ["Queued", "Queued"], "the head keeps what is free"
+    large.cancel()
+    reach(other, "Running")
+    reach(small, "Running")
+
+
+def test_a_large_run_does_not_starve(submit: Submit, ended: Any) -> None:
+    set_capacity(queue_paths(), cpus=2)
+    small = [submit("sleep 0.2")]
+    large = submit("true", cpus=2)
+    small += [submit("sleep 0.2") for _ in range(4)]
+    for run in [large, *small]:
+        assert ended(run)["status"] == "Completed"
+    assert all(large.get_details()["endTimeUtc"] <= run.get_details()["startTimeUtc"] for run in small[1:])
+
+
+def test_who_needs_something_else_may_go_before(submit: Submit, reach: Any) -> None:
+    set_capacity(queue_paths(), cpus=3, gpus=["0"])
+    first, second, plain = submit("sleep 30", gpus=1), submit("sleep 30", gpus=1), submit("sleep 30")
+    reach(first, "Running")
+    reach(plain, "Running")
+    assert second.get_status() == "Queued"
+
+
+def test_memory_is_kept_account_of(submit: Submit, reach: Any) -> None:
+    set_capacity(queue_paths(), cpus=4, memory=1000)
+    first, second = submit("sleep 30", memory=600), submit("sleep 30", memory="600")
+    reach(first, "Running")
+    assert second.get_status() == "Queued"
+    first.cancel()
+    reach(second, "Running")
+
+
+def test_no_gpu_is_handed_out_twice(submit: Submit, ended: Any) -> None:
+    set_capacity(queue_paths(), cpus=8, gpus=["0", "1", "GPU-7"])
+    runs = [submit('echo "$CUDA_VISIBLE_DEVICES"; sleep 0.3', gpus=count) for count in (2, 1)]
+    later = submit('echo "$CUDA_VISIBLE_DEVICES"', gpus=3)
+    logs = []
+    for run in [*runs, later]:
+        ended(run)
+        logs.append(Path(run.run_dir, "user_logs/std_log.txt").read_text().strip())
+    assert logs == ["0,1", "GPU-7", "0,1,GPU-7"]
+
+
+def test_who_asks_for_no_gpu_sees_none(submit: Submit, ended: Any) -> None:
+    set_capacity(queue_paths(), gpus=["0"])
+    with pytest.warns(UserWarning, match="this one asks for none"):
+        run = submit('echo "<${CUDA_VISIBLE_DEVICES-unset}>"')
+    own = submit('echo "<$CUDA_VISIBLE_DEVICES>"', environment_variables={"CUDA_VISIBLE_DEVICES": "7"})
+    for one, text in ((run, "<>\n"), (own, "<7>\n")):
+        ended(one)
+        assert Path(one.run_dir, "user_logs/std_log.txt").read_text() == text
+
+
+def test_more_than_there_is_is_refused(submit: Submit) -> None:
+    set_capacity(queue_paths(), cpus=2, gpus=[], memory=1000)
+    for need in ({"cpus": 3}, {"gpus": 1}, {"memory": "1 GB"}):
+        with pytest.raises(EspalierError, match="this host gives runs 2 cpus, 0 gpus, 1000 B of memory") as caught:
+            submit("true", **need)
+        assert caught.value.code == "not_enough_resources"
+
+
+def test_who_no_longer_fits_stops_nobody(one_slot: None, submit: Submit, ended: Any, reach: Any) -> None:
+    set_capacity(queue_paths(), cpus=2)
+    blocker = submit("sleep 30", cpus=2)
+    large, small = submit("true", cpus=2), submit("true")
+    set_capacity(queue_paths(), cpus=1)
+    blocker.cancel()
+    assert ended(small)["status"] == "Completed" and large.get_status() == "Queued"
+
+
+def test_a_run_of_no_processor_is_always_started(one_slot: None, submit: Submit, ended: Any, reach: Any) -> None:
+    blocker = submit("sleep 30")
+    reach(blocker, "Running")
+    assert ended(submit("true", cpus=0))["status"] == "Completed"
+
+
+def test_priorities(one_slot: None, submit: Submit, ended: Any, tmp_path: Path) -> None:
+    order = tmp_path / "order"
+    runs = [submit("sleep 0.3")]
+    for name, priority in (("low", 1), ("usual", 5), ("high", 9), ("usual2", 5)):
+        runs.append(submit(f"echo {name} >> {order}", priority=priority))
+    for run in runs:
+        ended(run)
+    assert order.read_text().split() == ["high", "usual", "usual2", "low"]
+
+
+# ---- runners that serve one run after another
+
+
+def test_short_runs_share_a_runner(one_slot: None, submit: Submit, ended: Any) -> None:
+    runs = [submit("true") for _ in range(6)]
+    guardians = set()
+    for run in runs:
+        assert ended(run)["status"] == "Completed"
+        assert not Path(run.run_dir, "system_logs", "runner.log").exists()
+        guardians.add(run._status()["pid"])
+    assert len(guardians) == 6, "each run has a process of its own"
+
+
+def test_each_run_has_a_log_of_its_own_runner(one_slot: None, submit: Submit, ended: Any) -> None:
+    first, broken, last = submit("sleep 0.2"), submit("true"), submit("true")
+    Path(broken.run_dir, "env.json").write_text("[]")
+    assert ended(first)["status"] == ended(last)["status"] == "Completed"
+    assert broken._status()["error"]["code"] == "prepare_failed"
+
+
+def test_a_job_does_not_start_runners_itself(submit: Submit, ended: Any, experiment: Any, project: Path) -> None:
+    """What a job starts is stopped with it."""
+    (project / "a.py").write_text(
+        "import sys\nsys.path.insert(0, sys.argv[1])\nfrom espalier import Run, Workspace, Experiment\n"
+        "me = Run.get_context()\nother = Experiment(Workspace(me.workspace_path), 'exp').submit({'command': 'sleep 0.5; true'})\n"
+        "print(other.id)\n"
+    )
+    set_capacity(queue_paths(), cpus=2)
+    source = str(Path(spawn_module.__file__).parents[2])
+    run = experiment.submit({"source_directory": str(project), "entry_script": "a.py", "arguments": [source]})
+    assert ended(run)["status"] == "Completed", run.get_details()["error"]
+    other = Workspace(run.workspace_path).get_run(Path(run.run_dir, "user_logs/std_log.txt").read_text().strip())
+    assert ended(other)["status"] == "Completed"

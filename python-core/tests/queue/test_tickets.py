@@ -9,6 +9,7 @@ from espalier.adapters import posix
 from espalier.paths import QueuePaths
 from espalier.queue.home import queue_paths
 from espalier.queue.tickets import add_ticket, claim, find_ticket, is_dead, leases, open_lease, remove, tickets
+from espalier.resources import Resources
 
 RUN = "e_1_abcdef01"
 
@@ -21,12 +22,12 @@ def queue(home: Path) -> QueuePaths:
 def test_first_in_first_out(queue: QueuePaths) -> None:
     ids = [f"e_1_{number:08x}" for number in (5, 3, 9, 1)]
     for run_id in ids:
-        add_ticket(queue, run_id, "/r/" + run_id)
-    assert [(ticket.run_id, ticket.run_dir) for ticket in tickets(queue)] == [(i, "/r/" + i) for i in ids]
+        add_ticket(queue, "/r/" + run_id, {})
+    assert [(ticket.run_id, ticket.run_dir) for ticket in tickets(queue.tickets)] == [(i, "/r/" + i) for i in ids]
 
 
 def test_find_ticket(queue: QueuePaths) -> None:
-    add_ticket(queue, RUN, "/r")
+    add_ticket(queue, "/r/" + RUN, {})
     assert find_ticket(queue, RUN) == os.path.join(queue.tickets, os.listdir(queue.tickets)[0])
     assert find_ticket(queue, "e_1_abcdef02") is None
 
@@ -36,27 +37,27 @@ def test_find_ticket(queue: QueuePaths) -> None:
 )
 def test_unreadable_tickets_are_dropped(queue: QueuePaths, content: str) -> None:
     Path(queue.tickets, "5-1-x.json").write_text(content)
-    assert list(tickets(queue)) == [] and os.listdir(queue.tickets) == []
+    assert list(tickets(queue.tickets)) == [] and os.listdir(queue.tickets) == []
 
 
 def test_a_claim_turns_the_ticket_into_a_lease(queue: QueuePaths) -> None:
-    add_ticket(queue, RUN, "/r")
-    fd = claim(queue, next(tickets(queue)))
+    add_ticket(queue, "/r/" + RUN, {})
+    fd = claim(queue, next(tickets(queue.tickets)))
     assert fd is not None and not os.get_inheritable(fd)
     assert os.listdir(queue.tickets) == []
     (lease,) = leases(queue)
-    assert (lease.run_id, lease.run_dir, lease.slots) == (RUN, "/r", 1)
+    assert (lease.run_id, lease.run_dir, lease.takes) == (RUN, "/r/" + RUN, Resources())
     assert not is_dead(lease.path)
     os.close(fd)
     assert is_dead(lease.path)
 
 
 def test_a_second_ticket_of_a_claimed_run_is_dropped(queue: QueuePaths) -> None:
-    add_ticket(queue, RUN, "/r")
-    fd = claim(queue, next(tickets(queue)))
+    add_ticket(queue, "/r/" + RUN, {})
+    fd = claim(queue, next(tickets(queue.tickets)))
     assert fd is not None
-    add_ticket(queue, RUN, "/r")
-    assert claim(queue, next(tickets(queue))) is None
+    add_ticket(queue, "/r/" + RUN, {})
+    assert claim(queue, next(tickets(queue.tickets))) is None
     assert os.listdir(queue.tickets) == [] and not is_dead(queue.lease(RUN))
     os.close(fd)
 
@@ -79,7 +80,7 @@ def test_a_lease_dies_with_its_holder_and_not_before(queue: QueuePaths) -> None:
 
 def test_interactive_leases_take_no_slot(queue: QueuePaths) -> None:
     fd = open_lease(queue, RUN, "/r")
-    assert leases(queue)[0].slots == 0
+    assert leases(queue)[0].takes == Resources(cpus=0)
     assert os.stat(queue.lease(RUN)).st_mode & 0o077 == 0
     os.close(fd)
 

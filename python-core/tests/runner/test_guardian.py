@@ -1,31 +1,29 @@
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Callable
 
 import pytest
 from espalier.adapters import posix
-from espalier.runner.guardian import Guardian, start_guardian
+from espalier.runner.guardian import guarded, has_lost
 
 
-def guarded(job: int, run_id: str, take_over: Callable[[], None]) -> Guardian:
-    guardian = start_guardian(run_id, take_over)
-    guardian.guard(job)
-    return guardian
-
-
-def run_as_runner(body: Callable[[], None]) -> int:
-    """Run something in a child that then ends without a farewell, as a killed runner does."""
+def in_a_process(body: Callable[[], None]) -> int:
+    """Run something in a child, so that what becomes of its children does not touch the tests; returns its status."""
     pid = os.fork()
     if pid == 0:
+        code = 1
         try:
             body()
+            code = 0
         finally:
-            os.kill(os.getpid(), signal.SIGKILL)
-    return pid
+            os._exit(code)
+    return os.waitpid(pid, 0)[1]
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def gone(pid: int, seconds: float = 5.0) -> bool:
@@ -37,108 +35,73 @@ def gone(pid: int, seconds: float = 5.0) -> bool:
     return False
 
 
-def appears(path: Path, seconds: float = 5.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and not path.exists():
-        time.sleep(0.005)
-    return path.exists()
+def test_in_order(tmp_path: Path) -> None:
+    def body() -> None:
+        assert guarded((tmp_path / "done").touch) is True
+
+    assert in_a_process(body) == 0 and (tmp_path / "done").exists()
 
 
-def test_a_farewell_means_nothing_to_do(tmp_path: Path) -> None:
-    job = posix.spawn_session(["/bin/sleep", "60"], {}, [])
-    guardian = guarded(job, "e_1_abcdef01", lambda: (tmp_path / "took over").touch())
-    guardian.dismiss()
-    assert posix.process_start(guardian.pid) is None
-    assert posix.process_start(job) is not None and not (tmp_path / "took over").exists()
-    posix.kill_group(job, signal.SIGKILL)
-    os.waitpid(job, 0)
+@pytest.mark.parametrize("how", [die, lambda: os._exit(3), lambda: 1 / 0])
+def test_whatever_ends_it_is_noticed(how: Callable[[], None], capfd: pytest.CaptureFixture[str]) -> None:
+    def body() -> None:
+        assert guarded(how) is False
+
+    assert in_a_process(body) == 0
 
 
-def test_a_killed_runner_takes_its_job_with_it(tmp_path: Path) -> None:
-    run_id = f"e_1_{os.getpid():08x}"
-    env = {"ESPALIER_RUN_ID": run_id}
+def test_what_a_killed_one_had_started_is_dead_before_it_is_told(tmp_path: Path) -> None:
+    """A group of its own, one that left it, an orphan, and one that cleared its environment."""
     pids = tmp_path / "pids"
+    script = f"sleep 60 & setsid sleep 60 & (env -i setsid sleep 60 & echo $! >> {pids}); echo $$ $! >> {pids}; wait"
+
+    def execute() -> None:
+        posix.spawn_session(["/bin/sh", "-c", script], {}, [])
+        while not pids.exists() or len(pids.read_text().split()) < 3:
+            time.sleep(0.005)
+        die()
 
     def body() -> None:
-        # one process in the job's group, and one that left it
-        job = posix.spawn_session(["/bin/sleep", "60"], env, [])
-        stray = posix.spawn_session(["/bin/sleep", "60"], env, [])
-        (tmp_path / "new").write_text(f"{job} {stray}")
-        os.rename(tmp_path / "new", pids)
-        guarded(job, run_id, lambda: (tmp_path / "took over").touch())
+        assert guarded(execute) is False
+        assert all(posix.process_start(int(pid)) is None for pid in pids.read_text().split())
 
-    os.waitpid(run_as_runner(body), 0)
-    assert appears(tmp_path / "took over")
-    for pid in map(int, pids.read_text().split()):
-        assert gone(pid)
+    assert in_a_process(body) == 0
+    assert len(pids.read_text().split()) == 3
 
 
-def test_the_job_is_dead_before_somebody_takes_over(tmp_path: Path) -> None:
-    run_id = f"f_1_{os.getpid():08x}"
-
+def test_one_after_the_other(tmp_path: Path) -> None:
     def body() -> None:
-        job = posix.spawn_session(["/bin/sleep", "60"], {}, [])  # found by its group alone
+        assert [guarded(die), guarded(lambda: None), guarded(die), guarded(lambda: None)] == [False, True, False, True]
 
-        def look() -> None:
-            time.sleep(0.05)  # the parent is dead, init collects
-            (tmp_path / "new").write_text(str(posix.process_start(job)))
-            os.rename(tmp_path / "new", tmp_path / "seen")
-
-        guarded(job, run_id, look)
-
-    os.waitpid(run_as_runner(body), 0)
-    assert appears(tmp_path / "seen") and (tmp_path / "seen").read_text() == "None"
+    assert in_a_process(body) == 0
 
 
-def test_a_killed_guardian_disturbs_nobody() -> None:
-    job = posix.spawn_session(["/bin/sleep", "60"], {}, [])
-    guardian = guarded(job, "e_1_abcdef01", lambda: None)
-    os.kill(guardian.pid, signal.SIGKILL)
-    os.waitid(os.P_PID, guardian.pid, os.WEXITED | os.WNOWAIT)
-    guardian.dismiss()
-    posix.kill_group(job, signal.SIGKILL)
-    os.waitpid(job, 0)
+def test_a_killed_guardian_disturbs_nobody(tmp_path: Path) -> None:
+    def body() -> None:
+        guardian = os.getpid()
 
+        def execute() -> None:
+            assert not has_lost(guardian)
+            os.kill(guardian, signal.SIGKILL)
+            while not has_lost(guardian):
+                time.sleep(0.001)
+            (tmp_path / str(os.getpid())).touch()
 
-def test_it_leaves_the_group_of_the_runner() -> None:
-    guardian = start_guardian("e_1_abcdef01", lambda: None)
-    for _ in range(200):
-        if os.getpgid(guardian.pid) == guardian.pid:
-            break
+        guarded(execute)
+
+    assert in_a_process(body) == signal.SIGKILL
+    deadline = time.monotonic() + 5
+    while not os.listdir(tmp_path):
+        assert time.monotonic() < deadline
         time.sleep(0.005)
-    else:
-        pytest.fail("killing the runner's group would kill the guardian")
-    guardian.dismiss()
+    assert gone(int(os.listdir(tmp_path)[0]))
 
 
-def test_a_group_that_cleared_its_environment(tmp_path: Path) -> None:
+def test_it_has_a_process_group_of_its_own(tmp_path: Path) -> None:
+    """Who kills the guardian's group leaves the other to end the run."""
+
     def body() -> None:
-        guardian = start_guardian("e_1_abcdef01", lambda: (tmp_path / "took over").touch())
-        job = posix.spawn_session(["/bin/sleep", "60"], {}, [])
-        (tmp_path / "new").write_text(str(job))
-        os.rename(tmp_path / "new", tmp_path / "job")
-        guardian.guard(job)
+        group = os.getpgid(0)
+        assert guarded(lambda: os._exit(os.getpgid(0) == group)) is True
 
-    os.waitpid(run_as_runner(body), 0)
-    assert appears(tmp_path / "took over") and gone(int((tmp_path / "job").read_text()))
-
-
-NAMESAKES = """
-import os, signal, time
-from espalier.adapters import posix
-pid = os.fork()
-if pid == 0:
-    time.sleep(5)
-    os._exit(7)
-posix.kill_namesakes(os.environ["ASKED"])
-os.kill(pid, signal.SIGTERM)
-print(os.WTERMSIG(os.waitpid(pid, 0)[1]))
-"""
-
-
-@pytest.mark.parametrize("asked,number", [("exp_1_00000000", 9), ("exp_1_11111111", 15)])
-def test_a_job_that_is_forked_and_not_yet_executed_dies_too(asked: str, number: int) -> None:
-    """Until then it bears the runner's arguments. Whoever does not name the run is left alone."""
-    argv = [sys.executable, "-c", NAMESAKES, "runs/00/exp_1_00000000"]
-    done = subprocess.run(argv, env={**os.environ, "ASKED": asked}, stdout=subprocess.PIPE, check=True, timeout=30)
-    assert int(done.stdout) == number
+    assert in_a_process(body) == 0

@@ -9,7 +9,8 @@ from typing import Any, Callable, Dict
 import pytest
 from espalier import EspalierError, Experiment, Run, ScriptRunConfig
 from espalier.paths import RunPaths
-from espalier.queue.home import queue_paths, set_max_concurrent_runs
+from espalier.queue.capacity import set_capacity
+from espalier.queue.home import queue_paths
 from espalier.runner import inputs as module
 from espalier.runner.inputs import copy_inputs
 from espalier.submission import inputs as submission
@@ -202,7 +203,7 @@ def test_a_large_input_is_the_original(
 
 
 def test_a_change_while_it_waits_fails_the_run(submit: Submit, ended: Ended, reach: Any, data: Path) -> None:
-    set_max_concurrent_runs(queue_paths(), 1)
+    set_capacity(queue_paths(), cpus=1)
     reach(blocker := submit("sleep 60"), "Running")
     run = submit("echo ran", inputs={"d": str(data)})
     (data / "x.csv").write_text("a,b\n9,9\n")

@@ -1,5 +1,6 @@
 """The runner itself, started by hand as the queue starts it."""
 
+import fcntl
 import json
 import os
 import subprocess
@@ -10,8 +11,9 @@ from typing import Any, Callable, List
 import pytest
 from espalier import Run, Workspace
 from espalier.paths import QueuePaths
-from espalier.queue.home import queue_paths, set_max_concurrent_runs
-from espalier.queue.step import _RUNNER, interpreter
+from espalier.queue.capacity import set_capacity
+from espalier.queue.home import queue_paths
+from espalier.queue.spawn import RUNNER, interpreter
 from espalier.queue.tickets import open_lease, remove
 
 Submit = Callable[..., Run]
@@ -20,7 +22,7 @@ Submit = Callable[..., Run]
 @pytest.fixture
 def queued(home: Path, submit: Submit, tmp_path: Path, reach: Any) -> Run:
     """A run that waits, and will be started by no queue."""
-    set_max_concurrent_runs(queue_paths(), 1)
+    set_capacity(queue_paths(), cpus=1)
     blocker = submit("sleep 60")
     run = submit(f"echo x >> {tmp_path / 'count'}; sleep 0.2")
     reach(blocker, "Running")
@@ -39,7 +41,7 @@ def start(run: Run, state: str = "") -> "subprocess.Popen[bytes]":
         queue = QueuePaths(state, os.path.basename(queue.root))
         os.makedirs(queue.leases)
     lease = open_lease(queue, run.id, run.run_dir)
-    argv = [interpreter(), "-I", "-S", _RUNNER, run.run_dir, str(lease)]
+    argv = [interpreter(), "-I", "-S", RUNNER, run.run_dir, str(lease)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     process = subprocess.Popen(argv, pass_fds=[lease], env=env, start_new_session=True, **pipes)
     os.close(lease)
@@ -62,13 +64,15 @@ def test_a_late_runner_leaves_a_started_run_alone(queued: Run, tmp_path: Path) -
     status = Path(queued.run_dir, "status.json")
     record = {**json.loads(status.read_text()), "state": "Running", "started_at": "2026-01-01T00:00:00.000000Z"}
     status.write_text(json.dumps(record))
-    assert start(queued).communicate()[0] == b""
+    with open(Path(queued.run_dir, "spec.json"), "r+") as spec:
+        fcntl.flock(spec, fcntl.LOCK_EX)  # as its runner does, as long as it lives
+        assert start(queued).communicate()[0] == b""
     assert json.loads(status.read_text()) == record and not (tmp_path / "count").exists()
 
 
 def test_a_run_that_is_gone_does_not_stop_the_queue(queued: Run, submit: Submit, ended: Any, workspace: Workspace) -> None:
     last = submit("true")
-    set_max_concurrent_runs(queue_paths(), 2)
+    set_capacity(queue_paths(), cpus=2)
     queued_dir, hidden = Path(queued.run_dir), Path(queued.run_dir + "-gone")
     queued_dir.rename(hidden)
     assert b"Traceback" in start(queued).communicate()[0]
@@ -77,7 +81,7 @@ def test_a_run_that_is_gone_does_not_stop_the_queue(queued: Run, submit: Submit,
 
 def test_it_needs_nothing_of_the_environment(queued: Run) -> None:
     lease = open_lease(queue_paths(), queued.id, queued.run_dir)
-    argv = [sys.executable, "-I", "-S", _RUNNER, queued.run_dir, str(lease)]
+    argv = [sys.executable, "-I", "-S", RUNNER, queued.run_dir, str(lease)]
     env = {"ESPALIER_STATE_DIR": os.environ["ESPALIER_STATE_DIR"]}
     assert subprocess.run(argv, pass_fds=[lease], env=env, cwd="/", start_new_session=True).returncode == 0
     os.close(lease)

@@ -105,6 +105,20 @@ def is_unlocked(path: str) -> bool:
         os.close(fd)
 
 
+def is_locked(path: str) -> bool:
+    """Whether somebody holds the lock of a file for sure."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return not try_lock(fd)
+    except OSError:  # a file system without locks
+        return False
+    finally:
+        os.close(fd)
+
+
 def kill_group(leader: int, number: int) -> bool:
     """Signal a process group; False when nothing of it is left."""
     try:
@@ -184,6 +198,15 @@ def spawn_session(argv: List[str], env: Dict[str, str], actions: List[Tuple[Any,
     return os.posix_spawn(argv[0], argv, env, file_actions=actions, setsid=True, setsigdef=defaults, setsigmask=[])
 
 
+def speak_to(log: str) -> None:
+    """Let what this process prints go to the end of a file."""
+    os.makedirs(os.path.dirname(log), exist_ok=True)
+    fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+    for number in (1, 2):
+        os.dup2(fd, number)
+    os.close(fd)
+
+
 def close_inherited(keep: int) -> None:
     """Close every descriptor above 2 except one: an R session's open files must not live on in its jobs."""
     for name in os.listdir("/proc/self/fd") if os.path.isdir("/proc/self/fd") else map(str, range(3, 256)):
@@ -193,3 +216,28 @@ def close_inherited(keep: int) -> None:
                 os.close(fd)
             except OSError:
                 continue
+
+
+def adopt_orphans() -> None:
+    import ctypes
+
+    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+
+
+def kill_children() -> None:
+    for _ in range(100):
+        found = []
+        for name in filter(str.isdigit, os.listdir("/proc")):
+            with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
+                fields = file.read().rpartition(b")")[2].split()
+                if int(fields[1]) == os.getpid() and fields[0] not in b"ZX":
+                    found.append(int(name))
+        if not found:
+            return
+        for pid in found:
+            kill_group(pid, signal.SIGKILL)
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(OSError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass

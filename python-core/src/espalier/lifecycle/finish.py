@@ -3,7 +3,7 @@
 import contextlib
 import os
 import time
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 from espalier import states
 from espalier.lifecycle.collect import collect_kept_folders, remove_scratch
@@ -16,21 +16,21 @@ from espalier.paths import RunPaths
 from espalier.records import now_iso, read_record
 
 
-def finish_job(run: RunPaths, status: Dict[str, Any], outcome: Outcome) -> Dict[str, Any]:
-    """Write the final state of a run whose job was started and has ended."""
+def job_verdict(
+    run: RunPaths, status: Dict[str, Any], outcome: Outcome
+) -> Tuple[str, Optional[Dict[str, Any]], Dict[str, Any]]:
+    """The final state, the error and further fields of a run whose job was started and has ended."""
     if outcome.stopped_by == "timed_out":
-        state, error = (
-            states.CANCELED,
-            _stop_error(run, "timed_out", "The run took longer than its limit and was stopped."),
-        )
+        limit = "The run took longer than its limit and was stopped."
+        state, error = states.CANCELED, _stop_error(run, "timed_out", limit)
     elif outcome.stopped_by == "canceled":
         state, error = states.CANCELED, _stop_error(run, "canceled", canceled_message(run))
     elif outcome.exit_code == 0:
         state, error = states.COMPLETED, None
     else:
         state, error = states.FAILED, job_error(run, outcome.exit_code, outcome.signal)
-    status = {**status, "warnings": list(status.get("warnings") or []) + changed_inputs(run)}
-    return finish(run, status, state, error, **outcome_fields(outcome))
+    warnings = list(status.get("warnings") or []) + changed_inputs(run)
+    return state, error, {**outcome_fields(outcome), "warnings": warnings}
 
 
 def finish(
@@ -82,12 +82,12 @@ def plain_error(code: str, message: str, tail: Optional[List[str]] = None) -> Di
     }
 
 
-def finish_lost(run: RunPaths, status: Dict[str, Any]) -> Dict[str, Any]:
-    """The final state of a run whose runner died while the job ran."""
-    message = "The process that ran this job was killed, and the job with it. It is not run again by itself."
+def lost_error(run: RunPaths, status: Dict[str, Any]) -> Dict[str, Any]:
+    """The error of a run whose runner died while the job ran."""
+    message = "The process that ran this job was killed, and the job with it."
     if "collect_from" in status:  # an interactive run
         message = "The session that recorded this run ended without completing it."
-    return finish(run, status, states.FAILED, plain_error("runner_lost", message, log_tail(run.log)))
+    return plain_error("runner_lost", message, log_tail(run.log))
 
 
 def canceled_message(run: RunPaths) -> str:

@@ -1,11 +1,8 @@
-"""Cancelling, positions, and finding again what lost its ticket."""
+"""Cancelling, and finding again what lost its ticket."""
 
-import contextlib
 import os
-import signal
 import socket
 import time
-from typing import Optional
 
 from espalier import states
 from espalier.adapters import posix
@@ -13,10 +10,11 @@ from espalier.errors import EspalierError
 from espalier.lifecycle.copies import is_copy, retire_copy
 from espalier.lifecycle.finish import canceled_message, finish, plain_error
 from espalier.lifecycle.status import read_status
-from espalier.paths import FORMAT, QueuePaths, RunPaths, is_ticket_of
+from espalier.paths import FORMAT, QueuePaths, RunPaths
 from espalier.queue.home import allocator, queue_paths
-from espalier.queue.step import settle, step_locked
-from espalier.queue.tickets import add_ticket, find_ticket, is_entry_of, remove
+from espalier.queue.inside import wake_runner
+from espalier.queue.step import queue_lost, settle, step_locked
+from espalier.queue.tickets import find_ticket, is_entry_of, remove
 from espalier.records import now_iso, replace_record
 
 
@@ -53,23 +51,9 @@ def cancel(run: RunPaths, run_id: str) -> bool:
             finish(run, status, states.CANCELED, plain_error("canceled", canceled_message(run)))
             remove(ticket)
         step_locked(queue)
-    status = read_status(run)
-    if not states.is_final(status["state"]):
-        _signal_runner(status.get("pid"), status.get("boot_id"), status.get("pid_start"))
+    if not states.is_final(read_status(run)["state"]):
+        wake_runner(run)
     return True
-
-
-def _signal_runner(pid: Optional[int], boot: Optional[str], start: Optional[int]) -> None:
-    """Wake the runner if its number is still its own; a runner not reached finds the request by itself."""
-    if pid is not None and boot == posix.boot_id() and start is not None and posix.process_start(pid) == start:
-        with contextlib.suppress(OSError):  # it ended just now, or is another user's
-            os.kill(pid, signal.SIGTERM)
-
-
-def queue_position(run_id: str) -> Optional[int]:
-    """Position of a queued run of this host, 1 is next; None if it is not queued here."""
-    names = sorted(os.listdir(queue_paths().tickets))
-    return next((i + 1 for i, name in enumerate(names) if is_ticket_of(name, run_id)), None)
 
 
 def look_after(run_id: str, run: RunPaths, host: str, user: str) -> bool:
@@ -98,9 +82,9 @@ def _look_after(run_id: str, run: RunPaths) -> bool:
         if is_copy(run, status) and not states.is_final(status["state"]):
             retire_copy(run, status)
         elif status["state"] == states.QUEUED:
-            add_ticket(queue, run_id, run.root)
+            queue_lost(queue, run, status)
         elif not states.is_final(status["state"]) and posix.is_unlocked(run.spec):
-            settle(queue, run_id, run.root)
+            settle(queue, run.root)
         else:
             return False
         step_locked(queue)

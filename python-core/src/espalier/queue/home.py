@@ -1,6 +1,5 @@
-"""Where this host's and user's queue lives, how many runs it may execute at once, and its one lock."""
+"""Where this host's and user's queue lives, and its one lock."""
 
-import json
 import os
 import socket
 from contextlib import contextmanager
@@ -30,7 +29,7 @@ def queue_paths() -> QueuePaths:
     paths = QueuePaths(state_folder(), socket.gethostname() or "localhost")
     try:
         os.makedirs(os.path.dirname(paths.root), exist_ok=True)
-        for folder in (paths.root, paths.tickets, paths.leases):
+        for folder in (paths.root, paths.tickets, paths.waiting, paths.leases):
             os.makedirs(folder, 0o700, exist_ok=True)  # private: what lies here is executed
     except OSError as error:
         raise _unusable(paths, error) from error
@@ -59,25 +58,3 @@ def allocator(paths: QueuePaths) -> Iterator[None]:
             yield
     finally:
         os.close(fd)
-
-
-def max_concurrent_runs(paths: QueuePaths) -> int:
-    """How many runs this host executes at once for this user; default: the processors it may use."""
-    try:
-        with open(paths.config, encoding="utf-8") as file:
-            value = json.load(file).get("max_concurrent_runs")
-    except (OSError, ValueError, AttributeError):
-        value = None
-    if isinstance(value, int) and value >= 1:
-        return value
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
-def set_max_concurrent_runs(paths: QueuePaths, value: int) -> None:
-    """Set the limit. Runs that execute already go on."""
-    from espalier.records import replace_record
-
-    if value < 1:
-        raise EspalierError("bad_argument", f"max_concurrent_runs must be at least 1, not {value}.")
-    replace_record(paths.config, {"format": 1, "max_concurrent_runs": value}, paths.root)

@@ -1,33 +1,37 @@
 """The scheduling step: reap what died, start what waits.
 
-Short, and anyone may call it: submit, a finishing runner, a reader.
-Standard library, L0 and the POSIX adapter only: the runner calls it too.
+Short, and anyone may call it: submit, a finishing runner, the keeper, a reader.
+Standard library, L0 to L2 only: the runner calls it too.
 """
 
 import os
-import sys
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, Optional
 
 from espalier import states
 from espalier.adapters import posix
-from espalier.errors import EspalierError
+from espalier.lifecycle.attempts import end_attempt, end_lost_attempt
 from espalier.lifecycle.copies import is_copy, retire_copy
 from espalier.lifecycle.failure import log_tail
-from espalier.lifecycle.finish import canceled_message, clean, finish, finish_lost, plain_error
+from espalier.lifecycle.finish import clean, finish, plain_error
 from espalier.lifecycle.status import move, read_status
 from espalier.paths import QueuePaths, RunPaths
-from espalier.queue.home import allocator, max_concurrent_runs, queue_paths, state_folder
-from espalier.queue.tickets import Lease, Ticket, add_ticket, claim, find_ticket, is_dead, leases, remove, tickets
-
-_RUNNER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "runner", "__main__.py")
-
+from espalier.queue.admission import admit_waiting, executable_status
+from espalier.queue.capacity import capacity
+from espalier.queue.claim import Claim
+from espalier.queue.elect import keep_going
+from espalier.queue.home import allocator, queue_paths
+from espalier.queue.inside import left_to_own_runner
+from espalier.queue.spawn import collect_ended, spawn_runner
+from espalier.queue.tickets import Ticket, add_ticket, claim, find_ticket, is_dead, leases, remove, tickets
+from espalier.records import read_record
+from espalier.resources import Capacity
 
 # How often a run is tried whose runner dies before the job starts: one that cannot work must not be tried for ever.
-_ATTEMPTS = 3
+_RUNNERS = 3
 
 
 def step() -> None:
-    """Move this host's queue on."""
+    """Move this host's queue on. Inside a job its runner is asked to: what a job starts is stopped with it."""
     if not posix.RUNS_JOBS:
         return
     paths = queue_paths()
@@ -35,43 +39,72 @@ def step() -> None:
         step_locked(paths)
 
 
-def release_and_step(run_id: str, lease_fd: int) -> None:
-    """Give up a lease and move the queue on."""
+def release_and_step(claimed: Claim, take: bool) -> Optional[Claim]:
+    """Give up the lease of a run that this process was executing, and move the queue on.
+
+    Args:
+        take: Claim the next run for this process, in place of starting another for it.
+
+    Returns:
+        The run that this process is to execute next, if it took one.
+    """
     paths = queue_paths()
     with allocator(paths):
-        remove(paths.lease(run_id))
-        os.close(lease_fd)
-        step_locked(paths)
+        lease = paths.lease(os.path.basename(claimed.run_dir))
+        if settle(paths, claimed.run_dir):
+            remove(lease)
+        os.close(claimed.lease)
+        return step_locked(paths, take)
 
 
-def step_locked(paths: QueuePaths) -> None:
-    """The step itself, under the allocator's lock."""
-    collect_ended_runners()
-    used = sum(lease.slots for lease in _reap(paths))
-    limit = max_concurrent_runs(paths)
-    if used >= limit:
-        return
-    for ticket in tickets(paths):
-        if _start(paths, ticket):
-            used += 1
-        if used >= limit:
-            return
+def step_locked(paths: QueuePaths, take: bool = False) -> Optional[Claim]:
+    """The step itself, under the allocator's lock. See `release_and_step`."""
+    if left_to_own_runner():
+        return None
+    collect_ended()
+    free = _reap(paths, capacity(paths))
+    admit_waiting(paths)
+    taken = _start_queued(paths, free, take)
+    keep_going(paths)
+    return taken
 
 
-def _reap(paths: QueuePaths) -> List[Lease]:
-    """Settle leases nobody holds any more; returns the living ones."""
-    alive = []
-    for lease in leases(paths):
-        if is_dead(lease.path):
-            if settle(paths, lease.run_id, lease.run_dir):
-                remove(lease.path)
+def _start_queued(paths: QueuePaths, free: Capacity, take: bool) -> Optional[Claim]:
+    """Start queued runs in their order, as far as there is room. Who finds too little keeps the room that is there,
+    so that small runs behind do not starve a large one; who needs more than this host has is passed over."""
+    everything, taken = capacity(paths), None
+    for ticket in tickets(paths.tickets):
+        need = ticket.needs
+        if not everything.fits(need):
+            continue
+        if free.fits(need):
+            gpus = free.gpus[: need.gpus]
+            claimed = _claim(paths, ticket, gpus)
+            if claimed is not None and take and taken is None:
+                taken = claimed
+            elif claimed is None or not _hand_over(paths, claimed):
+                continue
+            free = free.without(need, gpus)
         else:
-            alive.append(lease)
-    return alive
+            free = free.reserved(need)
+        if free.cpus <= 0:
+            break
+    return taken
 
 
-def settle(paths: QueuePaths, run_id: str, run_dir: str) -> bool:
-    """Bring a run whose runner is dead to a legal state: queued again if its job was never started, else Failed.
+def _reap(paths: QueuePaths, free: Capacity) -> Capacity:
+    """Settle leases nobody holds any more; returns what the living ones leave free."""
+    for lease in leases(paths):
+        if not is_dead(lease.path):
+            free = free.without(lease.takes, lease.gpu_ids)
+        elif settle(paths, lease.run_dir):
+            remove(lease.path)
+    return free
+
+
+def settle(paths: QueuePaths, run_dir: str) -> bool:
+    """Bring a run that nobody executes to a legal state: queued again if its job was never started or its attempt is
+    to be repeated, else ended.
 
     Returns:
         True when nothing is left to do for it.
@@ -83,11 +116,16 @@ def settle(paths: QueuePaths, run_id: str, run_dir: str) -> bool:
             clean(run)
         elif is_copy(run, status):
             retire_copy(run, status)
+        elif posix.is_locked(run.spec):
+            pass  # a runner of another queue executes it
         elif status.get("started_at"):
-            posix.kill_processes_of_run(run_id)
-            finish_lost(run, read_status(run))
+            posix.kill_processes_of_run(os.path.basename(run_dir))
+            status = end_lost_attempt(run, read_status(run))
+            _queue_if_wanted(paths, run, status)
+        elif status["state"] == states.QUEUED and status.get("retry_seconds") is not None:
+            _queue_if_wanted(paths, run, status)  # its attempt has been ended, and is to be repeated
         else:
-            _queue_again(paths, run, run_id, status)
+            _queue_again(paths, run, status)
     except FileNotFoundError:
         pass  # deleted
     except OSError:
@@ -97,102 +135,57 @@ def settle(paths: QueuePaths, run_id: str, run_dir: str) -> bool:
     return True
 
 
-def _queue_again(paths: QueuePaths, run: RunPaths, run_id: str, status: Dict[str, Any]) -> None:
+def queue_lost(paths: QueuePaths, run: RunPaths, status: Dict[str, Any]) -> None:
+    """Give a queued run a ticket, which has none. Of a damaged definition its runner will tell."""
+    if find_ticket(paths, os.path.basename(run.root)) is None:
+        try:
+            spec = read_record(run.spec)
+        except Exception:
+            spec = {}
+        add_ticket(paths, run.root, spec, float(status.get("retry_seconds") or 0.0))
+
+
+def _queue_if_wanted(paths: QueuePaths, run: RunPaths, status: Dict[str, Any]) -> None:
+    if status["state"] == states.QUEUED:
+        queue_lost(paths, run, status)
+
+
+def _queue_again(paths: QueuePaths, run: RunPaths, status: Dict[str, Any]) -> None:
+    """The runner died before it started the job."""
     from espalier.lifecycle.collect import remove_working_copy
 
     remove_working_copy(run)
-    attempt = int(status.get("attempt", 1))
-    if attempt >= _ATTEMPTS:
-        message = f"The runner died {attempt} times before the job was started."
-        finish(run, status, states.FAILED, plain_error("prepare_failed", message, log_tail(run.runner_log)))
-        return
-    move(run, status, states.QUEUED, attempt=attempt + 1)
-    if find_ticket(paths, run_id) is None:  # there is one if we were killed here before
-        add_ticket(paths, run_id, run.root)
+    runners = int(status.get("runners", 1))
+    if runners >= _RUNNERS:
+        message = f"The runner died {runners} times before the job was started."
+        error = plain_error("prepare_failed", message, log_tail(run.runner_log))
+        status = end_attempt(run, status, states.FAILED, error)
+    else:
+        status = move(run, status, states.QUEUED, runners=runners + 1)
+    _queue_if_wanted(paths, run, status)
 
 
-def _start(paths: QueuePaths, ticket: Ticket) -> bool:
-    """Start one queued run; False if there was nothing to start."""
+def _claim(paths: QueuePaths, ticket: Ticket, gpu_ids: "tuple[str, ...]") -> Optional[Claim]:
+    """Claim one queued run; None if there is nothing to execute."""
     try:
-        return _start_one(paths, ticket)
+        if executable_status(ticket) is None:
+            return None
+        lease = claim(paths, ticket, gpu_ids)
     except Exception:
-        return False  # its workspace takes no file just now, or it is damaged: it waits, and the others go on
+        return None  # its workspace takes no file just now, or it is damaged: it waits, and the others go on
+    return None if lease is None else Claim(ticket.run_dir, lease)
 
 
-def _start_one(paths: QueuePaths, ticket: Ticket) -> bool:
-    run = RunPaths(ticket.run_dir)
+def _hand_over(paths: QueuePaths, claimed: Claim) -> bool:
+    """Start a runner for a claimed run; False if that was not possible."""
+    run = RunPaths(claimed.run_dir)
     try:
-        status = read_status(run)
-    except (FileNotFoundError, EspalierError):
-        # submit was killed before the run existed, or the run was deleted or damaged
-        remove(ticket.path)
-        return False
-    if states.is_final(status["state"]) or status.get("started_at"):
-        remove(ticket.path)
-        return False
-    if is_copy(run, status):
-        retire_copy(run, status)
-        remove(ticket.path)
-        return False
-    if os.path.exists(run.cancel):
-        finish(run, status, states.CANCELED, plain_error("canceled", canceled_message(run)))
-        remove(ticket.path)
-        return False
-    lease = claim(paths, ticket)
-    if lease is None:
-        return False
-    try:
-        _spawn_runner(run, lease)
+        spawn_runner(run, claimed.lease)
+        return True
     except OSError as error:
         message = f"The runner could not be started: {error.strerror}."
-        finish(run, status, states.FAILED, plain_error("start_failed", message))
-        remove(paths.lease(ticket.run_id))
+        finish(run, read_status(run), states.FAILED, plain_error("start_failed", message))
+        remove(paths.lease(os.path.basename(run.root)))
         return False
     finally:
-        os.close(lease)
-    return True
-
-
-def _spawn_runner(run: RunPaths, lease: int) -> None:
-    log_folder = os.path.dirname(run.runner_log)
-    os.makedirs(log_folder, exist_ok=True)
-    argv = [interpreter(), "-I", "-S", "-X", "utf8"]
-    prefix = _pycache_prefix()
-    if prefix:
-        argv += ["-X", f"pycache_prefix={prefix}"]
-    argv += [_RUNNER, run.root, str(lease)]
-    env = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
-    env["ESPALIER_STATE_DIR"] = state_folder()  # resolved: the runner works in another folder
-    _children.append(posix.spawn_detached(argv, env, run.runner_log, lease))
-    collect_ended_runners()
-
-
-def _pycache_prefix() -> Optional[str]:
-    """Where this process's own bytecode of espalier lies, if not beside its source (which may be read-only)."""
-    here, cached = os.path.dirname(os.path.abspath(__file__)), globals().get("__cached__")
-    folder = os.path.dirname(cached) if cached else ""
-    return folder[: -len(here)] if folder.endswith(here) and folder != here else None
-
-
-# Runners this process started: it is their parent and must collect them, or they stay as zombies while R lives.
-_children: List[int] = []
-
-
-def collect_ended_runners() -> None:
-    """Collect runners that this process started and that have ended."""
-    for pid in list(_children):
-        try:
-            ended = os.waitpid(pid, os.WNOHANG)[0] == pid
-        except ChildProcessError:
-            ended = True
-        if ended:
-            _children.remove(pid)
-
-
-def interpreter() -> str:
-    """The Python that runs the runner: this one, even when it is embedded in another program (R)."""
-    for path in (getattr(sys, "_base_executable", None), sys.executable):
-        if path and os.path.basename(path).startswith("python") and os.access(path, os.X_OK):
-            return str(path)
-    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
-    return os.path.join(sys.base_exec_prefix, "bin", version)
+        os.close(claimed.lease)

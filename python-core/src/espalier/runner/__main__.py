@@ -1,15 +1,16 @@
 """The runner: `python -I -S runner/__main__.py RUN_DIR LEASE_FD`.
 
-Executes one prepared run and records its end. Started by file path in isolated mode; nothing it loads
-needs more than the standard library. It leads a session of its own and holds the run's lease by the inherited
-descriptor.
+Executes a prepared run and records its end, then the next in the queue, as long as runs are short: a new interpreter
+for each would cost more than they do. Started by file path in isolated mode; nothing it loads needs more than the
+standard library. It leads a session of its own and holds the run's lease by the inherited descriptor.
 """
 
 import os
 import signal
 import sys
 import time
-from typing import Any, Dict, List, Tuple
+from functools import partial
+from typing import Any, Dict, List, Optional, Tuple
 
 # appended, not prepended: the folder may be a site-packages, and the standard library comes first
 sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
@@ -19,23 +20,48 @@ from espalier.adapters import posix
 from espalier.errors import EspalierError
 from espalier.lifecycle.status import move, read_status
 from espalier.paths import RunPaths
+from espalier.queue.claim import Claim
 from espalier.records import now_iso, read_record
 from espalier.runner import watch
-from espalier.runner.guardian import Guardian, start_guardian
+from espalier.runner.guardian import guarded, has_lost
+from espalier.runner.patience import Impatience, patience
 from espalier.runner.prepare import job_command, job_environment, prepare_folders
+
+# So long one runner takes run after run. A new one has the code that is installed by then.
+_SERVES_SECONDS = 60.0
 
 
 def main(run_dir: str, lease_fd: int) -> None:
-    """Execute the run and leave the queue going on, whatever happened."""
+    """Execute the run and those that follow, and leave the queue going on, whatever happened."""
     posix.close_inherited(keep=lease_fd)
-    os.set_inheritable(lease_fd, False)
-    run = RunPaths(run_dir)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # somebody may wake us before, between or after runs
+    guardian, born = os.getpid(), time.monotonic()
+    claimed: Optional[Claim] = Claim(run_dir, lease_fd)
+    while claimed is not None:
+        os.set_inheritable(claimed.lease, False)
+        in_order = guarded(partial(_serve, claimed, guardian))
+        young = time.monotonic() - born < _SERVES_SECONDS
+        claimed = _release(claimed, take=in_order and young)
+
+
+def _serve(claimed: Claim, guardian: int) -> None:
+    """In a process of its own: one run, from its claim to its end."""
+    run = RunPaths(claimed.run_dir)
     try:
         if _is_ours(run):
-            execute(run, lease_fd)
+            posix.speak_to(run.runner_log)
+            execute(run, claimed)
     except Exception as error:
         _fail_by(run, error)
-    release(run, lease_fd)
+    if has_lost(guardian):
+        _release(claimed, take=False)
+
+
+def _release(claimed: Claim, take: bool) -> Optional[Claim]:
+    """Give the run's place back and start who is next, in one critical section, so that no wake-up is lost."""
+    from espalier.queue.step import release_and_step  # (not on the way to the start of the first job)
+
+    return release_and_step(claimed, take)
 
 
 def _is_ours(run: RunPaths) -> bool:
@@ -50,7 +76,7 @@ def _is_ours(run: RunPaths) -> bool:
     return alone and not status.get("started_at") and not states.is_final(status["state"])
 
 
-def execute(run: RunPaths, lease_fd: int) -> None:
+def execute(run: RunPaths, claimed: Claim) -> None:
     """Prepare, start, watch, finish."""
     pid = os.getpid()
     status = move(
@@ -64,21 +90,31 @@ def execute(run: RunPaths, lease_fd: int) -> None:
     spec = read_record(run.spec)
     workspace = os.path.dirname(os.path.dirname(run.shard))
     try:
-        prepare_folders(run, workspace, spec, read_record(run.env).get("links", {}))
-        env = job_environment(run, workspace, spec)
+        with patience(run, spec.get("prepare_timeout_seconds")):
+            prepare_folders(run, workspace, spec, read_record(run.env).get("links", {}))
+            env = job_environment(run, workspace, spec, _gpu_ids(claimed))
+    except Impatience as stop:
+        return _fail(run, stop.code, stop.message, state=stop.state)
     except EspalierError as error:
         return _fail(run, "prepare_failed", f"{error.message} {error.hint}".rstrip(), f"espalier_error_{error.code}")
     watch.block_signals()
-    guardian = start_guardian(spec["id"], lambda: _take_over(run, lease_fd))
+    _execute_job(run, status, spec, env)
+
+
+def _gpu_ids(claimed: Claim) -> List[str]:
+    """The graphics processors that the lease names."""
+    import json
+
     try:
-        _execute_job(run, status, spec, env, guardian)
-    finally:
-        guardian.dismiss()
+        with open(claimed.lease, "rb", closefd=False) as file:
+            file.seek(0)
+            ids = json.loads(file.read()).get("gpu_ids", [])
+    except (OSError, ValueError, AttributeError):
+        return []
+    return [str(gpu) for gpu in ids]
 
 
-def _execute_job(
-    run: RunPaths, status: Dict[str, Any], spec: Dict[str, Any], env: Dict[str, str], guardian: Guardian
-) -> None:
+def _execute_job(run: RunPaths, status: Dict[str, Any], spec: Dict[str, Any], env: Dict[str, str]) -> None:
     started = time.monotonic()
     now = now_iso(time.time())
     status = move(run, status, states.RUNNING, prepared_at=now, started_at=now)
@@ -86,10 +122,9 @@ def _execute_job(
         job = _start(run, job_command(run, spec), env)
     except OSError as error:
         return _fail(run, "start_failed", f"{spec['command'][0]} could not be started: {error.strerror}.")
-    guardian.guard(job)
     try:
         # imported while the job runs: the modules that finish are not on the way to its start
-        from espalier.lifecycle.finish import finish_job
+        from espalier.lifecycle.attempts import end_job
 
         outcome = watch.watch(run, job, started, spec.get("max_run_duration_seconds"))
     except BaseException:  # nobody would watch it any more
@@ -97,7 +132,7 @@ def _execute_job(
         raise
     if outcome.stopped_by is not None:
         posix.kill_processes_of_run(spec["id"])  # those that left its process group
-    finish_job(run, status, outcome)
+    end_job(run, status, outcome)
 
 
 def _start(run: RunPaths, command: List[str], env: Dict[str, str]) -> int:
@@ -114,18 +149,6 @@ def _start(run: RunPaths, command: List[str], env: Dict[str, str]) -> int:
         os.chdir("/")
 
 
-def _take_over(run: RunPaths, lease_fd: int) -> None:
-    """In the guardian: the runner died, the job is dead."""
-    from espalier.lifecycle.finish import clean, finish_lost
-
-    status = read_status(run)
-    if states.is_final(status["state"]):
-        clean(run)  # it died between the end and this
-    else:
-        finish_lost(run, status)
-    release(run, lease_fd)
-
-
 def _fail_by(run: RunPaths, error: Exception) -> None:
     """Record what went wrong in the runner itself; never raises, the queue has to go on."""
     import traceback
@@ -140,19 +163,13 @@ def _fail_by(run: RunPaths, error: Exception) -> None:
         traceback.print_exc()
 
 
-def _fail(run: RunPaths, code: str, message: str, *classes: str) -> None:
-    from espalier.lifecycle.finish import finish, plain_error
+def _fail(run: RunPaths, code: str, message: str, *classes: str, state: str = states.FAILED) -> None:
+    from espalier.lifecycle.attempts import end_attempt
+    from espalier.lifecycle.finish import plain_error
 
     status = read_status(run)
     if not states.is_final(status["state"]):
-        finish(run, status, states.FAILED, {**plain_error(code, message), "class": list(classes)})
-
-
-def release(run: RunPaths, lease_fd: int) -> None:
-    """Give the slot back and start who is next, in one critical section, so that no wake-up is lost."""
-    from espalier.queue.step import release_and_step
-
-    release_and_step(os.path.basename(run.root), lease_fd)
+        end_attempt(run, status, state, {**plain_error(code, message), "class": list(classes)})
 
 
 if __name__ == "__main__":

@@ -1,71 +1,41 @@
-"""A second process beside the runner, so that a killed runner takes its job with it and the run still ends.
+"""The first of a runner's two processes. It forks the second for each run, which executes it, and waits for it.
 
-It is a fork of the runner, waits on a pipe, and acts only when the pipe closes without a farewell.
+So a job outlives neither: killed, the one that executes has a parent to which all that is left of the job falls, and
+which ends it; if the parent is killed, the other goes on to the end of its run.
 """
 
-import contextlib
 import os
-import signal
 from typing import Callable
 
 from espalier.adapters import posix
 
-_FAREWELL = b"x"
 
+def guarded(execute: Callable[[], None]) -> bool:
+    """Do something in a process of its own, and wait for its end.
 
-class Guardian:
-    """The runner's side of the pipe."""
-
-    def __init__(self, pid: int, pipe: int) -> None:
-        self.pid = pid
-        self._pipe = pipe
-
-    def guard(self, job: int) -> None:
-        """Tell which process leads the job's group, once it has been started."""
-        with contextlib.suppress(BrokenPipeError):
-            os.write(self._pipe, b"%d\n" % job)
-
-    def dismiss(self) -> None:
-        """Say farewell: the run has its final state."""
-        with contextlib.suppress(BrokenPipeError):  # somebody killed it
-            os.write(self._pipe, _FAREWELL)
-        os.close(self._pipe)
-        os.waitpid(self.pid, 0)
-
-
-def start_guardian(run_id: str, take_over: Callable[[], None]) -> Guardian:
-    """Fork the guardian, before the job is started.
-
-    Args:
-        run_id: By it processes of the job are found that left its group.
-        take_over: Called in the guardian once the job is dead: write the final state, release the lease, go on.
+    Returns:
+        False when that process was killed or failed. What it had started has been killed then.
     """
-    read_end, write_end = os.pipe()
     pid = os.fork()
-    if pid:
-        os.close(read_end)
-        return Guardian(pid, write_end)
-    status = 1
-    try:
-        os.setsid()
-        os.close(write_end)
-        told = _read_to_end(read_end)
-        if not told.endswith(_FAREWELL):
-            if told:
-                posix.kill_group(int(told), signal.SIGKILL)
-            posix.kill_namesakes(run_id)
-            posix.kill_processes_of_run(run_id)
-            take_over()
-        status = 0
-    finally:
-        os._exit(status)
-
-
-def _read_to_end(pipe: int) -> bytes:
-    told = b""
-    while not told.endswith(_FAREWELL):
-        part = os.read(pipe, 64)
-        if not part:
+    if pid == 0:
+        code = 1
+        try:
+            os.setsid()  # who kills the guardian's process group does not kill this one
+            execute()
+            code = 0
+        finally:
+            os._exit(code)
+    posix.adopt_orphans()
+    while True:
+        ended, status = os.waitpid(-1, 0)
+        if ended == pid:
             break
-        told += part
-    return told
+    if status == 0:
+        return True
+    posix.kill_children()
+    return False
+
+
+def has_lost(guardian: int) -> bool:
+    """Whether the guardian of this process is dead."""
+    return os.getppid() != guardian

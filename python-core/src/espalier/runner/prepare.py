@@ -1,11 +1,13 @@
 """What a job needs around it before it starts: its working copy, its kept folders, its environment."""
 
 import os
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Sequence
 
 from espalier.names import input_variable, origin_variable
 from espalier.paths import JOB_PYTHON, JOB_R, RunPaths, WorkspacePaths
+from espalier.queue.home import state_folder
 from espalier.records import read_record
+from espalier.resources import resources_of
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -55,14 +57,22 @@ def link_kept_folders(run: RunPaths) -> None:
             os.symlink(home, path)
 
 
-def job_environment(run: RunPaths, workspace: str, spec: Dict[str, Any]) -> Dict[str, str]:
-    """The job's variables: what env.json holds, then ours (protocol.md, "Inside the job")."""
+def job_environment(run: RunPaths, workspace: str, spec: Dict[str, Any], gpu_ids: Sequence[str] = ()) -> Dict[str, str]:
+    """The job's variables: what env.json holds, then ours (protocol.md, "Inside the job").
+
+    Args:
+        gpu_ids: The graphics processors it was given.
+    """
     variables: Dict[str, str] = dict(read_record(run.env)["variables"])
+    if gpu_ids:
+        variables["CUDA_VISIBLE_DEVICES"] = ",".join(gpu_ids)
     ours = {
         "ESPALIER_RUN_DIR": run.root,
         "ESPALIER_RUN_ID": spec["id"],
         "ESPALIER_EXPERIMENT": spec["experiment"],
         "ESPALIER_WORKSPACE": workspace,
+        "ESPALIER_STATE_DIR": state_folder(),
+        "ESPALIER_CPUS": str(resources_of(spec.get("resources") or {}).cpus),
         "AZUREML_RUN_ID": spec["id"],
         "AZUREML_EXPERIMENT_ID": spec["experiment"],
         "AZUREML_ARM_WORKSPACE_NAME": os.path.basename(workspace),

@@ -9,7 +9,7 @@ from espalier.adapters import posix
 from espalier.lifecycle.outcome import Outcome
 from espalier.paths import RunPaths
 
-_WAKERS = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_WAKERS = (signal.SIGCHLD, signal.SIGUSR1, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 # How long a cancelled job may take to end by itself before it is killed, seconds.
 GRACE_SECONDS = 10.0
 # How often the request file is looked for, seconds; a local cancel also signals the runner and is noticed at once.
@@ -43,7 +43,7 @@ def watch(run: RunPaths, pid: int, started: float, limit: Optional[float]) -> Ou
         deadline = stop.kill_at if stop.why else (started + limit if limit is not None else None)
         pause = _LOOK_SECONDS if deadline is None else min(_LOOK_SECONDS, max(deadline - now, 0.001))
         woken = signal.sigtimedwait(_WAKERS, pause)
-        if woken is not None and woken.si_signo != signal.SIGCHLD:
+        if woken is not None and woken.si_signo not in (signal.SIGCHLD, signal.SIGUSR1):
             # the request file says who asked; without one the machine or an administrator did
             stop.begin("canceled")
 

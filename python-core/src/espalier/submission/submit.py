@@ -18,13 +18,16 @@ from espalier.paths import ENV, FORMAT, META, STATUS, WorkspacePaths
 from espalier.progress import indivisible
 from espalier.queue.home import allocator, queue_paths
 from espalier.queue.step import step_locked
-from espalier.queue.tickets import add_ticket
+from espalier.queue.tickets import DEFAULT_PRIORITY, add_ticket
 from espalier.records import now_iso
+from espalier.resources import Resources
+from espalier.retry import checked_retry
 from espalier.snapshot.diff import Asked, ask_for_diff, start_diff, store_diff
 from espalier.snapshot.found import Excluded, Scan
 from espalier.snapshot.git import start_git
 from espalier.snapshot.mentions import mentioned_but_excluded
 from espalier.snapshot.take import Snapshot, scan_source, store_scan
+from espalier.submission.demands import hide_gpus, refuse_impossible
 from espalier.submission.folder import build_folder, place_folder
 from espalier.submission.inputs import identity_of, resolve_inputs
 from espalier.submission.program import Program, checked_script, language_of, program
@@ -59,6 +62,7 @@ def prepare(
     source = _checked_source(config)
     script = checked_script(source, config.entry_script) if source and config.entry_script else None
     inputs = resolve_inputs(config.inputs)
+    refuse_impossible(paths, config)
     git = start_git(source) if source else None
     scanned = scan_source(source) if source else None
     warnings: List[str] = []
@@ -67,6 +71,7 @@ def prepare(
         warnings = _not_found_by_the_job(source, script, scanned, inputs)
     config = replace(config, entry_script=script) if script else config
     around = surroundings(config, source, language_of(script))
+    notes = hide_gpus(config, around.variables)
     what = program(config, inputs, around.variables.get("PATH", os.defpath))
     # last, for it writes: whatever can be wrong has been found by now
     snapshot = None
@@ -77,7 +82,7 @@ def prepare(
     spec["git"] = git.result() if git is not None else None
     env = {"format": FORMAT, "variables": around.variables, "links": around.links}
     diff = ask_for_diff(git, scanned) if git and scanned and config.wants_diff else None
-    return Prepared(spec, env, list(snapshot.excluded_notes) if snapshot else [], warnings, diff)
+    return Prepared(spec, env, notes + (list(snapshot.excluded_notes) if snapshot else []), warnings, diff)
 
 
 @indivisible()
@@ -98,7 +103,7 @@ def enqueue(paths: WorkspacePaths, prepared: Prepared, tags: Mapping[str, str]) 
     folder = build_folder(paths, spec, records)
     with allocator(queue):
         # ticket first: a ticket without its run is dropped, a run without its ticket would wait for a reader to see it
-        add_ticket(queue, spec["id"], paths.run(spec["id"]).root)
+        add_ticket(queue, paths.run(spec["id"]).root, spec)
         place_folder(paths, folder, spec["id"])
         with contextlib.suppress(Exception):  # the run exists: what hinders the queue is not this submit's failure
             step_locked(queue)
@@ -150,8 +155,13 @@ def base_spec(workspace_id: str, experiment: str, kind: str, client: str) -> Dic
         "inputs": [],
         "outputs": [],
         "parts": [],
-        "resources": {"cpus": 1, "gpus": 0, "memory": None},
+        "resources": Resources().record(),
+        "priority": DEFAULT_PRIORITY,
+        "retry": None,
+        "depends_on": [],
         "max_run_duration_seconds": None,
+        "queue_timeout_seconds": None,
+        "prepare_timeout_seconds": None,
         "keep_workdir": False,
         "seed": None,
         "reuse_key": None,
@@ -188,7 +198,13 @@ def _spec(
         "environment": around.record,
         "inherited": around.inherited,
         "inputs": inputs,
+        "resources": config.resources.record(),
+        "priority": config.priority,
+        "retry": checked_retry(config.retry).record() if config.retry is not None else None,
+        "depends_on": list(config.depends_on),
         "max_run_duration_seconds": config.max_run_duration_seconds,
+        "queue_timeout_seconds": config.queue_timeout_seconds or None,
+        "prepare_timeout_seconds": config.prepare_timeout_seconds or None,
         "keep_workdir": config.keep_workdir,
         "seed": config.seed,
         "reuse_key": digest(decides),

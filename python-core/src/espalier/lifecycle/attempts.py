@@ -1,0 +1,85 @@
+"""The end of one attempt at a run: the run's own end, or its way back into the queue."""
+
+import contextlib
+import os
+import time
+from typing import Any, Dict, List, Optional
+
+from espalier import states
+from espalier.lifecycle.collect import collect_kept_folders, merge_folder, remove_working_copy
+from espalier.lifecycle.finish import finish, job_verdict, lost_error
+from espalier.lifecycle.outcome import Outcome
+from espalier.lifecycle.status import move
+from espalier.paths import RunPaths
+from espalier.records import now_iso, read_record
+from espalier.retry import Retry, retry_of
+
+# Of an attempt that was not the last, this much is kept in the run's status.
+_KEPT = ("attempt", "started_at", "ended_at", "duration_seconds", "exit_code", "signal", "error")
+# Cleared for the next attempt.
+_FRESH: Dict[str, Any] = {
+    "started_at": None, "prepared_at": None, "ended_at": None, "duration_seconds": None, "exit_code": None,
+    "signal": None, "pid": None, "pid_start": None, "boot_id": None, "job_pid": None, "runners": 1,
+}  # fmt: skip
+
+
+def end_attempt(
+    run: RunPaths, status: Dict[str, Any], state: str, error: Optional[Dict[str, Any]], **fields: Any
+) -> Dict[str, Any]:
+    """End a run, or, where its definition says so and nobody has canceled it, queue it for another attempt.
+
+    Whoever calls this gives a run that comes back as Queued its ticket.
+
+    Returns:
+        The run's status.
+    """
+    attempt = int(status.get("attempt", 1))
+    policy = _policy(run)
+    if error is None or os.path.exists(run.cancel) or not policy.applies(attempt, str(error["code"])):
+        return finish(run, status, state, error, **fields)
+    return _repeat(run, status, error, policy, fields)
+
+
+def end_job(run: RunPaths, status: Dict[str, Any], outcome: Outcome) -> Dict[str, Any]:
+    """End an attempt whose job has ended. See `end_attempt`."""
+    state, error, fields = job_verdict(run, status, outcome)
+    return end_attempt(run, {**status, "warnings": fields.pop("warnings")}, state, error, **fields)
+
+
+def end_lost_attempt(run: RunPaths, status: Dict[str, Any]) -> Dict[str, Any]:
+    """End an attempt whose runner died while the job ran. See `end_attempt`."""
+    return end_attempt(run, status, states.FAILED, lost_error(run, status))
+
+
+def _policy(run: RunPaths) -> Retry:
+    try:
+        return retry_of(read_record(run.spec).get("retry"))
+    except Exception:  # damaged: it cannot be executed again
+        return Retry()
+
+
+def _repeat(
+    run: RunPaths, status: Dict[str, Any], error: Dict[str, Any], policy: Retry, fields: Dict[str, Any]
+) -> Dict[str, Any]:
+    """Clear away what the attempt leaves, but its files and its log, and queue the run. Each part may be done again."""
+    attempt = int(status.get("attempt", 1))
+    warnings: List[str] = [str(text) for text in status.get("warnings") or []]
+    warnings += collect_kept_folders(run)
+    remove_working_copy(run)
+    if os.path.isdir(run.events) and not os.path.islink(run.events):  # the next attempt's metrics begin anew
+        merge_folder(run.events, run.attempt_events(attempt), warnings)
+    ended = {**status, **fields, "error": error, "ended_at": now_iso(time.time())}
+    attempts = [*(status.get("attempts") or []), {name: ended.get(name) for name in _KEPT}]
+    _tell_in_log(run, attempt, policy, error)
+    changes = {**_FRESH, "attempt": attempt + 1, "attempts": attempts, "retry_seconds": policy.pause(attempt)}
+    return move(run, {**status, "warnings": warnings}, states.QUEUED, **changes)
+
+
+def _tell_in_log(run: RunPaths, attempt: int, policy: Retry, error: Dict[str, Any]) -> None:
+    line = f"--- attempt {attempt} of {policy.attempts}: {error['message'].splitlines()[0]}; it is tried again ---\n"
+    with contextlib.suppress(OSError):
+        fd = os.open(run.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+        try:
+            os.write(fd, line.encode("utf-8", "replace"))
+        finally:
+            os.close(fd)

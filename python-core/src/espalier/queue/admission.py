@@ -1,0 +1,108 @@
+"""Whether a queued run may be executed now, later, or never: dependencies, back-off, time-outs, cancels.
+
+Under the allocator's lock. Standard library, L0 to L2 only: the runner calls it too.
+"""
+
+import os
+from typing import Any, Dict, List, Optional
+
+from espalier import states
+from espalier.errors import EspalierError
+from espalier.lifecycle.copies import is_copy, retire_copy
+from espalier.lifecycle.finish import canceled_message, finish, plain_error
+from espalier.lifecycle.status import read_status
+from espalier.paths import QueuePaths, RunPaths, WorkspacePaths
+from espalier.queue.tickets import Ticket, may_start, remove, tickets
+
+# What became of a dependency, by its id: one scan asks for each once.
+Seen = Dict[str, Optional[str]]
+
+
+def executable_status(ticket: Ticket) -> Optional[Dict[str, Any]]:
+    """The run's status if it is to be executed. If it is not, the run is brought to its end where it has none, its
+    ticket is removed, and None returned."""
+    run = RunPaths(ticket.run_dir)
+    try:
+        status = read_status(run)
+    except (FileNotFoundError, EspalierError):
+        # submit was killed before the run existed, or the run was deleted or damaged
+        remove(ticket.path)
+        return None
+    if states.is_final(status["state"]) or status.get("started_at"):
+        pass
+    elif is_copy(run, status):
+        retire_copy(run, status)
+    elif os.path.exists(run.cancel):
+        finish(run, status, states.CANCELED, plain_error("canceled", canceled_message(run)))
+    elif ticket.has_expired:
+        finish(run, status, states.CANCELED, plain_error("queue_timed_out", _expired(ticket)))
+    else:
+        return status
+    remove(ticket.path)
+    return None
+
+
+def _expired(ticket: Ticket) -> str:
+    seconds = ticket.record["queue_timeout_seconds"]
+    return f"The run was not started within {seconds:g} seconds, its time limit in the queue."
+
+
+def admit_waiting(paths: QueuePaths) -> None:
+    """Let those into the queue whose dependencies have completed and whose pause is over; end those that can never
+    start."""
+    seen: Seen = {}
+    for ticket in tickets(paths.waiting):
+        try:
+            _admit(paths, ticket, seen)
+        except Exception:
+            continue  # its workspace takes no file just now: it waits, and the others go on
+
+
+def _admit(paths: QueuePaths, ticket: Ticket, seen: Seen) -> None:
+    status = executable_status(ticket)
+    if status is None or ticket.pause_left > 0:
+        return
+    open_ends = [run_id for run_id in ticket.depends_on if _state(ticket, run_id, seen) != states.COMPLETED]
+    failed = [run_id for run_id in open_ends if _has_failed(seen[run_id])]
+    if failed:
+        words = ", ".join(f"{run_id} ({seen[run_id] or 'deleted'})" for run_id in failed)
+        error = plain_error("dependency_failed", f"The run was not started, for it depends on {words}.")
+        finish(RunPaths(ticket.run_dir), status, states.FAILED, error)
+        remove(ticket.path)
+    elif not open_ends:
+        may_start(paths, ticket)
+
+
+def unfinished_dependencies(ticket: Ticket) -> List[str]:
+    """The runs that a queued run still waits for, each with its state, for people."""
+    seen: Seen = {}
+    waited_for = [run_id for run_id in ticket.depends_on if _state(ticket, run_id, seen) != states.COMPLETED]
+    return [f"{run_id} ({seen[run_id] or 'deleted'})" for run_id in waited_for]
+
+
+def _state(ticket: Ticket, run_id: str, seen: Seen) -> Optional[str]:
+    """The state of a run of the same workspace; None when it is gone."""
+    if run_id not in seen:
+        workspace = WorkspacePaths(os.path.dirname(os.path.dirname(os.path.dirname(ticket.run_dir))))
+        try:
+            seen[run_id] = str(read_status(workspace.run(run_id))["state"])
+        except FileNotFoundError:
+            seen[run_id] = None
+        except (OSError, EspalierError):
+            seen[run_id] = states.DAMAGED
+    return seen[run_id]
+
+
+def _has_failed(state: Optional[str]) -> bool:
+    """Whether a dependency can no more complete. A damaged one may be restored: it is waited for."""
+    return state is None or (states.is_final(state) and state != states.COMPLETED)
+
+
+def expire(paths: QueuePaths) -> None:
+    """End queued runs that have waited for longer than they want to. Reads every ticket: for the keeper."""
+    for ticket in tickets(paths.tickets):
+        if ticket.has_expired:
+            try:
+                executable_status(ticket)
+            except Exception:
+                continue

@@ -1,0 +1,51 @@
+"""What this host has for the user's runs: detected, or as the user set it."""
+
+import json
+from typing import Any, Dict, Optional, Sequence
+
+from espalier.adapters import machine
+from espalier.errors import EspalierError
+from espalier.paths import QueuePaths
+from espalier.resources import Capacity
+
+
+def capacity(paths: QueuePaths) -> Capacity:
+    """Everything there is, taken or not. A run of one processor takes one of `cpus`, which is the number of runs that
+    are executed at once."""
+    chosen = _config(paths)
+    cpus, gpus, memory = chosen.get("max_concurrent_runs"), chosen.get("gpus"), chosen.get("memory")
+    return Capacity(
+        cpus if isinstance(cpus, int) and cpus >= 1 else machine.processors(),
+        tuple(map(str, gpus)) if isinstance(gpus, list) else machine.gpu_ids(),
+        memory if isinstance(memory, int) and memory >= 1 else machine.memory(),
+    )
+
+
+def set_capacity(
+    paths: QueuePaths,
+    cpus: Optional[int] = None,
+    gpus: Optional[Sequence[str]] = None,
+    memory: Optional[int] = None,
+) -> None:
+    """Set what is given, keep the rest. Runs that execute already go on.
+
+    Raises:
+        EspalierError: `bad_argument`.
+    """
+    from espalier.records import replace_record
+
+    if cpus is not None and cpus < 1:
+        raise EspalierError("bad_argument", f"A host executes at least 1 run at once, not {cpus}.")
+    ids = None if gpus is None else list(gpus)
+    given: Dict[str, Any] = {"max_concurrent_runs": cpus, "gpus": ids, "memory": memory}
+    changed = {name: value for name, value in given.items() if value is not None}
+    replace_record(paths.config, {**_config(paths), "format": 1, **changed}, paths.root)
+
+
+def _config(paths: QueuePaths) -> Dict[str, Any]:
+    try:
+        with open(paths.config, encoding="utf-8") as file:
+            record = json.load(file)
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}

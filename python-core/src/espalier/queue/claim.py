@@ -1,0 +1,10 @@
+"""What a process holds that executes a run."""
+
+from typing import NamedTuple
+
+
+class Claim(NamedTuple):
+    """A run that this process has claimed: its folder, and its open, locked lease."""
+
+    run_dir: str
+    lease: int

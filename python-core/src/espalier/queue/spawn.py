@@ -1,0 +1,73 @@
+"""Starting runners and the keeper: detached processes of this interpreter that nobody waits for."""
+
+import os
+import sys
+from typing import List, Optional
+
+from espalier.adapters import posix
+from espalier.paths import QueuePaths, RunPaths
+from espalier.queue.home import state_folder
+
+_CORE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+RUNNER = os.path.join(_CORE, "runner", "__main__.py")
+KEEPER = os.path.join(_CORE, "keeper", "__main__.py")
+
+# Processes this one started: it is their parent and must collect them, or they stay as zombies while R lives.
+_children: List[int] = []
+
+
+def spawn_runner(run: RunPaths, lease: int) -> None:
+    """Start a runner for one claimed run. Raises OSError.
+
+    Args:
+        lease: The open, locked lease, which the runner inherits.
+    """
+    os.makedirs(os.path.dirname(run.runner_log), exist_ok=True)
+    _spawn([RUNNER, run.root, str(lease)], run.runner_log, lease)
+
+
+def spawn_keeper(paths: QueuePaths, lock: int) -> None:
+    """Start the keeper of a queue. Raises OSError.
+
+    Args:
+        lock: The open, locked file by which it is elected, which it inherits.
+    """
+    _spawn([KEEPER, str(lock)], paths.keeper_log, lock)
+
+
+def _spawn(arguments: List[str], log: str, keep_fd: int) -> None:
+    argv = [interpreter(), "-I", "-S", "-X", "utf8"]
+    prefix = _pycache_prefix()
+    if prefix:
+        argv += ["-X", f"pycache_prefix={prefix}"]
+    env = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
+    env["ESPALIER_STATE_DIR"] = state_folder()  # resolved: it works in another folder
+    _children.append(posix.spawn_detached(argv + arguments, env, log, keep_fd))
+    collect_ended()
+
+
+def _pycache_prefix() -> Optional[str]:
+    """Where this process's own bytecode of espalier lies, if not beside its source (which may be read-only)."""
+    here, cached = os.path.dirname(os.path.abspath(__file__)), globals().get("__cached__")
+    folder = os.path.dirname(cached) if cached else ""
+    return folder[: -len(here)] if folder.endswith(here) and folder != here else None
+
+
+def collect_ended() -> None:
+    """Collect what this process started and has ended."""
+    for pid in list(_children):
+        try:
+            ended = os.waitpid(pid, os.WNOHANG)[0] == pid
+        except ChildProcessError:
+            ended = True
+        if ended:
+            _children.remove(pid)
+
+
+def interpreter() -> str:
+    """The Python that runs the runner: this one, even when it is embedded in another program (R)."""
+    for path in (getattr(sys, "_base_executable", None), sys.executable):
+        if path and os.path.basename(path).startswith("python") and os.access(path, os.X_OK):
+            return str(path)
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    return os.path.join(sys.base_exec_prefix, "bin", version)

@@ -1,0 +1,46 @@
+"""Preparing a run takes no longer than it may, and ends at once when somebody cancels it."""
+
+import os
+import signal
+from contextlib import contextmanager
+from typing import Any, Iterator, Optional
+
+from espalier import states
+from espalier.paths import RunPaths
+
+
+class Impatience(BaseException):
+    """Raised out of whatever is being done. No `Exception`, so that nobody on the way takes it for a failure."""
+
+    def __init__(self, state: str, code: str, message: str) -> None:
+        super().__init__(message)
+        self.state, self.code, self.message = state, code, message
+
+
+@contextmanager
+def patience(run: RunPaths, seconds: Optional[float]) -> Iterator[None]:
+    """Interrupt what is done inside after so many seconds, or when a cancel is asked for (SIGUSR1).
+
+    Raises:
+        Impatience: either happened.
+    """
+
+    def expired(*_: Any) -> None:
+        limit = f"The run was not prepared within {seconds:g} seconds, its time limit."
+        raise Impatience(states.FAILED, "prepare_timed_out", limit)
+
+    def woken(*_: Any) -> None:
+        from espalier.lifecycle.finish import canceled_message
+
+        if os.path.exists(run.cancel):
+            raise Impatience(states.CANCELED, "canceled", canceled_message(run))
+
+    old = signal.signal(signal.SIGUSR1, woken)
+    if seconds:
+        signal.signal(signal.SIGALRM, expired)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGUSR1, old)

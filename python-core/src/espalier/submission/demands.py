@@ -1,0 +1,52 @@
+"""What a job asks of its host and of other runs: refused at submit if it can never be had."""
+
+import os
+from typing import Dict, List
+
+from espalier.config import ScriptRunConfig
+from espalier.errors import EspalierError
+from espalier.paths import WorkspacePaths
+from espalier.queue.capacity import capacity
+from espalier.queue.home import queue_paths
+from espalier.resources import Capacity, Resources, size_text
+
+
+def refuse_impossible(paths: WorkspacePaths, config: ScriptRunConfig) -> None:
+    """Raises EspalierError `not_enough_resources`, `run_missing`."""
+    need, there = config.resources, capacity(queue_paths())
+    if not there.fits(need):
+        raise EspalierError(
+            "not_enough_resources",
+            f"The job asks for {_asked(need)}; this host gives runs {_given(there)}.",
+            "Ask for less, or set what the host gives with host_resources().",
+        )
+    for run_id in config.depends_on:
+        if not os.path.isdir(paths.run(run_id).root):
+            raise EspalierError(
+                "run_missing", f"depends_on: there is no run {run_id} in {paths.root}.", "See list_runs()."
+            )
+
+
+def hide_gpus(config: ScriptRunConfig, variables: Dict[str, str]) -> List[str]:
+    """Hide this host's graphics processors from a job that asked for none: those that did would share them with it.
+
+    Args:
+        variables: The job's variables, which are changed.
+
+    Returns:
+        What to tell the user.
+    """
+    there = capacity(queue_paths()).gpus
+    if not there or config.gpus or "CUDA_VISIBLE_DEVICES" in variables:
+        return []
+    variables["CUDA_VISIBLE_DEVICES"] = ""
+    return [f"This host has {len(there)} gpus; a job sees those it asks for, and this one asks for none (gpus = 1)."]
+
+
+def _asked(need: Resources) -> str:
+    memory = f" and {size_text(need.memory)} of memory" if need.memory else ""
+    return f"{need.cpus} cpus, {need.gpus} gpus{memory}"
+
+
+def _given(there: Capacity) -> str:
+    return f"{there.cpus} cpus, {len(there.gpus)} gpus, {size_text(there.memory)} of memory"

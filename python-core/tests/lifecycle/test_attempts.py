@@ -1,0 +1,107 @@
+"""Runs that are tried again."""
+
+import os
+import signal
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+from espalier import Run, Workspace
+from espalier.queue.capacity import set_capacity
+from espalier.queue.home import queue_paths
+
+Submit = Callable[..., Run]
+
+
+def test_until_it_succeeds(submit: Submit, ended: Any, tmp_path: Path) -> None:
+    count = tmp_path / "count"
+    run = submit(f"echo x >> {count}; echo kept >> outputs/kept; [ $(wc -l < {count}) = 3 ]", retry=4)
+    details = ended(run)
+    assert details["status"] == "Completed" and count.read_text() == "x\n" * 3
+    assert details["attempt"] == 3
+    assert [(a["attempt"], a["exit_code"], a["error"]["code"]) for a in details["attempts"]] == [(1, 1, "job_failed"), (2, 1, "job_failed")]
+    assert Path(run.run_dir, "outputs", "kept").read_text() == "kept\n" * 3, "what an attempt wrote is there for the next"
+    assert set(os.listdir(run.run_dir)) & {"work", ".job", "env.json"} == set()
+
+
+def test_not_more_often_than_asked(submit: Submit, ended: Any, tmp_path: Path) -> None:
+    count = tmp_path / "count"
+    details = ended(submit(f"echo x >> {count}; exit 7", retry=2))
+    assert (details["status"], details["exitCode"], details["attempt"]) == ("Failed", 7, 2)
+    assert count.read_text() == "x\n" * 2
+
+
+def test_only_after_the_causes_that_were_named(submit: Submit, ended: Any) -> None:
+    policy = {"attempts": 3, "on": ["job_killed"]}
+    assert ended(submit("exit 1", retry=policy))["attempt"] == 1
+    assert ended(submit("kill -9 $$", retry=policy))["attempt"] == 3
+
+
+def test_a_time_limit_holds_for_each_attempt(submit: Submit, ended: Any) -> None:
+    run = submit("[ -e outputs/second ] || { touch outputs/second; sleep 30; }", retry=2, max_run_duration_seconds=0.3)
+    details = ended(run)
+    assert details["status"] == "Completed" and details["attempts"][0]["error"]["code"] == "timed_out"
+
+
+def test_a_killed_runner(submit: Submit, ended: Any, reach: Any, tmp_path: Path) -> None:
+    run = submit(f"[ -e {tmp_path / 'second'} ] && exit 0; touch {tmp_path / 'second'}; echo begun; sleep 60", retry=2)
+    reach(lambda: run.follow()["log"])
+    os.kill(run._status()["pid"], signal.SIGKILL)
+    details = ended(run)
+    assert (details["status"], details["attempts"][0]["error"]["code"]) == ("Completed", "runner_lost")
+
+
+def test_canceled_is_canceled(submit: Submit, ended: Any, reach: Any) -> None:
+    run = submit("echo begun; sleep 60", retry=5)
+    reach(lambda: run.follow()["log"])
+    run.cancel()
+    details = ended(run)
+    assert (details["status"], details["attempt"]) == ("Canceled", 1)
+
+
+def test_canceled_while_it_pauses(submit: Submit, reach: Any) -> None:
+    run = submit("exit 1", retry={"attempts": 5, "wait_seconds": 60})
+    reach(run, "Queued")
+    reach(lambda: os.listdir(queue_paths().waiting))
+    assert run.cancel() and run.get_status() == "Canceled"
+    assert run._status()["error"]["code"] == "canceled" and not os.path.exists(os.path.join(run.run_dir, "env.json"))
+
+
+def test_after_its_pause_it_runs_and_nobody_has_to_look(submit: Submit, reach: Any, tmp_path: Path) -> None:
+    submit(f"echo x >> {tmp_path / 'count'}; exit 1", retry={"attempts": 2, "wait_seconds": 0.2})
+    reach(lambda: (tmp_path / "count").exists() and (tmp_path / "count").read_text() == "x\nx\n")
+
+
+def test_the_log_tells_and_goes_on(submit: Submit, ended: Any) -> None:
+    run = submit("echo hello; exit 3", retry=2)
+    ended(run)
+    log = Path(run.run_dir, "user_logs", "std_log.txt").read_text().splitlines()
+    assert log[0] == log[2] == "hello"
+    assert log[1] == "--- attempt 1 of 2: The job ended with exit status 3.; it is tried again ---"
+
+
+def test_metrics_are_those_of_the_last_attempt(experiment: Any, project: Path, ended: Any, workspace: Workspace) -> None:
+    (project / "a.py").write_text(
+        "import os, sys\nfrom espalier import Run\nrun = Run.get_context()\nagain = os.path.exists('outputs/again')\n"
+        "open('outputs/again', 'w').close()\nrun.log('m', 2.0 if again else 1.0)\nsys.exit(0 if again else 1)\n"
+    )
+    run = experiment.submit({"source_directory": str(project), "entry_script": "a.py", "retry": 2})
+    assert ended(run)["status"] == "Completed" and run.get_metrics() == {"m": 2.0}
+    assert workspace.list_runs().columns["metric_m"] == [2.0]
+    assert len(os.listdir(os.path.join(run.run_dir, "attempts", "1", "events"))) == 1
+
+
+def test_order_is_lost_by_trying_again(submit: Submit, ended: Any, tmp_path: Path) -> None:
+    set_capacity(queue_paths(), cpus=1)
+    order = tmp_path / "order"
+    runs = [submit(f"echo {name} >> {order}; [ {name} = b ] || [ $(grep -c a {order}) = 2 ]", retry=2) for name in "ab"]
+    for run in runs:
+        ended(run)
+    assert order.read_text().split() == ["a", "b", "a"]
+
+
+@pytest.mark.parametrize("bad", [0, {"attempts": 2, "on": "rain"}, "often"])
+def test_bad_policies_are_refused_at_submit(submit: Submit, bad: Any) -> None:
+    with pytest.raises(Exception, match="retry") as caught:
+        submit("true", retry=bad)
+    assert getattr(caught.value, "code", None) == "bad_argument"
