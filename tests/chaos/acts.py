@@ -24,7 +24,7 @@ class Acts:
 
     Args:
         die_before: The number of the act that is not done any more; None to live.
-        die_in_fork: The same for a process this one forks, counting anew.
+        die_in_fork: The same for the first process this one forks, counting anew.
         record: A file that gets one line for each act, for `replay.py`.
         count_to: A file that gets the number of acts as they are done.
     """
@@ -40,6 +40,7 @@ class Acts:
         self._real: Dict[str, Callable[..., Any]] = {name: getattr(os, name) for name in _ACTS}
         self._record = record
         self._count_to = count_to
+        self._first_fork = True
 
     def install(self) -> None:
         """Watch this process from here on."""
@@ -58,11 +59,13 @@ class Acts:
             result = call(*args, **options)
             # (what follows is no act: the built-in `open` does not go by os.open)
             if name == "fork" and result == 0:
-                self.count, self.die_before, self._record = 0, self.die_in_fork, None
-                self._count_to = self._count_to and self._count_to + ".fork"
+                self.count, self.die_before, self.die_in_fork = 0, self.die_in_fork, None
+                self._count_to = self._count_to + ".fork" if self._count_to and self._first_fork else None
             elif told is not None and self._record:
                 with open(self._record, "a") as file:  # anew each time: the runner closes what it inherits
                     file.write(json.dumps(told) + "\n")
+            if name == "fork" and result:
+                self.die_in_fork, self._first_fork = None, False
             if self._count_to:
                 with open(self._count_to, "w") as file:
                     file.write(str(self.count))

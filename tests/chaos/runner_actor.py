@@ -1,6 +1,7 @@
 """Started in place of the runner: the same runner, watched by the plan that lies in the state folder.
 
-The plan serves one runner, the first to take it; those that follow are not touched.
+The plan serves one runner, the first to take it; those that follow are not touched. `guardian` is the act before which
+its first process is killed, `runner` that of the process this one forks for its first run.
 """
 
 import json
@@ -31,6 +32,6 @@ if __name__ == "__main__":
 
         if plan.get("copy"):
             shutil.copytree(plan["copy"][0], plan["copy"][1], symlinks=True)
-        Acts(plan.get("runner"), plan.get("guardian"), plan.get("record"), plan.get("count_to")).install()
+        Acts(plan.get("guardian"), plan.get("runner"), plan.get("record"), plan.get("count_to")).install()
     sys.argv[0] = os.path.normpath(RUNNER)
     runpy.run_path(sys.argv[0], run_name="__main__")

@@ -4,6 +4,7 @@ The seed is printed; ESPALIER_CHAOS_SEED repeats the choices (not the timing of 
 it longer.
 """
 
+import contextlib
 import os
 import random
 import re
@@ -28,7 +29,7 @@ for number in range(int(sys.argv[4])):
     print(experiment.submit(ScriptRunConfig(command=command)).id, flush=True)
 """
 _A_RUN = re.compile(rb"exp_[0-9]+_[0-9a-f]{8}")
-_WEIGHTS = {"submitter": 1, "runner or guardian": 4, "job": 5}
+_WEIGHTS = {"submitter": 1, "runner or guardian": 4, "keeper": 1, "job": 5}
 SUBMITTERS, BATCH = 3, 25
 
 
@@ -50,7 +51,7 @@ class Killer:
         # (submitters must have time to submit, and jobs live shortest)
         kind = self.random.choices(list(found), [_WEIGHTS[name] for name in found])[0]
         pid, data = self.random.choice(found[kind])
-        run = _A_RUN.search(data)
+        run = _A_RUN.search(data if kind == "job" else held_by(pid))
         try:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
@@ -62,7 +63,18 @@ class Killer:
     def _kind(self, data: bytes) -> str:
         if b"ESPALIER_RUN_ID=" in data:
             return "job"
+        if b"keeper/__main__.py" in data:
+            return "keeper"
         return "runner or guardian" if b"__main__.py" in data else "submitter"
+
+
+def held_by(pid: int) -> bytes:
+    """The files that a process has open: a runner and its guardian have the lease of the run they are at."""
+    names = []
+    for fd in os.listdir(f"/proc/{pid}/fd") if os.path.isdir(f"/proc/{pid}/fd") else []:
+        with contextlib.suppress(OSError):
+            names.append(os.fsencode(os.readlink(f"/proc/{pid}/fd/{fd}")))
+    return b"\n".join(name for name in names if b"/leases/" in name)
 
 
 def test_random_kills(world: World, seed: int, runs: int, unharmed: Callable[[], None]) -> None:
