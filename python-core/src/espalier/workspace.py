@@ -13,19 +13,18 @@ from espalier.listing import rows_as_frame
 from espalier.paths import FORMAT, WorkspacePaths, is_run_id
 from espalier.places import find_config, home_of_workspaces, named_by, place, write_config
 from espalier.progress import report
-from espalier.queue.capacity import capacity, set_capacity
 from espalier.queue.control import look_after
-from espalier.queue.home import queue_paths
 from espalier.queue.step import step
 from espalier.records import create_file, dump_record, now_iso, read_record
 from espalier.run import Run
 from espalier.store.index import RunIndex
 from espalier.tracking.summary import summarise
 from espalier.types import Frame
+from espalier.workspace_host import WorkspaceHost
 from espalier.workspace_snapshots import WorkspaceSnapshots
 
 
-class Workspace(WorkspaceSnapshots):
+class Workspace(WorkspaceSnapshots, WorkspaceHost):
     """A folder that holds experiments, runs and snapshots. Made by `Workspace.open`, `create` or `get`."""
 
     def __init__(self, path: str) -> None:
@@ -136,25 +135,6 @@ class Workspace(WorkspaceSnapshots):
         names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
         found = [cls(os.path.join(folder, name)) for name in names]
         return {workspace.name: workspace for workspace in found if os.path.isfile(workspace._paths.record)}
-
-    @classmethod
-    def max_concurrent_runs(cls, value: Optional[int] = None) -> int:
-        """How many runs this host executes at once for this user, in all workspaces together; more wait in the queue.
-
-        Args:
-            value: The new limit. Default: leave it as it is; at first it is the number of processors.
-
-        Returns:
-            The limit now.
-
-        Raises:
-            EspalierError: `bad_argument` when it is below 1.
-        """
-        queue = queue_paths()
-        if value is not None:
-            set_capacity(queue, cpus=value)
-            step()
-        return capacity(queue).cpus
 
     @classmethod
     def from_config(cls, path: Optional[str] = None, file_name: Optional[str] = None) -> "Workspace":

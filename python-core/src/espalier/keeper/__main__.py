@@ -1,9 +1,8 @@
-"""The keeper: `python -I -S keeper/__main__.py LOCK_FD`.
+"""The keeper: `python -I -S keeper/__main__.py LOCK_FD`. Without an argument it makes one step, and is gone.
 
-While anything is queued it calls the scheduling step on a timer. So it does what
-needs a clock: time-outs in the queue, further attempts after a pause, dependencies that end on other
-hosts, runs whose runner and guardian both died. It holds no state: killed, the next step starts another. It is gone
-as soon as nothing is queued.
+While anything is queued it calls the scheduling step on a timer. So it does what needs a clock: time-outs in the
+queue, further attempts after a pause, dependencies that end on other hosts, runs whose runner and guardian both died.
+It holds no state: killed, the next step starts another. It is gone as soon as nothing is queued.
 """
 
 import os
@@ -70,4 +69,7 @@ def _queued(paths: QueuePaths) -> bool:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    if len(sys.argv) > 1:
+        main(int(sys.argv[1]))
+    else:
+        _act()
