@@ -16,14 +16,24 @@
 #' @param source_directory Folder that is frozen for the run. What `.espalierignore` names, else `.amlignore`, else
 #'   `.gitignore`, stays out; see [snapshot_preview()].
 #' @param compute_target `"local"`: this machine.
-#' @param vm_size,vm_priority,use_gpu,shm_size,image_registry_details Of azuremlsdk; ignored for local jobs, with a
-#'   message.
+#' @param vm_size,vm_priority,shm_size,image_registry_details Of azuremlsdk; ignored for local jobs, with a message.
+#' @param use_gpu `TRUE` is `gpus = 1`.
 #' @param entry_script Script inside `source_directory`: `.R`, `.py`, `.sh`, or any executable.
 #' @param script_params Named list of parameters, see below.
 #' @param cran_packages,github_packages,custom_url_packages,custom_docker_image,environment Environments that are built
 #'   for a job: not in this version, an error. Local jobs find the packages this session has.
 #' @param environment_variables Named list or character vector of variables to set for the job.
 #' @param max_run_duration_seconds Cancel the job after that many seconds.
+#' @param cpus,gpus,memory What the job takes of what this machine gives to runs ([host_resources()]): how many
+#'   processors (1 by default; 0 for a job that only waits for others), how many graphics processors (none; it finds the
+#'   ids of its own in `CUDA_VISIBLE_DEVICES`), how much memory (`"4 GB"`, or bytes; nothing is kept for it by default).
+#'   Runs wait in the queue for what is not free. A job is not stopped when it takes more.
+#' @param priority From 1 to 9, 5 by default: of the runs that wait, those with the highest are started first.
+#' @param retry How often to execute the job at most, if it fails; or a [retry_policy()].
+#' @param depends_on Runs of the same workspace (runs, a list of them, or ids) that have to complete before this one is
+#'   started. If one of them does not, this one is not started and `Failed`, with the code `dependency_failed`.
+#' @param queue_timeout_seconds,prepare_timeout_seconds Cancel the run if it has not been started after so many seconds
+#'   (a week by default), fail it if its working copy takes longer (an hour); `Inf` for no limit.
 #' @param inputs Named list of files or folders outside the snapshot: the job gets `--name path` and the variable
 #'   `ESPALIER_INPUT_<NAME>`; see the section on inputs. Names that differ only in case or signs are refused, for they
 #'   would share a variable.
@@ -62,11 +72,13 @@ estimator <- function(source_directory, compute_target = NULL, vm_size = NULL, v
                       custom_docker_image = NULL, image_registry_details = NULL, use_gpu = FALSE,
                       environment_variables = NULL, shm_size = NULL, max_run_duration_seconds = NULL,
                       environment = NULL, inputs = NULL, seed = NULL, keep_workdir = FALSE, display_name = NULL,
-                      record_diff = getOption("espalier.record_diff", TRUE)) {
+                      record_diff = getOption("espalier.record_diff", TRUE), cpus = NULL, gpus = NULL, memory = NULL,
+                      priority = NULL, retry = NULL, depends_on = NULL, queue_timeout_seconds = NULL,
+                      prepare_timeout_seconds = NULL) {
   ignore_cloud_arguments(
-    vm_size = vm_size, vm_priority = vm_priority, use_gpu = if (isTRUE(use_gpu)) TRUE, shm_size = shm_size,
-    image_registry_details = image_registry_details
+    vm_size = vm_size, vm_priority = vm_priority, shm_size = shm_size, image_registry_details = image_registry_details
   )
+  if (check_flag(use_gpu, "use_gpu") && is.null(gpus)) gpus <- 1
   refuse_environments(
     cran_packages = cran_packages, github_packages = github_packages, custom_url_packages = custom_url_packages,
     custom_docker_image = custom_docker_image, environment = environment
@@ -75,7 +87,8 @@ estimator <- function(source_directory, compute_target = NULL, vm_size = NULL, v
     source_directory = source_directory, entry_script = entry_script, script_params = script_params,
     compute_target = compute_target, environment_variables = environment_variables,
     max_run_duration_seconds = max_run_duration_seconds, inputs = inputs, seed = seed, keep_workdir = keep_workdir,
-    display_name = display_name, record_diff = record_diff
+    display_name = display_name, record_diff = record_diff,
+    queue = queue_fields(cpus, gpus, memory, priority, retry, depends_on, queue_timeout_seconds, prepare_timeout_seconds)
   )
 }
 
@@ -84,19 +97,22 @@ estimator <- function(source_directory, compute_target = NULL, vm_size = NULL, v
 script_run_config <- function(source_directory = NULL, entry_script = NULL, arguments = NULL, script_params = NULL,
                               command = NULL, compute_target = NULL, environment_variables = NULL, inputs = NULL,
                               max_run_duration_seconds = NULL, seed = NULL, keep_workdir = FALSE, display_name = NULL,
-                              python = NULL, record_diff = getOption("espalier.record_diff", TRUE)) {
+                              python = NULL, record_diff = getOption("espalier.record_diff", TRUE), cpus = NULL,
+                              gpus = NULL, memory = NULL, priority = NULL, retry = NULL, depends_on = NULL,
+                              queue_timeout_seconds = NULL, prepare_timeout_seconds = NULL) {
   new_config(
     source_directory = source_directory, entry_script = entry_script, arguments = arguments,
     script_params = script_params, command = command, compute_target = compute_target,
     environment_variables = environment_variables, max_run_duration_seconds = max_run_duration_seconds,
     inputs = inputs, seed = seed, keep_workdir = keep_workdir, display_name = display_name,
-    record_diff = record_diff, python = python
+    record_diff = record_diff, python = python,
+    queue = queue_fields(cpus, gpus, memory, priority, retry, depends_on, queue_timeout_seconds, prepare_timeout_seconds)
   )
 }
 
 new_config <- function(source_directory, entry_script, script_params, compute_target, environment_variables,
-                       max_run_duration_seconds, inputs, seed, keep_workdir, display_name, record_diff, arguments = NULL,
-                       command = NULL, python = NULL) {
+                       max_run_duration_seconds, inputs, seed, keep_workdir, display_name, record_diff, queue,
+                       arguments = NULL, command = NULL, python = NULL) {
   if (is.null(entry_script) == is.null(command)) {
     espalier_abort("bad_argument", "Give either `entry_script` or `command`, and not both.")
   }
@@ -116,7 +132,7 @@ new_config <- function(source_directory, entry_script, script_params, compute_ta
     record_diff = if (!check_flag(record_diff, "record_diff")) FALSE,
     python = path_argument(python, "python")
   )
-  structure(Filter(length, config), class = "espalier_config")
+  structure(Filter(length, c(config, queue)), class = "espalier_config")
 }
 
 #' Parameters as values the core knows: strings, numbers, logicals, vectors of them

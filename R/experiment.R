@@ -232,20 +232,3 @@ format_seconds <- function(x) {
 object_facts.Experiment <- function(x) {
   list(runs = format(nrow(x$list_runs())))
 }
-
-#' How many runs this machine executes at once
-#'
-#' The limit holds for you on this machine, in all workspaces together; what is submitted beyond it waits in the queue,
-#' in order.
-#'
-#' @param value The new limit, a whole number of at least 1; `NULL` leaves it as it is. At first it is the number of
-#'   processors.
-#' @return The limit, invisibly when it was set.
-#' @section Errors: `espalier_error_bad_argument`.
-#' @examplesIf espalier:::espalier_python_ready()
-#' max_concurrent_runs()
-#' @export
-max_concurrent_runs <- function(value = NULL) {
-  now <- Workspace__max_concurrent_runs(check_count(value, "value", null = TRUE, min = 1))
-  if (is.null(value)) now else invisible(now)
-}

@@ -119,6 +119,8 @@ leave_run <- function(run) {
 #'   always read.
 #' @return
 #' * `get_run_status()`: one of `"Queued"`, `"Preparing"`, `"Running"`, `"Completed"`, `"Failed"`, `"Canceled"`, ...
+#' * `get_run_detailed_status()`: a list of `status` and, for a run that is queued, its `position` (1 is next; `NULL` while
+#'   it may not be started) and the `reason` why it waits;
 #' * `get_run_details()`: a named list: `runId`, `status`, times, `error`, `tags`, `runDefinition`, `logFiles`,
 #'   `provenance` (see [get_run_provenance()]), ...;
 #'   `get_run_details_with_logs()` has the logs' text in `logFiles`.
@@ -185,6 +187,13 @@ list_parts <- function(run) {
 get_run_status <- function(run) {
   check_object(run, "Run", "run")
   run$get_status()
+}
+
+#' @rdname get_run_metrics
+#' @export
+get_run_detailed_status <- function(run) {
+  check_object(run, "Run", "run")
+  run$get_detailed_status()
 }
 
 #' @rdname get_run_metrics
@@ -256,6 +265,8 @@ git_text <- function(git) {
 object_facts.Run <- function(x) {
   details <- x$get_details()
   facts <- list(experiment = details$experiment, status = details$status)
+  if (details$status == "Queued") facts$waits <- x$get_detailed_status()$reason
+  if (length(details$attempts)) facts$attempt <- format(details$attempt)
   if (length(details$startTimeUtc)) facts$started <- format(parse_time(details$startTimeUtc), "%Y-%m-%d %H:%M:%S", tz = "")
   if (length(details$durationSeconds)) facts$took <- format_seconds(details$durationSeconds)
   if (length(details$error)) facts$error <- safe_line(details$error$message)

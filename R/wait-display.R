@@ -2,16 +2,21 @@
 
 wait_display <- function(run) {
   live <- interactive() && cli::is_dynamic_tty(stderr())
-  if (live) live_display(run$id) else plain_display(run$id)
+  why <- function() run$get_detailed_status()$reason
+  if (live) live_display(run$id, why) else plain_display(run$id, why)
 }
 
-plain_display <- function(id) {
+# @param why Called for why the run waits; it may know nothing.
+plain_display <- function(id, why = function() NULL) {
   state <- ""
   list(
     live = FALSE,
     log = function(text) cat(text),
     status = function(now) {
-      if (now != state && now == "Queued") say("Run {.val {id}} waits in the queue.")
+      if (now != state && now == "Queued") {
+        reason <- why()
+        say(paste0("Run {.val {id}} waits in the queue", if (length(reason)) ": {reason}", "."))
+      }
       state <<- now
     },
     end = function() NULL,
@@ -19,9 +24,11 @@ plain_display <- function(id) {
   )
 }
 
-live_display <- function(id) {
+live_display <- function(id, why = function() NULL) {
   line <- status_line()
   began <- proc.time()[["elapsed"]]
+  reason <- ""
+  asked <- -Inf
   # the end of the log that has no newline yet: the status line may not stand behind it
   held <- ""
   list(
@@ -36,7 +43,13 @@ live_display <- function(id) {
       utils::flush.console()
     },
     status = function(now) {
-      line$show(paste0(id, " ", now, ", ", format_seconds(proc.time()[["elapsed"]] - began)))
+      since <- proc.time()[["elapsed"]] - began
+      if (now == "Queued" && since - asked >= 1) {  # (it changes with other runs, and asking takes a millisecond)
+        text <- why()
+        reason <<- if (length(text)) paste0(" (", text, ")") else ""
+        asked <<- since
+      }
+      line$show(paste0(id, " ", now, if (now == "Queued") reason, ", ", format_seconds(since)))
     },
     end = function() {
       line$clear()

@@ -110,9 +110,9 @@ test_that("environments that would have to be built are refused", {
 })
 
 test_that("arguments of the cloud are accepted, and it is said", {
-  said <- said_by(est <- estimator("p", entry_script = "t.R", vm_size = "STANDARD_D2", shm_size = "2g", use_gpu = TRUE,
+  said <- said_by(est <- estimator("p", entry_script = "t.R", vm_size = "STANDARD_D2", shm_size = "2g",
                                    vm_priority = "lowpriority", image_registry_details = list(address = "x")))
-  for (arg in c("vm_size", "shm_size", "use_gpu", "vm_priority", "image_registry_details")) expect_match(said, arg)
+  for (arg in c("vm_size", "shm_size", "vm_priority", "image_registry_details")) expect_match(said, arg)
   expect_match(said, "they mean something in a cloud only", fixed = TRUE)
   expect_s3_class(est, "espalier_config")
   expect_silent(estimator("p", entry_script = "t.R", use_gpu = FALSE))
