@@ -42,6 +42,17 @@ def main(run_dir: str, lease_fd: int) -> None:
         in_order = guarded(partial(_serve, claimed, guardian))
         young = time.monotonic() - born < _SERVES_SECONDS
         claimed = _release(claimed, take=in_order and young)
+        if claimed is not None:
+            _load_ahead()
+
+
+def _load_ahead() -> None:
+    """Load once what the process of each further run would load for itself."""
+    import shutil  # noqa: F401
+
+    import espalier.lifecycle.attempts
+    import espalier.runner.inputs
+    import espalier.runner.workdir  # noqa: F401
 
 
 def _serve(claimed: Claim, guardian: int) -> None:
