@@ -8,10 +8,12 @@ from typing import Any, Optional
 
 import pytest
 from espalier.adapters import posix
+from espalier.adapters.subreaper import become_subreaper
 from espalier.lifecycle.outcome import Outcome
 from espalier.paths import RunPaths
 from espalier.runner import watch as module
-from espalier.runner.watch import block_signals, watch
+from espalier.runner.signals import WAKERS, block_signals
+from espalier.runner.watch import watch
 
 
 @pytest.fixture
@@ -21,11 +23,12 @@ def run(tmp_path: Path) -> RunPaths:
 
 @pytest.fixture(autouse=True)
 def signals() -> Any:
-    """watch() takes signals one by one, as in the runner."""
+    """watch() takes signals one by one and collects orphans, as in the runner."""
+    become_subreaper()
     old = signal.pthread_sigmask(signal.SIG_BLOCK, [])
     block_signals()
     yield
-    while signal.sigtimedwait(module._WAKERS, 0):
+    while signal.sigtimedwait(WAKERS, 0):
         pass
     signal.pthread_sigmask(signal.SIG_SETMASK, old)
 
@@ -50,6 +53,7 @@ def outcome(run: RunPaths, code: str, limit: Optional[float] = None) -> Outcome:
 @pytest.mark.parametrize("code", [0, 1, 3, 255])
 def test_exit_status(run: RunPaths, code: int) -> None:
     assert outcome(run, f"exit {code}")[:3] == (code, None, None)
+    assert not Path(run.usage).exists()  # nothing is sampled of what is so short
 
 
 @pytest.mark.parametrize("number", [1, 2, 9, 11, 15])
@@ -70,10 +74,9 @@ def test_time_limit(run: RunPaths) -> None:
     assert result[:3] == (None, 15, "timed_out") and 0.2 <= result.duration < 1
 
 
-def test_a_job_that_will_not_end_is_killed_after_the_grace(run: RunPaths, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "GRACE_SECONDS", 0.2)
+def test_a_job_that_will_not_end_is_killed_after_the_grace(run: RunPaths) -> None:
     pid = start(f"trap '' TERM; {READY} while :; do sleep 0.05; done")
-    result = watch(run, pid, time.monotonic(), 0.1)
+    result = watch(run, pid, time.monotonic(), 0.1, grace=0.2)
     assert result[:3] == (None, 9, "timed_out") and 0.3 <= result.duration < 1.5
 
 
@@ -88,6 +91,17 @@ def test_a_request_is_found_without_a_signal(run: RunPaths, monkeypatch: pytest.
 def test_a_signal_to_the_runner_cancels(run: RunPaths) -> None:
     pid = start(READY + "sleep 60")
     os.kill(os.getpid(), signal.SIGTERM)
+    assert watch(run, pid, time.monotonic(), None)[:3] == (None, 15, "canceled")
+
+
+def test_a_wake_up_makes_it_look_at_the_request_and_is_none_itself(run: RunPaths) -> None:
+    pid = start(READY + "sleep 0.3")
+    os.kill(os.getpid(), signal.SIGUSR1)
+    assert watch(run, pid, time.monotonic(), None)[:3] == (0, None, None)
+    pid = start(READY + "sleep 60")
+    os.mkdir(os.path.dirname(run.cancel))
+    Path(run.cancel).write_text("{}")
+    os.kill(os.getpid(), signal.SIGUSR1)
     assert watch(run, pid, time.monotonic(), None)[:3] == (None, 15, "canceled")
 
 

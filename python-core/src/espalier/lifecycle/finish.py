@@ -29,7 +29,7 @@ def finish_job(run: RunPaths, status: Dict[str, Any], outcome: Outcome) -> Dict[
         state, error = states.COMPLETED, None
     else:
         state, error = states.FAILED, job_error(run, outcome.exit_code, outcome.signal)
-    status = {**status, "warnings": list(status.get("warnings") or []) + changed_inputs(run)}
+    status = {**status, "warnings": [*(status.get("warnings") or []), *outcome.warnings, *changed_inputs(run)]}
     return finish(run, status, state, error, **outcome_fields(outcome))
 
 

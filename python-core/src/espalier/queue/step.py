@@ -84,7 +84,9 @@ def settle(paths: QueuePaths, run_id: str, run_dir: str) -> bool:
         elif is_copy(run, status):
             retire_copy(run, status)
         elif status.get("started_at"):
-            posix.kill_processes_of_run(run_id)
+            from espalier.lifecycle.strays import end_strays
+
+            end_strays(run)
             finish_lost(run, read_status(run))
         else:
             _queue_again(paths, run, run_id, status)

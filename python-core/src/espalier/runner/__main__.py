@@ -16,18 +16,22 @@ sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(
 
 from espalier import states
 from espalier.adapters import posix
+from espalier.adapters.cgroup import leave_job
+from espalier.adapters.processes import kill_group
+from espalier.adapters.subreaper import become_subreaper
 from espalier.errors import EspalierError
 from espalier.lifecycle.status import move, read_status
 from espalier.paths import RunPaths
 from espalier.records import now_iso, read_record
-from espalier.runner import watch
 from espalier.runner.guardian import Guardian, start_guardian
 from espalier.runner.prepare import job_command, job_environment, prepare_folders
+from espalier.runner.signals import block_signals
 
 
 def main(run_dir: str, lease_fd: int) -> None:
     """Execute the run and leave the queue going on, whatever happened."""
     posix.close_inherited(keep=lease_fd)
+    leave_job()
     os.set_inheritable(lease_fd, False)
     run = RunPaths(run_dir)
     try:
@@ -68,7 +72,8 @@ def execute(run: RunPaths, lease_fd: int) -> None:
         env = job_environment(run, workspace, spec)
     except EspalierError as error:
         return _fail(run, "prepare_failed", f"{error.message} {error.hint}".rstrip(), f"espalier_error_{error.code}")
-    watch.block_signals()
+    block_signals()
+    become_subreaper()
     guardian = start_guardian(spec["id"], lambda: _take_over(run, lease_fd))
     try:
         _execute_job(run, status, spec, env, guardian)
@@ -88,15 +93,14 @@ def _execute_job(
         return _fail(run, "start_failed", f"{spec['command'][0]} could not be started: {error.strerror}.")
     guardian.guard(job)
     try:
-        # imported while the job runs: the modules that finish are not on the way to its start
+        # imported while the job runs: the modules that watch and finish are not on the way to its start
         from espalier.lifecycle.finish import finish_job
+        from espalier.runner.watch import watch
 
-        outcome = watch.watch(run, job, started, spec.get("max_run_duration_seconds"))
+        outcome = watch(run, job, started, spec.get("max_run_duration_seconds"), {guardian.pid})
     except BaseException:  # nobody would watch it any more
-        posix.kill_group(job, signal.SIGKILL)
+        kill_group(job, signal.SIGKILL)
         raise
-    if outcome.stopped_by is not None:
-        posix.kill_processes_of_run(spec["id"])  # those that left its process group
     finish_job(run, status, outcome)
 
 
@@ -117,7 +121,9 @@ def _start(run: RunPaths, command: List[str], env: Dict[str, str]) -> int:
 def _take_over(run: RunPaths, lease_fd: int) -> None:
     """In the guardian: the runner died, the job is dead."""
     from espalier.lifecycle.finish import clean, finish_lost
+    from espalier.lifecycle.strays import end_strays
 
+    end_strays(run)
     status = read_status(run)
     if states.is_final(status["state"]):
         clean(run)  # it died between the end and this

@@ -8,7 +8,7 @@ import os
 import signal
 from typing import Callable
 
-from espalier.adapters import posix
+from espalier.adapters.processes import kill_group, kill_namesakes
 
 _FAREWELL = b"x"
 
@@ -30,7 +30,8 @@ class Guardian:
         with contextlib.suppress(BrokenPipeError):  # somebody killed it
             os.write(self._pipe, _FAREWELL)
         os.close(self._pipe)
-        os.waitpid(self.pid, 0)
+        with contextlib.suppress(ChildProcessError):  # it was, and watching the job collected it
+            os.waitpid(self.pid, 0)
 
 
 def start_guardian(run_id: str, take_over: Callable[[], None]) -> Guardian:
@@ -52,9 +53,8 @@ def start_guardian(run_id: str, take_over: Callable[[], None]) -> Guardian:
         told = _read_to_end(read_end)
         if not told.endswith(_FAREWELL):
             if told:
-                posix.kill_group(int(told), signal.SIGKILL)
-            posix.kill_namesakes(run_id)
-            posix.kill_processes_of_run(run_id)
+                kill_group(int(told), signal.SIGKILL)
+            kill_namesakes(run_id)
             take_over()
         status = 0
     finally:
