@@ -47,6 +47,7 @@ CODES: Dict[str, str] = {
     "interpreter_missing": "Rscript or Python for the job was not found",
     "run_missing": "there is no such run",
     "run_failed": "the run that was waited for failed",
+    "wait_timed_out": "not all of the runs that were waited for had ended in time",
     "run_not_active": "the run has ended, or is not the kind of run that can do this",
     "artifact_missing": "the run has no such file",
     "artifact_unsafe": "the file is a link that leaves the run's folder",

@@ -21,10 +21,11 @@ from espalier.run import Run
 from espalier.store.index import RunIndex
 from espalier.tracking.summary import summarise
 from espalier.types import Frame
+from espalier.wait_many import RunsOfWorkspace
 from espalier.workspace_snapshots import WorkspaceSnapshots
 
 
-class Workspace(WorkspaceSnapshots):
+class Workspace(WorkspaceSnapshots, RunsOfWorkspace):
     """A folder that holds experiments, runs and snapshots. Made by `Workspace.open`, `create` or `get`."""
 
     def __init__(self, path: str) -> None:

@@ -1,10 +1,12 @@
+import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Dict, List, Optional
 
 import pytest
 from espalier.adapters import posix
@@ -141,3 +143,97 @@ def test_spawned_processes_have_default_signals() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert int(done.stdout.split()[1], 16) & 0x7FFFFFFF == 0
+
+
+# ---- the whole tree
+
+
+def cancel(run: RunPaths) -> None:
+    os.makedirs(os.path.dirname(run.cancel), exist_ok=True)
+    Path(run.cancel).write_text("{}")
+
+
+def alive(path: Path) -> List[int]:
+    pids = [int(line) for line in path.read_text().split()]
+    return [pid for pid in pids if posix.process_start(pid) is not None]
+
+
+# Each says its number, leaves the job's group, and lives long; the second one has no environment and no parent.
+SHAPES = [
+    "setsid sh -c 'echo $$ >> {told}; exec sleep 60' 9>&- &",
+    "(env -i PATH=$PATH setsid sh -c 'echo $$ >> {told}; exec sleep 60' 9>&- &) ;",
+    "setsid sh -c 'echo $$ >> {told}; kill -STOP $$; exec sleep 60' 9>&- &",
+]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_what_a_job_leaves_behind_is_ended(run: RunPaths, tmp_path: Path, shape: str) -> None:
+    told = tmp_path / "told"
+    code = shape.format(told=told) + f" while [ ! -s {told} ]; do sleep 0.01; done; {READY} exit 4"
+    assert watch(run, start(code), time.monotonic(), None)[:3] == (4, None, None)
+    assert told.exists() and not alive(told)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("age", [0, 0.4], ids=["young", "with a control group"])
+def test_a_cancel_reaches_all(run: RunPaths, tmp_path: Path, shape: str, age: float) -> None:
+    told = tmp_path / "told"
+    pid = start(shape.format(told=told) + f" while [ ! -s {told} ]; do sleep 0.01; done; {READY} sleep 60")
+    threading.Timer(age, cancel, [run]).start()
+    threading.Timer(age + 0.01, os.kill, [os.getpid(), signal.SIGUSR1]).start()
+    assert watch(run, pid, time.monotonic(), None)[:3] == (None, 15, "canceled")
+    assert told.exists() and not alive(told)
+
+
+def test_others_than_the_job_have_the_grace_too(run: RunPaths, tmp_path: Path) -> None:
+    """The job ends at once, another process of its tree needs a moment."""
+    code = f"setsid sh -c 'trap \"sleep 0.5; echo saved > {tmp_path}/saved; exit\" TERM; touch {tmp_path}/up; while :; do sleep 0.05; done' 9>&- & "
+    pid = start(code + f"while [ ! -e {tmp_path}/up ]; do sleep 0.01; done; {READY} exec sleep 60")
+    cancel(run)
+    before = time.monotonic()
+    assert watch(run, pid, before, None)[:3] == (None, 15, "canceled")
+    assert (tmp_path / "saved").read_text() == "saved\n" and time.monotonic() - before < 3
+
+
+def test_deaf_processes_are_killed_after_the_grace(run: RunPaths, tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    deaf = f"setsid sh -c 'trap \"\" TERM; echo $$ > {told}; while :; do sleep 0.1; done' 9>&- & "
+    pid = start(deaf + f"while [ ! -s {told} ]; do sleep 0.01; done; {READY} exec sleep 60")
+    cancel(run)
+    before = time.monotonic()
+    assert watch(run, pid, before, None, grace=0.5)[:3] == (None, 15, "canceled")
+    assert 0.5 <= time.monotonic() - before < 1.5 and not alive(told)
+
+
+@pytest.mark.parametrize("age", [0, 0.5], ids=["young", "with a control group"])
+def test_five_hundred_processes(run: RunPaths, tmp_path: Path, age: float) -> None:
+    told = tmp_path / "told"
+    tree = f"for i in $(seq 10); do setsid sh -c 'for j in $(seq 49); do sleep 60 & echo $!; done >> {told}; wait' 9>&- & done; "
+    pid = start(tree + f"while [ $(cat {told} | wc -l) -lt 490 ]; do sleep 0.02; done; {READY} wait")
+    threading.Timer(age, cancel, [run]).start()
+    threading.Timer(age + 0.01, os.kill, [os.getpid(), signal.SIGUSR1]).start()
+    before = time.monotonic()
+    assert watch(run, pid, before, None)[2] == "canceled"
+    assert time.monotonic() - before - age < 4  # (the bound is a figure of the bench)
+    assert len(told.read_text().split()) == 490 and not alive(told)
+
+
+def test_a_note_is_left_for_those_who_settle(run: RunPaths) -> None:
+    pid = start(READY + "sleep 0.6")
+    notes: List[Dict[str, Any]] = []
+    threading.Timer(0.4, lambda: notes.append(json.loads(Path(run.processes).read_text()))).start()
+    watch(run, pid, time.monotonic(), None)
+    assert notes[0]["job_pid"] == pid and notes[0]["boot_id"] == posix.boot_id()
+    group = notes[0]["cgroup"]
+    assert group is None or (os.path.basename(group) == "espalier-" + tmp_name(run) and not os.path.exists(group))
+
+
+def tmp_name(run: RunPaths) -> str:
+    return os.path.basename(run.root)
+
+
+def test_what_it_used_is_told(run: RunPaths) -> None:
+    burn = f"{sys.executable} -c 'import time; x = bytearray(50_000_000); t = time.time() + 0.5\nwhile time.time() < t: pass'"
+    usage = outcome(run, f"({burn} &) ; {burn}; sleep 0.3").usage
+    assert usage is not None and 0.6 < usage["cpu_seconds"] < 3  # (the orphan's too)
+    assert 50_000_000 < usage["max_memory_bytes"] < 200_000_000

@@ -24,16 +24,21 @@ def note_job(run: RunPaths, leader: int, cgroup: Optional[str] = None) -> None:
     replace_file(run.processes, dump_record(record), run.job)
 
 
-def end_strays(run: RunPaths) -> None:
+def end_strays(run: RunPaths, reaper: Optional[int] = None) -> None:
     """Kill what is left of a job whose runner is dead: what is in its control group, in its session, what bears the
-    run's id in its environment, and all that descends from these."""
+    run's id in its environment, and all that descends from these.
+
+    Args:
+        run: The run.
+        reaper: A sub-reaper above the runner, whose children the job's orphans are now; it has no other children.
+    """
     run_id = os.path.basename(run.root)
     try:
         note = read_record(run.processes)
     except (OSError, EspalierError):
         note = {}
     here = note.get("boot_id") == posix.boot_id()
-    tree = Tree(run_id, _leader(note.get("job_pid"), note.get("job_start")) if here else None, reaper=None)
+    tree = Tree(run_id, _leader(note.get("job_pid"), note.get("job_start")) if here else None, reaper)
     recorded = note.get("cgroup")
     tree.cgroup = find_cgroup(run_id, recorded if here and isinstance(recorded, str) else None)
     tree.kill()

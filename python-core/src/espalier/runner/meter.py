@@ -44,7 +44,7 @@ class Meter:
 
     def add(self, pid: int, used: Any) -> None:
         """A child of the watcher has ended: what it used, as `os.wait4` gives it."""
-        if self._gpu.owns(pid):
+        if self._gpu.owns(pid) or pid in self._tree.spared:
             return
         self._cpu += used.ru_utime + used.ru_stime
         self._read += used.ru_inblock * _BLOCK
