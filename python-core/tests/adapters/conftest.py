@@ -12,6 +12,7 @@ from espalier.adapters.processes import all_processes
 from espalier.adapters.subreaper import become_subreaper
 from espalier.adapters.tree import Tree
 
+
 def children() -> List[int]:
     return [each.pid for each in all_processes().values() if each.parent == os.getpid()]
 

@@ -114,7 +114,7 @@ while time.monotonic() < ends and not os.path.exists(sys.argv[1]):
 def test_one_that_forks_and_ends_again_and_again(grow: Grow, tmp_path: Path, grouped: bool, step: str) -> None:
     """It has another number each time one looks: only its group, or its control group, ends it."""
     (tmp_path / "forker.py").write_text(FORKER.format(step=step))
-    tree = grow(f"python3 $HERE/forker.py $HERE/enough & sleep 300", 2)
+    tree = grow("python3 $HERE/forker.py $HERE/enough & sleep 300", 2)
     if grouped:
         cgroup = make_cgroup(tree.run_id)
         if cgroup is None:

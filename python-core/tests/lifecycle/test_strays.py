@@ -69,7 +69,7 @@ def test_a_note_of_something_else_harms_nobody(run: RunPaths, job: List[int], ch
     """Of before a reboot, of a number that another process has by now, or written by the job."""
     note_job(run, job[0])
     record = {**json.loads(Path(run.processes).read_text()), **change}  # type: ignore[dict-item]
-    if "cgroup" in record and record["cgroup"]:
+    if record.get("cgroup"):
         record["job_pid"] = None
     Path(run.processes).write_text(json.dumps(record))
     end_strays(run)

@@ -102,7 +102,8 @@ class Tree:
         return len(members)
 
     def _tell(self, members: List[Process]) -> None:
-        pids = [each.pid for each in members]
+        # the oldest first: a script whose program is ended before it would go on to its next line
+        pids = [each.pid for each in sorted(members, key=lambda each: (each.start, each.pid))]
         self._told.update(pids)
         send(pids, signal.SIGTERM)
         send(pids, signal.SIGCONT)  # a stopped process cannot act on TERM

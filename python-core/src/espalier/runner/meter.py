@@ -89,7 +89,7 @@ class Meter:
             self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
             head = {"type": "writer", "format": 1, "writer": "runner", "pid": os.getpid(), "time": time.time()}
             os.write(self._fd, json.dumps(head, separators=(",", ":")).encode() + b"\n")
-        line = {"type": "usage", "seq": self._seq, "time": round(time.time(), 6), **sample}
+        line = {"type": "sample", "seq": self._seq, "time": round(time.time(), 6), **sample}
         os.write(self._fd, json.dumps(line, separators=(",", ":")).encode() + b"\n")
         self._seq += 1
 

@@ -22,7 +22,7 @@ def read_usage(run: RunPaths) -> Frame:
         for first, block in line_blocks(run.usage):
             lines = block.split(b"\n")
             for number, event in parse_events(lines, range(first, first + len(lines)), run.usage):
-                if event["type"] == "usage":
+                if event["type"] == "sample":
                     if not all(_is_number(event.get(name)) for name in _NUMBERS):
                         raise damaged_line(run.usage, number)
                     if event.get("seq") == 0:
