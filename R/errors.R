@@ -34,6 +34,7 @@
 #' | `espalier_error_source_missing` | the source directory does not exist or is no directory |
 #' | `espalier_error_source_unreadable` | a file of the source directory cannot be read, or is neither file, folder nor link |
 #' | `espalier_error_unsupported_data` | a data frame or vector holds what cannot cross between R and Python |
+#' | `espalier_error_wait_timed_out` | not all of the runs that were waited for had ended in time |
 #' | `espalier_error_workspace_exists` | create_workspace() found one already there |
 #' | `espalier_error_workspace_missing` | there is no workspace at that place |
 #' | `espalier_error_workspace_read_only` | the workspace's folder cannot be written |

@@ -14,7 +14,7 @@ line_limit <- 4095L
 #' @param dir Run folder, absolute.
 #' @param type The event's type.
 #' @param name JSON string of its name, or of a part's key.
-#' @param body The remaining fields, as the inside of a JSON object.
+#' @param body The remaining fields, as the inside of a JSON object, in one piece or several.
 #' @param log `events` or `parts`.
 #' @noRd
 log_event <- function(dir, type, name, body, log = "events") {
@@ -40,11 +40,12 @@ retry_event <- function(error, dir, type, name, body, log) {
 append_event <- function(dir, type, name, body, log) {
   writer <- event_writer(dir, log)
   seq <- writer$seq
-  head <- paste0(event_head(type, seq), if (log == "parts") ",\"key\":" else ",\"name\":", name)
-  line <- paste0(head, ",", body, "}")
+  head <- c(event_head(type, seq), if (log == "parts") ",\"key\":" else ",\"name\":", name)
+  # (one long string a line: each further one would be garbage, and a third of the time)
+  line <- paste0(c(head, ",", body, "}"), collapse = "")
   if (nchar(line, "bytes") > line_limit) {
-    payload <- write_payload(writer, paste0("{", body, "}"))
-    line <- paste0(head, ",\"payload\":", json_string(payload), "}")
+    payload <- write_payload(writer, paste0(c("{", body, "}"), collapse = ""))
+    line <- paste0(c(head, ",\"payload\":", json_string(payload), "}"), collapse = "")
   }
   write_line(writer, line)
   writer$seq <- seq + 1L

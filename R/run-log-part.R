@@ -46,11 +46,11 @@ log_part_to_run <- function(key, status = if (is.null(error)) "Completed" else "
                             metrics = list(), seconds = NULL, digest = NULL, run = NULL) {
   label <- check_part_key(key)
   if (!is_string(status) || !any(status == part_states)) abort_argument("status", one_of(part_states), status)
-  body <- paste0(
+  body <- c(
     "\"status\":\"", status, "\"",
-    if (!is.null(seconds)) paste0(",\"seconds\":", json_seconds(seconds)),
-    if (!is.null(digest)) paste0(",\"digest\":", json_digest(digest)),
-    if (!is.null(error)) paste0(",\"error\":", json_part_error(error)),
+    if (!is.null(seconds)) c(",\"seconds\":", json_seconds(seconds)),
+    if (!is.null(digest)) c(",\"digest\":", json_digest(digest)),
+    if (!is.null(error)) c(",\"error\":", json_part_error(error)),
     if (length(metrics)) json_part_metrics(metrics)
   )
   dir <- log_target(run)
@@ -60,10 +60,15 @@ log_part_to_run <- function(key, status = if (is.null(error)) "Completed" else "
 
 one_of <- function(choices) paste("one of", paste0("\"", choices, "\"", collapse = ", "))
 
+.byte <- list(control = as.raw(0x1f), delete = as.raw(0x7f), quote = as.raw(0x22), backslash = as.raw(0x5c))
+
 #' As check_label(), for keys: there may be a million, so none is remembered
 #' @noRd
 check_part_key <- function(key) {
-  plain <- is.character(key) && length(key) == 1L && grepl("^[ !#-\\[\\]-~]{1,255}$", key, perl = TRUE, useBytes = TRUE)
+  # (bytes, for a regular expression is compiled anew at each call)
+  bytes <- if (is.character(key) && length(key) == 1L && !is.na(key)) charToRaw(key)
+  plain <- length(bytes) && length(bytes) < 256L &&
+    all(bytes > .byte$control & bytes < .byte$delete & bytes != .byte$quote & bytes != .byte$backslash)
   if (plain) paste0("\"", key, "\"") else check_label_slowly(key, "key")
 }
 
@@ -88,21 +93,31 @@ json_part_error <- function(error) {
 # What the metrics of the last part were: names, types, and the JSON that goes with them. Mostly the next one's are equal.
 .part_shape <- new.env(parent = emptyenv())
 
-#' `,"kinds":{...},"metrics":{...}`
+#' `,"kinds":{...},"metrics":{...}`, in pieces
 #' @noRd
 json_part_metrics <- function(metrics) {
   names <- names(metrics)
-  types <- vapply(metrics, typeof, "", USE.NAMES = FALSE)
+  types <- plain_types(metrics)
   if (!identical(names, .part_shape$names) || !identical(types, .part_shape$types)) new_part_shape(metrics, types)
   numbers <- if (.part_shape$numbers) unlist(metrics, use.names = FALSE)
-  if (length(numbers) != length(types) || !all(is.finite(numbers)) || any(vapply(metrics, is.object, NA)) ||
+  if (length(numbers) != length(types) || !all(is.finite(numbers)) ||
       (any(numbers == 0) && any(1 / numbers == -Inf))) {
     return(json_odd_metrics(metrics))
   }
   # (17 digits always read back to the same double)
-  text <- sprintf("%.17g", numbers)
-  if (sprintf("%.1f", 0.5) != "0.5") text <- decimal_point(text)
-  paste0(.part_shape$head, paste0(.part_shape$labels, text, collapse = ","), "}")
+  c(.part_shape$head, paste0(.part_shape$labels, decimal_point(sprintf("%.17g", numbers)), collapse = ","), "}")
+}
+
+#' typeof() of each; of one with a class the class's mark, so that it is never taken for a plain number
+#' @noRd
+plain_types <- function(metrics) {
+  types <- character(length(metrics))
+  # (a loop, for vapply() calls a function for each)
+  for (i in seq_along(types)) {
+    value <- metrics[[i]]
+    types[[i]] <- if (is.object(value)) "object" else typeof(value)
+  }
+  types
 }
 
 new_part_shape <- function(metrics, types) {

@@ -14,6 +14,7 @@ from typing import Any, Callable, Dict, List
 import pytest
 from espalier import EspalierError, Experiment, Run, ScriptRunConfig, Workspace
 from espalier.adapters import posix
+from espalier.adapters.cgroup import make_cgroup
 from espalier.queue.capacity import set_capacity
 from espalier.queue.home import queue_paths
 from espalier.queue.step import step
@@ -281,6 +282,70 @@ def test_a_job_without_environment_dies_with_its_runner(submit: Submit, ended: E
     os.kill(run._status()["pid"], signal.SIGKILL)
     assert ended(run)["error"]["code"] == "runner_lost"
     reach(lambda: dead(pid))
+
+
+HIDDEN = "env -i setsid sh -c 'echo $$; exec sleep 60' & "
+
+
+def aged(run: Run, reach: Reach, seconds: float = 0.5) -> List[int]:
+    """The two numbers that a job and its child say, once the job is old enough to have a control group."""
+    reach(lambda: len(log_of(run).split()) == 2 if Path(run.run_dir, "user_logs", "std_log.txt").exists() else False)
+    time.sleep(seconds)
+    return [int(text) for text in log_of(run).split()]
+
+
+@pytest.mark.parametrize("seconds", [0, 0.5], ids=["at once", "later"])
+def test_a_job_that_hides_ends_with_its_run(submit: Submit, ended: Ended, reach: Reach, seconds: float) -> None:
+    """No environment, a session of its own, and its parent gone: the sub-reaper knows it."""
+    run = submit(f"{HIDDEN} echo $$; sleep {seconds}")
+    assert ended(run)["status"] == "Completed"
+    assert all(map(dead, aged(run, reach, 0)))
+
+
+def test_a_job_that_hides_is_canceled(submit: Submit, ended: Ended, reach: Reach) -> None:
+    run = submit(f"{HIDDEN} echo $$; sleep 60")
+    pids = aged(run, reach, 0)
+    run.cancel()
+    assert ended(run)["status"] == "Canceled" and all(map(dead, pids))
+
+
+def needs_control_groups() -> None:
+    group = make_cgroup("probe_1_00000000")
+    if group is None:
+        pytest.skip("no control group can be made here")
+    group.remove()
+
+
+@pytest.mark.parametrize("also_guardian", [False, True])
+def test_a_job_that_hides_dies_with_its_runner(submit: Submit, workspace: Workspace, reach: Reach, also_guardian: bool) -> None:
+    needs_control_groups()
+    run = submit(f"{HIDDEN} echo $$; sleep 60")
+    pids = aged(run, reach)
+    runner = run._status()["pid"]
+    for victim in ([guardian_of(runner)] if also_guardian else []) + [runner]:
+        os.kill(victim, signal.SIGKILL)
+    reach(lambda: workspace.list_runs().columns["status"] == ["Failed"])
+    assert run.get_details()["error"]["code"] == "runner_lost"
+    reach(lambda: all(map(dead, pids)))
+
+
+def test_a_run_that_a_job_started_outlives_it(submit: Submit, ended: Ended, workspace: Workspace, reach: Reach, tmp_path: Path) -> None:
+    """Looking at runs moves the queue on, also inside a job: the runner it starts is no part of the job."""
+    source = Path(sys.modules["espalier"].__file__ or "").parents[1]
+    code = (
+        f"import sys, time; sys.path.insert(0, {str(source)!r}); time.sleep(0.5)\n"
+        "from espalier import *\n"
+        f"run = Experiment(Workspace({workspace.path!r}), 'inner').submit(ScriptRunConfig(command='sleep 1; echo inner'))\n"
+        "while run.get_status() != 'Running': time.sleep(0.01)\n"
+        "print(run.id)\n"
+    )
+    (tmp_path / "outer.py").write_text(code)
+    state = {"ESPALIER_STATE_DIR": os.environ["ESPALIER_STATE_DIR"]}
+    outer = submit([sys.executable, str(tmp_path / "outer.py")], environment_variables=state)
+    assert ended(outer)["status"] == "Completed"
+    inner = workspace.get_run(log_of(outer).decode().strip())
+    assert inner.get_status() == "Running"
+    assert ended(inner)["status"] == "Completed" and log_of(inner) == b"inner\n"
 
 
 def test_a_killed_runner_does_not_stop_the_queue(submit: Submit, ended: Ended, reach: Reach) -> None:

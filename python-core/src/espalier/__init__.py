@@ -13,15 +13,17 @@ _HOMES = {
     "Run": "espalier.run",
     "ScriptRunConfig": "espalier.config",
     "Workspace": "espalier.workspace",
+    "wait_for": "espalier.wait_many",
 }
 
-__all__ = ["EspalierError", "Experiment", "Run", "ScriptRunConfig", "Workspace", "__version__"]
+__all__ = ["EspalierError", "Experiment", "Run", "ScriptRunConfig", "Workspace", "__version__", "wait_for"]
 
 if TYPE_CHECKING:
     from espalier.config import ScriptRunConfig
     from espalier.errors import EspalierError
     from espalier.experiment import Experiment
     from espalier.run import Run
+    from espalier.wait_many import wait_for
     from espalier.workspace import Workspace
 
 

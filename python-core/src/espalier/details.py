@@ -33,6 +33,7 @@ def run_details(
         "startTimeUtc": status.get("started_at"),
         "endTimeUtc": status.get("ended_at"),
         "durationSeconds": status.get("duration_seconds"),
+        "usage": status.get("usage"),
         "exitCode": status.get("exit_code"),
         "signal": status.get("signal"),
         "error": status.get("error"),

@@ -48,6 +48,7 @@ CODES: Dict[str, str] = {
     "not_enough_resources": "a job asks for more processors or memory than the host gives to runs",
     "run_missing": "there is no such run",
     "run_failed": "the run that was waited for failed",
+    "wait_timed_out": "not all of the runs that were waited for had ended in time",
     "run_not_active": "the run has ended, or is not the kind of run that can do this",
     "artifact_missing": "the run has no such file",
     "artifact_unsafe": "the file is a link that leaves the run's folder",

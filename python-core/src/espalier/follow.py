@@ -50,14 +50,14 @@ def follow(run: RunPaths, offset: int, wait_seconds: float) -> Following:
     deadline = time.monotonic() + wait_seconds
     mark = None
     while True:
-        now = _mark(run.status)
+        now = file_mark(run.status)
         if now != mark or mark is None:
-            mark, state = now, _state(run)
+            mark, state = now, state_of(run)
         final = states.is_final(state)
         # the state is read first: whatever the job wrote before it is then in the log
         log, end = _read_log(run.log, offset, final)
         if final or log or time.monotonic() >= deadline:
-            _step_now_and_then()
+            step_now_and_then()
             return Following(state, final, log, end)
         time.sleep(min(_TICK, max(deadline - time.monotonic(), 0)))
 
@@ -102,7 +102,7 @@ def failure_of(run: RunPaths, status: Dict[str, Any]) -> EspalierError:
 _last_step = 0.0
 
 
-def _step_now_and_then() -> None:
+def step_now_and_then() -> None:
     """Waiting moves the queue on: a runner killed together with its guardian is noticed by whoever waits for it."""
     global _last_step
     collect_ended()
@@ -112,7 +112,7 @@ def _step_now_and_then() -> None:
             step()
 
 
-def _mark(path: str) -> Tuple[int, int]:
+def file_mark(path: str) -> Tuple[int, int]:
     """Differs after a replacement, even one within the file system's clock tick."""
     try:
         stat = os.stat(path)
@@ -121,7 +121,8 @@ def _mark(path: str) -> Tuple[int, int]:
         return -1, -1
 
 
-def _state(run: RunPaths) -> str:
+def state_of(run: RunPaths) -> str:
+    """The state as recorded. Raises EspalierError: `run_missing`, `damaged`."""
     try:
         return str(read_status(run)["state"])
     except FileNotFoundError:

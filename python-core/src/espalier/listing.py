@@ -18,6 +18,8 @@ _PLAIN = {
     "started_at": "time",
     "ended_at": "time",
     "duration_seconds": "double",
+    "cpu_seconds": "double",
+    "max_memory_bytes": "double",
     "exit_code": "integer",
     "error": "string",
 }

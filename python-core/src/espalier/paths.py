@@ -49,6 +49,8 @@ _USER_LOG = os.path.join(USER_LOGS, "std_log.txt")
 _RUNNER_LOG = os.path.join(SYSTEM_LOGS, "runner.log")
 _JOB = ".job"
 _INPUTS = os.path.join(_JOB, "inputs")
+_PROCESSES = os.path.join(_JOB, "processes.json")
+USAGE = os.path.join("usage", "samples.jsonl")
 _EVENT_LOG = ".jsonl"
 _RECORD = ".json"
 _TEMPORARY = ".tmp-"
@@ -195,6 +197,8 @@ class RunPaths:
         self.work = top + "work"
         self.job = top + _JOB
         self.inputs = top + _INPUTS
+        self.processes = top + _PROCESSES
+        self.usage = top + USAGE
 
     def attempt_events(self, attempt: int) -> str:
         """Where the event logs of an attempt lie that was not the last."""

@@ -20,12 +20,13 @@ from espalier.queue.reasons import why_waiting
 from espalier.records import read_record, replace_record
 from espalier.run_files import RunFiles
 from espalier.run_parts import RunParts
+from espalier.run_usage import RunUsage
 from espalier.tracking import metrics
 from espalier.tracking.sessions import record_at_exit
 from espalier.types import Frame
 
 
-class Run(RunParts, RunFiles):
+class Run(RunParts, RunFiles, RunUsage):
     """One run of a job, or of an interactive session.
 
     Args:
@@ -190,7 +191,7 @@ class Run(RunParts, RunFiles):
         return dict(self._meta()["properties"])
 
     def cancel(self) -> bool:
-        """Ask for the run to be stopped; its process group gets 10 seconds to end by itself.
+        """Ask for the run to be stopped; all processes of its job get 10 seconds to end by themselves.
 
         Returns:
             False when it had ended already.

@@ -20,11 +20,12 @@ from espalier.run import Run
 from espalier.store.index import RunIndex
 from espalier.tracking.summary import summarise
 from espalier.types import Frame
+from espalier.wait_many import RunsOfWorkspace
 from espalier.workspace_host import WorkspaceHost
 from espalier.workspace_snapshots import WorkspaceSnapshots
 
 
-class Workspace(WorkspaceSnapshots, WorkspaceHost):
+class Workspace(WorkspaceSnapshots, RunsOfWorkspace, WorkspaceHost):
     """A folder that holds experiments, runs and snapshots. Made by `Workspace.open`, `create` or `get`."""
 
     def __init__(self, path: str) -> None:

@@ -8,6 +8,8 @@ import pytest
 from espalier.adapters import posix
 from espalier.runner.guardian import guarded, has_lost
 
+RUN = "e_1_abcdef01"
+
 
 def in_a_process(body: Callable[[], None]) -> int:
     """Run something in a child, so that what becomes of its children does not touch the tests; returns its status."""
@@ -37,7 +39,7 @@ def gone(pid: int, seconds: float = 5.0) -> bool:
 
 def test_in_order(tmp_path: Path) -> None:
     def body() -> None:
-        assert guarded((tmp_path / "done").touch) is True
+        assert guarded(RUN, (tmp_path / "done").touch) is True
 
     assert in_a_process(body) == 0 and (tmp_path / "done").exists()
 
@@ -45,7 +47,7 @@ def test_in_order(tmp_path: Path) -> None:
 @pytest.mark.parametrize("how", [die, lambda: os._exit(3), lambda: 1 / 0])
 def test_whatever_ends_it_is_noticed(how: Callable[[], None], capfd: pytest.CaptureFixture[str]) -> None:
     def body() -> None:
-        assert guarded(how) is False
+        assert guarded(RUN, how) is False
 
     assert in_a_process(body) == 0
 
@@ -62,7 +64,7 @@ def test_what_a_killed_one_had_started_is_dead_before_it_is_told(tmp_path: Path)
         die()
 
     def body() -> None:
-        assert guarded(execute) is False
+        assert guarded(RUN, execute) is False
         assert all(posix.process_start(int(pid)) is None for pid in pids.read_text().split())
 
     assert in_a_process(body) == 0
@@ -71,7 +73,7 @@ def test_what_a_killed_one_had_started_is_dead_before_it_is_told(tmp_path: Path)
 
 def test_one_after_the_other(tmp_path: Path) -> None:
     def body() -> None:
-        assert [guarded(die), guarded(lambda: None), guarded(die), guarded(lambda: None)] == [False, True, False, True]
+        assert [guarded(RUN, die), guarded(RUN, lambda: None), guarded(RUN, die), guarded(RUN, lambda: None)] == [False, True, False, True]
 
     assert in_a_process(body) == 0
 
@@ -87,7 +89,7 @@ def test_a_killed_guardian_disturbs_nobody(tmp_path: Path) -> None:
                 time.sleep(0.001)
             (tmp_path / str(os.getpid())).touch()
 
-        guarded(execute)
+        guarded(RUN, execute)
 
     assert in_a_process(body) == signal.SIGKILL
     deadline = time.monotonic() + 5
@@ -102,6 +104,6 @@ def test_it_has_a_process_group_of_its_own(tmp_path: Path) -> None:
 
     def body() -> None:
         group = os.getpgid(0)
-        assert guarded(lambda: os._exit(os.getpgid(0) == group)) is True
+        assert guarded(RUN, lambda: os._exit(os.getpgid(0) == group)) is True
 
     assert in_a_process(body) == 0

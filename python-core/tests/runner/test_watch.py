@@ -1,17 +1,21 @@
+import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Dict, List, Optional
 
 import pytest
 from espalier.adapters import posix
+from espalier.adapters.subreaper import become_subreaper
 from espalier.lifecycle.outcome import Outcome
 from espalier.paths import RunPaths
 from espalier.runner import watch as module
-from espalier.runner.watch import block_signals, watch
+from espalier.runner.signals import WAKERS, block_signals
+from espalier.runner.watch import watch
 
 
 @pytest.fixture
@@ -21,11 +25,12 @@ def run(tmp_path: Path) -> RunPaths:
 
 @pytest.fixture(autouse=True)
 def signals() -> Any:
-    """watch() takes signals one by one, as in the runner."""
+    """watch() takes signals one by one and collects orphans, as in the runner."""
+    become_subreaper()
     old = signal.pthread_sigmask(signal.SIG_BLOCK, [])
     block_signals()
     yield
-    while signal.sigtimedwait(module._WAKERS, 0):
+    while signal.sigtimedwait(WAKERS, 0):
         pass
     signal.pthread_sigmask(signal.SIG_SETMASK, old)
 
@@ -50,6 +55,7 @@ def outcome(run: RunPaths, code: str, limit: Optional[float] = None) -> Outcome:
 @pytest.mark.parametrize("code", [0, 1, 3, 255])
 def test_exit_status(run: RunPaths, code: int) -> None:
     assert outcome(run, f"exit {code}")[:3] == (code, None, None)
+    assert not Path(run.usage).exists()  # nothing is sampled of what is so short
 
 
 @pytest.mark.parametrize("number", [1, 2, 9, 11, 15])
@@ -70,10 +76,9 @@ def test_time_limit(run: RunPaths) -> None:
     assert result[:3] == (None, 15, "timed_out") and 0.2 <= result.duration < 1
 
 
-def test_a_job_that_will_not_end_is_killed_after_the_grace(run: RunPaths, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "GRACE_SECONDS", 0.2)
+def test_a_job_that_will_not_end_is_killed_after_the_grace(run: RunPaths) -> None:
     pid = start(f"trap '' TERM; {READY} while :; do sleep 0.05; done")
-    result = watch(run, pid, time.monotonic(), 0.1)
+    result = watch(run, pid, time.monotonic(), 0.1, grace=0.2)
     assert result[:3] == (None, 9, "timed_out") and 0.3 <= result.duration < 1.5
 
 
@@ -88,6 +93,17 @@ def test_a_request_is_found_without_a_signal(run: RunPaths, monkeypatch: pytest.
 def test_a_signal_to_the_runner_cancels(run: RunPaths) -> None:
     pid = start(READY + "sleep 60")
     os.kill(os.getpid(), signal.SIGTERM)
+    assert watch(run, pid, time.monotonic(), None)[:3] == (None, 15, "canceled")
+
+
+def test_a_wake_up_makes_it_look_at_the_request_and_is_none_itself(run: RunPaths) -> None:
+    pid = start(READY + "sleep 0.3")
+    os.kill(os.getpid(), signal.SIGUSR1)
+    assert watch(run, pid, time.monotonic(), None)[:3] == (0, None, None)
+    pid = start(READY + "sleep 60")
+    os.mkdir(os.path.dirname(run.cancel))
+    Path(run.cancel).write_text("{}")
+    os.kill(os.getpid(), signal.SIGUSR1)
     assert watch(run, pid, time.monotonic(), None)[:3] == (None, 15, "canceled")
 
 
@@ -127,3 +143,99 @@ def test_spawned_processes_have_default_signals() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert int(done.stdout.split()[1], 16) & 0x7FFFFFFF == 0
+
+
+# ---- the whole tree
+
+
+def cancel(run: RunPaths) -> None:
+    os.makedirs(os.path.dirname(run.cancel), exist_ok=True)
+    Path(run.cancel).write_text("{}")
+
+
+def alive(path: Path) -> List[int]:
+    pids = [int(line) for line in path.read_text().split()]
+    return [pid for pid in pids if posix.process_start(pid) is not None]
+
+
+# Each says its number, leaves the job's group, and lives long; the second one has no environment and no parent.
+SHAPES = [
+    "setsid sh -c 'echo $$ >> {told}; exec sleep 60' 9>&- &",
+    "(env -i PATH=$PATH setsid sh -c 'echo $$ >> {told}; exec sleep 60' 9>&- &) ;",
+    "setsid sh -c 'echo $$ >> {told}; kill -STOP $$; exec sleep 60' 9>&- &",
+]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_what_a_job_leaves_behind_is_ended(run: RunPaths, tmp_path: Path, shape: str) -> None:
+    told = tmp_path / "told"
+    code = shape.format(told=told) + f" while [ ! -s {told} ]; do sleep 0.01; done; {READY} exit 4"
+    assert watch(run, start(code), time.monotonic(), None)[:3] == (4, None, None)
+    assert told.exists() and not alive(told)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("age", [0, 0.4], ids=["young", "with a control group"])
+def test_a_cancel_reaches_all(run: RunPaths, tmp_path: Path, shape: str, age: float) -> None:
+    told = tmp_path / "told"
+    pid = start(shape.format(told=told) + f" while [ ! -s {told} ]; do sleep 0.01; done; {READY} sleep 60")
+    threading.Timer(age, cancel, [run]).start()
+    threading.Timer(age + 0.01, os.kill, [os.getpid(), signal.SIGUSR1]).start()
+    assert watch(run, pid, time.monotonic(), None)[:3] == (None, 15, "canceled")
+    assert told.exists() and not alive(told)
+
+
+def test_others_than_the_job_have_the_grace_too(run: RunPaths, tmp_path: Path) -> None:
+    """The job ends at once, another process of its tree needs a moment."""
+    code = f"setsid sh -c 'trap \"sleep 0.5; echo saved > {tmp_path}/saved; exit\" TERM; touch {tmp_path}/up; while :; do sleep 0.05; done' 9>&- & "
+    pid = start(code + f"while [ ! -e {tmp_path}/up ]; do sleep 0.01; done; {READY} exec sleep 60")
+    cancel(run)
+    before = time.monotonic()
+    assert watch(run, pid, before, None)[:3] == (None, 15, "canceled")
+    assert (tmp_path / "saved").read_text() == "saved\n" and time.monotonic() - before < 3
+
+
+def test_deaf_processes_are_killed_after_the_grace(run: RunPaths, tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    deaf = f"setsid sh -c 'trap \"\" TERM; echo $$ > {told}; while :; do sleep 0.1; done' 9>&- & "
+    pid = start(deaf + f"while [ ! -s {told} ]; do sleep 0.01; done; {READY} exec sleep 60")
+    cancel(run)
+    before = time.monotonic()
+    assert watch(run, pid, before, None, grace=0.5)[:3] == (None, 15, "canceled")
+    assert 0.5 <= time.monotonic() - before < 1.5 and not alive(told)
+
+
+@pytest.mark.parametrize("age", [0, 0.5], ids=["young", "with a control group"])
+def test_five_hundred_processes(run: RunPaths, tmp_path: Path, age: float) -> None:
+    told = tmp_path / "told"
+    tree = f"for i in $(seq 10); do setsid sh -c 'for j in $(seq 49); do sleep 60 & echo $!; done >> {told}; wait' 9>&- & done; "
+    pid = start(tree + f"while [ $(cat {told} | wc -l) -lt 490 ]; do sleep 0.02; done; {READY} wait")
+    threading.Timer(age, cancel, [run]).start()
+    threading.Timer(age + 0.01, os.kill, [os.getpid(), signal.SIGUSR1]).start()
+    before = time.monotonic()
+    assert watch(run, pid, before, None)[2] == "canceled"
+    assert time.monotonic() - before - age < 4  # (the bound is a figure of the bench)
+    assert len(told.read_text().split()) == 490 and not alive(told)
+
+
+def test_a_note_is_left_for_those_who_settle(run: RunPaths) -> None:
+    pid = start(READY + "sleep 0.6")
+    notes: List[Dict[str, Any]] = []
+    threading.Timer(0.4, lambda: notes.append(json.loads(Path(run.processes).read_text()))).start()
+    watch(run, pid, time.monotonic(), None)
+    assert notes[0]["job_pid"] == pid and notes[0]["boot_id"] == posix.boot_id()
+    group = notes[0]["cgroup"]
+    assert group is None or (os.path.basename(group) == "espalier-" + tmp_name(run) and not os.path.exists(group))
+
+
+def tmp_name(run: RunPaths) -> str:
+    return os.path.basename(run.root)
+
+
+def test_what_it_used_is_told(run: RunPaths, tmp_path: Path) -> None:
+    """Also by a process that left it, and of what that one held."""
+    burn = f"{sys.executable} -c 'import time; x = bytearray(50_000_000)\nwhile time.process_time() < 0.3: pass'"
+    wait = f"while [ ! -e {tmp_path}/done ]; do sleep 0.02; done"
+    usage = outcome(run, f"(setsid sh -c \"{burn}; touch {tmp_path}/done\" &); {burn}; {wait}; sleep 0.1").usage
+    assert usage is not None and 0.6 <= usage["cpu_seconds"] < 3
+    assert 50_000_000 < usage["max_memory_bytes"] < 200_000_000

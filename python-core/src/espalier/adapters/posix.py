@@ -1,9 +1,8 @@
-"""What the runner and the queue need from a POSIX system; the only place that reads /proc or calls flock.
+"""What the runner and the queue need from a POSIX system: who a process is, locks, starting processes.
 
 Standard library only: the runner loads this file.
 """
 
-import contextlib
 import os
 import signal
 import sys
@@ -119,57 +118,6 @@ def is_locked(path: str) -> bool:
         os.close(fd)
 
 
-def kill_group(leader: int, number: int) -> bool:
-    """Signal a process group; False when nothing of it is left."""
-    try:
-        os.killpg(leader, number)
-    except (ProcessLookupError, PermissionError):
-        return False
-    return True
-
-
-def processes_of_run(run_id: str) -> List[int]:
-    """Processes of this user whose environment carries the run's id: what a dead runner may have left behind."""
-    mark = b"ESPALIER_RUN_ID=" + run_id.encode("ascii")
-    found = []
-    for name in os.listdir("/proc") if os.path.isdir("/proc/self") else []:
-        if not name.isdigit():
-            continue
-        try:
-            with open(f"/proc/{name}/environ", "rb") as file:
-                if mark in file.read().split(b"\0"):
-                    found.append(int(name))
-        except OSError:
-            continue
-    return found
-
-
-def kill_processes_of_run(run_id: str) -> None:
-    """Kill what is left of a run, until nothing new appears (a process may fork while we look)."""
-    for _ in range(20):
-        pids = [pid for pid in processes_of_run(run_id) if pid != os.getpid()]
-        if not any(process_start(pid) is not None for pid in pids):
-            return
-        for pid in pids:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except OSError:
-                continue
-
-
-def kill_namesakes(run_id: str) -> None:
-    """Kill what bears the arguments of this process, if those name the run: a job that has been forked and does not
-    yet execute its program, when its runner has died, is known by nothing else."""
-    with open("/proc/self/cmdline", "rb") as file:
-        own = file.read()
-    if run_id.encode("ascii") not in own:
-        return
-    for pid in [int(name) for name in os.listdir("/proc") if name.isdigit()]:
-        with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as file:
-            if pid != os.getpid() and file.read() == own:
-                os.kill(pid, signal.SIGKILL)
-
-
 def spawn_detached(argv: List[str], env: Dict[str, str], log: str, keep_fd: int) -> int:
     """Start a process in a session of its own, stdin empty, stdout and stderr to a file.
 
@@ -216,28 +164,3 @@ def close_inherited(keep: int) -> None:
                 os.close(fd)
             except OSError:
                 continue
-
-
-def adopt_orphans() -> None:
-    import ctypes
-
-    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
-
-
-def kill_children() -> None:
-    for _ in range(100):
-        found = []
-        for name in filter(str.isdigit, os.listdir("/proc")):
-            with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
-                fields = file.read().rpartition(b")")[2].split()
-                if int(fields[1]) == os.getpid() and fields[0] not in b"ZX":
-                    found.append(int(name))
-        if not found:
-            return
-        for pid in found:
-            kill_group(pid, signal.SIGKILL)
-            with contextlib.suppress(OSError):
-                os.kill(pid, signal.SIGKILL)
-        with contextlib.suppress(OSError):
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass

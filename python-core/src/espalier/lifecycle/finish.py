@@ -29,7 +29,7 @@ def job_verdict(
         state, error = states.COMPLETED, None
     else:
         state, error = states.FAILED, job_error(run, outcome.exit_code, outcome.signal)
-    warnings = list(status.get("warnings") or []) + changed_inputs(run)
+    warnings = [*(status.get("warnings") or []), *outcome.warnings, *changed_inputs(run)]
     return state, error, {**outcome_fields(outcome), "warnings": warnings}
 
 

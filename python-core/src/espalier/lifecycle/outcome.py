@@ -1,6 +1,6 @@
 """How a job ended."""
 
-from typing import Any, Dict, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional
 
 
 class Outcome(NamedTuple):
@@ -10,6 +10,9 @@ class Outcome(NamedTuple):
     signal: Optional[int]
     stopped_by: Optional[str]  # None, "canceled" or "timed_out"
     duration: float
+    # what it used in all (protocol.md, `usage`)
+    usage: Optional[Dict[str, Any]] = None
+    warnings: List[str] = []
 
 
 def outcome_fields(outcome: Outcome) -> Dict[str, Any]:
@@ -18,4 +21,5 @@ def outcome_fields(outcome: Outcome) -> Dict[str, Any]:
         "exit_code": outcome.exit_code,
         "signal": outcome.signal,
         "duration_seconds": round(max(outcome.duration, 0.0), 6),
+        "usage": outcome.usage,
     }

@@ -119,7 +119,9 @@ def settle(paths: QueuePaths, run_dir: str) -> bool:
         elif posix.is_locked(run.spec):
             pass  # a runner of another queue executes it
         elif status.get("started_at"):
-            posix.kill_processes_of_run(os.path.basename(run_dir))
+            from espalier.lifecycle.strays import end_strays
+
+            end_strays(run)
             status = end_lost_attempt(run, read_status(run))
             _queue_if_wanted(paths, run, status)
         elif status["state"] == states.QUEUED and status.get("retry_seconds") is not None:

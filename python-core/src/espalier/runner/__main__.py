@@ -5,6 +5,7 @@ for each would cost more than they do. Started by file path in isolated mode; no
 standard library. It leads a session of its own and holds the run's lease by the inherited descriptor.
 """
 
+import contextlib
 import os
 import signal
 import sys
@@ -17,15 +18,18 @@ sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(
 
 from espalier import states
 from espalier.adapters import posix
+from espalier.adapters.cgroup import leave_job
+from espalier.adapters.processes import kill_group
+from espalier.adapters.subreaper import become_subreaper
 from espalier.errors import EspalierError
 from espalier.lifecycle.status import move, read_status
 from espalier.paths import RunPaths
 from espalier.queue.claim import Claim
 from espalier.records import now_iso, read_record
-from espalier.runner import watch
 from espalier.runner.guardian import guarded, has_lost
 from espalier.runner.patience import Impatience, patience
 from espalier.runner.prepare import job_command, job_environment, prepare_folders
+from espalier.runner.signals import block_signals
 
 # So long one runner takes run after run. A new one has the code that is installed by then.
 _SERVES_SECONDS = 60.0
@@ -34,12 +38,13 @@ _SERVES_SECONDS = 60.0
 def main(run_dir: str, lease_fd: int) -> None:
     """Execute the run and those that follow, and leave the queue going on, whatever happened."""
     posix.close_inherited(keep=lease_fd)
+    leave_job()
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # somebody may wake us before, between or after runs
     guardian, born = os.getpid(), time.monotonic()
     claimed: Optional[Claim] = Claim(run_dir, lease_fd)
     while claimed is not None:
         os.set_inheritable(claimed.lease, False)
-        in_order = guarded(partial(_serve, claimed, guardian))
+        in_order = guarded(os.path.basename(claimed.run_dir), partial(_serve, claimed, guardian))
         young = time.monotonic() - born < _SERVES_SECONDS
         claimed = _release(claimed, take=in_order and young)
         if claimed is not None:
@@ -52,6 +57,7 @@ def _load_ahead() -> None:
 
     import espalier.lifecycle.attempts
     import espalier.runner.inputs
+    import espalier.runner.watch
     import espalier.runner.workdir  # noqa: F401
 
 
@@ -108,7 +114,8 @@ def execute(run: RunPaths, claimed: Claim) -> None:
         return _fail(run, stop.code, stop.message, state=stop.state)
     except EspalierError as error:
         return _fail(run, "prepare_failed", f"{error.message} {error.hint}".rstrip(), f"espalier_error_{error.code}")
-    watch.block_signals()
+    block_signals()
+    become_subreaper()
     _execute_job(run, status, spec, env)
 
 
@@ -134,16 +141,23 @@ def _execute_job(run: RunPaths, status: Dict[str, Any], spec: Dict[str, Any], en
     except OSError as error:
         return _fail(run, "start_failed", f"{spec['command'][0]} could not be started: {error.strerror}.")
     try:
-        # imported while the job runs: the modules that finish are not on the way to its start
+        # imported while the job runs: the modules that watch and finish are not on the way to its start
         from espalier.lifecycle.attempts import end_job
+        from espalier.runner.watch import watch
 
-        outcome = watch.watch(run, job, started, spec.get("max_run_duration_seconds"))
+        outcome = watch(run, job, started, spec.get("max_run_duration_seconds"), on_wake=_move_queue_on)
     except BaseException:  # nobody would watch it any more
-        posix.kill_group(job, signal.SIGKILL)
+        kill_group(job, signal.SIGKILL)
         raise
-    if outcome.stopped_by is not None:
-        posix.kill_processes_of_run(spec["id"])  # those that left its process group
     end_job(run, status, outcome)
+
+
+def _move_queue_on() -> None:
+    """Somebody in the job has queued a run, or wants it looked at."""
+    from espalier.queue.step import step
+
+    with contextlib.suppress(OSError, EspalierError):
+        step()
 
 
 def _start(run: RunPaths, command: List[str], env: Dict[str, str]) -> int:

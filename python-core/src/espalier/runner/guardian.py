@@ -7,11 +7,15 @@ which ends it; if the parent is killed, the other goes on to the end of its run.
 import os
 from typing import Callable
 
-from espalier.adapters import posix
+from espalier.adapters.subreaper import become_subreaper
+from espalier.adapters.tree import Tree
 
 
-def guarded(execute: Callable[[], None]) -> bool:
+def guarded(run_id: str, execute: Callable[[], None]) -> bool:
     """Do something in a process of its own, and wait for its end.
+
+    Args:
+        run_id: The run it is done for.
 
     Returns:
         False when that process was killed or failed. What it had started has been killed then.
@@ -25,14 +29,14 @@ def guarded(execute: Callable[[], None]) -> bool:
             code = 0
         finally:
             os._exit(code)
-    posix.adopt_orphans()
+    become_subreaper()
     while True:
         ended, status = os.waitpid(-1, 0)
         if ended == pid:
             break
     if status == 0:
         return True
-    posix.kill_children()
+    Tree(run_id, leader=None, reaper=os.getpid()).kill()
     return False
 
 

@@ -1,84 +1,156 @@
-"""Waiting for a job: its end, a request to cancel it, its time limit. Whichever comes first decides the outcome."""
+"""Waiting for a job: its end, a request to cancel it, its time limit. Whichever comes first decides the outcome.
 
+The process that watches is the sub-reaper of the job: orphans among its processes become children of the watcher.
+"""
+
+import contextlib
 import os
 import signal
 import time
-from typing import Optional, Tuple
+from typing import AbstractSet, Any, Callable, List, Optional, Tuple
 
-from espalier.adapters import posix
+from espalier.adapters.cgroup import make_cgroup
+from espalier.adapters.subreaper import become_subreaper
+from espalier.adapters.tree import Tree
 from espalier.lifecycle.outcome import Outcome
+from espalier.lifecycle.strays import note_job
 from espalier.paths import RunPaths
+from espalier.runner.meter import Meter
+from espalier.runner.signals import STOPPERS, WAKERS
+from espalier.runner.stop import GRACE_SECONDS, Stop
 
-_WAKERS = (signal.SIGCHLD, signal.SIGUSR1, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-# How long a cancelled job may take to end by itself before it is killed, seconds.
-GRACE_SECONDS = 10.0
 # How often the request file is looked for, seconds; a local cancel also signals the runner and is noticed at once.
 _LOOK_SECONDS = 1.0
+# A job that lives this long gets a control group. For a shorter one that would be more work than the job.
+_GATHER_SECONDS = 0.25
 
 
-def block_signals() -> None:
-    """Call before the job starts, so that its end cannot be missed; `watch` takes them one by one."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, _WAKERS)
+def watch(
+    run: RunPaths,
+    pid: int,
+    started: float,
+    limit: Optional[float],
+    spared: AbstractSet[int] = frozenset(),
+    grace: float = GRACE_SECONDS,
+    on_wake: Callable[[], None] = lambda: None,
+) -> Outcome:
+    """Wait until the job has ended and nothing of its tree is left.
 
-
-def watch(run: RunPaths, pid: int, started: float, limit: Optional[float]) -> Outcome:
-    """Wait until the job has ended and its process group is gone.
+    Whoever calls this was made a sub-reaper (`become_subreaper`) and has blocked the signals (`block_signals`) before
+    the job was started.
 
     Args:
-        pid: The job's process, leader of its own group.
+        pid: The job's process, leader of its own session.
         started: `time.monotonic()` at its start.
         limit: Seconds it may run, or None.
+        spared: Children of this process that are no part of the job.
+        grace: Seconds between the request to end and the end.
+        on_wake: Called when somebody has woken this process (SIGUSR1).
+
+    Raises:
+        ChildProcessError: somebody else took the job's exit status.
     """
-    stop = _Stop(pid)
-    while True:
-        ended = _reap(pid)
-        now = time.monotonic()
-        if ended is not None:
-            posix.kill_group(pid, signal.SIGKILL)
-            code, number = _decode(ended)
-            return Outcome(code, number, stop.why, now - started)
-        if stop.why is None:
-            stop.begin(_why_stop(run, now - started, limit))
-        stop.kill_when_due(now)
-        deadline = stop.kill_at if stop.why else (started + limit if limit is not None else None)
-        pause = _LOOK_SECONDS if deadline is None else min(_LOOK_SECONDS, max(deadline - now, 0.001))
-        woken = signal.sigtimedwait(_WAKERS, pause)
-        if woken is not None and woken.si_signo not in (signal.SIGCHLD, signal.SIGUSR1):
-            # the request file says who asked; without one the machine or an administrator did
-            stop.begin("canceled")
+    reaper = os.getpid() if become_subreaper() else None
+    tree = Tree(os.path.basename(run.root), pid, reaper, spared)
+    return _Watch(run, tree, pid, started, limit, grace, on_wake).to_the_end()
 
 
-class _Stop:
-    """Ending a job in order: TERM, then after the grace KILL."""
+class _Watch:
+    def __init__(
+        self,
+        run: RunPaths,
+        tree: Tree,
+        pid: int,
+        started: float,
+        limit: Optional[float],
+        grace: float,
+        on_wake: Callable[[], None],
+    ) -> None:
+        self._on_wake = on_wake
+        self._run, self._tree, self._pid, self._started, self._limit = run, tree, pid, started, limit
+        self._meter = Meter(run.usage, tree, started)
+        self._stop = Stop(tree, grace)
+        self._gather_at: Optional[float] = started + _GATHER_SECONDS
+        self._status: Optional[int] = None
+        self._duration = 0.0
+        self._alone = False  # without any child, so that nothing of the tree can be left
+        with contextlib.suppress(OSError):  # the run's folder has been deleted
+            note_job(run, pid)
 
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
-        self.why: Optional[str] = None
-        self.kill_at: Optional[float] = None
+    def to_the_end(self) -> Outcome:
+        """Wait for the job, then for its tree if that was asked to end; kill what is left."""
+        while True:
+            self._reap()
+            now = time.monotonic()
+            if self._status is not None and (self._stop.why is None or self._stop.is_done or self._alone):
+                return self._outcome(self._status)
+            if self._status is None:
+                self._look_after_job(now)
+            self._stop.go_on(now)
+            woken = signal.sigtimedwait(WAKERS, self._pause(now))
+            if woken is not None and woken.si_signo == signal.SIGUSR1:
+                self._on_wake()
+            if woken is not None and woken.si_signo in STOPPERS and self._status is None:
+                # the request file says who asked; without one the machine or an administrator did
+                self._stop.begin("canceled")
 
-    def begin(self, why: Optional[str]) -> None:
-        if why is None or self.why is not None:
-            return
-        self.why = why
-        posix.kill_group(self.pid, signal.SIGTERM)
-        posix.kill_group(self.pid, signal.SIGCONT)  # a stopped job cannot act on TERM
-        self.kill_at = time.monotonic() + GRACE_SECONDS
+    def _reap(self) -> None:
+        """Collect what has ended: the job, and orphans of it."""
+        if self._status is None:
+            self._take(*os.wait4(self._pid, os.WNOHANG))
+        try:
+            while self._take(*os.wait4(-1, os.WNOHANG)):
+                self._stop.look_soon()
+        except ChildProcessError:
+            self._alone = self._tree.reaper is not None
 
-    def kill_when_due(self, now: float) -> None:
-        if self.kill_at is not None and now >= self.kill_at:
-            posix.kill_group(self.pid, signal.SIGKILL)
-            self.kill_at = None
+    def _take(self, pid: int, status: int, used: Any) -> bool:
+        if not pid:
+            return False
+        if pid == self._pid:
+            self._status, self._duration = status, time.monotonic() - self._started
+        self._meter.add(pid, used)
+        return True
+
+    def _look_after_job(self, now: float) -> None:
+        self._stop.begin(_why_stop(self._run, now - self._started, self._limit))
+        if self._gather_at is not None and now >= self._gather_at:
+            self._gather_at = None
+            self._gather()
+        self._meter.sample_when_due(now)
+
+    def _gather(self) -> None:
+        """Bring the job into a control group, where one can be had."""
+        cgroup = make_cgroup(self._tree.run_id)
+        if cgroup is not None:
+            self._tree.gather(cgroup)
+            with contextlib.suppress(OSError):
+                note_job(self._run, self._pid, cgroup.path)
+
+    def _pause(self, now: float) -> float:
+        """How long to wait for a signal, at most."""
+        times = [now + _LOOK_SECONDS, self._stop.due]
+        if self._status is None:
+            times += [self._meter.due, self._gather_at or times[0]]
+            if self._limit is not None and self._stop.why is None:
+                times.append(self._started + self._limit)
+        return max(min(times) - now, 0.001)
+
+    def _outcome(self, status: int) -> Outcome:
+        warnings: List[str] = []
+        if not self._alone and not self._tree.kill():
+            warnings.append("Processes of the job could not be ended; they are started anew faster than found.")
+        self._reap()
+        usage = self._meter.totals()
+        if self._tree.cgroup is not None:
+            self._tree.cgroup.remove()
+        return Outcome(*_decode(status), self._stop.why, self._duration, usage, warnings)
 
 
 def _why_stop(run: RunPaths, seconds: float, limit: Optional[float]) -> Optional[str]:
     if os.path.exists(run.cancel):
         return "canceled"
     return "timed_out" if limit is not None and seconds >= limit else None
-
-
-def _reap(pid: int) -> Optional[int]:
-    done, status = os.waitpid(pid, os.WNOHANG)
-    return status if done else None
 
 
 def _decode(status: int) -> Tuple[Optional[int], Optional[int]]:

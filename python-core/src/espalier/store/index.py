@@ -15,7 +15,7 @@ from typing import Any, Callable, Dict, Iterable, List, Optional
 from espalier.paths import CANCEL, EVENTS, META, SPEC, STATUS, WorkspacePaths, index_file, is_run_id
 from espalier.progress import report
 
-_VERSION = 2
+_VERSION = 3
 _IN_MEMORY = ":memory:"
 # A shard changed this recently may change again within the clock's granularity: look at it again, seconds.
 _SUSPECT_SECONDS = 2.0

@@ -17,6 +17,8 @@ _FROM_SPEC = {
     "params": dict,
 }
 _FROM_STATUS = {"started_at": str, "ended_at": str, "duration_seconds": (int, float), "exit_code": int}
+# What a list tells of what the job used.
+USED = ("cpu_seconds", "max_memory_bytes")
 _FROM_META = {"display_name": str, "tags": dict, "properties": dict}
 
 
@@ -50,6 +52,8 @@ def _with_state(run: RunPaths, row: Dict[str, Any], status: Dict[str, Any]) -> D
     canceling = not finished and os.path.exists(run.cancel)
     row["status"] = states.CANCEL_REQUESTED if canceling else status["state"]
     row["error"] = (status.get("error") or {}).get("message")
+    used = status["usage"] if isinstance(status.get("usage"), dict) else {}
+    row.update((name, used[name]) for name in USED if type(used.get(name)) in (int, float))
     found = status["metrics"] if isinstance(status.get("metrics"), dict) else last_metrics(run) or {}
     row["metrics"] = {name: cell for name, cell in found.items() if is_cell(cell)}
     declared: Dict[str, Any] = {}

@@ -1,0 +1,155 @@
+"""A control group for a job's processes, where the system lets us make one (version 2, below our own).
+
+No process leaves it by what it does, it can be frozen while its processes are listed, and it outlives whoever made it.
+Nothing is limited by it. Standard library only: the runner loads this file.
+"""
+
+import contextlib
+import os
+import time
+from typing import List, Optional
+
+_PREFIX = "espalier-"
+# How long processes may take to stop in their tracks; those in a disk wait take longer, and are not waited for.
+_FREEZE_SECONDS = 0.5
+
+
+class Cgroup:
+    """One control group.
+
+    Args:
+        path: Its folder.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def members(self) -> List[int]:
+        """The processes in it and in groups below it."""
+        found: List[int] = []
+        for folder, _, _ in os.walk(self.path):
+            found += [int(pid) for pid in _read(os.path.join(folder, "cgroup.procs")).split()]
+        return found
+
+    def adopt(self, pids: List[int]) -> bool:
+        """Move processes into it that are where we are, and have not been put elsewhere by intent.
+
+        Returns:
+            False when one of them could not be moved and still lives.
+        """
+        own = _group_of("self")
+        moved = [pid for pid in pids if _group_of(str(pid)) == own]
+        return all([_write(os.path.join(self.path, "cgroup.procs"), pid) for pid in moved])
+
+    def freeze(self) -> bool:
+        """Stop all that is in it, unseen by it; False when not everything stands still."""
+        if not _write(os.path.join(self.path, "cgroup.freeze"), 1):
+            return False
+        deadline = time.monotonic() + _FREEZE_SECONDS
+        while "frozen 1" not in _read(os.path.join(self.path, "cgroup.events")):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.001)
+        return True
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        _write(os.path.join(self.path, "cgroup.freeze"), 0)
+
+    def kill(self) -> bool:
+        """Kill all that is in it at once; False where the kernel cannot (before 5.14)."""
+        return _write(os.path.join(self.path, "cgroup.kill"), 1)
+
+    def remove(self) -> None:
+        """Remove it, if nothing is left in it."""
+        for folder, _, _ in os.walk(self.path, topdown=False):
+            with contextlib.suppress(OSError):
+                os.rmdir(folder)
+
+    def cpu_seconds(self) -> float:
+        """Processor time of all that was in it, from when it came in."""
+        for line in _read(os.path.join(self.path, "cpu.stat")).splitlines():
+            if line.startswith("usage_usec "):
+                return int(line.split()[1]) / 1e6
+        return 0.0
+
+    def peak_bytes(self) -> int:
+        """The most memory it held, where the kernel counts that."""
+        return int(_read(os.path.join(self.path, "memory.peak")) or 0)
+
+
+def make_cgroup(run_id: str) -> Optional[Cgroup]:
+    """A control group for a run, below this process's own; None where none can be made."""
+    own = own_folder()
+    if own is None:
+        return None
+    group = Cgroup(os.path.join(own, _PREFIX + run_id))
+    try:
+        os.mkdir(group.path)
+    except FileExistsError:
+        pass
+    except OSError:
+        return None
+    return group
+
+
+def find_cgroup(run_id: str, recorded: Optional[str] = None) -> Optional[Cgroup]:
+    """The control group of a run, by what is recorded of it, else below this process's own; None if there is none."""
+    own = own_folder()
+    places = [recorded, os.path.join(own, _PREFIX + run_id) if own else None]
+    for path in places:
+        # (what is recorded lies where the job can write: it must not lead anywhere else)
+        if path and os.path.basename(path) == _PREFIX + run_id and os.path.isfile(os.path.join(path, "cgroup.procs")):
+            return Cgroup(path)
+    return None
+
+
+def leave_job() -> None:
+    """Go out of the control group of a job, which this process was started by: it is none of the job's."""
+    own = own_folder()
+    if own is not None and os.path.basename(own).startswith(_PREFIX):
+        _write(os.path.join(os.path.dirname(own), "cgroup.procs"), os.getpid())
+
+
+def own_folder() -> Optional[str]:
+    """The folder of this process's control group; None where there is none of version 2."""
+    own = _group_of("self")
+    if own is None or ".." in own.split("/"):
+        return None
+    for line in _read("/proc/self/mountinfo").splitlines():
+        before, _, after = line.partition(" - ")
+        if after.startswith("cgroup2 "):
+            root, place = before.split()[3:5]
+            if own == root or own.startswith(root.rstrip("/") + "/"):
+                return os.path.join(place, os.path.relpath(own, root)) if own != root else place
+    return None
+
+
+def _group_of(pid: str) -> Optional[str]:
+    """The group of a process, as the process sees it; None where there is none of version 2."""
+    lines = _read(f"/proc/{pid}/cgroup").splitlines()
+    return next((line[3:] for line in lines if line.startswith("0::")), None)
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def _write(path: str, value: int) -> bool:
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        os.write(fd, b"%d" % value)
+    except ProcessLookupError:  # it ended just now
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+    return True

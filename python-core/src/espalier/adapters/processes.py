@@ -1,0 +1,116 @@
+"""Processes as the system lists them, and signals to those of a run. Only where `/proc` is; elsewhere none is found.
+
+Standard library only: the runner loads this file.
+"""
+
+import contextlib
+import os
+import re
+from typing import AbstractSet, Dict, Iterable, List, NamedTuple, Optional, Set
+
+# Processes of ours that a job may have started, by looking at runs or submitting some. They are no part of the job.
+_OURS = re.compile(rb"/espalier/(?:runner|keeper)/__main__\.py\0")
+
+
+class Process(NamedTuple):
+    """One process that has not ended."""
+
+    pid: int
+    parent: int
+    group: int
+    session: int
+    # since boot, in clock ticks
+    start: int
+    # processor time, also of its children that have ended and were waited for, in clock ticks
+    ticks: int
+    # resident memory, in pages
+    pages: int
+
+
+def look_at(pid: int) -> Optional[Process]:
+    """One process, or None when it has ended."""
+    try:
+        fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fields = os.read(fd, 4096).rpartition(b")")[2].split()
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+    if not fields or fields[0] in b"ZX":
+        return None
+    ticks = int(fields[11]) + int(fields[12]) + int(fields[13]) + int(fields[14])
+    return Process(pid, int(fields[1]), int(fields[2]), int(fields[3]), int(fields[19]), ticks, int(fields[21]))
+
+
+def all_processes() -> Dict[int, Process]:
+    """Every process of this system that has not ended, by its number."""
+    names = os.listdir("/proc") if os.path.isdir("/proc/self") else []
+    found = (look_at(int(name)) for name in names if name.isdigit())
+    return {process.pid: process for process in found if process is not None}
+
+
+def with_descendants(
+    roots: Iterable[int], processes: Dict[int, Process], spared: AbstractSet[int] = frozenset()
+) -> List[Process]:
+    """Some processes and all that descends from them, but for what is spared, what is ours, and what descends of it."""
+    children: Dict[int, List[int]] = {}
+    for process in processes.values():
+        children.setdefault(process.parent, []).append(process.pid)
+    found: List[Process] = []
+    seen: Set[int] = set(spared)
+    pending = list(roots)
+    while pending:
+        pid = pending.pop()
+        if pid in seen:
+            continue
+        seen.add(pid)
+        here = processes.get(pid)
+        if here is not None and not is_ours(here):
+            found.append(here)
+            pending.extend(children.get(pid, ()))
+    return found
+
+
+def is_ours(process: Process) -> bool:
+    """Whether it is a runner, a guardian or a keeper: each of them leads a session."""
+    return process.pid == process.session and _OURS.search(_read(process.pid, "cmdline")) is not None
+
+
+def _read(pid: int, name: str) -> bytes:
+    try:
+        with open(f"/proc/{pid}/{name}", "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
+
+
+def bytes_moved(pid: int) -> Optional[List[int]]:
+    """Bytes that a process has read from disk and written to it, with its children that were waited for."""
+    found = re.findall(rb"^(?:read|write)_bytes: (\d+)$", _read(pid, "io"), re.MULTILINE)
+    return [int(number) for number in found] if len(found) == 2 else None
+
+
+def send(pids: Iterable[int], number: int) -> None:
+    """Send a signal to processes; those that are gone or another user's are left out."""
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            os.kill(pid, number)
+
+
+def kill_group(leader: int, number: int) -> bool:
+    """Signal a process group; False when nothing of it is left."""
+    try:
+        os.killpg(leader, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def processes_of_run(run_id: str) -> List[int]:
+    """Processes of this user whose environment carries the run's id: what a dead runner may have left behind."""
+    mark = b"ESPALIER_RUN_ID=" + run_id.encode("ascii")
+    names = os.listdir("/proc") if os.path.isdir("/proc/self") else []
+    return [int(name) for name in names if name.isdigit() and mark in _read(int(name), "environ").split(b"\0")]

@@ -1,0 +1,154 @@
+"""The tree of a job: all its processes, whatever they did to be no longer recognised, and ending them in order.
+
+Standard library only: the runner loads this file.
+"""
+
+import os
+import signal
+import time
+from typing import AbstractSet, List, Optional, Set
+
+from espalier.adapters.cgroup import Cgroup
+from espalier.adapters.processes import (
+    Process,
+    all_processes,
+    kill_group,
+    look_at,
+    processes_of_run,
+    send,
+    with_descendants,
+)
+
+# How long killing may take. What is left then waits for a disk, or is faster than we are.
+_KILL_SECONDS = 3.0
+# How often processes are stopped before they are killed, once they have been seen to multiply.
+_STOP_ROUNDS = 20
+
+
+class Tree:
+    """All processes of one job. They are found by who started them, by the job's session, by its control group, and
+    where this process is not their sub-reaper by the run's id in their environment.
+
+    Args:
+        run_id: The run's id.
+        leader: The job's own process, which leads a session; None if it is not known.
+        reaper: The sub-reaper that started the job: all that descends from it is the job's. None if it is dead.
+        spared: Other children of that process.
+    """
+
+    def __init__(
+        self, run_id: str, leader: Optional[int], reaper: Optional[int], spared: AbstractSet[int] = frozenset()
+    ) -> None:
+        self.run_id = run_id
+        self.leader = leader
+        self.reaper = reaper
+        self.cgroup: Optional[Cgroup] = None
+        self.spared: Set[int] = {os.getpid(), 0, 1, *spared}
+        self._told: Set[int] = set()
+
+    def members(self) -> List[Process]:
+        """The processes that have not ended."""
+        processes = all_processes()
+        roots = {
+            each.pid
+            for each in processes.values()
+            if (each.parent == self.reaper and self.reaper) or (each.session == self.leader and self.leader)
+        }
+        if self.cgroup is not None:
+            roots.update(self.cgroup.members())
+        if self.reaper is None:
+            roots.update(processes_of_run(self.run_id))
+        return with_descendants(roots, processes, self.spared)
+
+    def known_members(self) -> List[Process]:
+        """As `members`, without looking through all processes of the system where a control group knows them."""
+        if self.cgroup is None:
+            return self.members()
+        found = (look_at(pid) for pid in self.cgroup.members())
+        return [each for each in found if each is not None and each.pid not in self.spared]
+
+    def gather(self, cgroup: Cgroup) -> None:
+        """Bring all of it into a control group, where what it starts from now on is too."""
+        inside: Set[int] = set()
+        for _ in range(10):  # a process may start another while we look
+            new = {each.pid for each in self.members()} - inside
+            if not new:
+                break
+            if not cgroup.adopt(sorted(new)):
+                break
+            inside |= new
+        self.cgroup = cgroup
+
+    def terminate(self) -> None:
+        """Ask every process to end, with TERM. What they start in answer to that, to tidy up, is left alone."""
+        frozen = self.cgroup is not None and self.cgroup.freeze()
+        try:
+            self._tell(self.members())
+        finally:
+            if self.cgroup is not None:
+                self.cgroup.thaw()
+        if not frozen:  # one that was just being started
+            self.terminate_orphans()
+
+    def terminate_orphans(self) -> int:
+        """Ask those to end that were not asked because they were just being started, by one that has ended since.
+
+        Returns:
+            How many processes there are.
+        """
+        members = self.members()
+        pids = {each.pid for each in members}
+        self._tell([each for each in members if each.pid not in self._told and each.parent not in pids])
+        return len(members)
+
+    def _tell(self, members: List[Process]) -> None:
+        # the oldest first: a script whose program is ended before it would go on to its next line
+        pids = [each.pid for each in sorted(members, key=lambda each: (each.start, each.pid))]
+        self._told.update(pids)
+        send(pids, signal.SIGTERM)
+        send(pids, signal.SIGCONT)  # a stopped process cannot act on TERM
+
+    def kill(self, seconds: float = _KILL_SECONDS) -> bool:
+        """Kill every process, until nothing new appears.
+
+        Returns:
+            Whether nothing is left.
+        """
+        deadline = time.monotonic() + seconds
+        known: Set[int] = set()
+        pause = 0.001
+        while True:
+            if self.cgroup is not None:
+                self.cgroup.kill()
+            members = self.members()
+            if not members:
+                return True
+            if time.monotonic() > deadline:
+                return False
+            pids = {each.pid for each in members}
+            if known and pids - known:
+                members = self._stop()
+            known |= pids
+            self._kill(members)
+            time.sleep(pause)
+            pause = min(2 * pause, 0.05)
+
+    def _stop(self) -> List[Process]:
+        """Stop all of it: what was killed one by one would have been started anew in the meantime."""
+        stopped: Set[int] = set()
+        for _ in range(_STOP_ROUNDS):
+            members = self.members()
+            pids = {each.pid for each in members}
+            if pids <= stopped:
+                break
+            send(pids - stopped, signal.SIGSTOP)
+            stopped |= pids
+        return members
+
+    def _kill(self, members: List[Process]) -> None:
+        """Each of them, and each of their process groups: the kernel ends a group as a whole, however fast it forks."""
+        pids = {each.pid for each in members}
+        for group in {each.group for each in members if each.session != os.getsid(0)}:
+            if group in pids or look_at(group) is None:
+                kill_group(group, signal.SIGKILL)
+        send(pids, signal.SIGKILL)
