@@ -365,7 +365,7 @@ def test_runner_and_guardian_killed(submit: Submit, workspace: Workspace, reach:
     for victim in (guardian_of(runner), runner):
         os.kill(victim, signal.SIGKILL)
     reach(lambda: dead(runner))
-    assert run.get_status() == "Running", "nobody is left to say otherwise"
+    assert run._status()["state"] == "Running", "nobody is left to say otherwise"
     assert workspace.list_runs().columns["status"] == ["Failed"]
     assert run.get_details()["error"]["code"] == "runner_lost"
     reach(lambda: dead(pid))

@@ -146,7 +146,7 @@ def test_plain_text_leaves_plain_text_alone(text: str) -> None:
 def test_the_waiter_needs_no_queue(run: RunPaths, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("ESPALIER_STATE_DIR", str(tmp_path / "file"))
-    monkeypatch.setattr("espalier.follow._last_step", 0.0)
+    monkeypatch.setattr("espalier.queue.nudge._last", float("-inf"))
     assert follow(run, 0, 0).status == "Running"
 
 

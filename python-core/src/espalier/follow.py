@@ -1,6 +1,5 @@
 """Following a run: its state and the growth of its log, for whoever waits."""
 
-import contextlib
 import os
 import re
 import sys
@@ -11,8 +10,7 @@ from espalier import states
 from espalier.errors import EspalierError
 from espalier.lifecycle.status import read_status
 from espalier.paths import RunPaths
-from espalier.queue.spawn import collect_ended
-from espalier.queue.step import step
+from espalier.queue.nudge import nudge
 
 _CHUNK_BYTES = 1024 * 1024
 # Two looks at the state while waiting: a stat costs 2 us, so this is the waiter's delay and not its load. Seconds.
@@ -57,7 +55,7 @@ def follow(run: RunPaths, offset: int, wait_seconds: float) -> Following:
         # the state is read first: whatever the job wrote before it is then in the log
         log, end = _read_log(run.log, offset, final)
         if final or log or time.monotonic() >= deadline:
-            step_now_and_then()
+            nudge()
             return Following(state, final, log, end)
         time.sleep(min(_TICK, max(deadline - time.monotonic(), 0)))
 
@@ -97,19 +95,6 @@ def failure_of(run: RunPaths, status: Dict[str, Any]) -> EspalierError:
     shown = "\n".join(["", "Last lines of its log:", *("  " + line for line in tail)]) if tail else ""
     message = f"Run {run_id} failed: {error.get('message', 'unknown cause')}{shown}"
     return EspalierError("run_failed", message, f"The whole log: {run.log}", run_id=run_id, cause=error)
-
-
-_last_step = 0.0
-
-
-def step_now_and_then() -> None:
-    """Waiting moves the queue on: a runner killed together with its guardian is noticed by whoever waits for it."""
-    global _last_step
-    collect_ended()
-    if time.monotonic() - _last_step > 1.0:
-        _last_step = time.monotonic()
-        with contextlib.suppress(EspalierError):  # who cannot have a queue can still watch
-            step()
 
 
 def file_mark(path: str) -> Tuple[int, int]:

@@ -16,6 +16,7 @@ from espalier.lifecycle.status import read_status
 from espalier.names import check_label
 from espalier.paths import RunPaths, WorkspacePaths
 from espalier.queue.control import cancel
+from espalier.queue.nudge import nudge
 from espalier.queue.reasons import why_waiting
 from espalier.records import read_record, replace_record
 from espalier.run_files import RunFiles
@@ -104,6 +105,9 @@ class Run(RunParts, RunFiles, RunUsage):
     def get_status(self) -> str:
         """The run's state: `Queued`, `Preparing`, `Running`, `Completed`, `Failed`, `Canceled`, ..."""
         state = str(self._status()["state"])
+        if not states.is_final(state):
+            nudge()  # its runner may be dead, or it may be its turn
+            state = str(self._status()["state"])
         waiting = not states.is_final(state) and os.path.exists(self._paths.cancel)
         return states.CANCEL_REQUESTED if waiting else state
 

@@ -6,8 +6,9 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from espalier import states
 from espalier.errors import EspalierError
-from espalier.follow import file_mark, state_of, step_now_and_then
+from espalier.follow import file_mark, state_of
 from espalier.paths import RunPaths, WorkspacePaths, is_run_id
+from espalier.queue.nudge import nudge
 
 # How long one look lasts, seconds; between two looks at hundreds of runs the pause is longer than what a look takes.
 _LOOK_SECONDS = 0.2
@@ -62,7 +63,7 @@ def look(runs: List[RunPaths], wait_seconds: float, any: bool = False) -> List[s
         ended = sum(map(states.is_final, now))
         # (what has ended since is worth telling, though more is waited for)
         if enough(now, any) or (before is not None and ended > before) or time.monotonic() >= deadline:
-            step_now_and_then()
+            nudge()
             return now
         before = ended
         pause = max(_TICK, _TIMES_A_LOOK * (time.monotonic() - began))

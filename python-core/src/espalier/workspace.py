@@ -14,6 +14,7 @@ from espalier.paths import FORMAT, WorkspacePaths, is_run_id
 from espalier.places import find_config, home_of_workspaces, named_by, place, write_config
 from espalier.progress import report
 from espalier.queue.control import look_after
+from espalier.queue.nudge import nudge
 from espalier.queue.step import step
 from espalier.records import create_file, dump_record, now_iso, read_record
 from espalier.run import Run
@@ -97,6 +98,7 @@ class Workspace(WorkspaceSnapshots, RunsOfWorkspace, WorkspaceHost):
                     "Use get_workspace(), or workspace(), which gets or creates.",
                 )
             read_record(record)
+            nudge()
             return workspace
         content = {"format": FORMAT, "name": name, "id": str(uuid.uuid4()), "created_at": now_iso(time.time())}
         try:
@@ -258,4 +260,5 @@ class Workspace(WorkspaceSnapshots, RunsOfWorkspace, WorkspaceHost):
             ) from None
         if not isinstance(record.get("id"), str):
             raise EspalierError("damaged", f"{self._paths.record} holds no id.", path=self._paths.record)
+        nudge()
         return self
