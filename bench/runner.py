@@ -1,5 +1,5 @@
-"""What watching a job costs: ending a tree of 500 processes, the memory of runner and guardian, the load of sampling, and
-a log of 1 GB, for the job and for those who watch it."""
+"""What watching a job costs: ending a tree of 500 processes, the memory of runner and guardian, the load of sampling,
+and a log of 1 GB, for the job and for those who watch it."""
 
 import os
 import subprocess
@@ -104,20 +104,25 @@ for number in range(5):
     if number < 4:
         os.unlink(os.path.join(run.run_dir, "user_logs", "std_log.txt"))
 
-WATCH = {
-    "python": [sys.executable, "-c", "import sys; from espalier import Run; Run(*sys.argv[1:]).wait_for_completion(True)"],
-    "r": ["Rscript", "-e", "a <- commandArgs(TRUE); library(espalier); "
-          "wait_for_run_completion(get_run(get_workspace(basename(a[1]), path = dirname(a[1])), a[2]))"],
-}  # fmt: skip
-for name, argv in WATCH.items():
-    watcher = subprocess.Popen([*argv, workspace.path, run.id], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    peak = 0
-    while watcher.poll() is None:
+def peak(argv: "list[str]") -> int:
+    """The most memory that a program of its own holds, given the workspace and the run."""
+    program = subprocess.Popen([*argv, workspace.path, run.id], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    most = 0
+    while program.poll() is None:
         try:
-            peak = max(peak, held(watcher.pid, "VmHWM", "status"))
+            most = max(most, held(program.pid, "VmHWM", "status"))
         except (OSError, StopIteration):
             break
-        time.sleep(0.05)
-    assert watcher.wait() == 0, f"the watcher in {name} failed"
-    samples.add(f"watcher.{name}", 0, peak)
+        time.sleep(0.02)
+    assert program.wait() == 0, argv
+    return most
+
+
+IN_PYTHON = "import sys; from espalier import Run; Run(*sys.argv[1:]).wait_for_completion(show_output=True)"
+IN_R = "library(espalier); a <- commandArgs(TRUE); ws <- get_workspace(basename(a[1]), path = dirname(a[1]))"
+IN_R += "; run <- get_run(ws, a[2])"
+samples.add("watcher.python", 0, peak([sys.executable, "-c", IN_PYTHON]))
+idle = peak(["Rscript", "-e", f"{IN_R}; get_run_status(run); Sys.sleep(0.2)"])
+samples.add("watcher.r", 0, peak(["Rscript", "-e", f"{IN_R}; wait_for_run_completion(run)"]) - idle)
+samples.add("session.r", 0, idle)
 samples.write()
