@@ -55,8 +55,8 @@ get_current_run <- function(allow_offline = TRUE) {
 
 #' Cancel a run
 #'
-#' A queued run is taken out of the queue; a running one gets a signal to end (TERM), and 10 seconds later, if it has
-#' not, is killed with its process group. Harmless when repeated.
+#' A queued run is taken out of the queue. All processes of a running one get a signal to end (TERM), and those left 10
+#' seconds later are killed. Harmless when repeated.
 #'
 #' @param run A run.
 #' @return `TRUE`, or `FALSE` when the run had ended already; invisibly.
@@ -121,7 +121,7 @@ leave_run <- function(run) {
 #' * `get_run_status()`: one of `"Queued"`, `"Preparing"`, `"Running"`, `"Completed"`, `"Failed"`, `"Canceled"`, ...
 #' * `get_run_detailed_status()`: a list of `status` and, for a run that is queued, its `position` (1 is next; `NULL` while
 #'   it may not be started) and the `reason` why it waits;
-#' * `get_run_details()`: a named list: `runId`, `status`, times, `error`, `tags`, `runDefinition`, `logFiles`,
+#' * `get_run_details()`: a named list: `runId`, `status`, times, `usage` (see [get_run_usage()]), `error`, `tags`, `runDefinition`, `logFiles`,
 #'   `provenance` (see [get_run_provenance()]), ...;
 #'   `get_run_details_with_logs()` has the logs' text in `logFiles`.
 #' * `get_run_metrics()`: a named list: a scalar for a metric logged once, a vector for one logged more often, a data

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Measures espalier beside peers and physical limits, and prints a table for each part and one of all.
-# Usage: bench/run.sh [submit|log|startup|calls|metrics|parts|frames|snapshot ...]     (all by default; `make bench` sets R_LIBS)
+# Usage: bench/run.sh [submit|log|startup|calls|metrics|parts|runner|frames|snapshot ...]     (all by default; `make bench` sets R_LIBS)
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
@@ -76,15 +76,16 @@ measure() {
     calls) measure_r calls ;;
     metrics) measure_frames metrics ;;
     parts) measure_r parts ;;
+    runner) measure_py runner ;;
     frames)
       for kind in double integer few many factor time mixed iris wide; do measure_frames frames "$kind"; done ;;
     snapshot) measure_snapshot ;;
-    *) echo "There is no part $1: submit, log, startup, calls, metrics, parts, frames, snapshot." >&2; return 2 ;;
+    *) echo "There is no part $1: submit, log, startup, calls, metrics, parts, runner, frames, snapshot." >&2; return 2 ;;
   esac
   "$peers/bin/python" "$here/report.py" "$1"
 }
 
-[ $# -gt 0 ] || set -- submit log startup calls metrics parts frames snapshot
+[ $# -gt 0 ] || set -- submit log startup calls metrics parts runner frames snapshot
 mkdir -p "$out"
 install_peers
 install_frames

@@ -153,6 +153,18 @@ def cancel(run: RunPaths) -> None:
     Path(run.cancel).write_text("{}")
 
 
+def cancel_in(run: RunPaths, seconds: float) -> threading.Timer:
+    """Request and signal, as somebody who cancels does; to be joined while the signal is still blocked."""
+
+    def act() -> None:
+        cancel(run)
+        os.kill(os.getpid(), signal.SIGUSR1)
+
+    timer = threading.Timer(seconds, act)
+    timer.start()
+    return timer
+
+
 def alive(path: Path) -> List[int]:
     pids = [int(line) for line in path.read_text().split()]
     return [pid for pid in pids if posix.process_start(pid) is not None]
@@ -179,9 +191,9 @@ def test_what_a_job_leaves_behind_is_ended(run: RunPaths, tmp_path: Path, shape:
 def test_a_cancel_reaches_all(run: RunPaths, tmp_path: Path, shape: str, age: float) -> None:
     told = tmp_path / "told"
     pid = start(shape.format(told=told) + f" while [ ! -s {told} ]; do sleep 0.01; done; {READY} sleep 60")
-    threading.Timer(age, cancel, [run]).start()
-    threading.Timer(age + 0.01, os.kill, [os.getpid(), signal.SIGUSR1]).start()
+    asking = cancel_in(run, age)
     assert watch(run, pid, time.monotonic(), None)[:3] == (None, 15, "canceled")
+    asking.join()
     assert told.exists() and not alive(told)
 
 
@@ -210,10 +222,10 @@ def test_five_hundred_processes(run: RunPaths, tmp_path: Path, age: float) -> No
     told = tmp_path / "told"
     tree = f"for i in $(seq 10); do setsid sh -c 'for j in $(seq 49); do sleep 60 & echo $!; done >> {told}; wait' 9>&- & done; "
     pid = start(tree + f"while [ $(cat {told} | wc -l) -lt 490 ]; do sleep 0.02; done; {READY} wait")
-    threading.Timer(age, cancel, [run]).start()
-    threading.Timer(age + 0.01, os.kill, [os.getpid(), signal.SIGUSR1]).start()
+    asking = cancel_in(run, age)
     before = time.monotonic()
     assert watch(run, pid, before, None)[2] == "canceled"
+    asking.join()
     assert time.monotonic() - before - age < 4  # (the bound is a figure of the bench)
     assert len(told.read_text().split()) == 490 and not alive(told)
 
@@ -221,8 +233,10 @@ def test_five_hundred_processes(run: RunPaths, tmp_path: Path, age: float) -> No
 def test_a_note_is_left_for_those_who_settle(run: RunPaths) -> None:
     pid = start(READY + "sleep 0.6")
     notes: List[Dict[str, Any]] = []
-    threading.Timer(0.4, lambda: notes.append(json.loads(Path(run.processes).read_text()))).start()
+    reader = threading.Timer(0.4, lambda: notes.append(json.loads(Path(run.processes).read_text())))
+    reader.start()
     watch(run, pid, time.monotonic(), None)
+    reader.join()
     assert notes[0]["job_pid"] == pid and notes[0]["boot_id"] == posix.boot_id()
     group = notes[0]["cgroup"]
     assert group is None or (os.path.basename(group) == "espalier-" + tmp_name(run) and not os.path.exists(group))

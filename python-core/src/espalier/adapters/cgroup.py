@@ -4,7 +4,6 @@ No process leaves it by what it does, it can be frozen while its processes are l
 Nothing is limited by it. Standard library only: the runner loads this file.
 """
 
-import contextlib
 import os
 import time
 from typing import List, Optional
@@ -12,6 +11,8 @@ from typing import List, Optional
 _PREFIX = "espalier-"
 # How long processes may take to stop in their tracks; those in a disk wait take longer, and are not waited for.
 _FREEZE_SECONDS = 0.5
+# How long a group may be found in use after its last process has ended.
+_REMOVE_SECONDS = 0.1
 
 
 class Cgroup:
@@ -62,9 +63,10 @@ class Cgroup:
 
     def remove(self) -> None:
         """Remove it, if nothing is left in it."""
+        deadline = time.monotonic() + _REMOVE_SECONDS
         for folder, _, _ in os.walk(self.path, topdown=False):
-            with contextlib.suppress(OSError):
-                os.rmdir(folder)
+            while not _removed(folder) and time.monotonic() < deadline:
+                time.sleep(0.001)  # some kernels count a process for a moment after its end was told
 
     def cpu_seconds(self) -> float:
         """Processor time of all that was in it, from when it came in."""
@@ -137,6 +139,16 @@ def _read(path: str) -> str:
             return file.read()
     except OSError:
         return ""
+
+
+def _removed(folder: str) -> bool:
+    try:
+        os.rmdir(folder)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def _write(path: str, value: int) -> bool:

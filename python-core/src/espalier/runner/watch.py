@@ -9,6 +9,7 @@ import signal
 import time
 from typing import AbstractSet, Any, Callable, List, Optional, Tuple
 
+from espalier.adapters import scope
 from espalier.adapters.cgroup import make_cgroup
 from espalier.adapters.subreaper import become_subreaper
 from espalier.adapters.tree import Tree
@@ -73,6 +74,7 @@ class _Watch:
         self._gather_at: Optional[float] = started + _GATHER_SECONDS
         self._status: Optional[int] = None
         self._duration = 0.0
+        self._scoped = False
         self._alone = False  # without any child, so that nothing of the tree can be left
         with contextlib.suppress(OSError):  # the run's folder has been deleted
             note_job(run, pid)
@@ -115,9 +117,21 @@ class _Watch:
     def _look_after_job(self, now: float) -> None:
         self._stop.begin(_why_stop(self._run, now - self._started, self._limit))
         if self._gather_at is not None and now >= self._gather_at:
-            self._gather_at = None
-            self._gather()
+            self._gather_at = None if self._scoped or not self._enter_scope() else now + _GATHER_SECONDS
+            if self._gather_at is None:
+                self._gather()
         self._meter.sample_when_due(now)
+
+    def _enter_scope(self) -> bool:
+        """Ask for a scope that outlives the login session, for the job and for this process and its guardian."""
+        self._scoped = True
+        if not scope.is_wanted():
+            return False
+        pids = {each.pid for each in self._tree.members()} | (self._tree.spared - {0, 1})
+        asking = scope.enter(self._tree.run_id, pids)
+        if asking is not None:
+            self._tree.spared.add(asking)
+        return asking is not None
 
     def _gather(self) -> None:
         """Bring the job into a control group, where one can be had."""

@@ -1,0 +1,67 @@
+# What becomes of jobs when their user logs out, or the container they are in ends; for espalier_sitrep().
+# `root` stands before every path, so that tests can show it other machines.
+
+#' A fact: whether jobs go on, and what to do where they do not
+#' @noRd
+sitrep_logout <- function(root = "", user = user_name(), env = Sys.getenv()) {
+  what <- "jobs after logout"
+  container <- container_kind(root, env)
+  if (nzchar(container)) return(fact(what, "end with the container", container))
+  if (!dir.exists(file.path(root, "run", "systemd", "system"))) return(fact(what, "go on", "no systemd"))
+  kills <- kills_at_logout(root, user)
+  if (!nzchar(kills)) return(fact(what, "go on", "systemd leaves them alone"))
+  if (lingers(root, user)) return(fact(what, "go on in a scope of their own", paste("lingering, though", kills)))
+  fact(what, "are killed", kills, sprintf("This machine kills what a user leaves running at logout (%s).", kills),
+       sprintf("loginctl enable-linger %s", user))
+}
+
+user_name <- function() Sys.info()[["effective_user"]]
+
+#' What kind of container this is; an empty string for none
+#' @noRd
+container_kind <- function(root, env) {
+  has <- function(...) file.exists(file.path(root, ...))
+  if ("KUBERNETES_SERVICE_HOST" %in% names(env)) return("a Kubernetes pod, as Posit Workbench makes for a session")
+  if (has(".dockerenv")) return("Docker")
+  if (has("run", ".containerenv")) return("Podman")
+  if ("container" %in% names(env) && nzchar(env[["container"]])) return(env[["container"]])
+  ""
+}
+
+#' The file and setting by which logind kills this user's processes at logout; an empty string if it does not
+#' @noRd
+kills_at_logout <- function(root, user) {
+  set <- logind_settings(root)
+  kill <- set[["KillUserProcesses"]]
+  if (is.null(kill) || !tolower(kill$value) %in% c("yes", "true", "on", "1")) return("")
+  named <- function(name, default) {
+    list <- set[[name]]
+    strsplit(if (is.null(list)) default else list$value, "[[:space:]]+")[[1L]]
+  }
+  only <- named("KillOnlyUsers", "")
+  spared <- user %in% named("KillExcludeUsers", "root") || (any(nzchar(only)) && !user %in% only)
+  if (spared) "" else paste0("KillUserProcesses=", kill$value, " in ", kill$file)
+}
+
+#' The settings of logind, each with the file that has the last word
+#' @noRd
+logind_settings <- function(root) {
+  homes <- file.path(root, c("usr/lib", "usr/local/lib", "run", "etc"), "systemd")
+  drop_ins <- unlist(lapply(file.path(homes, "logind.conf.d"), list.files, "[.]conf$", full.names = TRUE))
+  # of drop-ins of one name only that of the last home counts, and they are read in the order of their names
+  drop_ins <- drop_ins[!duplicated(basename(drop_ins), fromLast = TRUE)]
+  main <- utils::tail(Filter(file.exists, file.path(homes, "logind.conf")), 1L)
+  set <- list()
+  for (file in c(main, drop_ins[order(basename(drop_ins), method = "radix")])) {
+    lines <- trimws(tryCatch(readLines(file, warn = FALSE), error = function(e) character(), warning = function(w) character()))
+    for (line in grep("^[A-Za-z]+[[:space:]]*=", lines, value = TRUE)) {
+      name <- trimws(sub("=.*", "", line))
+      set[[name]] <- list(value = trimws(sub("^[^=]*=", "", line)), file = file)
+    }
+  }
+  set
+}
+
+#' Whether systemd keeps a user's manager, and with it scopes of its own, after logout
+#' @noRd
+lingers <- function(root, user) file.exists(file.path(root, "var", "lib", "systemd", "linger", user))
