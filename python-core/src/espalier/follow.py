@@ -9,6 +9,7 @@ from typing import Any, Dict, NamedTuple, Tuple
 
 from espalier import states
 from espalier.errors import EspalierError
+from espalier.job_requests import own_run
 from espalier.lifecycle.status import read_status
 from espalier.paths import RunPaths
 from espalier.queue.step import collect_ended_runners, step
@@ -102,8 +103,11 @@ _last_step = 0.0
 
 
 def _step_now_and_then() -> None:
-    """Waiting moves the queue on: a runner killed together with its guardian is noticed by whoever waits for it."""
+    """Waiting moves the queue on: a runner killed together with its guardian is noticed by whoever waits for it.
+    (Not in a job, whose queue may be another, and whose processes end with it; its runner does it there.)"""
     global _last_step
+    if own_run() is not None:
+        return
     collect_ended_runners()
     if time.monotonic() - _last_step > 1.0:
         _last_step = time.monotonic()

@@ -12,11 +12,13 @@ from espalier.adapters import posix
 from espalier.details import run_details, with_logs
 from espalier.errors import EspalierError
 from espalier.follow import failure_of, follow, follow_to_end
+from espalier.job_requests import ask, giving_slot_away
 from espalier.lifecycle.status import read_status
 from espalier.names import check_label
 from espalier.paths import RunPaths, WorkspacePaths
 from espalier.queue.control import cancel, queue_position
 from espalier.records import read_record, replace_record
+from espalier.run_children import RunChildren
 from espalier.run_files import RunFiles
 from espalier.run_parts import RunParts
 from espalier.tracking import metrics
@@ -24,7 +26,7 @@ from espalier.tracking.sessions import record_at_exit
 from espalier.types import Frame
 
 
-class Run(RunParts, RunFiles):
+class Run(RunParts, RunFiles, RunChildren):
     """One run of a job, or of an interactive session.
 
     Args:
@@ -133,15 +135,18 @@ class Run(RunParts, RunFiles):
 
         Args:
             name: Only this metric.
-            recursive: Include child runs (there are none in this version).
-            run_type: Only child runs of this type.
+            recursive: The metrics of this run and of all runs below it: run id to what this gives for one run.
+            run_type: Of the runs below only those of this type: `script`, `command` or `interactive`.
             populate: Accepted for compatibility; everything is always read.
 
         Raises:
             EspalierError: `damaged`, `newer_format`, `run_missing`.
         """
         self._status()
-        return metrics.read_metrics(self._paths, name)
+        if not recursive:
+            return metrics.read_metrics(self._paths, name)
+        runs = [self, *self.get_children(recursive=True, type=run_type)]
+        return {run.id: metrics.read_metrics(run._paths, name) for run in runs}
 
     def get_metric_frames(self, name: Optional[str] = None) -> Mapping[str, Frame]:
         """The run's metrics by name, typed: columns of one kind each, where a missing value has a kind too.
@@ -188,15 +193,18 @@ class Run(RunParts, RunFiles):
         return dict(self._meta()["properties"])
 
     def cancel(self) -> bool:
-        """Ask for the run to be stopped; its process group gets 10 seconds to end by itself.
+        """Ask for the run and all runs below it to be stopped; a process group gets 10 seconds to end by itself.
 
         Returns:
             False when it had ended already.
 
         Raises:
-            EspalierError: `run_not_active` for an interactive run, which its session ends.
+            EspalierError: `run_not_active` for an interactive run that is nobody's child, which its session ends.
         """
         self._status()
+        job = self._job()
+        if job is not None:
+            return bool(ask(job, "cancel", run=self._id)["canceled"])
         return cancel(self._paths, self._id)
 
     def complete(self) -> None:
@@ -228,7 +236,8 @@ class Run(RunParts, RunFiles):
         return follow(self._paths, offset, wait_seconds)._asdict()
 
     def wait_for_completion(self, show_output: bool = False, raise_on_error: bool = True) -> Any:
-        """Wait until the run has ended. Interrupting stops the waiting, never the run.
+        """Wait until the run has ended. Interrupting stops the waiting, never the run. While a job waits, the run
+        it waits for may have its slot.
 
         Args:
             show_output: Print the job's log as it grows.
@@ -240,7 +249,8 @@ class Run(RunParts, RunFiles):
         Raises:
             EspalierError: `run_failed`.
         """
-        seen = follow_to_end(self._paths, show_output)
+        with giving_slot_away([self._id]):
+            seen = follow_to_end(self._paths, show_output)
         if raise_on_error and seen.status == states.FAILED:
             raise failure_of(self._paths, self._status())
         return self.get_details()
@@ -259,6 +269,10 @@ class Run(RunParts, RunFiles):
         from espalier.interactive import end_interactive
 
         self._status()
+        job = self._job()
+        if job is not None:
+            ask(job, "complete" if state == states.COMPLETED else "fail", run=self._id, message=message)
+            return
         end_interactive(self._paths, state, message)
 
     def _existing(self) -> RunPaths:

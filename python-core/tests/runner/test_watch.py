@@ -25,7 +25,7 @@ def signals() -> Any:
     old = signal.pthread_sigmask(signal.SIG_BLOCK, [])
     block_signals()
     yield
-    while signal.sigtimedwait(module._WAKERS, 0):
+    while signal.sigtimedwait(module.WAKERS, 0):
         pass
     signal.pthread_sigmask(signal.SIG_SETMASK, old)
 

@@ -15,7 +15,9 @@ from espalier.lifecycle.copies import is_copy, retire_copy
 from espalier.lifecycle.failure import log_tail
 from espalier.lifecycle.finish import canceled_message, clean, finish, finish_lost, plain_error
 from espalier.lifecycle.status import move, read_status
+from espalier.lifecycle.waiting import yields_slot
 from espalier.paths import QueuePaths, RunPaths
+from espalier.queue.cascade import take_out_children
 from espalier.queue.home import allocator, max_concurrent_runs, queue_paths, state_folder
 from espalier.queue.tickets import Lease, Ticket, add_ticket, claim, find_ticket, is_dead, leases, remove, tickets
 
@@ -35,11 +37,12 @@ def step() -> None:
         step_locked(paths)
 
 
-def release_and_step(run_id: str, lease_fd: int) -> None:
+def release_and_step(run_dir: str, lease_fd: int) -> None:
     """Give up a lease and move the queue on."""
     paths = queue_paths()
     with allocator(paths):
-        remove(paths.lease(run_id))
+        take_out_children(paths, RunPaths(run_dir))
+        remove(paths.lease(os.path.basename(run_dir)))
         os.close(lease_fd)
         step_locked(paths)
 
@@ -47,7 +50,7 @@ def release_and_step(run_id: str, lease_fd: int) -> None:
 def step_locked(paths: QueuePaths) -> None:
     """The step itself, under the allocator's lock."""
     collect_ended_runners()
-    used = sum(lease.slots for lease in _reap(paths))
+    used = sum(lease.slots for lease in _reap(paths) if not yields_slot(RunPaths(lease.run_dir)))
     limit = max_concurrent_runs(paths)
     if used >= limit:
         return
@@ -64,6 +67,7 @@ def _reap(paths: QueuePaths) -> List[Lease]:
     for lease in leases(paths):
         if is_dead(lease.path):
             if settle(paths, lease.run_id, lease.run_dir):
+                take_out_children(paths, RunPaths(lease.run_dir))
                 remove(lease.path)
         else:
             alive.append(lease)

@@ -90,13 +90,21 @@ def _execute_job(
     try:
         # imported while the job runs: the modules that finish are not on the way to its start
         from espalier.lifecycle.finish import finish_job
+        from espalier.runner.requests import Attendant
 
-        outcome = watch.watch(run, job, started, spec.get("max_run_duration_seconds"))
+        attendant = Attendant(run)
+        outcome = watch.watch(run, job, started, spec.get("max_run_duration_seconds"), attendant.look)
     except BaseException:  # nobody would watch it any more
         posix.kill_group(job, signal.SIGKILL)
         raise
     if outcome.stopped_by is not None:
         posix.kill_processes_of_run(spec["id"])  # those that left its process group
+    attendant.close()
+    if os.path.isdir(run.children):
+        from espalier.runner.children import wait_for_children
+
+        guardian.job_ended()
+        status, outcome = wait_for_children(run, status, outcome)
     finish_job(run, status, outcome)
 
 
@@ -152,7 +160,7 @@ def release(run: RunPaths, lease_fd: int) -> None:
     """Give the slot back and start who is next, in one critical section, so that no wake-up is lost."""
     from espalier.queue.step import release_and_step
 
-    release_and_step(os.path.basename(run.root), lease_fd)
+    release_and_step(run.root, lease_fd)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,11 @@ class Guardian:
         with contextlib.suppress(BrokenPipeError):
             os.write(self._pipe, b"%d\n" % job)
 
+    def job_ended(self) -> None:
+        """Tell that the group is gone, while the runner goes on: its number may be another's by then."""
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self._pipe, b"0\n")
+
     def dismiss(self) -> None:
         """Say farewell: the run has its final state."""
         with contextlib.suppress(BrokenPipeError):  # somebody killed it
@@ -51,8 +56,9 @@ def start_guardian(run_id: str, take_over: Callable[[], None]) -> Guardian:
         os.close(write_end)
         told = _read_to_end(read_end)
         if not told.endswith(_FAREWELL):
-            if told:
-                posix.kill_group(int(told), signal.SIGKILL)
+            leader = int(told.split()[-1]) if told else 0
+            if leader:
+                posix.kill_group(leader, signal.SIGKILL)
             posix.kill_namesakes(run_id)
             posix.kill_processes_of_run(run_id)
             take_over()

@@ -3,13 +3,15 @@
 import os
 import signal
 import time
-from typing import Optional, Tuple
+from typing import Callable, Optional, Tuple
 
 from espalier.adapters import posix
 from espalier.lifecycle.outcome import Outcome
 from espalier.paths import RunPaths
 
-_WAKERS = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+# (USR1: the job asks for something; see runner/requests.py)
+WAKERS = (signal.SIGCHLD, signal.SIGUSR1, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+TO_STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 # How long a cancelled job may take to end by itself before it is killed, seconds.
 GRACE_SECONDS = 10.0
 # How often the request file is looked for, seconds; a local cancel also signals the runner and is noticed at once.
@@ -18,16 +20,19 @@ _LOOK_SECONDS = 1.0
 
 def block_signals() -> None:
     """Call before the job starts, so that its end cannot be missed; `watch` takes them one by one."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, _WAKERS)
+    signal.pthread_sigmask(signal.SIG_BLOCK, WAKERS)
 
 
-def watch(run: RunPaths, pid: int, started: float, limit: Optional[float]) -> Outcome:
+def watch(
+    run: RunPaths, pid: int, started: float, limit: Optional[float], attend: Callable[[], None] = lambda: None
+) -> Outcome:
     """Wait until the job has ended and its process group is gone.
 
     Args:
         pid: The job's process, leader of its own group.
         started: `time.monotonic()` at its start.
         limit: Seconds it may run, or None.
+        attend: Called at each turn, for what else the runner has to do.
     """
     stop = _Stop(pid)
     while True:
@@ -40,10 +45,11 @@ def watch(run: RunPaths, pid: int, started: float, limit: Optional[float]) -> Ou
         if stop.why is None:
             stop.begin(_why_stop(run, now - started, limit))
         stop.kill_when_due(now)
+        attend()
         deadline = stop.kill_at if stop.why else (started + limit if limit is not None else None)
         pause = _LOOK_SECONDS if deadline is None else min(_LOOK_SECONDS, max(deadline - now, 0.001))
-        woken = signal.sigtimedwait(_WAKERS, pause)
-        if woken is not None and woken.si_signo != signal.SIGCHLD:
+        woken = signal.sigtimedwait(WAKERS, pause)
+        if woken is not None and woken.si_signo in TO_STOP:
             # the request file says who asked; without one the machine or an administrator did
             stop.begin("canceled")
 
