@@ -134,7 +134,7 @@ class RunChildren(JobLog):
     def _create(self, children: List[Dict[str, Any]]) -> "List[Run]":
         job = self._job()
         if job is not None:
-            told = ask(job, "create", parent=self._id, runs=children)
+            told = ask(job, "create", parent=self._id, wanted=children)
             return [self._child(run_id) for run_id in told["run_ids"]]
         from espalier.interactive import start_child
 

@@ -12,7 +12,7 @@ from espalier.values import NA, from_json
 # How many children one request may make.
 _MANY = 1000
 _TEXTS = ("source_directory", "entry_script", "compute_target", "display_name")
-_MAPPINGS = ("script_params", "environment_variables", "inputs")
+_MAPPINGS = ("script_params", "environment_variables")
 _PROGRAMS = ("rscript", "r_version", "python")
 
 
@@ -91,8 +91,9 @@ def config_of(record: Mapping[str, Any], env: Mapping[str, Any], run: RunPaths) 
     for name in _MAPPINGS:
         if not isinstance(values.get(name) or {}, dict):
             raise _bad(name, "an object")
-    if not all(isinstance(path, str) and os.path.isabs(path) for path in (values.get("inputs") or {}).values()):
-        raise _bad("inputs", "made of absolute paths")
+    given = values.get("inputs") or {}
+    if not isinstance(given, dict) or not all(isinstance(path, str) and os.path.isabs(path) for path in given.values()):
+        raise EspalierError("bad_argument", "The inputs of the request must be absolute paths.")
     source = values.get("source_directory")
     if source is not None and not os.path.isabs(source):
         raise _bad("source_directory", "an absolute path")

@@ -79,7 +79,7 @@ def _create(run: RunPaths, record: Mapping[str, Any], seed: str, made_at: int) -
         raise EspalierError("run_not_active", f"The run {os.path.basename(parent.root)} has ended already.")
     experiment, paths = read_record(run.spec)["experiment"], run.workspace
     made: List[str] = []
-    for number, item in enumerate(items_of(record, "runs")):
+    for number, item in enumerate(items_of(record, "wanted")):
         settled = settled_id(experiment, made_at, f"{seed}/{number}")
         chosen = text_of(item, "run_id")
         if chosen and not _is_made(paths.run(chosen), settled):
