@@ -31,6 +31,9 @@
 #' @param keep_workdir Keep the working copy after the run, to look at.
 #' @param display_name A title for people.
 #' @param record_diff Record what is not committed, if the folder lies in a git repository; see [get_run_provenance()].
+#' @param children What the run does about the runs below it (see [submit_child_run()]) when its script has ended well:
+#'   `"wait"`, it stays `Finalizing` until they have ended, and takes no place in the queue meanwhile; `"detach"`, it ends
+#'   at once, and they go on. With `"wait"` they are also canceled when it fails.
 #' @param arguments Character vector of further arguments, before the parameters.
 #' @param command Instead of a script: a character vector, program first, executed as it is; a single string with spaces
 #'   or signs of the shell (`|`, `;`, `&`, `<`, `>`, `$`) is given to `/bin/sh -c`,
@@ -62,7 +65,7 @@ estimator <- function(source_directory, compute_target = NULL, vm_size = NULL, v
                       custom_docker_image = NULL, image_registry_details = NULL, use_gpu = FALSE,
                       environment_variables = NULL, shm_size = NULL, max_run_duration_seconds = NULL,
                       environment = NULL, inputs = NULL, seed = NULL, keep_workdir = FALSE, display_name = NULL,
-                      record_diff = getOption("espalier.record_diff", TRUE)) {
+                      record_diff = getOption("espalier.record_diff", TRUE), children = c("wait", "detach")) {
   ignore_cloud_arguments(
     vm_size = vm_size, vm_priority = vm_priority, use_gpu = if (isTRUE(use_gpu)) TRUE, shm_size = shm_size,
     image_registry_details = image_registry_details
@@ -75,7 +78,7 @@ estimator <- function(source_directory, compute_target = NULL, vm_size = NULL, v
     source_directory = source_directory, entry_script = entry_script, script_params = script_params,
     compute_target = compute_target, environment_variables = environment_variables,
     max_run_duration_seconds = max_run_duration_seconds, inputs = inputs, seed = seed, keep_workdir = keep_workdir,
-    display_name = display_name, record_diff = record_diff
+    display_name = display_name, record_diff = record_diff, children = children
   )
 }
 
@@ -84,19 +87,22 @@ estimator <- function(source_directory, compute_target = NULL, vm_size = NULL, v
 script_run_config <- function(source_directory = NULL, entry_script = NULL, arguments = NULL, script_params = NULL,
                               command = NULL, compute_target = NULL, environment_variables = NULL, inputs = NULL,
                               max_run_duration_seconds = NULL, seed = NULL, keep_workdir = FALSE, display_name = NULL,
-                              python = NULL, record_diff = getOption("espalier.record_diff", TRUE)) {
+                              python = NULL, record_diff = getOption("espalier.record_diff", TRUE),
+                              children = c("wait", "detach")) {
   new_config(
     source_directory = source_directory, entry_script = entry_script, arguments = arguments,
     script_params = script_params, command = command, compute_target = compute_target,
     environment_variables = environment_variables, max_run_duration_seconds = max_run_duration_seconds,
     inputs = inputs, seed = seed, keep_workdir = keep_workdir, display_name = display_name,
-    record_diff = record_diff, python = python
+    record_diff = record_diff, python = python, children = children
   )
 }
 
 new_config <- function(source_directory, entry_script, script_params, compute_target, environment_variables,
-                       max_run_duration_seconds, inputs, seed, keep_workdir, display_name, record_diff, arguments = NULL,
-                       command = NULL, python = NULL) {
+                       max_run_duration_seconds, inputs, seed, keep_workdir, display_name, record_diff, children,
+                       arguments = NULL, command = NULL, python = NULL) {
+  if (identical(children, c("wait", "detach"))) children <- "wait"
+  check_choice(children, c("wait", "detach"), "children")
   if (is.null(entry_script) == is.null(command)) {
     espalier_abort("bad_argument", "Give either `entry_script` or `command`, and not both.")
   }
@@ -114,6 +120,7 @@ new_config <- function(source_directory, entry_script, script_params, compute_ta
     keep_workdir = check_flag(keep_workdir, "keep_workdir"),
     display_name = check_string(display_name, "display_name", null = TRUE),
     record_diff = if (!check_flag(record_diff, "record_diff")) FALSE,
+    children = if (children != "wait") children,
     python = path_argument(python, "python")
   )
   structure(Filter(length, config), class = "espalier_config")

@@ -38,11 +38,6 @@
 #' tag. `tag_values`: Its values: a child for each.
 #' Errors: `bad_argument` and those of `child_run`.
 #' }
-#' \item{`run$submit_child(config, tags = NULL)`}{
-#' Submit a job as a child of this run, to the same experiment. In a job, its runner does it. `config`: The job:
-#' a `ScriptRunConfig`, or a mapping of its fields. `tags`: Text to find the run by later.
-#' Errors: what is wrong with the config or its folder; `request_unanswered`.
-#' }
 #' \item{`run$submit_child_values(config, tags = NULL)`}{
 #' Submit a child given as plain values; for bindings. `config`: The fields of a `ScriptRunConfig`. `tags`: Text
 #' to find the run by later.
@@ -160,7 +155,6 @@ Run <- R6::R6Class("Run",
   public = list(
     child_run = function(name, run_id, outputs) Run__child_run(self, name, run_id, outputs),
     create_children = function(count, tag_key, tag_values) Run__create_children(self, count, tag_key, tag_values),
-    submit_child = function(config, tags) Run__submit_child(self, config, tags),
     submit_child_values = function(config, tags) Run__submit_child_values(self, config, tags),
     get_children = function(recursive, tags, properties, type, status) Run__get_children(self, recursive, tags, properties, type, status),
     get_file_names = function(prefix) Run__get_file_names(self, prefix),
@@ -231,7 +225,7 @@ Run__child_run <- function(self, name = NULL, run_id = NULL, outputs = NULL) {
   if (!missing(name)) .args["name"] <- list(arg_optional(arg_string)(name, "name"))
   if (!missing(run_id)) .args["run_id"] <- list(arg_optional(arg_string)(run_id, "run_id"))
   if (!missing(outputs)) .args["outputs"] <- list(arg_optional(arg_string)(outputs, "outputs"))
-  core_call("Run", "child_run", identity_of(self), args_json(.args), result_object("Run"))
+  core_call_long("Run", "child_run", identity_of(self), args_json(.args), result_object("Run"))
 }
 
 # Make several such children.
@@ -240,15 +234,7 @@ Run__create_children <- function(self, count = NULL, tag_key = NULL, tag_values 
   if (!missing(count)) .args["count"] <- list(arg_optional(arg_int)(count, "count"))
   if (!missing(tag_key)) .args["tag_key"] <- list(arg_optional(arg_string)(tag_key, "tag_key"))
   if (!missing(tag_values)) .args["tag_values"] <- list(arg_optional(arg_list(arg_string))(tag_values, "tag_values"))
-  core_call("Run", "create_children", identity_of(self), args_json(.args), result_list(result_object("Run")))
-}
-
-# Submit a job as a child of this run, to the same experiment. In a job, its runner does it.
-Run__submit_child <- function(self, config, tags = NULL) {
-  .args <- list()
-  .args["config"] <- list(arg_json(config, "config"))
-  if (!missing(tags)) .args["tags"] <- list(arg_optional(arg_mapping(arg_string))(tags, "tags"))
-  core_call("Run", "submit_child", identity_of(self), args_json(.args), result_object("Run"))
+  core_call_long("Run", "create_children", identity_of(self), args_json(.args), result_list(result_object("Run")))
 }
 
 # Submit a child given as plain values; for bindings.
@@ -256,7 +242,7 @@ Run__submit_child_values <- function(self, config, tags = NULL) {
   .args <- list()
   .args["config"] <- list(arg_mapping(arg_json)(config, "config"))
   if (!missing(tags)) .args["tags"] <- list(arg_optional(arg_mapping(arg_string))(tags, "tags"))
-  core_call("Run", "submit_child_values", identity_of(self), args_json(.args), result_json)
+  core_call_long("Run", "submit_child_values", identity_of(self), args_json(.args), result_json)
 }
 
 # The run's children, in the order in which they were made.
@@ -267,7 +253,7 @@ Run__get_children <- function(self, recursive = FALSE, tags = NULL, properties =
   if (!missing(properties)) .args["properties"] <- list(arg_optional(arg_mapping(arg_string))(properties, "properties"))
   if (!missing(type)) .args["type"] <- list(arg_optional(arg_string)(type, "type"))
   if (!missing(status)) .args["status"] <- list(arg_optional(arg_string)(status, "status"))
-  core_call("Run", "get_children", identity_of(self), args_json(.args), result_list(result_object("Run")))
+  core_call_long("Run", "get_children", identity_of(self), args_json(.args), result_list(result_object("Run")))
 }
 
 # Names of the run's files: `outputs/...`, `logs/...`, `user_logs/std_log.txt`, and what was uploaded.
@@ -400,7 +386,7 @@ Run__get_properties <- function(self) {
 # Ask for the run and all runs below it to be stopped; a process group gets 10 seconds to end by itself.
 Run__cancel <- function(self) {
   .args <- list()
-  core_call("Run", "cancel", identity_of(self), args_json(.args), result_flag)
+  core_call_long("Run", "cancel", identity_of(self), args_json(.args), result_flag)
 }
 
 # End an interactive run as Completed.
