@@ -11,9 +11,8 @@ import time
 from itertools import count
 from typing import Any, Dict, Iterator, List, Optional
 
-from espalier.adapters import posix
 from espalier.errors import CODES, EspalierError
-from espalier.lifecycle.children import status_of
+from espalier.lifecycle.signals import tell_runner
 from espalier.lifecycle.waiting import marked_as_waiting
 from espalier.paths import FORMAT, RunPaths, answer, request, taken
 from espalier.records import dump_record, read_record, replace_file
@@ -49,7 +48,7 @@ def ask(job: RunPaths, op: str, **fields: Any) -> Dict[str, Any]:
     data = dump_record({"format": FORMAT, "op": op, **{key: _encoded(value) for key, value in fields.items()}})
     os.makedirs(job.requests, exist_ok=True)
     replace_file(os.path.join(job.requests, name), data, job.requests, mode=0o600)
-    wake(job)
+    tell_runner(job, signal.SIGUSR1)
     record = _answer(job, name)
     with contextlib.suppress(OSError):
         os.unlink(os.path.join(job.requests, answer(name)))
@@ -99,15 +98,6 @@ def _answer(run: RunPaths, name: str) -> Dict[str, Any]:
         pause = min(pause * 1.2, _PAUSES[1])
 
 
-def wake(run: RunPaths) -> None:
-    """Have the runner look at once, if its number is still its own; else it looks within a second."""
-    status = status_of(run) or {}
-    pid, start = status.get("pid"), status.get("pid_start")
-    if pid is not None and start is not None and posix.process_start(pid) == start:
-        with contextlib.suppress(OSError):
-            os.kill(pid, signal.SIGUSR1)
-
-
 @contextlib.contextmanager
 def giving_slot_away(run_ids: List[str]) -> Iterator[None]:
     """While this process waits for runs: inside a job they may have the job's slot. Outside nothing."""
@@ -116,5 +106,5 @@ def giving_slot_away(run_ids: List[str]) -> Iterator[None]:
         yield
         return
     with marked_as_waiting(run, run_ids):
-        wake(run)
+        tell_runner(run, signal.SIGUSR1)
         yield

@@ -6,12 +6,14 @@ entry is written before its run is there, and counts only where the run itself n
 
 import contextlib
 import os
+import signal
 import time
 from typing import Any, Dict, Iterator, List, Optional, Set
 
 from espalier import states
 from espalier.adapters import posix
 from espalier.errors import EspalierError
+from espalier.lifecycle.signals import tell_runner
 from espalier.lifecycle.status import read_status
 from espalier.paths import FORMAT, RunPaths, is_run_id
 from espalier.records import now_iso, read_record, replace_record, sync_folder
@@ -157,6 +159,7 @@ def end_children(run: RunPaths, state: str) -> None:
                 end_with_parent(child, status, state)
             elif takes_along:
                 ask_to_cancel(child, parent=os.path.basename(run.root))
+                tell_runner(child, signal.SIGTERM)
 
 
 def end_with_parent(child: RunPaths, status: Dict[str, Any], state: str) -> None:

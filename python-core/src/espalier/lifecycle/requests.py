@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import stat
+import time
 from typing import Any, Dict, Iterator, List
 
 from espalier.adapters import posix
@@ -16,6 +17,8 @@ from espalier.paths import FORMAT, RunPaths, answer, is_request, taken, temporar
 from espalier.records import dump_record
 
 _LIMIT_BYTES = 4 << 20
+# (a process that was just started by who held it before keeps it until it executes its program)
+_LOCK_SECONDS = 1.0
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -26,8 +29,13 @@ class RequestBox:
         self._fd = fd
 
     def alone(self) -> bool:
-        """Hold the box's lock, for as long as it is open; False when another process has it."""
-        return posix.try_lock(self._fd)
+        """Hold the box's lock, for as long as it is open; False when another process keeps it."""
+        deadline = time.monotonic() + _LOCK_SECONDS
+        while not posix.try_lock(self._fd):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.005)
+        return True
 
     def pending(self) -> List[str]:
         """Names of the requests that have no answer, in the order of their making."""

@@ -5,11 +5,11 @@ import os
 import signal
 
 from espalier import states
-from espalier.adapters import posix
 from espalier.errors import EspalierError
 from espalier.lifecycle.children import ask_to_cancel, children_of, descendants_of, end_with_parent, status_of
 from espalier.lifecycle.copies import is_copy
 from espalier.lifecycle.finish import canceled_message, finish, plain_error
+from espalier.lifecycle.signals import tell_runner
 from espalier.paths import QueuePaths, RunPaths
 from espalier.queue.home import allocator, queue_paths
 from espalier.queue.tickets import find_ticket, remove
@@ -31,7 +31,7 @@ def cancel_children(run: RunPaths) -> None:
             ask_to_cancel(child, parent=os.path.basename(run.root))
             with allocator(queue_paths()):
                 _take_out(queue_paths(), child)
-            wake_runner(child)
+            tell_runner(child, signal.SIGTERM)
 
 
 def take_out_children(queue: QueuePaths, run: RunPaths) -> None:
@@ -52,15 +52,3 @@ def _take_out(queue: QueuePaths, run: RunPaths) -> bool:
     finish(run, status, states.CANCELED, plain_error("canceled", canceled_message(run)))
     remove(ticket)
     return True
-
-
-def wake_runner(run: RunPaths) -> None:
-    """Tell the runner that it was asked for something, if its number is still its own; a runner that is not reached
-    finds the request by itself."""
-    status = status_of(run) or {}
-    pid, start = status.get("pid"), status.get("pid_start")
-    if states.is_final(status.get("state", states.FAILED)) or pid is None or start is None:
-        return
-    if status.get("boot_id") == posix.boot_id() and posix.process_start(pid) == start:
-        with contextlib.suppress(OSError):  # it ended just now, or is another user's
-            os.kill(pid, signal.SIGTERM)

@@ -1,6 +1,7 @@
 """Cancelling, positions, and finding again what lost its ticket."""
 
 import os
+import signal
 import socket
 from typing import Optional
 
@@ -11,9 +12,10 @@ from espalier.lifecycle.children import HELD_BY_PARENT, ask_to_cancel, end_if_pa
 from espalier.lifecycle.copies import is_copy, retire_copy
 from espalier.lifecycle.finish import canceled_message, finish, plain_error
 from espalier.lifecycle.recorded import end_recorded, keep_outputs
+from espalier.lifecycle.signals import tell_runner
 from espalier.lifecycle.status import read_status
 from espalier.paths import QueuePaths, RunPaths, is_ticket_of
-from espalier.queue.cascade import cancel_children, wake_runner
+from espalier.queue.cascade import cancel_children
 from espalier.queue.home import allocator, queue_paths
 from espalier.queue.step import settle, step_locked
 from espalier.queue.tickets import add_ticket, find_ticket, is_entry_of, remove
@@ -45,7 +47,7 @@ def cancel(run: RunPaths, run_id: str) -> bool:
             finish(run, status, states.CANCELED, plain_error("canceled", canceled_message(run)))
             remove(ticket)
         step_locked(queue)
-    wake_runner(run)
+    tell_runner(run, signal.SIGTERM)
     cancel_children(run)
     return True
 

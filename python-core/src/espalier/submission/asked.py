@@ -84,14 +84,14 @@ def config_of(record: Mapping[str, Any], env: Mapping[str, Any], run: RunPaths) 
     if not isinstance(asked, dict):
         raise _bad("config", "an object")
     values = dict(asked)
-    if not isinstance(values.get("arguments") or [], list):
+    if not isinstance(values.get("arguments", []), (list, type(None))):
         raise _bad("arguments", "a list")
     for name in _TEXTS:
         text_of(values, name)
     for name in _MAPPINGS:
-        if not isinstance(values.get(name) or {}, dict):
+        if not isinstance(values.get(name, {}), (dict, type(None))):
             raise _bad(name, "an object")
-    given = values.get("inputs") or {}
+    given = {} if values.get("inputs") is None else values["inputs"]
     if not isinstance(given, dict) or not all(isinstance(path, str) and os.path.isabs(path) for path in given.values()):
         raise EspalierError("bad_argument", "The inputs of the request must be absolute paths.")
     source = values.get("source_directory")
