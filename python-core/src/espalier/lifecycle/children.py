@@ -101,15 +101,31 @@ def descendants_of(run: RunPaths) -> List[RunPaths]:
     return found
 
 
-def is_descendant(run: RunPaths, ancestor_id: str) -> bool:
-    """Whether a run is below another one, at any depth."""
+def ancestors_of(run: RunPaths) -> Iterator[RunPaths]:
+    """The run's parent, that one's parent, and so on."""
     seen: Set[str] = set()
     parent = parent_of(run)
     while parent is not None and parent not in seen:
-        if parent == ancestor_id:
-            return True
         seen.add(parent)
-        parent = parent_of(run.workspace.run(parent))
+        above = run.workspace.run(parent)
+        yield above
+        parent = parent_of(above)
+
+
+def is_descendant(run: RunPaths, ancestor_id: str) -> bool:
+    """Whether a run is below another one, at any depth."""
+    return any(os.path.basename(above.root) == ancestor_id for above in ancestors_of(run))
+
+
+def is_canceled(run: RunPaths) -> bool:
+    """Whether a run must not be started: it was asked to be canceled, or one above it was and has not ended yet, which
+    then is written here too."""
+    if os.path.exists(run.cancel):
+        return True
+    for above in ancestors_of(run):
+        if os.path.exists(above.cancel) and not states.is_final((status_of(above) or {}).get("state", states.FAILED)):
+            ask_to_cancel(run, parent=os.path.basename(above.root))
+            return True
     return False
 
 

@@ -11,6 +11,7 @@ from typing import Any, Dict, List, Optional
 from espalier import states
 from espalier.adapters import posix
 from espalier.errors import EspalierError
+from espalier.lifecycle.children import is_canceled
 from espalier.lifecycle.copies import is_copy, retire_copy
 from espalier.lifecycle.failure import log_tail
 from espalier.lifecycle.finish import canceled_message, clean, finish, finish_lost, plain_error
@@ -138,7 +139,7 @@ def _start_one(paths: QueuePaths, ticket: Ticket) -> bool:
         retire_copy(run, status)
         remove(ticket.path)
         return False
-    if os.path.exists(run.cancel):
+    if is_canceled(run):
         finish(run, status, states.CANCELED, plain_error("canceled", canceled_message(run)))
         remove(ticket.path)
         return False

@@ -14,6 +14,7 @@ if __name__ == "__main__":  # (see runner/__main__.py)
     sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
 from espalier import states
+from espalier.adapters.files import remove_tree
 from espalier.errors import EspalierError
 from espalier.lifecycle.children import is_descendant
 from espalier.lifecycle.recorded import end_recorded, keep_outputs
@@ -60,7 +61,7 @@ def _submit(run: RunPaths, record: Mapping[str, Any], seed: str, made_at: int) -
     parent = _own(run, record, "parent")
     spec = read_record(run.spec)
     run_id = settled_id(spec["experiment"], made_at, seed)
-    if os.path.isdir(run.workspace.run(run_id).root):  # whoever was at it before was killed
+    if _is_there(run, run_id):
         return {"run_ids": [run_id], "notes": [], "warnings": []}
     config, above = config_of(record, _environment(run), run), os.path.basename(parent.root)
     if config.source_directory and _is_within(config.source_directory, run.work):
@@ -86,12 +87,20 @@ def _create(run: RunPaths, record: Mapping[str, Any], seed: str, made_at: int) -
             check_child_id(paths, experiment, chosen)
         collect_from, tags = text_of(item, "collect_from") or None, _tags(item)
         run_id = chosen or settled
-        if not os.path.isdir(paths.run(run_id).root):
+        if not _is_there(run, run_id):
             above, name = os.path.basename(parent.root), text_of(item, "name") or None
             spec = child_spec(paths, above, None, name, text_of(record, "client"))
             create_held(paths, {**spec, "id": run_id, "request": settled}, collect_from, tags)
         made.append(run_id)
     return {"run_ids": made}
+
+
+def _is_there(run: RunPaths, run_id: str) -> bool:
+    """Whether a request has been carried out before, by somebody who was killed; what is left of a try is removed."""
+    if os.path.isdir(run.workspace.run(run_id).root):
+        return True
+    remove_tree(run.workspace.new_run(run_id).root)
+    return False
 
 
 def _is_made(child: RunPaths, settled: str) -> bool:
