@@ -184,8 +184,17 @@ as.data.frame.espalier_runs <- function(x, ...) {
 
 #' @export
 print.espalier_runs <- function(x, ...) {
-  print(as.data.frame(x), ...)
+  print(if (is.null(job_dir())) as.data.frame(x) else states_of_runs(x), ...)
   invisible(x)
+}
+
+# What a job can say of runs without Python.
+states_of_runs <- function(runs) {
+  table <- data.frame(
+    run_id = vapply(runs, function(run) identity_of(run)[["id"]], ""),
+    status = vapply(runs, function(run) run_state(run_folder(identity_of(run))), "")
+  )
+  structure(table, class = c("espalier_run_table", "data.frame"))
 }
 
 #' @export

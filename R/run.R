@@ -274,6 +274,8 @@ git_text <- function(git) {
 # What print() shows of a run beside its identity.
 #' @export
 object_facts.Run <- function(x) {
+  # (a script that shows a run must not start Python in its job)
+  if (is_asked_for(x)) return(list(status = run_state(run_folder(identity_of(x)))))
   details <- x$get_details()
   facts <- list(experiment = details$experiment, status = details$status)
   if (length(details$runDefinition$parent)) facts$parent <- details$runDefinition$parent
