@@ -6,6 +6,7 @@ import os
 from espalier import states
 from espalier.adapters import posix
 from espalier.errors import EspalierError
+from espalier.lifecycle.copies import is_copy
 from espalier.lifecycle.status import read_status
 from espalier.paths import RunPaths
 
@@ -18,6 +19,8 @@ def tell_runner(run: RunPaths, number: int) -> None:
     """
     try:
         status = read_status(run)
+        if is_copy(run, status):  # the process is the original's
+            return
     except (OSError, EspalierError):
         return
     pid, start = status.get("pid"), status.get("pid_start")
