@@ -41,6 +41,9 @@
 #' @param keep_workdir Keep the working copy after the run, to look at.
 #' @param display_name A title for people.
 #' @param record_diff Record what is not committed, if the folder lies in a git repository; see [get_run_provenance()].
+#' @param children What the run does about the runs below it (see [submit_child_run()]) when its script has ended well:
+#'   `"wait"`, it stays `Finalizing` until they have ended, and takes no place in the queue meanwhile; `"detach"`, it ends
+#'   at once, and they go on. With `"wait"` they are also canceled when it fails.
 #' @param arguments Character vector of further arguments, before the parameters.
 #' @param command Instead of a script: a character vector, program first, executed as it is; a single string with spaces
 #'   or signs of the shell (`|`, `;`, `&`, `<`, `>`, `$`) is given to `/bin/sh -c`,
@@ -74,7 +77,7 @@ estimator <- function(source_directory, compute_target = NULL, vm_size = NULL, v
                       environment = NULL, inputs = NULL, seed = NULL, keep_workdir = FALSE, display_name = NULL,
                       record_diff = getOption("espalier.record_diff", TRUE), cpus = NULL, gpus = NULL, memory = NULL,
                       priority = NULL, retry = NULL, depends_on = NULL, queue_timeout_seconds = NULL,
-                      prepare_timeout_seconds = NULL) {
+                      prepare_timeout_seconds = NULL, children = c("wait", "detach")) {
   ignore_cloud_arguments(
     vm_size = vm_size, vm_priority = vm_priority, shm_size = shm_size, image_registry_details = image_registry_details
   )
@@ -87,7 +90,7 @@ estimator <- function(source_directory, compute_target = NULL, vm_size = NULL, v
     source_directory = source_directory, entry_script = entry_script, script_params = script_params,
     compute_target = compute_target, environment_variables = environment_variables,
     max_run_duration_seconds = max_run_duration_seconds, inputs = inputs, seed = seed, keep_workdir = keep_workdir,
-    display_name = display_name, record_diff = record_diff,
+    display_name = display_name, record_diff = record_diff, children = children,
     queue = queue_fields(cpus, gpus, memory, priority, retry, depends_on, queue_timeout_seconds, prepare_timeout_seconds)
   )
 }
@@ -99,20 +102,23 @@ script_run_config <- function(source_directory = NULL, entry_script = NULL, argu
                               max_run_duration_seconds = NULL, seed = NULL, keep_workdir = FALSE, display_name = NULL,
                               python = NULL, record_diff = getOption("espalier.record_diff", TRUE), cpus = NULL,
                               gpus = NULL, memory = NULL, priority = NULL, retry = NULL, depends_on = NULL,
-                              queue_timeout_seconds = NULL, prepare_timeout_seconds = NULL) {
+                              queue_timeout_seconds = NULL, prepare_timeout_seconds = NULL,
+                              children = c("wait", "detach")) {
   new_config(
     source_directory = source_directory, entry_script = entry_script, arguments = arguments,
     script_params = script_params, command = command, compute_target = compute_target,
     environment_variables = environment_variables, max_run_duration_seconds = max_run_duration_seconds,
     inputs = inputs, seed = seed, keep_workdir = keep_workdir, display_name = display_name,
-    record_diff = record_diff, python = python,
+    record_diff = record_diff, python = python, children = children,
     queue = queue_fields(cpus, gpus, memory, priority, retry, depends_on, queue_timeout_seconds, prepare_timeout_seconds)
   )
 }
 
 new_config <- function(source_directory, entry_script, script_params, compute_target, environment_variables,
-                       max_run_duration_seconds, inputs, seed, keep_workdir, display_name, record_diff, queue,
+                       max_run_duration_seconds, inputs, seed, keep_workdir, display_name, record_diff, children, queue,
                        arguments = NULL, command = NULL, python = NULL) {
+  if (identical(children, c("wait", "detach"))) children <- "wait"
+  check_choice(children, c("wait", "detach"), "children")
   if (is.null(entry_script) == is.null(command)) {
     espalier_abort("bad_argument", "Give either `entry_script` or `command`, and not both.")
   }
@@ -130,6 +136,7 @@ new_config <- function(source_directory, entry_script, script_params, compute_ta
     keep_workdir = check_flag(keep_workdir, "keep_workdir"),
     display_name = check_string(display_name, "display_name", null = TRUE),
     record_diff = if (!check_flag(record_diff, "record_diff")) FALSE,
+    children = if (children != "wait") children,
     python = path_argument(python, "python")
   )
   structure(Filter(length, c(config, queue)), class = "espalier_config")

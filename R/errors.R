@@ -24,6 +24,8 @@
 #' | `espalier_error_not_supported` | not in this version, or not on this system |
 #' | `espalier_error_python_missing` | no usable Python was found or could be started |
 #' | `espalier_error_python_unmet` | the session's Python is too old, or lacks or has loaded too old a package |
+#' | `espalier_error_request_unanswered` | what a job asked espalier for was not answered in time |
+#' | `espalier_error_run_exists` | a run was to be made under an id that another has |
 #' | `espalier_error_run_failed` | the run that was waited for failed |
 #' | `espalier_error_run_missing` | there is no such run |
 #' | `espalier_error_run_not_active` | the run has ended, or is not the kind of run that can do this |

@@ -46,23 +46,36 @@ experiment <- function(workspace, name) {
 submit_experiment <- function(experiment, config, tags = NULL, reuse = FALSE) {
   check_object(experiment, "Experiment", "experiment")
   check_object(config, "espalier_config", "config")
-  values <- unclass(config)
-  values$session <- session_context(values$python, values$entry_script)
-  values$python <- NULL
-  if (length(values$command) == 1L && grepl("[[:space:]|;&<>$]", values$command[[1]])) values$command <- values$command[[1]]
+  values <- job_values(config)
   told <- when_too_late(
     experiment$submit_values(values, named_strings(tags, "tags") %||% empty_object(), check_flag(reuse, "reuse")),
     tell_submitted_all_the_same
   )
+  tell_submitted(told, values)
+  if (isTRUE(told$reused)) {
+    say(c(i = "Nothing has changed since run {.val {told$run_id}}: that one is returned, nothing is run."))
+  }
+  Run$new(identity = c(workspace = experiment$workspace$path, id = told$run_id))
+}
+
+#' A job as the core takes it, with the session that submits
+#' @noRd
+job_values <- function(config) {
+  values <- unclass(config)
+  values$session <- session_context(values$python, values$entry_script)
+  values$python <- NULL
+  if (length(values$command) == 1L && grepl("[[:space:]|;&<>$]", values$command[[1]])) values$command <- values$command[[1]]
+  values
+}
+
+#' What there is to tell after a submit
+#' @noRd
+tell_submitted <- function(told, values) {
   if (is.null(values$session$r_package) && grepl("[.][rR]$", values$entry_script %||% "")) {
     inform_once("from_source", "espalier is loaded from source: jobs that call library(espalier) need it installed.")
   }
   for (note in unlist(told$notes)) inform_once(note, note, "note")
   for (text in told$warnings) say_warning(text)
-  if (isTRUE(told$reused)) {
-    say(c(i = "Nothing has changed since run {.val {told$run_id}}: that one is returned, nothing is run."))
-  }
-  Run$new(identity = c(workspace = experiment$workspace$path, id = told$run_id))
 }
 
 tell_submitted_all_the_same <- function(told) {
@@ -116,6 +129,9 @@ start_logging_run <- function(experiment, outputs = NULL, snapshot_directory = N
 #' tag (`tag_*`), parameter (`param_*`) and metric (`metric_*`, its last value). `get_runs_in_experiment()` gives
 #' azuremlsdk's list of runs, printed as that table.
 #'
+#' Runs that have a parent are left out unless asked for: the column `children` says how many children a run has, `parent`
+#' whose child it is. [get_child_runs()] finds those of one run.
+#'
 #' A run with a damaged record, or an ended one with a damaged event log, has the status `"Damaged"`, one written by a
 #' newer version `"Unreadable"`; `error` names the file and what was found, and printing shows it below the table. The
 #' other runs are listed as usual.
@@ -134,11 +150,11 @@ start_logging_run <- function(experiment, outputs = NULL, snapshot_directory = N
 #' complete_run(run)
 #' list_runs(ws)[, c("run_id", "status", "metric_loss")]
 #' @export
-list_runs <- function(x) {
+list_runs <- function(x, include_children = FALSE) {
   if (!inherits(x, c("Experiment", "Workspace"))) {
     abort_argument("x", "an experiment or a workspace", x)
   }
-  structure(x$list_runs(), class = c("espalier_run_table", "data.frame"))
+  structure(x$list_runs(check_flag(include_children, "include_children")), class = c("espalier_run_table", "data.frame"))
 }
 
 #' @rdname list_runs
@@ -154,7 +170,7 @@ get_runs_in_experiment <- function(experiment, type = NULL, tags = NULL, propert
 
 #' @export
 as.data.frame.espalier_runs <- function(x, ...) {
-  table <- list_runs(attr(x, "experiment"))
+  table <- list_runs(attr(x, "experiment"), include_children = TRUE)
   ids <- vapply(x, function(run) run$id, "")
   table <- table[match(ids, table$run_id), , drop = FALSE]
   rownames(table) <- NULL
@@ -168,8 +184,17 @@ as.data.frame.espalier_runs <- function(x, ...) {
 
 #' @export
 print.espalier_runs <- function(x, ...) {
-  print(as.data.frame(x), ...)
+  print(if (is.null(job_dir())) as.data.frame(x) else states_of_runs(x), ...)
   invisible(x)
+}
+
+# What a job can say of runs without Python.
+states_of_runs <- function(runs) {
+  table <- data.frame(
+    run_id = vapply(runs, function(run) identity_of(run)[["id"]], ""),
+    status = vapply(runs, function(run) run_state(run_folder(identity_of(run))), "")
+  )
+  structure(table, class = c("espalier_run_table", "data.frame"))
 }
 
 #' @export
@@ -204,6 +229,8 @@ run_table_view <- function(x) {
   has <- function(name) name %in% names(x)
   view <- data.frame(run_id = if (has("run_id")) x$run_id else seq_len(nrow(x)), stringsAsFactors = FALSE)
   if (has("status")) view$status <- x$status
+  if (has("parent") && !all(is.na(x$parent))) view$parent <- x$parent
+  if (has("children") && any(x$children > 0L)) view$children <- x$children
   if (has("created_at")) view$submitted <- format(x$created_at, "%Y-%m-%d %H:%M:%S", tz = "")
   if (has("duration_seconds")) view$took <- format_seconds(x$duration_seconds)
   found <- grep("^(tag|param|metric)_", names(x), value = TRUE)

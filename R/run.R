@@ -56,11 +56,13 @@ get_current_run <- function(allow_offline = TRUE) {
 #' Cancel a run
 #'
 #' A queued run is taken out of the queue. All processes of a running one get a signal to end (TERM), and those left 10
-#' seconds later are killed. Harmless when repeated.
+#' seconds later are killed. The same is done to all runs below it: its children, their children, and so on. Harmless
+#' when repeated.
 #'
-#' @param run A run.
+#' @param run A run. In a job, one below the job's own.
 #' @return `TRUE`, or `FALSE` when the run had ended already; invisibly.
-#' @section Errors: `espalier_error_run_missing`.
+#' @section Errors: `espalier_error_run_missing`; `espalier_error_run_not_active` for the run of [start_logging_run()],
+#'   which its session ends.
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
 #' run <- submit_experiment(experiment(ws, "long"), script_run_config(command = c("sleep", "60")))
@@ -70,12 +72,13 @@ get_current_run <- function(allow_offline = TRUE) {
 #' @export
 cancel_run <- function(run) {
   check_object(run, "Run", "run")
+  if (is_asked_for(run)) return(invisible(job_ask("cancel", run = identity_of(run)[["id"]])$canceled))
   invisible(run$cancel())
 }
 
 #' End an interactive run
 #'
-#' @param run The run of [start_logging_run()].
+#' @param run The run of [start_logging_run()], or of [create_child_run()]; that of a job needs no Python there.
 #' @param error_details Why it failed.
 #' @return The run, invisibly.
 #' @section Errors: `espalier_error_run_not_active` when the run has ended or is no interactive one.
@@ -88,6 +91,7 @@ cancel_run <- function(run) {
 #' @export
 complete_run <- function(run) {
   check_object(run, "Run", "run")
+  if (is_asked_for(run)) return(end_in_job(run, "complete"))
   when_too_late(run$complete(), function(none) tell_ended(run))
   leave_run(run)
 }
@@ -97,8 +101,16 @@ complete_run <- function(run) {
 fail_run <- function(run, error_details = NULL) {
   check_object(run, "Run", "run")
   check_string(error_details, "error_details", null = TRUE)
+  if (is_asked_for(run)) return(end_in_job(run, "fail", error_details))
   when_too_late(run$fail(error_details), function(none) tell_ended(run))
   leave_run(run)
+}
+
+end_in_job <- function(run, op, message = NULL) {
+  id <- identity_of(run)
+  job_ask(op, run = id[["id"]], message = message)
+  close_event_writer(run_folder(id))
+  invisible(run)
 }
 
 tell_ended <- function(run) {
@@ -115,8 +127,9 @@ leave_run <- function(run) {
 #'
 #' @param run A run.
 #' @param name Only the metric of this name.
-#' @param recursive,run_type,populate As in azuremlsdk; there are no child runs in this version, and everything is
-#'   always read.
+#' @param recursive Also the metrics of all runs below this one.
+#' @param run_type Of the runs below only those of this type: `"script"`, `"command"` or `"interactive"`.
+#' @param populate As in azuremlsdk; everything is always read.
 #' @return
 #' * `get_run_status()`: one of `"Queued"`, `"Preparing"`, `"Running"`, `"Completed"`, `"Failed"`, `"Canceled"`, ...
 #' * `get_run_detailed_status()`: a list of `status` and, for a run that is queued, its `position` (1 is next; `NULL` while
@@ -126,7 +139,8 @@ leave_run <- function(run) {
 #'   `get_run_details_with_logs()` has the logs' text in `logFiles`.
 #' * `get_run_metrics()`: a named list: a scalar for a metric logged once, a vector for one logged more often, a data
 #'   frame for tables and rows, a file name for images. Each has the type it was logged with, `NA` too; values of
-#'   different types under one name become doubles where all are numbers, else strings.
+#'   different types under one name become doubles where all are numbers, else strings. With `recursive = TRUE` a named
+#'   list of such lists, by run id, this run's first.
 #' * `get_run_metric_history()`: a data frame of every logged scalar: `name`, `step`, `value`, `time`.
 #' @section Errors: `espalier_error_run_missing`; `espalier_error_damaged`, naming file and line, when an event log has
 #'   been damaged; `espalier_error_newer_format`.
@@ -146,8 +160,13 @@ get_run_metrics <- function(run, name = NULL, recursive = FALSE, run_type = NULL
   check_flag(recursive, "recursive")
   check_string(run_type, "run_type", null = TRUE)
   check_flag(populate, "populate")
-  lapply(run$get_metric_frames(name), metric_value)
+  if (!recursive) return(metrics_of(run, name))
+  runs <- c(list(run), run$get_children(recursive = TRUE, type = run_type))
+  names(runs) <- vapply(runs, function(each) identity_of(each)[["id"]], "")
+  lapply(runs, metrics_of, name)
 }
+
+metrics_of <- function(run, name) lapply(run$get_metric_frames(name), metric_value)
 
 # What is no table arrives as one column without a name.
 metric_value <- function(frame) if (identical(names(frame), "")) frame[[1L]] else frame
@@ -186,6 +205,7 @@ list_parts <- function(run) {
 #' @export
 get_run_status <- function(run) {
   check_object(run, "Run", "run")
+  if (is_asked_for(run)) return(run_state(run_folder(identity_of(run))))
   run$get_status()
 }
 
@@ -263,10 +283,13 @@ git_text <- function(git) {
 # What print() shows of a run beside its identity.
 #' @export
 object_facts.Run <- function(x) {
+  # (a script that shows a run must not start Python in its job)
+  if (is_asked_for(x)) return(list(status = run_state(run_folder(identity_of(x)))))
   details <- x$get_details()
   facts <- list(experiment = details$experiment, status = details$status)
   if (details$status == "Queued") facts$waits <- x$get_detailed_status()$reason
   if (length(details$attempts)) facts$attempt <- format(details$attempt)
+  if (length(details$runDefinition$parent)) facts$parent <- details$runDefinition$parent
   if (length(details$startTimeUtc)) facts$started <- format(parse_time(details$startTimeUtc), "%Y-%m-%d %H:%M:%S", tz = "")
   if (length(details$durationSeconds)) facts$took <- format_seconds(details$durationSeconds)
   if (length(details$error)) facts$error <- safe_line(details$error$message)

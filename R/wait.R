@@ -3,6 +3,9 @@
 #' Waits until the run has ended, showing the job's log as it grows. Interrupting (Ctrl-C, Esc) stops the waiting, never
 #' the run: call it again to come back, the log is shown from the beginning.
 #'
+#' Inside a job it needs no Python, and as long as the job waits, the run it waits for may have the job's place in the
+#' queue: so a job can wait for its children where only one run is executed at a time.
+#'
 #' An interactive session shows a status line; Rscript and knitr get a few plain lines.
 #'
 #' @param run A run.
@@ -20,6 +23,7 @@ wait_for_run_completion <- function(run, show_output = TRUE, raise_on_error = TR
   check_object(run, "Run", "run")
   check_flag(show_output, "show_output")
   check_flag(raise_on_error, "raise_on_error")
+  if (!is.null(job_dir())) return(wait_in_job(run, show_output, raise_on_error))
   display <- wait_display(run)
   on.exit(display$end())
   last <- withCallingHandlers(
@@ -57,15 +61,16 @@ tell_how_to_come_back <- function(run, display) {
   ))
 }
 
-abort_run_failed <- function(run) {
-  error <- run$get_details()$error
+abort_run_failed <- function(run) abort_failed(run$id, run$run_dir, run$get_details()$error)
+
+abort_failed <- function(id, dir, error) {
   tail <- unlist(error$log_tail)
   shown <- if (length(tail)) c("", "Last lines of its log:", paste0("  ", safe_line(tail)))
   call <- if (length(error$call) && nzchar(error$call)) paste0(" [in ", safe_line(error$call), "]")
   espalier_abort(
     "run_failed",
-    c(paste0("Run ", run$id, " failed: ", safe_line(error$message), call), shown),
-    paste0("The whole log: ", file.path(run$run_dir, "user_logs", "std_log.txt")),
-    run_id = run$id, cause = error
+    c(paste0("Run ", id, " failed: ", safe_line(error$message), call), shown),
+    paste0("The whole log: ", file.path(dir, "user_logs", "std_log.txt")),
+    run_id = id, cause = error
   )
 }

@@ -155,7 +155,7 @@ def test_it_ends_soon_after_the_job(submit: Any) -> None:
     run.wait_for_completion()
     details = run.get_details()
     seen = time.time()
-    from espalier.listing import seconds_of
+    from espalier.records import seconds_of
 
     assert seen - (seconds_of(details["endTimeUtc"]) or 0) < 0.3
 

@@ -20,7 +20,7 @@ LAYER = {
     **dict.fromkeys(["queue", "runner", "keeper"], 3),
     "submission": 4,
     **dict.fromkeys(["workspace", "workspace_snapshots", "workspace_host", "snapshots", "experiment", "run", "interactive", "listing"], 5),
-    **dict.fromkeys(["follow", "job_log", "run_parts", "run_files", "details", "offline", "places", "describe"], 5),
+    **dict.fromkeys(["follow", "job_log", "job_requests", "run_children", "run_parts", "run_files", "details", "offline", "places", "describe"], 5),
     **dict.fromkeys(["wait_many", "run_usage"], 5),
 }
 # Rooms of one layer that may use another of it: finished runs are summarised from what the end of a run wrote, and a

@@ -30,6 +30,13 @@ if __name__ == "__main__":
         sys.path.append(HERE)
         from acts import Acts
 
+        if "carrier" in plan:
+            sys.path.append(os.path.join(HERE, "..", "..", "python-core", "src"))
+            from espalier.runner import requests
+
+            requests._CARRIER = os.path.join(HERE, "carrier_actor.py")
+            with open(os.path.join(os.environ["ESPALIER_STATE_DIR"], "carrier.json"), "w") as file:
+                json.dump(plan["carrier"], file)
         if plan.get("copy"):
             shutil.copytree(plan["copy"][0], plan["copy"][1], symlinks=True)
         Acts(plan.get("guardian"), plan.get("runner"), plan.get("record"), plan.get("count_to")).install()

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from espalier import Experiment, Run, Workspace
+from espalier.queue.home import queue_paths
 from espalier.submission import submit as submission
-from test_marked_points import running_run
+from test_marked_points import running_run, until
 from world import DONE, World, processes_of
 
 COPIED = ("Failed", "copied")
@@ -72,6 +73,21 @@ def test_cancel_in_a_copy_does_not_reach_the_original(world: World) -> None:
     copy.get_run(run.id).cancel()
     assert end_in(copy, run.id)[0] in ("Canceled", "Failed") and run.get_status() == "Running"
     run.cancel()
+    world.check((("Canceled", "canceled"),))
+
+
+def test_the_end_of_a_parent_in_a_copy_does_not_reach_the_originals_children(world: World) -> None:
+    parent = running_run(world)
+    child, by_hand = parent.submit_child(world.job("sleep 30")), parent.child_run()
+    until(lambda: world.executions(child.id) == 1)
+    copy = copy_of(world)
+    copy.list_runs()
+    copy.get_run(parent.id).cancel()
+    assert end_in(copy, child.id) == end_in(copy, parent.id) == COPIED
+    assert {run.get_status() for run in (parent, child, by_hand)} == {"Running"}
+    parent.cancel()
+    world.workspace.list_runs()
+    os.unlink(queue_paths().lease(by_hand.id))  # this process records it and will not end
     world.check((("Canceled", "canceled"),))
 
 

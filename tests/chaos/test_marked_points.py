@@ -3,8 +3,10 @@
 A row of ACTORS is an actor: how the stage is set, what it does, and how the run may end. A new actor is a new row.
 """
 
+import json
 import os
 import signal
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +19,7 @@ from espalier.queue.capacity import set_capacity
 from espalier.queue.home import queue_paths
 from espalier.queue.step import step
 from espalier.submission import submit as submission
+from espalier.submission.requests import carry_out
 from world import CANCELED, DONE, LOST, End, World
 
 # The job is told how long to run by the stage.
@@ -30,6 +33,8 @@ class Actor(NamedTuple):
     stage: Stage
     deed: Deed
     ends: Tuple[End, ...]
+    # every how many acts it is killed: 1, but for those with many slow ones
+    stride: int = 1
 
 
 def nothing(world: World) -> None:
@@ -86,6 +91,17 @@ def unstarted_run(world: World) -> Run:
     return run
 
 
+def family(world: World) -> Run:
+    """A running run with a running child, a child and a grandchild that wait, and one recorded by hand."""
+    set_capacity(queue_paths(), cpus=2)
+    parent = running_run(world)
+    child = parent.submit_child(world.job("sleep 30"))
+    until(lambda: world.executions(child.id) == 1)
+    parent.submit_child(world.job())
+    child.submit_child(world.job())
+    return parent
+
+
 def runner_and_guardian(run: Run) -> "list[int]":
     found = []
     for name in filter(str.isdigit, os.listdir("/proc")):
@@ -111,6 +127,10 @@ ACTORS: Dict[str, Actor] = {
     "submit_while_others_wait": Actor(waiting_run, lambda world, run: world.submit(), (DONE,)),
     "cancel_queued": Actor(waiting_run, lambda world, run: run.cancel(), (DONE, CANCELED)),
     "cancel_running": Actor(running_run, lambda world, run: run.cancel(), (CANCELED,)),
+    "cancel_parent": Actor(family, lambda world, run: run.cancel(), (CANCELED,), 3),
+    "submit_child": Actor(
+        waiting_run, lambda world, run: run.submit_child(world.job()) if not run.get_children() else None, (DONE,)
+    ),
     "reap_orphan": Actor(orphaned_run, lambda world, run: world.ends(), (LOST,)),
     "reap_unstarted": Actor(unstarted_run, lambda world, run: world.ends(), (DONE,)),
     "step": Actor(unstarted_run, lambda world, run: step(), (DONE,)),
@@ -129,15 +149,56 @@ def test_killed_before_each_act(name: str, world: World) -> None:
         ended = world.forked(Acts(die_before=number), lambda run=run: actor.deed(world, run))
         assert ended in (0, signal.SIGKILL), f"{name} failed before its act {number}: {ended}"
         open_gate(world)
-        if name == "cancel_running" and run is not None and not os.path.exists(os.path.join(run.run_dir, "requests", "cancel.json")):
+        if name in ("cancel_running", "cancel_parent") and run is not None and not os.path.exists(os.path.join(run.run_dir, "requests", "cancel.json")):
             run.cancel()  # killed before it asked: nobody has, so the run goes on until somebody does
         world.check(actor.ends, proof=number % 5 == 0)
         if ended == 0:
             break
-        number += 1
+        number += actor.stride
     assert number >= 3, "the actor was never hit"
     print(f"{name}: {number} kills")
     world.check_all()
+
+
+@pytest.mark.parametrize("wanted", [{"op": "submit"}, {"op": "create", "wanted": [{}, {}]}], ids=["submit", "create"])
+def test_a_request_is_carried_out_once(wanted: Dict[str, Any], world: World) -> None:
+    """Whoever carries out a request is killed before each act in turn; another one repeats it."""
+    number, ended = 0, -1
+    while ended != 0:
+        parent = world.experiment.start_logging()
+        folder = Path(parent.run_dir, "requests")
+        folder.mkdir()
+        config = {"config": {"command": world.job().command}} if wanted["op"] == "submit" else {}
+        (folder / "py-1-00000000-0.json").write_text(json.dumps({"format": 1, **wanted, **config}))
+        ended = world.forked(Acts(die_before=number), lambda parent=parent: carry_out(parent._paths))
+        assert ended in (0, signal.SIGKILL)
+        carry_out(parent._paths)
+        answer = json.loads((folder / "py-1-00000000-0.answer.json").read_text())
+        assert "run_ids" in answer, (number, answer)
+        assert sorted(run.id for run in parent.get_children()) == sorted(answer["run_ids"]), number
+        assert len(answer["run_ids"]) == len(wanted.get("wanted", [1]))
+        until(lambda parent=parent: not parent.get_children(status="Queued") or world.ends())
+        parent.complete()
+        seen = world.settle()
+        assert {seen[run_id] for run_id in answer["run_ids"]} == {"Completed"}
+        assert [world.executions(run_id) for run_id in answer["run_ids"]] == [int(wanted["op"] == "submit")] * len(answer["run_ids"])
+        number += 1
+    print(f"carry out {wanted['op']}: {number} kills")
+    assert number >= 10
+
+
+def test_whoever_carries_out_is_killed_under_a_job(world: World) -> None:
+    """The runner starts another one, and the job gets its answer."""
+    program = world.home.parent / "ask.py"
+    program.write_text(f"from espalier import Run\nRun.get_context().submit_child({{'command': {world.job().command!r}}})\n")
+    for number in range(0, 60, 7):
+        world.plan(carrier=number)
+        run = world.submit(f"{sys.executable} {program}")
+        until(lambda run=run: run.get_status() in ("Completed", "Failed"))
+        (child,) = run.get_children()
+        assert (run.get_status(), child.get_status()) == ("Completed", "Completed")
+        assert world.executions(child.id) == 1
+    world.check((DONE,))
 
 
 def test_runner_killed_before_each_act(world: World) -> None:

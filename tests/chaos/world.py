@@ -71,7 +71,7 @@ class World:
 
     def ends(self) -> Dict[str, str]:
         """What a reader sees; looking is all that anybody does to put things right."""
-        frame = self.workspace.list_runs().columns
+        frame = self.workspace.list_runs(include_children=True).columns
         return dict(zip(frame["run_id"], frame["status"]))
 
     def settle(self, seconds: float = 30.0) -> Dict[str, str]:

@@ -46,6 +46,9 @@ ancestor <- list(
   start_logging_run = c("experiment", "outputs", "snapshot_directory"),
   get_run = c("experiment", "run_id"),
   get_current_run = "allow_offline",
+  create_child_run = c("parent_run", "name", "run_id", "outputs"),
+  create_child_runs = c("parent_run", "count", "tag_key", "tag_values"),
+  get_child_runs = c("parent_run", "recursive", "tags", "properties", "type", "status"),
   cancel_run = "run",
   complete_run = "run",
   wait_for_run_completion = c("run", "show_output"),
@@ -117,7 +120,9 @@ test_that("no verb returns a Python object, and every export is tried", {
     list_snapshots = list_snapshots(ws), download_snapshot = download_snapshot(run, file.path(folder, "restored")),
     compare_snapshots = (changes <- compare_snapshots(run, local_project(train.R = "1"))),
     file_diff = file_diff(changes, "train.R"), delete_snapshot = delete_snapshot(ws, taken),
-    collect_garbage = collect_garbage(ws), complete_run = complete_run(mine), fail_run = fail_run(start_logging_run(exp)), espalier_sitrep = espalier_sitrep()
+    collect_garbage = collect_garbage(ws), create_child_run = create_child_run(mine),
+    create_child_runs = create_child_runs(mine, 2), get_child_runs = get_child_runs(mine),
+    submit_child_run = submit_child_run(mine, script_run_config(command = "true")), complete_run = complete_run(mine), fail_run = fail_run(start_logging_run(exp)), espalier_sitrep = espalier_sitrep()
   ))
   # (install_espalier() makes an environment and has tests of its own; the others change what the user has registered
   # with cron or systemd, and are tested in the core, with stand-ins for these)

@@ -72,6 +72,8 @@ class ScriptRunConfig:
         display_name: Text for people.
         record_diff: Record what is not committed to git, if the folder lies in a repository. The variable
             `ESPALIER_RECORD_DIFF=no` of the session switches that off for all its jobs.
+        children: What the run does about the runs below it when its script has ended well: `wait`, it ends when they
+            have ended; `detach`, it ends at once, and they go on. With `wait` they are also canceled when it fails.
         session: The session to take interpreters and variables from.
     """
 
@@ -96,6 +98,7 @@ class ScriptRunConfig:
     keep_workdir: bool = False
     display_name: Optional[str] = None
     record_diff: bool = True
+    children: str = "wait"
     session: Session = Session()
 
     def __post_init__(self) -> None:
@@ -107,6 +110,8 @@ class ScriptRunConfig:
                 f"There is no compute target {self.compute_target!r}.",
                 'This version runs jobs on compute_target = "local".',
             )
+        if self.children not in ("wait", "detach"):
+            raise _bad(f"children must be 'wait' or 'detach', not {self.children!r}.")
         if isinstance(self.arguments, str):
             raise _bad(f"arguments must be a list of strings, not the string {self.arguments!r}.")
         self._check_numbers()

@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Mapping, Optional, Union
 from espalier.config import ScriptRunConfig
 from espalier.errors import EspalierError
 from espalier.interactive import start_interactive
-from espalier.listing import rows_as_frame
+from espalier.listing import runs_as_frame
 from espalier.names import check_name
 from espalier.paths import FORMAT, WorkspacePaths
 from espalier.records import create_file, dump_record, now_iso
@@ -164,9 +164,13 @@ class Experiment:
             and (include_children or row["parent"] is None)
         ]
 
-    def list_runs(self) -> Frame:
-        """Runs of this experiment, newest first, a row each: ids, status, times, tags, parameters, last metrics."""
-        return rows_as_frame(self._rows())
+    def list_runs(self, include_children: bool = False) -> Frame:
+        """Runs of this experiment, newest first, a row each: ids, status, times, tags, parameters, last metrics.
+
+        Args:
+            include_children: Also runs that have a parent.
+        """
+        return runs_as_frame(self._rows(), include_children)
 
     def _rows(self) -> List[Dict[str, Any]]:
         return [row for row in self._workspace._rows() if row["experiment"] == self._name]

@@ -1,22 +1,21 @@
 """Interactive runs: recorded by the session itself, which holds their lease as long as it lives."""
 
 import os
-import shutil
 import time
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, Mapping, Optional, Tuple
 
 from espalier import states
 from espalier.adapters import posix
-from espalier.errors import EspalierError
-from espalier.lifecycle.finish import finish, plain_error
+from espalier.lifecycle.children import record_child
+from espalier.lifecycle.recorded import end_recorded, keep_outputs
 from espalier.lifecycle.status import read_status
-from espalier.listing import seconds_of
 from espalier.paths import FORMAT, META, STATUS, QueuePaths, RunPaths, WorkspacePaths
-from espalier.progress import indivisible, report
+from espalier.progress import indivisible
 from espalier.queue.home import allocator, queue_paths
 from espalier.queue.tickets import open_lease, remove
 from espalier.snapshot.hold import holding_objects
 from espalier.snapshot.take import take_snapshot
+from espalier.submission.children import child_spec
 from espalier.submission.folder import build_folder, place_folder
 from espalier.submission.submit import meta_record
 
@@ -38,17 +37,33 @@ def start_interactive(
     spec = dict(spec)
     spec["resources"] = {"cpus": 0, "gpus": 0, "memory": None}
     if snapshot_directory is None:
-        return _begin(paths, queue, spec, outputs)
+        return _begin(paths, queue, spec, outputs, {})
     with holding_objects(paths):
         snapshot = take_snapshot(paths, snapshot_directory)
         spec["source_directory"] = snapshot.source_directory
         spec["snapshot"] = {"id": snapshot.id, "files": snapshot.files, "bytes": snapshot.bytes}
-        return _begin(paths, queue, spec, outputs)
+        return _begin(paths, queue, spec, outputs, {})
+
+
+def start_child(parent: RunPaths, asked: Mapping[str, Any]) -> str:
+    """Create a running child that this session records, and return its id.
+
+    Args:
+        asked: `name`, `run_id`, `collect_from`, `tags`; see `Run.child_run`.
+    """
+    posix.refuse_where_no_jobs_run()
+    paths = parent.workspace
+    spec = child_spec(paths, os.path.basename(parent.root), asked.get("run_id"), asked.get("name"), "")
+    return _begin(paths, queue_paths(), spec, asked.get("collect_from"), asked.get("tags") or {})
 
 
 @indivisible()
-def _begin(paths: WorkspacePaths, queue: QueuePaths, spec: Dict[str, Any], outputs: Optional[str]) -> str:
-    records = {STATUS: _running(spec, outputs), META: meta_record(spec.pop("display_name"), {})}
+def _begin(
+    paths: WorkspacePaths, queue: QueuePaths, spec: Dict[str, Any], outputs: Optional[str], tags: Mapping[str, str]
+) -> str:
+    if spec["parent"]:
+        record_child(paths.run(spec["parent"]), spec["id"])
+    records = {STATUS: _running(spec, outputs), META: meta_record(spec.pop("display_name"), tags)}
     new = RunPaths(build_folder(paths, spec, records))
     for folder in (new.events, new.payloads, new.outputs, new.logs):
         os.mkdir(folder)
@@ -82,19 +97,19 @@ def end_interactive(run: RunPaths, state: str, message: Optional[str]) -> None:
     Raises:
         EspalierError: `run_not_active` when it has ended already or is no interactive run.
     """
-    status = read_status(run)
     run_id = os.path.basename(run.root)
-    if states.is_final(status["state"]) or "collect_from" not in status:
-        what = f"has ended already ({status['state']})" if states.is_final(status["state"]) else "is no interactive run"
-        raise EspalierError(
-            "run_not_active", f"The run {run_id} {what}.", "Only interactive runs are completed by hand."
-        )
-    if status["collect_from"] and os.path.isdir(status["collect_from"]):
-        status["warnings"] = _copy_outputs(status["collect_from"], run)
-    error = plain_error("job_failed", message or "Marked as failed.") if state == states.FAILED else None
-    with indivisible():
-        finish(run, status, state, error, duration_seconds=_duration(run_id, status))
+    held = _held.get(run_id)
+    if held and states.is_final(read_status(run)["state"]):  # with its parent, or canceled
         _give_back(run_id)
+    status = keep_outputs(run, read_status(run))
+    with indivisible():
+        end_recorded(run, status, state, message, time.monotonic() - held[2] if held else None)
+        _give_back(run_id)
+
+
+def is_held(run_id: str) -> bool:
+    """Whether this process records a run."""
+    return run_id in _held
 
 
 def _give_back(run_id: str) -> None:
@@ -105,37 +120,3 @@ def _give_back(run_id: str) -> None:
         if held is not None:
             os.close(held[0])
             os.close(held[1])
-
-
-def _duration(run_id: str, status: Dict[str, Any]) -> float:
-    held = _held.get(run_id)
-    if held is not None:
-        return round(time.monotonic() - held[2], 6)
-    # completed by another process than began it: only the wall clock is common to both
-    return round(max(time.time() - (seconds_of(status["started_at"]) or 0.0), 0.0), 6)
-
-
-def _copy_outputs(source: str, run: RunPaths) -> List[str]:
-    """Copy a folder's files and links to the run's outputs, except workspaces in it (ours may be).
-
-    Returns:
-        Warnings, one for each file that could not be kept.
-    """
-    warnings: List[str] = []
-    kept = 0
-    for here, folders, names in os.walk(source):
-        folders[:] = [name for name in folders if not os.path.exists(WorkspacePaths(os.path.join(here, name)).record)]
-        target = os.path.normpath(os.path.join(run.outputs, os.path.relpath(here, source)))
-        links = [name for name in folders if os.path.islink(os.path.join(here, name))]
-        for name in [*names, *links]:
-            path = os.path.join(here, name)
-            report("Keeping the outputs", kept)
-            kept += 1
-            try:
-                os.makedirs(target, exist_ok=True)
-                if not os.path.islink(path) and not os.path.isfile(path):
-                    raise OSError(0, "it is no plain file")
-                shutil.copy2(path, os.path.join(target, name), follow_symlinks=False)
-            except OSError as error:
-                warnings.append(f"{path} could not be kept: {error.strerror}.")
-    return warnings

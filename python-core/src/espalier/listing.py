@@ -1,9 +1,9 @@
 """Runs as a table: a row a run, a column for each tag, parameter and metric."""
 
-import calendar
-import time
+from collections import Counter
 from typing import Any, Dict, List, Optional
 
+from espalier.records import seconds_of
 from espalier.types import Frame, as_kind, common_kind
 from espalier.values import from_json, value_text
 
@@ -11,6 +11,8 @@ _PLAIN = {
     "run_id": "string",
     "experiment": "string",
     "display_name": "string",
+    "parent": "string",
+    "children": "integer",
     "status": "string",
     "type": "string",
     "target": "string",
@@ -23,6 +25,17 @@ _PLAIN = {
     "exit_code": "integer",
     "error": "string",
 }
+
+
+def runs_as_frame(rows: List[Dict[str, Any]], include_children: bool) -> Frame:
+    """Rows of all runs as a frame, each with the number of its children.
+
+    Args:
+        include_children: False to leave out runs that have a parent.
+    """
+    counts = Counter(row["parent"] for row in rows)
+    shown = [{**row, "children": counts[row["run_id"]]} for row in rows if include_children or row["parent"] is None]
+    return rows_as_frame(shown)
 
 
 def rows_as_frame(rows: List[Dict[str, Any]]) -> Frame:
@@ -54,14 +67,3 @@ def _cell(value: Any) -> Optional[Dict[str, Any]]:
 def _joined(values: List[Any]) -> Dict[str, Any]:
     text = " ".join(value_text(from_json(value)) for value in values)
     return {"kind": "string", "value": "!" + text if text.startswith("!") else text}
-
-
-def seconds_of(text: Optional[str]) -> Optional[float]:
-    """Seconds since 1970 of an RFC 3339 time as records hold it; None stays None."""
-    if not text:
-        return None
-    try:
-        whole = calendar.timegm(time.strptime(text[:19], "%Y-%m-%dT%H:%M:%S"))
-        return whole + float("0" + text[19:].rstrip("Z"))
-    except ValueError:
-        return None

@@ -29,7 +29,10 @@ USER_LOGS = "user_logs"
 SYSTEM_LOGS = "system_logs"
 # How the run came about, recorded beside its definition; not among its artifacts.
 PROVENANCE = "provenance"
-CANCEL = os.path.join("requests", "cancel.json")
+# What is asked of whoever carries a run out, and the runs that have this one as their parent.
+REQUESTS = "requests"
+CHILDREN = "children"
+CANCEL = os.path.join(REQUESTS, "cancel.json")
 # What attempts left that were not the last.
 ATTEMPTS = "attempts"
 # The job's own folders that are kept, and all whose files are a run's artifacts.
@@ -59,6 +62,8 @@ _PACK = ".pack"
 _PACK_INDEX = ".idx"
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}_[0-9]{1,12}_[0-9a-f]{8}")
 _HEX = re.compile(r"[0-9a-f]{64}")
+_REQUEST = re.compile(r"(?:r|py)-[0-9]{1,10}-[0-9a-f]{8}-[0-9]{1,9}\.json")
+_WAITING = re.compile(r"waiting-(?:r|py)-[0-9]{1,10}-[0-9a-f]{8}\.json")
 
 
 def is_run_id(text: str) -> bool:
@@ -74,6 +79,36 @@ def is_event_log(name: str) -> bool:
 def is_record(name: str) -> bool:
     """Whether a file is a whole record, and not one that is being written."""
     return name.endswith(_RECORD) and not is_temporary(name)
+
+
+def request(writer: str, seq: int) -> str:
+    """Name inside `requests/` of what a process of the job asks for."""
+    return f"{writer}-{seq}{_RECORD}"
+
+
+def is_request(name: str) -> bool:
+    """Whether a file of `requests/` has the name of a job's request."""
+    return _REQUEST.fullmatch(name) is not None
+
+
+def answer(name: str) -> str:
+    """Name inside `requests/` of a request's answer."""
+    return name[: -len(_RECORD)] + ".answer" + _RECORD
+
+
+def taken(name: str) -> str:
+    """Name inside `requests/` of the sign that somebody is at a request."""
+    return name[: -len(_RECORD)] + ".taken"
+
+
+def waiting(writer: str) -> str:
+    """Name inside `requests/` of the mark of a process that waits for other runs."""
+    return f"waiting-{writer}{_RECORD}"
+
+
+def is_waiting(name: str) -> bool:
+    """Whether a file of `requests/` has the name of such a mark."""
+    return _WAITING.fullmatch(name) is not None
 
 
 def payload(writer: str, seq: int) -> str:
@@ -193,6 +228,8 @@ class RunPaths:
         self.runner_log = top + _RUNNER_LOG
         self.outputs = top + OUTPUTS
         self.logs = top + LOGS
+        self.requests = top + REQUESTS
+        self.children = top + CHILDREN
         self.cancel = top + CANCEL
         self.work = top + "work"
         self.job = top + _JOB
@@ -213,6 +250,11 @@ class RunPaths:
     def kept(self) -> Tuple[Tuple[str, str, str], ...]:
         """The folders that outlive the job: name, where the job sees it, where it is kept."""
         return tuple((name, os.path.join(self.work, name), os.path.join(self.root, name)) for name in KEPT_FOLDERS)
+
+    @property
+    def workspace(self) -> "WorkspacePaths":
+        """The workspace that the run lies in."""
+        return WorkspacePaths(os.path.dirname(os.path.dirname(self.shard)))
 
     def event_log(self, writer: str) -> str:
         return os.path.join(self.events, writer + _EVENT_LOG)

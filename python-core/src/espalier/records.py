@@ -5,7 +5,7 @@ Part of L0 because the runner, which may use nothing but L0 and the standard lib
 
 import json
 import os
-from typing import Any, Dict
+from typing import Any, Dict, Optional
 
 from espalier.errors import EspalierError
 from espalier.paths import FORMAT, temporary
@@ -20,6 +20,20 @@ def now_iso(seconds: float) -> str:
     whole = int(seconds // 1)
     micro = min(int((seconds - whole) * 1e6), 999_999)
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole)) + f".{micro:06d}Z"
+
+
+def seconds_of(text: Optional[str]) -> Optional[float]:
+    """Seconds since 1970 of an RFC 3339 time as records hold it; None stays None."""
+    if not text:
+        return None
+    import calendar
+    import time
+
+    try:
+        whole = calendar.timegm(time.strptime(text[:19], "%Y-%m-%dT%H:%M:%S"))
+        return whole + float("0" + text[19:].rstrip("Z"))
+    except ValueError:
+        return None
 
 
 def read_record(path: str) -> Dict[str, Any]:

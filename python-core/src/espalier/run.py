@@ -12,6 +12,7 @@ from espalier.adapters import posix
 from espalier.details import run_details, with_logs
 from espalier.errors import EspalierError
 from espalier.follow import failure_of, follow, follow_to_end
+from espalier.job_requests import ask, giving_slot_away
 from espalier.lifecycle.status import read_status
 from espalier.names import check_label
 from espalier.paths import RunPaths, WorkspacePaths
@@ -19,6 +20,7 @@ from espalier.queue.control import cancel
 from espalier.queue.nudge import nudge
 from espalier.queue.reasons import why_waiting
 from espalier.records import read_record, replace_record
+from espalier.run_children import RunChildren
 from espalier.run_files import RunFiles
 from espalier.run_parts import RunParts
 from espalier.run_usage import RunUsage
@@ -27,7 +29,7 @@ from espalier.tracking.sessions import record_at_exit
 from espalier.types import Frame
 
 
-class Run(RunParts, RunFiles, RunUsage):
+class Run(RunParts, RunFiles, RunUsage, RunChildren):
     """One run of a job, or of an interactive session.
 
     Args:
@@ -140,15 +142,18 @@ class Run(RunParts, RunFiles, RunUsage):
 
         Args:
             name: Only this metric.
-            recursive: Include child runs (there are none in this version).
-            run_type: Only child runs of this type.
+            recursive: The metrics of this run and of all runs below it: run id to what this gives for one run.
+            run_type: Of the runs below only those of this type: `script`, `command` or `interactive`.
             populate: Accepted for compatibility; everything is always read.
 
         Raises:
             EspalierError: `damaged`, `newer_format`, `run_missing`.
         """
         self._status()
-        return metrics.read_metrics(self._paths, name)
+        if not recursive:
+            return metrics.read_metrics(self._paths, name)
+        runs = [self, *self.get_children(recursive=True, type=run_type)]
+        return {run.id: metrics.read_metrics(run._paths, name) for run in runs}
 
     def get_metric_frames(self, name: Optional[str] = None) -> Mapping[str, Frame]:
         """The run's metrics by name, typed: columns of one kind each, where a missing value has a kind too.
@@ -195,15 +200,18 @@ class Run(RunParts, RunFiles, RunUsage):
         return dict(self._meta()["properties"])
 
     def cancel(self) -> bool:
-        """Ask for the run to be stopped; all processes of its job get 10 seconds to end by themselves.
+        """Ask for the run and all runs below it to be stopped; their processes get 10 seconds to end by themselves.
 
         Returns:
             False when it had ended already.
 
         Raises:
-            EspalierError: `run_not_active` for an interactive run, which its session ends.
+            EspalierError: `run_not_active` for an interactive run that is nobody's child, which its session ends.
         """
         self._status()
+        job = self._job()
+        if job is not None:
+            return bool(ask(job, "cancel", run=self._id)["canceled"])
         return cancel(self._paths, self._id)
 
     def complete(self) -> None:
@@ -235,7 +243,8 @@ class Run(RunParts, RunFiles, RunUsage):
         return follow(self._paths, offset, wait_seconds)._asdict()
 
     def wait_for_completion(self, show_output: bool = False, raise_on_error: bool = True) -> Any:
-        """Wait until the run has ended. Interrupting stops the waiting, never the run.
+        """Wait until the run has ended. Interrupting stops the waiting, never the run. While a job waits, the run
+        it waits for may have its slot.
 
         Args:
             show_output: Print the job's log as it grows.
@@ -247,7 +256,8 @@ class Run(RunParts, RunFiles, RunUsage):
         Raises:
             EspalierError: `run_failed`.
         """
-        seen = follow_to_end(self._paths, show_output)
+        with giving_slot_away([self._id]):
+            seen = follow_to_end(self._paths, show_output)
         if raise_on_error and seen.status == states.FAILED:
             raise failure_of(self._paths, self._status())
         return self.get_details()
@@ -266,6 +276,10 @@ class Run(RunParts, RunFiles, RunUsage):
         from espalier.interactive import end_interactive
 
         self._status()
+        job = self._job()
+        if job is not None:
+            ask(job, "complete" if state == states.COMPLETED else "fail", run=self._id, message=message)
+            return
         end_interactive(self._paths, state, message)
 
     def _existing(self) -> RunPaths:

@@ -7,10 +7,9 @@ from typing import Any, Dict, List, Mapping
 
 from espalier.adapters.files import remove_tree
 from espalier.errors import EspalierError
-from espalier.listing import seconds_of
 from espalier.paths import WorkspacePaths, is_run_id, partial
 from espalier.progress import indivisible
-from espalier.records import read_record
+from espalier.records import read_record, seconds_of
 from espalier.run import Run
 from espalier.runner.workdir import materialise
 from espalier.snapshot.collect import delete_garbage, find_garbage

@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Mapping, Optional
 from espalier import states
 from espalier.adapters.files import remove_tree
 from espalier.errors import EspalierError
-from espalier.listing import rows_as_frame
+from espalier.listing import runs_as_frame
 from espalier.paths import FORMAT, WorkspacePaths, is_run_id
 from espalier.places import find_config, home_of_workspaces, named_by, place, write_config
 from espalier.progress import report
@@ -183,21 +183,25 @@ class Workspace(WorkspaceSnapshots, RunsOfWorkspace, WorkspaceHost):
         """A run by its id.
 
         Args:
-            run_id: The run's id, or "latest" for the newest one.
+            run_id: The run's id, or "latest" for the newest one that has no parent.
 
         Raises:
             EspalierError: `run_missing`.
         """
         if run_id == "latest":
-            rows = self._rows()
+            rows = [row for row in self._rows() if row["parent"] is None]
             run_id = rows[0]["run_id"] if rows else run_id
         if not is_run_id(run_id) or not os.path.isdir(self._paths.run(run_id).root):
             raise EspalierError("run_missing", f"There is no run {run_id!r} in {self.path}.", "See list_runs().")
         return Run(self.path, run_id)
 
-    def list_runs(self) -> Frame:
-        """All runs, newest first, a row each: ids, status, times, tags, parameters, last metrics."""
-        return rows_as_frame(self._rows())
+    def list_runs(self, include_children: bool = False) -> Frame:
+        """All runs, newest first, a row each: ids, status, times, tags, parameters, last metrics.
+
+        Args:
+            include_children: Also runs that have a parent.
+        """
+        return runs_as_frame(self._rows(), include_children)
 
     def list_experiments(self) -> Frame:
         """The experiments: `experiment`, `runs`, `last_run_at`."""

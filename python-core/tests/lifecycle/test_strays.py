@@ -15,7 +15,9 @@ from espalier.paths import RunPaths
 
 @pytest.fixture
 def run(tmp_path: Path) -> RunPaths:
-    return RunPaths(str(tmp_path / f"s_1_{os.getpid():08x}"))
+    paths = RunPaths(str(tmp_path / f"s_1_{os.getpid():08x}"))
+    os.mkdir(paths.root)
+    return paths
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from typing import Any, Callable
 
 import pytest
 from espalier import Experiment, Run, Workspace
+from espalier.adapters.posix import process_start
 from espalier.queue import nudge as module
 from espalier.submission import submit as submission
 
@@ -57,5 +58,5 @@ def test_the_status_of_a_run_whose_runner_and_guardian_died(submit: Submit, reac
     for pid in (parent, runner):
         os.kill(pid, signal.SIGKILL)
     monkeypatch.setattr(module, "_last", float("-inf"))
-    reach(lambda: not os.path.exists(f"/proc/{runner}"))
+    reach(lambda: process_start(runner) is None)
     assert run.get_status() == "Failed"

@@ -63,6 +63,10 @@ def _repeat(
 ) -> Dict[str, Any]:
     """Clear away what the attempt leaves, but its files and its log, and queue the run. Each part may be done again."""
     attempt = int(status.get("attempt", 1))
+    if os.path.isdir(run.children):
+        from espalier.lifecycle.children import end_children
+
+        end_children(run, states.FAILED)
     warnings: List[str] = [str(text) for text in status.get("warnings") or []]
     warnings += collect_kept_folders(run)
     remove_working_copy(run)

@@ -53,6 +53,11 @@ def finish(
         summary = None
     if summary is not None:
         fields["metrics"] = summary
+    if os.path.isdir(run.children):
+        from espalier.lifecycle.children import end_children, failed_children
+
+        end_children(run, state)
+        warnings += failed_children(run)
     with contextlib.suppress(OSError):  # it may hold secrets: gone before anybody sees the end
         os.unlink(run.env)
     record = move(run, status, state, ended_at=now_iso(time.time()), error=error, warnings=warnings, **fields)
@@ -87,14 +92,17 @@ def lost_error(run: RunPaths, status: Dict[str, Any]) -> Dict[str, Any]:
     message = "The process that ran this job was killed, and the job with it."
     if "collect_from" in status:  # an interactive run
         message = "The session that recorded this run ended without completing it."
+    elif status["state"] == states.FINALIZING:
+        message = "Its job had ended well; the process that waited for its child runs was killed."
     return plain_error("runner_lost", message, log_tail(run.log))
 
 
 def canceled_message(run: RunPaths) -> str:
     """Who asked for the cancel, as far as it is known."""
     try:
-        by = read_record(run.cancel).get("by", "somebody")
-        return f"Canceled by {by}."
+        request = read_record(run.cancel)
+        parent = request.get("parent")
+        return f"Canceled with its parent, {parent}." if parent else f"Canceled by {request.get('by', 'somebody')}."
     except Exception:  # no request file: a signal from outside, the machine shutting down
         return "Canceled: the runner was told to stop by a signal from outside espalier."
 

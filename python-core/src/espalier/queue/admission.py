@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Optional
 
 from espalier import states
 from espalier.errors import EspalierError
+from espalier.lifecycle.children import is_canceled
 from espalier.lifecycle.copies import is_copy, retire_copy
 from espalier.lifecycle.finish import canceled_message, finish, plain_error
 from espalier.lifecycle.status import read_status
@@ -32,7 +33,7 @@ def executable_status(ticket: Ticket) -> Optional[Dict[str, Any]]:
         pass
     elif is_copy(run, status):
         retire_copy(run, status)
-    elif os.path.exists(run.cancel):
+    elif is_canceled(run):
         finish(run, status, states.CANCELED, plain_error("canceled", canceled_message(run)))
     elif ticket.has_expired:
         finish(run, status, states.CANCELED, plain_error("queue_timed_out", _expired(ticket)))

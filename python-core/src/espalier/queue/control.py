@@ -2,44 +2,38 @@
 
 import os
 import socket
-import time
 
 from espalier import states
 from espalier.adapters import posix
 from espalier.errors import EspalierError
+from espalier.lifecycle.children import HELD_BY_PARENT, ask_to_cancel, end_if_parent_ended, parent_of
 from espalier.lifecycle.copies import is_copy, retire_copy
 from espalier.lifecycle.finish import canceled_message, finish, plain_error
+from espalier.lifecycle.recorded import end_recorded, keep_outputs
+from espalier.lifecycle.signals import wake_runner
 from espalier.lifecycle.status import read_status
-from espalier.paths import FORMAT, QueuePaths, RunPaths
+from espalier.paths import QueuePaths, RunPaths
+from espalier.queue.cascade import cancel_children
 from espalier.queue.home import allocator, queue_paths
-from espalier.queue.inside import wake_runner
 from espalier.queue.step import queue_lost, settle, step_locked
 from espalier.queue.tickets import find_ticket, is_entry_of, remove
-from espalier.records import now_iso, replace_record
 
 
 def cancel(run: RunPaths, run_id: str) -> bool:
-    """Cancel a run: at once when it is queued, by its runner when it runs. Idempotent.
+    """Cancel a run and the runs below it: at once when they are queued, by their runners when they run. Idempotent.
 
     Returns:
         False when it had ended already.
 
     Raises:
-        EspalierError: `run_not_active` for an interactive run.
+        EspalierError: `run_not_active` for a run that a session records and that is nobody's child.
     """
     status = read_status(run)
     if states.is_final(status["state"]):
         return False
     if "collect_from" in status:
-        raise EspalierError(
-            "run_not_active",
-            f"The run {run_id} is recorded by a session, which is not to be stopped.",
-            "End it there with complete_run() or fail_run().",
-        )
-    if not os.path.exists(run.cancel):
-        os.makedirs(os.path.dirname(run.cancel), exist_ok=True)
-        record = {"format": FORMAT, "requested_at": now_iso(time.time()), "by": posix.user_name()}
-        replace_record(run.cancel, record, run.shard)
+        return _cancel_recorded(run, run_id)
+    ask_to_cancel(run)
     queue = queue_paths()
     with allocator(queue):
         status = read_status(run)
@@ -51,8 +45,28 @@ def cancel(run: RunPaths, run_id: str) -> bool:
             finish(run, status, states.CANCELED, plain_error("canceled", canceled_message(run)))
             remove(ticket)
         step_locked(queue)
-    if not states.is_final(read_status(run)["state"]):
-        wake_runner(run)
+    wake_runner(run)
+    cancel_children(run)
+    return True
+
+
+def _cancel_recorded(run: RunPaths, run_id: str) -> bool:
+    """A child that is recorded by hand ends at once; who records into it is told when it completes it."""
+    if parent_of(run) is None:
+        raise EspalierError(
+            "run_not_active",
+            f"The run {run_id} is recorded by a session, which is not to be stopped.",
+            "End it there with complete_run() or fail_run().",
+        )
+    ask_to_cancel(run)
+    queue = queue_paths()
+    with allocator(queue):
+        status = read_status(run)
+        if states.is_final(status["state"]):
+            return False
+        end_recorded(run, keep_outputs(run, status), states.CANCELED, canceled_message(run))
+        remove(queue.lease(run_id))
+    cancel_children(run)
     return True
 
 
@@ -81,6 +95,8 @@ def _look_after(run_id: str, run: RunPaths) -> bool:
         status = read_status(run)
         if is_copy(run, status) and not states.is_final(status["state"]):
             retire_copy(run, status)
+        elif status.get("held_by") == HELD_BY_PARENT:
+            return end_if_parent_ended(run, status)
         elif status["state"] == states.QUEUED:
             queue_lost(queue, run, status)
         elif not states.is_final(status["state"]) and posix.is_unlocked(run.spec):

@@ -14,15 +14,17 @@ from espalier.lifecycle.copies import is_copy, retire_copy
 from espalier.lifecycle.failure import log_tail
 from espalier.lifecycle.finish import clean, finish, plain_error
 from espalier.lifecycle.status import move, read_status
+from espalier.lifecycle.waiting import job_is_over, waits_for_runs
 from espalier.paths import QueuePaths, RunPaths
 from espalier.queue.admission import admit_waiting, executable_status
 from espalier.queue.capacity import capacity
+from espalier.queue.cascade import take_out_children
 from espalier.queue.claim import Claim
 from espalier.queue.elect import keep_going
 from espalier.queue.home import allocator, queue_paths
 from espalier.queue.inside import left_to_own_runner
 from espalier.queue.spawn import collect_ended, spawn_runner
-from espalier.queue.tickets import Ticket, add_ticket, claim, find_ticket, is_dead, leases, remove, tickets
+from espalier.queue.tickets import Lease, Ticket, add_ticket, claim, find_ticket, is_dead, leases, remove, tickets
 from espalier.records import read_record
 from espalier.resources import Capacity
 
@@ -52,6 +54,7 @@ def release_and_step(claimed: Claim, take: bool) -> Optional[Claim]:
     with allocator(paths):
         lease = paths.lease(os.path.basename(claimed.run_dir))
         if settle(paths, claimed.run_dir):
+            take_out_children(paths, RunPaths(claimed.run_dir))
             remove(lease)
         os.close(claimed.lease)
         return step_locked(paths, take)
@@ -96,10 +99,20 @@ def _reap(paths: QueuePaths, free: Capacity) -> Capacity:
     """Settle leases nobody holds any more; returns what the living ones leave free."""
     for lease in leases(paths):
         if not is_dead(lease.path):
-            free = free.without(lease.takes, lease.gpu_ids)
+            free = _without(free, lease)
         elif settle(paths, lease.run_dir):
+            take_out_children(paths, RunPaths(lease.run_dir))
             remove(lease.path)
     return free
+
+
+def _without(free: Capacity, lease: Lease) -> Capacity:
+    """What a living lease leaves. Who waits for other runs needs no processor; whose job is over needs nothing."""
+    run = RunPaths(lease.run_dir)
+    if job_is_over(run):
+        return free
+    takes = lease.takes._replace(cpus=0) if waits_for_runs(run) else lease.takes
+    return free.without(takes, lease.gpu_ids)
 
 
 def settle(paths: QueuePaths, run_dir: str) -> bool:

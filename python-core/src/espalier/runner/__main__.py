@@ -5,7 +5,6 @@ for each would cost more than they do. Started by file path in isolated mode; no
 standard library. It leads a session of its own and holds the run's lease by the inherited descriptor.
 """
 
-import contextlib
 import os
 import signal
 import sys
@@ -143,21 +142,20 @@ def _execute_job(run: RunPaths, status: Dict[str, Any], spec: Dict[str, Any], en
     try:
         # imported while the job runs: the modules that watch and finish are not on the way to its start
         from espalier.lifecycle.attempts import end_job
+        from espalier.runner.requests import Attendant
         from espalier.runner.watch import watch
 
-        outcome = watch(run, job, started, spec.get("max_run_duration_seconds"), on_wake=_move_queue_on)
+        attendant = Attendant(run)
+        outcome = watch(run, job, started, spec.get("max_run_duration_seconds"), attend=attendant.look)
     except BaseException:  # nobody would watch it any more
         kill_group(job, signal.SIGKILL)
         raise
+    attendant.close()
+    if os.path.isdir(run.children):
+        from espalier.runner.children import wait_for_children
+
+        status, outcome = wait_for_children(run, status, outcome)
     end_job(run, status, outcome)
-
-
-def _move_queue_on() -> None:
-    """Somebody in the job has queued a run, or wants it looked at."""
-    from espalier.queue.step import step
-
-    with contextlib.suppress(OSError, EspalierError):
-        step()
 
 
 def _start(run: RunPaths, command: List[str], env: Dict[str, str]) -> int:

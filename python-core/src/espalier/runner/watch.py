@@ -33,7 +33,7 @@ def watch(
     limit: Optional[float],
     spared: AbstractSet[int] = frozenset(),
     grace: float = GRACE_SECONDS,
-    on_wake: Callable[[], None] = lambda: None,
+    attend: Callable[[bool], AbstractSet[int]] = lambda woken: frozenset(),
 ) -> Outcome:
     """Wait until the job has ended and nothing of its tree is left.
 
@@ -46,14 +46,15 @@ def watch(
         limit: Seconds it may run, or None.
         spared: Children of this process that are no part of the job.
         grace: Seconds between the request to end and the end.
-        on_wake: Called when somebody has woken this process (SIGUSR1).
+        attend: Called at each turn while the job runs, for what else is to be done for it; told whether somebody has
+            woken this process (SIGUSR1). Returns the processes that do it, which are no part of the job.
 
     Raises:
         ChildProcessError: somebody else took the job's exit status.
     """
     reaper = os.getpid() if become_subreaper() else None
     tree = Tree(os.path.basename(run.root), pid, reaper, spared)
-    return _Watch(run, tree, pid, started, limit, grace, on_wake).to_the_end()
+    return _Watch(run, tree, pid, started, limit, grace, attend).to_the_end()
 
 
 class _Watch:
@@ -65,9 +66,9 @@ class _Watch:
         started: float,
         limit: Optional[float],
         grace: float,
-        on_wake: Callable[[], None],
+        attend: Callable[[bool], AbstractSet[int]],
     ) -> None:
-        self._on_wake = on_wake
+        self._attend, self._woken = attend, False
         self._run, self._tree, self._pid, self._started, self._limit = run, tree, pid, started, limit
         self._meter = Meter(run.usage, tree, started)
         self._stop = Stop(tree, grace)
@@ -90,8 +91,7 @@ class _Watch:
                 self._look_after_job(now)
             self._stop.go_on(now)
             woken = signal.sigtimedwait(WAKERS, self._pause(now))
-            if woken is not None and woken.si_signo == signal.SIGUSR1:
-                self._on_wake()
+            self._woken = woken is not None and woken.si_signo == signal.SIGUSR1
             if woken is not None and woken.si_signo in STOPPERS and self._status is None:
                 # the request file says who asked; without one the machine or an administrator did
                 self._stop.begin("canceled")
@@ -120,6 +120,7 @@ class _Watch:
             self._gather_at = None if self._scoped or not self._enter_scope() else now + _GATHER_SECONDS
             if self._gather_at is None:
                 self._gather()
+        self._tree.spared.update(self._attend(self._woken))
         self._meter.sample_when_due(now)
 
     def _enter_scope(self) -> bool:

@@ -13,6 +13,7 @@ from espalier.adapters import posix
 from espalier.canonical import digest
 from espalier.config import ScriptRunConfig
 from espalier.errors import EspalierError
+from espalier.lifecycle.children import DETACH, record_child
 from espalier.names import check_label, check_name
 from espalier.paths import ENV, FORMAT, META, STATUS, WorkspacePaths
 from espalier.progress import indivisible
@@ -100,6 +101,8 @@ def enqueue(paths: WorkspacePaths, prepared: Prepared, tags: Mapping[str, str]) 
     spec = dict(prepared.spec)
     queued = {"format": FORMAT, "state": states.QUEUED, "attempt": 1, "queued_at": spec["created_at"]}
     records = {STATUS: queued, META: meta_record(spec.pop("display_name"), tags), ENV: prepared.env}
+    if spec["parent"]:
+        record_child(paths.run(spec["parent"]), spec["id"])
     folder = build_folder(paths, spec, records)
     with allocator(queue):
         # ticket first: a ticket without its run is dropped, a run without its ticket would wait for a reader to see it
@@ -142,6 +145,7 @@ def base_spec(workspace_id: str, experiment: str, kind: str, client: str) -> Dic
         "host": socket.gethostname(),
         "client": client or f"Python {version}",
         "parent": None,
+        "children": DETACH,
         "target": "local",
         "source_directory": None,
         "snapshot": None,
@@ -202,6 +206,7 @@ def _spec(
         "priority": config.priority,
         "retry": checked_retry(config.retry).record() if config.retry is not None else None,
         "depends_on": list(config.depends_on),
+        "children": config.children,
         "max_run_duration_seconds": config.max_run_duration_seconds,
         "queue_timeout_seconds": config.queue_timeout_seconds or None,
         "prepare_timeout_seconds": config.prepare_timeout_seconds or None,

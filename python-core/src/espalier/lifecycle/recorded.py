@@ -1,0 +1,77 @@
+"""The end of a run that is recorded by hand: by a session, or by a job as its child."""
+
+import os
+import shutil
+import time
+from typing import Any, Dict, List, Optional
+
+from espalier import states
+from espalier.errors import EspalierError
+from espalier.lifecycle.finish import finish, plain_error
+from espalier.paths import RunPaths, WorkspacePaths
+from espalier.progress import report
+from espalier.records import seconds_of
+
+_CODES = {states.FAILED: "job_failed", states.CANCELED: "canceled"}
+
+
+def check_open(run: RunPaths, status: Dict[str, Any]) -> None:
+    """Raises EspalierError `run_not_active` when a run has ended already or is executed by espalier."""
+    ended = states.is_final(status["state"])
+    if ended or "collect_from" not in status:
+        what = f"has ended already ({status['state']})" if ended else "is no interactive run"
+        message = f"The run {os.path.basename(run.root)} {what}."
+        raise EspalierError("run_not_active", message, "Only interactive runs are completed by hand.")
+
+
+def keep_outputs(run: RunPaths, status: Dict[str, Any]) -> Dict[str, Any]:
+    """Copy what the run is to keep into its outputs; returns its status with what could not be kept as warnings.
+
+    Raises:
+        EspalierError: `run_not_active`.
+    """
+    check_open(run, status)
+    source = status["collect_from"]
+    return {**status, "warnings": _copied(source, run)} if source and os.path.isdir(source) else status
+
+
+def end_recorded(
+    run: RunPaths, status: Dict[str, Any], state: str, message: Optional[str], duration: Optional[float] = None
+) -> None:
+    """Write the final state.
+
+    Args:
+        status: What `keep_outputs` gave.
+        message: Why, for one that failed or was canceled.
+        duration: Seconds it took; by default what the wall clock says, which alone is common to all processes.
+    """
+    error = plain_error(_CODES[state], message or "Marked as failed.") if state in _CODES else None
+    if duration is None:
+        duration = max(time.time() - (seconds_of(status["started_at"]) or 0.0), 0.0)
+    finish(run, status, state, error, duration_seconds=round(duration, 6))
+
+
+def _copied(source: str, run: RunPaths) -> List[str]:
+    """Copy a folder's files and links to the run's outputs, except workspaces in it (ours may be).
+
+    Returns:
+        Warnings, one for each file that could not be kept.
+    """
+    warnings: List[str] = []
+    kept = 0
+    for here, folders, names in os.walk(source):
+        folders[:] = [name for name in folders if not os.path.exists(WorkspacePaths(os.path.join(here, name)).record)]
+        target = os.path.normpath(os.path.join(run.outputs, os.path.relpath(here, source)))
+        links = [name for name in folders if os.path.islink(os.path.join(here, name))]
+        for name in [*names, *links]:
+            path = os.path.join(here, name)
+            report("Keeping the outputs", kept)
+            kept += 1
+            try:
+                os.makedirs(target, exist_ok=True)
+                if not os.path.islink(path) and not os.path.isfile(path):
+                    raise OSError(0, "it is no plain file")
+                shutil.copy2(path, os.path.join(target, name), follow_symlinks=False)
+            except OSError as error:
+                warnings.append(f"{path} could not be kept: {error.strerror}.")
+    return warnings

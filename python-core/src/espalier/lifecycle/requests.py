@@ -1,0 +1,107 @@
+"""`requests/` of a run: what its job asks for and what it is answered, as files.
+
+A job may put anything there, and anything in the folder's place: it is opened by descriptor, no link is followed, and
+nothing is read that is long or no plain file.
+"""
+
+import contextlib
+import json
+import os
+import stat
+import time
+from typing import Any, Dict, Iterator, List
+
+from espalier.adapters import posix
+from espalier.errors import EspalierError
+from espalier.paths import FORMAT, RunPaths, answer, is_request, taken, temporary
+from espalier.records import dump_record
+
+_LIMIT_BYTES = 4 << 20
+# (a process that was just started by who held it before keeps it until it executes its program)
+_LOCK_SECONDS = 1.0
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class RequestBox:
+    """An open `requests/`."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def alone(self) -> bool:
+        """Hold the box's lock, for as long as it is open; False when another process keeps it."""
+        deadline = time.monotonic() + _LOCK_SECONDS
+        while not posix.try_lock(self._fd):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.005)
+        return True
+
+    def pending(self) -> List[str]:
+        """Names of the requests that have no answer, in the order of their making."""
+        names = set(os.listdir(self._fd))
+        open_ones = [name for name in names if is_request(name) and answer(name) not in names]
+        return sorted(open_ones, key=lambda name: (name.rpartition("-")[0], int(name.rpartition("-")[2][:-5])))
+
+    def made_at(self, name: str) -> int:
+        """When a request was written, seconds since 1970. Raises OSError."""
+        return int(os.stat(name, dir_fd=self._fd, follow_symlinks=False).st_mtime)
+
+    def read(self, name: str) -> Dict[str, Any]:
+        """A request.
+
+        Raises:
+            OSError: it is gone, or no plain file.
+            EspalierError: `bad_argument` when it is none.
+        """
+        fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW, dir_fd=self._fd)
+        with os.fdopen(fd, "rb") as file:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                raise EspalierError("bad_argument", f"The request {name} is no plain file.")
+            data = file.read(_LIMIT_BYTES + 1)
+        try:
+            record = json.loads(data) if len(data) <= _LIMIT_BYTES else None
+        except (ValueError, RecursionError):
+            record = None
+        if not isinstance(record, dict) or record.get("format") != FORMAT:
+            limit = f"a JSON object with format {FORMAT}, of at most {_LIMIT_BYTES >> 20} MB"
+            raise EspalierError("bad_argument", f"The request {name} is not {limit}.")
+        return record
+
+    def take(self, name: str) -> None:
+        """Show that somebody is at a request."""
+        with contextlib.suppress(FileExistsError):
+            os.close(self._create(taken(name)))
+
+    def answer(self, name: str, content: Dict[str, Any]) -> None:
+        """Write a request's answer, whole, and remove the request, which may hold secrets."""
+        aside = temporary("")
+        fd = self._create(aside)
+        with os.fdopen(fd, "wb") as file:
+            file.write(dump_record({"format": FORMAT, **content}))
+        os.rename(aside, answer(name), src_dir_fd=self._fd, dst_dir_fd=self._fd)
+        self.forget(name)
+
+    def forget(self, name: str) -> None:
+        """Remove a request that has been answered."""
+        for old in (name, taken(name)):
+            with contextlib.suppress(OSError):
+                os.unlink(old, dir_fd=self._fd)
+
+    def _create(self, name: str) -> int:
+        return os.open(name, _NEW, 0o600, dir_fd=self._fd)
+
+
+@contextlib.contextmanager
+def open_box(run: RunPaths) -> Iterator[RequestBox]:
+    """Open a run's `requests/`. Raises OSError when there is none, or something else in its place."""
+    fd = os.open(run.requests, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        yield RequestBox(fd)
+    finally:
+        os.close(fd)
+
+
+def error_answer(error: EspalierError) -> Dict[str, Any]:
+    """The answer to a request that was refused or failed."""
+    return {"error": {"code": error.code, "message": error.message, "hint": error.hint}}

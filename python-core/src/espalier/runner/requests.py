@@ -1,0 +1,126 @@
+"""The runner's side of what its job asks for: it sees requests and has them carried out.
+
+That is done by a process of its own (`submission/requests.py`), for a submit may take long and much memory, and the
+runner must hear its job end meanwhile. A job that asks sends USR1; else the runner looks once a second.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+import time
+import traceback
+from typing import Any, Dict, List, Optional, Set, Tuple
+
+from espalier.adapters import posix
+from espalier.errors import EspalierError
+from espalier.lifecycle.requests import error_answer, open_box
+from espalier.lifecycle.waiting import marks
+from espalier.paths import RunPaths
+
+_CARRIER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "submission", "requests.py")
+# A request is given up when as many processes died of it.
+_ATTEMPTS = 3
+# A folder changed this recently may have changed again within the clock's granularity, seconds.
+_SUSPECT_SECONDS = 2.0
+# While the job waits for other runs, the queue is moved on this often, in case nobody else does, seconds.
+_STEP_SECONDS = 2.0
+# How long the end of the job waits for a request that is being carried out, seconds.
+_LAST_SECONDS = 60.0
+
+
+class Attendant:
+    """What one runner does for its job beside watching it. `look` never raises: no request may end a job."""
+
+    def __init__(self, run: RunPaths) -> None:
+        self._run = run
+        self._carrier: Optional[int] = None
+        self._tried: Dict[str, int] = {}
+        self._seen: Optional[int] = None
+        self._marks: List[str] = []
+        self._stepped = 0.0
+
+    def look(self, woken: bool = False) -> Set[int]:
+        """See what the job asks for. Costs a `stat` when it asks for nothing.
+
+        Args:
+            woken: Whether somebody asks for attention: something may be queued, too.
+
+        Returns:
+            The process that carries out requests, if there is one.
+        """
+        try:
+            if self._has_ended() and self._has_changed():
+                self._attend()
+            if woken:
+                self._stepped = 0.0
+            if woken or self._marks:
+                self._step_for_waiters()
+        except Exception:
+            traceback.print_exc()
+        return set() if self._carrier is None else {self._carrier}
+
+    def close(self) -> None:
+        """After the job's end: what is being carried out is brought to its end, what is not is left undone."""
+        deadline = time.monotonic() + _LAST_SECONDS
+        while not self._has_ended():
+            if self._carrier is not None and time.monotonic() > deadline:
+                with contextlib.suppress(OSError):
+                    os.kill(self._carrier, signal.SIGKILL)
+            signal.sigtimedwait([signal.SIGCHLD], 0.1)
+
+    def _has_ended(self) -> bool:
+        """Whether nobody carries out anything for us just now."""
+        if self._carrier is None:
+            return True
+        with contextlib.suppress(ChildProcessError):  # whoever watches the job has collected it
+            if os.waitpid(self._carrier, os.WNOHANG)[0] == 0:
+                return False
+        self._carrier, self._seen = None, None  # what came meanwhile has not been seen
+        return True
+
+    def _has_changed(self) -> bool:
+        try:
+            changed = os.stat(self._run.requests, follow_symlinks=False).st_mtime_ns
+        except OSError:
+            return False
+        recent = abs(time.time() - changed / 1e9) < _SUSPECT_SECONDS
+        if changed == self._seen and not recent:
+            return False
+        self._seen = changed
+        return True
+
+    def _attend(self) -> None:
+        with open_box(self._run) as box:
+            pending = box.pending()
+            for name in pending:
+                self._tried[name] = self._tried.get(name, 0) + 1
+                if self._tried[name] > _ATTEMPTS:
+                    message = f"The process that carried out {name} died {_ATTEMPTS} times."
+                    box.answer(name, error_answer(EspalierError("internal", message)))
+        if pending:
+            self._carrier = _spawn(self._run)
+        found = marks(self._run)
+        if set(found) - set(self._marks):
+            self._stepped = 0.0
+        self._marks = found
+
+    def _step_for_waiters(self) -> None:
+        if time.monotonic() - self._stepped < _STEP_SECONDS:
+            return
+        from espalier.queue.step import step
+
+        self._stepped = time.monotonic()
+        step()
+
+
+def _spawn(run: RunPaths) -> int:
+    # as this process was started: the same interpreter, isolated, its bytecode where ours is
+    prefix = ["-X", f"pycache_prefix={sys.pycache_prefix}"] if sys.pycache_prefix else []
+    argv = [sys.executable, "-I", "-S", "-X", "utf8", *prefix, _CARRIER, run.root]
+    actions: List[Tuple[Any, ...]] = [
+        (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 1, run.runner_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666),
+        (os.POSIX_SPAWN_DUP2, 1, 2),
+    ]
+    return posix.spawn_session(argv, dict(os.environ), actions)

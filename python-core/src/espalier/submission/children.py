@@ -1,0 +1,128 @@
+"""Runs that are made as children of another: executed ones, and those that are recorded by hand."""
+
+import contextlib
+import os
+from functools import partial
+from typing import Any, Dict, Mapping, Optional
+
+from espalier import states
+from espalier.config import ScriptRunConfig
+from espalier.errors import EspalierError
+from espalier.lifecycle.children import HELD_BY_PARENT, record_child
+from espalier.paths import FORMAT, META, STATUS, RunPaths, WorkspacePaths, is_run_id
+from espalier.progress import indivisible
+from espalier.records import read_record
+from espalier.snapshot.hold import holding_objects
+from espalier.submission.folder import build_folder, place_folder
+from espalier.submission.submit import base_spec, enqueue, meta_record, prepare
+
+
+def submit_child(
+    paths: WorkspacePaths,
+    parent_id: str,
+    config: ScriptRunConfig,
+    tags: Mapping[str, str],
+    run_id: Optional[str] = None,
+    **fields: Any,
+) -> Dict[str, Any]:
+    """Submit a job as a child of a run, to the parent's experiment.
+
+    Args:
+        parent_id: The parent.
+        config: The job.
+        tags: Text to find the run by later.
+        run_id: The id it gets, where that has been settled already.
+        **fields: Fields of its definition to set.
+
+    Returns:
+        `run_id`, and what to tell the user: `notes` and `warnings`.
+
+    Raises:
+        EspalierError: what is wrong with the config, its folder, the parent or the workspace.
+    """
+    parent = _definition(paths, parent_id)
+    with contextlib.ExitStack() as until_queued:
+        hold = partial(until_queued.enter_context, holding_objects(paths))
+        prepared = prepare(paths, parent["workspace_id"], parent["experiment"], config, hold)
+        spec = {**prepared.spec, **fields, "parent": parent_id, "id": run_id or prepared.spec["id"]}
+        child = enqueue(paths, prepared._replace(spec=spec), tags)
+    return {"run_id": child, "notes": prepared.notes, "warnings": prepared.warnings}
+
+
+def child_spec(
+    paths: WorkspacePaths, parent_id: str, run_id: Optional[str], name: Optional[str], client: str
+) -> Dict[str, Any]:
+    """The definition of a child that is recorded by hand.
+
+    Raises:
+        EspalierError: `run_missing` (the parent), `bad_name`, `run_exists`.
+    """
+    parent = _definition(paths, parent_id)
+    spec = base_spec(parent["workspace_id"], parent["experiment"], "interactive", client)
+    checked = check_child_id(paths, parent["experiment"], run_id) if run_id else spec["id"]
+    resources = {"cpus": 0, "gpus": 0, "memory": None}
+    return {**spec, "id": checked, "parent": parent_id, "display_name": name, "resources": resources}
+
+
+def check_child_id(paths: WorkspacePaths, experiment: str, run_id: str) -> str:
+    """An id that a user chose for a child.
+
+    Raises:
+        EspalierError: `bad_name`, `run_exists`.
+    """
+    if not is_run_id(run_id) or run_id.rsplit("_", 2)[0] != experiment[:100]:
+        raise EspalierError(
+            "bad_name",
+            f"{run_id!r:.200} cannot be the id of a run of {experiment}.",
+            f"Such an id is {experiment[:100]}_, up to 12 digits, _ and 8 hexadecimal digits; or leave it out.",
+        )
+    if os.path.lexists(paths.run(run_id).root):
+        raise EspalierError("run_exists", f"There is a run {run_id} already.", "Choose another id, or leave it out.")
+    return run_id
+
+
+@indivisible()
+def create_held(
+    paths: WorkspacePaths, spec: Dict[str, Any], collect_from: Optional[str], tags: Mapping[str, str]
+) -> str:
+    """Make a child that no process holds: it lives as long as its parent does.
+
+    Args:
+        spec: What `child_spec` gives.
+        collect_from: Folder whose files are kept as its outputs when it ends.
+        tags: Text to find the run by later.
+
+    Returns:
+        Its id.
+    """
+    spec = dict(spec)
+    status = {
+        "format": FORMAT,
+        "state": states.RUNNING,
+        "attempt": 1,
+        "started_at": spec["created_at"],
+        "collect_from": collect_from,
+        "held_by": HELD_BY_PARENT,
+    }
+    records = {STATUS: status, META: meta_record(spec.pop("display_name"), tags)}
+    record_child(paths.run(spec["parent"]), spec["id"])
+    new = RunPaths(build_folder(paths, spec, records))
+    for folder in (new.events, new.payloads, new.outputs, new.logs):
+        os.mkdir(folder)
+    place_folder(paths, new.root, spec["id"])
+    return str(spec["id"])
+
+
+def settled_id(experiment: str, seconds: int, seed: str) -> str:
+    """A run id that is the same each time it is made from the same seed."""
+    from espalier.canonical import digest
+
+    return f"{experiment[:100]}_{max(seconds, 0)}_{digest(seed)[-8:]}"
+
+
+def _definition(paths: WorkspacePaths, run_id: str) -> Dict[str, Any]:
+    try:
+        return read_record(paths.run(run_id).spec)
+    except FileNotFoundError:
+        message = f"The run {run_id} is not in {paths.root} any more."
+        raise EspalierError("run_missing", message, "See list_runs().") from None
