@@ -37,7 +37,7 @@ def test_a_mark_dies_with_its_process(run: Run, experiment: Experiment) -> None:
     other = experiment.start_logging()
     process = subprocess.Popen(["sleep", "30"])
     mark(run, {"format": 1, "pid": process.pid, "start": process_start(process.pid), "runs": [other.id]})
-    assert job_is_over(run._paths) and not waits_for_runs(run._paths)
+    assert waits_for_runs(run._paths)
     process.kill()
     process.wait()
     assert not waits_for_runs(run._paths)
@@ -47,7 +47,7 @@ def test_what_is_no_mark_is_none(run: Run, experiment: Experiment) -> None:
     other, pid = experiment.start_logging(), os.getpid()
     good: Dict[str, Any] = {"pid": pid, "start": process_start(pid), "runs": [other.id]}
     mark(run, good)
-    assert job_is_over(run._paths) and not waits_for_runs(run._paths)
+    assert waits_for_runs(run._paths)
     bad = [{"start": 1}, {"pid": True}, {"pid": "1"}, {"runs": other.id}, {"runs": ["../x"]}, {"runs": [1]}, {"runs": None}]
     for record in [*({**good, **change} for change in bad), [], "", "[" * 100_000]:
         mark(run, record)
