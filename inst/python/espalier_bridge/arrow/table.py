@@ -120,7 +120,7 @@ def _node_of(types: List[int], data: List[int], keep: Any) -> export.Node:
     return export.Node(
         format=layout.text_at(types[0]), name=layout.text_at(types[1]), metadata=_metadata(types[2]), flags=types[3],
         length=data[0], nulls=data[1], offset=data[2], buffers=layout.numbers(data[5], data[3]),
-        children=_children(types, data, keep), dictionary=dictionary, keep=keep,
+        children=_children(types, data, keep) if types[4] else [], dictionary=dictionary, keep=keep,
     )
 
 
