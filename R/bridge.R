@@ -15,7 +15,7 @@
 core_call <- function(class, method, identity = NULL, args_json = "{}", decode = result_json) {
   callable <- bridge_callable()
   response <- undisturbed(callable(core_request(class, method, identity, args_json)))
-  core_answer(jsonlite::parse_json(response), decode)
+  core_answer(if (nzchar(response)) jsonlite::parse_json(response), decode)
 }
 
 #' A call of Python that no interrupt leaves by a jump; one that comes meanwhile is seen right after it
@@ -49,7 +49,7 @@ new_identity_json <- function(identity) {
   paste0("{", paste0(text[keys], ":", text[-keys], collapse = ","), "}")
 }
 
-#' What the core answered: its warnings, then its error or its value
+#' What the core answered: its warnings, then its error or its value; NULL for neither
 #' @noRd
 core_answer <- function(response, decode) {
   for (said in response$warnings) warn_from_core(said)

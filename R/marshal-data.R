@@ -20,11 +20,7 @@ arg_data <- function(x, arg) {
   if (missing(x)) abort_missing(arg)
   x <- plain_table(x)
   if (is.null(x)) return(NULL)
-  if (!is_nesting(x)) {
-    leaf <- data_leaf(x, arg)
-    leaf[1L] <- paste0("{\"table\":", leaf, "}")
-    return(leaf)
-  }
+  if (!is_nesting(x)) return(data_leaf(x, arg))
   odd <- setdiff(names(attributes(x)), "names")
   if (length(odd)) {
     abort_unsupported(sprintf("a list with the attribute%s %s; unclass() and attributes(x) <- NULL drop them",
@@ -43,12 +39,15 @@ arg_data <- function(x, arg) {
 #' @noRd
 is_nesting <- function(x) is.list(x) && !is.data.frame(x) && !inherits(x, "POSIXlt")
 
-#' The addresses of what was exported, as JSON; the parcel hangs on them, so that it lives as long as the request
+#' The addresses of what was exported as JSON, schema and array; the parcel hangs on them, so that it lives as long as
+#' the request
 #' @noRd
 data_leaf <- function(x, arg) {
   parcel <- road_export(x, arg)
-  addresses <- paste0("[\"", paste(road_addresses(parcel), collapse = "\",\""), "\"]")
-  structure(addresses, class = "espalier_json", parcel = parcel)
+  addresses <- road_addresses(parcel)
+  leaf <- paste0("{\"table\":[\"", addresses[1L], "\",\"", addresses[2L], "\"]}")
+  attributes(leaf) <- list(class = "espalier_json", parcel = parcel)
+  leaf
 }
 
 #' Tables of R's arrow and nanoarrow as data frames, by their own methods

@@ -159,10 +159,14 @@ abort_missing <- function(arg) {
   espalier_abort("bad_argument", sprintf("The argument `%s` is missing.", arg), argument = arg)
 }
 
-#' The arguments a user gave, as the JSON object of a request
+#' The arguments a user gave, as the JSON object of a request; their names are the signature's
 #' @noRd
 args_json <- function(args) {
-  if (length(args)) json_encode(args, "arguments") else "{}"
+  if (!length(args)) return("{}")
+  names <- names(args)
+  fragments <- names
+  for (i in seq_along(args)) fragments[i] <- json_encode(args[[i]], names[i])
+  paste0("{\"", paste0(names, "\":", fragments, collapse = ",\""), "}")
 }
 
 # ---- results ---------------------------------------------------------------------------------------

@@ -5,10 +5,12 @@
 
 #' One of the compiled routines
 #' @noRd
-road_routine <- function(name) {
+road_routine <- function(name) road_routines()[[name]]
+
+road_routines <- function() {
   refuse_forked()
   if (is.null(.road$routines)) road_load()
-  .road$routines[[name]]
+  .road$routines
 }
 
 road_load <- function() {
@@ -40,13 +42,15 @@ road_forget <- function() rm(list = ls(.road, all.names = TRUE), envir = .road)
 #' A data frame or vector as a parcel: an external pointer that owns it until Python takes it
 #' @noRd
 road_export <- function(x, arg = "x") {
+  routine <- road_routine("road_export")
   native_is_utf8 <- l10n_info()[["UTF-8"]] || Sys.getlocale("LC_CTYPE") %in% c("C", "POSIX")
-  refused <- tryCatch({
-    found <- .Call(road_routine("road_refused"), x)
-    if (!length(found)) return(.Call(road_routine("road_export"), x, native_is_utf8))
-    found
-  }, simpleError = road_message)
-  abort_unsupported(refused, arg)
+  # (tryCatch() would cost as much as a small data frame does)
+  exported <- withCallingHandlers(
+    .Call(routine, x, native_is_utf8),
+    simpleError = function(e) abort_unsupported(road_message(e), arg)
+  )
+  if (is.character(exported)) abort_unsupported(exported, arg)
+  exported
 }
 
 #' What the compiled code said: names of columns stand in it as UTF-8, whatever the session's encoding
@@ -69,21 +73,24 @@ road_import <- function(addresses) {
     .Call(road_routine("road_token"), .bridge$token)
     .road$token <- .bridge$token
   }
-  x <- tryCatch(road_read(addresses), error = function(e) {
-    why <- safe_line(road_message(e))
-    espalier_abort("unsupported_data", paste0("A table from Python does not fit into R: ", why, "."),
-                   "Convert the columns named in Python first, or leave them out.")
-  })
+  x <- withCallingHandlers(road_read(addresses), error = abort_unread)
   if (inherits(x, "data.table")) data_table_again(x) else x
+}
+
+abort_unread <- function(e) {
+  why <- safe_line(road_message(e))
+  espalier_abort("unsupported_data", paste0("A table from Python does not fit into R: ", why, "."),
+                 "Convert the columns named in Python first, or leave them out.")
 }
 
 #' What is given back is given back at once: it would else wait for a garbage collection, perhaps in a forked child. And
 #' undisturbed: it calls Python, where an interrupt of R's would be lost, and the memory with it.
 #' @noRd
 road_read <- function(addresses) {
-  parcel <- .Call(road_routine("road_receive"), addresses)
-  on.exit(undisturbed(.Call(road_routine("road_release"), parcel)))
-  .Call(road_routine("road_import"), parcel)
+  routines <- road_routines()
+  parcel <- .Call(routines$road_receive, addresses)
+  on.exit(undisturbed(.Call(routines$road_release, parcel)))
+  .Call(routines$road_import, parcel)
 }
 
 #' A data.table made by others than data.table has no room for further columns

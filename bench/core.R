@@ -7,6 +7,7 @@ core_class <- function(file, name) {
   call <- function(method, decode, ...) ours$core_call(name, method, NULL, ours$args_json(list(...)), decode)
   list(
     keep = function(x) call("keep", ours$result_none, x = ours$arg_data(x, "x")),
+    look = function(x) call("look", ours$result_none, x = ours$arg_data(x, "x")),
     give = function() call("give", ours$result_data),
     copy = function(bytes) call("copy", ours$result_number, size = ours$arg_number(bytes, "bytes")),
     keep_python = function(x) reticulate::import(name, convert = FALSE)$keep(x),

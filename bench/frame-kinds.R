@@ -16,14 +16,16 @@ kinds <- list(
   factor = function() factor(sample(letters, rows, TRUE)),
   time = function() .POSIXct(1.6e9 + trunc(stats::runif(rows) * 1e6), tz = "UTC"),
   few = function() sample(sprintf("value %02d", 1:50), rows, TRUE),
+  words = function() sample(sprintf("word %05d", 1:10000), rows, TRUE),
   many = function() paste0("id", sample.int(1e8L, rows))
 )
 
-mixed <- function() {
+# Ten kinds; `text` makes the other column of strings.
+mixed <- function(text) {
   data.frame(
     double = kinds$double(), double_na = with_na(kinds$double()), integer = kinds$integer(),
     integer_na = with_na(kinds$integer()), logical_na = with_na(sample(c(TRUE, FALSE), rows, TRUE)),
-    few = kinds$few(), many = kinds$many(), factor = kinds$factor(), time = kinds$time(),
+    few = kinds$few(), text = text(), factor = kinds$factor(), time = kinds$time(),
     date = as.Date("2020-01-01") + sample.int(1000L, rows, TRUE)
   )
 }
@@ -31,7 +33,8 @@ mixed <- function() {
 frame_of <- function(kind) {
   set.seed(1)
   switch(kind,
-    mixed = mixed(),
+    mixed = mixed(kinds$words),
+    ids = mixed(kinds$many),
     iris = datasets::iris,
     wide = as.data.frame(matrix(stats::runif(1e5), 10L)),
     columns(kinds[[kind]])

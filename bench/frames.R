@@ -44,6 +44,19 @@ for (round in 0:rounds) {
 stopifnot(identical(back, frame))
 rm(back)
 
+# ---- what Python does when it looks at each column, not at the table alone ----
+if (kind %in% c("iris", "wide")) {
+  for (round in 0:rounds) timed("look", round, bench$look(frame))
+}
+
+# ---- the limit of text: R itself making these strings of their bytes ----
+if (kind %in% c("many", "ids")) {
+  dyn.load(file.path(work, "strings.so"))
+  texts <- Filter(function(x) is.character(x) && length(unique(x)) > rows / 2, frame)
+  texts <- lapply(texts, function(x) list(paste(x, collapse = ""), nchar(x, "bytes")))
+  peer("strings", function() for (text in texts) .Call("make_strings", text[[1]], text[[2]]))
+}
+
 # ---- reticulate ----
 if (kind != "wide") table <- reticulate::r_to_py(frame) # (warms up)
 table <- NULL

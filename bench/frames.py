@@ -17,6 +17,10 @@ class Frames:
         cls.kept = x
 
     @classmethod
+    def look(cls, x):
+        cls.kept = x.columns
+
+    @classmethod
     def give(cls):
         return cls.kept
 
@@ -57,6 +61,6 @@ def _member(returns, **params):
 
 
 calls.api["Frames"] = {
-    "keep": _member("none", x="data"), "give": _member("data"), "copy": _member("float", size="float"),
-    "by_parquet": _member("none", path="str"),
+    "keep": _member("none", x="data"), "look": _member("none", x="data"), "give": _member("data"),
+    "copy": _member("float", size="float"), "by_parquet": _member("none", path="str"),
 }

@@ -47,21 +47,24 @@ def _frames() -> List[Figure]:
     kinds = (
         ("doubles", "double", 1.3, 4.0), ("integers", "integer", 1.3, 4.0), ("few strings", "few", None, None),
         ("many strings", "many", None, None), ("factors", "factor", None, None), ("times", "time", None, None),
-        ("ten kinds mixed", "mixed", 6.0, 16.0),
+        ("ten kinds mixed", "mixed", 6.0, 16.0), ("mixed, one of ids", "ids", 6.0, 16.0),
     )
     made = []
     for name, kind, to, back in kinds:
-        ahead = 7.0 if kind == "mixed" else None
+        ahead = 7.0 if kind in ("mixed", "ids") else None
         limit = f"{kind}.memcpy"
         for way, series, bound in (("R -> Python", "to", to), ("Python -> R", "from", back)):
             peers = [("reticulate", f"{kind}.{series}.reticulate"), ("CSV", f"{kind}.{series}.csv")]
             peers += [("Parquet, in Python alone", f"{kind}.parquet")]
             peers += [("espalier, of a pandas frame", f"{kind}.from.pandas")] if series == "from" else []
+            unlike = series == "from" and kind in ("many", "ids")
+            peers += [("R, its strings alone", f"{kind}.strings")] if unlike else []
             made.append(Figure("frames", f"{way}: {name}", f"{kind}.{series}", bound, limit, peers=peers, times=True,
                                ahead=ahead))
     for name, kind, bound in (("iris", "iris", 150e-6), ("10,000 columns", "wide", 60e-3)):
-        for way, series in (("R -> Python", "to"), ("Python -> R", "from")):
-            peers = [("reticulate", f"{kind}.{series}.reticulate")]
+        for way, series in (("R -> Python", "to"), ("R -> Python, each column looked at", "look"),
+                            ("Python -> R", "from")):
+            peers = [("reticulate", f"{kind}.to.reticulate" if series == "look" else f"{kind}.{series}.reticulate")]
             made.append(Figure("frames", f"{way}: {name}", f"{kind}.{series}", bound, peers=peers))
     return made
 

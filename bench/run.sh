@@ -78,7 +78,9 @@ measure() {
     parts) measure_r parts ;;
     runner) measure_py runner ;;
     frames)
-      for kind in double integer few many factor time mixed iris wide; do measure_frames frames "$kind"; done ;;
+      cp "$here/strings.c" "$work"
+      (cd "$work" && R CMD SHLIB strings.c >"$out/strings.log" 2>&1) || { cat "$out/strings.log"; return 1; }
+      for kind in double integer few many factor time mixed ids iris wide; do measure_frames frames "$kind"; done ;;
     snapshot) measure_snapshot ;;
     *) echo "There is no part $1: submit, log, startup, calls, metrics, parts, runner, frames, snapshot." >&2; return 2 ;;
   esac

@@ -42,21 +42,20 @@ int class_is(SEXP x, const char *first, const char *second) {
   return !second || !strcmp(CHAR(STRING_ELT(class, 1)), second);
 }
 
+R_xlen_t frame_rows(SEXP x, int *automatic) {
+  R_xlen_t rows = (R_xlen_t)Rf_asReal(call_base(".row_names_info", x));
+  /* (of no rows it says 0 for either kind) */
+  *automatic = rows < 0 || (!rows && TYPEOF(Rf_getAttrib(x, R_RowNamesSymbol)) != STRSXP);
+  return rows < 0 ? -rows : rows;
+}
+
 R_xlen_t rows_of(SEXP x) {
   if (TYPEOF(x) == VECSXP && Rf_inherits(x, "data.frame")) {
-    SEXP call = PROTECT(Rf_lang3(Rf_install(".row_names_info"), x, Rf_ScalarInteger(2)));
-    R_xlen_t rows = (R_xlen_t)Rf_asReal(Rf_eval(call, R_BaseNamespace));
-    UNPROTECT(1);
-    return rows;
+    int automatic;
+    return frame_rows(x, &automatic);
   }
   /* (length() of a POSIXlt is a method's) */
   if (TYPEOF(x) == VECSXP && Rf_inherits(x, "POSIXlt")) return (R_xlen_t)Rf_asReal(call_base("length", x));
   SEXP dim = Rf_getAttrib(x, R_DimSymbol);
   return dim == R_NilValue ? Rf_xlength(x) : INTEGER_RO(dim)[0];
-}
-
-int has_automatic_row_names(SEXP x) {
-  if (Rf_asInteger(call_base(".row_names_info", x)) > 0) return 0;
-  /* (of no rows it says 0 for either kind) */
-  return TYPEOF(Rf_getAttrib(x, R_RowNamesSymbol)) != STRSXP;
 }

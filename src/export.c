@@ -197,8 +197,9 @@ void export_frame(SEXP x, const char *name, struct ArrowSchema *s, struct ArrowA
   struct out inner = *out;
   if (Rf_inherits(x, "data.table")) inner.copy = 1;
   schema_begin(s, "+s", name, XLENGTH(x));
-  array_begin(a, rows_of(x), 1, XLENGTH(x));
+  int automatic;
+  array_begin(a, frame_rows(x, &automatic), 1, XLENGTH(x));
   export_columns(x, s, a, &inner);
-  int ordinary = n_attributes(x) == 3 && class_is(x, "data.frame", NULL) && has_automatic_row_names(x);
+  int ordinary = n_attributes(x) == 3 && class_is(x, "data.frame", NULL) && automatic;
   note_column(x, "", ordinary ? 3 : 0, s, a);
 }

@@ -16,7 +16,6 @@ static const R_CallMethodDef routines[] = {
     {"road_receive", (DL_FUNC)road_receive, 1},
     {"road_import", (DL_FUNC)road_import, 1},
     {"road_release", (DL_FUNC)road_release, 1},
-    {"road_refused", (DL_FUNC)refused_of, 1},
     {"road_count", (DL_FUNC)road_count, 0},
     {"road_token", (DL_FUNC)road_token, 1},
     {NULL, NULL, 0},

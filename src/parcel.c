@@ -82,8 +82,11 @@ static void export_end(void *pointer, Rboolean jump) {
   if (jump) parcel_finalise(pointer);
 }
 
-/* A data frame, or a vector as the only column of one. */
+/* A data frame, or a vector as the only column of one; what cannot cross is told instead, as text. */
 SEXP road_export(SEXP x, SEXP native_is_utf8) {
+  SEXP refused = PROTECT(refused_of(x));
+  UNPROTECT(1);
+  if (XLENGTH(refused)) return refused;
   struct parcel *parcel;
   SEXP pointer = PROTECT(parcel_new(1, &parcel));
   struct order order = {x, pointer, parcel, {0, Rf_asLogical(native_is_utf8), "x"}};

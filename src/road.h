@@ -123,7 +123,8 @@ SEXP attributes_of(SEXP x);
 SEXP with_attributes(SEXP x, SEXP attributes);
 int class_is(SEXP x, const char *first, const char *second);
 R_xlen_t rows_of(SEXP x);
-int has_automatic_row_names(SEXP x);
+/* And whether its rows have no names but their numbers. */
+R_xlen_t frame_rows(SEXP x, int *automatic);
 
 /* ---- export ---- */
 

@@ -3,6 +3,7 @@ import gc
 import pyarrow as pa
 import pytest
 from espalier_bridge.arrow import export
+from espalier_bridge.arrow.table import Table
 from structs import as_pyarrow, as_table
 
 SOURCE = pa.table({"a": pa.array([1, None], pa.int32()), "s": ["x", None], "n": pa.array([{"p": 1.5}, {"p": None}])})
@@ -34,6 +35,21 @@ def test_its_memory_lives_as_long_as_somebody_has_a_part_of_it() -> None:
     assert view[0] == 7.0
     assert export.pending() > before
     del column, view
+    gc.collect()
+    assert export.pending() == before
+
+
+def test_what_r_is_lent_outlives_the_table_and_is_given_back_once() -> None:
+    before = export.pending()
+    table = as_table(pa.table({"a": [1, 2]}))
+    schema, array = table.structs()
+    del table
+    again = Table(schema, array)
+    assert (again.names, again.columns[0].to_list()) == (["a"], [1, 2])
+    del schema, array
+    gc.collect()
+    assert export.pending() > before
+    del again
     gc.collect()
     assert export.pending() == before
 

@@ -17,7 +17,8 @@ def call(request: str) -> str:
     """Carry out one request: `class`, `member`, `identity` (null for a class method), `args`.
 
     Returns:
-        `{"value": …, "warnings": […]}`, or `{"error": {…}, "warnings": […]}`.
+        `{"value": …, "warnings": […]}`, or `{"error": {…}, "warnings": […]}`; nothing where there is no value and no
+        warning, so that R has nothing to read.
     """
     values.outgoing.clear()
     with Surroundings() as caught:
@@ -26,7 +27,7 @@ def call(request: str) -> str:
             response = {"value": values.result(function(**given), returns)}
         except Exception as error:
             response = {"error": errors.record(error)}
-    return answer(response, caught)
+    return answer(response, caught) if caught or response != {"value": None} else ""
 
 
 class Surroundings:
@@ -91,11 +92,14 @@ def _read_api() -> None:
         api.update(json.load(file)["classes"])
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
 def _text(response: Dict[str, Any]) -> str:
-    text = json.dumps(response, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = _encode(response)
     # R has no strings with NUL, and UTF-8 has no lone surrogates (file names that are not UTF-8 have them).
     if "\\u0000" in text:
-        text = json.dumps(_without_nul(response), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text = _encode(_without_nul(response))
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:

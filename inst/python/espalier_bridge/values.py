@@ -35,9 +35,7 @@ def argument(value: Any, kind: Dict[str, Any], name: str) -> Any:
         return facade(kind["class"])._from_identity(value)
     if of == "record":
         return facade(kind["class"]).from_mapping(decode(value or {}))
-    if of == "frame":
-        return data_argument({"table": value})
-    if of == "data":
+    if of in ("frame", "data"):
         return data_argument(value)
     value = decode(value)
     if of in ("int", "index") and isinstance(value, float) and value.is_integer():

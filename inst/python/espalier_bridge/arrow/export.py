@@ -73,7 +73,7 @@ _lock = threading.Lock()
 
 def pending() -> int:
     """How many tables were handed out and not released; for tests."""
-    return len(_shared)
+    return len(_shared) + len(_lent)
 
 
 # ---- release: called by consumers, on any thread ------------------------------------------------------
@@ -194,6 +194,40 @@ def export_schema(root: Node) -> layout.Moved:
         )
 
     return _write(_SCHEMA, nodes, row, pool)
+
+
+# ---- lending: a struct that somebody owns, once more -----------------------------------------------------
+
+_lent: Dict[int, layout.Moved] = {}
+
+
+def lent(struct: layout.Moved) -> layout.Moved:
+    """A second struct of the same content, which keeps the first one alive until it is released.
+
+    They share their children: only for a consumer that moves none of them out, as R's half of the road.
+    """
+    copy = layout.Moved(len(struct.fields), struct.release)
+    key = next(_keys)
+    copy.fields[:] = struct.fields
+    copy.fields[struct.release] = _RETURN_ARRAY if struct.release == layout.ARRAY_RELEASE else _RETURN_SCHEMA
+    copy.fields[struct.release + 1] = key
+    _lent[key] = struct
+    return copy
+
+
+def _returned(release: int) -> Any:
+    @layout.Release
+    def give_back(address: int) -> None:
+        fields = (ctypes.c_int64 * (release + 2)).from_address(address)
+        fields[release] = 0
+        _lent.pop(fields[release + 1], None)
+
+    return give_back
+
+
+_return_array, _return_schema = _returned(layout.ARRAY_RELEASE), _returned(layout.SCHEMA_RELEASE)
+_RETURN_ARRAY = ctypes.cast(_return_array, ctypes.c_void_p).value
+_RETURN_SCHEMA = ctypes.cast(_return_schema, ctypes.c_void_p).value
 
 
 # ---- capsules: how Python's own libraries hand tables to each other -----------------------------------

@@ -6,7 +6,7 @@ platforms that R and Python share, so a struct is read as one array of integers.
 
 import ctypes
 import struct
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Sequence, Tuple
 
 ARRAY_FIELDS = 10  # length null_count offset n_buffers n_children buffers children dictionary release private
 SCHEMA_FIELDS = 9  # format name metadata flags n_children children dictionary release private
@@ -29,7 +29,7 @@ class Moved:
     """
 
     def __init__(self, fields: int, release: int, source: int = 0) -> None:
-        self._release = release
+        self.release = release
         self.fields: Any = (ctypes.c_int64 * fields)()
         self.address: int = ctypes.addressof(self.fields)
         if source:
@@ -42,11 +42,11 @@ class Moved:
     @property
     def live(self) -> bool:
         """False once released, or moved on to another owner."""
-        return bool(self.fields[self._release])
+        return bool(self.fields[self.release])
 
     def __del__(self) -> None:
         if self.live:
-            Release(self.fields[self._release])(self.address)
+            Release(self.fields[self.release])(self.address)
 
 
 def moved_array(source: int = 0) -> Moved:
@@ -79,6 +79,11 @@ def rows(addresses: List[int], fields: int) -> List[List[int]]:
         return [numbers(address, fields) for address in addresses]
     all_of_them = numbers(first, fields * len(addresses))
     return [all_of_them[at : at + fields] for at in range(0, len(all_of_them), fields)]
+
+
+def schemas_below(fields: Sequence[int]) -> List[List[int]]:
+    """The schemas of a schema's columns."""
+    return rows(numbers(fields[5], fields[4]), SCHEMA_FIELDS)
 
 
 def text_at(address: int) -> str:

@@ -1,6 +1,6 @@
 """What Python sees of R's data: a table over R's own memory, read-only, kept alive as long as anything refers to it."""
 
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from espalier_bridge.arrow import export, layout
 from espalier_bridge.arrow.values import Values
@@ -15,13 +15,20 @@ class Table:
 
     def __init__(self, schema: layout.Moved, array: layout.Moved) -> None:
         self._schema, self._array = schema, array
-        # (what it owns, not itself: no cycle, so R's memory is given back at once)
-        self._node = _node(schema.address, array.address, (schema, array))
+        self._read: Optional[export.Node] = None
 
     @classmethod
     def take(cls, schema: int, array: int) -> "Table":
         """Take over the structs at two addresses."""
         return cls(layout.moved_schema(schema), layout.moved_array(array))
+
+    @property
+    def _node(self) -> export.Node:
+        """What the structs say, read when it is asked for: much of what crosses is only handed on."""
+        if self._read is None:
+            # (it keeps what the table owns, not the table: no cycle, so R's memory is given back at once)
+            self._read = _node(self._schema.address, self._array.address, (self._schema, self._array))
+        return self._read
 
     @property
     def is_vector(self) -> bool:
@@ -31,17 +38,17 @@ class Table:
     @property
     def has_lists_in_r(self) -> bool:
         """Whether a list column stayed in R: here are its row numbers, R knows the rest while this table is alive."""
-        return _holds_cells(self._node)
+        return _holds_cells(self._schema.fields)
 
     @property
     def names(self) -> List[str]:
         """Column names, in order; they may repeat."""
-        return [child.name for child in self._node.children]
+        return [layout.text_at(child[1]) for child in layout.schemas_below(self._schema.fields)]
 
     @property
     def num_rows(self) -> int:
         """Rows."""
-        return self._node.length
+        return int(self._array.fields[0])
 
     def __len__(self) -> int:
         return self.num_rows
@@ -86,15 +93,21 @@ class Table:
         return one_batch(self._node)
 
     def structs(self) -> Tuple[layout.Moved, layout.Moved]:
-        """Schema and array of their own, for R."""
-        return export.export_schema(self._node), export.export_array(self._node)
+        """Schema and array for R, which reads them and gives them back as a whole."""
+        return export.lent(self._schema), export.lent(self._array)
 
     def __repr__(self) -> str:
-        return f"<Table from R: {self.num_rows} rows, {len(self._node.children)} columns>"
+        return f"<Table from R: {self.num_rows} rows, {self._schema.fields[4]} columns>"
 
 
-def _holds_cells(node: export.Node) -> bool:
-    return node.metadata.endswith(b" cells") or any(_holds_cells(child) for child in node.children)
+def _holds_cells(schema: Sequence[int]) -> bool:
+    for child in layout.schemas_below(schema):
+        # (row numbers have no dictionary)
+        if child[2] and not child[6] and layout.read_metadata(child[2]).get("espalier.r", "").endswith(" cells"):
+            return True
+        if child[4] and _holds_cells(child):
+            return True
+    return False
 
 
 def _node(schema: int, array: int, keep: Any) -> export.Node:
@@ -107,7 +120,7 @@ def _node_of(types: List[int], data: List[int], keep: Any) -> export.Node:
     return export.Node(
         format=layout.text_at(types[0]), name=layout.text_at(types[1]), metadata=_metadata(types[2]), flags=types[3],
         length=data[0], nulls=data[1], offset=data[2], buffers=layout.numbers(data[5], data[3]),
-        children=_children(types, data, keep), dictionary=dictionary, keep=keep,
+        children=_children(types, data, keep) if types[4] else [], dictionary=dictionary, keep=keep,
     )
 
 
@@ -122,11 +135,9 @@ def typed_node(schema: int) -> export.Node:
 
 
 def _children(types: List[int], data: List[int], keep: Any) -> List[export.Node]:
-    schemas = layout.rows(layout.numbers(types[5], types[4]), layout.SCHEMA_FIELDS)
     arrays = layout.rows(layout.numbers(data[6], data[4]), layout.ARRAY_FIELDS)
-    return [_node_of(schema, array, keep) for schema, array in zip(schemas, arrays)]
+    return [_node_of(schema, array, keep) for schema, array in zip(layout.schemas_below(types), arrays)]
 
 
 def _metadata(address: int) -> bytes:
     return layout.write_metadata(layout.read_metadata(address)) if address else b""
-
