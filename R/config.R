@@ -31,6 +31,8 @@
 #' @param keep_workdir Keep the working copy after the run, to look at.
 #' @param display_name A title for people.
 #' @param record_diff Record what is not committed, if the folder lies in a git repository; see [get_run_provenance()].
+#' @param outside_links What becomes of links that lead out of the folder: `"refuse"` is an error, `"keep"` takes the links
+#'   as they are, `"copy"` what they lead to; see [snapshot_preview()].
 #' @param arguments Character vector of further arguments, before the parameters.
 #' @param command Instead of a script: a character vector, program first, executed as it is; a single string with spaces
 #'   or signs of the shell (`|`, `;`, `&`, `<`, `>`, `$`) is given to `/bin/sh -c`,
@@ -62,7 +64,8 @@ estimator <- function(source_directory, compute_target = NULL, vm_size = NULL, v
                       custom_docker_image = NULL, image_registry_details = NULL, use_gpu = FALSE,
                       environment_variables = NULL, shm_size = NULL, max_run_duration_seconds = NULL,
                       environment = NULL, inputs = NULL, seed = NULL, keep_workdir = FALSE, display_name = NULL,
-                      record_diff = getOption("espalier.record_diff", TRUE)) {
+                      record_diff = getOption("espalier.record_diff", TRUE),
+                      outside_links = getOption("espalier.outside_links", "refuse")) {
   ignore_cloud_arguments(
     vm_size = vm_size, vm_priority = vm_priority, use_gpu = if (isTRUE(use_gpu)) TRUE, shm_size = shm_size,
     image_registry_details = image_registry_details
@@ -75,7 +78,7 @@ estimator <- function(source_directory, compute_target = NULL, vm_size = NULL, v
     source_directory = source_directory, entry_script = entry_script, script_params = script_params,
     compute_target = compute_target, environment_variables = environment_variables,
     max_run_duration_seconds = max_run_duration_seconds, inputs = inputs, seed = seed, keep_workdir = keep_workdir,
-    display_name = display_name, record_diff = record_diff
+    display_name = display_name, record_diff = record_diff, outside_links = outside_links
   )
 }
 
@@ -84,19 +87,20 @@ estimator <- function(source_directory, compute_target = NULL, vm_size = NULL, v
 script_run_config <- function(source_directory = NULL, entry_script = NULL, arguments = NULL, script_params = NULL,
                               command = NULL, compute_target = NULL, environment_variables = NULL, inputs = NULL,
                               max_run_duration_seconds = NULL, seed = NULL, keep_workdir = FALSE, display_name = NULL,
-                              python = NULL, record_diff = getOption("espalier.record_diff", TRUE)) {
+                              python = NULL, record_diff = getOption("espalier.record_diff", TRUE),
+                              outside_links = getOption("espalier.outside_links", "refuse")) {
   new_config(
     source_directory = source_directory, entry_script = entry_script, arguments = arguments,
     script_params = script_params, command = command, compute_target = compute_target,
     environment_variables = environment_variables, max_run_duration_seconds = max_run_duration_seconds,
     inputs = inputs, seed = seed, keep_workdir = keep_workdir, display_name = display_name,
-    record_diff = record_diff, python = python
+    record_diff = record_diff, outside_links = outside_links, python = python
   )
 }
 
 new_config <- function(source_directory, entry_script, script_params, compute_target, environment_variables,
-                       max_run_duration_seconds, inputs, seed, keep_workdir, display_name, record_diff, arguments = NULL,
-                       command = NULL, python = NULL) {
+                       max_run_duration_seconds, inputs, seed, keep_workdir, display_name, record_diff, outside_links,
+                       arguments = NULL, command = NULL, python = NULL) {
   if (is.null(entry_script) == is.null(command)) {
     espalier_abort("bad_argument", "Give either `entry_script` or `command`, and not both.")
   }
@@ -114,6 +118,7 @@ new_config <- function(source_directory, entry_script, script_params, compute_ta
     keep_workdir = check_flag(keep_workdir, "keep_workdir"),
     display_name = check_string(display_name, "display_name", null = TRUE),
     record_diff = if (!check_flag(record_diff, "record_diff")) FALSE,
+    outside_links = if (check_outside_links(outside_links) != "refuse") outside_links,
     python = path_argument(python, "python")
   )
   structure(Filter(length, config), class = "espalier_config")

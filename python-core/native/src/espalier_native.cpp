@@ -339,7 +339,7 @@ State state_of(const struct stat& seen) {
 }
 
 struct Item {
-  string name, target;
+  string name, target;  // of a file that a link led to, `target` is where it lies
   State state;
   Digest digest;
   bool known = false;
@@ -348,14 +348,21 @@ struct Item {
 
 struct Folder {
   string path;  // with a `/` at its end, but for the root
+  string real;  // where it lies, with a `/` at its end, if a link led there or to a folder above; else empty
   Folder* above;
   int rule;                  // that decided about it, -1 for none
-  std::shared_ptr<Fd> from;  // the folder above, while this one has not been opened
+  std::shared_ptr<Fd> from;  // the folder above, while this one has not been opened; or this one, if it is a `top`
+  bool top = false;
   std::vector<Item> items;   // sorted by name
   bool left_out = false, filled = false, clean = false;
   int folders = 0;  // filled ones directly below
   Digest tree;
   string_view shown() const { return string_view(path).substr(0, path.empty() ? 0 : path.size() - 1); }
+  // Where one of its files lies if that is not below the source; else empty.
+  string origin(const Item& item) const {
+    if (item.state.is_link()) return "";
+    return real.empty() ? item.target : real + item.name;
+  }
   string_view name() const {
     const auto whole = shown();
     const auto at = whole.rfind('/');
@@ -466,14 +473,19 @@ class Walker {
   Walker(const Rules& rules, bool defaults, py::function is_workspace, std::unordered_set<string> records)
       : rules_(rules), defaults_(defaults), is_workspace_(std::move(is_workspace)), records_(std::move(records)) {}
 
+  // A folder to begin with; false when it cannot be opened.
+  bool begin_at(std::unique_ptr<Folder> folder, const string& place, int flags) {
+    Fd opened(open(place.c_str(), flags));
+    if (!opened) return false;
+    folder->from = std::make_shared<Fd>(std::move(opened));
+    folder->top = true;
+    todo_.push_back(folder.get());
+    folders.push_back(std::move(folder));
+    return true;
+  }
+
   // False when something was met that is for the twin.
-  bool run(const string& source, const std::function<void(size_t)>& tick) {
-    Fd top(open(source.c_str(), kFolder & ~O_NOFOLLOW));
-    if (!top) return false;
-    folders.push_back(std::make_unique<Folder>());
-    folders[0]->rule = -1;
-    folders[0]->from = std::make_shared<Fd>(std::move(top));
-    todo_.push_back(folders[0].get());
+  bool run(const std::function<void(size_t)>& tick) {
     Crew::run([this](std::atomic<bool>& stop) { work(stop); }, [&] { tick(count_); });
     return !trouble_;
   }
@@ -545,11 +557,11 @@ class Walker {
 
   bool list(Folder* folder) {
     Fd opened;
-    if (folder->above) {
+    if (folder->top) {
+      std::swap(opened.value, folder->from->value);
+    } else {
       opened = Fd(openat(folder->from->value, string(folder->name()).c_str(), kFolder));
       if (!opened) return false;
-    } else {
-      std::swap(opened.value, folder->from->value);
     }
     folder->from.reset();
     std::vector<Found> found;
@@ -599,6 +611,7 @@ class Walker {
     if (is_dir) {
       below->push_back(std::make_unique<Folder>());
       below->back()->path = std::move(path) + "/";
+      if (!folder->real.empty()) below->back()->real = folder->real + entry->name + "/";
       below->back()->above = folder;
       below->back()->rule = rule;
       below->back()->from = here;
@@ -970,33 +983,52 @@ class Walk {
   Walk(string source, int64_t began_ns, Walker* walker)
       : source_(std::move(source)), began_ns_(began_ns), folders_(std::move(walker->folders)),
         left_out_(std::move(walker->left_out)) {
-    folders_.erase(std::remove_if(folders_.begin(), folders_.end(), [](auto& one) { return one->left_out; }),
-                   folders_.end());
-    std::sort(folders_.begin(), folders_.end(), [](auto& a, auto& b) { return a->shown() < b->shown(); });
-    for (size_t i = folders_.size(); i-- > 0;) {  // what lies below a folder comes before it
-      Folder* const folder = folders_[i].get();
-      folder->filled = !folder->items.empty() || folder->folders > 0;
-      if (folder->filled && folder->above) ++folder->above->folders;
-    }
+    arrange();
   }
 
-  // Of all files and links, or the links alone, sorted by path: path, mode, size, mtime in nanoseconds, target.
-  py::list entries(bool links_alone) const {
-    std::vector<std::pair<string, const Item*>> sorted;
-    for (const auto& folder : folders_) {
-      for (const auto& item : folder->items) {
-        if (!links_alone || item.state.is_link()) sorted.emplace_back(folder->path + item.name, &item);
-      }
+  // Puts files (path, where they lie, state) and folders (path, where they lie) in the place of links, and nothing in
+  // that of those which are left out. Returns the links in the folders as `entries` does; None when something is for
+  // the twin.
+  py::object replace(const py::sequence& files, const py::sequence& folders, const py::sequence& gone,
+                     const py::sequence& rules, bool defaults, const py::function& is_workspace,
+                     std::unordered_set<string> records, const py::function& tick) {
+    std::unordered_map<string_view, Folder*> by_path;
+    for (const auto& folder : folders_) by_path[folder->path] = folder.get();
+    const auto split = [&by_path](const string& path) {
+      const auto at = path.rfind('/') + 1;
+      return std::make_pair(by_path.at(string_view(path).substr(0, at)), string_view(path).substr(at));
+    };
+    for (const auto& given : files) {
+      const auto [path, real, state] = given.cast<std::tuple<string, string, py::tuple>>();
+      const auto [folder, name] = split(path);
+      Item* const item = item_of(folder, name);
+      item->target = real;
+      item->state = state_from(state);
     }
-    std::sort(sorted.begin(), sorted.end(), [](auto& a, auto& b) { return a.first < b.first; });
-    py::list rows(sorted.size());
-    for (size_t i = 0; i < sorted.size(); ++i) {
-      const auto& [path, item] = sorted[i];
-      rows[i] = py::make_tuple(text(path), item->state.mode, item->state.size, item->state.mtime_ns,
-                               py::bytes(item->target));
+    for (const auto& path : gone) remove(split, path.cast<string>());
+    const Rules compiled(rules);
+    Walker walker(compiled, defaults, is_workspace, std::move(records));
+    for (const auto& given : folders) {
+      const auto [path, real] = given.cast<std::pair<string, string>>();
+      auto folder = std::make_unique<Folder>();
+      folder->above = remove(split, path);
+      folder->path = path + "/";
+      folder->real = real == "/" ? real : real + "/";
+      folder->rule = compiled.find(path, path.rfind('/') + 1, true);
+      if (!walker.begin_at(std::move(folder), real, kFolder)) return py::none();
     }
-    return rows;
+    if (!walker.run([&](size_t count) { tick(count); })) return py::none();
+    const size_t before = folders_.size();
+    std::move(walker.folders.begin(), walker.folders.end(), std::back_inserter(folders_));
+    std::move(walker.left_out.begin(), walker.left_out.end(), std::back_inserter(left_out_));
+    py::list links = rows_of(before, true);
+    arrange();
+    return std::move(links);
   }
+
+  // Of all files and links, or the links alone, sorted by path: path, mode, size, mtime in nanoseconds, and of a link its
+  // target, of a file where it lies if that is not below the source.
+  py::list entries(bool links_alone) const { return rows_of(0, links_alone); }
 
   // What is left out, in no order: path, whether it is a folder, number of the rule (or of the marker, below 0).
   py::list left_out() const {
@@ -1082,14 +1114,14 @@ class Walk {
     return rows;
   }
 
-  // What has still to be read: number of the folder, of the file in it, path.
+  // What has still to be read: number of the folder, of the file in it, path, where it lies if not below the source.
   py::list unknown() const {
     py::list rows;
     for (size_t i = 0; i < folders_.size(); ++i) {
       for (size_t k = 0; k < folders_[i]->items.size(); ++k) {
         const Item& item = folders_[i]->items[k];
         if (item.known || item.state.is_link()) continue;
-        rows.append(py::make_tuple(i, k, text(folders_[i]->path + item.name)));
+        rows.append(py::make_tuple(i, k, text(folders_[i]->path + item.name), py::bytes(folders_[i]->origin(item))));
       }
     }
     return rows;
@@ -1098,8 +1130,7 @@ class Walk {
   void set_file(size_t folder, size_t file, const py::bytes& digest, const py::tuple& state) {
     Item& item = folders_.at(folder)->items.at(file);
     std::memcpy(item.digest.data(), string_view(digest).data(), 32);
-    item.state = {state[0].cast<int64_t>(),  state[1].cast<int64_t>(),  state[2].cast<uint64_t>(),
-                  state[3].cast<uint64_t>(), state[4].cast<uint64_t>(), state[5].cast<uint32_t>()};
+    item.state = state_from(state);
     item.known = true;
   }
 
@@ -1208,6 +1239,57 @@ class Walk {
   }
 
  private:
+  // Sorts the folders, and counts what is in them.
+  void arrange() {
+    folders_.erase(std::remove_if(folders_.begin(), folders_.end(), [](auto& one) { return one->left_out; }),
+                   folders_.end());
+    std::sort(folders_.begin(), folders_.end(), [](auto& a, auto& b) { return a->shown() < b->shown(); });
+    for (auto& folder : folders_) folder->folders = 0;
+    for (size_t i = folders_.size(); i-- > 0;) {  // what lies below a folder comes before it
+      Folder* const folder = folders_[i].get();
+      folder->filled = !folder->items.empty() || folder->folders > 0;
+      if (folder->filled && folder->above) ++folder->above->folders;
+    }
+  }
+
+  // As `entries`, of the folders from a number on.
+  py::list rows_of(size_t from, bool links_alone) const {
+    std::vector<std::tuple<string, const Folder*, const Item*>> sorted;
+    for (size_t i = from; i < folders_.size(); ++i) {
+      const Folder* const folder = folders_[i].get();
+      for (const auto& item : folder->items) {
+        if (!links_alone || item.state.is_link()) sorted.emplace_back(folder->path + item.name, folder, &item);
+      }
+    }
+    std::sort(sorted.begin(), sorted.end(), [](auto& a, auto& b) { return std::get<0>(a) < std::get<0>(b); });
+    py::list rows(sorted.size());
+    for (size_t i = 0; i < sorted.size(); ++i) {
+      const auto& [path, folder, item] = sorted[i];
+      rows[i] = py::make_tuple(text(path), item->state.mode, item->state.size, item->state.mtime_ns,
+                               py::bytes(item->state.is_link() ? item->target : folder->origin(*item)));
+    }
+    return rows;
+  }
+
+  static Item* item_of(Folder* folder, string_view name) {
+    const auto found = std::lower_bound(folder->items.begin(), folder->items.end(), name,
+                                        [](const Item& item, string_view text) { return item.name < text; });
+    return &*found;
+  }
+
+  // Removes a link, and returns the folder it was in.
+  template <typename Split>
+  static Folder* remove(const Split& split, const string& path) {
+    const auto [folder, name] = split(path);
+    folder->items.erase(folder->items.begin() + (item_of(folder, name) - folder->items.data()));
+    return folder;
+  }
+
+  static State state_from(const py::tuple& state) {
+    return {state[0].cast<int64_t>(),  state[1].cast<int64_t>(),  state[2].cast<uint64_t>(),
+            state[3].cast<uint64_t>(), state[4].cast<uint64_t>(), state[5].cast<uint32_t>()};
+  }
+
   static bool is_below(const Folder& one, const Folder& folder) {
     // (`a.b` sorts between `a` and `a/b`)
     const auto path = folder.shown();
@@ -1235,7 +1317,7 @@ class Walk {
 
   void read_all(Store* store, const std::vector<Job>& jobs, std::atomic<size_t>* next, std::atomic<uint64_t>* done,
                 const std::atomic<bool>& stop) const {
-    Opener opener(source_);
+    Opener inside(source_), outside("/");
     Sha sha;
     std::vector<char> data(kChunk + 1);
     string buffer;
@@ -1244,17 +1326,24 @@ class Walk {
       for (const auto& [folder, item] : jobs[job]) {
         if (stop) return;
         const uint64_t size = item->state.size;
-        item->known = read_one(store, opener.at(folder->path), item, &sha, &data, &buffer, &places, stop);
+        const string origin = folder->origin(*item);
+        const size_t at = origin.rfind('/') + 1;
+        const Fd fd = origin.empty() ? file_at(inside.at(folder->path), item->name)
+                                     : file_at(outside.at(origin.substr(1, at - 1)), origin.substr(at));
+        item->known = read_one(store, fd, item, &sha, &data, &buffer, &places, stop);
         *done += size;
       }
     }
     store->flush(&buffer, &places);
   }
 
+  static Fd file_at(int folder, const string& name) {
+    return Fd(folder < 0 ? -1 : openat(folder, name.c_str(), kFile));
+  }
+
   // False when the file is for the twin: it is gone, or cannot be read, or is being written to.
-  static bool read_one(Store* store, int folder, Item* item, Sha* sha, std::vector<char>* data, string* buffer,
+  static bool read_one(Store* store, const Fd& fd, Item* item, Sha* sha, std::vector<char>* data, string* buffer,
                        std::vector<Location>* places, const std::atomic<bool>& stop) {
-    const Fd fd(folder < 0 ? -1 : openat(folder, item->name.c_str(), kFile));
     struct stat seen;
     if (!fd || fstat(fd.value, &seen) != 0 || !S_ISREG(seen.st_mode)) return false;
     const State before = state_of(seen);
@@ -1306,7 +1395,7 @@ class Walk {
   const string source_;
   const int64_t began_ns_;
   std::vector<std::unique_ptr<Folder>> folders_;  // sorted by path; the root is the first
-  const std::vector<LeftOut> left_out_;
+  std::vector<LeftOut> left_out_;
 };
 
 // ---- writing a snapshot out ------------------------------------------------------------------------
@@ -1437,7 +1526,10 @@ py::object walk(const py::bytes& source, int64_t began_ns, const py::sequence& r
                 const py::function& is_workspace, std::unordered_set<string> records, const py::function& tick) {
   const Rules compiled(rules);
   Walker walker(compiled, defaults, is_workspace, std::move(records));
-  if (!walker.run(source, [&](size_t count) { tick(count); })) return py::none();
+  auto root = std::make_unique<Folder>();
+  root->rule = -1;
+  if (!walker.begin_at(std::move(root), source, kFolder & ~O_NOFOLLOW)) return py::none();
+  if (!walker.run([&](size_t count) { tick(count); })) return py::none();
   return py::cast(std::make_unique<Walk>(source, began_ns, &walker));
 }
 
@@ -1445,7 +1537,7 @@ py::object walk(const py::bytes& source, int64_t began_ns, const py::sequence& r
 
 PYBIND11_MODULE(espalier_native, module) {
   module.doc() = "The compiled scanner of source folders; espalier/snapshot/native.py uses it.";
-  module.attr("INTERFACE") = 2;
+  module.attr("INTERFACE") = 3;
   module.def("walk", &walk, py::arg("source"), py::arg("began_ns"), py::arg("rules"), py::arg("defaults"),
              py::arg("is_workspace"), py::arg("records"), py::arg("tick"),
              "Walks a folder; None when something in it is for the walk in Python.");
@@ -1453,6 +1545,7 @@ PYBIND11_MODULE(espalier_native, module) {
              py::arg("tick"), "Writes files of a snapshot into a new folder; returns the numbers of those left out.");
   py::class_<Walk>(module, "Walk")
       .def("entries", &Walk::entries)
+      .def("replace", &Walk::replace)
       .def("left_out", &Walk::left_out)
       .def("settle", &Walk::settle)
       .def("root", &Walk::root)

@@ -13,6 +13,8 @@ from espalier.errors import EspalierError
 INPUT_COPY_LIMIT_BYTES = 64 * 1024 * 1024
 INPUT_COPY_LIMIT_FILES = 10_000
 _NO = ("no", "false", "off", "0")
+# What may become of links that lead out of a folder that is frozen.
+OUTSIDE_LINKS = ("refuse", "keep", "copy")
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ class ScriptRunConfig:
         display_name: Text for people.
         record_diff: Record what is not committed to git, if the folder lies in a repository. The variable
             `ESPALIER_RECORD_DIFF=no` of the session switches that off for all its jobs.
+        outside_links: What becomes of links that lead out of the source directory: `refuse` is an error, `keep` takes
+            the links as they are, `copy` the files and folders they lead to, as if they lay there.
         session: The session to take interpreters and variables from.
     """
 
@@ -74,6 +78,7 @@ class ScriptRunConfig:
     keep_workdir: bool = False
     display_name: Optional[str] = None
     record_diff: bool = True
+    outside_links: str = "refuse"
     session: Session = Session()
 
     def __post_init__(self) -> None:
@@ -88,6 +93,7 @@ class ScriptRunConfig:
         if isinstance(self.arguments, str):
             raise _bad(f"arguments must be a list of strings, not the string {self.arguments!r}.")
         self._check_numbers()
+        check_outside_links(self.outside_links)
         for name, value in self.environment_variables.items():
             if not isinstance(name, str) or not name or "=" in name or "\0" in name:
                 raise _bad(f"environment_variables has the name {name!r}, which no variable can have.")
@@ -119,6 +125,16 @@ class ScriptRunConfig:
         if "session" in known:
             known["session"] = Session(**known["session"])
         return cls(**known)
+
+
+def check_outside_links(value: object) -> None:
+    """Refuses what is no way to treat links that lead out of a folder.
+
+    Raises:
+        EspalierError: `bad_argument`.
+    """
+    if value not in OUTSIDE_LINKS:
+        raise _bad(f"outside_links must be one of {', '.join(OUTSIDE_LINKS)}, not {value!r}.")
 
 
 def _is_number(value: object) -> bool:
