@@ -755,7 +755,8 @@ void write_all(int fd, const char* data, size_t size, off_t at, const string& pa
 // A pack that is there, as store/packs.py describes it.
 class Pack {
  public:
-  explicit Pack(const string& index, const string& pack) : data_(open(pack.c_str(), O_RDONLY | O_CLOEXEC)) {
+  explicit Pack(const string& index, const string& pack)
+      : index(index), pack(pack), data_(open(pack.c_str(), O_RDONLY | O_CLOEXEC)) {
     Fd fd(open(index.c_str(), O_RDONLY | O_CLOEXEC));
     struct stat seen;
     if (!fd || fstat(fd.value, &seen) != 0) return;
@@ -799,12 +800,19 @@ class Pack {
     return get(offset, found.data(), size) && std::memcmp(found.data(), data, size) == 0;
   }
 
+  const string index, pack;
+
  private:
   const unsigned char* bytes() const { return reinterpret_cast<const unsigned char*>(text_.data()); }
   Fd data_;
   string text_;
   uint64_t count_ = 0;
 };
+
+// Has the disk begin with what was written: it is waited for at the end.
+void begin_to_disk(int fd, uint64_t at, uint64_t size) {
+  sync_file_range(fd, static_cast<off_t>(at), static_cast<off_t>(size), SYNC_FILE_RANGE_WRITE);
+}
 
 // Takes contents from several threads: small ones into the pack that is being written, others as files of their own.
 class Store {
@@ -820,9 +828,18 @@ class Store {
     return blobs_ + "/" + text.substr(0, 2) + "/" + text;
   }
 
-  bool is_loose(const Digest& digest, uint64_t size) const {
+  // A file of its own of that size; whoever relies on it looks at its content, for it may be damaged.
+  Fd open_loose(const Digest& digest, uint64_t size) const {
+    Fd fd(any_loose_ ? open(loose(digest).c_str(), O_RDONLY | O_CLOEXEC) : -1);
     struct stat seen;
-    return any_loose_ && stat(loose(digest).c_str(), &seen) == 0 && static_cast<uint64_t>(seen.st_size) == size;
+    const bool good = fd && fstat(fd.value, &seen) == 0 && static_cast<uint64_t>(seen.st_size) == size;
+    return good ? std::move(fd) : Fd();
+  }
+
+  // The files, new or found, in which the contents are that were given.
+  void rely_on(const string& path) {
+    std::lock_guard<std::mutex> hold(lock_);
+    files.insert(path);
   }
 
   string aside() const {
@@ -849,6 +866,7 @@ class Store {
 
   void place(const string& aside, const Digest& digest) {
     const string path = loose(digest);
+    rely_on(path);
     if (rename(aside.c_str(), path.c_str()) == 0) return;
     mkdir(path.substr(0, path.rfind('/')).c_str(), 0777);
     if (rename(aside.c_str(), path.c_str()) != 0) {
@@ -867,9 +885,12 @@ class Store {
   void put_whole(const Digest& digest, const char* data, size_t size, string* buffer, std::vector<Location>* places) {
     if (!is_new(digest)) return;
     for (const auto& pack : packs_) {
-      if (pack->holds(digest, data, size)) return;
+      if (!pack->holds(digest, data, size)) continue;
+      rely_on(pack->index);
+      rely_on(pack->pack);
+      return;
     }
-    if (is_loose(digest, size)) return;
+    if (holds_loose(digest, data, size)) return rely_on(loose(digest));
     if (size <= small_ && fd_ >= 0) {
       places->push_back({digest, buffer->size(), size});
       buffer->append(data, size);
@@ -885,6 +906,7 @@ class Store {
         unlink(path.c_str());
         throw;
       }
+      begin_to_disk(fd.value, 0, size);
     }
     place(path, digest);
   }
@@ -901,13 +923,23 @@ class Store {
     }
     places->clear();
     write_all(fd_, buffer->data(), buffer->size(), static_cast<off_t>(begin), "");
+    if (!buffer->empty()) begin_to_disk(fd_, begin, buffer->size());
     buffer->clear();
   }
 
   uint64_t end() const { return end_; }
   std::vector<Location> records;
+  std::unordered_set<string> files;
 
  private:
+  bool holds_loose(const Digest& digest, const char* data, size_t size) const {
+    const Fd fd = open_loose(digest, size);
+    if (!fd) return false;
+    std::vector<char> found(size);
+    return pread(fd.value, found.data(), size, 0) == static_cast<ssize_t>(size) &&
+           std::memcmp(found.data(), data, size) == 0;
+  }
+
   uint64_t end_;
   const string blobs_;
   const int fd_;
@@ -1077,8 +1109,8 @@ class Walk {
   }
 
   // Reads all files that are not known into the store; without a pack (-1) not the small ones. Returns where the new
-  // small ones lie in the pack: digest, offset, size.
-  py::list store(const string& blobs, const std::vector<std::pair<string, string>>& packs, int pack_fd,
+  // small ones lie in the pack: digest, offset, size; and the files in which the others are.
+  py::tuple store(const string& blobs, const std::vector<std::pair<string, string>>& packs, int pack_fd,
                  uint64_t pack_end, size_t small, const py::function& tick) {
     std::vector<std::vector<std::pair<Folder*, Item*>>> jobs(1);
     uint64_t total = 0;
@@ -1091,8 +1123,8 @@ class Walk {
         else jobs.push_back({{folder.get(), &item}});
       }
     }
-    py::list rows;
-    if (jobs[0].empty()) return rows;
+    py::list rows, files;
+    if (jobs[0].empty()) return py::make_tuple(rows, files);
     Store store(blobs, packs, pack_fd, pack_end, small);
     std::stable_sort(jobs.begin(), jobs.end(), [](auto& a, auto& b) {
       return (a.size() == 1 ? a[0].second->state.size : 0) > (b.size() == 1 ? b[0].second->state.size : 0);
@@ -1111,7 +1143,8 @@ class Walk {
       const auto* const digest = reinterpret_cast<const char*>(one.digest.data());
       rows.append(py::make_tuple(py::bytes(digest, 32), one.offset, one.size));
     }
-    return rows;
+    for (const auto& path : store.files) files.append(py::bytes(path));
+    return py::make_tuple(rows, files);
   }
 
   // What has still to be read: number of the folder, of the file in it, path, where it lies if not below the source.
@@ -1373,23 +1406,33 @@ class Walk {
                          std::vector<char>* data, const std::atomic<bool>& stop) {
     if (item->was_there) {
       if (!hash_file(fd, size, -1, false, &item->digest, sha, data, stop)) return false;
-      if (store->is_loose(item->digest, size)) return true;
+      if (holds_large(store, item->digest, size, sha, data, stop)) return true;
     }
     const string path = store->aside();
     bool good;
     try {
       const Fd to = store->create(path);
       good = hash_file(fd, size, to.value, sparse, &item->digest, sha, data, stop);
+      if (good) begin_to_disk(to.value, 0, size);
     } catch (...) {
       unlink(path.c_str());
       throw;
     }
-    if (!good || store->is_loose(item->digest, size)) {
+    if (!good || holds_large(store, item->digest, size, sha, data, stop)) {
       unlink(path.c_str());
     } else {
       store->place(path, item->digest);
     }
     return good;
+  }
+
+  static bool holds_large(Store* store, const Digest& digest, uint64_t size, Sha* sha, std::vector<char>* data,
+                          const std::atomic<bool>& stop) {
+    const Fd fd = store->open_loose(digest, size);
+    Digest found;
+    if (!fd || !hash_file(fd.value, size, -1, false, &found, sha, data, stop) || found != digest) return false;
+    store->rely_on(store->loose(digest));
+    return true;
   }
 
   const string source_;

@@ -1,10 +1,16 @@
+import json
 import os
+import shutil
+from pathlib import Path
 
 import pytest
 from espalier.errors import EspalierError
 from espalier.paths import WorkspacePaths
-from espalier.snapshot import take
+from espalier.runner.workdir import materialise
+from espalier.snapshot import statcache, take
 from espalier.snapshot.take import scan_source, store_scan, take_snapshot
+from espalier.store.objects import MANY, SMALL
+from espalier.store.packs import ObjectReader
 from espalier.store.trees import read_tree
 
 
@@ -155,3 +161,95 @@ def test_no_file_stays_open(paths, source):
     before = len(os.listdir("/proc/self/fd"))
     take_snapshot(paths, str(source))
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.fixture
+def settled(monkeypatch):
+    """Files just written are trusted at once."""
+    monkeypatch.setattr(statcache, "RACY_NS", -(10**15))
+
+
+def spoil(file):
+    """Edits a file of the store without changing its size."""
+    file.chmod(0o644)
+    file.write_bytes(bytes(byte ^ 1 for byte in file.read_bytes()))
+
+
+@pytest.mark.parametrize("many", [False, True])
+@pytest.mark.parametrize("what", ["small", "middle", "large", "folder", "root", "all"])
+def test_what_was_edited_is_found_and_the_next_snapshot_stores_it_anew(paths, source, settled, tmp_path, what, many):
+    (source / "sub").mkdir()
+    (source / "sub" / "small").write_text("small")
+    (source / "middle").write_bytes(b"m" * (SMALL + 1))
+    (source / "large").write_bytes(b"l" * ((8 << 20) + 1))
+    for number in range(2 * MANY if many else 0):
+        (source / f"{number}.R").write_text(f"# {number}")
+    first = take_snapshot(paths, str(source))
+    digests = {path: content for path, _, content, _ in read_tree(paths, first.id)["entries"]}
+    digests.update(small=digests["sub/small"], root=first.id[7:])
+    with ObjectReader(paths) as reader:
+        digests["folder"] = next(e[2] for e in json.loads(reader.read(first.id[7:]))["entries"] if e[0] == "sub")
+    loose = Path(paths.blob(digests[what])) if what != "all" else None
+    damaged = [loose] if loose and loose.exists() else list(Path(paths.packs).glob("*.pack"))
+    damaged = [*Path(paths.blobs).rglob("?" * 64), *damaged] if what == "all" else damaged
+    assert damaged
+    for file in damaged:
+        spoil(file)
+    assert take_snapshot(paths, str(source)) == first  # nothing has been read: nobody knows yet
+    with pytest.raises(EspalierError) as caught:
+        materialise(paths.root, first.id, str(tmp_path / "work"))
+    assert caught.value.code == "snapshot_damaged"
+    assert caught.value.hint == "Submit again from the source directory; that stores it anew."
+    assert take_snapshot(paths, str(source)) == first
+    materialise(paths.root, first.id, str(tmp_path / "work"))
+    assert (tmp_path / "work" / "sub" / "small").read_text() == "small"
+    assert not [name for _, _, names in os.walk(paths.root) for name in names if name.startswith(".tmp")]
+
+
+@pytest.fixture
+def synced(monkeypatch):
+    """The files and folders that were waited for, in order."""
+    seen = []
+    real = os.fsync
+
+    def fsync(fd):
+        seen.append(os.readlink(f"/proc/self/fd/{fd}"))
+        real(fd)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    return seen
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_all_that_it_consists_of_is_on_the_disk_before_it_returns(paths, source, settled, synced, many):
+    (source / "middle").write_bytes(b"m" * (SMALL + 1))
+    (source / "large").write_bytes(b"l" * ((8 << 20) + 1))
+    for number in range(2 * MANY if many else 0):
+        (source / f"{number}.R").write_text(f"# {number}")
+    take_snapshot(paths, str(source))
+    store = Path(paths.blobs).parent
+    files = {str(path) for top in (paths.blobs, paths.packs) for path in Path(top).rglob("*") if path.is_file()}
+    folders = {str(parent) for path in files for parent in Path(path).parents if str(parent).startswith(paths.root)}
+    assert set(synced) == files | folders and str(store) in folders
+    # a file before the folders that its name is in
+    assert all(synced.index(path) < synced.index(os.path.dirname(path)) for path in [*files, *folders - {paths.root}])
+    synced.clear()
+    take_snapshot(paths, str(source))
+    assert synced == []  # nothing is new
+    (source / "train.R").write_text("2\n")
+    take_snapshot(paths, str(source))
+    assert sorted(map(os.path.isdir, synced)) == [False] * 2 + [True] * (len(synced) - 2)  # the file, the root
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_what_others_stored_and_may_not_have_waited_for_is_waited_for(paths, source, synced, many):
+    """As when another submit is on its way, or was killed."""
+    (source / "large").write_bytes(b"l" * ((8 << 20) + 1))
+    for number in range(2 * MANY if many else 0):
+        (source / f"{number}.R").write_text(f"# {number}")
+    take_snapshot(paths, str(source))
+    first = set(synced)
+    synced.clear()
+    shutil.rmtree(paths.stat_caches)
+    take_snapshot(paths, str(source))
+    assert set(synced) == first

@@ -132,9 +132,10 @@ class NativeWalk:
         fd, end = writer.open_pack() if many else (-1, 0)
         paths = writer.paths
         try:
-            records = self._walk.store(os.fsencode(paths.blobs), pack_files(paths), fd, end, SMALL, _tell)
+            records, files = self._walk.store(os.fsencode(paths.blobs), pack_files(paths), fd, end, SMALL, _tell)
         except OSError as error:
             raise cannot_write(paths, error) from error
+        writer.rely_on(map(os.fsdecode, files))
         if many:
             writer.adopt(records)
 
