@@ -117,7 +117,7 @@ def test_a_large_snapshot_names_its_largest_files(paths, source, monkeypatch):
     for name, size in (("a", 10), ("b", 50), ("c", 40), ("d", 30)):
         (source / name).write_text("x" * size)
     (note,) = take_snapshot(paths, str(source)).excluded_notes
-    assert note.index("b (0 MB)") < note.index("c (0 MB)") < note.index("d (0 MB)")
+    assert note.index("b (0 kB)") < note.index("c (0 kB)") < note.index("d (0 kB)")
     assert "a (" not in note and "write /b in .espalierignore" in note
 
 
@@ -253,3 +253,27 @@ def test_what_others_stored_and_may_not_have_waited_for_is_waited_for(paths, sou
     shutil.rmtree(paths.stat_caches)
     take_snapshot(paths, str(source))
     assert set(synced) == first
+
+
+def test_long_names_and_names_that_differ_in_case_come_back(paths, source, tmp_path):
+    names = ["é" * 127 + "x", "x" * 255, "Train.R", "TRAIN.R", "sub/A", "sub/a", "Sub/a"]
+    for name in names:
+        (source / name).parent.mkdir(exist_ok=True)
+        (source / name).write_text(name)
+    snapshot = take_snapshot(paths, str(source))
+    materialise(paths.root, snapshot.id, str(tmp_path / "work"))
+    assert all((tmp_path / "work" / name).read_text() == name for name in names)
+    assert snapshot.files == len(names) + 1
+
+
+def test_a_file_that_cannot_be_read_is_named(paths, source, as_user):
+    (source / "closed").write_text("")
+    (source / "closed").chmod(0)
+    code = (
+        "import sys; from espalier.snapshot.take import take_snapshot; from espalier.paths import WorkspacePaths\n"
+        "from espalier.errors import EspalierError\n"
+        "try: take_snapshot(WorkspacePaths(sys.argv[1]), sys.argv[2])\n"
+        "except EspalierError as error: print(error.code, error.message)"
+    )
+    said = as_user(code, paths.root, str(source))
+    assert said.strip() == "source_unreadable closed cannot be read: Permission denied."

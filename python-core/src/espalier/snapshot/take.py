@@ -136,9 +136,9 @@ def _notes(found: Scan, totals: Totals) -> List[str]:
     if astray:
         notes.append(f"Links that lead elsewhere from the job's own copy of the folder: {_list(astray)}.")
     if totals.bytes > _LARGE:
-        named = _list([f"{path} ({size / 2**20:.0f} MB)" for path, size in totals.largest])
+        named = _list([f"{path} ({_size(size)})" for path, size in totals.largest])
         notes.append(
-            f"The snapshot is large, {totals.bytes / 2**20:.0f} MB. The largest files: {named}. To leave one out, "
+            f"The snapshot is large, {_size(totals.bytes)}. The largest files: {named}. To leave one out, "
             f"write {ignore_line(totals.largest[0][0], False)} in {found.ignore_file}; give data to the job with "
             'inputs = list(name = "path").'
         )
@@ -177,6 +177,10 @@ def _dangling(found: Scan, links: List[Entry]) -> List[Entry]:
         if found.why_excluded(target) and os.path.exists(os.path.join(found.source, target)):
             dangling.append(entry)
     return dangling
+
+
+def _size(size: int) -> str:
+    return f"{size / 2**20:.0f} MB" if size >= 1 << 20 else f"{size / 2**10:.0f} kB"
 
 
 def _list(names: List[str]) -> str:
