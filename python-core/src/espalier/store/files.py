@@ -6,12 +6,14 @@ Nothing here waits for the disk but `make_durable`, which is called once for all
 import contextlib
 import errno
 import os
-from typing import Iterable, Set
+from typing import Iterable, List, Set
 
 from espalier.errors import EspalierError
 from espalier.paths import WorkspacePaths, temporary
 from espalier.progress import report
-from espalier.records import sync_folder
+
+# How many files are waited for at a time.
+_AT_ONCE = 8
 
 
 def put_bytes(paths: WorkspacePaths, path: str, data: bytes) -> None:
@@ -64,18 +66,47 @@ def make_durable(paths: WorkspacePaths, files: Iterable[str]) -> None:
     waiting = sorted(files)
     for path in waiting:
         _begin_to_disk(path)
-    for done, path in enumerate(waiting):
-        report("Waiting for the disk", done, len(waiting))
-        fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
         while path != paths.root and os.path.dirname(path) not in folders:
             path = os.path.dirname(path)
             folders.add(path)
-    for folder in sorted(folders, reverse=True):
-        sync_folder(folder)
+    _wait_for(waiting)
+    _wait_for(sorted(folders))
+
+
+def _wait_for(paths: List[str]) -> None:
+    """Waits for files or folders, several at a time: the file system brings them to the disk together then."""
+    from threading import Thread  # for those who store something
+
+    todo = list(enumerate(paths))
+    failures: List[BaseException] = []
+
+    def work() -> None:
+        try:
+            while todo and not failures:
+                number, path = todo.pop()
+                report("Waiting for the disk", len(paths) - 1 - number, len(paths))
+                _sync(path)
+        except IndexError:  # another thread took the last one
+            pass
+        except BaseException as error:  # an interrupt too ends the other threads first
+            failures.append(error)
+
+    threads = [Thread(target=work) for _ in range(min(_AT_ONCE, len(paths)) - 1)]
+    for thread in threads:
+        thread.start()
+    work()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
+
+
+def _sync(path: str) -> None:
+    fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def _begin_to_disk(path: str) -> None:
