@@ -44,6 +44,8 @@
 #' @param children What the run does about the runs below it (see [submit_child_run()]) when its script has ended well:
 #'   `"wait"`, it stays `Finalizing` until they have ended, and takes no place in the queue meanwhile; `"detach"`, it ends
 #'   at once, and they go on. With `"wait"` they are also canceled when it fails.
+#' @param outside_links What becomes of links that lead out of the folder: `"refuse"` is an error, `"keep"` takes the links
+#'   as they are, `"copy"` what they lead to; see [snapshot_preview()].
 #' @param arguments Character vector of further arguments, before the parameters.
 #' @param command Instead of a script: a character vector, program first, executed as it is; a single string with spaces
 #'   or signs of the shell (`|`, `;`, `&`, `<`, `>`, `$`) is given to `/bin/sh -c`,
@@ -77,7 +79,8 @@ estimator <- function(source_directory, compute_target = NULL, vm_size = NULL, v
                       environment = NULL, inputs = NULL, seed = NULL, keep_workdir = FALSE, display_name = NULL,
                       record_diff = getOption("espalier.record_diff", TRUE), cpus = NULL, gpus = NULL, memory = NULL,
                       priority = NULL, retry = NULL, depends_on = NULL, queue_timeout_seconds = NULL,
-                      prepare_timeout_seconds = NULL, children = c("wait", "detach")) {
+                      prepare_timeout_seconds = NULL, children = c("wait", "detach"),
+                      outside_links = getOption("espalier.outside_links", "refuse")) {
   ignore_cloud_arguments(
     vm_size = vm_size, vm_priority = vm_priority, shm_size = shm_size, image_registry_details = image_registry_details
   )
@@ -90,7 +93,7 @@ estimator <- function(source_directory, compute_target = NULL, vm_size = NULL, v
     source_directory = source_directory, entry_script = entry_script, script_params = script_params,
     compute_target = compute_target, environment_variables = environment_variables,
     max_run_duration_seconds = max_run_duration_seconds, inputs = inputs, seed = seed, keep_workdir = keep_workdir,
-    display_name = display_name, record_diff = record_diff, children = children,
+    display_name = display_name, record_diff = record_diff, outside_links = outside_links, children = children,
     queue = queue_fields(cpus, gpus, memory, priority, retry, depends_on, queue_timeout_seconds, prepare_timeout_seconds)
   )
 }
@@ -103,20 +106,21 @@ script_run_config <- function(source_directory = NULL, entry_script = NULL, argu
                               python = NULL, record_diff = getOption("espalier.record_diff", TRUE), cpus = NULL,
                               gpus = NULL, memory = NULL, priority = NULL, retry = NULL, depends_on = NULL,
                               queue_timeout_seconds = NULL, prepare_timeout_seconds = NULL,
-                              children = c("wait", "detach")) {
+                              children = c("wait", "detach"),
+                              outside_links = getOption("espalier.outside_links", "refuse")) {
   new_config(
     source_directory = source_directory, entry_script = entry_script, arguments = arguments,
     script_params = script_params, command = command, compute_target = compute_target,
     environment_variables = environment_variables, max_run_duration_seconds = max_run_duration_seconds,
     inputs = inputs, seed = seed, keep_workdir = keep_workdir, display_name = display_name,
-    record_diff = record_diff, python = python, children = children,
+    record_diff = record_diff, outside_links = outside_links, python = python, children = children,
     queue = queue_fields(cpus, gpus, memory, priority, retry, depends_on, queue_timeout_seconds, prepare_timeout_seconds)
   )
 }
 
 new_config <- function(source_directory, entry_script, script_params, compute_target, environment_variables,
-                       max_run_duration_seconds, inputs, seed, keep_workdir, display_name, record_diff, children, queue,
-                       arguments = NULL, command = NULL, python = NULL) {
+                       max_run_duration_seconds, inputs, seed, keep_workdir, display_name, record_diff, outside_links,
+                       children, queue, arguments = NULL, command = NULL, python = NULL) {
   if (identical(children, c("wait", "detach"))) children <- "wait"
   check_choice(children, c("wait", "detach"), "children")
   if (is.null(entry_script) == is.null(command)) {
@@ -137,6 +141,7 @@ new_config <- function(source_directory, entry_script, script_params, compute_ta
     display_name = check_string(display_name, "display_name", null = TRUE),
     record_diff = if (!check_flag(record_diff, "record_diff")) FALSE,
     children = if (children != "wait") children,
+    outside_links = if (check_outside_links(outside_links) != "refuse") outside_links,
     python = path_argument(python, "python")
   )
   structure(Filter(length, c(config, queue)), class = "espalier_config")

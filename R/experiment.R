@@ -97,8 +97,9 @@ tell_submitted_all_the_same <- function(told) {
 #' @param experiment An [experiment()].
 #' @param outputs Folder whose files are kept as the run's outputs when it completes.
 #' @param snapshot_directory Folder to keep a snapshot of.
+#' @param outside_links What becomes of links that lead out of that folder, see [snapshot_preview()].
 #' @return A `Run` object.
-#' @section Errors: `espalier_error_source_missing`, `espalier_error_workspace_missing`,
+#' @section Errors: `espalier_error_source_missing`, `espalier_error_source_unreadable`, `espalier_error_workspace_missing`,
 #'   `espalier_error_workspace_read_only`.
 #' @seealso [complete_run()]
 #' @examplesIf espalier:::espalier_python_ready()
@@ -108,11 +109,13 @@ tell_submitted_all_the_same <- function(told) {
 #' complete_run(run)
 #' get_run_metrics(run)
 #' @export
-start_logging_run <- function(experiment, outputs = NULL, snapshot_directory = NULL) {
+start_logging_run <- function(experiment, outputs = NULL, snapshot_directory = NULL,
+                              outside_links = getOption("espalier.outside_links", "refuse")) {
   check_object(experiment, "Experiment", "experiment")
   run <- when_too_late(
     experiment$start_logging(
-      path_argument(outputs, "outputs"), path_argument(snapshot_directory, "snapshot_directory"), session_client()
+      path_argument(outputs, "outputs"), path_argument(snapshot_directory, "snapshot_directory"), session_client(),
+      check_outside_links(outside_links)
     ),
     function(run) {
       say(c(i = "Run {.val {run$id}} was begun before the interrupt.",

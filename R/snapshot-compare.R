@@ -11,6 +11,8 @@
 #'
 #' @param a,b A run, the id of a snapshot, or a folder. `a` is how it was before, `b` how it is after.
 #' @param workspace The workspace of an id; by default that of the run it is compared with.
+#' @param outside_links What becomes of links that lead out of a folder, see [snapshot_preview()]: give what was given for
+#'   the snapshot.
 #' @param x,object What `compare_snapshots()` returned.
 #' @param path One of its paths.
 #' @param lines How many lines of diffs to show; `Inf` for all.
@@ -38,7 +40,7 @@
 #' summary(changes)
 #' file_diff(changes, "train.R")
 #' @export
-compare_snapshots <- function(a, b, workspace = NULL) {
+compare_snapshots <- function(a, b, workspace = NULL, outside_links = getOption("espalier.outside_links", "refuse")) {
   if (is.null(workspace)) {
     run <- Find(function(side) inherits(side, "Run"), list(a, b))
     if (!is.null(run)) workspace <- Workspace$new(identity = c(path = run$workspace_path))
@@ -46,7 +48,8 @@ compare_snapshots <- function(a, b, workspace = NULL) {
   before <- side_argument(a, "a", workspace)
   after <- side_argument(b, "b", workspace)
   structure(
-    Workspace__compare_snapshots(before, after), class = c("espalier_comparison", "data.frame"),
+    Workspace__compare_snapshots(before, after, check_outside_links(outside_links)),
+    class = c("espalier_comparison", "data.frame"),
     sides = c(before = side_label(before), after = side_label(after))
   )
 }

@@ -16,8 +16,21 @@
 #' every verb; what is written below it still stays out (`/.espalier/` should, if the workspace is in the folder).
 #' `default_excludes = FALSE` does the same for one call.
 #'
+#' @section Links:
+#' A link that stays inside the folder is stored as a link. One that leads out of it, or is an absolute path, is refused
+#' with its name, unless `outside_links` (or the option `espalier.outside_links`) says otherwise:
+#'
+#' - `"keep"` stores it as it is. The job follows it to the original, and may write there. A relative one leads elsewhere
+#'   from the job's own copy of the folder; there is a note about those.
+#' - `"copy"` stores the file or folder it leads to, as if that lay there: the ignore rules apply to it, and the same files
+#'   that often hold secrets stay out, also when only the name of what the link leads to says so. A link that leads to a
+#'   folder it lies in itself is refused.
+#'
+#' The snapshot's id is of names and contents alone: the same whether a file lay there or was copied.
+#'
 #' @param dir The folder.
 #' @param default_excludes Whether the built-in excludes apply.
+#' @param outside_links What becomes of links that lead out of the folder: `"refuse"`, `"keep"` or `"copy"`, see below.
 #' @param x,object What `snapshot_preview()` returned.
 #' @param n How many files and rules to show.
 #' @param ... Nothing.
@@ -35,11 +48,16 @@
 #' preview
 #' preview$path[preview$included]
 #' @export
-snapshot_preview <- function(dir, default_excludes = TRUE) {
+snapshot_preview <- function(dir, default_excludes = TRUE, outside_links = getOption("espalier.outside_links", "refuse")) {
   dir <- path_argument(check_string(dir, "dir"), "dir")
-  found <- Workspace__snapshot_preview(dir, check_flag(default_excludes, "default_excludes"))
+  found <- Workspace__snapshot_preview(
+    dir, check_flag(default_excludes, "default_excludes"), check_outside_links(outside_links)
+  )
   structure(found, class = c("espalier_snapshot_preview", "data.frame"), dir = dir)
 }
+
+# (an option that is misspelt is told of as the argument is)
+check_outside_links <- function(x) check_choice(x, c("refuse", "keep", "copy"), "outside_links")
 
 #' @rdname snapshot_preview
 #' @export
@@ -109,6 +127,8 @@ plain_frame <- function(x) {
 #' @param workspace A [workspace()].
 #' @param dir The folder.
 #' @param default_excludes Whether the built-in excludes apply, see [snapshot_preview()].
+#' @param outside_links What becomes of links that lead out of the folder: `"refuse"`, `"keep"` or `"copy"`, see
+#'   [snapshot_preview()].
 #' @param snapshot Id of a snapshot.
 #' @return `take_snapshot()`: the snapshot's id, `"sha256:..."`, invisibly; it is a digest of all names and contents, so
 #'   equal folders have equal ids. `list_snapshots()`: a data frame with `id`, `taken_at`, `source_directory`, `files` and
@@ -125,10 +145,13 @@ plain_frame <- function(x) {
 #' list_snapshots(ws)[c("id", "files", "bytes")]
 #' delete_snapshot(ws, before)
 #' @export
-take_snapshot <- function(workspace, dir, default_excludes = TRUE) {
+take_snapshot <- function(workspace, dir, default_excludes = TRUE,
+                          outside_links = getOption("espalier.outside_links", "refuse")) {
   check_object(workspace, "Workspace", "workspace")
   dir <- path_argument(check_string(dir, "dir"), "dir")
-  told <- workspace$take_snapshot_values(dir, check_flag(default_excludes, "default_excludes"))
+  told <- workspace$take_snapshot_values(
+    dir, check_flag(default_excludes, "default_excludes"), check_outside_links(outside_links)
+  )
   for (note in unlist(told$notes)) inform_once(note, note, "note")
   files <- number_of(told$files, "file")
   size <- format_bytes(told$bytes)

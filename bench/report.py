@@ -176,22 +176,31 @@ def over(series: Series, ours: str, limit: str) -> float:
     return statistics.median(value - series[limit][number] for number, value in series[ours].items())
 
 
+def ratio(series: Series, one: str, other: str) -> float:
+    """The median of the ratios within each round that has both: a slow minute of the disk falls on both, too."""
+    both = series[one].keys() & series[other].keys()
+    if not both:
+        return median(series, one) / median(series, other)
+    return statistics.median(series[one][number] / series[other][number] for number in both)
+
+
 def row(figure: Figure, series: Series) -> List[str]:
     """A line of the table."""
     ours = median(series, figure.ours)
     limit = median(series, figure.limit) if figure.limit else None
     more = over(series, figure.ours, figure.limit) if figure.limit else None
+    times = ratio(series, figure.ours, figure.limit) if figure.limit else None
     judged = more if figure.over and more is not None else ours
     cells = [figure.name, amount(ours, figure.unit)]
     cells.append(duration(limit) if limit is not None else "")
     cells.append(f"{duration(more, sign=True)}{_cpu(figure, series)}" if more is not None else "")
-    cells.append(f"{ours / limit:.2f}" if limit else "")
-    if figure.times and limit is not None:
-        judged = ours / limit
+    cells.append(f"{times:.2f}" if times is not None else "")
+    if figure.times and times is not None:
+        judged = times
     cells += [_bound(figure), verdict(figure, judged, _ahead(figure, series))]
     cells.append(
         "; ".join(
-            f"{label} {duration(median(series, name))} ({median(series, name) / ours:.1f} x)"
+            f"{label} {duration(median(series, name))} ({ratio(series, name, figure.ours):.1f} x)"
             for label, name in figure.peers
             if name in series
         )
@@ -203,7 +212,7 @@ def _ahead(figure: Figure, series: Series) -> bool:
     """Whether the first peer takes as many times as long as it must, or is not there."""
     if figure.ahead is None or figure.peers[0][1] not in series:
         return True
-    return median(series, figure.peers[0][1]) >= figure.ahead * median(series, figure.ours)
+    return ratio(series, figure.peers[0][1], figure.ours) >= figure.ahead
 
 
 def verdict(figure: Figure, judged: float, ahead: bool = True) -> str:

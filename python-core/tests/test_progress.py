@@ -101,12 +101,19 @@ def test_a_submit_tells_how_far_it_is(experiment: Experiment, files: Path, ended
     heard = Recorder()
     ended(submit_folder(experiment, files, heard))
     stages = [stage for stage, _, _ in heard.all]
-    assert sorted(set(stages), key=stages.index) == ["Looking for files", "Storing the snapshot"]
+    assert sorted(set(stages), key=stages.index) == [
+        "Looking for files",
+        "Storing the snapshot",
+        "Waiting for the disk",
+    ]
     stored = [seen[1:] for seen in heard.all if seen[0] == "Storing the snapshot"]
     assert stored == [(1000 * i, 20000) for i in range(20)]
 
 
-@pytest.mark.parametrize("at", [("Looking for files", 3), ("Storing the snapshot", 0), ("Storing the snapshot", 15000)])
+STOPS = [("Looking for files", 3), ("Storing the snapshot", 0), ("Storing the snapshot", 15000), ("Waiting for the disk", 1)]
+
+
+@pytest.mark.parametrize("at", STOPS)
 def test_a_submit_called_off_leaves_no_run(workspace: Workspace, experiment: Experiment, files: Path, at: Any) -> None:
     with pytest.raises(Cancelled):
         submit_folder(experiment, files, Recorder(at))

@@ -1,5 +1,7 @@
+import os
+
 import pytest
-from espalier import Workspace
+from espalier import ScriptRunConfig, Workspace
 from espalier.errors import EspalierError
 
 
@@ -31,6 +33,24 @@ def test_default_excludes_can_be_switched_off(workspace, project):
     (project / ".espalierignore").write_text("!*\n/.env\n")
     preview = Workspace.snapshot_preview(str(project))
     assert [row["path"] for row in preview.rows() if row["included"]] == [".espalierignore", "outputs/x", "train.R"]
+
+
+def test_links_out_of_the_folder(workspace, experiment, project, tmp_path, ended):
+    (tmp_path / "ext").mkdir()
+    (tmp_path / "ext" / "x").write_text("x")
+    os.symlink(tmp_path / "ext", project / "e")
+    with pytest.raises(EspalierError) as caught:
+        workspace.take_snapshot(str(project))
+    assert caught.value.code == "source_unreadable" and 'outside_links = "copy"' in caught.value.hint
+    copied = workspace.take_snapshot(str(project), outside_links="copy")
+    kept = workspace.take_snapshot(str(project), outside_links="keep")
+    differ = Workspace.compare_snapshots({"workspace": workspace, "snapshot": copied}, str(project), outside_links="copy")
+    assert len(differ) == 0 and copied != kept
+    job = ScriptRunConfig(str(project), command=["cat", "e/x"], outside_links="copy")
+    assert ended(experiment.submit(job))["status"] == "Completed"
+    session = experiment.start_logging(snapshot_directory=str(project), outside_links="copy")
+    session.complete()
+    assert len(Workspace.compare_snapshots(session, {"workspace": workspace, "snapshot": copied})) == 0
 
 
 def test_a_workspace_that_is_gone(workspace, project):

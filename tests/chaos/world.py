@@ -20,7 +20,6 @@ ACTOR = str(Path(__file__).parent / "runner_actor.py")
 End = Tuple[str, Optional[str]]
 DONE: End = ("Completed", None)
 LOST: End = ("Failed", "runner_lost")
-UNPREPARED: End = ("Failed", "prepare_failed")
 CANCELED: End = ("Canceled", "canceled")
 
 

@@ -339,7 +339,7 @@ State state_of(const struct stat& seen) {
 }
 
 struct Item {
-  string name, target;
+  string name, target;  // of a file that a link led to, `target` is where it lies
   State state;
   Digest digest;
   bool known = false;
@@ -348,14 +348,21 @@ struct Item {
 
 struct Folder {
   string path;  // with a `/` at its end, but for the root
+  string real;  // where it lies, with a `/` at its end, if a link led there or to a folder above; else empty
   Folder* above;
   int rule;                  // that decided about it, -1 for none
-  std::shared_ptr<Fd> from;  // the folder above, while this one has not been opened
+  std::shared_ptr<Fd> from;  // the folder above, while this one has not been opened; or this one, if it is a `top`
+  bool top = false;
   std::vector<Item> items;   // sorted by name
   bool left_out = false, filled = false, clean = false;
   int folders = 0;  // filled ones directly below
   Digest tree;
   string_view shown() const { return string_view(path).substr(0, path.empty() ? 0 : path.size() - 1); }
+  // Where one of its files lies if that is not below the source; else empty.
+  string origin(const Item& item) const {
+    if (item.state.is_link()) return "";
+    return real.empty() ? item.target : real + item.name;
+  }
   string_view name() const {
     const auto whole = shown();
     const auto at = whole.rfind('/');
@@ -466,14 +473,19 @@ class Walker {
   Walker(const Rules& rules, bool defaults, py::function is_workspace, std::unordered_set<string> records)
       : rules_(rules), defaults_(defaults), is_workspace_(std::move(is_workspace)), records_(std::move(records)) {}
 
+  // A folder to begin with; false when it cannot be opened.
+  bool begin_at(std::unique_ptr<Folder> folder, const string& place, int flags) {
+    Fd opened(open(place.c_str(), flags));
+    if (!opened) return false;
+    folder->from = std::make_shared<Fd>(std::move(opened));
+    folder->top = true;
+    todo_.push_back(folder.get());
+    folders.push_back(std::move(folder));
+    return true;
+  }
+
   // False when something was met that is for the twin.
-  bool run(const string& source, const std::function<void(size_t)>& tick) {
-    Fd top(open(source.c_str(), kFolder & ~O_NOFOLLOW));
-    if (!top) return false;
-    folders.push_back(std::make_unique<Folder>());
-    folders[0]->rule = -1;
-    folders[0]->from = std::make_shared<Fd>(std::move(top));
-    todo_.push_back(folders[0].get());
+  bool run(const std::function<void(size_t)>& tick) {
     Crew::run([this](std::atomic<bool>& stop) { work(stop); }, [&] { tick(count_); });
     return !trouble_;
   }
@@ -545,11 +557,11 @@ class Walker {
 
   bool list(Folder* folder) {
     Fd opened;
-    if (folder->above) {
+    if (folder->top) {
+      std::swap(opened.value, folder->from->value);
+    } else {
       opened = Fd(openat(folder->from->value, string(folder->name()).c_str(), kFolder));
       if (!opened) return false;
-    } else {
-      std::swap(opened.value, folder->from->value);
     }
     folder->from.reset();
     std::vector<Found> found;
@@ -599,6 +611,7 @@ class Walker {
     if (is_dir) {
       below->push_back(std::make_unique<Folder>());
       below->back()->path = std::move(path) + "/";
+      if (!folder->real.empty()) below->back()->real = folder->real + entry->name + "/";
       below->back()->above = folder;
       below->back()->rule = rule;
       below->back()->from = here;
@@ -742,7 +755,8 @@ void write_all(int fd, const char* data, size_t size, off_t at, const string& pa
 // A pack that is there, as store/packs.py describes it.
 class Pack {
  public:
-  explicit Pack(const string& index, const string& pack) : data_(open(pack.c_str(), O_RDONLY | O_CLOEXEC)) {
+  explicit Pack(const string& index, const string& pack)
+      : index(index), pack(pack), data_(open(pack.c_str(), O_RDONLY | O_CLOEXEC)) {
     Fd fd(open(index.c_str(), O_RDONLY | O_CLOEXEC));
     struct stat seen;
     if (!fd || fstat(fd.value, &seen) != 0) return;
@@ -786,12 +800,19 @@ class Pack {
     return get(offset, found.data(), size) && std::memcmp(found.data(), data, size) == 0;
   }
 
+  const string index, pack;
+
  private:
   const unsigned char* bytes() const { return reinterpret_cast<const unsigned char*>(text_.data()); }
   Fd data_;
   string text_;
   uint64_t count_ = 0;
 };
+
+// Has the disk begin with what was written: it is waited for at the end.
+void begin_to_disk(int fd, uint64_t at, uint64_t size) {
+  sync_file_range(fd, static_cast<off_t>(at), static_cast<off_t>(size), SYNC_FILE_RANGE_WRITE);
+}
 
 // Takes contents from several threads: small ones into the pack that is being written, others as files of their own.
 class Store {
@@ -807,9 +828,18 @@ class Store {
     return blobs_ + "/" + text.substr(0, 2) + "/" + text;
   }
 
-  bool is_loose(const Digest& digest, uint64_t size) const {
+  // A file of its own of that size; whoever relies on it looks at its content, for it may be damaged.
+  Fd open_loose(const Digest& digest, uint64_t size) const {
+    Fd fd(any_loose_ ? open(loose(digest).c_str(), O_RDONLY | O_CLOEXEC) : -1);
     struct stat seen;
-    return any_loose_ && stat(loose(digest).c_str(), &seen) == 0 && static_cast<uint64_t>(seen.st_size) == size;
+    const bool good = fd && fstat(fd.value, &seen) == 0 && static_cast<uint64_t>(seen.st_size) == size;
+    return good ? std::move(fd) : Fd();
+  }
+
+  // The files, new or found, in which the contents are that were given.
+  void rely_on(const string& path) {
+    std::lock_guard<std::mutex> hold(lock_);
+    files.insert(path);
   }
 
   string aside() const {
@@ -836,6 +866,7 @@ class Store {
 
   void place(const string& aside, const Digest& digest) {
     const string path = loose(digest);
+    rely_on(path);
     if (rename(aside.c_str(), path.c_str()) == 0) return;
     mkdir(path.substr(0, path.rfind('/')).c_str(), 0777);
     if (rename(aside.c_str(), path.c_str()) != 0) {
@@ -854,9 +885,12 @@ class Store {
   void put_whole(const Digest& digest, const char* data, size_t size, string* buffer, std::vector<Location>* places) {
     if (!is_new(digest)) return;
     for (const auto& pack : packs_) {
-      if (pack->holds(digest, data, size)) return;
+      if (!pack->holds(digest, data, size)) continue;
+      rely_on(pack->index);
+      rely_on(pack->pack);
+      return;
     }
-    if (is_loose(digest, size)) return;
+    if (holds_loose(digest, data, size)) return rely_on(loose(digest));
     if (size <= small_ && fd_ >= 0) {
       places->push_back({digest, buffer->size(), size});
       buffer->append(data, size);
@@ -872,6 +906,7 @@ class Store {
         unlink(path.c_str());
         throw;
       }
+      begin_to_disk(fd.value, 0, size);
     }
     place(path, digest);
   }
@@ -888,13 +923,23 @@ class Store {
     }
     places->clear();
     write_all(fd_, buffer->data(), buffer->size(), static_cast<off_t>(begin), "");
+    if (!buffer->empty()) begin_to_disk(fd_, begin, buffer->size());
     buffer->clear();
   }
 
   uint64_t end() const { return end_; }
   std::vector<Location> records;
+  std::unordered_set<string> files;
 
  private:
+  bool holds_loose(const Digest& digest, const char* data, size_t size) const {
+    const Fd fd = open_loose(digest, size);
+    if (!fd) return false;
+    std::vector<char> found(size);
+    return pread(fd.value, found.data(), size, 0) == static_cast<ssize_t>(size) &&
+           std::memcmp(found.data(), data, size) == 0;
+  }
+
   uint64_t end_;
   const string blobs_;
   const int fd_;
@@ -970,33 +1015,52 @@ class Walk {
   Walk(string source, int64_t began_ns, Walker* walker)
       : source_(std::move(source)), began_ns_(began_ns), folders_(std::move(walker->folders)),
         left_out_(std::move(walker->left_out)) {
-    folders_.erase(std::remove_if(folders_.begin(), folders_.end(), [](auto& one) { return one->left_out; }),
-                   folders_.end());
-    std::sort(folders_.begin(), folders_.end(), [](auto& a, auto& b) { return a->shown() < b->shown(); });
-    for (size_t i = folders_.size(); i-- > 0;) {  // what lies below a folder comes before it
-      Folder* const folder = folders_[i].get();
-      folder->filled = !folder->items.empty() || folder->folders > 0;
-      if (folder->filled && folder->above) ++folder->above->folders;
-    }
+    arrange();
   }
 
-  // Of all files and links, or the links alone, sorted by path: path, mode, size, mtime in nanoseconds, target.
-  py::list entries(bool links_alone) const {
-    std::vector<std::pair<string, const Item*>> sorted;
-    for (const auto& folder : folders_) {
-      for (const auto& item : folder->items) {
-        if (!links_alone || item.state.is_link()) sorted.emplace_back(folder->path + item.name, &item);
-      }
+  // Puts files (path, where they lie, state) and folders (path, where they lie) in the place of links, and nothing in
+  // that of those which are left out. Returns the links in the folders as `entries` does; None when something is for
+  // the twin.
+  py::object replace(const py::sequence& files, const py::sequence& folders, const py::sequence& gone,
+                     const py::sequence& rules, bool defaults, const py::function& is_workspace,
+                     std::unordered_set<string> records, const py::function& tick) {
+    std::unordered_map<string_view, Folder*> by_path;
+    for (const auto& folder : folders_) by_path[folder->path] = folder.get();
+    const auto split = [&by_path](const string& path) {
+      const auto at = path.rfind('/') + 1;
+      return std::make_pair(by_path.at(string_view(path).substr(0, at)), string_view(path).substr(at));
+    };
+    for (const auto& given : files) {
+      const auto [path, real, state] = given.cast<std::tuple<string, string, py::tuple>>();
+      const auto [folder, name] = split(path);
+      Item* const item = item_of(folder, name);
+      item->target = real;
+      item->state = state_from(state);
     }
-    std::sort(sorted.begin(), sorted.end(), [](auto& a, auto& b) { return a.first < b.first; });
-    py::list rows(sorted.size());
-    for (size_t i = 0; i < sorted.size(); ++i) {
-      const auto& [path, item] = sorted[i];
-      rows[i] = py::make_tuple(text(path), item->state.mode, item->state.size, item->state.mtime_ns,
-                               py::bytes(item->target));
+    for (const auto& path : gone) remove(split, path.cast<string>());
+    const Rules compiled(rules);
+    Walker walker(compiled, defaults, is_workspace, std::move(records));
+    for (const auto& given : folders) {
+      const auto [path, real] = given.cast<std::pair<string, string>>();
+      auto folder = std::make_unique<Folder>();
+      folder->above = remove(split, path);
+      folder->path = path + "/";
+      folder->real = real == "/" ? real : real + "/";
+      folder->rule = compiled.find(path, path.rfind('/') + 1, true);
+      if (!walker.begin_at(std::move(folder), real, kFolder)) return py::none();
     }
-    return rows;
+    if (!walker.run([&](size_t count) { tick(count); })) return py::none();
+    const size_t before = folders_.size();
+    std::move(walker.folders.begin(), walker.folders.end(), std::back_inserter(folders_));
+    std::move(walker.left_out.begin(), walker.left_out.end(), std::back_inserter(left_out_));
+    py::list links = rows_of(before, true);
+    arrange();
+    return std::move(links);
   }
+
+  // Of all files and links, or the links alone, sorted by path: path, mode, size, mtime in nanoseconds, and of a link its
+  // target, of a file where it lies if that is not below the source.
+  py::list entries(bool links_alone) const { return rows_of(0, links_alone); }
 
   // What is left out, in no order: path, whether it is a folder, number of the rule (or of the marker, below 0).
   py::list left_out() const {
@@ -1045,8 +1109,8 @@ class Walk {
   }
 
   // Reads all files that are not known into the store; without a pack (-1) not the small ones. Returns where the new
-  // small ones lie in the pack: digest, offset, size.
-  py::list store(const string& blobs, const std::vector<std::pair<string, string>>& packs, int pack_fd,
+  // small ones lie in the pack: digest, offset, size; and the files in which the others are.
+  py::tuple store(const string& blobs, const std::vector<std::pair<string, string>>& packs, int pack_fd,
                  uint64_t pack_end, size_t small, const py::function& tick) {
     std::vector<std::vector<std::pair<Folder*, Item*>>> jobs(1);
     uint64_t total = 0;
@@ -1059,8 +1123,8 @@ class Walk {
         else jobs.push_back({{folder.get(), &item}});
       }
     }
-    py::list rows;
-    if (jobs[0].empty()) return rows;
+    py::list rows, files;
+    if (jobs[0].empty()) return py::make_tuple(rows, files);
     Store store(blobs, packs, pack_fd, pack_end, small);
     std::stable_sort(jobs.begin(), jobs.end(), [](auto& a, auto& b) {
       return (a.size() == 1 ? a[0].second->state.size : 0) > (b.size() == 1 ? b[0].second->state.size : 0);
@@ -1079,17 +1143,18 @@ class Walk {
       const auto* const digest = reinterpret_cast<const char*>(one.digest.data());
       rows.append(py::make_tuple(py::bytes(digest, 32), one.offset, one.size));
     }
-    return rows;
+    for (const auto& path : store.files) files.append(py::bytes(path));
+    return py::make_tuple(rows, files);
   }
 
-  // What has still to be read: number of the folder, of the file in it, path.
+  // What has still to be read: number of the folder, of the file in it, path, where it lies if not below the source.
   py::list unknown() const {
     py::list rows;
     for (size_t i = 0; i < folders_.size(); ++i) {
       for (size_t k = 0; k < folders_[i]->items.size(); ++k) {
         const Item& item = folders_[i]->items[k];
         if (item.known || item.state.is_link()) continue;
-        rows.append(py::make_tuple(i, k, text(folders_[i]->path + item.name)));
+        rows.append(py::make_tuple(i, k, text(folders_[i]->path + item.name), py::bytes(folders_[i]->origin(item))));
       }
     }
     return rows;
@@ -1098,8 +1163,7 @@ class Walk {
   void set_file(size_t folder, size_t file, const py::bytes& digest, const py::tuple& state) {
     Item& item = folders_.at(folder)->items.at(file);
     std::memcpy(item.digest.data(), string_view(digest).data(), 32);
-    item.state = {state[0].cast<int64_t>(),  state[1].cast<int64_t>(),  state[2].cast<uint64_t>(),
-                  state[3].cast<uint64_t>(), state[4].cast<uint64_t>(), state[5].cast<uint32_t>()};
+    item.state = state_from(state);
     item.known = true;
   }
 
@@ -1208,6 +1272,57 @@ class Walk {
   }
 
  private:
+  // Sorts the folders, and counts what is in them.
+  void arrange() {
+    folders_.erase(std::remove_if(folders_.begin(), folders_.end(), [](auto& one) { return one->left_out; }),
+                   folders_.end());
+    std::sort(folders_.begin(), folders_.end(), [](auto& a, auto& b) { return a->shown() < b->shown(); });
+    for (auto& folder : folders_) folder->folders = 0;
+    for (size_t i = folders_.size(); i-- > 0;) {  // what lies below a folder comes before it
+      Folder* const folder = folders_[i].get();
+      folder->filled = !folder->items.empty() || folder->folders > 0;
+      if (folder->filled && folder->above) ++folder->above->folders;
+    }
+  }
+
+  // As `entries`, of the folders from a number on.
+  py::list rows_of(size_t from, bool links_alone) const {
+    std::vector<std::tuple<string, const Folder*, const Item*>> sorted;
+    for (size_t i = from; i < folders_.size(); ++i) {
+      const Folder* const folder = folders_[i].get();
+      for (const auto& item : folder->items) {
+        if (!links_alone || item.state.is_link()) sorted.emplace_back(folder->path + item.name, folder, &item);
+      }
+    }
+    std::sort(sorted.begin(), sorted.end(), [](auto& a, auto& b) { return std::get<0>(a) < std::get<0>(b); });
+    py::list rows(sorted.size());
+    for (size_t i = 0; i < sorted.size(); ++i) {
+      const auto& [path, folder, item] = sorted[i];
+      rows[i] = py::make_tuple(text(path), item->state.mode, item->state.size, item->state.mtime_ns,
+                               py::bytes(item->state.is_link() ? item->target : folder->origin(*item)));
+    }
+    return rows;
+  }
+
+  static Item* item_of(Folder* folder, string_view name) {
+    const auto found = std::lower_bound(folder->items.begin(), folder->items.end(), name,
+                                        [](const Item& item, string_view text) { return item.name < text; });
+    return &*found;
+  }
+
+  // Removes a link, and returns the folder it was in.
+  template <typename Split>
+  static Folder* remove(const Split& split, const string& path) {
+    const auto [folder, name] = split(path);
+    folder->items.erase(folder->items.begin() + (item_of(folder, name) - folder->items.data()));
+    return folder;
+  }
+
+  static State state_from(const py::tuple& state) {
+    return {state[0].cast<int64_t>(),  state[1].cast<int64_t>(),  state[2].cast<uint64_t>(),
+            state[3].cast<uint64_t>(), state[4].cast<uint64_t>(), state[5].cast<uint32_t>()};
+  }
+
   static bool is_below(const Folder& one, const Folder& folder) {
     // (`a.b` sorts between `a` and `a/b`)
     const auto path = folder.shown();
@@ -1235,7 +1350,7 @@ class Walk {
 
   void read_all(Store* store, const std::vector<Job>& jobs, std::atomic<size_t>* next, std::atomic<uint64_t>* done,
                 const std::atomic<bool>& stop) const {
-    Opener opener(source_);
+    Opener inside(source_), outside("/");
     Sha sha;
     std::vector<char> data(kChunk + 1);
     string buffer;
@@ -1244,17 +1359,24 @@ class Walk {
       for (const auto& [folder, item] : jobs[job]) {
         if (stop) return;
         const uint64_t size = item->state.size;
-        item->known = read_one(store, opener.at(folder->path), item, &sha, &data, &buffer, &places, stop);
+        const string origin = folder->origin(*item);
+        const size_t at = origin.rfind('/') + 1;
+        const Fd fd = origin.empty() ? file_at(inside.at(folder->path), item->name)
+                                     : file_at(outside.at(origin.substr(1, at - 1)), origin.substr(at));
+        item->known = read_one(store, fd, item, &sha, &data, &buffer, &places, stop);
         *done += size;
       }
     }
     store->flush(&buffer, &places);
   }
 
+  static Fd file_at(int folder, const string& name) {
+    return Fd(folder < 0 ? -1 : openat(folder, name.c_str(), kFile));
+  }
+
   // False when the file is for the twin: it is gone, or cannot be read, or is being written to.
-  static bool read_one(Store* store, int folder, Item* item, Sha* sha, std::vector<char>* data, string* buffer,
+  static bool read_one(Store* store, const Fd& fd, Item* item, Sha* sha, std::vector<char>* data, string* buffer,
                        std::vector<Location>* places, const std::atomic<bool>& stop) {
-    const Fd fd(folder < 0 ? -1 : openat(folder, item->name.c_str(), kFile));
     struct stat seen;
     if (!fd || fstat(fd.value, &seen) != 0 || !S_ISREG(seen.st_mode)) return false;
     const State before = state_of(seen);
@@ -1284,18 +1406,19 @@ class Walk {
                          std::vector<char>* data, const std::atomic<bool>& stop) {
     if (item->was_there) {
       if (!hash_file(fd, size, -1, false, &item->digest, sha, data, stop)) return false;
-      if (store->is_loose(item->digest, size)) return true;
+      if (holds_large(store, item->digest, size, sha, data, stop)) return true;
     }
     const string path = store->aside();
     bool good;
     try {
       const Fd to = store->create(path);
       good = hash_file(fd, size, to.value, sparse, &item->digest, sha, data, stop);
+      if (good) begin_to_disk(to.value, 0, size);
     } catch (...) {
       unlink(path.c_str());
       throw;
     }
-    if (!good || store->is_loose(item->digest, size)) {
+    if (!good || holds_large(store, item->digest, size, sha, data, stop)) {
       unlink(path.c_str());
     } else {
       store->place(path, item->digest);
@@ -1303,10 +1426,19 @@ class Walk {
     return good;
   }
 
+  static bool holds_large(Store* store, const Digest& digest, uint64_t size, Sha* sha, std::vector<char>* data,
+                          const std::atomic<bool>& stop) {
+    const Fd fd = store->open_loose(digest, size);
+    Digest found;
+    if (!fd || !hash_file(fd.value, size, -1, false, &found, sha, data, stop) || found != digest) return false;
+    store->rely_on(store->loose(digest));
+    return true;
+  }
+
   const string source_;
   const int64_t began_ns_;
   std::vector<std::unique_ptr<Folder>> folders_;  // sorted by path; the root is the first
-  const std::vector<LeftOut> left_out_;
+  std::vector<LeftOut> left_out_;
 };
 
 // ---- writing a snapshot out ------------------------------------------------------------------------
@@ -1437,7 +1569,10 @@ py::object walk(const py::bytes& source, int64_t began_ns, const py::sequence& r
                 const py::function& is_workspace, std::unordered_set<string> records, const py::function& tick) {
   const Rules compiled(rules);
   Walker walker(compiled, defaults, is_workspace, std::move(records));
-  if (!walker.run(source, [&](size_t count) { tick(count); })) return py::none();
+  auto root = std::make_unique<Folder>();
+  root->rule = -1;
+  if (!walker.begin_at(std::move(root), source, kFolder & ~O_NOFOLLOW)) return py::none();
+  if (!walker.run([&](size_t count) { tick(count); })) return py::none();
   return py::cast(std::make_unique<Walk>(source, began_ns, &walker));
 }
 
@@ -1445,7 +1580,7 @@ py::object walk(const py::bytes& source, int64_t began_ns, const py::sequence& r
 
 PYBIND11_MODULE(espalier_native, module) {
   module.doc() = "The compiled scanner of source folders; espalier/snapshot/native.py uses it.";
-  module.attr("INTERFACE") = 2;
+  module.attr("INTERFACE") = 3;
   module.def("walk", &walk, py::arg("source"), py::arg("began_ns"), py::arg("rules"), py::arg("defaults"),
              py::arg("is_workspace"), py::arg("records"), py::arg("tick"),
              "Walks a folder; None when something in it is for the walk in Python.");
@@ -1453,6 +1588,7 @@ PYBIND11_MODULE(espalier_native, module) {
              py::arg("tick"), "Writes files of a snapshot into a new folder; returns the numbers of those left out.");
   py::class_<Walk>(module, "Walk")
       .def("entries", &Walk::entries)
+      .def("replace", &Walk::replace)
       .def("left_out", &Walk::left_out)
       .def("settle", &Walk::settle)
       .def("root", &Walk::root)

@@ -10,7 +10,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 from typing import Any, Optional
 
 # What `espalier_native.INTERFACE` has to be.
-_INTERFACE = 2
+_INTERFACE = 3
 _NAME = "espalier_native"
 
 

@@ -19,6 +19,8 @@ INPUT_COPY_LIMIT_FILES = 10_000
 QUEUE_TIMEOUT_SECONDS = 7 * 86_400.0
 PREPARE_TIMEOUT_SECONDS = 3_600.0
 _NO = ("no", "false", "off", "0")
+# What may become of links that lead out of a folder that is frozen.
+OUTSIDE_LINKS = ("refuse", "keep", "copy")
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,8 @@ class ScriptRunConfig:
             `ESPALIER_RECORD_DIFF=no` of the session switches that off for all its jobs.
         children: What the run does about the runs below it when its script has ended well: `wait`, it ends when they
             have ended; `detach`, it ends at once, and they go on. With `wait` they are also canceled when it fails.
+        outside_links: What becomes of links that lead out of the source directory: `refuse` is an error, `keep` takes
+            the links as they are, `copy` the files and folders they lead to, as if they lay there.
         session: The session to take interpreters and variables from.
     """
 
@@ -99,6 +103,7 @@ class ScriptRunConfig:
     display_name: Optional[str] = None
     record_diff: bool = True
     children: str = "wait"
+    outside_links: str = "refuse"
     session: Session = Session()
 
     def __post_init__(self) -> None:
@@ -116,6 +121,7 @@ class ScriptRunConfig:
             raise _bad(f"arguments must be a list of strings, not the string {self.arguments!r}.")
         self._check_numbers()
         self._check_queueing()
+        check_outside_links(self.outside_links)
         for name, value in self.environment_variables.items():
             if not isinstance(name, str) or not name or "=" in name or "\0" in name:
                 raise _bad(f"environment_variables has the name {name!r}, which no variable can have.")
@@ -166,6 +172,16 @@ class ScriptRunConfig:
         if "session" in known:
             known["session"] = Session(**known["session"])
         return cls(**known)
+
+
+def check_outside_links(value: object) -> None:
+    """Refuses what is no way to treat links that lead out of a folder.
+
+    Raises:
+        EspalierError: `bad_argument`.
+    """
+    if value not in OUTSIDE_LINKS:
+        raise _bad(f"outside_links must be one of {', '.join(OUTSIDE_LINKS)}, not {value!r}.")
 
 
 def _is_number(value: object) -> bool:

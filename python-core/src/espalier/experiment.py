@@ -124,6 +124,7 @@ class Experiment:
         outputs: Optional[str] = None,
         snapshot_directory: Optional[str] = None,
         client: Optional[str] = None,
+        outside_links: str = "refuse",
     ) -> Run:
         """Start an interactive run: this session records into it until `complete()`.
 
@@ -131,14 +132,16 @@ class Experiment:
             outputs: Folder whose files are kept as the run's outputs when it completes.
             snapshot_directory: Folder to keep a snapshot of.
             client: Who records, `R 4.2.2`. Default: this Python.
+            outside_links: What becomes of links that lead out of the snapshot's folder, see `Workspace.take_snapshot`.
 
         Raises:
-            EspalierError: `source_missing`, `workspace_missing`, `workspace_read_only`.
+            EspalierError: `source_missing`, `source_unreadable`, `workspace_missing`, `workspace_read_only`;
+                `bad_argument`.
         """
         paths = self._workspace._checked()._paths
         self._record(paths)
         spec = base_spec(self._workspace.id, self._name, "interactive", client or "")
-        return Run(self._workspace.path, start_interactive(paths, spec, outputs, snapshot_directory))
+        return Run(self._workspace.path, start_interactive(paths, spec, outputs, snapshot_directory, outside_links))
 
     def get_runs(
         self,

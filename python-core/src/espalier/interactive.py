@@ -25,7 +25,11 @@ _held: Dict[str, Tuple[int, int, float]] = {}
 
 
 def start_interactive(
-    paths: WorkspacePaths, spec: Dict[str, Any], outputs: Optional[str], snapshot_directory: Optional[str]
+    paths: WorkspacePaths,
+    spec: Dict[str, Any],
+    outputs: Optional[str],
+    snapshot_directory: Optional[str],
+    outside_links: str,
 ) -> str:
     """Create a running interactive run and return its id. See `Experiment.start_logging`.
 
@@ -39,7 +43,7 @@ def start_interactive(
     if snapshot_directory is None:
         return _begin(paths, queue, spec, outputs, {})
     with holding_objects(paths):
-        snapshot = take_snapshot(paths, snapshot_directory)
+        snapshot = take_snapshot(paths, snapshot_directory, outside_links=outside_links)
         spec["source_directory"] = snapshot.source_directory
         spec["snapshot"] = {"id": snapshot.id, "files": snapshot.files, "bytes": snapshot.bytes}
         return _begin(paths, queue, spec, outputs, {})

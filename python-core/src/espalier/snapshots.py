@@ -26,10 +26,12 @@ _KEPT = {"id": "string", "taken_at": "time", "source_directory": "string", "file
 _GARBAGE = {"what": "string", "path": "string", "size": "double", "why": "string", "deleted": "logical"}
 
 
-def take_and_keep(paths: WorkspacePaths, directory: str, default_excludes: bool) -> Dict[str, Any]:
+def take_and_keep(
+    paths: WorkspacePaths, directory: str, default_excludes: bool, outside_links: str
+) -> Dict[str, Any]:
     """Takes a snapshot of a folder and keeps it. See `Workspace.take_snapshot_values`."""
     with holding_objects(paths):
-        snapshot = take_snapshot(paths, directory, default_excludes)
+        snapshot = take_snapshot(paths, directory, default_excludes, outside_links)
         with indivisible():
             keep(paths, snapshot)
     return {
@@ -120,17 +122,17 @@ def collect(paths: WorkspacePaths, delete: bool) -> Frame:
     return Frame(columns, _GARBAGE)
 
 
-def compare_sides(a: Any, b: Any) -> Frame:
+def compare_sides(a: Any, b: Any, outside_links: str) -> Frame:
     """Compares two snapshots, or a snapshot and a folder. See `Workspace.compare_snapshots`."""
     with contextlib.ExitStack() as held:
-        return as_frame(compare(_side(a, held), _side(b, held)))
+        return as_frame(compare(_side(a, outside_links, held), _side(b, outside_links, held)))
 
 
-def _side(what: Any, held: contextlib.ExitStack) -> Side:
+def _side(what: Any, outside_links: str, held: contextlib.ExitStack) -> Side:
     if isinstance(what, Run):
         return _stored(what.workspace_path, what.id, held)
     if isinstance(what, (str, os.PathLike)):
-        return FolderSide(os.fspath(what))
+        return FolderSide(os.fspath(what), outside_links)
     if isinstance(what, Mapping) and what.keys() == {"workspace", "snapshot"}:
         workspace = what["workspace"]
         return _stored(workspace if isinstance(workspace, str) else workspace.path, str(what["snapshot"]), held)

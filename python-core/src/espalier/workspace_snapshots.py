@@ -24,12 +24,15 @@ class WorkspaceSnapshots:
         raise NotImplementedError
 
     @classmethod
-    def snapshot_preview(cls, directory: str, default_excludes: bool = True) -> Frame:
+    def snapshot_preview(
+        cls, directory: str, default_excludes: bool = True, outside_links: str = "refuse"
+    ) -> Frame:
         """What a snapshot of a folder would hold and leave out; nothing is written.
 
         Args:
             directory: The folder.
             default_excludes: Whether the built-in excludes apply.
+            outside_links: What becomes of links that lead out of the folder, see `take_snapshot`.
 
         Returns:
             `path`, `size` in bytes, `included`, and the `rule` that decided, with where it is written.
@@ -37,14 +40,16 @@ class WorkspaceSnapshots:
         Raises:
             EspalierError: `source_missing`, `source_unreadable`.
         """
-        return snapshot_preview(directory, default_excludes)
+        return snapshot_preview(directory, default_excludes, outside_links)
 
-    def take_snapshot(self, directory: str, default_excludes: bool = True) -> str:
+    def take_snapshot(self, directory: str, default_excludes: bool = True, outside_links: str = "refuse") -> str:
         """Take a snapshot of a folder outside of any run. It is kept until `delete_snapshot`.
 
         Args:
             directory: The folder.
             default_excludes: Whether the built-in excludes apply.
+            outside_links: What becomes of links that lead out of the folder: `refuse` is an error, `keep` takes the
+                links as they are, `copy` the files and folders they lead to, as if they lay there.
 
         Returns:
             Its id, `sha256:` and 64 hex digits; equal for equal content.
@@ -52,22 +57,25 @@ class WorkspaceSnapshots:
         Raises:
             EspalierError: `source_missing`, `source_unreadable`, `source_changed`, `workspace_read_only`.
         """
-        told = self.take_snapshot_values(directory, default_excludes)
+        told = self.take_snapshot_values(directory, default_excludes, outside_links)
         for note in told["notes"]:
             warnings.warn(note, stacklevel=2)
         return str(told["id"])
 
-    def take_snapshot_values(self, directory: str, default_excludes: bool = True) -> Any:
+    def take_snapshot_values(
+        self, directory: str, default_excludes: bool = True, outside_links: str = "refuse"
+    ) -> Any:
         """As `take_snapshot`; for bindings.
 
         Args:
             directory: The folder.
             default_excludes: Whether the built-in excludes apply.
+            outside_links: What becomes of links that lead out of the folder, see `take_snapshot`.
 
         Returns:
             `id`, `files`, `bytes`, `source_directory`, and what to tell the user: `notes`.
         """
-        return snapshots.take_and_keep(self._checked()._paths, directory, default_excludes)
+        return snapshots.take_and_keep(self._checked()._paths, directory, default_excludes, outside_links)
 
     def list_snapshots(self) -> Frame:
         """The snapshots that are kept, newest first: `id`, `taken_at`, `source_directory`, `files`, `bytes`."""
@@ -103,12 +111,13 @@ class WorkspaceSnapshots:
         return snapshots.restore(self._checked()._paths, snapshot, target)
 
     @classmethod
-    def compare_snapshots(cls, a: Any, b: Any) -> Frame:
+    def compare_snapshots(cls, a: Any, b: Any, outside_links: str = "refuse") -> Frame:
         """What differs between two snapshots, or between a snapshot and what would go into one of a folder now.
 
         Args:
             a: A run, a folder, or `{"workspace": workspace, "snapshot": id of a snapshot or run}`: how it was.
             b: The same: how it is now.
+            outside_links: What becomes of links that lead out of a folder, see `take_snapshot`.
 
         Returns:
             A row a file or link that differs: `path`, `change` (`added`, `removed`, `changed`, `mode`, `type`),
@@ -118,7 +127,7 @@ class WorkspaceSnapshots:
             EspalierError: `snapshot_missing`, `snapshot_damaged`, `source_missing`, `source_unreadable`,
                 `source_changed`, `run_missing`, `bad_argument`.
         """
-        return snapshots.compare_sides(a, b)
+        return snapshots.compare_sides(a, b, outside_links)
 
     def collect_garbage(self, delete: bool = False) -> Frame:
         """List, or delete, what is stored and nothing refers to: no run, finished or not, and no kept snapshot.

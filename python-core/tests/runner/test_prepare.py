@@ -8,6 +8,7 @@ from espalier import Experiment, ScriptRunConfig
 from espalier.names import input_variable
 from espalier.paths import RunPaths
 from espalier.runner.prepare import job_command, job_environment, prepare_folders
+from espalier.snapshot import statcache
 
 Ended = Callable[..., Dict[str, Any]]
 
@@ -96,7 +97,10 @@ def test_python_jobs_log_without_being_installed(experiment: Experiment, project
     assert Path(run.run_dir, "user_logs/std_log.txt").read_text() == f"{run.id} exp\n"
 
 
-def test_a_damaged_snapshot_fails_the_run(experiment: Experiment, project: Path, ended: Ended, workspace: Any) -> None:
+def test_a_damaged_snapshot_fails_the_run_and_the_next_submit_heals_it(
+    experiment: Experiment, project: Path, ended: Ended, workspace: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(statcache, "RACY_NS", -(10**15))  # else a folder just written is looked at, and healed, at once
     (project / "a.sh").write_text("echo ran")
     first = experiment.submit(ScriptRunConfig(str(project), "a.sh"))
     ended(first)
@@ -107,7 +111,9 @@ def test_a_damaged_snapshot_fails_the_run(experiment: Experiment, project: Path,
     run = experiment.submit(ScriptRunConfig(str(project), "a.sh"))
     error = ended(run)["error"]
     assert error["code"] == "prepare_failed" and "digest" in error["message"]
+    assert error["class"] == ["espalier_error_snapshot_damaged"]
     assert not Path(run.run_dir, "user_logs").exists()
+    assert ended(experiment.submit(ScriptRunConfig(str(project), "a.sh")))["status"] == "Completed"
 
 
 def test_a_program_that_cannot_be_started(submit: Any, ended: Ended, tmp_path: Path) -> None:

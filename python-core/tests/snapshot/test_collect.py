@@ -74,6 +74,11 @@ def test_objects_that_nobody_refers_to(paths, source, tmp_path):
     whole(paths, old, tmp_path)
 
 
+def packed(paths):
+    """Bytes in packs."""
+    return sum(os.path.getsize(os.path.join(paths.packs, n)) for n in os.listdir(paths.packs) if index_of_pack(n))
+
+
 def test_packs(paths, source, tmp_path):
     write(source, 100, "one")
     one = kept(paths, source)
@@ -85,11 +90,10 @@ def test_packs(paths, source, tmp_path):
     found = find_garbage(paths)
     (part,) = [item for item in found if item.path == pack]
     assert part.what == PART_OF_PACK
-    before = os.path.getsize(pack)
+    before = packed(paths)
     collected(paths)
     assert not os.path.exists(pack) and not os.path.exists(index_of_pack(pack))
-    sizes = sum(os.path.getsize(os.path.join(paths.packs, n)) for n in os.listdir(paths.packs) if index_of_pack(n))
-    assert sizes < before
+    assert packed(paths) < before
     assert find_garbage(paths) == []
     whole(paths, two, tmp_path)
     remove_record(paths, two)

@@ -1,3 +1,5 @@
+import os
+
 import pytest
 from espalier.errors import EspalierError
 from espalier.snapshot.preview import snapshot_preview
@@ -16,6 +18,19 @@ def test_columns(tmp_path):
         "rule": [None, "*.csv (.gitignore:2)", "data/ (.gitignore:1)", None],
     }
     assert sorted(path.name for path in tmp_path.iterdir()) == [".gitignore", "a.csv", "data", "train.R"]
+
+
+def test_links_out_of_the_folder(tmp_path):
+    (tmp_path / "source").mkdir()
+    (tmp_path / "ext").mkdir()
+    (tmp_path / "ext" / "x").write_text("12")
+    (tmp_path / "ext" / ".env").write_text("12")
+    os.symlink(tmp_path / "ext", tmp_path / "source" / "e")
+    os.symlink(tmp_path / "ext" / ".env", tmp_path / "source" / "f")
+    columns = snapshot_preview(str(tmp_path / "source"), outside_links="copy").columns
+    assert (columns["path"], columns["included"]) == (["e/.env", "e/x", "f"], [False, True, False])
+    assert columns["rule"] == [".env (default)", None, ".env (default)"]
+    assert snapshot_preview(str(tmp_path / "source"), outside_links="keep").columns["path"] == ["e", "f"]
 
 
 def test_a_missing_folder(tmp_path):

@@ -1,6 +1,7 @@
 import json
 import os
 import socket
+import stat
 import subprocess
 
 import pytest
@@ -133,6 +134,14 @@ def test_special_files_are_refused_by_name_with_a_line_that_works(tmp_path):
     assert f"the line {line} in .espalierignore" in error.hint
     (tmp_path / ".espalierignore").write_text(line)
     assert [e.path for e in scanned(tmp_path).files] == [".espalierignore"]
+
+
+def test_a_device_is_refused(tmp_path):
+    try:
+        os.mknod(tmp_path / "null", 0o600 | stat.S_IFCHR, os.makedev(1, 3))
+    except PermissionError:
+        pytest.skip("making a device takes root")
+    assert "null" in refusal(tmp_path).message and "is a device" in refusal(tmp_path).message
 
 
 def test_a_socket_is_refused(tmp_path, monkeypatch):

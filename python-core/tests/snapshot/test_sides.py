@@ -31,6 +31,17 @@ def test_a_folder_settles_to_what_its_snapshot_has(source, tmp_path):
     assert folder.settled("none", None) is None
 
 
+def test_what_links_out_of_the_folder_lead_to_is_read_where_it_lies(source, tmp_path):
+    (tmp_path / "ext").mkdir()
+    (tmp_path / "ext" / "x").write_text("x")
+    os.symlink(tmp_path / "ext", source / "e")
+    paths = WorkspacePaths(str(tmp_path / "ws"))
+    stored = StoredSide(paths, take_snapshot(paths, str(source), outside_links="copy").id)
+    folder = FolderSide(str(source), "copy")
+    assert folder.settled("e/x", None) == stored.settled("e/x", None) and folder.data("e/x") == b"x"
+    assert FolderSide(str(source), "keep").settled("e", None) == Item("l", str(tmp_path / "ext"), 0)
+
+
 def test_large_files_are_read_only_where_that_tells_something(source, monkeypatch):
     monkeypatch.setattr(sides, "LARGEST", 1)
     folder = FolderSide(str(source))

@@ -1,10 +1,16 @@
+import json
 import os
+import shutil
+from pathlib import Path
 
 import pytest
 from espalier.errors import EspalierError
 from espalier.paths import WorkspacePaths
-from espalier.snapshot import take
+from espalier.runner.workdir import materialise
+from espalier.snapshot import statcache, take
 from espalier.snapshot.take import scan_source, store_scan, take_snapshot
+from espalier.store.objects import MANY, SMALL
+from espalier.store.packs import ObjectReader
 from espalier.store.trees import read_tree
 
 
@@ -111,7 +117,7 @@ def test_a_large_snapshot_names_its_largest_files(paths, source, monkeypatch):
     for name, size in (("a", 10), ("b", 50), ("c", 40), ("d", 30)):
         (source / name).write_text("x" * size)
     (note,) = take_snapshot(paths, str(source)).excluded_notes
-    assert note.index("b (0 MB)") < note.index("c (0 MB)") < note.index("d (0 MB)")
+    assert note.index("b (0 kB)") < note.index("c (0 kB)") < note.index("d (0 kB)")
     assert "a (" not in note and "write /b in .espalierignore" in note
 
 
@@ -155,3 +161,118 @@ def test_no_file_stays_open(paths, source):
     before = len(os.listdir("/proc/self/fd"))
     take_snapshot(paths, str(source))
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.fixture
+def settled(monkeypatch):
+    """Files just written are trusted at once."""
+    monkeypatch.setattr(statcache, "RACY_NS", -(10**15))
+
+
+def spoil(file):
+    """Edits a file of the store without changing its size."""
+    file.chmod(0o644)
+    file.write_bytes(bytes(byte ^ 1 for byte in file.read_bytes()))
+
+
+@pytest.mark.parametrize("many", [False, True])
+@pytest.mark.parametrize("what", ["small", "middle", "large", "folder", "root", "all"])
+def test_what_was_edited_is_found_and_the_next_snapshot_stores_it_anew(paths, source, settled, tmp_path, what, many):
+    (source / "sub").mkdir()
+    (source / "sub" / "small").write_text("small")
+    (source / "middle").write_bytes(b"m" * (SMALL + 1))
+    (source / "large").write_bytes(b"l" * ((8 << 20) + 1))
+    for number in range(2 * MANY if many else 0):
+        (source / f"{number}.R").write_text(f"# {number}")
+    first = take_snapshot(paths, str(source))
+    digests = {path: content for path, _, content, _ in read_tree(paths, first.id)["entries"]}
+    digests.update(small=digests["sub/small"], root=first.id[7:])
+    with ObjectReader(paths) as reader:
+        digests["folder"] = next(e[2] for e in json.loads(reader.read(first.id[7:]))["entries"] if e[0] == "sub")
+    loose = Path(paths.blob(digests[what])) if what != "all" else None
+    damaged = [loose] if loose and loose.exists() else list(Path(paths.packs).glob("*.pack"))
+    damaged = [*Path(paths.blobs).rglob("?" * 64), *damaged] if what == "all" else damaged
+    assert damaged
+    for file in damaged:
+        spoil(file)
+    assert take_snapshot(paths, str(source)) == first  # nothing has been read: nobody knows yet
+    with pytest.raises(EspalierError) as caught:
+        materialise(paths.root, first.id, str(tmp_path / "work"))
+    assert caught.value.code == "snapshot_damaged"
+    assert caught.value.hint == "Submit again from the source directory; that stores it anew."
+    assert take_snapshot(paths, str(source)) == first
+    materialise(paths.root, first.id, str(tmp_path / "work"))
+    assert (tmp_path / "work" / "sub" / "small").read_text() == "small"
+    assert not [name for _, _, names in os.walk(paths.root) for name in names if name.startswith(".tmp")]
+
+
+@pytest.fixture
+def synced(monkeypatch):
+    """The files and folders that were waited for, in order."""
+    seen = []
+    real = os.fsync
+
+    def fsync(fd):
+        seen.append(os.readlink(f"/proc/self/fd/{fd}"))
+        real(fd)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    return seen
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_all_that_it_consists_of_is_on_the_disk_before_it_returns(paths, source, settled, synced, many):
+    (source / "middle").write_bytes(b"m" * (SMALL + 1))
+    (source / "large").write_bytes(b"l" * ((8 << 20) + 1))
+    for number in range(2 * MANY if many else 0):
+        (source / f"{number}.R").write_text(f"# {number}")
+    take_snapshot(paths, str(source))
+    store = Path(paths.blobs).parent
+    files = {str(path) for top in (paths.blobs, paths.packs) for path in Path(top).rglob("*") if path.is_file()}
+    folders = {str(parent) for path in files for parent in Path(path).parents if str(parent).startswith(paths.root)}
+    assert set(synced) == files | folders and str(store) in folders
+    assert set(synced[: len(files)]) == files  # before the folders that their names are in
+    synced.clear()
+    take_snapshot(paths, str(source))
+    assert synced == []  # nothing is new
+    (source / "train.R").write_text("2\n")
+    take_snapshot(paths, str(source))
+    assert sorted(map(os.path.isdir, synced)) == [False] * 2 + [True] * (len(synced) - 2)  # the file, the root
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_what_others_stored_and_may_not_have_waited_for_is_waited_for(paths, source, synced, many):
+    """As when another submit is on its way, or was killed."""
+    (source / "large").write_bytes(b"l" * ((8 << 20) + 1))
+    for number in range(2 * MANY if many else 0):
+        (source / f"{number}.R").write_text(f"# {number}")
+    take_snapshot(paths, str(source))
+    first = set(synced)
+    synced.clear()
+    shutil.rmtree(paths.stat_caches)
+    take_snapshot(paths, str(source))
+    assert set(synced) == first
+
+
+def test_long_names_and_names_that_differ_in_case_come_back(paths, source, tmp_path):
+    names = ["é" * 127 + "x", "x" * 255, "Train.R", "TRAIN.R", "sub/A", "sub/a", "Sub/a"]
+    for name in names:
+        (source / name).parent.mkdir(exist_ok=True)
+        (source / name).write_text(name)
+    snapshot = take_snapshot(paths, str(source))
+    materialise(paths.root, snapshot.id, str(tmp_path / "work"))
+    assert all((tmp_path / "work" / name).read_text() == name for name in names)
+    assert snapshot.files == len(names) + 1
+
+
+def test_a_file_that_cannot_be_read_is_named(paths, source, as_user):
+    (source / "closed").write_text("")
+    (source / "closed").chmod(0)
+    code = (
+        "import sys; from espalier.snapshot.take import take_snapshot; from espalier.paths import WorkspacePaths\n"
+        "from espalier.errors import EspalierError\n"
+        "try: take_snapshot(WorkspacePaths(sys.argv[1]), sys.argv[2])\n"
+        "except EspalierError as error: print(error.code, error.message)"
+    )
+    said = as_user(code, paths.root, str(source))
+    assert said.strip() == "source_unreadable closed cannot be read: Permission denied."

@@ -8,7 +8,10 @@ from espalier.store.objects import ObjectWriter
 
 
 class Entry(NamedTuple):
-    """One file or link of the snapshot; `path` is relative, with `/`; `kind` is `file` or `link`."""
+    """One file or link of the snapshot; `path` is relative, with `/`; `kind` is `file` or `link`.
+
+    `origin` is where the content lies (its real path) if a link led there; else empty.
+    """
 
     path: str
     kind: str
@@ -16,6 +19,7 @@ class Entry(NamedTuple):
     size: int
     mtime_ns: int
     target: str
+    origin: str = ""
 
 
 class Excluded(NamedTuple):

@@ -6,7 +6,7 @@ the refusals.
 
 import os
 import stat
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from espalier import accel
 from espalier.progress import report
@@ -14,8 +14,8 @@ from espalier.snapshot import statcache
 from espalier.snapshot.defaults import DEFAULT_ORIGIN, MARKERS, RECORDS
 from espalier.snapshot.found import Entry, Excluded, Totals
 from espalier.snapshot.ignore import Decision, IgnoreRules
-from espalier.snapshot.names import link_problem
 from espalier.snapshot.opener import Opener
+from espalier.snapshot.outside import Copies, settle_links
 from espalier.store.blobs import put_file
 from espalier.store.files import cannot_write
 from espalier.store.objects import MANY, SMALL, ObjectWriter
@@ -27,7 +27,7 @@ _MARKERS = {-2: "venv", -3: "workspace"}
 
 
 def native_walk(
-    source: str, began_ns: int, rules: IgnoreRules, is_workspace: Callable[[int], bool]
+    source: str, began_ns: int, rules: IgnoreRules, is_workspace: Callable[[int], bool], outside_links: str
 ) -> Optional["NativeWalk"]:
     """Walks a source folder.
 
@@ -36,33 +36,34 @@ def native_walk(
         began_ns: Now, nanoseconds since 1970.
         rules: What to leave out.
         is_workspace: Tells it of an open folder.
+        outside_links: What becomes of links that lead out of the folder: `refuse`, `keep` or `copy`.
 
     Returns:
         None where there is no native scanner, or something in the folder is for the twin.
 
     Raises:
+        EspalierError: `source_unreadable`, a link is refused.
         Cancelled: the call was called off.
     """
     scanner = accel.native()
     if scanner is None:
         return None
     patterns = rules.patterns
-    walk = scanner.walk(
-        os.fsencode(source),
-        began_ns,
+    how = (
         [tuple(pattern) for pattern, _ in patterns],
         rules.defaults,
         is_workspace,
         set(RECORDS),
         lambda done: report("Looking for files", done),
     )
+    walk = scanner.walk(os.fsencode(source), began_ns, *how)
     if walk is None:
         return None
     decisions = dict(enumerate(decision for _, decision in patterns))
     for number, marker in _MARKERS.items():
         decisions[number] = Decision(True, MARKERS[marker], DEFAULT_ORIGIN)
-    found = NativeWalk(source, walk, decisions)
-    return found if found.links_are_kept() else None
+    found = NativeWalk(source, walk, decisions, how)
+    return found if settle_links(found, source, rules, outside_links) else None
 
 
 class NativeWalk:
@@ -72,12 +73,15 @@ class NativeWalk:
         source: The folder.
         walk: What the scanner returned.
         decisions: What its numbers of rules mean.
+        how: What it was told of the rules.
     """
 
-    def __init__(self, source: str, walk: Any, decisions: Dict[int, Decision]) -> None:
+    def __init__(self, source: str, walk: Any, decisions: Dict[int, Decision], how: Tuple[Any, ...]) -> None:
         self._source = source
         self._walk = walk
         self._decisions = decisions
+        self._how = how
+        self._links_left_out: List[Excluded] = []
 
     def entries(self) -> List[Entry]:
         """The files and links."""
@@ -89,16 +93,19 @@ class NativeWalk:
 
     def excluded(self) -> List[Excluded]:
         """What is left out."""
-        return sorted(
-            Excluded(path.decode("utf-8", "surrogateescape"), is_dir, self._decisions[rule])
+        found = [
+            Excluded(_text(path), is_dir, self._decisions[rule])
             for path, is_dir, rule in self._walk.left_out()
-        )
+        ]
+        return sorted(found + self._links_left_out)
 
-    def links_are_kept(self) -> bool:
-        """Whether all links are such as a snapshot can hold."""
-        links = self._walk.entries(True)
-        inside = os.path.realpath(self._source) if links else ""
-        return not any(link_problem(inside, row[0], row[4]) for row in links)
+    def replace(self, by: Copies) -> Optional[List[Entry]]:
+        """Puts files and folders in the place of links; see `Walking`."""
+        self._links_left_out += by.left_out
+        files = [(_bytes(path), _bytes(real), statcache.state_of(seen)) for path, real, seen in by.files]
+        folders = [(_bytes(path), _bytes(real)) for path, real in by.folders]
+        links = self._walk.replace(files, folders, [_bytes(item.path) for item in by.left_out], *self._how)
+        return None if links is None else [_entry(*row) for row in links]
 
     def settle(self, cache: bytes) -> Optional[str]:
         """Takes over the digests of what has not changed; see `PlainWalk`."""
@@ -109,9 +116,9 @@ class NativeWalk:
         self._store_files(writer)
         opener = Opener(self._source)
         try:
-            for folder, file, path in self._walk.unknown():
-                above, _, name = path.rpartition("/")
-                stored = put_file(writer, name, opener.open(above), path)
+            for folder, file, path, origin in self._walk.unknown():
+                fd, name = opener.open_for(path, _text(origin))
+                stored = put_file(writer, name, fd, path)
                 self._walk.set_file(folder, file, bytes.fromhex(stored.digest), statcache.state_of(stored.seen))
         finally:
             opener.close()
@@ -125,9 +132,10 @@ class NativeWalk:
         fd, end = writer.open_pack() if many else (-1, 0)
         paths = writer.paths
         try:
-            records = self._walk.store(os.fsencode(paths.blobs), pack_files(paths), fd, end, SMALL, _tell)
+            records, files = self._walk.store(os.fsencode(paths.blobs), pack_files(paths), fd, end, SMALL, _tell)
         except OSError as error:
             raise cannot_write(paths, error) from error
+        writer.rely_on(map(os.fsdecode, files))
         if many:
             writer.adopt(records)
 
@@ -143,8 +151,16 @@ class NativeWalk:
 
 def _entry(path: str, mode: int, size: int, mtime_ns: int, target: bytes) -> Entry:
     if stat.S_ISLNK(mode):
-        return Entry(path, "link", False, 0, mtime_ns, target.decode("utf-8"))
-    return Entry(path, "file", bool(mode & stat.S_IXUSR), size, mtime_ns, "")
+        return Entry(path, "link", False, 0, mtime_ns, _text(target))
+    return Entry(path, "file", bool(mode & stat.S_IXUSR), size, mtime_ns, "", _text(target))
+
+
+def _bytes(path: str) -> bytes:
+    return path.encode("utf-8", "surrogateescape")
+
+
+def _text(path: bytes) -> str:
+    return path.decode("utf-8", "surrogateescape")
 
 
 def _tell(done: int, total: int) -> None:

@@ -16,7 +16,10 @@ from espalier.store.trees import tree_bytes
 
 
 class Node(NamedTuple):
-    """One file or link: path relative to the folder, state when it was last looked at, target of a link."""
+    """One file or link: path relative to the folder, state when it was last looked at, target of a link.
+
+    Of a file that a link out of the folder led to, `target` is where it lies: its real path.
+    """
 
     path: str
     state: State
@@ -43,11 +46,11 @@ class PlainWalk:
 
     def entries(self) -> List[Entry]:
         """The files and links."""
-        return [_entry(node) for node in self._nodes]
+        return [entry_of(node) for node in self._nodes]
 
     def links(self) -> List[Entry]:
         """The links alone."""
-        return [_entry(node) for node in self._nodes if stat.S_ISLNK(node.state[5])]
+        return [entry_of(node) for node in self._nodes if stat.S_ISLNK(node.state[5])]
 
     def excluded(self) -> List[Excluded]:
         """What is left out."""
@@ -100,8 +103,8 @@ class PlainWalk:
         node = self._nodes[at]
         if stat.S_ISLNK(node.state[5]):
             return hashlib.sha256(node.target.encode("utf-8")).digest()
-        folder, _, name = node.path.rpartition("/")
-        stored = put_file(writer, name, opener.open(folder), node.path)
+        fd, name = opener.open_for(node.path, node.target)
+        stored = put_file(writer, name, fd, node.path)
         self._nodes[at] = node._replace(state=state_of(stored.seen))
         return bytes.fromhex(stored.digest)
 
@@ -139,11 +142,12 @@ class PlainWalk:
         return Totals(len(self._nodes), sum(node.state[2] for node in files), [(n.path, n.state[2]) for n in largest])
 
 
-def _entry(node: Node) -> Entry:
+def entry_of(node: Node) -> Entry:
+    """A node as others see it."""
     mtime_ns, _, size, _, _, mode = node.state
     if stat.S_ISLNK(mode):
         return Entry(node.path, "link", False, 0, mtime_ns, node.target)
-    return Entry(node.path, "file", bool(mode & stat.S_IXUSR), size, mtime_ns, "")
+    return Entry(node.path, "file", bool(mode & stat.S_IXUSR), size, mtime_ns, "", node.target)
 
 
 def _digest_if_same(node: Node, known: Optional[Known], safe_ns: int) -> Optional[bytes]:

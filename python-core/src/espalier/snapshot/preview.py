@@ -10,12 +10,13 @@ from espalier.types import Frame
 _KINDS = {"path": "string", "size": "double", "included": "logical", "rule": "string"}
 
 
-def snapshot_preview(source: str, default_excludes: bool = True) -> Frame:
+def snapshot_preview(source: str, default_excludes: bool = True, outside_links: str = "refuse") -> Frame:
     """Lists what a snapshot would hold and what it would leave out; nothing is written.
 
     Args:
         source: The source folder.
         default_excludes: Whether the built-in excludes apply.
+        outside_links: What becomes of links that lead out of the folder: `refuse`, `keep` or `copy`.
 
     Returns:
         A row a path, sorted: `path` (a folder that is left out appears once, with a
@@ -23,9 +24,9 @@ def snapshot_preview(source: str, default_excludes: bool = True) -> Frame:
         where no rule was needed).
 
     Raises:
-        EspalierError: `source_missing` or `source_unreadable`.
+        EspalierError: `source_missing` or `source_unreadable`; `bad_argument`.
     """
-    found = scan_source(source, default_excludes)
+    found = scan_source(source, default_excludes, outside_links)
     rows: List[List[Any]] = [[entry.path, float(entry.size), True, None] for entry in found.files]
     for path, is_dir, decision in found.excluded:
         size = None if is_dir else _size(os.path.join(found.source, path))

@@ -14,22 +14,24 @@ from typing import FrozenSet, List, NamedTuple, Optional, Tuple
 from espalier.errors import EspalierError
 from espalier.paths import KEPT_FOLDERS, RUNS, WORKSPACE
 from espalier.progress import report
-from espalier.snapshot.found import Excluded, Scan, Walked
+from espalier.snapshot.found import Entry, Excluded, Scan, Walked
 from espalier.snapshot.ignore import IgnoreRules
-from espalier.snapshot.names import ignore_line, is_utf8, link_problem, shown, special_kind
+from espalier.snapshot.names import ignore_line, is_utf8, shown, special_kind
 from espalier.snapshot.native import native_walk
-from espalier.snapshot.plain import Node, PlainWalk
+from espalier.snapshot.outside import Copies, settle_links
+from espalier.snapshot.plain import Node, PlainWalk, entry_of
 from espalier.snapshot.statcache import state_of
 
 _FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 
-def scan(source: str, rules: IgnoreRules) -> Scan:
+def scan(source: str, rules: IgnoreRules, outside_links: str = "refuse") -> Scan:
     """Walks a source folder.
 
     Args:
         source: The folder.
         rules: What to leave out.
+        outside_links: What becomes of links that lead out of the folder: `refuse`, `keep` or `copy`.
 
     Returns:
         The files and links that belong to the snapshot, and what is left out by which rule.
@@ -41,10 +43,11 @@ def scan(source: str, rules: IgnoreRules) -> Scan:
     if os.scandir not in os.supports_fd:
         raise EspalierError("not_supported", "Taking a snapshot is not supported on this system yet.")
     began_ns = time.time_ns()
-    walked: Optional[Walked] = native_walk(source, began_ns, rules, is_workspace)
+    walked: Optional[Walked] = native_walk(source, began_ns, rules, is_workspace, outside_links)
     if walked is None:
         walk = _Walk(source, rules)
-        walk.run()
+        walk.run(_open_source(source), "")
+        settle_links(walk, source, rules, outside_links)
         walk.nodes.sort()
         walk.excluded.sort()
         walked = PlainWalk(source, began_ns, walk.nodes, walk.excluded)
@@ -65,12 +68,13 @@ class _Walk:
         self.rules = rules
         self.nodes: List[Node] = []
         self.excluded: List[Excluded] = []
-        self._inside: Optional[str] = None
+        # what the paths below a folder that a link led to begin with, and where it lies
+        self._copied = ("", "")
 
-    def run(self) -> None:
-        fd = _open_source(self.source)
+    def run(self, fd: int, prefix: str) -> None:
+        """Walks an open folder, which is closed, as if it lay at a path of the snapshot."""
         try:
-            stack = [self._list(fd, "")]
+            stack = [self._list(fd, prefix)]
             while stack:
                 if stack[-1].todo:
                     prefix, name = stack[-1].prefix, stack[-1].todo.pop()
@@ -82,6 +86,29 @@ class _Walk:
                         fd = _move(fd, self._climb(fd, stack[-1]))
         finally:
             os.close(fd)
+
+    def links(self) -> List[Entry]:
+        """The links; see `Walking`."""
+        return [entry_of(node) for node in self.nodes if stat.S_ISLNK(node.state[5])]
+
+    def replace(self, by: Copies) -> List[Entry]:
+        """Puts files and folders in the place of links; see `Walking`."""
+        gone = {item[0] for kind in by for item in kind}
+        self.nodes = [node for node in self.nodes if node.path not in gone]
+        self.nodes += [Node(path, state_of(seen), real) for path, real, seen in by.files]
+        self.excluded += by.left_out
+        before = len(self.nodes)
+        for path, real in by.folders:
+            self._copied = (path + "/", real.rstrip("/") + "/")
+            self.run(self._open_real(path, real), path + "/")
+        return [entry_of(node) for node in self.nodes[before:] if stat.S_ISLNK(node.state[5])]
+
+    def _open_real(self, path: str, real: str) -> int:
+        try:
+            return os.open(real.encode("utf-8", "surrogateescape"), _FOLDER)
+        except OSError as error:
+            problem = f"leads to {shown(real)}, which cannot be opened: {error.strerror}"
+            raise self._refuse(path, problem, False) from error
 
     def _enter(self, fd: int, path: str, name: str) -> int:
         try:
@@ -141,9 +168,11 @@ class _Walk:
         except FileNotFoundError:
             return  # an editor's temporary file, gone since the folder was listed
         if stat.S_ISLNK(seen.st_mode):
-            self.nodes.append(self._link(fd, entry.name, path, seen))
+            target = os.readlink(os.fsencode(entry.name), dir_fd=fd).decode("utf-8", "surrogateescape")
+            self.nodes.append(Node(path, state_of(seen), target))
         elif stat.S_ISREG(seen.st_mode):
-            self.nodes.append(Node(path, state_of(seen), ""))
+            prefix, real = self._copied
+            self.nodes.append(Node(path, state_of(seen), real and real + path[len(prefix) :]))
         else:
             raise self._refuse(path, f"is {special_kind(seen.st_mode)}, neither file, folder nor link", False)
 
@@ -154,24 +183,6 @@ class _Walk:
             return False
         home = os.path.join(os.path.dirname(os.path.realpath(self.source)), entry.name)
         return os.readlink(entry.name, dir_fd=fd) == home
-
-    def _link(self, fd: int, name: str, path: str, seen: os.stat_result) -> Node:
-        raw = os.readlink(os.fsencode(name), dir_fd=fd)
-        target = raw.decode("utf-8", "surrogateescape")
-        if self._inside is None:
-            self._inside = os.path.realpath(self.source)
-        problem = link_problem(self._inside, path, raw)
-        if problem:
-            raise EspalierError(
-                "source_unreadable",
-                f"{shown(path)} in {self.source} is a link to {shown(target)}, {problem}.",
-                "Copy the file there in place of the link, or make the link relative and inside the folder, or "
-                f"leave it out with the line {ignore_line(path, False)} in {self.rules.remedy_file}; data can "
-                'be given with inputs = list(name = "path").',
-                path=shown(path),
-                target=shown(target),
-            )
-        return Node(path, state_of(seen), target)
 
     def _refuse(self, path: str, problem: str, is_dir: bool) -> EspalierError:
         return EspalierError(

@@ -89,14 +89,16 @@ class FolderSide:
 
     Args:
         source: The folder.
+        outside_links: What becomes of links that lead out of the folder: `refuse`, `keep` or `copy`.
 
     Raises:
-        EspalierError: `source_missing`, `source_unreadable`.
+        EspalierError: `source_missing`, `source_unreadable`; `bad_argument`.
     """
 
-    def __init__(self, source: str) -> None:
-        found = scan_source(source)
+    def __init__(self, source: str, outside_links: str = "refuse") -> None:
+        found = scan_source(source, outside_links=outside_links)
         self.source = found.source
+        self._origins = {entry.path: entry.origin for entry in found.files if entry.origin}
         # (the content of a file is not known before it is read)
         self.items = {
             entry.path: Item("l", entry.target, 0)
@@ -114,7 +116,8 @@ class FolderSide:
             return item  # it differs, and no diff of it is shown
         for _ in range(_ATTEMPTS):
             try:
-                fd = _open_below(self.source, path)
+                origin = self._origins.get(path)
+                fd = _open_below("/", origin[1:]) if origin else _open_below(self.source, path)
             except (FileNotFoundError, NotADirectoryError):
                 return None
             except OSError as error:
@@ -179,11 +182,11 @@ def _open_below(source: str, path: str) -> int:
     *folders, name = path.split("/")
     for part in folders:
         try:
-            inner = os.open(part.encode("utf-8"), _FOLDER, dir_fd=fd)
+            inner = os.open(part.encode("utf-8", "surrogateescape"), _FOLDER, dir_fd=fd)
         finally:
             os.close(fd)
         fd = inner
     try:
-        return os.open(name.encode("utf-8"), _READ, dir_fd=fd)
+        return os.open(name.encode("utf-8", "surrogateescape"), _READ, dir_fd=fd)
     finally:
         os.close(fd)

@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 from typing import List
 
+from espalier.config import check_outside_links
 from espalier.paths import WorkspacePaths
 from espalier.snapshot.defaults import DEFAULT_ORIGIN, OUTPUT_RULES, SECRET_RULES
 from espalier.snapshot.found import Entry, Excluded, Scan, Totals
@@ -38,13 +39,16 @@ class Snapshot:
     excluded_notes: List[str]
 
 
-def take_snapshot(paths: WorkspacePaths, source: str, default_excludes: bool = True) -> Snapshot:
+def take_snapshot(
+    paths: WorkspacePaths, source: str, default_excludes: bool = True, outside_links: str = "refuse"
+) -> Snapshot:
     """Freezes a folder: its files go to the workspace's store, the tree of them gives the id.
 
     Args:
         paths: The workspace.
         source: The source folder.
         default_excludes: Whether the built-in excludes apply.
+        outside_links: What becomes of links that lead out of the folder: `refuse`, `keep` or `copy`.
 
     Returns:
         The snapshot.
@@ -53,24 +57,26 @@ def take_snapshot(paths: WorkspacePaths, source: str, default_excludes: bool = T
         EspalierError: `source_missing`, `source_unreadable` or `source_changed` about the folder,
             `workspace_read_only` about the store.
     """
-    return store_scan(paths, scan_source(source, default_excludes))
+    return store_scan(paths, scan_source(source, default_excludes, outside_links))
 
 
-def scan_source(source: str, default_excludes: bool = True) -> Scan:
+def scan_source(source: str, default_excludes: bool = True, outside_links: str = "refuse") -> Scan:
     """Walks a source folder with the rules that it holds; nothing is written.
 
     Args:
         source: The source folder.
         default_excludes: Whether the built-in excludes apply.
+        outside_links: What becomes of links that lead out of the folder: `refuse`, `keep` or `copy`.
 
     Returns:
         What a snapshot of it would hold and leave out.
 
     Raises:
-        EspalierError: `source_missing` or `source_unreadable`.
+        EspalierError: `source_missing` or `source_unreadable`; `bad_argument`.
     """
+    check_outside_links(outside_links)
     source = os.path.abspath(os.path.expanduser(source))
-    return scan(source, IgnoreRules.load(source, default_excludes))
+    return scan(source, IgnoreRules.load(source, default_excludes), outside_links)
 
 
 def store_scan(paths: WorkspacePaths, found: Scan) -> Snapshot:
@@ -122,13 +128,17 @@ def _notes(found: Scan, totals: Totals) -> List[str]:
     if secrets:
         line = ignore_line(secrets[0].path, secrets[0].is_dir)
         notes[-1] += f" To include one, write !{line} in {found.ignore_file}."
-    dangling = [f"{entry.path} (to {entry.target})" for entry in _dangling(found)]
+    links = found.walked.links()
+    dangling = [f"{entry.path} (to {entry.target})" for entry in _dangling(found, links)]
     if dangling:
         notes.append(f"Links whose target the job will not find, for it is left out: {_list(dangling)}.")
+    astray = [f"{entry.path} (to {entry.target})" for entry in links if _leads_out(entry)]
+    if astray:
+        notes.append(f"Links that lead elsewhere from the job's own copy of the folder: {_list(astray)}.")
     if totals.bytes > _LARGE:
-        named = _list([f"{path} ({size / 2**20:.0f} MB)" for path, size in totals.largest])
+        named = _list([f"{path} ({_size(size)})" for path, size in totals.largest])
         notes.append(
-            f"The snapshot is large, {totals.bytes / 2**20:.0f} MB. The largest files: {named}. To leave one out, "
+            f"The snapshot is large, {_size(totals.bytes)}. The largest files: {named}. To leave one out, "
             f"write {ignore_line(totals.largest[0][0], False)} in {found.ignore_file}; give data to the job with "
             'inputs = list(name = "path").'
         )
@@ -153,14 +163,24 @@ def _has_token(source: str, item: Excluded) -> bool:
     return any(looks_secret(line) for line in text.splitlines())
 
 
-def _dangling(found: Scan) -> List[Entry]:
+def _leads_out(link: Entry) -> bool:
+    """Whether a relative link, which was kept, leads out of the folder."""
+    target = os.path.normpath(os.path.join(os.path.dirname(link.path), link.target))
+    return not os.path.isabs(target) and target.split("/")[0] == ".."
+
+
+def _dangling(found: Scan, links: List[Entry]) -> List[Entry]:
     """The links to what exists in the folder but is left out of the snapshot."""
     dangling = []
-    for entry in found.walked.links() if found.excluded else ():
+    for entry in links if found.excluded else ():
         target = os.path.normpath(os.path.join(os.path.dirname(entry.path), entry.target))
         if found.why_excluded(target) and os.path.exists(os.path.join(found.source, target)):
             dangling.append(entry)
     return dangling
+
+
+def _size(size: int) -> str:
+    return f"{size / 2**20:.0f} MB" if size >= 1 << 20 else f"{size / 2**10:.0f} kB"
 
 
 def _list(names: List[str]) -> str:

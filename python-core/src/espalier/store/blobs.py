@@ -9,7 +9,7 @@ from typing import NamedTuple, Optional
 from espalier.errors import EspalierError
 from espalier.paths import WorkspacePaths, temporary
 from espalier.progress import advance
-from espalier.store.files import cannot_write, create, discard, place, present, write_all
+from espalier.store.files import cannot_write, create, discard, place, write_all
 from espalier.store.objects import ObjectWriter
 
 _ATTEMPTS = 3
@@ -83,8 +83,9 @@ def _put_open(writer: ObjectWriter, fd: int, label: str) -> Stored:
     if data is not None:
         return Stored(writer.add(data), before)
     path = writer.paths.blob(hex_digest)
-    if not present(path, before.st_size):
+    if not _holds_large(path, before.st_size, hex_digest):
         _put_large(writer.paths, path, fd, before, hex_digest)
+    writer.rely_on([path])
     return Stored(hex_digest, before)
 
 
@@ -102,8 +103,11 @@ def _read_whole(fd: int, size: int) -> bytes:
     return data
 
 
-def _copy(fd: int, size: int, to: Optional[int], sparse: bool = False) -> str:
-    """The hex digest of a large file, written to `to` on the way when that is given; with its holes if `sparse`."""
+def _copy(fd: int, size: int, to: Optional[int], sparse: bool = False, again: bool = False) -> str:
+    """The hex digest of a large file, written to `to` on the way when that is given; with its holes if `sparse`.
+
+    Its bytes are told as progress, unless they were before: `again`.
+    """
     os.lseek(fd, 0, os.SEEK_SET)
     sha = hashlib.sha256()
     done = 0
@@ -119,13 +123,26 @@ def _copy(fd: int, size: int, to: Optional[int], sparse: bool = False) -> str:
             os.lseek(to, len(chunk), os.SEEK_CUR)
         elif to is not None:
             write_all(to, chunk)
-        # (it has been read once before it is copied)
-        advance(len(chunk) if to is None else 0)
+        advance(0 if again else len(chunk))
     if done != size:
         raise _Changed
     if to is not None:
         os.ftruncate(to, size)
     return sha.hexdigest()
+
+
+def _holds_large(path: str, size: int, hex_digest: str) -> bool:
+    """Whether the store has a large file with its content. One with any other is damaged, and to be replaced."""
+    try:
+        fd = os.open(path, _READ)
+    except OSError:
+        return False
+    try:
+        return os.fstat(fd).st_size == size and _copy(fd, size, None, again=True) == hex_digest
+    except (OSError, _Changed):
+        return False
+    finally:
+        os.close(fd)
 
 
 def _put_large(paths: WorkspacePaths, path: str, fd: int, seen: os.stat_result, hex_digest: str) -> None:
@@ -134,7 +151,7 @@ def _put_large(paths: WorkspacePaths, path: str, fd: int, seen: os.stat_result, 
     try:
         to = create(aside)
         try:
-            if _copy(fd, seen.st_size, to, seen.st_blocks * 512 < seen.st_size) != hex_digest:
+            if _copy(fd, seen.st_size, to, seen.st_blocks * 512 < seen.st_size, again=True) != hex_digest:
                 raise _Changed
         finally:
             os.close(to)

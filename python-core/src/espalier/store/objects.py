@@ -3,19 +3,19 @@
 import hashlib
 import os
 from types import TracebackType
-from typing import List, Optional, Set, Tuple, Type
+from typing import Iterable, List, Optional, Set, Tuple, Type
 
-from espalier.paths import WorkspacePaths, temporary
-from espalier.store.files import cannot_write, create, discard, place, present, put_bytes, write_all
+from espalier.paths import WorkspacePaths, index_of_pack, temporary
+from espalier.store.files import cannot_write, create, discard, holds, make_durable, place, put_bytes, write_all
 from espalier.store.packs import HEADER, MAGIC, RECORD, ObjectReader
 
 # Objects up to this size go into a pack, bytes; but only where there are so many new ones at once.
 SMALL = 64 << 10
-MANY = 64
+MANY = 16
 
 
 class ObjectWriter:
-    """Collects the new objects of one snapshot. They are all there once its `with` block has ended without an error.
+    """Collects the objects of one snapshot. Once its `with` block has ended without an error, they are on the disk.
 
     Args:
         paths: The workspace.
@@ -27,6 +27,7 @@ class ObjectWriter:
         self._seen: Set[str] = set()
         self._few: List[Tuple[str, bytes]] = []
         self._pack: Optional[_PackWriter] = None
+        self._relied_on: Set[str] = set()
 
     def __enter__(self) -> "ObjectWriter":
         return self
@@ -58,13 +59,27 @@ class ObjectWriter:
         if hex_digest in self._seen:
             return hex_digest
         self._seen.add(hex_digest)
-        if self._reader.verified_slice(hex_digest) is None:
-            path = self.paths.blob(hex_digest)
-            if len(data) > SMALL:
-                put_bytes(self.paths, path, data)
-            elif not present(path, len(data)):
-                self._pend(hex_digest, data)
+        packed, path = self._reader.verified(hex_digest), self.paths.blob(hex_digest)
+        if packed is not None:
+            self.rely_on([packed[0], index_of_pack(packed[0])])
+        elif holds(path, data):
+            self.rely_on([path])
+        elif len(data) > SMALL:
+            self._put(path, data)
+        else:
+            self._pend(hex_digest, data)
         return hex_digest
+
+    def rely_on(self, files: Iterable[str]) -> None:
+        """Files of the store, new or found there, that have to be on the disk when this ends.
+
+        Also those that are found: whoever wrote them may not have come to that.
+        """
+        self._relied_on.update(files)
+
+    def _put(self, path: str, data: bytes) -> None:
+        put_bytes(self.paths, path, data)
+        self.rely_on([path])
 
     def open_pack(self) -> Tuple[int, int]:
         """The pack that is being written, for someone who writes many small objects at once and then calls `adopt`.
@@ -104,12 +119,13 @@ class ObjectWriter:
 
     def _finish(self) -> None:
         for hex_digest, data in self._few:
-            put_bytes(self.paths, self.paths.blob(hex_digest), data)
-        if self._pack is not None:
-            try:
-                self._pack.finish()
-            except OSError as error:
-                raise cannot_write(self.paths, error) from error
+            self._put(self.paths.blob(hex_digest), data)
+        try:
+            if self._pack is not None:
+                self.rely_on(self._pack.finish())
+            make_durable(self.paths, self._relied_on)
+        except OSError as error:
+            raise cannot_write(self.paths, error) from error
 
 
 class _PackWriter:
@@ -141,13 +157,17 @@ class _PackWriter:
         self._size = max([self._size, *(offset + size for _, offset, size in records)])
         os.lseek(self._fd, self._size, os.SEEK_SET)
 
-    def finish(self) -> None:
+    def finish(self) -> List[str]:
+        """Puts it in its place; returns the files that hold its objects now."""
         self._flush()
         if len(self._records) >= MANY:
-            place_index(self._paths, self._aside, self._records)
-            return
+            name = place_index(self._paths, self._aside, self._records)
+            return [self._paths.pack(name), self._paths.pack_index(name)]
+        placed = []
         for digest, offset, size in self._records:  # lent for more than there turned out to be
-            put_bytes(self._paths, self._paths.blob(digest.hex()), os.pread(self._fd, size, offset))
+            placed.append(self._paths.blob(digest.hex()))
+            put_bytes(self._paths, placed[-1], os.pread(self._fd, size, offset))
+        return placed
 
     def _flush(self) -> None:
         write_all(self._fd, bytes(self._buffer))

@@ -104,13 +104,18 @@ class ObjectReader:
                 return b""
         return os.pread(self._open[packed.pack], packed.size, packed.offset)
 
-    def verified_slice(self, hex_digest: str) -> Optional[bytes]:
-        """An object out of a pack; None when no pack holds it, or not as its digest says."""
+    def verified(self, hex_digest: str) -> Optional[Tuple[str, bytes]]:
+        """A pack and an object out of it; None when no pack holds it, or not as its digest says."""
         for packed in self.packed(hex_digest):
             data = self.slice(packed)
             if hashlib.sha256(data).hexdigest() == hex_digest:
-                return data
+                return packed.pack, data
         return None
+
+    def verified_slice(self, hex_digest: str) -> Optional[bytes]:
+        """An object out of a pack; None when no pack holds it, or not as its digest says."""
+        found = self.verified(hex_digest)
+        return found[1] if found is not None else None
 
     def read(self, hex_digest: str) -> bytes:
         """The content of an object.

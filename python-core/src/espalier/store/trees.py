@@ -99,12 +99,10 @@ def damage(paths: WorkspacePaths, snapshot_id: str, name: str, where: str, seen:
         seen: What was found.
     """
     forget_sources(paths)
-    # (a pack holds other things too: what is damaged in it is stored beside it)
-    remedy = "S" if os.path.dirname(where) == paths.packs else f"Remove {where} if it exists, and s"
     return EspalierError(
         "snapshot_damaged",
         f"Snapshot {snapshot_id} is damaged: {name} ({where}): {seen}.",
-        f"{remedy}ubmit again from the source directory; that stores it anew.",
+        "Submit again from the source directory; that stores it anew.",
         path=name,
         snapshot=snapshot_id,
     )

@@ -65,7 +65,7 @@ def prepare(
     inputs = resolve_inputs(config.inputs)
     refuse_impossible(paths, config)
     git = start_git(source) if source else None
-    scanned = scan_source(source) if source else None
+    scanned = scan_source(source, outside_links=config.outside_links) if source else None
     warnings: List[str] = []
     if source and script and scanned:
         _refuse_excluded_script(scanned.why_excluded(script.replace(os.sep, "/")), script)
