@@ -15,7 +15,9 @@ from espalier.paths import RunPaths
 
 @pytest.fixture
 def run(tmp_path: Path) -> RunPaths:
-    return RunPaths(str(tmp_path / f"s_1_{os.getpid():08x}"))
+    paths = RunPaths(str(tmp_path / f"s_1_{os.getpid():08x}"))
+    os.mkdir(paths.root)
+    return paths
 
 
 @pytest.fixture
@@ -42,6 +44,13 @@ def test_its_session(run: RunPaths, job: List[int]) -> None:
     note_job(run, job[0])
     end_strays(run)
     assert dead(job[0]) and posix.process_start(job[1]) is not None
+
+
+def test_no_note_of_a_run_that_was_deleted(run: RunPaths, job: List[int]) -> None:
+    os.rmdir(run.root)
+    with pytest.raises(FileNotFoundError):
+        note_job(run, job[0])
+    assert not os.path.exists(run.root)
 
 
 def test_its_control_group(run: RunPaths, job: List[int]) -> None:

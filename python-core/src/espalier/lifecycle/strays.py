@@ -1,5 +1,6 @@
 """What finds the processes of a job whose runner is dead: a note that the runner leaves, and the end of them."""
 
+import contextlib
 import os
 from typing import Optional
 
@@ -13,7 +14,8 @@ from espalier.records import dump_record, read_record, replace_file
 
 def note_job(run: RunPaths, leader: int, cgroup: Optional[str] = None) -> None:
     """Leave a note of the job's processes. Not durable: after a reboot there are none."""
-    os.makedirs(run.job, exist_ok=True)
+    with contextlib.suppress(FileExistsError):  # (where the run's folder has been deleted none is made anew)
+        os.mkdir(run.job)
     record = {
         "format": FORMAT,
         "boot_id": posix.boot_id(),
