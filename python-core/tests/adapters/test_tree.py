@@ -19,7 +19,7 @@ SHAPES = {
     "double fork": "(setsid sh -c 'sleep 300 & exit' &) ; sleep 300",
     "no environment": "env -i setsid sleep 300 & wait",
     "no environment, double fork": "(env -i setsid sh -c 'sleep 300 & exit' &) ; sleep 300",
-    "deaf": "trap '' TERM; setsid sh -c 'while :; do sleep 0.1; done' & while :; do sleep 0.1; done",
+    "deaf": "trap '' TERM; setsid sleep 300 & sleep 300; :",
     "stopped": "setsid sh -c 'kill -STOP $$; sleep 300' & sleep 300",
 }
 

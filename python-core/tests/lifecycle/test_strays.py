@@ -46,6 +46,13 @@ def test_its_session(run: RunPaths, job: List[int]) -> None:
     assert dead(job[0]) and posix.process_start(job[1]) is not None
 
 
+def test_no_note_of_a_run_that_was_deleted(run: RunPaths, job: List[int]) -> None:
+    os.rmdir(run.root)
+    with pytest.raises(FileNotFoundError):
+        note_job(run, job[0])
+    assert not os.path.exists(run.root)
+
+
 def test_its_control_group(run: RunPaths, job: List[int]) -> None:
     cgroup = make_cgroup(os.path.basename(run.root))
     if cgroup is None:

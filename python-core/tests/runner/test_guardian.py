@@ -6,9 +6,10 @@ from typing import Callable
 
 import pytest
 from espalier.adapters import posix
+from espalier.paths import RunPaths
 from espalier.runner.guardian import guarded, has_lost
 
-RUN = "e_1_abcdef01"
+RUN = RunPaths("/nowhere/e_1_abcdef01")
 
 
 def in_a_process(body: Callable[[], None]) -> int:

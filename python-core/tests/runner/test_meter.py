@@ -65,6 +65,12 @@ def test_a_full_disk_ends_the_samples(run: RunPaths) -> None:
     assert meter.due == float("inf") and meter.totals()["cpu_seconds"] == 0
 
 
+def test_the_folder_of_a_deleted_run_is_not_made_anew(run: RunPaths) -> None:
+    os.rmdir(run.root)
+    Meter(run.usage, Tree("m", None, None), 0.0).sample_when_due(5.0)
+    assert not os.path.exists(run.root)
+
+
 def test_reading(run: RunPaths) -> None:
     assert len(read_usage(run)) == 0
     os.makedirs(os.path.dirname(run.usage))

@@ -12,7 +12,7 @@ _PREFIX = "espalier-"
 # How long processes may take to stop in their tracks; those in a disk wait take longer, and are not waited for.
 _FREEZE_SECONDS = 0.5
 # How long a group may be found in use after its last process has ended.
-_REMOVE_SECONDS = 0.1
+_REMOVE_SECONDS = 0.5
 
 
 class Cgroup:

@@ -14,8 +14,8 @@ from espalier.records import dump_record, read_record, replace_file
 
 def note_job(run: RunPaths, leader: int, cgroup: Optional[str] = None) -> None:
     """Leave a note of the job's processes. Not durable: after a reboot there are none."""
-    with contextlib.suppress(FileExistsError):
-        os.mkdir(run.job)  # (never the run's own folder, which may have been deleted)
+    with contextlib.suppress(FileExistsError):  # (where the run's folder has been deleted none is made anew)
+        os.mkdir(run.job)
     record = {
         "format": FORMAT,
         "boot_id": posix.boot_id(),

@@ -43,7 +43,7 @@ def main(run_dir: str, lease_fd: int) -> None:
     claimed: Optional[Claim] = Claim(run_dir, lease_fd)
     while claimed is not None:
         os.set_inheritable(claimed.lease, False)
-        in_order = guarded(os.path.basename(claimed.run_dir), partial(_serve, claimed, guardian))
+        in_order = guarded(RunPaths(claimed.run_dir), partial(_serve, claimed, guardian))
         young = time.monotonic() - born < _SERVES_SECONDS
         claimed = _release(claimed, take=in_order and young)
         if claimed is not None:

@@ -8,14 +8,14 @@ import os
 from typing import Callable
 
 from espalier.adapters.subreaper import become_subreaper
-from espalier.adapters.tree import Tree
+from espalier.paths import RunPaths
 
 
-def guarded(run_id: str, execute: Callable[[], None]) -> bool:
+def guarded(run: RunPaths, execute: Callable[[], None]) -> bool:
     """Do something in a process of its own, and wait for its end.
 
     Args:
-        run_id: The run it is done for.
+        run: The run it is done for.
 
     Returns:
         False when that process was killed or failed. What it had started has been killed then.
@@ -36,7 +36,9 @@ def guarded(run_id: str, execute: Callable[[], None]) -> bool:
             break
     if status == 0:
         return True
-    Tree(run_id, leader=None, reaper=os.getpid()).kill()
+    from espalier.lifecycle.strays import end_strays
+
+    end_strays(run, reaper=os.getpid())
     return False
 
 

@@ -86,8 +86,8 @@ class Meter:
 
     def _write(self, sample: Dict[str, Any]) -> None:
         if self._fd is None:
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(os.path.dirname(self._path))  # (never the run's own folder, which may have been deleted)
+            with contextlib.suppress(FileExistsError):  # (where the run's folder has been deleted none is made anew)
+                os.mkdir(os.path.dirname(self._path))
             self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
             head = {"type": "writer", "format": 1, "writer": "runner", "pid": os.getpid(), "time": time.time()}
             os.write(self._fd, json.dumps(head, separators=(",", ":")).encode() + b"\n")
