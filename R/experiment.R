@@ -233,7 +233,7 @@ run_table_view <- function(x) {
   view <- data.frame(run_id = if (has("run_id")) x$run_id else seq_len(nrow(x)), stringsAsFactors = FALSE)
   if (has("status")) view$status <- x$status
   if (has("parent") && !all(is.na(x$parent))) view$parent <- x$parent
-  if (has("children") && any(x$children > 0L)) view$children <- x$children
+  if (has("children") && any(x$children > 0L, na.rm = TRUE)) view$children <- x$children
   if (has("created_at")) view$submitted <- format(x$created_at, "%Y-%m-%d %H:%M:%S", tz = "")
   if (has("duration_seconds")) view$took <- format_seconds(x$duration_seconds)
   found <- grep("^(tag|param|metric)_", names(x), value = TRUE)
