@@ -92,13 +92,15 @@ class Attendant:
 
     def _attend(self) -> None:
         with open_box(self._run) as box:
-            pending = box.pending()
-            for name in pending:
+            wanted = False
+            for name in box.pending():
                 self._tried[name] = self._tried.get(name, 0) + 1
                 if self._tried[name] > _ATTEMPTS:
                     message = f"The process that carried out {name} died {_ATTEMPTS} times."
                     box.answer(name, error_answer(EspalierError("internal", message)))
-        if pending:
+                else:
+                    wanted = True
+        if wanted:
             self._carrier = _spawn(self._run)
         found = marks(self._run)
         if set(found) - set(self._marks):
