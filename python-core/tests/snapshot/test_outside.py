@@ -240,3 +240,18 @@ def test_what_is_replaced_between_walk_and_reading_is_never_followed(paths, sour
     with pytest.raises(EspalierError) as caught:
         store_scan(paths, scan)
     assert caught.value.code == "source_changed"
+
+
+@pytest.mark.parametrize("outside_links", ["refuse", "keep", "copy"])
+def test_a_job_submits_its_own_working_copy(tmp_path, outside_links):
+    """There `./outputs` and `./logs` are links to the run's folders."""
+    source = tmp_path / "run" / "work"
+    source.mkdir(parents=True)
+    (source / "a.R").write_text("1")
+    for name in ("outputs", "logs"):
+        (tmp_path / "run" / name).mkdir()
+        (tmp_path / "run" / name / "large").write_text("x")
+        (source / name).symlink_to(tmp_path / "run" / name)
+    scanned = found(source, outside_links)
+    assert [entry.path for entry in scanned.files] == ["a.R"]
+    assert sorted(item.path for item in scanned.excluded) == ["logs", "outputs"]

@@ -8,6 +8,7 @@ import stat
 from typing import Dict, List, NamedTuple, Optional, Protocol, Tuple
 
 from espalier.errors import EspalierError
+from espalier.paths import KEPT_FOLDERS
 from espalier.snapshot.defaults import DEFAULT_ORIGIN, SECRET_RULES, default_rule
 from espalier.snapshot.found import Entry, Excluded
 from espalier.snapshot.ignore import Decision, IgnoreRules
@@ -85,11 +86,23 @@ class _Settler:
             target = link.target.encode("utf-8", "surrogateescape")
             # (a link stays as it is where it leads to the same in a copy of the folder it was found in)
             problem = link_problem(place.real, link.path[len(place.prefix) :], target)
-            if problem and self._outside_links == "copy":
+            kept = self._kept_folder(link) if problem else None
+            if kept is not None:
+                by.left_out.append(kept)
+            elif problem and self._outside_links == "copy":
                 self._follow(link, place, by)
             elif problem and (self._outside_links == "refuse" or not is_utf8(link.target)):
                 raise self._refuse(link, problem)
         return by
+
+    def _kept_folder(self, link: Entry) -> Optional[Excluded]:
+        """In the working copy of a job, which the job submits itself, `./outputs` and `./logs` are links to the run's
+        folders, and are left out by the rules for folders."""
+        home = os.path.join(os.path.dirname(self._places[""].real), link.path)
+        if link.path not in KEPT_FOLDERS or link.target != home:
+            return None
+        decision = self._rules.decide_here(link.path, True)
+        return Excluded(link.path, True, decision) if decision.excluded else None
 
     def _place_of(self, path: str) -> _Place:
         while len(self._places) > 1 and path:

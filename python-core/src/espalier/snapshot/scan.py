@@ -12,7 +12,7 @@ import time
 from typing import FrozenSet, List, NamedTuple, Optional, Tuple
 
 from espalier.errors import EspalierError
-from espalier.paths import KEPT_FOLDERS, RUNS, WORKSPACE
+from espalier.paths import RUNS, WORKSPACE
 from espalier.progress import report
 from espalier.snapshot.found import Entry, Excluded, Scan, Walked
 from espalier.snapshot.ignore import IgnoreRules
@@ -152,7 +152,7 @@ class _Walk:
         report("Looking for files", len(self.nodes))
         path = frame.prefix + entry.name
         is_dir = entry.is_dir(follow_symlinks=False)
-        decision = self.rules.decide_here(path, is_dir or self._is_kept_folder(fd, entry, frame))
+        decision = self.rules.decide_here(path, is_dir)
         if in_workspace and not frame.prefix and not decision.rule:
             decision = self.rules.decide_record(entry.name)
         if decision.excluded:
@@ -175,14 +175,6 @@ class _Walk:
             self.nodes.append(Node(path, state_of(seen), real and real + path[len(prefix) :]))
         else:
             raise self._refuse(path, f"is {special_kind(seen.st_mode)}, neither file, folder nor link", False)
-
-    def _is_kept_folder(self, fd: int, entry: "os.DirEntry[str]", frame: _Frame) -> bool:
-        """Whether this stands for a folder: `./outputs` and `./logs` of a job that submits its own working copy are
-        links to the run's."""
-        if frame.prefix or entry.name not in KEPT_FOLDERS or not entry.is_symlink():
-            return False
-        home = os.path.join(os.path.dirname(os.path.realpath(self.source)), entry.name)
-        return os.readlink(entry.name, dir_fd=fd) == home
 
     def _refuse(self, path: str, problem: str, is_dir: bool) -> EspalierError:
         return EspalierError(
