@@ -103,8 +103,8 @@ test_that("the vignette 'How a run works' renders, and shows what it tells", {
   expect_match(html, "Queued", fixed = TRUE)
   expect_match(html, "status.json", fixed = TRUE)
   expect_no_match(html, "this session only\\s*\n#&gt;")
-  # two errors, on purpose
-  expect_equal(lengths(regmatches(html, gregexpr("## Error|#&gt; Error", html))), 2L)
+  # three errors, on purpose
+  expect_equal(lengths(regmatches(html, gregexpr("## Error|#&gt; Error", html))), 3L)
 })
 
 test_that("the vignette 'Data between R and Python' renders, with all its tables", {
