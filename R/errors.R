@@ -21,6 +21,7 @@
 #' | `espalier_error_internal` | a defect in espalier; please report it |
 #' | `espalier_error_interpreter_missing` | Rscript or Python for the job was not found |
 #' | `espalier_error_newer_format` | the record was written by a newer espalier |
+#' | `espalier_error_not_enough_resources` | a job asks for more processors or memory than the host gives to runs |
 #' | `espalier_error_not_supported` | not in this version, or not on this system |
 #' | `espalier_error_python_missing` | no usable Python was found or could be started |
 #' | `espalier_error_python_unmet` | the session's Python is too old, or lacks or has loaded too old a package |
