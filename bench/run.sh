@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Measures espalier beside peers and physical limits, and prints a table for each part and one of all.
-# Usage: bench/run.sh [submit|log|startup|calls|metrics|parts|runner|frames|snapshot ...]     (all by default; `make bench` sets R_LIBS)
+# Usage: bench/run.sh [submit|log|startup|calls|metrics|parts|queue|runner|frames|snapshot ...]     (all by default; `make bench` sets R_LIBS)
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
@@ -76,18 +76,19 @@ measure() {
     calls) measure_r calls ;;
     metrics) measure_frames metrics ;;
     parts) measure_r parts ;;
+    queue) measure_py queue ;;
     runner) measure_py runner ;;
     frames)
       cp "$here/strings.c" "$work"
       (cd "$work" && R CMD SHLIB strings.c >"$out/strings.log" 2>&1) || { cat "$out/strings.log"; return 1; }
       for kind in double integer few many factor time mixed ids iris wide; do measure_frames frames "$kind"; done ;;
     snapshot) measure_snapshot ;;
-    *) echo "There is no part $1: submit, log, startup, calls, metrics, parts, runner, frames, snapshot." >&2; return 2 ;;
+    *) echo "There is no part $1: submit, log, startup, calls, metrics, parts, queue, runner, frames, snapshot." >&2; return 2 ;;
   esac
   "$peers/bin/python" "$here/report.py" "$1"
 }
 
-[ $# -gt 0 ] || set -- submit log startup calls metrics parts runner frames snapshot
+[ $# -gt 0 ] || set -- submit log startup calls metrics parts queue runner frames snapshot
 mkdir -p "$out"
 install_peers
 install_frames
