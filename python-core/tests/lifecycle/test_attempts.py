@@ -1,5 +1,6 @@
 """Runs that are tried again."""
 
+import itertools
 import os
 import signal
 from pathlib import Path
@@ -7,8 +8,11 @@ from typing import Any, Callable
 
 import pytest
 from espalier import Run, Workspace
+from espalier.adapters import clock
+from espalier.queue import elect, spawn
 from espalier.queue.capacity import set_capacity
 from espalier.queue.home import queue_paths
+from espalier.queue.step import step
 
 Submit = Callable[..., Run]
 
@@ -49,6 +53,29 @@ def test_a_killed_runner(submit: Submit, ended: Any, reach: Any, tmp_path: Path)
     os.kill(run._status()["pid"], signal.SIGKILL)
     details = ended(run)
     assert (details["status"], details["attempts"][0]["error"]["code"]) == ("Completed", "runner_lost")
+
+
+def test_a_run_whose_guardian_was_killed_is_tried_again_too(submit: Submit, ended: Any, reach: Any, tmp_path: Path) -> None:
+    """The runner gives up the lease itself then, and is still the one that has locked the run's definition."""
+    run = submit(f"[ -e {tmp_path / 'second'} ] && exit 0; touch {tmp_path / 'second'}; echo begun; sleep 0.3; exit 1", retry=2)
+    reach(lambda: run.follow()["log"])
+    os.kill(int(Path("/proc", str(run._status()["pid"]), "stat").read_text().rpartition(")")[2].split()[1]), signal.SIGKILL)
+    reach(lambda: run._status()["state"] == "Completed")
+    assert [attempt["exit_code"] for attempt in run.get_details()["attempts"]] == [1]
+
+
+def test_a_runner_that_cannot_work_is_not_tried_for_ever_at_any_attempt(
+    submit: Submit, reach: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_capacity(queue_paths(), cpus=1)
+    monkeypatch.setattr(elect, "spawn_keeper", lambda paths, lock: None)  # it would start runners that work
+    run = submit("exit 1", retry={"attempts": 2, "on": ["job_failed"], "wait_seconds": 3600})
+    reach(lambda: os.listdir(queue_paths().waiting) and not os.listdir(queue_paths().leases))
+    monkeypatch.setattr(spawn, "interpreter", lambda: "/bin/false")
+    hours = itertools.count(10**6)
+    monkeypatch.setattr(clock, "_clock", lambda: next(hours) * 3601.0)  # each pause is over when it is looked at
+    reach(lambda: step() or run.get_status() == "Failed")
+    assert (run._status()["error"]["code"], run._status()["attempt"], run._status()["runners"]) == ("prepare_failed", 2, 3)
 
 
 def test_canceled_is_canceled(submit: Submit, ended: Any, reach: Any) -> None:

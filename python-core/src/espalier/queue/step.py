@@ -5,6 +5,7 @@ Standard library, L0 to L2 only: the runner calls it too.
 """
 
 import os
+import sys
 from typing import Any, Dict, Optional
 
 from espalier import states
@@ -24,7 +25,18 @@ from espalier.queue.elect import keep_going
 from espalier.queue.home import allocator, queue_paths
 from espalier.queue.inside import left_to_own_runner
 from espalier.queue.spawn import collect_ended, spawn_runner
-from espalier.queue.tickets import Lease, Ticket, add_ticket, claim, find_ticket, is_dead, leases, remove, tickets
+from espalier.queue.tickets import (
+    Lease,
+    Ticket,
+    add_ticket,
+    claim,
+    find_ticket,
+    is_dead,
+    leases,
+    read_lease,
+    remove,
+    tickets,
+)
 from espalier.records import read_record
 from espalier.resources import Capacity
 
@@ -129,6 +141,8 @@ def settle(paths: QueuePaths, run_dir: str) -> bool:
             clean(run)
         elif is_copy(run, status):
             retire_copy(run, status)
+        elif status["state"] == states.QUEUED and _attempt_claimed(paths, run) < int(status.get("attempt", 1)):
+            queue_lost(paths, run, status)  # the attempt has been ended, and is to be repeated
         elif posix.is_locked(run.spec):
             pass  # a runner of another queue executes it
         elif status.get("started_at"):
@@ -137,8 +151,6 @@ def settle(paths: QueuePaths, run_dir: str) -> bool:
             end_strays(run)
             status = end_lost_attempt(run, read_status(run))
             _queue_if_wanted(paths, run, status)
-        elif status["state"] == states.QUEUED and status.get("retry_seconds") is not None:
-            _queue_if_wanted(paths, run, status)  # its attempt has been ended, and is to be repeated
         else:
             _queue_again(paths, run, status)
     except FileNotFoundError:
@@ -157,7 +169,13 @@ def queue_lost(paths: QueuePaths, run: RunPaths, status: Dict[str, Any]) -> None
             spec = read_record(run.spec)
         except Exception:
             spec = {}
-        add_ticket(paths, run.root, spec, float(status.get("retry_seconds") or 0.0))
+        add_ticket(paths, run.root, spec, int(status.get("attempt", 1)), float(status.get("retry_seconds") or 0.0))
+
+
+def _attempt_claimed(paths: QueuePaths, run: RunPaths) -> int:
+    """Which attempt the run's lease was claimed for. Without a lease none has been ended."""
+    lease = read_lease(paths.lease(os.path.basename(run.root)))
+    return lease.attempt if lease is not None else sys.maxsize
 
 
 def _queue_if_wanted(paths: QueuePaths, run: RunPaths, status: Dict[str, Any]) -> None:

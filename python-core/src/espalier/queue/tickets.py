@@ -54,6 +54,7 @@ class Lease(NamedTuple):
     run_dir: str
     takes: Resources
     gpu_ids: Tuple[str, ...]
+    attempt: int
 
 
 def _seconds(value: object) -> float:
@@ -75,15 +76,18 @@ def _load(path: str) -> Optional[Dict[str, Any]]:
     return record if good else None
 
 
-def add_ticket(paths: QueuePaths, run_dir: str, spec: Mapping[str, Any], wait_seconds: float = 0.0) -> None:
+def add_ticket(
+    paths: QueuePaths, run_dir: str, spec: Mapping[str, Any], attempt: int = 1, wait_seconds: float = 0.0
+) -> None:
     """Put a run at the end of the queue, also when the clock has been set back since others came.
 
     Args:
         spec: The run's definition; what is missing in it has its default.
+        attempt: Which attempt it is queued for.
         wait_seconds: How long it may not be started.
     """
     run_id = os.path.basename(run_dir)
-    record: Dict[str, Any] = {"format": 1, "run_id": run_id, "run_dir": run_dir, "queued": stamp()}
+    record: Dict[str, Any] = {"format": 1, "run_id": run_id, "run_dir": run_dir, "queued": stamp(), "attempt": attempt}
     record.update(resources_of(spec.get("resources") or {}).record())
     for name in ("depends_on", "queue_timeout_seconds"):
         if spec.get(name):
@@ -198,7 +202,9 @@ def read_lease(path: str) -> Optional[Lease]:
     if record is None:
         return None
     takes = resources_of({"cpus": record.get("slots"), **record})  # (slots: in leases of earlier versions)
-    return Lease(path, record["run_id"], record["run_dir"], takes, tuple(_texts(record.get(_GPU_IDS))))
+    attempt = record.get("attempt")
+    attempt = attempt if isinstance(attempt, int) else 1
+    return Lease(path, record["run_id"], record["run_dir"], takes, tuple(_texts(record.get(_GPU_IDS))), attempt)
 
 
 def is_dead(path: str) -> bool:
