@@ -69,7 +69,7 @@ def test_a_runner_that_cannot_work_is_not_tried_for_ever_at_any_attempt(
 ) -> None:
     set_capacity(queue_paths(), cpus=1)
     monkeypatch.setattr(elect, "spawn_keeper", lambda paths, lock: None)  # it would start runners that work
-    run = submit("exit 1", retry={"attempts": 2, "on": ["job_failed"], "wait_seconds": 3600})
+    run = submit("exit 1", retry={"attempts": 2, "on": ["job_failed"], "wait_seconds": 3600}, queue_timeout_seconds=0)
     reach(lambda: os.listdir(queue_paths().waiting) and not os.listdir(queue_paths().leases))
     monkeypatch.setattr(spawn, "interpreter", lambda: "/bin/false")
     hours = itertools.count(10**6)
