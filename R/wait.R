@@ -64,13 +64,14 @@ tell_how_to_come_back <- function(run, display) {
 abort_run_failed <- function(run) abort_failed(run$id, run$run_dir, run$get_details()$error)
 
 abort_failed <- function(id, dir, error) {
+  log <- file.path(dir, "user_logs", "std_log.txt")  # (a run that was never started has none)
   tail <- unlist(error$log_tail)
   shown <- if (length(tail)) c("", "Last lines of its log:", paste0("  ", safe_line(tail)))
   call <- if (length(error$call) && nzchar(error$call)) paste0(" [in ", safe_line(error$call), "]")
   espalier_abort(
     "run_failed",
     c(paste0("Run ", id, " failed: ", safe_line(error$message), call), shown),
-    paste0("The whole log: ", file.path(dir, "user_logs", "std_log.txt")),
+    if (file.exists(log)) paste0("The whole log: ", log),
     run_id = id, cause = error
   )
 }

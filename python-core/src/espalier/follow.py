@@ -94,7 +94,8 @@ def failure_of(run: RunPaths, status: Dict[str, Any]) -> EspalierError:
     tail = [plain_text(line) for line in error.get("log_tail", [])]
     shown = "\n".join(["", "Last lines of its log:", *("  " + line for line in tail)]) if tail else ""
     message = f"Run {run_id} failed: {error.get('message', 'unknown cause')}{shown}"
-    return EspalierError("run_failed", message, f"The whole log: {run.log}", run_id=run_id, cause=error)
+    hint = f"The whole log: {run.log}" if os.path.exists(run.log) else ""  # (a run that was never started has none)
+    return EspalierError("run_failed", message, hint, run_id=run_id, cause=error)
 
 
 def file_mark(path: str) -> Tuple[int, int]:
