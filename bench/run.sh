@@ -76,7 +76,7 @@ measure() {
     calls) measure_r calls ;;
     metrics) measure_frames metrics ;;
     parts) measure_r parts ;;
-    queue) measure_py queue ;;
+    queue) measure_py drain ;;
     runner) measure_py runner ;;
     frames)
       cp "$here/strings.c" "$work"
