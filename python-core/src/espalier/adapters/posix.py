@@ -49,6 +49,15 @@ def process_start(pid: int) -> Optional[int]:
     return None if fields[0] in (b"Z", b"X") else int(fields[19])
 
 
+def host_name() -> str:
+    """This host's name. (`socket` says the same, and takes the runner 5 ms to load.)"""
+    if hasattr(os, "uname"):
+        return os.uname().nodename
+    import socket
+
+    return socket.gethostname()
+
+
 def user_name() -> str:
     """The user's name; the number where it has none, as in many containers."""
     import getpass

@@ -1,7 +1,6 @@
 """Cancelling, and finding again what lost its ticket."""
 
 import os
-import socket
 
 from espalier import states
 from espalier.adapters import posix
@@ -77,7 +76,7 @@ def look_after(run_id: str, run: RunPaths, host: str, user: str) -> bool:
     Returns:
         Whether there was something to put right.
     """
-    if host != socket.gethostname() or user != posix.user_name():
+    if host != posix.host_name() or user != posix.user_name():
         return False
     try:
         return _look_after(run_id, run)

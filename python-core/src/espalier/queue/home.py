@@ -1,7 +1,6 @@
 """Where this host's and user's queue lives, and its one lock."""
 
 import os
-import socket
 from contextlib import contextmanager
 from typing import Iterator
 
@@ -26,7 +25,7 @@ def queue_paths() -> QueuePaths:
     Raises:
         EspalierError: `not_supported` when they cannot be made.
     """
-    paths = QueuePaths(state_folder(), socket.gethostname() or "localhost")
+    paths = QueuePaths(state_folder(), posix.host_name() or "localhost")
     try:
         os.makedirs(os.path.dirname(paths.root), exist_ok=True)
         for folder in (paths.root, paths.tickets, paths.waiting, paths.leases):

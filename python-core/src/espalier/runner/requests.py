@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 import time
-import traceback
 from typing import Any, Dict, List, Optional, Set, Tuple
 
 from espalier.adapters import posix
@@ -57,6 +56,8 @@ class Attendant:
             if woken or self._marks:
                 self._step_for_waiters()
         except Exception:
+            import traceback  # 5 ms to load
+
             traceback.print_exc()
         return set() if self._carrier is None else {self._carrier}
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import socket
 import sys
 import time
 from dataclasses import replace
@@ -142,7 +141,7 @@ def base_spec(workspace_id: str, experiment: str, kind: str, client: str) -> Dic
         "type": kind,
         "created_at": now_iso(now),
         "user": posix.user_name(),
-        "host": socket.gethostname(),
+        "host": posix.host_name(),
         "client": client or f"Python {version}",
         "parent": None,
         "children": DETACH,

@@ -3,11 +3,11 @@
 import errno
 import json
 import os
-import socket
 import threading
 import time
 from typing import Any, Dict, Optional
 
+from espalier.adapters import posix
 from espalier.errors import EspalierError
 from espalier.paths import FORMAT, RunPaths, payload
 from espalier.records import replace_file
@@ -96,7 +96,7 @@ class EventWriter:
             "format": FORMAT,
             "writer": self._name,
             "pid": pid,
-            "host": socket.gethostname(),
+            "host": posix.host_name(),
             "time": round(time.time(), 6),
         }
         os.write(self._fd, _encode(header).encode() + b"\n")
