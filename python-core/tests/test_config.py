@@ -57,3 +57,23 @@ def test_from_mapping_names_what_it_does_not_know() -> None:
 def test_frozen() -> None:
     with pytest.raises(AttributeError):
         ScriptRunConfig(command="x").seed = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"cpus": -1}, {"cpus": 1.5}, {"cpus": "2"}, {"cpus": True}, {"gpus": -1}, {"gpus": []}, {"memory": "much"}, {"memory": -1},
+        {"memory": {}}, {"priority": 0}, {"priority": 10}, {"priority": "high"}, {"retry": 0}, {"retry": {"on": 5}}, {"retry": []},
+        {"depends_on": "exp_1_00000000"}, {"depends_on": 5}, {"depends_on": {"exp_1_00000000": 1}}, {"depends_on": ["../x"]},
+        {"queue_timeout_seconds": -1}, {"queue_timeout_seconds": "1"}, {"prepare_timeout_seconds": float("inf")},
+    ],
+)  # fmt: skip
+def test_what_is_asked_of_the_queue_is_checked(fields) -> None:
+    with pytest.raises(EspalierError) as caught:
+        ScriptRunConfig.from_mapping({"command": "true", **fields})
+    assert caught.value.code == "bad_argument" and next(iter(fields)).split("_")[0] in caught.value.message
+
+
+def test_numbers_of_r_are_whole(tmp_path) -> None:
+    config = ScriptRunConfig(command="true", cpus=2.0, gpus=1.0, priority=9.0, memory="1.5 kB")
+    assert (config.cpus, config.gpus, config.priority, config.resources.memory) == (2, 1, 9, 1536)

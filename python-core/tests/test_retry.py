@@ -35,7 +35,7 @@ def test_a_record_and_back() -> None:
     [
         (0, "attempts"), (1.5, "attempts"), ({"attempts": 2, "times": 3}, "no field times"), ({"attempts": 2, "on": "rain"}, "'rain'"),
         ({"wait_seconds": -1}, "wait_seconds"), ({"factor": 0.5}, "factor"), ({"max_wait_seconds": float("inf")}, "max_wait_seconds"),
-        ({"on": ["job_failed", "canceled"]}, "'canceled'"),
+        ({"on": ["job_failed", "canceled"]}, "'canceled'"), ({"on": 5}, "list of causes"), ({"on": [[]]}, "is not possible"),
     ],
 )  # fmt: skip
 def test_what_is_no_policy(value: Any, match: str) -> None:

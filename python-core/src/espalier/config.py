@@ -146,15 +146,16 @@ class ScriptRunConfig:
             limit = getattr(self, name)
             if not (_is_number(limit) and 0 <= limit < math.inf):
                 raise _bad(f"{name} must be a number of at least 0, not {limit!r}.")
-        if isinstance(self.depends_on, str) or not all(isinstance(i, str) and is_run_id(i) for i in self.depends_on):
-            raise _bad(f"depends_on must be a list of run ids, not {self.depends_on!r}.")
+        ids = self.depends_on
+        if not isinstance(ids, (list, tuple)) or not all(isinstance(i, str) and is_run_id(i) for i in ids):
+            raise _bad(f"depends_on must be a list of run ids, not {ids!r}.")
         checked_retry(self.retry)
-        bytes_of(self.memory or 0)
+        bytes_of(0 if self.memory is None else self.memory)
 
     @property
     def resources(self) -> Resources:
         """What it takes of its host."""
-        return Resources(self.cpus, self.gpus, bytes_of(self.memory or 0))
+        return Resources(self.cpus, self.gpus, bytes_of(0 if self.memory is None else self.memory))
 
     @property
     def wants_diff(self) -> bool:

@@ -68,6 +68,8 @@ def checked_retry(value: Union[int, float, Mapping[str, Any], None]) -> Retry:
 
 
 def _causes(on: Union[str, Sequence[str]]) -> Tuple[str, ...]:
+    if not isinstance(on, (str, list, tuple)):
+        raise _bad(f"on must be a list of causes, not {on!r}", f"Causes are {', '.join(CAUSES)}.")
     causes = (on,) if isinstance(on, str) else tuple(on)
     wrong = [cause for cause in causes if cause not in CAUSES]
     if wrong:
