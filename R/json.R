@@ -168,10 +168,13 @@ shortest_decimal <- function(x) {
 #' sprintf() follows LC_NUMERIC if a script sets it; JSON does not
 #' @noRd
 decimal_point <- function(text) {
+  if (is_point_decimal()) return(text)
   half <- sprintf("%.1f", 0.5)
-  if (half == "0.5") return(text) # (always, but after Sys.setlocale("LC_NUMERIC", ...))
   gsub(substr(half, 2L, nchar(half) - 1L), ".", text, fixed = TRUE)
 }
+
+# (always, but after Sys.setlocale("LC_NUMERIC", ...))
+is_point_decimal <- function() sprintf("%.1f", 0.5) == "0.5"
 
 #' A JSON array of fragments
 #' @noRd

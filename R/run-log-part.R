@@ -104,7 +104,10 @@ json_part_metrics <- function(metrics) {
       (any(numbers == 0) && any(1 / numbers == -Inf))) {
     return(json_odd_metrics(metrics))
   }
-  # (17 digits always read back to the same double)
+  # (17 digits always read back to the same double; in one piece, for each string is garbage that has to be collected)
+  if (length(.part_shape$format) && is_point_decimal()) {
+    return(do.call(sprintf, c(.part_shape$format, as.list(numbers))))
+  }
   c(.part_shape$head, paste0(.part_shape$labels, decimal_point(sprintf("%.17g", numbers)), collapse = ","), "}")
 }
 
@@ -129,6 +132,15 @@ new_part_shape <- function(metrics, types) {
   .part_shape$numbers <- all(types %in% c("double", "integer"))
   .part_shape$labels <- paste0(labels, ":")
   .part_shape$head <- paste0(",\"kinds\":{", paste0(labels, ":\"", types, "\"", collapse = ","), "},\"metrics\":{")
+  .part_shape$format <- part_format(.part_shape$head, .part_shape$labels)
+}
+
+#' The same as a format for sprintf(), which takes 100 arguments and 8192 bytes at most; NULL where that is too little
+#' @noRd
+part_format <- function(head, labels) {
+  fields <- paste0(gsub("%", "%%", labels, fixed = TRUE), "%.17g", collapse = ",")
+  format <- paste0(gsub("%", "%%", head, fixed = TRUE), fields, "}")
+  if (length(labels) < 90L && nchar(format, "bytes") < 8000L) format
 }
 
 #' The same for values that are not all plain numbers

@@ -32,6 +32,18 @@ test_that("odd values are written by the protocol's rules", {
   expect_match(read_lines_utf8(list.files(file.path(dir, "parts"), full.names = TRUE))[2], "\"d\":-0.0,", fixed = TRUE)
 })
 
+test_that("any names, and any number of metrics, are written as they are", {
+  dir <- local_run_folder()
+  signs <- list("100%" = 1 / 3, "%s %.17g %" = 2L, "a\"b\\c" = 1e-300, fmt = .Machine$double.xmax)
+  many <- stats::setNames(as.list(stats::runif(150)), paste0("m", 1:150))
+  long <- stats::setNames(as.list(1:60 / 7), vapply(1:60, function(i) paste0(i, strrep("%", 200)), ""))
+  for (metrics in list(signs, many, long, many)) log_part_to_run("k", metrics = metrics)
+  read <- lapply(part_lines(dir), function(line) {
+    if (is.null(line$payload)) line$metrics else parse_json(read_lines_utf8(file.path(dir, line$payload)))$metrics
+  })
+  expect_equal(lapply(read, lapply, as.double), lapply(list(signs, many, long, many), lapply, as.double), tolerance = 0)
+})
+
 test_that("what cannot be recorded is an error that names it", {
   dir <- local_run_folder()
   for (key in list("", "a\nb", strrep("x", 256), 3, NA_character_, c("a", "b"))) {
