@@ -1,5 +1,7 @@
-"""1,000 trivial runs through two slots, beside a bare `xargs -P2` that executes the same; what a submit takes while they
-drain, and the memory of all processes that see to them."""
+"""1,000 trivial runs through two slots, beside a bare `xargs -P2` that executes the same.
+
+Also what a submit takes while they drain, and the memory of all processes that see to them.
+"""
 
 import os
 import re
