@@ -54,9 +54,7 @@ test_that("a retry policy shows itself", {
 })
 
 test_that("the causes are the core's", {
-  source <- file.path(testthat::test_path(), "..", "..", "python-core", "src", "espalier", "retry.py")
-  skip_if_not(file.exists(source), "the sources are not beside the tests")
-  text <- paste(readLines(source), collapse = " ")
+  text <- paste(readLines(system.file("python", "espalier", "retry.py", package = "espalier", mustWork = TRUE)), collapse = " ")
   causes <- regmatches(text, regexpr("CAUSES = \\(.*?\\)", text, perl = TRUE))
   expect_setequal(regmatches(causes, gregexpr("(?<=\")\\w+(?=\")", causes, perl = TRUE))[[1]], retry_causes)
 })
