@@ -6,8 +6,8 @@ from espalier.adapters import posix
 from espalier.keeper import timer
 from espalier.queue.capacity import capacity, set_capacity
 from espalier.queue.home import queue_paths
+from espalier.queue.room import free_now
 from espalier.queue.step import step
-from espalier.queue.tickets import is_dead, leases
 from espalier.resources import bytes_of, checked_count
 from espalier.types import Frame
 
@@ -60,11 +60,7 @@ class WorkspaceHost:
         if not (given is None and gpus is None and size is None):
             set_capacity(queue_paths(), given, gpus, size)
             step()
-        total = capacity(queue_paths())
-        free = total
-        for lease in leases(queue_paths()):
-            if not is_dead(lease.path):
-                free = free.without(lease.takes, lease.gpu_ids)
+        total, free = capacity(queue_paths()), free_now(queue_paths())
         columns: Dict[str, List[Any]] = {
             "resource": ["cpus", "gpus", "memory"],
             "total": [float(total.cpus), float(len(total.gpus)), float(total.memory)],

@@ -22,7 +22,8 @@ def lines(run: RunPaths) -> List[Dict[str, Any]]:
     return [json.loads(line) for line in Path(run.usage).read_text().splitlines()]
 
 
-def test_samples_and_totals(run: RunPaths) -> None:
+def test_samples_and_totals(run: RunPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.thread_time", lambda: 0.0)  # (what a sample costs delays the next one)
     before = {each.pid for each in Tree("m", None, os.getpid()).members()}
     job = subprocess.Popen(["dd", "if=/dev/zero", f"of={run.root}/data", "bs=1M", "count=20", "conv=fsync"], stderr=subprocess.DEVNULL)
     idle = subprocess.Popen(["sleep", "60"])
@@ -32,10 +33,10 @@ def test_samples_and_totals(run: RunPaths) -> None:
     assert not os.path.exists(run.usage), "not due yet"
     meter.sample_when_due(meter.due)
     first = meter.due
-    assert first - began - 1.0 >= 1.0
+    assert 1.0 <= first - began - 1.0 < 5
     meter.add(job.pid, os.wait4(job.pid, 0)[2])
     meter.sample_when_due(began + 3000)
-    assert meter.due - began - 3000 >= 10
+    assert 10 <= meter.due - began - 3000 < 20
     head, one, two = lines(run)
     assert (head["type"], head["format"], one["type"], two["seq"]) == ("writer", 1, "sample", 1)
     assert one["processes"] >= 1 and two["processes"] == 1 and 0 < two["memory_bytes"] < 50_000_000

@@ -2,6 +2,7 @@
 
 import pytest
 from espalier import accel
+from espalier.paths import WorkspacePaths
 
 
 @pytest.fixture(autouse=True, params=["native", "twin"])
@@ -12,3 +13,9 @@ def scanner(request, monkeypatch):
     elif accel.native() is None:
         pytest.skip("the native scanner is not built")
     return request.param
+
+
+@pytest.fixture
+def paths(tmp_path):
+    """A workspace's places; nothing is there yet."""
+    return WorkspacePaths(str(tmp_path / "ws"))

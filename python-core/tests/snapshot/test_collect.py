@@ -8,7 +8,7 @@ import time
 
 import pytest
 from espalier.errors import EspalierError
-from espalier.paths import WorkspacePaths, index_of_pack, partial
+from espalier.paths import index_of_pack, partial
 from espalier.records import replace_record
 from espalier.runner.workdir import materialise
 from espalier.snapshot import collect
@@ -17,11 +17,6 @@ from espalier.snapshot.kept import keep, remove_record
 from espalier.snapshot.take import take_snapshot
 
 OLD = time.time() - 2 * 86_400
-
-
-@pytest.fixture
-def paths(tmp_path):
-    return WorkspacePaths(str(tmp_path / "ws"))
 
 
 @pytest.fixture

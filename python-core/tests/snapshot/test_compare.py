@@ -1,16 +1,10 @@
 import os
 
 import pytest
-from espalier.paths import WorkspacePaths
 from espalier.snapshot import compare as module
 from espalier.snapshot.compare import as_frame, compare
 from espalier.snapshot.sides import FolderSide, StoredSide
 from espalier.snapshot.take import take_snapshot
-
-
-@pytest.fixture
-def paths(tmp_path):
-    return WorkspacePaths(str(tmp_path / "ws"))
 
 
 @pytest.fixture

@@ -12,11 +12,6 @@ from espalier.progress import Cancelled, Listener, listening
 from espalier.snapshot.hold import alone_with_objects, holding_objects
 
 
-@pytest.fixture
-def paths(tmp_path):
-    return WorkspacePaths(str(tmp_path / "ws"))
-
-
 class Other(threading.Thread):
     """Somebody else who takes the lock, holds it until told, and notes when it was had."""
 

@@ -31,11 +31,6 @@ def scanner():
 
 
 @pytest.fixture
-def paths(tmp_path):
-    return WorkspacePaths(str(tmp_path / "ws"))
-
-
-@pytest.fixture
 def twin(monkeypatch):
     def call(function, *args):
         with monkeypatch.context() as patched:

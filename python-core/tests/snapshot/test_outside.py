@@ -5,17 +5,11 @@ import time
 
 import pytest
 from espalier.errors import EspalierError
-from espalier.paths import WorkspacePaths
 from espalier.runner.workdir import materialise
 from espalier.snapshot import outside, statcache
 from espalier.snapshot.native import NativeWalk
 from espalier.snapshot.take import scan_source, store_scan, take_snapshot
 from espalier.store.trees import read_tree
-
-
-@pytest.fixture
-def paths(tmp_path):
-    return WorkspacePaths(str(tmp_path / "ws"))
 
 
 @pytest.fixture

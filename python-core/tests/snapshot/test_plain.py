@@ -15,11 +15,6 @@ from espalier.store.trees import read_tree
 
 
 @pytest.fixture
-def paths(tmp_path):
-    return WorkspacePaths(str(tmp_path / "ws"))
-
-
-@pytest.fixture
 def source(tmp_path):
     folder = tmp_path / "source"
     for path in ("train.R", "a/b/c.R", "a/d.R", "a.x/e.R", "none/deeper/x"):

@@ -5,7 +5,6 @@ import threading
 import pytest
 from espalier.canonical import canonical_json, digest_bytes
 from espalier.errors import EspalierError
-from espalier.paths import WorkspacePaths
 from espalier.snapshot.kept import keep
 from espalier.snapshot.reach import objects_in_use
 from espalier.snapshot.take import take_snapshot
@@ -14,11 +13,6 @@ from espalier.store.packs import ObjectReader
 from espalier.store.trees import tree_bytes
 
 RUN = "exp_1_0000000a"
-
-
-@pytest.fixture
-def paths(tmp_path):
-    return WorkspacePaths(str(tmp_path / "ws"))
 
 
 @pytest.fixture

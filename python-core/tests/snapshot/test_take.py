@@ -5,18 +5,12 @@ from pathlib import Path
 
 import pytest
 from espalier.errors import EspalierError
-from espalier.paths import WorkspacePaths
 from espalier.runner.workdir import materialise
 from espalier.snapshot import statcache, take
 from espalier.snapshot.take import scan_source, store_scan, take_snapshot
 from espalier.store.objects import MANY, SMALL
 from espalier.store.packs import ObjectReader
 from espalier.store.trees import read_tree
-
-
-@pytest.fixture
-def paths(tmp_path):
-    return WorkspacePaths(str(tmp_path / "ws"))
 
 
 @pytest.fixture

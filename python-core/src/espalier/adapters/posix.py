@@ -101,28 +101,24 @@ def open_lockable(path: str) -> int:
 
 def is_unlocked(path: str) -> bool:
     """Whether nobody holds the lock of a file; False also where it cannot be told."""
-    try:
-        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        return try_lock(fd)
-    except OSError:  # a file system without locks
-        return False
-    finally:
-        os.close(fd)
+    return _is_held(path) is False
 
 
 def is_locked(path: str) -> bool:
-    """Whether somebody holds the lock of a file for sure."""
+    """Whether somebody holds the lock of a file; False also where it cannot be told."""
+    return _is_held(path) is True
+
+
+def _is_held(path: str) -> Optional[bool]:
+    """Whether somebody holds the lock of a file; None where it cannot be told."""
     try:
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except OSError:
-        return False
+        return None
     try:
         return not try_lock(fd)
     except OSError:  # a file system without locks
-        return False
+        return None
     finally:
         os.close(fd)
 

@@ -6,6 +6,7 @@ from typing import Any, Dict, Optional, Sequence
 from espalier.adapters import machine
 from espalier.errors import EspalierError
 from espalier.paths import QueuePaths
+from espalier.records import replace_record
 from espalier.resources import Capacity
 
 
@@ -32,8 +33,6 @@ def set_capacity(
     Raises:
         EspalierError: `bad_argument`.
     """
-    from espalier.records import replace_record
-
     if cpus is not None and cpus < 1:
         raise EspalierError("bad_argument", f"A host executes at least 1 run at once, not {cpus}.")
     ids = None if gpus is None else list(gpus)

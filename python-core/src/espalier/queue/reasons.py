@@ -8,7 +8,8 @@ from espalier.paths import QueuePaths, is_ticket_of
 from espalier.queue.admission import unfinished_dependencies
 from espalier.queue.capacity import capacity
 from espalier.queue.home import queue_paths
-from espalier.queue.tickets import Ticket, is_dead, leases, read_ticket
+from espalier.queue.room import free_now
+from espalier.queue.tickets import Ticket, read_ticket
 from espalier.resources import Capacity, Resources, size_text
 
 
@@ -34,7 +35,7 @@ def why_waiting(run_id: str) -> Optional[Waiting]:
     if position > 1:
         others = "run is" if position == 2 else "runs are"
         return Waiting(position, f"{position - 1} {others} before it")
-    lacking = _missing(need, _free(paths, everything))
+    lacking = _missing(need, free_now(paths))
     return Waiting(position, f"it waits for {' and '.join(lacking)} to be free" if lacking else "it is about to start")
 
 
@@ -67,10 +68,3 @@ def _missing(need: Resources, there: Capacity) -> "list[str]":
 
 def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}" + ("" if number == 1 else "s")
-
-
-def _free(paths: QueuePaths, everything: Capacity) -> Capacity:
-    for lease in leases(paths):
-        if not is_dead(lease.path):
-            everything = everything.without(lease.takes, lease.gpu_ids)
-    return everything

@@ -15,7 +15,6 @@ from espalier.lifecycle.copies import is_copy, retire_copy
 from espalier.lifecycle.failure import log_tail
 from espalier.lifecycle.finish import clean, finish, plain_error
 from espalier.lifecycle.status import move, read_status
-from espalier.lifecycle.waiting import job_is_over, waits_for_runs
 from espalier.paths import QueuePaths, RunPaths
 from espalier.queue.admission import admit_waiting, executable_status
 from espalier.queue.capacity import capacity
@@ -24,19 +23,9 @@ from espalier.queue.claim import Claim
 from espalier.queue.elect import keep_going
 from espalier.queue.home import allocator, queue_paths
 from espalier.queue.inside import left_to_own_runner
+from espalier.queue.room import without
 from espalier.queue.spawn import collect_ended, spawn_runner
-from espalier.queue.tickets import (
-    Lease,
-    Ticket,
-    add_ticket,
-    claim,
-    find_ticket,
-    is_dead,
-    leases,
-    read_lease,
-    remove,
-    tickets,
-)
+from espalier.queue.tickets import Ticket, add_ticket, claim, find_ticket, is_dead, leases, read_lease, remove, tickets
 from espalier.records import read_record
 from espalier.resources import Capacity
 
@@ -77,17 +66,18 @@ def step_locked(paths: QueuePaths, take: bool = False) -> Optional[Claim]:
     if left_to_own_runner():
         return None
     collect_ended()
-    free = _reap(paths, capacity(paths))
+    everything = capacity(paths)
+    free = _reap(paths, everything)
     admit_waiting(paths)
-    taken = _start_queued(paths, free, take)
+    taken = _start_queued(paths, everything, free, take)
     keep_going(paths)
     return taken
 
 
-def _start_queued(paths: QueuePaths, free: Capacity, take: bool) -> Optional[Claim]:
+def _start_queued(paths: QueuePaths, everything: Capacity, free: Capacity, take: bool) -> Optional[Claim]:
     """Start queued runs in their order, as far as there is room. Who finds too little keeps the room that is there,
     so that small runs behind do not starve a large one; who needs more than this host has is passed over."""
-    everything, taken = capacity(paths), None
+    taken = None
     for ticket in tickets(paths.tickets):
         need = ticket.needs
         if not everything.fits(need):
@@ -111,20 +101,11 @@ def _reap(paths: QueuePaths, free: Capacity) -> Capacity:
     """Settle leases nobody holds any more; returns what the living ones leave free."""
     for lease in leases(paths):
         if not is_dead(lease.path):
-            free = _without(free, lease)
+            free = without(free, lease)
         elif settle(paths, lease.run_dir):
             take_out_children(paths, RunPaths(lease.run_dir))
             remove(lease.path)
     return free
-
-
-def _without(free: Capacity, lease: Lease) -> Capacity:
-    """What a living lease leaves. Who waits for other runs needs no processor; whose job is over needs nothing."""
-    run = RunPaths(lease.run_dir)
-    if job_is_over(run):
-        return free
-    takes = lease.takes._replace(cpus=0) if waits_for_runs(run) else lease.takes
-    return free.without(takes, lease.gpu_ids)
 
 
 def settle(paths: QueuePaths, run_dir: str) -> bool:

@@ -1,0 +1,25 @@
+"""What of a host is free: what it has, less what living leases take of it."""
+
+from espalier.lifecycle.waiting import job_is_over, waits_for_runs
+from espalier.paths import QueuePaths, RunPaths
+from espalier.queue.capacity import capacity
+from espalier.queue.tickets import Lease, is_dead, leases
+from espalier.resources import Capacity
+
+
+def free_now(paths: QueuePaths) -> Capacity:
+    """What is free as this is asked, for people: whoever hands it out looks under the allocator's lock."""
+    free = capacity(paths)
+    for lease in leases(paths):
+        if not is_dead(lease.path):
+            free = without(free, lease)
+    return free
+
+
+def without(free: Capacity, lease: Lease) -> Capacity:
+    """What a living lease leaves. Who waits for other runs needs no processor; whose job is over needs nothing."""
+    run = RunPaths(lease.run_dir)
+    if job_is_over(run):
+        return free
+    takes = lease.takes._replace(cpus=0) if waits_for_runs(run) else lease.takes
+    return free.without(takes, lease.gpu_ids)
