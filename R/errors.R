@@ -13,24 +13,36 @@
 #' | `espalier_error_artifact_unsafe` | the file is a link that leaves the run's folder |
 #' | `espalier_error_bad_argument` | an argument has the wrong type or value |
 #' | `espalier_error_bad_name` | a workspace, experiment, metric or artifact name breaks the naming rule |
+#' | `espalier_error_build_failed` | an image or a private environment could not be built |
 #' | `espalier_error_damaged` | a record or event log cannot be parsed |
+#' | `espalier_error_docker_unavailable` | there is no Docker engine that answers, or this user may not speak to it |
+#' | `espalier_error_environment_damaged` | a stored lock, image record or private environment does not match what it should be |
+#' | `espalier_error_environment_invalid` | the definition of an environment is contradictory, or a field of it is wrong |
+#' | `espalier_error_environment_missing` | the workspace has no such environment, or not that version of it |
 #' | `espalier_error_file_exists` | the file to be written exists already |
 #' | `espalier_error_forked` | a forked process called the core |
+#' | `espalier_error_image_missing` | an image, or the base of one, is in no registry that was asked |
 #' | `espalier_error_input_changed` | an input changed between submit and the start of the job |
 #' | `espalier_error_input_missing` | an input's path does not exist |
 #' | `espalier_error_internal` | a defect in espalier; please report it |
 #' | `espalier_error_interpreter_missing` | Rscript or Python for the job was not found |
+#' | `espalier_error_keyvault_locked` | the keyvault cannot be opened: its key is missing, unreadable or another's |
+#' | `espalier_error_lock_failed` | the packages of an environment could not be resolved to exact versions |
+#' | `espalier_error_needs_docker` | the environment asks for what only a container can give |
 #' | `espalier_error_newer_format` | the record was written by a newer espalier |
 #' | `espalier_error_not_enough_resources` | a job asks for more processors or memory than the host gives to runs |
 #' | `espalier_error_not_supported` | not in this version, or not on this system |
+#' | `espalier_error_package_missing` | no repository has such a package, or not that version of it |
 #' | `espalier_error_python_missing` | no usable Python was found or could be started |
 #' | `espalier_error_python_unmet` | the session's Python is too old, or lacks or has loaded too old a package |
+#' | `espalier_error_registry_failed` | a registry does not answer, refuses the credentials, or gave something else than it was asked for |
 #' | `espalier_error_request_unanswered` | what a job asked espalier for was not answered in time |
 #' | `espalier_error_run_exists` | a run was to be made under an id that another has |
 #' | `espalier_error_run_failed` | the run that was waited for failed |
 #' | `espalier_error_run_missing` | there is no such run |
 #' | `espalier_error_run_not_active` | the run has ended, or is not the kind of run that can do this |
 #' | `espalier_error_script_missing` | the entry script does not exist, is a directory, or is left out by the ignore rules |
+#' | `espalier_error_secret_missing` | the keyvault has no such secret, or the job was not given it |
 #' | `espalier_error_snapshot_damaged` | a stored file does not match its digest |
 #' | `espalier_error_snapshot_missing` | the workspace has no such snapshot, or the run has none |
 #' | `espalier_error_source_changed` | a file kept changing while the snapshot was taken |

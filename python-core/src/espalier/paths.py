@@ -11,6 +11,9 @@ WORKSPACE = "workspace.json"
 EXPERIMENTS = "experiments"
 RUNS = "runs"
 SNAPSHOTS = "snapshots"
+ENVIRONMENTS = "environments"
+IMAGE_RECORDS = "images"
+LOCKS = "locks"
 # A project's own folder for workspaces, and the small file by which sessions find one.
 PROJECT_FOLDER = ".espalier"
 CONFIG = "config.json"
@@ -50,6 +53,7 @@ PRELUDE_WRITER = "rprelude-"
 
 _USER_LOG = os.path.join(USER_LOGS, "std_log.txt")
 _RUNNER_LOG = os.path.join(SYSTEM_LOGS, "runner.log")
+_BUILD_LOG = os.path.join(SYSTEM_LOGS, "environment.log")
 _JOB = ".job"
 _INPUTS = os.path.join(_JOB, "inputs")
 _PROCESSES = os.path.join(_JOB, "processes.json")
@@ -167,6 +171,13 @@ class WorkspacePaths:
         self.packs = stored + "packs"
         self.stat_caches = stored + "cache"
         self.kept = stored + "kept"
+        # Environments: registered definitions, what was built of them, locks, and the workspace's registries.
+        self.environments = top + ENVIRONMENTS
+        self.images = top + IMAGE_RECORDS
+        self.base_images = os.path.join(top + IMAGE_RECORDS, "bases")
+        self.locks = top + LOCKS
+        self.registries = top + "registries.json"
+        self.keyvault = top + "keyvault.json"
         # Held by those who refer to what is stored, and by garbage collection; see snapshot/hold.py.
         self.hold = stored + "lock"
         self.hold_turn = stored + "lock.turn"
@@ -205,6 +216,26 @@ class WorkspacePaths:
         """The record of a snapshot that is kept though no run may refer to it."""
         return os.path.join(self.kept, hex_digest + _RECORD)
 
+    def environment_version(self, name: str, version: int) -> str:
+        """A registered definition; it never changes."""
+        return os.path.join(self.environments, name, str(version) + _RECORD)
+
+    def image_record(self, hex_key: str) -> str:
+        """What was built, or found, for an environment's key."""
+        return os.path.join(self.images, hex_key + _RECORD)
+
+    def build_log(self, hex_key: str) -> str:
+        """What the last build for that key said."""
+        return os.path.join(self.images, hex_key + ".log")
+
+    def base_image(self, hex_name: str) -> str:
+        """Which digest a base image's name stood for when it was first asked for; by the digest of the name."""
+        return os.path.join(self.base_images, hex_name + _RECORD)
+
+    def lock_record(self, hex_definition: str) -> str:
+        """The exact packages of a definition, by the digest of what it asks for."""
+        return os.path.join(self.locks, hex_definition + _RECORD)
+
     def deleted(self) -> str:
         """A new name beside the workspace for its last moments."""
         return f"{self.root}.deleted-{os.urandom(4).hex()}"
@@ -226,6 +257,7 @@ class RunPaths:
         self.provenance = top + PROVENANCE
         self.log = top + _USER_LOG
         self.runner_log = top + _RUNNER_LOG
+        self.build_log = top + _BUILD_LOG
         self.outputs = top + OUTPUTS
         self.logs = top + LOGS
         self.requests = top + REQUESTS
@@ -235,6 +267,9 @@ class RunPaths:
         self.job = top + _JOB
         self.inputs = top + _INPUTS
         self.processes = top + _PROCESSES
+        # What was made ready for the job, and its container, if it has one.
+        self.prepared = os.path.join(self.job, "environment.json")
+        self.container = os.path.join(self.job, "container.json")
         self.usage = top + USAGE
 
     def attempt_events(self, attempt: int) -> str:
@@ -313,3 +348,33 @@ def is_ticket_of(name: str, run_id: str) -> bool:
 def index_file(cache: str, key: str) -> str:
     """A workspace's index in espalier's folder of caches."""
     return os.path.join(cache, "index", key + ".sqlite")
+
+
+class CachePaths:
+    """The names in espalier's folder of caches that have to do with environments; of one user on one host, for all
+    workspaces.
+
+    Args:
+        cache: espalier's folder of caches.
+    """
+
+    def __init__(self, cache: str) -> None:
+        self.private = os.path.join(cache, "environments")
+        self.builds = os.path.join(cache, "builds")
+        # Sources as fetched, by their digest; R packages as installed, by their key; what indexes said.
+        self.sources = os.path.join(cache, "packages", "sources")
+        self.r_packages = os.path.join(cache, "packages", "r")
+        self.indexes = os.path.join(cache, "packages", "indexes")
+        self.python = os.path.join(cache, "packages", "python")
+        self.conda = os.path.join(cache, "packages", "conda")
+
+    def private_environment(self, hex_key: str) -> str:
+        return os.path.join(self.private, hex_key)
+
+    def build_lock(self, hex_key: str) -> str:
+        """Held by the one process that builds for a key."""
+        return os.path.join(self.builds, hex_key + ".lock")
+
+    def build_log(self, hex_key: str) -> str:
+        """What that process says meanwhile, for those who wait for it."""
+        return os.path.join(self.builds, hex_key + ".log")
