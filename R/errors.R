@@ -26,7 +26,7 @@
 #' | `espalier_error_input_missing` | an input's path does not exist |
 #' | `espalier_error_internal` | a defect in espalier; please report it |
 #' | `espalier_error_interpreter_missing` | Rscript or Python for the job was not found |
-#' | `espalier_error_keyvault_locked` | the keyvault cannot be opened: its key is missing, unreadable or another's |
+#' | `espalier_error_keyvault_locked` | the keyvault cannot be opened: its key is missing or another's |
 #' | `espalier_error_lock_failed` | the packages of an environment could not be resolved to exact versions |
 #' | `espalier_error_needs_docker` | the environment asks for what only a container can give |
 #' | `espalier_error_newer_format` | the record was written by a newer espalier |

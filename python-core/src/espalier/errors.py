@@ -66,7 +66,7 @@ CODES: Dict[str, str] = {
     "image_missing": "an image, or the base of one, is in no registry that was asked",
     "registry_failed": "a registry does not answer, refuses the credentials, or gave something else than it was asked for",
     "secret_missing": "the keyvault has no such secret, or the job was not given it",
-    "keyvault_locked": "the keyvault cannot be opened: its key is missing, unreadable or another's",
+    "keyvault_locked": "the keyvault cannot be opened: its key is missing or another's",
     "unsupported_data": "a data frame or vector holds what cannot cross between R and Python",
     "not_supported": "not in this version, or not on this system",
     "internal": "a defect in espalier; please report it",
