@@ -35,7 +35,7 @@
 #' | `espalier_error_package_missing` | no repository has such a package, or not that version of it |
 #' | `espalier_error_python_missing` | no usable Python was found or could be started |
 #' | `espalier_error_python_unmet` | the session's Python is too old, or lacks or has loaded too old a package |
-#' | `espalier_error_registry_failed` | a registry does not answer, refuses the credentials, or gave something else than it was asked for |
+#' | `espalier_error_registry_failed` | a registry does not answer, refuses the credentials, or gave what it was not asked for |
 #' | `espalier_error_request_unanswered` | what a job asked espalier for was not answered in time |
 #' | `espalier_error_run_exists` | a run was to be made under an id that another has |
 #' | `espalier_error_run_failed` | the run that was waited for failed |

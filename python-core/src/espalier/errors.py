@@ -64,7 +64,7 @@ CODES: Dict[str, str] = {
     "needs_docker": "the environment asks for what only a container can give",
     "docker_unavailable": "there is no Docker engine that answers, or this user may not speak to it",
     "image_missing": "an image, or the base of one, is in no registry that was asked",
-    "registry_failed": "a registry does not answer, refuses the credentials, or gave something else than it was asked for",
+    "registry_failed": "a registry does not answer, refuses the credentials, or gave what it was not asked for",
     "secret_missing": "the keyvault has no such secret, or the job was not given it",
     "keyvault_locked": "the keyvault cannot be opened: its key is missing or another's",
     "unsupported_data": "a data frame or vector holds what cannot cross between R and Python",
