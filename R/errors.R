@@ -16,6 +16,7 @@
 #' | `espalier_error_build_failed` | an image or a private environment could not be built |
 #' | `espalier_error_damaged` | a record or event log cannot be parsed |
 #' | `espalier_error_docker_unavailable` | there is no Docker engine that answers, or this user may not speak to it |
+#' | `espalier_error_docker_failed` | the Docker engine answered that it cannot do what it was asked for |
 #' | `espalier_error_environment_damaged` | a stored lock, image record or private environment does not match what it should be |
 #' | `espalier_error_environment_invalid` | the definition of an environment is contradictory, or a field of it is wrong |
 #' | `espalier_error_environment_missing` | the workspace has no such environment, or not that version of it |

@@ -137,3 +137,12 @@ def test_only_the_adapter_knows_the_system() -> None:
             text = path.read_text("utf-8")
             assert "fcntl" not in text, name
             assert '"/proc' not in text, name
+
+
+def test_only_its_adapter_imports_docker() -> None:
+    for name, path in modules().items():
+        if name != "adapters.docker":
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                used = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+                used += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+                assert not [module for module in used if module.split(".")[0] == "docker"], name

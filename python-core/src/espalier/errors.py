@@ -63,6 +63,7 @@ CODES: Dict[str, str] = {
     "build_failed": "an image or a private environment could not be built",
     "needs_docker": "the environment asks for what only a container can give",
     "docker_unavailable": "there is no Docker engine that answers, or this user may not speak to it",
+    "docker_failed": "the Docker engine answered that it cannot do what it was asked for",
     "image_missing": "an image, or the base of one, is in no registry that was asked",
     "registry_failed": "a registry does not answer, refuses the credentials, or gave what it was not asked for",
     "secret_missing": "the keyvault has no such secret, or the job was not given it",

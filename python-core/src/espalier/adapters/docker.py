@@ -1,0 +1,147 @@
+"""The Docker engine: the one module that imports the docker package. One client a process, its errors as ours.
+
+Nothing is imported before it is used: the package takes 0.15 s.
+"""
+
+import contextlib
+import os
+from typing import TYPE_CHECKING, Any, Dict, Iterator, Optional, Tuple
+
+from espalier.adapters.docker_errors import engine_refused, no_docker_package, not_reachable
+from espalier.errors import EspalierError
+
+if TYPE_CHECKING:
+    import docker
+
+# How long the engine may take to answer (seconds): when it is first asked, and for anything after that which does not
+# stream. Committing a container of gigabytes is given longer by `patiently`.
+FIRST_ANSWER = 10
+ANSWER = 60
+PATIENT = 3600
+
+_clients: Dict[Tuple[int, str], "docker.DockerClient"] = {}
+
+
+def engine() -> "docker.DockerClient":
+    """The client of this process, connected. What is called on it goes inside of `translated`.
+
+    Raises:
+        EspalierError: `docker_unavailable`, with what is wrong: no package, no engine, no permission, no answer.
+    """
+    key = (os.getpid(), address())  # (a fork must not share the parent's connections)
+    client = _clients.get(key)
+    if client is None:
+        client = _clients[key] = _connect(key[1])
+    return client
+
+
+def address() -> str:
+    """Where the engine is: what DOCKER_HOST says, else the first of the usual sockets that exists."""
+    named = os.environ.get("DOCKER_HOST")
+    if named:
+        return named
+    runtime, home = os.environ.get("XDG_RUNTIME_DIR", ""), os.path.expanduser("~")
+    usual = "/var/run/docker.sock"
+    places = [usual, os.path.join(runtime, "docker.sock") if runtime else "", home + "/.docker/run/docker.sock"]
+    found = [place for place in places if place and os.path.exists(place)]
+    return "unix://" + (found[0] if found else usual)
+
+
+def engine_facts() -> Dict[str, str]:
+    """Of the engine: `version`, `api`, `address`, `os`, `arch`.
+
+    Raises:
+        EspalierError: `docker_unavailable`.
+    """
+    with translated("The Docker engine was asked for its version"):
+        told = engine().version()
+    return {
+        "version": str(told.get("Version", "")),
+        "api": str(told.get("ApiVersion", "")),
+        "address": address(),
+        "os": str(told.get("Os", "")),
+        "arch": str(told.get("Arch", "")),
+    }
+
+
+def answers(seconds: float = FIRST_ANSWER) -> bool:
+    """Whether the engine answers now; for those who have been hearing nothing from it for a while."""
+    import docker.errors
+    import requests
+
+    try:
+        with patiently(seconds):
+            engine().ping()
+    except (EspalierError, docker.errors.DockerException, requests.exceptions.RequestException):
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def patiently(seconds: float = PATIENT) -> Iterator[None]:
+    """In the block the engine may take that long to answer."""
+    api = engine().api
+    before, api.timeout = api.timeout, seconds
+    try:
+        yield
+    finally:
+        api.timeout = before
+
+
+@contextlib.contextmanager
+def translated(what: str) -> Iterator[None]:
+    """What the docker package raises in the block becomes an error of ours.
+
+    Args:
+        what: What was being done, the beginning of the error's sentence: `The image a:1 was to be pulled`.
+
+    Raises:
+        EspalierError: `docker_unavailable` when the engine does not answer; `image_missing` where there is no such
+            image; `registry_failed`, `build_failed` (no space left); else `docker_failed`, whose field `status` is
+            the engine's: 404 where there is no such container, 409 for a name that is taken.
+    """
+    try:
+        yield
+    except EspalierError:
+        raise
+    except Exception as error:
+        ours = _translation(what, error)
+        if ours is None:
+            raise
+        raise ours from error
+
+
+def _translation(what: str, error: Exception) -> Optional[EspalierError]:
+    import docker.errors
+    import requests
+
+    if isinstance(error, docker.errors.APIError):
+        said = str(error.explanation or error)
+        return engine_refused(what, said, error.status_code, isinstance(error, docker.errors.ImageNotFound))
+    if isinstance(error, requests.exceptions.RequestException):
+        return not_reachable(address(), error, f"{what}.")
+    import urllib3.exceptions
+
+    # (a stream that breaks off raises them bare)
+    if isinstance(error, (urllib3.exceptions.HTTPError, ConnectionError, TimeoutError)):
+        return not_reachable(address(), error, f"{what}.")
+    if isinstance(error, docker.errors.DockerException):
+        return engine_refused(what, str(error), None, False)
+    return None
+
+
+def _connect(where: str) -> "docker.DockerClient":
+    try:
+        import docker
+        import docker.errors
+        import requests
+    except ImportError as error:
+        raise no_docker_package(error) from error
+    try:
+        settings: Dict[str, Any] = docker.utils.kwargs_from_env()
+        settings["base_url"] = where
+        client = docker.DockerClient(version="auto", timeout=FIRST_ANSWER, **settings)
+    except (docker.errors.DockerException, requests.exceptions.RequestException, OSError, ValueError) as error:
+        raise not_reachable(where, error) from error
+    client.api.timeout = ANSWER
+    return client

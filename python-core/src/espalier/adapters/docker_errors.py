@@ -1,0 +1,126 @@
+"""What the Docker engine says when something is wrong, as errors of ours. Pure: nothing is asked here."""
+
+import errno
+import re
+from typing import Iterator, Optional
+
+from espalier.errors import EspalierError
+
+_NO_SPACE = re.compile(r"no space left on device|disk quota exceeded", re.IGNORECASE)
+_REFUSED_LOGIN = re.compile(
+    r"\b401\b|\b403\b|unauthorized|authentication required|no basic auth credentials"
+    r"|access (?:to the resource is )?denied|requested access .* denied"
+    r"|incorrect username or password|insufficient_scope",
+    re.IGNORECASE,
+)
+_NO_IMAGE = re.compile(
+    r"no such image|manifest (?:for .* )?(?:unknown|not found)|name unknown|repository .* not found"
+    r"|pull access denied|does not exist or may require|no matching manifest|reference does not exist",
+    re.IGNORECASE,
+)
+_NO_REGISTRY = re.compile(
+    r"dial tcp|no such host|connection refused|i/o timeout|TLS handshake|x509:|Client\.Timeout"
+    r"|server gave HTTP response|connection reset|http: unexpected|received unexpected HTTP status"
+    r"|context deadline exceeded|EOF$",
+    re.IGNORECASE,
+)
+_MISMATCH = re.compile(
+    r"digest mismatch|does not match.* digest|failed to verify|content.* verif|layer verification", re.IGNORECASE
+)
+
+
+def no_docker_package(error: ImportError) -> EspalierError:
+    """The docker package cannot be imported."""
+    return EspalierError(
+        "docker_unavailable",
+        f"The Python package that speaks to the Docker engine cannot be loaded: {error}.",
+        "In R, install_espalier() adds it; elsewhere: pip install 'espalier[environments]'.",
+    )
+
+
+def not_reachable(address: str, error: BaseException, what: str = "") -> EspalierError:
+    """The engine could not be asked, or did not answer.
+
+    Args:
+        address: Where it was looked for.
+        error: What came instead.
+        what: A sentence that says what was being done.
+    """
+    why = next((e for e in _chain(error) if isinstance(e, OSError) and e.errno), None)
+    number = why.errno if why is not None else None
+    if number in (errno.EACCES, errno.EPERM):
+        said = f"This user may not speak to the Docker engine at {address}: permission denied."
+        hint = "Add it to the group docker (sudo usermod -aG docker NAME) and log in again, or run rootless Docker."
+    elif number == errno.ENOENT:
+        said = f"There is no Docker engine at {address}."
+        hint = "Install and start Docker, or set DOCKER_HOST to where an engine listens."
+    elif number == errno.ECONNREFUSED:
+        said = f"The Docker engine at {address} is not running: nobody answers there."
+        hint = "Start it: sudo systemctl start docker."
+    elif any("timeout" in type(e).__name__.lower() or "timed out" in str(e).lower() for e in _chain(error)):
+        said = f"The Docker engine at {address} does not answer."
+        hint = "It hangs or is overloaded; see its log, or restart it: sudo systemctl restart docker."
+    elif number in (errno.ECONNRESET, errno.EPIPE) or _broke_off(error):
+        said = f"The Docker engine at {address} broke the connection off; it was stopped, or has crashed."
+        hint = "Start it again, then repeat the call."
+    else:
+        said = f"The Docker engine at {address} cannot be used: {error}"
+        hint = "`docker info` tells more about it; DOCKER_HOST names another engine."
+    return EspalierError("docker_unavailable", f"{what} {said}".strip(), hint, address=address)
+
+
+def engine_refused(what: str, said: str, status: Optional[int] = None, no_image: bool = False) -> EspalierError:
+    """The engine answered, and that it cannot.
+
+    Args:
+        what: What was being done, the beginning of a sentence.
+        said: The engine's words.
+        status: Its HTTP status, if there was one.
+        no_image: Whether it is known that it has no such image.
+    """
+    said = " ".join(said.split()).rstrip(".")
+    message = f"{what}: {said}."
+    if _NO_SPACE.search(said):
+        return EspalierError(
+            "build_failed", f"{what}, but the disk of the Docker engine is full: {said}.",
+            "Free some: prune_images() lists what espalier no longer needs, `docker system df` what else there is.",
+            cause="disk_full",
+        )
+    if _MISMATCH.search(said):
+        return EspalierError(
+            "registry_failed", message, "What the registry gave is not what it was asked for; it was not used.",
+            cause="digest_mismatch",
+        )
+    if no_image or _NO_IMAGE.search(said):
+        return EspalierError(
+            "image_missing", message, "Correct the image's name, or log in to its registry if it is a private one.",
+            status=status,
+        )
+    if status in (401, 403) or _REFUSED_LOGIN.search(said):
+        return EspalierError(
+            "registry_failed", f"{what}, but the registry refuses the login: {said}.",
+            "Correct user name and password: set_image_registry(), or the registry of the environment.",
+            cause="credentials",
+        )
+    if _NO_REGISTRY.search(said):
+        return EspalierError(
+            "registry_failed", f"{what}, but the registry does not answer: {said}.",
+            "See whether it runs and its address is right; a registry without TLS works on localhost only, unless the "
+            "engine is told otherwise.", cause="unreachable",
+        )
+    return EspalierError("docker_failed", message, "", status=status)
+
+
+def _chain(error: Optional[BaseException], depth: int = 0) -> Iterator[BaseException]:
+    """An error, what caused it, and what it carries: the docker package wraps an OSError three times over."""
+    if error is None or depth > 8:
+        return
+    yield error
+    for inner in (error.__cause__, error.__context__, *error.args, getattr(error, "reason", None)):
+        if isinstance(inner, BaseException) and inner is not error:
+            yield from _chain(inner, depth + 1)
+
+
+def _broke_off(error: BaseException) -> bool:
+    names = ("ProtocolError", "RemoteDisconnected", "IncompleteRead", "ChunkedEncodingError")
+    return any(type(e).__name__ in names for e in _chain(error))
