@@ -23,9 +23,9 @@ LAYER = {
     **dict.fromkeys(["follow", "job_log", "job_requests", "run_children", "run_parts", "run_files", "details", "offline", "places", "describe"], 5),
     **dict.fromkeys(["wait_many", "run_usage"], 5),
 }
-# Rooms of one layer that may use another of it: finished runs are summarised from what the end of a run wrote, and a
-# finishing runner, as the keeper, moves the queue on.
-SIDEWAYS = {("tracking", "lifecycle"), ("runner", "queue"), ("keeper", "queue")}
+# Rooms of one layer that may use another of it: finished runs are summarised from what the end of a run wrote; a
+# finishing runner, as the keeper, moves the queue on; definitions name secrets.
+SIDEWAYS = {("tracking", "lifecycle"), ("runner", "queue"), ("keeper", "queue"), ("vault", "environment")}
 JOB_SIDE = "from espalier import Run; run = Run.get_context(); run.log('a', 1.5); run.log_list('b', [1, 2])"
 
 

@@ -178,6 +178,7 @@ class WorkspacePaths:
         self.locks = top + LOCKS
         self.registries = top + "registries.json"
         self.keyvault = top + "keyvault.json"
+        self.keyvault_lock = top + "keyvault.lock"
         # Held by those who refer to what is stored, and by garbage collection; see snapshot/hold.py.
         self.hold = stored + "lock"
         self.hold_turn = stored + "lock.turn"
@@ -338,6 +339,11 @@ class QueuePaths:
 
     def lease(self, run_id: str) -> str:
         return os.path.join(self.leases, run_id + _RECORD)
+
+
+def keyvault_key(state: str, workspace_id: str) -> str:
+    """The key of a workspace's keyvault, in espalier's folder of state."""
+    return os.path.join(state, "keys", workspace_id + ".key")
 
 
 def is_ticket_of(name: str, run_id: str) -> bool:

@@ -7,8 +7,9 @@ from typing import Any, List
 
 import pytest
 from espalier import Workspace
+from espalier.adapters.homes import state_folder
 from espalier.errors import EspalierError
-from espalier.queue.home import allocator, queue_paths, state_folder
+from espalier.queue.home import allocator, queue_paths
 
 
 def test_state_folder(monkeypatch: pytest.MonkeyPatch) -> None:

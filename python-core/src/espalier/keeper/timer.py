@@ -9,8 +9,8 @@ import shutil
 import subprocess
 from typing import Dict, List, NamedTuple, Optional
 
+from espalier.adapters.homes import state_folder
 from espalier.errors import EspalierError
-from espalier.queue.home import state_folder
 from espalier.queue.spawn import KEEPER, interpreter
 from espalier.records import replace_file
 

@@ -5,18 +5,10 @@ from contextlib import contextmanager
 from typing import Iterator
 
 from espalier.adapters import posix
+from espalier.adapters.homes import state_folder
 from espalier.errors import EspalierError
 from espalier.paths import QueuePaths
 from espalier.progress import indivisible
-
-
-def state_folder() -> str:
-    """The folder of espalier's own state for this user, whatever the host."""
-    chosen = os.environ.get("ESPALIER_STATE_DIR")
-    if chosen:
-        return os.path.abspath(chosen)
-    base = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
-    return os.path.join(base, "espalier")
 
 
 def queue_paths() -> QueuePaths:

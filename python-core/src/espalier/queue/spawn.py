@@ -5,8 +5,8 @@ import sys
 from typing import List, Optional
 
 from espalier.adapters import posix
+from espalier.adapters.homes import state_folder
 from espalier.paths import QueuePaths, RunPaths
-from espalier.queue.home import state_folder
 
 _CORE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 RUNNER = os.path.join(_CORE, "runner", "__main__.py")

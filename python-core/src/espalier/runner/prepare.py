@@ -3,9 +3,9 @@
 import os
 from typing import Any, Dict, List, Optional, Sequence
 
+from espalier.adapters.homes import state_folder
 from espalier.names import input_variable, origin_variable
 from espalier.paths import JOB_PYTHON, JOB_R, RunPaths, WorkspacePaths
-from espalier.queue.home import state_folder
 from espalier.records import read_record
 from espalier.resources import resources_of
 

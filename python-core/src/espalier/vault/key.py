@@ -1,0 +1,101 @@
+"""The key of a workspace's keyvault: a file of its owner's alone, outside of the workspace."""
+
+import base64
+import binascii
+import contextlib
+import hashlib
+import os
+import stat
+
+from espalier.adapters.homes import state_folder
+from espalier.errors import EspalierError
+from espalier.paths import keyvault_key, temporary
+from espalier.records import sync_folder, write_file
+
+_BYTES = 32
+_MOVED = "If the workspace was copied or moved here, copy that file from where the secrets were set, to the same name"
+
+
+def key_path(workspace_id: str) -> str:
+    """Where the key lies. Whoever has this file and the workspace has the secrets."""
+    return keyvault_key(state_folder(), workspace_id)
+
+
+def key_id(key: bytes) -> str:
+    """Says which key it is, and nothing of the key itself."""
+    return hashlib.sha256(b"espalier keyvault key\0" + key).hexdigest()[:32]
+
+
+def read_key(workspace_id: str) -> bytes:
+    """The key.
+
+    Raises:
+        EspalierError: `keyvault_locked`: there is none, or others may have read or changed it.
+    """
+    path = key_path(workspace_id)
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        hint = f"{_MOVED}; else set the secrets again with set_secrets(), after deleting them."
+        raise _locked(path, "there is no such file", hint) from None
+    except OSError as error:
+        raise _locked(path, f"it cannot be read: {error.strerror}", "It must be a file of your own.") from error
+    try:
+        _refuse_shared(path, os.fstat(fd))
+        data = os.read(fd, 1024)
+    finally:
+        os.close(fd)
+    try:
+        key = base64.b64decode(data.strip(), validate=True)
+    except binascii.Error:
+        key = b""
+    if len(key) != _BYTES:
+        raise _locked(path, "it holds no key", "Restore it from a backup.")
+    return key
+
+
+def make_key(workspace_id: str) -> bytes:
+    """The key, made if there is none. The first of several processes wins.
+
+    Raises:
+        EspalierError: `keyvault_locked`.
+    """
+    path = key_path(workspace_id)
+    folder = os.path.dirname(path)
+    try:
+        os.makedirs(os.path.dirname(folder), exist_ok=True)
+        os.makedirs(folder, 0o700, exist_ok=True)
+        aside = temporary(folder)
+        write_file(aside, base64.b64encode(os.urandom(_BYTES)) + b"\n", sync=True, mode=0o600)
+        try:
+            with contextlib.suppress(FileExistsError):
+                os.link(aside, path)
+        finally:
+            os.unlink(aside)
+        sync_folder(folder)
+    except OSError as error:
+        hint = "Set ESPALIER_STATE_DIR to a folder that can be written."
+        raise _locked(path, f"it cannot be written: {error.strerror}", hint) from error
+    return read_key(workspace_id)
+
+
+def anothers_key(workspace_id: str) -> EspalierError:
+    """The error that there is a key, but not the one that the secrets were kept with."""
+    return _locked(key_path(workspace_id), "it is not the key the secrets were kept with", f"{_MOVED}.")
+
+
+def _refuse_shared(path: str, found: os.stat_result) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise _locked(path, "it is no plain file", "Restore it from a backup.")
+    if found.st_uid != os.geteuid():
+        raise _locked(path, f"it belongs to user {found.st_uid}, not to you", f"{_MOVED}, and own it.")
+    if stat.S_IMODE(found.st_mode) & 0o077:
+        mode = f"{stat.S_IMODE(found.st_mode):04o}"
+        hint = f"If nobody else had it: chmod 600 {path}. Else also replace the secrets where they come from."
+        raise _locked(path, f"its mode is {mode}, so that others may read or change it", hint)
+
+
+def _locked(path: str, why: str, hint: str) -> EspalierError:
+    return EspalierError(
+        "keyvault_locked", f"The workspace's keyvault cannot be opened with its key {path}: {why}.", hint, path=path
+    )
