@@ -3,6 +3,7 @@
 # make test    the tests of core and package
 # make check   everything CI runs
 # make test-torture   the compiled code under gctorture and sanitizers
+# make test-docker   the tests with a Docker engine, registries, a CRAN, a conda channel and a Python index of their own
 # make test-chaos   processes killed and machines stopped at every moment; ESPALIER_CHAOS_RUNS=2000 for longer
 # make bench   figures beside peers and physical limits
 
@@ -22,7 +23,7 @@ R_ENV := R_LIBS="$(LIB):$$R_LIBS" R_USER_DATA_DIR="$(CURDIR)/$(BUILD)/data" R_US
   ESPALIER_STATE_DIR="$(CURDIR)/$(BUILD)/state" ESPALIER_CACHE_DIR="$(CURDIR)/$(BUILD)/cache" \
   ESPALIER_UV="$(CURDIR)/$(VENV)/bin/uv"
 
-.PHONY: help setup demo test test-python test-r test-torture test-chaos check lint generated cran vignettes bench clean
+.PHONY: help setup demo test test-python test-r test-torture test-chaos test-docker check lint generated cran vignettes bench clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -61,6 +62,12 @@ test-torture: $(SET_UP)
 test-chaos: $(SET_UP)
 	PYTHONPATH=python-core/src:tests/chaos $(PY) -m pytest -c python-core/pyproject.toml --rootdir=. -p no:cacheprovider -rP tests/chaos
 
+# Services end with the shell that wanted them. Without an engine the tests say so, or fail if ESPALIER_TESTS_NEED_DOCKER is set.
+test-docker: $(BUILD)/install.ok
+	@export VENV="$(CURDIR)/$(VENV)"; services=$$(tests/services/up.sh --until $$$$) && eval "$$services"; \
+	PYTHONPATH=python-core/src $(PY) -m pytest -c python-core/pyproject.toml --rootdir=. -p no:cacheprovider tests/docker && \
+	$(R_ENV) LC_ALL=C.UTF-8 Rscript tests/docker/run.R
+
 lint: $(SET_UP)
 	$(PY) -m ruff check --config python-core/pyproject.toml python-core inst/python bench tests
 	$(PY) -m mypy --config-file python-core/pyproject.toml
@@ -77,7 +84,7 @@ include tools/package.mk
 cran: $(BUILD)/install.ok
 	bash tools/cran.sh
 
-check: test lint generated cran test-torture test-chaos demo
+check: test lint generated cran test-torture test-chaos test-docker demo
 
 bench: $(BUILD)/install.ok
 	@$(R_ENV) bash bench/run.sh

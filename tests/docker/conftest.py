@@ -1,0 +1,162 @@
+"""What the Docker tests share: real services, started where they are not there yet. Run by `make test-docker`.
+
+Without an engine they are skipped, with the reason; where ESPALIER_TESTS_NEED_DOCKER is set, as in CI, they fail.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, List, Set
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "services"))
+
+import conda as conda_channel
+import cran as cran_repository
+import pypi as python_index
+from espalier.workspace import Workspace
+from registry import Registry
+from web import Site
+
+SERVICES = Path(__file__).parents[1] / "services"
+IMAGE = "espalier-test-base:bookworm"
+# Labels of ours begin so.
+OURS = "espalier."
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "leaves_containers: the test means to leave some, and cleans up after itself")
+
+
+def _script(name: str, *arguments: str) -> str:
+    done = subprocess.run(["bash", str(SERVICES / name), *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if done.returncode == 0:
+        return done.stdout.strip()
+    said = f"{name} {' '.join(arguments)}: {done.stderr.strip()}"
+    if os.environ.get("ESPALIER_TESTS_NEED_DOCKER"):
+        pytest.fail(said, pytrace=False)
+    pytest.skip(said)
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Any]:
+    """The engine, as a client of the docker package."""
+    started = _script("engine.sh", "start") == "started"
+    import docker
+
+    client = docker.from_env()
+    yield client
+    client.close()
+    if started:
+        _script("engine.sh", "stop")
+
+
+@pytest.fixture(scope="session")
+def base_image(engine: Any) -> str:
+    """Debian 12 with R, Python and a C compiler."""
+    _script("base-image.sh")
+    return IMAGE
+
+
+@pytest.fixture(scope="session")
+def _services(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("services")
+
+
+@pytest.fixture
+def registry(engine: Any, tmp_path: Path) -> Iterator[Registry]:
+    """An empty registry that anybody may use."""
+    made = Registry(tmp_path / "registry")
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def private_registry(engine: Any, tmp_path: Path) -> Iterator[Registry]:
+    """An empty registry that wants its `credentials`."""
+    made = Registry(tmp_path / "private-registry", private=True)
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="session")
+def cran(_services: Path) -> Iterator[Site]:
+    """A CRAN-like repository; what is in it: tests/services/cran.py."""
+    site = Site(cran_repository.make(_services / "cran"))
+    yield site
+    site.stop()
+
+
+@pytest.fixture
+def own_cran(tmp_path: Path) -> Iterator[Site]:
+    """One of this test's own, for tests that change it."""
+    site = Site(cran_repository.make(tmp_path / "cran"))
+    yield site
+    site.stop()
+
+
+@pytest.fixture(scope="session")
+def channel(_services: Path) -> Iterator[Site]:
+    """A conda channel; what is in it: tests/services/conda.py."""
+    site = Site(conda_channel.make(_services / "conda"))
+    yield site
+    site.stop()
+
+
+@pytest.fixture(scope="session")
+def index(_services: Path) -> Iterator[Site]:
+    """A Python index, at `url + "/simple"`; what is in it: tests/services/pypi.py."""
+    python_index.make(_services / "pypi")
+    site = Site(_services / "pypi")
+    yield site
+    site.stop()
+
+
+@pytest.fixture(scope="session")
+def private_index(_services: Path, index: Site) -> Iterator[Site]:
+    """The same behind a password."""
+    site = Site(index.folder, ("robot", "canary-of-the-index-77"))
+    yield site
+    site.stop()
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """This test's own queue; the cache of packages and environments is that of the session."""
+    monkeypatch.setenv("ESPALIER_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("ESPALIER_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("ESPALIER_KEYRING", "file")
+    return tmp_path
+
+
+@pytest.fixture
+def workspace(home: Path) -> Callable[..., Workspace]:
+    """Makes workspaces: `workspace()`, `workspace("other")`."""
+    return lambda name="ws": Workspace.open(name, path=str(home / "workspaces"))
+
+
+def _left(client: Any) -> "Dict[str, Set[str]]":
+    """Containers and untagged images with labels of ours. Tagged images are the cache, and no litter."""
+    containers: List[Any] = client.api.containers(all=True)
+    images: List[Any] = client.api.images(filters={"dangling": True})
+    def ours(found: List[Any]) -> Set[str]:
+        return {one["Id"] for one in found if any(key.startswith(OURS) for key in one.get("Labels") or {})}
+    return {"containers": ours(containers), "untagged images": ours(images)}
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After each test: no container of ours, no half image."""
+    if "engine" not in request.fixturenames:
+        yield
+        return
+    client = request.getfixturevalue("engine")
+    before = _left(client)
+    yield
+    if request.node.get_closest_marker("leaves_containers"):
+        return
+    after = _left(client)
+    left = {kind: after[kind] - before[kind] for kind in after}
+    assert not any(left.values()), f"left behind: {left}"
