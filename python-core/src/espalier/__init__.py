@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, List
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Environment": "espalier.environment.definition",
     "EspalierError": "espalier.errors",
     "Experiment": "espalier.experiment",
     "Run": "espalier.run",
@@ -16,10 +17,13 @@ _HOMES = {
     "wait_for": "espalier.wait_many",
 }
 
-__all__ = ["EspalierError", "Experiment", "Run", "ScriptRunConfig", "Workspace", "__version__", "wait_for"]
+__all__ = [
+    "Environment", "EspalierError", "Experiment", "Run", "ScriptRunConfig", "Workspace", "__version__", "wait_for",
+]
 
 if TYPE_CHECKING:
     from espalier.config import ScriptRunConfig
+    from espalier.environment.definition import Environment
     from espalier.errors import EspalierError
     from espalier.experiment import Experiment
     from espalier.run import Run

@@ -5,6 +5,7 @@ docstrings; a type is never guessed from prose. An annotation outside the list i
 `{"type": "unknown"}`, and a generator must refuse it by name.
 """
 
+import dataclasses
 import inspect
 import json
 import re
@@ -15,7 +16,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 from espalier.canonical import digest
 from espalier.types import Data, Frame, Index
 
-FACADES = ("Workspace", "Experiment", "Run")
+FACADES = ("Workspace", "Experiment", "Run", "Environment")
 
 _SCALARS: Dict[Any, str] = {
     type(None): "none", bool: "bool", int: "int", float: "float", str: "str", Any: "json",
@@ -48,7 +49,7 @@ def _class_record(cls: type, names: Mapping[str, type]) -> Dict[str, Any]:
     for needed in ("_from_identity", "_identity"):
         if not callable(getattr(cls, needed, None)):
             raise TypeError(f"{cls.__name__} has no {needed}(): it cannot cross to another language")
-    properties: List[Dict[str, Any]] = []
+    properties = _fields(cls, names)
     methods: List[Dict[str, Any]] = []
     for name, member in _public_members(cls):
         symbol = f"{cls.__name__}.{name}"
@@ -69,6 +70,17 @@ def _class_record(cls: type, names: Mapping[str, type]) -> Dict[str, Any]:
     doc = parse_docstring(inspect.getdoc(cls))["text"]
     record = {"name": cls.__name__, "doc": doc, "properties": properties, "methods": methods}
     return {**record, "digest": digest(record)}
+
+
+def _fields(cls: type, names: Mapping[str, type]) -> List[Dict[str, Any]]:
+    """The fields of a dataclass, which are read like properties."""
+    if not dataclasses.is_dataclass(cls):
+        return []
+    hints, docs = typing.get_type_hints(cls), parse_docstring(inspect.getdoc(cls))["args"]
+    return [
+        {"name": field.name, "type": type_record(hints[field.name], names), "doc": docs.get(field.name, "")}
+        for field in dataclasses.fields(cls)
+    ]
 
 
 def _public_members(cls: type) -> List[Tuple[str, Any]]:

@@ -1,0 +1,192 @@
+"""The key of an environment: the digest of what is rendered. Equal keys, equal images.
+
+Not in it: name, version, description, tags, variables, GPU, shared memory, and how to log in somewhere; the order of
+what has none. Each stage's key covers the stages before it, so that a change of R packages finds the rest again.
+"""
+
+from dataclasses import asdict
+from typing import Any, Dict, List, Optional
+
+from espalier.canonical import digest, digest_bytes
+from espalier.environment.definition import DockerSide, Environment
+from espalier.environment.lock import Lock
+from espalier.environment.recipe import RECIPE_FORMAT, base_image, render
+from espalier.environment.requirements import package_name
+
+KEY_FORMAT = 1
+
+
+def requested_r(environment: Environment) -> Optional[Dict[str, Any]]:
+    """What an environment asks for in R, in an order that does not depend on how it was written; None for nothing."""
+    side = environment.r
+    if side is None or not side.is_managed:
+        return None
+    return {
+        "version": side.version,
+        "snapshot_date": side.snapshot_date,
+        # (their order means something: the first that has a package gives it)
+        "repositories": [[name, url] for name, url in side.repositories.items()],
+        "cran": sorted(([one.name, one.version, one.repository] for one in side.cran), key=lambda one: str(one[0])),
+        "github": sorted([one.repository, one.subdir or "", one.ref or ""] for one in side.github),
+        "urls": sorted(side.urls),
+        "bioconductor": sorted(side.bioconductor),
+    }
+
+
+def requested_python(environment: Environment) -> Optional[Dict[str, Any]]:
+    """What an environment asks for in Python, likewise."""
+    side = environment.python
+    if side is None or not side.is_managed:
+        return None
+    return {
+        "version": side.version,
+        # (the order of channels and indexes is their priority)
+        "channels": list(side.conda.channels) if side.conda else [],
+        "conda": sorted(side.conda.dependencies) if side.conda else [],
+        "pip": sorted(side.pip, key=lambda line: (package_name(line), line)),
+        "index_url": side.index_url,
+        "extra_index_urls": list(side.extra_index_urls),
+    }
+
+
+def definition_digest(environment: Environment) -> str:
+    """The digest of what packages depend on: lock files are named by it.
+
+    Args:
+        environment: A definition.
+
+    Returns:
+        `sha256:...`; the same whatever Debian packages, certificates or steps an image has besides.
+    """
+    docker = environment.docker or DockerSide()
+    return digest({
+        "format": KEY_FORMAT,
+        "r": requested_r(environment),
+        "python": requested_python(environment),
+        "platform": docker.platform,
+        "base": [base_image(environment), docker.base_dockerfile, _context(docker)],
+    })  # fmt: skip
+
+
+def system_key(environment: Environment, base_digest: Optional[str], context_digest: Optional[str] = None) -> str:
+    """The key of the system stage.
+
+    Args:
+        environment: A definition.
+        base_digest: What the base image's name stands for: `sha256:...`, or an image's id.
+        context_digest: What a build context of the user's holds; None takes what the definition says.
+    """
+    return digest(_system(environment, base_digest, context_digest))
+
+
+def python_key(
+    environment: Environment, base_digest: Optional[str], lock: Optional[Lock] = None,
+    context_digest: Optional[str] = None,
+) -> str:  # fmt: skip
+    """The key of the python stage, which is the system stage's where there is no Python side to install."""
+    before = system_key(environment, base_digest, context_digest)
+    wanted = _python_part(environment, lock)
+    return before if wanted is None else digest({"before": before, "python": wanted})
+
+
+def r_key(
+    environment: Environment, base_digest: Optional[str], lock: Optional[Lock] = None,
+    context_digest: Optional[str] = None,
+) -> str:  # fmt: skip
+    """The key of the r stage, which is the python stage's where no R packages are to be installed."""
+    before = python_key(environment, base_digest, lock, context_digest)
+    wanted = _r_part(environment, lock)
+    return before if wanted is None else digest({"before": before, "r": wanted})
+
+
+def image_key(
+    environment: Environment, base_digest: Optional[str], lock: Optional[Lock] = None,
+    context_digest: Optional[str] = None,
+) -> str:  # fmt: skip
+    """The key of the whole image: of its last stage. See `system_key` for the arguments."""
+    return r_key(environment, base_digest, lock, context_digest)
+
+
+def private_r_key(environment: Environment, lock: Optional[Lock], r_version: Optional[str], platform: str) -> str:
+    """The key of a private R library: what is asked for or locked, for that R on that platform."""
+    return digest({
+        "format": KEY_FORMAT, "r": _r_part(environment, lock), "r_version": r_version, "platform": platform,
+    })  # fmt: skip
+
+
+def private_python_key(
+    environment: Environment, lock: Optional[Lock], python_version: Optional[str], platform: str
+) -> str:
+    """The key of a private Python environment, likewise."""
+    wanted = _python_part(environment, lock)
+    return digest({
+        "format": KEY_FORMAT, "python": wanted, "python_version": python_version, "platform": platform,
+    })  # fmt: skip
+
+
+def private_key(
+    environment: Environment, lock: Optional[Lock], r_version: Optional[str], python_version: Optional[str],
+    platform: str,
+) -> str:  # fmt: skip
+    """The key of an environment without Docker.
+
+    Args:
+        environment: A definition.
+        lock: Its packages, exactly, where it was locked.
+        r_version: The R that there is.
+        python_version: The Python that there is.
+        platform: What compiled packages depend on besides.
+
+    Returns:
+        `sha256:...`; versions count only where there is something to install for them.
+    """
+    return digest({
+        "r": private_r_key(environment, lock, r_version, platform) if _r_part(environment, lock) else None,
+        "python": private_python_key(environment, lock, python_version, platform)
+        if _python_part(environment, lock) else None,
+    })  # fmt: skip
+
+
+def _system(environment: Environment, base_digest: Optional[str], context_digest: Optional[str]) -> Dict[str, Any]:
+    docker = environment.docker or DockerSide()
+    # (what is rendered begins with the name; what the name stands for is the digest's part)
+    recipe = render(environment, None if base_digest is None else "base")
+    return {
+        "format": KEY_FORMAT,
+        "recipe_format": RECIPE_FORMAT,
+        "recipe": recipe.dockerfile,
+        "files": {name: digest_bytes(data) for name, data in sorted(recipe.files.items())},
+        "context": [context_digest, docker.build_context.dockerfile] if context_digest and docker.build_context
+        else _context(docker),
+        "base": base_digest.rpartition("@")[2] if base_digest else None,
+        "platform": docker.platform,
+    }  # fmt: skip
+
+
+def _context(docker: DockerSide) -> Optional[List[Optional[str]]]:
+    context = docker.build_context
+    return None if context is None else [context.snapshot or context.path, context.dockerfile]
+
+
+def _r_part(environment: Environment, lock: Optional[Lock]) -> Optional[Dict[str, Any]]:
+    """What the r stage installs; None where it installs nothing."""
+    wanted = requested_r(environment)
+    if wanted is None or environment.r is None or not environment.r.has_packages:
+        return None
+    sources = [] if lock is None else sorted(
+        (
+            {**asdict(one), "needs": sorted(one.needs), "auth_token": None} for one in lock.r
+        ),
+        key=lambda one: str(one["name"]),
+    )  # fmt: skip
+    return {"wanted": wanted, "locked": None if lock is None else {"r": sources, "version": lock.r_version}}
+
+
+def _python_part(environment: Environment, lock: Optional[Lock]) -> Optional[Dict[str, Any]]:
+    """What the python stage installs; None where there is no Python to install."""
+    wanted = requested_python(environment)
+    if wanted is None:
+        return None
+    return {"wanted": wanted, "locked": None if lock is None else {
+        "python": sorted(lock.python), "conda": sorted(lock.conda), "version": lock.python_version,
+    }}  # fmt: skip

@@ -1,0 +1,100 @@
+"""Lines of a requirements file: what of pip's format a definition may hold."""
+
+import re
+from typing import Dict, List
+
+from espalier.environment.spelling import KEEP_SECRETS, invalid, shown, url
+
+_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
+_EXTRAS = rf"(?:\s*\[\s*{_NAME}(?:\s*,\s*{_NAME})*\s*\])?"
+_ONE = r"\s*(?:===|==|~=|!=|<=|>=|<|>)\s*[A-Za-z0-9][A-Za-z0-9.*+!_-]*\s*"
+_VERSIONS = rf"(?:{_ONE}(?:,{_ONE})*|\s*\({_ONE}(?:,{_ONE})*\)\s*)?"
+_TERM = r"""(?:[a-z_.]+|"[A-Za-z0-9 .,*!+_-]*"|'[A-Za-z0-9 .,*!+_-]*')"""
+_COMPARED = rf"\(*{_TERM}\s*(?:[<>=!~]=?=?|not\s+in|in)\s*{_TERM}\)*"
+_MARKER = rf"(?:\s*;\s*{_COMPARED}(?:\s+(?:and|or)\s+{_COMPARED})*)?"
+_HASH = re.compile(r"\s+--hash[= ](sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})(?=\s|$)", re.ASCII)
+_NAMED = re.compile(rf"({_NAME}){_EXTRAS}{_VERSIONS}{_MARKER}", re.ASCII)
+_AT = re.compile(rf"({_NAME}){_EXTRAS}\s*@\s*(\S+){_MARKER}", re.ASCII)
+_NAMES = re.compile(rf":all:|:none:|{_NAME}(?:,{_NAME})*", re.ASCII)
+_FRAGMENT = re.compile(r"[A-Za-z0-9=&._/:\[\]-]*", re.ASCII)
+_OPTIONS = ("--find-links", "--no-binary", "--only-binary", "--pre")
+
+
+def requirement(field: str, line: object) -> str:
+    """A line that may stand in `python.pip`: a requirement with its hashes, or one of a few options.
+
+    Args:
+        field: The field it stands in.
+        line: Anything.
+
+    Returns:
+        The line, without what means nothing.
+
+    Raises:
+        EspalierError: `environment_invalid`.
+    """
+    if not isinstance(line, str) or not line.isprintable() or len(line) > 8192:
+        raise invalid(field, f"cannot be {shown(line)}.", "It is a list of single lines.")
+    text = line.strip()
+    if text.startswith("-"):
+        return _option(field, text)
+    hashes = _HASH.findall(text)
+    wanted = _HASH.sub("", text).strip()
+    if len(wanted) > 1000:
+        raise invalid(field, "holds a line that is too long.")
+    if wanted.partition("://")[0] in ("http", "https", "git+https"):
+        _location(field, wanted)
+    elif not _NAMED.fullmatch(wanted):
+        at = _AT.fullmatch(wanted)
+        if not at:
+            raise invalid(
+                field, f"cannot be {'one with a URL that holds credentials' if '@' in wanted else shown(line)}.",
+                "It is written as numpy, `numpy==1.26.4`, `numpy>=1.26; python_version < \"3.12\"` or "
+                "`name @ https://...`; files of this machine cannot be installed, for they are not there.",
+            )  # fmt: skip
+        _location(field, at.group(2))
+    return " ".join([wanted, *(f"--hash={one}" for one in hashes)])
+
+
+def package_name(line: str) -> str:
+    """The name that a requirement asks for, as indexes spell it; empty for an option or a bare URL."""
+    found = _AT.fullmatch(_HASH.sub("", line).strip()) or _NAMED.fullmatch(_HASH.sub("", line).strip())
+    return normalised(found.group(1)) if found else ""
+
+
+def normalised(name: str) -> str:
+    """A project's name as indexes spell it (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def conflicting(lines: List[str]) -> str:
+    """The first project that two different lines without marker ask for, or nothing."""
+    seen: Dict[str, str] = {}
+    for line in lines:
+        name = package_name(line)
+        if name and ";" not in line and seen.setdefault(name, line) != line:
+            return name
+    return ""
+
+
+def _option(field: str, text: str) -> str:
+    name, _, value = text.replace("=", " ", 1).partition(" ")
+    value = value.strip()
+    if name == "--find-links":
+        return f"--find-links {url(field, value)}"
+    if name in ("--no-binary", "--only-binary") and _NAMES.fullmatch(value):
+        return f"{name} {value}"
+    if text == "--pre":
+        return text
+    raise invalid(
+        field, f"holds an option that is not taken: {shown(name)}.",
+        f"Options that are taken are {', '.join(_OPTIONS)}; give an index as python.index_url. Lines that begin with "
+        "-r are read by from_pip_requirements().",
+    )  # fmt: skip
+
+
+def _location(field: str, text: str) -> None:
+    where, _, fragment = text.partition("#")
+    if not _FRAGMENT.fullmatch(fragment):
+        raise invalid(field, f"holds a URL that ends in {shown(fragment)}.", KEEP_SECRETS)
+    url(field, where[4:] if where.startswith("git+") else where)
