@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "services"))
 import conda as conda_channel
 import cran as cran_repository
 import pypi as python_index
+import small_image as small
 from espalier.workspace import Workspace
 from registry import Registry
 from web import Site
@@ -58,6 +59,12 @@ def base_image(engine: Any) -> str:
     """Debian 12 with R, Python and a C compiler."""
     _script("base-image.sh")
     return IMAGE
+
+
+@pytest.fixture(scope="session")
+def small_image(engine: Any) -> str:
+    """A few megabytes: a shell and some tools. For images that are pushed, which takes 20 s for the other one."""
+    return small.make()
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from typing import Callable, Dict, List
 import conda
 import cran
 import pypi
+import small_image
 from endings import wait_for_end
 from registry import Registry
 from web import Site
@@ -33,7 +34,7 @@ class Services:
         if _script("engine.sh", "start") == "started":
             self.ends.append(lambda: _script("engine.sh", "stop"))
         _script("base-image.sh")
-        return {"ESPALIER_TEST_IMAGE": IMAGE}
+        return {"ESPALIER_TEST_IMAGE": IMAGE, "ESPALIER_TEST_SMALL_IMAGE": small_image.make()}
 
     def registry(self) -> Dict[str, str]:
         public, private = Registry(self.folder / "registry"), Registry(self.folder / "private", private=True)
