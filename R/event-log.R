@@ -1,5 +1,6 @@
 # The logs of docs/protocol.md, events/<writer>.jsonl and parts/<writer>.jsonl: one writing process each, each line flushed as it is
-# written, by one write(2). A process keeps one connection open; forked children open files of their own.
+# written, by one write(2). A process keeps one file open; forked children open files of their own. That of parts is
+# written by the compiled code (src/log.c) where it can be loaded, everything else by a connection of R's.
 # Whatever goes wrong here is told once and never ends the script that logs.
 
 # Of each log the writers, by run folder.
@@ -68,7 +69,7 @@ event_writer <- function(dir, log) {
     # (the connection a fork inherited is kept: letting go of it would close it with a warning)
     writer <- open_event_writer(dir, log, inherited = writer)
     assign(dir, writer, envir = .writers[[log]])
-  } else if (summary.connection(writer$con)[["description"]] != writer$path) {
+  } else if (is.null(writer$file) && summary.connection(writer$con)[["description"]] != writer$path) {
     stop("another connection has our number") # see retry_event()
   }
   writer
@@ -88,7 +89,8 @@ open_event_writer <- function(dir, log, inherited = NULL) {
     writer$path <- file.path(folder, paste0(writer$name, ".jsonl"))
     if (!file.exists(writer$path)) break
   }
-  open_event_file(writer)
+  if (log == "parts" && !is.null(compiled_log())) writer$file <- .Call(compiled_log()$log_open, writer$path)
+  if (is.null(writer$file)) open_event_file(writer)
   time <- sub(".*\"time\":", "", event_head("writer", 0L))
   write_line(writer, sprintf(
     "{\"type\":\"writer\",\"format\":1,\"writer\":\"%s\",\"pid\":%d,\"host\":%s,\"time\":%s}",
@@ -105,13 +107,17 @@ open_event_file <- function(writer) {
 #' Whether the connection is still the one that was opened: numbers are used again
 #' @noRd
 connection_is_ours <- function(writer) {
-  tryCatch(
+  !is.null(writer$file) || tryCatch(
     identical(summary.connection(writer$con)[["description"]], writer$path),
     error = function(e) FALSE
   )
 }
 
 write_line <- function(writer, line) {
+  if (!is.null(writer$file)) {
+    if (!.Call(.road$routines$log_append, writer$file, paste0(line, "\n"))) stop("the line could not be written")
+    return(invisible())
+  }
   con <- writer$con
   writeLines(line, con, sep = "\n", useBytes = TRUE)
   flush.connection(con)
@@ -146,7 +152,11 @@ close_event_writer <- function(dir) {
 drop_event_writer <- function(dir, log) {
   writer <- .writers[[log]][[dir]]
   if (is.null(writer) || writer$pid != Sys.getpid()) return(invisible())
-  if (connection_is_ours(writer)) suppressWarnings(try(close(writer$con), silent = TRUE))
+  if (!is.null(writer$file)) {
+    .Call(.road$routines$log_close, writer$file)
+  } else if (connection_is_ours(writer)) {
+    suppressWarnings(try(close(writer$con), silent = TRUE))
+  }
   rm(list = dir, envir = .writers[[log]])
   invisible()
 }

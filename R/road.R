@@ -1,5 +1,5 @@
 # The compiled half of the road of data: R vectors as Arrow structs (src/). It is loaded with the first data frame, not
-# with the package: logging in a job needs none of it.
+# with the package: logging in a job needs none of it, but for parts, of which there are many.
 
 .road <- new.env(parent = emptyenv())
 
@@ -22,6 +22,20 @@ road_load <- function() {
                    "Install the package again; it must be built for this R.", parent = e)
   })
   .road$routines <- getDLLRegisteredRoutines(dll)$.Call
+}
+
+#' The routines that write the log of parts; NULL where they were compiled for another R, or not for this machine at all,
+#' as may be in an image that the package is mounted into
+#' @noRd
+compiled_log <- function() {
+  if (is.null(.road$logs)) {
+    .road$logs <- tryCatch({
+      if (is.null(.road$routines)) road_load()
+      here <- unlist(getRversion())
+      .Call(.road$routines$compiled_for) == 256 * here[1L] + here[2L]
+    }, error = function(e) FALSE)
+  }
+  if (.road$logs) .road$routines
 }
 
 #' The library of the installed package, or the one that pkgload built in a source tree

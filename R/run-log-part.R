@@ -44,6 +44,26 @@ part_columns <- c("key", "status", "error", "seconds", "digest")
 #' @export
 log_part_to_run <- function(key, status = if (is.null(error)) "Completed" else "Failed", error = NULL,
                             metrics = list(), seconds = NULL, digest = NULL, run = NULL) {
+  writer <- open_part_writer(run)
+  seq <- if (!is.null(writer$file)) {
+    .Call(.road$routines$log_part, writer$file, writer$seq, key, status, seconds, digest, error, metrics,
+          .part_shape$compiled)
+  }
+  if (is.null(seq)) log_any_part(key, status, error, metrics, seconds, digest, run) else writer$seq <- seq
+  invisible()
+}
+
+#' The writer to which this process has written parts of the run before, or NULL
+#' @noRd
+open_part_writer <- function(run) {
+  dir <- if (is.null(run)) current_run_dir() else run_dir_of(run)
+  if (!is.null(dir)) .writers$parts[[dir]]
+}
+
+#' What the compiled code (src/log.c) leaves undone: whatever is not plain or has to be refused, the first part of a
+#' process, and all where it could not be loaded
+#' @noRd
+log_any_part <- function(key, status, error, metrics, seconds, digest, run) {
   label <- check_part_key(key)
   if (!is_string(status) || !any(status == part_states)) abort_argument("status", one_of(part_states), status)
   body <- c(
@@ -55,7 +75,6 @@ log_part_to_run <- function(key, status = if (is.null(error)) "Completed" else "
   )
   dir <- log_target(run)
   if (!is.null(dir)) log_event(dir, "part", label, body, "parts")
-  invisible()
 }
 
 one_of <- function(choices) paste("one of", paste0("\"", choices, "\"", collapse = ", "))
@@ -111,14 +130,14 @@ json_part_metrics <- function(metrics) {
   c(.part_shape$head, paste0(.part_shape$labels, decimal_point(sprintf("%.17g", numbers)), collapse = ","), "}")
 }
 
-#' typeof() of each; of one with a class the class's mark, so that it is never taken for a plain number
+#' typeof() of each; of one with a class, or that is not one, `object`, so that it is never taken for a plain number
 #' @noRd
 plain_types <- function(metrics) {
   types <- character(length(metrics))
   # (a loop, for vapply() calls a function for each)
   for (i in seq_along(types)) {
     value <- metrics[[i]]
-    types[[i]] <- if (is.object(value)) "object" else typeof(value)
+    types[[i]] <- if (is.object(value) || length(value) != 1L) "object" else typeof(value)
   }
   types
 }
@@ -133,6 +152,8 @@ new_part_shape <- function(metrics, types) {
   .part_shape$labels <- paste0(labels, ":")
   .part_shape$head <- paste0(",\"kinds\":{", paste0(labels, ":\"", types, "\"", collapse = ","), "},\"metrics\":{")
   .part_shape$format <- part_format(.part_shape$head, .part_shape$labels)
+  # as src/log.c takes it
+  .part_shape$compiled <- if (.part_shape$numbers) list(names, types, .part_shape$head, .part_shape$labels)
 }
 
 #' The same as a format for sprintf(), which takes 100 arguments and 8192 bytes at most; NULL where that is too little

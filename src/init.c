@@ -9,6 +9,14 @@ SEXP road_import(SEXP pointer);
 SEXP road_release(SEXP pointer);
 SEXP road_count(void);
 SEXP road_token(SEXP word);
+SEXP log_open(SEXP path);
+SEXP log_close(SEXP log);
+SEXP log_append(SEXP log, SEXP line);
+SEXP log_part(SEXP log, SEXP seq, SEXP key, SEXP status, SEXP seconds, SEXP digest, SEXP error, SEXP metrics,
+              SEXP shape);
+
+/* The R that all this was compiled for: 1026 is 4.2. */
+static SEXP compiled_for(void) { return Rf_ScalarInteger(R_VERSION / 256); }
 
 static const R_CallMethodDef routines[] = {
     {"road_export", (DL_FUNC)road_export, 2},
@@ -18,6 +26,11 @@ static const R_CallMethodDef routines[] = {
     {"road_release", (DL_FUNC)road_release, 1},
     {"road_count", (DL_FUNC)road_count, 0},
     {"road_token", (DL_FUNC)road_token, 1},
+    {"log_open", (DL_FUNC)log_open, 1},
+    {"log_close", (DL_FUNC)log_close, 1},
+    {"log_append", (DL_FUNC)log_append, 2},
+    {"log_part", (DL_FUNC)log_part, 9},
+    {"compiled_for", (DL_FUNC)compiled_for, 0},
     {NULL, NULL, 0},
 };
 

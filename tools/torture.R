@@ -52,9 +52,29 @@ for (pace in if (step) step + c(0L, 10L, 24L) else 0L) {
   if (!same(check_many(pace), lapply(1:6, fresh))) odd <- c(odd, paste("many at once, at pace", pace))
 }
 
+# Parts, plain ones and others, of metrics that nobody else holds.
+log_parts <- function(pace) {
+  path <- tempfile()
+  log <- .Call(road$log_open, path)
+  shape <- list(c("u", "v"), c("double", "integer"), ",\"kinds\":{},\"metrics\":{", c("\"u\":", "\"v\":"))
+  gctorture2(pace, inhibit_release = FALSE)
+  on.exit(gctorture2(0))
+  seq <- 0L
+  for (i in 1:200) {
+    metrics <- list(u = i / 7, v = if (i %% 5L) i else NULL)
+    digest <- if (i %% 2L) paste0("d", i)
+    now <- .Call(road$log_part, log, seq, paste0("k", i), "Completed", i / 3, digest, if (i %% 3L) strrep("e", i), metrics, shape)
+    if (is.null(now)) .Call(road$log_append, log, paste0(i, "\n")) else seq <- now
+  }
+  .Call(road$log_close, log)
+  gctorture2(0)
+  length(readLines(path)) == 200L && seq == 160L
+}
+if (!log_parts(step)) odd <- c(odd, "parts")
+
 settle()
 left <- .Call(road$road_count)
 cat(sprintf("%d cases, a collection at every %s allocation: %d not the same, %g objects left behind\n",
-            length(values) + 1L, if (step) paste0(step, ".") else "usual", length(odd), left))
+            length(values) + 2L, if (step) paste0(step, ".") else "usual", length(odd), left))
 if (length(odd)) cat(odd, sep = "\n")
 quit(status = as.integer(length(odd) > 0L || left > 0))
