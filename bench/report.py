@@ -192,6 +192,8 @@ def ratio(series: Series, one: str, other: str) -> float:
 
 def row(figure: Figure, series: Series) -> List[str]:
     """A line of the table."""
+    if any(name and name not in series for name in (figure.ours, figure.limit)):
+        return [figure.name, "not measured", "", "", "", _bound(figure), "", ""]
     ours = median(series, figure.ours)
     limit = median(series, figure.limit) if figure.limit else None
     more = over(series, figure.ours, figure.limit) if figure.limit else None
