@@ -18,6 +18,8 @@ class RSource:
         digest: `sha256:...` of that file once it was fetched, or `md5:...` as the index gives it.
         needs: Names of the packages of this lock that have to be installed before it.
         auth_token: The secret to fetch it with.
+        unless_r_has: It is one of R's recommended packages, and left out where R brings this version of it or a
+            later one. None: it is always installed.
     """
 
     name: str
@@ -27,6 +29,7 @@ class RSource:
     digest: Optional[str] = None
     needs: Sequence[str] = ()
     auth_token: Optional[Secret] = None
+    unless_r_has: Optional[str] = None
 
 
 @dataclass(frozen=True)
