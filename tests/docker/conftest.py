@@ -4,8 +4,10 @@ Without an engine they are skipped, with the reason; where ESPALIER_TESTS_NEED_D
 """
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Set
 
@@ -17,7 +19,9 @@ import conda as conda_channel
 import cran as cran_repository
 import pypi as python_index
 import small_image as small
+from engines import OwnEngine
 from espalier.workspace import Workspace
+from github import GitHub
 from registry import Registry
 from web import Site
 
@@ -127,6 +131,26 @@ def private_index(_services: Path, index: Site) -> Iterator[Site]:
     site = Site(index.folder, ("robot", "canary-of-the-index-77"))
     yield site
     site.stop()
+
+
+@pytest.fixture
+def github(monkeypatch: pytest.MonkeyPatch) -> Iterator[GitHub]:
+    """What is asked of GitHub is asked of this one; what is in it: tests/services/github.py."""
+    hub = GitHub()
+    monkeypatch.setenv("ESPALIER_GITHUB_API", hub.url)
+    yield hub
+    hub.stop()
+
+
+@pytest.fixture
+def own_engine(engine: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[OwnEngine]:
+    """A second engine, which the test may stop and kill; it is the one that is used."""
+    if os.geteuid() != 0 or shutil.which("ip") is None:
+        pytest.skip("a second engine takes root and iproute2")
+    made = OwnEngine(Path(tempfile.mkdtemp(prefix="espalier-engine-")))
+    monkeypatch.setenv("DOCKER_HOST", made.address)
+    yield made
+    made.remove()
 
 
 @pytest.fixture

@@ -62,6 +62,10 @@ class Package(NamedTuple):
 
     def archive(self) -> bytes:
         """The file that a CRAN serves."""
+        return tar_gz(self.files())
+
+    def files(self) -> Dict[str, bytes]:
+        """What is in it, below a folder of the package's name."""
         about = {"Title": "Test Package", "Description": f"What {self.name} is for: tests.", "Author": "A. Tester",
                  "Maintainer": "A. Tester <tester@example.org>", "Packaged": "2024-04-01 12:00:00 UTC; tester"}
         symbol = self.name.replace(".", "_")
@@ -78,7 +82,7 @@ class Package(NamedTuple):
             files["configure"] = "#!/bin/sh\n" + self.configure
         files.update({f"inst/include/{name}": text for name, text in self.headers.items()})
         files["NAMESPACE"] = "\n".join(exports) + "\n"
-        return tar_gz({f"{self.name}/{name}": text.encode() for name, text in files.items()})
+        return {f"{self.name}/{name}": text.encode() for name, text in files.items()}
 
 
 def _dcf(fields: Mapping[str, str]) -> str:
