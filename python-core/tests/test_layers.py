@@ -21,7 +21,7 @@ LAYER = {
     "submission": 4,
     **dict.fromkeys(["workspace", "workspace_snapshots", "workspace_host", "snapshots", "experiment", "run", "interactive", "listing"], 5),
     **dict.fromkeys(["follow", "job_log", "job_requests", "run_children", "run_parts", "run_files", "details", "offline", "places", "describe"], 5),
-    **dict.fromkeys(["wait_many", "run_usage"], 5),
+    **dict.fromkeys(["wait_many", "run_usage", "run_secrets", "keyvault"], 5),
 }
 # Rooms of one layer that may use another of it: finished runs are summarised from what the end of a run wrote; a
 # finishing runner, as the keeper, moves the queue on; definitions name secrets.

@@ -11,6 +11,7 @@ _HOMES = {
     "Environment": "espalier.environment.definition",
     "EspalierError": "espalier.errors",
     "Experiment": "espalier.experiment",
+    "Keyvault": "espalier.keyvault",
     "Run": "espalier.run",
     "ScriptRunConfig": "espalier.config",
     "Workspace": "espalier.workspace",
@@ -18,7 +19,8 @@ _HOMES = {
 }
 
 __all__ = [
-    "Environment", "EspalierError", "Experiment", "Run", "ScriptRunConfig", "Workspace", "__version__", "wait_for",
+    "Environment", "EspalierError", "Experiment", "Keyvault", "Run", "ScriptRunConfig", "Workspace", "__version__",
+    "wait_for",
 ]
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from espalier.environment.definition import Environment
     from espalier.errors import EspalierError
     from espalier.experiment import Experiment
+    from espalier.keyvault import Keyvault
     from espalier.run import Run
     from espalier.wait_many import wait_for
     from espalier.workspace import Workspace

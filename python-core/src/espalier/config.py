@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Dict, Mapping, Optional, Sequence, Union
 
 from espalier.errors import EspalierError
+from espalier.names import check_name
 from espalier.paths import is_run_id
 from espalier.resources import Resources, bytes_of, checked_count
 from espalier.retry import checked_retry
@@ -35,6 +36,8 @@ class Session:
         library_paths: Its library paths, first searched first.
         r_package: Folder of the installed R package espalier, offered to R jobs whose libraries lack it.
         python: The Python that Python jobs run on. None: this interpreter.
+        core_python: The interpreter that runs the full core. None: this one.
+        modules: Folders where it finds the packages that the core needs. None: those this process has.
     """
 
     client: str = ""
@@ -44,6 +47,8 @@ class Session:
     library_paths: Sequence[str] = ()
     r_package: Optional[str] = None
     python: Optional[str] = None
+    core_python: Optional[str] = None
+    modules: Optional[Sequence[str]] = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,7 @@ class ScriptRunConfig:
             `ESPALIER_RECORD_DIFF=no` of the session switches that off for all its jobs.
         children: What the run does about the runs below it when its script has ended well: `wait`, it ends when they
             have ended; `detach`, it ends at once, and they go on. With `wait` they are also canceled when it fails.
+        secrets: Names of secrets in the workspace's keyvault that the job may read; they are hidden in its log.
         outside_links: What becomes of links that lead out of the source directory: `refuse` is an error, `keep` takes
             the links as they are, `copy` the files and folders they lead to, as if they lay there.
         session: The session to take interpreters and variables from.
@@ -103,6 +109,7 @@ class ScriptRunConfig:
     display_name: Optional[str] = None
     record_diff: bool = True
     children: str = "wait"
+    secrets: Sequence[str] = ()
     outside_links: str = "refuse"
     session: Session = Session()
 
@@ -122,6 +129,9 @@ class ScriptRunConfig:
         self._check_numbers()
         self._check_queueing()
         check_outside_links(self.outside_links)
+        if not isinstance(self.secrets, (list, tuple)):
+            raise _bad(f"secrets must be a list of names of secrets, not {type(self.secrets).__name__}.")
+        object.__setattr__(self, "secrets", tuple(dict.fromkeys(check_name("secret", name) for name in self.secrets)))
         for name, value in self.environment_variables.items():
             if not isinstance(name, str) or not name or "=" in name or "\0" in name:
                 raise _bad(f"environment_variables has the name {name!r}, which no variable can have.")

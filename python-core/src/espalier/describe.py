@@ -16,7 +16,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 from espalier.canonical import digest
 from espalier.types import Data, Frame, Index
 
-FACADES = ("Workspace", "Experiment", "Run", "Environment")
+FACADES = ("Workspace", "Experiment", "Run", "Environment", "Keyvault")
 
 _SCALARS: Dict[Any, str] = {
     type(None): "none", bool: "bool", int: "int", float: "float", str: "str", Any: "json",

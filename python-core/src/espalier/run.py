@@ -23,13 +23,14 @@ from espalier.records import read_record, replace_record
 from espalier.run_children import RunChildren
 from espalier.run_files import RunFiles
 from espalier.run_parts import RunParts
+from espalier.run_secrets import RunSecrets
 from espalier.run_usage import RunUsage
 from espalier.tracking import metrics
 from espalier.tracking.sessions import record_at_exit
 from espalier.types import Frame
 
 
-class Run(RunParts, RunFiles, RunUsage, RunChildren):
+class Run(RunParts, RunFiles, RunUsage, RunSecrets, RunChildren):
     """One run of a job, or of an interactive session.
 
     Args:

@@ -5,6 +5,7 @@ import stat
 from typing import List
 
 from espalier.adapters.files import remove_tree
+from espalier.adapters.private import remove_private_file
 from espalier.paths import RunPaths
 
 
@@ -79,13 +80,19 @@ def _move(source: str, destination: str, warnings: List[str]) -> None:
 def remove_working_copy(run: RunPaths) -> None:
     """Remove the working copy and the links, so that the run can be prepared again."""
     remove_tree(run.work)
+    _remove_job(run)
+
+
+def _remove_job(run: RunPaths) -> None:
+    """What the job alone has been given."""
     remove_tree(run.job)
+    remove_private_file(os.path.basename(run.root))
 
 
 def remove_scratch(run: RunPaths, keep_workdir: bool) -> None:
     """Remove the working copy, the links and the environment of a run that has ended."""
     if keep_workdir:
-        remove_tree(run.job)
+        _remove_job(run)
     else:
         remove_working_copy(run)
     for path in (run.env, run.runner_log):

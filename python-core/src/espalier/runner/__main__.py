@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 from functools import partial
-from typing import Any, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
 # appended, not prepended: the folder may be a site-packages, and the standard library comes first
 sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
@@ -29,6 +29,9 @@ from espalier.runner.guardian import guarded, has_lost
 from espalier.runner.patience import Impatience, patience
 from espalier.runner.prepare import job_command, job_environment, prepare_folders
 from espalier.runner.signals import block_signals
+
+if TYPE_CHECKING:
+    from espalier.runner.secrets import Attached
 
 # So long one runner takes run after run. A new one has the code that is installed by then.
 _SERVES_SECONDS = 60.0
@@ -107,15 +110,26 @@ def execute(run: RunPaths, claimed: Claim) -> None:
     workspace = os.path.dirname(os.path.dirname(run.shard))
     try:
         with patience(run, spec.get("prepare_timeout_seconds")):
-            prepare_folders(run, workspace, spec, read_record(run.env).get("links", {}))
+            given = read_record(run.env)
+            prepare_folders(run, workspace, spec, given.get("links", {}))
             env = job_environment(run, workspace, spec, _gpu_ids(claimed))
+            attached = _attach(run, spec, given)
     except Impatience as stop:
         return _fail(run, stop.code, stop.message, state=stop.state)
     except EspalierError as error:
         return _fail(run, "prepare_failed", f"{error.message} {error.hint}".rstrip(), f"espalier_error_{error.code}")
     block_signals()
     become_subreaper()
-    _execute_job(run, status, spec, env)
+    _execute_job(run, status, spec, env, attached)
+
+
+def _attach(run: RunPaths, spec: Dict[str, Any], given: Dict[str, Any]) -> "Optional[Attached]":
+    """The secrets of the job, if it is to have any."""
+    if not spec.get("secrets"):
+        return None
+    from espalier.runner.secrets import attach
+
+    return attach(run, spec, given)
 
 
 def _gpu_ids(claimed: Claim) -> List[str]:
@@ -131,12 +145,14 @@ def _gpu_ids(claimed: Claim) -> List[str]:
     return [str(gpu) for gpu in ids]
 
 
-def _execute_job(run: RunPaths, status: Dict[str, Any], spec: Dict[str, Any], env: Dict[str, str]) -> None:
+def _execute_job(
+    run: RunPaths, status: Dict[str, Any], spec: Dict[str, Any], env: Dict[str, str], attached: "Optional[Attached]"
+) -> None:
     started = time.monotonic()
     now = now_iso(time.time())
     status = move(run, status, states.RUNNING, prepared_at=now, started_at=now)
     try:
-        job = _start(run, job_command(run, spec), env)
+        job = _start(run, job_command(run, spec), env, attached)
     except OSError as error:
         return _fail(run, "start_failed", f"{spec['command'][0]} could not be started: {error.strerror}.")
     try:
@@ -150,6 +166,8 @@ def _execute_job(run: RunPaths, status: Dict[str, Any], spec: Dict[str, Any], en
     except BaseException:  # nobody would watch it any more
         kill_group(job, signal.SIGKILL)
         raise
+    if attached is not None:
+        attached.finish()
     attendant.close()
     if os.path.isdir(run.children):
         from espalier.runner.children import wait_for_children
@@ -158,18 +176,25 @@ def _execute_job(run: RunPaths, status: Dict[str, Any], spec: Dict[str, Any], en
     end_job(run, status, outcome)
 
 
-def _start(run: RunPaths, command: List[str], env: Dict[str, str]) -> int:
+def _start(run: RunPaths, command: List[str], env: Dict[str, str], attached: "Optional[Attached]") -> int:
     os.makedirs(os.path.dirname(run.log), exist_ok=True)
+    if attached is not None:
+        env = {**env, **attached.variables}
     actions: List[Tuple[Any, ...]] = [
         (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
-        (os.POSIX_SPAWN_OPEN, 1, run.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666),
+        attached.output
+        if attached is not None
+        else (os.POSIX_SPAWN_OPEN, 1, run.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666),
         (os.POSIX_SPAWN_DUP2, 1, 2),
     ]
     os.chdir(run.work)  # posix_spawn cannot set it for the child alone
     try:
-        return posix.spawn_session(command, env, actions)
+        job = posix.spawn_session(command, env, actions)
     finally:
         os.chdir("/")
+    if attached is not None:
+        attached.started()
+    return job
 
 
 def _fail_by(run: RunPaths, error: Exception) -> None:

@@ -118,6 +118,8 @@ def _session(asked: Any, env: Mapping[str, Any], run: RunPaths) -> Session:
         environment=env["variables"],
         library_paths=lasting,
         r_package=env["links"].get(JOB_R + "/espalier"),
+        core_python=env.get("core_python"),
+        modules=env.get("modules"),
         **{name: text_of(asked, name) or None for name in _PROGRAMS},
     )
 

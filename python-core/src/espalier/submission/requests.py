@@ -8,7 +8,7 @@ import os
 import sys
 import traceback
 from dataclasses import replace
-from typing import Any, Callable, Dict, List, Mapping
+from typing import Any, Callable, Dict, List, Mapping, Sequence
 
 if __name__ == "__main__":  # (see runner/__main__.py)
     sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
@@ -64,6 +64,7 @@ def _submit(run: RunPaths, record: Mapping[str, Any], seed: str, made_at: int) -
     if _is_there(run, run_id):
         return {"run_ids": [run_id], "notes": [], "warnings": []}
     config, above = config_of(record, _environment(run), run), os.path.basename(parent.root)
+    _refuse_other_secrets(spec, config.secrets)
     if config.source_directory and _is_within(config.source_directory, run.work):
         # a copy of what this run was submitted from: git knows of it what it knew of the original, and what was left
         # out of that has been told
@@ -72,6 +73,14 @@ def _submit(run: RunPaths, record: Mapping[str, Any], seed: str, made_at: int) -
     else:
         told = submit_child(run.workspace, above, config, _tags(record), run_id)
     return {"run_ids": [told["run_id"]], "notes": told["notes"], "warnings": told["warnings"]}
+
+
+def _refuse_other_secrets(spec: Mapping[str, Any], wanted: Sequence[str]) -> None:
+    """A job hands on secrets that it has been given, and no others. Raises EspalierError `secret_missing`."""
+    others = [name for name in wanted if name not in spec.get("secrets", [])]
+    if others:
+        message = f"This job cannot hand on the secret {', '.join(others)}, which it was not given itself."
+        raise EspalierError("secret_missing", message, "Submit it with secrets = the names of all that are needed.")
 
 
 def _create(run: RunPaths, record: Mapping[str, Any], seed: str, made_at: int) -> Answer:

@@ -29,6 +29,7 @@ from espalier.snapshot.mentions import mentioned_but_excluded
 from espalier.snapshot.take import Snapshot, scan_source, store_scan
 from espalier.submission.demands import hide_gpus, refuse_impossible
 from espalier.submission.folder import build_folder, place_folder
+from espalier.submission.full_core import full_core
 from espalier.submission.inputs import identity_of, resolve_inputs
 from espalier.submission.program import Program, checked_script, language_of, program
 from espalier.submission.surroundings import Surroundings, surroundings
@@ -63,6 +64,10 @@ def prepare(
     script = checked_script(source, config.entry_script) if source and config.entry_script else None
     inputs = resolve_inputs(config.inputs)
     refuse_impossible(paths, config)
+    if config.secrets:
+        from espalier.vault.store import refuse_missing
+
+        refuse_missing(paths, config.secrets)
     git = start_git(source) if source else None
     scanned = scan_source(source, outside_links=config.outside_links) if source else None
     warnings: List[str] = []
@@ -81,6 +86,8 @@ def prepare(
     spec = _spec(workspace_id, experiment, config, what, snapshot, around, inputs)
     spec["git"] = git.result() if git is not None else None
     env = {"format": FORMAT, "variables": around.variables, "links": around.links}
+    if config.secrets:
+        env.update(full_core(config.session))
     diff = ask_for_diff(git, scanned) if git and scanned and config.wants_diff else None
     return Prepared(spec, env, notes + (list(snapshot.excluded_notes) if snapshot else []), warnings, diff)
 
@@ -162,6 +169,7 @@ def base_spec(workspace_id: str, experiment: str, kind: str, client: str) -> Dic
         "priority": DEFAULT_PRIORITY,
         "retry": None,
         "depends_on": [],
+        "secrets": [],
         "max_run_duration_seconds": None,
         "queue_timeout_seconds": None,
         "prepare_timeout_seconds": None,
@@ -189,6 +197,7 @@ def _spec(
         "environment": around.record["key"],
         "inputs": identity_of(inputs),
         "seed": config.seed,
+        **({"secrets": list(config.secrets)} if config.secrets else {}),
     }
     return {
         **base_spec(workspace_id, experiment, what.kind, config.session.client),
@@ -205,6 +214,7 @@ def _spec(
         "priority": config.priority,
         "retry": checked_retry(config.retry).record() if config.retry is not None else None,
         "depends_on": list(config.depends_on),
+        "secrets": list(config.secrets),
         "children": config.children,
         "max_run_duration_seconds": config.max_run_duration_seconds,
         "queue_timeout_seconds": config.queue_timeout_seconds or None,

@@ -35,10 +35,7 @@ def patterns_of(value: str) -> List[bytes]:
 
 def _spellings(text: str) -> Iterator[bytes]:
     yield text.encode("utf-8")
-    try:
-        yield text.encode("latin-1")
-    except UnicodeEncodeError:
-        pass
+    yield text.encode("latin-1", "ignore") if max(text) <= "\xff" else b""
     for ascii_only in (False, True):
         escaped = json.dumps(text, ensure_ascii=ascii_only)[1:-1]
         yield escaped.encode("utf-8")

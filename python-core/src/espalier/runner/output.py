@@ -1,0 +1,74 @@
+"""The way of a job's output to the run's log where secrets are hidden in it: a pipe, and a thread that empties it."""
+
+import contextlib
+import os
+import threading
+from typing import Any, List, Optional, Tuple
+
+from espalier.adapters.private import widen_pipe
+from espalier.vault.masking import Masker
+
+_PIECE = 256 * 1024
+# So long after the job's end whatever still has its output open is waited for, seconds. All of its processes have
+# been ended by then; one that could not be may go on and print, for nobody.
+_LAST_SECONDS = 10.0
+
+
+class MaskedLog:
+    """The log of one job.
+
+    Args:
+        path: The log.
+        secrets: The texts to hide in it.
+    """
+
+    def __init__(self, path: str, secrets: List[str]) -> None:
+        self._masker = Masker(secrets)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        self._log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+        self._pipe, self._theirs = os.pipe()
+        widen_pipe(self._pipe, 4 * _PIECE)
+        self._lock = threading.Lock()
+        self._ended = False
+        self._thread: Optional[threading.Thread] = None
+
+    @property
+    def output(self) -> Tuple[Any, ...]:
+        """What has a process that is being started print into it."""
+        return (os.POSIX_SPAWN_DUP2, self._theirs, 1)
+
+    def begin(self) -> None:
+        """All processes that print into it have been started."""
+        os.close(self._theirs)
+        self._thread = threading.Thread(target=self._copy, daemon=True)
+        self._thread.start()
+
+    def finish(self) -> None:
+        """Wait until everything that was printed is in the log."""
+        if self._thread is not None:
+            self._thread.join(_LAST_SECONDS)
+        with self._lock:
+            if not self._ended:
+                self._end()
+
+    def _copy(self) -> None:
+        while True:
+            data = os.read(self._pipe, _PIECE)
+            with self._lock:
+                if self._ended:
+                    return
+                if not data:
+                    return self._end()
+                self._write(self._masker.feed(data))
+
+    def _end(self) -> None:
+        self._ended = True
+        self._write(self._masker.close())
+        os.close(self._log)
+
+    def _write(self, data: bytes) -> None:
+        # what a full disk refuses is lost, as it is to a job that writes its log itself; the job goes on
+        view = memoryview(data)
+        with contextlib.suppress(OSError):
+            while view:
+                view = view[os.write(self._log, view) :]

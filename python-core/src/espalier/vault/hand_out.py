@@ -1,0 +1,53 @@
+"""Handing a run's secrets to its runner: `python -I -S vault/hand_out.py RUN_DIR`, a child of the run's runner.
+
+The full core, for it opens the keyvault. What it prints, into a pipe that only the runner has, is the content of the
+file that the job will read (`channel.py`), or a line of JSON with the error.
+"""
+
+import json
+import os
+import sys
+from typing import Any, Dict
+
+if __name__ == "__main__":  # (see runner/__main__.py)
+    sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+
+from espalier.errors import EspalierError
+from espalier.paths import RunPaths
+from espalier.records import read_record
+
+
+def hand_out(run: RunPaths) -> bytes:
+    """What the runner is told."""
+    try:
+        env = read_record(run.env)
+        sys.path += [folder for folder in env.get("modules", []) if folder not in sys.path]
+        _see_keyring(env.get("variables", {}))
+        from espalier.vault.channel import dump_secrets
+        from espalier.vault.store import values_of
+
+        return dump_secrets(values_of(run.workspace, read_record(run.spec)["secrets"]))
+    except EspalierError as error:
+        told = {"code": error.code, "message": error.message, "hint": error.hint}
+    except Exception as error:  # (its text might hold a value)
+        told = {"code": "internal", "message": f"The keyvault could not be opened: {type(error).__name__}.", "hint": ""}
+    return json.dumps({"error": told}).encode()
+
+
+def _see_keyring(variables: Dict[str, Any]) -> None:
+    """What leads to the keyring of the session that submitted the run."""
+    for name, value in variables.items():
+        if name.startswith("XDG_"):
+            os.environ.setdefault(name, str(value))
+
+
+def main(run_dir: str) -> None:
+    """Print what the runner is told; whatever else is printed goes to the runner's log."""
+    out = os.dup(1)
+    os.dup2(2, 1)
+    with open(out, "wb") as file:
+        file.write(hand_out(RunPaths(run_dir)))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
