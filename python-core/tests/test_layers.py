@@ -19,14 +19,14 @@ LAYER = {
     **dict.fromkeys(["lifecycle", "snapshot", "tracking", "environment", "vault", "packages"], 2),
     **dict.fromkeys(["queue", "runner", "keeper", "images", "private", "prepare"], 3),
     "submission": 4,
-    **dict.fromkeys(["workspace", "workspace_snapshots", "workspace_host", "snapshots", "experiment", "run", "interactive", "listing"], 5),
+    **dict.fromkeys(["workspace", "workspace_snapshots", "workspace_environments", "workspace_host", "snapshots", "experiment", "run", "interactive", "listing"], 5),
     **dict.fromkeys(["follow", "job_log", "job_requests", "run_children", "run_parts", "run_files", "details", "offline", "places", "describe"], 5),
     **dict.fromkeys(["wait_many", "run_usage", "run_secrets", "keyvault"], 5),
 }
 # Rooms of one layer that may use another of it: finished runs are summarised from what the end of a run wrote; a
 # finishing runner, as the keeper, moves the queue on; definitions name secrets.
 SIDEWAYS = {("tracking", "lifecycle"), ("runner", "queue"), ("keeper", "queue"), ("vault", "environment")}
-SIDEWAYS |= {("packages", "environment")}
+SIDEWAYS |= {("packages", "environment"), ("environment", "snapshot")}  # (build contexts are frozen)
 JOB_SIDE = "from espalier import Run; run = Run.get_context(); run.log('a', 1.5); run.log_list('b', [1, 2])"
 
 

@@ -22,11 +22,12 @@ from espalier.store.index import RunIndex
 from espalier.tracking.summary import summarise
 from espalier.types import Frame
 from espalier.wait_many import RunsOfWorkspace
+from espalier.workspace_environments import WorkspaceEnvironments
 from espalier.workspace_host import WorkspaceHost
 from espalier.workspace_snapshots import WorkspaceSnapshots
 
 
-class Workspace(WorkspaceSnapshots, RunsOfWorkspace, WorkspaceHost):
+class Workspace(WorkspaceSnapshots, WorkspaceEnvironments, RunsOfWorkspace, WorkspaceHost):
     """A folder that holds experiments, runs and snapshots. Made by `Workspace.open`, `create` or `get`."""
 
     def __init__(self, path: str) -> None:

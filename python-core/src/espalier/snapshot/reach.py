@@ -1,4 +1,4 @@
-"""What of the store is in use: the objects that some run or kept snapshot refers to."""
+"""What of the store is in use: the objects that some run, kept snapshot or environment refers to."""
 
 import json
 import os
@@ -9,6 +9,7 @@ from typing import Iterator, List, Optional, Set, Tuple
 from espalier.errors import EspalierError
 from espalier.paths import RunPaths, WorkspacePaths, is_digest, is_run_id, is_temporary
 from espalier.progress import check, report
+from espalier.snapshot.contexts import contexts_in, registered_contexts
 from espalier.snapshot.kept import kept_digests
 from espalier.store.packs import ObjectReader
 from espalier.store.trees import objects_of
@@ -19,7 +20,7 @@ _DELETING_SECONDS = 1.0
 
 
 def objects_in_use(paths: WorkspacePaths) -> Set[str]:
-    """Everything that runs, finished or not, and kept snapshots refer to.
+    """Everything that runs, finished or not, kept snapshots and registered environments refer to.
 
     Args:
         paths: The workspace.
@@ -48,12 +49,16 @@ def _roots(paths: WorkspacePaths, named: Set[str]) -> Iterator[Tuple[str, str]]:
     """Each snapshot that is referred to, with who does; what runs name besides goes to `named`."""
     for digest in kept_digests(paths):
         yield digest, f"it is kept, see list_snapshots(); delete_snapshot() of sha256:{digest} gives it up"
+    try:
+        yield from registered_contexts(paths)
+    except EspalierError as error:
+        raise _undecided(error, "or delete that version of the environment, if it is to go") from error
     for run in _runs(paths):
         try:
-            snapshot = _snapshot_of(run, named)
+            snapshots = _snapshots_of(run, named)
         except EspalierError as error:
             raise _undecided(error, f"or delete the run's folder {run.root}, if it is to go") from error
-        if snapshot:
+        for snapshot in snapshots:
             yield snapshot, f"the run {os.path.basename(run.root)} refers to it; delete its folder to give it up"
 
 
@@ -67,22 +72,24 @@ def _runs(paths: WorkspacePaths) -> Iterator[RunPaths]:
                 yield run
 
 
-def _snapshot_of(run: RunPaths, named: Set[str]) -> str:
-    """The snapshot of a run, 64 hex digits; empty when it has none."""
+def _snapshots_of(run: RunPaths, named: Set[str]) -> List[str]:
+    """The snapshot of a run, if it has one, and those of its environment's build context; 64 hex digits each."""
     try:
         data = _definition(run)
         if data is None:
-            return ""
-        snapshot = json.loads(data)["snapshot"]
+            return []
+        spec = json.loads(data)
+        snapshot = spec["snapshot"]
         digest = str(snapshot["id"])[7:] if snapshot is not None else ""
         if digest and not is_digest(digest):
             raise ValueError("it names no snapshot")
+        contexts = list(contexts_in(spec)) if b'"build_context"' in data else []
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         message = f"{run.spec} cannot be read: {error}."
         raise EspalierError("damaged", message, "Restore it from a backup.", path=run.spec) from error
     # (a newer version may refer to more than the snapshot)
     named.update(match.decode("ascii") for match in _NAMED.findall(data))
-    return digest
+    return [digest, *contexts] if digest else contexts
 
 
 def _definition(run: RunPaths) -> Optional[bytes]:

@@ -1,0 +1,136 @@
+"""Definitions as YAML, in and out. Nothing is lost, and nothing in the text can do anything.
+
+Every plain scalar is read as the text that stands there, and null as null: which type a value has is the definition's
+business (`reading.py`). So `version: 4.10` stays 4.10, and `no`, `2024-05-01`, `010` and `1e5` are what they say.
+"""
+
+from typing import Any, Dict, Hashable, List, Tuple
+
+import yaml
+
+from espalier.environment.definition import Environment
+from espalier.environment.reading import environment_of, short_record
+from espalier.environment.spelling import invalid, shown
+from espalier.errors import EspalierError
+
+LARGEST = 1 << 20
+DEEPEST = 20
+_NULL = "tag:yaml.org,2002:null"
+_TEXT = "tag:yaml.org,2002:str"
+
+
+def environment_from_text(text: str, where: str = "The YAML") -> Environment:
+    """A definition from YAML.
+
+    Args:
+        text: The YAML.
+        where: What is read, for messages.
+
+    Raises:
+        EspalierError: `environment_invalid`, `bad_name`, `newer_format`.
+    """
+    values = read_yaml(text, where)
+    if not isinstance(values, dict):
+        raise invalid(where, "holds no environment.", "It has a field a line, `name: ...` among them.")
+    return environment_of(values)
+
+
+def environment_as_text(environment: Environment) -> str:
+    """A definition as YAML: what it says, without what it leaves open."""
+    return yaml.dump(
+        short_record(environment), Dumper=_Writer, sort_keys=False, allow_unicode=True, default_flow_style=False,
+        width=1 << 20,
+    )  # fmt: skip
+
+
+def read_yaml(text: str, where: str) -> Any:
+    """One YAML document of maps, lists, text and null.
+
+    Args:
+        text: The YAML.
+        where: What is read, for messages.
+
+    Raises:
+        EspalierError: `environment_invalid` when it is none, is too large or too deep, or has anchors, tags or a key
+            twice.
+    """
+    if len(text) > LARGEST:
+        raise invalid(where, f"is larger than {LARGEST >> 20} MB.")
+    try:
+        _check_events(text, where)
+        return yaml.load(text, Loader=_Reader)  # (it makes text alone)
+    except yaml.YAMLError as error:
+        raise _unreadable(error, where) from None
+    except RecursionError:
+        raise invalid(where, "is nested too deep.") from None
+
+
+def _check_events(text: str, where: str) -> None:
+    """Refuses what could grow without end, or is more than text, before anything is made of it."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Reader):
+        if isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
+            depth += 1
+        elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
+            depth -= 1
+        if depth > DEEPEST:
+            raise invalid(where, "is nested too deep.", f"An environment needs no more than {DEEPEST} levels.")
+        if getattr(event, "anchor", None) is not None:
+            place = _line(event.start_mark)
+            raise invalid(where, f"has an anchor or alias in {place}.", "Write out what it stands for.")
+        if getattr(event, "tag", None) is not None:
+            raise invalid(where, f"has a tag in {_line(event.start_mark)}: {shown(event.tag)}.", "Leave it out.")
+
+
+class _Reader(yaml.SafeLoader):
+    """A loader that makes maps, lists, text and null."""
+
+    yaml_implicit_resolvers: Dict[Any, List[Tuple[str, Any]]] = {
+        first: [pair for pair in pairs if pair[0] == _NULL]
+        for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Dict[Hashable, Any]:
+        found: Dict[Hashable, Any] = {}
+        for key_node, value_node in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(None, None, "a key that is no text", key_node.start_mark)
+            if key_node.value in found:
+                message = f"the key {shown(key_node.value)} a second time"
+                raise yaml.constructor.ConstructorError(None, None, message, key_node.start_mark)
+            found[key_node.value] = self.construct_object(value_node, deep=True)
+        return found
+
+    def construct_yaml_map(self, node: Any) -> Any:
+        yield self.construct_mapping(node)
+
+
+_Reader.add_constructor("tag:yaml.org,2002:map", _Reader.construct_yaml_map)
+
+
+class _Writer(yaml.SafeDumper):
+    """A dumper that quotes what other readers of YAML would take for something else, and repeats nothing by alias."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, False)
+
+
+def _write_text(writer: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return writer.represent_scalar(_TEXT, text, style="|" if "\n" in text else None)
+
+
+_Writer.add_representer(str, _write_text)
+
+
+def _unreadable(error: yaml.YAMLError, where: str) -> EspalierError:
+    mark = getattr(error, "problem_mark", None)
+    problem = str(getattr(error, "problem", None) or getattr(error, "reason", None) or "it is no YAML")
+    place = f" in {_line(mark)}" if mark is not None else ""
+    return invalid(where, f"cannot be read{place}: {problem if problem.isprintable() else ascii(problem)}.")
+
+
+def _line(mark: Any) -> str:
+    return f"line {mark.line + 1}, column {mark.column + 1}"

@@ -1,0 +1,88 @@
+"""Build contexts: frozen when they come to a workspace, and kept as long as something refers to them."""
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from espalier import Environment, EspalierError, Workspace
+from espalier.environment.definition import BuildContext, DockerSide
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "image"
+    folder.mkdir()
+    (folder / "Dockerfile").write_text("FROM scratch\nCOPY data /\n")
+    (folder / "data").write_text("1\n")
+    return folder
+
+
+def definition(folder: Path, dockerfile: str = "Dockerfile") -> Environment:
+    return Environment("e", docker=DockerSide(build_context=BuildContext(str(folder), dockerfile=dockerfile)))
+
+
+def context(environment: Environment) -> BuildContext:
+    assert environment.docker is not None and environment.docker.build_context is not None
+    return environment.docker.build_context
+
+
+def test_registering_freezes_the_folder(workspace: Workspace, folder: Path, tmp_path: Path) -> None:
+    first = workspace.register_environment(definition(folder))
+    assert context(first).path is None and str(context(first).snapshot).startswith("sha256:")
+    assert workspace.get_environment("e") == first
+    assert workspace.register_environment(definition(folder)) == first
+    (folder / "data").write_text("2\n")
+    second = workspace.register_environment(definition(folder))
+    assert second.version == "2" and context(second) != context(first)
+    workspace.download_snapshot(str(context(first).snapshot), str(tmp_path / "out"))
+    assert (tmp_path / "out" / "data").read_text() == "1\n"
+
+
+def test_garbage_collection_sees_what_environments_refer_to(workspace: Workspace, folder: Path, tmp_path: Path) -> None:
+    environment = workspace.register_environment(definition(folder))
+    assert len(workspace.collect_garbage(delete=True)) == 0
+    workspace.download_snapshot(str(context(environment).snapshot), str(tmp_path / "out"))
+    os.unlink(workspace._paths.environment_version("e", 1))
+    assert len(workspace.collect_garbage()) > 0
+
+
+def test_garbage_collection_sees_what_runs_refer_to(workspace: Workspace, folder: Path, tmp_path: Path) -> None:
+    frozen = workspace.register_environment(definition(folder))
+    os.unlink(workspace._paths.environment_version("e", 1))
+    run = workspace._paths.run("exp_1_0000000a")
+    os.makedirs(run.root)
+    spec = {"format": 1, "id": "exp_1_0000000a", "snapshot": None, "environment": {"definition": frozen.record()}}
+    Path(run.spec).write_text(json.dumps(spec))
+    assert len(workspace.collect_garbage(delete=True)) == 0
+    workspace.download_snapshot(str(context(frozen).snapshot), str(tmp_path / "out"))
+
+
+def test_a_damaged_record_stops_garbage_collection(workspace: Workspace, folder: Path) -> None:
+    workspace.register_environment(definition(folder))
+    file = Path(workspace._paths.environment_version("e", 1))
+    for content in (file.read_text()[:-20], file.read_text().replace('"sha256:', '"sha256:x')):
+        file.write_text(content)
+        with pytest.raises(EspalierError) as caught:
+            workspace.collect_garbage(delete=True)
+        assert caught.value.code == "damaged" and str(file) in caught.value.message
+
+
+def test_what_cannot_be_frozen(workspace: Workspace, folder: Path, tmp_path: Path) -> None:
+    for environment, code in [
+        (definition(tmp_path / "none"), "source_missing"),
+        (definition(folder, "other/Dockerfile"), "environment_invalid"),
+        (definition(folder, "Dockerfile2"), "environment_invalid"),
+        (Environment("e", docker=DockerSide(build_context=BuildContext(snapshot="sha256:" + "0" * 64))), "environment_invalid"),
+    ]:
+        with pytest.raises(EspalierError) as caught:
+            workspace.register_environment(environment)
+        assert caught.value.code == code
+    assert not os.path.exists(workspace._paths.environments)
+
+
+def test_a_frozen_context_is_registered_as_it_is(workspace: Workspace, folder: Path) -> None:
+    first = workspace.register_environment(definition(folder))
+    again = workspace.register_environment(replace(first, name="other", version=None))
+    assert context(again) == context(first)

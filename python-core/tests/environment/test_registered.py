@@ -1,0 +1,157 @@
+"""Registered environments: equal definitions keep their version, changed ones get the next, and none is lost."""
+
+import os
+import shutil
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import List, Tuple
+
+import pytest
+from espalier import Environment, EspalierError
+from espalier.environment.curated import curated, curated_names
+from espalier.environment.definition import CranPackage, DockerSide, PythonSide, RSide
+from espalier.environment.key import image_key
+from espalier.environment.registered import list_registered, list_versions, register, registered
+from espalier.paths import WorkspacePaths
+
+from .test_definition import FULL
+
+FIRST = Environment("tidy", r=RSide(cran=[CranPackage("abc")]))
+SECOND = Environment("tidy", r=RSide(cran=[CranPackage("abc"), CranPackage("glmnet")]))
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> WorkspacePaths:
+    return WorkspacePaths(str(tmp_path / "ws"))
+
+
+def code(call: "object", *args: "object") -> str:
+    with pytest.raises(EspalierError) as caught:
+        call(*args)  # type: ignore[operator]
+    assert "\n" not in caught.value.message
+    return caught.value.code
+
+
+def test_versions_count_up_where_something_changed(paths: WorkspacePaths) -> None:
+    assert register(paths, FIRST) == replace(FIRST, version="1")
+    assert register(paths, FIRST).version == "1"
+    assert register(paths, SECOND).version == "2"
+    assert register(paths, replace(SECOND, description="now with text")).version == "3"
+    assert registered(paths, "tidy").description == "now with text"
+    assert registered(paths, "tidy", "1") == replace(FIRST, version="1")
+    assert registered(paths, "tidy", "latest").version == "3"
+
+
+def test_going_back_is_a_change(paths: WorkspacePaths) -> None:
+    for environment in (FIRST, SECOND):
+        register(paths, environment)
+    assert register(paths, FIRST).version == "3"
+    assert registered(paths, "tidy").r == FIRST.r
+
+
+def test_a_version_that_was_read_stays_what_it_is(paths: WorkspacePaths) -> None:
+    first = register(paths, FIRST)
+    register(paths, SECOND)
+    assert register(paths, first).version == "1"
+    assert register(paths, replace(first, shm_size="2g")).version == "3"
+
+
+def test_a_later_version_may_be_chosen(paths: WorkspacePaths) -> None:
+    assert register(paths, replace(FIRST, version="7")).version == "7"
+    assert register(paths, replace(SECOND, version="3")).version == "8"
+
+
+def test_everything_comes_back(paths: WorkspacePaths) -> None:
+    assert register(paths, Environment.from_mapping({**FULL, "version": None})).version == "1"
+    assert registered(paths, "tidy").record() == {**FULL, "version": "1"}
+
+
+def test_what_is_not_there(paths: WorkspacePaths) -> None:
+    assert code(registered, paths, "tidy") == "environment_missing"
+    assert code(list_versions, paths, "tidy") == "environment_missing"
+    register(paths, FIRST)
+    for version in ("2", "0", "01", "x", "../1", "-1"):
+        assert code(registered, paths, "tidy", version) == "environment_missing"
+    for name in ("../tidy", "", "a\n", "/tidy"):
+        assert code(registered, paths, name) == "bad_name"
+
+
+def test_listed_by_name_with_the_newest_version(paths: WorkspacePaths) -> None:
+    register(paths, FIRST)
+    register(paths, SECOND)
+    register(paths, Environment("both", r=RSide(), python=PythonSide(), description="two"))
+    register(paths, Environment("image", docker=DockerSide(base_image="x")))
+    rows = [row for row in list_registered(paths).rows() if not row["curated"]]
+    assert [(row["name"], row["version"], row["versions"], row["kind"]) for row in rows] == [
+        ("both", "1", 1, "R and Python"), ("image", "1", 1, "image"), ("tidy", "2", 2, "R"),
+    ]  # fmt: skip
+    assert rows[0]["description"] == "two" and rows[0]["registered_at"] > 1e9
+    assert list_versions(paths, "tidy").columns["version"] == ["2", "1"]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"format": 1}', '{"format": 1, "definition": {"name": "x"}}'])
+def test_damaged_ones_are_told_and_hide_nothing(paths: WorkspacePaths, content: str) -> None:
+    register(paths, FIRST)
+    register(paths, Environment("other"))
+    file = Path(paths.environment_version("tidy", 1))
+    file.write_text(content)
+    rows = {row["name"]: row for row in list_registered(paths).rows()}
+    assert rows["tidy"]["kind"] == "damaged" and str(file) in rows["tidy"]["description"]
+    assert rows["other"]["kind"] == "none"
+    assert code(registered, paths, "tidy") == "environment_damaged"
+    assert list_versions(paths, "tidy").columns["kind"] == ["damaged"]
+    # and it can be registered again
+    assert register(paths, FIRST).version == "2"
+
+
+def test_a_version_that_is_not_the_one_it_lies_at(paths: WorkspacePaths) -> None:
+    register(paths, FIRST)
+    shutil.copy(paths.environment_version("tidy", 1), paths.environment_version("tidy", 2))
+    assert code(registered, paths, "tidy") == "environment_damaged"
+    assert registered(paths, "tidy", "1").version == "1"
+
+
+def test_files_that_are_no_versions(paths: WorkspacePaths) -> None:
+    register(paths, FIRST)
+    for name in ("01.json", ".tmp-1-ab", "x.json", "2.json~"):
+        (Path(paths.environments) / "tidy" / name).write_text("x")
+    (Path(paths.environments) / "file").write_text("x")
+    assert [row["version"] for row in list_registered(paths).rows() if not row["curated"]] == ["1"]
+
+
+def _register(job: Tuple[str, int]) -> str:
+    root, number = job
+    environment = Environment("tidy", tags={"number": str(number)})
+    return str(register(WorkspacePaths(root), environment).version)
+
+
+def test_two_processes_at_once_lose_nothing(paths: WorkspacePaths) -> None:
+    jobs = [(paths.root, number) for number in range(24)]
+    with ProcessPoolExecutor(4) as pool:
+        versions: List[str] = list(pool.map(_register, jobs))
+    assert sorted(map(int, versions)) == list(range(1, 25))
+    for (_, number), version in zip(jobs, versions):
+        assert registered(paths, "tidy", version).tags == {"number": str(number)}
+    assert not [name for name in os.listdir(Path(paths.environments) / "tidy") if name.startswith(".tmp")]
+
+
+def test_curated_ones_are_there_and_read_only(paths: WorkspacePaths) -> None:
+    assert curated_names() == ["minimal-python", "minimal-r", "sklearn-python", "tidymodels-r"]
+    for name in curated_names():
+        environment = registered(paths, name)
+        assert environment == curated(name) == registered(paths, name, "1")
+        assert Environment.from_mapping(environment.record()) == environment
+        assert code(register, paths, replace(environment, version=None)) == "bad_name"
+        assert code(registered, paths, name, "2") == "environment_missing"
+        assert list_versions(paths, name).columns["version"] == ["1"]
+    rows = {row["name"]: row for row in list_registered(paths).rows()}
+    assert rows["tidymodels-r"]["curated"] and rows["tidymodels-r"]["kind"] == "R"
+    # a copy under another name is an environment of one's own, and the same image
+    mine = register(paths, replace(registered(paths, "minimal-r"), name="mine", version=None))
+    assert image_key(mine, None) == image_key(registered(paths, "minimal-r"), None)
+
+
+def test_a_workspace_that_cannot_be_written(paths: WorkspacePaths) -> None:
+    Path(paths.root).write_text("a file")
+    assert code(register, paths, FIRST) == "workspace_read_only"
