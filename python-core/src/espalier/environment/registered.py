@@ -8,7 +8,7 @@ import os
 import re
 import time
 from dataclasses import replace
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, NamedTuple, Optional
 
 from espalier.environment.curated import curated, curated_names
 from espalier.environment.definition import Environment
@@ -81,11 +81,11 @@ def registered(paths: WorkspacePaths, name: str, version: Optional[str] = None) 
     if not numbers:
         raise _missing(f"There is no environment {name!r} in {paths.root}.")
     if version in (None, "latest"):
-        return _read(paths, name, numbers[-1])["environment"]
+        return _read(paths, name, numbers[-1]).environment
     if str(version) not in map(str, numbers):
         known = f"{numbers[0]} to {numbers[-1]}" if len(numbers) > 1 else str(numbers[0])
         raise _missing(f"The environment {name!r} has no version {version!r}, but {known}.")
-    return _read(paths, name, int(str(version)))["environment"]
+    return _read(paths, name, int(str(version))).environment
 
 
 def list_registered(paths: WorkspacePaths) -> Frame:
@@ -140,21 +140,25 @@ def _row(paths: WorkspacePaths, name: str, number: int) -> Dict[str, Any]:
             "version": str(number), "kind": "damaged" if error.code != "newer_format" else "newer",
             "description": error.message, "registered_at": None,
         }  # fmt: skip
-    environment: Environment = found["environment"]
     return {
-        "version": str(number), "kind": kind_of(environment), "description": environment.description,
-        "registered_at": seconds_of(found["registered_at"]),
+        "version": str(number), "kind": kind_of(found.environment), "description": found.environment.description,
+        "registered_at": seconds_of(found.registered_at),
     }  # fmt: skip
 
 
-def _read(paths: WorkspacePaths, name: str, number: int) -> Dict[str, Any]:
+class _Version(NamedTuple):
+    environment: Environment
+    registered_at: Optional[str]
+
+
+def _read(paths: WorkspacePaths, name: str, number: int) -> _Version:
     path = paths.environment_version(name, number)
     try:
         record = read_record(path)
         environment = Environment.from_mapping(record["definition"])
         if (environment.name, environment.version) != (name, str(number)):
             raise ValueError(f"it is version {environment.version} of {environment.name}")
-        return {"environment": environment, "registered_at": record.get("registered_at")}
+        return _Version(environment, record.get("registered_at"))
     except EspalierError as error:
         if error.code == "newer_format":
             raise
@@ -167,7 +171,7 @@ def _equal(paths: WorkspacePaths, environment: Environment, numbers: List[int]) 
     """The version that is equal to a definition: the one that it says it is, or the newest."""
     for number in {int(environment.version or 0), *numbers[-1:]} & set(numbers):
         try:
-            there: Environment = _read(paths, environment.name, number)["environment"]
+            there = _read(paths, environment.name, number).environment
         except EspalierError:
             continue
         if replace(environment, version=there.version) == there:

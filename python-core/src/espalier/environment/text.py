@@ -78,8 +78,9 @@ def _check_events(text: str, where: str) -> None:
         if getattr(event, "anchor", None) is not None:
             place = _line(event.start_mark)
             raise invalid(where, f"has an anchor or alias in {place}.", "Write out what it stands for.")
-        if getattr(event, "tag", None) is not None:
-            raise invalid(where, f"has a tag in {_line(event.start_mark)}: {shown(event.tag)}.", "Leave it out.")
+        tag = getattr(event, "tag", None)
+        if tag is not None:
+            raise invalid(where, f"has a tag in {_line(event.start_mark)}: {shown(tag)}.", "Leave it out.")
 
 
 class _Reader(yaml.SafeLoader):
