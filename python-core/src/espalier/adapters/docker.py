@@ -5,7 +5,8 @@ Nothing is imported before it is used: the package takes 0.15 s.
 
 import contextlib
 import os
-from typing import TYPE_CHECKING, Any, Dict, Iterator, Optional, Tuple
+import socket
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Tuple
 
 from espalier.adapters.docker_errors import engine_refused, no_docker_package, not_reachable
 from espalier.errors import EspalierError
@@ -111,6 +112,37 @@ def translated(what: str) -> Iterator[None]:
         raise ours from error
 
 
+class Connection:
+    """A connection of its own to the engine for one long call, which another thread can break off.
+
+    The engine takes that for the caller's death: a build, a pull or a push ends, and its container with it.
+    """
+
+    def __init__(self) -> None:
+        import docker
+
+        shared = engine().api
+        self.api = docker.APIClient(**_settings(address()), version=shared.api_version, timeout=PATIENT)
+        self._responses: List[Any] = []
+        self.api.hooks["response"].append(lambda response, **_: self._responses.append(response))
+
+    def break_off(self) -> None:
+        """End what is going on, or nothing if it has ended."""
+        for response in self._responses:
+            # (closing alone would not wake the thread that reads)
+            sock = getattr(getattr(response.raw, "connection", None), "sock", None)
+            if sock is not None:
+                with contextlib.suppress(OSError):
+                    sock.shutdown(socket.SHUT_RDWR)
+        self.api.close()
+
+
+def _settings(where: str) -> Dict[str, Any]:
+    from docker.utils import kwargs_from_env
+
+    return {**kwargs_from_env(), "base_url": where}
+
+
 def _translation(what: str, error: Exception) -> Optional[EspalierError]:
     import docker.errors
     import requests
@@ -138,9 +170,7 @@ def _connect(where: str) -> "docker.DockerClient":
     except ImportError as error:
         raise no_docker_package(error) from error
     try:
-        settings: Dict[str, Any] = docker.utils.kwargs_from_env()
-        settings["base_url"] = where
-        client = docker.DockerClient(version="auto", timeout=FIRST_ANSWER, **settings)
+        client = docker.DockerClient(version="auto", timeout=FIRST_ANSWER, **_settings(where))
     except (docker.errors.DockerException, requests.exceptions.RequestException, OSError, ValueError) as error:
         raise not_reachable(where, error) from error
     client.api.timeout = ANSWER

@@ -1,0 +1,141 @@
+"""A step of a build that is no Dockerfile: a container of an image does something, and becomes the next image."""
+
+import codecs
+import contextlib
+import json
+from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence
+
+from espalier.adapters.docker import engine, translated
+from espalier.adapters.docker_stream import streamed, waited
+from espalier.errors import EspalierError
+
+
+class Mount(NamedTuple):
+    """A folder or file of this machine as the container sees it."""
+
+    source: str
+    target: str
+    writable: bool = False
+
+
+class Ended(NamedTuple):
+    """How a container ended."""
+
+    status: int
+    out_of_memory: bool
+
+
+@contextlib.contextmanager
+def stage_container(
+    image: str, command: Sequence[str], mounts: Sequence[Mount], variables: Mapping[str, str],
+    labels: Mapping[str, str], network: str, platform: Optional[str] = None,
+) -> Iterator[str]:
+    """A container that has been created and not started; it is gone after the block, whatever happened.
+
+    It runs as root, with the engine's own limits and nothing of the host but the mounts.
+
+    Returns:
+        Its id.
+
+    Raises:
+        EspalierError: as `docker.translated`.
+    """
+    with translated(f"A container of {image} was to be created"):
+        api = engine().api
+        settings: Dict[str, Any] = {
+            "network_mode": network,
+            "init": True,
+            "log_config": {"Type": "json-file"},  # (what it says is read from there, whatever the engine's default)
+            "mounts": [_mount(mount) for mount in mounts],
+        }
+        created = api.create_container(
+            image, entrypoint=list(command[:1]), command=list(command[1:]), user="0:0", working_dir="/",
+            environment=dict(variables), labels=dict(labels), host_config=api.create_host_config(**settings),
+            platform=platform,
+        )
+    container = str(created["Id"])
+    try:
+        yield container
+    finally:
+        remove_container(container)
+
+
+def run_to_end(container: str, hear: Callable[[str], None]) -> Ended:
+    """Start a container and hear it out.
+
+    Args:
+        container: Its id.
+        hear: Takes what it says, in pieces as they come.
+
+    Raises:
+        EspalierError: as `docker.translated`.
+        Cancelled: called off; the container still runs.
+    """
+    what = "A container of the build was to run"
+    with translated(what):
+        engine().api.start(container)
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    for piece in streamed(what, lambda api: iter(api.logs(container, stream=True, follow=True))):
+        hear(decoder.decode(piece))
+    hear(decoder.decode(b"", True))
+    waited(what, lambda api: api.wait(container))
+    with translated(what):
+        state = engine().api.inspect_container(container)["State"]
+    return Ended(int(state["ExitCode"]), bool(state.get("OOMKilled")))
+
+
+def commit_container(
+    container: str, like: Mapping[str, Any], labels: Mapping[str, str], variables: Mapping[str, str]
+) -> str:
+    """Make an image of a container's files.
+
+    Args:
+        container: Its id.
+        like: What is known of the image it was made from: the new one starts the same program as the same user.
+        labels: Labels that are added.
+        variables: Variables that are added.
+
+    Returns:
+        The image's id.
+    """
+    config = like.get("Config") or {}
+    changes: List[str] = [
+        f"CMD {json.dumps(config.get('Cmd') or [])}",
+        f"ENTRYPOINT {json.dumps(config.get('Entrypoint') or [])}",
+        f"USER {config.get('User') or '0:0'}",
+        f"WORKDIR {config.get('WorkingDir') or '/'}",
+    ]
+    changes += [f"LABEL {json.dumps(name)}={_quoted(value)}" for name, value in sorted(labels.items())]
+    changes += [f"ENV {name}={_quoted(value)}" for name, value in sorted(variables.items())]
+    what = "The image of a build step was to be made"
+    done = waited(what, lambda api: api.commit(container, changes=changes))
+    return str(done["Id"])
+
+
+def containers_with(labels: Mapping[str, str]) -> List[Dict[str, Any]]:
+    """All containers with these labels, running or not; a label whose value is empty may have any."""
+    wanted = [f"{name}={value}" if value else name for name, value in labels.items()]
+    with translated("The engine's containers were to be listed"):
+        return [dict(found) for found in engine().api.containers(all=True, filters={"label": wanted})]
+
+
+def remove_container(container: str) -> bool:
+    """End a container and remove it; False when there is none, or the engine does not answer."""
+    try:
+        with translated("A container was to be removed"):
+            engine().api.remove_container(container, v=True, force=True)
+    except EspalierError:
+        return False
+    return True
+
+
+def _mount(mount: Mount) -> Dict[str, Any]:
+    # (not the short form of -v: a path may have colons, and what is missing must be an error, not a new folder)
+    return {
+        "Type": "bind", "Source": mount.source, "Target": mount.target, "ReadOnly": not mount.writable,
+    }
+
+
+def _quoted(value: str) -> str:
+    """A value in a line of a Dockerfile: nothing in it is expanded, and no line ends."""
+    return json.dumps(value, ensure_ascii=False).replace("$", "\\$")
