@@ -82,7 +82,7 @@ def answers(seconds: float = FIRST_ANSWER) -> bool:
 def patiently(seconds: float = PATIENT) -> Iterator[None]:
     """In the block the engine may take that long to answer."""
     api = engine().api
-    before, api.timeout = api.timeout, seconds
+    before, api.timeout = api.timeout, seconds  # type: ignore[assignment]
     try:
         yield
     finally:
@@ -110,6 +110,17 @@ def translated(what: str) -> Iterator[None]:
         if ours is None:
             raise
         raise ours from error
+
+
+def files_of_context(root: str, dockerfile: str) -> List[str]:
+    """The files of a build's context, by their paths in it: all but what its `.dockerignore` leaves out."""
+    from docker.utils.build import exclude_paths
+
+    patterns: List[str] = []
+    with contextlib.suppress(OSError), open(os.path.join(root, ".dockerignore"), encoding="utf-8") as file:
+        lines = (line.strip() for line in file)
+        patterns = [line for line in lines if line and not line.startswith("#")]
+    return sorted(exclude_paths(root, patterns, dockerfile=dockerfile))
 
 
 class Connection:

@@ -26,7 +26,7 @@ def find_image(name: str) -> Optional[Dict[str, Any]]:
     """What the engine knows of an image, by name or id; None where it has none."""
     try:
         with translated(f"The image {name} was looked for"):
-            return dict(engine().api.inspect_image(name))
+            return dict(engine().api.inspect_image(name))  # type: ignore[no-untyped-call]
     except EspalierError as error:
         if error.code == "image_missing" or error.fields.get("status") in (400, 404):
             return None
@@ -68,7 +68,7 @@ def registry_digest(name: str, login: Optional[Login] = None) -> str:
         EspalierError: `image_missing`, `registry_failed`, `docker_unavailable`.
     """
     with translated(f"The registry was asked for {name}"):
-        told = engine().api.inspect_distribution(name, auth_config=_auth(login))
+        told = engine().api.inspect_distribution(name, auth_config=_auth(login))  # type: ignore[no-untyped-call]
     found = str(told.get("Descriptor", {}).get("digest", ""))
     if not _DIGEST.fullmatch(found):
         raise EspalierError("registry_failed", f"The registry gave no digest for {name}, but {found[:80]!r}.")
@@ -123,7 +123,7 @@ def push_image(repository: str, tag: str, say: Callable[[str], None], login: Opt
 
 
 def build_image(
-    context: BinaryIO, dockerfile: str, hear: Callable[[str], None], labels: Mapping[str, str],
+    context: BinaryIO, dockerfile: str, hear: Callable[[str], None],
     platform: Optional[str] = None, build_args: Optional[Mapping[str, str]] = None, network: Optional[str] = None,
 ) -> str:
     """Carry a Dockerfile out.
@@ -132,7 +132,6 @@ def build_image(
         context: A tar archive with the files it refers to.
         dockerfile: Its name there.
         hear: Takes what the build says, in pieces as they come.
-        labels: Labels of the image, set after all steps.
         platform: Such as `linux/amd64`.
         build_args: Values of its ARGs.
         network: The network that its steps see.
@@ -150,7 +149,7 @@ def build_image(
         return iter(
             api.build(
                 fileobj=context, custom_context=True, dockerfile=dockerfile, decode=True, rm=True, forcerm=True,
-                labels=dict(labels), platform=platform, buildargs=dict(build_args or {}), network_mode=network,
+                platform=platform, buildargs=dict(build_args or {}), network_mode=network,
             )
         )
 

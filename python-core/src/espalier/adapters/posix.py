@@ -6,7 +6,8 @@ Standard library only: the runner loads this file.
 import os
 import signal
 import sys
-from typing import Any, Dict, List, Optional, Tuple
+from contextlib import contextmanager
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from espalier.errors import EspalierError
 
@@ -149,6 +150,27 @@ def spawn_session(argv: List[str], env: Dict[str, str], actions: List[Tuple[Any,
     # all of them: with SIGCHLD ignored, as some daemons leave it, the exit status of the job would be lost
     defaults = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
     return os.posix_spawn(argv[0], argv, env, file_actions=actions, setsid=True, setsigdef=defaults, setsigmask=[])
+
+
+@contextmanager
+def ending_tidily() -> Iterator[None]:
+    """In the block TERM ends this process as an error would, so that what was begun is cleaned up; where nothing else
+    was agreed about that signal."""
+    import threading
+
+    ours = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    if not ours:
+        yield
+        return
+
+    def end(number: int, _: Any) -> None:
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def speak_to(log: str) -> None:

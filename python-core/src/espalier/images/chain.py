@@ -1,0 +1,235 @@
+"""From an environment to its image: found in the engine, the workspace's registry or the shared one, or else built."""
+
+import contextlib
+import time
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, List, Optional, Tuple
+
+from espalier.adapters.docker_images import find_image, tag_image
+from espalier.adapters.posix import ending_tidily
+from espalier.environment.definition import Environment
+from espalier.environment.recipe import render
+from espalier.errors import EspalierError
+from espalier.images.build import build
+from espalier.images.log import BuildLog, Follower
+from espalier.images.record import hex_of, mark_used, read_image, write_image
+from espalier.images.registries import Remote, Secrets, configured, fetch, key_of, push_image_to
+from espalier.images.stages import Builder
+from espalier.images.wanted import Wanted, wanted
+from espalier.packages.locking import locked
+from espalier.paths import CachePaths, WorkspacePaths
+from espalier.records import now_iso
+
+REPOSITORY = "espalier/env"
+_FOUND = {"workspace": "workspace registry", "shared": "shared registry"}
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image that is in the engine now.
+
+    Args:
+        id: Its id there.
+        tag: Its name there.
+        key: The environment's key.
+        found: Where: `local`, `workspace registry`, `shared registry`, or `built`.
+        seconds: How long it took to have it.
+    """
+
+    id: str
+    tag: str
+    key: str
+    found: str
+    seconds: float
+
+
+def silent(text: str) -> None:
+    """Where nobody wants to know."""
+
+
+def ensure(
+    paths: WorkspacePaths, cache: CachePaths, environment: Environment, secrets: Secrets, log: Optional[str] = None,
+    say: Say = silent, refresh: bool = False, push: Optional[bool] = None,
+) -> Image:
+    """Have the engine hold the image of an environment.
+
+    Args:
+        paths: The workspace.
+        cache: espalier's folder of caches.
+        environment: The definition.
+        secrets: The value of a secret.
+        log: The caller's own copy of the log; lines are appended as they come.
+        say: Takes a line of status: which step it is in.
+        refresh: Ask the registries of the base images again what their names stand for.
+        push: Whether the workspace's registry must have it afterwards; None: it is pushed there when it was built or
+            came from the shared one, and a registry that fails is only told of. False: it is not pushed.
+
+    Raises:
+        EspalierError: `docker_unavailable`, `docker_failed`, `image_missing` (a base image), `build_failed`,
+            `lock_failed`, `package_missing`, `secret_missing`; `registry_failed` when what a registry gives does not
+            match its digest, or when it had to be pushed and could not: the image is in the engine then.
+        Cancelled: the call was called off. Nothing is left half-made.
+    """
+    began = time.monotonic()
+    want = wanted(paths, environment, secrets, None, refresh)
+    image, found = find_local(want.key), "local"
+    if image is None:
+        with ending_tidily():
+            image, found = _obtain(paths, cache, want, secrets, log, say, push is not False)
+    else:
+        _note_found(paths, want, image)
+    if push:
+        _push_missing(paths, want, image, secrets, log, say)
+    return Image(image, tag_of(want.key), want.key, found, time.monotonic() - began)
+
+
+def tag_of(key: str) -> str:
+    """The name of an environment's image in the engine."""
+    return f"{REPOSITORY}:{hex_of(key)}"
+
+
+def find_local(key: str) -> Optional[str]:
+    """The id of the engine's image for a key; None where it has none, or under its name one that is not ours."""
+    image = find_image(tag_of(key))
+    return str(image["Id"]) if image is not None and key_of(image) == key else None
+
+
+def _obtain(
+    paths: WorkspacePaths, cache: CachePaths, want: Wanted, secrets: Secrets, log: Optional[str], say: Say, push: bool
+) -> Tuple[str, str]:
+    """Fetch or build it, or wait for another process that is doing so.
+
+    Returns:
+        The image's id, and where it was found.
+    """
+    also = [log] if log else []
+    follower = Follower(cache.build_log(hex_of(want.key)), also, say)
+    with locked(cache.build_lock(hex_of(want.key)), follower.look):
+        image = find_local(want.key)
+        if image is not None:
+            _note_found(paths, want, image)
+            return image, "local"
+        files = [cache.build_log(hex_of(want.key)), paths.build_log(hex_of(want.key))]
+        with BuildLog(files, also, say) as told:
+            if find_image(tag_of(want.key)) is not None:
+                told.line(f"{tag_of(want.key)} is not what its name says, and is replaced.")
+            got = _from_registries(paths, want, secrets, told) or _built(paths, cache, want, secrets, told)
+            if push and got[1] != _FOUND["workspace"]:
+                _push_or_tell(paths, want, got[0], secrets, told)
+            return got
+
+
+def _from_registries(
+    paths: WorkspacePaths, want: Wanted, secrets: Secrets, log: BuildLog
+) -> Optional[Tuple[str, str]]:
+    known = (read_image(paths, want.key) or {}).get("registries") or {}
+    for remote in configured(paths):
+        began = time.monotonic()
+        log.step(f"Looking in the {_FOUND[remote.kind]} {remote.address}")
+        digest = known.get(remote.address)
+        try:
+            image = fetch(remote, want.key, digest, secrets, log.line, want.docker.platform)
+        except EspalierError as error:
+            if error.code != "registry_failed" or error.fields.get("cause") == "digest_mismatch":
+                raise
+            log.line(f"Not asked any further: {error.message}")
+            continue
+        if image is None:
+            log.line(f"{remote.repository} has none for {want.key[:19]}.")
+            continue
+        tag_image(image, REPOSITORY, hex_of(want.key))
+        seconds = time.monotonic() - began
+        log.line(f"Found in the {_FOUND[remote.kind]} {remote.address}, {seconds:.1f} s.")
+        _write(paths, want, image, _FOUND[remote.kind], seconds, {})
+        _note_digests(paths, want.key, {remote.address: _digest_at(image, remote) or digest})
+        return image, _FOUND[remote.kind]
+    return None
+
+
+def _built(paths: WorkspacePaths, cache: CachePaths, want: Wanted, secrets: Secrets, log: BuildLog) -> Tuple[str, str]:
+    began = time.monotonic()
+    built = build(Builder(paths, cache, secrets, log), want)
+    tag_image(built.image, REPOSITORY, hex_of(want.key))
+    seconds = time.monotonic() - began
+    log.line(f"Built {tag_of(want.key)} in {seconds:.1f} s.")
+    _write(paths, want, built.image, "built", seconds, built.facts)
+    return built.image, "built"
+
+
+def _write(
+    paths: WorkspacePaths, want: Wanted, image: str, found: str, seconds: float, facts: Dict[str, Any]
+) -> None:
+    seen = find_image(image) or {}
+    before = read_image(paths, want.key) or {}
+    write_image(paths, want.key, {
+        "image": image, "tag": tag_of(want.key), "found": found, "at": now_iso(time.time()),
+        "seconds": round(seconds, 3), "size": seen.get("Size"), "created": seen.get("Created"),
+        "names": sorted({*before.get("names", []), want.environment.name}),
+        "bases": {name: base.digest for name, base in want.bases.items()},
+        "dockerfile": render(want.environment).dockerfile, "registries": before.get("registries", {}),
+        "stages": {}, "lock": before.get("lock"), **facts,
+    })  # fmt: skip
+
+
+def _note_found(paths: WorkspacePaths, want: Wanted, image: str) -> None:
+    """The engine had it: the workspace's record says so, and that it is wanted now."""
+    record = read_image(paths, want.key)
+    if record is None or record.get("image") != image or want.environment.name not in record.get("names", []):
+        with contextlib.suppress(OSError):  # (a workspace that is only read may still use what is there)
+            _write(paths, want, image, "local", 0.0, {} if record is None else {"stages": record.get("stages", {})})
+    else:
+        mark_used(paths, want.key)
+
+
+def _note_digests(paths: WorkspacePaths, key: str, digests: Dict[str, Optional[str]]) -> None:
+    record = read_image(paths, key)
+    if record is not None:
+        known = {**record.get("registries", {}), **{name: one for name, one in digests.items() if one}}
+        write_image(paths, key, {**record, "registries": known})
+
+
+def _digest_at(image: str, remote: Remote) -> Optional[str]:
+    """The digest by which a registry knows an image, as the engine remembers it."""
+    for text in (find_image(image) or {}).get("RepoDigests") or []:
+        repository, _, digest = str(text).partition("@")
+        if repository == remote.repository:
+            return digest
+    return None
+
+
+def _push_or_tell(paths: WorkspacePaths, want: Wanted, image: str, secrets: Secrets, log: BuildLog) -> None:
+    for remote in _of_workspace(paths):
+        try:
+            _push(paths, want, image, remote, secrets, log)
+        except EspalierError as error:
+            if error.code == "docker_unavailable":
+                raise
+            log.line(f"Not pushed: {error.message}")
+
+
+def _push_missing(
+    paths: WorkspacePaths, want: Wanted, image: str, secrets: Secrets, log: Optional[str], say: Say
+) -> None:
+    """Push an image that had to be pushed, unless that was done just now or once before."""
+    remotes = _of_workspace(paths)
+    if not remotes:
+        raise EspalierError(
+            "registry_failed", "The image cannot be pushed: the workspace has no registry.",
+            "Name one by set_image_registry().",
+        )
+    for remote in remotes:
+        if remote.address not in (read_image(paths, want.key) or {}).get("registries", {}):
+            with BuildLog([], [log] if log else [], say) as told:
+                _push(paths, want, image, remote, secrets, told)
+
+
+def _push(paths: WorkspacePaths, want: Wanted, image: str, remote: Remote, secrets: Secrets, log: BuildLog) -> None:
+    log.step(f"Pushing to {remote.address}")
+    digest = push_image_to(remote, image, want.key, secrets, log.line)
+    log.line(f"Pushed to {remote.repository}@{digest}.")
+    _note_digests(paths, want.key, {remote.address: digest})
+
+
+def _of_workspace(paths: WorkspacePaths) -> List[Remote]:
+    return [remote for remote in configured(paths) if remote.kind == "workspace"]

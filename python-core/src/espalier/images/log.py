@@ -1,0 +1,98 @@
+"""What a build says: to a file that those who wait for it read too, to the caller's own, and one line of status."""
+
+import contextlib
+import os
+from collections import deque
+from typing import BinaryIO, Callable, Deque, List, Sequence
+
+from espalier import progress
+
+_KEPT = 400
+
+
+class BuildLog:
+    """The log of one build, written as it comes.
+
+    Args:
+        files: Where it is written; each begins anew.
+        also: Where it is appended: the caller's own.
+        say: Takes the status line.
+    """
+
+    def __init__(self, files: Sequence[str], also: Sequence[str], say: Callable[[str], None]) -> None:
+        self.tail: Deque[str] = deque(maxlen=_KEPT)
+        self.path = files[0] if files else ""
+        self._say = say
+        self._pending = ""
+        self._title = ""
+        self._files: List[BinaryIO] = [*(_open(path, "wb") for path in files), *(_open(path, "ab") for path in also)]
+
+    def __enter__(self) -> "BuildLog":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pending:
+            self.line("")
+        for file in self._files:
+            file.close()
+
+    def hear(self, piece: str) -> None:
+        """Take what was said, in pieces of any length."""
+        self._write(piece)
+        *lines, self._pending = (self._pending + piece).split("\n")
+        self.tail.extend(line.rstrip("\r") for line in lines)
+
+    def line(self, text: str) -> None:
+        """Take a line of our own."""
+        self.hear(("\n" if self._pending else "") + text + "\n")
+
+    def step(self, title: str, done: int = 0, total: int = 0) -> None:
+        """Tell which step the build is in, as a user should read it.
+
+        Args:
+            title: The step.
+            done: How many steps of the kind are done.
+            total: Out of how many; 0 where that is not known.
+        """
+        shown = f"{title} ({done + 1} of {total})" if total else title
+        if shown != self._title:
+            self._title = shown
+            self._say(shown)
+        progress.report(title, done, total or None)
+
+    def _write(self, text: str) -> None:
+        data = text.encode("utf-8", "replace")
+        for file in self._files:
+            with contextlib.suppress(OSError):  # a log that cannot be written is no reason to give a build up
+                file.write(data)
+
+
+class Follower:
+    """Copies what another process says into the caller's own log."""
+
+    def __init__(self, path: str, also: Sequence[str], say: Callable[[str], None]) -> None:
+        self._path, self._also, self._say = path, also, say
+        self._seen = 0
+        self._told = False
+
+    def look(self) -> None:
+        """Copy what has come since the last look; to be called until the lock is free."""
+        if not self._told:
+            self._told = True
+            self._say("Waiting for another process that builds the same image")
+        progress.report("Waiting for another process that builds the same image", 0)
+        with contextlib.suppress(OSError), open(self._path, "rb") as file:
+            if os.fstat(file.fileno()).st_size < self._seen:  # (a new build began)
+                self._seen = 0
+            file.seek(self._seen)
+            piece = file.read()
+            self._seen += len(piece)
+            if piece:
+                for path in self._also:
+                    with _open(path, "ab") as out:
+                        out.write(piece)
+
+
+def _open(path: str, mode: str) -> BinaryIO:
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    return open(path, mode, buffering=0)  # type: ignore[return-value]

@@ -1,0 +1,47 @@
+"""What a workspace knows of the image for a key: where it came from, what it is made of, where else it is."""
+
+import contextlib
+import os
+from typing import Any, Dict, List, Optional
+
+from espalier.errors import EspalierError
+from espalier.paths import FORMAT, WorkspacePaths, digest_of_record
+from espalier.records import read_record, replace_record
+
+
+def hex_of(key: str) -> str:
+    """The hex digits of `sha256:...`."""
+    return key.partition(":")[2]
+
+
+def read_image(paths: WorkspacePaths, key: str) -> Optional[Dict[str, Any]]:
+    """The record of an image, None where there is none that can be read: then it is looked for anew."""
+    try:
+        return read_record(paths.image_record(hex_of(key)))
+    except (FileNotFoundError, EspalierError):
+        return None
+
+
+def write_image(paths: WorkspacePaths, key: str, content: Dict[str, Any]) -> None:
+    """Replace an image's record."""
+    os.makedirs(paths.images, exist_ok=True)
+    replace_record(paths.image_record(hex_of(key)), {"format": FORMAT, "key": key, **content}, paths.images)
+
+
+def mark_used(paths: WorkspacePaths, key: str) -> None:
+    """Note that an image is wanted now: its record's time of change says when that was last."""
+    with contextlib.suppress(OSError):
+        os.utime(paths.image_record(hex_of(key)))
+
+
+def last_used(paths: WorkspacePaths, key: str) -> Optional[float]:
+    """When an image was last wanted in a workspace, seconds since 1970."""
+    with contextlib.suppress(OSError):
+        return os.stat(paths.image_record(hex_of(key))).st_mtime
+    return None
+
+
+def recorded_keys(paths: WorkspacePaths) -> List[str]:
+    """The keys of all images that a workspace has a record of."""
+    names = os.listdir(paths.images) if os.path.isdir(paths.images) else []
+    return sorted(f"sha256:{digest}" for digest in map(digest_of_record, names) if digest)

@@ -1,0 +1,155 @@
+"""The stages of an image: each is an image of its own, named by its key, found again, and made by one process at a
+time."""
+
+import contextlib
+import os
+import re
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, Iterator, Mapping, Optional
+
+from espalier.adapters import posix
+from espalier.adapters.docker_images import find_image, tag_image
+from espalier.adapters.docker_stage import Ended, Mount, containers_with, remove_container
+from espalier.errors import EspalierError
+from espalier.images.log import BuildLog
+from espalier.images.record import hex_of
+from espalier.images.registries import KEY_LABEL, Secrets, key_of
+from espalier.packages.locking import locked
+from espalier.paths import CachePaths, WorkspacePaths
+
+REPOSITORY = "espalier/stage"
+STAGE_LABEL = "espalier.stage"
+# What is being built, and by whom. Empty on what is finished: containers inherit the labels of their image.
+BUILD_LABEL = "espalier.build"
+OWNER_LABEL = "espalier.owner"
+
+
+@dataclass(frozen=True)
+class Builder:
+    """What every stage needs to be built.
+
+    Args:
+        paths: The workspace.
+        cache: espalier's folder of caches.
+        secrets: The value of a secret.
+        log: What the build says.
+    """
+
+    paths: WorkspacePaths
+    cache: CachePaths
+    secrets: Secrets
+    log: BuildLog
+
+
+def owner() -> str:
+    """Who builds: this user on this host. Another's leftovers are not ours to remove."""
+    return f"{posix.user_name()}@{posix.host_name()}"
+
+
+def stage_image(builder: Builder, name: str, key: str, make: Callable[[], str]) -> str:
+    """The image of a stage: found, or made.
+
+    Args:
+        builder: What is needed for that.
+        name: `system`, `python` or `r`.
+        key: Its key.
+        make: Makes it, and returns its id.
+
+    Returns:
+        Its id.
+
+    Raises:
+        EspalierError: `build_failed` and whatever else `make` raises.
+    """
+    found = find_stage(key)
+    if found is None:
+        title = f"Waiting for another process that builds the same {name} stage"
+        with locked(builder.cache.build_lock(f"stage-{hex_of(key)}"), lambda: builder.log.step(title)):
+            found = find_stage(key)
+            if found is None:
+                _remove_leftovers(key)
+                image = make()
+                tag_image(image, REPOSITORY, hex_of(key))
+                return image
+    builder.log.line(f"The {name} stage is there already: {str(found['Id'])[:19]}")
+    return str(found["Id"])
+
+
+def find_stage(key: str) -> Optional[Dict[str, Any]]:
+    """What the engine knows of a stage's image, None where it has none or another's under its name."""
+    image = find_image(f"{REPOSITORY}:{hex_of(key)}")
+    return image if image is not None and key_of(image) == key else None
+
+
+def labels_of(name: str, key: str) -> Dict[str, str]:
+    """The labels of the image of a finished stage."""
+    return {KEY_LABEL: key, STAGE_LABEL: name, BUILD_LABEL: "", OWNER_LABEL: ""}
+
+
+def labels_while_building(key: str) -> Dict[str, str]:
+    """The labels of a container in which a stage is built."""
+    return {BUILD_LABEL: hex_of(key), OWNER_LABEL: owner()}
+
+
+def _remove_leftovers(key: str) -> None:
+    """The containers of a builder that was killed; nobody else builds now, for we hold the lock."""
+    for container in containers_with(labels_while_building(key)):
+        remove_container(str(container["Id"]))
+
+
+def failed(builder: Builder, what: str, ended: Ended, **fields: Any) -> EspalierError:
+    """The error of a stage whose program failed.
+
+    Args:
+        builder: Its log has the last lines.
+        what: What could not be done, a sentence without its end.
+        ended: How the program ended.
+        **fields: Facts for programs.
+    """
+    status = "it ran out of memory" if ended.out_of_memory else f"exit status {ended.status}"
+    return build_error(builder, f"{what} ({status}).", "", **fields)
+
+
+def build_error(builder: Builder, message: str, hint: str, **fields: Any) -> EspalierError:
+    """A `build_failed` with the last lines of the log."""
+    last = [line for line in builder.log.tail if line.strip()][-12:]
+    text = "\n".join([message, *(f"  | {line}" for line in last)])
+    hint = f"{hint} The whole log: environment_build_log().".strip()
+    return EspalierError("build_failed", text, hint, log=builder.log.path, **fields)
+
+
+_STEP = re.compile(r"^Step (\d+)/(\d+) : (.*)")
+
+
+def hear_dockerfile(log: BuildLog, what: str) -> Callable[[str], None]:
+    """Takes what the engine says of a Dockerfile's build, and tells the step."""
+
+    def hear(piece: str) -> None:
+        step = _STEP.match(piece)
+        if step:
+            line = " ".join(step[3].split())
+            log.step(f"{what}: {line[:60]}{'...' if len(line) > 60 else ''}", int(step[1]) - 1, int(step[2]))
+        log.hear(piece)
+
+    return hear
+
+
+def proxies() -> Mapping[str, str]:
+    """This machine's way to the network, for the steps of a Dockerfile: the engine keeps these out of the image."""
+    names = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY")
+    both = [*names, *(name.lower() for name in names)]
+    return {name: os.environ[name] for name in both if os.environ.get(name)}
+
+
+def build_network() -> Optional[str]:
+    """The network that the steps of a Dockerfile see: the engine's default, unless the user says otherwise."""
+    return os.environ.get("ESPALIER_BUILD_NETWORK") or None
+
+
+@contextlib.contextmanager
+def mounted_text(folder: str, name: str, text: str, target: str) -> Iterator[Mount]:
+    """A text as a file in a container."""
+    path = os.path.join(folder, name)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    yield Mount(path, target)

@@ -1,0 +1,134 @@
+"""From an environment to what is wanted: the base images it begins with, and the keys of its stages. Cheap, and asks
+nobody but the first time."""
+
+import contextlib
+import os
+from dataclasses import dataclass
+from typing import Dict, Iterator, Mapping, Optional
+
+from espalier.environment.definition import BuildContext, DockerSide, Environment
+from espalier.environment.key import python_key, r_key, system_key
+from espalier.environment.lock import Lock
+from espalier.environment.recipe import base_image
+from espalier.images.bases import Base, GetLogin, resolve_base
+from espalier.images.context import context_digest, read_dockerfile
+from espalier.images.dockerfile import digest_of_bases, images_in
+from espalier.images.registries import Secrets, login_of
+from espalier.paths import WorkspacePaths
+from espalier.snapshot.sides import StoredSide
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """An environment with the keys of what its image is made of.
+
+    Args:
+        environment: The definition.
+        bases: The images it begins with, by name.
+        lock: Its packages, exactly, where it was locked.
+        system: The key of the system stage.
+        python: The key of the python stage; the same where it installs nothing.
+        key: The key of the whole image, which is the r stage's; the same where that installs nothing.
+    """
+
+    environment: Environment
+    bases: Mapping[str, Base]
+    lock: Optional[Lock]
+    system: str
+    python: str
+    key: str
+
+    @property
+    def docker(self) -> DockerSide:
+        """What its image is made of."""
+        return self.environment.docker or DockerSide()
+
+    def login(self, secrets: Secrets) -> GetLogin:
+        """How to log in to the registry of its base images, once that is asked."""
+        return lambda: login_of(self.docker.registry, secrets)
+
+
+def wanted(
+    paths: WorkspacePaths, environment: Environment, secrets: Secrets, lock: Optional[Lock] = None,
+    refresh: bool = False,
+) -> Wanted:
+    """What an environment means in a workspace.
+
+    Args:
+        paths: The workspace.
+        environment: The definition.
+        secrets: The value of a secret.
+        lock: Its packages, exactly, where it was locked.
+        refresh: Ask the registries of the base images again.
+
+    Raises:
+        EspalierError: `image_missing`, `registry_failed`, `docker_unavailable` about a base image; `source_missing`,
+            `script_missing`, `source_unreadable` about a build context.
+    """
+    docker = environment.docker or DockerSide()
+    name = base_image(environment)
+    names = [name] if name is not None else images_in(_dockerfile(paths, docker))
+
+    def login() -> object:
+        return login_of(docker.registry, secrets)
+
+    bases: Dict[str, Base] = {
+        one: resolve_base(paths, one, login, docker.platform, refresh) for one in names  # type: ignore[arg-type]
+    }
+    digests = {one: base.digest for one, base in bases.items()}
+    base = digests[name] if name is not None else digest_of_bases(digests)
+    context = _digest_of_context(docker.build_context)
+    return Wanted(
+        environment, bases, lock,
+        system_key(environment, base, context),
+        python_key(environment, base, lock, context),
+        r_key(environment, base, lock, context),
+    )  # fmt: skip
+
+
+@contextlib.contextmanager
+def context_folder(paths: WorkspacePaths, context: BuildContext) -> Iterator[str]:
+    """A build context as a folder, for the length of a block.
+
+    Raises:
+        EspalierError: `snapshot_missing`, `snapshot_damaged`.
+    """
+    if context.path is not None:
+        yield os.path.abspath(os.path.expanduser(context.path))
+        return
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="espalier-context-") as folder:
+        side = StoredSide(paths, str(context.snapshot))
+        try:
+            for path, item in side.items.items():
+                place = os.path.join(folder, path)
+                os.makedirs(os.path.dirname(place), exist_ok=True)
+                if item.kind == "l":
+                    os.symlink(item.content, place)
+                else:
+                    with open(place, "wb") as file:
+                        file.write(side.data(path))
+                    os.chmod(place, 0o755 if item.kind == "x" else 0o644)
+        finally:
+            side.close()
+        yield folder
+
+
+def _dockerfile(paths: WorkspacePaths, docker: DockerSide) -> str:
+    if docker.build_context is None:
+        return docker.base_dockerfile or ""
+    context = docker.build_context
+    if context.path is not None:
+        return read_dockerfile(os.path.abspath(os.path.expanduser(context.path)), context.dockerfile)
+    side = StoredSide(paths, str(context.snapshot))
+    try:
+        return side.data(context.dockerfile).decode("utf-8", "replace") if context.dockerfile in side.items else ""
+    finally:
+        side.close()
+
+
+def _digest_of_context(context: Optional[BuildContext]) -> Optional[str]:
+    if context is None or context.path is None:
+        return None
+    return context_digest(os.path.abspath(os.path.expanduser(context.path)), context.dockerfile)
