@@ -180,6 +180,16 @@ def _follow(what: str, stage: str, call: Callable[[Any], Iterator[Any]], say: Ca
     Returns:
         What the engine told at last about the result.
     """
+    try:
+        return _heard(what, stage, call, say)
+    except EspalierError as error:
+        if error.code != "docker_failed":
+            raise
+        # (the engine only passes on what the registry said, or finds fault with what it gave)
+        raise EspalierError("registry_failed", error.message, error.hint) from error
+
+
+def _heard(what: str, stage: str, call: Callable[[Any], Iterator[Any]], say: Callable[[str], None]) -> Dict[str, Any]:
     layers: Dict[str, Tuple[int, int]] = {}
     aux: Dict[str, Any] = {}
     for told in streamed(what, call):

@@ -13,14 +13,13 @@ from espalier.errors import EspalierError
 from espalier.images.build import build
 from espalier.images.log import BuildLog, Follower
 from espalier.images.record import hex_of, mark_used, read_image, write_image
-from espalier.images.registries import Remote, Secrets, configured, fetch, key_of, push_image_to
+from espalier.images.registries import REPOSITORY, Remote, Secrets, configured, fetch, key_of, push_image_to
 from espalier.images.stages import Builder
 from espalier.images.wanted import Wanted, wanted
 from espalier.packages.locking import locked
 from espalier.paths import CachePaths, WorkspacePaths
 from espalier.records import now_iso
 
-REPOSITORY = "espalier/env"
 _FOUND = {"workspace": "workspace registry", "shared": "shared registry"}
 Say = Callable[[str], None]
 
@@ -106,6 +105,7 @@ def _obtain(
     also = [log] if log else []
     follower = Follower(cache.build_log(hex_of(want.key)), also, say)
     with locked(cache.build_lock(hex_of(want.key)), follower.look):
+        follower.end()
         image = find_local(want.key)
         if image is not None:
             _note_found(paths, want, image)
@@ -127,22 +127,22 @@ def _from_registries(
     for remote in configured(paths):
         began = time.monotonic()
         log.step(f"Looking in the {_FOUND[remote.kind]} {remote.address}")
-        digest = known.get(remote.address)
+        known_digest = known.get(remote.address)
         try:
-            image = fetch(remote, want.key, digest, secrets, log.line, want.docker.platform)
+            got = fetch(remote, want.key, known_digest, secrets, log.line, want.docker.platform)
         except EspalierError as error:
             if error.code != "registry_failed" or error.fields.get("cause") == "digest_mismatch":
                 raise
             log.line(f"Not asked any further: {error.message}")
             continue
-        if image is None:
+        if got is None:
             log.line(f"{remote.repository} has none for {want.key[:19]}.")
             continue
-        tag_image(image, REPOSITORY, hex_of(want.key))
         seconds = time.monotonic() - began
         log.line(f"Found in the {_FOUND[remote.kind]} {remote.address}, {seconds:.1f} s.")
+        image, digest = got
         _write(paths, want, image, _FOUND[remote.kind], seconds, {})
-        _note_digests(paths, want.key, {remote.address: _digest_at(image, remote) or digest})
+        _note_digest(paths, want.key, remote, digest)
         return image, _FOUND[remote.kind]
     return None
 
@@ -182,20 +182,11 @@ def _note_found(paths: WorkspacePaths, want: Wanted, image: str) -> None:
         mark_used(paths, want.key)
 
 
-def _note_digests(paths: WorkspacePaths, key: str, digests: Dict[str, Optional[str]]) -> None:
+def _note_digest(paths: WorkspacePaths, key: str, remote: Remote, digest: str) -> None:
     record = read_image(paths, key)
     if record is not None:
-        known = {**record.get("registries", {}), **{name: one for name, one in digests.items() if one}}
+        known = {**record.get("registries", {}), remote.address: digest}
         write_image(paths, key, {**record, "registries": known})
-
-
-def _digest_at(image: str, remote: Remote) -> Optional[str]:
-    """The digest by which a registry knows an image, as the engine remembers it."""
-    for text in (find_image(image) or {}).get("RepoDigests") or []:
-        repository, _, digest = str(text).partition("@")
-        if repository == remote.repository:
-            return digest
-    return None
 
 
 def _push_or_tell(paths: WorkspacePaths, want: Wanted, image: str, secrets: Secrets, log: BuildLog) -> None:
@@ -228,7 +219,7 @@ def _push(paths: WorkspacePaths, want: Wanted, image: str, remote: Remote, secre
     log.step(f"Pushing to {remote.address}")
     digest = push_image_to(remote, image, want.key, secrets, log.line)
     log.line(f"Pushed to {remote.repository}@{digest}.")
-    _note_digests(paths, want.key, {remote.address: digest})
+    _note_digest(paths, want.key, remote, digest)
 
 
 def _of_workspace(paths: WorkspacePaths) -> List[Remote]:

@@ -75,6 +75,11 @@ class Follower:
         self._seen = 0
         self._told = False
 
+    def end(self) -> None:
+        """Copy the rest, if there was anything to wait for."""
+        if self._told:
+            self.look()
+
     def look(self) -> None:
         """Copy what has come since the last look; to be called until the lock is free."""
         if not self._told:

@@ -1,8 +1,9 @@
 """The registries of a workspace: its own, and one shared with others. Pushing to them and fetching from them."""
 
 import os
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Callable, Dict, List, Optional
+import re
+from dataclasses import asdict, dataclass
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from espalier.adapters.docker_images import Login, find_image, pull_image, push_image, remove_image, tag_image
 from espalier.environment.definition import Registry, Secret
@@ -14,9 +15,11 @@ Secrets = Callable[[Secret], str]
 Say = Callable[[str], None]
 # Where all workspaces of a user look, unless they say otherwise.
 SHARED_VARIABLE = "ESPALIER_SHARED_REGISTRY"
-# The name of the images in a registry; their tag is the key's hex digits.
+# The name of the images in the engine and, behind the address, in a registry; their tag is the key's hex digits.
 REPOSITORY = "espalier/env"
 KEY_LABEL = "espalier.key"
+KINDS = ("workspace", "shared")
+_ADDRESS = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*")
 
 
 @dataclass(frozen=True)
@@ -25,16 +28,29 @@ class Remote:
 
     Args:
         kind: `workspace` or `shared`.
-        registry: Its address, and how to log in.
+        address: `host` or `host:port`, each with a path behind it or not.
+        username: How to log in.
+        password: The name of the secret.
+
+    Raises:
+        EspalierError: `bad_argument`.
     """
 
     kind: str
-    registry: Registry
+    address: str
+    username: Optional[str] = None
+    password: Optional[Secret] = None
 
-    @property
-    def address(self) -> str:
-        """`host`, `host:port`, each with a path behind it or not."""
-        return str(self.registry.address)
+    def __post_init__(self) -> None:
+        bare = self.address.partition("://")[2] or self.address
+        object.__setattr__(self, "address", bare.rstrip("/"))
+        if not _ADDRESS.fullmatch(self.address):
+            raise EspalierError(
+                "bad_argument", f"{self.address[:80]!r} is no address of a registry of images.",
+                "Such as localhost:5000 or ghcr.io/team.",
+            )  # fmt: skip
+        # (the definition's own rules for the rest)
+        Registry(None, self.username, self.password)
 
     @property
     def repository(self) -> str:
@@ -43,7 +59,7 @@ class Remote:
 
     def login(self, secrets: Secrets) -> Optional[Login]:
         """How to log in; None for what this user's Docker is logged in with."""
-        return login_of(self.registry, secrets)
+        return login_of(Registry(None, self.username, self.password), secrets)
 
 
 def login_of(registry: Optional[Registry], secrets: Secrets) -> Optional[Login]:
@@ -57,41 +73,28 @@ def configured(paths: WorkspacePaths) -> List[Remote]:
     """The registries of a workspace, in the order in which they are looked in.
 
     Raises:
-        EspalierError: `damaged`, `environment_invalid` when what is written there, or in the variable, is none.
+        EspalierError: `damaged`; `bad_argument` when what is written there, or in the variable, is none.
     """
     found = _read(paths)
     named = os.environ.get(SHARED_VARIABLE)
     if named and "shared" not in found:
-        found["shared"] = Registry(address=named)
-    return [Remote(kind, found[kind]) for kind in ("workspace", "shared") if kind in found]
+        found["shared"] = Remote("shared", named)
+    return [found[kind] for kind in KINDS if kind in found]
 
 
-def set_registry(paths: WorkspacePaths, kind: str, registry: Optional[Registry]) -> None:
-    """Say which registry a workspace has.
+def set_remote(paths: WorkspacePaths, remote: Remote) -> None:
+    """Say which registry a workspace has, instead of what it had of that kind."""
+    _write(paths, {**_read(paths), remote.kind: remote})
 
-    Args:
-        paths: The workspace.
-        kind: `workspace` or `shared`.
-        registry: The registry, None for none.
 
-    Raises:
-        EspalierError: `bad_argument` for one without an address.
-    """
-    if registry is not None and registry.address is None:
-        raise EspalierError("bad_argument", "A registry needs an address.", "Such as localhost:5000 or ghcr.io/team.")
-    found = _read(paths)
-    found.pop(kind, None)
-    if registry is not None:
-        # (as it stands in an image's name)
-        bare = str(registry.address).partition("://")[2] or str(registry.address)
-        found[kind] = replace(registry, address=bare.rstrip("/"))
-    content: Dict[str, Any] = {"format": FORMAT, **{name: asdict(one) for name, one in sorted(found.items())}}
-    replace_record(paths.registries, content, paths.root)
+def forget_remote(paths: WorkspacePaths, kind: str) -> None:
+    """Say that a workspace has no registry of a kind; what was pushed there stays."""
+    _write(paths, {other: remote for other, remote in _read(paths).items() if other != kind})
 
 
 def fetch(
     remote: Remote, key: str, digest: Optional[str], secrets: Secrets, say: Say, platform: Optional[str] = None
-) -> Optional[str]:
+) -> Optional[Tuple[str, str]]:
     """Fetch an environment's image from a registry.
 
     Args:
@@ -103,7 +106,8 @@ def fetch(
         platform: Such as `linux/amd64`.
 
     Returns:
-        Its id in the engine; None when the registry has none for the key, or one that is not ours.
+        Its id in the engine, where it is named `REPOSITORY` and the key, and its digest in the registry; None when the
+        registry has none for the key, or one that is not ours.
 
     Raises:
         EspalierError: `registry_failed`: it does not answer, refuses the login, or what it gives does not match the
@@ -120,12 +124,15 @@ def fetch(
     image = find_image(name)
     if image is None:
         return None
-    found = str(image["Id"])
-    if key_of(image) != key:
+    digest = digest or _digest_at(image, remote.repository)
+    if key_of(image) == key:
+        tag_image(str(image["Id"]), REPOSITORY, tag)
+    else:
         say(f"{name} is not what its name says: it is labelled {key_of(image) or 'nothing'}. It is not used.")
-        remove_image(name)
-        return None
-    return found
+    # (one name in the engine is enough, and is all that has to be removed one day)
+    remove_image(f"{remote.repository}:{tag}")
+    remove_image(f"{remote.repository}@{digest}")
+    return (str(image["Id"]), digest) if key_of(image) == key else None
 
 
 def push_image_to(remote: Remote, image: str, key: str, secrets: Secrets, say: Say) -> str:
@@ -146,7 +153,16 @@ def push_image_to(remote: Remote, image: str, key: str, secrets: Secrets, say: S
     """
     tag = key.partition(":")[2]
     tag_image(image, remote.repository, tag)
-    return push_image(remote.repository, tag, say, remote.login(secrets))
+    try:
+        return push_image(remote.repository, tag, say, remote.login(secrets))
+    finally:
+        remove_image(f"{remote.repository}:{tag}")
+
+
+def _digest_at(image: Dict[str, Any], repository: str) -> str:
+    """The digest by which a registry knows an image that was fetched there, as the engine remembers it."""
+    names = (str(text).partition("@") for text in image.get("RepoDigests") or [])
+    return next((digest for name, _, digest in names if name == repository), "")
 
 
 def key_of(image: Dict[str, Any]) -> str:
@@ -154,15 +170,22 @@ def key_of(image: Dict[str, Any]) -> str:
     return str(((image.get("Config") or {}).get("Labels") or image.get("Labels") or {}).get(KEY_LABEL, ""))
 
 
-def _read(paths: WorkspacePaths) -> Dict[str, Registry]:
+def _read(paths: WorkspacePaths) -> Dict[str, Remote]:
     try:
         content = read_record(paths.registries)
     except FileNotFoundError:
         return {}
-    return {kind: _registry(content[kind]) for kind in ("workspace", "shared") if isinstance(content.get(kind), dict)}
+    return {kind: _remote(kind, content[kind]) for kind in KINDS if isinstance(content.get(kind), dict)}
 
 
-def _registry(content: Dict[str, Any]) -> Registry:
+def _remote(kind: str, content: Dict[str, Any]) -> Remote:
     secret = content.get("password")
-    password = Secret(str(secret["secret"])) if isinstance(secret, dict) else None
-    return Registry(content.get("address"), content.get("username"), password)
+    password = Secret(str(secret.get("secret"))) if isinstance(secret, dict) else None
+    return Remote(kind, str(content.get("address")), content.get("username"), password)
+
+
+def _write(paths: WorkspacePaths, remotes: Dict[str, Remote]) -> None:
+    content: Dict[str, Any] = {"format": FORMAT}
+    for kind, remote in sorted(remotes.items()):
+        content[kind] = {name: value for name, value in asdict(remote).items() if name != "kind"}
+    replace_record(paths.registries, content, paths.root)

@@ -3,7 +3,6 @@ time."""
 
 import contextlib
 import os
-import re
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterator, Mapping, Optional
 
@@ -116,22 +115,6 @@ def build_error(builder: Builder, message: str, hint: str, **fields: Any) -> Esp
     text = "\n".join([message, *(f"  | {line}" for line in last)])
     hint = f"{hint} The whole log: environment_build_log().".strip()
     return EspalierError("build_failed", text, hint, log=builder.log.path, **fields)
-
-
-_STEP = re.compile(r"^Step (\d+)/(\d+) : (.*)")
-
-
-def hear_dockerfile(log: BuildLog, what: str) -> Callable[[str], None]:
-    """Takes what the engine says of a Dockerfile's build, and tells the step."""
-
-    def hear(piece: str) -> None:
-        step = _STEP.match(piece)
-        if step:
-            line = " ".join(step[3].split())
-            log.step(f"{what}: {line[:60]}{'...' if len(line) > 60 else ''}", int(step[1]) - 1, int(step[2]))
-        log.hear(piece)
-
-    return hear
 
 
 def proxies() -> Mapping[str, str]:

@@ -1,21 +1,27 @@
 """The system stage: base image, certificate, Debian packages, the user's steps; built by the engine."""
 
+import contextlib
 import re
 import tempfile
 from typing import BinaryIO, Dict, cast
 
-from espalier.adapters.docker_images import build_image
+from espalier.adapters.docker_images import build_image, remove_image, tag_image
 from espalier.environment.definition import BuildContext
 from espalier.environment.recipe import render
 from espalier.errors import EspalierError
 from espalier.images.bases import provide_base
 from espalier.images.context import DOCKERFILE, read_dockerfile, recipe_context, write_context
 from espalier.images.dockerfile import with_images
-from espalier.images.stages import BUILD_LABEL, Builder, build_error, build_network, hear_dockerfile, labels_of, proxies
+from espalier.images.log import BuildLog
+from espalier.images.record import hex_of
+from espalier.images.stages import BUILD_LABEL, Builder, build_error, build_network, labels_of, proxies
 from espalier.images.wanted import Wanted, context_folder
 
 # (the same in all images: a layer that is cached stays so)
 _UNFINISHED = f'LABEL {BUILD_LABEL}="unfinished"'
+_UNFINISHED_IMAGES = "espalier/unfinished"
+_STEP = re.compile(r"Step (\d+)/(\d+) : (.*)")
+_IMAGE = re.compile(r" ---> ([0-9a-f]{12,64})$", re.MULTILINE)
 _FROM = re.compile(r"^[ \t]*FROM[ \t].*$", re.IGNORECASE | re.MULTILINE)
 
 
@@ -58,18 +64,44 @@ def _build_context(builder: Builder, wanted: Wanted, context: BuildContext) -> s
 
 
 def _build(builder: Builder, wanted: Wanted, what: str, context: BinaryIO, dockerfile: str) -> str:
+    steps = _Steps(builder.log, what)
+    unfinished = f"{_UNFINISHED_IMAGES}:{hex_of(wanted.system)}"
     try:
-        return build_image(
-            context, dockerfile, hear_dockerfile(builder.log, what), wanted.docker.platform, proxies(),
-            build_network(),
-        )  # fmt: skip
-    except EspalierError as error:
-        if error.code != "build_failed" or "said" not in error.fields:
+        image = build_image(context, dockerfile, steps.hear, wanted.docker.platform, proxies(), build_network())
+        remove_image(unfinished)
+        return image
+    except BaseException as error:
+        # what was done so far has a name, so that it is found again, and removed one day
+        with contextlib.suppress(EspalierError):
+            remove_image(unfinished)
+            if steps.last:
+                tag_image(steps.last, *unfinished.split(":"))
+        if not isinstance(error, EspalierError) or error.code != "build_failed" or "said" not in error.fields:
             raise
         builder.log.line(str(error.fields["said"]))
-        step = next((line for line in reversed(builder.log.tail) if line.startswith("Step ")), "")
-        message = f"The system stage could not be built: {step or 'its Dockerfile'} failed."
-        raise build_error(builder, message, "", step=step) from error
+        message = f"The system stage could not be built: {steps.title or 'its Dockerfile'} failed."
+        raise build_error(builder, message, "", step=steps.title) from error
+
+
+class _Steps:
+    """Hears what the engine says of a Dockerfile's build: the step it is at, and the image that it has come to."""
+
+    def __init__(self, log: BuildLog, what: str) -> None:
+        self._log, self._what = log, what
+        self.title = self.last = ""
+
+    def hear(self, piece: str) -> None:
+        """Take a piece."""
+        step, image = _STEP.match(piece), _IMAGE.match(piece)
+        if step:
+            self.title = f"Step {step[1]}/{step[2]} : {step[3]}".rstrip()
+            line = " ".join(step[3].split())
+            if not line.startswith(f"LABEL {BUILD_LABEL}"):
+                title = f"{self._what}: {line[:60]}{'...' if len(line) > 60 else ''}"
+                self._log.step(title, int(step[1]) - 1, int(step[2]))
+        elif image and not self.title.partition(" : ")[2].upper().startswith("FROM"):
+            self.last = image[1]
+        self._log.hear(piece)
 
 
 def _references(wanted: Wanted) -> Dict[str, str]:
