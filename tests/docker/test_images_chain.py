@@ -1,5 +1,6 @@
 """The look-up chain with an engine and registries: found, fetched, built, pushed; and what may go wrong on the way."""
 
+import http.server
 import json
 import os
 import signal
@@ -15,7 +16,7 @@ from espalier.adapters.docker_images import find_image, remove_image, tag_image
 from espalier.environment.definition import DockerSide, Environment, Secret
 from espalier.errors import EspalierError
 from espalier.images.chain import Image, ensure, find_local, tag_of
-from espalier.images.record import hex_of, read_image
+from espalier.images.record import hex_of, read_image, write_image
 from espalier.images.registries import Remote, set_remote
 from espalier.paths import CachePaths
 from espalier.progress import Cancelled, Listener, listening
@@ -154,19 +155,45 @@ def test_credentials(workspace: Make, small_image: str, private_registry: Any, e
             assert password.encode() not in Path(folder, name).read_bytes()
 
 
-def test_what_does_not_match_its_digest_is_not_used(
-    workspace: Make, small_image: str, registry: Any, engine: Any
-) -> None:
+class _Liar(http.server.BaseHTTPRequestHandler):
+    """A registry that gives another manifest than it was asked for."""
+
+    manifest = b'{"schemaVersion": 2, "mediaType": "application/vnd.docker.distribution.manifest.v2+json"}'
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Docker-Distribution-Api-Version", "registry/2.0")
+        self.send_header("Content-Type", "application/vnd.docker.distribution.manifest.v2+json")
+        self.send_header("Content-Length", str(len(self.manifest)))
+        if "/manifests/" in self.path:
+            self.send_header("Docker-Content-Digest", self.path.rpartition("/")[2])
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(self.manifest)
+
+    do_HEAD = do_GET
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_what_does_not_match_its_digest_is_not_used(workspace: Make, small_image: str, engine: Any) -> None:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Liar)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
     wanted = environment(small_image, "ENV PROBE=" + os.urandom(4).hex())
-    set_remote(workspace()._paths, Remote("workspace", registry.address))
-    first = have(workspace(), wanted)
-    digest = registry.digest("espalier/env", hex_of(first.key)).partition(":")[2]
-    _forget(engine, first.id)
-    manifest = registry.data / "docker/registry/v2/blobs/sha256" / digest[:2] / digest / "data"
-    manifest.write_bytes(manifest.read_bytes() + b"\n")
-    with pytest.raises(EspalierError) as caught:
-        have(workspace(), wanted)
-    assert (caught.value.code, caught.value.fields["cause"]) == ("registry_failed", "digest_mismatch"), caught.value
+    paths = workspace()._paths
+    try:
+        address = f"127.0.0.1:{server.server_port}"
+        first = have(workspace(), wanted)
+        record = read_image(paths, first.key)
+        write_image(paths, first.key, {**(record or {}), "registries": {address: "sha256:" + os.urandom(32).hex()}})
+        set_remote(paths, Remote("workspace", address))
+        _forget(engine, first.id)
+        with pytest.raises(EspalierError) as caught:
+            have(workspace(), wanted)
+    finally:
+        server.shutdown()
+    assert (caught.value.code, caught.value.fields.get("cause")) == ("registry_failed", "digest_mismatch"), caught.value
     assert find_local(first.key) is None
 
 

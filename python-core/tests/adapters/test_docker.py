@@ -127,6 +127,7 @@ SAID = [
     ("Get http://localhost:5000/v2/: dial tcp 127.0.0.1:5000: connect: connection refused", 500, "registry_failed", "unreachable"),
     ("Get https://r.invalid/v2/: dial tcp: lookup r.invalid: no such host", 500, "registry_failed", "unreachable"),
     ("write /var/lib/docker/tmp/x: no space left on device", 500, "build_failed", "disk_full"),
+    ("manifest verification failed for digest sha256:1", 500, "registry_failed", "digest_mismatch"),
     ("image verification failed for digest sha256:1: digest mismatch", 500, "registry_failed", "digest_mismatch"),
     ('Conflict. The container name "/a" is already in use', 409, "docker_failed", None),
     ("could not select device driver with capabilities: [[gpu]]", 500, "docker_failed", None),

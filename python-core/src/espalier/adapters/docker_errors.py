@@ -25,7 +25,7 @@ _NO_REGISTRY = re.compile(
     re.IGNORECASE,
 )
 _MISMATCH = re.compile(
-    r"digest mismatch|does not match.* digest|failed to verify|content.* verif|layer verification", re.IGNORECASE
+    r"digest mismatch|does not match.* digest|failed to verify|verification failed|layer verification", re.IGNORECASE
 )
 
 

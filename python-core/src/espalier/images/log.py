@@ -46,18 +46,21 @@ class BuildLog:
         """Take a line of our own."""
         self.hear(("\n" if self._pending else "") + text + "\n")
 
-    def step(self, title: str, done: int = 0, total: int = 0) -> None:
+    def step(self, title: str, done: int = 0, total: int = 0, note: bool = True) -> None:
         """Tell which step the build is in, as a user should read it.
 
         Args:
             title: The step.
             done: How many steps of the kind are done.
             total: Out of how many; 0 where that is not known.
+            note: Whether it stands in the log too; not where what follows there says the same.
         """
         shown = f"{title} ({done + 1} of {total})" if total else title
         if shown != self._title:
             self._title = shown
             self._say(shown)
+            if note:
+                self.line(f"== {shown}")
         progress.report(title, done, total or None)
 
     def _write(self, text: str) -> None:

@@ -98,7 +98,7 @@ class _Steps:
             line = " ".join(step[3].split())
             if not line.startswith(f"LABEL {BUILD_LABEL}"):
                 title = f"{self._what}: {line[:60]}{'...' if len(line) > 60 else ''}"
-                self._log.step(title, int(step[1]) - 1, int(step[2]))
+                self._log.step(title, int(step[1]) - 1, int(step[2]), note=False)
         elif image and not self.title.partition(" : ")[2].upper().startswith("FROM"):
             self.last = image[1]
         self._log.hear(piece)
