@@ -14,7 +14,7 @@ SOURCE = Path(espalier.__file__).parent
 # The one table of layers: a file or room of the core -> its number.
 LAYER = {
     **dict.fromkeys(["errors", "paths", "canonical", "records", "states", "names", "values", "config", "types"], 0),
-    **dict.fromkeys(["progress", "accel", "resources", "retry"], 0),
+    **dict.fromkeys(["progress", "accel", "resources", "retry", "docker_options"], 0),
     **dict.fromkeys(["adapters", "store"], 1),
     **dict.fromkeys(["lifecycle", "snapshot", "tracking", "environment", "vault", "packages"], 2),
     **dict.fromkeys(["queue", "runner", "keeper", "images", "private", "prepare"], 3),

@@ -5,6 +5,7 @@ import os
 from dataclasses import dataclass, field, fields
 from typing import Any, Dict, Mapping, Optional, Sequence, Union
 
+from espalier.docker_options import DockerOptions, checked_docker
 from espalier.errors import EspalierError
 from espalier.names import check_name
 from espalier.paths import is_run_id
@@ -16,9 +17,11 @@ from espalier.retry import checked_retry
 # for 64 MB in one file, 1 s for 10,000 small ones on a local disk. A large data set would take minutes, and its disk.
 INPUT_COPY_LIMIT_BYTES = 64 * 1024 * 1024
 INPUT_COPY_LIMIT_FILES = 10_000
-# A week: whoever waits longer has been forgotten. An hour: the largest snapshot is written out in minutes.
+# A week: whoever waits longer has been forgotten. An hour: the largest snapshot is written out in minutes. Six hours:
+# a hundred packages are compiled in less.
 QUEUE_TIMEOUT_SECONDS = 7 * 86_400.0
 PREPARE_TIMEOUT_SECONDS = 3_600.0
+BUILD_TIMEOUT_SECONDS = 6 * 3_600.0
 _NO = ("no", "false", "off", "0")
 # What may become of links that lead out of a folder that is frozen.
 OUTSIDE_LINKS = ("refuse", "keep", "copy")
@@ -61,19 +64,24 @@ class ScriptRunConfig:
         arguments: What follows the script, as text.
         script_params: Named parameters, appended after `arguments` as `--name value`; None or "" makes a flag.
         command: Program and arguments as a list, executed as it is; or one string, given to `/bin/sh -c`.
-        compute_target: `local`.
+        compute_target: `local`, or `docker`, which is `local` with `docker` switched on.
+        environment: What the job finds: a definition as a mapping, `{"definition": <its record as JSON text>}`, or
+            `{"name": ..., "version": ...}` of a registered one. None: what the session has.
+        docker: Whether it runs in a container: False, True, or `DockerOptions` or their fields.
         environment_variables: Set for the job, on top of what it inherits.
         inputs: Name -> path of a file or folder outside the snapshot; the job gets it as `--name path` and as
             `ESPALIER_INPUT_<NAME>`: up to 64 MB and 10,000 files a private read-only copy, else the original.
         cpus: Processors it takes of those this host gives to runs; more wait in the queue. 0: a job that only waits.
         gpus: Graphics processors it is given, by CUDA_VISIBLE_DEVICES.
-        memory: What it takes of this host's memory, `4 GB` or bytes; the queue keeps account, nobody enforces it.
+        memory: What it takes of this host's memory, `4 GB` or bytes; the queue keeps account. In a container it is a
+            limit, elsewhere nobody enforces it.
         priority: 1 to 9; of those that wait the highest is started first.
         retry: How often to execute it at most, or the fields of a `Retry`.
         depends_on: Ids of runs of the workspace that have to complete before it starts.
         max_run_duration_seconds: Stop the job after that many seconds.
         queue_timeout_seconds: Cancel the run when it has not been started after that many seconds; 0 waits for ever.
-        prepare_timeout_seconds: Fail the run when its working copy is not ready after that many seconds; 0 for ever.
+        prepare_timeout_seconds: Fail the run when its working copy and its environment are not ready after that many
+            seconds; 0 for ever. None: an hour, six hours with an environment.
         seed: Random seed; R jobs start with `set.seed(seed)`, every job finds it as `ESPALIER_SEED`.
         keep_workdir: Keep the working copy after the run, to look at.
         display_name: Text for people.
@@ -93,6 +101,8 @@ class ScriptRunConfig:
     script_params: Mapping[str, Any] = field(default_factory=dict)
     command: Union[str, Sequence[str], None] = None
     compute_target: str = "local"
+    environment: Optional[Mapping[str, Any]] = None
+    docker: Union[None, bool, Mapping[str, Any], DockerOptions] = None
     environment_variables: Mapping[str, str] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
     cpus: int = 1
@@ -103,7 +113,7 @@ class ScriptRunConfig:
     depends_on: Sequence[str] = ()
     max_run_duration_seconds: Optional[float] = None
     queue_timeout_seconds: float = QUEUE_TIMEOUT_SECONDS
-    prepare_timeout_seconds: float = PREPARE_TIMEOUT_SECONDS
+    prepare_timeout_seconds: Optional[float] = None
     seed: Optional[int] = None
     keep_workdir: bool = False
     display_name: Optional[str] = None
@@ -116,12 +126,7 @@ class ScriptRunConfig:
     def __post_init__(self) -> None:
         if (self.entry_script is None) == (self.command is None):
             raise _bad("Give either entry_script or command, and not both.")
-        if self.compute_target != "local":
-            raise EspalierError(
-                "not_supported",
-                f"There is no compute target {self.compute_target!r}.",
-                'This version runs jobs on compute_target = "local".',
-            )
+        self._check_place()
         if self.children not in ("wait", "detach"):
             raise _bad(f"children must be 'wait' or 'detach', not {self.children!r}.")
         if isinstance(self.arguments, str):
@@ -138,6 +143,24 @@ class ScriptRunConfig:
             if not isinstance(value, str) or "\0" in value:
                 raise _bad(f"environment_variables: {name} must be a string without NUL characters, not {value!r}.")
 
+    def _check_place(self) -> None:
+        if self.compute_target not in ("local", "docker"):
+            raise EspalierError(
+                "not_supported",
+                f"There is no compute target {self.compute_target!r}.",
+                'This version runs jobs on compute_target = "local" or "docker", which are both this machine.',
+            )
+        if self.compute_target == "docker" and self.docker is False:
+            raise _bad("compute_target is 'docker', and docker is switched off.")
+        docker = checked_docker(self.docker)
+        object.__setattr__(self, "docker", DockerOptions() if docker is None and self.compute_target == "docker" else docker)
+        if self.environment is not None and not isinstance(self.environment, Mapping):
+            raise _bad(f"environment must be a definition, or the name of one, not {self.environment!r:.200}.")
+        if self.docker is not None and self.environment is None:
+            raise _bad(
+                "A job in a container needs an environment, which says what image it runs in.",
+            )
+
     def _check_numbers(self) -> None:
         limit, seed = self.max_run_duration_seconds, self.seed
         if limit is not None and not (_is_number(limit) and 0 < limit < math.inf):
@@ -152,6 +175,9 @@ class ScriptRunConfig:
             object.__setattr__(self, name, checked_count(getattr(self, name), name, least))
         if self.priority > 9:
             raise _bad(f"priority is from 1 to 9, not {self.priority}.")
+        if self.prepare_timeout_seconds is None:
+            limit = PREPARE_TIMEOUT_SECONDS if self.environment is None else BUILD_TIMEOUT_SECONDS
+            object.__setattr__(self, "prepare_timeout_seconds", limit)
         for name in ("queue_timeout_seconds", "prepare_timeout_seconds"):
             limit = getattr(self, name)
             if not (_is_number(limit) and 0 <= limit < math.inf):

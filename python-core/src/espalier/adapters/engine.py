@@ -1,0 +1,331 @@
+"""The container engine, as those ask it who start and end a job's container: its HTTP interface, spoken directly.
+
+The docker package (`adapters/docker.py`) takes 0.15 s and 20 MB to load, and has to be found first. Here neither is to
+be had: this is on the way to a job's start, and the last to be left when others have died. Standard library only.
+"""
+
+import contextlib
+import json
+import os
+import socket
+import time
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
+from urllib.parse import quote, urlencode
+
+# What tells where an engine is; handed on from the session that submits.
+VARIABLES = ("DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "XDG_RUNTIME_DIR")
+# How long the engine may take to answer, seconds.
+ANSWER_SECONDS = 30.0
+_CHUNK = 65_536
+_LIMIT = 64 << 20
+
+
+class EngineError(Exception):
+    """The engine refused. `status` is its answer's: 404 where there is no such thing, 409 where a name is taken."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class EngineGone(OSError):
+    """The engine does not answer, or hung up."""
+
+
+class Engine:
+    """One engine, asked by one connection for each question.
+
+    Args:
+        variables: Those of `VARIABLES` that the session had.
+        seconds: How long it may take to answer.
+    """
+
+    def __init__(self, variables: Mapping[str, str], seconds: float = ANSWER_SECONDS) -> None:
+        self.address = address(variables)
+        self._variables, self._seconds = variables, seconds
+
+    def create(self, name: str, config: Mapping[str, Any]) -> str:
+        """Make a container, and return its id.
+
+        Raises:
+            EngineError: 404: there is no such image; 409: there is a container of that name; 400: it cannot be.
+            EngineGone: it does not answer.
+        """
+        return str(self._ask("POST", f"/containers/create?{urlencode({'name': name})}", config)["Id"])
+
+    def start(self, container: str) -> None:
+        """Start it. Raises EngineError, EngineGone."""
+        self._ask("POST", f"/containers/{quote(container)}/start")
+
+    def inspect(self, container: str) -> Dict[str, Any]:
+        """What is known of it. Raises EngineError, EngineGone."""
+        found: Dict[str, Any] = self._ask("GET", f"/containers/{quote(container)}/json")
+        return found
+
+    def image(self, name: str) -> Dict[str, Any]:
+        """What is known of an image. Raises EngineError, EngineGone."""
+        found: Dict[str, Any] = self._ask("GET", f"/images/{quote(name)}/json")
+        return found
+
+    def begin_stop(self, container: str, grace: float) -> socket.socket:
+        """Have it asked to end, and killed after the grace, seconds. The engine does that as long as the connection is
+        open that this returns. Raises EngineGone."""
+        return self._send("POST", f"/containers/{quote(container)}/stop?t={int(grace)}", None, {})
+
+    def kill(self, container: str) -> None:
+        """Kill it; not an error when it has ended. Raises EngineError, EngineGone."""
+        try:
+            self._ask("POST", f"/containers/{quote(container)}/kill")
+        except EngineError as error:
+            if error.status != 409:
+                raise
+
+    def remove(self, container: str) -> None:
+        """Remove it, whatever it does; not an error when it is gone. Raises EngineError, EngineGone."""
+        try:
+            self._ask("DELETE", f"/containers/{quote(container)}?{urlencode({'force': 1, 'v': 1})}")
+        except EngineError as error:
+            if error.status not in (404, 409):  # (409: its removal is in progress)
+                raise
+
+    def labelled(self, *labels: str) -> List[Dict[str, Any]]:
+        """All containers with these labels (`name` or `name=value`), ended ones too. Raises EngineError, EngineGone."""
+        filters = json.dumps({"label": list(labels)})
+        found: List[Dict[str, Any]] = self._ask("GET", "/containers/json?" + urlencode({"all": 1, "filters": filters}))
+        return found
+
+    def attach(self, container: str) -> "Stream":
+        """What it prints from now on. Raises EngineError, EngineGone."""
+        query = urlencode({"stream": 1, "stdout": 1, "stderr": 1})
+        return self._stream("POST", f"/containers/{quote(container)}/attach?{query}")
+
+    def logs(self, container: str) -> Iterator[bytes]:
+        """What it has printed so far, as the engine keeps it, piece by piece. Raises EngineError, EngineGone."""
+        query = urlencode({"stdout": 1, "stderr": 1})
+        stream = self._stream("GET", f"/containers/{quote(container)}/logs?{query}", hijack=False)
+        with contextlib.closing(stream):
+            while True:
+                data = stream.read()
+                if data is None:
+                    return
+                yield data
+
+    def wait(self, container: str) -> socket.socket:
+        """A connection that has something to read once it has ended. Raises EngineGone."""
+        return self._send("POST", f"/containers/{quote(container)}/wait", None, {})
+
+    def ping(self) -> None:
+        """Raises EngineGone when it does not answer."""
+        self._ask("GET", "/_ping", parse=False)
+
+    def _ask(self, method: str, path: str, body: Any = None, seconds: float = 0.0, parse: bool = True) -> Any:
+        with contextlib.closing(self._send(method, path, body, {"Connection": "close"}, seconds)) as connection:
+            try:
+                reader = _Reader(connection)
+                status, headers = reader.head()
+                content = b"" if status in (204, 304) else reader.body(headers)
+            except (OSError, ValueError) as error:
+                raise EngineGone(0, f"{self.address}: {_why(error)}") from error
+        _refuse(status, content)
+        try:
+            return json.loads(content) if content and parse else None
+        except ValueError as error:
+            raise EngineGone(0, f"{self.address} gave an answer that is no JSON") from error
+
+    def _stream(self, method: str, path: str, hijack: bool = True) -> "Stream":
+        more = {"Connection": "Upgrade", "Upgrade": "tcp"} if hijack else {"Connection": "close"}
+        connection = self._send(method, path, None, more)
+        try:
+            reader = _Reader(connection)
+            status, headers = reader.head()
+            if status not in (101, 200):
+                _refuse(status, reader.body(headers))
+            return Stream(connection, reader, headers)
+        except BaseException as error:
+            connection.close()
+            if isinstance(error, (OSError, ValueError)) and not isinstance(error, EngineGone):
+                raise EngineGone(0, f"{self.address}: {_why(error)}") from error
+            raise
+
+    def _send(
+        self, method: str, path: str, body: Any, headers: Mapping[str, str], seconds: float = 0.0
+    ) -> socket.socket:
+        data = b"" if body is None else json.dumps(body).encode()
+        lines = [f"{method} {path} HTTP/1.1", "Host: docker", f"Content-Length: {len(data)}"]
+        lines += ["Content-Type: application/json"] * (body is not None)
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        try:
+            connection = self._connect(seconds or self._seconds)
+            connection.sendall("\r\n".join([*lines, "", ""]).encode() + data)
+        except (OSError, ValueError) as error:
+            raise EngineGone(0, f"{self.address}: {_why(error)}") from error
+        return connection
+
+    def _connect(self, seconds: float) -> socket.socket:
+        scheme, _, place = self.address.partition("://")
+        if scheme == "unix":
+            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            connection.settimeout(seconds)
+            try:
+                connection.connect(place)
+            except BaseException:
+                connection.close()
+                raise
+            return connection
+        if scheme not in ("tcp", "http", "https"):
+            raise OSError(0, "is not reached this way, only unix:// and tcp:// are")
+        host, _, port = place.rstrip("/").rpartition(":")
+        plain = socket.create_connection((host.strip("[]"), int(port)), seconds)
+        return _secured(plain, host, self._variables) if self._variables.get("DOCKER_TLS_VERIFY") else plain
+
+
+class Stream:
+    """What a container prints: frames of a head of 8 bytes, which says how long they are."""
+
+    def __init__(self, connection: socket.socket, reader: "_Reader", headers: Mapping[str, str]) -> None:
+        self.connection = connection
+        self._reader = reader
+        self._chunked = headers.get("transfer-encoding", "") == "chunked"
+        self._raw = b""
+        self._left = 0
+
+    def read(self) -> Optional[bytes]:
+        """The next piece, which may be empty; None at the end. Raises EngineGone."""
+        try:
+            more = self._reader.chunk() if self._chunked else self._reader.some()
+        except (OSError, ValueError) as error:
+            raise EngineGone(0, _why(error)) from error
+        if not more:
+            return None
+        return self._unframed(more)
+
+    def _unframed(self, data: bytes) -> bytes:
+        self._raw += data
+        found = []
+        while self._raw:
+            if not self._left:
+                if len(self._raw) < 8:
+                    break
+                self._left = int.from_bytes(self._raw[4:8], "big")
+                self._raw = self._raw[8:]
+            piece = self._raw[: self._left]
+            found.append(piece)
+            self._raw, self._left = self._raw[len(piece) :], self._left - len(piece)
+        return b"".join(found)
+
+    def close(self) -> None:
+        """Hang up."""
+        self.connection.close()
+
+
+class _Reader:
+    """An answer, read from a connection."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._data = b""
+
+    def head(self) -> Tuple[int, Dict[str, str]]:
+        while b"\r\n\r\n" not in self._data:
+            self._more()
+        head, _, self._data = self._data.partition(b"\r\n\r\n")
+        first, *lines = head.decode("latin-1").split("\r\n")
+        pairs = (line.partition(":")[::2] for line in lines)
+        return int(first.split()[1]), {name.strip().lower(): value.strip() for name, value in pairs}
+
+    def body(self, headers: Mapping[str, str]) -> bytes:
+        if headers.get("transfer-encoding") == "chunked":
+            return b"".join(iter(self.chunk, b""))
+        length = headers.get("content-length")
+        while length is None or len(self._data) < int(length):
+            data = self._connection.recv(_CHUNK)
+            if not data:
+                if length is None:
+                    break
+                raise OSError(0, "hung up")
+            self._data += data
+            if len(self._data) > _LIMIT:
+                raise OSError(0, "gave an answer without end")
+        return self._data
+
+    def chunk(self) -> bytes:
+        """The next chunk of a body; empty at its end."""
+        while b"\r\n" not in self._data:
+            self._more()
+        size, _, self._data = self._data.partition(b"\r\n")
+        length = int(size.split(b";")[0], 16)
+        while len(self._data) < length + 2:
+            self._more()
+        found, self._data = self._data[:length], self._data[length + 2 :]
+        return found
+
+    def some(self) -> bytes:
+        """Whatever comes next; empty at the end."""
+        if self._data:
+            found, self._data = self._data, b""
+            return found
+        return self._connection.recv(_CHUNK)
+
+    def _more(self) -> None:
+        data = self._connection.recv(_CHUNK)
+        if not data:
+            raise OSError(0, "hung up")
+        self._data += data
+
+
+def address(variables: Mapping[str, str]) -> str:
+    """Where the engine is: what DOCKER_HOST says, else the first of the usual sockets that exists."""
+    named = variables.get("DOCKER_HOST")
+    if named:
+        return named
+    runtime, home = variables.get("XDG_RUNTIME_DIR", ""), os.path.expanduser("~")
+    usual = "/var/run/docker.sock"
+    places = [usual, os.path.join(runtime, "docker.sock") if runtime else "", home + "/.docker/run/docker.sock"]
+    found = [place for place in places if place and os.path.exists(place)]
+    return "unix://" + (found[0] if found else usual)
+
+
+def engine_variables(variables: Mapping[str, str]) -> Dict[str, str]:
+    """Those variables of a session that tell where its engine is."""
+    return {name: variables[name] for name in VARIABLES if variables.get(name)}
+
+
+def wait_for_engine(engine: Engine, seconds: float) -> bool:
+    """Whether the engine answers within so many seconds: it may be being restarted."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            engine.ping()
+            return True
+        except EngineError:  # it is starting
+            pass
+        except EngineGone:
+            pass
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.25)
+
+
+def _refuse(status: int, content: bytes) -> None:
+    if status < 400:
+        return
+    try:
+        said = str(json.loads(content)["message"])
+    except (ValueError, KeyError, TypeError):
+        said = content[:500].decode("utf-8", "replace")
+    raise EngineError(status, said.strip())
+
+
+def _secured(plain: socket.socket, host: str, variables: Mapping[str, str]) -> socket.socket:
+    import ssl
+
+    folder = variables.get("DOCKER_CERT_PATH") or os.path.join(os.path.expanduser("~"), ".docker")
+    context = ssl.create_default_context(cafile=os.path.join(folder, "ca.pem"))
+    context.load_cert_chain(os.path.join(folder, "cert.pem"), os.path.join(folder, "key.pem"))
+    return context.wrap_socket(plain, server_hostname=host)
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, socket.timeout):
+        return "does not answer"
+    return str(getattr(error, "strerror", None) or error)

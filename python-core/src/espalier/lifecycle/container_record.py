@@ -1,0 +1,60 @@
+"""`.job/container.json`: what is known of a job's container, by its supervisor, for those who come after it.
+
+The job cannot write there, for its container sees `.job` read-only.
+"""
+
+import contextlib
+from typing import Any, Dict, NamedTuple, Optional
+
+from espalier.errors import EspalierError
+from espalier.paths import FORMAT, RunPaths
+from espalier.records import dump_record, read_record, replace_file
+
+
+class Box(NamedTuple):
+    """One container.
+
+    Args:
+        engine: The variables that tell where its engine is.
+        image: Id of its image.
+        name: Its name.
+        id: Its id; empty while there is none.
+        masked: Whether what it prints is masked on its way to the log.
+        state: `created`, `running` or `ended`.
+        pid: Its first process, as the engine's host knows it; 0 if that is not known.
+        log_start: Bytes of the run's log that are not its own but of earlier attempts.
+        exit_code: Its exit status.
+        oom_killed: Whether the kernel ended it for want of memory.
+        start_error: Why it could not be started.
+        engine_error: What the engine failed us with.
+        removed: Whether it is gone.
+    """
+
+    engine: Dict[str, str]
+    image: str
+    name: str
+    id: str = ""
+    masked: bool = False
+    state: str = "created"
+    pid: int = 0
+    log_start: int = 0
+    exit_code: Optional[int] = None
+    oom_killed: bool = False
+    start_error: Optional[str] = None
+    engine_error: Optional[str] = None
+    removed: bool = False
+
+
+def write_box(run: RunPaths, box: Box) -> None:
+    """Record it; not where the run's folder has been deleted, or no file is taken."""
+    with contextlib.suppress(OSError):
+        replace_file(run.container, dump_record({"format": FORMAT, **box._asdict()}), run.job)
+
+
+def read_box(run: RunPaths) -> Optional[Box]:
+    """The run's container; None where it has, or had, none."""
+    try:
+        record: Dict[str, Any] = read_record(run.container)
+        return Box(**{name: record[name] for name in Box._fields})
+    except (OSError, EspalierError, KeyError):
+        return None

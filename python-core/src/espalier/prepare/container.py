@@ -1,0 +1,263 @@
+"""The supervisor of a job's container: `python -I -S prepare/container.py RUN_DIR`, a child of the run's runner.
+
+It creates the container, and says so; told to, it starts it, copies what it prints to its own output, hands TERM on,
+removes it, and ends with its exit status. So to the runner it is the job. Standard library only.
+
+Descriptors: 0 is the runner's word: a line with the order, a line to start, and its end when the runner has died; 1 the
+job's log, 2 the runner's; 3 where it answers, one line.
+"""
+
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from typing import Any, Dict, List, Optional
+
+if __name__ == "__main__":  # (see runner/__main__.py)
+    sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+
+from espalier.adapters.engine import Engine, EngineError, EngineGone, Stream
+from espalier.lifecycle.container_record import Box, write_box
+from espalier.paths import RunPaths
+from espalier.prepare.container_config import RUN_LABEL, Order, container_config, container_name
+from espalier.records import read_record
+
+# A container that is to end is killed after that; less than the runner waits before it kills us. Seconds.
+GRACE_SECONDS = 8.0
+# How long an engine may be away, being restarted, before the job counts as lost. Seconds.
+AWAY_SECONDS = 60.0
+_WORD, _LOG, _ANSWER = 0, 1, 3
+# Our own exit status when the engine fails us, as docker's own program has it.
+FAILED = 125
+_CANNOT_START = 127
+_STOPPERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+def main(run_dir: str) -> int:
+    """Supervise the container of one run; returns what to exit with."""
+    woken = _wake_by_signals()
+    run = RunPaths(run_dir)
+    order = Order(**json.loads(_line(_WORD)))
+    job = _Job(run, read_record(run.spec), order, woken)
+    try:
+        job.create()
+    except (EngineError, EngineGone) as error:
+        status = error.status if isinstance(error, EngineError) else 0
+        _answer({"status": status, "message": str(error)})
+        return FAILED
+    _answer({"id": job.box.id})
+    if not job.wait_for_word():
+        job.remove()
+        return FAILED
+    return job.execute()
+
+
+class _Job:
+    def __init__(self, run: RunPaths, spec: Dict[str, Any], order: Order, woken: int) -> None:
+        self._run, self._spec, self._order, self._woken = run, spec, order, woken
+        self._engine = Engine(order.engine)
+        self.box = Box(engine=order.engine, image=order.image, name=container_name(run), masked=order.masked)
+        self._written = 0
+        self._stopping: Optional[socket.socket] = None
+        self._is_orphan = False  # the runner is dead
+
+    def create(self, in_order: bool = True) -> None:
+        """Create it; one of the same name is of an earlier attempt, and nobody's any more."""
+        config = container_config(self._run, self._spec, self._order, in_order)
+        try:
+            found = self._engine.create(self.box.name, config)
+        except EngineError as error:
+            if error.status != 409:
+                raise
+            self._remove_old()
+            found = self._engine.create(self.box.name, config)
+        self._note(id=found)
+
+    def _remove_old(self) -> None:
+        for old in self._engine.labelled(f"{RUN_LABEL}={os.path.basename(self._run.root)}"):
+            self._engine.remove(old["Id"])
+
+    def wait_for_word(self) -> bool:
+        """Whether the runner wants it to be started; not when it ends us, or dies."""
+        while True:
+            ready = select.select([_WORD, self._woken], [], [])[0]
+            if self._woken in ready:
+                return False
+            if _WORD in ready:
+                return bool(os.read(_WORD, 64))
+
+    def execute(self) -> int:
+        """Start it and see it to its end."""
+        with contextlib.suppress(OSError):
+            self.box = self.box._replace(log_start=os.path.getsize(self._run.log))
+        stream = self._start()
+        if stream is None:
+            self.remove()
+            return _CANNOT_START
+        try:
+            self._copy(stream)
+            self._wait()
+        except EngineGone as error:
+            if not self._found_again(error):
+                return FAILED
+        return self._end()
+
+    def _start(self) -> Optional[Stream]:
+        for in_order in (True, False):
+            try:
+                stream = self._engine.attach(self.box.id)
+                self._engine.start(self.box.id)
+                break
+            except (EngineError, EngineGone) as error:
+                if in_order and isinstance(error, EngineError) and '"/bin/sh"' in str(error):  # an image without a shell
+                    self._engine.remove(self.box.id)
+                    self.create(in_order=False)
+                    continue
+                self._note(start_error=str(error))
+                self._print(f"espalier: the container could not be started: {error}\n".encode())
+                return None
+        pid = 0
+        with contextlib.suppress(EngineError, EngineGone):
+            pid = int(self._engine.inspect(self.box.id)["State"]["Pid"])
+        self._note(pid=pid, state="running")
+        return stream
+
+    def _copy(self, stream: Stream) -> None:
+        """What it prints, as it comes, to its end."""
+        with contextlib.closing(stream):
+            while True:
+                if stream.connection in self._ready(stream.connection):
+                    data = stream.read()
+                    if data is None:
+                        return
+                    self._print(data)
+
+    def _wait(self) -> None:
+        """Wait for its end, which is not the end of its output when it has closed that."""
+        with contextlib.closing(self._engine.wait(self.box.id)) as connection:
+            said = b""
+            while b"StatusCode" not in said:
+                if connection in self._ready(connection):
+                    more = connection.recv(65536)
+                    if not more:
+                        raise EngineGone(0, "the engine hung up")
+                    said += more
+
+    def _ready(self, connection: socket.socket) -> List[Any]:
+        """Wait until there is something to read, and hand on what is asked of the job meanwhile."""
+        listened: List[Any] = [connection, self._woken]
+        if not self._is_orphan:
+            listened.append(_WORD)
+        ready = select.select(listened, [], [])[0]
+        if self._woken in ready:
+            os.read(self._woken, 512)
+            self._stop(GRACE_SECONDS)
+        if _WORD in ready and not os.read(_WORD, 64):
+            self._is_orphan = True
+            self._stop(0)
+        return ready
+
+    def _stop(self, grace: float) -> None:
+        """Ask the engine to end it, without waiting for that."""
+        if self._stopping is None or grace == 0:
+            with contextlib.suppress(EngineGone):
+                self._stopping = self._engine.begin_stop(self.box.id, grace)
+
+    def _found_again(self, error: EngineGone) -> bool:
+        """The engine went away under the job: wait until it is back, and the job has ended."""
+        self._note(engine_error=str(error))
+        deadline = time.monotonic() + AWAY_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                if not self._engine.inspect(self.box.id)["State"]["Running"]:
+                    break
+                self._copy(self._engine.attach(self.box.id))
+                self._wait()
+                break
+            except EngineGone:
+                if self._is_asked_to_end(0.25):
+                    return False
+            except EngineError:  # it is starting, or has forgotten the container
+                if self._is_asked_to_end(0.25):
+                    return False
+        else:
+            return False
+        with contextlib.suppress(EngineError, EngineGone):
+            self._catch_up()
+        return True
+
+    def _is_asked_to_end(self, seconds: float) -> bool:
+        ready = select.select([self._woken, _WORD], [], [], seconds)[0]
+        return self._woken in ready or (_WORD in ready and not os.read(_WORD, 64))
+
+    def _catch_up(self) -> None:
+        """Print what was missed, from what the engine keeps."""
+        skip = self._written
+        for data in self._engine.logs(self.box.id):
+            self._print(data[skip:])
+            skip = max(skip - len(data), 0)
+
+    def _end(self) -> int:
+        try:
+            state = self._engine.inspect(self.box.id)["State"]
+        except (EngineError, EngineGone) as error:
+            self._note(engine_error=str(error))
+            return FAILED
+        code = int(state["ExitCode"])
+        self._note(state="ended", exit_code=code, oom_killed=bool(state.get("OOMKilled")), pid=0)
+        self.remove()
+        return code
+
+    def remove(self) -> None:
+        """Remove it. What is not removed is found by its label."""
+        try:
+            self._engine.remove(self.box.id)
+            self._note(removed=True)
+        except (EngineError, EngineGone) as error:
+            self._note(engine_error=str(error))
+
+    def _note(self, **changes: Any) -> None:
+        self.box = self.box._replace(**changes)
+        write_box(self._run, self.box)
+
+    def _print(self, data: bytes) -> None:
+        self._written += len(data)
+        view = memoryview(data)
+        with contextlib.suppress(OSError):  # a full disk does not end the job
+            while view:
+                view = view[os.write(_LOG, view) :]
+
+
+def _line(fd: int) -> bytes:
+    found = b""
+    while not found.endswith(b"\n"):
+        data = os.read(fd, 1 << 16)
+        if not data:
+            raise SystemExit(FAILED)
+        found += data
+    return found
+
+
+def _answer(message: Dict[str, Any]) -> None:
+    with contextlib.suppress(OSError):  # the runner is dead, which we shall hear
+        os.write(_ANSWER, json.dumps(message).encode() + b"\n")
+    os.close(_ANSWER)
+
+
+def _wake_by_signals() -> int:
+    """A descriptor that has something to read when we are asked to end."""
+    ours, theirs = os.pipe()
+    for fd in (ours, theirs):
+        os.set_blocking(fd, False)
+    signal.set_wakeup_fd(theirs)
+    for number in _STOPPERS:
+        signal.signal(number, lambda *_: None)
+    return ours
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,115 @@
+"""What the engine is told of a job's container. Pure, but for a look at where links lead."""
+
+import os
+from typing import Any, Dict, List, Mapping, NamedTuple
+
+from espalier.paths import RunPaths
+from espalier.resources import resources_of
+
+# By these its container is found again, whatever became of whoever made it.
+RUN_LABEL = "espalier.run"
+WORKSPACE_LABEL = "espalier.workspace"
+# Both streams of a job go to one log, in order; the engine would give them as two.
+_IN_ORDER = ["/bin/sh", "-c", 'exec "$@" 2>&1', "sh"]
+
+
+class Order(NamedTuple):
+    """What a runner asks the supervisor of its container for.
+
+    Args:
+        engine: The variables that tell where the engine is.
+        image: Id of the image.
+        command: What to execute in it.
+        variables: The job's own, ours among them.
+        mounts: Further files and folders of the host that it reads: path here -> path there.
+        gpu_ids: The graphics processors it was given.
+        user: `uid:gid`.
+        masked: Whether what it prints is masked on its way to the log.
+    """
+
+    engine: Dict[str, str]
+    image: str
+    command: List[str]
+    variables: Dict[str, str]
+    mounts: Dict[str, str]
+    gpu_ids: List[str]
+    user: str
+    masked: bool = False
+
+
+def container_name(run: RunPaths) -> str:
+    """The one name that a run's container can have: two of a run there cannot be."""
+    return "espalier-" + os.path.basename(run.root)
+
+
+def container_config(run: RunPaths, spec: Mapping[str, Any], order: Order, in_order: bool = True) -> Dict[str, Any]:
+    """The body of the engine's call that creates the container.
+
+    Args:
+        in_order: Have a shell in the container bring the job's two streams together.
+    """
+    docker = spec["docker"]
+    command = [*_IN_ORDER, *order.command] if in_order else order.command
+    return {
+        "Image": order.image,
+        "Entrypoint": command[:4] if in_order else command[:1],
+        "Cmd": command[4:] if in_order else command[1:],
+        "Env": [f"{name}={value}" for name, value in _variables(spec, order).items()],
+        "WorkingDir": run.work,
+        "User": docker["user"] or order.user,
+        "Labels": {RUN_LABEL: os.path.basename(run.root), WORKSPACE_LABEL: str(spec["workspace_id"])},
+        "AttachStdout": True,
+        "AttachStderr": True,
+        "HostConfig": _host_config(run, spec, order),
+    }
+
+
+def _host_config(run: RunPaths, spec: Mapping[str, Any], order: Order) -> Dict[str, Any]:
+    docker, need = spec["docker"], resources_of(spec.get("resources") or {})
+    config: Dict[str, Any] = {
+        "Init": docker["init"],
+        "NetworkMode": docker["network"],
+        "CapDrop": ["ALL"],
+        "SecurityOpt": ["no-new-privileges"],
+        "Mounts": _mounts(run, spec, order),
+        # what its supervisor did not see, because it died, is read from there
+        "LogConfig": {"Type": "json-file", "Config": {}},
+    }
+    if need.cpus:
+        config["NanoCpus"] = min(need.cpus, os.cpu_count() or need.cpus) * 1_000_000_000
+    if need.memory:
+        config["Memory"] = config["MemorySwap"] = need.memory  # (no swap beside it)
+    if docker["shm_size"]:
+        config["ShmSize"] = docker["shm_size"]
+    if order.gpu_ids:
+        config["DeviceRequests"] = [{"DeviceIDs": order.gpu_ids, "Capabilities": [["gpu"]]}]
+    return config
+
+
+def _variables(spec: Mapping[str, Any], order: Order) -> Dict[str, str]:
+    need = resources_of(spec.get("resources") or {})
+    # the user has no entry in the image's list of users, so no home either; /tmp goes with the container
+    found = {"HOME": "/tmp"}
+    if need.cpus:  # a program that counts processors sees all of the host's
+        found.update({"OMP_NUM_THREADS": str(need.cpus), "MC_CORES": str(need.cpus)})
+    # (some engines give every container all graphics processors, unless told not to)
+    found["NVIDIA_VISIBLE_DEVICES"] = ",".join(order.gpu_ids) or "void"
+    found.update(order.variables)
+    if order.gpu_ids and all(gpu.isdigit() for gpu in order.gpu_ids):
+        found["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, range(len(order.gpu_ids))))  # they are numbered anew inside
+    return found
+
+
+def _mounts(run: RunPaths, spec: Mapping[str, Any], order: Order) -> List[Dict[str, Any]]:
+    """The run's folder, in which all but `.job` may be written; what is read, at its own path; nothing else."""
+    readable: Dict[str, str] = {}
+    for item in spec.get("inputs") or []:
+        if "digest" not in item:  # of others there is a copy in the run's folder
+            readable[item["path"]] = item["path"]
+    readable.update({there: here for here, there in order.mounts.items()})
+    mounts = [_bind(run.root, run.root, False), _bind(run.job, run.job, True)]
+    return mounts + [_bind(os.path.realpath(here), there, True) for there, here in readable.items()]
+
+
+def _bind(here: str, there: str, read_only: bool) -> Dict[str, Any]:
+    return {"Type": "bind", "Source": here, "Target": there, "ReadOnly": read_only}
