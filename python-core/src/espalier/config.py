@@ -102,7 +102,7 @@ class ScriptRunConfig:
     command: Union[str, Sequence[str], None] = None
     compute_target: str = "local"
     environment: Optional[Mapping[str, Any]] = None
-    docker: Union[None, bool, Mapping[str, Any], DockerOptions] = None
+    docker: Union[bool, Mapping[str, Any], DockerOptions, None] = None
     environment_variables: Mapping[str, str] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
     cpus: int = 1
@@ -152,14 +152,12 @@ class ScriptRunConfig:
             )
         if self.compute_target == "docker" and self.docker is False:
             raise _bad("compute_target is 'docker', and docker is switched off.")
-        docker = checked_docker(self.docker)
-        object.__setattr__(self, "docker", DockerOptions() if docker is None and self.compute_target == "docker" else docker)
+        switched_on = True if self.docker is None and self.compute_target == "docker" else self.docker
+        object.__setattr__(self, "docker", checked_docker(switched_on))
         if self.environment is not None and not isinstance(self.environment, Mapping):
             raise _bad(f"environment must be a definition, or the name of one, not {self.environment!r:.200}.")
         if self.docker is not None and self.environment is None:
-            raise _bad(
-                "A job in a container needs an environment, which says what image it runs in.",
-            )
+            raise _bad("A job in a container needs an environment: it says what image is used.")
 
     def _check_numbers(self) -> None:
         limit, seed = self.max_run_duration_seconds, self.seed
@@ -192,6 +190,11 @@ class ScriptRunConfig:
     def resources(self) -> Resources:
         """What it takes of its host."""
         return Resources(self.cpus, self.gpus, bytes_of(0 if self.memory is None else self.memory))
+
+    @property
+    def container(self) -> Optional[DockerOptions]:
+        """How its container is set up; None where it runs in none."""
+        return checked_docker(self.docker)
 
     @property
     def wants_diff(self) -> bool:

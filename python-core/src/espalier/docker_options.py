@@ -11,9 +11,8 @@ from espalier.resources import bytes_of
 _NETWORK = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _USER = re.compile(r"[0-9]{1,10}(?::[0-9]{1,10})?")
 # What a container may never see of its host: with the engine's socket, or these, it could do anything there.
-_FORBIDDEN = ("/proc", "/sys", "/dev", "/run", "/var/run", "/var/lib/docker", "/var/lib/containerd")
-# Where in a container nothing may be mounted over.
-_ITS_OWN = ("/proc", "/sys", "/dev", "/run", "/var/run")
+_SYSTEM = tuple("/" + name for name in ("proc", "sys", "dev", "run", "var/run"))
+_FORBIDDEN = (*_SYSTEM, "/var/lib/docker", "/var/lib/containerd")
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ def _checked_mounts(given: object) -> Dict[str, str]:
                 raise _bad(f"mounts: {path!r:.200} is no absolute path in its plain form.")
             if any(ord(char) < 32 or ord(char) == 127 for char in path):
                 raise _bad(f"mounts: {path!r:.200} holds control characters.")
-        if there == "/" or _is_within(there, _ITS_OWN):
+        if there == "/" or _is_within(there, _SYSTEM):
             raise _bad(f"mounts: nothing can be mounted on {there} of a container.")
         refuse_forbidden(here)
     if len(set(given.values())) < len(given):

@@ -303,6 +303,11 @@ class RunPaths:
         """What had not been committed when the run was submitted."""
         return os.path.join(self.provenance, "uncommitted.diff")
 
+    @property
+    def environment_record(self) -> str:
+        """What was made ready for the job, kept."""
+        return os.path.join(self.provenance, "environment.json")
+
     def session(self, writer: str) -> str:
         """What one R or Python process of the job ran with."""
         return os.path.join(self.provenance, writer + _RECORD)

@@ -124,16 +124,17 @@ def _is_held(path: str) -> Optional[bool]:
         os.close(fd)
 
 
-def spawn_detached(argv: List[str], env: Dict[str, str], log: str, keep_fd: int) -> int:
+def spawn_detached(argv: List[str], env: Dict[str, str], log: str, keep_fd: Optional[int]) -> int:
     """Start a process in a session of its own, stdin empty, stdout and stderr to a file.
 
     `posix_spawn` and not `subprocess`: the module costs a finishing runner 10 ms to import, and forking an R
     session with its threads and gigabytes is to be avoided.
 
     Args:
-        keep_fd: A descriptor the process inherits; everything else it closes itself.
+        keep_fd: A descriptor the process inherits, if there is one; everything else it closes itself.
     """
-    os.set_inheritable(keep_fd, True)
+    if keep_fd is not None:
+        os.set_inheritable(keep_fd, True)
     actions: List[Tuple[Any, ...]] = [
         (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
         (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666),
@@ -142,7 +143,8 @@ def spawn_detached(argv: List[str], env: Dict[str, str], log: str, keep_fd: int)
     try:
         return spawn_session(argv, env, actions)
     finally:
-        os.set_inheritable(keep_fd, False)
+        if keep_fd is not None:
+            os.set_inheritable(keep_fd, False)
 
 
 def spawn_session(argv: List[str], env: Dict[str, str], actions: List[Tuple[Any, ...]]) -> int:
@@ -182,8 +184,8 @@ def speak_to(log: str) -> None:
     os.close(fd)
 
 
-def close_inherited(keep: int) -> None:
-    """Close every descriptor above 2 except one: an R session's open files must not live on in its jobs."""
+def close_inherited(keep: Optional[int]) -> None:
+    """Close every descriptor above 2, but for one: an R session's open files must not live on in its jobs."""
     for name in os.listdir("/proc/self/fd") if os.path.isdir("/proc/self/fd") else map(str, range(3, 256)):
         fd = int(name)
         if fd > 2 and fd != keep:

@@ -20,13 +20,14 @@ class Box(NamedTuple):
         name: Its name.
         id: Its id; empty while there is none.
         masked: Whether what it prints is masked on its way to the log.
-        state: `created`, `running` or `ended`.
+        state: `created`, `running`, `ended` by itself, or `stopped` by those who found it without its supervisor.
         pid: Its first process, as the engine's host knows it; 0 if that is not known.
         log_start: Bytes of the run's log that are not its own but of earlier attempts.
         exit_code: Its exit status.
         oom_killed: Whether the kernel ended it for want of memory.
         start_error: Why it could not be started.
         engine_error: What the engine failed us with.
+        ended_at: When it ended, seconds since 1970.
         removed: Whether it is gone.
     """
 
@@ -42,6 +43,7 @@ class Box(NamedTuple):
     oom_killed: bool = False
     start_error: Optional[str] = None
     engine_error: Optional[str] = None
+    ended_at: Optional[float] = None
     removed: bool = False
 
 

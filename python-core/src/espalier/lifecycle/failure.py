@@ -8,6 +8,7 @@ import signal
 from typing import Any, Dict, List, Optional
 
 from espalier.adapters.files import open_regular, with_body
+from espalier.lifecycle.container_failure import container_error
 from espalier.paths import PRELUDE_WRITER, RunPaths
 
 _TAIL_BYTES = 16_384
@@ -39,6 +40,10 @@ def job_error(run: RunPaths, exit_code: Optional[int], number: Optional[int]) ->
         number: The signal's number, or None.
     """
     tail = log_tail(run.log)
+    boxed = container_error(run, exit_code)
+    if boxed is not None:
+        code, message = boxed
+        return {"code": code, "message": message, "call": None, "class": [], "traceback": [], "log_tail": tail}
     how = _how_it_ended(exit_code, number)
     said: Dict[str, Any] = _recorded_r_error(run) or _python_error(tail) or _r_error(tail) or {}
     message = f"{said['message']} ({how})" if said.get("message") else f"The job ended with {how}."

@@ -7,6 +7,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from espalier import states
 from espalier.lifecycle.collect import collect_kept_folders, remove_scratch
+from espalier.lifecycle.container_failure import container_error
 from espalier.lifecycle.failure import job_error, log_tail
 from espalier.lifecycle.inputs import changed_inputs
 from espalier.lifecycle.outcome import Outcome, outcome_fields
@@ -89,6 +90,9 @@ def plain_error(code: str, message: str, tail: Optional[List[str]] = None) -> Di
 
 def lost_error(run: RunPaths, status: Dict[str, Any]) -> Dict[str, Any]:
     """The error of a run whose runner died while the job ran."""
+    boxed = container_error(run, None)
+    if boxed is not None and boxed[0] == "engine_lost":
+        return plain_error(*boxed, log_tail(run.log))
     message = "The process that ran this job was killed, and the job with it."
     if "collect_from" in status:  # an interactive run
         message = "The session that recorded this run ended without completing it."

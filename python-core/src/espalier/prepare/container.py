@@ -20,7 +20,7 @@ from typing import Any, Dict, List, Optional
 if __name__ == "__main__":  # (see runner/__main__.py)
     sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
-from espalier.adapters.engine import Engine, EngineError, EngineGone, Stream
+from espalier.adapters.engine import Engine, EngineError, EngineGone, Stream, address
 from espalier.lifecycle.container_record import Box, write_box
 from espalier.paths import RunPaths
 from espalier.prepare.container_config import RUN_LABEL, Order, container_config, container_name
@@ -46,8 +46,7 @@ def main(run_dir: str) -> int:
     try:
         job.create()
     except (EngineError, EngineGone) as error:
-        status = error.status if isinstance(error, EngineError) else 0
-        _answer({"status": status, "message": str(error)})
+        _answer(_refusal(order, error))
         return FAILED
     _answer({"id": job.box.id})
     if not job.wait_for_word():
@@ -113,7 +112,8 @@ class _Job:
                 self._engine.start(self.box.id)
                 break
             except (EngineError, EngineGone) as error:
-                if in_order and isinstance(error, EngineError) and '"/bin/sh"' in str(error):  # an image without a shell
+                no_shell = isinstance(error, EngineError) and '"/bin/sh"' in str(error)
+                if in_order and no_shell:
                     self._engine.remove(self.box.id)
                     self.create(in_order=False)
                     continue
@@ -246,6 +246,19 @@ def _answer(message: Dict[str, Any]) -> None:
     with contextlib.suppress(OSError):  # the runner is dead, which we shall hear
         os.write(_ANSWER, json.dumps(message).encode() + b"\n")
     os.close(_ANSWER)
+
+
+def _refusal(order: Order, error: Exception) -> Dict[str, Any]:
+    """Why there is no container, as an error of ours."""
+    from espalier.adapters.docker_errors import engine_refused, not_reachable
+
+    what = "The container was to be created"
+    if isinstance(error, EngineError):
+        gone = error.status == 404 and "image" in str(error).lower()
+        ours = engine_refused(what, str(error), error.status, gone)
+    else:
+        ours, gone = not_reachable(address(order.engine), error, what + "."), False
+    return {"code": ours.code, "message": ours.message, "hint": ours.hint, "image_gone": gone}
 
 
 def _wake_by_signals() -> int:

@@ -10,6 +10,7 @@ from espalier.paths import QueuePaths, RunPaths
 
 _CORE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 RUNNER = os.path.join(_CORE, "runner", "__main__.py")
+FINISHER = os.path.join(_CORE, "prepare", "finish.py")
 KEEPER = os.path.join(_CORE, "keeper", "__main__.py")
 
 # Processes this one started: it is their parent and must collect them, or they stay as zombies while R lives.
@@ -26,6 +27,17 @@ def spawn_runner(run: RunPaths, lease: int) -> None:
     _spawn([RUNNER, run.root, str(lease)], run.runner_log, lease)
 
 
+def spawn_finisher(run: RunPaths, lease: Optional[int]) -> None:
+    """Start what ends a run whose runner is dead and whose container may live. Raises OSError.
+
+    Args:
+        lease: The open, locked lease, which it inherits; None where there is none.
+    """
+    os.makedirs(os.path.dirname(run.runner_log), exist_ok=True)
+    arguments = [FINISHER, run.root] + ([] if lease is None else [str(lease)])
+    _spawn(arguments, run.runner_log, lease)
+
+
 def spawn_keeper(paths: QueuePaths, lock: int) -> None:
     """Start the keeper of a queue. Raises OSError.
 
@@ -35,7 +47,7 @@ def spawn_keeper(paths: QueuePaths, lock: int) -> None:
     _spawn([KEEPER, str(lock)], paths.keeper_log, lock)
 
 
-def _spawn(arguments: List[str], log: str, keep_fd: int) -> None:
+def _spawn(arguments: List[str], log: str, keep_fd: Optional[int]) -> None:
     argv = [interpreter(), "-I", "-S", "-X", "utf8"]
     prefix = _pycache_prefix()
     if prefix:

@@ -24,7 +24,7 @@ from espalier.queue.elect import keep_going
 from espalier.queue.home import allocator, queue_paths
 from espalier.queue.inside import left_to_own_runner
 from espalier.queue.room import without
-from espalier.queue.spawn import collect_ended, spawn_runner
+from espalier.queue.spawn import collect_ended, spawn_finisher, spawn_runner
 from espalier.queue.tickets import Ticket, add_ticket, claim, find_ticket, is_dead, leases, read_lease, remove, tickets
 from espalier.records import read_record
 from espalier.resources import Capacity
@@ -105,6 +105,8 @@ def _reap(paths: QueuePaths, free: Capacity) -> Capacity:
         elif settle(paths, lease.run_dir):
             take_out_children(paths, RunPaths(lease.run_dir))
             remove(lease.path)
+        elif not is_dead(lease.path):  # somebody else took it over
+            free = without(free, lease)
     return free
 
 
@@ -127,6 +129,8 @@ def settle(paths: QueuePaths, run_dir: str) -> bool:
         elif posix.is_locked(run.spec):
             pass  # a runner of another queue executes it
         elif status.get("started_at"):
+            if _has_container(run):
+                return _hand_to_finisher(paths, run)
             from espalier.lifecycle.strays import end_strays
 
             end_strays(run)
@@ -141,6 +145,36 @@ def settle(paths: QueuePaths, run_dir: str) -> bool:
     except Exception:
         pass  # damaged or newer: nothing of it can be executed, and the others must go on
     return True
+
+
+def _has_container(run: RunPaths) -> bool:
+    """Whether there may be a container of the run's job."""
+    if not os.path.exists(run.container):
+        return False
+    from espalier.lifecycle.container_record import read_box
+
+    box = read_box(run)
+    return box is not None and not box.removed
+
+
+def _hand_to_finisher(paths: QueuePaths, run: RunPaths) -> bool:
+    """Have a process of its own end the run: engines take seconds, or hang, and the queue must not wait for them.
+    It takes the lease over, so that what the container still takes counts as taken.
+
+    Returns:
+        False: the run is not settled yet.
+    """
+    try:
+        lease = posix.open_lockable(paths.lease(os.path.basename(run.root)))
+    except FileNotFoundError:  # the queue's folder was lost
+        spawn_finisher(run, None)
+        return False
+    try:
+        if posix.try_lock(lease):  # (else who gives it up just now makes the step that comes here again)
+            spawn_finisher(run, lease)
+    finally:
+        os.close(lease)
+    return False
 
 
 def queue_lost(paths: QueuePaths, run: RunPaths, status: Dict[str, Any]) -> None:

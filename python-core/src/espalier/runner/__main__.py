@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional
 
 # appended, not prepended: the folder may be a site-packages, and the standard library comes first
 sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
@@ -29,6 +29,7 @@ from espalier.runner.guardian import guarded, has_lost
 from espalier.runner.patience import Impatience, patience
 from espalier.runner.prepare import job_command, job_environment, prepare_folders
 from espalier.runner.signals import block_signals
+from espalier.runner.start import start_job
 
 if TYPE_CHECKING:
     from espalier.runner.secrets import Attached
@@ -111,16 +112,15 @@ def execute(run: RunPaths, claimed: Claim) -> None:
     try:
         with patience(run, spec.get("prepare_timeout_seconds")):
             given = read_record(run.env)
-            prepare_folders(run, workspace, spec, given.get("links", {}))
-            env = job_environment(run, workspace, spec, _gpu_ids(claimed))
             attached = _attach(run, spec, given)
+            start = _prepare(run, workspace, spec, given, _gpu_ids(claimed), attached)
     except Impatience as stop:
         return _fail(run, stop.code, stop.message, state=stop.state)
     except EspalierError as error:
         return _fail(run, "prepare_failed", f"{error.message} {error.hint}".rstrip(), f"espalier_error_{error.code}")
     block_signals()
     become_subreaper()
-    _execute_job(run, status, spec, env, attached)
+    _execute_job(run, status, spec, start, attached)
 
 
 def _attach(run: RunPaths, spec: Dict[str, Any], given: Dict[str, Any]) -> "Optional[Attached]":
@@ -130,6 +130,24 @@ def _attach(run: RunPaths, spec: Dict[str, Any], given: Dict[str, Any]) -> "Opti
     from espalier.runner.secrets import attach
 
     return attach(run, spec, given)
+
+
+def _prepare(
+    run: RunPaths,
+    workspace: str,
+    spec: Dict[str, Any],
+    given: Dict[str, Any],
+    gpu_ids: List[str],
+    attached: "Optional[Attached]",
+) -> Callable[[], int]:
+    """Make a job ready; returns what starts it."""
+    if (spec.get("environment") or {}).get("how") in ("image", "private"):
+        from espalier.runner.environment import prepare_with_environment
+
+        return prepare_with_environment(run, workspace, spec, given, gpu_ids, attached)
+    prepare_folders(run, workspace, spec, given.get("links", {}))
+    variables = job_environment(run, workspace, spec, gpu_ids)
+    return partial(start_job, run, job_command(run, spec), variables, attached)
 
 
 def _gpu_ids(claimed: Claim) -> List[str]:
@@ -146,13 +164,17 @@ def _gpu_ids(claimed: Claim) -> List[str]:
 
 
 def _execute_job(
-    run: RunPaths, status: Dict[str, Any], spec: Dict[str, Any], env: Dict[str, str], attached: "Optional[Attached]"
+    run: RunPaths,
+    status: Dict[str, Any],
+    spec: Dict[str, Any],
+    start: Callable[[], int],
+    attached: "Optional[Attached]",
 ) -> None:
     started = time.monotonic()
     now = now_iso(time.time())
     status = move(run, status, states.RUNNING, prepared_at=now, started_at=now)
     try:
-        job = _start(run, job_command(run, spec), env, attached)
+        job = start()
     except OSError as error:
         return _fail(run, "start_failed", f"{spec['command'][0]} could not be started: {error.strerror}.")
     try:
@@ -161,40 +183,27 @@ def _execute_job(
         from espalier.runner.requests import Attendant
         from espalier.runner.watch import watch
 
-        attendant = Attendant(run)
-        outcome = watch(run, job, started, spec.get("max_run_duration_seconds"), attend=attendant.look)
+        attendant, limit, measure = Attendant(run), spec.get("max_run_duration_seconds"), None
+        if spec.get("docker"):
+            from espalier.runner.container_meter import container_meter
+
+            measure = container_meter(run)
+        outcome = watch(run, job, started, limit, attend=attendant.look, measure=measure)
     except BaseException:  # nobody would watch it any more
         kill_group(job, signal.SIGKILL)
         raise
     if attached is not None:
         attached.finish()
     attendant.close()
+    if spec.get("docker"):
+        from espalier.runner.container import true_outcome
+
+        outcome = true_outcome(run, outcome)
     if os.path.isdir(run.children):
         from espalier.runner.children import wait_for_children
 
         status, outcome = wait_for_children(run, status, outcome)
     end_job(run, status, outcome)
-
-
-def _start(run: RunPaths, command: List[str], env: Dict[str, str], attached: "Optional[Attached]") -> int:
-    os.makedirs(os.path.dirname(run.log), exist_ok=True)
-    if attached is not None:
-        env = {**env, **attached.variables}
-    actions: List[Tuple[Any, ...]] = [
-        (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
-        attached.output
-        if attached is not None
-        else (os.POSIX_SPAWN_OPEN, 1, run.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666),
-        (os.POSIX_SPAWN_DUP2, 1, 2),
-    ]
-    os.chdir(run.work)  # posix_spawn cannot set it for the child alone
-    try:
-        job = posix.spawn_session(command, env, actions)
-    finally:
-        os.chdir("/")
-    if attached is not None:
-        attached.started()
-    return job
 
 
 def _fail_by(run: RunPaths, error: Exception) -> None:

@@ -7,10 +7,10 @@ import contextlib
 import json
 import os
 import time
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Optional
 
 from espalier.adapters.gpu import GpuProbe
-from espalier.adapters.processes import bytes_moved
+from espalier.adapters.processes import Process, bytes_moved
 from espalier.adapters.tree import Tree
 
 _FIRST_SECONDS = 1.0
@@ -19,8 +19,8 @@ _LONG_SECONDS = 10.0
 # A sample may cost one hundredth of one processor at most; a third of it is aimed at.
 _COST = 300.0
 _BLOCK = 512  # what the kernel counts reads and writes in, whatever the disk
-_PAGE = os.sysconf("SC_PAGE_SIZE")
-_TICKS = os.sysconf("SC_CLK_TCK")
+PAGE = os.sysconf("SC_PAGE_SIZE")
+TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Meter:
@@ -67,16 +67,19 @@ class Meter:
     def _sample(self, now: float) -> Dict[str, Any]:
         members = self._tree.known_members()
         moved = [bytes_moved(each.pid) or (0, 0) for each in members]
-        memory = sum(each.pages for each in members) * _PAGE
+        memory = sum(each.pages for each in members) * PAGE
         self._peak = max(self._peak, memory)
         sample = {
             "seconds": round(now - self._started, 3),
-            "cpu_seconds": round(self._cpu + sum(each.ticks for each in members) / _TICKS, 3),
+            "cpu_seconds": round(self._cpu + sum(each.ticks for each in members) / TICKS, 3),
             "memory_bytes": memory,
             "processes": len(members),
             "read_bytes": self._read + sum(pair[0] for pair in moved),
             "written_bytes": self._written + sum(pair[1] for pair in moved),
         }
+        return self._with_gpu(sample, members, now)
+
+    def _with_gpu(self, sample: Dict[str, Any], members: List[Process], now: float) -> Dict[str, Any]:
         held = self._gpu.held_by({each.pid for each in members}, now)
         if held is not None:
             self._gpu_peak = max(self._gpu_peak, held)

@@ -1,5 +1,6 @@
 """What a job needs around it before it starts: its working copy, its kept folders, its environment."""
 
+import contextlib
 import os
 from typing import Any, Dict, List, Optional, Sequence
 
@@ -24,6 +25,7 @@ def prepare_folders(run: RunPaths, workspace: str, spec: Dict[str, Any], links: 
     """
     for folder in (run.outputs, run.logs, run.events, run.payloads):
         os.makedirs(folder, exist_ok=True)
+    link_espalier(run, links)
     if spec.get("snapshot"):
         from espalier.runner.workdir import materialise
         from espalier.snapshot.hold import holding_objects
@@ -33,15 +35,20 @@ def prepare_folders(run: RunPaths, workspace: str, spec: Dict[str, Any], links: 
             materialise(workspace, spec["snapshot"]["id"], run.work)
     else:
         os.mkdir(run.work)
-    for name, target in links.items():
-        path = os.path.join(run.job, name)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        os.symlink(target, path)
     if spec.get("inputs"):
         from espalier.runner.inputs import copy_inputs
 
         copy_inputs(run, spec["inputs"])
     link_kept_folders(run)
+
+
+def link_espalier(run: RunPaths, links: Dict[str, str]) -> None:
+    """Let the job find espalier. See `prepare_folders`."""
+    for name, target in links.items():
+        path = os.path.join(run.job, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            os.symlink(target, path)
 
 
 def link_kept_folders(run: RunPaths) -> None:

@@ -34,6 +34,7 @@ def watch(
     spared: AbstractSet[int] = frozenset(),
     grace: float = GRACE_SECONDS,
     attend: Callable[[bool], AbstractSet[int]] = lambda woken: frozenset(),
+    measure: Optional[Callable[[str, Tree, float], Meter]] = None,
 ) -> Outcome:
     """Wait until the job has ended and nothing of its tree is left.
 
@@ -48,13 +49,15 @@ def watch(
         grace: Seconds between the request to end and the end.
         attend: Called at each turn while the job runs, for what else is to be done for it; told whether somebody has
             woken this process (SIGUSR1). Returns the processes that do it, which are no part of the job.
+        measure: Makes what measures the job, where that is not measured as processes are.
 
     Raises:
         ChildProcessError: somebody else took the job's exit status.
     """
     reaper = os.getpid() if become_subreaper() else None
     tree = Tree(os.path.basename(run.root), pid, reaper, spared)
-    return _Watch(run, tree, pid, started, limit, grace, attend).to_the_end()
+    meter = (measure or Meter)(run.usage, tree, started)
+    return _Watch(run, tree, pid, started, limit, grace, attend, meter).to_the_end()
 
 
 class _Watch:
@@ -67,10 +70,11 @@ class _Watch:
         limit: Optional[float],
         grace: float,
         attend: Callable[[bool], AbstractSet[int]],
+        meter: Meter,
     ) -> None:
         self._attend, self._woken = attend, False
         self._run, self._tree, self._pid, self._started, self._limit = run, tree, pid, started, limit
-        self._meter = Meter(run.usage, tree, started)
+        self._meter = meter
         self._stop = Stop(tree, grace)
         self._gather_at: Optional[float] = started + _GATHER_SECONDS
         self._status: Optional[int] = None

@@ -8,7 +8,7 @@ from espalier.config import Session
 from espalier.queue.spawn import interpreter
 
 # What the core loads beside itself, as far as it is there.
-_MODULES = ("cryptography", "keyring")
+_MODULES = ("cryptography", "keyring", "docker", "yaml", "pathspec", "uv", "rattler", "espalier_native")
 
 
 def full_core(session: Session) -> Dict[str, Any]:
@@ -23,7 +23,8 @@ def _folders_of_modules() -> List[str]:
     for name in _MODULES:
         spec = importlib.util.find_spec(name)
         if spec is not None and spec.origin:
-            folder = os.path.dirname(os.path.dirname(os.path.abspath(spec.origin)))
+            file = os.path.abspath(spec.origin)
+            folder = os.path.dirname(file if spec.submodule_search_locations is None else os.path.dirname(file))
             if folder not in found:
                 found.append(folder)
     return found

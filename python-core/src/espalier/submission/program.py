@@ -7,6 +7,7 @@ from typing import Any, Dict, List, NamedTuple, Optional
 
 from espalier.config import ScriptRunConfig
 from espalier.errors import EspalierError
+from espalier.submission.environment import IMAGE, Chosen
 from espalier.submission.params import script_arguments
 
 
@@ -20,12 +21,15 @@ class Program(NamedTuple):
     language: str  # "r", "python" or "other"
 
 
-def program(config: ScriptRunConfig, inputs: List[Dict[str, Any]], path: str) -> Program:
+def program(
+    config: ScriptRunConfig, inputs: List[Dict[str, Any]], path: str, chosen: Optional[Chosen] = None
+) -> Program:
     """The program of a job.
 
     Args:
         inputs: The resolved inputs; each adds `--name path`.
         path: The PATH to search for interpreters.
+        chosen: The environment it asks for. In a container programs are looked for there, when it starts.
 
     Raises:
         EspalierError: `interpreter_missing`, `bad_argument`, `bad_name`.
@@ -37,11 +41,11 @@ def program(config: ScriptRunConfig, inputs: List[Dict[str, Any]], path: str) ->
     for item in inputs:
         arguments += ["--" + item["name"], item["path"]]
     if config.entry_script is None:
-        command = _command(config.command or [], path)
+        command = _command(config.command or [], None if _is_image(chosen) else path)
         shell = isinstance(config.command, str)
         # a shell gives what follows the command string's own name to it as $1, $2, ... and "$@"
         return Program("command", command + ["sh"] * shell * bool(arguments) + arguments, arguments, params, "other")
-    start = _interpreter(config, config.entry_script, language, path)
+    start = _interpreter(config, config.entry_script, language, path, chosen)
     return Program("script", start + arguments, arguments, params, language)
 
 
@@ -51,10 +55,21 @@ def language_of(script: Optional[str]) -> str:
     return {".r": "r", ".py": "python"}.get(ending, "other")
 
 
-def _interpreter(config: ScriptRunConfig, script: str, language: str, path: str) -> List[str]:
+def _is_image(chosen: Optional[Chosen]) -> bool:
+    return chosen is not None and chosen.how == IMAGE
+
+
+def _interpreter(
+    config: ScriptRunConfig, script: str, language: str, path: str, chosen: Optional[Chosen]
+) -> List[str]:
     # a name such as `-e.R` must not be read as an option
     safe = os.path.join(".", script) if script.startswith("-") else script
     session = config.session
+    named = chosen.interpreter(language) if chosen is not None else None
+    if _is_image(chosen) and language != "other":
+        return [named or {"r": "Rscript", "python": "python3"}[language], safe]
+    if named is not None:
+        return [_found(named, named, path, "Correct the environment, or install it there."), safe]
     if language == "r":
         rscript = _found("Rscript", session.rscript, path, "Install R, or give the path of Rscript.")
         return [rscript, safe]
@@ -66,7 +81,7 @@ def _interpreter(config: ScriptRunConfig, script: str, language: str, path: str)
     return [os.path.join(".", script)]
 
 
-def _command(command: Any, path: str) -> List[str]:
+def _command(command: Any, path: Optional[str]) -> List[str]:
     if isinstance(command, str):
         if not command.strip():
             raise EspalierError("bad_argument", "The command is empty.")
@@ -74,7 +89,7 @@ def _command(command: Any, path: str) -> List[str]:
     parts = [_text(part) for part in command]
     if not parts or not parts[0]:
         raise EspalierError("bad_argument", "The command is empty.")
-    if os.sep not in parts[0]:
+    if os.sep not in parts[0] and path is not None:
         parts[0] = _found(parts[0], None, path, "Install it, or give its path.")
     return parts
 

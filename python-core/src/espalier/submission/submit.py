@@ -28,11 +28,20 @@ from espalier.snapshot.git import start_git
 from espalier.snapshot.mentions import mentioned_but_excluded
 from espalier.snapshot.take import Snapshot, scan_source, store_scan
 from espalier.submission.demands import hide_gpus, refuse_impossible
+from espalier.submission.environment import (
+    IMAGE,
+    PRIVATE,
+    choose_environment,
+    docker_record,
+    preparing,
+    refuse_hostile_inputs,
+    registered,
+)
 from espalier.submission.folder import build_folder, place_folder
 from espalier.submission.full_core import full_core
 from espalier.submission.inputs import identity_of, resolve_inputs
 from espalier.submission.program import Program, checked_script, language_of, program
-from espalier.submission.surroundings import Surroundings, surroundings
+from espalier.submission.surroundings import Surroundings, inherited_variables, surroundings
 
 
 class Prepared(NamedTuple):
@@ -75,19 +84,29 @@ def prepare(
         _refuse_excluded_script(scanned.why_excluded(script.replace(os.sep, "/")), script)
         warnings = _not_found_by_the_job(source, script, scanned, inputs)
     config = replace(config, entry_script=script) if script else config
-    around = surroundings(config, source, language_of(script))
-    notes = hide_gpus(config, around.variables)
-    what = program(config, inputs, around.variables.get("PATH", os.defpath))
+    chosen = choose_environment(paths, config)
+    if config.container is not None:
+        refuse_hostile_inputs(inputs)
+    around = surroundings(config, source, language_of(script), chosen)
+    what = program(config, inputs, around.variables.get("PATH", os.defpath), chosen)
     # last, for it writes: whatever can be wrong has been found by now
     snapshot = None
     if scanned:
         hold()
         snapshot = store_scan(paths, scanned)
+    if chosen is not None:
+        chosen = registered(paths, chosen)
+        around = surroundings(config, source, language_of(script), chosen)
+    notes = [] if config.container is not None else hide_gpus(config, around.variables)
     spec = _spec(workspace_id, experiment, config, what, snapshot, around, inputs)
     spec["git"] = git.result() if git is not None else None
-    env = {"format": FORMAT, "variables": around.variables, "links": around.links}
+    spec["docker"] = docker_record(config.container, chosen)
+    env: Dict[str, Any] = {"format": FORMAT, "variables": around.variables, "links": around.links}
     if config.secrets:
         env.update(full_core(config.session))
+    if chosen is not None and chosen.how in (IMAGE, PRIVATE):
+        env.update(full_core(config.session))
+        env.update(preparing(config, inherited_variables(config)))
     diff = ask_for_diff(git, scanned) if git and scanned and config.wants_diff else None
     return Prepared(spec, env, notes + (list(snapshot.excluded_notes) if snapshot else []), warnings, diff)
 
@@ -161,6 +180,7 @@ def base_spec(workspace_id: str, experiment: str, kind: str, client: str) -> Dic
         "arguments": [],
         "params": {},
         "environment": None,
+        "docker": None,
         "inherited": [],
         "inputs": [],
         "outputs": [],
@@ -201,6 +221,7 @@ def _spec(
     }
     return {
         **base_spec(workspace_id, experiment, what.kind, config.session.client),
+        "target": "local" if config.container is None else "docker",
         "source_directory": snapshot.source_directory if snapshot else None,
         "snapshot": {"id": snapshot.id, "files": snapshot.files, "bytes": snapshot.bytes} if snapshot else None,
         "entry_script": config.entry_script,

@@ -9,6 +9,7 @@ from typing import Any, Dict, List, NamedTuple, Optional
 from espalier.canonical import digest
 from espalier.config import ScriptRunConfig, Session
 from espalier.paths import JOB_PYTHON, JOB_R
+from espalier.submission.environment import IMAGE, SESSION, Chosen
 
 # What a job may inherit from the session that submits it (protocol.md, "What a job inherits").
 _INHERITED = re.compile(
@@ -16,6 +17,10 @@ _INHERITED = re.compile(
     r"|XDG_\w+|(?i:https?_proxy|ftp_proxy|no_proxy|all_proxy)"
     r"|SSL_CERT_FILE|SSL_CERT_DIR|CURL_CA_BUNDLE|REQUESTS_CA_BUNDLE|PIP_CERT"
 )
+# Of these the ones that name files and folders of the host say nothing in a container, whose own count.
+_IN_CONTAINER = re.compile(r"TZ|(?i:https?_proxy|ftp_proxy|no_proxy|all_proxy)")
+# (a library of the session must not stand before that of the environment)
+_OF_R_LIBRARIES = ("R_LIBS", "R_LIBS_USER", "R_LIBS_SITE")
 _SECRET = re.compile(r"key|token|secret|passw|pwd|credential|auth", re.IGNORECASE)
 
 
@@ -28,25 +33,65 @@ class Surroundings(NamedTuple):
     inherited: List[str]
 
 
-def surroundings(config: ScriptRunConfig, source: Optional[str], language: str) -> Surroundings:
-    """Put together what the job will find around it."""
+def surroundings(
+    config: ScriptRunConfig, source: Optional[str], language: str, chosen: Optional[Chosen] = None
+) -> Surroundings:
+    """Put together what the job will find around it.
+
+    Args:
+        source: The folder that was frozen.
+        language: Of the script.
+        chosen: The environment it asks for.
+    """
     session = config.session
-    theirs = os.environ if session.environment is None else session.environment
-    variables = {name: value for name, value in theirs.items() if _INHERITED.fullmatch(name)}
+    variables = inherited_variables(config, _IN_CONTAINER if chosen and chosen.how == IMAGE else _INHERITED)
     inherited = sorted(variables)
+    if chosen is not None:
+        return _with_environment(config, language, chosen, variables)
     links = {JOB_PYTHON + "/espalier": os.path.dirname(os.path.dirname(os.path.abspath(__file__)))}
     r_record = _r_libraries(session, source, variables)
     if session.r_package:
         links[JOB_R + "/espalier"] = session.r_package
     variables.update(config.environment_variables)
     record: Dict[str, Any] = {
+        "how": SESSION,
         "variables": {name: _shown(name, value) for name, value in sorted(config.environment_variables.items())},
         "r": r_record,
         "python": {"interpreter": session.python or sys.executable} if language == "python" else None,
     }
     # (of variables that look secret only the name: a digest would let others try passwords)
-    record["key"] = digest(record)
+    record["key"] = digest({name: part for name, part in record.items() if name != "how"})
     return Surroundings(variables, links, record, inherited)
+
+
+def inherited_variables(config: ScriptRunConfig, allowed: "re.Pattern[str]" = _INHERITED) -> Dict[str, str]:
+    """The session's variables that a job may inherit."""
+    theirs = os.environ if config.session.environment is None else config.session.environment
+    return {name: value for name, value in theirs.items() if allowed.fullmatch(name)}
+
+
+def _with_environment(
+    config: ScriptRunConfig, language: str, chosen: Chosen, variables: Dict[str, str]
+) -> Surroundings:
+    """What the environment says counts in place of what the session has."""
+    inherited, session = sorted(variables), config.session
+    links = {JOB_PYTHON + "/espalier": os.path.dirname(os.path.dirname(os.path.abspath(__file__)))}
+    if session.r_package:
+        links[JOB_R + "/espalier"] = session.r_package
+    for name in _OF_R_LIBRARIES:
+        variables.pop(name, None)
+    variables.update(chosen.environment.variables)
+    variables.update(config.environment_variables)
+    asked = {**chosen.environment.variables, **config.environment_variables}
+    here = chosen.how != IMAGE
+    record: Dict[str, Any] = {
+        "variables": {name: _shown(name, value) for name, value in sorted(asked.items())},
+        "r": {"rscript": session.rscript, "version": session.r_version} if here and language == "r" else None,
+        "python": {"interpreter": session.python or sys.executable} if here and language == "python" else None,
+    }
+    asks = chosen.record()
+    record["key"] = digest({**record, "how": chosen.how, "definition": asks["definition_digest"]})
+    return Surroundings(variables, links, {**record, **asks}, inherited)
 
 
 def _shown(name: str, value: str) -> str:

@@ -1,0 +1,61 @@
+"""Making a run's environment ready: `python -I -S prepare/__main__.py RUN_DIR`, a child of the run's runner.
+
+The full core: it finds or builds what the definition says, prints what it does (the runner gives it the run's build
+log as its output), and leaves what it found in `.job/environment.json`. Ended by TERM, it leaves nothing behind.
+"""
+
+import os
+import signal
+import sys
+import time
+import traceback
+from typing import Any, Dict
+
+if __name__ == "__main__":  # (see runner/__main__.py)
+    sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+
+from espalier.errors import EspalierError
+from espalier.paths import FORMAT, RunPaths
+from espalier.prepare.ready import make_ready
+from espalier.records import dump_record, read_record, replace_file
+
+
+def main(run_dir: str) -> int:
+    """Make the environment of one run ready; returns what to exit with."""
+    signal.signal(signal.SIGTERM, _end)
+    run, began = RunPaths(run_dir), time.monotonic()
+    try:
+        env = read_record(run.env)
+        sys.path += [folder for folder in env.get("modules", []) if folder not in sys.path]
+        found = make_ready(run, read_record(run.spec), env)
+    except KeyboardInterrupt:
+        return 128 + signal.SIGTERM
+    except EspalierError as error:
+        print(f"{error}", flush=True)
+        _leave(run, {"error": {"code": error.code, "message": error.message, "hint": error.hint}})
+        return 1
+    except Exception as error:
+        traceback.print_exc()
+        message = f"The environment could not be made ready: {error!r:.500}."
+        _leave(run, {"error": {"code": "internal", "message": message, "hint": f"See {run.runner_log}."}})
+        return 1
+    _leave(run, {**found, "seconds": round(time.monotonic() - began, 3)})
+    return 0
+
+
+def _end(*_: Any) -> None:
+    """Out of whatever is being done, by the way that Ctrl-C goes: what is half built is cleared away on it."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def _leave(run: RunPaths, record: Dict[str, Any]) -> None:
+    data = dump_record({"format": FORMAT, **record})
+    if "error" not in record:
+        os.makedirs(run.provenance, exist_ok=True)
+        replace_file(run.environment_record, data, run.shard)
+    replace_file(run.prepared, data, run.job)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,71 @@
+"""Ending a run whose runner is dead and whose job had a container: `python -I -S prepare/finish.py RUN_DIR [LEASE]`.
+
+Started by whoever settles the run, detached, for an engine may take long to answer. It holds the run's lease as a
+runner does, so that one is at it and the queue counts what the container takes. Standard library only.
+"""
+
+import os
+import sys
+import time
+import traceback
+from typing import Optional
+
+if __name__ == "__main__":  # (see runner/__main__.py)
+    sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+
+from espalier import states
+from espalier.adapters import posix
+from espalier.adapters.cgroup import leave_job
+from espalier.lifecycle.attempts import end_job, end_lost_attempt
+from espalier.lifecycle.container_record import Box
+from espalier.lifecycle.outcome import Outcome
+from espalier.lifecycle.status import read_status
+from espalier.lifecycle.strays import end_strays
+from espalier.paths import RunPaths
+from espalier.prepare.look import look
+from espalier.queue.claim import Claim
+from espalier.queue.step import release_and_step, step
+from espalier.records import seconds_of
+
+
+def main(run_dir: str, lease: Optional[int]) -> None:
+    """End the run by what became of its container, give its lease back and move the queue on."""
+    posix.close_inherited(keep=lease)
+    leave_job()
+    run = RunPaths(run_dir)
+    try:
+        _end(run)
+    except Exception:
+        traceback.print_exc()
+    if lease is None:
+        step()
+    else:
+        release_and_step(Claim(run_dir, lease), take=False)
+
+
+def _end(run: RunPaths) -> None:
+    fd = os.open(run.spec, os.O_RDWR | os.O_CLOEXEC)  # held to the end of this process, as a runner does
+    if not posix.try_lock(fd) or states.is_final(read_status(run)["state"]):
+        return
+    box = look(run)
+    end_strays(run)
+    status = read_status(run)
+    # (after a reboot it is the engine that ended it, whatever it says)
+    by_itself = box.state == "ended" and (box.exit_code == 0 or status.get("boot_id") == posix.boot_id())
+    if by_itself:
+        started = seconds_of(status.get("started_at")) or time.time()
+        end_job(run, status, Outcome(box.exit_code, None, _stopped_by(run), max(_ended(box) - started, 0.0)))
+    else:
+        end_lost_attempt(run, status)
+
+
+def _ended(box: Box) -> float:
+    return box.ended_at or time.time()
+
+
+def _stopped_by(run: RunPaths) -> Optional[str]:
+    return "canceled" if os.path.exists(run.cancel) else None
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else None)

@@ -1,0 +1,123 @@
+"""Finding a container whose supervisor is dead, and seeing to its end: `python -I -S prepare/look.py RUN_DIR`.
+
+If it had ended by itself, its exit status and the rest of what it printed are recorded; if it still runs it is killed;
+either way it is removed. Standard library only.
+"""
+
+import contextlib
+import os
+import sys
+import time
+from typing import Any, Dict, List
+
+if __name__ == "__main__":  # (see runner/__main__.py)
+    sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+
+from espalier.adapters import posix
+from espalier.adapters.engine import Engine, EngineError, EngineGone, wait_for_engine
+from espalier.adapters.processes import kill_group
+from espalier.errors import EspalierError
+from espalier.lifecycle.container_record import Box, read_box, write_box
+from espalier.paths import RunPaths
+from espalier.prepare.container_config import RUN_LABEL, WORKSPACE_LABEL
+from espalier.records import read_record, seconds_of
+
+# How long an engine is waited for, which may be being restarted, and a supervisor that is about its end. Seconds.
+ENGINE_SECONDS = 20.0
+_SUPERVISOR_SECONDS = 12.0
+
+
+def look(run: RunPaths) -> Box:
+    """See to the end of a run's container.
+
+    Returns:
+        What is known of it now: `state` is `ended` where it had ended by itself, else `stopped`.
+    """
+    _wait_for_supervisor(run)
+    box = read_box(run)
+    assert box is not None
+    if box.removed:
+        return box
+    engine = Engine(box.engine)
+    if not wait_for_engine(engine, ENGINE_SECONDS):
+        box = box._replace(state="stopped", engine_error=f"the engine at {engine.address} does not answer")
+    else:
+        try:
+            box = _seen_to(engine, run, box)
+            _remove_forgotten(engine, run)
+        except (EngineError, EngineGone) as error:
+            box = box._replace(state="stopped", engine_error=str(error))
+    write_box(run, box)
+    return box
+
+
+def _wait_for_supervisor(run: RunPaths) -> None:
+    """One that lives has heard that its runner died, and ends the container itself."""
+    try:
+        note = read_record(run.processes)
+    except (OSError, EspalierError):
+        return
+    pid, start = note.get("job_pid"), note.get("job_start")
+    if note.get("boot_id") != posix.boot_id() or not isinstance(pid, int) or pid <= 1 or start is None:
+        return
+    deadline = time.monotonic() + _SUPERVISOR_SECONDS
+    while posix.process_start(pid) == start:
+        if time.monotonic() > deadline:
+            kill_group(pid, 9)
+            return
+        time.sleep(0.02)
+
+
+def _seen_to(engine: Engine, run: RunPaths, box: Box) -> Box:
+    found = engine.labelled(f"{RUN_LABEL}={os.path.basename(run.root)}")
+    box = box._replace(state="stopped")
+    for one in found:
+        state = engine.inspect(one["Id"])["State"]
+        if state["Status"] == "exited":
+            ended_at = seconds_of(str(state.get("FinishedAt"))[:26])
+            box = box._replace(state="ended", exit_code=int(state["ExitCode"]), ended_at=ended_at)
+            box = box._replace(oom_killed=bool(state.get("OOMKilled")))
+        elif state["Running"]:
+            engine.kill(one["Id"])
+        with contextlib.suppress(OSError, EngineError):
+            _catch_up(engine, run, one["Id"], box)
+        engine.remove(one["Id"])
+    return box._replace(removed=True, pid=0)
+
+
+def _catch_up(engine: Engine, run: RunPaths, container: str, box: Box) -> None:
+    """Add to the run's log what the container printed after its supervisor died."""
+    if box.masked:  # nobody masks it any more
+        return
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+    fd = os.open(run.log, flags, 0o666)
+    try:
+        skip = os.fstat(fd).st_size - box.log_start
+        for data in engine.logs(container):
+            os.write(fd, data[max(skip, 0) :])
+            skip -= len(data)
+    finally:
+        os.close(fd)
+
+
+def _remove_forgotten(engine: Engine, run: RunPaths) -> None:
+    """Remove containers of this workspace whose runs are gone: somebody deleted the folder under them."""
+    workspace = run.workspace
+    with contextlib.suppress(OSError, EspalierError):
+        workspace_id = read_record(workspace.record)["id"]
+        for one in engine.labelled(f"{WORKSPACE_LABEL}={workspace_id}"):
+            if not os.path.isdir(workspace.run(_run_of(one)).root):
+                engine.remove(one["Id"])
+
+
+def _run_of(container: Dict[str, Any]) -> str:
+    return str(container.get("Labels", {}).get(RUN_LABEL))
+
+
+def main(arguments: List[str]) -> int:
+    """See to the end of the container of a run whose runner lives and waits."""
+    return 0 if look(RunPaths(arguments[0])).removed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,238 @@
+"""A run's environment, made ready before its job starts by a process of its own: `prepare/__main__.py RUN_DIR`.
+
+That needs the whole core and may take an hour; the runner hears a cancel and the time limit meanwhile. Loaded only for
+runs that have an environment.
+"""
+
+import contextlib
+import os
+from functools import partial
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
+
+from espalier.adapters import posix
+from espalier.adapters.tree import Tree
+from espalier.errors import CODES, EspalierError
+from espalier.paths import RunPaths
+from espalier.records import dump_record, read_record, replace_file
+from espalier.runner.container import ImageGone, Supervisor, end_child, helper_command
+from espalier.runner.prepare import job_command, job_environment, link_espalier, prepare_folders
+from espalier.runner.start import output_of, start_job
+
+if TYPE_CHECKING:
+    from espalier.runner.secrets import Attached
+
+# Where a job in a container finds its secrets: a file that is in the host's memory.
+_SECRETS = "/run/espalier/secrets"
+# What a run's `environment.how` says of those for which something is made ready.
+IMAGE, PRIVATE = "image", "private"
+_PROGRAM = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "prepare", "__main__.py")
+
+
+class Preparation:
+    """The process that makes an environment ready."""
+
+    def __init__(self, run: RunPaths, env: Dict[str, Any]) -> None:
+        self._run = run
+        os.makedirs(run.job, exist_ok=True)
+        actions: List[Tuple[Any, ...]] = [
+            (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, run.build_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666),
+            (os.POSIX_SPAWN_OPEN, 2, run.runner_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666),
+        ]
+        variables = {**os.environ, **env.get("preparing", {}), "ESPALIER_RUN_ID": os.path.basename(run.root)}
+        # (the interpreter that the modules it needs were found by; ours may be another)
+        command = [str(env.get("core_python") or helper_command(_PROGRAM)[0]), *helper_command(_PROGRAM, run.root)[1:]]
+        self._pid: Optional[int] = posix.spawn_session(command, variables, actions)
+
+    def wait(self) -> Dict[str, Any]:
+        """Wait until it is ready.
+
+        Returns:
+            What has been made ready (protocol.md, `.job/environment.json`).
+
+        Raises:
+            EspalierError: why it could not be made.
+        """
+        assert self._pid is not None
+        status = os.waitpid(self._pid, 0)[1]
+        pid, self._pid = self._pid, None
+        self._end_rest(pid)
+        return prepared(self._run, status)
+
+    def call_off(self) -> None:
+        """End it, and what it has started."""
+        if self._pid is not None:
+            pid, self._pid = self._pid, None
+            end_child(pid)
+            self._end_rest(pid)
+
+    def _end_rest(self, pid: int) -> None:
+        """Of what a builder started nothing is left."""
+        Tree(os.path.basename(self._run.root), pid, None).kill()
+
+
+def prepared(run: RunPaths, status: int = 0) -> Dict[str, Any]:
+    """What was made ready for a run.
+
+    Args:
+        status: Of the process that did it, as `os.wait` gives it.
+
+    Raises:
+        EspalierError: why it could not be made.
+    """
+    try:
+        record = read_record(run.prepared)
+    except (OSError, EspalierError):
+        how = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"exit status {os.WEXITSTATUS(status)}"
+        message = f"The process that makes the environment ready ended with {how} and left no word."
+        raise EspalierError("internal", message, f"See {run.runner_log}.") from None
+    error = record.get("error")
+    if error:
+        code = error.get("code") if error.get("code") in CODES else "internal"
+        raise EspalierError(str(code), str(error.get("message")), str(error.get("hint", "")))
+    return record
+
+
+def prepare_with_environment(
+    run: RunPaths,
+    workspace: str,
+    spec: Dict[str, Any],
+    env: Dict[str, Any],
+    gpu_ids: List[str],
+    attached: "Optional[Attached]",
+) -> Callable[[], int]:
+    """Make a job ready that has an environment: the working copy and the environment, each while the other is made.
+
+    Args:
+        workspace: The workspace's folder.
+        env: The run's `env.json`.
+        gpu_ids: The graphics processors it was given.
+        attached: Its secrets, if it is to have any.
+
+    Returns:
+        What starts the job.
+
+    Raises:
+        EspalierError: what could not be made ready.
+    """
+    os.makedirs(run.job, exist_ok=True)
+    ready = _Ready(run, workspace, spec, env, gpu_ids, attached)
+    with ready.undo:
+        start = ready.in_container() if spec["environment"]["how"] == IMAGE else ready.in_private()
+        ready.undo.pop_all()
+    return start
+
+
+class _Ready:
+    """A job that is being made ready; `undo` is done when it cannot be."""
+
+    def __init__(
+        self,
+        run: RunPaths,
+        workspace: str,
+        spec: Dict[str, Any],
+        env: Dict[str, Any],
+        gpu_ids: List[str],
+        attached: "Optional[Attached]",
+    ) -> None:
+        self._run, self._workspace, self._spec, self._env = run, workspace, spec, env
+        self._gpu_ids, self._attached = gpu_ids, attached
+        self.undo = contextlib.ExitStack()
+
+    def in_private(self) -> Callable[[], int]:
+        preparation = self._begin_preparation()
+        self._make_folders()
+        made = preparation.wait()
+        variables = with_private(self._variables(), made)
+        command = with_interpreter(job_command(self._run, self._spec), self._spec, made)
+        return partial(start_job, self._run, command, variables, self._attached)
+
+    def in_container(self) -> Callable[[], int]:
+        link_espalier(self._run, self._env.get("links", {}))
+        known = self._env.get("prepared")
+        if known is None:
+            preparation = self._begin_preparation()
+            self._make_folders()
+            supervisor = self._begin_container(preparation.wait())
+        else:
+            record_prepared(self._run, known)
+            supervisor = self._begin_container(known)
+            self._make_folders()
+        try:
+            supervisor.wait_until_created()
+        except ImageGone:  # it was there at submit, or a moment ago
+            supervisor = self._begin_container(self._begin_preparation().wait())
+            try:
+                supervisor.wait_until_created()
+            except ImageGone as error:
+                hint = "Somebody removes images meanwhile; submit again."
+                raise EspalierError("image_missing", str(error), hint) from error
+        return partial(_start, supervisor, self._attached)
+
+    def _begin_preparation(self) -> Preparation:
+        preparation = Preparation(self._run, self._env)
+        self.undo.callback(preparation.call_off)
+        return preparation
+
+    def _begin_container(self, made: Dict[str, Any]) -> Supervisor:
+        variables, mounts = self._variables(), {**_needed(self._env), **self._spec["docker"]["mounts"]}
+        if self._attached is not None:
+            mounts[self._attached.file()] = _SECRETS
+            variables.update(dict.fromkeys(self._attached.variables, _SECRETS))
+        order = {
+            "engine": self._env.get("engine", {}),
+            "image": made["image"],
+            "command": job_command(self._run, self._spec),
+            "variables": variables,
+            "mounts": mounts,
+            "gpu_ids": self._gpu_ids,
+            "user": f"{os.getuid()}:{os.getgid()}",
+            "masked": self._attached is not None,
+        }
+        supervisor = Supervisor(self._run, order, output_of(self._run, self._attached))
+        self.undo.callback(supervisor.call_off)
+        return supervisor
+
+    def _make_folders(self) -> None:
+        prepare_folders(self._run, self._workspace, self._spec, self._env.get("links", {}))
+
+    def _variables(self) -> Dict[str, str]:
+        return job_environment(self._run, self._workspace, self._spec, self._gpu_ids)
+
+
+def _start(supervisor: Supervisor, attached: "Optional[Attached]") -> int:
+    pid = supervisor.start()
+    if attached is not None:
+        attached.started()
+    return pid
+
+
+def _needed(env: Dict[str, Any]) -> Dict[str, str]:
+    """What a job in a container reads of espalier: the core, and the R package where there is one."""
+    core = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    return {path: path for path in (core, *env.get("links", {}).values())}
+
+
+def with_private(variables: Dict[str, str], made: Dict[str, Any]) -> Dict[str, str]:
+    """A job's variables with those that lead it to its private environment."""
+    found = dict(variables)
+    for name, value in made.get("variables", {}).items():
+        found[name] = value
+    for name, folders in made.get("prepend", {}).items():
+        found[name] = os.pathsep.join([*folders, *filter(None, [variables.get(name)])])
+    return found
+
+
+def with_interpreter(command: List[str], spec: Dict[str, Any], made: Dict[str, Any]) -> List[str]:
+    """A job's command, run by what was made ready for its language."""
+    interpreter = made.get("rscript" if str(spec.get("entry_script")).lower().endswith(".r") else "python")
+    is_script = spec.get("type") == "script" and str(spec.get("entry_script")).lower().endswith((".r", ".py"))
+    return [interpreter, *command[1:]] if interpreter and is_script else command
+
+
+def record_prepared(run: RunPaths, record: Dict[str, Any]) -> None:
+    """Record what is ready for a run, for its job's time and for good."""
+    data = dump_record(record)
+    replace_file(run.prepared, data, run.job)
+    os.makedirs(run.provenance, exist_ok=True)
+    replace_file(run.environment_record, data, run.shard)

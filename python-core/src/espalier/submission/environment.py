@@ -1,0 +1,129 @@
+"""The environment that a job asks for: read, looked up, checked against where the job is to run."""
+
+import importlib
+import json
+import os
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional
+
+from espalier.adapters.engine import engine_variables
+from espalier.config import ScriptRunConfig
+from espalier.docker_options import DockerOptions, refuse_forbidden
+from espalier.environment.definition import Environment
+from espalier.environment.key import definition_digest
+from espalier.errors import EspalierError
+from espalier.paths import WorkspacePaths
+from espalier.resources import bytes_of
+
+# How a run comes to its environment: what the session has; what the definition says is there; what is made for it.
+SESSION, USER_MANAGED, PRIVATE, IMAGE = "session", "user-managed", "private", "image"
+
+
+class Chosen(NamedTuple):
+    """An environment, and how a run comes to it."""
+
+    environment: Environment
+    how: str
+
+    def interpreter(self, language: str) -> Optional[str]:
+        """The interpreter that the definition names for `r` or `python` scripts, if it names one."""
+        r, python = self.environment.r, self.environment.python
+        if language == "r":
+            return r.rscript_path if r is not None else None
+        return python.interpreter_path if python is not None and language == "python" else None
+
+    def record(self) -> Dict[str, Any]:
+        """Its part of the run's `environment`. Of secrets it has the names only."""
+        whole = self.environment.record()
+        return {
+            "how": self.how,
+            "name": self.environment.name,
+            "version": self.environment.version,
+            "definition_digest": definition_digest(self.environment),
+            "definition": whole,
+        }
+
+
+def choose_environment(paths: WorkspacePaths, config: ScriptRunConfig) -> Optional[Chosen]:
+    """The environment that a job asks for; None where it has what the session has.
+
+    Raises:
+        EspalierError: `environment_missing`, `environment_invalid`, `needs_docker`.
+    """
+    if config.environment is None:
+        return None
+    environment = _read(paths, config.environment)
+    if config.container is not None:
+        return Chosen(environment, IMAGE)
+    how = PRIVATE if _asks_for_packages(environment) else USER_MANAGED
+    room = _room("private.ensure")
+    if room is not None:
+        room.refuse_without_docker(environment)
+    return Chosen(environment, how)
+
+
+def _read(paths: WorkspacePaths, given: Mapping[str, Any]) -> Environment:
+    if "definition" in given:
+        try:
+            return Environment.from_mapping(json.loads(str(given["definition"])))
+        except ValueError as error:
+            raise EspalierError("environment_invalid", f"The environment's record is no JSON: {error}.") from error
+    if set(given) <= {"name", "version"}:
+        room = _room("environment.registered")
+        if room is None:
+            raise EspalierError("environment_missing", "No environments are registered in this version.")
+        found: Environment = room.find_environment(paths, str(given.get("name")), given.get("version"))
+        return found
+    return Environment.from_mapping(given)
+
+
+def _asks_for_packages(environment: Environment) -> bool:
+    r, python = environment.r, environment.python
+    of_r = r is not None and (r.cran or r.github or r.urls or r.bioconductor)
+    return bool(of_r or (python is not None and (python.conda is not None or python.pip)))
+
+
+def registered(paths: WorkspacePaths, chosen: Chosen) -> Chosen:
+    """The same, with the version under which the workspace keeps it: an equal definition keeps the one it has."""
+    room = _room("environment.registered")
+    if room is None:
+        return chosen
+    return chosen._replace(environment=room.register_environment(paths, chosen.environment))
+
+
+def _room(name: str) -> Any:
+    """A module that may not be there yet."""
+    try:
+        return importlib.import_module("espalier." + name)
+    except ModuleNotFoundError:
+        return None
+
+
+def docker_record(options: Optional[DockerOptions], chosen: Optional[Chosen]) -> Optional[Dict[str, Any]]:
+    """The run's `docker`; None for one that runs in no container."""
+    if options is None:
+        return None
+    record = options.record()
+    shm = chosen.environment.shm_size if chosen is not None else None
+    if record["shm_size"] is None and shm is not None:
+        record["shm_size"] = bytes_of(shm)
+    return record
+
+
+def refuse_hostile_inputs(inputs: List[Dict[str, Any]]) -> None:
+    """Refuse inputs by which a container would see what it must not. Raises EspalierError `bad_argument`."""
+    for item in inputs:
+        if "digest" not in item:
+            refuse_forbidden(item["path"])
+
+
+def preparing(config: ScriptRunConfig, inherited: Mapping[str, str]) -> Dict[str, Any]:
+    """What `env.json` holds for the process that makes the environment ready, beside what starts it.
+
+    Args:
+        inherited: Those of the session's variables that a job may inherit.
+    """
+    session = os.environ if config.session.environment is None else config.session.environment
+    engine = engine_variables(session)
+    ours = {name: value for name, value in session.items() if name.startswith("ESPALIER_")}
+    programs = {"rscript": config.session.rscript, "python": config.session.python}
+    return {"engine": engine, "preparing": {**inherited, **engine, **ours}, **programs, "prepared": None}

@@ -1,0 +1,100 @@
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from espalier.config import BUILD_TIMEOUT_SECONDS, PREPARE_TIMEOUT_SECONDS, ScriptRunConfig
+from espalier.docker_options import DockerOptions, checked_docker
+from espalier.errors import EspalierError
+
+ENVIRONMENT = {"name": "e", "docker": {"base_image": "debian"}}
+
+
+@pytest.mark.parametrize("value,on", [(None, False), (False, False), (True, True), ({}, True), ({"network": "none"}, True)])
+def test_switched_on_and_off(value: Any, on: bool) -> None:
+    assert (checked_docker(value) is not None) == on
+
+
+def test_what_it_is_by_default() -> None:
+    record = DockerOptions().record()
+    assert record == {"shm_size": None, "network": "bridge", "mounts": {}, "init": True, "user": None}
+    assert DockerOptions(shm_size="2 GB", mounts=["/data"]).record()["shm_size"] == 2 << 30
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"privileged": True},
+        {"cap_add": ["SYS_ADMIN"]},
+        {"network": "container:other"},
+        {"network": "bridge\n--privileged"},
+        {"network": ""},
+        {"user": "root"},
+        {"user": "0:0;id"},
+        {"user": 0},
+        {"init": "yes"},
+        {"shm_size": "all of it"},
+        {"shm_size": 1},
+        {"mounts": "/data"},
+        {"mounts": ["data"]},
+        {"mounts": ["/data/../etc"]},
+        {"mounts": ["/data/"]},
+        {"mounts": ["/a\nb"]},
+        {"mounts": ["/"]},
+        {"mounts": ["/proc"]},
+        {"mounts": ["/dev/mem"]},
+        {"mounts": ["/sys/fs/cgroup"]},
+        {"mounts": ["/var/run/docker.sock"]},
+        {"mounts": ["/run"]},
+        {"mounts": ["/var"]},
+        {"mounts": ["/var/lib/docker/volumes"]},
+        {"mounts": ["/home/me/.docker/run/docker.sock"]},
+        {"mounts": {"/data": "/"}},
+        {"mounts": {"/data": "/proc/1"}},
+        {"mounts": {"/data": "relative"}},
+        {"mounts": {"/a": "/x", "/b": "/x"}},
+    ],
+)  # fmt: skip
+def test_hostile(options: Any) -> None:
+    with pytest.raises(EspalierError) as caught:
+        checked_docker(options)
+    assert caught.value.code == "bad_argument"
+
+
+@pytest.mark.parametrize("value", ["yes", 1, ["a"]])
+def test_no_options_at_all(value: Any) -> None:
+    with pytest.raises(EspalierError, match="docker must be"):
+        checked_docker(value)
+
+
+def test_a_link_to_what_is_forbidden(tmp_path: Path) -> None:
+    os.symlink("/proc", tmp_path / "link")
+    with pytest.raises(EspalierError, match="not to be seen"):
+        DockerOptions(mounts=[str(tmp_path / "link")])
+    (tmp_path / "data").mkdir()
+    assert DockerOptions(mounts=[str(tmp_path / "data")]).places == {str(tmp_path / "data"): str(tmp_path / "data")}
+
+
+def test_in_a_config() -> None:
+    config = ScriptRunConfig(command="a", environment=ENVIRONMENT, compute_target="docker")
+    assert config.container == DockerOptions()
+    assert config.prepare_timeout_seconds == BUILD_TIMEOUT_SECONDS
+    plain = ScriptRunConfig(command="a")
+    assert (plain.container, plain.prepare_timeout_seconds) == (None, PREPARE_TIMEOUT_SECONDS)
+    assert ScriptRunConfig(command="a", environment=ENVIRONMENT, docker={"network": "host"}).container is not None
+    assert ScriptRunConfig(command="a", environment=ENVIRONMENT, docker=False).container is None
+
+
+@pytest.mark.parametrize(
+    "fields,word",
+    [
+        ({"compute_target": "docker"}, "needs an environment"),
+        ({"docker": True}, "needs an environment"),
+        ({"compute_target": "docker", "docker": False, "environment": ENVIRONMENT}, "switched off"),
+        ({"environment": "tidy"}, "environment must be"),
+        ({"environment": ENVIRONMENT, "docker": {"mounts": ["/"]}}, "mounts"),
+    ],
+)
+def test_contradictions(fields: Any, word: str) -> None:
+    with pytest.raises(EspalierError, match=word):
+        ScriptRunConfig(command="a", **fields)
