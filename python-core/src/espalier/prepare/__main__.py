@@ -31,7 +31,7 @@ def main(run_dir: str) -> int:
     except KeyboardInterrupt:
         return 128 + signal.SIGTERM
     except EspalierError as error:
-        print(f"{error}", flush=True)
+        sys.stdout.write(f"{error}\n")
         _leave(run, {"error": {"code": error.code, "message": error.message, "hint": error.hint}})
         return 1
     except Exception as error:
@@ -58,4 +58,4 @@ def _leave(run: RunPaths, record: Dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    raise SystemExit(main(sys.argv[1]))

@@ -118,7 +118,7 @@ class _Job:
                     self.create(in_order=False)
                     continue
                 self._note(start_error=str(error))
-                self._print(f"espalier: the container could not be started: {error}\n".encode())
+                self._pass_on(f"espalier: the container could not be started: {error}\n".encode())
                 return None
         pid = 0
         with contextlib.suppress(EngineError, EngineGone):
@@ -134,7 +134,7 @@ class _Job:
                     data = stream.read()
                     if data is None:
                         return
-                    self._print(data)
+                    self._pass_on(data)
 
     def _wait(self) -> None:
         """Wait for its end, which is not the end of its output when it has closed that."""
@@ -198,7 +198,7 @@ class _Job:
         """Print what was missed, from what the engine keeps."""
         skip = self._written
         for data in self._engine.logs(self.box.id):
-            self._print(data[skip:])
+            self._pass_on(data[skip:])
             skip = max(skip - len(data), 0)
 
     def _end(self) -> int:
@@ -224,7 +224,7 @@ class _Job:
         self.box = self.box._replace(**changes)
         write_box(self._run, self.box)
 
-    def _print(self, data: bytes) -> None:
+    def _pass_on(self, data: bytes) -> None:
         self._written += len(data)
         view = memoryview(data)
         with contextlib.suppress(OSError):  # a full disk does not end the job
@@ -273,4 +273,4 @@ def _wake_by_signals() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    raise SystemExit(main(sys.argv[1]))

@@ -1,14 +1,16 @@
-"""What a run's environment is made ready by: the look-up of its image, or a private environment."""
+"""What a run's environment is made ready by: the look-up chain of images, or a private environment."""
 
+import dataclasses
+import importlib
 from typing import Any, Dict
 
-from espalier.adapters.engine import Engine
 from espalier.environment.definition import Environment
-from espalier.paths import RunPaths
+from espalier.paths import CachePaths, RunPaths
+from espalier.vault.store import secret_reader
 
 
 def make_ready(run: RunPaths, spec: Dict[str, Any], env: Dict[str, Any]) -> Dict[str, Any]:
-    """Find or build what a run needs.
+    """Find or build what a run needs. What is said meanwhile goes to the run's build log.
 
     Args:
         env: The run's `env.json`.
@@ -19,18 +21,28 @@ def make_ready(run: RunPaths, spec: Dict[str, Any], env: Dict[str, Any]) -> Dict
     Raises:
         EspalierError: what could not be had.
     """
-    asked = spec["environment"]
-    environment = Environment.from_mapping(asked["definition"])
-    if asked["how"] == "image":
-        return _image(run, environment, env)
-    return _private(run, environment, env)
+    how, environment = spec["environment"]["how"], Environment.from_mapping(spec["environment"]["definition"])
+    made = _image(run, environment) if how == "image" else _private(run, environment, env["session"])
+    return {"how": how, **made}
 
 
-def _image(run: RunPaths, environment: Environment, env: Dict[str, Any]) -> Dict[str, Any]:
-    assert environment.docker is not None and environment.docker.base_image
-    image = Engine(env["engine"]).image(environment.docker.base_image)
-    return {"how": "image", "image": image["Id"], "key": None, "found": "engine", "variables": {}}
+def _image(run: RunPaths, environment: Environment) -> Dict[str, Any]:
+    from espalier.images.chain import ensure
+
+    image = ensure(run.workspace, _cache(), environment, secret_reader(run.workspace), log=run.build_log)
+    return {"image": image.id, "tag": image.tag, "key": image.key, "found": image.found}
 
 
-def _private(run: RunPaths, environment: Environment, env: Dict[str, Any]) -> Dict[str, Any]:
-    raise NotImplementedError
+def _private(run: RunPaths, environment: Environment, session: Dict[str, Any]) -> Dict[str, Any]:
+    private = importlib.import_module("espalier.private.ensure")
+    secrets = secret_reader(run.workspace)
+    own = private.Session(**session)
+    made = private.ensure(_cache(), environment, session=own, log=run.build_log, secrets=secrets)
+    record = dataclasses.asdict(made)
+    return {**record, "found": "cache" if made.found else "built"}
+
+
+def _cache() -> CachePaths:
+    from espalier.store.index import cache_folder
+
+    return CachePaths(cache_folder())

@@ -143,7 +143,7 @@ class _Ready:
         preparation = self._begin_preparation()
         self._make_folders()
         made = preparation.wait()
-        variables = with_private(self._variables(), made)
+        variables = self._variables(made)
         command = with_interpreter(job_command(self._run, self._spec), self._spec, made)
         return partial(start_job, self._run, command, variables, self._attached)
 
@@ -196,8 +196,8 @@ class _Ready:
     def _make_folders(self) -> None:
         prepare_folders(self._run, self._workspace, self._spec, self._env.get("links", {}))
 
-    def _variables(self) -> Dict[str, str]:
-        return job_environment(self._run, self._workspace, self._spec, self._gpu_ids)
+    def _variables(self, made: Optional[Dict[str, Any]] = None) -> Dict[str, str]:
+        return job_environment(self._run, self._workspace, self._spec, self._gpu_ids, made)
 
 
 def _start(supervisor: Supervisor, attached: "Optional[Attached]") -> int:
@@ -211,16 +211,6 @@ def _needed(env: Dict[str, Any]) -> Dict[str, str]:
     """What a job in a container reads of espalier: the core, and the R package where there is one."""
     core = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     return {path: path for path in (core, *env.get("links", {}).values())}
-
-
-def with_private(variables: Dict[str, str], made: Dict[str, Any]) -> Dict[str, str]:
-    """A job's variables with those that lead it to its private environment."""
-    found = dict(variables)
-    for name, value in made.get("variables", {}).items():
-        found[name] = value
-    for name, folders in made.get("prepend", {}).items():
-        found[name] = os.pathsep.join([*folders, *filter(None, [variables.get(name)])])
-    return found
 
 
 def with_interpreter(command: List[str], spec: Dict[str, Any], made: Dict[str, Any]) -> List[str]:

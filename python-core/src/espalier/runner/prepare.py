@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from espalier.adapters.homes import state_folder
 from espalier.names import input_variable, origin_variable
@@ -64,13 +64,25 @@ def link_kept_folders(run: RunPaths) -> None:
             os.symlink(home, path)
 
 
-def job_environment(run: RunPaths, workspace: str, spec: Dict[str, Any], gpu_ids: Sequence[str] = ()) -> Dict[str, str]:
+def job_environment(
+    run: RunPaths,
+    workspace: str,
+    spec: Dict[str, Any],
+    gpu_ids: Sequence[str] = (),
+    made: Optional[Mapping[str, Any]] = None,
+) -> Dict[str, str]:
     """The job's variables: what env.json holds, then ours (protocol.md, "Inside the job").
 
     Args:
         gpu_ids: The graphics processors it was given.
+        made: What was made ready for it: `variables` that the definition may override, and what goes first on PATH.
     """
     variables: Dict[str, str] = dict(read_record(run.env)["variables"])
+    if made is not None:
+        asked = (spec.get("environment") or {}).get("variables", {})
+        variables.update({name: value for name, value in made.get("variables", {}).items() if name not in asked})
+        if made.get("path"):
+            variables["PATH"] = _joined(*made["path"], variables.get("PATH"))
     if gpu_ids:
         variables["CUDA_VISIBLE_DEVICES"] = ",".join(gpu_ids)
     ours = {

@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+from dataclasses import replace
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional
 
 from espalier.adapters.engine import engine_variables
@@ -11,7 +12,7 @@ from espalier.docker_options import DockerOptions, refuse_forbidden
 from espalier.environment.definition import Environment
 from espalier.environment.key import definition_digest
 from espalier.errors import EspalierError
-from espalier.paths import WorkspacePaths
+from espalier.paths import FORMAT, WorkspacePaths
 from espalier.resources import bytes_of
 
 # How a run comes to its environment: what the session has; what the definition says is there; what is made for it.
@@ -55,9 +56,9 @@ def choose_environment(paths: WorkspacePaths, config: ScriptRunConfig) -> Option
     if config.container is not None:
         return Chosen(environment, IMAGE)
     how = PRIVATE if _asks_for_packages(environment) else USER_MANAGED
-    room = _room("private.ensure")
+    room = _room("private.refuse")
     if room is not None:
-        room.refuse_without_docker(environment)
+        room.refuse_without_docker(environment, config.session.r_version)
     return Chosen(environment, how)
 
 
@@ -68,26 +69,57 @@ def _read(paths: WorkspacePaths, given: Mapping[str, Any]) -> Environment:
         except ValueError as error:
             raise EspalierError("environment_invalid", f"The environment's record is no JSON: {error}.") from error
     if set(given) <= {"name", "version"}:
-        room = _room("environment.registered")
-        if room is None:
-            raise EspalierError("environment_missing", "No environments are registered in this version.")
-        found: Environment = room.find_environment(paths, str(given.get("name")), given.get("version"))
-        return found
+        from espalier.environment.registered import registered
+
+        return registered(paths, str(given.get("name")), given.get("version"))
     return Environment.from_mapping(given)
 
 
 def _asks_for_packages(environment: Environment) -> bool:
     r, python = environment.r, environment.python
-    of_r = r is not None and (r.cran or r.github or r.urls or r.bioconductor)
-    return bool(of_r or (python is not None and (python.conda is not None or python.pip)))
+    return any(side is not None and side.is_managed for side in (r, python))
 
 
-def registered(paths: WorkspacePaths, chosen: Chosen) -> Chosen:
-    """The same, with the version under which the workspace keeps it: an equal definition keeps the one it has."""
-    room = _room("environment.registered")
-    if room is None:
-        return chosen
-    return chosen._replace(environment=room.register_environment(paths, chosen.environment))
+def with_version(paths: WorkspacePaths, chosen: Chosen) -> Chosen:
+    """The same, with the version under which the workspace keeps it: an equal definition keeps the one it has.
+
+    Args:
+        paths: The workspace, whose objects are held.
+        chosen: An environment.
+
+    Raises:
+        EspalierError: `bad_name`, `environment_invalid`, `workspace_read_only`, or what is wrong with a build context.
+    """
+    from espalier.environment.context import freeze_context
+    from espalier.environment.curated import curated
+    from espalier.environment.registered import register
+
+    environment = chosen.environment
+    ready = curated(environment.name)
+    if ready is not None and replace(environment, version=ready.version) == ready:
+        return chosen._replace(environment=ready)
+    return chosen._replace(environment=register(paths, freeze_context(paths, environment)))
+
+
+def known_image(paths: WorkspacePaths, environment: Environment) -> Optional[Dict[str, Any]]:
+    """What the workspace knows of an environment's image; None where it knows none. Nobody is asked, and nothing that
+    takes long is loaded: the runner looks whether it is still there."""
+    from espalier.environment.recipe import base_image
+    from espalier.images.bases import known_base
+    from espalier.images.record import mark_used, read_image
+    from espalier.images.wanted import wanted
+    from espalier.packages.sources import no_secrets
+
+    name, docker = base_image(environment), environment.docker
+    if name is None or known_base(paths, name, docker.platform if docker else None) is None:
+        return None
+    key = wanted(paths, environment, no_secrets).key
+    record = read_image(paths, key)
+    if record is None or not record.get("image"):
+        return None
+    mark_used(paths, key)
+    found = {"image": record["image"], "tag": record.get("tag"), "key": key, "found": "local", "seconds": 0.0}
+    return {"format": FORMAT, "how": IMAGE, **found}
 
 
 def _room(name: str) -> Any:
@@ -116,14 +148,18 @@ def refuse_hostile_inputs(inputs: List[Dict[str, Any]]) -> None:
             refuse_forbidden(item["path"])
 
 
-def preparing(config: ScriptRunConfig, inherited: Mapping[str, str]) -> Dict[str, Any]:
+def preparing(
+    paths: WorkspacePaths, chosen: Chosen, config: ScriptRunConfig, inherited: Mapping[str, str]
+) -> Dict[str, Any]:
     """What `env.json` holds for the process that makes the environment ready, beside what starts it.
 
     Args:
         inherited: Those of the session's variables that a job may inherit.
     """
+    known = known_image(paths, chosen.environment) if chosen.how == IMAGE else None
     session = os.environ if config.session.environment is None else config.session.environment
     engine = engine_variables(session)
     ours = {name: value for name, value in session.items() if name.startswith("ESPALIER_")}
-    programs = {"rscript": config.session.rscript, "python": config.session.python}
-    return {"engine": engine, "preparing": {**inherited, **engine, **ours}, **programs, "prepared": None}
+    programs = {name: getattr(config.session, name) for name in ("rscript", "r_version", "python")}
+    variables = {**inherited, **engine, **ours}
+    return {"engine": engine, "preparing": variables, "session": programs, "prepared": known}

@@ -35,7 +35,7 @@ from espalier.submission.environment import (
     docker_record,
     preparing,
     refuse_hostile_inputs,
-    registered,
+    with_version,
 )
 from espalier.submission.folder import build_folder, place_folder
 from espalier.submission.full_core import full_core
@@ -95,7 +95,9 @@ def prepare(
         hold()
         snapshot = store_scan(paths, scanned)
     if chosen is not None:
-        chosen = registered(paths, chosen)
+        if not scanned:
+            hold()
+        chosen = with_version(paths, chosen)
         around = surroundings(config, source, language_of(script), chosen)
     notes = [] if config.container is not None else hide_gpus(config, around.variables)
     spec = _spec(workspace_id, experiment, config, what, snapshot, around, inputs)
@@ -106,7 +108,7 @@ def prepare(
         env.update(full_core(config.session))
     if chosen is not None and chosen.how in (IMAGE, PRIVATE):
         env.update(full_core(config.session))
-        env.update(preparing(config, inherited_variables(config)))
+        env.update(preparing(paths, chosen, config, inherited_variables(config)))
     diff = ask_for_diff(git, scanned) if git and scanned and config.wants_diff else None
     return Prepared(spec, env, notes + (list(snapshot.excluded_notes) if snapshot else []), warnings, diff)
 
