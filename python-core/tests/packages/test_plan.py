@@ -91,7 +91,9 @@ def test_sees_no_other_library(cache: CachePaths, cran: Cran, tmp_path: Path) ->
     cran.add("bb", Imports="other")
     plan = [replace(one, needs=()) for one in sources(cache, cran, "bb") if one.name == "bb"]
     seen = str(tmp_path / "elsewhere")
-    done = install(cache, plan, tmp_path / "lib", R_LIBS=seen, R_LIBS_USER=seen, R_LIBS_SITE=seen)
+    (tmp_path / "Renviron.site").write_text(f"R_LIBS_SITE={seen}\n")
+    theirs = {"R_LIBS": seen, "R_LIBS_USER": seen, "R_LIBS_SITE": seen, "R_ENVIRON": str(tmp_path / "Renviron.site")}
+    done = install(cache, plan, tmp_path / "lib", **theirs)
     assert done.returncode == 1
     assert "other" in done.stdout.partition("could not install")[2]
 

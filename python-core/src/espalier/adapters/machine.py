@@ -31,3 +31,29 @@ def memory() -> int:
         except (OSError, ValueError):  # no such limit, or "max"
             continue
     return min(found)
+
+
+def platform_of_machine() -> str:
+    """As Docker writes it: `linux/amd64`."""
+    import platform
+
+    machine = platform.machine().lower()
+    system = platform.system().lower()
+    return f"{system}/" + {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
+
+
+def system_name() -> str:
+    """What compiled programs depend on: processor, system and its release, `x86_64-linux-debian-12`."""
+    import platform
+
+    names = {"ID": "", "VERSION_ID": ""}
+    try:
+        with open("/etc/os-release", encoding="utf-8", errors="replace") as file:
+            for line in file:
+                name, _, value = line.strip().partition("=")
+                if name in names:
+                    names[name] = value.strip("\"'")
+    except OSError:
+        pass
+    parts = (platform.machine().lower(), platform.system().lower(), names["ID"], names["VERSION_ID"])
+    return "-".join(part for part in parts if part)

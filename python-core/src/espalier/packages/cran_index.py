@@ -137,8 +137,8 @@ def read_index(cache: CachePaths, url: str, origin: str = "cran", certificate: O
     Raises:
         EspalierError: `lock_failed`, it does not answer or has no index.
     """
-    key = digest_bytes(url.encode()).partition(":")[2]
-    stored, about = os.path.join(cache.indexes, key + ".gz"), os.path.join(cache.indexes, key + ".json")
+    hex_url = digest_bytes(url.encode()).partition(":")[2]
+    stored, about = cache.index(hex_url), cache.index_record(hex_url)
     known = _known(stored, about)
     for name in ("PACKAGES.gz", "PACKAGES"):
         address = f"{url}/src/contrib/{name}"

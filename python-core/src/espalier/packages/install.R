@@ -56,10 +56,18 @@ start <- function(package, source, library, into, make_jobs) {
     shQuote(source), ">", shQuote(log), "2>&1; echo $? >", shQuote(paste0(log, ".new")), ";",
     "mv", shQuote(paste0(log, ".new")), shQuote(paste0(log, ".status")), ")"
   )
-  # what else is installed on the host is not seen, so that the package depends on nothing outside of the plan
-  Sys.setenv(R_LIBS = library, R_LIBS_USER = "NULL", R_LIBS_SITE = file.path(library, "none"), MAKEFLAGS = paste0("-j", make_jobs))
+  Sys.setenv(MAKEFLAGS = paste0("-j", make_jobs))
   system(command, wait = FALSE)
   list(package = package, into = into, log = log, shown = 0)
+}
+
+# What else is installed on the host is not seen, so that packages depend on nothing outside of the plan. (In a file
+# too: Debian's Renviron.site sets variables of its own, and this one is read after it.)
+see_only <- function(library) {
+  seen <- c(R_LIBS = library, R_LIBS_USER = "NULL", R_LIBS_SITE = file.path(library, "none"))
+  file <- tempfile("Renviron")
+  writeLines(paste0(names(seen), "='", seen, "'"), file)
+  do.call(Sys.setenv, as.list(c(seen, R_ENVIRON_USER = file)))
 }
 
 status_of <- function(job) {
@@ -110,6 +118,7 @@ main <- function(plan_file, library, cache, sources, cpus = "1") {
   dir.create(cache, showWarnings = FALSE, recursive = TRUE)
   library <- normalizePath(library)
   cache <- normalizePath(cache)
+  see_only(library)
   rows <- seq_len(nrow(plan))
   state <- rep("waiting", nrow(plan))
   names(state) <- plan$Package

@@ -6,6 +6,7 @@ from typing import Dict, List, Sequence
 from espalier.canonical import digest
 from espalier.environment.lock import RSource
 from espalier.packages.dcf import write_dcf
+from espalier.paths import source_name
 
 # Counts up when install.R installs differently, so that what was installed before is not taken for the same.
 _FORMAT = 1
@@ -14,9 +15,9 @@ _FORMAT = 1
 INSTALLER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "install.R")
 
 
-def source_name(digest_of_file: str) -> str:
-    """The name in the folder of sources of a file with this digest."""
-    return digest_of_file.partition(":")[2] + ".tar.gz"
+def hex_of(digest_text: str) -> str:
+    """The digits of a digest."""
+    return digest_text.partition(":")[2]
 
 
 def package_keys(sources: Sequence[RSource], system: str) -> Dict[str, str]:
@@ -43,7 +44,7 @@ def package_keys(sources: Sequence[RSource], system: str) -> Dict[str, str]:
             "system": system,
             "needs": {name: keys[name] for name in source.needs},
         }
-        keys[source.name] = digest(covered).partition(":")[2]
+        keys[source.name] = hex_of(digest(covered))
     return keys
 
 
@@ -55,7 +56,7 @@ def write_plan(sources: Sequence[RSource], system: str) -> str:
         record = {
             "Package": source.name,
             "Version": source.version,
-            "Source": source_name(source.digest or ""),
+            "Source": source_name(hex_of(source.digest or "")),
             "Key": keys[source.name],
             "Needs": " ".join(source.needs),
             "UnlessRHas": source.unless_r_has or "",

@@ -1,6 +1,5 @@
 """From what a definition asks for to all R packages that it takes, exactly and in an order to install them in."""
 
-import os
 from dataclasses import dataclass, field
 from typing import Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
@@ -19,7 +18,7 @@ from espalier.packages.cran_index import (
 )
 from espalier.packages.fetch import NotThere, without_credentials
 from espalier.packages.github import find_repository
-from espalier.packages.plan import source_name
+from espalier.packages.plan import hex_of
 from espalier.packages.sources import Secrets, Tell, fetch, no_secrets, silent
 from espalier.packages.tarballs import read_description
 from espalier.packages.versions import RECOMMENDED, Dependency, dependencies, version_key
@@ -214,7 +213,7 @@ def _fetched(work: _Work, url: str, origin: str, token: Optional[str] = None) ->
         raise EspalierError(
             "package_missing", f"There is nothing at {shown}.", "Check the address.", url=shown
         ) from None
-    fields = read_description(os.path.join(work.cache.sources, source_name(digest)), shown)
+    fields = read_description(work.cache.source(hex_of(digest)), shown)
     return fields["Package"], _Chosen(fields["Version"], origin, url, digest, dependencies(fields))
 
 

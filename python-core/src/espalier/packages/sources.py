@@ -12,7 +12,7 @@ from espalier.errors import EspalierError
 from espalier.packages.fetch import NotThere, digests_of, download, without_credentials
 from espalier.packages.github import Repository
 from espalier.packages.locking import locked
-from espalier.packages.plan import source_name
+from espalier.packages.plan import hex_of
 from espalier.packages.tarballs import repack
 from espalier.paths import CachePaths, partial
 from espalier.records import replace_file
@@ -51,7 +51,7 @@ def fetch_sources(
         certificate: PEM text of an authority to trust besides those of the system.
 
     Returns:
-        The same sources, each with the SHA-256 by which its file is named (`plan.source_name`).
+        The same sources, each with the SHA-256 by which its file is named (`paths.source_name`).
 
     Raises:
         EspalierError: `package_missing` (it is no longer there), `lock_failed` (the network, or another file than was
@@ -83,11 +83,11 @@ def known_digest(cache: CachePaths, digest: Optional[str]) -> Optional[str]:
     """The SHA-256 of a file that is here already, by that or by the MD5 that an index gives; None if it is not."""
     if digest and digest.startswith("md5:"):
         try:
-            with open(_by_md5(cache, digest), encoding="ascii") as file:
+            with open(cache.source_by_md5(hex_of(digest)), encoding="ascii") as file:
                 digest = file.read()
         except OSError:
             return None
-    if digest and _DIGEST.fullmatch(digest) and os.path.exists(os.path.join(cache.sources, source_name(digest))):
+    if digest and _DIGEST.fullmatch(digest) and os.path.exists(cache.source(hex_of(digest))):
         return digest
     return None
 
@@ -121,9 +121,9 @@ def fetch(
         raise EspalierError(
             "environment_damaged", f"The digest of {without_credentials(url)} is {expected!r}, which is none."
         )
-    name = digest_bytes(url.encode()).partition(":")[2]
+    name = hex_of(digest_bytes(url.encode()))
     aside = partial(os.path.join(cache.sources, name))  # (what a killed process left of it is overwritten)
-    with locked(os.path.join(cache.sources, f"lock-{name[:2]}")):
+    with locked(cache.source_lock(name)):
         digest = known_digest(cache, expected)
         if digest is not None:
             return digest
@@ -132,11 +132,11 @@ def fetch(
                 sha256, md5 = _write(url, file, aside, token, certificate)
             if expected not in (None, sha256, md5):
                 raise _not_as_promised(url, str(expected), sha256 if str(expected).startswith("sha256") else md5)
-            os.replace(aside, os.path.join(cache.sources, source_name(sha256)))
+            os.replace(aside, cache.source(hex_of(sha256)))
         except BaseException:
             discard(aside)
             raise
-        replace_file(_by_md5(cache, md5), sha256.encode(), cache.sources)
+        replace_file(cache.source_by_md5(hex_of(md5)), sha256.encode(), cache.sources)
     return sha256
 
 
@@ -155,11 +155,6 @@ def _write(url: str, file: BinaryIO, path: str, token: Optional[str], certificat
     file.flush()
     file.seek(0)
     return digests_of(file)
-
-
-def _by_md5(cache: CachePaths, md5: str) -> str:
-    """The file that tells a source's SHA-256 by its MD5."""
-    return os.path.join(cache.sources, md5.replace(":", "-"))
 
 
 def _not_as_promised(url: str, expected: str, seen: str) -> EspalierError:

@@ -1,0 +1,251 @@
+"""Python environments by uv: which exact packages, and installing them."""
+
+import configparser
+import importlib.util
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from typing import Dict, List, Mapping, Optional, Sequence
+from urllib.parse import urlsplit, urlunsplit
+
+from espalier.environment.definition import Environment, PythonSide
+from espalier.errors import EspalierError
+from espalier.packages.sources import Secrets, Tell, no_secrets, silent
+from espalier.packages.tools import run
+from espalier.paths import CachePaths
+
+# What uv is told by the machine that it runs on, and what it may know where a definition names no index.
+_MACHINE = re.compile(r"UV_(HTTP_TIMEOUT|REQUEST_TIMEOUT|SYSTEM_CERTS|NATIVE_TLS|PYTHON_\w+|CONCURRENT_\w+|OFFLINE)")
+_INDEXES = re.compile(r"UV_(DEFAULT_INDEX|INDEX|INDEX_\w+|EXTRA_INDEX_URL|FIND_LINKS|INSECURE_HOST|KEYRING_PROVIDER)")
+# What would let another Python environment shine through.
+_OTHERS = re.compile(r"(UV|PIP|CONDA|VIRTUAL_ENV|PYTHON(HOME|PATH|STARTUP|USERBASE))(_.*)?")
+_VERSION = "import platform; print(platform.python_version())"
+
+
+@dataclass(frozen=True)
+class PythonHost:
+    """The Python that packages are resolved for.
+
+    Args:
+        version: `3.11` or `3.11.9`.
+        interpreter: Where it is on this machine; None: it is in an image.
+        platform: How uv calls the image's platform, `x86_64-unknown-linux-gnu`; None: as this machine.
+    """
+
+    version: Optional[str] = None
+    interpreter: Optional[str] = None
+    platform: Optional[str] = None
+
+
+def find_uv() -> str:
+    """Where uv is: named by ESPALIER_UV, on PATH, or the package that came with espalier.
+
+    Raises:
+        EspalierError: `interpreter_missing`.
+    """
+    chosen = os.environ.get("ESPALIER_UV")
+    if chosen and os.access(chosen, os.X_OK):
+        return os.path.abspath(chosen)
+    beside = os.path.join(os.path.dirname(sys.executable), "uv")
+    found = shutil.which("uv") or (beside if os.access(beside, os.X_OK) else None)
+    if found is None and importlib.util.find_spec("uv") is not None:
+        from uv import find_uv_bin
+
+        found = str(find_uv_bin())
+    if found is None:
+        message = "uv, which makes Python environments, was not found" + (f" at {chosen}" if chosen else "") + "."
+        raise EspalierError("interpreter_missing", message, "Install it (`pip install uv`), or set ESPALIER_UV to it.")
+    return found
+
+
+def interpreter_version(interpreter: str) -> str:
+    """The version of a Python, `3.11.2`.
+
+    Raises:
+        EspalierError: `interpreter_missing`, it does not run.
+    """
+    if interpreter == sys.executable:
+        return platform.python_version()
+    try:
+        done = subprocess.run([interpreter, "-I", "-S", "-c", _VERSION], capture_output=True, text=True, timeout=30)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise EspalierError("interpreter_missing", f"{interpreter} cannot be run: {error}.") from None
+    if done.returncode != 0:
+        raise EspalierError("interpreter_missing", f"{interpreter} is no Python: {done.stderr.strip()[-200:]}.")
+    return done.stdout.strip()
+
+
+def uv_variables(
+    environment: Environment, cache: CachePaths, secrets: Secrets = no_secrets, certificate_file: Optional[str] = None
+) -> Dict[str, str]:
+    """All variables of a process of uv: a cache for all workspaces, and the indexes of the definition with their
+    password, which so is on no command line and in no file.
+
+    Args:
+        environment: A definition.
+        cache: espalier's folder of caches.
+        secrets: The value of a secret.
+        certificate_file: Authorities to trust instead of those of the machine.
+
+    Raises:
+        EspalierError: `secret_missing`.
+    """
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not _OTHERS.fullmatch(name) or _MACHINE.fullmatch(name) or _INDEXES.fullmatch(name)
+    }
+    found = {**kept, "UV_CACHE_DIR": cache.python, "UV_NO_CONFIG": "1", "UV_NO_PROGRESS": "1"}
+    found.setdefault("UV_LINK_MODE", "hardlink")
+    if certificate_file:
+        found["SSL_CERT_FILE"] = certificate_file
+    side = environment.python or PythonSide()
+    configured = _pip_config(environment)
+    if side.index_url is None and "UV_DEFAULT_INDEX" not in found and "PIP_INDEX_URL" in os.environ:
+        found["UV_DEFAULT_INDEX"] = os.environ["PIP_INDEX_URL"]
+    found.update(configured)
+    if side.index_url or side.extra_index_urls:
+        found.update(_own_indexes(side, secrets))
+    return found
+
+
+def _pip_config(environment: Environment) -> Dict[str, str]:
+    """What uv has to know of a pip.conf, which it does not read."""
+    text = environment.docker.pip_config if environment.docker else None
+    if not text:
+        return {}
+    parser = configparser.RawConfigParser(strict=False)
+    try:
+        parser.read_string(text)
+    except configparser.Error as error:
+        message = f"docker.pip_config is no pip.conf: {error}."
+        raise EspalierError("environment_invalid", message, field="docker.pip_config") from None
+    said: Dict[str, str] = {}
+    for section in ("global", "install"):
+        if parser.has_section(section):
+            said.update({name.replace("_", "-"): " ".join(value.split()) for name, value in parser.items(section)})
+    names = {"index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_INDEX", "find-links": "UV_FIND_LINKS"}
+    names["trusted-host"] = "UV_INSECURE_HOST"
+    return {names[name]: value for name, value in said.items() if name in names and value}
+
+
+def _own_indexes(side: PythonSide, secrets: Secrets) -> Dict[str, str]:
+    """The definition's own indexes; the password belongs to the first of them."""
+    password = secrets(side.index_password) if side.index_password else None
+    named = [("espalier", side.index_url)] if side.index_url else []
+    named += [(f"espalier{number}", url) for number, url in enumerate(side.extra_index_urls, 1)]
+    found: Dict[str, str] = {}
+    addresses: Dict[str, str] = {}
+    for number, (name, url) in enumerate(named):
+        parts = urlsplit(url or "")
+        user, _, host = parts.netloc.rpartition("@")
+        addresses[name] = f"{name}={urlunsplit(parts._replace(netloc=host))}"
+        if number == 0 and password is not None:
+            user = user or "__token__"
+            found[f"UV_INDEX_{name.upper()}_PASSWORD"] = password
+        if user:
+            found[f"UV_INDEX_{name.upper()}_USERNAME"] = user
+    if side.index_url:
+        found["UV_DEFAULT_INDEX"] = addresses.pop("espalier")
+    if addresses:
+        found["UV_INDEX"] = " ".join(addresses.values())
+    return found
+
+
+def options_of(side: PythonSide) -> List[str]:
+    """Those lines of a definition that are options, `--no-binary numpy`; they hold for locking and for installing."""
+    return [line for line in side.pip if line.startswith("-")]
+
+
+def lock_python(
+    environment: Environment,
+    cache: CachePaths,
+    host: PythonHost,
+    secrets: Secrets = no_secrets,
+    tell: Tell = silent,
+    certificate_file: Optional[str] = None,
+) -> List[str]:
+    """All Python packages that the pip lines of a definition take.
+
+    Args:
+        environment: A definition.
+        cache: espalier's folder of caches.
+        host: The Python that is resolved for.
+        secrets: The value of a secret.
+        tell: Called with a line for each thing that may take time.
+        certificate_file: Authorities to trust instead of those of the machine.
+
+    Returns:
+        Lines of a requirements file, `name==version --hash=sha256:...`.
+
+    Raises:
+        EspalierError: `package_missing`, `lock_failed`, `interpreter_missing`, `secret_missing`.
+    """
+    side = environment.python or PythonSide()
+    if not any(not line.startswith("-") for line in side.pip):
+        return []
+    tell("Resolving Python packages")
+    argv = [find_uv(), "pip", "compile", "--generate-hashes", "--no-header", "--no-annotate", "--quiet"]
+    argv += ["--python", host.interpreter or sys.executable]
+    if host.version:
+        argv += ["--python-version", host.version]
+    if host.platform:
+        argv += ["--python-platform", host.platform]
+    with tempfile.TemporaryDirectory(prefix="espalier-lock-") as folder, tempfile.TemporaryFile() as log:
+        wanted, locked = os.path.join(folder, "requirements.in"), os.path.join(folder, "requirements.txt")
+        with open(wanted, "w", encoding="utf-8") as file:
+            file.write("".join(line + "\n" for line in side.pip))
+        variables = uv_variables(environment, cache, secrets, certificate_file)
+        status = run([*argv, "--output-file", locked, wanted], variables, log.fileno())
+        log.seek(0)
+        said = log.read().decode("utf-8", "replace")
+        if status != 0:
+            raise _unresolved(said.strip())
+        with open(locked, encoding="utf-8") as file:
+            return requirement_lines(file.read())
+
+
+def requirement_lines(text: str) -> List[str]:
+    """The lines of a requirements file, continued ones joined, without options and comments."""
+    joined = re.sub(r"[ \t]*\\\n[ \t]*", " ", text)
+    lines = (line.strip() for line in joined.split("\n"))
+    return [line for line in lines if line and not line.startswith(("#", "-"))]
+
+
+def _unresolved(said: str) -> EspalierError:
+    missing = re.search(r"Because (\S+) was not found in the package registry", said)
+    text = re.sub(r"^\s*\S No solution found .*?:\n", "", said)
+    if missing:
+        message = f"No index that was asked has the Python package {missing[1]}."
+        return EspalierError("package_missing", message, f"Check its name.\n{text}", package=missing[1])
+    message = f"The Python packages cannot be resolved:\n{text[-4000:]}"
+    return EspalierError("lock_failed", message, "Change the versions that are asked for.")
+
+
+def make_venv(folder: str, python: str, env: Mapping[str, str], output: int, keep: Sequence[int] = ()) -> int:
+    """Make an empty virtual environment; returns uv's exit status.
+
+    Args:
+        folder: Where; what is there is replaced.
+        python: An interpreter, or a version that uv finds on this machine (or fetches).
+        env: See `uv_variables`.
+        output: Where uv writes.
+        keep: Descriptors to hand on.
+    """
+    argv = [find_uv(), "venv", "--python", python, "--no-project", "--clear", folder]
+    return run(argv, env, output, keep)
+
+
+def install_command(uv: str, interpreter: str, requirements: str) -> List[str]:
+    """How locked packages are installed into an environment, by what `requirements_text` wrote to a file."""
+    return [uv, "pip", "install", "--python", interpreter, "--no-deps", "--requirements", requirements]
+
+
+def requirements_text(side: PythonSide, locked: Sequence[str]) -> str:
+    """The requirements file of locked packages, with the options of the definition."""
+    return "".join(line + "\n" for line in [*options_of(side), *locked])

@@ -1,0 +1,139 @@
+"""Building a private environment in its folder."""
+
+import os
+from dataclasses import asdict, dataclass
+from typing import Any, BinaryIO, Callable, Dict, Mapping, Optional
+
+from espalier.adapters.machine import processors, system_name
+from espalier.environment.definition import Environment
+from espalier.environment.lock import Lock
+from espalier.errors import EspalierError
+from espalier.packages.causes import find_cause
+from espalier.packages.conda import install_request, run_tool
+from espalier.packages.lock import resolve, trusted
+from espalier.packages.plan import INSTALLER, write_plan
+from espalier.packages.pyenv import PythonHost, find_uv, install_command, make_venv, requirements_text, uv_variables
+from espalier.packages.rhost import ask_r
+from espalier.packages.sources import Secrets, fetch_sources
+from espalier.packages.tools import run
+from espalier.paths import CachePaths, PrivatePaths
+from espalier.private.found import Session
+from espalier.private.logs import tail_of
+
+# What could make an R see other packages than those it is to see.
+_R_VARIABLES = ("R_LIBS", "R_LIBS_USER", "R_LIBS_SITE", "R_PROFILE", "R_PROFILE_USER", "R_ENVIRON_USER", "R_HOME")
+
+
+@dataclass
+class Build:
+    """One build: what of, where, and with what."""
+
+    cache: CachePaths
+    paths: PrivatePaths
+    environment: Environment
+    lock: Optional[Lock]
+    session: Session
+    secrets: Secrets
+
+    def run(self, output: BinaryIO, held: int, meanwhile: Callable[[], None]) -> Dict[str, Any]:
+        """Build it.
+
+        Args:
+            output: Where everything is said.
+            held: The descriptor of the lock, which all programs inherit.
+            meanwhile: Called again and again.
+
+        Returns:
+            What to record of it.
+
+        Raises:
+            EspalierError: `build_failed`, and what resolving raises.
+            OSError: the disk refuses.
+        """
+        self._output, self._held, self._meanwhile = output, held, meanwhile
+        self._say(f"Building the environment {self.environment.name} in {self.paths.root}")
+        if self.lock is None:
+            self.lock = self._resolve()
+        if self.environment.python is not None and self.environment.python.is_managed:
+            self._python()
+        if self.environment.r is not None and self.environment.r.is_managed:
+            self._r()
+        return {
+            "name": self.environment.name,
+            "lock": asdict(self.lock),
+            "r_version": self.session.r_version,
+            "python_version": self.lock.python_version,
+        }
+
+    def _say(self, line: str) -> None:
+        self._output.write(line.encode() + b"\n")
+        self._meanwhile()
+
+    def _resolve(self) -> Lock:
+        r = ask_r(self.session.rscript) if self.environment.r and self.environment.r.is_managed else None
+        return resolve(self.environment, self.cache, r, self._python_host(), self.secrets, self._say)
+
+    def _python_host(self) -> PythonHost:
+        side = self.environment.python
+        if side is not None and side.version:
+            return PythonHost(side.version)
+        return PythonHost(None, self.session.python)
+
+    def _python(self) -> None:
+        side, lock = self.environment.python, self.lock
+        assert side is not None and lock is not None
+        variables = uv_variables(self.environment, self.cache, self.secrets, trusted(self.environment, self.cache))
+        interpreter = os.path.join(self.paths.python_bin, "python")
+        if side.conda is not None:
+            self._say(f"Installing {len(lock.conda)} conda packages")
+            asked = install_request(lock.conda, self.cache, self.paths.python)
+            self._checked(run_tool(asked, variables, self._output.fileno(), [self._held]))
+        else:
+            python = side.version or self.session.python or lock.python_version or "3"
+            self._say(f"Making a Python environment ({python})")
+            status = make_venv(self.paths.python, python, variables, self._output.fileno(), [self._held])
+            self._checked(status)
+        if lock.python:
+            self._say(f"Installing {len(lock.python)} Python packages")
+            with open(self.paths.requirements, "w", encoding="utf-8") as file:
+                file.write(requirements_text(side, lock.python))
+            self._run(install_command(find_uv(), interpreter, self.paths.requirements), variables)
+
+    def _r(self) -> None:
+        rscript, lock = self.session.rscript, self.lock
+        assert lock is not None
+        if rscript is None:
+            raise EspalierError("interpreter_missing", "There is no R here to install R packages with.", "Install R.")
+        certificate = self.environment.docker.ca_certificate if self.environment.docker else None
+        sources = fetch_sources(self.cache, lock.r, self.secrets, self._say, certificate)
+        os.makedirs(self.paths.library, exist_ok=True)
+        with open(self.paths.renviron, "w", encoding="utf-8") as file:
+            file.write(f"R_LIBS_USER=NULL\nR_LIBS_SITE='{self.paths.nowhere}'\n")
+        if not sources:
+            return
+        with open(self.paths.plan, "w", encoding="utf-8") as file:
+            file.write(write_plan(sources, f"R {self.session.r_version} {system_name()}"))
+        folders = (self.paths.library, self.cache.r_packages, self.cache.sources)
+        variables = {name: value for name, value in os.environ.items() if name not in _R_VARIABLES}
+        self._run([rscript, "--vanilla", INSTALLER, self.paths.plan, *folders, str(processors())], variables)
+
+    def _run(self, argv: "list[str]", variables: Mapping[str, str]) -> None:
+        self._checked(run(argv, variables, self._output.fileno(), [self._held], meanwhile=self._meanwhile))
+
+    def _checked(self, status: int) -> None:
+        if status == 0:
+            return
+        self._output.flush()
+        said = tail_of(self._output.name)
+        cause = find_cause(said)
+        last = "\n".join(said.strip().splitlines()[-12:])
+        message = f"The environment {self.environment.name} could not be built. {cause.reason}".strip()
+        raise EspalierError(
+            "build_failed",
+            message,
+            f"{cause.hint}\nThe last lines of its log:\n{last}".strip(),
+            environment=self.environment.name,
+            package=cause.package,
+            missing=cause.missing,
+            apt=list(cause.apt),
+        )
