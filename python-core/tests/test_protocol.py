@@ -151,7 +151,10 @@ with(e, {
 })
 """
 # The part of the package that runs inside jobs: base R only, so it can be sourced.
-R_FILES = ("conditions", "checks", "json", "event-log", "active-run", "log-values", "run-log", "run-log-image", "run-log-part")
+R_FILES = (
+    "conditions", "checks", "json", "road", "event-log", "active-run", "log-values", "run-log", "run-log-image",
+    "run-log-part",
+)  # fmt: skip
 
 
 @pytest.mark.skipif(shutil.which("Rscript") is None, reason="R is not installed")

@@ -3,6 +3,7 @@
 import ctypes
 import datetime
 import itertools
+import operator
 from array import array
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
@@ -80,7 +81,10 @@ def _filled(values: Sequence[Any], filler: Any) -> Tuple[Sequence[Any], Optional
     """The values with something harmless for None, and where they are present."""
     if None not in values:
         return values, None
-    return [filler if value is None else value for value in values], bytes(value is not None for value in values)
+    if values.count(None) == len(values):
+        return [filler] * len(values), bytes(len(values))
+    present = bytes(map(operator.is_not, values, itertools.repeat(None)))
+    return [filler if value is None else value for value in values], present
 
 
 # ---- kinds ------------------------------------------------------------------------------------------------
@@ -131,11 +135,15 @@ def strings(values: Sequence[Any]) -> Node:
     What R's strings cannot hold (zero bytes, lone surrogates) becomes U+FFFD: names of files have them.
     """
     full, present = _filled(values, "")
+    # (of ids a few tell that they are no words)
+    some = full[:: len(full) // 500 or 1]
+    if len(full) < 1000 or len(set(some)) > len(some) // 2:
+        return _texts(full, present)
     distinct = dict.fromkeys(full)
-    if len(full) < 1000 or len(distinct) > len(full) // 10:
+    if len(distinct) > len(full) // 10:
         return _texts(full, present)
     codes = dict(zip(distinct, range(len(distinct))))
-    indices = array("i", map(codes.__getitem__, full))
+    indices = array("i", map(codes.__getitem__, full)) if len(codes) > 1 else array("i", bytes(4 * len(full)))
     words = _texts(list(distinct), None)
     return column("i", len(full), [indices], present, dictionary=words, metadata=note("character"))
 

@@ -10,7 +10,8 @@ from espalier.adapters.files import open_regular, with_body
 from espalier.errors import EspalierError
 from espalier.paths import FORMAT, RunPaths, is_event_log
 
-_BLOCK_BYTES = 8 * 1024 * 1024
+# (what is made of a block stays in the processor's cache)
+_BLOCK_BYTES = 512 * 1024
 
 
 def read_events(run: RunPaths) -> List[Dict[str, Any]]:
@@ -21,9 +22,8 @@ def read_events(run: RunPaths) -> List[Dict[str, Any]]:
     """
     merged: List[Dict[str, Any]] = []
     for path in logs_in(run.events):
-        for first, block in line_blocks(path):
-            lines = block.split(b"\n")
-            merged.extend(event for _, event in parse_events(lines, range(first, first + len(lines)), path))
+        for numbers, block in line_blocks(path):
+            merged.extend(event for _, event in parse_events(block.split(b"\n"), numbers, path))
     # stable: events of one time stay in the order of writer and sequence
     merged.sort(key=lambda event: float(event["time"]))
     return merged
@@ -70,8 +70,8 @@ def _is_time(value: Any) -> bool:
     return isinstance(value, (int, float)) and -1e12 < value < 1e12
 
 
-def line_blocks(path: str) -> Iterator[Tuple[int, bytes]]:
-    """Blocks of whole lines, each with the number of its first line, from 1.
+def line_blocks(path: str) -> Iterator[Tuple[range, bytes]]:
+    """Blocks of whole lines, each with the numbers of its lines, from 1.
 
     A last line without its end is a write in progress and left out.
 
@@ -81,14 +81,16 @@ def line_blocks(path: str) -> Iterator[Tuple[int, bytes]]:
     rest, first = b"", 1
     with _opened(path) as file:
         while True:
-            block = file.read(_BLOCK_BYTES)
+            # (more where a line is longer than a block: each byte is copied a few times only)
+            block = file.read(max(_BLOCK_BYTES, len(rest)))
             if not block:
                 return
             block = rest + block
             end = block.rfind(b"\n")
             if end >= 0:
-                yield first, block[:end]
-                first += block.count(b"\n", 0, end) + 1
+                numbers = range(first, first + block.count(b"\n", 0, end) + 1)
+                yield numbers, block[:end]
+                first = numbers.stop
             rest = block[end + 1 :]
 
 

@@ -11,7 +11,7 @@ import json
 import operator
 import re
 import sys
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from espalier.paths import RunPaths
 from espalier.tracking.events import damaged_line, line_blocks, logs_in, no_collector, parse_events, with_payload
@@ -26,7 +26,7 @@ _TEXT = r'"([^"\\\x00-\x1f]+)"'
 _LINE = re.compile(
     r'^(?:\{"type":"part","seq":(?:0|[1-9][0-9]{0,17}),"time":((?:0|[1-9][0-9]{0,10})(?:\.[0-9]+)?),'
     rf'"key":{_TEXT},"status":{_TEXT}(?:,"seconds":((?:0|[1-9][0-9]{{0,14}})(?:\.[0-9]+)?))?(?:,"digest":{_TEXT})?'
-    rf'(?:,"error":{_TEXT})?(?:,"kinds":(\{{[^{{}}\n]*\}}),"metrics":(\{{[^{{}}\n]*\}}))?\}}|(.*))$',
+    rf'(?:,"error":{_TEXT})?(?:,"kinds":(\{{[^}}]*\}}),"metrics":(\{{[^}}]*\}}))?\}}|(.*))$',
     re.MULTILINE,
 )
 _TYPES = {"double": float, "integer": int, "logical": bool, "string": str}
@@ -36,22 +36,30 @@ _TYPES = {"double": float, "integer": int, "logical": bool, "string": str}
 Fields = Tuple[str, ...]
 
 
-class _Metric(NamedTuple):
+class _Metric:
     """A metric of all parts: values as JSON has them, each with its kind; None where a part has none."""
 
-    kinds: List[Optional[str]]
-    values: List[Any]
+    def __init__(self) -> None:
+        self.kinds: List[Optional[str]] = []
+        self.values: List[Any] = []
+        # whether the values are what a column holds, not words that say which one
+        self.plain = True
 
-    def put(self, start: int, rows: Sequence[int], kind: str, values: List[Any]) -> None:
+    def put(self, start: int, rows: Sequence[int], kind: str, values: List[Any], plain: bool) -> None:
         """Fill rows, counted from a start; what lies between is left out."""
-        end = start + rows[-1] + 1
-        for column in (self.kinds, self.values):
-            column.extend([None] * (end - len(column)))
+        self.plain = self.plain and plain
+        self.fill(start + rows[-1] + 1)
         if len(rows) == rows[-1] - rows[0] + 1:
-            self.kinds[start + rows[0] : end], self.values[start + rows[0] : end] = [kind] * len(rows), values
+            here = slice(start + rows[0], start + rows[-1] + 1)
+            self.kinds[here], self.values[here] = [kind] * len(rows), values
             return
         for row, value in zip(rows, values):
             self.kinds[start + row], self.values[start + row] = kind, value
+
+    def fill(self, end: int) -> None:
+        """Have rows up to an end; the new ones have no value."""
+        for column in (self.kinds, self.values):
+            column.extend([None] * (end - len(column)))
 
 
 class _Parts:
@@ -75,11 +83,11 @@ class _Parts:
         self.times.extend(map(float, times))
         self.columns["key"].extend(keys)
         self.columns["status"].extend(map(sys.intern, statuses))
-        self.columns["seconds"].extend([float(text) if text else None for text in seconds])
-        self.columns["digest"].extend([text or None for text in digests])
-        self.columns["error"].extend([text or None for text in errors])
-        for name, rows, kind, values in found:
-            self.metrics.setdefault(name, _Metric([], [])).put(start, rows, kind, values)
+        self.columns["seconds"].extend(_where_given(float, seconds))
+        self.columns["digest"].extend(_where_given(str, digests))
+        self.columns["error"].extend(_where_given(str, errors))
+        for name, *more in found:
+            self.metrics.setdefault(name, _Metric()).put(start, *more)
 
     def frame(self) -> Frame:
         """A row a key, in the order of the first line of each; of several lines of one key the last."""
@@ -87,19 +95,19 @@ class _Parts:
         columns = {name: _picked(column, rows) for name, column in self.columns.items()}
         kinds = dict.fromkeys(TAKEN, "string")
         kinds["seconds"] = "double"
-        for name, (said, values) in self.metrics.items():
-            for column in (said, values):
-                column.extend([None] * (len(self.times) - len(column)))
-            kinds[name], columns[name] = _typed(_picked(said, rows), _picked(values, rows))
+        for name, metric in self.metrics.items():
+            metric.fill(len(self.times))
+            kinds[name], columns[name] = _typed(_picked(metric.kinds, rows), _picked(metric.values, rows), metric.plain)
         return Frame(columns, kinds)
 
     def _rows(self) -> Optional[List[int]]:
         """Where the lines are that count; None for all of them as they are."""
         keys, times = self.columns["key"], self.times
         in_order = all(map(operator.le, times, itertools.islice(times, 1, None)))
+        if in_order and len(set(keys)) == len(keys):
+            return None
         order = range(len(times)) if in_order else sorted(range(len(times)), key=times.__getitem__)
-        last = dict(zip(keys if in_order else [keys[i] for i in order], order))
-        return None if in_order and len(last) == len(times) else list(last.values())
+        return list(dict(zip(keys if in_order else [keys[i] for i in order], order)).values())
 
 
 def read_parts(run: RunPaths) -> Frame:
@@ -111,23 +119,30 @@ def read_parts(run: RunPaths) -> Frame:
     found = _Parts()
     with no_collector():
         for path in logs_in(run.parts):
-            for first, block in line_blocks(path):
+            for numbers, block in line_blocks(path):
                 try:
-                    found.add(_lines(run, block, first, path))
+                    found.add(_lines(run, block, numbers, path))
                 except ValueError:  # a line is damaged, or in no form of ours: one by one
-                    lines = block.split(b"\n")
-                    plain = _plain_lines(run, lines, range(first, first + len(lines)), path)
+                    plain = _plain_lines(run, block.split(b"\n"), numbers, path)
                     found.add([fields for _, fields in plain])
         return found.frame()
 
 
-def _lines(run: RunPaths, block: bytes, first: int, path: str) -> List[Fields]:
-    """The parts of a block of lines, in their order."""
+def _lines(run: RunPaths, block: bytes, numbers: Sequence[int], path: str) -> List[Fields]:
+    """The parts of a block of lines, in their order.
+
+    Raises:
+        ValueError: they are no text, or the metrics of a line do not end with it.
+    """
     rows = _LINE.findall(block.decode("utf-8"))
+    if len(rows) != len(numbers):
+        raise ValueError("lines were taken for one")
     others = [at for at, row in enumerate(rows) if not row[0]]
+    if not others:
+        return rows
     texts = [rows[at][-1].encode("utf-8") for at in others]
-    for number, fields in _plain_lines(run, texts, [first + at for at in others], path):
-        rows[number - first] = fields
+    for number, fields in _plain_lines(run, texts, [numbers[at] for at in others], path):
+        rows[number - numbers[0]] = fields
     return [row for row in rows if row[0]]
 
 
@@ -162,8 +177,9 @@ def _plain(part: Dict[str, Any]) -> Fields:
     return (repr(float(part["time"])), key, status, "" if seconds is None else repr(seconds), digest, error, *said, "")
 
 
-def _metrics(kinds: Sequence[str], metrics: Sequence[str]) -> Iterator[Tuple[str, Sequence[int], str, List[Any]]]:
-    """The metrics of a block: name, rows that have it, its kind, its values; of each set of kinds on its own.
+def _metrics(kinds: Sequence[str], metrics: Sequence[str]) -> Iterator[Tuple[str, Sequence[int], str, List[Any], bool]]:
+    """The metrics of a block, of each set of kinds on its own: name, rows that have it, its kind, its values, and
+    whether they are plain.
 
     Raises:
         ValueError: they are not what they say.
@@ -185,23 +201,29 @@ def _metrics(kinds: Sequence[str], metrics: Sequence[str]) -> Iterator[Tuple[str
         if sum(map(len, mine)) != len(mine) * len(said) or not said:
             raise ValueError("each metric has a kind")
         for name, kind in said.items():
-            yield name, rows, kind, _checked(name, kind, mine)
+            yield (name, rows, kind, *_checked(name, kind, mine))
 
 
-def _checked(name: str, kind: Any, metrics: List[Dict[str, Any]]) -> List[Any]:
-    """The values of one metric, all of which are of a kind."""
+def _checked(name: str, kind: Any, metrics: List[Dict[str, Any]]) -> Tuple[List[Any], bool]:
+    """The values of one metric, all of which are of a kind, and whether they are plain."""
     try:
-        values = [one[name] for one in metrics]
+        values = list(map(operator.itemgetter(name), metrics))
     except KeyError as error:
         raise ValueError("each metric has a kind") from error
-    if kind == "double" and set(map(type, values)) <= {float, int}:
+    if kind == "double" and {int} <= set(map(type, values)) <= {float, int}:
         with contextlib.suppress(OverflowError):  # which is refused below
             values = list(map(float, values))
-    if name in TAKEN or not (
-        _is_plain(kind, values) or all(is_cell({"kind": kind, "value": value}) for value in values)
-    ):
+    plain = _is_plain(kind, values)
+    if name in TAKEN or not (plain or all(is_cell({"kind": kind, "value": value}) for value in values)):
         raise ValueError("a metric is of another kind")
-    return values
+    return values, plain
+
+
+def _where_given(make: Callable[[str], Any], texts: Sequence[str]) -> Iterable[Any]:
+    """Of each text what is made of it; None of an empty one. (Mostly all are given, or none.)"""
+    if all(texts):
+        return map(make, texts)
+    return [make(text) if text else None for text in texts] if any(texts) else [None] * len(texts)
 
 
 def _picked(column: List[Any], rows: Optional[List[int]]) -> List[Any]:
@@ -216,11 +238,10 @@ def _is_plain(kind: Any, values: List[Any]) -> bool:
     return types == {_TYPES.get(str(kind))} and not (kind == "string" and any(value[:1] == "!" for value in values))
 
 
-def _typed(kinds: List[Optional[str]], values: List[Any]) -> Tuple[str, List[Any]]:
+def _typed(kinds: List[Optional[str]], values: List[Any], plain: bool) -> Tuple[str, List[Any]]:
     """A metric as a column of one kind, and that kind."""
     said = {kind for kind in set(kinds) if kind is not None}
-    given = values if None not in kinds else [value for value in values if value is not None]
-    if len(said) == 1 and _is_plain(next(iter(said)), given):
+    if len(said) == 1 and plain:
         return said.pop(), values
     cells = [None if each is None else {"kind": each, "value": value} for each, value in zip(kinds, values)]
     kind = common_kind([cell for cell in cells if cell is not None])

@@ -90,9 +90,9 @@ def read_log(run: RunPaths) -> Tuple[Scalars, List[Placed]]:
     with no_collector():
         for writer, path in enumerate(logs_in(run.events)):
             before = writer * _WRITERS_APART
-            for first, block in line_blocks(path):
-                at, lines = _take(block, before + first, found, names)
-                events = parse_events(lines, [first + i for i in at], path)
+            for numbers, block in line_blocks(path):
+                at, lines = _take(block, before + numbers.start, found, names)
+                events = parse_events(lines, [numbers[i] for i in at], path)
                 others += [(before + number, event) for number, event in events]
     return found.in_order(), others
 

@@ -19,9 +19,8 @@ def read_usage(run: RunPaths) -> Frame:
     """
     samples: List[Dict[str, Any]] = []
     if os.path.lexists(run.usage):
-        for first, block in line_blocks(run.usage):
-            lines = block.split(b"\n")
-            for number, event in parse_events(lines, range(first, first + len(lines)), run.usage):
+        for numbers, block in line_blocks(run.usage):
+            for number, event in parse_events(block.split(b"\n"), numbers, run.usage):
                 if event["type"] == "sample":
                     if not all(_is_number(event.get(name)) for name in _NUMBERS):
                         raise damaged_line(run.usage, number)
