@@ -1,5 +1,7 @@
 """Runs whose job is in a container, with a real engine: what it sees, may, and what becomes of it."""
 
+import json
+import os
 import time
 from pathlib import Path
 from typing import Any, Callable, Dict
@@ -56,3 +58,166 @@ def test_a_command(submit: Callable[..., Run], engine: Any) -> None:
     assert log_of(run) == "out\nerr\n"
     assert Path(run.run_dir, "outputs", "a").read_text() == "kept\n"
     assert containers_of(engine, run) == []
+
+
+def test_what_is_written_down(submit: Callable[..., Run], tmp_path: Path) -> None:
+    run = submit(command="true")
+    details = wait(run)
+    spec = details["runDefinition"]
+    assert (details["status"], spec["target"]) == ("Completed", "docker")
+    asked = spec["environment"]
+    assert (asked["how"], asked["name"], asked["version"]) == ("image", "base", "1")
+    assert asked["definition_digest"].startswith("sha256:")
+    made = json.loads(Path(RunPaths(run.run_dir).environment_record).read_text())
+    assert made["image"].startswith("sha256:") and made["found"] in ("built", "local")
+    again = submit(command="true")
+    assert wait(again)["status"] == "Completed"
+    known = json.loads(Path(RunPaths(again.run_dir).environment_record).read_text())
+    assert (known["image"], known["key"]) == (made["image"], made["key"])
+    assert not os.path.exists(RunPaths(again.run_dir).build_log), "nothing was to be done"
+    assert again.get_details()["runDefinition"]["reuse_key"] == spec["reuse_key"]
+
+
+def test_python_finds_the_core(submit: Callable[..., Run], tmp_path: Path) -> None:
+    script = "from espalier import Run\nrun = Run.get_context()\nrun.log('a', 1.5)\nprint('logged', flush=True)\n"
+    (tmp_path / "project" / "train.py").write_text(script)
+    run = submit(entry_script="train.py")
+    assert wait(run)["status"] == "Completed", log_of(run)
+    assert run.get_metrics() == {"a": 1.5}
+
+
+def test_what_it_sees(submit: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only its run's folder, what it reads, and what was declared; the variables of the list."""
+    declared, other = tmp_path / "declared", tmp_path / "other"
+    for folder in (declared, other):
+        folder.mkdir()
+        (folder / "file").write_text("text")
+    big = tmp_path / "big"
+    big.mkdir()
+    (big / "file").write_text("big")
+    os.symlink(other, big / "link")  # so that it is read where it lies
+    monkeypatch.setenv("OTHER_THING", "secret")
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/host/lib")
+    script = f"""
+    cat {declared}/file || exit 1
+    cat "$ESPALIER_INPUT_BIG/file" || exit 2
+    test ! -e {other} || exit 3
+    test ! -e /var/run/docker.sock || exit 4
+    if touch {declared}/new 2>/dev/null; then exit 5; fi
+    if touch "$ESPALIER_INPUT_BIG/new" 2>/dev/null; then exit 6; fi
+    if touch "$ESPALIER_RUN_DIR/.job/new" 2>/dev/null; then exit 7; fi
+    test -z "$OTHER_THING" || exit 8
+    test -z "$LD_LIBRARY_PATH" || exit 9
+    test "$MINE" = "a b" || exit 10
+    touch "$HOME/new" || exit 11
+    test "$PWD" = "$ESPALIER_RUN_DIR/work" || exit 12
+    test "$OMP_NUM_THREADS" = 1 || exit 13
+    grep -q NoNewPrivs:.1 /proc/self/status || exit 14
+    grep -q 'CapEff:.0000000000000000' /proc/self/status || exit 15
+    test "$(cat /proc/1/comm)" != sh || exit 16
+    """
+    run = submit(
+        command=script,
+        inputs={"big": str(big)},
+        docker={"network": "none", "mounts": [str(declared)]},
+        environment_variables={"MINE": "a b"},
+    )
+    details = wait(run)
+    assert (details["status"], details["exitCode"]) == ("Completed", 0), log_of(run)
+
+
+def test_files_belong_to_who_submits(submit: Callable[..., Run]) -> None:
+    run = submit(command="id -u; id -g; echo a > outputs/a", docker={"network": "none", "user": "1234:4321"})
+    # (root's folder takes no files of others: that they are somebody else's is seen by the refusal)
+    details = wait(run)
+    assert details["status"] == "Failed" and log_of(run).startswith("1234\n4321\n")
+    run = submit(command="id -u; id -g; echo a > outputs/a")
+    assert wait(run)["status"] == "Completed"
+    seen = os.stat(os.path.join(run.run_dir, "outputs", "a"))
+    assert (seen.st_uid, seen.st_gid) == (os.getuid(), os.getgid())
+
+
+def test_its_output_is_whole_and_live(submit: Callable[..., Run]) -> None:
+    run = submit(command="printf 'caf\\351 '; seq 1 200000; until test -e outputs/go; do sleep 0.05; done; printf end")
+    log = RunPaths(run.run_dir).log
+    until(lambda: os.path.exists(log) and Path(log).read_bytes().endswith(b"200000\n"))
+    Path(run.run_dir, "outputs", "go").touch()
+    assert wait(run)["status"] == "Completed"
+    expected = b"caf\xe9 " + b"".join(b"%d\n" % i for i in range(1, 200001)) + b"end"
+    assert Path(log).read_bytes() == expected
+
+
+def test_out_of_memory_is_told_apart_from_a_kill(submit: Callable[..., Run]) -> None:
+    hungry = "python3 -c 'x = bytearray(300 << 20); print(len(x))'"
+    details = wait(submit(command=hungry, memory="64 MB"))
+    assert (details["status"], details["error"]["code"]) == ("Failed", "job_out_of_memory")
+    assert wait(submit(command=hungry, memory="600 MB"))["status"] == "Completed"
+    details = wait(submit(command="kill -9 $$"))
+    assert (details["status"], details["error"]["code"]) == ("Failed", "job_killed")
+
+
+def test_cancel(submit: Callable[..., Run], engine: Any) -> None:
+    run = submit(command="trap 'echo told; exit 7' TERM; echo ready; while true; do sleep 0.1; done")
+    until(lambda: os.path.exists(RunPaths(run.run_dir).log) and "ready" in log_of(run))
+    began = time.monotonic()
+    run.cancel()
+    details = wait(run)
+    assert (details["status"], details["exitCode"]) == ("Canceled", 7)
+    assert log_of(run) == "ready\ntold\n"
+    assert time.monotonic() - began < 6
+    assert containers_of(engine, run) == []
+
+
+def test_one_deaf_to_term_is_killed(submit: Callable[..., Run], engine: Any) -> None:
+    run = submit(command="trap '' TERM; echo ready; while true; do sleep 1; done")
+    until(lambda: os.path.exists(RunPaths(run.run_dir).log) and "ready" in log_of(run))
+    run.cancel()
+    assert wait(run)["status"] == "Canceled"
+    assert containers_of(engine, run) == []
+
+
+def test_time_limit(submit: Callable[..., Run], engine: Any) -> None:
+    run = submit(command="sleep 60", max_run_duration_seconds=1)
+    details = wait(run)
+    assert (details["status"], details["error"]["code"]) == ("Canceled", "timed_out")
+    assert containers_of(engine, run) == []
+
+
+def test_what_it_used(submit: Callable[..., Run]) -> None:
+    burn = "import time\nx = bytearray(100 << 20)\nwhile time.process_time() < 1.5: pass\n"
+    run = submit(command=["python3", "-c", burn])
+    details = wait(run)
+    assert details["status"] == "Completed"
+    assert 1.0 < details["usage"]["cpu_seconds"] < 3.0
+    assert 100 << 20 < details["usage"]["max_memory_bytes"] < 300 << 20
+    assert len(run.get_usage().columns["seconds"]) >= 1
+
+
+def test_no_such_program(submit: Callable[..., Run]) -> None:
+    details = wait(submit(command=["no-such-program"]))
+    assert (details["status"], details["exitCode"]) == ("Failed", 127)
+    assert "no-such-program" in details["error"]["log_tail"][-1]
+
+
+def test_no_such_network(submit: Callable[..., Run], engine: Any) -> None:
+    run = submit(command="true", docker={"network": "nowhere"})
+    details = wait(run)
+    assert details["status"] == "Failed" and "nowhere" in details["error"]["message"]
+    assert containers_of(engine, run) == []
+
+
+def test_an_image_that_does_not_exist(submit: Callable[..., Run]) -> None:
+    missing = {"name": "none", "docker": {"base_image": "localhost:1/no/such:image"}}
+    details = wait(submit(command="true", environment=missing))
+    assert (details["status"], details["error"]["code"]) == ("Failed", "prepare_failed")
+    assert details["error"]["class"][0] in ("espalier_error_image_missing", "espalier_error_registry_failed")
+
+
+def test_an_image_that_was_deleted_is_made_anew(submit: Callable[..., Run], engine: Any) -> None:
+    first = submit(command="true")
+    assert wait(first)["status"] == "Completed"
+    made = json.loads(Path(RunPaths(first.run_dir).environment_record).read_text())
+    engine.images.remove(made["tag"], force=True)
+    again = submit(command="echo there")
+    assert wait(again)["status"] == "Completed", wait(again)["error"]
+    assert log_of(again) == "there\n"

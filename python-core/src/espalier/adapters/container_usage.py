@@ -1,58 +1,57 @@
-"""What a container uses, by the control group of its first process, in either version of control groups.
+"""What a container uses, by the control groups of its first process, in either version of control groups.
 
 Only where the engine runs on this very machine, and its groups can be seen. Standard library only.
 """
 
 import os
-from typing import Dict, List, NamedTuple, Optional
+from typing import Dict, List, Optional
 
-from espalier.adapters.processes import Process, all_processes, with_descendants
-
-
-class ContainerUsage(NamedTuple):
-    """What a container used up to a moment, and what it holds then."""
-
-    cpu_seconds: float
-    memory_bytes: int
-    peak_bytes: int
-    processes: List[Process]
+from espalier.adapters.processes import Process, all_processes, look_at, with_descendants
 
 
-def container_usage(pid: int, page: int, ticks: int) -> Optional[ContainerUsage]:
-    """Look at a container.
+class ContainerGroups:
+    """The control groups of one container.
 
     Args:
-        pid: Its first process.
-        page: Bytes of a page.
-        ticks: Clock ticks of a second.
-
-    Returns:
-        None when it has ended.
+        pid: Its first process, as this system numbers it.
     """
-    processes = with_descendants({pid}, all_processes())
-    if not processes:
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._groups = _groups(pid)
+
+    def processes(self) -> List[Process]:
+        """Its processes that have not ended."""
+        for name in ("memory", "cpuacct", ""):
+            pids = _read(os.path.join(self._groups[name], "cgroup.procs")).split() if name in self._groups else []
+            if pids:
+                return [each for each in map(look_at, map(int, pids)) if each is not None]
+        return with_descendants({self._pid}, all_processes())
+
+    def cpu_seconds(self) -> Optional[float]:
+        """Processor time of all that was ever in it; None where that cannot be seen, or it has ended."""
+        nanoseconds = self._number("cpuacct", "cpuacct.usage")
+        if nanoseconds is not None:
+            return nanoseconds / 1e9
+        for line in self._text("", "cpu.stat").splitlines():
+            if line.startswith("usage_usec "):
+                return int(line.split()[1]) / 1e6
         return None
-    groups = _groups(pid)
-    cpu = _cpu_seconds(groups)
-    if cpu is None:  # (what has ended and was not waited for is missing then)
-        cpu = sum(each.ticks for each in processes) / ticks
-    memory = sum(each.pages for each in processes) * page
-    peak = _number(groups, "memory", "memory.max_usage_in_bytes") or _number(groups, "", "memory.peak") or 0
-    return ContainerUsage(cpu, memory, max(peak, memory), processes)
 
+    def peak_bytes(self) -> int:
+        """The most memory it held, where the kernel counts that."""
+        return self._number("memory", "memory.max_usage_in_bytes") or self._number("", "memory.peak") or 0
 
-def _cpu_seconds(groups: Dict[str, str]) -> Optional[float]:
-    nanoseconds = _number(groups, "cpuacct", "cpuacct.usage")
-    if nanoseconds is not None:
-        return nanoseconds / 1e9
-    for line in _read(os.path.join(groups.get("", ""), "cpu.stat")).splitlines():
-        if line.startswith("usage_usec "):
-            return int(line.split()[1]) / 1e6
-    return None
+    def _number(self, controller: str, name: str) -> Optional[int]:
+        text = self._text(controller, name).strip()
+        return int(text) if text.isdigit() else None
+
+    def _text(self, controller: str, name: str) -> str:
+        return _read(os.path.join(self._groups[controller], name)) if controller in self._groups else ""
 
 
 def _groups(pid: int) -> Dict[str, str]:
-    """Controller -> folder of the process's group; the empty name is version 2's. Never the root group: where what is
+    """Controller -> folder of the process's group; the empty name is version 2's. Never a root group: where what is
     seen of groups begins elsewhere than the engine's, that is what would be found."""
     mounts: Dict[str, str] = {}
     for line in _read("/proc/self/mountinfo").splitlines():
@@ -70,11 +69,6 @@ def _groups(pid: int) -> Dict[str, str]:
             if name in mounts and path.strip("/") and ".." not in path:
                 found[name] = mounts[name] + path
     return found
-
-
-def _number(groups: Dict[str, str], controller: str, name: str) -> Optional[int]:
-    text = _read(os.path.join(groups[controller], name)).strip() if controller in groups else ""
-    return int(text) if text.isdigit() else None
 
 
 def _read(path: str) -> str:

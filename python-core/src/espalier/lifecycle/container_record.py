@@ -20,7 +20,8 @@ class Box(NamedTuple):
         name: Its name.
         id: Its id; empty while there is none.
         masked: Whether what it prints is masked on its way to the log.
-        state: `created`, `running`, `ended` by itself, or `stopped` by those who found it without its supervisor.
+        state: `created`, `running`, `ended` by itself, or `stopped` because its runner or
+            its supervisor had died.
         pid: Its first process, as the engine's host knows it; 0 if that is not known.
         log_start: Bytes of the run's log that are not its own but of earlier attempts.
         exit_code: Its exit status.

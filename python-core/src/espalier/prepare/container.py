@@ -208,7 +208,8 @@ class _Job:
             self._note(engine_error=str(error))
             return FAILED
         code = int(state["ExitCode"])
-        self._note(state="ended", exit_code=code, oom_killed=bool(state.get("OOMKilled")), pid=0)
+        ended = "stopped" if self._is_orphan else "ended"
+        self._note(state=ended, exit_code=code, oom_killed=bool(state.get("OOMKilled")), pid=0)
         self.remove()
         return code
 
