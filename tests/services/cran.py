@@ -100,10 +100,15 @@ def _compiled(name: str, version: str = "1.0.0") -> Package:
     return Package(name, version, c=_c(name))
 
 
+def heavy(name: str, functions: int) -> Package:
+    """One that takes its time to compile: some seconds for a thousand functions."""
+    lines = (f"double f{i}(double x) {{ for (int k = 0; k < 9; k++) x = x * {i}.5 + k; return x; }}"
+             for i in range(functions))
+    return Package(name, c=_c(name, "\n".join(lines)))
+
+
 def packages() -> List[Package]:
     """All that there is today, each in its newest version."""
-    slow = "\n".join(f"double f{i}(double x) {{ for (int k = 0; k < 9; k++) x = x * {i}.5 + k; return x; }}"
-                     for i in range(500))
     xml = """cat >&2 <<TEXT
 Package libxml-2.0 was not found in the pkg-config search path.
 Perhaps you should add the directory containing `libxml-2.0.pc'
@@ -118,7 +123,7 @@ exit 1
         Package("compiled", c=_c("compiled"), headers={"compiled.h": "#define COMPILED 1\n"}),
         Package("linking", linking=("compiled",), c=_c("linking", "#include <compiled.h>", "COMPILED")),
         Package("versions", "2.0.0"),
-        Package("slow", c=_c("slow", slow)),
+        heavy("slow", 500),
         Package("no.compile", c=_c("no.compile", "this is not C")),
         Package("no.header", c=_c("no.header", "#include <foo.h>"), requires="libfoo"),
         Package("no.library", c=_c("no.library"), makevars="PKG_LIBS = -lfoo\n", requires="libfoo"),

@@ -1,0 +1,92 @@
+"""Environments: how fast an image that is there is found, and what one more package costs an environment of forty."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Sequence
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent / "tests" / "services"))
+
+import cran
+from espalier.environment.definition import CranPackage, DockerSide, Environment, RSide
+from espalier.workspace import Workspace
+from samples import Samples, seconds
+from web import Site
+
+IMAGE = "espalier-test-base:bookworm"
+ROUNDS = 21
+GROWTHS = 5
+FORTY = [f"filler{i:02}" for i in range(1, 41)]
+
+
+def quietly(*command: str) -> None:
+    """A program, whose output only matters when it fails."""
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode != 0:
+        raise RuntimeError(f"{command}: {done.stdout[-2000:]}")
+
+
+class Bench:
+    """A repository, a workspace, and the environments in it."""
+
+    def __init__(self, work: Path) -> None:
+        self.work = work
+        self.samples = Samples("environments.py")
+        self.repository = cran.make(work / "cran")
+        for number in range(GROWTHS + 1):
+            cran.add(self.repository, cran.heavy(f"heavy{number}", 1500))
+            cran.add(self.repository, cran.Package(f"light{number}"))
+        self.site = Site(self.repository)
+        self.workspace = Workspace.open("bench", str(work / "environments"))
+
+    def environment(self, packages: Sequence[str]) -> Environment:
+        """Of R packages."""
+        wanted = [CranPackage(name) for name in packages]
+        return Environment("bench", r=RSide(repositories={"CRAN": self.site.url}, cran=wanted),
+                           docker=DockerSide(base_image=IMAGE))
+
+    def build(self, environment: Environment) -> str:
+        """Have its image; returns where it was found."""
+        return str(self.workspace.build_environment(environment)["found"])
+
+    def find(self) -> None:
+        """The image is there, and everything is as it was: beside a Dockerfile of as many steps, wholly cached."""
+        environment = self.environment(FORTY)
+        context = self.work / "context"
+        context.mkdir()
+        (context / "Dockerfile").write_text(f"FROM {IMAGE}\nRUN echo one\nRUN echo two\nRUN echo three\n")
+        peer = ("docker", "build", "-q", "-t", "espalier-bench-peer", str(context))
+        quietly(*peer)
+        for number in range(ROUNDS):
+            self.samples.add("find", number, seconds(lambda: self.build(environment)))
+            self.samples.add("find.build", number, seconds(lambda: quietly(*peer)))
+        quietly("docker", "rmi", "espalier-bench-peer")
+
+    def grow(self, kind: str) -> None:
+        """One more package, new each time, beside its bare installation in a container of the same image."""
+        self.build(self.environment(FORTY))
+        library = self.work / "library"
+        library.mkdir(exist_ok=True)
+        for number in range(GROWTHS + 1):
+            name = f"{kind}{number}"
+            grown = self.environment([*FORTY, name])
+            self.samples.add(f"grow.{kind}", number, seconds(lambda: self.build(grown)))
+            bare = ("docker", "run", "--rm", "--network=none", "-v", f"{self.repository}/src/contrib:/sources:ro",
+                    "-v", f"{library}:/library", IMAGE, "R", "CMD", "INSTALL", "--library=/library", f"/sources/{name}_1.0.0.tar.gz")
+            self.samples.add(f"bare.{kind}", number, seconds(lambda: quietly(*bare)))
+
+
+def main(work: str) -> None:
+    """Measure, write the samples, and remove what was built."""
+    bench = Bench(Path(work))
+    bench.grow("light")
+    bench.grow("heavy")
+    bench.find()
+    bench.samples.write()
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("ESPALIER_CACHE_DIR", os.path.join(sys.argv[1], "cache"))
+    main(sys.argv[1])
