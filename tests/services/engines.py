@@ -129,6 +129,11 @@ class OwnEngine:
         self.pid_file.unlink(missing_ok=True)
         (self.folder / "exec" / "containerd" / "containerd.pid").unlink(missing_ok=True)
 
+    def signal(self, number: int) -> None:
+        """Send it one, such as SIGSTOP and SIGCONT."""
+        if self._process is not None:
+            self._process.send_signal(number)
+
     def stop(self) -> None:
         """In order: its containers are stopped too."""
         if self._process is not None and self._process.poll() is None:
