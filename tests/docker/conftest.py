@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Set
 
@@ -188,6 +189,10 @@ def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     if request.node.get_closest_marker("leaves_containers"):
         return
-    after = _left(client)
-    left = {kind: after[kind] - before[kind] for kind in after}
+    for _ in range(50):  # (the engine removes in the background)
+        after = _left(client)
+        left = {kind: after[kind] - before[kind] for kind in after}
+        if not any(left.values()):
+            return
+        time.sleep(0.1)
     assert not any(left.values()), f"left behind: {left}"

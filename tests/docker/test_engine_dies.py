@@ -63,7 +63,7 @@ def test_the_engine_ends_during_a_build(workspace: Make, own_engine: OwnEngine, 
     getattr(own_engine, how)()
     build.join(60)
     assert isinstance(build.result, EspalierError), build.result
-    assert build.result.code == "docker_unavailable"
+    assert build.result.code == "docker_unavailable", build.result
     own_engine.start()
     assert have(workspace(), wanted).found == "built"
     assert own_engine.containers() == []

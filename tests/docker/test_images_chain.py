@@ -39,8 +39,8 @@ def have(workspace: Workspace, wanted: Environment, **more: Any) -> Image:
 
 
 @pytest.fixture(autouse=True)
-def own_images(engine: Any) -> Iterator[None]:
-    """Images that a test makes are gone after it."""
+def own_images(engine: Any, base_image: str, small_image: str) -> Iterator[None]:
+    """Images that a test makes are gone after it, but those that all begin with."""
     before = {tag for image in engine.api.images() for tag in image["RepoTags"] or []}
     yield
     after = {tag for image in engine.api.images() for tag in image["RepoTags"] or []}

@@ -116,7 +116,8 @@ class OwnEngine:
 
     def load(self, image: str) -> None:
         """Copy an image of the usual engine."""
-        with subprocess.Popen(["docker", "save", image], stdout=subprocess.PIPE) as saved:
+        usual = {name: value for name, value in os.environ.items() if name != "DOCKER_HOST"}
+        with subprocess.Popen(["docker", "save", image], stdout=subprocess.PIPE, env=usual) as saved:
             subprocess.run(["docker", "--host", self.address, "load", "-q"], stdin=saved.stdout, check=True,
                            stdout=subprocess.DEVNULL)
 

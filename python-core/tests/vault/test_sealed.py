@@ -21,7 +21,7 @@ def test_never_twice_the_same() -> None:
     assert Sealer(KEY, "w").seal("n", "value") != Sealer(KEY, "w").seal("n", "value")
 
 
-@pytest.mark.parametrize("key, workspace, name", [(os.urandom(32), "w", "n"), (KEY, "v", "n"), (KEY, "w", "m")])
+@pytest.mark.parametrize("key, workspace, name", [(os.urandom(32), "w", "n"), (KEY, "v", "n"), (KEY, "w", "m")], ids=("key", "workspace", "name"))
 def test_bound_to_key_workspace_and_name(key: bytes, workspace: str, name: str) -> None:
     sealed = Sealer(KEY, "w").seal("n", "value")
     with pytest.raises(EspalierError) as caught:

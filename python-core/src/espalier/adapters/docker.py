@@ -78,6 +78,16 @@ def answers(seconds: float = FIRST_ANSWER) -> bool:
     return True
 
 
+def still_there(seconds: float = FIRST_ANSWER) -> None:
+    """Make sure that the engine answers, for those to whom something odd has happened.
+
+    Raises:
+        EspalierError: `docker_unavailable`.
+    """
+    with translated("The Docker engine ended what it was doing"), patiently(seconds):
+        engine().ping()
+
+
 @contextlib.contextmanager
 def patiently(seconds: float = PATIENT) -> Iterator[None]:
     """In the block the engine may take that long to answer."""

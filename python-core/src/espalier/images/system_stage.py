@@ -5,6 +5,7 @@ import re
 import tempfile
 from typing import BinaryIO, Dict, cast
 
+from espalier.adapters.docker import still_there
 from espalier.adapters.docker_images import build_image, remove_image, tag_image
 from espalier.environment.definition import BuildContext
 from espalier.environment.recipe import render
@@ -72,14 +73,18 @@ def _build(builder: Builder, wanted: Wanted, what: str, context: BinaryIO, docke
         return image
     except BaseException as error:
         # what was done so far has a name, so that it is found again, and removed one day
+        # (an engine that has stopped answering would keep us waiting)
+        gone = isinstance(error, EspalierError) and error.code == "docker_unavailable"
         with contextlib.suppress(EspalierError):
-            remove_image(unfinished)
-            if steps.last:
+            if not gone:
+                remove_image(unfinished)
+            if steps.last and not gone:
                 tag_image(steps.last, *unfinished.split(":"))
         if not isinstance(error, EspalierError) or error.code != "build_failed" or "said" not in error.fields:
             raise
         builder.log.line(str(error.fields["said"]))
         message = f"The system stage could not be built: {steps.title or 'its Dockerfile'} failed."
+        still_there()  # (an engine that is being stopped ends the steps first)
         raise build_error(builder, message, "", step=steps.title) from error
 
 
