@@ -46,6 +46,8 @@
 #'   at once, and they go on. With `"wait"` they are also canceled when it fails.
 #' @param outside_links What becomes of links that lead out of the folder: `"refuse"` is an error, `"keep"` takes the links
 #'   as they are, `"copy"` what they lead to; see [snapshot_preview()].
+#' @param secrets Names of secrets in the workspace's keyvault ([set_secrets()]) that the job may read, with
+#'   [get_secrets_from_run()]. They are hidden in its log.
 #' @param arguments Character vector of further arguments, before the parameters.
 #' @param command Instead of a script: a character vector, program first, executed as it is; a single string with spaces
 #'   or signs of the shell (`|`, `;`, `&`, `<`, `>`, `$`) is given to `/bin/sh -c`,
@@ -80,7 +82,7 @@ estimator <- function(source_directory, compute_target = NULL, vm_size = NULL, v
                       record_diff = getOption("espalier.record_diff", TRUE), cpus = NULL, gpus = NULL, memory = NULL,
                       priority = NULL, retry = NULL, depends_on = NULL, queue_timeout_seconds = NULL,
                       prepare_timeout_seconds = NULL, children = c("wait", "detach"),
-                      outside_links = getOption("espalier.outside_links", "refuse")) {
+                      outside_links = getOption("espalier.outside_links", "refuse"), secrets = NULL) {
   ignore_cloud_arguments(
     vm_size = vm_size, vm_priority = vm_priority, shm_size = shm_size, image_registry_details = image_registry_details
   )
@@ -93,7 +95,7 @@ estimator <- function(source_directory, compute_target = NULL, vm_size = NULL, v
     source_directory = source_directory, entry_script = entry_script, script_params = script_params,
     compute_target = compute_target, environment_variables = environment_variables,
     max_run_duration_seconds = max_run_duration_seconds, inputs = inputs, seed = seed, keep_workdir = keep_workdir,
-    display_name = display_name, record_diff = record_diff, outside_links = outside_links, children = children,
+    display_name = display_name, record_diff = record_diff, outside_links = outside_links, children = children, secrets = secrets,
     queue = queue_fields(cpus, gpus, memory, priority, retry, depends_on, queue_timeout_seconds, prepare_timeout_seconds)
   )
 }
@@ -107,20 +109,20 @@ script_run_config <- function(source_directory = NULL, entry_script = NULL, argu
                               gpus = NULL, memory = NULL, priority = NULL, retry = NULL, depends_on = NULL,
                               queue_timeout_seconds = NULL, prepare_timeout_seconds = NULL,
                               children = c("wait", "detach"),
-                              outside_links = getOption("espalier.outside_links", "refuse")) {
+                              outside_links = getOption("espalier.outside_links", "refuse"), secrets = NULL) {
   new_config(
     source_directory = source_directory, entry_script = entry_script, arguments = arguments,
     script_params = script_params, command = command, compute_target = compute_target,
     environment_variables = environment_variables, max_run_duration_seconds = max_run_duration_seconds,
     inputs = inputs, seed = seed, keep_workdir = keep_workdir, display_name = display_name,
-    record_diff = record_diff, outside_links = outside_links, python = python, children = children,
+    record_diff = record_diff, outside_links = outside_links, python = python, children = children, secrets = secrets,
     queue = queue_fields(cpus, gpus, memory, priority, retry, depends_on, queue_timeout_seconds, prepare_timeout_seconds)
   )
 }
 
 new_config <- function(source_directory, entry_script, script_params, compute_target, environment_variables,
                        max_run_duration_seconds, inputs, seed, keep_workdir, display_name, record_diff, outside_links,
-                       children, queue, arguments = NULL, command = NULL, python = NULL) {
+                       children, secrets, queue, arguments = NULL, command = NULL, python = NULL) {
   if (identical(children, c("wait", "detach"))) children <- "wait"
   check_choice(children, c("wait", "detach"), "children")
   if (is.null(entry_script) == is.null(command)) {
@@ -142,6 +144,7 @@ new_config <- function(source_directory, entry_script, script_params, compute_ta
     record_diff = if (!check_flag(record_diff, "record_diff")) FALSE,
     children = if (children != "wait") children,
     outside_links = if (check_outside_links(outside_links) != "refuse") outside_links,
+    secrets = check_strings(secrets, "secrets"),
     python = path_argument(python, "python")
   )
   structure(Filter(length, c(config, queue)), class = "espalier_config")

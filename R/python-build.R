@@ -3,8 +3,8 @@
 
 #' Make espalier's private Python environment
 #'
-#' espalier runs its core in a Python environment of its own, with one small package (pyyaml; about 20 MB with
-#' the environment itself). It is made by itself at the first use, after asking when the session is
+#' espalier runs its core in a Python environment of its own, with one small package (pyyaml), and those that environments,
+#' Docker and secrets need (docker, cryptography, uv, keyring; about 100 MB in all). It is made by itself at the first use, after asking when the session is
 #' interactive; this function makes it now. Your own Python packages are never touched, and every choice of yours
 #' (`RETICULATE_PYTHON`, `RETICULATE_PYTHON_ENV`, `VIRTUAL_ENV`, `reticulate::use_python()`,
 #' `options(espalier.python = )`) wins over it.
@@ -93,9 +93,22 @@ fill_env <- function(env, base, uv) {
     unlink(env, recursive = TRUE)
     abort_not_filled(env, said)
   }
+  fill_extras(env, install)
   fill_native(env, install)
   file.create(file.path(env, ".ok"))
   say(c("v" = "Ready after {round(proc.time()[['elapsed']] - began, 1)} s."))
+}
+
+#' Add what not everybody needs; where that fails, runs that ask for none of it work all the same
+#' @param install Installs into the environment what it is given.
+#' @noRd
+fill_extras <- function(env, install) {
+  out <- install(core_extras())
+  if (out$status == 0L) return(invisible())
+  log <- file.path(env, "extras.log")
+  writeLines(out$lines, log)
+  say(c("!" = "Python packages for environments, Docker and secrets could not be installed, see {.path {log}}.",
+        " " = "espalier works without them; {.code install_espalier(force = TRUE)} tries again."))
 }
 
 fill_by_uv <- function(env, base, uv) {

@@ -53,16 +53,21 @@ env_python <- function(env) {
 }
 
 #' What the core needs from PyPI: written down once, in its pyproject.toml
+#' @param list `dependencies`, or the name of an extra.
 #' @noRd
-core_requirements <- function() {
+core_requirements <- function(list = "dependencies") {
   core <- core_folders()$core
   places <- c(file.path(core, "espalier", "pyproject.toml"), file.path(dirname(core), "pyproject.toml"))
   place <- places[file.exists(places)][1L]
   if (is.na(place)) espalier_abort("internal", "The Python core has no pyproject.toml.", "Reinstall espalier.")
   text <- paste(readLines(place, warn = FALSE, encoding = "UTF-8"), collapse = " ")
-  found <- regmatches(text, regexec("[[:space:]]dependencies *= *\\[([^]]*)\\]", text))[[1L]]
+  found <- regmatches(text, regexec(sprintf("[[:space:]]%s *= *\\[([^]]*)\\]", list), text))[[1L]]
   gsub("^[\"' ]+|[\"' ]+$", "", strsplit(found[2L], ",")[[1L]])
 }
+
+#' What environments, images and the keyvault need besides. A few bridges to other programs: nothing here needs them.
+#' @noRd
+core_extras <- function() c(core_requirements("environments"), core_requirements("keyring"))
 
 # ---- the private environment, as it lies on disk ---------------------------------------------------
 
@@ -90,7 +95,7 @@ managed_record <- function() {
 #' @noRd
 managed_key <- function() {
   limit <- if (reticulate_takes_312()) "" else "python < 3.12"
-  paste(c(core_requirements(), native_key(), limit, Sys.getenv("ESPALIER_PYTHON"), R.version$platform), collapse = "; ")
+  paste(c(core_requirements(), core_extras(), native_key(), limit, Sys.getenv("ESPALIER_PYTHON"), R.version$platform), collapse = "; ")
 }
 
 # reticulate before 1.33 imports a module that Python 3.12 removed, and so cannot start it. (packageVersion() reads

@@ -64,7 +64,13 @@ ancestor <- list(
   log_list_to_run = c("name", "value", "description", "run"),
   log_row_to_run = c("name", "description", "run", "..."),
   log_table_to_run = c("name", "value", "description", "run"),
-  log_image_to_run = c("name", "path", "plot", "description", "run")
+  log_image_to_run = c("name", "path", "plot", "description", "run"),
+  get_default_keyvault = "workspace",
+  set_secrets = c("keyvault", "secrets"),
+  get_secrets = c("keyvault", "secrets"),
+  list_secrets = "keyvault",
+  delete_secrets = c("keyvault", "secrets"),
+  get_secrets_from_run = c("run", "secrets")
 )
 
 test_that("the ancestor's verbs have its arguments in its order", {
@@ -109,6 +115,9 @@ test_that("no verb returns a Python object, and every export is tried", {
     get_run_tags = get_run_tags(run), cancel_run = cancel_run(run), max_concurrent_runs = max_concurrent_runs(),
     host_resources = host_resources(), keeper_status = keeper_status(), retry_policy = retry_policy(2),
     get_run_detailed_status = get_run_detailed_status(run),
+    get_default_keyvault = (keyvault <- get_default_keyvault(ws)), set_secrets = set_secrets(keyvault, list(a = "value")),
+    get_secrets = get_secrets(keyvault, "a"), list_secrets = list_secrets(keyvault), delete_secrets = delete_secrets(keyvault, "a"),
+    get_secrets_from_run = get_secrets_from_run(run, character()),
     delete_workspace = delete_workspace(get_workspace("c", path = folder)), use_espalier = use_espalier(project),
     start_logging_run = (mine <- start_logging_run(exp)), get_current_run = get_current_run(),
     log_metric_to_run = log_metric_to_run("m", 1), log_list_to_run = log_list_to_run("l", 1:2),

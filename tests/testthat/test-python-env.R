@@ -46,6 +46,7 @@ fake_uv <- function(log, fail = FALSE, place = tempfile("uv")) {
 test_that("requirements are read from the core's pyproject.toml", {
   expect_match(core_requirements(), "^pyyaml>=[0-9.]+$")
   expect_length(core_requirements(), 1L)
+  expect_true(all(c("docker", "cryptography", "uv", "keyring") %in% sub(">.*", "", core_extras())))
 })
 
 test_that("what the user named wins, in order", {
@@ -82,8 +83,9 @@ test_that("the private environment is made once, and a warm start asks nothing",
   choice <- suppressMessages(choose(build = TRUE))
   expect_true(startsWith(choice$env, managed_root()))
   expect_identical(choice$fallback, env_python(choice$env))
-  expect_length(readLines(log), 2L)
+  expect_length(readLines(log), 3L)
   expect_match(readLines(log)[2L], "pip install .*--compile-bytecode .*pyyaml>=")
+  expect_match(readLines(log)[3L], "pip install .*cryptography>=")
   expect_true(file.exists(file.path(choice$env, ".ok")))
   expect_length(list.files(managed_root(), "lock$"), 0L)
   expect_true(espalier_python_ready(running = NULL))
@@ -94,9 +96,9 @@ test_that("the private environment is made once, and a warm start asks nothing",
   environment(warm) <- list2env(list(run_quietly = system), parent = environment(warm))
   expect_identical(warm(), choice$env)
   expect_message(install_espalier(), "ready")
-  expect_length(readLines(log), 2L)
+  expect_length(readLines(log), 3L)
   suppressMessages(install_espalier(force = TRUE))
-  expect_length(readLines(log), 4L)
+  expect_length(readLines(log), 6L)
 })
 
 test_that("without its stamp, or for other requirements, an environment does not count", {
@@ -132,7 +134,7 @@ test_that("two sessions at once make it once", {
   }, "")
   expect_true(dir.exists(made[1L]))
   expect_identical(made[1L], made[2L])
-  expect_length(readLines(log), 2L)
+  expect_length(readLines(log), 3L)
 })
 
 test_that("a lock whose owner died is broken, a live one is waited for", {

@@ -54,6 +54,6 @@ def _aes_gcm(key: bytes) -> Any:
         raise EspalierError(
             "not_supported",
             f"Secrets are kept encrypted by the Python package cryptography, which cannot be loaded: {error}.",
-            "Install it: install_espalier() in R, pip install 'espalier[environments]' in Python.",
+            "Install it where this Python finds it: pip install cryptography; in R, install_espalier(force = TRUE).",
         ) from error
     return AESGCM(key)

@@ -1,0 +1,177 @@
+#' Secrets of a workspace
+#'
+#' Tokens and passwords that jobs, environments and registries need are kept in the workspace's keyvault, by name. No
+#' script, record, image or log has to hold them: [estimator()] and [script_run_config()] take `secrets`, the names of
+#' those that the job may read, and the job reads them with [get_secrets_from_run()].
+#'
+#' @section Where they are kept: by the keyring of the operating system, if there is one and the Python package keyring is
+#'   installed; else encrypted (AES-256-GCM) in `keyvault.json` of the workspace, where names can be read and values
+#'   cannot. The key is a file of its own in espalier's state folder, readable by you alone; `keyvault$get_details()`
+#'   says where. Without it the secrets are lost, and whoever has both files has the secrets: back them up, but not
+#'   to one place. To use a copy of the workspace on another machine, copy the key too. The environment variable
+#'   `ESPALIER_KEYVAULT` (`file` or `keyring`) decides which of the two a new keyvault uses.
+#'
+#' @param workspace A workspace.
+#' @param keyvault What `get_default_keyvault()` gives.
+#' @param secrets For `set_secrets()` a named list, or character vector, of texts of at least 4 characters: shorter ones
+#'   could not be hidden in logs. Else the names of secrets. Names are made of letters, digits, `_`, `-` and `.`.
+#' @return `get_default_keyvault()` gives a `Keyvault` object; `get_secrets()` a named list with `NULL` for secrets that
+#'   there are not; `list_secrets()` the names, sorted; `set_secrets()` nothing; `delete_secrets()`, invisibly, the names
+#'   of those there were. Values print as `<secret>`, and are otherwise strings: `as.character()` gives the bare text.
+#' @section Errors: `espalier_error_bad_name`, `espalier_error_bad_argument`; `espalier_error_keyvault_locked` where the key
+#'   is missing, another's, or could have been read by others; `espalier_error_damaged`.
+#' @examplesIf espalier:::espalier_python_ready()
+#' ws <- workspace("example", path = tempfile())
+#' keyvault <- get_default_keyvault(ws)
+#' set_secrets(keyvault, list(github = "ghp_0123456789"))
+#' list_secrets(keyvault)
+#' get_secrets(keyvault, c("github", "none"))
+#' delete_secrets(keyvault, "github")
+#' @export
+get_default_keyvault <- function(workspace) {
+  check_object(workspace, "Workspace", "workspace")
+  Keyvault$new(identity = c(workspace = workspace$path))
+}
+
+#' @rdname get_default_keyvault
+#' @export
+set_secrets <- function(keyvault, secrets) {
+  check_object(keyvault, "Keyvault", "keyvault")
+  if (!length(secrets)) return(invisible())
+  if (!is.list(secrets) && !is.character(secrets)) abort_argument("secrets", "a named list of strings", secrets)
+  check_names_once(names(secrets), "secrets")
+  # (no message shows a value)
+  plain <- lapply(as.list(secrets), bare_secret)
+  wrong <- names(Filter(Negate(is_string), plain))
+  if (length(wrong)) {
+    espalier_abort("bad_argument", sprintf("The secret %s must be one string.", paste0("`", wrong, "`", collapse = ", ")))
+  }
+  keyvault$set_secrets(plain)
+  invisible()
+}
+
+#' @rdname get_default_keyvault
+#' @export
+get_secrets <- function(keyvault, secrets) {
+  check_object(keyvault, "Keyvault", "keyvault")
+  lapply(keyvault$get_secrets(secret_names(secrets)), new_secret)
+}
+
+#' @rdname get_default_keyvault
+#' @export
+list_secrets <- function(keyvault) {
+  check_object(keyvault, "Keyvault", "keyvault")
+  keyvault$list_secrets()$name
+}
+
+#' @rdname get_default_keyvault
+#' @export
+delete_secrets <- function(keyvault, secrets) {
+  check_object(keyvault, "Keyvault", "keyvault")
+  invisible(keyvault$delete_secrets(secret_names(secrets)))
+}
+
+#' Read the secrets of a job
+#'
+#' Gives secrets that were attached to a run by `secrets` of [estimator()] or [script_run_config()]. Inside the job they come
+#' from memory that only the job's own processes, and others of the same user, can read; no Python is needed there. Elsewhere
+#' they come from the workspace's keyvault, as it is now.
+#'
+#' What the job prints is searched for the values of its secrets, and `***` takes their place in the log: as they are,
+#' JSON-escaped, URL-encoded, and as base64, also where something else is encoded together with them; however the output is
+#' cut into pieces. Of texts with several lines each line of 4 or more characters is hidden, too. What the job writes to
+#' files, or logs as metrics, is its own affair; and no search finds a value that has been taken apart, compressed,
+#' encrypted, or has colour codes in its middle.
+#'
+#' @param run A run; in a job `get_current_run()`.
+#' @param secrets Names of secrets.
+#' @return A named list of strings, which print as `<secret>`.
+#' @section Errors: `espalier_error_secret_missing`: not attached to the run, or no longer in the keyvault.
+#' @examplesIf espalier:::espalier_python_ready()
+#' ws <- workspace("example", path = tempfile())
+#' set_secrets(get_default_keyvault(ws), list(token = "abc-123-def"))
+#' config <- script_run_config(command = "echo hello", secrets = "token")
+#' run <- submit_experiment(experiment(ws, "secrets"), config)
+#' get_secrets_from_run(run, "token")
+#' @export
+get_secrets_from_run <- function(run, secrets) {
+  check_object(run, "Run", "run")
+  secrets <- secret_names(secrets)
+  id <- identity_of(run)[["id"]]
+  if (!identical(id, basename(job_dir() %||% ""))) return(lapply(run$get_secrets(secrets), new_secret))
+  given <- job_secrets()
+  missing <- setdiff(unlist(secrets), names(given))
+  if (length(missing)) {
+    espalier_abort(
+      "secret_missing", sprintf("The secret %s is not attached to the run %s.", paste(missing, collapse = ", "), id),
+      "Attach secrets when you submit: secrets = the names of what is in the workspace's keyvault."
+    )
+  }
+  lapply(given[unlist(secrets)], new_secret)
+}
+
+#' The secrets that this process's job was given: a named list (python-core/src/espalier/vault/channel.py)
+#' @noRd
+job_secrets <- function(path = Sys.getenv("ESPALIER_SECRETS")) {
+  if (!nzchar(path)) return(list())
+  size <- file.size(path)
+  if (is.na(size)) {
+    espalier_abort(
+      "secret_missing", "The secrets of this job cannot be read any more.",
+      "Its run has ended, or this process runs as another user or in a container of its own."
+    )
+  }
+  bytes <- readBin(path, "raw", size)
+  newline <- as.raw(10L)
+  at <- match(newline, bytes) + 1L
+  if (is.na(at) || rawToChar(bytes[seq_len(at - 2L)]) != "espalier secrets 1") {
+    espalier_abort("damaged", "What this job was given as its secrets cannot be read.")
+  }
+  found <- list()
+  while (at <= length(bytes)) {
+    end <- at - 1L + match(newline, bytes[at:length(bytes)])
+    words <- strsplit(rawToChar(bytes[at:(end - 1L)]), " ", fixed = TRUE)[[1L]]
+    size <- as.integer(words[2L])
+    value <- rawToChar(bytes[end + seq_len(size)])
+    Encoding(value) <- "UTF-8"
+    found[[words[1L]]] <- value
+    at <- end + size + 2L
+  }
+  found
+}
+
+secret_names <- function(secrets) {
+  if (!is.character(secrets) || anyNA(secrets)) abort_argument("secrets", "a character vector of names", secrets)
+  as.list(enc2utf8(unname(secrets)))
+}
+
+# ---- a string that does not show itself -------------------------------------------------------------------
+
+#' @noRd
+new_secret <- function(value) if (is.null(value)) NULL else structure(value, class = c("espalier_secret", "character"))
+
+bare_secret <- function(value) if (inherits(value, "espalier_secret")) as.character(value) else value
+
+#' @export
+format.espalier_secret <- function(x, ...) rep("<secret>", length(x))
+
+#' @export
+print.espalier_secret <- function(x, ...) {
+  cat(format(x), sep = "\n")
+  invisible(x)
+}
+
+#' @rawNamespace S3method(utils::str,espalier_secret)
+str.espalier_secret <- function(object, ...) cat(" <secret>\n")
+
+#' @export
+`[.espalier_secret` <- function(x, i) new_secret(unclass(x)[i])
+
+#' @export
+`[[.espalier_secret` <- function(x, i) new_secret(unclass(x)[[i]])
+
+#' @export
+c.espalier_secret <- function(...) new_secret(c(unlist(lapply(list(...), unclass))))
+
+#' @export
+toString.espalier_secret <- function(x, ...) toString(format(x))
