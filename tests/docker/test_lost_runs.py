@@ -126,7 +126,7 @@ def test_runner_killed(submit: Callable[..., Run], engine: Any) -> None:
     details = ended(run)
     assert (details["status"], details["error"]["code"]) == ("Failed", "runner_lost")
     assert containers_of(engine, run) == []
-    assert processes_of(run, "espalier/") == []
+    until(lambda: processes_of(run, "espalier/") == [])
 
 
 def test_everything_killed(submit: Callable[..., Run], engine: Any) -> None:

@@ -158,6 +158,7 @@ class _Job:
             self._stop(GRACE_SECONDS)
         if _WORD in ready and not os.read(_WORD, 64):
             self._is_orphan = True
+            self._note(state="stopped")  # first: when we are killed, too, what is found would seem its own end
             self._stop(0)
         return ready
 

@@ -70,10 +70,10 @@ def _wait_for_supervisor(run: RunPaths) -> None:
 
 def _seen_to(engine: Engine, run: RunPaths, box: Box) -> Box:
     found = engine.labelled(f"{RUN_LABEL}={os.path.basename(run.root)}")
-    box = box._replace(state="stopped")
+    ran, box = box.state != "stopped", box._replace(state="stopped")
     for one in found:
         state = engine.inspect(one["Id"])["State"]
-        if state["Status"] == "exited":
+        if state["Status"] == "exited" and ran:
             ended_at = seconds_of(str(state.get("FinishedAt"))[:26])
             box = box._replace(state="ended", exit_code=int(state["ExitCode"]), ended_at=ended_at)
             box = box._replace(oom_killed=bool(state.get("OOMKilled")))

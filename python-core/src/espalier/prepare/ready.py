@@ -1,7 +1,6 @@
 """What a run's environment is made ready by: the look-up chain of images, or a private environment."""
 
 import dataclasses
-import importlib
 from typing import Any, Dict
 
 from espalier.environment.definition import Environment
@@ -34,10 +33,11 @@ def _image(run: RunPaths, environment: Environment) -> Dict[str, Any]:
 
 
 def _private(run: RunPaths, environment: Environment, session: Dict[str, Any]) -> Dict[str, Any]:
-    private = importlib.import_module("espalier.private.ensure")
+    from espalier.private.ensure import ensure
+    from espalier.private.found import Session
+
     secrets = secret_reader(run.workspace)
-    own = private.Session(**session)
-    made = private.ensure(_cache(), environment, session=own, log=run.build_log, secrets=secrets)
+    made = ensure(_cache(), environment, session=Session(**session), log=run.build_log, secrets=secrets)
     record = dataclasses.asdict(made)
     return {**record, "found": "cache" if made.found else "built"}
 

@@ -1,6 +1,5 @@
 """The environment that a job asks for: read, looked up, checked against where the job is to run."""
 
-import importlib
 import json
 import os
 from dataclasses import replace
@@ -56,9 +55,10 @@ def choose_environment(paths: WorkspacePaths, config: ScriptRunConfig) -> Option
     if config.container is not None:
         return Chosen(environment, IMAGE)
     how = PRIVATE if _asks_for_packages(environment) else USER_MANAGED
-    room = _room("private.refuse")
-    if room is not None:
-        room.refuse_without_docker(environment, config.session.r_version)
+    from espalier.private.refuse import refuse_without_docker
+
+    own_r = environment.r is not None and not environment.r.is_managed
+    refuse_without_docker(environment, None if own_r else config.session.r_version)
     return Chosen(environment, how)
 
 
@@ -120,14 +120,6 @@ def known_image(paths: WorkspacePaths, environment: Environment) -> Optional[Dic
     mark_used(paths, key)
     found = {"image": record["image"], "tag": record.get("tag"), "key": key, "found": "local", "seconds": 0.0}
     return {"format": FORMAT, "how": IMAGE, **found}
-
-
-def _room(name: str) -> Any:
-    """A module that may not be there yet."""
-    try:
-        return importlib.import_module("espalier." + name)
-    except ModuleNotFoundError:
-        return None
 
 
 def docker_record(options: Optional[DockerOptions], chosen: Optional[Chosen]) -> Optional[Dict[str, Any]]:
