@@ -3,11 +3,9 @@
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Sequence
-
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "tests" / "services"))
 
 import cran
 from espalier.environment.definition import CranPackage, DockerSide, Environment, RSide
@@ -23,9 +21,9 @@ FORTY = [f"filler{i:02}" for i in range(1, 41)]
 
 def quietly(*command: str) -> None:
     """A program, whose output only matters when it fails."""
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if done.returncode != 0:
-        raise RuntimeError(f"{command}: {done.stdout[-2000:]}")
+        raise RuntimeError(f"{command}: {(done.stdout + done.stderr)[-2000:]}")
 
 
 class Bench:
@@ -67,15 +65,17 @@ class Bench:
     def grow(self, kind: str) -> None:
         """One more package, new each time, beside its bare installation in a container of the same image."""
         self.build(self.environment(FORTY))
-        library = self.work / "library"
-        library.mkdir(exist_ok=True)
+        (self.work / "library").mkdir(exist_ok=True)
         for number in range(GROWTHS + 1):
             name = f"{kind}{number}"
-            grown = self.environment([*FORTY, name])
-            self.samples.add(f"grow.{kind}", number, seconds(lambda: self.build(grown)))
-            bare = ("docker", "run", "--rm", "--network=none", "-v", f"{self.repository}/src/contrib:/sources:ro",
-                    "-v", f"{library}:/library", IMAGE, "R", "CMD", "INSTALL", "--library=/library", f"/sources/{name}_1.0.0.tar.gz")
-            self.samples.add(f"bare.{kind}", number, seconds(lambda: quietly(*bare)))
+            self.samples.add(f"grow.{kind}", number, seconds(partial(self.build, self.environment([*FORTY, name]))))
+            self.samples.add(f"bare.{kind}", number, seconds(partial(self.install, name)))
+
+    def install(self, name: str) -> None:
+        """`R CMD INSTALL` of a package, in a container, and nothing else."""
+        mounts = ("-v", f"{self.repository}/src/contrib:/sources:ro", "-v", f"{self.work}/library:/library")
+        source = f"/sources/{name}_1.0.0.tar.gz"
+        quietly("docker", "run", "--rm", "--network=none", *mounts, IMAGE, "R", "CMD", "INSTALL", "--library=/library", source)
 
 
 def main(work: str) -> None:

@@ -8,7 +8,6 @@ from typing import Any, Callable, List
 
 import pytest
 from engines import OwnEngine
-
 from espalier.adapters import docker_stream
 from espalier.environment.definition import DockerSide, Environment
 from espalier.errors import EspalierError
