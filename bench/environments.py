@@ -75,7 +75,8 @@ class Bench:
         """`R CMD INSTALL` of a package, in a container, and nothing else."""
         mounts = ("-v", f"{self.repository}/src/contrib:/sources:ro", "-v", f"{self.work}/library:/library")
         source = f"/sources/{name}_1.0.0.tar.gz"
-        quietly("docker", "run", "--rm", "--network=none", *mounts, IMAGE, "R", "CMD", "INSTALL", "--library=/library", source)
+        command = ("R", "CMD", "INSTALL", "--library=/library", source)
+        quietly("docker", "run", "--rm", "--network=none", *mounts, IMAGE, *command)
 
 
 def main(work: str) -> None:
