@@ -24,7 +24,7 @@ _MACHINE = re.compile(r"UV_(HTTP_TIMEOUT|REQUEST_TIMEOUT|SYSTEM_CERTS|NATIVE_TLS
 _INDEXES = re.compile(r"UV_(DEFAULT_INDEX|INDEX|INDEX_\w+|EXTRA_INDEX_URL|FIND_LINKS|INSECURE_HOST|KEYRING_PROVIDER)")
 # What would let another Python environment shine through.
 _OTHERS = re.compile(r"(UV|PIP|CONDA|VIRTUAL_ENV|PYTHON(HOME|PATH|STARTUP|USERBASE))(_.*)?")
-_VERSION = "import platform; print(platform.python_version())"
+_VERSION = "import platform, sys; sys.stdout.write(platform.python_version())"
 
 
 @dataclass(frozen=True)
