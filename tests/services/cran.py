@@ -111,7 +111,7 @@ def packages() -> List[Package]:
     """All that there is today, each in its newest version."""
     xml = """cat >&2 <<TEXT
 Package libxml-2.0 was not found in the pkg-config search path.
-Perhaps you should add the directory containing `libxml-2.0.pc'
+Perhaps you should add the directory containing 'libxml-2.0.pc'
 TEXT
 echo "ERROR: configuration failed" >&2
 exit 1

@@ -444,3 +444,11 @@ class PrivatePaths:
         self.renviron = os.path.join(root, "Renviron")
         # Never there: a place to point R at instead of the system's library.
         self.nowhere = os.path.join(root, "none")
+
+    def stage_record(self, hex_key: str) -> str:
+        """What is known of a stage of an image that was built here."""
+        return os.path.join(self.builds, f"stage-{hex_key}{_RECORD}")
+
+    def image_python(self, system: str) -> str:
+        """uv's cache for images of a system: what it compiles there is of no use elsewhere."""
+        return os.path.join(self.python, "images", system)

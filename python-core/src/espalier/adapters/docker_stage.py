@@ -2,7 +2,6 @@
 
 import codecs
 import contextlib
-import json
 from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence
 
 from espalier.adapters.docker import engine, translated
@@ -49,7 +48,7 @@ def stage_container(
             "mounts": [_mount(mount) for mount in mounts],
         }
         created = api.create_container(
-            image, entrypoint=list(command[:1]), command=list(command[1:]), user="0:0", working_dir="/",
+            image, entrypoint=list(command), user="0:0", working_dir="/",
             environment=dict(variables), labels=dict(labels), host_config=api.create_host_config(**settings),
             platform=platform,
         )
@@ -99,16 +98,17 @@ def commit_container(
         The image's id.
     """
     config = like.get("Config") or {}
-    changes: List[str] = [
-        f"CMD {json.dumps(config.get('Cmd') or [])}",
-        f"ENTRYPOINT {json.dumps(config.get('Entrypoint') or [])}",
-        f"USER {config.get('User') or '0:0'}",
-        f"WORKDIR {config.get('WorkingDir') or '/'}",
-    ]
-    changes += [f"LABEL {json.dumps(name)}={_quoted(value)}" for name, value in sorted(labels.items())]
-    changes += [f"ENV {name}={_quoted(value)}" for name, value in sorted(variables.items())]
+    # What is empty here is taken from the container; so that has no command, and an empty list is not nothing.
+    wanted = {
+        "Entrypoint": config.get("Entrypoint") or [],
+        "Cmd": config.get("Cmd") or [],
+        "User": config.get("User") or "",
+        "WorkingDir": config.get("WorkingDir") or "/",
+        "Labels": dict(labels),
+        "Env": [f"{name}={value}" for name, value in sorted(variables.items())],
+    }
     what = "The image of a build step was to be made"
-    done = waited(what, lambda api: api.commit(container, changes=changes))
+    done = waited(what, lambda api: api.commit(container, conf=wanted))
     return str(done["Id"])
 
 
@@ -134,8 +134,3 @@ def _mount(mount: Mount) -> Dict[str, Any]:
     return {
         "Type": "bind", "Source": mount.source, "Target": mount.target, "ReadOnly": not mount.writable,
     }
-
-
-def _quoted(value: str) -> str:
-    """A value in a line of a Dockerfile: nothing in it is expanded, and no line ends."""
-    return json.dumps(value, ensure_ascii=False).replace("$", "\\$")

@@ -1,7 +1,11 @@
 """Building an image, stage by stage."""
 
-from typing import Any, Dict, NamedTuple
+from typing import Any, Dict, NamedTuple, Optional
 
+from espalier.environment.lock import Lock
+from espalier.environment.lockfile import lock_record
+from espalier.images.facts import Facts, facts_of, lock_of_stage
+from espalier.images.package_stages import build_python, build_r
 from espalier.images.stages import Builder, stage_image
 from espalier.images.system_stage import build_system
 from espalier.images.wanted import Wanted
@@ -14,19 +18,42 @@ class Built(NamedTuple):
     facts: Dict[str, Any]
 
 
-def build(builder: Builder, wanted: Wanted) -> Built:
+def build(builder: Builder, wanted: Wanted, known: Optional[Lock] = None) -> Built:
     """Make the image of an environment; stages that are there already are used again.
 
     Args:
         builder: What is needed for that.
         wanted: The environment.
+        known: What an earlier build of the same resolved, and is to be taken again.
 
     Raises:
-        EspalierError: `build_failed`, `lock_failed`, `package_missing`, `image_missing`, `registry_failed`,
-            `docker_unavailable`.
+        EspalierError: `build_failed`, `lock_failed`, `package_missing`, `secret_missing`, `image_missing`,
+            `registry_failed`, `docker_unavailable`.
         Cancelled: the call was called off; no container is left, and what was finished is used next time.
     """
-    stages = {"system": stage_image(builder, "system", wanted.system, lambda: build_system(builder, wanted))}
-    image = stages["system"]
-    return Built(image, {"stages": stages, "lock": None})
+    lock = wanted.lock or known
+    system = stage_image(builder, "system", wanted.system, lambda: build_system(builder, wanted))
+    stages = {"system": system}
 
+    def facts() -> Facts:
+        return facts_of(builder, wanted.system, system, wanted.docker.platform)
+
+    python = r = None
+    if wanted.python != wanted.system:
+        stages["python"] = stage_image(
+            builder, "python", wanted.python, lambda: build_python(builder, wanted, system, facts(), lock)
+        )
+        python = lock_of_stage(builder, wanted.python)
+    before = stages.get("python", system)
+    if wanted.key != wanted.python:
+        stages["r"] = stage_image(builder, "r", wanted.key, lambda: build_r(builder, wanted, before, facts(), lock))
+        r = lock_of_stage(builder, wanted.key)
+    used = _joined(python, r)
+    return Built(stages.get("r", before), {"stages": stages, "lock": lock_record(used) if used else None})
+
+
+def _joined(python: Optional[Lock], r: Optional[Lock]) -> Optional[Lock]:
+    """What the stages were made with, as one lock."""
+    if python is None or r is None:
+        return python or r
+    return Lock(r.r, python.python, python.conda, python.python_version, r.r_version)

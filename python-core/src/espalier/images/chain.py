@@ -8,6 +8,8 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 from espalier.adapters.docker_images import find_image, tag_image
 from espalier.adapters.posix import ending_tidily
 from espalier.environment.definition import Environment
+from espalier.environment.lock import Lock
+from espalier.environment.lockfile import lock_of, read_lock
 from espalier.environment.recipe import render
 from espalier.errors import EspalierError
 from espalier.images.build import build
@@ -71,7 +73,7 @@ def ensure(
         Cancelled: the call was called off. Nothing is left half-made.
     """
     began = time.monotonic()
-    want = wanted(paths, environment, secrets, None, refresh)
+    want = wanted(paths, environment, secrets, read_lock(paths, environment), refresh)
     image, found = find_local(want.key), "local"
     if image is None:
         with ending_tidily():
@@ -149,12 +151,21 @@ def _from_registries(
 
 def _built(paths: WorkspacePaths, cache: CachePaths, want: Wanted, secrets: Secrets, log: BuildLog) -> Tuple[str, str]:
     began = time.monotonic()
-    built = build(Builder(paths, cache, secrets, log), want)
+    built = build(Builder(paths, cache, secrets, log), want, _resolved_before(paths, want))
     tag_image(built.image, REPOSITORY, hex_of(want.key))
     seconds = time.monotonic() - began
     log.line(f"Built {tag_of(want.key)} in {seconds:.1f} s.")
     _write(paths, want, built.image, "built", seconds, built.facts)
     return built.image, "built"
+
+
+def _resolved_before(paths: WorkspacePaths, want: Wanted) -> Optional[Lock]:
+    """What the first build of the same key resolved: whoever builds it again takes that."""
+    known = (read_image(paths, want.key) or {}).get("lock")
+    try:
+        return lock_of(known) if isinstance(known, dict) else None
+    except (LookupError, TypeError, ValueError):
+        return None
 
 
 def _write(

@@ -1,15 +1,15 @@
 """The stages of an image: each is an image of its own, named by its key, found again, and made by one process at a
 time."""
 
-import contextlib
 import os
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Iterator, Mapping, Optional
+from typing import Any, Callable, Dict, Mapping, Optional
 
 from espalier.adapters import posix
 from espalier.adapters.docker_images import find_image, tag_image
-from espalier.adapters.docker_stage import Ended, Mount, containers_with, remove_container
+from espalier.adapters.docker_stage import Ended, containers_with, remove_container
 from espalier.errors import EspalierError
+from espalier.images.causes import cause_of
 from espalier.images.log import BuildLog
 from espalier.images.record import hex_of
 from espalier.images.registries import KEY_LABEL, Secrets, key_of
@@ -106,15 +106,17 @@ def failed(builder: Builder, what: str, ended: Ended, **fields: Any) -> Espalier
         **fields: Facts for programs.
     """
     status = "it ran out of memory" if ended.out_of_memory else f"exit status {ended.status}"
-    return build_error(builder, f"{what} ({status}).", "", **fields)
+    return build_error(builder, f"{what} ({status}).", **fields)
 
 
-def build_error(builder: Builder, message: str, hint: str, **fields: Any) -> EspalierError:
-    """A `build_failed` with the last lines of the log."""
+def build_error(builder: Builder, message: str, **fields: Any) -> EspalierError:
+    """A `build_failed` with the cause, if the log tells one, and its last lines."""
+    cause = cause_of(builder.log.tail)
     last = [line for line in builder.log.tail if line.strip()][-12:]
-    text = "\n".join([message, *(f"  | {line}" for line in last)])
-    hint = f"{hint} The whole log: environment_build_log().".strip()
-    return EspalierError("build_failed", text, hint, log=builder.log.path, **fields)
+    text = "\n".join([f"{message} {cause.reason}".strip(), *(f"  | {line}" for line in last)])
+    hint = f"{cause.hint} The whole log: environment_build_log().".strip()
+    named = {"package": cause.package, "missing": cause.missing, "apt": list(cause.apt)}
+    return EspalierError("build_failed", text, hint, log=builder.log.path, **named, **fields)
 
 
 def proxies() -> Mapping[str, str]:
@@ -127,12 +129,3 @@ def proxies() -> Mapping[str, str]:
 def build_network() -> Optional[str]:
     """The network that the steps of a Dockerfile see: the engine's default, unless the user says otherwise."""
     return os.environ.get("ESPALIER_BUILD_NETWORK") or None
-
-
-@contextlib.contextmanager
-def mounted_text(folder: str, name: str, text: str, target: str) -> Iterator[Mount]:
-    """A text as a file in a container."""
-    path = os.path.join(folder, name)
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
-    yield Mount(path, target)

@@ -23,6 +23,7 @@ _UNFINISHED = f'LABEL {BUILD_LABEL}="unfinished"'
 _UNFINISHED_IMAGES = "espalier/unfinished"
 _STEP = re.compile(r"Step (\d+)/(\d+) : (.*)")
 _IMAGE = re.compile(r" ---> ([0-9a-f]{12,64})$", re.MULTILINE)
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _FROM = re.compile(r"^[ \t]*FROM[ \t].*$", re.IGNORECASE | re.MULTILINE)
 
 
@@ -72,20 +73,23 @@ def _build(builder: Builder, wanted: Wanted, what: str, context: BinaryIO, docke
         remove_image(unfinished)
         return image
     except BaseException as error:
-        # what was done so far has a name, so that it is found again, and removed one day
         # (an engine that has stopped answering would keep us waiting)
-        gone = isinstance(error, EspalierError) and error.code == "docker_unavailable"
-        with contextlib.suppress(EspalierError):
-            if not gone:
-                remove_image(unfinished)
-            if steps.last and not gone:
-                tag_image(steps.last, *unfinished.split(":"))
+        if not (isinstance(error, EspalierError) and error.code == "docker_unavailable"):
+            _name_unfinished(unfinished, steps.last)
         if not isinstance(error, EspalierError) or error.code != "build_failed" or "said" not in error.fields:
             raise
         builder.log.line(str(error.fields["said"]))
         message = f"The system stage could not be built: {steps.title or 'its Dockerfile'} failed."
         still_there()  # (an engine that is being stopped ends the steps first)
-        raise build_error(builder, message, "", step=steps.title) from error
+        raise build_error(builder, message, step=steps.title) from error
+
+
+def _name_unfinished(name: str, image: str) -> None:
+    """Gives what was done so far a name, so that it is found again, and removed one day."""
+    with contextlib.suppress(EspalierError):
+        remove_image(name)
+        if image:
+            tag_image(image, *name.split(":"))
 
 
 class _Steps:
@@ -97,6 +101,7 @@ class _Steps:
 
     def hear(self, piece: str) -> None:
         """Take a piece."""
+        piece = _COLOURS.sub("", piece)  # (the engine's, of what was written to stderr)
         step, image = _STEP.match(piece), _IMAGE.match(piece)
         if step:
             self.title = f"Step {step[1]}/{step[2]} : {step[3]}".rstrip()

@@ -1,13 +1,14 @@
 """Asking an R of this machine what it is."""
 
 import subprocess
-from typing import Dict, Optional
+from typing import Dict, Optional, Sequence
 
 from espalier.errors import EspalierError
 from espalier.packages.resolve import RHost
 from espalier.packages.versions import RECOMMENDED, is_version
 
-_CODE = """
+# R code that tells it, for the packages that are its arguments.
+QUESTION = """
 cat("R ", format(getRversion()), "\\n", R.version$platform, "\\n", sep = "")
 for (name in commandArgs(TRUE)) {
   file <- file.path(.Library, name, "DESCRIPTION")
@@ -25,14 +26,21 @@ def ask_r(rscript: Optional[str]) -> RHost:
     if rscript is None:
         message = "R packages are asked for, and there is no R on this machine."
         raise EspalierError("interpreter_missing", message, "Install R, or use Docker.")
-    argv = [rscript, "--vanilla", "-e", _CODE, *sorted(RECOMMENDED)]
+    argv = [rscript, "--vanilla", "-e", QUESTION, *sorted(RECOMMENDED)]
     try:
         done = subprocess.run(argv, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise EspalierError("interpreter_missing", f"{rscript} cannot be run: {error}.") from None
-    lines = done.stdout.splitlines()
-    if done.returncode != 0 or len(lines) < 2 or not lines[0].startswith("R "):
+    found = answered(done.stdout.splitlines(), rscript) if done.returncode == 0 else None
+    if found is None:
         raise EspalierError("interpreter_missing", f"{rscript} is no Rscript that works: {done.stderr.strip()[-300:]}")
+    return found
+
+
+def answered(lines: Sequence[str], rscript: Optional[str] = None) -> Optional[RHost]:
+    """What an R answers to the question; None when that is no answer."""
+    if len(lines) < 2 or not lines[0].startswith("R "):
+        return None
     recommended: Dict[str, str] = {}
     for line in lines[2:]:
         name, _, version = line.partition(" ")

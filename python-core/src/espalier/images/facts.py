@@ -1,0 +1,114 @@
+"""What the system stage of an image has: asked once in a container of it, and kept."""
+
+import os
+import shlex
+from dataclasses import asdict, dataclass
+from typing import Any, Dict, List, Mapping, Optional
+
+from espalier.adapters.docker_stage import run_to_end, stage_container
+from espalier.environment.lock import Lock
+from espalier.environment.lockfile import lock_of
+from espalier.errors import EspalierError
+from espalier.images.record import hex_of
+from espalier.images.stages import Builder, failed, labels_while_building
+from espalier.packages.resolve import RHost
+from espalier.packages.rhost import QUESTION, answered
+from espalier.packages.versions import RECOMMENDED
+from espalier.paths import FORMAT
+from espalier.records import read_record, replace_record
+
+_ASK = f"""
+ID=unknown; VERSION_ID=0
+[ -r /etc/os-release ] && . /etc/os-release
+echo "system $(uname -m)-linux-$ID-$VERSION_ID"
+for name in python3 python; do
+  if command -v "$name" > /dev/null; then
+    "$name" -c 'import platform, sys; print("python", platform.python_version(), sys.executable)'
+    break
+  fi
+done
+if command -v Rscript > /dev/null; then
+  echo "R follows"
+  Rscript --vanilla -e {shlex.quote(QUESTION)} {' '.join(sorted(RECOMMENDED))}
+fi
+"""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a system stage has.
+
+    Args:
+        system: Processor, system and release, `x86_64-linux-debian-12`.
+        python: The version of its Python, None if it has none.
+        interpreter: Where that is.
+        r: Its R, None if it has none.
+    """
+
+    system: str
+    python: Optional[str] = None
+    interpreter: Optional[str] = None
+    r: Optional[RHost] = None
+
+
+def facts_of(builder: Builder, key: str, image: str, platform: Optional[str] = None) -> Facts:
+    """What a system stage has, as far as packages are concerned.
+
+    Args:
+        builder: Where that is kept.
+        key: The stage's key.
+        image: Its id.
+        platform: Such as `linux/amd64`.
+
+    Raises:
+        EspalierError: `build_failed` when nothing can be run in it; `docker_unavailable`.
+    """
+    known = _read(builder, key).get("facts")
+    if isinstance(known, dict):
+        r = known.get("r")
+        return Facts(known["system"], known["python"], known["interpreter"], RHost(**r) if r else None)
+    builder.log.step("Looking what the base image has")
+    said: List[str] = []
+    with stage_container(image, ["/bin/sh", "-c", _ASK], [], {}, labels_while_building(key), "none", platform) as one:
+        ended = run_to_end(one, said.append)
+    text = "".join(said)
+    if ended.status != 0 or not text.startswith("system "):
+        builder.log.hear(text)
+        raise failed(builder, "What the base image has cannot be told: no shell, Python or R of it runs", ended)
+    found = _parsed(text)
+    _add(builder, key, {"facts": asdict(found)})
+    return found
+
+
+def lock_of_stage(builder: Builder, key: str) -> Optional[Lock]:
+    """The packages that a stage of this machine was made with, None where that is not known any more."""
+    known = _read(builder, key).get("lock")
+    try:
+        return lock_of(known) if isinstance(known, dict) else None
+    except (LookupError, TypeError, ValueError):
+        return None
+
+
+def note_lock(builder: Builder, key: str, lock: Mapping[str, Any]) -> None:
+    """Keep what packages a stage was made with."""
+    _add(builder, key, {"lock": dict(lock)})
+
+
+def _parsed(text: str) -> Facts:
+    head, _, r = text.partition("R follows\n")
+    lines = head.splitlines()
+    python = next((line.split(" ", 2) for line in lines if line.startswith("python ")), ["", None, None])
+    return Facts(lines[0].partition(" ")[2], python[1], python[2], answered(r.splitlines()) if r else None)
+
+
+def _read(builder: Builder, key: str) -> Dict[str, Any]:
+    try:
+        return read_record(builder.cache.stage_record(hex_of(key)))
+    except (OSError, EspalierError):
+        return {}
+
+
+def _add(builder: Builder, key: str, content: Dict[str, Any]) -> None:
+    os.makedirs(builder.cache.builds, exist_ok=True)
+    record = {**_read(builder, key), "format": FORMAT, "key": key, **content}
+    replace_record(builder.cache.stage_record(hex_of(key)), record, builder.cache.builds)
