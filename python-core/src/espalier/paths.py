@@ -423,6 +423,14 @@ class CachePaths:
         """Why the last build for a key failed, for those who waited for it."""
         return os.path.join(self.builds, hex_key + _RECORD)
 
+    def stage_record(self, hex_key: str) -> str:
+        """What is known of a stage of an image that was built here."""
+        return os.path.join(self.builds, f"stage-{hex_key}{_RECORD}")
+
+    def image_python(self, system: str) -> str:
+        """uv's cache for images of a system: what it compiles there is of no use elsewhere."""
+        return os.path.join(self.python, "images", system)
+
 
 class PrivatePaths:
     """The names inside one private environment.
@@ -444,11 +452,3 @@ class PrivatePaths:
         self.renviron = os.path.join(root, "Renviron")
         # Never there: a place to point R at instead of the system's library.
         self.nowhere = os.path.join(root, "none")
-
-    def stage_record(self, hex_key: str) -> str:
-        """What is known of a stage of an image that was built here."""
-        return os.path.join(self.builds, f"stage-{hex_key}{_RECORD}")
-
-    def image_python(self, system: str) -> str:
-        """uv's cache for images of a system: what it compiles there is of no use elsewhere."""
-        return os.path.join(self.python, "images", system)

@@ -44,7 +44,7 @@ def stage_container(
         settings: Dict[str, Any] = {
             "network_mode": network,
             "init": True,
-            "log_config": {"Type": "json-file"},  # (what it says is read from there, whatever the engine's default)
+            "log_config": {"Type": "none"},
             "mounts": [_mount(mount) for mount in mounts],
         }
         created = api.create_container(
@@ -71,10 +71,15 @@ def run_to_end(container: str, hear: Callable[[str], None]) -> Ended:
         Cancelled: called off; the container still runs.
     """
     what = "A container of the build was to run"
-    with translated(what):
-        engine().api.start(container)
+
+    def call(api: Any) -> Iterator[bytes]:
+        # (attached before it starts: of what is said in its last moment the engine's own log gives nothing at times)
+        stream = api.attach(container, stdout=True, stderr=True, stream=True, logs=False)
+        api.start(container)
+        return iter(stream)
+
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    for piece in streamed(what, lambda api: iter(api.logs(container, stream=True, follow=True))):
+    for piece in streamed(what, call):
         hear(decoder.decode(piece))
     hear(decoder.decode(b"", True))
     waited(what, lambda api: api.wait(container))

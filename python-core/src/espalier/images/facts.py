@@ -5,6 +5,7 @@ import shlex
 from dataclasses import asdict, dataclass
 from typing import Any, Dict, List, Mapping, Optional
 
+from espalier.adapters.docker_images import find_image
 from espalier.adapters.docker_stage import run_to_end, stage_container
 from espalier.environment.lock import Lock
 from espalier.environment.lockfile import lock_of
@@ -17,13 +18,17 @@ from espalier.packages.versions import RECOMMENDED
 from espalier.paths import FORMAT
 from espalier.records import read_record, replace_record
 
+_PYTHON = r"""
+import platform, sys
+sys.stdout.write("python %s %s\n" % (platform.python_version(), sys.executable))
+"""
 _ASK = f"""
 ID=unknown; VERSION_ID=0
 [ -r /etc/os-release ] && . /etc/os-release
-echo "system $(uname -m)-linux-$ID-$VERSION_ID"
+echo "system $ID-$VERSION_ID"
 for name in python3 python; do
   if command -v "$name" > /dev/null; then
-    "$name" -c 'import platform, sys; print("python", platform.python_version(), sys.executable)'
+    "$name" -c {shlex.quote(_PYTHON)}
     break
   fi
 done
@@ -71,11 +76,11 @@ def facts_of(builder: Builder, key: str, image: str, platform: Optional[str] = N
     said: List[str] = []
     with stage_container(image, ["/bin/sh", "-c", _ASK], [], {}, labels_while_building(key), "none", platform) as one:
         ended = run_to_end(one, said.append)
-    text = "".join(said)
-    if ended.status != 0 or not text.startswith("system "):
-        builder.log.hear(text)
+    _, begun, text = "".join(said).partition("system ")
+    if ended.status != 0 or not begun:
+        builder.log.hear("".join(said))
         raise failed(builder, "What the base image has cannot be told: no shell, Python or R of it runs", ended)
-    found = _parsed(text)
+    found = _parsed(_machine(image), text)
     _add(builder, key, {"facts": asdict(found)})
     return found
 
@@ -94,11 +99,17 @@ def note_lock(builder: Builder, key: str, lock: Mapping[str, Any]) -> None:
     _add(builder, key, {"lock": dict(lock)})
 
 
-def _parsed(text: str) -> Facts:
+def _machine(image: str) -> str:
+    """Its processor, as Linux calls it."""
+    docker = str((find_image(image) or {}).get("Architecture", ""))
+    return {"amd64": "x86_64", "arm64": "aarch64"}.get(docker, docker)
+
+
+def _parsed(machine: str, text: str) -> Facts:
     head, _, r = text.partition("R follows\n")
     lines = head.splitlines()
     python = next((line.split(" ", 2) for line in lines if line.startswith("python ")), ["", None, None])
-    return Facts(lines[0].partition(" ")[2], python[1], python[2], answered(r.splitlines()) if r else None)
+    return Facts(f"{machine}-linux-{lines[0]}", python[1], python[2], answered(r.splitlines()) if r else None)
 
 
 def _read(builder: Builder, key: str) -> Dict[str, Any]:

@@ -31,8 +31,9 @@ def _table(text: str) -> Dict[str, str]:
 
 # What is missing -> the Debian package that has it; a header -> its library.
 _LIBRARIES = _table("""
-    xml2:libxml2-dev ssl:libssl-dev crypto:libssl-dev curl:libcurl4-openssl-dev z:zlib1g-dev bz2:libbz2-dev
-    lzma:liblzma-dev pcre2-8:libpcre2-dev png:libpng-dev jpeg:libjpeg-dev png16:libpng-dev tiff:libtiff-dev
+    xml2:libxml2-dev libxml-2.0:libxml2-dev ssl:libssl-dev crypto:libssl-dev
+    curl:libcurl4-openssl-dev z:zlib1g-dev bz2:libbz2-dev lzma:liblzma-dev pcre2-8:libpcre2-dev png:libpng-dev
+    jpeg:libjpeg-dev png16:libpng-dev tiff:libtiff-dev
     cairo:libcairo2-dev X11:libx11-dev Xt:libxt-dev gsl:libgsl-dev gslcblas:libgsl-dev gmp:libgmp-dev
     mpfr:libmpfr-dev glpk:libglpk-dev lapack:liblapack-dev blas:libblas-dev gfortran:gfortran fftw3:libfftw3-dev
     gdal:libgdal-dev proj:libproj-dev geos_c:libgeos-dev udunits2:libudunits2-dev hdf5:libhdf5-dev
