@@ -1,0 +1,70 @@
+"""The engine ends, comes back, or is not there at all for runs whose job is in a container."""
+
+import time
+from pathlib import Path
+from typing import Any, Callable, Dict
+
+import pytest
+from engines import OwnEngine, dead_socket
+from espalier import Experiment, Run, ScriptRunConfig, Workspace
+from espalier.paths import RunPaths
+
+Submit = Callable[[str], Run]
+
+
+@pytest.fixture
+def submit(workspace: Callable[..., Workspace], small_image: str, own_engine: OwnEngine) -> Submit:
+    """Submits a command in a container of the second engine."""
+    own_engine.load(small_image)
+    environment = {"name": "small", "docker": {"base_image": small_image}}
+    experiment = Experiment(workspace(), "exp")
+    return lambda command: experiment.submit(
+        ScriptRunConfig(command=command, environment=environment, docker={"network": "host"})
+    )
+
+
+def ended(run: Run) -> Dict[str, Any]:
+    run.wait_for_completion(raise_on_error=False, show_output=False)
+    details: Dict[str, Any] = run.get_details()
+    return details
+
+
+def until_it_says(run: Run, text: str) -> None:
+    deadline = time.monotonic() + 60
+    log = Path(RunPaths(run.run_dir).log)
+    while not (log.exists() and text in log.read_text()):
+        assert time.monotonic() < deadline, run.get_details()
+        time.sleep(0.05)
+
+
+def test_the_engine_is_not_there(
+    workspace: Callable[..., Workspace], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", dead_socket(tmp_path))
+    environment = {"name": "small", "docker": {"base_image": "nothing:1"}}
+    run = Experiment(workspace(), "exp").submit(ScriptRunConfig(command="true", environment=environment, docker=True))
+    details = ended(run)
+    assert details["status"] == "Failed"
+    assert "is not running" in details["error"]["message"]
+    assert details["error"]["class"][0] == "espalier_error_docker_unavailable"
+
+
+def test_the_engine_is_restarted_under_a_job(submit: Submit, own_engine: OwnEngine) -> None:
+    run = submit("echo begun; sleep 60; echo over")
+    until_it_says(run, "begun")
+    own_engine.stop()
+    own_engine.start()
+    details = ended(run)
+    assert details["status"] == "Failed"
+    assert own_engine.containers() == []
+    assert ended(submit("echo begun"))["status"] == "Completed"
+
+
+def test_the_engine_crashes_under_a_job_and_comes_back(submit: Submit, own_engine: OwnEngine) -> None:
+    run = submit("echo begun; sleep 60; echo over")
+    until_it_says(run, "begun")
+    own_engine.kill()
+    own_engine.start()
+    details = ended(run)
+    assert details["status"] == "Failed"
+    assert own_engine.containers() == []
