@@ -14,6 +14,7 @@ from typing import Any, Callable, Dict, Iterator, List, Set
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "services"))
 
 import conda as conda_channel

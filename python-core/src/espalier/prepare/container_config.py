@@ -72,8 +72,9 @@ def _host_config(run: RunPaths, spec: Mapping[str, Any], order: Order) -> Dict[s
         "CapDrop": ["ALL"],
         "SecurityOpt": ["no-new-privileges"],
         "Mounts": _mounts(run, spec, order),
-        # what its supervisor did not see, because it died, is read from there
-        "LogConfig": {"Type": "json-file", "Config": {}},
+        # what its supervisor did not see, because it died, is read from there; of a job with secrets the engine keeps
+        # nothing, for nobody would hide them in it
+        "LogConfig": {"Type": "none" if order.masked else "json-file", "Config": {}},
     }
     if need.cpus:
         config["NanoCpus"] = min(need.cpus, os.cpu_count() or need.cpus) * 1_000_000_000
