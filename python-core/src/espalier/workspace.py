@@ -4,7 +4,7 @@ import contextlib
 import os
 import time
 import uuid
-from typing import Any, Dict, List, Mapping, Optional
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional
 
 from espalier import states
 from espalier.adapters.files import remove_tree
@@ -25,6 +25,9 @@ from espalier.wait_many import RunsOfWorkspace
 from espalier.workspace_environments import WorkspaceEnvironments
 from espalier.workspace_host import WorkspaceHost
 from espalier.workspace_snapshots import WorkspaceSnapshots
+
+if TYPE_CHECKING:
+    from espalier.keyvault import Keyvault
 
 
 class Workspace(WorkspaceSnapshots, WorkspaceEnvironments, RunsOfWorkspace, WorkspaceHost):
@@ -63,6 +66,12 @@ class Workspace(WorkspaceSnapshots, WorkspaceEnvironments, RunsOfWorkspace, Work
     def name(self) -> str:
         """The workspace's name."""
         return os.path.basename(self.path)
+
+    def get_default_keyvault(self) -> "Keyvault":
+        """The workspace's keyvault, which keeps its secrets."""
+        from espalier.keyvault import Keyvault
+
+        return Keyvault(self.path)
 
     @classmethod
     def open(cls, name: str, path: Optional[str] = None) -> "Workspace":

@@ -253,6 +253,25 @@ def test_a_core_that_cannot_open_it(python: Submit, ended: Ended, session: Sessi
     assert error["code"] == "prepare_failed" and said in error["message"], error
 
 
+def test_what_opens_the_keyvault_inherits_nothing(python: Submit, ended: Ended, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LD_AUDIT", "PYTHONPATH", "PYTHONSTARTUP", "BASH_ENV", "R_PROFILE_USER", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "canary")
+    spy = home / "spy" / "cryptography"
+    spy.mkdir(parents=True)
+    seen = home / "seen"
+    (spy / "__init__.py").write_text(f"import os, sys; open({str(seen)!r}, 'w').write(repr((dict(os.environ), sys.argv)))")
+    ended(python("pass", "token", session=Session(modules=[str(spy.parent)])))
+    assert "canary" not in seen.read_text() and "HOME" in seen.read_text()
+
+
+def test_passwords_in_proxies_are_not_recorded(python: Submit, ended: Ended, workspace: Workspace) -> None:
+    proxies = {"PATH": os.environ["PATH"], "https_proxy": "http://me:canary-password@proxy:3128"}
+    run = python("import os; print('canary' in os.environ['https_proxy'])", "token", session=Session(environment=proxies))
+    assert ended(run)["status"] == "Completed" and log_of(run) == "True\n"
+    assert run.get_details()["runDefinition"]["inherited"] == ["PATH", "https_proxy"]
+    assert files_with(Path(workspace.path), "canary-password") == []
+
+
 def test_of_each_attempt(python: Submit, ended: Ended) -> None:
     run = python(READ + "print(run.get_secret('token')); raise SystemExit(3)", "token", retry=2)
     assert ended(run)["attempt"] == 2
