@@ -54,10 +54,19 @@ def engine() -> Iterator[Any]:
     import docker
 
     client = docker.from_env()
+    before = _names(client)
     yield client
+    if not os.environ.get("ESPALIER_TESTS_KEEP_IMAGES"):
+        for name in _names(client) - before:
+            client.images.remove(name, force=True)
     client.close()
     if started:
         _script("engine.sh", "stop")
+
+
+def _names(client: Any) -> Set[str]:
+    """The images that are the cache of what was built."""
+    return {tag for image in client.images.list() for tag in image.tags if tag.startswith("espalier/")}
 
 
 @pytest.fixture(scope="session")
@@ -160,8 +169,14 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """This test's own queue; the cache of packages and environments is that of the session."""
     monkeypatch.setenv("ESPALIER_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setenv("ESPALIER_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setenv("ESPALIER_KEYRING", "file")
+    monkeypatch.setenv("ESPALIER_KEYVAULT", "file")
     return tmp_path
+
+
+@pytest.fixture
+def host_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is installed in containers is fetched from the services, which listen on loopback."""
+    monkeypatch.setenv("ESPALIER_BUILD_NETWORK", "host")
 
 
 @pytest.fixture
