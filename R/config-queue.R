@@ -10,8 +10,8 @@
 #' @param attempts How often to execute the job at most, the first time included.
 #' @param on After which causes, the codes of a run's error: `"job_failed"` (an error, a bad exit status), `"job_killed"`
 #'   (a signal, such as the kernel's when memory is short), `"runner_lost"` (the machine was restarted, or everything was
-#'   killed), `"timed_out"` (`max_run_duration_seconds`), `"start_failed"`, `"prepare_failed"`, `"prepare_timed_out"`. All
-#'   by default.
+#'   killed), `"timed_out"` (`max_run_duration_seconds`), `"start_failed"`, `"prepare_failed"`, `"prepare_timed_out"`; in a
+#'   container also `"job_out_of_memory"` and `"engine_lost"` (Docker was stopped or crashed). All by default.
 #' @param wait_seconds Seconds to wait before the second attempt.
 #' @param factor How many times longer to wait before each further one.
 #' @param max_wait_seconds The longest wait.
@@ -34,7 +34,8 @@ retry_policy <- function(attempts = 3, on = NULL, wait_seconds = 0, factor = 2, 
 }
 
 retry_causes <- c(
-  "job_failed", "job_killed", "runner_lost", "timed_out", "start_failed", "prepare_failed", "prepare_timed_out"
+  "job_failed", "job_killed", "runner_lost", "timed_out", "start_failed", "prepare_failed", "prepare_timed_out",
+  "job_out_of_memory", "engine_lost"
 )
 
 #' @export

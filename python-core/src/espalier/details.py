@@ -5,8 +5,10 @@ from itertools import takewhile
 from typing import Any, Dict
 
 from espalier.adapters.files import open_regular
+from espalier.canonical import canonical_json
 from espalier.errors import EspalierError
 from espalier.paths import ARTIFACT_FOLDERS, OUTPUTS, RunPaths
+from espalier.records import read_record
 from espalier.tracking import artifacts, metrics
 from espalier.tracking.sessions import read_sessions
 
@@ -47,7 +49,25 @@ def run_details(
         "runDefinition": spec,
         "logFiles": {name: os.path.join(run.root, name) for name in names},
         "submittedBy": spec["user"],
+        "environment": environment_facts(run, spec),
         "provenance": {**_diff(run), "sessions": read_sessions(run)},
+    }
+
+
+def environment_facts(run: RunPaths, spec: Dict[str, Any]) -> Dict[str, Any]:
+    """What a run's environment is, and what was made ready for it."""
+    asked = spec.get("environment") or {}
+    try:
+        made = read_record(run.environment_record)
+    except (OSError, EspalierError):  # nothing was made, or nothing yet
+        made = {}
+    definition = asked.get("definition")
+    return {
+        "how": asked.get("how", "session"),
+        "name": asked.get("name"),
+        "version": asked.get("version"),
+        "definition": None if definition is None else canonical_json(definition).decode("utf-8"),
+        **{name: made.get(name) for name in ("key", "image", "tag", "folder", "found", "seconds")},
     }
 
 

@@ -34,13 +34,16 @@ class Following(NamedTuple):
     final: bool
     log: str
     offset: int
+    build_log: str = ""
+    build_offset: int = -1
 
 
-def follow(run: RunPaths, offset: int, wait_seconds: float) -> Following:
-    """Look at a run, waiting up to `wait_seconds` for its end or for more of its log.
+def follow(run: RunPaths, offset: int, wait_seconds: float, build_offset: int = -1) -> Following:
+    """Look at a run, waiting up to `wait_seconds` for its end or for more of its logs.
 
     Args:
         offset: Bytes of the log already seen.
+        build_offset: The same of the log of its environment's making; -1: that is of no interest.
 
     Raises:
         EspalierError: `run_missing`, `damaged`.
@@ -54,9 +57,10 @@ def follow(run: RunPaths, offset: int, wait_seconds: float) -> Following:
         final = states.is_final(state)
         # the state is read first: whatever the job wrote before it is then in the log
         log, end = _read_log(run.log, offset, final)
-        if final or log or time.monotonic() >= deadline:
+        built, build_end = _read_log(run.build_log, build_offset, final) if build_offset >= 0 else ("", -1)
+        if final or log or built or time.monotonic() >= deadline:
             nudge()
-            return Following(state, final, log, end)
+            return Following(state, final, log, end, built, build_end)
         time.sleep(min(_TICK, max(deadline - time.monotonic(), 0)))
 
 
@@ -64,19 +68,20 @@ def follow_to_end(run: RunPaths, show_output: bool) -> Following:
     """Follow a run until it has ended and its whole log has been seen.
 
     Args:
-        show_output: Print the log as it grows.
+        show_output: Print its logs as they grow, first that of its environment's making.
 
     Raises:
         EspalierError: `run_missing`, `damaged`.
     """
-    offset = 0
+    offset, build_offset = 0, 0 if show_output else -1
     while True:
-        seen = follow(run, offset, _LOOK_SECONDS)
-        if show_output and seen.log:
-            _show(seen.log)
-        if seen.final and seen.offset == offset:  # (a piece of log may hold nothing that can be shown)
+        seen = follow(run, offset, _LOOK_SECONDS, build_offset)
+        if show_output and seen.build_log + seen.log:
+            _show(seen.build_log + seen.log)
+        # (a piece of log may hold nothing that can be shown)
+        if seen.final and (seen.offset, seen.build_offset) == (offset, build_offset):
             return seen
-        offset = seen.offset
+        offset, build_offset = seen.offset, seen.build_offset
 
 
 def _show(text: str) -> None:

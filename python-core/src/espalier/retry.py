@@ -7,7 +7,7 @@ from espalier.resources import checked_count
 
 # What a run may be tried again after: the codes of its error. A run that somebody canceled never is.
 CAUSES = ("job_failed", "job_killed", "runner_lost", "timed_out", "start_failed", "prepare_failed",
-          "prepare_timed_out")  # fmt: skip
+          "prepare_timed_out", "job_out_of_memory", "engine_lost")  # fmt: skip
 
 
 class Retry(NamedTuple):

@@ -9,7 +9,7 @@ from typing import Any, Dict, Iterator, Mapping, Optional
 
 from espalier import states
 from espalier.adapters import posix
-from espalier.details import run_details, with_logs
+from espalier.details import environment_facts, run_details, with_logs
 from espalier.errors import EspalierError
 from espalier.follow import failure_of, follow, follow_to_end
 from espalier.job_requests import ask, giving_slot_away
@@ -131,6 +131,12 @@ class Run(RunParts, RunFiles, RunUsage, RunSecrets, RunChildren):
         """`get_details()` with the text of each log instead of its path."""
         return with_logs(self._paths, self.get_details())
 
+    def get_environment(self) -> Any:
+        """The run's environment: `how` it comes to it (`session`, `user-managed`, `private`, `image`), `name`,
+        `version`, `definition` (its record as JSON text), `key`, and what was made ready: `image`, `tag`, `folder`,
+        where it was `found`, and the `seconds` that took; None what there is not."""
+        return environment_facts(self._paths, self._spec())
+
     def get_metrics(
         self,
         name: Optional[str] = None,
@@ -231,17 +237,19 @@ class Run(RunParts, RunFiles, RunUsage, RunSecrets, RunChildren):
         """
         self._end(states.FAILED, error_details)
 
-    def follow(self, offset: int = 0, wait_seconds: float = 0.0) -> Any:
+    def follow(self, offset: int = 0, wait_seconds: float = 0.0, build_offset: int = -1) -> Any:
         """The state, and what was added to the log since an offset; for those who wait and watch.
 
         Args:
             offset: Bytes of the log already seen.
             wait_seconds: How long to wait for the end before answering.
+            build_offset: As `offset`, for the log of its environment's making; -1: that is of no interest.
 
         Returns:
-            `status`, `final`, `log` (text, control sequences removed), `offset` (pass it on).
+            `status`, `final`, `log` (text, control sequences removed), `offset` (pass it on), `build_log`,
+            `build_offset`.
         """
-        return follow(self._paths, offset, wait_seconds)._asdict()
+        return follow(self._paths, offset, wait_seconds, build_offset)._asdict()
 
     def wait_for_completion(self, show_output: bool = False, raise_on_error: bool = True) -> Any:
         """Wait until the run has ended. Interrupting stops the waiting, never the run. While a job waits, the run

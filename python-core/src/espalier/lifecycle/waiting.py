@@ -13,7 +13,9 @@ from typing import Iterator, List, Optional
 from espalier import states
 from espalier.adapters import posix
 from espalier.adapters.files import open_regular
+from espalier.adapters.processes import all_processes, with_descendants
 from espalier.lifecycle.children import status_of
+from espalier.lifecycle.container_record import read_box
 from espalier.paths import FORMAT, RunPaths, is_run_id, is_waiting, waiting
 from espalier.records import dump_record, replace_file
 
@@ -56,10 +58,20 @@ def _waited_for(run: RunPaths, mark: str) -> List[str]:
         with open_regular(os.path.join(run.requests, mark)) as file:
             record = json.loads(file.read(_LIMIT_BYTES))
         pid, start, runs = record["pid"], record["start"], record["runs"]
-        alive = type(pid) is int and type(start) is int and posix.process_start(pid) == start
+        alive = type(pid) is int and type(start) is int and _lives(run, pid, start)
     except (OSError, ValueError, RecursionError, KeyError, TypeError):
         return []
     return [name for name in runs if isinstance(name, str) and is_run_id(name)] if alive and type(runs) is list else []
+
+
+def _lives(run: RunPaths, pid: int, start: int) -> bool:
+    """Whether a process of the job lives. In a container it has another number, but the same start."""
+    if posix.process_start(pid) == start:
+        return True
+    box = read_box(run) if os.path.exists(run.container) else None
+    if box is None or box.pid <= 1:
+        return False
+    return any(each.start == start for each in with_descendants({box.pid}, all_processes()))
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from espalier.values import NA, from_json
 # How many children one request may make.
 _MANY = 1000
 _TEXTS = ("source_directory", "entry_script", "compute_target", "display_name")
-_MAPPINGS = ("script_params", "environment_variables")
+_MAPPINGS = ("script_params", "environment_variables", "environment")
 _PROGRAMS = ("rscript", "r_version", "python")
 
 
@@ -113,14 +113,17 @@ def _session(asked: Any, env: Mapping[str, Any], run: RunPaths) -> Session:
         raise _bad("library_paths", "a list of texts")
     links = os.path.realpath(run.job)
     lasting = [path for path in libraries if not os.path.realpath(path).startswith(links)]
+    programs = {name: text_of(asked, name) or None for name in _PROGRAMS}
+    if env.get("how") == "image":  # those of the container, which are not here
+        programs, lasting = {name: env["session"].get(name) for name in _PROGRAMS}, []
     return Session(
         client=text_of(asked, "client"),
-        environment=env["variables"],
+        environment={**env.get("preparing", {}), **env["variables"]},
         library_paths=lasting,
         r_package=env["links"].get(JOB_R + "/espalier"),
         core_python=env.get("core_python"),
         modules=env.get("modules"),
-        **{name: text_of(asked, name) or None for name in _PROGRAMS},
+        **programs,
     )
 
 

@@ -43,15 +43,18 @@ class Chosen(NamedTuple):
         }
 
 
-def choose_environment(paths: WorkspacePaths, config: ScriptRunConfig) -> Optional[Chosen]:
+def choose_environment(paths: WorkspacePaths, config: ScriptRunConfig, experiment: str) -> Optional[Chosen]:
     """The environment that a job asks for; None where it has what the session has.
+
+    Args:
+        experiment: Name of its experiment, which is that of a definition that has none.
 
     Raises:
         EspalierError: `environment_missing`, `environment_invalid`, `needs_docker`.
     """
     if config.environment is None:
         return None
-    environment = _read(paths, config.environment)
+    environment = _read(paths, config.environment, experiment)
     if config.container is not None:
         return Chosen(environment, IMAGE)
     how = PRIVATE if _asks_for_packages(environment) else USER_MANAGED
@@ -62,17 +65,17 @@ def choose_environment(paths: WorkspacePaths, config: ScriptRunConfig) -> Option
     return Chosen(environment, how)
 
 
-def _read(paths: WorkspacePaths, given: Mapping[str, Any]) -> Environment:
+def _read(paths: WorkspacePaths, given: Mapping[str, Any], experiment: str) -> Environment:
     if "definition" in given:
         try:
             return Environment.from_mapping(json.loads(str(given["definition"])))
         except ValueError as error:
             raise EspalierError("environment_invalid", f"The environment's record is no JSON: {error}.") from error
-    if set(given) <= {"name", "version"}:
+    if given and set(given) <= {"name", "version"}:
         from espalier.environment.registered import registered
 
         return registered(paths, str(given.get("name")), given.get("version"))
-    return Environment.from_mapping(given)
+    return Environment.from_mapping({"name": experiment, **given})
 
 
 def _asks_for_packages(environment: Environment) -> bool:
@@ -154,4 +157,4 @@ def preparing(
     ours = {name: value for name, value in session.items() if name.startswith("ESPALIER_")}
     programs = {name: getattr(config.session, name) for name in ("rscript", "r_version", "python")}
     variables = {**inherited, **engine, **ours}
-    return {"engine": engine, "preparing": variables, "session": programs, "prepared": known}
+    return {"engine": engine, "preparing": variables, "session": programs, "prepared": known, "how": chosen.how}

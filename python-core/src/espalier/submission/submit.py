@@ -84,7 +84,7 @@ def prepare(
         _refuse_excluded_script(scanned.why_excluded(script.replace(os.sep, "/")), script)
         warnings = _not_found_by_the_job(source, script, scanned, inputs)
     config = replace(config, entry_script=script) if script else config
-    chosen = choose_environment(paths, config)
+    chosen = choose_environment(paths, config, experiment)
     if config.container is not None:
         refuse_hostile_inputs(inputs)
     around = surroundings(config, source, language_of(script), chosen)
