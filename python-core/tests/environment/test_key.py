@@ -214,7 +214,7 @@ def test_keys_do_not_change_from_one_version_to_the_next() -> None:
     assert image_key(BOTH, BASE, LOCK) == EXPECTED
 
 
-EXPECTED = "sha256:a80b5084b70f94729bacaca223dd6b8b177bece8889fb12e2ee855f3bf4377bc"
+EXPECTED = "sha256:e0f8e35553ff55b74676c35dc4ffc6bc147113a39c782cdf91e510949d515a94"
 
 
 def test_names_with_digests() -> None:

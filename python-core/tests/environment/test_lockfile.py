@@ -13,7 +13,7 @@ from espalier.paths import WorkspacePaths
 LOCK = Lock(
     r=(
         RSource("lattice", "0.22-6", "cran", "https://x.org/lattice_0.22-6.tar.gz", "sha256:" + "a" * 64),
-        RSource("mine", "1.0", "github", "https://x.org/m.tar.gz", None, ("lattice",), Secret("github")),
+        RSource("mine", "1.0", "github", "https://x.org/m.tar.gz", None, ("lattice",), Secret("github"), "4.4"),
     ),
     python=("numpy==1.26.4 --hash=sha256:" + "b" * 64,),
     conda=("https://conda.example.org/a.conda#sha256=" + "c" * 64,),

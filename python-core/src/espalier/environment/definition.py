@@ -9,6 +9,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from espalier.canonical import canonical_json
 from espalier.environment import spelling
+from espalier.environment.made_from import MadeFrom
 from espalier.environment.requirements import conflicting, requirement
 from espalier.environment.spelling import Spelling, invalid, shown
 
@@ -253,7 +254,7 @@ class DockerSide:
 
 
 @dataclass(frozen=True)
-class Environment:
+class Environment(MadeFrom):
     """What a job needs around it: packages of R and Python, and what its image is made of. A value.
 
     Args:

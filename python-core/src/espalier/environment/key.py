@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Optional
 
 from espalier.canonical import digest, digest_bytes
 from espalier.environment.definition import DockerSide, Environment
-from espalier.environment.lock import Lock
+from espalier.environment.lock import Lock, RSource
 from espalier.environment.recipe import RECIPE_FORMAT, base_image, render
 from espalier.environment.requirements import package_name
 
@@ -173,13 +173,15 @@ def _r_part(environment: Environment, lock: Optional[Lock]) -> Optional[Dict[str
     wanted = requested_r(environment)
     if wanted is None or environment.r is None or not environment.r.has_packages:
         return None
-    sources = [] if lock is None else sorted(
-        (
-            {**asdict(one), "needs": sorted(one.needs), "auth_token": None} for one in lock.r
-        ),
-        key=lambda one: str(one["name"]),
-    )  # fmt: skip
-    return {"wanted": wanted, "locked": None if lock is None else {"r": sources, "version": lock.r_version}}
+    if lock is None:
+        return {"wanted": wanted, "locked": None}
+    sources = sorted(map(_locked, lock.r), key=lambda one: str(one["name"]))
+    return {"wanted": wanted, "locked": {"r": sources, "version": lock.r_version}}
+
+
+def _locked(source: RSource) -> Dict[str, Any]:
+    fields = {**asdict(source), "needs": sorted(source.needs), "auth_token": None}
+    return {name: value for name, value in fields.items() if value}
 
 
 def _python_part(environment: Environment, lock: Optional[Lock]) -> Optional[Dict[str, Any]]:

@@ -125,7 +125,7 @@ def _source(one: Mapping[str, Any]) -> RSource:
     token = one["auth_token"]
     return RSource(
         one["name"], one["version"], one["origin"], one["url"], _optional(one, "digest"), tuple(_lines(one, "needs")),
-        None if token is None else Secret(token["secret"]),
+        None if token is None else Secret(token["secret"]), _optional(one, "unless_r_has"),
     )  # fmt: skip
 
 
@@ -137,7 +137,7 @@ def _lines(record: Mapping[str, Any], name: str) -> List[str]:
 
 
 def _optional(record: Mapping[str, Any], name: str) -> Optional[str]:
-    value = record[name]
+    value = record.get(name)
     if value is not None and not isinstance(value, str):
         raise TypeError(f"{name} is no text")
     return value

@@ -5,7 +5,7 @@ import typing
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, Dict, Mapping, Type
 
-from espalier.environment.definition import FORMAT, Environment, Secret
+from espalier.environment.definition import FORMAT, Environment, Registry, Secret
 from espalier.environment.spelling import KEEP_SECRETS, invalid, shown
 from espalier.errors import EspalierError
 
@@ -16,6 +16,12 @@ def environment_of(values: Mapping[str, Any]) -> Environment:
         raise invalid("The definition", f"must be named fields, not {shown(values)}.")
     _check_format(values.get("format", FORMAT))
     found: Environment = _of_class(Environment, {key: value for key, value in values.items() if key != "format"}, "")
+    return found
+
+
+def registry_of(values: Mapping[str, Any]) -> Registry:
+    """A registry from its fields."""
+    found: Registry = _of_class(Registry, values, "docker.registry")
     return found
 
 
