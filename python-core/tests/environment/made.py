@@ -17,7 +17,7 @@ from espalier.environment.definition import (
 from hypothesis import strategies as st
 
 LINE = st.text(st.characters(blacklist_categories=("Cc", "Cs", "Zl", "Zp")), max_size=12)
-TEXT = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\0\r"), max_size=20)
+TEXT = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\0"), max_size=20).map(lambda text: text.replace("\r\n", "\n"))
 R_PACKAGES = st.sampled_from(["abc", "glmnet", "lattice", "R6", "data.table", "limma", "NULL", "yes"])
 VERSIONS = st.sampled_from([None, "1.0", "4.10", "0.22-6", "1.10"])
 URLS = st.sampled_from(["https://x.org/a_1.0.tar.gz", "http://y.org:80/b.tar.gz", "file:///srv/c_1.tar.gz"])

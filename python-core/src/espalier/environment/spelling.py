@@ -17,8 +17,9 @@ from espalier.errors import EspalierError
 from espalier.names import check_label, check_name
 
 KEEP_SECRETS = (
-    "Put it into the keyvault, set_secrets(workspace, list(<name> = ...)), and give its name instead, "
-    'keyvault_secret("<name>").'
+    "Put it into the keyvault, and give its name instead, keyvault_secret(\"<name>\"):\n"
+    "  keyvault <- get_default_keyvault(workspace)\n"
+    "  set_secrets(keyvault, list(<name> = \"...\"))"
 )
 # They belong to others, or to what comes with espalier.
 _RESERVED = ("azureml", "microsoft", "espalier")

@@ -16,6 +16,7 @@ from espalier.errors import EspalierError
 LARGEST = 1 << 20
 DEEPEST = 20
 _NULL = "tag:yaml.org,2002:null"
+_BREAKS = set("\r\x85\u2028\u2029")
 _TEXT = "tag:yaml.org,2002:str"
 
 
@@ -120,7 +121,9 @@ class _Writer(yaml.SafeDumper):
 
 
 def _write_text(writer: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    return writer.represent_scalar(_TEXT, text, style="|" if "\n" in text else None)
+    # (line breaks that are not \n survive only where they are escaped)
+    style = '"' if _BREAKS & set(text) else "|" if "\n" in text else None
+    return writer.represent_scalar(_TEXT, text, style=style)
 
 
 _Writer.add_representer(str, _write_text)
