@@ -51,11 +51,14 @@ object_facts <- function(x) UseMethod("object_facts")
 
 object_facts.default <- function(x) NULL
 
-object_format <- function(x) {
-  identity <- identity_of(x)
-  name <- object_name(identity)
-  sprintf("<%s %s>", class(x)[1L], name)
-}
+object_format <- function(x) sprintf("<%s %s>", class(x)[1L], object_title(x))
+
+#' What print() calls an object; a noun whose identity is no name has a method
+#' @noRd
+object_title <- function(x) UseMethod("object_title")
+
+#' @export
+object_title.default <- function(x) object_name(identity_of(x))
 
 #' What people call it: the most particular of its strings
 #' @noRd
@@ -73,7 +76,7 @@ object_print <- function(x) {
     error = function(e) list("not readable" = strsplit(conditionMessage(e), "\n", fixed = TRUE)[[1L]][1L])
   )
   known <- c(object_name(identity), vapply(facts, function(fact) paste(fact, collapse = ", "), ""))
-  facts <- c(facts, as.list(identity[!identity %in% known]))
+  facts <- c(facts, as.list(identity[!identity %in% known & names(identity) != "definition"]))
   if (!length(facts)) return(invisible(x))
   label <- format(paste0(names(facts), ":"))
   text <- vapply(facts, function(fact) paste(fact, collapse = ", "), "")

@@ -40,6 +40,14 @@ ancestor <- list(
                 "cran_packages", "github_packages", "custom_url_packages", "custom_docker_image",
                 "image_registry_details", "use_gpu", "environment_variables", "shm_size", "max_run_duration_seconds",
                 "environment", "inputs"),
+  container_registry = c("address", "username", "password"),
+  cran_package = c("name", "version", "repo"),
+  github_package = c("repository", "auth_token"),
+  r_environment = c("name", "version", "environment_variables", "r_version", "rscript_path", "snapshot_date",
+                    "cran_packages", "github_packages", "custom_url_packages", "bioconductor_packages",
+                    "custom_docker_image", "image_registry_details", "use_gpu", "shm_size"),
+  register_environment = c("environment", "workspace"),
+  get_environment = c("workspace", "name", "version"),
   experiment = c("workspace", "name"),
   get_runs_in_experiment = c("experiment", "type", "tags", "properties", "include_children"),
   submit_experiment = c("experiment", "config", "tags"),
@@ -85,6 +93,32 @@ classes_in <- function(x) {
   if (is.environment(x)) return(class(x))
   inner <- c(if (is.list(x)) unclass(x), attributes(x)[setdiff(names(attributes(x)), c("class", "names", "row.names"))])
   unique(c(class(x), unlist(lapply(unname(inner), classes_in))))
+}
+
+environment_verbs <- function(ws, folder) {
+  project <- local_project(
+    Dockerfile = "FROM x", requirements.txt = "numpy", conda.yml = "dependencies: [numpy]", env = parent.frame(),
+    renv.lock = '{"R": {"Version": "4.3.1"}, "Packages": {}}', "prefix/conda-meta/a.json" = '{"name": "a", "version": "1", "build": "0"}'
+  )
+  at <- function(name) file.path(project, name)
+  list(
+    r_environment = (env <- r_environment("e", cran_packages = "R6")), python_environment = python_environment("p"),
+    cran_package = cran_package("R6"), github_package = github_package("u/r"),
+    container_registry = container_registry("r.org"), keyvault_secret = keyvault_secret("s"),
+    from_conda_specification = from_conda_specification("e", at("conda.yml")),
+    from_pip_requirements = from_pip_requirements("e", at("requirements.txt")),
+    from_docker_image = from_docker_image("e", "x"), from_dockerfile = from_dockerfile("e", at("Dockerfile")),
+    from_docker_build_context = from_docker_build_context("e", project),
+    from_renv_lockfile = from_renv_lockfile("e", at("renv.lock")), from_session = from_session("e", "R6"),
+    from_existing_conda_environment = from_existing_conda_environment("e", at("prefix")),
+    write_environment = write_environment(env, at("e.yml")), read_environment = read_environment(at("e.yml")),
+    environment_text = environment_text(env), environment_dockerfile = environment_dockerfile(env),
+    save_environment_to_directory = save_environment_to_directory(env, at("saved")),
+    load_environment_from_directory = load_environment_from_directory(at("saved")),
+    register_environment = register_environment(env, ws), get_environment = get_environment(ws, "e"),
+    list_environments = list_environments(ws), list_environment_versions = list_environment_versions(ws, "e"),
+    why_rebuild = why_rebuild(env, r_environment("f"))
+  )
 }
 
 test_that("no verb returns a Python object, and every export is tried", {
@@ -133,6 +167,7 @@ test_that("no verb returns a Python object, and every export is tried", {
     create_child_runs = create_child_runs(mine, 2), get_child_runs = get_child_runs(mine),
     submit_child_run = submit_child_run(mine, script_run_config(command = "true")), complete_run = complete_run(mine), fail_run = fail_run(start_logging_run(exp)), espalier_sitrep = espalier_sitrep()
   ))
+  out <- c(out, environment_verbs(ws, folder))
   # (install_espalier() makes an environment and has tests of its own; the others change what the user has registered
   # with cron or systemd, and are tested in the core, with stand-ins for these)
   expect_identical(sort(setdiff(exports(), names(out))), c("install_espalier", "keeper_install", "keeper_uninstall"))

@@ -1,0 +1,162 @@
+# Parts of a definition, each a small classed list: packages, a registry, the name of a secret.
+
+#' Packages of an environment
+#'
+#' What [r_environment()] takes where a plain name is not enough. Strings do for most: `"glmnet"`, or `"glmnet@4.1-8"` for
+#' one version.
+#'
+#' @param name The package's name.
+#' @param version Exactly this version; by default the newest that the repositories have.
+#' @param repo The repository that has it: a URL, or one of the names of `repositories` of [r_environment()]. By default
+#'   the repositories of the environment, among them CRAN as it was on its `snapshot_date`.
+#' @param repository `"user/repo"`, with `"/subfolder"` where the package lies in one, and `"@ref"` (a branch, tag or commit)
+#'   or `"#12"` (a pull request).
+#' @param auth_token For a private repository: [keyvault_secret()] of the token's name.
+#' @return A small list of class `espalier_package`.
+#' @section Errors: `espalier_error_bad_argument`. How a name must be spelled is checked by [r_environment()].
+#' @examples
+#' cran_package("glmnet", "4.1-8")
+#' github_package("user/repo/subfolder@v1.0", auth_token = keyvault_secret("github"))
+#' @export
+cran_package <- function(name, version = NULL, repo = "https://cloud.r-project.org") {
+  check_string(name, "name")
+  if (!is.null(version)) version <- check_string(as.character(version), "version")
+  check_string(repo, "repo", null = TRUE)
+  # (the ancestor's default is no wish: it would lead past the snapshot date)
+  if (identical(sub("/+$", "", as.character(repo)), "https://cloud.r-project.org")) repo <- NULL
+  new_part("package", list(name = name, version = version, repository = repo))
+}
+
+#' @rdname cran_package
+#' @export
+github_package <- function(repository, auth_token = NULL) {
+  check_string(repository, "repository")
+  pattern <- "^([^/@#]+/[^/@#]+)(?:/([^@#]+))?(?:@([^#]+)|#([0-9]+))?$"
+  parts <- regmatches(repository, regexec(pattern, repository, perl = TRUE))[[1L]]
+  if (!length(parts)) {
+    abort_argument("repository", "written as user/repo, user/repo/subfolder, user/repo@ref or user/repo#12", repository)
+  }
+  none_if_empty <- function(x) if (nzchar(x)) x
+  ref <- if (nzchar(parts[5L])) sprintf("refs/pull/%s/head", parts[5L]) else none_if_empty(parts[4L])
+  new_part("package", list(
+    repository = parts[2L], subdir = none_if_empty(parts[3L]), ref = ref, auth_token = secret_argument(auth_token, "auth_token")
+  ))
+}
+
+#' A registry of images
+#'
+#' Where the image lies that an environment begins with, for `image_registry_details` of [r_environment()].
+#'
+#' @param address Its address, such as `"registry.example.org:5000"`.
+#' @param username,password How to log in there, if that is needed; the password as [keyvault_secret()].
+#' @return A small list of class `espalier_registry`.
+#' @section Errors: `espalier_error_bad_argument`.
+#' @examples
+#' container_registry("registry.example.org", "me", keyvault_secret("registry"))
+#' @export
+container_registry <- function(address = NULL, username = NULL, password = NULL) {
+  new_part("registry", list(
+    address = check_string(address, "address", null = TRUE), username = check_string(username, "username", null = TRUE),
+    password = secret_argument(password, "password")
+  ))
+}
+
+#' Name a secret instead of writing it down
+#'
+#' Stands wherever a token or password would: in [github_package()], [container_registry()], [r_environment()]. Only the name
+#' is recorded; the value is taken from the workspace's keyvault when it is needed, see [set_secrets()].
+#'
+#' @param name The secret's name in the keyvault.
+#' @return A small list of class `espalier_secret_name`.
+#' @section Errors: `espalier_error_bad_argument`.
+#' @examples
+#' keyvault_secret("github")
+#' @export
+keyvault_secret <- function(name) {
+  new_part("secret_name", list(secret = check_string(name, "name")))
+}
+
+new_part <- function(kind, fields) {
+  structure(Filter(Negate(is.null), fields), class = paste0("espalier_", kind))
+}
+
+#' A secret by its name; its text is refused, and never shown
+#' @noRd
+secret_argument <- function(x, arg) {
+  if (is.null(x)) return(NULL)
+  if (inherits(x, "espalier_secret_name")) return(unclass(x))
+  espalier_abort(
+    "bad_argument", sprintf("`%s` must be the name of a secret, keyvault_secret(\"<name>\"), not its text.", arg),
+    c("Put the text into the workspace's keyvault, and name it here:",
+      "  set_secrets(get_default_keyvault(ws), list(<name> = \"...\"))",
+      sprintf("  %s = keyvault_secret(\"<name>\")", arg)),
+    argument = arg
+  )
+}
+
+#' @export
+print.espalier_package <- function(x, ...) print_part(x, if (is.null(x$repository) || !is.null(x$name)) x$name else x$repository)
+
+#' @export
+print.espalier_registry <- function(x, ...) print_part(x, x$address)
+
+#' @export
+print.espalier_secret_name <- function(x, ...) print_part(x, x$secret)
+
+print_part <- function(x, title) {
+  kind <- gsub("_", " ", sub("^espalier_", "", class(x)[1L]), fixed = TRUE)
+  cat("<", kind, " ", safe_line(if (is.null(title)) "" else title), ">\n", sep = "")
+  rest <- unlist(lapply(unclass(x), function(field) if (is.list(field)) paste0("<", field$secret, ">") else field))
+  rest <- rest[rest != title]
+  if (length(rest)) cat(paste0("  ", format(paste0(names(rest), ":")), " ", safe_line(rest), "\n"), sep = "")
+  invisible(x)
+}
+
+# ---- lists of packages -----------------------------------------------------------------------------
+
+#' Packages of CRAN: a character vector (`"name"`, `"name@version"`), one cran_package(), or a list of these
+#' @noRd
+cran_argument <- function(x, arg = "cran_packages") {
+  lapply(as_items(x, arg, "name"), function(item) {
+    if (!is.character(item)) return(package_fields(item, arg, "name"))
+    parts <- strsplit(item, "@", fixed = TRUE)[[1L]]
+    if (length(parts) > 2L) abort_argument(arg, "made of names, or name@version", item)
+    Filter(Negate(is.null), list(name = parts[1L], version = if (length(parts) == 2L) parts[2L]))
+  })
+}
+
+#' Packages of GitHub, likewise
+#' @noRd
+github_argument <- function(x, arg = "github_packages") {
+  lapply(as_items(x, arg, "repository"), function(item) {
+    if (is.character(item)) item <- github_package(item)
+    package_fields(item, arg, "repository")
+  })
+}
+
+#' The items of a list of packages, each a string or a list of fields
+#' @noRd
+as_items <- function(x, arg, key) {
+  if (is.null(x)) return(NULL)
+  if (is.character(x)) {
+    if (anyNA(x)) abort_argument(arg, "without NA", x)
+    return(as.list(unname(x)))
+  }
+  if (inherits(x, "espalier_package") || (is.list(x) && key %in% names(x))) return(list(x))
+  if (!is.list(x)) abort_argument(arg, "a character vector, or a list of packages", x)
+  unlist(lapply(unname(x), as_items, arg = arg, key = key), recursive = FALSE)
+}
+
+package_fields <- function(item, arg, key) {
+  fields <- unclass(item)
+  if (!key %in% names(fields)) {
+    verb <- if (key == "name") "cran_package()" else "github_package()"
+    espalier_abort("bad_argument", sprintf("`%s` holds something that is not made by %s.", arg, verb), argument = arg)
+  }
+  # (lists as azuremlsdk makes them have no class, and a token in them is as plain)
+  if (!is.null(fields$auth_token) && !inherits(item, "espalier_package")) {
+    fields$auth_token <- secret_argument(fields$auth_token, sprintf("%s$auth_token", arg))
+  }
+  if (key == "name" && !inherits(item, "espalier_package")) names(fields)[names(fields) == "repo"] <- "repository"
+  Filter(Negate(is.null), fields)
+}

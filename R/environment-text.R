@@ -1,0 +1,98 @@
+#' Environments as YAML
+#'
+#' `write_environment()` writes an environment to a file that people and git can read, `read_environment()` reads it back;
+#' nothing is lost. `environment_text()` gives the text. What an environment leaves open is not written.
+#'
+#' @section Fields: All are optional but `name`. Values are text, also where they look like numbers: `version: 4.10` is
+#'   4.10. Anchors, tags and unknown fields are errors.
+#'   \preformatted{name: tidy
+#'   description: text
+#'   tags: {team: trees}
+#'   r:
+#'     version: "4.3"
+#'     rscript_path: /opt/R/bin/Rscript     # instead of all others of `r`
+#'     snapshot_date: 2024-05-01
+#'     repositories: {internal: "https://cran.example.org"}
+#'     cran:
+#'       - {name: glmnet, version: 4.1-8, repository: internal}
+#'     github:
+#'       - {repository: user/repo, subdir: pkg, ref: v1.0, auth_token: {secret: github}}
+#'     urls: ["https://example.org/p_1.0.tar.gz"]
+#'     bioconductor: [limma]
+#'   python:
+#'     version: "3.11"
+#'     interpreter_path: /opt/py/bin/python # instead of all others of `python`
+#'     conda: {channels: [conda-forge], dependencies: ["numpy=1.26"]}
+#'     pip: ["pandas==2.2.2"]
+#'     index_url: https://me@pypi.example.org/simple
+#'     extra_index_urls: []
+#'     index_password: {secret: pypi}
+#'   docker:
+#'     base_image: team/base:1.0            # or base_dockerfile, or build_context
+#'     base_dockerfile: |
+#'       FROM debian:12
+#'     build_context: {path: /srv/image, dockerfile: Dockerfile}
+#'     registry: {address: registry.example.org, username: me, password: {secret: registry}}
+#'     apt: [libxml2-dev]
+#'     steps: ["RUN echo done"]
+#'     platform: linux/amd64
+#'     ca_certificate: |
+#'       -----BEGIN CERTIFICATE-----
+#'     pip_config: |
+#'       [global]
+#'   variables: {OMP_NUM_THREADS: "4"}
+#'   use_gpu: false
+#'   shm_size: 2g}
+#'
+#' @param environment An environment, made by [r_environment()] or others.
+#' @param file The file; one that is there is replaced.
+#' @param path A folder.
+#' @param overwrite Replace files that are there.
+#' @return `read_environment()` and `load_environment_from_directory()` an environment; `environment_text()` one string;
+#'   `environment_dockerfile()` one string, a Dockerfile of all that would be built, to read or to build without espalier;
+#'   `write_environment()` the file and `save_environment_to_directory()` the files written, invisibly.
+#' @section Errors: `espalier_error_environment_invalid`, `espalier_error_bad_argument`, `espalier_error_file_exists`.
+#' @examplesIf espalier:::espalier_python_ready()
+#' env <- r_environment("tidy", r_version = "4.3", cran_packages = "glmnet")
+#' file <- tempfile(fileext = ".yml")
+#' write_environment(env, file)
+#' cat(readLines(file), sep = "\n")
+#' read_environment(file) == env
+#' cat(environment_dockerfile(env))
+#' @name environment_yaml
+#' @export
+read_environment <- function(file) Environment__from_file(path_argument(file, "file"))
+
+#' @rdname environment_yaml
+#' @export
+write_environment <- function(environment, file) {
+  check_object(environment, "Environment", "environment")
+  file <- path_argument(file, "file")
+  environment$write(file)
+  invisible(file)
+}
+
+#' @rdname environment_yaml
+#' @export
+environment_text <- function(environment) {
+  check_object(environment, "Environment", "environment")
+  environment$as_text()
+}
+
+#' @rdname environment_yaml
+#' @export
+environment_dockerfile <- function(environment) {
+  check_object(environment, "Environment", "environment")
+  environment$dockerfile()
+}
+
+#' @rdname environment_yaml
+#' @export
+save_environment_to_directory <- function(environment, path, overwrite = FALSE) {
+  check_object(environment, "Environment", "environment")
+  invisible(environment$save_to_directory(path_argument(path), check_flag(overwrite, "overwrite")))
+}
+
+#' @rdname environment_yaml
+#' @export
+load_environment_from_directory <- function(path) Environment__load_from_directory(path_argument(path))
