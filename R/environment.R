@@ -137,7 +137,8 @@ new_environment <- function(name, version, variables, use_gpu, shm_size, descrip
     use_gpu = if (check_flag(use_gpu, "use_gpu")) TRUE,
     shm_size = size_argument(shm_size)
   )
-  Environment__from_mapping(said(fields))
+  # (a side that leaves all open is a side)
+  Environment__from_mapping(Filter(Negate(is.null), fields))
 }
 
 python_side <- function(version, pip, conda, channels, path, index_url, extra_index_urls, index_password, always = FALSE) {
@@ -260,7 +261,7 @@ summary.Environment <- function(object, ...) {
 
 #' @export
 print.espalier_environment_text <- function(x, ...) {
-  cat(safe_line(x$text), "\n", sep = "")
+  cat(safe_line(x$text))
   invisible(x)
 }
 
@@ -288,7 +289,7 @@ environment_r_facts <- function(r) {
   at <- function(package) paste0(package$name, if (!is.null(package$version)) paste0("@", package$version))
   from <- function(package) {
     paste0(package$repository, if (!is.null(package$subdir)) paste0("/", package$subdir),
-           if (!is.null(package$ref)) paste0("@", package$ref))
+           if (!is.null(package$ref)) sub("^@refs/pull/([0-9]+)/head$", "#\\1", paste0("@", package$ref)))
   }
   Filter(length, list(
     R = base, CRAN = shortened(vapply(r$cran, at, "")), GitHub = shortened(vapply(r$github, from, "")),
