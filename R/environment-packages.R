@@ -143,7 +143,7 @@ as_items <- function(x, arg, key) {
     return(as.list(unname(x)))
   }
   if (inherits(x, "espalier_package") || (is.list(x) && key %in% names(x))) return(list(x))
-  if (!is.list(x)) abort_argument(arg, "a character vector, or a list of packages", x)
+  if (!is.list(x) || !is.null(names(x))) abort_argument(arg, "a character vector, or a list of packages", x)
   unlist(lapply(unname(x), as_items, arg = arg, key = key), recursive = FALSE)
 }
 

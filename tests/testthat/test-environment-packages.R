@@ -46,7 +46,7 @@ test_that("lists of packages in all forms that users write", {
   expect_identical(cran_argument(list("a", list(name = "b", version = "1.2", repo = NULL))), two)
   expect_identical(cran_argument(cran_package("a")), two[1])
   expect_identical(cran_argument(list(c("a", "b@1.2"))), two)
-  expect_null(cran_argument(NULL))
+  expect_length(cran_argument(NULL), 0L)
   expect_identical(cran_argument(list(list(name = "a", repo = "x"))), list(list(name = "a", repository = "x")))
   expect_identical(github_argument(c("u/r", "v/s@x")), list(list(repository = "u/r"), list(repository = "v/s", ref = "x")))
   for (bad in list(1, NA_character_, list(1), list(list(version = "1")), "a@1@2", mean, list(github_package("u/r")))) {

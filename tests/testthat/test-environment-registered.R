@@ -33,7 +33,7 @@ test_that("a build context is frozen", {
   context <- as.list(env)$docker$build_context
   expect_null(context$path)
   expect_match(context$snapshot, "^sha256:")
-  expect_identical(nrow(collect_garbage(ws, delete = TRUE)), 0L)
+  expect_identical(nrow(collect_garbage(ws, dry_run = FALSE)), 0L)
 })
 
 test_that("differences are named", {
