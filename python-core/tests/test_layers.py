@@ -107,7 +107,7 @@ def python_3_8() -> str:
 def test_job_side_needs_the_standard_library_alone(python: str, program: str, tmp_path: Path) -> None:
     if not python:
         pytest.skip("no Python 3.8 below ~/.pyenv")
-    closure = ["runner.__main__", "runner.workdir", "runner.guardian", "runner.watch", "queue.step", "lifecycle.finish"]
+    closure = ["runner.__main__", "runner.workdir", "runner.guardian", "runner.watch", "runner.secrets", "queue.step", "lifecycle.finish"]
     code = JOB_SIDE if program == "job" else "".join(f"import espalier.{name}\n" for name in closure)
     start = f"import sys; sys.path.append({str(SOURCE.parent)!r})\n"
     run_dir = tmp_path / "ws" / "runs" / "ab" / "e_1_abcdef01"

@@ -113,6 +113,8 @@ test_that("uncaught errors and warnings that name a secret are hidden on the dis
   error <- cause_of(run)
   expect_match(error$message, "refused *** *** and ***", fixed = TRUE)
   expect_match(paste(unlist(get_run_details(run)$warnings), collapse = ""), "warned of ***", fixed = TRUE)
+  gone_soon(file.path(run$run_dir, ".job"))
+  gone_soon(file.path(run$run_dir, "env.json"))
   files <- list.files(run$run_dir, all.files = TRUE, recursive = TRUE, full.names = TRUE)
   for (file in files) {
     bytes <- readBin(file, "raw", file.size(file))
