@@ -24,13 +24,14 @@ from espalier.types import Frame
 from espalier.wait_many import RunsOfWorkspace
 from espalier.workspace_environments import WorkspaceEnvironments
 from espalier.workspace_host import WorkspaceHost
+from espalier.workspace_locks import WorkspaceLocks
 from espalier.workspace_snapshots import WorkspaceSnapshots
 
 if TYPE_CHECKING:
     from espalier.keyvault import Keyvault
 
 
-class Workspace(WorkspaceSnapshots, WorkspaceEnvironments, RunsOfWorkspace, WorkspaceHost):
+class Workspace(WorkspaceSnapshots, WorkspaceEnvironments, WorkspaceLocks, RunsOfWorkspace, WorkspaceHost):
     """A folder that holds experiments, runs and snapshots. Made by `Workspace.open`, `create` or `get`."""
 
     def __init__(self, path: str) -> None:

@@ -8,6 +8,7 @@ Standard library and py-rattler only; speaks JSON (see conda.py).
 import asyncio
 import importlib
 import json
+import os
 import sys
 from typing import Any, Dict, List
 
@@ -70,4 +71,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    status = main()
+    sys.stderr.flush()
+    # py-rattler's threads may still be at work, and crash a Python that takes itself apart
+    os._exit(status)

@@ -9,7 +9,7 @@ from espalier.canonical import digest_bytes
 from espalier.environment.definition import Environment
 from espalier.environment.lock import Lock, RSource
 from espalier.packages.conda import lock_conda
-from espalier.packages.pyenv import PythonHost, interpreter_version, lock_python, uv_variables
+from espalier.packages.pyenv import PythonHost, lock_python, own_version, uv_variables
 from espalier.packages.resolve import RHost, resolve_r
 from espalier.packages.sources import Secrets, Tell, no_secrets, silent
 from espalier.paths import CachePaths
@@ -52,11 +52,9 @@ def resolve(
         if side.conda is not None:
             variables = uv_variables(environment, cache, secrets, certificate_file)
             found = lock_conda(side, cache, variables, conda_platform, tell)
-            conda, chosen = found.urls, PythonHost(found.python, platform=chosen.platform)
-        elif chosen.version is None and chosen.interpreter is not None:
-            chosen = PythonHost(interpreter_version(chosen.interpreter), chosen.interpreter, chosen.platform)
+            conda, chosen = found.urls, PythonHost(found.python, chosen.platform)
         locked = lock_python(environment, cache, chosen, secrets, tell, certificate_file)
-        python_version = ".".join(chosen.version.split(".")[:2]) if chosen.version else None
+        python_version = ".".join((chosen.version or own_version()).split(".")[:2])
     return Lock(tuple(sources), tuple(locked), tuple(conda), python_version, host.version if sources else None)
 
 

@@ -3,10 +3,8 @@
 import configparser
 import importlib.util
 import os
-import platform
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -24,7 +22,6 @@ _MACHINE = re.compile(r"UV_(HTTP_TIMEOUT|REQUEST_TIMEOUT|SYSTEM_CERTS|NATIVE_TLS
 _INDEXES = re.compile(r"UV_(DEFAULT_INDEX|INDEX|INDEX_\w+|EXTRA_INDEX_URL|FIND_LINKS|INSECURE_HOST|KEYRING_PROVIDER)")
 # What would let another Python environment shine through.
 _OTHERS = re.compile(r"(UV|PIP|CONDA|VIRTUAL_ENV|PYTHON(HOME|PATH|STARTUP|USERBASE))(_.*)?")
-_VERSION = "import platform, sys; sys.stdout.write(platform.python_version())"
 
 
 @dataclass(frozen=True)
@@ -32,13 +29,11 @@ class PythonHost:
     """The Python that packages are resolved for.
 
     Args:
-        version: `3.11` or `3.11.9`.
-        interpreter: Where it is on this machine; None: it is in an image.
-        platform: How uv calls the image's platform, `x86_64-unknown-linux-gnu`; None: as this machine.
+        version: `3.11` or `3.11.9`; None: that of espalier's own Python.
+        platform: How uv calls the platform of an image, `x86_64-unknown-linux-gnu`; None: as this machine.
     """
 
     version: Optional[str] = None
-    interpreter: Optional[str] = None
     platform: Optional[str] = None
 
 
@@ -63,21 +58,9 @@ def find_uv() -> str:
     return found
 
 
-def interpreter_version(interpreter: str) -> str:
-    """The version of a Python, `3.11.2`.
-
-    Raises:
-        EspalierError: `interpreter_missing`, it does not run.
-    """
-    if interpreter == sys.executable:
-        return platform.python_version()
-    try:
-        done = subprocess.run([interpreter, "-I", "-S", "-c", _VERSION], capture_output=True, text=True, timeout=30)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise EspalierError("interpreter_missing", f"{interpreter} cannot be run: {error}.") from None
-    if done.returncode != 0:
-        raise EspalierError("interpreter_missing", f"{interpreter} is no Python: {done.stderr.strip()[-200:]}.")
-    return done.stdout.strip()
+def own_version() -> str:
+    """The version of Python where a definition asks for none, `3.11`: espalier's own."""
+    return f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
 def uv_variables(
@@ -191,9 +174,7 @@ def lock_python(
         return []
     tell("Resolving Python packages")
     argv = [find_uv(), "pip", "compile", "--generate-hashes", "--no-header", "--no-annotate", "--quiet"]
-    argv += ["--python", host.interpreter or sys.executable]
-    if host.version:
-        argv += ["--python-version", host.version]
+    argv += ["--python", sys.executable, "--python-version", host.version or own_version()]
     if host.platform:
         argv += ["--python-platform", host.platform]
     with tempfile.TemporaryDirectory(prefix="espalier-lock-") as folder, tempfile.TemporaryFile() as log:

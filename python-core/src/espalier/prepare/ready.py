@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any, Dict
 
 from espalier.environment.definition import Environment
+from espalier.environment.lockfile import read_lock
 from espalier.paths import CachePaths, RunPaths
 from espalier.vault.store import secret_reader
 
@@ -36,8 +37,8 @@ def _private(run: RunPaths, environment: Environment, session: Dict[str, Any]) -
     from espalier.private.ensure import ensure
     from espalier.private.found import Session
 
-    secrets = secret_reader(run.workspace)
-    made = ensure(_cache(), environment, session=Session(**session), log=run.build_log, secrets=secrets)
+    lock, secrets = read_lock(run.workspace, environment), secret_reader(run.workspace)
+    made = ensure(_cache(), environment, lock, Session(**session), run.build_log, secrets)
     record = dataclasses.asdict(made)
     return {**record, "found": "cache" if made.found else "built"}
 

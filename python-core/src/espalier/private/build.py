@@ -1,6 +1,7 @@
 """Building a private environment in its folder."""
 
 import os
+import sys
 from dataclasses import asdict, dataclass
 from typing import Any, BinaryIO, Callable, Dict, Mapping, Optional
 
@@ -12,7 +13,7 @@ from espalier.packages.causes import find_cause
 from espalier.packages.conda import install_request, run_tool
 from espalier.packages.lock import resolve, trusted
 from espalier.packages.plan import INSTALLER, write_plan
-from espalier.packages.pyenv import PythonHost, find_uv, install_command, make_venv, requirements_text, uv_variables
+from espalier.packages.pyenv import find_uv, install_command, make_venv, own_version, requirements_text, uv_variables
 from espalier.packages.rhost import ask_r
 from espalier.packages.sources import Secrets, fetch_sources
 from espalier.packages.tools import run
@@ -71,13 +72,7 @@ class Build:
 
     def _resolve(self) -> Lock:
         r = ask_r(self.session.rscript) if self.environment.r and self.environment.r.is_managed else None
-        return resolve(self.environment, self.cache, r, self._python_host(), self.secrets, self._say)
-
-    def _python_host(self) -> PythonHost:
-        side = self.environment.python
-        if side is not None and side.version:
-            return PythonHost(side.version)
-        return PythonHost(None, self.session.python)
+        return resolve(self.environment, self.cache, r, secrets=self.secrets, tell=self._say)
 
     def _python(self) -> None:
         side, lock = self.environment.python, self.lock
@@ -89,10 +84,10 @@ class Build:
             asked = install_request(lock.conda, self.cache, self.paths.python)
             self._checked(run_tool(asked, variables, self._output.fileno(), [self._held]))
         else:
-            python = side.version or self.session.python or lock.python_version or "3"
+            own = sys.executable if lock.python_version in (None, own_version()) else lock.python_version
+            python = side.version or str(own)
             self._say(f"Making a Python environment ({python})")
-            status = make_venv(self.paths.python, python, variables, self._output.fileno(), [self._held])
-            self._checked(status)
+            self._checked(make_venv(self.paths.python, python, variables, self._output.fileno(), [self._held]))
         if lock.python:
             self._say(f"Installing {len(lock.python)} Python packages")
             with open(self.paths.requirements, "w", encoding="utf-8") as file:

@@ -12,7 +12,7 @@ from espalier.environment.key import private_key
 from espalier.environment.lock import Lock
 from espalier.errors import EspalierError
 from espalier.packages.locking import locked
-from espalier.packages.pyenv import interpreter_version
+from espalier.packages.pyenv import own_version
 from espalier.packages.sources import Secrets, no_secrets
 from espalier.paths import FORMAT, CachePaths, PrivatePaths
 from espalier.private.build import Build
@@ -70,7 +70,7 @@ def key_of(environment: Environment, lock: Optional[Lock], session: Session) -> 
     python = environment.python
     version = python.version if python else None
     if python is not None and python.is_managed and version is None and python.conda is None:
-        version = interpreter_version(session.python) if session.python else None
+        version = (lock.python_version if lock else None) or own_version()
     return private_key(environment, lock, session.r_version, version, system_name())
 
 

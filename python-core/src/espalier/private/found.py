@@ -17,7 +17,7 @@ class Session:
     Args:
         rscript: Its Rscript.
         r_version: The version of that R, `4.2.2`.
-        python: Its Python; None: the core's own.
+        python: Its Python. (A private environment is made of espalier's own, where a definition names no version.)
     """
 
     rscript: Optional[str] = None
