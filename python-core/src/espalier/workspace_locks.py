@@ -98,7 +98,7 @@ def _resolved(paths: WorkspacePaths, environment: Environment, r_version: Option
         platform += "-unknown-linux-gnu"
     # (which recommended packages an R brings shows when they are installed: a lock is good for more than one)
     r = RHost(r_wanted or r_version)
-    chosen = PythonHost(python_wanted, platform)
+    chosen = PythonHost(python_wanted, platform=platform)
     cache, secrets = CachePaths(cache_folder()), secret_reader(paths)
     return resolve(environment, cache, r, chosen, secrets, lambda line: report(line, 0), conda_platform)
 

@@ -52,7 +52,7 @@ def resolve(
         if side.conda is not None:
             variables = uv_variables(environment, cache, secrets, certificate_file)
             found = lock_conda(side, cache, variables, conda_platform, tell)
-            conda, chosen = found.urls, PythonHost(found.python, chosen.platform)
+            conda, chosen = found.urls, PythonHost(found.python, platform=chosen.platform)
         locked = lock_python(environment, cache, chosen, secrets, tell, certificate_file)
         python_version = ".".join((chosen.version or own_version()).split(".")[:2])
     return Lock(tuple(sources), tuple(locked), tuple(conda), python_version, host.version if sources else None)

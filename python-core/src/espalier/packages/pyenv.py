@@ -30,10 +30,12 @@ class PythonHost:
 
     Args:
         version: `3.11` or `3.11.9`; None: that of espalier's own Python.
+        interpreter: A Python of this machine to build source packages with; None: espalier's own.
         platform: How uv calls the platform of an image, `x86_64-unknown-linux-gnu`; None: as this machine.
     """
 
     version: Optional[str] = None
+    interpreter: Optional[str] = None
     platform: Optional[str] = None
 
 
@@ -174,7 +176,7 @@ def lock_python(
         return []
     tell("Resolving Python packages")
     argv = [find_uv(), "pip", "compile", "--generate-hashes", "--no-header", "--no-annotate", "--quiet"]
-    argv += ["--python", sys.executable, "--python-version", host.version or own_version()]
+    argv += ["--python", host.interpreter or sys.executable, "--python-version", host.version or own_version()]
     if host.platform:
         argv += ["--python-platform", host.platform]
     with tempfile.TemporaryDirectory(prefix="espalier-lock-") as folder, tempfile.TemporaryFile() as log:
