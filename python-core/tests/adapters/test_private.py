@@ -77,6 +77,13 @@ def test_a_link_in_place_of_the_file_is_not_followed(places: Path) -> None:
     assert not (places / "target").exists()
 
 
+def test_on_windows_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "getuid")
+    remove_private_file("name")
+    with pytest.raises(OSError):
+        private_file("name", b"content")
+
+
 def test_nowhere(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(private, "_FOLDERS", (str(places / "none"),))
     with pytest.raises(OSError, match="no folder in memory"):

@@ -62,6 +62,11 @@ def test_percent_encoding_of_lower_case_hex_and_latin1() -> None:
     assert masked(["päss"], "päss".encode("latin-1")) == b"***"
 
 
+def test_where_a_locale_lacks_a_character() -> None:
+    assert mask_text("p<U+00E4>ss <U+0001F600>!", ["päss 😀"]) == "***!"
+    assert mask_text(repr("päss".encode()), ["päss"]) == "b'***'"
+
+
 def test_several_lines() -> None:
     assert mask_text(PEM, [PEM]) == "***\n"
     assert mask_text(PEM[:-6], [PEM]) == "***\n***\n  ***\n}\n-----END KEY"

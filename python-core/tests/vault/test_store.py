@@ -198,6 +198,12 @@ except EspalierError as error:
         os.chmod(paths.root, 0o755)
 
 
+def test_on_windows(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "geteuid")
+    refused("not_supported", lambda: vault.set({"a": "value"}))
+    assert vault.names() == {}
+
+
 def test_no_workspace(tmp_path: Path) -> None:
     refused("workspace_missing", lambda: Vault(WorkspacePaths(str(tmp_path / "none"))).set({"a": "value"}))
     assert os.listdir(tmp_path) == []

@@ -77,6 +77,8 @@ def widen_pipe(fd: int, size: int) -> None:
 
 def _own_folders(make: bool = False) -> Iterator[str]:
     """Folders in memory that are this user's alone; what another has made there does not count."""
+    if not hasattr(os, "getuid"):  # Windows has no such folders
+        return
     uid = os.getuid()
     for place in _FOLDERS:
         folder = os.path.join(place.format(uid=uid), f"espalier-{uid}")

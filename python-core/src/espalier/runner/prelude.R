@@ -36,6 +36,7 @@ local({
     }
     Encoding(found) <- "UTF-8"
     found <- unique(trimws(c(found, unlist(strsplit(found, "\n", fixed = TRUE)))))
+    found <- unique(c(found, iconv(found, "UTF-8", "ASCII", sub = "Unicode"))) # (as in locales without the character)
     found <- found[nchar(found) >= 4L]
     found[order(-nchar(found))]
   }

@@ -36,6 +36,9 @@ def patterns_of(value: str) -> List[bytes]:
 def _spellings(text: str) -> Iterator[bytes]:
     yield text.encode("utf-8")
     yield text.encode("latin-1", "ignore") if max(text) <= "\xff" else b""
+    # what R prints in a locale that lacks a character, and Python of bytes that are none
+    yield "".join(char if char < "\x80" else _in_r(ord(char)) for char in text).encode("ascii")
+    yield repr(text.encode("utf-8"))[2:-1].encode("ascii")
     for ascii_only in (False, True):
         escaped = json.dumps(text, ensure_ascii=ascii_only)[1:-1]
         yield escaped.encode("utf-8")
@@ -45,6 +48,10 @@ def _spellings(text: str) -> Iterator[bytes]:
             encoded = _percent(text.encode("utf-8"), _UNRESERVED + kept, form)
             yield encoded
             yield encoded.replace(b"%20", b"+")
+
+
+def _in_r(code: int) -> str:
+    return f"<U+{code:04X}>" if code <= 0xFFFF else f"<U+{code:08X}>"
 
 
 def _percent(data: bytes, kept: bytes, form: str) -> bytes:

@@ -3,6 +3,7 @@ operating system has those."""
 
 import contextlib
 import os
+import sys
 import time
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence
 
@@ -32,7 +33,10 @@ class Vault:
         self._paths = paths
 
     def _id(self) -> str:
-        """The workspace's id. Raises EspalierError `workspace_missing`."""
+        """The workspace's id. Raises EspalierError `workspace_missing`, `not_supported`."""
+        if not hasattr(os, "geteuid"):  # whose a file is, and who may read it, is another matter there
+            message = f"Secrets cannot be kept on this system ({sys.platform}) yet."
+            raise EspalierError("not_supported", message, "Set and use them on Linux or macOS.")
         try:
             return str(read_record(self._paths.record)["id"])
         except FileNotFoundError:
