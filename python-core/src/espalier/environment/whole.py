@@ -11,6 +11,9 @@ from espalier.environment.requirements import package_name
 
 LIBRARY = "/opt/espalier/library"
 PREFIX = "/opt/espalier/python"
+# (a base image with R need not have a Python to install these with)
+_UV = "COPY --from=ghcr.io/astral-sh/uv:0.5.4 /uv /usr/local/bin/uv"
+_MICROMAMBA = "COPY --from=mambaorg/micromamba:2.0.3 /bin/micromamba /usr/local/bin/micromamba"
 
 
 def dockerfile_text(environment: Environment, lock: Optional[Lock] = None, base: Optional[str] = None) -> str:
@@ -57,11 +60,11 @@ def _python(environment: Environment, lock: Optional[Lock]) -> List[str]:
     if side.conda is not None:
         return _conda(environment, lock)
     version = f" --python {side.version}" if side.version else ""
-    steps = ["python3 -m pip install uv", f"uv venv{version} --seed {PREFIX}"]
+    steps = [f"uv venv{version} --seed {PREFIX}"]
     wanted = sorted(side.pip, key=package_name) if lock is None else list(lock.python)
     if wanted:
         steps.append(_pip(environment, wanted))
-    return [_run(steps), f'ENV PATH="{PREFIX}/bin:$PATH"']
+    return [_UV, _run(steps), f'ENV PATH="{PREFIX}/bin:$PATH"']
 
 
 def _conda(environment: Environment, lock: Optional[Lock]) -> List[str]:
@@ -74,7 +77,7 @@ def _conda(environment: Environment, lock: Optional[Lock]) -> List[str]:
     pip = sorted(side.pip, key=package_name) if lock is None else list(lock.python)
     if pip:
         steps.append(_pip(environment, pip))
-    return [_run(steps), f'ENV PATH="{PREFIX}/bin:$PATH"']
+    return [_MICROMAMBA, _run(steps), f'ENV PATH="{PREFIX}/bin:$PATH"']
 
 
 def _pip(environment: Environment, lines: List[str]) -> str:

@@ -1,0 +1,3 @@
+FROM x
+USER root
+ENV LANG=${LANG:-C.UTF-8} TZ=${TZ:-Etc/UTC}
