@@ -5,7 +5,16 @@ from dataclasses import fields
 from pathlib import Path
 
 from espalier import Environment
-from espalier.environment.definition import BuildContext, Conda, CranPackage, DockerSide, GithubPackage, PythonSide, Registry, RSide
+from espalier.environment.definition import (
+    BuildContext,
+    Conda,
+    CranPackage,
+    DockerSide,
+    GithubPackage,
+    PythonSide,
+    Registry,
+    RSide,
+)
 
 TEXT = (Path(__file__).parents[3] / "docs" / "environment-yaml.md").read_text("utf-8")
 
