@@ -9,6 +9,8 @@ from typing import Sequence
 
 import cran
 from espalier.environment.definition import CranPackage, DockerSide, Environment, RSide
+from espalier.images.chain import ensure
+from espalier.paths import CachePaths
 from espalier.workspace import Workspace
 from samples import Samples, seconds
 from web import Site
@@ -37,6 +39,7 @@ class Bench:
             cran.add(self.repository, cran.heavy(f"heavy{number}", 1500))
             cran.add(self.repository, cran.Package(f"light{number}"))
         self.site = Site(self.repository)
+        self.cache = CachePaths(os.environ["ESPALIER_CACHE_DIR"])
         self.workspace = Workspace.open("bench", str(work / "environments"))
 
     def environment(self, packages: Sequence[str]) -> Environment:
@@ -47,7 +50,7 @@ class Bench:
 
     def build(self, environment: Environment) -> str:
         """Have its image; returns where it was found."""
-        return str(self.workspace.build_environment(environment)["found"])
+        return ensure(self.workspace._paths, self.cache, environment, lambda secret: "").found
 
     def find(self) -> None:
         """The image is there, and everything is as it was: beside a Dockerfile of as many steps, wholly cached."""
