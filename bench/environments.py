@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Sequence
 
 import cran
+import docker
 from espalier.environment.definition import CranPackage, DockerSide, Environment, RSide
-from espalier.images.chain import ensure
+from espalier.images.chain import Image, ensure
 from espalier.paths import CachePaths
 from espalier.workspace import Workspace
 from samples import Samples, seconds
@@ -39,6 +40,8 @@ class Bench:
             cran.add(self.repository, cran.heavy(f"heavy{number}", 1500))
             cran.add(self.repository, cran.Package(f"light{number}"))
         self.site = Site(self.repository)
+        # (for environments.R)
+        (work / "repository").write_text(self.site.url + "\n")
         self.cache = CachePaths(os.environ["ESPALIER_CACHE_DIR"])
         self.workspace = Workspace.open("bench", str(work / "environments"))
 
@@ -50,7 +53,15 @@ class Bench:
 
     def build(self, environment: Environment) -> str:
         """Have its image; returns where it was found."""
-        return ensure(self.workspace._paths, self.cache, environment, lambda secret: "").found
+        return self.ensured(environment).found
+
+    def key(self, environment: Environment) -> str:
+        """The hex digits that its image is named by."""
+        return self.ensured(environment).key.partition(":")[2]
+
+    def ensured(self, environment: Environment) -> Image:
+        """Its image."""
+        return ensure(self.workspace._paths, self.cache, environment, lambda secret: "")
 
     def find(self) -> None:
         """The image is there, and everything is as it was: beside a Dockerfile of as many steps, wholly cached."""
@@ -60,9 +71,13 @@ class Bench:
         (context / "Dockerfile").write_text(f"FROM {IMAGE}\nRUN echo one\nRUN echo two\nRUN echo three\n")
         peer = ("docker", "build", "-q", "-t", "espalier-bench-peer", str(context))
         quietly(*peer)
+        tag = f"espalier/env:{self.key(environment)}"
+        client = docker.from_env()
         for number in range(ROUNDS):
-            self.samples.add("find", number, seconds(lambda: self.build(environment)))
-            self.samples.add("find.build", number, seconds(lambda: quietly(*peer)))
+            self.samples.add("find", number, seconds(partial(self.build, environment)))
+            self.samples.add("find.inspect", number, seconds(partial(client.images.get, tag)))
+            self.samples.add("find.build", number, seconds(partial(quietly, *peer)))
+            self.samples.add("find.cli", number, seconds(partial(quietly, "docker", "image", "inspect", tag)))
         quietly("docker", "rmi", "espalier-bench-peer")
 
     def grow(self, kind: str) -> None:
@@ -83,7 +98,7 @@ class Bench:
 
 
 def main(work: str) -> None:
-    """Measure, write the samples, and remove what was built."""
+    """Measure, and write the samples."""
     bench = Bench(Path(work))
     bench.grow("light")
     bench.grow("heavy")

@@ -109,6 +109,8 @@ def _snapshots() -> List[Figure]:
 
 _JSON_PEERS = (("json.loads() of each line", "json"), ("pandas.read_json()", "pandas"))
 
+_FIND_PEERS = (("docker build, wholly cached", "find.build"), ("docker image inspect", "find.cli"))
+
 FIGURES = [
     *_frames(),
     *_snapshots(),
@@ -130,6 +132,12 @@ FIGURES = [
     Figure("runner", "1 GB of log: the watcher in Python, at most", "watcher.python", 200e6, unit="B"),
     Figure("runner", "1 GB of log: the watcher in R, beyond its session", "watcher.r", 200e6, unit="B"),
     Figure("runner", "that session, which has called the core", "session.r", unit="B"),
+    Figure("environments", "Python: the image of a definition, present", "find", 10e-3, "find.inspect",
+           peers=_FIND_PEERS),
+    Figure("environments", "R: the same", "r.find", 25e-3, peers=_FIND_PEERS),
+    Figure("environments", "one package more than 40, some seconds to compile", "grow.heavy", 1.5, "bare.heavy",
+           times=True),
+    Figure("environments", "one package more than 40, a line of R", "grow.light", 1.5, "bare.light", times=True),
     Figure("calls", "a property, known to R: run$id", "own", 25e-6),
     Figure("calls", "a property, asked of the core: run$run_dir", "property", None, "bare.property"),
     Figure("calls", "a method: run$get_status()", "method", 80e-6, "bare.method"),
@@ -153,6 +161,7 @@ HEADINGS = {
     "parts": "100,000 parts of one run (limit: cat() of the same lines to an open file; the file's bytes read into R)",
     "queue": "1,000 trivial runs through two slots (limit: xargs -P2 with the same program)",
     "runner": "Watching a job (limit: the same program writing to a plain file)",
+    "environments": "Images (limit: one look-up by the docker package; R CMD INSTALL of the one package in a container)",
     "calls": "One call from R (limit: reticulate's call of a function of the core that does the same)",
     "submit": "A trivial R script with snapshot, in a warm session (limit: Rscript alone)",
     "log": "One scalar (limit: R writeLines() and flush(); Python one write(2))",

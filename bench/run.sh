@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Measures espalier beside peers and physical limits, and prints a table for each part and one of all.
-# Usage: bench/run.sh [submit|log|startup|calls|metrics|parts|queue|runner|frames|snapshot ...]     (all by default; `make bench` sets R_LIBS)
+# Usage: bench/run.sh [submit|log|startup|calls|metrics|parts|queue|runner|frames|snapshot|environments ...]     (all by default; `make bench` sets R_LIBS)
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
@@ -29,6 +29,7 @@ install() {
 install_peers() { install peers submitit mlflow "setuptools<81" pathspec pyyaml; }
 # (the newest that reticulate 1.28 understands)
 install_frames() { install frames "numpy<2" "pandas<3" "pyarrow<18" pathspec pyyaml; }
+install_environments() { install environments "docker>=6.1" cryptography pyyaml; }
 # (anew when the scanner's source is another)
 install_snapshot() {
   local native=$root/python-core/native
@@ -64,6 +65,18 @@ measure_snapshot() {
   RETICULATE_PYTHON=$out/snapshot/bin/python measure_r snapshot
   rm -rf "$work/trees"
 }
+# With an engine; images that are there already are found, and what is built goes afterwards
+measure_environments() (
+  # (a shell of its own, with which the services end)
+  services=$(VENV=$root/.venv "$root/tests/services/up.sh" --until "$BASHPID" engine) || exit 1
+  eval "$services"
+  before=$(docker images -q espalier/env espalier/stage)
+  export ESPALIER_CACHE_DIR=$work/cache
+  PYTHONPATH=$root/python-core/src:$root/tests/services "$out/environments/bin/python" "$here/environments.py" "$work" \
+    >"$out/environments.py.log"
+  RETICULATE_PYTHON=$out/environments/bin/python measure_r environments
+  docker images -q espalier/env espalier/stage | grep -vxF "${before:-none}" | sort -u | xargs -r docker rmi -f >/dev/null
+)
 # In R with an environment that has pandas, for reticulate
 measure_frames() { RETICULATE_PYTHON=$out/frames/bin/python measure_r "$@"; }
 
@@ -83,16 +96,18 @@ measure() {
       (cd "$work" && R CMD SHLIB strings.c >"$out/strings.log" 2>&1) || { cat "$out/strings.log"; return 1; }
       for kind in double integer few many factor time mixed ids iris wide; do measure_frames frames "$kind"; done ;;
     snapshot) measure_snapshot ;;
-    *) echo "There is no part $1: submit, log, startup, calls, metrics, parts, queue, runner, frames, snapshot." >&2; return 2 ;;
+    environments) measure_environments ;;
+    *) echo "There is no part $1: submit, log, startup, calls, metrics, parts, queue, runner, frames, snapshot, environments." >&2; return 2 ;;
   esac
   "$peers/bin/python" "$here/report.py" "$1"
 }
 
-[ $# -gt 0 ] || set -- submit log startup calls metrics parts queue runner frames snapshot
+[ $# -gt 0 ] || set -- submit log startup calls metrics parts queue runner frames snapshot environments
 mkdir -p "$out"
 install_peers
 install_frames
 install_snapshot
+install_environments
 for part in "$@"; do
   prepare_work
   measure "$part"
