@@ -161,7 +161,7 @@ HEADINGS = {
     "parts": "100,000 parts of one run (limit: cat() of the same lines to an open file; the file's bytes read into R)",
     "queue": "1,000 trivial runs through two slots (limit: xargs -P2 with the same program)",
     "runner": "Watching a job (limit: the same program writing to a plain file)",
-    "environments": "Images (limit: one look-up by the docker package; R CMD INSTALL of the one package in a container)",
+    "environments": "Images (limit: one look-up by the docker package; R CMD INSTALL of the package in a container)",
     "calls": "One call from R (limit: reticulate's call of a function of the core that does the same)",
     "submit": "A trivial R script with snapshot, in a warm session (limit: Rscript alone)",
     "log": "One scalar (limit: R writeLines() and flush(); Python one write(2))",

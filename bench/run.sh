@@ -68,7 +68,8 @@ measure_snapshot() {
 # With an engine; images that are there already are found, and what is built goes afterwards
 measure_environments() (
   # (a shell of its own, with which the services end)
-  services=$(VENV=$root/.venv "$root/tests/services/up.sh" --until "$BASHPID" engine) || exit 1
+  own=$BASHPID
+  services=$(VENV=$root/.venv "$root/tests/services/up.sh" --until "$own" engine) || exit 1
   eval "$services"
   before=$(docker images -q espalier/env espalier/stage)
   export ESPALIER_CACHE_DIR=$work/cache
