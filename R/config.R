@@ -15,13 +15,18 @@
 #'
 #' @param source_directory Folder that is frozen for the run. What `.espalierignore` names, else `.amlignore`, else
 #'   `.gitignore`, stays out; see [snapshot_preview()].
-#' @param compute_target `"local"`: this machine.
-#' @param vm_size,vm_priority,shm_size,image_registry_details Of azuremlsdk; ignored for local jobs, with a message.
+#' @param compute_target `"local"`: this machine; `"docker"`: in a container on it, `docker = TRUE`.
+#' @param vm_size,vm_priority Of azuremlsdk; ignored for local jobs, with a message.
 #' @param use_gpu `TRUE` is `gpus = 1`.
 #' @param entry_script Script inside `source_directory`: `.R`, `.py`, `.sh`, or any executable.
 #' @param script_params Named list of parameters, see below.
-#' @param cran_packages,github_packages,custom_url_packages,custom_docker_image,environment Environments that are built
-#'   for a job: not in this version, an error. Local jobs find the packages this session has.
+#' @param environment What the job finds: an environment made by [r_environment()] or its like, or the name of a
+#'   registered one, `"name"` or `"name:version"`. By default it finds the packages this session has. What has to be made
+#'   is made once, before the job starts; the run is `Preparing` meanwhile.
+#' @param docker Whether the job runs in a container: `TRUE`, `FALSE`, or [docker_options()]. Needs an environment.
+#' @param cran_packages,github_packages,custom_url_packages,custom_docker_image,image_registry_details,shm_size In place of
+#'   `environment`, as in azuremlsdk: they become one that is named after the experiment; see [r_environment()]. An image
+#'   means that the job runs in a container.
 #' @param environment_variables Named list or character vector of variables to set for the job.
 #' @param max_run_duration_seconds Cancel the job after that many seconds.
 #' @param cpus,gpus,memory What the job takes of what this machine gives to runs ([host_resources()]): how many
@@ -33,7 +38,8 @@
 #' @param depends_on Runs of the same workspace (runs, a list of them, or ids) that have to complete before this one is
 #'   started. If one of them does not, this one is not started and `Failed`, with the code `dependency_failed`.
 #' @param queue_timeout_seconds,prepare_timeout_seconds Cancel the run if it has not been started after so many seconds
-#'   (a week by default), fail it if its working copy takes longer (an hour); `Inf` for no limit.
+#'   (a week by default), fail it if its working copy takes longer (an hour), or that and its environment (six hours);
+#'   `Inf` for no limit.
 #' @param inputs Named list of files or folders outside the snapshot: the job gets `--name path` and the variable
 #'   `ESPALIER_INPUT_<NAME>`; see the section on inputs. Names that differ only in case or signs are refused, for they
 #'   would share a variable.
@@ -82,20 +88,18 @@ estimator <- function(source_directory, compute_target = NULL, vm_size = NULL, v
                       record_diff = getOption("espalier.record_diff", TRUE), cpus = NULL, gpus = NULL, memory = NULL,
                       priority = NULL, retry = NULL, depends_on = NULL, queue_timeout_seconds = NULL,
                       prepare_timeout_seconds = NULL, children = c("wait", "detach"),
-                      outside_links = getOption("espalier.outside_links", "refuse"), secrets = NULL) {
-  ignore_cloud_arguments(
-    vm_size = vm_size, vm_priority = vm_priority, shm_size = shm_size, image_registry_details = image_registry_details
-  )
+                      outside_links = getOption("espalier.outside_links", "refuse"), secrets = NULL, docker = NULL) {
+  ignore_cloud_arguments(vm_size = vm_size, vm_priority = vm_priority)
   if (check_flag(use_gpu, "use_gpu") && is.null(gpus)) gpus <- 1
-  refuse_environments(
-    cran_packages = cran_packages, github_packages = github_packages, custom_url_packages = custom_url_packages,
-    custom_docker_image = custom_docker_image, environment = environment
+  packages <- environment_of_packages(
+    cran_packages, github_packages, custom_url_packages, custom_docker_image, image_registry_details, use_gpu, shm_size
   )
   new_config(
     source_directory = source_directory, entry_script = entry_script, script_params = script_params,
     compute_target = compute_target, environment_variables = environment_variables,
     max_run_duration_seconds = max_run_duration_seconds, inputs = inputs, seed = seed, keep_workdir = keep_workdir,
     display_name = display_name, record_diff = record_diff, outside_links = outside_links, children = children, secrets = secrets,
+    around = environment_fields(environment, docker, packages, shm_size),
     queue = queue_fields(cpus, gpus, memory, priority, retry, depends_on, queue_timeout_seconds, prepare_timeout_seconds)
   )
 }
@@ -109,20 +113,22 @@ script_run_config <- function(source_directory = NULL, entry_script = NULL, argu
                               gpus = NULL, memory = NULL, priority = NULL, retry = NULL, depends_on = NULL,
                               queue_timeout_seconds = NULL, prepare_timeout_seconds = NULL,
                               children = c("wait", "detach"),
-                              outside_links = getOption("espalier.outside_links", "refuse"), secrets = NULL) {
+                              outside_links = getOption("espalier.outside_links", "refuse"), secrets = NULL,
+                              environment = NULL, docker = NULL) {
   new_config(
     source_directory = source_directory, entry_script = entry_script, arguments = arguments,
     script_params = script_params, command = command, compute_target = compute_target,
     environment_variables = environment_variables, max_run_duration_seconds = max_run_duration_seconds,
     inputs = inputs, seed = seed, keep_workdir = keep_workdir, display_name = display_name,
     record_diff = record_diff, outside_links = outside_links, python = python, children = children, secrets = secrets,
+    around = environment_fields(environment, docker),
     queue = queue_fields(cpus, gpus, memory, priority, retry, depends_on, queue_timeout_seconds, prepare_timeout_seconds)
   )
 }
 
 new_config <- function(source_directory, entry_script, script_params, compute_target, environment_variables,
                        max_run_duration_seconds, inputs, seed, keep_workdir, display_name, record_diff, outside_links,
-                       children, secrets, queue, arguments = NULL, command = NULL, python = NULL) {
+                       children, secrets, around, queue, arguments = NULL, command = NULL, python = NULL) {
   if (identical(children, c("wait", "detach"))) children <- "wait"
   check_choice(children, c("wait", "detach"), "children")
   if (is.null(entry_script) == is.null(command)) {
@@ -147,7 +153,7 @@ new_config <- function(source_directory, entry_script, script_params, compute_ta
     secrets = check_strings(secrets, "secrets"),
     python = path_argument(python, "python")
   )
-  structure(Filter(length, c(config, queue)), class = "espalier_config")
+  structure(Filter(length, c(config, around, queue)), class = "espalier_config")
 }
 
 #' Parameters as values the core knows: strings, numbers, logicals, vectors of them
@@ -209,23 +215,14 @@ check_seconds <- function(x, arg) {
   x
 }
 
-# Refused, not ignored: a job without the packages it asked for would fail later, and worse.
-refuse_environments <- function(...) {
-  given <- names(Filter(Negate(is.null), list(...)))
-  if (!length(given)) return(invisible())
-  espalier_abort(
-    "not_supported",
-    sprintf("%s: environments are not built for jobs in this version.", paste0("`", given, "`", collapse = ", ")),
-    "A local job finds the packages this session has; install them here, and leave the argument out."
-  )
-}
-
 #' @export
 print.espalier_config <- function(x, ...) {
   what <- if (is.null(x$entry_script)) paste(unlist(x$command), collapse = " ") else x$entry_script
   cat("<espalier job> ", encodeString(what), "\n", sep = "")
   shown <- x[setdiff(names(x), c("entry_script", "command", if (!isTRUE(x$keep_workdir)) "keep_workdir"))]
   if (length(shown$environment_variables)) shown$environment_variables <- hide_secrets(shown$environment_variables)
+  if (length(shown$environment)) shown$environment <- environment_text(shown$environment)
+  if (length(shown$docker)) shown$docker <- docker_text(shown$docker)
   for (name in names(shown)) cat("  ", name, ": ", config_text(shown[[name]]), "\n", sep = "")
   invisible(x)
 }

@@ -141,6 +141,9 @@ leave_run <- function(run) {
 #'   frame for tables and rows, a file name for images. Each has the type it was logged with, `NA` too; values of
 #'   different types under one name become doubles where all are numbers, else strings. With `recursive = TRUE` a named
 #'   list of such lists, by run id, this run's first.
+#' * `get_run_environment()`: a list: `how` the job comes to what it finds (`"session"`, `"user-managed"`, `"private"`,
+#'   `"image"`), its `environment` (as [r_environment()] makes it; `NULL` for the session's packages), `key`, and what was made
+#'   ready: `image`, `tag`, `folder`, where it was `found`, and the `seconds` that took;
 #' * `get_run_metric_history()`: a data frame of every logged scalar: `name`, `step`, `value`, `time`.
 #' @section Errors: `espalier_error_run_missing`; `espalier_error_damaged`, naming file and line, when an event log has
 #'   been damaged; `espalier_error_newer_format`.
@@ -230,6 +233,27 @@ get_run_details_with_logs <- function(run) {
   structure(run$get_details_with_logs(), class = "espalier_run_details")
 }
 
+#' @rdname get_run_metrics
+#' @export
+get_run_environment <- function(run) {
+  check_object(run, "Run", "run")
+  told <- run$get_environment()
+  definition <- told$definition
+  told <- told[setdiff(names(told), c("name", "version", "definition"))]
+  if (!is.null(definition)) told$environment <- Environment$new(identity = list(definition = definition))
+  structure(Filter(Negate(is.null), told), class = "espalier_run_environment")
+}
+
+#' @export
+print.espalier_run_environment <- function(x, ...) {
+  cat("<environment of a run> ", x$how, "\n", sep = "")
+  line <- function(label, value) if (length(value)) cat(sprintf("  %-7s %s\n", label, safe_line(format(value))))
+  for (name in c("key", "image", "tag", "folder", "found")) line(name, x[[name]])
+  if (length(x$seconds)) line("took", format_seconds(x$seconds))
+  if (!is.null(x$environment)) print(x$environment)
+  invisible(x)
+}
+
 #' Tags of a run
 #'
 #' @param run A run.
@@ -266,6 +290,7 @@ print.espalier_run_details <- function(x, ...) {
   line("exit code", if (length(x$exitCode)) format(x$exitCode))
   line("command", paste(encodeString(unlist(x$runDefinition$command)), collapse = " "))
   line("snapshot", x$runDefinition$snapshot$id)
+  line("environment", run_environment_text(x$environment))
   line("git", git_text(x$runDefinition$git))
   line("diff", x$provenance$diff)
   if (length(x$error)) line("error", safe_line(x$error$message))
@@ -274,6 +299,16 @@ print.espalier_run_details <- function(x, ...) {
   cat("  names of all fields: names(x)\n")
   invisible(x)
 }
+
+# `tidy:3, image sha256:1a2b3c4d5e, found local`; nothing for what the session has.
+run_environment_text <- function(x) {
+  if (is.null(x) || identical(x$how, "session")) return(NULL)
+  name <- paste0(x$name, if (length(x$version)) paste0(":", x$version))
+  made <- if (length(x$image)) paste("image", substr(x$image, 1L, 19L)) else if (length(x$folder)) "private" else x$how
+  safe_line(paste(c(name, made, if (length(x$found)) found_text(x$found)), collapse = ", "))
+}
+
+found_text <- function(found) if (found == "built") "built for it" else paste("found:", found)
 
 git_text <- function(git) {
   if (!length(git$commit)) return("")
@@ -292,6 +327,7 @@ object_facts.Run <- function(x) {
   if (length(details$runDefinition$parent)) facts$parent <- details$runDefinition$parent
   if (length(details$startTimeUtc)) facts$started <- format(parse_time(details$startTimeUtc), "%Y-%m-%d %H:%M:%S", tz = "")
   if (length(details$durationSeconds)) facts$took <- format_seconds(details$durationSeconds)
+  facts$environment <- run_environment_text(details$environment)
   if (length(details$error)) facts$error <- safe_line(details$error$message)
   for (name in names(details$tags)) facts[[safe_line(paste("tag", name))]] <- safe_line(details$tags[[name]])
   facts

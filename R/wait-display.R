@@ -9,13 +9,18 @@ wait_display <- function(run) {
 # @param why Called for why the run waits; it may know nothing.
 plain_display <- function(id, why = function() NULL) {
   state <- ""
+  making <- FALSE
   list(
     live = FALSE,
     log = function(text) cat(text),
-    status = function(now) {
+    status = function(now, step = "") {
       if (now != state && now == "Queued") {
         reason <- why()
         say(paste0("Run {.val {id}} waits in the queue", if (length(reason)) ": {reason}", "."))
+      }
+      if (nzchar(step) && !making) {
+        making <<- TRUE
+        say("The environment of run {.val {id}} is being made.")
       }
       state <<- now
     },
@@ -28,6 +33,8 @@ live_display <- function(id, why = function() NULL) {
   line <- status_line()
   began <- proc.time()[["elapsed"]]
   reason <- ""
+  # what the making of its environment is at
+  at <- ""
   asked <- -Inf
   # the end of the log that has no newline yet: the status line may not stand behind it
   held <- ""
@@ -42,14 +49,16 @@ live_display <- function(id, why = function() NULL) {
       cat(whole)
       utils::flush.console()
     },
-    status = function(now) {
+    status = function(now, step = "") {
+      if (nzchar(step)) at <<- step
       since <- proc.time()[["elapsed"]] - began
       if (now == "Queued" && since - asked >= 1) {  # (it changes with other runs, and asking takes a millisecond)
         text <- why()
         reason <<- if (length(text)) paste0(" (", text, ")") else ""
         asked <<- since
       }
-      line$show(paste0(id, " ", now, if (now == "Queued") reason, ", ", format_seconds(since)))
+      doing <- if (now == "Queued") reason else if (now == "Preparing" && nzchar(at)) paste0(" (", at, ")")
+      line$show(paste0(id, " ", now, doing, ", ", format_seconds(since)))
     },
     end = function() {
       line$clear()

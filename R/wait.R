@@ -1,6 +1,6 @@
 #' Wait for a run
 #'
-#' Waits until the run has ended, showing the job's log as it grows. Interrupting (Ctrl-C, Esc) stops the waiting, never
+#' Waits until the run has ended, showing the job's log as it grows, and before that of the making of its environment. Interrupting (Ctrl-C, Esc) stops the waiting, never
 #' the run: call it again to come back, the log is shown from the beginning.
 #'
 #' Inside a job it needs no Python, and as long as the job waits, the run it waits for may have the job's place in the
@@ -9,7 +9,7 @@
 #' An interactive session shows a status line; Rscript and knitr get a few plain lines.
 #'
 #' @param run A run.
-#' @param show_output Show the job's log.
+#' @param show_output Show the logs.
 #' @param raise_on_error Raise an error when the run failed; `FALSE` returns the run.
 #' @return The run, invisibly.
 #' @section Errors: `espalier_error_run_failed`, with the cause, the last lines of the log and the fields `run_id` and
@@ -41,14 +41,23 @@ wait_for_run_completion <- function(run, show_output = TRUE, raise_on_error = TR
 follow_to_end <- function(run, display, show_output) {
   # beyond the end of any log there is nothing to read, and nothing is sent
   offset <- if (show_output) 0 else 2^52
+  build_offset <- if (show_output) 0 else -1
   repeat {
-    seen <- run$follow(offset, if (display$live) 0.1 else 0.2)
+    seen <- run$follow(offset, if (display$live) 0.1 else 0.2, build_offset)
+    if (nzchar(seen$build_log)) display$log(seen$build_log)
     if (nzchar(seen$log)) display$log(seen$log)
     # (a piece of the log may be nothing but control characters)
-    if (isTRUE(seen$final) && seen$offset == offset) return(seen)
+    if (isTRUE(seen$final) && seen$offset == offset && seen$build_offset == build_offset) return(seen)
     offset <- seen$offset
-    display$status(seen$status)
+    build_offset <- seen$build_offset
+    display$status(seen$status, build_step(seen$build_log))
   }
+}
+
+# What the making of an environment is at, as its log says in lines that begin so; empty when a piece of log has none.
+build_step <- function(text) {
+  steps <- grep("^== ", strsplit(text, "\n", fixed = TRUE)[[1L]], value = TRUE)
+  if (length(steps)) safe_line(sub("^== ", "", steps[[length(steps)]])) else ""
 }
 
 tell_how_to_come_back <- function(run, display) {

@@ -100,19 +100,10 @@ test_that("other arguments are checked at once", {
   expect_error(script_run_config("p", "t.R", arguments = 1), class = "espalier_error_bad_argument")
 })
 
-test_that("environments that would have to be built are refused", {
-  expect_error(estimator("p", entry_script = "t.R", cran_packages = "ranger"), "`cran_packages`",
-               class = "espalier_error_not_supported")
-  expect_error(estimator("p", entry_script = "t.R", github_packages = "a/b"), class = "espalier_error_not_supported")
-  expect_error(estimator("p", entry_script = "t.R", custom_url_packages = "u"), class = "espalier_error_not_supported")
-  expect_error(estimator("p", entry_script = "t.R", custom_docker_image = "r"), class = "espalier_error_not_supported")
-  expect_error(estimator("p", entry_script = "t.R", environment = list()), class = "espalier_error_not_supported")
-})
-
 test_that("arguments of the cloud are accepted, and it is said", {
   said <- said_by(est <- estimator("p", entry_script = "t.R", vm_size = "STANDARD_D2", shm_size = "2g",
-                                   vm_priority = "lowpriority", image_registry_details = list(address = "x")))
-  for (arg in c("vm_size", "shm_size", "vm_priority", "image_registry_details")) expect_match(said, arg)
+                                   vm_priority = "lowpriority"))
+  for (arg in c("vm_size", "shm_size", "vm_priority")) expect_match(said, arg)
   expect_match(said, "they mean something in a cloud only", fixed = TRUE)
   expect_s3_class(est, "espalier_config")
   expect_silent(estimator("p", entry_script = "t.R", use_gpu = FALSE))

@@ -148,6 +148,7 @@ test_that("no verb returns a Python object, and every export is tried", {
     upload_folder_to_run = upload_folder_to_run("folder", project, run = run),
     get_run_tags = get_run_tags(run), cancel_run = cancel_run(run), max_concurrent_runs = max_concurrent_runs(),
     host_resources = host_resources(), keeper_status = keeper_status(), retry_policy = retry_policy(2),
+    docker_options = docker_options(), get_run_environment = get_run_environment(run),
     get_run_detailed_status = get_run_detailed_status(run),
     get_default_keyvault = (keyvault <- get_default_keyvault(ws)), set_secrets = set_secrets(keyvault, list(a = "value")),
     get_secrets = get_secrets(keyvault, "a"), list_secrets = list_secrets(keyvault), delete_secrets = delete_secrets(keyvault, "a"),
