@@ -120,7 +120,7 @@ environment_fields <- function(environment, docker, packages = NULL, shm_size = 
 }
 
 #' @noRd
-environment_text <- function(x) {
+asked_environment_text <- function(x) {
   if (!is.null(x$definition)) {
     fields <- json_parse(x$definition)
     x <- fields[c("name", "version")]

@@ -221,7 +221,8 @@ print.espalier_config <- function(x, ...) {
   cat("<espalier job> ", encodeString(what), "\n", sep = "")
   shown <- x[setdiff(names(x), c("entry_script", "command", if (!isTRUE(x$keep_workdir)) "keep_workdir"))]
   if (length(shown$environment_variables)) shown$environment_variables <- hide_secrets(shown$environment_variables)
-  if (length(shown$environment)) shown$environment <- environment_text(shown$environment)
+  # (`$` would also find environment_variables)
+  if (length(shown[["environment"]])) shown[["environment"]] <- asked_environment_text(shown[["environment"]])
   if (length(shown$docker)) shown$docker <- docker_text(shown$docker)
   for (name in names(shown)) cat("  ", name, ": ", config_text(shown[[name]]), "\n", sep = "")
   invisible(x)

@@ -240,7 +240,7 @@ get_run_environment <- function(run) {
   told <- run$get_environment()
   definition <- told$definition
   told <- told[setdiff(names(told), c("name", "version", "definition"))]
-  if (!is.null(definition)) told$environment <- Environment$new(identity = list(definition = definition))
+  if (!is.null(definition)) told$environment <- Environment$new(identity = c(definition = definition))
   structure(Filter(Negate(is.null), told), class = "espalier_run_environment")
 }
 

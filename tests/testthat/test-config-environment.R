@@ -79,7 +79,7 @@ test_that("an environment that is there already costs nothing, sets variables, a
   told <- get_run_environment(run)
   expect_identical(told$how, "user-managed")
   expect_output(print(told), "mine")
-  expect_output(print(run), "environment *mine:1")
+  expect_output(print(run), "environment: +mine:1")
   again <- ended(submit_lines(ws, "1", environment = "mine:1"))
   expect_identical(get_run_status(again), "Completed")
   expect_identical(get_run_environment(submit_command(ws, "true"))$how, "session")
