@@ -9,7 +9,8 @@
 #'   cannot. The key is a file of its own in espalier's state folder, readable by you alone; `keyvault$get_details()`
 #'   says where. Without it the secrets are lost, and whoever has both files has the secrets: back them up, but not
 #'   to one place. To use a copy of the workspace on another machine, copy the key too. The environment variable
-#'   `ESPALIER_KEYVAULT` (`file` or `keyring`) decides which of the two a new keyvault uses.
+#'   `ESPALIER_KEYVAULT` (`file` or `keyring`), set before R starts, decides which of the two a new keyvault uses. A
+#'   keyring that is locked when nobody is logged in keeps jobs from starting then; `file` does not.
 #'
 #' @param workspace A workspace.
 #' @param keyvault What `get_default_keyvault()` gives.

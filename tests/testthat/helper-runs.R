@@ -4,6 +4,7 @@
 local({
   home <- file.path(normalizePath(tempdir()), "espalier-home")
   Sys.setenv(ESPALIER_STATE_DIR = file.path(home, "state"), ESPALIER_CACHE_DIR = file.path(home, "cache"))
+  Sys.setenv(ESPALIER_KEYVAULT = "file") # and not the keyring of whoever runs the tests
   Sys.unsetenv("ESPALIER_RUN_DIR") # the tests themselves may run in a job
 })
 

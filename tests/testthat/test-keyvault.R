@@ -1,9 +1,6 @@
 # Secrets from R: kept, read, attached to jobs, and never shown.
 
-local_vault <- function(env = parent.frame()) {
-  withr::local_envvar(ESPALIER_KEYVAULT = "file", .local_envir = env)
-  local_workspace(env = env)
-}
+local_vault <- function(env = parent.frame()) local_workspace(env = env)
 
 token <- "canary-token/5f1e +\u00e9"
 
