@@ -117,6 +117,7 @@ environment_verbs <- function(ws, folder) {
     load_environment_from_directory = load_environment_from_directory(at("saved")),
     register_environment = register_environment(env, ws), get_environment = get_environment(ws, "e"),
     list_environments = list_environments(ws), list_environment_versions = list_environment_versions(ws, "e"),
+    lock_environment = lock_environment(r_environment("n"), ws), environment_lock = environment_lock(env, ws),
     why_rebuild = why_rebuild(env, r_environment("f"))
   )
 }
