@@ -5,7 +5,6 @@ import pytest
 from espalier.errors import EspalierError
 from espalier.paths import CachePaths
 from espalier.private.housekeeping import clean_up, list_private, own_size, remove_private
-
 from made_private import add_private
 
 
