@@ -50,8 +50,8 @@ def _listed(cache: CachePaths, hex_key: str) -> Listed:
         used: Optional[float] = os.stat(paths.record).st_mtime
     except (EspalierError, OSError):
         record, used = {}, None
-    size = own_size(paths.root)
-    return Listed("sha256:" + hex_key, record.get("name"), size, seconds_of(record.get("created_at")), used, bool(record))
+    key, size, built = "sha256:" + hex_key, own_size(paths.root), seconds_of(record.get("created_at"))
+    return Listed(key, record.get("name"), size, built, used, bool(record))
 
 
 def own_size(folder: str) -> int:
