@@ -423,6 +423,10 @@ class CachePaths:
         """Why the last build for a key failed, for those who waited for it."""
         return os.path.join(self.builds, hex_key + _RECORD)
 
+    def image_used(self, hex_key: str) -> str:
+        """An empty file: when any of this user's workspaces wanted an image last."""
+        return os.path.join(self.builds, hex_key + ".used")
+
     def stage_record(self, hex_key: str) -> str:
         """What is known of a stage of an image that was built here."""
         return os.path.join(self.builds, f"stage-{hex_key}{_RECORD}")

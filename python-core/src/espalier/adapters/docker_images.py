@@ -33,10 +33,16 @@ def find_image(name: str) -> Optional[Dict[str, Any]]:
         raise
 
 
-def images_with(label: str) -> List[Dict[str, Any]]:
-    """The engine's images that carry a label, `name` or `name=value`."""
+def images_with(label: str, dangling: bool) -> List[Dict[str, Any]]:
+    """The engine's images that carry a label, `name` or `name=value`; only those without a name, or with one."""
     with translated("The engine's images were to be listed"):
-        return [dict(image) for image in engine().api.images(filters={"label": label})]
+        return [dict(image) for image in engine().api.images(filters={"label": label, "dangling": dangling})]
+
+
+def images_named(repository: str) -> List[Dict[str, Any]]:
+    """The engine's images of a repository, an entry an image."""
+    with translated("The engine's images were to be listed"):
+        return [dict(image) for image in engine().api.images(name=repository)]
 
 
 def tag_image(image: str, repository: str, tag: str) -> None:

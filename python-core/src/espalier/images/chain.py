@@ -36,6 +36,7 @@ class Image:
         key: The environment's key.
         found: Where: `local`, `workspace registry`, `shared registry`, or `built`.
         seconds: How long it took to have it.
+        notes: What the user should be told: a registry that failed, an image that was not what it seemed.
     """
 
     id: str
@@ -43,6 +44,7 @@ class Image:
     key: str
     found: str
     seconds: float
+    notes: Tuple[str, ...] = ()
 
 
 def silent(text: str) -> None:
@@ -74,15 +76,17 @@ def ensure(
     """
     began = time.monotonic()
     want = wanted(paths, environment, secrets, read_lock(paths, environment), refresh)
+    notes: List[str] = []
     image, found = find_local(want.key), "local"
     if image is None:
         with ending_tidily():
-            image, found = _obtain(paths, cache, want, secrets, log, say, push is not False)
+            image, found = _obtain(paths, cache, want, secrets, log, say, push is not False, notes)
     else:
         _note_found(paths, want, image)
+    mark_used(paths, cache, want.key)
     if push:
         _push_missing(paths, want, image, secrets, log, say)
-    return Image(image, tag_of(want.key), want.key, found, time.monotonic() - began)
+    return Image(image, tag_of(want.key), want.key, found, time.monotonic() - began, tuple(notes))
 
 
 def tag_of(key: str) -> str:
@@ -97,7 +101,8 @@ def find_local(key: str) -> Optional[str]:
 
 
 def _obtain(
-    paths: WorkspacePaths, cache: CachePaths, want: Wanted, secrets: Secrets, log: Optional[str], say: Say, push: bool
+    paths: WorkspacePaths, cache: CachePaths, want: Wanted, secrets: Secrets, log: Optional[str], say: Say, push: bool,
+    notes: List[str],
 ) -> Tuple[str, str]:
     """Fetch or build it, or wait for another process that is doing so.
 
@@ -114,8 +119,9 @@ def _obtain(
             return image, "local"
         files = [cache.build_log(hex_of(want.key)), paths.build_log(hex_of(want.key))]
         with BuildLog(files, also, say) as told:
+            told.notes = notes
             if find_image(tag_of(want.key)) is not None:
-                told.line(f"{tag_of(want.key)} is not what its name says, and is replaced.")
+                told.note(f"{tag_of(want.key)} is not what its name says, and is replaced.")
             got = _from_registries(paths, want, secrets, told) or _built(paths, cache, want, secrets, told)
             if push and got[1] != _FOUND["workspace"]:
                 _push_or_tell(paths, want, got[0], secrets, told)
@@ -135,7 +141,7 @@ def _from_registries(
         except EspalierError as error:
             if error.code != "registry_failed" or error.fields.get("cause") == "digest_mismatch":
                 raise
-            log.line(f"Not asked any further: {error.message}")
+            log.note(f"Not asked any further: {error.message}")
             continue
         if got is None:
             log.line(f"{remote.repository} has none for {want.key[:19]}.")
@@ -189,8 +195,6 @@ def _note_found(paths: WorkspacePaths, want: Wanted, image: str) -> None:
     if record is None or record.get("image") != image or want.environment.name not in record.get("names", []):
         with contextlib.suppress(OSError):  # (a workspace that is only read may still use what is there)
             _write(paths, want, image, "local", 0.0, {} if record is None else {"stages": record.get("stages", {})})
-    else:
-        mark_used(paths, want.key)
 
 
 def _note_digest(paths: WorkspacePaths, key: str, remote: Remote, digest: str) -> None:
@@ -207,7 +211,7 @@ def _push_or_tell(paths: WorkspacePaths, want: Wanted, image: str, secrets: Secr
         except EspalierError as error:
             if error.code == "docker_unavailable":
                 raise
-            log.line(f"Not pushed: {error.message}")
+            log.note(f"Not pushed: {error.message}")
 
 
 def _push_missing(

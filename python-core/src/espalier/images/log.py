@@ -22,6 +22,8 @@ class BuildLog:
     def __init__(self, files: Sequence[str], also: Sequence[str], say: Callable[[str], None]) -> None:
         self.tail: Deque[str] = deque(maxlen=_KEPT)
         self.path = files[0] if files else ""
+        # what the user should be told in any case
+        self.notes: List[str] = []
         self._say = say
         self._pending = ""
         self._title = ""
@@ -45,6 +47,11 @@ class BuildLog:
     def line(self, text: str) -> None:
         """Take a line of our own."""
         self.hear(("\n" if self._pending else "") + text + "\n")
+
+    def note(self, text: str) -> None:
+        """Take a line that the user should be told in any case."""
+        self.notes.append(text)
+        self.line(text)
 
     def step(self, title: str, done: int = 0, total: int = 0, note: bool = True) -> None:
         """Tell which step the build is in, as a user should read it.

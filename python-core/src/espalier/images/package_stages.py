@@ -13,6 +13,8 @@ from espalier.adapters.machine import processors
 from espalier.environment.lock import Lock
 from espalier.environment.lockfile import lock_record
 from espalier.environment.recipe import PYTHON_VERSION
+from espalier.environment.whole import LIBRARY
+from espalier.environment.whole import PREFIX as PYTHON
 from espalier.errors import EspalierError
 from espalier.images.facts import Facts, note_lock
 from espalier.images.stages import Builder, build_network, failed, labels_of, labels_while_building, proxies
@@ -23,9 +25,6 @@ from espalier.packages.plan import INSTALLER, write_plan
 from espalier.packages.pyenv import PythonHost, find_uv, install_command, requirements_text, uv_variables
 from espalier.packages.sources import fetch_sources
 
-# Where packages lie in an image.
-LIBRARY = "/opt/espalier/library"
-PYTHON = "/opt/espalier/python"
 _PYTHONS = "/opt/espalier/pythons"
 # Where a container sees what it is given.
 _HERE = "/espalier"

@@ -5,7 +5,7 @@ import os
 from typing import Any, Dict, List, Optional
 
 from espalier.errors import EspalierError
-from espalier.paths import FORMAT, WorkspacePaths, digest_of_record
+from espalier.paths import FORMAT, CachePaths, WorkspacePaths, digest_of_record
 from espalier.records import read_record, replace_record
 
 
@@ -28,10 +28,17 @@ def write_image(paths: WorkspacePaths, key: str, content: Dict[str, Any]) -> Non
     replace_record(paths.image_record(hex_of(key)), {"format": FORMAT, "key": key, **content}, paths.images)
 
 
-def mark_used(paths: WorkspacePaths, key: str) -> None:
-    """Note that an image is wanted now: its record's time of change says when that was last."""
+def mark_used(paths: WorkspacePaths, cache: CachePaths, key: str) -> None:
+    """Note that an image is wanted now: times of change say when that was last, in the workspace and for this user."""
     with contextlib.suppress(OSError):
         os.utime(paths.image_record(hex_of(key)))
+    mark = cache.image_used(hex_of(key))
+    try:
+        os.utime(mark)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.makedirs(cache.builds, exist_ok=True)
+            os.close(os.open(mark, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666))
 
 
 def last_used(paths: WorkspacePaths, key: str) -> Optional[float]:

@@ -20,7 +20,7 @@ from espalier.images.wanted import Wanted, context_folder
 
 # (the same in all images: a layer that is cached stays so)
 _UNFINISHED = f'LABEL {BUILD_LABEL}="unfinished"'
-_UNFINISHED_IMAGES = "espalier/unfinished"
+UNFINISHED_IMAGES = "espalier/unfinished"
 _STEP = re.compile(r"Step (\d+)/(\d+) : (.*)")
 _IMAGE = re.compile(r" ---> ([0-9a-f]{12,64})$", re.MULTILINE)
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -67,7 +67,7 @@ def _build_context(builder: Builder, wanted: Wanted, context: BuildContext) -> s
 
 def _build(builder: Builder, wanted: Wanted, what: str, context: BinaryIO, dockerfile: str) -> str:
     steps = _Steps(builder.log, what)
-    unfinished = f"{_UNFINISHED_IMAGES}:{hex_of(wanted.system)}"
+    unfinished = f"{UNFINISHED_IMAGES}:{hex_of(wanted.system)}"
     try:
         image = build_image(context, dockerfile, steps.hear, wanted.docker.platform, proxies(), build_network())
         remove_image(unfinished)

@@ -1,0 +1,271 @@
+"""Which images and private environments there are, who uses them, and removing what nobody needs."""
+
+import contextlib
+import os
+import time
+from dataclasses import dataclass, field
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Set
+
+from espalier.adapters import posix
+from espalier.adapters.docker_images import find_image, images_named, images_with, remove_image
+from espalier.adapters.docker_stage import containers_with, remove_container
+from espalier.adapters.files import remove_tree
+from espalier.errors import EspalierError
+from espalier.images.record import hex_of, last_used, read_image, recorded_keys
+from espalier.images.registries import KEY_LABEL, REPOSITORY
+from espalier.images.stages import BUILD_LABEL, OWNER_LABEL, STAGE_LABEL, owner
+from espalier.images.stages import REPOSITORY as STAGES
+from espalier.images.system_stage import UNFINISHED_IMAGES
+from espalier.paths import CachePaths, PrivatePaths, WorkspacePaths, partial
+from espalier.progress import report
+from espalier.records import read_record, seconds_of
+
+# A step of a Dockerfile whose container stands still this long belongs to no build any more (seconds).
+_FORGOTTEN = 3600
+
+
+@dataclass
+class Known:
+    """An environment's image, or a private environment.
+
+    Args:
+        key: The environment's key.
+        names: What environments of the workspace are called that have it.
+        where: `engine`, `workspace registry` and so on, or `private`.
+        size: Bytes, as far as known.
+        created: When it was made, seconds since 1970.
+        used: When it was last wanted.
+        runs: How many runs of the workspace used it.
+        image: Its id in the engine.
+    """
+
+    key: str
+    names: List[str] = field(default_factory=list)
+    where: List[str] = field(default_factory=list)
+    size: Optional[float] = None
+    created: Optional[float] = None
+    used: Optional[float] = None
+    runs: int = 0
+    image: Optional[str] = None
+
+
+@dataclass
+class Litter:
+    """What may go.
+
+    Args:
+        what: `image`, `stage`, `unfinished image`, `container`, `private environment`.
+        name: Its name in the engine, its id, or its folder.
+        size: Bytes, as far as known.
+        used: When it was last wanted, or made.
+        why: Why it may go.
+    """
+
+    what: str
+    name: str
+    size: Optional[float]
+    used: Optional[float]
+    why: str
+
+
+def known_images(paths: WorkspacePaths, cache: CachePaths, runs: Mapping[str, int]) -> List[Known]:
+    """All that is known here: what the workspace has a record of, what the engine has, private environments.
+
+    Args:
+        paths: The workspace.
+        cache: espalier's folder of caches.
+        runs: How many runs of the workspace used a key.
+    """
+    found: Dict[str, Known] = {}
+    for key in recorded_keys(paths):
+        record = read_image(paths, key) or {}
+        known = found[key] = Known(key, list(record.get("names", [])), used=last_used(paths, key))
+        known.created, known.size = seconds_of(str(record.get("created"))[:26]), _number(record.get("size"))
+        known.where = [f"registry {address}" for address in record.get("registries", {})]
+    with contextlib.suppress(EspalierError):  # (without an engine the rest is still known)
+        for image in images_named(REPOSITORY):
+            known = found.setdefault(_key(image), Known(_key(image)))
+            known.image, known.size = str(image["Id"]), _number(image.get("Size"))
+            known.created = _number(image.get("Created"))
+            known.where.insert(0, "engine")
+            known.used = max(filter(None, (known.used, _mark(cache, known.key))), default=None)
+    for known in _private(cache):
+        found[known.key] = known
+    for key, known in found.items():
+        known.runs = runs.get(key, 0)
+    return sorted(found.values(), key=lambda one: (-(one.used or one.created or 0), one.key))
+
+
+def find_litter(cache: CachePaths, kept: Set[str], unused_seconds: float) -> List[Litter]:
+    """What nobody needs: images, stages and private environments that were not wanted for a while, and leftovers.
+
+    Args:
+        cache: espalier's folder of caches.
+        kept: The keys that runs need which have not ended.
+        unused_seconds: How long something must not have been wanted.
+
+    Raises:
+        EspalierError: `docker_unavailable`.
+    """
+    now = time.time()
+    busy = {str(one.get("ImageID")) for one in containers_with({})}
+    old, needed = [], []
+    for image in images_named(REPOSITORY):
+        used = _mark(cache, _key(image)) or _number(image.get("Created")) or now
+        if _key(image) in kept or str(image["Id"]) in busy or now - used < unused_seconds:
+            needed.append(image)
+        else:
+            old.append(Litter("image", _tag(image, REPOSITORY), _number(image.get("Size")), used, _why(now - used)))
+    return [
+        *old,
+        *_stages(cache, needed, busy, now, unused_seconds),
+        *_unfinished(now, unused_seconds),
+        *_containers(cache, now),
+        *_old_private(cache, kept, now, unused_seconds),
+    ]
+
+
+def remove_litter(cache: CachePaths, found: Iterable[Litter]) -> Set[str]:
+    """Remove it; what somebody began to use meanwhile stays.
+
+    Returns:
+        The names of what is gone.
+    """
+    gone: Set[str] = set()
+    litter = list(found)
+    for done, item in enumerate(litter):
+        report("Removing what nobody needs", done, len(litter))
+        if item.what == "private environment":
+            removed = _remove_private(cache, item.name)
+        elif item.what == "container":
+            removed = remove_container(item.name)
+        else:
+            removed = remove_image(item.name)
+        if removed:
+            gone.add(item.name)
+    return gone
+
+
+def _stages(
+    cache: CachePaths, needed: List[Dict[str, Any]], busy: Set[str], now: float, unused: float
+) -> List[Litter]:
+    """Stages that no image which stays is made of."""
+    layers = [_layers(str(image["Id"])) for image in needed]
+    found = []
+    for image in images_named(STAGES):
+        own = _layers(str(image["Id"]))
+        used = _stage_mark(cache, _key(image)) or _number(image.get("Created")) or now
+        part = any(of[: len(own)] == own for of in layers)
+        if not part and str(image["Id"]) not in busy and now - used >= unused:
+            found.append(Litter("stage", _tag(image, STAGES), _number(image.get("Size")), used, _why(now - used)))
+    # (the later stage first: it holds the earlier one)
+    return sorted(found, key=lambda one: -(one.size or 0))
+
+
+def _unfinished(now: float, unused: float) -> List[Litter]:
+    found = []
+    for image in images_named(UNFINISHED_IMAGES):
+        made = _number(image.get("Created")) or now
+        if now - made >= unused:
+            name = _tag(image, UNFINISHED_IMAGES)
+            found.append(Litter("unfinished image", name, _number(image.get("Size")), made, "its build failed"))
+    for label in (STAGE_LABEL, BUILD_LABEL):
+        for image in images_with(label, dangling=True):
+            made = _number(image.get("Created")) or now
+            if now - made >= _FORGOTTEN and str(image["Id"]) not in {one.name for one in found}:
+                why = "nothing refers to it any more"
+                found.append(Litter("unfinished image", str(image["Id"]), _number(image.get("Size")), made, why))
+    return found
+
+
+def _containers(cache: CachePaths, now: float) -> List[Litter]:
+    """Containers of builds whose builder is dead. Those of runs bear the label too, without a value."""
+    found = []
+    for one in containers_with({BUILD_LABEL: ""}):
+        labels, made = one.get("Labels") or {}, _number(one.get("Created")) or now
+        building = labels.get(BUILD_LABEL)
+        if building == "unfinished":
+            dead = one.get("State") != "running" and now - made >= _FORGOTTEN
+        else:
+            lock = cache.build_lock(f"stage-{building}")
+            dead = bool(building) and labels.get(OWNER_LABEL) == owner() and not posix.is_locked(lock)
+        if dead:
+            found.append(Litter("container", str(one["Id"]), None, made, "its build is over"))
+    return found
+
+
+def _private(cache: CachePaths) -> List[Known]:
+    found = []
+    for name in os.listdir(cache.private) if os.path.isdir(cache.private) else []:
+        paths = PrivatePaths(cache.private_environment(name))
+        try:
+            record = read_record(paths.record)
+        except (OSError, EspalierError):
+            continue
+        known = Known(str(record.get("key")), [str(record.get("name"))], ["private"], _size(paths.root))
+        known.created, known.used = seconds_of(record.get("created_at")), os.stat(paths.record).st_mtime
+        found.append(known)
+    return found
+
+
+def _old_private(cache: CachePaths, kept: Set[str], now: float, unused: float) -> List[Litter]:
+    return [
+        Litter("private environment", cache.private_environment(hex_of(one.key)), one.size, one.used, _why(now - one.used))
+        for one in _private(cache)
+        if one.key not in kept and one.used is not None and now - one.used >= unused
+    ]
+
+
+def _remove_private(cache: CachePaths, folder: str) -> bool:
+    """Aside first, so that at no moment it is there in part."""
+    trash = partial(f"{folder}-{os.urandom(4).hex()}")
+    try:
+        os.rename(folder, trash)
+    except OSError:
+        return False
+    remove_tree(trash)
+    return True
+
+
+def _size(folder: str) -> float:
+    total = 0
+    for at, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += os.lstat(os.path.join(at, name)).st_size
+    return float(total)
+
+
+def _mark(cache: CachePaths, key: str) -> Optional[float]:
+    """When any workspace of this user wanted an image last."""
+    with contextlib.suppress(OSError):
+        return os.stat(cache.image_used(hex_of(key))).st_mtime
+    return None
+
+
+def _stage_mark(cache: CachePaths, key: str) -> Optional[float]:
+    with contextlib.suppress(OSError):
+        return os.stat(cache.stage_record(hex_of(key))).st_mtime
+    return None
+
+
+def _layers(image: str) -> List[str]:
+    return list(((find_image(image) or {}).get("RootFS") or {}).get("Layers") or [])
+
+
+def _key(image: Mapping[str, Any]) -> str:
+    return str((image.get("Labels") or {}).get(KEY_LABEL, ""))
+
+
+def _tag(image: Mapping[str, Any], repository: str) -> str:
+    tags = [tag for tag in image.get("RepoTags") or [] if tag.startswith(repository + ":")]
+    return str(tags[0]) if tags else str(image["Id"])
+
+
+def _number(value: Any) -> Optional[float]:
+    return float(value) if isinstance(value, (int, float)) else None
+
+
+def _why(seconds: float) -> str:
+    days = int(seconds // 86400)
+    return f"not wanted for {days} day{'' if days == 1 else 's'}"

@@ -1,0 +1,243 @@
+"""What a workspace does with images of environments; the part of its façade that is about them."""
+
+import os
+from collections import Counter
+from typing import Any, Dict, List, Optional, Set
+
+from espalier import states
+from espalier.environment.definition import Environment, Secret
+from espalier.environment.lockfile import read_lock
+from espalier.environment.whole import dockerfile_text
+from espalier.errors import EspalierError
+from espalier.images.chain import ensure, find_local, tag_of
+from espalier.images.housekeeping import find_litter, known_images, remove_litter
+from espalier.images.record import hex_of, last_used, read_image
+from espalier.images.registries import Remote, configured, forget_remote, set_remote
+from espalier.images.wanted import Wanted, wanted
+from espalier.paths import CachePaths, WorkspacePaths
+from espalier.records import read_record, seconds_of
+from espalier.store.index import cache_folder
+from espalier.types import Frame
+from espalier.vault.store import secret_reader
+
+_IMAGES = {
+    "environment": "string", "key": "string", "where": "string", "size": "double", "created_at": "time",
+    "last_used_at": "time", "runs": "integer", "image": "string",
+}  # fmt: skip
+_LITTER = {
+    "what": "string", "name": "string", "size": "double", "last_used_at": "time", "why": "string", "deleted": "logical",
+}  # fmt: skip
+_REGISTRIES = {"kind": "string", "address": "string", "username": "string", "secret": "string"}
+
+
+class WorkspaceImages:
+    """The images of a workspace's environments."""
+
+    _paths: WorkspacePaths
+
+    def _checked(self) -> "WorkspaceImages":
+        """This workspace, once it is known to be there and readable."""
+        raise NotImplementedError
+
+    def _rows(self) -> List[Dict[str, Any]]:
+        """All runs as index rows."""
+        raise NotImplementedError
+
+    def build_environment(
+        self, environment: Environment, refresh: bool = False, push: Optional[bool] = None, log: Optional[str] = None
+    ) -> Any:
+        """Find the image of an environment, or build it. A run that uses it finds it then.
+
+        Looked for in the Docker engine, the workspace's registry, the shared registry; else it is built, and pushed to
+        the workspace's registry.
+
+        Args:
+            environment: A definition.
+            refresh: Ask the registries of its base images again what their names stand for.
+            push: Whether the workspace's registry must have it afterwards. By default it is pushed when it was built
+                or came from the shared registry, and a registry that fails is only told of.
+            log: A file to which the log is appended as it comes.
+
+        Returns:
+            `name`, `image` (its id), `tag`, `key`, `found` (`local`, `workspace registry`, `shared registry` or
+            `built`), `seconds`, and what to tell the user: `notes`.
+
+        Raises:
+            EspalierError: `docker_unavailable`, `image_missing`, `build_failed`, `lock_failed`, `package_missing`,
+                `secret_missing`; `registry_failed` when it had to be pushed and could not, and is in the engine.
+        """
+        paths = self._checked()._paths
+        image = ensure(paths, _cache(), environment, secret_reader(paths), log, refresh=refresh, push=push)
+        return {
+            "name": environment.name, "image": image.id, "tag": image.tag, "key": image.key, "found": image.found,
+            "seconds": image.seconds, "notes": list(image.notes),
+        }  # fmt: skip
+
+    def environment_build_log(self, environment: Environment) -> str:
+        """What the last build of an environment's image said.
+
+        Args:
+            environment: A definition.
+
+        Raises:
+            EspalierError: `image_missing` when it was never built here; `docker_unavailable`, `registry_failed` when
+                it is not known yet what its base image is.
+        """
+        key = hex_of(self._wanted(environment).key)
+        for path in (self._paths.build_log(key), _cache().build_log(key)):
+            if os.path.exists(path):
+                with open(path, encoding="utf-8", errors="replace") as file:
+                    return file.read()
+        raise EspalierError(
+            "image_missing", f"The image of {environment.name} was not built here: there is no log.",
+            "build_environment() builds it.", key=f"sha256:{key}",
+        )  # fmt: skip
+
+    def environment_image(self, environment: Environment) -> Any:
+        """The image of an environment, whether it exists or not.
+
+        Args:
+            environment: A definition.
+
+        Returns:
+            `name`, `key`, `tag`, whether it `exists` in the Docker engine, its id there (`image`), `registries` (address
+            to digest), `size` in bytes, `created_at`, `last_used_at` (seconds since 1970), `found`, and `dockerfile`:
+            all it is made of.
+
+        Raises:
+            EspalierError: `docker_unavailable`; `image_missing` about its base image.
+        """
+        want = self._wanted(environment)
+        record = read_image(self._paths, want.key) or {}
+        image = find_local(want.key)
+        return {
+            "name": environment.name, "key": want.key, "tag": tag_of(want.key), "exists": image is not None,
+            "image": image, "registries": record.get("registries", {}), "size": record.get("size"),
+            "created_at": seconds_of(str(record.get("created"))[:26]), "last_used_at": last_used(self._paths, want.key),
+            "found": record.get("found"), "dockerfile": dockerfile_text(environment, want.lock),
+        }  # fmt: skip
+
+    def list_images(self) -> Frame:
+        """Images of environments, and private environments, those that were wanted last first.
+
+        Returns:
+            `environment` (names in this workspace), `key`, `where` (`engine`, `registry <address>`, `private`), `size`
+            in bytes, `created_at`, `last_used_at`, how many `runs` of this workspace used it, and its id: `image`.
+        """
+        paths = self._checked()._paths
+        found = known_images(paths, _cache(), Counter(self._keys_of_runs(only_unfinished=False)))
+        columns: Dict[str, List[Any]] = {
+            "environment": [", ".join(one.names) or None for one in found],
+            "key": [one.key for one in found],
+            "where": [", ".join(one.where) for one in found],
+            "size": [one.size for one in found],
+            "created_at": [one.created for one in found],
+            "last_used_at": [one.used for one in found],
+            "runs": [one.runs for one in found],
+            "image": [one.image for one in found],
+        }
+        return Frame(columns, _IMAGES)
+
+    def prune_images(self, delete: bool = False, unused_days: float = 30) -> Frame:
+        """List, or remove, images and private environments that were not wanted for a while, and what builds left.
+
+        What a run needs that has not ended stays, and what is in registries.
+
+        Args:
+            delete: Remove it; else it is only listed.
+            unused_days: How long something must not have been wanted, by any workspace of this user.
+
+        Returns:
+            `what` it is, its `name`, `size` in bytes (images share layers, so less is won), `last_used_at`, `why` it may
+            go, and whether it was `deleted`.
+
+        Raises:
+            EspalierError: `docker_unavailable`, `bad_argument`.
+        """
+        if not unused_days >= 0:
+            raise EspalierError("bad_argument", f"`unused_days` must be 0 or more, not {unused_days!r}.")
+        self._checked()
+        found = find_litter(_cache(), set(self._keys_of_runs(only_unfinished=True)), unused_days * 86400)
+        gone = remove_litter(_cache(), found) if delete else set()
+        columns: Dict[str, List[Any]] = {
+            "what": [one.what for one in found],
+            "name": [one.name for one in found],
+            "size": [one.size for one in found],
+            "last_used_at": [one.used for one in found],
+            "why": [one.why for one in found],
+            "deleted": [one.name in gone for one in found],
+        }
+        return Frame(columns, _LITTER)
+
+    def set_image_registry(
+        self, address: Optional[str], username: Optional[str] = None, secret: Optional[str] = None,
+        shared: bool = False,
+    ) -> None:
+        """Say where images are pushed to and looked for.
+
+        Args:
+            address: `localhost:5000`, `ghcr.io/team`; None for no registry.
+            username: How to log in; by default as this user's Docker is logged in.
+            secret: The name of the password in the keyvault.
+            shared: The registry that is shared with other workspaces, which is only looked in; else the workspace's.
+
+        Raises:
+            EspalierError: `bad_argument`, `environment_invalid`, `workspace_read_only`.
+        """
+        paths = self._checked()._paths
+        kind = "shared" if shared else "workspace"
+        try:
+            if address is None:
+                forget_remote(paths, kind)
+            else:
+                set_remote(paths, Remote(kind, address, username, None if secret is None else Secret(secret)))
+        except OSError as error:
+            raise EspalierError(
+                "workspace_read_only", f"The workspace {paths.root} cannot be written: {error.strerror}."
+            ) from error
+
+    def image_registries(self) -> Frame:
+        """The registries of this workspace: `kind` (`workspace` or `shared`), `address`, `username`, `secret` (its name).
+        """
+        found = configured(self._checked()._paths)
+        columns: Dict[str, List[Any]] = {
+            "kind": [one.kind for one in found],
+            "address": [one.address for one in found],
+            "username": [one.username for one in found],
+            "secret": [one.password.secret if one.password else None for one in found],
+        }
+        return Frame(columns, _REGISTRIES)
+
+    def _wanted(self, environment: Environment) -> Wanted:
+        paths = self._checked()._paths
+        return wanted(paths, environment, secret_reader(paths), read_lock(paths, environment))
+
+    def _keys_of_runs(self, only_unfinished: bool) -> List[str]:
+        """The keys of the environments that runs used, or are about to."""
+        found: List[str] = []
+        for row in self._rows():
+            unfinished = row["status"] in states.UNFINISHED
+            if unfinished or not only_unfinished:
+                found += self._keys_of(str(row["run_id"]), unfinished)
+        return found
+
+    def _keys_of(self, run_id: str, unfinished: bool) -> Set[str]:
+        run = self._paths.run(run_id)
+        found: Set[str] = set()
+        try:
+            found.add(str(read_record(run.environment_record)["key"]))
+        except (OSError, EspalierError, KeyError):
+            if unfinished:  # nothing was made ready for it yet
+                found |= self._keys_to_be(run.spec)
+        return found
+
+    def _keys_to_be(self, spec: str) -> Set[str]:
+        try:
+            asked = read_record(spec).get("environment") or {}
+            return {self._wanted(Environment.from_mapping(asked["definition"])).key}
+        except (OSError, EspalierError, KeyError, TypeError):
+            return set()
+
+
+def _cache() -> CachePaths:
+    return CachePaths(cache_folder())
