@@ -19,7 +19,7 @@ LAYER = {
     **dict.fromkeys(["lifecycle", "snapshot", "tracking", "environment", "vault", "packages"], 2),
     **dict.fromkeys(["queue", "runner", "keeper", "images", "private", "prepare"], 3),
     "submission": 4,
-    **dict.fromkeys(["workspace", "workspace_snapshots", "workspace_environments", "workspace_locks", "workspace_host", "snapshots", "experiment", "run", "interactive", "listing"], 5),
+    **dict.fromkeys(["workspace", "workspace_snapshots", "workspace_environments", "workspace_locks", "workspace_host", "workspace_images", "snapshots", "experiment", "run", "interactive", "listing"], 5),
     **dict.fromkeys(["follow", "job_log", "job_requests", "run_children", "run_parts", "run_files", "details", "offline", "places", "describe"], 5),
     **dict.fromkeys(["wait_many", "run_usage", "run_secrets", "keyvault"], 5),
 }

@@ -24,6 +24,7 @@ from espalier.types import Frame
 from espalier.wait_many import RunsOfWorkspace
 from espalier.workspace_environments import WorkspaceEnvironments
 from espalier.workspace_host import WorkspaceHost
+from espalier.workspace_images import WorkspaceImages
 from espalier.workspace_locks import WorkspaceLocks
 from espalier.workspace_snapshots import WorkspaceSnapshots
 
@@ -31,7 +32,9 @@ if TYPE_CHECKING:
     from espalier.keyvault import Keyvault
 
 
-class Workspace(WorkspaceSnapshots, WorkspaceEnvironments, WorkspaceLocks, RunsOfWorkspace, WorkspaceHost):
+class Workspace(
+    WorkspaceSnapshots, WorkspaceEnvironments, WorkspaceLocks, WorkspaceImages, RunsOfWorkspace, WorkspaceHost
+):
     """A folder that holds experiments, runs and snapshots. Made by `Workspace.open`, `create` or `get`."""
 
     def __init__(self, path: str) -> None:

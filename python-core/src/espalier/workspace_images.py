@@ -2,23 +2,19 @@
 
 import os
 from collections import Counter
-from typing import Any, Dict, List, Optional, Set
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Set
 
 from espalier import states
-from espalier.environment.definition import Environment, Secret
-from espalier.environment.lockfile import read_lock
-from espalier.environment.whole import dockerfile_text
+from espalier.environment.definition import Environment
 from espalier.errors import EspalierError
-from espalier.images.chain import ensure, find_local, tag_of
-from espalier.images.housekeeping import find_litter, known_images, remove_litter
-from espalier.images.record import hex_of, last_used, read_image
-from espalier.images.registries import Remote, configured, forget_remote, set_remote
-from espalier.images.wanted import Wanted, wanted
 from espalier.paths import CachePaths, WorkspacePaths
 from espalier.records import read_record, seconds_of
 from espalier.store.index import cache_folder
 from espalier.types import Frame
-from espalier.vault.store import secret_reader
+
+# (what builds images is loaded by those who build some)
+if TYPE_CHECKING:
+    from espalier.images.wanted import Wanted
 
 _IMAGES = {
     "environment": "string", "key": "string", "where": "string", "size": "double", "created_at": "time",
@@ -66,6 +62,9 @@ class WorkspaceImages:
             EspalierError: `docker_unavailable`, `image_missing`, `build_failed`, `lock_failed`, `package_missing`,
                 `secret_missing`; `registry_failed` when it had to be pushed and could not, and is in the engine.
         """
+        from espalier.images.chain import ensure
+        from espalier.vault.store import secret_reader
+
         paths = self._checked()._paths
         image = ensure(paths, _cache(), environment, secret_reader(paths), log, refresh=refresh, push=push)
         return {
@@ -83,7 +82,7 @@ class WorkspaceImages:
             EspalierError: `image_missing` when it was never built here; `docker_unavailable`, `registry_failed` when
                 it is not known yet what its base image is.
         """
-        key = hex_of(self._wanted(environment).key)
+        key = self._wanted(environment).key[7:]
         for path in (self._paths.build_log(key), _cache().build_log(key)):
             if os.path.exists(path):
                 with open(path, encoding="utf-8", errors="replace") as file:
@@ -100,13 +99,17 @@ class WorkspaceImages:
             environment: A definition.
 
         Returns:
-            `name`, `key`, `tag`, whether it `exists` in the Docker engine, its id there (`image`), `registries` (address
-            to digest), `size` in bytes, `created_at`, `last_used_at` (seconds since 1970), `found`, and `dockerfile`:
-            all it is made of.
+            `name`, `key`, `tag`, whether it `exists` in the Docker engine, its id there (`image`), `registries`
+            (address to digest), `size` in bytes, `created_at`, `last_used_at` (seconds since 1970), `found`, and
+            `dockerfile`: all it is made of.
 
         Raises:
             EspalierError: `docker_unavailable`; `image_missing` about its base image.
         """
+        from espalier.environment.whole import dockerfile_text
+        from espalier.images.chain import find_local, tag_of
+        from espalier.images.record import last_used, read_image
+
         want = self._wanted(environment)
         record = read_image(self._paths, want.key) or {}
         image = find_local(want.key)
@@ -124,6 +127,8 @@ class WorkspaceImages:
             `environment` (names in this workspace), `key`, `where` (`engine`, `registry <address>`, `private`), `size`
             in bytes, `created_at`, `last_used_at`, how many `runs` of this workspace used it, and its id: `image`.
         """
+        from espalier.images.housekeeping import known_images
+
         paths = self._checked()._paths
         found = known_images(paths, _cache(), Counter(self._keys_of_runs(only_unfinished=False)))
         columns: Dict[str, List[Any]] = {
@@ -148,12 +153,14 @@ class WorkspaceImages:
             unused_days: How long something must not have been wanted, by any workspace of this user.
 
         Returns:
-            `what` it is, its `name`, `size` in bytes (images share layers, so less is won), `last_used_at`, `why` it may
-            go, and whether it was `deleted`.
+            `what` it is, its `name`, `size` in bytes (images share layers, so less is won), `last_used_at`, `why` it
+            may go, and whether it was `deleted`.
 
         Raises:
             EspalierError: `docker_unavailable`, `bad_argument`.
         """
+        from espalier.images.housekeeping import find_litter, remove_litter
+
         if not unused_days >= 0:
             raise EspalierError("bad_argument", f"`unused_days` must be 0 or more, not {unused_days!r}.")
         self._checked()
@@ -184,6 +191,9 @@ class WorkspaceImages:
         Raises:
             EspalierError: `bad_argument`, `environment_invalid`, `workspace_read_only`.
         """
+        from espalier.environment.definition import Secret
+        from espalier.images.registries import Remote, forget_remote, set_remote
+
         paths = self._checked()._paths
         kind = "shared" if shared else "workspace"
         try:
@@ -197,8 +207,13 @@ class WorkspaceImages:
             ) from error
 
     def image_registries(self) -> Frame:
-        """The registries of this workspace: `kind` (`workspace` or `shared`), `address`, `username`, `secret` (its name).
+        """The registries of this workspace.
+
+        Returns:
+            `kind` (`workspace` or `shared`), `address`, `username`, and the name of the `secret`.
         """
+        from espalier.images.registries import configured
+
         found = configured(self._checked()._paths)
         columns: Dict[str, List[Any]] = {
             "kind": [one.kind for one in found],
@@ -208,9 +223,12 @@ class WorkspaceImages:
         }
         return Frame(columns, _REGISTRIES)
 
-    def _wanted(self, environment: Environment) -> Wanted:
+    def _wanted(self, environment: Environment) -> "Wanted":
+        from espalier.images.wanted import wanted
+        from espalier.vault.store import secret_reader
+
         paths = self._checked()._paths
-        return wanted(paths, environment, secret_reader(paths), read_lock(paths, environment))
+        return wanted(paths, environment, secret_reader(paths))
 
     def _keys_of_runs(self, only_unfinished: bool) -> List[str]:
         """The keys of the environments that runs used, or are about to."""

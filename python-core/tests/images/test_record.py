@@ -4,19 +4,19 @@ import os
 from pathlib import Path
 
 from espalier.images.record import last_used, mark_used, read_image, recorded_keys, write_image
-from espalier.paths import WorkspacePaths
+from espalier.paths import CachePaths, WorkspacePaths
 
 KEY = "sha256:" + "ab" * 32
 
 
 def test_written_read_and_used(tmp_path: Path) -> None:
-    paths = WorkspacePaths(str(tmp_path))
+    paths, cache = WorkspacePaths(str(tmp_path)), CachePaths(str(tmp_path / "cache"))
     assert (read_image(paths, KEY), recorded_keys(paths), last_used(paths, KEY)) == (None, [], None)
-    mark_used(paths, KEY)
+    mark_used(paths, KEY, cache)
     write_image(paths, KEY, {"image": "sha256:1"})
     os.utime(paths.image_record("ab" * 32), (5, 5))
     assert last_used(paths, KEY) == 5
-    mark_used(paths, KEY)
+    mark_used(paths, KEY, cache)
     assert (last_used(paths, KEY) or 0) > 5
     (Path(paths.images) / ("ab" * 32 + ".log")).write_text("")
     assert recorded_keys(paths) == [KEY]

@@ -9,14 +9,12 @@ from espalier.adapters.docker_images import find_image, tag_image
 from espalier.adapters.posix import ending_tidily
 from espalier.environment.definition import Environment
 from espalier.environment.lock import Lock
-from espalier.environment.lockfile import lock_of, read_lock
+from espalier.environment.lockfile import lock_of
 from espalier.environment.recipe import render
 from espalier.errors import EspalierError
-from espalier.images.build import build
 from espalier.images.log import BuildLog, Follower
 from espalier.images.record import hex_of, mark_used, read_image, write_image
 from espalier.images.registries import REPOSITORY, Remote, Secrets, configured, fetch, key_of, push_image_to
-from espalier.images.stages import Builder
 from espalier.images.wanted import Wanted, wanted
 from espalier.packages.locking import locked
 from espalier.paths import CachePaths, WorkspacePaths
@@ -75,7 +73,7 @@ def ensure(
         Cancelled: the call was called off. Nothing is left half-made.
     """
     began = time.monotonic()
-    want = wanted(paths, environment, secrets, read_lock(paths, environment), refresh)
+    want = wanted(paths, environment, secrets, refresh)
     notes: List[str] = []
     image, found = find_local(want.key), "local"
     if image is None:
@@ -83,7 +81,7 @@ def ensure(
             image, found = _obtain(paths, cache, want, secrets, log, say, push is not False, notes)
     else:
         _note_found(paths, want, image)
-    mark_used(paths, cache, want.key)
+    mark_used(paths, want.key, cache)
     if push:
         _push_missing(paths, want, image, secrets, log, say)
     return Image(image, tag_of(want.key), want.key, found, time.monotonic() - began, tuple(notes))
@@ -156,6 +154,9 @@ def _from_registries(
 
 
 def _built(paths: WorkspacePaths, cache: CachePaths, want: Wanted, secrets: Secrets, log: BuildLog) -> Tuple[str, str]:
+    from espalier.images.build import build  # (what is found needs none of it)
+    from espalier.images.stages import Builder
+
     began = time.monotonic()
     built = build(Builder(paths, cache, secrets, log), want, _resolved_before(paths, want))
     tag_image(built.image, REPOSITORY, hex_of(want.key))

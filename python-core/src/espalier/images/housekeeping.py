@@ -209,11 +209,13 @@ def _private(cache: CachePaths) -> List[Known]:
 
 
 def _old_private(cache: CachePaths, kept: Set[str], now: float, unused: float) -> List[Litter]:
-    return [
-        Litter("private environment", cache.private_environment(hex_of(one.key)), one.size, one.used, _why(now - one.used))
-        for one in _private(cache)
-        if one.key not in kept and one.used is not None and now - one.used >= unused
-    ]
+    found = []
+    for one in _private(cache):
+        idle = now - (one.used or now)
+        if one.key not in kept and idle >= unused:
+            folder = cache.private_environment(hex_of(one.key))
+            found.append(Litter("private environment", folder, one.size, one.used, _why(idle)))
+    return found
 
 
 def _remove_private(cache: CachePaths, folder: str) -> bool:

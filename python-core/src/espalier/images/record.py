@@ -7,6 +7,7 @@ from typing import Any, Dict, List, Optional
 from espalier.errors import EspalierError
 from espalier.paths import FORMAT, CachePaths, WorkspacePaths, digest_of_record
 from espalier.records import read_record, replace_record
+from espalier.store.index import cache_folder
 
 
 def hex_of(key: str) -> str:
@@ -28,10 +29,17 @@ def write_image(paths: WorkspacePaths, key: str, content: Dict[str, Any]) -> Non
     replace_record(paths.image_record(hex_of(key)), {"format": FORMAT, "key": key, **content}, paths.images)
 
 
-def mark_used(paths: WorkspacePaths, cache: CachePaths, key: str) -> None:
-    """Note that an image is wanted now: times of change say when that was last, in the workspace and for this user."""
+def mark_used(paths: WorkspacePaths, key: str, cache: Optional[CachePaths] = None) -> None:
+    """Note that an image is wanted now: times of change say when that was last, in the workspace and for this user.
+
+    Args:
+        paths: The workspace.
+        key: The environment's key.
+        cache: espalier's folder of caches; by default this user's.
+    """
     with contextlib.suppress(OSError):
         os.utime(paths.image_record(hex_of(key)))
+    cache = cache or CachePaths(cache_folder())
     mark = cache.image_used(hex_of(key))
     try:
         os.utime(mark)

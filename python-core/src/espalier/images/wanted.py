@@ -9,13 +9,12 @@ from typing import Dict, Iterator, Mapping, Optional
 from espalier.environment.definition import BuildContext, DockerSide, Environment
 from espalier.environment.key import python_key, r_key, system_key
 from espalier.environment.lock import Lock
+from espalier.environment.lockfile import read_lock
 from espalier.environment.recipe import base_image
 from espalier.images.bases import Base, GetLogin, resolve_base
-from espalier.images.context import context_digest, read_dockerfile
 from espalier.images.dockerfile import digest_of_bases, images_in
 from espalier.images.registries import Secrets, login_of
 from espalier.paths import WorkspacePaths
-from espalier.snapshot.sides import StoredSide
 
 
 @dataclass(frozen=True)
@@ -49,8 +48,7 @@ class Wanted:
 
 
 def wanted(
-    paths: WorkspacePaths, environment: Environment, secrets: Secrets, lock: Optional[Lock] = None,
-    refresh: bool = False,
+    paths: WorkspacePaths, environment: Environment, secrets: Secrets, refresh: bool = False
 ) -> Wanted:
     """What an environment means in a workspace.
 
@@ -58,12 +56,11 @@ def wanted(
         paths: The workspace.
         environment: The definition.
         secrets: The value of a secret.
-        lock: Its packages, exactly, where it was locked.
         refresh: Ask the registries of the base images again.
 
     Raises:
         EspalierError: `image_missing`, `registry_failed`, `docker_unavailable` about a base image; `source_missing`,
-            `script_missing`, `source_unreadable` about a build context.
+            `script_missing`, `source_unreadable` about a build context; `environment_damaged` about its lock.
     """
     docker = environment.docker or DockerSide()
     name = base_image(environment)
@@ -77,6 +74,7 @@ def wanted(
     }
     digests = {one: base.digest for one, base in bases.items()}
     base = digests[name] if name is not None else digest_of_bases(digests)
+    lock = read_lock(paths, environment)
     context = _digest_of_context(docker.build_context)
     return Wanted(
         environment, bases, lock,
@@ -97,6 +95,8 @@ def context_folder(paths: WorkspacePaths, context: BuildContext) -> Iterator[str
         yield os.path.abspath(os.path.expanduser(context.path))
         return
     import tempfile
+
+    from espalier.snapshot.sides import StoredSide
 
     with tempfile.TemporaryDirectory(prefix="espalier-context-") as folder:
         side = StoredSide(paths, str(context.snapshot))
@@ -120,7 +120,11 @@ def _dockerfile(paths: WorkspacePaths, docker: DockerSide) -> str:
         return docker.base_dockerfile or ""
     context = docker.build_context
     if context.path is not None:
+        from espalier.images.context import read_dockerfile
+
         return read_dockerfile(os.path.abspath(os.path.expanduser(context.path)), context.dockerfile)
+    from espalier.snapshot.sides import StoredSide
+
     side = StoredSide(paths, str(context.snapshot))
     try:
         return side.data(context.dockerfile).decode("utf-8", "replace") if context.dockerfile in side.items else ""
@@ -131,4 +135,6 @@ def _dockerfile(paths: WorkspacePaths, docker: DockerSide) -> str:
 def _digest_of_context(context: Optional[BuildContext]) -> Optional[str]:
     if context is None or context.path is None:
         return None
+    from espalier.images.context import context_digest
+
     return context_digest(os.path.abspath(os.path.expanduser(context.path)), context.dockerfile)
