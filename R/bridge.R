@@ -117,6 +117,7 @@ bridge_connect <- function() {
   state$how <- choice$how
   abort_if_unmet(state)
   bridge_complete(entry, state)
+  bridge_offer(entry, state)
   .bridge$state <- state
   .bridge$token <- state$token
   .bridge$pid <- Sys.getpid()
@@ -239,6 +240,18 @@ bridge_complete <- function(entry, state) {
     )
   })
   entry$add_site(site, as.character(jsonlite::toJSON(old)))
+  invisible()
+}
+
+#' What environments, images and the keyvault need (docker, cryptography) a Python of the user's may lack: those of our
+#' private environment serve, if it has been made and is of the same version
+#' @noRd
+bridge_offer <- function(entry, state) {
+  env <- managed_env()
+  if (is.null(env) || identical(normalizePath(env), normalizePath(state$prefix, mustWork = FALSE))) return(invisible())
+  site <- tryCatch(managed_site(), espalier_error = function(e) "")
+  minor <- sub("^([0-9]+[.][0-9]+).*", "\\1", state$version)
+  if (basename(dirname(site)) %in% c(paste0("python", minor), "Lib")) entry$add_site(site, "[]")
   invisible()
 }
 

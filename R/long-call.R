@@ -1,6 +1,20 @@
 # Calls that may take long: the core works on a thread of its own (inst/python/espalier_bridge/jobs.py), and R looks at
 # it again and again. So an interrupt returns the prompt at once, whatever the core is at, and progress can be shown.
 
+# `watch`: what else is looked at while a call goes on.
+.long <- new.env(parent = emptyenv())
+
+#' Look at something again and again while a long call goes on
+#'
+#' @param watch Is given the display, which has to end before anything is printed.
+#' @param code The call.
+#' @noRd
+while_watching <- function(watch, code) {
+  .long$watch <- watch
+  on.exit(.long$watch <- NULL)
+  code
+}
+
 #' Call one method of the core that may take long; the arguments are those of `core_call()`
 #' @noRd
 core_call_long <- function(class, method, identity = NULL, args_json = "{}", decode = result_json) {
@@ -21,6 +35,7 @@ core_call_long <- function(class, method, identity = NULL, args_json = "{}", dec
       response <- jsonlite::parse_json(jobs$start(request))
     })
     while (isTRUE(response$running)) {
+      if (!is.null(.long$watch)) .long$watch(display)
       display$show(response$progress)
       undisturbed(response <- jsonlite::parse_json(jobs$look()))
     }

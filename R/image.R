@@ -1,0 +1,222 @@
+# Images of environments: built without a run, looked up, listed, removed, pushed somewhere.
+
+#' Build the image of an environment
+#'
+#' Finds the image of an environment, or builds it, so that runs that use it begin at once. It is looked for in the Docker
+#' engine of this machine, then in the workspace's registry, then in the shared one ([set_image_registry()]); else it is
+#' built, and pushed to the workspace's registry, if there is one. Two sessions that need one image make one build.
+#'
+#' An image is made in stages (system, Python packages, R packages), each of which is kept and found again. Packages that
+#' were installed for the same system once are not installed again.
+#'
+#' Ctrl-C (Esc in RStudio) stops the build: no container is left, and what was finished is used the next time.
+#'
+#' @param environment An environment, see `register_environment()`.
+#' @param workspace A [workspace()].
+#' @param refresh Ask the registry of the base image again what its name stands for. It is asked once, so that the same
+#'   definition gives the same image.
+#' @param push Whether the workspace's registry must have the image afterwards. By default (`NULL`) it is pushed after it was
+#'   built, and a registry that fails is only told of; with `TRUE` that is an error; with `FALSE` it is not pushed.
+#' @param show_output Show the log as it comes.
+#' @param ... Nothing.
+#' @param x What `build_environment()` or `get_image_details()` gave.
+#' @return `build_environment()`: invisibly, a list of class `espalier_image`: `name`, `image` (its id in the engine), `tag`,
+#'   `key` (equal keys, equal images), `found` (`"local"`, `"workspace registry"`, `"shared registry"` or `"built"`) and
+#'   `seconds`. `environment_build_log()`: the lines of the log of the last build, of class `espalier_log`.
+#'   `get_image_details()`: a list of class `espalier_image_details`: `exists`, `image`, `tag`, `key`, `registries` (a
+#'   character vector: digests by address), `size` in bytes, `created_at`, `last_used_at` and `dockerfile`, the text of all
+#'   it is made of.
+#' @section Errors: `espalier_error_docker_unavailable`, which says what is wrong with Docker;
+#'   `espalier_error_image_missing` about the base image; `espalier_error_build_failed`, with the package that failed and what
+#'   the system lacks, if that is known (`package`, `missing`, `apt`); `espalier_error_package_missing`,
+#'   `espalier_error_lock_failed`, `espalier_error_secret_missing`; `espalier_error_registry_failed`.
+#' @seealso [list_images()]
+#' @examples
+#' \dontrun{
+#' ws <- workspace("example")
+#' env <- r_environment("tidy", cran_packages = c("glmnet", "ranger"))
+#' build_environment(env, ws)
+#' environment_build_log(env, ws)
+#' get_image_details(env, ws)
+#' }
+#' @export
+build_environment <- function(environment, workspace, refresh = FALSE, push = NULL, show_output = TRUE, ...) {
+  check_object(environment, "Environment", "environment")
+  check_object(workspace, "Workspace", "workspace")
+  check_flag(refresh, "refresh")
+  check_flag(push, "push", null = TRUE)
+  check_flag(show_output, "show_output")
+  log <- tempfile("espalier-build-", fileext = ".log")
+  on.exit(unlink(log))
+  show <- if (show_output) log_shower(log)
+  built <- while_watching(show, workspace$build_environment(environment, refresh, push, log))
+  if (show_output) show()
+  for (note in unlist(built$notes)) say_warning(safe_line(note))
+  image <- structure(built[c("name", "image", "tag", "key", "found", "seconds")], class = "espalier_image")
+  text <- image_text(image)
+  say(c("v" = "{text}"))
+  invisible(image)
+}
+
+#' Shows what a log has come to since it last did
+#' @return A function, to be called with the display of a long call or without.
+#' @noRd
+log_shower <- function(log) {
+  seen <- 0
+  function(display = NULL) {
+    size <- file.size(log)
+    if (is.na(size) || size <= seen) return(invisible())
+    con <- file(log, "rb")
+    on.exit(close(con))
+    seek(con, seen)
+    bytes <- readBin(con, "raw", size - seen)
+    last <- if (is.null(display)) length(bytes) else max(which(bytes == as.raw(10L)), 0L)
+    if (!last) return(invisible())
+    seen <<- seen + last
+    if (!is.null(display)) display$end()
+    cat(safe_line(bytes_text(bytes[seq_len(last)])))
+    utils::flush.console()
+  }
+}
+
+# (a log may hold whatever a compiler prints)
+bytes_text <- function(bytes) iconv(rawToChar(bytes[bytes != as.raw(0L)]), "UTF-8", "UTF-8", sub = "?")
+
+image_text <- function(image) {
+  took <- format_seconds(image$seconds)
+  how <- switch(
+    image$found, built = paste("built in", took), local = paste0("found in the Docker engine, ", took),
+    sprintf("found in the %s, %s", image$found, took)
+  )
+  sprintf("Image of %s: %s", safe_line(image$name), how)
+}
+
+format_seconds <- function(seconds) {
+  if (seconds < 0.095) return(sprintf("%.0f ms", 1000 * seconds))
+  if (seconds < 59.5) return(sprintf("%.1f s", seconds))
+  sprintf("%d min %02d s", as.integer(seconds %/% 60), as.integer(seconds %% 60))
+}
+
+#' @rdname build_environment
+#' @export
+print.espalier_image <- function(x, ...) {
+  cat(image_text(x), "\n", sprintf("  %s %s\n", c("id: ", "tag:"), safe_line(c(x$image, x$tag))), sep = "")
+  invisible(x)
+}
+
+#' @rdname build_environment
+#' @export
+environment_build_log <- function(environment, workspace) {
+  check_object(environment, "Environment", "environment")
+  check_object(workspace, "Workspace", "workspace")
+  text <- workspace$environment_build_log(environment)
+  structure(strsplit(text, "\r?\n")[[1L]], class = "espalier_log")
+}
+
+#' @export
+print.espalier_log <- function(x, ...) {
+  cat(paste0(safe_line(unclass(x)), "\n"), sep = "")
+  invisible(x)
+}
+
+#' @rdname build_environment
+#' @export
+get_image_details <- function(environment, workspace) {
+  check_object(environment, "Environment", "environment")
+  check_object(workspace, "Workspace", "workspace")
+  told <- workspace$environment_image(environment)
+  told$registries <- unlist(told$registries) %||% structure(character(), names = character())
+  for (time in c("created_at", "last_used_at")) told[[time]] <- as.POSIXct(as.numeric(told[[time]] %||% NA), "1970-01-01", "UTC")
+  told["image"] <- list(told$image %||% NA_character_)
+  told["size"] <- list(as.numeric(told$size %||% NA))
+  structure(told, class = "espalier_image_details")
+}
+
+#' @rdname build_environment
+#' @export
+print.espalier_image_details <- function(x, ...) {
+  cat(sprintf("Image of %s: %s\n", safe_line(x$name), if (isTRUE(x$exists)) "in the Docker engine" else "not in the Docker engine"))
+  facts <- c(key = x$key, tag = x$tag)
+  if (!is.na(x$image)) facts <- c(facts, id = x$image)
+  if (!is.na(x$size)) facts <- c(facts, size = format_bytes(x$size))
+  if (length(x$registries)) facts <- c(facts, "pushed to" = paste(names(x$registries), collapse = ", "))
+  cat(sprintf("  %s %s\n", format(paste0(names(facts), ":")), safe_line(facts)), sep = "")
+  cat("\n", safe_line(x$dockerfile), sep = "")
+  invisible(x)
+}
+
+#' List and remove images
+#'
+#' `list_images()` lists the images of environments that the Docker engine or a registry of the workspace has, and private
+#' environments, which serve runs without Docker. `prune_images()` lists what nobody has wanted for a while, with what builds
+#' that were killed left; `delete = TRUE` removes it. What a run needs that has not ended stays, and so does what is in
+#' registries. A removed image is fetched or built again when it is needed.
+#'
+#' @param workspace A [workspace()].
+#' @param delete Remove what is listed.
+#' @param unused_days How long something must not have been wanted, by any workspace of yours on this machine.
+#' @return `list_images()`: a data frame with `environment` (the names it has in this workspace), `key`, `where` (`engine`,
+#'   `registry <address>`, `private`), `size` in bytes, `created_at`, `last_used_at`, the number of `runs` of this workspace
+#'   that used it, and `image`, its id in the engine. `prune_images()`: one with `what` it is, its `name`, `size` (images
+#'   share layers, so less is won), `last_used_at`, `why` it may go, and whether it was `deleted`; invisibly if so.
+#' @section Errors: `espalier_error_docker_unavailable` from `prune_images()`.
+#' @seealso [build_environment()], [collect_garbage()] for snapshots.
+#' @examplesIf espalier:::espalier_python_ready()
+#' ws <- workspace("example", path = tempfile())
+#' list_images(ws)
+#' @export
+list_images <- function(workspace) {
+  check_object(workspace, "Workspace", "workspace")
+  workspace$list_images()
+}
+
+#' @rdname list_images
+#' @export
+prune_images <- function(workspace, delete = FALSE, unused_days = 30) {
+  check_object(workspace, "Workspace", "workspace")
+  check_flag(delete, "delete")
+  check_number(unused_days, "unused_days", min = 0)
+  found <- workspace$prune_images(delete, unused_days)
+  if (!delete) return(found)
+  gone <- number_of(sum(found$deleted), "thing")
+  say(c("v" = "Removed {gone}."))
+  invisible(found)
+}
+
+#' Registries of images
+#'
+#' Images that are built are pushed to the workspace's registry, and looked for there and in the shared one, before they are
+#' built. So colleagues, other machines and later workspaces find what was built once.
+#'
+#' The environment variable `ESPALIER_SHARED_REGISTRY` names a shared registry for all your workspaces that have none.
+#'
+#' @param workspace A [workspace()].
+#' @param address Such as `"localhost:5000"` or `"ghcr.io/team"`; `NULL` for none. A registry without TLS works on this machine
+#'   only, unless the Docker engine is told otherwise.
+#' @param username,password How to log in, the password as the name of a secret in the workspace's keyvault, see
+#'   [set_secrets()]. By default as `docker login` left it.
+#' @param shared The shared registry, which is only looked in; else the workspace's own.
+#' @return `set_image_registry()`: the workspace, invisibly. `image_registries()`: a data frame with `kind` (`workspace`,
+#'   `shared`), `address`, `username`, and `secret`, the name of the password.
+#' @section Errors: `espalier_error_bad_argument`, `espalier_error_environment_invalid`.
+#' @examplesIf espalier:::espalier_python_ready()
+#' ws <- workspace("example", path = tempfile())
+#' set_image_registry(ws, "localhost:5000")
+#' set_image_registry(ws, "ghcr.io/team", shared = TRUE)
+#' image_registries(ws)
+#' @export
+set_image_registry <- function(workspace, address, username = NULL, password = NULL, shared = FALSE) {
+  check_object(workspace, "Workspace", "workspace")
+  check_string(address, "address", null = TRUE)
+  check_string(username, "username", null = TRUE)
+  secret <- secret_argument(password, "password")$secret
+  workspace$set_image_registry(address, username, secret, check_flag(shared, "shared"))
+  invisible(workspace)
+}
+
+#' @rdname set_image_registry
+#' @export
+image_registries <- function(workspace) {
+  check_object(workspace, "Workspace", "workspace")
+  workspace$image_registries()
+}

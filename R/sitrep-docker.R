@@ -1,0 +1,43 @@
+# What espalier_sitrep() says about Docker. The socket tells whether there may be an engine and who may speak to it; its
+# version comes from the program docker, if that is there, so that no Python is started.
+
+#' @noRd
+sitrep_docker <- function() {
+  if (.Platform$OS.type == "windows") return(fact("Docker", "not looked at", "jobs run on Linux"))
+  named <- Sys.getenv("DOCKER_HOST")
+  if (nzchar(named) && !startsWith(named, "unix://")) return(fact("Docker", named, "DOCKER_HOST; not looked at"))
+  place <- if (nzchar(named)) sub("^unix://", "", named) else docker_socket()
+  if (!file.exists(place)) {
+    return(fact("Docker", "no engine", paste("there is no", place, "- only environments that ask for an image need it")))
+  }
+  if (file.access(place, 2L) != 0L) {
+    return(fact("Docker", "not usable", place, sprintf("This user may not speak to the Docker engine at %s.", place),
+                "Add this user to the group docker (sudo usermod -aG docker $USER) and log in again, or run rootless Docker."))
+  }
+  version <- docker_version()
+  if (is.null(version)) return(fact("Docker", "an engine may be there", paste(place, "can be written")))
+  if (!nzchar(version)) {
+    # (no problem as long as no environment asks for an image)
+    return(fact("Docker", "not running", paste("nobody answers at", place, "- sudo systemctl start docker")))
+  }
+  fact("Docker", paste("engine", version), place)
+}
+
+docker_socket <- function() {
+  places <- c("/var/run/docker.sock", file.path(Sys.getenv("XDG_RUNTIME_DIR", "/nowhere"), "docker.sock"),
+              path.expand("~/.docker/run/docker.sock"))
+  c(places[file.exists(places)], places)[1L]
+}
+
+#' The engine's version as the program docker tells it: "" where no engine answers, NULL where there is no such program
+#' @noRd
+docker_version <- function() {
+  docker <- Sys.which("docker")
+  if (!nzchar(docker)) return(NULL)
+  said <- suppressWarnings(tryCatch(
+    system2(docker, c("version", "--format", shQuote("{{.Server.Version}}")), stdout = TRUE, stderr = FALSE, timeout = 10),
+    error = function(e) character()
+  ))
+  status <- attr(said, "status")
+  if (!length(said) || (!is.null(status) && status != 0L)) "" else safe_line(said[1L])
+}
