@@ -1,0 +1,44 @@
+"""What a workspace does with definitions of environments."""
+
+from dataclasses import replace
+
+import pytest
+from espalier import Environment, EspalierError, Workspace
+from espalier.environment.definition import CranPackage, PythonSide, RSide
+from espalier.environment.lock import Lock, RSource
+from espalier.environment.lockfile import write_lock
+
+TIDY = Environment("tidy", r=RSide(version="4.3", cran=[CranPackage("glmnet")]), python=PythonSide(pip=["numpy"]))
+
+
+def test_registered_found_and_listed(workspace: Workspace) -> None:
+    first = workspace.register_environment(TIDY)
+    assert first == replace(TIDY, version="1")
+    workspace.register_environment(replace(TIDY, python=None))
+    assert workspace.get_environment("tidy").version == "2"
+    assert workspace.get_environment("tidy", "1") == first
+    assert workspace.environment_versions("tidy").columns["kind"] == ["R", "R and Python"]
+    assert [row["name"] for row in workspace.list_environments().rows() if not row["curated"]] == ["tidy"]
+    # another workspace, and a later session, knows the same by its folder alone
+    assert Workspace(workspace.path).get_environment("tidy", "1") == first
+
+
+def test_a_workspace_that_is_not_there(home: "object") -> None:
+    for call in (
+        lambda ws: ws.register_environment(TIDY), lambda ws: ws.get_environment("tidy"),
+        lambda ws: ws.list_environments(), lambda ws: ws.environment_versions("tidy"),
+        lambda ws: ws.environment_dockerfile(TIDY),
+    ):  # fmt: skip
+        with pytest.raises(EspalierError) as caught:
+            call(Workspace(f"{home}/none"))
+        assert caught.value.code == "workspace_missing"
+
+
+def test_a_dockerfile_has_the_locked_versions(workspace: Workspace) -> None:
+    assert '"glmnet"' in workspace.environment_dockerfile(TIDY)
+    lock = Lock((RSource("glmnet", "4.1-8", "cran", "https://x.org/glmnet_4.1-8.tar.gz"),), ("numpy==1.26.4",))
+    write_lock(workspace._paths, TIDY, lock)
+    text = workspace.environment_dockerfile(TIDY)
+    assert "glmnet_4.1-8.tar.gz" in text and "numpy==1.26.4" in text
+    # a lock is of what is asked for, whatever the name
+    assert workspace.environment_dockerfile(replace(TIDY, name="other")).count("glmnet_4.1-8.tar.gz") == 1
