@@ -126,7 +126,7 @@ get_image_details <- function(environment, workspace) {
   check_object(workspace, "Workspace", "workspace")
   told <- workspace$environment_image(environment)
   told$registries <- unlist(told$registries) %||% structure(character(), names = character())
-  for (time in c("created_at", "last_used_at")) told[[time]] <- as.POSIXct(as.numeric(told[[time]] %||% NA), "1970-01-01", "UTC")
+  for (time in c("created_at", "last_used_at")) told[[time]] <- .POSIXct(as.numeric(told[[time]] %||% NA), "UTC")
   told["image"] <- list(told$image %||% NA_character_)
   told["size"] <- list(as.numeric(told$size %||% NA))
   structure(told, class = "espalier_image_details")

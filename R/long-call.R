@@ -105,6 +105,8 @@ long_lines <- function(clock = function() proc.time()[["elapsed"]]) {
 progress_text <- function(progress) {
   done <- progress[[2L]]
   total <- progress[[3L]]
+  # (a stage without anything to count)
+  if (is.null(total) && done == 0) return(progress[[1L]])
   if (is.null(total)) return(sprintf("%s: %s", progress[[1L]], format(done, big.mark = ",", scientific = FALSE)))
   sprintf("%s: %d%%", progress[[1L]], as.integer(100 * share_of(done, total)))
 }
@@ -127,8 +129,8 @@ long_bar <- function(clock = function() proc.time()[["elapsed"]]) {
     # (the delay is ours, and cli counts from the bar's beginning)
     old <- options(cli.progress_show_after = 0)
     on.exit(options(old))
-    format <- if (is.null(progress[[3L]])) "{cli::pb_spin} {cli::pb_name}{cli::pb_current}" else
-      "{cli::pb_name}{cli::pb_bar} {cli::pb_percent}"
+    format <- if (!is.null(progress[[3L]])) "{cli::pb_name}{cli::pb_bar} {cli::pb_percent}" else
+      if (progress[[2L]] > 0) "{cli::pb_spin} {cli::pb_name}{cli::pb_current}" else "{cli::pb_spin} {cli::pb_name}"
     bar <<- cli::cli_progress_bar(
       paste0(stage, ":"), total = progress[[3L]] %||% NA, format = format, clear = TRUE, .auto_close = FALSE, .envir = home
     )

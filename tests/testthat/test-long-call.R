@@ -169,6 +169,7 @@ test_that("without a terminal there is a line after 2 s and every 10 s", {
   expect_identical(said_by(lines$show(NULL)), "")
   expect_identical(progress_text(list("Looking for files", 12345L, NULL)), "Looking for files: 12,345")
   expect_identical(progress_text(list("Storing", 0L, 0L)), "Storing: 100%")
+  expect_identical(progress_text(list("Fetching the image", 0L, NULL)), "Fetching the image")
 })
 
 test_that("on a terminal there is a bar for each stage, and nothing of it stays; Ctrl-C brings the prompt", {
