@@ -31,6 +31,7 @@ def _table(text: str) -> Dict[str, str]:
 
 # What is missing -> the Debian package that has it; a header -> its library.
 _LIBRARIES = _table("""
+    xml:libxml2-dev openssl:libssl-dev geos:libgeos-dev udunits:libudunits2-dev postgresql:libpq-dev
     xml2:libxml2-dev libxml-2.0:libxml2-dev ssl:libssl-dev crypto:libssl-dev
     curl:libcurl4-openssl-dev z:zlib1g-dev bz2:libbz2-dev lzma:liblzma-dev pcre2-8:libpcre2-dev png:libpng-dev
     jpeg:libjpeg-dev png16:libpng-dev tiff:libtiff-dev

@@ -12,6 +12,7 @@ from typing import Dict, List, Mapping, Optional, Sequence
 from urllib.parse import urlsplit, urlunsplit
 
 from espalier.environment.definition import Environment, PythonSide
+from espalier.environment.requirements import package_name
 from espalier.errors import EspalierError
 from espalier.packages.sources import Secrets, Tell, no_secrets, silent
 from espalier.packages.tools import run
@@ -22,6 +23,8 @@ _MACHINE = re.compile(r"UV_(HTTP_TIMEOUT|REQUEST_TIMEOUT|SYSTEM_CERTS|NATIVE_TLS
 _INDEXES = re.compile(r"UV_(DEFAULT_INDEX|INDEX|INDEX_\w+|EXTRA_INDEX_URL|FIND_LINKS|INSECURE_HOST|KEYRING_PROVIDER)")
 # What would let another Python environment shine through.
 _OTHERS = re.compile(r"(UV|PIP|CONDA|VIRTUAL_ENV|PYTHON(HOME|PATH|STARTUP|USERBASE))(_.*)?")
+
+_HASH = re.compile(r"\s*--hash[= ](\S+)")
 
 
 @dataclass(frozen=True)
@@ -190,7 +193,29 @@ def lock_python(
         if status != 0:
             raise _unresolved(said.strip())
         with open(locked, encoding="utf-8") as file:
-            return requirement_lines(file.read())
+            return with_own_hashes(requirement_lines(file.read()), side.pip)
+
+
+def with_own_hashes(locked: Sequence[str], asked: Sequence[str]) -> List[str]:
+    """Locked lines, with no other hashes of a package than those that the definition gives, if it gives any: uv writes
+    those of the index.
+
+    Raises:
+        EspalierError: `lock_failed`, the index has no file with such a hash.
+    """
+    own = {package_name(line): set(_HASH.findall(line)) for line in asked if "--hash" in line}
+    found = []
+    for line in locked:
+        wanted = own.get(package_name(line))
+        if wanted:
+            kept = [text for text in _HASH.findall(line) if text in wanted]
+            if not kept:
+                name = package_name(line)
+                message = f"No file that the index has of the Python package {name} is one of those with the hashes given."
+                raise EspalierError("lock_failed", message, "Do not install it before you know why.", package=name)
+            line = " ".join([_HASH.sub("", line).strip(), *(f"--hash={text}" for text in kept)])
+        found.append(line)
+    return found
 
 
 def requirement_lines(text: str) -> List[str]:
