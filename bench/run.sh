@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Measures espalier beside peers and physical limits, and prints a table for each part and one of all.
-# Usage: bench/run.sh [submit|log|startup|calls|metrics|parts|queue|runner|frames|snapshot|environments ...]     (all by default; `make bench` sets R_LIBS)
+# Usage: bench/run.sh [submit|log|startup|calls|metrics|parts|queue|runner|frames|snapshot|environments|private ...]     (all by default; `make bench` sets R_LIBS)
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
@@ -78,6 +78,11 @@ measure_environments() (
   RETICULATE_PYTHON=$out/environments/bin/python measure_r environments
   docker images -q espalier/env espalier/stage | grep -vxF "${before:-none}" | sort -u | xargs -r docker rmi -f >/dev/null
 )
+# Without an engine, from the machine's own Python index
+measure_private() {
+  ESPALIER_UV=$root/.venv/bin/uv PYTHONPATH=$root/python-core/src "$out/environments/bin/python" \
+    "$here/environments_private.py" "$work"
+}
 # In R with an environment that has pandas, for reticulate
 measure_frames() { RETICULATE_PYTHON=$out/frames/bin/python measure_r "$@"; }
 
@@ -98,12 +103,13 @@ measure() {
       for kind in double integer few many factor time mixed ids iris wide; do measure_frames frames "$kind"; done ;;
     snapshot) measure_snapshot ;;
     environments) measure_environments ;;
-    *) echo "There is no part $1: submit, log, startup, calls, metrics, parts, queue, runner, frames, snapshot, environments." >&2; return 2 ;;
+    private) measure_private ;;
+    *) echo "There is no part $1: submit, log, startup, calls, metrics, parts, queue, runner, frames, snapshot, environments, private." >&2; return 2 ;;
   esac
   "$peers/bin/python" "$here/report.py" "$1"
 }
 
-[ $# -gt 0 ] || set -- submit log startup calls metrics parts queue runner frames snapshot environments
+[ $# -gt 0 ] || set -- submit log startup calls metrics parts queue runner frames snapshot environments private
 mkdir -p "$out"
 install_peers
 install_frames

@@ -20,13 +20,13 @@ SAID = [
     ("error: command 'gcc' failed: No such file or directory\n", None, "the program gcc", ("gcc",)),
     ("Configuration failed because libsodium was not found. Try installing:\n * deb: libsodium-dev (Debian, Ubuntu)\n" + R_END, "pkg", "libsodium-dev", ("libsodium-dev",)),
     ("ERROR: compilation failed for package 'curl'\nfatal error: curl/curl.h: No such file or directory\n", "curl", "the header curl/curl.h", ("libcurl4-openssl-dev",)),
-    ("  × Failed to build `psycopg2==2.9`\n  Error: pg_config executable not found.\n", "psycopg2", "the program pg_config", ("libpq-dev",)),
+    ("  x Failed to build `psycopg2==2.9`\n  Error: pg_config executable not found.\n", "psycopg2", "the program pg_config", ("libpq-dev",)),
 ]  # fmt: skip
 OTHERS = [
     ("write failed: No space left on device" + R_END, "pkg", "the disk is full"),
     ("ERROR: this R is version 4.2.2, package 'newer' requires R >= 4.3.0" + R_END, "newer", "does not work with this version of R"),
-    ("Warning: package ‘abc’ is not available for this version of R", "abc", "does not work with this version of R"),
-    ("Error in loadNamespace(x) : there is no package called ‘gone’" + R_END, "pkg", "needs the R package gone"),
+    ("Warning: package \u2018abc\u2019 is not available for this version of R", "abc", "does not work with this version of R"),
+    ("Error in loadNamespace(x) : there is no package called \u2018gone\u2019" + R_END, "pkg", "needs the R package gone"),
     ("ERROR: No matching distribution found for nothere==1", "nothere==1", "No index that was asked"),
     ("Because nothere was not found in the package registry and you require nothere,", "nothere", "No index that was asked"),
     ("x No solution found when resolving dependencies:", None, "contradict each other"),

@@ -211,7 +211,7 @@ def with_own_hashes(locked: Sequence[str], asked: Sequence[str]) -> List[str]:
             kept = [text for text in _HASH.findall(line) if text in wanted]
             if not kept:
                 name = package_name(line)
-                message = f"No file that the index has of the Python package {name} is one of those with the hashes given."
+                message = f"No file of the Python package {name} that the index has is one with a hash given."
                 raise EspalierError("lock_failed", message, "Do not install it before you know why.", package=name)
             line = " ".join([_HASH.sub("", line).strip(), *(f"--hash={text}" for text in kept)])
         found.append(line)
