@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Callable, Dict, Iterator, List, Tuple
 
 import pytest
-from espalier.environment.definition import GithubPackage, RSide, Secret
+from espalier.environment.definition import CranPackage, GithubPackage, RSide, Secret
 from espalier.environment.lock import RSource
 from espalier.errors import EspalierError
 from espalier.packages.fetch import NotThere, download, open_url, read_url, without_credentials
@@ -137,6 +137,17 @@ def test_a_source_is_verified_and_fetched_once(cache: CachePaths, cran: Cran) ->
     with pytest.raises(EspalierError) as caught:
         fetch_sources(cache, [good])
     assert caught.value.code == "package_missing"
+
+
+def test_a_version_that_went_to_the_archive_is_found_there(cache: CachePaths, cran: Cran) -> None:
+    path = cran.add("aa", "1.0")
+    data = path.read_bytes()
+    side = RSide(repositories={"CRAN": cran.url}, cran=[CranPackage("aa")])
+    locked = resolve_r(cache, side, RHost("4.2.2"))
+    cran.add("aa", "2.0")
+    assert not path.exists()
+    (found,) = fetch_sources(cache, locked)
+    assert Path(cache.source(str(found.digest)[7:])).read_bytes() == data
 
 
 def test_several_at_once_fetch_one_file(cache: CachePaths, serve: Callable[[], Server]) -> None:

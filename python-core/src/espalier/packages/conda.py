@@ -99,7 +99,7 @@ def run_tool(asked: Dict[str, Any], env: Dict[str, str], output: int, keep: Sequ
     status = run([sys.executable, "-I", _TOOL], env, output, keep, json.dumps(asked))
     if status == _NOT_THERE:
         message = "Packages of conda channels need py-rattler, which is not installed."
-        hint = "Install it by install_espalier(extras = \"conda\") or `pip install py-rattler`."
+        hint = "Install it where espalier's Python is: `pip install py-rattler`."
         raise EspalierError("not_supported", message, hint)
     return status
 

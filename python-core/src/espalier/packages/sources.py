@@ -1,5 +1,6 @@
 """Source packages of R, fetched once for all of a user's workspaces and verified: files named by their digest."""
 
+import contextlib
 import os
 import re
 from dataclasses import replace
@@ -65,18 +66,24 @@ def fetch_sources(
             token = secrets(source.auth_token) if source.auth_token else None
             shown = without_credentials(source.url)
             tell(f"Fetching {source.name} {source.version} from {shown}")
-            try:
-                digest = fetch(cache, source.url, source.digest, token, certificate)
-            except NotThere:
-                raise EspalierError(
-                    "package_missing",
-                    f"{source.name} {source.version} is not at {shown} any more.",
-                    "Resolve the environment again by lock_environment(refresh = TRUE).",
-                    package=source.name,
-                    url=shown,
-                ) from None
+            for url in (source.url, *archived(source)):
+                with contextlib.suppress(NotThere):
+                    digest = fetch(cache, url, source.digest, token, certificate)
+                    break
+            else:
+                message = f"{source.name} {source.version} is not at {shown} any more."
+                hint = "Resolve the environment again by lock_environment(refresh = TRUE)."
+                raise EspalierError("package_missing", message, hint, package=source.name, url=shown)
         found.append(replace(source, digest=digest))
     return found
+
+
+def archived(source: RSource) -> Tuple[str, ...]:
+    """Where a repository keeps a version once there is a newer one."""
+    contrib, _, file = source.url.rpartition("/")
+    if source.origin not in ("cran", "bioconductor") or not contrib.endswith("/src/contrib"):
+        return ()
+    return (f"{contrib}/Archive/{source.name}/{file}",)
 
 
 def known_digest(cache: CachePaths, digest: Optional[str]) -> Optional[str]:
