@@ -86,6 +86,14 @@ def test_python_finds_the_core(submit: Callable[..., Run], tmp_path: Path) -> No
     assert run.get_metrics() == {"a": 1.5}
 
 
+def test_packages_of_the_environment_are_found(submit: Callable[..., Run], base_image: str, cran: Any, tmp_path: Path) -> None:
+    (tmp_path / "project" / "train.R").write_text("stopifnot(nzchar(linking::linking()))\n")
+    r = {"cran": [{"name": "linking"}], "repositories": {"CRAN": cran.url}}
+    environment = {"name": "packages", "r": r, "docker": {"base_image": base_image}}
+    details = wait(run := submit(entry_script="train.R", environment=environment))
+    assert details["status"] == "Completed", log_of(run)
+
+
 def test_what_it_sees(submit: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only its run's folder, what it reads, and what was declared; the variables of the list."""
     declared, other = tmp_path / "declared", tmp_path / "other"

@@ -66,7 +66,8 @@ class _Job:
 
     def create(self, in_order: bool = True) -> None:
         """Create it; one of the same name is of an earlier attempt, and nobody's any more."""
-        config = container_config(self._run, self._spec, self._order, in_order)
+        image = self._engine.image(self._order.image)
+        config = container_config(self._run, self._spec, self._order, image, in_order)
         try:
             found = self._engine.create(self.box.name, config)
         except EngineError as error:

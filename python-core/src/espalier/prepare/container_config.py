@@ -42,10 +42,13 @@ def container_name(run: RunPaths) -> str:
     return "espalier-" + os.path.basename(run.root)
 
 
-def container_config(run: RunPaths, spec: Mapping[str, Any], order: Order, in_order: bool = True) -> Dict[str, Any]:
+def container_config(
+    run: RunPaths, spec: Mapping[str, Any], order: Order, image: Mapping[str, Any], in_order: bool = True
+) -> Dict[str, Any]:
     """The body of the engine's call that creates the container.
 
     Args:
+        image: What the engine knows of its image.
         in_order: Have a shell in the container bring the job's two streams together.
     """
     docker = spec["docker"]
@@ -54,7 +57,7 @@ def container_config(run: RunPaths, spec: Mapping[str, Any], order: Order, in_or
         "Image": order.image,
         "Entrypoint": command[:4] if in_order else command[:1],
         "Cmd": command[4:] if in_order else command[1:],
-        "Env": [f"{name}={value}" for name, value in _variables(spec, order).items()],
+        "Env": [f"{name}={value}" for name, value in _variables(spec, order, image).items()],
         "WorkingDir": run.work,
         "User": docker["user"] or order.user,
         "Labels": {RUN_LABEL: os.path.basename(run.root), WORKSPACE_LABEL: str(spec["workspace_id"])},
@@ -87,7 +90,7 @@ def _host_config(run: RunPaths, spec: Mapping[str, Any], order: Order) -> Dict[s
     return config
 
 
-def _variables(spec: Mapping[str, Any], order: Order) -> Dict[str, str]:
+def _variables(spec: Mapping[str, Any], order: Order, image: Mapping[str, Any]) -> Dict[str, str]:
     need = resources_of(spec.get("resources") or {})
     # the user has no entry in the image's list of users, so no home either; /tmp goes with the container
     found = {"HOME": "/tmp"}
@@ -96,9 +99,22 @@ def _variables(spec: Mapping[str, Any], order: Order) -> Dict[str, str]:
     # (some engines give every container all graphics processors, unless told not to)
     found["NVIDIA_VISIBLE_DEVICES"] = ",".join(order.gpu_ids) or "void"
     found.update(order.variables)
+    found.update(_searched(spec, order.variables, image))
     if order.gpu_ids and all(gpu.isdigit() for gpu in order.gpu_ids):
         found["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, range(len(order.gpu_ids))))  # they are numbered anew inside
     return found
+
+
+def _searched(spec: Mapping[str, Any], ours: Mapping[str, str], image: Mapping[str, Any]) -> Dict[str, str]:
+    """Where R and Python look for packages: where the image says, beside where we say, unless the user says it."""
+    said = dict(line.partition("=")[::2] for line in (image.get("Config") or {}).get("Env") or [])
+    asked = (spec.get("environment") or {}).get("variables") or {}
+    order = {"R_LIBS": (said, ours), "PYTHONPATH": (ours, said)}
+    return {
+        name: os.pathsep.join(where[name] for where in places if where.get(name))
+        for name, places in order.items()
+        if name in said and name in ours and name not in asked
+    }
 
 
 def _mounts(run: RunPaths, spec: Mapping[str, Any], order: Order) -> List[Dict[str, Any]]:
