@@ -105,6 +105,7 @@ bridge_forget <- function() {
 #' Start Python (or join the one that runs), load the core, cache the callable
 #' @noRd
 bridge_connect <- function() {
+  load_reticulate()
   running <- python_running()
   choice <- python_choose(running)
   entry <- tryCatch(bridge_boot(choice), error = function(e) abort_start(e, choice))
@@ -126,6 +127,15 @@ bridge_connect <- function() {
   )
   .bridge$call <- entry$call
   .bridge$call
+}
+
+#' With reticulate comes Matrix, whose classes leave so much garbage when they are made that R's heap grows to twice what
+#' it needs, and stays so: 60 MB. Collected at shorter intervals it is not left, in the same time.
+#' @noRd
+load_reticulate <- function() {
+  before <- gctorture2(200000L)
+  on.exit(gctorture2(before))
+  loadNamespace("reticulate")
 }
 
 #' The module espalier_bridge, imported in a Python started according to the choice

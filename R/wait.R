@@ -42,10 +42,17 @@ follow_to_end <- function(run, display, show_output) {
   # beyond the end of any log there is nothing to read, and nothing is sent
   offset <- if (show_output) 0 else 2^52
   build_offset <- if (show_output) 0 else -1
+  shown <- 0
   repeat {
     seen <- run$follow(offset, if (display$live) 0.1 else 0.2, build_offset)
     if (nzchar(seen$build_log)) display$log(seen$build_log)
     if (nzchar(seen$log)) display$log(seen$log)
+    # (short collections, 2 ms each: R by itself would let twice as much of what was shown lie)
+    shown <- shown + nchar(seen$log, "bytes")
+    if (shown > 1e6) {
+      gc(full = FALSE)
+      shown <- 0
+    }
     # (a piece of the log may be nothing but control characters)
     if (isTRUE(seen$final) && seen$offset == offset && seen$build_offset == build_offset) return(seen)
     offset <- seen$offset

@@ -131,6 +131,7 @@ FIGURES = [
     Figure("runner", "1 GB of log: the job", "log", 1.1, "plain", times=True),
     Figure("runner", "1 GB of log: the watcher in Python, at most", "watcher.python", 200e6, unit="B"),
     Figure("runner", "1 GB of log: the watcher in R, beyond its session", "watcher.r", 200e6, unit="B"),
+    Figure("runner", "1 GB of log: the same with its session", "watcher.r.whole", 200e6, unit="B"),
     Figure("runner", "that session, which has called the core", "session.r", unit="B"),
     Figure("environments", "Python: the image of a definition, present", "find", 10e-3, "find.inspect",
            peers=_FIND_PEERS),

@@ -124,6 +124,8 @@ IN_R = "library(espalier); a <- commandArgs(TRUE); ws <- get_workspace(basename(
 IN_R += "; run <- get_run(ws, a[2])"
 samples.add("watcher.python", 1, peak([sys.executable, "-c", IN_PYTHON]))
 idle = peak(["Rscript", "-e", f"{IN_R}; get_run_status(run); Sys.sleep(0.2)"])
-samples.add("watcher.r", 1, peak(["Rscript", "-e", f"{IN_R}; wait_for_run_completion(run)"]) - idle)
+watching = peak(["Rscript", "-e", f"{IN_R}; wait_for_run_completion(run)"])
+samples.add("watcher.r", 1, watching - idle)
+samples.add("watcher.r.whole", 1, watching)
 samples.add("session.r", 1, idle)
 samples.write()

@@ -12,14 +12,15 @@ from espalier.lifecycle.status import read_status
 from espalier.paths import RunPaths
 from espalier.queue.nudge import nudge
 
-_CHUNK_BYTES = 1024 * 1024
+_CHUNK_BYTES = 128 * 1024
 # Two looks at the state while waiting: a stat costs 2 us, so this is the waiter's delay and not its load. Seconds.
 _TICK = 0.003
 # How long one look lasts when it is to be the whole wait. Seconds.
 _LOOK_SECONDS = 0.5
-# Terminal control sequences (CSI, OSC, other escapes) and control characters other than tab and newline.
+# Control characters other than tab and newline, and what follows an escape: CSI, OSC, or one character. (One set of
+# characters at the beginning, so that plain text is searched fast.)
 _CONTROL = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b\n]*(?:\x07|\x1b\\)?|\x1b.?|[\x00-\x08\x0b-\x1f\x7f\x80-\x9f]"
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f](?:(?<=\x1b)(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)?|.))?"
 )
 
 _WHOLE_SEQUENCE = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[^\[\]])")

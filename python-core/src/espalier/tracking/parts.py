@@ -86,8 +86,8 @@ class _Parts:
         self.columns["seconds"].extend(_where_given(float, seconds))
         self.columns["digest"].extend(_where_given(str, digests))
         self.columns["error"].extend(_where_given(str, errors))
-        for name, *more in found:
-            self.metrics.setdefault(name, _Metric()).put(start, *more)
+        for name, rows, kind, values, plain in found:
+            self.metrics.setdefault(name, _Metric()).put(start, rows, kind, values, plain)
 
     def frame(self) -> Frame:
         """A row a key, in the order of the first line of each; of several lines of one key the last."""
