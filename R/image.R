@@ -11,7 +11,12 @@
 #'
 #' Ctrl-C (Esc in RStudio) stops the build: no container is left, and what was finished is used the next time.
 #'
-#' @param environment An environment, see `register_environment()`.
+#' @section Network: steps of a build reach the network as the Docker engine lets them, with this session's `http_proxy` and
+#'   `https_proxy`; packages of R are fetched by this machine. Where that is not enough, as with a proxy or repository at
+#'   `localhost`, `ESPALIER_BUILD_NETWORK=host` lets builds use the network as this machine does. Set such variables before
+#'   the first call of the session, in `~/.Renviron` for instance.
+#'
+#' @param environment An environment, see [r_environment()].
 #' @param workspace A [workspace()].
 #' @param refresh Ask the registry of the base image again what its name stands for. It is asked once, so that the same
 #'   definition gives the same image.

@@ -317,6 +317,20 @@ def test_two_who_need_one_image_make_one_build(workspace: Make, base_image: str,
     assert sum(log.read_text().count("Successfully built") for log in logs) == 2
 
 
+def test_who_waited_for_a_build_that_failed_does_not_build_again(
+    workspace: Make, base_image: str, tmp_path: Path
+) -> None:
+    wanted = environment(base_image, f"RUN echo {os.urandom(4).hex()}; sleep 2; exit 9")
+    logs = [tmp_path / "a", tmp_path / "b"]
+    builders = [_builder(workspace(), wanted, log) for log in logs]
+    assert all(builder.wait(60) for builder in builders)
+    assert all("exit 9" in log.read_text() for log in logs)
+    assert sum(log.read_text().count("Step 1/") for log in logs) == 2
+    with pytest.raises(EspalierError):  # (whoever comes later tries again)
+        have(workspace(), wanted, log=str(tmp_path / "c"))
+    assert "Step 1/" in (tmp_path / "c").read_text()
+
+
 def _builder(workspace: Workspace, wanted: Environment, log: "Path | None" = None) -> "subprocess.Popen[str]":
     code = (
         "import json, os, sys\n"

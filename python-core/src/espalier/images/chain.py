@@ -16,11 +16,14 @@ from espalier.images.log import BuildLog, Follower
 from espalier.images.record import hex_of, mark_used, read_image, write_image
 from espalier.images.registries import REPOSITORY, Remote, Secrets, configured, fetch, key_of, push_image_to
 from espalier.images.wanted import Wanted, wanted
+from espalier.packages.failure import raise_failure, write_failure
 from espalier.packages.locking import locked
 from espalier.paths import CachePaths, WorkspacePaths
 from espalier.records import now_iso
 
 _FOUND = {"workspace": "workspace registry", "shared": "shared registry"}
+# What would happen to whoever waited for the build, too.
+_LASTING = ("build_failed", "lock_failed", "package_missing", "image_missing")
 Say = Callable[[str], None]
 
 
@@ -108,19 +111,26 @@ def _obtain(
         The image's id, and where it was found.
     """
     also = [log] if log else []
-    follower = Follower(cache.build_log(hex_of(want.key)), also, say)
+    follower, asked = Follower(cache.build_log(hex_of(want.key)), also, say), time.time()
     with locked(cache.build_lock(hex_of(want.key)), follower.look):
         follower.end()
         image = find_local(want.key)
         if image is not None:
             _note_found(paths, want, image)
             return image, "local"
+        if follower.waited:
+            raise_failure(cache, hex_of(want.key), asked)
         files = [cache.build_log(hex_of(want.key)), paths.build_log(hex_of(want.key))]
         with BuildLog(files, also, say) as told:
             told.notes = notes
             if find_image(tag_of(want.key)) is not None:
                 told.note(f"{tag_of(want.key)} is not what its name says, and is replaced.")
-            got = _from_registries(paths, want, secrets, told) or _built(paths, cache, want, secrets, told)
+            try:
+                got = _from_registries(paths, want, secrets, told) or _built(paths, cache, want, secrets, told)
+            except EspalierError as error:
+                if error.code in _LASTING:
+                    write_failure(cache, hex_of(want.key), error)
+                raise
             if push and got[1] != _FOUND["workspace"]:
                 _push_or_tell(paths, want, got[0], secrets, told)
             return got

@@ -83,17 +83,17 @@ class Follower:
     def __init__(self, path: str, also: Sequence[str], say: Callable[[str], None]) -> None:
         self._path, self._also, self._say = path, also, say
         self._seen = 0
-        self._told = False
+        self.waited = False
 
     def end(self) -> None:
         """Copy the rest, if there was anything to wait for."""
-        if self._told:
+        if self.waited:
             self.look()
 
     def look(self) -> None:
         """Copy what has come since the last look; to be called until the lock is free."""
-        if not self._told:
-            self._told = True
+        if not self.waited:
+            self.waited = True
             self._say("Waiting for another process that builds the same image")
         progress.report("Waiting for another process that builds the same image", 0)
         with contextlib.suppress(OSError), open(self._path, "rb") as file:

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import time
-from typing import Any, Dict, Optional
+from typing import Optional
 
 from espalier.adapters.files import remove_tree
 from espalier.adapters.machine import system_name
@@ -11,6 +11,7 @@ from espalier.environment.definition import Environment
 from espalier.environment.key import private_key
 from espalier.environment.lock import Lock
 from espalier.errors import EspalierError
+from espalier.packages.failure import raise_failure, write_failure
 from espalier.packages.locking import locked
 from espalier.packages.pyenv import own_version
 from espalier.packages.sources import Secrets, no_secrets
@@ -102,11 +103,10 @@ def _build(cache: CachePaths, hex_key: str, build: Build, log: Optional[str]) ->
         if is_whole(build.paths):
             copy.more()
             return True
-        failure = cache.build_failure(hex_key)
         if waited:
             copy.more()
-            _raise_failure(failure, asked)
-        discard(failure)
+            raise_failure(cache, hex_key, asked)
+        discard(cache.build_failure(hex_key))
         started = time.monotonic()
         try:
             if os.path.lexists(build.paths.root):  # what a killed build left
@@ -124,7 +124,7 @@ def _build(cache: CachePaths, hex_key: str, build: Build, log: Optional[str]) ->
             if isinstance(error, OSError):
                 error = _of_disk(error)
             if isinstance(error, EspalierError):
-                _write_failure(cache, failure, error)
+                write_failure(cache, hex_key, error)
                 raise error from None
             raise
         copy.more()
@@ -134,19 +134,3 @@ def _build(cache: CachePaths, hex_key: str, build: Build, log: Optional[str]) ->
 def _of_disk(error: OSError) -> EspalierError:
     message = f"The private environment could not be built: {error}."
     return EspalierError("build_failed", message, "Make room on the disk, or see to what is said, and try again.")
-
-
-def _write_failure(cache: CachePaths, path: str, error: EspalierError) -> None:
-    fields = {"code": error.code, "message": error.message, "hint": error.hint, "fields": error.fields}
-    with contextlib.suppress(OSError):  # (a full disk)
-        replace_record(path, {"format": FORMAT, "at": time.time(), **fields}, cache.builds)
-
-
-def _raise_failure(path: str, since: float) -> None:
-    """Raises what the build ended with that was waited for; a second one would end the same way."""
-    try:
-        record: Dict[str, Any] = read_record(path)
-    except (EspalierError, OSError):
-        return
-    if record.get("at", 0) >= since:
-        raise EspalierError(record["code"], record["message"], record["hint"], **record["fields"])
