@@ -1,5 +1,6 @@
 # make setup   everything this project needs, installed where it may be; fast when nothing is missing
 # make demo    the main job on real data
+# make demo-environments   the same job in an environment, with Docker and without
 # make test    the tests of core and package
 # make check   everything CI runs
 # make test-torture   the compiled code under gctorture and sanitizers
@@ -23,7 +24,7 @@ R_ENV := R_LIBS="$(LIB):$$R_LIBS" R_USER_DATA_DIR="$(CURDIR)/$(BUILD)/data" R_US
   ESPALIER_STATE_DIR="$(CURDIR)/$(BUILD)/state" ESPALIER_CACHE_DIR="$(CURDIR)/$(BUILD)/cache" \
   ESPALIER_UV="$(CURDIR)/$(VENV)/bin/uv"
 
-.PHONY: help setup demo test test-python test-r test-torture test-chaos test-docker check lint generated cran vignettes bench clean
+.PHONY: help setup demo demo-environments test test-python test-r test-torture test-chaos test-docker check lint generated cran vignettes bench clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -45,6 +46,11 @@ $(BUILD)/install.ok: $(SET_UP) $(SOURCES)
 
 demo: $(BUILD)/install.ok
 	@$(R_ENV) Rscript demo/demo.R
+
+# With the image and the packages of the tests, where there is an engine; else with public ones, without Docker.
+demo-environments: $(BUILD)/install.ok
+	@export VENV="$(CURDIR)/$(VENV)" ESPALIER_BUILD_NETWORK=host; services=$$(tests/services/up.sh --until $$$$) && eval "$$services"; \
+	$(R_ENV) Rscript demo/environments.R
 
 test: test-python test-r
 
@@ -84,10 +90,10 @@ include tools/package.mk
 cran: $(BUILD)/install.ok
 	bash tools/cran.sh
 
-check: test lint generated cran test-torture test-chaos test-docker demo
+check: test lint generated cran test-torture test-chaos test-docker demo demo-environments
 
 bench: $(BUILD)/install.ok
 	@$(R_ENV) bash bench/run.sh
 
 clean:
-	rm -rf $(BUILD) $(VENV) inst/python/espalier src/*.o src/*.so demo/out bench/out *.tar.gz *.Rcheck
+	rm -rf $(BUILD) $(VENV) inst/python/espalier src/*.o src/*.so demo/out demo/out-environments bench/out *.tar.gz *.Rcheck
