@@ -185,28 +185,36 @@ def workspace(home: Path) -> Callable[..., Workspace]:
     return lambda name="ws": Workspace.open(name, path=str(home / "workspaces"))
 
 
-def _left(client: Any) -> "Dict[str, Set[str]]":
-    """Containers and untagged images with labels of ours. Tagged images are the cache, and no litter."""
-    containers: List[Any] = client.api.containers(all=True)
-    images: List[Any] = client.api.images(filters={"dangling": True})
+def _left(client: Any, here: str) -> "Dict[str, Set[str]]":
+    """Containers and untagged images with labels of ours. Tagged images are the cache, and no litter.
+
+    A container that was given folders, and none of this session, is somebody else's on this machine.
+    """
     def ours(found: List[Any]) -> Set[str]:
-        return {one["Id"] for one in found if any(key.startswith(OURS) for key in one.get("Labels") or {})}
-    return {"containers": ours(containers), "untagged images": ours(images)}
+        return {
+            one["Id"] for one in found
+            if any(key.startswith(OURS) for key in one.get("Labels") or {})
+            and any(mount.get("Source", here).startswith(here) for mount in one.get("Mounts") or [{}])
+        }
+
+    containers: List[Any] = client.api.containers(all=True)
+    return {"containers": ours(containers), "untagged images": ours(client.api.images(filters={"dangling": True}))}
 
 
 @pytest.fixture(autouse=True)
-def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
+def nothing_left(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """After each test: no container of ours, no half image."""
     if "engine" not in request.fixturenames:
         yield
         return
     client = request.getfixturevalue("engine")
-    before = _left(client)
+    here = str(tmp_path_factory.getbasetemp())
+    before = _left(client, here)
     yield
     if request.node.get_closest_marker("leaves_containers"):
         return
     for _ in range(50):  # (the engine removes in the background)
-        after = _left(client)
+        after = _left(client, here)
         left = {kind: after[kind] - before[kind] for kind in after}
         if not any(left.values()):
             return

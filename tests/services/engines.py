@@ -97,6 +97,9 @@ class OwnEngine:
         Raises:
             RuntimeError: It does not answer.
         """
+        # (it would take the pids in these files, reused or not yet reaped, for living processes)
+        for left in (self.pid_file, self.folder / "exec" / "containerd" / "containerd.pid"):
+            left.unlink(missing_ok=True)
         self._log = open(self.folder / "dockerd.log", "ab")  # noqa: SIM115
         self._process = subprocess.Popen(
             ["dockerd", f"--data-root={self.folder}/data", f"--exec-root={self.folder}/exec", f"--pidfile={self.pid_file}",
@@ -104,7 +107,7 @@ class OwnEngine:
              "--ip-masq=false", "--live-restore=false"],
             stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log, preexec_fn=die_with_parent,
         )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"The second dockerd did not start; see {self.folder}/dockerd.log")
@@ -126,9 +129,6 @@ class OwnEngine:
         if self._process is not None:
             self._process.kill()
             self._process.wait(10)
-        # (the next one would take the pids in the files, reused or not yet reaped, for living processes)
-        self.pid_file.unlink(missing_ok=True)
-        (self.folder / "exec" / "containerd" / "containerd.pid").unlink(missing_ok=True)
 
     def signal(self, number: int) -> None:
         """Send it one, such as SIGSTOP and SIGCONT."""
@@ -141,9 +141,9 @@ class OwnEngine:
             self._process.terminate()
             self._process.wait(30)
 
-    def containers(self) -> List[str]:
-        """Ids of all that it has."""
-        return self._docker("ps", "-aq", "--no-trunc").split()
+    def containers(self, running: bool = False) -> List[str]:
+        """Ids of all that it has, or of those that run."""
+        return self._docker("ps", "-q" if running else "-aq", "--no-trunc").split()
 
     def remove(self) -> None:
         """It, and all that it made."""
