@@ -42,7 +42,8 @@ train <- function(environment, docker) {
 }
 
 section("The demo's job in a private library, without Docker")
-train(env, docker = FALSE)
+# (the same definition; an image of one's own can only be had with Docker)
+train(r_environment("pima", cran_packages = packages, repositories = repositories), docker = FALSE)
 
 if (docker) {
   section("Its image, built once")
