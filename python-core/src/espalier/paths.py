@@ -66,6 +66,7 @@ _PACK = ".pack"
 _PACK_INDEX = ".idx"
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}_[0-9]{1,12}_[0-9a-f]{8}")
 _HEX = re.compile(r"[0-9a-f]{64}")
+_VERSION = re.compile(r"([1-9][0-9]{0,8})\.json")
 _REQUEST = re.compile(r"(?:r|py)-[0-9]{1,10}-[0-9a-f]{8}-[0-9]{1,9}\.json")
 _WAITING = re.compile(r"waiting-(?:r|py)-[0-9]{1,10}-[0-9a-f]{8}\.json")
 
@@ -149,6 +150,12 @@ def digest_of_record(name: str) -> str:
     """The digest that a record is named by, of `trees/` or `kept/`; empty for any other file."""
     stem = name[: -len(_RECORD)]
     return stem if name.endswith(_RECORD) and is_digest(stem) else ""
+
+
+def version_of_record(name: str) -> int:
+    """The version that a file of a registered environment is; 0 for any other file."""
+    found = _VERSION.fullmatch(name)
+    return int(found.group(1)) if found else 0
 
 
 def partial(path: str) -> str:

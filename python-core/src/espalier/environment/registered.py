@@ -5,7 +5,6 @@ version's file is made by a link that the first of them wins.
 """
 
 import os
-import re
 import time
 from dataclasses import replace
 from typing import Any, Dict, List, NamedTuple, Optional
@@ -14,11 +13,10 @@ from espalier.environment.curated import curated, curated_names
 from espalier.environment.definition import Environment
 from espalier.environment.spelling import environment_name
 from espalier.errors import EspalierError
-from espalier.paths import FORMAT, WorkspacePaths
+from espalier.paths import FORMAT, WorkspacePaths, version_of_record
 from espalier.records import create_file, dump_record, now_iso, read_record, seconds_of
 from espalier.types import Frame
 
-_VERSION_FILE = re.compile(r"([1-9][0-9]{0,8})\.json")
 _LISTED = {
     "name": "string", "version": "string", "versions": "integer", "kind": "string", "description": "string",
     "registered_at": "time", "curated": "logical",
@@ -182,10 +180,10 @@ def _equal(paths: WorkspacePaths, environment: Environment, numbers: List[int]) 
 def _numbers(paths: WorkspacePaths, name: str) -> List[int]:
     folder = os.path.join(paths.environments, name)
     try:
-        found = map(_VERSION_FILE.fullmatch, os.listdir(folder))
+        names = os.listdir(folder)
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return sorted(int(match.group(1)) for match in found if match)
+    return sorted(filter(None, map(version_of_record, names)))
 
 
 def _missing(message: str) -> EspalierError:
