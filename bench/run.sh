@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Measures espalier beside peers and physical limits, and prints a table for each part and one of all.
-# Usage: bench/run.sh [submit|log|startup|calls|metrics|parts|queue|runner|frames|snapshot|environments|private ...]     (all by default; `make bench` sets R_LIBS)
+# Usage: bench/run.sh [submit|log|startup|calls|metrics|parts|queue|runner|frames|snapshot|environments|private|containers ...]     (all by default; `make bench` sets R_LIBS)
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
@@ -83,6 +83,13 @@ measure_private() {
   ESPALIER_UV=$root/.venv/bin/uv PYTHONPATH=$root/python-core/src "$out/environments/bin/python" \
     "$here/environments_private.py" "$work"
 }
+measure_containers() (
+  own=$BASHPID
+  services=$(VENV=$root/.venv "$root/tests/services/up.sh" --until "$own" engine) || exit 1
+  eval "$services"
+  export ESPALIER_CACHE_DIR=$work/cache
+  PYTHONPATH=$root/python-core/src "$out/environments/bin/python" "$here/containers.py" "$work" >"$out/containers.py.log"
+)
 # In R with an environment that has pandas, for reticulate
 measure_frames() { RETICULATE_PYTHON=$out/frames/bin/python measure_r "$@"; }
 
@@ -105,11 +112,13 @@ measure() {
     environments) measure_environments ;;
     private) measure_private ;;
     *) echo "There is no part $1: submit, log, startup, calls, metrics, parts, queue, runner, frames, snapshot, environments, private." >&2; return 2 ;;
+    containers) measure_containers ;;
+    *) echo "There is no part $1: submit, log, startup, calls, metrics, parts, queue, runner, frames, snapshot, environments, private, containers." >&2; return 2 ;;
   esac
   "$peers/bin/python" "$here/report.py" "$1"
 }
 
-[ $# -gt 0 ] || set -- submit log startup calls metrics parts queue runner frames snapshot environments private
+[ $# -gt 0 ] || set -- submit log startup calls metrics parts queue runner frames snapshot environments private containers
 mkdir -p "$out"
 install_peers
 install_frames

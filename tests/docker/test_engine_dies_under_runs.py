@@ -1,5 +1,6 @@
 """The engine ends, comes back, or is not there at all for runs whose job is in a container."""
 
+import signal
 import time
 from pathlib import Path
 from typing import Any, Callable, Dict
@@ -55,7 +56,7 @@ def test_the_engine_is_restarted_under_a_job(submit: Submit, own_engine: OwnEngi
     own_engine.stop()
     own_engine.start()
     details = ended(run)
-    assert details["status"] == "Failed"
+    assert (details["status"], details["error"]["code"]) == ("Failed", "engine_lost")
     assert own_engine.containers() == []
     assert ended(submit("echo begun"))["status"] == "Completed"
 
@@ -66,5 +67,21 @@ def test_the_engine_crashes_under_a_job_and_comes_back(submit: Submit, own_engin
     own_engine.kill()
     own_engine.start()
     details = ended(run)
-    assert details["status"] == "Failed"
+    assert (details["status"], details["error"]["code"]) == ("Failed", "engine_lost")
     assert own_engine.containers() == []
+
+
+def test_the_engine_hangs_under_a_canceled_job(submit: Submit, own_engine: OwnEngine) -> None:
+    """The run ends all the same, and nobody waits for the engine with the queue's lock."""
+    run = submit("echo begun; sleep 60")
+    until_it_says(run, "begun")
+    own_engine.signal(signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        run.cancel()
+        assert time.monotonic() - began < 5
+        details = ended(run)
+    finally:
+        own_engine.signal(signal.SIGCONT)
+    assert details["status"] == "Canceled"
+    assert any("could not be removed" in text for text in details["warnings"])

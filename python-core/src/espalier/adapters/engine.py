@@ -31,6 +31,9 @@ class EngineError(Exception):
 class EngineGone(OSError):
     """The engine does not answer, or hung up."""
 
+    def __str__(self) -> str:
+        return str(self.strerror)
+
 
 class Engine:
     """One engine, asked by one connection for each question.
@@ -45,13 +48,22 @@ class Engine:
         self._variables, self._seconds = variables, seconds
 
     def create(self, name: str, config: Mapping[str, Any]) -> str:
-        """Make a container, and return its id.
+        """Make a container, and return its id. See `begin_create` and `created`."""
+        return self.created(self.begin_create(name, config))
+
+    def begin_create(self, name: str, config: Mapping[str, Any]) -> socket.socket:
+        """Have a container made; `created` waits for the answer. Raises EngineGone."""
+        path = f"/containers/create?{urlencode({'name': name})}"
+        return self._send("POST", path, config, {"Connection": "close"})
+
+    def created(self, connection: socket.socket) -> str:
+        """The id of a container that is being made.
 
         Raises:
             EngineError: 404: there is no such image; 409: there is a container of that name; 400: it cannot be.
             EngineGone: it does not answer.
         """
-        return str(self._ask("POST", f"/containers/create?{urlencode({'name': name})}", config)["Id"])
+        return str(self._answer(connection)["Id"])
 
     def start(self, container: str) -> None:
         """Start it. Raises EngineError, EngineGone."""
@@ -119,7 +131,10 @@ class Engine:
         self._ask("GET", "/_ping", parse=False)
 
     def _ask(self, method: str, path: str, body: Any = None, seconds: float = 0.0, parse: bool = True) -> Any:
-        with contextlib.closing(self._send(method, path, body, {"Connection": "close"}, seconds)) as connection:
+        return self._answer(self._send(method, path, body, {"Connection": "close"}, seconds), parse)
+
+    def _answer(self, connection: socket.socket, parse: bool = True) -> Any:
+        with contextlib.closing(connection):
             try:
                 reader = _Reader(connection)
                 status, headers = reader.head()

@@ -1,10 +1,10 @@
 """The supervisor of a job's container: `python -I -S prepare/container.py RUN_DIR`, a child of the run's runner.
 
-It creates the container, and says so; told to, it starts it, copies what it prints to its own output, hands TERM on,
-removes it, and ends with its exit status. So to the runner it is the job. Standard library only.
+Told to, it starts the container, which the runner has had created meanwhile, copies what it prints to its own output,
+hands TERM on, removes it, and ends with its exit status. So to the runner it is the job. Standard library only.
 
-Descriptors: 0 is the runner's word: a line with the order, a line to start, and its end when the runner has died; 1 the
-job's log, 2 the runner's; 3 where it answers, one line.
+Descriptors: 0 is the runner's word: a line with the order, a line with the container's id, which is to be started, and
+its end when the runner has died; 1 the job's log, 2 the runner's.
 """
 
 import contextlib
@@ -20,17 +20,17 @@ from typing import Any, Dict, List, Optional
 if __name__ == "__main__":  # (see runner/__main__.py)
     sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
-from espalier.adapters.engine import Engine, EngineError, EngineGone, Stream, address
+from espalier.adapters.engine import Engine, EngineError, EngineGone, Stream
+from espalier.lifecycle.container_config import Order, container_config, container_name
 from espalier.lifecycle.container_record import Box, write_box
 from espalier.paths import RunPaths
-from espalier.prepare.container_config import RUN_LABEL, Order, container_config, container_name
 from espalier.records import read_record
 
 # A container that is to end is killed after that; less than the runner waits before it kills us. Seconds.
 GRACE_SECONDS = 8.0
 # How long an engine may be away, being restarted, before the job counts as lost. Seconds.
 AWAY_SECONDS = 60.0
-_WORD, _LOG, _ANSWER = 0, 1, 3
+_WORD, _LOG = 0, 1
 # Our own exit status when the engine fails us, as docker's own program has it.
 FAILED = 125
 _CANNOT_START = 127
@@ -40,19 +40,14 @@ _STOPPERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 def main(run_dir: str) -> int:
     """Supervise the container of one run; returns what to exit with."""
     woken = _wake_by_signals()
-    run = RunPaths(run_dir)
-    order = Order(**json.loads(_line(_WORD)))
+    run, words = RunPaths(run_dir), _Words()
+    order = Order(**json.loads(words.next()))
     job = _Job(run, read_record(run.spec), order, woken)
-    try:
-        job.create()
-    except (EngineError, EngineGone) as error:
-        _answer(_refusal(order, error))
-        return FAILED
-    _answer({"id": job.box.id})
-    if not job.wait_for_word():
+    container = words.next(woken)
+    if not container:  # it is not wanted
         job.remove()
         return FAILED
-    return job.execute()
+    return job.execute(container.decode())
 
 
 class _Job:
@@ -64,34 +59,9 @@ class _Job:
         self._stopping: Optional[socket.socket] = None
         self._is_orphan = False  # the runner is dead
 
-    def create(self, in_order: bool = True) -> None:
-        """Create it; one of the same name is of an earlier attempt, and nobody's any more."""
-        image = self._engine.image(self._order.image)
-        config = container_config(self._run, self._spec, self._order, image, in_order)
-        try:
-            found = self._engine.create(self.box.name, config)
-        except EngineError as error:
-            if error.status != 409:
-                raise
-            self._remove_old()
-            found = self._engine.create(self.box.name, config)
-        self._note(id=found)
-
-    def _remove_old(self) -> None:
-        for old in self._engine.labelled(f"{RUN_LABEL}={os.path.basename(self._run.root)}"):
-            self._engine.remove(old["Id"])
-
-    def wait_for_word(self) -> bool:
-        """Whether the runner wants it to be started; not when it ends us, or dies."""
-        while True:
-            ready = select.select([_WORD, self._woken], [], [])[0]
-            if self._woken in ready:
-                return False
-            if _WORD in ready:
-                return bool(os.read(_WORD, 64))
-
-    def execute(self) -> int:
+    def execute(self, container: str) -> int:
         """Start it and see it to its end."""
+        self._note(id=container)
         with contextlib.suppress(OSError):
             self.box = self.box._replace(log_start=os.path.getsize(self._run.log))
         stream = self._start()
@@ -116,7 +86,9 @@ class _Job:
                 no_shell = isinstance(error, EngineError) and '"/bin/sh"' in str(error)
                 if in_order and no_shell:
                     self._engine.remove(self.box.id)
-                    self.create(in_order=False)
+                    image = self._engine.image(self._order.image)
+                    config = container_config(self._run, self._spec, self._order, image, in_order=False)
+                    self._note(id=self._engine.create(self.box.name, config))
                     continue
                 self._note(start_error=str(error))
                 self._pass_on(f"espalier: the container could not be started: {error}\n".encode())
@@ -218,7 +190,7 @@ class _Job:
     def remove(self) -> None:
         """Remove it. What is not removed is found by its label."""
         try:
-            self._engine.remove(self.box.id)
+            self._engine.remove(self.box.id or self.box.name)
             self._note(removed=True)
         except (EngineError, EngineGone) as error:
             self._note(engine_error=str(error))
@@ -235,33 +207,23 @@ class _Job:
                 view = view[os.write(_LOG, view) :]
 
 
-def _line(fd: int) -> bytes:
-    found = b""
-    while not found.endswith(b"\n"):
-        data = os.read(fd, 1 << 16)
-        if not data:
-            raise SystemExit(FAILED)
-        found += data
-    return found
+class _Words:
+    """The lines that the runner writes."""
 
+    def __init__(self) -> None:
+        self._data = b""
 
-def _answer(message: Dict[str, Any]) -> None:
-    with contextlib.suppress(OSError):  # the runner is dead, which we shall hear
-        os.write(_ANSWER, json.dumps(message).encode() + b"\n")
-    os.close(_ANSWER)
-
-
-def _refusal(order: Order, error: Exception) -> Dict[str, Any]:
-    """Why there is no container, as an error of ours."""
-    from espalier.adapters.docker_errors import engine_refused, not_reachable
-
-    what = "The container was to be created"
-    if isinstance(error, EngineError):
-        gone = error.status == 404 and "image" in str(error).lower()
-        ours = engine_refused(what, str(error), error.status, gone)
-    else:
-        ours, gone = not_reachable(address(order.engine), error, what + "."), False
-    return {"code": ours.code, "message": ours.message, "hint": ours.hint, "image_gone": gone}
+    def next(self, woken: Optional[int] = None) -> bytes:
+        """The next line; empty when the runner has died, or somebody wants us to end."""
+        while b"\n" not in self._data:
+            if woken is not None and woken in select.select([_WORD, woken], [], [])[0]:
+                return b""
+            data = os.read(_WORD, 1 << 16)
+            if not data:
+                return b""
+            self._data += data
+        line, _, self._data = self._data.partition(b"\n")
+        return line
 
 
 def _wake_by_signals() -> int:

@@ -17,14 +17,16 @@ from espalier.adapters import posix
 from espalier.adapters.engine import Engine, EngineError, EngineGone, wait_for_engine
 from espalier.adapters.processes import kill_group
 from espalier.errors import EspalierError
+from espalier.lifecycle.container_config import RUN_LABEL, WORKSPACE_LABEL
 from espalier.lifecycle.container_record import Box, read_box, write_box
 from espalier.paths import RunPaths
-from espalier.prepare.container_config import RUN_LABEL, WORKSPACE_LABEL
 from espalier.records import read_record, seconds_of
 
 # How long an engine is waited for, which may be being restarted, and a supervisor that is about its end. Seconds.
 ENGINE_SECONDS = 20.0
 _SUPERVISOR_SECONDS = 12.0
+# How long it may take to answer. Seconds.
+_ANSWER_SECONDS = 10.0
 
 
 def look(run: RunPaths) -> Box:
@@ -38,7 +40,7 @@ def look(run: RunPaths) -> Box:
     assert box is not None
     if box.removed:
         return box
-    engine = Engine(box.engine)
+    engine = Engine(box.engine, _ANSWER_SECONDS)
     if not wait_for_engine(engine, ENGINE_SECONDS):
         box = box._replace(state="stopped", engine_error=f"the engine at {engine.address} does not answer")
     else:

@@ -1,7 +1,7 @@
 """The runner's side of a job in a container: the container's supervisor, its child, which stands for the job.
 
-The supervisor (`prepare/container.py`) is started while the working copy is still being made, and has the container
-created meanwhile; it starts it when it is told to.
+The engine creates the container, and the supervisor (`prepare/container.py`) is started, while the working copy is
+still being made; the supervisor starts the container when it is told to.
 """
 
 import contextlib
@@ -10,11 +10,12 @@ import os
 import signal
 import sys
 import time
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, Iterator, List, Tuple
 
 from espalier.adapters import posix
+from espalier.adapters.engine import Engine, EngineError, EngineGone
 from espalier.adapters.processes import kill_group
-from espalier.errors import EspalierError
+from espalier.lifecycle.container_config import RUN_LABEL, Order, container_config, container_name
 from espalier.lifecycle.container_record import read_box
 from espalier.lifecycle.outcome import Outcome
 from espalier.paths import RunPaths
@@ -31,23 +32,31 @@ class ImageGone(Exception):
 
 
 class Supervisor:
-    """The supervisor of one container.
+    """The supervisor of one container, and the container, which are both on their way from the beginning.
 
     Args:
         run: The run.
-        order: What it is to do, the fields of `prepare.container_config.Order`.
+        spec: Its definition.
+        order: What it is to do.
         output: The file action that gives it its output, as for a job without a container.
+
+    Raises:
+        ImageGone: its image is not there.
+        EspalierError: the engine does not answer.
     """
 
-    def __init__(self, run: RunPaths, order: Dict[str, Any], output: Tuple[Any, ...]) -> None:
+    def __init__(self, run: RunPaths, spec: Dict[str, Any], order: Order, output: Tuple[Any, ...]) -> None:
         self._run = run
+        self._engine = Engine(order.engine)
+        with self._told():
+            self._config = container_config(run, spec, order, self._engine.image(order.image))
+            self._answer = self._engine.begin_create(container_name(run), self._config)
+        self._id = ""
         word, self._word = os.pipe()
-        self._answer, answer = os.pipe()
         actions: List[Tuple[Any, ...]] = [
             (os.POSIX_SPAWN_DUP2, word, 0),
             output,
             (os.POSIX_SPAWN_OPEN, 2, run.runner_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666),
-            (os.POSIX_SPAWN_DUP2, answer, 3),
         ]
         variables = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
         variables["ESPALIER_RUN_ID"] = os.path.basename(run.root)
@@ -55,43 +64,57 @@ class Supervisor:
             self.pid = posix.spawn_session(helper_command(SUPERVISOR, run.root), variables, actions)
         finally:
             os.close(word)
-            os.close(answer)
-        data = memoryview(json.dumps(order).encode() + b"\n")
-        with contextlib.suppress(BrokenPipeError):  # it has died, which `wait_until_created` finds
-            while data:
-                data = data[os.write(self._word, data) :]
+        self._write(json.dumps(order._asdict()).encode() + b"\n")
 
     def wait_until_created(self) -> None:
-        """Wait until the container is there.
+        """Wait until the container is there. One of the same name is of an earlier attempt, and nobody's any more.
 
         Raises:
             ImageGone: its image is not.
             EspalierError: why it cannot be made.
         """
-        said = b""
-        while not said.endswith(b"\n"):
-            data = os.read(self._answer, 65536)
-            if not data:
-                hint = f"See {self._run.runner_log}."
-                raise EspalierError("docker_failed", "The supervisor of the container died.", hint)
-            said += data
-        told = json.loads(said)
-        if told.get("image_gone"):
-            raise ImageGone(told["message"])
-        if not told.get("id"):
-            raise EspalierError(told["code"], told["message"], told["hint"])
+        with self._told():
+            try:
+                self._id = self._engine.created(self._answer)
+            except EngineError as error:
+                if error.status != 409:
+                    raise
+                for old in self._engine.labelled(f"{RUN_LABEL}={os.path.basename(self._run.root)}"):
+                    self._engine.remove(old["Id"])
+                self._id = self._engine.create(container_name(self._run), self._config)
 
     def start(self) -> int:
         """Have the container started; returns the process that now stands for the job."""
-        with contextlib.suppress(BrokenPipeError):  # it has died: whoever watches it sees that
-            os.write(self._word, b"start\n")
+        self._write(self._id.encode() + b"\n")
         return self.pid
 
     def call_off(self) -> None:
         """Have it remove the container, which was not started, and end."""
-        with contextlib.suppress(OSError):
+        if self._word >= 0:
             os.close(self._word)
-        end_child(self.pid)
+            self._word = -1
+            end_child(self.pid)
+
+    def _write(self, line: bytes) -> None:
+        data = memoryview(line)
+        with contextlib.suppress(BrokenPipeError):  # it has died: whoever watches it sees that
+            while data:
+                data = data[os.write(self._word, data) :]
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """What the engine refuses becomes an error of ours."""
+        try:
+            yield
+        except (EngineError, EngineGone) as error:
+            from espalier.adapters.docker_errors import engine_refused, not_reachable
+
+            what = "The container was to be created"
+            if isinstance(error, EngineGone):
+                raise not_reachable(self._engine.address, error, what + ".") from error
+            if error.status == 404 and "image" in str(error).lower():
+                raise ImageGone(str(error)) from error
+            raise engine_refused(what, str(error), error.status) from error
 
 
 def true_outcome(run: RunPaths, outcome: Outcome) -> Outcome:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
 from espalier.adapters import posix
 from espalier.adapters.tree import Tree
 from espalier.errors import CODES, EspalierError
+from espalier.lifecycle.container_config import Order
 from espalier.paths import RunPaths
 from espalier.records import dump_record, read_record, replace_file
 from espalier.runner.container import ImageGone, Supervisor, end_child, helper_command
@@ -137,6 +138,7 @@ class _Ready:
     ) -> None:
         self._run, self._workspace, self._spec, self._env = run, workspace, spec, env
         self._gpu_ids, self._attached = gpu_ids, attached
+        self._has_folders = False
         self.undo = contextlib.ExitStack()
 
     def in_private(self) -> Callable[[], int]:
@@ -150,23 +152,26 @@ class _Ready:
     def in_container(self) -> Callable[[], int]:
         link_espalier(self._run, self._env.get("links", {}))
         known = self._env.get("prepared")
-        if known is None:
-            preparation = self._begin_preparation()
-            self._make_folders()
-            supervisor = self._begin_container(preparation.wait())
-        else:
+        if known is not None:
             record_prepared(self._run, known)
-            supervisor = self._begin_container(known)
-            self._make_folders()
+            with contextlib.suppress(ImageGone):  # (it was there at submit)
+                return self._supervised(known)
+        preparation = self._begin_preparation()
+        self._make_folders()
+        try:
+            return self._supervised(preparation.wait())
+        except ImageGone as error:
+            hint = "Somebody removes images meanwhile; submit again."
+            raise EspalierError("image_missing", str(error), hint) from error
+
+    def _supervised(self, made: Dict[str, Any]) -> Callable[[], int]:
+        supervisor = self._begin_container(made)
+        self._make_folders()
         try:
             supervisor.wait_until_created()
-        except ImageGone:  # it was there at submit, or a moment ago
-            supervisor = self._begin_container(self._begin_preparation().wait())
-            try:
-                supervisor.wait_until_created()
-            except ImageGone as error:
-                hint = "Somebody removes images meanwhile; submit again."
-                raise EspalierError("image_missing", str(error), hint) from error
+        except ImageGone:
+            supervisor.call_off()
+            raise
         return partial(_start, supervisor, self._attached)
 
     def _begin_preparation(self) -> Preparation:
@@ -179,22 +184,24 @@ class _Ready:
         if self._attached is not None:
             mounts[self._attached.file()] = _SECRETS
             variables.update(dict.fromkeys(self._attached.variables, _SECRETS))
-        order = {
-            "engine": self._env.get("engine", {}),
-            "image": made["image"],
-            "command": job_command(self._run, self._spec),
-            "variables": variables,
-            "mounts": mounts,
-            "gpu_ids": self._gpu_ids,
-            "user": f"{os.getuid()}:{os.getgid()}",
-            "masked": self._attached is not None,
-        }
-        supervisor = Supervisor(self._run, order, output_of(self._run, self._attached))
+        order = Order(
+            engine=self._env.get("engine", {}),
+            image=str(made["image"]),
+            command=job_command(self._run, self._spec),
+            variables=variables,
+            mounts=mounts,
+            gpu_ids=self._gpu_ids,
+            user=f"{os.getuid()}:{os.getgid()}",
+            masked=self._attached is not None,
+        )
+        supervisor = Supervisor(self._run, self._spec, order, output_of(self._run, self._attached))
         self.undo.callback(supervisor.call_off)
         return supervisor
 
     def _make_folders(self) -> None:
-        prepare_folders(self._run, self._workspace, self._spec, self._env.get("links", {}))
+        if not self._has_folders:
+            self._has_folders = True
+            prepare_folders(self._run, self._workspace, self._spec, self._env.get("links", {}))
 
     def _variables(self, made: Optional[Dict[str, Any]] = None) -> Dict[str, str]:
         return job_environment(self._run, self._workspace, self._spec, self._gpu_ids, made)

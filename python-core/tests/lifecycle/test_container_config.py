@@ -5,7 +5,7 @@ from typing import Any, Dict, Mapping
 
 import pytest
 from espalier.paths import RunPaths
-from espalier.prepare.container_config import Order, container_config
+from espalier.lifecycle.container_config import Order, container_config
 
 DOCKER = {"init": True, "network": "bridge", "user": None, "shm_size": None}
 
