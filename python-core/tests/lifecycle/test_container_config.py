@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any, Dict, Mapping
 
 import pytest
-from espalier.paths import RunPaths
 from espalier.lifecycle.container_config import Order, container_config
+from espalier.paths import RunPaths
 
 DOCKER = {"init": True, "network": "bridge", "user": None, "shm_size": None}
 
