@@ -154,3 +154,21 @@ test_that("another module of our name and too old packages are refused by name",
   ))
   expect_match(paste(out, collapse = " "), "espalier_error_python_unmet.*pyyaml 3.13; espalier needs 5.4")
 })
+
+test_that("a Python of the user's is offered what the private environment has, if that is of its version", {
+  env <- withr::local_tempdir()
+  offered <- NULL
+  entry <- list(add_site = function(site, names) offered <<- c(site, names))
+  offer <- function(version, prefix = "/usr", env = env) {
+    offered <<- NULL
+    f <- bridge_offer
+    site <- file.path(env, "lib", "python3.11", "site-packages")
+    environment(f) <- list2env(list(managed_env = function() env, managed_site = function() site), parent = environment(f))
+    f(entry, list(version = version, prefix = prefix))
+    offered
+  }
+  expect_identical(offer("3.11.2", env = env), c(file.path(env, "lib", "python3.11", "site-packages"), "[]"))
+  expect_null(offer("3.1.1", env = env))
+  expect_null(offer("3.12.0", env = env))
+  expect_null(offer("3.11.2", prefix = env, env = env))
+})
