@@ -258,6 +258,9 @@ format_seconds <- function(x) {
   ifelse(is.na(x), "", text)
 }
 
+# What may be a matter of milliseconds.
+format_short <- function(seconds) if (seconds < 0.095) sprintf("%.0f ms", 1000 * seconds) else format_seconds(seconds)
+
 #' @export
 object_facts.Experiment <- function(x) {
   list(runs = format(nrow(x$list_runs())))

@@ -88,18 +88,12 @@ log_shower <- function(log) {
 bytes_text <- function(bytes) iconv(rawToChar(bytes[bytes != as.raw(0L)]), "UTF-8", "UTF-8", sub = "?")
 
 image_text <- function(image) {
-  took <- format_seconds(image$seconds)
+  took <- format_short(image$seconds)
   how <- switch(
     image$found, built = paste("built in", took), local = paste0("found in the Docker engine, ", took),
     sprintf("found in the %s, %s", image$found, took)
   )
   sprintf("Image of %s: %s", safe_line(image$name), how)
-}
-
-format_seconds <- function(seconds) {
-  if (seconds < 0.095) return(sprintf("%.0f ms", 1000 * seconds))
-  if (seconds < 59.5) return(sprintf("%.1f s", seconds))
-  sprintf("%d min %02d s", as.integer(seconds %/% 60), as.integer(seconds %% 60))
 }
 
 #' @rdname build_environment
@@ -172,7 +166,34 @@ print.espalier_image_details <- function(x, ...) {
 #' @export
 list_images <- function(workspace) {
   check_object(workspace, "Workspace", "workspace")
-  workspace$list_images()
+  structure(workspace$list_images(), class = c("espalier_images", "data.frame"))
+}
+
+#' @export
+print.espalier_images <- function(x, n = 20L, ...) {
+  if (!all(c("environment", "key", "where", "size", "created_at", "last_used_at", "runs") %in% names(x))) return(NextMethod())
+  ours <- x[!is.na(x$environment) | x$runs > 0L, , drop = FALSE]
+  if (nrow(ours)) print.data.frame(utils::head(images_view(ours), n), row.names = FALSE, right = FALSE)
+  if (!nrow(ours)) cat("No images of environments of this workspace.\n")
+  if (nrow(ours) > n) cat(sprintf("... and %d more; as.data.frame() shows all.\n", nrow(ours) - n))
+  others <- number_of(nrow(x) - nrow(ours), "image")
+  if (nrow(x) > nrow(ours)) cat(sprintf("Other workspaces, or earlier definitions, have %s; as.data.frame() shows all.\n", others))
+  invisible(x)
+}
+
+images_view <- function(x) {
+  time <- function(when) ifelse(is.na(when), "", format(when, "%Y-%m-%d %H:%M", tz = ""))
+  data.frame(
+    environment = ifelse(is.na(x$environment), "", safe_line(x$environment)), key = substr(sub("^sha256:", "", x$key), 1L, 12L),
+    where = safe_line(x$where), size = ifelse(is.na(x$size), "", format_bytes(x$size)), created = time(x$created_at),
+    "last used" = time(x$last_used_at), runs = x$runs, check.names = FALSE
+  )
+}
+
+#' @export
+as.data.frame.espalier_images <- function(x, ...) {
+  class(x) <- "data.frame"
+  x
 }
 
 #' @rdname list_images

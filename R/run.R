@@ -248,8 +248,9 @@ get_run_environment <- function(run) {
 print.espalier_run_environment <- function(x, ...) {
   cat("<environment of a run> ", x$how, "\n", sep = "")
   line <- function(label, value) if (length(value)) cat(sprintf("  %-7s %s\n", label, safe_line(format(value))))
-  for (name in c("key", "image", "tag", "folder", "found")) line(name, x[[name]])
-  if (length(x$seconds)) line("took", format_seconds(x$seconds))
+  for (name in c("key", "image", "tag", "folder")) line(name, x[[name]])
+  if (length(x$found)) line("was", found_text(x$found))
+  if (length(x$seconds)) line("took", format_short(x$seconds))
   if (!is.null(x$environment)) print(x$environment)
   invisible(x)
 }
@@ -300,7 +301,7 @@ print.espalier_run_details <- function(x, ...) {
   invisible(x)
 }
 
-# `tidy:3, image sha256:1a2b3c4d5e, found local`; nothing for what the session has.
+# `tidy:3, image sha256:1a2b3c4d5e, found in the Docker engine`; nothing for what the session has.
 run_environment_text <- function(x) {
   if (is.null(x) || identical(x$how, "session")) return(NULL)
   name <- paste0(x$name, if (length(x$version)) paste0(":", x$version))
@@ -308,7 +309,9 @@ run_environment_text <- function(x) {
   safe_line(paste(c(name, made, if (length(x$found)) found_text(x$found)), collapse = ", "))
 }
 
-found_text <- function(found) if (found == "built") "built for it" else paste("found:", found)
+found_text <- function(found) {
+  switch(found, built = "built for it", local = "found in the Docker engine", paste("found in the", found))
+}
 
 git_text <- function(git) {
   if (!length(git$commit)) return("")

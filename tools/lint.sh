@@ -11,6 +11,8 @@ report "R code signals classed conditions: no stop() with text, no setwd()" \
 report "The core never prints, never exits, and imports no R" \
   "$(grep -nE '(^|[^.\w])(print\(|sys\.exit\(|import rpy2)' -r python-core/src/espalier --include='*.py' \
      | grep -vE 'file=sys.stderr|traceback\.print' || true)"
+report "Functions of R that are defined twice: the file that is read last wins" \
+  "$(grep -hoE '^[.A-Za-z_][A-Za-z0-9._]* <- function' R/*.R | sort | uniq -d || true)"
 report "Tabs in R or Python" "$(grep -lP '\t' R/*.R $(git ls-files '*.py') || true)"
 report "Scripts that are not executable" "$(git ls-files -s configure cleanup .ci/run | grep -v '^100755' || true)"
 exit $bad

@@ -87,3 +87,21 @@ test_that("arguments are checked before anything is done", {
   expect_error(build_environment("tidy", NULL), class = "espalier_error_bad_argument")
   expect_error(list_images("ws"), class = "espalier_error_bad_argument")
 })
+
+test_that("a list of images shows those of this workspace, and counts the others", {
+  times <- .POSIXct(c(1.7e9, NA, 1.7e9), "UTC")
+  images <- structure(
+    data.frame(
+      environment = c("tidy", NA, NA), key = paste0("sha256:", strrep(c("a", "b", "c"), 64)), where = "engine",
+      size = c(487624108, NA, 1), created_at = times, last_used_at = times, runs = c(2L, 0L, 0L), image = "sha256:1"
+    ),
+    class = c("espalier_images", "data.frame")
+  )
+  withr::local_options(width = 120)
+  out <- capture.output(print(images))
+  expect_match(out[2], "^ ?tidy +aaaaaaaaaaaa +engine +465.0 MB .* 2 *$")
+  expect_match(out[3], "2 images", fixed = TRUE)
+  expect_output(print(images[0, ]), "No images of environments of this workspace.", fixed = TRUE)
+  expect_output(print(images[, c("key", "where")]), "sha256:c", fixed = TRUE)
+  expect_identical(class(as.data.frame(images)), "data.frame")
+})
