@@ -47,10 +47,10 @@ start() {
   [ "$(id -u)" = 0 ] || { say "none is running, and only root can start one"; return 1; }
   # (in a session of its own, so that Ctrl-C in the tests does not end it before them)
   setsid dockerd --pidfile "$pid_file" >"$log" 2>&1 9>&- </dev/null &
-  local i
+  local i daemon=$!
   for ((i = 0; i < 150; i++)); do
     if answers; then say "started, its log is ${log#"$PWD"/}"; echo started; return 0; fi
-    [ "$i" -lt 5 ] || [ -e "$pid_file" ] || break
+    kill -0 "$daemon" 2>/dev/null || break
     sleep 0.2
   done
   tail -n 20 "$log" >&2
