@@ -246,7 +246,8 @@ class _Reader:
         head, _, self._data = self._data.partition(b"\r\n\r\n")
         first, *lines = head.decode("latin-1").split("\r\n")
         pairs = (line.partition(":")[::2] for line in lines)
-        return int(first.split()[1]), {name.strip().lower(): value.strip() for name, value in pairs}
+        status = first.partition(" ")[2][:3]
+        return int(status), {name.strip().lower(): value.strip() for name, value in pairs}
 
     def body(self, headers: Mapping[str, str]) -> bytes:
         if headers.get("transfer-encoding") == "chunked":
