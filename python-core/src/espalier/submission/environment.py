@@ -3,7 +3,7 @@
 import json
 import os
 from dataclasses import replace
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional
+from typing import Any, Dict, Mapping, NamedTuple, Optional
 
 from espalier.adapters.engine import engine_variables
 from espalier.config import ScriptRunConfig
@@ -136,11 +136,17 @@ def docker_record(options: Optional[DockerOptions], chosen: Optional[Chosen]) ->
     return record
 
 
-def refuse_hostile_inputs(inputs: List[Dict[str, Any]]) -> None:
-    """Refuse inputs by which a container would see what it must not. Raises EspalierError `bad_argument`."""
-    for item in inputs:
-        if "digest" not in item:
-            refuse_forbidden(item["path"])
+def refuse_hostile_inputs(inputs: Mapping[str, str]) -> None:
+    """Refuse inputs by which a container would see what it must not, before anybody looks into them.
+
+    Args:
+        inputs: Name -> path.
+
+    Raises:
+        EspalierError: `bad_argument`.
+    """
+    for path in inputs.values():
+        refuse_forbidden(os.path.abspath(os.path.expanduser(path)))
 
 
 def preparing(

@@ -71,6 +71,8 @@ def prepare(
     check_name("experiment", experiment)
     source = _checked_source(config)
     script = checked_script(source, config.entry_script) if source and config.entry_script else None
+    if config.container is not None:
+        refuse_hostile_inputs(config.inputs)
     inputs = resolve_inputs(config.inputs)
     refuse_impossible(paths, config)
     if config.secrets:
@@ -85,8 +87,6 @@ def prepare(
         warnings = _not_found_by_the_job(source, script, scanned, inputs)
     config = replace(config, entry_script=script) if script else config
     chosen = choose_environment(paths, config, experiment)
-    if config.container is not None:
-        refuse_hostile_inputs(inputs)
     around = surroundings(config, source, language_of(script), chosen)
     what = program(config, inputs, around.variables.get("PATH", os.defpath), chosen)
     # last, for it writes: whatever can be wrong has been found by now
