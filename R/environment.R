@@ -27,7 +27,7 @@
 #' @param custom_url_packages URLs of source packages (`.tar.gz`).
 #' @param custom_docker_image The image to begin with, instead of `rocker/r-ver` or `python`. See also [from_docker_image()].
 #' @param image_registry_details Where that image lies, [container_registry()].
-#' @param use_gpu Let jobs in containers see the graphics processors.
+#' @param use_gpu `TRUE`: jobs take a graphics processor, unless they say how many (`gpus` of [estimator()]).
 #' @param shm_size How much shared memory a container has, `"2g"`.
 #' @param base_dockerfile Instead of an image: the text of a Dockerfile, or its file. See also [from_dockerfile()].
 #' @param apt_packages Debian packages to install into the image, such as `"libxml2-dev"`.

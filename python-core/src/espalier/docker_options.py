@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Dict, Mapping, Optional, Sequence, Union
 
 from espalier.errors import EspalierError
-from espalier.resources import bytes_of
+from espalier.resources import SMALLEST_SHM, bytes_of
 
 _NETWORK = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _USER = re.compile(r"[0-9]{1,10}(?::[0-9]{1,10})?")
@@ -34,8 +34,8 @@ class DockerOptions:
     user: Optional[str] = None
 
     def __post_init__(self) -> None:
-        if self.shm_size is not None and bytes_of(self.shm_size, "docker: shm_size") < 4096:
-            raise _bad(f"shm_size must be at least 4096 bytes, not {self.shm_size!r}.")
+        if self.shm_size is not None and bytes_of(self.shm_size, "docker: shm_size") < SMALLEST_SHM:
+            raise _bad(f"shm_size must be at least {SMALLEST_SHM} bytes, not {self.shm_size!r}.")
         if not isinstance(self.network, str) or not _NETWORK.fullmatch(self.network):
             raise _bad(f"network must be 'bridge', 'none', 'host' or the name of a network, not {self.network!r}.")
         if not isinstance(self.init, bool):

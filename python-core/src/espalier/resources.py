@@ -8,6 +8,8 @@ from typing import Any, Dict, Mapping, NamedTuple, Sequence, Tuple, Union
 
 from espalier.errors import EspalierError
 
+# What the Docker engine takes at least for /dev/shm, bytes.
+SMALLEST_SHM = 4096
 _UNITS = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 _SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)(?:i?b)?\s*", re.IGNORECASE)
 

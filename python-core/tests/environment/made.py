@@ -69,7 +69,7 @@ ENVIRONMENTS = st.builds(
     docker=st.none() | DOCKER_SIDES,
     variables=st.dictionaries(st.sampled_from(["A", "no", "_b"]), LINE, max_size=3),
     use_gpu=st.booleans(),
-    shm_size=st.sampled_from([None, "2g", "64"]),
+    shm_size=st.sampled_from([None, "2g", "4096"]),
 )
 USER_MANAGED = Environment(
     "u", r=RSide(rscript_path="/opt/R/bin/Rscript"), python=PythonSide(interpreter_path="python3"),

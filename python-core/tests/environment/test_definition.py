@@ -217,3 +217,10 @@ def test_names_that_are_reserved_or_no_names(name: str) -> None:
 
 def test_nothing_said_about_docker_is_no_docker_side() -> None:
     assert Environment("e", docker=DockerSide()) == Environment("e")
+
+
+@pytest.mark.parametrize("size", ["0g", "7b", "4095", "0.1k", "5i"])
+def test_shared_memory_that_no_engine_gives_is_refused(size: str) -> None:
+    with pytest.raises(EspalierError) as caught:
+        Environment("e", shm_size=size)
+    assert caught.value.fields["field"] == "shm_size"

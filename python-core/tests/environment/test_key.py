@@ -127,6 +127,13 @@ def test_each_change_that_matters_changes_the_key_and_is_named(other: Environmen
     assert field in why_rebuild(other, BOTH).columns["field"]
 
 
+def test_indexes_that_a_pip_config_names_are_in_the_keys_of_what_they_give() -> None:
+    """Without Docker no Dockerfile has it; and what was locked by one index is not what another has."""
+    one, other = (side(BOTH, "docker", pip_config=f"[global]\nindex-url = https://{x}.org/simple\n") for x in "ab")
+    assert private_key(one, None, "4.2.2", "3.11", "p") != private_key(other, None, "4.2.2", "3.11", "p")
+    assert definition_digest(one) != definition_digest(other)
+
+
 def test_secrets_and_log_ins_are_in_no_key() -> None:
     image = side(BOTH, "docker", base_image="x/y")
     known = side(image, "docker", registry=Registry(None, "me", Secret("s")))

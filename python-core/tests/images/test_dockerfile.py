@@ -1,7 +1,7 @@
 """The images that a Dockerfile begins with."""
 
 import pytest
-from espalier.images.dockerfile import digest_of_bases, images_in, with_images
+from espalier.images.dockerfile import digest_of_bases, images_in, with_images, with_line_after_from
 
 TEXT = """\
 # FROM commented:1
@@ -34,6 +34,24 @@ def test_each_is_replaced_in_its_place() -> None:
 @pytest.mark.parametrize("text", ["", "RUN x", "FROM", "FROM \n"])
 def test_nothing_in_what_is_none(text: str) -> None:
     assert images_in(text) == []
+
+
+SQL = """\
+FROM a:1
+RUN psql -c "SELECT x \\
+# a comment
+  FROM t" && echo \\
+
+FROM inside
+from b:2 \\
+  AS second
+FROM c:3"""
+
+
+def test_a_from_inside_of_an_instruction_is_none() -> None:
+    assert images_in(SQL) == ["a:1", "c:3"]
+    marked = with_line_after_from(SQL, "LABEL x=y")
+    assert marked == SQL.replace("FROM a:1", "FROM a:1\nLABEL x=y").replace("FROM c:3", "FROM c:3\nLABEL x=y")
 
 
 def test_one_digest_for_all() -> None:

@@ -12,6 +12,7 @@ from espalier.environment import spelling
 from espalier.environment.made_from import MadeFrom
 from espalier.environment.requirements import conflicting, requirement
 from espalier.environment.spelling import Spelling, invalid, shown
+from espalier.resources import SMALLEST_SHM, bytes_of
 
 FORMAT = 1
 # Where the address of a repository has the day.
@@ -266,7 +267,7 @@ class Environment(MadeFrom):
         python: What Python jobs need.
         docker: What an image is made of, beside packages of R and Python.
         variables: Variables that jobs find.
-        use_gpu: Whether jobs see the graphics processors.
+        use_gpu: Whether jobs take a graphics processor, if they do not say how many.
         shm_size: How much shared memory a container has, `2g`.
     """
 
@@ -298,6 +299,8 @@ class Environment(MadeFrom):
         if not isinstance(self.use_gpu, bool):
             raise invalid("use_gpu", f"must be true or false, not {shown(self.use_gpu)}.")
         _optional(spelling.SHM_SIZE, "shm_size", self.shm_size)
+        if self.shm_size is not None and bytes_of(self.shm_size) < SMALLEST_SHM:
+            raise invalid("shm_size", f"must be at least {SMALLEST_SHM} bytes, not {shown(self.shm_size)}.")
         if self.docker and self.docker.platform is None and self.docker == DockerSide():
             _set(self, "docker", None)  # (nothing said is nothing asked for)
 

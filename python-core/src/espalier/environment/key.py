@@ -38,7 +38,9 @@ def requested_python(environment: Environment) -> Optional[Dict[str, Any]]:
     side = environment.python
     if side is None or not side.is_managed:
         return None
+    pip_config = environment.docker.pip_config if environment.docker else None
     return {
+        **({"pip_config": pip_config} if pip_config else {}),  # (it may name indexes)
         "version": side.version,
         # (the order of channels and indexes is their priority)
         "channels": list(side.conda.channels) if side.conda else [],

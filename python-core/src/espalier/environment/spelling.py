@@ -122,7 +122,9 @@ IMAGE = _spelling(
 IMAGE_ID = _spelling("the id of an image", r"sha256:[0-9a-f]{64}", "It is sha256: and 64 hex digits.")
 REGISTRY = _spelling("the address of a registry", _REGISTRY, "It is written as registry.example.org:5000.")
 PLATFORM = _spelling("a platform", r"linux/[a-z0-9]+(?:/v[0-9]+)?", "It is written as linux/amd64.")
-SHM_SIZE = _spelling("a size", r"[0-9]+(?:\.[0-9]+)? ?[kKmMgG]?i?[bB]?", "It is written as 512m or 2g.")
+SHM_SIZE = _spelling(
+    "a size", r"[0-9]+(?:\.[0-9]+)? ?(?:[kKmMgG](?:i?[bB])?|[bB])?", "It is written as 512m or 2g."
+)
 USERNAME = _spelling(
     "a user name", r"[A-Za-z0-9_.@+|=$][A-Za-z0-9_.@+|=$-]{0,255}",
     "It has letters, digits and `_`, `.`, `@`, `+`, `|`, `=`, `$`, `-`.",

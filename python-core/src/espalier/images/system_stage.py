@@ -12,7 +12,7 @@ from espalier.environment.recipe import render
 from espalier.errors import EspalierError
 from espalier.images.bases import provide_base
 from espalier.images.context import DOCKERFILE, read_dockerfile, recipe_context, write_context
-from espalier.images.dockerfile import with_images
+from espalier.images.dockerfile import with_images, with_line_after_from
 from espalier.images.log import BuildLog
 from espalier.images.record import hex_of
 from espalier.images.stages import BUILD_LABEL, Builder, build_error, build_network, labels_of, proxies
@@ -24,7 +24,6 @@ UNFINISHED_IMAGES = "espalier/unfinished"
 _STEP = re.compile(r"Step (\d+)/(\d+) : (.*)")
 _IMAGE = re.compile(r" ---> ([0-9a-f]{12,64})$", re.MULTILINE)
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-_FROM = re.compile(r"^[ \t]*FROM[ \t].*$", re.IGNORECASE | re.MULTILINE)
 
 
 def build_system(builder: Builder, wanted: Wanted) -> str:
@@ -120,4 +119,4 @@ def _references(wanted: Wanted) -> Dict[str, str]:
 
 def _marked(text: str) -> str:
     """The Dockerfile with a label from its first step on, by which what a crash leaves can be told."""
-    return _FROM.sub(lambda match: f"{match[0]}\n{_UNFINISHED}", text)
+    return with_line_after_from(text, _UNFINISHED)

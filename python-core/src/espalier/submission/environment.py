@@ -65,6 +65,13 @@ def choose_environment(paths: WorkspacePaths, config: ScriptRunConfig, experimen
     return Chosen(environment, how)
 
 
+def with_gpu(config: ScriptRunConfig, chosen: Optional[Chosen]) -> ScriptRunConfig:
+    """A job whose environment is for graphics processors takes one, unless it says how many."""
+    if chosen is None or not chosen.environment.use_gpu or config.gpus:
+        return config
+    return replace(config, gpus=1)
+
+
 def _read(paths: WorkspacePaths, given: Mapping[str, Any], experiment: str) -> Environment:
     if "definition" in given:
         try:

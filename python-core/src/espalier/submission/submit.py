@@ -35,6 +35,7 @@ from espalier.submission.environment import (
     docker_record,
     preparing,
     refuse_hostile_inputs,
+    with_gpu,
     with_version,
 )
 from espalier.submission.folder import build_folder, place_folder
@@ -74,7 +75,6 @@ def prepare(
     if config.container is not None:
         refuse_hostile_inputs(config.inputs)
     inputs = resolve_inputs(config.inputs)
-    refuse_impossible(paths, config)
     if config.secrets:
         from espalier.vault.store import refuse_missing
 
@@ -87,6 +87,8 @@ def prepare(
         warnings = _not_found_by_the_job(source, script, scanned, inputs)
     config = replace(config, entry_script=script) if script else config
     chosen = choose_environment(paths, config, experiment)
+    config = with_gpu(config, chosen)
+    refuse_impossible(paths, config)
     around = surroundings(config, source, language_of(script), chosen)
     what = program(config, inputs, around.variables.get("PATH", os.defpath), chosen)
     # last, for it writes: whatever can be wrong has been found by now
