@@ -26,7 +26,7 @@ LAYER = {
 # Rooms of one layer that may use another of it: finished runs are summarised from what the end of a run wrote; a
 # finishing runner, as the keeper, moves the queue on; definitions name secrets.
 SIDEWAYS = {("tracking", "lifecycle"), ("runner", "queue"), ("keeper", "queue"), ("vault", "environment")}
-SIDEWAYS |= {("packages", "environment"), ("prepare", "queue"), ("prepare", "images"), ("prepare", "private"), ("environment", "snapshot")}  # (build contexts are frozen)
+SIDEWAYS |= {("packages", "environment"), ("prepare", "queue"), ("prepare", "images"), ("prepare", "private"), ("images", "private"), ("environment", "snapshot")}  # (build contexts are frozen)
 JOB_SIDE = "from espalier import Run; run = Run.get_context(); run.log('a', 1.5); run.log_list('b', [1, 2])"
 
 

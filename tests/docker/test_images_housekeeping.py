@@ -113,7 +113,7 @@ def test_a_container_of_a_dead_builder_goes_and_that_of_a_living_one_stays(
     lock = cache().build_lock(f"stage-{key[7:]}")
     os.makedirs(os.path.dirname(lock), exist_ok=True)
     Path(lock).touch()
-    with stage_container(small_image, ["/bin/true"], [], {}, labels_while_building(key), "none") as container:
+    with stage_container(small_image, ["/bin/true"], [], {}, labels_while_building(cache(), key), "none") as container:
         held = subprocess.Popen(["flock", lock, "sleep", "60"])
         try:
             deadline = time.monotonic() + 10
@@ -128,6 +128,23 @@ def test_a_container_of_a_dead_builder_goes_and_that_of_a_living_one_stays(
         assert container in names(ws.prune_images(unused_days=10_000))
         ws.prune_images(delete=True, unused_days=10_000)
         assert container not in {one["Id"] for one in engine.api.containers(all=True)}
+
+
+def test_an_image_of_somebody_elses_with_our_name_stays(workspace: Make, small_image: str, engine: Any) -> None:
+    name = f"espalier/env:{os.urandom(6).hex()}"
+    engine.api.tag(small_image, *name.split(":"))
+    ws = workspace()
+    assert name not in names(ws.prune_images(unused_days=0))
+    assert "" not in [row["key"] for row in rows(ws.list_images())]
+
+
+def test_a_builder_with_another_cache_is_not_known_to_be_dead(
+    workspace: Make, small_image: str, tmp_path: Path
+) -> None:
+    key = "sha256:" + os.urandom(32).hex()
+    labels = labels_while_building(CachePaths(str(tmp_path / "other")), key)
+    with stage_container(small_image, ["/bin/true"], [], {}, labels, "none") as container:
+        assert container not in names(workspace().prune_images(unused_days=10_000))
 
 
 def test_what_a_failed_build_came_to_is_found(workspace: Make, small_image: str) -> None:

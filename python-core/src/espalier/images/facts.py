@@ -11,7 +11,8 @@ from espalier.environment.lock import Lock
 from espalier.environment.lockfile import lock_of
 from espalier.errors import EspalierError
 from espalier.images.record import hex_of
-from espalier.images.stages import Builder, failed, labels_while_building
+from espalier.images.stages import Builder, failed, labels_while_building, stage_lock
+from espalier.packages.locking import locked
 from espalier.packages.resolve import RHost
 from espalier.packages.rhost import QUESTION, answered
 from espalier.packages.versions import RECOMMENDED
@@ -68,13 +69,26 @@ def facts_of(builder: Builder, key: str, image: str, platform: Optional[str] = N
     Raises:
         EspalierError: `build_failed` when nothing can be run in it; `docker_unavailable`.
     """
+    known = _known(builder, key)
+    if known is not None:
+        return known
+    with locked(stage_lock(builder.cache, key)):  # (else its container would be taken for a dead builder's)
+        return _known(builder, key) or _asked(builder, key, image, platform)
+
+
+def _known(builder: Builder, key: str) -> Optional[Facts]:
     known = _read(builder, key).get("facts")
-    if isinstance(known, dict):
-        r = known.get("r")
-        return Facts(known["system"], known["python"], known["interpreter"], RHost(**r) if r else None)
+    if not isinstance(known, dict):
+        return None
+    r = known.get("r")
+    return Facts(known["system"], known["python"], known["interpreter"], RHost(**r) if r else None)
+
+
+def _asked(builder: Builder, key: str, image: str, platform: Optional[str]) -> Facts:
     builder.log.step("Looking what the base image has")
     said: List[str] = []
-    with stage_container(image, ["/bin/sh", "-c", _ASK], [], {}, labels_while_building(key), "none", platform) as one:
+    labels = labels_while_building(builder.cache, key)
+    with stage_container(image, ["/bin/sh", "-c", _ASK], [], {}, labels, "none", platform) as one:
         ended = run_to_end(one, said.append)
     _, begun, text = "".join(said).partition("system ")
     if ended.status != 0 or not begun:

@@ -9,16 +9,16 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Set
 from espalier.adapters import posix
 from espalier.adapters.docker_images import find_image, images_named, images_with, remove_image
 from espalier.adapters.docker_stage import containers_with, remove_container
-from espalier.adapters.files import remove_tree
 from espalier.errors import EspalierError
 from espalier.images.record import hex_of, last_used, read_image, recorded_keys
 from espalier.images.registries import KEY_LABEL, REPOSITORY
-from espalier.images.stages import BUILD_LABEL, OWNER_LABEL, STAGE_LABEL, owner
+from espalier.images.stages import BUILD_LABEL, OWNER_LABEL, STAGE_LABEL, owner, stage_lock
 from espalier.images.stages import REPOSITORY as STAGES
 from espalier.images.system_stage import UNFINISHED_IMAGES
-from espalier.paths import CachePaths, PrivatePaths, WorkspacePaths, partial
+from espalier.paths import CachePaths, WorkspacePaths
+from espalier.private.housekeeping import clean_up, list_private, remove_private
 from espalier.progress import report
-from espalier.records import read_record, seconds_of
+from espalier.records import seconds_of
 
 # A step of a Dockerfile whose container stands still this long belongs to no build any more (seconds).
 _FORGOTTEN = 3600
@@ -83,14 +83,17 @@ def known_images(paths: WorkspacePaths, cache: CachePaths, runs: Mapping[str, in
         known.created, known.size = seconds_of(str(record.get("created"))[:26]), _number(record.get("size"))
         known.where = [f"registry {address}" for address in record.get("registries", {})]
     with contextlib.suppress(EspalierError):  # (without an engine the rest is still known)
-        for image in images_named(REPOSITORY):
+        for image in _ours(REPOSITORY):
             known = found.setdefault(_key(image), Known(_key(image)))
             known.image, known.size = str(image["Id"]), _number(image.get("Size"))
             known.created = _number(image.get("Created"))
             known.where.insert(0, "engine")
             known.used = max(filter(None, (known.used, _mark(cache, known.key))), default=None)
-    for known in _private(cache):
-        found[known.key] = known
+    for one in list_private(cache):
+        if one.whole:
+            found[one.key] = Known(
+                one.key, [str(one.name)], ["private"], float(one.size), one.built_at, one.last_used
+            )  # fmt: skip
     for key, known in found.items():
         known.runs = runs.get(key, 0)
     return sorted(found.values(), key=lambda one: (-(one.used or one.created or 0), one.key))
@@ -110,7 +113,7 @@ def find_litter(cache: CachePaths, kept: Set[str], unused_seconds: float) -> Lis
     now = time.time()
     busy = {str(one.get("ImageID")) for one in containers_with({})}
     old, needed = [], []
-    for image in images_named(REPOSITORY):
+    for image in _ours(REPOSITORY):
         used = _mark(cache, _key(image)) or _number(image.get("Created")) or now
         if _key(image) in kept or str(image["Id"]) in busy or now - used < unused_seconds:
             needed.append(image)
@@ -132,11 +135,12 @@ def remove_litter(cache: CachePaths, found: Iterable[Litter]) -> Set[str]:
         The names of what is gone.
     """
     gone: Set[str] = set()
+    clean_up(cache)
     litter = list(found)
     for done, item in enumerate(litter):
         report("Removing what nobody needs", done, len(litter))
         if item.what == "private environment":
-            removed = _remove_private(cache, item.name)
+            removed = remove_private(cache, os.path.basename(item.name))
         elif item.what == "container":
             removed = remove_container(item.name)
         else:
@@ -152,7 +156,7 @@ def _stages(
     """Stages that no image which stays is made of."""
     layers = [_layers(str(image["Id"])) for image in needed]
     found = []
-    for image in images_named(STAGES):
+    for image in _ours(STAGES):
         own = _layers(str(image["Id"]))
         used = _stage_mark(cache, _key(image)) or _number(image.get("Created")) or now
         part = any(of[: len(own)] == own for of in layers)
@@ -164,7 +168,7 @@ def _stages(
 
 def _unfinished(now: float, unused: float) -> List[Litter]:
     found = []
-    for image in images_named(UNFINISHED_IMAGES):
+    for image in _ours(UNFINISHED_IMAGES, BUILD_LABEL):
         made = _number(image.get("Created")) or now
         if now - made >= unused:
             name = _tag(image, UNFINISHED_IMAGES)
@@ -187,55 +191,23 @@ def _containers(cache: CachePaths, now: float) -> List[Litter]:
         if building == "unfinished":
             dead = one.get("State") != "running" and now - made >= _FORGOTTEN
         else:
-            lock = cache.build_lock(f"stage-{building}")
-            dead = bool(building) and labels.get(OWNER_LABEL) == owner() and not posix.is_locked(lock)
+            lock = stage_lock(cache, f"sha256:{building}")
+            dead = bool(building) and labels.get(OWNER_LABEL) == owner(cache) and not posix.is_locked(lock)
         if dead:
             found.append(Litter("container", str(one["Id"]), None, made, "its build is over"))
     return found
 
 
-def _private(cache: CachePaths) -> List[Known]:
-    found = []
-    for name in os.listdir(cache.private) if os.path.isdir(cache.private) else []:
-        paths = PrivatePaths(cache.private_environment(name))
-        try:
-            record = read_record(paths.record)
-        except (OSError, EspalierError):
-            continue
-        known = Known(str(record.get("key")), [str(record.get("name"))], ["private"], _size(paths.root))
-        known.created, known.used = seconds_of(record.get("created_at")), os.stat(paths.record).st_mtime
-        found.append(known)
-    return found
-
-
 def _old_private(cache: CachePaths, kept: Set[str], now: float, unused: float) -> List[Litter]:
     found = []
-    for one in _private(cache):
-        idle = now - (one.used or now)
-        if one.key not in kept and idle >= unused:
-            folder = cache.private_environment(hex_of(one.key))
-            found.append(Litter("private environment", folder, one.size, one.used, _why(idle)))
+    for one in list_private(cache):
+        hex_key = hex_of(one.key)
+        folder, idle = cache.private_environment(hex_key), now - (one.last_used or now)
+        if not one.whole and not posix.is_locked(cache.build_lock(hex_key)):
+            found.append(Litter("private environment", folder, float(one.size), None, "its build was killed"))
+        elif one.whole and one.key not in kept and idle >= unused:
+            found.append(Litter("private environment", folder, float(one.size), one.last_used, _why(idle)))
     return found
-
-
-def _remove_private(cache: CachePaths, folder: str) -> bool:
-    """Aside first, so that at no moment it is there in part."""
-    trash = partial(f"{folder}-{os.urandom(4).hex()}")
-    try:
-        os.rename(folder, trash)
-    except OSError:
-        return False
-    remove_tree(trash)
-    return True
-
-
-def _size(folder: str) -> float:
-    total = 0
-    for at, _, names in os.walk(folder):
-        for name in names:
-            with contextlib.suppress(OSError):
-                total += os.lstat(os.path.join(at, name)).st_size
-    return float(total)
 
 
 def _mark(cache: CachePaths, key: str) -> Optional[float]:
@@ -253,6 +225,11 @@ def _stage_mark(cache: CachePaths, key: str) -> Optional[float]:
 
 def _layers(image: str) -> List[str]:
     return list(((find_image(image) or {}).get("RootFS") or {}).get("Layers") or [])
+
+
+def _ours(repository: str, label: str = KEY_LABEL) -> List[Dict[str, Any]]:
+    """Images of ours of that name; somebody else's may bear it too."""
+    return [image for image in images_named(repository) if label in (image.get("Labels") or {})]
 
 
 def _key(image: Mapping[str, Any]) -> str:

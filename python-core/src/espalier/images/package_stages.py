@@ -142,7 +142,7 @@ def _install(
     given = [*mounts, _file(folder, "variables", exported), _file(folder, "script", script)]
     command = ["/bin/sh", f"{_HERE}/script"]
     network = build_network() or "default"
-    labels = labels_while_building(key)
+    labels = labels_while_building(builder.cache, key)
     with stage_container(image, command, given, {}, labels, network, wanted.docker.platform) as container:
         ended = run_to_end(container, _hear(builder))
         if ended.status != 0:

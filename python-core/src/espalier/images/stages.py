@@ -40,9 +40,10 @@ class Builder:
     log: BuildLog
 
 
-def owner() -> str:
-    """Who builds: this user on this host. Another's leftovers are not ours to remove."""
-    return f"{posix.user_name()}@{posix.host_name()}"
+def owner(cache: CachePaths) -> str:
+    """Who builds: this user on this host, with these locks, which lie in the cache: where another's are held cannot be
+    told, and another's leftovers are not ours to remove."""
+    return f"{posix.user_name()}@{posix.host_name()}:{os.path.realpath(cache.builds)}"
 
 
 def stage_image(builder: Builder, name: str, key: str, make: Callable[[], str]) -> str:
@@ -63,10 +64,10 @@ def stage_image(builder: Builder, name: str, key: str, make: Callable[[], str]) 
     found = find_stage(key)
     if found is None:
         title = f"Waiting for another process that builds the same {name} stage"
-        with locked(builder.cache.build_lock(f"stage-{hex_of(key)}"), lambda: builder.log.step(title)):
+        with locked(stage_lock(builder.cache, key), lambda: builder.log.step(title)):
             found = find_stage(key)
             if found is None:
-                _remove_leftovers(key)
+                _remove_leftovers(builder.cache, key)
                 image = make()
                 tag_image(image, REPOSITORY, hex_of(key))
                 return image
@@ -85,14 +86,19 @@ def labels_of(name: str, key: str) -> Dict[str, str]:
     return {KEY_LABEL: key, STAGE_LABEL: name, BUILD_LABEL: "", OWNER_LABEL: ""}
 
 
-def labels_while_building(key: str) -> Dict[str, str]:
+def labels_while_building(cache: CachePaths, key: str) -> Dict[str, str]:
     """The labels of a container in which a stage is built."""
-    return {BUILD_LABEL: hex_of(key), OWNER_LABEL: owner()}
+    return {BUILD_LABEL: hex_of(key), OWNER_LABEL: owner(cache)}
 
 
-def _remove_leftovers(key: str) -> None:
+def stage_lock(cache: CachePaths, key: str) -> str:
+    """What is locked while a container with these labels is there."""
+    return cache.build_lock(f"stage-{hex_of(key)}")
+
+
+def _remove_leftovers(cache: CachePaths, key: str) -> None:
     """The containers of a builder that was killed; nobody else builds now, for we hold the lock."""
-    for container in containers_with(labels_while_building(key)):
+    for container in containers_with(labels_while_building(cache, key)):
         remove_container(str(container["Id"]))
 
 
