@@ -1,10 +1,12 @@
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable, Dict
 
 import pytest
-from espalier import Experiment, ScriptRunConfig, Workspace
+from espalier import Environment, Experiment, ScriptRunConfig, Workspace
 from espalier.config import Session
+from espalier.submission.environment import IMAGE, Chosen, with_gpu
 from espalier.submission.surroundings import renv_library, surroundings
 
 CANARY = "kingfisher-7f3a"
@@ -40,6 +42,22 @@ def test_hidden_names(name: str) -> None:
     record = around(Session(environment={}), **{name: CANARY, "OMP_NUM_THREADS": "2"}).record
     assert record["variables"] == {name: "<hidden>", "OMP_NUM_THREADS": "2"}
     assert CANARY not in str(record)
+
+
+def test_hidden_names_of_an_environments_own_variables() -> None:
+    chosen = Chosen(Environment("e", variables={"API_KEY": CANARY, "A": "1"}), IMAGE)
+    found = surroundings(ScriptRunConfig(command="x", session=Session(environment={})), None, "other", chosen)
+    assert found.variables["API_KEY"] == CANARY
+    assert found.record["definition"]["variables"] == {"A": "1"}
+    assert CANARY not in str(found.record)
+
+
+def test_a_job_takes_a_graphics_processor_if_its_environment_is_for_them() -> None:
+    asked, of = ScriptRunConfig(command="x"), Environment("e", use_gpu=True)
+    assert with_gpu(asked, Chosen(of, IMAGE)).resources.gpus == 1
+    assert with_gpu(replace(asked, gpus=2), Chosen(of, IMAGE)).resources.gpus == 2
+    assert with_gpu(asked, Chosen(replace(of, use_gpu=False), IMAGE)).resources.gpus == 0
+    assert with_gpu(asked, None).resources.gpus == 0
 
 
 def test_key_tells_environments_apart() -> None:

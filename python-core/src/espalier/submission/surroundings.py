@@ -90,6 +90,9 @@ def _with_environment(
         "python": {"interpreter": session.python or sys.executable} if here and language == "python" else None,
     }
     asks = chosen.record()
+    variables_of = asks["definition"]["variables"]
+    # (nothing is made of them; a definition that is read back without one is missed sooner than one with stars)
+    asks["definition"]["variables"] = {name: value for name, value in variables_of.items() if not _SECRET.search(name)}
     record["key"] = digest({**record, "how": chosen.how, "definition": asks["definition_digest"]})
     return Surroundings(variables, links, {**record, **asks}, inherited)
 
