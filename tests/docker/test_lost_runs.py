@@ -1,6 +1,7 @@
 """Runs in containers whose runner, supervisor or engine dies: the container is found again, and the run gets its end."""
 
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -8,10 +9,12 @@ from typing import Any, Callable, Dict, List, Optional
 
 import pytest
 from espalier import Experiment, Run, ScriptRunConfig, Workspace
+from espalier.adapters.engine import Engine
 from espalier.adapters.processes import all_processes
 from espalier.lifecycle.container_record import Box, read_box
 from espalier.lifecycle.status import read_status
-from espalier.paths import RunPaths
+from espalier.paths import RunPaths, WorkspacePaths
+from espalier.prepare.look import _remove_forgotten
 
 
 @pytest.fixture
@@ -175,11 +178,25 @@ def test_runner_killed_while_it_prepares(submit: Callable[..., Run], engine: Any
 
 
 def test_folder_deleted_under_it(submit: Callable[..., Run], engine: Any) -> None:
-    import shutil
-
     run = submit("sleep 2; echo there")
     box_of(run)
     shutil.rmtree(run.run_dir)
+    until(lambda: containers_of(engine, run) == [])
+
+
+def test_containers_of_a_copy_of_the_workspace_stay(
+    submit: Callable[..., Run], engine: Any, tmp_path: Path
+) -> None:
+    """It has the same id, and not the same runs."""
+    run = submit("sleep 60")
+    box_of(run)
+    original = RunPaths(run.run_dir)
+    copy = WorkspacePaths(str(tmp_path / "copy"))
+    os.makedirs(copy.root)
+    shutil.copy(original.workspace.record, copy.record)
+    _remove_forgotten(Engine({}), copy.run("exp_1_00000000"))
+    assert len(containers_of(engine, run)) == 1
+    run.cancel()
     until(lambda: containers_of(engine, run) == [])
 
 

@@ -2,6 +2,7 @@ import os
 from pathlib import Path
 
 import pytest
+from espalier.adapters import posix
 from espalier.errors import EspalierError
 from espalier.paths import CachePaths
 from espalier.private.housekeeping import clean_up, list_private, own_size, remove_private
@@ -38,6 +39,18 @@ def test_one_that_is_being_built_is_left_alone(cache: CachePaths) -> None:
     with locked(cache.build_lock("1" * 64)):
         assert not remove_private(cache, "1" * 64)
     assert folder.exists()
+
+
+def test_one_that_a_job_runs_in_is_left_alone(cache: CachePaths) -> None:
+    folder = add_private(cache, "1" * 64, "first", used=1000.0)
+    kept = os.open(folder / "environment.json", os.O_RDWR)
+    try:
+        assert posix.try_lock(kept, shared=True)
+        assert not remove_private(cache, "1" * 64)
+    finally:
+        os.close(kept)
+    assert folder.exists()
+    assert remove_private(cache, "1" * 64)
 
 
 def test_shared_files_are_not_counted(tmp_path: Path) -> None:

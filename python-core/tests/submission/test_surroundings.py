@@ -6,7 +6,8 @@ from typing import Any, Callable, Dict
 import pytest
 from espalier import Environment, Experiment, ScriptRunConfig, Workspace
 from espalier.config import Session
-from espalier.submission.environment import IMAGE, Chosen, with_gpu
+from espalier.paths import WorkspacePaths
+from espalier.submission.environment import IMAGE, PRIVATE, Chosen, preparing, with_gpu
 from espalier.submission.surroundings import renv_library, surroundings
 
 CANARY = "kingfisher-7f3a"
@@ -50,6 +51,13 @@ def test_hidden_names_of_an_environments_own_variables() -> None:
     assert found.variables["API_KEY"] == CANARY
     assert found.record["definition"]["variables"] == {"A": "1"}
     assert CANARY not in str(found.record)
+
+
+def test_what_makes_an_environment_ready_finds_the_users_docker(tmp_path: Path) -> None:
+    theirs = {"DOCKER_CONFIG": "/d", "DOCKER_HOST": "tcp://h:1", "ESPALIER_UV": "/uv", "AWS_SECRET_ACCESS_KEY": CANARY}
+    config = ScriptRunConfig(command="x", session=Session(environment=theirs))
+    found = preparing(WorkspacePaths(str(tmp_path)), Chosen(Environment("e"), PRIVATE), config, {})["preparing"]
+    assert found == {name: theirs[name] for name in ("DOCKER_CONFIG", "DOCKER_HOST", "ESPALIER_UV")}
 
 
 def test_a_job_takes_a_graphics_processor_if_its_environment_is_for_them() -> None:

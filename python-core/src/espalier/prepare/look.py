@@ -108,12 +108,16 @@ def _remove_forgotten(engine: Engine, run: RunPaths) -> None:
     with contextlib.suppress(OSError, EspalierError):
         workspace_id = read_record(workspace.record)["id"]
         for one in engine.labelled(f"{WORKSPACE_LABEL}={workspace_id}"):
-            if not os.path.isdir(workspace.run(_run_of(one)).root):
+            if _is_forgotten(one):
                 engine.remove(one["Id"])
 
 
-def _run_of(container: Dict[str, Any]) -> str:
-    return str(container.get("Labels", {}).get(RUN_LABEL))
+def _is_forgotten(container: Dict[str, Any]) -> bool:
+    """Whether the folder is gone that it was made for; it may lie in a copy of this workspace, which has the same id."""
+    name = str((container.get("Labels") or {}).get(RUN_LABEL))
+    places = [str(mount.get("Source")) for mount in container.get("Mounts") or []]
+    own = [place for place in places if os.path.basename(place) == name]
+    return bool(own) and not any(map(os.path.isdir, own))
 
 
 def main(arguments: List[str]) -> int:

@@ -1,5 +1,6 @@
 """Which private environments there are, and removing them."""
 
+import contextlib
 import os
 from dataclasses import dataclass
 from typing import List, Optional
@@ -69,7 +70,7 @@ def own_size(folder: str) -> int:
 
 
 def remove_private(cache: CachePaths, hex_key: str) -> bool:
-    """Remove a private environment, unless it is being built right now.
+    """Remove a private environment, unless it is being built right now, or a job runs in it.
 
     Args:
         cache: espalier's folder of caches.
@@ -86,7 +87,12 @@ def remove_private(cache: CachePaths, hex_key: str) -> bool:
     lock, folder = cache.build_lock(hex_key), cache.private_environment(hex_key)
     if not os.path.lexists(folder) or posix.is_locked(lock):
         return False
-    with locked(lock):
+    with locked(lock), contextlib.ExitStack() as held:
+        with contextlib.suppress(OSError):  # (without a record it is none, and nobody runs in it)
+            used = posix.open_lockable(PrivatePaths(folder).record)
+            held.callback(os.close, used)
+            if not posix.try_lock(used):  # (the runner of each job in it has it)
+                return False
         aside = temporary(cache.private)
         try:
             os.rename(folder, aside)  # from now on it is none, whatever happens

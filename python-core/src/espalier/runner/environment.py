@@ -13,7 +13,7 @@ from espalier.adapters import posix
 from espalier.adapters.tree import Tree
 from espalier.errors import CODES, EspalierError
 from espalier.lifecycle.container_config import Order
-from espalier.paths import RunPaths
+from espalier.paths import PrivatePaths, RunPaths
 from espalier.records import dump_record, read_record, replace_file
 from espalier.runner.container import ImageGone, Supervisor, end_child, helper_command
 from espalier.runner.prepare import job_command, job_environment, link_espalier, prepare_folders
@@ -145,6 +145,8 @@ class _Ready:
         preparation = self._begin_preparation()
         self._make_folders()
         made = preparation.wait()
+        while not _keeps(made):  # somebody removed it in this very moment
+            made = self._begin_preparation().wait()
         variables = self._variables(made)
         command = with_interpreter(job_command(self._run, self._spec), self._spec, made)
         return partial(start_job, self._run, command, variables, self._attached)
@@ -205,6 +207,21 @@ class _Ready:
 
     def _variables(self, made: Optional[Dict[str, Any]] = None) -> Dict[str, str]:
         return job_environment(self._run, self._workspace, self._spec, self._gpu_ids, made)
+
+
+def _keeps(made: Dict[str, Any]) -> bool:
+    """Keep a private environment from being removed for as long as this process lives, which is as long as its run;
+    False where it is being, or has been."""
+    if not made.get("folder"):
+        return True
+    record = PrivatePaths(made["folder"]).record
+    try:
+        fd = posix.open_lockable(record)
+    except OSError:
+        return os.path.exists(record)
+    with contextlib.suppress(OSError):  # a file system without locks
+        return posix.try_lock(fd, shared=True) and os.path.exists(record)
+    return True
 
 
 def _start(supervisor: Supervisor, attached: "Optional[Attached]") -> int:

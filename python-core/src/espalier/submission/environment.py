@@ -167,7 +167,8 @@ def preparing(
     known = known_image(paths, chosen.environment) if chosen.how == IMAGE else None
     session = os.environ if config.session.environment is None else config.session.environment
     engine = engine_variables(session)
-    ours = {name: value for name, value in session.items() if name.startswith("ESPALIER_")}
+    # (and the registries that the user is logged in to)
+    ours = {name: value for name, value in session.items() if name.startswith("ESPALIER_") or name == "DOCKER_CONFIG"}
     programs = {name: getattr(config.session, name) for name in ("rscript", "r_version", "python")}
     variables = {**inherited, **engine, **ours}
     return {"engine": engine, "preparing": variables, "session": programs, "prepared": known, "how": chosen.how}
