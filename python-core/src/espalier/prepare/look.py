@@ -113,7 +113,7 @@ def _remove_forgotten(engine: Engine, run: RunPaths) -> None:
 
 
 def _is_forgotten(container: Dict[str, Any]) -> bool:
-    """Whether the folder is gone that it was made for; it may lie in a copy of this workspace, which has the same id."""
+    """Whether the folder is gone that it was made for; that may lie in a copy of this workspace, with its id."""
     name = str((container.get("Labels") or {}).get(RUN_LABEL))
     places = [str(mount.get("Source")) for mount in container.get("Mounts") or []]
     own = [place for place in places if os.path.basename(place) == name]
