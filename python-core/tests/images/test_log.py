@@ -19,6 +19,15 @@ def test_pieces_become_lines_in_every_file(tmp_path: Path) -> None:
     assert (tmp_path / "own").read_text() == "before\n" + whole
 
 
+def test_a_line_without_end_is_kept_in_part(tmp_path: Path) -> None:
+    with BuildLog([str(tmp_path / "a")], [], print) as log:
+        for _ in range(100):
+            log.hear("x" * 10_000)
+        log.hear("end\nnext\n")
+        assert [len(line) for line in log.tail] == [65_536 + 3, 4]
+    assert (tmp_path / "a").read_text() == "x" * 1_000_000 + "end\nnext\n"
+
+
 def test_a_step_is_said_once(tmp_path: Path) -> None:
     said = []  # type: ignore[var-annotated]
     listener = Listener()

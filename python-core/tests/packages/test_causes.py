@@ -1,7 +1,7 @@
 from typing import Tuple
 
 import pytest
-from espalier.packages.causes import find_cause
+from espalier.packages.causes import find_cause, last_lines
 
 R_END = "\nespalier: could not install pkg 1.0\n"
 # What builds say -> package, what the system lacks, what to install.
@@ -55,3 +55,8 @@ def test_other_reasons(said: str, package: str, reason: str) -> None:
 
 def test_only_the_end_is_read() -> None:
     assert find_cause("cannot find -lxml2\n" + "x" * 200_000).missing is None
+
+
+def test_the_last_lines_can_be_shown() -> None:
+    lines = ["first", "", "  ", "\x1b]0;title\x07red\x1b[31m\r", "y" * 5000, "\tlast"]
+    assert last_lines(lines, 3) == ["?]0;title?red?[31m", "y" * 300 + "...", "\tlast"]

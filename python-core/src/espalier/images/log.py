@@ -8,6 +8,7 @@ from typing import BinaryIO, Callable, Deque, List, Sequence
 from espalier import progress
 
 _KEPT = 400
+_LONGEST = 65_536
 
 
 class BuildLog:
@@ -41,7 +42,8 @@ class BuildLog:
     def hear(self, piece: str) -> None:
         """Take what was said, in pieces of any length."""
         self._write(piece)
-        *lines, self._pending = (self._pending + piece).split("\n")
+        *lines, pending = (self._pending + piece).split("\n")
+        self._pending = pending[-_LONGEST:]  # (a line without end would be copied for each of its pieces)
         self.tail.extend(line.rstrip("\r") for line in lines)
 
     def line(self, text: str) -> None:

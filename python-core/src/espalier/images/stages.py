@@ -13,6 +13,7 @@ from espalier.images.causes import cause_of
 from espalier.images.log import BuildLog
 from espalier.images.record import hex_of
 from espalier.images.registries import KEY_LABEL, Secrets, key_of
+from espalier.packages.causes import last_lines
 from espalier.packages.locking import locked
 from espalier.paths import CachePaths, WorkspacePaths
 
@@ -118,8 +119,8 @@ def failed(builder: Builder, what: str, ended: Ended, **fields: Any) -> Espalier
 def build_error(builder: Builder, message: str, **fields: Any) -> EspalierError:
     """A `build_failed` with the cause, if the log tells one, and its last lines."""
     cause = cause_of(builder.log.tail)
-    last = [line for line in builder.log.tail if line.strip()][-12:]
-    text = "\n".join([f"{message} {cause.reason}".strip(), *(f"  | {line}" for line in last)])
+    last = (f"  | {line}" for line in last_lines(builder.log.tail))
+    text = "\n".join([f"{message} {cause.reason}".strip(), *last])
     hint = f"{cause.hint} The whole log: environment_build_log().".strip()
     named = {"package": cause.package, "missing": cause.missing, "apt": list(cause.apt)}
     return EspalierError("build_failed", text, hint, log=builder.log.path, **named, **fields)

@@ -2,7 +2,10 @@
 
 import re
 from dataclasses import dataclass
-from typing import Dict, Optional, Tuple
+from typing import Dict, Iterable, List, Optional, Tuple
+
+# What an error shows of a line.
+_LONGEST = 300
 
 
 @dataclass(frozen=True)
@@ -172,3 +175,10 @@ def _lacks(package: Optional[str], missing: str, apt: Optional[str]) -> Cause:
         return Cause(package, reason, missing, (), hint)
     hint = f"Put \"{apt}\" into apt_packages of the environment; without Docker, install it (apt-get install {apt})."
     return Cause(package, reason, missing, (apt,), hint)
+
+
+def last_lines(lines: Iterable[str], most: int = 12) -> List[str]:
+    """The last lines of a log for an error: none that is blank or without end, nothing that steers a terminal."""
+    said = [line.rstrip() for line in lines if line.strip()][-most:]
+    shown = (line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..." for line in said)
+    return ["".join(char if char.isprintable() or char == "\t" else "?" for char in line) for line in shown]

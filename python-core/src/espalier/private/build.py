@@ -9,7 +9,7 @@ from espalier.adapters.machine import processors, system_name
 from espalier.environment.definition import Environment
 from espalier.environment.lock import Lock
 from espalier.errors import EspalierError
-from espalier.packages.causes import find_cause
+from espalier.packages.causes import find_cause, last_lines
 from espalier.packages.conda import install_request, run_tool
 from espalier.packages.lock import resolve, trusted
 from espalier.packages.plan import INSTALLER, write_plan
@@ -121,7 +121,7 @@ class Build:
         self._output.flush()
         said = tail_of(self._output.name)
         cause = find_cause(said)
-        last = "\n".join(said.strip().splitlines()[-12:])
+        last = "\n".join(last_lines(said.split("\n")))
         message = f"The environment {self.environment.name} could not be built. {cause.reason}".strip()
         raise EspalierError(
             "build_failed",
