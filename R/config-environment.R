@@ -14,7 +14,7 @@
 #' @param mounts Files and folders of this machine that the job can read, at the same paths; with names, the name is the
 #'   path in the container.
 #' @param init Run a small init process that passes signals on and collects what has ended.
-#' @param user `"uid:gid"` to run as, in place of you.
+#' @param user `"uid:gid"` to run as, in place of you; root only if you are.
 #' @return A list of class `espalier_docker_options`.
 #' @section Errors: `espalier_error_bad_argument`.
 #' @seealso [r_environment()]

@@ -98,3 +98,14 @@ def test_in_a_config() -> None:
 def test_contradictions(fields: Any, word: str) -> None:
     with pytest.raises(EspalierError, match=word):
         ScriptRunConfig(command="a", **fields)
+
+
+def test_only_root_has_jobs_run_as_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.getuid", lambda: 1000)
+    assert DockerOptions(user="1000:0").user == "1000:0"
+    for user in ("0", "00:5", "0:1000"):
+        with pytest.raises(EspalierError) as caught:
+            DockerOptions(user=user)
+        assert caught.value.code == "bad_argument"
+    monkeypatch.setattr("os.getuid", lambda: 0)
+    assert DockerOptions(user="0").user == "0"

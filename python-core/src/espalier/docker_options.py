@@ -42,6 +42,8 @@ class DockerOptions:
             raise _bad(f"init must be true or false, not {self.init!r}.")
         if self.user is not None and not (isinstance(self.user, str) and _USER.fullmatch(self.user)):
             raise _bad(f"user must be 'uid' or 'uid:gid', as numbers, not {self.user!r}.")
+        if self.user is not None and int(self.user.partition(":")[0]) == 0 and not _is_root():
+            raise _bad("user 0 is root, and you are not: you could not even remove what the job leaves.")
         object.__setattr__(self, "mounts", _checked_mounts(self.mounts))
 
     @property
@@ -109,6 +111,10 @@ def refuse_forbidden(path: str) -> None:
             raise _bad(f"mounts: {path} is not to be seen in a container, nor is the engine's socket.")
         if real.endswith("docker.sock") or real.endswith("containerd.sock"):
             raise _bad(f"mounts: {path} is an engine's socket, by which a container could do anything on this host.")
+
+
+def _is_root() -> bool:
+    return hasattr(os, "getuid") and os.getuid() == 0
 
 
 def _is_within(path: str, folders: Sequence[str]) -> bool:
