@@ -62,9 +62,9 @@ def test_python_packages_have_hashes(workspace: Workspace, tmp_path: Any, monkey
     from web import Site
 
     pypi.make(tmp_path / "pypi")
-    url = Site(tmp_path / "pypi").url + "/simple"
-    env = Environment("env", python=PythonSide(pip=["beta"], index_url=url))
-    workspace.lock_environment(env)
+    with Site(tmp_path / "pypi") as site:
+        env = Environment("env", python=PythonSide(pip=["beta"], index_url=site.url + "/simple"))
+        workspace.lock_environment(env)
     found = rows(workspace, env)
     assert [(row["package"], row["version"], row["origin"]) for row in found] == [("alpha", "2.0", "pip"), ("beta", "1.0", "pip")]
     assert all(row["digest"].startswith("sha256:") for row in found)

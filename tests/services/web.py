@@ -68,9 +68,17 @@ class Site:
         self._server = ThreadingHTTPServer(("127.0.0.1", self._port), partial(_Handler, site=self))
         self._server.daemon_threads = True
         self._port = self._server.server_address[1]
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread.start()
 
     def stop(self) -> None:
         """Nothing answers any more."""
         self._server.shutdown()
         self._server.server_close()
+        self._thread.join(5)
+
+    def __enter__(self) -> "Site":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()

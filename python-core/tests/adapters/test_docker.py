@@ -19,7 +19,7 @@ pytest.importorskip("docker")
 @pytest.fixture
 def listen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[bytes], str]]:
     """A socket that answers every connection with the same bytes, or never, with b""."""
-    servers = []
+    servers, threads = [], []
 
     def start(reply: bytes) -> str:
         server = socket.socket(socket.AF_UNIX)
@@ -41,13 +41,16 @@ def listen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
                     connection.sendall(reply)
                     connection.close()
 
-        threading.Thread(target=serve, daemon=True).start()
+        threads.append(threading.Thread(target=serve, daemon=True))
+        threads[-1].start()
         monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
         return path
 
     yield start
-    for server in servers:
+    for server, thread in zip(servers, threads):
+        server.shutdown(socket.SHUT_RDWR)  # (closed alone it would be accepted from for ever)
         server.close()
+        thread.join(5)
 
 
 def refusal() -> EspalierError:

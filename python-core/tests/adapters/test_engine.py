@@ -20,7 +20,8 @@ class Fake:
         self._socket.bind(str(path))
         self._socket.listen(8)
         self.engine = Engine({"DOCKER_HOST": f"unix://{path}"}, seconds=0.5)
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
 
     def _serve(self) -> None:
         while True:
@@ -37,7 +38,9 @@ class Fake:
                     connection.recv(1)
 
     def close(self) -> None:
+        self._socket.shutdown(socket.SHUT_RDWR)  # (closed alone it would be accepted from for ever)
         self._socket.close()
+        self._thread.join(5)
 
 
 @pytest.fixture

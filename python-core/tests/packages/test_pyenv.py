@@ -25,7 +25,8 @@ def site(tmp_path: Path) -> Iterator[Any]:
     from web import Site
 
     pypi.make(tmp_path / "pypi")
-    yield Site(tmp_path / "pypi")
+    with Site(tmp_path / "pypi") as site:
+        yield site
 
 
 def lock(cache: CachePaths, site: Any, *lines: str, **fields: Any) -> Any:
@@ -70,21 +71,21 @@ def test_an_index_with_a_password(cache: CachePaths, tmp_path: Path, monkeypatch
     from web import Site
 
     pypi.make(tmp_path / "pypi")
-    site = Site(tmp_path / "pypi", credentials=("me", "canary-7"))
-    arguments = tmp_path / "arguments"
-    spy = tmp_path / "uv"
-    spy.write_text(f'#!/bin/sh\necho "$@" >> {arguments}\nexec {find_uv()} "$@"\n')
-    spy.chmod(spy.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setenv("ESPALIER_UV", str(spy))
-    side = PythonSide(pip=["alpha"], index_url=site.url.replace("//", "//me@") + "/simple", index_password=Secret("pw"))
-    lines = lock_python(Environment("e", python=side), cache, PythonHost(), lambda secret: "canary-7")
-    assert lines[0].startswith("alpha==2.0")
-    assert "canary" not in arguments.read_text() + "".join(lines)
-    for parent, _, files in os.walk(cache.python):
-        for name in files:
-            assert b"canary" not in Path(parent, name).read_bytes()
-    with pytest.raises(EspalierError):
-        lock_python(Environment("e", python=side), CachePaths(str(tmp_path / "other")), PythonHost(), lambda secret: "wrong")
+    with Site(tmp_path / "pypi", credentials=("me", "canary-7")) as site:
+        arguments = tmp_path / "arguments"
+        spy = tmp_path / "uv"
+        spy.write_text(f'#!/bin/sh\necho "$@" >> {arguments}\nexec {find_uv()} "$@"\n')
+        spy.chmod(spy.stat().st_mode | stat.S_IXUSR)
+        monkeypatch.setenv("ESPALIER_UV", str(spy))
+        side = PythonSide(pip=["alpha"], index_url=site.url.replace("//", "//me@") + "/simple", index_password=Secret("pw"))
+        lines = lock_python(Environment("e", python=side), cache, PythonHost(), lambda secret: "canary-7")
+        assert lines[0].startswith("alpha==2.0")
+        assert "canary" not in arguments.read_text() + "".join(lines)
+        for parent, _, files in os.walk(cache.python):
+            for name in files:
+                assert b"canary" not in Path(parent, name).read_bytes()
+        with pytest.raises(EspalierError):
+            lock_python(Environment("e", python=side), CachePaths(str(tmp_path / "other")), PythonHost(), lambda secret: "wrong")
 
 
 def test_pip_configuration_is_told_to_uv(cache: CachePaths, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ def cache(tmp_path: Path) -> CachePaths:
     return CachePaths(str(tmp_path / "cache"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a small PyPI."""
     import pypi
@@ -31,7 +31,8 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
     folder = tmp_path_factory.mktemp("pypi")
     pypi.make(folder)
-    yield Site(folder).url + "/simple"
+    with Site(folder) as site:
+        yield site.url + "/simple"
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,8 @@ def run(tmp_path: Path) -> RunPaths:
 @pytest.fixture(autouse=True)
 def signals() -> Any:
     """watch() takes signals one by one and collects orphans, as in the runner."""
+    others = threading.enumerate()[1:]
+    assert not others, f"left by other tests, these would take the signals: {others}"
     become_subreaper()
     old = signal.pthread_sigmask(signal.SIG_BLOCK, [])
     block_signals()
