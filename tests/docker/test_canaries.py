@@ -54,7 +54,7 @@ class Built:
 
 def test_a_secret_in_an_image_would_be_found(engine: Any, small_image: str) -> None:
     dockerfile = f"FROM {small_image}\nENV A=in-the-environment\nRUN echo in-a-''layer > /a\n".encode()
-    image = engine.images.build(fileobj=io.BytesIO(dockerfile))[0]
+    image = engine.images.build(fileobj=io.BytesIO(dockerfile), rm=True, forcerm=True)[0]
     try:
         assert canary.in_image(engine, image.id, "in-the-environment") == ["configuration", "history", "layers"]
         assert canary.in_image(engine, image.id, "in-a-layer") == ["layers"]

@@ -24,7 +24,7 @@ def test_the_base_image_has_r_python_and_a_compiler(engine: Any, base_image: str
 
 
 def test_an_image_goes_to_the_private_registry_only_with_the_password(engine: Any, small_image: str, private_registry: Registry) -> None:
-    image = engine.images.build(fileobj=_dockerfile(f"FROM {small_image}\nLABEL a=b\n"))[0]
+    image = engine.images.build(fileobj=_dockerfile(f"FROM {small_image}\nLABEL a=b\n"), rm=True, forcerm=True)[0]
     target = f"{private_registry.address}/a"
     image.tag(target, "1")
     try:
