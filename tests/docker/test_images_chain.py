@@ -1,19 +1,21 @@
 """The look-up chain with an engine and registries: found, fetched, built, pushed; and what may go wrong on the way."""
 
 import http.server
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
+import tarfile
 import threading
 import time
 from pathlib import Path
-from typing import Any, Callable, Iterator, List
+from typing import Any, Callable, Iterator, List, Optional
 
 import pytest
 from espalier.adapters.docker_images import find_image, remove_image, tag_image
-from espalier.environment.definition import DockerSide, Environment, Secret
+from espalier.environment.definition import BuildContext, DockerSide, Environment, Secret
 from espalier.errors import EspalierError
 from espalier.images.chain import Image, ensure, find_local, tag_of
 from espalier.images.record import hex_of, read_image, write_image
@@ -29,7 +31,7 @@ def nothing_secret(secret: Secret) -> str:
     raise AssertionError(f"the secret {secret.secret} was asked for")
 
 
-def environment(base: str, *steps: str, **more: Any) -> Environment:
+def environment(base: Optional[str], *steps: str, **more: Any) -> Environment:
     return Environment("probe", docker=DockerSide(base_image=base, steps=steps, **more))
 
 
@@ -241,6 +243,34 @@ def test_a_base_is_resolved_once_until_asked_again(
     assert have(workspace(), wanted).key == refreshed.key
 
 
+@pytest.mark.parametrize("where", ["dockerfile", "steps", "context"])
+def test_what_is_copied_from_another_image_is_pinned(
+    workspace: Make, small_image: str, engine: Any, tmp_path: Path, where: str
+) -> None:
+    first, second = (_with_probe(engine, small_image, data) for data in (b"first", b"second"))
+    tag_image(first, "probe-from", "1")
+    copy = "COPY --from=probe-from:1 /probe /got"
+    context = tmp_path / "context"
+    context.mkdir()
+    (context / "Dockerfile").write_text(f"FROM {small_image}\n{copy}\n")
+    wanted = {
+        "steps": environment(small_image, copy),
+        "dockerfile": environment(None, base_dockerfile=f"ARG BASE={small_image}\nFROM $BASE AS probe\n{copy}\n"),
+        "context": environment(None, build_context=BuildContext(path=str(context))),
+    }[where]
+    made = have(workspace(), wanted)
+    assert _got(engine, made.id) == b"first"
+    tag_image(second, "probe-from", "1")
+    assert have(workspace(), wanted).key == made.key
+    for tag in engine.api.inspect_image(made.id)["RepoTags"]:
+        engine.api.remove_image(tag)
+    assert _got(engine, have(workspace(), wanted).id) == b"first"
+    refreshed = have(workspace(), wanted, refresh=True)
+    assert refreshed.key != made.key
+    assert _got(engine, refreshed.id) == b"second"
+    engine.api.remove_image(first)
+
+
 def test_a_local_base_that_has_gone(workspace: Make, small_image: str, engine: Any) -> None:
     made = _changed(engine, small_image, "probe-local")
     wanted = environment("probe-local:1", "ENV A=b")
@@ -359,6 +389,31 @@ def _changed(engine: Any, image: str, name: str) -> str:
     made = engine.api.commit(container, repository=name, tag="1", changes=[f"ENV NEW={os.urandom(4).hex()}"])
     engine.api.remove_container(container)
     return str(made["Id"])
+
+
+def _with_probe(engine: Any, image: str, data: bytes) -> str:
+    """Another image, with a file `/probe`."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        member = tarfile.TarInfo("probe")
+        member.size = len(data)
+        tar.addfile(member, io.BytesIO(data))
+    container = engine.api.create_container(image, ["x"])["Id"]
+    engine.api.put_archive(container, "/", out.getvalue())
+    made = engine.api.commit(container)
+    engine.api.remove_container(container)
+    return str(made["Id"])
+
+
+def _got(engine: Any, image: str) -> bytes:
+    """What an image has at `/got`."""
+    container = engine.api.create_container(image, ["x"])["Id"]
+    archive = b"".join(engine.api.get_archive(container, "/got")[0])
+    engine.api.remove_container(container)
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        file = tar.extractfile("got")
+        assert file is not None
+        return file.read()
 
 
 def _forget(engine: Any, image: str) -> None:

@@ -1,6 +1,7 @@
-"""The images that a Dockerfile begins with."""
+"""The images that a Dockerfile is made of."""
 
 import pytest
+from espalier.errors import EspalierError
 from espalier.images.dockerfile import digest_of_bases, images_in, with_images, with_line_after_from
 
 TEXT = """\
@@ -18,7 +19,7 @@ FROM Golang
 
 
 def test_images_and_no_stages() -> None:
-    assert images_in(TEXT) == ["golang:1.21", "debian:12", "Golang"]
+    assert images_in(TEXT) == ["golang:1.21", "debian:12", "base:1", "Golang"]
 
 
 def test_each_is_replaced_in_its_place() -> None:
@@ -49,9 +50,71 @@ FROM c:3"""
 
 
 def test_a_from_inside_of_an_instruction_is_none() -> None:
-    assert images_in(SQL) == ["a:1", "c:3"]
+    assert images_in(SQL) == ["a:1", "b:2", "c:3"]
     marked = with_line_after_from(SQL, "LABEL x=y")
-    assert marked == SQL.replace("FROM a:1", "FROM a:1\nLABEL x=y").replace("FROM c:3", "FROM c:3\nLABEL x=y")
+    for end in ("FROM a:1", "AS second", "FROM c:3"):
+        assert f"{end}\nLABEL x=y" in marked
+    assert marked.replace("\nLABEL x=y", "") == SQL
+
+
+COPIES = """\
+FROM debian:12 AS one
+COPY --from=tools:3 /a /b
+FROM debian:12
+COPY --chown=1:2 \\
+  # a comment
+  --from=more:4 /a /b
+copy --from=ONE /a /b
+COPY --from=0 /a /b
+COPY --from=$IMAGE /a /b
+COPY a --from=no:1
+RUN --mount=type=cache,target=/x --mount=type=bind,from=mounted:5,target=/m make --from=no:2
+RUN echo \\
+  COPY --from=no:3
+"""
+
+
+def test_what_is_copied_from_other_images() -> None:
+    """Stages and their numbers are none, and neither is what is no flag."""
+    assert images_in(COPIES) == ["debian:12", "tools:3", "more:4", "mounted:5"]
+    text = with_images(COPIES, {"tools:3": "tools@sha256:a", "more:4": "sha256:b", "mounted:5": "m@sha256:c", "one": "no"})
+    assert text == COPIES.replace("tools:3", "tools@sha256:a").replace("more:4", "sha256:b").replace(
+        "mounted:5", "m@sha256:c"
+    )
+    assert with_images(COPIES, {}) == COPIES
+
+
+@pytest.mark.parametrize(
+    ("arguments", "image", "found"),
+    [
+        ("ARG BASE=debian:12", "$BASE", "debian:12"),
+        ('arg BASE="debian:12"', '"${BASE}"', "debian:12"),
+        ("ARG V=12 \\\n  NAME=debian\nARG BASE=${NAME}:$V", "${BASE}", "debian:12"),
+        ("ARG BASE", "${BASE:-debian:12}", "debian:12"),
+        ("ARG SLIM=yes", "debian:12${SLIM:+-slim}", "debian:12-slim"),
+        ("ARG V", "debian${V:+:$V}", "debian"),
+    ],
+)
+def test_an_argument_with_a_default(arguments: str, image: str, found: str) -> None:
+    text = f"{arguments}\nFROM {image} AS one\nRUN x\n"
+    assert images_in(text) == [found]
+    assert with_images(text, {found: "sha256:a"}) == f"{arguments}\nFROM sha256:a AS one\nRUN x\n"
+    assert with_images(text, {}) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["ARG BASE\nFROM $BASE", "FROM ${NONE}", "ARG V\nFROM debian:$V", "FROM a:1\nARG B=b:1\nFROM $B", "FROM ''"]
+)
+def test_an_argument_without_a_default(text: str) -> None:
+    with pytest.raises(EspalierError, match="no ARG before its first FROM") as caught:
+        images_in(text)
+    assert caught.value.code == "environment_invalid"
+
+
+def test_hostile_lines_take_no_time() -> None:
+    for text in ("FROM" + " \\\n" * 20_000 + "!", "COPY" + " --from" * 20_000, "RUN --mount=" + "a," * 20_000,
+                 "ARG " + "${" * 20_000, "FROM " + "#" * 20_000 + "\\\n#" * 20_000):  # fmt: skip
+        with_images(text, {})
 
 
 def test_one_digest_for_all() -> None:

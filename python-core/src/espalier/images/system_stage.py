@@ -46,8 +46,7 @@ def build_system(builder: Builder, wanted: Wanted) -> str:
     if wanted.docker.build_context is not None:
         first = _build_context(builder, wanted, wanted.docker.build_context)
     elif wanted.docker.base_dockerfile is None:
-        (only,) = wanted.bases.values()
-        first = only.reference
+        first = next(iter(wanted.bases.values())).reference
     recipe = render(wanted.environment, first)
     labels = " ".join(f'{name}="{value}"' for name, value in labels_of("system", wanted.system).items())
     text = _marked(with_images(recipe.dockerfile, _references(wanted))) + f"LABEL {labels}\n"

@@ -4,13 +4,13 @@ nobody but the first time."""
 import contextlib
 import os
 from dataclasses import dataclass
-from typing import Dict, Iterator, Mapping, Optional
+from typing import Dict, Iterator, List, Mapping, Optional
 
 from espalier.environment.definition import BuildContext, DockerSide, Environment
 from espalier.environment.key import python_key, r_key, system_key
 from espalier.environment.lock import Lock
 from espalier.environment.lockfile import read_lock
-from espalier.environment.recipe import base_image
+from espalier.environment.recipe import CONTEXT_BASE, base_image, render
 from espalier.images.bases import Base, GetLogin, resolve_base
 from espalier.images.dockerfile import digest_of_bases, images_in
 from espalier.images.registries import Secrets, login_of
@@ -23,7 +23,7 @@ class Wanted:
 
     Args:
         environment: The definition.
-        bases: The images it begins with, by name.
+        bases: The images it begins with and copies from, by name.
         lock: Its packages, exactly, where it was locked.
         system: The key of the system stage.
         python: The key of the python stage; the same where it installs nothing.
@@ -60,11 +60,12 @@ def wanted(
 
     Raises:
         EspalierError: `image_missing`, `registry_failed`, `docker_unavailable` about a base image; `source_missing`,
-            `script_missing`, `source_unreadable` about a build context; `environment_damaged` about its lock.
+            `script_missing`, `source_unreadable` about a build context; `environment_damaged` about its lock;
+            `environment_invalid` about its Dockerfile.
     """
     docker = environment.docker or DockerSide()
     name = base_image(environment)
-    names = [name] if name is not None else images_in(_dockerfile(paths, docker))
+    names = image_names(paths, environment)
 
     def login() -> object:
         return login_of(docker.registry, secrets)
@@ -73,7 +74,7 @@ def wanted(
         one: resolve_base(paths, one, login, docker.platform, refresh) for one in names  # type: ignore[arg-type]
     }
     digests = {one: base.digest for one, base in bases.items()}
-    base = digests[name] if name is not None else digest_of_bases(digests)
+    base = digests[name] if names == [name] and name is not None else digest_of_bases(digests)
     lock = read_lock(paths, environment)
     context = _digest_of_context(docker.build_context)
     return Wanted(
@@ -82,6 +83,24 @@ def wanted(
         python_key(environment, base, lock, context),
         r_key(environment, base, lock, context),
     )  # fmt: skip
+
+
+def image_names(paths: WorkspacePaths, environment: Environment) -> List[str]:
+    """The images that an environment's own is made of, each once; first its base image, if it names that.
+
+    Args:
+        paths: The workspace.
+        environment: The definition.
+
+    Raises:
+        EspalierError: About a build context, as `wanted`; `environment_invalid` about its Dockerfile.
+    """
+    name, docker = base_image(environment), environment.docker or DockerSide()
+    begun = [name] if name is not None else []
+    if docker.build_context is not None:
+        begun = images_in(_dockerfile(paths, docker.build_context))
+    named = [one for one in images_in(render(environment).dockerfile) if one != CONTEXT_BASE]
+    return list(dict.fromkeys([*begun, *named]))
 
 
 @contextlib.contextmanager
@@ -115,10 +134,7 @@ def context_folder(paths: WorkspacePaths, context: BuildContext) -> Iterator[str
         yield folder
 
 
-def _dockerfile(paths: WorkspacePaths, docker: DockerSide) -> str:
-    if docker.build_context is None:
-        return docker.base_dockerfile or ""
-    context = docker.build_context
+def _dockerfile(paths: WorkspacePaths, context: BuildContext) -> str:
     if context.path is not None:
         from espalier.images.context import read_dockerfile
 

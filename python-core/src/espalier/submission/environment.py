@@ -117,11 +117,13 @@ def known_image(paths: WorkspacePaths, environment: Environment) -> Optional[Dic
     from espalier.environment.recipe import base_image
     from espalier.images.bases import known_base
     from espalier.images.record import mark_used, read_image
-    from espalier.images.wanted import wanted
+    from espalier.images.wanted import image_names, wanted
     from espalier.packages.sources import no_secrets
 
-    name, docker = base_image(environment), environment.docker
-    if name is None or known_base(paths, name, docker.platform if docker else None) is None:
+    platform = environment.docker.platform if environment.docker else None
+    if base_image(environment) is None or not all(
+        known_base(paths, name, platform) for name in image_names(paths, environment)
+    ):
         return None
     key = wanted(paths, environment, no_secrets).key
     record = read_image(paths, key)
