@@ -230,7 +230,7 @@ def test_a_damaged_large_file_is_named(paths, many, tmp_path, name, how):
     data = path.read_bytes()
     path.unlink()
     if how != "missing":
-        path.write_bytes({"edited": b"x" + data[1:], "truncated": data[:-1], "longer": data + b"x"}[how])
+        path.write_bytes({"edited": bytes([data[0] ^ 1]) + data[1:], "truncated": data[:-1], "longer": data + b"x"}[how])
     with pytest.raises(EspalierError) as caught:
         materialise(paths.root, snapshot.id, str(tmp_path / "work"))
     damage(caught, name)
