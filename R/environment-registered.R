@@ -1,7 +1,8 @@
 #' Environments of a workspace
 #'
 #' `register_environment()` keeps a definition in the workspace under its name. One that is equal to the newest keeps
-#' that version; another gets the next. Versions never change. A few environments come with espalier, ready to use
+#' that version; another gets the next, whatever version it says it has. One equal to the version that it says it has keeps
+#' it. Versions never change. A few environments come with espalier, ready to use
 #' (`curated` in the list); to change one, register it under another name.
 #'
 #' @param environment An environment, made by [r_environment()] or others.

@@ -17,7 +17,8 @@
 #'
 #' @param name Its name: letters, digits, `_`, `-` and `.`. Names that begin with `AzureML`, `Microsoft` or `espalier` are
 #'   reserved.
-#' @param version Leave it out: [register_environment()] gives versions.
+#' @param version Leave it out: [register_environment()] gives versions, 1, 2, 3 and so on. One that is given counts only where
+#'   the workspace has an equal environment of that version.
 #' @param environment_variables Named list or character vector of variables that jobs find.
 #' @param r_version Version of R, `"4.3"` or `"4.3.1"`; a string, for as numbers 4.10 and 4.1 are the same.
 #' @param rscript_path The Rscript to use as it is, with the packages it has; then nothing is installed for R.

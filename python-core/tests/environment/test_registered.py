@@ -57,9 +57,12 @@ def test_a_version_that_was_read_stays_what_it_is(paths: WorkspacePaths) -> None
     assert register(paths, replace(first, shm_size="2g")).version == "3"
 
 
-def test_a_later_version_may_be_chosen(paths: WorkspacePaths) -> None:
-    assert register(paths, replace(FIRST, version="7")).version == "7"
-    assert register(paths, replace(SECOND, version="3")).version == "8"
+@pytest.mark.parametrize("said", ["7", "999999999"])
+def test_versions_are_given_and_leave_out_none(paths: WorkspacePaths, said: str) -> None:
+    assert register(paths, replace(FIRST, version=said)).version == "1"
+    assert register(paths, replace(SECOND, version=said)).version == "2"
+    assert register(paths, replace(FIRST, version="1")).version == "1"
+    assert register(paths, replace(FIRST, version="2")).version == "3"
 
 
 def test_everything_comes_back(paths: WorkspacePaths) -> None:

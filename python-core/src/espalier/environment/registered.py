@@ -29,8 +29,8 @@ def register(paths: WorkspacePaths, environment: Environment) -> Environment:
 
     Args:
         paths: The workspace.
-        environment: A definition, its build context frozen (`context.py`). A version that it has counts as far as it
-            is the one that is equal to it, or a later one than there is.
+        environment: A definition, its build context frozen (`context.py`). A version that it has counts only where the
+            registered one of that number is equal to it; so none can be left out, and none be the last.
 
     Returns:
         The environment with its version.
@@ -45,7 +45,7 @@ def register(paths: WorkspacePaths, environment: Environment) -> Environment:
         equal = _equal(paths, environment, numbers)
         if equal is not None:
             return equal
-        number = max(int(environment.version or 0), max(numbers, default=0) + 1)
+        number = max(numbers, default=0) + 1
         new = replace(environment, version=str(number))
         record = {"format": FORMAT, "registered_at": now_iso(time.time()), "definition": new.record()}
         try:
