@@ -2,19 +2,15 @@
 
 import os
 import time
-from dataclasses import asdict
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Optional
 
-from espalier.canonical import digest
-from espalier.environment.definition import Environment, Secret
+from espalier.environment.definition import Environment
 from espalier.environment.key import definition_digest
-from espalier.environment.lock import Lock, RSource
+from espalier.environment.lock import Lock
+from espalier.environment.lock_record import lock_digest_of, lock_of, lock_record
 from espalier.errors import EspalierError
 from espalier.paths import FORMAT, WorkspacePaths
 from espalier.records import now_iso, read_record, replace_record
-
-_TEXTS = ("name", "version", "origin", "url")
-_ORIGINS = ("cran", "github", "url", "bioconductor")
 
 
 def lock_path(paths: WorkspacePaths, environment: Environment) -> str:
@@ -33,7 +29,7 @@ def read_lock(paths: WorkspacePaths, environment: Environment) -> Optional[Lock]
         The lock, or None if it was never locked.
 
     Raises:
-        EspalierError: `environment_damaged` when it is not what was written; `newer_format`.
+        EspalierError: `environment_damaged` when it is not what was written, or what no lock says; `newer_format`.
     """
     path = lock_path(paths, environment)
     try:
@@ -83,64 +79,6 @@ def write_lock(paths: WorkspacePaths, environment: Environment, lock: Lock) -> s
             "Make the workspace writable, or use one of your own.", path=path,
         ) from error  # fmt: skip
     return str(record["digest"])
-
-
-def lock_record(lock: Lock) -> Dict[str, Any]:
-    """A lock as JSON; `lock_of` reads it back."""
-    return {
-        "r": [{**asdict(one), "needs": list(one.needs)} for one in lock.r],
-        "python": list(lock.python),
-        "conda": list(lock.conda),
-        "python_version": lock.python_version,
-        "r_version": lock.r_version,
-    }
-
-
-def lock_digest_of(record: Mapping[str, Any]) -> str:
-    """The digest of a lock's JSON, `sha256:...`."""
-    return digest(record)
-
-
-def lock_of(record: Mapping[str, Any]) -> Lock:
-    """A lock from its JSON.
-
-    Raises:
-        LookupError, TypeError, ValueError: it is none.
-    """
-    return Lock(
-        tuple(_source(one) for one in record["r"]),
-        tuple(_lines(record, "python")),
-        tuple(_lines(record, "conda")),
-        _optional(record, "python_version"),
-        _optional(record, "r_version"),
-    )
-
-
-def _source(one: Mapping[str, Any]) -> RSource:
-    for name in _TEXTS:
-        if not isinstance(one[name], str):
-            raise TypeError(f"{name} of a package is no text")
-    if one["origin"] not in _ORIGINS:
-        raise ValueError(f"a package comes from {one['origin']!r}")
-    token = one["auth_token"]
-    return RSource(
-        one["name"], one["version"], one["origin"], one["url"], _optional(one, "digest"), tuple(_lines(one, "needs")),
-        None if token is None else Secret(token["secret"]), _optional(one, "unless_r_has"),
-    )  # fmt: skip
-
-
-def _lines(record: Mapping[str, Any], name: str) -> List[str]:
-    lines = record[name]
-    if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
-        raise TypeError(f"{name} is no list of text")
-    return lines
-
-
-def _optional(record: Mapping[str, Any], name: str) -> Optional[str]:
-    value = record.get(name)
-    if value is not None and not isinstance(value, str):
-        raise TypeError(f"{name} is no text")
-    return value
 
 
 def _damaged(path: str, message: str) -> EspalierError:

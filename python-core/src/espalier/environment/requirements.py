@@ -17,6 +17,8 @@ _NAMED = re.compile(rf"({_NAME}){_EXTRAS}{_VERSIONS}{_MARKER}", re.ASCII)
 _AT = re.compile(rf"({_NAME}){_EXTRAS}\s*@\s*(\S+){_MARKER}", re.ASCII)
 _NAMES = re.compile(rf":all:|:none:|{_NAME}(?:,{_NAME})*", re.ASCII)
 _FRAGMENT = re.compile(r"[A-Za-z0-9=&._/:\[\]-]*", re.ASCII)
+# (a package of many files has a hash for each)
+_LONGEST_LOCKED = 1_000_000
 _OPTIONS = ("--find-links", "--no-binary", "--only-binary", "--pre")
 
 
@@ -38,21 +40,40 @@ def requirement(field: str, line: object) -> str:
     text = line.strip()
     if text.startswith("-"):
         return _option(field, text)
+    return _wanted(field, text)
+
+
+def locked_requirement(field: str, line: str) -> str:
+    """A line of a lock: a requirement with any number of hashes, and no option.
+
+    Args:
+        field: The field it stands in.
+        line: The line.
+
+    Raises:
+        EspalierError: `environment_invalid`.
+    """
+    if not line.isprintable() or len(line) > _LONGEST_LOCKED or line.startswith("-"):
+        raise invalid(field, f"cannot be {shown(line)}.", "A lock has lines such as numpy==1.26.4.")
+    return _wanted(field, line)
+
+
+def _wanted(field: str, text: str) -> str:
     hashes = _HASH.findall(text)
     wanted = _HASH.sub("", text).strip()
     if len(wanted) > 1000:
         raise invalid(field, "holds a line that is too long.")
     if wanted.partition("://")[0] in ("http", "https", "git+https"):
-        _location(field, wanted)
+        location(field, wanted)
     elif not _NAMED.fullmatch(wanted):
         at = _AT.fullmatch(wanted)
         if not at:
             raise invalid(
-                field, f"cannot be {'one with a URL that holds credentials' if '@' in wanted else shown(line)}.",
+                field, f"cannot be {'one with a URL that holds credentials' if '@' in wanted else shown(text)}.",
                 "It is written as numpy, `numpy==1.26.4`, `numpy>=1.26; python_version < \"3.12\"` or "
                 "`name @ https://...`; files of this machine cannot be installed, for they are not there.",
             )  # fmt: skip
-        _location(field, at.group(2))
+        location(field, at.group(2))
     return " ".join([wanted, *(f"--hash={one}" for one in hashes)])
 
 
@@ -93,8 +114,14 @@ def _option(field: str, text: str) -> str:
     )  # fmt: skip
 
 
-def _location(field: str, text: str) -> None:
+def location(field: str, text: str) -> str:
+    """The address of a package: a URL, also `git+https://...`, with the part of it that is meant after a `#`.
+
+    Raises:
+        EspalierError: `environment_invalid`.
+    """
     where, _, fragment = text.partition("#")
     if not _FRAGMENT.fullmatch(fragment):
         raise invalid(field, f"holds a URL that ends in {shown(fragment)}.", KEEP_SECRETS)
     url(field, where[4:] if where.startswith("git+") else where)
+    return text

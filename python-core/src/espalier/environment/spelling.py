@@ -86,6 +86,10 @@ R_PACKAGE = _spelling(
 R_PACKAGE_VERSION = _spelling(
     "the version of an R package", r"[0-9]+(?:[.-][0-9]+)+", "It is written as 1.2 or 1.2-3."
 )
+# (a lock has what the packages call themselves)
+LOCKED_VERSION = _spelling(
+    "the version of an R package", r"[0-9]{1,20}(?:[.-][0-9]{1,20})*", "It is written as 1, 1.2 or 1.2-3."
+)
 # Tags of images; and 4.10 is another than 4.1, which is why numbers are refused.
 R_VERSION = _spelling("a version of R", r"[0-9]+\.[0-9]+(?:\.[0-9]+)?", "It is written as 4.3 or 4.3.1.")
 PYTHON_VERSION = _spelling("a version of Python", r"3\.[0-9]+(?:\.[0-9]+)?", "It is written as 3.11 or 3.11.9.")

@@ -3,7 +3,7 @@
 from typing import Any, Dict, NamedTuple, Optional
 
 from espalier.environment.lock import Lock
-from espalier.environment.lockfile import lock_record
+from espalier.environment.lock_record import lock_record
 from espalier.images.facts import Facts, facts_of, lock_of_stage
 from espalier.images.package_stages import build_python, build_r
 from espalier.images.stages import Builder, stage_image

@@ -9,7 +9,7 @@ from espalier.adapters.docker_images import find_image, tag_image
 from espalier.adapters.posix import ending_tidily
 from espalier.environment.definition import Environment
 from espalier.environment.lock import Lock
-from espalier.environment.lockfile import lock_of
+from espalier.environment.lock_record import lock_of
 from espalier.environment.recipe import render
 from espalier.errors import EspalierError
 from espalier.images.log import BuildLog, Follower

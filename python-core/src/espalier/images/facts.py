@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Mapping, Optional
 from espalier.adapters.docker_images import find_image
 from espalier.adapters.docker_stage import run_to_end, stage_container
 from espalier.environment.lock import Lock
-from espalier.environment.lockfile import lock_of
+from espalier.environment.lock_record import lock_of
 from espalier.errors import EspalierError
 from espalier.images.record import hex_of
 from espalier.images.stages import Builder, failed, labels_while_building, stage_lock

@@ -11,7 +11,7 @@ from espalier.adapters.docker_images import find_image
 from espalier.adapters.docker_stage import Mount, commit_container, run_to_end, stage_container
 from espalier.adapters.machine import processors
 from espalier.environment.lock import Lock
-from espalier.environment.lockfile import lock_record
+from espalier.environment.lock_record import lock_record
 from espalier.environment.recipe import PYTHON_VERSION
 from espalier.environment.whole import LIBRARY
 from espalier.environment.whole import PREFIX as PYTHON
