@@ -111,11 +111,18 @@ class Engine:
         query = urlencode({"stream": 1, "stdout": 1, "stderr": 1})
         return self._stream("POST", f"/containers/{quote(container)}/attach?{query}")
 
+    def follow(self, container: str, to_its_end: bool = True) -> "Stream":
+        """What it has printed and will, to its end, as the engine keeps it. Raises EngineError, EngineGone.
+
+        Args:
+            to_its_end: Else what it has printed so far.
+        """
+        query = urlencode({"stdout": 1, "stderr": 1, "follow": int(to_its_end)})
+        return self._stream("GET", f"/containers/{quote(container)}/logs?{query}", hijack=False)
+
     def logs(self, container: str) -> Iterator[bytes]:
         """What it has printed so far, as the engine keeps it, piece by piece. Raises EngineError, EngineGone."""
-        query = urlencode({"stdout": 1, "stderr": 1})
-        stream = self._stream("GET", f"/containers/{quote(container)}/logs?{query}", hijack=False)
-        with contextlib.closing(stream):
+        with contextlib.closing(self.follow(container, to_its_end=False)) as stream:
             while True:
                 data = stream.read()
                 if data is None:
@@ -204,6 +211,11 @@ class Stream:
         self._raw = b""
         self._left = 0
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether something has come already that `read` has not given yet."""
+        return self._reader.has_more
+
     def read(self) -> Optional[bytes]:
         """The next piece, which may be empty; None at the end. Raises EngineGone."""
         try:
@@ -239,6 +251,10 @@ class _Reader:
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
         self._data = b""
+
+    @property
+    def has_more(self) -> bool:
+        return bool(self._data)
 
     def head(self) -> Tuple[int, Dict[str, str]]:
         while b"\r\n\r\n" not in self._data:

@@ -24,12 +24,17 @@ from espalier.adapters.engine import Engine, EngineError, EngineGone, Stream
 from espalier.lifecycle.container_config import Order, container_config, container_name
 from espalier.lifecycle.container_record import Box, write_box
 from espalier.paths import RunPaths
+from espalier.prepare.unseen import Unseen, Written
 from espalier.records import read_record
 
 # A container that is to end is killed after that; less than the runner waits before it kills us. Seconds.
 GRACE_SECONDS = 8.0
 # How long an engine may be away, being restarted, before the job counts as lost. Seconds.
 AWAY_SECONDS = 60.0
+# A job's end comes that soon after the end of its output, unless it closed that, or it is the engine that ended. Seconds.
+_END_SECONDS = 1.0
+# What the log of a job says that may lack something.
+_GAP = b"espalier: the connection to the Docker engine broke off; what the job printed until it was back is missing.\n"
 _WORD, _LOG = 0, 1
 # Our own exit status when the engine fails us, as docker's own program has it.
 FAILED = 125
@@ -55,7 +60,7 @@ class _Job:
         self._run, self._spec, self._order, self._woken = run, spec, order, woken
         self._engine = Engine(order.engine)
         self.box = Box(engine=order.engine, image=order.image, name=container_name(run), masked=order.masked)
-        self._written = 0
+        self._written = Written()
         self._stopping: Optional[socket.socket] = None
         self._is_orphan = False  # the runner is dead
 
@@ -70,8 +75,9 @@ class _Job:
             return _CANNOT_START
         try:
             self._copy(stream)
-            self._wait()
-        except EngineGone as error:
+            if not self._wait(_END_SECONDS):
+                self._go_on(was_away=False)
+        except (EngineError, EngineGone) as error:
             if not self._found_again(error):
                 return FAILED
         return self._end()
@@ -99,33 +105,45 @@ class _Job:
         self._note(pid=pid, state="running")
         return stream
 
-    def _copy(self, stream: Stream) -> None:
-        """What it prints, as it comes, to its end."""
+    def _copy(self, stream: Stream, unseen: Optional[Unseen] = None) -> None:
+        """What it prints, as it comes, to its end; or what of that has not been seen."""
         with contextlib.closing(stream):
             while True:
-                if stream.connection in self._ready(stream.connection):
+                if stream.is_waiting or stream.connection in self._ready(stream.connection):
                     data = stream.read()
                     if data is None:
                         return
-                    self._pass_on(data)
+                    self._pass_on(unseen.of(data) if unseen else data)
 
-    def _wait(self) -> None:
-        """Wait for its end, which is not the end of its output when it has closed that."""
+    def _wait(self, seconds: Optional[float] = None) -> bool:
+        """Wait for its end, which is not the end of its output when it has closed that.
+
+        Args:
+            seconds: Wait no longer.
+
+        Returns:
+            Whether it has ended.
+        """
+        deadline = None if seconds is None else time.monotonic() + seconds
         with contextlib.closing(self._engine.wait(self.box.id)) as connection:
             said = b""
             while b"StatusCode" not in said:
-                if connection in self._ready(connection):
+                left = None if deadline is None else deadline - time.monotonic()
+                if left is not None and left <= 0:
+                    return False
+                if connection in self._ready(connection, left):
                     more = connection.recv(65536)
                     if not more:
                         raise EngineGone(0, "the engine hung up")
                     said += more
+        return True
 
-    def _ready(self, connection: socket.socket) -> List[Any]:
+    def _ready(self, connection: socket.socket, seconds: Optional[float] = None) -> List[Any]:
         """Wait until there is something to read, and hand on what is asked of the job meanwhile."""
         listened: List[Any] = [connection, self._woken]
         if not self._is_orphan:
             listened.append(_WORD)
-        ready = select.select(listened, [], [])[0]
+        ready = select.select(listened, [], [], seconds)[0]
         if self._woken in ready:
             os.read(self._woken, 512)
             self._stop(GRACE_SECONDS)
@@ -146,34 +164,39 @@ class _Job:
         self._note(engine_error=str(error))
         deadline = time.monotonic() + AWAY_SECONDS
         while time.monotonic() < deadline:
+            is_running = False
             try:
-                if not self._engine.inspect(self.box.id)["State"]["Running"]:
-                    break
-                self._copy(self._engine.attach(self.box.id))
-                self._wait()
-                break
-            except EngineGone:
+                is_running = bool(self._engine.inspect(self.box.id)["State"]["Running"])
+                self._go_on(was_away=True)
+                if is_running:  # the engine has not taken it along
+                    self._note(engine_error=None)
+                return True
+            except (EngineError, EngineGone) as lost:  # it is away, is starting, or has forgotten the container
                 if self._is_asked_to_end(0.25):
                     return False
-            except EngineError:  # it is starting, or has forgotten the container
-                if self._is_asked_to_end(0.25):
-                    return False
+                if is_running and isinstance(lost, EngineGone):  # it had been back
+                    deadline = time.monotonic() + AWAY_SECONDS
+        return False
+
+    def _go_on(self, was_away: bool) -> None:
+        """Copy what it prints from where that broke off, to its end, by what the engine keeps; of a job with secrets it
+        keeps nothing."""
+        if self.box.masked:
+            stream = self._engine.attach(self.box.id)
+            if was_away:
+                self._pass_on(b"\n" * bool(self._written.line) + _GAP)
+            # (one that ended before we listened would never say so)
+            if self._engine.inspect(self.box.id)["State"]["Running"]:
+                self._copy(stream)
+            else:
+                stream.close()
         else:
-            return False
-        with contextlib.suppress(EngineError, EngineGone):
-            self._catch_up()
-        return True
+            self._copy(self._engine.follow(self.box.id), Unseen(self._written))
+        self._wait()
 
     def _is_asked_to_end(self, seconds: float) -> bool:
         ready = select.select([self._woken, _WORD], [], [], seconds)[0]
         return self._woken in ready or (_WORD in ready and not os.read(_WORD, 64))
-
-    def _catch_up(self) -> None:
-        """Print what was missed, from what the engine keeps."""
-        skip = self._written
-        for data in self._engine.logs(self.box.id):
-            self._pass_on(data[skip:])
-            skip = max(skip - len(data), 0)
 
     def _end(self) -> int:
         try:
@@ -200,7 +223,7 @@ class _Job:
         write_box(self._run, self.box)
 
     def _pass_on(self, data: bytes) -> None:
-        self._written += len(data)
+        self._written.add(data)
         view = memoryview(data)
         with contextlib.suppress(OSError):  # a full disk does not end the job
             while view:

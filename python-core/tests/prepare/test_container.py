@@ -1,0 +1,161 @@
+"""The supervisor of a container, with an engine that says what the test wants, and goes away."""
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Callable, Dict, Iterator, List
+
+import pytest
+from espalier.lifecycle.container_config import Order
+from espalier.lifecycle.container_record import Box, read_box
+from espalier.paths import RunPaths
+from espalier.records import dump_record
+from espalier.runner.container import SUPERVISOR
+
+GONE = b""  # it hangs up without an answer
+WAITS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"  # and says no more
+WHOLE = b"one\ntwo\nthree\n"
+
+
+def frame(text: bytes) -> bytes:
+    return b"\1\0\0\0" + len(text).to_bytes(4, "big") + text
+
+
+def attached(text: bytes) -> bytes:
+    return b"HTTP/1.1 101 UPGRADED\r\nUpgrade: tcp\r\n\r\n" + (frame(text) if text else b"")
+
+
+def kept(*pieces: bytes) -> bytes:
+    """What the engine has kept, some chunks of which come at once."""
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(frame(one)), frame(one)) for one in pieces)
+    return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n"
+
+
+def said(body: object) -> bytes:
+    data = json.dumps(body).encode()
+    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(data) + data
+
+
+RUNS, ENDED = said({"State": {"Running": True, "Pid": 7}}), said({"State": {"Running": False, "ExitCode": 3}})
+STATUS = said({"StatusCode": 3})
+
+
+class Fake:
+    """Answers each kind of question by what was prepared for it, one after the other; the last one stays."""
+
+    def __init__(self, path: Path) -> None:
+        self.address = f"unix://{path}"
+        self.answers: Dict[str, List[bytes]] = {"start": [said({})], "DELETE": [said({})]}
+        self._held: List[socket.socket] = []
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.bind(str(path))
+        self._socket.listen(8)
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection = self._socket.accept()[0]
+            except OSError:
+                return
+            self._held.append(connection)
+            method, path = connection.recv(65536).decode().split()[:2]
+            kind = method if method == "DELETE" else path.partition("?")[0].rpartition("/")[2]
+            answers = self.answers[kind]
+            answer = answers.pop(0) if len(answers) > 1 else answers[0]
+            connection.sendall(answer)
+            if answer != WAITS:
+                connection.close()
+
+    def close(self) -> None:
+        self._socket.shutdown(socket.SHUT_RDWR)
+        for one in (self._socket, *self._held):
+            one.close()
+        self._thread.join(5)
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Fake]:
+    made = Fake(tmp_path / "s")
+    yield made
+    made.close()
+
+
+Supervised = Callable[..., str]
+
+
+@pytest.fixture
+def supervised(engine: Fake, tmp_path: Path) -> Supervised:
+    """The log that a supervisor makes of a container."""
+    run = RunPaths(str(tmp_path / "run"))
+    Path(run.job).mkdir(parents=True)
+    Path(run.spec).parent.mkdir(parents=True, exist_ok=True)
+    Path(run.spec).write_bytes(dump_record({"format": 1}))
+
+    def supervise(masked: bool = False) -> str:
+        order = Order({"DOCKER_HOST": engine.address}, "sha256:a", ["x"], {}, {}, [], "1:1", masked)
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", SUPERVISOR, run.root], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write(json.dumps(order._asdict()).encode() + b"\nid\n")
+        process.stdin.flush()  # (and its end would be the runner's)
+        text = process.stdout.read()
+        process.stdin.close()
+        process.stdout.close()
+        assert process.wait(20) == 3
+        return text.decode()
+
+    supervise.box = lambda: read_box(run)  # type: ignore[attr-defined]
+    return supervise
+
+
+def box_of(supervised: Supervised) -> Box:
+    found: Box = supervised.box()  # type: ignore[attr-defined]
+    return found
+
+
+def test_the_engine_comes_back_and_the_job_had_gone_on(engine: Fake, supervised: Supervised) -> None:
+    engine.answers.update(
+        attach=[attached(b"one\ntw")], wait=[GONE, STATUS], json=[RUNS, RUNS, ENDED], logs=[kept(b"one\n", b"two\n", b"three\n")]
+    )
+    assert supervised() == WHOLE.decode()
+    assert box_of(supervised).engine_error is None  # its end was its own
+
+
+def test_the_engine_comes_back_and_goes_again(engine: Fake, supervised: Supervised) -> None:
+    broken = kept(b"one\n", b"two\n")[: -len(b"0\r\n\r\n")]
+    engine.answers.update(
+        attach=[attached(b"one\n")], wait=[GONE, STATUS], json=[RUNS, GONE, RUNS, RUNS, ENDED], logs=[broken, GONE, kept(WHOLE)]
+    )
+    assert supervised() == WHOLE.decode()
+
+
+def test_the_engine_comes_back_and_took_the_job_along(engine: Fake, supervised: Supervised) -> None:
+    engine.answers.update(attach=[attached(b"one\n")], wait=[GONE, STATUS], json=[RUNS, ENDED], logs=[kept(WHOLE)])
+    assert supervised() == WHOLE.decode()
+    assert box_of(supervised).engine_error
+
+
+def test_the_engine_had_come_back_before_that_was_seen(engine: Fake, supervised: Supervised) -> None:
+    """Where systemd holds the engine's socket, who asks waits for it."""
+    engine.answers.update(attach=[attached(b"one\n")], wait=[WAITS, STATUS], json=[RUNS, ENDED], logs=[kept(WHOLE)])
+    assert supervised() == WHOLE.decode()
+
+
+def test_of_a_job_with_secrets_the_engine_keeps_nothing(engine: Fake, supervised: Supervised) -> None:
+    engine.answers.update(
+        attach=[attached(b"one\ntw"), attached(b"three\n")], wait=[GONE, STATUS], json=[RUNS, RUNS, RUNS, ENDED]
+    )
+    text = supervised(masked=True)
+    assert text.startswith("one\ntw\nespalier: the connection to the Docker engine broke off")
+    assert text.endswith(" is missing.\nthree\n") and text.count("espalier:") == 1
+
+
+def test_one_with_secrets_that_has_ended_is_not_waited_for(engine: Fake, supervised: Supervised) -> None:
+    engine.answers.update(attach=[attached(b"one\n"), attached(b"")], wait=[GONE, STATUS], json=[RUNS, ENDED])
+    assert supervised(masked=True).count("espalier:") == 1
