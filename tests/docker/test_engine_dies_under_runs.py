@@ -71,6 +71,25 @@ def test_the_engine_crashes_under_a_job_and_comes_back(submit: Submit, own_engin
     assert own_engine.containers() == []
 
 
+@pytest.mark.parametrize("crash", [False, True])
+def test_the_job_outlives_the_engine(submit: Submit, own_engine: OwnEngine, crash: bool) -> None:
+    """Whose log has what it printed meanwhile, and within a line as well."""
+    own_engine.stop()
+    own_engine.live_restore = True
+    own_engine.start()
+    count = "i=0; while test $i -lt 100; do i=$((i + 1)); echo -n $i; sleep 0.1; echo; done"
+    run = submit(f"echo begun; {count}; exit 3")
+    until_it_says(run, "\n10\n")
+    own_engine.kill() if crash else own_engine.stop()
+    time.sleep(1)
+    own_engine.start()
+    details = ended(run)
+    assert (details["status"], details["exitCode"], details["error"]["code"]) == ("Failed", 3, "job_failed")
+    printed = Path(RunPaths(run.run_dir).log).read_text().split()
+    assert printed == ["begun", *map(str, range(1, 101))]
+    assert own_engine.containers() == []
+
+
 def test_the_engine_hangs_under_a_canceled_job(submit: Submit, own_engine: OwnEngine) -> None:
     """The run ends all the same, and nobody waits for the engine with the queue's lock."""
     run = submit("echo begun; sleep 60")

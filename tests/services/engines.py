@@ -74,6 +74,7 @@ class OwnEngine:
         self.folder = folder
         self.socket = folder / "docker.sock"
         self.pid_file = folder / "docker.pid"
+        self.live_restore = False  # whether its containers go on without it, from its next start on
         self._process: Optional[subprocess.Popen[bytes]] = None
         self._log: Optional[IO[bytes]] = None
         # (with --bridge=none it would take docker0 away from the first engine)
@@ -104,7 +105,7 @@ class OwnEngine:
         self._process = subprocess.Popen(
             ["dockerd", f"--data-root={self.folder}/data", f"--exec-root={self.folder}/exec", f"--pidfile={self.pid_file}",
              f"--host={self.address}", f"--bridge={self.bridge}", "--iptables=false", "--ip-forward=false",
-             "--ip-masq=false", "--live-restore=false"],
+             "--ip-masq=false", f"--live-restore={str(self.live_restore).lower()}"],
             stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log, preexec_fn=die_with_parent,
         )
         deadline = time.monotonic() + 60

@@ -31,7 +31,7 @@ from espalier.records import read_record
 GRACE_SECONDS = 8.0
 # How long an engine may be away, being restarted, before the job counts as lost. Seconds.
 AWAY_SECONDS = 60.0
-# A job's end comes that soon after the end of its output, unless it closed that, or it is the engine that ended. Seconds.
+# The end of a job comes that soon after that of its output, unless it closed that or the engine went away. Seconds.
 _END_SECONDS = 1.0
 # What the log of a job says that may lack something.
 _GAP = b"espalier: the connection to the Docker engine broke off; what the job printed until it was back is missing.\n"

@@ -15,7 +15,7 @@ class Written:
     def add(self, data: bytes) -> None:
         """Count some more."""
         self.bytes += len(data)
-        before, end, line = data.rpartition(b"\n")
+        _, end, line = data.rpartition(b"\n")
         self.line = line if end else self.line + line
         if len(self.line) > _ENGINE_HOLDS:
             self.line = b""
