@@ -159,7 +159,7 @@ class _Job:
             with contextlib.suppress(EngineGone):
                 self._stopping = self._engine.begin_stop(self.box.id, grace)
 
-    def _found_again(self, error: EngineGone) -> bool:
+    def _found_again(self, error: Exception) -> bool:
         """The engine went away under the job: wait until it is back, and the job has ended."""
         self._note(engine_error=str(error))
         deadline = time.monotonic() + AWAY_SECONDS
