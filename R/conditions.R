@@ -59,13 +59,18 @@ espalier_warn_gently <- function(message, class = NULL) {
 #' @param kind The end of its class. (R dispatches on no long names of classes.)
 #' @noRd
 inform_once <- function(id, message, kind = id) {
+  if (first_time(id)) espalier_inform(message, paste0("espalier_message_", kind))
+  invisible()
+}
+
+#' Whether something has not been said in this session; from now on it has
+#' @noRd
+first_time <- function(id) {
   # (R takes no long names, and in a locale that has not all of their characters it warns)
   id <- substr(iconv(enc2utf8(id), "UTF-8", "ASCII", sub = "byte"), 1L, 2000L)
-  if (is.null(.said[[id]])) {
-    .said[[id]] <- TRUE
-    espalier_inform(message, paste0("espalier_message_", kind))
-  }
-  invisible()
+  if (!is.null(.said[[id]])) return(FALSE)
+  .said[[id]] <- TRUE
+  TRUE
 }
 
 #' Forget that something was said, so that it is said again

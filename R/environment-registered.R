@@ -26,7 +26,11 @@
 register_environment <- function(environment, workspace) {
   check_object(environment, "Environment", "environment")
   check_object(workspace, "Workspace", "workspace")
-  workspace$register_environment(environment)
+  withCallingHandlers(workspace$register_environment(environment), espalier_warning = function(w) {
+    # (r_environment() has said it)
+    warn_once(conditionMessage(w))
+    invokeRestart("muffleWarning")
+  })
 }
 
 #' @rdname register_environment

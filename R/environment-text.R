@@ -61,7 +61,7 @@
 #' cat(environment_dockerfile(env))
 #' @name environment_yaml
 #' @export
-read_environment <- function(file) Environment__from_file(path_argument(file, "file"))
+read_environment <- function(file) with_notes_told(Environment__from_file(path_argument(file, "file")))
 
 #' @rdname environment_yaml
 #' @export

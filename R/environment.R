@@ -12,6 +12,9 @@
 #'   first built; [lock_environment()] keeps that for good.
 #' @section Secrets: no definition holds a token or password. Put it into the workspace's keyvault and name it:
 #'   `keyvault_secret("name")`. URLs with credentials in them are refused.
+#'   What `environment_variables` hold is kept in plain text, with the workspace and with each run: for a variable whose name
+#'   looks like that of a secret (`DB_PASSWORD`, but also `TOKENIZERS_PARALLELISM`) there is a warning, once a session. Give a
+#'   secret to jobs by `secrets` of [estimator()] instead.
 #' @section Without Docker: R and Python packages are installed for this machine's R and Python. What only an image can have
 #'   (Debian packages, another version of R, a base image) is an error then.
 #'
@@ -51,7 +54,7 @@
 #' @return An `Environment` object: nothing but the definition, so it can be saved, and compared by `==`. `as.list()` gives
 #'   its fields, as [environment_yaml] has them.
 #' @section Errors: `espalier_error_environment_invalid`, which names the field; `espalier_error_bad_name`,
-#'   `espalier_error_bad_argument`.
+#'   `espalier_error_bad_argument`. A warning of class `espalier_warning` about variables that look like secrets.
 #' @seealso [register_environment()], [from_renv_lockfile()] and other files, [write_environment()].
 #' @examplesIf espalier:::espalier_python_ready()
 #' env <- r_environment(
@@ -139,7 +142,14 @@ new_environment <- function(name, version, variables, use_gpu, shm_size, descrip
     shm_size = size_argument(shm_size)
   )
   # (a side that leaves all open is a side)
-  Environment__from_mapping(Filter(Negate(is.null), fields))
+  with_notes_told(Environment__from_mapping(Filter(Negate(is.null), fields)))
+}
+
+#' An environment, once its user has been told what there is to tell of it
+#' @noRd
+with_notes_told <- function(environment) {
+  for (note in unlist(environment$notes())) warn_once(note)
+  environment
 }
 
 python_side <- function(version, pip, conda, channels, path, index_url, extra_index_urls, index_password, always = FALSE) {

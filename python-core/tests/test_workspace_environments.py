@@ -23,6 +23,12 @@ def test_registered_found_and_listed(workspace: Workspace) -> None:
     assert Workspace(workspace.path).get_environment("tidy", "1") == first
 
 
+def test_a_variable_that_looks_secret_is_warned_of(workspace: Workspace, recwarn: pytest.WarningsRecorder) -> None:
+    workspace.register_environment(replace(TIDY, variables={"API_KEY": "hunter2-x", "LEVEL": "1"}))
+    said = [str(one.message) for one in recwarn]
+    assert len(said) == 1 and "API_KEY looks like a secret" in said[0] and "hunter2-x" not in said[0]
+
+
 def test_a_workspace_that_is_not_there(home: "object") -> None:
     for call in (
         lambda ws: ws.register_environment(TIDY), lambda ws: ws.get_environment("tidy"),

@@ -110,13 +110,45 @@ test_that("what is wrong is named", {
 
 test_that("it prints what is asked for, and no values of variables that look secret", {
   skip_if_no_core()
-  env <- r_environment(
+  env <- suppressWarnings(r_environment(
     "tidy", r_version = "4.3", snapshot_date = "2024-05-01", cran_packages = sprintf("pkg%d", 1:12),
     github_packages = c("u/r@v1", "v/s#12"), apt_packages = "curl", environment_variables = list(A = "1", TOKEN = "CANARY"),
     description = "For tables.", python_version = "3.11", pip_packages = "numpy", custom_docker_image = "team/x:1"
-  )
+  ))
   expect_snapshot(env)
   expect_no_match(paste(capture.output(print(env)), collapse = ""), "CANARY")
   expect_snapshot(summary(r_environment("tidy", cran_packages = "glmnet")))
   expect_identical(format(env), "<Environment tidy>")
+})
+
+test_that("variables that look like secrets are warned of once, and never refused", {
+  ws <- local_workspace()
+  forget <- function() for (id in grep("looks like a secret", ls(.said), value = TRUE)) inform_again(id)
+  forget()
+  withr::defer(forget())
+  variables <- list(DB_PASSWORD = "hunter2-x", TOKENIZERS_PARALLELISM = "false", LEVEL = 1)
+  said <- list()
+  make <- function() withCallingHandlers(
+    r_environment("tidy", environment_variables = variables),
+    espalier_warning = function(w) {
+      said[[length(said) + 1L]] <<- gsub("\\s+", " ", conditionMessage(w))
+      invokeRestart("muffleWarning")
+    }
+  )
+  env <- make()
+  expect_length(said, 2L)
+  expect_match(said[[1L]], "DB_PASSWORD looks like a secret.*`secrets` of the job")
+  expect_match(said[[2L]], "TOKENIZERS_PARALLELISM")
+  expect_no_match(unlist(said), "hunter2")
+  expect_identical(as.list(env)$variables$DB_PASSWORD, "hunter2-x")
+  expect_silent(python_environment("other", environment_variables = variables))
+  expect_silent(register_environment(env, ws))
+  forget()
+  expect_warning(register_environment(r_environment("tidy"), ws), NA)
+  file <- withr::local_tempfile()
+  write_environment(env, file)
+  expect_warning(expect_warning(read_environment(file), "DB_PASSWORD"), "TOKENIZERS")
+  forget()
+  withr::local_options(warn = 2)
+  expect_identical(suppressMessages(register_environment(env, ws))$version, "3")
 })

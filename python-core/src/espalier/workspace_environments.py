@@ -1,5 +1,6 @@
 """What a workspace does with definitions of environments; the part of its façade that is about them."""
 
+import warnings
 from typing import Optional
 
 from espalier.environment.context import freeze_context
@@ -25,7 +26,7 @@ class WorkspaceEnvironments:
         """Register an environment. One equal to the newest of its name keeps that version, another gets the next.
 
         A build context that is a folder of this machine is frozen: a snapshot of it is stored, by the same rules as
-        those of source directories.
+        those of source directories. Variables whose names look like those of secrets are warned of.
 
         Args:
             environment: A definition.
@@ -38,6 +39,8 @@ class WorkspaceEnvironments:
                 `source_changed` about a build context; `workspace_read_only`.
         """
         paths = self._checked()._paths
+        for note in environment.notes():
+            warnings.warn(note, stacklevel=2)
         with holding_objects(paths):
             return register(paths, freeze_context(paths, environment))
 

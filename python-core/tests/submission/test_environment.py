@@ -62,6 +62,14 @@ def test_a_secret_is_a_name_in_every_record(experiment: Experiment) -> None:
     assert '"auth_token": {"secret": "github"}' in json.dumps(made.spec)
 
 
+def test_a_variable_that_looks_secret_is_told_of(experiment: Experiment) -> None:
+    asked = {**IMAGE, "variables": {"DB_PASSWORD": "hunter2-x", "LEVEL": "1"}}
+    made = prepared(experiment, command="true", environment=asked, docker=True)
+    assert [note.split()[3] for note in made.notes] == ["DB_PASSWORD"]
+    assert "hunter2-x" not in json.dumps([made.notes, made.spec])
+    assert not prepared(experiment, command="true", environment=IMAGE, docker=True).notes
+
+
 @pytest.mark.parametrize(
     "fields,code",
     [

@@ -243,6 +243,12 @@ class MadeFrom:
 
         return environment_as_text(self)
 
+    def notes(self: Any) -> List[str]:
+        """What its user should be told of it: variables whose names look like those of secrets."""
+        from espalier.environment.secret_names import notes_on
+
+        return notes_on(self.variables)
+
     def dockerfile(self: Any) -> str:
         """All that would be built of it as one Dockerfile, for people."""
         from espalier.environment.whole import dockerfile_text

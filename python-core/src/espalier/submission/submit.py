@@ -102,6 +102,7 @@ def prepare(
         chosen = with_version(paths, chosen)
         around = surroundings(config, source, language_of(script), chosen)
     notes = [] if config.container is not None else hide_gpus(config, around.variables)
+    notes += chosen.environment.notes() if chosen is not None else []
     spec = _spec(workspace_id, experiment, config, what, snapshot, around, inputs)
     spec["git"] = git.result() if git is not None else None
     spec["docker"] = docker_record(config.container, chosen)

@@ -8,6 +8,7 @@ from typing import Any, Dict, List, NamedTuple, Optional
 
 from espalier.canonical import digest
 from espalier.config import ScriptRunConfig, Session
+from espalier.environment.secret_names import looks_secret
 from espalier.paths import JOB_PYTHON, JOB_R
 from espalier.submission.environment import IMAGE, SESSION, Chosen
 
@@ -21,7 +22,6 @@ _INHERITED = re.compile(
 _IN_CONTAINER = re.compile(r"TZ|(?i:https?_proxy|ftp_proxy|no_proxy|all_proxy)")
 # (a library of the session must not stand before that of the environment)
 _OF_R_LIBRARIES = ("R_LIBS", "R_LIBS_USER", "R_LIBS_SITE")
-_SECRET = re.compile(r"key|token|secret|passw|pwd|credential|auth", re.IGNORECASE)
 
 
 class Surroundings(NamedTuple):
@@ -92,13 +92,13 @@ def _with_environment(
     asks = chosen.record()
     variables_of = asks["definition"]["variables"]
     # (nothing is made of them; a definition that is read back without one is missed sooner than one with stars)
-    asks["definition"]["variables"] = {name: value for name, value in variables_of.items() if not _SECRET.search(name)}
+    asks["definition"]["variables"] = {name: value for name, value in variables_of.items() if not looks_secret(name)}
     record["key"] = digest({**record, "how": chosen.how, "definition": asks["definition_digest"]})
     return Surroundings(variables, links, {**record, **asks}, inherited)
 
 
 def _shown(name: str, value: str) -> str:
-    return "<hidden>" if _SECRET.search(name) else value
+    return "<hidden>" if looks_secret(name) else value
 
 
 def _r_libraries(session: Session, source: Optional[str], variables: Dict[str, str]) -> Dict[str, Any]:
