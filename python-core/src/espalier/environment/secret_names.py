@@ -14,8 +14,8 @@ def looks_secret(name: str) -> bool:
 def notes_on(variables: Iterable[str]) -> List[str]:
     """What to tell a user of an environment's variables, a text for each name that looks secret."""
     return [
-        f"The environment variable {name} looks like a secret. What an environment holds is kept in plain text, with the "
-        "workspace and with each run: if it is one, put it into the keyvault, by set_secrets(), and name it as `secrets` "
-        "of the job."
+        f"The environment variable {name} looks like a secret. What an environment holds is kept in plain text, with "
+        "the workspace and with each run: if it is one, put it into the keyvault, by set_secrets(), and name it as "
+        "`secrets` of the job."
         for name in sorted(variables) if looks_secret(name)
     ]  # fmt: skip
