@@ -9,6 +9,9 @@
 #' The job runs as you, so that its files are yours, without any privileges. Of this machine it sees its run's folder, its
 #' inputs, espalier itself, and `mounts`, all but the first read-only; never the Docker socket.
 #'
+#' The engine is that of this machine: the one at `DOCKER_HOST`, `unix://` or `tcp://`, or else at the usual socket; Docker
+#' contexts do not count, and an engine on another machine is refused, for it could not see the run's folder.
+#'
 #' @param shm_size Size of `/dev/shm`, `"2 GB"` or bytes; by default what the environment says, else Docker's 64 MB.
 #' @param network `"bridge"`, `"none"`, `"host"`, or the name of a network of Docker.
 #' @param mounts Files and folders of this machine that the job can read, at the same paths; with names, the name is the

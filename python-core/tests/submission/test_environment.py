@@ -86,3 +86,33 @@ def test_refused_before_anything_is_written(experiment: Experiment, fields: Dict
         prepared(experiment, command="true", **fields)
     assert caught.value.code == code
     assert not os.path.exists(experiment.workspace._paths.environments)
+
+
+@pytest.mark.parametrize(
+    "place,code,word",
+    [
+        ("ssh://me@host", "not_supported", "unix:// and tcp:// only"),
+        ("npipe:////./pipe/docker_engine", "not_supported", "unix:// and tcp:// only"),
+        ("127.0.0.1:2375", "not_supported", "unix:// and tcp:// only"),
+        ("tcp://192.0.2.1:2376", "not_supported", "on another machine"),
+        ("tcp://no-such-host.invalid:2376", "docker_unavailable", "no-such-host.invalid"),
+        ("tcp://localhost", "docker_unavailable", "names no port"),
+        ("tcp://" + "a" * 100 + ":1", "docker_unavailable", "a{100}"),
+    ],
+)
+def test_an_engine_that_runs_cannot_use(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch, place: str, code: str, word: str
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", place)
+    with pytest.raises(EspalierError, match=word) as caught:
+        prepared(experiment, command="true", environment=IMAGE, docker=True)
+    assert caught.value.code == code
+    assert "DOCKER_HOST" in caught.value.hint
+    assert prepared(experiment, command="true", environment={"name": "e", "variables": {"A": "1"}})
+
+
+@pytest.mark.parametrize("place", ["unix:///nowhere.sock", "tcp://127.0.0.1:2375", "tcp://localhost:2375/"])
+def test_an_engine_of_this_machine(experiment: Experiment, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    monkeypatch.setenv("DOCKER_HOST", place)
+    made = prepared(experiment, command="true", environment=IMAGE, docker=True)
+    assert made.env["engine"]["DOCKER_HOST"] == place

@@ -16,6 +16,8 @@ from urllib.parse import quote, urlencode
 VARIABLES = ("DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "XDG_RUNTIME_DIR")
 # How long the engine may take to answer, seconds.
 ANSWER_SECONDS = 30.0
+# How an engine is reached; the others that Docker knows are `ssh` and `npipe`.
+SCHEMES = ("unix", "tcp", "http", "https")
 _CHUNK = 65_536
 _LIMIT = 64 << 20
 
@@ -194,7 +196,7 @@ class Engine:
                 connection.close()
                 raise
             return connection
-        if scheme not in ("tcp", "http", "https"):
+        if scheme not in SCHEMES:
             raise OSError(0, "is not reached this way, only unix:// and tcp:// are")
         host, _, port = place.rstrip("/").rpartition(":")
         plain = socket.create_connection((host.strip("[]"), int(port)), seconds)
@@ -315,6 +317,32 @@ def address(variables: Mapping[str, str]) -> str:
     places = [usual, os.path.join(runtime, "docker.sock") if runtime else "", home + "/.docker/run/docker.sock"]
     found = [place for place in places if place and os.path.exists(place)]
     return "unix://" + (found[0] if found else usual)
+
+
+def is_here(place: str) -> bool:
+    """Whether an engine is on this machine, as far as its address tells.
+
+    Args:
+        place: Its address.
+
+    Raises:
+        EngineGone: there is no such host, or no port is named.
+    """
+    scheme, _, rest = place.partition("://")
+    if scheme == "unix":
+        return True
+    host, _, port = rest.rstrip("/").rpartition(":")
+    if not port.isdecimal():
+        raise EngineGone(0, f"{place} names no port")
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
+    except (OSError, ValueError) as error:
+        raise EngineGone(0, f"{place}: {_why(error)}") from error
+    for family, kind, _, _, where in found:
+        with contextlib.suppress(OSError), socket.socket(family, kind) as own:
+            own.bind((where[0], 0, *where[2:]))  # (only to an address of this machine)
+            return True
+    return False
 
 
 def engine_variables(variables: Mapping[str, str]) -> Dict[str, str]:

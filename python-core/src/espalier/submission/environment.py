@@ -5,7 +5,7 @@ import os
 from dataclasses import replace
 from typing import Any, Dict, Mapping, NamedTuple, Optional
 
-from espalier.adapters.engine import engine_variables
+from espalier.adapters.engine import SCHEMES, EngineGone, address, engine_variables, is_here
 from espalier.config import ScriptRunConfig
 from espalier.docker_options import DockerOptions, refuse_forbidden
 from espalier.environment.definition import Environment
@@ -156,6 +156,28 @@ def refuse_hostile_inputs(inputs: Mapping[str, str]) -> None:
     """
     for path in inputs.values():
         refuse_forbidden(os.path.abspath(os.path.expanduser(path)))
+
+
+def refuse_engine(config: ScriptRunConfig) -> None:
+    """Refuse an engine that runs cannot use: nobody is asked, but a name server.
+
+    Raises:
+        EspalierError: `not_supported`: it is on another machine, where a run's folder is not, or not to be reached this
+            way; `docker_unavailable`: its host is unknown.
+    """
+    session = os.environ if config.session.environment is None else config.session.environment
+    place = address(engine_variables(session))
+    hint = "Set DOCKER_HOST to the socket of an engine of this machine, unix:///path, or unset it for the usual one."
+    if place.partition("://")[0] not in SCHEMES:
+        message = f"DOCKER_HOST is {place}; runs reach a Docker engine by unix:// and tcp:// only."
+        raise EspalierError("not_supported", message, hint, address=place)
+    try:
+        here = is_here(place)
+    except EngineGone as error:
+        raise EspalierError("docker_unavailable", f"There is no Docker engine to be found: {error}.", hint) from error
+    if not here:
+        message = f"The Docker engine at {place} is on another machine, where a container cannot see the run's folder."
+        raise EspalierError("not_supported", message, hint, address=place)
 
 
 def preparing(

@@ -34,6 +34,7 @@ from espalier.submission.environment import (
     choose_environment,
     docker_record,
     preparing,
+    refuse_engine,
     refuse_hostile_inputs,
     with_gpu,
     with_version,
@@ -74,6 +75,7 @@ def prepare(
     script = checked_script(source, config.entry_script) if source and config.entry_script else None
     if config.container is not None:
         refuse_hostile_inputs(config.inputs)
+        refuse_engine(config)
     inputs = resolve_inputs(config.inputs)
     if config.secrets:
         from espalier.vault.store import refuse_missing
