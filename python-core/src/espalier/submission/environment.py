@@ -195,4 +195,6 @@ def preparing(
     ours = {name: value for name, value in session.items() if name.startswith("ESPALIER_") or name == "DOCKER_CONFIG"}
     programs = {name: getattr(config.session, name) for name in ("rscript", "r_version", "python")}
     variables = {**inherited, **engine, **ours}
+    # (R's own folders in it may hold another Python's library than that of the interpreter that is started)
+    variables.pop("LD_LIBRARY_PATH", None)
     return {"engine": engine, "preparing": variables, "session": programs, "prepared": known, "how": chosen.how}
