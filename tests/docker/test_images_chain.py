@@ -271,6 +271,24 @@ def test_what_is_copied_from_another_image_is_pinned(
     engine.api.remove_image(first)
 
 
+def test_a_build_context_is_the_same_before_and_after_it_is_registered(
+    workspace: Make, small_image: str, tmp_path: Path
+) -> None:
+    context = tmp_path / "context"
+    context.mkdir()
+    (context / "Dockerfile").write_text(f"FROM {small_image}\nCOPY . /got\n")
+    (context / ".gitignore").write_text("*.log\n")
+    (context / "noise.log").write_text("1")
+    ws, wanted = workspace(), environment(None, build_context=BuildContext(path=str(context)))
+    made = have(ws, wanted)
+    (context / "noise.log").write_text("2")
+    assert have(ws, wanted).found == "local"
+    again = have(ws, ws.register_environment(wanted))
+    assert (again.key, again.found) == (made.key, "local")
+    (context / "more").write_text("x")
+    assert have(ws, wanted).key != made.key
+
+
 def test_a_local_base_that_has_gone(workspace: Make, small_image: str, engine: Any) -> None:
     made = _changed(engine, small_image, "probe-local")
     wanted = environment("probe-local:1", "ENV A=b")

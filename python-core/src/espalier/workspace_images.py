@@ -224,11 +224,13 @@ class WorkspaceImages:
         return Frame(columns, _REGISTRIES)
 
     def _wanted(self, environment: Environment) -> "Wanted":
+        from espalier.environment.context import frozen_context
         from espalier.images.wanted import wanted
         from espalier.vault.store import secret_reader
 
         paths = self._checked()._paths
-        return wanted(paths, environment, secret_reader(paths))
+        with frozen_context(paths, environment) as frozen:
+            return wanted(paths, frozen, secret_reader(paths))
 
     def _keys_of_runs(self, only_unfinished: bool) -> List[str]:
         """The keys of the environments that runs used, or are about to."""

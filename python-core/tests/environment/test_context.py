@@ -1,12 +1,16 @@
 """Build contexts: frozen when they come to a workspace, and kept as long as something refers to them."""
 
+import contextlib
 import json
 import os
+import signal
 from dataclasses import replace
 from pathlib import Path
+from typing import Iterator
 
 import pytest
 from espalier import Environment, EspalierError, Workspace
+from espalier.environment.context import freeze_context, frozen_context
 from espalier.environment.definition import BuildContext, DockerSide
 
 
@@ -21,6 +25,22 @@ def folder(tmp_path: Path) -> Path:
 
 def definition(folder: Path, dockerfile: str = "Dockerfile") -> Environment:
     return Environment("e", docker=DockerSide(build_context=BuildContext(str(folder), dockerfile=dockerfile)))
+
+
+@contextlib.contextmanager
+def _at_most(seconds: int) -> Iterator[None]:
+    """Ends by a RuntimeError what waits longer."""
+
+    def give_up(*_: object) -> None:
+        raise RuntimeError
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def context(environment: Environment) -> BuildContext:
@@ -46,6 +66,18 @@ def test_garbage_collection_sees_what_environments_refer_to(workspace: Workspace
     workspace.download_snapshot(str(context(environment).snapshot), str(tmp_path / "out"))
     os.unlink(workspace._paths.environment_version("e", 1))
     assert len(workspace.collect_garbage()) > 0
+
+
+def test_what_is_not_registered_is_the_same_and_stays_for_the_block(workspace: Workspace, folder: Path) -> None:
+    with frozen_context(workspace._paths, definition(folder)) as frozen:
+        with pytest.raises(RuntimeError), _at_most(1):
+            workspace.collect_garbage(delete=True)
+        assert freeze_context(workspace._paths, frozen) == frozen
+    assert len(workspace.collect_garbage(delete=True)) > 0
+    registered = workspace.register_environment(definition(folder))
+    assert context(registered) == context(frozen)
+    with frozen_context(workspace._paths, registered) as same:
+        assert same == registered and len(workspace.collect_garbage(delete=True)) == 0
 
 
 def test_garbage_collection_sees_what_runs_refer_to(workspace: Workspace, folder: Path, tmp_path: Path) -> None:

@@ -19,7 +19,6 @@ from espalier.environment.definition import (
 )
 from espalier.environment.key import (
     definition_digest,
-    image_key,
     private_key,
     private_python_key,
     private_r_key,
@@ -77,7 +76,7 @@ def test_order_and_what_is_for_people_make_no_difference(environment: Environmen
         shuffled(environment, seed), name="other", version="9", description="other", tags={"a": "b"},
         variables={"A": "b"}, use_gpu=not environment.use_gpu, shm_size="9g",
     )  # fmt: skip
-    assert image_key(other, BASE) == image_key(environment, BASE)
+    assert r_key(other, BASE) == r_key(environment, BASE)
     assert private_key(other, None, "4.2", "3.11", "p") == private_key(environment, None, "4.2", "3.11", "p")
     assert definition_digest(other) == definition_digest(environment)
     assert len(why_rebuild(environment, other)) == 0
@@ -87,7 +86,7 @@ def test_order_and_what_is_for_people_make_no_difference(environment: Environmen
 @settings(max_examples=300, deadline=None)
 def test_there_is_a_reason_just_when_the_keys_differ(a: Environment, b: Environment) -> None:
     reasons = why_rebuild(a, b)
-    assert (len(reasons) > 0) == (image_key(a, None) != image_key(b, None))
+    assert (len(reasons) > 0) == (r_key(a, None) != r_key(b, None))
     assert all(row["before"] != row["after"] for row in reasons.rows())
 
 
@@ -122,7 +121,7 @@ def test_there_is_a_reason_just_when_the_keys_differ(a: Environment, b: Environm
     ],
 )  # fmt: skip
 def test_each_change_that_matters_changes_the_key_and_is_named(other: Environment, field: str) -> None:
-    assert image_key(other, None) != image_key(BOTH, None)
+    assert r_key(other, None) != r_key(BOTH, None)
     assert field in why_rebuild(BOTH, other).columns["field"]
     assert field in why_rebuild(other, BOTH).columns["field"]
 
@@ -137,16 +136,16 @@ def test_indexes_that_a_pip_config_names_are_in_the_keys_of_what_they_give() -> 
 def test_secrets_and_log_ins_are_in_no_key() -> None:
     image = side(BOTH, "docker", base_image="x/y")
     known = side(image, "docker", registry=Registry(None, "me", Secret("s")))
-    assert image_key(known, BASE) == image_key(image, BASE)
+    assert r_key(known, BASE) == r_key(image, BASE)
     one = side(BOTH, "r", github=[GithubPackage("u/r")])
-    assert image_key(side(one, "r", github=[GithubPackage("u/r", auth_token=Secret("s"))]), BASE) == image_key(one, BASE)
+    assert r_key(side(one, "r", github=[GithubPackage("u/r", auth_token=Secret("s"))]), BASE) == r_key(one, BASE)
 
 
 def test_what_a_base_images_name_stands_for_is_in_the_key() -> None:
     other = "sha256:" + "2" * 64
-    assert len({image_key(BOTH, base) for base in (None, BASE, other)}) == 3
+    assert len({r_key(BOTH, base) for base in (None, BASE, other)}) == 3
     # the same image under another name is the same
-    assert image_key(side(BOTH, "docker", base_image="a/b:1"), BASE) == image_key(BOTH, BASE)
+    assert r_key(side(BOTH, "docker", base_image="a/b:1"), BASE) == r_key(BOTH, BASE)
     assert system_key(BOTH, f"rocker/r-ver@{BASE}") == system_key(BOTH, BASE)
 
 
@@ -158,23 +157,23 @@ def test_stages_cover_those_before_them_and_no_more() -> None:
     numpy = side(BOTH, "python", pip=["numpy"])
     assert system_key(numpy, BASE) == system_key(BOTH, BASE) and r_key(numpy, BASE) != r_key(BOTH, BASE)
     assert python_key(R, BASE) == system_key(R, BASE)
-    assert image_key(Environment("e"), BASE) == system_key(Environment("e"), BASE)
+    assert r_key(Environment("e"), BASE) == system_key(Environment("e"), BASE)
 
 
 def test_user_managed_sides_are_not_built() -> None:
     managed = Environment("e", docker=DockerSide(base_image="x"))
     own = replace(managed, r=RSide(rscript_path="Rscript"), python=PythonSide(interpreter_path="python"))
-    assert image_key(own, BASE) == image_key(managed, BASE)
+    assert r_key(own, BASE) == r_key(managed, BASE)
     assert private_key(own, None, "4.2", "3.11", "p") == private_key(managed, None, "4.3", "3.12", "p")
 
 
 def test_locks_are_in_the_key_whatever_their_order() -> None:
-    assert image_key(BOTH, BASE, LOCK) != image_key(BOTH, BASE)
+    assert r_key(BOTH, BASE, LOCK) != r_key(BOTH, BASE)
     turned = Lock(
         r=tuple(replace(one, needs=one.needs[::-1]) for one in LOCK.r[::-1]), python=LOCK.python[::-1],
         python_version="3.11", r_version="4.3",
     )  # fmt: skip
-    assert image_key(BOTH, BASE, turned) == image_key(BOTH, BASE, LOCK)
+    assert r_key(BOTH, BASE, turned) == r_key(BOTH, BASE, LOCK)
     for other in (
         replace(LOCK, python=("numpy==1.1", "pandas==2.2")),
         replace(LOCK, r=(replace(LOCK.r[0], version="1.1"), LOCK.r[1])),
@@ -183,16 +182,16 @@ def test_locks_are_in_the_key_whatever_their_order() -> None:
         replace(LOCK, python_version="3.12"),
         replace(LOCK, r_version="4.4"),
     ):
-        assert image_key(BOTH, BASE, other) != image_key(BOTH, BASE, LOCK)
+        assert r_key(BOTH, BASE, other) != r_key(BOTH, BASE, LOCK)
         assert private_key(BOTH, other, "4.3", "3.11", "p") != private_key(BOTH, LOCK, "4.3", "3.11", "p")
 
 
-def test_a_build_contexts_content_is_in_the_key() -> None:
-    one, two = (Environment("e", docker=DockerSide(build_context=BuildContext(path))) for path in ("/a", "/b"))
-    assert image_key(one, None, context_digest=BASE) == image_key(two, None, context_digest=BASE)
-    assert image_key(one, None, context_digest=BASE) != image_key(one, None, context_digest="sha256:" + "2" * 64)
-    frozen = Environment("e", docker=DockerSide(build_context=BuildContext(snapshot=BASE)))
-    assert image_key(frozen, None) == image_key(one, None, context_digest=BASE)
+def test_a_build_context_is_in_the_key() -> None:
+    one, two, other = (
+        Environment("e", docker=DockerSide(build_context=BuildContext(None, snapshot, dockerfile)))
+        for snapshot, dockerfile in ((BASE, "Dockerfile"), ("sha256:" + "2" * 64, "Dockerfile"), (BASE, "b/Dockerfile"))
+    )
+    assert len({r_key(one, None), r_key(two, None), r_key(other, None)}) == 3
 
 
 def test_private_keys_are_of_the_interpreter_and_the_side() -> None:
@@ -217,8 +216,8 @@ def test_locks_are_named_by_what_packages_depend_on() -> None:
 
 def test_keys_do_not_change_from_one_version_to_the_next() -> None:
     """If this fails, KEY_FORMAT or RECIPE_FORMAT has to count up: images of old keys must not be taken for new ones."""
-    assert image_key(Environment("e"), BASE) == image_key(Environment("other"), BASE)
-    assert image_key(BOTH, BASE, LOCK) == EXPECTED
+    assert r_key(Environment("e"), BASE) == r_key(Environment("other"), BASE)
+    assert r_key(BOTH, BASE, LOCK) == EXPECTED
 
 
 EXPECTED = "sha256:e0f8e35553ff55b74676c35dc4ffc6bc147113a39c782cdf91e510949d515a94"

@@ -11,7 +11,7 @@ import pytest
 from espalier import Environment, EspalierError
 from espalier.environment.curated import curated, curated_names
 from espalier.environment.definition import CranPackage, DockerSide, PythonSide, RSide
-from espalier.environment.key import image_key
+from espalier.environment.key import r_key
 from espalier.environment.registered import list_registered, list_versions, register, registered
 from espalier.paths import WorkspacePaths
 
@@ -152,7 +152,7 @@ def test_curated_ones_are_there_and_read_only(paths: WorkspacePaths) -> None:
     assert rows["tidymodels-r"]["curated"] and rows["tidymodels-r"]["kind"] == "R"
     # a copy under another name is an environment of one's own, and the same image
     mine = register(paths, replace(registered(paths, "minimal-r"), name="mine", version=None))
-    assert image_key(mine, None) == image_key(registered(paths, "minimal-r"), None)
+    assert r_key(mine, None) == r_key(registered(paths, "minimal-r"), None)
 
 
 def test_a_workspace_that_cannot_be_written(paths: WorkspacePaths) -> None:

@@ -1,11 +1,14 @@
 """A build context given as a folder of this machine becomes a snapshot of the workspace, which no longer changes."""
 
+import contextlib
 import os
 from dataclasses import replace
+from typing import Iterator
 
 from espalier.environment.definition import BuildContext, Environment
 from espalier.environment.spelling import invalid
 from espalier.paths import WorkspacePaths
+from espalier.snapshot.hold import holding_objects
 from espalier.snapshot.take import take_snapshot
 from espalier.store.trees import has_tree
 
@@ -35,6 +38,24 @@ def freeze_context(paths: WorkspacePaths, environment: Environment) -> Environme
     _check_dockerfile(context)
     frozen = BuildContext(None, take_snapshot(paths, context.path).id, context.dockerfile)
     return replace(environment, docker=replace(docker, build_context=frozen))
+
+
+@contextlib.contextmanager
+def frozen_context(paths: WorkspacePaths, environment: Environment) -> Iterator[Environment]:
+    """For the length of a block the same, where nothing may come to refer to the snapshot: it stays as long.
+
+    Args:
+        paths: The workspace.
+        environment: A definition.
+
+    Raises:
+        EspalierError: As `freeze_context`.
+    """
+    context = environment.docker.build_context if environment.docker else None
+    with contextlib.ExitStack() as held:
+        if context is not None and context.path is not None:
+            held.enter_context(holding_objects(paths))
+        yield freeze_context(paths, environment)
 
 
 def _check_dockerfile(context: BuildContext) -> None:

@@ -70,43 +70,28 @@ def definition_digest(environment: Environment) -> str:
     })  # fmt: skip
 
 
-def system_key(environment: Environment, base_digest: Optional[str], context_digest: Optional[str] = None) -> str:
+def system_key(environment: Environment, base_digest: Optional[str]) -> str:
     """The key of the system stage.
 
     Args:
-        environment: A definition.
+        environment: A definition, its build context frozen.
         base_digest: What the base image's name stands for: `sha256:...`, or an image's id.
-        context_digest: What a build context of the user's holds; None takes what the definition says.
     """
-    return digest(_system(environment, base_digest, context_digest))
+    return digest(_system(environment, base_digest))
 
 
-def python_key(
-    environment: Environment, base_digest: Optional[str], lock: Optional[Lock] = None,
-    context_digest: Optional[str] = None,
-) -> str:  # fmt: skip
+def python_key(environment: Environment, base_digest: Optional[str], lock: Optional[Lock] = None) -> str:
     """The key of the python stage, which is the system stage's where there is no Python side to install."""
-    before = system_key(environment, base_digest, context_digest)
+    before = system_key(environment, base_digest)
     wanted = _python_part(environment, lock)
     return before if wanted is None else digest({"before": before, "python": wanted})
 
 
-def r_key(
-    environment: Environment, base_digest: Optional[str], lock: Optional[Lock] = None,
-    context_digest: Optional[str] = None,
-) -> str:  # fmt: skip
-    """The key of the r stage, which is the python stage's where no R packages are to be installed."""
-    before = python_key(environment, base_digest, lock, context_digest)
+def r_key(environment: Environment, base_digest: Optional[str], lock: Optional[Lock] = None) -> str:
+    """The key of the r stage and so of the whole image; the python stage's where no R packages are to be installed."""
+    before = python_key(environment, base_digest, lock)
     wanted = _r_part(environment, lock)
     return before if wanted is None else digest({"before": before, "r": wanted})
-
-
-def image_key(
-    environment: Environment, base_digest: Optional[str], lock: Optional[Lock] = None,
-    context_digest: Optional[str] = None,
-) -> str:  # fmt: skip
-    """The key of the whole image: of its last stage. See `system_key` for the arguments."""
-    return r_key(environment, base_digest, lock, context_digest)
 
 
 def private_r_key(environment: Environment, lock: Optional[Lock], r_version: Optional[str], platform: str) -> str:
@@ -149,7 +134,7 @@ def private_key(
     })  # fmt: skip
 
 
-def _system(environment: Environment, base_digest: Optional[str], context_digest: Optional[str]) -> Dict[str, Any]:
+def _system(environment: Environment, base_digest: Optional[str]) -> Dict[str, Any]:
     docker = environment.docker or DockerSide()
     # (what is rendered begins with the name; what the name stands for is the digest's part)
     recipe = render(environment, None if base_digest is None else "base")
@@ -158,8 +143,7 @@ def _system(environment: Environment, base_digest: Optional[str], context_digest
         "recipe_format": RECIPE_FORMAT,
         "recipe": recipe.dockerfile,
         "files": {name: digest_bytes(data) for name, data in sorted(recipe.files.items())},
-        "context": [context_digest, docker.build_context.dockerfile] if context_digest and docker.build_context
-        else _context(docker),
+        "context": _context(docker),
         "base": base_digest.rpartition("@")[2] if base_digest else None,
         "platform": docker.platform,
     }  # fmt: skip

@@ -7,6 +7,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from espalier.adapters.docker_images import find_image, tag_image
 from espalier.adapters.posix import ending_tidily
+from espalier.environment.context import frozen_context
 from espalier.environment.definition import Environment
 from espalier.environment.lock import Lock
 from espalier.environment.lock_record import lock_of
@@ -72,21 +73,23 @@ def ensure(
     Raises:
         EspalierError: `docker_unavailable`, `docker_failed`, `image_missing` (a base image), `build_failed`,
             `lock_failed`, `package_missing`, `secret_missing`; `registry_failed` when what a registry gives does not
-            match its digest, or when it had to be pushed and could not: the image is in the engine then.
+            match its digest, or when it had to be pushed and could not: the image is in the engine then; about a build
+            context `environment_invalid`, `source_missing`, `source_unreadable`, `source_changed`.
         Cancelled: the call was called off. Nothing is left half-made.
     """
     began = time.monotonic()
-    want = wanted(paths, environment, secrets, refresh)
     notes: List[str] = []
-    image, found = find_local(want.key), "local"
-    if image is None:
-        with ending_tidily():
-            image, found = _obtain(paths, cache, want, secrets, log, say, push is not False, notes)
-    else:
-        _note_found(paths, want, image)
-    mark_used(paths, want.key, cache)
-    if push:
-        _push_missing(paths, want, image, secrets, log, say)
+    with frozen_context(paths, environment) as frozen:
+        want = wanted(paths, frozen, secrets, refresh)
+        image, found = find_local(want.key), "local"
+        if image is None:
+            with ending_tidily():
+                image, found = _obtain(paths, cache, want, secrets, log, say, push is not False, notes)
+        else:
+            _note_found(paths, want, image)
+        mark_used(paths, want.key, cache)
+        if push:
+            _push_missing(paths, want, image, secrets, log, say)
     return Image(image, tag_of(want.key), want.key, found, time.monotonic() - began, tuple(notes))
 
 

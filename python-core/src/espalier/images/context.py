@@ -51,16 +51,6 @@ def write_context(root: str, dockerfile: str, changed: Mapping[str, str], out: B
                 _add(tar, name, path)
 
 
-def context_digest(root: str, dockerfile: str) -> str:
-    """The digest of a folder as a build sees it; the same arguments and errors as for `write_context`."""
-    import tempfile
-
-    with tempfile.SpooledTemporaryFile(max_size=64 << 20) as out:
-        write_context(root, dockerfile, {}, out)  # type: ignore[arg-type]
-        out.seek(0)
-        return _digest_of(out)  # type: ignore[arg-type]
-
-
 def read_dockerfile(root: str, dockerfile: str) -> str:
     """The text of a context's Dockerfile.
 
@@ -110,12 +100,3 @@ def _member(name: str, size: int, mode: int, kind: bytes = tarfile.REGTYPE) -> t
     member = tarfile.TarInfo(name)
     member.size, member.mode, member.type = size, mode, kind
     return member
-
-
-def _digest_of(file: BinaryIO) -> str:
-    import hashlib
-
-    found = hashlib.sha256()
-    for piece in iter(lambda: file.read(1 << 20), b""):
-        found.update(piece)
-    return "sha256:" + found.hexdigest()

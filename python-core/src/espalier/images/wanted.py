@@ -54,14 +54,14 @@ def wanted(
 
     Args:
         paths: The workspace.
-        environment: The definition.
+        environment: The definition, its build context frozen (`environment/context.py`).
         secrets: The value of a secret.
         refresh: Ask the registries of the base images again.
 
     Raises:
-        EspalierError: `image_missing`, `registry_failed`, `docker_unavailable` about a base image; `source_missing`,
-            `script_missing`, `source_unreadable` about a build context; `environment_damaged` about its lock;
-            `environment_invalid` about its Dockerfile.
+        EspalierError: `image_missing`, `registry_failed`, `docker_unavailable` about a base image; `snapshot_missing`,
+            `snapshot_damaged` about a build context; `environment_damaged` about its lock; `environment_invalid` about
+            its Dockerfile.
     """
     docker = environment.docker or DockerSide()
     name = base_image(environment)
@@ -76,13 +76,8 @@ def wanted(
     digests = {one: base.digest for one, base in bases.items()}
     base = digests[name] if names == [name] and name is not None else digest_of_bases(digests)
     lock = read_lock(paths, environment)
-    context = _digest_of_context(docker.build_context)
-    return Wanted(
-        environment, bases, lock,
-        system_key(environment, base, context),
-        python_key(environment, base, lock, context),
-        r_key(environment, base, lock, context),
-    )  # fmt: skip
+    keys = system_key(environment, base), python_key(environment, base, lock), r_key(environment, base, lock)
+    return Wanted(environment, bases, lock, *keys)
 
 
 def image_names(paths: WorkspacePaths, environment: Environment) -> List[str]:
@@ -110,9 +105,6 @@ def context_folder(paths: WorkspacePaths, context: BuildContext) -> Iterator[str
     Raises:
         EspalierError: `snapshot_missing`, `snapshot_damaged`.
     """
-    if context.path is not None:
-        yield os.path.abspath(os.path.expanduser(context.path))
-        return
     import tempfile
 
     from espalier.snapshot.sides import StoredSide
@@ -135,10 +127,6 @@ def context_folder(paths: WorkspacePaths, context: BuildContext) -> Iterator[str
 
 
 def _dockerfile(paths: WorkspacePaths, context: BuildContext) -> str:
-    if context.path is not None:
-        from espalier.images.context import read_dockerfile
-
-        return read_dockerfile(os.path.abspath(os.path.expanduser(context.path)), context.dockerfile)
     from espalier.snapshot.sides import StoredSide
 
     side = StoredSide(paths, str(context.snapshot))
@@ -146,11 +134,3 @@ def _dockerfile(paths: WorkspacePaths, context: BuildContext) -> str:
         return side.data(context.dockerfile).decode("utf-8", "replace") if context.dockerfile in side.items else ""
     finally:
         side.close()
-
-
-def _digest_of_context(context: Optional[BuildContext]) -> Optional[str]:
-    if context is None or context.path is None:
-        return None
-    from espalier.images.context import context_digest
-
-    return context_digest(os.path.abspath(os.path.expanduser(context.path)), context.dockerfile)
