@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from espalier.images.log import BuildLog, Follower
+from espalier.images.log import BuildLog
 from espalier.progress import Listener, listening
 
 
@@ -37,19 +37,3 @@ def test_a_step_is_said_once(tmp_path: Path) -> None:
         log.step("Pushing")
     assert said == ["Installing (1 of 3)", "Installing (2 of 3)", "Pushing"]
     assert listener.seen == ("Pushing", 0, None)
-
-
-def test_a_follower_copies_what_comes(tmp_path: Path) -> None:
-    theirs, own, said = tmp_path / "theirs", tmp_path / "own", []
-    follower = Follower(str(theirs), [str(own)], said.append)
-    follower.end()
-    assert not own.exists()
-    follower.look()
-    theirs.write_text("one\n")
-    follower.look()
-    theirs.write_text("one\ntwo\n")
-    follower.look()
-    theirs.write_text("new\n")
-    follower.end()
-    assert own.read_text() == "one\ntwo\nnew\n"
-    assert len(said) == 1

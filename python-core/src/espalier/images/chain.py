@@ -13,12 +13,13 @@ from espalier.environment.lock import Lock
 from espalier.environment.lock_record import lock_of
 from espalier.environment.recipe import render
 from espalier.errors import EspalierError
-from espalier.images.log import BuildLog, Follower
+from espalier.images.log import BuildLog
 from espalier.images.record import hex_of, mark_used, read_image, write_image
 from espalier.images.registries import REPOSITORY, Remote, Secrets, configured, fetch, key_of, push_image_to
 from espalier.images.wanted import Wanted, wanted
 from espalier.packages.failure import raise_failure, write_failure
 from espalier.packages.locking import locked
+from espalier.packages.log_copy import LogCopy
 from espalier.paths import CachePaths, WorkspacePaths
 from espalier.records import now_iso
 
@@ -114,14 +115,15 @@ def _obtain(
         The image's id, and where it was found.
     """
     also = [log] if log else []
-    follower, asked = Follower(cache.build_log(hex_of(want.key)), also, say), time.time()
-    with locked(cache.build_lock(hex_of(want.key)), follower.look):
-        follower.end()
+    copy, asked = LogCopy(cache.build_log(hex_of(want.key)), log, say), time.time()
+    with locked(cache.build_lock(hex_of(want.key)), copy.wait):
+        if copy.waited:
+            copy.more()
         image = find_local(want.key)
         if image is not None:
             _note_found(paths, want, image)
             return image, "local"
-        if follower.waited:
+        if copy.waited:
             raise_failure(cache, hex_of(want.key), asked)
         files = [cache.build_log(hex_of(want.key)), paths.build_log(hex_of(want.key))]
         with BuildLog(files, also, say) as told:

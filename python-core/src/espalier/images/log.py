@@ -79,37 +79,6 @@ class BuildLog:
                 file.write(data)
 
 
-class Follower:
-    """Copies what another process says into the caller's own log."""
-
-    def __init__(self, path: str, also: Sequence[str], say: Callable[[str], None]) -> None:
-        self._path, self._also, self._say = path, also, say
-        self._seen = 0
-        self.waited = False
-
-    def end(self) -> None:
-        """Copy the rest, if there was anything to wait for."""
-        if self.waited:
-            self.look()
-
-    def look(self) -> None:
-        """Copy what has come since the last look; to be called until the lock is free."""
-        if not self.waited:
-            self.waited = True
-            self._say("Waiting for another process that builds the same image")
-        progress.report("Waiting for another process that builds the same image", 0)
-        with contextlib.suppress(OSError), open(self._path, "rb") as file:
-            if os.fstat(file.fileno()).st_size < self._seen:  # (a new build began)
-                self._seen = 0
-            file.seek(self._seen)
-            piece = file.read()
-            self._seen += len(piece)
-            if piece:
-                for path in self._also:
-                    with _open(path, "ab") as out:
-                        out.write(piece)
-
-
 def _open(path: str, mode: str) -> BinaryIO:
     os.makedirs(os.path.dirname(path), exist_ok=True)
     return open(path, mode, buffering=0)  # type: ignore[return-value]

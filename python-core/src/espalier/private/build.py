@@ -12,6 +12,7 @@ from espalier.errors import EspalierError
 from espalier.packages.causes import find_cause, last_lines
 from espalier.packages.conda import install_request, run_tool
 from espalier.packages.lock import resolve, trusted
+from espalier.packages.log_copy import tail_of
 from espalier.packages.plan import INSTALLER, write_plan
 from espalier.packages.pyenv import find_uv, install_command, make_venv, own_version, requirements_text, uv_variables
 from espalier.packages.rhost import ask_r
@@ -19,7 +20,6 @@ from espalier.packages.sources import Secrets, fetch_sources
 from espalier.packages.tools import run
 from espalier.paths import CachePaths, PrivatePaths
 from espalier.private.found import Session
-from espalier.private.logs import tail_of
 
 # What could make an R see other packages than those it is to see.
 _R_VARIABLES = ("R_LIBS", "R_LIBS_USER", "R_LIBS_SITE", "R_PROFILE", "R_PROFILE_USER", "R_ENVIRON_USER", "R_HOME")

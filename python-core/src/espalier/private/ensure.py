@@ -13,12 +13,12 @@ from espalier.environment.lock import Lock
 from espalier.errors import EspalierError
 from espalier.packages.failure import raise_failure, write_failure
 from espalier.packages.locking import locked
+from espalier.packages.log_copy import LogCopy
 from espalier.packages.pyenv import own_version
 from espalier.packages.sources import Secrets, no_secrets
 from espalier.paths import FORMAT, CachePaths, PrivatePaths
 from espalier.private.build import Build
 from espalier.private.found import PrivateEnvironment, Session, as_used, interpreters
-from espalier.private.logs import LogCopy
 from espalier.private.refuse import refuse_without_docker
 from espalier.records import now_iso, read_record, replace_record
 from espalier.store.files import discard
@@ -93,17 +93,11 @@ def _build(cache: CachePaths, hex_key: str, build: Build, log: Optional[str]) ->
     asked = time.time()
     said = cache.build_log(hex_key)
     copy = LogCopy(said, log)
-    waited = []
-
-    def wait() -> None:
-        waited.append(True)
-        copy.more()
-
-    with locked(cache.build_lock(hex_key), wait) as held:
+    with locked(cache.build_lock(hex_key), copy.wait) as held:
         if is_whole(build.paths):
             copy.more()
             return True
-        if waited:
+        if copy.waited:
             copy.more()
             raise_failure(cache, hex_key, asked)
         discard(cache.build_failure(hex_key))
