@@ -12,7 +12,7 @@ from espalier.errors import EspalierError
 
 def _refused() -> EspalierError:
     with pytest.raises(EspalierError) as caught:
-        adapter.engine_facts()
+        adapter.still_there()
     assert caught.value.code == "docker_unavailable"
     return caught.value
 
@@ -47,18 +47,19 @@ def test_an_engine_breaks_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become nobody")
 def test_the_socket_is_not_for_this_user(engine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     # (loaded before, for nobody may not read this user's files)
-    adapter.engine_facts()
+    adapter.still_there()
     monkeypatch.setattr(adapter, "_clients", {})
     with as_nobody():
         refused = _refused()
     assert "permission denied" in refused.message
     assert "group docker" in refused.hint
-    assert adapter.engine_facts()["version"]
+    adapter.still_there()
 
 
 def test_an_engine_that_was_stopped_is_used_again(own_engine: OwnEngine) -> None:
-    assert adapter.engine_facts()["address"] == own_engine.address
+    assert adapter.address() == own_engine.address
+    adapter.still_there()
     own_engine.stop()
     _refused()
     own_engine.start()
-    assert adapter.engine_facts()["version"]
+    adapter.still_there()

@@ -9,6 +9,7 @@ import socket
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Tuple
 
 from espalier.adapters.docker_errors import engine_refused, no_docker_package, not_reachable
+from espalier.adapters.engine import address as address_by
 from espalier.errors import EspalierError
 
 if TYPE_CHECKING:
@@ -37,32 +38,8 @@ def engine() -> "docker.DockerClient":
 
 
 def address() -> str:
-    """Where the engine is: what DOCKER_HOST says, else the first of the usual sockets that exists."""
-    named = os.environ.get("DOCKER_HOST")
-    if named:
-        return named
-    runtime, home = os.environ.get("XDG_RUNTIME_DIR", ""), os.path.expanduser("~")
-    usual = "/var/run/docker.sock"
-    places = [usual, os.path.join(runtime, "docker.sock") if runtime else "", home + "/.docker/run/docker.sock"]
-    found = [place for place in places if place and os.path.exists(place)]
-    return "unix://" + (found[0] if found else usual)
-
-
-def engine_facts() -> Dict[str, str]:
-    """Of the engine: `version`, `api`, `address`, `os`, `arch`.
-
-    Raises:
-        EspalierError: `docker_unavailable`.
-    """
-    with translated("The Docker engine was asked for its version"):
-        told = engine().version()
-    return {
-        "version": str(told.get("Version", "")),
-        "api": str(told.get("ApiVersion", "")),
-        "address": address(),
-        "os": str(told.get("Os", "")),
-        "arch": str(told.get("Arch", "")),
-    }
+    """Where the engine is, by this process's variables."""
+    return address_by(os.environ)
 
 
 def answers(seconds: float = FIRST_ANSWER) -> bool:

@@ -60,13 +60,6 @@ class Masker:
         return longest
 
 
-def mask_text(text: str, secrets: Iterable[str]) -> str:
-    """A text with the secrets hidden."""
-    masker = Masker(secrets)
-    data = masker.feed(text.encode("utf-8", "surrogatepass")) + masker.close()
-    return data.decode("utf-8", "surrogatepass")
-
-
 def _overlap(buffer: bytes, pattern: bytes) -> int:
     head = pattern[:_HEAD]
     at = buffer.find(head, max(len(buffer) - len(pattern) + 1, 0))
