@@ -11,6 +11,7 @@ from typing import Iterator
 
 import pytest
 from espalier import EspalierError, Experiment, Workspace
+from espalier.queue import nudge as nudging
 from espalier.queue.capacity import set_capacity
 from espalier.queue.home import queue_paths
 from espalier.queue.reasons import why_waiting
@@ -150,6 +151,7 @@ def test_clock_set_back_while_runs_wait(world: World, monkeypatch: pytest.Monkey
     """Who came first is served first."""
     with monkeypatch.context() as patch:
         patch.setattr(submission, "step_locked", lambda queue: None)
+        patch.setattr(nudging, "step", lambda: None)
         first = world.submit()
         real = time.time_ns
         patch.setattr(time, "time_ns", lambda: real() - 7_200_000_000_000)

@@ -51,7 +51,8 @@ class Killer:
         # (submitters must have time to submit, and jobs live shortest)
         kind = self.random.choices(list(found), [_WEIGHTS[name] for name in found])[0]
         pid, data = self.random.choice(found[kind])
-        run = _A_RUN.search(data if kind == "job" else held_by(pid))
+        # (what was a runner a moment ago may be the job that it was about to start)
+        run = _A_RUN.search(data if kind == "job" else held_by(pid) or environment_of(pid))
         try:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
@@ -66,6 +67,13 @@ class Killer:
         if b"keeper/__main__.py" in data:
             return "keeper"
         return "runner or guardian" if b"__main__.py" in data else "submitter"
+
+
+def environment_of(pid: int) -> bytes:
+    """A process's variables; none when it has ended."""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/environ", "rb") as file:
+        return file.read()
+    return b""
 
 
 def held_by(pid: int) -> bytes:
