@@ -7,8 +7,9 @@
 #'   hashes; `-e`, `-c` and files of this machine are errors. `from_renv_lockfile()` takes R's version, the repositories and
 #'   each package as it is locked, those of Bioconductor without their version, which R's version decides.
 #'   `from_session()` takes the packages that are loaded now, but R's own and espalier, in their versions.
-#' @section Build contexts: the folder of `from_docker_build_context()` is frozen when the environment is first
-#'   used or registered; what `.espalierignore` or `.gitignore` name stays out, as for [estimator()].
+#' @section Build contexts: the folder of `from_docker_build_context()` is frozen when the environment is registered or used;
+#'   until it is registered each use takes it as it is then. What `.espalierignore` or `.gitignore` name stays out, as for
+#'   [estimator()].
 #'
 #' @param name The environment's name.
 #' @param file_path The file.

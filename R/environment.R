@@ -16,7 +16,8 @@
 #'   looks like that of a secret (`DB_PASSWORD`, but also `TOKENIZERS_PARALLELISM`) there is a warning, once a session. Give a
 #'   secret to jobs by `secrets` of [estimator()] instead.
 #' @section Without Docker: R and Python packages are installed for this machine's R and Python. What only an image can have
-#'   (Debian packages, another version of R, a base image) is an error then.
+#'   (Debian packages, another version of R, a base image) is an error then, `espalier_error_needs_docker`: such jobs run in a
+#'   container, with `compute_target = "docker"` of [estimator()].
 #'
 #' @param name Its name: letters, digits, `_`, `-` and `.`. Names that begin with `AzureML`, `Microsoft` or `espalier` are
 #'   reserved.

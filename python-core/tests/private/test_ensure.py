@@ -102,6 +102,7 @@ def test_what_only_a_container_can_give_is_refused(cache: CachePaths, session: S
     with pytest.raises(EspalierError) as caught:
         ensure(cache, Environment("env", docker=docker, python=PythonSide(pip=["alpha"])), None, session)
     assert caught.value.code == "needs_docker"
+    assert 'compute_target = "docker"' in caught.value.hint
     assert word in caught.value.message
     assert not os.path.exists(cache.private)
 

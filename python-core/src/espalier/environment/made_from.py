@@ -128,7 +128,7 @@ class MadeFrom:
         conda_specification: Optional[str] = None,
         pip_requirements: Optional[str] = None,
     ) -> "Environment":
-        """An environment from a folder with a Dockerfile. The folder is frozen when the environment is first used.
+        """An environment from a folder with a Dockerfile. The folder is frozen when the environment is used.
 
         Args:
             name: The environment's name.

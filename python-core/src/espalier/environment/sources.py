@@ -91,7 +91,7 @@ def from_docker_build_context(
     name: str, folder: str, dockerfile: str = "Dockerfile", conda_specification: Optional[str] = None,
     pip_requirements: Optional[str] = None,
 ) -> Environment:  # fmt: skip
-    """A definition from a folder with a Dockerfile. The folder is frozen when the environment is first used."""
+    """A definition from a folder with a Dockerfile. The folder is frozen when the environment is used."""
     where = os.path.abspath(os.path.expanduser(folder))
     context = BuildContext(where, dockerfile=dockerfile)
     if not os.path.isfile(os.path.join(where, dockerfile)):

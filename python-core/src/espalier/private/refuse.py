@@ -20,7 +20,7 @@ def refuse_without_docker(environment: Environment, r_version: Optional[str]) ->
     reasons = reasons_for_docker(environment, r_version)
     if reasons:
         message = f"The environment {environment.name} cannot be had without Docker. " + " ".join(reasons)
-        hint = "Run it in a container (compute_target 'docker'), or leave that out of the environment."
+        hint = 'Run the job in a container, compute_target = "docker", or leave that out of the environment.'
         raise EspalierError("needs_docker", message, hint, environment=environment.name, reasons=reasons)
 
 
