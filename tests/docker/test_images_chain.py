@@ -381,7 +381,9 @@ def test_who_waited_for_a_build_that_failed_does_not_build_again(
 
 def _builder(workspace: Workspace, wanted: Environment, log: "Path | None" = None) -> "subprocess.Popen[str]":
     code = (
-        "import json, os, sys\n"
+        "import json, os, signal, sys\n"
+        # (what is started in the background by a shell ignores it)
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from espalier.environment.definition import Environment\n"
         "from espalier.images.chain import ensure\n"
         "from espalier.paths import CachePaths, WorkspacePaths\n"

@@ -88,7 +88,8 @@ def log_of(run: Run) -> str:
 
 
 def containers_of(engine: Any, run: Run) -> Any:
-    return engine.containers.list(all=True, filters={"label": f"espalier.run={run.id}"})
+    # (a list of what is known of each would look at each, and one may be gone by then)
+    return engine.api.containers(all=True, filters={"label": f"espalier.run={run.id}"})
 
 
 WAITS = "echo begun; until test -e outputs/go; do sleep 0.05; done; echo more; exit 5"
@@ -112,7 +113,7 @@ def test_supervisor_killed_after_the_job_had_ended(submit: Callable[..., Run], e
     os.kill(runner, signal.SIGSTOP)
     os.kill(supervisor, signal.SIGSTOP)
     Path(run.run_dir, "outputs", "go").touch()
-    until(lambda: containers_of(engine, run)[0].status == "exited")
+    until(lambda: containers_of(engine, run)[0]["State"] == "exited")
     kill(supervisor)
     os.kill(runner, signal.SIGCONT)
     details = ended(run)
@@ -148,7 +149,7 @@ def test_everything_killed_after_the_job_had_ended(submit: Callable[..., Run], e
     for pid in ours:
         os.kill(pid, signal.SIGSTOP)
     Path(run.run_dir, "outputs", "go").touch()
-    until(lambda: containers_of(engine, run)[0].status == "exited")
+    until(lambda: containers_of(engine, run)[0]["State"] == "exited")
     kill(*ours)
     until(lambda: run.get_status() == "Completed")
     details = run.get_details()
