@@ -1,5 +1,6 @@
 """Runs in containers whose runner, supervisor or engine dies: the container is found again, and the run gets its end."""
 
+import json
 import os
 import shutil
 import signal
@@ -175,6 +176,46 @@ def test_runner_killed_while_it_prepares(submit: Callable[..., Run], engine: Any
     for pid in processes_of(run, "runner/__main__.py"):
         kill(pid)
     until(lambda: run.get_status() in ("Completed", "Failed"), 60)
+    until(lambda: containers_of(engine, run) == [])
+
+
+def frozen_before_its_start(run: Run, word: str) -> None:
+    """Stops a process of a run's as soon as it is there."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        for pid in processes_of(run, word):
+            os.kill(pid, signal.SIGSTOP)
+            return
+    raise AssertionError("it did not come")
+
+
+def test_everything_killed_before_the_container_was_started(submit: Callable[..., Run], engine: Any) -> None:
+    """The run may have begun, for its runner knows; nobody has noted the container's id."""
+    run = submit("echo done")
+    frozen_before_its_start(run, "prepare/container.py")
+    until(lambda: read_status(RunPaths(run.run_dir)).get("started_at"))
+    (made,) = containers_of(engine, run)
+    assert made["State"] == "created"
+    kill(*processes_of(run, "espalier/"))
+    until(lambda: ended_as(run, "runner_lost"))
+    until(lambda: containers_of(engine, run) == [])
+
+
+def test_everything_killed_too_often_before_the_job_was_started(
+    submit: Callable[..., Run], engine: Any
+) -> None:
+    """No further attempt finds the container."""
+    run = submit("echo done")
+    frozen_before_its_start(run, "prepare/container.py")
+    for pid in processes_of(run, "runner/__main__.py"):
+        os.kill(pid, signal.SIGSTOP)
+    until(lambda: containers_of(engine, run))
+    status = RunPaths(run.run_dir).status
+    record = json.loads(Path(status).read_text())
+    record.update(started_at=None, prepared_at=None, state="Preparing", runners=9)  # (as it was, the last time)
+    Path(status).write_text(json.dumps(record))
+    kill(*processes_of(run, "espalier/"))
+    until(lambda: ended_as(run, "prepare_failed"))
     until(lambda: containers_of(engine, run) == [])
 
 

@@ -1,9 +1,11 @@
 """Ending a run whose runner is dead and whose job had a container: `python -I -S prepare/finish.py RUN_DIR [LEASE]`.
 
 Started by whoever settles the run, detached, for an engine may take long to answer. It holds the run's lease as a
-runner does, so that one is at it and the queue counts what the container takes. Standard library only.
+runner does, so that one is at it and the queue counts what the container takes. A run whose job was not started yet is
+only rid of its container: whoever settles it next queues it again. Standard library only.
 """
 
+import contextlib
 import os
 import sys
 import time
@@ -50,6 +52,11 @@ def _end(run: RunPaths) -> None:
     box = look(run)
     end_strays(run)
     status = read_status(run)
+    if not status.get("started_at"):
+        with contextlib.suppress(OSError):  # (what could not be removed the next attempt finds by its name)
+            os.unlink(run.container)
+        os.close(fd)  # (else it would seem to be executed)
+        return
     # (after a reboot it is the engine that ended it, whatever it says)
     by_itself = box.state == "ended" and (box.exit_code == 0 or status.get("boot_id") == posix.boot_id())
     if by_itself:

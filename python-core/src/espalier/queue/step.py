@@ -128,9 +128,9 @@ def settle(paths: QueuePaths, run_dir: str) -> bool:
             queue_lost(paths, run, status)  # the attempt has been ended, and is to be repeated
         elif posix.is_locked(run.spec):
             pass  # a runner of another queue executes it
+        elif _has_container(run):
+            return _hand_to_finisher(paths, run)
         elif status.get("started_at"):
-            if _has_container(run):
-                return _hand_to_finisher(paths, run)
             from espalier.lifecycle.strays import end_strays
 
             end_strays(run)
@@ -158,8 +158,9 @@ def _has_container(run: RunPaths) -> bool:
 
 
 def _hand_to_finisher(paths: QueuePaths, run: RunPaths) -> bool:
-    """Have a process of its own end the run: engines take seconds, or hang, and the queue must not wait for them.
-    It takes the lease over, so that what the container still takes counts as taken.
+    """Have a process of its own end the run, or only its container where the job was not started: engines take
+    seconds, or hang, and the queue must not wait for them. It takes the lease over, so that what the container still
+    takes counts as taken.
 
     Returns:
         False: the run is not settled yet.

@@ -16,7 +16,7 @@ from espalier.adapters import posix
 from espalier.adapters.engine import Engine, EngineError, EngineGone
 from espalier.adapters.processes import kill_group
 from espalier.lifecycle.container_config import RUN_LABEL, Order, container_config, container_name
-from espalier.lifecycle.container_record import read_box
+from espalier.lifecycle.container_record import Box, read_box, write_box
 from espalier.lifecycle.outcome import Outcome
 from espalier.paths import RunPaths
 
@@ -49,8 +49,11 @@ class Supervisor:
         self._run = run
         self._engine = Engine(order.engine)
         with self._told():
+            name = container_name(run)
             self._config = container_config(run, spec, order, self._engine.image(order.image))
-            self._answer = self._engine.begin_create(container_name(run), self._config)
+            # (first: when all of us die, it says that there may be one)
+            write_box(run, Box(engine=order.engine, image=order.image, name=name, masked=order.masked))
+            self._answer = self._engine.begin_create(name, self._config)
         self._id = ""
         word, self._word = os.pipe()
         actions: List[Tuple[Any, ...]] = [
