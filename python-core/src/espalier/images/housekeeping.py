@@ -12,7 +12,7 @@ from espalier.adapters.docker_stage import containers_with, remove_container
 from espalier.errors import EspalierError
 from espalier.images.record import hex_of, last_used, read_image, recorded_keys
 from espalier.images.registries import KEY_LABEL, REPOSITORY
-from espalier.images.stages import BUILD_LABEL, OWNER_LABEL, STAGE_LABEL, owner, stage_lock
+from espalier.images.stages import BUILD_LABEL, OWNER_LABEL, STAGE_LABEL, UNFINISHED, owner, stage_lock
 from espalier.images.stages import REPOSITORY as STAGES
 from espalier.images.system_stage import UNFINISHED_IMAGES
 from espalier.paths import CachePaths, WorkspacePaths
@@ -188,7 +188,7 @@ def _containers(cache: CachePaths, now: float) -> List[Litter]:
     for one in containers_with({BUILD_LABEL: ""}):
         labels, made = one.get("Labels") or {}, _number(one.get("Created")) or now
         building = labels.get(BUILD_LABEL)
-        if building == "unfinished":
+        if building == UNFINISHED:
             dead = one.get("State") != "running" and now - made >= _FORGOTTEN
         else:
             lock = stage_lock(cache, f"sha256:{building}")

@@ -1,7 +1,9 @@
 """The stages of an image: each is an image of its own, named by its key, found again, and made by one process at a
 time."""
 
+import contextlib
 import os
+import re
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Mapping, Optional
 
@@ -22,6 +24,9 @@ STAGE_LABEL = "espalier.stage"
 # What is being built, and by whom. Empty on what is finished: containers inherit the labels of their image.
 BUILD_LABEL = "espalier.build"
 OWNER_LABEL = "espalier.owner"
+# (the containers of a Dockerfile's steps inherit this value from the step before, and cannot be given labels of their own)
+UNFINISHED = "unfinished"
+_CONTAINER = re.compile(r"[0-9a-f]{12,64}")
 
 
 @dataclass(frozen=True)
@@ -99,8 +104,26 @@ def stage_lock(cache: CachePaths, key: str) -> str:
 
 def _remove_leftovers(cache: CachePaths, key: str) -> None:
     """The containers of a builder that was killed; nobody else builds now, for we hold the lock."""
-    for container in containers_with(labels_while_building(cache, key)):
-        remove_container(str(container["Id"]))
+    left = [str(one["Id"]) for one in containers_with(labels_while_building(cache, key))]
+    noted = _noted_step(cache, key)
+    if noted:
+        left += [str(one["Id"]) for one in containers_with({BUILD_LABEL: UNFINISHED}) if one["Id"].startswith(noted)]
+    for container in left:
+        remove_container(container)
+
+
+def note_step(cache: CachePaths, key: str, container: str) -> None:
+    """Write down, in the lock that is held, in which container a Dockerfile's step runs: an engine that crashes leaves
+    it, and the next build of that key removes it."""
+    with contextlib.suppress(OSError), open(stage_lock(cache, key), "w", encoding="ascii") as file:
+        file.write(container)
+
+
+def _noted_step(cache: CachePaths, key: str) -> Optional[str]:
+    with contextlib.suppress(OSError, ValueError), open(stage_lock(cache, key), encoding="ascii") as file:
+        text = file.read(100)
+        return text if _CONTAINER.fullmatch(text) else None
+    return None
 
 
 def failed(builder: Builder, what: str, ended: Ended, **fields: Any) -> EspalierError:

@@ -3,7 +3,8 @@
 import contextlib
 import re
 import tempfile
-from typing import BinaryIO, Dict, cast
+from functools import partial
+from typing import BinaryIO, Callable, Dict, cast
 
 from espalier.adapters.docker import still_there
 from espalier.adapters.docker_images import build_image, remove_image, tag_image
@@ -15,13 +16,23 @@ from espalier.images.context import DOCKERFILE, read_dockerfile, recipe_context,
 from espalier.images.dockerfile import with_images, with_line_after_from
 from espalier.images.log import BuildLog
 from espalier.images.record import hex_of
-from espalier.images.stages import BUILD_LABEL, Builder, build_error, build_network, labels_of, proxies
+from espalier.images.stages import (
+    BUILD_LABEL,
+    UNFINISHED,
+    Builder,
+    build_error,
+    build_network,
+    labels_of,
+    note_step,
+    proxies,
+)
 from espalier.images.wanted import Wanted, context_folder
 
 # (the same in all images: a layer that is cached stays so)
-_UNFINISHED = f'LABEL {BUILD_LABEL}="unfinished"'
+_UNFINISHED = f'LABEL {BUILD_LABEL}="{UNFINISHED}"'
 UNFINISHED_IMAGES = "espalier/unfinished"
 _STEP = re.compile(r"Step (\d+)/(\d+) : (.*)")
+_RUNS = re.compile(r" ---> Running in ([0-9a-f]{12,64})$", re.MULTILINE)
 _IMAGE = re.compile(r" ---> ([0-9a-f]{12,64})$", re.MULTILINE)
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -64,7 +75,7 @@ def _build_context(builder: Builder, wanted: Wanted, context: BuildContext) -> s
 
 
 def _build(builder: Builder, wanted: Wanted, what: str, context: BinaryIO, dockerfile: str) -> str:
-    steps = _Steps(builder.log, what)
+    steps = _Steps(builder.log, what, partial(note_step, builder.cache, wanted.system))
     unfinished = f"{UNFINISHED_IMAGES}:{hex_of(wanted.system)}"
     try:
         image = build_image(context, dockerfile, steps.hear, wanted.docker.platform, proxies(), build_network())
@@ -93,14 +104,16 @@ def _name_unfinished(name: str, image: str) -> None:
 class _Steps:
     """Hears what the engine says of a Dockerfile's build: the step it is at, and the image that it has come to."""
 
-    def __init__(self, log: BuildLog, what: str) -> None:
-        self._log, self._what = log, what
+    def __init__(self, log: BuildLog, what: str, note: Callable[[str], None]) -> None:
+        self._log, self._what, self._note = log, what, note
         self.title = self.last = ""
 
     def hear(self, piece: str) -> None:
         """Take a piece."""
         piece = _COLOURS.sub("", piece)  # (the engine's, of what was written to stderr)
-        step, image = _STEP.match(piece), _IMAGE.match(piece)
+        step, image, runs = _STEP.match(piece), _IMAGE.match(piece), _RUNS.match(piece)
+        if runs:
+            self._note(runs[1])
         if step:
             self.title = f"Step {step[1]}/{step[2]} : {step[3]}".rstrip()
             line = " ".join(step[3].split())
