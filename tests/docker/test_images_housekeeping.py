@@ -4,6 +4,7 @@ import os
 import subprocess
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Callable, Dict, Iterator, List
 
 import pytest
@@ -12,7 +13,7 @@ from espalier.adapters.docker_images import find_image
 from espalier.adapters.docker_stage import stage_container
 from espalier.environment.definition import DockerSide
 from espalier.errors import EspalierError
-from espalier.images.stages import labels_while_building
+from espalier.images.stages import BUILD_LABEL, UNFINISHED, labels_while_building, note_step, stage_image
 from espalier.paths import CachePaths, PrivatePaths
 from espalier.records import replace_record
 from espalier.types import Frame
@@ -128,6 +129,25 @@ def test_a_container_of_a_dead_builder_goes_and_that_of_a_living_one_stays(
         assert container in names(ws.prune_images(unused_days=10_000))
         ws.prune_images(delete=True, unused_days=10_000)
         assert container not in {one["Id"] for one in engine.api.containers(all=True)}
+
+
+def test_the_container_of_a_step_that_a_crash_left_goes_with_the_next_build(
+    workspace: Make, small_image: str, engine: Any
+) -> None:
+    """Which is the one that was noted; others may be of builds that go on."""
+    key, labels = "sha256:" + os.urandom(32).hex(), {BUILD_LABEL: UNFINISHED}
+    builder: Any = SimpleNamespace(cache=cache(), log=SimpleNamespace(step=print, line=print))
+    workspace()
+    os.makedirs(cache().builds, exist_ok=True)
+    left, other = (engine.api.create_container(small_image, ["x"], labels=labels)["Id"] for _ in range(2))
+    try:
+        note_step(cache(), key, left[:12])
+        stage_image(builder, "system", key, lambda: str(find_image(small_image)["Id"]))  # type: ignore[index]
+        there = {one["Id"] for one in engine.api.containers(all=True)}
+        assert left not in there and other in there
+    finally:
+        for one in {left, other} & {one["Id"] for one in engine.api.containers(all=True)}:
+            engine.api.remove_container(one)
 
 
 def test_an_image_of_somebody_elses_with_our_name_stays(workspace: Make, small_image: str, engine: Any) -> None:

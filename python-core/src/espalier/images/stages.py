@@ -24,7 +24,7 @@ STAGE_LABEL = "espalier.stage"
 # What is being built, and by whom. Empty on what is finished: containers inherit the labels of their image.
 BUILD_LABEL = "espalier.build"
 OWNER_LABEL = "espalier.owner"
-# (the containers of a Dockerfile's steps inherit this value from the step before, and cannot be given labels of their own)
+# (containers of a Dockerfile's steps inherit this value from the step before, and cannot be given labels of their own)
 UNFINISHED = "unfinished"
 _CONTAINER = re.compile(r"[0-9a-f]{12,64}")
 
