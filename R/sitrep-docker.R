@@ -1,8 +1,9 @@
 # What espalier_sitrep() says about Docker. The socket tells whether there may be an engine and who may speak to it; its
 # version comes from the program docker, if that is there, so that no Python is started.
 
+#' @param may_write Whether this user may write to a socket.
 #' @noRd
-sitrep_docker <- function() {
+sitrep_docker <- function(may_write = function(place) file.access(place, 2L) == 0L) {
   if (.Platform$OS.type == "windows") return(fact("Docker", "not looked at", "jobs run on Linux"))
   named <- Sys.getenv("DOCKER_HOST")
   if (nzchar(named) && !startsWith(named, "unix://")) return(fact("Docker", named, "DOCKER_HOST; not looked at"))
@@ -10,7 +11,7 @@ sitrep_docker <- function() {
   if (!file.exists(place)) {
     return(fact("Docker", "no engine", paste("there is no", place, "- only environments that ask for an image need it")))
   }
-  if (file.access(place, 2L) != 0L) {
+  if (!may_write(place)) {
     return(fact("Docker", "not usable", place, sprintf("This user may not speak to the Docker engine at %s.", place),
                 "Add this user to the group docker (sudo usermod -aG docker $USER) and log in again, or run rootless Docker."))
   }

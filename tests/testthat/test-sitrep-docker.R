@@ -32,12 +32,11 @@ test_that("the version comes from the program docker; where that gets no answer 
 
 test_that("a socket that may not be written is a problem with a fix", {
   skip_on_os("windows")
-  skip_if(Sys.info()[["user"]] == "root", "root may write everything")
   place <- withr::local_tempfile()
   file.create(place)
-  Sys.chmod(place, "0444")
   withr::local_envvar(DOCKER_HOST = paste0("unix://", place))
-  part <- sitrep_docker()
+  # (root may write to every one)
+  part <- sitrep_docker(may_write = function(place) FALSE)
   expect_match(part$problem, "may not speak")
   expect_match(part$fix, "group docker")
 })
