@@ -158,7 +158,7 @@ print.espalier_image_details <- function(x, ...) {
 #'   `registry <address>`, `private`), `size` in bytes, `created_at`, `last_used_at`, the number of `runs` of this workspace
 #'   that used it, and `image`, its id in the engine. `prune_images()`: one with `what` it is, its `name`, `size` (images
 #'   share layers, so less is won), `last_used_at`, `why` it may go, and whether it was `deleted`; invisibly if so.
-#' @section Errors: `espalier_error_docker_unavailable` from `prune_images()`.
+#' @section Errors: `espalier_error_docker_failed`. Without a Docker engine private environments are listed alone.
 #' @seealso [build_environment()], [collect_garbage()] for snapshots.
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())

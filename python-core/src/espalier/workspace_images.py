@@ -146,7 +146,8 @@ class WorkspaceImages:
     def prune_images(self, delete: bool = False, unused_days: float = 30) -> Frame:
         """List, or remove, images and private environments that were not wanted for a while, and what builds left.
 
-        What a run needs that has not ended stays, and what is in registries.
+        What a run needs that has not ended stays, and what is in registries. Without an engine private environments are
+        listed alone.
 
         Args:
             delete: Remove it; else it is only listed.
@@ -157,7 +158,7 @@ class WorkspaceImages:
             may go, and whether it was `deleted`.
 
         Raises:
-            EspalierError: `docker_unavailable`, `bad_argument`.
+            EspalierError: `bad_argument`, `docker_failed`.
         """
         from espalier.images.housekeeping import find_litter, remove_litter
 

@@ -101,6 +101,7 @@ def known_images(paths: WorkspacePaths, cache: CachePaths, runs: Mapping[str, in
 
 def find_litter(cache: CachePaths, kept: Set[str], unused_seconds: float) -> List[Litter]:
     """What nobody needs: images, stages and private environments that were not wanted for a while, and leftovers.
+    Without an engine there are only private environments.
 
     Args:
         cache: espalier's folder of caches.
@@ -108,9 +109,19 @@ def find_litter(cache: CachePaths, kept: Set[str], unused_seconds: float) -> Lis
         unused_seconds: How long something must not have been wanted.
 
     Raises:
-        EspalierError: `docker_unavailable`.
+        EspalierError: `docker_failed`.
     """
     now = time.time()
+    try:
+        of_engine = _litter_of_engine(cache, kept, now, unused_seconds)
+    except EspalierError as error:
+        if error.code != "docker_unavailable":
+            raise
+        of_engine = []
+    return [*of_engine, *_old_private(cache, kept, now, unused_seconds)]
+
+
+def _litter_of_engine(cache: CachePaths, kept: Set[str], now: float, unused_seconds: float) -> List[Litter]:
     busy = {str(one.get("ImageID")) for one in containers_with({})}
     old, needed = [], []
     for image in _ours(REPOSITORY):
@@ -124,7 +135,6 @@ def find_litter(cache: CachePaths, kept: Set[str], unused_seconds: float) -> Lis
         *_stages(cache, needed, busy, now, unused_seconds),
         *_unfinished(now, unused_seconds),
         *_containers(cache, now),
-        *_old_private(cache, kept, now, unused_seconds),
     ]
 
 
