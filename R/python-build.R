@@ -170,7 +170,7 @@ ask_consent <- function() {
   }
   if (!interactive()) return(invisible())
   say(c(
-    "espalier runs in a private Python environment (about 20 MB), to be made once in",
+    "espalier runs in a private Python environment (about 65 MB), to be made once in",
     " " = "{.path {managed_root()}}"
   ))
   if (!isTRUE(utils::askYesNo("Make it now?"))) {
