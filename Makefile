@@ -3,7 +3,9 @@
 # make demo-environments   the same job in an environment, with Docker and without
 # make test    the tests of core and package
 # make check   everything CI runs
+# make check-rest   lint, generated files, R CMD check, torture and chaos
 # make test-torture   the compiled code under gctorture and sanitizers
+# make test-reticulate RETICULATE_SOURCE=folder   the tests of R with the reticulate whose source lies there (not in CI)
 # make test-docker   the tests with a Docker engine, registries, a CRAN, a conda channel and a Python index of their own
 # make test-chaos   processes killed and machines stopped at every moment; ESPALIER_CHAOS_RUNS=2000 for longer
 # make bench   figures beside peers and physical limits
@@ -24,16 +26,19 @@ R_ENV := R_LIBS="$(LIB):$$R_LIBS" R_USER_DATA_DIR="$(CURDIR)/$(BUILD)/data" R_US
   ESPALIER_STATE_DIR="$(CURDIR)/$(BUILD)/state" ESPALIER_CACHE_DIR="$(CURDIR)/$(BUILD)/cache" \
   ESPALIER_UV="$(CURDIR)/$(VENV)/bin/uv"
 
-.PHONY: help setup demo demo-environments test test-python test-r test-torture test-chaos test-docker check lint generated cran vignettes bench clean
+.PHONY: help setup demo demo-environments test test-python test-r test-torture test-chaos test-reticulate test-docker check check-rest lint generated cran vignettes bench clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
 setup: $(SET_UP)
 
-$(SET_UP): tools/setup.sh python-core/pyproject.toml tests/bridge/requirements.txt DESCRIPTION
+$(SET_UP): tools/setup.sh python-core/pyproject.toml $(wildcard python-core/native/src/*) tests/bridge/requirements.txt DESCRIPTION
 	@bash tools/setup.sh "$(VENV)"
 	@touch $@
+
+# Targets side by side; of each other they need nothing.
+LANES := env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL $(PY) tools/lanes.py
 
 # What the installed package is made of: any change installs it anew.
 SOURCES := $(shell git ls-files DESCRIPTION NAMESPACE R man inst vignettes configure cleanup src tools/stage_core.R python-core/src python-core/native python-core/pyproject.toml 2>/dev/null)
@@ -49,10 +54,13 @@ demo: $(BUILD)/install.ok
 
 # With the image and the packages of the tests, where there is an engine; else with public ones, without Docker.
 demo-environments: $(BUILD)/install.ok
+	@echo "This demo uses a Docker engine. Where none runs, it installs docker.io, docker-registry, iptables and mmdebstrap"; \
+	echo "from Debian's archive (root), starts an engine of its own, and makes an image of 500 MB. It ends them afterwards."
 	@export VENV="$(CURDIR)/$(VENV)" ESPALIER_BUILD_NETWORK=host; services=$$(tests/services/up.sh --until $$$$) && eval "$$services"; \
 	$(R_ENV) Rscript demo/environments.R
 
-test: test-python test-r
+test: $(SET_UP) $(BUILD)/install.ok
+	@$(LANES) test-python test-r
 
 test-python: $(SET_UP)
 	cd python-core && ../$(PY) -m pytest
@@ -61,6 +69,15 @@ test-python: $(SET_UP)
 # (some tests have names beyond ASCII in them, which R cannot even read where there is no locale)
 test-r: $(BUILD)/install.ok
 	$(R_ENV) LC_ALL=C.UTF-8 ESPALIER_TESTS_NEED_CORE=yes NOT_CRAN=true Rscript tools/test.R
+
+# Built once for each version; its dependencies have to be there. The library is in front of the others.
+test-reticulate: $(BUILD)/install.ok
+	@test -f "$(RETICULATE_SOURCE)/DESCRIPTION" || { echo "Give the source folder of reticulate: RETICULATE_SOURCE=folder"; exit 2; }
+	@version=$$(sed -n 's/^Version: *//p' "$(RETICULATE_SOURCE)/DESCRIPTION"); library="$(CURDIR)/$(BUILD)/reticulate-$$version"; \
+	mkdir -p "$$library"; test -d "$$library/reticulate" || { cp -r "$(RETICULATE_SOURCE)" "$$library.source" && \
+	R CMD INSTALL --no-docs --no-test-load --library="$$library" "$$library.source" > "$$library.log" 2>&1 || { tail "$$library.log"; exit 1; }; }; \
+	rm -rf "$$library.source"; export R_LIBS="$$library"; \
+	$(R_ENV) LC_ALL=C.UTF-8 ESPALIER_TESTS_NEED_CORE=yes NOT_CRAN=true Rscript -e 'cat("reticulate", format(packageVersion("reticulate")), "\n")' -e 'source("tools/test.R")'
 
 test-torture: $(SET_UP)
 	bash tools/torture.sh
@@ -90,7 +107,11 @@ include tools/package.mk
 cran: $(BUILD)/install.ok
 	bash tools/cran.sh
 
-check: test lint generated cran test-torture test-chaos test-docker demo demo-environments
+# What CI runs when the tests of core and package have passed.
+check-rest: $(SET_UP) $(BUILD)/install.ok
+	@$(LANES) "lint generated cran test-torture" test-chaos
+
+check: test check-rest test-docker demo demo-environments
 
 bench: $(BUILD)/install.ok
 	@$(R_ENV) bash bench/run.sh

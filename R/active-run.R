@@ -29,10 +29,11 @@ clear_active_run <- function() {
 #' @noRd
 active_run_dir <- function() .active$dir
 
-#' The folder to log to: of `run`, of the interactive run, of the job; NULL (said once) if none
+#' The folder to log to: of `run`, of the interactive run, of the job; NULL (said once) if none. It may have been moved,
+#' see log_folder()
 #' @noRd
 log_target <- function(run = NULL) {
-  dir <- if (is.null(run)) current_run_dir() else run_dir_of(run)
+  dir <- log_dir(run)
   if (!is.null(dir)) return(dir)
   inform_once("not_recorded", c(
     "Not inside a run: what the log_*_to_run() functions are given is recorded nowhere.",
@@ -41,13 +42,21 @@ log_target <- function(run = NULL) {
   NULL
 }
 
-#' The folder of the interactive run, else of the job this process belongs to, else NULL
+#' The same, and nothing is said
 #' @noRd
-current_run_dir <- function() {
+log_dir <- function(run) {
+  if (!is.null(run)) return(run_dir_of(run))
   dir <- .active$dir
   if (!is.null(dir)) return(dir)
   dir <- Sys.getenv("ESPALIER_RUN_DIR")
   if (nzchar(dir)) dir
+}
+
+#' The folder of the interactive run, else of the job this process belongs to, else NULL
+#' @noRd
+current_run_dir <- function() {
+  dir <- .active$dir
+  if (is.null(dir)) job_dir() else dir
 }
 
 run_dir_of <- function(run) {

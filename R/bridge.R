@@ -13,6 +13,8 @@
 #' @return The decoded result.
 #' @noRd
 core_call <- function(class, method, identity = NULL, args_json = "{}", decode = result_json) {
+  without <- answer_in_job(class, method, identity, args_json)
+  if (!is.null(without)) return(without$value)
   callable <- bridge_callable()
   response <- undisturbed(callable(core_request(class, method, identity, args_json)))
   core_answer(if (nzchar(response)) jsonlite::parse_json(response), decode)
@@ -21,12 +23,32 @@ core_call <- function(class, method, identity = NULL, args_json = "{}", decode =
 #' A call of Python that no interrupt leaves by a jump; one that comes meanwhile is seen right after it
 #'
 #' In reticulate up to 1.28 an interrupt calls R from within Python, and if R leaves from there, Python's stack is lost:
-#' the next call crashes R. So calls are short, and what may take long goes by `core_call_long()`.
+#' the next call crashes R. So calls are short, and what may take long goes by `core_call_long()`. A time limit of the
+#' user's (setTimeLimit()) that is reached meanwhile is lost there, but for the text of its error: it is raised again.
 #' @noRd
 undisturbed <- function(code) {
-  value <- suspendInterrupts(code)
-  Sys.sleep(0) # (here R looks for interrupts)
-  value
+  before <- geterrmessage()
+  result <- suspendInterrupts({
+    # (reticulate lets R print that error, and run the handler of all errors)
+    old <- options(show.error.messages = FALSE, error = NULL)
+    result <- tryCatch(list(keeping_seed(code)), error = identity)
+    options(old)
+    result
+  })
+  if (inherits(result, "error")) stop(result)
+  if (!identical(before, after <- geterrmessage())) raise_time_limit(after)
+  Sys.sleep(0) # (here R looks for interrupts and time limits)
+  result[[1L]]
+}
+
+#' The errors of R's time limits, in the words of this session's language
+#' @noRd
+raise_time_limit <- function(text) {
+  limits <- c(
+    "reached elapsed time limit", "reached session elapsed time limit", "reached CPU time limit",
+    "reached session CPU time limit"
+  )
+  for (limit in gettext(limits, domain = "R")) if (grepl(limit, text, fixed = TRUE)) stop(limit, call. = FALSE)
 }
 
 core_request <- function(class, method, identity, args_json) {
@@ -68,7 +90,7 @@ bridge_jobs <- function() {
 #' @noRd
 bridge_callable <- function() {
   refuse_forked()
-  if (is.null(.bridge$call)) bridge_connect() else .bridge$call
+  if (is.null(.bridge$call)) keeping_session(bridge_connect()) else .bridge$call
 }
 
 #' Threads and locks of the parent's Python do not exist in a forked child: a call could hang for ever
@@ -108,14 +130,18 @@ bridge_connect <- function() {
   load_reticulate()
   running <- python_running()
   choice <- python_choose(running)
+  variables <- all_variables()
   entry <- tryCatch(bridge_boot(choice), error = function(e) abort_start(e, choice))
   folders <- core_folders()
-  cache <- file.path(tools::R_user_dir("espalier", "cache"), "pycache")
+  cache <- file.path(cache_folder(), "pycache")
   connect <- entry$connect
   state <- jsonlite::parse_json(
     connect(folders$core, cache, as.character(jsonlite::toJSON(core_requirements())), choice$env)
   )
   state$how <- choice$how
+  state$chosen <- is_users_choice(choice, state)
+  # (what is started from a Python of the user's finds its folder first, as reticulate has it)
+  if (nzchar(choice$env)) entry$own_environment(variables_json(variables))
   abort_if_unmet(state)
   bridge_complete(entry, state)
   bridge_offer(entry, state)
@@ -135,7 +161,7 @@ bridge_connect <- function() {
 load_reticulate <- function() {
   before <- gctorture2(200000L)
   on.exit(gctorture2(before))
-  loadNamespace("reticulate")
+  keeping_seed_at_top_level(loadNamespace("reticulate"))
 }
 
 #' The module espalier_bridge, imported in a Python started according to the choice
@@ -146,7 +172,12 @@ bridge_boot <- function(choice) {
   locale <- Sys.getlocale("LC_CTYPE")
   bare <- locale %in% c("C", "POSIX")
   # (any choice the user made wins over the fallback)
-  put_back <- set_variables(c(RETICULATE_PYTHON_FALLBACK = choice$fallback, LC_ALL = if (bare) "C.UTF-8"))
+  put_back <- set_variables(c(
+    RETICULATE_PYTHON_FALLBACK = choice$fallback, LC_ALL = if (bare) "C.UTF-8",
+    RETICULATE_CHECK_REQUIRED_PACKAGES = if (!checks_packages()) "false",
+    # (else reticulate downloads one, although there is one)
+    RETICULATE_UV = if (!is.null(choice$require) && !nzchar(Sys.getenv("RETICULATE_UV"))) find_uv()
+  ))
   on.exit({
     put_back()
     if (bare) Sys.setlocale("LC_CTYPE", locale) # (Python has set it by the variable)
@@ -165,7 +196,7 @@ bridge_boot <- function(choice) {
     "        sys.pycache_prefix = before",
     "    return espalier_bridge"
   )
-  cache <- file.path(tools::R_user_dir("espalier", "cache"), "pycache")
+  cache <- file.path(cache_folder(), "pycache")
   code <- sub("boot_cache", json_string(cache), code, fixed = TRUE)
   names <- reticulate::py_run_string(paste(code, collapse = "\n"), local = TRUE, convert = FALSE)
   boot <- reticulate::py_get_item(names, "boot")
@@ -267,7 +298,7 @@ bridge_offer <- function(entry, state) {
 
 warn_from_core <- function(said) {
   warning(structure(
-    class = c("espalier_warning", "warning", "condition"),
+    class = c(if (said$category == "DamageWarning") "espalier_warning_damaged", "espalier_warning", "warning", "condition"),
     list(message = said$message, call = NULL, category = said$category)
   ))
 }
@@ -316,6 +347,25 @@ reticulate_was_told <- function() {
   told <- tryCatch(get(".globals", asNamespace("reticulate"))$use_python_versions, error = function(e) NULL)
   length(told) > 0L
 }
+
+#' Whether reticulate, from 1.45 on, is to look whether what was declared by py_require() is installed, and to warn
+#'
+#' It declares numpy itself, which espalier does without, and asks uv, which asks a registry.
+#' @noRd
+checks_packages <- function() {
+  nzchar(Sys.getenv("RETICULATE_CHECK_REQUIRED_PACKAGES")) || length(reticulate_required()) > 0L
+}
+
+#' Whether the user chose this session's Python, and it lasts: what reticulate makes of py_require() lies in its cache
+#' @noRd
+is_users_choice <- function(choice, state) {
+  !nzchar(choice$env) && is.null(choice$require) && is.null(choice$fallback) &&
+    !startsWith(state$prefix, file.path(tools::R_user_dir("reticulate", "cache"), ""))
+}
+
+#' The Python that the user chose for this session, or NULL
+#' @noRd
+python_chosen <- function() if (isTRUE(.bridge$state$chosen)) .bridge$state$python
 
 #' Packages that others declared by py_require(), apart from reticulate's own default
 #' @noRd

@@ -6,6 +6,7 @@
 describe_value <- function(x) {
   if (is.null(x)) return("NULL")
   if (is.function(x)) return("a function")
+  if (inherits(x, "EspalierObject")) return(sprintf("%s <%s> object", article(class(x)[1L]), class(x)[1L]))
   kind <- if (is.object(x)) paste0("<", paste(class(x), collapse = "/"), "> object") else
     switch(typeof(x), character = "string", double = "number", integer = "integer",
            logical = "logical", complex = "complex number", typeof(x))
@@ -19,7 +20,7 @@ describe_value <- function(x) {
 }
 
 article <- function(word) {
-  if (substr(sub("^<", "", word), 1L, 1L) %in% c("a", "e", "i", "o", "u")) "an" else "a"
+  if (tolower(substr(sub("^<", "", word), 1L, 1L)) %in% c("a", "e", "i", "o", "u")) "an" else "a"
 }
 
 describe_atoms <- function(x) {
@@ -80,7 +81,8 @@ check_count <- function(x, arg = "x", null = FALSE, min = 0, max = 2^53) {
   ok <- is.numeric(x) && !is.object(x) && length(x) == 1L && !is.na(x) && is.finite(x)
   if (!ok || x != trunc(x)) abort_argument(arg, "one whole number", x)
   if (x < min || x > max) {
-    abort_argument(arg, sprintf("a whole number %s", describe_range(min, max)), x)
+    range <- if (max < 2^53) paste0(" ", describe_range(min, max)) else sprintf(", %.15g or more", min)
+    abort_argument(arg, paste0("a whole number", range), x)
   }
   invisible(x)
 }
@@ -122,12 +124,18 @@ check_name <- function(x, arg = "name") {
 #' @return The name as a JSON string, invisibly.
 #' @noRd
 check_label <- function(x, arg = "name") {
+  json <- known_label(x)
+  if (is.null(json)) check_label_slowly(x, arg) else invisible(json)
+}
+
+#' The JSON form of a name that passed before, or NULL
+#' @noRd
+known_label <- function(x) {
   # (names of an environment are translated to the locale, and shorter than 10,000 bytes)
   if (is.character(x) && length(x) == 1L && !is.na(x) && Encoding(x) == "unknown") {
     bytes <- nchar(x, "bytes")
-    if (bytes > 0L && bytes < 1021L && !is.null(json <- .labels[[x]])) return(invisible(json))
+    if (bytes > 0L && bytes < 1021L) .labels[[x]]
   }
-  check_label_slowly(x, arg)
 }
 
 check_label_slowly <- function(x, arg) {

@@ -7,7 +7,12 @@
 #' `"job_out_of_memory"`. With `gpus` it sees those it was given.
 #'
 #' The job runs as you, so that its files are yours, without any privileges. Of this machine it sees its run's folder, its
-#' inputs, espalier itself, and `mounts`, all but the first read-only; never the Docker socket.
+#' inputs, espalier itself, and `mounts`, all but the first read-only.
+#'
+#' A job that reaches the socket of a container engine can do anything on this machine. So `mounts` and inputs are refused
+#' if such a socket is one of them or lies in one of them, under any name, and so are other sockets, `/`, `/proc`, `/sys`,
+#' `/dev`, `/run` and the folders of engines. The same goes for a network by which the job would reach an engine that asks
+#' for no key. You are warned if you mount your home folder, `/etc`, or a folder in which a program listens at a socket.
 #'
 #' The engine is that of this machine: the one at `DOCKER_HOST`, `unix://` or `tcp://`, or else at the usual socket; Docker
 #' contexts do not count, and an engine on another machine is refused, for it could not see the run's folder.
@@ -97,6 +102,7 @@ environment_of_packages <- function(cran_packages, github_packages, custom_url_p
     registry = registry_argument(image_registry_details)
   ))
   if (!length(r) && !length(docker)) return(NULL)
+  r <- with_session_repositories(r)
   Filter(length, list(
     r = if (length(r)) r, docker = if (length(docker)) docker, use_gpu = if (use_gpu) TRUE,
     shm_size = size_argument(shm_size)

@@ -4,21 +4,40 @@
 #' plainer form and also takes any command. Nothing is looked up or run before [submit_experiment()].
 #'
 #' @section Parameters: `script_params` become arguments of the script, `--name value`, in their order. A name without
-#'   leading dash gets two. Strings arrive byte for byte, nothing is given to a shell. Whole numbers are written as
-#'   digits (`100000`, never `1e+05`), other numbers as the shortest text that reads back to the same number, logicals as
-#'   `TRUE` and `FALSE` (in Python scripts `True` and `False`), dates and times in ISO 8601. A vector gives its values one after the other. `NULL` or `""` makes
-#'   a flag; `NA` is refused. In the script, read them with [job_params()].
-#' @section What a job finds: its working directory is a private copy of the snapshot. It inherits `PATH`, `HOME`,
-#'   locale, time zone, library paths, proxy and certificate settings of the session that submits, and nothing else; more
-#'   is set with `environment_variables`. R scripts run on this session's R with its library paths; if the folder uses
-#'   renv, on the project's own library.
+#'   leading dash gets two. One rule holds for R, Python and other scripts, so that parsers (optparse, argparse, docopt,
+#'   click) never take a value for an option:
 #'
-#' @param source_directory Folder that is frozen for the run. What `.espalierignore` names, else `.amlignore`, else
-#'   `.gitignore`, stays out; see [snapshot_preview()].
+#'   * Numbers are plain decimals, never with an exponent: `-1e-5` is `-0.00001`, `1e5` is `100000`. They are as short as
+#'     reads back to the same number. `-Inf` gets a leading blank, which readers of numbers skip.
+#'   * Strings arrive byte for byte, nothing is given to a shell. One that begins with `-` is joined to its name:
+#'     `--name=-text`, or `-n-text` where the name is one letter.
+#'   * Logicals are `TRUE` and `FALSE` (in Python scripts `True` and `False`), dates and times ISO 8601.
+#'   * A vector gives its values one after the other: `--name 1 2 3`. A string in it that begins with `-` is refused,
+#'     because no parser would take it for a value.
+#'   * `NULL` or `""` makes a flag. `NA` is refused.
+#'
+#'   A single argument may have 128 kB and all together some megabytes; what is longer is refused at submit. Write it to a
+#'   file instead, and give that as an input. In the script, read parameters with [job_params()].
+#' @section Documents: an R Markdown document is rendered by rmarkdown, a Quarto document by quarto, and a notebook is
+#'   executed by the packages nbclient and ipykernel of Python. If these are missing, submit fails. What results
+#'   (`report.html`, the executed notebook) is in the run's `outputs/`. Code runs in the document's folder and may log
+#'   to the run. Parameters follow the document's own conventions: `params` of the YAML header, or a cell tagged
+#'   `parameters`, after which a cell with the run's values is inserted. Inputs that a document names there get the path.
+#'   An error names the chunk or cell.
+#' @section What a job finds: its working directory is a private copy of the snapshot. It inherits the variables by which
+#'   programs find what they compute with: `PATH`, `HOME`, locale, time zone, proxies, certificates, and the settings of R,
+#'   Python, conda, Java, threads, graphics processors, geodata and compilers. Names that look like secrets stay out; see
+#'   [set_secrets()]. More is set with `environment_variables`. R scripts run on this session's R with its `.libPaths()`;
+#'   if the folder uses renv, on the project's own library.
+#'
+#' @param source_directory Folder that is frozen for the run. What `.gitignore` and `.espalierignore` name
+#'   stays out; see [snapshot_preview()].
 #' @param compute_target `"local"`: this machine; `"docker"`: in a container on it, `docker = TRUE`.
 #' @param vm_size,vm_priority Of azuremlsdk; ignored for local jobs, with a message.
 #' @param use_gpu `TRUE` is `gpus = 1`.
-#' @param entry_script Script inside `source_directory`: `.R`, `.py`, `.sh`, or any executable.
+#' @param entry_script Script inside `source_directory`: `.R`, `.py`, `.sh`, `.jl`, another executable file, or a document
+#'   (`.Rmd`, `.qmd`, `.ipynb`), see the section on documents. Python scripts run on the first Python found; to name
+#'   another, use the argument `python` of `script_run_config()`.
 #' @param script_params Named list of parameters, see below.
 #' @param environment What the job finds: an environment made by [r_environment()] or its like, or the name of a
 #'   registered one, `"name"` or `"name:version"`. By default it finds the packages this session has. What has to be made
@@ -36,7 +55,8 @@
 #' @param priority From 1 to 9, 5 by default: of the runs that wait, those with the highest are started first.
 #' @param retry How often to execute the job at most, if it fails; or a [retry_policy()].
 #' @param depends_on Runs of the same workspace (runs, a list of them, or ids) that have to complete before this one is
-#'   started. If one of them does not, this one is not started and `Failed`, with the code `dependency_failed`.
+#'   started. If one of them does not, this one is not started and `Failed`, with the code `dependency_failed`. This sets
+#'   the order only: files that those runs made aren't handed over. `vignette("first-model")` shows how to do that.
 #' @param queue_timeout_seconds,prepare_timeout_seconds Cancel the run if it has not been started after so many seconds
 #'   (a week by default), fail it if its working copy takes longer (an hour), or that and its environment (six hours);
 #'   `Inf` for no limit.
@@ -58,8 +78,10 @@
 #' @param command Instead of a script: a character vector, program first, executed as it is; a single string with spaces
 #'   or signs of the shell (`|`, `;`, `&`, `<`, `>`, `$`) is given to `/bin/sh -c`,
 #'   where parameters are read as `"$1"`, `"$2"`, ...
-#' @param python The Python that Python scripts run on; by default `RETICULATE_PYTHON` if set, else `python3` of the
-#'   `PATH`.
+#' @param python The Python that Python scripts run on: an interpreter, or the folder of a virtual environment. By default the first that exists of: `RETICULATE_PYTHON`; the
+#'   Python that you chose for reticulate in this session; an active virtual or conda environment (`VIRTUAL_ENV`,
+#'   `CONDA_PREFIX`); a virtual environment `.venv` or `venv` in the source folder; `python3` or `python` on the `PATH`.
+#'   espalier's private Python is used only if there is no other. [get_run_provenance()] shows which one ran.
 #' @return An object of class `espalier_config`, a list.
 #' @section Inputs:
 #' Up to 64 MB and 10,000 files, the job gets a private copy of an input that it cannot write to (files have mode 0444,
@@ -146,7 +168,7 @@ new_config <- function(source_directory, entry_script, script_params, compute_ta
     max_run_duration_seconds = check_seconds(max_run_duration_seconds, "max_run_duration_seconds"),
     seed = check_count(seed, "seed", null = TRUE, min = -.Machine$integer.max, max = .Machine$integer.max),
     keep_workdir = check_flag(keep_workdir, "keep_workdir"),
-    display_name = check_string(display_name, "display_name", null = TRUE),
+    display_name = check_shown_string(display_name, "display_name"),
     record_diff = if (!check_flag(record_diff, "record_diff")) FALSE,
     children = if (children != "wait") children,
     outside_links = if (check_outside_links(outside_links) != "refuse") outside_links,
@@ -168,6 +190,7 @@ plain_params <- function(params) {
 
 plain_param <- function(value, name) {
   arg <- sprintf("script_params$%s", name)
+  refuse_secrets(value, arg)
   if (is.null(value) || identical(value, "")) return(NULL)
   if (is.factor(value)) value <- as.character(value)
   if (inherits(value, "Date")) value <- format(value, "%Y-%m-%d")
@@ -184,8 +207,16 @@ plain_param <- function(value, name) {
 
 is.nan_vector <- function(x) if (is.double(x)) is.nan(x) else rep(FALSE, length(x))
 
+#' A string that is recorded, or `NULL`
+#' @noRd
+check_shown_string <- function(x, arg) {
+  refuse_secrets(x, arg)
+  check_string(x, arg, null = TRUE)
+}
+
 check_strings <- function(x, arg) {
   if (is.null(x)) return(NULL)
+  refuse_secrets(x, arg)
   if (!is.character(x) || anyNA(x)) abort_argument(arg, "a character vector without NA", x)
   as.list(enc2utf8(unname(x)))
 }
@@ -194,6 +225,7 @@ check_strings <- function(x, arg) {
 #' @noRd
 named_strings <- function(x, arg) {
   if (!length(x)) return(NULL)
+  refuse_secrets(x, arg)
   check_names_once(names(x), arg)
   lapply(as.list(x), function(value) {
     if (!is.atomic(value) || length(value) != 1L || is.na(value)) abort_argument(arg, "made of single values", value)

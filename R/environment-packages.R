@@ -160,3 +160,34 @@ package_fields <- function(item, arg, key) {
   if (key == "name" && !inherits(item, "espalier_package")) names(fields)[names(fields) == "repo"] <- "repository"
   Filter(Negate(is.null), fields)
 }
+
+#' The R side of a definition with the session's repositories, where it asks for packages
+#'
+#' @param r Fields of the R side.
+#' @noRd
+with_session_repositories <- function(r) {
+  if (!length(c(r$cran, r$github, r$urls, r$bioconductor))) return(r)
+  found <- session_repositories()
+  if (!is.null(r$snapshot_date)) {
+    found <- found[names(found) != "CRAN" | grepl("{snapshot_date}", found, fixed = TRUE)]
+  } else {
+    found <- found[!grepl("{snapshot_date}", found, fixed = TRUE)]
+  }
+  if (length(found)) r$repositories <- as.list(found)
+  r
+}
+
+#' options(repos) by name: without what stands for CRAN itself, which is the default
+#' @noRd
+session_repositories <- function() {
+  urls <- unlist(getOption("repos"))
+  urls <- urls[!is.na(urls) & grepl("://", urls, fixed = TRUE)]
+  names <- sub("^[^A-Za-z]+", "", gsub("[^A-Za-z0-9_.-]+", "-", names(urls) %||% character(length(urls))))
+  nameless <- which(!nzchar(names))
+  names[nameless] <- paste0("repository", nameless)
+  if (length(nameless) && !"CRAN" %in% names) names[nameless[1L]] <- "CRAN"
+  urls <- stats::setNames(sub("/+$", "", urls), names)[!duplicated(names)]
+  # (RStudio's own setting; both are addresses of one mirror)
+  own <- c("https://cloud.r-project.org", "https://cran.rstudio.com")
+  urls[names(urls) != "CRAN" | !sub("^http:", "https:", urls) %in% own]
+}

@@ -3,8 +3,11 @@
 #' A conda specification, a requirements file, an image, a Dockerfile, a folder with one, a `renv.lock`, or the packages of
 #' this session: each becomes the same kind of definition as [r_environment()] makes.
 #'
-#' @section What is read: `from_pip_requirements()` follows `-r` to files beside the first or below, and takes indexes and
-#'   hashes; `-e`, `-c` and files of this machine are errors. `from_renv_lockfile()` takes R's version, the repositories and
+#' @section What is read: `from_pip_requirements()` takes requirements files as people have them. It follows `-r` and `-c`
+#'   to files beside the first or below, and takes indexes, hashes, `--trusted-host`, `--prefer-binary` (wheels alone if
+#'   these do, else as without it), `${VARIABLE}` and UTF-16. Constraints decide versions and install nothing. Editable
+#'   installations, files of this machine, repositories by SSH and variables that look like secrets are errors, which
+#'   name the file, the line and the remedy. `from_renv_lockfile()` takes R's version, the repositories and
 #'   each package as it is locked, those of Bioconductor without their version, which R's version decides.
 #'   `from_session()` takes the packages that are loaded now, but R's own and espalier, in their versions.
 #' @section Build contexts: the folder of `from_docker_build_context()` is frozen when the environment is registered or used;

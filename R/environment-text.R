@@ -48,8 +48,11 @@
 #' @param file The file; one that is there is replaced.
 #' @param path A folder.
 #' @param overwrite Replace files that are there.
+#' @param workspace A [workspace()], or `NULL`: the text then has only what the definition says.
 #' @return `read_environment()` and `load_environment_from_directory()` an environment; `environment_text()` one string;
-#'   `environment_dockerfile()` one string, a Dockerfile of all that would be built, to read or to build without espalier;
+#'   `environment_dockerfile()` one string: the Dockerfile from which the engine builds the first stage of the image, and
+#'   as comments the packages that espalier installs after that. With `workspace` base images have their digests and
+#'   packages their versions, if the workspace has locked or built the environment;
 #'   `write_environment()` the file and `save_environment_to_directory()` the files written, invisibly.
 #' @section Errors: `espalier_error_environment_invalid`, `espalier_error_bad_argument`, `espalier_error_file_exists`.
 #' @examplesIf espalier:::espalier_python_ready()
@@ -81,9 +84,11 @@ environment_text <- function(environment) {
 
 #' @rdname environment_yaml
 #' @export
-environment_dockerfile <- function(environment) {
+environment_dockerfile <- function(environment, workspace = NULL) {
   check_object(environment, "Environment", "environment")
-  environment$dockerfile()
+  if (is.null(workspace)) return(environment$dockerfile())
+  check_object(workspace, "Workspace", "workspace")
+  workspace$environment_dockerfile(environment)
 }
 
 #' @rdname environment_yaml

@@ -37,8 +37,10 @@
 #' @param base_dockerfile Instead of an image: the text of a Dockerfile, or its file. See also [from_dockerfile()].
 #' @param apt_packages Debian packages to install into the image, such as `"libxml2-dev"`.
 #' @param docker_steps Further lines of the Dockerfile, after those packages.
-#' @param repositories Named character vector of further CRAN-like repositories; `CRAN` among them replaces CRAN's own
-#'   address. In addresses `{snapshot_date}` stands for the day.
+#' @param repositories Named character vector of CRAN-like repositories. `CRAN` among them replaces CRAN's own address. In
+#'   addresses `{snapshot_date}` stands for the day. By default those of the session, `getOption("repos")`, as they are
+#'   now: they become part of the definition. With a `snapshot_date`, CRAN is that of the day instead. `character()` for
+#'   CRAN alone.
 #' @param ca_certificate File of a certificate (PEM) to trust in the image, as company proxies need.
 #' @param pip_config File of a `pip.conf` for the image.
 #' @param platform `"linux/amd64"` or `"linux/arm64"`; by default that of the engine.
@@ -59,7 +61,8 @@
 #' @seealso [register_environment()], [from_renv_lockfile()] and other files, [write_environment()].
 #' @examplesIf espalier:::espalier_python_ready()
 #' env <- r_environment(
-#'   "tidy", r_version = "4.3", snapshot_date = "2024-05-01", cran_packages = c("glmnet", "ranger@0.16.0"),
+#'   "tidy", r_version = "4.3", snapshot_date = "2024-05-01",
+#'   cran_packages = c("glmnet", "ranger@0.16.0"),
 #'   github_packages = github_package("user/repo@v1.0", auth_token = keyvault_secret("github")),
 #'   apt_packages = "libxml2-dev"
 #' )
@@ -84,6 +87,7 @@ r_environment <- function(name, version = NULL, environment_variables = NULL, r_
     urls = check_strings(custom_url_packages, "custom_url_packages"),
     bioconductor = check_strings(bioconductor_packages, "bioconductor_packages")
   )
+  if (is.null(repositories)) r <- with_session_repositories(r)
   new_environment(
     name, version, environment_variables, use_gpu, shm_size, description, tags, r = said(r, always = TRUE),
     python = python_side(

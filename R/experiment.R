@@ -47,6 +47,9 @@ submit_experiment <- function(experiment, config, tags = NULL, reuse = FALSE) {
   check_object(experiment, "Experiment", "experiment")
   check_object(config, "espalier_config", "config")
   values <- job_values(config)
+  told <- NULL
+  # (a time limit of the user's may end this in the middle of a message)
+  on.exit(if (!is.null(told)) tell_submitted_all_the_same(told))
   told <- when_too_late(
     experiment$submit_values(values, named_strings(tags, "tags") %||% empty_object(), check_flag(reuse, "reuse")),
     tell_submitted_all_the_same
@@ -55,14 +58,16 @@ submit_experiment <- function(experiment, config, tags = NULL, reuse = FALSE) {
   if (isTRUE(told$reused)) {
     say(c(i = "Nothing has changed since run {.val {told$run_id}}: that one is returned, nothing is run."))
   }
-  Run$new(identity = c(workspace = experiment$workspace$path, id = told$run_id))
+  run <- Run$new(identity = c(workspace = experiment$workspace$path, id = told$run_id))
+  on.exit()
+  run
 }
 
 #' A job as the core takes it, with the session that submits
 #' @noRd
 job_values <- function(config) {
   values <- unclass(config)
-  values$session <- session_context(values$python, values$entry_script)
+  values$session <- session_context(values$python)
   values$python <- NULL
   if (length(values$command) == 1L && grepl("[[:space:]|;&<>$]", values$command[[1]])) values$command <- values$command[[1]]
   values
@@ -71,7 +76,7 @@ job_values <- function(config) {
 #' What there is to tell after a submit
 #' @noRd
 tell_submitted <- function(told, values) {
-  if (is.null(values$session$r_package) && grepl("[.][rR]$", values$entry_script %||% "")) {
+  if (is.null(values$session$r_package) && grepl("[.](r|rmd|qmd)$", values$entry_script %||% "", ignore.case = TRUE)) {
     inform_once("from_source", "espalier is loaded from source: jobs that call library(espalier) need it installed.")
   }
   for (note in unlist(told$notes)) inform_once(note, note, "note")
@@ -128,9 +133,13 @@ start_logging_run <- function(experiment, outputs = NULL, snapshot_directory = N
 
 #' Runs of an experiment
 #'
-#' `list_runs()` gives a data frame, a row a run, newest first: ids, status, times, duration, error, and a column for each
-#' tag (`tag_*`), parameter (`param_*`) and metric (`metric_*`, its last value). `get_runs_in_experiment()` gives
-#' azuremlsdk's list of runs, printed as that table.
+#' `list_runs()` returns a data frame with a row for each run, newest first: ids, status, entry script and commit, times,
+#' duration, error, and a column for each tag (`tag_*`), parameter (`param_*`) and metric (`metric_*`, its last value).
+#' `get_runs_in_experiment()` returns azuremlsdk's list of runs, printed as that table.
+#'
+#' Printing shows the columns that fit and names the others. Where not all fit, it begins with the columns by which runs
+#' are compared: the id, the status, metrics and parameters that differ, and the duration. Long texts are cut, and of a commit only the
+#' beginning is shown. A part of the columns, and columns that you add, are always shown.
 #'
 #' Runs that have a parent are left out unless asked for: the column `children` says how many children a run has, `parent`
 #' whose child it is. [get_child_runs()] finds those of one run.
@@ -157,7 +166,20 @@ list_runs <- function(x, include_children = FALSE) {
   if (!inherits(x, c("Experiment", "Workspace"))) {
     abort_argument("x", "an experiment or a workspace", x)
   }
-  structure(x$list_runs(check_flag(include_children, "include_children")), class = c("espalier_run_table", "data.frame"))
+  table <- returned_table(x$list_runs(check_flag(include_children, "include_children")), "espalier_run_table")
+  if (!nrow(table) && inherits(x, "Experiment")) attr(table, "near") <- near_experiment(x)
+  table
+}
+
+#' The experiment that the name of one without runs may have meant; `NULL` if there is none
+#' @noRd
+near_experiment <- function(x) {
+  names <- x$workspace$list_experiments()$experiment
+  if (!length(names)) return(NULL)
+  distance <- utils::adist(x$name, names, ignore.case = TRUE)[1L, ]
+  # (names of a series differ in their numbers, and mean what they say)
+  near <- which(distance <= nchar(x$name) / 2 & gsub("[0-9]", "", names) != gsub("[0-9]", "", x$name))
+  if (length(near)) names[near[which.min(distance[near])]]
 }
 
 #' @rdname list_runs
@@ -187,7 +209,7 @@ as.data.frame.espalier_runs <- function(x, ...) {
 
 #' @export
 print.espalier_runs <- function(x, ...) {
-  print(if (is.null(job_dir())) as.data.frame(x) else states_of_runs(x), ...)
+  if (!length(x)) cat("No runs.\n") else print(if (is.null(job_dir())) as.data.frame(x) else states_of_runs(x), ...)
   invisible(x)
 }
 
@@ -202,15 +224,18 @@ states_of_runs <- function(runs) {
 
 #' @export
 print.espalier_run_table <- function(x, n = 20L, ...) {
-  if (!nrow(x)) {
-    cat("No runs yet.\n")
+  if (was_empty(x) && !nrow(x)) {
+    near <- attr(x, "near", exact = TRUE)
+    cat("No runs yet.", if (length(near)) sprintf(" Did you mean \"%s\"?", near), "\n", sep = "")
     return(invisible(x))
   }
-  shown <- utils::head(run_table_view(x), n)
-  print.data.frame(shown, row.names = FALSE, right = FALSE)
-  more <- nrow(x) - nrow(shown)
-  if (more > 0) cat(sprintf("... and %d more; as.data.frame() and View() show all.\n", more))
-  cat(damage_notes(utils::head(x, n)), sep = "")
+  aside <- columns_aside(x)
+  view <- utils::head(drop_table_class(x), n)[!names(x) %in% aside]
+  first <- columns_compared(view, x)
+  view[] <- Map(shown_cells, unclass(view), names(view))
+  print_plain(view, ..., aside = aside, first = first)
+  if (nrow(x) > n) cat(sprintf("... and %d more runs; as.data.frame() and View() show all.\n", nrow(x) - as.integer(n)))
+  cat(damage_notes(utils::head(drop_table_class(x), n)), sep = "")
   invisible(x)
 }
 
@@ -222,35 +247,39 @@ damage_notes <- function(x) {
 }
 
 #' @export
-as.data.frame.espalier_run_table <- function(x, ...) {
-  class(x) <- "data.frame"
-  x
+as.data.frame.espalier_run_table <- function(x, ...) drop_table_class(x)
+
+# Of a table that has all columns of list_runs() those that a person does not look at first; `rarely` of them are of
+# interest only where there is something in them.
+columns_aside <- function(x) {
+  if (anyDuplicated(names(x)) || !all(.run_columns %in% names(x))) return(character())
+  rarely <- c("parent", "children", "entry_script", "commit", "error")
+  nothing <- vapply(unclass(x)[rarely], function(column) all(is.na(column) | column == 0L), NA)
+  constant <- if (length(unique(x$experiment)) < 2L) "experiment"
+  c(intersect(.run_columns, c("display_name", "type", "target", "started_at", "ended_at", "cpu_seconds",
+                              "max_memory_bytes", "exit_code")), constant, rarely[nothing])
 }
 
-# The columns a person looks at first: the rest stays in the data frame.
-run_table_view <- function(x) {
-  has <- function(name) name %in% names(x)
-  view <- data.frame(run_id = if (has("run_id")) x$run_id else seq_len(nrow(x)), stringsAsFactors = FALSE)
-  if (has("status")) view$status <- x$status
-  if (has("parent") && !all(is.na(x$parent))) view$parent <- x$parent
-  if (has("children") && any(x$children > 0L, na.rm = TRUE)) view$children <- x$children
-  if (has("created_at")) view$submitted <- format(x$created_at, "%Y-%m-%d %H:%M:%S", tz = "")
-  if (has("duration_seconds")) view$took <- format_seconds(x$duration_seconds)
-  found <- grep("^(tag|param|metric)_", names(x), value = TRUE)
-  short <- sub("^(tag|param|metric)_", "", found)
-  # a name that two columns would bear is written in full
-  twice <- short %in% c(names(view), short[duplicated(short)])
-  short[twice] <- found[twice]
-  view[short] <- lapply(unclass(x)[found], shown_cells)
-  view
+# Of a table that has all columns of list_runs() those by which a person compares runs: metrics and parameters that are
+# the same in all rows come later.
+columns_compared <- function(view, x) {
+  if (!all(.run_columns %in% names(x))) return(character())
+  differs <- vapply(unclass(view), function(column) nrow(view) == 1L || length(unique(column)) > 1L, NA)
+  compared <- names(view)[differs]
+  c("run_id", "status", grep("^metric_", compared, value = TRUE), grep("^param_", compared, value = TRUE), "duration_seconds")
 }
 
-shown_cells <- function(column) {
+.run_columns <- c(
+  "run_id", "experiment", "display_name", "parent", "children", "status", "type", "entry_script", "commit", "target",
+  "created_at", "started_at", "ended_at", "duration_seconds", "cpu_seconds", "max_memory_bytes", "exit_code", "error"
+)
+
+shown_cells <- function(column, name) {
+  if (is.object(column)) return(if (inherits(column, "POSIXct")) format(column, "%Y-%m-%d %H:%M:%S", usetz = TRUE) else column)
   if (is.double(column)) return(signif(column, 4))
   if (!is.character(column)) return(column)
-  long <- !is.na(column) & nchar(column, "chars") > 40L
-  column[long] <- paste0(substr(column[long], 1L, 37L), "...")
-  column
+  if (name == "commit") return(substr(column, 1L, 8L))
+  failure_line(column, 40L)
 }
 
 format_seconds <- function(x) {

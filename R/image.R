@@ -11,6 +11,15 @@
 #'
 #' Ctrl-C (Esc in RStudio) stops the build: no container is left, and what was finished is used the next time.
 #'
+#' @section Which images are used: an image counts as an environment's if the workspace's record names its id or digest, or
+#'   if its label `espalier.signature` verifies. The label holds a code (HMAC) over all that the image consists of, made with
+#'   a key of yours in espalier's state folder. Names, tags and other labels prove nothing: anything else under the name is
+#'   replaced, with a note. For a team that shares a registry, `ESPALIER_IMAGE_KEY_FILE` names a file with a common key of 32
+#'   or more characters, which only the team can read; without it, each member builds images of their own.
+#' @section Build scripts: what packages bring (`setup.py`, `configure`) sees no password and no variable whose name looks
+#'   like a secret's, and in a container it cannot change the caches. What a build prints is searched for secrets.
+#' @section Base images: the job's command takes the place of a base image's `ENTRYPOINT` and `CMD`, so what an
+#'   `ENTRYPOINT` sets up does not happen. Put it into `docker_steps` or the job.
 #' @section Network: steps of a build reach the network as the Docker engine lets them, with this session's `http_proxy` and
 #'   `https_proxy`; packages of R are fetched by this machine. Where that is not enough, as with a proxy or repository at
 #'   `localhost`, `ESPALIER_BUILD_NETWORK=host` lets builds use the network as this machine does. Set such variables before
@@ -29,8 +38,9 @@
 #'   `key` (equal keys, equal images), `found` (`"local"`, `"workspace registry"`, `"shared registry"` or `"built"`) and
 #'   `seconds`. `environment_build_log()`: the lines of the log of the last build, of class `espalier_log`.
 #'   `get_image_details()`: a list of class `espalier_image_details`: `exists`, `image`, `tag`, `key`, `registries` (a
-#'   character vector: digests by address), `size` in bytes, `created_at`, `last_used_at` and `dockerfile`, the text of all
-#'   it is made of.
+#'   character vector: digests by address, of those that answer that they have it), `unconfirmed` (registries that can't be
+#'   asked now), `size` in bytes, `created_at`, `last_used_at` and `dockerfile`, as by
+#'   [environment_dockerfile()].
 #' @section Errors: `espalier_error_docker_unavailable`, which says what is wrong with Docker;
 #'   `espalier_error_image_missing` about the base image; `espalier_error_build_failed`, with the package that failed and what
 #'   the system lacks, if that is known (`package`, `missing`, `apt`); `espalier_error_package_missing`,
@@ -79,13 +89,10 @@ log_shower <- function(log) {
     if (!last) return(invisible())
     seen <<- seen + last
     if (!is.null(display)) display$end()
-    cat(safe_line(bytes_text(bytes[seq_len(last)])))
+    cat(settled_text(bytes[seq_len(last)]))
     utils::flush.console()
   }
 }
-
-# (a log may hold whatever a compiler prints)
-bytes_text <- function(bytes) iconv(rawToChar(bytes[bytes != as.raw(0L)]), "UTF-8", "UTF-8", sub = "?")
 
 image_text <- function(image) {
   took <- format_short(image$seconds)
@@ -125,6 +132,7 @@ get_image_details <- function(environment, workspace) {
   check_object(workspace, "Workspace", "workspace")
   told <- workspace$environment_image(environment)
   told$registries <- unlist(told$registries) %||% structure(character(), names = character())
+  told$unconfirmed <- as.character(unlist(told$unconfirmed))
   for (time in c("created_at", "last_used_at")) told[[time]] <- .POSIXct(as.numeric(told[[time]] %||% NA), "UTC")
   told["image"] <- list(told$image %||% NA_character_)
   told["size"] <- list(as.numeric(told$size %||% NA))
@@ -139,6 +147,7 @@ print.espalier_image_details <- function(x, ...) {
   if (!is.na(x$image)) facts <- c(facts, id = x$image)
   if (!is.na(x$size)) facts <- c(facts, size = format_bytes(x$size))
   if (length(x$registries)) facts <- c(facts, "pushed to" = paste(names(x$registries), collapse = ", "))
+  if (length(x$unconfirmed)) facts <- c(facts, "unconfirmed" = paste(x$unconfirmed, collapse = ", "))
   cat(sprintf("  %s %s\n", format(paste0(names(facts), ":")), safe_line(facts)), sep = "")
   cat("\n", safe_line(x$dockerfile), sep = "")
   invisible(x)
@@ -157,7 +166,9 @@ print.espalier_image_details <- function(x, ...) {
 #' @return `list_images()`: a data frame with `environment` (the names it has in this workspace), `key`, `where` (`engine`,
 #'   `registry <address>`, `private`), `size` in bytes, `created_at`, `last_used_at`, the number of `runs` of this workspace
 #'   that used it, and `image`, its id in the engine. `prune_images()`: one with `what` it is, its `name`, `size` (images
-#'   share layers, so less is won), `last_used_at`, `why` it may go, and whether it was `deleted`; invisibly if so.
+#'   share layers, so less is won), `last_used_at`, `why` it may go, and whether it was `deleted`; invisibly if so. Both
+#'   print sizes for people. Registries are asked whether they have an image; one that does not answer is followed by
+#'   `(unconfirmed)`.
 #' @section Errors: `espalier_error_docker_failed`. Without a Docker engine private environments are listed alone.
 #' @seealso [build_environment()], [collect_garbage()] for snapshots.
 #' @examplesIf espalier:::espalier_python_ready()
@@ -166,12 +177,16 @@ print.espalier_image_details <- function(x, ...) {
 #' @export
 list_images <- function(workspace) {
   check_object(workspace, "Workspace", "workspace")
-  structure(workspace$list_images(), class = c("espalier_images", "data.frame"))
+  returned_table(workspace$list_images(), "espalier_images")
 }
 
 #' @export
 print.espalier_images <- function(x, n = 20L, ...) {
-  if (!all(c("environment", "key", "where", "size", "created_at", "last_used_at", "runs") %in% names(x))) return(NextMethod())
+  columns <- c("environment", "key", "where", "size", "created_at", "last_used_at", "runs", "image")
+  if (!is_as_returned(x, columns)) {
+    print_plain(x, n, ...)
+    return(invisible(x))
+  }
   ours <- x[!is.na(x$environment) | x$runs > 0L, , drop = FALSE]
   if (nrow(ours)) print.data.frame(utils::head(images_view(ours), n), row.names = FALSE, right = FALSE)
   if (!nrow(ours)) cat("No images of environments of this workspace.\n")
@@ -185,16 +200,13 @@ images_view <- function(x) {
   time <- function(when) ifelse(is.na(when), "", format(when, "%Y-%m-%d %H:%M", tz = ""))
   data.frame(
     environment = ifelse(is.na(x$environment), "", safe_line(x$environment)), key = substr(sub("^sha256:", "", x$key), 1L, 12L),
-    where = safe_line(x$where), size = ifelse(is.na(x$size), "", format_bytes(x$size)), created = time(x$created_at),
-    "last used" = time(x$last_used_at), runs = x$runs, check.names = FALSE
+    where = safe_line(x$where), size = ifelse(is.na(x$size), "", format_bytes(x$size)), created_at = time(x$created_at),
+    last_used_at = time(x$last_used_at), runs = x$runs
   )
 }
 
 #' @export
-as.data.frame.espalier_images <- function(x, ...) {
-  class(x) <- "data.frame"
-  x
-}
+as.data.frame.espalier_images <- function(x, ...) drop_table_class(x)
 
 #' @rdname list_images
 #' @export
@@ -202,12 +214,30 @@ prune_images <- function(workspace, delete = FALSE, unused_days = 30) {
   check_object(workspace, "Workspace", "workspace")
   check_flag(delete, "delete")
   check_number(unused_days, "unused_days", min = 0)
-  found <- workspace$prune_images(delete, unused_days)
+  found <- structure(workspace$prune_images(delete, unused_days), class = c("espalier_litter", "data.frame"))
   if (!delete) return(found)
   gone <- number_of(sum(found$deleted), "thing")
   say(c("v" = "Removed {gone}."))
   invisible(found)
 }
+
+#' @export
+print.espalier_litter <- function(x, n = 20L, ...) {
+  if (!all(c("what", "name", "size", "last_used_at", "why") %in% names(x))) return(NextMethod())
+  if (!nrow(x)) cat("Nothing to remove.\n")
+  time <- ifelse(is.na(x$last_used_at), "", format(x$last_used_at, "%Y-%m-%d %H:%M", tz = ""))
+  shown <- data.frame(
+    what = x$what, name = safe_line(x$name), size = ifelse(is.na(x$size), "", format_bytes(x$size)), "last used" = time,
+    why = x$why, check.names = FALSE
+  )
+  if (any(x$deleted)) shown$deleted <- x$deleted
+  if (nrow(x)) print.data.frame(utils::head(shown, n), row.names = FALSE, right = FALSE)
+  if (nrow(x) > n) cat(sprintf("... and %d more; as.data.frame() shows all.\n", nrow(x) - n))
+  invisible(x)
+}
+
+#' @export
+as.data.frame.espalier_litter <- as.data.frame.espalier_images
 
 #' Registries of images
 #'

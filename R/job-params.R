@@ -15,7 +15,7 @@
 #' * a vector of another length takes several values: `--lr 0.1 0.2`.
 #'
 #' Arguments with other names are left alone. A string that begins like one of the parameters
-#' (`--trees`) must be given as `--name=--trees`.
+#' (`--trees`) must be given as `--name=--trees`, as [estimator()] does.
 #'
 #' @param ... Named defaults.
 #' @return A named list of class `espalier_job_params`.

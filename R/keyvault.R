@@ -4,13 +4,16 @@
 #' script, record, image or log has to hold them: [estimator()] and [script_run_config()] take `secrets`, the names of
 #' those that the job may read, and the job reads them with [get_secrets_from_run()].
 #'
-#' @section Where they are kept: by the keyring of the operating system, if there is one and the Python package keyring is
-#'   installed; else encrypted (AES-256-GCM) in `keyvault.json` of the workspace, where names can be read and values
-#'   cannot. The key is a file of its own in espalier's state folder, readable by you alone; `keyvault$get_details()`
+#' @section Where they are kept: encrypted (AES-256-GCM) in `keyvault.json` of the workspace, where names can be read and
+#'   values cannot. The key is a file of its own in espalier's state folder, readable by you alone; `keyvault$get_details()`
 #'   says where. Without it the secrets are lost, and whoever has both files has the secrets: back them up, but not
-#'   to one place. To use a copy of the workspace on another machine, copy the key too. The environment variable
-#'   `ESPALIER_KEYVAULT` (`file` or `keyring`), set before R starts, decides which of the two a new keyvault uses. A
-#'   keyring that is locked when nobody is logged in keeps jobs from starting then; `file` does not.
+#'   to one place. To use a copy of the workspace on another machine, copy the key too. Older
+#'   versions could use the keyring of the operating system, which a job in the background can't unlock; the error says
+#'   how to get at those secrets.
+#'
+#' @section Where they must not be put: in parameters, arguments, commands, variables, tags, names or environments, which are
+#'   kept in plain text. A text there that contains a value of 8 or more characters is refused if this session has set or
+#'   read the value.
 #'
 #' @param workspace A workspace.
 #' @param keyvault What `get_default_keyvault()` gives.
@@ -19,8 +22,10 @@
 #' @return `get_default_keyvault()` gives a `Keyvault` object; `get_secrets()` a named list with `NULL` for secrets that
 #'   there are not; `list_secrets()` the names, sorted; `set_secrets()` nothing; `delete_secrets()`, invisibly, the names
 #'   of those there were. Values print as `<secret>`, and are otherwise strings: `as.character()` gives the bare text.
+#' @seealso `vignette("secrets")`.
 #' @section Errors: `espalier_error_bad_name`, `espalier_error_bad_argument`; `espalier_error_keyvault_locked` where the key
-#'   is missing, another's, or could have been read by others; `espalier_error_damaged`.
+#'   is missing, another's, or could have been read by others, or where an older version put the secrets into the
+#'   keyring of the operating system; `espalier_error_damaged`.
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
 #' keyvault <- get_default_keyvault(ws)
@@ -48,6 +53,7 @@ set_secrets <- function(keyvault, secrets) {
     espalier_abort("bad_argument", sprintf("The secret %s must be one string.", paste0("`", wrong, "`", collapse = ", ")))
   }
   keyvault$set_secrets(plain)
+  remember_secrets(Filter(function(value) nchar(value) >= 8L, unlist(plain)))
   invisible()
 }
 
@@ -149,9 +155,44 @@ secret_names <- function(secrets) {
 # ---- a string that does not show itself -------------------------------------------------------------------
 
 #' @noRd
-new_secret <- function(value) if (is.null(value)) NULL else structure(value, class = c("espalier_secret", "character"))
+new_secret <- function(value) {
+  if (is.null(value)) return(NULL)
+  remember_secrets(unclass(value))
+  structure(value, class = c("espalier_secret", "character"))
+}
+
+# Values that this session has set or read, so that they are recognised where c() and paste() have made plain text of them.
+read_secrets <- new.env(parent = emptyenv())
+
+remember_secrets <- function(values) read_secrets$values <- union(read_secrets$values, unname(values))
 
 bare_secret <- function(value) if (inherits(value, "espalier_secret")) as.character(value) else value
+
+is_secret_text <- function(x) {
+  if (inherits(x, "espalier_secret")) return(TRUE)
+  if (!is.character(x)) return(FALSE)
+  # (a short value stands in other texts by chance)
+  long <- Filter(function(value) nchar(value) >= 8L, read_secrets$values)
+  any(x %in% read_secrets$values, vapply(long, function(value) any(grepl(value, x, fixed = TRUE)), NA))
+}
+
+#' What these arguments hold is written into records, shown, and seen by other processes
+#' @noRd
+refuse_secrets <- function(x, arg) {
+  secret <- vapply(as.list(x), is_secret_text, NA)
+  if (inherits(x, "espalier_secret")) secret[] <- TRUE
+  if (!any(secret)) return(invisible())
+  named <- names(x)[secret]
+  where <- if (length(named)) paste0(arg, "$", named, collapse = ", ") else arg
+  espalier_abort(
+    "bad_argument", sprintf("Can't use a secret's value in `%s`: it would stand in the run's records.", where),
+    paste0(
+      "Give the job `secrets`, the names of what it may read. It reads them with get_secrets_from_run(), and can set ",
+      "the variable itself: Sys.setenv(NAME = ...)."
+    ),
+    argument = arg
+  )
+}
 
 #' @export
 format.espalier_secret <- function(x, ...) rep("<secret>", length(x))

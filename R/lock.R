@@ -30,7 +30,8 @@
 #' writeLines(c("Package: tidy", "Version: 1.2"), file.path(contrib, "PACKAGES"))
 #'
 #' ws <- workspace("example", path = tempfile())
-#' env <- r_environment("tidy", cran_packages = list(cran_package("tidy", repo = paste0("file://", folder))))
+#' package <- cran_package("tidy", repo = paste0("file://", folder))
+#' env <- r_environment("tidy", cran_packages = list(package))
 #' lock_environment(env, ws)
 #' environment_lock(env, ws)
 #' @export

@@ -18,6 +18,8 @@ while_watching <- function(watch, code) {
 #' Call one method of the core that may take long; the arguments are those of `core_call()`
 #' @noRd
 core_call_long <- function(class, method, identity = NULL, args_json = "{}", decode = result_json) {
+  without <- answer_in_job(class, method, identity, args_json)
+  if (!is.null(without)) return(without$value)
   jobs <- bridge_jobs()
   request <- core_request(class, method, identity, args_json)
   display <- long_display()
@@ -25,9 +27,17 @@ core_call_long <- function(class, method, identity = NULL, args_json = "{}", dec
   response <- list(running = TRUE)
   on.exit({
     display$end()
-    # (interrupted twice, or left by an error)
+    # (interrupted twice)
     if (begun && isTRUE(response$running)) suspendInterrupts(jobs$abandon())
   })
+  # An interrupt, or a time limit of the user's: nothing is done after the verb was left, or the user is told.
+  call_off <- function(condition) {
+    display$end()
+    while (begun && isTRUE(response$running)) {
+      undisturbed(response <<- jsonlite::parse_json(jobs$cancel()))
+    }
+    tell_late_result(response, decode)
+  }
   withCallingHandlers({
     # what was begun, and what it answered, is known before an interrupt is seen
     undisturbed({
@@ -39,13 +49,7 @@ core_call_long <- function(class, method, identity = NULL, args_json = "{}", dec
       display$show(response$progress)
       undisturbed(response <- jsonlite::parse_json(jobs$look()))
     }
-  }, interrupt = function(condition) {
-    display$end()
-    while (begun && isTRUE(response$running)) {
-      undisturbed(response <<- jsonlite::parse_json(jobs$cancel()))
-    }
-    tell_late_result(response, decode)
-  })
+  }, interrupt = call_off, error = call_off)
   core_answer(response, decode)
 }
 

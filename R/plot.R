@@ -41,3 +41,63 @@ plot.Run <- function(x, metrics = NULL, ...) {
   }
   invisible(history[history$name %in% names, c("name", "step", "value", "time"), drop = FALSE])
 }
+
+#' Compare a metric over runs
+#'
+#' A dot chart of one metric, a line for each run of [list_runs()], in the order of the table. Runs are labelled by the
+#' first tag or parameter that differs for each run, else by the last 8 characters of their ids. Runs without the metric
+#' are left out.
+#'
+#' @param x What `list_runs()` returns, or some of its rows.
+#' @param metric Name of the metric; by default that of the first column of numbers that begins with `metric_`.
+#' @param ... Passed to [dotchart()][graphics::dotchart].
+#' @return The data frame drawn, invisibly: `run_id`, `label` and `value`.
+#' @section Errors: `espalier_error_bad_argument` when there is nothing to draw.
+#' @examplesIf espalier:::espalier_python_ready()
+#' ws <- workspace("example", path = tempfile())
+#' for (loss in c(0.3, 0.1, 0.2)) {
+#'   run <- start_logging_run(experiment(ws, "by-hand"))
+#'   log_metric_to_run("loss", loss)
+#'   complete_run(run)
+#' }
+#' plot(list_runs(ws), metric = "loss")
+#' @export
+plot.espalier_run_table <- function(x, metric = NULL, ...) {
+  check_string(metric, "metric", null = TRUE)
+  x <- drop_table_class(x)
+  columns <- Filter(function(name) is.numeric(x[[name]]) && any(is.finite(x[[name]])), grep("^metric_", names(x), value = TRUE))
+  metrics <- sub("^metric_", "", columns)
+  metric <- metric %||% metrics[1L]
+  if (!metric %in% metrics) {
+    espalier_abort(
+      "bad_argument", if (is.na(metric)) "These runs have no numeric metric." else
+        sprintf("These runs have no numeric metric \"%s\".", metric),
+      if (length(metrics)) paste0("Their metrics: ", paste(metrics, collapse = ", "), "; choose with metric =.")
+    )
+  }
+  values <- x[[paste0("metric_", metric)]]
+  shown <- is.finite(values)
+  drawn <- data.frame(run_id = x$run_id, label = run_labels(x), value = values)[shown, , drop = FALSE]
+  # (dotchart() draws from below)
+  upwards <- rev(seq_len(nrow(drawn)))
+  settings <- list(x = drawn$value[upwards], labels = drawn$label[upwards], pch = 19, xlab = metric)
+  do.call(graphics::dotchart, utils::modifyList(settings, list(...)))
+  invisible(drawn)
+}
+
+#' What tells runs apart: the first tag or parameter with another value for each, else the end of their ids
+#' @noRd
+run_labels <- function(x) {
+  for (name in grep("^(tag|param)_", names(x), value = TRUE)) {
+    values <- x[[name]]
+    if (nrow(x) > 1L && is.atomic(values) && !anyNA(values) && !anyDuplicated(values)) {
+      return(paste(sub("^(tag|param)_", "", name), "=", format_label(values)))
+    }
+  }
+  substring(x$run_id, pmax(nchar(x$run_id) - 7L, 1L))
+}
+
+format_label <- function(values) {
+  text <- if (is.numeric(values)) format(values, digits = 6L, trim = TRUE, drop0trailing = TRUE) else as.character(values)
+  ifelse(nchar(text) > 24L, paste0(substr(text, 1L, 21L), "..."), text)
+}

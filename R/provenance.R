@@ -13,11 +13,12 @@
 #'   `espalier.record_diff`, or the environment variable `ESPALIER_RECORD_DIFF=no` switch it off.
 #' @param run A run.
 #' @return A list of class `espalier_run_provenance`:
-#' * `run_id`, `user`, `host`, `client`, `source_directory`, `snapshot`, `command`, `seed` (`NULL` if none was given);
+#' * `run_id`, `user`, `host`, `client`, `source_directory`, `snapshot`, `command`, `python`
+#'   (what a shim such as pyenv's started; otherwise `NULL`), `seed` (`NULL` if none was given);
 #' * `git`: `commit`, `branch`, `dirty`, `remote`; `NULL` outside a repository;
 #' * `diff`: path of the uncommitted diff, `NULL` if there is none; `diff_notes`: what was cut or masked in it;
 #' * `sessions`: a data frame with a row for each R or Python process of the job, in the order in which they ended:
-#'   `session`, `language`, `version`, `platform`, `system`, `host`, `command`, `rng`, `blas`, `locale`, `ended`;
+#'   `session`, `language`, `version`, `interpreter` (of Python its program, of R its home), `platform`, `system`, `host`, `command`, `rng`, `blas`, `locale`, `ended`;
 #' * `packages`: a data frame: `session` (a row of `sessions`), `language`, `package`, `version`, `attached`, `library`.
 #' @section Errors: `espalier_error_run_missing`.
 #' @seealso [get_run_details()]
@@ -26,7 +27,8 @@
 #' dir.create(folder)
 #' writeLines("print(sample(3))", file.path(folder, "train.R"))
 #' ws <- workspace("example", path = tempfile())
-#' run <- submit_experiment(experiment(ws, "first"), estimator(folder, entry_script = "train.R", seed = 1))
+#' job <- estimator(folder, entry_script = "train.R", seed = 1)
+#' run <- submit_experiment(experiment(ws, "first"), job)
 #' wait_for_run_completion(run, show_output = FALSE)
 #' get_run_provenance(run)
 #' get_run_provenance(run)$packages
@@ -39,6 +41,7 @@ get_run_provenance <- function(run) {
   facts <- list(
     run_id = details$runId, user = spec$user, host = spec$host, client = spec$client,
     source_directory = spec$source_directory, snapshot = spec$snapshot$id, command = as.character(unlist(spec$command)),
+    python = spec$environment$python$executable,
     seed = spec$seed, git = spec$git, diff = details$provenance$diff,
     diff_notes = as.character(unlist(details$provenance$diffNotes)),
     sessions = session_table(sessions), packages = package_table(sessions)
@@ -54,7 +57,7 @@ session_table <- function(sessions) {
   known <- function(x) replace(x, x %in% c("NA", ""), NA_character_)
   data.frame(
     session = seq_along(sessions), language = text("language"), version = known(text("version")),
-    platform = known(text("platform")), system = known(text("system")), host = known(text("host")),
+    interpreter = known(text("interpreter")), platform = known(text("platform")), system = known(text("system")), host = known(text("host")),
     command = joined("command"), rng = known(joined("rng")), blas = known(text("blas")), locale = known(text("locale")),
     ended = .POSIXct(vapply(sessions, function(session) as.double(session$time), 0)), stringsAsFactors = FALSE
   )
@@ -90,6 +93,7 @@ print.espalier_run_provenance <- function(x, ...) {
   line("diff", x$diff)
   for (note in x$diff_notes[-1L]) line("", note)
   line("command", paste(encodeString(x$command), collapse = " "))
+  line("Python", x$python)
   line("seed", if (length(x$seed)) format(x$seed))
   for (i in x$sessions$session) print_session(x$sessions[i, ], x$packages[x$packages$session == i, ], line)
   if (!nrow(x$sessions)) cat("  No process of the job has recorded its versions.\n")
@@ -99,6 +103,7 @@ print.espalier_run_provenance <- function(x, ...) {
 print_session <- function(session, packages, line) {
   known <- Filter(Negate(is.na), c(session$version, session$platform, session$host))
   cat("\n  ", safe_line(paste(known, collapse = ", ")), "\n", sep = "")
+  line(if (session$language == "r") "R home" else "Python", session$interpreter)
   line("system", session$system)
   line("random", session$rng)
   line("BLAS", session$blas)

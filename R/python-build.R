@@ -4,7 +4,7 @@
 #' Make espalier's private Python environment
 #'
 #' espalier runs its core in a Python environment of its own, with one small package (pyyaml), and those that environments,
-#' Docker and secrets need (docker, cryptography, uv, keyring; about 100 MB in all). It is made by itself at the first use, after asking when the session is
+#' Docker and secrets need (docker, cryptography and uv; about 100 MB in all). It is made by itself at the first use, after asking when the session is
 #' interactive; this function makes it now. Your own Python packages are never touched, and every choice of yours
 #' (`RETICULATE_PYTHON`, `RETICULATE_PYTHON_ENV`, `VIRTUAL_ENV`, `reticulate::use_python()`,
 #' `options(espalier.python = )`) wins over it.
@@ -103,7 +103,7 @@ fill_env <- function(env, base, uv) {
 #' @param install Installs into the environment what it is given.
 #' @noRd
 fill_extras <- function(env, install) {
-  out <- install(core_extras())
+  out <- install(core_requirements("environments"))
   if (out$status == 0L) return(invisible())
   log <- file.path(env, "extras.log")
   writeLines(out$lines, log)

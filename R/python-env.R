@@ -1,7 +1,8 @@
 # Which Python runs the core. Every choice of the user wins; otherwise it is a private environment that espalier
 # makes once (python-build.R) and offers to reticulate behind everything else. Asked at the first real use.
 
-#' Choose, in this order: what runs already, what the user named, what other packages declared, our own
+#' Choose, in this order: what runs already, what the user named, what other packages declared, our own, in a job that of
+#' the session
 #'
 #' @param running The Python that runs in this session, or `NULL`.
 #' @param build Whether the private environment may be made (with the user's consent) where it is missing.
@@ -21,6 +22,11 @@ python_choose <- function(running = python_running(), build = TRUE) {
   }
   env <- managed_env()
   if (is.null(env)) {
+    # (that of the session that submitted this job)
+    sessions <- Sys.getenv("ESPALIER_CORE_PYTHON")
+    if (nzchar(job_dir() %||% "") && file.exists(sessions)) {
+      return(list(how = "the session that submitted this job", env = "", python = sessions, fallback = sessions))
+    }
     if (!build) return(NULL)
     env <- managed_build(consent = TRUE)
   }
@@ -53,7 +59,7 @@ env_python <- function(env) {
 }
 
 #' What the core needs from PyPI: written down once, in its pyproject.toml
-#' @param list `dependencies`, or the name of an extra.
+#' @param list `dependencies`, or the name of an extra: `environments` is what these, images and the keyvault need.
 #' @noRd
 core_requirements <- function(list = "dependencies") {
   core <- core_folders()$core
@@ -65,13 +71,9 @@ core_requirements <- function(list = "dependencies") {
   gsub("^[\"' ]+|[\"' ]+$", "", strsplit(found[2L], ",")[[1L]])
 }
 
-#' What environments, images and the keyvault need besides. A few bridges to other programs: nothing here needs them.
-#' @noRd
-core_extras <- function() c(core_requirements("environments"), core_requirements("keyring"))
-
 # ---- the private environment, as it lies on disk ---------------------------------------------------
 
-managed_root <- function() file.path(tools::R_user_dir("espalier", "data"), "py")
+managed_root <- function() file.path(data_folder(), "py")
 
 #' The private environment that is ready for the installed requirements, or NULL
 #'
@@ -95,7 +97,8 @@ managed_record <- function() {
 #' @noRd
 managed_key <- function() {
   limit <- if (reticulate_takes_312()) "" else "python < 3.12"
-  paste(c(core_requirements(), core_extras(), native_key(), limit, Sys.getenv("ESPALIER_PYTHON"), R.version$platform), collapse = "; ")
+  needed <- c(core_requirements(), core_requirements("environments"))
+  paste(c(needed, native_key(), limit, Sys.getenv("ESPALIER_PYTHON"), R.version$platform), collapse = "; ")
 }
 
 # reticulate before 1.33 imports a module that Python 3.12 removed, and so cannot start it. (packageVersion() reads

@@ -12,7 +12,7 @@ native_source <- function() {
 #' What its source code is: with another one goes another environment
 #' @noRd
 native_key <- function() {
-  files <- list.files(native_source(), "[.](cpp|toml|txt)$", recursive = TRUE, full.names = TRUE)
+  files <- list.files(native_source(), "[.](cpp|h|toml|txt)$", recursive = TRUE, full.names = TRUE)
   paste(c("native", substr(tools::md5sum(sort(files)), 1L, 6L)), collapse = " ")
 }
 

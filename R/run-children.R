@@ -11,6 +11,11 @@
 #' default, or one below it. There no Python is needed: the job asks, and the process that runs it does what was asked. A
 #' relative `source_directory` is relative to the job's working directory, which is itself a folder that can be submitted.
 #'
+#' @section Jobs in containers:
+#' A child that such a job asks for runs in a container too, with any value of `docker`. Its environment is the parent's, or
+#' another that is registered in the workspace. Network, mounts, user and secrets are the parent's at most; a wider option
+#' is an error. Inputs are the parent's own, or up to 64 MB that the job can read. `outputs` can't be used there.
+#'
 #' @section Parents and children:
 #' * [cancel_run()] of a run cancels all runs below it.
 #' * A run whose script has ended well waits for its children: it is `Finalizing`, without a place in the queue, until they
@@ -86,7 +91,7 @@ child_of <- function(parent_run, id) {
 #' @export
 create_child_run <- function(parent_run = get_current_run(FALSE), name = NULL, run_id = NULL, outputs = NULL) {
   check_object(parent_run, "Run", "parent_run")
-  check_string(name, "name", null = TRUE)
+  check_shown_string(name, "name")
   check_string(run_id, "run_id", null = TRUE)
   outputs <- path_argument(outputs, "outputs")
   if (!is_asked_for(parent_run)) return(parent_run$child_run(name, run_id, outputs))
@@ -101,7 +106,7 @@ create_child_runs <- function(parent_run = get_current_run(FALSE), count = NULL,
     espalier_abort("bad_argument", "Give either `count`, or `tag_key` and `tag_values`.")
   }
   check_count(count, "count", null = TRUE, min = 1, max = 1000)
-  check_string(tag_key, "tag_key", null = TRUE)
+  check_shown_string(tag_key, "tag_key")
   values <- unlist(lapply(tag_values, function(value) named_strings(list(tag_values = value), "tag_values")), use.names = FALSE)
   runs <- if (is_asked_for(parent_run)) {
     tags <- if (is.null(count)) lapply(values, function(value) structure(list(value), names = tag_key))

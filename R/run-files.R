@@ -1,12 +1,16 @@
 #' Files of a run
 #'
 #' `get_run_file_names()` lists what a run has, also while it runs: `outputs/...` and `logs/...` as the job writes them,
-#' its log `user_logs/std_log.txt`, and what was uploaded. The others copy one file, or all whose names begin with
+#' its log `user_logs/std_log.txt`, and what was uploaded. When it has ended, files that the job wrote anywhere else in its
+#' working copy are there as `workdir/...`, up to 1 GB in all (see `vignette("how-a-run-works")`). The others copy one file, or all whose names begin with
 #' `prefix`. Each file appears whole at its place, or not at all; one that is there already is replaced.
+#'
+#' A job may give its files any name. A backslash, a control character or a byte that is no text is listed as `\\x` and two
+#' hex digits (`"outputs/a\\x0ab"`), and the copy gets that name. A name that is too long for a copy is shortened.
 #'
 #' @param run A run.
 #' @param name Name of the file, as `get_run_file_names()` lists it.
-#' @param output_file_path Where to; its base name in the working directory by default.
+#' @param output_file_path Where to: a file, or a folder that exists. The working directory by default.
 #' @param prefix Only files whose names begin so.
 #' @param output_directory Where to; the working directory by default. Folders of the names are made in it.
 #' @param output_paths Where each file goes instead, in the order of their names.
@@ -19,7 +23,8 @@
 #' @seealso [upload_files_to_run()]
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
-#' run <- submit_experiment(experiment(ws, "files"), script_run_config(command = "echo hello > outputs/hello.txt"))
+#' job <- script_run_config(command = "echo hello > outputs/hello.txt")
+#' run <- submit_experiment(experiment(ws, "files"), job)
 #' wait_for_run_completion(run, show_output = FALSE)
 #' get_run_file_names(run, prefix = "outputs/")
 #' readLines(download_file_from_run(run, "outputs/hello.txt", tempfile()))
@@ -28,9 +33,8 @@
 download_file_from_run <- function(run, name, output_file_path = NULL) {
   check_object(run, "Run", "run")
   check_string(name, "name")
-  target <- output_file_path %||% basename(name)
   written <- when_too_late(
-    run$download_file(name, path_argument(target, "output_file_path")),
+    run$download_file(name, path_argument(output_file_path %||% getwd(), "output_file_path")),
     function(written) say(c(i = "{.path {written}} had been written before the interrupt."))
   )
   invisible(written)

@@ -11,26 +11,30 @@
 #'   function that draws.
 #' @return The path of the file, invisibly (`NULL` when there is no run).
 #' @export
-#' @examples
-#' dir <- tempfile("run")
-#' dir.create(dir)
-#' run <- list(run_dir = dir) # any run object will do
+#' @examplesIf espalier:::espalier_python_ready()
+#' ws <- workspace("example", path = tempfile())
+#' run <- start_logging_run(experiment(ws, "notes"))
 #' if (capabilities("png")) {
 #'   log_image_to_run("cars", plot = function() plot(cars), run = run)
 #' }
+#' complete_run(run)
+#' get_run_file_names(run)
 log_image_to_run <- function(name, path = NULL, plot = NULL, description = "", run = NULL) {
-  label <- check_label(name)
+  label <- log_label(name, run)
   if (is.null(path) == is.null(plot)) {
     espalier_abort("bad_argument", sprintf(
       "log_image_to_run() needs either `path` or `plot`, and was given %s.",
       if (is.null(path)) "neither" else "both"
     ))
   }
-  check_image(path, plot)
-  about <- json_description(description)
+  about <- log_description(description, run)
+  is_image <- or_else(run, "image", { check_image(path, plot); TRUE }, FALSE)
   dir <- log_target(run)
-  if (is.null(dir)) return(invisible())
-  file <- store_image(dir, name, path, plot)
+  if (!is.null(dir) && is_image) dir <- log_folder(dir)
+  if (is.null(dir) || !is_image) return(invisible())
+  file <- tryCatch(store_image(dir, as_label(name), path, plot), error = function(e) {
+    warn_of_doubt("plot", sprintf("The image %s can't be recorded: %s", label, conditionMessage(e)))
+  })
   if (is.null(file)) return(invisible())
   artifact <- paste0("outputs/images/", basename(file))
   log_event(dir, "image", label, paste0("\"path\":", json_string(artifact), about))
@@ -52,20 +56,23 @@ check_image <- function(path, plot) {
   }
 }
 
-#' Put the image where it belongs. An error of the plot is the user's; one of the disk is told once
+#' Put the image where it belongs. An error of the disk is told once
 #' @noRd
 store_image <- function(dir, name, path, plot) {
   folder <- file.path(dir, "outputs", "images")
-  if (!dir.exists(folder)) dir.create(folder, recursive = TRUE, showWarnings = FALSE)
+  # (not recursively: a run's folder that has been moved or deleted is not made again)
+  for (each in c(dirname(folder), folder)) make_run_folder(each)
   extension <- if (is.null(path)) "png" else tolower(sub("^.*[.]([A-Za-z0-9]{1,8})$|.*", "\\1", basename(path)))
   temporary <- tempfile(paste0(".tmp-", Sys.getpid(), "-"), folder)
   on.exit(unlink(temporary))
+  # (first: a device of R's makes files that others may write, where the umask lets it)
+  closed_to_writers(file.create(temporary))
   if (is.null(path)) {
-    extension <- draw_image(plot, temporary, folder)
+    extension <- draw_image(plot, temporary)
   } else {
-    suppressWarnings(file.copy(path, temporary))
+    copied <- suppressWarnings(file.copy(path, temporary, overwrite = TRUE, copy.mode = FALSE))
   }
-  if (!file.exists(temporary)) {
+  if (if (is.null(path)) !isTRUE(file.size(temporary) > 0) else !copied) {
     logging_failed(dir, "the image could not be stored")
     return(NULL)
   }
@@ -74,7 +81,7 @@ store_image <- function(dir, name, path, plot) {
 
 #' Draw to a PNG file (a PDF where R cannot make one); the extension
 #' @noRd
-draw_image <- function(plot, file, folder) {
+draw_image <- function(plot, file) {
   before <- grDevices::dev.cur()
   type <- tryCatch(suppressWarnings({
     grDevices::png(gsub("%", "%%", file, fixed = TRUE), width = 7, height = 5, units = "in", res = 144)

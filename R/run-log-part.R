@@ -24,10 +24,9 @@
 #' @return Nothing of interest, invisibly. `run_part()` gives the value of `expr`, or the condition when it failed,
 #'   invisibly.
 #' @name log_part_to_run
-#' @examples
-#' dir <- tempfile("run")
-#' dir.create(dir)
-#' run <- list(run_dir = dir) # any run object will do
+#' @examplesIf espalier:::espalier_python_ready()
+#' ws <- workspace("example", path = tempfile())
+#' run <- start_logging_run(experiment(ws, "notes"))
 #' log_part_to_run("store-17", metrics = list(rmse = 0.31, n = 120L), seconds = 1.5, run = run)
 #' log_part_to_run("store-18", error = "no data", run = run)
 #' for (species in levels(iris$Species)) {
@@ -35,6 +34,8 @@
 #'     lm(Sepal.Length ~ Sepal.Width, iris[iris$Species == species, ])
 #'   }, metrics = function(fit) list(sigma = sigma(fit)), run = run)
 #' }
+#' complete_run(run)
+#' list_parts(run)
 NULL
 
 part_states <- c("Completed", "Failed", "Canceled")
@@ -45,18 +46,26 @@ part_columns <- c("key", "status", "error", "seconds", "digest")
 log_part_to_run <- function(key, status = if (is.null(error)) "Completed" else "Failed", error = NULL,
                             metrics = list(), seconds = NULL, digest = NULL, run = NULL) {
   writer <- open_part_writer(run)
-  seq <- if (!is.null(writer$file)) {
-    .Call(.road$routines$log_part, writer$file, writer$seq, key, status, seconds, digest, error, metrics,
-          .part_shape$compiled)
+  seq <- NULL
+  if (!is.null(writer$file) && !writer$busy) {
+    list(key, status, seconds, digest, error, metrics) # (evaluated before: they may log too)
+    writer$busy <- TRUE
+    seq <- .Call(.road$routines$log_part, writer$file, writer$seq, key, status, seconds, digest, error, metrics,
+                 .part_shape$compiled)
+    if (!is.null(seq)) writer$seq <- seq
+    writer$busy <- FALSE
   }
-  if (is.null(seq)) log_any_part(key, status, error, metrics, seconds, digest, run) else writer$seq <- seq
+  if (is.null(seq)) log_any_part(key, status, error, metrics, seconds, digest, run)
   invisible()
 }
 
 #' The writer to which this process has written parts of the run before, or NULL
 #' @noRd
 open_part_writer <- function(run) {
-  dir <- if (is.null(run)) current_run_dir() else run_dir_of(run)
+  dir <- log_dir(run)
+  # (a run that has ended is left to log_any_part(), which tells)
+  if (is.null(dir) || is.null(.writers$parts[[dir]])) return(NULL)
+  dir <- log_folder(dir)
   if (!is.null(dir)) .writers$parts[[dir]]
 }
 
@@ -64,20 +73,18 @@ open_part_writer <- function(run) {
 #' process, and all where it could not be loaded
 #' @noRd
 log_any_part <- function(key, status, error, metrics, seconds, digest, run) {
-  label <- check_part_key(key)
-  if (!is_string(status) || !any(status == part_states)) abort_argument("status", one_of(part_states), status)
+  label <- or_else(run, "key", check_part_key(key), check_label(as_label(key)))
+  status <- or_else(run, "status", check_choice(status, part_states, "status"), if (is.null(error)) "Completed" else "Failed")
   body <- c(
     "\"status\":\"", status, "\"",
-    if (!is.null(seconds)) c(",\"seconds\":", json_seconds(seconds)),
-    if (!is.null(digest)) c(",\"digest\":", json_digest(digest)),
-    if (!is.null(error)) c(",\"error\":", json_part_error(error)),
-    if (length(metrics)) json_part_metrics(metrics)
+    if (!is.null(seconds)) or_else(run, "seconds", c(",\"seconds\":", json_seconds(seconds)), NULL),
+    if (!is.null(digest)) c(",\"digest\":", or_else(run, "digest", json_digest(digest), check_label(as_label(digest)))),
+    if (!is.null(error)) c(",\"error\":", or_else(run, "error", json_part_error(error), json_string(as_text(error)))),
+    if (length(metrics)) or_else(run, "metrics", json_part_metrics(metrics), json_part_metrics(as_values(metrics, part_columns)))
   )
   dir <- log_target(run)
   if (!is.null(dir)) log_event(dir, "part", label, body, "parts")
 }
-
-one_of <- function(choices) paste("one of", paste0("\"", choices, "\"", collapse = ", "))
 
 .byte <- list(control = as.raw(0x1f), delete = as.raw(0x7f), quote = as.raw(0x22), backslash = as.raw(0x5c))
 
@@ -211,7 +218,7 @@ log_parts_to_run <- function(parts, run = NULL) {
 #' @param expr The work: an expression, evaluated where it stands.
 #' @export
 run_part <- function(key, expr, metrics = NULL, digest = NULL, run = NULL) {
-  check_part_key(key)
+  or_else(run, "key", check_part_key(key), NULL)
   start <- proc.time()[["elapsed"]]
   problem <- NULL
   found <- list()

@@ -13,9 +13,12 @@
 #' `NaN`, `Inf`, `NA` and negative zero are kept as they are. Factors are logged as strings, dates
 #' and times as ISO 8601 strings, times in UTC.
 #'
-#' Processes forked from a script (`parallel::mclapply()`) may log as well.
-#' If logging fails, for instance because the disk is full, there is one warning and the script
-#' goes on; only a value or name that cannot be logged is an error.
+#' Processes forked from a script (`parallel::mclapply()`) may log as well, and so may finalizers.
+#'
+#' Logging never ends a training. Inside a run, a value, step or name that can't be logged is recorded as text or left
+#' out, and there is one warning for each kind. The same is true if the disk is full or the run's folder was deleted.
+#' Outside any run, such a value or name is an error, so that it is found while the script is written. A call without
+#' its arguments is an error everywhere.
 #'
 #' @param name Name of the metric: 1 to 255 characters, no control characters.
 #' @param value For `log_metric_to_run()` one value. For `log_list_to_run()` a vector, or a list of
@@ -23,41 +26,63 @@
 #'   equal length.
 #' @param run The run to log to. By default the interactive run, else the run this script is
 #'   executed by.
-#' @param step Number of the step (epoch, round) the value belongs to.
+#' @param step Number of the step (epoch, round) the value belongs to, or such a number as text.
 #' @param description A text kept with the metric.
 #' @return Nothing of interest, invisibly.
 #' @name log_to_run
-#' @examples
-#' dir <- tempfile("run")
-#' dir.create(dir)
-#' run <- list(run_dir = dir) # any run object will do
+#' @examplesIf espalier:::espalier_python_ready()
+#' ws <- workspace("example", path = tempfile())
+#' run <- start_logging_run(experiment(ws, "notes"))
 #' log_metric_to_run("AUC", 0.91, run = run)
 #' for (epoch in 1:3) log_metric_to_run("loss", 1 / epoch, run = run, step = epoch)
 #' log_list_to_run("folds", c(0.90, 0.93, 0.89), run = run)
 #' log_row_to_run("by_model", run = run, model = "glm", AUC = 0.91)
 #' log_table_to_run("cars", head(cars), run = run)
+#' complete_run(run)
+#' get_run_metrics(run)
 NULL
 
 #' @rdname log_to_run
 #' @export
 log_metric_to_run <- function(name, value, run = NULL, step = NULL) {
-  label <- check_label(name)
+  label <- known_label(name)
+  if (is.null(label)) label <- log_label(name, run)
+  body <- if (is.double(value) && length(value) == 1L && is.null(attributes(value))) {
+    paste0("\"kind\":\"double\",\"value\":", json_double_scalar(value))
+  } else {
+    or_else(run, "value", metric_body(value), metric_body(as_text(value)))
+  }
+  if (!is.null(step)) {
+    # (a closure and a handler are made only for what is out of the ordinary: a line takes 30 microseconds)
+    plain <- is.numeric(step) && length(step) == 1L && is.null(attributes(step)) && is.finite(step)
+    body <- paste0(body, if (plain) paste0(",\"step\":", json_value(step)) else or_else(run, "step", json_step(step), ""))
+  }
+  dir <- log_target(run)
+  if (!is.null(dir)) log_event(dir, "metric", label, body)
+  invisible()
+}
+
+metric_body <- function(value) {
   if (length(value) != 1L || !is.null(attributes(value))) value <- plain_value(value, "value")
-  body <- switch(typeof(value),
+  switch(typeof(value),
     double = paste0("\"kind\":\"double\",\"value\":", json_double_scalar(value)),
     integer = paste0("\"kind\":\"integer\",\"value\":", json_value(value)),
     logical = paste0("\"kind\":\"logical\",\"value\":", json_value(value)),
     character = paste0("\"kind\":\"string\",\"value\":", json_metric_string(value)),
     plain_values(value, "value")
   )
-  if (!is.null(step)) {
-    check_number(step, "step")
-    if (!is.finite(step)) abort_argument("step", "one finite number", step)
-    body <- paste0(body, ",\"step\":", json_value(step))
+}
+
+#' `,"step":...` of a number, also where it is given as text
+#' @noRd
+json_step <- function(step) {
+  number <- step
+  if (is.factor(step)) number <- as.character(step)
+  if (is.character(number) || is.logical(number)) number <- suppressWarnings(as.double(number))
+  if (!is.numeric(number) || is.object(number) || length(number) != 1L || !is.finite(number)) {
+    abort_argument("step", "one finite number", step)
   }
-  dir <- log_target(run)
-  if (!is.null(dir)) log_event(dir, "metric", label, body)
-  invisible()
+  paste0(",\"step\":", json_value(number))
 }
 
 json_metric_string <- function(value) {
@@ -72,13 +97,20 @@ json_metric_string <- function(value) {
 #' @rdname log_to_run
 #' @export
 log_list_to_run <- function(name, value, description = "", run = NULL) {
-  label <- check_label(name)
-  value <- plain_list(value, "value")
-  body <- paste0("\"kind\":\"", kind_of(value), "\",\"values\":",
-                 json_array(json_value(value, "value")), json_description(description))
+  label <- log_label(name, run)
+  body <- or_else(run, "value", list_body(plain_list(value, "value")), list_body(as_texts(value)))
+  body <- paste0(body, log_description(description, run))
   dir <- log_target(run)
   if (!is.null(dir)) log_event(dir, "list", label, body)
   invisible()
+}
+
+list_body <- function(values) {
+  paste0("\"kind\":\"", kind_of(values), "\",\"values\":", json_array(json_value(values, "value")))
+}
+
+log_description <- function(description, run) {
+  or_else(run, "description", json_description(description), json_description(as_text(description)))
 }
 
 #' @rdname log_to_run
@@ -90,18 +122,22 @@ log_row_to_run <- function(name, description = "", run = NULL, ...) {
   call <- sys.call()
   call[[1L]] <- function(...) list(...)
   args <- row_arguments(eval(call, parent.frame()))
-  label <- check_label(args$name)
+  run <- args$run
+  label <- log_label(args$name, run)
   row <- args$row
   if (!length(row)) {
     espalier_abort("bad_argument", "log_row_to_run() was given no columns.",
                    "Give them as named arguments: log_row_to_run(\"scores\", model = \"glm\", AUC = 0.9).")
   }
-  row <- plain_columns(Map(plain_value, row, names(row)), "...")
-  body <- paste0("\"kinds\":", json_kinds(check_columns(row)), ",\"row\":",
-                 json_object(Map(json_value, row, names(row))), json_description(args$description))
-  dir <- log_target(args$run)
+  body <- or_else(run, "row", row_body(plain_columns(Map(plain_value, row, names(row)), "...")), row_body(as_values(row)))
+  body <- paste0(body, log_description(args$description, run))
+  dir <- log_target(run)
   if (!is.null(dir)) log_event(dir, "row", label, body)
   invisible()
+}
+
+row_body <- function(row) {
+  paste0("\"kinds\":", json_kinds(check_columns(row)), ",\"row\":", json_object(Map(json_value, row, names(row))))
 }
 
 #' The arguments of log_row_to_run() by R's rules, but without partial matching
@@ -126,14 +162,17 @@ row_arguments <- function(args) {
 #' @rdname log_to_run
 #' @export
 log_table_to_run <- function(name, value, description = "", run = NULL) {
-  label <- check_label(name)
-  columns <- check_columns(plain_columns(value, "value"))
-  values <- Map(function(x, arg) json_array(json_value(x, arg)), columns, names(columns))
-  body <- paste0("\"kinds\":", json_kinds(columns), ",\"columns\":", json_object(values),
-                 json_description(description))
+  label <- log_label(name, run)
+  body <- or_else(run, "table", table_body(plain_columns(value, "value")), table_body(as_columns(value)))
+  body <- paste0(body, log_description(description, run))
   dir <- log_target(run)
   if (!is.null(dir)) log_event(dir, "table", label, body)
   invisible()
+}
+
+table_body <- function(columns) {
+  values <- Map(function(x, arg) json_array(json_value(x, arg)), check_columns(columns), names(columns))
+  paste0("\"kinds\":", json_kinds(columns), ",\"columns\":", json_object(values))
 }
 
 check_columns <- function(columns) {

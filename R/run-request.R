@@ -6,7 +6,30 @@
 #' @noRd
 job_dir <- function() {
   dir <- Sys.getenv("ESPALIER_RUN_DIR")
-  if (nzchar(dir)) dir
+  if (nzchar(dir)) {
+    if (dir.exists(dir) || identical(dir, .requests$given_up)) dir else moved_job_dir(dir)
+  }
+}
+
+#' Where the run's folder is after its workspace was renamed: its runner notes that in the scratch folder, a few times
+#' a second. The variables follow. Where it was, if it is nowhere
+#' @noRd
+moved_job_dir <- function(dir) {
+  for (look in 1:40) {
+    folder <- Sys.getenv("ESPALIER_WORK_DIR")
+    while (nchar(folder) > 1L) {
+      folder <- dirname(folder)
+      note <- file.path(folder, "espalier-moved")
+      found <- if (is_plain_file(note)) readLines(note, n = 1L, warn = FALSE)
+      if (length(found) && basename(found) == basename(dir) && dir.exists(found)) {
+        Sys.setenv(ESPALIER_RUN_DIR = found, ESPALIER_WORKSPACE = run_identity(found)[["workspace"]])
+        return(found)
+      }
+    }
+    Sys.sleep(0.05)
+  }
+  .requests$given_up <- dir
+  dir
 }
 
 #' Whether what is done to a run has to be asked for: in a job, unless this very R records it
@@ -50,7 +73,11 @@ request_writer <- function() {
 #' A file that only its owner may read, whole or not at all
 #' @noRd
 write_privately <- function(folder, name, text) {
-  if (!dir.exists(folder)) dir.create(folder, showWarnings = FALSE)
+  if (is_link(folder)) {
+    espalier_abort("workspace_read_only", sprintf("%s is a link, and nothing is written behind it.", folder),
+                   "Remove it.", path = folder)
+  }
+  make_run_folder(folder)
   old <- Sys.umask("077")
   on.exit(Sys.umask(old))
   aside <- file.path(folder, paste0(".tmp-", name))
@@ -70,7 +97,7 @@ await_answer <- function(dir, name) {
   sign <- file.path(dir, paste0(name, ".taken"))
   begun <- proc.time()[["elapsed"]]
   pause <- .patience_of_jobs[["first"]]
-  while (!file.exists(path)) {
+  while (!is_plain_file(path)) {
     waited <- proc.time()[["elapsed"]] - begun
     limit <- if (file.exists(sign)) .patience_of_jobs[["done"]] else getOption("espalier.request_timeout", .patience_of_jobs[["seen"]])
     if (waited > limit) abort_unanswered(dir, name, waited)
@@ -107,6 +134,47 @@ process_start <- function(pid) {
   if (length(fields) < 20L || fields[1L] %in% c("Z", "X")) NA_character_ else fields[20L]
 }
 
+# ---- what a job without reticulate asks of the core ---------------------------------------------------
+
+#' The answer to a call of the core, in a job whose R has no reticulate, as in most images
+#'
+#' @return A list with the value; `NULL` where the core has to be called.
+#' @noRd
+answer_in_job <- function(class, method, identity, args_json) {
+  if (class != "Run" || is.null(.answers_in_job[[method]]) || is.null(job_dir())) return(NULL)
+  if (nzchar(system.file(package = "reticulate"))) return(NULL)
+  list(value = .answers_in_job[[method]](as.list(identity), json_parse(args_json)))
+}
+
+.answers_in_job <- list(
+  get_status = function(identity, args) run_state(run_folder(identity)),
+  get_tags = function(identity, args) run_record(run_folder(identity), "meta.json")$tags,
+  get_properties = function(identity, args) run_record(run_folder(identity), "meta.json")$properties,
+  set_tags = function(identity, args) {
+    job_ask("tag", run = identity[["id"]], tags = lapply(args$tags, result_scalar))
+    NULL
+  },
+  get_metric_frames = function(identity, args) metric_frames_in_job(identity[["id"]], result_scalar(args$name))
+)
+
+metric_frames_in_job <- function(id, name) {
+  answer <- if (is.null(name)) job_ask("metrics", run = id) else job_ask("metrics", run = id, name = name)
+  frames <- lapply(answer$metrics, function(metric) {
+    columns <- lapply(metric$columns, function(column) decode_in_job(column$values, column$kind))
+    names(columns) <- vapply(metric$columns, function(column) column$name, "")
+    structure(columns, class = "data.frame", row.names = .set_row_names(length(columns[[1L]])))
+  })
+  names(frames) <- vapply(answer$metrics, function(metric) metric$name, "")
+  frames
+}
+
+# (json_parse() gives every number as a double)
+decode_in_job <- function(values, kind) {
+  column <- decode_column(values, kind)
+  small <- kind == "integer" && all(abs(column) <= .Machine$integer.max, na.rm = TRUE)
+  if (small) as.integer(column) else column
+}
+
 # ---- other runs, seen from a job ----------------------------------------------------------------------
 
 read_text <- function(path) {
@@ -122,6 +190,12 @@ run_record <- function(dir, name) {
   if (!file.exists(path)) {
     espalier_abort("run_missing", sprintf("There is no run %s any more.", basename(dir)), path = path)
   }
+  if (!is_plain_file(path)) {
+    espalier_abort("damaged", sprintf("%s cannot be read: it isn't a plain file of at most %.0f bytes.", path, .record_bytes),
+                   if (nzchar(Sys.readlink(dir))) "Put the folder itself in the link's place."
+                   else "Restore the file from a backup.",
+                   path = path)
+  }
   json_parse(read_text(path))
 }
 
@@ -134,17 +208,39 @@ run_state <- function(dir) {
 
 is_final <- function(state) state %in% c("Completed", "Failed", "Canceled")
 
-#' Do something that waits for runs; meanwhile they may have this job's slot
+#' Do something that waits for runs, of any workspaces; meanwhile they may have this job's slot
+#'
+#' @param dirs The runs' folders.
 #' @noRd
-while_waiting_for <- function(ids, code) {
+while_waiting_for <- function(dirs, code) {
   requests <- file.path(job_dir(), "requests")
   # (a number that R cannot hold as an integer)
   start <- structure(process_start(Sys.getpid()), class = "espalier_json")
-  record <- json_encode(list(format = 1L, pid = Sys.getpid(), start = start, runs = I(ids)))
+  record <- json_encode(list(format = 1L, pid = Sys.getpid(), start = start, folders = I(absolute_folders(dirs))))
   mark <- write_privately(requests, sprintf("waiting-%s.json", request_writer()), record)
   on.exit(unlink(mark))
   job_wake()
   code
+}
+
+# (an R object may hold a relative path of a workspace; the queue works in another folder)
+absolute_folders <- function(dirs) normalizePath(dirs, mustWork = FALSE)
+
+#' wait_for() in a job: as `wait_until()`, by the runs' records alone
+#'
+#' @param dirs The runs' folders.
+#' @noRd
+wait_many_in_job <- function(found, dirs, any, until, display) {
+  pause <- 0.01
+  repeat {
+    open <- which(!found$ended)
+    found$status[open] <- vapply(dirs[open], function(dir) run_record(dir, "status.json")$state, "")
+    found$ended[open] <- is_final(found$status[open])
+    if (enough_ended(found, any) || proc.time()[["elapsed"]] >= until) return(found)
+    display$status(found)
+    Sys.sleep(max(0, min(pause, until - proc.time()[["elapsed"]])))
+    pause <- min(pause * 1.2, 0.2)
+  }
 }
 
 #' wait_for_run_completion() in a job
@@ -152,9 +248,10 @@ while_waiting_for <- function(ids, code) {
 wait_in_job <- function(run, show_output, raise_on_error) {
   id <- identity_of(run)[["id"]]
   dir <- run_folder(identity_of(run))
-  state <- while_waiting_for(id, follow_in_job(dir, show_output))
-  if (raise_on_error && state == "Failed") abort_failed(id, dir, run_record(dir, "status.json")$error)
-  espalier_inform(sprintf("Run %s: %s.", id, state))
+  state <- while_waiting_for(dir, follow_in_job(dir, show_output))
+  error <- run_record(dir, "status.json")$error
+  if (raise_on_error && state == "Failed") abort_failed(id, dir, error)
+  espalier_inform(sprintf("Run %s: %s", id, end_text(state, error)))
   invisible(run)
 }
 
@@ -164,25 +261,27 @@ follow_in_job <- function(dir, show_output) {
   repeat {
     # (the state first: what the job wrote before it is then in the log)
     state <- run_record(dir, "status.json")$state
+    before <- offset
     if (show_output) offset <- show_log(file.path(dir, "user_logs", "std_log.txt"), offset, is_final(state))
+    if (offset > before) next
     if (is_final(state)) return(state)
     Sys.sleep(pause)
     pause <- min(pause * 1.2, 0.2)
   }
 }
 
-#' Show what was added to a log, in whole lines; returns how far it has been shown
+#' Show what was added to a log, in whole lines and at most 1 MB of it; returns how far it has been shown
 #' @noRd
 show_log <- function(path, offset, final) {
   size <- file.size(path)
-  if (is.na(size) || size <= offset) return(offset)
+  if (is.na(size) || size <= offset || dir.exists(path) || is_link(path) || is_link(dirname(path))) return(offset)
   con <- file(path, open = "rb")
   on.exit(close(con))
   seek(con, offset)
-  bytes <- readBin(con, "raw", size - offset)
-  if (!final) bytes <- bytes[seq_len(max(0L, which(bytes == as.raw(10L))))]
-  text <- rawToChar(bytes[bytes != as.raw(0L)])
-  Encoding(text) <- "UTF-8"
-  cat(safe_line(if (validUTF8(text)) text else iconv(text, "UTF-8", "UTF-8", sub = "byte")))
+  bytes <- readBin(con, "raw", min(size - offset, 1048576))
+  whole <- max(0L, which(bytes == as.raw(10L)))
+  # (a line that is longer is shown in pieces)
+  if (whole || !final && length(bytes) < 1048576) bytes <- bytes[seq_len(whole)]
+  if (length(bytes)) cat(settled_text(bytes))
   offset + length(bytes)
 }

@@ -6,8 +6,8 @@
 #' files of one call are stored or none, each whole; a file that the run has is never replaced. Inside a job it needs no
 #' Python.
 #'
-#' @param names The names they get: relative paths with `/`. Names that begin with `outputs/` or `logs/` are seen there
-#'   by the job too.
+#' @param names The names they get: relative paths with `/`. Those that begin with `outputs/` or `logs/` stand among the
+#'   files that the job writes to these folders; one name can't be used twice.
 #' @param paths The files, one for each name.
 #' @param timeout_seconds As in azuremlsdk; ignored.
 #' @param run A run; by default the one this code belongs to (see [get_current_run()]).
@@ -39,6 +39,9 @@ upload_files_to_run <- function(names, paths, timeout_seconds = NULL, run = NULL
   dir <- log_target(run)
   if (is.null(dir)) return(invisible())
   if (nzchar(Sys.getenv("ESPALIER_RUN_DIR"))) {
+    if (is.null(run)) dir <- current_run_dir()
+    newer <- newer_records(dir)
+    if (!is.null(newer)) espalier_abort(newer$code, paste0("Nothing can be stored in the run: ", newer$text, "."), newer$hint)
     store_files(dir, names, path.expand(paths))
   } else {
     paths <- vapply(paths, absolute_path, "", arg = "paths", USE.NAMES = FALSE)
@@ -84,15 +87,31 @@ store_files <- function(dir, names, paths) {
   if (any(absent)) {
     espalier_abort("artifact_missing", sprintf("There is no file %s to upload.", paths[absent][1L]), "Correct the path.")
   }
-  stage <- tempfile(paste0(".tmp-", Sys.getpid(), "-"), dirname(dir))
-  on.exit(unlink(stage, recursive = TRUE))
-  staged <- file.path(stage, seq_along(names))
+  stages <- make_stages(dir, sub("/.*", "", names))
+  on.exit(unlink(stages, recursive = TRUE))
+  staged <- file.path(stages, seq_along(names))
   sizes <- file.size(paths)
-  # (a full disk is no error in R: the size tells)
-  copied <- dir.create(stage, showWarnings = FALSE, mode = "0700") &&
-    all(suppressWarnings(file.copy(paths, staged))) && all(file.size(staged) >= sizes)
+  # (R reports no full disk: the size shows it)
+  copied <- all(suppressWarnings(file.copy(paths, staged))) && all(file.size(staged) >= sizes)
   if (!copied) abort_not_stored(dir)
   publish_files(dir, staged, names)
+}
+
+#' Make the folders in which files are written aside, by the folder of the run that each goes to
+#'
+#' It is one, beside the run. A job in a container can't write there, and each of its folders is a mount of its own, from
+#' which no file moves to another: there it is one in each.
+#' @noRd
+make_stages <- function(dir, tops) {
+  stage <- tempfile(paste0(".tmp-", Sys.getpid(), "-"), dirname(dir))
+  if (dir.create(stage, showWarnings = FALSE, mode = "0700")) return(rep(stage, length(tops)))
+  stages <- vapply(unique(tops), function(top) tempfile(paste0(".tmp-", Sys.getpid(), "-"), file.path(dir, top)), "")
+  made <- vapply(stages, dir.create, NA, showWarnings = FALSE, mode = "0700")
+  if (!all(made)) {
+    unlink(stages[made], recursive = TRUE)
+    abort_not_stored(dir)
+  }
+  unname(stages[tops])
 }
 
 publish_files <- function(dir, staged, names) {
@@ -102,7 +121,7 @@ publish_files <- function(dir, staged, names) {
   for (i in seq_along(names)) {
     check_way(dir, names[i])
     file <- file.path(dir, names[i])
-    dir.create(dirname(file), recursive = TRUE, showWarnings = FALSE)
+    dir.create(dirname(file), recursive = TRUE, showWarnings = FALSE, mode = "0755")
     # a link never replaces; where there are no hard links the name is free, as far as we saw
     placed <- suppressWarnings(file.link(staged[i], file)) ||
       (!is_taken(file) && suppressWarnings(file.rename(staged[i], file)))
@@ -119,7 +138,7 @@ stored_name <- function(name) {
   parts <- strsplit(paste0(text, "/"), "/", fixed = TRUE)[[1L]]
   bad <- any(parts %in% c("", ".", "..")) || endsWith(text, "/") || grepl("[\\\\\x01-\x1f\x7f]", text, perl = TRUE, useBytes = TRUE)
   long <- nchar(text, "bytes") > 1024L || any(nchar(parts, "bytes") > 255L)
-  ours <- parts[1L] %in% c("user_logs", "system_logs") || text %in% c("outputs", "logs")
+  ours <- parts[1L] %in% c("user_logs", "system_logs", "workdir") || text %in% c("outputs", "logs")
   if (bad || long || ours) {
     espalier_abort("bad_name", sprintf("%s is no name for a file of a run.", describe_value(name)),
                    "Names are relative paths with `/`, such as outputs/model.rds.")
@@ -142,15 +161,12 @@ check_way <- function(dir, name) {
     }
     if (file.exists(way) && !dir.exists(way)) abort_taken(part)
   }
-  own <- file.path(dir, "work", parts[1L]) # what the job put in the place of our link
-  if (is_taken(file.path(dir, name)) || (dir.exists(own) && !is_link(own) && is_taken(file.path(dir, "work", name)))) {
+  # (what the job has in its own ./outputs is moved to the run when it ends)
+  work <- Sys.getenv("ESPALIER_WORK_DIR")
+  is_own <- nzchar(work) && parts[1L] %in% c("outputs", "logs") && identical(dir, Sys.getenv("ESPALIER_RUN_DIR"))
+  if (is_taken(file.path(dir, name)) || (is_own && is_taken(file.path(work, name)))) {
     abort_taken(name)
   }
-}
-
-is_link <- function(path) {
-  target <- Sys.readlink(path) # NA where there is nothing
-  !is.na(target) && nzchar(target)
 }
 
 is_taken <- function(path) file.exists(path) || is_link(path)

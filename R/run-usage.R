@@ -9,7 +9,8 @@
 #'   in use since the sample before), `cpu_seconds` so far, `memory_bytes` and `processes` at that moment, `read_bytes`
 #'   and `written_bytes` (from and to disks) so far; `gpu_memory_bytes` where there is a GPU. Memory that processes share
 #'   counts for each of them.
-#' @section Errors: `espalier_error_run_missing`; `espalier_error_damaged`, naming file and line.
+#' @section Errors: `espalier_error_run_missing`; `espalier_error_damaged` if the samples can't be read at all. Damaged lines
+#'   are left out with a warning, `espalier_warning_damaged`.
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
 #' run <- submit_experiment(experiment(ws, "busy"), script_run_config(command = c("sleep", "1.5")))

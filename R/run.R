@@ -55,8 +55,9 @@ get_current_run <- function(allow_offline = TRUE) {
 
 #' Cancel a run
 #'
-#' A queued run is taken out of the queue. All processes of a running one get a signal to end (TERM), and those left 10
-#' seconds later are killed. The same is done to all runs below it: its children, their children, and so on. Harmless
+#' A queued run is taken out of the queue. R in a running one gets an interrupt, as by Ctrl-C, so that `on.exit()`,
+#' `finally`, finalizers and `.Last()` run. Other processes get a signal to end (TERM). Those left 10 seconds later are
+#' killed. The same is done to all runs below it: its children, their children, and so on. Harmless
 #' when repeated.
 #'
 #' @param run A run. In a job, one below the job's own.
@@ -120,6 +121,7 @@ tell_ended <- function(run) {
 
 leave_run <- function(run) {
   if (identical(active_run_dir(), normalizePath(run$run_dir, mustWork = FALSE))) clear_active_run()
+  close_event_writer(run_folder(identity_of(run)))
   invisible(run)
 }
 
@@ -136,7 +138,8 @@ leave_run <- function(run) {
 #'   it may not be started) and the `reason` why it waits;
 #' * `get_run_details()`: a named list: `runId`, `status`, times, `usage` (see [get_run_usage()]), `error`, `tags`, `runDefinition`, `logFiles`,
 #'   `provenance` (see [get_run_provenance()]), ...;
-#'   `get_run_details_with_logs()` has the logs' text in `logFiles`.
+#'   `get_run_details_with_logs()` has the logs' text in `logFiles`, of a log above 1 MB its end, with a note; see
+#'   [get_run_log()].
 #' * `get_run_metrics()`: a named list: a scalar for a metric logged once, a vector for one logged more often, a data
 #'   frame for tables and rows, a file name for images. Each has the type it was logged with, `NA` too; values of
 #'   different types under one name become doubles where all are numbers, else strings. With `recursive = TRUE` a named
@@ -145,8 +148,9 @@ leave_run <- function(run) {
 #'   `"image"`), its `environment` (as [r_environment()] makes it; `NULL` for the session's packages), `key`, and what was made
 #'   ready: `image`, `tag`, `folder`, where it was `found`, and the `seconds` that took;
 #' * `get_run_metric_history()`: a data frame of every logged scalar: `name`, `step`, `value`, `time`.
-#' @section Errors: `espalier_error_run_missing`; `espalier_error_damaged`, naming file and line, when an event log has
-#'   been damaged; `espalier_error_newer_format`.
+#' @section Errors: `espalier_error_run_missing`; `espalier_error_damaged` when an event log can't be read at all;
+#'   `espalier_error_newer_format`. Of damaged lines in a log there is one warning, `espalier_warning_damaged`, with file and
+#'   line. The rest is returned.
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
 #' run <- start_logging_run(experiment(ws, "by-hand"))
@@ -164,7 +168,7 @@ get_run_metrics <- function(run, name = NULL, recursive = FALSE, run_type = NULL
   check_string(run_type, "run_type", null = TRUE)
   check_flag(populate, "populate")
   if (!recursive) return(metrics_of(run, name))
-  runs <- c(list(run), run$get_children(recursive = TRUE, type = run_type))
+  runs <- c(list(run), unclass(get_child_runs(run, recursive = TRUE, type = run_type)))
   names(runs) <- vapply(runs, function(each) identity_of(each)[["id"]], "")
   lapply(runs, metrics_of, name)
 }
@@ -190,12 +194,15 @@ get_run_metric_history <- function(run, name = NULL) {
 #'   `error`, `seconds`, `digest`, and a column for each metric. What a part lacks is `NA`. Of a key that was recorded
 #'   more than once the last line counts. A metric has the type it was recorded with; one recorded with different types
 #'   becomes double where all are numbers, else text.
-#' @section Errors: `espalier_error_run_missing`; `espalier_error_damaged`, naming file and line, when a file of parts
-#'   has been damaged; `espalier_error_newer_format`.
+#' @section Errors: `espalier_error_run_missing`; `espalier_error_damaged` when a file of parts can't be read at all;
+#'   `espalier_error_newer_format`. Of damaged lines in a file there is one warning, `espalier_warning_damaged`, with file
+#'   and line. The rest is returned.
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
 #' run <- start_logging_run(experiment(ws, "by-hand"))
-#' for (i in 1:3) run_part(paste("fold", i), stopifnot(i != 2), metrics = function(value) list(rmse = 1 / i))
+#' for (i in 1:3) {
+#'   run_part(paste("fold", i), stopifnot(i != 2), metrics = function(value) list(rmse = 1 / i))
+#' }
 #' complete_run(run)
 #' list_parts(run)
 #' @export
@@ -294,9 +301,10 @@ print.espalier_run_details <- function(x, ...) {
   line("environment", run_environment_text(x$environment))
   line("git", git_text(x$runDefinition$git))
   line("diff", x$provenance$diff)
+  line("kept", kept_text(x$kept))
   if (length(x$error)) line("error", safe_line(x$error$message))
   for (text in unlist(x$warnings)) line("warning", safe_line(text))
-  for (name in names(x$tags)) line(safe_line(paste0("tag ", name)), safe_line(x$tags[[name]]))
+  for (name in names(x$tags)) line(one_line(paste0("tag ", name)), tag_text(x$tags[[name]]))
   cat("  names of all fields: names(x)\n")
   invisible(x)
 }
@@ -309,6 +317,18 @@ run_environment_text <- function(x) {
   safe_line(paste(c(name, made, if (length(x$found)) found_text(x$found)), collapse = ", "))
 }
 
+# `3 files in workdir/ (1.2 MB), 1 too large`: what a job wrote outside of ./outputs and ./logs.
+kept_text <- function(x) {
+  if (!length(x)) return(NULL)
+  files <- function(n) paste(n, if (n == 1) "file" else "files")
+  parts <- c(
+    if (x$count) sprintf("%s in workdir/ (%s)", files(x$count), format_bytes(x$bytes)),
+    if (length(x$too_large)) sprintf("%s too large to keep", files(length(x$too_large))),
+    if (length(x$deleted)) sprintf("%s of the snapshot deleted", files(length(x$deleted)))
+  )
+  if (length(parts)) paste(parts, collapse = ", ")
+}
+
 found_text <- function(found) {
   switch(found, built = "built for it", local = "found in the Docker engine", paste("found in the", found))
 }
@@ -319,6 +339,9 @@ git_text <- function(git) {
 }
 
 # What print() shows of a run beside its identity.
+# A tag's value in one line: a job may give its run any text, and any number of lines.
+tag_text <- function(value) cut_bytes(one_line(paste(unlist(value), collapse = " ")), 500L)
+
 #' @export
 object_facts.Run <- function(x) {
   # (a script that shows a run must not start Python in its job)
@@ -331,8 +354,9 @@ object_facts.Run <- function(x) {
   if (length(details$startTimeUtc)) facts$started <- format(parse_time(details$startTimeUtc), "%Y-%m-%d %H:%M:%S", tz = "")
   if (length(details$durationSeconds)) facts$took <- format_seconds(details$durationSeconds)
   facts$environment <- run_environment_text(details$environment)
+  facts$kept <- kept_text(details$kept)
   if (length(details$error)) facts$error <- safe_line(details$error$message)
-  for (name in names(details$tags)) facts[[safe_line(paste("tag", name))]] <- safe_line(details$tags[[name]])
+  for (name in names(details$tags)) facts[[one_line(paste("tag", name))]] <- tag_text(details$tags[[name]])
   facts
 }
 

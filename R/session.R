@@ -2,7 +2,7 @@
 
 #' What jobs of this session should find again
 #' @noRd
-session_context <- function(python = NULL, script = NULL) {
+session_context <- function(python = NULL) {
   list(
     client = session_client(),
     environment = session_variables(),
@@ -10,8 +10,8 @@ session_context <- function(python = NULL, script = NULL) {
     r_version = as.character(getRversion()),
     library_paths = as.list(.libPaths()),
     r_package = find_installed(),
-    # (looked for only where it is needed: it starts a shell)
-    python = python %||% if (grepl("[.]py$", script %||% "", ignore.case = TRUE)) python_for_jobs()
+    python = python,
+    reticulate = python_chosen()
   )
 }
 
@@ -56,11 +56,4 @@ session_client <- function() paste("R", getRversion())
 find_installed <- function() {
   path <- getNamespaceInfo(topenv(), "path")
   if (file.exists(file.path(path, "Meta", "package.rds"))) path
-}
-
-python_for_jobs <- function() {
-  chosen <- Sys.getenv("RETICULATE_PYTHON", NA)
-  if (!is.na(chosen) && nzchar(chosen) && file.exists(chosen)) return(chosen)
-  found <- unname(Sys.which("python3"))
-  if (nzchar(found)) found else "python3"
 }

@@ -9,7 +9,7 @@ sitrep_docker <- function(may_write = function(place) file.access(place, 2L) == 
   if (nzchar(named) && !startsWith(named, "unix://")) return(fact("Docker", named, "DOCKER_HOST; not looked at"))
   place <- if (nzchar(named)) sub("^unix://", "", named) else docker_socket()
   if (!file.exists(place)) {
-    return(fact("Docker", "no engine", paste("there is no", place, "- only environments that ask for an image need it")))
+    return(fact("Docker", "no engine runs", "only environments with Docker need one"))
   }
   if (!may_write(place)) {
     return(fact("Docker", "not usable", place, sprintf("This user may not speak to the Docker engine at %s.", place),

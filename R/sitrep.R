@@ -98,37 +98,15 @@ sitrep_program <- function(what, place, fix) {
 sitrep_folders <- function() {
   list(
     sitrep_folder("queue", state_folder(), "Make it writable, or set ESPALIER_STATE_DIR to a folder that is."),
-    sitrep_folder("cache", tools::R_user_dir("espalier", "cache"),
-                  "Make it writable, or set R_USER_CACHE_DIR to a folder that is."),
-    # (where the core keeps its index of each workspace)
-    sitrep_folder("workspace cache", cache_folder(), "Make it writable, or set ESPALIER_CACHE_DIR to a folder that is.")
+    sitrep_folder("cache", cache_folder(), "Make it writable, or set ESPALIER_CACHE_DIR to a folder that is.")
   )
-}
-
-#' Where the core keeps this user's queue; the rule is docs/protocol.md's
-#' @noRd
-state_folder <- function() {
-  place <- Sys.getenv("ESPALIER_STATE_DIR")
-  if (nzchar(place)) return(place)
-  base <- Sys.getenv("XDG_STATE_HOME")
-  file.path(if (nzchar(base)) base else path.expand("~/.local/state"), "espalier")
-}
-
-cache_folder <- function() {
-  place <- Sys.getenv("ESPALIER_CACHE_DIR")
-  if (nzchar(place)) return(place)
-  base <- Sys.getenv("XDG_CACHE_HOME")
-  file.path(if (nzchar(base)) base else path.expand("~/.cache"), "espalier")
 }
 
 #' Whether a folder can be written, or made where it does not exist yet; makes nothing
 #' @noRd
 sitrep_folder <- function(what, place, fix) {
-  at <- place
-  while (!file.exists(at) && dirname(at) != at) at <- dirname(at)
-  if (dir.exists(at) && file.access(at, 2L) == 0L) {
-    return(fact(what, place, if (at == place) "writable" else "can be made"))
-  }
+  if (!dir.exists(place) && can_be_made(place)) return(fact(what, place, "can be made"))
+  if (dir.exists(place) && file.access(place, 2L) == 0L) return(fact(what, place, "writable"))
   fact(what, place, problem = sprintf("%s cannot be written (%s).", place, what), fix = fix)
 }
 

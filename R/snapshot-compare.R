@@ -47,9 +47,8 @@ compare_snapshots <- function(a, b, workspace = NULL, outside_links = getOption(
   }
   before <- side_argument(a, "a", workspace)
   after <- side_argument(b, "b", workspace)
-  structure(
-    Workspace__compare_snapshots(before, after, check_outside_links(outside_links)),
-    class = c("espalier_comparison", "data.frame"),
+  returned_table(
+    Workspace__compare_snapshots(before, after, check_outside_links(outside_links)), "espalier_comparison",
     sides = c(before = side_label(before), after = side_label(after))
   )
 }
@@ -109,7 +108,7 @@ coloured_diff <- function(lines) {
 }
 
 is_whole_comparison <- function(x) {
-  all(c("path", "change", "size_before", "size_after", "kind_before", "kind_after", "note", "diff") %in% names(x))
+  is_as_returned(x, c("path", "change", "size_before", "size_after", "kind_before", "kind_after", "note", "diff"))
 }
 
 #' @rdname compare_snapshots
@@ -181,7 +180,10 @@ format.espalier_comparison <- function(x, lines = 200, ...) {
 #' @rdname compare_snapshots
 #' @export
 print.espalier_comparison <- function(x, lines = 200, ...) {
-  if (!is_whole_comparison(x)) return(invisible(print.data.frame(x, ...)))
+  if (!is_whole_comparison(x)) {
+    print_plain(x, ...)
+    return(invisible(x))
+  }
   check_number(lines, "lines", min = 0)
   cat(comparison_heading(x), "\n", sep = "")
   if (nrow(x)) {

@@ -6,14 +6,15 @@
 #' and by which rule. Nothing is written, no content is read.
 #'
 #' @section What stays out:
-#' The first of these files at the folder's top is read: `.espalierignore`, `.amlignore`, `.gitignore`. Its patterns are
-#' git's. Before them the built-in excludes apply: `.git`, `.Rproj.user`, `.RData`, `.Rhistory`, libraries of renv and
-#' packrat, virtual environments, caches, workspaces, `outputs/` and `logs/` at the top, and files that often hold
-#' secrets (`.Renviron`, `.env`, `.env.local`, `.netrc`, `.pgpass`, `.pypirc`, `.git-credentials`, `*.pem`, `*.p12`,
-#' `*.pfx`, `*.ppk`, SSH keys).
+#' Two files at the folder's top are read: `.gitignore` (or `.amlignore` in its place), and then `.espalierignore`. The
+#' patterns are git's, and the last one that matches decides. So a line `!/data/` in `.espalierignore` takes in what
+#' `.gitignore` leaves out, and changes nothing for git. Before them the built-in excludes apply: `.git`, `.Rproj.user`, `.RData`, `.Rhistory`, libraries of renv and
+#' packrat, virtual environments, caches, workspaces, `outputs/` and `logs/` at the top, and files whose names say that
+#' they hold secrets, such as `.Renviron`, `.env` and `*.pem`. `vignette("secrets")` names more of them. The contents of
+#' files are not searched.
 #'
-#' A line `!name` in the file takes one of these in again. A first line `!*` switches all built-in excludes off, for
-#' every verb; what is written below it still stays out (`/.espalier/` should, if the workspace is in the folder).
+#' A line `!name` takes one of these in again. A first line `!*` in `.espalierignore` switches off all built-in excludes
+#' and the rules of `.gitignore`, for every verb. What is written below it still stays out (`/.espalier/` should, if the workspace is in the folder).
 #' `default_excludes = FALSE` does the same for one call.
 #'
 #' @section Links:
@@ -53,7 +54,7 @@ snapshot_preview <- function(dir, default_excludes = TRUE, outside_links = getOp
   found <- Workspace__snapshot_preview(
     dir, check_flag(default_excludes, "default_excludes"), check_outside_links(outside_links)
   )
-  structure(found, class = c("espalier_snapshot_preview", "data.frame"), dir = dir)
+  returned_table(found, "espalier_snapshot_preview", dir = dir)
 }
 
 # (an option that is misspelt is told of as the argument is)
@@ -102,7 +103,10 @@ print.summary.espalier_snapshot_preview <- function(x, n = 10L, ...) {
 #' @rdname snapshot_preview
 #' @export
 print.espalier_snapshot_preview <- function(x, n = 10L, ...) {
-  if (!all(c("path", "size", "included", "rule") %in% names(x))) return(invisible(print.data.frame(x, ...)))
+  if (!is_as_returned(x, c("path", "size", "included", "rule"))) {
+    print_plain(x, ...)
+    return(invisible(x))
+  }
   print(summary(x, n = min(n, 5L)), n = n)
   invisible(x)
 }
@@ -245,13 +249,16 @@ stored_side <- function(x, arg, workspace) {
 collect_garbage <- function(workspace, dry_run = TRUE) {
   check_object(workspace, "Workspace", "workspace")
   found <- workspace$collect_garbage(!check_flag(dry_run, "dry_run"))
-  structure(found, class = c("espalier_garbage", "data.frame"), dry_run = dry_run)
+  returned_table(found, "espalier_garbage", dry_run = dry_run)
 }
 
 #' @rdname collect_garbage
 #' @export
 print.espalier_garbage <- function(x, n = 10L, ...) {
-  if (!all(c("what", "path", "size", "why", "deleted") %in% names(x))) return(invisible(print.data.frame(x, ...)))
+  if (!is_as_returned(x, c("what", "path", "size", "why", "deleted"))) {
+    print_plain(x, ...)
+    return(invisible(x))
+  }
   if (!nrow(x)) {
     cat("No garbage: everything stored is in use.\n")
     return(invisible(x))

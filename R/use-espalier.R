@@ -1,9 +1,14 @@
 #' Set a project up
 #'
-#' Writes, where they do not exist yet: `.espalier/config.json` (so that [load_workspace_from_config()] finds the
-#' project's workspace), `.espalierignore` (what stays out of snapshots) and a template `train.R`; adds `.espalier` to
-#' `.gitignore`, and in a package to `.Rbuildignore`. Nothing that exists is overwritten. The rules of a `.gitignore` are
-#' taken over into the new `.espalierignore`; beside an `.amlignore` none is written, so that its rules go on to hold.
+#' Run this once in a project that shall run jobs. It writes, where they don't exist yet: `.espalier/config.json` (so
+#' that [load_workspace_from_config()] finds the project's workspace), `.espalierignore` (what stays out of snapshots)
+#' and a template `train.R`. It adds `.espalier` to `.gitignore`, and in a package to `.Rbuildignore`. Nothing that
+#' exists is overwritten.
+#'
+#' The new `.espalierignore` leaves nothing out. It looks at the project's scripts, and at the code and configuration
+#' files that these name. What they use and `.gitignore` leaves out is taken in again up to 100 MB. What no script names
+#' and takes more than 10 MB is listed with its size in a comment. Remove the `#` to leave it out. See
+#' [snapshot_preview()] for the rules.
 #'
 #' @param path The project's folder.
 #' @param name Name of the workspace; by default the one that the project has, else the folder's name, made valid.
@@ -38,17 +43,14 @@ project_workspace <- function(path, folder, name) {
   ws
 }
 
-# A new .espalierignore takes the place of .amlignore and .gitignore: the first of the three alone is read. So it is not
-# written beside an .amlignore, and takes the rules of a .gitignore over.
+# What scripts use is never left out: the template holds comments alone, and so do the proposals to leave something out.
 write_ignore_file <- function(path) {
   target <- file.path(path, ".espalierignore")
-  if (file.exists(target) || file.exists(file.path(path, ".amlignore"))) return(invisible())
+  if (file.exists(target)) return(invisible())
+  proposed <- Workspace__propose_ignore_lines(path)
   copy_template("espalierignore", target)
-  rules <- file.path(path, ".gitignore")
-  if (!file.exists(rules)) return(invisible())
-  cat("# From .gitignore, which is not read where this file is:\n", file = target, append = TRUE)
-  file.append(target, rules)
-  invisible()
+  cat(paste0(unlist(proposed$lines), "\n", recycle0 = TRUE), file = target, sep = "", append = TRUE)
+  for (note in unlist(proposed$notes)) say(c(i = "{note}"))
 }
 
 valid_name <- function(text) {

@@ -25,7 +25,7 @@ plain_display <- function(id, why = function() NULL) {
       state <<- now
     },
     end = function() NULL,
-    done = function(status) tell_end(id, status)
+    done = function(status, error = NULL) tell_end(id, status, error)
   )
 }
 
@@ -65,7 +65,7 @@ live_display <- function(id, why = function() NULL) {
       if (nzchar(held)) cat(held, "\n", sep = "")
       held <<- ""
     },
-    done = function(status) tell_end(id, status)
+    done = function(status, error = NULL) tell_end(id, status, error)
   )
 }
 
@@ -85,11 +85,42 @@ status_line <- function() {
   )
 }
 
-tell_end <- function(id, status) {
+tell_end <- function(id, status, error = NULL) {
   # (put together here: cli's markup takes 6 ms, a sixth of what a run costs over its script)
   mark <- switch(
     status,
     Completed = cli::col_green(cli::symbol$tick), Failed = cli::col_red(cli::symbol$cross), cli::col_yellow("!")
   )
-  espalier_inform(paste0(mark, " Run ", cli::col_blue(id), ": ", status, "."))
+  espalier_inform(paste0(mark, " Run ", cli::col_blue(id), ": ", end_text(status, error)))
+}
+
+#' How a run ended: its state, and of a canceled one the reason
+#' @noRd
+end_text <- function(status, error = NULL) {
+  reason <- if (status == "Canceled") failure_line(error$message %||% "")
+  if (!length(reason) || !nzchar(reason)) return(paste0(status, "."))
+  if (startsWith(reason, status)) reason else paste0(status, ". ", reason)
+}
+
+#' Which of several runs failed or were canceled, why, and what shows more
+#' @noRd
+tell_failed <- function(found, dirs, most = 5L) {
+  bad <- which(found$status %in% c("Failed", "Canceled"))
+  if (!length(bad)) return(invisible())
+  shown <- utils::head(bad, most)
+  errors <- lapply(dirs[shown], function(dir) run_record(dir, "status.json")$error)
+  lines <- mapply(bad_line, found$run_id[shown], found$status[shown], errors)
+  more <- length(bad) - length(shown)
+  verb <- if (all(found$status[bad] == "Failed")) "failed" else "didn't complete"
+  calls <- if (length(errors[[1L]]$traceback)) "; get_run_traceback(run)"
+  espalier_inform(c(
+    sprintf("%d of %d runs %s:", length(bad), nrow(found), verb), lines,
+    if (more > 0L) sprintf("... and %d more; list_runs() shows their errors.", more),
+    paste0("i Look closer: run <- get_run(ws, \"", found$run_id[shown[1L]], "\"); get_run_log(run)", calls)
+  ))
+}
+
+bad_line <- function(id, status, error) {
+  if (status == "Canceled") return(paste0(cli::col_yellow("!"), " ", id, ": ", end_text(status, error)))
+  paste0(cli::col_red(cli::symbol$cross), " ", id, ": ", failure_line(error$message %||% "unknown cause", 120L))
 }

@@ -1,7 +1,9 @@
 #' Wait for several runs
 #'
-#' Waits until all of some runs have ended, or the first of them, with one line that tells how far they are. Interrupting
-#' (Ctrl-C, Esc) stops the waiting, never the runs. A run that failed is no error here: see the column `status`.
+#' Waits until all of some runs have ended, or the first of them, and shows on one line how far they are. Interrupting
+#' (Ctrl-C, Esc) stops the waiting, never the runs. A run that failed isn't an error here: a message at the end names the
+#' failed and the canceled runs with their causes, and the column `status` has their states. In a job this needs no Python, and
+#' as long as the job waits, the runs it waits for may have the job's place in the queue.
 #'
 #' @param runs A run, a list of runs, or what [get_runs_in_experiment()] gives; of any workspaces.
 #' @param any Return when the first of them has ended.
@@ -13,22 +15,25 @@
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
 #' exp <- experiment(ws, "hello")
-#' runs <- lapply(1:3, function(i) submit_experiment(exp, script_run_config(command = paste("echo", i))))
+#' jobs <- lapply(1:3, function(i) script_run_config(command = paste("echo", i)))
+#' runs <- lapply(jobs, function(job) submit_experiment(exp, job))
 #' wait_for(runs, timeout = 60)
 #' @export
 wait_for <- function(runs, any = FALSE, timeout = Inf) {
   runs <- check_runs(runs)
   check_flag(any, "any")
   check_number(timeout, "timeout", min = 0)
-  groups <- group_runs(runs)
-  display <- many_display(length(runs))
+  dirs <- vapply(runs, function(run) run_folder(identity_of(run)), "")
+  in_job <- !is.null(job_dir())
+  display <- many_display()
   on.exit(display$end())
   until <- proc.time()[["elapsed"]] + timeout
   found <- withCallingHandlers(
-    wait_until(groups, any, until, display),
+    if (in_job) wait_for_in_job(dirs, any, until, display) else wait_until(group_runs(runs), dirs, any, until, display),
     interrupt = function(condition) tell_runs_go_on(display)
   )
   display$end()
+  tell_failed(found, dirs)
   if (!enough_ended(found, any)) abort_wait(found, timeout)
   invisible(found)
 }
@@ -52,23 +57,31 @@ group_runs <- function(runs) {
   list(ids = ids, groups = groups)
 }
 
-# The loop is R's, each look is short: an interrupt returns the prompt within one look.
-wait_until <- function(asked, any, until, display) {
-  found <- data.frame(run_id = asked$ids, status = rep(NA_character_, length(asked$ids)), ended = rep(FALSE, length(asked$ids)))
+none_seen <- function(ids) {
+  data.frame(run_id = ids, status = rep(NA_character_, length(ids)), ended = rep(FALSE, length(ids)))
+}
+
+wait_for_in_job <- function(dirs, any, until, display) {
+  while_waiting_for(dirs, wait_many_in_job(none_seen(basename(dirs)), dirs, any, until, display))
+}
+
+# The time is spent in R, where interrupts and time limits are seen at once; a look returns what is there.
+wait_until <- function(asked, dirs, any, until, display) {
+  found <- none_seen(asked$ids)
+  wait <- run_watch(dirs)
   repeat {
-    pause <- max(0, min(0.2, until - proc.time()[["elapsed"]])) / max(1L, length(asked$groups))
     for (group in asked$groups) {
-      # (who has one that ended waits for no other)
-      wait <- if (any && any(found$ended)) 0 else pause
       open <- group$rows[!found$ended[group$rows]]
       if (length(open)) {
-        seen <- unlist(group$workspace$follow_runs(found$run_id[open], any, wait)$states)
+        seen <- unlist(group$workspace$follow_runs(found$run_id[open], any, 0)$states)
         found$status[open] <- seen
         found$ended[open] <- seen %in% c("Completed", "Failed", "Canceled")
       }
     }
-    if (enough_ended(found, any) || proc.time()[["elapsed"]] >= until) return(found)
+    left <- until - proc.time()[["elapsed"]]
+    if (enough_ended(found, any) || left <= 0) return(found)
     display$status(found)
+    wait(min(0.5, left))
   }
 }
 
@@ -92,7 +105,7 @@ tell_runs_go_on <- function(display) {
 
 #' A line that is written over in a terminal; elsewhere a line now and then
 #' @noRd
-many_display <- function(total) {
+many_display <- function() {
   live <- interactive() && cli::is_dynamic_tty(stderr())
   line <- status_line()
   due <- proc.time()[["elapsed"]] + 2

@@ -10,10 +10,13 @@
 #'
 #' @param run A run.
 #' @param show_output Show the logs.
-#' @param raise_on_error Raise an error when the run failed; `FALSE` returns the run.
+#' @param raise_on_error Raise an error when the run failed; `FALSE` returns the run. A run that was canceled, by a user or
+#'   because it took longer than its limit, isn't an error: a message gives the reason, and [get_run_status()] is
+#'   `"Canceled"`.
 #' @return The run, invisibly.
-#' @section Errors: `espalier_error_run_failed`, with the cause, the last lines of the log and the fields `run_id` and
-#'   `cause` (`code`, `message`, `call`, `class`, `traceback`, `log_tail`).
+#' @section Errors: `espalier_error_run_failed`, with the cause, up to three lines of the log and the place of the log. Its
+#'   fields are `run_id` and `cause` (`code`, `message`, `call`, `place`, `class`, `traceback`, `log_tail`, and `hint` where a file
+#'   of a similar name was found). [get_run_traceback()] shows the calls, [get_run_log()] the log.
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
 #' run <- submit_experiment(experiment(ws, "hello"), script_run_config(command = "echo hello"))
@@ -33,18 +36,20 @@ wait_for_run_completion <- function(run, show_output = TRUE, raise_on_error = TR
   display$end()
   on.exit()
   if (raise_on_error && last$status == "Failed") abort_run_failed(run)
-  display$done(last$status)
+  display$done(last$status, if (last$status == "Canceled") run_record(run$run_dir, "status.json")$error)
   invisible(run)
 }
 
-# The loop is R's, each look is short: an interrupt returns the prompt within one look.
+# The time is spent in R, where interrupts and time limits are seen at once; a look returns what is there.
 follow_to_end <- function(run, display, show_output) {
   # beyond the end of any log there is nothing to read, and nothing is sent
   offset <- if (show_output) 0 else 2^52
   build_offset <- if (show_output) 0 else -1
   shown <- 0
+  wait <- run_watch(run$run_dir, if (show_output) run_logs else "status.json")
+  begun <- proc.time()[["elapsed"]]
   repeat {
-    seen <- run$follow(offset, if (display$live) 0.1 else 0.2, build_offset)
+    seen <- run$follow(offset, 0, build_offset)
     if (nzchar(seen$build_log)) display$log(seen$build_log)
     if (nzchar(seen$log)) display$log(seen$log)
     # (short collections, 2 ms each: R by itself would let twice as much of what was shown lie)
@@ -54,10 +59,41 @@ follow_to_end <- function(run, display, show_output) {
       shown <- 0
     }
     # (a piece of the log may be nothing but control characters)
-    if (isTRUE(seen$final) && seen$offset == offset && seen$build_offset == build_offset) return(seen)
+    still <- seen$offset == offset && seen$build_offset == build_offset
+    if (isTRUE(seen$final) && still) return(seen)
     offset <- seen$offset
     build_offset <- seen$build_offset
-    display$status(seen$status, build_step(seen$build_log))
+    # (most runs wait for a moment only)
+    if (seen$status != "Queued" || proc.time()[["elapsed"]] - begun > 0.2) display$status(seen$status, build_step(seen$build_log))
+    if (still) wait(if (display$live) 0.1 else 0.5)
+  }
+}
+
+run_logs <- c("status.json", "user_logs/std_log.txt", "system_logs/environment.log")
+
+#' A function that waits until files of runs change, some seconds at most
+#'
+#' @param dirs Folders of runs.
+#' @param files In each of them.
+#' @noRd
+run_watch <- function(dirs, files = "status.json") {
+  paths <- file.path(rep(dirs, each = length(files)), files)
+  begun <- proc.time()[["elapsed"]]
+  state <- function() file.info(paths, extra_cols = FALSE)[c("size", "mtime")]
+  before <- state()
+  function(seconds) {
+    until <- proc.time()[["elapsed"]] + seconds
+    repeat {
+      looked <- proc.time()[["elapsed"]]
+      now <- state()
+      if (!identical(now, before) || looked >= until) break
+      # a fiftieth of the time that was waited is a delay that nobody notices
+      cost <- proc.time()[["elapsed"]] - looked
+      pause <- max(0.002, min(0.02, (looked - begun) / 50), 20 * cost)
+      Sys.sleep(max(0, min(pause, until - looked)))
+    }
+    before <<- now
+    invisible()
   }
 }
 
@@ -75,19 +111,4 @@ tell_how_to_come_back <- function(run, display) {
     " " = "From a new session: {.code run <- get_run(ws, \"{run$id}\")}",
     " " = "Stop it: {.code cancel_run(run)}"
   ))
-}
-
-abort_run_failed <- function(run) abort_failed(run$id, run$run_dir, run$get_details()$error)
-
-abort_failed <- function(id, dir, error) {
-  log <- file.path(dir, "user_logs", "std_log.txt")  # (a run that was never started has none)
-  tail <- unlist(error$log_tail)
-  shown <- if (length(tail)) c("", "Last lines of its log:", paste0("  ", safe_line(tail)))
-  call <- if (length(error$call) && nzchar(error$call)) paste0(" [in ", safe_line(error$call), "]")
-  espalier_abort(
-    "run_failed",
-    c(paste0("Run ", id, " failed: ", safe_line(error$message), call), shown),
-    if (file.exists(log)) paste0("The whole log: ", log),
-    run_id = id, cause = error
-  )
 }

@@ -1,9 +1,12 @@
 #' Workspaces
 #'
 #' A workspace is a folder that holds experiments, runs and snapshots. `workspace()` gets it, or creates it if there is
-#' none; `create_workspace()` and `get_workspace()` do one of the two. By default workspaces of a project lie in
-#' `.espalier/` at its top: the nearest folder upwards with an `.espalier`, `.git`, `DESCRIPTION`, `renv.lock` or
-#' `.here`.
+#' none, and reports where. `create_workspace()` and `get_workspace()` do one of the two.
+#'
+#' By default, workspaces of a project lie in `.espalier/` at its top. That is the nearest folder, from the working
+#' directory upwards, with an `.espalier` folder, an `.Rproj` file, `DESCRIPTION`, `renv.lock`, `_targets.R`, `.here`,
+#' `pyproject.toml` or `.git`. Without any of these it is the working directory. Your home folder counts only while you
+#' work in it, so `~/.espalier` isn't used by projects below.
 #'
 #' @param name Name of the workspace: 1 to 128 letters (A-Z, a-z), digits, `_`, `-` and `.`, beginning with a letter or
 #'   digit.
@@ -24,7 +27,19 @@
 #' @export
 workspace <- function(name, path = NULL) {
   check_name(name)
-  Workspace__open(name, path_argument(path))
+  found <- Workspace__open_values(name, path_argument(path))
+  if (found$created) tell_created(name, found)
+  Workspace$new(identity = c(path = found$path))
+}
+
+# A new workspace may be one in the wrong place, or one of a misspelled name.
+tell_created <- function(name, found) {
+  say(c(
+    v = "Created workspace {.val {name}} in {.path {found$home}}.",
+    i = if (!is.null(found$near)) {
+      "There is a workspace {.val {found$near}} too. Did you mean it? {.code delete_workspace()} removes the new one."
+    }
+  ))
 }
 
 #' @rdname workspace
@@ -56,8 +71,9 @@ get_workspace <- function(name, auth = NULL, subscription_id = NULL, resource_gr
 
 #' Find a workspace by a config file
 #'
-#' `write_workspace_config()` writes a small file that names the workspace; `load_workspace_from_config()` looks for it
+#' `write_workspace_config()` writes a small file that names the workspace. `load_workspace_from_config()` looks for it
 #' from `path` upwards (in `.espalier/`, `.azureml/`, `aml_config/` and the folder itself) and returns the workspace.
+#' The search ends below your home folder, unless it begins there. It skips a `config.json` of another program.
 #'
 #' @param workspace A [workspace()].
 #' @param path Folder to write to, `.espalier/` by default; or where to begin looking, the working directory by default.
@@ -144,10 +160,18 @@ absolute_path <- function(path, arg = "path") {
 
 check_object <- function(x, class, arg) {
   ours <- (R6::is.R6(x) || is.list(x)) && inherits(x, class)
-  if (!ours) {
-    espalier_abort("bad_argument", sprintf("`%s` must be a %s, not %s.", arg, class, describe_value(x)), argument = arg)
-  }
+  if (!ours) abort_argument(arg, wanted_object(class), x, hint = object_hint(class, x))
   invisible(x)
+}
+
+# How to get the object that was meant.
+object_hint <- function(class, x) {
+  if (class == "Experiment" && inherits(x, "Workspace")) "Get an experiment of the workspace with `experiment(ws, \"name\")`."
+}
+
+wanted_object <- function(class) {
+  if (class == "espalier_config") return("a config, made with estimator() or script_run_config()")
+  paste(article(tolower(class)), class)
 }
 
 # Arguments of azuremlsdk without a meaning here: harmless, so they are accepted, and it is said.

@@ -16,7 +16,6 @@ from espalier import Experiment, ScriptRunConfig, Workspace
 from espalier.queue.home import queue_paths
 from samples import Samples, seconds
 
-HERE = os.path.dirname(os.path.abspath(__file__))
 work = sys.argv[1]
 samples = Samples("queue.py")
 Workspace.max_concurrent_runs(2)

@@ -107,6 +107,20 @@ def _snapshots() -> List[Figure]:
     return made
 
 
+def _walks() -> List[Figure]:
+    """The walk at the end of a job, by both scanners; the limit is an unchanged snapshot of as many files."""
+    made = []
+    for count in (1_000, 10_000):
+        for series, label in (("same", "nothing changed"), ("changed", "a job wrote three files")):
+            for scanner in ("native", "twin"):
+                name = f"{count:,} files, {label}{', twin' if scanner == 'twin' else ''}"
+                bound, times = (10e-3, False) if count == 1_000 else (1.0, True)
+                made.append(Figure("walk", name, f"{count}.{series}.{scanner}", bound, f"{count}.again.{scanner}",
+                                   peers=(("find -cnewer", f"{count}.find"),), times=times))
+    made.append(Figure("walk", "10,000 files, what is noted when the job begins", "10000.note"))
+    return made
+
+
 _JSON_PEERS = (("json.loads() of each line", "json"), ("pandas.read_json()", "pandas"))
 
 _FIND_PEERS = (("docker build, wholly cached", "find.build"), ("docker image inspect", "find.cli"))
@@ -114,6 +128,7 @@ _FIND_PEERS = (("docker build, wholly cached", "find.build"), ("docker image ins
 FIGURES = [
     *_frames(),
     *_snapshots(),
+    *_walks(),
     Figure("metrics", "R: get_run_metrics()", "metrics", 2.0, "bytes", peers=_JSON_PEERS),
     Figure("metrics", "R: get_run_metric_history()", "history", 2.0, "bytes", peers=_JSON_PEERS),
     Figure("parts", "R: 100,000 parts recorded", "write", 6.0, "cat",
@@ -164,6 +179,7 @@ FIGURES = [
 ]
 HEADINGS = {
     "snapshot": "Snapshots of 10,000 files and 4 x 64 MB (limit: cp -r; of unchanged ones git status, or bare python)",
+    "walk": "What a job left in its working copy (limit: an unchanged snapshot of as many files)",
     "frames": "A data frame of 1e6 rows x 10 columns (limit: a copy of its bytes in memory)",
     "metrics": "A run with 1,000,000 points of a metric (limit: its bytes read into R)",
     "parts": "100,000 parts of one run (limit: cat() of the same lines to an open file; the file's bytes read into R)",

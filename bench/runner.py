@@ -10,7 +10,6 @@ from pathlib import Path
 from espalier import Experiment, Run, ScriptRunConfig, Workspace
 from samples import Samples, seconds
 
-HERE = os.path.dirname(os.path.abspath(__file__))
 work = sys.argv[1]
 samples = Samples("runner.py")
 workspace = Workspace.create("runner", os.path.join(work, "runner"))

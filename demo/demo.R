@@ -59,7 +59,7 @@ tryCatch(
   wait_for_run_completion(broken, show_output = FALSE),
   espalier_error_run_failed = function(e) cat("Error: ", conditionMessage(e), "\n", sep = "")
 )
-cat("Kept all the same:", grep("^outputs/", get_run_file_names(broken), value = TRUE), "\n")
+cat("Kept all the same:", grep("^(outputs|workdir)/", get_run_file_names(broken), value = TRUE), "\n")
 
 section("A Python script, with a data file from outside the project as input")
 utils::write.csv(MASS::Pima.tr, file.path(out, "women.csv"), row.names = FALSE)

@@ -15,6 +15,9 @@ SEXP log_append(SEXP log, SEXP line);
 SEXP log_part(SEXP log, SEXP seq, SEXP key, SEXP status, SEXP seconds, SEXP digest, SEXP error, SEXP metrics,
               SEXP shape);
 
+SEXP signals_ignored(void);
+SEXP signals_catch(SEXP before);
+
 /* The R that all this was compiled for: 1026 is 4.2. */
 static SEXP compiled_for(void) { return Rf_ScalarInteger(R_VERSION / 256); }
 
@@ -30,6 +33,8 @@ static const R_CallMethodDef routines[] = {
     {"log_close", (DL_FUNC)log_close, 1},
     {"log_append", (DL_FUNC)log_append, 2},
     {"log_part", (DL_FUNC)log_part, 9},
+    {"signals_ignored", (DL_FUNC)signals_ignored, 0},
+    {"signals_catch", (DL_FUNC)signals_catch, 1},
     {"compiled_for", (DL_FUNC)compiled_for, 0},
     {NULL, NULL, 0},
 };

@@ -34,7 +34,7 @@ SEXP log_open(SEXP path) {
   SEXP pid = PROTECT(Rf_ScalarInteger((int)getpid()));
   SEXP log = PROTECT(R_MakeExternalPtr(NULL, pid, R_NilValue));
   R_RegisterCFinalizer(log, finalise);
-  int fd = open(Rf_translateChar(STRING_ELT(path, 0)), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0666);
+  int fd = open(Rf_translateChar(STRING_ELT(path, 0)), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0644);
   R_SetExternalPtrAddr(log, (void *)(intptr_t)(fd + 1));
   UNPROTECT(2);
   return fd < 0 ? R_NilValue : log;

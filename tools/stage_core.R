@@ -16,7 +16,8 @@ stage_core <- function(source = "python-core", target = file.path("inst", "pytho
   # The requirements are written down once, in pyproject.toml; the installed package reads them there too.
   copied <- c(copied, file.copy(file.path(source, "pyproject.toml"), file.path(target, "pyproject.toml")))
   # The source code of the scanner goes along: it is compiled into the private environment.
-  native <- file.path("native", c("CMakeLists.txt", "pyproject.toml", file.path("src", "espalier_native.cpp")))
+  code <- file.path("src", list.files(file.path(source, "native", "src")))
+  native <- file.path("native", c("CMakeLists.txt", "pyproject.toml", code))
   dir.create(file.path(target, "native", "src"), FALSE, TRUE)
   copied <- c(copied, file.copy(file.path(source, native), file.path(target, native)))
   if (!all(copied)) {

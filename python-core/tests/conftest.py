@@ -11,7 +11,10 @@ from typing import Any, Callable, Dict, Iterator, List
 
 import pytest
 from espalier import Experiment, Run, ScriptRunConfig, Workspace
-from espalier.queue.home import queue_paths
+from espalier.queue.home import allocator, queue_paths
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a shell's background job; tests interrupt what they start
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def processes_that_name(text: str) -> List[int]:
@@ -89,7 +92,7 @@ def reach() -> Callable[..., None]:
 @pytest.fixture
 def as_user() -> Callable[..., str]:
     """Run lines of Python as one whom permissions bind, which they do not do to root; returns what they print."""
-    prefix = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+    prefix = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search,-fowner"] if os.geteuid() == 0 else []
     if prefix and shutil.which(prefix[0]) is None:
         pytest.skip("root is bound by no permissions, and there is no setpriv to give that up")
 
@@ -111,6 +114,8 @@ def ended() -> Callable[..., Dict[str, Any]]:
         while os.path.exists(queue_paths().lease(run.id)):
             assert time.monotonic() < deadline, f"the runner of {run.id} holds on"
             time.sleep(0.002)
+        with allocator(queue_paths()):  # (its runner gives its lease up in the middle of a step, which may clean up)
+            pass
         details: Dict[str, Any] = run.get_details()
         return details
 

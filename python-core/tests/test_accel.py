@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 import types
+from importlib.machinery import EXTENSION_SUFFIXES
 
 import pytest
 from espalier import accel
@@ -41,7 +42,7 @@ def test_one_that_cannot_be_loaded_is_as_good_as_none(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "espalier_native", None)
     folder = tmp_path / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
     folder.mkdir(parents=True)
-    (folder / ("espalier_native" + accel.EXTENSION_SUFFIXES[0])).write_bytes(b"no library")
+    (folder / ("espalier_native" + EXTENSION_SUFFIXES[0])).write_bytes(b"no library")
     assert accel.native() is None
 
 

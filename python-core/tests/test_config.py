@@ -17,7 +17,7 @@ from espalier.errors import EspalierError
         ({"command": "x", "seed": "one"}, "bad_argument", "seed"),
         ({"command": "x", "seed": math.nan}, "bad_argument", "seed"),
         ({"command": "x", "outside_links": "follow"}, "bad_argument", "outside_links"),
-        ({"command": "x", "environment_variables": {"A": 1}}, "bad_argument", "A must be a string"),
+        ({"command": "x", "environment_variables": {"A": 1}}, "bad_argument", "`environment_variables['A']` must be text"),
         ({"command": "x", "environment_variables": {"A": "\0"}}, "bad_argument", "NUL"),
         ({"command": "x", "environment_variables": {"": "1"}}, "bad_argument", "name"),
         ({"command": "x", "environment_variables": {"A=B": "1"}}, "bad_argument", "name"),

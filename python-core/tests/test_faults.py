@@ -15,9 +15,12 @@ import pytest
 from espalier import EspalierError, Experiment, Run, ScriptRunConfig, Workspace
 from espalier.adapters import posix
 from espalier.adapters.cgroup import make_cgroup
+from espalier.queue import spawn
 from espalier.queue.capacity import set_capacity
 from espalier.queue.home import queue_paths
 from espalier.queue.step import step
+from espalier.runner.ahead import LONG_SECONDS
+from scratch import copy_of
 
 Submit = Callable[..., Run]
 Ended = Callable[..., Dict[str, Any]]
@@ -108,7 +111,7 @@ def test_time_limit(submit: Submit, ended: Ended) -> None:
 def test_output_that_is_no_text(submit: Submit, ended: Ended, capsys: pytest.CaptureFixture[str]) -> None:
     run = submit("printf '\\377\\376\\000\\303'; exit 1")
     details = ended(run)
-    assert log_of(run) == b"\xff\xfe\0\xc3" and details["error"]["log_tail"] == ["\ufffd\ufffd\0\ufffd"]
+    assert log_of(run) == b"\xff\xfe\0\xc3" and details["error"]["log_tail"] == ["\ufffd\ufffd\ufffd"]
     run.wait_for_completion(show_output=True, raise_on_error=False)
     assert "\ufffd" in capsys.readouterr().out
 
@@ -140,30 +143,31 @@ def test_stdout_and_stderr_stay_in_order(submit: Submit, ended: Ended) -> None:
 @pytest.mark.parametrize(
     "script",
     [
-        "rm outputs; mkdir outputs; echo new > outputs/new",
+        "rm -r outputs; mkdir outputs; echo early > outputs/early; echo new > outputs/new",
+        "mv outputs o; mkdir outputs; mv o/early outputs; echo new > outputs/new; exit 1",
         "rm -r outputs; mkdir -p outputs/sub; echo new > outputs/new; exit 1",
-        "mv outputs old; mkdir outputs; echo new > outputs/new; kill -9 $$",
+        "mv outputs old_early; cp -r old_early outputs; mkdir -p outputs; echo new > outputs/new; kill -9 $$",
     ],
 )
 def test_outputs_made_anew_are_kept(submit: Submit, ended: Ended, script: str, reach: Reach) -> None:
     run = submit(f"echo early > outputs/early; {script}")
     ended(run)
     assert Path(run.run_dir, "outputs", "new").read_text() == "new\n"
-    assert "outputs/early" in run.get_file_names()
-    assert not os.path.exists(Path(run.run_dir, "work"))
+    assert ("outputs/early" in run.get_file_names()) == ("early" in script)
+    assert not copy_of(run).exists()
 
 
 def test_outputs_made_anew_are_seen_while_it_runs(submit: Submit, ended: Ended, reach: Reach) -> None:
-    run = submit("rm outputs; mkdir outputs; echo x > outputs/live; while ! test -e outputs/go; do sleep 0.01; done")
+    run = submit("rm -r outputs; mkdir outputs; echo x > outputs/live; while ! test -e outputs/go; do sleep 0.01; done")
     reach(lambda: "outputs/live" in run.get_file_names())
-    Path(run.run_dir, "work", "outputs", "go").touch()
+    (copy_of(run) / "outputs" / "go").touch()
     ended(run)
     assert run.get_file_names() == ["outputs/go", "outputs/live", "user_logs/std_log.txt"]
 
 
 def test_links_planted_in_outputs(submit: Submit, ended: Ended, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("secret")
-    run = submit(f"ln -s {tmp_path}/secret outputs/link; ln -s / outputs/root; rm logs; ln -s {tmp_path} logs; mkfifo outputs/fifo")
+    run = submit(f"ln -s {tmp_path}/secret outputs/link; ln -s / outputs/root; rmdir logs; ln -s {tmp_path} logs; mkfifo outputs/fifo")
     details = ended(run)
     assert details["status"] == "Completed"
     assert run.get_file_names() == ["outputs/fifo", "outputs/link", "outputs/root", "user_logs/std_log.txt"]
@@ -177,9 +181,10 @@ def test_links_planted_in_outputs(submit: Submit, ended: Ended, tmp_path: Path) 
 def test_a_working_copy_that_became_a_link(submit: Submit, ended: Ended, tmp_path: Path) -> None:
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious" / "data").write_text("x")
-    run = submit(f'rm -r "$ESPALIER_RUN_DIR/work"; ln -s {tmp_path}/precious "$ESPALIER_RUN_DIR/work"')
-    ended(run)
-    assert (tmp_path / "precious" / "data").exists() and not os.path.lexists(Path(run.run_dir, "work"))
+    run = submit(f'here=$PWD; cd ..; rm -r "$here"; ln -s {tmp_path}/precious "$here"')
+    assert ended(run)["status"] == "Completed"
+    assert os.listdir(tmp_path / "precious") == ["data"] and not os.path.lexists(copy_of(run))
+    assert run.get_file_names() == ["user_logs/std_log.txt"]
 
 
 def test_a_job_that_spoils_its_own_records(submit: Submit, ended: Ended, experiment: Experiment) -> None:
@@ -250,7 +255,7 @@ def test_a_canceled_job_leaves_nothing_even_outside_its_group(submit: Submit, en
 def test_a_deep_tree_in_the_working_copy(experiment: Experiment, project: Path, ended: Ended) -> None:
     (project / "a.py").write_text("import os\nfor _ in range(3000):\n    os.mkdir('d'); os.chdir('d')\n")
     run = experiment.submit(ScriptRunConfig(str(project), "a.py"))
-    assert ended(run)["status"] == "Completed" and not os.path.exists(Path(run.run_dir, "work"))
+    assert ended(run)["status"] == "Completed" and not copy_of(run).exists()
     assert not os.path.exists(Path(run.run_dir, "system_logs", "runner.log"))
 
 
@@ -295,9 +300,11 @@ def aged(run: Run, reach: Reach, seconds: float = 0.5) -> List[int]:
 
 
 @pytest.mark.parametrize("seconds", [0, 0.5], ids=["at once", "later"])
-def test_a_job_that_hides_ends_with_its_run(submit: Submit, ended: Ended, reach: Reach, seconds: float) -> None:
+def test_a_job_that_hides_ends_with_its_run(submit: Submit, ended: Ended, reach: Reach, seconds: float, tmp_path: Path) -> None:
     """No environment, a session of its own, and its parent gone: the sub-reaper knows it."""
-    run = submit(f"{HIDDEN} echo $$; sleep {seconds}")
+    hides = tmp_path / "hides"  # before that the job does not end: what is gone too early says no number
+    child = f"env -i setsid sh -c 'echo $$; : > {hides}; exec sleep 60' & "
+    run = submit(f"{child} echo $$; until test -e {hides}; do sleep 0.01; done; sleep {seconds}")
     assert ended(run)["status"] == "Completed"
     assert all(map(dead, aged(run, reach, 0)))
 
@@ -440,9 +447,9 @@ folder, mark, at = sys.argv[1:]
 
 def deadly(name, before):
     function = getattr(submit, name)
-    def wrapped(*args):
+    def wrapped(*args, **fields):
         if not before:
-            function(*args)
+            function(*args, **fields)
         os.kill(os.getpid(), 9)
     setattr(submit, name, wrapped)
 
@@ -579,6 +586,29 @@ def test_newer_workspace_while_runs_wait(submit: Submit, workspace: Workspace, e
         workspace.list_runs()
     assert caught.value.code == "newer_format"
     assert ended(run)["status"] == "Completed"
+
+
+@pytest.mark.parametrize("code,state", [(0, "Completed"), (3, "Failed")])
+def test_an_upgrade_in_place_under_a_long_job(
+    experiment: Experiment, project: Path, home: Path, reach: Reach, monkeypatch: pytest.MonkeyPatch, code: int, state: str
+) -> None:
+    """Each file of the old version is replaced. A job that had ended well failed, and what it had written was lost."""
+    core, gate = home / "installed" / "espalier", home / "gate"
+    shutil.copytree(Path(spawn.RUNNER).parents[1], core, ignore=shutil.ignore_patterns("__pycache__"))
+    (project / "a.sh").write_text(f"echo $$; while [ -e {gate} ]; do sleep 0.05; done; echo new > new; echo o > outputs/o; exit {code}")
+    gate.touch()
+    with monkeypatch.context() as patch:
+        patch.setattr(spawn, "RUNNER", str(core / "runner" / "__main__.py"))
+        run = experiment.submit(ScriptRunConfig(str(project), "a.sh"))
+    started(run, reach)
+    time.sleep(LONG_SECONDS + 2)  # (and it looks once a second)
+    for path in core.rglob("*.py"):
+        path.write_text("raise ImportError('another version')")
+    gate.unlink()
+    reach(lambda: not os.listdir(queue_paths().leases))  # by its runner, because no session asks for the run
+    details = run.get_details()
+    assert (details["status"], details["exitCode"], details["warnings"]) == (state, code, [])
+    assert {"outputs/o", "workdir/new"} <= set(run.get_file_names()) and not copy_of(run).exists()
 
 
 @pytest.mark.parametrize("name", ["spec.json", "env.json"])

@@ -8,9 +8,11 @@ from typing import Any, List
 
 import pytest
 from espalier import EspalierError
-from espalier.follow import follow, plain_text
+from espalier.follow import follow
+from espalier.lifecycle.log_text import plain_text
 from espalier.paths import RunPaths
 from espalier.records import replace_record
+from hanging import not_hanging
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,17 +49,15 @@ def test_growth(run: RunPaths) -> None:
 
 def test_it_answers_when_something_happens(run: RunPaths) -> None:
     threading.Timer(0.1, append, (run, b"x\n")).start()
-    before = time.monotonic()
-    assert follow(run, 0, 5).log == "x\n"
-    assert 0.05 < time.monotonic() - before < 1
+    with not_hanging():
+        assert follow(run, 0, 600).log == "x\n"
 
 
 def test_it_answers_at_the_end(run: RunPaths) -> None:
     threading.Timer(0.1, state, (run, "Completed")).start()
-    before = time.monotonic()
-    seen = follow(run, 0, 5)
+    with not_hanging():
+        seen = follow(run, 0, 600)
     assert (seen.status, seen.final) == ("Completed", True)
-    assert time.monotonic() - before < 1
 
 
 def test_an_end_within_the_clocks_tick(run: RunPaths) -> None:
@@ -69,14 +69,14 @@ def test_an_end_within_the_clocks_tick(run: RunPaths) -> None:
         os.utime(run.status, ns=(old.st_atime_ns, old.st_mtime_ns))
 
     threading.Timer(0.05, end).start()
-    before = time.monotonic()
-    assert follow(run, 0, 3).final and time.monotonic() - before < 2
+    with not_hanging():
+        assert follow(run, 0, 600).final
 
 
 def test_it_gives_up_in_time(run: RunPaths) -> None:
     before = time.monotonic()
     assert not follow(run, 0, 0.1).final
-    assert 0.09 < time.monotonic() - before < 0.5
+    assert time.monotonic() - before > 0.09
 
 
 def read_in_pieces(run: RunPaths, pieces: List[bytes]) -> str:
@@ -97,14 +97,18 @@ def read_in_pieces(run: RunPaths, pieces: List[bytes]) -> str:
     "data,text",
     [
         ("é😀\n".encode(), "é😀\n"),
-        (b"a\r\nb\rc\n", "a\nb\nc\n"),
+        (b"a\r\nb\rc\n", "a\nc\n"),
         (b"\x1b[1;31mred\x1b[0m\n", "red\n"),
         (b"\x1b]0;title\x07x\x1b]52;c;AAAA\x1b\\y\n", "xy\n"),
         (b"\xff\xfe bad \xc3\n", "\ufffd\ufffd bad \ufffd\n"),
         (b"ends in the middle \xf0\x9f", "ends in the middle \ufffd"),
         (b"bell\x07 nul\x00 tab\t\n", "bell nul tab\t\n"),
         (b"\x1b", ""),
-        (b"x\r", "x\n"),
+        (b"x\r", "x"),
+        (b"10%\r\x1b[K 20%\r\x1b[32m100%\x1b[0m\r      \r\r\n", "100%\n"),
+        (b"one  1%\b\b\b 2%\b\b\b 3%\ntwo", "one  3%\ntwo"),
+        (b"\r  |=  | 50%\r  |==| 100%\ndone\n", "  |==| 100%\ndone\n"),
+        (b"10%\x1b[1G20%\x1b[2K30%", "30%"),
         (b"\xc2\x9b31m csi of one byte\n", "31m csi of one byte\n"),
         (b"\x1b]8;;http://x\nnever ended, and still seen\n", "\nnever ended, and still seen\n"),
     ],
@@ -116,19 +120,37 @@ def test_text_is_the_same_however_it_arrives(run: RunPaths, data: bytes, text: s
     assert read_in_pieces(run, [data]) == text
 
 
-def test_a_line_without_end(run: RunPaths) -> None:
-    append(run, b"x" * 3_500_000)
-    lengths = [0]
-    while True:
-        seen = follow(run, sum(lengths), 0)
-        if not seen.log:
-            break
-        lengths.append(len(seen.log))
-    assert sum(lengths) == 3_500_000 and max(lengths) <= 1024 * 1024
+def test_of_a_long_line_beginning_and_end_are_shown(run: RunPaths) -> None:
+    pieces = [b"begin", *[b"x" * 900_000] * 4, b"the end", b"\nnext\n"]
+    text = read_in_pieces(run, pieces)
+    assert text.startswith("beginxxx") and text.endswith("xxxthe end\nnext\n") and " [...] x" in text
+    assert len(text) < 70_000
+    os.unlink(run.log)
+    state(run, "Running")
+    assert read_in_pieces(run, [b"".join(pieces)]) == text
+    os.unlink(run.log)
+    state(run, "Running")
+    assert read_in_pieces(run, pieces[:-1]).endswith("xxxthe end")
+
+
+def test_one_look_passes_over_much_of_a_long_line(run: RunPaths) -> None:
+    with open(run.log, "wb") as file:
+        file.truncate(300_000_000)
+    state(run, "Completed")
+    looks, offset = 0, 0
+    while offset < 300_000_000:
+        offset = follow(run, offset, 0).offset
+        looks += 1
+    assert looks < 10
+
+
+def test_a_progress_bar_that_goes_on_for_long_shows_its_last_state(run: RunPaths) -> None:
+    bar = b"".join(b"\r%3d%% %s" % (n // 100, b"=" * 50) for n in range(10_001))
+    assert read_in_pieces(run, [bar[i : i + 50_000] for i in range(0, len(bar), 50_000)] + [b"\ndone\n"]) == f"100% {'=' * 50}\ndone\n"
 
 
 def test_an_escape_that_never_ends_holds_nothing_back_for_long(run: RunPaths) -> None:
-    append(run, b"\x1b[" + b"1;" * 500)
+    append(run, b"\x1b[" + b"1;" * 50_000)
     assert follow(run, 0, 0).offset > 0
 
 

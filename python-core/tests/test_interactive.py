@@ -66,6 +66,18 @@ def test_fail(experiment: Experiment) -> None:
         assert caught.value.code == "run_not_active"
 
 
+def test_runs_that_have_ended_hold_no_descriptor(experiment: Experiment) -> None:
+    parent = experiment.start_logging()
+    before = len(os.listdir("/proc/self/fd"))
+    for end in (Run.complete, Run.fail):
+        child = parent.child_run()
+        child.log("m", 1)
+        child.log_part("a")
+        end(child)
+    assert len(os.listdir("/proc/self/fd")) == before
+    parent.complete()
+
+
 def test_it_takes_no_slot(experiment: Experiment, submit: Any, ended: Any) -> None:
     set_capacity(queue_paths(), cpus=1)
     runs = [experiment.start_logging() for _ in range(3)]

@@ -8,6 +8,7 @@ import pytest
 from espalier import EspalierError, Experiment, Run
 from espalier import job_requests as module
 from espalier.job_requests import ask, giving_slot_away, own_run
+from espalier.paths import RunPaths
 from espalier.submission.requests import carry_out
 
 
@@ -22,7 +23,7 @@ def run(experiment: Experiment, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 def test_outside_of_jobs() -> None:
     assert own_run() is None
-    with giving_slot_away(["x"]):
+    with giving_slot_away([RunPaths("/x")]):
         pass
 
 
@@ -58,7 +59,7 @@ def test_what_cannot_be_handed_on(run: Run) -> None:
 
 
 def test_while_it_waits_its_slot_is_free(run: Run) -> None:
-    with giving_slot_away(["exp_1_00000000"]):
+    with giving_slot_away([run._paths]):
         (mark,) = Path(run._paths.requests).iterdir()
         assert mark.name.startswith("waiting-py-")
     assert os.listdir(run._paths.requests) == []

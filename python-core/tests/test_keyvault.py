@@ -5,8 +5,7 @@ from espalier import EspalierError, Keyvault, Workspace
 
 
 @pytest.fixture
-def keyvault(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Keyvault:
-    monkeypatch.setenv("ESPALIER_KEYVAULT", "file")
+def keyvault(workspace: Workspace) -> Keyvault:
     return workspace.get_default_keyvault()
 
 
@@ -23,7 +22,7 @@ def test_set_get_list_delete(keyvault: Keyvault, workspace: Workspace) -> None:
 
 def test_where_it_is_kept(keyvault: Keyvault, workspace: Workspace) -> None:
     details = keyvault.get_details()
-    assert (details["store"], details["file"]) == ("file", os.path.join(workspace.path, "keyvault.json"))
+    assert details["file"] == os.path.join(workspace.path, "keyvault.json")
     assert not os.path.exists(details["key"])
     keyvault.set_secret("a", "value")
     assert os.path.exists(details["key"])

@@ -152,7 +152,7 @@ with(e, {
 """
 # The part of the package that runs inside jobs: base R only, so it can be sourced.
 R_FILES = (
-    "conditions", "checks", "json", "road", "event-log", "active-run", "log-values", "run-log", "run-log-image",
+    "conditions", "checks", "json", "road", "plain-file", "event-log", "active-run", "run-request", "log-doubts", "log-values", "run-log", "run-log-image",
     "run-log-part",
 )  # fmt: skip
 

@@ -140,9 +140,41 @@ def test_every_code_is_well_formed_and_used() -> None:
     used = set(re.findall(r'EspalierError\(\s*"(\w+)"', text))
     assert used <= set(CODES)
     elsewhere = {"internal", "unsupported_data"}  # raised by the bridge
+    elsewhere |= {"disk_full", "too_many_processes", "too_many_files", "out_of_memory"}  # (os_errors.py chooses)
     assert set(CODES) - used <= elsewhere | {"file_exists", "snapshot_damaged", "source_changed", "source_unreadable"}
 
 
 def test_unknown_code_is_a_defect() -> None:
     with pytest.raises(KeyError):
         EspalierError("nonsense", "x")
+
+
+@pytest.mark.parametrize("kind", ["fifo", "link", "folder", "device"])
+def test_what_a_job_put_in_the_place_of_a_record(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "there").write_text('{"format": 1}')
+    path = tmp_path / "status.json"
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to(tmp_path / "there" if kind == "link" else "/dev/zero")
+    with pytest.raises(EspalierError, match="not a plain file") as caught:
+        records.read_record(str(path), follow=kind == "device")
+    assert caught.value.code == "damaged"
+    if kind == "link":
+        assert records.read_record(str(path), follow=True) == {"format": 1}
+
+
+def test_a_record_that_comes_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a").write_text('{"format": 1, "x": "' + "y" * 100 + '"}')
+    read = os.read
+    monkeypatch.setattr(os, "read", lambda fd, size: read(fd, min(size, 7)))
+    assert records.read_record(str(tmp_path / "a"))["x"] == "y" * 100
+
+
+def test_a_record_has_a_line_for_each_field() -> None:
+    """R finds a field of the outermost object by the beginning of its line."""
+    data = records.dump_record({"a": 1, "b": {"a": 2, "c": ["x\n"]}, "d\n": None})
+    assert data == b'{\n "a": 1,\n "b": {"a": 2, "c": ["x\\n"]},\n "d\\n": null\n}\n'
+    assert json.loads(records.dump_record({})) == {}

@@ -8,6 +8,7 @@ from typing import Any, Callable, Dict
 
 import pytest
 from espalier import EspalierError, Run, Workspace
+from scratch import copy_of
 
 Submit = Callable[..., Run]
 Ended = Callable[..., Dict[str, Any]]
@@ -131,6 +132,6 @@ def test_metrics_are_seen_while_the_job_runs(experiment: Any, project: Path, rea
     run = experiment.submit({"source_directory": str(project), "entry_script": "a.py"})
     reach(lambda: run.get_metrics() == {"m": 1})
     assert experiment.list_runs().columns["metric_m"] == [1]
-    Path(run.run_dir, "outputs", "go").touch()
+    (copy_of(run) / "outputs" / "go").touch()
     ended(run)
     assert run.get_metrics() == {"m": [1, 2]} and experiment.list_runs().columns["metric_m"] == [2]

@@ -120,4 +120,5 @@ def test_from_inside_a_job_with_one_slot(
     assert (first.get_tags(), second.get_details()["runDefinition"]["params"]["p"]["value"]) == ({"a": "!b"}, 2)
     (deep,) = left.get_children()
     assert deep.get_details()["error"]["message"] == "why" and parent.get_children() == []
-    assert not Path(run.run_dir, "system_logs", "runner.log").exists()
+    (kept,) = Path(run.run_dir, "system_logs", "runner.log").read_text().splitlines()
+    assert kept.startswith("Kept 1 file (") and kept.endswith("workdir/sub/child.py")

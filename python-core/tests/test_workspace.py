@@ -29,7 +29,7 @@ def test_open_creates(home: Path) -> None:
     assert Workspace.open("new", str(home / "deep" / "er")).get_details()["runs"] == 0
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a\\b", "a\n", "'", "é", "😀", " a", "x" * 129, None, 5])
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a\\b", "a\n", "'", "é", "😀", " a", "x" * 129])
 def test_bad_names(home: Path, name: Any) -> None:
     for make in (Workspace.create, Workspace.get, Workspace.open):
         assert code_of(lambda make=make: make(name, str(home))) == "bad_name"

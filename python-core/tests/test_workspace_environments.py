@@ -1,12 +1,18 @@
 """What a workspace does with definitions of environments."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from espalier import Environment, EspalierError, Workspace
-from espalier.environment.definition import CranPackage, PythonSide, RSide
+from espalier.environment.definition import BuildContext, CranPackage, DockerSide, PythonSide, RSide
 from espalier.environment.lock import Lock, RSource
+from espalier.environment.lock_record import lock_record
 from espalier.environment.lockfile import write_lock
+from espalier.images import bases
+from espalier.images.bases import Base, resolve_base
+from espalier.images.record import write_image
+from espalier.images.wanted import known_wanted
 
 TIDY = Environment("tidy", r=RSide(version="4.3", cran=[CranPackage("glmnet")]), python=PythonSide(pip=["numpy"]))
 
@@ -41,10 +47,34 @@ def test_a_workspace_that_is_not_there(home: "object") -> None:
 
 
 def test_a_dockerfile_has_the_locked_versions(workspace: Workspace) -> None:
-    assert '"glmnet"' in workspace.environment_dockerfile(TIDY)
-    lock = Lock((RSource("glmnet", "4.1-8", "cran", "https://x.org/glmnet_4.1-8.tar.gz"),), ("numpy==1.26.4",))
+    assert "#     cran:\n#       - name: glmnet\n" in workspace.environment_dockerfile(TIDY)
+    lock = Lock((RSource("glmnet", "4.1-8", "cran", "https://x.org/glmnet_4.1-8.tar.gz"),), ("numpy==1.26.4 --hash=sha256:" + "0" * 64,))
     write_lock(workspace._paths, TIDY, lock)
     text = workspace.environment_dockerfile(TIDY)
-    assert "glmnet_4.1-8.tar.gz" in text and "numpy==1.26.4" in text
+    assert "#   glmnet 4.1-8 https://x.org/glmnet_4.1-8.tar.gz\n" in text and "#   numpy==1.26.4\n" in text
     # a lock is of what is asked for, whatever the name
     assert workspace.environment_dockerfile(replace(TIDY, name="other")).count("glmnet_4.1-8.tar.gz") == 1
+
+
+def test_a_dockerfile_has_the_digests_that_are_known(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    digest = "sha256:" + "1" * 64
+    wanted = Environment("e", docker=DockerSide(base_image="team/base:1.0"))
+    context = Environment("e", docker=DockerSide(build_context=BuildContext(str(tmp_path / "context"))))
+    (tmp_path / "context").mkdir()
+    (tmp_path / "context" / "Dockerfile").write_text("FROM team/base:1.0\nRUN true\n")
+    assert "FROM team/base:1.0\n" in workspace.environment_dockerfile(wanted)
+    assert workspace.environment_dockerfile(context).startswith("# Dockerfile\nFROM team/base:1.0\nRUN true\n")
+    monkeypatch.setattr(bases, "_from_engine", lambda name: Base(name, digest))
+    resolve_base(workspace._paths, "team/base:1.0")
+    monkeypatch.undo()
+    assert f"FROM team/base@{digest}\n" in workspace.environment_dockerfile(wanted)
+    text = workspace.environment_dockerfile(context)
+    assert text.startswith(f"# Dockerfile\nFROM team/base@{digest}\nRUN true\n") and "FROM espalier-context\n" in text
+
+
+def test_a_dockerfile_has_what_the_image_was_built_with(workspace: Workspace) -> None:
+    wanted = replace(TIDY, docker=DockerSide(base_image="team/base@sha256:" + "1" * 64))
+    key = known_wanted(workspace._paths, wanted).key
+    lock = Lock((RSource("glmnet", "4.1-8", "cran", "https://x.org/glmnet_4.1-8.tar.gz"),))
+    write_image(workspace._paths, key, {"lock": lock_record(lock)})
+    assert "#   glmnet 4.1-8 https://" in workspace.environment_dockerfile(wanted)

@@ -8,8 +8,9 @@ import base64
 import fcntl
 import json
 import os
+import re
 import signal
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, Optional, Tuple
 
 _ACTS = (
     "mkdir", "rmdir", "open", "write", "fsync", "rename", "replace", "unlink", "remove", "link", "symlink", "chmod",
@@ -24,9 +25,11 @@ class Acts:
 
     Args:
         die_before: The number of the act that is not done any more; None to live.
-        die_in_fork: The same for the first process this one forks, counting anew.
+        die_in_fork: The same for one process that this one forks, counting anew.
         record: A file that gets one line for each act, for `replay.py`.
-        count_to: A file that gets the number of acts as they are done.
+        count_to: A file that gets the number of acts as they are done; with `.fork` added, those of the forked one.
+        fork: Which process that this one forks: the first is 1.
+        moves: A folder, another name for it, and a number of acts: in place of dying, rename it for so long.
     """
 
     def __init__(
@@ -35,12 +38,15 @@ class Acts:
         die_in_fork: Optional[int] = None,
         record: Optional[str] = None,
         count_to: Optional[str] = None,
+        fork: int = 1,
+        moves: Optional[Tuple[str, str, int]] = None,
     ) -> None:
         self.count, self.die_before, self.die_in_fork = 0, die_before, die_in_fork
         self._real: Dict[str, Callable[..., Any]] = {name: getattr(os, name) for name in _ACTS}
         self._record = record
         self._count_to = count_to
-        self._first_fork = True
+        self._forks_before = fork
+        self._moves = moves
 
     def install(self) -> None:
         """Watch this process from here on."""
@@ -52,26 +58,35 @@ class Acts:
         def act(*args: Any, **options: Any) -> Any:
             if name == "open" and not (args[1] if len(args) > 1 else options.get("flags", 0)) & _WRITING:
                 return call(*args, **options)
-            if self.count == self.die_before:
+            if self._moves is not None:
+                self._move(*self._moves)
+            elif self.count == self.die_before:
                 _suicide(os.getpid(), signal.SIGKILL)
             self.count += 1
             told = self._told(name, args, options) if self._record else None
             result = call(*args, **options)
             # (what follows is no act: the built-in `open` does not go by os.open)
+            if name == "fork":
+                self._forks_before -= 1
             if name == "fork" and result == 0:
-                self.count, self.die_before, self.die_in_fork = 0, self.die_in_fork, None
-                self._count_to = self._count_to + ".fork" if self._count_to and self._first_fork else None
+                is_meant, self._forks_before = self._forks_before == 0, 0
+                self.count, self.die_before, self.die_in_fork = 0, self.die_in_fork if is_meant else None, None
+                self._count_to = self._count_to + ".fork" if self._count_to and is_meant else None
             elif told is not None and self._record:
                 with open(self._record, "a") as file:  # anew each time: the runner closes what it inherits
                     file.write(json.dumps(told) + "\n")
-            if name == "fork" and result:
-                self.die_in_fork, self._first_fork = None, False
             if self._count_to:
                 with open(self._count_to, "w") as file:
                     file.write(str(self.count))
             return result
 
         return act
+
+    def _move(self, folder: str, other: str, acts: int) -> None:
+        if self.die_before is not None and self.count == self.die_before:
+            self._real["rename"](folder, other)
+        elif self.die_before is not None and self.count == self.die_before + acts:
+            self._real["rename"](other, folder)  # (an error where it has been made again)
 
     def _told(self, name: str, args: Any, options: Dict[str, Any]) -> Dict[str, Any]:
         if name in ("write", "fsync"):
@@ -84,7 +99,8 @@ class Acts:
             mode = args[2] if len(args) > 2 else options.get("mode", 0o777)
             return {"act": name, "path": _absolute(args[0], options), "create": bool(flags & os.O_CREAT), "mode": mode}
         if name in ("rename", "replace", "link"):
-            told = {"act": name, "path": _absolute(args[0], options), "to": _absolute(args[1], options)}
+            source, target = ({"dir_fd": options.get(which)} for which in ("src_dir_fd", "dst_dir_fd"))
+            told = {"act": name, "path": _absolute(args[0], source), "to": _absolute(args[1], target)}
             if os.path.isfile(told["path"]):  # it may have been written by what we cannot watch
                 with open(told["path"], "rb") as file:
                     told["data"] = base64.b64encode(file.read()).decode()
@@ -92,15 +108,30 @@ class Acts:
         if name == "symlink":
             return {"act": name, "path": _absolute(args[1], options), "to": os.fsdecode(args[0])}
         if name == "posix_spawn":
-            logs = [os.path.abspath(action[2]) for action in options["file_actions"] if action[1:2] == (1,) and len(action) > 3]
-            return {"act": name, "argv": args[1], "log": logs[0], "path": logs[0]}
+            log = _output(options["file_actions"])
+            return {"act": name, "argv": args[1], "log": log, "path": log}
         if name in ("mkdir", "rmdir", "unlink", "remove", "chmod"):
             return {"act": name, "path": _absolute(args[0], options)}
         return {"act": name}  # leaves nothing on the disk
+
+
+def _output(actions: Any) -> str:
+    """The file that a process which is started writes its output to; empty where that is none."""
+    for action in actions:
+        if action[0] == os.POSIX_SPAWN_OPEN and action[1] == 1:
+            return os.path.abspath(action[2])
+        if action[0] == os.POSIX_SPAWN_DUP2 and action[2] == 1:
+            path = os.readlink(f"/proc/self/fd/{action[1]}")
+            return path if os.path.isfile(path) else ""
+    return ""
 
 
 def _absolute(path: Any, options: Dict[str, Any]) -> str:
     if isinstance(path, int):
         return os.readlink(f"/proc/self/fd/{path}")
     text, folder = os.fsdecode(path), options.get("dir_fd")
-    return os.path.join(os.readlink(f"/proc/self/fd/{folder}"), text) if folder is not None else os.path.abspath(text)
+    if folder is not None:
+        return os.path.join(os.readlink(f"/proc/self/fd/{folder}"), text)
+    # (a name in a folder that is open: posix.path_through())
+    through = re.match(r"/proc/self/fd/\d+(?=/|$)", text)
+    return os.readlink(through.group()) + text[through.end() :] if through else os.path.abspath(text)

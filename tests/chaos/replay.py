@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any, Dict, List, Set
+from typing import Any, Callable, Dict, List, Optional, Set
 
 from espalier.adapters.posix import boot_id
 from espalier.lifecycle.copies import origin_of
@@ -25,11 +25,24 @@ class Recording:
         base: A copy of the folder from before the acts.
         home: The folder.
         record: The acts.
+        job: What the job did, which cannot be watched; done again where it was started.
     """
 
-    def __init__(self, base: Path, home: Path, record: Path) -> None:
-        self.base, self.home = base, home
+    def __init__(self, base: Path, home: Path, record: Path, job: Optional[Callable[[], None]] = None) -> None:
+        self.base, self.home, self.job = base, home, job
         self.acts: List[Dict[str, Any]] = [json.loads(line) for line in record.read_text().splitlines()]
+
+    def reached(self, number: int, way: str) -> int:
+        """How many acts have reached the disk when the machine stopped after that many."""
+        if way != "undone":
+            return number
+        return max((at + 1 for at, act in enumerate(self.acts[:number]) if act["act"] == "fsync"), default=0)
+
+    def when(self, state: str) -> int:
+        """The number of acts after which a run's status first has a state."""
+        text = f'"state": "{state}"'.encode()
+        is_it = (text in base64.b64decode(act.get("data", "")) and act["act"] == "replace" for act in self.acts)
+        return next(at + 1 for at, found in enumerate(is_it) if found)
 
     def stop_after(self, number: int, way: str) -> bool:
         """Make the folder what it is when the machine stopped after that many acts.
@@ -39,20 +52,21 @@ class Recording:
         """
         shutil.rmtree(self.home)
         shutil.copytree(self.base, self.home, symlinks=True)
-        done = self.acts[:number]
-        kept = done
-        if way == "undone":
-            last = max((at for at, act in enumerate(done) if act["act"] == "fsync"), default=-1)
-            kept = done[: last + 1]
         unsynced: Set[str] = set()
-        for act in kept:
+        for act in self.acts[: self.reached(number, way)]:
             _do(act, unsynced)
+            if self.job is not None and _starts_job(act):
+                self.job()
         if way == "empty":
             for path in unsynced:
                 if os.path.isfile(path):
                     os.truncate(path, 0)
         _reboot(self.home)
-        return any(act["act"] == "posix_spawn" and act["log"].endswith("std_log.txt") for act in done)
+        return any(_starts_job(act) for act in self.acts[:number])
+
+
+def _starts_job(act: Dict[str, Any]) -> bool:
+    return bool(act["act"] == "posix_spawn" and act["log"].endswith("std_log.txt"))
 
 
 def _do(act: Dict[str, Any], unsynced: Set[str]) -> None:
@@ -86,7 +100,7 @@ def _do(act: Dict[str, Any], unsynced: Set[str]) -> None:
         os.symlink(act["to"], path)
     elif kind == "link":
         os.link(path, act["to"])
-    elif kind == "posix_spawn":
+    elif kind == "posix_spawn" and act["log"]:
         with open(act["log"], "ab"):
             pass
 

@@ -1,7 +1,8 @@
 """Started in place of the runner: the same runner, watched by the plan that lies in the state folder.
 
 The plan serves one runner, the first to take it; those that follow are not touched. `guardian` is the act before which
-its first process is killed, `runner` that of the process this one forks for its first run.
+its first process is killed, `runner` that of the process this one forks for its first run, or for the run that `fork`
+counts.
 """
 
 import json
@@ -38,7 +39,8 @@ if __name__ == "__main__":
             with open(os.path.join(os.environ["ESPALIER_STATE_DIR"], "carrier.json"), "w") as file:
                 json.dump(plan["carrier"], file)
         if plan.get("copy"):
-            shutil.copytree(plan["copy"][0], plan["copy"][1], symlinks=True)
-        Acts(plan.get("guardian"), plan.get("runner"), plan.get("record"), plan.get("count_to")).install()
+            shutil.copytree(plan["copy"][0], plan["copy"][1], symlinks=True, ignore=shutil.ignore_patterns(".tmp-*"))
+        acts = (plan.get("guardian"), plan.get("runner"), plan.get("record"), plan.get("count_to"), plan.get("fork", 1))
+        Acts(*acts, plan.get("moves")).install()
     sys.argv[0] = os.path.normpath(RUNNER)
     runpy.run_path(sys.argv[0], run_name="__main__")

@@ -6,11 +6,13 @@ synchronisation. Another boot follows: no process lives, no lock is held. A new 
 """
 
 import shutil
+from pathlib import Path
 from typing import Any, Callable, Tuple
 
 import pytest
 from acts import Acts
 from espalier import Run, ScriptRunConfig
+from espalier.adapters.homes import scratch_folder
 from espalier.store.objects import MANY, SMALL
 from espalier.submission import submit as submission
 from replay import WAYS, Recording
@@ -38,6 +40,7 @@ def replay(world: World, recording: Recording, run_id: str, way: str, ends: Call
     before, total = dict(world.sealed), len(recording.acts)
     known = (recording.base / "ws" / "runs" / run_id[-8:-6] / run_id).exists()
     for number in range(total + 1):
+        Path(f"{world.marks}-{run_id}").unlink(missing_ok=True)
         begun = recording.stop_after(number, way)
         world.sealed = dict(before)
         world.marks.write_text("".join(f"{one}\n" for one in [*before, *([run_id] if begun else [])]))
@@ -51,17 +54,29 @@ def replay(world: World, recording: Recording, run_id: str, way: str, ends: Call
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_run(way: str, world: World, unharmed: Unharmed) -> None:
-    """Before its job was started it is executed once, by the queue; after that it is lost, or has its end."""
+    """Until its start is on the disk it is executed once, by the queue; from there to its end it is lost. What its job
+    wrote is kept."""
     world.check((DONE,))
     base, record = world.home.parent / "base", world.home.parent / "record"
     world.plan(copy=[str(world.home), str(base)], record=str(record))
-    run = world.submit("echo kept > outputs/kept")
+    run = world.submit(world.writes())
     world.settle()
     unharmed()
-    recording = Recording(base, world.home, record)
-    # the start is on the disk before the job begins; whoever finds it there cannot know which came of it
-    told = next(at for at, act in enumerate(recording.acts) if act["act"] == "posix_spawn")
-    replay(world, recording, run.id, way, lambda number, begun: (DONE, LOST) if number > told - 4 else (DONE,))
+    wrote = Path(f"{world.marks}-{run.id}")
+
+    def job() -> None:
+        work = Path(scratch_folder(), run.id[-8:], "work")
+        (work / "d").mkdir()
+        for path in (work / "outputs" / "kept", work / "d" / "new", wrote):
+            path.touch()
+
+    recording = Recording(base, world.home, record, job)
+    started, ended = recording.when("Running"), recording.when("Completed")
+
+    def ends(number: int, begun: bool) -> Tuple[End, ...]:
+        return (LOST,) if started <= recording.reached(number, way) < ended else (DONE,)
+
+    replay(world, recording, run.id, way, ends)
 
 
 @pytest.mark.parametrize("way", WAYS)

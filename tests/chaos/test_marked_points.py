@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -69,8 +70,8 @@ def open_gate(world: World) -> None:
 
 
 def running_run(world: World) -> Run:
-    run = world.submit("sleep 30")
-    until(lambda: world.ends() and world.executions(run.id) == 1)
+    run = world.submit(f"{world.writes()}; sleep 30")
+    until(lambda: world.ends() and os.path.exists(f"{world.marks}-{run.id}"))
     return run
 
 
@@ -204,17 +205,39 @@ def test_whoever_carries_out_is_killed_under_a_job(world: World) -> None:
 def test_runner_killed_before_each_act(world: World) -> None:
     count = world.home / "count"
     world.plan(count_to=str(count))
-    world.submit()
+    world.submit(world.writes())
     world.check((DONE,))
     total, started = int(Path(f"{count}.fork").read_text()), 0
     for number in range(total):
         world.plan(runner=number)
-        run = world.submit("echo kept > outputs/kept")
+        run = world.submit(world.writes())
         world.check((DONE, LOST), proof=number % 10 == 0)
         started += world.end_of(run.id) == LOST
     print(f"runner: {total} kills, {started} of them lost a job")
     assert 3 <= started < total - 10
     world.check_all()
+
+
+def test_runner_killed_while_it_copies_home(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scratch folder is on another file system: files are copied, and are in both places for a while."""
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or memory.stat().st_dev == world.home.stat().st_dev:
+        pytest.skip("there is no other file system here")
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        monkeypatch.setenv("ESPALIER_SCRATCH_DIR", folder)
+        count = world.home / "count"
+        world.plan(count_to=str(count))
+        world.submit(world.writes())
+        world.check((DONE,))
+        total = int(Path(f"{count}.fork").read_text())
+        for number in range(total // 2, total):
+            world.plan(runner=number)
+            run = world.submit(world.writes())
+            world.check((DONE, LOST), proof=number % 10 == 0)
+            kept = Path(run.run_dir, "outputs", "kept")
+            assert not kept.exists() or kept.read_text() == "kept\n"
+        print(f"runner that copies: {total - total // 2} kills")
+        world.check_all()
 
 
 def test_guardian_killed_before_each_act(world: World) -> None:
@@ -226,7 +249,7 @@ def test_guardian_killed_before_each_act(world: World) -> None:
     total = int(count.read_text())
     for number in range(total):
         world.plan(guardian=number)
-        world.submit("echo kept > outputs/kept")
+        world.submit(world.writes())
         world.check((DONE,), proof=number % 5 == 0)
     print(f"guardian: {total} kills")
     assert total >= 4
@@ -250,22 +273,29 @@ def test_guardian_killed_while_it_takes_over(world: World) -> None:
     world.check_all()
 
 
-def test_killed_before_each_act_of_trying_again(world: World) -> None:
-    """The job fails once, by itself; the runner is killed before, in between or after. Two further attempts are enough
-    for both."""
+@pytest.mark.parametrize("fork", [1, 2], ids=["first", "second"])
+def test_killed_before_each_act_of_trying_again(fork: int, world: World) -> None:
+    """The job fails once, by itself; the runner is killed before, in between or after, in its first attempt or in
+    the next. Two further attempts are enough for both, and what the first one wrote is there in the end."""
     again = world.home.parent / "again"
-    config = world.job(f'test -e {again}-"$ESPALIER_RUN_ID" || {{ touch {again}-"$ESPALIER_RUN_ID"; exit 1; }}')
+    first = f'echo first > outputs/first; echo new > new; touch {again}-"$ESPALIER_RUN_ID"; exit 1'
+    config = world.job(f'test -e {again}-"$ESPALIER_RUN_ID" || {{ {first}; }}')
     config = replace(config, retry=3)
-    number, total = -1, 1
+    number, total, lost = -1, 1, 0
     while number < total:
         count = world.home / "count"
-        world.plan(runner=number, count_to=str(count))
+        world.plan(runner=number, count_to=str(count), fork=fork)
         run = world.experiment.submit(config)
         world.attempts[run.id] = 3
-        world.check((DONE,), proof=number % 10 == 0)
+        world.check((DONE, LOST), proof=number % 10 == 0)
+        lost += world.end_of(run.id) == LOST
+        assert Path(run.run_dir, "outputs", "first").exists(), f"lost: killed before act {number}"
+        assert list(Path(run.run_dir, "attempts").glob("*/workdir/new")), f"lost: killed before act {number}"
         if number < 0:
             total = int(Path(f"{count}.fork").read_text())
         number += 1
     print(f"trying again: {total} kills")
     assert total >= 20
+    # its variables go first when a run ends: open, write, fsync and replace later its end is recorded
+    assert lost == (0 if fork == 1 else 4)
     world.check_all()

@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 from acts import Acts
 from espalier import Experiment, Run, ScriptRunConfig, Workspace
+from espalier.adapters.homes import scratch_folder
 from espalier.queue import spawn
 from espalier.queue.home import queue_paths
 
@@ -43,6 +44,10 @@ class World:
 
     def submit(self, then: str = "true") -> Run:
         return self.experiment.submit(self.job(then))
+
+    def writes(self) -> str:
+        """What a job does that writes to its outputs and elsewhere, and then says so."""
+        return f'echo kept > outputs/kept; mkdir d; echo new > d/new; touch {self.marks}-"$ESPALIER_RUN_ID"'
 
     def plan(self, **plan: Any) -> None:
         """What the next runner that starts will suffer (`runner_actor.py`)."""
@@ -82,6 +87,7 @@ class World:
             open_ends = {run_id: state for run_id, state in seen.items() if state not in ("Completed", "Failed", "Canceled")}
             queue = queue_paths()
             held = os.listdir(queue.tickets) + os.listdir(queue.leases)
+            held += os.listdir(scratch_folder()) if os.path.isdir(scratch_folder()) else []
             strays = processes_of(str(self.home))
             if not (open_ends or held or strays):
                 return seen
@@ -120,7 +126,8 @@ class World:
         state, code = self.end_of(run_id)
         times = self.executions(run_id)
         assert times <= self.attempts.get(run_id, 1), f"{run_id} was executed {times} times"
-        assert allowed is None or (state, code) in allowed, f"{run_id} ended as {(state, code)}, not as one of {allowed}"
+        error = self.workspace.get_run(run_id).get_details()["error"]
+        assert allowed is None or (state, code) in allowed, f"{run_id} ended as {state} ({error}), not as one of {allowed}"
         assert (code is None) == (state == "Completed")
         if state == "Completed":
             assert times >= 1, f"{run_id} is Completed and was never executed"
@@ -128,6 +135,9 @@ class World:
             assert times == 0, f"{run_id} was executed, and is {code}"
         status = json.loads(Path(self.folder(run_id), "status.json").read_text())
         assert status["ended_at"] and (status.get("duration_seconds") or 0) >= 0
+        if os.path.exists(f"{self.marks}-{run_id}"):
+            for name in ("outputs/kept", "workdir/d/new"):
+                assert os.path.exists(os.path.join(self.folder(run_id), name)), f"{run_id} ended and lost {name}"
         left = set(os.listdir(self.folder(run_id))) & {"env.json", "work", "work.part", ".job"}
         assert not left, f"{run_id} ended and left {left}"
 

@@ -16,12 +16,13 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "services"))
+sys.path.append(str(Path(__file__).parents[2] / "python-core" / "tests" / "helpers"))
 
 import conda as conda_channel
 import cran as cran_repository
 import pypi as python_index
 import small_image as small
-from engines import OwnEngine
+from engines import HeldEngine, OwnEngine
 from espalier.workspace import Workspace
 from github import GitHub
 from registry import Registry
@@ -165,11 +166,36 @@ def own_engine(engine: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[OwnEngi
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def held(engine: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], HeldEngine]]:
+    """Makes an engine that holds a kind of question back the one that runs use."""
+    made: List[HeldEngine] = []
+
+    def hold(kind: str) -> HeldEngine:
+        made.append(HeldEngine(tmp_path, kind))
+        monkeypatch.setenv("DOCKER_HOST", made[0].address)
+        return made[0]
+
+    yield hold
+    for one in made:
+        one.release()
+        one.stop()
+
+
+@pytest.fixture(scope="session")
+def _image_key(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One key for all tests: images that several make are the same."""
+    path = tmp_path_factory.mktemp("key") / "images"
+    path.write_text("k" * 64)
+    path.chmod(0o600)
+    return path
+
+
+@pytest.fixture
+def home(tmp_path: Path, _image_key: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """This test's own queue; the cache of packages and environments is that of the session."""
     monkeypatch.setenv("ESPALIER_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setenv("ESPALIER_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setenv("ESPALIER_KEYVAULT", "file")
+    monkeypatch.setenv("ESPALIER_IMAGE_KEY_FILE", str(_image_key))
     return tmp_path
 
 
@@ -210,6 +236,8 @@ def nothing_left(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
     client = request.getfixturevalue("engine")
     here = str(tmp_path_factory.getbasetemp())
     before = _left(client, here)
+    # (an image of another session, with its signature, loses its tag to ours)
+    before["untagged images"] |= {one["Id"] for one in client.api.images()}
     yield
     if request.node.get_closest_marker("leaves_containers"):
         return

@@ -5,7 +5,7 @@ local_host <- function(env = parent.frame()) {
   home <- withr::local_tempdir(.local_envir = env)
   withr::local_envvar(
     ESPALIER_STATE_DIR = file.path(home, "state"), ESPALIER_CACHE_DIR = file.path(home, "cache"),
-    ESPALIER_BUILD_NETWORK = "host", ESPALIER_KEYVAULT = "file", .local_envir = env
+    ESPALIER_BUILD_NETWORK = "host", .local_envir = env
   )
   home
 }

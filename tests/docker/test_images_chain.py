@@ -71,13 +71,16 @@ def test_built_once_then_found(workspace: Make, base_image: str, tmp_path: Path)
     assert (other.found, other.id) == ("local", first.id)
 
 
-def test_foreign_content_under_the_tag_is_rebuilt(workspace: Make, base_image: str) -> None:
+def test_foreign_content_under_the_tag_is_not_used(workspace: Make, base_image: str) -> None:
     wanted = environment(base_image, unique())
     first = have(workspace(), wanted)
     tag_image(base_image, *tag_of(first.key).split(":"))
-    assert find_local(first.key) is None
-    again = have(workspace(), wanted)
-    assert find_local(first.key) == again.id
+    other = workspace("other")
+    assert find_local(other._paths, first.key) is None
+    again = have(other, wanted)
+    assert again.found == "built"
+    assert "isn't an image that espalier built" in "".join(again.notes)
+    assert find_local(other._paths, first.key) == again.id
     image = find_image(again.id)
     assert image is not None
     assert image["Config"]["Labels"]["espalier.key"] == first.key
@@ -89,7 +92,9 @@ def test_an_image_that_was_deleted_comes_back(workspace: Make, base_image: str, 
     first = have(workspace(), wanted)
     for tag in engine.api.inspect_image(first.id)["RepoTags"]:
         remove_image(tag)
-    assert have(workspace(), wanted).found == "built"
+    again = have(workspace(), wanted)
+    assert again.found == "built"
+    assert again.notes == ("The image is gone from the engine, and no registry has it. It is built again.",)
 
 
 def test_a_registry_of_the_workspace(workspace: Make, small_image: str, registry: Any, engine: Any) -> None:
@@ -135,7 +140,7 @@ def test_a_registry_that_is_down_is_skipped_and_never_loses_the_image(
     with pytest.raises(EspalierError) as caught:
         have(workspace(), wanted, push=True)
     assert (caught.value.code, caught.value.fields["cause"]) == ("registry_failed", "unreachable")
-    assert find_local(first.key) == first.id
+    assert find_local(workspace()._paths, first.key) == first.id
     registry.start()
     assert have(workspace(), wanted, push=True).found == "local"
     assert registry.tags("espalier/env") == [hex_of(first.key)]
@@ -196,7 +201,7 @@ def test_what_does_not_match_its_digest_is_not_used(workspace: Make, small_image
     finally:
         server.shutdown()
     assert (caught.value.code, caught.value.fields.get("cause")) == ("registry_failed", "digest_mismatch"), caught.value
-    assert find_local(first.key) is None
+    assert find_local(workspace()._paths, first.key) is None
 
 
 def test_foreign_content_in_the_registry_is_not_used(
@@ -213,7 +218,7 @@ def test_foreign_content_in_the_registry_is_not_used(
     log = tmp_path / "log"
     again = have(workspace("b"), wanted, log=str(log))
     assert again.found == "built"
-    assert "is not what its name says" in log.read_text()
+    assert "isn't an image that espalier built" in log.read_text()
     record = read_image(workspace("b")._paths, again.key)
     assert record is not None
     assert record["registries"] == {registry.address: registry.digest("espalier/env", tag)}

@@ -1,5 +1,6 @@
 """Runs in containers whose runner, supervisor or engine dies: the container is found again, and the run gets its end."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional
 
 import pytest
+from engines import HeldEngine
 from espalier import Experiment, Run, ScriptRunConfig, Workspace
 from espalier.adapters.engine import Engine
 from espalier.adapters.processes import all_processes
@@ -16,6 +18,11 @@ from espalier.lifecycle.container_record import Box, read_box
 from espalier.lifecycle.status import read_status
 from espalier.paths import RunPaths, WorkspacePaths
 from espalier.prepare.look import _remove_forgotten
+from espalier.queue.step import step
+from job_runs import log_of, until
+from scratch import copy_of
+
+Held = Callable[[str], HeldEngine]
 
 
 @pytest.fixture
@@ -29,16 +36,6 @@ def submit(workspace: Callable[..., Workspace], base_image: str) -> Callable[...
         return experiment.submit(ScriptRunConfig(command=command, **config))
 
     return submitted
-
-
-def until(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.02)
-    raise AssertionError("it did not come")
 
 
 def box_of(run: Run) -> Box:
@@ -84,10 +81,6 @@ def ended(run: Run) -> Dict[str, Any]:
     return details
 
 
-def log_of(run: Run) -> str:
-    return Path(RunPaths(run.run_dir).log).read_text()
-
-
 def containers_of(engine: Any, run: Run) -> Any:
     # (a list of what is known of each would look at each, and one may be gone by then)
     return engine.api.containers(all=True, filters={"label": f"espalier.run={run.id}"})
@@ -103,7 +96,7 @@ def test_supervisor_killed(submit: Callable[..., Run], engine: Any) -> None:
     details = ended(run)
     assert (details["status"], details["error"]["code"]) == ("Failed", "runner_lost"), details["error"]
     assert "supervises" in details["error"]["message"]
-    assert containers_of(engine, run) == []
+    until(lambda: containers_of(engine, run) == [])
 
 
 def test_supervisor_killed_after_the_job_had_ended(submit: Callable[..., Run], engine: Any) -> None:
@@ -113,7 +106,7 @@ def test_supervisor_killed_after_the_job_had_ended(submit: Callable[..., Run], e
     supervisor, runner = supervisor_of(run), runner_of(run)
     os.kill(runner, signal.SIGSTOP)
     os.kill(supervisor, signal.SIGSTOP)
-    Path(run.run_dir, "outputs", "go").touch()
+    (copy_of(run) / "outputs" / "go").touch()
     until(lambda: containers_of(engine, run)[0]["State"] == "exited")
     kill(supervisor)
     os.kill(runner, signal.SIGCONT)
@@ -121,7 +114,7 @@ def test_supervisor_killed_after_the_job_had_ended(submit: Callable[..., Run], e
     assert (details["status"], details["exitCode"]) == ("Failed", 5)
     assert details["error"]["code"] == "job_failed"
     assert log_of(run) == "begun\nmore\n"
-    assert containers_of(engine, run) == []
+    until(lambda: containers_of(engine, run) == [])
 
 
 def test_runner_killed(submit: Callable[..., Run], engine: Any) -> None:
@@ -130,7 +123,7 @@ def test_runner_killed(submit: Callable[..., Run], engine: Any) -> None:
     kill(runner_of(run))
     details = ended(run)
     assert (details["status"], details["error"]["code"]) == ("Failed", "runner_lost")
-    assert containers_of(engine, run) == []
+    until(lambda: containers_of(engine, run) == [])
     until(lambda: processes_of(run, "espalier/") == [])
 
 
@@ -149,51 +142,72 @@ def test_everything_killed_after_the_job_had_ended(submit: Callable[..., Run], e
     ours = processes_of(run, "espalier/")
     for pid in ours:
         os.kill(pid, signal.SIGSTOP)
-    Path(run.run_dir, "outputs", "go").touch()
+    (copy_of(run) / "outputs" / "go").touch()
     until(lambda: containers_of(engine, run)[0]["State"] == "exited")
     kill(*ours)
     until(lambda: run.get_status() == "Completed")
     details = run.get_details()
     assert details["exitCode"] == 0 and 0 < details["durationSeconds"] < 60
     assert log_of(run) == "begun\nmore\n"
-    assert containers_of(engine, run) == []
+    until(lambda: containers_of(engine, run) == [])
+
+
+def test_everything_killed_between_the_runs_end_and_that_of_its_container(
+    submit: Callable[..., Run], engine: Any
+) -> None:
+    """Its end stays, and the container is removed all the same."""
+    run = submit("echo done")
+    status = RunPaths(run.run_dir).status
+    deadline = time.monotonic() + 60
+    while '"Completed"' not in Path(status).read_text():
+        assert time.monotonic() < deadline
+    ours = processes_of(run, "espalier/")
+    for pid in ours:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    step()  # (as the next submit makes one)
+    until(lambda: containers_of(engine, run) == [])
+    assert (run.get_status(), log_of(run)) == ("Completed", "done\n")
 
 
 def test_a_lost_run_is_tried_again(submit: Callable[..., Run], engine: Any) -> None:
     run = submit("test -e outputs/go && exit 0; echo begun; sleep 60", retry={"attempts": 2, "on": ["runner_lost"]})
     box_of(run)
-    Path(run.run_dir, "outputs", "go").touch()
+    (copy_of(run) / "outputs" / "go").touch()
     kill(*processes_of(run, "espalier/"))
     until(lambda: run.get_status() == "Completed", 60)
     assert run.get_details()["attempt"] == 2
-    assert containers_of(engine, run) == []
+    until(lambda: containers_of(engine, run) == [])
+
+
+def test_supervisor_killed_before_it_knows_of_its_container(submit: Callable[..., Run], engine: Any) -> None:
+    """The container is on its way to its start: the runner finds it by its label."""
+    run = submit(WAITS)
+    until(lambda: processes_of(run, "prepare/container.py"))
+    kill(supervisor_of(run))
+    assert ended(run)["error"]["code"] == "runner_lost"
+    until(lambda: containers_of(engine, run) == [])
 
 
 def test_runner_killed_while_it_prepares(submit: Callable[..., Run], engine: Any) -> None:
-    """The container that was created and never started goes with the supervisor, or with the next attempt."""
+    """The container that was created and never started goes before the next attempt."""
     run = submit("echo done")
-    until(lambda: processes_of(run, "prepare/container.py") or run.get_status() == "Completed")
+    box = RunPaths(run.run_dir).container
+    until(lambda: os.path.exists(box) or run.get_status() == "Completed")
     for pid in processes_of(run, "runner/__main__.py"):
         kill(pid)
     until(lambda: run.get_status() in ("Completed", "Failed"), 60)
     until(lambda: containers_of(engine, run) == [])
 
 
-def frozen_before_its_start(run: Run, word: str) -> None:
-    """Stops a process of a run's as soon as it is there."""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        for pid in processes_of(run, word):
-            os.kill(pid, signal.SIGSTOP)
-            return
-    raise AssertionError("it did not come")
-
-
-def test_everything_killed_before_the_container_was_started(submit: Callable[..., Run], engine: Any) -> None:
+def test_everything_killed_before_the_container_was_started(
+    submit: Callable[..., Run], engine: Any, held: Held
+) -> None:
     """The run may have begun, for its runner knows; nobody has noted the container's id."""
+    start = held("/start")
     run = submit("echo done")
-    frozen_before_its_start(run, "prepare/container.py")
-    until(lambda: read_status(RunPaths(run.run_dir)).get("started_at"))
+    assert start.asked.wait(30)
+    assert read_status(RunPaths(run.run_dir)).get("started_at")
     (made,) = containers_of(engine, run)
     assert made["State"] == "created"
     kill(*processes_of(run, "espalier/"))
@@ -202,14 +216,14 @@ def test_everything_killed_before_the_container_was_started(submit: Callable[...
 
 
 def test_everything_killed_too_often_before_the_job_was_started(
-    submit: Callable[..., Run], engine: Any
+    submit: Callable[..., Run], engine: Any, held: Held
 ) -> None:
     """No further attempt finds the container."""
+    start = held("/start")
     run = submit("echo done")
-    frozen_before_its_start(run, "prepare/container.py")
-    for pid in processes_of(run, "runner/__main__.py"):
+    assert start.asked.wait(30)
+    for pid in processes_of(run, "espalier/"):
         os.kill(pid, signal.SIGSTOP)
-    until(lambda: containers_of(engine, run))
     status = RunPaths(run.run_dir).status
     record = json.loads(Path(status).read_text())
     record.update(started_at=None, prepared_at=None, state="Preparing", runners=9)  # (as it was, the last time)
@@ -219,10 +233,46 @@ def test_everything_killed_too_often_before_the_job_was_started(
     until(lambda: containers_of(engine, run) == [])
 
 
+def test_canceled_while_the_engine_creates_the_container(
+    submit: Callable[..., Run], engine: Any, held: Held
+) -> None:
+    create = held("/create")
+    run = submit("echo done")
+    assert create.asked.wait(30)
+    run.cancel()
+    create.release()
+    assert ended(run)["status"] == "Canceled"
+    assert containers_of(engine, run) == []
+
+
+def test_canceled_while_the_engine_starts_the_container(submit: Callable[..., Run], engine: Any, held: Held) -> None:
+    start = held("/start")
+    run = submit("sleep 60")
+    assert start.asked.wait(30)
+    run.cancel()
+    start.release()
+    assert ended(run)["status"] == "Canceled"
+    until(lambda: containers_of(engine, run) == [])
+
+
 def test_folder_deleted_under_it(submit: Callable[..., Run], engine: Any) -> None:
     run = submit("sleep 2; echo there")
     box_of(run)
-    shutil.rmtree(run.run_dir)
+    # (its runner may write there just now)
+    until(lambda: shutil.rmtree(run.run_dir, ignore_errors=True) or not os.path.exists(run.run_dir))
+    until(lambda: containers_of(engine, run) == [])
+
+
+def test_workspace_renamed_under_it(submit: Callable[..., Run], engine: Any) -> None:
+    run = submit(WAITS)
+    box_of(run)
+    moved = Path(run.workspace_path).with_name("moved")
+    os.rename(run.workspace_path, moved)
+    (copy_of(run) / "outputs" / "go").touch()
+    found = Run(str(moved), run.id)
+    details = ended(found)
+    assert (details["status"], details["exitCode"], details["error"]["code"]) == ("Failed", 5, "job_failed")
+    assert log_of(found) == "begun\nmore\n" and Path(found.run_dir, "outputs", "go").exists()
     until(lambda: containers_of(engine, run) == [])
 
 

@@ -2,13 +2,17 @@
 
 import json
 import os
+import subprocess
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict
+from typing import Any, Callable
 
 import pytest
 from espalier import Experiment, Run, ScriptRunConfig, Workspace
+from espalier.errors import EspalierError
 from espalier.paths import RunPaths
+from job_runs import log_of, until, wait
+from scratch import copy_of
 
 
 @pytest.fixture
@@ -27,26 +31,6 @@ def submit(workspace: Callable[..., Workspace], base_image: str, tmp_path: Path)
     return submitted
 
 
-def wait(run: Run) -> Dict[str, Any]:
-    run.wait_for_completion(raise_on_error=False, show_output=False)
-    details: Dict[str, Any] = run.get_details()
-    return details
-
-
-def log_of(run: Run) -> str:
-    return Path(RunPaths(run.run_dir).log).read_text()
-
-
-def until(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.02)
-    raise AssertionError("it did not come")
-
-
 def containers_of(engine: Any, run: Run) -> Any:
     # (a list of what is known of each would look at each, and one may be gone by then)
     return engine.api.containers(all=True, filters={"label": f"espalier.run={run.id}"})
@@ -58,7 +42,7 @@ def test_a_command(submit: Callable[..., Run], engine: Any) -> None:
     assert (details["status"], details["exitCode"]) == ("Failed", 3)
     assert log_of(run) == "out\nerr\n"
     assert Path(run.run_dir, "outputs", "a").read_text() == "kept\n"
-    assert containers_of(engine, run) == []
+    until(lambda: containers_of(engine, run) == [])
 
 
 def test_what_is_written_down(submit: Callable[..., Run], tmp_path: Path) -> None:
@@ -119,11 +103,14 @@ def test_what_it_sees(submit: Callable[..., Run], tmp_path: Path, monkeypatch: p
     test -z "$LD_LIBRARY_PATH" || exit 9
     test "$MINE" = "a b" || exit 10
     touch "$HOME/new" || exit 11
-    test "$PWD" = "$ESPALIER_RUN_DIR/work" || exit 12
+    test "$PWD" = "$ESPALIER_WORK_DIR" || exit 12
     test "$OMP_NUM_THREADS" = 1 || exit 13
     grep -q NoNewPrivs:.1 /proc/self/status || exit 14
     grep -q 'CapEff:.0000000000000000' /proc/self/status || exit 15
     test "$(cat /proc/1/comm)" != sh || exit 16
+    case "$(mktemp)" in "$TMPDIR"/*) ;; *) exit 17 ;; esac
+    case "$TMPDIR $PWD" in *"$ESPALIER_RUN_DIR"*) exit 18 ;; esac
+    test ! -e "$PWD/../run.json" || exit 19
     """
     run = submit(
         command=script,
@@ -133,6 +120,52 @@ def test_what_it_sees(submit: Callable[..., Run], tmp_path: Path, monkeypatch: p
     )
     details = wait(run)
     assert (details["status"], details["exitCode"]) == ("Completed", 0), log_of(run)
+
+
+def test_never_the_engines_socket(submit: Callable[..., Run], engine: Any, tmp_path: Path) -> None:
+    """Neither at submit, nor when what is mounted becomes the socket's folder while the run waits."""
+    socket = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")[len("unix://") :]
+    for mounts in ({"/": "/host"}, [os.path.dirname(socket)], [socket], ["/:/host"]):
+        with pytest.raises(EspalierError) as caught:
+            submit(command="true", docker={"network": "none", "mounts": mounts})
+        assert caught.value.code == "bad_argument"
+    (tmp_path / "data").mkdir()
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "data", target_is_directory=True)
+    first = submit(command="until test -e outputs/go; do sleep 0.05; done")
+    run = submit(
+        command="test -e /data/a || touch outputs/seen",
+        docker={"network": "none", "mounts": {str(link): "/data"}},
+        depends_on=[first.id],
+    )
+    link.unlink()
+    link.symlink_to(os.path.dirname(socket), target_is_directory=True)
+    until(lambda: first.get_status() == "Running")
+    until(lambda: (copy_of(first) / "outputs").is_dir())
+    (copy_of(first) / "outputs" / "go").touch()
+    details = wait(run)
+    assert details["error"]["code"] == "prepare_failed" and "Can't mount" in details["error"]["message"]
+    assert not containers_of(engine, run)
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_its_working_copy(submit: Callable[..., Run], tmp_path: Path, keep: bool) -> None:
+    """It looks like the project it is a copy of, and what is written anywhere in it is kept."""
+    project = tmp_path / "project"
+    (project / "sub").mkdir()
+    (project / "sub" / "data").write_text("old\n")
+    for command in (["init"], ["add", "."], ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-m", "a"]):
+        subprocess.run(["git", *command], cwd=project, check=True, capture_output=True)
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=project, check=True, capture_output=True, text=True).stdout
+    script = "ls -A ..; cat ../.git/HEAD; echo a > ../top; mkdir deep; echo b > deep/file; echo new > data; cd outputs; echo c > a; echo d > ../logs/b"
+    run = submit(command=script, source_directory=str(project / "sub"), keep_workdir=keep)
+    assert wait(run)["status"] == "Completed", log_of(run)
+    assert log_of(run) == ".git\n.here\nsub\n" + head
+    names = ["logs/b", "outputs/a", "workdir/sub/data", "workdir/sub/deep/file", "workdir/top"]
+    assert [name for name in run.get_file_names() if name.partition("/")[0] in ("logs", "outputs", "workdir")] == names
+    assert Path(run.run_dir, "workdir", "sub", "data").read_text() == "new\n"
+    until(lambda: not copy_of(run).parent.exists())
+    assert Path(run.run_dir, "work", "sub", "deep", "file").exists() == keep
 
 
 def test_files_belong_to_who_submits(submit: Callable[..., Run]) -> None:
@@ -150,7 +183,7 @@ def test_its_output_is_whole_and_live(submit: Callable[..., Run]) -> None:
     run = submit(command="printf 'caf\\351 '; seq 1 200000; until test -e outputs/go; do sleep 0.05; done; printf end")
     log = RunPaths(run.run_dir).log
     until(lambda: os.path.exists(log) and Path(log).read_bytes().endswith(b"200000\n"))
-    Path(run.run_dir, "outputs", "go").touch()
+    (copy_of(run) / "outputs" / "go").touch()
     assert wait(run)["status"] == "Completed"
     expected = b"caf\xe9 " + b"".join(b"%d\n" % i for i in range(1, 200001)) + b"end"
     assert Path(log).read_bytes() == expected
@@ -174,7 +207,29 @@ def test_cancel(submit: Callable[..., Run], engine: Any) -> None:
     assert (details["status"], details["exitCode"]) == ("Canceled", 7)
     assert log_of(run) == "ready\ntold\n"
     assert time.monotonic() - began < 6
-    assert containers_of(engine, run) == []
+    until(lambda: containers_of(engine, run) == [])
+
+
+R_CLEANS_UP = """
+.Last <- function() cat("last\\n")
+f <- function() { on.exit(cat("on.exit\\n")); tryCatch({ cat("ready\\n"); WAIT }, finally = { Sys.sleep(1); cat("finally\\n") }) }
+f()
+"""
+
+
+@pytest.mark.parametrize("wait_in_r", ["Sys.sleep(60)", "system('sleep 60'); Sys.sleep(60)"])
+@pytest.mark.parametrize("command", [None, "Rscript a.R; echo on"])
+@pytest.mark.parametrize("limit", [None, 4])
+def test_r_cleans_up(submit: Callable[..., Run], tmp_path: Path, wait_in_r: str, command: Any, limit: Any) -> None:
+    (tmp_path / "project" / "a.R").write_text(R_CLEANS_UP.replace("WAIT", wait_in_r))
+    what = {"entry_script": "a.R"} if command is None else {"command": command, "source_directory": str(tmp_path / "project")}
+    run = submit(**what, max_run_duration_seconds=limit)
+    until(lambda: os.path.exists(RunPaths(run.run_dir).log) and "ready" in log_of(run))
+    if limit is None:
+        run.cancel()
+    assert wait(run)["status"] == "Canceled"
+    seen = log_of(run).split()
+    assert seen[:3] == ["ready", "finally", "on.exit"] and ("last" in seen or command is not None)
 
 
 def test_one_deaf_to_term_is_killed(submit: Callable[..., Run], engine: Any) -> None:
@@ -182,14 +237,14 @@ def test_one_deaf_to_term_is_killed(submit: Callable[..., Run], engine: Any) -> 
     until(lambda: os.path.exists(RunPaths(run.run_dir).log) and "ready" in log_of(run))
     run.cancel()
     assert wait(run)["status"] == "Canceled"
-    assert containers_of(engine, run) == []
+    until(lambda: containers_of(engine, run) == [])
 
 
 def test_time_limit(submit: Callable[..., Run], engine: Any) -> None:
     run = submit(command="sleep 60", max_run_duration_seconds=1)
     details = wait(run)
     assert (details["status"], details["error"]["code"]) == ("Canceled", "timed_out")
-    assert containers_of(engine, run) == []
+    until(lambda: containers_of(engine, run) == [])
 
 
 def test_what_it_used(submit: Callable[..., Run]) -> None:
@@ -212,7 +267,7 @@ def test_no_such_network(submit: Callable[..., Run], engine: Any) -> None:
     run = submit(command="true", docker={"network": "nowhere"})
     details = wait(run)
     assert details["status"] == "Failed" and "nowhere" in details["error"]["message"]
-    assert containers_of(engine, run) == []
+    until(lambda: containers_of(engine, run) == [])
 
 
 def test_an_image_that_does_not_exist(submit: Callable[..., Run]) -> None:

@@ -3,22 +3,20 @@
 import json
 import os
 import signal
-import time
 from pathlib import Path
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, List
 
 import canary
 import pytest
 from espalier import Experiment, Keyvault, Run, ScriptRunConfig, Workspace
-from espalier.paths import RunPaths
+from job_runs import log_of, until, wait
 
 TOKEN = "canary-token-5f1e/+x"
 READ = "from espalier import Run; run = Run.get_context(); token = run.get_secret('token'); "
 
 
 @pytest.fixture
-def experiment(workspace: Callable[..., Workspace], base_image: str, monkeypatch: pytest.MonkeyPatch) -> Experiment:
-    monkeypatch.setenv("ESPALIER_KEYVAULT", "file")
+def experiment(workspace: Callable[..., Workspace], base_image: str) -> Experiment:
     found = workspace()
     Keyvault(found.path).set_secrets({"token": TOKEN})
     return Experiment(found, "exp")
@@ -33,27 +31,6 @@ def submit(experiment: Experiment, base_image: str) -> Callable[..., Run]:
         )
 
     return submitted
-
-
-def wait(run: Run) -> Dict[str, Any]:
-    run.wait_for_completion(raise_on_error=False, show_output=False)
-    details: Dict[str, Any] = run.get_details()
-    return details
-
-
-def log_of(run: Run) -> str:
-    path = Path(RunPaths(run.run_dir).log)
-    return path.read_text("utf-8", "replace") if path.exists() else ""
-
-
-def until(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.02)
-    raise AssertionError("it did not come")
 
 
 def private_files(run: Run) -> List[Path]:

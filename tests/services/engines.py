@@ -52,6 +52,66 @@ class HangingEngine:
             one.close()
 
 
+class HeldEngine:
+    """The usual engine, behind a socket that holds one kind of question back until `release`.
+
+    Args:
+        folder: Where the socket is.
+        held: What the path of such a question ends with, such as `/start`.
+    """
+
+    def __init__(self, folder: Path, held: str) -> None:
+        self.path = folder / "held.sock"
+        self.asked = threading.Event()  # such a question has come
+        self._held, self._released = held.encode(), threading.Event()
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.bind(str(self.path))
+        self._socket.listen(16)
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def address(self) -> str:
+        """For DOCKER_HOST."""
+        return f"unix://{self.path}"
+
+    def release(self) -> None:
+        """Pass on what is held back, and all that comes."""
+        self._released.set()
+
+    def stop(self) -> None:
+        """Listen no longer."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=self._serve, args=[self._socket.accept()[0]], daemon=True).start()
+
+    def _serve(self, asking: socket.socket) -> None:
+        with contextlib.suppress(OSError), asking, socket.socket(socket.AF_UNIX) as engine:
+            question = asking.recv(65536)
+            path = [*question.split(b" ", 2), b""][1].partition(b"?")[0]
+            if path.endswith(self._held) and not self._released.is_set():
+                self.asked.set()
+                self._released.wait()
+            engine.connect("/var/run/docker.sock")
+            engine.sendall(question)
+            back = threading.Thread(target=self._pass, args=[engine, asking], daemon=True)
+            back.start()
+            self._pass(asking, engine)
+            back.join()
+
+    @staticmethod
+    def _pass(source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                target.sendall(data)
+        with contextlib.suppress(OSError):
+            target.shutdown(socket.SHUT_WR)
+
+
 @contextlib.contextmanager
 def as_nobody() -> Iterator[None]:
     """In the block this process may do what the user nobody may. Nothing must be imported in it."""

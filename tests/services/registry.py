@@ -78,6 +78,14 @@ class Registry:
             self._log.close()
         self._process = self._log = None
 
+    def empty(self) -> None:
+        """Lose all that was pushed; while it is stopped."""
+        shutil.rmtree(self.data, ignore_errors=True)
+
+    def delete(self, repository: str, tag: str) -> None:
+        """Delete the manifest under a tag."""
+        self._get(f"/v2/{repository}/manifests/{self.digest(repository, tag)}", "DELETE")
+
     def repositories(self) -> List[str]:
         """What was pushed."""
         return list(json.load(self._get("/v2/_catalog"))["repositories"])
@@ -97,8 +105,8 @@ class Registry:
             return False
         return True
 
-    def _get(self, path: str):  # type: ignore[no-untyped-def]
-        request = urllib.request.Request(f"http://{self.address}{path}", headers={"Accept": _MANIFEST})
+    def _get(self, path: str, method: str = "GET"):  # type: ignore[no-untyped-def]
+        request = urllib.request.Request(f"http://{self.address}{path}", headers={"Accept": _MANIFEST}, method=method)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         if self.credentials:
             manager = urllib.request.HTTPPasswordMgrWithPriorAuth()

@@ -2,6 +2,7 @@
 
 import base64
 import hmac
+import ssl
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -37,10 +38,19 @@ class _Handler(SimpleHTTPRequestHandler):
 
 
 class Site:
-    """A folder at a free port of 127.0.0.1, until it is stopped or the process ends."""
+    """A folder at a free port of 127.0.0.1, until it is stopped or the process ends.
 
-    def __init__(self, folder: Path, credentials: Optional[Tuple[str, str]] = None) -> None:
+    Args:
+        folder: What to serve.
+        credentials: Name and password that are asked for.
+        certificate: A file of a key and a certificate, to serve by TLS.
+    """
+
+    def __init__(
+        self, folder: Path, credentials: Optional[Tuple[str, str]] = None, certificate: Optional[Path] = None
+    ) -> None:
         self.folder = folder
+        self.certificate = certificate
         self.credentials = credentials
         pair = base64.b64encode(":".join(credentials or ()).encode()).decode()
         self.wanted = [f"Basic {pair}"] if credentials else []
@@ -51,12 +61,7 @@ class Site:
     @property
     def url(self) -> str:
         """The address, without the password."""
-        return f"http://127.0.0.1:{self._port}"
-
-    @property
-    def url_with_password(self) -> str:
-        """The address with name and password in it."""
-        return self.url.replace("://", "://{}:{}@".format(*self.credentials)) if self.credentials else self.url
+        return f"http{'s' if self.certificate else ''}://127.0.0.1:{self._port}"
 
     @property
     def file_url(self) -> str:
@@ -67,6 +72,10 @@ class Site:
         """Serve, again at the same port if this site was stopped."""
         self._server = ThreadingHTTPServer(("127.0.0.1", self._port), partial(_Handler, site=self))
         self._server.daemon_threads = True
+        if self.certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self.certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         self._port = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()

@@ -103,18 +103,6 @@ test_that("a forked child is refused, not left hanging", {
   expect_true("espalier_error_forked" %in% parallel::mccollect(job)[[1L]])
 })
 
-in_new_session <- function(code, env = character()) {
-  path <- withr::local_tempfile(fileext = ".R", .local_envir = parent.frame())
-  load <- if (dir.exists(file.path(getNamespaceInfo("espalier", "path"), "Meta"))) {
-    sprintf("library(espalier, lib.loc = %s)", deparse(dirname(getNamespaceInfo("espalier", "path"))))
-  } else {
-    sprintf("pkgload::load_all(%s, quiet = TRUE, helpers = FALSE)", deparse(getNamespaceInfo("espalier", "path")))
-  }
-  writeLines(c(load, code), path)
-  withr::local_envvar(env)
-  suppressWarnings(system2(file.path(R.home("bin"), "Rscript"), c("--vanilla", shQuote(path)), stdout = TRUE, stderr = TRUE))
-}
-
 test_that("loading the package starts no Python and loads nothing heavy", {
   path <- getNamespaceInfo("espalier", "path")
   if (dir.exists(file.path(path, "Meta"))) {
@@ -135,7 +123,7 @@ test_that("our folder is appended to Python's path, and nothing else of the sess
     "invisible(espalier:::bridge_callable())",
     "reticulate::py_run_string('same = sys.path[:len(before)] == before; prefix = sys.pycache_prefix')",
     "cat(reticulate::py$same, is.null(reticulate::py$prefix), Sys.getenv('RETICULATE_PYTHON_FALLBACK', 'unset'))"
-  ), c(RETICULATE_PYTHON_FALLBACK = NA, PYTHONPYCACHEPREFIX = NA))
+  ), c(RETICULATE_PYTHON_FALLBACK = NA, PYTHONPYCACHEPREFIX = NA, started_by_reticulate()))
   expect_identical(utils::tail(out, 1L), "TRUE TRUE unset")
 })
 
@@ -145,13 +133,13 @@ test_that("another module of our name and too old packages are refused by name",
     "reticulate::py_run_string('import sys, types; m = types.ModuleType(\"espalier\"); m.__file__ = \"/else/espalier/__init__.py\"; sys.modules[\"espalier\"] = m')",
     "e <- tryCatch(espalier:::bridge_callable(), error = identity)",
     "cat(class(e)[1], conditionMessage(e))"
-  ))
+  ), started_by_reticulate())
   expect_match(paste(out, collapse = " "), "espalier_error_python_unmet.*another module named espalier, from /else/espalier")
   out <- in_new_session(c(
     "reticulate::py_run_string('import sys, types; m = types.ModuleType(\"yaml\"); m.__version__ = \"3.13\"; sys.modules[\"yaml\"] = m')",
     "e <- tryCatch(espalier:::bridge_callable(), error = identity)",
     "cat(class(e)[1], conditionMessage(e))"
-  ))
+  ), started_by_reticulate())
   expect_match(paste(out, collapse = " "), "espalier_error_python_unmet.*pyyaml 3.13; espalier needs 5.4")
 })
 

@@ -8,7 +8,9 @@ test_that("checks name the argument, what was seen and what is wanted", {
   expect_error(check_number("1", "step"), "the string \"1\"", class = "espalier_error_bad_argument")
   expect_error(check_number(5, "p", min = 0, max = 1), "from 0 to 1", class = "espalier_error_bad_argument")
   expect_error(check_count(1.5, "n"), "whole", class = "espalier_error_bad_argument")
-  expect_error(check_count(-1, "n"), "from 0", class = "espalier_error_bad_argument")
+  expect_error(check_count(-1, "n"), "must be a whole number, 0 or more, not", class = "espalier_error_bad_argument")
+  expect_error(check_object(list(), "espalier_config", "config"), "must be a config, made with estimator\\(\\)")
+  expect_error(check_object(1, "Experiment", "experiment"), "must be an Experiment", class = "espalier_error_bad_argument")
   expect_error(check_choice("c", c("a", "b"), "x"), "\"a\", \"b\"", class = "espalier_error_bad_argument")
 })
 
@@ -48,4 +50,12 @@ test_that("labels may be anything printable up to 255 characters", {
   bytes <- "\xff"
   Encoding(bytes) <- "bytes"
   expect_error(check_label(bytes), class = "espalier_error_bad_argument")
+})
+
+test_that("a workspace in the place of an experiment is answered with the verb", {
+  ws <- local_workspace()
+  config <- script_run_config(command = "true")
+  failed <- expect_error(submit_experiment(ws, config), "must be an Experiment, not a <Workspace> object.", fixed = TRUE)
+  expect_match(conditionMessage(failed), 'experiment(ws, "name")', fixed = TRUE)
+  expect_error(submit_experiment(config, config), "must be an Experiment, not an <espalier_config> object of length", fixed = TRUE)
 })

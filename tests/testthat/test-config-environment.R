@@ -27,6 +27,27 @@ test_that("docker options are named, and hostile ones are refused when they are 
   expect_identical(nrow(list_runs(ws)), 0L)
 })
 
+test_that("mounts by which a container would rule its machine are refused, with what to do", {
+  ws <- local_workspace()
+  environment <- r_environment("e", custom_docker_image = "debian")
+  submit <- function(...) submit_command(ws, "true", environment = environment, docker = docker_options(mounts = c(...)))
+  home <- withr::local_tempdir(tmpdir = "/var/tmp")
+  withr::local_envvar(DOCKER_HOST = paste0("unix://", home, "/engine.api"))
+  python <- Sys.which("python3")
+  skip_if(!nzchar(python), "needs Python")
+  system2(python, c("-c", shQuote("import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])"), file.path(home, "engine.api")))
+  dir.create(file.path(home, "data"))
+  hide <- function(lines) gsub(normalizePath(home), "<home>", lines, fixed = TRUE)
+  expect_snapshot(error = TRUE, transform = hide, {
+    submit("/:/host")
+    submit("/host" = "/")
+    submit(home)
+    submit("/data/engine" = file.path(home, "engine.api"))
+    submit("/var/lib")
+  })
+  expect_identical(nrow(list_runs(ws)), 0L)
+})
+
 test_that("an environment is given as an object or by its name", {
   env <- function(x) unclass(script_run_config(command = "true", environment = x))$environment
   expect_identical(env("tidy"), list(name = "tidy"))

@@ -52,7 +52,7 @@ test_that("$ completes with methods and fields, and nothing internal", {
 
 test_that("objects cross to the core as their identity", {
   skip_if_no_core()
-  ws <- Workspace__open("demo", withr::local_tempdir())
+  ws <- workspace("demo", path = withr::local_tempdir())
   trees <- Experiment$new(identity = c(workspace = ws$path, name = "trees"))
   expect_s3_class(trees$workspace, "Workspace")
   expect_true(trees$workspace == ws)

@@ -52,6 +52,26 @@ test_that("README's R code parses, and its first session runs as pasted", {
   expect_s3_class(readRDS(file.path(folder, "model.rds")), "glm")
 })
 
+test_that("README's failure looks like one", {
+  lines <- text_of(document("README.md"))
+  from <- grep("^Error: Run pima_", lines)
+  expect_length(from, 1L)
+  pasted <- lines[from:(grep("^```$", lines[-seq_len(from)])[1L] + from - 1L)]
+  skip_if_no_core()
+  skip_if_not_installed("MASS")
+  run <- c(
+    "library(espalier)",
+    sprintf("est <- estimator(\"%s\", entry_script = \"train-broken.R\")", document("demo", "project")),
+    "run <- submit_experiment(experiment(workspace(\"demo\"), \"pima\"), est)",
+    "wait_for_run_completion(run, show_output = FALSE)"
+  )
+  result <- run_script(run, local_project(project.txt = "", .here = ""))
+  printed <- strsplit(result$printed, "\n", fixed = TRUE)[[1L]]
+  printed <- printed[seq(grep("^Error: Run", printed), length(printed) - 1L)]  # "Execution halted"
+  plain <- function(x) sub("[^ ]*/runs/../", ".../runs/00/", gsub("pima_[0-9]+_[0-9a-f]{8}", "pima_1_0", x))
+  expect_identical(plain(printed), plain(pasted))
+})
+
 test_that("README's script also runs by hand", {
   skip_if_not_installed("MASS")
   blocks <- code_blocks(document("README.md"), "r")

@@ -27,10 +27,16 @@ test_that("hostile YAML is refused", {
   expect_error(write_environment(r_environment("e"), "/none/e.yml"), class = "espalier_error_bad_argument")
 })
 
-test_that("a whole Dockerfile can be read", {
-  skip_if_no_core()
-  text <- environment_dockerfile(r_environment("e", r_version = "4.3.1", cran_packages = "glmnet", snapshot_date = "2024-05-01"))
-  expect_match(text, "FROM rocker/r-ver:4.3.1", fixed = TRUE)
-  expect_match(text, "install.packages(c(\"glmnet\"))", fixed = TRUE)
-  expect_match(text, "https://packagemanager.posit.co/cran/2024-05-01", fixed = TRUE)
+test_that("the stages of an image can be read", {
+  ws <- local_workspace()
+  env <- r_environment("e", r_version = "4.3.1", cran_packages = "glmnet", snapshot_date = "2024-05-01")
+  text <- environment_dockerfile(env)
+  expect_match(text, "\nFROM rocker/r-ver:4.3.1\n", fixed = TRUE)
+  expect_match(text, "\n#       - name: glmnet\n", fixed = TRUE)
+  expect_match(text, "snapshot_date: '2024-05-01'", fixed = TRUE)
+  expect_identical(environment_dockerfile(env, ws), text)
+  digest <- paste0("sha256:", strrep("1", 64))
+  pinned <- r_environment("e", custom_docker_image = paste0("team/base@", digest))
+  expect_match(environment_dockerfile(pinned, ws), paste0("FROM team/base@", digest), fixed = TRUE)
+  expect_error(environment_dockerfile(env, "ws"), class = "espalier_error_bad_argument")
 })

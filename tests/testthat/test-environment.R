@@ -152,3 +152,33 @@ test_that("variables that look like secrets are warned of once, and never refuse
   withr::local_options(warn = 2)
   expect_identical(suppressMessages(register_environment(env, ws))$version, "3")
 })
+
+test_that("the session's repositories are part of the definition, CRAN itself is not", {
+  skip_if_no_core()
+  asked <- function(repos, ...) {
+    withr::local_options(repos = repos)
+    as.list(r_environment("e", cran_packages = "abc", ...))$r$repositories
+  }
+  company <- "https://packagemanager.posit.co/cran/__linux__/jammy/latest"
+  expect_identical(asked(c(CRAN = company)), list(CRAN = company))
+  expect_identical(asked(c(CRAN = company, ours = "https://r.example.org/x/")), list(CRAN = company, ours = "https://r.example.org/x"))
+  expect_identical(asked(list(CRAN = company)), list(CRAN = company))
+  expect_identical(asked("https://r.example.org"), list(CRAN = "https://r.example.org"))
+  expect_identical(asked(c(CRAN = company, "https://r.example.org")), list(CRAN = company, repository2 = "https://r.example.org"))
+  for (own in list(NULL, c(CRAN = "@CRAN@"), c(CRAN = NA), c(CRAN = "https://cloud.r-project.org/"), c(CRAN = "http://cran.rstudio.com"))) {
+    expect_length(asked(own), 0L)
+  }
+  expect_length(asked(c(CRAN = company), repositories = character()), 0L)
+  expect_identical(asked(c(CRAN = company), repositories = c(a = "https://a.org")), list(a = "https://a.org"))
+  # a date means CRAN of that day
+  expect_length(asked(c(CRAN = company), snapshot_date = "2024-05-01"), 0L)
+  dated <- "https://mirror.example.org/{snapshot_date}"
+  expect_identical(asked(c(CRAN = dated), snapshot_date = "2024-05-01"), list(CRAN = dated))
+  expect_length(asked(c(CRAN = dated)), 0L)
+  withr::local_options(repos = c(CRAN = company))
+  expect_length(as.list(r_environment("e"))$r$repositories, 0L)
+  expect_true(grepl(company, why_rebuild(r_environment("e", cran_packages = "abc", repositories = character()),
+                                         r_environment("e", cran_packages = "abc"))$after, fixed = TRUE)[1L])
+  fields <- unclass(estimator(".", entry_script = "a.R", cran_packages = "abc"))$environment
+  expect_identical(fields$r$repositories, list(CRAN = company))
+})

@@ -124,3 +124,50 @@ test_that("decimal settings do not reach the log", {
   expect_identical(event$value, 0.5)
   expect_equal(event$step, 100000)
 })
+
+test_that("a finalizer, or whatever breaks into an append, writes a log of its own", {
+  dir <- local_run_folder()
+  log_metric_to_run("m", 1)
+  writer <- .writers$events[[dir]]
+  writer$busy <- TRUE # as in the middle of an append
+  log_metric_to_run("inner", 1)
+  writer$busy <- FALSE
+  log_metric_to_run("m", 2)
+  logs <- lapply(event_files(dir), function(file) lapply(read_lines_utf8(file)[-1], parse_json))
+  expect_setequal(lapply(logs, function(log) vapply(log, `[[`, 0L, "seq")), list(0:1, 0L))
+  close_event_writer(dir)
+})
+
+test_that("interrupts and forks while a loop logs tear and repeat no line", {
+  skip_on_os("windows")
+  dir <- normalizePath(withr::local_tempdir())
+  code <- '
+    library(espalier)
+    add <- function(e) log_metric_to_run("finalizer", 1)
+    caught <- 0
+    while (caught < 20) tryCatch({
+      writeLines("x", file.path(Sys.getenv("ESPALIER_RUN_DIR"), "ready"))
+      repeat { reg.finalizer(new.env(), add); log_metric_to_run("loop", 1); log_part_to_run("p", metrics = list(a = 1)) }
+    }, interrupt = function(e) caught <<- caught + 1)
+    reg.finalizer(globalenv(), function(e) log_metric_to_run("end", 1), onexit = TRUE)
+    children <- parallel::mclapply(1:4, function(i) log_metric_to_run("child", i), mc.cores = 4)
+  '
+  script <- withr::local_tempfile(fileext = ".R", lines = code)
+  log <- withr::local_tempfile()
+  pid <- as.integer(sub("\\D*", "", system(sprintf(
+    "ESPALIER_RUN_DIR=%s %s %s >%s 2>&1 & echo $!", shQuote(dir), file.path(R.home("bin"), "Rscript"), script, log
+  ), intern = TRUE)))
+  until <- Sys.time() + 60
+  while (!file.exists(file.path(dir, "ready")) && Sys.time() < until) Sys.sleep(0.05)
+  while (dir.exists(file.path("/proc", pid)) && Sys.time() < until) {
+    tools::pskill(pid, tools::SIGINT)
+    Sys.sleep(0.03)
+    if (any(grepl("\"child\"", unlist(lapply(event_files(dir), readLines, warn = FALSE)), fixed = TRUE))) break
+  }
+  while (dir.exists(file.path("/proc", pid)) && Sys.time() < until) Sys.sleep(0.05)
+  files <- c(event_files(dir), list.files(file.path(dir, "parts"), full.names = TRUE))
+  for (file in files) {
+    events <- lapply(readLines(file), jsonlite::fromJSON, simplifyVector = FALSE)
+    expect_identical(vapply(events[-1], `[[`, 0L, "seq"), seq_along(events[-1]) - 1L)
+  }
+})

@@ -40,7 +40,7 @@ test_that("a log is shown as it grows, whole lines only until its end", {
   expect_silent(show(display))
   cat("o\nthree \u001b[0m", file = log, append = TRUE)
   expect_output(show(display), "^two$")
-  expect_output(show(), "three [0m", fixed = TRUE)
+  expect_output(show(), "^three $")
   expect_identical(ended, 2)
 })
 
@@ -102,7 +102,21 @@ test_that("a list of images shows those of this workspace, and counts the others
   out <- capture.output(print(images))
   expect_match(out[2], "^ ?tidy +aaaaaaaaaaaa +engine +465.0 MB .* 2 *$")
   expect_match(out[3], "2 images", fixed = TRUE)
-  expect_output(print(images[0, ]), "No images of environments of this workspace.", fixed = TRUE)
+  expect_output(print(images[0, ]), "0 rows")
+  expect_output(print(returned_table(images[0, ], "espalier_images")), "No images of environments of this workspace.", fixed = TRUE)
+  images$mine <- "kept"
+  expect_output(print(images), "more columns: .*mine")
+  expect_output(print(images[, c("where", "mine")]), "kept")
   expect_output(print(images[, c("key", "where")]), "sha256:c", fixed = TRUE)
   expect_identical(class(as.data.frame(images)), "data.frame")
+})
+
+test_that("what may go is printed with sizes for people", {
+  found <- data.frame(
+    what = c("image", "container"), name = c("espalier/env:0123", "abc"), size = c(488e6, NA),
+    last_used_at = .POSIXct(c(1.7e9, NA), "UTC"), why = c("not wanted for 40 days", "its build is over"), deleted = FALSE
+  )
+  withr::local_timezone("UTC")
+  expect_snapshot(print(structure(found, class = c("espalier_litter", "data.frame"))))
+  expect_snapshot(print(structure(found[0L, ], class = c("espalier_litter", "data.frame"))))
 })

@@ -204,3 +204,44 @@ test_that("on a terminal there is a bar for each stage, and nothing of it stays;
   terminal$type("cat('still ', 'here\n', sep = '')")
   expect_true(shown("still here"))
 })
+
+test_that("a time limit that is reached while Python works is raised", {
+  skip_if_no_core()
+  bridge_callable()
+  busy <- "import time\nuntil = time.time() + 1.2\nwhile time.time() < until: pass"
+  for (i in 1:2) {
+    limited <- function() {
+      setTimeLimit(elapsed = 0.3, transient = TRUE)
+      on.exit(setTimeLimit())
+      undisturbed(reticulate::py_run_string(busy))
+      for (i in 1:50) undisturbed(Sys.sleep(0.01))
+    }
+    expect_output(expect_error(limited(), gettext("reached elapsed time limit", domain = "R")), NA)
+    expect_identical(getOption("show.error.messages"), TRUE)
+  }
+})
+
+test_that("a submit that a time limit ends has submitted nothing, or says so", {
+  skip_if_no_core()
+  ws <- local_workspace()
+  e <- experiment(ws, "exp")
+  config <- script_run_config(command = "true")
+  ended(submit_experiment(e, config))
+  for (limit in c(0.001, 0.005, 0.01, 0.02, 0.03, 0.05)) {
+    before <- nrow(list_runs(ws))
+    told <- FALSE
+    result <- withCallingHandlers(
+      tryCatch({
+        setTimeLimit(elapsed = limit, transient = TRUE)
+        submit_experiment(e, config)
+        "submitted"
+      }, error = function(condition) "limited"),
+      message = function(condition) {
+        told <<- told || grepl("was submitted", conditionMessage(condition))
+        invokeRestart("muffleMessage")
+      }
+    )
+    setTimeLimit(elapsed = Inf)
+    expect_identical(nrow(list_runs(ws)) - before, as.integer(result == "submitted" || told))
+  }
+})

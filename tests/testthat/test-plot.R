@@ -51,3 +51,36 @@ test_that("nothing to draw is an error that names what there is", {
   complete_run(once)
   expect_error(plot(once), "Its metrics: x", class = "espalier_error_bad_argument")
 })
+
+test_that("a metric is compared over the runs of a table", {
+  ws <- local_workspace()
+  ex <- experiment(ws, "compared")
+  for (i in 1:3) {
+    run <- start_logging_run(ex)
+    if (i < 3L) log_metric_to_run("auc", i / 10)
+    log_metric_to_run("loss", 1 / i)
+    set_run_tags(run, list(model = c("glm", "gam", "tree")[[i]], same = "a"))
+    complete_run(run)
+  }
+  runs <- list_runs(ex)
+  grDevices::pdf(NULL)
+  withr::defer(grDevices::dev.off())
+  drawn <- plot(runs, metric = "loss")
+  expect_identical(names(drawn), c("run_id", "label", "value"))
+  expect_identical(drawn$run_id, runs$run_id)
+  expect_identical(drawn$label, paste("model =", runs$tag_model))
+  expect_identical(drawn$value, runs$metric_loss)
+  first <- plot(runs, main = "m", pch = 1)
+  expect_identical(nrow(first), 2L)
+  expect_identical(plot(runs[runs$tag_model == "glm", ])$label, substring(runs$run_id[runs$tag_model == "glm"], nchar(runs$run_id[1]) - 7))
+  expect_error(plot(runs, metric = "no"), "Their metrics: .*choose with metric =", class = "espalier_error_bad_argument")
+  expect_error(plot(list_runs(experiment(ws, "none"))), "no numeric metric", class = "espalier_error_bad_argument")
+})
+
+test_that("labels tell runs apart and are short", {
+  table <- data.frame(run_id = c("e_1_0123abcd", "e_2_4567abcd"), tag_a = c("x", "x"), param_rate = c(0.001, 0.1))
+  expect_identical(run_labels(table), c("rate = 0.001", "rate = 0.1"))
+  expect_identical(run_labels(table[1:2]), c("0123abcd", "4567abcd"))
+  table$tag_a <- c(strrep("a", 40), "b")
+  expect_identical(run_labels(table)[[1L]], paste0("a = ", strrep("a", 21), "..."))
+})

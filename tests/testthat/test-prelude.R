@@ -86,7 +86,8 @@ test_that("what is caught, suppressed or only offered is not recorded", {
     "quit(status = 3)"
   ), dir)
   expect_identical(res$status, 3L)
-  expect_length(event_files(dir), 0)
+  # (what try() caught is R's last error, and no more than that)
+  expect_identical(unique(vapply(run_events(dir), `[[`, "", "type")), "last_error")
 })
 
 test_that("warnings are recorded in order, at most a thousand, and warnings() works", {
@@ -247,7 +248,7 @@ test_that("caught errors of rlang are not recorded", {
 })
 
 sessions_of <- function(dir) {
-  lapply(list.files(file.path(dir, "provenance"), full.names = TRUE), function(file) parse_json(read_lines_utf8(file)))
+  lapply(list.files(file.path(dir, "sessions"), full.names = TRUE), function(file) parse_json(read_lines_utf8(file)))
 }
 
 test_that("what R ran with is recorded at its end, whatever the end", {
@@ -279,8 +280,21 @@ test_that("recording what R ran with loads nothing, shows nothing, and leaves fo
 
 test_that("no more than a hundred processes record themselves", {
   dir <- local_run_folder()
-  dir.create(file.path(dir, "provenance"))
-  file.create(file.path(dir, "provenance", paste0(1:100, ".json")))
+  dir.create(file.path(dir, "sessions"))
+  file.create(file.path(dir, "sessions", paste0(1:100, ".json")))
   run_with_prelude("1", dir)
-  expect_length(list.files(file.path(dir, "provenance")), 100L)
+  expect_length(list.files(file.path(dir, "sessions")), 100L)
+})
+
+test_that("R's last error is recorded where R calls no handler, and only there", {
+  dir <- local_run_folder()
+  run_with_prelude("f <- function(n) f(n + 1); f(1)", dir)
+  expect_length(errors_of(dir), 0L)
+  expect_match(whole_events(dir, "last_error")[[1]]$message, "C stack usage", fixed = TRUE)
+  dir <- local_run_folder()
+  run_with_prelude("stop('plain')", dir)
+  expect_length(whole_events(dir, "last_error"), 0L)
+  dir <- local_run_folder()
+  run_with_prelude("cat('fine')", dir)
+  expect_length(event_files(dir), 0L)
 })

@@ -80,7 +80,7 @@ test_that("control characters that a job wrote into its record are not printed",
   ws <- local_workspace()
   run <- submit_lines(ws, "cat(1)")
   ended(run)
-  file <- list.files(file.path(run$run_dir, "provenance"), full.names = TRUE)
+  file <- list.files(file.path(run$run_dir, "sessions"), full.names = TRUE)
   text <- sub("\"version\":\"", "\"version\":\"\\\\u001b[31m", readLines(file))
   writeLines(text, file)
   expect_identical(substr(get_run_provenance(run)$sessions$version, 1, 1), "\033")

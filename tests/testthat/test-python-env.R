@@ -46,7 +46,7 @@ fake_uv <- function(log, fail = FALSE, place = tempfile("uv")) {
 test_that("requirements are read from the core's pyproject.toml", {
   expect_match(core_requirements(), "^pyyaml>=[0-9.]+$")
   expect_length(core_requirements(), 1L)
-  expect_true(all(c("docker", "cryptography", "uv", "keyring") %in% sub(">.*", "", core_extras())))
+  expect_true(all(c("docker", "cryptography", "uv") %in% sub(">.*", "", core_requirements("environments"))))
 })
 
 test_that("what the user named wins, in order", {

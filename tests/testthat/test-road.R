@@ -134,12 +134,10 @@ test_that("an interrupt ends a long export, and nothing of it is left", {
     x[paste0("s", 1:40)] <- x$s
     # (not system(): while that starts something, interrupts are ignored, and on a busy machine it takes that long)
     killer <- processx::process$new("sh", c("-c", sprintf("sleep 0.3; kill -INT %d", Sys.getpid())))
-    started <- proc.time()[[3]]
     how <- tryCatch({ road_export(x); "never" }, interrupt = function(e) "interrupted")
-    list(how = how, seconds = proc.time()[[3]] - started, kept = .Call(road_routine("road_count")))
+    list(how = how, kept = .Call(road_routine("road_count")))
   ')
   expect_identical(result$how, "interrupted")
-  expect_lt(result$seconds, 10)
   expect_identical(result$kept, 0)
 })
 

@@ -7,7 +7,7 @@ test_that("outputs are seen, added to and copied while the job runs", {
     "writeLines('from inside', 'note.txt')",
     "espalier::upload_files_to_run(c('inside/note.txt', 'outputs/note.txt'), c('note.txt', 'note.txt'))",
     "stopifnot(!'reticulate' %in% loadedNamespaces())",
-    "while (!file.exists('outputs/go')) Sys.sleep(0.05)"
+    "while (!file.exists(file.path(Sys.getenv('ESPALIER_RUN_DIR'), 'outputs', 'go'))) Sys.sleep(0.05)"
   ))
   expect_true(eventually(function() "outputs/note.txt" %in% get_run_file_names(run, "outputs/"), 30))
   expect_identical(get_run_status(run), "Running")

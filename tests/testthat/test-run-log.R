@@ -29,17 +29,31 @@ test_that("times are logged in UTC, to the microsecond", {
   )
 })
 
-test_that("what is no single value is refused, and nothing is written", {
+# What is warned about once in a session, from here on.
+forget_doubts <- function() {
+  doubts <- grep("^not_logged_", ls(.said), value = TRUE)
+  rm(list = doubts, envir = .said)
+}
+
+test_that("in a run no value ends the script: it is recorded as text or without its step, and one warning a kind", {
   dir <- local_run_folder()
   bad <- list(NULL, c(1, 2), numeric(), 1i, raw(1), list(1), sum, quote(a), data.frame(a = 1),
-              structure(1, class = "integer64"), as.difftime(1, units = "mins"), strrep("a", 16385))
-  for (v in bad) expect_error(log_metric_to_run("m", v), "`value`", class = "espalier_error_bad_argument")
-  for (step in list("a", NA, Inf, 1:2)) {
-    expect_error(log_metric_to_run("m", 1, step = step), "`step`", class = "espalier_error_bad_argument")
-  }
-  expect_error(log_metric_to_run("a\nb", 1), class = "espalier_error_bad_name")
-  expect_error(log_metric_to_run(NULL, 1), class = "espalier_error_bad_name")
-  expect_length(event_files(dir), 0)
+              structure(1, class = "integer64"), as.difftime(1, units = "mins"), strrep("a", 16385), "\xff", new.env())
+  forget_doubts()
+  expect_warning(log_metric_to_run("m", bad[[1]]), "`value`", class = "espalier_warning_not_logged")
+  for (v in bad[-1]) expect_silent(log_metric_to_run("m", v))
+  steps <- list("a", NA, Inf, 1:2, "3", TRUE, 2^70, 3L, structure(1, class = "integer64"))
+  expect_warning(log_metric_to_run("m", 1, step = steps[[1]]), "`step`", class = "espalier_warning_not_logged")
+  for (step in steps[-1]) expect_silent(log_metric_to_run("s", 1, step = step))
+  expect_warning(log_metric_to_run("a\nb", 1), class = "espalier_warning_not_logged")
+  for (name in list(NULL, NA, "", 1, c("a", "b"), strrep("x", 300))) expect_silent(log_metric_to_run(name, 1))
+  events <- run_events(dir, "metric")
+  expect_identical(vapply(events[seq_along(bad)], `[[`, "", "kind"), rep("string", length(bad)))
+  expect_identical(events[[2]]$value, "1 2")
+  by_name <- split(events, vapply(events, `[[`, "", "name"))
+  expect_equal(lapply(by_name$s, `[[`, "step"), list(NULL, NULL, NULL, 3, 1, 2^70, 3, NULL))
+  expect_contains <- function(x, y) expect_true(all(y %in% x))
+  expect_contains(names(by_name), c("a?b", "unnamed", "1", "a b", strrep("x", 255)))
 })
 
 test_that("bad values are refused outside a run as well", {
@@ -71,9 +85,11 @@ test_that("lists have one kind", {
   expect_null(events[[2]]$description)
   expect_identical(events[[3]]$values, list())
   expect_identical(events[[4]]$values, list("u", "v"))
-  expect_error(log_list_to_run("l", list(1, "a")), "kind", class = "espalier_error_bad_argument")
-  expect_error(log_list_to_run("l", list(1, 1:2)), "value\\[\\[2\\]\\]", class = "espalier_error_bad_argument")
-  expect_error(log_list_to_run("l", NULL), class = "espalier_error_bad_argument")
+  forget_doubts()
+  expect_warning(log_list_to_run("l", list(1, "a")), "kind", class = "espalier_warning_not_logged")
+  log_list_to_run("l", list(1, 1:2))
+  log_list_to_run("l", NULL)
+  expect_identical(lapply(run_events(dir, "list")[5:7], `[[`, "values"), list(list("1", "a"), list("1", "1 2"), list()))
 })
 
 test_that("rows take any column, short names too", {
@@ -91,7 +107,9 @@ test_that("rows take any column, short names too", {
   expect_identical(events[[3]]$description, "about")
   expect_identical(events[[4]]$row, list(n = 3L))
   expect_error(log_row_to_run("r"), class = "espalier_error_bad_argument")
-  expect_error(log_row_to_run("r", n = 1:2), "`n`", class = "espalier_error_bad_argument")
+  forget_doubts()
+  expect_warning(log_row_to_run("r", n = 1:2, m = 3), "`n`", class = "espalier_warning_not_logged")
+  expect_identical(run_events(dir, "row")[[5]]$row, list(n = "1 2", m = 3L))
   expect_error(log_row_to_run("r", "d", NULL, 4), class = "espalier_error_bad_argument")
   expect_error(log_row_to_run(n = 1), class = "espalier_error_bad_name")
 })
@@ -111,12 +129,19 @@ test_that("tables keep columns and kinds; large ones are payloads", {
   expect_identical(as.data.frame(body$columns), big)
 })
 
-test_that("what is no table is refused", {
-  local_run_folder()
+test_that("what is no table becomes one", {
+  dir <- local_run_folder()
   bad <- list(1:3, list(1, 2), list(a = 1, b = 1:2), list(), list(a = 1, a = 2), list(a = list(1)),
-              data.frame(a = I(matrix(1:2, 1))), list(a = 1i))
-  for (v in bad) expect_error(log_table_to_run("t", v), class = "espalier_error_bad_argument")
-  expect_error(log_table_to_run("t", list(`a\n` = 1)), class = "espalier_error_bad_name")
+              data.frame(a = I(matrix(1:2, 1))), list(a = 1i), list(`a\n` = 1))
+  forget_doubts()
+  expect_warning(log_table_to_run("t", bad[[1]]), class = "espalier_warning_not_logged")
+  for (v in bad[-1]) expect_silent(log_table_to_run("t", v))
+  columns <- lapply(run_events(dir, "table"), `[[`, "columns")
+  expect_identical(columns[[1]], list(value = list(1L, 2L, 3L)))
+  expect_identical(columns[[3]], list(a = list(1L, "!NA"), b = list(1L, 2L)))
+  expect_identical(names(columns[[5]]), c("a", "a_1"))
+  expect_identical(columns[[8]], list(a = list("0+1i")))
+  expect_identical(names(columns[[9]]), "a?")
 })
 
 test_that("images are copied or drawn, each under a free name", {
@@ -128,7 +153,8 @@ test_that("images are copied or drawn, each under a free name", {
   log_image_to_run("../my plot", path = file)
   log_image_to_run("my plot", plot = function() graphics::plot(1), description = "d")
   log_image_to_run("my plot", plot = function() graphics::plot(2))
-  expect_error(log_image_to_run("my plot", plot = function() stop("in the plot")), "in the plot")
+  forget_doubts()
+  expect_warning(log_image_to_run("my plot", plot = function() stop("in the plot")), "in the plot")
   expect_identical(grDevices::dev.list(), before)
   paths <- vapply(run_events(dir, "image"), `[[`, "", "path")
   expect_identical(paths, paste0("outputs/images/", c("my-plot.jpg", "my-plot.png", "my-plot-2.png")))
@@ -136,8 +162,9 @@ test_that("images are copied or drawn, each under a free name", {
   expect_identical(readBin(file.path(dir, paths[2]), "raw", 4), as.raw(c(0x89, 0x50, 0x4e, 0x47)))
   expect_error(log_image_to_run("a"), "neither", class = "espalier_error_bad_argument")
   expect_error(log_image_to_run("a", file, function() 1), "both", class = "espalier_error_bad_argument")
-  expect_error(log_image_to_run("a", "no-such.png"), "no-such", class = "espalier_error_bad_argument")
-  expect_error(log_image_to_run("a", plot = 1), "`plot`", class = "espalier_error_bad_argument")
+  expect_warning(log_image_to_run("a", "no-such.png"), "no-such", class = "espalier_warning_not_logged")
+  expect_silent(log_image_to_run("a", plot = 1))
+  expect_length(run_events(dir, "image"), 3)
 })
 
 test_that("the run is the argument's, else the interactive one, else the job's, else told once", {

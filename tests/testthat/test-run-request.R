@@ -99,9 +99,10 @@ test_that("waiting shows the log, marks the process, and tells how the run ended
   when_woken(function() {
     marks <<- lapply(list.files(file.path(dir, "requests"), full.names = TRUE), function(file) json_parse(readLines(file)))
   })
-  expect_output(said <- said_by(wait_for_run_completion(child)), "^first\n\\[1mlast$")
+  expect_output(said <- said_by(wait_for_run_completion(child)), "^first\nlast$")
   expect_identical(said, "Run exp_2_0000000a: Completed.\n")
-  expect_identical(marks[[1]][c("pid", "runs")], list(pid = as.numeric(Sys.getpid()), runs = list("exp_2_0000000a")))
+  expect_identical(marks[[1]]$pid, as.numeric(Sys.getpid()))
+  expect_identical(marks[[1]]$folders, list(normalizePath(run_folder(identity_of(child)))))
   expect_identical(sprintf("%.0f", marks[[1]]$start), process_start(Sys.getpid()))
   expect_length(list.files(file.path(dir, "requests")), 0L)
 

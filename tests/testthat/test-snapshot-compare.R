@@ -152,7 +152,7 @@ test_that("R Markdown shows a table and a diff block", {
   folder <- withr::local_tempdir()
   saveRDS(x, file.path(folder, "x.rds"))
   document <- file.path(folder, "x.Rmd")
-  writeLines(c("```{r, echo = FALSE}", "x <- readRDS('x.rds')", "x", "file_diff(x, x$path)", "x[0, ]", "```"), document)
+  writeLines(c("```{r, echo = FALSE}", "x <- readRDS('x.rds')", "x", "file_diff(x, x$path)", "```"), document)
   # (a process of its own: the method is registered when knitr is loaded)
   in_other_r(function(document) {
     library(espalier)
@@ -163,6 +163,5 @@ test_that("R Markdown shows a table and a diff block", {
   expect_match(shown, "| changed | `` a\\|`b.md `` | 2 B -\\> 8 B |", fixed = TRUE, all = FALSE)
   expect_identical(sum(shown == "````diff"), 2L)
   expect_identical(sum(shown == "+```"), 2L)
-  expect_match(shown, "^No difference between", all = FALSE)
   expect_false(any(startsWith(shown, "##")))
 })

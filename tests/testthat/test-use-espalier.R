@@ -50,11 +50,33 @@ test_that("rules that held before go on to hold", {
   suppressMessages(use_espalier(git))
   azure <- local_project(.amlignore = "secret.txt", secret.txt = "x", kept.txt = "x")
   suppressMessages(use_espalier(azure))
-  expect_false(file.exists(file.path(azure, ".espalierignore")))
   for (project in c(git, azure)) {
     run <- ended(suppressWarnings(submit_experiment(experiment(ws, "e"), script_run_config(project, command = "ls -A"))))
     expect_true("kept.txt" %in% log_of(run))
     expect_false(any(c("secret.txt", "big", ".espalier") %in% log_of(run)))
+  }
+})
+
+test_that("what scripts use is never left out: the next submit works", {
+  ws <- local_workspace()
+  train <- c('source("R/helpers.R")', "stopifnot(nrow(read_data()) == 2)")
+  helpers <- 'read_data <- function() read.csv("data/train.csv")'
+  for (rules in list(character(), "/data/", c("*.csv", "secret.txt"))) {
+    project <- local_project(train.R = train, "R/helpers.R" = helpers, "data/train.csv" = c("x", "1", "2"),
+                             secret.txt = "x", .gitignore = rules)
+    writeBin(raw(11 * 2^20), file.path(project, "old.bin"))
+    said <- said_by(use_espalier(project))
+    expect_match(said, "No script names old.bin \\(11 MB\\)")
+    if (length(rules)) expect_match(said, "R/helpers.R uses data/train.csv (0 kB), which .gitignore:1 leaves out.", fixed = TRUE)
+    expect_silent(run <- submit_experiment(experiment(ws, "e"), estimator(project, entry_script = "train.R")))
+    ended(run)
+    expect_identical(get_run_status(run), "Completed")
+    kept <- snapshot_preview(project)
+    expect_identical(kept$included[kept$path == "secret.txt"], !"secret.txt" %in% rules)
+    expect_true(kept$included[kept$path == "old.bin"])
+    lines <- readLines(file.path(project, ".espalierignore"))
+    writeLines(sub("^#/old", "/old", lines), file.path(project, ".espalierignore"))
+    expect_false(with(snapshot_preview(project), included[path == "old.bin"]))
   }
 })
 

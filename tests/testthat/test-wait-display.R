@@ -50,7 +50,7 @@ test_that("on a terminal the status line is drawn over itself, below the log, an
 })
 
 test_that("no sequence that a job prints reaches the terminal", {
-  job <- watched_job("\\033[31mred\\033[0m \\033]0;title\\007\\033[2J\\233\\302\\233x\\rover\\b\\033c\\n")
+  job <- watched_job("\\033[31mred\\033[0m \\033]0;title\\007\\033[2J\\233\\302\\233x\\nover\\b\\033c\\n")
   expect_true(job$shows("Running"))
   job$goes_on(1)
   expect_true(job$shows("Completed\\."))

@@ -50,6 +50,24 @@ test_that("a workspace is created once, got, listed and deleted", {
   expect_length(list_workspaces(path = file.path(folder, "none")), 0L)
 })
 
+test_that("a new workspace is reported with its place, an existing one is not", {
+  skip_if_no_core()
+  project <- normalizePath(withr::local_tempdir())
+  writeLines("Version: 1.0", file.path(project, "sales.Rproj"))
+  dir.create(file.path(project, "analysis"))
+  withr::local_dir(file.path(project, "analysis"))
+  place <- file.path(project, ".espalier")
+  expect_snapshot({
+    ws <- workspace("demo")
+    again <- workspace("demo")
+    other <- workspace("dmeo")
+    get_workspace("deom")
+    suppressMessages(workspace("quiet"))
+  }, error = TRUE, transform = function(lines) gsub(place, "<project>/.espalier", lines, fixed = TRUE))
+  expect_identical(ws$path, file.path(place, "demo"))
+  expect_message(workspace("new"), class = "espalier_message")
+})
+
 test_that("the default place is .espalier/ at the top of the project", {
   skip_if_no_core()
   project <- normalizePath(withr::local_tempdir())

@@ -6,6 +6,6 @@ take long goes by `jobs.start()`, `look()` and `cancel()` instead.
 
 from espalier_bridge import jobs
 from espalier_bridge.calls import call
-from espalier_bridge.start import add_site, connect
+from espalier_bridge.start import add_site, connect, own_environment
 
-__all__ = ["add_site", "call", "connect", "jobs"]
+__all__ = ["add_site", "call", "connect", "jobs", "own_environment"]

@@ -9,9 +9,11 @@ from espalier_bridge import values
 def record(error: BaseException) -> Dict[str, Any]:
     """`code`, `message`, `hint`, `fields`, `class`, `traceback`. What is no EspalierError has the code `internal`."""
     from espalier.errors import EspalierError
+    from espalier.os_errors import os_error
 
     text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
     known = {"class": type(error).__name__, "traceback": text}
+    error = os_error(error) or error
     if isinstance(error, EspalierError):
         fields = {name: values.plain(value) for name, value in error.fields.items()}
         return {**known, "code": error.code, "message": error.message, "hint": error.hint, "fields": fields}

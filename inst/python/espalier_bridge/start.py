@@ -7,6 +7,8 @@ import secrets
 import sys
 from typing import Any, Dict, List, Optional, Tuple
 
+from espalier_bridge.absent import explain_absent_modules
+
 _MODULES = {"pyyaml": "yaml"}
 _REQUIREMENT = re.compile(r"([A-Za-z0-9_.-]+)\s*(?:>=\s*([0-9.]+))?")
 
@@ -94,6 +96,22 @@ def _version(name: str, module: str) -> Optional[str]:
 
 def _numbers(version: str) -> Tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
+
+
+def own_environment(variables: str) -> None:
+    """Make Python one of espalier's own, which the user did not choose: it has the variables again that the session had
+    before reticulate started it, and explains what it lacks.
+
+    Args:
+        variables: JSON object: text, or null for those that there were not.
+    """
+    wanted: Dict[str, Optional[str]] = json.loads(variables)
+    for name, value in wanted.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+    explain_absent_modules()
 
 
 def add_site(site: str, names: str) -> None:

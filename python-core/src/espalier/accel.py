@@ -1,16 +1,13 @@
 """The compiled parts, where they are built; everything works without them."""
 
 import contextlib
-import importlib
 import os
 import sys
 from functools import lru_cache
-from importlib.machinery import EXTENSION_SUFFIXES
-from importlib.util import module_from_spec, spec_from_file_location
 from typing import Any, Optional
 
 # What `espalier_native.INTERFACE` has to be.
-_INTERFACE = 3
+_INTERFACE = 5
 _NAME = "espalier_native"
 
 
@@ -19,8 +16,15 @@ def native() -> Optional[Any]:
     return None if os.environ.get("ESPALIER_NATIVE", "").lower() in ("no", "false", "0") else _load()
 
 
+def loaded() -> Optional[Any]:
+    """The same, but None where it has not been used yet: for work that is done sooner than it is loaded."""
+    return native() if _load.cache_info().currsize else None
+
+
 @lru_cache(maxsize=None)
 def _load() -> Optional[Any]:
+    import importlib  # (a runner that needs no scanner does without)
+
     module: Optional[Any]
     try:
         module = importlib.import_module(_NAME)
@@ -32,6 +36,9 @@ def _load() -> Optional[Any]:
 
 def _beside_the_interpreter() -> Optional[Any]:
     """The module of this environment, for the runner, which looks for no packages (`python -S`)."""
+    from importlib.machinery import EXTENSION_SUFFIXES
+    from importlib.util import module_from_spec, spec_from_file_location
+
     prefix = os.path.dirname(os.path.dirname(sys.executable))
     folder = os.path.join(prefix, "lib", f"python{sys.version_info[0]}.{sys.version_info[1]}", "site-packages")
     for suffix in EXTENSION_SUFFIXES:

@@ -5,6 +5,7 @@ import os
 from dataclasses import dataclass, field, fields
 from typing import Any, Dict, Mapping, Optional, Sequence, Union
 
+from espalier.boundary import classed
 from espalier.docker_options import DockerOptions, checked_docker
 from espalier.errors import EspalierError
 from espalier.names import check_name
@@ -27,6 +28,7 @@ _NO = ("no", "false", "off", "0")
 OUTSIDE_LINKS = ("refuse", "keep", "copy")
 
 
+@classed
 @dataclass(frozen=True)
 class Session:
     """The session that submits: what its jobs should find again.
@@ -38,7 +40,8 @@ class Session:
         r_version: Version of that R, `4.2.2`.
         library_paths: Its library paths, first searched first.
         r_package: Folder of the installed R package espalier, offered to R jobs whose libraries lack it.
-        python: The Python that Python jobs run on. None: this interpreter.
+        python: The Python that Python scripts run on. None: see submission/interpreters.py.
+        reticulate: The Python that the user chose for reticulate in this session.
         core_python: The interpreter that runs the full core. None: this one.
         modules: Folders where it finds the packages that the core needs. None: those this process has.
     """
@@ -50,10 +53,12 @@ class Session:
     library_paths: Sequence[str] = ()
     r_package: Optional[str] = None
     python: Optional[str] = None
+    reticulate: Optional[str] = None
     core_python: Optional[str] = None
     modules: Optional[Sequence[str]] = None
 
 
+@classed
 @dataclass(frozen=True)
 class ScriptRunConfig:
     """One job: a folder, what to run in it, and where.
@@ -129,19 +134,15 @@ class ScriptRunConfig:
         self._check_place()
         if self.children not in ("wait", "detach"):
             raise _bad(f"children must be 'wait' or 'detach', not {self.children!r}.")
-        if isinstance(self.arguments, str):
-            raise _bad(f"arguments must be a list of strings, not the string {self.arguments!r}.")
         self._check_numbers()
         self._check_queueing()
         check_outside_links(self.outside_links)
-        if not isinstance(self.secrets, (list, tuple)):
-            raise _bad(f"secrets must be a list of names of secrets, not {type(self.secrets).__name__}.")
         object.__setattr__(self, "secrets", tuple(dict.fromkeys(check_name("secret", name) for name in self.secrets)))
         for name, value in self.environment_variables.items():
-            if not isinstance(name, str) or not name or "=" in name or "\0" in name:
+            if not name or "=" in name or "\0" in name:
                 raise _bad(f"environment_variables has the name {name!r}, which no variable can have.")
-            if not isinstance(value, str) or "\0" in value:
-                raise _bad(f"environment_variables: {name} must be a string without NUL characters, not {value!r}.")
+            if "\0" in value:
+                raise _bad(f"environment_variables: {name} must have no NUL character, and has {value!r}.")
 
     def _check_place(self) -> None:
         if self.compute_target not in ("local", "docker"):
@@ -154,19 +155,13 @@ class ScriptRunConfig:
             raise _bad("compute_target is 'docker', and docker is switched off.")
         switched_on = True if self.docker is None and self.compute_target == "docker" else self.docker
         object.__setattr__(self, "docker", checked_docker(switched_on))
-        if self.environment is not None and not isinstance(self.environment, Mapping):
-            raise _bad(f"environment must be a definition, or the name of one, not {self.environment!r:.200}.")
         if self.docker is not None and self.environment is None:
             raise _bad("A job in a container needs an environment: it says what image is used.")
 
     def _check_numbers(self) -> None:
-        limit, seed = self.max_run_duration_seconds, self.seed
-        if limit is not None and not (_is_number(limit) and 0 < limit < math.inf):
+        limit = self.max_run_duration_seconds
+        if limit is not None and not 0 < limit < math.inf:
             raise _bad(f"max_run_duration_seconds must be a positive number, not {limit!r}.")
-        if seed is not None:
-            if not _is_number(seed) or not math.isfinite(seed) or seed != int(seed):
-                raise _bad(f"seed must be a whole number, not {seed!r}.")
-            object.__setattr__(self, "seed", int(seed))  # R's 42 is a double
 
     def _check_queueing(self) -> None:
         for name, least in (("cpus", 0), ("gpus", 0), ("priority", 1)):
@@ -178,11 +173,10 @@ class ScriptRunConfig:
             object.__setattr__(self, "prepare_timeout_seconds", limit)
         for name in ("queue_timeout_seconds", "prepare_timeout_seconds"):
             limit = getattr(self, name)
-            if not (_is_number(limit) and 0 <= limit < math.inf):
+            if limit is None or not 0 <= limit < math.inf:
                 raise _bad(f"{name} must be a number of at least 0, not {limit!r}.")
-        ids = self.depends_on
-        if not isinstance(ids, (list, tuple)) or not all(isinstance(i, str) and is_run_id(i) for i in ids):
-            raise _bad(f"depends_on must be a list of run ids, not {ids!r}.")
+        if not all(map(is_run_id, self.depends_on)):
+            raise _bad(f"depends_on must be a list of run ids, not {self.depends_on!r:.200}.")
         checked_retry(self.retry)
         bytes_of(0 if self.memory is None else self.memory)
 
@@ -205,12 +199,9 @@ class ScriptRunConfig:
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> "ScriptRunConfig":
         """A config from plain values, as they come from R or a file. Unknown names are refused."""
-        known: Dict[str, Any] = {key: value for key, value in values.items() if value is not None}
-        unknown = sorted(set(known) - {item.name for item in fields(cls)})
-        if unknown:
-            raise _bad(f"A job has no field {', '.join(unknown)}.")
-        if "session" in known:
-            known["session"] = Session(**known["session"])
+        known = _fields_of(cls, values, "A job")
+        if isinstance(known.get("session"), Mapping):
+            known["session"] = Session(**_fields_of(Session, known["session"], "A session"))
         return cls(**known)
 
 
@@ -224,8 +215,12 @@ def check_outside_links(value: object) -> None:
         raise _bad(f"outside_links must be one of {', '.join(OUTSIDE_LINKS)}, not {value!r}.")
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def _fields_of(cls: type, values: Mapping[str, Any], what: str) -> Dict[str, Any]:
+    known = {key: value for key, value in values.items() if value is not None}
+    unknown = sorted(map(str, set(known) - {item.name for item in fields(cls)}))
+    if unknown:
+        raise _bad(f"{what} has no field {', '.join(unknown)}.")
+    return known
 
 
 def _bad(message: str) -> EspalierError:

@@ -14,13 +14,13 @@ import typing
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from espalier.canonical import digest
-from espalier.types import Data, Frame, Index
+from espalier.types import Data, Frame, Index, Text
 
 FACADES = ("Workspace", "Experiment", "Run", "Environment", "Keyvault")
 
 _SCALARS: Dict[Any, str] = {
     type(None): "none", bool: "bool", int: "int", float: "float", str: "str", Any: "json",
-    Frame: "frame", Data: "data", Index: "index",
+    Frame: "frame", Data: "data", Index: "index", Text: "str",
 }
 _SEQUENCES = (list, typing.get_origin(typing.Sequence[int]), typing.get_origin(typing.Iterable[int]))
 _MAPPINGS = (dict, typing.get_origin(typing.Mapping[str, int]))
@@ -127,7 +127,7 @@ def _param_record(
 
 def _hints(function: Callable[..., Any], names: Mapping[str, type]) -> Dict[str, Any]:
     # Façades name each other under TYPE_CHECKING, so their names are offered here.
-    return typing.get_type_hints(function, None, {**names, "Frame": Frame, "Data": Data, "Index": Index})
+    return typing.get_type_hints(function, None, {**names, "Frame": Frame, "Data": Data, "Index": Index, "Text": Text})
 
 
 def type_record(hint: Any, names: Mapping[str, type]) -> Dict[str, Any]:

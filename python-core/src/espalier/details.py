@@ -2,12 +2,14 @@
 
 import os
 from itertools import takewhile
-from typing import Any, Dict
+from typing import Any, Dict, List, Optional
 
 from espalier.adapters.files import open_regular
 from espalier.canonical import canonical_json
 from espalier.errors import EspalierError
-from espalier.paths import ARTIFACT_FOLDERS, OUTPUTS, RunPaths
+from espalier.lifecycle.extent import lost_logs
+from espalier.lifecycle.log_text import LOG_BYTES, left_out_note, lines_of
+from espalier.paths import LOG_FOLDERS, RunPaths
 from espalier.records import read_record
 from espalier.tracking import artifacts, metrics
 from espalier.tracking.sessions import read_sessions
@@ -24,12 +26,12 @@ def run_details(
         status: Its state as recorded.
         meta: Its display name, tags and properties.
     """
-    logs = tuple(folder + "/" for folder in ARTIFACT_FOLDERS if folder != OUTPUTS)
+    logs = tuple(folder + "/" for folder in LOG_FOLDERS)
     names = [name for name in artifacts.file_names(run) if name.startswith(logs)]
     return {
         "runId": os.path.basename(run.root),
         "experiment": spec["experiment"],
-        "displayName": meta["display_name"],
+        "displayName": meta.get("display_name"),
         "target": spec["target"],
         "status": state,
         "startTimeUtc": status.get("started_at"),
@@ -41,14 +43,15 @@ def run_details(
         "error": status.get("error"),
         "attempt": status.get("attempt", 1),
         "attempts": status.get("attempts") or [],
-        "warnings": status.get("warnings", []) + metrics.read_warnings(run),
+        "warnings": (status.get("warnings") or []) + metrics.read_warnings(run) + lost_logs(run, status),
+        "kept": status.get("kept"),
         "tags": meta["tags"],
         "properties": meta["properties"],
-        "inputDatasets": spec["inputs"],
-        "outputDatasets": spec["outputs"],
+        "inputDatasets": spec.get("inputs") or [],
+        "outputDatasets": spec.get("outputs") or [],
         "runDefinition": spec,
-        "logFiles": {name: os.path.join(run.root, name) for name in names},
-        "submittedBy": spec["user"],
+        "logFiles": {name: artifacts.artifact_path(run, name) for name in names},
+        "submittedBy": spec.get("user"),
         "environment": environment_facts(run, spec),
         "provenance": {**_diff(run), "sessions": read_sessions(run)},
     }
@@ -82,14 +85,40 @@ def _diff(run: RunPaths) -> Dict[str, Any]:
     return {"diff": run.diff, "diffNotes": [note for note in notes if not note.startswith("  ")]}
 
 
+# Of each log its end, and of all together, bytes; get_log() gives more.
+_LOG_BYTES = 1024 * 1024
+_ALL_BYTES = 16 * 1024 * 1024
+
+
 def with_logs(run: RunPaths, details: Dict[str, Any]) -> Dict[str, Any]:
-    """Details with the text of each log in place of its path."""
-    return {**details, "logFiles": {name: _text_of(run, name) for name in details["logFiles"]}}
+    """Details with the text of each log in place of its path; of a long log its end, with a note."""
+    left, texts = _ALL_BYTES, {}
+    for name in details["logFiles"]:
+        texts[name] = _text_of(run, name, min(_LOG_BYTES, left))
+        left = max(left - len(texts[name]), 0)
+    return {**details, "logFiles": texts}
 
 
-def _text_of(run: RunPaths, name: str) -> str:
+def _text_of(run: RunPaths, name: str, limit_bytes: int) -> str:
     try:
         with os.fdopen(artifacts.open_artifact(run, name), "rb") as file:
-            return file.read().decode("utf-8", "replace")
+            begin = max(os.fstat(file.fileno()).st_size - limit_bytes, 0)
+            file.seek(begin)
+            text = file.read(limit_bytes).decode("utf-8", "replace")
     except EspalierError as error:  # a link the job put among its logs
         return error.message
+    return f"{left_out_note(begin, artifacts.artifact_path(run, name))}\n{text}" if begin else text
+
+
+def read_log(run: RunPaths, name: str, n: Optional[int] = None, limit_bytes: int = LOG_BYTES) -> List[str]:
+    """The last lines of one of a run's logs.
+
+    Args:
+        name: Its name among the run's files.
+        n: How many lines; None for all, as far as `limit_bytes` go.
+
+    Raises:
+        EspalierError: `artifact_missing`, `artifact_unsafe`, `bad_name`.
+    """
+    with os.fdopen(artifacts.open_artifact(run, name), "rb") as file:
+        return lines_of(file, artifacts.artifact_path(run, name), n, limit_bytes)

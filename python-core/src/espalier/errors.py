@@ -7,6 +7,10 @@ Every message says what failed, what was seen, and what to do next. In R the con
 from typing import Any, Dict
 
 
+class DamageWarning(UserWarning):
+    """Some of what a run had recorded is gone; the rest is given."""
+
+
 class EspalierError(Exception):
     """Any refusal or failure espalier reports.
 
@@ -36,15 +40,16 @@ CODES: Dict[str, str] = {
     "workspace_read_only": "the workspace's folder cannot be written",
     "newer_format": "the record was written by a newer espalier",
     "damaged": "a record or event log cannot be parsed",
+    "record_changed": "a run's definition or variables were changed after it was submitted",
     "source_missing": "the source directory does not exist or is no directory",
     "source_unreadable": "a file of the source directory cannot be read, or is neither file, folder nor link",
     "source_changed": "a file kept changing while the snapshot was taken",
     "snapshot_missing": "the workspace has no such snapshot, or the run has none",
     "snapshot_damaged": "a stored file does not match its digest",
-    "script_missing": "the entry script does not exist, is a directory, or is left out by the ignore rules",
+    "script_missing": "the entry script does not exist, is a folder, is left out by ignore rules, or can't be executed",
     "input_missing": "an input's path does not exist",
     "input_changed": "an input changed between submit and the start of the job",
-    "interpreter_missing": "Rscript or Python for the job was not found",
+    "interpreter_missing": "Rscript, Python, or what renders a document was not found for the job",
     "not_enough_resources": "a job asks for more processors or memory than the host gives to runs",
     "run_missing": "there is no such run",
     "run_exists": "a run was to be made under an id that another has",
@@ -69,6 +74,14 @@ CODES: Dict[str, str] = {
     "secret_missing": "the keyvault has no such secret, or the job was not given it",
     "keyvault_locked": "the keyvault cannot be opened: its key is missing or another's",
     "unsupported_data": "a data frame or vector holds what cannot cross between R and Python",
+    "disk_full": "a file cannot be written because its disk is full",
+    "not_permitted": "this user may not read or write a file or folder",
+    "writable_by_others": "what is to be executed, or a folder it lies in, can be changed by another user",
+    "path_missing": "a file or folder is not there",
+    "too_many_processes": "the limit on processes and threads is reached",
+    "too_many_files": "the limit on open files is reached",
+    "out_of_memory": "there is not enough memory",
+    "system_failed": "the operating system refused something for another reason",
     "not_supported": "not in this version, or not on this system",
     "internal": "a defect in espalier; please report it",
 }

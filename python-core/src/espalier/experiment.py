@@ -7,20 +7,23 @@ import warnings
 from functools import partial
 from typing import Any, Dict, List, Mapping, Optional, Union
 
+from espalier.boundary import classed
 from espalier.config import ScriptRunConfig
-from espalier.errors import EspalierError
 from espalier.interactive import start_interactive
 from espalier.listing import runs_as_frame
 from espalier.names import check_name
+from espalier.os_errors import cannot_write
 from espalier.paths import FORMAT, WorkspacePaths
-from espalier.records import create_file, dump_record, now_iso
+from espalier.records import create_file, dump_record, make_folders, now_iso
 from espalier.run import Run
 from espalier.snapshot.hold import holding_objects
 from espalier.submission.submit import Prepared, base_spec, checked_tags, enqueue, prepare
-from espalier.types import Frame
+from espalier.types import Frame, Text
+from espalier.vault.known import refuse_secret_values
 from espalier.workspace import Workspace
 
 
+@classed
 class Experiment:
     """A named group of runs in a workspace. It comes into being with its first run.
 
@@ -65,7 +68,7 @@ class Experiment:
     def submit(
         self,
         config: Union[ScriptRunConfig, Mapping[str, Any]],
-        tags: Optional[Mapping[str, str]] = None,
+        tags: Optional[Mapping[str, Text]] = None,
         reuse: bool = False,
     ) -> Run:
         """Submit a job and return at once; the job goes on whatever happens to this process.
@@ -81,11 +84,11 @@ class Experiment:
         values = config if isinstance(config, ScriptRunConfig) else ScriptRunConfig.from_mapping(config)
         result = self._submit(values, tags or {}, reuse)
         for text in [*result["notes"], *result["warnings"]]:
-            warnings.warn(text, stacklevel=2)
+            warnings.warn(text, stacklevel=3)
         return Run(self._workspace.path, result["run_id"])
 
     def submit_values(
-        self, config: Mapping[str, Any], tags: Optional[Mapping[str, str]] = None, reuse: bool = False
+        self, config: Mapping[str, Any], tags: Optional[Mapping[str, Text]] = None, reuse: bool = False
     ) -> Any:
         """Submit a job given as plain values; for bindings.
 
@@ -99,7 +102,7 @@ class Experiment:
         """
         return self._submit(ScriptRunConfig.from_mapping(config), tags or {}, reuse)
 
-    def _submit(self, config: ScriptRunConfig, tags: Mapping[str, str], reuse: bool) -> Dict[str, Any]:
+    def _submit(self, config: ScriptRunConfig, tags: Mapping[str, Text], reuse: bool) -> Dict[str, Any]:
         tags = checked_tags(tags)
         paths = self._workspace._checked()._paths
         # what the snapshot finds in the store stays there until a run refers to it
@@ -146,7 +149,7 @@ class Experiment:
     def get_runs(
         self,
         type: Optional[str] = None,
-        tags: Optional[Mapping[str, str]] = None,
+        tags: Optional[Mapping[str, Text]] = None,
         properties: Optional[Mapping[str, str]] = None,
         include_children: bool = False,
     ) -> List[Run]:
@@ -180,19 +183,16 @@ class Experiment:
 
     def _record(self, paths: WorkspacePaths) -> None:
         """Make the experiment's record when it is the first time."""
+        refuse_secret_values(paths, {"experiment": self._name})
         record = paths.experiment(self._name)
         try:
             if not os.path.exists(record):
-                os.makedirs(paths.experiments, exist_ok=True)
+                make_folders(paths.experiments, top=paths.root)
                 content = {"format": FORMAT, "name": self._name, "created_at": now_iso(time.time())}
                 create_file(record, dump_record(content), paths.experiments)
         except OSError as error:
-            raise EspalierError(
-                "workspace_read_only",
-                f"The workspace {paths.root} cannot be written: {error.strerror}.",
-                "Check the folder's permissions and the free space, or use another workspace.",
-            ) from error
+            raise cannot_write(paths.root, error) from error
 
 
-def _has(present: Optional[Mapping[str, str]], wanted: Optional[Mapping[str, str]]) -> bool:
-    return all((present or {}).get(key) == value for key, value in (wanted or {}).items())
+def _has(present: Optional[Mapping[str, str]], wanted: Optional[Mapping[str, Text]]) -> bool:
+    return all((present or {}).get(key) == str(value) for key, value in (wanted or {}).items())

@@ -4,25 +4,29 @@ import os
 import re
 import sys
 import time
-from typing import Any, Dict, NamedTuple, Tuple
+from typing import Any, BinaryIO, Dict, NamedTuple, Tuple
 
 from espalier import states
+from espalier.adapters.files import open_regular
 from espalier.errors import EspalierError
+from espalier.lifecycle.failure_message import failure_message
+from espalier.lifecycle.log_text import plain_bytes, plain_text
 from espalier.lifecycle.status import read_status
 from espalier.paths import RunPaths
 from espalier.queue.nudge import nudge
 
 _CHUNK_BYTES = 128 * 1024
+# A line is shown when it is whole. Of a longer one the beginning is shown before that, and in the end the last bytes.
+_LONG_LINE = 64 * 1024
+_END_OF_LONG_LINE = 1000
+# How much of a long line one look passes over.
+_PASSED_BYTES = 64 * 1024 * 1024
+# Of a longer one all but the last so many bytes are not looked at.
+_SEARCHED_BYTES = 1024 * 1024 * 1024
 # Two looks at the state while waiting: a stat costs 2 us, so this is the waiter's delay and not its load. Seconds.
 _TICK = 0.003
 # How long one look lasts when it is to be the whole wait. Seconds.
 _LOOK_SECONDS = 0.5
-# Control characters other than tab and newline, and what follows an escape: CSI, OSC, or one character. (One set of
-# characters at the beginning, so that plain text is searched fast.)
-_CONTROL = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f](?:(?<=\x1b)(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)?|.))?"
-)
-
 _WHOLE_SEQUENCE = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[^\[\]])")
 # A longer control sequence is shown in pieces rather than waited for.
 _SEQUENCE_BYTES = 256
@@ -57,11 +61,11 @@ def follow(run: RunPaths, offset: int, wait_seconds: float, build_offset: int = 
             mark, state = now, state_of(run)
         final = states.is_final(state)
         # the state is read first: whatever the job wrote before it is then in the log
-        log, end = _read_log(run.log, offset, final)
-        built, build_end = _read_log(run.build_log, build_offset, final) if build_offset >= 0 else ("", -1)
+        log, offset = _read_log(run.log, offset, final)
+        built, build_offset = _read_log(run.build_log, build_offset, final) if build_offset >= 0 else ("", -1)
         if final or log or built or time.monotonic() >= deadline:
-            nudge()
-            return Following(state, final, log, end, built, build_end)
+            nudge([] if final else [run])
+            return Following(state, final, log, offset, built, build_offset)
         time.sleep(min(_TICK, max(deadline - time.monotonic(), 0)))
 
 
@@ -97,11 +101,18 @@ def failure_of(run: RunPaths, status: Dict[str, Any]) -> EspalierError:
     """The error that tells whoever waited why a run failed: `run_failed`, with the last lines of its log."""
     error = status.get("error") or {}
     run_id = os.path.basename(run.root)
-    tail = [plain_text(line) for line in error.get("log_tail", [])]
-    shown = "\n".join(["", "Last lines of its log:", *("  " + line for line in tail)]) if tail else ""
-    message = f"Run {run_id} failed: {error.get('message', 'unknown cause')}{shown}"
-    hint = f"The whole log: {run.log}" if os.path.exists(run.log) else ""  # (a run that was never started has none)
-    return EspalierError("run_failed", message, hint, run_id=run_id, cause=error)
+    last = f"The whole log: {run.log}" if os.path.exists(run.log) else ""  # (a run that was never started has none)
+    calls = "run.get_traceback() shows the calls, run.get_log() the log."
+    steps = calls if error.get("traceback") else "run.get_log() shows the log."
+    message = failure_message(run_id, error, last, steps)
+    return EspalierError("run_failed", message, last, run_id=run_id, cause=error)
+
+
+def canceled_line(run_id: str, status: Dict[str, Any]) -> str:
+    """What a wait ends with for a canceled run: the reason."""
+    reason = plain_text(str((status.get("error") or {}).get("message") or ""))
+    head = "" if reason.startswith(states.CANCELED) else f"{states.CANCELED}. "
+    return f"Run {run_id}: {head}{reason}".rstrip() + "\n"
 
 
 def file_mark(path: str) -> Tuple[int, int]:
@@ -122,16 +133,74 @@ def state_of(run: RunPaths) -> str:
 
 
 def _read_log(path: str, offset: int, final: bool) -> Tuple[str, int]:
-    """Text from an offset, cut so that no character is torn, and the offset after it."""
+    """Text from an offset in whole lines, and the offset after it. At the end also the line that has no end."""
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
+            if os.fstat(file.fileno()).st_size <= offset:
+                return "", offset
+            if _is_in_long_line(file, offset):
+                return _rest_of_long_line(file, offset, final)
             file.seek(offset)
             data = file.read(_CHUNK_BYTES)
     except OSError:
         return "", offset
-    if not final or len(data) == _CHUNK_BYTES:
-        data = data[: len(data) - max(_torn_bytes(data), _torn_control(data))]
-    return plain_text(data.decode("utf-8", "replace")), offset + len(data)
+    whole = data.rfind(b"\n") + 1
+    if whole:
+        return plain_bytes(data[:whole]), offset + whole
+    if final and len(data) < _CHUNK_BYTES:
+        return plain_bytes(data), offset + len(data)
+    # of a line that is written over again and again only the last is of interest
+    start = _last_shown(data)
+    if start or len(data) < _LONG_LINE:
+        return "", offset + start
+    data = data[:_LONG_LINE]
+    data = data[: len(data) - max(_torn_bytes(data), _torn_control(data))]
+    return plain_bytes(data), offset + len(data)
+
+
+def _last_shown(data: bytes) -> int:
+    """Where the last thing begins that a line without end shows."""
+    end = len(data)
+    while True:
+        start = data.rfind(b"\r", 0, end) + 1
+        if start == 0 or plain_bytes(data[start:end]).strip():
+            return start
+        end = start - 1
+
+
+def _is_in_long_line(file: BinaryIO, offset: int) -> bool:
+    """Whether the beginning of a long line has been shown up to here."""
+    back = _LONG_LINE - _SEQUENCE_BYTES
+    if offset < back:
+        return False
+    file.seek(offset - back)
+    shown = file.read(back)
+    return b"\n" not in shown and b"\r" not in shown
+
+
+def _rest_of_long_line(file: BinaryIO, offset: int, final: bool) -> Tuple[str, int]:
+    """Pass over the rest of a long line, and show its last bytes."""
+    left_out = os.fstat(file.fileno()).st_size - _SEARCHED_BYTES
+    if offset < left_out:  # no job printed that: the file is sparse, or what it prints is no text
+        return "", left_out
+    file.seek(offset)
+    passed = 0
+    while passed < _PASSED_BYTES:
+        data = file.read(1024 * 1024)
+        end = data.find(b"\n") + 1
+        if end or (final and not data):
+            return _end_of_long_line(file, offset, offset + passed + end), offset + passed + end
+        if not data:
+            break
+        passed += len(data)
+    # (some of it stays for the last look)
+    return "", offset + max(passed - _END_OF_LONG_LINE, 0)
+
+
+def _end_of_long_line(file: BinaryIO, offset: int, end: int) -> str:
+    start = max(end - _END_OF_LONG_LINE, offset)
+    file.seek(start)
+    return " [...] " + plain_bytes(file.read(end - start))
 
 
 def _torn_bytes(data: bytes) -> int:
@@ -153,8 +222,3 @@ def _torn_control(data: bytes) -> int:
     start = data.rfind(b"\x1b", max(len(data) - _SEQUENCE_BYTES, 0))
     whole = start < 0 or _WHOLE_SEQUENCE.match(data, start) or b"\n" in data[start:]
     return 0 if whole else len(data) - start
-
-
-def plain_text(text: str) -> str:
-    """Text of a job made safe to show: no control sequences, and a carriage return begins a new line."""
-    return _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))

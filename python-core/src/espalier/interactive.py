@@ -13,6 +13,7 @@ from espalier.paths import FORMAT, META, STATUS, QueuePaths, RunPaths, Workspace
 from espalier.progress import indivisible
 from espalier.queue.home import allocator, queue_paths
 from espalier.queue.tickets import open_lease, remove
+from espalier.records import FOLDER_MODE
 from espalier.snapshot.hold import holding_objects
 from espalier.snapshot.take import take_snapshot
 from espalier.submission.children import child_spec
@@ -65,12 +66,12 @@ def start_child(parent: RunPaths, asked: Mapping[str, Any]) -> str:
 def _begin(
     paths: WorkspacePaths, queue: QueuePaths, spec: Dict[str, Any], outputs: Optional[str], tags: Mapping[str, str]
 ) -> str:
+    records = {STATUS: _running(spec, outputs), META: meta_record(paths, spec.pop("display_name"), tags)}
     if spec["parent"]:
         record_child(paths.run(spec["parent"]), spec["id"])
-    records = {STATUS: _running(spec, outputs), META: meta_record(spec.pop("display_name"), tags)}
-    new = RunPaths(build_folder(paths, spec, records))
+    new = RunPaths(build_folder(paths, spec, records)[0])
     for folder in (new.events, new.payloads, new.outputs, new.logs):
-        os.mkdir(folder)
+        os.mkdir(folder, FOLDER_MODE)
     with allocator(queue):
         lease = open_lease(queue, spec["id"], paths.run(spec["id"]).root)
         # like a runner: whoever finds the run without its lease sees that it lives

@@ -8,13 +8,15 @@ import contextlib
 import os
 import time
 from itertools import count
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, Optional, Sequence
 
+from espalier.adapters.inside import replace_inside
 from espalier.errors import CODES, EspalierError
+from espalier.lifecycle.moved import job_folder
 from espalier.lifecycle.signals import wake_runner
 from espalier.lifecycle.waiting import marked_as_waiting
 from espalier.paths import FORMAT, RunPaths, answer, request, taken
-from espalier.records import dump_record, read_record, replace_file
+from espalier.records import PRIVATE_MODE, dump_record, read_record
 from espalier.values import native, to_json
 
 # How long to wait until somebody is seen to be at it, and then for the answer, seconds.
@@ -28,7 +30,7 @@ _numbers = count()
 
 def own_run() -> Optional[RunPaths]:
     """The run of the job that this process belongs to; None outside of jobs."""
-    folder = os.environ.get("ESPALIER_RUN_DIR")
+    folder = job_folder()
     return RunPaths(folder) if folder else None
 
 
@@ -45,8 +47,7 @@ def ask(job: RunPaths, op: str, **fields: Any) -> Dict[str, Any]:
     """
     name = _new_name()
     data = dump_record({"format": FORMAT, "op": op, **{key: _encoded(value) for key, value in fields.items()}})
-    os.makedirs(job.requests, exist_ok=True)
-    replace_file(os.path.join(job.requests, name), data, job.requests, mode=0o600)
+    replace_inside(job.root, os.path.join(job.requests, name), data, mode=PRIVATE_MODE)
     wake_runner(job)
     record = _answer(job, name)
     with contextlib.suppress(OSError):
@@ -98,12 +99,12 @@ def _answer(run: RunPaths, name: str) -> Dict[str, Any]:
 
 
 @contextlib.contextmanager
-def giving_slot_away(run_ids: List[str]) -> Iterator[None]:
+def giving_slot_away(runs: Sequence[RunPaths]) -> Iterator[None]:
     """While this process waits for runs: inside a job they may have the job's slot. Outside nothing."""
     run = own_run()
     if run is None or not os.path.isdir(run.root):
         yield
         return
-    with marked_as_waiting(run, run_ids):
+    with marked_as_waiting(run, runs):
         wake_runner(run)
         yield

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence
 
+from espalier.boundary import classed
 from espalier.paths import WorkspacePaths
 from espalier.types import Frame
 
@@ -9,9 +10,10 @@ if TYPE_CHECKING:
     from espalier.vault.store import Vault
 
 
+@classed
 class Keyvault:
-    """The secrets of a workspace, kept encrypted: by the keyring of the operating system, or in a file of the workspace
-    with the key elsewhere. Jobs get those that are attached to them.
+    """The secrets of a workspace, kept encrypted in a file of the workspace, with the key elsewhere. Jobs get those
+    that are attached to them.
 
     Args:
         workspace_path: Folder of the workspace.
@@ -99,8 +101,8 @@ class Keyvault:
         return self._vault().delete(names)
 
     def get_details(self) -> Any:
-        """What keeps the values: `store` (`file` or `keyring`), `file`, which has the names and the encrypted values,
-        and `key`, the file without which these cannot be read. Back up both."""
+        """The files that hold them: `file` has the names and the encrypted values, `key` is the file without which
+        these cannot be read. Back up both."""
         return self._vault().where()
 
     def _vault(self) -> "Vault":

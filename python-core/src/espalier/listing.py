@@ -15,6 +15,8 @@ _PLAIN = {
     "children": "integer",
     "status": "string",
     "type": "string",
+    "entry_script": "string",
+    "commit": "string",
     "target": "string",
     "created_at": "time",
     "started_at": "time",

@@ -6,6 +6,8 @@ import unicodedata
 from espalier.errors import EspalierError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+# Characters of a label, at most.
+LABEL_LENGTH = 255
 
 
 def check_name(what: str, name: object) -> str:
@@ -17,13 +19,18 @@ def check_name(what: str, name: object) -> str:
     Raises:
         EspalierError: `bad_name`.
     """
-    if isinstance(name, str) and _NAME.fullmatch(name):
-        return name
+    if is_name(name):
+        return str(name)
     raise EspalierError(
         "bad_name",
         f"{_shown(name)} cannot be the name of {'an' if what[0] in 'aeiou' else 'a'} {what}.",
         "A name has 1 to 128 of the letters A-Z and a-z, digits, `_`, `-` and `.`, and begins with a letter or digit.",
     )
+
+
+def is_name(name: object) -> bool:
+    """Whether something is such a name, and so safe as that of a file."""
+    return isinstance(name, str) and _NAME.fullmatch(name) is not None
 
 
 def check_label(what: str, name: object) -> str:
@@ -32,14 +39,19 @@ def check_label(what: str, name: object) -> str:
     Raises:
         EspalierError: `bad_name`.
     """
-    good = isinstance(name, str) and 1 <= len(name) <= 255
-    if good and not any(unicodedata.category(char) in ("Cc", "Cs") for char in str(name)):
+    if is_label(name):
         return str(name)
     raise EspalierError(
         "bad_name",
         f"{_shown(name)} cannot be the name of a {what}.",
         "Such a name has 1 to 255 characters and no control characters (no newline, no tab).",
     )
+
+
+def is_label(name: object) -> bool:
+    """Whether something can be the name of a metric, parameter or tag."""
+    good = isinstance(name, str) and 1 <= len(name) <= LABEL_LENGTH
+    return good and not any(unicodedata.category(char) in ("Cc", "Cs") for char in str(name))
 
 
 def input_variable(name: str) -> str:

@@ -2,7 +2,6 @@
 
 import os
 import re
-from typing import Tuple
 
 FORMAT = 1
 
@@ -11,9 +10,17 @@ WORKSPACE = "workspace.json"
 EXPERIMENTS = "experiments"
 RUNS = "runs"
 SNAPSHOTS = "snapshots"
+KEYVAULT = "keyvault.json"
+KEYVAULT_LOCK = "keyvault.lock"
 ENVIRONMENTS = "environments"
 IMAGE_RECORDS = "images"
 LOCKS = "locks"
+# A folder of state.
+QUEUE = "queue"
+KEYS = "keys"
+TICKETS = "tickets"
+LEASES = "leases"
+KEEPER_LOG = "keeper.log"
 # A project's own folder for workspaces, and the small file by which sessions find one.
 PROJECT_FOLDER = ".espalier"
 CONFIG = "config.json"
@@ -32,18 +39,30 @@ USER_LOGS = "user_logs"
 SYSTEM_LOGS = "system_logs"
 # How the run came about, recorded beside its definition; not among its artifacts.
 PROVENANCE = "provenance"
+# What the job's processes ran with.
+SESSIONS = "sessions"
 # What is asked of whoever carries a run out, and the runs that have this one as their parent.
 REQUESTS = "requests"
 CHILDREN = "children"
 CANCEL = os.path.join(REQUESTS, "cancel.json")
 # What attempts left that were not the last.
 ATTEMPTS = "attempts"
-# The job's own folders that are kept, and all whose files are a run's artifacts.
+# What the job wrote anywhere else in its working copy, by the path from the top of that.
+WORKDIR = "workdir"
+# The job's own folders that are kept, those in which only the runner stores files, and all whose files are a run's
+# artifacts.
 KEPT_FOLDERS = (OUTPUTS, LOGS)
-RUNNER_FOLDERS = (USER_LOGS, SYSTEM_LOGS)
+RUNNER_FOLDERS = (USER_LOGS, SYSTEM_LOGS, WORKDIR)
 ARTIFACT_FOLDERS = KEPT_FOLDERS + RUNNER_FOLDERS
+LOG_FOLDERS = (LOGS, USER_LOGS, SYSTEM_LOGS)
 # Where uploaded files lie whose names begin with none of those; the folder is no part of their names.
 UPLOADS = "uploads"
+# What a job in a container logs into children that it records by hand, by their ids.
+RECORDED = "recorded"
+# The job's part of a run's folder: what its processes write. All else is the record, which the owner's processes write.
+JOB_PART = (EVENTS, PARTS, PAYLOADS, SESSIONS, OUTPUTS, LOGS, UPLOADS, REQUESTS, RECORDED)
+# The logs among them, and the bodies that these refer to.
+EVENT_FOLDERS = (EVENTS, PARTS, PAYLOADS)
 IMAGES = OUTPUTS + "/images"
 # Below `.job/`: how the job finds espalier in R and in Python.
 JOB_R = "R"
@@ -55,9 +74,18 @@ _USER_LOG = os.path.join(USER_LOGS, "std_log.txt")
 _RUNNER_LOG = os.path.join(SYSTEM_LOGS, "runner.log")
 _BUILD_LOG = os.path.join(SYSTEM_LOGS, "environment.log")
 _JOB = ".job"
+# Below it: what attempts before this one left in the kept folders, where that was copied to the job and not moved.
+EARLIER = "earlier"
 _INPUTS = os.path.join(_JOB, "inputs")
 _PROCESSES = os.path.join(_JOB, "processes.json")
-USAGE = os.path.join("usage", "samples.jsonl")
+_USAGE = "usage"
+USAGE = os.path.join(_USAGE, "samples.jsonl")
+# All folders of a run into which espalier writes, and the files there that grow.
+RUN_FOLDERS = (
+    OUTPUTS, LOGS, USER_LOGS, SYSTEM_LOGS, WORKDIR, UPLOADS, EVENTS, PARTS, PAYLOADS, PROVENANCE, REQUESTS, CHILDREN,
+    ATTEMPTS, _USAGE, _JOB,
+)  # fmt: skip
+GROWING_FILES = (_USER_LOG, _RUNNER_LOG, _BUILD_LOG, USAGE)
 _EVENT_LOG = ".jsonl"
 _RECORD = ".json"
 _TEMPORARY = ".tmp-"
@@ -68,6 +96,8 @@ _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}_[0-9]{1,12}_[0-9a-f]{8}"
 _HEX = re.compile(r"[0-9a-f]{64}")
 _VERSION = re.compile(r"([1-9][0-9]{0,8})\.json")
 _REQUEST = re.compile(r"(?:r|py)-[0-9]{1,10}-[0-9a-f]{8}-[0-9]{1,9}\.json")
+_TICKET = re.compile(r"^[0-9]+-[0-9]{20}-")
+_SET_ASIDE = re.compile(r"(.+)\.replaced-[0-9a-f]{8}", re.DOTALL)
 _WAITING = re.compile(r"waiting-(?:r|py)-[0-9]{1,10}-[0-9a-f]{8}\.json")
 
 
@@ -131,6 +161,17 @@ def is_temporary(name: str) -> bool:
     return name.startswith(_TEMPORARY)
 
 
+def set_aside(name: str) -> str:
+    """A new name for what was found in the place of a run's own folder or file."""
+    return f"{name[:200]}.replaced-{os.urandom(4).hex()}"
+
+
+def set_aside_name(name: str) -> str:
+    """The name in whose place it was; empty for any other name."""
+    found = _SET_ASIDE.fullmatch(name)
+    return found.group(1) if found else ""
+
+
 def pack_of_index(name: str) -> str:
     """The name of the pack that belongs to an index; empty for any other file."""
     return name[: -len(_PACK_INDEX)] + _PACK if name.endswith(_PACK_INDEX) else ""
@@ -181,11 +222,11 @@ class WorkspacePaths:
         # Environments: registered definitions, what was built of them, locks, and the workspace's registries.
         self.environments = top + ENVIRONMENTS
         self.images = top + IMAGE_RECORDS
-        self.base_images = os.path.join(top + IMAGE_RECORDS, "bases")
+        self.base_images = self.images + os.sep + "bases"
         self.locks = top + LOCKS
         self.registries = top + "registries.json"
-        self.keyvault = top + "keyvault.json"
-        self.keyvault_lock = top + "keyvault.lock"
+        self.keyvault = top + KEYVAULT
+        self.keyvault_lock = top + KEYVAULT_LOCK
         # Held by those who refer to what is stored, and by garbage collection; see snapshot/hold.py.
         self.hold = stored + "lock"
         self.hold_turn = stored + "lock.turn"
@@ -263,36 +304,50 @@ class RunPaths:
         self.parts = top + PARTS
         self.payloads = top + PAYLOADS
         self.provenance = top + PROVENANCE
+        self.sessions = top + SESSIONS
+        self.recorded = top + RECORDED
         self.log = top + _USER_LOG
         self.runner_log = top + _RUNNER_LOG
         self.build_log = top + _BUILD_LOG
         self.outputs = top + OUTPUTS
         self.logs = top + LOGS
+        self.files = top + WORKDIR
         self.requests = top + REQUESTS
         self.children = top + CHILDREN
         self.cancel = top + CANCEL
+        # The working copy, where it is kept after the end.
         self.work = top + "work"
         self.job = top + _JOB
+        in_job = self.job + os.sep
+        # The index of git at submit, for the repository of the working copy.
+        self.git_index = in_job + "git-index"
         self.inputs = top + _INPUTS
+        self.earlier = in_job + EARLIER
+        # What the job's container sees of the workspace; and what the job has handed on to its children as inputs.
+        self.view = in_job + "view"
+        self.handed_on = in_job + "handed-on"
         self.processes = top + _PROCESSES
         # What was made ready for the job, and its container, if it has one.
-        self.prepared = os.path.join(self.job, "environment.json")
-        self.container = os.path.join(self.job, "container.json")
+        self.prepared = in_job + "environment.json"
+        self.container = in_job + "container.json"
         self.usage = top + USAGE
 
     def attempt_events(self, attempt: int) -> str:
         """Where the event logs of an attempt lie that was not the last."""
         return os.path.join(self.root, ATTEMPTS, str(attempt), EVENTS)
 
+    def attempt_files(self, attempt: int) -> str:
+        """What such an attempt wrote to its working copy."""
+        return os.path.join(self.root, ATTEMPTS, str(attempt), WORKDIR)
+
+    def seen(self, run_id: str) -> "RunPaths":
+        """What the job's container sees of a run."""
+        return WorkspacePaths(self.view).run(run_id)
+
     @property
     def shard(self) -> str:
         """Where temporary files go, so that a rename changes the shard's mtime."""
         return os.path.dirname(self.root)
-
-    @property
-    def kept(self) -> Tuple[Tuple[str, str, str], ...]:
-        """The folders that outlive the job: name, where the job sees it, where it is kept."""
-        return tuple((name, os.path.join(self.work, name), os.path.join(self.root, name)) for name in KEPT_FOLDERS)
 
     @property
     def workspace(self) -> "WorkspacePaths":
@@ -317,7 +372,11 @@ class RunPaths:
 
     def session(self, writer: str) -> str:
         """What one R or Python process of the job ran with."""
-        return os.path.join(self.provenance, writer + _RECORD)
+        return os.path.join(self.sessions, writer + _RECORD)
+
+    def recorded_by_hand(self, child_id: str) -> "RunPaths":
+        """Where a job in a container logs into a child that it records by hand."""
+        return RunPaths(os.path.join(self.recorded, child_id))
 
     def input_copy(self, name: str, original: str) -> str:
         """The job's private copy of an input; it ends as the original does, for programs go by a file's ending."""
@@ -333,16 +392,19 @@ class QueuePaths:
     """
 
     def __init__(self, state: str, host: str) -> None:
-        self.root = os.path.join(state, "queue", host)
-        self.lock = os.path.join(self.root, "lock")
-        self.tickets = os.path.join(self.root, "tickets")
+        self.root = os.path.join(state, QUEUE, host)
+        top = os.path.join(self.root, "")  # (each step of the queue makes these anew)
+        self.lock = top + "lock"
+        self.tickets = top + TICKETS
         # Tickets of runs that may not be started yet.
-        self.waiting = os.path.join(self.root, "waiting")
-        self.leases = os.path.join(self.root, "leases")
-        self.config = os.path.join(self.root, CONFIG)
+        self.waiting = top + "waiting"
+        self.leases = top + LEASES
+        # A note for each attempt at a run that was started, in a folder a month.
+        self.started = top + "started"
+        self.config = top + CONFIG
         # Held by the keeper as long as it lives, and what it has to say.
-        self.keeper = os.path.join(self.root, "keeper.lock")
-        self.keeper_log = os.path.join(self.root, "keeper.log")
+        self.keeper = top + "keeper.lock"
+        self.keeper_log = top + KEEPER_LOG
 
     def ticket(self, folder: str, priority: int, sequence: int, run_id: str) -> str:
         """A ticket in `tickets` or `waiting`. Names sort by priority (1 to 9, the highest first), then by sequence
@@ -355,12 +417,23 @@ class QueuePaths:
 
 def keyvault_key(state: str, workspace_id: str) -> str:
     """The key of a workspace's keyvault, in espalier's folder of state."""
-    return os.path.join(state, "keys", workspace_id + ".key")
+    return os.path.join(state, KEYS, workspace_id + ".key")
 
 
 def is_ticket_of(name: str, run_id: str) -> bool:
     """Whether a file of `tickets/` is this run's."""
     return name.endswith(f"-{run_id}{_RECORD}")
+
+
+def is_lease_or_ticket_of(name: str, run_id: str) -> bool:
+    """Whether a file of the queue is this run's."""
+    return name == run_id + _RECORD or is_ticket_of(name, run_id)
+
+
+def run_in_queue(name: str) -> str:
+    """The id of the run that a file of the queue is of; what is no such file gives some other text."""
+    stem = name[: -len(_RECORD)] if name.endswith(_RECORD) else name
+    return _TICKET.sub("", stem)
 
 
 def source_name(hex_digest: str) -> str:
@@ -387,6 +460,7 @@ class CachePaths:
         # Sources as fetched, by their digest; R packages as installed, by their key; what indexes said.
         self.sources = os.path.join(cache, "packages", "sources")
         self.r_packages = os.path.join(cache, "packages", "r")
+        self.r_digests = os.path.join(cache, "packages", "r-digests")
         self.indexes = os.path.join(cache, "packages", "indexes")
         self.python = os.path.join(cache, "packages", "python")
         self.conda = os.path.join(cache, "packages", "conda")
@@ -405,6 +479,10 @@ class CachePaths:
     def source_lock(self, hex_url: str) -> str:
         """Held by the process that fetches a source; by the digest of its address, several of which share one."""
         return os.path.join(self.sources, "lock-" + hex_url[:2])
+
+    def r_digest(self, hex_key: str) -> str:
+        """What an R package that is kept as installed consists of."""
+        return os.path.join(self.r_digests, hex_key + _RECORD)
 
     def index(self, hex_url: str) -> str:
         """The index of a repository as it was read last, by the digest of its address."""
@@ -438,9 +516,9 @@ class CachePaths:
         """What is known of a stage of an image that was built here."""
         return os.path.join(self.builds, f"stage-{hex_key}{_RECORD}")
 
-    def image_python(self, system: str) -> str:
-        """uv's cache for images of a system: what it compiles there is of no use elsewhere."""
-        return os.path.join(self.python, "images", system)
+    def image_python(self, hex_key: str) -> str:
+        """uv's cache for images of a system stage, whose programs write into it, and into that of no other."""
+        return os.path.join(self.python, "images", hex_key)
 
 
 class PrivatePaths:

@@ -1,16 +1,19 @@
 """Where workspaces lie: in a project's own folder, or where a config file says."""
 
+import difflib
 import json
 import os
+import re
 from typing import Optional
 
 from espalier.errors import EspalierError
 from espalier.names import check_name
-from espalier.paths import CONFIG, FORMAT, PROJECT_FOLDER
-from espalier.records import dump_record, replace_file
+from espalier.paths import CONFIG, FORMAT, PROJECT_FOLDER, WorkspacePaths
+from espalier.project import folders_up, is_marked, project_root
+from espalier.records import dump_record, make_folders, read_plain, replace_file
 
-# What marks the top of a project when looking for its own folder.
-_MARKS = (PROJECT_FOLDER, ".git", "DESCRIPTION", "renv.lock", ".here", "_targets.R")
+# Projects that have one of these never used the workspaces of a folder above them.
+_OLDEST_MARKS = frozenset((".git", ".here", "DESCRIPTION", "renv.lock", "_targets.R"))
 # Where in a folder a config file is looked for: ours, Azure ML's, the folder itself.
 _CONFIG_FOLDERS = (PROJECT_FOLDER, ".azureml", "aml_config", "")
 
@@ -35,39 +38,74 @@ def home_of_workspaces(path: Optional[str]) -> str:
 
 
 def _project_top(start: str) -> str:
-    folder = start
-    while not any(os.path.exists(os.path.join(folder, mark)) for mark in _MARKS):
-        parent = os.path.dirname(folder)
-        if parent == folder:
-            return start
-        folder = parent
-    return folder
+    """The nearest folder with a mark of a project, or with workspaces that a session in `start` would have used.
+
+    Some marks came to count later than others. Workspaces that lie above one of those go on to be found.
+    """
+    for folder in folders_up(start):
+        if os.path.isdir(os.path.join(folder, PROJECT_FOLDER)):
+            return folder
+        if is_marked(folder, _OLDEST_MARKS):
+            break
+    return project_root(start) or start
+
+
+def near_name(name: str, path: Optional[str]) -> Optional[str]:
+    """The workspace beside a new or missing one that its user may have meant.
+
+    Args:
+        name: The name that was given.
+        path: Folder that holds workspaces. Default: `.espalier/` at the top of this project.
+    """
+    folder = home_of_workspaces(path)
+    try:
+        others = sorted(set(os.listdir(folder)) - {name})
+    except OSError:
+        return None
+    others = [other for other in others if os.path.isfile(WorkspacePaths(os.path.join(folder, other)).record)]
+    # (names of a series differ in their numbers, and mean what they say)
+    series = re.sub(r"\d+", "", name)
+    by_case = {other.lower(): other for other in others if re.sub(r"\d+", "", other) != series}
+    found = difflib.get_close_matches(name.lower(), list(by_case), 1, 0.7)
+    return by_case[found[0]] if found else None
 
 
 def find_config(path: Optional[str], file_name: Optional[str]) -> str:
     """The config file that names a workspace, searched upwards.
+
+    The home folder and those above it count only if the search begins there. A `config.json` that is about something
+    else is passed over.
 
     Args:
         path: Folder to begin at, or the config file itself. Default: the working directory.
         file_name: Name of the file. Default: `config.json`.
 
     Raises:
-        EspalierError: `workspace_missing` when there is none.
+        EspalierError: `workspace_missing` when there is none, or `path` doesn't exist.
     """
     start, wanted = os.path.abspath(os.path.expanduser(path or os.getcwd())), file_name or CONFIG
     if os.path.isfile(start):
         return start
-    folder = start
-    while True:
-        for inner in _CONFIG_FOLDERS:
-            candidate = os.path.join(folder, inner, wanted)
-            if os.path.isfile(candidate):
-                return candidate
-        parent = os.path.dirname(folder)
-        if parent == folder:
-            message = f"No {wanted} was found in {start} or above it."
-            raise EspalierError("workspace_missing", message, "Write one with write_workspace_config().")
-        folder = parent
+    if not os.path.isdir(start):
+        message = f"Can't look for {wanted} in {start}: the folder doesn't exist."
+        hint = "Correct `path`, or leave it out to begin in the working directory."
+        raise EspalierError("workspace_missing", message, hint)
+    folders = [os.path.join(folder, inner) for folder in folders_up(start) for inner in _CONFIG_FOLDERS]
+    files = [file for file in (os.path.join(folder, wanted) for folder in folders) if os.path.isfile(file)]
+    chosen = next((file for file in files if not _is_foreign(file)), None) or (files[0] if files else None)
+    if chosen is None:
+        message = f"Can't find {wanted} in {start} or above it."
+        raise EspalierError("workspace_missing", message, "Write one with write_workspace_config().")
+    return os.path.normpath(chosen)
+
+
+def _is_foreign(config: str) -> bool:
+    """Whether a file is well-formed and is about something else than a workspace."""
+    try:
+        content = json.loads(read_plain(config, follow=True))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) and "workspace_name" not in content
 
 
 def named_by(config: str) -> str:
@@ -77,8 +115,7 @@ def named_by(config: str) -> str:
         EspalierError: `damaged`.
     """
     try:
-        with open(config, encoding="utf-8") as file:
-            content = json.load(file)
+        content = json.loads(read_plain(config, follow=True))
         name = content["workspace_name"]
         where = content.get("path") or os.path.join(os.pardir, PROJECT_FOLDER, name)
         return os.path.normpath(os.path.join(os.path.dirname(config), where))
@@ -97,7 +134,7 @@ def write_config(workspace: str, path: Optional[str], file_name: Optional[str]) 
         file_name: Name of the file. Default: `config.json`.
     """
     folder = os.path.abspath(os.path.expanduser(path or PROJECT_FOLDER))
-    os.makedirs(folder, exist_ok=True)
+    make_folders(folder)
     target = os.path.join(folder, file_name or CONFIG)
     inside = os.path.relpath(workspace, folder)
     # relative where that needs no climbing far: the project can then be moved as a whole

@@ -3,34 +3,46 @@
 Loaded inside jobs by `from espalier import Run`: standard library only, Python 3.8 or later.
 """
 
-import contextlib
 import os
-from typing import Any, Dict, Iterator, Mapping, Optional
+import sys
+import warnings
+from typing import Any, Dict, List, Mapping, NoReturn, Optional
 
 from espalier import states
-from espalier.adapters import posix
-from espalier.details import environment_facts, run_details, with_logs
-from espalier.errors import EspalierError
-from espalier.follow import failure_of, follow, follow_to_end
+from espalier.boundary import classed
+from espalier.details import environment_facts, read_log, run_details, with_logs
+from espalier.errors import DamageWarning, EspalierError
+from espalier.follow import canceled_line, failure_of, follow, follow_to_end
+from espalier.job_log import JobLog
 from espalier.job_requests import ask, giving_slot_away
+from espalier.lifecycle.extent import lost_logs
+from espalier.lifecycle.formats import check_formats
+from espalier.lifecycle.moved import job_folder
 from espalier.lifecycle.status import read_status
 from espalier.names import check_label
-from espalier.paths import RunPaths, WorkspacePaths
+from espalier.paths import EVENTS, PARTS, RunPaths, WorkspacePaths
 from espalier.queue.control import cancel
 from espalier.queue.nudge import nudge
 from espalier.queue.reasons import why_waiting
-from espalier.records import read_record, replace_record
+from espalier.records import check_kinds, read_record
 from espalier.run_children import RunChildren
 from espalier.run_files import RunFiles
 from espalier.run_parts import RunParts
 from espalier.run_secrets import RunSecrets
-from espalier.run_usage import RunUsage
 from espalier.tracking import metrics
 from espalier.tracking.sessions import record_at_exit
-from espalier.types import Frame
+from espalier.tracking.tags import add_tags, read_meta
+from espalier.tracking.usage import read_usage
+from espalier.types import Frame, Text
+from espalier.vault.known import refuse_secret_values
+
+# Of what kind the fields are of which something is read here; a job, or a hand, may have written others.
+_STATUS_KINDS = {"warnings": list, "error": dict, "attempts": list}
+_SPEC_KINDS = {"environment": dict, "secrets": list, "experiment": str}
 
 
-class Run(RunParts, RunFiles, RunUsage, RunSecrets, RunChildren):
+@classed
+class Run(RunParts, RunFiles, RunSecrets, RunChildren):
     """One run of a job, or of an interactive session.
 
     Args:
@@ -74,6 +86,7 @@ class Run(RunParts, RunFiles, RunUsage, RunSecrets, RunChildren):
         Raises:
             EspalierError: `run_not_active` outside a job when `allow_offline` is False.
         """
+        job_folder()  # (the variables follow a workspace that was renamed)
         workspace, run_id = os.environ.get("ESPALIER_WORKSPACE"), os.environ.get("ESPALIER_RUN_ID")
         if workspace and run_id:
             run = cls(workspace, run_id)
@@ -81,8 +94,6 @@ class Run(RunParts, RunFiles, RunUsage, RunSecrets, RunChildren):
             return run
         if not allow_offline:
             raise EspalierError("run_not_active", "This process is no job of espalier.", "Submit the script as a run.")
-        from espalier.offline import OfflineRun
-
         return OfflineRun()
 
     @property
@@ -109,7 +120,7 @@ class Run(RunParts, RunFiles, RunUsage, RunSecrets, RunChildren):
         """The run's state: `Queued`, `Preparing`, `Running`, `Completed`, `Failed`, `Canceled`, ..."""
         state = str(self._status()["state"])
         if not states.is_final(state):
-            nudge()  # its runner may be dead, or it may be its turn
+            nudge([self._paths])  # its runner may be dead, or it may be its turn
             state = str(self._status()["state"])
         waiting = not states.is_final(state) and os.path.exists(self._paths.cancel)
         return states.CANCEL_REQUESTED if waiting else state
@@ -128,8 +139,30 @@ class Run(RunParts, RunFiles, RunUsage, RunSecrets, RunChildren):
         return run_details(self._paths, self.get_status(), spec, status, meta)
 
     def get_details_with_logs(self) -> Any:
-        """`get_details()` with the text of each log instead of its path."""
+        """`get_details()` with the text of each log instead of its path; of a log above 1 MB its end, with a note."""
         return with_logs(self._paths, self.get_details())
+
+    def get_log(self, n: Optional[int] = None, name: str = "user_logs/std_log.txt") -> List[str]:
+        """The lines of the run's log, as a terminal would show them: of a progress bar what it showed last.
+
+        Args:
+            n: Only the last lines, so many. Default: all. Of more than 16 MB the beginning is left out, which the
+                first line reports.
+            name: Another of the run's files.
+
+        Raises:
+            EspalierError: `artifact_missing`, `artifact_unsafe`, `bad_name`, `bad_argument`, `run_missing`.
+        """
+        if n is not None and n < 0:
+            raise EspalierError("bad_argument", f"`n` must be 0 or more, not {n}.")
+        self._status()
+        return read_log(self._paths, name, n)
+
+    def get_traceback(self) -> List[str]:
+        """The calls that led to the run's error, outermost first; of a Python job the lines of its traceback. Empty
+        for a run that did not fail, or whose calls are unknown."""
+        error = check_kinds(self._paths.status, self._status().get("error") or {}, {"traceback": list})
+        return [str(line) for line in error.get("traceback") or []]
 
     def get_environment(self) -> Any:
         """The run's environment: `how` it comes to it (`session`, `user-managed`, `private`, `image`), `name`,
@@ -156,7 +189,7 @@ class Run(RunParts, RunFiles, RunUsage, RunSecrets, RunChildren):
         Raises:
             EspalierError: `damaged`, `newer_format`, `run_missing`.
         """
-        self._status()
+        self._warn_of_lost(EVENTS)
         if not recursive:
             return metrics.read_metrics(self._paths, name)
         runs = [self, *self.get_children(recursive=True, type=run_type)]
@@ -173,7 +206,7 @@ class Run(RunParts, RunFiles, RunUsage, RunSecrets, RunChildren):
         Raises:
             EspalierError: `damaged`, `newer_format`, `run_missing`.
         """
-        self._status()
+        self._warn_of_lost(EVENTS)
         return metrics.metric_frames(self._paths, name)
 
     def get_metric_history(self, name: Optional[str] = None) -> Frame:
@@ -182,25 +215,43 @@ class Run(RunParts, RunFiles, RunUsage, RunSecrets, RunChildren):
         Args:
             name: Only this metric.
         """
-        self._status()
+        self._warn_of_lost(EVENTS)
         return metrics.history_frame(self._paths, name)
+
+    def get_usage(self) -> Frame:
+        """What the job used while it ran, a row a sample: each second at first, less often the older it is.
+
+        The columns are `time`, `seconds` since the start, `cores` (processors in use since the sample before),
+        `cpu_seconds` so far, `memory_bytes` and `processes` at that moment, `read_bytes` and `written_bytes` (from and
+        to disks) so far, and `gpu_memory_bytes` where there is a GPU. What it used in all is in `get_details()`.
+
+        Raises:
+            EspalierError: `damaged` if it cannot be read at all, `newer_format`, `run_missing`.
+        """
+        return read_usage(self._existing())
 
     def get_tags(self) -> Mapping[str, str]:
         """The run's tags."""
         return dict(self._meta()["tags"])
 
-    def set_tags(self, tags: Mapping[str, str]) -> None:
+    def set_tags(self, tags: Mapping[str, Text]) -> None:
         """Add or change tags.
 
         Args:
             tags: Name to text.
+
+        Raises:
+            EspalierError: `bad_name`; `bad_argument` when a tag contains a secret's value.
         """
         named = {check_label("tag", name): str(value) for name, value in tags.items()}
+        refuse_secret_values(self._paths.workspace, {"tags": named})
         self._status()
-        with self._changing():
-            meta = self._meta()
-            meta["tags"].update(named)
-            replace_record(self._paths.meta, meta, self._paths.shard, sync=True)
+        check_formats(self._paths)
+        job = self._job()
+        if job is not None and not os.access(self._paths.shard, os.W_OK):  # in a container
+            ask(job, "tag", run=self._id, tags=named)
+        else:
+            add_tags(self._paths, named)
 
     def get_properties(self) -> Mapping[str, str]:
         """The run's properties."""
@@ -216,6 +267,7 @@ class Run(RunParts, RunFiles, RunUsage, RunSecrets, RunChildren):
             EspalierError: `run_not_active` for an interactive run that is nobody's child, which its session ends.
         """
         self._status()
+        check_formats(self._paths)
         job = self._job()
         if job is not None:
             return bool(ask(job, "cancel", run=self._id)["canceled"])
@@ -257,7 +309,8 @@ class Run(RunParts, RunFiles, RunUsage, RunSecrets, RunChildren):
 
         Args:
             show_output: Print the job's log as it grows.
-            raise_on_error: Raise when the run failed.
+            raise_on_error: Raise when the run failed. A canceled run isn't an error: its reason is printed with
+                `show_output`, and is `error` of the result.
 
         Returns:
             `get_details()`.
@@ -265,47 +318,60 @@ class Run(RunParts, RunFiles, RunUsage, RunSecrets, RunChildren):
         Raises:
             EspalierError: `run_failed`.
         """
-        with giving_slot_away([self._id]):
+        with giving_slot_away([self._paths]):
             seen = follow_to_end(self._paths, show_output)
         if raise_on_error and seen.status == states.FAILED:
             raise failure_of(self._paths, self._status())
+        if show_output and seen.status == states.CANCELED:
+            sys.stdout.write(canceled_line(self._id, self._status()))
         return self.get_details()
 
-    @contextlib.contextmanager
-    def _changing(self) -> Iterator[None]:
-        """Hold the lock of the run's folder while a record is read, changed and replaced."""
-        fd = os.open(self.run_dir, os.O_RDONLY)
-        try:
-            posix.lock(fd)
-            yield
-        finally:
-            os.close(fd)
+    def _existing(self) -> RunPaths:
+        self._warn_of_lost(PARTS)
+        return self._paths
+
+    def _warn_of_lost(self, folder: str) -> None:
+        """Warn of what the run had logged when it ended and has no more."""
+        for text in lost_logs(self._paths, self._status(), folder):
+            warnings.warn(text, DamageWarning, stacklevel=4)
 
     def _end(self, state: str, message: Optional[str]) -> None:
         from espalier.interactive import end_interactive
 
         self._status()
+        check_formats(self._paths)
         job = self._job()
         if job is not None:
             ask(job, "complete" if state == states.COMPLETED else "fail", run=self._id, message=message)
-            return
-        end_interactive(self._paths, state, message)
-
-    def _existing(self) -> RunPaths:
-        self._status()
-        return self._paths
+        else:
+            end_interactive(self._paths, state, message)
+        self._close_logs()
 
     def _status(self) -> Dict[str, Any]:
         try:
-            return read_status(self._paths)
+            return check_kinds(self._paths.status, read_status(self._paths), _STATUS_KINDS)
         except FileNotFoundError:
-            raise self._missing() from None
+            if not self._follow():
+                raise self._missing() from None
+        return self._status()
+
+    def _follow(self) -> bool:
+        """Where this is the job's own run, go to where it has been moved; False if it is nowhere else."""
+        folder = job_folder()
+        if not folder or os.path.basename(folder) != self._id or folder == self._paths.root:
+            return False
+        self._paths = RunPaths(folder)
+        self._workspace_path, self._run_dir = self._paths.workspace.root, folder
+        return True
 
     def _spec(self) -> Dict[str, Any]:
-        return self._record(self._paths.spec)
+        return check_kinds(self._paths.spec, self._record(self._paths.spec), _SPEC_KINDS)
 
     def _meta(self) -> Dict[str, Any]:
-        return self._record(self._paths.meta)
+        try:
+            return read_meta(self._paths)
+        except FileNotFoundError:
+            raise self._missing() from None
 
     def _record(self, path: str) -> Dict[str, Any]:
         try:
@@ -317,3 +383,21 @@ class Run(RunParts, RunFiles, RunUsage, RunSecrets, RunChildren):
         return EspalierError(
             "run_missing", f"The run {self._id} is not in {self._workspace_path} any more.", "See list_runs()."
         )
+
+
+class OfflineRun(Run):
+    """Stands for a run outside a job: the log methods work and record nothing, all others refuse."""
+
+    def __init__(self) -> None:
+        JobLog.__init__(self, None)
+        self._workspace_path, self._id, self._paths = "", "offline", _Nowhere()
+
+
+class _Nowhere(RunPaths):
+    """The files of no run."""
+
+    def __init__(self) -> None:
+        pass
+
+    def __getattribute__(self, name: str) -> NoReturn:
+        raise EspalierError("run_not_active", "This process is no job of espalier.", "Submit the script as a run.")

@@ -9,7 +9,10 @@ from espalier.errors import EspalierError
 from espalier.job_log import JobLog
 from espalier.job_requests import ask, own_run
 from espalier.lifecycle.children import children_of, descendants_of, status_of
+from espalier.lifecycle.formats import check_formats
 from espalier.paths import RunPaths
+from espalier.types import Text
+from espalier.vault.known import NOT_SEARCHED, refuse_secret_values
 
 if TYPE_CHECKING:
     from espalier.run import Run
@@ -47,7 +50,7 @@ class RunChildren(JobLog):
         self,
         count: Optional[int] = None,
         tag_key: Optional[str] = None,
-        tag_values: Optional[Sequence[str]] = None,
+        tag_values: Optional[Sequence[Text]] = None,
     ) -> "List[Run]":
         """Make several such children.
 
@@ -68,7 +71,7 @@ class RunChildren(JobLog):
             return self._create([{}] * number)
         return self._create([{"tags": {str(tag_key): str(value)}} for value in tag_values])
 
-    def submit_child(self, config: Any, tags: Optional[Mapping[str, str]] = None) -> "Run":
+    def submit_child(self, config: Any, tags: Optional[Mapping[str, Text]] = None) -> "Run":
         """Submit a job as a child of this run, to the same experiment. In a job, its runner does it.
 
         Args:
@@ -80,10 +83,10 @@ class RunChildren(JobLog):
         """
         told = self.submit_child_values(_fields_of(config), tags)
         for text in [*told["notes"], *told["warnings"]]:
-            warnings.warn(text, stacklevel=2)
+            warnings.warn(text, stacklevel=3)
         return self._child(told["run_id"])
 
-    def submit_child_values(self, config: Mapping[str, Any], tags: Optional[Mapping[str, str]] = None) -> Any:
+    def submit_child_values(self, config: Mapping[str, Any], tags: Optional[Mapping[str, Text]] = None) -> Any:
         """Submit a child given as plain values; for bindings.
 
         Args:
@@ -93,8 +96,13 @@ class RunChildren(JobLog):
         Returns:
             `run_id`, and what to tell the user: `notes` and `warnings`.
         """
+        check_formats(self._paths)
         job = self._job()
         if job is not None:
+            config = _fields_of(config)
+            # (the runner, which records them, knows no values)
+            texts = {name: value for name, value in config.items() if name not in NOT_SEARCHED}
+            refuse_secret_values(self._paths.workspace, {**texts, "tags": tags})
             told = ask(job, "submit", parent=self._id, config=_in_job(config), tags=dict(tags or {}))
             return {"run_id": told["run_ids"][0], "notes": told["notes"], "warnings": told["warnings"]}
         from espalier.config import ScriptRunConfig
@@ -105,7 +113,7 @@ class RunChildren(JobLog):
     def get_children(
         self,
         recursive: bool = False,
-        tags: Optional[Mapping[str, str]] = None,
+        tags: Optional[Mapping[str, Text]] = None,
         properties: Optional[Mapping[str, str]] = None,
         type: Optional[str] = None,
         status: Optional[str] = None,
@@ -132,8 +140,12 @@ class RunChildren(JobLog):
         return sorted(wanted, key=lambda run: (str(run._spec()["created_at"]), run.id))
 
     def _create(self, children: List[Dict[str, Any]]) -> "List[Run]":
+        check_formats(self._paths)
         job = self._job()
         if job is not None:
+            for child in children:
+                texts = {"display_name": child.get("name"), "tags": child.get("tags")}
+                refuse_secret_values(self._paths.workspace, texts)
             told = ask(job, "create", parent=self._id, wanted=children)
             return [self._child(run_id) for run_id in told["run_ids"]]
         from espalier.interactive import start_child
@@ -156,13 +168,18 @@ class RunChildren(JobLog):
 
 
 def _fields_of(config: Any) -> Mapping[str, Any]:
-    if isinstance(config, Mapping):
-        return config
-    if not hasattr(config, "__dataclass_fields__"):
-        raise EspalierError("bad_argument", f"{_NO_CONFIG}, not a {type(config).__name__}.")
     from dataclasses import asdict
 
-    return asdict(config)
+    from espalier.config import ScriptRunConfig
+
+    if isinstance(config, ScriptRunConfig):
+        return asdict(config)
+    if not isinstance(config, Mapping):
+        raise EspalierError("bad_argument", f"{_NO_CONFIG}, not a {type(config).__name__}.")
+    # (a child without an environment may have that of its parent, which only the runner knows)
+    environment = config.get("environment")
+    checked = ScriptRunConfig.from_mapping({**config, "environment": {} if environment is None else environment})
+    return {**asdict(checked), "environment": environment}
 
 
 def _in_job(config: Mapping[str, Any]) -> Dict[str, Any]:
@@ -183,5 +200,5 @@ def _absolute(path: str) -> str:
     return os.path.abspath(os.path.expanduser(path))
 
 
-def _has(present: Mapping[str, str], wanted: Optional[Mapping[str, str]]) -> bool:
-    return all(present.get(key) == value for key, value in (wanted or {}).items())
+def _has(present: Mapping[str, str], wanted: Optional[Mapping[str, Text]]) -> bool:
+    return all(present.get(key) == str(value) for key, value in (wanted or {}).items())

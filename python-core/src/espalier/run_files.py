@@ -5,6 +5,7 @@ from typing import Any, Dict, List, Optional, Sequence
 
 from espalier.errors import EspalierError
 from espalier.job_log import JobLog
+from espalier.lifecycle.formats import check_formats
 from espalier.paths import RunPaths
 from espalier.tracking import artifacts
 from espalier.tracking.downloads import download_all
@@ -20,7 +21,8 @@ class RunFiles(JobLog):
         raise NotImplementedError
 
     def get_file_names(self, prefix: Optional[str] = None) -> List[str]:
-        """Names of the run's files: `outputs/...`, `logs/...`, `user_logs/std_log.txt`, and what was uploaded.
+        """Names of the run's files: `outputs/...`, `logs/...`, `user_logs/std_log.txt`, and what was uploaded. A
+        backslash, control character or byte that is no text in a name is listed as `\\x` and two hex digits.
 
         Args:
             prefix: Only names that begin so.
@@ -33,7 +35,7 @@ class RunFiles(JobLog):
 
         Args:
             name: Its name, as `get_file_names` lists it.
-            output_file_path: Where to. Default: its base name in the working directory.
+            output_file_path: Where to: a file, or a folder that exists. Default: the working directory.
 
         Returns:
             The file written.
@@ -41,7 +43,7 @@ class RunFiles(JobLog):
         Raises:
             EspalierError: `artifact_missing`, `artifact_unsafe`, `bad_name`.
         """
-        return artifacts.download(self._paths, name, output_file_path or name.rsplit("/", 1)[-1])
+        return artifacts.download(self._paths, name, output_file_path or os.curdir)
 
     def download_files(
         self,
@@ -111,6 +113,7 @@ class RunFiles(JobLog):
             self._tell()
             return []
         self._status()
+        check_formats(self._paths)
         upload(self._paths, list(zip(names, [os.path.expanduser(path) for path in paths])))
         return list(names)
 

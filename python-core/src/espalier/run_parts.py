@@ -1,16 +1,14 @@
 """The parts of a run: many small pieces of work, one line each. Standard library, Python 3.8 or later."""
 
-import math
 from typing import Any, Dict, Mapping, Optional
 
-from espalier.errors import EspalierError
-from espalier.job_log import JobLog, single_value
-from espalier.names import check_label
+from espalier.job_log import JobLog
 from espalier.paths import RunPaths
+from espalier.tracking.loggable import loggable
 from espalier.tracking.parts import STATES, TAKEN, read_parts
 from espalier.tracking.writer import EventWriter
 from espalier.types import Frame
-from espalier.values import kind_of, native, to_json
+from espalier.values import kind_of, to_json
 
 
 class RunParts(JobLog):
@@ -38,9 +36,9 @@ class RunParts(JobLog):
             digest: Of its result.
 
         Raises:
-            EspalierError: `bad_argument`, `bad_name`.
+            EspalierError: `bad_argument`, `bad_name`; only outside a run.
         """
-        fields = _fields(key, status, error, metrics or {}, seconds, digest)
+        fields = self._fields(key, status, error, metrics or {}, seconds, digest)
         if self._run_dir is None:
             return self._tell()
         if self._part_writer is None:
@@ -57,51 +55,54 @@ class RunParts(JobLog):
         recorded more than once the last line counts.
 
         Raises:
-            EspalierError: `damaged` with file and line number, `newer_format`, `run_missing`.
+            EspalierError: `damaged` if it cannot be read at all, `newer_format`, `run_missing`.
         """
         return read_parts(self._existing())
+
+    def _close_logs(self) -> None:
+        super()._close_logs()
+        if self._part_writer is not None:
+            self._part_writer.close()
 
     def _existing(self) -> RunPaths:
         """The run's files, or `run_missing`."""
         raise NotImplementedError
 
+    def _fields(
+        self,
+        key: Any,
+        status: Optional[str],
+        error: Any,
+        metrics: Any,
+        seconds: Any,
+        digest: Any,
+    ) -> Dict[str, Any]:
+        """The fields of a part's line; those that say nothing are left out."""
+        fields: Dict[str, Any] = {"key": self._label(key)}
+        default = "Completed" if error is None else "Failed"
+        if status is not None and status not in STATES:
+            hint = f"Its status is one of {', '.join(STATES)}."
+            self._doubt("status", f"A part cannot be {status!r:.100}, so it is {default}.", hint)
+        fields["status"] = status if status in STATES else default
+        if seconds is not None:
+            number = loggable(seconds)[0]
+            if type(number) in (int, float) and 0 <= number < 1e15:
+                fields["seconds"] = round(number, 6)
+            else:
+                self._doubt("seconds", f"`seconds` must be a number of seconds, not {number!r:.100}.")
+        if digest is not None:
+            fields["digest"] = self._label(digest)
+        if error is not None:
+            fields["error"] = str(error).encode("utf-8", "replace").decode("utf-8")
+        values = {self._metric_name(name): self._value(name, value) for name, value in self._items("metrics", metrics)}
+        if values:
+            fields["kinds"] = {name: kind_of(value) for name, value in values.items()}
+            fields["metrics"] = {name: to_json(value) for name, value in values.items()}
+        return fields
 
-def _fields(
-    key: str,
-    status: Optional[str],
-    error: Optional[str],
-    metrics: Mapping[str, Any],
-    seconds: Optional[float],
-    digest: Optional[str],
-) -> Dict[str, Any]:
-    """The fields of a part's line; those that say nothing are left out."""
-    fields: Dict[str, Any] = {"key": check_label("part", key)}
-    fields["status"] = status or ("Completed" if error is None else "Failed")
-    if fields["status"] not in STATES:
-        known = ", ".join(STATES)
-        raise EspalierError("bad_argument", f"A part cannot be {status!r}.", f"Its status is one of {known}.")
-    if seconds is not None:
-        fields["seconds"] = _seconds(seconds)
-    if digest is not None:
-        fields["digest"] = check_label("digest", digest)
-    if error is not None:
-        fields["error"] = str(error).encode("utf-8", "replace").decode("utf-8")
-    if metrics:
-        values = {_metric_name(name): single_value(name, value) for name, value in metrics.items()}
-        fields["kinds"] = {name: kind_of(value) for name, value in values.items()}
-        fields["metrics"] = {name: to_json(value) for name, value in values.items()}
-    return fields
-
-
-def _metric_name(name: str) -> str:
-    if name in TAKEN:
-        message = f"A part's metric cannot be called {name!r}."
-        raise EspalierError("bad_name", message, "list_parts() has such a column.")
-    return check_label("metric", name)
-
-
-def _seconds(value: Any) -> float:
-    value = native(value)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
-        raise EspalierError("bad_argument", f"`seconds` must be a number of seconds, not {value!r:.100}.")
-    return round(value, 6)
+    def _metric_name(self, name: Any) -> str:
+        label = self._label(name)
+        if label not in TAKEN:
+            return label
+        self._doubt("metric name", f"A part's metric cannot be called {name!r}, and is called '{name}_'.")
+        return label + "_"

@@ -7,6 +7,7 @@ from espalier.errors import EspalierError
 from espalier.job_requests import own_run
 from espalier.paths import RunPaths
 from espalier.vault.channel import given_secrets
+from espalier.vault.known import remember
 
 
 class RunSecrets:
@@ -50,6 +51,7 @@ class RunSecrets:
             from espalier.vault.store import values_of
 
             given = values_of(self._paths.workspace, wanted)
+        remember(self._paths.workspace, {name: given[name] for name in wanted})
         return {name: given[name] for name in wanted}
 
     def _spec(self) -> Dict[str, Any]:

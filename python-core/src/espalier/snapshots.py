@@ -7,9 +7,10 @@ from typing import Any, Dict, List, Mapping
 
 from espalier.adapters.files import remove_tree
 from espalier.errors import EspalierError
+from espalier.os_errors import disk_full, is_full
 from espalier.paths import WorkspacePaths, is_run_id, partial
 from espalier.progress import indivisible
-from espalier.records import read_record, seconds_of
+from espalier.records import make_folders, read_record, seconds_of
 from espalier.run import Run
 from espalier.runner.workdir import materialise
 from espalier.snapshot.collect import delete_garbage, find_garbage
@@ -78,11 +79,13 @@ def restore(paths: WorkspacePaths, snapshot: str, target: str) -> str:
         # a name nobody has: a folder of the user's that happens to be called `<target>.part` stays as it is
         aside = f"{partial(folder)}-{os.urandom(4).hex()}"
         try:
-            os.makedirs(os.path.dirname(folder), exist_ok=True)
+            make_folders(os.path.dirname(folder))
             materialise(paths.root, snapshot_id, aside)
             _refuse_taken(folder)
             os.rename(aside, folder)
         except OSError as error:
+            if is_full(error):
+                raise disk_full(folder, error) from error
             message = f"The snapshot cannot be written to {folder}: {error.strerror}."
             raise EspalierError("bad_argument", message, "Give another folder.", path=folder) from error
         finally:

@@ -1,6 +1,6 @@
 """Types that public signatures use, beside Python's own."""
 
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence, Union
 
 from espalier.values import NA, from_json, value_text
 
@@ -13,6 +13,7 @@ KINDS = ("double", "integer", "logical", "string", "time")
 if TYPE_CHECKING:
     Data = Any
     Index = int
+    Text = Union[str, float]
 else:
 
     class Data:
@@ -20,6 +21,9 @@ else:
 
     class Index:
         """A position: an int, from 0 here, as other languages count there. A mark for signatures only."""
+
+    class Text:
+        """Text, or a number or logical value that is recorded as text. A mark for signatures only."""
 
 
 class Frame:

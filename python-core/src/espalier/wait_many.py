@@ -2,23 +2,35 @@
 
 import sys
 import time
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from espalier import states
+from espalier.boundary import classed_function
 from espalier.errors import EspalierError
 from espalier.follow import file_mark, state_of
+from espalier.job_requests import giving_slot_away
+from espalier.lifecycle.failure_message import failure_line
+from espalier.lifecycle.status import read_status
 from espalier.paths import RunPaths, WorkspacePaths, is_run_id
 from espalier.queue.nudge import nudge
+
+if TYPE_CHECKING:
+    from espalier.run import Run
 
 # How long one look lasts, seconds; between two looks at hundreds of runs the pause is longer than what a look takes.
 _LOOK_SECONDS = 0.2
 _TICK = 0.003
 _TIMES_A_LOOK = 20
 _REMEMBERED = 10_000
+_FAILED_SHOWN = 5
 
 
-def wait_for(runs: Sequence[Any], any: bool = False, timeout: Optional[float] = None) -> Dict[str, str]:
-    """Wait until runs have ended. Interrupting stops the waiting, never the runs; a run that failed is no error.
+@classed_function
+def wait_for(runs: "Sequence[Run]", any: bool = False, timeout: Optional[float] = None) -> Dict[str, str]:
+    """Wait until runs have ended. Interrupting stops the waiting, never the runs. A run that failed isn't an error:
+    its cause is printed to stderr.
+
+    While a job waits, the runs it waits for may have its slot.
 
     Args:
         runs: Runs, of any workspaces.
@@ -35,18 +47,31 @@ def wait_for(runs: Sequence[Any], any: bool = False, timeout: Optional[float] = 
     if not folders:
         return {}
     deadline = None if timeout is None else time.monotonic() + timeout
-    display = _Line()
-    try:
+    with giving_slot_away(list(folders.values())), _Line() as display:
         while True:
             left = _LOOK_SECONDS if deadline is None else min(_LOOK_SECONDS, deadline - time.monotonic())
             now = dict(zip(folders, look(list(folders.values()), max(left, 0.0), any)))
             if enough(list(now.values()), any):
-                return now
+                break
             display.show(list(now.values()))
             if deadline is not None and time.monotonic() >= deadline:
                 raise _timed_out(now, timeout)
-    finally:
-        display.clear()
+    _show_failed(folders, now)
+    return now
+
+
+def _show_failed(folders: Mapping[str, RunPaths], now: Mapping[str, str]) -> None:
+    """Which runs failed, and why; the first of many."""
+    failed = [run_id for run_id, state in now.items() if state == states.FAILED]
+    if not failed or sys.stderr is None:
+        return
+    lines = [f"{len(failed)} of {len(now)} runs failed:"]
+    for run_id in failed[:_FAILED_SHOWN]:
+        lines.append(f"x {run_id}: {failure_line(read_status(folders[run_id]).get('error') or {}, 120)}")
+    if len(failed) > _FAILED_SHOWN:
+        lines.append(f"... and {len(failed) - _FAILED_SHOWN} more; list_runs() shows their errors.")
+    lines.append("i run.get_log() and run.get_traceback() of each show more.")
+    sys.stderr.write("\n".join(lines).encode("utf-8", "replace").decode("utf-8") + "\n")
 
 
 def look(runs: List[RunPaths], wait_seconds: float, any: bool = False) -> List[str]:
@@ -63,7 +88,7 @@ def look(runs: List[RunPaths], wait_seconds: float, any: bool = False) -> List[s
         ended = sum(map(states.is_final, now))
         # (what has ended since is worth telling, though more is waited for)
         if enough(now, any) or (before is not None and ended > before) or time.monotonic() >= deadline:
-            nudge()
+            nudge([run for run, state in zip(runs, now) if not states.is_final(state)])
             return now
         before = ended
         pause = max(_TICK, _TIMES_A_LOOK * (time.monotonic() - began))
@@ -139,10 +164,14 @@ class _Line:
             sys.stderr.flush()
             self._shown = text
 
-    def clear(self) -> None:
+    def __enter__(self) -> "_Line":
+        return self
+
+    def __exit__(self, *error: object) -> None:
         if self._shown:
             sys.stderr.write("\r" + " " * len(self._shown) + "\r")
             sys.stderr.flush()
+            self._shown = ""
 
 
 def _timed_out(now: Dict[str, str], timeout: Optional[float]) -> EspalierError:

@@ -2,21 +2,24 @@
 
 import contextlib
 import os
+import stat
 import time
 import uuid
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional
 
 from espalier import states
 from espalier.adapters.files import remove_tree
+from espalier.boundary import classed
 from espalier.errors import EspalierError
 from espalier.listing import runs_as_frame
+from espalier.os_errors import cannot_write, is_full
 from espalier.paths import FORMAT, WorkspacePaths, is_run_id
-from espalier.places import find_config, home_of_workspaces, named_by, place, write_config
+from espalier.places import find_config, home_of_workspaces, named_by, near_name, place, write_config
 from espalier.progress import report
 from espalier.queue.control import look_after
 from espalier.queue.nudge import nudge
 from espalier.queue.step import step
-from espalier.records import create_file, dump_record, now_iso, read_record
+from espalier.records import create_file, dump_record, make_folders, now_iso, read_record
 from espalier.run import Run
 from espalier.store.index import RunIndex
 from espalier.tracking.summary import summarise
@@ -25,15 +28,15 @@ from espalier.wait_many import RunsOfWorkspace
 from espalier.workspace_environments import WorkspaceEnvironments
 from espalier.workspace_host import WorkspaceHost
 from espalier.workspace_images import WorkspaceImages
-from espalier.workspace_locks import WorkspaceLocks
 from espalier.workspace_snapshots import WorkspaceSnapshots
 
 if TYPE_CHECKING:
     from espalier.keyvault import Keyvault
 
 
+@classed
 class Workspace(
-    WorkspaceSnapshots, WorkspaceEnvironments, WorkspaceLocks, WorkspaceImages, RunsOfWorkspace, WorkspaceHost
+    WorkspaceSnapshots, WorkspaceEnvironments, WorkspaceImages, RunsOfWorkspace, WorkspaceHost
 ):
     """A folder that holds experiments, runs and snapshots. Made by `Workspace.open`, `create` or `get`."""
 
@@ -64,7 +67,7 @@ class Workspace(
     @property
     def id(self) -> str:
         """The workspace's id, a UUID."""
-        return str(read_record(self._checked()._paths.record)["id"])
+        return str(read_record(self._checked()._paths.record, follow=True)["id"])
 
     @property
     def name(self) -> str:
@@ -91,6 +94,23 @@ class Workspace(
         return cls.create(name, path, exist_ok=True)
 
     @classmethod
+    def open_values(cls, name: str, path: Optional[str] = None) -> Any:
+        """As `open`, for clients that report what happened.
+
+        Args:
+            name: Its name.
+            path: Folder that holds it. Default: `.espalier/` at the top of this project.
+
+        Returns:
+            `path`, its folder; `home`, the folder that holds it; whether it was `created`; `near`, the workspace
+            beside a new one whose name is close.
+        """
+        existed = os.path.exists(cls(place(name, path))._paths.record)
+        workspace = cls.open(name, path)
+        near = None if existed else near_name(name, path)
+        return {"path": workspace.path, "home": os.path.dirname(workspace.path), "created": not existed, "near": near}
+
+    @classmethod
     def create(cls, name: str, path: Optional[str] = None, exist_ok: bool = False) -> "Workspace":
         """Create a workspace.
 
@@ -111,16 +131,18 @@ class Workspace(
                     f"There is a workspace {name!r} at {workspace.path} already.",
                     "Use get_workspace(), or workspace(), which gets or creates.",
                 )
-            read_record(record)
+            read_record(record, follow=True)
             nudge()
             return workspace
         content = {"format": FORMAT, "name": name, "id": str(uuid.uuid4()), "created_at": now_iso(time.time())}
         try:
-            os.makedirs(workspace.path, exist_ok=True)
+            make_folders(workspace.path)
             create_file(record, dump_record(content), workspace.path)
             if path is None:  # runs are no source code: a project's own folder stays out of its git
                 create_file(os.path.join(os.path.dirname(workspace.path), ".gitignore"), b"*\n", workspace.path)
         except OSError as error:
+            if is_full(error):
+                raise cannot_write(workspace.path, error) from error
             raise EspalierError(
                 "workspace_read_only",
                 f"No workspace can be made at {workspace.path}: {error.strerror}.",
@@ -139,7 +161,13 @@ class Workspace(
         Raises:
             EspalierError: `workspace_missing`, `newer_format`.
         """
-        return cls(place(name, path))._checked()
+        try:
+            return cls(place(name, path))._checked()
+        except EspalierError as error:
+            near = near_name(name, path) if error.code == "workspace_missing" else None
+            if near is None:
+                raise
+            raise EspalierError(error.code, error.message, f'Did you mean "{near}"?', **error.fields) from None
 
     @classmethod
     def list(cls, path: Optional[str] = None) -> "Dict[str, Workspace]":
@@ -182,7 +210,7 @@ class Workspace(
 
     def get_details(self) -> Any:
         """The workspace's record: `name`, `id`, `path`, `created_at`, and how many runs and experiments it has."""
-        record = read_record(self._checked()._paths.record)
+        record = read_record(self._checked()._paths.record, follow=True)
         rows = self._rows()
         return {
             "name": self.name,
@@ -205,7 +233,11 @@ class Workspace(
         if run_id == "latest":
             rows = [row for row in self._rows() if row["parent"] is None]
             run_id = rows[0]["run_id"] if rows else run_id
-        if not is_run_id(run_id) or not os.path.isdir(self._paths.run(run_id).root):
+        try:
+            found = is_run_id(run_id) and stat.S_ISDIR(os.stat(self._paths.run(run_id).root).st_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            found = False
+        if not found:
             raise EspalierError("run_missing", f"There is no run {run_id!r} in {self.path}.", "See list_runs().")
         return Run(self.path, run_id)
 
@@ -256,7 +288,7 @@ class Workspace(
     def _rows(self) -> List[Dict[str, Any]]:
         """All runs as index rows. Looking moves the queue on: what died is seen, what waits is started."""
         index = RunIndex(self._checked()._paths, summarise)
-        with contextlib.suppress(EspalierError):  # who cannot have a queue can still read
+        with contextlib.suppress(EspalierError, OSError):  # who cannot have a queue can still read
             step()
         rows = index.rows()
         lost = [row for row in rows if row["status"] in states.UNFINISHED and self._look_after(row)]
@@ -268,7 +300,7 @@ class Workspace(
     def _checked(self) -> "Workspace":
         """This workspace, once it is known to be there and readable."""
         try:
-            record = read_record(self._paths.record)
+            record = read_record(self._paths.record, follow=True)
         except (FileNotFoundError, NotADirectoryError):
             raise EspalierError(
                 "workspace_missing",

@@ -1,6 +1,6 @@
 """What all workspaces of a user share on one host: its resources, and the keeper of its queue."""
 
-from typing import Any, Dict, List, Optional, Union
+from typing import Any, Dict, List, Optional
 
 from espalier.adapters import posix
 from espalier.keeper import timer
@@ -9,7 +9,7 @@ from espalier.queue.home import queue_paths
 from espalier.queue.room import free_now
 from espalier.queue.step import step
 from espalier.resources import bytes_of, checked_count
-from espalier.types import Frame
+from espalier.types import Frame, Text
 
 
 class WorkspaceHost:
@@ -38,8 +38,8 @@ class WorkspaceHost:
     def host_resources(
         cls,
         cpus: Optional[int] = None,
-        gpus: Optional[List[str]] = None,
-        memory: Union[str, None] = None,
+        gpus: Optional[List[Text]] = None,
+        memory: Optional[Text] = None,
     ) -> Frame:
         """What this host gives to runs of this user, in all workspaces together, and what of it is free.
 
@@ -58,7 +58,7 @@ class WorkspaceHost:
         given = None if cpus is None else checked_count(cpus, "cpus", least=1)
         size = None if memory is None else bytes_of(memory)
         if not (given is None and gpus is None and size is None):
-            set_capacity(queue_paths(), given, gpus, size)
+            set_capacity(queue_paths(), given, None if gpus is None else list(map(str, gpus)), size)
             step()
         total, free = capacity(queue_paths()), free_now(queue_paths())
         columns: Dict[str, List[Any]] = {

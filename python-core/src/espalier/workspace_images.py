@@ -5,11 +5,12 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Set
 
 from espalier import states
+from espalier.adapters.homes import program_cache
 from espalier.environment.definition import Environment
 from espalier.errors import EspalierError
+from espalier.os_errors import cannot_write
 from espalier.paths import CachePaths, WorkspacePaths
 from espalier.records import read_record, seconds_of
-from espalier.store.index import cache_folder
 from espalier.types import Frame
 
 # (what builds images is loaded by those who build some)
@@ -92,6 +93,26 @@ class WorkspaceImages:
             "build_environment() builds it.", key=f"sha256:{key}",
         )  # fmt: skip
 
+    def environment_dockerfile(self, environment: Environment) -> str:
+        """The stages of which an environment's image is built: the Dockerfile of the first, after that of a build
+        context, and as comments what packages are installed after that.
+
+        Base images stand with their digests and packages with their versions, as far as this workspace knows them: it
+        was locked, or built. Neither engine nor registries are asked.
+
+        Args:
+            environment: A definition.
+
+        Raises:
+            EspalierError: `environment_damaged` about its lock; `source_missing` and the like about a build context.
+        """
+        from espalier.environment.context import frozen_context
+        from espalier.images.wanted import stages_text
+
+        paths = self._checked()._paths
+        with frozen_context(paths, environment) as frozen:
+            return stages_text(paths, frozen)
+
     def environment_image(self, environment: Environment) -> Any:
         """The image of an environment, whether it exists or not.
 
@@ -100,37 +121,46 @@ class WorkspaceImages:
 
         Returns:
             `name`, `key`, `tag`, whether it `exists` in the Docker engine, its id there (`image`), `registries`
-            (address to digest), `size` in bytes, `created_at`, `last_used_at` (seconds since 1970), `found`, and
-            `dockerfile`: all it is made of.
+            (address to digest, those that answered that they have it), `unconfirmed` (the addresses that can't be
+            asked now), `size` in bytes, `created_at`, `last_used_at` (seconds since 1970), `found`, and `dockerfile`,
+            as by `environment_dockerfile`.
 
         Raises:
             EspalierError: `docker_unavailable`; `image_missing` about its base image.
         """
-        from espalier.environment.whole import dockerfile_text
         from espalier.images.chain import find_local, tag_of
         from espalier.images.record import last_used, read_image
+        from espalier.images.whereabouts import Whereabouts
+        from espalier.vault.store import secret_reader
 
         want = self._wanted(environment)
         record = read_image(self._paths, want.key) or {}
-        image = find_local(want.key)
+        image = find_local(self._paths, want.key)
+        has = Whereabouts(self._paths, secret_reader(self._paths)).of(want.key, record)
         return {
             "name": environment.name, "key": want.key, "tag": tag_of(want.key), "exists": image is not None,
-            "image": image, "registries": record.get("registries", {}), "size": record.get("size"),
+            "image": image, "registries": {address: record["registries"][address] for address in has if has[address]},
+            "unconfirmed": [address for address in has if has[address] is None], "size": record.get("size"),
             "created_at": seconds_of(str(record.get("created"))[:26]), "last_used_at": last_used(self._paths, want.key),
-            "found": record.get("found"), "dockerfile": dockerfile_text(environment, want.lock),
+            "found": record.get("found"),
+            "dockerfile": self.environment_dockerfile(environment),
         }  # fmt: skip
 
     def list_images(self) -> Frame:
         """Images of environments, and private environments, those that were wanted last first.
 
         Returns:
-            `environment` (names in this workspace), `key`, `where` (`engine`, `registry <address>`, `private`), `size`
-            in bytes, `created_at`, `last_used_at`, how many `runs` of this workspace used it, and its id: `image`.
+            `environment` (names in this workspace), `key`, `where` (`engine`, `registry <address>`, `private`; a
+            registry that can't be asked now is followed by `(unconfirmed)`), `size` in bytes, `created_at`,
+            `last_used_at`, how many `runs` of this workspace used it, and its id: `image`.
         """
         from espalier.images.housekeeping import known_images
+        from espalier.images.whereabouts import Whereabouts
+        from espalier.vault.store import secret_reader
 
         paths = self._checked()._paths
-        found = known_images(paths, _cache(), Counter(self._keys_of_runs(only_unfinished=False)))
+        runs = Counter(self._keys_of_runs(only_unfinished=False))
+        found = known_images(paths, _cache(), runs, Whereabouts(paths, secret_reader(paths)))
         columns: Dict[str, List[Any]] = {
             "environment": [", ".join(one.names) or None for one in found],
             "key": [one.key for one in found],
@@ -203,9 +233,7 @@ class WorkspaceImages:
             else:
                 set_remote(paths, Remote(kind, address, username, None if secret is None else Secret(secret)))
         except OSError as error:
-            raise EspalierError(
-                "workspace_read_only", f"The workspace {paths.root} cannot be written: {error.strerror}."
-            ) from error
+            raise cannot_write(paths.root, error) from error
 
     def image_registries(self) -> Frame:
         """The registries of this workspace.
@@ -261,4 +289,4 @@ class WorkspaceImages:
 
 
 def _cache() -> CachePaths:
-    return CachePaths(cache_folder())
+    return CachePaths(program_cache())

@@ -6,6 +6,7 @@ from typing import Any
 from espalier import snapshots
 from espalier.paths import WorkspacePaths
 from espalier.snapshot.preview import snapshot_preview
+from espalier.snapshot.propose import propose
 from espalier.types import Frame
 
 
@@ -42,6 +43,18 @@ class WorkspaceSnapshots:
         """
         return snapshot_preview(directory, default_excludes, outside_links)
 
+    @classmethod
+    def propose_ignore_lines(cls, directory: str) -> Any:
+        """Lines for the first `.espalierignore` of a project, by what its scripts use and what is large.
+
+        Args:
+            directory: The project's folder.
+
+        Returns:
+            The `lines`, and `notes` about them for the user.
+        """
+        return propose(directory)._asdict()
+
     def take_snapshot(self, directory: str, default_excludes: bool = True, outside_links: str = "refuse") -> str:
         """Take a snapshot of a folder outside of any run. It is kept until `delete_snapshot`.
 
@@ -59,7 +72,7 @@ class WorkspaceSnapshots:
         """
         told = self.take_snapshot_values(directory, default_excludes, outside_links)
         for note in told["notes"]:
-            warnings.warn(note, stacklevel=2)
+            warnings.warn(note, stacklevel=3)
         return str(told["id"])
 
     def take_snapshot_values(

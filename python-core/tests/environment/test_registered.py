@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import List, Tuple
 
 import pytest
+from bare import bare
 from espalier import Environment, EspalierError
 from espalier.environment.curated import curated, curated_names
 from espalier.environment.definition import CranPackage, DockerSide, PythonSide, RSide
@@ -23,7 +24,7 @@ SECOND = Environment("tidy", r=RSide(cran=[CranPackage("abc"), CranPackage("glmn
 
 @pytest.fixture
 def paths(tmp_path: Path) -> WorkspacePaths:
-    return WorkspacePaths(str(tmp_path / "ws"))
+    return bare(tmp_path / "ws")
 
 
 def code(call: "object", *args: "object") -> str:
@@ -156,5 +157,6 @@ def test_curated_ones_are_there_and_read_only(paths: WorkspacePaths) -> None:
 
 
 def test_a_workspace_that_cannot_be_written(paths: WorkspacePaths) -> None:
+    os.rmdir(paths.root)
     Path(paths.root).write_text("a file")
     assert code(register, paths, FIRST) == "workspace_read_only"

@@ -66,13 +66,29 @@ def test_requirements(tmp_path: Path) -> None:
         ("-r none.txt", "cannot be read"),
         ("-r .", "outside"),
         ("-r sub", "cannot be read"),
-        ("-c constraints.txt", "constraints"),
-        ("-e .", "'-e'"),
-        ("--trusted-host x.org", "'--trusted-host'"),
+        ("-c ../secret.txt", "outside"),
+        ("-c https://x.org/c.txt", "by a URL"),
+        ("-e .", "an editable installation of '.'"),
+        ("-e ./src[dev]", "an editable installation"),
+        ("--editable=src", "an editable installation"),
+        ("--trusted-host x.org;id", "'--trusted-host'"),
+        ("--global-option=x", "'--global-option'"),
+        ("numpy\n--require-hashes", "has no hash"),
+        ("-f wheels", "a folder of this machine"),
+        ("pkg @ file:///home/me/pkg", "files of this machine"),
+        ("pkg @ ./pkg-1.0-py3-none-any.whl", "files of this machine"),
+        (".", "files of this machine"),
+        ("git+ssh://git@github.com/me/pkg.git@v1#egg=pkg", "by SSH"),
+        ("pkg @ git+ssh://git@github.com/me/pkg.git", "by SSH"),
+        ("-e git+ssh://git@github.com/me/pkg.git#egg=pkg", "an editable installation"),
+        ("git@github.com:me/pkg.git", "by SSH"),
+        ("--index-url https://${USER_NAME}:${PASS_WORD}@x.org/simple", "from the variable USER_NAME"),
+        ("pkg @ https://x.org/${API_TOKEN}/pkg.whl", "from the variable API_TOKEN"),
+        ("pkg==${NOT_SET_ANYWHERE}", "NOT_SET_ANYWHERE, which is not set"),
         ("--index-url https://me:hunter2@x.org/simple", "credentials"),
         ("--index-url https://a.org\n--index-url https://b.org", "another index"),
-        ("numpy==$(id)", "python.pip"),
-        ("./wheels/x.whl", "python.pip"),
+        ("numpy==$(id)", "cannot be 'numpy==$(id)'"),
+        ("./wheels/x.whl", "files of this machine"),
         ("numpy==1\nnumpy==2", "twice"),
     ],
 )
@@ -84,7 +100,34 @@ def test_requirements_that_are_refused(tmp_path: Path, line: str, says: str) -> 
     file.write_text(line + "\n")
     error = refused(Environment.from_pip_requirements, "e", str(file))
     assert says in error.message
+    if says not in ("twice", "outside", "by a URL", "cannot be read", "has no hash"):
+        assert error.message.startswith(f"{file}:{len(line.splitlines())} ") and error.hint
     assert "CANARY" not in str(error) and "hunter2" not in str(error)
+
+
+def test_requirements_as_people_have_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMPANY_HOST", "pypi.example.org")
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "requirements.txt").write_bytes(
+        "--trusted-host ${COMPANY_HOST}\r\n--index-url https://${COMPANY_HOST}/simple\r\n--prefer-binary\r\n"
+        "-c deep/constraints.txt\r\nnumpy>=1 \\\r\n  # why\r\npandas[excel]>=2 ; python_version >= '3.8'\r\n--pre\r\n"
+        "--only-binary=:all:\r\n-e git+https://github.com/me/pkg.git@v1#egg=pkg\r\n".encode("utf-16")
+    )
+    (tmp_path / "deep" / "constraints.txt").write_text("numpy<2\n-r more.txt\n-c constraints.txt\n")
+    (tmp_path / "deep" / "more.txt").write_text("pytz==2024.1")
+    side = python(Environment.from_pip_requirements("e", str(tmp_path / "requirements.txt")))
+    assert side.index_url == "https://pypi.example.org/simple"
+    assert list(side.pip) == [
+        "--trusted-host pypi.example.org", "--prefer-binary", "--constraint numpy<2", "--constraint pytz==2024.1",
+        "numpy>=1", "pandas[excel]>=2 ; python_version >= '3.8'", "--pre", "--only-binary :all:",
+        "pkg @ git+https://github.com/me/pkg.git@v1#egg=pkg",
+    ]  # fmt: skip
+
+
+def test_a_requirements_file_that_is_a_file_of_constraints_too(tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").write_text("numpy==1.26\n-c requirements.txt\n")
+    side = python(Environment.from_pip_requirements("e", str(tmp_path / "requirements.txt")))
+    assert sorted(side.pip) == ["--constraint numpy==1.26", "numpy==1.26"]
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:

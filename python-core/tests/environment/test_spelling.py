@@ -140,7 +140,7 @@ def test_hashes_are_kept() -> None:
     "line",
     [
         "-e .", "--editable git+https://x.org/r", "-r other.txt", "-c constraints.txt", "--index-url https://x.org",
-        "--trusted-host x.org", "--config-settings a=b", "--global-option=x", "./local.whl", "/tmp/x.whl", "../x",
+        "--config-settings a=b", "--global-option=x", "./local.whl", "/tmp/x.whl", "../x",
         "file.whl", "numpy --install-option=--prefix=/", "numpy==1.0 --hash=md5:abc", "numpy==1.0 # comment",
         "numpy==${VERSION}", "--no-binary numpy;x", "--find-links /srv/wheels", "svn+https://x.org/r", "a==1.0 b==2.0",
         "a @ /tmp/x.whl", "numpy=1.0", "a" * 9000, "a" + " " * 7000 + ";", "name @ ssh://git@x.org/r",

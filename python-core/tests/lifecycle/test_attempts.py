@@ -3,16 +3,23 @@
 import itertools
 import os
 import signal
+import tempfile
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, Iterator
 
 import pytest
-from espalier import Run, Workspace
+from espalier import Run, ScriptRunConfig, Workspace
 from espalier.adapters import clock
+from espalier.adapters.homes import scratch_folder
+from espalier.lifecycle.attempts import end_lost_attempt
+from espalier.lifecycle.status import move, read_status
+from espalier.paths import RunPaths
 from espalier.queue import elect, spawn
 from espalier.queue.capacity import set_capacity
 from espalier.queue.home import queue_paths
-from espalier.queue.step import step
+from espalier.queue.step import settle, step
+from espalier.submission import submit as submission
+from scratch import give_scratch
 
 Submit = Callable[..., Run]
 
@@ -53,6 +60,51 @@ def test_a_killed_runner(submit: Submit, ended: Any, reach: Any, tmp_path: Path)
     os.kill(run._status()["pid"], signal.SIGKILL)
     details = ended(run)
     assert (details["status"], details["attempts"][0]["error"]["code"]) == ("Completed", "runner_lost")
+
+
+def test_a_runner_killed_before_the_next_attempt_begins(submit: Submit, ended: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the earlier one left in ./outputs had been moved to the working copy."""
+    with monkeypatch.context() as patch:
+        patch.setattr(submission, "step_locked", lambda queue: None)
+        run = submit("echo second >> outputs/kept")
+    paths = RunPaths(run.run_dir)
+    scratch = give_scratch(paths, scratch_folder())
+    os.mkdir(os.path.join(scratch.job, "outputs"))
+    Path(scratch.job, "outputs", "kept").write_text("first\n")
+    os.unlink(scratch.note)  # nobody holds it any more
+    move(paths, read_status(paths), "Preparing")
+    settle(queue_paths(), paths.root)
+    ended(run)
+    assert Path(run.run_dir, "outputs", "kept").read_text() == "first\nsecond\n"
+
+
+def test_a_runner_takes_over_what_another_left_that_nobody_settled(
+    submit: Submit, ended: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lease was lost with the queue's folder."""
+    with monkeypatch.context() as patch:
+        patch.setattr(submission, "step_locked", lambda queue: None)
+        run = submit("echo second >> outputs/kept")
+    paths = RunPaths(run.run_dir)
+    scratch = give_scratch(paths, scratch_folder())
+    os.mkdir(os.path.join(scratch.job, "outputs"))
+    Path(scratch.job, "outputs", "kept").write_text("first\n")
+    os.unlink(scratch.began)
+    os.unlink(scratch.note)
+    step()
+    ended(run)
+    assert Path(run.run_dir, "outputs", "kept").read_text() == "first\nsecond\n"
+
+
+def test_with_its_variables_gone_a_run_is_at_its_end(submit: Submit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its runner was killed between removing them and recording the end: nothing could be executed again."""
+    with monkeypatch.context() as patch:
+        patch.setattr(submission, "step_locked", lambda queue: None)
+        run = submit("true", retry=3)
+    paths = RunPaths(run.run_dir)
+    status = move(paths, read_status(paths), "Preparing", started_at="2030-01-01T00:00:00Z")
+    os.unlink(paths.env)
+    assert end_lost_attempt(paths, status)["state"] == "Failed"
 
 
 def test_a_run_whose_guardian_was_killed_is_tried_again_too(submit: Submit, ended: Any, reach: Any, tmp_path: Path) -> None:
@@ -116,6 +168,41 @@ def test_metrics_are_those_of_the_last_attempt(experiment: Any, project: Path, e
     assert ended(run)["status"] == "Completed" and run.get_metrics() == {"m": 2.0}
     assert workspace.list_runs().columns["metric_m"] == [2.0]
     assert len(os.listdir(os.path.join(run.run_dir, "attempts", "1", "events"))) == 1
+
+
+@pytest.fixture
+def another_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Working copies lie on another file system than the workspace."""
+    if not os.access("/dev/shm", os.W_OK):
+        pytest.skip("there is no second file system to write to")
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        monkeypatch.setenv("ESPALIER_SCRATCH_DIR", folder)
+        yield
+
+
+@pytest.mark.parametrize("disk", ["the same", "another"])
+def test_an_attempt_changes_a_file_of_the_snapshot_in_outputs(
+    disk: str, experiment: Any, project: Path, ended: Any, request: pytest.FixtureRequest
+) -> None:
+    """The next attempt finds it changed, and its own changes are kept; each attempt is reported once."""
+    if disk == "another":
+        request.getfixturevalue("another_disk")
+    files = {".espalierignore": "!/outputs/\n", "outputs/x": "snapshot\n", "data": "snapshot\n", "spare": ""}
+    files["a.sh"] = "echo run >> outputs/x; echo run >> data; rm -f spare; [ $(grep -c run outputs/x) = 2 ]\n"
+    (project / "outputs").mkdir()
+    for name, text in files.items():
+        (project / name).write_text(text)
+    run = experiment.submit(ScriptRunConfig(str(project), "a.sh", retry=2))
+    assert ended(run)["status"] == "Completed"
+    folder = Path(run.run_dir)
+    assert (folder / "outputs" / "x").read_text() == "snapshot\nrun\nrun\n"
+    assert (folder / "workdir" / "data").read_text() == (folder / "attempts/1/workdir/data").read_text() == "snapshot\nrun\n"
+    assert (folder / "system_logs" / "runner.log").read_text().splitlines() == [
+        "Kept 1 file (13 B) that the job wrote outside of ./outputs and ./logs: attempts/1/workdir/data",
+        "The job deleted 1 file of its working copy: spare (attempts/1)",
+        "Kept 1 file (13 B) that the job wrote outside of ./outputs and ./logs: workdir/data",
+        "The job deleted 1 file of its working copy: spare",
+    ]
 
 
 def test_order_is_lost_by_trying_again(submit: Submit, ended: Any, tmp_path: Path) -> None:

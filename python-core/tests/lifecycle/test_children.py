@@ -7,6 +7,7 @@ import pytest
 from espalier import EspalierError, Experiment, Run
 from espalier.lifecycle import children
 from espalier.paths import RunPaths
+from scratch import copy_of
 
 
 @pytest.fixture
@@ -90,7 +91,7 @@ def test_children_of_a_job(submit: Callable[..., Run], ended: Any, reach: Any) -
         run = submit(f"while ! test -e go; do sleep 0.01; done; {command}", keep_workdir=True, **fields)
         reach(run, "Running")
         child = run.submit_child({"command": "sleep 0.6"})
-        Path(run.run_dir, "work", "go").touch()
+        (copy_of(run) / "go").touch()
         ended(run)
         assert ended(child)["status"] == taken, (fields, command)
         if taken == "Canceled":

@@ -4,8 +4,11 @@ from pathlib import Path
 from typing import Any, Dict
 
 import pytest
+from espalier.lifecycle.container_record import Box, write_box
 from espalier.lifecycle.failure import job_error, log_tail
-from espalier.paths import RunPaths
+from espalier.lifecycle.near_names import missing_files, nearest_file
+from espalier.paths import RunPaths, WorkspacePaths
+from scratch import give_scratch
 
 TRACEBACK = """\
 starting
@@ -15,6 +18,18 @@ Traceback (most recent call last):
   File "train.py", line 2, in main
     raise ValueError("no rows: " + name)
 ValueError: no rows: a.csv
+"""
+
+
+FRAMES = """\
+Traceback (most recent call last):
+  File "{top}/train.py", line 3, in <module>
+    load()
+  File "{top}/steps/load.py", line 7, in load
+    json.loads("")
+  File "/usr/lib/python3/json/__init__.py", line 346, in loads
+    return _default_decoder.decode(s)
+ValueError: no rows
 """
 
 
@@ -28,7 +43,7 @@ def run(tmp_path: Path) -> RunPaths:
 def error_of(run: RunPaths, text: str, code: int = 1) -> Dict[str, Any]:
     Path(run.log).write_text(text)
     error = job_error(run, code, None)
-    assert set(error) == {"code", "message", "call", "class", "traceback", "log_tail"}
+    assert set(error) - {"hint"} == {"code", "message", "call", "place", "class", "traceback", "log_tail", "log_before"}
     json.dumps(error)
     return error
 
@@ -107,10 +122,92 @@ def test_nothing_said(run: RunPaths, text: str) -> None:
     assert error_of(run, text, 3)["message"] == "The job ended with exit status 3."
 
 
+def test_a_refused_argument_is_the_cause(run: RunPaths) -> None:
+    line = "a.py: error: argument --shift: invalid float value: 'abc'"
+    error = error_of(run, f"usage: a.py [-h]\n{line}\n", 2)
+    assert error["message"] == f"{line} (exit status 2)" and error["log_before"] == ["usage: a.py [-h]"]
+    assert error_of(run, f"{line}\n", 3)["message"] == "The job ended with exit status 3."
+
+
 def test_signals(run: RunPaths) -> None:
     error = job_error(run, None, 9)
     assert error["code"] == "job_killed" and error["message"] == "The job ended with signal 9, SIGKILL."
     assert job_error(run, None, 40)["message"].startswith("The job ended with signal 40")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Fehler in f(n + 1) : kein Objekt\nRuft auf: f -> f\nAusf\u00fchrung angehalten", "Erreur : C stack usage\nEx\u00e9cution arr\u00eat\u00e9e", "Errore in f() : no\nEsecuzione interrotta",
+     " \u4ee5\u4e0b\u306b\u30a8\u30e9\u30fc f() : no\n \u5b9f\u884c\u304c\u505c\u6b62\u3055\u308c\u307e\u3057\u305f ", "\u9519\u8bef\u4e8ef() : no\n\u505c\u6b62\u6267\u884c", "\u041e\u0448\u0438\u0431\u043a\u0430 \u0432 f() : no\n\u0412\u044b\u043f\u043e\u043b\u043d\u0435\u043d\u0438\u0435 \u043e\u0441\u0442\u0430\u043d\u043e\u0432\u043b\u0435\u043d\u043e", "Error en f() : no\nEjecuci\u00f3n interrumpida"],
+)  # fmt: skip
+def test_r_errors_of_every_language_are_found_in_the_log(run: RunPaths, text: str) -> None:
+    error = error_of(run, f"reading\n{text}\n")
+    assert error["message"] == f"{text.splitlines()[0]} (exit status 1)" and error["log_before"] == ["reading"]
+
+
+def r_events(run: RunPaths, *events: Dict[str, Any]) -> None:
+    os.makedirs(run.events, exist_ok=True)
+    lines = [json.dumps({"seq": seq, "time": 1.0 + seq, **event}) + "\n" for seq, event in enumerate(events)]
+    Path(run.events, "rprelude-1-00000000.jsonl").write_text("".join(lines))
+
+
+def test_the_warning_before_an_error_names_the_file_and_a_near_one_is_proposed(run: RunPaths, tmp_path: Path) -> None:
+    scratch = give_scratch(run, str(tmp_path / "scratch"))
+    os.mkdir(os.path.join(scratch.job, "data"))
+    Path(scratch.job, "data", "train.csv").write_text("")
+    warning = {"type": "warning", "message": "kann Datei 'trian.csv' nicht \u00f6ffnen", "call": "file(f)"}
+    error = {"type": "error", "message": "kann Verbindung nicht \u00f6ffnen", "call": "file(f)", "class": [], "traceback": []}
+    r_events(run, warning, error)
+    found = error_of(run, "a\n\nb\nc\nd\nFehler in file(f) : kann Verbindung nicht \u00f6ffnen\nRuft auf: g\n")
+    assert found["message"] == "kann Verbindung nicht \u00f6ffnen: kann Datei 'trian.csv' nicht \u00f6ffnen (exit status 1)"
+    assert found["hint"] == 'Did you mean "data/train.csv"?' and found["log_before"] == ["b", "c", "d"]
+    r_events(run, {**warning, "call": "other()"}, error)
+    assert error_of(run, "")["message"] == "kann Verbindung nicht \u00f6ffnen (exit status 1)"
+
+
+def test_the_last_error_of_an_r_that_called_no_handler(run: RunPaths) -> None:
+    text = "Erreur : C stack usage  7971796 is too close to the limit"
+    r_events(run, {"type": "last_error", "message": text + "\n"})
+    assert error_of(run, f"reading\n{text}\nEx\u00e9cution arr\u00eat\u00e9e\n")["message"] == f"{text} (exit status 1)"
+    assert error_of(run, "a silent try() and quit(status = 1)\n")["message"] == "The job ended with exit status 1."
+
+
+def test_a_python_exception_is_found_before_what_was_printed_after_it(run: RunPaths, tmp_path: Path) -> None:
+    Path(give_scratch(run, str(tmp_path / "scratch")).job, "data.csv").write_text("")
+    text = TRACEBACK.replace("ValueError: no rows: a.csv", "FileNotFoundError: [Errno 2] No such file or directory: 'dta.csv'")
+    error = error_of(run, text + "bye\n")
+    assert error["class"] == ["FileNotFoundError"] and error["hint"] == 'Did you mean "data.csv"?'
+    assert error["log_before"] == ["starting"]
+
+
+@pytest.mark.parametrize(
+    "message,near",
+    [("no file 'Data.CSV'", "data.csv"), ("no file \u2018sub/x.rds\u2019", "sub/y.rds"), ("no object 'dta'", None),
+     ("no 'data.csv'", None), ("no 'zzzz.parquet'", None), ("no '/else/where/data.csv'", "data.csv"), ("no ''", None)],
+)  # fmt: skip
+def test_near_files(tmp_path: Path, message: str, near: Any) -> None:
+    (tmp_path / "sub").mkdir()
+    for name in ("data.csv", "sub/y.rds", ".hidden"):
+        (tmp_path / name).write_text("")
+    wanted = missing_files(str(tmp_path), message)
+    assert (nearest_file(str(tmp_path), wanted[0]) if wanted else None) == near
+
+
+@pytest.mark.parametrize(
+    ("wanted", "near"),
+    [("data/clean.rds", None), ("R/helper.R", "R/helpers.R"), ("R/helper.r", "R/helpers.R"), ("helpers.R", "R/helpers.R")],
+)
+def test_near_files_have_the_same_ending_and_those_beside_come_first(tmp_path: Path, wanted: str, near: Any) -> None:
+    for name in ("01-clean.R", "R/helpers.R", "bad/helper.R"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    assert missing_files(str(tmp_path), f"cannot open file '{wanted}'") == [wanted]
+    assert nearest_file(str(tmp_path), wanted) == near
+
+
+def test_a_progress_bar_is_one_line_of_the_tail(run: RunPaths) -> None:
+    Path(run.log).write_bytes(b"".join(b"\r%3d%% |%s|" % (n, b"=" * n) for n in range(101)) + b"\n\x1b[31mbad\x1b[0m\n")
+    assert log_tail(run.log) == ["100% |" + "=" * 100 + "|", "bad"]
 
 
 def test_long_messages_are_cut(run: RunPaths) -> None:
@@ -123,10 +220,99 @@ def test_log_tail(run: RunPaths) -> None:
     path.write_text("".join(f"{n}\r\n" for n in range(100)) + "\n \n")
     assert log_tail(str(path)) == [str(n) for n in range(80, 100)]
     path.write_bytes(b"\xff\xfe\x00bad\n")
-    assert log_tail(str(path))[0].endswith("bad")
+    assert log_tail(str(path)) == ["\ufffd\ufffdbad"]
 
 
 def test_log_tail_of_a_line_without_end(run: RunPaths) -> None:
-    Path(run.log).write_bytes(b"x" * 5_000_000)
+    Path(run.log).write_bytes(b"x" * 5_000_000 + b"end")
     (line,) = log_tail(run.log)
-    assert len(line) == 500
+    assert len(line) == 500 and line.endswith("xend")
+
+
+def test_a_bus_error_in_a_container_names_shared_memory(run: RunPaths) -> None:
+    text = "RuntimeError: DataLoader worker (pid 9) is killed by signal: Bus error.\n"
+    assert "hint" not in error_of(run, text)
+    Path(run.container).parent.mkdir(parents=True, exist_ok=True)
+    write_box(run, Box({}, "i", "n", state="ended", exit_code=1))
+    assert "shm_size" in error_of(run, text)["hint"]
+    assert "hint" not in error_of(run, "RuntimeError: another\n")
+    write_box(run, Box({}, "i", "n", state="ended", exit_code=135))
+    error = job_error(run, 135, None)
+    assert error["code"] == "job_killed" and "bus error" in error["message"] and "shm_size" in error["message"]
+
+
+def test_the_place_of_a_python_error_is_in_the_job_s_files(run: RunPaths, tmp_path: Path) -> None:
+    scratch = give_scratch(run, str(tmp_path / "scratch"))
+    text = FRAMES.format(top=scratch.job)
+    assert error_of(run, text)["place"] is None, "no such files"
+    os.makedirs(os.path.join(scratch.job, "steps"))
+    for name in ("train.py", "steps/load.py"):
+        Path(scratch.job, name).write_text("")
+    assert error_of(run, text)["place"] == "steps/load.py:7"
+    assert error_of(run, text.replace(f"{scratch.job}/", ""))["place"] == "steps/load.py:7", "named as it was started"
+    assert error_of(run, text.replace("steps/load.py", "../load.py"))["place"] == "train.py:3"
+
+
+def earlier(workspace: Path, run_id: str, *names: str, state: str = "Completed") -> None:
+    folder = workspace / "runs" / run_id[-8:-6] / run_id
+    folder.mkdir(parents=True)
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("")
+    (folder / "status.json").write_text(json.dumps({"format": 1, "state": state, "attempt": 1}))
+
+
+@pytest.fixture
+def of_workspace(tmp_path: Path) -> RunPaths:
+    run = WorkspacePaths(str(tmp_path / "ws")).run("fit_100_aaaaaaaa")
+    os.makedirs(os.path.dirname(run.log))
+    give_scratch(run, str(tmp_path / "scratch"), "model")
+    return run
+
+
+MISSING = "Error in gzfile(f) : cannot open file '{}'\nExecution halted\n"
+
+
+def test_an_earlier_run_that_wrote_a_missing_file_is_named(of_workspace: RunPaths, tmp_path: Path) -> None:
+    earlier(tmp_path / "ws", "clean_50_bbbbbbbb", "workdir/model/data/clean.rds")
+    assert error_of(of_workspace, MISSING.format("data/clean.rds"))["hint"] == (
+        "Run clean_50_bbbbbbbb wrote a file of that name. Give it to the job with inputs = list(clean = file.path(get_run(ws, "
+        '"clean_50_bbbbbbbb")$run_dir, "workdir/model/data/clean.rds")), and read its path with job_params().'
+    )
+    assert "hint" not in error_of(of_workspace, MISSING.format("data/other.rds"))
+
+
+@pytest.mark.parametrize(
+    ("kept", "wanted"),
+    [("outputs/m.rds", "outputs/m.rds"), ("outputs/m.rds", "m.rds"), ("outputs/m.rds", "../models/m.rds"), ("logs/a.txt", "logs/a.txt"),
+     ("outputs/sub/m.rds", "sub/m.rds"), ("outputs/m.rds", "/else/where/m.rds"), ("workdir/data/m.rds", None), ("outputs/m.rds", "n.rds")],
+)  # fmt: skip
+def test_names_under_which_it_may_have_been_kept(of_workspace: RunPaths, tmp_path: Path, kept: str, wanted: Any) -> None:
+    earlier(tmp_path / "ws", "a_50_bbbbbbbb", kept)
+    hint = error_of(of_workspace, MISSING.format(wanted or "data/m.rds")).get("hint", "")
+    assert (kept in hint) == (wanted is not None and os.path.basename(wanted) == os.path.basename(kept))
+
+
+def test_the_newest_completed_run_counts_and_first_of_the_same_experiment(of_workspace: RunPaths, tmp_path: Path) -> None:
+    ws, text = tmp_path / "ws", MISSING.format("outputs/m.rds")
+    earlier(ws, "fit_70_bbbbbbbb", "outputs/m.rds", state="Failed")
+    assert "hint" not in error_of(of_workspace, text)
+    for run_id in ("other_60_cccccccc", "fit_9_dddddddd", "fit_20_eeeeeeee"):
+        earlier(ws, run_id, "outputs/m.rds")
+    assert error_of(of_workspace, text)["hint"].startswith("Run fit_20_eeeeeeee wrote")
+
+
+def test_what_a_run_has_behind_a_link_it_did_not_write(of_workspace: RunPaths, tmp_path: Path) -> None:
+    (tmp_path / "m.rds").write_text("")
+    earlier(tmp_path / "ws", "a_50_bbbbbbbb")
+    (tmp_path / "ws/runs/bb/a_50_bbbbbbbb/outputs").symlink_to(tmp_path)
+    assert "hint" not in error_of(of_workspace, MISSING.format("outputs/m.rds"))
+
+
+def test_a_near_name_is_proposed_where_no_run_wrote_it(of_workspace: RunPaths, tmp_path: Path) -> None:
+    job = next((tmp_path / "scratch").rglob("model"))
+    (job / "data.csv").write_text("")
+    text = MISSING.format("dta.csv")
+    assert error_of(of_workspace, text)["hint"] == 'Did you mean "data.csv"?'
+    earlier(tmp_path / "ws", "a_50_bbbbbbbb", "outputs/dta.csv")
+    assert "a_50_bbbbbbbb" in error_of(of_workspace, text)["hint"]

@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Any, Dict
 
 import pytest
+from espalier.adapters.homes import scratch_below
 from espalier.errors import EspalierError
+from espalier.follow import canceled_line
 from espalier.lifecycle import finish as module
 from espalier.lifecycle.attempts import end_job, end_lost_attempt
 from espalier.lifecycle.finish import finish, plain_error
@@ -12,16 +14,17 @@ from espalier.lifecycle.outcome import Outcome
 from espalier.lifecycle.status import move, read_status
 from espalier.paths import RunPaths
 from espalier.tracking.writer import EventWriter
+from scratch import give_scratch
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> RunPaths:
     paths = RunPaths(str(tmp_path / "ab" / "e_1_abcdef01"))
-    os.makedirs(paths.work)
     os.makedirs(os.path.dirname(paths.log))
     Path(paths.spec).write_text('{"format": 1}')
     Path(paths.env).write_text("{}")
     Path(paths.status).write_text('{"format": 1, "state": "Running", "warnings": ["before"], "attempt": 1}')
+    give_scratch(paths, str(tmp_path / "w"))
     return paths
 
 
@@ -41,13 +44,13 @@ def end(run: RunPaths, *outcome: Any) -> Dict[str, Any]:
         ((None, 9, "timed_out", 1.0), "Canceled", "timed_out"),
     ],
 )
-def test_outcomes(run: RunPaths, outcome: Any, state: str, code: Any) -> None:
+def test_outcomes(run: RunPaths, tmp_path: Path, outcome: Any, state: str, code: Any) -> None:
     record = end(run, *outcome)
     assert (record["state"], record["exit_code"], record["signal"]) == (state, *outcome[:2])
     assert (record["error"] or {}).get("code") == code
     assert record["attempt"] == 1 and record["warnings"] == ["before"]
     assert record["ended_at"].endswith("Z")
-    assert not os.path.exists(run.work) and not os.path.exists(run.env)
+    assert os.listdir(scratch_below(str(tmp_path / "w"))) == [] and not os.path.exists(run.env)
 
 
 @pytest.mark.parametrize("seconds,written", [(1.23456789, 1.234568), (-5.0, 0.0), (0.0, 0.0)])
@@ -111,6 +114,14 @@ def test_a_damaged_spec_stops_nothing(run: RunPaths) -> None:
     assert os.path.isdir(run.work), "keeping is the safe side"
 
 
+def test_the_limit_that_was_passed_is_named(run: RunPaths) -> None:
+    Path(run.spec).write_text('{"format": 1, "max_run_duration_seconds": 2.0}')
+    record = end(run, None, 9, "timed_out", 1.0)
+    assert record["error"]["message"] == "It took longer than its limit of 2 s."
+    assert canceled_line("e", record) == "Run e: Canceled. It took longer than its limit of 2 s.\n"
+    assert canceled_line("e", {"error": {"message": "Canceled by ada."}}) == "Run e: Canceled by ada.\n"
+
+
 def test_who_canceled(run: RunPaths) -> None:
     assert "signal from outside" in end(run, None, 15, "canceled", 1.0)["error"]["message"]
     Path(run.status).write_text('{"format": 1, "state": "Running"}')
@@ -128,16 +139,17 @@ def test_secrets_are_gone_before_the_end_is_seen(run: RunPaths, monkeypatch: pyt
     assert end(run, 0, None, None, 1.0)["state"] == "Completed"
 
 
-def test_killed_before_the_state_was_written(run: RunPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_killed_before_the_state_was_written(run: RunPaths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Called again by whoever reaps, it does the rest."""
-    os.makedirs(Path(run.work, "outputs"))
-    Path(run.work, "outputs", "model").write_text("m")
+    outputs = Path(scratch_below(str(tmp_path / "w"))) / "abcdef01" / "work" / "outputs"
+    outputs.mkdir()
+    (outputs / "model").write_text("m")
     with monkeypatch.context() as patch:
         patch.setattr(module, "move", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             end(run, 0, None, None, 1.0)
     end_lost_attempt(run, read_status(run))
-    assert Path(run.outputs, "model").read_text() == "m" and not os.path.exists(run.work)
+    assert Path(run.outputs, "model").read_text() == "m" and os.listdir(scratch_below(str(tmp_path / "w"))) == []
 
 
 def test_an_unknown_state_is_damage(run: RunPaths) -> None:
@@ -148,7 +160,7 @@ def test_an_unknown_state_is_damage(run: RunPaths) -> None:
 
 
 def test_plain_error_has_every_field() -> None:
-    assert set(plain_error("canceled", "x")) == {"code", "message", "call", "class", "traceback", "log_tail"}
+    assert set(plain_error("canceled", "x")) == {"code", "message", "call", "place", "class", "traceback", "log_tail"}
 
 
 def test_finish_keeps_what_is_known(run: RunPaths) -> None:

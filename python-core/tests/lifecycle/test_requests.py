@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 from espalier import EspalierError
+from espalier.lifecycle import requests
 from espalier.lifecycle.requests import error_answer, open_box
 from espalier.paths import RunPaths
 
@@ -56,16 +57,33 @@ def test_no_link_is_followed(run: RunPaths, tmp_path: Path) -> None:
     os.symlink(secret, Path(run.requests, NAME))
     os.mkfifo(Path(run.requests, "r-12-00000000-1.json"))
     with open_box(run) as box:
-        with pytest.raises(OSError):
-            box.read(NAME)
-        with pytest.raises(EspalierError):
-            box.read("r-12-00000000-1.json")
+        for name in (NAME, "r-12-00000000-1.json"):
+            with pytest.raises(EspalierError, match="isn't a plain file"):
+                box.read(name)
     os.rename(run.requests, tmp_path / "real")
     os.symlink(tmp_path / "real", run.requests)
     with pytest.raises(OSError), open_box(run):
         pass
 
 
+def test_a_folder_is_no_request_and_no_descriptor_stays(run: RunPaths) -> None:
+    Path(run.requests, NAME).mkdir()
+    with open_box(run) as box:
+        before = len(os.listdir("/proc/self/fd"))
+        for _ in range(3):
+            with pytest.raises(EspalierError, match="isn't a plain file"):
+                box.read(NAME)
+        assert len(os.listdir("/proc/self/fd")) == before
+
+
 def test_one_at_a_time(run: RunPaths) -> None:
     with open_box(run) as one, open_box(run) as two:
         assert one.alone() and not two.alone()
+
+
+def test_of_very_many_names_some_are_looked_at(run: RunPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requests, "_NAMES", 5)
+    for number in range(20):
+        Path(run.requests, f"py-1-00000000-{number}.json").touch()
+    with open_box(run) as box:
+        assert len(box.pending()) == 5

@@ -41,7 +41,7 @@ def dead(pid: int) -> bool:
 
 
 def test_its_session(run: RunPaths, job: List[int]) -> None:
-    note_job(run, job[0])
+    note_job(run, job[0], {})
     end_strays(run)
     assert dead(job[0]) and posix.process_start(job[1]) is not None
 
@@ -49,7 +49,7 @@ def test_its_session(run: RunPaths, job: List[int]) -> None:
 def test_no_note_of_a_run_that_was_deleted(run: RunPaths, job: List[int]) -> None:
     os.rmdir(run.root)
     with pytest.raises(FileNotFoundError):
-        note_job(run, job[0])
+        note_job(run, job[0], {})
     assert not os.path.exists(run.root)
 
 
@@ -59,7 +59,7 @@ def test_its_control_group(run: RunPaths, job: List[int]) -> None:
         pytest.skip("no control group can be made here")
     stray = subprocess.Popen(["env", "-i", "setsid", "sleep", "60"])
     cgroup.adopt([stray.pid])
-    note_job(run, job[0], cgroup.path)
+    note_job(run, job[0], {}, cgroup.path)
     end_strays(run)
     assert stray.wait(5) == -signal.SIGKILL and dead(job[0]) and not os.path.exists(cgroup.path)
     assert posix.process_start(job[1]) is not None
@@ -76,7 +76,7 @@ def test_its_mark_without_any_note(run: RunPaths, job: List[int]) -> None:
 @pytest.mark.parametrize("change", [{"boot_id": "another"}, {"job_start": 1}, {"job_pid": "x"}, {"cgroup": "/"}, {"format": 99}])
 def test_a_note_of_something_else_harms_nobody(run: RunPaths, job: List[int], change: object) -> None:
     """Of before a reboot, of a number that another process has by now, or written by the job."""
-    note_job(run, job[0])
+    note_job(run, job[0], {})
     record = {**json.loads(Path(run.processes).read_text()), **change}  # type: ignore[dict-item]
     if record.get("cgroup"):
         record["job_pid"] = None

@@ -38,7 +38,7 @@ def sources(cache: CachePaths, cran: Cran, *names: str) -> List[RSource]:
 def install(cache: CachePaths, plan: List[RSource], library: Path, **env: str) -> "subprocess.CompletedProcess[str]":
     path = library.parent / "plan"
     path.write_text(write_plan(plan, "test"))
-    command = ["Rscript", "--vanilla", INSTALLER, str(path), str(library), cache.r_packages, cache.sources, "2"]
+    command = ["Rscript", "--vanilla", INSTALLER, str(path), str(library), cache.r_packages, cache.sources, cache.r_packages, "2"]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, env={**os.environ, **env})
 
 
@@ -123,7 +123,7 @@ def test_recommended_package_of_r_is_left_out(cache: CachePaths, cran: Cran, tmp
 def test_a_circle_is_noticed(cache: CachePaths, tmp_path: Path) -> None:
     records: List[Dict[str, str]] = [{"Package": "aa", "Version": "1.0", "Source": "x", "Key": "k", "Needs": "aa"}]
     (tmp_path / "plan").write_text("".join(f"{k}: {v}\n" for k, v in records[0].items()))
-    command = ["Rscript", "--vanilla", INSTALLER, str(tmp_path / "plan"), str(tmp_path / "lib"), cache.r_packages, cache.sources]
+    command = ["Rscript", "--vanilla", INSTALLER, str(tmp_path / "plan"), str(tmp_path / "lib"), cache.r_packages, cache.sources, cache.r_packages]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert "need each other: aa" in done.stderr

@@ -1,14 +1,16 @@
 """uv: locked lines, indexes and their passwords; real uv against a small index."""
 
 import os
+import shutil
 import stat
+import subprocess
 from pathlib import Path
 from typing import Any, Iterator
 
 import pytest
 from espalier.environment.definition import DockerSide, Environment, PythonSide, Secret
 from espalier.errors import EspalierError
-from espalier.packages.pyenv import PythonHost, find_uv, lock_python, requirement_lines, uv_variables
+from espalier.packages.pyenv import PythonHost, find_uv, lock_python, requirement_lines, requirements_text, uv_variables
 from espalier.paths import CachePaths
 
 
@@ -128,3 +130,57 @@ def test_uv_that_is_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
         find_uv()
     assert caught.value.code == "interpreter_missing"
     assert "/no/uv" in caught.value.message
+
+
+def test_constraints_bind_what_is_resolved_and_add_nothing(cache: CachePaths, site: Any) -> None:
+    lines = lock(cache, site, "beta", "--constraint alpha<2", "--constraint gamma==0.1")
+    assert [line.partition(" ")[0] for line in lines] == ["alpha==1.0", "beta==1.0"]
+
+
+def test_binaries_are_preferred(cache: CachePaths, tmp_path: Path) -> None:
+    """An older wheel before a newer source; a package that has sources alone is built."""
+    import pypi
+    from web import Site
+
+    new = [pypi.source("alpha", "3.0")]
+    root = pypi.make(tmp_path / "pypi")
+    for project, file, content in new:
+        (root / project / file).write_bytes(content)
+        page = (root / project / "index.html").read_text()
+        (root / project / "index.html").write_text(page.replace("</body>", f'<a href="{file}">{file}</a></body>'))
+    with Site(tmp_path / "pypi") as site:
+        assert [line.split(" ")[0] for line in lock(cache, site, "alpha")] == ["alpha==3.0"]
+        assert [line.split(" ")[0] for line in lock(cache, site, "alpha", "--prefer-binary")] == ["alpha==2.0"]
+        assert [line.split(" ")[0] for line in lock(cache, site, "gamma", "--prefer-binary")] == ["gamma==1.0"]
+
+
+def test_a_host_that_is_trusted(cache: CachePaths, tmp_path: Path) -> None:
+    """Real uv, an index whose certificate nobody vouches for: refused, and taken with --trusted-host."""
+    import pypi
+    from web import Site
+
+    pypi.make(tmp_path / "pypi")
+    with Site(tmp_path / "pypi", certificate=own_certificate(tmp_path)) as site:
+        with pytest.raises(EspalierError) as caught:
+            lock(cache, site, "alpha")
+        assert caught.value.code in ("lock_failed", "package_missing")
+        host = site.url.partition("://")[2]
+        assert lock(cache, site, "alpha", f"--trusted-host {host}")[0].startswith("alpha==2.0 --hash=")
+
+
+def own_certificate(folder: Path) -> Path:
+    """A key and a certificate for 127.0.0.1, signed by itself."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    file = folder / "own.pem"
+    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
+    make += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(file), "-out", str(folder / "own.crt")]
+    subprocess.run(make, check=True, stderr=subprocess.DEVNULL)
+    file.write_bytes(file.read_bytes() + (folder / "own.crt").read_bytes())
+    return file
+
+
+def test_options_of_the_definition_reach_uv(cache: CachePaths) -> None:
+    side = PythonSide(pip=["x", "--trusted-host a.org", "--trusted-host b.org:8", "--constraint x<2", "--prefer-binary", "--pre"])
+    assert uv_variables(Environment("e", python=side), cache)["UV_INSECURE_HOST"] == "a.org b.org:8"
+    assert requirements_text(side, ["x==1"]) == "--pre\nx==1\n"

@@ -1,6 +1,8 @@
 """The supervisor of a container, with an engine that says what the test wants, and goes away."""
 
 import json
+import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -9,14 +11,19 @@ from pathlib import Path
 from typing import Callable, Dict, Iterator, List
 
 import pytest
+from espalier.adapters.engine import Engine
 from espalier.lifecycle.container_config import Order
 from espalier.lifecycle.container_record import Box, read_box
+from espalier.lifecycle.outcome import Outcome
 from espalier.paths import RunPaths
 from espalier.records import dump_record
-from espalier.runner.container import SUPERVISOR
+from espalier.runner.container import Removal, true_outcome
+from espalier.runner.supervisor import SUPERVISOR
 
 GONE = b""  # it hangs up without an answer
+KILLED = b"\0"  # it is killed before it has read the question, and the connection is reset
 WAITS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"  # and says no more
+LISTENS = b"HTTP/1.1 101 UPGRADED\r\n\r\n"  # the same, until it is started
 WHOLE = b"one\ntwo\nthree\n"
 
 
@@ -49,6 +56,8 @@ class Fake:
     def __init__(self, path: Path) -> None:
         self.address = f"unix://{path}"
         self.answers: Dict[str, List[bytes]] = {"start": [said({})], "DELETE": [said({})]}
+        self.before: Dict[str, Callable[[], object]] = {}  # what happens when it is asked that
+        self.asked: List[str] = []
         self._held: List[socket.socket] = []
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.bind(str(path))
@@ -63,13 +72,22 @@ class Fake:
             except OSError:
                 return
             self._held.append(connection)
-            method, path = connection.recv(65536).decode().split()[:2]
+            method, path = connection.recv(65536, socket.MSG_PEEK).decode().split()[:2]
             kind = method if method == "DELETE" else path.partition("?")[0].rpartition("/")[2]
+            self.asked.append(kind)
+            self.before.get(kind, lambda: None)()
             answers = self.answers[kind]
             answer = answers.pop(0) if len(answers) > 1 else answers[0]
-            connection.sendall(answer)
-            if answer != WAITS:
+            if answer != KILLED:
+                connection.recv(65536)
+                connection.sendall(answer)
+            if answer not in (WAITS, LISTENS):
                 connection.close()
+
+    def print(self, text: bytes) -> None:
+        """As the first that was attached to a container hears it, to its end."""
+        self._held[0].sendall(frame(text))
+        self._held[0].shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         self._socket.shutdown(socket.SHUT_RDWR)
@@ -96,13 +114,20 @@ def supervised(engine: Fake, tmp_path: Path) -> Supervised:
     Path(run.spec).parent.mkdir(parents=True, exist_ok=True)
     Path(run.spec).write_bytes(dump_record({"format": 1}))
 
-    def supervise(masked: bool = False) -> str:
-        order = Order({"DOCKER_HOST": engine.address}, "sha256:a", ["x"], {}, {}, [], "1:1", masked)
+    def supervise(masked: bool = False, begun: bool = False) -> str:
+        runners = Engine({"DOCKER_HOST": engine.address})
+        handed_on = [runners.attach("id").connection, runners.begin_start("id")] if begun else []
+        fds = [one.fileno() for one in handed_on]
+        order = Order({"DOCKER_HOST": engine.address}, "sha256:a", ["x"], {}, {}, [], "1:1", {"path": "/w/0", "directory": ""}, masked)
         process = subprocess.Popen(
-            [sys.executable, "-I", "-S", SUPERVISOR, run.root], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [sys.executable, "-I", "-S", SUPERVISOR, run.root],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=fds,
         )
+        for one in handed_on:
+            one.close()
         assert process.stdin is not None and process.stdout is not None
-        process.stdin.write(json.dumps(order._asdict()).encode() + b"\nid\n")
+        given = {"order": order._asdict(), "container": "id", "begun": fds}
+        process.stdin.write(json.dumps(given).encode() + b"\n")
         process.stdin.flush()  # (and its end would be the runner's)
         text = process.stdout.read()
         process.stdin.close()
@@ -117,6 +142,16 @@ def supervised(engine: Fake, tmp_path: Path) -> Supervised:
 def box_of(supervised: Supervised) -> Box:
     found: Box = supervised.box()  # type: ignore[attr-defined]
     return found
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_it_goes_on_with_what_its_runner_has_begun(engine: Fake, supervised: Supervised, begun: bool) -> None:
+    """Or begins itself, where the connection to the engine has keys."""
+    engine.answers.update(attach=[LISTENS], wait=[STATUS], json=[RUNS, ENDED])
+    engine.before["start"] = lambda: engine.print(WHOLE)
+    assert supervised(begun=begun) == WHOLE.decode()
+    assert engine.asked[:2] == ["attach", "start"] and engine.asked.count("start") == 1
+    assert (box_of(supervised).id, box_of(supervised).exit_code) == ("id", 3)
 
 
 def test_the_engine_comes_back_and_the_job_had_gone_on(engine: Fake, supervised: Supervised) -> None:
@@ -135,8 +170,9 @@ def test_the_engine_comes_back_and_goes_again(engine: Fake, supervised: Supervis
     assert supervised() == WHOLE.decode()
 
 
-def test_the_engine_comes_back_and_took_the_job_along(engine: Fake, supervised: Supervised) -> None:
-    engine.answers.update(attach=[attached(b"one\n")], wait=[GONE, STATUS], json=[RUNS, ENDED], logs=[kept(WHOLE)])
+@pytest.mark.parametrize("end", [GONE, KILLED])
+def test_the_engine_comes_back_and_took_the_job_along(engine: Fake, supervised: Supervised, end: bytes) -> None:
+    engine.answers.update(attach=[attached(b"one\n")], wait=[end, STATUS], json=[RUNS, ENDED], logs=[kept(WHOLE)])
     assert supervised() == WHOLE.decode()
     assert box_of(supervised).engine_error
 
@@ -145,6 +181,14 @@ def test_the_engine_had_come_back_before_that_was_seen(engine: Fake, supervised:
     """Where systemd holds the engine's socket, who asks waits for it."""
     engine.answers.update(attach=[attached(b"one\n")], wait=[WAITS, STATUS], json=[RUNS, ENDED], logs=[kept(WHOLE)])
     assert supervised() == WHOLE.decode()
+
+
+def test_the_workspace_is_renamed(engine: Fake, supervised: Supervised, tmp_path: Path) -> None:
+    engine.answers.update(attach=[attached(WHOLE)], wait=[STATUS], json=[RUNS, ENDED])
+    engine.before["wait"] = lambda: os.rename(tmp_path / "run", tmp_path / "moved")
+    assert supervised() == WHOLE.decode()
+    box = read_box(RunPaths(str(tmp_path / "moved")))
+    assert box is not None and (box.state, box.exit_code, box.removed) == ("ended", 3, False)
 
 
 def test_of_a_job_with_secrets_the_engine_keeps_nothing(engine: Fake, supervised: Supervised) -> None:
@@ -159,3 +203,36 @@ def test_of_a_job_with_secrets_the_engine_keeps_nothing(engine: Fake, supervised
 def test_one_with_secrets_that_has_ended_is_not_waited_for(engine: Fake, supervised: Supervised) -> None:
     engine.answers.update(attach=[attached(b"one\n"), attached(b"")], wait=[GONE, STATUS], json=[RUNS, ENDED])
     assert supervised(masked=True).count("espalier:") == 1
+
+
+def test_one_whose_runner_dies_before_it_has_orders_asks_nobody(engine: Fake, tmp_path: Path) -> None:
+    """Who settles the run finds the container."""
+    process = subprocess.Popen([sys.executable, "-I", "-S", SUPERVISOR, str(tmp_path)], stdin=subprocess.PIPE)
+    assert process.stdin is not None
+    process.stdin.write(b'{"order": {"engine"')
+    process.stdin.close()
+    assert process.wait(20) == 125
+    assert not engine.asked
+
+
+def test_where_its_note_cannot_be_written_it_removes_the_container(engine: Fake, supervised: Supervised, tmp_path: Path) -> None:
+    """Nobody would find it: somebody deleted the run's folder."""
+    engine.answers.update(attach=[attached(WHOLE)], wait=[STATUS], json=[RUNS, ENDED])
+    engine.before["wait"] = lambda: shutil.rmtree(tmp_path / "run")
+    assert supervised() == WHOLE.decode()
+    assert "DELETE" in engine.asked
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_runner_removes_it_while_it_records_the_end(engine: Fake, supervised: Supervised, tmp_path: Path) -> None:
+    engine.answers.update(attach=[attached(WHOLE)], wait=[STATUS], json=[RUNS, ENDED])
+    assert supervised() == WHOLE.decode()
+    assert "DELETE" not in engine.asked
+    run = RunPaths(str(tmp_path / "run"))
+    outcome = Outcome(3, None, None, 1.0)
+    assert true_outcome(run, outcome) == outcome
+    removal = Removal(run)
+    removal.finish(run)
+    assert engine.asked.count("DELETE") == 1 and box_of(supervised).removed
+    Removal(run).finish(run)
+    assert engine.asked.count("DELETE") == 1

@@ -31,3 +31,18 @@ def test_the_engine_was_killed_within_a_line(size: int) -> None:
 def test_a_line_without_end() -> None:
     whole = b"x" * 100_000
     assert unseen(whole[:70_000], whole, 4096) == whole[70_000:]
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 1000])
+@pytest.mark.parametrize("at", range(19))
+def test_the_engine_keeps_a_character_for_each_byte_that_is_no_text(size: int, at: int) -> None:
+    """Which is three bytes."""
+    whole = b"caf\xe9 \xff\nb\xe9\xe9se\nend"
+    kept = whole.replace(b"\xe9", b"\xef\xbf\xbd").replace(b"\xff", b"\xef\xbf\xbd")
+    rest = whole[at:].replace(b"\xe9", b"\xef\xbf\xbd").replace(b"\xff", b"\xef\xbf\xbd")
+    assert unseen(whole[:at], kept, size) == rest
+
+
+def test_a_long_line_with_bytes_that_are_no_text() -> None:
+    whole = b"x\xe9" * 50_000
+    assert unseen(whole[:70_000], whole.replace(b"\xe9", b"\xef\xbf\xbd"), 4096) == b"x\xef\xbf\xbd" * 15_000

@@ -91,9 +91,8 @@ def test_dependencies_are_runs_of_the_workspace(submit: Submit) -> None:
     with pytest.raises(EspalierError, match="no run exp_1_00000000") as caught:
         submit("true", depends_on=["exp_1_00000000"])
     assert caught.value.code == "run_missing"
-    for bad in ("exp_1_00000000", ["../x"], [1]):
-        with pytest.raises(EspalierError, match="list of run ids"):
-            submit("true", depends_on=bad)
+    with pytest.raises(EspalierError, match="list of run ids"):
+        submit("true", depends_on=["../x"])
 
 
 def test_too_long_in_the_queue(one_slot: None, submit: Submit, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,6 +131,7 @@ def test_a_ticket_of_another_boot(one_slot: None, submit: Submit) -> None:
     path = Path(queue_paths().tickets, os.listdir(queue_paths().tickets)[0])
     record = json.loads(path.read_text())
     for ago, state in ((30, "Queued"), (90, "Canceled")):
+        record.pop("check", None)
         record["queued"] = {"boot": "another", "clock": 5e9, "time": record["queued"]["time"] - ago}
         path.write_text(json.dumps(record))
         with allocator(queue_paths()):

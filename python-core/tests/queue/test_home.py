@@ -10,6 +10,7 @@ from espalier import Workspace
 from espalier.adapters.homes import state_folder
 from espalier.errors import EspalierError
 from espalier.queue.home import allocator, queue_paths
+from espalier.vault.key import key_path, make_key
 
 
 def test_state_folder(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,6 +32,28 @@ def test_a_folder_a_host_private_to_the_user(home: Path) -> None:
 
 
 
+
+
+def test_modes_do_not_depend_on_the_umask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ESPALIER_STATE_DIR", str(tmp_path / "a" / "state"))
+    old = os.umask(0)
+    try:
+        paths = queue_paths()
+        make_key("id")
+    finally:
+        os.umask(old)
+    folders = [tmp_path / "a", *(tmp_path / "a").rglob("*")]
+    assert {oct(path.stat().st_mode & 0o777) for path in folders if path.is_dir()} == {"0o700"}
+    assert os.stat(key_path("id")).st_mode & 0o777 == 0o600 and os.path.isdir(paths.leases)
+
+
+def test_a_queue_that_others_can_write_to(home: Path) -> None:
+    """What lies there is executed."""
+    paths = queue_paths()
+    os.chmod(paths.tickets, 0o770)
+    with pytest.raises(EspalierError, match="chmod go-w") as caught:
+        queue_paths()
+    assert caught.value.code == "not_permitted"
 
 
 def test_the_lock_is_exclusive(home: Path) -> None:

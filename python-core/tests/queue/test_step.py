@@ -1,19 +1,24 @@
+import errno
 import json
 import os
 import shutil
 import signal
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, List
 
 import pytest
 from espalier import EspalierError, Run, Workspace
 from espalier.adapters import posix
+from espalier.adapters.homes import scratch_folder
+from espalier.paths import RunPaths
 from espalier.queue import spawn as spawn_module
+from espalier.queue import step as stepping
 from espalier.queue.capacity import set_capacity
 from espalier.queue.home import allocator, queue_paths
 from espalier.queue.spawn import interpreter
 from espalier.queue.step import step
 from espalier.queue.tickets import add_ticket
+from scratch import give_scratch
 
 Submit = Callable[..., Run]
 
@@ -97,7 +102,7 @@ def test_preparing_without_a_runner_goes_back_to_the_queue(
     status = Path(run.run_dir, "status.json")
     record = json.loads(status.read_text())
     status.write_text(json.dumps({**record, "state": "Preparing"}))
-    os.makedirs(Path(run.run_dir, "work", "half"))
+    give_scratch(RunPaths(run.run_dir), scratch_folder())
     os.makedirs(Path(run.run_dir, ".job", "python"))
     step()
     assert ended(run)["status"] == "Completed"
@@ -144,15 +149,34 @@ def test_two_queues_that_know_a_run_execute_it_once(
     assert count.read_text() == "x\n"
 
 
-def test_one_run_that_cannot_be_written_does_not_stop_the_queue(
+def test_what_lies_in_the_way_of_a_run_s_log_does_not_stop_the_queue(
     one_slot: None, submit: Submit, ended: Any, tmp_path: Path, reach: Any
 ) -> None:
     first, stuck, last = submit("sleep 0.3"), submit("true"), submit("true")
     shutil.rmtree(Path(stuck.run_dir, "system_logs"), ignore_errors=True)
     Path(stuck.run_dir, "system_logs").write_text("in the way")
+    for run in (first, stuck, last):
+        assert ended(run)["status"] == "Completed"
+    assert "system_logs in the run's folder" in stuck.get_details()["warnings"][0]
+
+
+def test_one_run_that_cannot_be_started_does_not_stop_the_queue(
+    submit: Submit, ended: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = stepping.spawn_runner
+
+    def refuse_second(run: RunPaths, lease: int) -> None:
+        tried.append(run.root)
+        if len(tried) == 2:
+            raise PermissionError(13, "no")
+        real(run, lease)
+
+    tried: List[str] = []
+    monkeypatch.setattr(stepping, "spawn_runner", refuse_second)
+    first, stuck, last = submit("true"), submit("true"), submit("true")
     for run in (first, last):
         assert ended(run)["status"] == "Completed"
-    reach(lambda: step() or stuck.get_status() == "Failed")
+    assert stuck.get_details()["error"]["code"] == "start_failed"
 
 
 def test_tickets_of_deleted_and_damaged_runs_are_dropped(one_slot: None, submit: Submit, ended: Any) -> None:
@@ -193,11 +217,12 @@ def test_a_lease_of_a_finished_run(submit: Submit, ended: Any) -> None:
     """The runner was killed after the final state and before it released its lease."""
     run = submit("true")
     ended(run)
-    Path(queue_paths().lease(run.id)).write_text(json.dumps({"run_id": run.id, "run_dir": run.run_dir}))
-    os.makedirs(Path(run.run_dir, "work"), exist_ok=True)
+    with allocator(queue_paths()):  # its own runner, which may be at its last step, would take the lease for a dead one
+        Path(queue_paths().lease(run.id)).write_text(json.dumps({"run_id": run.id, "run_dir": run.run_dir}))
+        scratch = give_scratch(RunPaths(run.run_dir), scratch_folder())
     step()
     assert run.get_status() == "Completed"
-    assert not Path(run.run_dir, "work").exists() and os.listdir(queue_paths().leases) == []
+    assert not os.path.exists(scratch.root) and os.listdir(queue_paths().leases) == []
 
 
 def test_signals_of_the_submitter_do_not_reach_the_job(submit: Submit, ended: Any) -> None:
@@ -342,3 +367,22 @@ def test_a_job_does_not_start_runners_itself(submit: Submit, ended: Any, experim
     assert ended(run)["status"] == "Completed", run.get_details()["error"]
     other = Workspace(run.workspace_path).get_run(Path(run.run_dir, "user_logs/std_log.txt").read_text().strip())
     assert ended(other)["status"] == "Completed"
+
+
+@pytest.mark.parametrize("number", [errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENOSPC])
+def test_where_no_process_can_be_started_runs_keep_their_places(
+    number: int, submit: Submit, ended: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: Any) -> int:
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(spawn_module, "_spawn", refuse)
+        runs = [submit("true") for _ in range(3)]
+        places = sorted(os.listdir(queue_paths().tickets))
+        assert len(places) == 3 and os.listdir(queue_paths().leases) == []
+        step()
+        assert sorted(os.listdir(queue_paths().tickets)) == places
+        assert [run._status()["state"] for run in runs] == ["Queued"] * 3
+    step()
+    assert [ended(run)["status"] for run in runs] == ["Completed"] * 3

@@ -8,6 +8,7 @@ import pytest
 from espalier.adapters import posix
 from espalier.paths import QueuePaths
 from espalier.queue.home import queue_paths
+from espalier.queue.step import step
 from espalier.queue.tickets import add_ticket, claim, find_ticket, is_dead, leases, open_lease, remove, tickets
 from espalier.resources import Resources
 
@@ -38,6 +39,33 @@ def test_find_ticket(queue: QueuePaths) -> None:
 def test_unreadable_tickets_are_dropped(queue: QueuePaths, content: str) -> None:
     Path(queue.tickets, "5-1-x.json").write_text(content)
     assert list(tickets(queue.tickets)) == [] and os.listdir(queue.tickets) == []
+
+
+@pytest.mark.parametrize("kind", ["fifo", "link", "folder", "full folder"])
+@pytest.mark.parametrize("place", ["tickets", "waiting", "leases"])
+def test_what_is_no_file_stops_no_queue(queue: QueuePaths, place: str, kind: str) -> None:
+    """It is neither waited for nor followed; a folder is set aside, and reported once."""
+    path = Path(getattr(queue, place), f"{RUN}.json" if place == "leases" else f"5-{1:020d}-{RUN}.json")
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "link":
+        path.symlink_to("/nowhere")
+    else:
+        path.mkdir()
+        if kind == "full folder":
+            (path / "x").touch()
+    step()
+    step()
+    assert not os.path.lexists(path)
+    aside = [name for name in os.listdir(queue.root) if name.startswith("damaged-")]
+    assert len(aside) == ("folder" in kind)
+    if aside:
+        assert Path(queue.keeper_log).read_text().count("not a file") == 1
+    add_ticket(queue, "/r/" + RUN, {})
+    (ticket,) = tickets(queue.tickets)
+    fd = claim(queue, ticket)
+    assert fd is not None
+    os.close(fd)
 
 
 def test_a_claim_turns_the_ticket_into_a_lease(queue: QueuePaths) -> None:
@@ -79,7 +107,7 @@ def test_a_lease_dies_with_its_holder_and_not_before(queue: QueuePaths) -> None:
 
 
 def test_interactive_leases_take_no_slot(queue: QueuePaths) -> None:
-    fd = open_lease(queue, RUN, "/r")
+    fd = open_lease(queue, RUN, "/r/" + RUN)
     assert leases(queue)[0].takes == Resources(cpus=0)
     assert os.stat(queue.lease(RUN)).st_mode & 0o077 == 0
     os.close(fd)

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 from espalier import Experiment, Run, ScriptRunConfig, Workspace
+from espalier.adapters.homes import cache_folder
 from espalier.errors import EspalierError
 from espalier.packages.pyenv import find_uv
 from espalier.paths import CachePaths, PrivatePaths
 from espalier.private.housekeeping import remove_private
 from espalier.runner.environment import _keeps
-from espalier.store.index import cache_folder
+from scratch import copy_of
 
 
 def _has_uv() -> bool:
@@ -40,7 +41,7 @@ def test_nobody_removes_the_environment_of_a_running_job(tmp_path: Path) -> None
     key = str(run.get_environment()["key"])[7:]
     cache = CachePaths(cache_folder())
     assert not remove_private(cache, key)
-    Path(run.run_dir, "outputs", "go").touch()
+    (copy_of(run) / "outputs" / "go").touch()
     until(lambda: run.get_status() == "Completed")
     until(lambda: remove_private(cache, key))
     assert not os.path.exists(cache.private_environment(key))

@@ -6,10 +6,12 @@ from typing import Callable
 
 import pytest
 from espalier.adapters import posix
+from espalier.adapters.subreaper import become_subreaper
+from espalier.lifecycle.place import Place
 from espalier.paths import RunPaths
 from espalier.runner.guardian import guarded, has_lost
 
-RUN = RunPaths("/nowhere/e_1_abcdef01")
+RUN = Place(RunPaths("/nowhere/e_1_abcdef01"))
 
 
 def in_a_process(body: Callable[[], None]) -> int:
@@ -65,6 +67,7 @@ def test_what_a_killed_one_had_started_is_dead_before_it_is_told(tmp_path: Path)
         die()
 
     def body() -> None:
+        become_subreaper()  # (as who executes a job is before it starts one; else an orphan may be none of theirs yet)
         assert guarded(RUN, execute) is False
         assert all(posix.process_start(int(pid)) is None for pid in pids.read_text().split())
 

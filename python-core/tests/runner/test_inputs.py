@@ -61,6 +61,7 @@ def test_a_file(run: RunPaths, data: Path) -> None:
     assert copy.name == "x.csv" and copy.read_text() == "a,b\n1,2\n" and copy.stat().st_mtime == 5
     assert [mode(path) for path in (copy, copy.parent, copy.parents[1])] == [0o444, 0o555, 0o500]
     assert copy.stat().st_ino != (data / "x.csv").stat().st_ino
+    os.mkdir(run.root + "2")
     assert copied(RunPaths(run.root + "2"), data / "tool").stat().st_mode & 0o777 == 0o554
 
 
@@ -138,14 +139,14 @@ def test_where_the_kernel_does_not_copy(
     (tmp_path / "big").write_bytes(os.urandom(3 << 20))
     seen = []
 
-    def copy_some(source: int, to: int, count: int) -> int:
+    def copy_some(source: int, to: int, count: int, begin: int, end: int) -> int:
         seen.append(count)
         if len(seen) > calls:
             raise OSError(errno.EXDEV, "cross-device link")
-        return os.write(to, os.read(source, 1000))
+        return os.pwrite(to, os.pread(source, 1000, begin), end)
 
     monkeypatch.setattr(os, "copy_file_range", copy_some)
-    assert copied(run, tmp_path / "big").read_bytes() == (tmp_path / "big").read_bytes() and len(seen) == calls + 1
+    assert copied(run, tmp_path / "big").read_bytes() == (tmp_path / "big").read_bytes() and len(seen) > calls
 
 
 # ---- jobs
@@ -243,7 +244,7 @@ for pid in [runner] + children * (sys.argv[3] == 'all'):
     os.kill(pid, signal.SIGKILL)
 print(run.wait_for_completion(raise_on_error=False)['error']['code'])
 deadline = time.monotonic() + 10
-while os.path.exists(run.run_dir + '/.job') or os.path.exists(run.run_dir + '/work'):
+while os.path.exists(run.run_dir + '/.job') or os.listdir(os.environ['ESPALIER_STATE_DIR'] + '/w'):
     assert time.monotonic() < deadline, os.listdir(run.run_dir)
     run.get_status()
     time.sleep(0.01)
@@ -261,6 +262,6 @@ def test_a_runner_killed_while_it_copied(run: RunPaths, data: Path, as_user: Cal
     records = resolve_inputs({"d": str(data)})
     copy_inputs(run, records)
     os.makedirs(run.work)
-    as_user("import sys; from espalier.lifecycle.collect import *; remove_working_copy(RunPaths(sys.argv[1]))", run.root)
+    as_user("import sys; from espalier.lifecycle.collect import *; remove_working_copy(RunPaths(sys.argv[1]), {})", run.root)
     assert not os.path.exists(run.job)
     copy_inputs(run, records)

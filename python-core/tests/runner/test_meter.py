@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import subprocess
@@ -7,7 +8,7 @@ from typing import Any, Dict, List
 
 import pytest
 from espalier.adapters.tree import Tree
-from espalier.errors import EspalierError
+from espalier.errors import DamageWarning
 from espalier.paths import RunPaths
 from espalier.runner.meter import Meter
 from espalier.tracking.usage import read_usage
@@ -59,8 +60,11 @@ def test_a_long_run_has_a_bounded_number(run: RunPaths) -> None:
     assert count < 20_000
 
 
-def test_a_full_disk_ends_the_samples(run: RunPaths) -> None:
-    Path(run.root, "usage").write_text("no folder")
+def test_a_full_disk_ends_the_samples(run: RunPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(root: str, path: str) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("espalier.runner.meter.open_log", full)
     meter = Meter(run.usage, Tree("m", None, None), 0.0)
     meter.sample_when_due(5.0)
     assert meter.due == float("inf") and meter.totals()["cpu_seconds"] == 0
@@ -82,7 +86,6 @@ def test_reading(run: RunPaths) -> None:
     frame = read_usage(run)
     assert frame.columns["cores"] == [0.5, 2.0], "of the last attempt, without the torn line"
     assert frame.columns["gpu_memory_bytes"] == [None, 7.0] and frame.kinds["processes"] == "integer"
-    Path(run.usage).write_text(json.dumps({**sample, "cpu_seconds": "x"}) + "\n")
-    with pytest.raises(EspalierError, match="samples.jsonl") as caught:
-        read_usage(run)
-    assert caught.value.code == "damaged"
+    Path(run.usage).write_text("\n".join([text[1], json.dumps({**second, "cpu_seconds": "x"}), "bad", text[4], ""]))
+    with pytest.warns(DamageWarning, match=r"samples\.jsonl is damaged at 2 lines"):
+        assert read_usage(run).columns["cpu_seconds"] == [0.5, 4.5]

@@ -1,4 +1,3 @@
-import json
 import os
 from pathlib import Path
 from typing import Any, Callable, Dict
@@ -8,8 +7,11 @@ from espalier import Experiment, ScriptRunConfig
 from espalier.names import input_variable
 from espalier.paths import RunPaths
 from espalier.runner.prepare import job_command, job_environment, prepare_folders
+from espalier.scratch_paths import ScratchPaths
 from espalier.snapshot import statcache
+from scratch import copy_of
 
+SCRATCH = ScratchPaths("/w/0", "p")
 Ended = Callable[..., Dict[str, Any]]
 
 
@@ -21,14 +23,17 @@ def run(tmp_path: Path) -> RunPaths:
 
 
 def environment(run: RunPaths, variables: Dict[str, str], **spec: Any) -> Dict[str, str]:
-    Path(run.env).write_text(json.dumps({"format": 1, "variables": variables}))
-    return job_environment(run, "/ws", {"id": "e_1_abcdef01", "experiment": "e", **spec})
+    spec = {"id": "e_1_abcdef01", "experiment": "e", **spec}
+    return job_environment(run, SCRATCH, "/ws", spec, {"variables": variables})
 
 
-def test_folders_and_links(run: RunPaths) -> None:
-    prepare_folders(run, "/ws", {"snapshot": None}, {"python/espalier": "/lib/espalier", "R/espalier": "/r"})
-    for name in ("outputs", "logs"):
-        assert os.readlink(Path(run.work, name)) == getattr(run, name)
+def test_folders_and_links(run: RunPaths, tmp_path: Path) -> None:
+    scratch = ScratchPaths(str(tmp_path / "w"), "project/a")
+    Path(run.outputs, "sub").mkdir(parents=True)
+    Path(run.outputs, "sub", "x").write_text("of an earlier attempt")
+    prepare_folders(run, scratch, "/ws", {"snapshot": None}, {"python/espalier": "/lib/espalier", "R/espalier": "/r"})
+    assert sorted(os.listdir(scratch.job)) == ["logs", "outputs"]
+    assert Path(scratch.job, "outputs", "sub", "x").read_text() == "of an earlier attempt"
     assert os.readlink(Path(run.job, "python", "espalier")) == "/lib/espalier"
     assert os.path.isdir(run.events) and os.path.isdir(run.payloads)
 
@@ -37,7 +42,9 @@ def test_documented_variables(run: RunPaths) -> None:
     found = environment(run, {})
     assert found["ESPALIER_RUN_DIR"] == run.root and found["ESPALIER_RUN_ID"] == found["AZUREML_RUN_ID"] == "e_1_abcdef01"
     assert found["ESPALIER_WORKSPACE"] == "/ws" and found["AZUREML_ARM_WORKSPACE_NAME"] == "ws"
-    assert (found["AZUREML_OUTPUT_DIRECTORY"], found["AZUREML_LOGDIRECTORY_PATH"]) == (run.outputs, run.logs)
+    assert (found["AZUREML_OUTPUT_DIRECTORY"], found["AZUREML_LOGDIRECTORY_PATH"]) == ("/w/0/work/p/outputs", "/w/0/work/p/logs")
+    assert found["TMPDIR"] == found["TMP"] == found["TEMP"] == "/w/0/tmp"
+    assert found["GIT_CEILING_DIRECTORIES"] == "/w/0" and found["ESPALIER_WORK_DIR"] == "/w/0/work/p"
     assert found["AZUREML_EXPERIMENT_ID"] == found["AZUREML_ARM_PROJECT_NAME"] == found["ESPALIER_EXPERIMENT"] == "e"
     assert "ESPALIER_SEED" not in found and "ESPALIER_PREVIOUS_R_PROFILE_USER" not in found
     protocol = (Path(__file__).resolve().parents[3] / "docs" / "protocol.md").read_text()
@@ -71,16 +78,23 @@ def test_what_the_definition_sets_is_joined(run: RunPaths) -> None:
     assert found["R_PROFILE_USER"].endswith("prelude.R") and found["PYTHONUNBUFFERED"] == ""
 
 
+def test_a_user_may_choose_where_temporary_files_go(run: RunPaths) -> None:
+    found = environment(run, {"TMPDIR": "/mine", "GIT_CEILING_DIRECTORIES": "/c"}, environment={"variables": {"TMPDIR": "/mine"}})
+    assert found["TMPDIR"] == "/mine" and found["GIT_CEILING_DIRECTORIES"] == "/w/0:/c"
+    assert environment(run, {"TMPDIR": "/inherited"})["TMPDIR"] == "/w/0/tmp"
+
+
 def test_ours_win(run: RunPaths) -> None:
     assert environment(run, {"ESPALIER_RUN_ID": "other"})["ESPALIER_RUN_ID"] == "e_1_abcdef01"
 
 
 def test_what_a_job_sees(submit: Any, ended: Ended, tmp_path: Path) -> None:
-    run = submit("pwd; echo $0; readlink outputs logs; echo x > outputs/f; cat; ls -1 /proc/self/fd")
+    run = submit("pwd; echo $0; echo $TMPDIR; ls -A; echo x > outputs/f; cat; ls -1 /proc/self/fd")
     assert ended(run)["status"] == "Completed"
     lines = Path(run.run_dir, "user_logs", "std_log.txt").read_text().split("\n")
-    assert lines[0] == f"{run.run_dir}/work" and lines[2:4] == [f"{run.run_dir}/outputs", f"{run.run_dir}/logs"]
-    assert lines[4:] == ["0", "1", "2", "3", ""], "stdin is empty, and nothing but ls's own folder is open"
+    scratch = str(copy_of(run).parent)
+    assert lines[0] == f"{scratch}/work" and lines[2:5] == [f"{scratch}/tmp", "logs", "outputs"]
+    assert lines[5:] == ["0", "1", "2", "3", ""], "stdin is empty, and nothing but ls's own folder is open"
     assert Path(run.run_dir, "outputs", "f").read_text() == "x\n"
 
 

@@ -21,8 +21,7 @@ READ = "from espalier import Run; run = Run.get_context(); "
 
 
 @pytest.fixture
-def keyvault(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Keyvault:
-    monkeypatch.setenv("ESPALIER_KEYVAULT", "file")
+def keyvault(workspace: Workspace) -> Keyvault:
     found = Keyvault(workspace.path)
     found.set_secrets({"token": TOKEN, "lines": LINES, "other": "other-canary"})
     return found

@@ -1,5 +1,7 @@
 import json
 import os
+import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +18,7 @@ from espalier.paths import RunPaths
 from espalier.runner import watch as module
 from espalier.runner.signals import WAKERS, block_signals
 from espalier.runner.watch import watch
+from hanging import not_hanging
 
 
 @pytest.fixture
@@ -65,12 +68,12 @@ def test_signals_of_others(run: RunPaths, number: int) -> None:
     assert outcome(run, f"kill -{number} $$; sleep 9")[:3] == (None, number, None)
 
 
-def test_the_end_is_noticed_at_once(run: RunPaths) -> None:
+def test_the_end_is_noticed_at_once(run: RunPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_LOOK_SECONDS", 600.0)
+    monkeypatch.setattr(module, "_GATHER_SECONDS", 600.0)
     pid = start(READY + "sleep 0.2")
-    before = time.monotonic()
-    result = watch(run, pid, before, None)
-    assert 0.1 < result.duration < 0.5
-    assert time.monotonic() - before < 0.5
+    with not_hanging():
+        assert watch(run, pid, time.monotonic(), None).duration > 0.1
 
 
 def test_time_limit(run: RunPaths) -> None:
@@ -204,9 +207,8 @@ def test_others_than_the_job_have_the_grace_too(run: RunPaths, tmp_path: Path) -
     code = f"setsid sh -c 'trap \"sleep 0.5; echo saved > {tmp_path}/saved; exit\" TERM; touch {tmp_path}/up; while :; do sleep 0.05; done' 9>&- & "
     pid = start(code + f"while [ ! -e {tmp_path}/up ]; do sleep 0.01; done; {READY} exec sleep 60")
     cancel(run)
-    before = time.monotonic()
-    assert watch(run, pid, before, None)[:3] == (None, 15, "canceled")
-    assert (tmp_path / "saved").read_text() == "saved\n" and time.monotonic() - before < 3
+    assert watch(run, pid, time.monotonic(), None, grace=600)[:3] == (None, 15, "canceled")
+    assert (tmp_path / "saved").read_text() == "saved\n"
 
 
 def test_deaf_processes_are_killed_after_the_grace(run: RunPaths, tmp_path: Path) -> None:
@@ -216,7 +218,7 @@ def test_deaf_processes_are_killed_after_the_grace(run: RunPaths, tmp_path: Path
     cancel(run)
     before = time.monotonic()
     assert watch(run, pid, before, None, grace=0.5)[:3] == (None, 15, "canceled")
-    assert 0.5 <= time.monotonic() - before < 1.5 and not alive(told)
+    assert time.monotonic() - before >= 0.5 and not alive(told)
 
 
 @pytest.mark.parametrize("age", [0, 0.5], ids=["young", "with a control group"])
@@ -225,10 +227,8 @@ def test_five_hundred_processes(run: RunPaths, tmp_path: Path, age: float) -> No
     tree = f"for i in $(seq 10); do setsid sh -c 'for j in $(seq 49); do sleep 60 & echo $!; done >> {told}; wait' 9>&- & done; "
     pid = start(tree + f"while [ $(cat {told} | wc -l) -lt 490 ]; do sleep 0.02; done; {READY} wait")
     asking = cancel_in(run, age)
-    before = time.monotonic()
-    assert watch(run, pid, before, None)[2] == "canceled"
+    assert watch(run, pid, time.monotonic(), None)[2] == "canceled"
     asking.join()
-    assert time.monotonic() - before - age < 4  # (the bound is a figure of the bench)
     assert len(told.read_text().split()) == 490 and not alive(told)
 
 
@@ -254,4 +254,85 @@ def test_what_it_used_is_told(run: RunPaths, tmp_path: Path) -> None:
     wait = f"while [ ! -e {tmp_path}/done ]; do sleep 0.02; done"
     usage = outcome(run, f"(setsid sh -c \"{burn}; touch {tmp_path}/done\" &); {burn}; {wait}; sleep 0.1").usage
     assert usage is not None and 0.6 <= usage["cpu_seconds"] < 3
-    assert 50_000_000 < usage["max_memory_bytes"] < 200_000_000
+    # (a process that has just been started counts with what its parent held: the runner of a few MB, or these tests)
+    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    assert 50_000_000 < usage["max_memory_bytes"] < max(200_000_000, 2 * held)
+
+
+R = shutil.which("Rscript")
+# How R is started, with `{}` in place of `Rscript file.R`.
+WRAPPED = {
+    "alone": "exec {}",
+    "a shell": "{}; echo on > next",
+    "timeout": "timeout 60 {}; echo on > next",
+    "in the background": "{} & wait",
+    "a shell that passes TERM on": "{} & trap 'kill $!' TERM; wait; wait",
+    "python": "python3 -c \"import subprocess, sys; subprocess.run(sys.argv[1:])\" {}",
+}
+CLEANS_UP = """
+.Last <- function() cat("last\\n", file = "seen", append = TRUE)
+reg.finalizer(globalenv(), function(e) cat("finalizer\\n", file = "seen", append = TRUE), onexit = TRUE)
+f <- function() {
+  on.exit(cat("on.exit\\n", file = "seen", append = TRUE))
+  tryCatch({ cat(tempdir(), "\\n", file = "temp"); writeLines("x", "ready"); WAIT }, finally = {
+    Sys.sleep(0.5)
+    cat("finally\\n", file = "seen", append = TRUE)
+  })
+}
+f()
+"""
+
+
+def ended_r(run: RunPaths, tmp_path: Path, wrapped: str, code: str, grace: float = 10.0) -> Outcome:
+    """An R job that is canceled when it is ready."""
+    (tmp_path / "a.R").write_text(code)
+    prelude = Path(module.__file__).with_name("prelude.R")
+    variables = f"R_PROFILE_USER={prelude} ESPALIER_PREVIOUS_R_PROFILE_USER= ESPALIER_RUN_DIR={tmp_path}"
+    pid = start(f"{READY} cd {tmp_path}; export {variables}; " + wrapped.format(f"{R} a.R"))
+    while not (tmp_path / "ready").exists():
+        time.sleep(0.01)
+    ask_for_cancel(run)
+    return watch(run, pid, time.monotonic(), None, grace=grace)
+
+
+def assert_cleaned_up(tmp_path: Path) -> None:
+    first, second, *ends = (tmp_path / "seen").read_text().split()
+    assert (first, second) == ("finally", "on.exit") and sorted(ends) == ["finalizer", "last"]
+
+
+def ask_for_cancel(run: RunPaths) -> None:
+    os.makedirs(os.path.dirname(run.cancel), exist_ok=True)
+    Path(run.cancel).write_text("{}")
+
+
+@pytest.mark.skipif(R is None, reason="R is not installed")
+@pytest.mark.parametrize("wrapped", WRAPPED)
+def test_r_cleans_up(run: RunPaths, tmp_path: Path, wrapped: str) -> None:
+    result = ended_r(run, tmp_path, WRAPPED[wrapped], CLEANS_UP.replace("WAIT", "Sys.sleep(60)"))
+    assert result.stopped_by == "canceled" and result.duration < 5
+    assert_cleaned_up(tmp_path)
+    assert not os.path.exists((tmp_path / "temp").read_text().strip()) and not (tmp_path / "next").exists()
+
+
+@pytest.mark.skipif(R is None, reason="R is not installed")
+def test_r_that_waits_for_a_program_cleans_up(run: RunPaths, tmp_path: Path) -> None:
+    """While it does, it ignores INT."""
+    code = CLEANS_UP.replace('writeLines("x", "ready")', 'system("touch ready; sleep 60")')
+    result = ended_r(run, tmp_path, "exec {}", code.replace("WAIT", 'system("sleep 60"); Sys.sleep(60)'))
+    assert result.duration < 8  # (4 s if it was interrupted between the two)
+    assert_cleaned_up(tmp_path)
+
+
+@pytest.mark.skipif(R is None, reason="R is not installed")
+def test_r_that_handles_the_interrupt_has_its_time(run: RunPaths, tmp_path: Path) -> None:
+    code = 'tryCatch({ writeLines("x", "ready"); Sys.sleep(60) }, interrupt = function(e) { Sys.sleep(1); cat("saved\\n", file = "seen") })'
+    result = ended_r(run, tmp_path, "exec {}", code, grace=3.0)
+    assert (result.exit_code, result.stopped_by) == (0, "canceled") and 1 <= result.duration < 3
+    assert (tmp_path / "seen").read_text() == "saved\n"
+
+
+@pytest.mark.skipif(R is None, reason="R is not installed")
+def test_r_that_goes_on_gets_term(run: RunPaths, tmp_path: Path) -> None:
+    code = 'repeat tryCatch({ writeLines("x", "ready"); Sys.sleep(60) }, interrupt = function(e) NULL)'
+    result = ended_r(run, tmp_path, "exec {}", code, grace=2.0)
+    assert result.signal == signal.SIGTERM and 1.5 <= result.duration < 2

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import espalier
 import pytest
+from bare import bare
 from espalier import accel
 from espalier.canonical import canonical_json, digest
 from espalier.errors import EspalierError
-from espalier.paths import WorkspacePaths
 from espalier.runner import workdir
 from espalier.runner.workdir import materialise
 from espalier.snapshot.take import take_snapshot
@@ -17,7 +17,7 @@ from espalier.store.trees import read_tree
 
 @pytest.fixture
 def paths(tmp_path):
-    return WorkspacePaths(str(tmp_path / "ws"))
+    return bare(tmp_path / "ws")
 
 
 @pytest.fixture
@@ -290,7 +290,7 @@ def test_it_needs_nothing_but_the_standard_library():
         "print(*sorted(n for n in sys.modules if n.startswith('espalier')))"
     )
     done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True)
-    store = ("adapters", "adapters.clone", "store", "store.packs", "store.trees")
-    others = ("canonical", "errors", "paths", "progress", "runner", "runner.workdir", *store)
+    store = ("adapters", "adapters.clone", "store", "store.packs", "store.plain", "store.trees")
+    others = ("canonical", "errors", "paths", "progress", "records", "runner", "runner.workdir", *store)
     allowed = {"espalier." + name for name in others}
     assert set(done.stdout.split()) <= allowed | {"espalier"}

@@ -1,21 +1,28 @@
-"""All tests of snapshots run with the native scanner and with its twin."""
+"""Tests of snapshots run with the native scanner and with its twin, unless their module calls neither (SCANS = False)."""
 
 import pytest
+from bare import bare
 from espalier import accel
-from espalier.paths import WorkspacePaths
 
 
-@pytest.fixture(autouse=True, params=["native", "twin"])
+def pytest_generate_tests(metafunc):
+    chosen = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
+    if getattr(metafunc.module, "SCANS", True) and "scanner" not in chosen:
+        metafunc.parametrize("scanner", ["native", "twin"], indirect=True)
+
+
+@pytest.fixture(autouse=True)
 def scanner(request, monkeypatch):
     """Which of the two serves."""
-    if request.param == "twin":
+    name = getattr(request, "param", "native")
+    if name == "twin":
         monkeypatch.setenv("ESPALIER_NATIVE", "no")
     elif accel.native() is None:
         pytest.skip("the native scanner is not built")
-    return request.param
+    return name
 
 
 @pytest.fixture
 def paths(tmp_path):
     """A workspace's places; nothing is there yet."""
-    return WorkspacePaths(str(tmp_path / "ws"))
+    return bare(tmp_path / "ws")

@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from espalier.snapshot import diff as diff_module
 from espalier.snapshot.diff import LIMIT_BYTES, ask_for_diff, start_diff
 from espalier.snapshot.git import start_git
 from espalier.snapshot.take import scan_source
+from hanging import not_hanging
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 
@@ -114,19 +114,16 @@ def test_secrets_are_masked_and_counted(repository):
 
 def test_a_long_diff_is_cut_at_a_line(repository):
     (repository / "train.R").write_text("".join(f"line {i}\n" for i in range(200_000)))
-    start = time.monotonic()
     text = diff_of(repository)
-    assert time.monotonic() - start < 2
     assert "# Cut, for the diff is longer than 256 KB.\n" in text
     assert LIMIT_BYTES - 200 < len(text) < LIMIT_BYTES + 400 and text.endswith("\n")
 
 
 def test_a_huge_file_is_named_within_the_time(repository):
     with open(repository / "train.R", "wb") as file:
-        file.truncate(3 << 30)
-    start = time.monotonic()
-    text = diff_of(repository)
-    assert time.monotonic() - start < 2
+        file.truncate(1 << 40)
+    with not_hanging():
+        text = diff_of(repository)
     assert "Binary files a/train.R and b/train.R differ\n" in text or "# Cut, for git was not done" in text
 
 
@@ -147,12 +144,11 @@ def test_a_git_that_hangs_is_killed(repository, monkeypatch, tmp_path):
     asked = ask_for_diff(start_git(str(repository)), scan_source(str(repository)))
     slow = tmp_path / "bin" / "git"
     slow.parent.mkdir()
-    slow.write_text("#!/bin/sh\necho part\nexec sleep 60\n")
+    slow.write_text("#!/bin/sh\necho part\nexec sleep 600\n")
     slow.chmod(0o755)
     monkeypatch.setenv("PATH", f"{slow.parent}{os.pathsep}{os.environ['PATH']}")
-    start = time.monotonic()
-    text = start_diff(asked).text().decode()
-    assert 0.9 < time.monotonic() - start < 2
+    with not_hanging():
+        text = start_diff(asked).text().decode()
     assert "# Cut, for git was not done after 1 s.\n" in text and text.endswith("part\n")
 
 

@@ -11,6 +11,8 @@ from espalier.snapshot.ignore import Decision, IgnoreRules
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+SCANS = False
+
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 
 
@@ -100,21 +102,27 @@ def test_agrees_with_git_on_random_rules(lines, paths):
         compare(Path(folder), "\n".join(lines), paths)
 
 
-def test_one_file_is_read_the_first_of_three(tmp_path):
+def test_our_file_is_read_after_the_first_of_the_others(tmp_path):
     rules_of(tmp_path, "git\n")
     assert IgnoreRules.load(str(tmp_path)).decide("git", False) == Decision(True, "git", ".gitignore:1")
-    rules_of(tmp_path, "aml\n", ".amlignore")
-    rules = rules_of(tmp_path, "\nours\n", ".espalierignore")
+    rules_of(tmp_path, "aml\nboth\n", ".amlignore")
+    rules = rules_of(tmp_path, "\nours\n!both\n", ".espalierignore")
     assert rules.decide("ours", False) == Decision(True, "ours", ".espalierignore:2")
-    assert not rules.decide("aml", False).excluded and not rules.decide("git", False).excluded
-    (tmp_path / ".espalierignore").write_text("")
-    assert not IgnoreRules.load(str(tmp_path)).decide("aml", False).excluded
+    assert rules.decide("aml", False).excluded and not rules.decide("git", False).excluded
+    assert not rules.decide("both", False).excluded
+
+
+@pytest.mark.parametrize("line", ["!/data/", "!data", "!*"])
+def test_a_line_of_ours_takes_in_what_git_ignores(tmp_path, line):
+    rules_of(tmp_path, "/data/\n")
+    rules = rules_of(tmp_path, line + "\n", ".espalierignore", defaults=True)
+    assert not rules.decide("data/x.csv", False).excluded
 
 
 def test_a_fifo_in_place_of_an_ignore_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / ".amlignore")
     os.mkfifo(tmp_path / ".espalierignore")
-    rules = rules_of(tmp_path, "x\n")
-    assert rules.file == ".gitignore"
+    assert rules_of(tmp_path, "x\n").decide("x", False).excluded
 
 
 def test_an_ignore_file_that_cannot_be_read(tmp_path):

@@ -5,6 +5,8 @@ from espalier.paths import WorkspacePaths
 from espalier.snapshot.kept import keep, kept_digests, kept_snapshots, remove_record
 from espalier.snapshot.take import Snapshot
 
+SCANS = False
+
 
 @pytest.fixture
 def paths(tmp_path):

@@ -10,9 +10,9 @@ import threading
 import time
 
 import pytest
+from bare import bare
 from espalier import accel
 from espalier.errors import EspalierError
-from espalier.paths import WorkspacePaths
 from espalier.progress import Cancelled, Listener, listening
 from espalier.snapshot import native, statcache
 from espalier.snapshot.native import NativeWalk
@@ -21,6 +21,7 @@ from espalier.snapshot.take import scan_source, store_scan, take_snapshot
 from espalier.store.objects import MANY, SMALL
 from espalier.store.packs import HEADER, MAGIC
 from espalier.store.trees import read_tree
+from hanging import not_hanging
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def twin(monkeypatch):
     return call
 
 
-NAMES = ["a", "b", "ab", "a.b", "x.csv", "venv", "outputs", "renv", "library", "é", ".env", "k.pem", "d d", "[x]", "packrat"]
+NAMES = ["a", "b", "ab", "a.b", "x.csv", "venv", "outputs", "renv", "library", "é", ".env", ".ENV.local", ".env.example", "k.pem", "K.KEY", "my-service-account.json", ".aws", "credentials", "d d", "[x]", "packrat"]
 RULES = ["a", "/a", "b/", "!ab", "*.csv", "!x.csv", "a/b", "a/**", "**/b", "a/*/b", "[a-b]", "!/a/", "a?", "a*", "**/é",
          "!.env", "!venv/", "!k.pem", "d\\ d", "\\[x\\]", "*b", "/**/ab", "a**/b", "!library"]  # fmt: skip
 
@@ -72,7 +73,7 @@ def test_both_find_and_store_the_same(paths, tmp_path, twin, seed):
     assert one.excluded == other.excluded
     assert one.walked.links() == other.walked.links()
     first = store_scan(paths, one)
-    second = store_scan(WorkspacePaths(str(tmp_path / "other")), other)
+    second = store_scan(bare(tmp_path / "other"), other)
     assert (first.id, first.files, first.bytes, first.excluded_notes) == (
         second.id, second.files, second.bytes, second.excluded_notes
     )  # fmt: skip
@@ -105,7 +106,7 @@ def test_the_scanner_matches_as_git_does(tmp_path, seed):
     (source / ".gitignore").write_text("\n".join(lines) + "\n")
     rules = [(line.lstrip("!").encode(), line.startswith("!")) for line in lines]
     given = [(text[:-1] if text.endswith(b"/") else text, negated, text.endswith(b"/")) for text, negated in rules]
-    walk = accel.native().walk(os.fsencode(source), 0, given, False, lambda _: False, set(), lambda _: None)
+    walk = accel.native().walk(os.fsencode(source), 0, given, False, set(), lambda _: -1, {}, lambda _: None)
     seen = {(path, lines[rule]) for path, _, rule in walk.left_out()}
     subprocess.run(["git", "init", "-q", str(source)], check=True)
     kept = {entry[0].encode() for entry in walk.entries(False) if not entry[0].startswith(".git")}
@@ -234,24 +235,25 @@ def test_no_file_stays_open(paths, many):
     assert len(os.listdir("/proc/self/fd")) == before
 
 
+HUGE = 1 << 40
+
+
 @pytest.fixture
 def huge(tmp_path):
-    """Takes a second or more to hash, and no space."""
+    """Takes many minutes to hash, and no space."""
     (tmp_path / "huge").mkdir()
     with open(tmp_path / "huge" / "sparse", "wb") as file:
-        file.truncate(4 << 30)
+        file.truncate(HUGE)
     return tmp_path / "huge"
 
 
 def test_it_can_be_called_off(paths, huge):
     listener = Listener()
     threading.Timer(0.2, lambda: setattr(listener, "cancelled", True)).start()
-    began = time.monotonic()
-    with listening(listener), pytest.raises(Cancelled):
+    with not_hanging(), listening(listener), pytest.raises(Cancelled):
         take_snapshot(paths, str(huge))
-    assert time.monotonic() - began < 1.0
     assert [name for _, _, names in os.walk(paths.root) for name in names] == []
-    assert listener.seen[0] == "Storing the snapshot" and listener.seen[2] == 4 << 30
+    assert listener.seen[0] == "Storing the snapshot" and listener.seen[2] == HUGE
 
 
 def test_it_can_be_interrupted(paths, huge):
@@ -262,9 +264,8 @@ def test_it_can_be_interrupted(paths, huge):
         process.stdout.readline()
         time.sleep(0.3)
         process.send_signal(signal.SIGINT)
-        began = time.monotonic()
-        _, said = process.communicate(timeout=20)
-    assert "KeyboardInterrupt" in said and time.monotonic() - began < 1.0
+        _, said = process.communicate(timeout=60)
+    assert "KeyboardInterrupt" in said
     assert [name for _, _, names in os.walk(paths.root) for name in names] == []
 
 

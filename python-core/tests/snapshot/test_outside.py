@@ -1,7 +1,6 @@
 """Links that lead out of the folder: refused, kept, copied."""
 
 import os
-import time
 
 import pytest
 from espalier.errors import EspalierError
@@ -10,6 +9,7 @@ from espalier.snapshot import outside, statcache
 from espalier.snapshot.native import NativeWalk
 from espalier.snapshot.take import scan_source, store_scan, take_snapshot
 from espalier.store.trees import read_tree
+from hanging import not_hanging
 
 
 @pytest.fixture
@@ -209,9 +209,8 @@ def test_folders_that_link_to_each_other_end_in_bounded_time(source, tmp_path, m
             if one != other:
                 os.symlink(tmp_path / "web" / str(other), tmp_path / "web" / str(one) / f"to{other}")
     os.symlink(tmp_path / "web" / "0", source / "e")
-    began = time.monotonic()
-    refusal(source, "copy")
-    assert time.monotonic() - began < 10
+    with not_hanging():
+        refusal(source, "copy")
 
 
 def test_a_chain_of_folders_is_followed(source, tmp_path):
@@ -238,14 +237,12 @@ def test_what_is_replaced_between_walk_and_reading_is_never_followed(paths, sour
 
 @pytest.mark.parametrize("outside_links", ["refuse", "keep", "copy"])
 def test_a_job_submits_its_own_working_copy(tmp_path, outside_links):
-    """There `./outputs` and `./logs` are links to the run's folders."""
     source = tmp_path / "run" / "work"
     source.mkdir(parents=True)
     (source / "a.R").write_text("1")
     for name in ("outputs", "logs"):
-        (tmp_path / "run" / name).mkdir()
-        (tmp_path / "run" / name / "large").write_text("x")
-        (source / name).symlink_to(tmp_path / "run" / name)
+        (source / name).mkdir()
+        (source / name / "large").write_text("x")
     scanned = found(source, outside_links)
     assert [entry.path for entry in scanned.files] == ["a.R"]
     assert sorted(item.path for item in scanned.excluded) == ["logs", "outputs"]

@@ -5,8 +5,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+from bare import bare
 from espalier.errors import EspalierError
-from espalier.paths import WorkspacePaths
 from espalier.runner.workdir import materialise
 from espalier.snapshot import native, plain, scan, statcache
 from espalier.snapshot.take import take_snapshot
@@ -112,7 +112,7 @@ def test_every_change_is_seen(paths, source, settled, tmp_path, change):
     change(source)
     second = take_snapshot(paths, str(source))
     assert second.id != first.id
-    fresh = WorkspacePaths(str(tmp_path / "fresh"))
+    fresh = bare(tmp_path / "fresh")
     assert take_snapshot(fresh, str(source)) == second
     assert read_tree(fresh, second.id) == read_tree(paths, second.id)
     materialise(paths.root, second.id, str(tmp_path / "work"))
@@ -168,7 +168,7 @@ def test_many_files_go_into_a_pack_and_come_back(paths, source, settled, tmp_pat
     snapshot = take_snapshot(paths, str(source))
     assert len(os.listdir(paths.packs)) == 2 and not os.path.exists(paths.blobs)
     materialise(paths.root, snapshot.id, str(tmp_path / "work"))
-    assert take_snapshot(WorkspacePaths(str(tmp_path / "fresh")), str(tmp_path / "work")).id == snapshot.id
+    assert take_snapshot(bare(tmp_path / "fresh"), str(tmp_path / "work")).id == snapshot.id
     (source / "many3" / "3.txt").write_text("changed")
     changed = take_snapshot(paths, str(source))
     assert len(os.listdir(paths.packs)) == 2

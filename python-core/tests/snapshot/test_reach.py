@@ -12,6 +12,8 @@ from espalier.store.files import put_bytes
 from espalier.store.packs import ObjectReader
 from espalier.store.trees import tree_bytes
 
+SCANS = False
+
 RUN = "exp_1_0000000a"
 
 

@@ -47,8 +47,9 @@ def test_an_excluded_folder_is_listed_once_and_not_entered(tmp_path):
         ("data", True, ".gitignore:1"),
         ("x.csv", False, ".gitignore:2"),
     ]
-    assert found.excluded_because("data/deep/a") == "data/ (.gitignore:1)"
-    assert found.excluded_because(".gitignore") is None and found.why_excluded("dat") is None
+    because = found.why_excluded("data/deep/a")
+    assert because is not None and (because.decision.rule, because.decision.origin) == ("data/", ".gitignore:1")
+    assert found.why_excluded(".gitignore") is None and found.why_excluded("dat") is None
 
 
 def test_environments_and_workspaces_are_known_by_their_contents(tmp_path):
@@ -109,7 +110,7 @@ def test_a_link_that_leaves_the_folder_is_refused(tmp_path, target, seen):
     error = refusal(source)
     assert error.code == "source_unreadable" and seen in error.message
     assert "a in " in error.message and target in error.message
-    assert "/a in .gitignore" in error.hint and "inputs = list(" in error.hint
+    assert "/a in .espalierignore" in error.hint and "inputs = list(" in error.hint
     (source / ".gitignore").write_text("/hop\n/a\n")
     assert "a" not in [e.path for e in scanned(source).files]
 

@@ -1,9 +1,11 @@
 """What is taken for a secret, and what is not."""
 
-import time
 
 import pytest
 from espalier.snapshot.secrets import looks_secret, mask_secrets
+from hanging import not_hanging
+
+SCANS = False
 
 SECRETS = [
     'password <- "swordfish"',
@@ -86,6 +88,5 @@ def test_lines_of_files_alone_are_masked_and_keys_as_a_whole():
 @pytest.mark.parametrize("part", [b"token", b"a", b"aA1", b" ", b"password=", b'"token"', b"://a", b"eyJ", b"a/"])
 def test_a_long_line_takes_no_long_time(part):
     line = b"@@ -1 +1 @@\n+" + part * (256 * 1024 // len(part)) + b"\n"
-    start = time.monotonic()
-    mask_secrets(line)
-    assert time.monotonic() - start < 1
+    with not_hanging():
+        mask_secrets(line)

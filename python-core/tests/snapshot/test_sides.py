@@ -1,8 +1,8 @@
 import os
 
 import pytest
+from bare import bare
 from espalier.errors import EspalierError
-from espalier.paths import WorkspacePaths
 from espalier.snapshot import sides
 from espalier.snapshot.sides import FolderSide, Item, StoredSide
 from espalier.snapshot.take import take_snapshot
@@ -20,7 +20,7 @@ def source(tmp_path):
 
 
 def test_a_folder_settles_to_what_its_snapshot_has(source, tmp_path):
-    paths = WorkspacePaths(str(tmp_path / "ws"))
+    paths = bare(tmp_path / "ws")
     stored = StoredSide(paths, take_snapshot(paths, str(source)).id)
     folder = FolderSide(str(source))
     assert list(stored.items) == list(folder.items) == ["a.R", "l", "sub/run"]
@@ -35,7 +35,7 @@ def test_what_links_out_of_the_folder_lead_to_is_read_where_it_lies(source, tmp_
     (tmp_path / "ext").mkdir()
     (tmp_path / "ext" / "x").write_text("x")
     os.symlink(tmp_path / "ext", source / "e")
-    paths = WorkspacePaths(str(tmp_path / "ws"))
+    paths = bare(tmp_path / "ws")
     stored = StoredSide(paths, take_snapshot(paths, str(source), outside_links="copy").id)
     folder = FolderSide(str(source), "copy")
     assert folder.settled("e/x", None) == stored.settled("e/x", None) and folder.data("e/x") == b"x"
@@ -121,7 +121,7 @@ def test_files_deeper_than_a_path_may_be_long(source):
 
 @pytest.mark.parametrize("damage", ["edited", "missing"])
 def test_a_damaged_content_is_found(source, tmp_path, damage):
-    paths = WorkspacePaths(str(tmp_path / "ws"))
+    paths = bare(tmp_path / "ws")
     stored = StoredSide(paths, take_snapshot(paths, str(source)).id)
     path = paths.blob(stored.items["a.R"].content)
     os.chmod(path, 0o644)

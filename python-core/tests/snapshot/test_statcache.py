@@ -2,6 +2,7 @@ import os
 import struct
 
 import pytest
+from bare import bare
 from espalier.paths import WorkspacePaths
 from espalier.snapshot import statcache
 from espalier.snapshot.statcache import Known, StatCache, cache_file, pack, read_cache, unpack, write_cache
@@ -60,7 +61,7 @@ LIES = [{"entries": 4}, {"entries": 1 << 60}, {"folders": 1 << 61}, {"folders": 
 @pytest.mark.parametrize("scanner", ["native", "twin"])
 def test_one_that_lies_does_no_harm(tmp_path, monkeypatch, lie, scanner):
     monkeypatch.setenv("ESPALIER_NATIVE", "yes" if scanner == "native" else "no")
-    paths, source = WorkspacePaths(str(tmp_path / "ws")), tmp_path / "source"
+    paths, source = bare(tmp_path / "ws"), tmp_path / "source"
     for name in ("a", "a.b"):
         (source / name).mkdir(parents=True)
         (source / name / "c").write_text(name)

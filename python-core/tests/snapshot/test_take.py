@@ -67,7 +67,7 @@ def test_the_user_is_told_of_outputs_secrets_and_links_to_what_is_left_out(paths
     (source / ".gitignore").write_text("data/\n")
     os.symlink("data/x", source / "l")
     outputs, secrets, links = take_snapshot(paths, str(source)).excluded_notes
-    assert "logs/ and outputs/" in outputs and "!/logs/ in .gitignore" in outputs
+    assert "logs/ and outputs/" in outputs and "!/logs/ in .espalierignore" in outputs
     assert ".Renviron, key.pem" in secrets and "!/.Renviron" in secrets
     assert "l (to data/x)" in links
     assert not any("\n" in note for note in (outputs, secrets, links))
@@ -87,7 +87,7 @@ def test_a_token_in_the_configuration_of_git_is_told(paths, source, url, told):
     (source / "sub" / ".git").mkdir(parents=True)
     (source / "sub" / ".git" / "config").write_text(f'[remote "origin"]\n\turl = {url}\n')
     notes = take_snapshot(paths, str(source)).excluded_notes
-    message = "Left out of the snapshot, for they may hold secrets: sub/.git/config (a token)."
+    message = "Left out of the snapshot, because they may hold secrets: sub/.git/config (a token)."
     assert notes == ([message] if told else [])
     (source / ".env").write_text("")
     (note,) = take_snapshot(paths, str(source)).excluded_notes

@@ -5,6 +5,8 @@ from espalier.snapshot.textdiff import link_diff, text_diff
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+SCANS = False
+
 TEXT = st.lists(st.sampled_from(["1\n", "2\n", "3\n", "\n"]), max_size=30).map("".join)
 
 

@@ -2,15 +2,15 @@ import hashlib
 import os
 
 import pytest
+from bare import bare
 from espalier.errors import EspalierError
-from espalier.paths import WorkspacePaths
 from espalier.store import blobs, files
 from espalier.store.objects import ObjectWriter
 
 
 @pytest.fixture
 def paths(tmp_path):
-    return WorkspacePaths(str(tmp_path / "ws"))
+    return bare(tmp_path / "ws")
 
 
 @pytest.fixture(params=[False, True], ids=["whole", "in pieces"])

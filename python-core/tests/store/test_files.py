@@ -1,14 +1,14 @@
 import os
 
 import pytest
-from espalier.paths import WorkspacePaths
+from bare import bare
 from espalier.progress import Cancelled, Listener, listening
 from espalier.store.files import holds, make_durable, put_bytes
 
 
 @pytest.fixture
 def paths(tmp_path):
-    return WorkspacePaths(str(tmp_path / "ws"))
+    return bare(tmp_path / "ws")
 
 
 def test_a_file_is_there_when_its_content_is(paths, tmp_path):

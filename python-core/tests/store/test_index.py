@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List
 
 import pytest
-from espalier import EspalierError, Workspace
+from espalier import Workspace
+from espalier.errors import DamageWarning
 from espalier.paths import WorkspacePaths
 from espalier.store import index
-from espalier.store.index import RunIndex, cache_folder
+from espalier.store.index import RunIndex
 
 
 class Runs:
@@ -244,17 +245,6 @@ def test_the_same_workspace_by_a_link(runs: Runs, home: Path) -> None:
     assert RunIndex(WorkspacePaths(str(home / "link")), runs.summarise)._file == str(runs.file)
 
 
-def test_cache_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ESPALIER_CACHE_DIR", "/c")
-    monkeypatch.setenv("XDG_CACHE_HOME", "/x")
-    monkeypatch.setenv("HOME", "/h")
-    assert cache_folder() == "/c"
-    monkeypatch.delenv("ESPALIER_CACHE_DIR")
-    assert cache_folder() == "/x/espalier"
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    assert cache_folder() == "/h/.cache/espalier"
-
-
 def test_nothing_of_it_lies_in_the_workspace(workspace: Workspace, submit: Callable[..., Any], ended: Callable[..., Any]) -> None:
     ended(submit("true"))
     workspace.list_runs()
@@ -315,8 +305,22 @@ def test_a_log_damaged_after_the_run_was_listed(
     said = frame.columns["error"][frame.columns["run_id"].index(damaged.id)]
     assert f"{log} is damaged at line 2" in said and "Completed" in said
     assert len(torn.get_metrics()["m"]) == 2
-    with pytest.raises(EspalierError) as caught:
-        damaged.get_metrics()
-    assert (caught.value.code, caught.value.fields["line"]) == ("damaged", 2)
+    with pytest.warns(DamageWarning, match="damaged at line 2"):
+        assert len(damaged.get_metrics()["m"]) == 2
     log.write_bytes(whole)
     assert set(listed().values()) == {"Completed"}, "put right again"
+
+
+@pytest.mark.parametrize("first", [sqlite3.OperationalError("database or disk is full"), sqlite3.DatabaseError("malformed")])
+def test_a_cache_on_a_full_disk(first: sqlite3.Error, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the file was to be made again: a reader is answered."""
+    runs.put("aa000001")
+    refresh, errors = RunIndex._refresh, [first]
+
+    def fails(self: RunIndex, database: sqlite3.Connection) -> None:
+        if self._file != ":memory:":
+            raise errors.pop() if errors else sqlite3.OperationalError("disk I/O error")
+        refresh(self, database)
+
+    monkeypatch.setattr(RunIndex, "_refresh", fails)
+    assert runs.states() == {"aa000001": "Completed"}

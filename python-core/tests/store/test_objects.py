@@ -4,8 +4,8 @@ import stat
 from pathlib import Path
 
 import pytest
+from bare import bare
 from espalier.errors import EspalierError
-from espalier.paths import WorkspacePaths
 from espalier.store import files, objects
 from espalier.store.objects import MANY, SMALL, ObjectWriter
 from espalier.store.packs import ObjectReader
@@ -13,7 +13,7 @@ from espalier.store.packs import ObjectReader
 
 @pytest.fixture
 def paths(tmp_path):
-    return WorkspacePaths(str(tmp_path / "ws"))
+    return bare(tmp_path / "ws")
 
 
 def contents(count):

@@ -86,3 +86,40 @@ def test_no_file_stays_open(paths, digests):
     with ObjectReader(paths) as reader:
         reader.read(digests[0])
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def put_in_place(path, how):
+    path.unlink()
+    if how == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize("how", ["pipe", "link"])
+@pytest.mark.parametrize("suffix", [".pack", ".idx"])
+def test_a_pipe_or_link_in_the_place_of_a_pack_is_damage(paths, digests, suffix, how):
+    put_in_place(packed(paths, suffix), how)
+    with ObjectReader(paths) as reader, pytest.raises(Damaged):
+        reader.read(digests[0])
+
+
+@pytest.mark.parametrize("how", ["pipe", "link"])
+def test_a_pipe_or_link_in_the_place_of_an_object_is_damage_and_replaced(paths, how):
+    with ObjectWriter(paths) as writer:
+        digest = writer.add(b"one")
+    put_in_place(Path(paths.blob(digest)), how)
+    with ObjectReader(paths) as reader, pytest.raises(Damaged, match="not a plain file"):
+        reader.read(digest)
+    with ObjectWriter(paths) as writer:
+        writer.add(b"one")
+    with ObjectReader(paths) as reader:
+        assert reader.read(digest) == b"one"
+
+
+@pytest.mark.parametrize(("offset", "size"), [(0, 2**63), (2**63, 1), (2**64 - 1, 2**64 - 1), (0, 2**40)])
+def test_an_index_with_impossible_places_is_damage(paths, digests, offset, size):
+    path = packed(paths, ".idx")
+    path.write_bytes(HEADER.pack(MAGIC, 1) + RECORD.pack(bytes.fromhex(digests[0]), offset, size))
+    with ObjectReader(paths) as reader, pytest.raises(Damaged):
+        reader.read(digests[0])

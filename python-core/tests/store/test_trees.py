@@ -7,7 +7,8 @@ from espalier.canonical import canonical_json, digest
 from espalier.errors import EspalierError
 from espalier.paths import WorkspacePaths
 from espalier.store.objects import ObjectWriter
-from espalier.store.trees import read_tree, tree_bytes
+from espalier.store.packs import ObjectReader
+from espalier.store.trees import SnapshotFolders, read_tree, tree_bytes
 
 CONTENT = "0" * 64
 FLAT = {"format": 1, "entries": [["a/é.R", "f", CONTENT, 3], ["b", "l", "a", 0]]}
@@ -55,6 +56,30 @@ def test_trees_come_back_as_one_list(paths):
             ["l", "l", "a", 0],
         ],
     }
+
+
+def test_a_snapshot_is_read_folder_by_folder(paths):
+    (deep,) = put(paths, [["é.R", "f", CONTENT, 3]])
+    (below,) = put(paths, [["deep", "d", deep, 0]])
+    (root,) = put(paths, [["a", "x", CONTENT, 4], ["b", "d", below, 0]])
+    with ObjectReader(paths) as reader:
+        folders = SnapshotFolders(paths, "sha256:" + root, reader)
+        assert folders.entries("") == {"a": ("x", CONTENT, 4), "b": ("d", below, 0)}
+        assert folders.entries("b/deep/") == {"é.R": ("f", CONTENT, 3)}
+        assert folders.entries("a/") == folders.entries("b/none/") == folders.entries("none/b/") == {}
+        lost = SnapshotFolders(paths, "sha256:" + CONTENT, reader)
+        with pytest.raises(EspalierError) as caught:
+            lost.entries("")
+    assert caught.value.code == "snapshot_damaged"
+
+
+def test_a_manifest_of_the_first_format_is_read_folder_by_folder(paths):
+    flat = {"format": 1, "entries": [["a/b/c", "f", CONTENT, 1], ["a/d", "f", CONTENT, 2], ["e", "l", "a", 0]]}
+    with ObjectReader(paths) as reader:
+        folders = SnapshotFolders(paths, put_flat(paths, flat), reader)
+        assert folders.entries("") == {"a": ("d", "", 0), "e": ("l", "a", 0)}
+        assert folders.entries("a/") == {"b": ("d", "", 0), "d": ("f", CONTENT, 2)}
+        assert folders.entries("a/b/") == {"c": ("f", CONTENT, 1)} and folders.entries("b/") == {}
 
 
 def test_a_manifest_of_the_first_format_is_read(paths):

@@ -31,7 +31,9 @@ def test_an_image_is_recorded_and_the_hosts_own_is_left_out(experiment: Experime
                     environment_variables={"B": "3"}, session=session)  # fmt: skip
     spec, env = made.spec, made.env
     assert spec["command"] == ["Rscript", "a.R"], "it is found in the image"
-    assert env["variables"] == {"TZ": "UTC", "https_proxy": "p", "A": "1", "B": "3"}
+    assert env["variables"] == {
+        "TZ": "UTC", "https_proxy": "p", "A": "1", "B": "3", "RENV_CONFIG_AUTOLOADER_ENABLED": "FALSE",
+    }  # fmt: skip
     assert (spec["target"], spec["docker"]["shm_size"], spec["environment"]["how"]) == ("docker", 1 << 30, "image")
     assert (spec["environment"]["name"], spec["environment"]["version"]) == ("small", "1")
     assert env["engine"] == {"DOCKER_HOST": "unix:///x"} and env["prepared"] is None

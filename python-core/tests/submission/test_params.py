@@ -1,9 +1,11 @@
+import argparse
+import datetime
 import math
 from typing import Any, List
 
 import pytest
 from espalier.errors import EspalierError
-from espalier.submission.params import script_arguments
+from espalier.submission.params import argument_text, script_arguments
 from espalier.values import value_text
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,30 +18,57 @@ PYTHON = ("True", "False")
     "value,text",
     [
         (100000.0, "100000"), (1e5, "100000"), (1e14, "100000000000000"), (200, "200"), (2**70, str(2**70)),
-        (0.1, "0.1"), (1e-5, "1e-05"), (1e15, "1000000000000000"), (1e16, "1e+16"), (1e308, "1e+308"),
+        (0.1, "0.1"), (1e-5, "0.00001"), (1e15, "1000000000000000"), (1e16, "1" + "0" * 16), (1e308, "1" + "0" * 308),
         (0.0, "0"), (-0.0, "-0"), (-3.0, "-3"), (2.5, "2.5"), (math.nan, "NaN"), (math.inf, "Inf"),
-        (-math.inf, "-Inf"), (5e-324, "5e-324"), ("a b", "a b"), ("'\"$(x)\n", "'\"$(x)\n"), ("é😀", "é😀"),
+        (-math.inf, " -Inf"), (5e-324, "0." + "0" * 323 + "5"), ("a b", "a b"), ("'\"$(x)\n", "'\"$(x)\n"), ("é😀", "é😀"),
         (True, "TRUE"), (False, "FALSE"),
     ],
 )  # fmt: skip
 def test_text_of_values(value: Any, text: str) -> None:
-    assert value_text(value, R) == text
+    assert argument_text(value, R) == text
 
 
 @given(st.floats(allow_nan=False))
 def test_text_reads_back_to_the_same_double(value: float) -> None:
-    back = float(value_text(value))
+    text = argument_text(value)
+    back = float(text)
+    assert "e" not in text
     assert back == value and math.copysign(1, back) == math.copysign(1, value)
 
 
 @given(st.integers(-(10**14), 10**14))
 def test_whole_numbers_are_digits(value: int) -> None:
-    assert value_text(float(value)) == str(value) == value_text(value)
+    assert argument_text(float(value)) == str(value) == value_text(value)
 
 
-@given(st.text(st.characters(exclude_characters="\0"), min_size=1))
+def parsed(params: Any, **option: Any) -> Any:
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    parser.add_argument("-s", "--shift", **option)
+    return parser.parse_args(script_arguments(params, PYTHON)[0]).shift
+
+
+@given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1))
 def test_strings_arrive_as_they_are(text: str) -> None:
-    assert script_arguments({"a": text}, R)[0] == ["--a", text]
+    for name in ("shift", "-s"):
+        assert parsed({name: text}) == text
+
+
+@given(st.lists(st.floats(allow_nan=False), min_size=1), st.integers(-(2**80), 2**80))
+def test_numbers_arrive_whatever_they_are(values: List[float], whole: int) -> None:
+    assert parsed({"shift": values}, type=float, nargs="+") == values
+    assert parsed({"shift": values[0]}, type=float) == values[0]
+    assert parsed({"-s": [values[0], whole]}, type=float, nargs=2) == [values[0], float(whole)]
+    assert parsed({"shift": whole}, type=int) == whole
+    assert parsed({"shift": float(whole % 2**62)}, type=int) == int(float(whole % 2**62))
+    assert parsed({"shift": float(whole)}, type=float) == float(whole)
+
+
+@given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1))
+def test_a_text_in_a_vector_arrives_or_is_refused(text: str) -> None:
+    try:
+        assert parsed({"shift": [text, "a"]}, nargs="+") == [text, "a"]
+    except EspalierError as error:
+        assert text.startswith("-") and error.code == "bad_argument"
 
 
 @pytest.mark.parametrize(
@@ -56,6 +85,15 @@ def test_strings_arrive_as_they_are(text: str) -> None:
         ({"a b": 1}, ["--a b", "1"]),
         ({"x": True}, ["--x", "TRUE"]),
         ({"b": 1, "a": 2}, ["--b", "1", "--a", "2"]),
+        ({"x": -1e-5}, ["--x", "-0.00001"]),
+        ({"x": -123456789012345680000.0}, ["--x", "-123456789012345680000"]),
+        ({"x": [-1e-5, -math.inf]}, ["--x", "-0.00001", " -Inf"]),
+        ({"x": "--y"}, ["--x=--y"]),
+        ({"x": "-1e-05"}, ["--x=-1e-05"]),
+        ({"x": "-1"}, ["--x", "-1"]),
+        ({"-x": "-a b"}, ["-x-a b"]),
+        ({"-long": "-a"}, ["-long=-a"]),
+        ({"x": datetime.date(2024, 2, 29)}, ["--x", "2024-02-29"]),
     ],
 )
 def test_arguments(params: Any, arguments: List[str]) -> None:
@@ -86,6 +124,8 @@ def test_record() -> None:
         ({"x": b"y"}, "bad_argument", "bytes"),
         ({"x": [[1]]}, "bad_argument", "list"),
         ({"x": "a\0b"}, "bad_argument", "NUL"),
+        ({"x": ["a", "-b"]}, "bad_argument", "'-b'"),
+        ({"x": 10**400}, "bad_argument", "2^1023"),
         ({"": 1}, "bad_name", "''"),
         ({"--": 1}, "bad_name", "''"),
         ({"a\nb": 1}, "bad_name", "a\\nb"),

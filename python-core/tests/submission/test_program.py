@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from espalier.config import ScriptRunConfig, Session
 from espalier.errors import EspalierError
-from espalier.submission.program import checked_script, language_of, program
+from espalier.submission.documents import language_of
+from espalier.submission.program import checked_script, program
 
 SHELL = "/bin/sh"
 
@@ -108,3 +109,23 @@ def test_refused_scripts(project: Path, script: str, word: str) -> None:
         checked_script(str(project), script)
     assert caught.value.code == "script_missing"
     assert "Scripts there: train.R." in str(caught.value)
+
+
+def test_a_near_script_is_found_in_subfolders(project: Path) -> None:
+    (project / "steps").mkdir()
+    for name in ("steps/fit.R", "train.R", *(f"steps/{number}.py" for number in range(5))):
+        (project / name).write_text("")
+    with pytest.raises(EspalierError) as caught:
+        checked_script(str(project), "steps/fitt.R")
+    assert caught.value.hint == 'Did you mean "steps/fit.R"?'
+    assert "Scripts there: train.R, steps/0.py, steps/1.py, steps/2.py, steps/3.py and 2 more." in caught.value.message
+    with pytest.raises(EspalierError) as caught:
+        checked_script(str(project), "fit.R")
+    assert caught.value.hint == 'Did you mean "steps/fit.R"?'
+
+
+def test_a_named_python_that_is_none(tmp_path: Path) -> None:
+    config = ScriptRunConfig(".", "a.py", session=Session(rscript="/R", python=str(tmp_path)))
+    with pytest.raises(EspalierError) as caught:
+        program(config, [], "/nowhere", python=str(tmp_path))
+    assert caught.value.code == "interpreter_missing" and "Install" not in caught.value.hint

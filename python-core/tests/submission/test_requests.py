@@ -2,12 +2,15 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, Dict
 
 import pytest
 from espalier import Experiment, Run
 from espalier.lifecycle.children import ask_to_cancel
+from espalier.paths import is_run_id
 from espalier.submission import requests
 from espalier.submission.requests import carry_out
 
@@ -102,7 +105,7 @@ def test_left_open_by_a_parent_that_has_ended(parent: Run, experiment: Experimen
     child = child_of(parent, ask(parent, op="create", wanted=[{}]))
     os.rename(Path(parent.run_dir, "children"), Path(parent.run_dir, "hidden"))
     parent.fail("x")
-    assert child.get_status() == "Running"
+    assert child._status()["state"] == "Running"
     experiment.list_runs()
     assert child.get_status() == "Failed"
 
@@ -177,3 +180,87 @@ def test_nothing_is_begun_for_a_run_that_is_being_canceled(parent: Run) -> None:
     (folder / f"{NAME}.json").write_text('{"format": 1, "op": "create", "wanted": [{}]}')
     carry_out(parent._paths)
     assert json.loads((folder / f"{NAME}.answer.json").read_text())["error"]["code"] == "run_not_active"
+
+
+def test_tags_of_its_own_runs(parent: Run, experiment: Experiment) -> None:
+    child, other = parent.child_run(), experiment.start_logging()
+    assert ask(parent, op="tag", tags={"a": "1"}) == {**ask(parent, op="tag", tags={"b": "!!x"})}
+    assert ask(parent, op="tag", run=child.id, tags={"a": "2"})["run_ids"] == [child.id]
+    assert (parent.get_tags(), child.get_tags()) == ({"a": "1", "b": "!x"}, {"a": "2"})
+    assert refused(parent, op="tag", run=other.id, tags={"a": "3"}).startswith("bad_argument")
+    assert refused(parent, op="tag", tags={"": "3"}).startswith("bad_name")
+    assert other.get_tags() == {}
+
+
+@pytest.fixture
+def confined(parent: Run) -> Run:
+    """The same, as one whose job is in a container."""
+    os.mkdir(parent._paths.recorded)
+    spec = Path(parent.run_dir, "spec.json")
+    docker = {"shm_size": None, "network": "none", "mounts": {}, "init": True, "user": None}
+    environment = {"name": "base", "version": "1"}
+    spec.write_text(json.dumps({**json.loads(spec.read_text()), "docker": docker, "environment": environment}))
+    return parent
+
+
+def seen_by(run: Run) -> Any:
+    """What a job in a container sees of the runs."""
+    return sorted(path.name for path in Path(run.run_dir, ".job", "view", "runs").glob("*/*"))
+
+
+@pytest.mark.parametrize("place", ["{outputs}/evil", "{up}/evil", "{outputs}/evil/.", "../../x"])
+def test_a_chosen_id_is_no_path(confined: Run, tmp_path: Path, place: str) -> None:
+    """The job puts there what says that this very request has made it."""
+    outputs = Path(confined.run_dir, "outputs")
+    evil = outputs / "evil"
+    evil.mkdir()
+    settled = requests.settled_id("exp", 5, f"{confined.id}/{NAME}.json/0")
+    for name, content in (("spec.json", {"request": settled, "parent": confined.id}), ("status.json", {"state": "Running"})):
+        (evil / name).write_text(json.dumps({"format": 1, **content}))
+    chosen = place.format(outputs=outputs, up=f"../{os.path.basename(os.path.dirname(confined.run_dir))}/{confined.id}/outputs")
+    folder = Path(confined.run_dir, "requests")
+    folder.mkdir(exist_ok=True)
+    (folder / f"{NAME}.json").write_text(json.dumps({"format": 1, "op": "create", "wanted": [{"run_id": chosen}]}))
+    os.utime(folder / f"{NAME}.json", (5, 5))
+    carry_out(confined._paths)
+    assert json.loads((folder / f"{NAME}.answer.json").read_text())["error"]["code"] == "bad_name"
+    assert seen_by(confined) == [] and confined.get_children() == []
+
+
+@pytest.mark.parametrize("record", [{"op": "submit", "config": HELLO}, {"op": "create", "wanted": [{}]}])
+def test_an_id_that_is_that_of_another_run(
+    confined: Run, experiment: Experiment, record: Dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of what an id is made the job chooses the name and the time of its request: it can try until one fits."""
+    other = experiment.start_logging()
+    monkeypatch.setattr(requests, "settled_id", lambda *args: other.id)
+    assert refused(confined, **record).startswith("run_exists")
+    assert seen_by(confined) == []
+
+
+def test_the_time_of_a_request_may_be_any(parent: Run) -> None:
+    for seconds in (-5, 0, 10**15):
+        assert is_run_id(requests.settled_id("exp", seconds, "x"))
+
+
+def test_a_confined_job_waits_for_no_other_run(confined: Run, experiment: Experiment) -> None:
+    other = experiment.start_logging()
+    assert refused(confined, op="submit", config={**HELLO, "depends_on": [other.id]}).startswith("bad_argument: depends_on")
+
+
+def test_nobody_else_enters_a_child_that_a_confined_job_logs_into(confined: Run) -> None:
+    child = child_of(confined, ask(confined, op="create", wanted=[{}]))
+    assert os.stat(child.run_dir).st_mode & 0o777 == 0o700
+
+
+def test_what_a_confined_job_has_the_host_read_takes_no_more_than_a_part_of_its_memory(confined: Run, parent: Run) -> None:
+    folder = Path(confined.run_dir, "requests")
+    folder.mkdir()
+    # an event whose values take far more memory than its text
+    Path(confined._paths.events).mkdir(exist_ok=True)
+    Path(confined._paths.event_log("py-1-abcdef01")).write_text('{"type":"metric","seq":0,"time":1,"name":"x","value":[%s[]]}' % ("[]," * 4_000_000) + "\n")
+    (folder / f"{NAME}.json").write_text(json.dumps({"format": 1, "op": "metrics"}))
+    code = "import sys\nfrom espalier.paths import RunPaths\nfrom espalier.submission import requests\n"
+    code += "run = RunPaths(sys.argv[1])\nrequests._MEMORY_BYTES = 1 << 28\nrequests.bound_memory(run)\nrequests.carry_out(run)\n"
+    subprocess.run([sys.executable, "-c", code, confined.run_dir], check=True, stderr=subprocess.DEVNULL)
+    assert json.loads((folder / f"{NAME}.answer.json").read_text())["error"]["code"] == "out_of_memory"

@@ -1,13 +1,15 @@
 import json
 import os
 from pathlib import Path
-from typing import Any, Callable, Set
+from typing import Any, Callable, List, Set
 
 import pytest
 from espalier import Experiment, ScriptRunConfig, Workspace
 from espalier.config import Session
 from espalier.errors import EspalierError
 from espalier.paths import is_run_id
+from espalier.records import write_file
+from espalier.submission import folder as folders
 from espalier.submission.submit import meta_record, new_run_id, prepare
 
 EXPERIMENTS_NAME = "e" * 128
@@ -149,12 +151,24 @@ def test_tags_are_checked_before_anything_is_written(experiment: Experiment, wor
         experiment.submit(ScriptRunConfig(command="true"), tags={"a\nb": "x"})
     assert caught.value.code == "bad_name"
     assert workspace.get_details()["runs"] == 0
-    assert meta_record(None, {"a": 1})["tags"] == {"a": "1"}  # type: ignore[dict-item]
+    assert meta_record(workspace._paths, None, {"a": 1})["tags"] == {"a": "1"}  # type: ignore[dict-item]
 
 
-def test_a_record_that_cannot_be_written_leaves_nothing(experiment: Experiment, workspace: Workspace) -> None:
+def test_a_record_that_cannot_be_written_leaves_nothing(
+    experiment: Experiment, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: List[str] = []
+
+    def write_one(path: str, data: bytes, **how: Any) -> None:
+        if written:
+            raise TypeError(path)
+        written.append(path)
+        write_file(path, data, **how)
+
+    monkeypatch.setattr(folders, "write_file", write_one)
     with pytest.raises(TypeError):
-        experiment.submit(ScriptRunConfig(command="true", display_name=object()))  # type: ignore[arg-type]
+        experiment.submit(ScriptRunConfig(command="true"))
+    assert written
     assert not [path for path in files_below(workspace.path) if ".tmp-" in path]
 
 
@@ -177,3 +191,22 @@ def test_what_killed_submits_left_behind_is_swept(experiment: Experiment, worksp
     _sweep(shard)
     assert not os.path.exists(old) and os.path.exists(new)
     assert all(ended(run)["status"] == "Completed" for run in runs)
+
+
+@pytest.mark.parametrize(
+    ("fields", "who"),
+    [
+        ({"command": "wc -l data/x.csv | cat"}, "The command"),
+        ({"command": ["cat", "data/x.csv"]}, "The command"),
+        ({"command": ["python3", "train.py"]}, "train.py"),
+        ({"entry_script": "train.py"}, "train.py"),
+        ({"entry_script": "other.py", "arguments": ["data/x.csv"]}, "An argument"),
+        ({"entry_script": "other.py", "script_params": {"data": "data/x.csv", "n": [1, 2]}}, "An argument"),
+    ],
+)
+def test_files_that_the_job_will_not_find_are_named(experiment: Experiment, project: Path, fields: Any, who: str) -> None:
+    for path, text in {".gitignore": "/data/\n", "data/x.csv": "", "train.py": "open('data/x.csv')", "other.py": ""}.items():
+        (project / path).parent.mkdir(exist_ok=True)
+        (project / path).write_text(text)
+    (warning,) = experiment.submit_values({"source_directory": str(project), **fields})["warnings"]
+    assert warning.startswith(who + ' mentions "data/x.csv"') and "add the line !/data/ to .espalierignore" in warning

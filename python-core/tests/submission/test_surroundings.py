@@ -14,11 +14,16 @@ CANARY = "kingfisher-7f3a"
 THEIRS = {
     "PATH": "/usr/bin:/bin", "HOME": "/home/x", "LC_ALL": "C.UTF-8", "LANG": "C", "TZ": "UTC", "XDG_DATA_HOME": "/d",
     "https_proxy": "http://p", "HTTPS_PROXY": "http://p", "R_LIBS_USER": "/lib", "SSL_CERT_FILE": "/c",
+    "PYTHONPATH": "/mine", "VIRTUAL_ENV": "/v", "CONDA_PREFIX": "/c", "RETICULATE_PYTHON": "/p", "JAVA_HOME": "/j",
+    "OMP_NUM_THREADS": "2", "MC_CORES": "2", "R_USER_DATA_DIR": "/d", "R_USER_CACHE_DIR": "/d", "R_CONFIG_ACTIVE": "x",
+    "R_PROFILE_USER": "/p", "R_ENVIRON_USER": "/e", "R_MAX_VSIZE": "1Gb", "CUDA_HOME": "/c", "GDAL_DATA": "/g",
+    "PROJ_LIB": "/p", "LD_LIBRARY_PATH": "/l", "ESPALIER_PYTHON": "/p", "TOKENIZERS_PARALLELISM": "false",
 }  # fmt: skip
 NOT_PASSED = {
-    "LD_PRELOAD": CANARY, "PYTHONPATH": CANARY, "AWS_SECRET_ACCESS_KEY": CANARY, "BASH_ENV": CANARY, "ENV": CANARY,
-    "R_PROFILE_USER": CANARY, "R_ENVIRON_USER": CANARY, "PYTHONSTARTUP": CANARY, "LD_AUDIT": CANARY, "PATHX": CANARY,
+    "LD_PRELOAD": CANARY, "AWS_SECRET_ACCESS_KEY": CANARY, "BASH_ENV": CANARY, "ENV": CANARY,
+    "R_SESSION_TMPDIR": CANARY, "R_GITHUB_PAT": CANARY, "HF_TOKEN": CANARY, "CONDA_TOKEN": CANARY, "PYTHONSTARTUP": CANARY, "LD_AUDIT": CANARY, "PATHX": CANARY,
     "XPATH": CANARY, "path": CANARY, "ESPALIER_RUN_ID": CANARY, "R_HOME": CANARY, "BASH_FUNC_ls%%": "() { :; }",
+    "PIP_INDEX_URL": f"https://me:{CANARY}@pypi.example/simple", "RENV_PROJECT": CANARY, "ESPALIER_SECRETS": CANARY,
 }  # fmt: skip
 
 
@@ -68,6 +73,13 @@ def test_a_job_takes_a_graphics_processor_if_its_environment_is_for_them() -> No
     assert with_gpu(asked, None).resources.gpus == 0
 
 
+@pytest.mark.parametrize("how", ["image", "private"])
+def test_renv_is_not_activated_where_there_is_an_environment(how: str) -> None:
+    chosen = Chosen(Environment("e"), how)
+    found = surroundings(ScriptRunConfig(command="true"), None, "r", chosen).variables
+    assert found["RENV_CONFIG_AUTOLOADER_ENABLED"] == "FALSE"
+
+
 def test_key_tells_environments_apart() -> None:
     keys = [around(Session(environment={}), **v).record["key"] for v in ({}, {"A": "1"}, {"A": "2"}, {"TOKEN": "x"}, {"TOKEN": "y"})]
     assert len(set(keys)) == 4, "a secret's value is in no digest, by which it could be guessed"
@@ -82,7 +94,7 @@ def test_key_ignores_what_is_inherited() -> None:
 
 def test_library_paths_of_the_session() -> None:
     found = around(Session(environment={"R_LIBS": "/old"}, library_paths=["/a", "/b"], r_version="4.2.2", rscript="/R"))
-    assert found.variables["R_LIBS"] == "/a:/b"
+    assert found.variables["R_LIBS"] == found.variables["ESPALIER_LIBRARY_PATHS"] == "/a:/b"
     assert found.record["r"] == {"rscript": "/R", "version": "4.2.2", "library_paths": ["/a", "/b"], "renv": None}
 
 
@@ -112,10 +124,41 @@ def test_a_project_with_renv_runs_on_its_own_library(project: Path) -> None:
     library = renv(project, "R-4.2", "x86_64")
     session = Session(environment={"R_LIBS": "/theirs"}, library_paths=["/session"], r_version="4.2.2")
     found = around(session, str(project), "r")
-    assert found.variables["R_LIBS"] == str(library)
+    assert found.variables["R_LIBS"] == found.variables["ESPALIER_LIBRARY_PATHS"] == str(library)
     assert found.variables["R_LIBS_USER"] == "NULL"
     assert found.variables["RENV_CONFIG_AUTOLOADER_ENABLED"] == "FALSE"
     assert found.record["r"]["renv"] == str(library) and found.record["r"]["library_paths"] == [str(library)]
+
+
+def test_a_session_in_a_project_with_renv_is_found_again_with_its_sandbox(project: Path) -> None:
+    library = renv(project, "R-4.2", "x86_64")
+    session = Session(environment={}, library_paths=[str(library), "/sandbox"], r_version="4.2.2")
+    found = around(session, str(project), "r")
+    assert found.variables["ESPALIER_LIBRARY_PATHS"] == f"{library}:/sandbox"
+    assert found.record["r"]["library_paths"] == [str(library), "/sandbox"]
+
+
+def test_libraries_that_a_job_names_itself_count() -> None:
+    found = around(Session(environment={}, library_paths=["/a"]), R_LIBS="/mine")
+    assert found.variables["R_LIBS"] == "/mine" and "ESPALIER_LIBRARY_PATHS" not in found.variables
+
+
+def test_a_job_that_submits_passes_on_nothing_of_its_runners() -> None:
+    job = {
+        "ESPALIER_RUN_DIR": "/run", "R_PROFILE_USER": "/core/prelude.R", "ESPALIER_PREVIOUS_R_PROFILE_USER": "/mine.R",
+        "PYTHONPATH": "/run/.job/python:/mine", "TMPDIR": "/run/tmp",
+    }  # fmt: skip
+    assert around(Session(environment=job)).variables == {"R_PROFILE_USER": "/mine.R", "PYTHONPATH": "/mine"}
+    del job["ESPALIER_PREVIOUS_R_PROFILE_USER"]
+    assert around(Session(environment=job)).variables == {"PYTHONPATH": "/mine"}
+
+
+def test_an_environment_inherits_nothing_that_leads_to_libraries_of_the_session() -> None:
+    config = ScriptRunConfig(command="x", session=Session(environment=THEIRS))
+    found = surroundings(config, None, "other", Chosen(Environment("e"), PRIVATE)).variables
+    kept = {"PATH", "HOME", "OMP_NUM_THREADS", "R_USER_DATA_DIR", "TZ"}
+    assert kept <= found.keys()
+    assert not {"PYTHONPATH", "VIRTUAL_ENV", "CONDA_PREFIX", "RETICULATE_PYTHON", "R_LIBS_USER", "R_PROFILE_USER"} & found.keys()
 
 
 def test_renv_without_restored_library(project: Path) -> None:

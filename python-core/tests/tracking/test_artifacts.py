@@ -7,8 +7,13 @@ import pytest
 from espalier.adapters.files import remove_tree
 from espalier.errors import EspalierError
 from espalier.paths import RunPaths
-from espalier.tracking.artifacts import checked_parts, download, file_names, open_artifact
+from espalier.tracking.artifact_names import checked_parts, copy_parts, file_parts, listed_name
+from espalier.tracking.artifacts import download, file_names, open_artifact
+from espalier.tracking.downloads import download_all
 from espalier.tracking.uploads import upload
+from hypothesis import given
+from hypothesis import strategies as st
+from scratch import give_scratch
 
 
 @pytest.fixture
@@ -24,6 +29,14 @@ def run(tmp_path: Path) -> Iterator[RunPaths]:
 def read(run: RunPaths, name: str) -> str:
     with os.fdopen(open_artifact(run, name)) as file:
         return file.read()
+
+
+def readable(run: RunPaths, name: str) -> bool:
+    try:
+        read(run, name)
+    except EspalierError:
+        return False
+    return True
 
 
 def test_listing_and_reading(run: RunPaths) -> None:
@@ -66,6 +79,47 @@ def test_a_missing_file_names_the_present_ones(run: RunPaths) -> None:
     Path(run.outputs, "model.rds").write_text("")
     with pytest.raises(EspalierError, match=r"It has: outputs/model\.rds"):
         open_artifact(run, "outputs/model.RDS")
+
+
+ODD = [b"a\\b", b"a\nb", b"\x01\x7f\x1b[31m", b"\xff\xfe", b"caf\xe9", b"\\x0a", b"x" * 255, "\u00e9".encode() * 127, b"\n" * 255,
+       b"\\", b" ", b"-rf", b"~", b"%0a", b"\xe2\x80\xae", b"..\\..\\secret"]  # fmt: skip
+
+
+def test_everything_listed_can_be_downloaded(run: RunPaths, tmp_path: Path) -> None:
+    for number, name in enumerate(ODD):
+        folder = os.path.join(os.fsencode(run.outputs), str(number).encode(), name)
+        os.makedirs(folder)
+        with open(os.path.join(folder, name), "wb") as file:
+            file.write(name)
+    names = file_names(run)
+    assert len(names) == len(ODD)
+    contents = set()
+    for number, name in enumerate(names):
+        name.encode("utf-8")
+        target = tmp_path / f"copies{number}"
+        target.mkdir()
+        with open(download(run, name, str(target)), "rb") as file:
+            contents.add(file.read())
+        assert len(os.listdir(target)) == 1
+    assert contents == set(ODD)
+    written = download_all(run, None, str(tmp_path / "all"))
+    assert len(set(written)) == len(ODD) and all(path.startswith(str(tmp_path / "all" / "outputs")) for path in written)
+    assert sorted(os.listdir(tmp_path)) == sorted(["all", "runs", "secret", *(f"copies{n}" for n in range(len(ODD)))])
+
+
+@given(st.binary(min_size=1, max_size=40).filter(lambda name: b"\0" not in name and b"/" not in name and name not in (b".", b"..")))
+def test_listed_names_lead_back(name: bytes) -> None:
+    stored = os.fsdecode(name)
+    listed = listed_name(stored)
+    assert file_parts(listed) == [stored] and listed.isprintable() >= stored.isprintable()
+    assert len(os.fsencode(copy_parts(listed)[0])) <= 255
+
+
+@pytest.mark.parametrize("name", ["\\x2e\\x2e/secret", "a\\x2fb", "a\\x00", "a\\x41", "a\\", "a\\X0a", "a\\x5C", "..\\x0a/..", "/\\x0a"])
+def test_escapes_that_no_listing_has(run: RunPaths, name: str) -> None:
+    with pytest.raises(EspalierError) as caught:
+        open_artifact(run, name)
+    assert caught.value.code == "bad_name"
 
 
 def test_links_are_listed_and_never_followed(run: RunPaths, tmp_path: Path) -> None:
@@ -137,10 +191,15 @@ def test_deep_folders(run: RunPaths) -> None:
     assert read(run, "outputs/" + "d/" * 2500 + "f") == ""
 
 
-def test_folders_that_replaced_our_links_are_seen_while_it_runs(run: RunPaths) -> None:
-    os.makedirs(os.path.join(run.work, "outputs"))
-    Path(run.work, "outputs", "new").write_text("new")
+@pytest.mark.parametrize("directory", ["", "project/a"])
+def test_what_a_job_has_written_is_seen_while_it_runs(run: RunPaths, tmp_path: Path, directory: str) -> None:
+    scratch = give_scratch(run, str(tmp_path / "w"), directory)
+    os.mkdir(os.path.join(scratch.job, "outputs"))
+    Path(scratch.job, "outputs", "new").write_text("new")
     assert file_names(run) == ["outputs/new"] and read(run, "outputs/new") == "new"
+    os.rename(os.path.join(scratch.job, "outputs"), tmp_path / "elsewhere")
+    os.symlink(tmp_path / "elsewhere", os.path.join(scratch.job, "outputs"))
+    assert file_names(run) == [] and not readable(run, "outputs/new"), "no link is followed"
 
 
 def test_download(run: RunPaths, tmp_path: Path) -> None:
@@ -155,3 +214,19 @@ def test_download(run: RunPaths, tmp_path: Path) -> None:
 
 def test_parts() -> None:
     assert checked_parts("outputs/a b/..c/d.") == ["outputs", "a b", "..c", "d."]
+
+
+def test_a_hole_stays_a_hole(run: RunPaths, tmp_path: Path) -> None:
+    path = Path(run.outputs, "sparse")
+    with open(path, "wb") as file:
+        file.write(b"begin")
+        file.seek(32 << 20)
+        file.write(b"middle")
+        file.truncate(64 << 20)
+    if os.stat(path).st_blocks * 512 > 1 << 20:
+        pytest.skip("the file system has no holes")
+    copies = [download(run, "outputs/sparse", str(tmp_path / "one"))]
+    copies += [name for name in download_all(run, "outputs/", str(tmp_path / "all")) if name.endswith("sparse")]
+    for copy in copies:
+        assert os.stat(copy).st_blocks * 512 < 1 << 20 and os.stat(copy).st_size == 64 << 20
+        assert Path(copy).read_bytes() == path.read_bytes()

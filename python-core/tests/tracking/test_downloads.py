@@ -47,12 +47,22 @@ def test_given_paths(run: RunPaths, tmp_path: Path) -> None:
     assert caught.value.code == "artifact_missing"
 
 
+def test_a_prefix_that_no_name_has(run: RunPaths, tmp_path: Path) -> None:
+    with pytest.raises(EspalierError) as caught:
+        download_all(run, "output/", str(tmp_path / "to"))
+    assert caught.value.message == "No file of the run has a name that begins with 'output/'."
+    assert caught.value.hint == "Did you mean 'outputs/'? get_run_file_names() returns all names."
+    with pytest.raises(EspalierError) as caught:
+        download_all(run, "zzz", str(tmp_path / "to"))
+    assert caught.value.hint == "get_run_file_names() returns all names."
+
+
 def test_what_cannot_be_copied_stops_no_other(run: RunPaths, tmp_path: Path) -> None:
     os.symlink("/etc/passwd", Path(run.outputs, "a link"))
-    Path(run.outputs, "x\ny").write_text("a name that is none")
+    Path(run.outputs, "x\ny").write_text("an odd name")
     (tmp_path / "to" / "outputs" / "n").mkdir(parents=True)
     with pytest.raises(EspalierError) as caught:
         download_all(run, "outputs/", str(tmp_path / "to"))
-    assert caught.value.code == "artifact_unsafe" and caught.value.message.startswith("3 of 5")
-    assert caught.value.fields["failed"] == ["outputs/a link", "outputs/n", "outputs/x\ny"]
-    assert below(tmp_path / "to") == ["outputs/m/a", "outputs/m/b"]
+    assert caught.value.code == "artifact_unsafe" and caught.value.message.startswith("2 of 5")
+    assert caught.value.fields["failed"] == ["outputs/a link", "outputs/n"]
+    assert below(tmp_path / "to") == ["outputs/m/a", "outputs/m/b", "outputs/x\\x0ay"]

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any, List
 
 import pytest
-from espalier.errors import EspalierError
+from espalier.errors import DamageWarning, EspalierError
 from espalier.paths import RunPaths
 from espalier.tracking import events
-from espalier.tracking.events import read_events, with_payload
+from espalier.tracking.events import Damage
 
 HEADER = '{"type":"writer","format":1,"writer":"w","pid":1,"host":"h","time":1.0}'
 
@@ -22,6 +22,22 @@ def run(tmp_path: Path) -> RunPaths:
 
 def write(run: RunPaths, *lines: str, name: str = "w", end: str = "\n") -> None:
     Path(run.events, name + ".jsonl").write_bytes(("\n".join([HEADER, *lines]) + end).encode("utf-8", "surrogateescape"))
+
+
+def read_events(run: RunPaths) -> List[Any]:
+    """The events of logs without damage."""
+    damage = Damage()
+    found = events.read_events(run, damage)
+    assert damage.texts() == []
+    return found
+
+
+def read_damaged(run: RunPaths, *texts: str) -> List[float]:
+    """The times of the events that are left, and that the damage is named."""
+    damage = Damage()
+    found = events.read_events(run, damage)
+    assert damage.texts() == [f"{Path(run.events, 'w.jsonl')} is damaged at {text}" for text in texts]
+    return [event["time"] for event in found]
 
 
 def metric(time: float, seq: int = 0, **fields: Any) -> str:
@@ -47,20 +63,27 @@ def test_a_header_being_written(run: RunPaths) -> None:
 @pytest.mark.parametrize(
     "bad", ['{"type":"met{"type":"metric"}', "", "null", "[1]", "\udcff", "{},{}", '{"type":"metric"}', '{"time":1}', "{"]
 )
-def test_a_damaged_line_is_named(run: RunPaths, bad: str) -> None:
+def test_a_damaged_line_is_named_and_left_out(run: RunPaths, bad: str) -> None:
     write(run, metric(1), metric(2), bad, metric(3))
-    with pytest.raises(EspalierError, match="line 4") as caught:
-        read_events(run)
-    assert caught.value.code == "damaged"
-    assert caught.value.fields == {"path": str(Path(run.events, "w.jsonl")), "line": 4}
+    assert read_damaged(run, "line 4, which is left out.") == [1, 2, 3]
+
+
+def test_each_damaged_log_is_warned_of_once(run: RunPaths) -> None:
+    damage = Damage()
+    write(run, "bad", metric(1), "bad")
+    for _ in range(2):
+        events.read_events(run, damage)
+    with pytest.warns(DamageWarning) as caught:
+        damage.warn()
+    path = Path(run.events, "w.jsonl")
+    assert [str(one.message) for one in caught] == [f"{path} is damaged at 2 lines, which are left out; the first is line 2."]
 
 
 def test_two_halves_of_a_line(run: RunPaths) -> None:
     """Joined by a comma they would be an object again."""
     line = metric(1)
     write(run, metric(1), line[: line.index(",")], line[line.index(",") + 1 :])
-    with pytest.raises(EspalierError, match="line 3"):
-        read_events(run)
+    assert read_damaged(run, "2 lines, which are left out; the first is line 3.") == [1]
 
 
 def test_line_numbers_across_blocks(run: RunPaths, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,8 +91,7 @@ def test_line_numbers_across_blocks(run: RunPaths, monkeypatch: pytest.MonkeyPat
     write(run, *[metric(number) for number in range(50)])
     assert [event["time"] for event in read_events(run)] == list(range(50))
     write(run, *[metric(number) for number in range(50)], "broken", metric(99))
-    with pytest.raises(EspalierError, match="line 52"):
-        read_events(run)
+    assert read_damaged(run, "line 52, which is left out.") == [*range(50), 99]
 
 
 def test_newer_format(run: RunPaths) -> None:
@@ -99,25 +121,29 @@ def test_other_files_are_not_read(run: RunPaths) -> None:
 
 def test_payload(run: RunPaths) -> None:
     Path(run.payloads, "w-0.json").write_text('{"kind": "integer", "values": [1]}')
-    event = with_payload(run, {"type": "list", "name": "l", "payload": "payloads/w-0.json"})
-    assert event["values"] == [1]
-    assert with_payload(run, {"type": "metric", "value": 1}) == {"type": "metric", "value": 1}
+    damage = Damage()
+    event = damage.with_payload(run, {"type": "list", "name": "l", "payload": "payloads/w-0.json"})
+    assert event is not None and event["values"] == [1]
+    assert damage.with_payload(run, {"type": "metric", "value": 1}) == {"type": "metric", "value": 1}
+    assert damage.texts() == []
 
 
 @pytest.mark.parametrize("content", [None, "", "{", "[1]", "[" * 100_000])
 def test_bad_payload(run: RunPaths, content: Any) -> None:
     if content is not None:
         Path(run.payloads, "w-0.json").write_text(content)
-    with pytest.raises(EspalierError) as caught:
-        with_payload(run, {"type": "list", "name": "l", "payload": "payloads/w-0.json"})
-    assert caught.value.code == "damaged"
+    damage, good = Damage(), {"type": "metric", "value": 1}
+    assert damage.whole(run, [{"type": "list", "name": "l", "payload": "payloads/w-0.json"}, good]) == [good]
+    assert len(damage.texts()) == 1
+    assert damage.texts()[0].startswith(f"{Path(run.payloads, 'w-0.json')} can't be read and is left out: ")
 
 
 @pytest.mark.parametrize("name", ["../secret.json", "/etc/passwd", "payloads/../../secret.json"])
 def test_payloads_are_read_below_their_folder_only(run: RunPaths, name: str) -> None:
     Path(run.root, "secret.json").write_text('{"kind": "integer", "values": [42]}')
-    with pytest.raises(EspalierError):
-        with_payload(run, {"type": "list", "name": "l", "payload": name})
+    damage = Damage()
+    assert damage.with_payload(run, {"type": "list", "name": "l", "payload": name}) is None
+    assert len(damage.texts()) == 1
 
 
 def test_every_event_of_a_long_log_is_read(run: RunPaths) -> None:

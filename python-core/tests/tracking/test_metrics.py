@@ -1,21 +1,31 @@
+import contextlib
+import datetime
+import decimal
+import enum
+import errno
+import fractions
 import json
 import math
+import numbers
 import os
 import warnings
 from pathlib import Path
 from typing import Any, Dict
 
 import pytest
-from espalier.errors import EspalierError
+from espalier.errors import DamageWarning, EspalierError
 from espalier.job_log import JobLog
 from espalier.paths import RunPaths
+from espalier.tracking.events import Damage
 from espalier.tracking.metrics import history_frame, metric_frames, read_metrics, read_params, read_warnings
 from espalier.values import NA
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> RunPaths:
-    return RunPaths(str(tmp_path / "runs" / "ab" / "e_1_abcdef01"))
+    paths = RunPaths(str(tmp_path / "runs" / "ab" / "e_1_abcdef01"))
+    os.makedirs(paths.root)
+    return paths
 
 
 @pytest.fixture
@@ -66,20 +76,103 @@ def test_ten_thousand_names(run: RunPaths, log: JobLog) -> None:
     assert len(read_metrics(run)) == 10_000
 
 
-@pytest.mark.parametrize("bad", [1j, [1, 2], {}, b"x", object(), (), 2**1023, -(2**2000)])
-def test_what_is_no_value_is_refused(run: RunPaths, log: JobLog, bad: Any) -> None:
+@pytest.mark.parametrize("bad", [1j, [1, 2], {}, b"x", object(), (), 2**1023, -(2**2000), 10**20_000, "x" * 20_000], ids=lambda bad: type(bad).__name__)
+def test_what_is_no_value_is_recorded_as_text(
+    run: RunPaths, log: JobLog, bad: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log.log("m", bad)
+    log.log("m", bad)
+    assert capsys.readouterr().err.count("espalier: The value of 'm'") == 1
+    recorded, text = read_metrics(run)["m"], hex(bad) if bad == 10**20_000 else str(bad)
+    assert len(recorded) == 2 and isinstance(recorded[0], str) and recorded[0][:50] == text[:50]
+
+
+@pytest.mark.parametrize("bad", [1j, [1, 2], 2**1023])
+def test_outside_a_run_what_is_no_value_is_an_error(bad: Any) -> None:
     with pytest.raises(EspalierError) as caught:
-        log.log("m", bad)
+        JobLog(None).log("m", bad)
     assert caught.value.code == "bad_argument"
-    assert read_metrics(run) == {}
 
 
-@pytest.mark.parametrize("name", ["", "a\nb", "x" * 256, 5])
-def test_bad_names(log: JobLog, name: Any) -> None:
-    for call in (lambda: log.log(name, 1), lambda: log.log_list(name, [1]), lambda: log.log_table(name, {"a": [1]})):
-        with pytest.raises(EspalierError) as caught:
-            call()
-        assert caught.value.code == "bad_name"
+class Scalar:
+    """What a torch scalar and its like have in common."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def item(self) -> Any:
+        return self.value
+
+
+class Tensor:
+    """A tensor of several values."""
+
+    def item(self) -> Any:
+        raise ValueError("only one element tensors can be converted")
+
+    __float__ = __index__ = __int__ = item
+
+    def __str__(self) -> str:
+        raise RuntimeError("and it cannot be printed")
+
+
+def test_names_that_are_no_text(run: RunPaths, log: JobLog) -> None:
+    for name in (5, None, ["a"]):
+        log.log(name, 1)  # type: ignore[arg-type]
+    assert set(read_metrics(run)) == {"5", "None", "['a']"}
+
+
+class Color(str, enum.Enum):
+    RED = "red"
+
+
+def numpy_values() -> Dict[str, Any]:
+    numpy = pytest.importorskip("numpy")
+    return {
+        "int64": (numpy.int64(3), 3), "float32": (numpy.float32(0.5), 0.5), "float64": (numpy.float64(0.5), 0.5),
+        "bool": (numpy.bool_(True), True), "0d": (numpy.array(3), 3), "one": (numpy.array([[2.5]]), 2.5),
+        "time": (numpy.datetime64("2024-01-02"), "2024-01-02"), "str": (numpy.str_("a"), "a"),
+        "several": (numpy.array([1, 2]), "[1 2]"),
+    }  # fmt: skip
+
+
+VALUES: Dict[str, Any] = {
+    "decimal": (decimal.Decimal("1.5"), 1.5),
+    "fraction": (fractions.Fraction(1, 4), 0.25),
+    "date": (datetime.date(2024, 1, 2), "2024-01-02"),
+    "enum": (Color.RED, "red"),
+    "int enum": (enum.IntEnum("Level", "low high").high, 2),  # type: ignore[attr-defined]
+    "tensor": (Scalar(0.5), 0.5),
+    "tensors": (Tensor(), "<Tensor>"),
+    "itself": (numbers.Number, "<class 'numbers.Number'>"),
+}
+
+
+def test_values_of_training_loops(run: RunPaths, log: JobLog) -> None:
+    values = {**VALUES, **numpy_values()}
+    for name, (value, _) in values.items():
+        log.log(name, value)
+        log.log_list(name + " list", [value])
+        log.log_row(name + " row", a=value)
+    metrics = read_metrics(run)
+    for name, (_, expected) in values.items():
+        assert metrics[name] == expected and metrics[name + " list"] == [expected], name
+        assert metrics[name + " row"] == {"a": [expected]}, name
+    assert type(metrics["bool"]) is bool and type(metrics["int64"]) is int
+    assert set(metric_frames(run)) == set(metrics)
+
+
+@pytest.mark.parametrize("bad", ["", "a\nb", "x" * 256, "\udc80"])
+def test_bad_names_are_put_right(run: RunPaths, log: JobLog, bad: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    log.log(bad, 1)
+    log.log_list(bad, [1])
+    log.log_table("t", {bad: [1]})
+    metrics = read_metrics(run)
+    assert len(metrics) == 2 and len(metrics["t"]) == 1
+    assert capsys.readouterr().err.count("espalier: The name") == 1
+    with pytest.raises(EspalierError) as caught:
+        JobLog(None).log(bad, 1)
+    assert caught.value.code == "bad_name"
 
 
 def test_lists(run: RunPaths, log: JobLog) -> None:
@@ -102,10 +195,21 @@ def test_a_table_logged_again_appends(run: RunPaths, log: JobLog) -> None:
     assert read_metrics(run)["t"] == {"a": [1, 2, 3], "b": [math.inf, NA, 0.5]}
 
 
-@pytest.mark.parametrize("table", [{"a": [1], "b": []}, {"a": 1}, {"a": "xy"}, {"a": [[1]]}])
-def test_bad_tables(log: JobLog, table: Any) -> None:
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        ({"a": [1], "b": []}, {"a": [1], "b": [NA]}),
+        ({"a": 1}, {"a": [1]}),
+        ({"a": "xy"}, {"a": ["xy"]}),
+        ({"a": [[1]]}, {"a": ["[1]"]}),
+        (7, {"value": [7]}),
+    ],
+)
+def test_bad_tables(run: RunPaths, log: JobLog, table: Any, expected: Any) -> None:
+    log.log_table("t", table)
+    assert read_metrics(run)["t"] == expected
     with pytest.raises(EspalierError):
-        log.log_table("t", table)
+        JobLog(None).log_table("t", table) if table != {"a": "xy"} else JobLog(None).log_table("t", 7)  # type: ignore[arg-type]
 
 
 def test_images(run: RunPaths, log: JobLog, tmp_path: Path) -> None:
@@ -119,6 +223,52 @@ def test_images(run: RunPaths, log: JobLog, tmp_path: Path) -> None:
         assert Path(run.root, name).read_bytes() == b"png"
     with pytest.raises(EspalierError, match="either path or plot"):
         log.log_image("x")
+
+
+class Figure:
+    """A figure as matplotlib's."""
+
+    def __init__(self, fails: bool = False) -> None:
+        self.fails = fails
+
+    def savefig(self, path: str) -> None:
+        Path(path).write_bytes(b"half")
+        if self.fails:
+            raise ValueError("cannot be drawn")
+        Path(path).write_bytes(b"whole")
+
+
+def test_figures_that_fail(run: RunPaths, log: JobLog, capsys: pytest.CaptureFixture[str]) -> None:
+    log.log_image("a", plot=Figure(fails=True))
+    log.log_image("a", plot=5)
+    log.log_image("a", "no-such.png")
+    assert not Path(run.root, "outputs", "images").exists() or not os.listdir(Path(run.root, "outputs", "images"))
+    log.log_image("a", plot=Figure())
+    assert os.listdir(Path(run.root, "outputs", "images")) == ["a.png"]
+    assert read_metrics(run) == {"a": "outputs/images/a.png"}
+    assert capsys.readouterr().err.count("espalier: The image 'a' can't be recorded") == 1
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_images_of_one_name_by_many_processes(run: RunPaths, links: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError(errno.EPERM, "no hard links here")
+
+    if not links:
+        monkeypatch.setattr(os, "link", refuse)
+    pids = []
+    for _ in range(4):
+        pid = os.fork()
+        if pid == 0:
+            log = JobLog(run.root)
+            for _ in range(25):
+                log.log_image("one", plot=Figure())
+            os._exit(0)
+        pids.append(pid)
+    assert [os.waitpid(pid, 0)[1] for pid in pids] == [0] * 4
+    names = read_metrics(run)["one"]
+    assert len(set(names)) == 100 == len(os.listdir(Path(run.root, "outputs", "images")))
+    assert all(Path(run.root, name).read_bytes() == b"whole" for name in names)
 
 
 def test_history(run: RunPaths, log: JobLog) -> None:
@@ -145,6 +295,38 @@ def test_steps(run: RunPaths, log: JobLog, step: float) -> None:
     assert history_frame(run).columns["step"] == [step, step]
 
 
+STEPS: Dict[str, Any] = {
+    "text": ("3", 3), "fraction as text": (" 1.5 ", 1.5), "big": (2**70, 2.0**70), "true": (True, 1),
+    "decimal": (decimal.Decimal("2"), 2), "tensor": (Scalar(4), 4), "nan": (math.nan, None), "inf": (-math.inf, None),
+    "words": ("epoch 3", None), "list": ([1], None), "date": (datetime.date(2024, 1, 2), None), "tensors": (Tensor(), None),
+    "huge": (10**400, None), "nan as text": ("nan", None), "nothing": (None, None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", STEPS)
+def test_steps_of_training_loops(run: RunPaths, log: JobLog, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    step, expected = STEPS[kind]
+    log.log("a", 1.0, step=step)
+    log.log("a", 2.0, step=step)
+    history = history_frame(run)
+    assert history.columns["step"] == [expected, expected] and history.columns["value"] == [1.0, 2.0]
+    odd = expected is None and step is not None
+    assert capsys.readouterr().err.count("is no finite number") == odd
+
+
+@pytest.mark.parametrize(
+    ("step", "expected"),
+    [("3", 3), (2**70, 2.0**70), (True, 1), ([3], None), ({"a": 1}, None), ("x", None), (2**2000, None), (None, None)],
+)
+def test_steps_that_others_wrote(run: RunPaths, step: Any, expected: Any, recwarn: pytest.WarningsRecorder) -> None:
+    scalar = {"type": "metric", "name": "m", "kind": "double"}
+    write(run, {**scalar, "value": 1, "step": 0}, {**scalar, "value": 2, "step": step})
+    history = history_frame(run, "m")
+    assert history.columns["step"] == [0, expected] and history.columns["value"] == [1.0, 2.0]
+    assert len(recwarn) == (expected is None and step is not None)
+    assert read_metrics(run) == {"m": [1.0, 2.0]} and metric_frames(run)["m"].columns == {"": [1.0, 2.0]}
+
+
 @pytest.mark.parametrize(
     "event",
     [
@@ -159,17 +341,23 @@ def test_steps(run: RunPaths, log: JobLog, step: float) -> None:
     ],
 )
 def test_events_that_lack_what_they_need(run: RunPaths, event: Dict[str, Any]) -> None:
-    write(run, event)
-    with pytest.raises(EspalierError) as caught:
-        read_metrics(run)
-    assert caught.value.code == "damaged"
+    write(run, {**GOOD, "name": "good"}, event)
+    with pytest.warns(UserWarning, match="another program"):
+        metrics = read_metrics(run)
+    assert metrics["good"] == 1.0 and metrics.get("m", NA) is NA
 
 
-def test_history_of_a_damaged_event(run: RunPaths) -> None:
-    write(run, {"type": "metric", "name": "m", "kind": "double", "value": "abc"})
-    with pytest.raises(EspalierError) as caught:
-        history_frame(run)
-    assert caught.value.code == "damaged"
+GOOD: Dict[str, Any] = {"type": "metric", "name": "m", "kind": "double", "value": 1}
+
+
+@pytest.mark.parametrize("bad", [{"value": "abc"}, {"value": [1]}, {"value": None}, {"kind": "time"}, {"kind": []}, {"name": 3}])
+def test_history_beside_a_bad_event(run: RunPaths, bad: Dict[str, Any]) -> None:
+    write(run, GOOD, {**GOOD, **bad})
+    with pytest.warns(UserWarning, match="another program"):
+        history = history_frame(run)
+    assert history.columns["value"] == ([1.0, None] if "value" in bad else [1.0])
+    with pytest.warns(UserWarning, match="another program") if "name" not in bad else contextlib.nullcontext():
+        assert metric_frames(run, "m")["m"].columns == {"": history.columns["value"]}
 
 
 LONG = {"seq": 0, "payload": "payloads/w-0.json"}
@@ -189,18 +377,27 @@ def test_bodies_of_any_event_may_be_payloads(run: RunPaths) -> None:
     long_event(run, "image", {"path": "outputs/images/m.png"})
     assert read_metrics(run) == {"m": "outputs/images/m.png"}
     long_event(run, "param", {"kind": "string", "value": ["x" * 9999]})
-    assert read_params(run) == {"m": {"kind": "string", "value": ["x" * 9999]}}
+    assert read_params(run, Damage()) == {"m": {"kind": "string", "value": ["x" * 9999]}}
     long_event(run, "warning", {"message": "x" * 9999, "call": None})
     assert read_warnings(run) == ["x" * 9999]
 
 
+def plain(found: Any) -> Any:
+    """What was read, to be compared."""
+    return getattr(found, "columns", None) or {name: getattr(each, "columns", each) for name, each in found.items()}
+
+
 @pytest.mark.parametrize("read", [read_metrics, history_frame, metric_frames])
-def test_a_lost_payload_is_damage(run: RunPaths, read: Any) -> None:
-    long_event(run, "metric", {"kind": "string", "value": "x"})
-    os.unlink(os.path.join(run.payloads, "w-0.json"))
-    with pytest.raises(EspalierError, match=r"w-0\.json") as caught:
-        read(run)
-    assert caught.value.code == "damaged"
+@pytest.mark.parametrize("damage", ["broken", '{"type":"metric","seq":0,"time":1,"name":"m","payload":"payloads/w-0.json"}'])
+def test_damage_is_warned_of_and_the_rest_is_whole(run: RunPaths, read: Any, damage: str) -> None:
+    write(run, {"type": "metric", "name": "a", "kind": "double", "value": 0.5})
+    before = plain(read(run))
+    log = Path(run.events, "w.jsonl")
+    log.write_text(log.read_text() + damage + "\n" + damage + "\n")
+    with pytest.warns(DamageWarning, match=r"w\.jsonl is damaged at 2 lines|w-0\.json can't be read and is left out") as caught:
+        found = read(run)
+    assert len(caught) == 1, "once"
+    assert plain(found) == before
 
 
 def test_frames_keep_kinds_where_nothing_but_na_was_logged(run: RunPaths) -> None:
@@ -257,10 +454,12 @@ def test_frames_say_when_they_round(run: RunPaths, log: JobLog) -> None:
     ],
 )
 def test_frames_of_events_that_lie(run: RunPaths, event: Dict[str, Any]) -> None:
-    write(run, event)
-    with pytest.raises(EspalierError) as caught:
-        metric_frames(run)
-    assert caught.value.code == "damaged"
+    write(run, {**GOOD, "name": "good"}, event)
+    with pytest.warns(UserWarning, match="another program"):
+        frames = metric_frames(run)
+    assert frames["good"].columns == {"": [1.0]}
+    missing = [value for values in frames["m"].columns.values() for value in values] if "m" in frames else [None]
+    assert None in missing
 
 
 def test_params_and_warnings(run: RunPaths) -> None:
@@ -271,7 +470,7 @@ def test_params_and_warnings(run: RunPaths) -> None:
         {"type": "param"},
         {"type": "warning", "message": "careful", "call": None},
     )
-    assert read_params(run) == {"a": {"kind": "double", "value": 2.0}}
+    assert read_params(run, Damage()) == {"a": {"kind": "double", "value": 2.0}}
     assert read_warnings(run) == ["careful"]
     Path(run.events, "w.jsonl").write_text("broken\n")
     assert "w.jsonl is damaged at line 1" in read_warnings(run)[0]

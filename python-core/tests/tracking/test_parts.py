@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 import pytest
-from espalier.errors import EspalierError
+from espalier.errors import DamageWarning, EspalierError
 from espalier.paths import RunPaths
 from espalier.run_parts import RunParts
 from espalier.tracking import events
@@ -103,17 +103,26 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("line", HOSTILE)
-def test_damage_is_told_with_file_and_line(run: RunPaths, line: str) -> None:
+def test_a_damaged_line_is_named_and_left_out(run: RunPaths, line: str) -> None:
     write(run, part("a", more=metrics('"m":"double"', '"m":1')), line, part("b"))
-    with pytest.raises(EspalierError) as caught:
-        read_parts(run)
-    assert caught.value.code == "damaged" and "w.jsonl is damaged at line 3" in caught.value.message
+    with pytest.warns(DamageWarning) as caught:
+        found = read_parts(run).columns
+    assert [str(one.message) for one in caught] == [
+        f"{Path(run.parts, 'w.jsonl')} is damaged at line 3, which is left out."
+    ]
+    assert found["key"] == ["a", "b"] and found["m"] == [1.0, None]
 
 
 def test_bytes_that_are_no_text_are_damage(run: RunPaths) -> None:
-    write(run, part("a"), part("\udcff"))
-    with pytest.raises(EspalierError, match="line 3"):
-        read_parts(run)
+    write(run, part("a"), part("\udcff"), part("b"))
+    with pytest.warns(DamageWarning, match="line 3"):
+        assert read_parts(run).columns["key"] == ["a", "b"]
+
+
+def test_a_lost_payload_is_named_and_its_part_left_out(run: RunPaths) -> None:
+    write(run, part("a"), '{"type":"part","seq":1,"time":2,"key":"k","payload":"payloads/w-1.json"}', part("b"))
+    with pytest.warns(DamageWarning, match=r"w-1\.json can't be read and is left out"):
+        assert read_parts(run).columns["key"] == ["a", "b"]
 
 
 @pytest.mark.parametrize("tail", ["{", part("b")[:-1], part("b"), "x"])

@@ -2,15 +2,16 @@ import gc
 import json
 import os
 from pathlib import Path
-from typing import Any, List
+from typing import Any, List, Tuple
 
 import pytest
 from espalier.errors import EspalierError
 from espalier.job_log import JobLog
 from espalier.paths import RunPaths
 from espalier.tracking import events
-from espalier.tracking.events import read_events
-from espalier.tracking.scalars import read_log, typed_column
+from espalier.tracking import scalars as scalars_module
+from espalier.tracking.events import Damage
+from espalier.tracking.scalars import Scalars, typed_column
 
 HEADER = '{"type":"writer","format":1,"writer":"w","pid":1,"host":"h","time":1.0}'
 
@@ -26,6 +27,14 @@ def write(run: RunPaths, *lines: str, name: str = "w", end: str = "\n") -> None:
     Path(run.events, name + ".jsonl").write_bytes(("\n".join([HEADER, *lines]) + end).encode("utf-8", "surrogateescape"))
 
 
+def read_log(run: RunPaths, *texts: str) -> Tuple[Scalars, List[Any]]:
+    """The two halves; what is damaged is as given."""
+    damage = Damage()
+    found = scalars_module.read_log(run, damage)
+    assert damage.texts() == [f"{Path(run.events, 'w.jsonl')} is damaged at {text}" for text in texts]
+    return found
+
+
 def line(value: str = "0.5", kind: str = "double", time: str = "2", name: str = "m", more: str = "") -> str:
     return f'{{"type":"metric","seq":0,"time":{time},"name":"{name}","kind":"{kind}","value":{value}{more}}}'
 
@@ -38,7 +47,7 @@ def all_events(run: RunPaths) -> List[Any]:
 
 
 def told_by_json(run: RunPaths) -> List[Any]:
-    plain = [{key: value for key, value in event.items() if key != "seq"} for event in read_events(run)]
+    plain = [{key: value for key, value in event.items() if key != "seq"} for event in events.read_events(run, Damage())]
     return [event for event in plain]
 
 
@@ -85,12 +94,10 @@ BAD = [
 
 
 @pytest.mark.parametrize("bad", BAD)
-def test_a_damaged_line_is_named(run: RunPaths, bad: str) -> None:
-    write(run, line(), line(), bad, line())
-    with pytest.raises(EspalierError, match="line 4") as caught:
-        read_log(run)
-    assert caught.value.code == "damaged"
-    assert caught.value.fields == {"path": str(Path(run.events, "w.jsonl")), "line": 4}
+def test_a_damaged_line_is_named_and_left_out(run: RunPaths, bad: str) -> None:
+    write(run, line(), line(), bad, line(value="7"))
+    scalars, others = read_log(run, "line 4, which is left out.")
+    assert [event["value"] for _, event in sorted(scalars.events() + others, key=lambda one: one[0])] == [0.5, 0.5, 7.0]
 
 
 def test_line_numbers_across_blocks(run: RunPaths, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,8 +105,7 @@ def test_line_numbers_across_blocks(run: RunPaths, monkeypatch: pytest.MonkeyPat
     write(run, *[line(time=str(number)) for number in range(50)])
     assert read_log(run)[0].times == list(range(50))
     write(run, *[line(time=str(number)) for number in range(50)], "broken", line())
-    with pytest.raises(EspalierError, match="line 52"):
-        read_log(run)
+    assert read_log(run, "line 52, which is left out.")[0].times[-1] == 49
 
 
 def test_newer_format(run: RunPaths) -> None:
@@ -164,7 +170,7 @@ def test_what_r_writes_is_plain(run: RunPaths) -> None:
 
 
 def test_the_collector_is_put_back(run: RunPaths) -> None:
-    write(run, "broken")
+    Path(run.events, "w.jsonl").write_text(HEADER.replace('"format":1', '"format":2') + "\n")
     with pytest.raises(EspalierError):
         read_log(run)
     assert gc.isenabled()

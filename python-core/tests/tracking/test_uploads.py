@@ -9,6 +9,7 @@ from espalier.paths import RunPaths
 from espalier.tracking import uploads
 from espalier.tracking.artifacts import file_names, open_artifact
 from espalier.tracking.uploads import files_below, upload
+from scratch import give_scratch
 
 
 @pytest.fixture
@@ -38,6 +39,29 @@ def test_names_stay_as_given(run: RunPaths, tmp_path: Path) -> None:
     assert os.listdir(run.shard) == [os.path.basename(run.root)]
 
 
+@pytest.mark.parametrize("has_folder", [True, False])
+def test_where_nothing_can_be_written_beside_the_run(
+    run: RunPaths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_folder: bool
+) -> None:
+    """As in a container, where the folders of the run are there, and on a read-only disk."""
+    mkdir = os.mkdir
+
+    def refuse_beside(path: Any, *args: Any, **options: Any) -> None:
+        if os.path.dirname(str(path)) == run.shard:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
+        mkdir(path, *args, **options)
+
+    a = str(tmp_path / "a")
+    if has_folder:
+        os.mkdir(os.path.join(run.root, "uploads"))
+    monkeypatch.setattr(os, "mkdir", refuse_beside)
+    if not has_folder:
+        return refused("not_permitted", run, ("outputs/x", a), ("y", a))
+    upload(run, [("outputs/deep/x", a), ("y", a)])
+    assert file_names(run) == ["outputs/deep/x", "y"]
+    assert os.listdir(run.outputs) == ["deep"] and os.listdir(os.path.join(run.root, "uploads")) == ["y"]
+
+
 def test_what_exists_stays(run: RunPaths, tmp_path: Path) -> None:
     a, b = str(tmp_path / "a"), str(tmp_path / "b")
     upload(run, [("x", a)])
@@ -47,13 +71,14 @@ def test_what_exists_stays(run: RunPaths, tmp_path: Path) -> None:
     refused("file_exists", run, ("z", a), ("z/y", b))
     refused("artifact_missing", run, ("new", b), ("y", str(tmp_path / "gone")))
     refused("artifact_missing", run, ("y", str(tmp_path)))
-    os.makedirs(os.path.join(run.work, "outputs"))
-    Path(run.work, "outputs", "w").write_text("the job's own")
+    scratch = give_scratch(run, str(tmp_path / "w"))
+    os.mkdir(os.path.join(scratch.job, "outputs"))
+    Path(scratch.job, "outputs", "w").write_text("the job's own")
     refused("file_exists", run, ("outputs/w", a))
 
 
 @pytest.mark.parametrize(
-    "name", ["user_logs/std_log.txt", "system_logs/x", "outputs", "logs", "x" * 256, "/".join(["x" * 200] * 6), "a//b"]
+    "name", ["user_logs/std_log.txt", "system_logs/x", "workdir/x", "outputs", "logs", "x" * 256, "/".join(["x" * 200] * 6), "a//b"]
 )
 def test_names_nobody_may_give(run: RunPaths, tmp_path: Path, name: str) -> None:
     refused("bad_name", run, (name, str(tmp_path / "a")))

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 from espalier import EspalierError
-from espalier.vault.names import checked_names, checked_secrets
+from espalier.vault.store import checked_names, checked_secrets
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a\nb", "../x", "-v", "a;b", "$(id)", "é", "x" * 129, None, 3])

@@ -6,15 +6,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List
 
-import keyring
-import keyring.backend
-import keyring.backends.fail
-import keyring.errors
 import pytest
 from espalier import EspalierError, Workspace
-from espalier.adapters.keyring import find_keyring
 from espalier.environment.definition import Secret
 from espalier.paths import WorkspacePaths
 from espalier.vault.key import key_path
@@ -24,52 +19,13 @@ CANARY = "canary-5f1e\n#&%\"'\\ ü😀 $(x)"
 
 
 @pytest.fixture
-def paths(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> WorkspacePaths:
-    """A workspace where there is no keyring but what a test brings along."""
-    monkeypatch.delenv("ESPALIER_KEYVAULT", raising=False)
-    monkeypatch.setattr(keyring, "get_keyring", keyring.backends.fail.Keyring)
-    monkeypatch.setattr(keyring.backend, "get_all_keyring", lambda: [])
+def paths(workspace: Workspace) -> WorkspacePaths:
     return WorkspacePaths(workspace.path)
 
 
 @pytest.fixture
 def vault(paths: WorkspacePaths) -> Vault:
     return Vault(paths)
-
-
-class Memory(keyring.backend.KeyringBackend):
-    """A keyring of a system: in memory."""
-
-    priority = 5  # type: ignore[assignment]
-    held: Dict[Tuple[str, str], str] = {}
-    locked = False
-
-    def get_password(self, service: str, username: str) -> Optional[str]:
-        if self.locked:
-            raise keyring.errors.KeyringLocked(f"locked; {CANARY}")
-        return self.held.get((service, username))
-
-    def set_password(self, service: str, username: str, password: str) -> None:
-        if self.locked:
-            raise keyring.errors.KeyringLocked(f"locked; {CANARY}")
-        self.held[service, username] = password
-
-    def delete_password(self, service: str, username: str) -> None:
-        del self.held[service, username]
-
-
-class Clear(Memory):
-    """One that keeps passwords in the clear calls itself not recommendable."""
-
-    priority = 0.5  # type: ignore[assignment]
-
-
-@pytest.fixture
-def memory(paths: WorkspacePaths, monkeypatch: pytest.MonkeyPatch) -> Memory:
-    found = Memory()
-    monkeypatch.setattr(Memory, "held", {})
-    monkeypatch.setattr(keyring, "get_keyring", lambda: found)
-    return found
 
 
 def refused(code: str, call: Callable[[], Any]) -> EspalierError:
@@ -250,50 +206,31 @@ def test_killed_at_any_time(vault: Vault, paths: WorkspacePaths) -> None:
     assert sorted(left) == ["keyvault.json", "keyvault.lock"]
 
 
-def test_by_the_systems_keyring(vault: Vault, paths: WorkspacePaths, home: Path, memory: Memory) -> None:
-    vault.set({"a": CANARY, "b": "value"})
-    assert list(memory.held.values()) == [CANARY, "value"]
-    assert vault.get(["a", "b", "c"]) == {"a": CANARY, "b": "value", "c": None}
-    assert b"canary" not in everything(str(home)) and not (home / "state" / "keys").exists()
-    assert vault.where()["store"] == "keyring"
-    assert vault.delete(["a"]) == ["a"]
-    assert list(memory.held.values()) == ["value"]
+def test_secrets_that_an_older_version_put_into_a_keyring(vault: Vault, paths: WorkspacePaths) -> None:
+    secrets = {name: {"set_at": "2025-01-01T00:00:00.000Z"} for name in ("token", "other")}
+    Path(paths.keyvault).write_text(json.dumps({"format": 1, "store": "keyring", "key": None, "secrets": secrets}))
+    before = Path(paths.keyvault).read_text()
+    assert list(vault.names()) == ["other", "token"] and vault.get(["none"]) == {"none": None}
+    for call in (
+        lambda: vault.get(["token"]), lambda: vault.set({"c": "value"}), vault.where,
+        lambda: values_of(paths, ["token"]), lambda: refuse_missing(paths, ["token"]),
+    ):
+        said = refused("keyvault_locked", call)
+        assert "other, token" in said.message and f"espalier {record_of_workspace(paths)}" in said.message
+        assert "get_secrets() of that version" in said.hint and "set_secrets()" in said.hint
+    assert Path(paths.keyvault).read_text() == before
+    # the remedy
+    assert vault.delete(["token"]) == ["token"]
+    refused("keyvault_locked", lambda: vault.get(["other"]))
+    assert vault.delete(["other"]) == ["other"]
+    vault.set({"token": CANARY})
+    assert vault.get(["token"]) == {"token": CANARY} and record_of(paths)["store"] == "file"
 
 
-def test_a_locked_keyring(vault: Vault, memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
-    vault.set({"a": CANARY})
-    monkeypatch.setattr(Memory, "locked", True)
-    refused("keyvault_locked", lambda: vault.get(["a"]))
-    refused("keyvault_locked", lambda: vault.set({"b": CANARY}))
-    refused("keyvault_locked", lambda: vault.delete(["a"]))
-    assert list(vault.names()) == ["a"]
-
-
-def test_the_choice_is_made_once(vault: Vault, paths: WorkspacePaths, memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ESPALIER_KEYVAULT", "file")
-    vault.set({"a": "value"})
-    monkeypatch.setenv("ESPALIER_KEYVAULT", "keyring")
-    vault.set({"b": "value"})
-    assert memory.held == {} and vault.get(["a", "b"]) == {"a": "value", "b": "value"}
-    assert record_of(paths)["store"] == vault.where()["store"] == "file"
-
-
-def test_where_there_is_no_keyring(vault: Vault, paths: WorkspacePaths, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert find_keyring("w") is None
-    assert vault.where()["store"] == "file"
-    monkeypatch.setenv("ESPALIER_KEYVAULT", "keyring")
-    refused("keyvault_locked", lambda: vault.set({"a": "value"}))
-    monkeypatch.setenv("ESPALIER_KEYVAULT", "cloud")
-    refused("bad_argument", lambda: vault.set({"a": "value"}))
-    assert not os.path.exists(paths.keyvault)
-
-
-def test_one_that_keeps_passwords_in_the_clear_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keyring, "get_keyring", Clear)
-    monkeypatch.setattr(keyring.backend, "get_all_keyring", lambda: [Clear()])
-    assert find_keyring("w") is None
-    monkeypatch.setattr(keyring.backend, "get_all_keyring", lambda: [Clear(), Memory()])
-    assert find_keyring("w") is not None
+def test_a_link_in_place_of_the_lock_is_not_followed(paths: WorkspacePaths, tmp_path: Path) -> None:
+    os.symlink(tmp_path / "target", paths.keyvault_lock)
+    Vault(paths).set({"a": "value"})
+    assert not os.path.lexists(tmp_path / "target") and os.stat(paths.keyvault_lock).st_mode & 0o777 == 0o600
 
 
 def test_what_definitions_name(vault: Vault, paths: WorkspacePaths) -> None:

@@ -8,6 +8,8 @@ import os
 import time
 from typing import List, Optional
 
+from espalier.adapters import posix
+
 _PREFIX = "espalier-"
 # How long processes may take to stop in their tracks; those in a disk wait take longer, and are not waited for.
 _FREEZE_SECONDS = 0.5
@@ -134,11 +136,7 @@ def _group_of(pid: str) -> Optional[str]:
 
 
 def _read(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8") as file:
-            return file.read()
-    except OSError:
-        return ""
+    return posix.read_system(path).decode("utf-8", "replace")
 
 
 def _removed(folder: str) -> bool:

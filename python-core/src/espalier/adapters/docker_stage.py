@@ -10,7 +10,7 @@ from espalier.errors import EspalierError
 
 
 class Mount(NamedTuple):
-    """A folder or file of this machine as the container sees it."""
+    """A folder or file of this machine as the container sees it; without a source one of the container alone."""
 
     source: str
     target: str
@@ -46,6 +46,8 @@ def stage_container(
             "init": True,
             "log_config": {"Type": "none"},
             "mounts": [_mount(mount) for mount in mounts],
+            # (what packages bring runs as users of its own, and shall not become root by a program of the image)
+            "security_opt": ["no-new-privileges"],
         }
         created = api.create_container(
             image, entrypoint=list(command), user="0:0", working_dir="/",
@@ -135,6 +137,8 @@ def remove_container(container: str) -> bool:
 
 
 def _mount(mount: Mount) -> Dict[str, Any]:
+    if not mount.source:
+        return {"Type": "volume", "Target": mount.target}
     # (not the short form of -v: a path may have colons, and what is missing must be an error, not a new folder)
     return {
         "Type": "bind", "Source": mount.source, "Target": mount.target, "ReadOnly": not mount.writable,

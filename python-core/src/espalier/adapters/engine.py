@@ -7,10 +7,19 @@ be had: this is on the way to a job's start, and the last to be left when others
 import contextlib
 import json
 import os
-import socket
 import time
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
-from urllib.parse import quote, urlencode
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, Optional, Tuple
+
+from espalier.adapters.homes import home_folder
+
+try:  # (`socket` and `urllib.parse` take 8 ms to load, on the way to a job's start)
+    import _socket
+except ImportError:  # another Python than the usual one
+    import socket as _socket  # type: ignore[no-redef]
+
+if TYPE_CHECKING:
+    import socket
+    from _socket import socket as Socket
 
 # What tells where an engine is; handed on from the session that submits.
 VARIABLES = ("DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "XDG_RUNTIME_DIR")
@@ -19,6 +28,7 @@ ANSWER_SECONDS = 30.0
 # How an engine is reached; the others that Docker knows are `ssh` and `npipe`.
 SCHEMES = ("unix", "tcp", "http", "https")
 _CHUNK = 65_536
+_PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/")
 _LIMIT = 64 << 20
 
 
@@ -48,17 +58,19 @@ class Engine:
     def __init__(self, variables: Mapping[str, str], seconds: float = ANSWER_SECONDS) -> None:
         self.address = address(variables)
         self._variables, self._seconds = variables, seconds
+        # Another process could not go on with a connection that has keys.
+        self.has_keys = bool(variables.get("DOCKER_TLS_VERIFY")) and not self.address.startswith("unix://")
 
     def create(self, name: str, config: Mapping[str, Any]) -> str:
         """Make a container, and return its id. See `begin_create` and `created`."""
         return self.created(self.begin_create(name, config))
 
-    def begin_create(self, name: str, config: Mapping[str, Any]) -> socket.socket:
+    def begin_create(self, name: str, config: Mapping[str, Any]) -> "Socket":
         """Have a container made; `created` waits for the answer. Raises EngineGone."""
-        path = f"/containers/create?{urlencode({'name': name})}"
+        path = f"/containers/create?{_query({'name': name})}"
         return self._send("POST", path, config, {"Connection": "close"})
 
-    def created(self, connection: socket.socket) -> str:
+    def created(self, connection: "Socket") -> str:
         """The id of a container that is being made.
 
         Raises:
@@ -69,35 +81,58 @@ class Engine:
 
     def start(self, container: str) -> None:
         """Start it. Raises EngineError, EngineGone."""
-        self._ask("POST", f"/containers/{quote(container)}/start")
+        self.started(self.begin_start(container))
+
+    def begin_start(self, container: str) -> "Socket":
+        """Have it started; `started` waits for the answer. Raises EngineGone."""
+        return self._send("POST", f"/containers/{_quoted(container)}/start", None, {"Connection": "close"})
+
+    def started(self, connection: "Socket") -> None:
+        """Wait until one is started. Raises EngineError, EngineGone."""
+        self._answer(connection)
+
+    def taken_over(self, fd: int) -> "Socket":
+        """A connection that another process opened and handed on, by its descriptor."""
+        connection = _socket.socket(fileno=fd)
+        connection.settimeout(self._seconds)
+        return connection
 
     def inspect(self, container: str) -> Dict[str, Any]:
         """What is known of it. Raises EngineError, EngineGone."""
-        found: Dict[str, Any] = self._ask("GET", f"/containers/{quote(container)}/json")
+        found: Dict[str, Any] = self._ask("GET", f"/containers/{_quoted(container)}/json")
         return found
 
     def image(self, name: str) -> Dict[str, Any]:
         """What is known of an image. Raises EngineError, EngineGone."""
-        found: Dict[str, Any] = self._ask("GET", f"/images/{quote(name)}/json")
+        found: Dict[str, Any] = self._ask("GET", f"/images/{_quoted(name)}/json")
         return found
 
-    def begin_stop(self, container: str, grace: float) -> socket.socket:
+    def begin_stop(self, container: str, grace: float) -> "Socket":
         """Have it asked to end, and killed after the grace, seconds. The engine does that as long as the connection is
         open that this returns. Raises EngineGone."""
-        return self._send("POST", f"/containers/{quote(container)}/stop?t={int(grace)}", None, {})
+        return self._send("POST", f"/containers/{_quoted(container)}/stop?t={int(grace)}", None, {})
 
     def kill(self, container: str) -> None:
         """Kill it; not an error when it has ended. Raises EngineError, EngineGone."""
         try:
-            self._ask("POST", f"/containers/{quote(container)}/kill")
+            self._ask("POST", f"/containers/{_quoted(container)}/kill")
         except EngineError as error:
             if error.status != 409:
                 raise
 
     def remove(self, container: str) -> None:
         """Remove it, whatever it does; not an error when it is gone. Raises EngineError, EngineGone."""
+        self.removed(self.begin_remove(container))
+
+    def begin_remove(self, container: str) -> "Socket":
+        """Have it removed; `removed` waits for the answer. Raises EngineGone."""
+        path = f"/containers/{_quoted(container)}?{_query({'force': 1, 'v': 1})}"
+        return self._send("DELETE", path, None, {"Connection": "close"})
+
+    def removed(self, connection: "Socket") -> None:
+        """Wait until one is removed. Raises EngineError, EngineGone."""
         try:
-            self._ask("DELETE", f"/containers/{quote(container)}?{urlencode({'force': 1, 'v': 1})}")
+            self._answer(connection)
         except EngineError as error:
             if error.status not in (404, 409):  # (409: its removal is in progress)
                 raise
@@ -105,13 +140,13 @@ class Engine:
     def labelled(self, *labels: str) -> List[Dict[str, Any]]:
         """All containers with these labels (`name` or `name=value`), ended ones too. Raises EngineError, EngineGone."""
         filters = json.dumps({"label": list(labels)})
-        found: List[Dict[str, Any]] = self._ask("GET", "/containers/json?" + urlencode({"all": 1, "filters": filters}))
+        found: List[Dict[str, Any]] = self._ask("GET", "/containers/json?" + _query({"all": 1, "filters": filters}))
         return found
 
     def attach(self, container: str) -> "Stream":
         """What it prints from now on. Raises EngineError, EngineGone."""
-        query = urlencode({"stream": 1, "stdout": 1, "stderr": 1})
-        return self._stream("POST", f"/containers/{quote(container)}/attach?{query}")
+        asked = _query({"stream": 1, "stdout": 1, "stderr": 1})
+        return self._stream("POST", f"/containers/{_quoted(container)}/attach?{asked}")
 
     def follow(self, container: str, to_its_end: bool = True) -> "Stream":
         """What it has printed and will, to its end, as the engine keeps it. Raises EngineError, EngineGone.
@@ -119,8 +154,8 @@ class Engine:
         Args:
             to_its_end: Else what it has printed so far.
         """
-        query = urlencode({"stdout": 1, "stderr": 1, "follow": int(to_its_end)})
-        return self._stream("GET", f"/containers/{quote(container)}/logs?{query}", hijack=False)
+        asked = _query({"stdout": 1, "stderr": 1, "follow": int(to_its_end)})
+        return self._stream("GET", f"/containers/{_quoted(container)}/logs?{asked}", hijack=False)
 
     def logs(self, container: str) -> Iterator[bytes]:
         """What it has printed so far, as the engine keeps it, piece by piece. Raises EngineError, EngineGone."""
@@ -131,9 +166,15 @@ class Engine:
                     return
                 yield data
 
-    def wait(self, container: str) -> socket.socket:
+    def wait(self, container: str) -> "Socket":
         """A connection that has something to read once it has ended. Raises EngineGone."""
-        return self._send("POST", f"/containers/{quote(container)}/wait", None, {})
+        return self._send("POST", f"/containers/{_quoted(container)}/wait", None, {})
+
+    def execute(self, container: str, command: List[str]) -> "Stream":
+        """Execute a command in a container; what it prints. Raises EngineError, EngineGone."""
+        asked = {"Cmd": command, "AttachStdout": True}
+        made = self._ask("POST", f"/containers/{_quoted(container)}/exec", asked)
+        return self._stream("POST", f"/exec/{_quoted(made['Id'])}/start", body={"Detach": False, "Tty": False})
 
     def ping(self) -> None:
         """Raises EngineGone when it does not answer."""
@@ -142,7 +183,7 @@ class Engine:
     def _ask(self, method: str, path: str, body: Any = None, seconds: float = 0.0, parse: bool = True) -> Any:
         return self._answer(self._send(method, path, body, {"Connection": "close"}, seconds), parse)
 
-    def _answer(self, connection: socket.socket, parse: bool = True) -> Any:
+    def _answer(self, connection: "Socket", parse: bool = True) -> Any:
         with contextlib.closing(connection):
             try:
                 reader = _Reader(connection)
@@ -156,9 +197,9 @@ class Engine:
         except ValueError as error:
             raise EngineGone(0, f"{self.address} gave an answer that is no JSON") from error
 
-    def _stream(self, method: str, path: str, hijack: bool = True) -> "Stream":
+    def _stream(self, method: str, path: str, hijack: bool = True, body: Any = None) -> "Stream":
         more = {"Connection": "Upgrade", "Upgrade": "tcp"} if hijack else {"Connection": "close"}
-        connection = self._send(method, path, None, more)
+        connection = self._send(method, path, body, more)
         try:
             reader = _Reader(connection)
             status, headers = reader.head()
@@ -173,7 +214,7 @@ class Engine:
 
     def _send(
         self, method: str, path: str, body: Any, headers: Mapping[str, str], seconds: float = 0.0
-    ) -> socket.socket:
+    ) -> "Socket":
         data = b"" if body is None else json.dumps(body).encode()
         lines = [f"{method} {path} HTTP/1.1", "Host: docker", f"Content-Length: {len(data)}"]
         lines += ["Content-Type: application/json"] * (body is not None)
@@ -185,10 +226,10 @@ class Engine:
             raise EngineGone(0, f"{self.address}: {_why(error)}") from error
         return connection
 
-    def _connect(self, seconds: float) -> socket.socket:
+    def _connect(self, seconds: float) -> "Socket":
         scheme, _, place = self.address.partition("://")
         if scheme == "unix":
-            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
             connection.settimeout(seconds)
             try:
                 connection.connect(place)
@@ -199,17 +240,27 @@ class Engine:
         if scheme not in SCHEMES:
             raise OSError(0, "is not reached this way, only unix:// and tcp:// are")
         host, _, port = place.rstrip("/").rpartition(":")
+        import socket
+
         plain = socket.create_connection((host.strip("[]"), int(port)), seconds)
         return _secured(plain, host, self._variables) if self._variables.get("DOCKER_TLS_VERIFY") else plain
 
 
 class Stream:
-    """What a container prints: frames of a head of 8 bytes, which says how long they are."""
+    """What a container prints: frames of a head of 8 bytes, which says how long they are.
 
-    def __init__(self, connection: socket.socket, reader: "_Reader", headers: Mapping[str, str]) -> None:
+    Args:
+        connection: Where it comes.
+        reader: What has read the head of the answer; None where another process has.
+        headers: Those of the answer.
+    """
+
+    def __init__(
+        self, connection: "Socket", reader: "Optional[_Reader]" = None, headers: Optional[Mapping[str, str]] = None
+    ) -> None:
         self.connection = connection
-        self._reader = reader
-        self._chunked = headers.get("transfer-encoding", "") == "chunked"
+        self._reader = reader or _Reader(connection)
+        self._chunked = (headers or {}).get("transfer-encoding", "") == "chunked"
         self._raw = b""
         self._left = 0
 
@@ -250,7 +301,7 @@ class Stream:
 class _Reader:
     """An answer, read from a connection."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: "Socket") -> None:
         self._connection = connection
         self._data = b""
 
@@ -307,12 +358,22 @@ class _Reader:
         self._data += data
 
 
+def _quoted(text: str) -> str:
+    """A text as a part of an address."""
+    return "".join(chr(byte) if byte in _PLAIN else f"%{byte:02X}" for byte in text.encode())
+
+
+def _query(values: Mapping[str, object]) -> str:
+    """What stands behind the question mark of an address."""
+    return "&".join(f"{name}={_quoted(str(value))}" for name, value in values.items())
+
+
 def address(variables: Mapping[str, str]) -> str:
     """Where the engine is: what DOCKER_HOST says, else the first of the usual sockets that exists."""
     named = variables.get("DOCKER_HOST")
     if named:
         return named
-    runtime, home = variables.get("XDG_RUNTIME_DIR", ""), os.path.expanduser("~")
+    runtime, home = variables.get("XDG_RUNTIME_DIR", ""), home_folder() or ""
     usual = "/var/run/docker.sock"
     places = [usual, os.path.join(runtime, "docker.sock") if runtime else "", home + "/.docker/run/docker.sock"]
     found = [place for place in places if place and os.path.exists(place)]
@@ -334,6 +395,8 @@ def is_here(place: str) -> bool:
     host, _, port = rest.rstrip("/").rpartition(":")
     if not port.isdecimal():
         raise EngineGone(0, f"{place} names no port")
+    import socket
+
     try:
         found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
     except (OSError, ValueError) as error:
@@ -343,6 +406,16 @@ def is_here(place: str) -> bool:
             own.bind((where[0], 0, *where[2:]))  # (only to an address of this machine)
             return True
     return False
+
+
+def is_loopback(place: str) -> bool:
+    """Whether an engine listens on loopback alone, which containers reach only by the host's network.
+
+    Args:
+        place: Its address, of an engine that is here.
+    """
+    host = place.partition("://")[2].rstrip("/").rpartition(":")[0].strip("[]")
+    return host in ("localhost", "::1") or host.startswith("127.")
 
 
 def engine_variables(variables: Mapping[str, str]) -> Dict[str, str]:
@@ -376,16 +449,16 @@ def _refuse(status: int, content: bytes) -> None:
     raise EngineError(status, said.strip())
 
 
-def _secured(plain: socket.socket, host: str, variables: Mapping[str, str]) -> socket.socket:
+def _secured(plain: "socket.socket", host: str, variables: Mapping[str, str]) -> "Socket":
     import ssl
 
-    folder = variables.get("DOCKER_CERT_PATH") or os.path.join(os.path.expanduser("~"), ".docker")
+    folder = variables.get("DOCKER_CERT_PATH") or os.path.join(home_folder() or "/", ".docker")
     context = ssl.create_default_context(cafile=os.path.join(folder, "ca.pem"))
     context.load_cert_chain(os.path.join(folder, "cert.pem"), os.path.join(folder, "key.pem"))
     return context.wrap_socket(plain, server_hostname=host)
 
 
 def _why(error: Exception) -> str:
-    if isinstance(error, socket.timeout):
+    if isinstance(error, _socket.timeout):
         return "does not answer"
     return str(getattr(error, "strerror", None) or error)

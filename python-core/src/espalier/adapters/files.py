@@ -1,13 +1,15 @@
 """Folders and files that jobs made, whatever they are: removed, or opened for reading."""
 
 import contextlib
-import errno
 import json
 import os
-import stat
-from typing import Any, BinaryIO, Dict, List, Mapping, Optional
+from itertools import islice
+from typing import Any, BinaryIO, Dict, List, Mapping
 
 from espalier.paths import RunPaths
+from espalier.records import PAYLOAD_BYTES, open_plain, read_plain
+
+_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 def remove_tree(path: str) -> None:
@@ -15,51 +17,85 @@ def remove_tree(path: str) -> None:
 
     A link, or a file, in its place is removed itself: a job may have put it there, pointing anywhere.
     """
-    if os.path.islink(path) or not os.path.isdir(path):
+    try:
+        os.rmdir(path)  # (it may be empty; a link is no folder here)
+        return
+    except FileNotFoundError:
+        return
+    except NotADirectoryError:
         with contextlib.suppress(OSError):
             os.unlink(path)
         return
-    import shutil  # 5 ms to load, and not on the way to a job's start
-
+    except OSError:
+        pass
     try:
-        shutil.rmtree(path)
+        _remove_whole(path)
     except (OSError, RecursionError):  # deeper than Python recurses or a path may be long, or folders without `w`
         with contextlib.suppress(OSError):
             os.chmod(path, 0o700)
             _remove_deep(path)
 
 
+def _remove_whole(path: str) -> None:
+    """As `shutil.rmtree`, which takes a runner 5 ms to load. Raises OSError, RecursionError: something is left."""
+    if os.open not in os.supports_dir_fd:
+        import shutil
+
+        shutil.rmtree(path)
+        return
+    folder = os.open(path, _FOLDER)
+    try:
+        _empty(folder)
+    finally:
+        os.close(folder)
+    os.rmdir(path)
+
+
+def _empty(folder: int) -> None:
+    with os.scandir(folder) as entries:
+        found = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+    for name, is_folder in found:
+        if not is_folder:
+            os.unlink(name, dir_fd=folder)
+            continue
+        inner = os.open(name, _FOLDER, dir_fd=folder)
+        try:
+            _empty(inner)
+        finally:
+            os.close(inner)
+        os.rmdir(name, dir_fd=folder)
+
+
+def first_names(folder: int, most: int) -> List[str]:
+    """So many names in an open folder, at most: a job may make millions, which all have to be in memory."""
+    with os.scandir(folder) as entries:
+        return [entry.name for entry in islice(entries, max(most, 0))]
+
+
 def open_regular(path: str) -> BinaryIO:
-    """Open a plain file that a job may have replaced: no link is followed, no FIFO waited for.
+    """Open a plain file in a folder of a run, either of which a job may have replaced. See `records.open_plain`.
 
     Raises:
         OSError: it is missing, or no plain file.
     """
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
-        os.close(fd)
-        raise OSError(errno.EINVAL, "not a plain file", path)
-    return os.fdopen(fd, "rb")
+    return os.fdopen(open_plain(path), "rb")
 
 
-def with_body(run: RunPaths, event: Mapping[str, Any], limit_bytes: Optional[int] = None) -> Dict[str, Any]:
+def with_body(run: RunPaths, event: Mapping[str, Any], limit_bytes: int = PAYLOAD_BYTES) -> Dict[str, Any]:
     """An event with the fields of its payload file, if its body lies in one; what stands in its line is kept.
 
     Args:
-        limit_bytes: The longest payload to read; None for any.
+        limit_bytes: The longest payload to read.
 
     Raises:
-        OSError: the payload is missing or no plain file.
-        ValueError: it is too long, or no JSON object.
+        OSError: the payload is missing, too long, or no plain file.
+        ValueError: it is no JSON object.
     """
     relative = event.get("payload")
     if relative is None:
         return dict(event)
     # (a name that leads elsewhere is looked for below payloads/, and not found)
-    with open_regular(os.path.join(run.payloads, os.path.basename(str(relative)))) as file:
-        data = file.read(-1 if limit_bytes is None else limit_bytes + 1)
-    if limit_bytes is not None and len(data) > limit_bytes:
-        raise ValueError(f"longer than {limit_bytes} bytes")
+    data = read_plain(os.path.join(run.payloads, os.path.basename(str(relative))), limit=limit_bytes)
     try:
         body = json.loads(data)
     except RecursionError as error:

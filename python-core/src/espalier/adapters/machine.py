@@ -3,6 +3,8 @@
 import os
 from typing import Tuple
 
+from espalier.adapters import posix
+
 _CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 _GPUS = "/proc/driver/nvidia/gpus"
 
@@ -26,9 +28,8 @@ def memory() -> int:
     found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     for path in _CGROUP_LIMITS:
         try:
-            with open(path, encoding="ascii") as file:
-                found.append(int(file.read()))
-        except (OSError, ValueError):  # no such limit, or "max"
+            found.append(int(posix.read_system(path)))
+        except ValueError:  # no such limit, or "max"
             continue
     return min(found)
 

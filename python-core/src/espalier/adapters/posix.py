@@ -7,13 +7,16 @@ import os
 import signal
 import sys
 from contextlib import contextmanager
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from functools import lru_cache
+from typing import Any, Dict, FrozenSet, Iterator, List, Optional, Tuple
 
 from espalier.errors import EspalierError
 
 if sys.platform != "win32":
     import fcntl
 
+# How a file is opened to be locked: no FIFO that a job put in its place is waited for, and no link followed.
+_LOCKABLE = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
 # Where jobs can run. Elsewhere workspaces can still be read.
 RUNS_JOBS = sys.platform.startswith("linux")
 
@@ -28,13 +31,29 @@ def refuse_where_no_jobs_run() -> None:
         )
 
 
+@lru_cache(maxsize=None)
 def boot_id() -> str:
-    """Identifies this boot of this machine; empty where the system does not tell."""
+    """Identifies this boot of this machine, which no process outlives; empty where the system does not tell."""
+    return read_system("/proc/sys/kernel/random/boot_id").decode("ascii", "replace").strip()
+
+
+def read_system(path: str) -> bytes:
+    """What a file of `/proc` or `/sys` says; empty where it can't be read. (A file object costs more than that.)"""
     try:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-            return file.read().strip()
+        fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
     except OSError:
-        return ""
+        return b""
+    data = b""
+    try:
+        while True:
+            part = os.read(fd, 1 << 16)
+            if not part:
+                return data
+            data += part
+    except OSError:  # it belonged to a process that ended just now
+        return b""
+    finally:
+        os.close(fd)
 
 
 def process_start(pid: int) -> Optional[int]:
@@ -42,12 +61,8 @@ def process_start(pid: int) -> Optional[int]:
 
     With the boot id it identifies a process beyond reuse of its number.
     """
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] in (b"Z", b"X") else int(fields[19])
+    fields = read_system(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+    return None if not fields or fields[0] in (b"Z", b"X") else int(fields[19])
 
 
 def host_name() -> str:
@@ -91,7 +106,11 @@ def unlock(fd: int) -> None:
 def open_lockable(path: str) -> int:
     """Open a file to lock and to hand on. Never as 0, 1 or 2, which a session may have closed: a process started
     with the descriptor gets those anew, and the lock would be lost."""
-    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    return above_standard(os.open(path, _LOCKABLE))
+
+
+def above_standard(fd: int) -> int:
+    """An open file under a number above 2; the other is closed."""
     if fd > 2:
         return fd
     try:
@@ -113,7 +132,7 @@ def is_locked(path: str) -> bool:
 def _is_held(path: str) -> Optional[bool]:
     """Whether somebody holds the lock of a file; None where it cannot be told."""
     try:
-        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        fd = os.open(path, _LOCKABLE)
     except OSError:
         return None
     try:
@@ -124,8 +143,8 @@ def _is_held(path: str) -> Optional[bool]:
         os.close(fd)
 
 
-def spawn_detached(argv: List[str], env: Dict[str, str], log: str, keep_fd: Optional[int]) -> int:
-    """Start a process in a session of its own, stdin empty, stdout and stderr to a file.
+def spawn_detached(argv: List[str], env: Dict[str, str], log: int, keep_fd: Optional[int]) -> int:
+    """Start a process in a session of its own, stdin empty, stdout and stderr to an open file, which is closed here.
 
     `posix_spawn` and not `subprocess`: the module costs a finishing runner 10 ms to import, and forking an R
     session with its threads and gigabytes is to be avoided.
@@ -137,12 +156,13 @@ def spawn_detached(argv: List[str], env: Dict[str, str], log: str, keep_fd: Opti
         os.set_inheritable(keep_fd, True)
     actions: List[Tuple[Any, ...]] = [
         (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
-        (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666),
+        (os.POSIX_SPAWN_DUP2, log, 1),
         (os.POSIX_SPAWN_DUP2, 1, 2),
     ]
     try:
         return spawn_session(argv, env, actions)
     finally:
+        os.close(log)
         if keep_fd is not None:
             os.set_inheritable(keep_fd, False)
 
@@ -150,8 +170,13 @@ def spawn_detached(argv: List[str], env: Dict[str, str], log: str, keep_fd: Opti
 def spawn_session(argv: List[str], env: Dict[str, str], actions: List[Tuple[Any, ...]]) -> int:
     """`posix_spawn` in a new session with default signals, whatever the starting process ignored or blocked."""
     # all of them: with SIGCHLD ignored, as some daemons leave it, the exit status of the job would be lost
-    defaults = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
+    defaults = _catchable_signals()
     return os.posix_spawn(argv[0], argv, env, file_actions=actions, setsid=True, setsigdef=defaults, setsigmask=[])
+
+
+@lru_cache(maxsize=None)
+def _catchable_signals() -> FrozenSet[int]:
+    return frozenset(map(int, signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}))
 
 
 @contextmanager
@@ -175,13 +200,24 @@ def ending_tidily() -> Iterator[None]:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def speak_to(log: str) -> None:
-    """Let what this process prints go to the end of a file."""
-    os.makedirs(os.path.dirname(log), exist_ok=True)
-    fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+def path_through(fd: int) -> str:
+    """A path to an open folder for functions that take no descriptor: no link that leads there is followed again."""
+    return f"/proc/self/fd/{fd}"
+
+
+def path_of_open(fd: int) -> str:
+    """Where a file or folder that this process has open is now; empty where the system does not tell."""
+    try:
+        return os.readlink(path_through(fd))
+    except OSError:
+        return ""
+
+
+def speak_to(log: int) -> None:
+    """Let what this process prints go to an open file, which is closed here."""
     for number in (1, 2):
-        os.dup2(fd, number)
-    os.close(fd)
+        os.dup2(log, number)
+    os.close(log)
 
 
 def close_inherited(keep: Optional[int]) -> None:

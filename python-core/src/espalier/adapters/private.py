@@ -69,6 +69,11 @@ def remove_private_file(name: str) -> None:
             os.rmdir(folder)
 
 
+def has_private_file(name: str) -> bool:
+    """Whether there is such a file."""
+    return any(os.path.lexists(os.path.join(folder, name)) for folder in _own_folders())
+
+
 def widen_pipe(fd: int, size: int) -> None:
     """Let a pipe hold more, where the system allows it."""
     with contextlib.suppress(OSError):

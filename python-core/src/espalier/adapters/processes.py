@@ -6,10 +6,15 @@ Standard library only: the runner loads this file.
 import contextlib
 import os
 import re
+import signal
+import time
 from typing import AbstractSet, Dict, Iterable, List, NamedTuple, Optional, Set
 
 # Processes of ours that a job may have started, by looking at runs or submitting some. They are no part of the job.
 _OURS = re.compile(rb"/espalier/(?:runner|keeper)/__main__\.py\0")
+
+# How long a process may take to stand still.
+_STOP_SECONDS = 0.003
 
 
 class Process(NamedTuple):
@@ -85,6 +90,49 @@ def _read(pid: int, name: str) -> bytes:
             return file.read()
     except OSError:
         return b""
+
+
+def is_r(pid: int) -> bool:
+    """Whether a process is R, by the program that it executes, however it was started."""
+    try:
+        return os.path.basename(os.readlink(f"/proc/{pid}/exe")).split(" ")[0] == "R"
+    except OSError:  # another user's
+        return _read(pid, "comm") == b"R\n"
+
+
+def interrupt(pid: int) -> bool:
+    """Send INT to a process, unless it ignores it. It stands still meanwhile, so that what was seen holds.
+
+    Returns:
+        False when it ignores it.
+    """
+    send([pid], signal.SIGSTOP)
+    deadline = time.monotonic() + _STOP_SECONDS
+    while b"T (stopped)" not in _read(pid, "status") and time.monotonic() < deadline:
+        pass
+    heard = not ignores_interrupts(pid)
+    if heard:
+        send([pid], signal.SIGINT)
+    send([pid], signal.SIGCONT)
+    return heard
+
+
+def ignores_interrupts(pid: int) -> bool:
+    """Whether INT would be lost on a process, as on one that waits in `system()`."""
+    found = re.search(rb"^SigIgn:\t([0-9a-f]+)$", _read(pid, "status"), re.MULTILINE)
+    return found is not None and bool(int(found[1], 16) & 1 << (signal.SIGINT - 1))
+
+
+def ancestors(pids: AbstractSet[int], processes: Iterable[Process]) -> Set[int]:
+    """Those of some processes that others of them descend from."""
+    parents = {each.pid: each.parent for each in processes}
+    found: Set[int] = set()
+    for pid in pids:
+        above = parents.get(pid)
+        while above in parents and above not in found:
+            found.add(above)
+            above = parents[above]
+    return found
 
 
 def bytes_moved(pid: int) -> Optional[List[int]]:

@@ -12,6 +12,10 @@ from espalier.adapters.cgroup import Cgroup
 from espalier.adapters.processes import (
     Process,
     all_processes,
+    ancestors,
+    ignores_interrupts,
+    interrupt,
+    is_r,
     kill_group,
     look_at,
     processes_of_run,
@@ -21,6 +25,8 @@ from espalier.adapters.processes import (
 
 # How long killing may take. What is left then waits for a disk, or is faster than we are.
 _KILL_SECONDS = 3.0
+# How long a round waits for R that ignores INT.
+_EARS_SECONDS = 0.02
 # How often processes are stopped before they are killed, once they have been seen to multiply.
 _STOP_ROUNDS = 20
 
@@ -44,7 +50,10 @@ class Tree:
         self.reaper = reaper
         self.cgroup: Optional[Cgroup] = None
         self.spared: Set[int] = {os.getpid(), 0, 1, *spared}
+        # asked to end; stopped until the R below them has ended; R that could not hear us yet
         self._told: Set[int] = set()
+        self._held: Set[int] = set()
+        self._deaf: Set[int] = set()
 
     def members(self) -> List[Process]:
         """The processes that have not ended."""
@@ -80,7 +89,11 @@ class Tree:
         self.cgroup = cgroup
 
     def terminate(self) -> None:
-        """Ask every process to end, with TERM. What they start in answer to that, to tidy up, is left alone."""
+        """Ask every process to end: R with INT, which it cleans up after, all others with TERM.
+
+        What they start in answer to that, to tidy up, is left alone. What R was started by (a shell, `timeout`) stands
+        still until R has ended: it would pass TERM on to R, which dies of it, or go on to its next line.
+        """
         frozen = self.cgroup is not None and self.cgroup.freeze()
         try:
             self._tell(self.members())
@@ -91,22 +104,54 @@ class Tree:
             self.terminate_orphans()
 
     def terminate_orphans(self) -> int:
-        """Ask those to end that were not asked because they were just being started, by one that has ended since.
+        """Ask those to end that were not asked because they were just being started, by one that has ended since, or
+        because of an R.
 
         Returns:
             How many processes there are.
         """
         members = self.members()
         pids = {each.pid for each in members}
-        self._tell([each for each in members if each.pid not in self._told and each.parent not in pids])
+        later = self._held | self._deaf
+        left_alone = {each.pid for each in members if each.pid in self._told or each.parent in pids - self._deaf}
+        self._tell([each for each in members if each.pid in later or each.pid not in left_alone], members)
         return len(members)
 
-    def _tell(self, members: List[Process]) -> None:
-        # the oldest first: a script whose program is ended before it would go on to its next line
-        pids = [each.pid for each in sorted(members, key=lambda each: (each.start, each.pid))]
+    def terminate_programs_of_r(self) -> None:
+        """Ask the programs to end that R waits for. If it was interrupted just before it began to, it does not know."""
+        members = self.members()
+        waiting = {each.pid for each in members if is_r(each.pid) and ignores_interrupts(each.pid)}
+        self._send([each for each in members if each.parent in waiting and not is_r(each.pid)], signal.SIGTERM)
+
+    def terminate_r(self) -> None:
+        """Ask R, and what it was started by, with TERM."""
+        self._send([each for each in self.members() if each.pid in self._held or is_r(each.pid)], signal.SIGTERM)
+
+    def _tell(self, asked: List[Process], members: Optional[List[Process]] = None) -> None:
+        members = asked if members is None else members
+        r = {each.pid for each in members if is_r(each.pid)}
+        above = ancestors(r, members) - r
+        held = [each for each in asked if each.pid in above]
+        send([each.pid for each in held if each.pid not in self._held], signal.SIGSTOP)
+        self._deaf = {each.pid for each in _by_age(asked) if each.pid in r and not interrupt(each.pid)}
+        self._told |= r.intersection(each.pid for each in asked) - self._deaf
+        self._send([each for each in asked if each.pid not in r | above], signal.SIGTERM)
+        self._held = {each.pid for each in held}
+        self._catch_ears()
+
+    def _catch_ears(self) -> None:
+        """R that waits for a program which has just been ended may start the next one at once."""
+        deadline = time.monotonic() + _EARS_SECONDS
+        while self._deaf and time.monotonic() < deadline:
+            heard = {pid for pid in self._deaf if not ignores_interrupts(pid) and interrupt(pid)}
+            self._told |= heard
+            self._deaf -= heard
+
+    def _send(self, processes: List[Process], number: int) -> None:
+        pids = [each.pid for each in _by_age(processes)]
         self._told.update(pids)
-        send(pids, signal.SIGTERM)
-        send(pids, signal.SIGCONT)  # a stopped process cannot act on TERM
+        send(pids, number)
+        send(pids, signal.SIGCONT)  # a stopped process cannot act on it
 
     def kill(self, seconds: float = _KILL_SECONDS) -> bool:
         """Kill every process, until nothing new appears.
@@ -152,3 +197,8 @@ class Tree:
             if group in pids or look_at(group) is None:
                 kill_group(group, signal.SIGKILL)
         send(pids, signal.SIGKILL)
+
+
+def _by_age(processes: List[Process]) -> List[Process]:
+    """The oldest first: a script whose program is ended before it would go on to its next line."""
+    return sorted(processes, key=lambda each: (each.start, each.pid))

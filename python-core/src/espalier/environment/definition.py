@@ -7,6 +7,7 @@ they may be spelled), so that nothing which is rendered from a definition can be
 from dataclasses import dataclass, field
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
+from espalier.boundary import classed
 from espalier.canonical import canonical_json
 from espalier.environment import spelling
 from espalier.environment.made_from import MadeFrom
@@ -254,6 +255,7 @@ class DockerSide:
             )  # fmt: skip
 
 
+@classed
 @dataclass(frozen=True)
 class Environment(MadeFrom):
     """What a job needs around it: packages of R and Python, and what its image is made of. A value.

@@ -1,6 +1,5 @@
 """Locks as records of a workspace: written once resolved, by the digest of what the definition asks for."""
 
-import os
 import time
 from typing import Optional
 
@@ -9,8 +8,9 @@ from espalier.environment.key import definition_digest
 from espalier.environment.lock import Lock
 from espalier.environment.lock_record import lock_digest_of, lock_of, lock_record
 from espalier.errors import EspalierError
+from espalier.os_errors import cannot_write
 from espalier.paths import FORMAT, WorkspacePaths
-from espalier.records import now_iso, read_record, replace_record
+from espalier.records import make_folders, now_iso, read_record, replace_record
 
 
 def lock_path(paths: WorkspacePaths, environment: Environment) -> str:
@@ -33,7 +33,7 @@ def read_lock(paths: WorkspacePaths, environment: Environment) -> Optional[Lock]
     """
     path = lock_path(paths, environment)
     try:
-        record = read_record(path)
+        record = read_record(path, follow=True)
         if record.get("digest") != lock_digest_of(record["lock"]):
             raise ValueError("its digest is another's")
         return lock_of(record["lock"])
@@ -71,13 +71,10 @@ def write_lock(paths: WorkspacePaths, environment: Environment, lock: Lock) -> s
     }
     path = lock_path(paths, environment)
     try:
-        os.makedirs(paths.locks, exist_ok=True)
+        make_folders(paths.locks, top=paths.root)
         replace_record(path, record, paths.locks, sync=True)
     except OSError as error:
-        raise EspalierError(
-            "workspace_read_only", f"The lock cannot be written to {path}: {error.strerror}.",
-            "Make the workspace writable, or use one of your own.", path=path,
-        ) from error  # fmt: skip
+        raise cannot_write(paths.root, error) from error
     return str(record["digest"])
 
 

@@ -250,10 +250,11 @@ class MadeFrom:
         return notes_on(self.variables)
 
     def dockerfile(self: Any) -> str:
-        """All that would be built of it as one Dockerfile, for people."""
-        from espalier.environment.whole import dockerfile_text
+        """The stages of which its image is built: the Dockerfile of the first, and as comments what packages are
+        installed after that."""
+        from espalier.environment.text import stages_as_text
 
-        return dockerfile_text(self)
+        return stages_as_text(self)
 
     def why_rebuild(self: Any, other: "Environment") -> Frame:
         """Which fields make this environment and another different images.

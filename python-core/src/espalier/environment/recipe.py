@@ -1,7 +1,6 @@
 """What a definition is rendered to: the Dockerfile of an image's system stage, and the files it needs. Pure.
 
-Packages of R and Python are installed in stages of their own (decision 14); `whole.py` writes them into one Dockerfile
-for people. The same definition gives the same bytes.
+Packages of R and Python are installed in stages of their own (decision 14). The same definition gives the same bytes.
 """
 
 import posixpath
@@ -16,6 +15,9 @@ RECIPE_FORMAT = 1
 # What is taken where a definition does not say: the newest of these that this version was made for.
 R_VERSION = "4.4"
 PYTHON_VERSION = "3.12"
+# Where the stages of packages install them.
+LIBRARY = "/opt/espalier/library"
+PYTHON = "/opt/espalier/python"
 CERTIFICATE = "espalier-ca.crt"
 PIP_CONFIG = "pip.conf"
 

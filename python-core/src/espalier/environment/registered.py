@@ -13,8 +13,9 @@ from espalier.environment.curated import curated, curated_names
 from espalier.environment.definition import Environment
 from espalier.environment.spelling import environment_name
 from espalier.errors import EspalierError
+from espalier.os_errors import cannot_write
 from espalier.paths import FORMAT, WorkspacePaths, version_of_record
-from espalier.records import create_file, dump_record, now_iso, read_record, seconds_of
+from espalier.records import create_file, dump_record, make_folders, now_iso, read_record, seconds_of
 from espalier.types import Frame
 
 _LISTED = {
@@ -49,14 +50,11 @@ def register(paths: WorkspacePaths, environment: Environment) -> Environment:
         new = replace(environment, version=str(number))
         record = {"format": FORMAT, "registered_at": now_iso(time.time()), "definition": new.record()}
         try:
-            os.makedirs(folder, exist_ok=True)
+            make_folders(folder, top=paths.root)
             if create_file(paths.environment_version(name, number), dump_record(record), folder):
                 return new
         except OSError as error:
-            raise EspalierError(
-                "workspace_read_only", f"The environment cannot be written to {folder}: {error.strerror}.",
-                "Make the workspace writable, or use one of your own.", path=folder,
-            ) from error  # fmt: skip
+            raise cannot_write(paths.root, error) from error
 
 
 def registered(paths: WorkspacePaths, name: str, version: Optional[str] = None) -> Environment:
@@ -152,7 +150,7 @@ class _Version(NamedTuple):
 def _read(paths: WorkspacePaths, name: str, number: int) -> _Version:
     path = paths.environment_version(name, number)
     try:
-        record = read_record(path)
+        record = read_record(path, follow=True)
         environment = Environment.from_mapping(record["definition"])
         if (environment.name, environment.version) != (name, str(number)):
             raise ValueError(f"it is version {environment.version} of {environment.name}")

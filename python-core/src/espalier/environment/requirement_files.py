@@ -1,18 +1,23 @@
-"""Requirements files of pip, read: comments, continued lines, `-r`, indexes. Files come by a function."""
+"""Requirements files of pip: comments, continued lines, `-r`, `-c`, indexes, variables. A function reads the files."""
 
+import os
 import re
 from dataclasses import dataclass, field
-from typing import Callable, Dict, List, Optional
+from typing import Callable, Dict, Iterator, List, Optional, Tuple
 
 from espalier.environment.definition import PythonSide
-from espalier.environment.spelling import invalid, shown
+from espalier.environment.requirements import CONSTRAINT, requirement
+from espalier.environment.secret_names import looks_secret
+from espalier.environment.spelling import KEEP_SECRETS, invalid, shown, url
 
 # Reads a file that a line names, as seen from the file it stands in; gives its name and its text.
 Reader = Callable[[str, str], "tuple[str, str]"]
 
 _COMMENT = re.compile(r"(^|\s)#.*$")
-_INDEX = {"-i": "index_url", "--index-url": "index_url", "--extra-index-url": "extra"}
-_FILES = 50
+_VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")  # (as pip has it)
+_INDEX = {"-i": "index_url", "--index-url": "index_url", "--pypi-url": "index_url", "--extra-index-url": "extra"}
+_FILES = ("-r", "--requirement", "-c", "--constraint")
+_MOST_FILES = 50
 
 
 @dataclass
@@ -22,7 +27,8 @@ class Requirements:
     lines: List[str] = field(default_factory=list)
     index_url: Optional[str] = None
     extra_index_urls: List[str] = field(default_factory=list)
-    files: List[str] = field(default_factory=list)
+    files: List[Tuple[str, bool]] = field(default_factory=list)  # with whether it was read as constraints
+    wants_hashes: bool = False
 
     def side(self, **more: object) -> PythonSide:
         """The same as the Python side of a definition."""
@@ -32,61 +38,97 @@ class Requirements:
         return PythonSide(**{**fields, **more})  # type: ignore[arg-type]
 
 
-def read_requirements(lines: List[str], where: str, read: Reader, found: Optional[Requirements] = None) -> Requirements:
+def read_requirements(lines: List[str], where: str, read: Reader) -> Requirements:
     """What a requirements file says, and those it names.
 
     Args:
         lines: The file's lines.
         where: The file.
-        read: Reads one that `-r` names.
-        found: What was found before.
+        read: Reads one that `-r` or `-c` names.
 
     Raises:
-        EspalierError: `environment_invalid`.
+        EspalierError: `environment_invalid`, with the file and the line.
     """
-    found = found or Requirements()
-    found.files.append(where)
-    if len(found.files) > _FILES:
-        raise invalid(where, "is one of too many requirements files that name each other.")
-    for line in _joined(lines):
-        name, _, value = re.sub(r"^(--?[a-z-]+)=", r"\1 ", line).partition(" ")
-        value = value.strip()
-        if re.match(r"-[a-z]\S", name):  # (`-rother.txt`)
-            name, value = name[:2], name[2:] or value
-        if name in ("-r", "--requirement"):
-            path, text = read(where, value)
-            if path not in found.files:
-                read_requirements(text.splitlines(), path, read, found)
-        elif name in _INDEX:
-            _take_index(found, _INDEX[name], value, where)
-        elif name in ("-c", "--constraint"):
-            raise invalid(
-                where, f"names a file of constraints, {shown(value)}, which an environment cannot hold.",
-                "Write the versions into the requirements; lock_environment() fixes those of what they need.",
-            )  # fmt: skip
-        elif name == "-f":
-            found.lines.append(f"--find-links {value}")
-        else:
-            found.lines.append(line)
+    found = Requirements()
+    _read(found, lines, where, read, constraints=False)
+    bare = next((line for line in found.lines if not line.startswith("-") and "--hash=" not in line), None)
+    if found.wants_hashes and bare is not None:
+        hint = "Add it, or leave the option out."
+        raise invalid(where, f"has --require-hashes, and {shown(bare)} has no hash.", hint)
     return found
 
 
-def _joined(lines: List[str]) -> List[str]:
-    """Lines without comments, each with those that continue it."""
-    whole: List[str] = []
-    before = ""
-    for line in lines:
+def _read(found: Requirements, lines: List[str], where: str, read: Reader, constraints: bool) -> None:
+    found.files.append((where, constraints))
+    if len(found.files) > _MOST_FILES:
+        raise invalid(where, "is one of too many requirements files that name each other.")
+    for number, line in _joined(lines):
+        place = f"{where}:{number}"
+        name, value = _option(_expanded(line, place))
+        if name in _FILES:
+            path, text = read(where, value)
+            is_constraint = constraints or name in _FILES[2:]
+            if (path, is_constraint) not in found.files:
+                _read(found, text.splitlines(), path, read, is_constraint)
+        elif name in _INDEX:
+            _take_index(found, _INDEX[name], value, place)
+        elif name == "--require-hashes":
+            found.wants_hashes = True
+        elif name in ("-e", "--editable") and value.startswith(("git+https://", "git+http://")):
+            found.lines.append(requirement(place, _named(value)))  # (what a checkout is edited for isn't here)
+        else:
+            name = {"-f": "--find-links", "-e": "--editable"}.get(name, name)
+            text = f"{name} {value}".strip()
+            is_wanted = constraints and not text.startswith("-")
+            found.lines.append(requirement(place, f"{CONSTRAINT} {text}" if is_wanted else text))
+
+
+def _option(line: str) -> Tuple[str, str]:
+    """An option and its value; of any other line all of it, and nothing."""
+    if not line.startswith("-"):
+        return line, ""
+    name, _, value = re.sub(r"^(--?[a-z-]+)=", r"\1 ", line).partition(" ")
+    if re.match(r"-[a-z]\S", name):  # (`-rother.txt`)
+        name, value = name[:2], name[2:] + (" " + value if value else "")
+    return name, value.strip()
+
+
+def _named(address: str) -> str:
+    """The address of a repository with its name in front, where `#egg=` says it."""
+    name = re.search(r"[#&]egg=([A-Za-z0-9._-]+)", address)
+    return f"{name.group(1)} @ {address}" if name else address
+
+
+def _joined(lines: List[str]) -> Iterator[Tuple[int, str]]:
+    """Lines without comments, each with those that continue it, and the number of its first."""
+    before, first = "", 0
+    for number, line in enumerate(lines, 1):
+        first = first if before else number
         text = before + _COMMENT.sub("", line).rstrip()
         before = text[:-1] + " " if text.endswith("\\") else ""
         if not before and text.strip():
-            whole.append(text.strip())
-    return whole + ([before.strip()] if before.strip() else [])
+            yield first, text.strip()
+    if before.strip():
+        yield first, before.strip()
 
 
-def _take_index(found: Requirements, kind: str, value: str, where: str) -> None:
+def _expanded(line: str, place: str) -> str:
+    """A line with the values of the variables it names. Those of secrets never stand in a definition."""
+    for name in _VARIABLE.findall(line):
+        if looks_secret(name) or re.search(rf"://[^/\s]*\$\{{{name}\}}[^/\s]*@", line):
+            hint = "For an index: pip_index_password of python_environment().\n" + KEEP_SECRETS
+            raise invalid(place, f"takes a secret from the variable {name}.", hint)
+        if name not in os.environ:
+            hint = f'Set it: Sys.setenv({name} = "...").'
+            raise invalid(place, f"names the variable {name}, which is not set.", hint)
+    return _VARIABLE.sub(lambda found: os.environ[found.group(1)], line)
+
+
+def _take_index(found: Requirements, kind: str, value: str, place: str) -> None:
+    address = url(place, value, user=True)
     if kind == "extra":
-        found.extra_index_urls.append(value)
-    elif found.index_url in (None, value):
-        found.index_url = value
+        found.extra_index_urls.append(address)
+    elif found.index_url in (None, address):
+        found.index_url = address
     else:
-        raise invalid(where, "names another index than the file before it.", "Give one as --extra-index-url.")
+        raise invalid(place, "names another index than the file before it.", "Give one as --extra-index-url.")

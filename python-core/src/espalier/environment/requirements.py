@@ -19,7 +19,18 @@ _NAMES = re.compile(rf":all:|:none:|{_NAME}(?:,{_NAME})*", re.ASCII)
 _FRAGMENT = re.compile(r"[A-Za-z0-9=&._/:\[\]-]*", re.ASCII)
 # (a package of many files has a hash for each)
 _LONGEST_LOCKED = 1_000_000
-_OPTIONS = ("--find-links", "--no-binary", "--only-binary", "--pre")
+# A line of ours: no package that is to be installed, but which version of it, if it is. pip has these in files.
+CONSTRAINT = "--constraint"
+PREFER_BINARY = "--prefer-binary"
+TRUSTED_HOST = "--trusted-host"
+_OPTIONS = ("--find-links", "--no-binary", "--only-binary", "--pre", "--no-index", PREFER_BINARY, TRUSTED_HOST)
+_HOST = re.compile(
+    r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]{1,5})?", re.ASCII
+)
+_LOCAL = re.compile(
+    r"(?:git\+)?file:.*"
+    r"|(?!.*://)(?:\.{1,2}(?:[/\\].*)?|[/~\\].*|[A-Za-z]:[/\\].*|.*\.(?:whl|tar\.gz|zip)|[^@\s]+/[^@\s]*)"
+)
 
 
 def requirement(field: str, line: object) -> str:
@@ -67,14 +78,30 @@ def _wanted(field: str, text: str) -> str:
         location(field, wanted)
     elif not _NAMED.fullmatch(wanted):
         at = _AT.fullmatch(wanted)
+        _refuse_local(field, at.group(2) if at and not wanted.startswith("git@") else wanted)
         if not at:
             raise invalid(
                 field, f"cannot be {'one with a URL that holds credentials' if '@' in wanted else shown(text)}.",
                 "It is written as numpy, `numpy==1.26.4`, `numpy>=1.26; python_version < \"3.12\"` or "
-                "`name @ https://...`; files of this machine cannot be installed, for they are not there.",
+                "`name @ https://...`.",
             )  # fmt: skip
         location(field, at.group(2))
     return " ".join([wanted, *(f"--hash={one}" for one in hashes)])
+
+
+def _refuse_local(field: str, where: str) -> None:
+    """What lies on this machine, or is reached with a key of this user, is not there where environments are built."""
+    if re.match(r"(?:git\+)?ssh://|(?:git\+)?[A-Za-z0-9_.-]+@[^@/\s]+:", where):
+        raise invalid(
+            field, "asks for a repository by SSH, and the key for it isn't where environments are built.",
+            "Write `name @ git+https://host/user/repo.git@tag`, or put a wheel of it on an index.",
+        )  # fmt: skip
+    if _LOCAL.fullmatch(where):
+        raise invalid(
+            field, f"asks for files of this machine, {shown(where)}, which aren't where environments are built.",
+            "Put the wheel on an index, or into a folder that a web server shows, and name that by --find-links. "
+            "If it is the job's own project, leave the line out: its code is in the job's working copy.",
+        )  # fmt: skip
 
 
 def package_name(line: str) -> str:
@@ -99,18 +126,33 @@ def conflicting(lines: List[str]) -> str:
 
 
 def _option(field: str, text: str) -> str:
-    name, _, value = text.replace("=", " ", 1).partition(" ")
+    name, _, value = re.sub(r"^(--[a-z-]+)=", r"\1 ", text).partition(" ")
     value = value.strip()
     if name == "--find-links":
+        if "://" not in value:
+            raise invalid(
+                field, f"names a folder of this machine, {shown(value)}, which is not where environments are built.",
+                "Give a URL: https://, or file:/// for one that every machine has.",
+            )  # fmt: skip
         return f"--find-links {url(field, value)}"
     if name in ("--no-binary", "--only-binary") and _NAMES.fullmatch(value):
         return f"{name} {value}"
-    if text == "--pre":
+    if text in ("--pre", "--no-index", PREFER_BINARY):
         return text
+    if name == TRUSTED_HOST and _HOST.fullmatch(value):
+        return f"{name} {value}"
+    if name == CONSTRAINT and not value.startswith("-"):
+        return f"{name} {_wanted(field, value)}"
+    if name in ("-e", "--editable"):
+        raise invalid(
+            field, f"asks for an editable installation of {shown(value)}. Environments hold fixed packages.",
+            "Leave the line out: the project's code is in the job's working copy. If it lies in a folder of it, add "
+            'environment_variables = list(PYTHONPATH = "src") to the job.',
+        )  # fmt: skip
     raise invalid(
         field, f"holds an option that is not taken: {shown(name)}.",
-        f"Options that are taken are {', '.join(_OPTIONS)}; give an index as python.index_url. Lines that begin with "
-        "-r are read by from_pip_requirements().",
+        f"Options that are taken are {', '.join(_OPTIONS)}. Give an index as python.index_url. Lines that begin with "
+        "-r or -c are read by from_pip_requirements(). Leave others out.",
     )  # fmt: skip
 
 

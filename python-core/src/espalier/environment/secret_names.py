@@ -3,7 +3,7 @@
 import re
 from typing import Iterable, List
 
-_SECRET = re.compile(r"key|token|secret|passw|pwd|credential|auth", re.IGNORECASE)
+_SECRET = re.compile(r"key|token|secret|passw|passphrase|pwd|cred|auth|(?:^|_)(?:pat|pass)(?:_|$)", re.IGNORECASE)
 
 
 def looks_secret(name: str) -> bool:

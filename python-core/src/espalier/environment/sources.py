@@ -1,5 +1,6 @@
 """Definitions from files of others, and of our own; the part of this room that reads them."""
 
+import codecs
 import json
 import os
 import re
@@ -11,10 +12,10 @@ from espalier.environment.definition import BuildContext, DockerSide, Environmen
 from espalier.environment.r_sources import r_side, renv_sides
 from espalier.environment.requirement_files import Reader, Requirements, read_requirements
 from espalier.environment.spelling import invalid, shown
-from espalier.environment.text import environment_as_text, environment_from_text, read_yaml
-from espalier.environment.whole import dockerfile_text
+from espalier.environment.text import environment_as_text, environment_from_text, read_yaml, stages_as_text
 from espalier.errors import EspalierError
-from espalier.records import replace_file
+from espalier.os_errors import disk_full, is_full
+from espalier.records import make_folders, replace_file
 
 LARGEST = 4 << 20
 # What `save_to_directory` writes.
@@ -39,9 +40,10 @@ def read_text(path: str) -> str:
     if len(data) > LARGEST:
         raise invalid(_shown_path(path), f"is larger than {LARGEST >> 20} MB.")
     try:
-        return data.decode("utf-8-sig")
+        # (PowerShell's `pip freeze > requirements.txt` writes UTF-16)
+        return data.decode("utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig")
     except UnicodeDecodeError:
-        raise invalid(_shown_path(path), "is no text in UTF-8.") from None
+        raise invalid(_shown_path(path), "isn't text in UTF-8 or UTF-16.", "Save it as UTF-8.") from None
 
 
 def from_yaml(path: str) -> Environment:
@@ -144,13 +146,15 @@ def save_to_directory(environment: Environment, path: str, overwrite: bool = Fal
         EspalierError: `file_exists`; `bad_argument` when they cannot be written.
     """
     folder = os.path.abspath(os.path.expanduser(path))
-    files = {DEFINITION: environment_as_text(environment), DOCKERFILE: dockerfile_text(environment)}
+    files = {DEFINITION: environment_as_text(environment), DOCKERFILE: stages_as_text(environment)}
     there = [name for name in files if os.path.lexists(os.path.join(folder, name))]
     if there and not overwrite:
         raise EspalierError("file_exists", f"{os.path.join(folder, there[0])} exists.", "Set overwrite.", path=folder)
     try:
-        os.makedirs(folder, exist_ok=True)
+        make_folders(folder)
     except OSError as error:
+        if is_full(error):
+            raise disk_full(folder, error) from None
         raise EspalierError("bad_argument", f"{folder} cannot be made: {error.strerror}.") from error
     for name, text in files.items():
         _write(os.path.join(folder, name), text)
@@ -175,7 +179,7 @@ def _python(name: str, conda_specification: Optional[str], pip_requirements: Opt
 
 
 def _requirements(path: str) -> Requirements:
-    return read_requirements(read_text(path).splitlines(), path, _reader(path))
+    return read_requirements(read_text(path).splitlines(), _shown_path(path), _reader(path))
 
 
 def _reader(top: str) -> Reader:
@@ -232,6 +236,8 @@ def _write(path: str, text: str) -> None:
     try:
         replace_file(where, text.encode("utf-8"), os.path.dirname(where))
     except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and is_full(error):
+            raise disk_full(where, error) from None
         reason = error.strerror if isinstance(error, OSError) else "its name cannot be"
         raise EspalierError("bad_argument", f"{_shown_path(path)} cannot be written: {reason}.", path=where) from None
 

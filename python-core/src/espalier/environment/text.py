@@ -1,15 +1,18 @@
-"""Definitions as YAML, in and out. Nothing is lost, and nothing in the text can do anything.
+"""Definitions as text: as YAML, in and out, and as what an image is built of. In YAML nothing is lost, and nothing in
+it can do anything.
 
 Every plain scalar is read as the text that stands there, and null as null: which type a value has is the definition's
 business (`reading.py`). So `version: 4.10` stays 4.10, and `no`, `2024-05-01`, `010` and `1e5` are what they say.
 """
 
-from typing import Any, Dict, Hashable, List, Tuple
+from typing import Any, Dict, Hashable, List, Optional, Tuple
 
 import yaml
 
 from espalier.environment.definition import Environment
+from espalier.environment.lock import Lock
 from espalier.environment.reading import environment_of, short_record
+from espalier.environment.recipe import LIBRARY, PYTHON, render
 from espalier.environment.spelling import invalid, shown
 from espalier.errors import EspalierError
 
@@ -42,6 +45,60 @@ def environment_as_text(environment: Environment) -> str:
         short_record(environment), Dumper=_Writer, sort_keys=False, allow_unicode=True, default_flow_style=False,
         width=1 << 20,
     )  # fmt: skip
+
+
+def stages_as_text(environment: Environment, lock: Optional[Lock] = None) -> str:
+    """The stages of which an image is built: the Dockerfile of the first, as the engine gets it, and in comments what
+    the stages of packages install, which have no Dockerfile.
+
+    Args:
+        environment: A definition.
+        lock: Its packages, exactly; without, the comments say what is asked for.
+
+    Returns:
+        The text. Its comments name secrets and files that the Dockerfile copies; they have no content of these.
+    """
+    recipe = render(environment)
+    notes = [f"The image of {environment.name}, built by espalier in stages."]
+    if recipe.context is not None:
+        notes.append(f"It begins with what {recipe.context.dockerfile} of the build context makes.")
+    notes += [f"The Dockerfile finds {name} beside it, as the definition has it." for name in recipe.files]
+    packages = _asked_packages(environment) if lock is None else _locked_packages(environment, lock)
+    return "".join([*_comments(notes), recipe.dockerfile, *_comments(packages)])
+
+
+def _asked_packages(environment: Environment) -> List[str]:
+    python, r = environment.python, environment.r
+    asked = Environment(
+        environment.name,
+        r=r if r is not None and r.is_managed and r.has_packages else None,
+        python=python if python is not None and python.is_managed else None,
+    )
+    if asked.r is None and asked.python is None:
+        return []
+    # (the first two lines have the format and the name)
+    lines = environment_as_text(asked).rstrip("\n").split("\n")[2:]
+    return ["Then espalier installs packages. It resolves them when the image is built:", *_indented(lines)]
+
+
+def _locked_packages(environment: Environment, lock: Lock) -> List[str]:
+    lines: List[str] = []
+    if environment.python is not None and environment.python.is_managed:
+        lines.append(f"Then espalier installs Python {lock.python_version or ''} packages into {PYTHON}:")
+        # (the hashes of a package's files fill pages)
+        lines += _indented([*lock.conda, *(line.partition(" --hash=")[0] for line in lock.python)])
+    if environment.r is not None and environment.r.is_managed and environment.r.has_packages:
+        lines.append(f"Then espalier installs R packages into {LIBRARY}, from their sources:")
+        lines += _indented([f"{one.name} {one.version} {one.url}" for one in lock.r])
+    return lines
+
+
+def _indented(lines: List[str]) -> List[str]:
+    return [f"  {line}" for line in lines]
+
+
+def _comments(lines: List[str]) -> List[str]:
+    return [f"# {line}\n" for line in lines]
 
 
 def read_yaml(text: str, where: str) -> Any:

@@ -1,6 +1,5 @@
 """Base images: what a name stands for is asked once and kept, so that the same definition gives the same image."""
 
-import os
 import time
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Optional
@@ -10,7 +9,7 @@ from espalier.canonical import digest_bytes
 from espalier.environment.recipe import pinned
 from espalier.errors import EspalierError
 from espalier.paths import FORMAT, WorkspacePaths
-from espalier.records import now_iso, read_record, replace_record
+from espalier.records import make_folders, now_iso, read_record, replace_record
 
 GetLogin = Callable[[], Optional[Login]]
 
@@ -69,7 +68,7 @@ def resolve_base(
     found = _from_registry(name, login) if refresh else None
     found = found or _from_engine(name) or _from_registry(name, login, needed=True)
     assert found is not None
-    os.makedirs(paths.base_images, exist_ok=True)
+    make_folders(paths.base_images, top=paths.root)
     content: Dict[str, Any] = {
         "format": FORMAT, "name": name, "platform": platform, "digest": found.digest, "local": found.local,
         "resolved_at": now_iso(time.time()),

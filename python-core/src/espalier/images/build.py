@@ -32,21 +32,24 @@ def build(builder: Builder, wanted: Wanted, known: Optional[Lock] = None) -> Bui
         Cancelled: the call was called off; no container is left, and what was finished is used next time.
     """
     lock = wanted.lock or known
-    system = stage_image(builder, "system", wanted.system, lambda: build_system(builder, wanted))
+    platform = wanted.docker.platform
+    system = stage_image(builder, "system", wanted.system, lambda: build_system(builder, wanted), platform)
     stages = {"system": system}
 
     def facts() -> Facts:
-        return facts_of(builder, wanted.system, system, wanted.docker.platform)
+        return facts_of(builder, wanted.system, system, platform)
 
     python = r = None
     if wanted.python != wanted.system:
         stages["python"] = stage_image(
-            builder, "python", wanted.python, lambda: build_python(builder, wanted, system, facts(), lock)
+            builder, "python", wanted.python, lambda: build_python(builder, wanted, system, facts(), lock), platform
         )
         python = lock_of_stage(builder, wanted.python)
     before = stages.get("python", system)
     if wanted.key != wanted.python:
-        stages["r"] = stage_image(builder, "r", wanted.key, lambda: build_r(builder, wanted, before, facts(), lock))
+        stages["r"] = stage_image(
+            builder, "r", wanted.key, lambda: build_r(builder, wanted, before, facts(), lock), platform
+        )
         r = lock_of_stage(builder, wanted.key)
     used = _joined(python, r)
     return Built(stages.get("r", before), {"stages": stages, "lock": lock_record(used) if used else None})

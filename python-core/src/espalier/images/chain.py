@@ -9,15 +9,15 @@ from espalier.adapters.docker_images import find_image, tag_image
 from espalier.adapters.posix import ending_tidily
 from espalier.environment.context import frozen_context
 from espalier.environment.definition import Environment
-from espalier.environment.lock import Lock
-from espalier.environment.lock_record import lock_of
 from espalier.environment.recipe import render
 from espalier.errors import EspalierError
 from espalier.images.log import BuildLog
 from espalier.images.record import hex_of, mark_used, read_image, write_image
-from espalier.images.registries import REPOSITORY, Remote, Secrets, configured, fetch, key_of, push_image_to
-from espalier.images.wanted import Wanted, wanted
+from espalier.images.registries import REPOSITORY, Remote, Secrets, configured, digest_at, fetch, push_image_to
+from espalier.images.signature import is_ours
+from espalier.images.wanted import Wanted, resolved_before, wanted
 from espalier.packages.failure import raise_failure, write_failure
+from espalier.packages.hidden import Hidden
 from espalier.packages.locking import locked
 from espalier.packages.log_copy import LogCopy
 from espalier.paths import CachePaths, WorkspacePaths
@@ -80,17 +80,16 @@ def ensure(
     """
     began = time.monotonic()
     notes: List[str] = []
-    with frozen_context(paths, environment) as frozen:
-        want = wanted(paths, frozen, secrets, refresh)
-        image, found = find_local(want.key), "local"
+    hidden = Hidden(secrets)
+    with hidden.in_errors(), frozen_context(paths, environment) as frozen:
+        want = wanted(paths, frozen, hidden, refresh)
+        image, found = _local(paths, want, notes), "local"
         if image is None:
             with ending_tidily():
-                image, found = _obtain(paths, cache, want, secrets, log, say, push is not False, notes)
-        else:
-            _note_found(paths, want, image)
+                image, found = _obtain(paths, cache, want, hidden, log, say, push is not False, notes)
         mark_used(paths, want.key, cache)
         if push:
-            _push_missing(paths, want, image, secrets, log, say)
+            _push_missing(paths, want, image, hidden, log, say, notes)
     return Image(image, tag_of(want.key), want.key, found, time.monotonic() - began, tuple(notes))
 
 
@@ -99,14 +98,34 @@ def tag_of(key: str) -> str:
     return f"{REPOSITORY}:{hex_of(key)}"
 
 
-def find_local(key: str) -> Optional[str]:
-    """The id of the engine's image for a key; None where it has none, or under its name one that is not ours."""
-    image = find_image(tag_of(key))
-    return str(image["Id"]) if image is not None and key_of(image) == key else None
+def find_local(paths: WorkspacePaths, key: str) -> Optional[str]:
+    """The id of the engine's image for a key; None where it has none that is ours.
+
+    Ours is the one that the workspace's record names, and one that is signed (`images/signature.py`).
+    """
+    known, named = (read_image(paths, key) or {}).get("image"), find_image(tag_of(key))
+    if named is not None and (named["Id"] == known or is_ours(named, key)):
+        return str(named["Id"])
+    return known if known and find_image(known) is not None else None
+
+
+def _local(paths: WorkspacePaths, want: Wanted, notes: List[str]) -> Optional[str]:
+    """As `find_local`; its name is given back to it where another image has that, and it is recorded."""
+    image = find_local(paths, want.key)
+    if image is None:
+        return None
+    tag = tag_of(want.key)
+    named = find_image(tag)
+    if named is None or named["Id"] != image:
+        tag_image(image, REPOSITORY, hex_of(want.key))
+        if named is not None:
+            notes.append(f"{tag} named an image that espalier didn't build. It names the environment's image again.")
+    _note_found(paths, want, image)
+    return image
 
 
 def _obtain(
-    paths: WorkspacePaths, cache: CachePaths, want: Wanted, secrets: Secrets, log: Optional[str], say: Say, push: bool,
+    paths: WorkspacePaths, cache: CachePaths, want: Wanted, secrets: Hidden, log: Optional[str], say: Say, push: bool,
     notes: List[str],
 ) -> Tuple[str, str]:
     """Fetch or build it, or wait for another process that is doing so.
@@ -119,22 +138,25 @@ def _obtain(
     with locked(cache.build_lock(hex_of(want.key)), copy.wait):
         if copy.waited:
             copy.more()
-        image = find_local(want.key)
+        image = _local(paths, want, notes)
         if image is not None:
-            _note_found(paths, want, image)
             return image, "local"
         if copy.waited:
             raise_failure(cache, hex_of(want.key), asked)
         files = [cache.build_log(hex_of(want.key)), paths.build_log(hex_of(want.key))]
-        with BuildLog(files, also, say) as told:
+        with BuildLog(files, also, say, secrets) as told:
             told.notes = notes
             if find_image(tag_of(want.key)) is not None:
-                told.note(f"{tag_of(want.key)} is not what its name says, and is replaced.")
+                told.note(f"{tag_of(want.key)} isn't an image that espalier built. It is replaced.")
             try:
-                got = _from_registries(paths, want, secrets, told) or _built(paths, cache, want, secrets, told)
+                got = _from_registries(paths, want, secrets, told)
+                if got is None:
+                    if (read_image(paths, want.key) or {}).get("image"):
+                        told.note("The image is gone from the engine, and no registry has it. It is built again.")
+                    got = _built(paths, cache, want, secrets, told)
             except EspalierError as error:
                 if error.code in _LASTING:
-                    write_failure(cache, hex_of(want.key), error)
+                    write_failure(cache, hex_of(want.key), secrets.error(error))
                 raise
             if push and got[1] != _FOUND["workspace"]:
                 _push_or_tell(paths, want, got[0], secrets, told)
@@ -150,7 +172,7 @@ def _from_registries(
         log.step(f"Looking in the {_FOUND[remote.kind]} {remote.address}")
         known_digest = known.get(remote.address)
         try:
-            got = fetch(remote, want.key, known_digest, secrets, log.line, want.docker.platform)
+            got = fetch(remote, want.key, known_digest, is_ours, secrets, log.line, log.note, want.docker.platform)
         except EspalierError as error:
             if error.code != "registry_failed" or error.fields.get("cause") == "digest_mismatch":
                 raise
@@ -173,21 +195,12 @@ def _built(paths: WorkspacePaths, cache: CachePaths, want: Wanted, secrets: Secr
     from espalier.images.stages import Builder
 
     began = time.monotonic()
-    built = build(Builder(paths, cache, secrets, log), want, _resolved_before(paths, want))
+    built = build(Builder(paths, cache, secrets, log), want, resolved_before(paths, want))
     tag_image(built.image, REPOSITORY, hex_of(want.key))
     seconds = time.monotonic() - began
     log.line(f"Built {tag_of(want.key)} in {seconds:.1f} s.")
     _write(paths, want, built.image, "built", seconds, built.facts)
     return built.image, "built"
-
-
-def _resolved_before(paths: WorkspacePaths, want: Wanted) -> Optional[Lock]:
-    """What the first build of the same key resolved: whoever builds it again takes that."""
-    known = (read_image(paths, want.key) or {}).get("lock")
-    try:
-        return lock_of(known) if isinstance(known, dict) else None
-    except (LookupError, TypeError, ValueError):
-        return None
 
 
 def _write(
@@ -231,9 +244,9 @@ def _push_or_tell(paths: WorkspacePaths, want: Wanted, image: str, secrets: Secr
 
 
 def _push_missing(
-    paths: WorkspacePaths, want: Wanted, image: str, secrets: Secrets, log: Optional[str], say: Say
+    paths: WorkspacePaths, want: Wanted, image: str, secrets: Hidden, log: Optional[str], say: Say, notes: List[str]
 ) -> None:
-    """Push an image that had to be pushed, unless that was done just now or once before."""
+    """Push an image that had to be pushed, unless the registry has it."""
     remotes = _of_workspace(paths)
     if not remotes:
         raise EspalierError(
@@ -241,9 +254,14 @@ def _push_missing(
             "Name one by set_image_registry().",
         )
     for remote in remotes:
-        if remote.address not in (read_image(paths, want.key) or {}).get("registries", {}):
-            with BuildLog([], [log] if log else [], say) as told:
-                _push(paths, want, image, remote, secrets, told)
+        known = (read_image(paths, want.key) or {}).get("registries", {}).get(remote.address)
+        if known and digest_at(remote, want.key, None, secrets) == known:
+            continue
+        with BuildLog([], [log] if log else [], say, secrets) as told:
+            told.notes = notes
+            if known:
+                told.note(f"The registry {remote.address} no longer has the image. It is pushed again.")
+            _push(paths, want, image, remote, secrets, told)
 
 
 def _push(paths: WorkspacePaths, want: Wanted, image: str, remote: Remote, secrets: Secrets, log: BuildLog) -> None:

@@ -1,6 +1,5 @@
 """What the system stage of an image has: asked once in a container of it, and kept."""
 
-import os
 import shlex
 from dataclasses import asdict, dataclass
 from typing import Any, Dict, List, Mapping, Optional
@@ -17,7 +16,7 @@ from espalier.packages.resolve import RHost
 from espalier.packages.rhost import QUESTION, answered
 from espalier.packages.versions import RECOMMENDED
 from espalier.paths import FORMAT
-from espalier.records import read_record, replace_record
+from espalier.records import make_folders, read_record, replace_record
 
 _PYTHON = r"""
 import platform, sys
@@ -134,6 +133,6 @@ def _read(builder: Builder, key: str) -> Dict[str, Any]:
 
 
 def _add(builder: Builder, key: str, content: Dict[str, Any]) -> None:
-    os.makedirs(builder.cache.builds, exist_ok=True)
+    make_folders(builder.cache.builds)
     record = {**_read(builder, key), "format": FORMAT, "key": key, **content}
     replace_record(builder.cache.stage_record(hex_of(key)), record, builder.cache.builds)

@@ -10,11 +10,13 @@ from espalier.adapters import posix
 from espalier.adapters.docker_images import find_image, images_named, images_with, remove_image
 from espalier.adapters.docker_stage import containers_with, remove_container
 from espalier.errors import EspalierError
+from espalier.images.chain import find_local
 from espalier.images.record import hex_of, last_used, read_image, recorded_keys
 from espalier.images.registries import KEY_LABEL, REPOSITORY
 from espalier.images.stages import BUILD_LABEL, OWNER_LABEL, STAGE_LABEL, UNFINISHED, owner, stage_lock
 from espalier.images.stages import REPOSITORY as STAGES
 from espalier.images.system_stage import UNFINISHED_IMAGES
+from espalier.images.whereabouts import Whereabouts
 from espalier.paths import CachePaths, WorkspacePaths
 from espalier.private.housekeeping import clean_up, list_private, remove_private
 from espalier.progress import report
@@ -68,22 +70,30 @@ class Litter:
     why: str
 
 
-def known_images(paths: WorkspacePaths, cache: CachePaths, runs: Mapping[str, int]) -> List[Known]:
+def known_images(
+    paths: WorkspacePaths, cache: CachePaths, runs: Mapping[str, int], whereabouts: Whereabouts
+) -> List[Known]:
     """All that is known here: what the workspace has a record of, what the engine has, private environments.
 
     Args:
         paths: The workspace.
         cache: espalier's folder of caches.
         runs: How many runs of the workspace used a key.
+        whereabouts: Asks the registries.
     """
     found: Dict[str, Known] = {}
     for key in recorded_keys(paths):
         record = read_image(paths, key) or {}
         known = found[key] = Known(key, list(record.get("names", [])), used=last_used(paths, key))
         known.created, known.size = seconds_of(str(record.get("created"))[:26]), _number(record.get("size"))
-        known.where = [f"registry {address}" for address in record.get("registries", {})]
+        known.where = [
+            f"registry {address}{'' if has else ' (unconfirmed)'}"
+            for address, has in whereabouts.of(key, record).items() if has is not False
+        ]  # fmt: skip
     with contextlib.suppress(EspalierError):  # (without an engine the rest is still known)
         for image in _ours(REPOSITORY):
+            if find_local(paths, _key(image)) != image["Id"]:
+                continue
             known = found.setdefault(_key(image), Known(_key(image)))
             known.image, known.size = str(image["Id"]), _number(image.get("Size"))
             known.created = _number(image.get("Created"))

@@ -6,6 +6,8 @@ from collections import deque
 from typing import BinaryIO, Callable, Deque, List, Sequence
 
 from espalier import progress
+from espalier.packages.hidden import Hidden
+from espalier.records import make_folders, opener
 
 _KEPT = 400
 _LONGEST = 65_536
@@ -18,14 +20,18 @@ class BuildLog:
         files: Where it is written; each begins anew.
         also: Where it is appended: the caller's own.
         say: Takes the status line.
+        hidden: Knows the secrets that have been read, which are hidden.
     """
 
-    def __init__(self, files: Sequence[str], also: Sequence[str], say: Callable[[str], None]) -> None:
+    def __init__(
+        self, files: Sequence[str], also: Sequence[str], say: Callable[[str], None], hidden: Hidden
+    ) -> None:
         self.tail: Deque[str] = deque(maxlen=_KEPT)
         self.path = files[0] if files else ""
         # what the user should be told in any case
         self.notes: List[str] = []
-        self._say = say
+        self._say, self._hidden = say, hidden
+        self._masker, self._known = hidden.masker(), len(hidden)
         self._pending = ""
         self._title = ""
         self._files: List[BinaryIO] = [*(_open(path, "wb") for path in files), *(_open(path, "ab") for path in also)]
@@ -34,6 +40,7 @@ class BuildLog:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._flush()
         if self._pending:
             self.line("")
         for file in self._files:
@@ -41,6 +48,16 @@ class BuildLog:
 
     def hear(self, piece: str) -> None:
         """Take what was said, in pieces of any length."""
+        if self._known != len(self._hidden):
+            self._flush()
+        self._take(_text(self._masker.feed(piece.encode("utf-8", "surrogateescape"))))
+
+    def _flush(self) -> None:
+        """Give what was held back because a secret might have begun in it."""
+        self._take(_text(self._masker.close()))
+        self._masker, self._known = self._hidden.masker(), len(self._hidden)
+
+    def _take(self, piece: str) -> None:
         self._write(piece)
         *lines, pending = (self._pending + piece).split("\n")
         self._pending = pending[-_LONGEST:]  # (a line without end would be copied for each of its pieces)
@@ -48,11 +65,12 @@ class BuildLog:
 
     def line(self, text: str) -> None:
         """Take a line of our own."""
+        self._flush()
         self.hear(("\n" if self._pending else "") + text + "\n")
 
     def note(self, text: str) -> None:
         """Take a line that the user should be told in any case."""
-        self.notes.append(text)
+        self.notes.append(self._hidden.text(text))
         self.line(text)
 
     def step(self, title: str, done: int = 0, total: int = 0, note: bool = True) -> None:
@@ -64,6 +82,7 @@ class BuildLog:
             total: Out of how many; 0 where that is not known.
             note: Whether it stands in the log too; not where what follows there says the same.
         """
+        title = self._hidden.text(title)
         shown = f"{title} ({done + 1} of {total})" if total else title
         if shown != self._title:
             self._title = shown
@@ -79,6 +98,10 @@ class BuildLog:
                 file.write(data)
 
 
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "replace")
+
+
 def _open(path: str, mode: str) -> BinaryIO:
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    return open(path, mode, buffering=0)  # type: ignore[return-value]
+    make_folders(os.path.dirname(path))
+    return open(path, mode, buffering=0, opener=opener)  # type: ignore[return-value]

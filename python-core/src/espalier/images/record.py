@@ -4,10 +4,10 @@ import contextlib
 import os
 from typing import Any, Dict, List, Optional
 
+from espalier.adapters.homes import program_cache
 from espalier.errors import EspalierError
 from espalier.paths import FORMAT, CachePaths, WorkspacePaths, digest_of_record
-from espalier.records import read_record, replace_record
-from espalier.store.index import cache_folder
+from espalier.records import make_folders, read_record, replace_record
 
 
 def hex_of(key: str) -> str:
@@ -25,7 +25,7 @@ def read_image(paths: WorkspacePaths, key: str) -> Optional[Dict[str, Any]]:
 
 def write_image(paths: WorkspacePaths, key: str, content: Dict[str, Any]) -> None:
     """Replace an image's record."""
-    os.makedirs(paths.images, exist_ok=True)
+    make_folders(paths.images, top=paths.root)
     replace_record(paths.image_record(hex_of(key)), {"format": FORMAT, "key": key, **content}, paths.images)
 
 
@@ -39,14 +39,14 @@ def mark_used(paths: WorkspacePaths, key: str, cache: Optional[CachePaths] = Non
     """
     with contextlib.suppress(OSError):
         os.utime(paths.image_record(hex_of(key)))
-    cache = cache or CachePaths(cache_folder())
+    cache = cache or CachePaths(program_cache())
     mark = cache.image_used(hex_of(key))
     try:
         os.utime(mark)
     except OSError:
         with contextlib.suppress(OSError):
-            os.makedirs(cache.builds, exist_ok=True)
-            os.close(os.open(mark, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666))
+            make_folders(cache.builds)
+            os.close(os.open(mark, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
 def last_used(paths: WorkspacePaths, key: str) -> Optional[float]:

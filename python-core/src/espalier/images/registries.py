@@ -5,7 +5,15 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
-from espalier.adapters.docker_images import Login, find_image, pull_image, push_image, remove_image, tag_image
+from espalier.adapters.docker_images import (
+    Login,
+    find_image,
+    pull_image,
+    push_image,
+    registry_digest,
+    remove_image,
+    tag_image,
+)
 from espalier.environment.definition import Registry, Secret
 from espalier.errors import EspalierError
 from espalier.paths import FORMAT, WorkspacePaths
@@ -13,6 +21,7 @@ from espalier.records import read_record, replace_record
 
 Secrets = Callable[[Secret], str]
 Say = Callable[[str], None]
+IsOurs = Callable[[Dict[str, Any], str], bool]
 # Where all workspaces of a user look, unless they say otherwise.
 SHARED_VARIABLE = "ESPALIER_SHARED_REGISTRY"
 # The name of the images in the engine and, behind the address, in a registry; their tag is the key's hex digits.
@@ -92,17 +101,49 @@ def forget_remote(paths: WorkspacePaths, kind: str) -> None:
     _write(paths, {other: remote for other, remote in _read(paths).items() if other != kind})
 
 
+def digest_at(remote: Remote, key: str, digest: Optional[str], secrets: Secrets) -> Optional[str]:
+    """What a registry itself answers about an environment's image; the engine may remember what is there no longer.
+
+    Args:
+        remote: The registry.
+        key: The environment's key.
+        digest: Ask for this one; None: for what the key's tag names.
+        secrets: The value of a secret.
+
+    Returns:
+        The digest; None where the registry has none.
+
+    Raises:
+        EspalierError: `registry_failed`: it does not answer, or refuses the login; `docker_unavailable`.
+    """
+    try:
+        return registry_digest(_name_at(remote, key, digest), remote.login(secrets))
+    except EspalierError as error:
+        if error.code == "image_missing":
+            return None
+        if error.code == "docker_failed":  # (the engine only passes on what the registry answered)
+            raise EspalierError("registry_failed", error.message, error.hint, **error.fields) from error
+        raise
+
+
+def _name_at(remote: Remote, key: str, digest: Optional[str]) -> str:
+    return f"{remote.repository}@{digest}" if digest else f"{remote.repository}:{key.partition(':')[2]}"
+
+
 def fetch(
-    remote: Remote, key: str, digest: Optional[str], secrets: Secrets, say: Say, platform: Optional[str] = None
+    remote: Remote, key: str, digest: Optional[str], is_ours: IsOurs, secrets: Secrets, say: Say, warn: Say,
+    platform: Optional[str] = None,
 ) -> Optional[Tuple[str, str]]:
     """Fetch an environment's image from a registry.
 
     Args:
         remote: The registry.
         key: The environment's key.
-        digest: What the image's digest there is known to be; another one is not used.
+        digest: What the image's digest there is known to be; another one is used only if it is ours.
+        is_ours: Whether an image was made for a key by us.
         secrets: The value of a secret.
         say: Takes a line for the log.
+        warn: Takes a line that the user should read.
         platform: Such as `linux/amd64`.
 
     Returns:
@@ -113,26 +154,29 @@ def fetch(
         EspalierError: `registry_failed`: it does not answer, refuses the login, or what it gives does not match the
             digest; `build_failed` (no space), `docker_unavailable`.
     """
-    tag = key.partition(":")[2]
+    known = digest if digest and digest_at(remote, key, digest, secrets) else None
+    if known is None and digest_at(remote, key, None, secrets) is None:
+        return None
+    tag, name = key.partition(":")[2], _name_at(remote, key, known)
     try:
-        pull_image(remote.repository, digest or tag, say, remote.login(secrets), platform)
+        pull_image(remote.repository, known or tag, say, remote.login(secrets), platform)
     except EspalierError as error:
         if error.code == "image_missing":
             return None
         raise
-    name = f"{remote.repository}@{digest}" if digest else f"{remote.repository}:{tag}"
     image = find_image(name)
     if image is None:
         return None
-    digest = digest or _digest_at(image, remote.repository)
-    if key_of(image) == key:
+    found = known or _digest_at(image, remote.repository)
+    trusted = known is not None or is_ours(image, key)
+    if trusted:
         tag_image(str(image["Id"]), REPOSITORY, tag)
     else:
-        say(f"{name} is not what its name says: it is labelled {key_of(image) or 'nothing'}. It is not used.")
+        warn(f"{name} isn't an image that espalier built: its signature is missing or wrong. It is not used.")
     # (one name in the engine is enough, and is all that has to be removed one day)
     remove_image(f"{remote.repository}:{tag}")
-    remove_image(f"{remote.repository}@{digest}")
-    return (str(image["Id"]), digest) if key_of(image) == key else None
+    remove_image(f"{remote.repository}@{found}")
+    return (str(image["Id"]), found) if trusted else None
 
 
 def push_image_to(remote: Remote, image: str, key: str, secrets: Secrets, say: Say) -> str:
@@ -172,7 +216,7 @@ def key_of(image: Dict[str, Any]) -> str:
 
 def _read(paths: WorkspacePaths) -> Dict[str, Remote]:
     try:
-        content = read_record(paths.registries)
+        content = read_record(paths.registries, follow=True)
     except FileNotFoundError:
         return {}
     return {kind: _remote(kind, content[kind]) for kind in KINDS if isinstance(content.get(kind), dict)}

@@ -11,10 +11,11 @@ from espalier.adapters import posix
 from espalier.adapters.docker_images import find_image, tag_image
 from espalier.adapters.docker_stage import Ended, containers_with, remove_container
 from espalier.errors import EspalierError
-from espalier.images.causes import cause_of
+from espalier.images.causes import cause_of, hints_of
 from espalier.images.log import BuildLog
 from espalier.images.record import hex_of
-from espalier.images.registries import KEY_LABEL, Secrets, key_of
+from espalier.images.registries import KEY_LABEL, Secrets
+from espalier.images.signature import is_ours, signed_image
 from espalier.packages.causes import last_lines
 from espalier.packages.locking import locked
 from espalier.paths import CachePaths, WorkspacePaths
@@ -52,7 +53,9 @@ def owner(cache: CachePaths) -> str:
     return f"{posix.user_name()}@{posix.host_name()}:{os.path.realpath(cache.builds)}"
 
 
-def stage_image(builder: Builder, name: str, key: str, make: Callable[[], str]) -> str:
+def stage_image(
+    builder: Builder, name: str, key: str, make: Callable[[], str], platform: Optional[str] = None
+) -> str:
     """The image of a stage: found, or made.
 
     Args:
@@ -60,6 +63,7 @@ def stage_image(builder: Builder, name: str, key: str, make: Callable[[], str]) 
         name: `system`, `python` or `r`.
         key: Its key.
         make: Makes it, and returns its id.
+        platform: Such as `linux/amd64`.
 
     Returns:
         Its id.
@@ -74,7 +78,9 @@ def stage_image(builder: Builder, name: str, key: str, make: Callable[[], str]) 
             found = find_stage(key)
             if found is None:
                 _remove_leftovers(builder.cache, key)
-                image = make()
+                if find_image(f"{REPOSITORY}:{hex_of(key)}") is not None:
+                    builder.log.note(f"{REPOSITORY}:{hex_of(key)} isn't an image that espalier built. It is replaced.")
+                image = signed_image(find_image(make()) or {}, platform)
                 tag_image(image, REPOSITORY, hex_of(key))
                 return image
     builder.log.line(f"The {name} stage is there already: {str(found['Id'])[:19]}")
@@ -82,9 +88,9 @@ def stage_image(builder: Builder, name: str, key: str, make: Callable[[], str]) 
 
 
 def find_stage(key: str) -> Optional[Dict[str, Any]]:
-    """What the engine knows of a stage's image, None where it has none or another's under its name."""
+    """What the engine knows of a stage's image, None where it has none or one that isn't ours under its name."""
     image = find_image(f"{REPOSITORY}:{hex_of(key)}")
-    return image if image is not None and key_of(image) == key else None
+    return image if image is not None and is_ours(image, key) else None
 
 
 def labels_of(name: str, key: str) -> Dict[str, str]:
@@ -139,12 +145,13 @@ def failed(builder: Builder, what: str, ended: Ended, **fields: Any) -> Espalier
     return build_error(builder, f"{what} ({status}).", **fields)
 
 
-def build_error(builder: Builder, message: str, **fields: Any) -> EspalierError:
+def build_error(builder: Builder, message: str, dockerfile: str = "", **fields: Any) -> EspalierError:
     """A `build_failed` with the cause, if the log tells one, and its last lines."""
     cause = cause_of(builder.log.tail)
     last = (f"  | {line}" for line in last_lines(builder.log.tail))
     text = "\n".join([f"{message} {cause.reason}".strip(), *last])
-    hint = f"{cause.hint} The whole log: environment_build_log().".strip()
+    more = hints_of("\n".join(builder.log.tail), dockerfile, build_network() or "", proxies())
+    hint = " ".join(filter(None, (cause.hint, more, "The whole log: environment_build_log().")))
     named = {"package": cause.package, "missing": cause.missing, "apt": list(cause.apt)}
     return EspalierError("build_failed", text, hint, log=builder.log.path, **named, **fields)
 

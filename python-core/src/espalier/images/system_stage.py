@@ -4,7 +4,7 @@ import contextlib
 import re
 import tempfile
 from functools import partial
-from typing import BinaryIO, Callable, Dict, cast
+from typing import BinaryIO, Callable, Dict, Optional, cast
 
 from espalier.adapters.docker import still_there
 from espalier.adapters.docker_images import build_image, remove_image, tag_image
@@ -53,15 +53,20 @@ def build_system(builder: Builder, wanted: Wanted) -> str:
     for base in wanted.bases.values():
         builder.log.step(f"Looking for the base image {base.name}")
         provide_base(base, builder.log.line, wanted.login(builder.secrets), wanted.docker.platform)
-    first = None
+    first = _first(wanted)
     if wanted.docker.build_context is not None:
         first = _build_context(builder, wanted, wanted.docker.build_context)
-    elif wanted.docker.base_dockerfile is None:
-        first = next(iter(wanted.bases.values())).reference
     recipe = render(wanted.environment, first)
     labels = " ".join(f'{name}="{value}"' for name, value in labels_of("system", wanted.system).items())
     text = _marked(with_images(recipe.dockerfile, _references(wanted))) + f"LABEL {labels}\n"
-    return _build(builder, wanted, "System", recipe_context(text, recipe.files), DOCKERFILE)
+    return _build(builder, wanted, "System", recipe_context(text, recipe.files), DOCKERFILE, text)
+
+
+def _first(wanted: Wanted) -> Optional[str]:
+    """What its Dockerfile begins with; None where that is the user's own."""
+    if wanted.docker.build_context is not None or wanted.docker.base_dockerfile is not None:
+        return None
+    return next(iter(wanted.bases.values())).reference
 
 
 def _build_context(builder: Builder, wanted: Wanted, context: BuildContext) -> str:
@@ -71,10 +76,10 @@ def _build_context(builder: Builder, wanted: Wanted, context: BuildContext) -> s
         text = with_images(read_dockerfile(folder, context.dockerfile), _references(wanted))
         write_context(folder, context.dockerfile, {context.dockerfile: _marked(text)}, out)
         out.seek(0)
-        return _build(builder, wanted, "Build context", out, context.dockerfile)
+        return _build(builder, wanted, "Build context", out, context.dockerfile, text)
 
 
-def _build(builder: Builder, wanted: Wanted, what: str, context: BinaryIO, dockerfile: str) -> str:
+def _build(builder: Builder, wanted: Wanted, what: str, context: BinaryIO, dockerfile: str, text: str) -> str:
     steps = _Steps(builder.log, what, partial(note_step, builder.cache, wanted.system))
     unfinished = f"{UNFINISHED_IMAGES}:{hex_of(wanted.system)}"
     try:
@@ -85,12 +90,20 @@ def _build(builder: Builder, wanted: Wanted, what: str, context: BinaryIO, docke
         # (an engine that has stopped answering would keep us waiting)
         if not (isinstance(error, EspalierError) and error.code == "docker_unavailable"):
             _name_unfinished(unfinished, steps.last)
-        if not isinstance(error, EspalierError) or error.code != "build_failed" or "said" not in error.fields:
+        if not isinstance(error, EspalierError) or not _is_of_dockerfile(error):
             raise
-        builder.log.line(str(error.fields["said"]))
+        builder.log.line(str(error.fields.get("said", error.message)))
         message = f"The system stage could not be built: {steps.title or 'its Dockerfile'} failed."
         still_there()  # (an engine that is being stopped ends the steps first)
-        raise build_error(builder, message, step=steps.title) from error
+        raise build_error(builder, message, text, step=steps.title) from error
+
+
+def _is_of_dockerfile(error: EspalierError) -> bool:
+    """Whether a step failed, or the Dockerfile can't be read: the engine says that before it begins."""
+    fields = error.fields
+    return (error.code == "build_failed" and "said" in fields) or (
+        error.code == "docker_failed" and fields.get("status") == 400
+    )
 
 
 def _name_unfinished(name: str, image: str) -> None:

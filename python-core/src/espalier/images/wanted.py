@@ -9,12 +9,16 @@ from typing import Dict, Iterator, List, Mapping, Optional
 from espalier.environment.definition import BuildContext, DockerSide, Environment
 from espalier.environment.key import python_key, r_key, system_key
 from espalier.environment.lock import Lock
+from espalier.environment.lock_record import lock_of
 from espalier.environment.lockfile import read_lock
 from espalier.environment.recipe import CONTEXT_BASE, base_image, render
-from espalier.images.bases import Base, GetLogin, resolve_base
-from espalier.images.dockerfile import digest_of_bases, images_in
+from espalier.images.bases import Base, GetLogin, known_base, resolve_base
+from espalier.images.dockerfile import digest_of_bases, images_in, with_images
+from espalier.images.record import read_image
 from espalier.images.registries import Secrets, login_of
+from espalier.packages.sources import no_secrets
 from espalier.paths import WorkspacePaths
+from espalier.records import make_folders
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,45 @@ def wanted(
     return Wanted(environment, bases, lock, *keys)
 
 
+def known_wanted(paths: WorkspacePaths, environment: Environment) -> Optional[Wanted]:
+    """As `wanted`, without asking a registry; None if the digest of a base image isn't known to the workspace."""
+    platform = environment.docker.platform if environment.docker else None
+    if not all(known_base(paths, name, platform) for name in image_names(paths, environment)):
+        return None
+    return wanted(paths, environment, no_secrets)
+
+
+def resolved_before(paths: WorkspacePaths, want: Wanted) -> Optional[Lock]:
+    """What the first build of the same key resolved, which the next one takes again; None where that isn't known."""
+    known = (read_image(paths, want.key) or {}).get("lock")
+    try:
+        return lock_of(known) if isinstance(known, dict) else None
+    except (LookupError, TypeError, ValueError):
+        return None
+
+
+def stages_text(paths: WorkspacePaths, environment: Environment) -> str:
+    """The stages of which an image is built (`stages_as_text`), after the Dockerfile of a build context. Base images
+    have their digests and packages their versions, as far as the workspace knows them: no registry is asked.
+
+    Args:
+        paths: The workspace.
+        environment: The definition, its build context frozen.
+
+    Raises:
+        EspalierError: As `wanted`, but none about what isn't known.
+    """
+    from espalier.environment.text import stages_as_text  # (YAML, which what carries out a job's requests has not)
+
+    known = known_wanted(paths, environment)
+    lock = read_lock(paths, environment) if known is None else known.lock or resolved_before(paths, known)
+    text = stages_as_text(environment, lock)
+    context = environment.docker.build_context if environment.docker else None
+    if context is not None:
+        text = f"# {context.dockerfile}\n{dockerfile_of(paths, context)}\n{text}"
+    return with_images(text, {} if known is None else {name: base.reference for name, base in known.bases.items()})
+
+
 def image_names(paths: WorkspacePaths, environment: Environment) -> List[str]:
     """The images that an environment's own is made of, each once; first its base image, if it names that.
 
@@ -93,7 +136,7 @@ def image_names(paths: WorkspacePaths, environment: Environment) -> List[str]:
     name, docker = base_image(environment), environment.docker or DockerSide()
     begun = [name] if name is not None else []
     if docker.build_context is not None:
-        begun = images_in(_dockerfile(paths, docker.build_context))
+        begun = images_in(dockerfile_of(paths, docker.build_context))
     named = [one for one in images_in(render(environment).dockerfile) if one != CONTEXT_BASE]
     return list(dict.fromkeys([*begun, *named]))
 
@@ -114,7 +157,7 @@ def context_folder(paths: WorkspacePaths, context: BuildContext) -> Iterator[str
         try:
             for path, item in side.items.items():
                 place = os.path.join(folder, path)
-                os.makedirs(os.path.dirname(place), exist_ok=True)
+                make_folders(os.path.dirname(place))
                 if item.kind == "l":
                     os.symlink(item.content, place)
                 else:
@@ -126,7 +169,8 @@ def context_folder(paths: WorkspacePaths, context: BuildContext) -> Iterator[str
         yield folder
 
 
-def _dockerfile(paths: WorkspacePaths, context: BuildContext) -> str:
+def dockerfile_of(paths: WorkspacePaths, context: BuildContext) -> str:
+    """The Dockerfile of a frozen build context; empty where that has none."""
     from espalier.snapshot.sides import StoredSide
 
     side = StoredSide(paths, str(context.snapshot))

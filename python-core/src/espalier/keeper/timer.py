@@ -9,10 +9,10 @@ import shutil
 import subprocess
 from typing import Dict, List, NamedTuple, Optional
 
-from espalier.adapters.homes import state_folder
+from espalier.adapters.homes import home_folder, state_folder
 from espalier.errors import EspalierError
 from espalier.queue.spawn import KEEPER, interpreter
-from espalier.records import replace_file
+from espalier.records import make_folders, replace_file
 
 _UNIT = "espalier-keeper"
 _MARK = "# espalier keeper"
@@ -85,7 +85,7 @@ def _systemctl(*words: str) -> int:
 
 
 def _unit(kind: str) -> str:
-    base = os.environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
+    base = os.environ.get("XDG_CONFIG_HOME") or os.path.join(home_folder() or "/", ".config")
     return os.path.join(base, "systemd", "user", f"{_UNIT}.{kind}")
 
 
@@ -99,7 +99,7 @@ def _install_timer() -> Installed:
                   "OnUnitActiveSec=5min", "[Install]", "WantedBy=timers.target"],
     }  # fmt: skip
     for kind, lines in units.items():
-        os.makedirs(os.path.dirname(_unit(kind)), exist_ok=True)
+        make_folders(os.path.dirname(_unit(kind)))
         replace_file(_unit(kind), ("\n".join(lines) + "\n").encode(), os.path.dirname(_unit(kind)))
     _systemctl("daemon-reload")
     if _systemctl("enable", "--now", f"{_UNIT}.timer") != 0:

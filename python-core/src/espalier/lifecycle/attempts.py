@@ -1,25 +1,28 @@
 """The end of one attempt at a run: the run's own end, or its way back into the queue."""
 
-import contextlib
 import os
 import time
-from typing import Any, Dict, List, Optional
+from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
 from espalier import states
-from espalier.lifecycle.collect import collect_kept_folders, merge_folder, remove_working_copy
+from espalier.adapters.inside import append_text
+from espalier.lifecycle.collect import collect, merge_folder, remove_working_copy
+from espalier.lifecycle.digests import is_replaced, known_digests
 from espalier.lifecycle.finish import finish, job_verdict, lost_error
 from espalier.lifecycle.outcome import Outcome
 from espalier.lifecycle.status import move
 from espalier.paths import RunPaths
 from espalier.records import now_iso, read_record
-from espalier.retry import Retry, retry_of
+
+if TYPE_CHECKING:
+    from espalier.retry import Retry
 
 # Of an attempt that was not the last, this much is kept in the run's status.
-_KEPT = ("attempt", "started_at", "ended_at", "duration_seconds", "exit_code", "signal", "error")
+_KEPT = ("attempt", "started_at", "ended_at", "duration_seconds", "exit_code", "signal", "error", "kept")
 # Cleared for the next attempt.
 _FRESH: Dict[str, Any] = {
     "started_at": None, "prepared_at": None, "ended_at": None, "duration_seconds": None, "exit_code": None,
-    "signal": None, "pid": None, "pid_start": None, "boot_id": None, "job_pid": None, "runners": 1,
+    "signal": None, "pid": None, "pid_start": None, "boot_id": None, "job_pid": None, "runners": 1, "scratch": None,
 }  # fmt: skip
 
 
@@ -33,9 +36,11 @@ def end_attempt(
     Returns:
         The run's status.
     """
-    attempt = int(status.get("attempt", 1))
+    # without its variables, which go first when a run ends, it can't be executed again
+    if error is None or os.path.exists(run.cancel) or not os.path.exists(run.env):
+        return finish(run, status, state, error, **fields)
     policy = _policy(run)
-    if error is None or os.path.exists(run.cancel) or not policy.applies(attempt, str(error["code"])):
+    if not policy.applies(int(status.get("attempt", 1)), str(error["code"])):
         return finish(run, status, state, error, **fields)
     return _repeat(run, status, error, policy, fields)
 
@@ -48,10 +53,15 @@ def end_job(run: RunPaths, status: Dict[str, Any], outcome: Outcome) -> Dict[str
 
 def end_lost_attempt(run: RunPaths, status: Dict[str, Any]) -> Dict[str, Any]:
     """End an attempt whose runner died while the job ran. See `end_attempt`."""
+    if is_replaced(run, known_digests(status)):  # (and if it is to be tried again, its next runner refuses it)
+        note = f"{run.spec} isn't what it was when the run was submitted."
+        status = {**status, "warnings": [*(status.get("warnings") or []), note]}
     return end_attempt(run, status, states.FAILED, lost_error(run, status))
 
 
-def _policy(run: RunPaths) -> Retry:
+def _policy(run: RunPaths) -> "Retry":
+    from espalier.retry import Retry, retry_of  # (not loaded for a job that ended well)
+
     try:
         return retry_of(read_record(run.spec).get("retry"))
     except Exception:  # damaged: it cannot be executed again
@@ -59,7 +69,7 @@ def _policy(run: RunPaths) -> Retry:
 
 
 def _repeat(
-    run: RunPaths, status: Dict[str, Any], error: Dict[str, Any], policy: Retry, fields: Dict[str, Any]
+    run: RunPaths, status: Dict[str, Any], error: Dict[str, Any], policy: "Retry", fields: Dict[str, Any]
 ) -> Dict[str, Any]:
     """Clear away what the attempt leaves, but its files and its log, and queue the run. Each part may be done again."""
     attempt = int(status.get("attempt", 1))
@@ -68,22 +78,17 @@ def _repeat(
 
         end_children(run, states.FAILED)
     warnings: List[str] = [str(text) for text in status.get("warnings") or []]
-    warnings += collect_kept_folders(run)
-    remove_working_copy(run)
+    kept = collect(run, status, warnings, run.attempt_files(attempt))
+    remove_working_copy(run, status)
     if os.path.isdir(run.events) and not os.path.islink(run.events):  # the next attempt's metrics begin anew
-        merge_folder(run.events, run.attempt_events(attempt), warnings)
-    ended = {**status, **fields, "error": error, "ended_at": now_iso(time.time())}
+        merge_folder(run, run.events, run.attempt_events(attempt), warnings)
+    ended = {**status, **fields, "error": error, "ended_at": now_iso(time.time()), "kept": kept}
     attempts = [*(status.get("attempts") or []), {name: ended.get(name) for name in _KEPT}]
     _tell_in_log(run, attempt, policy, error)
     changes = {**_FRESH, "attempt": attempt + 1, "attempts": attempts, "retry_seconds": policy.pause(attempt)}
     return move(run, {**status, "warnings": warnings}, states.QUEUED, **changes)
 
 
-def _tell_in_log(run: RunPaths, attempt: int, policy: Retry, error: Dict[str, Any]) -> None:
+def _tell_in_log(run: RunPaths, attempt: int, policy: "Retry", error: Dict[str, Any]) -> None:
     line = f"--- attempt {attempt} of {policy.attempts}: {error['message'].splitlines()[0]}; it is tried again ---\n"
-    with contextlib.suppress(OSError):
-        fd = os.open(run.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
-        try:
-            os.write(fd, line.encode("utf-8", "replace"))
-        finally:
-            os.close(fd)
+    append_text(run.root, run.log, line)

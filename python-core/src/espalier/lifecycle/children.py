@@ -11,16 +11,17 @@ from typing import Any, Dict, Iterator, List, Optional, Set
 
 from espalier import states
 from espalier.adapters import posix
+from espalier.adapters.inside import replace_inside
 from espalier.errors import EspalierError
 from espalier.lifecycle.signals import wake_runner
 from espalier.lifecycle.status import read_status
+from espalier.os_errors import cannot_write
 from espalier.paths import FORMAT, RunPaths, is_run_id
-from espalier.records import now_iso, read_record, replace_record, sync_folder
+from espalier.records import FILE_MODE, FOLDER_MODE, dump_record, now_iso, read_record, sync_folder
 
 # What a job chooses for its children (spec.json, `children`).
 WAIT = "wait"
 DETACH = "detach"
-CHOICES = (WAIT, DETACH)
 # In status.json, `held_by`: no process holds this run, it lives as long as its parent does.
 HELD_BY_PARENT = "parent"
 # How many failed children are told one by one.
@@ -39,18 +40,17 @@ def record_child(parent: RunPaths, child_id: str) -> None:
         if not os.path.isdir(parent.root):
             message = f"The parent run {os.path.basename(parent.root)} is gone."
             raise EspalierError("run_missing", message, "See list_runs().") from error
-        message = f"No child can be entered in {parent.children}: {error.strerror}."
-        raise EspalierError("workspace_read_only", message, "Check that folder and the free space.") from error
+        raise cannot_write(parent.workspace.root, error) from error
 
 
 def _enter(parent: RunPaths, child_id: str) -> None:
     made = not os.path.lexists(parent.children)
     if made:
         with contextlib.suppress(FileExistsError):
-            os.mkdir(parent.children)
+            os.mkdir(parent.children, FOLDER_MODE)
     with _folder(parent.children) as folder:
         flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        os.close(os.open(child_id, flags, 0o666, dir_fd=folder))
+        os.close(os.open(child_id, flags, FILE_MODE, dir_fd=folder))
         os.fsync(folder)
     if made:
         sync_folder(parent.root)
@@ -214,9 +214,8 @@ def ask_to_cancel(run: RunPaths, parent: Optional[str] = None) -> None:
     """
     if os.path.exists(run.cancel):
         return
-    os.makedirs(run.requests, exist_ok=True)
     record = {"format": FORMAT, "requested_at": now_iso(time.time()), "by": posix.user_name()}
-    replace_record(run.cancel, {**record, "parent": parent} if parent else record, run.shard)
+    replace_inside(run.root, run.cancel, dump_record({**record, "parent": parent} if parent else record))
 
 
 def failed_children(run: RunPaths) -> List[str]:

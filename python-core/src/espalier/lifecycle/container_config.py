@@ -3,8 +3,9 @@
 import os
 from typing import Any, Dict, List, Mapping, NamedTuple
 
-from espalier.paths import RunPaths
+from espalier.paths import JOB_PART, RunPaths
 from espalier.resources import resources_of
+from espalier.scratch_paths import ScratchPaths
 
 # By these its container is found again, whatever became of whoever made it.
 RUN_LABEL = "espalier.run"
@@ -24,6 +25,7 @@ class Order(NamedTuple):
         mounts: Further files and folders of the host that it reads: path here -> path there.
         gpu_ids: The graphics processors it was given.
         user: `uid:gid`.
+        scratch: The run's scratch folder, as its status has it.
         masked: Whether what it prints is masked on its way to the log.
     """
 
@@ -34,12 +36,19 @@ class Order(NamedTuple):
     mounts: Dict[str, str]
     gpu_ids: List[str]
     user: str
+    scratch: Dict[str, str]
     masked: bool = False
 
 
 def container_name(run: RunPaths) -> str:
     """The one name that a run's container can have: two of a run there cannot be."""
     return "espalier-" + os.path.basename(run.root)
+
+
+def given_paths(spec: Mapping[str, Any]) -> List[str]:
+    """The files and folders of this machine that a run's container is given because its submitter named them."""
+    inputs = [str(item["path"]) for item in spec.get("inputs") or [] if "digest" not in item]
+    return [*inputs, *map(str, spec["docker"]["mounts"])]
 
 
 def container_config(
@@ -58,7 +67,7 @@ def container_config(
         "Entrypoint": command[:4] if in_order else command[:1],
         "Cmd": command[4:] if in_order else command[1:],
         "Env": [f"{name}={value}" for name, value in _variables(spec, order, image).items()],
-        "WorkingDir": run.work,
+        "WorkingDir": _scratch(order).job,
         "User": docker["user"] or order.user,
         "Labels": {RUN_LABEL: os.path.basename(run.root), WORKSPACE_LABEL: str(spec["workspace_id"])},
         "AttachStdout": True,
@@ -98,6 +107,8 @@ def _variables(spec: Mapping[str, Any], order: Order, image: Mapping[str, Any]) 
         found.update({"OMP_NUM_THREADS": str(need.cpus), "MC_CORES": str(need.cpus)})
     # (some engines give every container all graphics processors, unless told not to)
     found["NVIDIA_VISIBLE_DEVICES"] = ",".join(order.gpu_ids) or "void"
+    if _uid(spec["docker"]["user"] or order.user) != _uid(order.user):  # git refuses the repository of another user
+        found.update(GIT_CONFIG_COUNT="1", GIT_CONFIG_KEY_0="safe.directory", GIT_CONFIG_VALUE_0=_scratch(order).work)
     found.update(order.variables)
     found.update(_searched(spec, order.variables, image))
     if order.gpu_ids and all(gpu.isdigit() for gpu in order.gpu_ids):
@@ -118,14 +129,31 @@ def _searched(spec: Mapping[str, Any], ours: Mapping[str, str], image: Mapping[s
 
 
 def _mounts(run: RunPaths, spec: Mapping[str, Any], order: Order) -> List[Dict[str, Any]]:
-    """The run's folder, in which all but `.job` may be written; what is read, at its own path; nothing else."""
-    readable: Dict[str, str] = {}
-    for item in spec.get("inputs") or []:
-        if "digest" not in item:  # of others there is a copy in the run's folder
-            readable[item["path"]] = item["path"]
-    readable.update({there: here for here, there in order.mounts.items()})
-    mounts = [_bind(run.root, run.root, False), _bind(run.job, run.job, True)]
-    return mounts + [_bind(os.path.realpath(here), there, True) for there, here in readable.items()]
+    """What is made for it to see of the workspace, its part of its run's folder, its working copy and temporary files,
+    the copies of its inputs; what else it reads, at its own path; nothing else."""
+    runs, scratch = run.workspace.runs, _scratch(order)
+    written = [*(os.path.join(run.root, name) for name in JOB_PART), scratch.work, scratch.temporary]
+    mounts = [_bind(run.seen(os.path.basename(run.root)).workspace.runs, runs, True)]
+    mounts += [_bind(folder, folder, False) for folder in written]
+    return mounts + [_bind(os.path.realpath(here), there, True) for there, here in readable(run, spec, order).items()]
+
+
+def readable(run: RunPaths, spec: Mapping[str, Any], order: Order) -> Dict[str, str]:
+    """What a job's container reads beside its own: path there -> path here."""
+    inputs = spec.get("inputs") or []
+    found = {item["path"]: item["path"] for item in inputs if "digest" not in item}
+    if len(found) < len(inputs):  # of the others there are copies
+        found[run.inputs] = run.inputs
+    found.update({there: here for here, there in order.mounts.items()})
+    return found
+
+
+def _uid(user: str) -> str:
+    return user.partition(":")[0]
+
+
+def _scratch(order: Order) -> ScratchPaths:
+    return ScratchPaths(order.scratch["path"], order.scratch["directory"])
 
 
 def _bind(here: str, there: str, read_only: bool) -> Dict[str, Any]:

@@ -3,12 +3,12 @@
 The job cannot write there, for its container sees `.job` read-only.
 """
 
-import contextlib
 from typing import Any, Dict, NamedTuple, Optional
 
+from espalier.adapters.inside import replace_inside
 from espalier.errors import EspalierError
 from espalier.paths import FORMAT, RunPaths
-from espalier.records import dump_record, read_record, replace_file
+from espalier.records import dump_record, read_record
 
 
 class Box(NamedTuple):
@@ -48,10 +48,13 @@ class Box(NamedTuple):
     removed: bool = False
 
 
-def write_box(run: RunPaths, box: Box) -> None:
-    """Record it; not where the run's folder has been deleted, or no file is taken."""
-    with contextlib.suppress(OSError):
-        replace_file(run.container, dump_record({"format": FORMAT, **box._asdict()}), run.job)
+def write_box(run: RunPaths, box: Box) -> bool:
+    """Record it; False where the run's folder has been deleted, or no file is taken."""
+    try:
+        replace_inside(run.root, run.container, dump_record({"format": FORMAT, **box._asdict()}))
+    except OSError:
+        return False
+    return True
 
 
 def read_box(run: RunPaths) -> Optional[Box]:

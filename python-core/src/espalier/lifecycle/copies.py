@@ -5,12 +5,11 @@ another time of change, both of which nobody can set. (A folder that is renamed 
 files new inodes at will keeps the times.)
 """
 
-import contextlib
 import os
-from typing import Any, Dict
+from typing import Any, Dict, Mapping
 
 from espalier import states
-from espalier.lifecycle.finish import finish, plain_error
+from espalier.lifecycle.digests import is_replaced, known_digests
 from espalier.paths import RunPaths
 
 
@@ -29,14 +28,41 @@ def is_copy(run: RunPaths, status: Dict[str, Any]) -> bool:
     return now["inode"] != first.get("inode") and now["changed_ns"] != first.get("changed_ns")
 
 
+def is_written_here(run: RunPaths, status: Dict[str, Any]) -> bool:
+    """Whether this folder is certainly the one that was submitted: only that is executed, or collected for, where the
+    queue knows nothing of it. A workspace may come from anybody, as part of a project; its records may name any host
+    and user, but not the time at which they will be unpacked. Raises FileNotFoundError."""
+    first = status.get("origin")
+    return isinstance(first, dict) and origin_of(run.spec)["changed_ns"] == first.get("changed_ns")
+
+
+def is_copy_in_queue(run: RunPaths, status: Dict[str, Any], digests: Mapping[str, str]) -> bool:
+    """The same of a run that the queue itself has there: where its definition has been replaced by another it is no
+    copy but a changed run. Its runner refuses it; if it was executed before, it ends as any other whose runner died.
+
+    Args:
+        digests: What the queue knows of its frozen records; where it knows nothing, a queued run's status does.
+
+    Raises:
+        FileNotFoundError: it has no definition.
+    """
+    if not digests and status["state"] == states.QUEUED:
+        digests = known_digests(status)
+    return is_copy(run, status) and not is_replaced(run, digests)
+
+
 def retire_copy(run: RunPaths, status: Dict[str, Any]) -> None:
-    """End a run in a copy. Nothing is done to processes: they are the original's."""
-    for _, path, home in run.kept:
-        with contextlib.suppress(OSError):
-            if os.readlink(path) != home:  # our own link, to where the original keeps its outputs
-                os.unlink(path)
-    message = (
+    """End a run in a copy, or one whose definition was replaced and that no queue knows. Nothing is done to processes:
+    they are the original's."""
+    from espalier.lifecycle.finish import finish, plain_error  # (not loaded by a step that ends no run)
+
+    error = plain_error("copied", (
         f"This folder was copied, or restored from a backup, while the run was {status['state']}. "
         "It is not executed from here, for the original may have been. Submit it again if it has not."
-    )
-    finish(run, status, states.FAILED, plain_error("copied", message))
+    ))  # fmt: skip
+    if is_replaced(run, known_digests(status)):
+        message = f"{run.spec} isn't what it was when the run was submitted, so it isn't executed. Submit it again."
+        code = "runner_lost" if status.get("started_at") else "prepare_failed"
+        error = {**plain_error(code, message), "class": ["espalier_error_record_changed"]}
+    # (nor to its working copy)
+    finish(run, {**status, "scratch": None}, states.FAILED, error)

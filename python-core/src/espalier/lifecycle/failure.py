@@ -1,32 +1,50 @@
-"""Why a job failed, in its own words: the error its R recorded, else what its log ends with."""
+"""Why a job failed, in its own words: the error its R recorded, else what its log ends with.
+
+R's errors are found in every language: by the condition that its prelude recorded, or, where R calls no handler (a C
+stack overflow), by the text of R's last error; of an R without the prelude by the words R has for "Error in".
+"""
 
 import contextlib
 import json
 import os
 import re
 import signal
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 from espalier.adapters.files import open_regular, with_body
-from espalier.lifecycle.container_failure import container_error
+from espalier.adapters.inside import names_in
+from espalier.lifecycle.container_failure import container_error, shared_memory_hint
+from espalier.lifecycle.earlier import hint_on_earlier
+from espalier.lifecycle.log_text import cut_front, last_lines
+from espalier.lifecycle.near_names import missing_files, nearest_file
+from espalier.lifecycle.scratch import live_scratch
 from espalier.paths import PRELUDE_WRITER, RunPaths
+from espalier.scratch_paths import ScratchPaths
 
-_TAIL_BYTES = 16_384
+_FRAME = re.compile(r'[\s|+]*File "(.+)", line (\d+)')
+_LOG_BYTES = 65_536
 _TAIL_LINES = 20
+_USEFUL_LINES = 3
 _LINE_LENGTH = 500
 _MESSAGE_LENGTH = 3000
+_TRACEBACK_LINES = 200
 _BODY_BYTES = 65_536
+# How much is read of each log.
+_EVENTS_BYTES = 8 << 20
+# What R begins its errors with in the languages it has (its catalogues R.po, "Error in " and "Error: ").
+_R_ERROR = re.compile(
+    r"\s?(?=.*:)(?:(?:Error|Fejl|Fehler|Erreur|Errore|Feil|Erro|Klaida|Ошибка|Hata|BŁĄD|Błąd|에러|エラー|错误|錯誤)"
+    r"(?: in | en | dans | i |, esanti | w | em | в | oluştu|于|在|\s?:)|以下にエラー|다음에 오류가 있습니다)"
+)
 
 
 def log_tail(path: str) -> List[str]:
     """The last lines of a log, each cut to a readable length; empty if there is none."""
-    try:
-        with open_regular(path) as file:
-            file.seek(max(os.path.getsize(path) - _TAIL_BYTES, 0))
-            text = file.read().decode("utf-8", "replace")
-    except OSError:
-        return []
-    lines = [line[:_LINE_LENGTH] for line in text.replace("\r\n", "\n").split("\n")]
+    return _tail(last_lines(path, _LOG_BYTES))
+
+
+def _tail(lines: List[str]) -> List[str]:
+    lines = [cut_front(line, _LINE_LENGTH) for line in lines]
     while lines and not lines[-1].strip():
         lines.pop()
     return lines[-_TAIL_LINES:]
@@ -39,22 +57,53 @@ def job_error(run: RunPaths, exit_code: Optional[int], number: Optional[int]) ->
         exit_code: Its exit status, or None if a signal ended it.
         number: The signal's number, or None.
     """
-    tail = log_tail(run.log)
+    log = last_lines(run.log, _LOG_BYTES)
+    tail = _tail(log)
     boxed = container_error(run, exit_code)
     if boxed is not None:
         code, message = boxed
-        return {"code": code, "message": message, "call": None, "class": [], "traceback": [], "log_tail": tail}
+        cause = {"code": code, "message": message, "call": None, "place": None}
+        return {**cause, "class": [], "traceback": [], "log_tail": tail}
     how = _how_it_ended(exit_code, number)
-    said: Dict[str, Any] = _recorded_r_error(run) or _python_error(tail) or _r_error(tail) or {}
-    message = f"{said['message']} ({how})" if said.get("message") else f"The job ended with {how}."
+    of_r = _recorded_r_error(run) or _last_r_error(run, log)
+    found: Dict[str, Any] = of_r or _python_error(log) or _usage_error(tail, exit_code) or _r_error(tail) or {}
+    message = found.get("message", "")
+    scratch = live_scratch(run) if message else None
+    place = found.get("place") or (place_in_traceback(found.get("traceback", []), scratch.job) if scratch else None)
+    hint = (_hint_on_missing(run, scratch, message) if scratch else None) or shared_memory_hint(run, tail)
     return {
         "code": "job_killed" if number is not None else "job_failed",
-        "message": message[:_MESSAGE_LENGTH],
-        "call": said.get("call"),
-        "class": said.get("class", []),
-        "traceback": said.get("traceback", []),
+        "message": f"{message[:_MESSAGE_LENGTH - 100]} ({how})" if message else f"The job ended with {how}.",
+        "call": found.get("call"),
+        "place": place if isinstance(place, str) else None,
+        "class": found.get("class", []),
+        "traceback": found.get("traceback", []),
         "log_tail": tail,
+        "log_before": _before(log, found.get("first_line", message)),
+        **({"hint": hint} if hint else {}),
     }
+
+
+def _hint_on_missing(run: RunPaths, scratch: ScratchPaths, message: str) -> Optional[str]:
+    """Where a file is that a job missed: in an earlier run, else under a near name; None if nothing is like it."""
+    missing = missing_files(scratch.job, message)
+    with contextlib.suppress(OSError):
+        for wanted in missing:
+            hint = hint_on_earlier(run, scratch.directory, wanted)
+            if hint is not None:
+                return hint
+    near = next(filter(None, (nearest_file(scratch.job, wanted) for wanted in missing)), None)
+    return f'Did you mean "{near}"?' if near else None
+
+
+def _before(log: List[str], first_line: str) -> List[str]:
+    """What the log shows before the error: its last lines that are not those of the error itself."""
+    lines = [line for line in log if line.strip()]
+    begin = first_line.split("\n")[0][:60]
+    at = next((i for i in range(len(lines) - 1, -1, -1) if begin and begin in lines[i]), len(lines))
+    if at < len(lines) and lines[at].startswith(" ") and at > 0 and _R_ERROR.match(lines[at - 1]):
+        at -= 1  # R puts a long call and its message on two lines
+    return [cut_front(line, _LINE_LENGTH) for line in lines[:at][-_USEFUL_LINES:]]
 
 
 def _how_it_ended(exit_code: Optional[int], number: Optional[int]) -> str:
@@ -69,23 +118,58 @@ def _how_it_ended(exit_code: Optional[int], number: Optional[int]) -> str:
 def _recorded_r_error(run: RunPaths) -> Optional[Dict[str, Any]]:
     """The last uncaught error the R prelude wrote."""
     best: Optional[Dict[str, Any]] = None
-    names = os.listdir(run.events) if os.path.isdir(run.events) else []
-    for name in names:
-        if not name.startswith(PRELUDE_WRITER):
+    for event in _prelude_events(run):
+        if _is_error(event) and (best is None or event["time"] >= best["time"]):
+            best = event
+    if best is None:
+        return None
+    return {**best, "message": _with_warning(run, best), "first_line": best["message"]}
+
+
+def _with_warning(run: RunPaths, error: Dict[str, Any]) -> str:
+    """The error's message. What R puts into a warning right before it, such as the name of the file that could not be
+    opened, follows."""
+    message, call, seq = error["message"], error.get("call"), error.get("seq")
+    if not call or not isinstance(seq, int):
+        return str(message)
+    for event in _prelude_events(run):
+        same = event.get("type") == "warning" and event.get("call") == call and event.get("seq") == seq - 1
+        if same and event["writer"] == error["writer"] and isinstance(event.get("message"), str):
+            # (`options(warn = 2)` makes the warning itself the error)
+            return message if event["message"] in message else f"{message}: {event['message']}"
+    return str(message)
+
+
+def _last_r_error(run: RunPaths, log: List[str]) -> Optional[Dict[str, Any]]:
+    """R's last error as its prelude recorded it at R's end, if the log shows it: one that was caught may be silent."""
+    shown = " ".join(" ".join(log).split())
+    best: Optional[Dict[str, Any]] = None
+    for event in _prelude_events(run):
+        text, time = event.get("message"), event.get("time")
+        if event.get("type") != "last_error" or not isinstance(text, str) or not isinstance(time, (int, float)):
             continue
-        with contextlib.suppress(OSError), open_regular(os.path.join(run.events, name)) as file:
-            for line in file:
-                event = _event(run, line)
-                if _is_error(event) and (best is None or event["time"] >= best["time"]):
-                    best = event
+        if " ".join(text.split())[:200] in shown and (best is None or time >= best["time"]):
+            best = {"message": text.strip(), "time": time}
     return best
+
+
+def _prelude_events(run: RunPaths) -> Iterator[Dict[str, Any]]:
+    """The errors and warnings that R's prelude wrote, each with its `writer`."""
+    try:
+        names = names_in(run.events)
+    except OSError:
+        return
+    for name in filter(lambda name: name.startswith(PRELUDE_WRITER), names):
+        with contextlib.suppress(OSError), open_regular(os.path.join(run.events, name)) as file:
+            for line in file.read(_EVENTS_BYTES).splitlines():
+                yield {**_event(run, line), "writer": name}
 
 
 def _event(run: RunPaths, line: bytes) -> Dict[str, Any]:
     """One event, whole; an empty one where a line or its payload is none."""
     try:
         event = json.loads(line)
-        if not isinstance(event, dict) or event.get("type") != "error":
+        if not isinstance(event, dict) or event.get("type") not in ("error", "warning", "last_error"):
             return {}
         return with_body(run, event, _BODY_BYTES)
     except (OSError, ValueError, RecursionError):
@@ -95,36 +179,64 @@ def _event(run: RunPaths, line: bytes) -> Dict[str, Any]:
 def _is_error(event: Dict[str, Any]) -> bool:
     """Whether it is an error with all it needs; a job may write there too."""
     return (
-        isinstance(event.get("time"), (int, float))
+        event.get("type") == "error"
+        and isinstance(event.get("time"), (int, float))
         and isinstance(event.get("message"), str)
         and isinstance(event.get("class"), list)
         and isinstance(event.get("traceback"), list)
     )
 
 
-def _python_error(tail: List[str]) -> Optional[Dict[str, Any]]:
+def _python_error(log: List[str]) -> Optional[Dict[str, Any]]:
     """`Type: message` below the last traceback of the log."""
-    starts = [i for i, line in enumerate(tail) if line.startswith("Traceback (most recent call last)")]
-    # a long traceback has its head above the tail; its frames are still recognisable
-    framed = any(re.match(r'  File ".*", line \d+', line) for line in tail)
-    if not starts and not framed:
+    # (of an exception group each line begins with bars)
+    lines = [re.sub(r"^\s*[|+] ", "", line) for line in log]
+    begins = r"(Exception Group )?Traceback \(most recent call last\)"
+    starts = [i for i, line in enumerate(lines) if re.match(begins, line)]
+    # a long traceback has its head above the end of the log; its frames are still recognisable
+    frames = [i for i, line in enumerate(lines) if re.match(r'  File ".*", line \d+', line)]
+    if not starts and not frames:
         return None
-    for line in reversed(tail):
-        found = re.match(r"([A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt|Warning)?)(?:: (.*))?$", line)
-        if found and not line.startswith(" "):
+    begin = starts[-1] + 1 if starts else frames[0]
+    for i in range(begin, len(lines)):
+        found = re.match(r"([A-Za-z_][\w.]*)(?:: (.*))?$", lines[i])
+        if found and not lines[i].startswith(" "):
+            first = starts[-1] if starts else begin
             return {
-                "message": line,
+                "message": lines[i],
                 "class": [found.group(1)],
-                "traceback": tail[starts[-1] :] if starts else tail,
+                "traceback": log[first : i + 1][-_TRACEBACK_LINES:],
+                "first_line": log[starts[0]] if starts else log[begin],
             }
     return None
+
+
+def _usage_error(tail: List[str], exit_code: Optional[int]) -> Optional[Dict[str, Any]]:
+    """What Python's argparse ends with: `train.py: error: argument --rate: invalid float value: 'x'`."""
+    is_one = exit_code == 2 and tail and re.match(r"\S.*: error: .", tail[-1])
+    return {"message": tail[-1]} if is_one else None
 
 
 def _r_error(tail: List[str]) -> Optional[Dict[str, Any]]:
     """R's own `Error in call : message`, for R that ran without the prelude."""
     for i in range(len(tail) - 1, -1, -1):
-        if re.match(r"Error(?: in .*)?\s?:", tail[i]):
+        if _R_ERROR.match(tail[i]):
             end = tail[i:]
-            stop = next((k for k, line in enumerate(end) if re.match(r"Calls: |Execution halted", line)), len(end))
-            return {"message": "\n".join(end[:stop])}
+            # (what follows is "Calls: f -> g" and "Execution halted", in R's language)
+            stop = next((k for k, line in enumerate(end) if k and (" -> " in line or k == len(end) - 1)), len(end))
+            return {"message": "\n".join(end[: max(stop, 1)])}
+    return None
+
+
+def place_in_traceback(lines: Sequence[str], folder: str) -> Optional[str]:
+    """`<file>:<line>` of the innermost frame that lies in the job's folder, the file relative to it.
+
+    Args:
+        lines: The traceback.
+        folder: The job's folder.
+    """
+    for frame in reversed([found for found in map(_FRAME.match, map(str, lines)) if found]):
+        path = os.path.relpath(os.path.join(folder, frame[1]), folder)
+        if not path.startswith(os.pardir + os.sep) and os.path.isfile(os.path.join(folder, path)):
+            return f"{path}:{frame[2]}"
     return None

@@ -6,12 +6,12 @@ import time
 from typing import Any, Dict, List, Optional, Tuple
 
 from espalier import states
-from espalier.lifecycle.collect import collect_kept_folders, remove_scratch
-from espalier.lifecycle.container_failure import container_error
-from espalier.lifecycle.failure import job_error, log_tail
+from espalier.lifecycle.collect import clean, collect
+from espalier.lifecycle.extent import extent_of
 from espalier.lifecycle.inputs import changed_inputs
+from espalier.lifecycle.leftovers import NOT_COLLECTED
 from espalier.lifecycle.outcome import Outcome, outcome_fields
-from espalier.lifecycle.status import move
+from espalier.lifecycle.status import correct, move
 from espalier.lifecycle.summary import last_metrics
 from espalier.paths import RunPaths
 from espalier.records import now_iso, read_record
@@ -22,14 +22,16 @@ def job_verdict(
 ) -> Tuple[str, Optional[Dict[str, Any]], Dict[str, Any]]:
     """The final state, the error and further fields of a run whose job was started and has ended."""
     if outcome.stopped_by == "timed_out":
-        limit = "The run took longer than its limit and was stopped."
-        state, error = states.CANCELED, _stop_error(run, "timed_out", limit)
+        state, error = states.CANCELED, _stop_error(run, "timed_out", _timed_out_message(run))
     elif outcome.stopped_by == "canceled":
         state, error = states.CANCELED, _stop_error(run, "canceled", canceled_message(run))
     elif outcome.exit_code == 0:
         state, error = states.COMPLETED, None
     else:
-        state, error = states.FAILED, job_error(run, outcome.exit_code, outcome.signal)
+        from espalier.lifecycle.failure import job_error  # (not loaded for a job that ended well)
+        from espalier.lifecycle.memory import with_memory
+
+        state, error = states.FAILED, with_memory(job_error(run, outcome.exit_code, outcome.signal), outcome)
     warnings = [*(status.get("warnings") or []), *outcome.warnings, *changed_inputs(run)]
     return state, error, {**outcome_fields(outcome), "warnings": warnings}
 
@@ -43,10 +45,14 @@ def finish(
     """
     warnings = [str(text) for text in status.get("warnings") or []]
     # whatever a job leaves in its folder, its run ends: what fails here becomes a warning
+    is_collected = False
     try:
-        warnings += collect_kept_folders(run)
+        kept = collect(run, status, warnings)
+        is_collected = True
+        if kept is not None:
+            fields["kept"] = kept
     except Exception as problem:
-        warnings.append(f"Not all of ./outputs and ./logs could be kept: {problem}.")
+        warnings.append(_not_collected(status, problem))
     try:
         summary = last_metrics(run)
     except Exception as problem:
@@ -54,6 +60,8 @@ def finish(
         summary = None
     if summary is not None:
         fields["metrics"] = summary
+    with contextlib.suppress(Exception):
+        fields["logs"] = extent_of(run)
     if os.path.isdir(run.children):
         from espalier.lifecycle.children import end_children, failed_children
 
@@ -63,17 +71,25 @@ def finish(
         os.unlink(run.env)
     record = move(run, status, state, ended_at=now_iso(time.time()), error=error, warnings=warnings, **fields)
     with contextlib.suppress(OSError):  # the next look at the run's lease tries again
-        clean(run)
+        if is_collected:
+            clean(run, record)
     return record
 
 
-def clean(run: RunPaths) -> None:
-    """Remove what an ended run does not keep."""
-    try:
-        keep = bool(read_record(run.spec).get("keep_workdir"))
-    except Exception:  # a damaged spec must not stop the clean-up; keeping the folder is the safe side
-        keep = True
-    remove_scratch(run, keep)
+def clean_again(run: RunPaths, status: Dict[str, Any]) -> None:
+    """Do what is left of the end of a run that has its final state. Raises OSError: it cannot be done now."""
+    told = [str(text) for text in status.get("warnings") or []]
+    warnings = [text for text in told if not text.startswith(NOT_COLLECTED)]
+    was_collected = warnings == told
+    kept = collect(run, status, warnings)
+    if not was_collected:
+        correct(run, status, warnings=warnings, **({} if kept is None else {"kept": kept}))
+    clean(run, status)
+
+
+def _not_collected(status: Dict[str, Any], problem: Exception) -> str:
+    place = (status.get("scratch") or {}).get("path")
+    return f"{NOT_COLLECTED} {problem}. They are in {place} until they can."
 
 
 def plain_error(code: str, message: str, tail: Optional[List[str]] = None) -> Dict[str, Any]:
@@ -82,6 +98,7 @@ def plain_error(code: str, message: str, tail: Optional[List[str]] = None) -> Di
         "code": code,
         "message": message,
         "call": None,
+        "place": None,
         "class": [],
         "traceback": [],
         "log_tail": tail or [],
@@ -90,6 +107,11 @@ def plain_error(code: str, message: str, tail: Optional[List[str]] = None) -> Di
 
 def lost_error(run: RunPaths, status: Dict[str, Any]) -> Dict[str, Any]:
     """The error of a run whose runner died while the job ran."""
+    from espalier.lifecycle.container_failure import container_error
+    from espalier.lifecycle.failure import log_tail
+    from espalier.lifecycle.memory import lost_to_memory
+    from espalier.lifecycle.strays import shortage_of
+
     boxed = container_error(run, None)
     if boxed is not None and boxed[0] == "engine_lost":
         return plain_error(*boxed, log_tail(run.log))
@@ -98,7 +120,7 @@ def lost_error(run: RunPaths, status: Dict[str, Any]) -> Dict[str, Any]:
         message = "The session that recorded this run ended without completing it."
     elif status["state"] == states.FINALIZING:
         message = "Its job had ended well; the process that waited for its child runs was killed."
-    return plain_error("runner_lost", message, log_tail(run.log))
+    return lost_to_memory(plain_error("runner_lost", message, log_tail(run.log)), shortage_of(run))
 
 
 def canceled_message(run: RunPaths) -> str:
@@ -111,5 +133,14 @@ def canceled_message(run: RunPaths) -> str:
         return "Canceled: the runner was told to stop by a signal from outside espalier."
 
 
+def _timed_out_message(run: RunPaths) -> str:
+    try:
+        return f"It took longer than its limit of {read_record(run.spec)['max_run_duration_seconds']:g} s."
+    except Exception:  # (a record that cannot be read stops no end)
+        return "It took longer than its limit."
+
+
 def _stop_error(run: RunPaths, code: str, message: str) -> Dict[str, Any]:
+    from espalier.lifecycle.failure import log_tail
+
     return plain_error(code, message, log_tail(run.log) if os.path.exists(run.log) else [])

@@ -2,6 +2,8 @@
 
 from typing import Any, Dict, List, NamedTuple, Optional
 
+from espalier.adapters.oom import Shortage
+
 
 class Outcome(NamedTuple):
     """How a job ended: its real exit status, and why we ended it, if we did."""
@@ -13,6 +15,8 @@ class Outcome(NamedTuple):
     # what it used in all (protocol.md, `usage`)
     usage: Optional[Dict[str, Any]] = None
     warnings: List[str] = []
+    # what the kernel killed meanwhile for lack of memory
+    shortage: Optional[Shortage] = None
 
 
 def outcome_fields(outcome: Outcome) -> Dict[str, Any]:

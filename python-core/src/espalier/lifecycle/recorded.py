@@ -6,9 +6,12 @@ import time
 from typing import Any, Dict, List, Optional
 
 from espalier import states
+from espalier.adapters import posix
+from espalier.adapters.files import remove_tree
+from espalier.adapters.inside import folder_inside, set_replaced_aside
 from espalier.errors import EspalierError
 from espalier.lifecycle.finish import finish, plain_error
-from espalier.paths import RunPaths, WorkspacePaths
+from espalier.paths import OUTPUTS, RunPaths, WorkspacePaths
 from espalier.progress import report
 from espalier.records import seconds_of
 
@@ -57,21 +60,29 @@ def _copied(source: str, run: RunPaths) -> List[str]:
     Returns:
         Warnings, one for each file that could not be kept.
     """
-    warnings: List[str] = []
+    warnings: List[str] = set_replaced_aside(run)
     kept = 0
     for here, folders, names in os.walk(source):
         folders[:] = [name for name in folders if not os.path.exists(WorkspacePaths(os.path.join(here, name)).record)]
-        target = os.path.normpath(os.path.join(run.outputs, os.path.relpath(here, source)))
+        below = [part for part in os.path.relpath(here, source).split(os.sep) if part != os.curdir]
         links = [name for name in folders if os.path.islink(os.path.join(here, name))]
         for name in [*names, *links]:
             path = os.path.join(here, name)
             report("Keeping the outputs", kept)
             kept += 1
             try:
-                os.makedirs(target, exist_ok=True)
                 if not os.path.islink(path) and not os.path.isfile(path):
                     raise OSError(0, "it is no plain file")
-                shutil.copy2(path, os.path.join(target, name), follow_symlinks=False)
+                _copy(path, run, below, name)
             except OSError as error:
                 warnings.append(f"{path} could not be kept: {error.strerror}.")
     return warnings
+
+
+def _copy(path: str, run: RunPaths, below: List[str], name: str) -> None:
+    """Copy one file or link to a folder below the run's outputs, in the place of what is there."""
+    with folder_inside(run.root, (OUTPUTS, *below)) as target:
+        place = os.path.join(posix.path_through(target), name)
+        if os.path.lexists(place):
+            remove_tree(place)
+        shutil.copy2(path, place, follow_symlinks=False)

@@ -5,6 +5,7 @@ nothing is read that is long or no plain file.
 """
 
 import contextlib
+import errno
 import json
 import os
 import stat
@@ -12,11 +13,14 @@ import time
 from typing import Any, Dict, Iterator, List
 
 from espalier.adapters import posix
+from espalier.adapters.files import first_names
 from espalier.errors import EspalierError
 from espalier.paths import FORMAT, RunPaths, answer, is_request, taken, temporary
 from espalier.records import dump_record
 
 _LIMIT_BYTES = 4 << 20
+# So many names there are looked at; who asks for something takes its answers away.
+_NAMES = 100_000
 # (a process that was just started by who held it before keeps it until it executes its program)
 _LOCK_SECONDS = 1.0
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -39,7 +43,7 @@ class RequestBox:
 
     def pending(self) -> List[str]:
         """Names of the requests that have no answer, in the order of their making."""
-        names = set(os.listdir(self._fd))
+        names = set(first_names(self._fd, _NAMES))
         open_ones = [name for name in names if is_request(name) and answer(name) not in names]
         return sorted(open_ones, key=lambda name: (name.rpartition("-")[0], int(name.rpartition("-")[2][:-5])))
 
@@ -51,13 +55,10 @@ class RequestBox:
         """A request.
 
         Raises:
-            OSError: it is gone, or no plain file.
-            EspalierError: `bad_argument` when it is none.
+            OSError: it is gone.
+            EspalierError: `bad_argument` when it is no plain file, or no request.
         """
-        fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW, dir_fd=self._fd)
-        with os.fdopen(fd, "rb") as file:
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
-                raise EspalierError("bad_argument", f"The request {name} is no plain file.")
+        with os.fdopen(self._open_plain(name), "rb") as file:
             data = file.read(_LIMIT_BYTES + 1)
         try:
             record = json.loads(data) if len(data) <= _LIMIT_BYTES else None
@@ -67,6 +68,18 @@ class RequestBox:
             limit = f"a JSON object with format {FORMAT}, of at most {_LIMIT_BYTES >> 20} MB"
             raise EspalierError("bad_argument", f"The request {name} is not {limit}.")
         return record
+
+    def _open_plain(self, name: str) -> int:
+        try:
+            fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW, dir_fd=self._fd)
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.ENXIO):  # a link; a socket
+                raise _no_plain_file(name) from error
+            raise
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise _no_plain_file(name)
+        return fd
 
     def take(self, name: str) -> None:
         """Show that somebody is at a request."""
@@ -100,6 +113,10 @@ def open_box(run: RunPaths) -> Iterator[RequestBox]:
         yield RequestBox(fd)
     finally:
         os.close(fd)
+
+
+def _no_plain_file(name: str) -> EspalierError:
+    return EspalierError("bad_argument", f"The request {name} isn't a plain file.")
 
 
 def error_answer(error: EspalierError) -> Dict[str, Any]:

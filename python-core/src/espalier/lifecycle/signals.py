@@ -1,4 +1,4 @@
-"""Telling a runner that something was asked of it; one that is not reached finds it within a second by itself."""
+"""Wake a runner because something was asked of it. A runner that isn't reached notices the request within a second."""
 
 import contextlib
 import os
@@ -15,12 +15,14 @@ from espalier.paths import RunPaths
 def wake_runner(run: RunPaths) -> bool:
     """Make a run's runner look at what was asked of it (SIGUSR1), if the process with its number still is it.
 
+    A run that a session records has no runner: its process is the session, which the signal would end.
+
     Returns:
         Whether there is such a runner.
     """
     try:
         status = read_status(run)
-        if is_copy(run, status):  # the process is the original's
+        if "collect_from" in status or is_copy(run, status):  # (the process of a copy is the original's)
             return False
     except (OSError, EspalierError):
         return False

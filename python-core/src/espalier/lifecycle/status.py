@@ -3,9 +3,13 @@
 from typing import Any, Dict
 
 from espalier import states
+from espalier.adapters.inside import put_aside
 from espalier.errors import EspalierError
 from espalier.paths import RunPaths
 from espalier.records import read_record, replace_record
+
+# So many warnings a status has at most.
+_WARNINGS = 1000
 
 
 def read_status(run: RunPaths) -> Dict[str, Any]:
@@ -32,6 +36,27 @@ def move(run: RunPaths, status: Dict[str, Any], state: str, **changes: Any) -> D
     """
     if not states.may_follow(state, status["state"]):
         raise EspalierError("internal", f"{run.root}: state {state} cannot follow {status['state']}.")
-    record = {**status, **changes, "state": state}
-    replace_record(run.status, record, run.shard, sync=True)
+    record = _bounded({**status, **changes, "state": state})
+    _write(run, record)
     return record
+
+
+def correct(run: RunPaths, status: Dict[str, Any], **changes: Any) -> None:
+    """Change what a final record says of the job's files, which have come home since; its state and all else stay."""
+    _write(run, _bounded({**status, **changes}))
+
+
+def _write(run: RunPaths, record: Dict[str, Any]) -> None:
+    try:
+        replace_record(run.status, record, run.shard, sync=True)
+    except IsADirectoryError:  # a job has put a folder there
+        put_aside(run.root, run.status)
+        replace_record(run.status, record, run.shard, sync=True)
+
+
+def _bounded(record: Dict[str, Any]) -> Dict[str, Any]:
+    """A status with as many warnings as a reader can take in: a job can cause any number."""
+    warnings = record.get("warnings") or []
+    if len(warnings) <= _WARNINGS:
+        return record
+    return {**record, "warnings": [*warnings[:_WARNINGS], f"{len(warnings) - _WARNINGS} more warnings are left out."]}

@@ -1,29 +1,35 @@
 """What finds the processes of a job whose runner is dead: a note that the runner leaves, and the end of them."""
 
-import contextlib
 import os
-from typing import Optional
+from typing import Any, Dict, Optional
 
 from espalier.adapters import posix
 from espalier.adapters.cgroup import find_cgroup
+from espalier.adapters.inside import replace_inside
+from espalier.adapters.oom import Shortage, shortage_since
 from espalier.adapters.tree import Tree
 from espalier.errors import EspalierError
 from espalier.paths import FORMAT, RunPaths
-from espalier.records import dump_record, read_record, replace_file
+from espalier.records import dump_record, read_record
 
 
-def note_job(run: RunPaths, leader: int, cgroup: Optional[str] = None) -> None:
-    """Leave a note of the job's processes. Not durable: after a reboot there are none."""
-    with contextlib.suppress(FileExistsError):  # (where the run's folder has been deleted none is made anew)
-        os.mkdir(run.job)
+def note_job(run: RunPaths, leader: int, kills: Dict[str, int], cgroup: Optional[str] = None) -> None:
+    """Leave a note of the job's processes. Not durable: after a reboot there are none.
+
+    Args:
+        leader: The job's own process.
+        kills: What the kernel had killed for lack of memory when it started (`adapters/oom.py`).
+        cgroup: Its control group.
+    """
     record = {
         "format": FORMAT,
         "boot_id": posix.boot_id(),
         "job_pid": leader,
         "job_start": posix.process_start(leader),
         "cgroup": cgroup,
+        "oom_kills": kills,
     }
-    replace_file(run.processes, dump_record(record), run.job)
+    replace_inside(run.root, run.processes, dump_record(record))
 
 
 def end_strays(run: RunPaths, reaper: Optional[int] = None) -> None:
@@ -35,17 +41,28 @@ def end_strays(run: RunPaths, reaper: Optional[int] = None) -> None:
         reaper: A sub-reaper above the runner, whose children the job's orphans are now; it has no other children.
     """
     run_id = os.path.basename(run.root)
-    try:
-        note = read_record(run.processes)
-    except (OSError, EspalierError):
-        note = {}
-    here = note.get("boot_id") == posix.boot_id()
+    note = _note(run)
+    here = bool(note)
     tree = Tree(run_id, _leader(note.get("job_pid"), note.get("job_start")) if here else None, reaper)
     recorded = note.get("cgroup")
     tree.cgroup = find_cgroup(run_id, recorded if here and isinstance(recorded, str) else None)
     tree.kill()
     if tree.cgroup is not None:
         tree.cgroup.remove()
+
+
+def shortage_of(run: RunPaths) -> Optional[Shortage]:
+    """What the kernel has killed for lack of memory since the job was started; None if nothing, or nobody knows."""
+    return shortage_since(_note(run).get("oom_kills"))
+
+
+def _note(run: RunPaths) -> Dict[str, Any]:
+    """What the runner noted; empty where it did not, or before a reboot."""
+    try:
+        note = read_record(run.processes)
+    except (OSError, EspalierError):
+        return {}
+    return note if note.get("boot_id") == posix.boot_id() else {}
 
 
 def _leader(pid: object, start: object) -> Optional[int]:

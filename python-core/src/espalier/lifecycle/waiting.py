@@ -8,16 +8,16 @@ runs of the same user.
 import contextlib
 import json
 import os
-from typing import Iterator, List, Optional
+from typing import Iterator, List, Optional, Sequence
 
 from espalier import states
 from espalier.adapters import posix
-from espalier.adapters.files import open_regular
+from espalier.adapters.inside import names_in, replace_inside
 from espalier.adapters.processes import all_processes, with_descendants
-from espalier.lifecycle.children import status_of
+from espalier.lifecycle.children import is_descendant, status_of
 from espalier.lifecycle.container_record import read_box
 from espalier.paths import FORMAT, RunPaths, is_run_id, is_waiting, waiting
-from espalier.records import dump_record, replace_file
+from espalier.records import dump_record, read_plain
 
 _LIMIT_BYTES = 1 << 20
 
@@ -29,15 +29,19 @@ def job_is_over(run: RunPaths) -> bool:
 
 def waits_for_runs(run: RunPaths) -> bool:
     """Whether a run's job waits for runs of which at least one has not ended."""
-    return any(_is_open(run.workspace.run(name)) for mark in marks(run) for name in _waited_for(run, mark))
+    return any(map(_is_open, waited_for(run)))
+
+
+def waited_for(run: RunPaths) -> Iterator[RunPaths]:
+    """The runs that processes of a run's job wait for, of whatever workspace."""
+    for mark in marks(run):
+        yield from _named_by(run, mark)
 
 
 def marks(run: RunPaths) -> List[str]:
     """Names of the marks in `requests/`, whether they count or not."""
-    if os.path.islink(run.requests):
-        return []
     try:
-        return sorted(filter(is_waiting, os.listdir(run.requests)))
+        return sorted(filter(is_waiting, names_in(run.requests)))
     except OSError:
         return []
 
@@ -52,16 +56,39 @@ def _is_open(run: RunPaths) -> bool:
     return state is not None and not states.is_final(state)
 
 
-def _waited_for(run: RunPaths, mark: str) -> List[str]:
+def _named_by(run: RunPaths, mark: str) -> List[RunPaths]:
     """The runs a mark names; none when its process is gone, or it is no mark."""
     try:
-        with open_regular(os.path.join(run.requests, mark)) as file:
-            record = json.loads(file.read(_LIMIT_BYTES))
-        pid, start, runs = record["pid"], record["start"], record["runs"]
+        record = json.loads(read_plain(os.path.join(run.requests, mark), limit=_LIMIT_BYTES))
+        pid, start = record["pid"], record["start"]
+        folders = record["folders"] if "folders" in record else [_in_workspace(run, name) for name in record["runs"]]
         alive = type(pid) is int and type(start) is int and _lives(run, pid, start)
     except (OSError, ValueError, RecursionError, KeyError, TypeError):
         return []
-    return [name for name in runs if isinstance(name, str) and is_run_id(name)] if alive and type(runs) is list else []
+    if not alive or type(folders) is not list:
+        return []
+    return list(_visible(run, [RunPaths(folder) for folder in folders if _is_run_folder(folder)]))
+
+
+def _visible(run: RunPaths, named: List[RunPaths]) -> Iterator[RunPaths]:
+    """Of the runs that a mark names those that the job can see. A job in a container sees those below its own: a folder
+    that it made itself is none of them, and would be queued and executed."""
+    if not os.path.exists(run.container):
+        yield from named
+        return
+    for each in named:
+        run_id = os.path.basename(each.root)
+        if is_descendant(run.workspace.run(run_id), os.path.basename(run.root)):
+            yield run.workspace.run(run_id)
+
+
+def _in_workspace(run: RunPaths, name: object) -> Optional[str]:
+    """The folder of a run of the same workspace, which marks of earlier versions named by its id alone."""
+    return run.workspace.run(name).root if isinstance(name, str) else None
+
+
+def _is_run_folder(folder: object) -> bool:
+    return isinstance(folder, str) and os.path.isabs(folder) and is_run_id(os.path.basename(folder))
 
 
 def _lives(run: RunPaths, pid: int, start: int) -> bool:
@@ -75,18 +102,18 @@ def _lives(run: RunPaths, pid: int, start: int) -> bool:
 
 
 @contextlib.contextmanager
-def marked_as_waiting(run: RunPaths, run_ids: List[str]) -> Iterator[None]:
+def marked_as_waiting(run: RunPaths, runs: Sequence[RunPaths]) -> Iterator[None]:
     """Mark this process of a job as waiting, for a while.
 
     Args:
         run: The job's own run.
-        run_ids: The runs it waits for.
+        runs: The runs it waits for, of any workspaces.
     """
     pid = os.getpid()
     path = os.path.join(run.requests, waiting(f"py-{pid}-{os.urandom(4).hex()}"))
-    os.makedirs(run.requests, exist_ok=True)
-    record = {"format": FORMAT, "pid": pid, "start": posix.process_start(pid), "runs": run_ids}
-    replace_file(path, dump_record(record), run.requests)
+    folders = [os.path.abspath(each.root) for each in runs]
+    record = {"format": FORMAT, "pid": pid, "start": posix.process_start(pid), "folders": folders}
+    replace_inside(run.root, path, dump_record(record))
     try:
         yield
     finally:

@@ -1,22 +1,29 @@
 """Conda environments by py-rattler, without conda: which exact packages, and installing them."""
 
+import contextlib
 import json
 import os
 import re
+import shlex
+import shutil
 import sys
 import tempfile
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
 from urllib.parse import urlsplit
 
 from espalier.environment.definition import Conda, PythonSide
 from espalier.errors import EspalierError
+from espalier.packages.pyenv import find_uv
 from espalier.packages.sources import Tell, silent
 from espalier.packages.tools import run
 from espalier.paths import CachePaths
+from espalier.records import make_folders
+from espalier.vault.credentials import mask_credentials
 
 _TOOL = os.path.join(os.path.dirname(os.path.abspath(__file__)), "conda_tool.py")
 _FILE = re.compile(r"(?P<name>[A-Za-z0-9_.-]+)-(?P<version>[^-/]+)-(?P<build>[^-/]+)\.(?:tar\.bz2|conda)")
 _NOT_THERE = 3
+RATTLER = "py-rattler>=0.10"
 
 
 class CondaLock(NamedTuple):
@@ -73,7 +80,7 @@ def lock_conda(
     }  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="espalier-lock-") as folder, tempfile.TemporaryFile() as log:
         answer = os.path.join(folder, "answer")
-        status = run_tool({**asked, "answer": answer}, env, log.fileno())
+        status = run_tool({**asked, "answer": answer}, env, log.fileno(), tell=tell)
         log.seek(0)
         said = log.read().decode("utf-8", "replace").strip()
         if status != 0:
@@ -88,20 +95,50 @@ def lock_conda(
     return CondaLock([f"{record['url']}#sha256={record['sha256']}" for record in records], python)
 
 
-def run_tool(asked: Dict[str, Any], env: Dict[str, str], output: int, keep: Sequence[int] = ()) -> int:
-    """Have py-rattler do something; returns its exit status.
+def run_tool(
+    asked: Dict[str, Any], env: Mapping[str, str], output: int, keep: Sequence[int] = (),
+    meanwhile: Callable[[], None] = lambda: None, tell: Tell = silent,
+) -> int:
+    """Have py-rattler do something; returns its exit status. It is installed when it is first needed.
 
     Raises:
-        EspalierError: `not_supported`, py-rattler is not installed.
+        EspalierError: `not_supported`, py-rattler is neither there nor can it be installed.
     """
-    os.makedirs(asked["cache"], exist_ok=True)
+    make_folders(asked["cache"])
     # (isolated, so that neither what lies beside the tool nor in the working directory is imported)
-    status = run([sys.executable, "-I", _TOOL], env, output, keep, json.dumps(asked))
+    folder = _own_rattler(asked["cache"])
+    command = [sys.executable, "-I", _TOOL, folder]
+    status = run(command, env, output, keep, json.dumps(asked), meanwhile)
     if status == _NOT_THERE:
-        message = "Packages of conda channels need py-rattler, which is not installed."
-        hint = "Install it where espalier's Python is: `pip install py-rattler`."
-        raise EspalierError("not_supported", message, hint)
+        tell("Installing py-rattler (80 MB), which packages of conda channels need. This is done once.")
+        _install_rattler(folder, keep, meanwhile)
+        status = run(command, env, output, keep, json.dumps(asked), meanwhile)
     return status
+
+
+def _own_rattler(cache: str) -> str:
+    """Where py-rattler lies that was installed for espalier's Python; what that has itself comes first."""
+    return os.path.join(os.path.dirname(cache), f"rattler-{sys.version_info[0]}.{sys.version_info[1]}")
+
+
+def _install_rattler(folder: str, keep: Sequence[int], meanwhile: Callable[[], None]) -> None:
+    command = [find_uv(), "pip", "install", "--python", sys.executable, "--no-progress", "--target"]
+    aside = tempfile.mkdtemp(prefix=".rattler-", dir=os.path.dirname(folder))
+    try:
+        with tempfile.TemporaryFile() as log:
+            status = run([*command, aside, RATTLER], dict(os.environ), log.fileno(), keep, meanwhile=meanwhile)
+            log.seek(0)
+            said = mask_credentials(log.read()).decode("utf-8", "replace").strip()
+        if status == 0:
+            with contextlib.suppress(OSError):  # (another process was faster)
+                os.rename(aside, folder)
+            return
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    raise EspalierError(
+        "not_supported", f"Packages of conda channels need py-rattler, which can't be installed:\n{said[-800:]}",
+        f"Once the index can be reached, try again, or run: {shlex.join([*command, folder, RATTLER])}",
+    )  # fmt: skip
 
 
 def install_request(urls: Sequence[str], cache: CachePaths, prefix: str, as_if: Optional[str] = None) -> Dict[str, Any]:

@@ -1,6 +1,8 @@
 """What py-rattler does, as a program of its own, so that it can be ended and its memory is given back.
 
-    python conda_tool.py < {"do": "solve" | "install", ...}
+    python conda_tool.py FOLDER < {"do": "solve" | "install", ...}
+
+FOLDER is where py-rattler is looked for that Python itself does not have.
 
 Standard library and py-rattler only; speaks JSON (see conda.py).
 """
@@ -55,7 +57,8 @@ async def install(asked: Dict[str, Any]) -> None:
     )  # fmt: skip
 
 
-def main() -> int:
+def main(folder: str) -> int:
+    sys.path.append(folder)
     asked = json.load(sys.stdin)
     try:
         answer = asyncio.run({"solve": solve, "install": install}[asked["do"]](asked))
@@ -71,7 +74,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    status = main()
+    status = main(sys.argv[1])
     sys.stderr.flush()
     # py-rattler's threads may still be at work, and crash a Python that takes itself apart
     os._exit(status)

@@ -11,14 +11,16 @@ from typing import Dict, List, Optional, Sequence, Tuple
 
 from espalier.canonical import digest_bytes
 from espalier.environment.definition import RSide
-from espalier.environment.repositories import repositories
 from espalier.errors import EspalierError
 from espalier.packages.dcf import read_dcf
 from espalier.packages.fetch import NotThere, Unchanged, open_url, without_credentials
 from espalier.packages.versions import Dependency, dependencies, is_package_name, is_version, version_key
 from espalier.paths import CachePaths
-from espalier.records import read_record, replace_file, replace_record
+from espalier.records import make_folders, read_record, replace_file, replace_record
 
+CRAN = "https://cloud.r-project.org"
+# CRAN as it was on a day.
+DATED_CRAN = "https://packagemanager.posit.co/cran/{snapshot_date}"
 _LARGEST = 256 << 20
 _PACKAGE = re.compile(r"^Package:[ \t]*(\S+)", re.MULTILINE)
 _MD5 = re.compile(r"[0-9a-f]{32}")
@@ -155,7 +157,7 @@ def read_index(cache: CachePaths, url: str, origin: str = "cran", certificate: O
             with open(stored, "rb") as file:
                 data = file.read()
         else:
-            os.makedirs(cache.indexes, exist_ok=True)
+            make_folders(cache.indexes)
             replace_file(stored, data, cache.indexes)
             replace_record(about, {"format": 1, "name": name, "etag": etag, "size": len(data)}, cache.indexes)
         return Index(url, _text(data, address), origin)
@@ -223,3 +225,11 @@ def _near(name: str, names: "set[str]") -> List[str]:
     """Names that somebody may have meant."""
     same = sorted(other for other in names if other.lower() == name.lower())
     return same or difflib.get_close_matches(name, sorted(names), 3, 0.8)
+
+
+def repositories(side: RSide) -> Dict[str, str]:
+    """Name to URL, CRAN first; of the day that the definition names, if it does."""
+    given = dict(side.repositories)
+    cran = given.pop("CRAN", DATED_CRAN if side.snapshot_date else CRAN)
+    urls = {"CRAN": cran, **given}
+    return {name: url.replace("{snapshot_date}", side.snapshot_date or "") for name, url in urls.items()}

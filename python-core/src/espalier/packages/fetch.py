@@ -27,7 +27,7 @@ class Unchanged(Exception):
     """What is at that address is what was fetched before."""
 
 
-class _Redirects(urllib.request.HTTPRedirectHandler):
+class Redirects(urllib.request.HTTPRedirectHandler):
     """Follows to http and https only, never from https to http, and takes credentials to no other host."""
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
@@ -75,7 +75,7 @@ def open_url(url: str, headers: Optional[Mapping[str, str]] = None, certificate:
     context = ssl.create_default_context()
     if certificate:
         context.load_verify_locations(cadata=certificate)
-    opener = urllib.request.build_opener(_Redirects, urllib.request.HTTPSHandler(context=context))
+    opener = urllib.request.build_opener(Redirects, urllib.request.HTTPSHandler(context=context))
     try:
         return opener.open(request, timeout=_SECONDS)
     except urllib.error.HTTPError as error:

@@ -9,11 +9,13 @@ from espalier.canonical import digest_bytes
 from espalier.environment.definition import Environment
 from espalier.environment.lock import Lock, RSource
 from espalier.packages.conda import lock_conda
+from espalier.packages.gateway import take_credentials
+from espalier.packages.hidden import Hidden
 from espalier.packages.pyenv import PythonHost, lock_python, own_version, uv_variables
 from espalier.packages.resolve import RHost, resolve_r
 from espalier.packages.sources import Secrets, Tell, no_secrets, silent
 from espalier.paths import CachePaths
-from espalier.records import replace_file
+from espalier.records import make_folders, replace_file
 
 
 def resolve(
@@ -39,6 +41,15 @@ def resolve(
     Raises:
         EspalierError: `package_missing`, `lock_failed`, `secret_missing`, `interpreter_missing`, `not_supported`.
     """
+    hidden = secrets if isinstance(secrets, Hidden) else Hidden(secrets)
+    with hidden.in_errors():
+        return _resolved(environment, cache, r, python, hidden, tell, conda_platform)
+
+
+def _resolved(
+    environment: Environment, cache: CachePaths, r: Optional[RHost], python: Optional[PythonHost], secrets: Secrets,
+    tell: Tell, conda_platform: Optional[str],
+) -> Lock:  # fmt: skip
     host = r or RHost(environment.r.version if environment.r else None)
     sources: List[RSource] = []
     if environment.r is not None and environment.r.is_managed:
@@ -50,7 +61,7 @@ def resolve(
         chosen = python or PythonHost(side.version)
         certificate_file = trusted(environment, cache)
         if side.conda is not None:
-            variables = uv_variables(environment, cache, secrets, certificate_file)
+            variables = take_credentials(uv_variables(environment, cache, secrets, certificate_file))[0]
             found = lock_conda(side, cache, variables, conda_platform, tell)
             conda, chosen = found.urls, PythonHost(found.python, platform=chosen.platform)
         locked = lock_python(environment, cache, chosen, secrets, tell, certificate_file)
@@ -70,7 +81,7 @@ def trusted(environment: Environment, cache: CachePaths) -> Optional[str]:
         with contextlib.suppress(OSError), open(machine, "rb") as file:
             data = file.read().rstrip(b"\n") + b"\n"
     data += own.encode()
-    os.makedirs(cache.builds, exist_ok=True)
+    make_folders(cache.builds)
     path = cache.authorities(digest_bytes(data).partition(":")[2])
     if not os.path.exists(path):
         replace_file(path, data, cache.builds)

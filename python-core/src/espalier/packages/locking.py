@@ -6,6 +6,7 @@ from typing import Callable, Iterator
 
 from espalier.adapters import posix
 from espalier.progress import check
+from espalier.records import make_folders
 
 _PAUSE = 0.1
 
@@ -23,8 +24,8 @@ def locked(path: str, waiting: Callable[[], None] = lambda: None) -> Iterator[in
     """
     import time
 
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666))
+    make_folders(os.path.dirname(path))
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     fd = posix.open_lockable(path)
     try:
         while not posix.try_lock(fd):

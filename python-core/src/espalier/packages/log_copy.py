@@ -5,6 +5,7 @@ import os
 from typing import BinaryIO, Callable, Optional
 
 from espalier import progress
+from espalier.records import make_folders, opener
 
 _CHUNK = 1 << 16
 _WAITING = "Waiting for another process that builds the same"
@@ -46,8 +47,8 @@ class LogCopy:
                 self._append(source, self._target)
 
     def _append(self, source: BinaryIO, path: str) -> None:
-        os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-        with open(path, "ab") as target:
+        make_folders(os.path.dirname(os.path.abspath(path)))
+        with open(path, "ab", opener=opener) as target:
             for data in iter(lambda: source.read(_CHUNK), b""):
                 target.write(data)
                 self._done += len(data)

@@ -8,12 +8,13 @@ import shutil
 import sys
 import tempfile
 from dataclasses import dataclass
-from typing import Dict, List, Mapping, Optional, Sequence
+from typing import Callable, Dict, List, Mapping, Optional, Sequence
 from urllib.parse import urlsplit, urlunsplit
 
 from espalier.environment.definition import Environment, PythonSide
-from espalier.environment.requirements import package_name
+from espalier.environment.requirements import CONSTRAINT, PREFER_BINARY, TRUSTED_HOST, package_name
 from espalier.errors import EspalierError
+from espalier.packages.gateway import guarded
 from espalier.packages.sources import Secrets, Tell, no_secrets, silent
 from espalier.packages.tools import run
 from espalier.paths import CachePaths
@@ -72,7 +73,7 @@ def uv_variables(
     environment: Environment, cache: CachePaths, secrets: Secrets = no_secrets, certificate_file: Optional[str] = None
 ) -> Dict[str, str]:
     """All variables of a process of uv: a cache for all workspaces, and the indexes of the definition with their
-    password, which so is on no command line and in no file.
+    password. What builds packages is given them by `gateway.guarded` alone, which takes passwords out.
 
     Args:
         environment: A definition.
@@ -99,6 +100,9 @@ def uv_variables(
     found.update(configured)
     if side.index_url or side.extra_index_urls:
         found.update(_own_indexes(side, secrets))
+    trusted = [line.partition(" ")[2] for line in side.pip if line.startswith(TRUSTED_HOST)]
+    if trusted:
+        found["UV_INSECURE_HOST"] = " ".join([*found.get("UV_INSECURE_HOST", "").split(), *trusted])
     return found
 
 
@@ -145,9 +149,13 @@ def _own_indexes(side: PythonSide, secrets: Secrets) -> Dict[str, str]:
     return found
 
 
+# Options that uv doesn't find in requirements files: they decide what is locked, and with what it is fetched.
+_NOT_UVS = (CONSTRAINT, PREFER_BINARY, TRUSTED_HOST)
+
+
 def options_of(side: PythonSide) -> List[str]:
-    """Those lines of a definition that are options, `--no-binary numpy`; they hold for locking and for installing."""
-    return [line for line in side.pip if line.startswith("-")]
+    """Those lines of a definition that are options of uv, `--no-binary numpy`; they hold for locking and installing."""
+    return [line for line in side.pip if line.startswith("-") and not line.startswith(_NOT_UVS)]
 
 
 def lock_python(
@@ -182,18 +190,35 @@ def lock_python(
     argv += ["--python", host.interpreter or sys.executable, "--python-version", host.version or own_version()]
     if host.platform:
         argv += ["--python-platform", host.platform]
+    variables = uv_variables(environment, cache, secrets, certificate_file)
+    # wheels alone first, as pip prefers them then; sources where these do not do
+    attempts = [["--only-binary", ":all:"], []] if PREFER_BINARY in side.pip else [[]]
+    said = ""
+    for more in attempts:
+        locked, said = _compile([*argv, *more], side, variables)
+        if locked is not None:
+            return with_own_hashes(locked, side.pip)
+    raise _unresolved(said)
+
+
+def _compile(argv: List[str], side: PythonSide, variables: Mapping[str, str]) -> "tuple[Optional[List[str]], str]":
+    """Has uv resolve what a definition asks for: the locked lines, or None, and what uv said."""
     with tempfile.TemporaryDirectory(prefix="espalier-lock-") as folder, tempfile.TemporaryFile() as log:
-        wanted, locked = os.path.join(folder, "requirements.in"), os.path.join(folder, "requirements.txt")
-        with open(wanted, "w", encoding="utf-8") as file:
-            file.write("".join(line + "\n" for line in side.pip))
-        variables = uv_variables(environment, cache, secrets, certificate_file)
-        status = run([*argv, "--output-file", locked, wanted], variables, log.fileno())
+        names = ("requirements.in", "constraints.in", "requirements.txt")
+        wanted, constraints, locked = (os.path.join(folder, name) for name in names)
+        lines = [*options_of(side), *(line for line in side.pip if not line.startswith("-"))]
+        bounds = [line.partition(" ")[2] for line in side.pip if line.startswith(CONSTRAINT)]
+        for path, content in ((wanted, lines), (constraints, bounds)):
+            with open(path, "w", encoding="utf-8") as file:
+                file.write("".join(line + "\n" for line in content))
+        with guarded(variables) as bare:  # (it builds source distributions, to see what they need)
+            status = run([*argv, "--constraints", constraints, "--output-file", locked, wanted], bare, log.fileno())
         log.seek(0)
-        said = log.read().decode("utf-8", "replace")
+        said = log.read().decode("utf-8", "replace").strip()
         if status != 0:
-            raise _unresolved(said.strip())
+            return None, said
         with open(locked, encoding="utf-8") as file:
-            return with_own_hashes(requirement_lines(file.read()), side.pip)
+            return requirement_lines(file.read()), said
 
 
 def with_own_hashes(locked: Sequence[str], asked: Sequence[str]) -> List[str]:
@@ -235,7 +260,10 @@ def _unresolved(said: str) -> EspalierError:
     return EspalierError("lock_failed", message, "Change the versions that are asked for.")
 
 
-def make_venv(folder: str, python: str, env: Mapping[str, str], output: int, keep: Sequence[int] = ()) -> int:
+def make_venv(
+    folder: str, python: str, env: Mapping[str, str], output: int, keep: Sequence[int] = (),
+    meanwhile: Callable[[], None] = lambda: None,
+) -> int:
     """Make an empty virtual environment; returns uv's exit status.
 
     Args:
@@ -244,9 +272,10 @@ def make_venv(folder: str, python: str, env: Mapping[str, str], output: int, kee
         env: See `uv_variables`.
         output: Where uv writes.
         keep: Descriptors to hand on.
+        meanwhile: Called again and again until it ends.
     """
     argv = [find_uv(), "venv", "--python", python, "--no-project", "--clear", folder]
-    return run(argv, env, output, keep)
+    return run(argv, env, output, keep, meanwhile=meanwhile)
 
 
 def install_command(uv: str, interpreter: str, requirements: str) -> List[str]:

@@ -5,7 +5,6 @@ from typing import Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from espalier.environment.definition import CranPackage, GithubPackage, RSide, Secret
 from espalier.environment.lock import RSource
-from espalier.environment.repositories import repositories
 from espalier.errors import EspalierError
 from espalier.packages.cran_index import (
     Entry,
@@ -15,6 +14,7 @@ from espalier.packages.cran_index import (
     find,
     not_found,
     read_index,
+    repositories,
 )
 from espalier.packages.fetch import NotThere, without_credentials
 from espalier.packages.github import find_repository

@@ -14,10 +14,12 @@ from typing import Any, Dict
 if __name__ == "__main__":  # (see runner/__main__.py)
     sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
+from espalier.adapters.inside import replace_inside
 from espalier.errors import EspalierError
+from espalier.os_errors import os_error
 from espalier.paths import FORMAT, RunPaths
 from espalier.prepare.ready import make_ready
-from espalier.records import dump_record, read_record, replace_file
+from espalier.records import dump_record, read_record
 
 
 def main(run_dir: str) -> int:
@@ -37,7 +39,8 @@ def main(run_dir: str) -> int:
     except Exception as error:
         traceback.print_exc()
         message = f"The environment could not be made ready: {error!r:.500}."
-        _leave(run, {"error": {"code": "internal", "message": message, "hint": f"See {run.runner_log}."}})
+        told = os_error(error) or EspalierError("internal", message, f"See {run.runner_log}.")
+        _leave(run, {"error": {"code": told.code, "message": told.message, "hint": told.hint}})
         return 1
     _leave(run, {**found, "seconds": round(time.monotonic() - began, 3)})
     return 0
@@ -52,9 +55,8 @@ def _end(*_: Any) -> None:
 def _leave(run: RunPaths, record: Dict[str, Any]) -> None:
     data = dump_record({"format": FORMAT, **record})
     if "error" not in record:
-        os.makedirs(run.provenance, exist_ok=True)
-        replace_file(run.environment_record, data, run.shard)
-    replace_file(run.prepared, data, run.job)
+        replace_inside(run.root, run.environment_record, data)
+    replace_inside(run.root, run.prepared, data)
 
 
 if __name__ == "__main__":

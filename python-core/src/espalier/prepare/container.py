@@ -1,10 +1,11 @@
 """The supervisor of a job's container: `python -I -S prepare/container.py RUN_DIR`, a child of the run's runner.
 
-Told to, it starts the container, which the runner has had created meanwhile, copies what it prints to its own output,
-hands TERM on, removes it, and ends with its exit status. So to the runner it is the job. Standard library only.
+It copies what the container prints, which the runner has had started, to its own output, hands TERM on, notes how it
+ended, and ends with its exit status. So to the runner it is the job; the runner removes the container, or the
+supervisor does if the runner has died. Standard library only.
 
-Descriptors: 0 is the runner's word: a line with the order, a line with the container's id, which is to be started, and
-its end when the runner has died; 1 the job's log, 2 the runner's.
+Descriptors: 0 is the runner's word: a line with what is to be done, and its end when the runner has died; 1 the job's
+log, 2 the runner's; and the connections that the line names.
 """
 
 import contextlib
@@ -12,10 +13,9 @@ import json
 import os
 import select
 import signal
-import socket
 import sys
 import time
-from typing import Any, Dict, List, Optional
+from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
 if __name__ == "__main__":  # (see runner/__main__.py)
     sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
@@ -23,12 +23,19 @@ if __name__ == "__main__":  # (see runner/__main__.py)
 from espalier.adapters.engine import Engine, EngineError, EngineGone, Stream
 from espalier.lifecycle.container_config import Order, container_config, container_name
 from espalier.lifecycle.container_record import Box, write_box
+from espalier.lifecycle.place import Place
 from espalier.paths import RunPaths
+from espalier.prepare.interrupt import interrupt_r
 from espalier.prepare.unseen import Unseen, Written
 from espalier.records import read_record
 
+if TYPE_CHECKING:
+    from _socket import socket as Socket
+
 # A container that is to end is killed after that; less than the runner waits before it kills us. Seconds.
 GRACE_SECONDS = 8.0
+# The part of it that R in a container, which gets INT first, has to clean up. Seconds.
+_R_SECONDS = 6.0
 # How long an engine may be away, being restarted, before the job counts as lost. Seconds.
 AWAY_SECONDS = 60.0
 # The end of a job comes that soon after that of its output, unless it closed that or the engine went away. Seconds.
@@ -45,31 +52,36 @@ _STOPPERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 def main(run_dir: str) -> int:
     """Supervise the container of one run; returns what to exit with."""
     woken = _wake_by_signals()
-    run, words = RunPaths(run_dir), _Words()
-    order = Order(**json.loads(words.next()))
-    job = _Job(run, read_record(run.spec), order, woken)
-    container = words.next(woken)
-    if not container:  # it is not wanted
-        job.remove()
+    run, line = RunPaths(run_dir), _line()
+    if not line:  # the runner died here: the process that settles the run finds the container
         return FAILED
-    return job.execute(container.decode())
+    given = json.loads(line)
+    job = _Job(run, read_record(run.spec), Order(**given["order"]), woken)
+    return job.execute(given["container"], given["begun"])
 
 
 class _Job:
     def __init__(self, run: RunPaths, spec: Dict[str, Any], order: Order, woken: int) -> None:
         self._run, self._spec, self._order, self._woken = run, spec, order, woken
+        self._place = Place(run)  # (its workspace may be moved)
         self._engine = Engine(order.engine)
         self.box = Box(engine=order.engine, image=order.image, name=container_name(run), masked=order.masked)
         self._written = Written()
-        self._stopping: Optional[socket.socket] = None
+        self._stopping: Optional[Socket] = None
+        self._stop_at: Optional[float] = None  # R has been interrupted, and may take so long
         self._is_orphan = False  # the runner is dead
 
-    def execute(self, container: str) -> int:
-        """Start it and see it to its end."""
+    def execute(self, container: str, begun: List[int]) -> int:
+        """See it to its end.
+
+        Args:
+            container: Its id.
+            begun: Where what it prints comes, and the answer to its start; empty where it is not started yet.
+        """
         self._note(id=container)
         with contextlib.suppress(OSError):
             self.box = self.box._replace(log_start=os.path.getsize(self._run.log))
-        stream = self._start()
+        stream = self._start(begun)
         if stream is None:
             self.remove()
             return _CANNOT_START
@@ -82,11 +94,15 @@ class _Job:
                 return FAILED
         return self._end()
 
-    def _start(self) -> Optional[Stream]:
+    def _start(self, begun: List[int]) -> Optional[Stream]:
         for in_order in (True, False):
             try:
-                stream = self._engine.attach(self.box.id)
-                self._engine.start(self.box.id)
+                if begun:
+                    stream, answer = Stream(self._engine.taken_over(begun[0])), self._engine.taken_over(begun[1])
+                    begun = []
+                else:
+                    stream, answer = self._engine.attach(self.box.id), self._engine.begin_start(self.box.id)
+                self._engine.started(answer)
                 break
             except (EngineError, EngineGone) as error:
                 no_shell = isinstance(error, EngineError) and '"/bin/sh"' in str(error)
@@ -132,26 +148,34 @@ class _Job:
                 if left is not None and left <= 0:
                     return False
                 if connection in self._ready(connection, left):
-                    more = connection.recv(65536)
-                    if not more:
-                        raise EngineGone(0, "the engine hung up")
-                    said += more
+                    said += _more(connection)
         return True
 
-    def _ready(self, connection: socket.socket, seconds: Optional[float] = None) -> List[Any]:
+    def _ready(self, connection: "Socket", seconds: Optional[float] = None) -> List[Any]:
         """Wait until there is something to read, and hand on what is asked of the job meanwhile."""
         listened: List[Any] = [connection, self._woken]
         if not self._is_orphan:
             listened.append(_WORD)
-        ready = select.select(listened, [], [], seconds)[0]
+        until_stop = None if self._stop_at is None else max(self._stop_at - time.monotonic(), 0.0)
+        pauses = [pause for pause in (seconds, until_stop) if pause is not None]
+        ready = select.select(listened, [], [], min(pauses, default=None))[0]
         if self._woken in ready:
             os.read(self._woken, 512)
-            self._stop(GRACE_SECONDS)
+            self._begin_to_stop()
+        if self._stop_at is not None and time.monotonic() >= self._stop_at:
+            self._stop_at = None
+            self._stop(GRACE_SECONDS - _R_SECONDS)
         if _WORD in ready and not os.read(_WORD, 64):
             self._is_orphan = True
             self._note(state="stopped")  # first: when we are killed, too, what is found would seem its own end
             self._stop(0)
         return ready
+
+    def _begin_to_stop(self) -> None:
+        if self._stop_at is None and self._stopping is None and interrupt_r(self._engine, self.box.id):
+            self._stop_at = time.monotonic() + _R_SECONDS
+        if self._stop_at is None:
+            self._stop(GRACE_SECONDS)
 
     def _stop(self, grace: float) -> None:
         """Ask the engine to end it, without waiting for that."""
@@ -206,8 +230,9 @@ class _Job:
             return FAILED
         code = int(state["ExitCode"])
         ended = "stopped" if self._is_orphan else "ended"
-        self._note(state=ended, exit_code=code, oom_killed=bool(state.get("OOMKilled")), pid=0)
-        self.remove()
+        is_noted = self._note(state=ended, exit_code=code, oom_killed=bool(state.get("OOMKilled")), pid=0)
+        if self._is_orphan or not is_noted:  # (nobody else would)
+            self.remove()
         return code
 
     def remove(self) -> None:
@@ -218,9 +243,9 @@ class _Job:
         except (EngineError, EngineGone) as error:
             self._note(engine_error=str(error))
 
-    def _note(self, **changes: Any) -> None:
+    def _note(self, **changes: Any) -> bool:
         self.box = self.box._replace(**changes)
-        write_box(self._run, self.box)
+        return write_box(self._place.now(), self.box)
 
     def _pass_on(self, data: bytes) -> None:
         self._written.add(data)
@@ -230,23 +255,25 @@ class _Job:
                 view = view[os.write(_LOG, view) :]
 
 
-class _Words:
-    """The lines that the runner writes."""
+def _line() -> bytes:
+    """The line that the runner writes; empty when it has died."""
+    data = b""
+    while not data.endswith(b"\n"):
+        more = os.read(_WORD, 1 << 16)
+        if not more:
+            return b""
+        data += more
+    return data
 
-    def __init__(self) -> None:
-        self._data = b""
 
-    def next(self, woken: Optional[int] = None) -> bytes:
-        """The next line; empty when the runner has died, or somebody wants us to end."""
-        while b"\n" not in self._data:
-            if woken is not None and woken in select.select([_WORD, woken], [], [])[0]:
-                return b""
-            data = os.read(_WORD, 1 << 16)
-            if not data:
-                return b""
-            self._data += data
-        line, _, self._data = self._data.partition(b"\n")
-        return line
+def _more(connection: "Socket") -> bytes:
+    try:
+        data = connection.recv(65536)
+    except OSError as error:  # it was killed
+        raise EngineGone(0, f"the engine hung up: {error.strerror or error}") from error
+    if not data:
+        raise EngineGone(0, "the engine hung up")
+    return data
 
 
 def _wake_by_signals() -> int:
@@ -261,4 +288,4 @@ def _wake_by_signals() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1]))
+    os._exit(main(sys.argv[1]))  # (an interpreter that clears up takes 10 ms, for which the run would wait)

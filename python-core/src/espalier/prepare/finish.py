@@ -2,7 +2,8 @@
 
 Started by whoever settles the run, detached, for an engine may take long to answer. It holds the run's lease as a
 runner does, so that one is at it and the queue counts what the container takes. A run whose job was not started yet is
-only rid of its container: whoever settles it next queues it again. Standard library only.
+only rid of its container: whoever settles it next queues it again. So is one that has its end, whose runner died before
+the container was removed. Standard library only.
 """
 
 import contextlib
@@ -20,6 +21,7 @@ from espalier.adapters import posix
 from espalier.adapters.cgroup import leave_job
 from espalier.lifecycle.attempts import end_job, end_lost_attempt
 from espalier.lifecycle.container_record import Box
+from espalier.lifecycle.finish import clean_again
 from espalier.lifecycle.outcome import Outcome
 from espalier.lifecycle.status import read_status
 from espalier.lifecycle.strays import end_strays
@@ -46,8 +48,11 @@ def main(run_dir: str, lease: Optional[int]) -> None:
 
 
 def _end(run: RunPaths) -> None:
-    fd = os.open(run.spec, os.O_RDWR | os.O_CLOEXEC)  # held to the end of this process, as a runner does
-    if not posix.try_lock(fd) or states.is_final(read_status(run)["state"]):
+    fd = posix.open_lockable(run.spec)  # held to the end of this process, as a runner does
+    if not posix.try_lock(fd):
+        return
+    if states.is_final(read_status(run)["state"]):
+        _end_container(run)
         return
     box = look(run)
     end_strays(run)
@@ -64,6 +69,14 @@ def _end(run: RunPaths) -> None:
         end_job(run, status, Outcome(box.exit_code, None, _stopped_by(run), max(_ended(box) - started, 0.0)))
     else:
         end_lost_attempt(run, status)
+
+
+def _end_container(run: RunPaths) -> None:
+    """Of a run that has its end already. What cannot be removed now is not looked for again."""
+    if not look(run).removed:
+        with contextlib.suppress(OSError):
+            os.unlink(run.container)
+    clean_again(run, read_status(run))
 
 
 def _ended(box: Box) -> float:

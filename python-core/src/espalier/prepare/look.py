@@ -15,6 +15,7 @@ if __name__ == "__main__":  # (see runner/__main__.py)
 
 from espalier.adapters import posix
 from espalier.adapters.engine import Engine, EngineError, EngineGone, wait_for_engine
+from espalier.adapters.inside import open_log
 from espalier.adapters.processes import kill_group
 from espalier.errors import EspalierError
 from espalier.lifecycle.container_config import RUN_LABEL, WORKSPACE_LABEL
@@ -42,13 +43,13 @@ def look(run: RunPaths) -> Box:
         return box
     engine = Engine(box.engine, _ANSWER_SECONDS)
     if not wait_for_engine(engine, ENGINE_SECONDS):
-        box = box._replace(state="stopped", engine_error=f"the engine at {engine.address} does not answer")
+        box = _unanswered(box, f"the engine at {engine.address} does not answer")
     else:
         try:
             box = _seen_to(engine, run, box)
             _remove_forgotten(engine, run)
         except (EngineError, EngineGone) as error:
-            box = box._replace(state="stopped", engine_error=str(error))
+            box = _unanswered(box, str(error))
     write_box(run, box)
     return box
 
@@ -72,10 +73,12 @@ def _wait_for_supervisor(run: RunPaths) -> None:
 
 def _seen_to(engine: Engine, run: RunPaths, box: Box) -> Box:
     found = engine.labelled(f"{RUN_LABEL}={os.path.basename(run.root)}")
-    ran, box = box.state != "stopped", box._replace(state="stopped")
+    ran, is_known = box.state != "stopped", box.state == "ended"
+    if not is_known:
+        box = box._replace(state="stopped")
     for one in found:
         state = engine.inspect(one["Id"])["State"]
-        if state["Status"] == "exited" and ran:
+        if state["Status"] == "exited" and ran and not is_known:
             ended_at = seconds_of(str(state.get("FinishedAt"))[:26])
             box = box._replace(state="ended", exit_code=int(state["ExitCode"]), ended_at=ended_at)
             box = box._replace(oom_killed=bool(state.get("OOMKilled")))
@@ -87,12 +90,16 @@ def _seen_to(engine: Engine, run: RunPaths, box: Box) -> Box:
     return box._replace(removed=True, pid=0)
 
 
+def _unanswered(box: Box, why: str) -> Box:
+    """How it ended stays as its supervisor noted it."""
+    return box if box.state == "ended" else box._replace(state="stopped", engine_error=why)
+
+
 def _catch_up(engine: Engine, run: RunPaths, container: str, box: Box) -> None:
     """Add to the run's log what the container printed after its supervisor died."""
     if box.masked:  # nobody masks it any more
         return
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
-    fd = os.open(run.log, flags, 0o666)
+    fd = open_log(run.root, run.log)
     try:
         skip = os.fstat(fd).st_size - box.log_start
         for data in engine.logs(container):
@@ -106,7 +113,7 @@ def _remove_forgotten(engine: Engine, run: RunPaths) -> None:
     """Remove containers of this workspace whose runs are gone: somebody deleted the folder under them."""
     workspace = run.workspace
     with contextlib.suppress(OSError, EspalierError):
-        workspace_id = read_record(workspace.record)["id"]
+        workspace_id = read_record(workspace.record, follow=True)["id"]
         for one in engine.labelled(f"{WORKSPACE_LABEL}={workspace_id}"):
             if _is_forgotten(one):
                 engine.remove(one["Id"])
@@ -116,7 +123,8 @@ def _is_forgotten(container: Dict[str, Any]) -> bool:
     """Whether the folder is gone that it was made for; that may lie in a copy of this workspace, with its id."""
     name = str((container.get("Labels") or {}).get(RUN_LABEL))
     places = [str(mount.get("Source")) for mount in container.get("Mounts") or []]
-    own = [place for place in places if os.path.basename(place) == name]
+    own = {os.path.dirname(place) for place in places}
+    own = {folder for folder in own if os.path.basename(folder) == name}
     return bool(own) and not any(map(os.path.isdir, own))
 
 

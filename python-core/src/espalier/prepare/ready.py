@@ -44,6 +44,6 @@ def _private(run: RunPaths, environment: Environment, session: Dict[str, Any]) -
 
 
 def _cache() -> CachePaths:
-    from espalier.store.index import cache_folder
+    from espalier.adapters.homes import program_cache
 
-    return CachePaths(cache_folder())
+    return CachePaths(program_cache())

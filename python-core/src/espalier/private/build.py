@@ -2,24 +2,29 @@
 
 import os
 import sys
-from dataclasses import asdict, dataclass
-from typing import Any, BinaryIO, Callable, Dict, Mapping, Optional
+from dataclasses import asdict, dataclass, field
+from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from espalier.adapters.machine import processors, system_name
-from espalier.environment.definition import Environment
+from espalier.environment.definition import Environment, PythonSide
 from espalier.environment.lock import Lock
 from espalier.errors import EspalierError
+from espalier.packages.activate import activate
 from espalier.packages.causes import find_cause, last_lines
 from espalier.packages.conda import install_request, run_tool
+from espalier.packages.gateway import guarded
+from espalier.packages.hidden import Hidden, HiddenOutput, without_secrets
+from espalier.packages.kept import keeping
 from espalier.packages.lock import resolve, trusted
 from espalier.packages.log_copy import tail_of
-from espalier.packages.plan import INSTALLER, write_plan
+from espalier.packages.plan import INSTALLER, package_keys, write_plan
 from espalier.packages.pyenv import find_uv, install_command, make_venv, own_version, requirements_text, uv_variables
 from espalier.packages.rhost import ask_r
-from espalier.packages.sources import Secrets, fetch_sources
+from espalier.packages.sources import fetch_sources
 from espalier.packages.tools import run
 from espalier.paths import CachePaths, PrivatePaths
 from espalier.private.found import Session
+from espalier.records import make_folders
 
 # What could make an R see other packages than those it is to see.
 _R_VARIABLES = ("R_LIBS", "R_LIBS_USER", "R_LIBS_SITE", "R_PROFILE", "R_PROFILE_USER", "R_ENVIRON_USER", "R_HOME")
@@ -34,9 +39,10 @@ class Build:
     environment: Environment
     lock: Optional[Lock]
     session: Session
-    secrets: Secrets
+    secrets: Hidden
+    _activated: Dict[str, str] = field(default_factory=dict)
 
-    def run(self, output: BinaryIO, held: int, meanwhile: Callable[[], None]) -> Dict[str, Any]:
+    def run(self, output: HiddenOutput, held: int, meanwhile: Callable[[], None]) -> Dict[str, Any]:
         """Build it.
 
         Args:
@@ -51,7 +57,7 @@ class Build:
             EspalierError: `build_failed`, and what resolving raises.
             OSError: the disk refuses.
         """
-        self._output, self._held, self._meanwhile = output, held, meanwhile
+        self._output, self._held, self._tell = output, held, meanwhile
         self._say(f"Building the environment {self.environment.name} in {self.paths.root}")
         if self.lock is None:
             self.lock = self._resolve()
@@ -61,6 +67,7 @@ class Build:
             self._r()
         return {
             "name": self.environment.name,
+            "activated": self._activated,
             "lock": asdict(self.lock),
             "r_version": self.session.r_version,
             "python_version": self.lock.python_version,
@@ -70,6 +77,10 @@ class Build:
         self._output.write(line.encode() + b"\n")
         self._meanwhile()
 
+    def _meanwhile(self) -> None:
+        self._output.copy()
+        self._tell()
+
     def _resolve(self) -> Lock:
         r = ask_r(self.session.rscript) if self.environment.r and self.environment.r.is_managed else None
         return resolve(self.environment, self.cache, r, secrets=self.secrets, tell=self._say)
@@ -77,17 +88,23 @@ class Build:
     def _python(self) -> None:
         side, lock = self.environment.python, self.lock
         assert side is not None and lock is not None
-        variables = uv_variables(self.environment, self.cache, self.secrets, trusted(self.environment, self.cache))
+        own = uv_variables(self.environment, self.cache, self.secrets, trusted(self.environment, self.cache))
+        with guarded(own) as variables:
+            self._python_packages(side, lock, variables)
+
+    def _python_packages(self, side: PythonSide, lock: Lock, variables: Mapping[str, str]) -> None:
         interpreter = os.path.join(self.paths.python_bin, "python")
         if side.conda is not None:
             self._say(f"Installing {len(lock.conda)} conda packages")
             asked = install_request(lock.conda, self.cache, self.paths.python)
-            self._checked(run_tool(asked, variables, self._output.fileno(), [self._held]))
+            self._checked(run_tool(asked, variables, self._output.fileno(), [self._held], self._meanwhile, self._say))
+            self._activated = activate(self.paths.python, variables)
         else:
-            own = sys.executable if lock.python_version in (None, own_version()) else lock.python_version
-            python = side.version or str(own)
+            here = sys.executable if lock.python_version in (None, own_version()) else lock.python_version
+            python = side.version or str(here)
             self._say(f"Making a Python environment ({python})")
-            self._checked(make_venv(self.paths.python, python, variables, self._output.fileno(), [self._held]))
+            output = self._output.fileno()
+            self._checked(make_venv(self.paths.python, python, variables, output, [self._held], self._meanwhile))
         if lock.python:
             self._say(f"Installing {len(lock.python)} Python packages")
             with open(self.paths.requirements, "w", encoding="utf-8") as file:
@@ -101,24 +118,26 @@ class Build:
             raise EspalierError("interpreter_missing", "There is no R here to install R packages with.", "Install R.")
         certificate = self.environment.docker.ca_certificate if self.environment.docker else None
         sources = fetch_sources(self.cache, lock.r, self.secrets, self._say, certificate)
-        os.makedirs(self.paths.library, exist_ok=True)
+        make_folders(self.paths.library)
         with open(self.paths.renviron, "w", encoding="utf-8") as file:
             file.write(f"R_LIBS_USER=NULL\nR_LIBS_SITE='{self.paths.nowhere}'\n")
         if not sources:
             return
+        system = f"R {self.session.r_version} {system_name()}"
         with open(self.paths.plan, "w", encoding="utf-8") as file:
-            file.write(write_plan(sources, f"R {self.session.r_version} {system_name()}"))
-        folders = (self.paths.library, self.cache.r_packages, self.cache.sources)
-        variables = {name: value for name, value in os.environ.items() if name not in _R_VARIABLES}
-        self._run([rscript, "--vanilla", INSTALLER, self.paths.plan, *folders, str(processors())], variables)
+            file.write(write_plan(sources, system))
+        variables = {name: value for name, value in without_secrets(os.environ).items() if name not in _R_VARIABLES}
+        with keeping(self.cache, package_keys(sources, system).values(), self._say) as made:
+            folders = (self.paths.library, self.cache.r_packages, self.cache.sources, made)
+            self._run([rscript, "--vanilla", INSTALLER, self.paths.plan, *folders, str(processors())], variables)
 
-    def _run(self, argv: "list[str]", variables: Mapping[str, str]) -> None:
+    def _run(self, argv: List[str], variables: Mapping[str, str]) -> None:
         self._checked(run(argv, variables, self._output.fileno(), [self._held], meanwhile=self._meanwhile))
 
     def _checked(self, status: int) -> None:
         if status == 0:
             return
-        self._output.flush()
+        self._output.copy(is_end=True)
         said = tail_of(self._output.name)
         cause = find_cause(said)
         last = "\n".join(last_lines(said.split("\n")))

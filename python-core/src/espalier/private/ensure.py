@@ -12,6 +12,7 @@ from espalier.environment.key import private_key
 from espalier.environment.lock import Lock
 from espalier.errors import EspalierError
 from espalier.packages.failure import raise_failure, write_failure
+from espalier.packages.hidden import Hidden, HiddenOutput
 from espalier.packages.locking import locked
 from espalier.packages.log_copy import LogCopy
 from espalier.packages.pyenv import own_version
@@ -20,7 +21,7 @@ from espalier.paths import FORMAT, CachePaths, PrivatePaths
 from espalier.private.build import Build
 from espalier.private.found import PrivateEnvironment, Session, as_used, interpreters
 from espalier.private.refuse import refuse_without_docker
-from espalier.records import now_iso, read_record, replace_record
+from espalier.records import make_folders, make_private_folder, now_iso, read_record, replace_record
 from espalier.store.files import discard
 
 
@@ -60,7 +61,9 @@ def ensure(
     paths = PrivatePaths(cache.private_environment(hex_key))
     found = is_whole(paths)
     if not found:
-        found = _build(cache, hex_key, Build(cache, paths, environment, lock, session, secrets), log)
+        hidden = Hidden(secrets)
+        with hidden.in_errors():
+            found = _build(cache, hex_key, Build(cache, paths, environment, lock, session, hidden), log)
     with contextlib.suppress(OSError):
         os.utime(paths.record)  # when it was last used
     return as_used(environment, session, paths, found=found, seconds=time.monotonic() - start, key=key)
@@ -105,8 +108,9 @@ def _build(cache: CachePaths, hex_key: str, build: Build, log: Optional[str]) ->
         try:
             if os.path.lexists(build.paths.root):  # what a killed build left
                 remove_tree(build.paths.root)
-            os.makedirs(build.paths.root)
-            with open(said, "wb", buffering=0) as output:
+            make_private_folder(os.path.dirname(build.paths.root))
+            make_folders(build.paths.root, exist_ok=False)
+            with open(said, "wb", buffering=0) as file, contextlib.closing(HiddenOutput(file, build.secrets)) as output:
                 record = build.run(output, held, copy.more)
             record.update(format=FORMAT, key="sha256:" + hex_key, created_at=now_iso(time.time()))
             record["seconds"] = round(time.monotonic() - started, 3)
@@ -118,6 +122,7 @@ def _build(cache: CachePaths, hex_key: str, build: Build, log: Optional[str]) ->
             if isinstance(error, OSError):
                 error = _of_disk(error)
             if isinstance(error, EspalierError):
+                error = build.secrets.error(error)
                 write_failure(cache, hex_key, error)
                 raise error from None
             raise

@@ -8,6 +8,7 @@ from typing import Dict, Mapping, Optional, Tuple
 from espalier.environment.definition import Environment
 from espalier.errors import EspalierError
 from espalier.paths import PrivatePaths
+from espalier.records import read_record
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,14 @@ def _program(field_name: str, program: str) -> str:
     return os.path.abspath(found)
 
 
+def _activated(paths: PrivatePaths) -> Dict[str, str]:
+    """What the scripts of its conda packages set when it was built."""
+    try:
+        return dict(read_record(paths.record).get("activated") or {})
+    except (EspalierError, OSError):
+        return {}
+
+
 def as_used(
     environment: Environment, session: Session, paths: Optional[PrivatePaths], **facts: object
 ) -> PrivateEnvironment:
@@ -89,6 +98,7 @@ def as_used(
     if paths is not None and environment.python is not None and environment.python.is_managed:
         python = os.path.join(paths.python_bin, "python")
         path = (paths.python_bin,)
+        variables.update(_activated(paths))
         variables["CONDA_PREFIX" if environment.python.conda else "VIRTUAL_ENV"] = paths.python
         variables["PYTHONNOUSERSITE"] = "1"
     if python is not None:

@@ -7,39 +7,76 @@ import os
 from typing import Any, Dict, List, Optional
 
 from espalier import states
+from espalier.adapters.trust import refuse_foreign_run
 from espalier.errors import EspalierError
 from espalier.lifecycle.children import is_canceled
-from espalier.lifecycle.copies import is_copy, retire_copy
-from espalier.lifecycle.finish import canceled_message, finish, plain_error
+from espalier.lifecycle.copies import is_copy_in_queue, retire_copy
+from espalier.lifecycle.digests import known_digests
+from espalier.lifecycle.formats import check_definition, check_run_format
 from espalier.lifecycle.status import read_status
 from espalier.paths import QueuePaths, RunPaths, WorkspacePaths
+from espalier.queue.started import was_started
 from espalier.queue.tickets import Ticket, may_start, remove, tickets
 
 # What became of a dependency, by its id: one scan asks for each once.
 Seen = Dict[str, Optional[str]]
 
 
-def executable_status(ticket: Ticket) -> Optional[Dict[str, Any]]:
+def executable_status(paths: QueuePaths, ticket: Ticket) -> Optional[Dict[str, Any]]:
     """The run's status if it is to be executed. If it is not, the run is brought to its end where it has none, its
-    ticket is removed, and None returned."""
+    ticket is removed, and None returned. One that a newer espalier has made is left as it is."""
     run = RunPaths(ticket.run_dir)
     try:
         status = read_status(run)
-    except (FileNotFoundError, EspalierError):
+        check_definition(run)
+    except (FileNotFoundError, EspalierError) as error:
+        if getattr(error, "code", None) == "newer_format":
+            return None  # left to that
         # submit was killed before the run existed, or the run was deleted or damaged
         remove(ticket.path)
         return None
     if states.is_final(status["state"]) or status.get("started_at"):
         pass
-    elif is_copy(run, status):
+    elif _was_executed(paths, ticket, run, status):
         retire_copy(run, status)
-    elif is_canceled(run):
-        finish(run, status, states.CANCELED, plain_error("canceled", canceled_message(run)))
-    elif ticket.has_expired:
-        finish(run, status, states.CANCELED, plain_error("queue_timed_out", _expired(ticket)))
+    elif is_canceled(run) or ticket.has_expired:
+        _end_canceled(run, status, ticket)
     else:
         return status
     remove(ticket.path)
+    return None
+
+
+def _was_executed(paths: QueuePaths, ticket: Ticket, run: RunPaths, status: Dict[str, Any]) -> bool:
+    """Whether the attempt has been executed, or may have been: where this is a copy, or was put back from a backup."""
+    is_copied = is_copy_in_queue(run, status, known_digests(ticket.record))
+    return is_copied or was_started(paths, ticket.run_id, int(status.get("attempt", 1)))
+
+
+def _end_canceled(run: RunPaths, status: Dict[str, Any], ticket: Ticket) -> None:
+    from espalier.lifecycle.finish import canceled_message, finish, plain_error  # (not loaded by most steps)
+
+    expired = plain_error("queue_timed_out", _expired(ticket)) if not is_canceled(run) else None
+    finish(run, status, states.CANCELED, expired or plain_error("canceled", canceled_message(run)))
+
+
+def made_by_newer(run: RunPaths) -> Optional[EspalierError]:
+    """Why a run is left to a newer espalier, which has made it; None if it is not."""
+    try:
+        check_run_format(run)
+    except EspalierError as error:
+        return error
+    return None
+
+
+def open_to_others(run: RunPaths) -> Optional[EspalierError]:
+    """Why a run waits until no other user can write to it; None if it need not. Asked where it could be started."""
+    try:
+        refuse_foreign_run(run)
+    except EspalierError as error:
+        return error
+    except OSError:
+        return None  # a record is missing: its runner tells
     return None
 
 
@@ -60,12 +97,14 @@ def admit_waiting(paths: QueuePaths) -> None:
 
 
 def _admit(paths: QueuePaths, ticket: Ticket, seen: Seen) -> None:
-    status = executable_status(ticket)
+    status = executable_status(paths, ticket)
     if status is None or ticket.pause_left > 0:
         return
     open_ends = [run_id for run_id in ticket.depends_on if _state(ticket, run_id, seen) != states.COMPLETED]
     failed = [run_id for run_id in open_ends if _has_failed(seen[run_id])]
     if failed:
+        from espalier.lifecycle.finish import finish, plain_error
+
         words = ", ".join(f"{run_id} ({seen[run_id] or 'deleted'})" for run_id in failed)
         error = plain_error("dependency_failed", f"The run was not started, for it depends on {words}.")
         finish(RunPaths(ticket.run_dir), status, states.FAILED, error)
@@ -104,6 +143,6 @@ def expire(paths: QueuePaths) -> None:
     for ticket in tickets(paths.tickets):
         if ticket.has_expired:
             try:
-                executable_status(ticket)
+                executable_status(paths, ticket)
             except Exception:
                 continue

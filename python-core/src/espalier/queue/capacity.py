@@ -6,7 +6,7 @@ from typing import Any, Dict, Optional, Sequence
 from espalier.adapters import machine
 from espalier.errors import EspalierError
 from espalier.paths import QueuePaths
-from espalier.records import replace_record
+from espalier.records import read_plain, replace_record
 from espalier.resources import Capacity
 
 
@@ -43,8 +43,7 @@ def set_capacity(
 
 def _config(paths: QueuePaths) -> Dict[str, Any]:
     try:
-        with open(paths.config, encoding="utf-8") as file:
-            record = json.load(file)
-    except (OSError, ValueError):
+        record = json.loads(read_plain(paths.config, follow=True))
+    except (OSError, ValueError, RecursionError):
         return {}
     return record if isinstance(record, dict) else {}

@@ -7,7 +7,6 @@ from espalier import states
 from espalier.errors import EspalierError
 from espalier.lifecycle.children import ask_to_cancel, children_of, descendants_of, end_with_parent, status_of
 from espalier.lifecycle.copies import is_copy
-from espalier.lifecycle.finish import canceled_message, finish, plain_error
 from espalier.lifecycle.signals import wake_runner
 from espalier.paths import QueuePaths, RunPaths
 from espalier.queue.home import allocator, queue_paths
@@ -48,6 +47,8 @@ def _take_out(queue: QueuePaths, run: RunPaths) -> bool:
     ticket = find_ticket(queue, os.path.basename(run.root))
     if status is None or ticket is None or status["state"] != states.QUEUED or is_copy(run, status):
         return False
+    from espalier.lifecycle.finish import canceled_message, finish, plain_error  # (not loaded by most steps)
+
     finish(run, status, states.CANCELED, plain_error("canceled", canceled_message(run)))
     remove(ticket)
     return True

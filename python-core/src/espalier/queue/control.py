@@ -1,13 +1,16 @@
 """Cancelling, and finding again what lost its ticket."""
 
+import contextlib
 import os
+from typing import AbstractSet, Iterable
 
 from espalier import states
 from espalier.adapters import posix
 from espalier.errors import EspalierError
 from espalier.lifecycle.children import HELD_BY_PARENT, ask_to_cancel, end_if_parent_ended, parent_of
-from espalier.lifecycle.copies import is_copy, retire_copy
+from espalier.lifecycle.copies import is_copy, is_copy_in_queue, is_written_here, retire_copy
 from espalier.lifecycle.finish import canceled_message, finish, plain_error
+from espalier.lifecycle.formats import check_run_format
 from espalier.lifecycle.recorded import end_recorded, keep_outputs
 from espalier.lifecycle.signals import wake_runner
 from espalier.lifecycle.status import read_status
@@ -16,6 +19,7 @@ from espalier.queue.cascade import cancel_children
 from espalier.queue.home import allocator, queue_paths
 from espalier.queue.step import queue_lost, settle, step_locked
 from espalier.queue.tickets import find_ticket, is_entry_of, remove
+from espalier.records import read_record
 
 
 def cancel(run: RunPaths, run_id: str) -> bool:
@@ -36,7 +40,7 @@ def cancel(run: RunPaths, run_id: str) -> bool:
     queue = queue_paths()
     with allocator(queue):
         status = read_status(run)
-        if is_copy(run, status) and not _known(queue, run_id, run):
+        if is_copy_in_queue(run, status, {}) and not _known(queue, run_id, run):
             retire_copy(run, status)
             return True
         ticket = find_ticket(queue, run_id)
@@ -69,6 +73,21 @@ def _cancel_recorded(run: RunPaths, run_id: str) -> bool:
     return True
 
 
+def look_after_lost(runs: Iterable[RunPaths], known: AbstractSet[str]) -> None:
+    """Put right those of some runs that the queue does not know. See `look_after`.
+
+    Args:
+        runs: Runs that have not ended.
+        known: The ids of those that the queue has a ticket or lease of.
+    """
+    for run in runs:
+        run_id = os.path.basename(run.root)
+        if run_id not in known:
+            with contextlib.suppress(OSError, EspalierError):  # deleted just now, or damaged
+                spec = read_record(run.spec)
+                look_after(run_id, run, str(spec.get("host")), str(spec.get("user")))
+
+
 def look_after(run_id: str, run: RunPaths, host: str, user: str) -> bool:
     """Put right a run of this host and user that has neither ticket nor lease: the queue's folder was lost,
     or submit was killed. Called by readers for runs that have not ended.
@@ -80,7 +99,7 @@ def look_after(run_id: str, run: RunPaths, host: str, user: str) -> bool:
         return False
     try:
         return _look_after(run_id, run)
-    except (OSError, EspalierError):  # deleted just now, damaged, or in a place that cannot be written
+    except Exception:  # deleted just now, damaged in any way, or in a place that cannot be written
         return False
 
 
@@ -91,17 +110,21 @@ def _look_after(run_id: str, run: RunPaths) -> bool:
     with allocator(queue):
         if _known(queue, run_id, run):
             return False
+        check_run_format(run)
         status = read_status(run)
-        if is_copy(run, status) and not states.is_final(status["state"]):
+        if is_copy_in_queue(run, status, {}) and not states.is_final(status["state"]):
             retire_copy(run, status)
         elif status.get("held_by") == HELD_BY_PARENT:
-            return end_if_parent_ended(run, status)
+            own = status if is_written_here(run, status) else {**status, "collect_from": None}
+            return end_if_parent_ended(run, own)
+        elif states.is_final(status["state"]) or not (status["state"] == states.QUEUED or posix.is_unlocked(run.spec)):
+            return False
+        elif not is_written_here(run, status):
+            retire_copy(run, status)
         elif status["state"] == states.QUEUED:
             queue_lost(queue, run, status)
-        elif not states.is_final(status["state"]) and posix.is_unlocked(run.spec):
-            settle(queue, run.root)
         else:
-            return False
+            settle(queue, run.root)
         step_locked(queue)
     return True
 

@@ -1,6 +1,8 @@
 """Where this host's and user's queue lives, and its one lock."""
 
+import errno
 import os
+import stat
 from contextlib import contextmanager
 from typing import Iterator
 
@@ -9,22 +11,49 @@ from espalier.adapters.homes import state_folder
 from espalier.errors import EspalierError
 from espalier.paths import QueuePaths
 from espalier.progress import indivisible
+from espalier.records import make_private_folder
 
 
 def queue_paths() -> QueuePaths:
     """The queue of this host and user; its folders are made on first use.
 
     Raises:
-        EspalierError: `not_supported` when they cannot be made.
+        EspalierError: `not_supported`: they cannot be made. `not_permitted`: another user could put runs there.
     """
     paths = QueuePaths(state_folder(), posix.host_name() or "localhost")
     try:
-        os.makedirs(os.path.dirname(paths.root), exist_ok=True)
         for folder in (paths.root, paths.tickets, paths.waiting, paths.leases):
-            os.makedirs(folder, 0o700, exist_ok=True)  # private: what lies here is executed
+            _refuse_foreign(folder, _seen(folder))
     except OSError as error:
         raise _unusable(paths, error) from error
     return paths
+
+
+def _seen(folder: str) -> os.stat_result:
+    """A look at a folder, which is made where it is missing."""
+    try:
+        return os.stat(folder)
+    except FileNotFoundError:
+        make_private_folder(folder)
+        return os.stat(folder)
+
+
+def _refuse_foreign(folder: str, found: os.stat_result) -> None:
+    """What lies here is executed: nobody else may write here, but for root, who may write anywhere."""
+    if not stat.S_ISDIR(found.st_mode):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), folder)
+    if found.st_uid in (os.geteuid(), 0) and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return
+    is_own = found.st_uid == os.geteuid()
+    remedy = "Set ESPALIER_STATE_DIR to a folder of your own."
+    if is_own:
+        remedy = f"Run `chmod go-w {folder}`, and look at what lies in it."
+    raise EspalierError(
+        "not_permitted",
+        f"The queue of this host can't be used: other users can write to {folder}.",
+        remedy,
+        path=folder,
+    )
 
 
 def _unusable(paths: QueuePaths, error: OSError) -> EspalierError:

@@ -4,8 +4,8 @@ import os
 import time
 from typing import NamedTuple, Optional, Tuple
 
-from espalier.paths import QueuePaths, is_ticket_of
-from espalier.queue.admission import unfinished_dependencies
+from espalier.paths import QueuePaths, RunPaths, is_ticket_of
+from espalier.queue.admission import made_by_newer, open_to_others, unfinished_dependencies
 from espalier.queue.capacity import capacity
 from espalier.queue.home import queue_paths
 from espalier.queue.room import free_now
@@ -27,6 +27,13 @@ def why_waiting(run_id: str) -> Optional[Waiting]:
     ticket = read_ticket(path) if path else None
     if ticket is None:
         return None
+    run = RunPaths(ticket.run_dir)
+    newer = made_by_newer(run)
+    if newer is not None:
+        return Waiting(position, f"it is left to a newer espalier: {newer.message}")
+    doubt = open_to_others(run)
+    if doubt is not None:
+        return Waiting(position, f"other users can change it: {doubt.message} {doubt.hint}")
     if position is None:
         return Waiting(None, _not_yet(ticket))
     need, everything = ticket.needs, capacity(paths)

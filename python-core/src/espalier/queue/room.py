@@ -1,6 +1,5 @@
 """What of a host is free: what it has, less what living leases take of it."""
 
-from espalier.lifecycle.waiting import job_is_over, waits_for_runs
 from espalier.paths import QueuePaths, RunPaths
 from espalier.queue.capacity import capacity
 from espalier.queue.tickets import Lease, is_dead, leases
@@ -18,6 +17,8 @@ def free_now(paths: QueuePaths) -> Capacity:
 
 def without(free: Capacity, lease: Lease) -> Capacity:
     """What a living lease leaves. Who waits for other runs needs no processor; whose job is over needs nothing."""
+    from espalier.lifecycle.waiting import job_is_over, waits_for_runs  # (a queue with no other run does without)
+
     run = RunPaths(lease.run_dir)
     if job_is_over(run):
         return free

@@ -5,7 +5,8 @@ import sys
 from typing import List, Optional
 
 from espalier.adapters import posix
-from espalier.adapters.homes import state_folder
+from espalier.adapters.homes import chosen_scratch, state_folder
+from espalier.adapters.inside import open_log
 from espalier.paths import QueuePaths, RunPaths
 
 _CORE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -23,8 +24,7 @@ def spawn_runner(run: RunPaths, lease: int) -> None:
     Args:
         lease: The open, locked lease, which the runner inherits.
     """
-    os.makedirs(os.path.dirname(run.runner_log), exist_ok=True)
-    _spawn([RUNNER, run.root, str(lease)], run.runner_log, lease)
+    _spawn([RUNNER, run.root, str(lease)], run.root, run.runner_log, lease)
 
 
 def spawn_finisher(run: RunPaths, lease: Optional[int]) -> None:
@@ -33,9 +33,8 @@ def spawn_finisher(run: RunPaths, lease: Optional[int]) -> None:
     Args:
         lease: The open, locked lease, which it inherits; None where there is none.
     """
-    os.makedirs(os.path.dirname(run.runner_log), exist_ok=True)
     arguments = [FINISHER, run.root] + ([] if lease is None else [str(lease)])
-    _spawn(arguments, run.runner_log, lease)
+    _spawn(arguments, run.root, run.runner_log, lease)
 
 
 def spawn_keeper(paths: QueuePaths, lock: int) -> None:
@@ -44,17 +43,20 @@ def spawn_keeper(paths: QueuePaths, lock: int) -> None:
     Args:
         lock: The open, locked file by which it is elected, which it inherits.
     """
-    _spawn([KEEPER, str(lock)], paths.keeper_log, lock)
+    _spawn([KEEPER, str(lock)], paths.root, paths.keeper_log, lock)
 
 
-def _spawn(arguments: List[str], log: str, keep_fd: Optional[int]) -> None:
+def _spawn(arguments: List[str], root: str, log: str, keep_fd: Optional[int]) -> None:
     argv = [interpreter(), "-I", "-S", "-X", "utf8"]
     prefix = _pycache_prefix()
     if prefix:
         argv += ["-X", f"pycache_prefix={prefix}"]
     env = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
     env["ESPALIER_STATE_DIR"] = state_folder()  # resolved: it works in another folder
-    _children.append(posix.spawn_detached(argv + arguments, env, log, keep_fd))
+    scratch = chosen_scratch()
+    if scratch:
+        env["ESPALIER_SCRATCH_DIR"] = scratch
+    _children.append(posix.spawn_detached(argv + arguments, env, open_log(root, log), keep_fd))
     collect_ended()
 
 

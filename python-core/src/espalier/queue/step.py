@@ -1,6 +1,7 @@
 """The scheduling step: reap what died, start what waits.
 
-Short, and anyone may call it: submit, a finishing runner, the keeper, a reader.
+Short, and anyone may call it: submit, a finishing runner, the keeper, a reader. What ends runs is loaded where one is
+to be ended: nearly always its own runner has done that.
 Standard library, L0 to L2 only: the runner calls it too.
 """
 
@@ -10,22 +11,35 @@ from typing import Any, Dict, Optional
 
 from espalier import states
 from espalier.adapters import posix
-from espalier.lifecycle.attempts import end_attempt, end_lost_attempt
-from espalier.lifecycle.copies import is_copy, retire_copy
-from espalier.lifecycle.failure import log_tail
-from espalier.lifecycle.finish import clean, finish, plain_error
+from espalier.lifecycle.copies import is_copy_in_queue, retire_copy
+from espalier.lifecycle.digests import known_digests
+from espalier.lifecycle.formats import check_definition
+from espalier.lifecycle.leftovers import is_cleaned
+from espalier.lifecycle.scratch import lost_run, orphans
+from espalier.lifecycle.signals import wake_runner
 from espalier.lifecycle.status import move, read_status
+from espalier.os_errors import is_exhausted
 from espalier.paths import QueuePaths, RunPaths
-from espalier.queue.admission import admit_waiting, executable_status
+from espalier.queue.admission import admit_waiting, executable_status, open_to_others
 from espalier.queue.capacity import capacity
 from espalier.queue.cascade import take_out_children
 from espalier.queue.claim import Claim
 from espalier.queue.elect import keep_going
 from espalier.queue.home import allocator, queue_paths
-from espalier.queue.inside import left_to_own_runner
 from espalier.queue.room import without
 from espalier.queue.spawn import collect_ended, spawn_finisher, spawn_runner
-from espalier.queue.tickets import Ticket, add_ticket, claim, find_ticket, is_dead, leases, read_lease, remove, tickets
+from espalier.queue.tickets import (
+    Ticket,
+    add_ticket,
+    claim,
+    claimed_runs,
+    find_ticket,
+    is_dead,
+    leases,
+    read_lease,
+    remove,
+    tickets,
+)
 from espalier.records import read_record
 from espalier.resources import Capacity
 
@@ -68,6 +82,7 @@ def step_locked(paths: QueuePaths, take: bool = False) -> Optional[Claim]:
     collect_ended()
     everything = capacity(paths)
     free = _reap(paths, everything)
+    _sweep(paths)
     admit_waiting(paths)
     taken = _start_queued(paths, everything, free, take)
     keep_going(paths)
@@ -87,8 +102,14 @@ def _start_queued(paths: QueuePaths, everything: Capacity, free: Capacity, take:
             claimed = _claim(paths, ticket, gpus)
             if claimed is not None and take and taken is None:
                 taken = claimed
-            elif claimed is None or not _hand_over(paths, claimed):
+            elif claimed is None:
                 continue
+            else:
+                handed_over = _hand_over(paths, ticket, claimed)
+                if handed_over is None:
+                    break
+                if not handed_over:
+                    continue
             free = free.without(need, gpus)
         else:
             free = free.reserved(need)
@@ -110,6 +131,19 @@ def _reap(paths: QueuePaths, free: Capacity) -> Capacity:
     return free
 
 
+def _sweep(paths: QueuePaths) -> None:
+    """Finish the end of one run whose scratch folder was left behind, and remove one whose run is gone."""
+    try:
+        for scratch in orphans(claimed_runs(paths)):
+            run = lost_run(scratch)
+            if run is not None:
+                from espalier.lifecycle.finish import clean_again
+
+                return clean_again(run, read_status(run))
+    except Exception:
+        return  # the next step tries again, and the others must go on
+
+
 def settle(paths: QueuePaths, run_dir: str) -> bool:
     """Bring a run that nobody executes to a legal state: queued again if its job was never started or its attempt is
     to be repeated, else ended.
@@ -120,9 +154,16 @@ def settle(paths: QueuePaths, run_dir: str) -> bool:
     run = RunPaths(run_dir)
     try:
         status = read_status(run)
+        if _is_over(run, status):
+            return True
+        check_definition(run)
         if states.is_final(status["state"]):
-            clean(run)
-        elif is_copy(run, status):
+            if _has_container(run):  # (its runner died in between)
+                return _hand_to_finisher(paths, run)
+            from espalier.lifecycle.finish import clean_again
+
+            clean_again(run, status)
+        elif is_copy_in_queue(run, status, _digests_claimed(paths, run)):
             retire_copy(run, status)
         elif status["state"] == states.QUEUED and _attempt_claimed(paths, run) < int(status.get("attempt", 1)):
             queue_lost(paths, run, status)  # the attempt has been ended, and is to be repeated
@@ -131,6 +172,7 @@ def settle(paths: QueuePaths, run_dir: str) -> bool:
         elif _has_container(run):
             return _hand_to_finisher(paths, run)
         elif status.get("started_at"):
+            from espalier.lifecycle.attempts import end_lost_attempt
             from espalier.lifecycle.strays import end_strays
 
             end_strays(run)
@@ -145,6 +187,11 @@ def settle(paths: QueuePaths, run_dir: str) -> bool:
     except Exception:
         pass  # damaged or newer: nothing of it can be executed, and the others must go on
     return True
+
+
+def _is_over(run: RunPaths, status: Dict[str, Any]) -> bool:
+    """Whether a run has ended, and nothing is left to do."""
+    return states.is_final(status["state"]) and not _has_container(run) and is_cleaned(run, status)
 
 
 def _has_container(run: RunPaths) -> bool:
@@ -179,13 +226,25 @@ def _hand_to_finisher(paths: QueuePaths, run: RunPaths) -> bool:
 
 
 def queue_lost(paths: QueuePaths, run: RunPaths, status: Dict[str, Any]) -> None:
-    """Give a queued run a ticket, which has none. Of a damaged definition its runner will tell."""
+    """Give a queued run a ticket, which has none. Of a damaged definition its runner will tell.
+
+    What its records were at submit its lease knows, if it still has one, else its status, which no job in a container
+    can write either.
+    """
     if find_ticket(paths, os.path.basename(run.root)) is None:
         try:
             spec = read_record(run.spec)
         except Exception:
             spec = {}
-        add_ticket(paths, run.root, spec, int(status.get("attempt", 1)), float(status.get("retry_seconds") or 0.0))
+        digests = _digests_claimed(paths, run) or known_digests(status)
+        pause = float(status.get("retry_seconds") or 0.0)
+        add_ticket(paths, run.root, spec, int(status.get("attempt", 1)), pause, digests)
+
+
+def _digests_claimed(paths: QueuePaths, run: RunPaths) -> Dict[str, str]:
+    """What the run's lease knows of its frozen records; empty without a lease."""
+    lease = read_lease(paths.lease(os.path.basename(run.root)))
+    return lease.digests if lease is not None else {}
 
 
 def _attempt_claimed(paths: QueuePaths, run: RunPaths) -> int:
@@ -201,12 +260,19 @@ def _queue_if_wanted(paths: QueuePaths, run: RunPaths, status: Dict[str, Any]) -
 
 def _queue_again(paths: QueuePaths, run: RunPaths, status: Dict[str, Any]) -> None:
     """The runner died before it started the job."""
-    from espalier.lifecycle.collect import remove_working_copy
+    from espalier.lifecycle.collect import collect, remove_working_copy
 
-    remove_working_copy(run)
+    warnings = [str(text) for text in status.get("warnings") or []]
+    collect(run, status, warnings)  # what earlier attempts left in `./outputs` had been moved there
+    remove_working_copy(run, status)
+    status = {**status, "warnings": warnings}
     runners = int(status.get("runners", 1))
     if runners >= _RUNNERS:
         message = f"The runner died {runners} times before the job was started."
+        from espalier.lifecycle.attempts import end_attempt
+        from espalier.lifecycle.failure import log_tail
+        from espalier.lifecycle.finish import plain_error
+
         error = plain_error("prepare_failed", message, log_tail(run.runner_log))
         status = end_attempt(run, status, states.FAILED, error)
     else:
@@ -215,9 +281,9 @@ def _queue_again(paths: QueuePaths, run: RunPaths, status: Dict[str, Any]) -> No
 
 
 def _claim(paths: QueuePaths, ticket: Ticket, gpu_ids: "tuple[str, ...]") -> Optional[Claim]:
-    """Claim one queued run; None if there is nothing to execute."""
+    """Claim one queued run; None if there is nothing to execute, or not yet."""
     try:
-        if executable_status(ticket) is None:
+        if executable_status(paths, ticket) is None or open_to_others(RunPaths(ticket.run_dir)) is not None:
             return None
         lease = claim(paths, ticket, gpu_ids)
     except Exception:
@@ -225,16 +291,32 @@ def _claim(paths: QueuePaths, ticket: Ticket, gpu_ids: "tuple[str, ...]") -> Opt
     return None if lease is None else Claim(ticket.run_dir, lease)
 
 
-def _hand_over(paths: QueuePaths, claimed: Claim) -> bool:
-    """Start a runner for a claimed run; False if that was not possible."""
+def _hand_over(paths: QueuePaths, ticket: Ticket, claimed: Claim) -> Optional[bool]:
+    """Start a runner for a claimed run; False if that is not possible, None if it is not possible just now: at a limit
+    on processes, or on a full disk, the run keeps its place in the queue."""
     run = RunPaths(claimed.run_dir)
     try:
         spawn_runner(run, claimed.lease)
         return True
     except OSError as error:
+        if is_exhausted(error):
+            os.replace(paths.lease(ticket.run_id), ticket.path)
+            return None
+        from espalier.lifecycle.finish import finish, plain_error
+
         message = f"The runner could not be started: {error.strerror}."
         finish(run, read_status(run), states.FAILED, plain_error("start_failed", message))
         remove(paths.lease(os.path.basename(run.root)))
         return False
     finally:
         os.close(claimed.lease)
+
+
+def left_to_own_runner() -> bool:
+    """Inside a job, make its runner look at its run and at the queue.
+
+    Returns:
+        False outside a job, also where only the variables of one are set.
+    """
+    folder = os.environ.get("ESPALIER_RUN_DIR")
+    return bool(folder) and wake_runner(RunPaths(str(folder)))

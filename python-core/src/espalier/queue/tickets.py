@@ -1,20 +1,26 @@
 """Tickets (queued runs) and leases (claimed runs) as files; all of it under the allocator's lock."""
 
-import contextlib
+import errno
 import json
 import os
 import time
-from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+import zlib
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from espalier.adapters import posix
 from espalier.adapters.clock import elapsed, stamp
-from espalier.paths import QueuePaths, is_run_id, is_ticket_of
-from espalier.records import dump_record, replace_file, write_file
+from espalier.adapters.inside import append_text
+from espalier.lifecycle.digests import known_digests
+from espalier.paths import FORMAT, KEEPER_LOG, QueuePaths, is_lease_or_ticket_of, is_run_id, is_ticket_of, run_in_queue
+from espalier.records import dump_record, read_plain, replace_file, write_file
 from espalier.resources import Resources, resources_of
 
 DEFAULT_PRIORITY = 5
 # The field of a lease that names what was handed out.
 _GPU_IDS = "gpu_ids"
+# The field that tells whether the others are as they were written.
+_CHECK = "check"
+_SORTED = json.JSONEncoder(sort_keys=True)
 
 
 class Ticket(NamedTuple):
@@ -55,6 +61,8 @@ class Lease(NamedTuple):
     takes: Resources
     gpu_ids: Tuple[str, ...]
     attempt: int
+    # Of the run's frozen records, as they were at submit.
+    digests: Dict[str, str]
 
 
 def _seconds(value: object) -> float:
@@ -66,18 +74,51 @@ def _texts(value: object) -> List[str]:
 
 
 def _load(path: str) -> Optional[Dict[str, Any]]:
-    """A ticket's or lease's content, or None if the file is gone or was cut by a crash."""
+    """A ticket's or lease's content, or None if the file is gone or is damaged: cut by a crash, or changed by anybody
+    but us."""
     try:
-        with open(path, "rb") as file:
-            record = json.loads(file.read())
-    except (OSError, ValueError):
+        record = json.loads(read_plain(path))
+    except (OSError, ValueError, RecursionError):
         return None
-    good = isinstance(record, dict) and isinstance(record.get("run_dir"), str) and is_run_id(str(record.get("run_id")))
+    good = isinstance(record, dict) and _is_named(record, path) and (_is_newer(record) or _is_whole(record))
     return record if good else None
 
 
+def _is_newer(record: Mapping[str, Any]) -> bool:
+    version = record.get("format")
+    return isinstance(version, int) and version > FORMAT
+
+
+def _is_named(record: Mapping[str, Any], path: str) -> bool:
+    """Whether a record is of the run that its file, and the run's folder, are named by."""
+    run_id, folder = record.get("run_id"), record.get("run_dir")
+    return (
+        isinstance(run_id, str) and is_run_id(run_id) and isinstance(folder, str) and os.path.isabs(folder)
+        and os.path.basename(folder) == run_id and is_lease_or_ticket_of(os.path.basename(path), run_id)
+    )  # fmt: skip
+
+
+def _is_whole(record: Mapping[str, Any]) -> bool:
+    """Whether a record is as it was written; those of earlier versions do not say."""
+    return _CHECK not in record or record[_CHECK] == _checksum(record)
+
+
+def _checksum(record: Mapping[str, Any]) -> str:
+    rest = {name: value for name, value in record.items() if name != _CHECK}
+    return f"{zlib.crc32(_SORTED.encode(rest).encode('utf-8', 'backslashreplace')):08x}"
+
+
+def _dump(record: Dict[str, Any]) -> bytes:
+    return dump_record({**record, _CHECK: _checksum(record)})
+
+
 def add_ticket(
-    paths: QueuePaths, run_dir: str, spec: Mapping[str, Any], attempt: int = 1, wait_seconds: float = 0.0
+    paths: QueuePaths,
+    run_dir: str,
+    spec: Mapping[str, Any],
+    attempt: int = 1,
+    wait_seconds: float = 0.0,
+    digests: Optional[Mapping[str, str]] = None,
 ) -> None:
     """Put a run at the end of the queue, also when the clock has been set back since others came.
 
@@ -85,20 +126,24 @@ def add_ticket(
         spec: The run's definition; what is missing in it has its default.
         attempt: Which attempt it is queued for.
         wait_seconds: How long it may not be started.
+        digests: Of its frozen records (`lifecycle/digests.py`); without them nobody looks whether these were changed.
     """
     run_id = os.path.basename(run_dir)
-    record: Dict[str, Any] = {"format": 1, "run_id": run_id, "run_dir": run_dir, "queued": stamp(), "attempt": attempt}
+    record: Dict[str, Any] = {"format": FORMAT, "run_id": run_id, "run_dir": run_dir}
+    record.update(queued=stamp(), attempt=attempt)
     record.update(resources_of(spec.get("resources") or {}).record())
     for name in ("depends_on", "queue_timeout_seconds"):
         if spec.get(name):
             record[name] = spec[name]
+    if digests:
+        record["digests"] = dict(digests)
     if wait_seconds > 0:
         record["wait_seconds"] = wait_seconds
     folder = paths.waiting if "wait_seconds" in record or "depends_on" in record else paths.tickets
     priority = spec.get("priority")
     priority = priority if isinstance(priority, int) and 1 <= priority <= 9 else DEFAULT_PRIORITY
     path = paths.ticket(folder, priority, max(time.time_ns(), _last(paths) + 1), run_id)
-    replace_file(path, dump_record(record), paths.root)
+    replace_file(path, _dump(record), paths.root)
 
 
 def _last(paths: QueuePaths) -> int:
@@ -112,14 +157,26 @@ def _names(paths: QueuePaths) -> List[str]:
 
 
 def tickets(folder: str) -> Iterator[Ticket]:
-    """The tickets of a folder, the first first. Unreadable ones are removed: their run is found again by its folder."""
+    """The tickets of a folder, the first first. Damaged ones are removed: their run is found again by its folder. Those
+    of a newer espalier are left to that."""
     for name in sorted(os.listdir(folder)):
         path = os.path.join(folder, name)
         record = _load(path)
         if record is None:
             remove(path)
-        else:
+        elif not _is_newer(record):
             yield Ticket(path, record["run_id"], record["run_dir"], record)
+
+
+def runs_in_queue(paths: QueuePaths) -> Set[str]:
+    """The ids of all runs that are queued or claimed, by the names of the files alone."""
+    names = [*_names(paths), *os.listdir(paths.leases)]  # (the leases last: a ticket may become one meanwhile)
+    return {run_in_queue(name) for name in names}
+
+
+def claimed_runs(paths: QueuePaths) -> Set[str]:
+    """The ids of all runs that are claimed, by the names of their leases alone."""
+    return {run_in_queue(name) for name in os.listdir(paths.leases)}
 
 
 def may_start(paths: QueuePaths, ticket: Ticket) -> None:
@@ -164,7 +221,7 @@ def claim(paths: QueuePaths, ticket: Ticket, gpu_ids: Tuple[str, ...] = ()) -> O
         remove(ticket.path)  # a second ticket of a run that is being executed
         return None
     if gpu_ids:  # before the rename, so that nobody sees a lease that does not say what it has
-        replace_file(ticket.path, dump_record({**ticket.record, _GPU_IDS: list(gpu_ids)}), paths.root)
+        replace_file(ticket.path, _dump({**ticket.record, _GPU_IDS: list(gpu_ids)}), paths.root)
     os.replace(ticket.path, path)
     fd = posix.open_lockable(path)
     if posix.try_lock(fd):
@@ -176,8 +233,8 @@ def claim(paths: QueuePaths, ticket: Ticket, gpu_ids: Tuple[str, ...] = ()) -> O
 def open_lease(paths: QueuePaths, run_id: str, run_dir: str) -> int:
     """A lease that takes nothing, for an interactive run; the caller holds it by keeping the descriptor open."""
     path = paths.lease(run_id)
-    record = {"format": 1, "run_id": run_id, "run_dir": run_dir, **Resources(cpus=0).record()}
-    write_file(path, dump_record(record), mode=0o600)
+    record = {"format": FORMAT, "run_id": run_id, "run_dir": run_dir, **Resources(cpus=0).record()}
+    write_file(path, _dump(record), mode=0o600)
     fd = posix.open_lockable(path)
     posix.lock(fd)
     return fd
@@ -204,22 +261,44 @@ def read_lease(path: str) -> Optional[Lease]:
     takes = resources_of({"cpus": record.get("slots"), **record})  # (slots: in leases of earlier versions)
     attempt = record.get("attempt")
     attempt = attempt if isinstance(attempt, int) else 1
-    return Lease(path, record["run_id"], record["run_dir"], takes, tuple(_texts(record.get(_GPU_IDS))), attempt)
+    gpu_ids = tuple(_texts(record.get(_GPU_IDS)))
+    return Lease(path, record["run_id"], record["run_dir"], takes, gpu_ids, attempt, known_digests(record))
 
 
 def is_dead(path: str) -> bool:
-    """Whether a lease exists that nobody holds any more."""
+    """Whether a lease exists that no process holds any more. What is no plain file never was held."""
     try:
-        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
-        return False
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        return error.errno in (errno.EISDIR, errno.ELOOP, errno.ENXIO)
     try:
         return posix.try_lock(fd)
     finally:
         os.close(fd)
 
 
+def remove_ticket_of(paths: QueuePaths, run_id: str) -> None:
+    """Remove a run's ticket, if it has one."""
+    ticket = find_ticket(paths, run_id)
+    if ticket is not None:
+        remove(ticket)
+
+
 def remove(path: str) -> None:
-    """Remove a ticket or lease; no error if it is gone."""
-    with contextlib.suppress(FileNotFoundError):
+    """Remove a ticket or lease; no error if it is gone. A folder in its place is set aside, and the queue goes on."""
+    try:
         os.unlink(path)
+    except FileNotFoundError:
+        return
+    except (IsADirectoryError, PermissionError):
+        if not os.path.isdir(path):
+            raise
+        _set_aside(path)
+
+
+def _set_aside(path: str) -> None:
+    """Move a folder that lies among the tickets or leases to the queue's own, and report it in the keeper's log."""
+    top = os.path.dirname(os.path.dirname(path))
+    aside = os.path.join(top, f"damaged-{os.path.basename(path)[:200]}-{os.urandom(4).hex()}")
+    os.rename(path, aside)
+    append_text(top, os.path.join(top, KEEPER_LOG), f"{path} was a folder, not a file. It's at {aside} now.\n")

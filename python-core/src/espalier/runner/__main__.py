@@ -18,18 +18,28 @@ sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(
 from espalier import states
 from espalier.adapters import posix
 from espalier.adapters.cgroup import leave_job
+from espalier.adapters.homes import state_folder
+from espalier.adapters.inside import open_log
 from espalier.adapters.processes import kill_group
 from espalier.adapters.subreaper import become_subreaper
+from espalier.adapters.trust import refuse_foreign_run
 from espalier.errors import EspalierError
+from espalier.lifecycle.digests import Changed, Frozen, known_digests
+from espalier.lifecycle.formats import check_run_format
+from espalier.lifecycle.place import Place
+from espalier.lifecycle.scratch import make_scratch, note_beginning, record_of, scratch_of
 from espalier.lifecycle.status import move, read_status
-from espalier.paths import RunPaths
+from espalier.paths import ENV, SPEC, QueuePaths, RunPaths
 from espalier.queue.claim import Claim
-from espalier.records import now_iso, read_record
+from espalier.queue.started import note_start
+from espalier.records import now_iso
+from espalier.runner.ahead import load_next
 from espalier.runner.guardian import guarded, has_lost
 from espalier.runner.patience import Impatience, patience
 from espalier.runner.prepare import job_command, job_environment, prepare_folders
 from espalier.runner.signals import block_signals
 from espalier.runner.start import start_job
+from espalier.scratch_paths import ScratchPaths
 
 if TYPE_CHECKING:
     from espalier.runner.secrets import Attached
@@ -47,34 +57,30 @@ def main(run_dir: str, lease_fd: int) -> None:
     claimed: Optional[Claim] = Claim(run_dir, lease_fd)
     while claimed is not None:
         os.set_inheritable(claimed.lease, False)
-        in_order = guarded(RunPaths(claimed.run_dir), partial(_serve, claimed, guardian))
+        place = Place(RunPaths(claimed.run_dir))
+        in_order = guarded(place, partial(_serve, claimed, guardian, place))
         young = time.monotonic() - born < _SERVES_SECONDS
-        claimed = _release(claimed, take=in_order and young)
-        if claimed is not None:
-            _load_ahead()
+        claimed = _release(claimed._replace(run_dir=place.now().root), take=in_order and young)
+        place.close()
+        if claimed is not None:  # (else the process of each further run would load it for itself)
+            list(load_next())
 
 
-def _load_ahead() -> None:
-    """Load once what the process of each further run would load for itself."""
-    import shutil  # noqa: F401
-
-    import espalier.lifecycle.attempts
-    import espalier.runner.inputs
-    import espalier.runner.watch
-    import espalier.runner.workdir  # noqa: F401
-
-
-def _serve(claimed: Claim, guardian: int) -> None:
+def _serve(claimed: Claim, guardian: int, place: Place) -> None:
     """In a process of its own: one run, from its claim to its end."""
     run = RunPaths(claimed.run_dir)
     try:
-        if _is_ours(run):
-            posix.speak_to(run.runner_log)
-            execute(run, claimed)
+        status = _status_if_ours(run)
+        if status is not None:
+            posix.speak_to(open_log(run.root, run.runner_log))
+            execute(run, claimed, place, status)
     except Exception as error:
-        _fail_by(run, error)
+        is_left = getattr(error, "code", None) == "newer_format"  # (to the newer espalier that has made it)
+        # (where the workspace was renamed while the run was prepared, the next runner tries again)
+        if not is_left and not (place.explains(error) and place.following(_can_be_queued_again)):
+            _fail_by(place.now(), error)
     if has_lost(guardian):
-        _release(claimed, take=False)
+        _release(claimed._replace(run_dir=place.now().root), take=False)
 
 
 def _release(claimed: Claim, take: bool) -> Optional[Claim]:
@@ -84,43 +90,78 @@ def _release(claimed: Claim, take: bool) -> Optional[Claim]:
     return release_and_step(claimed, take)
 
 
-def _is_ours(run: RunPaths) -> bool:
-    """Whether no other runner has or had this run. The queue hands it out once, but two queues may know it: two
-    sessions with different state folders, or a state folder that was deleted. The lock lasts as long as we do."""
-    fd = os.open(run.spec, os.O_RDWR | os.O_CLOEXEC)  # (on NFS an exclusive lock needs a writable file)
+def _status_if_ours(run: RunPaths) -> Optional[Dict[str, Any]]:
+    """The run's status; None if another runner has or had this run. The queue hands it out once, but two queues may
+    know it: two sessions with different state folders, or a state folder that was deleted. The lock lasts as long as we
+    do."""
+    fd = posix.open_lockable(run.spec)  # (on NFS an exclusive lock needs a writable file)
     try:
         alone = posix.try_lock(fd)
     except OSError:  # a file system without locks
         alone = True
     status = read_status(run)
-    return alone and not status.get("started_at") and not states.is_final(status["state"])
+    is_ours = alone and not status.get("started_at") and not states.is_final(status["state"])
+    return status if is_ours else None
 
 
-def execute(run: RunPaths, claimed: Claim) -> None:
-    """Prepare, start, watch, finish."""
-    pid = os.getpid()
+def execute(run: RunPaths, claimed: Claim, place: Place, status: Dict[str, Any]) -> None:
+    """Prepare, start, watch, finish. The lock that says that the run is ours says that its status is as it was read."""
+    pid, lease = os.getpid(), _record_of(claimed)
+    try:
+        frozen = Frozen(run, known_digests(lease))
+        doubt = refuse_foreign_run(run)
+    except Changed as changed:
+        if place.explains(changed):
+            raise
+        return _fail_changed(run, str(changed))
+    except EspalierError:
+        return  # (opened to others since it was claimed: it is queued again, and the queue tells why it waits there)
+    spec, given = frozen.record(SPEC), frozen.record(ENV)
+    directory = str((spec.get("working_copy") or {}).get("directory") or "")
+    if doubt is not None and doubt not in (status.get("warnings") or []):
+        status = {**status, "warnings": [*(status.get("warnings") or []), doubt]}
+    if status.get("scratch"):
+        _clear_away(run, status)
+    try:
+        scratch = make_scratch(run, given.get("scratch"), directory)
+    except EspalierError as error:
+        if place.explains(error):
+            raise
+        return _fail_to_prepare(run, error)
     status = move(
         run,
-        read_status(run),
+        status,
         states.PREPARING,
         pid=pid,
         boot_id=posix.boot_id(),
         pid_start=posix.process_start(pid),
+        scratch=record_of(scratch),
     )
-    spec = read_record(run.spec)
+    place.tell(scratch)
     workspace = os.path.dirname(os.path.dirname(run.shard))
     try:
         with patience(run, spec.get("prepare_timeout_seconds")):
-            given = read_record(run.env)
             attached = _attach(run, spec, given)
-            start = _prepare(run, workspace, spec, given, _gpu_ids(claimed), attached)
+            start = _prepare(run, scratch, workspace, spec, given, _gpu_ids(lease), attached)
     except Impatience as stop:
         return _fail(run, stop.code, stop.message, state=stop.state)
     except EspalierError as error:
-        return _fail(run, "prepare_failed", f"{error.message} {error.hint}".rstrip(), f"espalier_error_{error.code}")
+        if place.explains(error):
+            raise
+        return _fail_to_prepare(run, error)
     block_signals()
     become_subreaper()
-    _execute_job(run, status, spec, start, attached)
+    _execute_job(place, scratch, status, spec, start, attached)
+
+
+def _clear_away(run: RunPaths, status: Dict[str, Any]) -> None:
+    """Bring home and remove what an earlier runner left that nobody has settled: its lease is lost."""
+    scratch = scratch_of(run, status)
+    if scratch is not None and not posix.is_locked(scratch.note):
+        from espalier.lifecycle.collect import collect, remove_working_copy
+
+        collect(run, status, [])
+        remove_working_copy(run, status)
 
 
 def _attach(run: RunPaths, spec: Dict[str, Any], given: Dict[str, Any]) -> "Optional[Attached]":
@@ -134,76 +175,115 @@ def _attach(run: RunPaths, spec: Dict[str, Any], given: Dict[str, Any]) -> "Opti
 
 def _prepare(
     run: RunPaths,
+    scratch: ScratchPaths,
     workspace: str,
     spec: Dict[str, Any],
     given: Dict[str, Any],
     gpu_ids: List[str],
     attached: "Optional[Attached]",
-) -> Callable[[], int]:
+) -> Callable[[RunPaths], int]:
     """Make a job ready; returns what starts it."""
     if (spec.get("environment") or {}).get("how") in ("image", "private"):
         from espalier.runner.environment import prepare_with_environment
 
-        return prepare_with_environment(run, workspace, spec, given, gpu_ids, attached)
-    prepare_folders(run, workspace, spec, given.get("links", {}))
-    variables = job_environment(run, workspace, spec, gpu_ids)
-    return partial(start_job, run, job_command(run, spec), variables, attached)
+        return prepare_with_environment(run, scratch, workspace, spec, given, gpu_ids, attached)
+    prepare_folders(run, scratch, workspace, spec, given.get("links", {}))
+    variables = job_environment(run, scratch, workspace, spec, given, gpu_ids)
+    return partial(start_job, folder=scratch.job, command=job_command(run, spec), env=variables, attached=attached)
 
 
-def _gpu_ids(claimed: Claim) -> List[str]:
-    """The graphics processors that the lease names."""
+def _record_of(claimed: Claim) -> Dict[str, Any]:
+    """What the lease says; empty where it can't be read."""
     import json
 
     try:
         with open(claimed.lease, "rb", closefd=False) as file:
             file.seek(0)
-            ids = json.loads(file.read()).get("gpu_ids", [])
-    except (OSError, ValueError, AttributeError):
-        return []
-    return [str(gpu) for gpu in ids]
+            record = json.loads(file.read())
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _gpu_ids(lease: Dict[str, Any]) -> List[str]:
+    """The graphics processors that the lease names."""
+    ids = lease.get("gpu_ids")
+    return [str(gpu) for gpu in ids] if isinstance(ids, list) else []
+
+
+def _fail_changed(run: RunPaths, path: str) -> None:
+    """End a run whose definition or variables were changed after submit: for good, because what it says of further
+    attempts may be what was changed."""
+    from espalier.lifecycle.finish import finish, plain_error
+
+    check_run_format(run)  # (one that a newer espalier has written is left to that)
+    message = f"{path} isn't what it was when the run was submitted, so nothing of it is executed."
+    error = EspalierError("record_changed", message, "Submit it again.")
+    record = plain_error("prepare_failed", f"{error.message} {error.hint}")
+    finish(run, read_status(run), states.FAILED, {**record, "class": [f"espalier_error_{error.code}"]})
 
 
 def _execute_job(
-    run: RunPaths,
+    place: Place,
+    scratch: ScratchPaths,
     status: Dict[str, Any],
     spec: Dict[str, Any],
-    start: Callable[[], int],
+    start: Callable[[RunPaths], int],
     attached: "Optional[Attached]",
 ) -> None:
     started = time.monotonic()
     now = now_iso(time.time())
-    status = move(run, status, states.RUNNING, prepared_at=now, started_at=now)
+    ready = status
+    status = place.following(lambda run: move(run, ready, states.RUNNING, prepared_at=now, started_at=now))
+    note_start(QueuePaths(state_folder(), posix.host_name() or "localhost"), spec["id"], int(status.get("attempt", 1)))
     try:
-        job = start()
+        note_beginning(scratch)
+        # (a container that can't be started is removed: another try would not find it)
+        job = start(place.now()) if spec.get("docker") else place.following(start)
+        run = place.now()
     except OSError as error:
-        return _fail(run, "start_failed", f"{spec['command'][0]} could not be started: {error.strerror}.")
+        return _fail(place.now(), "start_failed", f"{spec['command'][0]} could not be started: {error.strerror}.")
+    except EspalierError as error:
+        return _fail(place.now(), "start_failed", f"{error.message} {error.hint}", f"espalier_error_{error.code}")
     try:
         # imported while the job runs: the modules that watch and finish are not on the way to its start
         from espalier.lifecycle.attempts import end_job
         from espalier.runner.requests import Attendant
         from espalier.runner.watch import watch
 
-        attendant, limit, measure = Attendant(run), spec.get("max_run_duration_seconds"), None
+        attendant = Attendant(run, in_container=bool(spec.get("docker")))
+        limit, measure = spec.get("max_run_duration_seconds"), None
         if spec.get("docker"):
             from espalier.runner.container_meter import container_meter
 
+            list(load_next())
             measure = container_meter(run)
-        outcome = watch(run, job, started, limit, attend=attendant.look, measure=measure)
+        outcome = watch(run, job, started, limit, attend=attendant.look, measure=measure, place=place.now)
     except BaseException:  # nobody would watch it any more
         kill_group(job, signal.SIGKILL)
         raise
     if attached is not None:
         attached.finish()
     attendant.close()
+    run = place.now()  # (its workspace may have been moved meanwhile)
+    removal = None
     if spec.get("docker"):
-        from espalier.runner.container import true_outcome
+        from espalier.runner.container import Removal, true_outcome
 
         outcome = true_outcome(run, outcome)
+        removal = Removal(run)
     if os.path.isdir(run.children):
         from espalier.runner.children import wait_for_children
 
         status, outcome = wait_for_children(run, status, outcome)
-    end_job(run, status, outcome)
+    place.following(lambda run: end_job(run, status, outcome))
+    if removal is not None:
+        removal.finish(place.now())
+
+
+def _can_be_queued_again(run: RunPaths) -> bool:
+    status = read_status(run)
+    return not status.get("started_at") and not states.is_final(status["state"])
 
 
 def _fail_by(run: RunPaths, error: Exception) -> None:
@@ -218,6 +298,10 @@ def _fail_by(run: RunPaths, error: Exception) -> None:
             _fail(run, "prepare_failed", f"The run could not be prepared: {error}")
     except Exception:  # the run's folder was deleted, or cannot be written
         traceback.print_exc()
+
+
+def _fail_to_prepare(run: RunPaths, error: EspalierError) -> None:
+    _fail(run, "prepare_failed", f"{error.message} {error.hint}".rstrip(), f"espalier_error_{error.code}")
 
 
 def _fail(run: RunPaths, code: str, message: str, *classes: str, state: str = states.FAILED) -> None:

@@ -1,73 +1,79 @@
-"""The runner's side of a job in a container: the container's supervisor, its child, which stands for the job.
+"""The runner's side of a job in a container: the container, and its supervisor, its child, which stands for the job.
 
-The engine creates the container, and the supervisor (`prepare/container.py`) is started, while the working copy is
-still being made; the supervisor starts the container when it is told to.
+The engine creates the container while the working copy is still being made. Then the runner has it started, and starts
+the supervisor (`prepare/container.py`), which loads what it needs while the engine is at that. The container is removed
+when the run has its final state, before its place in the queue is given back.
 """
 
 import contextlib
-import json
 import os
-import signal
-import sys
-import time
-from typing import Any, Dict, Iterator, List, Tuple
+import select
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Tuple
 
 from espalier.adapters import posix
-from espalier.adapters.engine import Engine, EngineError, EngineGone
-from espalier.adapters.processes import kill_group
+from espalier.adapters.engine import ANSWER_SECONDS, Engine, EngineError, EngineGone
 from espalier.lifecycle.container_config import RUN_LABEL, Order, container_config, container_name
 from espalier.lifecycle.container_record import Box, read_box, write_box
-from espalier.lifecycle.outcome import Outcome
+from espalier.lifecycle.set_ids import close_to_others, let_others_enter
 from espalier.paths import RunPaths
+from espalier.runner.ahead import load_next
+from espalier.runner.patience import undisturbed
+from espalier.runner.start import logs_of, output_of
+from espalier.runner.supervisor import SUPERVISOR, helper_command, helper_variables, start_supervisor, wait_for_child
 
-_PREPARE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "prepare")
-SUPERVISOR = os.path.join(_PREPARE, "container.py")
-_LOOKER = os.path.join(_PREPARE, "look.py")
+if TYPE_CHECKING:
+    from _socket import socket as Socket
+
+    from espalier.lifecycle.outcome import Outcome
+    from espalier.runner.secrets import Attached
+
+_LOOKER = os.path.join(os.path.dirname(SUPERVISOR), "look.py")
 # How long looking for a container may take when its supervisor died; an engine may hang.
 _LOOK_SECONDS = 45.0
+# How long one that is being created and not wanted any more is waited for.
+_CREATED_SECONDS = 10.0
 
 
 class ImageGone(Exception):
     """The image that was there at submit is there no longer."""
 
 
-class Supervisor:
-    """The supervisor of one container, and the container, which are both on their way from the beginning.
+class Container:
+    """The container of a job, which is on its way from the beginning.
 
     Args:
         run: The run.
         spec: Its definition.
-        order: What it is to do.
-        output: The file action that gives it its output, as for a job without a container.
-
-    Raises:
-        ImageGone: its image is not there.
-        EspalierError: the engine does not answer.
+        order: What its supervisor is to do.
     """
 
-    def __init__(self, run: RunPaths, spec: Dict[str, Any], order: Order, output: Tuple[Any, ...]) -> None:
-        self._run = run
+    def __init__(self, run: RunPaths, spec: Dict[str, Any], order: Order) -> None:
+        self._run, self._spec, self._order = run, spec, order
         self._engine = Engine(order.engine)
-        with self._told():
-            name = container_name(run)
-            self._config = container_config(run, spec, order, self._engine.image(order.image))
-            # (first: when all of us die, it says that there may be one)
-            write_box(run, Box(engine=order.engine, image=order.image, name=name, masked=order.masked))
-            self._answer = self._engine.begin_create(name, self._config)
+        self._box = Box(engine=order.engine, image=order.image, name=container_name(run), masked=order.masked)
+        self._config: Dict[str, Any] = {}
+        self._is_asked = False
+        self._answer: Optional[Socket] = None
         self._id = ""
-        word, self._word = os.pipe()
-        actions: List[Tuple[Any, ...]] = [
-            (os.POSIX_SPAWN_DUP2, word, 0),
-            output,
-            (os.POSIX_SPAWN_OPEN, 2, run.runner_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666),
-        ]
-        variables = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
-        variables["ESPALIER_RUN_ID"] = os.path.basename(run.root)
-        try:
-            self.pid = posix.spawn_session(helper_command(SUPERVISOR, run.root), variables, actions)
-        finally:
-            os.close(word)
-        self._write(json.dumps(order._asdict()).encode() + b"\n")
+
+    def begin(self) -> None:
+        """Have it created.
+
+        Raises:
+            ImageGone: its image is not there.
+            EspalierError: the engine does not answer.
+        """
+        with self._told():
+            image = self._engine.image(self._order.image)
+            self._config = container_config(self._run, self._spec, self._order, image)
+            write_box(self._run, self._box)  # (first: when all of us die, it says that there may be one)
+            close_to_others(self._run)
+            self._ask()
+
+    def _ask(self) -> None:
+        with undisturbed():
+            self._is_asked = True
+            self._answer = self._engine.begin_create(self._box.name, self._config)
 
     def wait_until_created(self) -> None:
         """Wait until the container is there. One of the same name is of an earlier attempt, and nobody's any more.
@@ -78,31 +84,70 @@ class Supervisor:
         """
         with self._told():
             try:
-                self._id = self._engine.created(self._answer)
+                self._hear()
             except EngineError as error:
-                if error.status != 409:
+                if "permission denied" in str(error).lower():  # (on some NFS the engine's root has no rights)
+                    let_others_enter(self._run)
+                elif error.status == 409:
+                    for old in self._engine.labelled(f"{RUN_LABEL}={os.path.basename(self._run.root)}"):
+                        self._engine.remove(old["Id"])
+                else:
                     raise
-                for old in self._engine.labelled(f"{RUN_LABEL}={os.path.basename(self._run.root)}"):
-                    self._engine.remove(old["Id"])
-                self._id = self._engine.create(container_name(self._run), self._config)
+                self._ask()
+                self._hear()
 
-    def start(self) -> int:
-        """Have the container started; returns the process that now stands for the job."""
-        self._write(self._id.encode() + b"\n")
-        return self.pid
+    def _hear(self, seconds: float = ANSWER_SECONDS) -> None:
+        """Learn its id, once the engine answers."""
+        assert self._answer is not None
+        for _ in load_next():
+            if select.select([self._answer], [], [], 0)[0]:
+                break
+        # (a cancel that interrupts this leaves the answer to `call_off`)
+        if not select.select([self._answer], [], [], seconds)[0]:
+            raise EngineGone(0, f"{self._engine.address}: it does not answer")
+        with undisturbed():
+            answer, self._answer = self._answer, None
+            self._id = self._engine.created(answer)
+
+    def start(self, attached: "Optional[Attached]") -> int:
+        """Have the container started; returns the process that stands for the job, its supervisor.
+
+        Args:
+            attached: The job's secrets, if it is to have any.
+
+        Raises:
+            OSError: the supervisor cannot be started.
+        """
+        try:
+            with output_of(self._run, attached) as output:
+                return start_supervisor(self._run, self._order, self._id, self._begin(), output)
+        except BaseException:
+            self.call_off()
+            raise
+
+    def _begin(self) -> "List[Socket]":
+        """Listen to it and have it started; nothing where its supervisor has to, and finds out why."""
+        if not self._engine.has_keys:
+            with contextlib.suppress(EngineError, EngineGone):
+                output = self._engine.attach(self._id).connection
+                return [output, self._engine.begin_start(self._id)]
+        return []
 
     def call_off(self) -> None:
-        """Have it remove the container, which was not started, and end."""
-        if self._word >= 0:
-            os.close(self._word)
-            self._word = -1
-            end_child(self.pid)
-
-    def _write(self, line: bytes) -> None:
-        data = memoryview(line)
-        with contextlib.suppress(BrokenPipeError):  # it has died: whoever watches it sees that
-            while data:
-                data = data[os.write(self._word, data) :]
+        """Remove the container, which is not wanted. An engine that does not answer keeps it."""
+        if not self._is_asked:
+            return
+        with undisturbed():
+            try:
+                if self._answer is not None:
+                    self._hear(_CREATED_SECONDS)
+                self._engine.remove(self._id or self._box.name)
+            except EngineGone:
+                return
+            except EngineError:  # none was made
+                if self._id:
+                    return
+            write_box(self._run, self._box._replace(removed=True))
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
@@ -120,20 +165,13 @@ class Supervisor:
             raise engine_refused(what, str(error), error.status) from error
 
 
-def true_outcome(run: RunPaths, outcome: Outcome) -> Outcome:
-    """How the job in a container ended: as its supervisor did, unless that died before the container was removed. Then
+def true_outcome(run: RunPaths, outcome: "Outcome") -> "Outcome":
+    """How the job in a container ended: as its supervisor did, unless that died before it had noted the end. Then
     somebody looks for the container, and sees to its end."""
     box = read_box(run)
-    if box is None or box.removed:
+    if box is None or box.removed or (box.state == "ended" and outcome.exit_code == box.exit_code):
         return outcome
-    variables = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
-    actions: List[Tuple[Any, ...]] = [
-        (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
-        (os.POSIX_SPAWN_OPEN, 1, run.runner_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666),
-        (os.POSIX_SPAWN_DUP2, 1, 2),
-    ]
-    pid = posix.spawn_session(helper_command(_LOOKER, run.root), variables, actions)
-    wait_for_child(pid, _LOOK_SECONDS)
+    _look(run)
     box = read_box(run) or box
     warnings = list(outcome.warnings)
     if not box.removed:
@@ -143,26 +181,47 @@ def true_outcome(run: RunPaths, outcome: Outcome) -> Outcome:
     return outcome._replace(warnings=warnings)
 
 
-def helper_command(program: str, *arguments: str) -> List[str]:
-    """How a helper of the runner is started: as this process was, isolated, its bytecode where ours is."""
-    prefix = ["-X", f"pycache_prefix={sys.pycache_prefix}"] if sys.pycache_prefix else []
-    return [sys.executable, "-I", "-S", "-X", "utf8", *prefix, program, *arguments]
+class Removal:
+    """The removal of a container that has ended, by the engine, while the run's end is recorded.
+
+    Should all of us die meanwhile, whoever gives the run's place back has it removed (`prepare/finish.py`).
+
+    Args:
+        run: The run.
+    """
+
+    def __init__(self, run: RunPaths) -> None:
+        self._box = read_box(run)
+        self._answer: Optional[Socket] = None
+        if self._box is not None and self._box.state == "ended" and not self._box.removed:
+            self._engine = Engine(self._box.engine)
+            with contextlib.suppress(EngineGone):
+                self._answer = self._engine.begin_remove(self._box.id)
+
+    def finish(self, run: RunPaths) -> None:
+        """Wait until it is removed.
+
+        Args:
+            run: The run, wherever its folder is now.
+        """
+        if self._box is None or self._box.state != "ended" or self._box.removed:
+            return
+        try:
+            if self._answer is None:
+                raise EngineGone(0, "it did not answer")
+            self._engine.removed(self._answer)
+            write_box(run, self._box._replace(removed=True))
+        except (EngineError, EngineGone):
+            _look(run)
 
 
-def end_child(pid: int, seconds: float = 10.0) -> None:
-    """Ask a child, which leads a session, to end, and kill it with its session when it does not."""
-    with contextlib.suppress(OSError):
-        os.kill(pid, signal.SIGTERM)
-    wait_for_child(pid, seconds)
-
-
-def wait_for_child(pid: int, seconds: float) -> None:
-    """Wait for the end of a child, which leads a session, and kill it with its session when that does not come."""
-    deadline = time.monotonic() + seconds
-    with contextlib.suppress(ChildProcessError):  # somebody else has collected it
-        while os.waitpid(pid, os.WNOHANG)[0] == 0:
-            if time.monotonic() > deadline:
-                kill_group(pid, signal.SIGKILL)
-                os.waitpid(pid, 0)
-                return
-            time.sleep(0.005)
+def _look(run: RunPaths) -> None:
+    """Have a process of its own find the container and remove it."""
+    with logs_of(run, run.runner_log) as (said,):
+        actions: List[Tuple[Any, ...]] = [
+            (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_DUP2, said, 1),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ]
+        pid = posix.spawn_session(helper_command(_LOOKER, run.root), helper_variables(), actions)
+    wait_for_child(pid, _LOOK_SECONDS)

@@ -10,14 +10,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
 
 from espalier.adapters import posix
+from espalier.adapters.inside import make_inside, replace_inside
 from espalier.adapters.tree import Tree
 from espalier.errors import CODES, EspalierError
-from espalier.lifecycle.container_config import Order
+from espalier.lifecycle.container_config import Order, given_paths, readable
+from espalier.lifecycle.scratch import record_of
+from espalier.lifecycle.view import make_view, show
 from espalier.paths import PrivatePaths, RunPaths
-from espalier.records import dump_record, read_record, replace_file
-from espalier.runner.container import ImageGone, Supervisor, end_child, helper_command
+from espalier.records import dump_record, make_folders, read_record
+from espalier.runner.container import Container, ImageGone
 from espalier.runner.prepare import job_command, job_environment, link_espalier, prepare_folders
-from espalier.runner.start import output_of, start_job
+from espalier.runner.start import logs_of, start_job
+from espalier.runner.supervisor import end_child, helper_command
+from espalier.scratch_paths import ScratchPaths
 
 if TYPE_CHECKING:
     from espalier.runner.secrets import Attached
@@ -34,16 +39,17 @@ class Preparation:
 
     def __init__(self, run: RunPaths, env: Dict[str, Any]) -> None:
         self._run = run
-        os.makedirs(run.job, exist_ok=True)
-        actions: List[Tuple[Any, ...]] = [
-            (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_OPEN, 1, run.build_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666),
-            (os.POSIX_SPAWN_OPEN, 2, run.runner_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666),
-        ]
+        make_inside(run.root, run.job)
         variables = {**os.environ, **env.get("preparing", {}), "ESPALIER_RUN_ID": os.path.basename(run.root)}
         # (the interpreter that the modules it needs were found by; ours may be another)
         command = [str(env.get("core_python") or helper_command(_PROGRAM)[0]), *helper_command(_PROGRAM, run.root)[1:]]
-        self._pid: Optional[int] = posix.spawn_session(command, variables, actions)
+        with logs_of(run, run.build_log, run.runner_log) as (built, said):
+            actions: List[Tuple[Any, ...]] = [
+                (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_DUP2, built, 1),
+                (os.POSIX_SPAWN_DUP2, said, 2),
+            ]
+            self._pid: Optional[int] = posix.spawn_session(command, variables, actions)
 
     def wait(self) -> Dict[str, Any]:
         """Wait until it is ready.
@@ -96,15 +102,17 @@ def prepared(run: RunPaths, status: int = 0) -> Dict[str, Any]:
 
 def prepare_with_environment(
     run: RunPaths,
+    scratch: ScratchPaths,
     workspace: str,
     spec: Dict[str, Any],
     env: Dict[str, Any],
     gpu_ids: List[str],
     attached: "Optional[Attached]",
-) -> Callable[[], int]:
+) -> Callable[[RunPaths], int]:
     """Make a job ready that has an environment: the working copy and the environment, each while the other is made.
 
     Args:
+        scratch: Its scratch folder.
         workspace: The workspace's folder.
         env: The run's `env.json`.
         gpu_ids: The graphics processors it was given.
@@ -116,8 +124,8 @@ def prepare_with_environment(
     Raises:
         EspalierError: what could not be made ready.
     """
-    os.makedirs(run.job, exist_ok=True)
-    ready = _Ready(run, workspace, spec, env, gpu_ids, attached)
+    make_inside(run.root, run.job)
+    ready = _Ready(run, scratch, workspace, spec, env, gpu_ids, attached)
     with ready.undo:
         start = ready.in_container() if spec["environment"]["how"] == IMAGE else ready.in_private()
         ready.undo.pop_all()
@@ -130,18 +138,19 @@ class _Ready:
     def __init__(
         self,
         run: RunPaths,
+        scratch: ScratchPaths,
         workspace: str,
         spec: Dict[str, Any],
         env: Dict[str, Any],
         gpu_ids: List[str],
         attached: "Optional[Attached]",
     ) -> None:
-        self._run, self._workspace, self._spec, self._env = run, workspace, spec, env
+        self._run, self._scratch, self._workspace, self._spec, self._env = run, scratch, workspace, spec, env
         self._gpu_ids, self._attached = gpu_ids, attached
         self._has_folders = False
         self.undo = contextlib.ExitStack()
 
-    def in_private(self) -> Callable[[], int]:
+    def in_private(self) -> Callable[[RunPaths], int]:
         preparation = self._begin_preparation()
         self._make_folders()
         made = preparation.wait()
@@ -149,9 +158,9 @@ class _Ready:
             made = self._begin_preparation().wait()
         variables = self._variables(made)
         command = with_interpreter(job_command(self._run, self._spec), self._spec, made)
-        return partial(start_job, self._run, command, variables, self._attached)
+        return partial(start_job, folder=self._scratch.job, command=command, env=variables, attached=self._attached)
 
-    def in_container(self) -> Callable[[], int]:
+    def in_container(self) -> Callable[[RunPaths], int]:
         link_espalier(self._run, self._env.get("links", {}))
         known = self._env.get("prepared")
         if known is not None:
@@ -166,27 +175,26 @@ class _Ready:
             hint = "Somebody removes images meanwhile; submit again."
             raise EspalierError("image_missing", str(error), hint) from error
 
-    def _supervised(self, made: Dict[str, Any]) -> Callable[[], int]:
-        supervisor = self._begin_container(made)
+    def _supervised(self, made: Dict[str, Any]) -> Callable[[RunPaths], int]:
+        container = self._begin_container(made)
         self._make_folders()
-        try:
-            supervisor.wait_until_created()
-        except ImageGone:
-            supervisor.call_off()
-            raise
-        return partial(_start, supervisor, self._attached)
+        container.wait_until_created()
+        return partial(_start, container=container, attached=self._attached)
 
     def _begin_preparation(self) -> Preparation:
         preparation = Preparation(self._run, self._env)
         self.undo.callback(preparation.call_off)
         return preparation
 
-    def _begin_container(self, made: Dict[str, Any]) -> Supervisor:
+    def _begin_container(self, made: Dict[str, Any]) -> Container:
+        self._look_at_mounts_again()
         variables, mounts = self._variables(), {**_needed(self._env), **self._spec["docker"]["mounts"]}
         if self._attached is not None:
             mounts[self._attached.file()] = _SECRETS
             variables.update(dict.fromkeys(self._attached.variables, _SECRETS))
+        make_folders(self._scratch.work)  # (an engine refuses a mount of what is not there)
         order = Order(
+            scratch=record_of(self._scratch),
             engine=self._env.get("engine", {}),
             image=str(made["image"]),
             command=job_command(self._run, self._spec),
@@ -196,17 +204,36 @@ class _Ready:
             user=f"{os.getuid()}:{os.getgid()}",
             masked=self._attached is not None,
         )
-        supervisor = Supervisor(self._run, self._spec, order, output_of(self._run, self._attached))
-        self.undo.callback(supervisor.call_off)
-        return supervisor
+        self._show(order)
+        container = Container(self._run, self._spec, order)
+        self.undo.callback(container.call_off)
+        container.begin()
+        return container
+
+    def _look_at_mounts_again(self) -> None:
+        """Links, mounts and sockets may have changed since the submit. Raises EspalierError `bad_argument`."""
+        paths = given_paths(self._spec)
+        if paths:
+            from espalier.lifecycle.mounts import refuse_dangerous
+
+            refuse_dangerous(paths, {**self._env.get("preparing", {}), **self._env.get("engine", {})})
+
+    def _show(self, order: Order) -> None:
+        """Make what the container is to see of the run: an engine refuses a mount of what is not there."""
+        places = readable(self._run, self._spec, order)
+        if self._run.inputs in places:
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(self._run.inputs, 0o700)
+        make_view(self._run, places)
+        link_espalier(self._run.seen(os.path.basename(self._run.root)), self._env.get("links", {}))
 
     def _make_folders(self) -> None:
         if not self._has_folders:
             self._has_folders = True
-            prepare_folders(self._run, self._workspace, self._spec, self._env.get("links", {}))
+            prepare_folders(self._run, self._scratch, self._workspace, self._spec, self._env.get("links", {}))
 
     def _variables(self, made: Optional[Dict[str, Any]] = None) -> Dict[str, str]:
-        return job_environment(self._run, self._workspace, self._spec, self._gpu_ids, made)
+        return job_environment(self._run, self._scratch, self._workspace, self._spec, self._env, self._gpu_ids, made)
 
 
 def _keeps(made: Dict[str, Any]) -> bool:
@@ -224,8 +251,9 @@ def _keeps(made: Dict[str, Any]) -> bool:
     return True
 
 
-def _start(supervisor: Supervisor, attached: "Optional[Attached]") -> int:
-    pid = supervisor.start()
+def _start(run: RunPaths, container: Container, attached: "Optional[Attached]") -> int:
+    show(run, run)
+    pid = container.start(attached)
     if attached is not None:
         attached.started()
     return pid
@@ -247,6 +275,5 @@ def with_interpreter(command: List[str], spec: Dict[str, Any], made: Dict[str, A
 def record_prepared(run: RunPaths, record: Dict[str, Any]) -> None:
     """Record what is ready for a run, for its job's time and for good."""
     data = dump_record(record)
-    replace_file(run.prepared, data, run.job)
-    os.makedirs(run.provenance, exist_ok=True)
-    replace_file(run.environment_record, data, run.shard)
+    replace_inside(run.root, run.prepared, data)
+    replace_inside(run.root, run.environment_record, data)

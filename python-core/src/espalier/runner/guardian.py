@@ -4,22 +4,26 @@ So a job outlives neither: killed, the one that executes has a parent to which a
 which ends it; if the parent is killed, the other goes on to the end of its run.
 """
 
+import gc
 import os
+import signal
 from typing import Callable
 
 from espalier.adapters.subreaper import become_subreaper
-from espalier.paths import RunPaths
+from espalier.lifecycle.place import Place
+from espalier.runner.ahead import LONG_SECONDS, load_all
 
 
-def guarded(run: RunPaths, execute: Callable[[], None]) -> bool:
+def guarded(place: Place, execute: Callable[[], None]) -> bool:
     """Do something in a process of its own, and wait for its end.
 
     Args:
-        run: The run it is done for.
+        place: The folder of the run it is done for.
 
     Returns:
         False when that process was killed or failed. What it had started has been killed then.
     """
+    gc.freeze()  # (else looking for garbage writes to each object, and the two processes no longer share its memory)
     pid = os.fork()
     if pid == 0:
         code = 1
@@ -30,15 +34,18 @@ def guarded(run: RunPaths, execute: Callable[[], None]) -> bool:
         finally:
             os._exit(code)
     become_subreaper()
+    signal.signal(signal.SIGALRM, lambda *_: load_all())
+    signal.setitimer(signal.ITIMER_REAL, LONG_SECONDS)
     while True:
         ended, status = os.waitpid(-1, 0)
         if ended == pid:
             break
+    signal.setitimer(signal.ITIMER_REAL, 0)
     if status == 0:
         return True
     from espalier.lifecycle.strays import end_strays
 
-    end_strays(run, reaper=os.getpid())
+    end_strays(place.now(), reaper=os.getpid())
     return False
 
 

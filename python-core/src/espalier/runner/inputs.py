@@ -8,11 +8,12 @@ import os
 import stat
 from typing import Any, Dict, List
 
+from espalier.adapters.holes import copy_content
+from espalier.adapters.inside import make_inside
 from espalier.errors import EspalierError
 from espalier.paths import RunPaths
 from espalier.store.inputs import LeadsOutside, content_digest, files_below, folder_links, measure, open_plain
 
-_CHUNK = 1 << 20
 # No write permission: a job that tries to write to an input is told so at once, not by a result that is wrong.
 _FILE, _FOLDER = 0o444, 0o555
 
@@ -31,11 +32,13 @@ def copy_inputs(run: RunPaths, inputs: List[Dict[str, Any]]) -> None:
     if not copied:
         return
     # others may look into a workspace, but not at an input that they could not read where it was
-    os.makedirs(run.inputs, mode=0o700)
+    make_inside(run.root, run.job)
+    with contextlib.suppress(FileExistsError):  # made for the job's container, which has it mounted
+        os.mkdir(run.inputs, 0o700)
     for item in copied:
         _refuse_other_size(item)
         copy = run.input_copy(item["name"], item["path"])
-        os.mkdir(os.path.dirname(copy))
+        os.mkdir(os.path.dirname(copy), 0o700)
         try:
             _copy(item["path"], copy)
             seen = content_digest(copy)
@@ -91,22 +94,8 @@ def _copy_file(source: str, target: str) -> None:
         seen = os.fstat(file.fileno())
         to = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
-            _copy_bytes(file.fileno(), to)
+            copy_content(file.fileno(), to)
             os.utime(to, ns=(seen.st_atime_ns, seen.st_mtime_ns))
             os.fchmod(to, _FILE | stat.S_IMODE(seen.st_mode) & 0o111)
         finally:
             os.close(to)
-
-
-def _copy_bytes(source: int, to: int) -> None:
-    # shares the blocks where the file system can (Btrfs, XFS), and stays in the kernel elsewhere
-    with contextlib.suppress(OSError, AttributeError):
-        while os.copy_file_range(source, to, 1 << 30):
-            pass
-    # what it left: all of it where the file systems differ or the C library has no such call
-    while True:
-        data = memoryview(os.read(source, _CHUNK))
-        if not data:
-            return
-        while data:
-            data = data[os.write(to, data) :]

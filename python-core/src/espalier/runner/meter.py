@@ -3,13 +3,13 @@
 A sample is taken each second at first; the pause grows with the job's age, and with what a sample costs.
 """
 
-import contextlib
 import json
 import os
 import time
 from typing import Any, Dict, List, Optional
 
 from espalier.adapters.gpu import GpuProbe
+from espalier.adapters.inside import open_log
 from espalier.adapters.processes import Process, bytes_moved
 from espalier.adapters.tree import Tree
 
@@ -89,9 +89,7 @@ class Meter:
 
     def _write(self, sample: Dict[str, Any]) -> None:
         if self._fd is None:
-            with contextlib.suppress(FileExistsError):  # (where the run's folder has been deleted none is made anew)
-                os.mkdir(os.path.dirname(self._path))
-            self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+            self._fd = open_log(os.path.dirname(os.path.dirname(self._path)), self._path)
             head = {"type": "writer", "format": 1, "writer": "runner", "pid": os.getpid(), "time": time.time()}
             os.write(self._fd, json.dumps(head, separators=(",", ":")).encode() + b"\n")
         line = {"type": "sample", "seq": self._seq, "time": round(time.time(), 6), **sample}

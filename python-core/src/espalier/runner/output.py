@@ -6,7 +6,7 @@ import threading
 from typing import Any, List, Optional, Tuple
 
 from espalier.adapters.private import widen_pipe
-from espalier.vault.masking import Masker
+from espalier.vault.credentials import LogMasker
 
 _PIECE = 256 * 1024
 # So long after the job's end whatever still has its output open is waited for, seconds. All of its processes have
@@ -18,14 +18,13 @@ class MaskedLog:
     """The log of one job.
 
     Args:
-        path: The log.
+        log: The log, open; it is closed here.
         secrets: The texts to hide in it.
     """
 
-    def __init__(self, path: str, secrets: List[str]) -> None:
-        self._masker = Masker(secrets)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        self._log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+    def __init__(self, log: int, secrets: List[str]) -> None:
+        self._masker = LogMasker(secrets)
+        self._log = log
         self._pipe, self._theirs = os.pipe()
         widen_pipe(self._pipe, 4 * _PIECE)
         self._lock = threading.Lock()

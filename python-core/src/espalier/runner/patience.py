@@ -30,10 +30,8 @@ def patience(run: RunPaths, seconds: Optional[float]) -> Iterator[None]:
         raise Impatience(states.FAILED, "prepare_timed_out", limit)
 
     def woken(*_: Any) -> None:
-        from espalier.lifecycle.finish import canceled_message
-
         if os.path.exists(run.cancel):
-            raise Impatience(states.CANCELED, "canceled", canceled_message(run))
+            raise Impatience(states.CANCELED, "canceled", "")
 
     old = signal.signal(signal.SIGUSR1, woken)
     if seconds:
@@ -41,6 +39,23 @@ def patience(run: RunPaths, seconds: Optional[float]) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
+    except Impatience as stop:
+        # (not where it was raised: that may be in the middle of loading what this needs)
+        with undisturbed():
+            from espalier.lifecycle.finish import canceled_message
+
+            stop.message = stop.message or canceled_message(run)
+        raise
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGUSR1, old)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """In the block nothing is interrupted, so that what others were asked for isn't forgotten; it is right after."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGUSR1, signal.SIGALRM))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -2,12 +2,44 @@
 # It records uncaught errors and warnings in the run's event log (docs/protocol.md), sends plots
 # drawn without a device to outputs/plots/, sets the seed, then reads the profile it displaced;
 # when R ends it records with which versions it ran.
+# Before and after all that R searches packages where the submitting session did, whatever its start-up files say.
+# R processes that the job starts read this file too, for that alone.
 # It leaves no objects behind and changes nothing else that the script or its output shows.
 local({
   run <- Sys.getenv("ESPALIER_RUN_DIR")
   profile <- Sys.getenv("ESPALIER_PREVIOUS_R_PROFILE_USER", NA)
-  # R processes started by the job are ordinary ones.
+  libraries <- strsplit(Sys.getenv("ESPALIER_LIBRARY_PATHS"), .Platform$path.sep, fixed = TRUE)[[1L]]
+  # (those of another R are of no use)
+  if (!Sys.getenv("ESPALIER_LIBRARY_R") %in% c("", paste(R.version$major, R.version$minor, sep = "."))) libraries <- NULL
+  # R processes started by the job are ordinary ones, but for the libraries; a profile that reads that of the user, as
+  # renv's does, finds the displaced one.
+  own_profile <- Sys.getenv("R_PROFILE_USER")
   if (is.na(profile)) Sys.unsetenv("R_PROFILE_USER") else Sys.setenv(R_PROFILE_USER = profile)
+  own_library <- file.path(run, ".job", "R")
+  if (nzchar(Sys.getenv("ESPALIER_INNER_R"))) run <- "" else Sys.setenv(ESPALIER_INNER_R = "yes")
+
+  # ---- the session's libraries, in its order ----
+  set_libraries <- function() {
+    if (!length(libraries)) return(invisible())
+    places <- libraries[dir.exists(libraries)]
+    holding <- function(package) places[file.exists(file.path(places, package, "DESCRIPTION"))]
+    if (!length(holding("espalier")) && dir.exists(own_library)) places <- c(places, own_library)
+    if (!length(holding("utils"))) places <- c(places, .Library)
+    # renv's sandbox hides R's own library and those of the site
+    if (!normalizePath(.Library, "/") %in% normalizePath(places, "/")) {
+      rebind(".Library", holding("utils")[1L])
+      rebind(".Library.site", character())
+    }
+    assign(".lib.loc", unique(normalizePath(places, "/")), envir = environment(.libPaths))
+    # (for those that read no start-up file, `Rscript --vanilla`)
+    Sys.setenv(R_LIBS = paste(places, collapse = .Platform$path.sep))
+  }
+  rebind <- function(name, value) {
+    unlockBinding(name, baseenv())
+    assign(name, value, envir = baseenv())
+    lockBinding(name, baseenv())
+  }
+  set_libraries()
 
   # ---- the event log ----
   log <- new.env(parent = emptyenv())
@@ -68,15 +100,22 @@ local({
     # the last eight digits of a temporary name: random, and R's generator stays untouched
     hex <- sub("^.*(.{8})$", "\\1", basename(tempfile("00000000")))
     log$writer <- sprintf("rprelude-%d-%s", log$pid, hex)
-    dir.create(file.path(run, "events"), showWarnings = FALSE)
+    dir.create(file.path(run, "events"), showWarnings = FALSE, mode = "0755")
     log$path <- file.path(run, "events", paste0(log$writer, ".jsonl"))
     append_line(log$path, sprintf(
       "{\"type\":\"writer\",\"format\":1,\"writer\":\"%s\",\"pid\":%d,\"host\":%s,\"time\":%s}",
       log$writer, log$pid, string(Sys.info()[["nodename"]], 255L), now()
     ))
   }
+  # what is made here others never write, whatever the umask is
+  closed <- function(code) {
+    old <- Sys.umask(NA)
+    Sys.umask(as.octmode(bitwOr(as.integer(old), 18L)))
+    on.exit(Sys.umask(old))
+    code
+  }
   append_line <- function(path, line) {
-    con <- file(path, open = "ab", encoding = "native.enc")
+    con <- closed(file(path, open = "ab", encoding = "native.enc"))
     on.exit(close(con))
     writeLines(line, con, useBytes = TRUE)
   }
@@ -91,7 +130,7 @@ local({
   write_payload <- function(body) {
     name <- sprintf("payloads/%s-%d.json", log$writer, log$seq)
     path <- file.path(run, name)
-    dir.create(dirname(path), showWarnings = FALSE)
+    dir.create(dirname(path), showWarnings = FALSE, mode = "0755")
     temporary <- file.path(dirname(path), paste0(".tmp-", basename(path)))
     on.exit(unlink(temporary))
     append_line(temporary, paste0("{", body, "}"))
@@ -117,22 +156,45 @@ local({
     if (log$errors >= 100L) return()
     log$errors <- log$errors + 1L
     calls <- sys.calls()[seq_len(frame - 1L)]
-    calls <- calls[seq_along(calls) > log$own_frames]
     last <- length(calls)
     if (last && identical(calls[[last]][[1L]], quote(.handleSimpleError))) calls <- calls[-last]
-    n <- length(calls)
-    lines <- if (n <= 50L) vapply(calls, text_of, "") else {
-      c(vapply(calls[1:20], text_of, ""), sprintf("... (%d more calls)", n - 49L),
-        vapply(calls[(n - 28L):n], text_of, ""))
-    }
-    lines <- vapply(lines, string, "", 300L, USE.NAMES = FALSE)
+    stack <- seq_along(calls)
+    shown <- stack[stack > log$own_frames]
+    left_out <- length(shown) - 49L
+    if (left_out > 1L) shown <- shown[-(20L + seq_len(left_out))]
+    places <- tryCatch(suppressWarnings(places_of(calls, shown, cond)), error = function(e) NULL)
+    texts <- vapply(calls[shown], text_of, "")
+    lines <- vapply(texts, string, "", 300L, USE.NAMES = FALSE)
+    # (the last place may be that of a call without a frame)
+    known <- which(nzchar(places[seq_along(lines)]))
+    lines[known] <- sub("\"$", "", lines[known])
+    lines[known] <- paste0(lines[known], " at ", substring(vapply(places[known], string, "", 300L, USE.NAMES = FALSE), 2L))
+    if (left_out > 1L) lines <- append(lines, sprintf("\"... (%d more calls)\"", left_out), 20L)
     while (sum(nchar(lines, "bytes") + 1L) > 14000L) lines <- lines[-(length(lines) %/% 2L)]
     classes <- vapply(class(cond), string, "", 100L, USE.NAMES = FALSE)
+    place <- rev(places[nzchar(places)])
     append_event("error", sprintf(
-      "\"message\":%s,\"call\":%s,\"class\":[%s],\"traceback\":[%s]",
-      string(message_of(cond), 1500L), call_field(conditionCall(cond)),
+      "\"message\":%s,\"call\":%s,\"place\":%s,\"class\":[%s],\"traceback\":[%s]",
+      string(message_of(cond), 1500L), call_field(conditionCall(cond)), if (length(place)) string(place[1L], 300L) else "null",
       paste(classes[seq_len(min(10L, length(classes)))], collapse = ","), paste(lines, collapse = ",")
     ))
+  }
+  # "file:line" of each call that is shown, as far as they are in the job's files, and of the error's own, which has no
+  # frame in R's own code. See locate.R.
+  places_of <- function(calls, shown, cond) {
+    error_call <- conditionCall(cond)
+    locating <- new.env(parent = baseenv())
+    locating$own_folder <- normalizePath(dirname(own_profile), "/")
+    sys.source(file.path(locating$own_folder, "locate.R"), locating, keep.source = FALSE)
+    top <- Sys.getenv("ESPALIER_WORK_DIR")
+    script <- sub("^--file=", "", grep("^--file=", commandArgs(FALSE), value = TRUE))
+    script <- gsub("~+~", " ", script, fixed = TRUE)
+    all <- seq_along(calls)
+    if (!length(all) && is.null(error_call)) return(locating$locate_syntax_error(message_of(cond), top, script))
+    stack <- list(functions = lapply(all, sys.function), frames = lapply(all, sys.frame), parents = sys.parents()[all])
+    has_frame <- is.null(error_call) || any(vapply(calls, identical, NA, error_call))
+    asked <- c(calls[shown], if (!has_frame) list(error_call))
+    locating$locate_calls(asked, stack, c(shown, if (!has_frame) length(all) + 1L), top, script)
   }
   record_warning <- function(cond) {
     if (log$pid != Sys.getpid()) open_log()
@@ -157,8 +219,22 @@ local({
     if (inherits(cond, "error") || is.null(offered)) return(invisible())
     if (inherits(offered, "rlang_error")) quietly(record_error(offered, sys.nframe()))
   }
+  # Interrupted, R unwinds and ends, with its finalizers but without .Last.
+  on_interrupt <- function(cond) log$interrupted <- TRUE
+  run_last <- function() {
+    last <- get0(".Last", globalenv(), mode = "function", inherits = FALSE)
+    if (isTRUE(log$interrupted) && !is.null(last)) tryCatch(last(), error = function(e) message("Error in .Last(): ", conditionMessage(e)))
+  }
   on_warning <- function(cond) {
     if (!only_offered(sys.nframe()) && getOption("warn") >= 0) quietly(record_warning(cond))
+  }
+
+  # R calls no handler of an error that leaves no stack for one: the text of its last error is recorded at R's end.
+  record_last_error <- function() {
+    text <- geterrmessage()
+    if (log$errors || !nzchar(text)) return()
+    if (log$pid != Sys.getpid()) open_log()
+    append_event("last_error", sprintf("\"message\":%s", string(text, 1500L)))
   }
 
   # ---- what R ran with, as it is at its end ----
@@ -167,15 +243,15 @@ local({
   own_pid <- Sys.getpid()
   session_texts <- function(places, packages, versions) {
     list(
-      version = R.version.string, platform = R.version$platform, host = Sys.info()[["nodename"]],
+      version = R.version.string, interpreter = R.home(), platform = R.version$platform, host = Sys.info()[["nodename"]],
       system = c(if (isNamespaceLoaded("utils")) getNamespace("utils")$osVersion, "")[1L], locale = Sys.getlocale(),
       blas = c(extSoftVersion()["BLAS"], "")[1L], command = commandArgs()[seq_len(min(100L, length(commandArgs())))],
       rng = RNGkind(), libraries = places, package = packages, package_version = versions
     )
   }
   record_session <- function() {
-    folder <- file.path(run, "provenance")
-    dir.create(folder, showWarnings = FALSE)
+    folder <- file.path(run, "sessions")
+    dir.create(folder, showWarnings = FALSE, mode = "0755")
     if (length(list.files(folder)) >= 100L) return() # (a shell loop may start any number)
     packages <- sort(setdiff(loadedNamespaces(), "base"), method = "radix")
     versions <- vapply(lapply(packages, getNamespaceInfo, "spec"), `[[`, "", "version")
@@ -190,12 +266,12 @@ local({
     fields <- vapply(fields, paste, "", collapse = ",")
     json <- sprintf(
       paste0(
-        "{\"format\":1,\"language\":\"r\",\"time\":%s,\"pid\":%d,\"version\":%s,\"platform\":%s,\"host\":%s,",
+        "{\"format\":1,\"language\":\"r\",\"time\":%s,\"pid\":%d,\"version\":%s,\"interpreter\":%s,\"platform\":%s,\"host\":%s,",
         "\"system\":%s,\"locale\":%s,\"blas\":%s,\"command\":[%s],\"rng\":[%s],\"libraries\":[%s],\"packages\":{\"package\":[%s],",
         "\"version\":[%s],\"attached\":[%s],\"library\":[%s]}}\n"
       ),
       sprintf("%.3f", unclass(Sys.time())), own_pid, fields[[1L]], fields[[2L]], fields[[3L]], fields[[4L]],
-      fields[[5L]], fields[[6L]], fields[[7L]], fields[[8L]], fields[[9L]], fields[[10L]], fields[[11L]],
+      fields[[5L]], fields[[6L]], fields[[7L]], fields[[8L]], fields[[9L]], fields[[10L]], fields[[11L]], fields[[12L]],
       paste(ifelse(packages %in% .packages(), "true", "false"), collapse = ","),
       paste(match(libraries, places) - 1L, collapse = ",")
     )
@@ -205,11 +281,16 @@ local({
     temporary <- file.path(folder, paste0(".tmp-", basename(path)))
     on.exit(unlink(temporary))
     # (as bytes: a text connection would put them into the locale's encoding)
-    writeBin(charToRaw(json), temporary)
+    closed(writeBin(charToRaw(json), temporary))
     file.rename(temporary, path)
   }
   # (also when R ends by an error; not in forks, which end without, nor when it is killed)
-  on_end <- function(e) if (Sys.getpid() == own_pid) quietly(record_session())
+  on_end <- function(e) {
+    if (Sys.getpid() != own_pid) return(invisible())
+    run_last()
+    quietly(record_session())
+    quietly(record_last_error())
+  }
 
   # ---- plots without a device ----
   plots <- new.env(parent = emptyenv())
@@ -217,7 +298,9 @@ local({
   plots$pid <- Sys.getpid()
   plot_device <- function(width = 7, height = 7, ...) {
     folder <- file.path(run, "outputs", "plots")
-    dir.create(folder, recursive = TRUE, showWarnings = FALSE)
+    # (not recursively: a run's folder that has been moved or deleted is not made again)
+    for (each in c(dirname(folder), folder)) dir.create(each, showWarnings = FALSE, mode = "0755")
+    if (!dir.exists(folder)) folder <- tempdir()
     plots$n <- plots$n + 1L
     prefix <- paste0(
       "plot", if (plots$n > 1L) plots$n,
@@ -233,7 +316,7 @@ local({
 
   if (nzchar(run)) {
     if (exists("globalCallingHandlers", baseenv())) {
-      globalCallingHandlers(error = on_error, warning = on_warning, rlang_error = on_rlang_error)
+      globalCallingHandlers(error = on_error, warning = on_warning, rlang_error = on_rlang_error, interrupt = on_interrupt)
     } else {
       options(error = function() {
         last <- simpleError(sub("\n$", "", geterrmessage()))
@@ -256,4 +339,6 @@ local({
     for (expr in parse(profile, keep.source = FALSE)) eval(expr, globalenv())
     log$own_frames <- 0L
   }
+  set_libraries()
+  if (length(libraries)) Sys.setenv(R_PROFILE_USER = own_profile)
 })

@@ -5,26 +5,34 @@ import os
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from espalier.adapters.homes import state_folder
+from espalier.adapters.inside import folder_inside, make_inside
 from espalier.names import input_variable, origin_variable
-from espalier.paths import JOB_PYTHON, JOB_R, RunPaths, WorkspacePaths
-from espalier.records import read_record
+from espalier.paths import JOB_PYTHON, JOB_R, KEPT_FOLDERS, LOGS, OUTPUTS, RunPaths, WorkspacePaths
+from espalier.records import FOLDER_MODE, make_folders
 from espalier.resources import resources_of
+from espalier.scratch_paths import ScratchPaths
 
+# By which programs find where temporary files go.
+_TEMPORARY = ("TMPDIR", "TMP", "TEMP")
 _HERE = os.path.dirname(os.path.abspath(__file__))
 
 
-def prepare_folders(run: RunPaths, workspace: str, spec: Dict[str, Any], links: Dict[str, str]) -> None:
+def prepare_folders(
+    run: RunPaths, scratch: ScratchPaths, workspace: str, spec: Dict[str, Any], links: Dict[str, str]
+) -> None:
     """Make the working copy, the copies of inputs and the folders that are kept.
 
     Args:
+        scratch: The run's scratch folder.
         workspace: The workspace's folder.
         links: Path below `.job/` -> target, how the job finds espalier in R and in Python.
 
     Raises:
         EspalierError: `snapshot_damaged`, `input_missing`, `input_changed`.
     """
-    for folder in (run.outputs, run.logs, run.events, run.payloads):
-        os.makedirs(folder, exist_ok=True)
+    for folder in (run.events, run.payloads):
+        make_inside(run.root, folder)
+    make_folders(os.path.dirname(scratch.job))
     link_espalier(run, links)
     if spec.get("snapshot"):
         from espalier.runner.workdir import materialise
@@ -32,52 +40,59 @@ def prepare_folders(run: RunPaths, workspace: str, spec: Dict[str, Any], links: 
 
         # (collection never takes away what a run needs, but may move it from one pack to another)
         with holding_objects(WorkspacePaths(workspace), only_reading=True):
-            materialise(workspace, spec["snapshot"]["id"], run.work)
+            materialise(workspace, spec["snapshot"]["id"], scratch.job)
     else:
-        os.mkdir(run.work)
+        make_folders(scratch.job)
     if spec.get("inputs"):
         from espalier.runner.inputs import copy_inputs
 
         copy_inputs(run, spec["inputs"])
-    link_kept_folders(run)
+    make_kept_folders(run, scratch)
+    if spec.get("working_copy"):
+        from espalier.runner.project import dress_up
+
+        dress_up(run, scratch, spec["working_copy"])
 
 
 def link_espalier(run: RunPaths, links: Dict[str, str]) -> None:
     """Let the job find espalier. See `prepare_folders`."""
     for name, target in links.items():
-        path = os.path.join(run.job, name)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with contextlib.suppress(FileExistsError):
-            os.symlink(target, path)
+        *above, last = name.split("/")
+        place = folder_inside(run.root, (os.path.basename(run.job), *above))
+        with contextlib.suppress(FileExistsError), place as folder:
+            os.symlink(target, last, dir_fd=folder)
 
 
-def link_kept_folders(run: RunPaths) -> None:
-    """`./outputs` and `./logs` of the job are the run's own, so they are visible while it runs and outlive a crash."""
-    for _, path, home in run.kept:
-        if os.path.isdir(path) and not os.path.islink(path):  # the snapshot brought some (`!outputs/`)
-            from espalier.adapters.files import remove_tree
-            from espalier.lifecycle.collect import merge_folder
+def make_kept_folders(run: RunPaths, scratch: ScratchPaths) -> None:
+    """Make `./outputs` and `./logs` of the job, with what an earlier attempt has left in them."""
+    for name in KEPT_FOLDERS:
+        path, home = os.path.join(scratch.job, name), os.path.join(run.root, name)
+        is_own = os.path.lexists(path) and (os.path.islink(path) or not os.path.isdir(path))
+        if os.path.isdir(home) and not os.path.islink(home) and not is_own:
+            from espalier.lifecycle.collect import hand_on
 
-            merge_folder(path, home, [])
-            remove_tree(path)
-        if not os.path.lexists(path):  # a file or link of that name is the user's own
-            os.symlink(home, path)
+            hand_on(run, scratch, name)  # (in the place of what the snapshot brought, by `!outputs/`)
+        with contextlib.suppress(FileExistsError):  # a file or link of that name is the user's own
+            os.mkdir(path, FOLDER_MODE)
 
 
 def job_environment(
     run: RunPaths,
+    scratch: ScratchPaths,
     workspace: str,
     spec: Dict[str, Any],
+    given: Mapping[str, Any],
     gpu_ids: Sequence[str] = (),
     made: Optional[Mapping[str, Any]] = None,
 ) -> Dict[str, str]:
     """The job's variables: what env.json holds, then ours (protocol.md, "Inside the job").
 
     Args:
+        given: What env.json holds.
         gpu_ids: The graphics processors it was given.
         made: What was made ready for it: `variables` that the definition may override, and what goes first on PATH.
     """
-    variables: Dict[str, str] = dict(read_record(run.env)["variables"])
+    variables: Dict[str, str] = dict(given["variables"])
     if made is not None:
         asked = (spec.get("environment") or {}).get("variables", {})
         variables.update({name: value for name, value in made.get("variables", {}).items() if name not in asked})
@@ -96,13 +111,18 @@ def job_environment(
         "AZUREML_EXPERIMENT_ID": spec["experiment"],
         "AZUREML_ARM_WORKSPACE_NAME": os.path.basename(workspace),
         "AZUREML_ARM_PROJECT_NAME": spec["experiment"],
-        "AZUREML_OUTPUT_DIRECTORY": run.outputs,
-        "AZUREML_LOGDIRECTORY_PATH": run.logs,
+        "ESPALIER_WORK_DIR": scratch.job,
+        "AZUREML_OUTPUT_DIRECTORY": os.path.join(scratch.job, OUTPUTS),
+        "AZUREML_LOGDIRECTORY_PATH": os.path.join(scratch.job, LOGS),
+        # git finds the working copy's own repository, or none
+        "GIT_CEILING_DIRECTORIES": _joined(scratch.root, variables.get("GIT_CEILING_DIRECTORIES")),
         "R_PROFILE_USER": os.path.join(_HERE, "prelude.R"),
         "PYTHONPATH": _joined(os.path.join(run.job, JOB_PYTHON), variables.get("PYTHONPATH")),
         # prints appear when they happen, not when a buffer fills: the log is watched live
         "PYTHONUNBUFFERED": variables.get("PYTHONUNBUFFERED", "1"),
     }
+    asked = (spec.get("environment") or {}).get("variables") or {}
+    ours.update({name: scratch.temporary for name in _TEMPORARY if name not in asked})
     if "R_PROFILE_USER" in variables:
         ours["ESPALIER_PREVIOUS_R_PROFILE_USER"] = variables["R_PROFILE_USER"]
     r_library = os.path.join(run.job, JOB_R)

@@ -9,13 +9,15 @@ import os
 import signal
 import sys
 import time
-from typing import Any, Dict, List, Optional, Set, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Set, Tuple
 
 from espalier.adapters import posix
 from espalier.errors import EspalierError
-from espalier.lifecycle.requests import error_answer, open_box
-from espalier.lifecycle.waiting import marks
 from espalier.paths import RunPaths
+from espalier.runner.start import logs_of
+
+if TYPE_CHECKING:
+    from espalier.lifecycle.view import View
 
 _CARRIER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "submission", "requests.py")
 # A request is given up when as many processes died of it.
@@ -24,20 +26,28 @@ _ATTEMPTS = 3
 _SUSPECT_SECONDS = 2.0
 # While the job waits for other runs, the queue is moved on this often, in case nobody else does, seconds.
 _STEP_SECONDS = 2.0
+# How often a job in a container is shown what became of the runs below its own, seconds.
+_SHOW_SECONDS = 0.5
 # How long the end of the job waits for a request that is being carried out, seconds.
 _LAST_SECONDS = 60.0
 
 
 class Attendant:
-    """What one runner does for its job beside watching it. `look` never raises: no request may end a job."""
+    """What one runner does for its job beside watching it. `look` never raises: no request may end a job.
 
-    def __init__(self, run: RunPaths) -> None:
+    Args:
+        run: The job's run.
+        in_container: Whether the job is in a container, which sees of the workspace what is made for it.
+    """
+
+    def __init__(self, run: RunPaths, in_container: bool = False) -> None:
         self._run = run
+        self._view = _view_of(run) if in_container else None
         self._carrier: Optional[int] = None
         self._tried: Dict[str, int] = {}
         self._seen: Optional[int] = None
         self._marks: List[str] = []
-        self._stepped = 0.0
+        self._stepped = self._shown = 0.0
 
     def look(self, woken: bool = False) -> Set[int]:
         """See what the job asks for. Costs a `stat` when it asks for nothing.
@@ -55,6 +65,7 @@ class Attendant:
                 self._stepped = 0.0
             if woken or self._marks:
                 self._step_for_waiters()
+            self._refresh_view()
         except Exception:
             import traceback  # 5 ms to load
 
@@ -69,6 +80,16 @@ class Attendant:
                 with contextlib.suppress(OSError):
                     os.kill(self._carrier, signal.SIGKILL)
             signal.sigtimedwait([signal.SIGCHLD], 0.1)
+
+        if self._view is not None:
+            from espalier.lifecycle.view import bring_all_recorded
+
+            bring_all_recorded(self._run)
+
+    def _refresh_view(self) -> None:
+        if self._view is not None and time.monotonic() - self._shown >= _SHOW_SECONDS:
+            self._view.refresh()
+            self._shown = time.monotonic()
 
     def _has_ended(self) -> bool:
         """Whether nobody carries out anything for us just now."""
@@ -92,6 +113,10 @@ class Attendant:
         return True
 
     def _attend(self) -> None:
+        # (most jobs ask for nothing)
+        from espalier.lifecycle.requests import error_answer, open_box
+        from espalier.lifecycle.waiting import marks
+
         with open_box(self._run) as box:
             wanted = False
             for name in box.pending():
@@ -111,19 +136,32 @@ class Attendant:
     def _step_for_waiters(self) -> None:
         if time.monotonic() - self._stepped < _STEP_SECONDS:
             return
+        from espalier.lifecycle.waiting import waited_for
+        from espalier.queue.control import look_after_lost
+        from espalier.queue.home import queue_paths
         from espalier.queue.step import step
+        from espalier.queue.tickets import runs_in_queue
 
         self._stepped = time.monotonic()
         step()
+        if self._marks:
+            look_after_lost(waited_for(self._run), runs_in_queue(queue_paths()))
+
+
+def _view_of(run: RunPaths) -> "View":
+    from espalier.lifecycle.view import View
+
+    return View(run)
 
 
 def _spawn(run: RunPaths) -> int:
     # as this process was started: the same interpreter, isolated, its bytecode where ours is
     prefix = ["-X", f"pycache_prefix={sys.pycache_prefix}"] if sys.pycache_prefix else []
     argv = [sys.executable, "-I", "-S", "-X", "utf8", *prefix, _CARRIER, run.root]
-    actions: List[Tuple[Any, ...]] = [
-        (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
-        (os.POSIX_SPAWN_OPEN, 1, run.runner_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666),
-        (os.POSIX_SPAWN_DUP2, 1, 2),
-    ]
-    return posix.spawn_session(argv, dict(os.environ), actions)
+    with logs_of(run, run.runner_log) as (said,):
+        actions: List[Tuple[Any, ...]] = [
+            (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_DUP2, said, 1),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ]
+        return posix.spawn_session(argv, dict(os.environ), actions)

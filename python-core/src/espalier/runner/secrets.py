@@ -4,20 +4,29 @@ The values are in this process's memory, and in a sealed file there that the job
 """
 
 import contextlib
+import errno
 import json
 import os
 import signal
 import sys
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from espalier.adapters import posix
+from espalier.adapters.inside import names_in, open_log, replace_inside
 from espalier.adapters.private import path_of, private_file, remove_private_file, sealed_memory
 from espalier.errors import CODES, EspalierError
-from espalier.paths import RunPaths
-from espalier.runner.hidden_events import hide_in_events
+from espalier.os_errors import os_error
+from espalier.paths import PRELUDE_WRITER, RunPaths
+from espalier.records import PAYLOAD_BYTES, read_plain
 from espalier.runner.output import MaskedLog
+from espalier.runner.start import logs_of
 from espalier.vault.channel import VARIABLE, load_secrets
+from espalier.vault.masking import Masker
 
+# What names something; the rest of an event is what somebody said.
+_NAMES = ("type", "writer", "payload")
+# No line of the prelude's is longer, bytes.
+_LONGEST = 1 << 20
 _HAND_OUT = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "vault", "hand_out.py")
 # Variables that the process which opens the keyvault needs.
 _NEEDED = ("PATH", "HOME", "TMPDIR", "USER", "LOGNAME", "ESPALIER_STATE_DIR")
@@ -39,7 +48,7 @@ class Attached:
             self._path = path_of(sealed_memory(data))  # closed with this process, which ends with the run
         except (OSError, AttributeError):  # an old kernel
             self._path = self.file()
-        self._log = MaskedLog(run.log, self._values)
+        self._log = MaskedLog(open_log(run.root, run.log), self._values)
 
     @property
     def variables(self) -> Dict[str, str]:
@@ -96,18 +105,20 @@ def attach(run: RunPaths, spec: Dict[str, Any], env: Dict[str, Any]) -> Optional
 
 def _fetched(run: RunPaths, env: Dict[str, Any]) -> bytes:
     ours, theirs = os.pipe()
-    actions: List[Tuple[Any, ...]] = [
-        (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
-        (os.POSIX_SPAWN_DUP2, theirs, 1),
-        (os.POSIX_SPAWN_OPEN, 2, run.runner_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666),
-    ]
     # (the interpreter that the modules it needs were found by; ours may be another)
     argv = [str(env.get("core_python") or sys.executable), "-I", "-S", "-X", "utf8", _HAND_OUT, run.root]
     try:
-        pid = posix.spawn_session(argv, {name: os.environ[name] for name in _NEEDED if name in os.environ}, actions)
+        with logs_of(run, run.runner_log) as (said,):
+            actions: List[Tuple[Any, ...]] = [
+                (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_DUP2, theirs, 1),
+                (os.POSIX_SPAWN_DUP2, said, 2),
+            ]
+            variables = {name: os.environ[name] for name in _NEEDED if name in os.environ}
+            pid = posix.spawn_session(argv, variables, actions)
     except OSError as error:
         os.close(ours)
-        raise EspalierError("internal", f"{argv[0]} could not be started: {error.strerror}.") from error
+        raise os_error(error) or error from error
     finally:
         os.close(theirs)
     try:
@@ -132,3 +143,63 @@ def _refusal(run: RunPaths, data: bytes) -> EspalierError:
     except (ValueError, KeyError, TypeError):
         message = "The process that opens the keyvault died."
         return EspalierError("internal", message, f"See {run.runner_log}.")
+
+
+def hide_in_events(run: RunPaths, secrets: List[str]) -> None:
+    """Hide secrets in the event logs, and the payloads, of R's prelude. Raises OSError.
+
+    Args:
+        run: A run whose job has ended.
+        secrets: The texts to hide.
+    """
+    masker = Masker(secrets)
+
+    def hidden(text: str) -> str:
+        shown = masker.feed(text.encode("utf-8", "surrogatepass")) + masker.close()
+        return shown.decode("utf-8", "replace")
+
+    for folder in (run.events, run.payloads):
+        for name in _listed(folder):
+            if name.startswith(PRELUDE_WRITER):
+                _hide(run, os.path.join(folder, name), hidden)
+
+
+def _listed(folder: str) -> List[str]:
+    """The names in a folder; none where there is none, or a job put a link in its place."""
+    try:
+        return names_in(folder)
+    except OSError:
+        return []
+
+
+def _hide(run: RunPaths, path: str, hidden: Callable[[str], str]) -> None:
+    try:
+        data = read_plain(path, limit=PAYLOAD_BYTES)
+    except OSError as error:
+        if error.errno == errno.EFBIG:  # nothing that R's prelude wrote: what may hold a secret isn't kept
+            os.unlink(path)
+        return
+    lines = [_hidden_line(line, hidden) for line in data.split(b"\n")]
+    if lines != data.split(b"\n"):
+        replace_inside(run.root, path, b"\n".join(lines))
+
+
+def _hidden_line(line: bytes, hidden: Callable[[str], str]) -> bytes:
+    if len(line) > _LONGEST:  # nothing that R's prelude wrote, and as values it might need any amount of memory
+        return hidden(line.decode("utf-8", "replace")).encode()
+    try:
+        event = json.loads(line)
+    except (ValueError, RecursionError):
+        return line
+    shown = _hidden_value(event, hidden)
+    return line if shown == event else json.dumps(shown, ensure_ascii=False).encode("utf-8", "backslashreplace")
+
+
+def _hidden_value(value: Any, hidden: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return hidden(value)
+    if isinstance(value, list):
+        return [_hidden_value(item, hidden) for item in value]
+    if isinstance(value, dict):
+        return {key: item if key in _NAMES else _hidden_value(item, hidden) for key, item in value.items()}
+    return value

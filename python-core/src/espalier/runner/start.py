@@ -1,9 +1,11 @@
 """Starting a job's process."""
 
+import contextlib
 import os
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Tuple
 
 from espalier.adapters import posix
+from espalier.adapters.inside import open_log
 from espalier.paths import RunPaths
 
 if TYPE_CHECKING:
@@ -11,11 +13,12 @@ if TYPE_CHECKING:
 
 
 def start_job(
-    run: RunPaths, command: List[str], env: Dict[str, str], attached: "Optional[Attached]" = None
+    run: RunPaths, folder: str, command: List[str], env: Dict[str, str], attached: "Optional[Attached]" = None
 ) -> int:
-    """Start the job in a session of its own, in its working copy.
+    """Start the job in a session of its own.
 
     Args:
+        folder: Where it works.
         attached: Its secrets, if it is to have any.
 
     Raises:
@@ -23,24 +26,40 @@ def start_job(
     """
     if attached is not None:
         env = {**env, **attached.variables}
-    actions: List[Tuple[Any, ...]] = [
-        (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
-        output_of(run, attached),
-        (os.POSIX_SPAWN_DUP2, 1, 2),
-    ]
-    os.chdir(run.work)  # posix_spawn cannot set it for the child alone
-    try:
-        job = posix.spawn_session(command, env, actions)
-    finally:
-        os.chdir("/")
+    with output_of(run, attached) as output:
+        actions: List[Tuple[Any, ...]] = [
+            (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+            output,
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ]
+        os.chdir(folder)  # posix_spawn cannot set it for the child alone
+        try:
+            job = posix.spawn_session(command, env, actions)
+        finally:
+            os.chdir("/")
     if attached is not None:
         attached.started()
     return job
 
 
-def output_of(run: RunPaths, attached: "Optional[Attached]") -> Tuple[Any, ...]:
+@contextlib.contextmanager
+def output_of(run: RunPaths, attached: "Optional[Attached]") -> Iterator[Tuple[Any, ...]]:
     """The file action by which a job's output goes to the end of the run's log, secrets hidden in it."""
-    os.makedirs(os.path.dirname(run.log), exist_ok=True)
     if attached is not None:
-        return attached.output
-    return (os.POSIX_SPAWN_OPEN, 1, run.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        yield attached.output
+    else:
+        with logs_of(run, run.log) as (log,):
+            yield (os.POSIX_SPAWN_DUP2, log, 1)
+
+
+@contextlib.contextmanager
+def logs_of(run: RunPaths, *paths: str) -> Iterator[List[int]]:
+    """Logs of a run, open for a process that is started; see `open_log`. Raises OSError."""
+    opened: List[int] = []
+    try:
+        for path in paths:
+            opened.append(open_log(run.root, path))
+        yield opened
+    finally:
+        for fd in opened:
+            os.close(fd)

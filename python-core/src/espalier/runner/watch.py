@@ -4,6 +4,7 @@ The process that watches is the sub-reaper of the job: orphans among its process
 """
 
 import contextlib
+import math
 import os
 import signal
 import time
@@ -11,11 +12,13 @@ from typing import AbstractSet, Any, Callable, List, Optional, Tuple
 
 from espalier.adapters import scope
 from espalier.adapters.cgroup import make_cgroup
+from espalier.adapters.oom import kills, shortage_since
 from espalier.adapters.subreaper import become_subreaper
 from espalier.adapters.tree import Tree
 from espalier.lifecycle.outcome import Outcome
 from espalier.lifecycle.strays import note_job
 from espalier.paths import RunPaths
+from espalier.runner.ahead import LONG_SECONDS, load_all
 from espalier.runner.meter import Meter
 from espalier.runner.signals import STOPPERS, WAKERS
 from espalier.runner.stop import GRACE_SECONDS, Stop
@@ -35,6 +38,7 @@ def watch(
     grace: float = GRACE_SECONDS,
     attend: Callable[[bool], AbstractSet[int]] = lambda woken: frozenset(),
     measure: Optional[Callable[[str, Tree, float], Meter]] = None,
+    place: Optional[Callable[[], RunPaths]] = None,
 ) -> Outcome:
     """Wait until the job has ended and nothing of its tree is left.
 
@@ -49,6 +53,7 @@ def watch(
         grace: Seconds between the request to end and the end.
         attend: Called at each turn while the job runs, for what else is to be done for it; told whether somebody has
             woken this process (SIGUSR1). Returns the processes that do it, which are no part of the job.
+        place: Where the run's folder is now, where that may change.
         measure: Makes what measures the job, where that is not measured as processes are.
 
     Raises:
@@ -57,7 +62,7 @@ def watch(
     reaper = os.getpid() if become_subreaper() else None
     tree = Tree(os.path.basename(run.root), pid, reaper, spared)
     meter = (measure or Meter)(run.usage, tree, started)
-    return _Watch(run, tree, pid, started, limit, grace, attend, meter).to_the_end()
+    return _Watch(run, tree, pid, started, limit, grace, attend, meter, place).to_the_end()
 
 
 class _Watch:
@@ -71,18 +76,22 @@ class _Watch:
         grace: float,
         attend: Callable[[bool], AbstractSet[int]],
         meter: Meter,
+        place: Optional[Callable[[], RunPaths]],
     ) -> None:
+        self._place = place
         self._attend, self._woken = attend, False
         self._run, self._tree, self._pid, self._started, self._limit = run, tree, pid, started, limit
         self._meter = meter
         self._stop = Stop(tree, grace)
         self._gather_at: Optional[float] = started + _GATHER_SECONDS
+        self._load_at = started + LONG_SECONDS
         self._status: Optional[int] = None
         self._duration = 0.0
         self._scoped = False
         self._alone = False  # without any child, so that nothing of the tree can be left
+        self._kills = kills()
         with contextlib.suppress(OSError):  # the run's folder has been deleted
-            note_job(run, pid)
+            note_job(run, pid, self._kills)
 
     def to_the_end(self) -> Outcome:
         """Wait for the job, then for its tree if that was asked to end; kill what is left."""
@@ -119,11 +128,16 @@ class _Watch:
         return True
 
     def _look_after_job(self, now: float) -> None:
+        if self._place is not None:
+            self._run = self._place()
         self._stop.begin(_why_stop(self._run, now - self._started, self._limit))
         if self._gather_at is not None and now >= self._gather_at:
             self._gather_at = None if self._scoped or not self._enter_scope() else now + _GATHER_SECONDS
             if self._gather_at is None:
                 self._gather()
+        if now >= self._load_at:
+            self._load_at = math.inf
+            load_all()
         self._tree.spared.update(self._attend(self._woken))
         self._meter.sample_when_due(now)
 
@@ -144,7 +158,7 @@ class _Watch:
         if cgroup is not None:
             self._tree.gather(cgroup)
             with contextlib.suppress(OSError):
-                note_job(self._run, self._pid, cgroup.path)
+                note_job(self._run, self._pid, self._kills, cgroup.path)
 
     def _pause(self, now: float) -> float:
         """How long to wait for a signal, at most."""
@@ -163,7 +177,8 @@ class _Watch:
         usage = self._meter.totals()
         if self._tree.cgroup is not None:
             self._tree.cgroup.remove()
-        return Outcome(*_decode(status), self._stop.why, self._duration, usage, warnings)
+        shortage = None if status == 0 else shortage_since(self._kills)
+        return Outcome(*_decode(status), self._stop.why, self._duration, usage, warnings, shortage)
 
 
 def _why_stop(run: RunPaths, seconds: float, limit: Optional[float]) -> Optional[str]:

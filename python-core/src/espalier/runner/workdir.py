@@ -14,7 +14,9 @@ from espalier.adapters.clone import clone
 from espalier.errors import EspalierError
 from espalier.paths import WorkspacePaths, partial
 from espalier.progress import check
+from espalier.records import FOLDER_MODE
 from espalier.store.packs import Damaged, ObjectReader, pack_files
+from espalier.store.plain import open_stored
 from espalier.store.trees import damage, read_tree
 
 _WHOLE = 8 << 20
@@ -42,10 +44,10 @@ def materialise(workspace_root: str, snapshot_id: str, dest: str) -> None:
     part = partial(dest)
     try:
         try:
-            os.mkdir(part)
+            os.mkdir(part, FOLDER_MODE)
         except FileExistsError:  # left by a runner that was killed here
             _remove(part)
-            os.mkdir(part)
+            os.mkdir(part, FOLDER_MODE)
         _fill(paths, snapshot_id, entries, part)
         os.rename(part, dest)
     except OSError as error:
@@ -202,8 +204,8 @@ class _Source:
         self._paths = paths
         self._reader = reader
 
-    def copy(self, hex_digest: str, to: int) -> None:
-        """Copies one object.
+    def copy(self, hex_digest: str, size: int, to: int) -> None:
+        """Copies one object of so many bytes.
 
         Raises:
             Damaged: it is missing, or not what its digest says.
@@ -214,25 +216,25 @@ class _Source:
             return
         path = self._paths.blob(hex_digest)
         try:
-            source = os.open(path, os.O_RDONLY)
+            source = open_stored(path)
         except OSError as error:
             raise self._reader.missing(hex_digest, error) from error
         try:
-            if _copy(source, to) != hex_digest:
+            if os.fstat(source).st_size != size or _copy(source, to) != hex_digest:
                 raise Damaged(path, "the content does not match its digest")
         finally:
             os.close(source)
 
 
 def _write_entry(source: _Source, writer: _Writer, entry: List[Any]) -> None:
-    path, kind, content, _ = entry
+    path, kind, content, size = entry
     name = writer.place(path)
     if kind == "l":
         os.symlink(content.encode("utf-8"), name, dir_fd=writer.fd)
         return
     to = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, _MODES[kind], dir_fd=writer.fd)
     try:
-        source.copy(content, to)
+        source.copy(content, size, to)
         os.fchmod(to, _MODES[kind])  # the mode belongs to the snapshot, not to the umask
     finally:
         os.close(to)

@@ -114,7 +114,7 @@ def _rewrite(paths: WorkspacePaths, pack: str, used: Set[str]) -> None:
     records: List[Tuple[bytes, int, int]] = []
     at = 0
     aside = temporary(paths.packs)
-    to = create(aside)
+    to = create(paths, aside)
     try:
         try:
             for digest, data in _kept_of(paths, pack, used):

@@ -9,8 +9,8 @@ import os
 import time
 from typing import Any, List, NamedTuple, Optional, Tuple
 
+from espalier.adapters.inside import replace_inside
 from espalier.paths import RunPaths
-from espalier.records import write_file
 from espalier.snapshot.found import Scan
 from espalier.snapshot.git import Changes, GitCall, git_environment, guarded_git, kill_git
 from espalier.snapshot.ignore import IgnoreRules
@@ -202,5 +202,4 @@ def store_diff(run: RunPaths, call: Optional[DiffCall]) -> None:
         return
     with contextlib.suppress(OSError):
         text = call.text()
-        os.makedirs(run.provenance, exist_ok=True)
-        write_file(run.diff, text)
+        replace_inside(run.root, run.diff, text)

@@ -3,7 +3,7 @@
 from functools import cached_property
 from typing import Dict, List, NamedTuple, Optional, Protocol, Tuple
 
-from espalier.snapshot.ignore import Decision
+from espalier.snapshot.ignore import Decision, IgnoreRules
 from espalier.store.objects import ObjectWriter
 
 
@@ -61,13 +61,13 @@ class Scan:
 
     Args:
         source: The folder.
-        ignore_file: Where a further rule belongs.
+        rules: What was to be left out.
         walked: What the walk found.
     """
 
-    def __init__(self, source: str, ignore_file: str, walked: Walked) -> None:
+    def __init__(self, source: str, rules: IgnoreRules, walked: Walked) -> None:
         self.source = source
-        self.ignore_file = ignore_file
+        self.rules = rules
         self.walked = walked
         self._by_path: Dict[str, Excluded] = {}
 
@@ -98,15 +98,3 @@ class Scan:
                 return self._by_path[path[:at]]
             at = path.find("/", at + 1)
         return self._by_path.get(path)
-
-    def excluded_because(self, path: str) -> Optional[str]:
-        """The rule that leaves a path out and where it is written; None when nothing does.
-
-        Args:
-            path: The path relative to the source, with `/`.
-
-        Returns:
-            For example `data/ (.gitignore:3)`.
-        """
-        item = self.why_excluded(path)
-        return f"{item.decision.rule} ({item.decision.origin})" if item else None

@@ -8,7 +8,14 @@ import os
 import time
 from typing import Any, Dict, List, NamedTuple, Optional
 
-from espalier.snapshot.gitconfig import Repository, config_texts, filter_names, find_repository, remote_url
+from espalier.snapshot.gitconfig import (
+    Repository,
+    config_texts,
+    filter_names,
+    find_repository,
+    is_in_anothers,
+    remote_url,
+)
 
 _LIMIT = 1.0
 _GRACE = 0.25
@@ -108,9 +115,11 @@ def start_git(source: str) -> GitCall:
         The call; its `result()` waits. In no repository, no process is started.
     """
     repository = find_repository(source)
-    if repository is None:
-        return GitCall(None, None)
     state: GitState = {"commit": None, "branch": None, "dirty": None, "remote": None}
+    if repository is None:
+        if not is_in_anothers(source):
+            return GitCall(None, None)
+        return GitCall(None, {**state, "problem": "the repository belongs to another user"})
     texts = config_texts(repository)
     names = filter_names(texts) if texts is not None else None
     if texts is None or names is None:
@@ -132,18 +141,6 @@ def start_git(source: str) -> GitCall:
     except OSError:
         return GitCall(None, None)
     return GitCall(process, state, repository, sorted(names))
-
-
-def git_state(source: str) -> Optional[GitState]:
-    """The state of the repository that holds a folder.
-
-    Args:
-        source: The source folder.
-
-    Returns:
-        As `GitCall.result`.
-    """
-    return start_git(source).result()
 
 
 def guarded_git(filters: List[str]) -> List[str]:

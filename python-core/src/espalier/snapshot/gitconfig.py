@@ -30,8 +30,29 @@ def find_repository(source: str) -> Optional[Repository]:
         source: The folder.
 
     Returns:
-        The repository, None when the folder lies in none.
+        The repository; None when the folder lies in none, or in one of another user: its settings, which that user can
+        change at any moment, name programs, and git gets its path, so that it does not refuse.
     """
+    found = _repository_around(source)
+    return found if found is not None and not is_anothers(found) else None
+
+
+def is_in_anothers(source: str) -> bool:
+    """Whether a folder lies in a repository of another user."""
+    found = _repository_around(source)
+    return found is not None and is_anothers(found)
+
+
+def is_anothers(repository: Repository) -> bool:
+    """Whether a repository belongs to another user, who is not root: `/tmp/.git` may be anybody's."""
+    if not hasattr(os, "geteuid"):
+        return False
+    places = (repository.git_dir, repository.common_dir, os.path.join(repository.top, ".git"))
+    owners = {os.stat(place).st_uid for place in places if os.path.exists(place)}
+    return not owners <= {os.geteuid(), 0}
+
+
+def _repository_around(source: str) -> Optional[Repository]:
     folder = os.path.realpath(source)
     while True:
         dot = os.path.join(folder, ".git")

@@ -11,15 +11,17 @@ import time
 from typing import Iterator
 
 from espalier.adapters import posix
+from espalier.adapters.lockfile import open_lock
 from espalier.errors import EspalierError
+from espalier.os_errors import cannot_write
 from espalier.paths import WorkspacePaths
 from espalier.progress import report
+from espalier.records import make_folders
 
 _PAUSE = 0.002
 # How long newcomers are kept waiting for those who hold the lock already, and then let in. Seconds.
 _TURN = 1.0
 _BETWEEN_TURNS = 0.2
-_READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)
 
 
 @contextlib.contextmanager
@@ -105,19 +107,11 @@ def _pause() -> None:
 
 
 def _open(paths: WorkspacePaths, path: str) -> int:
-    """Opens a lock's file for reading: that is enough to lock it, and another user's can be opened too."""
     try:
         try:
-            return os.open(path, _READ | os.O_CREAT, 0o666)
+            return open_lock(path)
         except FileNotFoundError:
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            return os.open(path, _READ | os.O_CREAT, 0o666)
-        except OSError:
-            return os.open(path, _READ)  # (sticky folders let nobody but a file's owner open it with O_CREAT)
+            make_folders(os.path.dirname(path), top=paths.root)
+            return open_lock(path)
     except OSError as error:
-        raise EspalierError(
-            "workspace_read_only",
-            f"The workspace {paths.root} cannot be written: {error.strerror}.",
-            "Make its folder writable, or use a workspace elsewhere.",
-            path=path,
-        ) from error
+        raise cannot_write(paths.root, error) from error

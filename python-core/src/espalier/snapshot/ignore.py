@@ -1,16 +1,20 @@
-"""What a snapshot leaves out: built-in excludes, then the rules of one ignore file at the root."""
+"""What a snapshot leaves out: built-in excludes, then the rules of the ignore files at the root."""
 
+import functools
 import os
 import re
 import stat
 from typing import Callable, List, NamedTuple, Optional, Tuple
 
 from espalier.errors import EspalierError
-from espalier.snapshot.defaults import DEFAULT_ORIGIN, MARKERS, default_patterns, default_rule, is_record
+from espalier.snapshot.defaults import DEFAULT_ORIGIN, MARKERS, RECORDS, default_patterns, default_rule
+from espalier.snapshot.own import PATTERNS, own_file
 from espalier.snapshot.wildmatch import compile_pattern
 
-# The first of these that exists is read; they are never merged and nested ones are not read.
-IGNORE_FILES = (".espalierignore", ".amlignore", ".gitignore")
+# Ours is read after the first of the others that exists, so that a line `!name` in it takes back what that leaves out.
+# Nested ones are not read.
+OWN_FILE = ".espalierignore"
+OTHER_FILES = (".amlignore", ".gitignore")
 
 
 class Decision(NamedTuple):
@@ -43,24 +47,17 @@ class IgnoreRules:
     """The rules of one source folder.
 
     Args:
-        file: The ignore file's name, None where there is none.
-        rules: Its compiled rules, in the file's order.
-        defaults: Whether the built-in excludes apply (before the file's own rules).
+        rules: The compiled rules of its ignore files, in order.
+        defaults: Whether the built-in excludes apply (before the files' rules).
     """
 
-    def __init__(self, file: Optional[str], rules: List[_Rule], defaults: bool = True) -> None:
-        self.file = file
+    def __init__(self, rules: List[_Rule], defaults: bool = True) -> None:
         self._rules = rules[::-1]  # the last match wins, so it is looked for from the end
         self._defaults = defaults
 
-    @property
-    def remedy_file(self) -> str:
-        """The file where a further rule belongs: the one in use, else the one to create."""
-        return self.file or IGNORE_FILES[0]
-
     @classmethod
     def load(cls, source: str, defaults: bool = True) -> "IgnoreRules":
-        """Reads the one ignore file of a folder: `.espalierignore`, else `.amlignore`, else `.gitignore`.
+        """Reads the ignore files of a folder: `.amlignore`, else `.gitignore`, and then `.espalierignore`.
 
         Args:
             source: The source folder.
@@ -70,13 +67,17 @@ class IgnoreRules:
             The rules; only the built-in ones when there is no ignore file.
 
         Raises:
-            EspalierError: `source_unreadable`, the ignore file cannot be read.
+            EspalierError: `source_unreadable`, an ignore file cannot be read.
         """
-        for name in IGNORE_FILES:
-            data = _read(os.path.join(source, name))
-            if data is not None:
-                return cls(name, _compile(name, data), defaults)
-        return cls(None, [], defaults)
+        read = [(name, _read(os.path.join(source, name))) for name in OTHER_FILES]
+        used = [(name, data) for name, data in read if data is not None][:1]
+        used.append((OWN_FILE, _read(os.path.join(source, OWN_FILE)) or b""))
+        return cls([rule for name, data in used for rule in _compile(name, data)], defaults)
+
+    def followed_by(self, lines: List[str]) -> "IgnoreRules":
+        """These rules with further lines at the end of `.espalierignore`."""
+        more = _compile(OWN_FILE, "\n".join(lines).encode("utf-8", "surrogateescape"))
+        return IgnoreRules(self._rules[::-1] + more, self._defaults)
 
     def decide(self, path: str, is_dir: bool) -> Decision:
         """Whether a path of the folder is left out, as git would decide.
@@ -107,6 +108,9 @@ class IgnoreRules:
         Returns:
             The decision, with the rule that made it.
         """
+        own = MARKERS[marker] if marker in RECORDS else own_file(path[path.rfind("/") + 1 :])
+        if own:
+            return Decision(True, own, DEFAULT_ORIGIN)
         if self._rules:
             whole = path.encode("utf-8", "surrogateescape")
             name = whole[whole.rfind(b"/") + 1 :]
@@ -122,20 +126,27 @@ class IgnoreRules:
     @property
     def patterns(self) -> List[Tuple[Pattern, Decision]]:
         """All rules in order, the last that matches decides; for the native scanner. Markers are not among them."""
-        before = default_patterns() if self._defaults else []
-        found = [(Pattern(text, False, folder), Decision(True, rule, DEFAULT_ORIGIN)) for text, folder, rule in before]
-        return found + [(rule.pattern, rule.decision) for rule in reversed(self._rules)]
+        found = list(_default_rules()) if self._defaults else []
+        found += [(rule.pattern, rule.decision) for rule in reversed(self._rules)]
+        own = [(Pattern(text.encode(), False, False), Decision(True, rule, DEFAULT_ORIGIN)) for text, rule in PATTERNS]
+        return found + own
 
     @property
     def defaults(self) -> bool:
         """Whether the built-in excludes apply."""
         return self._defaults
 
-    def decide_record(self, name: str) -> Decision:
-        """The decision for an entry of a source folder that is itself a workspace."""
-        if self._defaults and is_record(name):
-            return Decision(True, MARKERS["workspace"], DEFAULT_ORIGIN)
-        return NO_RULE
+    def decide_record(self, name: str, marker: str) -> Optional[Decision]:
+        """The decision for an entry of a source folder that is itself espalier's, None for what else lies there."""
+        return Decision(True, MARKERS[marker], DEFAULT_ORIGIN) if name in RECORDS[marker] else None
+
+
+@functools.lru_cache(maxsize=None)
+def _default_rules() -> Tuple[Tuple[Pattern, Decision], ...]:
+    return tuple(
+        (Pattern(text, not rule, folder), Decision(True, rule, DEFAULT_ORIGIN) if rule else NO_RULE)
+        for text, folder, rule in default_patterns()
+    )
 
 
 def _read(path: str) -> Optional[bytes]:

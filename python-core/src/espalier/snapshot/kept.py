@@ -7,7 +7,7 @@ from typing import Any, Dict, List
 
 from espalier.errors import EspalierError
 from espalier.paths import FORMAT, WorkspacePaths, digest_of_record
-from espalier.records import now_iso, read_record, replace_record
+from espalier.records import make_folders, now_iso, read_record, replace_record
 from espalier.snapshot.take import Snapshot
 
 
@@ -29,7 +29,7 @@ def keep(paths: WorkspacePaths, snapshot: Snapshot) -> None:
         "files": snapshot.files,
         "bytes": snapshot.bytes,
     }
-    os.makedirs(paths.kept, exist_ok=True)
+    make_folders(paths.kept, top=paths.root)
     replace_record(paths.kept_snapshot(snapshot.id[7:]), record, paths.kept, sync=True)
 
 

@@ -1,25 +1,25 @@
-"""Files that the entry script names but the snapshot leaves out: the commonest reason a first run fails."""
+"""Files that the scripts name but the snapshot leaves out: the commonest reason a first run fails."""
 
 import os
 import re
-from typing import List, NamedTuple, Optional, Set
+from collections import deque
+from functools import partial
+from typing import Callable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from espalier.paths import KEPT_FOLDERS
+from espalier.snapshot.defaults import may_be_secret
 from espalier.snapshot.found import Excluded, Scan
+from espalier.snapshot.ignore import OWN_FILE, IgnoreRules
+from espalier.snapshot.literals import CODE, CONFIGURATION, DOCUMENTS, chains, kind_of, modules
 from espalier.snapshot.names import ignore_line, shown
 
 _SIZE = 1 << 20
 _LONGEST = 1024
-# Comments come first, so that an apostrophe in one opens no string.
-_TOKENS = re.compile(
-    r"#[^\n]*"
-    r'|"""(?P<d3>.*?)"""'
-    r"|'''(?P<s3>.*?)'''"
-    r'|[rR](?P<q>["\'])(?P<dash>-*)\((?P<raw>.*?)\)(?P=dash)(?P=q)'
-    r'|"(?P<d>(?:\\.|[^"\\])*)"'
-    r"|'(?P<s>(?:\\.|[^'\\])*)'",
-    re.DOTALL,
-)
+_MOST_FILES = 200  # that are read
+_MOST_JOINED = 6
+_MOST_LINES = 4
+_FINDS_ROOT = re.compile(r"\bhere\(|\bfind_\w*root\w*\(|\bproj_path\(")
+_PLACEHOLDER = re.compile(r"[{%*$?<]")
 
 
 class Mention(NamedTuple):
@@ -31,54 +31,161 @@ class Mention(NamedTuple):
     message: str
 
 
-def mentioned_but_excluded(source: str, entry_script: str, scan: Scan) -> List[Mention]:
-    """Looks in the entry script for names of what exists in the folder but is left out.
+class Literals(NamedTuple):
+    """A script's path in the source folder, its literals (see `chains`), and whether it looks for its project's top."""
+
+    file: str
+    chains: List[List[str]]
+    finds_root: bool
+
+
+def mentioned_but_excluded(
+    source: str, entry_script: Optional[str], scan: Scan, words: Sequence[Tuple[str, str]] = ()
+) -> List[Mention]:
+    """Looks in the entry script, and in the code and configuration that it names, for names of what exists in the
+    folder but is left out.
 
     Args:
         source: The source folder.
         entry_script: The script's path in it.
         scan: A walk of the folder.
+        words: What else names files, with who names them: `("The command", "data/x.csv")`.
 
     Returns:
         One mention a path, in the script's order.
     """
     if not scan.excluded:
         return []
-    try:
-        with open(os.path.join(source, entry_script), "rb") as file:
-            text = file.read(_SIZE).decode("utf-8", "replace")
-    except OSError:
-        return []
     mentions: List[Mention] = []
-    seen: Set[str] = set()
-    for found in _TOKENS.finditer(text):
-        if found.lastgroup is None:
-            continue
-        literal = found.group(found.lastgroup)
-        path = _normal(literal if found.lastgroup == "raw" else literal.replace("\\\\", "\\"))
-        if path and path not in seen:
-            seen.add(path)
-            item = _left_out(source, path, scan)
-            if item is not None:
-                mentions.append(_mention(path, entry_script, item, scan.ignore_file))
+    for who, path in mentioned(source, [entry_script] if entry_script else [], words):
+        item = left_out_by(path, scan)
+        if item is not None:
+            mentions.append(_mention(source, path, who, item, scan.rules))
     return mentions
 
 
-def _normal(literal: str) -> Optional[str]:
-    """A literal as a path relative to the folder, None when it cannot be one."""
+def mentioned(
+    source: str, scripts: Sequence[str], words: Sequence[Tuple[str, str]] = ()
+) -> Iterator[Tuple[str, str]]:
+    """What exists in a folder and is named by scripts, or by code and configuration that these name in turn.
+
+    Args:
+        source: The folder.
+        scripts: Where to begin: paths in it.
+        words: As in `mentioned_but_excluded`.
+
+    Yields:
+        Who names a path, and the path, relative to the folder. Each path once.
+    """
+    seen: Set[str] = set()
+    queue = deque(scripts)
+    queued = set(scripts)
+
+    def follow(who: str, path: str) -> Iterator[Tuple[str, str]]:
+        if path not in seen:
+            seen.add(path)
+            yield who, path
+            for file in readable(source, path):
+                if file not in queued and len(queued) < _MOST_FILES:
+                    queued.add(file)
+                    queue.append(file)
+
+    for who, word in words:
+        for path in existing([word], partial(_found, source, "")):
+            yield from follow(who, path)
+    while queue:
+        file = queue.popleft()
+        text = text_of(source, file)
+        for path in _imported(source, modules(file, text)):
+            yield from follow(file, path)
+        for chain in chains(file, text):
+            for path in existing(chain, partial(_found, source, os.path.dirname(file))):
+                yield from follow(file, path)
+
+
+def scripts_of(source: str, script: Optional[str]) -> List[Literals]:
+    """The entry script, if there is one, and the code that it names, directly or not."""
+    if script is None:
+        return []
+    files = {script: None}
+    for _, path in mentioned(source, [script]):
+        files.update((file, None) for file in readable(source, path) if kind_of(file) in CODE + DOCUMENTS)
+    texts = ((file, text_of(source, file)) for file in files)
+    return [Literals(file, list(chains(file, text)), bool(_FINDS_ROOT.search(text))) for file, text in texts]
+
+
+def text_of(source: str, file: str) -> str:
+    """The beginning of a file, 1 MB of it; empty if it can't be read."""
+    try:
+        with open(os.path.join(source, file), "rb") as opened:
+            return opened.read(_SIZE).decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def readable(source: str, path: str) -> List[str]:
+    """The file, or the code that lies directly in the folder, if it is of a kind that may name further files."""
+    full = os.path.join(source, path)
+    if os.path.isfile(full):
+        return [path] if kind_of(path) in CODE + DOCUMENTS + CONFIGURATION else []
+    try:
+        return [os.path.join(path, name) for name in sorted(os.listdir(full)) if kind_of(name) in CODE]
+    except OSError:
+        return []
+
+
+def _imported(source: str, paths: List[str]) -> Iterator[str]:
+    for path in paths:
+        for file in (path + ".py", os.path.join(path, "__init__.py")):
+            if os.path.isfile(os.path.join(source, file)):
+                yield os.path.normpath(file)
+
+
+def existing(chain: List[str], find: Callable[[str], Optional[str]]) -> Iterator[str]:
+    """The paths that literals in a row name: joined as far as that exists, else each for itself.
+
+    Args:
+        chain: The literals.
+        find: The path that a literal names, None if that doesn't exist.
+    """
+    at = 0
+    while at < len(chain):
+        for count in range(min(len(chain) - at, _MOST_JOINED), 0, -1):
+            path = find("/".join(chain[at : at + count]))
+            if path is not None:
+                yield path
+                break
+        at += count
+
+
+def path_in(literal: str) -> Optional[str]:
+    """A literal as a path, of one with a placeholder the folder before that; None if it is none."""
     if not literal or len(literal) > _LONGEST or "\n" in literal or "\0" in literal or "://" in literal:
         return None
-    path = os.path.normpath(literal)
-    # (each run has kept folders of its own; a script that names them mostly writes there)
-    if os.path.isabs(path) or path.split("/")[0] in (*KEPT_FOLDERS, ".", ".."):
+    if _PLACEHOLDER.search(literal):  # sprintf("data/%s.csv"), f"data/{name}.csv"
+        literal = os.path.dirname(_PLACEHOLDER.split(literal)[0])
+    return literal or None
+
+
+def _found(source: str, folder: str, literal: str) -> Optional[str]:
+    """A literal as the path of what exists, seen from the source folder or else from the folder of its script."""
+    named = path_in(literal)
+    if named is None:
         return None
-    return path
+    for path in dict.fromkeys((os.path.normpath(named), os.path.normpath(os.path.join(folder, named)))):
+        # (each run has kept folders of its own; a script that names them mostly writes there)
+        if os.path.isabs(path) or path.split("/")[0] in (*KEPT_FOLDERS, ".", ".."):
+            continue
+        if os.path.lexists(os.path.join(source, path)):
+            return path
+    return None
 
 
-def _left_out(source: str, path: str, scan: Scan) -> Optional[Excluded]:
+def left_out_by(path: str, scan: Scan) -> Optional[Excluded]:
+    """What leaves out a path, or all files of a folder; None if it is in the snapshot."""
     item = scan.why_excluded(path)
     if item is not None:
-        return item if item.path == path or os.path.lexists(os.path.join(source, path)) else None
+        return item
     # A folder of which nothing is kept is missing in the copy, whatever rule took its files.
     below = path + "/"
     inside = next((item for item in scan.excluded if item.path.startswith(below)), None)
@@ -87,13 +194,75 @@ def _left_out(source: str, path: str, scan: Scan) -> Optional[Excluded]:
     return inside
 
 
-def _mention(path: str, script: str, item: Excluded, ignore_file: str) -> Mention:
+def _mention(source: str, path: str, who: str, item: Excluded, rules: IgnoreRules) -> Mention:
     rule, origin = item.decision.rule, item.decision.origin
     where = "a built-in rule" if origin == "default" else origin
     name = re.sub(r"\W+", "_", os.path.splitext(os.path.basename(path))[0]).strip("_") or "data"
+    lines = lines_to_include(source, path, rules) or ["!" + ignore_line(item.path, item.is_dir)]
+    remedy = (
+        f"To include it, add the line{'s' * (len(lines) > 1)} {' and '.join(lines)} to {OWN_FILE}. "
+        f'Or leave it where it is and give it to the job with inputs = list({name} = "{shown(path)}"), '
+        "and read its path in the script with job_params()."
+    )
+    if may_be_secret(path):
+        remedy = "Put the secrets in it into the keyvault with set_secrets(), and name them in secrets = of the job."
     message = (
-        f'{script} mentions "{shown(path)}", which exists but is left out of the snapshot by {shown(rule)} ({where}). '
-        f"To include it, add the line !{ignore_line(item.path, item.is_dir)} to {ignore_file}; or leave it where "
-        f'it is and give it to the job with inputs = list({name} = "{shown(path)}").'
+        f'{shown(who)} mentions "{shown(path)}", which exists but is left out of the snapshot by {shown(rule)} '
+        f"({where}). {remedy}"
     )
     return Mention(path, rule, origin, message)
+
+
+def lines_to_include(source: str, path: str, rules: IgnoreRules) -> List[str]:
+    """The lines of `.espalierignore` by which a path, and of a folder its files, are in the snapshot.
+
+    Args:
+        source: The source folder.
+        path: What is left out now.
+        rules: The rules that do so.
+
+    Returns:
+        Lines that begin with `!`; none if no few lines would do.
+    """
+    lines: List[str] = []
+    while True:
+        line = _next_line(source, path, rules.followed_by(lines))
+        if line is None:
+            return lines
+        if line in lines or len(lines) == _MOST_LINES:
+            return []
+        lines.append(line)
+
+
+def _next_line(source: str, path: str, rules: IgnoreRules) -> Optional[str]:
+    """The line that takes back the first rule by which something is left out; None if everything is in."""
+    parts = path.split("/")
+    full = os.path.join(source, path)
+    is_dir = os.path.isdir(full) and not os.path.islink(full)
+    for count in range(1, len(parts) + 1):
+        part = "/".join(parts[:count])
+        is_folder = is_dir or count < len(parts)
+        if rules.decide_here(part, is_folder).excluded:
+            return "!" + ignore_line(part, is_folder)
+    if not is_dir:
+        return None
+    left_out = _only_left_out(source, path, rules)
+    if left_out is None:
+        return None
+    rule = rules.decide_here(left_out, os.path.isdir(os.path.join(source, left_out))).rule
+    return "!" + rule if "/" in rule.rstrip("/") else f"!{ignore_line(path, True)}**/{rule}"
+
+
+def _only_left_out(source: str, path: str, rules: IgnoreRules) -> Optional[str]:
+    """The first path below a folder that is left out, if no file below it is kept."""
+    left_out = None
+    for top, folders, files in os.walk(os.path.join(source, path)):
+        inside = os.path.relpath(top, source)
+        for name in sorted(folders + files):
+            is_dir = name in folders
+            if rules.decide_here(f"{inside}/{name}", is_dir).excluded:
+                left_out = left_out or f"{inside}/{name}"
+                folders[:] = [folder for folder in folders if folder != name]
+            elif not is_dir:
+                return None
+    return left_out

@@ -6,9 +6,10 @@ the refusals.
 
 import os
 import stat
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from espalier import accel
+from espalier.os_errors import cannot_write
 from espalier.progress import report
 from espalier.snapshot import statcache
 from espalier.snapshot.defaults import DEFAULT_ORIGIN, MARKERS, RECORDS
@@ -16,18 +17,18 @@ from espalier.snapshot.found import Entry, Excluded, Totals
 from espalier.snapshot.ignore import Decision, IgnoreRules
 from espalier.snapshot.opener import Opener
 from espalier.snapshot.outside import Copies, settle_links
+from espalier.snapshot.own import SIGNS, own_folder
 from espalier.store.blobs import put_file
-from espalier.store.files import cannot_write
 from espalier.store.objects import MANY, SMALL, ObjectWriter
 from espalier.store.packs import pack_files
 from espalier.store.trees import tree_bytes
 
 # How the scanner numbers what a folder turned out to be.
-_MARKERS = {-2: "venv", -3: "workspace"}
+_MARKERS = {-2: "venv", -3: "workspace", -4: "state"}
 
 
 def native_walk(
-    source: str, began_ns: int, rules: IgnoreRules, is_workspace: Callable[[int], bool], outside_links: str
+    source: str, began_ns: int, rules: IgnoreRules, outside_links: str
 ) -> Optional["NativeWalk"]:
     """Walks a source folder.
 
@@ -35,7 +36,6 @@ def native_walk(
         source: The folder.
         began_ns: Now, nanoseconds since 1970.
         rules: What to leave out.
-        is_workspace: Tells it of an open folder.
         outside_links: What becomes of links that lead out of the folder: `refuse`, `keep` or `copy`.
 
     Returns:
@@ -52,8 +52,9 @@ def native_walk(
     how = (
         [tuple(pattern) for pattern, _ in patterns],
         rules.defaults,
-        is_workspace,
-        set(RECORDS),
+        set(SIGNS),
+        _own_folder,
+        {number: set(RECORDS[marker]) for number, marker in _MARKERS.items() if marker in RECORDS},
         lambda done: report("Looking for files", done),
     )
     walk = scanner.walk(os.fsencode(source), began_ns, *how)
@@ -64,6 +65,12 @@ def native_walk(
         decisions[number] = Decision(True, MARKERS[marker], DEFAULT_ORIGIN)
     found = NativeWalk(source, walk, decisions, how)
     return found if settle_links(found, source, rules, outside_links) else None
+
+
+def _own_folder(fd: int) -> int:
+    """The number of what an open folder with one of the `SIGNS` is, -1 for an ordinary one."""
+    marker = own_folder(fd, SIGNS)
+    return next((number for number, name in _MARKERS.items() if name == marker), -1)
 
 
 class NativeWalk:
@@ -134,7 +141,7 @@ class NativeWalk:
         try:
             records, files = self._walk.store(os.fsencode(paths.blobs), pack_files(paths), fd, end, SMALL, _tell)
         except OSError as error:
-            raise cannot_write(paths, error) from error
+            raise cannot_write(paths.root, error) from error
         writer.rely_on(map(os.fsdecode, files))
         if many:
             writer.adopt(records)

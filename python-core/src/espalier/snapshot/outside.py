@@ -8,11 +8,12 @@ import stat
 from typing import Dict, List, NamedTuple, Optional, Protocol, Tuple
 
 from espalier.errors import EspalierError
-from espalier.paths import KEPT_FOLDERS
-from espalier.snapshot.defaults import DEFAULT_ORIGIN, SECRET_RULES, default_rule
+from espalier.snapshot.defaults import DEFAULT_ORIGIN, default_rule
 from espalier.snapshot.found import Entry, Excluded
-from espalier.snapshot.ignore import Decision, IgnoreRules
+from espalier.snapshot.ignore import OWN_FILE, Decision, IgnoreRules
 from espalier.snapshot.names import ignore_line, is_utf8, link_problem, shown, special_kind
+from espalier.snapshot.own import own_place
+from espalier.snapshot.secret_files import SECRET_RULES
 
 # A folder that links inside of copied folders lead to is copied so many times at most: where folders link to each other
 # the ways through them are more than anybody waits for.
@@ -86,23 +87,11 @@ class _Settler:
             target = link.target.encode("utf-8", "surrogateescape")
             # (a link stays as it is where it leads to the same in a copy of the folder it was found in)
             problem = link_problem(place.real, link.path[len(place.prefix) :], target)
-            kept = self._kept_folder(link) if problem else None
-            if kept is not None:
-                by.left_out.append(kept)
-            elif problem and self._outside_links == "copy":
+            if problem and self._outside_links == "copy":
                 self._follow(link, place, by)
             elif problem and (self._outside_links == "refuse" or not is_utf8(link.target)):
                 raise self._refuse(link, problem)
         return by
-
-    def _kept_folder(self, link: Entry) -> Optional[Excluded]:
-        """In the working copy of a job, which the job submits itself, `./outputs` and `./logs` are links to the run's
-        folders, and are left out by the rules for folders."""
-        home = os.path.join(os.path.dirname(self._places[""].real), link.path)
-        if link.path not in KEPT_FOLDERS or link.target != home:
-            return None
-        decision = self._rules.decide_here(link.path, True)
-        return Excluded(link.path, True, decision) if decision.excluded else None
 
     def _place_of(self, path: str) -> _Place:
         while len(self._places) > 1 and path:
@@ -141,6 +130,9 @@ class _Settler:
 
     def _decision(self, path: str, real: str, is_dir: bool) -> Decision:
         """The rules are about the link's path; what may hold secrets is also known by the name it has itself."""
+        own = own_place(real)
+        if own:
+            return Decision(True, own, DEFAULT_ORIGIN)
         decision = self._rules.decide_here(path, is_dir)
         if self._rules.defaults and not decision.rule:
             rule = default_rule("./" + os.path.basename(real), is_dir)
@@ -149,7 +141,7 @@ class _Settler:
         return decision
 
     def _refuse(self, link: Entry, problem: str) -> EspalierError:
-        remedy = f"leave it out with the line {ignore_line(link.path, False)} in {self._rules.remedy_file}"
+        remedy = f"leave it out with the line {ignore_line(link.path, False)} in {OWN_FILE}"
         hint = f"Mend or remove the link, or {remedy}."
         if self._outside_links == "refuse":
             hint = (

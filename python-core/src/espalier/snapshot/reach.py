@@ -4,12 +4,11 @@ import json
 import os
 import re
 import time
-from typing import Iterator, List, Optional, Set, Tuple
+from typing import Any, Iterator, List, Optional, Set, Tuple
 
 from espalier.errors import EspalierError
-from espalier.paths import RunPaths, WorkspacePaths, is_digest, is_run_id, is_temporary
+from espalier.paths import RunPaths, WorkspacePaths, is_digest, is_record, is_run_id, is_temporary
 from espalier.progress import check, report
-from espalier.snapshot.contexts import contexts_in, registered_contexts
 from espalier.snapshot.kept import kept_digests
 from espalier.store.packs import ObjectReader
 from espalier.store.trees import objects_of
@@ -116,6 +115,50 @@ def _undecided(error: EspalierError, who: str) -> EspalierError:
         f"{error.hint} ({who[0].upper()}{who[1:]}.)",
         **error.fields,
     )
+
+
+def contexts_in(value: Any) -> Iterator[str]:
+    """The snapshots of all build contexts in a JSON value, 64 hex digits each."""
+    if isinstance(value, list):
+        for item in value:
+            yield from contexts_in(item)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if key == "build_context" and isinstance(item, dict) and isinstance(item.get("snapshot"), str):
+                digest = item["snapshot"][7:]
+                if not is_digest(digest):
+                    raise ValueError(f"{item['snapshot']!r} is no snapshot")
+                yield digest
+            else:
+                yield from contexts_in(item)
+
+
+def registered_contexts(paths: WorkspacePaths) -> Iterator[Tuple[str, str]]:
+    """The snapshots that registered environments refer to.
+
+    Args:
+        paths: The workspace.
+
+    Returns:
+        Each with who refers to it, in words.
+
+    Raises:
+        EspalierError: `damaged` when what one of them refers to can't be read.
+    """
+    for name in _names(paths.environments):
+        for file in filter(is_record, _names(os.path.join(paths.environments, name))):
+            path = os.path.join(paths.environments, name, file)
+            for digest in _contexts_of(path):
+                yield digest, f"version {file.partition('.')[0]} of the environment {name} refers to it"
+
+
+def _contexts_of(path: str) -> List[str]:
+    try:
+        with open(path, "rb") as file:
+            return list(contexts_in(json.loads(file.read())))
+    except (OSError, ValueError, RecursionError) as error:
+        message = f"{path} cannot be read: {error}."
+        raise EspalierError("damaged", message, "Restore it from a backup, or delete it.", path=path) from error
 
 
 def _names(folder: str) -> List[str]:

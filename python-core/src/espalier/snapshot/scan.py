@@ -5,20 +5,20 @@ longest path a system call takes, nor the number of open files bounds the depth;
 a link while it runs is never entered.
 """
 
-import json
 import os
 import stat
 import time
 from typing import FrozenSet, List, NamedTuple, Optional, Tuple
 
 from espalier.errors import EspalierError
-from espalier.paths import RUNS, WORKSPACE
 from espalier.progress import report
+from espalier.snapshot.defaults import RECORDS
 from espalier.snapshot.found import Entry, Excluded, Scan, Walked
-from espalier.snapshot.ignore import IgnoreRules
+from espalier.snapshot.ignore import OWN_FILE, IgnoreRules
 from espalier.snapshot.names import ignore_line, is_utf8, shown, special_kind
 from espalier.snapshot.native import native_walk
 from espalier.snapshot.outside import Copies, settle_links
+from espalier.snapshot.own import own_folder
 from espalier.snapshot.plain import Node, PlainWalk, entry_of
 from espalier.snapshot.statcache import state_of
 
@@ -43,7 +43,7 @@ def scan(source: str, rules: IgnoreRules, outside_links: str = "refuse") -> Scan
     if os.scandir not in os.supports_fd:
         raise EspalierError("not_supported", "Taking a snapshot is not supported on this system yet.")
     began_ns = time.time_ns()
-    walked: Optional[Walked] = native_walk(source, began_ns, rules, is_workspace, outside_links)
+    walked: Optional[Walked] = native_walk(source, began_ns, rules, outside_links)
     if walked is None:
         walk = _Walk(source, rules)
         walk.run(_open_source(source), "")
@@ -51,7 +51,7 @@ def scan(source: str, rules: IgnoreRules, outside_links: str = "refuse") -> Scan
         walk.nodes.sort()
         walk.excluded.sort()
         walked = PlainWalk(source, began_ns, walk.nodes, walk.excluded)
-    return Scan(source, rules.remedy_file, walked)
+    return Scan(source, rules, walked)
 
 
 class _Frame(NamedTuple):
@@ -143,18 +143,17 @@ class _Walk:
                         self.excluded.append(Excluded(prefix[:-1], True, decision))
                         return frame
                 for entry in entries:
-                    self._take(fd, entry, frame, marker == "workspace")
+                    self._take(fd, entry, frame, "" if prefix else marker)
         except OSError as error:
             raise self._refuse(prefix[:-1], f"cannot be listed: {error.strerror}", True) from error
         return frame
 
-    def _take(self, fd: int, entry: "os.DirEntry[str]", frame: _Frame, in_workspace: bool) -> None:
+    def _take(self, fd: int, entry: "os.DirEntry[str]", frame: _Frame, marker: Optional[str]) -> None:
         report("Looking for files", len(self.nodes))
         path = frame.prefix + entry.name
         is_dir = entry.is_dir(follow_symlinks=False)
-        decision = self.rules.decide_here(path, is_dir)
-        if in_workspace and not frame.prefix and not decision.rule:
-            decision = self.rules.decide_record(entry.name)
+        record = self.rules.decide_record(entry.name, marker) if marker in RECORDS else None
+        decision = record or self.rules.decide_here(path, is_dir)
         if decision.excluded:
             self.excluded.append(Excluded(path, is_dir, decision))
             return
@@ -181,7 +180,7 @@ class _Walk:
             "source_unreadable",
             f"{shown(path) or '.'} in {self.source} {problem}.",
             f"Remove or rename it, or leave it out of the snapshot with the line {ignore_line(path, is_dir)} in "
-            f"{self.rules.remedy_file}.",
+            f"{OWN_FILE}.",
             path=shown(path),
         )
 
@@ -210,16 +209,4 @@ def _move(old: int, new: int) -> int:
 
 def _marker(fd: int, names: FrozenSet[str]) -> Optional[str]:
     """What kind of left-out folder this is by its contents, None for an ordinary one."""
-    if "pyvenv.cfg" in names:
-        return "venv"
-    return "workspace" if WORKSPACE in names and RUNS in names and is_workspace(fd) else None
-
-
-def is_workspace(fd: int) -> bool:
-    """Whether an open folder with a file named like a workspace's record has one indeed."""
-    try:
-        with open(os.open(WORKSPACE, os.O_RDONLY | os.O_NONBLOCK, dir_fd=fd), "rb") as file:
-            record = json.loads(file.read(65536))
-    except (OSError, ValueError):
-        return False
-    return isinstance(record, dict) and {"format", "id"} <= record.keys()
+    return own_folder(fd, names) or ("venv" if "pyvenv.cfg" in names else None)

@@ -153,12 +153,12 @@ class FolderSide:
             data = os.read(fd, _CHUNK)
             if not data:
                 break
-            sha.update(data)
             size += len(data)
+            if size > before.st_size:
+                return None
+            sha.update(data)
             if size <= LARGEST:
                 kept.append(data)
-            elif size > before.st_size:
-                return None
             advance(len(data))
         after = os.fstat(fd)
         same = ("st_size", "st_mtime_ns", "st_ctime_ns")

@@ -12,6 +12,7 @@ import struct
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from espalier.paths import WorkspacePaths, temporary
+from espalier.records import make_folders, write_file
 
 _MAGIC = b"ESPSTAT1"
 # magic and format; when the walk began, nanoseconds since 1970; number of entries, of folders; digest of the root
@@ -76,11 +77,10 @@ def write_cache(path: str, body: bytes) -> None:
     """Replaces a cache; where that cannot be done, the next snapshot just reads more."""
     aside = temporary(os.path.dirname(path))
     with contextlib.suppress(OSError):
-        os.makedirs(os.path.dirname(path), exist_ok=True)
+        folder = os.path.dirname(path)
+        make_folders(folder, top=os.path.dirname(folder))
         try:
-            with open(aside, "xb") as file:
-                file.write(body)
-                file.write(hashlib.sha256(body).digest())
+            write_file(aside, body + hashlib.sha256(body).digest())
             os.replace(aside, path)
         except BaseException:
             with contextlib.suppress(OSError):

@@ -6,11 +6,12 @@ from typing import List
 
 from espalier.config import check_outside_links
 from espalier.paths import WorkspacePaths
-from espalier.snapshot.defaults import DEFAULT_ORIGIN, OUTPUT_RULES, SECRET_RULES
+from espalier.snapshot.defaults import DEFAULT_ORIGIN, OUTPUT_RULES
 from espalier.snapshot.found import Entry, Excluded, Scan, Totals
-from espalier.snapshot.ignore import IgnoreRules
+from espalier.snapshot.ignore import OWN_FILE, IgnoreRules
 from espalier.snapshot.names import ignore_line, shown
 from espalier.snapshot.scan import scan
+from espalier.snapshot.secret_files import SECRET_RULES
 from espalier.snapshot.statcache import cache_file, read_cache, write_cache
 from espalier.store.objects import ObjectWriter
 from espalier.store.packs import ObjectReader
@@ -118,16 +119,18 @@ def _notes(found: Scan, totals: Totals) -> List[str]:
     if outputs:
         notes.append(
             f"Left out of the snapshot: the folder's own {' and '.join(outputs)} (each run has its own). "
-            f"To include it, write !{ignore_line(outputs[0][:-1], True)} in {found.ignore_file}."
+            f"To include it, write !{ignore_line(outputs[0][:-1], True)} in {OWN_FILE}."
         )
     secrets = [item for item in defaults if item.decision.rule in SECRET_RULES]
     tokens = [item.path + "/config (a token)" for item in defaults if item.is_dir and _has_token(found.source, item)]
     if secrets or tokens:
         names = [item.path for item in secrets] + tokens
-        notes.append(f"Left out of the snapshot, for they may hold secrets: {_list(names)}.")
+        notes.append(f"Left out of the snapshot, because they may hold secrets: {_list(names)}.")
     if secrets:
         line = ignore_line(secrets[0].path, secrets[0].is_dir)
-        notes[-1] += f" To include one, write !{line} in {found.ignore_file}."
+        notes[-1] += f" To include one, write !{line} in {OWN_FILE}."
+        if any(item.path == ".Renviron" for item in secrets):
+            notes[-1] += " So R in the job does not read .Renviron: give it environment_variables, or secrets."
     links = found.walked.links()
     dangling = [f"{entry.path} (to {entry.target})" for entry in _dangling(found, links)]
     if dangling:
@@ -136,10 +139,10 @@ def _notes(found: Scan, totals: Totals) -> List[str]:
     if astray:
         notes.append(f"Links that lead elsewhere from the job's own copy of the folder: {_list(astray)}.")
     if totals.bytes > _LARGE:
-        named = _list([f"{path} ({_size(size)})" for path, size in totals.largest])
+        named = _list([f"{path} ({readable_size(size)})" for path, size in totals.largest])
         notes.append(
-            f"The snapshot is large, {_size(totals.bytes)}. The largest files: {named}. To leave one out, "
-            f"write {ignore_line(totals.largest[0][0], False)} in {found.ignore_file}; give data to the job with "
+            f"The snapshot is large, {readable_size(totals.bytes)}. The largest files: {named}. To leave one out, "
+            f"write {ignore_line(totals.largest[0][0], False)} in {OWN_FILE}; give data to the job with "
             'inputs = list(name = "path").'
         )
     return notes
@@ -179,7 +182,8 @@ def _dangling(found: Scan, links: List[Entry]) -> List[Entry]:
     return dangling
 
 
-def _size(size: int) -> str:
+def readable_size(size: int) -> str:
+    """Bytes for people, `12 MB`."""
     return f"{size / 2**20:.0f} MB" if size >= 1 << 20 else f"{size / 2**10:.0f} kB"
 
 

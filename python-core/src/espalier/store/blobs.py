@@ -7,9 +7,10 @@ import stat
 from typing import NamedTuple, Optional
 
 from espalier.errors import EspalierError
+from espalier.os_errors import cannot_write
 from espalier.paths import WorkspacePaths, temporary
 from espalier.progress import advance
-from espalier.store.files import cannot_write, create, discard, place, write_all
+from espalier.store.files import create, discard, place, write_all
 from espalier.store.objects import ObjectWriter
 
 _ATTEMPTS = 3
@@ -149,17 +150,17 @@ def _put_large(paths: WorkspacePaths, path: str, fd: int, seen: os.stat_result, 
     """Copies a file that was hashed first (so that one already stored is never copied)."""
     aside = temporary(paths.blobs)
     try:
-        to = create(aside)
+        to = create(paths, aside)
         try:
             if _copy(fd, seen.st_size, to, seen.st_blocks * 512 < seen.st_size, again=True) != hex_digest:
                 raise _Changed
         finally:
             os.close(to)
-        place(aside, path)
+        place(paths, aside, path)
     except BaseException as error:
         discard(aside)
         if isinstance(error, OSError):
-            raise cannot_write(paths, error) from error
+            raise cannot_write(paths.root, error) from error
         raise
 
 

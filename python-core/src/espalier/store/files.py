@@ -4,13 +4,14 @@ Nothing here waits for the disk but `make_durable`, which is called once for all
 """
 
 import contextlib
-import errno
 import os
 from typing import Iterable, List, Set
 
-from espalier.errors import EspalierError
+from espalier.os_errors import cannot_write
 from espalier.paths import WorkspacePaths, temporary
 from espalier.progress import report
+from espalier.records import make_folders
+from espalier.store.plain import open_stored
 
 # How many files are waited for at a time.
 _AT_ONCE = 8
@@ -31,21 +32,21 @@ def put_bytes(paths: WorkspacePaths, path: str, data: bytes) -> None:
         return
     aside = temporary(os.path.dirname(os.path.dirname(path)))
     try:
-        fd = create(aside)
+        fd = create(paths, aside)
         try:
             write_all(fd, data)
         finally:
             os.close(fd)
-        place(aside, path)
+        place(paths, aside, path)
     except OSError as error:
         discard(aside)
-        raise cannot_write(paths, error) from error
+        raise cannot_write(paths.root, error) from error
 
 
 def holds(path: str, data: bytes) -> bool:
     """Whether the store has a file with that content. One with any other is damaged, and to be replaced."""
     try:
-        with open(path, "rb") as file:
+        with os.fdopen(open_stored(path), "rb") as file:
             return os.fstat(file.fileno()).st_size == len(data) and file.read() == data
     except OSError:
         return False
@@ -119,13 +120,13 @@ def _begin_to_disk(path: str) -> None:
             os.close(fd)
 
 
-def create(path: str) -> int:
-    """Opens a new file, read-only for everyone once it is closed."""
+def create(paths: WorkspacePaths, path: str) -> int:
+    """Opens a new file of the store, read-only for everyone once it is closed."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL
     try:
         return os.open(path, flags, 0o444)
     except FileNotFoundError:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
+        make_folders(os.path.dirname(path), top=paths.root)
         return os.open(path, flags, 0o444)
 
 
@@ -136,12 +137,12 @@ def write_all(fd: int, data: bytes) -> None:
         view = view[os.write(fd, view) :]
 
 
-def place(aside: str, path: str) -> None:
-    """Renames a finished file to its name."""
+def place(paths: WorkspacePaths, aside: str, path: str) -> None:
+    """Renames a finished file of the store to its name."""
     try:
         os.replace(aside, path)
     except FileNotFoundError:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
+        make_folders(os.path.dirname(path), top=paths.root)
         os.replace(aside, path)
 
 
@@ -149,12 +150,3 @@ def discard(path: str) -> None:
     """Removes a file that may never have been created."""
     with contextlib.suppress(OSError):
         os.unlink(path)
-
-
-def cannot_write(paths: WorkspacePaths, error: OSError) -> Exception:
-    """The store's own troubles; a full disk stays the OSError it is."""
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        message = f"The workspace {paths.root} cannot be written: {error.strerror}."
-        hint = "Make its folder writable, or use a workspace elsewhere."
-        return EspalierError("workspace_read_only", message, hint, path=paths.root)
-    return error

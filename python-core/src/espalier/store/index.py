@@ -12,24 +12,17 @@ import sqlite3
 import time
 from typing import Any, Callable, Dict, Iterable, List, Optional
 
+from espalier.adapters.homes import cache_folder
 from espalier.paths import CANCEL, EVENTS, META, SPEC, STATUS, WorkspacePaths, index_file, is_run_id
 from espalier.progress import report
+from espalier.records import make_private_folder
 
-_VERSION = 3
+_VERSION = 4
 _IN_MEMORY = ":memory:"
 # A shard changed this recently may change again within the clock's granularity: look at it again, seconds.
 _SUSPECT_SECONDS = 2.0
 # How long to wait for another reader's refresh.
 _PATIENCE_SECONDS = 10.0
-
-
-def cache_folder() -> str:
-    """Where indexes lie: `ESPALIER_CACHE_DIR`, else `$XDG_CACHE_HOME/espalier`, else `~/.cache/espalier`."""
-    chosen = os.environ.get("ESPALIER_CACHE_DIR")
-    if chosen:
-        return os.path.abspath(chosen)
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return os.path.join(base, "espalier")
 
 
 class RunIndex:
@@ -48,17 +41,19 @@ class RunIndex:
 
     def rows(self) -> List[Dict[str, Any]]:
         """All runs, refreshed, newest first."""
-        try:
-            return self._refreshed()
-        except sqlite3.OperationalError:
-            self._file = _IN_MEMORY  # a cache that cannot be read or written is no reason not to answer
-        except sqlite3.DatabaseError:
-            # garbage where the index was, or one of an older layout: make it anew
-            for end in ("", "-wal", "-shm"):
-                with contextlib.suppress(OSError):
-                    os.unlink(self._file + end)
-            if os.path.exists(self._file):
-                self._file = _IN_MEMORY
+        with contextlib.suppress(sqlite3.OperationalError):
+            try:
+                return self._refreshed()
+            except sqlite3.OperationalError:
+                raise
+            except sqlite3.DatabaseError:
+                # garbage where the index was, or one of an older layout: make it anew
+                for end in ("", "-wal", "-shm"):
+                    with contextlib.suppress(OSError):
+                        os.unlink(self._file + end)
+                if not os.path.lexists(self._file):
+                    return self._refreshed()
+        self._file = _IN_MEMORY  # a cache that cannot be read or written is no reason not to answer
         return self._refreshed()
 
     def _refreshed(self) -> List[Dict[str, Any]]:
@@ -75,7 +70,7 @@ class RunIndex:
     def _connect(self) -> sqlite3.Connection:
         try:
             if self._file != _IN_MEMORY:
-                os.makedirs(os.path.dirname(self._file), exist_ok=True)
+                make_private_folder(os.path.dirname(self._file))
             database = sqlite3.connect(self._file, timeout=_PATIENCE_SECONDS, isolation_level=None)
             database.execute("PRAGMA synchronous=OFF")  # losing it costs a rebuild, nothing else
             self._create(database)
@@ -119,10 +114,13 @@ class RunIndex:
             self._refresh_run(database, run_id, shard, signature)
 
     def _shards(self) -> Dict[str, int]:
-        try:
-            return {entry.name: entry.stat().st_mtime_ns for entry in os.scandir(self._paths.runs) if entry.is_dir()}
-        except FileNotFoundError:
-            return {}
+        found = {}
+        with contextlib.suppress(FileNotFoundError), os.scandir(self._paths.runs) as entries:
+            for entry in entries:
+                with contextlib.suppress(FileNotFoundError):  # removed meanwhile
+                    if entry.is_dir():
+                        found[entry.name] = entry.stat().st_mtime_ns
+        return found
 
     def _refresh_shard(self, database: sqlite3.Connection, shard: str) -> None:
         folder = os.path.join(self._paths.runs, shard)

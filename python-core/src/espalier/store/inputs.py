@@ -4,12 +4,11 @@ A link to a file counts as that file, a link to a folder inside the input as a l
 are no part of it. Standard library only: the runner loads this before the job starts.
 """
 
-import errno
 import hashlib
 import os
-import stat
 from typing import BinaryIO, Iterator, List, Tuple
 
+from espalier import records
 from espalier.progress import check
 
 
@@ -82,11 +81,7 @@ def open_plain(path: str) -> BinaryIO:
     Raises:
         OSError: it is missing, cannot be read, or is no plain file.
     """
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
-        os.close(fd)
-        raise OSError(errno.EINVAL, "not a plain file", path)
-    return os.fdopen(fd, "rb", buffering=0)
+    return os.fdopen(records.open_plain(path, follow=True), "rb", buffering=0)
 
 
 def _file_digest(path: str) -> bytes:

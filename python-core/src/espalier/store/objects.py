@@ -5,8 +5,9 @@ import os
 from types import TracebackType
 from typing import Iterable, List, Optional, Set, Tuple, Type
 
+from espalier.os_errors import cannot_write
 from espalier.paths import WorkspacePaths, index_of_pack, temporary
-from espalier.store.files import cannot_write, create, discard, holds, make_durable, place, put_bytes, write_all
+from espalier.store.files import create, discard, holds, make_durable, place, put_bytes, write_all
 from espalier.store.packs import HEADER, MAGIC, RECORD, ObjectReader
 
 # Objects up to this size go into a pack, bytes; but only where there are so many new ones at once.
@@ -95,7 +96,7 @@ class ObjectWriter:
                 self._pack = _PackWriter(self.paths)
             return self._pack.lend()
         except OSError as error:
-            raise cannot_write(self.paths, error) from error
+            raise cannot_write(self.paths.root, error) from error
 
     def adopt(self, records: List[Tuple[bytes, int, int]]) -> None:
         """Takes over what has been written behind the pack's end: SHA-256, offset and size (bytes) of each object."""
@@ -115,7 +116,7 @@ class ObjectWriter:
                     self._pack.add(*item)
                 self._few.clear()
         except OSError as error:
-            raise cannot_write(self.paths, error) from error
+            raise cannot_write(self.paths.root, error) from error
 
     def _finish(self) -> None:
         for hex_digest, data in self._few:
@@ -125,7 +126,7 @@ class ObjectWriter:
                 self.rely_on(self._pack.finish())
             make_durable(self.paths, self._relied_on)
         except OSError as error:
-            raise cannot_write(self.paths, error) from error
+            raise cannot_write(self.paths.root, error) from error
 
 
 class _PackWriter:
@@ -136,7 +137,7 @@ class _PackWriter:
     def __init__(self, paths: WorkspacePaths) -> None:
         self._paths = paths
         self._aside = temporary(paths.packs)
-        self._fd = create(self._aside)
+        self._fd = create(self._paths, self._aside)
         self._records: List[Tuple[bytes, int, int]] = []
         self._size = 0
         self._buffer = bytearray()
@@ -196,6 +197,6 @@ def place_index(paths: WorkspacePaths, aside: str, records: List[Tuple[bytes, in
     records.sort()
     index = HEADER.pack(MAGIC, len(records)) + b"".join([RECORD.pack(*record) for record in records])
     name = hashlib.sha256(index).hexdigest()
-    place(aside, paths.pack(name))
+    place(paths, aside, paths.pack(name))
     put_bytes(paths, paths.pack_index(name), index)
     return name

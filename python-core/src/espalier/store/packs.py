@@ -11,6 +11,7 @@ import struct
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from espalier.paths import WorkspacePaths, pack_of_index
+from espalier.store.plain import WHOLE_BYTES, open_stored, read_stored
 
 MAGIC = b"ESPPACK1"
 # magic and format, number of records
@@ -40,8 +41,7 @@ class _Index:
     """One index. (Read whole: a mapped one would hold a descriptor, and there may be more packs than those.)"""
 
     def __init__(self, path: str) -> None:
-        with open(path, "rb") as file:
-            self._data = file.read()
+        self._data = read_stored(path)
         magic, self._count = HEADER.unpack_from(self._data)
         if magic != MAGIC or len(self._data) != HEADER.size + self._count * RECORD.size:
             raise ValueError("no index")
@@ -75,13 +75,14 @@ class ObjectReader:
     def __init__(self, paths: WorkspacePaths) -> None:
         self._paths = paths
         self._indexes: Optional[List[Tuple[str, _Index]]] = None
-        self._open: Dict[str, int] = {}
+        # Descriptor and size of each pack that was read from.
+        self._open: Dict[str, Tuple[int, int]] = {}
 
     def __enter__(self) -> "ObjectReader":
         return self
 
     def __exit__(self, *_: object) -> None:
-        for fd in self._open.values():
+        for fd, _size in self._open.values():
             os.close(fd)
         self._open.clear()
 
@@ -99,10 +100,14 @@ class ObjectReader:
         """What lies in a pack at a place, not verified; less when the pack was truncated, or is gone."""
         if packed.pack not in self._open:
             try:
-                self._open[packed.pack] = os.open(packed.pack, os.O_RDONLY)
+                fd = open_stored(packed.pack)
             except OSError:
                 return b""
-        return os.pread(self._open[packed.pack], packed.size, packed.offset)
+            self._open[packed.pack] = fd, os.fstat(fd).st_size
+        pack, end = self._open[packed.pack]
+        if packed.offset > end or packed.size > WHOLE_BYTES:  # the index is damaged
+            return b""
+        return os.pread(pack, min(packed.size, end - packed.offset), packed.offset)
 
     def verified(self, hex_digest: str) -> Optional[Tuple[str, bytes]]:
         """A pack and an object out of it; None when no pack holds it, or not as its digest says."""
@@ -128,8 +133,7 @@ class ObjectReader:
             return data
         path = self._paths.blob(hex_digest)
         try:
-            with open(path, "rb") as file:
-                data = file.read()
+            data = read_stored(path)
         except OSError as error:
             raise self.missing(hex_digest, error) from error
         if hashlib.sha256(data).hexdigest() != hex_digest:

@@ -12,11 +12,14 @@ from espalier.canonical import canonical_json, digest_bytes
 from espalier.errors import EspalierError
 from espalier.paths import WorkspacePaths
 from espalier.store.packs import Damaged, ObjectReader
+from espalier.store.plain import read_stored
 
 FORMAT = 2
 # Of snapshots in the first format all entries stand in one manifest, with whole paths.
 _FLAT = 1
 _HEX = frozenset("0123456789abcdef")
+# Of a file, link or folder: `f`, `x`, `l` or `d`, SHA-256, size in bytes.
+Entry = Tuple[str, str, int]
 
 
 def tree_bytes(entries: Iterable[List[Any]]) -> bytes:
@@ -53,6 +56,51 @@ def read_tree(paths: WorkspacePaths, snapshot_id: str) -> Dict[str, Any]:
             tree = {"format": FORMAT, "entries": _entries(paths, snapshot_id, reader)}
     _check_paths(paths, snapshot_id, tree["entries"])
     return tree
+
+
+class SnapshotFolders:
+    """Reads a snapshot folder by folder, and no more of it than is asked for.
+
+    Args:
+        paths: The workspace.
+        snapshot_id: `sha256:<64 hex digits>`.
+        reader: Of the workspace.
+    """
+
+    def __init__(self, paths: WorkspacePaths, snapshot_id: str, reader: ObjectReader) -> None:
+        self._paths, self._id, self._reader = paths, snapshot_id, reader
+        self._trees: Dict[str, Dict[str, Entry]] = {}
+        # All folders of a snapshot in the first format.
+        self._flat: Optional[Dict[str, Dict[str, Entry]]] = None
+
+    def entries(self, folder: str) -> Dict[str, Entry]:
+        """The entries of a folder by name; none if the snapshot has no such folder.
+
+        Args:
+            folder: Its path with `/` at the end; empty for the top.
+
+        Raises:
+            EspalierError: `snapshot_damaged` when a tree is missing or was edited, `newer_format`.
+        """
+        if self._flat is None:
+            flat = _flat(self._paths, self._id)
+            self._flat = {} if flat is None else _by_folder(flat["entries"])
+        if self._flat:
+            return self._flat.get(folder, {})
+        at, entries = "", self._tree(self._id[7:], "")
+        for part in folder.split("/")[:-1]:
+            kind, content, _ = entries.get(part, ("", "", 0))
+            if not _is_folder(part, kind, content):
+                return {}
+            at += part + "/"
+            entries = self._tree(content, at)
+        return entries
+
+    def _tree(self, digest: str, prefix: str) -> Dict[str, Entry]:
+        if digest not in self._trees:
+            entries = _tree(self._paths, self._id, self._reader, digest, prefix)
+            self._trees[digest] = {name: (kind, content, size) for name, kind, content, size in entries}
+        return self._trees[digest]
 
 
 def objects_of(paths: WorkspacePaths, snapshot_id: str, reader: ObjectReader, seen: Set[str]) -> Iterator[str]:
@@ -118,8 +166,7 @@ def forget_sources(paths: WorkspacePaths) -> None:
 def _flat(paths: WorkspacePaths, snapshot_id: str) -> Optional[Dict[str, Any]]:
     path = paths.tree(snapshot_id[7:])
     try:
-        with open(path, "rb") as file:
-            data = file.read()
+        data = read_stored(path)
     except OSError:
         return None
     if digest_bytes(data) != snapshot_id:
@@ -149,13 +196,32 @@ def _trees(
             if digest in seen:
                 continue
             seen.add(digest)
-        try:
-            data = reader.read(digest)
-        except Damaged as error:
-            raise damage(paths, snapshot_id, prefix or "the file list", error.where, error.seen) from error
-        entries = _parsed(paths, snapshot_id, data, paths.blob(digest), FORMAT)
+        entries = _tree(paths, snapshot_id, reader, digest, prefix)
         todo += [(f"{prefix}{name}/", content) for name, kind, content, _ in entries if _is_folder(name, kind, content)]
         yield prefix, digest, entries
+
+
+def _tree(paths: WorkspacePaths, snapshot_id: str, reader: ObjectReader, digest: str, prefix: str) -> List[List[Any]]:
+    """The entries of one folder's tree, `prefix` being the folder's path with a `/` at its end."""
+    try:
+        data = reader.read(digest)
+    except Damaged as error:
+        raise damage(paths, snapshot_id, prefix or "the file list", error.where, error.seen) from error
+    return _parsed(paths, snapshot_id, data, paths.blob(digest), FORMAT)
+
+
+def _by_folder(entries: List[List[Any]]) -> Dict[str, Dict[str, Entry]]:
+    """What the first format lists with whole paths, folder by folder."""
+    folders: Dict[str, Dict[str, Entry]] = {"": {}}
+    for path, kind, content, size in entries:
+        *above, name = path.split("/")
+        at = ""
+        for part in above:
+            folders[at].setdefault(part, ("d", "", 0))
+            at += part + "/"
+            folders.setdefault(at, {})
+        folders[at][name] = (kind, content, size)
+    return folders
 
 
 def _is_folder(name: str, kind: str, content: str) -> bool:

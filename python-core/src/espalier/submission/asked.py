@@ -62,6 +62,14 @@ def texts_of(record: Mapping[str, Any], name: str) -> Dict[str, str]:
     return value
 
 
+def object_of(record: Mapping[str, Any], name: str) -> Dict[str, Any]:
+    """A field that is an object. Raises EspalierError `bad_argument`."""
+    value = record.get(name)
+    if not isinstance(value, dict):
+        raise _bad(name, "an object")
+    return value
+
+
 def items_of(record: Mapping[str, Any], name: str) -> List[Dict[str, Any]]:
     """A field that is a list of objects, up to 1,000. Raises EspalierError `bad_argument`."""
     value = record.get(name)
@@ -80,10 +88,7 @@ def config_of(record: Mapping[str, Any], env: Mapping[str, Any], run: RunPaths) 
     Raises:
         EspalierError: `bad_argument`.
     """
-    asked = record.get("config")
-    if not isinstance(asked, dict):
-        raise _bad("config", "an object")
-    values = dict(asked)
+    values = dict(object_of(record, "config"))
     if not isinstance(values.get("arguments", []), (list, type(None))):
         raise _bad("arguments", "a list")
     for name in _TEXTS:
@@ -114,11 +119,14 @@ def _session(asked: Any, env: Mapping[str, Any], run: RunPaths) -> Session:
     links = os.path.realpath(run.job)
     lasting = [path for path in libraries if not os.path.realpath(path).startswith(links)]
     programs = {name: text_of(asked, name) or None for name in _PROGRAMS}
+    variables = {**env.get("preparing", {}), **env["variables"]}
     if env.get("how") == "image":  # those of the container, which are not here
         programs, lasting = {name: env["session"].get(name) for name in _PROGRAMS}, []
+        # (processes outside of the container get them, and a parent of the parent's may have been such a job)
+        variables = dict(env["preparing"])
     return Session(
         client=text_of(asked, "client"),
-        environment={**env.get("preparing", {}), **env["variables"]},
+        environment=variables,
         library_paths=lasting,
         r_package=env["links"].get(JOB_R + "/espalier"),
         core_python=env.get("core_python"),

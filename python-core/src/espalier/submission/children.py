@@ -11,19 +11,25 @@ from espalier.errors import EspalierError
 from espalier.lifecycle.children import HELD_BY_PARENT, record_child
 from espalier.paths import FORMAT, META, STATUS, RunPaths, WorkspacePaths, is_run_id
 from espalier.progress import indivisible
-from espalier.records import read_record
+from espalier.records import FOLDER_MODE, read_record
 from espalier.snapshot.hold import holding_objects
+from espalier.submission.confined import Source
 from espalier.submission.folder import build_folder, place_folder
 from espalier.submission.submit import base_spec, enqueue, meta_record, prepare
+from espalier.types import Text
+
+# The latest second that a run's id can name.
+_LATEST = 10**12 - 1
 
 
 def submit_child(
     paths: WorkspacePaths,
     parent_id: str,
     config: ScriptRunConfig,
-    tags: Mapping[str, str],
+    tags: Mapping[str, Text],
     run_id: Optional[str] = None,
-    **fields: Any,
+    copied: Optional[Mapping[str, Any]] = None,
+    source: Optional[Source] = None,
 ) -> Dict[str, Any]:
     """Submit a job as a child of a run, to the parent's experiment.
 
@@ -32,7 +38,8 @@ def submit_child(
         config: The job.
         tags: Text to find the run by later.
         run_id: The id it gets, where that has been settled already.
-        **fields: Fields of its definition to set.
+        copied: The definition of the run in whose working copy its source folder lies.
+        source: The copy that was made of that folder, where it was copied before.
 
     Returns:
         `run_id`, and what to tell the user: `notes` and `warnings`.
@@ -44,9 +51,23 @@ def submit_child(
     with contextlib.ExitStack() as until_queued:
         hold = partial(until_queued.enter_context, holding_objects(paths))
         prepared = prepare(paths, parent["workspace_id"], parent["experiment"], config, hold)
-        spec = {**prepared.spec, **fields, "parent": parent_id, "id": run_id or prepared.spec["id"]}
+        spec = {**prepared.spec, **_origin(prepared.spec, copied, source), "parent": parent_id}
+        spec["id"] = run_id or spec["id"]
         child = enqueue(paths, prepared._replace(spec=spec), tags)
     return {"run_id": child, "notes": prepared.notes, "warnings": prepared.warnings}
+
+
+def _origin(
+    spec: Dict[str, Any], copied: Optional[Mapping[str, Any]], source: Optional[Source] = None
+) -> Dict[str, Any]:
+    """What git knows of a child's source: of a working copy what it knew of the original, for the copy goes."""
+    if copied is None or spec["working_copy"] is None:
+        return {}
+    layout = copied.get("working_copy") or {}
+    if source is None or not source.is_whole:
+        layout = {**spec["working_copy"], "git": layout.get("git")}
+    origin = {"git": copied.get("git"), "working_copy": layout}
+    return origin if source is None else {**origin, "source_directory": source.original}
 
 
 def child_spec(
@@ -104,11 +125,11 @@ def create_held(
         "collect_from": collect_from,
         "held_by": HELD_BY_PARENT,
     }
-    records = {STATUS: status, META: meta_record(spec.pop("display_name"), tags)}
+    records = {META: meta_record(paths, spec.pop("display_name"), tags), STATUS: status}
     record_child(paths.run(spec["parent"]), spec["id"])
-    new = RunPaths(build_folder(paths, spec, records))
+    new = RunPaths(build_folder(paths, spec, records)[0])
     for folder in (new.events, new.payloads, new.outputs, new.logs):
-        os.mkdir(folder)
+        os.mkdir(folder, FOLDER_MODE)
     place_folder(paths, new.root, spec["id"])
     return str(spec["id"])
 
@@ -117,7 +138,8 @@ def settled_id(experiment: str, seconds: int, seed: str) -> str:
     """A run id that is the same each time it is made from the same seed."""
     from espalier.canonical import digest
 
-    return f"{experiment[:100]}_{max(seconds, 0)}_{digest(seed)[-8:]}"
+    # (the time is that of a file which a job wrote, and may be any)
+    return f"{experiment[:100]}_{min(max(seconds, 0), _LATEST)}_{digest(seed)[-8:]}"
 
 
 def _definition(paths: WorkspacePaths, run_id: str) -> Dict[str, Any]:

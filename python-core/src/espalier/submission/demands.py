@@ -1,7 +1,7 @@
 """What a job asks of its host and of other runs: refused at submit if it can never be had."""
 
 import os
-from typing import Dict, List
+from typing import List
 
 from espalier.config import ScriptRunConfig
 from espalier.errors import EspalierError
@@ -9,6 +9,7 @@ from espalier.paths import WorkspacePaths
 from espalier.queue.capacity import capacity
 from espalier.queue.home import queue_paths
 from espalier.resources import Capacity, Resources, size_text
+from espalier.submission.surroundings import Surroundings
 
 
 def refuse_impossible(paths: WorkspacePaths, config: ScriptRunConfig) -> None:
@@ -27,19 +28,19 @@ def refuse_impossible(paths: WorkspacePaths, config: ScriptRunConfig) -> None:
             )
 
 
-def hide_gpus(config: ScriptRunConfig, variables: Dict[str, str]) -> List[str]:
+def hide_gpus(config: ScriptRunConfig, around: Surroundings) -> List[str]:
     """Hide this host's graphics processors from a job that asked for none: those that did would share them with it.
 
     Args:
-        variables: The job's variables, which are changed.
+        around: What the job finds; its variables are changed. Only what the job or its environment sets itself stays.
 
     Returns:
         What to tell the user.
     """
     there = capacity(queue_paths()).gpus
-    if not there or config.gpus or "CUDA_VISIBLE_DEVICES" in variables:
+    if not there or config.gpus or "CUDA_VISIBLE_DEVICES" in around.record["variables"]:
         return []
-    variables["CUDA_VISIBLE_DEVICES"] = ""
+    around.variables["CUDA_VISIBLE_DEVICES"] = ""
     return [f"This host has {len(there)} gpus; a job sees those it asks for, and this one asks for none (gpus = 1)."]
 
 

@@ -3,14 +3,16 @@
 import json
 import os
 from dataclasses import replace
-from typing import Any, Dict, Mapping, NamedTuple, Optional
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional
 
-from espalier.adapters.engine import SCHEMES, EngineGone, address, engine_variables, is_here
+from espalier.adapters.engine import SCHEMES, EngineGone, address, engine_variables, is_here, is_loopback
+from espalier.adapters.engine_sockets import CONFIG_VARIABLE, NAMED_BY
 from espalier.config import ScriptRunConfig
-from espalier.docker_options import DockerOptions, refuse_forbidden
+from espalier.docker_options import DockerOptions
 from espalier.environment.definition import Environment
 from espalier.environment.key import definition_digest
 from espalier.errors import EspalierError
+from espalier.lifecycle.mounts import refuse_dangerous, refuse_missing
 from espalier.paths import FORMAT, WorkspacePaths
 from espalier.resources import bytes_of
 
@@ -54,7 +56,7 @@ def choose_environment(paths: WorkspacePaths, config: ScriptRunConfig, experimen
     """
     if config.environment is None:
         return None
-    environment = _read(paths, config.environment, experiment)
+    environment = read_environment(paths, config.environment, experiment)
     if config.container is not None:
         return Chosen(environment, IMAGE)
     how = PRIVATE if _asks_for_packages(environment) else USER_MANAGED
@@ -72,7 +74,8 @@ def with_gpu(config: ScriptRunConfig, chosen: Optional[Chosen]) -> ScriptRunConf
     return replace(config, gpus=1)
 
 
-def _read(paths: WorkspacePaths, given: Mapping[str, Any], experiment: str) -> Environment:
+def read_environment(paths: WorkspacePaths, given: Mapping[str, Any], experiment: str) -> Environment:
+    """The environment that a job's field `environment` stands for. See `choose_environment`."""
     if "definition" in given:
         try:
             return Environment.from_mapping(json.loads(str(given["definition"])))
@@ -115,17 +118,13 @@ def known_image(paths: WorkspacePaths, environment: Environment) -> Optional[Dic
     """What the workspace knows of an environment's image; None where it knows none. Nobody is asked, and nothing that
     takes long is loaded: the runner looks whether it is still there."""
     from espalier.environment.recipe import base_image
-    from espalier.images.bases import known_base
     from espalier.images.record import mark_used, read_image
-    from espalier.images.wanted import image_names, wanted
-    from espalier.packages.sources import no_secrets
+    from espalier.images.wanted import known_wanted
 
-    platform = environment.docker.platform if environment.docker else None
-    if base_image(environment) is None or not all(
-        known_base(paths, name, platform) for name in image_names(paths, environment)
-    ):
+    want = None if base_image(environment) is None else known_wanted(paths, environment)
+    if want is None:
         return None
-    key = wanted(paths, environment, no_secrets).key
+    key = want.key
     record = read_image(paths, key)
     if record is None or not record.get("image"):
         return None
@@ -145,17 +144,21 @@ def docker_record(options: Optional[DockerOptions], chosen: Optional[Chosen]) ->
     return record
 
 
-def refuse_hostile_inputs(inputs: Mapping[str, str]) -> None:
-    """Refuse inputs by which a container would see what it must not, before anybody looks into them.
+def refuse_dangerous_mounts(config: ScriptRunConfig) -> List[str]:
+    """Refuse mounts and inputs by which a container would rule this machine, before they are read.
 
-    Args:
-        inputs: Name -> path.
+    Returns:
+        Warnings about what is in them.
 
     Raises:
         EspalierError: `bad_argument`.
     """
-    for path in inputs.values():
-        refuse_forbidden(os.path.abspath(os.path.expanduser(path)))
+    if config.container is None:
+        return []
+    mounts = list(config.container.places)
+    refuse_missing(mounts)
+    inputs = [os.path.abspath(os.path.expanduser(path)) for path in config.inputs.values()]
+    return refuse_dangerous([*mounts, *inputs], _session_variables(config))
 
 
 def refuse_engine(config: ScriptRunConfig) -> None:
@@ -165,8 +168,7 @@ def refuse_engine(config: ScriptRunConfig) -> None:
         EspalierError: `not_supported`: it is on another machine, where a run's folder is not, or not to be reached this
             way; `docker_unavailable`: its host is unknown.
     """
-    session = os.environ if config.session.environment is None else config.session.environment
-    place = address(engine_variables(session))
+    place = address(engine_variables(_session_variables(config)))
     hint = "Set DOCKER_HOST to the socket of an engine of this machine, unix:///path, or unset it for the usual one."
     if place.partition("://")[0] not in SCHEMES:
         message = f"DOCKER_HOST is {place}; runs reach a Docker engine by unix:// and tcp:// only."
@@ -178,6 +180,19 @@ def refuse_engine(config: ScriptRunConfig) -> None:
     if not here:
         message = f"The Docker engine at {place} is on another machine, where a container cannot see the run's folder."
         raise EspalierError("not_supported", message, hint, address=place)
+    _refuse_open_engine(config, place)
+
+
+def _refuse_open_engine(config: ScriptRunConfig, place: str) -> None:
+    """Refuse a network by which the job could command the engine: it listens on a port, to all who reach that."""
+    network = config.container.network if config.container is not None else "none"
+    if place.startswith("unix://") or network == "none" or _session_variables(config).get("DOCKER_TLS_VERIFY"):
+        return
+    if network == "host" or not is_loopback(place):
+        why = f"by it the job could command the Docker engine at {place}, which asks for no key"
+        message = f"Can't give the job's container the network {network!r}: {why}."
+        hint = 'Use the network "none", an engine that listens at a socket, or one with DOCKER_TLS_VERIFY.'
+        raise EspalierError("bad_argument", message, hint, address=place)
 
 
 def preparing(
@@ -189,12 +204,17 @@ def preparing(
         inherited: Those of the session's variables that a job may inherit.
     """
     known = known_image(paths, chosen.environment) if chosen.how == IMAGE else None
-    session = os.environ if config.session.environment is None else config.session.environment
+    session = _session_variables(config)
     engine = engine_variables(session)
-    # (and the registries that the user is logged in to)
-    ours = {name: value for name, value in session.items() if name.startswith("ESPALIER_") or name == "DOCKER_CONFIG"}
+    # (and the registries that the user is logged in to, and the engines that a container must not reach)
+    wanted = (CONFIG_VARIABLE, *NAMED_BY)
+    ours = {name: value for name, value in session.items() if name.startswith("ESPALIER_") or name in wanted}
     programs = {name: getattr(config.session, name) for name in ("rscript", "r_version", "python")}
     variables = {**inherited, **engine, **ours}
     # (R's own folders in it may hold another Python's library than that of the interpreter that is started)
     variables.pop("LD_LIBRARY_PATH", None)
     return {"engine": engine, "preparing": variables, "session": programs, "prepared": known, "how": chosen.how}
+
+
+def _session_variables(config: ScriptRunConfig) -> Mapping[str, str]:
+    return os.environ if config.session.environment is None else config.session.environment

@@ -4,58 +4,74 @@ import contextlib
 import os
 import shutil
 import time
-from typing import Any, Dict
+from typing import Any, Dict, Tuple
 
 from espalier.adapters.files import remove_tree
-from espalier.errors import EspalierError
 from espalier.lifecycle.copies import origin_of
+from espalier.lifecycle.digests import record_digests
+from espalier.os_errors import cannot_write
 from espalier.paths import ENV, SPEC, STATUS, RunPaths, WorkspacePaths, is_temporary
-from espalier.records import dump_record, sync_folder, write_file
+from espalier.records import (
+    FILE_MODE,
+    FOLDER_MODE,
+    PRIVATE_MODE,
+    dump_record,
+    make_folders,
+    refuse_too_long,
+    sync_folder,
+    write_file,
+)
 
 # A submit takes milliseconds; what is this old was left by one that was killed. Seconds.
 _LEFT_BEHIND_SECONDS = 86_400
 
 
-def build_folder(paths: WorkspacePaths, spec: Dict[str, Any], records: Dict[str, Dict[str, Any]]) -> str:
+def build_folder(
+    paths: WorkspacePaths, spec: Dict[str, Any], records: Dict[str, Dict[str, Any]], git_index: bytes = b""
+) -> Tuple[str, Dict[str, str]]:
     """Write a run's first records into a folder beside its final place.
 
     Args:
-        records: Name of a record -> its content. The environment is made readable for its owner only.
+        records: Name of a record -> its content, the status last. The environment is made readable for its owner only.
+        git_index: The index of the source folder's repository, if there is one. Not synchronised: after a power loss
+            a job does without it.
 
     Returns:
-        The folder; `place_folder` moves it home.
+        The folder, which `place_folder` moves home; and the digests of its frozen records.
 
     Raises:
         EspalierError: `workspace_missing`, `workspace_read_only`.
     """
     shard = paths.shard(spec["id"])
     folder = paths.new_run(spec["id"]).root
+    digests: Dict[str, str] = {}
     try:
         _make_shard(paths, shard)
-        os.mkdir(folder)
+        os.mkdir(folder, FOLDER_MODE)
         for name, record in {SPEC: spec, **records}.items():
             if name == STATUS:
-                record = {**record, "origin": origin_of(os.path.join(folder, SPEC))}
-            mode = 0o600 if name == ENV else 0o666
-            write_file(os.path.join(folder, name), dump_record(record), sync=True, mode=mode)
+                record = {**record, "origin": origin_of(os.path.join(folder, SPEC)), "digests": digests}
+            mode, data = PRIVATE_MODE if name == ENV else FILE_MODE, dump_record(record)
+            refuse_too_long(os.path.join(folder, name), data)
+            digests.update(record_digests({name: data}))
+            write_file(os.path.join(folder, name), data, sync=True, mode=mode)
+        if git_index:
+            index = RunPaths(folder).git_index
+            os.mkdir(os.path.dirname(index), FOLDER_MODE)
+            write_file(index, git_index)
         sync_folder(folder)
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, OSError):
-            raise cannot_write(paths, error) from error
+            raise cannot_write(paths.root, error) from error
         raise
-    return folder
+    return folder, digests
 
 
 def _make_shard(paths: WorkspacePaths, shard: str) -> None:
-    if not os.path.isfile(paths.record):
-        raise EspalierError(
-            "workspace_missing",
-            f"The workspace {paths.root} is gone.",
-            "Restore it, or make a new one with workspace().",
-        )
+    os.stat(paths.record)  # (else the workspace is gone, and its folder isn't made again)
     if not os.path.isdir(shard):
-        os.makedirs(shard, exist_ok=True)
+        make_folders(shard, top=paths.root)
         sync_folder(paths.runs)
     _sweep(shard)
 
@@ -72,19 +88,13 @@ def place_folder(paths: WorkspacePaths, folder: str, run_id: str) -> RunPaths:
     """Move a built run folder home; from here on the run exists, whatever happens to us."""
     run = paths.run(run_id)
     try:
-        os.rename(folder, run.root)
+        shard = os.open(run.shard, os.O_RDONLY)  # (so that it is the same one to the end, if its workspace is renamed)
+        try:
+            os.rename(os.path.basename(folder), run_id, src_dir_fd=shard, dst_dir_fd=shard)
+            os.fsync(shard)
+        finally:
+            os.close(shard)
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
-        raise cannot_write(paths, error) from error
-    sync_folder(run.shard)
+        raise cannot_write(paths.root, error) from error
     return run
-
-
-def cannot_write(paths: WorkspacePaths, error: OSError) -> EspalierError:
-    """What to tell when the workspace does not take a file."""
-    return EspalierError(
-        "workspace_read_only",
-        f"The workspace {paths.root} cannot be written: {error.strerror}.",
-        "Check the folder's permissions and the free space, or use another workspace.",
-        path=paths.root,
-    )

@@ -8,7 +8,7 @@ from espalier.config import Session
 from espalier.queue.spawn import interpreter
 
 # What the core loads beside itself, as far as it is there.
-_MODULES = ("cryptography", "keyring", "docker", "yaml", "pathspec", "uv", "rattler", "espalier_native")
+_MODULES = ("cryptography", "docker", "yaml", "pathspec", "uv", "rattler", "espalier_native")
 
 
 def full_core(session: Session) -> Dict[str, Any]:

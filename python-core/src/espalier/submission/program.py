@@ -1,14 +1,19 @@
 """From a config to the argument vector that will be executed."""
 
 import os
+import shlex
 import shutil
 import sys
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from espalier.config import ScriptRunConfig
 from espalier.errors import EspalierError
+from espalier.lifecycle.near_names import files_below, nearest_file
+from espalier.submission.documents import QUARTO, kind_of, language_of, other_command, runner_words
 from espalier.submission.environment import IMAGE, Chosen
-from espalier.submission.params import script_arguments
+from espalier.submission.params import quarto_options, script_arguments
+
+_SCRIPTS = (".r", ".py", ".sh", ".rmd", ".qmd", ".ipynb")
 
 
 class Program(NamedTuple):
@@ -22,7 +27,12 @@ class Program(NamedTuple):
 
 
 def program(
-    config: ScriptRunConfig, inputs: List[Dict[str, Any]], path: str, chosen: Optional[Chosen] = None
+    config: ScriptRunConfig,
+    inputs: List[Dict[str, Any]],
+    path: str,
+    chosen: Optional[Chosen] = None,
+    source: Optional[str] = None,
+    python: Optional[str] = None,
 ) -> Program:
     """The program of a job.
 
@@ -30,9 +40,11 @@ def program(
         inputs: The resolved inputs; each adds `--name path`.
         path: The PATH to search for interpreters.
         chosen: The environment it asks for. In a container programs are looked for there, when it starts.
+        source: The folder that the script lies in, if there is one to look at.
+        python: What runs a Python script, where the environment names none.
 
     Raises:
-        EspalierError: `interpreter_missing`, `bad_argument`, `bad_name`.
+        EspalierError: `interpreter_missing`, `bad_argument`, `bad_name`; `script_missing` if nothing can execute it.
     """
     language = language_of(config.entry_script)
     spelled = ("TRUE", "FALSE") if language == "r" else ("True", "False")
@@ -45,14 +57,12 @@ def program(
         shell = isinstance(config.command, str)
         # a shell gives what follows the command string's own name to it as $1, $2, ... and "$@"
         return Program("command", command + ["sh"] * shell * bool(arguments) + arguments, arguments, params, "other")
-    start = _interpreter(config, config.entry_script, language, path, chosen)
+    start = _interpreter(config, config.entry_script, language, path, chosen, source, python)
+    if kind_of(config.entry_script) == QUARTO:
+        options = quarto_options(config.script_params)
+        arguments = [_text(item) for item in config.arguments] + options + arguments[len(arguments) - 2 * len(inputs) :]
+    start[1:1] = runner_words(config.entry_script)
     return Program("script", start + arguments, arguments, params, language)
-
-
-def language_of(script: Optional[str]) -> str:
-    """`r`, `python` or `other`, by the script's ending."""
-    ending = os.path.splitext(script or "")[1].lower()
-    return {".r": "r", ".py": "python"}.get(ending, "other")
 
 
 def _is_image(chosen: Optional[Chosen]) -> bool:
@@ -60,7 +70,13 @@ def _is_image(chosen: Optional[Chosen]) -> bool:
 
 
 def _interpreter(
-    config: ScriptRunConfig, script: str, language: str, path: str, chosen: Optional[Chosen]
+    config: ScriptRunConfig,
+    script: str,
+    language: str,
+    path: str,
+    chosen: Optional[Chosen],
+    source: Optional[str],
+    python: Optional[str],
 ) -> List[str]:
     # a name such as `-e.R` must not be read as an option
     safe = os.path.join(".", script) if script.startswith("-") else script
@@ -74,11 +90,12 @@ def _interpreter(
         rscript = _found("Rscript", session.rscript, path, "Install R, or give the path of Rscript.")
         return [rscript, safe]
     if language == "python":
-        python = session.python or sys.executable
-        return [_found("python3", python, path, "Install Python, or give the path of its interpreter."), safe]
-    if script.endswith(".sh"):
-        return ["/bin/sh", safe]
-    return [os.path.join(".", script)]
+        python = python or sys.executable
+        remedy = "Install Python, or give the path of its interpreter."
+        if session.python:
+            remedy = "Give the path of an interpreter, or the folder of a virtual environment that has bin/python."
+        return [_found("python3", python, path, remedy), safe]
+    return other_command(source, script, None if _is_image(chosen) else path)
 
 
 def _command(command: Any, path: Optional[str]) -> List[str]:
@@ -112,6 +129,25 @@ def _text(value: Any) -> str:
     )
 
 
+def named_files(config: ScriptRunConfig) -> List[Tuple[str, str]]:
+    """Words of a job that may name files, each with what holds it."""
+    if isinstance(config.command, str):
+        try:
+            command = shlex.split(config.command)
+        except ValueError:  # (a quote that is not closed: the shell will complain)
+            command = config.command.split()
+    else:
+        command = [str(part) for part in config.command or ()]
+    values = [value for given in config.script_params.values() for value in _as_list(given)]
+    words = [("The command", word) for word in command]
+    words += [("An argument", word) for word in (*config.arguments, *values) if isinstance(word, str)]
+    return words
+
+
+def _as_list(value: Any) -> List[Any]:
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
 def checked_script(source: str, script: str) -> str:
     """The entry script as a path inside the source directory.
 
@@ -130,9 +166,14 @@ def checked_script(source: str, script: str) -> str:
         what = f"There is no entry script {script!r} in {source}"
     else:
         return relative
-    raise EspalierError("script_missing", f"{what}.{_similar(source)}", "Give its path inside source_directory.")
+    near = nearest_file(source, script)
+    hint = f'Did you mean "{near}"?' if near else "Give its path inside source_directory."
+    raise EspalierError("script_missing", f"{what}.{_scripts(source)}", hint)
 
 
-def _similar(source: str) -> str:
-    names = sorted(name for name in os.listdir(source) if name.lower().endswith((".r", ".py", ".sh")))
-    return f" Scripts there: {', '.join(names[:5])}." if names else ""
+def _scripts(source: str) -> str:
+    """The scripts of a folder, those at its top first."""
+    found = [path for path in files_below(source) if kind_of(path) in _SCRIPTS]
+    found.sort(key=lambda path: (path.count(os.sep), path))
+    more = f" and {len(found) - 5} more" if len(found) > 5 else ""
+    return f" Scripts there: {', '.join(found[:5])}{more}." if found else ""

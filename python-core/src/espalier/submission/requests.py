@@ -4,6 +4,7 @@ A request is carried out once: what it makes has an id that follows from the req
 which the answer was not written finds what is there. A request is other people's text until it has been checked.
 """
 
+import contextlib
 import os
 import sys
 import traceback
@@ -15,19 +16,39 @@ if __name__ == "__main__":  # (see runner/__main__.py)
 
 from espalier import states
 from espalier.adapters.files import remove_tree
+from espalier.config import ScriptRunConfig
 from espalier.errors import EspalierError
-from espalier.lifecycle.children import is_descendant
+from espalier.lifecycle.children import is_descendant, parent_of
 from espalier.lifecycle.recorded import end_recorded, keep_outputs
 from espalier.lifecycle.requests import RequestBox, error_answer, open_box
+from espalier.lifecycle.scratch import live_scratch
+from espalier.lifecycle.set_ids import close_to_others
 from espalier.lifecycle.status import read_status
+from espalier.lifecycle.view import bring_recorded, show
 from espalier.names import check_label
-from espalier.paths import RunPaths, is_run_id
+from espalier.os_errors import os_error
+from espalier.paths import RunPaths, WorkspacePaths, is_run_id
 from espalier.queue.control import cancel
 from espalier.records import read_record
-from espalier.submission.asked import config_of, items_of, plain_request, text_of, texts_of
+from espalier.submission.asked import config_of, items_of, object_of, plain_request, text_of, texts_of
 from espalier.submission.children import check_child_id, child_spec, create_held, settled_id, submit_child
+from espalier.submission.confined import (
+    copied_source,
+    handed_on,
+    in_parents_container,
+    is_confined,
+    known_environment,
+    refuse_others_runs,
+    refuse_to_collect,
+)
+from espalier.tracking.metrics import metric_frames
+from espalier.tracking.tags import add_tags
+from espalier.types import Frame
+from espalier.values import to_json
 
 Answer = Dict[str, Any]
+# A large project is submitted in a tenth of it.
+_MEMORY_BYTES = 4 << 30
 
 
 def carry_out(run: RunPaths) -> None:
@@ -54,25 +75,46 @@ def _answer(run: RunPaths, box: RequestBox, name: str) -> Answer:
         return error_answer(error)
     except Exception as error:
         traceback.print_exc()
-        return error_answer(EspalierError("internal", f"The request {name} failed: {error!r:.500}."))
+        found = os_error(error, run.workspace.root)
+        return error_answer(found or EspalierError("internal", f"The request {name} failed: {error!r:.500}."))
 
 
 def _submit(run: RunPaths, record: Mapping[str, Any], seed: str, made_at: int) -> Answer:
     parent = _own(run, record, "parent")
     spec = read_record(run.spec)
     run_id = settled_id(spec["experiment"], made_at, seed)
-    if _is_there(run, run_id):
+    if _is_there(parent, run_id):
         return {"run_ids": [run_id], "notes": [], "warnings": []}
+    confined = is_confined(spec)
+    if confined:
+        record = {**record, "config": in_parents_container(object_of(record, "config"), spec)}
     config, above = config_of(record, _environment(run), run), os.path.basename(parent.root)
     _refuse_other_secrets(spec, config.secrets)
-    if config.source_directory and _is_within(config.source_directory, run.work):
+    if confined:
+        told = _submit_confined(run, spec, above, config, _tags(record), run_id)
+    elif config.source_directory and _is_within_copy(run, config.source_directory):
         # a copy of what this run was submitted from: git knows of it what it knew of the original, and what was left
         # out of that has been told
         config = replace(config, record_diff=False)
-        told = {**submit_child(run.workspace, above, config, _tags(record), run_id, git=spec.get("git")), "notes": []}
+        told = {**submit_child(run.workspace, above, config, _tags(record), run_id, copied=spec), "notes": []}
     else:
         told = submit_child(run.workspace, above, config, _tags(record), run_id)
     return {"run_ids": [told["run_id"]], "notes": told["notes"], "warnings": told["warnings"]}
+
+
+def _submit_confined(
+    run: RunPaths, spec: Mapping[str, Any], above: str, config: ScriptRunConfig, tags: Dict[str, str], run_id: str
+) -> Answer:
+    """Submit a child of a job in a container, which sees neither this host's files nor its engine."""
+    refuse_others_runs(run, config.depends_on)
+    environment = known_environment(run, spec, config.environment or {})
+    config = replace(config, environment=environment, inputs=handed_on(run, spec, config.inputs))
+    with copied_source(run, config.source_directory) as source:
+        if source is not None:
+            config = replace(config, source_directory=source.copy)
+        told = submit_child(run.workspace, above, config, tags, run_id, copied=spec, source=source)
+    show(run, run.workspace.run(run_id))
+    return {**told, "notes": []}
 
 
 def _refuse_other_secrets(spec: Mapping[str, Any], wanted: Sequence[str]) -> None:
@@ -87,35 +129,50 @@ def _create(run: RunPaths, record: Mapping[str, Any], seed: str, made_at: int) -
     parent = _own(run, record, "parent")
     if states.is_final(read_status(parent)["state"]):
         raise EspalierError("run_not_active", f"The run {os.path.basename(parent.root)} has ended already.")
-    experiment, paths = read_record(run.spec)["experiment"], run.workspace
+    own, paths = read_record(run.spec), run.workspace
+    experiment = own["experiment"]
     made: List[str] = []
     for number, item in enumerate(items_of(record, "wanted")):
         settled = settled_id(experiment, made_at, f"{seed}/{number}")
         chosen = text_of(item, "run_id")
-        if chosen and not _is_made(paths.run(chosen), settled):
+        if chosen and not _is_made(paths, chosen, settled):
             check_child_id(paths, experiment, chosen)
         collect_from, tags = text_of(item, "collect_from") or None, _tags(item)
+        if collect_from and is_confined(own):
+            refuse_to_collect(collect_from)
         run_id = chosen or settled
-        if not _is_there(run, run_id):
+        if not _is_there(parent, run_id):
             above, name = os.path.basename(parent.root), text_of(item, "name") or None
             spec = child_spec(paths, above, None, name, text_of(record, "client"))
             create_held(paths, {**spec, "id": run_id, "request": settled}, collect_from, tags)
+        if is_confined(own):
+            if parent is run:  # (what the job logs into it is a file of the job's, brought to it)
+                close_to_others(run.workspace.run(run_id))
+            show(run, run.workspace.run(run_id))
         made.append(run_id)
     return {"run_ids": made}
 
 
-def _is_there(run: RunPaths, run_id: str) -> bool:
-    """Whether a request has been carried out before, by somebody who was killed; what is left of a try is removed."""
-    if os.path.isdir(run.workspace.run(run_id).root):
+def _is_there(parent: RunPaths, run_id: str) -> bool:
+    """Whether a request has been carried out before, by a process that was killed; what is left of a try is removed.
+
+    Raises:
+        EspalierError: `run_exists`: another's run has that id. (A job chooses what ids are made from, and can try until
+            one is that of a run that it is not to see.)
+    """
+    child = parent.workspace.run(run_id)
+    if os.path.isdir(child.root):
+        if parent_of(child) != os.path.basename(parent.root):
+            raise EspalierError("run_exists", f"There is a run {run_id} already.", "Ask for it once more.")
         return True
-    remove_tree(run.workspace.new_run(run_id).root)
+    remove_tree(parent.workspace.new_run(run_id).root)
     return False
 
 
-def _is_made(child: RunPaths, settled: str) -> bool:
+def _is_made(paths: WorkspacePaths, chosen: str, settled: str) -> bool:
     """Whether a run with a chosen id is what this very request made when it was tried before."""
     try:
-        return read_record(child.spec).get("request") == settled
+        return is_run_id(chosen) and read_record(paths.run(chosen).spec).get("request") == settled
     except (OSError, EspalierError):
         return False
 
@@ -130,9 +187,12 @@ def _fail(run: RunPaths, record: Mapping[str, Any], seed: str, made_at: int) -> 
 
 def _end(run: RunPaths, record: Mapping[str, Any], state: str) -> Answer:
     child = _below(run, record)
+    bring_recorded(run, child)
     status = read_status(child)
     if status["state"] != state:  # (else it was done before, and the answer got lost)
         end_recorded(child, keep_outputs(child, status), state, text_of(record, "message") or None)
+    if is_confined(read_record(run.spec)):
+        show(run, child)
     return {"run_ids": [os.path.basename(child.root)]}
 
 
@@ -141,12 +201,38 @@ def _cancel(run: RunPaths, record: Mapping[str, Any], seed: str, made_at: int) -
     return {"run_ids": [os.path.basename(child.root)], "canceled": cancel(child, os.path.basename(child.root))}
 
 
+def _metrics(run: RunPaths, record: Mapping[str, Any], seed: str, made_at: int) -> Answer:
+    """The metrics of a run, for languages that can't read event logs. Values are written as in these."""
+    asked = _own(run, record, "run")
+    bring_recorded(run, asked)
+    frames = metric_frames(asked, text_of(record, "name") or None)
+    return {"metrics": [{"name": name, "columns": _columns(frame)} for name, frame in frames.items()]}
+
+
+def _tag(run: RunPaths, record: Mapping[str, Any], seed: str, made_at: int) -> Answer:
+    """Tag a run, for a job in a container, which can't write to the record."""
+    tagged = _own(run, record, "run")
+    add_tags(tagged, _tags(record))
+    if is_confined(read_record(run.spec)):
+        show(run, tagged)
+    return {"run_ids": [os.path.basename(tagged.root)]}
+
+
+def _columns(frame: Frame) -> List[Dict[str, Any]]:
+    found = []
+    for name, values in frame.columns.items():
+        found.append({"name": name, "kind": frame.kinds[name], "values": [to_json(value) for value in values]})
+    return found
+
+
 _DEEDS: Dict[str, Callable[[RunPaths, Mapping[str, Any], str, int], Answer]] = {
     "submit": _submit,
     "create": _create,
     "complete": _complete,
     "fail": _fail,
     "cancel": _cancel,
+    "metrics": _metrics,
+    "tag": _tag,
 }
 
 
@@ -176,7 +262,12 @@ def _environment(run: RunPaths) -> Dict[str, Any]:
         return {"variables": dict(os.environ), "links": {}}
 
 
-def _is_within(path: str, folder: str) -> bool:
+def _is_within_copy(run: RunPaths, path: str) -> bool:
+    """Whether a folder lies in the working copy of a run that is being executed."""
+    scratch = live_scratch(run)
+    if scratch is None:
+        return False
+    folder = scratch.work
     return os.path.join(os.path.realpath(path), "").startswith(os.path.join(os.path.realpath(folder), ""))
 
 
@@ -184,5 +275,16 @@ def _tags(record: Mapping[str, Any]) -> Dict[str, str]:
     return {check_label("tag", name): value for name, value in texts_of(record, "tags").items()}
 
 
+def bound_memory(run: RunPaths) -> None:
+    """Let what a job in a container has this process read take no more than so much of the machine's memory: the job's
+    own may be limited. (Then the answer is an error.)"""
+    import resource
+
+    if is_confined(read_record(run.spec)):
+        with contextlib.suppress(OSError, ValueError):  # (it is lower)
+            resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY_BYTES, _MEMORY_BYTES))
+
+
 if __name__ == "__main__":
+    bound_memory(RunPaths(sys.argv[1]))
     carry_out(RunPaths(sys.argv[1]))

@@ -4,11 +4,13 @@ import contextlib
 import os
 import sys
 import time
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional
 
 from espalier import states
 from espalier.adapters import posix
+from espalier.adapters.homes import chosen_scratch
+from espalier.adapters.trust import refuse_foreign_workspace
 from espalier.canonical import digest
 from espalier.config import ScriptRunConfig
 from espalier.errors import EspalierError
@@ -18,32 +20,42 @@ from espalier.paths import ENV, FORMAT, META, STATUS, WorkspacePaths
 from espalier.progress import indivisible
 from espalier.queue.home import allocator, queue_paths
 from espalier.queue.step import step_locked
-from espalier.queue.tickets import DEFAULT_PRIORITY, add_ticket
+from espalier.queue.tickets import DEFAULT_PRIORITY, add_ticket, remove_ticket_of
 from espalier.records import now_iso
 from espalier.resources import Resources
 from espalier.retry import checked_retry
+from espalier.snapshot.above import mentions_above
+from espalier.snapshot.absolute import absolute_mentions
 from espalier.snapshot.diff import Asked, ask_for_diff, start_diff, store_diff
 from espalier.snapshot.found import Excluded, Scan
 from espalier.snapshot.git import start_git
-from espalier.snapshot.mentions import mentioned_but_excluded
+from espalier.snapshot.gitconfig import find_repository
+from espalier.snapshot.mentions import mentioned_but_excluded, scripts_of
 from espalier.snapshot.take import Snapshot, scan_source, store_scan
 from espalier.submission.demands import hide_gpus, refuse_impossible
+from espalier.submission.documents import language_of, refuse_missing_tools
 from espalier.submission.environment import (
     IMAGE,
     PRIVATE,
     choose_environment,
     docker_record,
     preparing,
+    refuse_dangerous_mounts,
     refuse_engine,
-    refuse_hostile_inputs,
     with_gpu,
     with_version,
 )
+from espalier.submission.exec_limits import refuse_too_long
 from espalier.submission.folder import build_folder, place_folder
 from espalier.submission.full_core import full_core
+from espalier.submission.inherited import for_environment, inherited_variables, notes_on_missing
 from espalier.submission.inputs import identity_of, resolve_inputs
-from espalier.submission.program import Program, checked_script, language_of, program
-from espalier.submission.surroundings import Surroundings, inherited_variables, surroundings
+from espalier.submission.known_params import unknown_params
+from espalier.submission.program import Program, checked_script, named_files, program
+from espalier.submission.surroundings import Surroundings, surroundings
+from espalier.submission.working_copy import read_index, working_copy
+from espalier.types import Text
+from espalier.vault.known import NOT_SEARCHED, refuse_secret_values
 
 
 class Prepared(NamedTuple):
@@ -54,6 +66,7 @@ class Prepared(NamedTuple):
     notes: List[str]
     warnings: List[str]
     diff: Optional[Asked]
+    git_index: bytes
 
 
 def prepare(
@@ -70,11 +83,13 @@ def prepare(
         EspalierError: what is wrong with the config or its folder; nothing has been created then.
     """
     posix.refuse_where_no_jobs_run()
+    refuse_foreign_workspace(paths)
     check_name("experiment", experiment)
+    refuse_secret_values(paths, _recorded(config))
     source = _checked_source(config)
     script = checked_script(source, config.entry_script) if source and config.entry_script else None
+    warnings = refuse_dangerous_mounts(config)
     if config.container is not None:
-        refuse_hostile_inputs(config.inputs)
         refuse_engine(config)
     inputs = resolve_inputs(config.inputs)
     if config.secrets:
@@ -82,17 +97,31 @@ def prepare(
 
         refuse_missing(paths, config.secrets)
     git = start_git(source) if source else None
+    repository = find_repository(source) if source else None
+    git_index = read_index(repository)
     scanned = scan_source(source, outside_links=config.outside_links) if source else None
-    warnings: List[str] = []
     if source and script and scanned:
         _refuse_excluded_script(scanned.why_excluded(script.replace(os.sep, "/")), script)
-        warnings = _not_found_by_the_job(source, script, scanned, inputs)
+    if source and scanned:
+        given = [paths.root, *(item["path"] for item in inputs)]
+        warnings += _not_found_by_the_job(source, script, config, scanned, inputs)
+        scripts = scripts_of(source, script)
+        warnings += absolute_mentions(source, scripts, given)
+        warnings += mentions_above(source, scripts, given, named_files(config))
+        if script:
+            warnings += unknown_params(source, script, config.script_params)
     config = replace(config, entry_script=script) if script else config
     chosen = choose_environment(paths, config, experiment)
+    if chosen is not None:
+        refuse_secret_values(paths, {"environment": chosen.environment})
     config = with_gpu(config, chosen)
     refuse_impossible(paths, config)
     around = surroundings(config, source, language_of(script), chosen)
-    what = program(config, inputs, around.variables.get("PATH", os.defpath), chosen)
+    python = (around.record["python"] or {}).get("interpreter")
+    what = program(config, inputs, around.variables.get("PATH", os.defpath), chosen, source, python)
+    if script and chosen is None:
+        refuse_missing_tools(script, config.session, what.command[0], around.variables)
+    refuse_too_long(what.command, around.variables)
     # last, for it writes: whatever can be wrong has been found by now
     snapshot = None
     if scanned:
@@ -103,23 +132,32 @@ def prepare(
             hold()
         chosen = with_version(paths, chosen)
         around = surroundings(config, source, language_of(script), chosen)
-    notes = [] if config.container is not None else hide_gpus(config, around.variables)
+    notes = list(around.notes)
+    if chosen is None:  # (an environment is a world of its own)
+        entry = os.path.join(source, script) if source and script else None
+        notes += notes_on_missing(config.session, around.variables, entry, config.command)
+    notes += [] if config.container is not None else hide_gpus(config, around)
     notes += chosen.environment.notes() if chosen is not None else []
     spec = _spec(workspace_id, experiment, config, what, snapshot, around, inputs)
     spec["git"] = git.result() if git is not None else None
+    if source is not None:
+        commit = (spec["git"] or {}).get("commit")
+        spec["working_copy"] = working_copy(source, repository if spec["git"] else None, commit)
     spec["docker"] = docker_record(config.container, chosen)
     env: Dict[str, Any] = {"format": FORMAT, "variables": around.variables, "links": around.links}
+    if chosen_scratch():
+        env["scratch"] = chosen_scratch()
     if config.secrets:
         env.update(full_core(config.session))
     if chosen is not None and chosen.how in (IMAGE, PRIVATE):
         env.update(full_core(config.session))
-        env.update(preparing(paths, chosen, config, inherited_variables(config)))
+        env.update(preparing(paths, chosen, config, for_environment(inherited_variables(config.session))))
     diff = ask_for_diff(git, scanned) if git and scanned and config.wants_diff else None
-    return Prepared(spec, env, notes + (list(snapshot.excluded_notes) if snapshot else []), warnings, diff)
+    return Prepared(spec, env, notes + (list(snapshot.excluded_notes) if snapshot else []), warnings, diff, git_index)
 
 
 @indivisible()
-def enqueue(paths: WorkspacePaths, prepared: Prepared, tags: Mapping[str, str]) -> str:
+def enqueue(paths: WorkspacePaths, prepared: Prepared, tags: Mapping[str, Text]) -> str:
     """Write the run durably, queue it, and move the queue on.
 
     Returns:
@@ -132,13 +170,15 @@ def enqueue(paths: WorkspacePaths, prepared: Prepared, tags: Mapping[str, str]) 
     diff = start_diff(prepared.diff)  # git is done when the folder is
     spec = dict(prepared.spec)
     queued = {"format": FORMAT, "state": states.QUEUED, "attempt": 1, "queued_at": spec["created_at"]}
-    records = {STATUS: queued, META: meta_record(spec.pop("display_name"), tags), ENV: prepared.env}
+    records = {META: meta_record(paths, spec.pop("display_name"), tags), ENV: prepared.env, STATUS: queued}
     if spec["parent"]:
         record_child(paths.run(spec["parent"]), spec["id"])
-    folder = build_folder(paths, spec, records)
+    folder, digests = build_folder(paths, spec, records, prepared.git_index)
     with allocator(queue):
+        if spec["parent"]:  # who carried out the same request before, and was killed, may have left one
+            remove_ticket_of(queue, spec["id"])
         # ticket first: a ticket without its run is dropped, a run without its ticket would wait for a reader to see it
-        add_ticket(queue, paths.run(spec["id"]).root, spec)
+        add_ticket(queue, paths.run(spec["id"]).root, spec, digests=digests)
         place_folder(paths, folder, spec["id"])
         with contextlib.suppress(Exception):  # the run exists: what hinders the queue is not this submit's failure
             step_locked(queue)
@@ -146,12 +186,14 @@ def enqueue(paths: WorkspacePaths, prepared: Prepared, tags: Mapping[str, str]) 
     return str(spec["id"])
 
 
-def meta_record(display_name: Optional[str], tags: Mapping[str, str]) -> Dict[str, Any]:
-    """The mutable record of a new run."""
-    return {"format": FORMAT, "display_name": display_name, "tags": checked_tags(tags), "properties": {}}
+def meta_record(paths: WorkspacePaths, display_name: Optional[str], tags: Mapping[str, Text]) -> Dict[str, Any]:
+    """The mutable record of a new run. Raises EspalierError `bad_name`, `bad_argument`."""
+    checked = checked_tags(tags)
+    refuse_secret_values(paths, {"display_name": display_name, "tags": checked})
+    return {"format": FORMAT, "display_name": display_name, "tags": checked, "properties": {}}
 
 
-def checked_tags(tags: Mapping[str, str]) -> Dict[str, str]:
+def checked_tags(tags: Mapping[str, Text]) -> Dict[str, str]:
     """Tags with valid names, their values as text. Raises EspalierError `bad_name`."""
     return {check_label("tag", name): str(value) for name, value in tags.items()}
 
@@ -181,6 +223,7 @@ def base_spec(workspace_id: str, experiment: str, kind: str, client: str) -> Dic
         "target": "local",
         "source_directory": None,
         "snapshot": None,
+        "working_copy": None,
         "git": None,
         "entry_script": None,
         "command": [],
@@ -254,6 +297,12 @@ def _spec(
     }
 
 
+def _recorded(config: ScriptRunConfig) -> Dict[str, object]:
+    """The fields that get into records as the user wrote them; an environment is read first."""
+    others = (*NOT_SEARCHED, "environment")
+    return {field.name: getattr(config, field.name) for field in fields(config) if field.name not in others}
+
+
 def _checked_source(config: ScriptRunConfig) -> Optional[str]:
     if config.source_directory is None:
         if config.entry_script is not None:
@@ -266,10 +315,12 @@ def _checked_source(config: ScriptRunConfig) -> Optional[str]:
     return source
 
 
-def _not_found_by_the_job(source: str, script: str, scanned: Scan, inputs: List[Dict[str, Any]]) -> List[str]:
-    """A warning for each file the script names that is neither in the snapshot nor an input."""
+def _not_found_by_the_job(
+    source: str, script: Optional[str], config: ScriptRunConfig, scanned: Scan, inputs: List[Dict[str, Any]]
+) -> List[str]:
+    """A warning for each file that script, command or arguments name and that the job will not find."""
     given = [os.path.realpath(item["path"]) for item in inputs]
-    mentions = mentioned_but_excluded(source, script, scanned)
+    mentions = mentioned_but_excluded(source, script, scanned, named_files(config))
     return [item.message for item in mentions if os.path.realpath(os.path.join(source, item.path)) not in given]
 
 

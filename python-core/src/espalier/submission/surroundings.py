@@ -2,7 +2,6 @@
 
 import glob
 import os
-import re
 import sys
 from typing import Any, Dict, List, NamedTuple, Optional
 
@@ -11,26 +10,23 @@ from espalier.config import ScriptRunConfig, Session
 from espalier.environment.secret_names import looks_secret
 from espalier.paths import JOB_PYTHON, JOB_R
 from espalier.submission.environment import IMAGE, SESSION, Chosen
+from espalier.submission.inherited import for_container, for_environment, inherited_variables
+from espalier.submission.interpreters import Interpreter, python_for_scripts, python_record
 
-# What a job may inherit from the session that submits it (protocol.md, "What a job inherits").
-_INHERITED = re.compile(
-    r"PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|R_LIBS|R_LIBS_USER|R_LIBS_SITE|LD_LIBRARY_PATH"
-    r"|XDG_\w+|(?i:https?_proxy|ftp_proxy|no_proxy|all_proxy)"
-    r"|SSL_CERT_FILE|SSL_CERT_DIR|CURL_CA_BUNDLE|REQUESTS_CA_BUNDLE|PIP_CERT"
-)
-# Of these the ones that name files and folders of the host say nothing in a container, whose own count.
-_IN_CONTAINER = re.compile(r"TZ|(?i:https?_proxy|ftp_proxy|no_proxy|all_proxy)")
-# (a library of the session must not stand before that of the environment)
+# What a job's own variables may say of libraries of R; and in which variable a job finds those of the session, whatever
+# R's start-up files make of the others.
 _OF_R_LIBRARIES = ("R_LIBS", "R_LIBS_USER", "R_LIBS_SITE")
+LIBRARY_PATHS = "ESPALIER_LIBRARY_PATHS"
 
 
 class Surroundings(NamedTuple):
-    """The job's variables, and the record of them."""
+    """The job's variables, the record of them, and what to tell the user."""
 
     variables: Dict[str, str]
     links: Dict[str, str]
     record: Dict[str, Any]
     inherited: List[str]
+    notes: List[str]
 
 
 def surroundings(
@@ -44,57 +40,72 @@ def surroundings(
         chosen: The environment it asks for.
     """
     session = config.session
-    variables = inherited_variables(config, _IN_CONTAINER if chosen and chosen.how == IMAGE else _INHERITED)
+    variables = inherited_variables(session)
+    if chosen is not None:
+        variables = for_container(variables) if chosen.how == IMAGE else for_environment(variables)
     inherited = sorted(variables)
     if chosen is not None:
-        return _with_environment(config, language, chosen, variables)
+        return _with_environment(config, source, language, chosen, variables)
     links = {JOB_PYTHON + "/espalier": os.path.dirname(os.path.dirname(os.path.abspath(__file__)))}
     r_record = _r_libraries(session, source, variables)
     if session.r_package:
         links[JOB_R + "/espalier"] = session.r_package
-    variables.update(config.environment_variables)
+    if session.rscript is not None:  # (for jobs that use the whole core: R has started this Python)
+        variables["ESPALIER_CORE_PYTHON"] = session.core_python or sys.executable
+    _keep_what_is_asked(config, variables)
+    python = _python(config, source, language, variables)
     record: Dict[str, Any] = {
         "how": SESSION,
         "variables": {name: _shown(name, value) for name, value in sorted(config.environment_variables.items())},
         "r": r_record,
-        "python": {"interpreter": session.python or sys.executable} if language == "python" else None,
+        "python": python_record(python, source, variables) if python else None,
     }
     # (of variables that look secret only the name: a digest would let others try passwords)
     record["key"] = digest({name: part for name, part in record.items() if name != "how"})
-    return Surroundings(variables, links, record, inherited)
+    return Surroundings(variables, links, record, inherited, python.notes if python else [])
 
 
-def inherited_variables(config: ScriptRunConfig, allowed: "re.Pattern[str]" = _INHERITED) -> Dict[str, str]:
-    """The session's variables that a job may inherit."""
-    theirs = os.environ if config.session.environment is None else config.session.environment
-    return {name: value for name, value in theirs.items() if allowed.fullmatch(name)}
+def _keep_what_is_asked(config: ScriptRunConfig, variables: Dict[str, str]) -> None:
+    """What a job's own variables say counts, of libraries of R too."""
+    if any(name in config.environment_variables for name in _OF_R_LIBRARIES):
+        variables.pop(LIBRARY_PATHS, None)
+    variables.update(config.environment_variables)
+
+
+def _python(
+    config: ScriptRunConfig, source: Optional[str], language: str, variables: Dict[str, str]
+) -> Optional[Interpreter]:
+    if language != "python":
+        return None
+    return python_for_scripts(config.session, source, variables.get("PATH", os.defpath), sys.executable)
 
 
 def _with_environment(
-    config: ScriptRunConfig, language: str, chosen: Chosen, variables: Dict[str, str]
+    config: ScriptRunConfig, source: Optional[str], language: str, chosen: Chosen, variables: Dict[str, str]
 ) -> Surroundings:
     """What the environment says counts in place of what the session has."""
     inherited, session = sorted(variables), config.session
     links = {JOB_PYTHON + "/espalier": os.path.dirname(os.path.dirname(os.path.abspath(__file__)))}
     if session.r_package:
         links[JOB_R + "/espalier"] = session.r_package
-    for name in _OF_R_LIBRARIES:
-        variables.pop(name, None)
+    # (the project's .Rprofile would activate renv, whose library takes the place of the environment's)
+    variables["RENV_CONFIG_AUTOLOADER_ENABLED"] = "FALSE"
     variables.update(chosen.environment.variables)
     variables.update(config.environment_variables)
     asked = {**chosen.environment.variables, **config.environment_variables}
     here = chosen.how != IMAGE
+    python = _python(config, source, language, variables) if here and chosen.interpreter(language) is None else None
     record: Dict[str, Any] = {
         "variables": {name: _shown(name, value) for name, value in sorted(asked.items())},
         "r": {"rscript": session.rscript, "version": session.r_version} if here and language == "r" else None,
-        "python": {"interpreter": session.python or sys.executable} if here and language == "python" else None,
+        "python": python_record(python, source, variables) if python else None,
     }
     asks = chosen.record()
     variables_of = asks["definition"]["variables"]
     # (nothing is made of them; a definition that is read back without one is missed sooner than one with stars)
     asks["definition"]["variables"] = {name: value for name, value in variables_of.items() if not looks_secret(name)}
     record["key"] = digest({**record, "how": chosen.how, "definition": asks["definition_digest"]})
-    return Surroundings(variables, links, {**record, **asks}, inherited)
+    return Surroundings(variables, links, {**record, **asks}, inherited, python.notes if python else [])
 
 
 def _shown(name: str, value: str) -> str:
@@ -104,19 +115,19 @@ def _shown(name: str, value: str) -> str:
 def _r_libraries(session: Session, source: Optional[str], variables: Dict[str, str]) -> Dict[str, Any]:
     """Point the job's R at the submitting session's libraries, or at the project's own renv library."""
     renv = renv_library(source, session.r_version) if source else None
+    paths = list(session.library_paths)
     if renv is not None:
-        variables["R_LIBS"] = renv
+        if os.path.realpath(renv) not in map(os.path.realpath, paths):  # (else the session is in that project)
+            paths = [renv]
         variables["R_LIBS_USER"] = "NULL"  # a word R documents: no user library
+        variables["R_LIBS_SITE"] = os.path.join(renv, "none")  # (renv hides those of the site, too)
+    if paths:
+        variables["R_LIBS"] = variables[LIBRARY_PATHS] = os.pathsep.join(paths)
+        variables["ESPALIER_LIBRARY_R"] = session.r_version or ""
+    if paths and source and os.path.isfile(os.path.join(source, "renv", "activate.R")):
         # the project's .Rprofile would activate renv, which may download and install; its library is enough
         variables["RENV_CONFIG_AUTOLOADER_ENABLED"] = "FALSE"
-    elif session.library_paths:
-        variables["R_LIBS"] = os.pathsep.join(session.library_paths)
-    return {
-        "rscript": session.rscript,
-        "version": session.r_version,
-        "library_paths": [renv] if renv else list(session.library_paths),
-        "renv": renv,
-    }
+    return {"rscript": session.rscript, "version": session.r_version, "library_paths": paths, "renv": renv}
 
 
 def renv_library(source: str, r_version: Optional[str]) -> Optional[str]:

@@ -1,26 +1,35 @@
 """The files of a run: listed, read and stored, never by way of a link out of the run."""
 
+import contextlib
 import errno
 import os
 import stat
 from typing import BinaryIO, Iterator, List, Set, Tuple
 
+from espalier.adapters import posix
+from espalier.adapters.holes import copy_content
+from espalier.adapters.moving import opened_below
 from espalier.errors import EspalierError
+from espalier.lifecycle.scratch import live_scratch
+from espalier.os_errors import naming
 from espalier.paths import ARTIFACT_FOLDERS, KEPT_FOLDERS, SYSTEM_LOGS, UPLOADS, RunPaths
 from espalier.progress import advance, check, report
+from espalier.scratch_paths import ScratchPaths
+from espalier.tracking.artifact_names import copy_parts, file_parts, listed_name
 
 
 def file_names(run: RunPaths) -> List[str]:
-    """Names of a run's artifacts, sorted. While it runs, also what it wrote to folders that replaced our links."""
+    """Names of a run's artifacts, sorted. While it runs, also what it has written to `./outputs` and `./logs`."""
     names: Set[str] = set()
     for folder in ARTIFACT_FOLDERS:
         names.update(relative for relative, _ in _walk(os.path.join(run.root, folder), folder))
-    for name, path, _ in run.kept:
-        if os.path.isdir(path) and not os.path.islink(path):
-            names.update(relative for relative, _ in _walk(path, name))
+    scratch = live_scratch(run)
+    if scratch is not None:
+        for name in KEPT_FOLDERS:
+            names.update(_live_names(scratch, name))
     uploaded = (relative[len(UPLOADS) + 1 :] for relative, _ in _walk(os.path.join(run.root, UPLOADS), UPLOADS))
     names.update(name for name in uploaded if name.split("/")[0] not in ARTIFACT_FOLDERS)
-    return sorted(names)
+    return sorted(map(listed_name, names))
 
 
 def _walk(folder: str, prefix: str) -> Iterator[Tuple[str, str]]:
@@ -35,8 +44,24 @@ def _walk(folder: str, prefix: str) -> Iterator[Tuple[str, str]]:
             relative = f"{name}/{entry.name}"
             if entry.is_dir(follow_symlinks=False):
                 pending.append((entry.path, relative))
-            elif prefix != SYSTEM_LOGS or entry.stat(follow_symlinks=False).st_size:
+            elif prefix != SYSTEM_LOGS or _has_content(entry):
                 yield relative, entry.path
+
+
+def _has_content(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.stat(follow_symlinks=False).st_size > 0
+    except FileNotFoundError:  # an empty log of a runner goes with it
+        return False
+
+
+def _live_names(scratch: ScratchPaths, name: str) -> List[str]:
+    """Names of what a job that runs has in one of its folders that are kept."""
+    try:
+        with opened_below(scratch.root, [*scratch.job_parts, name], unlock=False) as folder:
+            return [relative for relative, _ in _walk(posix.path_through(folder) + "/", name)]
+    except OSError:
+        return []
 
 
 def open_artifact(run: RunPaths, name: str) -> int:
@@ -47,17 +72,16 @@ def open_artifact(run: RunPaths, name: str) -> int:
     Raises:
         EspalierError: `artifact_missing`, `artifact_unsafe`, `bad_name`.
     """
-    parts = stored_parts(checked_parts(name))
+    parts = stored_parts(file_parts(name))
     try:
         return _open_below(run.root, parts)
     except OSError as error:
         if error.errno not in (errno.ENOENT, errno.ENAMETOOLONG):
             raise _unsafe(run, name, error) from error
-        if parts[0] in KEPT_FOLDERS and os.path.isdir(run.work):
-            try:
-                return _open_below(run.work, parts)
-            except OSError:
-                pass
+        scratch = live_scratch(run) if parts[0] in KEPT_FOLDERS else None
+        if scratch is not None:
+            with contextlib.suppress(OSError):
+                return _open_below(scratch.root, [*scratch.job_parts, *parts])
         raise _missing(run, name) from None
 
 
@@ -84,21 +108,9 @@ def _open_below(root: str, parts: List[str]) -> int:
     return fd
 
 
-def checked_parts(name: str) -> List[str]:
-    """An artifact's name split into its parts.
-
-    Raises:
-        EspalierError: `bad_name` (absolute, `..`, empty parts, backslashes, control characters).
-    """
-    parts = name.split("/")
-    bad = not name or not _is_encodable(name) or "\\" in name or any(part in ("", ".", "..") for part in parts)
-    if bad or any(ord(char) < 32 or ord(char) == 127 for char in name):
-        raise EspalierError(
-            "bad_name",
-            f"{name!r} is no name of a run's file.",
-            "Names are relative paths with `/`, as get_run_file_names() lists them.",
-        )
-    return parts
+def artifact_path(run: RunPaths, name: str) -> str:
+    """Where an artifact lies, by its listed name."""
+    return os.path.join(run.root, *stored_parts(file_parts(name)))
 
 
 def stored_parts(parts: List[str]) -> List[str]:
@@ -106,22 +118,15 @@ def stored_parts(parts: List[str]) -> List[str]:
     return parts if parts[0] in ARTIFACT_FOLDERS else [UPLOADS, *parts]
 
 
-def _is_encodable(name: str) -> bool:
-    try:
-        return bool(os.fsencode(name))
-    except UnicodeEncodeError:
-        return False
-
-
 def download(run: RunPaths, name: str, destination: str) -> str:
-    """Copy one artifact to a file; folders on the way are made.
+    """Copy one artifact to a file, or into a folder under its own name; folders on the way are made.
 
     Returns:
         The file written, absolute.
     """
     target = os.path.abspath(os.path.expanduser(destination))
     if os.path.isdir(target):
-        target = os.path.join(target, checked_parts(name)[-1])
+        target = os.path.join(target, copy_parts(name)[-1])
     return store(run, name, target, alone=True)
 
 
@@ -136,10 +141,11 @@ def store(run: RunPaths, name: str, target: str, alone: bool = False) -> str:
     """
     fd = open_artifact(run, name)
     os.makedirs(os.path.dirname(target), exist_ok=True)
-    temporary = f"{target}.part-{os.urandom(8).hex()}"
+    # (short: the name of the file itself may be as long as names can be)
+    temporary = os.path.join(os.path.dirname(target), f".espalier-{os.urandom(8).hex()}")
     with os.fdopen(fd, "rb") as source:
         try:
-            with open(temporary, "xb") as sink:
+            with naming(target), open(temporary, "xb") as sink:
                 _copy(source, sink, alone)
             os.replace(temporary, target)
         finally:
@@ -151,15 +157,7 @@ def store(run: RunPaths, name: str, target: str, alone: bool = False) -> str:
 def _copy(source: BinaryIO, sink: BinaryIO, alone: bool) -> None:
     if alone:
         report("Copying the file", 0, os.fstat(source.fileno()).st_size)
-    while True:
-        chunk = source.read(1024 * 1024)
-        if not chunk:
-            return
-        sink.write(chunk)
-        if alone:
-            advance(len(chunk))
-        else:
-            check()
+    copy_content(source.fileno(), sink.fileno(), advance if alone else lambda count: check())
 
 
 def _unsafe(run: RunPaths, name: str, error: OSError) -> EspalierError:
@@ -167,12 +165,12 @@ def _unsafe(run: RunPaths, name: str, error: OSError) -> EspalierError:
         "artifact_unsafe",
         f"{name} of this run is no plain file inside its folder ({error.strerror}).",
         "It is a link or a device; look at the run's folder yourself if you trust it.",
-        path=os.path.join(run.root, name),
+        path=artifact_path(run, name),
     )
 
 
 def _missing(run: RunPaths, name: str) -> EspalierError:
-    # names are the job's: no control characters into a terminal
+    # names are the job's: nothing that turns text around into a terminal
     known = ["".join(c if c.isprintable() else "?" for c in item) for item in file_names(run)]
     shown = ", ".join(known[:10]) + (f" and {len(known) - 10} more" if len(known) > 10 else "")
     return EspalierError(

@@ -1,12 +1,14 @@
 """Copying many files of a run at once, each whole or not at all."""
 
+import difflib
 import os
 from typing import Dict, List, Optional, Sequence
 
 from espalier.errors import EspalierError
 from espalier.paths import RunPaths
 from espalier.progress import advance, report
-from espalier.tracking.artifacts import checked_parts, file_names, store
+from espalier.tracking.artifact_names import copy_parts
+from espalier.tracking.artifacts import file_names, store
 
 
 def download_all(
@@ -27,22 +29,40 @@ def download_all(
     """
     names = [name for name in file_names(run) if name.startswith(prefix or "")]
     if not names:
-        raise EspalierError("artifact_missing", f"No file of the run begins with {prefix!r}.", "See its file names.")
+        raise _none_begins(run, prefix or "")
     folder = os.path.abspath(os.path.expanduser(output_directory or os.curdir))
     targets = _given(names, folder, output_paths) if output_paths is not None else []
     written: List[str] = []
     failed: Dict[str, str] = {}
+    refused: Optional[OSError] = None
     report("Copying files", 0, len(names))
     for number, name in enumerate(names):
         try:
             target = targets[number] if targets else _target(name, folder, prefix or "", append_prefix)
             written.append(store(run, name, target))
-        except (EspalierError, OSError) as error:
-            failed[name] = error.message if isinstance(error, EspalierError) else f"{error.strerror}: {target}"
+        except EspalierError as error:
+            failed[name] = error.message
+        except OSError as error:
+            refused = refused or error
+            failed[name] = f"{error.strerror}: {target}"
         advance(1)
+    if refused is not None and not written:  # the disk, or the folder, takes no file at all
+        raise refused
     if failed:
         raise _not_all(failed, len(names))
     return written
+
+
+def _none_begins(run: RunPaths, prefix: str) -> EspalierError:
+    known = file_names(run)
+    if not known:
+        return EspalierError("artifact_missing", "The run has no files yet.", "Wait until it has ended.")
+    # A slip is mostly in the folder: "output/" for "outputs/".
+    beginnings = {name[: name.find("/") + 1] or name for name in known} | set(known)
+    near = difflib.get_close_matches(prefix, sorted(beginnings), 1)
+    meant = f"Did you mean {near[0]!r}? " if near else ""
+    message = f"No file of the run has a name that begins with {prefix!r}."
+    return EspalierError("artifact_missing", message, meant + "get_run_file_names() returns all names.")
 
 
 def _given(names: List[str], folder: str, output_paths: Sequence[str]) -> List[str]:
@@ -57,10 +77,9 @@ def _given(names: List[str], folder: str, output_paths: Sequence[str]) -> List[s
 
 
 def _target(name: str, folder: str, prefix: str, append_prefix: bool) -> str:
-    checked_parts(name)
     # (what is cut off are whole folders: of `outputs/mod` it is `outputs/`)
     kept = name if append_prefix else name[prefix.rfind("/") + 1 :]
-    return os.path.join(folder, kept)
+    return os.path.join(folder, *copy_parts(kept))
 
 
 def _not_all(failed: Dict[str, str], total: int) -> EspalierError:

@@ -4,26 +4,88 @@ import contextlib
 import gc
 import json
 import os
-from typing import Any, BinaryIO, Dict, Iterable, Iterator, List, Sequence, Tuple
+import warnings
+from typing import Any, BinaryIO, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
 from espalier.adapters.files import open_regular, with_body
-from espalier.errors import EspalierError
+from espalier.adapters.inside import names_in
+from espalier.errors import DamageWarning, EspalierError
 from espalier.paths import FORMAT, RunPaths, is_event_log
+from espalier.records import LINE_BYTES, PAYLOAD_BYTES, link_remedy
 
 # (what is made of a block stays in the processor's cache)
 _BLOCK_BYTES = 512 * 1024
 
 
-def read_events(run: RunPaths) -> List[Dict[str, Any]]:
+class Damage:
+    """What readers of logs leave out, because it isn't what it should be: lines, and payloads of lines."""
+
+    def __init__(self) -> None:
+        self._lines: Dict[str, Set[int]] = {}
+        self._payloads: Dict[str, str] = {}
+
+    def line(self, path: str, number: int) -> None:
+        """Note a line that is no event; noted again, it counts once."""
+        self._lines.setdefault(path, set()).add(number)
+
+    def texts(self) -> List[str]:
+        """A sentence for each damaged file."""
+        return [_damage_of(path, sorted(numbers)) for path, numbers in self._lines.items()] + [*self._payloads.values()]
+
+    def warn(self) -> None:
+        """Warn of each damaged file once."""
+        for text in self.texts():
+            warnings.warn(text, DamageWarning, stacklevel=3)
+
+    def with_payload(
+        self, run: RunPaths, event: Dict[str, Any], limit_bytes: int = PAYLOAD_BYTES
+    ) -> Optional[Dict[str, Any]]:
+        """The event with its payload's fields, if its body lies in a payload file. None, and noted, if the payload is
+        missing, unreadable, too long, or named outside `payloads/`.
+        """
+        if "payload" not in event:
+            return event
+        try:
+            return with_body(run, event, limit_bytes)
+        except (OSError, ValueError) as error:
+            path = os.path.join(run.payloads, os.path.basename(str(event["payload"])))
+            self._payloads[path] = f"{path} can't be read and is left out: {error}."
+            return None
+
+    def whole(self, run: RunPaths, events: Iterable[Dict[str, Any]]) -> List[Dict[str, Any]]:
+        """The events with their payloads, without those whose payload is damaged."""
+        return [event for event in (self.with_payload(run, event) for event in events) if event is not None]
+
+
+def _damage_of(path: str, numbers: List[int]) -> str:
+    if len(numbers) == 1:
+        return f"{path} is damaged at line {numbers[0]}, which is left out."
+    return f"{path} is damaged at {len(numbers)} lines, which are left out; the first is line {numbers[0]}."
+
+
+def read_events(
+    run: RunPaths, damage: Damage, only: Optional[str] = None, limit_bytes: Optional[int] = None
+) -> List[Dict[str, Any]]:
     """All events of a run, ordered by time, then writer, then sequence.
 
+    Args:
+        damage: Gets the lines that are no events.
+        only: The type of those that are wanted; None for all.
+        limit_bytes: Read no more than about so much of each writer's log.
+
     Raises:
-        EspalierError: `damaged` with file and line number, `newer_format`.
+        EspalierError: `damaged` if a log cannot be read at all, `newer_format`.
     """
     merged: List[Dict[str, Any]] = []
     for path in logs_in(run.events):
+        done = 0
         for numbers, block in line_blocks(path):
-            merged.extend(event for _, event in parse_events(block.split(b"\n"), numbers, path))
+            with no_collector():
+                events = [event for _, event in parse_events(block.split(b"\n"), numbers, path, damage)]
+            merged += events if only is None else [event for event in events if event["type"] == only]
+            done += len(block)
+            if limit_bytes is not None and done > limit_bytes:
+                break
     # stable: events of one time stay in the order of writer and sequence
     merged.sort(key=lambda event: float(event["time"]))
     return merged
@@ -36,7 +98,7 @@ def logs_in(folder: str) -> List[str]:
         EspalierError: `damaged` if the folder cannot be read.
     """
     try:
-        return [os.path.join(folder, name) for name in sorted(os.listdir(folder)) if is_event_log(name)]
+        return [os.path.join(folder, name) for name in sorted(names_in(folder)) if is_event_log(name)]
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -44,7 +106,7 @@ def logs_in(folder: str) -> List[str]:
 
 
 def parse_events(
-    lines: List[bytes], numbers: Sequence[int], path: str
+    lines: List[bytes], numbers: Sequence[int], path: str, damage: Damage
 ) -> Iterator[Tuple[int, Dict[str, Any]]]:
     """The events of some lines of a log, each with its number.
 
@@ -52,15 +114,16 @@ def parse_events(
         lines: Whole lines, without their ends.
         numbers: Of each line, from 1.
         path: The log.
+        damage: Gets the lines that are no events.
 
     Raises:
-        EspalierError: `damaged` with file and line number, `newer_format`.
+        EspalierError: `newer_format`.
     """
-    for number, event in zip(numbers, _parse(lines, path, numbers)):
-        if event.get("type") == "writer":
+    for number, event in zip(numbers, _parse(lines)):
+        if event is not None and event.get("type") == "writer":
             _check_header(event, path)
-        elif not _is_time(event.get("time")) or not isinstance(event.get("type"), str):
-            raise damaged_line(path, number)
+        elif event is None or not _is_time(event.get("time")) or not isinstance(event.get("type"), str):
+            damage.line(path, number)
         else:
             yield number, event
 
@@ -76,7 +139,7 @@ def line_blocks(path: str) -> Iterator[Tuple[range, bytes]]:
     A last line without its end is a write in progress and left out.
 
     Raises:
-        EspalierError: `damaged` if the file cannot be read.
+        EspalierError: `damaged` if the file cannot be read, or a line has no end within `LINE_BYTES`.
     """
     rest, first = b"", 1
     with _opened(path) as file:
@@ -92,6 +155,8 @@ def line_blocks(path: str) -> Iterator[Tuple[range, bytes]]:
                 yield numbers, block[:end]
                 first = numbers.stop
             rest = block[end + 1 :]
+            if len(rest) > LINE_BYTES:  # (a sparse file has any length)
+                raise _endless_line(path, first)
 
 
 @contextlib.contextmanager
@@ -115,11 +180,17 @@ def _opened(path: str) -> BinaryIO:
 
 def _unreadable(path: str, error: OSError) -> EspalierError:
     message = f"{path} is no readable event log: {error.strerror}."
-    return EspalierError("damaged", message, "Remove it to read the rest.", path=path)
+    return EspalierError("damaged", message, link_remedy(path) or "Move it elsewhere to read the rest.", path=path)
 
 
-def _parse(lines: List[bytes], path: str, numbers: Sequence[int]) -> Iterable[Dict[str, Any]]:
-    """Parse many lines at once, and line by line only where that fails (it is four times slower)."""
+def _endless_line(path: str, number: int) -> EspalierError:
+    message = f"{path} is damaged at line {number}, which has no end."
+    return EspalierError("damaged", message, "Remove that line to read the rest.", path=path, line=number)
+
+
+def _parse(lines: List[bytes]) -> Iterable[Optional[Dict[str, Any]]]:
+    """Parse many lines at once, and line by line only where that fails (it is four times slower). None for a line that
+    is no JSON object."""
     try:
         events: List[Dict[str, Any]] = json.loads(b"[" + b",".join(lines) + b"]")
         # a line holding `{..},{..}` would parse but shift the count
@@ -128,17 +199,15 @@ def _parse(lines: List[bytes], path: str, numbers: Sequence[int]) -> Iterable[Di
     except (ValueError, RecursionError):
         pass
     # one by one, on demand: the header comes first and may say that the rest is of a newer format
-    return (_parse_line(line, path, number) for line, number in zip(lines, numbers))
+    return map(_parse_line, lines)
 
 
-def _parse_line(line: bytes, path: str, number: int) -> Dict[str, Any]:
+def _parse_line(line: bytes) -> Optional[Dict[str, Any]]:
     try:
         event = json.loads(line)
     except (ValueError, RecursionError):
-        event = None
-    if not isinstance(event, dict):
-        raise damaged_line(path, number)
-    return event
+        return None
+    return event if isinstance(event, dict) else None
 
 
 def _check_header(header: Dict[str, Any], path: str) -> None:
@@ -149,31 +218,3 @@ def _check_header(header: Dict[str, Any], path: str) -> None:
             f"{path} has format {version}, this espalier reads up to {FORMAT}.",
             "Install a newer espalier.",
         )
-
-
-def damaged_line(path: str, number: int) -> EspalierError:
-    """What is said of a line that is no event."""
-    return EspalierError(
-        "damaged",
-        f"{path} is damaged at line {number}: it is no event.",
-        "Remove that line to read the rest; what was logged around it is whole.",
-        path=path,
-        line=number,
-    )
-
-
-def with_payload(run: RunPaths, event: Dict[str, Any]) -> Dict[str, Any]:
-    """The event with its payload's fields, if its body lies in a payload file.
-
-    Raises:
-        EspalierError: `damaged` if the payload is missing, unreadable, or named outside `payloads/`.
-    """
-    if "payload" not in event:
-        return event
-    try:
-        return with_body(run, event)
-    except (OSError, ValueError) as error:
-        path = os.path.join(run.payloads, os.path.basename(str(event["payload"])))
-        raise EspalierError(
-            "damaged", f"{path} cannot be read: {error}.", "What it holds is lost.", path=path
-        ) from error

@@ -1,14 +1,17 @@
 """Metrics as users get them, made from the event log."""
 
 import contextlib
+import os
 import warnings
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from espalier.errors import EspalierError
 from espalier.paths import RunPaths
-from espalier.tracking.events import read_events, with_payload
+from espalier.records import RECORD_BYTES
+from espalier.tracking.events import Damage, read_events
+from espalier.tracking.loggable import step_of
 from espalier.tracking.scalars import Placed, Scalars, read_log, typed_column
-from espalier.types import Frame, as_kind, common_kind
+from espalier.types import KINDS, Frame, as_kind, common_kind
 from espalier.values import is_cell, read_value
 
 
@@ -21,6 +24,7 @@ class Column(NamedTuple):
 
 Columns = Dict[str, Column]
 _BARE = ""  # the one column of what is no table
+_CELL_KINDS = frozenset(KINDS) - {"time"}
 _TYPES = frozenset({"metric", "list", "row", "table", "image"})
 
 
@@ -32,14 +36,19 @@ def read_metrics(run: RunPaths, name: Optional[str] = None) -> Dict[str, Any]:
         name: Only this metric.
 
     Raises:
-        EspalierError: `damaged`, `newer_format`.
+        EspalierError: `damaged` if a log cannot be read at all, `newer_format`.
+
+    Warns:
+        DamageWarning: Of damaged lines and payloads, which are left out.
     """
     found: Dict[str, List[Dict[str, Any]]] = {}
-    for event in read_events(run):
+    damage = Damage()
+    for event in read_events(run, damage):
         if event["type"] in _TYPES and (name is None or event.get("name") == name):
             found.setdefault(str(event.get("name")), []).append(event)
-    with _said_by_events(run):
-        return {key: _value(events[-1]["type"], _columns(run, events)) for key, events in found.items()}
+    with _reported(run, damage):
+        columns = {key: _columns(run, events, damage) for key, events in found.items()}
+        return {key: _value(found[key][-1]["type"], logged) for key, logged in columns.items() if logged is not None}
 
 
 def metric_frames(run: RunPaths, name: Optional[str] = None) -> Dict[str, Frame]:
@@ -51,9 +60,13 @@ def metric_frames(run: RunPaths, name: Optional[str] = None) -> Dict[str, Frame]
         name: Only this metric.
 
     Raises:
-        EspalierError: `damaged`, `newer_format`.
+        EspalierError: `damaged` if a log cannot be read at all, `newer_format`.
+
+    Warns:
+        DamageWarning: Of damaged lines and payloads, which are left out.
     """
-    scalars, placed = read_log(run)
+    damage = Damage()
+    scalars, placed = read_log(run, damage)
     series = scalars.by_name()
     others: Dict[str, List[Placed]] = {}
     for place, event in placed:
@@ -63,8 +76,9 @@ def metric_frames(run: RunPaths, name: Optional[str] = None) -> Dict[str, Frame]
     for key, events in others.items():
         begun[key] = min([*map(_moment, events), *([begun[key]] if key in begun else [])])
     names = sorted(begun, key=begun.__getitem__) if name is None else [name] * (name in begun)
-    with _said_by_events(run):
-        return {key: _frame_of(run, series.get(key), others.get(key, [])) for key in names}
+    with _reported(run, damage):
+        frames = {key: _frame_of(run, series.get(key), others.get(key, []), damage) for key in names}
+        return {key: frame for key, frame in frames.items() if frame is not None}
 
 
 def _moment(placed: Placed) -> Tuple[float, int]:
@@ -72,12 +86,14 @@ def _moment(placed: Placed) -> Tuple[float, int]:
     return float(placed[1]["time"]), placed[0]
 
 
-def _frame_of(run: RunPaths, scalars: Optional[Scalars], others: List[Placed]) -> Frame:
-    """All of one name."""
+def _frame_of(run: RunPaths, scalars: Optional[Scalars], others: List[Placed], damage: Damage) -> Optional[Frame]:
+    """All of one name; None where nothing of it can be read."""
     if scalars is not None and not others and len(set(scalars.kinds)) == 1:
-        kind, values = typed_column(scalars)
-        return Frame({_BARE: values}, {_BARE: kind})
-    return _frame(_columns(run, _in_order(scalars, others)))
+        with contextlib.suppress(ValueError):  # one is of another kind than it says
+            kind, values = typed_column(scalars)
+            return Frame({_BARE: values}, {_BARE: kind})
+    columns = _columns(run, _in_order(scalars, others), damage)
+    return None if columns is None else _frame(columns)
 
 
 def _in_order(scalars: Optional[Scalars], others: List[Placed]) -> List[Dict[str, Any]]:
@@ -86,10 +102,11 @@ def _in_order(scalars: Optional[Scalars], others: List[Placed]) -> List[Dict[str
 
 
 @contextlib.contextmanager
-def _said_by_events(run: RunPaths) -> Iterator[None]:
-    """What events lack is told as damage of the run."""
+def _reported(run: RunPaths, damage: Damage) -> Iterator[None]:
+    """What events lack is damage of the run; what was left out of them is warned of at the end."""
     try:
         yield
+        damage.warn()
     except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
         raise EspalierError("damaged", f"An event of {run.root} lacks what its type needs: {error!r}.") from error
 
@@ -98,26 +115,49 @@ def history_frame(run: RunPaths, name: Optional[str] = None) -> Frame:
     """Every scalar logged, in order, as columns `name`, `step`, `value`, `time`.
 
     `value` is logical, integer or double where all values are of that kind, text otherwise.
+
+    Warns:
+        DamageWarning: Of damaged lines and payloads, which are left out.
     """
-    scalars, placed = read_log(run)
+    damage = Damage()
+    scalars, placed = read_log(run, damage)
     logged: Optional[Scalars] = scalars if name is None else scalars.by_name().get(name)
     others = [one for one in placed if one[1]["type"] == "metric" and (name is None or one[1].get("name") == name)]
-    if others or logged is None or len(set(logged.kinds)) != 1:
-        return _history(run, _in_order(logged, others))
-    with _said_by_events(run):
-        kind, values = typed_column(logged)
-    return _history_frame(logged.names, logged.steps, values, logged.times, kind)
+    if not others and logged is not None and len(set(logged.kinds)) == 1:
+        with contextlib.suppress(ValueError):  # one is of another kind than it says
+            kind, values = typed_column(logged)
+            damage.warn()
+            return _history_frame(logged.names, logged.steps, values, logged.times, kind)
+    history = _history(damage.whole(run, _in_order(logged, others)))
+    damage.warn()
+    return history
 
 
-def _history(run: RunPaths, logged: List[Dict[str, Any]]) -> Frame:
-    """Of scalars of several kinds, or written in unusual ways."""
-    events = [with_payload(run, event) for event in logged]
-    for event in events:
-        if not is_cell(event) or not isinstance(event.get("name"), str):
-            raise EspalierError("damaged", f"An event of {run.root} lacks what its type needs: {event!r:.200}.")
+def _history(whole: List[Dict[str, Any]]) -> Frame:
+    """Of scalars of several kinds, or written in unusual ways. What cannot be read of them is missing."""
+    events = [_readable(event) for event in whole if _is_scalar(event)]
+    steps = [step_of(event.get("step")) for event in events]
+    odd = [event for event in whole if not (_is_scalar(event) and is_cell(event))]
+    odd += [event for event, (_, problem) in zip(events, steps) if problem is not None]
+    if odd:
+        _warn(f"{len(odd)} of the values logged, or their steps, are not what they should be, and shown as missing")
     kind = common_kind(events)
-    names, steps = [event["name"] for event in events], [event.get("step") for event in events]
-    return _history_frame(names, steps, [as_kind(event, kind) for event in events], [e["time"] for e in events], kind)
+    names, values = [event["name"] for event in events], [as_kind(event, kind) for event in events]
+    return _history_frame(names, [step for step, _ in steps], values, [event["time"] for event in events], kind)
+
+
+def _is_scalar(event: Dict[str, Any]) -> bool:
+    return str(event.get("kind")) in _CELL_KINDS and isinstance(event.get("name"), str)
+
+
+def _readable(event: Dict[str, Any]) -> Dict[str, Any]:
+    """The event itself; where its value is not of the kind it says, one whose value is missing."""
+    return event if is_cell(event) else {**event, "value": "!NA"}
+
+
+def _warn(what: str) -> None:
+    """Another program's, or an older version's, event does not make a run unreadable."""
+    warnings.warn(f"{what}: an event was written by another program, or by an older version", UserWarning, stacklevel=2)
 
 
 def _history_frame(names: List[str], steps: List[Any], values: List[Any], times: List[float], kind: str) -> Frame:
@@ -125,42 +165,92 @@ def _history_frame(names: List[str], steps: List[Any], values: List[Any], times:
     return Frame(columns, {"name": "string", "step": "double", "value": kind, "time": "time"})
 
 
-def read_params(run: RunPaths) -> Dict[str, Dict[str, Any]]:
-    """Parameters the script declared with `job_params()`: name -> `{"kind", "value"}`, the last one of a name."""
-    found = [e for e in read_events(run) if e["type"] == "param" and isinstance(e.get("name"), str)]
-    last = {event["name"]: with_payload(run, event) for event in found}
-    return {name: {"kind": event.get("kind"), "value": event.get("value")} for name, event in last.items()}
+def read_params(run: RunPaths, damage: Damage, limit_bytes: Optional[int] = None) -> Dict[str, Dict[str, Any]]:
+    """Parameters the script declared with `job_params()`: name -> `{"kind", "value"}`, the last one of a name.
+
+    Args:
+        damage: Gets what is damaged, and left out.
+        limit_bytes: See `read_events`.
+    """
+    found = read_events(run, damage, "param", limit_bytes)
+    last = {event["name"]: event for event in found if isinstance(event.get("name"), str)}
+    left, params = RECORD_BYTES, {}
+    for name, event in last.items():  # (what they hold is in a record of each list: together no longer than one)
+        whole = damage.with_payload(run, event, max(left, 0))
+        if whole is not None:
+            params[name] = {"kind": whole.get("kind"), "value": whole.get("value")}
+            left -= _payload_size(run, event)
+    return params
+
+
+def _payload_size(run: RunPaths, event: Dict[str, Any]) -> int:
+    try:
+        return os.lstat(os.path.join(run.payloads, os.path.basename(str(event["payload"])))).st_size
+    except (OSError, KeyError, ValueError):
+        return 0
 
 
 def read_warnings(run: RunPaths) -> List[str]:
-    """The warnings the job's R recorded, in order; of a damaged log what was found instead."""
+    """The warnings the job's R recorded, in order, and what of its event logs is damaged."""
+    damage = Damage()
     try:
-        found = [with_payload(run, event) for event in read_events(run) if event["type"] == "warning"]
-        return [str(event.get("message")) for event in found]
+        found = damage.whole(run, read_events(run, damage, "warning"))
+        return [str(event.get("message")) for event in found] + damage.texts()
     except EspalierError as error:
         return [error.message]
 
 
-def _columns(run: RunPaths, events: List[Dict[str, Any]]) -> Columns:
-    """The cells of one metric: those of the last event's type, for a name logged in different ways."""
+def _columns(run: RunPaths, events: List[Dict[str, Any]], damage: Damage) -> Optional[Columns]:
+    """The cells of one metric: those of the last event's type, for a name logged in different ways. None where nothing
+    can be read."""
     kind = events[-1]["type"]
-    bodies = [with_payload(run, event) for event in events if event["type"] == kind]
+    parts = [_part(kind, event) for event in damage.whole(run, (each for each in events if each["type"] == kind))]
+    found = [part for part in parts if part is not None]
+    if len(found) < len(parts) or not all(whole for _, _, whole in found):
+        _warn(f"Some of what was logged as {events[-1].get('name')!r:.100} cannot be read, and is missing")
+    return _stacked(found) if found else None
+
+
+# Columns, their kinds, and whether every value was of its kind.
+_Part = Tuple[Dict[str, List[Any]], Dict[str, str], bool]
+
+
+def _part(kind: str, body: Dict[str, Any]) -> Optional[_Part]:
+    """What one event logged, its columns of one length; None where that cannot be known."""
+    try:
+        columns, kinds = _columns_of(kind, body)
+        height = max(map(len, columns.values()), default=0)
+        if not all(isinstance(values, list) and kinds[name] in _CELL_KINDS for name, values in columns.items()):
+            return None
+    except (KeyError, TypeError, AttributeError):
+        return None
+    whole = True
+    for name, values in columns.items():
+        good = [is_cell({"kind": kinds[name], "value": value}) for value in values]
+        if not all(good) or len(values) < height:
+            whole = False
+            given = [value if fine else "!NA" for value, fine in zip(values, good)]
+            columns[name] = given + ["!NA"] * (height - len(values))
+    return columns, kinds, whole
+
+
+def _columns_of(kind: str, body: Dict[str, Any]) -> Tuple[Dict[str, List[Any]], Dict[str, str]]:
     if kind == "metric":
-        return _stacked([({_BARE: [body["value"]]}, {_BARE: body["kind"]}) for body in bodies])
+        return {_BARE: [body["value"]]}, {_BARE: body["kind"]}
     if kind == "image":
-        return _stacked([({_BARE: [body["path"]]}, {_BARE: "string"}) for body in bodies])
+        return {_BARE: [body["path"]]}, {_BARE: "string"}
     if kind == "list":
-        return _stacked([({_BARE: body["values"]}, {_BARE: body["kind"]}) for body in bodies])
+        return {_BARE: body["values"]}, {_BARE: body["kind"]}
     if kind == "row":
-        return _stacked([({key: [value] for key, value in body["row"].items()}, body["kinds"]) for body in bodies])
-    return _stacked([(body["columns"], body["kinds"]) for body in bodies])
+        return {key: [value] for key, value in body["row"].items()}, body["kinds"]
+    return dict(body["columns"]), body["kinds"]
 
 
-def _stacked(parts: List[Tuple[Dict[str, List[Any]], Dict[str, str]]]) -> Columns:
-    """Stack tables (columns and their kinds) by column name; what a part lacks is None."""
-    said = {name: kinds[name] for part, kinds in parts for name in part}
+def _stacked(parts: List[_Part]) -> Columns:
+    """Stack tables by column name; what a part lacks is None."""
+    said = {name: kinds[name] for part, kinds, _ in parts for name in part}
     table: Columns = {name: Column(kind, []) for name, kind in said.items()}
-    for part, kinds in parts:
+    for part, kinds, _ in parts:
         height = max((len(values) for values in part.values()), default=0)
         for name, column in table.items():
             values = part.get(name)
@@ -185,8 +275,6 @@ def _frame(columns: Columns) -> Frame:
     kinds = {}
     for name, column in columns.items():
         given = [cell for cell in column.cells if cell is not None]
-        if not all(map(is_cell, given)):
-            raise ValueError(f"the column {name!r} has a value of another kind")
         kinds[name] = common_kind(given) if given else column.kind
         if kinds[name] == "double" and any(_is_no_double(cell["value"]) for cell in given):
             warnings.warn("a whole number beyond 2^53 was rounded to a double", UserWarning, stacklevel=2)

@@ -14,7 +14,7 @@ import sys
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from espalier.paths import RunPaths
-from espalier.tracking.events import damaged_line, line_blocks, logs_in, no_collector, parse_events, with_payload
+from espalier.tracking.events import Damage, line_blocks, logs_in, no_collector, parse_events
 from espalier.types import INT_MAX, Frame, as_kind, common_kind
 from espalier.values import is_cell
 
@@ -114,21 +114,25 @@ def read_parts(run: RunPaths) -> Frame:
     """See `Run.list_parts`.
 
     Raises:
-        EspalierError: `damaged` with file and line number, `newer_format`.
+        EspalierError: `damaged` if a log cannot be read at all, `newer_format`.
+
+    Warns:
+        DamageWarning: Of lines that are no parts, which are left out.
     """
-    found = _Parts()
+    found, damage = _Parts(), Damage()
     with no_collector():
         for path in logs_in(run.parts):
             for numbers, block in line_blocks(path):
                 try:
-                    found.add(_lines(run, block, numbers, path))
+                    found.add(_lines(run, block, numbers, path, damage))
                 except ValueError:  # a line is damaged, or in no form of ours: one by one
-                    plain = _plain_lines(run, block.split(b"\n"), numbers, path)
+                    plain = _plain_lines(run, block.split(b"\n"), numbers, path, damage)
                     found.add([fields for _, fields in plain])
+        damage.warn()
         return found.frame()
 
 
-def _lines(run: RunPaths, block: bytes, numbers: Sequence[int], path: str) -> List[Fields]:
+def _lines(run: RunPaths, block: bytes, numbers: Sequence[int], path: str, damage: Damage) -> List[Fields]:
     """The parts of a block of lines, in their order.
 
     Raises:
@@ -141,19 +145,23 @@ def _lines(run: RunPaths, block: bytes, numbers: Sequence[int], path: str) -> Li
     if not others:
         return rows
     texts = [rows[at][-1].encode("utf-8") for at in others]
-    for number, fields in _plain_lines(run, texts, [numbers[at] for at in others], path):
+    for number, fields in _plain_lines(run, texts, [numbers[at] for at in others], path, damage):
         rows[number - numbers[0]] = fields
     return [row for row in rows if row[0]]
 
 
-def _plain_lines(run: RunPaths, lines: List[bytes], numbers: Sequence[int], path: str) -> Iterator[Tuple[int, Fields]]:
+def _plain_lines(
+    run: RunPaths, lines: List[bytes], numbers: Sequence[int], path: str, damage: Damage
+) -> Iterator[Tuple[int, Fields]]:
     """The parts among lines, in the plain form, each with the number of its line; all else is left out."""
-    for number, event in parse_events(lines, numbers, path):
-        if event["type"] == "part":
-            try:
-                yield number, _plain(with_payload(run, event))
-            except ValueError as error:
-                raise damaged_line(path, number) from error
+    for number, event in parse_events(lines, numbers, path, damage):
+        part = damage.with_payload(run, event) if event["type"] == "part" else None
+        if part is None:
+            continue
+        try:
+            yield number, _plain(part)
+        except ValueError:
+            damage.line(path, number)
 
 
 def _plain(part: Dict[str, Any]) -> Fields:

@@ -11,7 +11,7 @@ import sys
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from espalier.paths import RunPaths
-from espalier.tracking.events import line_blocks, logs_in, no_collector, parse_events
+from espalier.tracking.events import Damage, line_blocks, logs_in, no_collector, parse_events
 from espalier.types import as_kind, common_kind
 from espalier.values import is_cell
 
@@ -77,13 +77,16 @@ class Scalars(NamedTuple):
         return Scalars(*columns)
 
 
-def read_log(run: RunPaths) -> Tuple[Scalars, List[Placed]]:
+def read_log(run: RunPaths, damage: Damage) -> Tuple[Scalars, List[Placed]]:
     """The scalars of a run that are numbers or logical values, and all other events, in no order.
 
     A scalar written in an unusual form is among the others.
 
+    Args:
+        damage: Gets the lines that are no events.
+
     Raises:
-        EspalierError: `damaged` with file and line number, `newer_format`.
+        EspalierError: `damaged` if a log cannot be read at all, `newer_format`.
     """
     found, others = Scalars([], [], [], [], [], []), []
     names: Dict[str, str] = {}  # so that each is kept once
@@ -92,7 +95,7 @@ def read_log(run: RunPaths) -> Tuple[Scalars, List[Placed]]:
             before = writer * _WRITERS_APART
             for numbers, block in line_blocks(path):
                 at, lines = _take(block, before + numbers.start, found, names)
-                events = parse_events(lines, [numbers[i] for i in at], path)
+                events = parse_events(lines, [numbers[i] for i in at], path, damage)
                 others += [(before + number, event) for number, event in events]
     return found.in_order(), others
 

@@ -12,12 +12,12 @@ import time
 from typing import Any, Dict, List, Mapping, Optional, Set, Tuple
 
 from espalier.adapters.files import open_regular
+from espalier.adapters.inside import replace_inside
 from espalier.paths import FORMAT, RunPaths, is_record
-from espalier.records import replace_file
 
 _LIMIT_SESSIONS = 100
 _LIMIT_BYTES = 1 << 20
-_TEXTS = ("language", "version", "platform", "system", "host", "locale", "blas")
+_TEXTS = ("language", "version", "interpreter", "platform", "system", "host", "locale", "blas")
 _INSTALLED = re.compile(r"(.+?)-([^-]+)(?:-.*)?\.(?:dist|egg)-info")
 # The process that records itself at its end; a fork of it does not.
 _recording: Set[int] = set()
@@ -42,9 +42,8 @@ def _record(run_dir: str, pid: int) -> None:
     with contextlib.suppress(Exception):  # a job never fails by this
         if os.getpid() != pid or len(_names(run)) >= _LIMIT_SESSIONS:
             return
-        os.makedirs(run.provenance, exist_ok=True)
         data = json.dumps(_session(), ensure_ascii=False).encode("utf-8", "backslashreplace")
-        replace_file(run.session(f"python-{pid}-{os.urandom(4).hex()}"), data + b"\n", run.provenance)
+        replace_inside(run.root, run.session(f"python-{pid}-{os.urandom(4).hex()}"), data + b"\n")
 
 
 def _session() -> Dict[str, Any]:
@@ -63,6 +62,7 @@ def _session() -> Dict[str, Any]:
         "time": time.time(),
         "pid": os.getpid(),
         "version": "Python " + sys.version.split()[0],
+        "interpreter": sys.executable,
         "platform": f"{uname.machine}-{sys.platform}",
         "host": uname.nodename,
         "command": [sys.executable, *sys.argv[:99]],
@@ -128,13 +128,13 @@ def read_sessions(run: RunPaths) -> List[Dict[str, Any]]:
         For each process `language`, `version`, `platform`, `host`, `command`, ..., and `packages`: columns `package`,
         `version`, `attached`, `library`.
     """
-    found = [_read(os.path.join(run.provenance, name)) for name in _names(run)[:_LIMIT_SESSIONS]]
+    found = [_read(os.path.join(run.sessions, name)) for name in _names(run)[:_LIMIT_SESSIONS]]
     return sorted((session for session in found if session), key=lambda session: float(session["time"]))
 
 
 def _names(run: RunPaths) -> List[str]:
     try:
-        names = sorted(os.listdir(run.provenance))
+        names = sorted(os.listdir(run.sessions))
     except OSError:
         return []
     return [name for name in names if is_record(name)]

@@ -1,22 +1,27 @@
 """One run as one row: what lists of runs show."""
 
 import os
-from typing import Any, Dict, List, Mapping
+from typing import Any, Dict, List, Mapping, Optional
 
 from espalier import states
 from espalier.errors import EspalierError
+from espalier.lifecycle.extent import lost_logs
 from espalier.lifecycle.status import read_status
 from espalier.lifecycle.summary import last_metrics
-from espalier.paths import RunPaths
+from espalier.paths import EVENTS, RunPaths
 from espalier.records import read_record
+from espalier.tracking.events import Damage
 from espalier.tracking.metrics import read_params
 from espalier.values import is_cell
 
 _FROM_SPEC = {
-    **{name: str for name in ("experiment", "type", "created_at", "target", "host", "user", "parent", "reuse_key")},
+    **{name: str for name in ("experiment", "type", "created_at", "target", "host", "user", "parent")},
+    **{name: str for name in ("entry_script", "reuse_key")},
     "params": dict,
 }
 _FROM_STATUS = {"started_at": str, "ended_at": str, "duration_seconds": (int, float), "exit_code": int}
+# Parameters are declared at the beginning. A list reads only so much of each log, because other runs wait.
+_LOG_BYTES = 32 << 20
 # What a list tells of what the job used.
 USED = ("cpu_seconds", "max_memory_bytes")
 _FROM_META = {"display_name": str, "tags": dict, "properties": dict}
@@ -27,7 +32,9 @@ def summarise(folder: str) -> Dict[str, Any]:
     run = RunPaths(folder)
     row = _empty_row(os.path.basename(folder))
     try:
-        _take(row, read_record(run.spec), _FROM_SPEC)
+        spec = read_record(run.spec)
+        _take(row, spec, _FROM_SPEC)
+        row["commit"] = _commit(spec)
         status = read_status(run)
         _take(row, status, _FROM_STATUS)
         _take(row, read_record(run.meta), _FROM_META)
@@ -41,6 +48,13 @@ def summarise(folder: str) -> Dict[str, Any]:
         return _with_state(run, row, status)
     except Exception as error:  # one run must never hide the others
         return {**row, "status": states.DAMAGED, "error": f"Its records cannot be read: {error!r:.200}."}
+
+
+def _commit(spec: Dict[str, Any]) -> Optional[str]:
+    """The commit its folder was at when it was submitted."""
+    git = spec.get("git")
+    commit = git.get("commit") if isinstance(git, dict) else None
+    return commit if isinstance(commit, str) else None
 
 
 def _word(error: EspalierError) -> str:
@@ -57,10 +71,18 @@ def _with_state(run: RunPaths, row: Dict[str, Any], status: Dict[str, Any]) -> D
     found = status["metrics"] if isinstance(status.get("metrics"), dict) else last_metrics(run) or {}
     row["metrics"] = {name: cell for name, cell in found.items() if is_cell(cell)}
     declared: Dict[str, Any] = {}
+    problem: Optional[EspalierError] = None
     try:
-        declared = read_params(run)
-    except EspalierError as error:  # its event logs: one that runs still has to be looked after, by its state
-        row.update(_with_damage(row, error) if finished else {"error": row["error"] or error.message})
+        damage = Damage()
+        declared = read_params(run, damage, _LOG_BYTES)
+        problem = next((EspalierError("damaged", text) for text in damage.texts()), None)
+    except EspalierError as error:
+        problem = error
+    if problem is not None:  # its event logs: one that runs still has to be looked after, by its state
+        row.update(_with_damage(row, problem) if finished else {"error": row["error"] or problem.message})
+    lost = lost_logs(run, status, EVENTS) if finished and row["status"] == status["state"] else []
+    if lost:
+        row.update(_with_damage(row, EspalierError("damaged", lost[0])))
     params = {**row["params"], **declared}
     row["params"] = {name: value for name, value in params.items() if all(map(is_cell, _cells(value)))}
     return row
@@ -76,7 +98,7 @@ def _empty_row(run_id: str) -> Dict[str, Any]:
     row: Dict[str, Any] = {key: None for key in ("run_id", *_FROM_SPEC, *_FROM_STATUS, *_FROM_META)}
     # the id tells the experiment of a run whose definition cannot be read
     row.update(run_id=run_id, experiment=run_id.rsplit("_", 2)[0], tags={}, properties={}, params={}, metrics={})
-    return {**row, "error": None}
+    return {**row, "commit": None, "error": None}
 
 
 def _take(row: Dict[str, Any], record: Dict[str, Any], fields: Mapping[str, Any]) -> None:

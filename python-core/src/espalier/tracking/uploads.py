@@ -4,13 +4,17 @@ import contextlib
 import errno
 import os
 import stat
-from typing import Iterator, List, Optional, Sequence, Set, Tuple
+from typing import Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 from espalier.adapters.files import remove_tree
 from espalier.errors import EspalierError
+from espalier.lifecycle.scratch import live_scratch
+from espalier.os_errors import os_error
 from espalier.paths import KEPT_FOLDERS, RUNNER_FOLDERS, RunPaths, temporary
 from espalier.progress import advance, check, indivisible, report
-from espalier.tracking.artifacts import checked_parts, stored_parts
+from espalier.records import FILE_MODE, FOLDER_MODE
+from espalier.tracking.artifact_names import checked_parts
+from espalier.tracking.artifacts import stored_parts
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Bytes of a name, and of one part of it: longer ones could not be listed.
@@ -35,20 +39,21 @@ def upload(run: RunPaths, files: Sequence[Tuple[str, str]]) -> None:
         seen.add(tuple(parts))
         if not os.path.isfile(source):
             raise EspalierError("artifact_missing", f"There is no file {source} to upload.", "Correct the path.")
-    stage = temporary(run.shard)
+    stages: Dict[str, str] = {}
     try:
-        os.mkdir(stage, 0o700)
+        stages = _make_stages(run, {parts[0] for parts in targets})
+        staged = [os.path.join(stages[parts[0]], str(number)) for number, parts in enumerate(targets)]
         report("Uploading files", 0, len(files))
-        for number, (_, source) in enumerate(files):
-            _stage(source, os.path.join(stage, str(number)))
+        for (_, source), path in zip(files, staged):
+            _stage(source, path)
             advance(1)
         with indivisible():
-            _publish(run, stage, targets)
+            _publish(run, staged, targets)
     except OSError as error:
-        why = f"The files could not be stored: {error.strerror}."
-        raise EspalierError("workspace_read_only", why, "See the file named in `path`.", path=error.filename) from error
+        raise os_error(error, run.workspace.root) or error from error
     finally:
-        remove_tree(stage)
+        for stage in set(stages.values()):
+            remove_tree(stage)
 
 
 def files_below(name: str, folder: str) -> List[Tuple[str, str]]:
@@ -87,15 +92,41 @@ def _target_parts(name: str) -> List[str]:
 
 
 def _is_taken(run: RunPaths, parts: List[str]) -> bool:
-    """Whether the run has it, also where the job replaced our link by a folder, which is moved home at its end."""
+    """Whether the run has it, also in a folder of its job, which is moved home at the job's end."""
     roots = [run.root]
-    if parts[0] in KEPT_FOLDERS and not os.path.islink(os.path.join(run.work, parts[0])):
-        roots.append(run.work)
+    scratch = live_scratch(run) if parts[0] in KEPT_FOLDERS else None
+    if scratch is not None:
+        roots.append(scratch.job)
     return any(os.path.lexists(os.path.join(root, *parts)) for root in roots)
 
 
+def _make_stages(run: RunPaths, tops: Set[str]) -> Dict[str, str]:
+    """Make the folders in which files are written aside, by the folder of the run that they go to.
+
+    It is one, beside the run. A job in a container can't write there, and each of its folders is a separate mount, from
+    which no file moves to another: there it is one in each.
+    """
+    stage = temporary(run.shard)
+    try:
+        os.mkdir(stage, 0o700)
+        return dict.fromkeys(tops, stage)
+    except OSError as error:
+        if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise
+        stages = {top: temporary(os.path.join(run.root, top)) for top in tops}
+        try:
+            for stage in stages.values():
+                os.mkdir(stage, 0o700)
+        except OSError:
+            for stage in stages.values():
+                remove_tree(stage)
+            raise error from None
+        return stages
+
+
 def _stage(source: str, target: str) -> None:
-    with open(source, "rb") as reader, open(target, "xb") as writer:
+    to = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
+    with open(source, "rb") as reader, open(to, "wb") as writer:
         while True:
             chunk = reader.read(1024 * 1024)
             if not chunk:
@@ -104,12 +135,12 @@ def _stage(source: str, target: str) -> None:
             writer.write(chunk)
 
 
-def _publish(run: RunPaths, stage: str, targets: List[List[str]]) -> None:
+def _publish(run: RunPaths, staged: List[str], targets: List[List[str]]) -> None:
     done: List[List[str]] = []
     try:
-        for number, parts in enumerate(targets):
+        for path, parts in zip(staged, targets):
             with _opened_folder(run, parts) as folder:
-                _place(os.path.join(stage, str(number)), parts, folder)
+                _place(path, parts, folder)
             done.append(parts)
     except BaseException:
         for parts in done:
@@ -141,7 +172,7 @@ def _opened_folder(run: RunPaths, parts: List[str]) -> Iterator[int]:
     try:
         for part in parts[:-1]:
             with contextlib.suppress(FileExistsError):
-                os.mkdir(part, dir_fd=folder)
+                os.mkdir(part, FOLDER_MODE, dir_fd=folder)
             try:
                 deeper = os.open(part, _FOLDER, dir_fd=folder)
             except OSError as error:

@@ -4,7 +4,7 @@ import os
 from typing import Any, Dict, List
 
 from espalier.paths import RunPaths
-from espalier.tracking.events import damaged_line, line_blocks, parse_events
+from espalier.tracking.events import Damage, line_blocks, parse_events
 from espalier.types import Frame
 
 _NUMBERS = ("seconds", "cpu_seconds", "memory_bytes", "processes", "read_bytes", "written_bytes")
@@ -15,18 +15,24 @@ def read_usage(run: RunPaths) -> Frame:
     """The samples of the last attempt; `cores` is the processor time since the sample before, by the time since then.
 
     Raises:
-        EspalierError: `damaged` with file and line number, `newer_format`.
+        EspalierError: `damaged` if they cannot be read at all, `newer_format`.
+
+    Warns:
+        DamageWarning: Of lines that are no samples, which are left out.
     """
     samples: List[Dict[str, Any]] = []
+    damage = Damage()
     if os.path.lexists(run.usage):
         for numbers, block in line_blocks(run.usage):
-            for number, event in parse_events(block.split(b"\n"), numbers, run.usage):
+            for number, event in parse_events(block.split(b"\n"), numbers, run.usage, damage):
                 if event["type"] == "sample":
                     if not all(_is_number(event.get(name)) for name in _NUMBERS):
-                        raise damaged_line(run.usage, number)
+                        damage.line(run.usage, number)
+                        continue
                     if event.get("seq") == 0:
                         samples.clear()
                     samples.append(event)
+    damage.warn()
     columns: Dict[str, List[Any]] = {"time": [float(sample["time"]) for sample in samples]}
     columns.update((name, [float(sample[name]) for sample in samples]) for name in _NUMBERS)
     columns["cores"] = _rates(columns["seconds"], columns["cpu_seconds"])

@@ -3,23 +3,28 @@
 import errno
 import json
 import os
-import threading
 import time
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Optional
 
 from espalier.adapters import posix
-from espalier.errors import EspalierError
+from espalier.adapters.inside import create_inside, replace_inside
+from espalier.lifecycle.gate import Gate
+from espalier.lifecycle.moved import job_folder
 from espalier.paths import FORMAT, RunPaths, payload
-from espalier.records import replace_file
+from espalier.records import PAYLOAD_BYTES
 from espalier.values import to_json
 
 LINE_LIMIT = 32_768
-_STRING_LIMIT = 16_384
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
 class EventWriter:
-    """Appends events of this process to a run. A forked child continues in a file of its own.
+    """Appends events of this process to a run.
+
+    A log may be at any point of an append when a signal handler, a finalizer, another thread or a forked child appends
+    too. None of them may wait for it: in a handler that would last for ever. So there are no locks. An append takes an
+    idle log out of the list, which is one step of the interpreter's, and opens another where there is none. A log that
+    was left in the middle, by an exception of a handler, never comes back.
 
     Args:
         run_dir: The run folder.
@@ -28,89 +33,130 @@ class EventWriter:
 
     def __init__(self, run_dir: str, parts: bool = False) -> None:
         self._run = RunPaths(run_dir)
+        self._gate = Gate(self._run)
         self._parts = parts
-        self._lock = threading.Lock()
-        self._pid = 0
-        self._fd = -1
-        self._seq = 0
-        self._name = ""
+        self._idle: List[_Log] = []
 
     def metric(self, name: str, kind: str, value: Any, step: Optional[float] = None) -> None:
-        """One scalar. `name` must have been checked, `value` be of `kind`.
+        """One scalar. `name` must have been checked, `value` be of `kind`, `step` be finite.
 
         Raises:
-            EspalierError: `bad_argument` for a string of more than 16,384 bytes as JSON.
+            OSError: it cannot be written; nothing of it was.
         """
-        text = _encode(to_json(value))
-        if kind == "string" and len(text) > _STRING_LIMIT // 4:
-            _check_length(name, text)
         end = "" if step is None else f',"step":{_encode(step)}'
-        self._append("metric", f'"name":{_encode(name)},"kind":"{kind}","value":{text}{end}')
+        self._append("metric", f'"name":{_encode(name)},"kind":"{kind}","value":{_encode(to_json(value))}{end}')
 
     def event(self, kind: str, fields: Dict[str, Any]) -> None:
-        """Any other event; a body over the line limit goes to a payload file first."""
+        """Any other event; a body over the line limit goes to a payload file first.
+
+        Raises:
+            OSError: it cannot be written; nothing of it was.
+        """
         body = _encode(fields)[1:-1]
         if len(body) < LINE_LIMIT // 4 or len(body.encode("utf-8", "surrogatepass")) < LINE_LIMIT - 200:
             self._append(kind, body)
         else:
-            self._append_payload(kind, fields)
+            self._append(kind, "", fields)
 
-    def _append(self, kind: str, body: str) -> None:
-        with self._lock:
-            if self._pid != os.getpid():
-                self._open()
-            self._write(kind, body)
+    def check(self) -> None:
+        """See that the run takes what is logged. Raises EspalierError `run_not_active`, `newer_format`; in its own job
+        OSError."""
+        self._gate.check()
 
-    def _write(self, kind: str, body: str) -> None:
-        line = f'{{"type":"{kind}","seq":{self._seq},"time":{time.time():.6f},{body}}}\n'
-        data = line.encode("utf-8", "backslashreplace")
-        written = os.write(self._fd, data)
-        if written < len(data):  # the disk is full: half a line would spoil the next one
-            os.ftruncate(self._fd, os.fstat(self._fd).st_size - written)
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        self._seq += 1
+    def close(self) -> None:
+        """Close the logs that nobody is writing to. What is logged afterwards begins another."""
+        while True:
+            try:
+                log = self._idle.pop()  # one step: no handler or thread gets the same
+            except IndexError:
+                return
+            log.close()
 
-    def _append_payload(self, kind: str, fields: Dict[str, Any]) -> None:
-        label = "key" if self._parts else "name"
-        rest = {key: value for key, value in fields.items() if key != label}
-        data = _encode(rest).encode("utf-8", "backslashreplace")
-        os.makedirs(self._run.payloads, exist_ok=True)
-        with self._lock:
-            if self._pid != os.getpid():
-                self._open()
-            # one critical section: the payload's name holds the sequence number of its line
-            relative = payload(self._name, self._seq)
-            replace_file(os.path.join(self._run.root, relative), data, self._run.payloads)
-            self._write(kind, f'"{label}":{_encode(fields[label])},"payload":"{relative}"')
+    def _append(self, kind: str, body: str, fields: Optional[Dict[str, Any]] = None) -> None:
+        self._gate.check()
+        try:
+            log = self._idle.pop()
+        except IndexError:
+            self._follow()
+            log = _Log(self._run, self._parts)
+        if log.pid != os.getpid():  # its parent's
+            return self._append(kind, body, fields)
+        try:
+            log.write(kind, body if fields is None else log.put_aside(fields))
+        except OSError as error:
+            if error.errno is not None:  # (the system's: nothing was written. A handler's has none)
+                self._idle.append(log)
+            raise
+        self._idle.append(log)
 
-    def _open(self) -> None:
-        if self._pid == 0:
-            os.register_at_fork(after_in_child=self._after_fork)
-        pid = os.getpid()
-        self._name = f"py-{pid}-{os.urandom(4).hex()}"
-        path = self._run.part_log(self._name) if self._parts else self._run.event_log(self._name)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o666)
+    def _follow(self) -> None:
+        """To where the job's own run has been moved."""
+        if not os.path.isdir(self._run.root):
+            folder = job_folder()
+            if folder and os.path.basename(folder) == os.path.basename(self._run.root):
+                self._run = RunPaths(folder)
+                self._gate = Gate(self._run)
+
+
+def _written_folder(run: RunPaths) -> RunPaths:
+    """Where what is logged to a run is written: a job in a container writes what it logs to a child that it records by
+    hand to its own part of its own run."""
+    own = os.environ.get("ESPALIER_RUN_DIR")
+    place = RunPaths(own).recorded_by_hand(os.path.basename(run.root)) if own else run
+    return place if os.path.isdir(place.root) else run
+
+
+class _Log:
+    """One file that one append after the other is written to. Raises OSError if it cannot be made."""
+
+    def __init__(self, run: RunPaths, parts: bool) -> None:
+        self.pid = os.getpid()
+        run = _written_folder(run)
+        self._run, self._label = run, "key" if parts else "name"
+        self._name = f"py-{self.pid}-{os.urandom(4).hex()}"
+        self._seq = 0
+        path = run.part_log(self._name) if parts else run.event_log(self._name)
+        self._fd = create_inside(run.root, path)
+        try:
+            self._write_whole(self._header())
+        except BaseException:
+            os.close(self._fd)
+            os.unlink(path)
+            raise
+
+    def _header(self) -> bytes:
         header = {
             "type": "writer",
             "format": FORMAT,
             "writer": self._name,
-            "pid": pid,
+            "pid": self.pid,
             "host": posix.host_name(),
             "time": round(time.time(), 6),
         }
-        os.write(self._fd, _encode(header).encode() + b"\n")
-        self._pid, self._seq = pid, 0
+        return _encode(header).encode() + b"\n"
 
-    def _after_fork(self) -> None:
-        self._lock = threading.Lock()  # another thread may have held it
+    def write(self, kind: str, body: str) -> None:
+        """Append an event."""
+        line = f'{{"type":"{kind}","seq":{self._seq},"time":{time.time():.6f},{body}}}\n'
+        self._write_whole(line.encode("utf-8", "backslashreplace"))
+        self._seq += 1
 
+    def put_aside(self, fields: Dict[str, Any]) -> str:
+        """Write all but the name of the next event to a payload file; returns the body that refers to it."""
+        rest = {key: value for key, value in fields.items() if key != self._label}
+        relative = payload(self._name, self._seq)
+        data = _encode(rest).encode("utf-8", "backslashreplace")
+        if len(data) > PAYLOAD_BYTES:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+        replace_inside(self._run.root, os.path.join(self._run.root, relative), data)
+        return f'"{self._label}":{_encode(fields[self._label])},"payload":"{relative}"'
 
-def _check_length(name: str, text: str) -> None:
-    size = len(text.encode("utf-8", "backslashreplace"))
-    if size > _STRING_LIMIT:
-        raise EspalierError(
-            "bad_argument",
-            f"The value of {name!r} takes {size} bytes as JSON, a metric takes {_STRING_LIMIT}.",
-            "Write long text to a file in outputs/.",
-        )
+    def close(self) -> None:
+        """Close the file; in a forked child its parent's stays open in the parent."""
+        os.close(self._fd)
+
+    def _write_whole(self, data: bytes) -> None:
+        written = os.write(self._fd, data)
+        if written < len(data):  # the disk is full: half a line would spoil the next one
+            os.ftruncate(self._fd, os.fstat(self._fd).st_size - written)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

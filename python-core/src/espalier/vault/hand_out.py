@@ -7,7 +7,6 @@ file that the job will read (`channel.py`), or a line of JSON with the error.
 import json
 import os
 import sys
-from typing import Any, Dict
 
 if __name__ == "__main__":  # (see runner/__main__.py)
     sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
@@ -22,7 +21,6 @@ def hand_out(run: RunPaths) -> bytes:
     try:
         env = read_record(run.env)
         sys.path += [folder for folder in env.get("modules", []) if folder not in sys.path]
-        _see_keyring(env.get("variables", {}))
         from espalier.vault.channel import dump_secrets
         from espalier.vault.store import values_of
 
@@ -32,13 +30,6 @@ def hand_out(run: RunPaths) -> bytes:
     except Exception as error:  # (its text might hold a value)
         told = {"code": "internal", "message": f"The keyvault could not be opened: {type(error).__name__}.", "hint": ""}
     return json.dumps({"error": told}).encode()
-
-
-def _see_keyring(variables: Dict[str, Any]) -> None:
-    """What leads to the keyring of the session that submitted the run."""
-    for name, value in variables.items():
-        if name.startswith("XDG_"):
-            os.environ.setdefault(name, str(value))
 
 
 def main(run_dir: str) -> None:

@@ -10,7 +10,7 @@ import stat
 from espalier.adapters.homes import state_folder
 from espalier.errors import EspalierError
 from espalier.paths import keyvault_key, temporary
-from espalier.records import sync_folder, write_file
+from espalier.records import make_private_folder, sync_folder, write_file
 
 _BYTES = 32
 _MOVED = "If the workspace was copied or moved here, copy that file from where the secrets were set, to the same name"
@@ -63,8 +63,7 @@ def make_key(workspace_id: str) -> bytes:
     path = key_path(workspace_id)
     folder = os.path.dirname(path)
     try:
-        os.makedirs(os.path.dirname(folder), exist_ok=True)
-        os.makedirs(folder, 0o700, exist_ok=True)
+        make_private_folder(folder)
         aside = temporary(folder)
         write_file(aside, base64.b64encode(os.urandom(_BYTES)) + b"\n", sync=True, mode=0o600)
         try:

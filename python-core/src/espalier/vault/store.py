@@ -1,5 +1,4 @@
-"""The secrets of a workspace: `keyvault.json` has their names, and their values encrypted, unless the keyring of the
-operating system has those."""
+"""The secrets of a workspace: `keyvault.json` has their names, and their values encrypted."""
 
 import contextlib
 import os
@@ -8,18 +7,23 @@ import time
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence
 
 from espalier.adapters import posix
-from espalier.adapters.keyring import Keyring, find_keyring
+from espalier.adapters.lockfile import open_lock
 from espalier.environment.definition import Secret
 from espalier.errors import EspalierError
+from espalier.names import check_name, is_name
+from espalier.os_errors import cannot_write
 from espalier.paths import FORMAT, WorkspacePaths, partial
 from espalier.progress import indivisible
-from espalier.records import dump_record, now_iso, read_record, sync_folder, write_file
+from espalier.records import PRIVATE_MODE, dump_record, now_iso, read_record, sync_folder, write_file
 from espalier.vault.key import anothers_key, key_id, key_path, make_key, read_key
-from espalier.vault.names import checked_names, checked_secrets
+from espalier.vault.known import forget, remember
 from espalier.vault.sealed import Sealer
 
-FILE, KEYRING = "file", "keyring"
-_CHOICE = "ESPALIER_KEYVAULT"
+# Shorter ones could not be hidden in logs: half of a log would be asterisks.
+LEAST_CHARACTERS = 4
+MOST_BYTES = 65_536
+# What has the values. With older versions that could be the keyring of the operating system.
+_FILE, _KEYRING = "file", "keyring"
 
 
 class Vault:
@@ -38,10 +42,14 @@ class Vault:
             message = f"Secrets cannot be kept on this system ({sys.platform}) yet."
             raise EspalierError("not_supported", message, "Set and use them on Linux or macOS.")
         try:
-            return str(read_record(self._paths.record)["id"])
+            workspace_id = str(read_record(self._paths.record, follow=True).get("id"))
         except FileNotFoundError:
             message = f"There is no workspace at {self._paths.root}."
             raise EspalierError("workspace_missing", message, "See workspace().") from None
+        if not is_name(workspace_id):  # (the key's file is named by it, and a workspace may come from a stranger)
+            message = f"{self._paths.record} has the id {workspace_id!r:.80}, which can't be one."
+            raise EspalierError("damaged", message, "Restore the file from a backup.", path=self._paths.record)
+        return workspace_id
 
     def set(self, secrets: Mapping[str, Any]) -> None:
         """Keep secrets, all of them or none.
@@ -51,9 +59,10 @@ class Vault:
         """
         checked = checked_secrets(secrets)
         with self._changing() as record:
-            kept = self._opened(record, make=True)
+            sealer = self._sealer(record, make=True)
             for name, value in checked.items():
-                record["secrets"][name] = {"set_at": now_iso(time.time()), **kept.keep(name, value)}
+                record["secrets"][name] = {"set_at": now_iso(time.time()), "value": sealer.seal(name, value)}
+        remember(self._paths, checked)
 
     def get(self, names: Sequence[str]) -> Dict[str, Optional[str]]:
         """Secrets by name; None for those there are not.
@@ -66,8 +75,9 @@ class Vault:
         there = [name for name in wanted if name in record["secrets"]]
         found: Dict[str, Optional[str]] = dict.fromkeys(wanted)
         if there:
-            kept = self._opened(record)
-            found.update((name, kept.value(name, record["secrets"][name])) for name in there)
+            sealer = self._sealer(record)
+            found.update((name, sealer.open(name, record["secrets"][name].get("value"))) for name in there)
+        remember(self._paths, {name: value for name, value in found.items() if value is not None})
         return found
 
     def names(self) -> Dict[str, str]:
@@ -83,33 +93,46 @@ class Vault:
         wanted = checked_names(names)
         with self._changing() as record:
             gone = [name for name in wanted if name in record["secrets"]]
-            if gone and record["store"] == KEYRING:
-                kept = self._opened(record)
-                for name in gone:
-                    kept.forget(name)
             for name in gone:
                 del record["secrets"][name]
+        for name in gone:
+            forget(self._paths, name)
         return gone
 
     def where(self) -> Dict[str, Optional[str]]:
-        """What keeps the values (`store`), and the files to back up: `file` with names and encrypted values, `key`."""
-        store = self._record()["store"] or self._choice()
-        return {
-            "store": store,
-            "file": self._paths.keyvault,
-            "key": key_path(self._id()) if store == FILE else None,
-        }
+        """The files to back up: `file` with names and encrypted values, and its `key`.
+
+        Raises:
+            EspalierError: `damaged`, `keyvault_locked`.
+        """
+        self.refuse_keyring()
+        return {"file": self._paths.keyvault, "key": key_path(self._id())}
+
+    def refuse_keyring(self) -> None:
+        """Raises EspalierError `keyvault_locked` if an older version put the secrets into a keyring."""
+        self._refuse_keyring(self._record())
+
+    def _refuse_keyring(self, record: Dict[str, Any]) -> None:
+        if record["store"] == _KEYRING and record["secrets"]:
+            names = ", ".join(sorted(record["secrets"]))
+            raise EspalierError(
+                "keyvault_locked",
+                f"Can't read the secrets of {self._paths.root}: an older version of espalier put them into the keyring "
+                f'of this system, as the service "espalier {self._id()}". Their names: {names:.300}.',
+                "Read the values there, or with get_secrets() of that version. Delete the secrets here with "
+                "delete_secrets(), which leaves the keyring as it is, and set them again with set_secrets().",
+            )
 
     def _record(self) -> Dict[str, Any]:
         try:
-            record = read_record(self._paths.keyvault)
+            record = read_record(self._paths.keyvault, follow=True)
         except FileNotFoundError:
-            return {"format": FORMAT, "store": None, "key": None, "secrets": {}}
+            return {"format": FORMAT, "store": _FILE, "key": None, "secrets": {}}
         except PermissionError as error:
             message = f"{self._paths.keyvault} cannot be read: {error.strerror}."
             raise EspalierError("keyvault_locked", message, "It is only for the user who set the secrets.") from error
         secrets = record.get("secrets")
-        if record.get("store") not in (FILE, KEYRING) or not isinstance(secrets, dict):
+        if record.get("store") not in (_FILE, _KEYRING) or not isinstance(secrets, dict):
             raise self._damaged()
         if not all(isinstance(entry, dict) for entry in secrets.values()):
             raise self._damaged()
@@ -120,44 +143,30 @@ class Vault:
         hint = "Restore it from a backup; or delete it, and set the secrets again."
         return EspalierError("damaged", f"{path} is no record of a keyvault.", hint, path=path)
 
-    def _choice(self) -> str:
-        """Where a new keyvault keeps its values."""
-        chosen = os.environ.get(_CHOICE)
-        if chosen not in (None, "", FILE, KEYRING):
-            raise EspalierError("bad_argument", f"{_CHOICE} is {chosen!r:.100}; it can be {FILE} or {KEYRING}.")
-        return chosen or (KEYRING if find_keyring("") else FILE)
-
-    def _opened(self, record: Dict[str, Any], make: bool = False) -> "_Kept":
-        """What keeps the values of a keyvault.
+    def _sealer(self, record: Dict[str, Any], make: bool = False) -> Sealer:
+        """What encrypts the values of a keyvault.
 
         Args:
             record: The keyvault's record; gets the id of its key.
             make: Make a key where nothing was kept yet.
         """
         workspace_id = self._id()
-        record["store"] = record["store"] or self._choice()
-        if record["store"] == KEYRING:
-            found = find_keyring(workspace_id)
-            if found is None:
-                message = f"The secrets of {self._paths.root} are in a keyring, and there is none here."
-                hint = "Log in to a desktop with one; or install the Python package keyring."
-                raise EspalierError("keyvault_locked", message, hint)
-            return _InKeyring(found)
+        self._refuse_keyring(record)
         new = make and not record["secrets"]
         key = make_key(workspace_id) if new else read_key(workspace_id)
         if not new and record.get("key") != key_id(key):
             raise anothers_key(workspace_id)
-        record["key"] = key_id(key)
-        return _InFile(Sealer(key, workspace_id))
+        record.update(store=_FILE, key=key_id(key))
+        return Sealer(key, workspace_id)
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[Dict[str, Any]]:
         """Hold the keyvault's lock while its record is read, changed and replaced."""
         self._id()  # (there has to be a workspace)
         try:
-            fd = os.open(self._paths.keyvault_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fd = open_lock(self._paths.keyvault_lock, PRIVATE_MODE)
         except OSError as error:
-            raise self._read_only(error) from error
+            raise cannot_write(self._paths.root, error) from error
         try:
             with indivisible():
                 posix.lock(fd)
@@ -177,51 +186,7 @@ class Vault:
             os.replace(aside, self._paths.keyvault)
             sync_folder(self._paths.root)
         except OSError as error:
-            raise self._read_only(error) from error
-
-    def _read_only(self, error: OSError) -> EspalierError:
-        message = f"The keyvault of {self._paths.root} cannot be written: {error.strerror}."
-        return EspalierError("workspace_read_only", message, "Make its folder writable.", path=self._paths.root)
-
-
-class _Kept:
-    """What keeps values."""
-
-    def keep(self, name: str, value: str) -> Dict[str, str]:
-        """Keep a value; returns what the record is to say of it."""
-        raise NotImplementedError
-
-    def value(self, name: str, entry: Mapping[str, Any]) -> Optional[str]:
-        raise NotImplementedError
-
-    def forget(self, name: str) -> None:
-        """Nothing to do where the record has the value."""
-
-
-class _InFile(_Kept):
-    def __init__(self, sealer: Sealer) -> None:
-        self._sealer = sealer
-
-    def keep(self, name: str, value: str) -> Dict[str, str]:
-        return {"value": self._sealer.seal(name, value)}
-
-    def value(self, name: str, entry: Mapping[str, Any]) -> Optional[str]:
-        return self._sealer.open(name, entry.get("value"))
-
-
-class _InKeyring(_Kept):
-    def __init__(self, keyring: Keyring) -> None:
-        self._keyring = keyring
-
-    def keep(self, name: str, value: str) -> Dict[str, str]:
-        self._keyring.set(name, value)
-        return {}
-
-    def value(self, name: str, entry: Mapping[str, Any]) -> Optional[str]:
-        return self._keyring.get(name)
-
-    def forget(self, name: str) -> None:
-        self._keyring.delete(name)
+            raise cannot_write(self._paths.root, error) from error
 
 
 def values_of(paths: WorkspacePaths, names: Sequence[str]) -> Dict[str, str]:
@@ -239,8 +204,13 @@ def values_of(paths: WorkspacePaths, names: Sequence[str]) -> Dict[str, str]:
 
 
 def refuse_missing(paths: WorkspacePaths, names: Sequence[str]) -> None:
-    """Raises EspalierError `secret_missing` unless there is a secret of each name. Opens none."""
-    there = Vault(paths).names() if names else {}
+    """Raises EspalierError `secret_missing` unless there is a secret of each name, and `keyvault_locked` if they are in
+    a keyring. Opens none."""
+    there: Dict[str, str] = {}
+    if names:
+        vault = Vault(paths)
+        vault.refuse_keyring()
+        there = vault.names()
     missing = [name for name in checked_names(names) if name not in there]
     if missing:
         message = f"The keyvault of {paths.root} has no secret {', '.join(missing)}."
@@ -254,3 +224,45 @@ def secret_reader(paths: WorkspacePaths) -> Callable[[Secret], str]:
         EspalierError: `secret_missing`, and those of `Vault.get`.
     """
     return lambda secret: values_of(paths, [secret.secret])[secret.secret]
+
+
+def checked_name(name: object) -> str:
+    """The name of a secret. Raises EspalierError `bad_name`."""
+    return check_name("secret", name)
+
+
+def checked_names(names: Sequence[str]) -> "list[str]":
+    """Several of them, each once. Raises EspalierError `bad_name`, `bad_argument`."""
+    if isinstance(names, str) or not isinstance(names, (list, tuple)):
+        raise EspalierError("bad_argument", "The names of secrets must be a list of strings.")
+    return list(dict.fromkeys(checked_name(name) for name in names))
+
+
+def checked_secrets(secrets: Mapping[str, Any]) -> Dict[str, str]:
+    """Secrets by name, each with a value that can be kept and hidden.
+
+    Raises:
+        EspalierError: `bad_name`, `bad_argument`; no message holds a value.
+    """
+    return {checked_name(name): _checked_value(name, value) for name, value in secrets.items()}
+
+
+def _checked_value(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise EspalierError("bad_argument", f"The secret {name} must be text, not a {type(value).__name__}.")
+    if "\0" in value:
+        raise _bad(name, "holds a NUL character")
+    try:
+        size = len(value.encode("utf-8"))
+    except UnicodeEncodeError:
+        raise _bad(name, "is no valid UTF-8") from None
+    if len(value.strip()) < LEAST_CHARACTERS:
+        message = f"The secret {name} has less than {LEAST_CHARACTERS} characters."
+        raise EspalierError("bad_argument", message, "One so short could not be hidden in logs; take a longer one.")
+    if size > MOST_BYTES:
+        raise _bad(name, f"has {size:,} bytes; at most {MOST_BYTES:,} are kept")
+    return value
+
+
+def _bad(name: str, what: str) -> EspalierError:
+    return EspalierError("bad_argument", f"The secret {name} {what}.")

@@ -1,0 +1,100 @@
+"""Where a run's folder is now: a workspace may be renamed while its runs are executed."""
+
+import contextlib
+import os
+import time
+from typing import Callable, Optional, TypeVar
+
+from espalier.adapters import posix
+from espalier.paths import RunPaths, is_temporary
+from espalier.records import replace_file
+from espalier.scratch_paths import ScratchPaths
+
+_Result = TypeVar("_Result")
+# How often it is looked again for what may have been renamed, and after how long, in seconds.
+_LOOKS, _PAUSE = 10, 0.01
+_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+class Place:
+    """A run's folder, held open, so that it is found again where it has been moved to.
+
+    Args:
+        run: The run, where it is now.
+    """
+
+    def __init__(self, run: RunPaths) -> None:
+        self._run = run
+        self._roots = [run.workspace.root]
+        self._scratch: Optional[ScratchPaths] = None
+        self._fd: Optional[int] = None
+        try:
+            self._fd = os.open(run.root, _FLAGS)
+        except OSError:  # it has been deleted: there is nothing to follow
+            return
+
+    def now(self) -> RunPaths:
+        """The run where it is now; where it was, if it has been deleted or moved to another file system."""
+        if self._fd is not None and not _is(self._run.root, self._fd):
+            found = posix.path_of_open(self._fd)
+            if _is(found, self._fd):
+                self._run = RunPaths(found)
+                self._roots.append(self._run.workspace.root)
+                self._tell()
+        return self._run
+
+    def explains(self, error: BaseException) -> bool:
+        """Whether something failed only because the workspace has been renamed, perhaps for a moment: what an error
+        says is missing is there now."""
+        missing = _missing(error)
+        before = next((root for root in self._roots if missing and missing.startswith(root + os.sep)), None)
+        if missing is None or before is None:
+            return False
+        if is_temporary(os.path.basename(missing)):
+            missing = os.path.dirname(missing)
+        for _ in range(_LOOKS):
+            if os.path.lexists(self.now().workspace.root + missing[len(before) :]):
+                return True
+            time.sleep(_PAUSE)
+        return False
+
+    def following(self, act: Callable[[RunPaths], _Result]) -> _Result:
+        """Do something to the run where it is now, and again if it is renamed meanwhile. Raises as the act does."""
+        for _ in range(_LOOKS):
+            try:
+                return act(self.now())
+            except OSError as error:
+                if not self.explains(error):
+                    raise
+        return act(self.now())
+
+    def tell(self, scratch: ScratchPaths) -> None:
+        """From now on note each move in the run's scratch folder, for what the job logs."""
+        self._scratch = scratch
+
+    def _tell(self) -> None:
+        if self._scratch is not None:
+            with contextlib.suppress(OSError):
+                replace_file(self._scratch.moved, os.fsencode(self._run.root) + b"\n", self._scratch.root)
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+
+def _missing(error: Optional[BaseException]) -> Optional[str]:
+    """The path that was missing, by an error or what caused it."""
+    while error is not None:
+        if isinstance(error, FileNotFoundError) and isinstance(error.filename, str):
+            return error.filename
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _is(path: str, fd: int) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(fd))
+    except OSError:
+        return False

@@ -1,0 +1,46 @@
+"""Which attempts at runs this queue has started: a note each, outside of the workspace.
+
+A workspace that is put back from a backup, file by file in place, is no copy, and says of runs that have been executed
+since that they are queued. The notes know better. Standard library, L0 to L2 only: the runner calls it.
+"""
+
+import contextlib
+import os
+import time
+
+from espalier.adapters.files import remove_tree
+from espalier.paths import QueuePaths
+from espalier.records import make_private_folder
+
+# Notes lie in a folder for each month in which runs were submitted, and go when that is so long ago.
+_MONTH_SECONDS = 30 * 86_400
+_MONTHS = 12
+
+
+def note_start(paths: QueuePaths, run_id: str, attempt: int) -> None:
+    """Note, once the run's own record of it is durable, that an attempt is about to be started. Never fails."""
+    path = _note(paths, run_id, attempt)
+    with contextlib.suppress(OSError):
+        folder = os.path.dirname(path)
+        if not os.path.isdir(folder):
+            make_private_folder(folder)
+            _forget_old(paths)
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+
+
+def was_started(paths: QueuePaths, run_id: str, attempt: int) -> bool:
+    """Whether that attempt has been started by this queue."""
+    return os.path.exists(_note(paths, run_id, attempt))
+
+
+def _note(paths: QueuePaths, run_id: str, attempt: int) -> str:
+    month = int(run_id.rsplit("_", 2)[1]) // _MONTH_SECONDS  # (an id has the time of the submit in it)
+    return os.path.join(paths.started, str(month), f"{run_id}.{attempt}")
+
+
+def _forget_old(paths: QueuePaths) -> None:
+    oldest = time.time() // _MONTH_SECONDS - _MONTHS
+    for name in os.listdir(paths.started):
+        # (of a clock that was never set, too; the folder just made is kept)
+        if name.isdigit() and 0 < int(name) < oldest:
+            remove_tree(os.path.join(paths.started, name))

@@ -1,0 +1,45 @@
+"""Loading before it is needed: what a job's run and its end take, while the runner has nothing else to do; and all that
+the end of a long run takes, because espalier may be upgraded in place while its job runs, and what is loaded after that
+belongs to another version than the rest.
+
+Standard library only.
+"""
+
+import contextlib
+import os
+from typing import Iterator
+
+from espalier import lifecycle, queue
+from espalier.runner.patience import undisturbed
+
+# Shorter jobs end before everything is loaded, and would wait for it. Seconds.
+LONG_SECONDS = 2.0
+_STEPS = (
+    "runner.watch", "lifecycle.attempts", "lifecycle.keep", "lifecycle.beside", "lifecycle.comparison",
+    "runner.requests", "runner.inputs", "runner.workdir",
+)  # fmt: skip
+_ALSO = (
+    "accel", "adapters.below", "adapters.scope", "adapters.tree", "retry", "runner.children", "runner.inputs",
+    "runner.requests", "runner.stop", "runner.watch", "store.inputs", "store.packs", "store.plain", "store.trees",
+    "values",
+)  # fmt: skip
+
+
+def load_next() -> Iterator[None]:
+    """Load one module after the other of those that each run needs, as long as the caller goes on."""
+    for name in _STEPS:
+        with undisturbed():
+            __import__(f"espalier.{name}")
+        yield
+    import resource  # noqa: F401
+
+
+def load_all() -> None:
+    """Load all that the end of a run may need, which takes a tenth of a second. What can't be loaded is tried again
+    where it is needed."""
+    names = [f"espalier.{name}" for name in _ALSO]
+    for room in (lifecycle, queue):
+        names += [f"{room.__name__}.{name[:-3]}" for name in os.listdir(room.__path__[0]) if name.endswith(".py")]
+    for name in names:
+        with contextlib.suppress(Exception):
+            __import__(name)

@@ -1,0 +1,61 @@
+"""Absolute paths of the project in a job's scripts: with them a job works in the project itself, not in its copy."""
+
+import os
+from typing import Iterable, List, Optional, Sequence
+
+from espalier.project import project_root
+from espalier.snapshot.mentions import Literals
+from espalier.snapshot.names import shown
+
+_MOST_WARNINGS = 3
+_LONGEST = 1024
+
+
+def absolute_mentions(source: str, scripts: Iterable[Literals], given: Sequence[str] = ()) -> List[str]:
+    """A warning for each absolute path of the project that a job's scripts name, three at most.
+
+    Args:
+        source: The source folder.
+        scripts: The job's scripts.
+        given: Paths that the job may use: its inputs, the workspace.
+
+    Returns:
+        The warnings, in the order of the scripts.
+    """
+    source = os.path.abspath(source)
+    tops = [source, os.path.realpath(source)]
+    tops.append(project_root(source) or source)
+    allowed = [os.path.realpath(path) for path in given]
+    found: List[str] = []
+    for file, chains, _ in scripts:
+        for chain in chains:
+            path = _in_project(chain, tops)
+            if path is None or any(is_below(os.path.realpath(path), at) for at in allowed):
+                continue
+            where = "the project itself" if path in tops else "which lies in the project itself"
+            warning = (
+                f'{shown(file)} names "{shown(path)}", {where}. A job works in a copy, and what it writes by that path '
+                "isn't kept with the run. Use relative paths."
+            )
+            if warning not in found:
+                found.append(warning)
+            if len(found) == _MOST_WARNINGS:
+                return found
+    return found
+
+
+def _in_project(chain: List[str], tops: Sequence[str]) -> Optional[str]:
+    """The path that literals in a row name, if it is in the project: `file.path("/home/me", "project")`."""
+    for count in range(1, len(chain) + 1):
+        literal = "/".join(chain[:count])
+        if not literal.startswith(("/", "~/")) or len(literal) > _LONGEST or "\n" in literal or "\0" in literal:
+            return _in_project(chain[1:], tops) if count == 1 else None
+        path = os.path.normpath(os.path.expanduser(literal))
+        if any(is_below(path, top) for top in tops):
+            return path
+    return None
+
+
+def is_below(path: str, top: str) -> bool:
+    """Whether a path is that of a folder, or of something in it."""
+    return path == top or path.startswith(os.path.join(top, ""))

@@ -1,0 +1,38 @@
+"""The tags of a run, in its mutable record."""
+
+import os
+from typing import Any, Dict, Mapping
+
+from espalier.adapters import posix
+from espalier.paths import RunPaths
+from espalier.records import check_kinds, read_record, replace_record
+
+_KINDS = {"tags": dict, "properties": dict}
+
+
+def read_meta(run: RunPaths) -> Dict[str, Any]:
+    """A run's mutable record, with `tags` and `properties`.
+
+    Raises:
+        FileNotFoundError: there is no such run.
+        EspalierError: `damaged`, `newer_format`.
+    """
+    meta = check_kinds(run.meta, read_record(run.meta), _KINDS)
+    return {**meta, "tags": meta.get("tags") or {}, "properties": meta.get("properties") or {}}
+
+
+def add_tags(run: RunPaths, tags: Mapping[str, str]) -> None:
+    """Add or change tags, whose names were checked. Two that do it at once lose nothing.
+
+    Raises:
+        OSError: the record can't be written.
+        EspalierError: as `read_meta`.
+    """
+    fd = os.open(run.root, os.O_RDONLY)
+    try:
+        posix.lock(fd)
+        meta = read_meta(run)
+        meta["tags"].update(tags)
+        replace_record(run.meta, meta, run.shard, sync=True)
+    finally:
+        os.close(fd)

@@ -1,4 +1,0 @@
-# The environment neither, written by espalier.
-FROM rocker/r-ver:4.4
-USER root
-ENV LANG=${LANG:-C.UTF-8} TZ=${TZ:-Etc/UTC}
