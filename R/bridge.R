@@ -13,6 +13,7 @@
 #' @return The decoded result.
 #' @noRd
 core_call <- function(class, method, identity = NULL, args_json = "{}", decode = result_json) {
+  look_again()
   without <- answer_in_job(class, method, identity, args_json)
   if (!is.null(without)) return(without$value)
   callable <- bridge_callable()

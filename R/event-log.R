@@ -95,7 +95,7 @@ log_folder <- function(dir, now = unclass(Sys.time())) {
 #' Whether a run takes what is logged: not after its end, nor when a newer espalier has made it
 #'
 #' An error in a session, one warning in a job, which nothing that is logged may end. The job's own run is looked at
-#' once a second, others each time.
+#' once a second, others ten times, and after each call of the core, which may have ended them.
 #' @noRd
 takes_logs <- function(dir, now) {
   gate <- .gates[[dir]]
@@ -107,9 +107,13 @@ takes_logs <- function(dir, now) {
     if (!is.null(why)) return(refuse_logs(dir, why))
   }
   own <- identical(dir, Sys.getenv("ESPALIER_RUN_DIR"))
-  assign(dir, list(due = if (own) now + 1 else -Inf, mark = mark), envir = .gates)
+  assign(dir, list(due = now + if (own) 1 else 0.1, mark = mark), envir = .gates)
   TRUE
 }
+
+#' Look at each run again before the next line
+#' @noRd
+look_again <- function() for (dir in names(.gates)) .gates[[dir]]$due <- -Inf
 
 refuse_logs <- function(dir, why) {
   if (!is.null(.gates[[dir]])) rm(list = dir, envir = .gates)

@@ -18,6 +18,7 @@ while_watching <- function(watch, code) {
 #' Call one method of the core that may take long; the arguments are those of `core_call()`
 #' @noRd
 core_call_long <- function(class, method, identity = NULL, args_json = "{}", decode = result_json) {
+  look_again()
   without <- answer_in_job(class, method, identity, args_json)
   if (!is.null(without)) return(without$value)
   jobs <- bridge_jobs()

@@ -1,17 +1,26 @@
 """Run make targets side by side, because half of the tests wait for processes: lanes.py "TARGETS" "TARGETS" ...
 
 Each line of output begins with its lane's number. All lanes run to their ends; the exit status is 1 if one failed.
+What failed is told again at the very end, because of a long log often only the end is kept.
 """
 
 import os
+import re
 import subprocess
 import sys
 import threading
 import time
+from collections import deque
 
 
-def run(lane: int, targets: str, failed: list[str]) -> None:
+# Lines by which pytest, testthat, compilers and make tell what failed.
+TELLS = re.compile(rb"FAILED |ERROR |E   |(Failure|Error|Skip) \(|Error[ :]|\S+:\d+:(\d+:)? error|make(\[\d+\])?: \*\*\*")
+TOLD_AGAIN = 12  # lines of a lane
+
+
+def run(lane: int, targets: str, failed: dict[str, deque[bytes]]) -> None:
     began = time.monotonic()
+    telling: deque[bytes] = deque(maxlen=TOLD_AGAIN)
     command = [os.environ.get("MAKE", "make"), "--no-print-directory", *targets.split()]
     streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     with subprocess.Popen(command, **streams) as process:
@@ -19,22 +28,24 @@ def run(lane: int, targets: str, failed: list[str]) -> None:
         for line in process.stdout:
             sys.stdout.buffer.write(b"%d| " % lane + line)
             sys.stdout.buffer.flush()
+            if TELLS.match(line):
+                telling.append(line[:200].rstrip())
     if process.returncode:
-        failed.append(targets)
+        failed[targets] = telling
     result = "failed" if process.returncode else "passed"
     print(f"{lane}| {targets}: {result} after {time.monotonic() - began:.0f} s", flush=True)
 
 
 def main() -> int:
-    failed: list[str] = []
+    failed: dict[str, deque[bytes]] = {}
     targets_of = enumerate(sys.argv[1:], 1)
     lanes = [threading.Thread(target=run, args=(lane, targets, failed)) for lane, targets in targets_of]
     for lane in lanes:
         lane.start()
     for lane in lanes:
         lane.join()
-    for targets in failed:
-        print(f"Failed: make {targets}")
+    for targets, telling in failed.items():
+        print(f"Failed: make {targets}", *(line.decode(errors="replace") for line in telling), sep="\n  ")
     return 1 if failed else 0
 
 
