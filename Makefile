@@ -63,8 +63,8 @@ test: $(SET_UP) $(BUILD)/install.ok
 	@$(LANES) test-python test-r
 
 test-python: $(SET_UP)
-	cd python-core && ../$(PY) -m pytest
-	PYTHONPATH=python-core/src:inst/python:tests/bridge $(PY) -m pytest -c python-core/pyproject.toml --rootdir=. tests/bridge
+	cd python-core && ../$(PY) ../tools/tests.py
+	PYTHONPATH=python-core/src:inst/python:tests/bridge $(PY) tools/tests.py -c python-core/pyproject.toml --rootdir=. tests/bridge
 
 # (some tests have names beyond ASCII in them, which R cannot even read where there is no locale)
 test-r: $(BUILD)/install.ok
@@ -83,12 +83,12 @@ test-torture: $(SET_UP)
 	bash tools/torture.sh
 
 test-chaos: $(SET_UP)
-	PYTHONPATH=python-core/src:tests/chaos $(PY) -m pytest -c python-core/pyproject.toml --rootdir=. -p no:cacheprovider -rP tests/chaos
+	PYTHONPATH=python-core/src:tests/chaos $(PY) tools/tests.py -c python-core/pyproject.toml --rootdir=. -rP tests/chaos
 
 # Services end with the shell that wanted them. Without an engine the tests say so, or fail if ESPALIER_TESTS_NEED_DOCKER is set.
 test-docker: $(BUILD)/install.ok
 	@export VENV="$(CURDIR)/$(VENV)"; services=$$(tests/services/up.sh --until $$$$) && eval "$$services"; \
-	PYTHONPATH=python-core/src $(PY) -m pytest -c python-core/pyproject.toml --rootdir=. -p no:cacheprovider tests/docker && \
+	PYTHONPATH=python-core/src $(PY) tools/tests.py -c python-core/pyproject.toml --rootdir=. tests/docker && \
 	$(R_ENV) LC_ALL=C.UTF-8 Rscript tests/docker/run.R
 
 lint: $(SET_UP)

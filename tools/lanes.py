@@ -14,11 +14,13 @@ from collections import deque
 
 
 # Lines by which pytest, testthat, compilers and make tell what failed.
-TELLS = re.compile(rb"FAILED |ERROR |E   |(Failure|Error|Skip) \(|Error[ :]|\S+:\d+:(\d+:)? error|make(\[\d+\])?: \*\*\*")
+TELLS = re.compile(
+    rb"FAILED |FLAKY |ERROR |E   |.{0,14}(Failure|Error) \(|Error[ :]|\S+:\d+:(\d+:)? error|make(\[\d+\])?: \*\*\*"
+)
 TOLD_AGAIN = 12  # lines of a lane
 
 
-def run(lane: int, targets: str, failed: dict[str, deque[bytes]]) -> None:
+def run(lane: int, targets: str, failed: dict[str, deque[bytes]], flaky: list[bytes]) -> None:
     began = time.monotonic()
     telling: deque[bytes] = deque(maxlen=TOLD_AGAIN)
     command = [os.environ.get("MAKE", "make"), "--no-print-directory", *targets.split()]
@@ -32,18 +34,23 @@ def run(lane: int, targets: str, failed: dict[str, deque[bytes]]) -> None:
                 telling.append(line[:200].rstrip())
     if process.returncode:
         failed[targets] = telling
+    else:
+        flaky += [line for line in telling if line.startswith(b"FLAKY")]
     result = "failed" if process.returncode else "passed"
     print(f"{lane}| {targets}: {result} after {time.monotonic() - began:.0f} s", flush=True)
 
 
 def main() -> int:
     failed: dict[str, deque[bytes]] = {}
+    flaky: list[bytes] = []
     targets_of = enumerate(sys.argv[1:], 1)
-    lanes = [threading.Thread(target=run, args=(lane, targets, failed)) for lane, targets in targets_of]
+    lanes = [threading.Thread(target=run, args=(*lane, failed, flaky)) for lane in targets_of]
     for lane in lanes:
         lane.start()
     for lane in lanes:
         lane.join()
+    for line in flaky:
+        print(line.decode(errors="replace"))
     for targets, telling in failed.items():
         print(f"Failed: make {targets}", *(line.decode(errors="replace") for line in telling), sep="\n  ")
     return 1 if failed else 0

@@ -10,8 +10,24 @@ has_memory <- length(available) == 1L && as.numeric(gsub("\\D", "", available)) 
 if (in_ci && has_memory) Sys.setenv(ESPALIER_BIG_TESTS = "yes")
 if (in_ci && !has_memory) cat("The test of vectors beyond 2^31 bytes is left out: it needs 7 GB of free memory.\n")
 
-result <- as.data.frame(test_dir("tests/testthat", package = "espalier", load_package = "installed",
-                                 reporter = "summary", stop_on_failure = FALSE))
+run_tests <- function(filter = NULL) {
+  result <- test_dir("tests/testthat", filter, package = "espalier", load_package = "installed", reporter = "summary",
+                     stop_on_failure = FALSE)
+  as.data.frame(result)
+}
+
+result <- run_tests()
+# What fails beside other work and passes by itself is told and fails nobody's build, see tools/tests.py.
+bad <- result$failed > 0 | result$error
+files <- unique(result$file[bad])
+if (any(bad) && length(files) <= 3L) {
+  cat("\nOnce more, by themselves:", files, "\n")
+  again <- run_tests(sprintf("^(%s)$", paste(sub("^test-(.*)\\.R$", "\\1", files), collapse = "|")))
+  if (!any(again$failed > 0 | again$error)) {
+    cat(sprintf("\nFLAKY %s: %s", result$file[bad], result$test[bad]))
+    result <- rbind(result[!result$file %in% files, ], again)
+  }
+}
 failed <- sum(result$failed) + sum(result$error)
 skipped <- sum(result$skipped)
 took <- sort(tapply(result$real, result$file, sum), decreasing = TRUE)
