@@ -17,6 +17,7 @@ LAYER = {
     **dict.fromkeys(["errors", "paths", "canonical", "records", "states", "names", "values", "config", "types"], 0),
     **dict.fromkeys(["os_errors", "arguments", "boundary", "progress", "project", "scratch_paths", "accel", "resources", "retry"], 0),
     "docker_options": 0,
+    "model": 0,
     **dict.fromkeys(["adapters", "store"], 1),
     **dict.fromkeys(["lifecycle", "snapshot", "tracking", "environment", "vault", "packages"], 2),
     **dict.fromkeys(["queue", "runner", "keeper", "images", "private", "prepare"], 3),

@@ -9,6 +9,8 @@ from espalier.canonical import canonical_json
 from espalier.errors import EspalierError
 from espalier.lifecycle.extent import lost_logs
 from espalier.lifecycle.log_text import LOG_BYTES, left_out_note, lines_of
+from espalier.model.codec import encode
+from espalier.model.job import JobEnvironment, JobSpec
 from espalier.paths import LOG_FOLDERS, RunPaths
 from espalier.records import read_record
 from espalier.tracking import artifacts, metrics
@@ -16,7 +18,7 @@ from espalier.tracking.sessions import read_sessions
 
 
 def run_details(
-    run: RunPaths, state: str, spec: Dict[str, Any], status: Dict[str, Any], meta: Dict[str, Any]
+    run: RunPaths, state: str, spec: JobSpec, status: Dict[str, Any], meta: Dict[str, Any]
 ) -> Dict[str, Any]:
     """Definition, state, times, error and log files, under azuremlsdk's names where it has one.
 
@@ -30,9 +32,9 @@ def run_details(
     names = [name for name in artifacts.file_names(run) if name.startswith(logs)]
     return {
         "runId": os.path.basename(run.root),
-        "experiment": spec["experiment"],
+        "experiment": spec.experiment,
         "displayName": meta.get("display_name"),
-        "target": spec["target"],
+        "target": spec.target,
         "status": state,
         "startTimeUtc": status.get("started_at"),
         "endTimeUtc": status.get("ended_at"),
@@ -47,29 +49,28 @@ def run_details(
         "kept": status.get("kept"),
         "tags": meta["tags"],
         "properties": meta["properties"],
-        "inputDatasets": spec.get("inputs") or [],
-        "outputDatasets": spec.get("outputs") or [],
-        "runDefinition": spec,
+        "inputDatasets": encode(spec.inputs),
+        "outputDatasets": encode(spec.outputs),
+        "runDefinition": encode(spec),
         "logFiles": {name: artifacts.artifact_path(run, name) for name in names},
-        "submittedBy": spec.get("user"),
+        "submittedBy": spec.user,
         "environment": environment_facts(run, spec),
         "provenance": {**_diff(run), "sessions": read_sessions(run)},
     }
 
 
-def environment_facts(run: RunPaths, spec: Dict[str, Any]) -> Dict[str, Any]:
+def environment_facts(run: RunPaths, spec: JobSpec) -> Dict[str, Any]:
     """What a run's environment is, and what was made ready for it."""
-    asked = spec.get("environment") or {}
+    asked = spec.environment or JobEnvironment()
     try:
         made = read_record(run.environment_record)
     except (OSError, EspalierError):  # nothing was made, or nothing yet
         made = {}
-    definition = asked.get("definition")
     return {
-        "how": asked.get("how", "session"),
-        "name": asked.get("name"),
-        "version": asked.get("version"),
-        "definition": None if definition is None else canonical_json(definition).decode("utf-8"),
+        "how": asked.how,
+        "name": asked.name,
+        "version": asked.version,
+        "definition": None if asked.definition is None else canonical_json(asked.definition).decode("utf-8"),
         **{name: made.get(name) for name in ("key", "image", "tag", "folder", "found", "seconds")},
     }
 

@@ -116,7 +116,7 @@ class Experiment:
             return {"run_id": found or enqueue(paths, prepared, tags), **told}
 
     def _reusable(self, prepared: Prepared) -> Optional[str]:
-        key = prepared.spec["reuse_key"]
+        key = prepared.spec.reuse_key
         for row in self._rows():
             if row["reuse_key"] == key and row["status"] == "Completed":
                 return str(row["run_id"])

@@ -9,11 +9,13 @@ from espalier.adapters import posix
 from espalier.lifecycle.children import record_child
 from espalier.lifecycle.recorded import end_recorded, keep_outputs
 from espalier.lifecycle.status import read_status
+from espalier.model.job import FrozenFolder, JobSpec
 from espalier.paths import FORMAT, META, STATUS, QueuePaths, RunPaths, WorkspacePaths
 from espalier.progress import indivisible
 from espalier.queue.home import allocator, queue_paths
 from espalier.queue.tickets import open_lease, remove
 from espalier.records import FOLDER_MODE
+from espalier.resources import Resources
 from espalier.snapshot.hold import holding_objects
 from espalier.snapshot.take import take_snapshot
 from espalier.submission.children import child_spec
@@ -27,7 +29,7 @@ _held: Dict[str, Tuple[int, int, float]] = {}
 
 def start_interactive(
     paths: WorkspacePaths,
-    spec: Dict[str, Any],
+    spec: JobSpec,
     outputs: Optional[str],
     snapshot_directory: Optional[str],
     outside_links: str,
@@ -39,14 +41,13 @@ def start_interactive(
     """
     posix.refuse_where_no_jobs_run()
     queue = queue_paths()
-    spec = dict(spec)
-    spec["resources"] = {"cpus": 0, "gpus": 0, "memory": None}
+    spec = spec._replace(resources=Resources(cpus=0))
     if snapshot_directory is None:
         return _begin(paths, queue, spec, outputs, {})
     with holding_objects(paths):
         snapshot = take_snapshot(paths, snapshot_directory, outside_links=outside_links)
-        spec["source_directory"] = snapshot.source_directory
-        spec["snapshot"] = {"id": snapshot.id, "files": snapshot.files, "bytes": snapshot.bytes}
+        frozen = FrozenFolder(snapshot.id, snapshot.files, snapshot.bytes)
+        spec = spec._replace(source_directory=snapshot.source_directory, snapshot=frozen)
         return _begin(paths, queue, spec, outputs, {})
 
 
@@ -58,37 +59,42 @@ def start_child(parent: RunPaths, asked: Mapping[str, Any]) -> str:
     """
     posix.refuse_where_no_jobs_run()
     paths = parent.workspace
-    spec = child_spec(paths, os.path.basename(parent.root), asked.get("run_id"), asked.get("name"), "")
-    return _begin(paths, queue_paths(), spec, asked.get("collect_from"), asked.get("tags") or {})
+    spec = child_spec(paths, os.path.basename(parent.root), asked.get("run_id"), "")
+    return _begin(paths, queue_paths(), spec, asked.get("collect_from"), asked.get("tags") or {}, asked.get("name"))
 
 
 @indivisible()
 def _begin(
-    paths: WorkspacePaths, queue: QueuePaths, spec: Dict[str, Any], outputs: Optional[str], tags: Mapping[str, str]
+    paths: WorkspacePaths,
+    queue: QueuePaths,
+    spec: JobSpec,
+    outputs: Optional[str],
+    tags: Mapping[str, str],
+    display_name: Optional[str] = None,
 ) -> str:
-    records = {STATUS: _running(spec, outputs), META: meta_record(paths, spec.pop("display_name"), tags)}
-    if spec["parent"]:
-        record_child(paths.run(spec["parent"]), spec["id"])
+    records = {STATUS: _running(spec, outputs), META: meta_record(paths, display_name, tags)}
+    if spec.parent:
+        record_child(paths.run(spec.parent), spec.id)
     new = RunPaths(build_folder(paths, spec, records)[0])
     for folder in (new.events, new.payloads, new.outputs, new.logs):
         os.mkdir(folder, FOLDER_MODE)
     with allocator(queue):
-        lease = open_lease(queue, spec["id"], paths.run(spec["id"]).root)
+        lease = open_lease(queue, spec.id, paths.run(spec.id).root)
         # like a runner: whoever finds the run without its lease sees that it lives
         own = posix.open_lockable(new.spec)
         posix.lock(own)
-        _held[spec["id"]] = lease, own, time.monotonic()
-        place_folder(paths, new.root, spec["id"])
-    return str(spec["id"])
+        _held[spec.id] = lease, own, time.monotonic()
+        place_folder(paths, new.root, spec.id)
+    return spec.id
 
 
-def _running(spec: Dict[str, Any], outputs: Optional[str]) -> Dict[str, Any]:
+def _running(spec: JobSpec, outputs: Optional[str]) -> Dict[str, Any]:
     pid = os.getpid()
     return {
         "format": FORMAT,
         "state": states.RUNNING,
         "attempt": 1,
-        "started_at": spec["created_at"],
+        "started_at": spec.created_at,
         "pid": pid,
         "boot_id": posix.boot_id(),
         "pid_start": posix.process_start(pid),

@@ -19,6 +19,8 @@ from espalier.lifecycle.extent import lost_logs
 from espalier.lifecycle.formats import check_formats
 from espalier.lifecycle.moved import job_folder
 from espalier.lifecycle.status import read_status
+from espalier.model.codec import decoded
+from espalier.model.job import JobSpec
 from espalier.names import check_label
 from espalier.paths import EVENTS, PARTS, RunPaths, WorkspacePaths
 from espalier.queue.control import cancel
@@ -109,7 +111,7 @@ class Run(RunParts, RunFiles, RunSecrets, RunChildren):
     @property
     def experiment_name(self) -> str:
         """Name of the experiment it belongs to."""
-        return str(self._spec()["experiment"])
+        return self._spec().experiment
 
     @property
     def workspace_path(self) -> str:
@@ -364,8 +366,8 @@ class Run(RunParts, RunFiles, RunSecrets, RunChildren):
         self._workspace_path, self._run_dir = self._paths.workspace.root, folder
         return True
 
-    def _spec(self) -> Dict[str, Any]:
-        return check_kinds(self._paths.spec, self._record(self._paths.spec), _SPEC_KINDS)
+    def _spec(self) -> JobSpec:
+        return decoded(JobSpec, self._paths.spec, self._record(self._paths.spec))
 
     def _meta(self) -> Dict[str, Any]:
         try:

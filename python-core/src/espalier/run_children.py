@@ -132,12 +132,12 @@ class RunChildren(JobLog):
         wanted = [
             run
             for run in runs
-            if (type is None or run._spec()["type"] == type)
+            if (type is None or run._spec().type == type)
             and (status is None or run.get_status() == status)
             and _has(run._meta()["tags"], tags)
             and _has(run._meta()["properties"], properties)
         ]
-        return sorted(wanted, key=lambda run: (str(run._spec()["created_at"]), run.id))
+        return sorted(wanted, key=lambda run: (run._spec().created_at, run.id))
 
     def _create(self, children: List[Dict[str, Any]]) -> "List[Run]":
         check_formats(self._paths)

@@ -1,10 +1,11 @@
 """The secrets of a run. Standard library, Python 3.8 or later."""
 
 import os
-from typing import Any, Dict, Mapping, Sequence
+from typing import Mapping, Sequence
 
 from espalier.errors import EspalierError
 from espalier.job_requests import own_run
+from espalier.model.job import JobSpec
 from espalier.paths import RunPaths
 from espalier.vault.channel import given_secrets
 from espalier.vault.known import remember
@@ -41,7 +42,7 @@ class RunSecrets:
         job = own_run()
         inside = job is not None and os.path.basename(job.root) == self._id
         given = given_secrets() or {} if inside else None
-        attached = list(given) if given is not None else self._spec().get("secrets", [])
+        attached = list(given) if given is not None else list(self._spec().secrets)
         missing = [name for name in wanted if name not in attached]
         if missing:
             message = f"The secret {', '.join(map(str, missing))} is not attached to the run {self._id}."
@@ -54,5 +55,5 @@ class RunSecrets:
         remember(self._paths.workspace, {name: given[name] for name in wanted})
         return {name: given[name] for name in wanted}
 
-    def _spec(self) -> Dict[str, Any]:
+    def _spec(self) -> JobSpec:
         raise NotImplementedError

@@ -7,10 +7,12 @@ from typing import Any, Dict, List, Mapping
 
 from espalier.adapters.files import remove_tree
 from espalier.errors import EspalierError
+from espalier.model.codec import read_as
+from espalier.model.job import JobSpec
 from espalier.os_errors import disk_full, is_full
 from espalier.paths import WorkspacePaths, is_run_id, partial
 from espalier.progress import indivisible
-from espalier.records import make_folders, read_record, seconds_of
+from espalier.records import make_folders, seconds_of
 from espalier.run import Run
 from espalier.runner.workdir import materialise
 from espalier.snapshot.collect import delete_garbage, find_garbage
@@ -191,7 +193,7 @@ def _checked_id(text: str) -> str:
 
 def _of_run(paths: WorkspacePaths, run_id: str) -> str:
     try:
-        recorded = read_record(paths.run(run_id).spec)["snapshot"]
+        recorded = read_as(JobSpec, paths.run(run_id).spec).snapshot
     except FileNotFoundError:
         message = f"There is no run {run_id!r} in {paths.root}."
         raise EspalierError("run_missing", message, "See list_runs().") from None
@@ -202,4 +204,4 @@ def _of_run(paths: WorkspacePaths, run_id: str) -> str:
             "Runs of a source_directory have one.",
             run_id=run_id,
         )
-    return str(recorded["id"])
+    return recorded.id

@@ -8,6 +8,8 @@ from espalier import states
 from espalier.adapters.homes import program_cache
 from espalier.environment.definition import Environment
 from espalier.errors import EspalierError
+from espalier.model.codec import read_as
+from espalier.model.job import JobSpec
 from espalier.os_errors import cannot_write
 from espalier.paths import CachePaths, WorkspacePaths
 from espalier.records import read_record, seconds_of
@@ -282,9 +284,8 @@ class WorkspaceImages:
 
     def _keys_to_be(self, spec: str) -> Set[str]:
         try:
-            asked = read_record(spec).get("environment") or {}
-            return {self._wanted(Environment.from_mapping(asked["definition"])).key}
-        except (OSError, EspalierError, KeyError, TypeError):
+            return {self._wanted(Environment.from_mapping(read_as(JobSpec, spec).definition)).key}
+        except (OSError, EspalierError):
             return set()
 
 

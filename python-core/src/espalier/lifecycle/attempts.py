@@ -11,8 +11,10 @@ from espalier.lifecycle.digests import is_replaced, known_digests
 from espalier.lifecycle.finish import finish, job_verdict, lost_error
 from espalier.lifecycle.outcome import Outcome
 from espalier.lifecycle.status import move
+from espalier.model.codec import read_as
+from espalier.model.job import JobSpec
 from espalier.paths import RunPaths
-from espalier.records import now_iso, read_record
+from espalier.records import now_iso
 
 if TYPE_CHECKING:
     from espalier.retry import Retry
@@ -60,10 +62,10 @@ def end_lost_attempt(run: RunPaths, status: Dict[str, Any]) -> Dict[str, Any]:
 
 
 def _policy(run: RunPaths) -> "Retry":
-    from espalier.retry import Retry, retry_of  # (not loaded for a job that ended well)
+    from espalier.retry import Retry  # (not loaded for a job that ended well)
 
     try:
-        return retry_of(read_record(run.spec).get("retry"))
+        return read_as(JobSpec, run.spec).retry or Retry()
     except Exception:  # damaged: it cannot be executed again
         return Retry()
 

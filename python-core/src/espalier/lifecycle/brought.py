@@ -2,10 +2,11 @@
 
 import contextlib
 import re
-from typing import TYPE_CHECKING, Any, Dict, Iterator, Mapping, Optional
+from typing import TYPE_CHECKING, Dict, Iterator, Mapping, Optional
 
 from espalier.errors import EspalierError
 from espalier.lifecycle.stubs import stub_content, stubs_of
+from espalier.model.job import JobSpec
 from espalier.paths import RunPaths
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Brought:
 
 @contextlib.contextmanager
 def brought_by(
-    run: RunPaths, spec: Optional[Dict[str, Any]], directory: str, inodes: Mapping[str, int]
+    run: RunPaths, spec: Optional[JobSpec], directory: str, inodes: Mapping[str, int]
 ) -> Iterator[Brought]:
     """What a run's job found when it began.
 
@@ -67,7 +68,7 @@ def brought_by(
         directory: See `Brought`.
         inodes: See `Brought`.
     """
-    stubs = {path: len(stub_content(path)) for path in stubs_of((spec or {}).get("working_copy"))}
+    stubs = {path: len(stub_content(path)) for path in stubs_of(spec and spec.working_copy)}
     try:
         snapshot_id = None if spec is None else snapshot_of(spec)
     except ValueError:
@@ -82,16 +83,14 @@ def brought_by(
         yield Brought(SnapshotFolders(run.workspace, snapshot_id, reader), directory, stubs, inodes, is_known=True)
 
 
-def snapshot_of(spec: Mapping[str, Any]) -> Optional[str]:
+def snapshot_of(spec: JobSpec) -> Optional[str]:
     """The id of the snapshot that a run's definition names; None if it has none.
 
     Raises:
         ValueError: what is there names none.
     """
-    snapshot = spec.get("snapshot")
-    if not snapshot:
+    if spec.snapshot is None:
         return None
-    snapshot_id = snapshot.get("id") if isinstance(snapshot, dict) else None
-    if not isinstance(snapshot_id, str) or not _SNAPSHOT.fullmatch(snapshot_id):
+    if not _SNAPSHOT.fullmatch(spec.snapshot.id):
         raise ValueError("no snapshot's id")
-    return snapshot_id
+    return spec.snapshot.id

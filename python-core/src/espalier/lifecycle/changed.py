@@ -9,6 +9,7 @@ from espalier.errors import EspalierError
 from espalier.lifecycle.found import Found
 from espalier.lifecycle.scratch import was_begun
 from espalier.lifecycle.touched import Period, Touched, touched_folders
+from espalier.model.job import JobSpec
 from espalier.paths import KEPT_FOLDERS, RunPaths
 from espalier.records import read_record
 from espalier.scratch_paths import ScratchPaths
@@ -18,7 +19,7 @@ _CORRECTED = 0.02
 
 
 def changed_files(
-    run: RunPaths, scratch: ScratchPaths, spec: Callable[[], Optional[Dict[str, Any]]], warnings: List[str]
+    run: RunPaths, scratch: ScratchPaths, spec: Callable[[], Optional[JobSpec]], warnings: List[str]
 ) -> Found:
     """Find what a job that has ended left in its working copy, but for `./outputs`, `./logs` and caches.
 

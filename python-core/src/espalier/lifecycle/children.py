@@ -15,9 +15,11 @@ from espalier.adapters.inside import replace_inside
 from espalier.errors import EspalierError
 from espalier.lifecycle.signals import wake_runner
 from espalier.lifecycle.status import read_status
+from espalier.model.codec import read_as
+from espalier.model.job import JobSpec
 from espalier.os_errors import cannot_write
 from espalier.paths import FORMAT, RunPaths, is_run_id
-from espalier.records import FILE_MODE, FOLDER_MODE, dump_record, now_iso, read_record, sync_folder
+from espalier.records import FILE_MODE, FOLDER_MODE, dump_record, now_iso, sync_folder
 
 # What a job chooses for its children (spec.json, `children`).
 WAIT = "wait"
@@ -80,7 +82,7 @@ def children_of(run: RunPaths) -> List[RunPaths]:
 def parent_of(run: RunPaths) -> Optional[str]:
     """The run's parent, by its own definition; None where it has none or cannot be read."""
     try:
-        parent = read_record(run.spec).get("parent")
+        parent = read_as(JobSpec, run.spec).parent
     except (OSError, EspalierError):
         return None
     return parent if isinstance(parent, str) and is_run_id(parent) else None
@@ -149,7 +151,7 @@ def open_children(run: RunPaths) -> List[RunPaths]:
 def choice_of(run: RunPaths) -> str:
     """What a run chose for its children: `wait` or `detach`."""
     try:
-        return str(read_record(run.spec).get("children", WAIT))
+        return read_as(JobSpec, run.spec).children
     except (OSError, EspalierError):
         return WAIT
 

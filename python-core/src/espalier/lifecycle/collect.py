@@ -12,8 +12,9 @@ from espalier.adapters.moving import Mover, made, opened_below
 from espalier.adapters.private import remove_private_file
 from espalier.errors import EspalierError
 from espalier.lifecycle.scratch import forget_beginning, remove_scratch, scratch_of, was_begun
+from espalier.model.codec import read_as
+from espalier.model.job import JobSpec
 from espalier.paths import EARLIER, KEPT_FOLDERS, RunPaths
-from espalier.records import read_record
 from espalier.scratch_paths import WORK, ScratchPaths
 
 
@@ -196,7 +197,7 @@ def clean(run: RunPaths, status: Mapping[str, Any]) -> None:
 
 def _keeps_copy(run: RunPaths) -> bool:
     try:
-        return bool(read_record(run.spec).get("keep_workdir"))
+        return read_as(JobSpec, run.spec).keep_workdir
     except (OSError, EspalierError):  # a damaged spec must not stop the clean-up; keeping the folder is the safe side
         return True
 

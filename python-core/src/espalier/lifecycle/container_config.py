@@ -3,8 +3,8 @@
 import os
 from typing import Any, Dict, List, Mapping, NamedTuple
 
+from espalier.model.job import JobSpec
 from espalier.paths import JOB_PART, RunPaths
-from espalier.resources import resources_of
 from espalier.scratch_paths import ScratchPaths
 
 # By these its container is found again, whatever became of whoever made it.
@@ -45,14 +45,14 @@ def container_name(run: RunPaths) -> str:
     return "espalier-" + os.path.basename(run.root)
 
 
-def given_paths(spec: Mapping[str, Any]) -> List[str]:
+def given_paths(spec: JobSpec) -> List[str]:
     """The files and folders of this machine that a run's container is given because its submitter named them."""
-    inputs = [str(item["path"]) for item in spec.get("inputs") or [] if "digest" not in item]
-    return [*inputs, *map(str, spec["docker"]["mounts"])]
+    inputs = [str(item.path) for item in spec.inputs if not item.is_copied]
+    return [*inputs, *spec.container.mounts]
 
 
 def container_config(
-    run: RunPaths, spec: Mapping[str, Any], order: Order, image: Mapping[str, Any], in_order: bool = True
+    run: RunPaths, spec: JobSpec, order: Order, image: Mapping[str, Any], in_order: bool = True
 ) -> Dict[str, Any]:
     """The body of the engine's call that creates the container.
 
@@ -60,7 +60,7 @@ def container_config(
         image: What the engine knows of its image.
         in_order: Have a shell in the container bring the job's two streams together.
     """
-    docker = spec["docker"]
+    docker = spec.container
     command = [*_IN_ORDER, *order.command] if in_order else order.command
     return {
         "Image": order.image,
@@ -68,19 +68,19 @@ def container_config(
         "Cmd": command[4:] if in_order else command[1:],
         "Env": [f"{name}={value}" for name, value in _variables(spec, order, image).items()],
         "WorkingDir": _scratch(order).job,
-        "User": docker["user"] or order.user,
-        "Labels": {RUN_LABEL: os.path.basename(run.root), WORKSPACE_LABEL: str(spec["workspace_id"])},
+        "User": docker.user or order.user,
+        "Labels": {RUN_LABEL: os.path.basename(run.root), WORKSPACE_LABEL: spec.workspace_id},
         "AttachStdout": True,
         "AttachStderr": True,
         "HostConfig": _host_config(run, spec, order),
     }
 
 
-def _host_config(run: RunPaths, spec: Mapping[str, Any], order: Order) -> Dict[str, Any]:
-    docker, need = spec["docker"], resources_of(spec.get("resources") or {})
+def _host_config(run: RunPaths, spec: JobSpec, order: Order) -> Dict[str, Any]:
+    docker, need = spec.container, spec.resources
     config: Dict[str, Any] = {
-        "Init": docker["init"],
-        "NetworkMode": docker["network"],
+        "Init": docker.init,
+        "NetworkMode": docker.network,
         "CapDrop": ["ALL"],
         "SecurityOpt": ["no-new-privileges"],
         "Mounts": _mounts(run, spec, order),
@@ -92,22 +92,22 @@ def _host_config(run: RunPaths, spec: Mapping[str, Any], order: Order) -> Dict[s
         config["NanoCpus"] = min(need.cpus, os.cpu_count() or need.cpus) * 1_000_000_000
     if need.memory:
         config["Memory"] = config["MemorySwap"] = need.memory  # (no swap beside it)
-    if docker["shm_size"]:
-        config["ShmSize"] = docker["shm_size"]
+    if docker.shm_size:
+        config["ShmSize"] = docker.shm_size
     if order.gpu_ids:
         config["DeviceRequests"] = [{"DeviceIDs": order.gpu_ids, "Capabilities": [["gpu"]]}]
     return config
 
 
-def _variables(spec: Mapping[str, Any], order: Order, image: Mapping[str, Any]) -> Dict[str, str]:
-    need = resources_of(spec.get("resources") or {})
+def _variables(spec: JobSpec, order: Order, image: Mapping[str, Any]) -> Dict[str, str]:
+    need = spec.resources
     # the user has no entry in the image's list of users, so no home either; /tmp goes with the container
     found = {"HOME": "/tmp"}
     if need.cpus:  # a program that counts processors sees all of the host's
         found.update({"OMP_NUM_THREADS": str(need.cpus), "MC_CORES": str(need.cpus)})
     # (some engines give every container all graphics processors, unless told not to)
     found["NVIDIA_VISIBLE_DEVICES"] = ",".join(order.gpu_ids) or "void"
-    if _uid(spec["docker"]["user"] or order.user) != _uid(order.user):  # git refuses the repository of another user
+    if _uid(spec.container.user or order.user) != _uid(order.user):  # git refuses the repository of another user
         found.update(GIT_CONFIG_COUNT="1", GIT_CONFIG_KEY_0="safe.directory", GIT_CONFIG_VALUE_0=_scratch(order).work)
     found.update(order.variables)
     found.update(_searched(spec, order.variables, image))
@@ -116,19 +116,18 @@ def _variables(spec: Mapping[str, Any], order: Order, image: Mapping[str, Any]) 
     return found
 
 
-def _searched(spec: Mapping[str, Any], ours: Mapping[str, str], image: Mapping[str, Any]) -> Dict[str, str]:
+def _searched(spec: JobSpec, ours: Mapping[str, str], image: Mapping[str, Any]) -> Dict[str, str]:
     """Where R and Python look for packages: where the image says, beside where we say, unless the user says it."""
     said = dict(line.partition("=")[::2] for line in (image.get("Config") or {}).get("Env") or [])
-    asked = (spec.get("environment") or {}).get("variables") or {}
     order = {"R_LIBS": (said, ours), "PYTHONPATH": (ours, said)}
     return {
         name: os.pathsep.join(where[name] for where in places if where.get(name))
         for name, places in order.items()
-        if name in said and name in ours and name not in asked
+        if name in said and name in ours and name not in spec.asked_variables
     }
 
 
-def _mounts(run: RunPaths, spec: Mapping[str, Any], order: Order) -> List[Dict[str, Any]]:
+def _mounts(run: RunPaths, spec: JobSpec, order: Order) -> List[Dict[str, Any]]:
     """What is made for it to see of the workspace, its part of its run's folder, its working copy and temporary files,
     the copies of its inputs; what else it reads, at its own path; nothing else."""
     runs, scratch = run.workspace.runs, _scratch(order)
@@ -138,10 +137,10 @@ def _mounts(run: RunPaths, spec: Mapping[str, Any], order: Order) -> List[Dict[s
     return mounts + [_bind(os.path.realpath(here), there, True) for there, here in readable(run, spec, order).items()]
 
 
-def readable(run: RunPaths, spec: Mapping[str, Any], order: Order) -> Dict[str, str]:
+def readable(run: RunPaths, spec: JobSpec, order: Order) -> Dict[str, str]:
     """What a job's container reads beside its own: path there -> path here."""
-    inputs = spec.get("inputs") or []
-    found = {item["path"]: item["path"] for item in inputs if "digest" not in item}
+    inputs = spec.inputs
+    found = {item.path: item.path for item in inputs if not item.is_copied}
     if len(found) < len(inputs):  # of the others there are copies
         found[run.inputs] = run.inputs
     found.update({there: here for here, there in order.mounts.items()})

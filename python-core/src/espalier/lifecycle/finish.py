@@ -13,6 +13,8 @@ from espalier.lifecycle.leftovers import NOT_COLLECTED
 from espalier.lifecycle.outcome import Outcome, outcome_fields
 from espalier.lifecycle.status import correct, move
 from espalier.lifecycle.summary import last_metrics
+from espalier.model.codec import read_as
+from espalier.model.job import JobSpec
 from espalier.paths import RunPaths
 from espalier.records import now_iso, read_record
 
@@ -135,7 +137,7 @@ def canceled_message(run: RunPaths) -> str:
 
 def _timed_out_message(run: RunPaths) -> str:
     try:
-        return f"It took longer than its limit of {read_record(run.spec)['max_run_duration_seconds']:g} s."
+        return f"It took longer than its limit of {read_as(JobSpec, run.spec).max_run_duration_seconds or 0:g} s."
     except Exception:  # (a record that cannot be read stops no end)
         return "It took longer than its limit."
 

@@ -1,10 +1,12 @@
 """At the end of a run: whether its inputs are still what was submitted. The second line, after read-only copies."""
 
 import os
-from typing import Any, Dict, List
+from typing import List
 
+from espalier.model.codec import read_as
+from espalier.model.job import Input, JobSpec
 from espalier.paths import RunPaths
-from espalier.records import now_iso, read_record
+from espalier.records import now_iso
 
 # What inputs consist of is loaded where there are some: with its digests it takes 5 ms, at the end of every run.
 
@@ -12,16 +14,16 @@ from espalier.records import now_iso, read_record
 def changed_inputs(run: RunPaths) -> List[str]:
     """A warning for each input that changed, and for each copy that the job wrote to."""
     try:
-        inputs = read_record(run.spec)["inputs"]
+        inputs = read_as(JobSpec, run.spec).inputs
         return [text for item in inputs for text in _warnings(run, item)]
     except Exception:  # a damaged spec: the end of the run does not depend on it
         return []
 
 
-def _warnings(run: RunPaths, item: Dict[str, Any]) -> List[str]:
+def _warnings(run: RunPaths, item: Input) -> List[str]:
     found = []
-    what = f"The input {item['name']} ({item['path']})"
-    copied = "digest" in item
+    what = f"The input {item.name} ({item.path})"
+    copied = item.is_copied
     if copied and not _is_intact(run, item):
         found.append(f"{what} was changed by the job in its private copy; the original is not affected by that.")
     if not _is_unchanged(item):
@@ -30,25 +32,25 @@ def _warnings(run: RunPaths, item: Dict[str, Any]) -> List[str]:
     return found
 
 
-def _is_unchanged(item: Dict[str, Any]) -> bool:
+def _is_unchanged(item: Input) -> bool:
     from espalier.store.inputs import measure
 
     try:
-        size, changed, files = measure(item["path"])
+        size, changed, files = measure(item.path)
     except OSError:
         return False
-    return (size, now_iso(changed), files) == (item["size"], item["modified_at"], item["files"])
+    return (size, now_iso(changed), files) == (item.size, item.modified_at, item.files)
 
 
-def _is_intact(run: RunPaths, item: Dict[str, Any]) -> bool:
+def _is_intact(run: RunPaths, item: Input) -> bool:
     from espalier.store.inputs import LeadsOutside, content_digest, measure
 
-    copy = run.input_copy(item["name"], item["path"])
+    copy = run.input_copy(item.name, item.path)
     inside = os.path.join(os.path.realpath(run.root), os.path.relpath(copy, run.root))
     try:
         if os.path.realpath(copy) != inside:  # a link in its place may lead anywhere, and to any amount
             return False
         size, _, files = measure(copy)
-        return (size, files) == (item["size"], item["files"]) and content_digest(copy) == item["digest"]
+        return (size, files) == (item.size, item.files) and content_digest(copy) == item.digest
     except (OSError, LeadsOutside):
         return False

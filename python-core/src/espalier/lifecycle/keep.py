@@ -12,6 +12,8 @@ from espalier.errors import EspalierError
 from espalier.lifecycle.changed import changed_files
 from espalier.lifecycle.collect import aside_of
 from espalier.lifecycle.found import Found
+from espalier.model.codec import read_as
+from espalier.model.job import JobSpec
 from espalier.paths import WORKDIR, RunPaths
 from espalier.records import read_record
 from espalier.resources import bytes_of, size_text
@@ -29,7 +31,7 @@ _NAMED = 20
 
 def find_files(run: RunPaths, scratch: ScratchPaths, warnings: List[str]) -> Found:
     """Find what a job left in its working copy outside of `./outputs` and `./logs`. See `changed_files`."""
-    return changed_files(run, scratch, partial(_record, run.spec), warnings)
+    return changed_files(run, scratch, partial(_definition, run), warnings)
 
 
 def keep_files(
@@ -55,8 +57,8 @@ def keep_files(
     there = [(name, size) for name, size in files_below(run.root, inside) if name not in names]
     limit = _limit(run, warnings)
     wanted, too_large = _choose(found, limit - sum(size for _, size in there), LIMIT_FILES - len(there))
-    spec = _record(run.spec) if wanted else {}
-    if spec is None or spec.get("keep_workdir"):
+    spec = _definition(run) if wanted else None
+    if wanted and (spec is None or spec.keep_workdir):
         mover = Mover(warnings, aside_of(run), copies=True)
     for folder, each in wanted.items():
         _move(run, scratch, mover, target, folder, each)
@@ -90,6 +92,13 @@ def _limit(run: RunPaths, warnings: List[str]) -> int:
     except (ValueError, OverflowError):  # more digits than a number has
         warnings.append(f"{LIMIT_VARIABLE} must be a size such as '4 GB', not {text!r:.100}.")
     return LIMIT_BYTES
+
+
+def _definition(run: RunPaths) -> Optional[JobSpec]:
+    try:
+        return read_as(JobSpec, run.spec)
+    except (OSError, EspalierError):
+        return None
 
 
 def _record(path: str) -> Optional[Dict[str, Any]]:

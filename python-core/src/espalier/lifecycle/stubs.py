@@ -1,21 +1,20 @@
 """Files that are added to a working copy where its snapshot does not bring them: marks of a project's top."""
 
-from typing import Any, List
+from typing import List, Optional
+
+from espalier.model.job import WorkingCopy
 
 # What rprojroot looks for in a file that marks a project's top.
 _RPROJ = b"Version: 1.0\n"
 
 
-def stubs_of(working_copy: Any) -> List[str]:
+def stubs_of(working_copy: Optional[WorkingCopy]) -> List[str]:
     """The paths in a working copy of what is added where its snapshot does not bring it.
 
     Args:
-        working_copy: That of a run's definition; of the wrong type it says nothing.
+        working_copy: How it is laid out, by the run's definition.
     """
-    if not working_copy or not isinstance(working_copy, dict):
-        return []
-    stubs = working_copy.get("stubs")
-    return [*map(str, stubs if isinstance(stubs, list) else ()), ".here"]
+    return [*working_copy.stubs, ".here"] if working_copy else []
 
 
 def stub_content(path: str) -> bytes:

@@ -16,6 +16,8 @@ if __name__ == "__main__":  # (see runner/__main__.py)
 
 from espalier.adapters.inside import replace_inside
 from espalier.errors import EspalierError
+from espalier.model.codec import read_as
+from espalier.model.job import JobSpec
 from espalier.os_errors import os_error
 from espalier.paths import FORMAT, RunPaths
 from espalier.prepare.ready import make_ready
@@ -29,7 +31,7 @@ def main(run_dir: str) -> int:
     try:
         env = read_record(run.env)
         sys.path += [folder for folder in env.get("modules", []) if folder not in sys.path]
-        found = make_ready(run, read_record(run.spec), env)
+        found = make_ready(run, read_as(JobSpec, run.spec), env)
     except KeyboardInterrupt:
         return 128 + signal.SIGTERM
     except EspalierError as error:

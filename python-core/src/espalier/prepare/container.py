@@ -15,7 +15,7 @@ import select
 import signal
 import sys
 import time
-from typing import TYPE_CHECKING, Any, Dict, List, Optional
+from typing import TYPE_CHECKING, Any, List, Optional
 
 if __name__ == "__main__":  # (see runner/__main__.py)
     sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
@@ -24,10 +24,11 @@ from espalier.adapters.engine import Engine, EngineError, EngineGone, Stream
 from espalier.lifecycle.container_config import Order, container_config, container_name
 from espalier.lifecycle.container_record import Box, write_box
 from espalier.lifecycle.place import Place
+from espalier.model.codec import read_as
+from espalier.model.job import JobSpec
 from espalier.paths import RunPaths
 from espalier.prepare.interrupt import interrupt_r
 from espalier.prepare.unseen import Unseen, Written
-from espalier.records import read_record
 
 if TYPE_CHECKING:
     from _socket import socket as Socket
@@ -56,12 +57,12 @@ def main(run_dir: str) -> int:
     if not line:  # the runner died here: the process that settles the run finds the container
         return FAILED
     given = json.loads(line)
-    job = _Job(run, read_record(run.spec), Order(**given["order"]), woken)
+    job = _Job(run, read_as(JobSpec, run.spec), Order(**given["order"]), woken)
     return job.execute(given["container"], given["begun"])
 
 
 class _Job:
-    def __init__(self, run: RunPaths, spec: Dict[str, Any], order: Order, woken: int) -> None:
+    def __init__(self, run: RunPaths, spec: JobSpec, order: Order, woken: int) -> None:
         self._run, self._spec, self._order, self._woken = run, spec, order, woken
         self._place = Place(run)  # (its workspace may be moved)
         self._engine = Engine(order.engine)

@@ -5,11 +5,12 @@ from typing import Any, Dict
 
 from espalier.environment.definition import Environment
 from espalier.environment.lockfile import read_lock
+from espalier.model.job import JobSpec
 from espalier.paths import CachePaths, RunPaths
 from espalier.vault.store import secret_reader
 
 
-def make_ready(run: RunPaths, spec: Dict[str, Any], env: Dict[str, Any]) -> Dict[str, Any]:
+def make_ready(run: RunPaths, spec: JobSpec, env: Dict[str, Any]) -> Dict[str, Any]:
     """Find or build what a run needs. What is said meanwhile goes to the run's build log.
 
     Args:
@@ -21,7 +22,7 @@ def make_ready(run: RunPaths, spec: Dict[str, Any], env: Dict[str, Any]) -> Dict
     Raises:
         EspalierError: what could not be had.
     """
-    how, environment = spec["environment"]["how"], Environment.from_mapping(spec["environment"]["definition"])
+    how, environment = spec.how, Environment.from_mapping(spec.definition)
     made = _image(run, environment) if how == "image" else _private(run, environment, env["session"])
     return {"how": how, **made}
 

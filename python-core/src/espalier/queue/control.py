@@ -14,12 +14,13 @@ from espalier.lifecycle.formats import check_run_format
 from espalier.lifecycle.recorded import end_recorded, keep_outputs
 from espalier.lifecycle.signals import wake_runner
 from espalier.lifecycle.status import read_status
+from espalier.model.codec import read_as
+from espalier.model.job import JobSpec
 from espalier.paths import QueuePaths, RunPaths
 from espalier.queue.cascade import cancel_children
 from espalier.queue.home import allocator, queue_paths
 from espalier.queue.step import queue_lost, settle, step_locked
 from espalier.queue.tickets import find_ticket, is_entry_of, remove
-from espalier.records import read_record
 
 
 def cancel(run: RunPaths, run_id: str) -> bool:
@@ -84,8 +85,8 @@ def look_after_lost(runs: Iterable[RunPaths], known: AbstractSet[str]) -> None:
         run_id = os.path.basename(run.root)
         if run_id not in known:
             with contextlib.suppress(OSError, EspalierError):  # deleted just now, or damaged
-                spec = read_record(run.spec)
-                look_after(run_id, run, str(spec.get("host")), str(spec.get("user")))
+                spec = read_as(JobSpec, run.spec)
+                look_after(run_id, run, spec.host, spec.user)
 
 
 def look_after(run_id: str, run: RunPaths, host: str, user: str) -> bool:

@@ -18,6 +18,8 @@ from espalier.lifecycle.leftovers import is_cleaned
 from espalier.lifecycle.scratch import lost_run, orphans
 from espalier.lifecycle.signals import wake_runner
 from espalier.lifecycle.status import move, read_status
+from espalier.model.codec import read_as
+from espalier.model.job import JobSpec
 from espalier.os_errors import is_exhausted
 from espalier.paths import QueuePaths, RunPaths
 from espalier.queue.admission import admit_waiting, executable_status, open_to_others
@@ -40,7 +42,6 @@ from espalier.queue.tickets import (
     remove,
     tickets,
 )
-from espalier.records import read_record
 from espalier.resources import Capacity
 
 # How often a run is tried whose runner dies before the job starts: one that cannot work must not be tried for ever.
@@ -233,9 +234,9 @@ def queue_lost(paths: QueuePaths, run: RunPaths, status: Dict[str, Any]) -> None
     """
     if find_ticket(paths, os.path.basename(run.root)) is None:
         try:
-            spec = read_record(run.spec)
+            spec = read_as(JobSpec, run.spec)
         except Exception:
-            spec = {}
+            spec = JobSpec(id=os.path.basename(run.root), experiment="")
         digests = _digests_claimed(paths, run) or known_digests(status)
         pause = float(status.get("retry_seconds") or 0.0)
         add_ticket(paths, run.root, spec, int(status.get("attempt", 1)), pause, digests)

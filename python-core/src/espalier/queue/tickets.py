@@ -11,6 +11,7 @@ from espalier.adapters import posix
 from espalier.adapters.clock import elapsed, stamp
 from espalier.adapters.inside import append_text
 from espalier.lifecycle.digests import known_digests
+from espalier.model.job import JobSpec
 from espalier.paths import FORMAT, KEEPER_LOG, QueuePaths, is_lease_or_ticket_of, is_run_id, is_ticket_of, run_in_queue
 from espalier.records import dump_record, read_plain, replace_file, write_file
 from espalier.resources import Resources, resources_of
@@ -115,7 +116,7 @@ def _dump(record: Dict[str, Any]) -> bytes:
 def add_ticket(
     paths: QueuePaths,
     run_dir: str,
-    spec: Mapping[str, Any],
+    spec: JobSpec,
     attempt: int = 1,
     wait_seconds: float = 0.0,
     digests: Optional[Mapping[str, str]] = None,
@@ -123,7 +124,7 @@ def add_ticket(
     """Put a run at the end of the queue, also when the clock has been set back since others came.
 
     Args:
-        spec: The run's definition; what is missing in it has its default.
+        spec: The run's definition.
         attempt: Which attempt it is queued for.
         wait_seconds: How long it may not be started.
         digests: Of its frozen records (`lifecycle/digests.py`); without them nobody looks whether these were changed.
@@ -131,17 +132,17 @@ def add_ticket(
     run_id = os.path.basename(run_dir)
     record: Dict[str, Any] = {"format": FORMAT, "run_id": run_id, "run_dir": run_dir}
     record.update(queued=stamp(), attempt=attempt)
-    record.update(resources_of(spec.get("resources") or {}).record())
-    for name in ("depends_on", "queue_timeout_seconds"):
-        if spec.get(name):
-            record[name] = spec[name]
+    record.update(spec.resources.record())
+    if spec.depends_on:
+        record["depends_on"] = list(spec.depends_on)
+    if spec.queue_timeout_seconds:
+        record["queue_timeout_seconds"] = spec.queue_timeout_seconds
     if digests:
         record["digests"] = dict(digests)
     if wait_seconds > 0:
         record["wait_seconds"] = wait_seconds
     folder = paths.waiting if "wait_seconds" in record or "depends_on" in record else paths.tickets
-    priority = spec.get("priority")
-    priority = priority if isinstance(priority, int) and 1 <= priority <= 9 else DEFAULT_PRIORITY
+    priority = spec.priority if 1 <= spec.priority <= 9 else DEFAULT_PRIORITY
     path = paths.ticket(folder, priority, max(time.time_ns(), _last(paths) + 1), run_id)
     replace_file(path, _dump(record), paths.root)
 

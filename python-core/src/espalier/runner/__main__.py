@@ -29,6 +29,8 @@ from espalier.lifecycle.formats import check_run_format
 from espalier.lifecycle.place import Place
 from espalier.lifecycle.scratch import make_scratch, note_beginning, record_of, scratch_of
 from espalier.lifecycle.status import move, read_status
+from espalier.model.codec import decoded
+from espalier.model.job import JobSpec
 from espalier.paths import ENV, SPEC, QueuePaths, RunPaths
 from espalier.queue.claim import Claim
 from espalier.queue.started import note_start
@@ -116,8 +118,8 @@ def execute(run: RunPaths, claimed: Claim, place: Place, status: Dict[str, Any])
         return _fail_changed(run, str(changed))
     except EspalierError:
         return  # (opened to others since it was claimed: it is queued again, and the queue tells why it waits there)
-    spec, given = frozen.record(SPEC), frozen.record(ENV)
-    directory = str((spec.get("working_copy") or {}).get("directory") or "")
+    spec, given = decoded(JobSpec, run.spec, frozen.record(SPEC)), frozen.record(ENV)
+    directory = spec.working_copy.directory if spec.working_copy else ""
     if doubt is not None and doubt not in (status.get("warnings") or []):
         status = {**status, "warnings": [*(status.get("warnings") or []), doubt]}
     if status.get("scratch"):
@@ -140,7 +142,7 @@ def execute(run: RunPaths, claimed: Claim, place: Place, status: Dict[str, Any])
     place.tell(scratch)
     workspace = os.path.dirname(os.path.dirname(run.shard))
     try:
-        with patience(run, spec.get("prepare_timeout_seconds")):
+        with patience(run, spec.prepare_timeout_seconds):
             attached = _attach(run, spec, given)
             start = _prepare(run, scratch, workspace, spec, given, _gpu_ids(lease), attached)
     except Impatience as stop:
@@ -164,9 +166,9 @@ def _clear_away(run: RunPaths, status: Dict[str, Any]) -> None:
         remove_working_copy(run, status)
 
 
-def _attach(run: RunPaths, spec: Dict[str, Any], given: Dict[str, Any]) -> "Optional[Attached]":
+def _attach(run: RunPaths, spec: JobSpec, given: Dict[str, Any]) -> "Optional[Attached]":
     """The secrets of the job, if it is to have any."""
-    if not spec.get("secrets"):
+    if not spec.secrets:
         return None
     from espalier.runner.secrets import attach
 
@@ -177,13 +179,13 @@ def _prepare(
     run: RunPaths,
     scratch: ScratchPaths,
     workspace: str,
-    spec: Dict[str, Any],
+    spec: JobSpec,
     given: Dict[str, Any],
     gpu_ids: List[str],
     attached: "Optional[Attached]",
 ) -> Callable[[RunPaths], int]:
     """Make a job ready; returns what starts it."""
-    if (spec.get("environment") or {}).get("how") in ("image", "private"):
+    if spec.how in ("image", "private"):
         from espalier.runner.environment import prepare_with_environment
 
         return prepare_with_environment(run, scratch, workspace, spec, given, gpu_ids, attached)
@@ -227,7 +229,7 @@ def _execute_job(
     place: Place,
     scratch: ScratchPaths,
     status: Dict[str, Any],
-    spec: Dict[str, Any],
+    spec: JobSpec,
     start: Callable[[RunPaths], int],
     attached: "Optional[Attached]",
 ) -> None:
@@ -235,14 +237,14 @@ def _execute_job(
     now = now_iso(time.time())
     ready = status
     status = place.following(lambda run: move(run, ready, states.RUNNING, prepared_at=now, started_at=now))
-    note_start(QueuePaths(state_folder(), posix.host_name() or "localhost"), spec["id"], int(status.get("attempt", 1)))
+    note_start(QueuePaths(state_folder(), posix.host_name() or "localhost"), spec.id, int(status.get("attempt", 1)))
     try:
         note_beginning(scratch)
         # (a container that can't be started is removed: another try would not find it)
-        job = start(place.now()) if spec.get("docker") else place.following(start)
+        job = start(place.now()) if spec.docker else place.following(start)
         run = place.now()
     except OSError as error:
-        return _fail(place.now(), "start_failed", f"{spec['command'][0]} could not be started: {error.strerror}.")
+        return _fail(place.now(), "start_failed", f"{spec.command[0]} could not be started: {error.strerror}.")
     except EspalierError as error:
         return _fail(place.now(), "start_failed", f"{error.message} {error.hint}", f"espalier_error_{error.code}")
     try:
@@ -251,9 +253,9 @@ def _execute_job(
         from espalier.runner.requests import Attendant
         from espalier.runner.watch import watch
 
-        attendant = Attendant(run, in_container=bool(spec.get("docker")))
-        limit, measure = spec.get("max_run_duration_seconds"), None
-        if spec.get("docker"):
+        attendant = Attendant(run, in_container=bool(spec.docker))
+        limit, measure = spec.max_run_duration_seconds, None
+        if spec.docker:
             from espalier.runner.container_meter import container_meter
 
             list(load_next())
@@ -267,7 +269,7 @@ def _execute_job(
     attendant.close()
     run = place.now()  # (its workspace may have been moved meanwhile)
     removal = None
-    if spec.get("docker"):
+    if spec.docker:
         from espalier.runner.container import Removal, true_outcome
 
         outcome = true_outcome(run, outcome)

@@ -8,10 +8,11 @@ from espalier import states
 from espalier.lifecycle.children import WAIT, choice_of, open_children, status_of
 from espalier.lifecycle.outcome import Outcome, outcome_fields
 from espalier.lifecycle.status import move
+from espalier.model.codec import read_as
+from espalier.model.job import JobSpec
 from espalier.paths import RunPaths
 from espalier.queue.control import look_after
 from espalier.queue.step import step
-from espalier.records import read_record
 from espalier.runner.signals import STOPPERS, WAKERS
 
 # A child's end is seen after the first pause at the earliest, after the last one at the latest, seconds.
@@ -53,5 +54,5 @@ def _has_ended(child: RunPaths) -> bool:
 def _move_on(child: RunPaths) -> None:
     """In case nobody else does: who died is seen, who lost its ticket gets one."""
     step()
-    spec = read_record(child.spec)
-    look_after(os.path.basename(child.root), child, str(spec["host"]), str(spec["user"]))
+    spec = read_as(JobSpec, child.spec)
+    look_after(os.path.basename(child.root), child, spec.host, spec.user)

@@ -15,6 +15,7 @@ from espalier.adapters.engine import ANSWER_SECONDS, Engine, EngineError, Engine
 from espalier.lifecycle.container_config import RUN_LABEL, Order, container_config, container_name
 from espalier.lifecycle.container_record import Box, read_box, write_box
 from espalier.lifecycle.set_ids import close_to_others, let_others_enter
+from espalier.model.job import JobSpec
 from espalier.paths import RunPaths
 from espalier.runner.ahead import load_next
 from espalier.runner.patience import undisturbed
@@ -47,7 +48,7 @@ class Container:
         order: What its supervisor is to do.
     """
 
-    def __init__(self, run: RunPaths, spec: Dict[str, Any], order: Order) -> None:
+    def __init__(self, run: RunPaths, spec: JobSpec, order: Order) -> None:
         self._run, self._spec, self._order = run, spec, order
         self._engine = Engine(order.engine)
         self._box = Box(engine=order.engine, image=order.image, name=container_name(run), masked=order.masked)

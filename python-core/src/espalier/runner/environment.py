@@ -16,6 +16,7 @@ from espalier.errors import CODES, EspalierError
 from espalier.lifecycle.container_config import Order, given_paths, readable
 from espalier.lifecycle.scratch import record_of
 from espalier.lifecycle.view import make_view, show
+from espalier.model.job import JobSpec
 from espalier.paths import PrivatePaths, RunPaths
 from espalier.records import dump_record, make_folders, read_record
 from espalier.runner.container import Container, ImageGone
@@ -104,7 +105,7 @@ def prepare_with_environment(
     run: RunPaths,
     scratch: ScratchPaths,
     workspace: str,
-    spec: Dict[str, Any],
+    spec: JobSpec,
     env: Dict[str, Any],
     gpu_ids: List[str],
     attached: "Optional[Attached]",
@@ -127,7 +128,7 @@ def prepare_with_environment(
     make_inside(run.root, run.job)
     ready = _Ready(run, scratch, workspace, spec, env, gpu_ids, attached)
     with ready.undo:
-        start = ready.in_container() if spec["environment"]["how"] == IMAGE else ready.in_private()
+        start = ready.in_container() if spec.how == IMAGE else ready.in_private()
         ready.undo.pop_all()
     return start
 
@@ -140,7 +141,7 @@ class _Ready:
         run: RunPaths,
         scratch: ScratchPaths,
         workspace: str,
-        spec: Dict[str, Any],
+        spec: JobSpec,
         env: Dict[str, Any],
         gpu_ids: List[str],
         attached: "Optional[Attached]",
@@ -188,7 +189,7 @@ class _Ready:
 
     def _begin_container(self, made: Dict[str, Any]) -> Container:
         self._look_at_mounts_again()
-        variables, mounts = self._variables(), {**_needed(self._env), **self._spec["docker"]["mounts"]}
+        variables, mounts = self._variables(), {**_needed(self._env), **self._spec.container.mounts}
         if self._attached is not None:
             mounts[self._attached.file()] = _SECRETS
             variables.update(dict.fromkeys(self._attached.variables, _SECRETS))
@@ -265,10 +266,10 @@ def _needed(env: Dict[str, Any]) -> Dict[str, str]:
     return {path: path for path in (core, *env.get("links", {}).values())}
 
 
-def with_interpreter(command: List[str], spec: Dict[str, Any], made: Dict[str, Any]) -> List[str]:
+def with_interpreter(command: List[str], spec: JobSpec, made: Dict[str, Any]) -> List[str]:
     """A job's command, run by what was made ready for its language."""
-    interpreter = made.get("rscript" if str(spec.get("entry_script")).lower().endswith(".r") else "python")
-    is_script = spec.get("type") == "script" and str(spec.get("entry_script")).lower().endswith((".r", ".py"))
+    interpreter = made.get("rscript" if spec.script.lower().endswith(".r") else "python")
+    is_script = spec.type == "script" and spec.script.lower().endswith((".r", ".py"))
     return [interpreter, *command[1:]] if interpreter and is_script else command
 
 

@@ -6,11 +6,12 @@ Loaded only for runs that have inputs, standard library only.
 import contextlib
 import os
 import stat
-from typing import Any, Dict, List
+from typing import Sequence
 
 from espalier.adapters.holes import copy_content
 from espalier.adapters.inside import make_inside
 from espalier.errors import EspalierError
+from espalier.model.job import Input
 from espalier.paths import RunPaths
 from espalier.store.inputs import LeadsOutside, content_digest, files_below, folder_links, measure, open_plain
 
@@ -18,17 +19,17 @@ from espalier.store.inputs import LeadsOutside, content_digest, files_below, fol
 _FILE, _FOLDER = 0o444, 0o555
 
 
-def copy_inputs(run: RunPaths, inputs: List[Dict[str, Any]]) -> None:
+def copy_inputs(run: RunPaths, inputs: Sequence[Input]) -> None:
     """Copy each input whose content was recorded; the others are read where they are.
 
     Args:
-        inputs: The records of the run's inputs (protocol.md, `inputs`).
+        inputs: The run's inputs.
 
     Raises:
         EspalierError: `input_missing`, `input_changed`: it is not what was submitted.
         OSError: the copy cannot be written.
     """
-    copied = [item for item in inputs if "digest" in item]
+    copied = [item for item in inputs if item.is_copied]
     if not copied:
         return
     # others may look into a workspace, but not at an input that they could not read where it was
@@ -37,37 +38,37 @@ def copy_inputs(run: RunPaths, inputs: List[Dict[str, Any]]) -> None:
         os.mkdir(run.inputs, 0o700)
     for item in copied:
         _refuse_other_size(item)
-        copy = run.input_copy(item["name"], item["path"])
+        copy = run.input_copy(item.name, item.path)
         os.mkdir(os.path.dirname(copy), 0o700)
         try:
-            _copy(item["path"], copy)
+            _copy(item.path, copy)
             seen = content_digest(copy)
         except (LeadsOutside, FileNotFoundError) as error:
             raise _changed(item) from error
-        if seen != item["digest"]:
+        if seen != item.digest:
             raise _changed(item)
         os.chmod(os.path.dirname(copy), _FOLDER)
     os.chmod(run.inputs, 0o500)
 
 
-def _refuse_other_size(item: Dict[str, Any]) -> None:
+def _refuse_other_size(item: Input) -> None:
     """First, and by a look only: what was small at submit may be huge by now."""
     try:
-        size, _, files = measure(item["path"])
+        size, _, files = measure(item.path)
     except OSError as error:
         raise EspalierError(
             "input_missing",
-            f"The input {item['name']} ({item['path']}) was there at submit, and cannot be read now: {error.strerror}.",
+            f"The input {item.name} ({item.path}) was there at submit, and cannot be read now: {error.strerror}.",
             "Put it back, and submit again.",
         ) from error
-    if (size, files) != (item["size"], item["files"]):
+    if (size, files) != (item.size, item.files):
         raise _changed(item)
 
 
-def _changed(item: Dict[str, Any]) -> EspalierError:
+def _changed(item: Input) -> EspalierError:
     return EspalierError(
         "input_changed",
-        f"The input {item['name']} ({item['path']}) changed between submit and the start of the job.",
+        f"The input {item.name} ({item.path}) changed between submit and the start of the job.",
         "Submit again: a run reads what was there when it was submitted, or does not begin.",
     )
 

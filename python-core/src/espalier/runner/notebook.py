@@ -15,9 +15,10 @@ from typing import Any, Dict, List
 
 from espalier.adapters.inside import folder_inside
 from espalier.adapters.posix import path_through
+from espalier.model.codec import read_as
+from espalier.model.job import JobSpec
 from espalier.names import input_variable
 from espalier.paths import OUTPUTS, SPEC
-from espalier.records import read_record
 from espalier.values import NA, from_json
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -44,7 +45,7 @@ def main(notebook: str) -> None:
     warnings.filterwarnings("ignore", module="nbformat")  # (about notebooks of older formats)
     run = os.environ["ESPALIER_RUN_DIR"]
     book = nbformat.read(notebook, as_version=4)
-    parameters = given_parameters(read_record(os.path.join(run, SPEC)))
+    parameters = given_parameters(read_as(JobSpec, os.path.join(run, SPEC)))
     cells = [cell for cell in book.cells if cell.cell_type == "code"]
     add_parameters(book.cells, parameters, language_of(book), nbformat.v4.new_code_cell)
     where = {"metadata": {"path": os.path.dirname(os.path.abspath(notebook))}}
@@ -63,12 +64,12 @@ def main(notebook: str) -> None:
     sys.stdout.write(f"Executed {os.path.join(OUTPUTS, os.path.basename(notebook))}\n")
 
 
-def given_parameters(spec: Dict[str, Any]) -> Dict[str, Any]:
+def given_parameters(spec: JobSpec) -> Dict[str, Any]:
     """The run's parameters by name, and the paths of its inputs."""
     found: Dict[str, Any] = {}
-    for item in spec.get("inputs", []):
-        found[item["name"]] = os.environ.get(input_variable(item["name"]))
-    for name, cell in spec.get("params", {}).items():
+    for item in spec.inputs:
+        found[item.name] = os.environ.get(input_variable(item.name))
+    for name, cell in spec.params.items():
         found[name] = [from_json(one["value"]) for one in cell] if isinstance(cell, list) else from_json(cell["value"])
     return {re.sub(r"\W", "_", name): value for name, value in found.items()}
 

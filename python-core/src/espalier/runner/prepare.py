@@ -6,10 +6,10 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from espalier.adapters.homes import state_folder
 from espalier.adapters.inside import folder_inside, make_inside
+from espalier.model.job import Input, JobSpec
 from espalier.names import input_variable, origin_variable
 from espalier.paths import JOB_PYTHON, JOB_R, KEPT_FOLDERS, LOGS, OUTPUTS, RunPaths, WorkspacePaths
 from espalier.records import FOLDER_MODE, make_folders
-from espalier.resources import resources_of
 from espalier.scratch_paths import ScratchPaths
 
 # By which programs find where temporary files go.
@@ -18,7 +18,7 @@ _HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def prepare_folders(
-    run: RunPaths, scratch: ScratchPaths, workspace: str, spec: Dict[str, Any], links: Dict[str, str]
+    run: RunPaths, scratch: ScratchPaths, workspace: str, spec: JobSpec, links: Dict[str, str]
 ) -> None:
     """Make the working copy, the copies of inputs and the folders that are kept.
 
@@ -34,24 +34,24 @@ def prepare_folders(
         make_inside(run.root, folder)
     make_folders(os.path.dirname(scratch.job))
     link_espalier(run, links)
-    if spec.get("snapshot"):
+    if spec.snapshot:
         from espalier.runner.workdir import materialise
         from espalier.snapshot.hold import holding_objects
 
         # (collection never takes away what a run needs, but may move it from one pack to another)
         with holding_objects(WorkspacePaths(workspace), only_reading=True):
-            materialise(workspace, spec["snapshot"]["id"], scratch.job)
+            materialise(workspace, spec.snapshot.id, scratch.job)
     else:
         make_folders(scratch.job)
-    if spec.get("inputs"):
+    if spec.inputs:
         from espalier.runner.inputs import copy_inputs
 
-        copy_inputs(run, spec["inputs"])
+        copy_inputs(run, spec.inputs)
     make_kept_folders(run, scratch)
-    if spec.get("working_copy"):
+    if spec.working_copy:
         from espalier.runner.project import dress_up
 
-        dress_up(run, scratch, spec["working_copy"])
+        dress_up(run, scratch, spec.working_copy)
 
 
 def link_espalier(run: RunPaths, links: Dict[str, str]) -> None:
@@ -80,7 +80,7 @@ def job_environment(
     run: RunPaths,
     scratch: ScratchPaths,
     workspace: str,
-    spec: Dict[str, Any],
+    spec: JobSpec,
     given: Mapping[str, Any],
     gpu_ids: Sequence[str] = (),
     made: Optional[Mapping[str, Any]] = None,
@@ -94,23 +94,23 @@ def job_environment(
     """
     variables: Dict[str, str] = dict(given["variables"])
     if made is not None:
-        asked = (spec.get("environment") or {}).get("variables", {})
-        variables.update({name: value for name, value in made.get("variables", {}).items() if name not in asked})
+        others = made.get("variables", {}).items()
+        variables.update({name: value for name, value in others if name not in spec.asked_variables})
         if made.get("path"):
             variables["PATH"] = _joined(*made["path"], variables.get("PATH"))
     if gpu_ids:
         variables["CUDA_VISIBLE_DEVICES"] = ",".join(gpu_ids)
     ours = {
         "ESPALIER_RUN_DIR": run.root,
-        "ESPALIER_RUN_ID": spec["id"],
-        "ESPALIER_EXPERIMENT": spec["experiment"],
+        "ESPALIER_RUN_ID": spec.id,
+        "ESPALIER_EXPERIMENT": spec.experiment,
         "ESPALIER_WORKSPACE": workspace,
         "ESPALIER_STATE_DIR": state_folder(),
-        "ESPALIER_CPUS": str(resources_of(spec.get("resources") or {}).cpus),
-        "AZUREML_RUN_ID": spec["id"],
-        "AZUREML_EXPERIMENT_ID": spec["experiment"],
+        "ESPALIER_CPUS": str(spec.resources.cpus),
+        "AZUREML_RUN_ID": spec.id,
+        "AZUREML_EXPERIMENT_ID": spec.experiment,
         "AZUREML_ARM_WORKSPACE_NAME": os.path.basename(workspace),
-        "AZUREML_ARM_PROJECT_NAME": spec["experiment"],
+        "AZUREML_ARM_PROJECT_NAME": spec.experiment,
         "ESPALIER_WORK_DIR": scratch.job,
         "AZUREML_OUTPUT_DIRECTORY": os.path.join(scratch.job, OUTPUTS),
         "AZUREML_LOGDIRECTORY_PATH": os.path.join(scratch.job, LOGS),
@@ -121,31 +121,30 @@ def job_environment(
         # prints appear when they happen, not when a buffer fills: the log is watched live
         "PYTHONUNBUFFERED": variables.get("PYTHONUNBUFFERED", "1"),
     }
-    asked = (spec.get("environment") or {}).get("variables") or {}
-    ours.update({name: scratch.temporary for name in _TEMPORARY if name not in asked})
+    ours.update({name: scratch.temporary for name in _TEMPORARY if name not in spec.asked_variables})
     if "R_PROFILE_USER" in variables:
         ours["ESPALIER_PREVIOUS_R_PROFILE_USER"] = variables["R_PROFILE_USER"]
     r_library = os.path.join(run.job, JOB_R)
     if os.path.isdir(r_library):
         ours["R_LIBS"] = _joined(variables.get("R_LIBS"), r_library)
-    if spec.get("seed") is not None:
-        ours["ESPALIER_SEED"] = str(spec["seed"])
-    for item in spec.get("inputs", []):
-        ours[input_variable(item["name"])] = _place(run, item)
-        ours[origin_variable(item["name"])] = item["path"]
+    if spec.seed is not None:
+        ours["ESPALIER_SEED"] = str(spec.seed)
+    for item in spec.inputs:
+        ours[input_variable(item.name)] = _place(run, item)
+        ours[origin_variable(item.name)] = item.path
     return {**variables, **ours}
 
 
-def job_command(run: RunPaths, spec: Dict[str, Any]) -> List[str]:
+def job_command(run: RunPaths, spec: JobSpec) -> List[str]:
     """What to execute: the recorded command, its last arguments (`--name path` for each input) naming the copies."""
-    command: List[str] = list(spec["command"])
-    places = [("--" + item["name"], _place(run, item)) for item in spec.get("inputs", [])]
+    command: List[str] = list(spec.command)
+    places = [("--" + item.name, _place(run, item)) for item in spec.inputs]
     return command[: len(command) - 2 * len(places)] + [part for pair in places for part in pair]
 
 
-def _place(run: RunPaths, item: Dict[str, Any]) -> str:
+def _place(run: RunPaths, item: Input) -> str:
     """Where the job reads an input: its copy, if one was made."""
-    return run.input_copy(item["name"], item["path"]) if "digest" in item else str(item["path"])
+    return run.input_copy(item.name, item.path) if item.is_copied else item.path
 
 
 def _joined(*parts: Optional[str]) -> str:

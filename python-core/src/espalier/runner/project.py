@@ -7,9 +7,10 @@ source folder, standard library only.
 
 import contextlib
 import os
-from typing import Any, Dict, List
+from typing import List
 
 from espalier.lifecycle.stubs import stub_content, stubs_of
+from espalier.model.job import CopyRepository, WorkingCopy
 from espalier.paths import RunPaths
 from espalier.records import FILE_MODE, make_folders
 from espalier.scratch_paths import ScratchPaths
@@ -18,15 +19,15 @@ from espalier.scratch_paths import ScratchPaths
 _LARGEST = 64 << 20
 
 
-def dress_up(run: RunPaths, scratch: ScratchPaths, working_copy: Dict[str, Any]) -> None:
+def dress_up(run: RunPaths, scratch: ScratchPaths, working_copy: WorkingCopy) -> None:
     """Add to the working copy what its snapshot did not bring.
 
     Args:
-        working_copy: The record of the run's spec.
+        working_copy: How it is laid out.
     """
     added = [stub for stub in stubs_of(working_copy) if _add_stub(scratch, stub)]
-    git = working_copy.get("git")
-    if git:
+    git = working_copy.git
+    if git is not None:
         with contextlib.suppress(OSError, UnicodeError):  # a job is not to fail for want of it
             _make_repository(run, os.path.join(scratch.work, ".git"), git, added)
 
@@ -46,14 +47,14 @@ def _add_stub(scratch: ScratchPaths, stub: str) -> bool:
     return True
 
 
-def _make_repository(run: RunPaths, place: str, git: Dict[str, Any], hidden: List[str]) -> None:
+def _make_repository(run: RunPaths, place: str, git: CopyRepository, hidden: List[str]) -> None:
     """A repository with the commit that was current at submit and the index of then.
 
     Args:
         git: `commit` (None before the first one) and `common_dir`, the user's repository.
         hidden: What `git status` is not to mention.
     """
-    commit, common = git.get("commit"), str(git["common_dir"])
+    commit, common = git.commit, git.common_dir
     for folder in ("refs/heads", "objects/info", "objects/pack", "info"):
         make_folders(os.path.join(place, folder), exist_ok=False)
     is_sha256 = commit is not None and len(commit) == 64

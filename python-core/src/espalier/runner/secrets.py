@@ -15,6 +15,7 @@ from espalier.adapters import posix
 from espalier.adapters.inside import names_in, open_log, replace_inside
 from espalier.adapters.private import path_of, private_file, remove_private_file, sealed_memory
 from espalier.errors import CODES, EspalierError
+from espalier.model.job import JobSpec
 from espalier.os_errors import os_error
 from espalier.paths import PRELUDE_WRITER, RunPaths
 from espalier.records import PAYLOAD_BYTES, read_plain
@@ -90,7 +91,7 @@ class Attached:
             remove_private_file(os.path.basename(self._run.root))
 
 
-def attach(run: RunPaths, spec: Dict[str, Any], env: Dict[str, Any]) -> Optional[Attached]:
+def attach(run: RunPaths, spec: JobSpec, env: Dict[str, Any]) -> Optional[Attached]:
     """Fetch the secrets of a run's job; None when it has none.
 
     Args:
@@ -100,7 +101,7 @@ def attach(run: RunPaths, spec: Dict[str, Any], env: Dict[str, Any]) -> Optional
     Raises:
         EspalierError: `secret_missing`, `keyvault_locked`, ...
     """
-    return Attached(run, _fetched(run, env)) if spec.get("secrets") else None
+    return Attached(run, _fetched(run, env)) if spec.secrets else None
 
 
 def _fetched(run: RunPaths, env: Dict[str, Any]) -> bytes:

@@ -9,9 +9,12 @@ from espalier import states
 from espalier.config import ScriptRunConfig
 from espalier.errors import EspalierError
 from espalier.lifecycle.children import HELD_BY_PARENT, record_child
+from espalier.model.codec import read_as
+from espalier.model.job import JobSpec, WorkingCopy
 from espalier.paths import FORMAT, META, STATUS, RunPaths, WorkspacePaths, is_run_id
 from espalier.progress import indivisible
-from espalier.records import FOLDER_MODE, read_record
+from espalier.records import FOLDER_MODE
+from espalier.resources import Resources
 from espalier.snapshot.hold import holding_objects
 from espalier.submission.confined import Source
 from espalier.submission.folder import build_folder, place_folder
@@ -28,7 +31,7 @@ def submit_child(
     config: ScriptRunConfig,
     tags: Mapping[str, Text],
     run_id: Optional[str] = None,
-    copied: Optional[Mapping[str, Any]] = None,
+    copied: Optional[JobSpec] = None,
     source: Optional[Source] = None,
 ) -> Dict[str, Any]:
     """Submit a job as a child of a run, to the parent's experiment.
@@ -50,39 +53,37 @@ def submit_child(
     parent = _definition(paths, parent_id)
     with contextlib.ExitStack() as until_queued:
         hold = partial(until_queued.enter_context, holding_objects(paths))
-        prepared = prepare(paths, parent["workspace_id"], parent["experiment"], config, hold)
-        spec = {**prepared.spec, **_origin(prepared.spec, copied, source), "parent": parent_id}
-        spec["id"] = run_id or spec["id"]
+        prepared = prepare(paths, parent.workspace_id, parent.experiment, config, hold)
+        spec = _with_origin(prepared.spec, copied, source)._replace(parent=parent_id)
+        if run_id:
+            spec = spec._replace(id=run_id)
         child = enqueue(paths, prepared._replace(spec=spec), tags)
     return {"run_id": child, "notes": prepared.notes, "warnings": prepared.warnings}
 
 
-def _origin(
-    spec: Dict[str, Any], copied: Optional[Mapping[str, Any]], source: Optional[Source] = None
-) -> Dict[str, Any]:
+def _with_origin(spec: JobSpec, copied: Optional[JobSpec], source: Optional[Source] = None) -> JobSpec:
     """What git knows of a child's source: of a working copy what it knew of the original, for the copy goes."""
-    if copied is None or spec["working_copy"] is None:
-        return {}
-    layout = copied.get("working_copy") or {}
+    if copied is None or spec.working_copy is None:
+        return spec
+    layout = copied.working_copy or WorkingCopy()
     if source is None or not source.is_whole:
-        layout = {**spec["working_copy"], "git": layout.get("git")}
-    origin = {"git": copied.get("git"), "working_copy": layout}
-    return origin if source is None else {**origin, "source_directory": source.original}
+        layout = spec.working_copy._replace(git=layout.git)
+    spec = spec._replace(git=copied.git, working_copy=layout)
+    return spec if source is None else spec._replace(source_directory=source.original)
 
 
 def child_spec(
-    paths: WorkspacePaths, parent_id: str, run_id: Optional[str], name: Optional[str], client: str
-) -> Dict[str, Any]:
+    paths: WorkspacePaths, parent_id: str, run_id: Optional[str], client: str
+) -> JobSpec:
     """The definition of a child that is recorded by hand.
 
     Raises:
         EspalierError: `run_missing` (the parent), `bad_name`, `run_exists`.
     """
     parent = _definition(paths, parent_id)
-    spec = base_spec(parent["workspace_id"], parent["experiment"], "interactive", client)
-    checked = check_child_id(paths, parent["experiment"], run_id) if run_id else spec["id"]
-    resources = {"cpus": 0, "gpus": 0, "memory": None}
-    return {**spec, "id": checked, "parent": parent_id, "display_name": name, "resources": resources}
+    spec = base_spec(parent.workspace_id, parent.experiment, "interactive", client)
+    checked = check_child_id(paths, parent.experiment, run_id) if run_id else spec.id
+    return spec._replace(id=checked, parent=parent_id, resources=Resources(cpus=0))
 
 
 def check_child_id(paths: WorkspacePaths, experiment: str, run_id: str) -> str:
@@ -104,34 +105,34 @@ def check_child_id(paths: WorkspacePaths, experiment: str, run_id: str) -> str:
 
 @indivisible()
 def create_held(
-    paths: WorkspacePaths, spec: Dict[str, Any], collect_from: Optional[str], tags: Mapping[str, str]
+    paths: WorkspacePaths, spec: JobSpec, name: Optional[str], collect_from: Optional[str], tags: Mapping[str, str]
 ) -> str:
     """Make a child that no process holds: it lives as long as its parent does.
 
     Args:
         spec: What `child_spec` gives.
+        name: Its display name.
         collect_from: Folder whose files are kept as its outputs when it ends.
         tags: Text to find the run by later.
 
     Returns:
         Its id.
     """
-    spec = dict(spec)
     status = {
         "format": FORMAT,
         "state": states.RUNNING,
         "attempt": 1,
-        "started_at": spec["created_at"],
+        "started_at": spec.created_at,
         "collect_from": collect_from,
         "held_by": HELD_BY_PARENT,
     }
-    records = {META: meta_record(paths, spec.pop("display_name"), tags), STATUS: status}
-    record_child(paths.run(spec["parent"]), spec["id"])
+    records = {META: meta_record(paths, name, tags), STATUS: status}
+    record_child(paths.run(str(spec.parent)), spec.id)
     new = RunPaths(build_folder(paths, spec, records)[0])
     for folder in (new.events, new.payloads, new.outputs, new.logs):
         os.mkdir(folder, FOLDER_MODE)
-    place_folder(paths, new.root, spec["id"])
-    return str(spec["id"])
+    place_folder(paths, new.root, spec.id)
+    return spec.id
 
 
 def settled_id(experiment: str, seconds: int, seed: str) -> str:
@@ -142,9 +143,9 @@ def settled_id(experiment: str, seconds: int, seed: str) -> str:
     return f"{experiment[:100]}_{min(max(seconds, 0), _LATEST)}_{digest(seed)[-8:]}"
 
 
-def _definition(paths: WorkspacePaths, run_id: str) -> Dict[str, Any]:
+def _definition(paths: WorkspacePaths, run_id: str) -> JobSpec:
     try:
-        return read_record(paths.run(run_id).spec)
+        return read_as(JobSpec, paths.run(run_id).spec)
     except FileNotFoundError:
         message = f"The run {run_id} is not in {paths.root} any more."
         raise EspalierError("run_missing", message, "See list_runs().") from None

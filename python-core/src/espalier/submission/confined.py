@@ -21,6 +21,7 @@ from espalier.environment.registered import registered
 from espalier.errors import EspalierError
 from espalier.lifecycle.children import is_descendant
 from espalier.lifecycle.scratch import live_scratch
+from espalier.model.job import JobEnvironment, JobSpec
 from espalier.paths import ARTIFACT_FOLDERS, UPLOADS, RunPaths, is_run_id, temporary
 from espalier.scratch_paths import ScratchPaths
 from espalier.submission.environment import read_environment
@@ -42,12 +43,7 @@ class Source(NamedTuple):
     is_whole: bool
 
 
-def is_confined(spec: Mapping[str, Any]) -> bool:
-    """Whether the job of a run is in a container."""
-    return bool(spec.get("docker"))
-
-
-def in_parents_container(asked: Mapping[str, Any], spec: Mapping[str, Any]) -> Dict[str, Any]:
+def in_parents_container(asked: Mapping[str, Any], spec: JobSpec) -> Dict[str, Any]:
     """The fields of the job that is asked for, in a container as its parent is.
 
     Args:
@@ -57,15 +53,20 @@ def in_parents_container(asked: Mapping[str, Any], spec: Mapping[str, Any]) -> D
     Raises:
         EspalierError: `bad_argument`: the options are none, or wider than the parent's.
     """
-    values, own = dict(asked), DockerOptions(**spec["docker"])
+    values, own = dict(asked), DockerOptions(**spec.container._asdict())
     wanted = values.get("docker")
     values["docker"] = own if not isinstance(wanted, Mapping) else _narrowed(_options(wanted), own)
     values["compute_target"] = "docker"
     if values.get("environment") is None:
-        environment = spec["environment"]
-        values["environment"] = {"name": environment["name"], "version": environment["version"]}
+        values["environment"] = _own_environment(spec)
     # what lies outside of its folder is nothing that the job sees; git knows of a copy what it knew of the original
     return {**values, "outside_links": "refuse", "record_diff": False}
+
+
+def _own_environment(spec: JobSpec) -> Dict[str, Any]:
+    """The environment of the run that asks, by name and version."""
+    own = spec.environment or JobEnvironment()
+    return {"name": str(own.name), "version": own.version}
 
 
 def _options(wanted: Mapping[str, Any]) -> DockerOptions:
@@ -90,7 +91,7 @@ def _narrowed(wanted: DockerOptions, own: DockerOptions) -> DockerOptions:
     return replace(wanted, mounts=mounts, user=own.user)
 
 
-def known_environment(run: RunPaths, spec: Mapping[str, Any], given: Mapping[str, Any]) -> Dict[str, Any]:
+def known_environment(run: RunPaths, spec: JobSpec, given: Mapping[str, Any]) -> Dict[str, Any]:
     """The environment of a child: its parent's, or another that is registered in the workspace.
 
     Args:
@@ -105,8 +106,8 @@ def known_environment(run: RunPaths, spec: Mapping[str, Any], given: Mapping[str
         EspalierError: `environment_missing`: the job itself has defined it; `bad_argument`: it sets variables that the
             job wasn't given.
     """
-    wanted = read_environment(run.workspace, given, str(spec["experiment"]))
-    own = registered(run.workspace, str(spec["environment"]["name"]), spec["environment"]["version"])
+    wanted = read_environment(run.workspace, given, spec.experiment)
+    own = registered(run.workspace, **_own_environment(spec))
     for known in (own, *_registered(run, wanted)):
         if replace(known, version=None) == replace(wanted, version=None):
             others = sorted(name for name, value in known.variables.items() if own.variables.get(name) != value)
@@ -227,7 +228,7 @@ def refuse_to_collect(folder: str) -> None:
     raise EspalierError("not_supported", message, "Log into the child, and store its files with the job's own run.")
 
 
-def handed_on(run: RunPaths, spec: Mapping[str, Any], inputs: Mapping[str, str]) -> Dict[str, str]:
+def handed_on(run: RunPaths, spec: JobSpec, inputs: Mapping[str, str]) -> Dict[str, str]:
     """Where the inputs of a child lie on this host: none that its parent can't read.
 
     Args:
@@ -241,10 +242,10 @@ def handed_on(run: RunPaths, spec: Mapping[str, Any], inputs: Mapping[str, str])
     return {name: _input(run, spec, name, os.path.normpath(path)) for name, path in inputs.items()}
 
 
-def _input(run: RunPaths, spec: Mapping[str, Any], name: str, path: str) -> str:
-    for item in spec.get("inputs") or []:
-        if path in (item["path"], run.input_copy(item["name"], item["path"])):
-            return str(item["path"])
+def _input(run: RunPaths, spec: JobSpec, name: str, path: str) -> str:
+    for item in spec.inputs:
+        if path in (item.path, run.input_copy(item.name, item.path)):
+            return item.path
     found = _job_file(run, path)
     if found is not None:
         return _kept_copy(run, name, path, *found)
@@ -257,14 +258,12 @@ def _input(run: RunPaths, spec: Mapping[str, Any], name: str, path: str) -> str:
     )
 
 
-def _readable(run: RunPaths, spec: Mapping[str, Any]) -> Iterator[Tuple[str, str]]:
+def _readable(run: RunPaths, spec: JobSpec) -> Iterator[Tuple[str, str]]:
     """What the job reads and can't write: path there, path here."""
-    for here, there in spec["docker"]["mounts"].items():
+    for here, there in spec.container.mounts.items():
         yield there, here
-    for item in spec.get("inputs") or []:
-        place = (
-            str(item["path"]) if "digest" not in item else os.path.dirname(run.input_copy(item["name"], item["path"]))
-        )
+    for item in spec.inputs:
+        place = os.path.dirname(run.input_copy(item.name, item.path)) if item.is_copied else item.path
         yield place, place
 
 

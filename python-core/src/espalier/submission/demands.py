@@ -38,7 +38,7 @@ def hide_gpus(config: ScriptRunConfig, around: Surroundings) -> List[str]:
         What to tell the user.
     """
     there = capacity(queue_paths()).gpus
-    if not there or config.gpus or "CUDA_VISIBLE_DEVICES" in around.record["variables"]:
+    if not there or config.gpus or "CUDA_VISIBLE_DEVICES" in around.record.variables:
         return []
     around.variables["CUDA_VISIBLE_DEVICES"] = ""
     return [f"This host has {len(there)} gpus; a job sees those it asks for, and this one asks for none (gpus = 1)."]

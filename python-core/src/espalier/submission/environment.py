@@ -13,6 +13,7 @@ from espalier.environment.definition import Environment
 from espalier.environment.key import definition_digest
 from espalier.errors import EspalierError
 from espalier.lifecycle.mounts import refuse_dangerous, refuse_missing
+from espalier.model.job import Container
 from espalier.paths import FORMAT, WorkspacePaths
 from espalier.resources import bytes_of
 
@@ -133,15 +134,15 @@ def known_image(paths: WorkspacePaths, environment: Environment) -> Optional[Dic
     return {"format": FORMAT, "how": IMAGE, **found}
 
 
-def docker_record(options: Optional[DockerOptions], chosen: Optional[Chosen]) -> Optional[Dict[str, Any]]:
-    """The run's `docker`; None for one that runs in no container."""
+def container_of(options: Optional[DockerOptions], chosen: Optional[Chosen]) -> Optional[Container]:
+    """How a run's container is set up; None for one that runs in no container."""
     if options is None:
         return None
-    record = options.record()
-    shm = chosen.environment.shm_size if chosen is not None else None
-    if record["shm_size"] is None and shm is not None:
-        record["shm_size"] = bytes_of(shm)
-    return record
+    shm = options.shm_size
+    if shm is None and chosen is not None:
+        shm = chosen.environment.shm_size
+    size = None if shm is None else bytes_of(shm)
+    return Container(size, options.network, options.places, options.init, options.user)
 
 
 def refuse_dangerous_mounts(config: ScriptRunConfig) -> List[str]:

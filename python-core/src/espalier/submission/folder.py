@@ -9,6 +9,8 @@ from typing import Any, Dict, Tuple
 from espalier.adapters.files import remove_tree
 from espalier.lifecycle.copies import origin_of
 from espalier.lifecycle.digests import record_digests
+from espalier.model.codec import encode
+from espalier.model.job import JobSpec
 from espalier.os_errors import cannot_write
 from espalier.paths import ENV, SPEC, STATUS, RunPaths, WorkspacePaths, is_temporary
 from espalier.records import (
@@ -27,12 +29,13 @@ _LEFT_BEHIND_SECONDS = 86_400
 
 
 def build_folder(
-    paths: WorkspacePaths, spec: Dict[str, Any], records: Dict[str, Dict[str, Any]], git_index: bytes = b""
+    paths: WorkspacePaths, spec: JobSpec, records: Dict[str, Dict[str, Any]], git_index: bytes = b""
 ) -> Tuple[str, Dict[str, str]]:
     """Write a run's first records into a folder beside its final place.
 
     Args:
-        records: Name of a record -> its content, the status last. The environment is made readable for its owner only.
+        records: Name of a record -> its content, beside the definition, the status last. The environment is made
+            readable for its owner only.
         git_index: The index of the source folder's repository, if there is one. Not synchronised: after a power loss
             a job does without it.
 
@@ -42,13 +45,13 @@ def build_folder(
     Raises:
         EspalierError: `workspace_missing`, `workspace_read_only`.
     """
-    shard = paths.shard(spec["id"])
-    folder = paths.new_run(spec["id"]).root
+    shard = paths.shard(spec.id)
+    folder = paths.new_run(spec.id).root
     digests: Dict[str, str] = {}
     try:
         _make_shard(paths, shard)
         os.mkdir(folder, FOLDER_MODE)
-        for name, record in {SPEC: spec, **records}.items():
+        for name, record in {SPEC: encode(spec), **records}.items():
             if name == STATUS:
                 record = {**record, "origin": origin_of(os.path.join(folder, SPEC)), "digests": digests}
             mode, data = PRIVATE_MODE if name == ENV else FILE_MODE, dump_record(record)

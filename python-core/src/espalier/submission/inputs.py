@@ -2,17 +2,18 @@
 
 import contextlib
 import os
-from typing import Any, Dict, List, Mapping
+from typing import Any, Dict, List, Mapping, Sequence
 
 from espalier.config import INPUT_COPY_LIMIT_BYTES, INPUT_COPY_LIMIT_FILES
 from espalier.errors import EspalierError
+from espalier.model.job import Input
 from espalier.names import check_name, input_variable
 from espalier.records import now_iso
 from espalier.store.inputs import LeadsOutside, content_digest, measure
 
 
-def resolve_inputs(inputs: Mapping[str, str]) -> List[Dict[str, Any]]:
-    """The record of each input: absolute path, kind, and what tells whether it changed.
+def resolve_inputs(inputs: Mapping[str, str]) -> List[Input]:
+    """Each input: absolute path, kind, and what tells whether it changed.
 
     Raises:
         EspalierError: `input_missing`, `bad_name`.
@@ -29,16 +30,16 @@ def resolve_inputs(inputs: Mapping[str, str]) -> List[Dict[str, Any]]:
     return [_resolve(name, path) for name, path in sorted(inputs.items())]
 
 
-def _resolve(name: str, path: str) -> Dict[str, Any]:
+def _resolve(name: str, path: str) -> Input:
     try:
-        return _record(name, path)
+        return _input(name, path)
     except OSError as error:
         hint = "Make it readable, or leave it out."
         message = f"The input {name} ({path}) cannot be read: {error.filename or path}: {error.strerror}."
         raise EspalierError("input_missing", message, hint) from error
 
 
-def _record(name: str, path: str) -> Dict[str, Any]:
+def _input(name: str, path: str) -> Input:
     full = os.path.abspath(os.path.expanduser(path))
     if not os.path.exists(full):
         raise EspalierError(
@@ -46,23 +47,16 @@ def _record(name: str, path: str) -> Dict[str, Any]:
         )
     folder = os.path.isdir(full)
     size, changed, count = measure(full)
-    record: Dict[str, Any] = {
-        "name": name,
-        "path": full,
-        "kind": "directory" if folder else "file",
-        "size": size,
-        "modified_at": now_iso(changed),
-        "files": count,
-    }
+    found = Input(name, full, "directory" if folder else "file", size, now_iso(changed), count)
     # a pipe or device has no content to read twice
     readable = folder or os.path.isfile(full)
     if readable and size <= INPUT_COPY_LIMIT_BYTES and count <= INPUT_COPY_LIMIT_FILES:
         with contextlib.suppress(LeadsOutside):
-            record["digest"] = content_digest(full)
-    return record
+            found = found._replace(digest=content_digest(full))
+    return found
 
 
-def identity_of(inputs: List[Dict[str, Any]]) -> List[Any]:
+def identity_of(inputs: Sequence[Input]) -> List[Any]:
     """What decides whether the inputs are the same as another run's."""
-    keys = ("digest",) if all("digest" in item for item in inputs) else ("digest", "path", "size", "modified_at")
-    return [[item["name"], *(item.get(key) for key in keys)] for item in inputs]
+    keys = ("digest",) if all(item.is_copied for item in inputs) else ("digest", "path", "size", "modified_at")
+    return [[item.name, *(getattr(item, key) for key in keys)] for item in inputs]

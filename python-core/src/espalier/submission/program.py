@@ -4,11 +4,12 @@ import os
 import shlex
 import shutil
 import sys
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from espalier.config import ScriptRunConfig
 from espalier.errors import EspalierError
 from espalier.lifecycle.near_names import files_below, nearest_file
+from espalier.model.job import Input
 from espalier.submission.documents import QUARTO, kind_of, language_of, other_command, runner_words
 from espalier.submission.environment import IMAGE, Chosen
 from espalier.submission.params import quarto_options, script_arguments
@@ -28,7 +29,7 @@ class Program(NamedTuple):
 
 def program(
     config: ScriptRunConfig,
-    inputs: List[Dict[str, Any]],
+    inputs: Sequence[Input],
     path: str,
     chosen: Optional[Chosen] = None,
     source: Optional[str] = None,
@@ -51,7 +52,7 @@ def program(
     arguments, params = script_arguments(config.script_params, spelled)
     arguments = [_text(item) for item in config.arguments] + arguments
     for item in inputs:
-        arguments += ["--" + item["name"], item["path"]]
+        arguments += ["--" + item.name, item.path]
     if config.entry_script is None:
         command = _command(config.command or [], None if _is_image(chosen) else path)
         shell = isinstance(config.command, str)

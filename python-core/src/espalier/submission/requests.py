@@ -25,6 +25,8 @@ from espalier.lifecycle.scratch import live_scratch
 from espalier.lifecycle.set_ids import close_to_others
 from espalier.lifecycle.status import read_status
 from espalier.lifecycle.view import bring_recorded, show
+from espalier.model.codec import read_as
+from espalier.model.job import JobSpec
 from espalier.names import check_label
 from espalier.os_errors import os_error
 from espalier.paths import RunPaths, WorkspacePaths, is_run_id
@@ -36,7 +38,6 @@ from espalier.submission.confined import (
     copied_source,
     handed_on,
     in_parents_container,
-    is_confined,
     known_environment,
     refuse_others_runs,
     refuse_to_collect,
@@ -81,11 +82,11 @@ def _answer(run: RunPaths, box: RequestBox, name: str) -> Answer:
 
 def _submit(run: RunPaths, record: Mapping[str, Any], seed: str, made_at: int) -> Answer:
     parent = _own(run, record, "parent")
-    spec = read_record(run.spec)
-    run_id = settled_id(spec["experiment"], made_at, seed)
+    spec = read_as(JobSpec, run.spec)
+    run_id = settled_id(spec.experiment, made_at, seed)
     if _is_there(parent, run_id):
         return {"run_ids": [run_id], "notes": [], "warnings": []}
-    confined = is_confined(spec)
+    confined = spec.docker is not None
     if confined:
         record = {**record, "config": in_parents_container(object_of(record, "config"), spec)}
     config, above = config_of(record, _environment(run), run), os.path.basename(parent.root)
@@ -103,7 +104,7 @@ def _submit(run: RunPaths, record: Mapping[str, Any], seed: str, made_at: int) -
 
 
 def _submit_confined(
-    run: RunPaths, spec: Mapping[str, Any], above: str, config: ScriptRunConfig, tags: Dict[str, str], run_id: str
+    run: RunPaths, spec: JobSpec, above: str, config: ScriptRunConfig, tags: Dict[str, str], run_id: str
 ) -> Answer:
     """Submit a child of a job in a container, which sees neither this host's files nor its engine."""
     refuse_others_runs(run, config.depends_on)
@@ -117,9 +118,9 @@ def _submit_confined(
     return {**told, "notes": []}
 
 
-def _refuse_other_secrets(spec: Mapping[str, Any], wanted: Sequence[str]) -> None:
+def _refuse_other_secrets(spec: JobSpec, wanted: Sequence[str]) -> None:
     """A job hands on secrets that it has been given, and no others. Raises EspalierError `secret_missing`."""
-    others = [name for name in wanted if name not in spec.get("secrets", [])]
+    others = [name for name in wanted if name not in spec.secrets]
     if others:
         message = f"This job cannot hand on the secret {', '.join(others)}, which it was not given itself."
         raise EspalierError("secret_missing", message, "Submit it with secrets = the names of all that are needed.")
@@ -129,8 +130,8 @@ def _create(run: RunPaths, record: Mapping[str, Any], seed: str, made_at: int) -
     parent = _own(run, record, "parent")
     if states.is_final(read_status(parent)["state"]):
         raise EspalierError("run_not_active", f"The run {os.path.basename(parent.root)} has ended already.")
-    own, paths = read_record(run.spec), run.workspace
-    experiment = own["experiment"]
+    own, paths = read_as(JobSpec, run.spec), run.workspace
+    experiment = own.experiment
     made: List[str] = []
     for number, item in enumerate(items_of(record, "wanted")):
         settled = settled_id(experiment, made_at, f"{seed}/{number}")
@@ -138,14 +139,14 @@ def _create(run: RunPaths, record: Mapping[str, Any], seed: str, made_at: int) -
         if chosen and not _is_made(paths, chosen, settled):
             check_child_id(paths, experiment, chosen)
         collect_from, tags = text_of(item, "collect_from") or None, _tags(item)
-        if collect_from and is_confined(own):
+        if collect_from and own.docker is not None:
             refuse_to_collect(collect_from)
         run_id = chosen or settled
         if not _is_there(parent, run_id):
             above, name = os.path.basename(parent.root), text_of(item, "name") or None
-            spec = child_spec(paths, above, None, name, text_of(record, "client"))
-            create_held(paths, {**spec, "id": run_id, "request": settled}, collect_from, tags)
-        if is_confined(own):
+            spec = child_spec(paths, above, None, text_of(record, "client"))
+            create_held(paths, spec._replace(id=run_id, request=settled), name, collect_from, tags)
+        if own.docker is not None:
             if parent is run:  # (what the job logs into it is a file of the job's, brought to it)
                 close_to_others(run.workspace.run(run_id))
             show(run, run.workspace.run(run_id))
@@ -172,7 +173,7 @@ def _is_there(parent: RunPaths, run_id: str) -> bool:
 def _is_made(paths: WorkspacePaths, chosen: str, settled: str) -> bool:
     """Whether a run with a chosen id is what this very request made when it was tried before."""
     try:
-        return is_run_id(chosen) and read_record(paths.run(chosen).spec).get("request") == settled
+        return is_run_id(chosen) and read_as(JobSpec, paths.run(chosen).spec).request == settled
     except (OSError, EspalierError):
         return False
 
@@ -191,7 +192,7 @@ def _end(run: RunPaths, record: Mapping[str, Any], state: str) -> Answer:
     status = read_status(child)
     if status["state"] != state:  # (else it was done before, and the answer got lost)
         end_recorded(child, keep_outputs(child, status), state, text_of(record, "message") or None)
-    if is_confined(read_record(run.spec)):
+    if _is_confined(run):
         show(run, child)
     return {"run_ids": [os.path.basename(child.root)]}
 
@@ -213,7 +214,7 @@ def _tag(run: RunPaths, record: Mapping[str, Any], seed: str, made_at: int) -> A
     """Tag a run, for a job in a container, which can't write to the record."""
     tagged = _own(run, record, "run")
     add_tags(tagged, _tags(record))
-    if is_confined(read_record(run.spec)):
+    if _is_confined(run):
         show(run, tagged)
     return {"run_ids": [os.path.basename(tagged.root)]}
 
@@ -262,6 +263,11 @@ def _environment(run: RunPaths) -> Dict[str, Any]:
         return {"variables": dict(os.environ), "links": {}}
 
 
+def _is_confined(run: RunPaths) -> bool:
+    """Whether the job of a run is in a container."""
+    return read_as(JobSpec, run.spec).docker is not None
+
+
 def _is_within_copy(run: RunPaths, path: str) -> bool:
     """Whether a folder lies in the working copy of a run that is being executed."""
     scratch = live_scratch(run)
@@ -280,7 +286,7 @@ def bound_memory(run: RunPaths) -> None:
     own may be limited. (Then the answer is an error.)"""
     import resource
 
-    if is_confined(read_record(run.spec)):
+    if _is_confined(run):
         with contextlib.suppress(OSError, ValueError):  # (it is lower)
             resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY_BYTES, _MEMORY_BYTES))
 

@@ -5,7 +5,7 @@ import os
 import sys
 import time
 from dataclasses import fields, replace
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from espalier import states
 from espalier.adapters import posix
@@ -15,14 +15,15 @@ from espalier.canonical import digest
 from espalier.config import ScriptRunConfig
 from espalier.errors import EspalierError
 from espalier.lifecycle.children import DETACH, record_child
+from espalier.model.codec import decode
+from espalier.model.job import FrozenFolder, GitState, Input, JobSpec
 from espalier.names import check_label, check_name
 from espalier.paths import ENV, FORMAT, META, STATUS, WorkspacePaths
 from espalier.progress import indivisible
 from espalier.queue.home import allocator, queue_paths
 from espalier.queue.step import step_locked
-from espalier.queue.tickets import DEFAULT_PRIORITY, add_ticket, remove_ticket_of
+from espalier.queue.tickets import add_ticket, remove_ticket_of
 from espalier.records import now_iso
-from espalier.resources import Resources
 from espalier.retry import checked_retry
 from espalier.snapshot.above import mentions_above
 from espalier.snapshot.absolute import absolute_mentions
@@ -38,7 +39,7 @@ from espalier.submission.environment import (
     IMAGE,
     PRIVATE,
     choose_environment,
-    docker_record,
+    container_of,
     preparing,
     refuse_dangerous_mounts,
     refuse_engine,
@@ -61,7 +62,8 @@ from espalier.vault.known import NOT_SEARCHED, refuse_secret_values
 class Prepared(NamedTuple):
     """A run that is fully described and not yet on disk."""
 
-    spec: Dict[str, Any]
+    spec: JobSpec
+    display_name: Optional[str]
     env: Dict[str, Any]
     notes: List[str]
     warnings: List[str]
@@ -103,7 +105,7 @@ def prepare(
     if source and script and scanned:
         _refuse_excluded_script(scanned.why_excluded(script.replace(os.sep, "/")), script)
     if source and scanned:
-        given = [paths.root, *(item["path"] for item in inputs)]
+        given = [paths.root, *(item.path for item in inputs)]
         warnings += _not_found_by_the_job(source, script, config, scanned, inputs)
         scripts = scripts_of(source, script)
         warnings += absolute_mentions(source, scripts, given)
@@ -117,7 +119,7 @@ def prepare(
     config = with_gpu(config, chosen)
     refuse_impossible(paths, config)
     around = surroundings(config, source, language_of(script), chosen)
-    python = (around.record["python"] or {}).get("interpreter")
+    python = (around.record.python or {}).get("interpreter")
     what = program(config, inputs, around.variables.get("PATH", os.defpath), chosen, source, python)
     if script and chosen is None:
         refuse_missing_tools(script, config.session, what.command[0], around.variables)
@@ -139,11 +141,12 @@ def prepare(
     notes += [] if config.container is not None else hide_gpus(config, around)
     notes += chosen.environment.notes() if chosen is not None else []
     spec = _spec(workspace_id, experiment, config, what, snapshot, around, inputs)
-    spec["git"] = git.result() if git is not None else None
     if source is not None:
-        commit = (spec["git"] or {}).get("commit")
-        spec["working_copy"] = working_copy(source, repository if spec["git"] else None, commit)
-    spec["docker"] = docker_record(config.container, chosen)
+        found = git.result() if git is not None else None
+        state = decode(GitState, found) if found else None
+        layout = working_copy(source, repository if state else None, state.commit if state else None)
+        spec = spec._replace(git=state, working_copy=layout)
+    spec = spec._replace(docker=container_of(config.container, chosen))
     env: Dict[str, Any] = {"format": FORMAT, "variables": around.variables, "links": around.links}
     if chosen_scratch():
         env["scratch"] = chosen_scratch()
@@ -153,7 +156,8 @@ def prepare(
         env.update(full_core(config.session))
         env.update(preparing(paths, chosen, config, for_environment(inherited_variables(config.session))))
     diff = ask_for_diff(git, scanned) if git and scanned and config.wants_diff else None
-    return Prepared(spec, env, notes + (list(snapshot.excluded_notes) if snapshot else []), warnings, diff, git_index)
+    notes += snapshot.excluded_notes if snapshot else []
+    return Prepared(spec, config.display_name, env, notes, warnings, diff, git_index)
 
 
 @indivisible()
@@ -168,22 +172,22 @@ def enqueue(paths: WorkspacePaths, prepared: Prepared, tags: Mapping[str, Text])
     """
     queue = queue_paths()  # first: where there can be no queue, nothing is written
     diff = start_diff(prepared.diff)  # git is done when the folder is
-    spec = dict(prepared.spec)
-    queued = {"format": FORMAT, "state": states.QUEUED, "attempt": 1, "queued_at": spec["created_at"]}
-    records = {META: meta_record(paths, spec.pop("display_name"), tags), ENV: prepared.env, STATUS: queued}
-    if spec["parent"]:
-        record_child(paths.run(spec["parent"]), spec["id"])
+    spec = prepared.spec
+    queued = {"format": FORMAT, "state": states.QUEUED, "attempt": 1, "queued_at": spec.created_at}
+    records = {META: meta_record(paths, prepared.display_name, tags), ENV: prepared.env, STATUS: queued}
+    if spec.parent:
+        record_child(paths.run(spec.parent), spec.id)
     folder, digests = build_folder(paths, spec, records, prepared.git_index)
     with allocator(queue):
-        if spec["parent"]:  # who carried out the same request before, and was killed, may have left one
-            remove_ticket_of(queue, spec["id"])
+        if spec.parent:  # who carried out the same request before, and was killed, may have left one
+            remove_ticket_of(queue, spec.id)
         # ticket first: a ticket without its run is dropped, a run without its ticket would wait for a reader to see it
-        add_ticket(queue, paths.run(spec["id"]).root, spec, digests=digests)
-        place_folder(paths, folder, spec["id"])
+        add_ticket(queue, paths.run(spec.id).root, spec, digests=digests)
+        place_folder(paths, folder, spec.id)
         with contextlib.suppress(Exception):  # the run exists: what hinders the queue is not this submit's failure
             step_locked(queue)
-    store_diff(paths.run(spec["id"]), diff)
-    return str(spec["id"])
+    store_diff(paths.run(spec.id), diff)
+    return spec.id
 
 
 def meta_record(paths: WorkspacePaths, display_name: Optional[str], tags: Mapping[str, Text]) -> Dict[str, Any]:
@@ -204,50 +208,21 @@ def new_run_id(experiment: str, seconds: float) -> str:
     return f"{experiment[:100]}_{max(int(seconds), 0)}_{os.urandom(4).hex()}"
 
 
-def base_spec(workspace_id: str, experiment: str, kind: str, client: str) -> Dict[str, Any]:
-    """The fields every run has, with the values of a run that executes nothing."""
+def base_spec(workspace_id: str, experiment: str, kind: str, client: str) -> JobSpec:
+    """The definition of a run that executes nothing."""
     now = time.time()
     version = ".".join(map(str, sys.version_info[:3]))
-    return {
-        "format": FORMAT,
-        "id": new_run_id(experiment, now),
-        "experiment": experiment,
-        "workspace_id": workspace_id,
-        "type": kind,
-        "created_at": now_iso(now),
-        "user": posix.user_name(),
-        "host": posix.host_name(),
-        "client": client or f"Python {version}",
-        "parent": None,
-        "children": DETACH,
-        "target": "local",
-        "source_directory": None,
-        "snapshot": None,
-        "working_copy": None,
-        "git": None,
-        "entry_script": None,
-        "command": [],
-        "arguments": [],
-        "params": {},
-        "environment": None,
-        "docker": None,
-        "inherited": [],
-        "inputs": [],
-        "outputs": [],
-        "parts": [],
-        "resources": Resources().record(),
-        "priority": DEFAULT_PRIORITY,
-        "retry": None,
-        "depends_on": [],
-        "secrets": [],
-        "max_run_duration_seconds": None,
-        "queue_timeout_seconds": None,
-        "prepare_timeout_seconds": None,
-        "keep_workdir": False,
-        "seed": None,
-        "reuse_key": None,
-        "display_name": None,
-    }
+    return JobSpec(
+        id=new_run_id(experiment, now),
+        experiment=experiment,
+        workspace_id=workspace_id,
+        type=kind,
+        created_at=now_iso(now),
+        user=posix.user_name(),
+        host=posix.host_name(),
+        client=client or f"Python {version}",
+        children=DETACH,
+    )
 
 
 def _spec(
@@ -257,44 +232,42 @@ def _spec(
     what: Program,
     snapshot: Optional[Snapshot],
     around: Surroundings,
-    inputs: List[Dict[str, Any]],
-) -> Dict[str, Any]:
+    inputs: Sequence[Input],
+) -> JobSpec:
     # where an equal input lies does not matter
-    places = {item["path"]: f"<{item['name']}>" for item in inputs if "digest" in item}
+    places = {item.path: f"<{item.name}>" for item in inputs if item.is_copied}
     decides = {
         "command": [places.get(part, part) for part in what.command],
         "snapshot": snapshot.id if snapshot else None,
-        "environment": around.record["key"],
+        "environment": around.record.key,
         "inputs": identity_of(inputs),
         "seed": config.seed,
         **({"secrets": list(config.secrets)} if config.secrets else {}),
     }
-    return {
-        **base_spec(workspace_id, experiment, what.kind, config.session.client),
-        "target": "local" if config.container is None else "docker",
-        "source_directory": snapshot.source_directory if snapshot else None,
-        "snapshot": {"id": snapshot.id, "files": snapshot.files, "bytes": snapshot.bytes} if snapshot else None,
-        "entry_script": config.entry_script,
-        "command": what.command,
-        "arguments": what.arguments,
-        "params": what.params,
-        "environment": around.record,
-        "inherited": around.inherited,
-        "inputs": inputs,
-        "resources": config.resources.record(),
-        "priority": config.priority,
-        "retry": checked_retry(config.retry).record() if config.retry is not None else None,
-        "depends_on": list(config.depends_on),
-        "secrets": list(config.secrets),
-        "children": config.children,
-        "max_run_duration_seconds": config.max_run_duration_seconds,
-        "queue_timeout_seconds": config.queue_timeout_seconds or None,
-        "prepare_timeout_seconds": config.prepare_timeout_seconds or None,
-        "keep_workdir": config.keep_workdir,
-        "seed": config.seed,
-        "reuse_key": digest(decides),
-        "display_name": config.display_name,
-    }
+    return base_spec(workspace_id, experiment, what.kind, config.session.client)._replace(
+        target="local" if config.container is None else "docker",
+        source_directory=snapshot.source_directory if snapshot else None,
+        snapshot=FrozenFolder(snapshot.id, snapshot.files, snapshot.bytes) if snapshot else None,
+        entry_script=config.entry_script,
+        command=tuple(what.command),
+        arguments=tuple(what.arguments),
+        params=what.params,
+        environment=around.record,
+        inherited=tuple(around.inherited),
+        inputs=tuple(inputs),
+        resources=config.resources,
+        priority=config.priority,
+        retry=checked_retry(config.retry) if config.retry is not None else None,
+        depends_on=tuple(config.depends_on),
+        secrets=tuple(config.secrets),
+        children=config.children,
+        max_run_duration_seconds=config.max_run_duration_seconds,
+        queue_timeout_seconds=config.queue_timeout_seconds or None,
+        prepare_timeout_seconds=config.prepare_timeout_seconds or None,
+        keep_workdir=config.keep_workdir,
+        seed=config.seed,
+        reuse_key=digest(decides),
+    )
 
 
 def _recorded(config: ScriptRunConfig) -> Dict[str, object]:
@@ -316,10 +289,10 @@ def _checked_source(config: ScriptRunConfig) -> Optional[str]:
 
 
 def _not_found_by_the_job(
-    source: str, script: Optional[str], config: ScriptRunConfig, scanned: Scan, inputs: List[Dict[str, Any]]
+    source: str, script: Optional[str], config: ScriptRunConfig, scanned: Scan, inputs: Sequence[Input]
 ) -> List[str]:
     """A warning for each file that script, command or arguments name and that the job will not find."""
-    given = [os.path.realpath(item["path"]) for item in inputs]
+    given = [os.path.realpath(item.path) for item in inputs]
     mentions = mentioned_but_excluded(source, script, scanned, named_files(config))
     return [item.message for item in mentions if os.path.realpath(os.path.join(source, item.path)) not in given]
 

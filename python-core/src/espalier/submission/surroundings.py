@@ -8,6 +8,8 @@ from typing import Any, Dict, List, NamedTuple, Optional
 from espalier.canonical import digest
 from espalier.config import ScriptRunConfig, Session
 from espalier.environment.secret_names import looks_secret
+from espalier.model.codec import decode
+from espalier.model.job import JobEnvironment
 from espalier.paths import JOB_PYTHON, JOB_R
 from espalier.submission.environment import IMAGE, SESSION, Chosen
 from espalier.submission.inherited import for_container, for_environment, inherited_variables
@@ -24,7 +26,7 @@ class Surroundings(NamedTuple):
 
     variables: Dict[str, str]
     links: Dict[str, str]
-    record: Dict[str, Any]
+    record: JobEnvironment
     inherited: List[str]
     notes: List[str]
 
@@ -62,7 +64,8 @@ def surroundings(
     }
     # (of variables that look secret only the name: a digest would let others try passwords)
     record["key"] = digest({name: part for name, part in record.items() if name != "how"})
-    return Surroundings(variables, links, record, inherited, python.notes if python else [])
+    asked = decode(JobEnvironment, record)
+    return Surroundings(variables, links, asked, inherited, python.notes if python else [])
 
 
 def _keep_what_is_asked(config: ScriptRunConfig, variables: Dict[str, str]) -> None:
@@ -105,7 +108,8 @@ def _with_environment(
     # (nothing is made of them; a definition that is read back without one is missed sooner than one with stars)
     asks["definition"]["variables"] = {name: value for name, value in variables_of.items() if not looks_secret(name)}
     record["key"] = digest({**record, "how": chosen.how, "definition": asks["definition_digest"]})
-    return Surroundings(variables, links, {**record, **asks}, inherited, python.notes if python else [])
+    found = decode(JobEnvironment, {**record, **asks})
+    return Surroundings(variables, links, found, inherited, python.notes if python else [])
 
 
 def _shown(name: str, value: str) -> str:

@@ -1,8 +1,9 @@
 """How a run's working copy is laid out: as the project that its source folder lies in."""
 
 import os
-from typing import Any, Dict, List, Optional, Tuple
+from typing import List, Optional, Tuple
 
+from espalier.model.job import CopyRepository, WorkingCopy
 from espalier.project import project_root
 from espalier.snapshot.gitconfig import Repository
 
@@ -10,7 +11,7 @@ from espalier.snapshot.gitconfig import Repository
 _LARGEST_INDEX = 64 << 20
 
 
-def working_copy(source: str, repository: Optional[Repository], commit: Optional[str]) -> Dict[str, Any]:
+def working_copy(source: str, repository: Optional[Repository], commit: Optional[str]) -> WorkingCopy:
     """The layout of a run's working copy.
 
     Its top is that of the git repository, whose paths begin there, else the nearest folder that is marked as the top
@@ -22,8 +23,8 @@ def working_copy(source: str, repository: Optional[Repository], commit: Optional
         commit: The commit that is current in it.
 
     Returns:
-        `directory` (of the source folder, from the top), `stubs` (files that mark the top of a project, which are made
-        empty where the snapshot does not bring them) and `git` (what the copy's own repository is made from).
+        Where the source folder lies in it, which files mark the top of a project (they are made empty where the
+        snapshot does not bring them) and what the copy's own repository is made from.
     """
     place = os.path.realpath(source)
     top = repository.top if repository is not None else project_root(place) or place
@@ -31,8 +32,8 @@ def working_copy(source: str, repository: Optional[Repository], commit: Optional
     directory = "" if directory == os.curdir else directory
     if not _is_text(directory):
         top, directory, repository = place, "", None
-    git = {"commit": commit, "common_dir": repository.common_dir} if repository and _is_text(repository[2]) else None
-    return {"directory": directory, "stubs": _marks(top, directory), "git": git}
+    git = CopyRepository(commit, repository.common_dir) if repository and _is_text(repository[2]) else None
+    return WorkingCopy(directory, tuple(_marks(top, directory)), git)
 
 
 def read_index(repository: Optional[Repository]) -> bytes:

@@ -12,6 +12,8 @@ if __name__ == "__main__":  # (see runner/__main__.py)
     sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
 from espalier.errors import EspalierError
+from espalier.model.codec import read_as
+from espalier.model.job import JobSpec
 from espalier.paths import RunPaths
 from espalier.records import read_record
 
@@ -24,7 +26,7 @@ def hand_out(run: RunPaths) -> bytes:
         from espalier.vault.channel import dump_secrets
         from espalier.vault.store import values_of
 
-        return dump_secrets(values_of(run.workspace, read_record(run.spec)["secrets"]))
+        return dump_secrets(values_of(run.workspace, read_as(JobSpec, run.spec).secrets))
     except EspalierError as error:
         told = {"code": error.code, "message": error.message, "hint": error.hint}
     except Exception as error:  # (its text might hold a value)
