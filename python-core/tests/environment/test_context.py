@@ -85,7 +85,7 @@ def test_garbage_collection_sees_what_runs_refer_to(workspace: Workspace, folder
     os.unlink(workspace._paths.environment_version("e", 1))
     run = workspace._paths.run("exp_1_0000000a")
     os.makedirs(run.root)
-    spec = {"format": 1, "id": "exp_1_0000000a", "snapshot": None, "environment": {"definition": frozen.record()}}
+    spec = {"format": 1, "id": "exp_1_0000000a", "experiment": "exp", "snapshot": None, "environment": {"definition": frozen.record()}}
     Path(run.spec).write_text(json.dumps(spec))
     assert len(workspace.collect_garbage(delete=True)) == 0
     workspace.download_snapshot(str(context(frozen).snapshot), str(tmp_path / "out"))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict
 
 import pytest
+from defined import defined
 from espalier import Experiment, Run, ScriptRunConfig
 from espalier.lifecycle import keep
 from espalier.lifecycle.changed import changed_files
@@ -157,7 +158,7 @@ def test_a_clock_that_was_set_back(tmp_path: Path, workspace: Any, project: Path
     Path(scratch.work, "a.txt").write_text("after!")
     time.sleep(0.05)
     note_beginning(scratch)
-    spec = {"snapshot": {"id": snapshot}}
+    spec = defined(snapshot={"id": snapshot})
     assert changed_files(run, scratch, lambda: spec, []).files == {}
     real = time.time
     monkeypatch.setattr(time, "time", lambda: real() - 3600)
@@ -189,4 +190,4 @@ def test_after_a_power_cut(workspace: Any, project: Path, tmp_path: Path) -> Non
     for name, content in (("a.txt", "a.txt"), ("b.txt", "B.txt"), ("new", "1")):
         Path(scratch.work, name).write_text(content)
     os.truncate(scratch.began, 0)
-    assert changed_files(run, scratch, lambda: {"snapshot": {"id": snapshot}}, []).files == {"": [("b.txt", 5), ("new", 1)]}
+    assert changed_files(run, scratch, lambda: defined(snapshot={"id": snapshot}), []).files == {"": [("b.txt", 5), ("new", 1)]}

@@ -360,7 +360,7 @@ def test_folders_without_write_permission(run: RunPaths, as_user: Callable[..., 
     for folder in (late / "both", late / "new" / "deep", late / "new", late, work(run) / "data" / "deep",
                    work(run) / "data", work(run)):  # fmt: skip
         folder.chmod(0o555)
-    code = "import sys; from espalier.lifecycle.collect import *; run = RunPaths(sys.argv[1]); status = read_record(run.status); warnings = []; {}; print(warnings)"
+    code = "import sys; from espalier.lifecycle.collect import *; from espalier.records import read_record; run = RunPaths(sys.argv[1]); status = read_record(run.status); warnings = []; {}; print(warnings)"
     assert as_user(code.format("collect(run, status, warnings)"), run.root) == "[]\n"
     assert tree(run.outputs) == {"both": None, "both/x": "kept", "new": None, "new/deep": None, "new/deep/y": "kept"}
     as_user(code.format("clean(run, status)"), run.root)
@@ -378,7 +378,7 @@ def test_folders_of_another_user(run: RunPaths, as_user: Callable[..., str]) -> 
         (work(run) / folder).chmod(mode)
     Path(run.outputs, "sub").mkdir()  # by an upload
     os.makedirs(os.path.dirname(run.runner_log))
-    code = "import sys; from espalier.lifecycle.collect import *; run = RunPaths(sys.argv[1]); status = read_record(run.status); warnings = []; collect(run, status, warnings); {}; print(warnings)"
+    code = "import sys; from espalier.lifecycle.collect import *; from espalier.records import read_record; run = RunPaths(sys.argv[1]); status = read_record(run.status); warnings = []; collect(run, status, warnings); {}; print(warnings)"
     said = as_user(code.format("clean(run, status)"), run.root)
     assert said == "['shut could not be kept: Operation not permitted.']\n"
     assert tree(run.outputs) == {"sub": None, "sub/x": "x"}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Callable, Dict, List, Tuple
 
 import pytest
+from defined import defined
 from espalier import Workspace, accel
 from espalier.errors import EspalierError
 from espalier.lifecycle import comparison
@@ -42,10 +43,10 @@ class Copy:
     def __init__(self, workspace: Workspace, source: Path, scratch: Path, directory: str = "") -> None:
         self.run = RunPaths(os.path.join(workspace.path, "runs", "ab", "e_1_abcdef01"))
         os.makedirs(self.run.root, exist_ok=True)
-        self.spec = {"snapshot": {"id": workspace.take_snapshot(str(source))}}
+        self.spec = defined(snapshot={"id": workspace.take_snapshot(str(source))})
         self.scratch: ScratchPaths = give_scratch(self.run, str(scratch), directory)
         os.unlink(self.scratch.began)
-        materialise(workspace.path, self.spec["snapshot"]["id"], self.scratch.job)
+        materialise(workspace.path, self.spec.snapshot.id, self.scratch.job)
         time.sleep(0.01)  # (in another tick of the file system's clock)
         note_beginning(self.scratch)
         self.top = Path(self.scratch.work)
@@ -235,7 +236,7 @@ def test_a_tree_that_cannot_be_read_any_more(copy: Copy) -> None:
             path.chmod(0o600)
             path.write_bytes(path.read_bytes().replace(b'"z.csv"', b'"Z.csv"'))
     with pytest.raises(EspalierError, match="damaged"):
-        read_tree(copy.run.workspace, copy.spec["snapshot"]["id"])
+        read_tree(copy.run.workspace, copy.spec.snapshot.id)
     (copy.top / "two/in/deep/new").write_text("1")
     (copy.top / "one/new").write_text("1")
     (copy.top / "one/x.csv").unlink()

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, Dict, Mapping
 
 import pytest
+from defined import defined
 from espalier.lifecycle.container_config import Order, container_config
 from espalier.paths import JOB_PART, RunPaths
 
@@ -12,7 +13,7 @@ DOCKER = {"init": True, "network": "bridge", "user": None, "shm_size": None}
 
 def variables(tmp_path: Path, ours: Mapping[str, str], image: Dict[str, Any], asked: Mapping[str, str]) -> Dict[str, str]:
     run = RunPaths(str(tmp_path / "ws" / "runs" / "ab" / "e_1_abcdef01"))
-    spec = {"workspace_id": "w", "docker": DOCKER, "environment": {"variables": asked}}
+    spec = defined(workspace_id="w", docker=DOCKER, environment={"variables": asked})
     order = Order({}, "sha256:0", ["Rscript", "train.R"], dict(ours), {}, [], "1000:1000", {"path": "/w/abcdef01", "directory": ""})
     config = container_config(run, spec, order, image)
     return dict(line.split("=", 1) for line in config["Env"])
@@ -43,7 +44,7 @@ def test_git_takes_the_working_copy_of_another_user(tmp_path: Path, monkeypatch:
 def test_only_the_jobs_part_of_its_run_is_writable(tmp_path: Path) -> None:
     run = RunPaths(str(tmp_path / "ws" / "runs" / "ab" / "e_1_abcdef01"))
     inputs = [{"name": "large", "path": "/data/large"}, {"name": "small", "path": "/data/small", "digest": "sha256:0"}]
-    spec = {"workspace_id": "w", "docker": DOCKER, "environment": {"variables": {}}, "inputs": inputs}
+    spec = defined(workspace_id="w", docker=DOCKER, inputs=inputs)
     order = Order({}, "sha256:0", ["true"], {}, {"/opt/x": "/opt/x"}, [], "1000:1000", {"path": "/w/abcdef01", "directory": ""})
     mounts = container_config(run, spec, order, {})["HostConfig"]["Mounts"]
     written = {mount["Target"] for mount in mounts if not mount["ReadOnly"]}

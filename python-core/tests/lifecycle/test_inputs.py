@@ -6,6 +6,7 @@ from typing import List
 
 import pytest
 from espalier.lifecycle.inputs import changed_inputs
+from espalier.model.codec import encode
 from espalier.paths import RunPaths
 from espalier.runner.inputs import copy_inputs
 from espalier.submission import inputs as submission
@@ -26,7 +27,7 @@ def run(tmp_path: Path, data: Path) -> RunPaths:
     paths = RunPaths(str(tmp_path / "run"))
     records = resolve_inputs({"d": str(data)})
     os.makedirs(paths.root)
-    Path(paths.spec).write_text(json.dumps({"format": 1, "inputs": records}))
+    Path(paths.spec).write_text(json.dumps({"format": 1, "inputs": encode(records)}))
     copy_inputs(paths, records)
     for folder in (paths.inputs, os.path.join(paths.inputs, "d"), paths.input_copy("d", str(data))):
         os.chmod(folder, 0o700)  # as a job may do
@@ -75,7 +76,7 @@ def test_an_input_without_copy(tmp_path: Path, data: Path, monkeypatch: pytest.M
     monkeypatch.setattr(submission, "INPUT_COPY_LIMIT_BYTES", 0)
     run = RunPaths(str(tmp_path / "run"))
     os.makedirs(run.root)
-    Path(run.spec).write_text(json.dumps({"format": 1, "inputs": resolve_inputs({"d": str(data)})}))
+    Path(run.spec).write_text(json.dumps({"format": 1, "inputs": encode(resolve_inputs({"d": str(data)}))}))
     assert changed_inputs(run) == []
     (data / "b").write_text("")
     assert found(run) == ["original"] and "had a copy" not in changed_inputs(run)[0]

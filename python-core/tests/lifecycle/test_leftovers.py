@@ -42,7 +42,7 @@ def test_what_is_left(experiment: Experiment, ended: Any, what: str) -> None:
         remove_private_file(run.id)
 
 
-@pytest.mark.parametrize("module", ["espalier.lifecycle.finish", "espalier.lifecycle.strays", "espalier.retry"])
+@pytest.mark.parametrize("module", ["espalier.lifecycle.finish", "espalier.lifecycle.strays"])
 def test_a_step_does_without(module: str) -> None:
     source = str(Path(espalier.__file__).parents[1])
     code = f"import sys; sys.path.append({source!r}); import espalier.queue.step; sys.exit({module!r} in sys.modules)"

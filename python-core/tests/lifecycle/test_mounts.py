@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any, Callable, Dict, Iterator, List
 
 import pytest
+from defined import defined
 from espalier import Experiment, ScriptRunConfig
 from espalier.adapters.engine_sockets import SYSTEM_FOLDERS
 from espalier.config import Session
@@ -222,7 +223,7 @@ def test_the_network_of_an_engine_that_asks_for_no_key(submit: Callable[..., Pre
 def test_looked_at_again_when_the_container_is_created(place: Path, listen: Callable[[str], str]) -> None:
     (place / "data").mkdir()
     (place / "link").symlink_to(place / "data", target_is_directory=True)
-    spec = {"docker": {"mounts": {str(place / "link"): "/data"}}, "inputs": []}
+    spec = defined(docker={"mounts": {str(place / "link"): "/data"}})
     env = {"preparing": {}, "engine": {"DOCKER_HOST": "unix://" + listen("a/engine.api")}}
     ready: Any = SimpleNamespace(_spec=spec, _env=env)
     _Ready._look_at_mounts_again(ready)
@@ -230,6 +231,6 @@ def test_looked_at_again_when_the_container_is_created(place: Path, listen: Call
     (place / "link").symlink_to(place / "a", target_is_directory=True)
     with pytest.raises(EspalierError, match=r"engine\.api"):
         _Ready._look_at_mounts_again(ready)
-    spec.update(docker={"mounts": {}}, inputs=[{"path": str(place / "a")}])
+    ready._spec = defined(docker={}, inputs=[{"name": "a", "path": str(place / "a")}])
     with pytest.raises(EspalierError, match=r"engine\.api"):
         _Ready._look_at_mounts_again(ready)

@@ -107,8 +107,8 @@ def test_what_a_job_logs_into_a_child_by_hand_is_brought_there(parent: RunPaths,
     from espalier.lifecycle.children import HELD_BY_PARENT
     from espalier.submission.children import child_spec, create_held
 
-    spec = child_spec(parent.workspace, os.path.basename(parent.root), None, None, "")
-    child = parent.workspace.run(create_held(parent.workspace, spec, None, {}))
+    spec = child_spec(parent.workspace, os.path.basename(parent.root), None, "")
+    child = parent.workspace.run(create_held(parent.workspace, spec, None, None, {}))
     assert json.loads(Path(child.status).read_text())["held_by"] == HELD_BY_PARENT
     make_view(parent)
     show(parent, child)

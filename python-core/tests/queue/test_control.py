@@ -90,7 +90,7 @@ def test_a_pid_used_again_gets_no_signal(submit: Submit, ended: Any, reach: Any)
 def test_look_after_leaves_other_hosts_and_users_alone(one_slot: None, submit: Submit) -> None:
     submit("sleep 30")
     run = submit("true")
-    host, user = run._spec()["host"], run._spec()["user"]
+    host, user = run._spec().host, run._spec().user
     shutil.rmtree(queue_paths().root)
     assert look_after(run.id, run._paths, "another-host", user) is False
     assert look_after(run.id, run._paths, host, "another-user") is False
@@ -103,4 +103,4 @@ def test_look_after_what_vanished(submit: Submit, ended: Any) -> None:
     ended(run)
     spec = run._spec()
     shutil.rmtree(run.run_dir)
-    assert look_after(run.id, run._paths, spec["host"], spec["user"]) is False
+    assert look_after(run.id, run._paths, spec.host, spec.user) is False

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Callable, List
 
 import pytest
+from defined import defined
 from espalier import EspalierError, Run, Workspace
 from espalier.adapters import posix
 from espalier.adapters.homes import scratch_folder
@@ -123,7 +124,7 @@ def test_two_tickets_of_a_run_execute_it_once(submit: Submit, ended: Any, tmp_pa
     first, run = submit("sleep 0.2"), submit(f"echo x >> {count}; sleep 0.2")
     with allocator(queue_paths()):
         for _ in range(3):
-            add_ticket(queue_paths(), run.run_dir, {})
+            add_ticket(queue_paths(), run.run_dir, defined())
     set_capacity(queue_paths(), cpus=4)
     step()
     for one in (first, run):

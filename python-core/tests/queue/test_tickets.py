@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from defined import defined
 from espalier.adapters import posix
 from espalier.paths import QueuePaths
 from espalier.queue.home import queue_paths
@@ -23,12 +24,12 @@ def queue(home: Path) -> QueuePaths:
 def test_first_in_first_out(queue: QueuePaths) -> None:
     ids = [f"e_1_{number:08x}" for number in (5, 3, 9, 1)]
     for run_id in ids:
-        add_ticket(queue, "/r/" + run_id, {})
+        add_ticket(queue, "/r/" + run_id, defined())
     assert [(ticket.run_id, ticket.run_dir) for ticket in tickets(queue.tickets)] == [(i, "/r/" + i) for i in ids]
 
 
 def test_find_ticket(queue: QueuePaths) -> None:
-    add_ticket(queue, "/r/" + RUN, {})
+    add_ticket(queue, "/r/" + RUN, defined())
     assert find_ticket(queue, RUN) == os.path.join(queue.tickets, os.listdir(queue.tickets)[0])
     assert find_ticket(queue, "e_1_abcdef02") is None
 
@@ -61,7 +62,7 @@ def test_what_is_no_file_stops_no_queue(queue: QueuePaths, place: str, kind: str
     assert len(aside) == ("folder" in kind)
     if aside:
         assert Path(queue.keeper_log).read_text().count("not a file") == 1
-    add_ticket(queue, "/r/" + RUN, {})
+    add_ticket(queue, "/r/" + RUN, defined())
     (ticket,) = tickets(queue.tickets)
     fd = claim(queue, ticket)
     assert fd is not None
@@ -69,7 +70,7 @@ def test_what_is_no_file_stops_no_queue(queue: QueuePaths, place: str, kind: str
 
 
 def test_a_claim_turns_the_ticket_into_a_lease(queue: QueuePaths) -> None:
-    add_ticket(queue, "/r/" + RUN, {})
+    add_ticket(queue, "/r/" + RUN, defined())
     fd = claim(queue, next(tickets(queue.tickets)))
     assert fd is not None and not os.get_inheritable(fd)
     assert os.listdir(queue.tickets) == []
@@ -81,10 +82,10 @@ def test_a_claim_turns_the_ticket_into_a_lease(queue: QueuePaths) -> None:
 
 
 def test_a_second_ticket_of_a_claimed_run_is_dropped(queue: QueuePaths) -> None:
-    add_ticket(queue, "/r/" + RUN, {})
+    add_ticket(queue, "/r/" + RUN, defined())
     fd = claim(queue, next(tickets(queue.tickets)))
     assert fd is not None
-    add_ticket(queue, "/r/" + RUN, {})
+    add_ticket(queue, "/r/" + RUN, defined())
     assert claim(queue, next(tickets(queue.tickets))) is None
     assert os.listdir(queue.tickets) == [] and not is_dead(queue.lease(RUN))
     os.close(fd)

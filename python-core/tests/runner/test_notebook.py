@@ -3,6 +3,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from defined import defined
 from espalier.runner.notebook import add_parameters, failed_cell, given_parameters, literal
 from espalier.values import NA
 
@@ -35,10 +36,10 @@ def test_parameters_follow_the_tagged_cell(tagged: Any, at: int) -> None:
 
 def test_parameters_come_from_the_definition(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ESPALIER_INPUT_MY_DATA", "/d")
-    spec = {
-        "params": {"learning-rate": {"kind": "double", "value": "!Inf"}, "sizes": [{"kind": "integer", "value": 1}]},
-        "inputs": [{"name": "my-data", "path": "/elsewhere"}],
-    }
+    spec = defined(
+        params={"learning-rate": {"kind": "double", "value": "!Inf"}, "sizes": [{"kind": "integer", "value": 1}]},
+        inputs=[{"name": "my-data", "path": "/elsewhere"}],
+    )
     assert given_parameters(spec) == {"my_data": "/d", "learning_rate": math.inf, "sizes": [1]}
 
 

@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict
 
 import pytest
+from defined import defined
 from espalier import Experiment, ScriptRunConfig
 from espalier.names import input_variable
 from espalier.paths import RunPaths
@@ -23,15 +24,14 @@ def run(tmp_path: Path) -> RunPaths:
 
 
 def environment(run: RunPaths, variables: Dict[str, str], **spec: Any) -> Dict[str, str]:
-    spec = {"id": "e_1_abcdef01", "experiment": "e", **spec}
-    return job_environment(run, SCRATCH, "/ws", spec, {"variables": variables})
+    return job_environment(run, SCRATCH, "/ws", defined(**spec), {"variables": variables})
 
 
 def test_folders_and_links(run: RunPaths, tmp_path: Path) -> None:
     scratch = ScratchPaths(str(tmp_path / "w"), "project/a")
     Path(run.outputs, "sub").mkdir(parents=True)
     Path(run.outputs, "sub", "x").write_text("of an earlier attempt")
-    prepare_folders(run, scratch, "/ws", {"snapshot": None}, {"python/espalier": "/lib/espalier", "R/espalier": "/r"})
+    prepare_folders(run, scratch, "/ws", defined(), {"python/espalier": "/lib/espalier", "R/espalier": "/r"})
     assert sorted(os.listdir(scratch.job)) == ["logs", "outputs"]
     assert Path(scratch.job, "outputs", "sub", "x").read_text() == "of an earlier attempt"
     assert os.readlink(Path(run.job, "python", "espalier")) == "/lib/espalier"
@@ -65,8 +65,8 @@ def test_inputs_with_a_digest_are_read_from_their_copies(run: RunPaths) -> None:
     assert (found["ESPALIER_INPUT_BIG"], found["ESPALIER_ORIGIN_BIG"]) == ("/d", "/d")
     mine = ["prog", "--x-1", "/data/x.csv"]  # what the user gave as an argument stays
     command = [*mine, "--big", "/d", "--x-1", "/data/x.csv"]
-    assert job_command(run, {"command": command, "inputs": inputs}) == [*mine, "--big", "/d", "--x-1", copy]
-    assert job_command(run, {"command": mine, "inputs": []}) == mine
+    assert job_command(run, defined(command=command, inputs=inputs)) == [*mine, "--big", "/d", "--x-1", copy]
+    assert job_command(run, defined(command=mine)) == mine
 
 
 def test_what_the_definition_sets_is_joined(run: RunPaths) -> None:

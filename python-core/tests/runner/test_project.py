@@ -6,6 +6,7 @@ from typing import Any, Callable, Dict, List
 
 import pytest
 from espalier import Experiment, ScriptRunConfig
+from espalier.model.job import WorkingCopy
 from espalier.project import project_root
 from espalier.submission.working_copy import working_copy
 
@@ -137,8 +138,8 @@ def test_climbing_ends_in_the_copy_or_finds_nothing(project: Path, says: Any, ma
 
 def test_the_nearest_mark_is_the_top(project: Path) -> None:
     (project / "sub" / "deep").mkdir(parents=True)
-    assert working_copy(str(project / "sub"), None, None)["directory"] == ""
+    assert working_copy(str(project / "sub"), None, None).directory == ""
     (project / "top.Rproj").touch()
     (project / "sub" / "sub.Rproj").touch()
     assert project_root(str(project / "sub" / "deep")) == str(project / "sub")
-    assert working_copy(str(project / "sub" / "deep"), None, None) == {"directory": "deep", "stubs": ["sub.Rproj"], "git": None}
+    assert working_copy(str(project / "sub" / "deep"), None, None) == WorkingCopy("deep", ("sub.Rproj",))

@@ -25,7 +25,7 @@ def test_ids_that_were_chosen(experiment: Experiment) -> None:
 def test_the_parent_must_be_there(experiment: Experiment) -> None:
     paths = experiment.start_logging()._paths.workspace
     for deed in (
-        lambda: child_spec(paths, "exp_1_00000000", None, None, ""),
+        lambda: child_spec(paths, "exp_1_00000000", None, ""),
         lambda: submit_child(paths, "exp_1_00000000", ScriptRunConfig(command="true"), {}),
     ):
         with pytest.raises(EspalierError) as caught:

@@ -5,24 +5,23 @@ from pathlib import Path
 from typing import Any, Dict
 
 import pytest
+from defined import defined
 from espalier import Experiment
 from espalier.errors import EspalierError
 from espalier.lifecycle.scratch import make_scratch, record_of
 from espalier.lifecycle.status import read_status
+from espalier.model.job import JobSpec
 from espalier.paths import RunPaths
 from espalier.records import replace_record
 from espalier.scratch_paths import ScratchPaths
-from espalier.submission.confined import copied_source, handed_on, in_parents_container, is_confined
+from espalier.submission.confined import copied_source, handed_on, in_parents_container
 
-SPEC: Dict[str, Any] = {
-    "docker": {"shm_size": None, "network": "none", "mounts": {}, "init": True, "user": None},
-    "environment": {"name": "base", "version": "1"},
-    "inputs": [],
-}
+FIELDS: Dict[str, Any] = {"docker": {"network": "none"}, "environment": {"name": "base", "version": "1"}}
+SPEC = defined(**FIELDS)
 
 
-def with_mount(folder: Path) -> Dict[str, Any]:
-    return {**SPEC, "docker": {**SPEC["docker"], "mounts": {str(folder): "/data"}}}
+def with_mount(folder: Path, **fields: Any) -> JobSpec:
+    return defined(**{**FIELDS, "docker": {"network": "none", "mounts": {str(folder): "/data"}}, **fields})
 
 
 @pytest.fixture
@@ -123,7 +122,7 @@ def test_inputs_that_are_handed_on(run: RunPaths, scratch: ScratchPaths, tmp_pat
     data = tmp_path / "data"
     data.mkdir()
     (data / "file").write_text("d")
-    spec = {**with_mount(data), "inputs": [{"name": "own", "path": "/somewhere/own.csv", "digest": "sha256:0"}]}
+    spec = with_mount(data, inputs=[{"name": "own", "path": "/somewhere/own.csv", "digest": "sha256:0"}])
     Path(scratch.work, "made").write_text("m")
     given = handed_on(
         run, spec, {"a": "/somewhere/own.csv", "b": run.input_copy("own", "/somewhere/own.csv"), "c": "/data/file", "d": f"{scratch.work}/made"}
@@ -148,7 +147,3 @@ def test_other_inputs_are_refused(run: RunPaths, scratch: ScratchPaths, experime
     with pytest.raises(EspalierError) as error:
         handed_on(run, with_mount(data), {"i": path.format(work=scratch.work, run=run.root, other=other.run_dir)})
     assert code_of(error) in ("bad_argument", "input_missing")
-
-
-def test_a_run_without_a_container_is_not_confined() -> None:
-    assert is_confined(SPEC) and not is_confined({"docker": None}) and not is_confined({})

@@ -8,6 +8,7 @@ import pytest
 from espalier.config import ScriptRunConfig, Session
 from espalier.errors import EspalierError
 from espalier.experiment import Experiment
+from espalier.model.job import Input
 from espalier.submission.documents import language_of, other_command, refuse_missing_tools
 from espalier.submission.params import quarto_options
 from espalier.submission.program import program
@@ -82,7 +83,7 @@ def test_programs_of_documents() -> None:
     assert r.command[0] == "/bin/true" and r.command[1] == "-e" and "render.R" in r.command[2] and r.command[3] == "a.Rmd"
     notebook = program(ScriptRunConfig(".", "a.ipynb", script_params={"x": 1}), [], os.defpath)
     assert notebook.command[1:4] == ["-m", "espalier.runner.notebook", "a.ipynb"]
-    inputs = [{"name": "data", "path": "/d"}]
+    inputs = [Input("data", "/d")]
     quarto = program(ScriptRunConfig(".", "a.qmd", arguments=["--to", "pdf"], script_params={"x": 1}), inputs, os.defpath)
     assert quarto.command[3:] == ["sh", "a.qmd", "--to", "pdf", "-P", "x:1", "--data", "/d"]
     assert quarto.params == {"x": {"kind": "integer", "value": 1}}

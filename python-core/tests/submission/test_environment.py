@@ -9,6 +9,7 @@ import pytest
 from espalier import Experiment, ScriptRunConfig
 from espalier.config import Session
 from espalier.errors import EspalierError
+from espalier.model.codec import encode
 from espalier.submission.submit import Prepared, prepare
 
 IMAGE = {"name": "small", "docker": {"base_image": "debian:12"}, "variables": {"A": "1", "B": "2"}, "shm_size": "1g"}
@@ -29,7 +30,7 @@ def test_an_image_is_recorded_and_the_hosts_own_is_left_out(experiment: Experime
     (tmp_path / "t" / "a.R").write_text("1")
     made = prepared(experiment, source_directory=str(tmp_path / "t"), entry_script="a.R", environment=IMAGE, docker=True,
                     environment_variables={"B": "3"}, session=session)  # fmt: skip
-    spec, env = made.spec, made.env
+    spec, env = encode(made.spec), made.env
     assert spec["command"] == ["Rscript", "a.R"], "it is found in the image"
     assert env["variables"] == {
         "TZ": "UTC", "https_proxy": "p", "A": "1", "B": "3", "RENV_CONFIG_AUTOLOADER_ENABLED": "FALSE",
@@ -41,34 +42,34 @@ def test_an_image_is_recorded_and_the_hosts_own_is_left_out(experiment: Experime
 
 
 def test_an_equal_definition_keeps_its_version_and_reuse_sees_what_counts(experiment: Experiment) -> None:
-    def of(**changes: Any) -> Dict[str, Any]:
+    def of(**changes: Any) -> Any:
         return prepared(experiment, command="true", environment={**IMAGE, **changes}, docker=True).spec
 
     first, same, other = of(), of(), of(docker={"base_image": "debian:11"})
-    assert same["environment"]["version"] == "1" and other["environment"]["version"] == "2"
-    assert first["reuse_key"] == same["reuse_key"] != other["reuse_key"]
-    assert of(description="text")["reuse_key"] == first["reuse_key"], "only people read that"
+    assert same.environment.version == "1" and other.environment.version == "2"
+    assert first.reuse_key == same.reuse_key != other.reuse_key
+    assert of(description="text").reuse_key == first.reuse_key, "only people read that"
     by_name = prepared(experiment, command="true", environment={"name": "small", "version": "2"}, docker=True).spec
-    assert by_name["environment"]["definition"] == other["environment"]["definition"]
+    assert by_name.environment.definition == other.environment.definition
 
 
 def test_a_definition_without_a_name_has_the_experiments(experiment: Experiment) -> None:
     spec = prepared(experiment, command="true", environment={"docker": {"base_image": "a"}}, docker=True).spec
-    assert spec["environment"]["name"] == experiment.name
+    assert spec.environment.name == experiment.name
 
 
 def test_a_secret_is_a_name_in_every_record(experiment: Experiment) -> None:
     asked = {"name": "e", "r": {"github": [{"repository": "a/b", "auth_token": {"secret": "github"}}]},
              "docker": {"base_image": "a"}}  # fmt: skip
     made = prepared(experiment, command="true", environment=asked, docker=True)
-    assert '"auth_token": {"secret": "github"}' in json.dumps(made.spec)
+    assert '"auth_token": {"secret": "github"}' in json.dumps(encode(made.spec))
 
 
 def test_a_variable_that_looks_secret_is_told_of(experiment: Experiment) -> None:
     asked = {**IMAGE, "variables": {"DB_PASSWORD": "hunter2-x", "LEVEL": "1"}}
     made = prepared(experiment, command="true", environment=asked, docker=True)
     assert [note.split()[3] for note in made.notes] == ["DB_PASSWORD"]
-    assert "hunter2-x" not in json.dumps([made.notes, made.spec])
+    assert "hunter2-x" not in json.dumps([made.notes, encode(made.spec)])
     assert not prepared(experiment, command="true", environment=IMAGE, docker=True).notes
 
 

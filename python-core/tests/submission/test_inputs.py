@@ -11,10 +11,8 @@ from espalier.submission.inputs import identity_of, resolve_inputs
 def test_file(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("x\n")
     (record,) = resolve_inputs({"data": str(tmp_path / "a.csv")})
-    digest = record.pop("digest")
-    assert record.pop("modified_at").endswith("Z")
-    assert record == {"name": "data", "path": str(tmp_path / "a.csv"), "kind": "file", "size": 2, "files": 1}
-    assert digest.startswith("sha256:") and len(digest) == 71
+    assert record.modified_at.endswith("Z") and record.digest.startswith("sha256:") and len(record.digest) == 71
+    assert record[:4] == ("data", str(tmp_path / "a.csv"), "file", 2) and record.files == 1
 
 
 def test_relative_and_home_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,14 +20,14 @@ def test_relative_and_home_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     one, other = resolve_inputs({"here": "a", "home": "~/a"})
-    assert one["path"] == other["path"] == str(tmp_path / "a")
+    assert one.path == other.path == str(tmp_path / "a")
 
 
 def test_folder_digest_changes_with_names_and_contents(tmp_path: Path) -> None:
     def digest() -> str:
         (record,) = resolve_inputs({"d": str(tmp_path)})
-        assert record["kind"] == "directory"
-        return str(record["digest"])
+        assert record.kind == "directory"
+        return str(record.digest)
 
     seen = [digest()]
     for change in (
@@ -48,8 +46,8 @@ def test_large_inputs_go_by_size_and_time(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "a").write_text("x" * 11)
     os.utime(tmp_path / "a", (1, 1))
     (record,) = resolve_inputs({"a": str(tmp_path / "a")})
-    assert "digest" not in record
-    assert (record["size"], record["modified_at"], record["files"]) == (11, "1970-01-01T00:00:01.000000Z", 1)
+    assert record.digest is None
+    assert (record.size, record.modified_at, record.files) == (11, "1970-01-01T00:00:01.000000Z", 1)
 
 
 def test_many_files_go_by_size_and_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,7 +55,7 @@ def test_many_files_go_by_size_and_time(tmp_path: Path, monkeypatch: pytest.Monk
     for name in "abc":
         (tmp_path / name).write_text(name)
     (record,) = resolve_inputs({"d": str(tmp_path)})
-    assert "digest" not in record and record["files"] == 3
+    assert record.digest is None and record.files == 3
 
 
 def test_a_fifo_or_a_dangling_link_in_a_folder_stops_nothing(tmp_path: Path) -> None:
@@ -65,7 +63,7 @@ def test_a_fifo_or_a_dangling_link_in_a_folder_stops_nothing(tmp_path: Path) -> 
     os.symlink("nowhere", tmp_path / "link")
     (tmp_path / "a").write_text("x")
     (record,) = resolve_inputs({"d": str(tmp_path)})
-    assert record["size"] == 1 and "digest" in record
+    assert record.size == 1 and record.is_copied
 
 
 def test_a_link_out_of_the_folder_leaves_it_without_digest(tmp_path: Path) -> None:
@@ -74,13 +72,13 @@ def test_a_link_out_of_the_folder_leaves_it_without_digest(tmp_path: Path) -> No
         (tmp_path / name / "a").write_text("x")
     os.symlink("../outside", tmp_path / "d" / "link")
     (record,) = resolve_inputs({"d": str(tmp_path / "d")})
-    assert "digest" not in record and record["files"] == 1
+    assert record.digest is None and record.files == 1
 
 
 def test_a_fifo_as_input_stops_nothing(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     (record,) = resolve_inputs({"d": str(tmp_path / "fifo")})
-    assert record["path"] == str(tmp_path / "fifo") and "digest" not in record
+    assert record.path == str(tmp_path / "fifo") and record.digest is None
 
 
 def test_refused(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from espalier.config import ScriptRunConfig, Session
 from espalier.errors import EspalierError
+from espalier.model.job import Input
 from espalier.submission.documents import language_of
 from espalier.submission.program import checked_script, program
 
@@ -36,7 +37,7 @@ def test_program_is_looked_up_on_the_path() -> None:
 
 
 def test_inputs_become_arguments() -> None:
-    what = program(ScriptRunConfig(command=[SHELL]), [{"name": "data", "path": "/d"}], os.defpath)
+    what = program(ScriptRunConfig(command=[SHELL]), [Input("data", "/d")], os.defpath)
     assert what.command == [SHELL, "--data", "/d"]
 
 

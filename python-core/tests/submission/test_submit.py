@@ -90,7 +90,7 @@ def test_excluded_data_that_the_script_names_is_told(experiment: Experiment, pro
 def reuse_key(experiment: Experiment, workspace: Workspace, **fields: Any) -> str:
     session = Session(environment={"PATH": os.defpath})
     config = ScriptRunConfig(**{"command": ["sh"], "session": session, **fields})
-    return str(prepare(workspace._paths, "id", experiment.name, config, lambda: None).spec["reuse_key"])
+    return str(prepare(workspace._paths, "id", experiment.name, config, lambda: None).spec.reuse_key)
 
 
 def test_reuse_key(experiment: Experiment, workspace: Workspace, project: Path) -> None:

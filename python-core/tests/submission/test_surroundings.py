@@ -46,7 +46,7 @@ def test_a_definition_may_set_anything() -> None:
 @pytest.mark.parametrize("name", ["API_KEY", "token", "MY_SECRET", "DB_PASSWORD", "PWD_FILE", "GOOGLE_CREDENTIALS", "AUTH"])
 def test_hidden_names(name: str) -> None:
     record = around(Session(environment={}), **{name: CANARY, "OMP_NUM_THREADS": "2"}).record
-    assert record["variables"] == {name: "<hidden>", "OMP_NUM_THREADS": "2"}
+    assert record.variables == {name: "<hidden>", "OMP_NUM_THREADS": "2"}
     assert CANARY not in str(record)
 
 
@@ -54,7 +54,7 @@ def test_hidden_names_of_an_environments_own_variables() -> None:
     chosen = Chosen(Environment("e", variables={"API_KEY": CANARY, "A": "1"}), IMAGE)
     found = surroundings(ScriptRunConfig(command="x", session=Session(environment={})), None, "other", chosen)
     assert found.variables["API_KEY"] == CANARY
-    assert found.record["definition"]["variables"] == {"A": "1"}
+    assert found.record.definition["variables"] == {"A": "1"}
     assert CANARY not in str(found.record)
 
 
@@ -81,21 +81,21 @@ def test_renv_is_not_activated_where_there_is_an_environment(how: str) -> None:
 
 
 def test_key_tells_environments_apart() -> None:
-    keys = [around(Session(environment={}), **v).record["key"] for v in ({}, {"A": "1"}, {"A": "2"}, {"TOKEN": "x"}, {"TOKEN": "y"})]
+    keys = [around(Session(environment={}), **v).record.key for v in ({}, {"A": "1"}, {"A": "2"}, {"TOKEN": "x"}, {"TOKEN": "y"})]
     assert len(set(keys)) == 4, "a secret's value is in no digest, by which it could be guessed"
     assert keys[0].startswith("sha256:")
 
 
 def test_key_ignores_what_is_inherited() -> None:
     """Another terminal is no other environment."""
-    one, other = (around(Session(environment={"LANG": lang})).record["key"] for lang in ("C", "de_DE.UTF-8"))
+    one, other = (around(Session(environment={"LANG": lang})).record.key for lang in ("C", "de_DE.UTF-8"))
     assert one == other
 
 
 def test_library_paths_of_the_session() -> None:
     found = around(Session(environment={"R_LIBS": "/old"}, library_paths=["/a", "/b"], r_version="4.2.2", rscript="/R"))
     assert found.variables["R_LIBS"] == found.variables["ESPALIER_LIBRARY_PATHS"] == "/a:/b"
-    assert found.record["r"] == {"rscript": "/R", "version": "4.2.2", "library_paths": ["/a", "/b"], "renv": None}
+    assert found.record.r == {"rscript": "/R", "version": "4.2.2", "library_paths": ["/a", "/b"], "renv": None}
 
 
 def test_links_to_espalier() -> None:
@@ -127,7 +127,7 @@ def test_a_project_with_renv_runs_on_its_own_library(project: Path) -> None:
     assert found.variables["R_LIBS"] == found.variables["ESPALIER_LIBRARY_PATHS"] == str(library)
     assert found.variables["R_LIBS_USER"] == "NULL"
     assert found.variables["RENV_CONFIG_AUTOLOADER_ENABLED"] == "FALSE"
-    assert found.record["r"]["renv"] == str(library) and found.record["r"]["library_paths"] == [str(library)]
+    assert found.record.r["renv"] == str(library) and found.record.r["library_paths"] == [str(library)]
 
 
 def test_a_session_in_a_project_with_renv_is_found_again_with_its_sandbox(project: Path) -> None:
@@ -135,7 +135,7 @@ def test_a_session_in_a_project_with_renv_is_found_again_with_its_sandbox(projec
     session = Session(environment={}, library_paths=[str(library), "/sandbox"], r_version="4.2.2")
     found = around(session, str(project), "r")
     assert found.variables["ESPALIER_LIBRARY_PATHS"] == f"{library}:/sandbox"
-    assert found.record["r"]["library_paths"] == [str(library), "/sandbox"]
+    assert found.record.r["library_paths"] == [str(library), "/sandbox"]
 
 
 def test_libraries_that_a_job_names_itself_count() -> None:

@@ -95,8 +95,8 @@ class Input(NamedTuple):
 class JobSpec(NamedTuple):
     """The definition of a run."""
 
-    id: str
-    experiment: str
+    id: str = ""
+    experiment: str = ""
     workspace_id: str = ""
     type: str = "command"
     created_at: str = ""

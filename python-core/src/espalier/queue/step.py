@@ -236,7 +236,7 @@ def queue_lost(paths: QueuePaths, run: RunPaths, status: Dict[str, Any]) -> None
         try:
             spec = read_as(JobSpec, run.spec)
         except Exception:
-            spec = JobSpec(id=os.path.basename(run.root), experiment="")
+            spec = JobSpec()
         digests = _digests_claimed(paths, run) or known_digests(status)
         pause = float(status.get("retry_seconds") or 0.0)
         add_ticket(paths, run.root, spec, int(status.get("attempt", 1)), pause, digests)

@@ -1,0 +1,105 @@
+"""Records as typed values: every field comes back, and what is wrong is named."""
+
+import json
+from typing import Any, Dict, Mapping, NamedTuple, Optional, Tuple
+
+import pytest
+from defined import defined
+from espalier.errors import EspalierError
+from espalier.model.codec import Wrong, decode, encode, read_as
+from espalier.model.job import Input, JobEnvironment, JobSpec
+from espalier.resources import Resources
+from espalier.retry import Retry
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+class Leaf(NamedTuple):
+    name: str
+    count: int = 1
+    share: Optional[float] = None
+
+    def absent(self) -> Tuple[str, ...]:
+        return ("share",)
+
+
+class Branch(NamedTuple):
+    leaf: Leaf
+    leaves: Tuple[Leaf, ...] = ()
+    words: Mapping[str, str] = {}
+    flag: bool = False
+    more: Mapping[str, Any] = {}
+
+
+def test_null_and_absent_are_the_default() -> None:
+    assert decode(Branch, {"leaf": {"name": "a", "count": None}, "words": None}) == Branch(Leaf("a"))
+
+
+def test_what_a_newer_espalier_wrote_is_written_back() -> None:
+    record = {"leaf": {"name": "a"}, "later": [1, {"x": None}]}
+    found = decode(Branch, record)
+    assert found.more == {"later": [1, {"x": None}]}
+    assert encode(found)["later"] == record["later"] and "more" not in encode(found)
+    assert encode(found)["leaf"] == {"name": "a", "count": 1}, "share is left out where it is none"
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        ({}, "`leaf` is missing"),
+        ({"leaf": {}}, "`leaf.name` is missing"),
+        ({"leaf": []}, "`leaf` must be an object"),
+        ({"leaf": {"name": 5}}, "`leaf.name` must be text"),
+        ({"leaf": {"name": "a", "count": True}}, "`leaf.count` must be a whole number"),
+        ({"leaf": {"name": "a", "count": 1.5}}, "`leaf.count` must be a whole number"),
+        ({"leaf": {"name": "a", "share": "x"}}, "`leaf.share` must be a number"),
+        ({"leaf": {"name": "a"}, "leaves": {"name": "a"}}, "`leaves` must be a list"),
+        ({"leaf": {"name": "a"}, "leaves": [{"name": "a"}, {}]}, "`leaves.name` is missing"),
+        ({"leaf": {"name": "a"}, "words": {"a": 1}}, "`words` must be text"),
+        ({"leaf": {"name": "a"}, "flag": 1}, "`flag` must be true or false"),
+    ],
+)
+def test_a_wrong_field_is_named(record: Dict[str, Any], said: str, tmp_path: Any) -> None:
+    with pytest.raises(Wrong):
+        decode(Branch, record)
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps({"format": 1, **record}))
+    with pytest.raises(EspalierError, match=said) as caught:
+        read_as(Branch, str(path))
+    assert caught.value.code == "damaged" and str(path) in caught.value.message
+
+
+def test_a_definition_has_defaults() -> None:
+    spec = defined()
+    assert (spec.resources, spec.retry, spec.how, spec.script, spec.container.network) == (Resources(), None, "session", "", "bridge")
+    assert encode(spec)["resources"] == {"cpus": 1, "gpus": 0, "memory": None}
+    assert "request" not in encode(spec) and "more" not in encode(spec)
+
+
+TEXT = st.text(max_size=5)
+INPUTS = st.lists(st.builds(Input, name=TEXT, path=TEXT, size=st.integers(0), digest=st.none() | TEXT), max_size=3)
+SPECS = st.builds(
+    JobSpec,
+    id=TEXT,
+    params=st.just({}),
+    outputs=st.just(()),
+    parts=st.just(()),
+    git=st.none(),
+    docker=st.none(),
+    working_copy=st.none(),
+    experiment=TEXT,
+    command=st.lists(TEXT, max_size=3).map(tuple),
+    environment=st.none() | st.builds(JobEnvironment, key=TEXT, r=st.none(), python=st.none(), definition=st.none(), more=st.just({}), variables=st.dictionaries(TEXT, TEXT, max_size=2), name=st.none() | TEXT),
+    inputs=INPUTS.map(tuple),
+    resources=st.builds(Resources, cpus=st.integers(0, 9), memory=st.integers(0, 9)),
+    retry=st.none() | st.builds(Retry, attempts=st.integers(1, 9), wait_seconds=st.floats(0, 9)),
+    seed=st.none() | st.integers(),
+    more=st.dictionaries(st.sampled_from(["later", "yet"]), st.integers(), max_size=2),
+)
+
+
+@given(SPECS)
+def test_a_definition_comes_back_from_its_record(spec: JobSpec) -> None:
+    record = json.loads(json.dumps(encode(spec)))
+    assert decode(JobSpec, record) == spec
+    assert encode(decode(JobSpec, record)) == record
