@@ -100,7 +100,7 @@ lint: $(SET_UP)
 generated: $(SET_UP)
 	@mkdir -p $(BUILD)
 	@$(MAKE) --no-print-directory generate > $(BUILD)/generate.log 2>&1 || { cat $(BUILD)/generate.log; exit 1; }
-	git diff --exit-code -- tools/bindgen/api.json 'R/gen-*' inst/python/espalier_bridge man NAMESPACE
+	git diff --exit-code -- docs/spec.schema.json tools/bindgen/api.json 'R/gen-*' inst/python/espalier_bridge man NAMESPACE
 
 include tools/package.mk
 

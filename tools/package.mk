@@ -9,6 +9,7 @@ generate:
 	PYTHONPATH=python-core/src $(PYTHON) -m espalier.describe > tools/bindgen/api.json.new
 	mv tools/bindgen/api.json.new tools/bindgen/api.json
 	$(RSCRIPT) --vanilla tools/bindgen/generate.R tools/bindgen/api.json .
+	PYTHONPATH=python-core/src $(PYTHON) tools/schema.py
 	$(MAKE) document
 
 document:

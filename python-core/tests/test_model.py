@@ -1,13 +1,16 @@
 """Records as typed values: every field comes back, and what is wrong is named."""
 
 import json
+import re
+from pathlib import Path
 from typing import Any, Dict, Mapping, NamedTuple, Optional, Tuple
 
 import pytest
 from defined import defined
 from espalier.errors import EspalierError
-from espalier.model.codec import Wrong, decode, encode, read_as
+from espalier.model.codec import MORE, Wrong, decode, encode, read_as
 from espalier.model.job import Input, JobEnvironment, JobSpec
+from espalier.model.schema import schema_of
 from espalier.resources import Resources
 from espalier.retry import Retry
 from hypothesis import given
@@ -53,6 +56,7 @@ def test_what_a_newer_espalier_wrote_is_written_back() -> None:
         ({"leaf": {"name": "a", "count": True}}, "`leaf.count` must be a whole number"),
         ({"leaf": {"name": "a", "count": 1.5}}, "`leaf.count` must be a whole number"),
         ({"leaf": {"name": "a", "share": "x"}}, "`leaf.share` must be a number"),
+        ({"leaf": {"name": "a", "share": float("nan")}}, "`leaf.share` must be a number"),
         ({"leaf": {"name": "a"}, "leaves": {"name": "a"}}, "`leaves` must be a list"),
         ({"leaf": {"name": "a"}, "leaves": [{"name": "a"}, {}]}, "`leaves.name` is missing"),
         ({"leaf": {"name": "a"}, "words": {"a": 1}}, "`words` must be text"),
@@ -76,12 +80,32 @@ def test_a_definition_has_defaults() -> None:
     assert "request" not in encode(spec) and "more" not in encode(spec)
 
 
+def test_the_documented_fields_are_those_of_the_class() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text("utf-8")
+    table = page[page.index("### spec.json") : page.index("### status.json")]
+    rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", table, re.M)
+    assert sorted(re.findall(r"\w+", " ".join(rows))) == sorted(set(JobSpec._fields) - {MORE})
+
+
+def test_the_schema_says_what_is_decoded() -> None:
+    schema = schema_of(Branch)
+    assert schema["required"] == ["leaf"] and "more" not in schema["properties"]
+    assert schema["properties"]["leaf"]["required"] == ["name"]
+    assert schema["properties"]["leaves"]["items"]["properties"]["share"] == {"type": ["number", "null"]}
+    assert schema["properties"]["words"]["additionalProperties"] == {"type": "string"}
+    assert schema_of(JobSpec)["properties"]["params"]["additionalProperties"] == {}
+
+
 TEXT = st.text(max_size=5)
+SECONDS = st.none() | st.floats(0, 1e9)
 INPUTS = st.lists(st.builds(Input, name=TEXT, path=TEXT, size=st.integers(0), digest=st.none() | TEXT), max_size=3)
 SPECS = st.builds(
     JobSpec,
     id=TEXT,
     params=st.just({}),
+    max_run_duration_seconds=SECONDS,
+    queue_timeout_seconds=SECONDS,
+    prepare_timeout_seconds=SECONDS,
     outputs=st.just(()),
     parts=st.just(()),
     git=st.none(),
@@ -92,7 +116,7 @@ SPECS = st.builds(
     environment=st.none() | st.builds(JobEnvironment, key=TEXT, r=st.none(), python=st.none(), definition=st.none(), more=st.just({}), variables=st.dictionaries(TEXT, TEXT, max_size=2), name=st.none() | TEXT),
     inputs=INPUTS.map(tuple),
     resources=st.builds(Resources, cpus=st.integers(0, 9), memory=st.integers(0, 9)),
-    retry=st.none() | st.builds(Retry, attempts=st.integers(1, 9), wait_seconds=st.floats(0, 9)),
+    retry=st.none() | st.builds(Retry, attempts=st.integers(1, 9), wait_seconds=st.floats(0, 9), factor=st.floats(1, 9), max_wait_seconds=st.floats(0, 9)),
     seed=st.none() | st.integers(),
     more=st.dictionaries(st.sampled_from(["later", "yet"]), st.integers(), max_size=2),
 )

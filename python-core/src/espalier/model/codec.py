@@ -12,8 +12,9 @@ from espalier.records import read_record
 
 _T = TypeVar("_T")
 _Reader = Callable[[Any], Any]
+_INFINITE = float("inf")
 # The field that holds what a newer espalier wrote.
-_MORE = "more"
+MORE = "more"
 
 
 class Wrong(Exception):
@@ -62,8 +63,8 @@ def decode(cls: Type[_T], record: object) -> _T:
                 raise error.below(name) from None
         elif field.is_needed:
             raise Wrong("is missing", None).below(name)
-    if _MORE in known and len(record) > len(values):
-        values[_MORE] = {name: value for name, value in record.items() if name not in known}
+    if MORE in known and len(record) > len(values):
+        values[MORE] = {name: value for name, value in record.items() if name not in known}
     return cls(**values)
 
 
@@ -83,7 +84,7 @@ def _encoded(value: Any) -> Dict[str, Any]:
     absent = value.absent() if hasattr(value, "absent") else ()
     pairs = zip(value._fields, value)
     record = {name: encode(item) for name, item in pairs if not (item is None and name in absent)}
-    record.update(record.pop(_MORE, {}))
+    record.update(record.pop(MORE, {}))
     return record
 
 
@@ -153,10 +154,16 @@ def _plain_reader(types: Tuple[type, ...], what: str) -> _Reader:
     return read
 
 
+def _number(value: Any) -> Any:
+    if type(value) in (int, float) and abs(value) < _INFINITE:  # (JSON as Python reads it may hold NaN)
+        return value
+    raise Wrong("must be a number", value)
+
+
 _PLAIN: Dict[Any, _Reader] = {
     str: _plain_reader((str,), "text"),
     int: _plain_reader((int,), "a whole number"),
-    float: _plain_reader((int, float), "a number"),
+    float: _number,
     bool: _plain_reader((bool,), "true or false"),
 }
 
