@@ -98,6 +98,6 @@ run_labels <- function(x) {
 }
 
 format_label <- function(values) {
-  text <- if (is.numeric(values)) format(values, digits = 6L, trim = TRUE, drop0trailing = TRUE) else as.character(values)
+  text <- if (is.numeric(values)) format_numbers(values, 6L, trim = TRUE, drop0trailing = TRUE) else as.character(values)
   ifelse(nchar(text) > 24L, paste0(substr(text, 1L, 21L), "..."), text)
 }

@@ -147,7 +147,9 @@ leave_run <- function(run) {
 #' * `get_run_environment()`: a list: `how` the job comes to what it finds (`"session"`, `"user-managed"`, `"private"`,
 #'   `"image"`), its `environment` (as [r_environment()] makes it; `NULL` for the session's packages), `key`, and what was made
 #'   ready: `image`, `tag`, `folder`, where it was `found`, and the `seconds` that took;
-#' * `get_run_metric_history()`: a data frame of every logged scalar: `name`, `step`, `value`, `time`.
+#' * `get_run_metric_history()`: a data frame of every logged scalar: `name`, `step`, `value`, `time`, `text`. Numbers and
+#'   logical values are in `value`, which is double unless all are integers or all are logical; `TRUE` among numbers is 1.
+#'   Strings, dates and times are in `text`. Where one of the two has a value, the other is `NA`.
 #' @section Errors: `espalier_error_run_missing`; `espalier_error_damaged` when an event log can't be read at all;
 #'   `espalier_error_newer_format`. Of damaged lines in a log there is one warning, `espalier_warning_damaged`, with file and
 #'   line. The rest is returned.

@@ -107,9 +107,9 @@ coloured_diff <- function(lines) {
   painted
 }
 
-is_whole_comparison <- function(x) {
-  is_as_returned(x, c("path", "change", "size_before", "size_after", "kind_before", "kind_after", "note", "diff"))
-}
+.comparison_columns <- c("path", "change", "size_before", "size_after", "kind_before", "kind_after", "note", "diff")
+
+is_whole_comparison <- function(x) is_as_returned(x, .comparison_columns)
 
 #' @rdname compare_snapshots
 #' @export
@@ -181,7 +181,7 @@ format.espalier_comparison <- function(x, lines = 200, ...) {
 #' @export
 print.espalier_comparison <- function(x, lines = 200, ...) {
   if (!is_whole_comparison(x)) {
-    print_plain(x, ...)
+    print_plain(x, ..., always = chosen_columns(x, .comparison_columns))
     return(invisible(x))
   }
   check_number(lines, "lines", min = 0)
