@@ -166,6 +166,7 @@ start_logging_run <- function(experiment, outputs = NULL, snapshot_directory = N
 #' list_runs(ws)[, c("run_id", "status", "metric_loss")]
 #' @export
 list_runs <- function(x, include_children = FALSE) {
+  if (missing(x)) abort_missing("x")
   if (!inherits(x, c("Experiment", "Workspace"))) {
     abort_argument("x", "an experiment or a workspace", x)
   }
@@ -294,7 +295,7 @@ shown_cells <- function(column, name, digits) {
 
 # Seconds as a number that a person compares: hundredths of a few seconds, whole ones of many.
 shown_seconds <- function(x) {
-  text <- sprintf(ifelse(is.na(x) | x < 9.995, "%.2f", ifelse(x < 99.95, "%.1f", "%.0f")), x)
+  text <- sprintf("%.*f", ifelse(is.na(x) | x < 9.995, 2L, ifelse(x < 99.95, 1L, 0L)), x)
   text[is.na(x)] <- NA_character_
   text
 }

@@ -11,6 +11,7 @@
 #' get_run(ws, "latest") == run
 #' @export
 get_run <- function(experiment, run_id) {
+  if (missing(experiment)) abort_missing("experiment")
   check_string(run_id, "run_id")
   if (inherits(experiment, "Workspace")) return(experiment$get_run(run_id))
   check_object(experiment, "Experiment", "experiment")

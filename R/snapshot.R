@@ -208,6 +208,7 @@ download_snapshot <- function(snapshot, target, workspace = NULL) {
 
 # Where a snapshot is and what it is called there.
 stored_side <- function(x, arg, workspace) {
+  if (missing(x)) abort_missing(arg)
   if (inherits(x, "Run")) {
     check_object(x, "Run", arg)
     return(list(workspace = x$workspace_path, snapshot = x$id))

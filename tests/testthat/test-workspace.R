@@ -110,7 +110,7 @@ test_that("arguments of the cloud are accepted, and it is said", {
   said <- said_by(create_workspace("c", subscription_id = "s", resource_group = "r", location = "eu", path = folder))
   for (arg in c("subscription_id", "resource_group", "location")) expect_match(said, arg)
   expect_match(said_by(get_workspace("c", subscription_id = "s", path = folder)), "subscription_id")
-  expect_match(said_by(list_workspaces("s", path = folder)), "it means something in a cloud only: .subscription_id")
+  expect_match(said_by(list_workspaces("s", path = folder)), "subscription_id. is ignored, because it matters only in a cloud")
   expect_silent(get_workspace("c", path = folder))
 })
 
