@@ -199,3 +199,15 @@ test_that("objects of other classes are refused", {
     expect_error(eval(code), class = "espalier_error_bad_argument")
   }
 })
+
+test_that("paths are absolute and without the dots that R users write", {
+  folder <- normalizePath(withr::local_tempdir())
+  withr::local_dir(folder)
+  expect_identical(absolute_path("."), folder)
+  expect_identical(absolute_path("./"), paste0(folder, "/"))
+  expect_identical(absolute_path("./a/./b/."), file.path(folder, "a/b"))
+  expect_identical(absolute_path("../.hidden/.a"), file.path(folder, "../.hidden/.a"))
+  expect_identical(absolute_path("/a/././b."), "/a/b.")
+  expect_identical(absolute_path("/."), "/")
+  expect_identical(estimator(".", entry_script = "train.R")$source_directory, folder)
+})
