@@ -297,7 +297,7 @@ print.espalier_run_details <- function(x, ...) {
   line <- function(label, value) if (length(value) && nzchar(value)) cat(sprintf("  %-11s %s\n", label, value))
   line("status", x$status)
   line("started", x$startTimeUtc)
-  if (length(x$durationSeconds)) line("took", format_seconds(x$durationSeconds))
+  if (length(x$durationSeconds)) line("took", format_short(x$durationSeconds))
   line("exit code", if (length(x$exitCode)) format(x$exitCode))
   line("command", paste(encodeString(unlist(x$runDefinition$command)), collapse = " "))
   line("snapshot", x$runDefinition$snapshot$id)
@@ -355,7 +355,7 @@ object_facts.Run <- function(x) {
   if (length(details$attempts)) facts$attempt <- format(details$attempt)
   if (length(details$runDefinition$parent)) facts$parent <- details$runDefinition$parent
   if (length(details$startTimeUtc)) facts$started <- format(parse_time(details$startTimeUtc), "%Y-%m-%d %H:%M:%S", tz = "")
-  if (length(details$durationSeconds)) facts$took <- format_seconds(details$durationSeconds)
+  if (length(details$durationSeconds)) facts$took <- format_short(details$durationSeconds)
   facts$environment <- run_environment_text(details$environment)
   facts$kept <- kept_text(details$kept)
   if (length(details$error)) facts$error <- safe_line(details$error$message)
