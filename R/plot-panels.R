@@ -39,7 +39,7 @@ draw_panels <- function(panels, title, settings) {
   }
 }
 
-#' Rows and columns of panels that are nearest to a good shape, half as wide again as high and more
+#' Rows and columns of a page, such that panels are about 1.7 times as wide as high and few places stay empty
 #' @noRd
 panel_shape <- function(count, inches) {
   most <- as.integer(pmax(1, inches / .panel_inches))
