@@ -47,11 +47,35 @@ abort_argument <- function(arg, wanted, value, hint = NULL, code = "bad_argument
   )
 }
 
+#' Abort about an argument that was not given, and name the verb: R would name the function that looked at it first
+#'
+#' `missing()` finds out also in a check that a verb's argument was passed on to.
+#' @noRd
+abort_missing <- function(arg) {
+  verb <- called_verb()
+  of <- if (length(verb)) sprintf(" of %s()", verb) else ""
+  takes <- if (length(verb)) names(formals(verb, topenv()))
+  espalier_abort("bad_argument", sprintf("The argument `%s`%s is missing.", arg, of),
+                 if (length(takes)) sprintf("%s() takes %s.", verb, paste0("`", takes, "`", collapse = ", ")), argument = arg)
+}
+
+#' The name of the exported function that is being called, the innermost one; none where a method is
+#' @noRd
+called_verb <- function() {
+  called <- lapply(rev(sys.calls()), function(call) {
+    name <- call[[1L]]
+    if (is.call(name) && identical(name[[1L]], as.name("::"))) name <- name[[3L]]
+    if (is.name(name)) as.character(name)
+  })
+  utils::head(intersect(unlist(called), getNamespaceExports(topenv())), 1L)
+}
+
 is_string <- function(x) {
   is.character(x) && length(x) == 1L && !is.na(x) && !is.object(x)
 }
 
 check_string <- function(x, arg = "x", null = FALSE, empty = FALSE) {
+  if (missing(x)) abort_missing(arg)
   if (null && is.null(x)) return(invisible(x))
   if (!is_string(x)) abort_argument(arg, "one string", x)
   if (!empty && !nzchar(x)) abort_argument(arg, "a string that is not empty", x)
@@ -105,6 +129,7 @@ check_choice <- function(x, choices, arg = "x") {
 #' The name of a workspace or an experiment
 #' @noRd
 check_name <- function(x, arg = "name") {
+  if (missing(x)) abort_missing(arg)
   if (!is_string(x)) abort_argument(arg, "one string", x, code = "bad_name")
   if (!grepl("^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}\\z", x, perl = TRUE, useBytes = TRUE)) {
     abort_argument(

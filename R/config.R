@@ -111,6 +111,7 @@ estimator <- function(source_directory, compute_target = NULL, vm_size = NULL, v
                       priority = NULL, retry = NULL, depends_on = NULL, queue_timeout_seconds = NULL,
                       prepare_timeout_seconds = NULL, children = c("wait", "detach"),
                       outside_links = getOption("espalier.outside_links", "refuse"), secrets = NULL, docker = NULL) {
+  if (missing(source_directory)) abort_missing("source_directory")
   ignore_cloud_arguments(vm_size = vm_size, vm_priority = vm_priority)
   if (check_flag(use_gpu, "use_gpu") && is.null(gpus)) gpus <- 1
   packages <- environment_of_packages(
@@ -224,6 +225,7 @@ check_strings <- function(x, arg) {
 #' A named list or vector of single values, as a named list of strings
 #' @noRd
 named_strings <- function(x, arg) {
+  if (missing(x)) abort_missing(arg)
   if (!length(x)) return(NULL)
   refuse_secrets(x, arg)
   check_names_once(names(x), arg)

@@ -55,6 +55,7 @@ from_docker_image <- function(name, image, registry = NULL, conda_specification 
 #' @rdname from_conda_specification
 #' @export
 from_dockerfile <- function(name, dockerfile, conda_specification = NULL, pip_requirements = NULL) {
+  if (missing(dockerfile)) abort_missing("dockerfile")
   if (is.null(dockerfile)) abort_argument("dockerfile", "text, or the name of a file", dockerfile)
   Environment__from_dockerfile(
     check_name(name), dockerfile_argument(dockerfile), path_argument(conda_specification, "conda_specification"),

@@ -138,8 +138,11 @@ start_logging_run <- function(experiment, outputs = NULL, snapshot_directory = N
 #' `get_runs_in_experiment()` returns azuremlsdk's list of runs, printed as that table.
 #'
 #' Printing shows the columns that fit and names the others. Where not all fit, it begins with the columns by which runs
-#' are compared: the id, the status, metrics and parameters that differ, and the duration. Long texts are cut, and of a commit only the
-#' beginning is shown. A part of the columns, and columns that you add, are always shown.
+#' are compared: the id, the status, the metrics, parameters and tags that differ, and the duration. Columns with the
+#' same value in all rows come last. A part of the columns, and columns that you add, are always shown.
+#'
+#' Numbers are printed with at least `getOption("digits")` digits and as many as tell the values of a column apart.
+#' Durations are rounded, long texts are cut, and of a commit only the beginning is shown. The data frame has them in full.
 #'
 #' Runs that have a parent are left out unless asked for: the column `children` says how many children a run has, `parent`
 #' whose child it is. [get_child_runs()] finds those of one run.
@@ -163,6 +166,7 @@ start_logging_run <- function(experiment, outputs = NULL, snapshot_directory = N
 #' list_runs(ws)[, c("run_id", "status", "metric_loss")]
 #' @export
 list_runs <- function(x, include_children = FALSE) {
+  if (missing(x)) abort_missing("x")
   if (!inherits(x, c("Experiment", "Workspace"))) {
     abort_argument("x", "an experiment or a workspace", x)
   }
@@ -223,7 +227,7 @@ states_of_runs <- function(runs) {
 }
 
 #' @export
-print.espalier_run_table <- function(x, n = 20L, ...) {
+print.espalier_run_table <- function(x, n = 20L, digits = getOption("digits"), ...) {
   if (was_empty(x) && !nrow(x)) {
     near <- attr(x, "near", exact = TRUE)
     cat("No runs yet.", if (length(near)) sprintf(" Did you mean \"%s\"?", near), "\n", sep = "")
@@ -231,9 +235,10 @@ print.espalier_run_table <- function(x, n = 20L, ...) {
   }
   aside <- columns_aside(x)
   view <- utils::head(drop_table_class(x), n)[!names(x) %in% aside]
-  first <- columns_compared(view, x)
-  view[] <- Map(shown_cells, unclass(view), names(view))
-  print_plain(view, ..., aside = aside, first = first)
+  order <- columns_compared(view, x)
+  view[] <- Map(shown_cells, unclass(view), names(view), MoreArgs = list(digits = digits))
+  print_plain(view, ..., aside = aside, first = order$first, last = order$last,
+              always = chosen_columns(x, attr(x, "returned_columns") %||% columns_of_runs(names(x))))
   if (nrow(x) > n) cat(sprintf("... and %d more runs; as.data.frame() and View() show all.\n", nrow(x) - as.integer(n)))
   cat(damage_notes(utils::head(drop_table_class(x), n)), sep = "")
   invisible(x)
@@ -260,26 +265,39 @@ columns_aside <- function(x) {
                               "max_memory_bytes", "exit_code")), constant, rarely[nothing])
 }
 
-# Of a table that has all columns of list_runs() those by which a person compares runs: metrics and parameters that are
-# the same in all rows come later.
+# In which order columns are shown where not all fit: first those by which a person compares runs, last those that are
+# the same in all rows.
 columns_compared <- function(view, x) {
-  if (!all(.run_columns %in% names(x))) return(character())
-  differs <- vapply(unclass(view), function(column) nrow(view) == 1L || length(unique(column)) > 1L, NA)
-  compared <- names(view)[differs]
-  c("run_id", "status", grep("^metric_", compared, value = TRUE), grep("^param_", compared, value = TRUE), "duration_seconds")
+  if (!all(.run_columns %in% names(x))) return(list())
+  differs <- names(view)[vapply(unclass(view), function(column) nrow(view) == 1L || has_differences(column), NA)]
+  measured <- lapply(c("^metric_", "^param_", "^tag_"), grep, differs, value = TRUE)
+  list(first = c("run_id", "status", unlist(measured), "duration_seconds"), last = setdiff(names(view), differs))
 }
+
+has_differences <- function(column) length(unique(column)) > 1L
+
+# The names of columns that list_runs() may have returned.
+columns_of_runs <- function(names) c(.run_columns, grep("^(metric|param|tag)_", names, value = TRUE))
 
 .run_columns <- c(
   "run_id", "experiment", "display_name", "parent", "children", "status", "type", "entry_script", "commit", "target",
   "created_at", "started_at", "ended_at", "duration_seconds", "cpu_seconds", "max_memory_bytes", "exit_code", "error"
 )
 
-shown_cells <- function(column, name) {
+shown_cells <- function(column, name, digits) {
   if (is.object(column)) return(if (inherits(column, "POSIXct")) format(column, "%Y-%m-%d %H:%M:%S", usetz = TRUE) else column)
-  if (is.double(column)) return(signif(column, 4))
+  if (name %in% c("duration_seconds", "cpu_seconds")) return(shown_seconds(column))
+  if (is.double(column)) return(format_numbers(column, digits, trim = TRUE))
   if (!is.character(column)) return(column)
   if (name == "commit") return(substr(column, 1L, 8L))
   failure_line(column, 40L)
+}
+
+# Seconds as a number that a person compares: hundredths of a few seconds, whole ones of many.
+shown_seconds <- function(x) {
+  text <- sprintf("%.*f", ifelse(is.na(x) | x < 9.995, 2L, ifelse(x < 99.95, 1L, 0L)), x)
+  text[is.na(x)] <- NA_character_
+  text
 }
 
 format_seconds <- function(x) {

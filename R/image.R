@@ -184,7 +184,7 @@ list_images <- function(workspace) {
 print.espalier_images <- function(x, n = 20L, ...) {
   columns <- c("environment", "key", "where", "size", "created_at", "last_used_at", "runs", "image")
   if (!is_as_returned(x, columns)) {
-    print_plain(x, n, ...)
+    print_plain(x, n, ..., always = chosen_columns(x, columns))
     return(invisible(x))
   }
   ours <- x[!is.na(x$environment) | x$runs > 0L, , drop = FALSE]

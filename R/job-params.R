@@ -12,6 +12,8 @@
 #' * integer, double, string or logical for a default of length 1; a logical alone (`--verbose`)
 #'   is `TRUE`;
 #' * `NULL` is an optional string;
+#' * a date (`Date`) or time (`POSIXct`) for a default of that class, as ISO 8601: `2024-05-31`, `2024-05-31T08:00:00Z`.
+#'   Times are in UTC, also without `Z`;
 #' * a vector of another length takes several values: `--lr 0.1 0.2`.
 #'
 #' Arguments with other names are left alone. A string that begins like one of the parameters
@@ -42,7 +44,7 @@ print.espalier_job_params <- function(x, ...) {
     cat("No parameters\n")
     return(invisible(x))
   }
-  shown <- vapply(unclass(x), function(v) if (is.null(v)) "NULL" else describe_atoms(v), "")
+  shown <- vapply(unclass(x), function(v) if (is.null(v)) "NULL" else describe_atoms(plain_values(v, "x")), "")
   cat("Parameters of this script\n")
   cat(sprintf("  %s = %s\n", format(names(x)), shown), sep = "")
   invisible(x)
@@ -58,9 +60,9 @@ check_defaults <- function(values) {
   for (name in names) {
     check_label(name, "parameter name")
     value <- values[[name]]
-    plain <- !is.object(value) && typeof(value) %in% c("integer", "double", "logical", "character")
+    plain <- if (is.object(value)) inherits(value, c("Date", "POSIXct")) else is.numeric(value) || is.logical(value) || is.character(value)
     if (!is.null(value) && !plain) {
-      abort_argument(name, "a number, integer, logical, string or NULL as the default of a parameter", value)
+      abort_argument(name, "a number, integer, logical, string, date, time or NULL as the default of a parameter", value)
     }
   }
 }
@@ -118,7 +120,7 @@ as_flag <- function(text) {
 }
 
 convert_param <- function(texts, default, name) {
-  kind <- if (is.null(default)) "character" else typeof(default)
+  kind <- kind_of_param(default)
   single <- is.null(default) || length(default) == 1L
   if (!length(texts)) {
     if (kind == "logical" && single) return(TRUE)
@@ -127,6 +129,8 @@ convert_param <- function(texts, default, name) {
   out <- switch(kind,
     character = texts,
     logical = as_flag(texts),
+    date = as.Date(as_time(texts, "^$")),
+    time = as_time(texts),
     suppressWarnings(as.double(texts))
   )
   bad <- is.na(out) & !(kind == "double" & texts == "NaN")
@@ -137,9 +141,29 @@ convert_param <- function(texts, default, name) {
   if (kind == "integer") as.integer(out) else out
 }
 
+kind_of_param <- function(default) {
+  if (is.null(default)) return("character")
+  if (inherits(default, "Date")) "date" else if (inherits(default, "POSIXct")) "time" else typeof(default)
+}
+
+#' Times in UTC from ISO 8601, which may end with the date, the minute, the second or a fraction of it; else NA
+#'
+#' @param clock Pattern of what may follow the date.
+#' @noRd
+as_time <- function(texts, clock = "^([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?Z?)?$") {
+  date <- substr(texts, 1L, 10L)
+  rest <- substring(texts, 11L)
+  good <- grepl("^[0-9]{4}-[0-9]{2}-[0-9]{2}$", date) & grepl(clock, rest)
+  clock <- ifelse(nzchar(rest), gsub("[T Z]", "", rest), "00:00")
+  clock <- paste0(clock, ifelse(nchar(clock) == 5L, ":00", ""))
+  times <- as.POSIXct(strptime(paste(date, clock), "%Y-%m-%d %H:%M:%OS", tz = "UTC"))
+  times[!good] <- NA
+  times
+}
+
 abort_param <- function(name, kind, seen) {
   wanted <- switch(kind, character = "a string", logical = "TRUE or FALSE", integer = "a whole number",
-                   double = "a number")
+                   double = "a number", date = "a date such as 2024-05-31", time = "a time such as 2024-05-31T08:00:00Z")
   espalier_abort(
     "bad_argument",
     sprintf("The parameter `%s` must be %s, but %s was given.", name, wanted, seen),
@@ -156,7 +180,7 @@ abort_param <- function(name, kind, seen) {
 record_params <- function(dir, values) {
   for (name in names(values)) {
     value <- values[[name]]
-    value <- if (is.null(value)) NA_character_ else origin_of_input(value)
+    value <- if (is.null(value)) NA_character_ else origin_of_input(plain_values(value, name))
     json <- json_value(as.vector(value), name)
     if (length(value) != 1L) json <- json_array(json)
     body <- paste0("\"kind\":\"", kind_of(value), "\",\"value\":", json)

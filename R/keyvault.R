@@ -148,6 +148,7 @@ job_secrets <- function(path = Sys.getenv("ESPALIER_SECRETS")) {
 }
 
 secret_names <- function(secrets) {
+  if (missing(secrets)) abort_missing("secrets")
   if (!is.character(secrets) || anyNA(secrets)) abort_argument("secrets", "a character vector of names", secrets)
   as.list(enc2utf8(unname(secrets)))
 }

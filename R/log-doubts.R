@@ -10,7 +10,10 @@
 #' @noRd
 or_else <- function(run, what, code, instead) {
   doubt <- function(e) {
-    if (is.null(log_dir(run))) stop(e)
+    dir <- log_dir(run)
+    if (is.null(dir)) stop(e)
+    # (to a run that has ended nothing is logged, whatever it is)
+    if (is.null(log_folder(dir))) return(instead)
     warn_of_doubt(what, conditionMessage(e))
     instead
   }

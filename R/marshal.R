@@ -155,10 +155,6 @@ arg_object <- function(class) {
   }
 }
 
-abort_missing <- function(arg) {
-  espalier_abort("bad_argument", sprintf("The argument `%s` is missing.", arg), argument = arg)
-}
-
 #' The arguments a user gave, as the JSON object of a request; their names are the signature's
 #' @noRd
 args_json <- function(args) {

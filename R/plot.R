@@ -1,10 +1,11 @@
 #' Plot the metrics of a run
 #'
-#' One panel for each metric that was logged more than once, over its steps (or its order).
+#' One panel for each metric that was logged more than once, over its steps (or its order). Panels are arranged by the
+#' size of the device; where there are too many for it, they go to further pages.
 #'
 #' @param x A run.
 #' @param metrics Names of the metrics to draw; by default all that were logged more than once.
-#' @param ... Passed to [plot()][graphics::plot.default].
+#' @param ... Passed to [plot()][graphics::plot.default]; `main` takes the place of the title, which names the run.
 #' @return The data frame drawn, invisibly.
 #' @section Errors: `espalier_error_bad_argument` when there is nothing to draw.
 #' @examplesIf espalier:::espalier_python_ready()
@@ -19,7 +20,7 @@ plot.Run <- function(x, metrics = NULL, ...) {
   at <- seq_len(nrow(history))
   split(at, history$name) <- lapply(split(at, history$name), seq_along)
   history$at <- at
-  history <- history[is.finite(suppressWarnings(as.numeric(history$value))), , drop = FALSE]
+  history <- history[is.finite(history$value), , drop = FALSE]
   counts <- table(history$name)
   names <- metrics %||% names(counts)[counts > 1L]
   unknown <- setdiff(names, names(counts))
@@ -30,15 +31,12 @@ plot.Run <- function(x, metrics = NULL, ...) {
       if (length(counts)) paste0("Its metrics: ", paste(names(counts), collapse = ", "), "; choose with metrics =.")
     )
   }
-  old <- graphics::par(mfrow = grDevices::n2mfrow(length(names)))
-  on.exit(graphics::par(old))
-  for (name in names) {
+  panels <- lapply(names, function(name) {
     rows <- history[history$name == name, , drop = FALSE]
     ordered <- anyNA(rows$step)
-    drawn <- list(x = if (ordered) rows$at else rows$step, y = as.numeric(rows$value), type = "o", pch = 20,
-                  xlab = if (ordered) "order of logging" else "step", ylab = name)
-    do.call(graphics::plot, utils::modifyList(drawn, list(...)))
-  }
+    list(name = name, x = if (ordered) rows$at else rows$step, y = rows$value, xlab = if (ordered) "order of logging" else "step")
+  })
+  draw_panels(panels, paste("Run", identity_of(x)[["id"]]), list(...))
   invisible(history[history$name %in% names, c("name", "step", "value", "time"), drop = FALSE])
 }
 
@@ -49,7 +47,7 @@ plot.Run <- function(x, metrics = NULL, ...) {
 #' are left out.
 #'
 #' @param x What `list_runs()` returns, or some of its rows.
-#' @param metric Name of the metric; by default that of the first column of numbers that begins with `metric_`.
+#' @param metric Name of the metric; by default the first one of numbers that isn't the same in all runs.
 #' @param ... Passed to [dotchart()][graphics::dotchart].
 #' @return The data frame drawn, invisibly: `run_id`, `label` and `value`.
 #' @section Errors: `espalier_error_bad_argument` when there is nothing to draw.
@@ -67,7 +65,8 @@ plot.espalier_run_table <- function(x, metric = NULL, ...) {
   x <- drop_table_class(x)
   columns <- Filter(function(name) is.numeric(x[[name]]) && any(is.finite(x[[name]])), grep("^metric_", names(x), value = TRUE))
   metrics <- sub("^metric_", "", columns)
-  metric <- metric %||% metrics[1L]
+  differing <- vapply(x[columns], has_differences, NA)
+  metric <- metric %||% c(metrics[differing], metrics)[1L]
   if (!metric %in% metrics) {
     espalier_abort(
       "bad_argument", if (is.na(metric)) "These runs have no numeric metric." else
@@ -80,8 +79,17 @@ plot.espalier_run_table <- function(x, metric = NULL, ...) {
   drawn <- data.frame(run_id = x$run_id, label = run_labels(x), value = values)[shown, , drop = FALSE]
   # (dotchart() draws from below)
   upwards <- rev(seq_len(nrow(drawn)))
-  settings <- list(x = drawn$value[upwards], labels = drawn$label[upwards], pch = 19, xlab = metric)
-  do.call(graphics::dotchart, utils::modifyList(settings, list(...)))
+  # (a line for each run, as long as it can be read)
+  lines <- graphics::par("fin")[2L] / graphics::par("cin")[2L] - 4
+  cex <- min(1, max(0.4, lines / nrow(drawn)))
+  settings <- list(x = drawn$value[upwards], labels = drawn$label[upwards], pch = 19, main = "", xlab = "", cex = cex)
+  own <- list(...)
+  margins <- c(if (is.null(own$xlab)) 2 else 3.2, 0.5, 2, 0.8)
+  old <- graphics::par(mar = margins, mgp = c(2, 0.6, 0))
+  on.exit(graphics::par(old))
+  do.call(graphics::dotchart, utils::modifyList(settings, own))
+  graphics::par(mar = margins) # (dotchart() puts back less than there was where it made the text small)
+  if (is.null(own$main)) draw_title(metric, outer = FALSE)
   invisible(drawn)
 }
 
@@ -98,6 +106,6 @@ run_labels <- function(x) {
 }
 
 format_label <- function(values) {
-  text <- if (is.numeric(values)) format(values, digits = 6L, trim = TRUE, drop0trailing = TRUE) else as.character(values)
+  text <- if (is.numeric(values)) format_numbers(values, 6L, trim = TRUE, drop0trailing = TRUE) else as.character(values)
   ifelse(nchar(text) > 24L, paste0(substr(text, 1L, 21L), "..."), text)
 }

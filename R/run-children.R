@@ -62,6 +62,7 @@
 #' str(get_run_metrics(run, recursive = TRUE, run_type = "interactive"))
 #' @export
 submit_child_run <- function(parent_run = get_current_run(FALSE), config, tags = NULL) {
+  if (missing(config)) abort_missing("config")
   check_object(parent_run, "Run", "parent_run")
   check_object(config, "espalier_config", "config")
   values <- job_values(config)

@@ -20,6 +20,7 @@
 #' complete_run(run)
 #' get_run_file_names(run)
 log_image_to_run <- function(name, path = NULL, plot = NULL, description = "", run = NULL) {
+  if (missing(name)) abort_missing("name")
   label <- log_label(name, run)
   if (is.null(path) == is.null(plot)) {
     espalier_abort("bad_argument", sprintf(

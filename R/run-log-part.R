@@ -45,6 +45,7 @@ part_columns <- c("key", "status", "error", "seconds", "digest")
 #' @export
 log_part_to_run <- function(key, status = if (is.null(error)) "Completed" else "Failed", error = NULL,
                             metrics = list(), seconds = NULL, digest = NULL, run = NULL) {
+  if (missing(key)) abort_missing("key")
   writer <- open_part_writer(run)
   seq <- NULL
   if (!is.null(writer$file) && !writer$busy) {
@@ -197,6 +198,7 @@ refuse_part_metrics <- function(metrics) {
 #'   every other column is a metric. A metric that is `NA` is recorded as `NA`.
 #' @export
 log_parts_to_run <- function(parts, run = NULL) {
+  if (missing(parts)) abort_missing("parts")
   if (!is.data.frame(parts) || is.null(parts$key)) abort_argument("parts", "a data frame with a column `key`", parts)
   columns <- lapply(parts, function(column) if (is.factor(column)) as.character(column) else column)
   given <- function(name, i) {
@@ -218,6 +220,8 @@ log_parts_to_run <- function(parts, run = NULL) {
 #' @param expr The work: an expression, evaluated where it stands.
 #' @export
 run_part <- function(key, expr, metrics = NULL, digest = NULL, run = NULL) {
+  if (missing(key)) abort_missing("key")
+  if (missing(expr)) abort_missing("expr")
   or_else(run, "key", check_part_key(key), NULL)
   start <- proc.time()[["elapsed"]]
   problem <- NULL

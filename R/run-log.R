@@ -10,6 +10,9 @@
 #' `log_metric_to_run()` logs one number, integer, logical or string. Logging a name again makes a
 #' series. `log_list_to_run()` logs several values at once, `log_row_to_run()` appends one row to a
 #' table metric, and `log_table_to_run()` logs a whole table (again: its rows are appended).
+#' The row names of a data frame, where they are more than numbers, become a first column, `rowname`, so that
+#' `log_table_to_run("coef", as.data.frame(coef(summary(fit))))` keeps its terms. `log_list_to_run()` leaves out
+#' the names of a vector; to keep them, log `as.list(value)` by `log_table_to_run()`.
 #' `NaN`, `Inf`, `NA` and negative zero are kept as they are. Factors are logged as strings, dates
 #' and times as ISO 8601 strings, times in UTC.
 #'
@@ -45,6 +48,9 @@ NULL
 #' @rdname log_to_run
 #' @export
 log_metric_to_run <- function(name, value, run = NULL, step = NULL) {
+  # (not where values are looked at: what is refused there is only warned of inside a run)
+  if (missing(name)) abort_missing("name")
+  if (missing(value)) abort_missing("value")
   label <- known_label(name)
   if (is.null(label)) label <- log_label(name, run)
   body <- if (is.double(value) && length(value) == 1L && is.null(attributes(value))) {
@@ -97,6 +103,8 @@ json_metric_string <- function(value) {
 #' @rdname log_to_run
 #' @export
 log_list_to_run <- function(name, value, description = "", run = NULL) {
+  if (missing(name)) abort_missing("name")
+  if (missing(value)) abort_missing("value")
   label <- log_label(name, run)
   body <- or_else(run, "value", list_body(plain_list(value, "value")), list_body(as_texts(value)))
   body <- paste0(body, log_description(description, run))
@@ -154,7 +162,7 @@ row_arguments <- function(args) {
   }
   names[at] <- free[seq_along(at)]
   names(args) <- names
-  if (!"name" %in% names) abort_argument("name", "one string", NULL, code = "bad_name")
+  if (!"name" %in% names) abort_missing("name")
   list(name = args$name, description = args[["description"]], run = args[["run"]],
        row = args[!names %in% known])
 }
@@ -162,12 +170,25 @@ row_arguments <- function(args) {
 #' @rdname log_to_run
 #' @export
 log_table_to_run <- function(name, value, description = "", run = NULL) {
+  if (missing(name)) abort_missing("name")
+  if (missing(value)) abort_missing("value")
   label <- log_label(name, run)
+  value <- with_row_names(value)
   body <- or_else(run, "table", table_body(plain_columns(value, "value")), table_body(as_columns(value)))
   body <- paste0(body, log_description(description, run))
   dir <- log_target(run)
   if (!is.null(dir)) log_event(dir, "table", label, body)
   invisible()
+}
+
+#' A data frame whose rows have names, as a list of columns with these as the first, `rowname`; anything else as it is
+#' @noRd
+with_row_names <- function(x) {
+  rows <- attr(x, "row.names")
+  # (numbers are what R gives to rows)
+  if (!is.data.frame(x) || !is.character(rows)) return(x)
+  name <- rev(make.unique(c(names(x), "rowname"), "_"))[1L]
+  structure(c(list(rows), as.list(x)), names = c(name, names(x)))
 }
 
 table_body <- function(columns) {

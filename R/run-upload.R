@@ -70,6 +70,7 @@ upload_folder_to_run <- function(name, path, run = NULL) {
 }
 
 check_texts <- function(x, arg) {
+  if (missing(x)) abort_missing(arg)
   if (!is.character(x) || is.object(x) || !length(x) || anyNA(x) || !all(nzchar(x))) {
     abort_argument(arg, "strings that are not empty", x)
   }

@@ -21,7 +21,7 @@
 get_run_usage <- function(run) {
   check_object(run, "Run", "run")
   used <- run$get_usage()
-  structure(used, class = c("espalier_usage", class(used)))
+  structure(used, class = c("espalier_usage", class(used)), run_id = identity_of(run)[["id"]])
 }
 
 #' @rdname get_run_usage
@@ -33,11 +33,10 @@ plot.espalier_usage <- function(x, ...) {
   drawn <- list("cores" = x$cores, "memory, MB" = x$memory_bytes / 1e6,
                 "read and written, MB" = (x$read_bytes + x$written_bytes) / 1e6)
   if (!is.null(x$gpu_memory_bytes)) drawn[["GPU memory, MB"]] <- x$gpu_memory_bytes / 1e6
-  old <- graphics::par(mfrow = grDevices::n2mfrow(length(drawn)))
-  on.exit(graphics::par(old))
-  for (name in names(drawn)) {
-    graphics::plot(x$seconds, drawn[[name]], type = "o", pch = 20, xlab = "seconds", ylab = name,
-                   ylim = c(0, max(drawn[[name]], 0, na.rm = TRUE)), ...)
-  }
+  panels <- lapply(names(drawn), function(name) {
+    list(name = name, x = x$seconds, y = drawn[[name]], xlab = "seconds", ylim = c(0, max(drawn[[name]], 0, na.rm = TRUE)))
+  })
+  title <- attr(x, "run_id", exact = TRUE)
+  draw_panels(panels, if (is.null(title)) "Usage" else paste("Usage of run", title), list(...))
   invisible(x)
 }

@@ -11,6 +11,7 @@
 #' get_run(ws, "latest") == run
 #' @export
 get_run <- function(experiment, run_id) {
+  if (missing(experiment)) abort_missing("experiment")
   check_string(run_id, "run_id")
   if (inherits(experiment, "Workspace")) return(experiment$get_run(run_id))
   check_object(experiment, "Experiment", "experiment")
@@ -147,7 +148,9 @@ leave_run <- function(run) {
 #' * `get_run_environment()`: a list: `how` the job comes to what it finds (`"session"`, `"user-managed"`, `"private"`,
 #'   `"image"`), its `environment` (as [r_environment()] makes it; `NULL` for the session's packages), `key`, and what was made
 #'   ready: `image`, `tag`, `folder`, where it was `found`, and the `seconds` that took;
-#' * `get_run_metric_history()`: a data frame of every logged scalar: `name`, `step`, `value`, `time`.
+#' * `get_run_metric_history()`: a data frame of every logged scalar: `name`, `step`, `value`, `time`, `text`. Numbers and
+#'   logical values are in `value`, which is double unless all are integers or all are logical; `TRUE` among numbers is 1.
+#'   Strings, dates and times are in `text`. Where one of the two has a value, the other is `NA`.
 #' @section Errors: `espalier_error_run_missing`; `espalier_error_damaged` when an event log can't be read at all;
 #'   `espalier_error_newer_format`. Of damaged lines in a log there is one warning, `espalier_warning_damaged`, with file and
 #'   line. The rest is returned.
@@ -294,7 +297,7 @@ print.espalier_run_details <- function(x, ...) {
   line <- function(label, value) if (length(value) && nzchar(value)) cat(sprintf("  %-11s %s\n", label, value))
   line("status", x$status)
   line("started", x$startTimeUtc)
-  if (length(x$durationSeconds)) line("took", format_seconds(x$durationSeconds))
+  if (length(x$durationSeconds)) line("took", format_short(x$durationSeconds))
   line("exit code", if (length(x$exitCode)) format(x$exitCode))
   line("command", paste(encodeString(unlist(x$runDefinition$command)), collapse = " "))
   line("snapshot", x$runDefinition$snapshot$id)
@@ -352,7 +355,7 @@ object_facts.Run <- function(x) {
   if (length(details$attempts)) facts$attempt <- format(details$attempt)
   if (length(details$runDefinition$parent)) facts$parent <- details$runDefinition$parent
   if (length(details$startTimeUtc)) facts$started <- format(parse_time(details$startTimeUtc), "%Y-%m-%d %H:%M:%S", tz = "")
-  if (length(details$durationSeconds)) facts$took <- format_seconds(details$durationSeconds)
+  if (length(details$durationSeconds)) facts$took <- format_short(details$durationSeconds)
   facts$environment <- run_environment_text(details$environment)
   facts$kept <- kept_text(details$kept)
   if (length(details$error)) facts$error <- safe_line(details$error$message)

@@ -6,7 +6,7 @@
 sitrep_logout <- function(root = "", user = user_name(), env = Sys.getenv()) {
   what <- "jobs after logout"
   container <- container_kind(root, env)
-  if (nzchar(container)) return(fact(what, "end with the container", container))
+  if (nzchar(container)) return(fact(what, "end with the container that this R session runs in", container))
   if (!dir.exists(file.path(root, "run", "systemd", "system"))) return(fact(what, "go on", "no systemd"))
   kills <- kills_at_logout(root, user)
   if (!nzchar(kills)) return(fact(what, "go on", "systemd leaves them alone"))

@@ -41,6 +41,8 @@
 #' file_diff(changes, "train.R")
 #' @export
 compare_snapshots <- function(a, b, workspace = NULL, outside_links = getOption("espalier.outside_links", "refuse")) {
+  if (missing(a)) abort_missing("a")
+  if (missing(b)) abort_missing("b")
   if (is.null(workspace)) {
     run <- Find(function(side) inherits(side, "Run"), list(a, b))
     if (!is.null(run)) workspace <- Workspace$new(identity = c(path = run$workspace_path))
@@ -67,6 +69,7 @@ side_label <- function(side) {
 #' @rdname compare_snapshots
 #' @export
 file_diff <- function(x, path) {
+  if (missing(x)) abort_missing("x")
   if (!inherits(x, "espalier_comparison")) abort_argument("x", "what compare_snapshots() returned", x)
   at <- match(check_string(path, "path"), x$path)
   if (is.na(at)) {
@@ -107,9 +110,9 @@ coloured_diff <- function(lines) {
   painted
 }
 
-is_whole_comparison <- function(x) {
-  is_as_returned(x, c("path", "change", "size_before", "size_after", "kind_before", "kind_after", "note", "diff"))
-}
+.comparison_columns <- c("path", "change", "size_before", "size_after", "kind_before", "kind_after", "note", "diff")
+
+is_whole_comparison <- function(x) is_as_returned(x, .comparison_columns)
 
 #' @rdname compare_snapshots
 #' @export
@@ -181,7 +184,7 @@ format.espalier_comparison <- function(x, lines = 200, ...) {
 #' @export
 print.espalier_comparison <- function(x, lines = 200, ...) {
   if (!is_whole_comparison(x)) {
-    print_plain(x, ...)
+    print_plain(x, ..., always = chosen_columns(x, .comparison_columns))
     return(invisible(x))
   }
   check_number(lines, "lines", min = 0)

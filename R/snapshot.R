@@ -103,8 +103,9 @@ print.summary.espalier_snapshot_preview <- function(x, n = 10L, ...) {
 #' @rdname snapshot_preview
 #' @export
 print.espalier_snapshot_preview <- function(x, n = 10L, ...) {
-  if (!is_as_returned(x, c("path", "size", "included", "rule"))) {
-    print_plain(x, ...)
+  columns <- c("path", "size", "included", "rule")
+  if (!is_as_returned(x, columns)) {
+    print_plain(x, ..., always = chosen_columns(x, columns))
     return(invisible(x))
   }
   print(summary(x, n = min(n, 5L)), n = n)
@@ -207,6 +208,7 @@ download_snapshot <- function(snapshot, target, workspace = NULL) {
 
 # Where a snapshot is and what it is called there.
 stored_side <- function(x, arg, workspace) {
+  if (missing(x)) abort_missing(arg)
   if (inherits(x, "Run")) {
     check_object(x, "Run", arg)
     return(list(workspace = x$workspace_path, snapshot = x$id))
@@ -255,8 +257,9 @@ collect_garbage <- function(workspace, dry_run = TRUE) {
 #' @rdname collect_garbage
 #' @export
 print.espalier_garbage <- function(x, n = 10L, ...) {
-  if (!is_as_returned(x, c("what", "path", "size", "why", "deleted"))) {
-    print_plain(x, ...)
+  columns <- c("what", "path", "size", "why", "deleted")
+  if (!is_as_returned(x, columns)) {
+    print_plain(x, ..., always = chosen_columns(x, columns))
     return(invisible(x))
   }
   if (!nrow(x)) {

@@ -7,7 +7,7 @@
 #' @param ... Attributes.
 #' @noRd
 returned_table <- function(frame, class, ...) {
-  structure(frame, class = c(class, "data.frame"), returned_rows = nrow(frame), ...)
+  structure(frame, class = c(class, "data.frame"), returned_rows = nrow(frame), returned_columns = names(frame), ...)
 }
 
 #' Whether a table has the columns it was returned with, and rows, unless it never had any
@@ -18,44 +18,66 @@ is_as_returned <- function(x, columns) {
 
 was_empty <- function(x) identical(attr(x, "returned_rows"), 0L)
 
+#' Columns that a user chose: those added to a table that has all it was returned with, else each of a part of them
+#' @noRd
+chosen_columns <- function(x, returned) if (all(returned %in% names(x))) setdiff(names(x), returned) else names(x)
+
 #' Print rows as any data frame's, the columns that fit side by side, and name the others
 #'
 #' @param n Of how many rows at most.
 #' @param aside Names of further columns that aren't in `x`.
 #' @param first Names of the columns that come first where not all fit.
+#' @param last Names of the columns that come last where not all fit.
+#' @param always Names of the columns that are shown even if rows wrap.
 #' @noRd
 print_plain <- function(x, n = Inf, ..., right = FALSE, row.names = is.character(attr(x, "row.names")), aside = character(),
-                        first = character()) {
+                        first = character(), last = character(), always = character()) {
   x <- utils::head(drop_table_class(x), n)
-  if (length(first) && columns_that_fit(x, row.names) < length(x)) {
-    x <- x[order(match(names(x), first, nomatch = length(first) + 1L))]
+  always <- names(x) %in% always
+  fit <- columns_that_fit(x, row.names, always)
+  if (length(c(first, last)) && !all(fit)) {
+    order <- order(match(names(x), first, nomatch = length(first) + 1L), names(x) %in% last)
+    x <- x[order]
+    always <- always[order]
+    fit <- columns_that_fit(x, row.names, always)
   }
-  fit <- seq_len(columns_that_fit(x, row.names))
   shown <- x[fit]
   names(shown) <- names(x)[fit] # (of equal names all are kept)
   # (row names that somebody gave are shown; ours are only numbers)
   print.data.frame(shown, right = right, row.names = row.names, ...)
-  more <- c(setdiff(seq_along(x), fit), length(x) + seq_along(aside))
+  more <- c(names(x)[!fit], aside)
   if (!length(more)) return(invisible(x))
-  text <- sprintf("... and %d more column%s: %s", length(more), if (length(more) > 1L) "s" else "", toString(c(names(x), aside)[more]))
+  text <- sprintf("... and %d more column%s: %s", length(more), if (length(more) > 1L) "s" else "", toString(more))
   cat(strwrap(text, getOption("width"), exdent = 2L), sep = "\n")
   invisible(x)
 }
 
-#' How many columns, from the first, fit into the width of the console; one at least
+#' Which columns are shown: those of `always`, and from the first as many as fit into the console beside them; one at least
 #' @noRd
-columns_that_fit <- function(x, row.names) {
-  if (!nrow(x) || !length(x)) return(length(x))
+columns_that_fit <- function(x, row.names, always = rep(FALSE, length(x))) {
+  if (!nrow(x) || !length(x)) return(rep(TRUE, length(x)))
   cells <- as.matrix(format.data.frame(x, na.encode = FALSE))
   cells[is.na(cells)] <- "<NA>"
-  widths <- vapply(seq_along(x), function(i) max(nchar(c(names(x)[i], cells[, i]), "width")), 0L)
-  first <- if (isFALSE(row.names)) 0L else max(nchar(rownames(x), "width"))
+  widths <- vapply(seq_along(x), function(i) max(nchar(c(names(x)[i], cells[, i]), "width")), 0L) + 1L
+  beside <- sum(widths[always]) + if (isFALSE(row.names)) 0L else max(nchar(rownames(x), "width"))
   # (R wraps a table that is as wide as the console)
-  max(1L, sum(first + cumsum(widths + 1L) < getOption("width")))
+  fit <- always | beside + cumsum(widths * !always) < getOption("width")
+  fit[1L] <- fit[1L] || !any(fit)
+  fit
+}
+
+#' Numbers as text, with as many digits as tell different ones apart, and whole ones in full (15 digits at most)
+#' @noRd
+format_numbers <- function(x, digits = getOption("digits"), ...) {
+  values <- unique(x[is.finite(x)])
+  whole <- values[values == trunc(values) & abs(values) < 1e15]
+  enough <- function(digits) !anyDuplicated(signif(values, digits)) && all(signif(whole, digits) == whole)
+  while (digits < 15L && !enough(digits)) digits <- digits + 1L
+  format(x, digits = digits, ...)
 }
 
 drop_table_class <- function(x) {
   class(x) <- "data.frame"
-  attr(x, "returned_rows") <- NULL
+  attr(x, "returned_rows") <- attr(x, "returned_columns") <- NULL
   x
 }

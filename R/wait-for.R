@@ -39,6 +39,7 @@ wait_for <- function(runs, any = FALSE, timeout = Inf) {
 }
 
 check_runs <- function(runs) {
+  if (missing(runs)) abort_missing("runs")
   if (inherits(runs, "Run")) runs <- list(runs)
   if (!is.list(runs) || !all(vapply(runs, inherits, NA, "Run"))) {
     abort_argument("runs", "a run or a list of runs", runs)

@@ -147,6 +147,7 @@ delete_workspace <- function(workspace, delete_dependent_resources = FALSE, no_w
 
 # A path as the core wants it: R expands `~` by its own rules, and the working directory is R's.
 path_argument <- function(path, arg = "path") {
+  if (missing(path)) abort_missing(arg)
   if (is.null(path)) return(NULL)
   check_string(path, arg)
   absolute_path(path, arg)
@@ -155,10 +156,14 @@ path_argument <- function(path, arg = "path") {
 absolute_path <- function(path, arg = "path") {
   if (startsWith(path, "~")) path <- path.expand(path)
   path <- to_utf8(path, arg)
-  if (grepl("^(/|[A-Za-z]:[/\\\\])", path)) path else file.path(to_utf8(getwd()), path)
+  if (!grepl("^(/|[A-Za-z]:[/\\\\])", path)) path <- file.path(to_utf8(getwd()), path)
+  # (records and messages show it)
+  path <- gsub("/+[.](?=/|$)", "", path, perl = TRUE)
+  if (nzchar(path)) path else "/"
 }
 
 check_object <- function(x, class, arg) {
+  if (missing(x)) abort_missing(arg)
   ours <- (R6::is.R6(x) || is.list(x)) && inherits(x, class)
   if (!ours) abort_argument(arg, wanted_object(class), x, hint = object_hint(class, x))
   invisible(x)
@@ -178,7 +183,7 @@ wanted_object <- function(class) {
 ignore_cloud_arguments <- function(...) {
   given <- names(Filter(Negate(is.null), list(...)))
   if (length(given)) {
-    say(c(i = "Ignored, for {cli::qty(length(given))} {?it means/they mean} something in a cloud only: {.arg {given}}."))
+    say(c(i = "{.arg {given}} {?is/are} ignored, because {?it matters/they matter} only in a cloud."))
   }
   invisible()
 }

@@ -33,3 +33,9 @@ run_events <- function(dir, type = NULL, pattern = "jsonl$") {
 read_payload <- function(dir, event) {
   parse_json(paste(read_lines_utf8(file.path(dir, event$payload)), collapse = ""))
 }
+
+# What is warned about once in a session, from here on.
+forget_doubts <- function() {
+  doubts <- grep("^not_logged_", ls(.said), value = TRUE)
+  rm(list = doubts, envir = .said)
+}

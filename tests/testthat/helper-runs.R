@@ -134,7 +134,7 @@ steady <- function(lines) {
   lines <- gsub("[0-9]{10}_[0-9a-f]{8}", "<id>", lines)
   lines <- gsub("/runs/[0-9a-f]{2}/", "/runs/<shard>/", lines)
   lines <- gsub("[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9:]{8}(\\.[0-9]+)?Z?", "<time>", lines)
-  lines <- gsub("\\b[0-9]+\\.[0-9] s\\b *", "<took> ", lines)
+  lines <- gsub("\\b([0-9]+\\.[0-9] s|[0-9]+ ms)\\b *", "<took> ", lines)
   lines <- gsub("sha256:[0-9a-f]{64}", "<digest>", lines)
   lines <- gsub("/[^ \"']*/(workspace|project)-[^/ \"']*", "<\\1>", lines)
   gsub("/[^ \"']*/Rscript", "Rscript", lines)

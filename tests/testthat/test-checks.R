@@ -59,3 +59,29 @@ test_that("a workspace in the place of an experiment is answered with the verb",
   expect_match(conditionMessage(failed), 'experiment(ws, "name")', fixed = TRUE)
   expect_error(submit_experiment(config, config), "must be an Experiment, not an <espalier_config> object of length", fixed = TRUE)
 })
+
+test_that("a verb without one of its arguments names both, and no inner function", {
+  for (name in setdiff(getNamespaceExports("espalier"), ls(.__S3MethodsTable__., all.names = TRUE))) {
+    verb <- getExportedValue("espalier", name)
+    if (!is.function(verb)) next
+    formals <- formals(verb)
+    needed <- setdiff(names(formals)[vapply(formals, function(value) identical(value, quote(expr = )), NA)], "...")
+    for (left_out in needed) {
+      # (of others that are needed R may look at one before)
+      given <- stats::setNames(rep(list("x"), length(needed)), needed)[setdiff(needed, left_out)]
+      failed <- tryCatch(eval(as.call(c(as.name(name), given))), error = identity)
+      expect_s3_class(failed, "espalier_error")
+      expect_null(conditionCall(failed))
+    }
+    if (!length(needed)) next
+    failed <- tryCatch(eval(call(name)), error = identity)
+    expect_match(conditionMessage(failed), sprintf("^The argument `(%s)` of %s\\(\\) is missing", paste(needed, collapse = "|"), name))
+  }
+  local <- expect_error(espalier::get_run(1), class = "espalier_error_bad_argument")
+  expect_identical(conditionMessage(local), paste0(
+    "The argument `run_id` of get_run() is missing.\nget_run() takes `experiment`, `run_id`."
+  ))
+  dir <- local_run_folder()
+  expect_error(log_metric_to_run("a"), "`value` of log_metric_to_run\\(\\) is missing")
+  expect_error(log_list_to_run("a"), "`value` of log_list_to_run\\(\\) is missing")
+})

@@ -104,7 +104,7 @@ test_that("arguments of the cloud are accepted, and it is said", {
   said <- said_by(est <- estimator("p", entry_script = "t.R", vm_size = "STANDARD_D2", shm_size = "2g",
                                    vm_priority = "lowpriority"))
   for (arg in c("vm_size", "shm_size", "vm_priority")) expect_match(said, arg)
-  expect_match(said, "they mean something in a cloud only", fixed = TRUE)
+  expect_match(said, "are ignored, because they matter only in a cloud", fixed = TRUE)
   expect_s3_class(est, "espalier_config")
   expect_silent(estimator("p", entry_script = "t.R", use_gpu = FALSE))
   ws <- local_workspace()

@@ -50,6 +50,28 @@ test_that("wrong types are told", {
   expect_error(with_args("--s", s = "a"), "`s`.*string", class = "espalier_error_bad_argument")
 })
 
+test_that("dates and times are parameters, as script_params gives them", {
+  day <- as.Date("2024-01-02")
+  time <- as.POSIXct("2024-01-02 03:04:05.25", tz = "UTC")
+  expect_identical(with_args(c("--from", "2024-05-31"), from = day), list(from = as.Date("2024-05-31")))
+  given <- with_args(c("--at", plain_param(time, "at"), "--when", "2024-05-31", "2024-05-31 08:30", "2024-05-31T08:30:01Z"),
+                     at = time - 1, when = .POSIXct(numeric()))
+  expect_equal(given$at, time)
+  expect_equal(format(given$when, tz = "UTC"), c("2024-05-31 00:00:00", "2024-05-31 08:30:00", "2024-05-31 08:30:01"))
+  for (bad in c("2024-02-30", "31.05.2024", "2024-05-31x", "2024-05-31T08:30", "today", "")) {
+    expect_error(with_args(c("--from", bad), from = day), "`from` must be a date such as", class = "espalier_error_bad_argument")
+  }
+  expect_error(with_args(c("--at", "25:00"), at = time), "`at` must be a time such as", class = "espalier_error_bad_argument")
+  dir <- local_run_folder()
+  p <- job_params(from = day, at = time, several = day + 0:1)
+  expect_identical(p$from, day)
+  expect_output(print(p), "from    = \"2024-01-02\"")
+  expect_identical(lapply(run_events(dir, "param"), function(event) event[c("kind", "value")]), list(
+    list(kind = "string", value = "2024-01-02"), list(kind = "string", value = "2024-01-02T03:04:05.250000Z"),
+    list(kind = "string", value = list("2024-01-02", "2024-01-03"))
+  ))
+})
+
 test_that("defaults must be named and plain", {
   expect_error(job_params(1), class = "espalier_error_bad_argument")
   expect_error(job_params(a = 1, a = 2), class = "espalier_error_bad_argument")

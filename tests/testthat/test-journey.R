@@ -74,7 +74,7 @@ test_that("metrics come back with their values, types and series", {
 
 test_that("the history has every value in order, with steps and times", {
   history <- get_run_metric_history(pima()$run, "loss")
-  expect_identical(names(history), c("name", "step", "value", "time"))
+  expect_identical(names(history), c("name", "step", "value", "time", "text"))
   expect_identical(history$step, c(1, 2, 3))
   expect_equal(history$value, 1 / 1:3, tolerance = 0)
   expect_s3_class(history$time, "POSIXct")

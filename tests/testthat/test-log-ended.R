@@ -28,6 +28,27 @@ test_that("in a session it is an error, with a class, and nothing is written", {
   }
 })
 
+test_that("a doubt about a value isn't warned of where nothing is logged at all", {
+  run <- list(run_dir = local_ended())
+  forget_doubts()
+  doubtful <- list(
+    function(run) log_metric_to_run("a", "x", step = "first", run = run),
+    function(run) log_metric_to_run("", 1, run = run),
+    function(run) log_list_to_run("a", sum, run = run),
+    function(run) log_row_to_run("a", b = 1:2, run = run),
+    function(run) log_table_to_run("a", sum, run = run),
+    function(run) log_part_to_run("a", seconds = "long", run = run),
+    function(run) log_image_to_run("a", path = "none.png", run = run)
+  )
+  for (verb in doubtful) {
+    expect_no_warning(expect_error(verb(run), "it has ended", class = "espalier_error_run_not_active"))
+  }
+  withr::local_envvar(ESPALIER_RUN_DIR = run$run_dir)
+  said <- testthat::capture_warnings(for (verb in doubtful) verb(NULL))
+  expect_length(said, 1L)
+  expect_match(said, "has ended")
+})
+
 test_that("also when it ends while it is logged to", {
   dir <- local_ended("Running")
   run <- list(run_dir = dir)
@@ -35,6 +56,7 @@ test_that("also when it ends while it is logged to", {
   Sys.setFileTime(file.path(dir, "status.json"), Sys.time() - 10)
   log_metric_to_run("a", 2, run = run)
   writeLines("{\"format\": 1, \"state\": \"Completed\"}", file.path(dir, "status.json"))
+  look_again() # (it is due ten times a second)
   expect_error(log_metric_to_run("a", 3, run = run), class = "espalier_error_run_not_active")
   expect_length(run_events(dir, "metric"), 2L)
 })

@@ -72,6 +72,11 @@ test_that("a metric is compared over the runs of a table", {
   expect_identical(drawn$value, runs$metric_loss)
   first <- plot(runs, main = "m", pch = 1)
   expect_identical(nrow(first), 2L)
+  same <- cbind(metric_same = 1, as.data.frame(runs))
+  expect_identical(plot.espalier_run_table(same)$value, first$value)
+  expect_identical(plot.espalier_run_table(same[c("run_id", "metric_same")])$value, c(1, 1, 1))
+  many <- as.data.frame(runs)[rep(1:3, 40), ]
+  expect_identical(nrow(plot.espalier_run_table(many, metric = "loss")), 120L)
   expect_identical(plot(runs[runs$tag_model == "glm", ])$label, substring(runs$run_id[runs$tag_model == "glm"], nchar(runs$run_id[1]) - 7))
   expect_error(plot(runs, metric = "no"), "Their metrics: .*choose with metric =", class = "espalier_error_bad_argument")
   expect_error(plot(list_runs(experiment(ws, "none"))), "no numeric metric", class = "espalier_error_bad_argument")
@@ -83,4 +88,53 @@ test_that("labels tell runs apart and are short", {
   expect_identical(run_labels(table[1:2]), c("0123abcd", "4567abcd"))
   table$tag_a <- c(strrep("a", 40), "b")
   expect_identical(run_labels(table)[[1L]], paste0("a = ", strrep("a", 21), "..."))
+})
+
+test_that("panels have a good shape on any device, and too many go to further pages", {
+  expect_identical(panel_shape(2, c(8, 6)), c(2L, 1L))
+  expect_identical(panel_shape(2, c(10, 5)), c(1L, 2L))
+  expect_identical(panel_shape(5, c(10, 5)), c(2L, 3L))
+  expect_identical(panel_shape(5, c(6.7, 6.7)), c(3L, 2L))
+  expect_identical(panel_shape(3, c(1, 1)), c(1L, 1L))
+  for (count in 1:40) for (inches in list(c(3, 2), c(7, 7), c(14, 5))) {
+    shape <- panel_shape(count, inches)
+    expect_true(all(shape >= 1L) && (prod(shape) >= count || all(inches / rev(shape) < 2 * .panel_inches)))
+    expect_true(all(inches / rev(shape) >= .panel_inches))
+  }
+})
+
+test_that("most of a device is plot, and par() is put back", {
+  ws <- local_workspace()
+  run <- start_logging_run(experiment(ws, "panels"))
+  for (i in 1:3) for (name in c(letters[1:4], strrep("long_name_of_a_metric_", 5))) log_metric_to_run(name, i * 10000, step = i)
+  log_metric_to_run("ordered", 1)
+  log_metric_to_run("ordered", 2)
+  complete_run(run)
+  for (inches in list(c(9.7, 4.9), c(8.3, 6.2), c(6.7, 6.7), c(2.8, 2.1))) {
+    grDevices::pdf(NULL, inches[1L], inches[2L])
+    graphics::par(mfrow = c(1, 1))
+    before <- graphics::par(no.readonly = TRUE)
+    shares <- NULL
+    setHook("plot.new", function(...) shares <<- c(shares, prod(graphics::par("pin")) / prod(graphics::par("fin"))))
+    plot(run, metrics = letters[1:4])
+    setHook("plot.new", NULL, "replace")
+    expect_length(shares, 4L)
+    expect_gt(min(shares), if (inches[1L] > 5) 0.55 else 0.3)
+    plot(run)
+    plot(run, metrics = "ordered", ylab = "y", xlab = "x", main = "m", axes = FALSE)
+    kept <- c("mfrow", "oma", "mar", "mgp", "tcl", "lab", "cex")
+    expect_equal(graphics::par(kept), before[kept])
+    grDevices::dev.off()
+  }
+})
+
+test_that("a text that doesn't fit is cut in its middle", {
+  grDevices::pdf(NULL)
+  withr::defer(grDevices::dev.off())
+  graphics::plot.new()
+  expect_identical(fitted_text("short", 3), "short")
+  cut <- fitted_text("validation_accuracy_top5_macro_averaged", 2)
+  expect_match(cut, "^validation.*[.]{3}.*averaged$")
+  expect_lte(graphics::strwidth(cut, "inches"), 2)
+  expect_lte(nchar(fitted_text("anything at all", 0)), 7L)
 })

@@ -29,12 +29,6 @@ test_that("times are logged in UTC, to the microsecond", {
   )
 })
 
-# What is warned about once in a session, from here on.
-forget_doubts <- function() {
-  doubts <- grep("^not_logged_", ls(.said), value = TRUE)
-  rm(list = doubts, envir = .said)
-}
-
 test_that("in a run no value ends the script: it is recorded as text or without its step, and one warning a kind", {
   dir <- local_run_folder()
   bad <- list(NULL, c(1, 2), numeric(), 1i, raw(1), list(1), sum, quote(a), data.frame(a = 1),
@@ -111,7 +105,26 @@ test_that("rows take any column, short names too", {
   expect_warning(log_row_to_run("r", n = 1:2, m = 3), "`n`", class = "espalier_warning_not_logged")
   expect_identical(run_events(dir, "row")[[5]]$row, list(n = "1 2", m = 3L))
   expect_error(log_row_to_run("r", "d", NULL, 4), class = "espalier_error_bad_argument")
-  expect_error(log_row_to_run(n = 1), class = "espalier_error_bad_name")
+  expect_error(log_row_to_run(n = 1), "`name` of log_row_to_run() is missing", fixed = TRUE, class = "espalier_error_bad_argument")
+})
+
+test_that("row names that are no numbers are a column of a table", {
+  dir <- local_run_folder()
+  logged <- function(x) {
+    log_table_to_run("t", x)
+    utils::tail(run_events(dir, "table"), 1L)[[1L]]$columns
+  }
+  fit <- stats::lm(dist ~ speed, cars)
+  coefficients <- logged(as.data.frame(coef(summary(fit))))
+  expect_identical(names(coefficients), c("rowname", "Estimate", "Std. Error", "t value", "Pr(>|t|)"))
+  expect_identical(coefficients$rowname, list("(Intercept)", "speed"))
+  expect_identical(names(logged(cars[5:6, ])), c("speed", "dist"))
+  expect_identical(names(logged(data.frame(a = 1))), "a")
+  taken <- logged(data.frame(rowname = 1, row.names = "x"))
+  expect_identical(taken, list(rowname_1 = list("x"), rowname = list(1L)))
+  forget_doubts()
+  odd <- data.frame(a = I(list(1:2)), row.names = "x")
+  expect_warning(expect_identical(logged(odd)$rowname, list("x")), class = "espalier_warning_not_logged")
 })
 
 test_that("tables keep columns and kinds; large ones are payloads", {

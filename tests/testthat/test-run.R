@@ -88,7 +88,21 @@ test_that("what was logged comes back with the type it had, NA too, however long
   expect_identical(metrics$rows, data.frame(a = c(NA, 3), b = NA, c = NA_character_))
   expect_identical(list_runs(ws)[c("metric_dbl", "metric_chr", "metric_text")], ignore_attr = TRUE,
                    list(metric_dbl = NA_real_, metric_chr = NA_character_, metric_text = strrep("a", 16000)))
-  expect_identical(get_run_metric_history(run, "text")$value, strrep("a", 16000))
+  expect_identical(get_run_metric_history(run, "text")$text, strrep("a", 16000))
+})
+
+test_that("text, dates and logical values leave the numbers of a history numbers", {
+  ws <- local_workspace()
+  run <- start_logging_run(experiment(ws, "e"))
+  values <- list(a = 1L, b = "text", c = TRUE, d = 2.5, e = as.Date("2024-01-02"))
+  for (name in names(values)) log_metric_to_run(name, values[[name]])
+  complete_run(run)
+  history <- get_run_metric_history(run)
+  expect_identical(names(history), c("name", "step", "value", "time", "text"))
+  expect_identical(history$value, c(1, NA, 1, 2.5, NA))
+  expect_identical(history$text, c(NA, "text", NA, NA, "2024-01-02"))
+  expect_identical(get_run_metric_history(run, "c")$value, TRUE)
+  expect_identical(get_run_metric_history(run, "b")$value, NA_real_)
 })
 
 test_that("a job without metrics, output or plots has none", {

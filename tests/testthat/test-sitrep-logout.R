@@ -52,7 +52,7 @@ test_that("the last file has the last word, and lists of users count", {
 
 test_that("containers and pods end with all that is in them", {
   expect_identical(told(machine(".dockerenv" = ""))[c("value", "why", "problem")],
-                   list(value = "end with the container", why = "Docker", problem = ""))
+                   list(value = "end with the container that this R session runs in", why = "Docker", problem = ""))
   expect_match(told(machine("run/.containerenv" = ""))$why, "Podman")
   expect_match(told(machine(), env = c(KUBERNETES_SERVICE_HOST = "10.0.0.1"))$why, "Kubernetes pod, as Posit Workbench")
   expect_identical(told(machine(), env = c(container = "lxc"))$why, "lxc")

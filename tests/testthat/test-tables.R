@@ -12,6 +12,36 @@ test_that("columns that don't fit are named, and no row wraps", {
   expect_identical(capture.output(print_plain(wide[c(1, 3)]))[3], "... and 1")
 })
 
+test_that("columns that a user chose are shown, beside what fits or wrapped", {
+  withr::local_options(width = 40)
+  wide <- data.frame(a = strrep("x", 15), bb = strrep("y", 15), n = 1.5, mine = "z")
+  shown <- function(x) capture.output(print_plain(x, always = chosen_columns(x, c("a", "bb", "n"))))
+  expect_identical(shown(wide), c(
+    " a               bb              mine", " xxxxxxxxxxxxxxx yyyyyyyyyyyyyyy z   ", "... and 1 more column: n"
+  ))
+  expect_false(any(grepl("more column", shown(wide[c("mine", "bb", "a")]))))
+  withr::local_options(width = 20)
+  expect_match(shown(wide[c("mine", "bb")]), "yyy", all = FALSE)
+})
+
+test_that("different numbers are printed differently, and whole ones in full", {
+  expect_identical(format_numbers(c(27471.4, 27468.9, 27473)), c("27471.4", "27468.9", "27473.0"))
+  expect_identical(format_numbers(c(1000000.25, 1000000.5)), c("1000000.2", "1000000.5"))
+  expect_identical(format_numbers(c(123456789, NA, 12)), c("123456789", "       NA", "       12"))
+  expect_identical(format_numbers(c(123456789, 0.5), trim = TRUE), c("123456789.0", "0.5"))
+  expect_identical(format_numbers(1 / 3), "0.3333333")
+  expect_identical(format_numbers(c(0.123456789012, 0.123456789013)), c("0.123456789012", "0.123456789013"))
+  expect_identical(trimws(format_numbers(c(NaN, Inf, -Inf, NA))), c("NaN", "Inf", "-Inf", "NA"))
+  expect_identical(anyDuplicated(format_numbers(c(1, 1 + 1e-14))), 0L)
+  expect_identical(format_numbers(numeric()), character())
+  expect_identical(format_numbers(2^60 + c(0, 2^10)), format(2^60 + c(0, 2^10), digits = 15L))
+})
+
+test_that("durations are rounded as people compare them", {
+  expect_identical(shown_seconds(c(0.01456, 0.376, 9.999, 99.96, 3725.4, NA)), c("0.01", "0.38", "10.0", "100", "3725", NA))
+  expect_identical(shown_seconds(NA), NA_character_)
+})
+
 test_that("one column is shown at least, row names count, and equal names stay equal", {
   withr::local_options(width = 20)
   long <- data.frame(a = strrep("x", 30), b = 1)
@@ -39,16 +69,41 @@ test_that("where not all columns fit, those that runs are compared by come first
   runs$status <- "Completed"
   runs$created_at <- strrep("t", 30)
   runs$duration_seconds <- c(1, 2)
-  runs <- cbind(runs, param_same = 1, param_trees = c(10, 20), metric_same = 1, metric_AUC = c(0.7, 0.8))
+  runs <- cbind(runs, param_same = 1, param_trees = c(10, 20), metric_same = 1, metric_AUC = c(0.7, 0.8), tag_kind = c("a", "b"))
+  runs$entry_script <- "train.R"
   rownames(runs) <- NULL
-  runs <- structure(runs, class = c("espalier_run_table", "data.frame"))
+  runs <- returned_table(runs, "espalier_run_table")
   header <- function(x) strsplit(trimws(capture.output(print(x))[1L]), " +")[[1L]]
   withr::local_options(width = 80)
-  expect_identical(header(runs)[1:5], c("run_id", "status", "metric_AUC", "param_trees", "duration_seconds"))
+  expect_identical(header(runs)[1:6], c("run_id", "status", "metric_AUC", "param_trees", "tag_kind", "duration_seconds"))
+  withr::local_options(width = 60)
+  expect_match(paste(capture.output(print(runs)), collapse = " "), "columns: .*param_same,? +metric_same")
+  own <- runs
+  own$mine <- c("p", "q")
+  own$metric_ratio <- c(1, 2)
+  expect_true(all(c("mine", "metric_ratio") %in% header(own)))
+  expect_identical(header(own)[1:2], c("run_id", "status"))
   withr::local_options(width = 300)
   expect_identical(header(runs), intersect(names(runs), header(runs)))
   withr::local_options(width = 50)
   expect_identical(header(runs[c("status", "created_at", "run_id")])[1:2], c("status", "created_at"))
+  runs$error <- strrep("e", 40)
+  part <- capture.output(print(runs[c("run_id", "entry_script", "status", "error")]))
+  expect_match(part, "e{37}", all = FALSE)
+  expect_false(any(grepl("more column", part)))
+})
+
+test_that("metrics of runs are printed with digits that tell them apart", {
+  ws <- local_workspace()
+  for (value in c(27471.4, 27468.9, 27473)) {
+    run <- start_logging_run(experiment(ws, "e"))
+    log_metric_to_run("rmse", value)
+    log_metric_to_run("n", 123456789L)
+    complete_run(run)
+  }
+  out <- capture.output(print(list_runs(ws)))
+  for (text in c("27471\\.4", "27468\\.9", "27473\\.0")) expect_length(grep(text, out), 1L)
+  expect_match(capture.output(print(list_runs(ws)[c("metric_n", "metric_rmse")], digits = 5)), "123456789 +27473 ", all = FALSE)
 })
 
 test_that("list_runs() fits into 80 columns", {

@@ -110,7 +110,7 @@ test_that("arguments of the cloud are accepted, and it is said", {
   said <- said_by(create_workspace("c", subscription_id = "s", resource_group = "r", location = "eu", path = folder))
   for (arg in c("subscription_id", "resource_group", "location")) expect_match(said, arg)
   expect_match(said_by(get_workspace("c", subscription_id = "s", path = folder)), "subscription_id")
-  expect_match(said_by(list_workspaces("s", path = folder)), "it means something in a cloud only: .subscription_id")
+  expect_match(said_by(list_workspaces("s", path = folder)), "subscription_id. is ignored, because it matters only in a cloud")
   expect_silent(get_workspace("c", path = folder))
 })
 
@@ -198,4 +198,16 @@ test_that("objects of other classes are refused", {
                           submit_experiment(ws, 1), get_run_status(ws), cancel_run("id"), get_runs_in_experiment(ws))) {
     expect_error(eval(code), class = "espalier_error_bad_argument")
   }
+})
+
+test_that("paths are absolute and without the dots that R users write", {
+  folder <- normalizePath(withr::local_tempdir())
+  withr::local_dir(folder)
+  expect_identical(absolute_path("."), folder)
+  expect_identical(absolute_path("./"), paste0(folder, "/"))
+  expect_identical(absolute_path("./a/./b/."), file.path(folder, "a/b"))
+  expect_identical(absolute_path("../.hidden/.a"), file.path(folder, "../.hidden/.a"))
+  expect_identical(absolute_path("/a/././b."), "/a/b.")
+  expect_identical(absolute_path("/."), "/")
+  expect_identical(estimator(".", entry_script = "train.R")$source_directory, folder)
 })

@@ -4,7 +4,7 @@ Standard library only: the runner loads this file.
 """
 
 import re
-from typing import Any, Dict, Mapping, NamedTuple, Sequence, Tuple, Union
+from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Tuple, Union
 
 from espalier.errors import EspalierError
 
@@ -34,12 +34,19 @@ class Capacity(NamedTuple):
     memory: int  # bytes
 
     def fits(self, need: Resources) -> bool:
-        """Whether there is room. Who needs no processor needs no free one."""
-        return (
-            (need.cpus <= 0 or need.cpus <= self.cpus)
-            and need.gpus <= len(self.gpus)
-            and (need.memory <= 0 or need.memory <= self.memory)
-        )
+        """Whether there is room. A run that needs no processor needs no free one."""
+        return not self.lacks(need)
+
+    def lacks(self, need: Resources) -> List[str]:
+        """What a run needs and there isn't, in words: `2 processors`."""
+        lacking = []
+        if need.cpus > max(self.cpus, 0):
+            lacking.append(counted(need.cpus, "processor"))
+        if need.gpus > len(self.gpus):
+            lacking.append(counted(need.gpus, "graphics processor"))
+        if need.memory > max(self.memory, 0):
+            lacking.append(f"{size_text(need.memory)} of memory")
+        return lacking
 
     def without(self, need: Resources, gpus: Sequence[str] = ()) -> "Capacity":
         """What is left when this is taken; numbers may fall below 0 where a limit was lowered."""
@@ -88,6 +95,11 @@ def bytes_of(value: Union[int, float, str], name: str = "memory") -> int:
     elif isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 2**63:
         return int(value)
     raise EspalierError("bad_argument", f"{name} must be a size such as '4 GB', or a number of bytes, not {value!r}.")
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things for people, `1 processor`, `no processors`."""
+    return f"{number or 'no'} {noun}" + ("" if number == 1 else "s")
 
 
 def size_text(size: int) -> str:

@@ -212,10 +212,15 @@ class Run(RunParts, RunFiles, RunSecrets, RunChildren):
         return metrics.metric_frames(self._paths, name)
 
     def get_metric_history(self, name: Optional[str] = None) -> Frame:
-        """Every scalar that was logged, in order: `name`, `step`, `value`, `time`.
+        """Every scalar that was logged, in order: `name`, `step`, `value`, `time`, `text`.
+
+        `value` has numbers and logical values, `text` has strings; each is missing where the other is not.
 
         Args:
             name: Only this metric.
+
+        Raises:
+            EspalierError: `damaged`, `newer_format`, `run_missing`.
         """
         self._warn_of_lost(EVENTS)
         return metrics.history_frame(self._paths, name)

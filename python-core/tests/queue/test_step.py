@@ -304,8 +304,10 @@ def test_who_asks_for_no_gpu_sees_none(submit: Submit, ended: Any) -> None:
 
 def test_more_than_there_is_is_refused(submit: Submit) -> None:
     set_capacity(queue_paths(), cpus=2, gpus=[], memory=1000)
-    for need in ({"cpus": 3}, {"gpus": 1}, {"memory": "1 GB"}):
-        with pytest.raises(EspalierError, match="this host gives runs 2 cpus, 0 gpus, 1000 B of memory") as caught:
+    asked = {"3 processors": {"cpus": 3}, "1 graphics processor": {"gpus": 1}, "1 GB of memory": {"memory": "1 GB"}}
+    given = "this host gives runs 2 processors, no graphics processors and 1000 B of memory"
+    for lacking, need in asked.items():
+        with pytest.raises(EspalierError, match=f"asks for {lacking}, and {given}") as caught:
             submit("true", **need)
         assert caught.value.code == "not_enough_resources"
 

@@ -280,8 +280,16 @@ def test_history(run: RunPaths, log: JobLog) -> None:
     assert frame.columns["step"] == [1, None, 2.5]
     assert frame.columns["value"] == [1.0, 0.5, 2.0] and frame.kinds["value"] == "double"
     assert history_frame(run, "a").kinds["value"] == "integer"
-    log.log("a", "text")
-    assert history_frame(run, "a").columns["value"] == ["1", "2", "text"]
+    assert frame.columns["text"] == [None, None, None] and frame.kinds["text"] == "string"
+
+
+def test_text_leaves_numbers_as_they_are(run: RunPaths, log: JobLog) -> None:
+    for name, value in {"a": 1, "b": "text", "c": True, "d": 2.5, "e": datetime.date(2024, 1, 2), "f": "!x"}.items():
+        log.log(name, value)
+    frame = history_frame(run)
+    assert frame.columns["value"] == [1.0, None, 1.0, 2.5, None, None] and frame.kinds["value"] == "double"
+    assert frame.columns["text"] == [None, "text", None, None, "2024-01-02", "!x"]
+    assert [history_frame(run, name).kinds["value"] for name in "abcd"] == ["integer", "double", "logical", "double"]
 
 
 def test_empty_history(run: RunPaths) -> None:
@@ -373,7 +381,7 @@ def long_event(run: RunPaths, kind: str, body: Dict[str, Any]) -> None:
 def test_bodies_of_any_event_may_be_payloads(run: RunPaths) -> None:
     long_event(run, "metric", {"kind": "string", "value": "x" * 9999, "step": 3})
     assert read_metrics(run) == {"m": "x" * 9999}
-    assert history_frame(run).columns["value"] == ["x" * 9999] and history_frame(run).columns["step"] == [3]
+    assert history_frame(run).columns["text"] == ["x" * 9999] and history_frame(run).columns["step"] == [3]
     long_event(run, "image", {"path": "outputs/images/m.png"})
     assert read_metrics(run) == {"m": "outputs/images/m.png"}
     long_event(run, "param", {"kind": "string", "value": ["x" * 9999]})

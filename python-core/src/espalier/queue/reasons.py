@@ -10,7 +10,6 @@ from espalier.queue.capacity import capacity
 from espalier.queue.home import queue_paths
 from espalier.queue.room import free_now
 from espalier.queue.tickets import Ticket, read_ticket
-from espalier.resources import Capacity, Resources, size_text
 
 
 class Waiting(NamedTuple):
@@ -38,11 +37,11 @@ def why_waiting(run_id: str) -> Optional[Waiting]:
         return Waiting(None, _not_yet(ticket))
     need, everything = ticket.needs, capacity(paths)
     if not everything.fits(need):
-        return Waiting(position, f"it needs {_missing(need, everything)[0]}, which this host does not have")
+        return Waiting(position, f"it needs {everything.lacks(need)[0]}, which this host does not have")
     if position > 1:
         others = "run is" if position == 2 else "runs are"
         return Waiting(position, f"{position - 1} {others} before it")
-    lacking = _missing(need, free_now(paths))
+    lacking = free_now(paths).lacks(need)
     return Waiting(position, f"it waits for {' and '.join(lacking)} to be free" if lacking else "it is about to start")
 
 
@@ -60,18 +59,3 @@ def _not_yet(ticket: Ticket) -> str:
         return f"it is tried again at {due}"
     waits_for = unfinished_dependencies(ticket)
     return f"it depends on {', '.join(waits_for)}" if waits_for else "it is about to be queued"
-
-
-def _missing(need: Resources, there: Capacity) -> "list[str]":
-    missing = []
-    if need.cpus > max(there.cpus, 0):
-        missing.append(_counted(need.cpus, "processor"))
-    if need.gpus > len(there.gpus):
-        missing.append(_counted(need.gpus, "graphics processor"))
-    if need.memory > max(there.memory, 0):
-        missing.append(f"{size_text(need.memory)} of memory")
-    return missing
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")

@@ -8,7 +8,7 @@ from espalier.errors import EspalierError
 from espalier.paths import WorkspacePaths
 from espalier.queue.capacity import capacity
 from espalier.queue.home import queue_paths
-from espalier.resources import Capacity, Resources, size_text
+from espalier.resources import Capacity, counted, size_text
 from espalier.submission.surroundings import Surroundings
 
 
@@ -18,7 +18,7 @@ def refuse_impossible(paths: WorkspacePaths, config: ScriptRunConfig) -> None:
     if not there.fits(need):
         raise EspalierError(
             "not_enough_resources",
-            f"The job asks for {_asked(need)}; this host gives runs {_given(there)}.",
+            f"The job asks for {' and '.join(there.lacks(need))}, and this host gives runs {_given(there)}.",
             "Ask for less, or set what the host gives with host_resources().",
         )
     for run_id in config.depends_on:
@@ -41,13 +41,10 @@ def hide_gpus(config: ScriptRunConfig, around: Surroundings) -> List[str]:
     if not there or config.gpus or "CUDA_VISIBLE_DEVICES" in around.record.variables:
         return []
     around.variables["CUDA_VISIBLE_DEVICES"] = ""
-    return [f"This host has {len(there)} gpus; a job sees those it asks for, and this one asks for none (gpus = 1)."]
-
-
-def _asked(need: Resources) -> str:
-    memory = f" and {size_text(need.memory)} of memory" if need.memory else ""
-    return f"{need.cpus} cpus, {need.gpus} gpus{memory}"
+    has = counted(len(there), "graphics processor")
+    return [f"This host has {has}; a job sees those it asks for, and this one asks for none (gpus = 1)."]
 
 
 def _given(there: Capacity) -> str:
-    return f"{there.cpus} cpus, {len(there.gpus)} gpus, {size_text(there.memory)} of memory"
+    processors, graphics = counted(there.cpus, "processor"), counted(len(there.gpus), "graphics processor")
+    return f"{processors}, {graphics} and {size_text(there.memory)} of memory"

@@ -112,9 +112,16 @@ def _reported(run: RunPaths, damage: Damage) -> Iterator[None]:
 
 
 def history_frame(run: RunPaths, name: Optional[str] = None) -> Frame:
-    """Every scalar logged, in order, as columns `name`, `step`, `value`, `time`.
+    """Every scalar logged, in order, as columns `name`, `step`, `value`, `time`, `text`.
 
-    `value` is logical, integer or double where all values are of that kind, text otherwise.
+    `value` has numbers and logical values: it is logical or integer where all are, else double. `text` has strings, so
+    that one that is logged among numbers leaves these as they are.
+
+    Args:
+        name: Only this metric.
+
+    Raises:
+        EspalierError: `damaged` if a log cannot be read at all, `newer_format`.
 
     Warns:
         DamageWarning: Of damaged lines and payloads, which are left out.
@@ -127,7 +134,7 @@ def history_frame(run: RunPaths, name: Optional[str] = None) -> Frame:
         with contextlib.suppress(ValueError):  # one is of another kind than it says
             kind, values = typed_column(logged)
             damage.warn()
-            return _history_frame(logged.names, logged.steps, values, logged.times, kind)
+            return _history_frame(logged.names, logged.steps, values, kind, logged.times, [None] * len(values))
     history = _history(damage.whole(run, _in_order(logged, others)))
     damage.warn()
     return history
@@ -141,9 +148,17 @@ def _history(whole: List[Dict[str, Any]]) -> Frame:
     odd += [event for event, (_, problem) in zip(events, steps) if problem is not None]
     if odd:
         _warn(f"{len(odd)} of the values logged, or their steps, are not what they should be, and shown as missing")
-    kind = common_kind(events)
-    names, values = [event["name"] for event in events], [as_kind(event, kind) for event in events]
-    return _history_frame(names, [step for step, _ in steps], values, [event["time"] for event in events], kind)
+    numbers = [None if event["kind"] == "string" else event for event in events]
+    kind = _number_kind([event for event in numbers if event is not None])
+    values = [as_kind(event, kind) for event in numbers]
+    texts = [as_kind(event, "string") if event["kind"] == "string" else None for event in events]
+    names, times = [event["name"] for event in events], [event["time"] for event in events]
+    return _history_frame(names, [step for step, _ in steps], values, kind, times, texts)
+
+
+def _number_kind(events: List[Dict[str, Any]]) -> str:
+    kind = common_kind(events) if events else "double"
+    return "double" if kind == "string" else kind  # (logical values among numbers are 1 and 0)
 
 
 def _is_scalar(event: Dict[str, Any]) -> bool:
@@ -160,9 +175,11 @@ def _warn(what: str) -> None:
     warnings.warn(f"{what}: an event was written by another program, or by an older version", UserWarning, stacklevel=2)
 
 
-def _history_frame(names: List[str], steps: List[Any], values: List[Any], times: List[float], kind: str) -> Frame:
-    columns = {"name": names, "step": steps, "value": values, "time": times}
-    return Frame(columns, {"name": "string", "step": "double", "value": kind, "time": "time"})
+def _history_frame(
+    names: List[str], steps: List[Any], values: List[Any], kind: str, times: List[float], texts: List[Any]
+) -> Frame:
+    columns = {"name": names, "step": steps, "value": values, "time": times, "text": texts}
+    return Frame(columns, {"name": "string", "step": "double", "value": kind, "time": "time", "text": "string"})
 
 
 def read_params(run: RunPaths, damage: Damage, limit_bytes: Optional[int] = None) -> Dict[str, Dict[str, Any]]:
