@@ -520,7 +520,7 @@ def test_two_sessions_submit_fifty_runs_each(home: Path, ended: Ended) -> None:
     for run_id in frame.columns["run_id"]:
         assert ended(workspace.get_run(run_id), 60)["status"] == "Completed"
     assert sorted(count.read_text().split()) == sorted(f"{name}{number}" for name in "ab" for number in range(50))
-    assert workspace.get_details()["id"] == workspace.get_run("latest")._spec()["workspace_id"]
+    assert workspace.get_details()["id"] == workspace.get_run("latest")._spec().workspace_id
 
 
 # ---- what happens to folders
