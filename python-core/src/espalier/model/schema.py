@@ -1,6 +1,6 @@
 """JSON Schema (draft 2020-12) of the records, from the classes that decode them."""
 
-from typing import Any, Dict, Union
+from typing import Any, Dict, Tuple, Union
 
 from espalier.model.codec import MORE
 
@@ -28,7 +28,8 @@ def _or_null(schema: Dict[str, Any]) -> Dict[str, Any]:
 
 
 def _type(hint: Any) -> Dict[str, Any]:
-    origin, args = getattr(hint, "__origin__", None), getattr(hint, "__args__", ())
+    origin = getattr(hint, "__origin__", None)
+    args: Tuple[Any, ...] = getattr(hint, "__args__", ())
     if hint is Any:
         return {}
     if origin is Union:
