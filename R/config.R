@@ -60,7 +60,8 @@
 #' @param queue_timeout_seconds,prepare_timeout_seconds Cancel the run if it has not been started after so many seconds
 #'   (a week by default), fail it if its working copy takes longer (an hour), or that and its environment (six hours);
 #'   `Inf` for no limit.
-#' @param inputs Named list of files or folders outside the snapshot: the job gets `--name path` and the variable
+#' @param inputs Named list of files or folders outside the snapshot, or of outputs of other runs ([run_output()]): the
+#'   job gets `--name path` and the variable
 #'   `ESPALIER_INPUT_<NAME>`; see the section on inputs. Names that differ only in case or signs are refused, for they
 #'   would share a variable.
 #' @param seed Whole number: R jobs begin with `set.seed(seed)`, every job finds it as `ESPALIER_SEED`.
@@ -237,6 +238,12 @@ named_strings <- function(x, arg) {
 }
 
 input_paths <- function(inputs) {
+  if (inherits(inputs, "espalier_run_output")) abort_argument("inputs", "a named list", inputs)
+  is_output <- vapply(inputs, inherits, NA, "espalier_run_output")
+  if (any(is_output)) {
+    check_names_once(names(inputs), "inputs")
+    return(c(input_paths(inputs[!is_output]), lapply(inputs[is_output], unclass)))
+  }
   if (is.numeric(inputs) || any(vapply(inputs, is.numeric, NA))) abort_argument("inputs", "made of paths", inputs)
   paths <- named_strings(inputs, "inputs")
   for (name in names(paths)) paths[[name]] <- path_argument(paths[[name]], sprintf("inputs$%s", name))

@@ -13,11 +13,6 @@ from espalier.paths import is_run_id
 from espalier.resources import Resources, bytes_of, checked_count
 from espalier.retry import checked_retry
 
-# Up to here an input is read for its digest at submit, and the job is given a private copy of it; beyond, size and
-# time stand for the content and the job reads the original. Each run waits for its copies, at its start and end: 0.2 s
-# for 64 MB in one file, 1 s for 10,000 small ones on a local disk. A large data set would take minutes, and its disk.
-INPUT_COPY_LIMIT_BYTES = 64 * 1024 * 1024
-INPUT_COPY_LIMIT_FILES = 10_000
 # A week: whoever waits longer has been forgotten. An hour: the largest snapshot is written out in minutes. Six hours:
 # a hundred packages are compiled in less.
 QUEUE_TIMEOUT_SECONDS = 7 * 86_400.0
@@ -75,7 +70,8 @@ class ScriptRunConfig:
         docker: Whether it runs in a container: False, True, or `DockerOptions` or their fields.
         environment_variables: Set for the job, on top of what it inherits.
         inputs: Name -> path of a file or folder outside the snapshot; the job gets it as `--name path` and as
-            `ESPALIER_INPUT_<NAME>`: up to 64 MB and 10,000 files a private read-only copy, else the original.
+            `ESPALIER_INPUT_<NAME>`: up to 64 MB and 10,000 files a private read-only copy, else the original. Or
+            `Run.output()` of a run of the workspace, for which the job waits.
         cpus: Processors it takes of those this host gives to runs; more wait in the queue. 0: a job that only waits.
         gpus: Graphics processors it is given, by CUDA_VISIBLE_DEVICES.
         memory: What it takes of this host's memory, `4 GB` or bytes; the queue keeps account. In a container it is a
@@ -109,7 +105,7 @@ class ScriptRunConfig:
     environment: Optional[Mapping[str, Any]] = None
     docker: Union[bool, Mapping[str, Any], DockerOptions, None] = None
     environment_variables: Mapping[str, str] = field(default_factory=dict)
-    inputs: Mapping[str, str] = field(default_factory=dict)
+    inputs: Mapping[str, Union[str, Mapping[str, str]]] = field(default_factory=dict)
     cpus: int = 1
     gpus: int = 0
     memory: Union[int, str, None] = None

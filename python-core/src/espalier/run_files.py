@@ -30,6 +30,19 @@ class RunFiles(JobLog):
         self._status()
         return [name for name in artifacts.file_names(self._paths) if name.startswith(prefix or "")]
 
+    def output(self, name: str) -> Dict[str, str]:
+        """Name a file or folder of the run as an input of another job, which waits for this run: `inputs={"data":
+        run.output("outputs/data.csv")}`.
+
+        Args:
+            name: Its name, as `get_file_names` lists it, or will.
+
+        Raises:
+            EspalierError: `bad_name`.
+        """
+        artifacts.artifact_path(self._paths, name)
+        return {"run": os.path.basename(self._paths.root), "output": name}
+
     def download_file(self, name: str, output_file_path: Optional[str] = None) -> str:
         """Copy one of the run's files.
 

@@ -7,9 +7,9 @@ from typing import List
 import pytest
 from espalier.lifecycle.inputs import changed_inputs
 from espalier.model.codec import encode
-from espalier.paths import RunPaths
+from espalier.paths import RunPaths, WorkspacePaths
 from espalier.runner.inputs import copy_inputs
-from espalier.submission import inputs as submission
+from espalier.store import inputs as stored
 from espalier.submission.inputs import resolve_inputs
 
 
@@ -25,7 +25,7 @@ def data(tmp_path: Path) -> Path:
 def run(tmp_path: Path, data: Path) -> RunPaths:
     """A run that has a copy of a folder."""
     paths = RunPaths(str(tmp_path / "run"))
-    records = resolve_inputs({"d": str(data)})
+    records = resolve_inputs(WorkspacePaths("/ws"), {"d": str(data)})
     os.makedirs(paths.root)
     Path(paths.spec).write_text(json.dumps({"format": 1, "inputs": encode(records)}))
     copy_inputs(paths, records)
@@ -73,10 +73,10 @@ def test_the_original_changed(run: RunPaths, data: Path) -> None:
 
 
 def test_an_input_without_copy(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(submission, "INPUT_COPY_LIMIT_BYTES", 0)
+    monkeypatch.setattr(stored, "INPUT_COPY_LIMIT_BYTES", 0)
     run = RunPaths(str(tmp_path / "run"))
     os.makedirs(run.root)
-    Path(run.spec).write_text(json.dumps({"format": 1, "inputs": encode(resolve_inputs({"d": str(data)}))}))
+    Path(run.spec).write_text(json.dumps({"format": 1, "inputs": encode(resolve_inputs(WorkspacePaths("/ws"), {"d": str(data)}))}))
     assert changed_inputs(run) == []
     (data / "b").write_text("")
     assert found(run) == ["original"] and "had a copy" not in changed_inputs(run)[0]

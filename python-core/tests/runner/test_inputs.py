@@ -8,12 +8,12 @@ from typing import Any, Callable, Dict
 
 import pytest
 from espalier import EspalierError, Experiment, Run, ScriptRunConfig
-from espalier.paths import RunPaths
+from espalier.paths import RunPaths, WorkspacePaths
 from espalier.queue.capacity import set_capacity
 from espalier.queue.home import queue_paths
 from espalier.runner import inputs as module
 from espalier.runner.inputs import copy_inputs
-from espalier.submission import inputs as submission
+from espalier.store import inputs as stored
 from espalier.submission.inputs import resolve_inputs
 
 Submit = Callable[..., Run]
@@ -42,7 +42,7 @@ def run(tmp_path: Path) -> RunPaths:
 
 
 def copied(run: RunPaths, path: Path) -> Path:
-    copy_inputs(run, resolve_inputs({"d": str(path)}))
+    copy_inputs(run, resolve_inputs(WorkspacePaths("/ws"), {"d": str(path)}))
     return Path(run.input_copy("d", str(path)))
 
 
@@ -91,16 +91,16 @@ def test_links(run: RunPaths, data: Path, tmp_path: Path) -> None:
 
 
 def test_what_has_no_digest_is_not_copied(run: RunPaths, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(submission, "INPUT_COPY_LIMIT_BYTES", 3)
-    copy_inputs(run, resolve_inputs({"big": str(data)}))
+    monkeypatch.setattr(stored, "INPUT_COPY_LIMIT_BYTES", 3)
+    copy_inputs(run, resolve_inputs(WorkspacePaths("/ws"), {"big": str(data)}))
     assert not os.path.exists(run.job)
-    copy_inputs(run, resolve_inputs({"big": str(data), "small": str(data / "sub")}))
+    copy_inputs(run, resolve_inputs(WorkspacePaths("/ws"), {"big": str(data), "small": str(data / "sub")}))
     assert os.listdir(run.inputs) == ["small"]
 
 
 @pytest.mark.parametrize("change", ["contents", "name", "grown", "link"])
 def test_changed_since_submit(run: RunPaths, data: Path, change: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    records = resolve_inputs({"d": str(data)})
+    records = resolve_inputs(WorkspacePaths("/ws"), {"d": str(data)})
     if change == "contents":
         (data / "x.csv").write_text("a,b\n1,3\n")
     elif change == "name":
@@ -117,14 +117,14 @@ def test_changed_since_submit(run: RunPaths, data: Path, change: str, monkeypatc
 
 
 def test_touched_is_not_changed(run: RunPaths, data: Path) -> None:
-    records = resolve_inputs({"d": str(data)})
+    records = resolve_inputs(WorkspacePaths("/ws"), {"d": str(data)})
     os.utime(data / "x.csv", (9, 9))
     copy_inputs(run, records)
     assert Path(run.input_copy("d", str(data)), "x.csv").exists()
 
 
 def test_gone_since_submit(run: RunPaths, data: Path) -> None:
-    records = resolve_inputs({"d": str(data / "x.csv")})
+    records = resolve_inputs(WorkspacePaths("/ws"), {"d": str(data / "x.csv")})
     (data / "x.csv").unlink()
     with pytest.raises(EspalierError, match="No such file") as caught:
         copy_inputs(run, records)
@@ -196,7 +196,7 @@ def test_nothing_stays(submit: Submit, ended: Ended, data: Path, keep: bool) -> 
 def test_a_large_input_is_the_original(
     submit: Submit, ended: Ended, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(submission, "INPUT_COPY_LIMIT_BYTES", 3)
+    monkeypatch.setattr(stored, "INPUT_COPY_LIMIT_BYTES", 3)
     run = submit('echo "$ESPALIER_INPUT_D" "$2"; echo more >> "$2/x.csv"', inputs={"d": str(data)})
     (warning,) = ended(run)["warnings"]
     assert Path(run.run_dir, "user_logs", "std_log.txt").read_text() == f"{data} {data}\n"
@@ -259,7 +259,7 @@ def test_a_killed_runner_leaves_nothing(home: Path, data: Path, as_user: Callabl
 
 def test_a_runner_killed_while_it_copied(run: RunPaths, data: Path, as_user: Callable[..., str]) -> None:
     """The run is prepared again: what the first runner left is removed, and is not in the way."""
-    records = resolve_inputs({"d": str(data)})
+    records = resolve_inputs(WorkspacePaths("/ws"), {"d": str(data)})
     copy_inputs(run, records)
     os.makedirs(run.work)
     as_user("import sys; from espalier.lifecycle.collect import *; remove_working_copy(RunPaths(sys.argv[1]), {})", run.root)

@@ -4,13 +4,14 @@ from typing import Any, Callable
 
 import pytest
 from espalier.errors import EspalierError
-from espalier.submission import inputs
+from espalier.store import inputs
+from espalier.paths import WorkspacePaths
 from espalier.submission.inputs import identity_of, resolve_inputs
 
 
 def test_file(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("x\n")
-    (record,) = resolve_inputs({"data": str(tmp_path / "a.csv")})
+    (record,) = resolve_inputs(WorkspacePaths("/ws"), {"data": str(tmp_path / "a.csv")})
     assert record.modified_at.endswith("Z") and record.digest.startswith("sha256:") and len(record.digest) == 71
     assert record[:4] == ("data", str(tmp_path / "a.csv"), "file", 2) and record.files == 1
 
@@ -19,13 +20,13 @@ def test_relative_and_home_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     (tmp_path / "a").write_text("x")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
-    one, other = resolve_inputs({"here": "a", "home": "~/a"})
+    one, other = resolve_inputs(WorkspacePaths("/ws"), {"here": "a", "home": "~/a"})
     assert one.path == other.path == str(tmp_path / "a")
 
 
 def test_folder_digest_changes_with_names_and_contents(tmp_path: Path) -> None:
     def digest() -> str:
-        (record,) = resolve_inputs({"d": str(tmp_path)})
+        (record,) = resolve_inputs(WorkspacePaths("/ws"), {"d": str(tmp_path)})
         assert record.kind == "directory"
         return str(record.digest)
 
@@ -45,7 +46,7 @@ def test_large_inputs_go_by_size_and_time(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(inputs, "INPUT_COPY_LIMIT_BYTES", 10)
     (tmp_path / "a").write_text("x" * 11)
     os.utime(tmp_path / "a", (1, 1))
-    (record,) = resolve_inputs({"a": str(tmp_path / "a")})
+    (record,) = resolve_inputs(WorkspacePaths("/ws"), {"a": str(tmp_path / "a")})
     assert record.digest is None
     assert (record.size, record.modified_at, record.files) == (11, "1970-01-01T00:00:01.000000Z", 1)
 
@@ -54,7 +55,7 @@ def test_many_files_go_by_size_and_time(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(inputs, "INPUT_COPY_LIMIT_FILES", 2)
     for name in "abc":
         (tmp_path / name).write_text(name)
-    (record,) = resolve_inputs({"d": str(tmp_path)})
+    (record,) = resolve_inputs(WorkspacePaths("/ws"), {"d": str(tmp_path)})
     assert record.digest is None and record.files == 3
 
 
@@ -62,7 +63,7 @@ def test_a_fifo_or_a_dangling_link_in_a_folder_stops_nothing(tmp_path: Path) -> 
     os.mkfifo(tmp_path / "fifo")
     os.symlink("nowhere", tmp_path / "link")
     (tmp_path / "a").write_text("x")
-    (record,) = resolve_inputs({"d": str(tmp_path)})
+    (record,) = resolve_inputs(WorkspacePaths("/ws"), {"d": str(tmp_path)})
     assert record.size == 1 and record.is_copied
 
 
@@ -71,22 +72,22 @@ def test_a_link_out_of_the_folder_leaves_it_without_digest(tmp_path: Path) -> No
         (tmp_path / name).mkdir()
         (tmp_path / name / "a").write_text("x")
     os.symlink("../outside", tmp_path / "d" / "link")
-    (record,) = resolve_inputs({"d": str(tmp_path / "d")})
+    (record,) = resolve_inputs(WorkspacePaths("/ws"), {"d": str(tmp_path / "d")})
     assert record.digest is None and record.files == 1
 
 
 def test_a_fifo_as_input_stops_nothing(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
-    (record,) = resolve_inputs({"d": str(tmp_path / "fifo")})
+    (record,) = resolve_inputs(WorkspacePaths("/ws"), {"d": str(tmp_path / "fifo")})
     assert record.path == str(tmp_path / "fifo") and record.digest is None
 
 
 def test_refused(tmp_path: Path) -> None:
     with pytest.raises(EspalierError, match="The input data is gone.csv") as caught:
-        resolve_inputs({"data": "gone.csv"})
+        resolve_inputs(WorkspacePaths("/ws"), {"data": "gone.csv"})
     assert caught.value.code == "input_missing"
     with pytest.raises(EspalierError) as caught:
-        resolve_inputs({"a/b": str(tmp_path)})
+        resolve_inputs(WorkspacePaths("/ws"), {"a/b": str(tmp_path)})
     assert caught.value.code == "bad_name"
 
 
@@ -94,10 +95,10 @@ def test_identity_is_content_not_place(tmp_path: Path) -> None:
     for name in ("one", "other"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "f").write_text("same")
-    a, b = (resolve_inputs({"d": str(tmp_path / name)}) for name in ("one", "other"))
+    a, b = (resolve_inputs(WorkspacePaths("/ws"), {"d": str(tmp_path / name)}) for name in ("one", "other"))
     assert identity_of(a) == identity_of(b)
     (tmp_path / "other" / "f").write_text("differs")
-    assert identity_of(a) != identity_of(resolve_inputs({"d": str(tmp_path / "other")}))
+    assert identity_of(a) != identity_of(resolve_inputs(WorkspacePaths("/ws"), {"d": str(tmp_path / "other")}))
 
 
 def test_the_job_gets_argument_and_variable(submit: Callable[..., Any], ended: Callable[..., Any], tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ def changed_inputs(run: RunPaths) -> List[str]:
     """A warning for each input that changed, and for each copy that the job wrote to."""
     try:
         inputs = read_as(JobSpec, run.spec).inputs
-        return [text for item in inputs for text in _warnings(run, item)]
+        # (an output of another run is final, and its copy was made when this one began)
+        return [text for item in inputs if not item.is_to_come for text in _warnings(run, item)]
     except Exception:  # a damaged spec: the end of the run does not depend on it
         return []
 

@@ -73,7 +73,8 @@ class Container(NamedTuple):
 
 
 class Input(NamedTuple):
-    """A file or folder outside of the snapshot that the job reads."""
+    """A file or folder outside of the snapshot that the job reads. `run` and `output` name it where it is an output of
+    another run, for which the job waits; what it is then, is found when the job starts."""
 
     name: str
     path: str
@@ -82,9 +83,16 @@ class Input(NamedTuple):
     modified_at: str = ""
     files: int = 1
     digest: Optional[str] = None
+    run: Optional[str] = None
+    output: Optional[str] = None
 
     def absent(self) -> Tuple[str, ...]:
-        return ("digest",)
+        return ("digest", "run", "output")
+
+    @property
+    def is_to_come(self) -> bool:
+        """Whether it was not there at submit."""
+        return self.run is not None and not self.modified_at
 
     @property
     def is_copied(self) -> bool:

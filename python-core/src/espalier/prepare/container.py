@@ -57,7 +57,12 @@ def main(run_dir: str) -> int:
     if not line:  # the runner died here: the process that settles the run finds the container
         return FAILED
     given = json.loads(line)
-    job = _Job(run, read_as(JobSpec, run.spec), Order(**given["order"]), woken)
+    spec = read_as(JobSpec, run.spec)
+    if any(item.is_to_come for item in spec.inputs):
+        from espalier.tracking.run_outputs import with_found_outputs
+
+        spec = with_found_outputs(run.workspace, spec)
+    job = _Job(run, spec, Order(**given["order"]), woken)
     return job.execute(given["container"], given["begun"])
 
 

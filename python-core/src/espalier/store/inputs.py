@@ -4,12 +4,21 @@ A link to a file counts as that file, a link to a folder inside the input as a l
 are no part of it. Standard library only: the runner loads this before the job starts.
 """
 
+import contextlib
 import hashlib
 import os
 from typing import BinaryIO, Iterator, List, Tuple
 
 from espalier import records
+from espalier.model.job import Input
 from espalier.progress import check
+from espalier.records import now_iso
+
+# Up to here an input is read for its digest at submit, and the job is given a private copy of it; beyond, size and
+# time stand for the content and the job reads the original. Each run waits for its copies, at its start and end: 0.2 s
+# for 64 MB in one file, 1 s for 10,000 small ones on a local disk. A large data set would take minutes, and its disk.
+INPUT_COPY_LIMIT_BYTES = 64 * 1024 * 1024
+INPUT_COPY_LIMIT_FILES = 10_000
 
 
 class LeadsOutside(Exception):
@@ -35,6 +44,27 @@ def measure(path: str) -> Tuple[int, float, int]:
     files = [item for _, item in files_below(path)] if os.path.isdir(path) else [path]
     stats = [os.stat(item) for item in files]
     return sum(one.st_size for one in stats), max((one.st_mtime for one in stats), default=0.0), len(files)
+
+
+def input_at(name: str, path: str) -> Input:
+    """An input as it lies there now, with its digest where a job gets a copy of it.
+
+    Args:
+        name: Its name.
+        path: Its path, absolute.
+
+    Raises:
+        OSError: it is missing, or can't be read.
+    """
+    is_folder = os.path.isdir(path)
+    size, changed, count = measure(path)
+    found = Input(name, path, "directory" if is_folder else "file", size, now_iso(changed), count)
+    # a pipe or device has no content to read twice
+    readable = is_folder or os.path.isfile(path)
+    if readable and size <= INPUT_COPY_LIMIT_BYTES and count <= INPUT_COPY_LIMIT_FILES:
+        with contextlib.suppress(LeadsOutside):
+            found = found._replace(digest=content_digest(path))
+    return found
 
 
 def content_digest(path: str) -> str:

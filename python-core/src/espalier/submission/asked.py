@@ -97,8 +97,8 @@ def config_of(record: Mapping[str, Any], env: Mapping[str, Any], run: RunPaths) 
         if not isinstance(values.get(name, {}), (dict, type(None))):
             raise _bad(name, "an object")
     given = {} if values.get("inputs") is None else values["inputs"]
-    if not isinstance(given, dict) or not all(isinstance(path, str) and os.path.isabs(path) for path in given.values()):
-        raise EspalierError("bad_argument", "The inputs of the request must be absolute paths.")
+    if not isinstance(given, dict) or not all(map(_is_input, given.values())):
+        raise EspalierError("bad_argument", "The inputs of the request must be absolute paths, or outputs of runs.")
     source = values.get("source_directory")
     if source is not None and not os.path.isabs(source):
         raise _bad("source_directory", "an absolute path")
@@ -107,6 +107,12 @@ def config_of(record: Mapping[str, Any], env: Mapping[str, Any], run: RunPaths) 
     if unknown:
         raise EspalierError("bad_argument", f"A job has no field {', '.join(unknown)}.")
     return ScriptRunConfig(**{name: value for name, value in values.items() if value is not None})
+
+
+def _is_input(given: Any) -> bool:
+    if isinstance(given, dict):
+        return all(isinstance(text, str) for text in given.values())
+    return isinstance(given, str) and os.path.isabs(given)
 
 
 def _session(asked: Any, env: Mapping[str, Any], run: RunPaths) -> Session:

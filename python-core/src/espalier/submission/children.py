@@ -8,7 +8,7 @@ from typing import Any, Dict, Mapping, Optional
 from espalier import states
 from espalier.config import ScriptRunConfig
 from espalier.errors import EspalierError
-from espalier.lifecycle.children import HELD_BY_PARENT, record_child
+from espalier.lifecycle.children import HELD_BY_PARENT, WAIT, ancestors_of, choice_of, record_child
 from espalier.model.codec import read_as
 from espalier.model.job import JobSpec, WorkingCopy
 from espalier.paths import FORMAT, META, STATUS, RunPaths, WorkspacePaths, is_run_id
@@ -51,6 +51,7 @@ def submit_child(
         EspalierError: what is wrong with the config, its folder, the parent or the workspace.
     """
     parent = _definition(paths, parent_id)
+    _refuse_to_wait_above(paths, parent_id, config)
     with contextlib.ExitStack() as until_queued:
         hold = partial(until_queued.enter_context, holding_objects(paths))
         prepared = prepare(paths, parent.workspace_id, parent.experiment, config, hold)
@@ -59,6 +60,18 @@ def submit_child(
             spec = spec._replace(id=run_id)
         child = enqueue(paths, prepared._replace(spec=spec), tags)
     return {"run_id": child, "notes": prepared.notes, "warnings": prepared.warnings}
+
+
+def _refuse_to_wait_above(paths: WorkspacePaths, parent_id: str, config: ScriptRunConfig) -> None:
+    """A run that ends after its children can't be waited for by them. Raises EspalierError `bad_argument`."""
+    outputs = (given.get("run") for given in config.inputs.values() if not isinstance(given, str))
+    wanted = {*config.depends_on, *outputs}
+    above = paths.run(parent_id)
+    for run in (above, *ancestors_of(above)) if wanted else ():
+        run_id = os.path.basename(run.root)
+        if run_id in wanted and choice_of(run) == WAIT:
+            message = f"The job can't wait for {run_id}: that run is above it, and ends when it has ended."
+            raise EspalierError("bad_argument", message, 'Submit that one with children = "detach", or don\'t wait for it.')
 
 
 def _with_origin(spec: JobSpec, copied: Optional[JobSpec], source: Optional[Source] = None) -> JobSpec:

@@ -25,6 +25,7 @@ from espalier.model.job import JobEnvironment, JobSpec
 from espalier.paths import ARTIFACT_FOLDERS, UPLOADS, RunPaths, is_run_id, temporary
 from espalier.scratch_paths import ScratchPaths
 from espalier.submission.environment import read_environment
+from espalier.submission.inputs import Given
 
 # What a job may hand on as an input, or as a source folder: as much as inputs are copied, and a large project.
 _INPUT_BYTES, _INPUT_FILES, _SOURCE_FILES = 64 << 20, 10_000, 200_000
@@ -201,12 +202,13 @@ def _leads_inside(name: str, folder: int, top: str) -> bool:
         os.close(fd)
 
 
-def refuse_others_runs(run: RunPaths, wanted: Sequence[str]) -> None:
+def refuse_others_runs(run: RunPaths, wanted: Sequence[str], field: str) -> None:
     """Refuse to let a child wait for runs that are not below the job's: it would show how they end.
 
     Args:
         run: The run that asks.
         wanted: Ids of runs.
+        field: The field of the request that names them.
 
     Raises:
         EspalierError: `bad_argument`.
@@ -214,7 +216,7 @@ def refuse_others_runs(run: RunPaths, wanted: Sequence[str]) -> None:
     own = os.path.basename(run.root)
     others = [each for each in wanted if not is_descendant(run.workspace.run(each), own)]
     if others:
-        message = f"depends_on: {', '.join(others)} is not below the run of this job."
+        message = f"{field}: {', '.join(others)} is not below the run of this job."
         raise EspalierError("bad_argument", message, "A child of a job in a container can wait for its siblings only.")
 
 
@@ -228,18 +230,22 @@ def refuse_to_collect(folder: str) -> None:
     raise EspalierError("not_supported", message, "Log into the child, and store its files with the job's own run.")
 
 
-def handed_on(run: RunPaths, spec: JobSpec, inputs: Mapping[str, str]) -> Dict[str, str]:
+def handed_on(run: RunPaths, spec: JobSpec, inputs: Mapping[str, Given]) -> Dict[str, Given]:
     """Where the inputs of a child lie on this host: none that its parent can't read.
 
     Args:
         run: The run that asks.
         spec: Its definition.
-        inputs: Name -> path in the container.
+        inputs: Name -> path in the container, or an output of a run, which must be below this one.
 
     Raises:
         EspalierError: `bad_argument`, `input_missing`.
     """
-    return {name: _input(run, spec, name, os.path.normpath(path)) for name, path in inputs.items()}
+    refuse_others_runs(run, [given.get("run", "") for given in inputs.values() if not isinstance(given, str)], "inputs")
+    return {
+        name: _input(run, spec, name, os.path.normpath(given)) if isinstance(given, str) else given
+        for name, given in inputs.items()
+    }
 
 
 def _input(run: RunPaths, spec: JobSpec, name: str, path: str) -> str:

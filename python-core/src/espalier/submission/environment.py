@@ -158,7 +158,8 @@ def refuse_dangerous_mounts(config: ScriptRunConfig) -> List[str]:
         return []
     mounts = list(config.container.places)
     refuse_missing(mounts)
-    inputs = [os.path.abspath(os.path.expanduser(path)) for path in config.inputs.values()]
+    paths = (path for path in config.inputs.values() if isinstance(path, str))
+    inputs = [os.path.abspath(os.path.expanduser(path)) for path in paths]
     return refuse_dangerous([*mounts, *inputs], _session_variables(config))
 
 

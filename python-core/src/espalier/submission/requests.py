@@ -107,7 +107,7 @@ def _submit_confined(
     run: RunPaths, spec: JobSpec, above: str, config: ScriptRunConfig, tags: Dict[str, str], run_id: str
 ) -> Answer:
     """Submit a child of a job in a container, which sees neither this host's files nor its engine."""
-    refuse_others_runs(run, config.depends_on)
+    refuse_others_runs(run, config.depends_on, "depends_on")
     environment = known_environment(run, spec, config.environment or {})
     config = replace(config, environment=environment, inputs=handed_on(run, spec, config.inputs))
     with copied_source(run, config.source_directory) as source:

@@ -50,7 +50,7 @@ from espalier.submission.exec_limits import refuse_too_long
 from espalier.submission.folder import build_folder, place_folder
 from espalier.submission.full_core import full_core
 from espalier.submission.inherited import for_environment, inherited_variables, notes_on_missing
-from espalier.submission.inputs import identity_of, resolve_inputs
+from espalier.submission.inputs import identity_of, resolve_inputs, runs_waited_for
 from espalier.submission.known_params import unknown_params
 from espalier.submission.program import Program, checked_script, named_files, program
 from espalier.submission.surroundings import Surroundings, surroundings
@@ -93,7 +93,7 @@ def prepare(
     warnings = refuse_dangerous_mounts(config)
     if config.container is not None:
         refuse_engine(config)
-    inputs = resolve_inputs(config.inputs)
+    inputs = resolve_inputs(paths, config.inputs)
     if config.secrets:
         from espalier.vault.store import refuse_missing
 
@@ -258,7 +258,7 @@ def _spec(
         resources=config.resources,
         priority=config.priority,
         retry=checked_retry(config.retry) if config.retry is not None else None,
-        depends_on=tuple(config.depends_on),
+        depends_on=tuple(dict.fromkeys([*config.depends_on, *runs_waited_for(inputs)])),
         secrets=tuple(config.secrets),
         children=config.children,
         max_run_duration_seconds=config.max_run_duration_seconds,

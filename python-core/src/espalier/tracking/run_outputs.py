@@ -1,0 +1,62 @@
+"""Outputs of one run as inputs of another. They may be written after that one was submitted, so they are looked for
+again when its job starts. Standard library only: the runner loads this."""
+
+import difflib
+import os
+
+from espalier.errors import EspalierError
+from espalier.model.job import Input, JobSpec
+from espalier.paths import WorkspacePaths
+from espalier.store.inputs import input_at
+from espalier.tracking.artifacts import artifact_path, file_names
+
+
+def output_to_come(workspace: WorkspacePaths, name: str, run_id: str, output: str) -> Input:
+    """An input that a run has yet to write.
+
+    Args:
+        name: The input's name.
+        run_id: The run.
+        output: The output's name, a file or a folder, as `Run.get_file_names` lists it.
+
+    Raises:
+        EspalierError: `bad_name`.
+    """
+    path = artifact_path(workspace.run(run_id), output)
+    return Input(name, path, run=run_id, output=output)
+
+
+def found_output(workspace: WorkspacePaths, item: Input) -> Input:
+    """An input that a run has written, as it is now.
+
+    Raises:
+        EspalierError: `input_missing`: there is none, or a link in its place.
+    """
+    run, output = workspace.run(str(item.run)), str(item.output)
+    path = artifact_path(run, output)  # (the workspace may have been renamed)
+    inside = os.path.join(os.path.realpath(run.root), os.path.relpath(path, run.root))
+    if os.path.realpath(path) != inside:  # (a job may put a link there, to anything)
+        raise _missing(item, "there is a link in its place")
+    try:
+        found = input_at(item.name, path)
+    except FileNotFoundError:
+        near = difflib.get_close_matches(output, file_names(run), 1)
+        raise _missing(item, "that run has no such file", f"Did you mean {near[0]}?" if near else "") from None
+    except OSError as error:
+        raise _missing(item, f"it can't be read: {error.strerror}") from error
+    return found._replace(run=item.run, output=item.output)
+
+
+def with_found_outputs(workspace: WorkspacePaths, spec: JobSpec) -> JobSpec:
+    """A definition with what has come since submit.
+
+    Raises:
+        EspalierError: `input_missing`.
+    """
+    inputs = (found_output(workspace, item) if item.is_to_come else item for item in spec.inputs)
+    return spec._replace(inputs=tuple(inputs))
+
+
+def _missing(item: Input, why: str, hint: str = "") -> EspalierError:
+    message = f"The input {item.name} is to be {item.output} of the run {item.run}, and {why}."
+    return EspalierError("input_missing", message, hint or "get_run_file_names() lists what a run has.")

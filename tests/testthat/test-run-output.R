@@ -1,0 +1,32 @@
+test_that("an output of a run is the input of another, which waits for it", {
+  skip_if_no_core()
+  e <- experiment(local_workspace(), "exp")
+  first <- submit_experiment(e, script_run_config(command = "sleep 0.3; echo made > outputs/data.csv"))
+  out <- run_output(first, "outputs/data.csv")
+  expect_output(print(out), "<output> outputs/data.csv of the run exp", fixed = TRUE)
+  config <- script_run_config(command = "cat $ESPALIER_INPUT_DATA $ESPALIER_INPUT_OTHER",
+                              inputs = list(other = test_path("test-run-output.R"), data = out))
+  expect_output(print(config), "outputs/data.csv", fixed = TRUE)
+  second <- submit_experiment(e, config)
+  wait_for_run_completion(second, show_output = FALSE)
+  log <- get_run_log(second)
+  expect_identical(log[[1]], "made")
+  expect_match(log, "an output of a run is the input", all = FALSE)
+  expect_identical(unlist(get_run_details(second)$runDefinition$depends_on), first$id)
+})
+
+test_that("what cannot be an input is refused", {
+  skip_if_no_core()
+  e <- experiment(local_workspace(), "exp")
+  run <- submit_experiment(e, script_run_config(command = "exit 3"))
+  expect_error(wait_for_run_completion(run, show_output = FALSE), class = "espalier_error_run_failed")
+  submit <- function(inputs) submit_experiment(e, script_run_config(command = "true", inputs = inputs))
+  expect_error(submit(list(data = run_output(run, "outputs/a"))), class = "espalier_error_input_missing")
+  expect_error(submit(run_output(run, "outputs/a")), class = "espalier_error_bad_argument")
+  expect_error(submit(list(run_output(run, "outputs/a"))), class = "espalier_error_bad_argument")
+  expect_error(run_output("x", "outputs/a"), class = "espalier_error_bad_argument")
+  done <- submit_experiment(e, script_run_config(command = "echo 1 > outputs/data.csv"))
+  wait_for_run_completion(done, show_output = FALSE)
+  expect_error(submit(list(data = run_output(done, "outputs/date.csv"))), "Did you mean outputs/data.csv",
+               class = "espalier_error_input_missing")
+})
