@@ -16,7 +16,7 @@ failure_message <- function(id, error, last = NULL) {
   room <- max(min(900L, 985L - sum(nchar(last, "bytes"))), 300L)
   # (a long path leaves less room for all of them)
   most <- function(bytes) min(bytes, ((room - 200L) * bytes) %/% 700L)
-  hint <- cut_bytes(one_line(error$hint %||% ""), most(240L))
+  hint <- cut_bytes(one_line(error$hint %||% ""), most(360L))
   cause <- cut_bytes(safe_line(error$message %||% "unknown cause"), min(most(400L), most(560L) - nchar(hint, "bytes")))
   head <- c(paste0("Run ", id, " failed: ", cause, failure_place(error, most(100L))), if (nzchar(hint)) paste("i", hint))
   calls <- "i get_run_traceback(run) shows the calls, get_run_log(run) the log."
