@@ -129,7 +129,9 @@ class ScriptRunConfig:
     session: Session = Session()
 
     def __post_init__(self) -> None:
-        if (self.entry_script is None) == (self.command is None):
+        if self.entry_script is None and self.command is None:
+            raise _bad("entry_script is missing. Name the script, as a path in the source directory, or give a command.")
+        if self.entry_script is not None and self.command is not None:
             raise _bad("Give either entry_script or command, and not both.")
         self._check_place()
         if self.children not in ("wait", "detach"):
