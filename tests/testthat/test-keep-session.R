@@ -77,7 +77,23 @@ test_that("what Python lacks that espalier started is explained to the user, and
     "cat(is.null(reticulate::py$found))"
   ), c(RETICULATE_PYTHON = NA, VIRTUAL_ENV = NA))
   expect_match(paste(out, collapse = " "), "No module named 'no_such_module'. espalier started this session's Python")
+  expect_match(paste(out, collapse = " "), "by reticulate::use_python() or RETICULATE_PYTHON.", fixed = TRUE)
   expect_identical(trimws(tail(out, 2L)), c("FALSE", "TRUE"))
+})
+
+test_that("a session with reticulate attached reads it when espalier starts its own Python", {
+  skip_if_no_core()
+  said <- function(...) {
+    out <- in_new_session(c(
+      ..., "said <- character()",
+      "note <- function(m) { said <<- c(said, conditionMessage(m)); invokeRestart('muffleMessage') }",
+      "withCallingHandlers({ ws <- workspace('w', path = tempfile()); list_runs(ws) }, espalier_message_own_python = note)",
+      "cat(said)"
+    ), c(RETICULATE_PYTHON = NA, VIRTUAL_ENV = NA))
+    grepl("call reticulate::use_python() before the first call of espalier", paste(out, collapse = " "), fixed = TRUE)
+  }
+  expect_true(said("library(reticulate)"))
+  expect_false(said("invisible(1)"))
 })
 
 test_that("a Python that the user chose stays the session's, and runs Python scripts", {
