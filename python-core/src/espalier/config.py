@@ -130,7 +130,7 @@ class ScriptRunConfig:
 
     def __post_init__(self) -> None:
         if self.entry_script is None and self.command is None:
-            raise _bad("entry_script is missing. Name the script, as a path in the source directory, or give a command.")
+            raise _bad("entry_script is missing.", "Name the script, as a path in source_directory, or give a command.")
         if self.entry_script is not None and self.command is not None:
             raise _bad("Give either entry_script or command, and not both.")
         self._check_place()
@@ -179,7 +179,8 @@ class ScriptRunConfig:
                 raise _bad(f"{name} must be a number of at least 0, not {limit!r}.")
         unknown = next((run_id for run_id in self.depends_on if not is_run_id(run_id)), None)
         if unknown is not None:
-            raise _bad(f'There is no run "{unknown!s:.100}", which `depends_on` names.', "Give the run itself, or its id.")
+            message = f'There is no run "{unknown!s:.100}", which `depends_on` names.'
+            raise _bad(message, "Give the run itself, or its id.")
         checked_retry(self.retry)
         bytes_of(0 if self.memory is None else self.memory)
 

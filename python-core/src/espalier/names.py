@@ -8,7 +8,12 @@ from espalier.errors import EspalierError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 # What is no name in R.
-_R_WORDS = frozenset("if else repeat while function for next break TRUE FALSE NULL Inf NaN NA in".split())
+_R_WORDS = frozenset(
+    (
+        *("if", "else", "repeat", "while", "function", "for", "next", "break", "in"),
+        *("TRUE", "FALSE", "NULL", "Inf", "NaN", "NA"),
+    )
+)
 # Characters of a label, at most.
 LABEL_LENGTH = 255
 

@@ -67,7 +67,8 @@ def locked_requirement(field: str, line: str) -> str:
         EspalierError: `environment_invalid`.
     """
     if not line.isprintable() or len(line) > _LONGEST_LOCKED or line.startswith("-"):
-        raise invalid(field, f"is {shown(line)}, which isn't a line of a lock.", "A lock has lines such as numpy==1.26.4.")
+        message = f"is {shown(line)}, which isn't a line of a lock."
+        raise invalid(field, message, "A lock has lines such as numpy==1.26.4.")
     return _wanted(field, line)
 
 
@@ -83,8 +84,9 @@ def _wanted(field: str, text: str) -> str:
         _refuse_local(field, at.group(2) if at and not wanted.startswith("git@") else wanted)
         if not at:
             one_sign = _ONE_SIGN.fullmatch(wanted)
+            is_no_requirement = f"is {shown(text)}, which isn't a requirement."
             raise invalid(
-                field, "has a URL that holds credentials." if "@" in wanted else f"is {shown(text)}, which isn't a requirement.",
+                field, "has a URL that holds credentials." if "@" in wanted else is_no_requirement,
                 f"Did you mean {one_sign[1]}=={one_sign[2]}?" if one_sign else
                 "It is written as numpy, `numpy==1.26.4`, `numpy>=1.26; python_version < \"3.12\"` or `name @ https://...`.",
             )  # fmt: skip

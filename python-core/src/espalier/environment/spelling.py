@@ -234,7 +234,8 @@ def plain_text(field: str, value: object) -> str:
     if not isinstance(value, str):
         raise invalid(field, f"must be text, not {shown(value)}.")
     if any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in value):
-        raise invalid(field, f"is {shown(value)}, which isn't one plain line.", "It has no line breaks or other control characters.")
+        message = f"is {shown(value)}, which isn't one plain line."
+        raise invalid(field, message, "It has no line breaks or other control characters.")
     return value
 
 

@@ -34,7 +34,8 @@ def hint_on_earlier(run: RunPaths, directory: str, wanted: str, is_left_out: boo
         return None
     run_of = f'get_run(ws, "{found.run_id}")'
     if not is_left_out and not os.path.isabs(wanted) and not wanted.startswith(".."):
-        how = f'copy it into the project: download_file_from_run({run_of}, "{found.name}", "{os.path.normpath(wanted)}")'
+        path = os.path.normpath(wanted)
+        how = f'copy it into the project: download_file_from_run({run_of}, "{found.name}", "{path}")'
     else:
         how = (
             f"give it to the job with inputs = list({argument_name(wanted)} = file.path({run_of}$run_dir, "

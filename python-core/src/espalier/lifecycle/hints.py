@@ -6,7 +6,6 @@ Hints are in R's words, as its users are most. Loaded where a job has failed; st
 import contextlib
 import os
 import re
-from functools import partial
 from typing import Any, Dict, List, Mapping, Optional
 
 from espalier.errors import EspalierError
@@ -20,10 +19,13 @@ _NO_MODULE = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
 _LIBRARIES_SHOWN = 3
 # What scripts call most of espalier.
 _OF_ESPALIER = frozenset(
-    """job_params log_metric_to_run log_list_to_run log_row_to_run log_table_to_run log_image_to_run log_part_to_run
-    log_parts_to_run run_part upload_files_to_run upload_folder_to_run get_current_run get_secrets_from_run set_run_tags
-    submit_child_run create_child_run create_child_runs start_logging_run complete_run fail_run""".split()
-)
+    (
+        "job_params", "log_metric_to_run", "log_list_to_run", "log_row_to_run", "log_table_to_run",
+        "log_image_to_run", "log_part_to_run", "log_parts_to_run", "run_part", "upload_files_to_run",
+        "upload_folder_to_run", "get_current_run", "get_secrets_from_run", "set_run_tags", "submit_child_run",
+        "create_child_run", "create_child_runs", "start_logging_run", "complete_run", "fail_run",
+    )
+)  # fmt: skip
 
 
 def hint_on_error(run: RunPaths, scratch: Optional[ScratchPaths], error: Mapping[str, Any]) -> Optional[str]:
@@ -111,8 +113,8 @@ def _on_module(run: RunPaths, message: str) -> Optional[str]:
     if not interpreter:
         return None
     return (
-        f"The job ran on {_short(str(interpreter))}. Install the package of {package} there, or choose another Python with "
-        "script_run_config(python = )."
+        f"The job ran on {_short(str(interpreter))}. Install the package of {package} there, or choose another Python "
+        "with script_run_config(python = )."
     )
 
 
@@ -127,17 +129,17 @@ def _on_files(run: RunPaths, scratch: ScratchPaths, message: str) -> Optional[st
     """Where a missing file is: in the project, in an earlier run, or under a near name."""
     missing = missing_files(scratch.job, message)
     for wanted in missing:
-        hints = [_on_left_out, partial(_on_earlier, scratch)]
-        # (a project's outputs are never in a snapshot: those of a run come first)
-        for hint_of in hints[::-1] if wanted.split("/")[0] in KEPT_FOLDERS else hints:
-            hint = hint_of(run, wanted)
-            if hint is not None:
-                return hint
+        if wanted.split("/")[0] in KEPT_FOLDERS:  # (never in a snapshot: those of a run come first)
+            hint = _on_earlier(run, scratch, wanted) or _on_left_out(run, wanted)
+        else:
+            hint = _on_left_out(run, wanted) or _on_earlier(run, scratch, wanted)
+        if hint is not None:
+            return hint
     near = next(filter(None, (nearest_file(scratch.job, wanted) for wanted in missing)), None)
     return f'Did you mean "{near}"?' if near else None
 
 
-def _on_earlier(scratch: ScratchPaths, run: RunPaths, wanted: str) -> Optional[str]:
+def _on_earlier(run: RunPaths, scratch: ScratchPaths, wanted: str) -> Optional[str]:
     """Which run wrote a file."""
     from espalier.snapshot.missed import is_left_out
 

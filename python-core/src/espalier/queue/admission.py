@@ -111,8 +111,9 @@ def _admit(paths: QueuePaths, ticket: Ticket, seen: Seen) -> None:
         error = plain_error("dependency_failed", f"The run was not started because it depends on {words}.")
         first = next((run_id for run_id in failed if errors[run_id] is not None), None)
         if first is not None:
+            cause = errors[first] or {}
             # (of a chain of such runs the first is the one to look at)
-            hint = (errors[first] or {}).get("hint") if (errors[first] or {}).get("code") == "dependency_failed" else None
+            hint = cause.get("hint") if cause.get("code") == "dependency_failed" else None
             error["hint"] = hint or f'get_run_log(get_run(ws, "{first}")) shows the log of that run.'
         finish(RunPaths(ticket.run_dir), status, states.FAILED, error)
         remove(ticket.path)

@@ -35,14 +35,17 @@ def absolute_mentions(source: str, scripts: Iterable[Literals], given: Sequence[
         if paths and len(found) < _MOST_WARNINGS:
             found.append(f"{shown(file)} names {_listed(paths, tops)}")
     if found:
-        found[0] += " A job works in a copy, and what it writes by such a path isn't kept with the run. Use relative paths."
+        found[0] += (
+            " A job works in a copy, and what it writes by such a path isn't kept with the run. Use relative paths."
+        )
     return found
 
 
 def _listed(paths: List[str], tops: Sequence[str]) -> str:
     """The paths, of many the first three."""
     if len(paths) == 1:
-        return f'"{shown(paths[0])}", {"the project itself" if paths[0] in tops else "which lies in the project itself"}.'
+        where = "the project itself" if paths[0] in tops else "which lies in the project itself"
+        return f'"{shown(paths[0])}", {where}.'
     more = f" and {len(paths) - _MOST_PATHS} more" if len(paths) > _MOST_PATHS else ""
     return "paths of the project itself: " + ", ".join(f'"{shown(path)}"' for path in paths[:_MOST_PATHS]) + f"{more}."
 

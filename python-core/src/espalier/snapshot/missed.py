@@ -29,7 +29,8 @@ def why_left_out(source: str, wanted: str) -> Optional[str]:
         return None
     as_input = f'give it to the job with inputs = list({argument_name(path)} = "{shown(path)}")'
     if path.startswith(os.pardir + os.sep):
-        return f"The file exists, but outside of the folder that was submitted. Submit a folder above it, or {as_input}."
+        why = "The file exists, but outside of the folder that was submitted."
+        return f"{why} Submit a folder above it, or {as_input}."
     rules = IgnoreRules.load(source)
     decision = rules.decide(path, os.path.isdir(os.path.join(source, path)))
     if not decision.excluded:
@@ -39,8 +40,9 @@ def why_left_out(source: str, wanted: str) -> Optional[str]:
     if may_be_secret(path):
         return f"{why} Give what is secret in it to the job with set_secrets() and secrets =."
     lines = [] if path.split("/")[0] in KEPT_FOLDERS else lines_to_include(source, path, rules)
-    to_include = f"Add {' and '.join(lines)} to {OWN_FILE}, or {as_input}." if lines else f"{as_input[0].upper()}{as_input[1:]}."
-    return f"{why} {to_include}"
+    if not lines:
+        return f"{why} {as_input[0].upper()}{as_input[1:]}."
+    return f"{why} Add {' and '.join(lines)} to {OWN_FILE}, or {as_input}."
 
 
 def is_left_out(source: str, wanted: str) -> bool:
