@@ -14,7 +14,8 @@
 #'   * Logicals are `TRUE` and `FALSE` (in Python scripts `True` and `False`), dates and times ISO 8601.
 #'   * A vector gives its values one after the other: `--name 1 2 3`. A string in it that begins with `-` is refused,
 #'     because no parser would take it for a value.
-#'   * `NULL` or `""` makes a flag. `NA` is refused.
+#'   * `NULL` or `""` makes a flag. `NA` is refused. An empty string is given by `arguments = "--name="` of
+#'     `script_run_config()`.
 #'
 #'   A single argument may have 128 kB and all together some megabytes; what is longer is refused at submit. Write it to a
 #'   file instead, and give that as an input. In the script, read parameters with [job_params()].
