@@ -131,6 +131,7 @@ bridge_connect <- function() {
   load_reticulate()
   running <- python_running()
   choice <- python_choose(running)
+  if (nzchar(choice$env)) note_on_reticulate()
   variables <- all_variables()
   entry <- tryCatch(bridge_boot(choice), error = function(e) abort_start(e, choice))
   folders <- core_folders()
@@ -154,6 +155,17 @@ bridge_connect <- function() {
   )
   .bridge$call <- entry$call
   .bridge$call
+}
+
+#' A session has one Python. A session that has attached reticulate is mostly one that wants another than espalier's own
+#' @noRd
+note_on_reticulate <- function() {
+  if ("package:reticulate" %in% search()) {
+    inform_once("own_python", c(
+      "espalier starts this session's Python: its private one, because none was chosen.",
+      "To use another with reticulate, restart R and call reticulate::use_python() before the first call of espalier."
+    ))
+  }
 }
 
 #' With reticulate comes Matrix, whose classes leave so much garbage when they are made that R's heap grows to twice what

@@ -14,7 +14,8 @@
 #'   * Logicals are `TRUE` and `FALSE` (in Python scripts `True` and `False`), dates and times ISO 8601.
 #'   * A vector gives its values one after the other: `--name 1 2 3`. A string in it that begins with `-` is refused,
 #'     because no parser would take it for a value.
-#'   * `NULL` or `""` makes a flag. `NA` is refused.
+#'   * `NULL` or `""` makes a flag. `NA` is refused. An empty string is given by `arguments = "--name="` of
+#'     `script_run_config()`.
 #'
 #'   A single argument may have 128 kB and all together some megabytes; what is longer is refused at submit. Write it to a
 #'   file instead, and give that as an input. In the script, read parameters with [job_params()].
@@ -78,7 +79,8 @@
 #' @param arguments Character vector of further arguments, before the parameters.
 #' @param command Instead of a script: a character vector, program first, executed as it is; a single string with spaces
 #'   or signs of the shell (`|`, `;`, `&`, `<`, `>`, `$`) is given to `/bin/sh -c`,
-#'   where parameters are read as `"$1"`, `"$2"`, ...
+#'   where parameters are read as `"$1"`, `"$2"`, ... The run fails if the command's exit status isn't 0. That of a pipe
+#'   (`a | b`) and of a list (`a; b`) is the status of its last program, so a failed `a` is not noticed.
 #' @param python The Python that Python scripts run on: an interpreter, or the folder of a virtual environment. By default the first that exists of: `RETICULATE_PYTHON`; the
 #'   Python that you chose for reticulate in this session; an active virtual or conda environment (`VIRTUAL_ENV`,
 #'   `CONDA_PREFIX`); a virtual environment `.venv` or `venv` in the source folder; `python3` or `python` on the `PATH`.
@@ -101,7 +103,7 @@
 #' @examples
 #' est <- estimator("project", entry_script = "train.R", script_params = list("--trees" = 200))
 #' est
-#' script_run_config("project", command = "Rscript train.R | tee outputs/copy.txt")
+#' script_run_config("project", command = "Rscript train.R > outputs/copy.txt")
 #' @export
 estimator <- function(source_directory, compute_target = NULL, vm_size = NULL, vm_priority = NULL, entry_script = NULL,
                       script_params = NULL, cran_packages = NULL, github_packages = NULL, custom_url_packages = NULL,
@@ -113,6 +115,7 @@ estimator <- function(source_directory, compute_target = NULL, vm_size = NULL, v
                       prepare_timeout_seconds = NULL, children = c("wait", "detach"),
                       outside_links = getOption("espalier.outside_links", "refuse"), secrets = NULL, docker = NULL) {
   if (missing(source_directory)) abort_missing("source_directory")
+  refuse_incomplete(source_directory, entry_script, names(sys.call()))
   ignore_cloud_arguments(vm_size = vm_size, vm_priority = vm_priority)
   if (check_flag(use_gpu, "use_gpu") && is.null(gpus)) gpus <- 1
   packages <- environment_of_packages(
@@ -139,6 +142,7 @@ script_run_config <- function(source_directory = NULL, entry_script = NULL, argu
                               children = c("wait", "detach"),
                               outside_links = getOption("espalier.outside_links", "refuse"), secrets = NULL,
                               environment = NULL, docker = NULL) {
+  if (is.null(command)) refuse_incomplete(source_directory, entry_script, names(sys.call()))
   new_config(
     source_directory = source_directory, entry_script = entry_script, arguments = arguments,
     script_params = script_params, command = command, compute_target = compute_target,
@@ -155,7 +159,7 @@ new_config <- function(source_directory, entry_script, script_params, compute_ta
                        children, secrets, around, queue, arguments = NULL, command = NULL, python = NULL) {
   if (identical(children, c("wait", "detach"))) children <- "wait"
   check_choice(children, c("wait", "detach"), "children")
-  if (is.null(entry_script) == is.null(command)) {
+  if (!is.null(entry_script) && !is.null(command)) {
     espalier_abort("bad_argument", "Give either `entry_script` or `command`, and not both.")
   }
   config <- list(
@@ -178,6 +182,33 @@ new_config <- function(source_directory, entry_script, script_params, compute_ta
     python = path_argument(python, "python")
   )
   structure(Filter(length, c(config, around, queue)), class = "espalier_config")
+}
+
+#' Refuse a job without a script, and name what was probably meant for it
+#'
+#' @param given The names of arguments as the call has them: R takes the beginning of one, such as `script`.
+#' @noRd
+refuse_incomplete <- function(source_directory, entry_script, given) {
+  if (missing(source_directory) || is.null(source_directory)) {
+    espalier_abort(
+      "bad_argument", "`source_directory` is missing.", "Give the folder that holds the script, such as \".\".",
+      argument = "source_directory"
+    )
+  }
+  if (!is.null(entry_script)) return(invisible())
+  short <- intersect(given, c("script", "file", "entry"))
+  is_script <- is_string(source_directory) && grepl("\\.(r|py|sh|jl|rmd|qmd|ipynb)$", source_directory, ignore.case = TRUE)
+  hint <- if (length(short)) {
+    sprintf("`%s` isn't an argument. Did you mean `entry_script`?", short[1L])
+  } else if (is_script) {
+    sprintf(
+      "Did you mean source_directory = %s, entry_script = %s?", encodeString(dirname(source_directory), quote = "\""),
+      encodeString(basename(source_directory), quote = "\"")
+    )
+  } else {
+    "Name the script, as a path in the folder: entry_script = \"train.R\"."
+  }
+  espalier_abort("bad_argument", "`entry_script` is missing.", hint, argument = "entry_script")
 }
 
 #' Parameters as values the core knows: strings, numbers, logicals, vectors of them

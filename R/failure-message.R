@@ -5,22 +5,32 @@
 abort_run_failed <- function(run) abort_failed(run$id, run$run_dir, run$get_details()$error)
 
 abort_failed <- function(id, dir, error) {
-  log <- file.path(dir, "user_logs", "std_log.txt")  # (a run that was never started has none)
-  last <- if (file.exists(log)) paste0("The whole log: ", log)
-  espalier_abort("run_failed", failure_message(id, error, last), last, run_id = id, cause = error)
+  log <- whole_log(dir)
+  last <- if (length(log)) paste0("The whole log: ", file.path(dir, log))
+  espalier_abort("run_failed", failure_message(id, error, last, log), last, run_id = id, cause = error)
+}
+
+job_log_name <- "user_logs/std_log.txt"
+
+#' The log that shows why a run failed: its job's, or, where that was never started, that of making its environment
+#' @noRd
+whole_log <- function(dir) {
+  names <- c(job_log_name, "system_logs/environment.log")
+  utils::head(names[file.exists(file.path(dir, names))], 1L)
 }
 
 #' Why a run failed, and what shows more: all but the last line
 #' @noRd
-failure_message <- function(id, error, last = NULL) {
+failure_message <- function(id, error, last = NULL, log = job_log_name) {
   room <- max(min(900L, 985L - sum(nchar(last, "bytes"))), 300L)
   # (a long path leaves less room for all of them)
   most <- function(bytes) min(bytes, ((room - 200L) * bytes) %/% 700L)
-  hint <- cut_bytes(one_line(error$hint %||% ""), most(240L))
+  hint <- cut_bytes(one_line(error$hint %||% ""), most(360L))
   cause <- cut_bytes(safe_line(error$message %||% "unknown cause"), min(most(400L), most(560L) - nchar(hint, "bytes")))
   head <- c(paste0("Run ", id, " failed: ", cause, failure_place(error, most(100L))), if (nzchar(hint)) paste("i", hint))
   calls <- "i get_run_traceback(run) shows the calls, get_run_log(run) the log."
-  end <- if (length(last)) if (length(error$traceback)) calls else "i get_run_log(run) shows the log."
+  name <- if (!identical(log, job_log_name)) sprintf(", name = \"%s\"", log) else ""
+  end <- if (length(last)) if (length(error$traceback)) calls else sprintf("i get_run_log(run%s) shows the log.", name)
   lines <- useful_lines(error)
   shown <- function() if (length(lines)) c("Last lines of its log:", paste0("  ", lines))
   while (length(lines) && sum(nchar(c(head, shown(), end), "bytes") + 1L) > room) lines <- lines[-1L]

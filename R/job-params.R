@@ -16,8 +16,14 @@
 #'   Times are in UTC, also without `Z`;
 #' * a vector of another length takes several values: `--lr 0.1 0.2`.
 #'
+#' A vector in `script_params` for a parameter whose default has length 1 is an error. Give such a parameter a vector as
+#' its default.
+#'
 #' Arguments with other names are left alone. A string that begins like one of the parameters
 #' (`--trees`) must be given as `--name=--trees`, as [estimator()] does.
+#'
+#' A default that is a date is refused: use the text, `"2024-01-31"`, and `as.Date()` on the value. That is also how a
+#' date in `script_params` arrives.
 #'
 #' @param ... Named defaults.
 #' @return A named list of class `espalier_job_params`.
@@ -85,15 +91,59 @@ given_params <- function(args, values) {
       next
     }
     default <- values[[name]]
-    limit <- if (is.null(default) || length(default) == 1L) 1L else Inf
+    limit <- if (is_single(default)) 1L else Inf
     texts <- character()
     while (length(texts) < limit && i <= length(args) && is.na(known[i]) && is_value(args[i], default)) {
       texts <- c(texts, args[i])
       i <- i + 1L
     }
     given[[name]] <- texts
+    is_more <- is_single(default) && i <= length(args) && is.na(known[i]) && !startsWith(args[i], "--")
+    if (is_more) refuse_rest(name, default, texts, args[i])
   }
   given
+}
+
+is_single <- function(default) is.null(default) || length(default) == 1L
+
+#' Refuse what was submitted for a parameter with one value, if it is several, or no value of its type
+#'
+#' Only called where arguments follow that aren't taken. They may as well be arguments of their own.
+#' @noRd
+refuse_rest <- function(name, default, taken, rest) {
+  count <- submitted_count(name)
+  if (count == 1L && !length(taken)) abort_param(name, typeof(default), sprintf("\"%s\"", rest))
+  if (count < 2L) return(invisible())
+  type <- if (is.null(default)) "character" else typeof(default)
+  wanted <- switch(type, character = "string", logical = "logical", integer = "whole number", double = "number")
+  several <- switch(
+    type, character = "c(\"a\", \"b\")", logical = "c(TRUE, FALSE)", integer = "c(1L, 2L)", double = "c(1, 2)"
+  )
+  espalier_abort(
+    "bad_argument", sprintf("The parameter `%s` must be one %s, but %d were given.", name, wanted, count),
+    sprintf("To allow several, give it a vector as its default: job_params(%s = %s).", r_name(name), several),
+    argument = name
+  )
+}
+
+#' How many values this job's `script_params` have for a parameter; 0 for a flag, or where that isn't known
+#' @noRd
+submitted_count <- function(name) {
+  dir <- job_dir()
+  if (is.null(dir)) return(0L)
+  params <- tryCatch(json_parse(readLines(file.path(dir, "spec.json"), warn = FALSE))$params, error = function(e) NULL)
+  value <- params[match(loose_name(name), loose_name(names(params)), 0L)]
+  if (!length(value)) return(0L)
+  value <- value[[1L]]
+  if (is.null(names(value))) length(value) else as.integer(!identical(value$kind, "logical"))
+}
+
+loose_name <- function(names) gsub("[.-]", "_", names)
+
+#' A name as R code
+#' @noRd
+r_name <- function(name) {
+  if (identical(make.names(name), name)) name else encodeString(name, quote = "`")
 }
 
 #' Which parameter each argument names, or NA
@@ -101,7 +151,7 @@ given_params <- function(args, values) {
 option_names <- function(args, names) {
   option <- ifelse(startsWith(args, "--"), sub("=.*$", "", substring(args, 3L)), NA)
   at <- match(option, names)
-  loose <- match(gsub("-", "_", option, fixed = TRUE), gsub("[.-]", "_", names))
+  loose <- match(gsub("-", "_", option, fixed = TRUE), loose_name(names))
   names[ifelse(is.na(at), loose, at)]
 }
 
@@ -121,7 +171,7 @@ as_flag <- function(text) {
 
 convert_param <- function(texts, default, name) {
   kind <- kind_of_param(default)
-  single <- is.null(default) || length(default) == 1L
+  single <- is_single(default)
   if (!length(texts)) {
     if (kind == "logical" && single) return(TRUE)
     abort_param(name, kind, "no value")
@@ -168,8 +218,10 @@ abort_param <- function(name, kind, seen) {
     "bad_argument",
     sprintf("The parameter `%s` must be %s, but %s was given.", name, wanted, seen),
     switch(kind,
-      integer = sprintf("To allow fractions, make its default a double: job_params(%s = 1).", name),
-      character = sprintf("To give an empty string, write --%s=", name)
+      integer = sprintf("To allow fractions, make its default a double: job_params(%s = 1).", r_name(name)),
+      character = sprintf(
+        "\"\" in `script_params` makes a flag. To give an empty string, use arguments = \"--%s=\" of script_run_config().", name
+      )
     ),
     argument = name
   )

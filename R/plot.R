@@ -29,6 +29,7 @@ plot.Run <- function(x, metrics = NULL, ...) {
       "bad_argument", if (length(unknown)) sprintf("The run has no numeric metric \"%s\".", unknown[[1]]) else
         "The run has no metric that was logged more than once.",
       if (length(counts)) paste0("Its metrics: ", paste(names(counts), collapse = ", "), "; choose with metrics =.")
+      else "Log one in the script, several times: log_metric_to_run(\"loss\", loss, step = i)."
     )
   }
   panels <- lapply(names, function(name) {
@@ -72,6 +73,7 @@ plot.espalier_run_table <- function(x, metric = NULL, ...) {
       "bad_argument", if (is.na(metric)) "These runs have no numeric metric." else
         sprintf("These runs have no numeric metric \"%s\".", metric),
       if (length(metrics)) paste0("Their metrics: ", paste(metrics, collapse = ", "), "; choose with metric =.")
+      else "Log one in the script: log_metric_to_run(\"accuracy\", accuracy)."
     )
   }
   values <- x[[paste0("metric_", metric)]]

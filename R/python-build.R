@@ -244,6 +244,9 @@ take_lock <- function(lock, patience = 600) {
   repeat {
     if (dir.create(lock, showWarnings = FALSE)) return(invisible())
     age <- as.numeric(difftime(Sys.time(), file.mtime(lock), units = "secs"))
+    if (!is.na(age) && age <= patience) {
+      inform_once("build_elsewhere", "Another session is making espalier's private Python environment. Waiting for it.")
+    }
     # (its owner died: nothing here takes ten minutes)
     if (!is.na(age) && age > patience) unlink(lock, recursive = TRUE) else Sys.sleep(0.2)
     if (is.na(age) && !dir.exists(dirname(lock))) {

@@ -56,9 +56,22 @@ compare_snapshots <- function(a, b, workspace = NULL, outside_links = getOption(
 }
 
 side_argument <- function(x, arg, workspace) {
-  if (is_string(x) && !grepl("^sha256:", x)) return(path_argument(x, arg))
+  if (is_string(x) && !grepl("^sha256:", x)) return(folder_argument(x, arg))
   if (!is_string(x) && !inherits(x, "Run")) abort_argument(arg, "a run, the id of a snapshot, or a folder", x)
   stored_side(x, arg, workspace)
+}
+
+# Text is a folder, unless it is the id of a snapshot.
+folder_argument <- function(x, arg) {
+  path <- path_argument(x, arg)
+  if (dir.exists(path)) return(path)
+  run_id <- grepl("^[A-Za-z0-9][A-Za-z0-9_.-]*_[0-9]+_[0-9a-f]{8}$", x)
+  espalier_abort(
+    "source_missing", sprintf("`%s` is no folder: %s %s.", arg, path, if (file.exists(path)) "is a file" else "does not exist"),
+    if (run_id) sprintf("For a run give the run itself: %s = get_run(ws, \"%s\").", arg, x)
+    else "Give a run, the id of a snapshot (\"sha256:...\"), or a folder.",
+    path = path, argument = arg
+  )
 }
 
 side_label <- function(side) {

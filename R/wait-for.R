@@ -42,7 +42,8 @@ check_runs <- function(runs) {
   if (missing(runs)) abort_missing("runs")
   if (inherits(runs, "Run")) runs <- list(runs)
   if (!is.list(runs) || !all(vapply(runs, inherits, NA, "Run"))) {
-    abort_argument("runs", "a run or a list of runs", runs)
+    ids <- is.character(runs) || is.list(runs) && any(vapply(runs, is.character, NA))
+    abort_argument("runs", "a run or a list of runs", runs, hint = if (ids) "Get a run by its id: get_run(ws, \"id\").")
   }
   unclass(runs)
 }

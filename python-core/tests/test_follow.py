@@ -8,7 +8,7 @@ from typing import Any, List
 
 import pytest
 from espalier import EspalierError
-from espalier.follow import follow
+from espalier.follow import failure_of, follow
 from espalier.lifecycle.log_text import plain_text
 from espalier.paths import RunPaths
 from espalier.records import replace_record
@@ -207,3 +207,14 @@ def test_a_failed_run_raises_with_its_cause(submit: Any) -> None:
     assert "exit status 4" in text and "  line 30\n  oops" in text and "line 1\n" not in text and "\033" not in text
     assert f"{run.run_dir}/user_logs/std_log.txt" in text
     assert run.wait_for_completion(raise_on_error=False)["exitCode"] == 4
+
+
+def test_of_a_run_whose_environment_could_not_be_made_the_log_is_that_of_making_it(tmp_path: Path) -> None:
+    run = RunPaths(str(tmp_path / "e_1_abcdef01"))
+    status = {"error": {"message": "no"}}
+    assert str(failure_of(run, status)) == "Run e_1_abcdef01 failed: no"
+    for name, call in ((run.build_log, 'name="system_logs/environment.log"'), (run.log, "")):
+        Path(name).parent.mkdir(parents=True)
+        Path(name).write_text("")
+        message = f"Run e_1_abcdef01 failed: no\ni run.get_log({call}) shows the log.\nThe whole log: {name}"
+        assert str(failure_of(run, status)) == message

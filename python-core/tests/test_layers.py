@@ -29,6 +29,7 @@ LAYER = {
 # Rooms of one layer that may use another of it: finished runs are summarised from what the end of a run wrote; a
 # finishing runner, as the keeper, moves the queue on; definitions name secrets.
 SIDEWAYS = {("tracking", "lifecycle"), ("runner", "queue"), ("keeper", "queue"), ("vault", "environment")}
+SIDEWAYS |= {("lifecycle", "snapshot")}  # (a failed job names the rule that left its file out)
 SIDEWAYS |= {("store", "adapters")}  # (the index lies where the user's caches do)
 SIDEWAYS |= {("packages", "vault")}
 SIDEWAYS |= {("packages", "environment"), ("prepare", "queue"), ("prepare", "images"), ("prepare", "private"), ("images", "private"), ("environment", "snapshot")}  # (build contexts are frozen)
@@ -121,7 +122,7 @@ def test_job_side_needs_the_standard_library_alone(python: str, program: str, tm
         pytest.skip("no Python 3.8 below ~/.pyenv")
     # (the images of children in containers are known already: their parents' are theirs)
     requests = ["submission.requests", "submission.confined", "submission.environment", "images.wanted"]
-    closure = requests if program == "requests" else ["runner.__main__", "runner.workdir", "runner.guardian", "runner.watch", "runner.secrets", "queue.step", "lifecycle.finish"]
+    closure = requests if program == "requests" else ["runner.__main__", "runner.workdir", "runner.guardian", "runner.watch", "runner.secrets", "queue.step", "lifecycle.finish", "lifecycle.failure", "snapshot.missed"]
     code = JOB_SIDE if program == "job" else "".join(f"import espalier.{name}\n" for name in closure)
     start = f"import sys; sys.path.append({str(SOURCE.parent)!r})\n"
     run_dir = tmp_path / "ws" / "runs" / "ab" / "e_1_abcdef01"

@@ -85,3 +85,13 @@ test_that("a verb without one of its arguments names both, and no inner function
   expect_error(log_metric_to_run("a"), "`value` of log_metric_to_run\\(\\) is missing")
   expect_error(log_list_to_run("a"), "`value` of log_list_to_run\\(\\) is missing")
 })
+
+test_that("a name, an id or a list in the place of an object is answered with the verb that gives it", {
+  hint <- function(expr) conditionMessage(expect_error(expr, class = "espalier_error_bad_argument"))
+  expect_match(hint(wait_for_run_completion("x_1_2d97751e")), "Get it by its id: get_run(ws, \"x_1_2d97751e\").", fixed = TRUE)
+  expect_match(hint(experiment("houses", "x")), "Get it by its name: workspace(\"houses\").", fixed = TRUE)
+  expect_match(hint(wait_for("x_1_2d97751e")), "Get a run by its id: get_run(ws, \"id\").", fixed = TRUE)
+  run <- structure(list(), class = "Run")
+  expect_match(hint(wait_for_run_completion(list(run, run))), "wait_for() waits for all.", fixed = TRUE)
+  expect_no_match(hint(wait_for_run_completion(1)), "Get it by", fixed = TRUE)
+})

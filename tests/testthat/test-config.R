@@ -94,7 +94,9 @@ test_that("other arguments are checked at once", {
   bad(inputs = list(data = ""))
   bad(compute_target = 1)
   bad(display_name = c("a", "b"))
-  expect_error(script_run_config("p"), "either `entry_script` or `command`", class = "espalier_error_bad_argument")
+  expect_error(
+    script_run_config("p", "t.R", command = "true"), "either `entry_script` or `command`", class = "espalier_error_bad_argument"
+  )
   expect_error(script_run_config("p", "t.R", command = "ls"), class = "espalier_error_bad_argument")
   expect_error(script_run_config(command = c("ls", NA)), class = "espalier_error_bad_argument")
   expect_error(script_run_config("p", "t.R", arguments = 1), class = "espalier_error_bad_argument")
@@ -302,4 +304,19 @@ test_that("a description of a job prints what it says", {
               environment_variables = c(A = "1", PASSWORD = "x"), seed = 1)
     script_run_config(command = "Rscript train.R | tee outputs/copy.txt")
   })
+})
+
+test_that("a job without a script is refused by the name of what is missing, and what was meant is proposed", {
+  expect_snapshot(error = TRUE, {
+    estimator(".")
+    estimator(".", script = "train.R")
+    estimator("models/a.R")
+    estimator(entry_script = "train.R")
+    script_run_config("a.R")
+    script_run_config(".", script = "train.R")
+    script_run_config()
+  })
+  call <- list(".", script = "train.R")
+  expect_error(do.call(estimator, call), "Did you mean `entry_script`?", fixed = TRUE, class = "espalier_error_bad_argument")
+  expect_s3_class(script_run_config(command = "true"), "espalier_config")
 })

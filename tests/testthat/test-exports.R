@@ -142,7 +142,7 @@ test_that("no verb returns a Python object, and every export is tried", {
     get_run_status = get_run_status(run), get_run_details = get_run_details(run),
     get_run_details_with_logs = get_run_details_with_logs(run), get_run_metrics = get_run_metrics(run),
     get_run_metric_history = get_run_metric_history(run), get_run_provenance = get_run_provenance(run),
-    get_run_file_names = get_run_file_names(run), get_run_log = get_run_log(run), get_run_traceback = get_run_traceback(run),
+    get_run_file_names = get_run_file_names(run), run_output = run_output(run, "outputs"), get_run_log = get_run_log(run), get_run_traceback = get_run_traceback(run),
     download_file_from_run = download_file_from_run(run, "user_logs/std_log.txt"), set_run_tags = set_run_tags(run, list(a = 1)),
     download_files_from_run = download_files_from_run(run, "user_logs/", folder),
     upload_files_to_run = upload_files_to_run("x", file.path(project, "train.R"), run = run),

@@ -17,6 +17,22 @@ test_that("the cause comes first, then a near name, three lines, what shows more
   expect_identical(failure_message("e_1", error_like(log_tail = list("old")), NULL)[3], "  old")
 })
 
+test_that("of a run whose environment could not be made the whole log is that of making it", {
+  dir <- local_run_folder()
+  failed <- function() conditionMessage(expect_error(abort_failed("e_1", dir, error_like()), class = "espalier_error_run_failed"))
+  expect_identical(failed(), "Run e_1 failed: bad (exit status 1)")
+  dir.create(file.path(dir, "system_logs"))
+  log <- file.path(dir, "system_logs", "environment.log")
+  file.create(log)
+  expect_identical(failed(), paste0(
+    "Run e_1 failed: bad (exit status 1)\ni get_run_log(run, name = \"system_logs/environment.log\") shows the log.\n",
+    "The whole log: ", log
+  ))
+  dir.create(file.path(dir, "user_logs"))
+  file.create(file.path(dir, "user_logs", "std_log.txt"))
+  expect_match(failed(), "i get_run_log(run) shows the log.\nThe whole log: ", fixed = TRUE)
+})
+
 test_that("R shows all of it, however long its parts are", {
   for (letter in c("x", "\u4e2d", "\U0001F333")) {
     long <- strrep(letter, 3000)

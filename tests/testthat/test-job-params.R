@@ -72,6 +72,35 @@ test_that("dates and times are parameters, as script_params gives them", {
   ))
 })
 
+test_that("a vector that was submitted for a parameter with one value is refused, a positional argument isn't", {
+  dir <- local_run_folder()
+  submit <- function(params) writeLines(sprintf('{"id":"e_1_abcdef01","params":%s}', params), file.path(dir, "spec.json"))
+  number <- '{"kind":"double","value":%d}'
+  submit(sprintf('{"lambda":[%s,%s,%s],"a-b":[%1$s,%1$s]}', sprintf(number, 1), sprintf(number, 2), sprintf(number, 3)))
+  error <- expect_error(with_args(c("--lambda", "1", "2", "3"), lambda = 1), class = "espalier_error_bad_argument")
+  expect_identical(
+    conditionMessage(error),
+    paste0("The parameter `lambda` must be one number, but 3 were given.\n",
+           "To allow several, give it a vector as its default: job_params(lambda = c(1, 2)).")
+  )
+  expect_error(with_args(c("--lambda", "1", "2", "3"), lambda = 1L), "one whole number, but 3")
+  expect_error(with_args(c("--lambda", "a b", "c", "d"), lambda = NULL), "one string, but 3")
+  expect_error(with_args(c("--lambda", "TRUE", "FALSE", "TRUE"), lambda = FALSE), "one logical, but 3")
+  expect_error(with_args(c("--a-b", "1", "1"), `a b` = 1, a_b = 1), "`a_b` must be one number, but 2")
+  expect_identical(with_args(c("--lambda", "1", "2", "3"), lambda = c(0, 0)), list(lambda = c(1, 2, 3)))
+  submit(paste0('{"lambda":', sprintf(number, 1), ',"v":{"kind":"string","value":"maybe"},"w":{"kind":"logical","value":true}}'))
+  expect_identical(with_args(c("--lambda", "1", "2", "--w", "x"), lambda = 0, w = FALSE), list(lambda = 1, w = TRUE))
+  expect_error(with_args(c("--v", "maybe"), v = FALSE), "`v` must be TRUE or FALSE, but \"maybe\" was given", fixed = TRUE)
+  withr::local_envvar(ESPALIER_RUN_DIR = NA)
+  expect_identical(with_args(c("--lambda", "1", "2"), lambda = 0), list(lambda = 1))
+})
+
+test_that("hints are code that R reads, whatever the parameter's name is", {
+  error <- expect_error(with_args("--learn rate=0.5", `learn rate` = 1L))
+  expect_match(conditionMessage(error), "job_params(`learn rate` = 1)", fixed = TRUE)
+  expect_match(conditionMessage(expect_error(with_args("--s", s = "a"))), 'arguments = "--s=" of script_run_config()', fixed = TRUE)
+})
+
 test_that("defaults must be named and plain", {
   expect_error(job_params(1), class = "espalier_error_bad_argument")
   expect_error(job_params(a = 1, a = 2), class = "espalier_error_bad_argument")

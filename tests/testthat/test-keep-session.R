@@ -77,7 +77,23 @@ test_that("what Python lacks that espalier started is explained to the user, and
     "cat(is.null(reticulate::py$found))"
   ), c(RETICULATE_PYTHON = NA, VIRTUAL_ENV = NA))
   expect_match(paste(out, collapse = " "), "No module named 'no_such_module'. espalier started this session's Python")
+  expect_match(paste(out, collapse = " "), "by reticulate::use_python() or RETICULATE_PYTHON.", fixed = TRUE)
   expect_identical(trimws(tail(out, 2L)), c("FALSE", "TRUE"))
+})
+
+test_that("a session with reticulate attached reads it when espalier starts its own Python", {
+  skip_if_no_core()
+  said <- function(...) {
+    out <- in_new_session(c(
+      ..., "said <- character()",
+      "note <- function(m) { said <<- c(said, conditionMessage(m)); invokeRestart('muffleMessage') }",
+      "withCallingHandlers({ ws <- workspace('w', path = tempfile()); list_runs(ws) }, espalier_message_own_python = note)",
+      "cat(said)"
+    ), c(RETICULATE_PYTHON = NA, VIRTUAL_ENV = NA))
+    grepl("call reticulate::use_python() before the first call of espalier", paste(out, collapse = " "), fixed = TRUE)
+  }
+  expect_true(said("library(reticulate)"))
+  expect_false(said("invisible(1)"))
 })
 
 test_that("a Python that the user chose stays the session's, and runs Python scripts", {
@@ -104,7 +120,8 @@ test_that("a Python that the user chose stays the session's, and runs Python scr
   }
 })
 
-# Nothing but what the code prints comes out of these sessions: no warning, and no message.
+# Nothing but what the code prints comes out of these sessions: no warning, and no message but that espalier starts its own
+# Python where reticulate was attached.
 no_choice <- c(RETICULATE_PYTHON = NA, VIRTUAL_ENV = NA, RETICULATE_CHECK_REQUIRED_PACKAGES = NA)
 
 test_that("reticulate that the user has attached, before espalier or after, is as it is without espalier", {
@@ -125,7 +142,8 @@ test_that("reticulate that the user has attached, before espalier or after, is a
     in_new_session(c(session_code, loaded, first, "library(reticulate)", "before <- state()", code), no_choice)
   )
   for (out in sessions) {
-    expect_identical(trimws(grep("Created workspace", out, value = TRUE, invert = TRUE)), "2 integer python.builtin.list")
+    said <- "Created workspace|^espalier starts this session's Python|^To use another with reticulate"
+    expect_identical(trimws(grep(said, out, value = TRUE, invert = TRUE)), "2 integer python.builtin.list")
   }
 })
 

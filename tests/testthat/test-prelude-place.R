@@ -48,6 +48,25 @@ test_that("an error in an argument that is evaluated late ends the job", {
   expect_match(error$message, "nosuchpackage")
 })
 
+test_that("a missing package is placed where the script names it, and how R raised the error is left out", {
+  error <- error_with_helper(c("fit <- function(x) {", "  nosuchpackage::fit(x)", "}", "fit(1)"))
+  expect_identical(error$place, "train.R:2")
+  expect_identical(error$calls, c("fit(1) at train.R:4", "loadNamespace(x) at train.R:2"))
+  expect_error(
+    wait_for_run_completion(error$run, show_output = FALSE), "[in loadNamespace(\"nosuchpackage\"), at train.R:2]",
+    fixed = TRUE, class = "espalier_error_run_failed"
+  )
+  expect_match(error$hint, "^The job searched .*: \\.libPaths\\(\\) of the session .* cran_packages = \"nosuchpackage\"\\.$")
+  # at the top, the first of several; in a sourced file; as an argument
+  top <- error_with_helper(c("x <- 1", "y <- nosuchpackage:::a(x)", "nosuchpackage::b(y)"))
+  expect_identical(top[c("place", "calls")], list(place = "train.R:2", calls = "loadNamespace(x) at train.R:2"))
+  expect_identical(error_with_helper("source('R/top.R')", "R/top.R" = c("", "nosuchpackage::a"))$place, "R/top.R:2")
+  expect_identical(error_with_helper(c("", "", "identity(nosuchpackage::a)"))$place, "train.R:3")
+  attached <- error_with_helper(c("", "library(nosuchpackage)"))
+  expect_identical(attached[c("place", "calls")], list(place = "train.R:2", calls = "library(nosuchpackage) at train.R:2"))
+  expect_match(attached$hint, "cran_packages = \"nosuchpackage\"", fixed = TRUE)
+})
+
 test_that("a syntax error in the entry script has a place, as one in a sourced file has", {
   error <- error_with_helper(c("x <- 1", "y <- (2 +", "z <- }"))
   expect_identical(error$place, "train.R:3")

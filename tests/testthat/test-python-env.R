@@ -144,6 +144,11 @@ test_that("a lock whose owner died is broken, a live one is waited for", {
   take_lock(lock)
   expect_true(dir.exists(lock))
   expect_lt(as.numeric(Sys.time() - file.mtime(lock), units = "secs"), 60)
+  inform_again("build_elsewhere")
+  expect_error(
+    withCallingHandlers(take_lock(lock), espalier_message_build_elsewhere = function(m) stop(conditionMessage(m))),
+    "Another session is making espalier's private Python environment. Waiting for it.", fixed = TRUE
+  )
 })
 
 test_that("where uv fails, venv and pip are tried; where both fail, the error shows what they said", {

@@ -21,7 +21,7 @@ class _Absent:
             raise ModuleNotFoundError(
                 f"No module named '{name}'. espalier started this session's Python, its private one ({sys.prefix}), "
                 "because none had been chosen. To use another with reticulate, restart R and choose it before the "
-                "first call of espalier, by reticulate::use_virtualenv(), py_require() or RETICULATE_PYTHON.",
+                "first call of espalier, by reticulate::use_python() or RETICULATE_PYTHON.",
                 name=name,
             )
         return None

@@ -125,7 +125,9 @@ class ScriptRunConfig:
     session: Session = Session()
 
     def __post_init__(self) -> None:
-        if (self.entry_script is None) == (self.command is None):
+        if self.entry_script is None and self.command is None:
+            raise _bad("entry_script is missing.", "Name the script, as a path in source_directory, or give a command.")
+        if self.entry_script is not None and self.command is not None:
             raise _bad("Give either entry_script or command, and not both.")
         self._check_place()
         if self.children not in ("wait", "detach"):
@@ -171,8 +173,10 @@ class ScriptRunConfig:
             limit = getattr(self, name)
             if limit is None or not 0 <= limit < math.inf:
                 raise _bad(f"{name} must be a number of at least 0, not {limit!r}.")
-        if not all(map(is_run_id, self.depends_on)):
-            raise _bad(f"depends_on must be a list of run ids, not {self.depends_on!r:.200}.")
+        unknown = next((run_id for run_id in self.depends_on if not is_run_id(run_id)), None)
+        if unknown is not None:
+            message = f'There is no run "{unknown!s:.100}", which `depends_on` names.'
+            raise _bad(message, "Give the run itself, or its id.")
         checked_retry(self.retry)
         bytes_of(0 if self.memory is None else self.memory)
 
@@ -219,5 +223,5 @@ def _fields_of(cls: type, values: Mapping[str, Any], what: str) -> Dict[str, Any
     return known
 
 
-def _bad(message: str) -> EspalierError:
-    return EspalierError("bad_argument", message)
+def _bad(message: str, hint: str = "") -> EspalierError:
+    return EspalierError("bad_argument", message, hint)

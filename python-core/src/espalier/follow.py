@@ -101,9 +101,12 @@ def failure_of(run: RunPaths, status: Dict[str, Any]) -> EspalierError:
     """The error that tells whoever waited why a run failed: `run_failed`, with the last lines of its log."""
     error = status.get("error") or {}
     run_id = os.path.basename(run.root)
-    last = f"The whole log: {run.log}" if os.path.exists(run.log) else ""  # (a run that was never started has none)
+    # (of a run that was never started there may be that of making its environment)
+    log = next(filter(os.path.exists, (run.log, run.build_log)), None)
+    last = f"The whole log: {log}" if log else ""
     calls = "run.get_traceback() shows the calls, run.get_log() the log."
-    steps = calls if error.get("traceback") else "run.get_log() shows the log."
+    name = f'name="{os.path.relpath(log, run.root)}"' if log == run.build_log else ""
+    steps = calls if error.get("traceback") else f"run.get_log({name}) shows the log."
     message = failure_message(run_id, error, last, steps)
     return EspalierError("run_failed", message, last, run_id=run_id, cause=error)
 

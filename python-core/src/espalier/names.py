@@ -1,11 +1,19 @@
 """The naming rule (protocol.md, "Names"), in one place."""
 
+import os
 import re
 import unicodedata
 
 from espalier.errors import EspalierError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+# What is no name in R.
+_R_WORDS = frozenset(
+    (
+        *("if", "else", "repeat", "while", "function", "for", "next", "break", "in"),
+        *("TRUE", "FALSE", "NULL", "Inf", "NaN", "NA"),
+    )
+)
 # Characters of a label, at most.
 LABEL_LENGTH = 255
 
@@ -52,6 +60,16 @@ def is_label(name: object) -> bool:
     """Whether something can be the name of a metric, parameter or tag."""
     good = isinstance(name, str) and 1 <= len(name) <= LABEL_LENGTH
     return good and not any(unicodedata.category(char) in ("Cc", "Cs") for char in str(name))
+
+
+def argument_name(path: str) -> str:
+    """A name made of a file's, for hints: R reads it as it stands there.
+
+    Args:
+        path: The file.
+    """
+    name = re.sub(r"\W+", "_", os.path.splitext(os.path.basename(path))[0], flags=re.ASCII).strip("_") or "data"
+    return f"data_{name}" if name in _R_WORDS or name[0].isdigit() else name
 
 
 def input_variable(name: str) -> str:

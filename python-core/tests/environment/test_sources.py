@@ -87,7 +87,8 @@ def test_requirements(tmp_path: Path) -> None:
         ("pkg==${NOT_SET_ANYWHERE}", "NOT_SET_ANYWHERE, which is not set"),
         ("--index-url https://me:hunter2@x.org/simple", "credentials"),
         ("--index-url https://a.org\n--index-url https://b.org", "another index"),
-        ("numpy==$(id)", "cannot be 'numpy==$(id)'"),
+        ("numpy==$(id)", "is 'numpy==$(id)', which isn't a requirement"),
+        ("six=1.16", "is 'six=1.16', which isn't a requirement"),
         ("./wheels/x.whl", "files of this machine"),
         ("numpy==1\nnumpy==2", "twice"),
     ],
@@ -103,6 +104,11 @@ def test_requirements_that_are_refused(tmp_path: Path, line: str, says: str) -> 
     if says not in ("twice", "outside", "by a URL", "cannot be read", "has no hash"):
         assert error.message.startswith(f"{file}:{len(line.splitlines())} ") and error.hint
     assert "CANARY" not in str(error) and "hunter2" not in str(error)
+
+
+def test_a_version_with_one_sign_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "r.txt").write_text("six = 1.16\n")
+    assert refused(Environment.from_pip_requirements, "e", str(tmp_path / "r.txt")).hint == "Did you mean six==1.16?"
 
 
 def test_requirements_as_people_have_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

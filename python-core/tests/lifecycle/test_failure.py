@@ -6,6 +6,7 @@ from typing import Any, Dict
 import pytest
 from espalier.lifecycle.container_record import Box, write_box
 from espalier.lifecycle.failure import job_error, log_tail
+from espalier.lifecycle.hints import _OF_ESPALIER
 from espalier.lifecycle.near_names import missing_files, nearest_file
 from espalier.paths import RunPaths, WorkspacePaths
 from scratch import give_scratch
@@ -253,6 +254,19 @@ def test_the_place_of_a_python_error_is_in_the_job_s_files(run: RunPaths, tmp_pa
     assert error_of(run, text.replace("steps/load.py", "../load.py"))["place"] == "train.py:3"
 
 
+def project(run: RunPaths, folder: Path, **files: str) -> None:
+    """The folder that a run was submitted from."""
+    top = folder / "project"
+    for name, text in files.items():
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        (top / name).write_text(text)
+    Path(run.spec).write_text(json.dumps({"format": 1, "source_directory": str(top)}))
+
+
+def environment(run: RunPaths, **record: Any) -> None:
+    Path(run.spec).write_text(json.dumps({"format": 1, "environment": record}))
+
+
 def earlier(workspace: Path, run_id: str, *names: str, state: str = "Completed") -> None:
     folder = workspace / "runs" / run_id[-8:-6] / run_id
     folder.mkdir(parents=True)
@@ -276,8 +290,13 @@ MISSING = "Error in gzfile(f) : cannot open file '{}'\nExecution halted\n"
 def test_an_earlier_run_that_wrote_a_missing_file_is_named(of_workspace: RunPaths, tmp_path: Path) -> None:
     earlier(tmp_path / "ws", "clean_50_bbbbbbbb", "workdir/model/data/clean.rds")
     assert error_of(of_workspace, MISSING.format("data/clean.rds"))["hint"] == (
-        "Run clean_50_bbbbbbbb wrote a file of that name. Give it to the job with inputs = list(clean = file.path(get_run(ws, "
-        '"clean_50_bbbbbbbb")$run_dir, "workdir/model/data/clean.rds")), and read its path with job_params().'
+        "Run clean_50_bbbbbbbb wrote a file of that name. To submit again, copy it into the project: "
+        'download_file_from_run(get_run(ws, "clean_50_bbbbbbbb"), "workdir/model/data/clean.rds", "data/clean.rds").'
+    )
+    project(of_workspace, tmp_path, **{".gitignore": "data/"})
+    assert error_of(of_workspace, MISSING.format("data/clean.rds"))["hint"] == (
+        "Run clean_50_bbbbbbbb wrote a file of that name. To submit again, give it to the job with inputs = list(clean = "
+        'file.path(get_run(ws, "clean_50_bbbbbbbb")$run_dir, "workdir/model/data/clean.rds")), and read its path with job_params().'
     )
     assert "hint" not in error_of(of_workspace, MISSING.format("data/other.rds"))
 
@@ -316,3 +335,122 @@ def test_a_near_name_is_proposed_where_no_run_wrote_it(of_workspace: RunPaths, t
     assert error_of(of_workspace, text)["hint"] == 'Did you mean "data.csv"?'
     earlier(tmp_path / "ws", "a_50_bbbbbbbb", "outputs/dta.csv")
     assert "a_50_bbbbbbbb" in error_of(of_workspace, text)["hint"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "hint"),
+    [
+        ("data/in.rds", 'The project has "data/in.rds", but /data/ (.gitignore:1) leaves it out of the snapshot. Add !/data/ to '
+         '.espalierignore, or give it to the job with inputs = list(data_in = "data/in.rds").'),
+        ("2024.csv", 'The project has "2024.csv", but *.csv (.gitignore:2) leaves it out of the snapshot. Add !/2024.csv to '
+         '.espalierignore, or give it to the job with inputs = list(data_2024 = "2024.csv").'),
+        ("outputs/m.rds", 'The project has "outputs/m.rds", but /outputs/ (a built-in rule) leaves it out of the snapshot. Give it '
+         'to the job with inputs = list(m = "outputs/m.rds").'),
+        (".env", 'The project has ".env", but .env (a built-in rule) leaves it out of the snapshot. Give what is secret in it to the '
+         "job with set_secrets() and secrets =."),
+        ("../R/a.R", "The file exists, but outside of the folder that was submitted. Submit a folder above it, or give it to the "
+         'job with inputs = list(a = "../R/a.R").'),
+        ("kept.R", None), ("gone.csv", None), ("/data/in.rds", None),
+    ],
+)  # fmt: skip
+def test_a_file_that_rules_left_out_is_the_cause(of_workspace: RunPaths, tmp_path: Path, wanted: str, hint: Any) -> None:
+    names = {"data/in.rds": "", "2024.csv": "", "outputs/m.rds": "", ".env": "", "../R/a.R": "", "kept.R": ""}
+    project(of_workspace, tmp_path, **names, **{".gitignore": "/data/\n*.csv\n"})
+    earlier(tmp_path / "ws", "a_50_bbbbbbbb", "workdir/model/data/in.rds")
+    assert error_of(of_workspace, MISSING.format(wanted)).get("hint") == hint
+
+
+def test_a_module_that_rules_left_out_is_the_cause(of_workspace: RunPaths, tmp_path: Path) -> None:
+    project(of_workspace, tmp_path, **{"tools/load.py": "", ".gitignore": "tools/"})
+    text = "Traceback (most recent call last):\nModuleNotFoundError: No module named 'tools.load'\n"
+    assert error_of(of_workspace, text)["hint"].startswith('The project has "tools/load.py", but tools/ (.gitignore:1)')
+
+
+def test_a_missing_r_package_names_the_libraries_that_were_searched(run: RunPaths) -> None:
+    missing = {"type": "error", "message": "no package", "call": "library(x)", "class": ["packageNotFoundError"], "traceback": []}
+    r_events(run, {**missing, "package": "x", "libraries": ["/a", os.path.expanduser("~/b"), "/c", "/d"]})
+    assert error_of(run, "")["hint"] == (
+        "The job searched /a, ~/b, /c and 1 more: .libPaths() of the session that submitted it. Install x there, or give "
+        'estimator() cran_packages = "x".'
+    )
+    environment(run, how="session", r={"renv": "/p/renv.lock"})
+    assert error_of(run, "")["hint"].endswith("the library of the project's renv. Install x there.")
+    environment(run, how="private")
+    assert error_of(run, "")["hint"].endswith('and 1 more. Add cran_packages = "x" to the job\'s environment.')
+    r_events(run, {**missing, "package": 5, "libraries": None})
+    assert "hint" not in error_of(run, "")
+
+
+def test_a_missing_module_names_the_python_that_ran(run: RunPaths) -> None:
+    text = "Traceback (most recent call last):\nModuleNotFoundError: No module named 'sklearn.svm'\n"
+    assert "hint" not in error_of(run, text)
+    environment(run, how="session", python={"interpreter": "/shims/python3"})
+    assert error_of(run, text)["hint"] == (
+        "The job ran on /shims/python3. Install the package of sklearn there, or choose another Python with "
+        "script_run_config(python = )."
+    )
+    environment(run, how="session", python={"interpreter": "/shims/python3", "executable": "/v/bin/python3"})
+    assert error_of(run, text)["hint"].startswith("The job ran on /v/bin/python3.")
+    environment(run, how="image", python=None)
+    assert error_of(run, text)["hint"] == "Add the package of sklearn to pip_packages of the job's environment."
+
+
+def test_a_function_of_espalier_that_is_not_found_names_the_package(run: RunPaths) -> None:
+    error = {"type": "error", "message": "konnte Funktion \u201elog_metric_to_run\u201c nicht finden", "call": "log_metric_to_run(1)"}
+    r_events(run, {**error, "class": [], "traceback": []})
+    assert error_of(run, "")["hint"] == "log_metric_to_run() is a function of espalier. Add library(espalier) to the script."
+    r_events(run, {**error, "call": "f()", "class": [], "traceback": []})
+    assert "hint" not in error_of(run, "")
+
+
+def test_the_functions_of_hints_are_exported() -> None:
+    exported = Path(__file__).parents[3] / "NAMESPACE"
+    assert {f"export({name})" for name in _OF_ESPALIER} <= set(exported.read_text().splitlines())
+
+
+@pytest.mark.parametrize(
+    ("code", "number", "hint"), [(None, 9, "memory"), (137, None, "memory"), (127, None, "no such program"), (126, None, "may not"), (None, 15, None), (1, None, None)]
+)  # fmt: skip
+def test_a_job_that_ended_without_a_word_gets_the_likely_cause(run: RunPaths, code: Any, number: Any, hint: Any) -> None:
+    found = job_error(run, code, number).get("hint")
+    assert found is None if hint is None else hint in found
+
+
+CHAIN = """\
+reading
+Name? Traceback (most recent call last):
+  File "a.py", line 2, in f
+    d["b"]
+    ~^^^^^
+KeyError: 'b'
+
+{link}
+
+Traceback (most recent call last):
+  File "a.py", line 9, in <module>
+ValueError: no column b
+"""
+
+
+@pytest.mark.parametrize(
+    "link",
+    ["The above exception was the direct cause of the following exception:", "During handling of the above exception, another exception occurred:"],
+)  # fmt: skip
+def test_an_exception_comes_with_those_it_followed_from(run: RunPaths, link: str) -> None:
+    error = error_of(run, CHAIN.format(link=link))
+    assert error["message"] == "ValueError: no column b (exit status 1)"
+    assert error["log_before"] == ["reading", "Name? "]
+    assert error["traceback"] == CHAIN.format(link=link).replace("Name? ", "").splitlines()[1:]
+    error = error_of(run, CHAIN.format(link="another step"))
+    assert error["traceback"][0] == "Traceback (most recent call last):" and len(error["traceback"]) == 3
+    assert error["log_before"] == ["    ~^^^^^", "KeyError: 'b'", "another step"]
+
+
+def test_files_of_the_copy_are_named_as_those_of_the_project(run: RunPaths, tmp_path: Path) -> None:
+    scratch = give_scratch(run, str(tmp_path / "scratch"), "model/fit")
+    text = FRAMES.format(top=scratch.job).replace("no rows", f"no rows in '{scratch.work}/R/x.R' or '{scratch.job}-2/x'")
+    error = error_of(run, f"loading {scratch.job}/data.csv\n{text}")
+    assert error["traceback"][1] == '  File "train.py", line 3, in <module>'
+    assert error["traceback"][3] == '  File "steps/load.py", line 7, in load'
+    assert error["message"] == "ValueError: no rows in '../../R/x.R' or '../../model/fit-2/x' (exit status 1)"
+    assert error["log_before"] == ["loading data.csv"] and error["log_tail"][0] == "loading data.csv"

@@ -50,8 +50,12 @@ def test_one_that_failed_fails_those_that_depend_on_it(submit: Submit, ended: An
     third = submit(f"touch {tmp_path / 'ran'}", depends_on=[second.id])
     details = ended(second)
     assert (details["status"], details["error"]["code"]) == ("Failed", "dependency_failed")
-    assert f"{first.id} ({state})" in details["error"]["message"]
-    assert ended(third)["error"]["code"] == "dependency_failed" and not (tmp_path / "ran").exists()
+    assert f"{first.id} ({state}: The job ended with " in details["error"]["message"]
+    hint = f'get_run_log(get_run(ws, "{first.id}")) shows the log of that run.'
+    assert details["error"]["hint"] == hint
+    details = ended(third)
+    assert details["error"]["code"] == "dependency_failed" and not (tmp_path / "ran").exists()
+    assert details["error"]["hint"] == hint, "of a chain the first"
 
 
 def test_one_that_was_canceled_or_deleted(one_slot: None, submit: Submit, ended: Any) -> None:
@@ -88,11 +92,11 @@ def test_a_waiting_run_can_be_canceled(one_slot: None, submit: Submit) -> None:
 
 
 def test_dependencies_are_runs_of_the_workspace(submit: Submit) -> None:
-    with pytest.raises(EspalierError, match="no run exp_1_00000000") as caught:
+    with pytest.raises(EspalierError, match='no run "exp_1_00000000" in .*, which `depends_on` names') as caught:
         submit("true", depends_on=["exp_1_00000000"])
     assert caught.value.code == "run_missing"
-    with pytest.raises(EspalierError, match="list of run ids"):
-        submit("true", depends_on=["../x"])
+    with pytest.raises(EspalierError, match='There is no run "nope", which `depends_on` names'):
+        submit("true", depends_on=["exp_1_00000000", "nope"])
 
 
 def test_too_long_in_the_queue(one_slot: None, submit: Submit, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ def found(source: Path, text: str, *given: str) -> List[str]:
 
 def test_the_project_itself(project: Path) -> None:
     assert found(project, f'setwd("{project}/")') == [
-        f'train.R names "{project}", the project itself. A job works in a copy, and what it writes by that path '
+        f'train.R names "{project}", the project itself. A job works in a copy, and what it writes by such a path '
         "isn't kept with the run. Use relative paths."
     ]
 
@@ -48,7 +48,8 @@ def test_of_a_source_folder_below_the_projects_top(project: Path) -> None:
 
 def test_a_source_folder_behind_a_link(project: Path) -> None:
     (project.parent / "link").symlink_to(project)
-    assert len(found(project.parent / "link", f'setwd("{project}")\nsetwd("{project.parent}/link")')) == 2
+    (warning,) = found(project.parent / "link", f'setwd("{project}")\nsetwd("{project.parent}/link")')
+    assert f'paths of the project itself: "{project}", "{project.parent}/link". A job' in warning
 
 
 def test_in_a_file_that_is_sourced(project: Path) -> None:
@@ -68,8 +69,13 @@ def test_paths_that_the_job_may_use(project: Path) -> None:
     assert len(found(project, text, f"{project}/dat")) == 1
 
 
-def test_three_warnings_at_most(project: Path) -> None:
-    assert len(found(project, "\n".join(f'"{project}/{name}"' for name in "abcde"))) == 3
+def test_one_warning_a_script_and_three_at_most(project: Path) -> None:
+    (warning,) = found(project, "\n".join(f'"{project}/{name}"' for name in "abcdea"))
+    assert f'train.R names paths of the project itself: "{project}/a", "{project}/b", "{project}/c" and 2 more. A job' in warning
+    for name in "abcde":
+        (project / f"{name}.R").write_text(f'x <- "{project}/data"')
+    warnings = found(project, "\n".join(f'source("{name}.R")' for name in "abcde"))
+    assert len(warnings) == 3 and [" A job works" in text for text in warnings] == [True, False, False]
 
 
 def test_a_submit_warns(experiment: Experiment, project: Path) -> None:

@@ -20,6 +20,18 @@ def prepared(experiment: Experiment, **fields: Any) -> Prepared:
     return prepare(paths, "id", experiment.name, ScriptRunConfig(**fields), lambda: None)
 
 
+def test_packages_of_a_job_that_become_a_version_of_another_environment_are_noted(experiment: Experiment) -> None:
+    def notes(package: str, **name: str) -> Any:
+        environment = {**name, "docker": {"base_image": "debian:12"}, "python": {"pip": [package]}}
+        found = prepared(experiment, command="true", environment=environment, docker=True).notes
+        return [note for note in found if "are now version" in note]
+
+    assert notes("six") == notes("six") == []
+    (note,) = notes("seven")
+    assert note.startswith(f'The packages of this job are now version 2 of the environment "{experiment.name}", which has')
+    assert notes("seven") == [] and notes("eight", name=experiment.name) == []
+
+
 def test_an_image_is_recorded_and_the_hosts_own_is_left_out(experiment: Experiment, tmp_path: Path) -> None:
     session = Session(
         environment={"PATH": "/host/bin", "HOME": "/h", "LD_LIBRARY_PATH": "/l", "TZ": "UTC", "https_proxy": "p",

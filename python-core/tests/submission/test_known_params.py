@@ -53,6 +53,17 @@ def test_a_misspelled_parameter_is_named_with_the_nearest(tmp_path: Path, name: 
 
 
 @pytest.mark.parametrize(
+    ("name", "text", "param", "read"),
+    [
+        ("a.R", "p <- job_params(n = 5L)", "-n", "n"), ("a.R", JOB_PARAMS, "-trees", "trees"), ("a.py", ARGPARSE, "-rate", "rate"),
+        ("a.py", ARGPARSE.replace('"-t", "--trees"', '"-t"'), "t", "-t"),
+    ],
+)  # fmt: skip
+def test_the_right_name_with_other_dashes(tmp_path: Path, name: str, text: str, param: str, read: str) -> None:
+    assert warned(tmp_path, name, text, param) == [f'{name} doesn\'t read "{param}" of `script_params`. It reads "{read}".']
+
+
+@pytest.mark.parametrize(
     "name,text,param",
     [
         ("a.R", JOB_PARAMS, "x"), ("a.R", "p <- job_params(a_b = 1)", "a-b"), ("a.R", "p <- job_params(a.b = 1)", "a_b"),

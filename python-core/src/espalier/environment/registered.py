@@ -175,6 +175,16 @@ def _equal(paths: WorkspacePaths, environment: Environment, numbers: List[int]) 
     return None
 
 
+def newest_version(paths: WorkspacePaths, name: str) -> int:
+    """The newest version of an environment that a workspace has; 0 where it has none.
+
+    Args:
+        paths: The workspace.
+        name: The environment's name.
+    """
+    return max(_numbers(paths, name), default=0)
+
+
 def _numbers(paths: WorkspacePaths, name: str) -> List[int]:
     folder = os.path.join(paths.environments, name)
     try:

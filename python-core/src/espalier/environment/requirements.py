@@ -27,6 +27,8 @@ _OPTIONS = ("--find-links", "--no-binary", "--only-binary", "--pre", "--no-index
 _HOST = re.compile(
     r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]{1,5})?", re.ASCII
 )
+# A version as conda and R's users write it.
+_ONE_SIGN = re.compile(r"([A-Za-z0-9][\w.-]*)\s*=\s*([0-9][\w.*]*)", re.ASCII)
 _LOCAL = re.compile(
     r"(?:git\+)?file:.*"
     r"|(?!.*://)(?:\.{1,2}(?:[/\\].*)?|[/~\\].*|[A-Za-z]:[/\\].*|.*\.(?:whl|tar\.gz|zip)|[^@\s]+/[^@\s]*)"
@@ -47,7 +49,7 @@ def requirement(field: str, line: object) -> str:
         EspalierError: `environment_invalid`.
     """
     if not isinstance(line, str) or not line.isprintable() or len(line) > 8192:
-        raise invalid(field, f"cannot be {shown(line)}.", "It is a list of single lines.")
+        raise invalid(field, f"is {shown(line)}, which isn't one line.", "It is a list of single lines.")
     text = line.strip()
     if text.startswith("-"):
         return _option(field, text)
@@ -65,7 +67,8 @@ def locked_requirement(field: str, line: str) -> str:
         EspalierError: `environment_invalid`.
     """
     if not line.isprintable() or len(line) > _LONGEST_LOCKED or line.startswith("-"):
-        raise invalid(field, f"cannot be {shown(line)}.", "A lock has lines such as numpy==1.26.4.")
+        message = f"is {shown(line)}, which isn't a line of a lock."
+        raise invalid(field, message, "A lock has lines such as numpy==1.26.4.")
     return _wanted(field, line)
 
 
@@ -80,10 +83,12 @@ def _wanted(field: str, text: str) -> str:
         at = _AT.fullmatch(wanted)
         _refuse_local(field, at.group(2) if at and not wanted.startswith("git@") else wanted)
         if not at:
+            one_sign = _ONE_SIGN.fullmatch(wanted)
+            is_no_requirement = f"is {shown(text)}, which isn't a requirement."
             raise invalid(
-                field, f"cannot be {'one with a URL that holds credentials' if '@' in wanted else shown(text)}.",
-                "It is written as numpy, `numpy==1.26.4`, `numpy>=1.26; python_version < \"3.12\"` or "
-                "`name @ https://...`.",
+                field, "has a URL that holds credentials." if "@" in wanted else is_no_requirement,
+                f"Did you mean {one_sign[1]}=={one_sign[2]}?" if one_sign else
+                "It is written as numpy, `numpy==1.26.4`, `numpy>=1.26; python_version < \"3.12\"` or `name @ https://...`.",
             )  # fmt: skip
         location(field, at.group(2))
     return " ".join([wanted, *(f"--hash={one}" for one in hashes)])

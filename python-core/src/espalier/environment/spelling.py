@@ -71,7 +71,7 @@ class Spelling:
         """
         if isinstance(value, str) and len(value) <= 4096 and self.pattern.fullmatch(value):
             return value
-        raise invalid(field, f"cannot be {shown(value)}, for that is not {self.what}.", self.rule)
+        raise invalid(field, f"is {shown(value)}, which isn't {self.what}.", self.rule)
 
 
 def _spelling(what: str, pattern: str, rule: str) -> Spelling:
@@ -194,7 +194,7 @@ def snapshot_date(field: str, value: object) -> str:
             raise ValueError
         return date.fromisoformat(value).isoformat()
     except ValueError:
-        raise invalid(field, f"cannot be {shown(value)}.", "A date is written as 2024-05-01.") from None
+        raise invalid(field, f"is {shown(value)}, which isn't a date.", "A date is written as 2024-05-01.") from None
 
 
 def url(field: str, value: object, user: bool = False) -> str:
@@ -224,7 +224,7 @@ def url(field: str, value: object, user: bool = False) -> str:
     if _URL.fullmatch(value) and len(value) <= 2000:
         return value
     raise invalid(
-        field, f"cannot be {shown(value)}.",
+        field, f"is {shown(value)}, which isn't a URL that can be used.",
         "A URL begins with https://, http:// or file:///, and has no spaces, quotes or signs that a shell reads.",
     )  # fmt: skip
 
@@ -234,7 +234,8 @@ def plain_text(field: str, value: object) -> str:
     if not isinstance(value, str):
         raise invalid(field, f"must be text, not {shown(value)}.")
     if any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in value):
-        raise invalid(field, f"cannot be {shown(value)}.", "It has no line breaks or other control characters.")
+        message = f"is {shown(value)}, which isn't one plain line."
+        raise invalid(field, message, "It has no line breaks or other control characters.")
     return value
 
 
@@ -243,7 +244,7 @@ def label(field: str, value: object) -> str:
     try:
         return plain_text(field, check_label("tag", value))
     except EspalierError as error:
-        raise invalid(field, f"has a name that cannot be: {shown(value)}.", error.hint) from None
+        raise invalid(field, f"has the name {shown(value)}, which isn't allowed.", error.hint) from None
 
 
 def long_text(field: str, value: object) -> str:

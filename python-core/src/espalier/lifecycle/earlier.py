@@ -1,11 +1,11 @@
 """The earlier run that wrote a file which a job misses. Standard library only: the runner loads this file."""
 
 import os
-import re
 from typing import Iterator, List, NamedTuple, Optional
 
 from espalier import states
 from espalier.errors import EspalierError
+from espalier.names import argument_name
 from espalier.paths import KEPT_FOLDERS, OUTPUTS, WORKDIR, RunPaths, WorkspacePaths, is_run_id
 from espalier.records import read_record
 
@@ -20,22 +20,28 @@ class Earlier(NamedTuple):
     name: str
 
 
-def hint_on_earlier(run: RunPaths, directory: str, wanted: str) -> Optional[str]:
+def hint_on_earlier(run: RunPaths, directory: str, wanted: str, is_left_out: bool = False) -> Optional[str]:
     """Which run wrote a file that a job misses, and how the job gets it; None if none did.
 
     Args:
         run: The run of the job.
         directory: Where in its working copy the job worked.
         wanted: The path that the job asked for, seen from there.
+        is_left_out: Whether a snapshot of the project would not have it.
     """
     found = earlier_writer(run, directory, wanted)
     if found is None:
         return None
-    name = re.sub(r"\W+", "_", os.path.splitext(os.path.basename(wanted))[0]).strip("_") or "data"
-    return (
-        f"Run {found.run_id} wrote a file of that name. Give it to the job with inputs = list({name} = file.path("
-        f'get_run(ws, "{found.run_id}")$run_dir, "{found.name}")), and read its path with job_params().'
-    )
+    run_of = f'get_run(ws, "{found.run_id}")'
+    if not is_left_out and not os.path.isabs(wanted) and not wanted.startswith(".."):
+        path = os.path.normpath(wanted)
+        how = f'copy it into the project: download_file_from_run({run_of}, "{found.name}", "{path}")'
+    else:
+        how = (
+            f"give it to the job with inputs = list({argument_name(wanted)} = file.path({run_of}$run_dir, "
+            f'"{found.name}")), and read its path with job_params()'
+        )
+    return f"Run {found.run_id} wrote a file of that name. To submit again, {how}."
 
 
 def earlier_writer(run: RunPaths, directory: str, wanted: str) -> Optional[Earlier]:

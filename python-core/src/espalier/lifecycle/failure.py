@@ -14,9 +14,9 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence
 from espalier.adapters.files import open_regular, with_body
 from espalier.adapters.inside import names_in
 from espalier.lifecycle.container_failure import container_error, shared_memory_hint
-from espalier.lifecycle.earlier import hint_on_earlier
+from espalier.lifecycle.hints import hint_on_error, hint_on_status, relative_paths
 from espalier.lifecycle.log_text import cut_front, last_lines
-from espalier.lifecycle.near_names import missing_files, nearest_file
+from espalier.lifecycle.python_error import python_error
 from espalier.lifecycle.scratch import live_scratch
 from espalier.paths import PRELUDE_WRITER, RunPaths
 from espalier.scratch_paths import ScratchPaths
@@ -27,7 +27,6 @@ _TAIL_LINES = 20
 _USEFUL_LINES = 3
 _LINE_LENGTH = 500
 _MESSAGE_LENGTH = 3000
-_TRACEBACK_LINES = 200
 _BODY_BYTES = 65_536
 # How much is read of each log.
 _EVENTS_BYTES = 8 << 20
@@ -66,34 +65,40 @@ def job_error(run: RunPaths, exit_code: Optional[int], number: Optional[int]) ->
         return {**cause, "class": [], "traceback": [], "log_tail": tail}
     how = _how_it_ended(exit_code, number)
     of_r = _recorded_r_error(run) or _last_r_error(run, log)
-    found: Dict[str, Any] = of_r or _python_error(log) or _usage_error(tail, exit_code) or _r_error(tail) or {}
+    found: Dict[str, Any] = of_r or python_error(log) or _usage_error(tail, exit_code) or _r_error(tail) or {}
     message = found.get("message", "")
     scratch = live_scratch(run) if message else None
     place = found.get("place") or (place_in_traceback(found.get("traceback", []), scratch.job) if scratch else None)
-    hint = (_hint_on_missing(run, scratch, message) if scratch else None) or shared_memory_hint(run, tail)
-    return {
+    hint = hint_on_error(run, scratch, found) if message else hint_on_status(exit_code, number)
+    before = found.get("before")
+    error = {
         "code": "job_killed" if number is not None else "job_failed",
-        "message": f"{message[:_MESSAGE_LENGTH - 100]} ({how})" if message else f"The job ended with {how}.",
+        "message": message[: _MESSAGE_LENGTH - 100],
         "call": found.get("call"),
         "place": place if isinstance(place, str) else None,
         "class": found.get("class", []),
         "traceback": found.get("traceback", []),
         "log_tail": tail,
-        "log_before": _before(log, found.get("first_line", message)),
-        **({"hint": hint} if hint else {}),
+        "log_before": _before(log, found.get("first_line", message)) if before is None else _useful(before),
+        **_hint(hint or shared_memory_hint(run, tail)),
     }
+    error = _as_in_the_project(error, scratch) if scratch else error
+    return {**error, "message": f"{error['message']} ({how})" if message else f"The job ended with {how}."}
 
 
-def _hint_on_missing(run: RunPaths, scratch: ScratchPaths, message: str) -> Optional[str]:
-    """Where a file is that a job missed: in an earlier run, else under a near name; None if nothing is like it."""
-    missing = missing_files(scratch.job, message)
-    with contextlib.suppress(OSError):
-        for wanted in missing:
-            hint = hint_on_earlier(run, scratch.directory, wanted)
-            if hint is not None:
-                return hint
-    near = next(filter(None, (nearest_file(scratch.job, wanted) for wanted in missing)), None)
-    return f'Did you mean "{near}"?' if near else None
+def _hint(hint: str) -> Dict[str, str]:
+    return {"hint": hint} if hint else {}
+
+
+def _as_in_the_project(error: Dict[str, Any], scratch: ScratchPaths) -> Dict[str, Any]:
+    """An error whose files of the working copy are named as those of the project: the copy is gone soon."""
+
+    def relative(value: Any) -> Any:
+        if isinstance(value, list):
+            return relative_paths([str(line) for line in value], scratch)
+        return relative_paths([value], scratch)[0] if isinstance(value, str) else value
+
+    return {name: relative(value) for name, value in error.items()}
 
 
 def _before(log: List[str], first_line: str) -> List[str]:
@@ -103,7 +108,12 @@ def _before(log: List[str], first_line: str) -> List[str]:
     at = next((i for i in range(len(lines) - 1, -1, -1) if begin and begin in lines[i]), len(lines))
     if at < len(lines) and lines[at].startswith(" ") and at > 0 and _R_ERROR.match(lines[at - 1]):
         at -= 1  # R puts a long call and its message on two lines
-    return [cut_front(line, _LINE_LENGTH) for line in lines[:at][-_USEFUL_LINES:]]
+    return _useful(lines[:at])
+
+
+def _useful(lines: Sequence[str]) -> List[str]:
+    """The last lines with text."""
+    return [cut_front(line, _LINE_LENGTH) for line in lines if line.strip()][-_USEFUL_LINES:]
 
 
 def _how_it_ended(exit_code: Optional[int], number: Optional[int]) -> str:
@@ -185,30 +195,6 @@ def _is_error(event: Dict[str, Any]) -> bool:
         and isinstance(event.get("class"), list)
         and isinstance(event.get("traceback"), list)
     )
-
-
-def _python_error(log: List[str]) -> Optional[Dict[str, Any]]:
-    """`Type: message` below the last traceback of the log."""
-    # (of an exception group each line begins with bars)
-    lines = [re.sub(r"^\s*[|+] ", "", line) for line in log]
-    begins = r"(Exception Group )?Traceback \(most recent call last\)"
-    starts = [i for i, line in enumerate(lines) if re.match(begins, line)]
-    # a long traceback has its head above the end of the log; its frames are still recognisable
-    frames = [i for i, line in enumerate(lines) if re.match(r'  File ".*", line \d+', line)]
-    if not starts and not frames:
-        return None
-    begin = starts[-1] + 1 if starts else frames[0]
-    for i in range(begin, len(lines)):
-        found = re.match(r"([A-Za-z_][\w.]*)(?:: (.*))?$", lines[i])
-        if found and not lines[i].startswith(" "):
-            first = starts[-1] if starts else begin
-            return {
-                "message": lines[i],
-                "class": [found.group(1)],
-                "traceback": log[first : i + 1][-_TRACEBACK_LINES:],
-                "first_line": log[starts[0]] if starts else log[begin],
-            }
-    return None
 
 
 def _usage_error(tail: List[str], exit_code: Optional[int]) -> Optional[Dict[str, Any]]:

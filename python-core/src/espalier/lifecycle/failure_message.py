@@ -10,7 +10,7 @@ from espalier.lifecycle.log_text import plain_text
 _LINES = 3
 _LINE_BYTES = 120
 # Of cause, call and hint; of cause and hint together.
-_CAUSE_BYTES, _CALL_BYTES, _HINT_BYTES, _BOTH_BYTES = 400, 100, 240, 560
+_CAUSE_BYTES, _CALL_BYTES, _HINT_BYTES, _BOTH_BYTES = 400, 100, 360, 560
 # What R shows of a message, without its "Error: ", and how much of it may stand before the last line, bytes.
 _SHOWN_BYTES, _HEAD_BYTES, _LEAST_BYTES = 985, 900, 300
 

@@ -21,7 +21,8 @@ def with_memory(error: Dict[str, Any], outcome: Outcome) -> Dict[str, Any]:
         return error
     if outcome.signal == 9 or outcome.exit_code == _KILLED:
         message = f"The job ran out of memory, and the kernel killed it (signal 9, SIGKILL). {_figures(shortage, peak)}"
-        return {**error, "code": "job_out_of_memory", "message": message}
+        known = {name: value for name, value in error.items() if name != "hint"}
+        return {**known, "code": "job_out_of_memory", "message": message}
     if shortage.group:
         return {**error, "message": f"{error['message']}\n{_also_killed(shortage, peak)}"}
     return error

@@ -19,8 +19,17 @@ def missing_files(folder: str, message: str) -> List[str]:
         folder: The job's working copy.
         message: An error message in any language.
     """
-    places = [os.path.normpath(os.path.join(folder, name)) for name in _QUOTED.findall(message)[:5] if _is_file(name)]
+    places = [os.path.normpath(os.path.join(folder, name)) for name in quoted(message) if _is_file(name)]
     return [os.path.relpath(place, folder) for place in places if not os.path.lexists(place)]
+
+
+def quoted(message: str) -> List[str]:
+    """What stands in quotes in an error message in any language, the first five.
+
+    Args:
+        message: The message.
+    """
+    return [str(name) for name in _QUOTED.findall(message)[:5]]
 
 
 def _is_file(name: str) -> bool:

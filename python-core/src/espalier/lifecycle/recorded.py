@@ -22,9 +22,10 @@ def check_open(run: RunPaths, status: Dict[str, Any]) -> None:
     """Raises EspalierError `run_not_active` when a run has ended already or is executed by espalier."""
     ended = states.is_final(status["state"])
     if ended or "collect_from" not in status:
-        what = f"has ended already ({status['state']})" if ended else "is no interactive run"
+        what = f"has ended already ({status['state']})" if ended else "is executed by espalier, which records its end"
         message = f"The run {os.path.basename(run.root)} {what}."
-        raise EspalierError("run_not_active", message, "Only interactive runs are completed by hand.")
+        hint = "To record another one, call start_logging_run()." if ended else "cancel_run() ends it."
+        raise EspalierError("run_not_active", message, hint)
 
 
 def keep_outputs(run: RunPaths, status: Dict[str, Any]) -> Dict[str, Any]:

@@ -3,6 +3,7 @@
 Under the allocator's lock. Standard library, L0 to L2 only: the runner calls it too.
 """
 
+import contextlib
 import os
 from typing import Any, Dict, List, Optional
 
@@ -105,8 +106,15 @@ def _admit(paths: QueuePaths, ticket: Ticket, seen: Seen) -> None:
     if failed:
         from espalier.lifecycle.finish import finish, plain_error
 
-        words = ", ".join(f"{run_id} ({seen[run_id] or 'deleted'})" for run_id in failed)
-        error = plain_error("dependency_failed", f"The run was not started, for it depends on {words}.")
+        errors = {run_id: _error(ticket, run_id) if seen[run_id] == states.FAILED else None for run_id in failed}
+        words = ", ".join(f"{run_id} ({_end(seen[run_id], errors[run_id])})" for run_id in failed)
+        error = plain_error("dependency_failed", f"The run was not started because it depends on {words}.")
+        first = next((run_id for run_id in failed if errors[run_id] is not None), None)
+        if first is not None:
+            cause = errors[first] or {}
+            # (of a chain of such runs the first is the one to look at)
+            hint = cause.get("hint") if cause.get("code") == "dependency_failed" else None
+            error["hint"] = hint or f'get_run_log(get_run(ws, "{first}")) shows the log of that run.'
         finish(RunPaths(ticket.run_dir), status, states.FAILED, error)
         remove(ticket.path)
     elif not open_ends:
@@ -123,14 +131,33 @@ def unfinished_dependencies(ticket: Ticket) -> List[str]:
 def _state(ticket: Ticket, run_id: str, seen: Seen) -> Optional[str]:
     """The state of a run of the same workspace; None when it is gone."""
     if run_id not in seen:
-        workspace = WorkspacePaths(os.path.dirname(os.path.dirname(os.path.dirname(ticket.run_dir))))
         try:
-            seen[run_id] = str(read_status(workspace.run(run_id))["state"])
+            seen[run_id] = str(read_status(_other(ticket, run_id))["state"])
         except FileNotFoundError:
             seen[run_id] = None
         except (OSError, EspalierError):
             seen[run_id] = states.DAMAGED
     return seen[run_id]
+
+
+def _error(ticket: Ticket, run_id: str) -> Optional[Dict[str, Any]]:
+    """The error of another run of the same workspace."""
+    with contextlib.suppress(OSError, EspalierError):
+        error = read_status(_other(ticket, run_id)).get("error")
+        return error if isinstance(error, dict) else None
+    return None
+
+
+def _end(state: Optional[str], error: Optional[Dict[str, Any]]) -> str:
+    """How a run ended, with the cause, for people."""
+    from espalier.lifecycle.failure_message import failure_line
+
+    return f"{state}: {failure_line(error)}" if error is not None else state or "deleted"
+
+
+def _other(ticket: Ticket, run_id: str) -> RunPaths:
+    """Another run of a ticket's workspace."""
+    return WorkspacePaths(os.path.dirname(os.path.dirname(os.path.dirname(ticket.run_dir)))).run(run_id)
 
 
 def _has_failed(state: Optional[str]) -> bool:

@@ -5,8 +5,9 @@
 #
 # locate_calls() returns "file:line" for each call, file relative to the top, and "" where that is not known.
 # locate_syntax_error() does the same for an error that came before any call.
+# count_inner() returns how many of the last calls are those by which R's own code raised the error.
 # - calls: as sys.calls() returns them.
-# - stack: `functions`, `frames` (environments) and `parents` (numbers) of all calls of the session, as sys.function(),
+# - stack: `calls`, `functions`, `frames` (environments) and `parents` (numbers) of all calls of the session, as sys.calls(), sys.function(),
 #   sys.frame() and sys.parents() return them.
 # - at: the number of each call in the stack; one more than there are for a call of R's own code, which has no frame.
 # - top: the folder of the job. own_folder, of this environment: that of this file. script: its entry script, as R was started with it.
@@ -14,8 +15,29 @@ locate_calls <- function(calls, stack, at, top, script) {
   top <- normalizePath(top, "/")
   is_source <- vapply(stack$functions, function(f) identical(f, base::source) || identical(f, base::sys.source), NA)
   vapply(seq_along(calls), function(k) {
-    tryCatch(place_of_call(calls[[k]], at[k], stack, is_source, top, script), error = function(e) "")
+    tryCatch(place_of_call(as_written(calls[[k]], at[k], stack), at[k], stack, is_source, top, script), error = function(e) "")
   }, "")
+}
+
+count_inner <- function(stack, at) {
+  raising <- c("stop", "signalCondition", "withRestarts", "withOneRestart", "doWithOneRestart")
+  count <- 0L
+  for (k in rev(at)) {
+    name <- stack$calls[[k]][[1L]]
+    by <- stack$parents[k]
+    by_r <- by > 0L && !is_own(stack$functions[[k]]) && !is_own(stack$functions[[by]])
+    if (!by_r || !is.name(name) || !as.character(name) %in% raising) break
+    count <- count + 1L
+  }
+  count
+}
+
+# A call as it stands in files. `pkg::f` leaves no frame where pkg is missing: there is one of loadNamespace() instead, and
+# what stands for the call is the package's name.
+as_written <- function(call, at, stack) {
+  if (at > length(stack$functions) || !identical(call, quote(loadNamespace(x)))) return(call)
+  package <- stack$frames[[at]]$package
+  if (is.character(package) && length(package) == 1L) structure(list(package), class = "espalier_prefix") else call
 }
 
 # Where the entry script has a syntax error with this message: R reads the script statement by statement, so the error
@@ -39,8 +61,9 @@ locate_syntax_error <- function(message, top, script) {
 }
 
 place_of_call <- function(call, at, stack, is_source, top, script) {
-  ref <- attr(call, "srcref")
+  ref <- if (is.call(call)) attr(call, "srcref")
   if (!is.null(ref)) return(place_of_srcref(ref, top))
+  if (!is.call(call)) return(place_of_prefix(call, at, stack, is_source, top, script))
   parent <- if (at > length(stack$functions)) at - 1L else stack$parents[at]
   while (parent > 0L && !is_own(stack$functions[[parent]])) {
     # (a promise that is evaluated late may name a later call, or itself, as its parent)
@@ -54,9 +77,26 @@ place_of_call <- function(call, at, stack, is_source, top, script) {
   }
   if (parent > 0L) return(place_in_function(call, stack$functions[[parent]], top))
   if (sourcing || !length(script)) return("")
-  file <- parsed(normalizePath(file.path(top, script), "/"))
-  place_text(file, unique(lines_of(file, integer(), call)), top)
+  place_in_script(call, top, script)
 }
+
+place_in_script <- function(call, top, script) {
+  file <- parsed(normalizePath(file.path(top, script), "/"))
+  place_text(file, only_line(lines_of(file, integer(), call), call), top)
+}
+
+# R calls loadNamespace() from nowhere: `pkg::` stands in one of the functions and sourced files around it, or in the script.
+place_of_prefix <- function(call, at, stack, is_source, top, script) {
+  for (k in rev(seq_len(at - 1L))) {
+    f <- stack$functions[[k]]
+    place <- if (is_source[k]) place_in_sourced(call, stack$frames[[k]], top) else if (is_own(f)) place_in_function(call, f, top) else ""
+    if (nzchar(place)) return(place)
+  }
+  if (length(script)) place_in_script(call, top, script) else ""
+}
+
+# Of a call that stands in several lines it isn't known which one it was. Of a package that is missing it was the first.
+only_line <- function(lines, call) if (is.call(call)) unique(lines) else sort(lines)[seq_len(min(1L, length(lines)))]
 
 # Whether a function is the user's: no package has it.
 is_own <- function(f) is.function(f) && !is.primitive(f) && !isNamespace(topenv(environment(f)))
@@ -79,7 +119,7 @@ place_in_sourced <- function(call, frame, top) {
   file <- parsed(normalizePath(full, "/"))
   now <- frame$i
   if (!identical(file$plain[[now]], frame$exprs[[now]])) return("")
-  lines <- unique(lines_of(file, now, call))
+  lines <- only_line(lines_of(file, now, call), call)
   place_text(file, if (length(lines) > 1L) line_at(file, now) else lines, top)
 }
 
@@ -88,7 +128,7 @@ place_in_function <- function(call, f, top) {
   found <- functions_like(f, top)
   if (length(found) != 1L) return("")
   file <- parsed(found[[1L]]$path)
-  lines <- unique(lines_of(file, found[[1L]]$at, call))
+  lines <- only_line(lines_of(file, found[[1L]]$at, call), call)
   if (length(lines) > 1L) lines <- line_at(file, found[[1L]]$at)
   place_text(file, lines, top)
 }
@@ -150,7 +190,7 @@ functions_in <- function(node, at) {
 
 # The lines of a call below a place, not in functions that are written down there.
 lines_of <- function(file, at, call) {
-  attributes(call) <- NULL
+  if (is.call(call)) attributes(call) <- NULL
   if (length(at) && is_function_node(file$plain[[at]])) at <- c(at, 3L)
   node <- if (length(at)) file$plain[[at]] else file$plain
   vapply(calls_like(node, at, call), function(path) line_at(file, path), 0L)
@@ -158,9 +198,14 @@ lines_of <- function(file, at, call) {
 
 calls_like <- function(node, at, call) {
   if (is_function_node(node)) return(NULL)
-  found <- if (identical(node, call)) list(at)
+  found <- if (if (is.call(call)) identical(node, call) else is_prefixed(node, call[[1L]])) list(at)
   for (i in seq_along(node)) if (is_inner(node, i)) found <- c(found, calls_like(node[[i]], c(at, i), call))
   found
+}
+
+# Whether an expression is `package::f`, or `package:::f`.
+is_prefixed <- function(node, package) {
+  is.call(node) && length(node) == 3L && as.character(node[[1L]])[1L] %in% c("::", ":::") && identical(as.character(node[[2L]]), package)
 }
 
 # The line at which the innermost statement begins, or the function that is asked for.

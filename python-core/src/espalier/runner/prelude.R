@@ -162,25 +162,38 @@ local({
     shown <- stack[stack > log$own_frames]
     left_out <- length(shown) - 49L
     if (left_out > 1L) shown <- shown[-(20L + seq_len(left_out))]
-    places <- tryCatch(suppressWarnings(places_of(calls, shown, cond)), error = function(e) NULL)
+    found <- tryCatch(suppressWarnings(places_of(calls, shown, cond)), error = function(e) list(places = character(), inner = 0L))
+    places <- found$places
     texts <- vapply(calls[shown], text_of, "")
     lines <- vapply(texts, string, "", 300L, USE.NAMES = FALSE)
     # (the last place may be that of a call without a frame)
     known <- which(nzchar(places[seq_along(lines)]))
     lines[known] <- sub("\"$", "", lines[known])
     lines[known] <- paste0(lines[known], " at ", substring(vapply(places[known], string, "", 300L, USE.NAMES = FALSE), 2L))
+    lines <- lines[seq_len(length(lines) - found$inner)]
     if (left_out > 1L) lines <- append(lines, sprintf("\"... (%d more calls)\"", left_out), 20L)
     while (sum(nchar(lines, "bytes") + 1L) > 14000L) lines <- lines[-(length(lines) %/% 2L)]
     classes <- vapply(class(cond), string, "", 100L, USE.NAMES = FALSE)
     place <- rev(places[nzchar(places)])
+    call <- conditionCall(cond)
+    # (R writes `pkg::f` as loadNamespace(x), where x is of no use)
+    if (inherits(cond, "packageNotFoundError") && identical(call, quote(loadNamespace(x)))) call[[2L]] <- cond$package
     append_event("error", sprintf(
-      "\"message\":%s,\"call\":%s,\"place\":%s,\"class\":[%s],\"traceback\":[%s]",
-      string(message_of(cond), 1500L), call_field(conditionCall(cond)), if (length(place)) string(place[1L], 300L) else "null",
-      paste(classes[seq_len(min(10L, length(classes)))], collapse = ","), paste(lines, collapse = ",")
+      "\"message\":%s,\"call\":%s,\"place\":%s,\"class\":[%s],\"traceback\":[%s]%s",
+      string(message_of(cond), 1500L), call_field(call), if (length(place)) string(place[1L], 300L) else "null",
+      paste(classes[seq_len(min(10L, length(classes)))], collapse = ","), paste(lines, collapse = ","),
+      tryCatch(package_fields(cond), error = function(e) "")
     ))
   }
-  # "file:line" of each call that is shown, as far as they are in the job's files, and of the error's own, which has no
-  # frame in R's own code. See locate.R.
+  # The R package that is missing, and where it was searched.
+  package_fields <- function(cond) {
+    if (!inherits(cond, "packageNotFoundError")) return("")
+    libraries <- if (length(cond$lib.loc)) cond$lib.loc else .libPaths()
+    libraries <- vapply(as.character(libraries)[seq_len(min(20L, length(libraries)))], string, "", 300L)
+    sprintf(",\"package\":%s,\"libraries\":[%s]", string(cond$package, 100L), paste(libraries, collapse = ","))
+  }
+  # `places`: "file:line" of each call that is shown, as far as they are in the job's files, and of the error's own, which
+  # has no frame in R's own code. `inner`: how many of the last calls only raised the error. See locate.R.
   places_of <- function(calls, shown, cond) {
     error_call <- conditionCall(cond)
     locating <- new.env(parent = baseenv())
@@ -190,11 +203,14 @@ local({
     script <- sub("^--file=", "", grep("^--file=", commandArgs(FALSE), value = TRUE))
     script <- gsub("~+~", " ", script, fixed = TRUE)
     all <- seq_along(calls)
-    if (!length(all) && is.null(error_call)) return(locating$locate_syntax_error(message_of(cond), top, script))
-    stack <- list(functions = lapply(all, sys.function), frames = lapply(all, sys.frame), parents = sys.parents()[all])
+    if (!length(all) && is.null(error_call)) {
+      return(list(places = locating$locate_syntax_error(message_of(cond), top, script), inner = 0L))
+    }
+    stack <- list(calls = calls, functions = lapply(all, sys.function), frames = lapply(all, sys.frame), parents = sys.parents()[all])
     has_frame <- is.null(error_call) || any(vapply(calls, identical, NA, error_call))
     asked <- c(calls[shown], if (!has_frame) list(error_call))
-    locating$locate_calls(asked, stack, c(shown, if (!has_frame) length(all) + 1L), top, script)
+    places <- locating$locate_calls(asked, stack, c(shown, if (!has_frame) length(all) + 1L), top, script)
+    list(places = places, inner = locating$count_inner(stack, shown))
   }
   record_warning <- function(cond) {
     if (log$pid != Sys.getpid()) open_log()

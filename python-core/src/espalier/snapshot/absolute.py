@@ -8,11 +8,12 @@ from espalier.snapshot.mentions import Literals
 from espalier.snapshot.names import shown
 
 _MOST_WARNINGS = 3
+_MOST_PATHS = 3
 _LONGEST = 1024
 
 
 def absolute_mentions(source: str, scripts: Iterable[Literals], given: Sequence[str] = ()) -> List[str]:
-    """A warning for each absolute path of the project that a job's scripts name, three at most.
+    """A warning for each script of a job that names absolute paths of the project, three at most.
 
     Args:
         source: The source folder.
@@ -28,20 +29,25 @@ def absolute_mentions(source: str, scripts: Iterable[Literals], given: Sequence[
     allowed = [os.path.realpath(path) for path in given]
     found: List[str] = []
     for file, chains, _ in scripts:
-        for chain in chains:
-            path = _in_project(chain, tops)
-            if path is None or any(is_below(os.path.realpath(path), at) for at in allowed):
-                continue
-            where = "the project itself" if path in tops else "which lies in the project itself"
-            warning = (
-                f'{shown(file)} names "{shown(path)}", {where}. A job works in a copy, and what it writes by that path '
-                "isn't kept with the run. Use relative paths."
-            )
-            if warning not in found:
-                found.append(warning)
-            if len(found) == _MOST_WARNINGS:
-                return found
+        named = [path for path in (_in_project(chain, tops) for chain in chains) if path is not None]
+        paths = [path for path in named if not any(is_below(os.path.realpath(path), at) for at in allowed)]
+        paths = list(dict.fromkeys(paths))
+        if paths and len(found) < _MOST_WARNINGS:
+            found.append(f"{shown(file)} names {_listed(paths, tops)}")
+    if found:
+        found[0] += (
+            " A job works in a copy, and what it writes by such a path isn't kept with the run. Use relative paths."
+        )
     return found
+
+
+def _listed(paths: List[str], tops: Sequence[str]) -> str:
+    """The paths, of many the first three."""
+    if len(paths) == 1:
+        where = "the project itself" if paths[0] in tops else "which lies in the project itself"
+        return f'"{shown(paths[0])}", {where}.'
+    more = f" and {len(paths) - _MOST_PATHS} more" if len(paths) > _MOST_PATHS else ""
+    return "paths of the project itself: " + ", ".join(f'"{shown(path)}"' for path in paths[:_MOST_PATHS]) + f"{more}."
 
 
 def _in_project(chain: List[str], tops: Sequence[str]) -> Optional[str]:

@@ -6,6 +6,7 @@ from collections import deque
 from functools import partial
 from typing import Callable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
+from espalier.names import argument_name
 from espalier.paths import KEPT_FOLDERS
 from espalier.snapshot.defaults import may_be_secret
 from espalier.snapshot.found import Excluded, Scan
@@ -197,11 +198,10 @@ def left_out_by(path: str, scan: Scan) -> Optional[Excluded]:
 def _mention(source: str, path: str, who: str, item: Excluded, rules: IgnoreRules) -> Mention:
     rule, origin = item.decision.rule, item.decision.origin
     where = "a built-in rule" if origin == "default" else origin
-    name = re.sub(r"\W+", "_", os.path.splitext(os.path.basename(path))[0]).strip("_") or "data"
     lines = lines_to_include(source, path, rules) or ["!" + ignore_line(item.path, item.is_dir)]
     remedy = (
         f"To include it, add the line{'s' * (len(lines) > 1)} {' and '.join(lines)} to {OWN_FILE}. "
-        f'Or leave it where it is and give it to the job with inputs = list({name} = "{shown(path)}"), '
+        f'Or leave it where it is and give it to the job with inputs = list({argument_name(path)} = "{shown(path)}"), '
         "and read its path in the script with job_params()."
     )
     if may_be_secret(path):

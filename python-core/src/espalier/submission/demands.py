@@ -23,9 +23,8 @@ def refuse_impossible(paths: WorkspacePaths, config: ScriptRunConfig) -> None:
         )
     for run_id in config.depends_on:
         if not os.path.isdir(paths.run(run_id).root):
-            raise EspalierError(
-                "run_missing", f"depends_on: there is no run {run_id} in {paths.root}.", "See list_runs()."
-            )
+            message = f'There is no run "{run_id}" in {paths.root}, which `depends_on` names.'
+            raise EspalierError("run_missing", message, "See list_runs().")
 
 
 def hide_gpus(config: ScriptRunConfig, around: Surroundings) -> List[str]:

@@ -3,7 +3,7 @@
 import json
 import os
 from dataclasses import replace
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from espalier.adapters.engine import SCHEMES, EngineGone, address, engine_variables, is_here, is_loopback
 from espalier.adapters.engine_sockets import CONFIG_VARIABLE, NAMED_BY
@@ -22,10 +22,12 @@ SESSION, USER_MANAGED, PRIVATE, IMAGE = "session", "user-managed", "private", "i
 
 
 class Chosen(NamedTuple):
-    """An environment, and how a run comes to it."""
+    """An environment, how a run comes to it, whether the user gave it a name, and what to tell of it."""
 
     environment: Environment
     how: str
+    is_named: bool = True
+    notes: Sequence[str] = ()
 
     def interpreter(self, language: str) -> Optional[str]:
         """The interpreter that the definition names for `r` or `python` scripts, if it names one."""
@@ -58,14 +60,15 @@ def choose_environment(paths: WorkspacePaths, config: ScriptRunConfig, experimen
     if config.environment is None:
         return None
     environment = read_environment(paths, config.environment, experiment)
+    is_named = bool({"name", "definition"} & set(config.environment))
     if config.container is not None:
-        return Chosen(environment, IMAGE)
+        return Chosen(environment, IMAGE, is_named)
     how = PRIVATE if _asks_for_packages(environment) else USER_MANAGED
     from espalier.private.refuse import refuse_without_docker
 
     own_r = environment.r is not None and not environment.r.is_managed
     refuse_without_docker(environment, None if own_r else config.session.r_version)
-    return Chosen(environment, how)
+    return Chosen(environment, how, is_named)
 
 
 def with_gpu(config: ScriptRunConfig, chosen: Optional[Chosen]) -> ScriptRunConfig:
@@ -106,13 +109,20 @@ def with_version(paths: WorkspacePaths, chosen: Chosen) -> Chosen:
     """
     from espalier.environment.context import freeze_context
     from espalier.environment.curated import curated
-    from espalier.environment.registered import register
+    from espalier.environment.registered import newest_version, register
 
     environment = chosen.environment
     ready = curated(environment.name)
     if ready is not None and replace(environment, version=ready.version) == ready:
         return chosen._replace(environment=ready)
-    return chosen._replace(environment=register(paths, freeze_context(paths, environment)))
+    before = newest_version(paths, environment.name)
+    kept = register(paths, freeze_context(paths, environment))
+    note = (
+        f'The packages of this job are now version {kept.version} of the environment "{kept.name}", which has the '
+        "experiment's name. To keep them apart, give environment = r_environment(), which has a name of its own."
+    )
+    is_worth_a_note = not chosen.is_named and 0 < before < int(kept.version or 0)
+    return chosen._replace(environment=kept, notes=[note] if is_worth_a_note else [])
 
 
 def known_image(paths: WorkspacePaths, environment: Environment) -> Optional[Dict[str, Any]]:

@@ -65,12 +65,16 @@ class Known(NamedTuple):
 
 
 def _warning(name: str, known: Set[str], script: str) -> str:
-    names = {each.lstrip("-"): each for each in sorted(known)}
-    near = difflib.get_close_matches(name.lstrip("-"), names, 1)
-    shown = ", ".join(f'"{each}"' for each in list(names)[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
+    # (as `script_params` name them: of a name without dash, two are put before it)
+    names = {each.lstrip("-"): each[2:] if each.startswith("--") else each for each in sorted(known)}
+    bare = name.lstrip("-")
+    if bare in names:
+        return f'{script} doesn\'t read "{name}" of `script_params`. It reads "{names[bare]}".'
+    near = difflib.get_close_matches(bare, names, 1)
+    shown = ", ".join(f'"{each}"' for each in list(names.values())[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
     knows = f"It has {shown}." if names else "It has none."
-    hint = f'Did you mean "{near[0]}"?' if near else knows
-    return f'{script} has no parameter "{name.lstrip("-")}" of `script_params`. {hint}'
+    hint = f'Did you mean "{names[near[0]]}"?' if near else knows
+    return f'{script} has no parameter "{bare}" of `script_params`. {hint}'
 
 
 def _text_of(path: str) -> Optional[str]:

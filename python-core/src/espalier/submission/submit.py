@@ -139,7 +139,7 @@ def prepare(
         entry = os.path.join(source, script) if source and script else None
         notes += notes_on_missing(config.session, around.variables, entry, config.command)
     notes += [] if config.container is not None else hide_gpus(config, around)
-    notes += chosen.environment.notes() if chosen is not None else []
+    notes += [*chosen.environment.notes(), *chosen.notes] if chosen is not None else []
     spec = _spec(workspace_id, experiment, config, what, snapshot, around, inputs)
     if source is not None:
         found = git.result() if git is not None else None

@@ -1,0 +1,181 @@
+"""What to do about the commonest causes of a failed job: a file, package, module, function or program that is missing.
+
+Hints are in R's words, as its users are most. Loaded where a job has failed; standard library only.
+"""
+
+import contextlib
+import os
+import re
+from typing import Any, Dict, List, Mapping, Optional
+
+from espalier.errors import EspalierError
+from espalier.lifecycle.earlier import hint_on_earlier
+from espalier.lifecycle.near_names import missing_files, nearest_file, quoted
+from espalier.paths import KEPT_FOLDERS, RunPaths
+from espalier.records import read_record
+from espalier.scratch_paths import ScratchPaths
+
+_NO_MODULE = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
+_LIBRARIES_SHOWN = 3
+# What scripts call most of espalier.
+_OF_ESPALIER = frozenset(
+    (
+        "job_params", "log_metric_to_run", "log_list_to_run", "log_row_to_run", "log_table_to_run",
+        "log_image_to_run", "log_part_to_run", "log_parts_to_run", "run_part", "upload_files_to_run",
+        "upload_folder_to_run", "get_current_run", "get_secrets_from_run", "set_run_tags", "submit_child_run",
+        "create_child_run", "create_child_runs", "start_logging_run", "complete_run", "fail_run",
+    )
+)  # fmt: skip
+
+
+def hint_on_error(run: RunPaths, scratch: Optional[ScratchPaths], error: Mapping[str, Any]) -> Optional[str]:
+    """What to do about an error in a job's own words; None where nothing is known.
+
+    Args:
+        run: The job's run.
+        scratch: Its scratch folder, if that is still there.
+        error: `message`, `call`; of a missing R package `package` and `libraries`.
+    """
+    message = str(error.get("message") or "")
+    return (
+        _on_package(run, error)
+        or _on_module(run, message)
+        or _on_function(message, error.get("call"))
+        or (_on_files(run, scratch, message) if scratch else None)
+    )
+
+
+def hint_on_status(exit_code: Optional[int], number: Optional[int]) -> Optional[str]:
+    """What mostly is the cause of a job that ended without a word.
+
+    Args:
+        exit_code: Its exit status, or None if a signal ended it.
+        number: The signal's number, or None.
+    """
+    if number == 9 or exit_code == 137:
+        return "Mostly the system kills a job like this because memory ran out. get_run_usage(run) shows what it used."
+    if exit_code == 127:
+        return "Mostly the shell found no such program. The job's PATH is that of the session that submitted it."
+    if exit_code == 126:
+        return "Mostly the shell found the program, but may not execute it: see its permissions."
+    return None
+
+
+def _environment(run: RunPaths) -> Dict[str, Any]:
+    with contextlib.suppress(OSError, EspalierError):
+        found = read_record(run.spec).get("environment")
+        return found if isinstance(found, dict) else {}
+    return {}
+
+
+def _has_own_packages(environment: Mapping[str, Any]) -> bool:
+    """Whether the job had packages of its environment, not of the session."""
+    return environment.get("how") not in (None, "session")
+
+
+def _on_package(run: RunPaths, error: Mapping[str, Any]) -> Optional[str]:
+    package, libraries = error.get("package"), error.get("libraries")
+    if not isinstance(package, str) or not isinstance(libraries, list):
+        return None
+    places = [_short(str(path)) for path in libraries[:_LIBRARIES_SHOWN]]
+    more = len(libraries) - len(places)
+    where = ", ".join(places) + (f" and {more} more" if more > 0 else "")
+    environment = _environment(run)
+    if _has_own_packages(environment):
+        return f"The job searched {where}. Add cran_packages = \"{package}\" to the job's environment."
+    if (environment.get("r") or {}).get("renv"):
+        return f"The job searched {where}: the library of the project's renv. Install {package} there."
+    return (
+        f"The job searched {where}: .libPaths() of the session that submitted it. Install {package} there, or give "
+        f'estimator() cran_packages = "{package}".'
+    )
+
+
+def _short(path: str) -> str:
+    home = os.path.expanduser("~")
+    return "~" + path[len(home) :] if path.startswith(home + os.sep) else path
+
+
+def _on_module(run: RunPaths, message: str) -> Optional[str]:
+    found = _NO_MODULE.match(message)
+    if found is None:
+        return None
+    path = found[1].replace(".", "/")
+    for name in (path + ".py", path + "/__init__.py", path):
+        hint = _on_left_out(run, name)
+        if hint is not None:
+            return hint
+    environment, package = _environment(run), found[1].split(".")[0]
+    python = environment.get("python") or {}
+    interpreter = python.get("executable") or python.get("interpreter") if isinstance(python, dict) else None
+    if _has_own_packages(environment):
+        return f"Add the package of {package} to pip_packages of the job's environment."
+    if not interpreter:
+        return None
+    return (
+        f"The job ran on {_short(str(interpreter))}. Install the package of {package} there, or choose another Python "
+        "with script_run_config(python = )."
+    )
+
+
+def _on_function(message: str, call: Any) -> Optional[str]:
+    for name in quoted(message):
+        if name in _OF_ESPALIER and isinstance(call, str) and call.startswith(name + "("):
+            return f"{name}() is a function of espalier. Add library(espalier) to the script."
+    return None
+
+
+def _on_files(run: RunPaths, scratch: ScratchPaths, message: str) -> Optional[str]:
+    """Where a missing file is: in the project, in an earlier run, or under a near name."""
+    missing = missing_files(scratch.job, message)
+    for wanted in missing:
+        if wanted.split("/")[0] in KEPT_FOLDERS:  # (never in a snapshot: those of a run come first)
+            hint = _on_earlier(run, scratch, wanted) or _on_left_out(run, wanted)
+        else:
+            hint = _on_left_out(run, wanted) or _on_earlier(run, scratch, wanted)
+        if hint is not None:
+            return hint
+    near = next(filter(None, (nearest_file(scratch.job, wanted) for wanted in missing)), None)
+    return f'Did you mean "{near}"?' if near else None
+
+
+def _on_earlier(run: RunPaths, scratch: ScratchPaths, wanted: str) -> Optional[str]:
+    """Which run wrote a file."""
+    from espalier.snapshot.missed import is_left_out
+
+    with contextlib.suppress(OSError, EspalierError):
+        source = _source(run)
+        return hint_on_earlier(run, scratch.directory, wanted, source is not None and is_left_out(source, wanted))
+    return None
+
+
+def _on_left_out(run: RunPaths, wanted: str) -> Optional[str]:
+    """Why the job's copy hasn't a file that its project has; None where the project hasn't it either."""
+    from espalier.snapshot.missed import why_left_out
+
+    with contextlib.suppress(OSError, EspalierError, ValueError):
+        source = _source(run)
+        return why_left_out(source, wanted) if source is not None else None
+    return None
+
+
+def _source(run: RunPaths) -> Optional[str]:
+    with contextlib.suppress(OSError, EspalierError):
+        source = read_record(run.spec).get("source_directory")
+        return source if isinstance(source, str) else None
+    return None
+
+
+def relative_paths(lines: List[str], scratch: ScratchPaths) -> List[str]:
+    """Lines in which files of the working copy are named as those of the project, from where the job worked.
+
+    Args:
+        lines: What the job wrote.
+        scratch: Its scratch folder.
+    """
+    below = "../" * (len(scratch.job_parts) - 1)
+    for folder, by in ((scratch.job, ""), (scratch.work, below)):
+        for name in {folder, os.path.realpath(folder)}:
+            pattern = re.compile(rf"(?<![\w./-]){re.escape(name)}/+(?=[^\s/])")
+            lines = [pattern.sub(lambda _: by, line) for line in lines]  # noqa: B023
+    return lines
