@@ -67,7 +67,7 @@ def _shown(value: object, wanted: str) -> str:
 
 def _fitted(hint: Any, value: Any, where: str) -> Any:
     """A value as the type that is declared for it. Raises _Misfit."""
-    if hint in _ANYTHING:
+    if hint is Any or type(value) is hint or hint in _ANYTHING:  # (most are of the very type)
         return value
     origin, args = get_origin(hint), get_args(hint)
     if origin is Union:
