@@ -206,17 +206,17 @@ def partial(path: str) -> str:
     return path + _PART
 
 
-class _Below:
+class Below:
     """A path below a folder, put together when it is asked for: most of the many names are not, at each time."""
 
     def __init__(self, *names: str) -> None:
         self._path = os.path.join(*names)
 
-    def __get__(self, owner: "_Folder", kind: type) -> str:
+    def __get__(self, owner: "Folder", kind: type) -> str:
         return owner.top + self._path
 
 
-class _Folder:
+class Folder:
     """A folder, and what its own names are put after."""
 
     def __init__(self, root: str) -> None:
@@ -224,28 +224,28 @@ class _Folder:
         self.top = root if not root or root.endswith(os.sep) else root + os.sep
 
 
-class WorkspacePaths(_Folder):
+class WorkspacePaths(Folder):
     """The names inside one workspace folder."""
 
-    record = _Below(WORKSPACE)
-    experiments = _Below(EXPERIMENTS)
-    runs = _Below(RUNS)
-    blobs = _Below(SNAPSHOTS, "blobs")
-    trees = _Below(SNAPSHOTS, "trees")
-    packs = _Below(SNAPSHOTS, "packs")
-    stat_caches = _Below(SNAPSHOTS, "cache")
-    kept = _Below(SNAPSHOTS, "kept")
+    record = Below(WORKSPACE)
+    experiments = Below(EXPERIMENTS)
+    runs = Below(RUNS)
+    blobs = Below(SNAPSHOTS, "blobs")
+    trees = Below(SNAPSHOTS, "trees")
+    packs = Below(SNAPSHOTS, "packs")
+    stat_caches = Below(SNAPSHOTS, "cache")
+    kept = Below(SNAPSHOTS, "kept")
     # Environments: registered definitions, what was built of them, locks, and the workspace's registries.
-    environments = _Below(ENVIRONMENTS)
-    images = _Below(IMAGE_RECORDS)
-    base_images = _Below(IMAGE_RECORDS, "bases")
-    locks = _Below(LOCKS)
-    registries = _Below("registries.json")
-    keyvault = _Below(KEYVAULT)
-    keyvault_lock = _Below(KEYVAULT_LOCK)
+    environments = Below(ENVIRONMENTS)
+    images = Below(IMAGE_RECORDS)
+    base_images = Below(IMAGE_RECORDS, "bases")
+    locks = Below(LOCKS)
+    registries = Below("registries.json")
+    keyvault = Below(KEYVAULT)
+    keyvault_lock = Below(KEYVAULT_LOCK)
     # Held by those who refer to what is stored, and by garbage collection; see snapshot/hold.py.
-    hold = _Below(SNAPSHOTS, "lock")
-    hold_turn = _Below(SNAPSHOTS, "lock.turn")
+    hold = Below(SNAPSHOTS, "lock")
+    hold_turn = Below(SNAPSHOTS, "lock.turn")
 
     def experiment(self, name: str) -> str:
         return os.path.join(self.experiments, name + _RECORD)
@@ -306,43 +306,43 @@ class WorkspacePaths(_Folder):
         return f"{self.root}.deleted-{os.urandom(4).hex()}"
 
 
-class RunPaths(_Folder):
+class RunPaths(Folder):
     """The names inside one run folder."""
 
-    spec = _Below(SPEC)
-    status = _Below(STATUS)
-    meta = _Below(META)
-    env = _Below(ENV)
-    events = _Below(EVENTS)
-    parts = _Below(PARTS)
-    payloads = _Below(PAYLOADS)
-    provenance = _Below(PROVENANCE)
-    sessions = _Below(SESSIONS)
-    recorded = _Below(RECORDED)
-    log = _Below(_USER_LOG)
-    runner_log = _Below(_RUNNER_LOG)
-    build_log = _Below(_BUILD_LOG)
-    outputs = _Below(OUTPUTS)
-    logs = _Below(LOGS)
-    files = _Below(WORKDIR)
-    requests = _Below(REQUESTS)
-    children = _Below(CHILDREN)
-    cancel = _Below(CANCEL)
+    spec = Below(SPEC)
+    status = Below(STATUS)
+    meta = Below(META)
+    env = Below(ENV)
+    events = Below(EVENTS)
+    parts = Below(PARTS)
+    payloads = Below(PAYLOADS)
+    provenance = Below(PROVENANCE)
+    sessions = Below(SESSIONS)
+    recorded = Below(RECORDED)
+    log = Below(_USER_LOG)
+    runner_log = Below(_RUNNER_LOG)
+    build_log = Below(_BUILD_LOG)
+    outputs = Below(OUTPUTS)
+    logs = Below(LOGS)
+    files = Below(WORKDIR)
+    requests = Below(REQUESTS)
+    children = Below(CHILDREN)
+    cancel = Below(CANCEL)
     # The working copy, where it is kept after the end.
-    work = _Below("work")
-    job = _Below(_JOB)
+    work = Below("work")
+    job = Below(_JOB)
     # The index of git at submit, for the repository of the working copy.
-    git_index = _Below(_JOB, "git-index")
-    inputs = _Below(_INPUTS)
-    earlier = _Below(_JOB, EARLIER)
+    git_index = Below(_JOB, "git-index")
+    inputs = Below(_INPUTS)
+    earlier = Below(_JOB, EARLIER)
     # What the job's container sees of the workspace; and what the job has handed on to its children as inputs.
-    view = _Below(_JOB, "view")
-    handed_on = _Below(_JOB, "handed-on")
-    processes = _Below(_PROCESSES)
+    view = Below(_JOB, "view")
+    handed_on = Below(_JOB, "handed-on")
+    processes = Below(_PROCESSES)
     # What was made ready for the job, and its container, if it has one.
-    prepared = _Below(_JOB, "environment.json")
-    container = _Below(_JOB, "container.json")
-    usage = _Below(USAGE)
+    prepared = Below(_JOB, "environment.json")
+    container = Below(_JOB, "container.json")
+    usage = Below(USAGE)
 
     def attempt_events(self, attempt: int) -> str:
         """Where the event logs of an attempt lie that was not the last."""

@@ -1,7 +1,7 @@
 """At the end of a run: whether its inputs are still what was submitted. The second line, after read-only copies."""
 
 import os
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Mapping, Optional
 
 from espalier.paths import RunPaths
 from espalier.records import now_iso, read_record
@@ -9,10 +9,14 @@ from espalier.records import now_iso, read_record
 # What inputs consist of is loaded where there are some: with its digests it takes 5 ms, at the end of every run.
 
 
-def changed_inputs(run: RunPaths) -> List[str]:
-    """A warning for each input that changed, and for each copy that the job wrote to."""
+def changed_inputs(run: RunPaths, spec: Optional[Mapping[str, Any]] = None) -> List[str]:
+    """A warning for each input that changed, and for each copy that the job wrote to.
+
+    Args:
+        spec: The run's definition, where it has been read.
+    """
     try:
-        inputs = read_record(run.spec)["inputs"]
+        inputs = (read_record(run.spec) if spec is None else spec)["inputs"]
         return [text for item in inputs for text in _warnings(run, item)]
     except Exception:  # a damaged spec: the end of the run does not depend on it
         return []

@@ -275,7 +275,7 @@ def _execute_job(
         from espalier.runner.children import wait_for_children
 
         status, outcome = wait_for_children(run, status, outcome)
-    place.following(lambda run: end_job(run, status, outcome))
+    place.following(lambda run: end_job(run, status, outcome, spec))
     if removal is not None:
         removal.finish(place.now())
 
