@@ -10,7 +10,8 @@
 
 PYBIND11_MODULE(espalier_native, module) {
   module.doc() = "The compiled scanner of source folders; espalier/snapshot/native.py uses it.";
-  module.attr("INTERFACE") = 5;
+  module.attr("INTERFACE") = 6;
+  py::class_<Rules>(module, "Rules").def(py::init<const py::sequence&>());
   module.def("walk", &walk, py::arg("source"), py::arg("began_ns"), py::arg("rules"), py::arg("defaults"),
              py::arg("signs"), py::arg("own_folder"), py::arg("records"), py::arg("tick"),
              "Walks a folder; None when something in it is for the walk in Python.");

@@ -24,7 +24,7 @@ class Walk {
   // that of those which are left out. Returns the links in the folders as `entries` does; None when something is for
   // the twin.
   py::object replace(const py::sequence& files, const py::sequence& folders, const py::sequence& gone,
-                     const py::sequence& rules, bool defaults, Names signs, const py::function& own_folder,
+                     const Rules& rules, bool defaults, Names signs, const py::function& own_folder,
                      std::map<int, Names> records, const py::function& tick) {
     std::unordered_map<string_view, Folder*> by_path;
     for (const auto& folder : folders_) by_path[folder->path] = folder.get();
@@ -40,15 +40,14 @@ class Walk {
       item->state = state_from(state);
     }
     for (const auto& path : gone) remove(split, path.cast<string>());
-    const Rules compiled(rules);
-    Walker walker(compiled, defaults, std::move(signs), own_folder, std::move(records));
+    Walker walker(rules, defaults, std::move(signs), own_folder, std::move(records));
     for (const auto& given : folders) {
       const auto [path, real] = given.cast<std::pair<string, string>>();
       auto folder = std::make_unique<Folder>();
       folder->above = remove(split, path);
       folder->path = path + "/";
       folder->real = real == "/" ? real : real + "/";
-      folder->rule = compiled.find(path, path.rfind('/') + 1, true);
+      folder->rule = rules.find(path, path.rfind('/') + 1, true);
       if (!walker.begin_at(std::move(folder), real, kFolder)) return py::none();
     }
     if (!walker.run([&](size_t count) { tick(count); })) return py::none();
@@ -443,10 +442,9 @@ class Walk {
   std::vector<LeftOut> left_out_;
 };
 
-py::object walk(const py::bytes& source, int64_t began_ns, const py::sequence& rules, bool defaults,
-                Names signs, const py::function& own_folder, std::map<int, Names> records, const py::function& tick) {
-  const Rules compiled(rules);
-  Walker walker(compiled, defaults, std::move(signs), own_folder, std::move(records));
+py::object walk(const py::bytes& source, int64_t began_ns, const Rules& rules, bool defaults, Names signs,
+                const py::function& own_folder, std::map<int, Names> records, const py::function& tick) {
+  Walker walker(rules, defaults, std::move(signs), own_folder, std::move(records));
   auto root = std::make_unique<Folder>();
   root->rule = -1;
   if (!walker.begin_at(std::move(root), source, kFolder & ~O_NOFOLLOW)) return py::none();

@@ -7,7 +7,7 @@ any collection for a list.
 import operator
 import os
 from collections import abc
-from typing import Any, Callable, Dict, Literal, Tuple, Union, get_args, get_origin
+from typing import Any, Callable, Dict, FrozenSet, Literal, Optional, Tuple, Union, get_args, get_origin
 
 from espalier.errors import EspalierError
 from espalier.types import Data, Index, Text
@@ -18,8 +18,9 @@ _ANYTHING = (Any, object, Data)
 _LOGICAL = ("bool_", "bool")
 _WORDS = {bool: "True or False", int: "a whole number", Index: "a whole number", float: "a number", str: "text"}
 _SHOWN = 60
-# Name of an argument -> its type.
-Declared = Dict[str, Any]
+# Name of an argument -> its type, and the classes whose values fit as they are, without a look inside. Those that take
+# every value are not among them.
+Declared = Dict[str, Tuple[Any, FrozenSet[Any]]]
 
 
 class _Misfit(Exception):
@@ -35,7 +36,17 @@ def declared_types(function: Callable[..., Any]) -> Tuple[Tuple[str, ...], Decla
     code = function.__code__
     names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     hints = {name: function.__annotations__[name] for name in names if name in function.__annotations__}
-    return names[: code.co_argcount], {name: _resolved(hint, function.__globals__) for name, hint in hints.items()}
+    types = {name: _resolved(hint, function.__globals__) for name, hint in hints.items()}
+    return names[: code.co_argcount], {
+        name: (hint, _plain(hint)) for name, hint in types.items() if hint not in _ANYTHING
+    }
+
+
+def _plain(hint: Any) -> FrozenSet[Any]:
+    """The classes whose values fit a type as they are."""
+    if get_origin(hint) is Union:
+        return frozenset().union(*map(_plain, get_args(hint)))
+    return frozenset((hint,)) if isinstance(hint, type) else frozenset()
 
 
 def checked_arguments(
@@ -51,8 +62,8 @@ def checked_arguments(
         EspalierError: `bad_argument`.
     """
     try:
-        fitting = [_fitted(declared.get(name, Any), value, name) for name, value in zip(names, given)]
-        named = {name: _fitted(declared.get(name, Any), value, name) for name, value in named.items()}
+        fitting = [_argument(declared.get(name), value, name) for name, value in zip(names, given)]
+        named = {name: _argument(declared.get(name), value, name) for name, value in named.items()}
     except _Misfit as misfit:
         message = f"`{misfit.where}` must be {misfit.wanted}, not {_shown(misfit.given, misfit.wanted)}."
         raise EspalierError("bad_argument", message, argument=misfit.where) from None
@@ -63,6 +74,13 @@ def _shown(value: object, wanted: str) -> str:
     """A value in an error. Text, and what is given in its place, may be secret."""
     is_number = isinstance(value, (bool, int, float)) and "text" not in wanted
     return repr(value)[:_SHOWN] if value is None or is_number else _article(type(value).__name__)
+
+
+def _argument(declared: Optional[Tuple[Any, FrozenSet[Any]]], value: Any, name: str) -> Any:
+    """An argument's value as the type that is declared for it. Raises _Misfit."""
+    if declared is None or type(value) in declared[1]:
+        return value
+    return _fitted(declared[0], value, name)
 
 
 def _fitted(hint: Any, value: Any, where: str) -> Any:

@@ -93,6 +93,8 @@ _PART = ".part"
 _PACK = ".pack"
 _PACK_INDEX = ".idx"
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}_[0-9]{1,12}_[0-9a-f]{8}")
+# Where the name of a ticket has its sequence number.
+SEQUENCE = slice(2, 22)
 _HEX = re.compile(r"[0-9a-f]{64}")
 _VERSION = re.compile(r"([1-9][0-9]{0,8})\.json")
 _REQUEST = re.compile(r"(?:r|py)-[0-9]{1,10}-[0-9a-f]{8}-[0-9]{1,9}\.json")
@@ -204,32 +206,46 @@ def partial(path: str) -> str:
     return path + _PART
 
 
-class WorkspacePaths:
-    """The names inside one workspace folder."""
+class Below:
+    """A path below a folder, put together when it is asked for: most of the many names are not, at each time."""
+
+    def __init__(self, *names: str) -> None:
+        self._path = os.path.join(*names)
+
+    def __get__(self, owner: "Folder", kind: type) -> str:
+        return owner.top + self._path
+
+
+class Folder:
+    """A folder, and what its own names are put after."""
 
     def __init__(self, root: str) -> None:
         self.root = root
-        top = os.path.join(root, "")  # (each call from R makes these anew)
-        self.record = top + WORKSPACE
-        self.experiments = top + EXPERIMENTS
-        self.runs = top + RUNS
-        stored = os.path.join(top, SNAPSHOTS, "")
-        self.blobs = stored + "blobs"
-        self.trees = stored + "trees"
-        self.packs = stored + "packs"
-        self.stat_caches = stored + "cache"
-        self.kept = stored + "kept"
-        # Environments: registered definitions, what was built of them, locks, and the workspace's registries.
-        self.environments = top + ENVIRONMENTS
-        self.images = top + IMAGE_RECORDS
-        self.base_images = self.images + os.sep + "bases"
-        self.locks = top + LOCKS
-        self.registries = top + "registries.json"
-        self.keyvault = top + KEYVAULT
-        self.keyvault_lock = top + KEYVAULT_LOCK
-        # Held by those who refer to what is stored, and by garbage collection; see snapshot/hold.py.
-        self.hold = stored + "lock"
-        self.hold_turn = stored + "lock.turn"
+        self.top = root if not root or root.endswith(os.sep) else root + os.sep
+
+
+class WorkspacePaths(Folder):
+    """The names inside one workspace folder."""
+
+    record = Below(WORKSPACE)
+    experiments = Below(EXPERIMENTS)
+    runs = Below(RUNS)
+    blobs = Below(SNAPSHOTS, "blobs")
+    trees = Below(SNAPSHOTS, "trees")
+    packs = Below(SNAPSHOTS, "packs")
+    stat_caches = Below(SNAPSHOTS, "cache")
+    kept = Below(SNAPSHOTS, "kept")
+    # Environments: registered definitions, what was built of them, locks, and the workspace's registries.
+    environments = Below(ENVIRONMENTS)
+    images = Below(IMAGE_RECORDS)
+    base_images = Below(IMAGE_RECORDS, "bases")
+    locks = Below(LOCKS)
+    registries = Below("registries.json")
+    keyvault = Below(KEYVAULT)
+    keyvault_lock = Below(KEYVAULT_LOCK)
+    # Held by those who refer to what is stored, and by garbage collection; see snapshot/hold.py.
+    hold = Below(SNAPSHOTS, "lock")
+    hold_turn = Below(SNAPSHOTS, "lock.turn")
 
     def experiment(self, name: str) -> str:
         return os.path.join(self.experiments, name + _RECORD)
@@ -290,47 +306,43 @@ class WorkspacePaths:
         return f"{self.root}.deleted-{os.urandom(4).hex()}"
 
 
-class RunPaths:
+class RunPaths(Folder):
     """The names inside one run folder."""
 
-    def __init__(self, root: str) -> None:
-        self.root = root
-        top = os.path.join(root, "")  # (each call from R makes these anew)
-        self.spec = top + SPEC
-        self.status = top + STATUS
-        self.meta = top + META
-        self.env = top + ENV
-        self.events = top + EVENTS
-        self.parts = top + PARTS
-        self.payloads = top + PAYLOADS
-        self.provenance = top + PROVENANCE
-        self.sessions = top + SESSIONS
-        self.recorded = top + RECORDED
-        self.log = top + _USER_LOG
-        self.runner_log = top + _RUNNER_LOG
-        self.build_log = top + _BUILD_LOG
-        self.outputs = top + OUTPUTS
-        self.logs = top + LOGS
-        self.files = top + WORKDIR
-        self.requests = top + REQUESTS
-        self.children = top + CHILDREN
-        self.cancel = top + CANCEL
-        # The working copy, where it is kept after the end.
-        self.work = top + "work"
-        self.job = top + _JOB
-        in_job = self.job + os.sep
-        # The index of git at submit, for the repository of the working copy.
-        self.git_index = in_job + "git-index"
-        self.inputs = top + _INPUTS
-        self.earlier = in_job + EARLIER
-        # What the job's container sees of the workspace; and what the job has handed on to its children as inputs.
-        self.view = in_job + "view"
-        self.handed_on = in_job + "handed-on"
-        self.processes = top + _PROCESSES
-        # What was made ready for the job, and its container, if it has one.
-        self.prepared = in_job + "environment.json"
-        self.container = in_job + "container.json"
-        self.usage = top + USAGE
+    spec = Below(SPEC)
+    status = Below(STATUS)
+    meta = Below(META)
+    env = Below(ENV)
+    events = Below(EVENTS)
+    parts = Below(PARTS)
+    payloads = Below(PAYLOADS)
+    provenance = Below(PROVENANCE)
+    sessions = Below(SESSIONS)
+    recorded = Below(RECORDED)
+    log = Below(_USER_LOG)
+    runner_log = Below(_RUNNER_LOG)
+    build_log = Below(_BUILD_LOG)
+    outputs = Below(OUTPUTS)
+    logs = Below(LOGS)
+    files = Below(WORKDIR)
+    requests = Below(REQUESTS)
+    children = Below(CHILDREN)
+    cancel = Below(CANCEL)
+    # The working copy, where it is kept after the end.
+    work = Below("work")
+    job = Below(_JOB)
+    # The index of git at submit, for the repository of the working copy.
+    git_index = Below(_JOB, "git-index")
+    inputs = Below(_INPUTS)
+    earlier = Below(_JOB, EARLIER)
+    # What the job's container sees of the workspace; and what the job has handed on to its children as inputs.
+    view = Below(_JOB, "view")
+    handed_on = Below(_JOB, "handed-on")
+    processes = Below(_PROCESSES)
+    # What was made ready for the job, and its container, if it has one.
+    prepared = Below(_JOB, "environment.json")
+    container = Below(_JOB, "container.json")
+    usage = Below(USAGE)
 
     def attempt_events(self, attempt: int) -> str:
         """Where the event logs of an attempt lie that was not the last."""
@@ -430,10 +442,14 @@ def is_lease_or_ticket_of(name: str, run_id: str) -> bool:
     return name == run_id + _RECORD or is_ticket_of(name, run_id)
 
 
+def run_of_lease(name: str) -> str:
+    """The id of the run that a lease is of; what is none gives some other text."""
+    return name[: -len(_RECORD)] if name.endswith(_RECORD) else name
+
+
 def run_in_queue(name: str) -> str:
     """The id of the run that a file of the queue is of; what is no such file gives some other text."""
-    stem = name[: -len(_RECORD)] if name.endswith(_RECORD) else name
-    return _TICKET.sub("", stem)
+    return _TICKET.sub("", run_of_lease(name))
 
 
 def source_name(hex_digest: str) -> str:

@@ -47,4 +47,5 @@ def is_marked(folder: str, marks: FrozenSet[str] = MARKS) -> bool:
         names = os.listdir(folder)
     except OSError:
         return False
-    return not marks.isdisjoint(names) or (marks is MARKS and any(name.endswith(".Rproj") for name in names))
+    # (a source folder may have thousands of names, which one search sees at once; none has a `/`)
+    return not marks.isdisjoint(names) or (marks is MARKS and ".Rproj/" in "/".join([*names, ""]))

@@ -7,13 +7,11 @@ import errno
 import json
 import os
 import stat
-from typing import Any, Dict, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
 from espalier.errors import EspalierError
 from espalier.paths import FORMAT, temporary
 
-# (with an indent it would not be the encoder in C, which takes a fifth of the time)
-_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 _READ = os.O_RDONLY | _CLOEXEC | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
@@ -232,9 +230,24 @@ def link_remedy(path: str) -> Optional[str]:
     return None
 
 
+def _json_encoder() -> Callable[[Any], str]:
+    """What makes JSON of a value. (With an indent it would not be the encoder in C, which takes a fifth of the time. A
+    `JSONEncoder` makes a new one of those for each value, which takes longer than to encode most.)"""
+    encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return encoder.encode
+    text = json.encoder.encode_basestring
+    encode = make(None, encoder.default, text, None, ": ", ", ", False, False, False)
+    return lambda value: "".join(encode(value, 0))
+
+
+_encoded = _json_encoder()
+
+
 def dump_record(record: Dict[str, Any]) -> bytes:
     """The bytes of a record, for people and for R: each field in a line that begins with a blank."""
-    lines = [f" {_ENCODER.encode(name)}: {_ENCODER.encode(value)}" for name, value in record.items()]
+    lines = [f" {_encoded(name)}: {_encoded(value)}" for name, value in record.items()]
     return ("{\n" + ",\n".join(lines) + "\n}\n").encode("utf-8", "backslashreplace")
 
 

@@ -2,7 +2,9 @@
 
 import os
 import re
-from typing import List
+from typing import List, Tuple
+
+from espalier.paths import Below, Folder
 
 # The folder of scratch folders, in espalier's folder of state; short, for sockets in TMPDIR have 107 bytes for a path.
 SCRATCH = "w"
@@ -15,7 +17,7 @@ MOVED = "espalier-moved"
 _NAME = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{8})?")
 
 
-class ScratchPaths:
+class ScratchPaths(Folder):
     """What only the execution of one run needs: its working copy and its temporary files.
 
     Args:
@@ -23,24 +25,28 @@ class ScratchPaths:
         directory: Where in the working copy the job works, with `/`; empty for its top.
     """
 
+    # Names the run; written first, removed last.
+    note = Below("run.json")
+    # Written when everything is ready for the job: what is changed in the copy is changed after this.
+    began = Below("began.json")
+    # What that note becomes when the removal of the folder begins: a copy half removed is not compared.
+    removed = Below("removed.json")
+    # When a run was first missed whose scratch folder this is.
+    missed = Below("missed")
+    moved = Below(MOVED)
+    temporary = Below("tmp")
+    work = Below(WORK)
+
     def __init__(self, root: str, directory: str = "") -> None:
-        self.root = root
-        # Names the run; written first, removed last.
-        self.note = os.path.join(root, "run.json")
-        # Written when everything is ready for the job: what is changed in the copy is changed after this.
-        self.began = os.path.join(root, "began.json")
-        # What that note becomes when the removal of the folder begins: a copy half removed is not compared.
-        self.removed = os.path.join(root, "removed.json")
-        # When a run was first missed whose scratch folder this is.
-        self.missed = os.path.join(root, "missed")
-        self.moved = os.path.join(root, MOVED)
-        self.temporary = os.path.join(root, "tmp")
-        self.work = os.path.join(root, WORK)
-        # All that espalier itself puts there.
-        self.own = (self.note, self.began, self.removed, self.missed, self.moved, self.temporary, self.work)
+        super().__init__(root)
         self.directory = directory
         self.job_parts: List[str] = [WORK, *(part for part in directory.split("/") if part)]
         self.job = os.path.join(root, *self.job_parts)
+
+    @property
+    def own(self) -> Tuple[str, ...]:
+        """All that espalier itself puts there."""
+        return (self.note, self.began, self.removed, self.missed, self.moved, self.temporary, self.work)
 
 
 def scratch_name(run_id: str) -> str:

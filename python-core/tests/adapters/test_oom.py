@@ -22,6 +22,7 @@ def laid_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, place: 
     read = oom._read
     fakes = {"/proc/self/cgroup": groups, "/proc/self/mountinfo": mounts, MACHINE: "oom_kill 5\n"}
     monkeypatch.setattr(oom, "_read", lambda path: fakes.get(path) or read(path))
+    monkeypatch.setattr(oom, "hierarchies", oom.hierarchies.__wrapped__)  # (what is remembered is the machine's own)
     folder = tmp_path / os.path.relpath("/a/job", place)
     folder.mkdir(parents=True, exist_ok=True)
     return folder

@@ -106,7 +106,8 @@ def test_the_scanner_matches_as_git_does(tmp_path, seed):
     (source / ".gitignore").write_text("\n".join(lines) + "\n")
     rules = [(line.lstrip("!").encode(), line.startswith("!")) for line in lines]
     given = [(text[:-1] if text.endswith(b"/") else text, negated, text.endswith(b"/")) for text, negated in rules]
-    walk = accel.native().walk(os.fsencode(source), 0, given, False, set(), lambda _: -1, {}, lambda _: None)
+    scanner = accel.native()
+    walk = scanner.walk(os.fsencode(source), 0, scanner.Rules(given), False, set(), lambda _: -1, {}, lambda _: None)
     seen = {(path, lines[rule]) for path, _, rule in walk.left_out()}
     subprocess.run(["git", "init", "-q", str(source)], check=True)
     kept = {entry[0].encode() for entry in walk.entries(False) if not entry[0].startswith(".git")}

@@ -1,7 +1,7 @@
 """What is left out of snapshots because its name says that it holds a secret."""
 
 import pytest
-from espalier.snapshot.ignore import IgnoreRules
+from espalier.snapshot.ignore import IgnoreRules, patterns_of
 from espalier.snapshot.take import scan_source
 from espalier.snapshot.wildmatch import compile_pattern
 
@@ -29,7 +29,7 @@ def test_what_the_native_scanner_is_told_means_the_same(tmp_path, path):
     for at in range(path.count("/") + 1):
         part = "/".join(path.split("/")[: at + 1])
         is_dir = part != path
-        for pattern, decision in rules.patterns:
+        for pattern, decision in patterns_of(rules.identity):
             names_only = b"/" not in pattern.text
             matches = compile_pattern(pattern.text, names_only)
             if (is_dir or not pattern.folders_only) and matches((part.rpartition("/")[2] if names_only else part).encode()):

@@ -70,5 +70,6 @@ def test_nor_do_they_in_the_native_scanner(tmp_path, scanner, pattern, names_onl
         os.close(here)
     given = [(pattern, False, False)]
     with not_hanging():
-        walk = accel.native().walk(os.fsencode(tmp_path), 0, given, False, set(), lambda _: -1, {}, lambda _: None)
+        native = accel.native()
+        walk = native.walk(os.fsencode(tmp_path), 0, native.Rules(given), False, set(), lambda _: -1, {}, lambda _: None)
     assert (len(walk.entries(False)), walk.left_out()) == (1, [])

@@ -53,12 +53,14 @@ def folder_inside(root: str, parts: Sequence[str], make: bool = True) -> Iterato
     """
     fd, path = os.open(root, _FOLDER), root
     try:
-        for part in parts:
-            path = os.path.join(path, part)
-            with _naming(path):
+        try:
+            for part in parts:
+                path = f"{path}{os.sep}{part}"
                 inner = _made(part, fd) if make else os.open(part, _FOLDER, dir_fd=fd)
-            os.close(fd)
-            fd = inner
+                os.close(fd)
+                fd = inner
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, path) from error
         yield fd
     finally:
         os.close(fd)

@@ -5,6 +5,7 @@ whole machine), see Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/memory
 """
 
 import os
+from functools import lru_cache
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from espalier.adapters import posix
@@ -60,11 +61,8 @@ def _groups() -> List[Tuple[str, Tuple[str, str]]]:
         if not controllers or "memory" in controllers.split(","):
             own["cgroup" if controllers else "cgroup2"] = path
     found = []
-    for line in _read("/proc/self/mountinfo").splitlines():
-        before, _, after = line.partition(" - ")
-        kind, options = after.split()[0], after.split()[-1].split(",")
-        if kind in own and (kind == "cgroup2" or "memory" in options):
-            root, place = before.split()[3:5]
+    for kind, root, place in hierarchies():
+        if kind in own:
             path = os.path.relpath(own[kind], root) if own[kind].startswith(root) else "."
             while True:
                 found.append((os.path.normpath(os.path.join(place, path)), _EVENTS[kind]))
@@ -72,6 +70,19 @@ def _groups() -> List[Tuple[str, Tuple[str, str]]]:
                     break
                 path = os.path.dirname(path) or "."
     return found
+
+
+@lru_cache(maxsize=None)
+def hierarchies() -> Tuple[Tuple[str, str, str], ...]:
+    """Where control groups lie that count memory: the kind of file system, and which folder of it is mounted where."""
+    found = []
+    for line in _read("/proc/self/mountinfo").splitlines():
+        before, _, after = line.partition(" - ")
+        kind, options = after.split()[0], after.split()[-1].split(",")
+        if kind == "cgroup2" or (kind == "cgroup" and "memory" in options):
+            root, place = before.split()[3:5]
+            found.append((kind, root, place))
+    return tuple(found)
 
 
 def _count(source: str) -> Optional[int]:

@@ -170,12 +170,13 @@ def spawn_detached(argv: List[str], env: Dict[str, str], log: int, keep_fd: Opti
 def spawn_session(argv: List[str], env: Dict[str, str], actions: List[Tuple[Any, ...]]) -> int:
     """`posix_spawn` in a new session with default signals, whatever the starting process ignored or blocked."""
     # all of them: with SIGCHLD ignored, as some daemons leave it, the exit status of the job would be lost
-    defaults = _catchable_signals()
+    defaults = catchable_signals()
     return os.posix_spawn(argv[0], argv, env, file_actions=actions, setsid=True, setsigdef=defaults, setsigmask=[])
 
 
 @lru_cache(maxsize=None)
-def _catchable_signals() -> FrozenSet[int]:
+def catchable_signals() -> FrozenSet[int]:
+    """All signals that a process can ignore."""
     return frozenset(map(int, signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}))
 
 

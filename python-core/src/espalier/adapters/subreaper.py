@@ -1,6 +1,7 @@
 """Being the parent of every orphan below: a job's processes cannot leave the tree of the process that watches it."""
 
 import sys
+from functools import lru_cache
 
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -24,9 +25,15 @@ def _prctl(option: int, value: int) -> int:
         # ctypes itself takes 2 ms to load, which is on every job's way; what it is made of takes 0.4 ms
         import _ctypes
 
-        prctl = _ctypes.dlsym(_ctypes.dlopen(None, 2), "prctl")  # type: ignore[arg-type]
-        return int(_ctypes.call_function(prctl, (option, value, 0, 0, 0)))
+        return int(_ctypes.call_function(_address(), (option, value, 0, 0, 0)))
     except AttributeError:
         import ctypes
 
         return int(ctypes.CDLL(None).prctl(option, value, 0, 0, 0))
+
+
+@lru_cache(maxsize=None)
+def _address() -> int:
+    import _ctypes
+
+    return int(_ctypes.dlsym(_ctypes.dlopen(None, 2), "prctl"))  # type: ignore[arg-type]

@@ -47,9 +47,11 @@ def end_attempt(
     return _repeat(run, status, error, policy, fields)
 
 
-def end_job(run: RunPaths, status: Dict[str, Any], outcome: Outcome) -> Dict[str, Any]:
-    """End an attempt whose job has ended. See `end_attempt`."""
-    state, error, fields = job_verdict(run, status, outcome)
+def end_job(
+    run: RunPaths, status: Dict[str, Any], outcome: Outcome, spec: Optional[JobSpec] = None
+) -> Dict[str, Any]:
+    """End an attempt whose job has ended. See `end_attempt` and `job_verdict`."""
+    state, error, fields = job_verdict(run, status, outcome, spec)
     return end_attempt(run, {**status, "warnings": fields.pop("warnings")}, state, error, **fields)
 
 

@@ -19,7 +19,8 @@ def take_in(scratch: ScratchPaths, warnings: List[str]) -> None:
     Raises:
         OSError: nothing can be written now.
     """
-    names = [name for name in os.listdir(scratch.root) if not _is_own(scratch, name)]
+    own = {*map(os.path.basename, scratch.own), partial(WORK)}
+    names = [name for name in os.listdir(scratch.root) if name not in own and not is_temporary(name)]
     if not names:
         return
     with contextlib.suppress(FileExistsError):  # else the job removed it
@@ -29,7 +30,3 @@ def take_in(scratch: ScratchPaths, warnings: List[str]) -> None:
     with opened_below(scratch.root, ()) as above, work_of as work, made(ABOVE_WORK, work) as folder:
         for name in sorted(names):
             mover.move(above, name, folder, name, f"../{name}")
-
-
-def _is_own(scratch: ScratchPaths, name: str) -> bool:
-    return is_temporary(name) or name in (*map(os.path.basename, scratch.own), partial(WORK))

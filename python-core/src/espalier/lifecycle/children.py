@@ -7,7 +7,7 @@ entry is written before its run is there, and counts only where the run itself n
 import contextlib
 import os
 import time
-from typing import Any, Dict, Iterator, List, Optional, Set
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Set
 
 from espalier import states
 from espalier.adapters import posix
@@ -19,7 +19,7 @@ from espalier.model.codec import read_as
 from espalier.model.job import JobSpec
 from espalier.os_errors import cannot_write
 from espalier.paths import FORMAT, RunPaths, is_run_id
-from espalier.records import FILE_MODE, FOLDER_MODE, dump_record, now_iso, sync_folder
+from espalier.records import FILE_MODE, FOLDER_MODE, dump_record, now_iso, read_record, sync_folder
 
 # What a job chooses for its children (spec.json, `children`).
 WAIT = "wait"
@@ -82,9 +82,13 @@ def children_of(run: RunPaths) -> List[RunPaths]:
 def parent_of(run: RunPaths) -> Optional[str]:
     """The run's parent, by its own definition; None where it has none or cannot be read."""
     try:
-        parent = read_as(JobSpec, run.spec).parent
+        return _parent_in(read_record(run.spec))
     except (OSError, EspalierError):
         return None
+
+
+def _parent_in(definition: Mapping[str, Any]) -> Optional[str]:
+    parent = definition.get("parent")
     return parent if isinstance(parent, str) and is_run_id(parent) else None
 
 
@@ -118,12 +122,16 @@ def is_descendant(run: RunPaths, ancestor_id: str) -> bool:
     return any(os.path.basename(above.root) == ancestor_id for above in ancestors_of(run))
 
 
-def is_canceled(run: RunPaths) -> bool:
+def is_canceled(run: RunPaths, definition: Mapping[str, Any]) -> bool:
     """Whether a run must not be started: it was asked to be canceled, or one above it was and has not ended yet, which
-    then is written here too."""
+    then is written here too.
+
+    Args:
+        definition: The run's own.
+    """
     if os.path.exists(run.cancel):
         return True
-    for above in ancestors_of(run):
+    for above in ancestors_of(run) if _parent_in(definition) else ():
         if os.path.exists(above.cancel) and not states.is_final((status_of(above) or {}).get("state", states.FAILED)):
             ask_to_cancel(run, parent=os.path.basename(above.root))
             return True

@@ -20,9 +20,13 @@ from espalier.records import now_iso, read_record
 
 
 def job_verdict(
-    run: RunPaths, status: Dict[str, Any], outcome: Outcome
+    run: RunPaths, status: Dict[str, Any], outcome: Outcome, spec: Optional[JobSpec] = None
 ) -> Tuple[str, Optional[Dict[str, Any]], Dict[str, Any]]:
-    """The final state, the error and further fields of a run whose job was started and has ended."""
+    """The final state, the error and further fields of a run whose job was started and has ended.
+
+    Args:
+        spec: The run's definition, where it has been read.
+    """
     if outcome.stopped_by == "timed_out":
         state, error = states.CANCELED, _stop_error(run, "timed_out", _timed_out_message(run))
     elif outcome.stopped_by == "canceled":
@@ -34,7 +38,7 @@ def job_verdict(
         from espalier.lifecycle.memory import with_memory
 
         state, error = states.FAILED, with_memory(job_error(run, outcome.exit_code, outcome.signal), outcome)
-    warnings = [*(status.get("warnings") or []), *outcome.warnings, *changed_inputs(run)]
+    warnings = [*(status.get("warnings") or []), *outcome.warnings, *changed_inputs(run, spec)]
     return state, error, {**outcome_fields(outcome), "warnings": warnings}
 
 

@@ -1,5 +1,7 @@
 """The formats of what is to be changed: whoever writes into a run looks at them first."""
 
+from typing import Any, Dict
+
 from espalier.errors import EspalierError
 from espalier.paths import RunPaths
 from espalier.records import read_record
@@ -11,7 +13,8 @@ def check_formats(run: RunPaths) -> None:
     Raises:
         EspalierError: `newer_format`.
     """
-    _check(run.workspace.record, run.spec, run.status)
+    for path in (run.workspace.record, run.spec, run.status):
+        _checked(path)
 
 
 def check_run_format(run: RunPaths) -> None:
@@ -21,20 +24,25 @@ def check_run_format(run: RunPaths) -> None:
     Raises:
         EspalierError: `newer_format`.
     """
-    _check(run.spec, run.status)
+    for path in (run.spec, run.status):
+        _checked(path)
 
 
-def check_definition(run: RunPaths) -> None:
-    """The same, for those who read the run's status anyway."""
-    _check(run.spec)
+def check_definition(run: RunPaths) -> Dict[str, Any]:
+    """The same, for those who read the run's status anyway.
+
+    Returns:
+        The run's definition; empty where it is missing or damaged.
+    """
+    return _checked(run.spec)
 
 
-def _check(*paths: str) -> None:
-    for path in paths:
-        try:
-            read_record(path)
-        except OSError:
-            continue
-        except EspalierError as error:
-            if error.code == "newer_format":
-                raise
+def _checked(path: str) -> Dict[str, Any]:
+    try:
+        return read_record(path)
+    except OSError:
+        return {}
+    except EspalierError as error:
+        if error.code == "newer_format":
+            raise
+        return {}

@@ -1,7 +1,7 @@
 """At the end of a run: whether its inputs are still what was submitted. The second line, after read-only copies."""
 
 import os
-from typing import List
+from typing import List, Optional
 
 from espalier.model.codec import read_as
 from espalier.model.job import Input, JobSpec
@@ -11,10 +11,14 @@ from espalier.records import now_iso
 # What inputs consist of is loaded where there are some: with its digests it takes 5 ms, at the end of every run.
 
 
-def changed_inputs(run: RunPaths) -> List[str]:
-    """A warning for each input that changed, and for each copy that the job wrote to."""
+def changed_inputs(run: RunPaths, spec: Optional[JobSpec] = None) -> List[str]:
+    """A warning for each input that changed, and for each copy that the job wrote to.
+
+    Args:
+        spec: The run's definition, where it has been read.
+    """
     try:
-        inputs = read_as(JobSpec, run.spec).inputs
+        inputs = (read_as(JobSpec, run.spec) if spec is None else spec).inputs
         # (an output of another run is final, and its copy was made when this one began)
         return [text for item in inputs if not item.is_to_come for text in _warnings(run, item)]
     except Exception:  # a damaged spec: the end of the run does not depend on it

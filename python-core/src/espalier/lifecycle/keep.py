@@ -55,6 +55,8 @@ def keep_files(
     inside = os.path.relpath(target, run.root)
     names = {folder + name for folder, files in found.files.items() for name, _ in files}
     there = [(name, size) for name, size in files_below(run.root, inside) if name not in names]
+    if not (there or any(found)):
+        return None
     limit = _limit(run, warnings)
     wanted, too_large = _choose(found, limit - sum(size for _, size in there), LIMIT_FILES - len(there))
     spec = _definition(run) if wanted else None

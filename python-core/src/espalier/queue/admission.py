@@ -29,7 +29,7 @@ def executable_status(paths: QueuePaths, ticket: Ticket) -> Optional[Dict[str, A
     run = RunPaths(ticket.run_dir)
     try:
         status = read_status(run)
-        check_definition(run)
+        definition = check_definition(run)
     except (FileNotFoundError, EspalierError) as error:
         if getattr(error, "code", None) == "newer_format":
             return None  # left to that
@@ -40,8 +40,10 @@ def executable_status(paths: QueuePaths, ticket: Ticket) -> Optional[Dict[str, A
         pass
     elif _was_executed(paths, ticket, run, status):
         retire_copy(run, status)
-    elif is_canceled(run) or ticket.has_expired:
-        _end_canceled(run, status, ticket)
+    elif is_canceled(run, definition):
+        _end_canceled(run, status)
+    elif ticket.has_expired:
+        _end_canceled(run, status, _expired(ticket))
     else:
         return status
     remove(ticket.path)
@@ -54,11 +56,11 @@ def _was_executed(paths: QueuePaths, ticket: Ticket, run: RunPaths, status: Dict
     return is_copied or was_started(paths, ticket.run_id, int(status.get("attempt", 1)))
 
 
-def _end_canceled(run: RunPaths, status: Dict[str, Any], ticket: Ticket) -> None:
+def _end_canceled(run: RunPaths, status: Dict[str, Any], expired: str = "") -> None:
     from espalier.lifecycle.finish import canceled_message, finish, plain_error  # (not loaded by most steps)
 
-    expired = plain_error("queue_timed_out", _expired(ticket)) if not is_canceled(run) else None
-    finish(run, status, states.CANCELED, expired or plain_error("canceled", canceled_message(run)))
+    words = ("queue_timed_out", expired) if expired else ("canceled", canceled_message(run))
+    finish(run, status, states.CANCELED, plain_error(*words))
 
 
 def made_by_newer(run: RunPaths) -> Optional[EspalierError]:

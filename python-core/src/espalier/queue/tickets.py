@@ -12,7 +12,17 @@ from espalier.adapters.clock import elapsed, stamp
 from espalier.adapters.inside import append_text
 from espalier.lifecycle.digests import known_digests
 from espalier.model.job import JobSpec
-from espalier.paths import FORMAT, KEEPER_LOG, QueuePaths, is_lease_or_ticket_of, is_run_id, is_ticket_of, run_in_queue
+from espalier.paths import (
+    FORMAT,
+    KEEPER_LOG,
+    SEQUENCE,
+    QueuePaths,
+    is_lease_or_ticket_of,
+    is_run_id,
+    is_ticket_of,
+    run_in_queue,
+    run_of_lease,
+)
 from espalier.records import dump_record, read_plain, replace_file, write_file
 from espalier.resources import Resources, resources_of
 
@@ -149,8 +159,8 @@ def add_ticket(
 
 def _last(paths: QueuePaths) -> int:
     """The highest sequence number in the queue."""
-    numbers = (name.split("-")[1] for name in _names(paths) if name.count("-") > 1)
-    return max((int(number) for number in numbers if number.isdigit()), default=0)
+    # (of hundreds of names, at each submit: as texts of one length they compare as numbers do)
+    return int(max((name[SEQUENCE] for name in _names(paths) if name[SEQUENCE].isdigit()), default="0"))
 
 
 def _names(paths: QueuePaths) -> List[str]:
@@ -177,7 +187,7 @@ def runs_in_queue(paths: QueuePaths) -> Set[str]:
 
 def claimed_runs(paths: QueuePaths) -> Set[str]:
     """The ids of all runs that are claimed, by the names of their leases alone."""
-    return {run_in_queue(name) for name in os.listdir(paths.leases)}
+    return set(map(run_of_lease, os.listdir(paths.leases)))
 
 
 def may_start(paths: QueuePaths, ticket: Ticket) -> None:

@@ -36,7 +36,7 @@ from espalier.queue.claim import Claim
 from espalier.queue.started import note_start
 from espalier.records import now_iso
 from espalier.runner.ahead import load_next
-from espalier.runner.guardian import guarded, has_lost
+from espalier.runner.guardian import guarded, has_lost, load_in_time
 from espalier.runner.patience import Impatience, patience
 from espalier.runner.prepare import job_command, job_environment, prepare_folders
 from espalier.runner.signals import block_signals
@@ -55,6 +55,7 @@ def main(run_dir: str, lease_fd: int) -> None:
     posix.close_inherited(keep=lease_fd)
     leave_job()
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # somebody may wake us before, between or after runs
+    load_in_time()
     guardian, born = os.getpid(), time.monotonic()
     claimed: Optional[Claim] = Claim(run_dir, lease_fd)
     while claimed is not None:
@@ -203,9 +204,7 @@ def _record_of(claimed: Claim) -> Dict[str, Any]:
     import json
 
     try:
-        with open(claimed.lease, "rb", closefd=False) as file:
-            file.seek(0)
-            record = json.loads(file.read())
+        record = json.loads(os.pread(claimed.lease, os.fstat(claimed.lease).st_size, 0))
     except (OSError, ValueError):
         return {}
     return record if isinstance(record, dict) else {}
@@ -282,7 +281,7 @@ def _execute_job(
         from espalier.runner.children import wait_for_children
 
         status, outcome = wait_for_children(run, status, outcome)
-    place.following(lambda run: end_job(run, status, outcome))
+    place.following(lambda run: end_job(run, status, outcome, spec))
     if removal is not None:
         removal.finish(place.now())
 

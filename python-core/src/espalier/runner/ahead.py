@@ -7,9 +7,11 @@ Standard library only.
 
 import contextlib
 import os
+import sys
 from typing import Iterator
 
 from espalier import lifecycle, queue
+from espalier.adapters import posix
 from espalier.runner.patience import undisturbed
 
 # Shorter jobs end before everything is loaded, and would wait for it. Seconds.
@@ -28,10 +30,17 @@ _ALSO = (
 def load_next() -> Iterator[None]:
     """Load one module after the other of those that each run needs, as long as the caller goes on."""
     for name in _STEPS:
-        with undisturbed():
-            __import__(f"espalier.{name}")
-        yield
+        if f"espalier.{name}" not in sys.modules:  # (the guardian asks after each run)
+            with undisturbed():
+                __import__(f"espalier.{name}")
+            yield
     import resource  # noqa: F401
+
+    from espalier.adapters import oom
+
+    # (what is found out once, and by the processes of further runs otherwise again and again)
+    oom.hierarchies()
+    posix.catchable_signals()
 
 
 def load_all() -> None:

@@ -14,6 +14,11 @@ from espalier.lifecycle.place import Place
 from espalier.runner.ahead import LONG_SECONDS, load_all
 
 
+def load_in_time() -> None:
+    """Let a guardian load all that the end of a long run takes, once `guarded` has waited for some time."""
+    signal.signal(signal.SIGALRM, lambda *_: load_all())
+
+
 def guarded(place: Place, execute: Callable[[], None]) -> bool:
     """Do something in a process of its own, and wait for its end.
 
@@ -34,7 +39,6 @@ def guarded(place: Place, execute: Callable[[], None]) -> bool:
         finally:
             os._exit(code)
     become_subreaper()
-    signal.signal(signal.SIGALRM, lambda *_: load_all())
     signal.setitimer(signal.ITIMER_REAL, LONG_SECONDS)
     while True:
         ended, status = os.waitpid(-1, 0)

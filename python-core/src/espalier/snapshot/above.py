@@ -52,7 +52,7 @@ def _mentioned(
     for who, word in words:
         for path in existing([word], partial(_above, source, "", "")):
             yield who, path, path
-    root = project_root(source) or source
+    root = (project_root(source) if any(script.finds_root for script in scripts) else None) or source
     for file, chains, finds_root in scripts:
         folder = os.path.dirname(file)
         # (a document works in its own folder)

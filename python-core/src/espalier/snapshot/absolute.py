@@ -1,7 +1,7 @@
 """Absolute paths of the project in a job's scripts: with them a job works in the project itself, not in its copy."""
 
 import os
-from typing import Iterable, List, Optional, Sequence
+from typing import List, Optional, Sequence
 
 from espalier.project import project_root
 from espalier.snapshot.mentions import Literals
@@ -12,7 +12,7 @@ _MOST_PATHS = 3
 _LONGEST = 1024
 
 
-def absolute_mentions(source: str, scripts: Iterable[Literals], given: Sequence[str] = ()) -> List[str]:
+def absolute_mentions(source: str, scripts: Sequence[Literals], given: Sequence[str] = ()) -> List[str]:
     """A warning for each script of a job that names absolute paths of the project, three at most.
 
     Args:
@@ -23,6 +23,8 @@ def absolute_mentions(source: str, scripts: Iterable[Literals], given: Sequence[
     Returns:
         The warnings, in the order of the scripts.
     """
+    if not any(_is_absolute(literal) for file in scripts for chain in file.chains for literal in chain):
+        return []
     source = os.path.abspath(source)
     tops = [source, os.path.realpath(source)]
     tops.append(project_root(source) or source)
@@ -54,12 +56,16 @@ def _in_project(chain: List[str], tops: Sequence[str]) -> Optional[str]:
     """The path that literals in a row name, if it is in the project: `file.path("/home/me", "project")`."""
     for count in range(1, len(chain) + 1):
         literal = "/".join(chain[:count])
-        if not literal.startswith(("/", "~/")) or len(literal) > _LONGEST or "\n" in literal or "\0" in literal:
+        if not _is_absolute(literal) or len(literal) > _LONGEST or "\n" in literal or "\0" in literal:
             return _in_project(chain[1:], tops) if count == 1 else None
         path = os.path.normpath(os.path.expanduser(literal))
         if any(is_below(path, top) for top in tops):
             return path
     return None
+
+
+def _is_absolute(literal: str) -> bool:
+    return literal.startswith(("/", "~/"))
 
 
 def is_below(path: str, top: str) -> bool:

@@ -12,9 +12,9 @@ from espalier.snapshot.gitconfig import (
     Repository,
     config_texts,
     filter_names,
-    find_repository,
-    is_in_anothers,
+    is_anothers,
     remote_url,
+    repository_around,
 )
 
 _LIMIT = 1.0
@@ -38,7 +38,7 @@ class GitCall:
     Args:
         process: The running process, None when there is nothing to ask.
         state: What is known without it; None when there is no repository.
-        repository: The repository asked about.
+        repository: The repository that the folder lies in, unless it is another user's.
         filters: Its filter drivers, which are switched off.
     """
 
@@ -51,7 +51,7 @@ class GitCall:
     ) -> None:
         self._process = process
         self._state = state
-        self._repository = repository
+        self.repository = repository
         self._filters = filters or []
         self._output = b""
         self._deadline = time.monotonic() + _LIMIT
@@ -90,7 +90,7 @@ class GitCall:
             The changes; None when there are none, no commit to compare with, or git did not answer.
         """
         state = self.result()
-        if not state or self._repository is None or not state["commit"] or not state["dirty"]:
+        if not state or self.repository is None or not state["commit"] or not state["dirty"]:
             return None
         tracked, untracked = [], []
         for line in os.fsdecode(self._output).split("\0"):
@@ -100,7 +100,7 @@ class GitCall:
                 tracked.append(line.split(" ", 8)[8])
             elif line.startswith("u "):
                 tracked.append(line.split(" ", 10)[10])
-        return Changes(self._repository, self._filters, state["commit"], tracked, untracked)
+        return Changes(self.repository, self._filters, state["commit"], tracked, untracked)
 
 
 def start_git(source: str) -> GitCall:
@@ -114,17 +114,17 @@ def start_git(source: str) -> GitCall:
     Returns:
         The call; its `result()` waits. In no repository, no process is started.
     """
-    repository = find_repository(source)
-    state: GitState = {"commit": None, "branch": None, "dirty": None, "remote": None}
+    repository = repository_around(source)
     if repository is None:
-        if not is_in_anothers(source):
-            return GitCall(None, None)
+        return GitCall(None, None)
+    state: GitState = {"commit": None, "branch": None, "dirty": None, "remote": None}
+    if is_anothers(repository):
         return GitCall(None, {**state, "problem": "the repository belongs to another user"})
     texts = config_texts(repository)
     names = filter_names(texts) if texts is not None else None
     if texts is None or names is None:
         state["problem"] = "the repository's configuration is not one that git can safely be run with"
-        return GitCall(None, state)
+        return GitCall(None, state, repository)
     state["remote"] = remote_url(texts)
     import subprocess  # here: 8 ms, and a folder in no repository needs none of it
 

@@ -33,14 +33,8 @@ def find_repository(source: str) -> Optional[Repository]:
         The repository; None when the folder lies in none, or in one of another user: its settings, which that user can
         change at any moment, name programs, and git gets its path, so that it does not refuse.
     """
-    found = _repository_around(source)
+    found = repository_around(source)
     return found if found is not None and not is_anothers(found) else None
-
-
-def is_in_anothers(source: str) -> bool:
-    """Whether a folder lies in a repository of another user."""
-    found = _repository_around(source)
-    return found is not None and is_anothers(found)
 
 
 def is_anothers(repository: Repository) -> bool:
@@ -52,7 +46,8 @@ def is_anothers(repository: Repository) -> bool:
     return not owners <= {os.geteuid(), 0}
 
 
-def _repository_around(source: str) -> Optional[Repository]:
+def repository_around(source: str) -> Optional[Repository]:
+    """The same, also where it is another user's."""
     folder = os.path.realpath(source)
     while True:
         dot = os.path.join(folder, ".git")

@@ -43,6 +43,10 @@ class _Rule(NamedTuple):
     pattern: Pattern
 
 
+# Whether the built-in excludes apply, and the user's rules in order.
+Identity = Tuple[bool, Tuple[Tuple[Pattern, Decision], ...]]
+
+
 class IgnoreRules:
     """The rules of one source folder.
 
@@ -124,12 +128,9 @@ class IgnoreRules:
         return NO_RULE
 
     @property
-    def patterns(self) -> List[Tuple[Pattern, Decision]]:
-        """All rules in order, the last that matches decides; for the native scanner. Markers are not among them."""
-        found = list(_default_rules()) if self._defaults else []
-        found += [(rule.pattern, rule.decision) for rule in reversed(self._rules)]
-        own = [(Pattern(text.encode(), False, False), Decision(True, rule, DEFAULT_ORIGIN)) for text, rule in PATTERNS]
-        return found + own
+    def identity(self) -> Identity:
+        """What `patterns_of` makes all rules of; equal for rules that decide equally."""
+        return self._defaults, tuple((rule.pattern, rule.decision) for rule in reversed(self._rules))
 
     @property
     def defaults(self) -> bool:
@@ -139,6 +140,13 @@ class IgnoreRules:
     def decide_record(self, name: str, marker: str) -> Optional[Decision]:
         """The decision for an entry of a source folder that is itself espalier's, None for what else lies there."""
         return Decision(True, MARKERS[marker], DEFAULT_ORIGIN) if name in RECORDS[marker] else None
+
+
+def patterns_of(rules: Identity) -> List[Tuple[Pattern, Decision]]:
+    """All rules in order, the last that matches decides; for the native scanner. Markers are not among them."""
+    defaults, users = rules
+    own = [(Pattern(text.encode(), False, False), Decision(True, rule, DEFAULT_ORIGIN)) for text, rule in PATTERNS]
+    return [*(_default_rules() if defaults else ()), *users, *own]
 
 
 @functools.lru_cache(maxsize=None)

@@ -6,6 +6,7 @@ the refusals.
 
 import os
 import stat
+from functools import lru_cache
 from typing import Any, Dict, List, Optional, Tuple
 
 from espalier import accel
@@ -14,7 +15,7 @@ from espalier.progress import report
 from espalier.snapshot import statcache
 from espalier.snapshot.defaults import DEFAULT_ORIGIN, MARKERS, RECORDS
 from espalier.snapshot.found import Entry, Excluded, Totals
-from espalier.snapshot.ignore import Decision, IgnoreRules
+from espalier.snapshot.ignore import Decision, Identity, IgnoreRules, patterns_of
 from espalier.snapshot.opener import Opener
 from espalier.snapshot.outside import Copies, settle_links
 from espalier.snapshot.own import SIGNS, own_folder
@@ -48,9 +49,9 @@ def native_walk(
     scanner = accel.native()
     if scanner is None:
         return None
-    patterns = rules.patterns
+    compiled, decisions = _compiled(scanner, rules.identity)
     how = (
-        [tuple(pattern) for pattern, _ in patterns],
+        compiled,
         rules.defaults,
         set(SIGNS),
         _own_folder,
@@ -60,11 +61,19 @@ def native_walk(
     walk = scanner.walk(os.fsencode(source), began_ns, *how)
     if walk is None:
         return None
+    found = NativeWalk(source, walk, decisions, how)
+    return found if settle_links(found, source, rules, outside_links) else None
+
+
+@lru_cache(maxsize=16)
+def _compiled(scanner: Any, rules: Identity) -> Tuple[Any, Dict[int, Decision]]:
+    """Rules for the scanner, and what its numbers of them mean. (To compile the built-in ones, hundreds, takes as long
+    as to look at a hundred files.)"""
+    patterns = patterns_of(rules)
     decisions = dict(enumerate(decision for _, decision in patterns))
     for number, marker in _MARKERS.items():
         decisions[number] = Decision(True, MARKERS[marker], DEFAULT_ORIGIN)
-    found = NativeWalk(source, walk, decisions, how)
-    return found if settle_links(found, source, rules, outside_links) else None
+    return scanner.Rules([tuple(pattern) for pattern, _ in patterns]), decisions
 
 
 def _own_folder(fd: int) -> int:

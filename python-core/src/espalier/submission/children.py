@@ -71,7 +71,8 @@ def _refuse_to_wait_above(paths: WorkspacePaths, parent_id: str, config: ScriptR
         run_id = os.path.basename(run.root)
         if run_id in wanted and choice_of(run) == WAIT:
             message = f"The job can't wait for {run_id}: that run is above it, and ends when it has ended."
-            raise EspalierError("bad_argument", message, 'Submit that one with children = "detach", or don\'t wait for it.')
+            hint = 'Submit that one with children = "detach", or don\'t wait for it.'
+            raise EspalierError("bad_argument", message, hint)
 
 
 def _with_origin(spec: JobSpec, copied: Optional[JobSpec], source: Optional[Source] = None) -> JobSpec:

@@ -6,15 +6,17 @@ from typing import List
 from espalier.config import ScriptRunConfig
 from espalier.errors import EspalierError
 from espalier.paths import WorkspacePaths
-from espalier.queue.capacity import capacity
-from espalier.queue.home import queue_paths
 from espalier.resources import Capacity, counted, size_text
 from espalier.submission.surroundings import Surroundings
 
 
-def refuse_impossible(paths: WorkspacePaths, config: ScriptRunConfig) -> None:
-    """Raises EspalierError `not_enough_resources`, `run_missing`."""
-    need, there = config.resources, capacity(queue_paths())
+def refuse_impossible(paths: WorkspacePaths, config: ScriptRunConfig, there: Capacity) -> None:
+    """Raises EspalierError `not_enough_resources`, `run_missing`.
+
+    Args:
+        there: What this host has.
+    """
+    need = config.resources
     if not there.fits(need):
         raise EspalierError(
             "not_enough_resources",
@@ -27,20 +29,20 @@ def refuse_impossible(paths: WorkspacePaths, config: ScriptRunConfig) -> None:
             raise EspalierError("run_missing", message, "See list_runs().")
 
 
-def hide_gpus(config: ScriptRunConfig, around: Surroundings) -> List[str]:
+def hide_gpus(config: ScriptRunConfig, around: Surroundings, gpus: int) -> List[str]:
     """Hide this host's graphics processors from a job that asked for none: those that did would share them with it.
 
     Args:
         around: What the job finds; its variables are changed. Only what the job or its environment sets itself stays.
+        gpus: How many there are.
 
     Returns:
         What to tell the user.
     """
-    there = capacity(queue_paths()).gpus
-    if not there or config.gpus or "CUDA_VISIBLE_DEVICES" in around.record.variables:
+    if not gpus or config.gpus or "CUDA_VISIBLE_DEVICES" in around.record.variables:
         return []
     around.variables["CUDA_VISIBLE_DEVICES"] = ""
-    has = counted(len(there), "graphics processor")
+    has = counted(gpus, "graphics processor")
     return [f"This host has {has}; a job sees those it asks for, and this one asks for none (gpus = 1)."]
 
 

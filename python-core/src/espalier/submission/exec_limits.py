@@ -22,8 +22,8 @@ def refuse_too_long(command: Sequence[str], variables: Mapping[str, str]) -> Non
         EspalierError: `bad_argument`, with `bytes` and `limit`.
     """
     each = _single_limit()
-    words = [len(os.fsencode(word)) + 1 for word in command]
-    pairs = {name: len(os.fsencode(name)) + len(os.fsencode(text)) + 2 for name, text in variables.items()}
+    words = [_size(word) + 1 for word in command]
+    pairs = {name: _size(name) + _size(text) + 2 for name, text in variables.items()}
     if each is not None:
         for number, size in enumerate(words):
             if size > each:
@@ -35,6 +35,10 @@ def refuse_too_long(command: Sequence[str], variables: Mapping[str, str]) -> Non
     limit = _total_limit()
     if limit is not None and total > limit:
         raise _too_long("The arguments and variables of the job", total, limit)
+
+
+def _size(text: str) -> int:
+    return len(text) if text.isascii() else len(os.fsencode(text))
 
 
 def _single_limit() -> Optional[int]:

@@ -20,6 +20,7 @@ from espalier.model.job import FrozenFolder, GitState, Input, JobSpec
 from espalier.names import check_label, check_name
 from espalier.paths import ENV, FORMAT, META, STATUS, WorkspacePaths
 from espalier.progress import indivisible
+from espalier.queue.capacity import capacity
 from espalier.queue.home import allocator, queue_paths
 from espalier.queue.step import step_locked
 from espalier.queue.tickets import add_ticket, remove_ticket_of
@@ -30,7 +31,6 @@ from espalier.snapshot.absolute import absolute_mentions
 from espalier.snapshot.diff import Asked, ask_for_diff, start_diff, store_diff
 from espalier.snapshot.found import Excluded, Scan
 from espalier.snapshot.git import start_git
-from espalier.snapshot.gitconfig import find_repository
 from espalier.snapshot.mentions import mentioned_but_excluded, scripts_of
 from espalier.snapshot.take import Snapshot, scan_source, store_scan
 from espalier.submission.demands import hide_gpus, refuse_impossible
@@ -99,7 +99,7 @@ def prepare(
 
         refuse_missing(paths, config.secrets)
     git = start_git(source) if source else None
-    repository = find_repository(source) if source else None
+    repository = git.repository if git else None
     git_index = read_index(repository)
     scanned = scan_source(source, outside_links=config.outside_links) if source else None
     if source and script and scanned:
@@ -117,7 +117,8 @@ def prepare(
     if chosen is not None:
         refuse_secret_values(paths, {"environment": chosen.environment})
     config = with_gpu(config, chosen)
-    refuse_impossible(paths, config)
+    there = capacity(queue_paths())
+    refuse_impossible(paths, config, there)
     around = surroundings(config, source, language_of(script), chosen)
     python = (around.record.python or {}).get("interpreter")
     what = program(config, inputs, around.variables.get("PATH", os.defpath), chosen, source, python)
@@ -138,7 +139,7 @@ def prepare(
     if chosen is None:  # (an environment is a world of its own)
         entry = os.path.join(source, script) if source and script else None
         notes += notes_on_missing(config.session, around.variables, entry, config.command)
-    notes += [] if config.container is not None else hide_gpus(config, around)
+    notes += [] if config.container is not None else hide_gpus(config, around, len(there.gpus))
     notes += [*chosen.environment.notes(), *chosen.notes] if chosen is not None else []
     spec = _spec(workspace_id, experiment, config, what, snapshot, around, inputs)
     if source is not None:
