@@ -241,7 +241,7 @@ def handed_on(run: RunPaths, spec: JobSpec, inputs: Mapping[str, Given]) -> Dict
     Raises:
         EspalierError: `bad_argument`, `input_missing`.
     """
-    refuse_others_runs(run, [given.get("run", "") for given in inputs.values() if not isinstance(given, str)], "inputs")
+    refuse_others_runs(run, [given.get("run", "") for given in inputs.values() if not isinstance(given, str)], "input")
     return {
         name: _input(run, spec, name, os.path.normpath(given)) if isinstance(given, str) else given
         for name, given in inputs.items()
