@@ -4,8 +4,8 @@ from typing import Any, Callable
 
 import pytest
 from espalier.errors import EspalierError
-from espalier.store import inputs
 from espalier.paths import WorkspacePaths
+from espalier.store import inputs
 from espalier.submission.inputs import identity_of, resolve_inputs
 
 
