@@ -28,6 +28,7 @@ LAYER = {
 # Rooms of one layer that may use another of it: finished runs are summarised from what the end of a run wrote; a
 # finishing runner, as the keeper, moves the queue on; definitions name secrets.
 SIDEWAYS = {("tracking", "lifecycle"), ("runner", "queue"), ("keeper", "queue"), ("vault", "environment")}
+SIDEWAYS |= {("runner", "prepare")}  # (the supervisor of a container is a fork of its runner)
 SIDEWAYS |= {("store", "adapters")}  # (the index lies where the user's caches do)
 SIDEWAYS |= {("packages", "vault")}
 SIDEWAYS |= {("packages", "environment"), ("prepare", "queue"), ("prepare", "images"), ("prepare", "private"), ("images", "private"), ("environment", "snapshot")}  # (build contexts are frozen)

@@ -63,8 +63,10 @@ def processes_of(run: Run, word: str) -> List[int]:
 
 
 def supervisor_of(run: Run) -> int:
-    (pid,) = processes_of(run, "prepare/container.py")
-    return pid
+    """What stands for its job, once its runner has noted it."""
+    note = RunPaths(run.run_dir).processes
+    until(lambda: os.path.exists(note))
+    return int(json.loads(Path(note).read_text())["job_pid"])
 
 
 def runner_of(run: Run) -> int:
@@ -180,10 +182,9 @@ def test_a_lost_run_is_tried_again(submit: Callable[..., Run], engine: Any) -> N
     until(lambda: containers_of(engine, run) == [])
 
 
-def test_supervisor_killed_before_it_knows_of_its_container(submit: Callable[..., Run], engine: Any) -> None:
+def test_supervisor_killed_before_its_container_runs(submit: Callable[..., Run], engine: Any) -> None:
     """The container is on its way to its start: the runner finds it by its label."""
     run = submit(WAITS)
-    until(lambda: processes_of(run, "prepare/container.py"))
     kill(supervisor_of(run))
     assert ended(run)["error"]["code"] == "runner_lost"
     until(lambda: containers_of(engine, run) == [])

@@ -58,8 +58,6 @@ class Engine:
     def __init__(self, variables: Mapping[str, str], seconds: float = ANSWER_SECONDS) -> None:
         self.address = address(variables)
         self._variables, self._seconds = variables, seconds
-        # Another process could not go on with a connection that has keys.
-        self.has_keys = bool(variables.get("DOCKER_TLS_VERIFY")) and not self.address.startswith("unix://")
 
     def create(self, name: str, config: Mapping[str, Any]) -> str:
         """Make a container, and return its id. See `begin_create` and `created`."""
@@ -90,12 +88,6 @@ class Engine:
     def started(self, connection: "Socket") -> None:
         """Wait until one is started. Raises EngineError, EngineGone."""
         self._answer(connection)
-
-    def taken_over(self, fd: int) -> "Socket":
-        """A connection that another process opened and handed on, by its descriptor."""
-        connection = _socket.socket(fileno=fd)
-        connection.settimeout(self._seconds)
-        return connection
 
     def inspect(self, container: str) -> Dict[str, Any]:
         """What is known of it. Raises EngineError, EngineGone."""
@@ -251,16 +243,14 @@ class Stream:
 
     Args:
         connection: Where it comes.
-        reader: What has read the head of the answer; None where another process has.
+        reader: What has read the head of the answer.
         headers: Those of the answer.
     """
 
-    def __init__(
-        self, connection: "Socket", reader: "Optional[_Reader]" = None, headers: Optional[Mapping[str, str]] = None
-    ) -> None:
+    def __init__(self, connection: "Socket", reader: "_Reader", headers: Mapping[str, str]) -> None:
         self.connection = connection
-        self._reader = reader or _Reader(connection)
-        self._chunked = (headers or {}).get("transfer-encoding", "") == "chunked"
+        self._reader = reader
+        self._chunked = headers.get("transfer-encoding", "") == "chunked"
         self._raw = b""
         self._left = 0
 
@@ -292,6 +282,10 @@ class Stream:
             found.append(piece)
             self._raw, self._left = self._raw[len(piece) :], self._left - len(piece)
         return b"".join(found)
+
+    def fileno(self) -> int:
+        """The descriptor of its connection."""
+        return self.connection.fileno()
 
     def close(self) -> None:
         """Hang up."""

@@ -32,7 +32,7 @@ _STOP_ROUNDS = 20
 
 
 class Tree:
-    """All processes of one job. They are found by who started them, by the job's session, by its control group, and
+    """All processes of one job. They are found by who started them, by the job's leader and its session, by its control group, and
     where this process is not their sub-reaper by the run's id in their environment.
 
     Args:
@@ -61,7 +61,7 @@ class Tree:
         roots = {
             each.pid
             for each in processes.values()
-            if (each.parent == self.reaper and self.reaper) or (each.session == self.leader and self.leader)
+            if (self.reaper and each.parent == self.reaper) or (self.leader and self.leader in (each.pid, each.session))
         }
         if self.cgroup is not None:
             roots.update(self.cgroup.members())

@@ -50,7 +50,7 @@ _SERVES_SECONDS = 60.0
 
 def main(run_dir: str, lease_fd: int) -> None:
     """Execute the run and those that follow, and leave the queue going on, whatever happened."""
-    posix.close_inherited(keep=lease_fd)
+    posix.close_inherited(lease_fd)
     leave_job()
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # somebody may wake us before, between or after runs
     guardian, born = os.getpid(), time.monotonic()

@@ -1,8 +1,8 @@
 """The runner's side of a job in a container: the container, and its supervisor, its child, which stands for the job.
 
 The engine creates the container while the working copy is still being made. Then the runner has it started, and starts
-the supervisor (`prepare/container.py`), which loads what it needs while the engine is at that. The container is removed
-when the run has its final state, before its place in the queue is given back.
+the supervisor (`prepare/container.py`), a fork of this process, for which the engine has nothing to wait. The container
+is removed when the run has its final state, before its place in the queue is given back.
 """
 
 import contextlib
@@ -19,15 +19,16 @@ from espalier.paths import RunPaths
 from espalier.runner.ahead import load_next
 from espalier.runner.patience import undisturbed
 from espalier.runner.start import logs_of, output_of
-from espalier.runner.supervisor import SUPERVISOR, helper_command, helper_variables, start_supervisor, wait_for_child
+from espalier.runner.supervisor import helper_command, helper_variables, start_supervisor, wait_for_child
 
 if TYPE_CHECKING:
     from _socket import socket as Socket
 
     from espalier.lifecycle.outcome import Outcome
+    from espalier.prepare.container import Begun
     from espalier.runner.secrets import Attached
 
-_LOOKER = os.path.join(os.path.dirname(SUPERVISOR), "look.py")
+_LOOKER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "prepare", "look.py")
 # How long looking for a container may take when its supervisor died; an engine may hang.
 _LOOK_SECONDS = 45.0
 # How long one that is being created and not wanted any more is waited for.
@@ -125,13 +126,12 @@ class Container:
             self.call_off()
             raise
 
-    def _begin(self) -> "List[Socket]":
-        """Listen to it and have it started; nothing where its supervisor has to, and finds out why."""
-        if not self._engine.has_keys:
-            with contextlib.suppress(EngineError, EngineGone):
-                output = self._engine.attach(self._id).connection
-                return [output, self._engine.begin_start(self._id)]
-        return []
+    def _begin(self) -> "Optional[Begun]":
+        """Listen to it and have it started; None where its supervisor has to, and finds out why."""
+        with contextlib.suppress(EngineError, EngineGone):
+            output = self._engine.attach(self._id)
+            return output, self._engine.begin_start(self._id)
+        return None
 
     def call_off(self) -> None:
         """Remove the container, which is not wanted. An engine that does not answer keeps it."""
