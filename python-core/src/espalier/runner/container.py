@@ -54,18 +54,26 @@ class Container:
         self._box = Box(engine=order.engine, image=order.image, name=container_name(run), masked=order.masked)
         self._config: Dict[str, Any] = {}
         self._is_asked = False
+        self._image: Optional[Socket] = None
+        self._output: Optional[Socket] = None
         self._answer: Optional[Socket] = None
         self._id = ""
 
+    def ask_for_image(self) -> None:
+        """Ask what `begin` needs to know. Raises EspalierError: the engine does not answer."""
+        with self._told():
+            self._image = self._engine.begin_image(self._order.image)
+
     def begin(self) -> None:
-        """Have it created.
+        """Have it created, by `ask_for_image`.
 
         Raises:
             ImageGone: its image is not there.
             EspalierError: the engine does not answer.
         """
+        assert self._image is not None
         with self._told():
-            image = self._engine.image(self._order.image)
+            image = self._engine.known_image(self._image)
             self._config = container_config(self._run, self._spec, self._order, image)
             write_box(self._run, self._box)  # (first: when all of us die, it says that there may be one)
             close_to_others(self._run)
@@ -96,6 +104,8 @@ class Container:
                     raise
                 self._ask()
                 self._hear()
+        with contextlib.suppress(EngineGone):  # (`start` finds out why)
+            self._output = self._engine.begin_attach(self._id)
 
     def _hear(self, seconds: float = ANSWER_SECONDS) -> None:
         """Learn its id, once the engine answers."""
@@ -129,8 +139,8 @@ class Container:
     def _begin(self) -> "Optional[Begun]":
         """Listen to it and have it started; None where its supervisor has to, and finds out why."""
         with contextlib.suppress(EngineError, EngineGone):
-            output = self._engine.attach(self._id)
-            return output, self._engine.begin_start(self._id)
+            if self._output is not None:
+                return self._engine.attached(self._output), self._engine.begin_start(self._id)
         return None
 
     def call_off(self) -> None:
