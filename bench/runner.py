@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 
 from espalier import Experiment, Run, ScriptRunConfig, Workspace
+from espalier.lifecycle.status import read_status
+from espalier.paths import RunPaths
 from samples import Samples, seconds
 
 work = sys.argv[1]
@@ -45,15 +47,9 @@ def held(pid: int, name: str, file: str) -> int:
 
 
 def runner_and_guardian(run: Run) -> "list[int]":
-    """The processes that have the run's folder among their arguments."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            if b"__main__.py" in (line := path.read_bytes()) and run.run_dir.encode() in line:
-                found.append(int(path.parent.name))
-        except OSError:
-            continue
-    return found
+    """The process that executes a run, and the one above it."""
+    runner = int(read_status(RunPaths(run.run_dir))["pid"])
+    return [runner, int(Path(f"/proc/{runner}/stat").read_text().rpartition(")")[2].split()[1])]
 
 
 def ticks(pid: int) -> float:

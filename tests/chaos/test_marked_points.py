@@ -104,14 +104,14 @@ def family(world: World) -> Run:
 
 
 def runner_and_guardian(run: Run) -> "list[int]":
-    found = []
+    """Those that have its lease open."""
+    lease, found = queue_paths().lease(run.id), []
     for name in filter(str.isdigit, os.listdir("/proc")):
         try:
-            words = Path("/proc", name, "cmdline").read_bytes().split(b"\0")
-            stat = Path("/proc", name, "stat").read_bytes().rpartition(b")")[2].split()
-        except OSError:
+            opened = [os.readlink(each) for each in Path("/proc", name, "fd").iterdir()]
+        except OSError:  # it has ended, or closes one
             continue
-        if os.fsencode(run.run_dir) in words and stat[0] != b"Z":
+        if lease in opened and int(name) != os.getpid():
             found.append(int(name))
     return found
 
