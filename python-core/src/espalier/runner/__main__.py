@@ -1,5 +1,5 @@
-"""The runner: `python -I -S runner/__main__.py RUN_DIR LEASE_FD`, or ahead of its run with a connection on which it hears
-of that (`queue/ahead.py`).
+"""The runner: `python -I -S runner/__main__.py RUN_DIR LEASE_FD`, or ahead of its run with a connection on which it
+hears of that (`queue/ahead.py`).
 
 Executes a prepared run and records its end, then the next in the queue, as long as runs are short: a new interpreter
 for each would cost more than they do. Started by file path in isolated mode; nothing it loads needs more than the
@@ -58,7 +58,8 @@ def main(run_dir: str, fd: int) -> None:
     leave_job()
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # somebody may wake us before, between or after runs
     guardian, born = os.getpid(), time.monotonic()
-    claimed = _heard_of(fd, run_dir == AHEAD_OF_CONTAINER) if run_dir in (AHEAD, AHEAD_OF_CONTAINER) else Claim(run_dir, fd)
+    is_ahead = run_dir in (AHEAD, AHEAD_OF_CONTAINER)
+    claimed = _heard_of(fd, run_dir == AHEAD_OF_CONTAINER) if is_ahead else Claim(run_dir, fd)
     while claimed is not None:
         os.set_inheritable(claimed.lease, False)
         place = Place(RunPaths(claimed.run_dir))

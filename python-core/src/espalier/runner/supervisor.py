@@ -1,5 +1,5 @@
-"""The process of a container's supervisor (`prepare/container.py`), a fork of the run's runner; and how other helpers of
-the runner are started and ended."""
+"""The process of a container's supervisor (`prepare/container.py`), a fork of the run's runner; and how other helpers
+of the runner are started and ended."""
 
 import contextlib
 import gc
@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Dict, List, Optional, Tuple
 
 from espalier.adapters import posix
 from espalier.adapters.processes import kill_group

@@ -5,7 +5,7 @@ Standard library only: the runner loads this file.
 """
 
 import re
-from typing import Iterable, NamedTuple, Optional, Tuple
+from typing import Iterable, List, NamedTuple, Optional, Tuple
 
 from espalier.vault.masking import STARS, Masker
 
@@ -129,7 +129,8 @@ def _hide(hint: bytes, form: _Form, data: bytes) -> bytes:
     at = data.find(hint)
     if at < 0:
         return data
-    parts, done = [], 0
+    parts: List[bytes] = []
+    done = 0
     while at >= 0:
         found = form.pattern.match(data, at - form.before) if at >= done + form.before else None
         if found is not None:
@@ -155,8 +156,8 @@ def _hide_in_netrc(hint: bytes, data: bytes) -> bytes:
         end = data.find(b"\n", at)
         end = len(data) if end < 0 else end
         line = data[begin:end]
-        small = line.lower()
-        if small.lstrip(b" \t").startswith(b"password") or b"login" in small or b"machine" in small or b"default" in small:
+        low = line.lower()
+        if low.lstrip(b" \t").startswith(b"password") or b"login" in low or b"machine" in low or b"default" in low:
             for form in _NETRC:
                 line = form.sub(rb"\1" + STARS, line)
         parts += [data[done:begin], line]
