@@ -286,7 +286,7 @@ def _execute_job(
         if spec.get("docker"):
             from espalier.runner.container_meter import container_meter
 
-            list(load_next())
+            list(load_next(is_ready=True))
             measure = container_meter(run)
         outcome = watch(run, job, started, limit, attend=attendant.look, measure=measure, place=place.now)
     except BaseException:  # nobody would watch it any more

@@ -110,7 +110,7 @@ class Container:
     def _hear(self, seconds: float = ANSWER_SECONDS) -> None:
         """Learn its id, once the engine answers."""
         assert self._answer is not None
-        for _ in load_next():
+        for _ in load_next(is_ready=True):
             if select.select([self._answer], [], [], 0)[0]:
                 break
         # (a cancel that interrupts this leaves the answer to `call_off`)
