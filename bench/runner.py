@@ -10,6 +10,7 @@ from pathlib import Path
 from espalier import Experiment, Run, ScriptRunConfig, Workspace
 from espalier.lifecycle.status import read_status
 from espalier.paths import RunPaths
+from espalier.vault.credentials import LogMasker
 from samples import Samples, seconds
 
 work = sys.argv[1]
@@ -121,6 +122,22 @@ samples.add("watcher.python", 1, peak([sys.executable, "-c", IN_PYTHON]))
 idle = peak(["Rscript", "-e", f"{IN_R}; get_run_status(run); Sys.sleep(0.2)"])
 watching = peak(["Rscript", "-e", f"{IN_R}; wait_for_run_completion(run)"])
 samples.add("watcher.r", 1, watching - idle)
+
+
+def hide(line: str) -> None:
+    """As the runner does with the output of a job that was given secrets."""
+    data, masker = (line.encode() * 1000)[:250_000], LogMasker(["S3cr3t-value-of-a-job", "another value"])
+    for _ in range(400):
+        masker.feed(data)
+    masker.close()
+
+
+TEXT = "2026-01-02 12:34:56,789 INFO [trainer.py:123] epoch=12 step=3456 loss=0.1234 user_id=abc_12, zero of k quarts\n"
+PROGRESS = "\rEpoch 12/50:  37%|###########          | 370/1000 [00:12<00:34, 12.34it/s, loss=0.123]"
+FULL = "curl ghp_ hf_ npm_ AKIA xox Bearer password authorization: aws_ :// @ dapi login \n"
+for number in range(5):
+    for name, line in (("text", TEXT), ("progress", PROGRESS), ("full", FULL)):
+        samples.add("hidden." + name, number, seconds(lambda line=line: hide(line)))
 samples.add("watcher.r.whole", 1, watching)
 samples.add("session.r", 1, idle)
 samples.write()
