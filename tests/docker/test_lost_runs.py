@@ -57,10 +57,16 @@ def ours_of(run: Run) -> List[int]:
     for pid in set(all_processes()) - {os.getpid()}:
         with contextlib.suppress(OSError):
             line = Path("/proc", str(pid), "cmdline").read_bytes()
-            fds = [os.fsencode(os.readlink(each)) for each in Path("/proc", str(pid), "fd").iterdir()]
+            fds = list(map(target_of, Path("/proc", str(pid), "fd").iterdir()))
             if b"espalier/" in line and (folder in line or any(each == lease or each.startswith(folder) for each in fds)):
                 found.append(pid)
     return found
+
+
+def target_of(link: Path) -> bytes:
+    with contextlib.suppress(OSError):  # a file that has been closed just now
+        return os.fsencode(os.readlink(link))
+    return b""
 
 
 def supervisor_of(run: Run) -> int:
