@@ -9,6 +9,8 @@ from pathlib import Path
 import docker
 from espalier import Experiment, Run, ScriptRunConfig, Workspace
 from espalier.adapters.engine import Engine
+from espalier.paths import RunPaths
+from espalier.records import read_record
 from samples import Samples, seconds
 
 IMAGE = "espalier-test-base:bookworm"
@@ -64,15 +66,9 @@ def memory() -> int:
     log = Path(run.run_dir, "user_logs", "std_log.txt")
     while not log.exists() or log.stat().st_size < 100_000_000:
         time.sleep(0.02)
-    peak = 0
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            line = path.read_bytes()
-            if b"prepare/container.py" in line and run.run_dir.encode() in line:
-                status = path.with_name("status").read_text().splitlines()
-                peak = 1024 * next(int(row.split()[1]) for row in status if row.startswith("VmHWM:"))
-        except OSError:
-            continue
+    supervisor = read_record(RunPaths(run.run_dir).processes)["job_pid"]
+    held = Path(f"/proc/{supervisor}/status").read_text().splitlines()
+    peak = 1024 * next(int(row.split()[1]) for row in held if row.startswith("VmHWM:"))
     Path(run.run_dir, "outputs", "go").touch()
     run.wait_for_completion()
     return peak

@@ -8,6 +8,9 @@ import time
 from pathlib import Path
 
 from espalier import Experiment, Run, ScriptRunConfig, Workspace
+from espalier.lifecycle.status import read_status
+from espalier.paths import RunPaths
+from espalier.vault.credentials import LogMasker
 from samples import Samples, seconds
 
 work = sys.argv[1]
@@ -45,15 +48,9 @@ def held(pid: int, name: str, file: str) -> int:
 
 
 def runner_and_guardian(run: Run) -> "list[int]":
-    """The processes that have the run's folder among their arguments."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            if b"__main__.py" in (line := path.read_bytes()) and run.run_dir.encode() in line:
-                found.append(int(path.parent.name))
-        except OSError:
-            continue
-    return found
+    """The process that executes a run, and the one above it."""
+    runner = int(read_status(RunPaths(run.run_dir))["pid"])
+    return [runner, int(Path(f"/proc/{runner}/stat").read_text().rpartition(")")[2].split()[1])]
 
 
 def ticks(pid: int) -> float:
@@ -125,6 +122,22 @@ samples.add("watcher.python", 1, peak([sys.executable, "-c", IN_PYTHON]))
 idle = peak(["Rscript", "-e", f"{IN_R}; get_run_status(run); Sys.sleep(0.2)"])
 watching = peak(["Rscript", "-e", f"{IN_R}; wait_for_run_completion(run)"])
 samples.add("watcher.r", 1, watching - idle)
+
+
+def hide(line: str) -> None:
+    """As the runner does with the output of a job that was given secrets."""
+    data, masker = (line.encode() * 1000)[:250_000], LogMasker(["S3cr3t-value-of-a-job", "another value"])
+    for _ in range(400):
+        masker.feed(data)
+    masker.close()
+
+
+TEXT = "2026-01-02 12:34:56,789 INFO [trainer.py:123] epoch=12 step=3456 loss=0.1234 user_id=abc_12, zero of k quarts\n"
+PROGRESS = "\rEpoch 12/50:  37%|###########          | 370/1000 [00:12<00:34, 12.34it/s, loss=0.123]"
+FULL = "curl ghp_ hf_ npm_ AKIA xox Bearer password authorization: aws_ :// @ dapi login \n"
+for number in range(5):
+    for name, line in (("text", TEXT), ("progress", PROGRESS), ("full", FULL)):
+        samples.add("hidden." + name, number, seconds(lambda line=line: hide(line)))
 samples.add("watcher.r.whole", 1, watching)
 samples.add("session.r", 1, idle)
 samples.write()

@@ -30,6 +30,7 @@ LAYER = {
 # finishing runner, as the keeper, moves the queue on; definitions name secrets.
 SIDEWAYS = {("tracking", "lifecycle"), ("runner", "queue"), ("keeper", "queue"), ("vault", "environment")}
 SIDEWAYS |= {("lifecycle", "snapshot")}  # (a failed job names the rule that left its file out)
+SIDEWAYS |= {("runner", "prepare")}  # (the supervisor of a container is a fork of its runner)
 SIDEWAYS |= {("store", "adapters")}  # (the index lies where the user's caches do)
 SIDEWAYS |= {("packages", "vault")}
 SIDEWAYS |= {("packages", "environment"), ("prepare", "queue"), ("prepare", "images"), ("prepare", "private"), ("images", "private"), ("environment", "snapshot")}  # (build contexts are frozen)

@@ -3,6 +3,7 @@
 A row of ACTORS is an actor: how the stage is set, what it does, and how the run may end. A new actor is a new row.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -104,16 +105,19 @@ def family(world: World) -> Run:
 
 
 def runner_and_guardian(run: Run) -> "list[int]":
-    found = []
+    """Those that have its lease open."""
+    lease, found = queue_paths().lease(run.id), []
     for name in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            words = Path("/proc", name, "cmdline").read_bytes().split(b"\0")
-            stat = Path("/proc", name, "stat").read_bytes().rpartition(b")")[2].split()
-        except OSError:
-            continue
-        if os.fsencode(run.run_dir) in words and stat[0] != b"Z":
-            found.append(int(name))
+        with contextlib.suppress(OSError):  # it has ended
+            if lease in map(target_of, Path("/proc", name, "fd").iterdir()) and int(name) != os.getpid():
+                found.append(int(name))
     return found
+
+
+def target_of(link: Path) -> str:
+    with contextlib.suppress(OSError):  # a file that has been closed just now
+        return os.readlink(link)
+    return ""
 
 
 def until(condition: Callable[[], Any], seconds: float = 20.0) -> None:

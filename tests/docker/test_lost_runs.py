@@ -18,6 +18,7 @@ from espalier.lifecycle.container_record import Box, read_box
 from espalier.lifecycle.status import read_status
 from espalier.paths import RunPaths, WorkspacePaths
 from espalier.prepare.look import _remove_forgotten
+from espalier.queue.home import queue_paths
 from espalier.queue.step import step
 from job_runs import log_of, until
 from scratch import copy_of
@@ -49,22 +50,30 @@ def box_of(run: Run) -> Box:
     return found
 
 
-def processes_of(run: Run, word: str) -> List[int]:
-    """Processes of espalier's that have a run's folder and a word in their arguments."""
+def ours_of(run: Run) -> List[int]:
+    """Processes of espalier's that are about a run: its folder is in their arguments, or open, as its lease is."""
+    folder, lease = os.fsencode(run.run_dir), os.fsencode(queue_paths().lease(run.id))
     found = []
-    for pid in all_processes():
-        try:
+    for pid in set(all_processes()) - {os.getpid()}:
+        with contextlib.suppress(OSError):
             line = Path("/proc", str(pid), "cmdline").read_bytes()
-        except OSError:
-            continue
-        if os.fsencode(run.run_dir) in line and word.encode() in line:
-            found.append(pid)
+            fds = list(map(target_of, Path("/proc", str(pid), "fd").iterdir()))
+            if b"espalier/" in line and (folder in line or any(each == lease or each.startswith(folder) for each in fds)):
+                found.append(pid)
     return found
 
 
+def target_of(link: Path) -> bytes:
+    with contextlib.suppress(OSError):  # a file that has been closed just now
+        return os.fsencode(os.readlink(link))
+    return b""
+
+
 def supervisor_of(run: Run) -> int:
-    (pid,) = processes_of(run, "prepare/container.py")
-    return pid
+    """What stands for its job, once its runner has noted it."""
+    note = RunPaths(run.run_dir).processes
+    until(lambda: os.path.exists(note))
+    return int(json.loads(Path(note).read_text())["job_pid"])
 
 
 def runner_of(run: Run) -> int:
@@ -124,14 +133,14 @@ def test_runner_killed(submit: Callable[..., Run], engine: Any) -> None:
     details = ended(run)
     assert (details["status"], details["error"]["code"]) == ("Failed", "runner_lost")
     until(lambda: containers_of(engine, run) == [])
-    until(lambda: processes_of(run, "espalier/") == [])
+    until(lambda: ours_of(run) == [])
 
 
 def test_everything_killed(submit: Callable[..., Run], engine: Any) -> None:
     """Runner, guardian and supervisor: whoever looks has the container found."""
     run = submit(WAITS)
     box_of(run)
-    kill(*processes_of(run, "espalier/"))
+    kill(*ours_of(run))
     until(lambda: ended_as(run, "runner_lost"))
     until(lambda: containers_of(engine, run) == [])
 
@@ -139,7 +148,7 @@ def test_everything_killed(submit: Callable[..., Run], engine: Any) -> None:
 def test_everything_killed_after_the_job_had_ended(submit: Callable[..., Run], engine: Any) -> None:
     run = submit("echo begun; until test -e outputs/go; do sleep 0.05; done; echo more")
     box_of(run)
-    ours = processes_of(run, "espalier/")
+    ours = ours_of(run)
     for pid in ours:
         os.kill(pid, signal.SIGSTOP)
     (copy_of(run) / "outputs" / "go").touch()
@@ -161,7 +170,7 @@ def test_everything_killed_between_the_runs_end_and_that_of_its_container(
     deadline = time.monotonic() + 60
     while '"Completed"' not in Path(status).read_text():
         assert time.monotonic() < deadline
-    ours = processes_of(run, "espalier/")
+    ours = ours_of(run)
     for pid in ours:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
@@ -174,16 +183,15 @@ def test_a_lost_run_is_tried_again(submit: Callable[..., Run], engine: Any) -> N
     run = submit("test -e outputs/go && exit 0; echo begun; sleep 60", retry={"attempts": 2, "on": ["runner_lost"]})
     box_of(run)
     (copy_of(run) / "outputs" / "go").touch()
-    kill(*processes_of(run, "espalier/"))
+    kill(*ours_of(run))
     until(lambda: run.get_status() == "Completed", 60)
     assert run.get_details()["attempt"] == 2
     until(lambda: containers_of(engine, run) == [])
 
 
-def test_supervisor_killed_before_it_knows_of_its_container(submit: Callable[..., Run], engine: Any) -> None:
+def test_supervisor_killed_before_its_container_runs(submit: Callable[..., Run], engine: Any) -> None:
     """The container is on its way to its start: the runner finds it by its label."""
     run = submit(WAITS)
-    until(lambda: processes_of(run, "prepare/container.py"))
     kill(supervisor_of(run))
     assert ended(run)["error"]["code"] == "runner_lost"
     until(lambda: containers_of(engine, run) == [])
@@ -194,7 +202,7 @@ def test_runner_killed_while_it_prepares(submit: Callable[..., Run], engine: Any
     run = submit("echo done")
     box = RunPaths(run.run_dir).container
     until(lambda: os.path.exists(box) or run.get_status() == "Completed")
-    for pid in processes_of(run, "runner/__main__.py"):
+    for pid in ours_of(run):
         kill(pid)
     until(lambda: run.get_status() in ("Completed", "Failed"), 60)
     until(lambda: containers_of(engine, run) == [])
@@ -210,7 +218,7 @@ def test_everything_killed_before_the_container_was_started(
     assert read_status(RunPaths(run.run_dir)).get("started_at")
     (made,) = containers_of(engine, run)
     assert made["State"] == "created"
-    kill(*processes_of(run, "espalier/"))
+    kill(*ours_of(run))
     until(lambda: ended_as(run, "runner_lost"))
     until(lambda: containers_of(engine, run) == [])
 
@@ -222,13 +230,13 @@ def test_everything_killed_too_often_before_the_job_was_started(
     start = held("/start")
     run = submit("echo done")
     assert start.asked.wait(30)
-    for pid in processes_of(run, "espalier/"):
+    for pid in ours_of(run):
         os.kill(pid, signal.SIGSTOP)
     status = RunPaths(run.run_dir).status
     record = json.loads(Path(status).read_text())
     record.update(started_at=None, prepared_at=None, state="Preparing", runners=9)  # (as it was, the last time)
     Path(status).write_text(json.dumps(record))
-    kill(*processes_of(run, "espalier/"))
+    kill(*ours_of(run))
     until(lambda: ended_as(run, "prepare_failed"))
     until(lambda: containers_of(engine, run) == [])
 

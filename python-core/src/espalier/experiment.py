@@ -14,6 +14,7 @@ from espalier.listing import runs_as_frame
 from espalier.names import check_name
 from espalier.os_errors import cannot_write
 from espalier.paths import FORMAT, WorkspacePaths
+from espalier.queue.ahead import runner_ahead
 from espalier.records import create_file, dump_record, make_folders, now_iso
 from espalier.run import Run
 from espalier.snapshot.hold import holding_objects
@@ -105,8 +106,10 @@ class Experiment:
     def _submit(self, config: ScriptRunConfig, tags: Mapping[str, Text], reuse: bool) -> Dict[str, Any]:
         tags = checked_tags(tags)
         paths = self._workspace._checked()._paths
-        # what the snapshot finds in the store stays there until a run refers to it
         with contextlib.ExitStack() as until_queued:
+            if not (reuse or config.depends_on):
+                until_queued.enter_context(runner_ahead(config.container is not None))
+            # what the snapshot finds in the store stays there until a run refers to it
             hold = partial(until_queued.enter_context, holding_objects(paths))
             prepared = prepare(paths, self._workspace.id, self._name, config, hold)
             found = self._reusable(prepared) if reuse else None

@@ -4,7 +4,7 @@ import os
 import re
 import sys
 import time
-from typing import Any, BinaryIO, Dict, NamedTuple, Tuple
+from typing import Any, BinaryIO, Dict, List, NamedTuple, Optional, Tuple
 
 from espalier import states
 from espalier.adapters.files import open_regular
@@ -54,15 +54,20 @@ def follow(run: RunPaths, offset: int, wait_seconds: float, build_offset: int = 
         EspalierError: `run_missing`, `damaged`.
     """
     deadline = time.monotonic() + wait_seconds
-    mark = None
+    mark: Optional[Tuple[int, int]] = None
+    seen: Optional[Tuple[bool, int, int, List[int]]] = None
+    log = built = ""
     while True:
         now = file_mark(run.status)
         if now != mark or mark is None:
             mark, state = now, state_of(run)
         final = states.is_final(state)
         # the state is read first: whatever the job wrote before it is then in the log
-        log, offset = _read_log(run.log, offset, final)
-        built, build_offset = _read_log(run.build_log, build_offset, final) if build_offset >= 0 else ("", -1)
+        now_seen = final, offset, build_offset, _sizes(run)
+        if now_seen != seen:  # (to open a log takes ten times as long as to look at its size)
+            seen = now_seen
+            log, offset = _read_log(run.log, offset, final)
+            built, build_offset = _read_log(run.build_log, build_offset, final) if build_offset >= 0 else ("", -1)
         if final or log or built or time.monotonic() >= deadline:
             nudge([] if final else [run])
             return Following(state, final, log, offset, built, build_offset)
@@ -125,6 +130,17 @@ def file_mark(path: str) -> Tuple[int, int]:
         return stat.st_mtime_ns, stat.st_ino
     except OSError:
         return -1, -1
+
+
+def _sizes(run: RunPaths) -> List[int]:
+    """How long the logs are; -1 for one that is not there."""
+    found = []
+    for path in (run.log, run.build_log):
+        try:
+            found.append(os.stat(path).st_size)
+        except OSError:
+            found.append(-1)
+    return found
 
 
 def state_of(run: RunPaths) -> str:

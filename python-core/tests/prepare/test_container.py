@@ -10,21 +10,39 @@ import threading
 from pathlib import Path
 from typing import Callable, Dict, Iterator, List
 
+import espalier
 import pytest
-from espalier.adapters.engine import Engine
 from espalier.lifecycle.container_config import Order
 from espalier.lifecycle.container_record import Box, read_box
 from espalier.lifecycle.outcome import Outcome
 from espalier.paths import RunPaths
 from espalier.records import dump_record
 from espalier.runner.container import Removal, true_outcome
-from espalier.runner.supervisor import SUPERVISOR
 
 GONE = b""  # it hangs up without an answer
 KILLED = b"\0"  # it is killed before it has read the question, and the connection is reset
 WAITS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"  # and says no more
 LISTENS = b"HTTP/1.1 101 UPGRADED\r\n\r\n"  # the same, until it is started
 WHOLE = b"one\ntwo\nthree\n"
+# A runner that does nothing but start a supervisor, and waits for its end.
+RUNNER = """
+import json, os, sys
+sys.path.append(sys.argv[1])
+from espalier.adapters.engine import Engine
+from espalier.lifecycle.container_config import Order
+from espalier.model.codec import read_as
+from espalier.model.job import JobSpec
+from espalier.paths import RunPaths
+from espalier.runner.signals import block_signals
+from espalier.runner.supervisor import start_supervisor
+block_signals()
+order = Order(**json.loads(sys.argv[3]))
+engine = Engine(order.engine)
+begun = (engine.attach("id"), engine.begin_start("id")) if sys.argv[4] == "begun" else None
+run = RunPaths(sys.argv[2])
+pid = start_supervisor(run, read_as(JobSpec, run.spec), order, "id", begun, 1)
+os._exit(os.waitpid(pid, 0)[1] >> 8)
+"""
 
 
 def frame(text: bytes) -> bytes:
@@ -115,25 +133,12 @@ def supervised(engine: Fake, tmp_path: Path) -> Supervised:
     Path(run.spec).write_bytes(dump_record({"format": 1}))
 
     def supervise(masked: bool = False, begun: bool = False) -> str:
-        runners = Engine({"DOCKER_HOST": engine.address})
-        handed_on = [runners.attach("id").connection, runners.begin_start("id")] if begun else []
-        fds = [one.fileno() for one in handed_on]
         order = Order({"DOCKER_HOST": engine.address}, "sha256:a", ["x"], {}, {}, [], "1:1", {"path": "/w/0", "directory": ""}, masked)
-        process = subprocess.Popen(
-            [sys.executable, "-I", "-S", SUPERVISOR, run.root],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=fds,
-        )
-        for one in handed_on:
-            one.close()
-        assert process.stdin is not None and process.stdout is not None
-        given = {"order": order._asdict(), "container": "id", "begun": fds}
-        process.stdin.write(json.dumps(given).encode() + b"\n")
-        process.stdin.flush()  # (and its end would be the runner's)
-        text = process.stdout.read()
-        process.stdin.close()
-        process.stdout.close()
-        assert process.wait(20) == 3
-        return text.decode()
+        core = str(Path(espalier.__file__).parent.parent)
+        told = [core, run.root, json.dumps(order._asdict()), "begun" if begun else "created"]
+        process = subprocess.run([sys.executable, "-I", "-S", "-c", RUNNER, *told], stdout=subprocess.PIPE, timeout=60)
+        assert process.returncode == 3
+        return process.stdout.decode()
 
     supervise.box = lambda: read_box(run)  # type: ignore[attr-defined]
     return supervise
@@ -146,7 +151,7 @@ def box_of(supervised: Supervised) -> Box:
 
 @pytest.mark.parametrize("begun", [True, False])
 def test_it_goes_on_with_what_its_runner_has_begun(engine: Fake, supervised: Supervised, begun: bool) -> None:
-    """Or begins itself, where the connection to the engine has keys."""
+    """Or begins itself, where its runner could not."""
     engine.answers.update(attach=[LISTENS], wait=[STATUS], json=[RUNS, ENDED])
     engine.before["start"] = lambda: engine.print(WHOLE)
     assert supervised(begun=begun) == WHOLE.decode()
@@ -203,16 +208,6 @@ def test_of_a_job_with_secrets_the_engine_keeps_nothing(engine: Fake, supervised
 def test_one_with_secrets_that_has_ended_is_not_waited_for(engine: Fake, supervised: Supervised) -> None:
     engine.answers.update(attach=[attached(b"one\n"), attached(b"")], wait=[GONE, STATUS], json=[RUNS, ENDED])
     assert supervised(masked=True).count("espalier:") == 1
-
-
-def test_one_whose_runner_dies_before_it_has_orders_asks_nobody(engine: Fake, tmp_path: Path) -> None:
-    """Who settles the run finds the container."""
-    process = subprocess.Popen([sys.executable, "-I", "-S", SUPERVISOR, str(tmp_path)], stdin=subprocess.PIPE)
-    assert process.stdin is not None
-    process.stdin.write(b'{"order": {"engine"')
-    process.stdin.close()
-    assert process.wait(20) == 125
-    assert not engine.asked
 
 
 def test_where_its_note_cannot_be_written_it_removes_the_container(engine: Fake, supervised: Supervised, tmp_path: Path) -> None:

@@ -1,7 +1,10 @@
 """Credentials are recognised by their form; ordinary text is not."""
 
+import random
+import re
+
 import pytest
-from espalier.vault.credentials import LogMasker, mask_credentials
+from espalier.vault.credentials import _FORMS, _NETRC, LogMasker, mask_credentials
 
 SECRET = "S3cr3t-canary-77x"
 LINES = [
@@ -74,6 +77,43 @@ def test_is_hidden_however_it_is_cut(line):
 @pytest.mark.parametrize("line", ORDINARY)
 def test_ordinary_text_stays(line):
     assert mask_credentials(line.encode()) == line.encode()
+
+
+PIECES = [
+    b"://", b"u:", b"@", b"Authorization: ", b"authorization", b"UTHORIZATION=", b"\"", b"'", b"basic ", b"Bearer ", b"bearer\t",
+    b"curl ", b"libcurl ", b"curl", b"-u ", b"--user=", b"-su", b"a:b", b"machine h ", b"default ", b"login u ", b"Login ",
+    b"password ", b"PASSWORD\t", b"password", b"S3cr3t", b"ghp_", b"gho_", b"github_pat_", b"hf_", b"npm_", b"glpat-", b"pypi-",
+    b"xoxb-", b"xox", b"dapi", b"AKIA", b"ASIA", b"aws_secret_access_key = ", b"AWS_SESSION_TOKEN=", b"SecretAccessKey\": \"",
+    b"SessionToken:", b"a" * 16, b"0" * 32, b"A" * 16, b"a1_" * 7, b" ", b" ", b"\t", b"\n", b"\n", b"\r\n", b":", b"=", b"-",
+]  # fmt: skip
+
+
+def plainly_hidden(data: bytes) -> bytes:
+    """Each form looked for everywhere."""
+    for form in _FORMS:
+        for hint in form.hints:
+            begins = b"(?=" + b"." * form.before + b"(?-i:" + re.escape(hint) + b"))"
+            parts, done = [], 0
+            for found in re.finditer(begins + form.pattern.pattern, data, form.pattern.flags):
+                parts += [data[done : found.start(1)], b"***"]
+                done = found.end()
+            data = b"".join([*parts, data[done:]])
+    for line in _NETRC:
+        data = line.sub(rb"\1***", data)
+    return data
+
+
+def test_looking_where_it_may_be_finds_the_same():
+    source = random.Random(7)
+    for _ in range(4000):
+        data = b"".join(source.choice(PIECES) for _ in range(source.randint(1, 30)))
+        assert mask_credentials(data) == plainly_hidden(data), data
+
+
+def test_a_long_line_of_commands_takes_no_time_of_its_own():
+    """Looked for anew from each `curl`, this would take minutes."""
+    line = b"curl -x: " * 100_000
+    assert mask_credentials(line) == line
 
 
 def test_what_cannot_become_a_credential_is_given_at_once():

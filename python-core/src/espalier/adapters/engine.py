@@ -30,6 +30,7 @@ SCHEMES = ("unix", "tcp", "http", "https")
 _CHUNK = 65_536
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/")
 _LIMIT = 64 << 20
+_UPGRADE = {"Connection": "Upgrade", "Upgrade": "tcp"}
 
 
 class EngineError(Exception):
@@ -58,8 +59,6 @@ class Engine:
     def __init__(self, variables: Mapping[str, str], seconds: float = ANSWER_SECONDS) -> None:
         self.address = address(variables)
         self._variables, self._seconds = variables, seconds
-        # Another process could not go on with a connection that has keys.
-        self.has_keys = bool(variables.get("DOCKER_TLS_VERIFY")) and not self.address.startswith("unix://")
 
     def create(self, name: str, config: Mapping[str, Any]) -> str:
         """Make a container, and return its id. See `begin_create` and `created`."""
@@ -91,12 +90,6 @@ class Engine:
         """Wait until one is started. Raises EngineError, EngineGone."""
         self._answer(connection)
 
-    def taken_over(self, fd: int) -> "Socket":
-        """A connection that another process opened and handed on, by its descriptor."""
-        connection = _socket.socket(fileno=fd)
-        connection.settimeout(self._seconds)
-        return connection
-
     def inspect(self, container: str) -> Dict[str, Any]:
         """What is known of it. Raises EngineError, EngineGone."""
         found: Dict[str, Any] = self._ask("GET", f"/containers/{_quoted(container)}/json")
@@ -104,7 +97,15 @@ class Engine:
 
     def image(self, name: str) -> Dict[str, Any]:
         """What is known of an image. Raises EngineError, EngineGone."""
-        found: Dict[str, Any] = self._ask("GET", f"/images/{_quoted(name)}/json")
+        return self.known_image(self.begin_image(name))
+
+    def begin_image(self, name: str) -> "Socket":
+        """Ask what is known of an image; `known_image` waits for the answer. Raises EngineGone."""
+        return self._send("GET", f"/images/{_quoted(name)}/json", None, {"Connection": "close"})
+
+    def known_image(self, connection: "Socket") -> Dict[str, Any]:
+        """What is known of an image that was asked about. Raises EngineError, EngineGone."""
+        found: Dict[str, Any] = self._answer(connection)
         return found
 
     def begin_stop(self, container: str, grace: float) -> "Socket":
@@ -145,8 +146,16 @@ class Engine:
 
     def attach(self, container: str) -> "Stream":
         """What it prints from now on. Raises EngineError, EngineGone."""
+        return self.attached(self.begin_attach(container))
+
+    def begin_attach(self, container: str) -> "Socket":
+        """Ask for what it prints from now on; `attached` waits for the answer. Raises EngineGone."""
         asked = _query({"stream": 1, "stdout": 1, "stderr": 1})
-        return self._stream("POST", f"/containers/{_quoted(container)}/attach?{asked}")
+        return self._send("POST", f"/containers/{_quoted(container)}/attach?{asked}", None, _UPGRADE)
+
+    def attached(self, connection: "Socket") -> "Stream":
+        """What one prints that was attached to. Raises EngineError, EngineGone."""
+        return self._streamed(connection)
 
     def follow(self, container: str, to_its_end: bool = True) -> "Stream":
         """What it has printed and will, to its end, as the engine keeps it. Raises EngineError, EngineGone.
@@ -155,7 +164,8 @@ class Engine:
             to_its_end: Else what it has printed so far.
         """
         asked = _query({"stdout": 1, "stderr": 1, "follow": int(to_its_end)})
-        return self._stream("GET", f"/containers/{_quoted(container)}/logs?{asked}", hijack=False)
+        path = f"/containers/{_quoted(container)}/logs?{asked}"
+        return self._streamed(self._send("GET", path, None, {"Connection": "close"}))
 
     def logs(self, container: str) -> Iterator[bytes]:
         """What it has printed so far, as the engine keeps it, piece by piece. Raises EngineError, EngineGone."""
@@ -174,7 +184,8 @@ class Engine:
         """Execute a command in a container; what it prints. Raises EngineError, EngineGone."""
         asked = {"Cmd": command, "AttachStdout": True}
         made = self._ask("POST", f"/containers/{_quoted(container)}/exec", asked)
-        return self._stream("POST", f"/exec/{_quoted(made['Id'])}/start", body={"Detach": False, "Tty": False})
+        begun = {"Detach": False, "Tty": False}
+        return self._streamed(self._send("POST", f"/exec/{_quoted(made['Id'])}/start", begun, _UPGRADE))
 
     def ping(self) -> None:
         """Raises EngineGone when it does not answer."""
@@ -197,9 +208,7 @@ class Engine:
         except ValueError as error:
             raise EngineGone(0, f"{self.address} gave an answer that is no JSON") from error
 
-    def _stream(self, method: str, path: str, hijack: bool = True, body: Any = None) -> "Stream":
-        more = {"Connection": "Upgrade", "Upgrade": "tcp"} if hijack else {"Connection": "close"}
-        connection = self._send(method, path, body, more)
+    def _streamed(self, connection: "Socket") -> "Stream":
         try:
             reader = _Reader(connection)
             status, headers = reader.head()
@@ -251,16 +260,14 @@ class Stream:
 
     Args:
         connection: Where it comes.
-        reader: What has read the head of the answer; None where another process has.
+        reader: What has read the head of the answer.
         headers: Those of the answer.
     """
 
-    def __init__(
-        self, connection: "Socket", reader: "Optional[_Reader]" = None, headers: Optional[Mapping[str, str]] = None
-    ) -> None:
+    def __init__(self, connection: "Socket", reader: "_Reader", headers: Mapping[str, str]) -> None:
         self.connection = connection
-        self._reader = reader or _Reader(connection)
-        self._chunked = (headers or {}).get("transfer-encoding", "") == "chunked"
+        self._reader = reader
+        self._chunked = headers.get("transfer-encoding", "") == "chunked"
         self._raw = b""
         self._left = 0
 
@@ -292,6 +299,10 @@ class Stream:
             found.append(piece)
             self._raw, self._left = self._raw[len(piece) :], self._left - len(piece)
         return b"".join(found)
+
+    def fileno(self) -> int:
+        """The descriptor of its connection."""
+        return self.connection.fileno()
 
     def close(self) -> None:
         """Hang up."""

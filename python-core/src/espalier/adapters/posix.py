@@ -221,11 +221,11 @@ def speak_to(log: int) -> None:
     os.close(log)
 
 
-def close_inherited(keep: Optional[int]) -> None:
-    """Close every descriptor above 2, but for one: an R session's open files must not live on in its jobs."""
+def close_inherited(*keep: Optional[int]) -> None:
+    """Close every descriptor above 2, but for some: an R session's open files must not live on in its jobs."""
     for name in os.listdir("/proc/self/fd") if os.path.isdir("/proc/self/fd") else map(str, range(3, 256)):
         fd = int(name)
-        if fd > 2 and fd != keep:
+        if fd > 2 and fd not in keep:
             try:
                 os.close(fd)
             except OSError:

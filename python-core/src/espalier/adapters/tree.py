@@ -32,12 +32,12 @@ _STOP_ROUNDS = 20
 
 
 class Tree:
-    """All processes of one job. They are found by who started them, by the job's session, by its control group, and
-    where this process is not their sub-reaper by the run's id in their environment.
+    """All processes of one job. They are found by who started them, by the job's leader and its session, by its control
+    group, and where this process is not their sub-reaper by the run's id in their environment.
 
     Args:
         run_id: The run's id.
-        leader: The job's own process, which leads a session; None if it is not known.
+        leader: The job's own process, which may lead a session; None if it is not known.
         reaper: The sub-reaper that started the job: all that descends from it is the job's. None if it is dead.
         spared: Other children of that process.
     """
@@ -61,7 +61,7 @@ class Tree:
         roots = {
             each.pid
             for each in processes.values()
-            if (each.parent == self.reaper and self.reaper) or (each.session == self.leader and self.leader)
+            if (self.reaper and each.parent == self.reaper) or (self.leader and self.leader in (each.pid, each.session))
         }
         if self.cgroup is not None:
             roots.update(self.cgroup.members())

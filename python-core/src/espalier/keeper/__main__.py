@@ -27,7 +27,7 @@ _LOOK_SECONDS = 0.1
 
 def main(lock_fd: int) -> None:
     """Serve this host's queue until nothing is queued in it."""
-    posix.close_inherited(keep=lock_fd)
+    posix.close_inherited(lock_fd)
     os.set_inheritable(lock_fd, False)
     os.chdir("/")
     acted = time.monotonic()

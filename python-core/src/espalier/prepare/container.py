@@ -1,30 +1,23 @@
-"""The supervisor of a job's container: `python -I -S prepare/container.py RUN_DIR`, a child of the run's runner.
+"""The supervisor of a job's container, a fork of the run's runner.
 
 It copies what the container prints, which the runner has had started, to its own output, hands TERM on, notes how it
 ended, and ends with its exit status. So to the runner it is the job; the runner removes the container, or the
 supervisor does if the runner has died. Standard library only.
 
-Descriptors: 0 is the runner's word: a line with what is to be done, and its end when the runner has died; 1 the job's
-log, 2 the runner's; and the connections that the line names.
+Descriptors: 0 is the runner's word, which ends when the runner has died; 1 the job's log, 2 the runner's.
 """
 
 import contextlib
-import json
 import os
 import select
 import signal
-import sys
 import time
-from typing import TYPE_CHECKING, Any, List, Optional
-
-if __name__ == "__main__":  # (see runner/__main__.py)
-    sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+from typing import TYPE_CHECKING, Any, List, Optional, Tuple
 
 from espalier.adapters.engine import Engine, EngineError, EngineGone, Stream
 from espalier.lifecycle.container_config import Order, container_config, container_name
 from espalier.lifecycle.container_record import Box, write_box
 from espalier.lifecycle.place import Place
-from espalier.model.codec import read_as
 from espalier.model.job import JobSpec
 from espalier.paths import RunPaths
 from espalier.prepare.interrupt import interrupt_r
@@ -32,6 +25,9 @@ from espalier.prepare.unseen import Unseen, Written
 
 if TYPE_CHECKING:
     from _socket import socket as Socket
+
+    # Where what a container prints comes, and the answer to its start.
+    Begun = Tuple[Stream, Socket]
 
 # A container that is to end is killed after that; less than the runner waits before it kills us. Seconds.
 GRACE_SECONDS = 8.0
@@ -50,20 +46,21 @@ _CANNOT_START = 127
 _STOPPERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
-def main(run_dir: str) -> int:
-    """Supervise the container of one run; returns what to exit with."""
-    woken = _wake_by_signals()
-    run, line = RunPaths(run_dir), _line()
-    if not line:  # the runner died here: the process that settles the run finds the container
-        return FAILED
-    given = json.loads(line)
-    spec = read_as(JobSpec, run.spec)
-    if any(item.is_to_come for item in spec.inputs):
-        from espalier.tracking.run_outputs import with_found_outputs
+def supervise(run: RunPaths, spec: JobSpec, order: Order, container: str, begun: "Optional[Begun]") -> int:
+    """Supervise the container of one run to its end.
 
-        spec = with_found_outputs(run.workspace, spec)
-    job = _Job(run, spec, Order(**given["order"]), woken)
-    return job.execute(given["container"], given["begun"])
+    Args:
+        run: The run.
+        spec: Its definition.
+        order: What is to be done.
+        container: The container's id.
+        begun: What comes of it; None where it is not started yet.
+
+    Returns:
+        What to exit with.
+    """
+    woken = _wake_by_signals()
+    return _Job(run, spec, order, woken).execute(container, begun)
 
 
 class _Job:
@@ -77,13 +74,8 @@ class _Job:
         self._stop_at: Optional[float] = None  # R has been interrupted, and may take so long
         self._is_orphan = False  # the runner is dead
 
-    def execute(self, container: str, begun: List[int]) -> int:
-        """See it to its end.
-
-        Args:
-            container: Its id.
-            begun: Where what it prints comes, and the answer to its start; empty where it is not started yet.
-        """
+    def execute(self, container: str, begun: "Optional[Begun]") -> int:
+        """See it to its end. See `supervise`."""
         self._note(id=container)
         with contextlib.suppress(OSError):
             self.box = self.box._replace(log_start=os.path.getsize(self._run.log))
@@ -100,14 +92,11 @@ class _Job:
                 return FAILED
         return self._end()
 
-    def _start(self, begun: List[int]) -> Optional[Stream]:
+    def _start(self, begun: "Optional[Begun]") -> Optional[Stream]:
         for in_order in (True, False):
             try:
-                if begun:
-                    stream, answer = Stream(self._engine.taken_over(begun[0])), self._engine.taken_over(begun[1])
-                    begun = []
-                else:
-                    stream, answer = self._engine.attach(self.box.id), self._engine.begin_start(self.box.id)
+                stream, answer = begun or (self._engine.attach(self.box.id), self._engine.begin_start(self.box.id))
+                begun = None
                 self._engine.started(answer)
                 break
             except (EngineError, EngineGone) as error:
@@ -261,17 +250,6 @@ class _Job:
                 view = view[os.write(_LOG, view) :]
 
 
-def _line() -> bytes:
-    """The line that the runner writes; empty when it has died."""
-    data = b""
-    while not data.endswith(b"\n"):
-        more = os.read(_WORD, 1 << 16)
-        if not more:
-            return b""
-        data += more
-    return data
-
-
 def _more(connection: "Socket") -> bytes:
     try:
         data = connection.recv(65536)
@@ -290,8 +268,5 @@ def _wake_by_signals() -> int:
     signal.set_wakeup_fd(theirs)
     for number in _STOPPERS:
         signal.signal(number, lambda *_: None)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])  # (the runner has blocked them)
     return ours
-
-
-if __name__ == "__main__":
-    os._exit(main(sys.argv[1]))  # (an interpreter that clears up takes 10 ms, for which the run would wait)

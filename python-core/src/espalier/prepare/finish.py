@@ -34,7 +34,7 @@ from espalier.records import seconds_of
 
 def main(run_dir: str, lease: Optional[int]) -> None:
     """End the run by what became of its container, give its lease back and move the queue on."""
-    posix.close_inherited(keep=lease)
+    posix.close_inherited(lease)
     leave_job()
     run = RunPaths(run_dir)
     try:

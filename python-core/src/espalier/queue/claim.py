@@ -8,3 +8,7 @@ class Claim(NamedTuple):
 
     run_dir: str
     lease: int
+
+
+# What a runner that has been started before its run is told in place of that run's folder.
+AHEAD, AHEAD_OF_CONTAINER = "ahead", "ahead-of-container"

@@ -1,30 +1,77 @@
 """Starting runners and the keeper: detached processes of this interpreter that nobody waits for."""
 
+import array
+import contextlib
 import os
 import sys
-from typing import List, Optional
+from typing import TYPE_CHECKING, List, Optional
 
 from espalier.adapters import posix
 from espalier.adapters.homes import chosen_scratch, state_folder
 from espalier.adapters.inside import open_log
 from espalier.paths import QueuePaths, RunPaths
+from espalier.queue.claim import AHEAD, AHEAD_OF_CONTAINER
+
+try:  # (see adapters/engine.py)
+    import _socket
+except ImportError:
+    import socket as _socket  # type: ignore[no-redef]
+
+if TYPE_CHECKING:
+    from _socket import socket as Socket
 
 _CORE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 RUNNER = os.path.join(_CORE, "runner", "__main__.py")
 FINISHER = os.path.join(_CORE, "prepare", "finish.py")
 KEEPER = os.path.join(_CORE, "keeper", "__main__.py")
 
+# Runners that have no run yet, each by the connection on which it hears of one.
+_ahead: "List[Socket]" = []
 # Processes this one started: it is their parent and must collect them, or they stay as zombies while R lives.
 _children: List[int] = []
 
 
 def spawn_runner(run: RunPaths, lease: int) -> None:
-    """Start a runner for one claimed run. Raises OSError.
+    """Start a runner for one claimed run, or give it to one that has been started ahead. Raises OSError.
 
     Args:
         lease: The open, locked lease, which the runner inherits.
     """
-    _spawn([RUNNER, run.root, str(lease)], run.root, run.runner_log, lease)
+    while _ahead:
+        with contextlib.closing(_ahead.pop()) as runner, contextlib.suppress(OSError):  # (it has died)
+            rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, array.array("i", [lease]))]
+            runner.sendmsg([os.fsencode(run.root)], rights, _socket.MSG_NOSIGNAL)
+            return
+    _spawn([RUNNER, run.root, str(lease)], open_log(run.root, run.runner_log), lease)
+
+
+def spawn_ahead(in_container: bool) -> "Socket":
+    """Start a runner that loads, and waits for its run: the next that is started. Raises OSError.
+
+    Args:
+        in_container: Whether that will have a container.
+
+    Returns:
+        What `dismiss` takes.
+    """
+    ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+    try:
+        log = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+        _spawn([RUNNER, AHEAD_OF_CONTAINER if in_container else AHEAD, str(theirs.fileno())], log, theirs.fileno())
+    except BaseException:
+        ours.close()
+        raise
+    finally:
+        theirs.close()
+    _ahead.append(ours)
+    return ours
+
+
+def dismiss(runner: "Socket") -> None:
+    """Have a runner end that was started ahead, if it has been given no run."""
+    with contextlib.suppress(ValueError):
+        _ahead.remove(runner)
+    runner.close()
 
 
 def spawn_finisher(run: RunPaths, lease: Optional[int]) -> None:
@@ -34,7 +81,7 @@ def spawn_finisher(run: RunPaths, lease: Optional[int]) -> None:
         lease: The open, locked lease, which it inherits; None where there is none.
     """
     arguments = [FINISHER, run.root] + ([] if lease is None else [str(lease)])
-    _spawn(arguments, run.root, run.runner_log, lease)
+    _spawn(arguments, open_log(run.root, run.runner_log), lease)
 
 
 def spawn_keeper(paths: QueuePaths, lock: int) -> None:
@@ -43,10 +90,10 @@ def spawn_keeper(paths: QueuePaths, lock: int) -> None:
     Args:
         lock: The open, locked file by which it is elected, which it inherits.
     """
-    _spawn([KEEPER, str(lock)], paths.root, paths.keeper_log, lock)
+    _spawn([KEEPER, str(lock)], open_log(paths.root, paths.keeper_log), lock)
 
 
-def _spawn(arguments: List[str], root: str, log: str, keep_fd: Optional[int]) -> None:
+def _spawn(arguments: List[str], log: int, keep_fd: Optional[int]) -> None:
     argv = [interpreter(), "-I", "-S", "-X", "utf8"]
     prefix = _pycache_prefix()
     if prefix:
@@ -56,7 +103,7 @@ def _spawn(arguments: List[str], root: str, log: str, keep_fd: Optional[int]) ->
     scratch = chosen_scratch()
     if scratch:
         env["ESPALIER_SCRATCH_DIR"] = scratch
-    _children.append(posix.spawn_detached(argv + arguments, env, open_log(root, log), keep_fd))
+    _children.append(posix.spawn_detached(argv + arguments, env, log, keep_fd))
     collect_ended()
 
 

@@ -1,10 +1,12 @@
-"""The runner: `python -I -S runner/__main__.py RUN_DIR LEASE_FD`.
+"""The runner: `python -I -S runner/__main__.py RUN_DIR LEASE_FD`, or ahead of its run with a connection on which it
+hears of that (`queue/ahead.py`).
 
 Executes a prepared run and records its end, then the next in the queue, as long as runs are short: a new interpreter
 for each would cost more than they do. Started by file path in isolated mode; nothing it loads needs more than the
 standard library. It leads a session of its own and holds the run's lease by the inherited descriptor.
 """
 
+import contextlib
 import os
 import signal
 import sys
@@ -32,7 +34,7 @@ from espalier.lifecycle.status import move, read_status
 from espalier.model.codec import decoded
 from espalier.model.job import JobSpec
 from espalier.paths import ENV, SPEC, QueuePaths, RunPaths
-from espalier.queue.claim import Claim
+from espalier.queue.claim import AHEAD, AHEAD_OF_CONTAINER, Claim
 from espalier.queue.started import note_start
 from espalier.records import now_iso
 from espalier.runner.ahead import load_next
@@ -48,16 +50,19 @@ if TYPE_CHECKING:
 
 # So long one runner takes run after run. A new one has the code that is installed by then.
 _SERVES_SECONDS = 60.0
+# So long one that was started ahead waits for its run.
+_AHEAD_SECONDS = 600.0
 
 
-def main(run_dir: str, lease_fd: int) -> None:
+def main(run_dir: str, fd: int) -> None:
     """Execute the run and those that follow, and leave the queue going on, whatever happened."""
-    posix.close_inherited(keep=lease_fd)
+    posix.close_inherited(fd)
     leave_job()
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # somebody may wake us before, between or after runs
     load_in_time()
     guardian, born = os.getpid(), time.monotonic()
-    claimed: Optional[Claim] = Claim(run_dir, lease_fd)
+    is_ahead = run_dir in (AHEAD, AHEAD_OF_CONTAINER)
+    claimed = _heard_of(fd, run_dir == AHEAD_OF_CONTAINER) if is_ahead else Claim(run_dir, fd)
     while claimed is not None:
         os.set_inheritable(claimed.lease, False)
         place = Place(RunPaths(claimed.run_dir))
@@ -67,6 +72,31 @@ def main(run_dir: str, lease_fd: int) -> None:
         place.close()
         if claimed is not None:  # (else the process of each further run would load it for itself)
             list(load_next())
+
+
+def _heard_of(fd: int, in_container: bool) -> Optional[Claim]:
+    """The run that a runner gets which was started ahead; None where there is none."""
+    import _socket
+    import select
+
+    if in_container:
+        import espalier.runner.environment  # noqa: F401
+    with contextlib.closing(_socket.socket(fileno=fd)) as connection:
+        for _ in load_next():
+            if select.select([connection], [], [], 0)[0]:
+                break
+        connection.settimeout(_AHEAD_SECONDS)
+        try:
+            data, rights, _, _ = connection.recvmsg(1 << 16, _socket.CMSG_SPACE(4))
+        except OSError:  # (something else has the other end open, and nobody waits for us)
+            return None
+    if not data:
+        return None
+    run = RunPaths(os.fsdecode(data))
+    with contextlib.suppress(OSError):
+        posix.speak_to(open_log(run.root, run.runner_log))
+    (lease,) = memoryview(rights[0][2]).cast("i")
+    return Claim(run.root, lease)
 
 
 def _serve(claimed: Claim, guardian: int, place: Place) -> None:
@@ -261,7 +291,7 @@ def _execute_job(
         if spec.docker:
             from espalier.runner.container_meter import container_meter
 
-            list(load_next())
+            list(load_next(is_ready=True))
             measure = container_meter(run)
         outcome = watch(run, job, started, limit, attend=attendant.look, measure=measure, place=place.now)
     except BaseException:  # nobody would watch it any more

@@ -18,8 +18,10 @@ from espalier.runner.patience import undisturbed
 LONG_SECONDS = 2.0
 _STEPS = (
     "runner.watch", "lifecycle.attempts", "lifecycle.keep", "lifecycle.beside", "lifecycle.comparison",
-    "runner.requests", "runner.inputs", "runner.workdir",
+    "runner.requests",
 )  # fmt: skip
+# What many need to be made ready.
+_BEFORE = ("runner.inputs", "runner.workdir")
 _ALSO = (
     "accel", "adapters.below", "adapters.scope", "adapters.tree", "retry", "runner.children", "runner.inputs",
     "runner.requests", "runner.stop", "runner.watch", "store.inputs", "store.packs", "store.plain", "store.trees",
@@ -27,9 +29,13 @@ _ALSO = (
 )  # fmt: skip
 
 
-def load_next() -> Iterator[None]:
-    """Load one module after the other of those that each run needs, as long as the caller goes on."""
-    for name in _STEPS:
+def load_next(is_ready: bool = False) -> Iterator[None]:
+    """Load one module after the other of those that each run needs, as long as the caller goes on.
+
+    Args:
+        is_ready: Whether the run is ready to start.
+    """
+    for name in _STEPS if is_ready else (*_BEFORE, *_STEPS):
         if f"espalier.{name}" not in sys.modules:  # (the guardian asks after each run)
             with undisturbed():
                 __import__(f"espalier.{name}")

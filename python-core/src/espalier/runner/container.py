@@ -1,8 +1,8 @@
 """The runner's side of a job in a container: the container, and its supervisor, its child, which stands for the job.
 
 The engine creates the container while the working copy is still being made. Then the runner has it started, and starts
-the supervisor (`prepare/container.py`), which loads what it needs while the engine is at that. The container is removed
-when the run has its final state, before its place in the queue is given back.
+the supervisor (`prepare/container.py`), a fork of this process, for which the engine has nothing to wait. The container
+is removed when the run has its final state, before its place in the queue is given back.
 """
 
 import contextlib
@@ -20,15 +20,16 @@ from espalier.paths import RunPaths
 from espalier.runner.ahead import load_next
 from espalier.runner.patience import undisturbed
 from espalier.runner.start import logs_of, output_of
-from espalier.runner.supervisor import SUPERVISOR, helper_command, helper_variables, start_supervisor, wait_for_child
+from espalier.runner.supervisor import helper_command, helper_variables, start_supervisor, wait_for_child
 
 if TYPE_CHECKING:
     from _socket import socket as Socket
 
     from espalier.lifecycle.outcome import Outcome
+    from espalier.prepare.container import Begun
     from espalier.runner.secrets import Attached
 
-_LOOKER = os.path.join(os.path.dirname(SUPERVISOR), "look.py")
+_LOOKER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "prepare", "look.py")
 # How long looking for a container may take when its supervisor died; an engine may hang.
 _LOOK_SECONDS = 45.0
 # How long one that is being created and not wanted any more is waited for.
@@ -54,18 +55,26 @@ class Container:
         self._box = Box(engine=order.engine, image=order.image, name=container_name(run), masked=order.masked)
         self._config: Dict[str, Any] = {}
         self._is_asked = False
+        self._image: Optional[Socket] = None
+        self._output: Optional[Socket] = None
         self._answer: Optional[Socket] = None
         self._id = ""
 
+    def ask_for_image(self) -> None:
+        """Ask what `begin` needs to know. Raises EspalierError: the engine does not answer."""
+        with self._told():
+            self._image = self._engine.begin_image(self._order.image)
+
     def begin(self) -> None:
-        """Have it created.
+        """Have it created, by `ask_for_image`.
 
         Raises:
             ImageGone: its image is not there.
             EspalierError: the engine does not answer.
         """
+        assert self._image is not None
         with self._told():
-            image = self._engine.image(self._order.image)
+            image = self._engine.known_image(self._image)
             self._config = container_config(self._run, self._spec, self._order, image)
             write_box(self._run, self._box)  # (first: when all of us die, it says that there may be one)
             close_to_others(self._run)
@@ -96,11 +105,13 @@ class Container:
                     raise
                 self._ask()
                 self._hear()
+        with contextlib.suppress(EngineGone):  # (`start` finds out why)
+            self._output = self._engine.begin_attach(self._id)
 
     def _hear(self, seconds: float = ANSWER_SECONDS) -> None:
         """Learn its id, once the engine answers."""
         assert self._answer is not None
-        for _ in load_next():
+        for _ in load_next(is_ready=True):
             if select.select([self._answer], [], [], 0)[0]:
                 break
         # (a cancel that interrupts this leaves the answer to `call_off`)
@@ -121,18 +132,17 @@ class Container:
         """
         try:
             with output_of(self._run, attached) as output:
-                return start_supervisor(self._run, self._order, self._id, self._begin(), output)
+                return start_supervisor(self._run, self._spec, self._order, self._id, self._begin(), output)
         except BaseException:
             self.call_off()
             raise
 
-    def _begin(self) -> "List[Socket]":
-        """Listen to it and have it started; nothing where its supervisor has to, and finds out why."""
-        if not self._engine.has_keys:
-            with contextlib.suppress(EngineError, EngineGone):
-                output = self._engine.attach(self._id).connection
-                return [output, self._engine.begin_start(self._id)]
-        return []
+    def _begin(self) -> "Optional[Begun]":
+        """Listen to it and have it started; None where its supervisor has to, and finds out why."""
+        with contextlib.suppress(EngineError, EngineGone):
+            if self._output is not None:
+                return self._engine.attached(self._output), self._engine.begin_start(self._id)
+        return None
 
     def call_off(self) -> None:
         """Remove the container, which is not wanted. An engine that does not answer keeps it."""

@@ -205,9 +205,10 @@ class _Ready:
             user=f"{os.getuid()}:{os.getgid()}",
             masked=self._attached is not None,
         )
-        self._show(order)
         container = Container(self._run, self._spec, order)
         self.undo.callback(container.call_off)
+        container.ask_for_image()
+        self._show(order)
         container.begin()
         return container
 

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import threading
-from typing import Any, List, Optional, Tuple
+from typing import List, Optional
 
 from espalier.adapters.private import widen_pipe
 from espalier.vault.credentials import LogMasker
@@ -32,9 +32,9 @@ class MaskedLog:
         self._thread: Optional[threading.Thread] = None
 
     @property
-    def output(self) -> Tuple[Any, ...]:
-        """What has a process that is being started print into it."""
-        return (os.POSIX_SPAWN_DUP2, self._theirs, 1)
+    def output(self) -> int:
+        """The open file by which a process that is being started prints into it."""
+        return self._theirs
 
     def begin(self) -> None:
         """All processes that print into it have been started."""

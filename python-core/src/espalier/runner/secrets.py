@@ -57,8 +57,8 @@ class Attached:
         return {VARIABLE: self._path}
 
     @property
-    def output(self) -> Tuple[Any, ...]:
-        """The action by which a process's standard output goes to the run's log, the secrets in it hidden."""
+    def output(self) -> int:
+        """The open file by which a process's standard output goes to the run's log, the secrets in it hidden."""
         return self._log.output
 
     def file(self) -> str:

@@ -29,7 +29,7 @@ def start_job(
     with output_of(run, attached) as output:
         actions: List[Tuple[Any, ...]] = [
             (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
-            output,
+            (os.POSIX_SPAWN_DUP2, output, 1),
             (os.POSIX_SPAWN_DUP2, 1, 2),
         ]
         os.chdir(folder)  # posix_spawn cannot set it for the child alone
@@ -43,13 +43,13 @@ def start_job(
 
 
 @contextlib.contextmanager
-def output_of(run: RunPaths, attached: "Optional[Attached]") -> Iterator[Tuple[Any, ...]]:
-    """The file action by which a job's output goes to the end of the run's log, secrets hidden in it."""
+def output_of(run: RunPaths, attached: "Optional[Attached]") -> Iterator[int]:
+    """An open file by which a job's output goes to the end of the run's log, secrets hidden in it."""
     if attached is not None:
         yield attached.output
     else:
         with logs_of(run, run.log) as (log,):
-            yield (os.POSIX_SPAWN_DUP2, log, 1)
+            yield log
 
 
 @contextlib.contextmanager

@@ -1,40 +1,42 @@
-"""The process of a container's supervisor, `prepare/container.py`, a child of the run's runner; and how such helpers of
-the runner are started and ended."""
+"""The process of a container's supervisor (`prepare/container.py`), a fork of the run's runner; and how other helpers
+of the runner are started and ended."""
 
 import contextlib
-import json
+import gc
 import os
 import signal
 import sys
 import time
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Dict, List, Optional, Tuple
 
 from espalier.adapters import posix
 from espalier.adapters.processes import kill_group
 from espalier.lifecycle.container_config import Order
+from espalier.model.job import JobSpec
 from espalier.paths import RunPaths
+from espalier.prepare.container import FAILED, supervise
 from espalier.runner.start import logs_of
 
 if TYPE_CHECKING:
-    from _socket import socket as Socket
+    from typing import NoReturn
 
-_PREPARE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "prepare")
-SUPERVISOR = os.path.join(_PREPARE, "container.py")
+    from espalier.prepare.container import Begun
 
 
 def start_supervisor(
-    run: RunPaths, order: Order, container: str, begun: "Sequence[Socket]", output: Tuple[Any, ...]
+    run: RunPaths, spec: JobSpec, order: Order, container: str, begun: "Optional[Begun]", log: int
 ) -> int:
-    """Start the supervisor of a container.
+    """Start the supervisor of a container: another interpreter would take longer to load than many a job takes.
 
     It hears of this process's death by the end of its input, which is open here until then.
 
     Args:
         run: The run.
+        spec: Its definition.
         order: What it is to do.
         container: The container's id.
-        begun: Where what the container prints comes, and the answer to its start; empty where the supervisor starts it.
-        output: The file action that gives the supervisor its output, as for a job without a container.
+        begun: Where what the container prints comes, and the answer to its start; None where the supervisor starts it.
+        log: The supervisor's output: an open file, as for a job without a container.
 
     Returns:
         Its process id.
@@ -43,26 +45,46 @@ def start_supervisor(
         OSError: it cannot be started.
     """
     word, ours = os.pipe()
-    given = {"order": order._asdict(), "container": container, "begun": [one.fileno() for one in begun]}
     try:
-        with logs_of(run, run.runner_log) as (log,):
-            actions = [(os.POSIX_SPAWN_DUP2, word, 0), output, (os.POSIX_SPAWN_DUP2, log, 2)]
-            for one in begun:
-                os.set_inheritable(one.fileno(), True)
-            command, variables = helper_command(SUPERVISOR, run.root), helper_variables(os.path.basename(run.root))
-            pid = posix.spawn_session(command, variables, actions)
+        with logs_of(run, run.runner_log) as (said,):
+            pid = os.fork()
+            if pid == 0:
+                _supervise(run, spec, order, container, begun, (word, log, said))
     except BaseException:
         os.close(ours)
         raise
     finally:
         os.close(word)
-        for one in begun:
+        for one in begun or ():
             one.close()
-    data = memoryview(json.dumps(given).encode() + b"\n")
-    with contextlib.suppress(BrokenPipeError):  # it has died, which the runner notices
-        while data:
-            data = data[os.write(ours, data) :]
+    with contextlib.suppress(OSError):  # (it does that, too; the first of both is in time)
+        os.setpgid(pid, pid)
     return pid
+
+
+def _supervise(
+    run: RunPaths,
+    spec: JobSpec,
+    order: Order,
+    container: str,
+    begun: "Optional[Begun]",
+    standard: Tuple[int, int, int],
+) -> "NoReturn":
+    """In the new process. Of its runner's it keeps the given connections, and no lock."""
+    code = FAILED
+    try:
+        gc.freeze()  # (what closes a descriptor when it goes would close one of another thing)
+        os.setpgid(0, 0)  # a session of its own would make it a runner to those who look for a job's processes
+        for number, fd in enumerate(standard):
+            os.dup2(fd, number)
+        posix.close_inherited(*(one.fileno() for one in begun or ()))
+        code = supervise(run, spec, order, container, begun)
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        os._exit(code)
 
 
 def helper_command(program: str, *arguments: str) -> List[str]:

@@ -62,7 +62,8 @@ def watch(
     reaper = os.getpid() if become_subreaper() else None
     tree = Tree(os.path.basename(run.root), pid, reaper, spared)
     meter = (measure or Meter)(run.usage, tree, started)
-    return _Watch(run, tree, pid, started, limit, grace, attend, meter, place).to_the_end()
+    is_gathered = measure is not None
+    return _Watch(run, tree, pid, started, limit, grace, attend, meter, place, is_gathered).to_the_end()
 
 
 class _Watch:
@@ -77,13 +78,15 @@ class _Watch:
         attend: Callable[[bool], AbstractSet[int]],
         meter: Meter,
         place: Optional[Callable[[], RunPaths]],
+        is_gathered: bool,
     ) -> None:
         self._place = place
         self._attend, self._woken = attend, False
         self._run, self._tree, self._pid, self._started, self._limit = run, tree, pid, started, limit
         self._meter = meter
         self._stop = Stop(tree, grace)
-        self._gather_at: Optional[float] = started + _GATHER_SECONDS
+        # (what is measured in another way, a container, has one that the engine made)
+        self._gather_at: Optional[float] = None if is_gathered else started + _GATHER_SECONDS
         self._load_at = started + LONG_SECONDS
         self._status: Optional[int] = None
         self._duration = 0.0

@@ -5,72 +5,94 @@ Standard library only: the runner loads this file.
 """
 
 import re
-from typing import Iterable, List, Tuple
+from typing import Iterable, List, NamedTuple, Optional, Tuple
 
 from espalier.vault.masking import STARS, Masker
 
 # No line without an end is held back longer (bytes).
 _LONGEST = 65_536
 _VALUE = rb"[^\s\"'<>]"
-# A byte that each occurrence has, texts of which it has one, and the form: its last group is what is hidden. (To look
-# for the byte takes a hundredth of the time, for the texts a tenth.)
-_FORMS: List[Tuple[bytes, Tuple[bytes, ...], "re.Pattern[bytes]"]] = [
-    (b"@", (b"://",), re.compile(rb"(://[^\s/@:\"'<>]*:)([^\s/@\"'<>]+)(?=@)")),
-    (
-        b" ", (b"uthorization", b"UTHORIZATION"),
+
+
+class _Form(NamedTuple):
+    """One form. What is hidden of it is the first group of the pattern, and its end.
+
+    Args:
+        hints: Texts of which each occurrence has one: to find a text is many times faster than to find a form.
+        before: So many bytes before the hint the pattern begins.
+        pattern: The form.
+        has_run: Whether it has `_RUN` characters in a row that words are made of.
+        needs: Bytes that it has beside its hint.
+        in_vain: Where this matches and the pattern does not, none does in the rest of the line.
+    """
+
+    hints: Tuple[bytes, ...]
+    before: int
+    pattern: "re.Pattern[bytes]"
+    has_run: bool = False
+    needs: bytes = b""
+    in_vain: "Optional[re.Pattern[bytes]]" = None
+
+
+_FORMS = [
+    _Form((b"://",), 0, re.compile(rb"://[^\s/@:\"'<>]*:([^\s/@\"'<>]+)(?=@)"), needs=b"@"),
+    _Form(
+        (b"uthorization", b"UTHORIZATION"), 1,
         re.compile(
-            rb"(\b(?:proxy-)?authorization[\"']?[ \t]*[:=][ \t]*[\"']?"
-            rb"(?:(?:basic|bearer|token|digest|negotiate)[ \t]+)?)"
+            rb"\bauthorization[\"']?[ \t]*[:=][ \t]*[\"']?"
+            rb"(?:(?:basic|bearer|token|digest|negotiate)[ \t]+)?"
             rb"(" + _VALUE + rb"{6,})", re.IGNORECASE,
         ),
     ),
-    (b" ", (b"earer ",), re.compile(rb"(\b[Bb]earer[ \t]+)([\w.~+/=-]{16,})")),
-    (
-        b"-", (b"curl",),
+    _Form((b"earer",), 1, re.compile(rb"\b[Bb]earer[ \t]+([\w.~+/=-]{16,})")),
+    _Form(
+        (b"curl",), 0,
         re.compile(
-            rb"(\bcurl\b[^\n]*?[ \t](?:-[a-zA-Z]*u|-U|--user|--proxy-user)(?:[= \t]+|(?=\S))"
-            rb"\\?[\"']?[^\s:\"'\\-][^\s:\"']*:)"
-            rb"(" + _VALUE + rb"+)"
-        ),
+            rb"\bcurl\b[^\n]*?[ \t](?:-[a-zA-Z]*u|-U|--user|--proxy-user)(?:[= \t]+|(?=\S))"
+            rb"\\?[\"']?[^\s:\"'\\-][^\s:\"']*:(" + _VALUE + rb"+)"
+        ), needs=b"-:", in_vain=re.compile(rb"\bcurl\b"),
     ),
-    (
-        b" ", (b"password", b"PASSWORD"),
+    _Form(
+        (b"aws_se", b"AWS_SE"), 0,
         re.compile(
-            rb"(\b(?:machine[ \t]+\S+|default)(?:[ \t]+(?:login|account)[ \t]+\S+)*[ \t]+password[ \t]+)(\S+)",
-            re.IGNORECASE,
-        ),
+            rb"aws_(?:secret_access_key|session_token)[\"']?[ \t]*[:=][ \t]*[\"']?([\w/+=.-]{16,})", re.IGNORECASE
+        ), has_run=True,
     ),
-    # (a netrc of several lines; words alone are prose, such as "password incorrect")
-    (
-        b" ", (b"password", b"PASSWORD"),
-        re.compile(
-            rb"(^[ \t]*(?i:password)[ \t]+)(?=\S*[^a-z\s.,:;!?])(?!\S*[:=])(\S{4,})(?=[ \t]*\r?$)", re.MULTILINE
-        ),
+    _Form(
+        (b"SecretAccessKey", b"SessionToken"), 0,
+        re.compile(rb"(?:SecretAccessKey|SessionToken)[\"']?[ \t]*[:=][ \t]*[\"']?([\w/+=.-]{16,})"),
     ),
-    (b" ", (b"login ",), re.compile(rb"(^[ \t]*(?:login[ \t]+\S+[ \t]+)password[ \t]+)(\S+)", re.MULTILINE)),
-    (
-        b"_", (b"aws_", b"AWS_"),
-        re.compile(
-            rb"(aws_(?:secret_access_key|session_token)[\"']?[ \t]*[:=][ \t]*[\"']?)([\w/+=.-]{16,})", re.IGNORECASE
-        ),
+    _Form((b"AKIA", b"ASIA"), 0, re.compile(rb"\b((?:AKIA|ASIA)[0-9A-Z]{16})\b"), has_run=True),
+    _Form(
+        (b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", b"github_pat_"), 0,
+        re.compile(rb"\b(gh[pousr]_\w{20,}|github_pat_\w{20,})"), has_run=True,
     ),
-    (
-        b":", (b"SecretAccessKey", b"SessionToken"),
-        re.compile(
-            rb"((?:SecretAccessKey|SessionToken)[\"']?[ \t]*[:=][ \t]*[\"']?)([\w/+=.-]{16,})"
-        ),
+    _Form((b"hf_", b"npm_"), 0, re.compile(rb"\b((?:hf|npm)_\w{20,})"), has_run=True),
+    _Form(
+        (b"glpat-", b"pypi-", b"xox"), 0,
+        re.compile(rb"\b(glpat-[\w-]{16,}|pypi-[\w-]{40,}|xox[a-z]-[\w-]{16,})"), has_run=True,
     ),
-    (b"A", (b"AKIA", b"ASIA"), re.compile(rb"(\b)((?:AKIA|ASIA)[0-9A-Z]{16})\b")),
-    (
-        b"_", (b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", b"github_pat_", b"hf_", b"npm_"),
-        re.compile(rb"(\b)(gh[pousr]_\w{20,}|github_pat_\w{20,}|hf_\w{20,}|npm_\w{20,})"),
-    ),
-    (
-        b"-", (b"glpat-", b"pypi-", b"xox"),
-        re.compile(rb"(\b)(glpat-[\w-]{16,}|pypi-[\w-]{40,}|xox[a-z]-[\w-]{16,})"),
-    ),
-    (b"d", (b"dapi",), re.compile(rb"(\b)(dapi[0-9a-f]{32})")),
+    _Form((b"dapi",), 0, re.compile(rb"\b(dapi[0-9a-f]{32})"), has_run=True),
 ]  # fmt: skip
+# All of these have so many bytes in a row that are letters, digits, `_` or `-`.
+_RUN = 17
+_IN_RUN = bytes(ord("w") if re.match(rb"[\w-]", bytes([byte])) else ord(" ") for byte in range(256))
+# Lines of a netrc: one, or several (there words alone are prose, such as "password incorrect").
+_NETRC = [
+    re.compile(
+        rb"(\b(?:machine[ \t]+\S+|default)(?:[ \t]+(?:login|account)[ \t]+\S+)*[ \t]+password[ \t]+)(\S+)",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        rb"(^[ \t]*(?i:password)[ \t]+)(?=\S*[^a-z\s.,:;!?])(?!\S*[:=])(\S{4,})(?=[ \t]*\r?$)", re.MULTILINE
+    ),
+    re.compile(rb"(^[ \t]*(?:login[ \t]+\S+[ \t]+)password[ \t]+)(\S+)", re.MULTILINE),
+]
+_HINTS = [*(hint for form in _FORMS for hint in form.hints), b"password", b"PASSWORD"]
+# The commonest bytes of ordinary text last.
+_RARE_FIRST = sorted(range(256), key=lambda byte: b"kvbywgpfmucdlhrsnioate ".find(byte))
+_RAREST = {hint: sorted(set(hint), key=_RARE_FIRST.index)[:2] for hint in _HINTS}
+_PASSWORD = re.compile(rb"(?<!\S)password[ \t]+\S", re.IGNORECASE)
 _BEGINNINGS = re.compile(
     rb"://|authorization|bearer[ \t]|\bcurl\b|\bmachine[ \t]|\bdefault[ \t]|\blogin[ \t]|\bpassword[ \t]|aws_"
     rb"|SecretAccessKey|SessionToken|AKIA|ASIA|gh[pousr]_|github_pat_|glpat-|\bhf_|npm_|pypi-"
@@ -82,26 +104,65 @@ _PARTIAL = 15
 
 def mask_credentials(data: bytes) -> bytes:
     """A text of whole lines, with `***` in place of what looks like a credential."""
-    for byte, hints, form in _FORMS:
-        if byte in data:
-            for hint in hints:
-                data = _masked_where(hint, form, data)
+    has_run: Optional[bool] = None
+    for form in _FORMS:
+        for hint in form.hints:
+            if not _may_have(data, hint, form.needs):
+                continue
+            if form.has_run and has_run is None:
+                has_run = b"w" * _RUN in data.translate(_IN_RUN)
+            if has_run or not form.has_run:
+                data = _hide(hint, form, data)
+    for hint in (b"password", b"PASSWORD"):
+        if _may_have(data, hint):
+            data = _hide_in_netrc(hint, data)
     return data
 
 
-def _masked_where(hint: bytes, form: "re.Pattern[bytes]", data: bytes) -> bytes:
-    """A form is looked for only in lines with its hint: to find a text is many times faster than to find a form."""
+def _may_have(data: bytes, hint: bytes, needs: bytes = b"") -> bool:
+    """Whether a text has some bytes, and the rarest two of a hint. (To look for a byte takes a tenth of the time.)"""
+    return all(byte in data for byte in (*needs, *_RAREST[hint]))
+
+
+def _hide(hint: bytes, form: _Form, data: bytes) -> bytes:
+    """Hide what has a form, which is looked for only where its hint is."""
     at = data.find(hint)
     if at < 0:
         return data
+    parts: List[bytes] = []
+    done = 0
+    while at >= 0:
+        found = form.pattern.match(data, at - form.before) if at >= done + form.before else None
+        if found is not None:
+            parts += (data[done : found.start(1)], STARS)
+            done = at = found.end()
+        elif form.in_vain is not None and form.in_vain.match(data, at):
+            end = data.find(b"\n", at)
+            at = len(data) if end < 0 else end
+        else:
+            at += 1
+        at = data.find(hint, at)
+    return b"".join([*parts, data[done:]])
+
+
+def _hide_in_netrc(hint: bytes, data: bytes) -> bytes:
+    at = data.find(hint)
     parts, done = [], 0
     while at >= 0:
+        if _PASSWORD.match(data, at) is None:
+            at = data.find(hint, at + 1)
+            continue
         begin = data.rfind(b"\n", done, at) + 1 or done
         end = data.find(b"\n", at)
         end = len(data) if end < 0 else end
-        parts += [data[done:begin], form.sub(rb"\1" + STARS, data[begin:end])]
+        line = data[begin:end]
+        low = line.lower()
+        if low.lstrip(b" \t").startswith(b"password") or b"login" in low or b"machine" in low or b"default" in low:
+            for form in _NETRC:
+                line = form.sub(rb"\1" + STARS, line)
+        parts += [data[done:begin], line]
         done, at = end, data.find(hint, end)
-    return b"".join([*parts, data[done:]])
+    return b"".join([*parts, data[done:]]) if parts else data
 
 
 class LogMasker:
