@@ -46,7 +46,7 @@ def diff_text(changes: Changes) -> bytes:
                 cut = f"the diff is longer than {LIMIT_BYTES // 1024} KB"
                 break
     except (GitProblem, GitMissing) as error:
-        cut = str(error) or "git is missing"
+        cut = str(error)
     except UNREADABLE:
         cut = "the snapshot could not be read"
     finally:

@@ -16,7 +16,7 @@ LIMIT_SECONDS = 1.0
 # Where more than the limit was spent elsewhere, git gets a moment all the same.
 _GRACE = 0.25
 # (of the repository's programs none is needed for what is asked here)
-_GIT = ("git", "--no-pager", "--literal-pathspecs", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
+_GIT = ("git", "--no-pager", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
 _SETTINGS = r"^(remote\..*\.url|core\.filemode|extensions\.objectformat)$"
 _BRANCHES = "refs/heads/"
 _TOKEN = re.compile(r"\b(gh[pousr]_|github_pat_|glpat-|dapi)[A-Za-z0-9_-]{8,}")
@@ -88,7 +88,7 @@ class Git:
                 start_new_session=True,
             )
         except OSError as error:
-            raise GitMissing from error
+            raise GitMissing("there is no git") from error
         try:
             output, _ = process.communicate(given, max(_GRACE, self._deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
@@ -144,9 +144,10 @@ class Git:
         """Those of the paths (from the source folder) that git's ignore rules match."""
         if not paths:
             return set()
-        given = "".join(path + "\0" for path in paths).encode("utf-8", "surrogateescape")
+        # (what begins with a colon would be more than a path)
+        given = "".join(f"./{path}\0" for path in paths).encode("utf-8", "surrogateescape")
         output = self.run("check-ignore", "--no-index", "-z", "--stdin", given=given, accept=(0, 1))
-        return set(_text(output).split("\0"))
+        return {path[2:] for path in _text(output).split("\0")}
 
     def settings(self) -> Dict[str, str]:
         """The settings that matter here, of several values the last; of a remote's URLs the first, as git fetches."""
