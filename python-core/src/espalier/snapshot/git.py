@@ -7,7 +7,7 @@ a file of the user's, so nothing that a repository brings along gets to run: no 
 import os
 import re
 import time
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple, Union
+from typing import Any, Dict, Iterable, List, Optional, Set, Tuple
 
 from espalier.snapshot.git_index import Index, read_index
 from espalier.snapshot.repository import Repository, find_repository, is_in_anothers
@@ -30,16 +30,6 @@ class GitProblem(Exception):
 
 class GitMissing(Exception):
     """There is no git to ask."""
-
-
-class Committed(NamedTuple):
-    """What a snapshot is compared with: git's index, and by paths from the source folder what the commit has in place of
-    files of it (None for nothing); both empty before the first commit."""
-
-    git_index: Index
-    staged: Dict[str, Optional[File]]
-    algorithm: str
-    modes_count: bool
 
 
 class Git:
@@ -165,7 +155,7 @@ class Git:
         return commit, name[len(_BRANCHES) :] if name.startswith(_BRANCHES) else None
 
     def staged(self, commit: str) -> Dict[str, Optional[File]]:
-        """What a commit has in place of files of the index; see `Committed`."""
+        """What a commit has in place of files of the index; see `GitCall`."""
         options = ("--cached", "--raw", "-z", "--relative", "--ignore-submodules=all")
         parts = _text(self.run("diff-index", *options, commit, "--", ".")).split("\0")
         rows = [(row[1:].split(" "), path) for row, path in zip(parts[::2], parts[1::2])]
@@ -176,6 +166,10 @@ class Git:
 class GitCall:
     """Asks for what is current in a folder's repository while other work is done.
 
+    `state` is for the run's record, None where something is not known. After `wait`, `index` and `staged` are what a
+    snapshot is compared with; both are empty before the first commit. `staged` is what the commit has in place of files
+    of the index, None for nothing, by their paths from the folder.
+
     Args:
         source: The source folder.
     """
@@ -183,54 +177,58 @@ class GitCall:
     def __init__(self, source: str) -> None:
         self.source = source
         self.repository = find_repository(source)
-        self.index = read_index(self.repository)
-        # For the run's record; None where something is not known.
+        self.index_file = self.index = read_index(self.repository)
         self.state: GitState = {"commit": None, "branch": None, "dirty": None, "remote": None}
-        self._answer: Union[Committed, Exception] = GitMissing()
+        self.staged: Dict[str, Optional[File]] = {}
+        self.algorithm, self.modes_count = "sha1", True
+        self._failure: Optional[Exception] = None
         self._thread: Optional[Any] = None
         if self.repository is not None:
             import threading
 
             self._thread = threading.Thread(target=self._ask, args=(self.git(),), daemon=True)
             self._thread.start()
-        elif is_in_anothers(source):
-            self._answer = GitProblem("the repository belongs to another user")
-
-    def git(self) -> Git:
-        """For more calls; after `committed`."""
-        assert self.repository is not None
-        return Git(self.source, self.repository)
+        else:
+            anothers = is_in_anothers(source)
+            self._failure = GitProblem("the repository belongs to another user") if anothers else GitMissing()
 
     def _ask(self, git: Git) -> None:
         try:
             settings = git.settings()
             self.state["remote"] = _remote(settings)
+            self.algorithm = settings.get("extensions.objectformat", "sha1").lower()
+            self.modes_count = settings.get("core.filemode", "true").lower() != "false"
             commit, self.state["branch"] = git.current()
             self.state["commit"] = commit
-            index, staged = (self.index, git.staged(commit)) if commit else (Index(b"", 0), {})
-            algorithm = settings.get("extensions.objectformat", "sha1").lower()
-            modes_count = settings.get("core.filemode", "true").lower() != "false"
-            self._answer = Committed(index, staged, algorithm, modes_count)
+            if commit:
+                self.staged = git.staged(commit)
+            else:
+                self.index = Index(b"", 0)
         except Exception as error:  # raised where it is waited for
-            self._answer = error
+            self._failure = error
 
-    def prefix(self) -> str:
-        """The path of the folder from the top of its repository, with `/` at its end; empty for the top."""
-        inside = os.path.relpath(os.path.realpath(self.source), self.repository.top) if self.repository else os.curdir
-        return "" if inside == os.curdir else inside + "/"
-
-    def committed(self) -> Committed:
+    def wait(self) -> None:
         """Wait for the answer.
 
         Raises:
             GitProblem: git did not answer, or must not be asked.
             GitMissing: there is no repository, or no git.
+            ValueError, IndexError: an answer is not understood.
         """
         if self._thread is not None:
             self._thread.join()
-        if isinstance(self._answer, Exception):
-            raise self._answer
-        return self._answer
+        if self._failure is not None:
+            raise self._failure
+
+    def git(self) -> Git:
+        """For more calls; after `wait`."""
+        assert self.repository is not None
+        return Git(self.source, self.repository)
+
+    def prefix(self) -> str:
+        """The path of the folder from the top of its repository, with `/` at its end; empty for the top."""
+        inside = os.path.relpath(os.path.realpath(self.source), self.repository.top) if self.repository else os.curdir
+        return "" if inside == os.curdir else inside + "/"
 
 
 def as_file(mode: int, name: str) -> Optional[File]:

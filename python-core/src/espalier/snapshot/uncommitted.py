@@ -14,7 +14,7 @@ from typing import List, NamedTuple, Optional, Tuple
 from espalier.errors import EspalierError
 from espalier.paths import WorkspacePaths
 from espalier.snapshot.found import Scan
-from espalier.snapshot.git import Committed, File, Git, GitCall, GitMissing, GitProblem, GitState, as_file
+from espalier.snapshot.git import File, Git, GitCall, GitMissing, GitProblem, GitState, as_file
 from espalier.store.packs import Damaged, ObjectReader
 from espalier.store.plain import open_stored
 from espalier.store.trees import Entry, SnapshotFolders
@@ -122,20 +122,22 @@ def compare_with_commit(
         or git. And the changes; None where there are none, or no commit.
     """
     try:
-        committed = call.committed()
-        changes = _changes(call, committed, call.git(), Stored(paths, snapshot_id), scan)
+        call.wait()
+        changes = _changes(call, call.git(), Stored(paths, snapshot_id), scan)
     except GitMissing:
         return None, None
     except GitProblem as error:
         return {**call.state, "problem": str(error)}, None
     except UNREADABLE:
         return {**call.state, "problem": "the snapshot could not be read"}, None
+    except (ValueError, IndexError):  # another git than those known
+        return {**call.state, "problem": "what git answered is not understood"}, None
     dirty = bool(changes.changed or changes.untracked)
     return {**call.state, "dirty": dirty}, changes if dirty and call.state["commit"] else None
 
 
-def _changes(call: GitCall, committed: Committed, git: Git, stored: Stored, scan: Scan) -> Changes:
-    rows = scan.walked.against_index(committed.git_index, call.prefix(), hashlib.new(committed.algorithm).digest_size)
+def _changes(call: GitCall, git: Git, stored: Stored, scan: Scan) -> Changes:
+    rows = scan.walked.against_index(call.index, call.prefix(), hashlib.new(call.algorithm).digest_size)
     if rows is None:
         raise GitProblem("git's index is damaged, or split in two")
     tracked = {path: as_file(mode, content.hex()) for path, mode, content in rows}
@@ -144,11 +146,11 @@ def _changes(call: GitCall, committed: Committed, git: Git, stored: Stored, scan
     doubtful: List[Tuple[Change, str]] = []
     untracked: List[str] = []
     left_out = 0
-    for path, file in {**tracked, **committed.staged}.items():
+    for path, file in {**tracked, **call.staged}.items():
         kind = stored.find(path)[0]
         change = Change(path, file, kind or None)
         if file is None:
-            if kind and (path in committed.staged or tracked[path]):
+            if kind and (path in call.staged or tracked[path]):
                 changed.append(change)
             elif kind and not path.startswith(submodules):
                 untracked.append(path)
@@ -158,11 +160,11 @@ def _changes(call: GitCall, committed: Committed, git: Git, stored: Stored, scan
                 excluded = scan.rules.decide(path, False).excluded
                 changed += [] if excluded else [change]
             left_out += excluded
-        elif kind != file[0] and (committed.modes_count or {kind, file[0]} != {"f", "x"}):
+        elif kind != file[0] and (call.modes_count or {kind, file[0]} != {"f", "x"}):
             changed.append(change)
         else:
             doubtful.append((change, file[1]))
-    changed += _different(doubtful, committed.algorithm, git, stored)
+    changed += _different(doubtful, call.algorithm, git, stored)
     ignored = git.ignored(sorted(untracked))
     return Changes(call, stored, sorted(changed), sorted(set(untracked) - ignored), left_out)
 

@@ -151,7 +151,8 @@ def prepare(
         env.update(full_core(config.session))
         env.update(preparing(paths, chosen, config, for_environment(inherited_variables(config.session))))
     notes += list(snapshot.excluded_notes) if snapshot else []
-    return Prepared(spec, env, notes, warnings, changes if config.wants_diff else None, git.index.data if git else b"")
+    git_index = git.index_file.data if git else b""
+    return Prepared(spec, env, notes, warnings, changes if config.wants_diff else None, git_index)
 
 
 @indivisible()
