@@ -33,7 +33,7 @@ bool read_index(string_view data, size_t id_bytes, const std::function<void(cons
   string path;
   for (uint32_t i = 0; i < count; ++i) {
     const size_t fixed = 42 + id_bytes;
-    if (data.size() - at < fixed + 4) return false;
+    if (data.size() - at < fixed + 2) return false;
     const auto number = [&](int field) { return big_endian(&data[at + 4 * field]); };
     IndexEntry entry;
     entry.ctime_ns = int64_t{number(0)} * 1000000000 + number(1);
@@ -52,7 +52,7 @@ bool read_index(string_view data, size_t id_bytes, const std::function<void(cons
     size_t dropped = 0;
     if (version == 4) {  // (of the path before, so many bytes at its end are replaced)
       for (dropped = size_t(-1);;) {
-        if (begin >= data.size()) return false;
+        if (begin >= data.size() || dropped + 1 > path.size()) return false;
         const auto byte = static_cast<unsigned char>(data[begin++]);
         dropped = (dropped + 1) << 7 | (byte & 0x7f);
         if (byte < 0x80) break;

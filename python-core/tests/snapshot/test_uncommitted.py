@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+from random import Random
 
 import pytest
 from espalier.snapshot import uncommitted
@@ -243,3 +244,20 @@ def test_a_damaged_store_is_named(paths, repository):
                 os.truncate(os.path.join(place, name), 1)
     state, _ = uncommitted.compare_with_commit(GitCall(str(repository)), paths, scan, snapshot.id)
     assert state["problem"] == "the snapshot could not be read" and state["dirty"] is None
+
+
+def test_both_scanners_read_damaged_indexes_alike(repository, monkeypatch):
+    for options in (["--index-version", "2"], ["--index-version", "4"]):
+        git(repository, "update-index", *options)
+        index, random = read_index(find_repository(str(repository))), Random(1)
+        walks = []
+        for native in ("yes", "no"):
+            monkeypatch.setenv("ESPALIER_NATIVE", native)
+            walks.append(scan_source(str(repository)).walked)
+        for _ in range(500):
+            data = bytearray(index.data)
+            for _ in range(random.randint(1, 3)):
+                data[random.randrange(len(data))] = random.randrange(256)
+            damaged = index._replace(data=bytes(data[: random.choice((len(data), random.randrange(len(data))))]))
+            first, second = (walk.against_index(damaged, "", 20) for walk in walks)
+            assert (first and sorted(first)) == (second and sorted(second))

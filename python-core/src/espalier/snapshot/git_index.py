@@ -83,8 +83,11 @@ def _entries(data: bytes, id_bytes: int) -> Iterator[Tuple[str, Tuple[Any, ...]]
     magic, version, count = struct.unpack_from(">4sII", data)
     if magic != b"DIRC" or version not in (2, 3, 4):
         raise ValueError("no index")
+    data = data[:-id_bytes]  # (a sum follows)
     unpack, fixed, at, path = struct.Struct(f">10I{id_bytes}sH").unpack_from, 42 + id_bytes, 12, b""
     for _ in range(count):
+        if len(data) - at < fixed + 2:
+            raise ValueError("cut off")
         entry = unpack(data, at)
         begin, more = at + fixed, 0
         if entry[-1] & _EXTENDED:
@@ -97,12 +100,16 @@ def _entries(data: bytes, id_bytes: int) -> Iterator[Tuple[str, Tuple[Any, ...]]
                 dropped = dropped + 1 << 7 | data[begin] & 0x7F
                 begin += 1
             kept = len(path) - dropped
+            if kept < 0:
+                raise ValueError("less than nothing is kept")
         end = data.index(b"\0", begin)
         path = path[:kept] + data[begin:end]
         at = end + 1 if version == 4 else at + (end - at + 8 & ~7)
         yield path.decode("utf-8", "surrogateescape"), (*entry, more)
-    while at + 8 + id_bytes <= len(data):
+    while at + 8 <= len(data):
         name, length = struct.unpack_from(">4sI", data, at)
         if name == b"link":  # most of it is in another file
             raise ValueError("a split index")
         at += 8 + length
+    if at > len(data):
+        raise ValueError("cut off")
