@@ -9,7 +9,7 @@ import hashlib
 import os
 import re
 import stat
-from typing import List, NamedTuple, Optional, Tuple
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from espalier.errors import EspalierError
 from espalier.paths import WorkspacePaths
@@ -61,12 +61,15 @@ class Stored:
         self._paths = paths
         self._reader = ObjectReader(paths)
         self._folders = SnapshotFolders(paths, snapshot_id, self._reader)
+        self._found: Dict[str, Entry] = {}
 
     def find(self, path: str) -> Entry:
         """The kind of a file or link (`f`, `x`, `l`; empty for none), its SHA-256 (of a link its target), its size."""
-        folder, slash, name = path.rpartition("/")
-        found = self._folders.entries(folder + slash).get(name, _NONE)
-        return _NONE if found[0] == "d" else found
+        if path not in self._found:
+            folder, slash, name = path.rpartition("/")
+            found = self._folders.entries(folder + slash).get(name, _NONE)
+            self._found[path] = _NONE if found[0] == "d" else found
+        return self._found[path]
 
     def data(self, path: str) -> bytes:
         """The content of a file, or the target of a link."""
