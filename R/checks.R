@@ -51,12 +51,12 @@ abort_argument <- function(arg, wanted, value, hint = NULL, code = "bad_argument
 #'
 #' `missing()` finds out also in a check that a verb's argument was passed on to.
 #' @noRd
-abort_missing <- function(arg) {
+abort_missing <- function(arg, hint = NULL) {
   verb <- called_verb()
   of <- if (length(verb)) sprintf(" of %s()", verb) else ""
   takes <- if (length(verb)) names(formals(verb, topenv()))
   espalier_abort("bad_argument", sprintf("The argument `%s`%s is missing.", arg, of),
-                 if (length(takes)) sprintf("%s() takes %s.", verb, paste0("`", takes, "`", collapse = ", ")), argument = arg)
+                 hint %||% if (length(takes)) sprintf("%s() takes %s.", verb, paste0("`", takes, "`", collapse = ", ")), argument = arg)
 }
 
 #' The name of the exported function that is being called, the innermost one; none where a method is

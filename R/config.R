@@ -114,7 +114,6 @@ estimator <- function(source_directory, compute_target = NULL, vm_size = NULL, v
                       priority = NULL, retry = NULL, depends_on = NULL, queue_timeout_seconds = NULL,
                       prepare_timeout_seconds = NULL, children = c("wait", "detach"),
                       outside_links = getOption("espalier.outside_links", "refuse"), secrets = NULL, docker = NULL) {
-  if (missing(source_directory)) abort_missing("source_directory")
   refuse_incomplete(source_directory, entry_script, names(sys.call()))
   ignore_cloud_arguments(vm_size = vm_size, vm_priority = vm_priority)
   if (check_flag(use_gpu, "use_gpu") && is.null(gpus)) gpus <- 1
@@ -190,10 +189,7 @@ new_config <- function(source_directory, entry_script, script_params, compute_ta
 #' @noRd
 refuse_incomplete <- function(source_directory, entry_script, given) {
   if (missing(source_directory) || is.null(source_directory)) {
-    espalier_abort(
-      "bad_argument", "`source_directory` is missing.", "Give the folder that holds the script, such as \".\".",
-      argument = "source_directory"
-    )
+    abort_missing("source_directory", "Give the folder that holds the script, such as \".\".")
   }
   if (!is.null(entry_script)) return(invisible())
   short <- intersect(given, c("script", "file", "entry"))

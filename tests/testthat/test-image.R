@@ -105,7 +105,7 @@ test_that("a list of images shows those of this workspace, and counts the others
   expect_output(print(images[0, ]), "0 rows")
   expect_output(print(returned_table(images[0, ], "espalier_images")), "No images of environments of this workspace.", fixed = TRUE)
   images$mine <- "kept"
-  expect_output(print(images), "more columns: .*mine")
+  expect_output(print(images), "environment +mine")
   expect_output(print(images[, c("where", "mine")]), "kept")
   expect_output(print(images[, c("key", "where")]), "sha256:c", fixed = TRUE)
   expect_identical(class(as.data.frame(images)), "data.frame")
