@@ -12,7 +12,8 @@ from espalier import Experiment, Run, ScriptRunConfig, Workspace
 from espalier.adapters import posix
 from espalier.errors import EspalierError
 from espalier.queue import nudge as nudging
-from espalier.snapshot.repository import owned_repository
+from espalier.snapshot.git import start_git
+from espalier.snapshot.gitconfig import find_repository
 from espalier.submission import submit as submission
 
 OTHER = 4242
@@ -113,9 +114,10 @@ def anothers(tmp_path: Path) -> Path:
 
 
 def test_a_repository_of_another_user_is_left_alone(anothers: Path, experiment: Experiment) -> None:
-    assert owned_repository(str(anothers))[0] is None
+    assert find_repository(str(anothers)) is None
+    state = start_git(str(anothers)).result()
+    assert state is not None and state["problem"] == "the repository belongs to another user" and state["commit"] is None
     run = experiment.submit(ScriptRunConfig(source_directory=str(anothers), entry_script="a.py"))
     assert run.wait_for_completion(show_output=False)["status"] == "Completed"
-    spec = json.loads(Path(run.run_dir, "spec.json").read_text())
-    assert spec["git"]["problem"] == "the repository belongs to another user" and spec["git"]["commit"] is None
-    assert spec["working_copy"]["git"] is None
+    layout = json.loads(Path(run.run_dir, "spec.json").read_text())["working_copy"]
+    assert layout["git"] is None

@@ -10,7 +10,7 @@
 
 PYBIND11_MODULE(espalier_native, module) {
   module.doc() = "The compiled scanner of source folders; espalier/snapshot/native.py uses it.";
-  module.attr("INTERFACE") = 7;
+  module.attr("INTERFACE") = 6;
   py::class_<Rules>(module, "Rules").def(py::init<const py::sequence&>());
   module.def("walk", &walk, py::arg("source"), py::arg("began_ns"), py::arg("rules"), py::arg("defaults"),
              py::arg("signs"), py::arg("own_folder"), py::arg("records"), py::arg("tick"),
@@ -22,7 +22,6 @@ PYBIND11_MODULE(espalier_native, module) {
              "The folders in which something was not last changed within a time, and those that cannot be read.");
   py::class_<Walk>(module, "Walk")
       .def("entries", &Walk::entries)
-      .def("against_index", &Walk::against_index)
       .def("replace", &Walk::replace)
       .def("left_out", &Walk::left_out)
       .def("settle", &Walk::settle)

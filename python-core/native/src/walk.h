@@ -2,7 +2,6 @@
 #pragma once
 
 #include "crew.h"
-#include "git_index.h"
 #include "stat_cache.h"
 #include "store.h"
 #include "walker.h"
@@ -63,34 +62,6 @@ class Walk {
   // Of all files and links, or the links alone, sorted by path: path, mode, size, mtime in nanoseconds, and of a link its
   // target, of a file where it lies if that is not below the source.
   py::list entries(bool links_alone) const { return rows_of(0, links_alone); }
-
-  // What a git index has of the files and links that are not certainly as they are there (path, mode, id; no mode where
-  // it lacks them), and of those it has alone; None when it cannot be read. See `differences` in snapshot/git_index.py.
-  py::object against_index(const py::bytes& index, int64_t written_ns, const string& top, size_t id_bytes) const {
-    std::unordered_map<string, const State*> left;
-    for (const auto& folder : folders_) {
-      for (const auto& item : folder->items) {
-        left[folder->path + item.name] = folder->origin(item).empty() ? &item.state : nullptr;
-      }
-    }
-    py::list rows;
-    const bool whole = read_index(index, id_bytes, [&](const string& path, const IndexEntry& entry) {
-      if (path.compare(0, top.size(), top) != 0 || entry.stage % 2 == 1 || entry.intended) return;
-      const string name = path.substr(top.size());
-      const auto found = left.find(name);
-      if (found == left.end() ? entry.skipped : !found->second || entry.is_state(*found->second, written_ns)) {
-        if (found != left.end()) left.erase(found);
-        return;
-      }
-      if (found != left.end()) left.erase(found);
-      rows.append(py::make_tuple(py::bytes(name), entry.mode, py::bytes(entry.id.data(), entry.id.size())));
-    });
-    if (!whole) return py::none();
-    for (const auto& [name, state] : left) {
-      if (state) rows.append(py::make_tuple(py::bytes(name), 0, py::bytes()));
-    }
-    return std::move(rows);
-  }
 
   // What is left out, in no order: path, whether it is a folder, number of the rule (or of the marker, below 0).
   py::list left_out() const {

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any, Optional
 
 # What `espalier_native.INTERFACE` has to be.
-_INTERFACE = 7
+_INTERFACE = 6
 _NAME = "espalier_native"
 
 

@@ -2,17 +2,25 @@
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 from espalier.config import ScriptRunConfig, Session
 from espalier.paths import RunPaths
-from espalier.snapshot.diff import LIMIT_BYTES, diff_text
+from espalier.snapshot import diff as diff_module
+from espalier.snapshot.diff import LIMIT_BYTES, ask_for_diff, start_diff
+from espalier.snapshot.git import start_git
+from espalier.snapshot.take import scan_source
 from hanging import not_hanging
-from repositories import compared, git
-from repositories import diff_of as diff_of_source
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+
+
+def git(folder, *arguments):
+    identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    done = subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
 
 
 @pytest.fixture
@@ -30,16 +38,16 @@ def repository(tmp_path):
     return folder
 
 
-@pytest.fixture
-def diff_of(paths):
-    return lambda source: diff_of_source(paths, source)
+def diff_of(folder):
+    call = start_diff(ask_for_diff(start_git(str(folder)), scan_source(str(folder))))
+    return None if call is None else call.text().decode()
 
 
-def test_nothing_has_changed(diff_of, repository):
+def test_nothing_has_changed(repository):
     assert diff_of(repository) is None
 
 
-def test_what_has_changed_and_since_when(diff_of, repository):
+def test_what_has_changed_and_since_when(repository):
     (repository / "train.R").write_text("x <- 1\ny <- 3\n")
     text = diff_of(repository)
     assert text.startswith(f"# Changes since commit {git(repository, 'rev-parse', 'HEAD')}")
@@ -50,7 +58,7 @@ def test_what_has_changed_and_since_when(diff_of, repository):
     assert diff_of(repository) == text
 
 
-def test_the_folder_alone_counts_and_paths_are_the_repositorys(diff_of, repository):
+def test_the_folder_alone_counts_and_paths_are_the_repositorys(repository):
     (repository / "train.R").write_text("changed\n")
     assert diff_of(repository / "job") is None
     (repository / "job" / "job.sh").write_text("false\n")
@@ -58,7 +66,7 @@ def test_the_folder_alone_counts_and_paths_are_the_repositorys(diff_of, reposito
     assert "+++ b/job/job.sh\n" in text and "train.R" not in text
 
 
-def test_untracked_files_are_named(diff_of, repository):
+def test_untracked_files_are_named(repository):
     (repository / "new\nfile.R").write_text("secret content\n")
     (repository / "more").mkdir()
     (repository / "more" / "a.R").write_text("1\n")
@@ -67,13 +75,13 @@ def test_untracked_files_are_named(diff_of, repository):
     assert "secret content" not in text
 
 
-def test_a_folder_of_which_nothing_is_tracked(diff_of, repository):
+def test_a_folder_of_which_nothing_is_tracked(repository):
     (repository / "more").mkdir()
     (repository / "more" / "a.R").write_text("1\n")
     assert "#   a.R\n" in diff_of(repository / "more")
 
 
-def test_renamed_deleted_and_binary(diff_of, repository):
+def test_renamed_deleted_and_binary(repository):
     git(repository, "mv", "old name.R", "new name.R")
     (repository / "train.R").unlink()
     (repository / "data.bin").write_bytes(bytes(range(255)))
@@ -84,7 +92,7 @@ def test_renamed_deleted_and_binary(diff_of, repository):
     assert "Binary files a/data.bin and b/data.bin differ\n" in text
 
 
-def test_only_what_the_snapshot_holds(diff_of, repository):
+def test_only_what_the_snapshot_holds(repository):
     (repository / "train.R").write_text("x <- 2\n")
     (repository / "job" / "job.sh").write_text("out\n")
     (repository / ".env").write_text("PASSWORD=swordfish\n")
@@ -96,7 +104,7 @@ def test_only_what_the_snapshot_holds(diff_of, repository):
     assert "left out of the snapshot, and here: 3.\n" in text
 
 
-def test_secrets_are_masked_and_counted(diff_of, repository):
+def test_secrets_are_masked_and_counted(repository):
     (repository / "train.R").write_text('x <- 1\ny <- 2\npassword <- "swordfish"\nz <- 3\n')
     text = diff_of(repository)
     assert "swordfish" not in text and "\n+z <- 3\n" in text
@@ -104,52 +112,97 @@ def test_secrets_are_masked_and_counted(diff_of, repository):
     assert "\n+<masked: this line looks like a secret>\n" in text
 
 
-def test_a_long_diff_is_cut_at_a_line(diff_of, repository):
+def test_a_long_diff_is_cut_at_a_line(repository):
     (repository / "train.R").write_text("".join(f"line {i}\n" for i in range(200_000)))
     text = diff_of(repository)
-    assert "# Cut, because the diff is longer than 256 KB.\n" in text
+    assert "# Cut, for the diff is longer than 256 KB.\n" in text
     assert LIMIT_BYTES - 200 < len(text) < LIMIT_BYTES + 400 and text.endswith("\n")
 
 
-def test_a_large_file_is_named(diff_of, repository):
-    (repository / "train.R").write_bytes(b"x\n" * (5 << 20 >> 1))
-    assert "Binary files a/train.R and b/train.R differ\n" in diff_of(repository)
+def test_a_huge_file_is_named_within_the_time(repository):
+    with open(repository / "train.R", "wb") as file:
+        file.truncate(1 << 40)
+    with not_hanging():
+        text = diff_of(repository)
+    assert "Binary files a/train.R and b/train.R differ\n" in text or "# Cut, for git was not done" in text
 
 
-def test_it_ends_after_a_second(repository, paths, monkeypatch):
+def test_too_many_files_are_counted(repository, monkeypatch):
+    for i in range(30):
+        (repository / f"f{i:02d}.R").write_text("1\n")
+    git(repository, "add", "-A")
+    git(repository, "commit", "-qm", "more")
+    for i in range(30):
+        (repository / f"f{i:02d}.R").write_text("2\n")
+    monkeypatch.setattr(diff_module, "_LIMIT_NAMES", 6 * 10)
+    text = diff_of(repository)
+    assert "20 more are not shown" in text and text.count("\n+2\n") == 10
+
+
+def test_a_git_that_hangs_is_killed(repository, monkeypatch, tmp_path):
     (repository / "train.R").write_text("changed\n")
-    changes = compared(paths, repository)[1]
-    monkeypatch.setattr("espalier.snapshot.git.LIMIT_SECONDS", -1.0)
-    assert "# Cut, because comparing with the commit took longer than" in diff_text(changes).decode()
-
-
-def test_a_git_that_hangs_is_killed(repository, paths, monkeypatch, tmp_path):
-    (repository / "train.R").write_text("changed\n")
-    changes = compared(paths, repository)[1]
+    asked = ask_for_diff(start_git(str(repository)), scan_source(str(repository)))
     slow = tmp_path / "bin" / "git"
     slow.parent.mkdir()
-    slow.write_text("#!/bin/sh\nsleep 600\n")
+    slow.write_text("#!/bin/sh\necho part\nexec sleep 600\n")
     slow.chmod(0o755)
     monkeypatch.setenv("PATH", f"{slow.parent}{os.pathsep}{os.environ['PATH']}")
     with not_hanging():
-        assert "# Cut, because git did not answer within 1 s.\n" in diff_text(changes).decode()
+        text = start_diff(asked).text().decode()
+    assert "# Cut, for git was not done after 1 s.\n" in text and text.endswith("part\n")
 
 
-def test_a_git_that_refuses_and_one_that_is_gone(repository, paths, monkeypatch, tmp_path):
+def test_a_git_that_refuses_and_one_that_is_gone(repository, monkeypatch, tmp_path):
     (repository / "train.R").write_text("changed\n")
-    changes = compared(paths, repository)[1]
-    shutil.move(repository / ".git" / "HEAD", repository / ".git" / "other")
-    assert "# Cut, because git refused" in diff_text(changes).decode()
+    asked = ask_for_diff(start_git(str(repository)), scan_source(str(repository)))
+    broken = asked._replace(changes=asked.changes._replace(commit="0" * 40))
+    assert "git refused" in start_diff(broken).text().decode()
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert "# Cut, because there is no git.\n" in diff_text(changes).decode()
-    assert compared(paths, repository) == (None, None)
+    assert start_diff(asked) is None
+    assert diff_of(repository) is None
 
 
-def test_no_repository_and_no_commit(diff_of, tmp_path):
+def test_no_repository_and_no_commit(tmp_path):
     assert diff_of(tmp_path) is None
     git(tmp_path, "init", "-q")
     (tmp_path / "a.R").write_text("1\n")
     assert diff_of(tmp_path) is None
+
+
+@pytest.mark.parametrize("trap", ["external", "driver", "textconv", "clean", "process", "fsmonitor", "hook", "pager"])
+def test_nothing_of_the_repository_runs(repository, tmp_path, trap):
+    mark, program = tmp_path / "ran", tmp_path / "evil.sh"
+    program.write_text(f"#!/bin/sh\ntouch {mark}\ncat\n")
+    program.chmod(0o755)
+    (repository / "train.R").write_text("x <- 1\ny <- 3\n")
+    keys = {
+        "external": ("diff.external",),
+        "driver": ("diff.evil.command",),
+        "textconv": ("diff.evil.textconv",),
+        "clean": ("filter.evil.clean",),
+        "process": ("filter.evil.process",),
+        "fsmonitor": ("core.fsmonitor",),
+        "pager": ("core.pager", "pager.diff-index"),
+    }
+    for key in keys.get(trap, ()):
+        git(repository, "config", key, str(program))
+    if trap == "hook":
+        for name in ("post-index-change", "pre-auto-gc", "post-checkout"):
+            hook = repository / ".git" / "hooks" / name
+            hook.parent.mkdir(exist_ok=True)
+            shutil.copy(program, hook)
+    if trap in ("driver", "textconv", "clean", "process"):
+        kind = "filter" if trap in ("clean", "process") else "diff"
+        (repository / ".git" / "info" / "attributes").write_text(f"*.R {kind}=evil\n")
+    if trap in ("external", "driver", "textconv", "clean", "fsmonitor"):
+        subprocess.run(["git", "diff", "HEAD"], cwd=repository, capture_output=True, stdin=subprocess.DEVNULL)
+        assert mark.exists(), "the trap does not work"
+        mark.unlink()
+        (repository / "train.R").write_text("x <- 1\ny <- 3\n")
+    text = diff_of(repository)
+    assert not mark.exists()
+    assert "+y <- 3\n" in text
+    assert not (repository / ".git" / "index.lock").exists()
 
 
 def test_a_run_keeps_it_and_its_files_do_not_show_it(experiment, repository, ended):

@@ -5,12 +5,23 @@ import shutil
 import subprocess
 
 import pytest
-from espalier.snapshot.git import strip_credentials
-from espalier.snapshot.repository import owned_repository
+from espalier.snapshot.git import start_git
+from espalier.snapshot.gitconfig import filter_names, find_repository, strip_credentials
 from hanging import not_hanging
-from repositories import diff_of, git, state_of
+
+SCANS = False
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+
+
+def git_state(source):
+    return start_git(source).result()
+
+
+def git(folder, *arguments):
+    identity = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "protocol.file.allow=always"]
+    done = subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
 
 
 @pytest.fixture
@@ -24,9 +35,9 @@ def repository(tmp_path):
     return folder
 
 
-def test_state_of_a_clean_and_a_dirty_folder(paths, repository):
+def test_state_of_a_clean_and_a_dirty_folder(repository):
     git(repository, "remote", "add", "origin", "https://me:secret@example.org/p.git?token=x")
-    state = state_of(paths, repository)
+    state = git_state(str(repository))
     assert state == {
         "commit": git(repository, "rev-parse", "HEAD"),
         "branch": "main",
@@ -34,43 +45,43 @@ def test_state_of_a_clean_and_a_dirty_folder(paths, repository):
         "remote": "https://example.org/p.git",
     }
     (repository / "new.R").write_text("2\n")
-    assert state_of(paths, repository)["dirty"] is True
+    assert git_state(str(repository))["dirty"] is True
 
 
-def test_dirty_is_about_the_folder_only(paths, repository):
+def test_dirty_is_about_the_folder_only(repository):
     (repository / "job").mkdir()
     (repository / "job" / "a.R").write_text("1\n")
     git(repository, "add", ".")
     git(repository, "commit", "-qm", "job")
     (repository / "train.R").write_text("changed\n")
-    assert state_of(paths, repository / "job")["dirty"] is False
-    assert state_of(paths, repository)["dirty"] is True
+    assert git_state(str(repository / "job"))["dirty"] is False
+    assert git_state(str(repository))["dirty"] is True
 
 
-def test_no_repository_starts_no_process(paths, tmp_path, monkeypatch):
+def test_no_repository_starts_no_process(tmp_path, monkeypatch):
     monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("a process was started"))
-    assert owned_repository(str(tmp_path))[0] is None
-    assert state_of(paths, tmp_path) is None
+    assert find_repository(str(tmp_path)) is None
+    assert git_state(str(tmp_path)) is None
 
 
-def test_no_git(paths, repository, monkeypatch, tmp_path):
+def test_no_git(repository, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert state_of(paths, repository) is None
+    assert git_state(str(repository)) is None
 
 
-def test_no_commit_yet_and_a_detached_head(paths, tmp_path, repository):
+def test_no_commit_yet_and_a_detached_head(tmp_path, repository):
     git(tmp_path, "init", "-q", "-b", "trunk", "empty")
-    state = state_of(paths, tmp_path / "empty")
+    state = git_state(str(tmp_path / "empty"))
     assert (state["commit"], state["branch"], state["dirty"]) == (None, "trunk", False)
     git(repository, "checkout", "-q", "--detach")
-    state = state_of(paths, repository)
+    state = git_state(str(repository))
     assert state["branch"] is None and len(state["commit"]) == 40
 
 
-def test_worktree(paths, repository, tmp_path):
+def test_worktree(repository, tmp_path):
     git(repository, "remote", "add", "origin", "git@example.org:p.git")
     git(repository, "worktree", "add", "-q", "-b", "side", str(tmp_path / "tree"))
-    state = state_of(paths, tmp_path / "tree")
+    state = git_state(str(tmp_path / "tree"))
     assert (state["branch"], state["remote"], state["dirty"]) == ("side", "git@example.org:p.git", False)
 
 
@@ -88,50 +99,52 @@ def make_stale(repository):
     os.utime(repository / "train.R", (1, 1))
 
 
-# What git runs when it is asked about a work tree by hand, by how it gets to run.
-TRAPS = {
-    "clean": ({"filter.evil.clean": "{p}", "filter.evil.required": "true"}, "filter=evil"),
-    "process": ({"filter.evil.process": "{p}"}, "filter=evil"),
-    "external": ({"diff.external": "{p}"}, ""),
-    "driver": ({"diff.evil.command": "{p}"}, "diff=evil"),
-    "textconv": ({"diff.evil.textconv": "{p}"}, "diff=evil"),
-    "fsmonitor": ({"core.fsmonitor": "{p}"}, ""),
-    "hook": ({"core.hooksPath": "{hooks}"}, ""),
-    "pager": ({"core.pager": "{p}", "pager.ls-files": "{p}", "pager.config": "{p}", "pager.diff-index": "{p}"}, ""),
-    "alias": ({"alias.rev-parse": "!{p}", "alias.diff-index": "!{p}", "alias.cat-file": "!{p}"}, ""),
-}
+FILTERS = [
+    '[filter "x"]\n clean = {p}\n required = true\n',
+    '[filter "x"]\n process = {p}\n',
+    "[filter.X]\n clean = {p}\n",
+    '[core] bare = false\n[user][FILTER "x"] clean = {p}\n',
+]
 
 
+@pytest.mark.parametrize("text", FILTERS)
 @pytest.mark.parametrize("included", [False, True])
-@pytest.mark.parametrize("trap", sorted(TRAPS))
-def test_nothing_of_the_repository_runs(paths, repository, tmp_path, trap, included):
+def test_filters_do_not_run(repository, tmp_path, text, included):
     mark, program = evil(tmp_path)
-    settings, attribute = TRAPS[trap]
-    hooks = tmp_path / "hooks"
-    hooks.mkdir()
-    for name in ("post-index-change", "pre-auto-gc", "post-checkout", "reference-transaction"):
-        shutil.copy(program, hooks / name)
-    place = repository / ".git" / "more" if included else repository / ".git" / "config"
-    for name, value in settings.items():
-        git(repository, "config", "--file", str(place), name, value.format(p=program, hooks=hooks))
+    (repository / ".git" / "info").mkdir(exist_ok=True)
+    (repository / ".git" / "info" / "attributes").write_text("* filter=x\n")
+    config = repository / ".git" / "config"
+    body = text.format(p=program)
     if included:
-        git(repository, "config", "include.path", "more")
-    if attribute:
-        (repository / ".gitattributes").write_text(f"*.R {attribute}\n")
+        (repository / ".git" / "more").write_text(body)
+        body = "[include]\n path = more\n"
+    config.write_text(config.read_text() + body)
     make_stale(repository)
-    if trap not in ("pager", "alias"):
-        for words in (["status"], ["diff", "HEAD"]):
-            subprocess.run(["git", *words], cwd=repository, capture_output=True, stdin=subprocess.DEVNULL, timeout=10)
-        assert mark.exists(), "the trap does not work"
-        mark.unlink()
-        make_stale(repository)
-    text = diff_of(paths, repository)
+    subprocess.run(["git", "status"], cwd=repository, capture_output=True, timeout=10)
+    assert mark.exists(), "the trap does not work"
+    mark.unlink()
+    make_stale(repository)
+    state = git_state(str(repository))
     assert not mark.exists()
-    assert "\n-1\n+2\n" in text and not (repository / ".git" / "index.lock").exists()
-    assert "problem" not in state_of(paths, repository)
+    assert state["dirty"] is True and "problem" not in state
 
 
-def test_a_partial_clone_fetches_nothing(paths, repository, tmp_path):
+def test_monitor_and_hooks_do_not_run(repository, tmp_path):
+    mark, program = evil(tmp_path)
+    git(repository, "config", "core.fsmonitor", program)
+    hooks = repository / ".git" / "hooks"
+    hooks.mkdir(exist_ok=True)
+    shutil.copy(program, hooks / "post-index-change")
+    make_stale(repository)
+    subprocess.run(["git", "status"], cwd=repository, capture_output=True, timeout=10)
+    assert mark.exists(), "the trap does not work"
+    mark.unlink()
+    make_stale(repository)
+    assert git_state(str(repository))["dirty"] is True
+    assert not mark.exists()
+
+
+def test_a_partial_clone_fetches_nothing(repository, tmp_path):
     mark, program = evil(tmp_path)
     tree = git(repository, "rev-parse", "HEAD^{tree}")
     (repository / ".git" / "objects" / tree[:2] / tree[2:]).unlink()
@@ -146,38 +159,34 @@ def test_a_partial_clone_fetches_nothing(paths, repository, tmp_path):
     subprocess.run(["git", "status"], cwd=repository, capture_output=True, timeout=10)
     assert mark.exists(), "the trap does not work"
     mark.unlink()
-    (repository / ".git" / "index").unlink()  # (it names the tree, and spares git a look at it)
-    state = state_of(paths, repository)
+    state = git_state(str(repository))
     assert not mark.exists()
-    assert state["remote"] == "ext::" and state["commit"] and state["dirty"] is None and "refused" in state["problem"]
+    assert state["remote"] == "ext::" and "problem" in state
 
 
-def test_a_folder_that_looks_like_a_bare_repository_is_not_taken_for_one(paths, repository, tmp_path):
+def test_a_folder_that_looks_like_a_bare_repository_is_not_taken_for_one(repository, tmp_path):
     mark, program = evil(tmp_path)
     job = repository / "job"
     git(repository, "init", "-q", "--bare", str(job))
     (job / "config").write_text(f"[core]\n bare = false\n worktree = .\n fsmonitor = {program}\n")
-    assert state_of(paths, job)["commit"] == git(repository, "rev-parse", "HEAD")
+    assert git_state(str(job))["commit"] == git(repository, "rev-parse", "HEAD")
     assert not mark.exists()
 
 
-@pytest.mark.parametrize("setting", ["include.path", "core.excludesFile"])
-def test_a_git_that_hangs_is_killed(paths, repository, tmp_path, setting):
+def test_filter_names_that_no_command_line_can_carry_are_refused():
+    assert filter_names(['[filter "a\\"b"]']) == {'a"b'}
+    assert filter_names(['[filter "a=b"]']) is None
+    assert filter_names(['[filter "\udce9"]']) is None
+
+
+def test_a_git_that_hangs_is_killed(repository, tmp_path, monkeypatch):
     os.mkfifo(tmp_path / "fifo")
-    (repository / "new.R").write_text("1\n")
-    git(repository, "config", setting, str(tmp_path / "fifo"))
+    git(repository, "config", "core.excludesFile", str(tmp_path / "fifo"))
     with not_hanging():
-        state = state_of(paths, repository)
-    assert state["dirty"] is None and "within 1 s" in state["problem"]
-    assert (state["commit"] is None) == (setting == "include.path")
-
-
-def test_pipes_in_the_place_of_files_are_not_waited_for(paths, repository):
-    (repository / ".git" / "index").unlink()
-    os.mkfifo(repository / ".git" / "index")
-    with not_hanging():
-        state = state_of(paths, repository)
-    assert state["commit"] and "problem" in state
+        call = start_git(str(repository))
+        state = call.result()
+    assert state["commit"] is None and "within 1 s" in state["problem"]
+    assert call.result() is state
 
 
 @pytest.mark.parametrize(

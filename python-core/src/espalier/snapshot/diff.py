@@ -5,99 +5,201 @@ appear in it, and lines that look like secrets are masked.
 """
 
 import contextlib
-from typing import Dict, Iterator, List, Optional
+import os
+import time
+from typing import Any, List, NamedTuple, Optional, Tuple
 
 from espalier.adapters.inside import replace_inside
 from espalier.paths import RunPaths
-from espalier.snapshot.git import GitMissing, GitProblem
+from espalier.snapshot.found import Scan
+from espalier.snapshot.git import Changes, GitCall, git_environment, guarded_git, kill_git
+from espalier.snapshot.ignore import IgnoreRules
 from espalier.snapshot.names import shown
-from espalier.snapshot.textdiff import text_diff
-from espalier.snapshot.uncommitted import LARGEST, UNREADABLE, Change, Changes, lfs_content, unix_ends
 
 LIMIT_BYTES = 256 * 1024
+_LIMIT_SECONDS = 1.0
+# What is given to git by name, in bytes: a command line holds at least 128 KB.
+_LIMIT_NAMES = 64 * 1024
 _LISTED = 100
-# Old contents that are fetched from git at a time.
-_AT_A_TIME = 16
-_MODES = {"f": "100644", "x": "100755", "l": "120000", "m": "160000"}
+# diff-index, not diff: the user's and the repository's settings of `git diff` do not count for it. Files above 4 MB
+# are named, not compared.
+_OPTIONS = (
+    "-c",
+    "core.quotePath=false",
+    "-c",
+    "core.bigFileThreshold=4m",
+    "diff-index",
+    "--patch",
+    "--irreversible-delete",
+    "--no-ext-diff",
+    "--no-textconv",
+    "--no-renames",
+    "--no-color",
+    "--no-relative",
+    "--ignore-submodules=all",
+    "--src-prefix=a/",
+    "--dst-prefix=b/",
+    "--unified=3",
+)
 
 
-def store_diff(run: RunPaths, changes: Optional[Changes]) -> None:
-    """Keep the diff with its run. What cannot be kept is left out: to repeat the run, its snapshot is enough.
+class Asked(NamedTuple):
+    """What a diff is to be made of; paths relative to the source folder."""
+
+    source: str
+    changes: Changes
+    paths: List[str]
+    untracked: List[str]
+    left_out: int
+
+
+class DiffCall:
+    """A git that writes the diff while other work is done.
+
+    Args:
+        asked: What it was asked for.
+        process: The running process; None when there is nothing to ask.
+        more: How many files it was not asked for, because they are too many.
+    """
+
+    def __init__(self, asked: Asked, process: Optional[Any], more: int) -> None:
+        self._asked = asked
+        self._process = process
+        self._more = more
+        self._deadline = time.monotonic() + _LIMIT_SECONDS
+
+    def text(self) -> bytes:
+        """Waits for the diff, at most until one second after the start.
+
+        Returns:
+            The diff, after a head of lines that begin with `#`.
+        """
+        from espalier.snapshot.secrets import mask_secrets
+
+        output, cut = self._read(self._process) if self._process is not None else (b"", "")
+        text, masked = mask_secrets(output)
+        return "".join(f"# {line}\n" for line in self._head(masked, cut)).encode("utf-8") + text
+
+    def _read(self, process: Any) -> Tuple[bytes, str]:
+        """What git wrote, in whole lines, and why that is not all of it."""
+        import select
+
+        output, cut = b"", ""
+        while not cut:
+            left = max(0.0, self._deadline - time.monotonic())
+            if not select.select([process.stdout], [], [], left)[0]:
+                cut = f"git was not done after {_LIMIT_SECONDS:g} s"
+                break
+            chunk = os.read(process.stdout.fileno(), 65536)
+            if not chunk:
+                break
+            output += chunk
+            if len(output) > LIMIT_BYTES:
+                cut = f"the diff is longer than {LIMIT_BYTES // 1024} KB"
+        if cut:
+            kill_git(process)
+        else:
+            process.communicate()
+            if process.returncode != 0:
+                cut = f"git refused (exit status {process.returncode})"
+        output = output[:LIMIT_BYTES]
+        return output[: output.rfind(b"\n") + 1], cut
+
+    def _head(self, masked: int, cut: str) -> List[str]:
+        asked = self._asked
+        lines = [f"Changes since commit {asked.changes.commit}, as they were at submit. Paths are the repository's."]
+        if cut:
+            lines.append(f"Cut, for {cut}.")
+        if self._more:
+            lines.append(f"Cut, for too many files have changed: {self._more} more are not shown.")
+        if masked:
+            lines.append(f"Lines that look like secrets and were masked: {masked}.")
+        if asked.left_out:
+            lines.append(f"Changed files that are left out of the snapshot, and here: {asked.left_out}.")
+        if asked.untracked:
+            lines.append(f"Files that git does not track, whole in the snapshot: {len(asked.untracked)}.")
+            lines += ["  " + shown(path) for path in asked.untracked[:_LISTED]]
+        return lines
+
+
+def ask_for_diff(call: GitCall, found: Scan) -> Optional[Asked]:
+    """What a diff is to be made of: what git found changed, as far as it belongs to the snapshot.
+
+    Args:
+        call: The call for the state of the repository.
+        found: The walk over the source folder.
+
+    Returns:
+        None when nothing of the snapshot has changed.
+    """
+    changes = call.changes()
+    if changes is None:
+        return None
+    inside = os.path.relpath(os.path.realpath(found.source), changes.repository.top)
+    start = 0 if inside == os.curdir else len(inside) + 1
+    present = {entry.path for entry in found.files}
+    tracked = [path[start:] for path in changes.tracked]
+    rules = IgnoreRules.load(found.source)
+    # (of a file that is gone only the name is shown)
+    paths = [path for path in tracked if path in present or _is_gone(found.source, path, rules)]
+    new = {path[start:] for path in changes.untracked}
+    folders = tuple(path for path in new if not path or path.endswith("/"))
+    untracked = [path for path in sorted(present) if path in new or (folders and path.startswith(folders))]
+    if not paths and not untracked:
+        return None
+    return Asked(found.source, changes, paths, untracked, len(tracked) - len(paths))
+
+
+def _is_gone(source: str, path: str, rules: IgnoreRules) -> bool:
+    return not os.path.lexists(os.path.join(source, path)) and not rules.decide(path, False).excluded
+
+
+def start_diff(asked: Optional[Asked]) -> Optional[DiffCall]:
+    """Starts writing a diff, with everything of the repository's that could run switched off.
+
+    Args:
+        asked: What it is made of; None for no diff.
+
+    Returns:
+        The call; its `text()` waits.
+    """
+    if asked is None:
+        return None
+    size, names = 0, []
+    for path in asked.paths:
+        size += len(os.fsencode(path)) + 1
+        if size > _LIMIT_NAMES:
+            break
+        names.append(path)
+    more = len(asked.paths) - len(names)
+    if not names:
+        return DiffCall(asked, None, more)
+    import subprocess
+
+    try:
+        process = subprocess.Popen(
+            [*guarded_git(asked.changes.filters), *_OPTIONS, asked.changes.commit, "--", *names],
+            cwd=asked.source,
+            env=git_environment(asked.changes.repository),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError:  # the folder or git has just gone
+        return None
+    return DiffCall(asked, process, more)
+
+
+def store_diff(run: RunPaths, call: Optional[DiffCall]) -> None:
+    """Keeps a diff with its run. What cannot be kept is left out: to repeat the run, its snapshot is enough.
 
     Args:
         run: The run, in its place; its job does not wait for this.
-        changes: What is not committed; None for no diff.
+        call: The call; None for no diff.
     """
-    if changes is None:
+    if call is None:
         return
     with contextlib.suppress(OSError):
-        replace_inside(run.root, run.diff, diff_text(changes))
-
-
-def diff_text(changes: Changes) -> bytes:
-    """The diff, after a head of lines that begin with `#`; takes one second at most."""
-    from espalier.snapshot.secrets import mask_secrets
-
-    diff, cut = b"", ""
-    try:
-        for text in _patches(changes):
-            diff += text.encode("utf-8", "surrogateescape")
-            if len(diff) > LIMIT_BYTES:
-                cut = f"the diff is longer than {LIMIT_BYTES // 1024} KB"
-                break
-    except (GitProblem, GitMissing) as error:
-        cut = str(error)
-    except UNREADABLE:
-        cut = "the snapshot could not be read"
-    finally:
-        changes.stored.close()
-    diff = diff[:LIMIT_BYTES]
-    masked_diff, masked = mask_secrets(diff[: diff.rfind(b"\n") + 1])
-    return "".join(f"# {line}\n" for line in _head(changes, masked, cut)).encode("utf-8") + masked_diff
-
-
-def _head(changes: Changes, masked: int, cut: str) -> List[str]:
-    commit = changes.call.state["commit"]
-    lines = [f"Changes since commit {commit}, as they were at submit. Paths are the repository's."]
-    if cut:
-        lines.append(f"Cut, because {cut}.")
-    if masked:
-        lines.append(f"Lines that look like secrets and were masked: {masked}.")
-    if changes.left_out:
-        lines.append(f"Committed files that are left out of the snapshot, and here: {changes.left_out}.")
-    if changes.untracked:
-        lines.append(f"Files that git does not track, whole in the snapshot: {len(changes.untracked)}.")
-        lines += ["  " + shown(path) for path in changes.untracked[:_LISTED]]
-    return lines
-
-
-def _patches(changes: Changes) -> Iterator[str]:
-    """The diffs of the files, one after another."""
-    git, top = changes.call.git(), changes.call.prefix()
-    for start in range(0, len(changes.changed), _AT_A_TIME):
-        some = changes.changed[start : start + _AT_A_TIME]
-        ids = {change.before[1] for change in some if change.before and change.after}
-        contents = git.contents(ids, LARGEST)[1]
-        for change in some:
-            git.refuse_late()
-            yield _patch(changes, change, top + change.path, contents)
-
-
-def _patch(changes: Changes, change: Change, path: str, contents: Dict[str, bytes]) -> str:
-    """The diff of one file, as git writes it."""
-    name, before, after = shown(path), change.before, change.after
-    head = f"diff --git a/{name} b/{name}\n"
-    if after is None:  # (of a file that is gone only the name is shown)
-        return head + f"deleted file mode {_MODES[before[0]] if before else ''}\n"
-    if before is None:
-        head += f"new file mode {_MODES[after]}\n"
-    elif before[0] != after:
-        head += f"old mode {_MODES[before[0]]}\nnew mode {_MODES[after]}\n"
-    old = contents.get(before[1]) if before else b""
-    new = changes.stored.data(change.path) if changes.stored.find(change.path)[2] <= LARGEST else None
-    if old is not None and new is not None and lfs_content(old) is None:
-        # (where the commit has line ends of Unix, they may be git's)
-        shown_diff = text_diff(path, old if before else None, unix_ends(new) if before and b"\r" not in old else new)
-        if shown_diff.note != "binary":
-            return head + (shown_diff.text or "")
-    return head + f"Binary files {'a/' + name if before else '/dev/null'} and b/{name} differ\n"
+        text = call.text()
+        replace_inside(run.root, run.diff, text)

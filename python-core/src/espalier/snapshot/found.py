@@ -3,7 +3,6 @@
 from functools import cached_property
 from typing import Dict, List, NamedTuple, Optional, Protocol, Tuple
 
-from espalier.snapshot.git_index import Index, Row
 from espalier.snapshot.ignore import Decision, IgnoreRules
 from espalier.store.objects import ObjectWriter
 
@@ -45,8 +44,6 @@ class Walked(Protocol):
     def entries(self) -> List[Entry]: ...
 
     def links(self) -> List[Entry]: ...
-
-    def against_index(self, index: Index, folder: str, id_bytes: int) -> Optional[List[Row]]: ...
 
     def excluded(self) -> List[Excluded]: ...
 

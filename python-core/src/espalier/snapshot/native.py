@@ -15,7 +15,6 @@ from espalier.progress import report
 from espalier.snapshot import statcache
 from espalier.snapshot.defaults import DEFAULT_ORIGIN, MARKERS, RECORDS
 from espalier.snapshot.found import Entry, Excluded, Totals
-from espalier.snapshot.git_index import Index, Row
 from espalier.snapshot.ignore import Decision, Identity, IgnoreRules, patterns_of
 from espalier.snapshot.opener import Opener
 from espalier.snapshot.outside import Copies, settle_links
@@ -107,11 +106,6 @@ class NativeWalk:
     def links(self) -> List[Entry]:
         """The links alone."""
         return [_entry(*row) for row in self._walk.entries(True)]
-
-    def against_index(self, index: Index, folder: str, id_bytes: int) -> Optional[List[Row]]:
-        """What git's index has of files that are not as they are there; see `git_index.differences`."""
-        rows = self._walk.against_index(index.data, index.written_ns, _bytes(folder), id_bytes)
-        return None if rows is None else [(_text(path), mode, content) for path, mode, content in rows]
 
     def excluded(self) -> List[Excluded]:
         """What is left out."""

@@ -8,7 +8,6 @@ from typing import Any, Dict, List, NamedTuple, Optional
 from espalier.progress import report
 from espalier.snapshot import statcache
 from espalier.snapshot.found import Entry, Excluded, Totals
-from espalier.snapshot.git_index import Index, Row, differences
 from espalier.snapshot.opener import Opener
 from espalier.snapshot.statcache import Known, StatCache, State, pack, state_of, unpack
 from espalier.store.blobs import put_file
@@ -52,12 +51,6 @@ class PlainWalk:
     def links(self) -> List[Entry]:
         """The links alone."""
         return [entry_of(node) for node in self._nodes if stat.S_ISLNK(node.state[5])]
-
-    def against_index(self, index: Index, folder: str, id_bytes: int) -> Optional[List[Row]]:
-        """What git's index has of files that are not as they are there; see `git_index.differences`."""
-        links = stat.S_IFLNK
-        states = {n.path: n.state if stat.S_IFMT(n.state[5]) == links or not n.target else None for n in self._nodes}
-        return differences(states, index, folder, id_bytes)
 
     def excluded(self) -> List[Excluded]:
         """What is left out."""

@@ -28,12 +28,11 @@ from espalier.records import now_iso
 from espalier.retry import checked_retry
 from espalier.snapshot.above import mentions_above
 from espalier.snapshot.absolute import absolute_mentions
-from espalier.snapshot.diff import store_diff
+from espalier.snapshot.diff import Asked, ask_for_diff, start_diff, store_diff
 from espalier.snapshot.found import Excluded, Scan
-from espalier.snapshot.git import GitCall
+from espalier.snapshot.git import start_git
 from espalier.snapshot.mentions import mentioned_but_excluded, scripts_of
 from espalier.snapshot.take import Snapshot, scan_source, store_scan
-from espalier.snapshot.uncommitted import Changes, compare_with_commit
 from espalier.submission.demands import hide_gpus, refuse_impossible
 from espalier.submission.documents import language_of, refuse_missing_tools
 from espalier.submission.environment import (
@@ -55,7 +54,7 @@ from espalier.submission.inputs import identity_of, resolve_inputs, runs_waited_
 from espalier.submission.known_params import unknown_params
 from espalier.submission.program import Program, checked_script, named_files, program
 from espalier.submission.surroundings import Surroundings, surroundings
-from espalier.submission.working_copy import working_copy
+from espalier.submission.working_copy import read_index, working_copy
 from espalier.types import Text
 from espalier.vault.known import NOT_SEARCHED, refuse_secret_values
 
@@ -68,7 +67,7 @@ class Prepared(NamedTuple):
     env: Dict[str, Any]
     notes: List[str]
     warnings: List[str]
-    changes: Optional[Changes]
+    diff: Optional[Asked]
     git_index: bytes
 
 
@@ -99,7 +98,9 @@ def prepare(
         from espalier.vault.store import refuse_missing
 
         refuse_missing(paths, config.secrets)
-    git = GitCall(source) if source else None
+    git = start_git(source) if source else None
+    repository = git.repository if git else None
+    git_index = read_index(repository)
     scanned = scan_source(source, outside_links=config.outside_links) if source else None
     if source and script and scanned:
         _refuse_excluded_script(scanned.why_excluded(script.replace(os.sep, "/")), script)
@@ -141,11 +142,10 @@ def prepare(
     notes += [] if config.container is not None else hide_gpus(config, around, len(there.gpus))
     notes += [*chosen.environment.notes(), *chosen.notes] if chosen is not None else []
     spec = _spec(workspace_id, experiment, config, what, snapshot, around, inputs)
-    changes = None
-    if git and scanned and snapshot:
-        found, changes = compare_with_commit(git, paths, scanned, snapshot.id)
+    if source is not None:
+        found = git.result() if git is not None else None
         state = decode(GitState, found) if found else None
-        layout = working_copy(git.source, git.repository if state else None, state.commit if state else None)
+        layout = working_copy(source, repository if state else None, state.commit if state else None)
         spec = spec._replace(git=state, working_copy=layout)
     spec = spec._replace(docker=container_of(config.container, chosen))
     env: Dict[str, Any] = {"format": FORMAT, "variables": around.variables, "links": around.links}
@@ -156,10 +156,9 @@ def prepare(
     if chosen is not None and chosen.how in (IMAGE, PRIVATE):
         env.update(full_core(config.session))
         env.update(preparing(paths, chosen, config, for_environment(inherited_variables(config.session))))
+    diff = ask_for_diff(git, scanned) if git and scanned and config.wants_diff else None
     notes += snapshot.excluded_notes if snapshot else []
-    git_index = git.index_file.data if git else b""
-    changes = changes if config.wants_diff else None
-    return Prepared(spec, config.display_name, env, notes, warnings, changes, git_index)
+    return Prepared(spec, config.display_name, env, notes, warnings, diff, git_index)
 
 
 @indivisible()
@@ -173,6 +172,7 @@ def enqueue(paths: WorkspacePaths, prepared: Prepared, tags: Mapping[str, Text])
         EspalierError: `workspace_missing`, `workspace_read_only`.
     """
     queue = queue_paths()  # first: where there can be no queue, nothing is written
+    diff = start_diff(prepared.diff)  # git is done when the folder is
     spec = prepared.spec
     queued = {"format": FORMAT, "state": states.QUEUED, "attempt": 1, "queued_at": spec.created_at}
     records = {META: meta_record(paths, prepared.display_name, tags), ENV: prepared.env, STATUS: queued}
@@ -187,7 +187,7 @@ def enqueue(paths: WorkspacePaths, prepared: Prepared, tags: Mapping[str, Text])
         place_folder(paths, folder, spec.id)
         with contextlib.suppress(Exception):  # the run exists: what hinders the queue is not this submit's failure
             step_locked(queue)
-    store_diff(paths.run(spec.id), prepared.changes)
+    store_diff(paths.run(spec.id), diff)
     return spec.id
 
 

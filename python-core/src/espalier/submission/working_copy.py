@@ -5,7 +5,10 @@ from typing import List, Optional, Tuple
 
 from espalier.model.job import CopyRepository, WorkingCopy
 from espalier.project import project_root
-from espalier.snapshot.repository import Repository
+from espalier.snapshot.gitconfig import Repository
+
+# An index of git that is larger is not copied.
+_LARGEST_INDEX = 64 << 20
 
 
 def working_copy(source: str, repository: Optional[Repository], commit: Optional[str]) -> WorkingCopy:
@@ -31,6 +34,18 @@ def working_copy(source: str, repository: Optional[Repository], commit: Optional
         top, directory, repository = place, "", None
     git = CopyRepository(commit, repository.common_dir) if repository and _is_text(repository[2]) else None
     return WorkingCopy(directory, tuple(_marks(top, directory)), git)
+
+
+def read_index(repository: Optional[Repository]) -> bytes:
+    """The index of a repository; empty if there is none that could be copied."""
+    if repository is None:
+        return b""
+    try:
+        with open(os.path.join(repository.git_dir, "index"), "rb") as file:
+            data = file.read(_LARGEST_INDEX + 1)
+    except OSError:
+        return b""
+    return data if len(data) <= _LARGEST_INDEX else b""
 
 
 def _marks(top: str, directory: str) -> List[str]:
