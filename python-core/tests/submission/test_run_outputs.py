@@ -71,6 +71,16 @@ def test_what_links_in_a_folder_lead_to_is_not_copied(submit: Submit, ended: Any
     assert ended(third)["status"] == "Completed" and said(third) == "in\n"
 
 
+def test_an_output_moves_with_its_workspace(submit: Submit, ended: Any, workspace: Workspace, monkeypatch: Any) -> None:
+    first = submit(WRITE)
+    ended(first)
+    monkeypatch.setattr("espalier.submission.submit.step_locked", lambda queue: None)
+    waiting = submit(READ, inputs={"data": first.output("outputs/data.csv")})
+    os.rename(workspace.path, workspace.path + "-moved")
+    moved = Run(workspace.path + "-moved", waiting.id)
+    assert ended(moved)["status"] == "Completed" and said(moved) == "made\n"
+
+
 def test_a_run_that_fails_fails_those_that_wait_for_its_output(submit: Submit, ended: Any) -> None:
     first = submit("sleep 0.2; exit 3")
     second = submit(READ, inputs={"data": first.output("outputs/data.csv")})
