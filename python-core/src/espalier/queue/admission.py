@@ -115,7 +115,7 @@ def _admit(paths: QueuePaths, ticket: Ticket, seen: Seen) -> None:
         if first is not None:
             cause = errors[first] or {}
             error["hint"] = f'get_run_log(get_run(ws, "{first}")) shows the log of that run.'
-            if cause.get("code") == "dependency_failed":  # (of a chain the first is to be looked at; others have no log)
+            if cause.get("code") == "dependency_failed":  # (of a chain the first is to look at; others have no log)
                 error["hint"] = cause.get("hint")
         finish(RunPaths(ticket.run_dir), status, states.FAILED, error)
         remove(ticket.path)
