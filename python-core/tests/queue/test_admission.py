@@ -61,11 +61,13 @@ def test_one_that_failed_fails_those_that_depend_on_it(submit: Submit, ended: An
 def test_one_that_was_canceled_or_deleted(one_slot: None, submit: Submit, ended: Any) -> None:
     blocker, canceled, deleted = submit("sleep 30"), submit("true"), submit("true")
     second, third = submit("true", depends_on=[canceled.id]), submit("true", depends_on=[deleted.id])
+    last = submit("true", depends_on=[second.id])
     canceled.cancel()
     shutil.rmtree(deleted.run_dir)
     step()
     assert f"{canceled.id} (Canceled)" in ended(second)["error"]["message"]
     assert f"{deleted.id} (deleted)" in ended(third)["error"]["message"]
+    assert not ended(last)["error"]["hint"], "none of them has a log"
     blocker.cancel()
 
 

@@ -64,13 +64,28 @@ def test_it_executes_the_run_that_is_submitted(experiment: Experiment) -> None:
     assert not spawn._ahead
 
 
-def test_where_a_submit_fails_it_ends(experiment: Experiment) -> None:
-    before = set(spawn._children)
-    with pytest.raises(EspalierError):
-        experiment.submit(ScriptRunConfig(source_directory="/nowhere", entry_script="a.py"))
-    (pid,) = set(spawn._children) - before
-    until(lambda: ended(pid))
-    assert not spawn._ahead
+@pytest.mark.parametrize("is_collected", [False, True])
+def test_where_a_submit_fails_nothing_stays_of_it(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch, is_collected: bool
+) -> None:
+    """No zombie either, even if a process that was forked meanwhile has the connection open."""
+    pids: List[int] = []
+
+    def failing(*_: Any) -> None:
+        pids.append(spawn._ahead[-1].pid)
+        copies.append(os.dup(spawn._ahead[-1].connection.fileno()))
+        if is_collected:  # (by another part of the user's program)
+            os.kill(pids[0], signal.SIGKILL)
+            os.waitpid(pids[0], 0)
+        raise EspalierError("bad_argument", "no")
+
+    copies: List[int] = []
+    monkeypatch.setattr("espalier.experiment.prepare", failing)
+    with pytest.raises(EspalierError, match="no"):
+        experiment.submit(ScriptRunConfig(command="true"))
+    assert not Path(f"/proc/{pids[0]}").exists()
+    assert not spawn._ahead and pids[0] not in spawn._children
+    os.close(copies[0])
 
 
 def test_where_the_submitter_is_killed_it_ends(home: Path) -> None:

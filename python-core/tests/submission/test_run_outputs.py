@@ -48,7 +48,7 @@ def test_what_it_does_to_its_copy_stays_there(submit: Submit, ended: Any) -> Non
 
 @pytest.mark.parametrize(
     ("command", "why"),
-    [("true", "no such file"), ("echo x > outputs/date.csv", "Did you mean outputs/date.csv"), ("ln -s /etc/passwd outputs/data.csv", "no such file|a link")],
+    [("true", "no such file"), ("echo x > outputs/date.csv", "Did you mean outputs/date.csv"), ("ln -s /etc/passwd outputs/data.csv", "no such file|a link"), ("mkfifo outputs/data.csv", "no plain file")],
 )
 def test_an_output_that_never_came(submit: Submit, ended: Any, command: str, why: str) -> None:
     first = submit("sleep 0.2; " + command)
@@ -56,6 +56,29 @@ def test_an_output_that_never_came(submit: Submit, ended: Any, command: str, why
     error = ended(second)["error"]
     assert error["code"] == "prepare_failed" and error["class"] == ["espalier_error_input_missing"]
     assert re.search(why, error["message"]) and first.id in error["message"]
+
+
+@pytest.mark.parametrize("to_come", [False, True])
+def test_what_links_in_a_folder_lead_to_is_not_copied(submit: Submit, ended: Any, tmp_path: Path, to_come: bool) -> None:
+    """A job in a container may put them there, which can't read it, as can't the next job."""
+    Path(tmp_path, "secret").write_text("secret")
+    first = submit(f"sleep {0.2 * to_come}; ln -s {tmp_path}/secret outputs/stolen; ln -s stolen outputs/again; " + WRITE)
+    if not to_come:
+        ended(first)
+    second = submit('readlink "$ESPALIER_INPUT_DATA/stolen"; test ! -e "$ESPALIER_RUN_DIR/.job/inputs"', inputs={"data": first.output("outputs")})
+    assert ended(second)["status"] == "Completed" and said(second) == f"{tmp_path}/secret\n"
+    third = submit('cat "$ESPALIER_INPUT_DATA/again"; test -e "$ESPALIER_RUN_DIR/.job/inputs"', inputs={"data": submit("echo in > outputs/a; ln -s a outputs/again").output("outputs")})
+    assert ended(third)["status"] == "Completed" and said(third) == "in\n"
+
+
+def test_an_output_moves_with_its_workspace(submit: Submit, ended: Any, workspace: Workspace, monkeypatch: Any) -> None:
+    first = submit(WRITE)
+    ended(first)
+    monkeypatch.setattr("espalier.submission.submit.step_locked", lambda queue: None)
+    waiting = submit(READ, inputs={"data": first.output("outputs/data.csv")})
+    os.rename(workspace.path, workspace.path + "-moved")
+    moved = Run(workspace.path + "-moved", waiting.id)
+    assert ended(moved)["status"] == "Completed" and said(moved) == "made\n"
 
 
 def test_a_run_that_fails_fails_those_that_wait_for_its_output(submit: Submit, ended: Any) -> None:

@@ -114,9 +114,9 @@ def _admit(paths: QueuePaths, ticket: Ticket, seen: Seen) -> None:
         first = next((run_id for run_id in failed if errors[run_id] is not None), None)
         if first is not None:
             cause = errors[first] or {}
-            # (of a chain of such runs the first is the one to look at)
-            hint = cause.get("hint") if cause.get("code") == "dependency_failed" else None
-            error["hint"] = hint or f'get_run_log(get_run(ws, "{first}")) shows the log of that run.'
+            error["hint"] = f'get_run_log(get_run(ws, "{first}")) shows the log of that run.'
+            if cause.get("code") == "dependency_failed":  # (of a chain the first is to look at; others have no log)
+                error["hint"] = cause.get("hint")
         finish(RunPaths(ticket.run_dir), status, states.FAILED, error)
         remove(ticket.path)
     elif not open_ends:

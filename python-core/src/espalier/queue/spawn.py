@@ -3,8 +3,9 @@
 import array
 import contextlib
 import os
+import signal
 import sys
-from typing import TYPE_CHECKING, List, Optional
+from typing import TYPE_CHECKING, List, NamedTuple, Optional
 
 from espalier.adapters import posix
 from espalier.adapters.homes import chosen_scratch, state_folder
@@ -25,8 +26,15 @@ RUNNER = os.path.join(_CORE, "runner", "__main__.py")
 FINISHER = os.path.join(_CORE, "prepare", "finish.py")
 KEEPER = os.path.join(_CORE, "keeper", "__main__.py")
 
-# Runners that have no run yet, each by the connection on which it hears of one.
-_ahead: "List[Socket]" = []
+
+class Ahead(NamedTuple):
+    """A runner that has no run yet, and the connection on which it hears of one."""
+
+    pid: int
+    connection: "Socket"
+
+
+_ahead: List[Ahead] = []
 # Processes this one started: it is their parent and must collect them, or they stay as zombies while R lives.
 _children: List[int] = []
 
@@ -38,14 +46,14 @@ def spawn_runner(run: RunPaths, lease: int) -> None:
         lease: The open, locked lease, which the runner inherits.
     """
     while _ahead:
-        with contextlib.closing(_ahead.pop()) as runner, contextlib.suppress(OSError):  # (it has died)
+        with contextlib.closing(_ahead.pop().connection) as runner, contextlib.suppress(OSError):  # (it has died)
             rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, array.array("i", [lease]))]
             runner.sendmsg([os.fsencode(run.root)], rights, _socket.MSG_NOSIGNAL)
             return
     _spawn([RUNNER, run.root, str(lease)], open_log(run.root, run.runner_log), lease)
 
 
-def spawn_ahead(in_container: bool) -> "Socket":
+def spawn_ahead(in_container: bool) -> Ahead:
     """Start a runner that loads, and waits for its run: the next that is started. Raises OSError.
 
     Args:
@@ -57,21 +65,31 @@ def spawn_ahead(in_container: bool) -> "Socket":
     ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
     try:
         log = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-        _spawn([RUNNER, AHEAD_OF_CONTAINER if in_container else AHEAD, str(theirs.fileno())], log, theirs.fileno())
+        word = AHEAD_OF_CONTAINER if in_container else AHEAD
+        runner = Ahead(_spawn([RUNNER, word, str(theirs.fileno())], log, theirs.fileno()), ours)
     except BaseException:
         ours.close()
         raise
     finally:
         theirs.close()
-    _ahead.append(ours)
-    return ours
+    _ahead.append(runner)
+    return runner
 
 
-def dismiss(runner: "Socket") -> None:
-    """Have a runner end that was started ahead, if it has been given no run."""
-    with contextlib.suppress(ValueError):
+def dismiss(runner: Ahead) -> None:
+    """End a runner that was started ahead, if it has been given no run. By itself it would end after a moment, and stay
+    as a zombie; and not at all while a process that was forked meanwhile has the connection open."""
+    try:
         _ahead.remove(runner)
-    runner.close()
+    except ValueError:
+        return
+    runner.connection.close()
+    with contextlib.suppress(OSError):  # (who ignores CHLD, or has collected it, isn't its parent any more)
+        if os.waitpid(runner.pid, os.WNOHANG)[0] == 0:
+            os.kill(runner.pid, signal.SIGKILL)
+            os.waitpid(runner.pid, 0)
+    with contextlib.suppress(ValueError):
+        _children.remove(runner.pid)
 
 
 def spawn_finisher(run: RunPaths, lease: Optional[int]) -> None:
@@ -93,7 +111,7 @@ def spawn_keeper(paths: QueuePaths, lock: int) -> None:
     _spawn([KEEPER, str(lock)], open_log(paths.root, paths.keeper_log), lock)
 
 
-def _spawn(arguments: List[str], log: int, keep_fd: Optional[int]) -> None:
+def _spawn(arguments: List[str], log: int, keep_fd: Optional[int]) -> int:
     argv = [interpreter(), "-I", "-S", "-X", "utf8"]
     prefix = _pycache_prefix()
     if prefix:
@@ -103,8 +121,10 @@ def _spawn(arguments: List[str], log: int, keep_fd: Optional[int]) -> None:
     scratch = chosen_scratch()
     if scratch:
         env["ESPALIER_SCRATCH_DIR"] = scratch
-    _children.append(posix.spawn_detached(argv + arguments, env, log, keep_fd))
+    pid = posix.spawn_detached(argv + arguments, env, log, keep_fd)
+    _children.append(pid)
     collect_ended()
+    return pid
 
 
 def _pycache_prefix() -> Optional[str]:

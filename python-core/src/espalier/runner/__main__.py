@@ -174,7 +174,7 @@ def execute(run: RunPaths, claimed: Claim, place: Place, status: Dict[str, Any])
     workspace = os.path.dirname(os.path.dirname(run.shard))
     try:
         with patience(run, spec.prepare_timeout_seconds):
-            if any(item.is_to_come for item in spec.inputs):
+            if any(item.run for item in spec.inputs):
                 from espalier.tracking.run_outputs import with_found_outputs
 
                 spec = with_found_outputs(run.workspace, spec)

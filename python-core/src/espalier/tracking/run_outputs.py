@@ -3,6 +3,7 @@ again when its job starts. Standard library only: the runner loads this."""
 
 import difflib
 import os
+import stat
 
 from espalier.errors import EspalierError
 from espalier.model.job import Input, JobSpec
@@ -30,31 +31,55 @@ def found_output(workspace: WorkspacePaths, item: Input) -> Input:
     """An input that a run has written, as it is now.
 
     Raises:
-        EspalierError: `input_missing`: there is none, or a link in its place.
+        EspalierError: `input_missing`: there is none, or a link or a pipe in its place.
     """
-    run, output = workspace.run(str(item.run)), str(item.output)
-    path = artifact_path(run, output)  # (the workspace may have been renamed)
-    inside = os.path.join(os.path.realpath(run.root), os.path.relpath(path, run.root))
-    if os.path.realpath(path) != inside:  # (a job may put a link there, to anything)
-        raise _missing(item, "there is a link in its place")
+    path = _path_now(workspace, item)
     try:
+        if not (stat.S_ISREG(os.lstat(path).st_mode) or os.path.isdir(path)):
+            raise _missing(item, "what is in its place is no plain file or folder")  # (a pipe is read for ever)
         found = input_at(item.name, path)
     except FileNotFoundError:
-        near = difflib.get_close_matches(output, file_names(run), 1)
+        near = difflib.get_close_matches(str(item.output), file_names(workspace.run(str(item.run))), 1)
         raise _missing(item, "that run has no such file", f"Did you mean {near[0]}?" if near else "") from None
     except OSError as error:
         raise _missing(item, f"it can't be read: {error.strerror}") from error
+    # (what it leads to is not copied; to a job in a container it leads to nothing)
+    if _has_link_out(os.path.realpath(path)):
+        found = found._replace(digest=None)
     return found._replace(run=item.run, output=item.output)
 
 
+def _path_now(workspace: WorkspacePaths, item: Input) -> str:
+    """Where it is, for the workspace may have been renamed since submit. Raises EspalierError `input_missing`."""
+    run = workspace.run(str(item.run))
+    path = artifact_path(run, str(item.output))
+    inside = os.path.join(os.path.realpath(run.root), os.path.relpath(path, run.root))
+    if os.path.realpath(path) != inside:  # (a job may put a link there, to anything)
+        raise _missing(item, "there is a link in its place")
+    return path
+
+
+def _has_link_out(folder: str) -> bool:
+    """Whether something in a folder, or in none, is a link that leads out of it: the job that put it there may have
+    been in a container, and not allowed to read what it leads to."""
+    for here, folders, files in os.walk(folder):
+        for path in (os.path.join(here, name) for name in (*folders, *files)):
+            if os.path.islink(path) and os.path.commonpath((folder, os.path.realpath(path))) != folder:
+                return True
+    return False
+
+
 def with_found_outputs(workspace: WorkspacePaths, spec: JobSpec) -> JobSpec:
-    """A definition with what has come since submit.
+    """A definition with what has come since submit, and where all outputs of runs among its inputs are now.
 
     Raises:
         EspalierError: `input_missing`.
     """
-    inputs = (found_output(workspace, item) if item.is_to_come else item for item in spec.inputs)
-    return spec._replace(inputs=tuple(inputs))
+    return spec._replace(inputs=tuple(_now(workspace, item) if item.run else item for item in spec.inputs))
+
+
+def _now(workspace: WorkspacePaths, item: Input) -> Input:
+    return found_output(workspace, item) if item.is_to_come else item._replace(path=_path_now(workspace, item))
 
 
 def _missing(item: Input, why: str, hint: str = "") -> EspalierError:
