@@ -107,7 +107,7 @@ class Experiment:
         tags = checked_tags(tags)
         paths = self._workspace._checked()._paths
         with contextlib.ExitStack() as until_queued:
-            if not (reuse or config.depends_on):
+            if _loads_ahead(config) and not reuse:
                 until_queued.enter_context(runner_ahead(config.container is not None))
             # what the snapshot finds in the store stays there until a run refers to it
             hold = partial(until_queued.enter_context, holding_objects(paths))
@@ -199,3 +199,10 @@ class Experiment:
 
 def _has(present: Optional[Mapping[str, str]], wanted: Optional[Mapping[str, Text]]) -> bool:
     return all((present or {}).get(key) == str(value) for key, value in (wanted or {}).items())
+
+
+def _loads_ahead(config: ScriptRunConfig) -> bool:
+    """Whether a runner loads while the run is written. It takes a processor from the submit, about 5 ms; before a
+    container it saves 24 to 30, before a job without one not enough to be seen."""
+    outputs = (given for given in config.inputs.values() if not isinstance(given, str))
+    return config.container is not None and not config.depends_on and not any(outputs)

@@ -31,6 +31,12 @@ with runner_ahead(in_container=False):
 """
 
 
+@pytest.fixture(autouse=True)
+def without_a_container(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here such runs have one too: no engine is needed to see what becomes of it."""
+    monkeypatch.setattr("espalier.experiment._loads_ahead", lambda config: True)
+
+
 def arguments_of(pid: int) -> List[bytes]:
     return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
 
