@@ -20,9 +20,9 @@ TELLS = re.compile(
 TOLD_AGAIN = 12  # lines of a lane
 
 
-def run(lane: int, targets: str, failed: dict[str, deque[bytes]], flaky: list[bytes]) -> None:
+def run(lane: int, targets: str, failed: dict[tuple[int, str], deque[bytes]], flaky: list[bytes]) -> None:
     began = time.monotonic()
-    telling: deque[bytes] = deque(maxlen=TOLD_AGAIN)
+    telling = failed[lane, targets] = deque(maxlen=TOLD_AGAIN)  # (until it has passed: it may not even start)
     command = [os.environ.get("MAKE", "make"), "--no-print-directory", *targets.split()]
     streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     with subprocess.Popen(command, **streams) as process:
@@ -32,16 +32,15 @@ def run(lane: int, targets: str, failed: dict[str, deque[bytes]], flaky: list[by
             sys.stdout.buffer.flush()
             if TELLS.match(line):
                 telling.append(line[:200].rstrip())
-    if process.returncode:
-        failed[targets] = telling
-    else:
+    if process.returncode == 0:
+        del failed[lane, targets]
         flaky += [line for line in telling if line.startswith(b"FLAKY")]
     result = "failed" if process.returncode else "passed"
     print(f"{lane}| {targets}: {result} after {time.monotonic() - began:.0f} s", flush=True)
 
 
 def main() -> int:
-    failed: dict[str, deque[bytes]] = {}
+    failed: dict[tuple[int, str], deque[bytes]] = {}
     flaky: list[bytes] = []
     targets_of = enumerate(sys.argv[1:], 1)
     lanes = [threading.Thread(target=run, args=(*lane, failed, flaky)) for lane in targets_of]
@@ -51,7 +50,7 @@ def main() -> int:
         lane.join()
     for line in flaky:
         print(line.decode(errors="replace"))
-    for targets, telling in failed.items():
+    for (_, targets), telling in failed.items():
         print(f"Failed: make {targets}", *(line.decode(errors="replace") for line in telling), sep="\n  ")
     return 1 if failed else 0
 

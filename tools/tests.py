@@ -24,6 +24,10 @@ def main(arguments: "list[str]") -> int:
             return status
         print(f"Once more, by itself: {', '.join(failed)}", flush=True)
         status = subprocess.call([*pytest, "--last-failed", "--last-failed-no-failures=none"])
+        missed = last_failed(cache) if status == 0 else []  # (it keeps those that were not found again)
+        if missed:
+            print(f"Not found again: {', '.join(missed)}", flush=True)
+            return FAILED
         for test in failed if status == 0 else ():
             print(f"FLAKY {test}", flush=True)
         return status

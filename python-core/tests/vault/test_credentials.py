@@ -125,3 +125,18 @@ def test_what_cannot_become_a_credential_is_given_at_once():
 def test_known_secrets_are_hidden_too():
     masker = LogMasker(["canary-value"])
     assert masker.feed(b"a canary-va") + masker.feed(b"lue b\n") + masker.close() == b"a *** b\n"
+
+
+@pytest.mark.parametrize("at", range(6))
+def test_a_token_in_a_line_without_end_is_hidden_wherever_that_is_cut(at):
+    token, piece = b"ghp_" + b"Z9" * 18, 65_536
+    before = b"http://x/".ljust(2 * piece - 8 * at, b" ")
+    text = before + token + b" tail" * piece
+    masker = LogMasker()
+    shown = [masker.feed(text[start : start + piece]) for start in range(0, len(text), piece)]
+    assert b"".join([*shown, masker.close()]) == text.replace(token, b"***")
+
+
+def test_a_long_word_of_options_takes_no_time_of_its_own():
+    line = b"curl -" + b"u" * 1_000_000 + b" :\n"
+    assert mask_credentials(line) == line

@@ -11,6 +11,8 @@ from espalier.vault.masking import STARS, Masker
 
 # No line without an end is held back longer (bytes).
 _LONGEST = 65_536
+# Of a longer one so much of the end is still held back where a credential begins in it.
+_END = 4096
 _VALUE = rb"[^\s\"'<>]"
 
 
@@ -48,7 +50,7 @@ _FORMS = [
     _Form(
         (b"curl",), 0,
         re.compile(
-            rb"\bcurl\b[^\n]*?[ \t](?:-[a-zA-Z]*u|-U|--user|--proxy-user)(?:[= \t]+|(?=\S))"
+            rb"\bcurl\b[^\n]*?[ \t](?:-[a-zA-Z]{0,30}u|-U|--user|--proxy-user)(?:[= \t]+|(?=\S))"
             rb"\\?[\"']?[^\s:\"'\\-][^\s:\"']*:(" + _VALUE + rb"+)"
         ), needs=b"-:", in_vain=re.compile(rb"\bcurl\b"),
     ),
@@ -197,7 +199,7 @@ def _decided(buffer: bytes) -> int:
     """Up to where it is known that no credential has begun whose end is not there."""
     line = max(buffer.rfind(b"\n"), buffer.rfind(b"\r")) + 1
     if len(buffer) - line > _LONGEST:
-        return len(buffer)
+        line = len(buffer) - _END
     begins = _BEGINNINGS.search(buffer, line)
     if begins:
         return begins.start()
