@@ -22,9 +22,6 @@
 #' Arguments with other names are left alone. A string that begins like one of the parameters
 #' (`--trees`) must be given as `--name=--trees`, as [estimator()] does.
 #'
-#' A default that is a date is refused: use the text, `"2024-01-31"`, and `as.Date()` on the value. That is also how a
-#' date in `script_params` arrives.
-#'
 #' @param ... Named defaults.
 #' @return A named list of class `espalier_job_params`.
 #' @export
@@ -112,12 +109,14 @@ is_single <- function(default) is.null(default) || length(default) == 1L
 #' @noRd
 refuse_rest <- function(name, default, taken, rest) {
   count <- submitted_count(name)
-  if (count == 1L && !length(taken)) abort_param(name, typeof(default), sprintf("\"%s\"", rest))
+  kind <- kind_of_param(default)
+  if (count == 1L && !length(taken)) abort_param(name, kind, sprintf("\"%s\"", rest))
   if (count < 2L) return(invisible())
-  type <- if (is.null(default)) "character" else typeof(default)
-  wanted <- switch(type, character = "string", logical = "logical", integer = "whole number", double = "number")
+  wanted <- switch(kind, character = "string", integer = "whole number", double = "number", kind)
   several <- switch(
-    type, character = "c(\"a\", \"b\")", logical = "c(TRUE, FALSE)", integer = "c(1L, 2L)", double = "c(1, 2)"
+    kind, character = "c(\"a\", \"b\")", logical = "c(TRUE, FALSE)", integer = "c(1L, 2L)", double = "c(1, 2)",
+    date = "as.Date(c(\"2024-05-31\", \"2024-06-30\"))",
+    time = "as.POSIXct(c(\"2024-05-31\", \"2024-06-30\"), tz = \"UTC\")"
   )
   espalier_abort(
     "bad_argument", sprintf("The parameter `%s` must be one %s, but %d were given.", name, wanted, count),
