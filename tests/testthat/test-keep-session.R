@@ -156,6 +156,6 @@ if (!is.null(reticulate_function("py_require"))) test_that("what the user declar
     "cat(conditionMessage(tryCatch(reticulate::import('no_such_package'), error = identity)), '\\n')"
   ), no_choice)
   expect_true("no-such-package numpy" %in% trimws(out), info = out)
-  expect_match(out, "restart R and call reticulate::use_python() before the first call of espalier", fixed = TRUE, all = FALSE)
+  expect_match(out, "by reticulate::use_python() or RETICULATE_PYTHON", fixed = TRUE, all = FALSE)
   expect_false(any(grepl("[Ww]arning", out)), info = out)
 })
