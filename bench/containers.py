@@ -61,7 +61,7 @@ def by_hand() -> None:
 def memory() -> int:
     """Bytes that the supervisor of a container holds at most while a job prints 100 MB."""
     config = {"environment": {"name": "bench", "docker": {"base_image": IMAGE}}, "docker": {"network": "none"}}
-    command = "yes 0123456789 | head -c 100000000; until test -e outputs/go; do sleep 0.05; done"
+    command = "yes 0123456789 | head -c 100000000; sleep 10"
     run = experiment.submit(ScriptRunConfig(command=command, **config))
     log = Path(run.run_dir, "user_logs", "std_log.txt")
     while not log.exists() or log.stat().st_size < 100_000_000:
@@ -69,8 +69,7 @@ def memory() -> int:
     supervisor = read_record(RunPaths(run.run_dir).processes)["job_pid"]
     held = Path(f"/proc/{supervisor}/status").read_text().splitlines()
     peak = 1024 * next(int(row.split()[1]) for row in held if row.startswith("VmHWM:"))
-    Path(run.run_dir, "outputs", "go").touch()
-    run.wait_for_completion()
+    run.cancel()
     return peak
 
 
