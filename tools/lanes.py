@@ -1,7 +1,7 @@
 """Run make targets side by side, because half of the tests wait for processes: lanes.py "TARGETS" "TARGETS" ...
 
 Each line of output begins with its lane's number. All lanes run to their ends; the exit status is 1 if one failed.
-What failed is told again at the very end, because of a long log often only the end is kept.
+What failed is shown again at the very end, because of a long log often only the end is kept.
 """
 
 import os

@@ -17,7 +17,7 @@ run_tests <- function(filter = NULL) {
 }
 
 result <- run_tests()
-# What fails beside other work and passes by itself is told and fails nobody's build, see tools/tests.py.
+# What fails beside other work and passes by itself is reported and fails no build, see tools/tests.py.
 bad <- result$failed > 0 | result$error
 files <- unique(result$file[bad])
 if (any(bad) && length(files) <= 3L) {

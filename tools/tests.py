@@ -1,7 +1,7 @@
 """pytest, and what failed once more, by itself: tests.py [ARGUMENTS OF PYTEST]
 
 Hundreds of these tests race with processes on purpose, on machines that may be busy. One that fails beside others and
-passes by itself is told as FLAKY at the end, to be mended; it fails nobody's build. More than a few failures, or one
+passes by itself is reported as FLAKY at the end, to be mended; it fails no build. More than a few failures, or one
 that fails again, do. See docs/decisions/0016-flaky-tests.md.
 """
 

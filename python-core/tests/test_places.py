@@ -83,14 +83,14 @@ def at(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
 
 @pytest.mark.parametrize("mark", ["x.Rproj", "DESCRIPTION", "renv.lock", ".here", "_targets.R", "pyproject.toml", ".git/x"])
 def test_marks_of_a_project(at: Callable[..., Path], mark: str) -> None:
-    top = at("me/work/project/analysis/deep", "me/work/project/" + mark) / "me/work/project"
+    top = at("me/code/project/analysis/deep", "me/code/project/" + mark) / "me/code/project"
     assert Workspace.open("ws").path == str(top / ".espalier" / "ws")
 
 
 @pytest.mark.parametrize("above", ["me", "."])
 @pytest.mark.parametrize("mark", [".espalier/ws/workspace.json", ".git/x", "old.Rproj", ".here"])
 def test_nothing_at_home_or_above_captures_a_project(at: Callable[..., Path], above: str, mark: str) -> None:
-    folder = at("me/work/project", f"{above}/{mark}") / "me/work/project"
+    folder = at("me/code/project", f"{above}/{mark}") / "me/code/project"
     assert Workspace.open("ws").path == str(folder / ".espalier" / "ws")
 
 

@@ -42,9 +42,9 @@ def test_documented_variables(run: RunPaths) -> None:
     found = environment(run, {})
     assert found["ESPALIER_RUN_DIR"] == run.root and found["ESPALIER_RUN_ID"] == found["AZUREML_RUN_ID"] == "e_1_abcdef01"
     assert found["ESPALIER_WORKSPACE"] == "/ws" and found["AZUREML_ARM_WORKSPACE_NAME"] == "ws"
-    assert (found["AZUREML_OUTPUT_DIRECTORY"], found["AZUREML_LOGDIRECTORY_PATH"]) == ("/w/0/work/p/outputs", "/w/0/work/p/logs")
+    assert (found["AZUREML_OUTPUT_DIRECTORY"], found["AZUREML_LOGDIRECTORY_PATH"]) == (f"{SCRATCH.job}/outputs", f"{SCRATCH.job}/logs")
     assert found["TMPDIR"] == found["TMP"] == found["TEMP"] == "/w/0/tmp"
-    assert found["GIT_CEILING_DIRECTORIES"] == "/w/0" and found["ESPALIER_WORK_DIR"] == "/w/0/work/p"
+    assert found["GIT_CEILING_DIRECTORIES"] == "/w/0" and found["ESPALIER_WORK_DIR"] == SCRATCH.job
     assert found["AZUREML_EXPERIMENT_ID"] == found["AZUREML_ARM_PROJECT_NAME"] == found["ESPALIER_EXPERIMENT"] == "e"
     assert "ESPALIER_SEED" not in found and "ESPALIER_PREVIOUS_R_PROFILE_USER" not in found
     protocol = (Path(__file__).resolve().parents[3] / "docs" / "protocol.md").read_text()

@@ -130,7 +130,7 @@ def _reader(hint: Any) -> _Reader:
     args: Tuple[Any, ...] = getattr(hint, "__args__", ())
     if hint is Any:
         return _as_it_is
-    if origin is Union:  # (Optional: null is read by nobody)
+    if origin is Union:  # (Optional: null never comes here)
         return _reader(next(arg for arg in args if arg is not type(None)))
     if origin is tuple:
         return _list_reader(_reader(args[0]))

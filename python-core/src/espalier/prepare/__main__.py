@@ -41,8 +41,8 @@ def main(run_dir: str) -> int:
     except Exception as error:
         traceback.print_exc()
         message = f"The environment could not be made ready: {error!r:.500}."
-        told = os_error(error) or EspalierError("internal", message, f"See {run.runner_log}.")
-        _leave(run, {"error": {"code": told.code, "message": told.message, "hint": told.hint}})
+        known = os_error(error) or EspalierError("internal", message, f"See {run.runner_log}.")
+        _leave(run, {"error": {"code": known.code, "message": known.message, "hint": known.hint}})
         return 1
     _leave(run, {**found, "seconds": round(time.monotonic() - began, 3)})
     return 0

@@ -92,15 +92,15 @@ def _submit(run: RunPaths, record: Mapping[str, Any], seed: str, made_at: int) -
     config, above = config_of(record, _environment(run), run), os.path.basename(parent.root)
     _refuse_other_secrets(spec, config.secrets)
     if confined:
-        told = _submit_confined(run, spec, above, config, _tags(record), run_id)
+        submitted = _submit_confined(run, spec, above, config, _tags(record), run_id)
     elif config.source_directory and _is_within_copy(run, config.source_directory):
         # a copy of what this run was submitted from: git knows of it what it knew of the original, and what was left
-        # out of that has been told
+        # out of that has been submitted
         config = replace(config, record_diff=False)
-        told = {**submit_child(run.workspace, above, config, _tags(record), run_id, copied=spec), "notes": []}
+        submitted = {**submit_child(run.workspace, above, config, _tags(record), run_id, copied=spec), "notes": []}
     else:
-        told = submit_child(run.workspace, above, config, _tags(record), run_id)
-    return {"run_ids": [told["run_id"]], "notes": told["notes"], "warnings": told["warnings"]}
+        submitted = submit_child(run.workspace, above, config, _tags(record), run_id)
+    return {"run_ids": [submitted["run_id"]], "notes": submitted["notes"], "warnings": submitted["warnings"]}
 
 
 def _submit_confined(
@@ -113,9 +113,9 @@ def _submit_confined(
     with copied_source(run, config.source_directory) as source:
         if source is not None:
             config = replace(config, source_directory=source.copy)
-        told = submit_child(run.workspace, above, config, tags, run_id, copied=spec, source=source)
+        submitted = submit_child(run.workspace, above, config, tags, run_id, copied=spec, source=source)
     show(run, run.workspace.run(run_id))
-    return {**told, "notes": []}
+    return {**submitted, "notes": []}
 
 
 def _refuse_other_secrets(spec: JobSpec, wanted: Sequence[str]) -> None:
