@@ -9,8 +9,8 @@ from pathlib import Path
 import docker
 from espalier import Experiment, Run, ScriptRunConfig, Workspace
 from espalier.adapters.engine import Engine
-from espalier.paths import RunPaths
-from espalier.records import read_record
+from espalier.base.paths import RunPaths
+from espalier.base.records import read_record
 from samples import Samples, seconds
 
 IMAGE = "espalier-test-base:bookworm"

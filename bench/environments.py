@@ -9,10 +9,10 @@ from typing import Sequence
 
 import cran
 import docker
+from espalier.api.workspace import Workspace
+from espalier.base.paths import CachePaths
 from espalier.environment.definition import CranPackage, DockerSide, Environment, RSide
-from espalier.images.chain import Image, ensure
-from espalier.paths import CachePaths
-from espalier.workspace import Workspace
+from espalier.provision.docker.chain import Image, ensure
 from samples import Samples, seconds
 from web import Site
 

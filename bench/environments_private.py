@@ -11,11 +11,11 @@ from functools import partial
 from pathlib import Path
 from typing import Dict, Sequence
 
+from espalier.base.paths import CachePaths
 from espalier.environment.definition import Environment, PythonSide
-from espalier.packages.lock import resolve
-from espalier.packages.pyenv import find_uv, uv_variables
-from espalier.paths import CachePaths
-from espalier.private.ensure import ensure
+from espalier.provision.local.ensure import ensure
+from espalier.provision.packages.lock import resolve
+from espalier.provision.packages.pyenv import find_uv, uv_variables
 from samples import Samples, seconds
 
 ROUNDS = 5

@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 from espalier import Experiment, Run, ScriptRunConfig, Workspace
+from espalier.base.paths import RunPaths
 from espalier.lifecycle.status import read_status
-from espalier.paths import RunPaths
 from espalier.vault.credentials import LogMasker
 from samples import Samples, seconds
 

@@ -8,7 +8,8 @@ import sys
 import time
 from typing import Callable, Dict, Iterator
 
-from espalier import Experiment, ScriptRunConfig, Workspace, accel
+from espalier import Experiment, ScriptRunConfig, Workspace
+from espalier.base import accel
 from samples import Samples, seconds
 from trees import make_tree
 

@@ -6,11 +6,12 @@ import subprocess
 import sys
 import time
 
-from espalier import Workspace, accel
+from espalier import Workspace
+from espalier.base import accel
+from espalier.base.paths import RunPaths
 from espalier.lifecycle.changed import changed_files
 from espalier.lifecycle.found import Found
 from espalier.lifecycle.scratch import make_scratch, note_beginning
-from espalier.paths import RunPaths
 from espalier.runner.workdir import materialise
 from samples import Samples, seconds
 from snapshot import OLD_ENOUGH, SCANNERS, scanner

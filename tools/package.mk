@@ -6,7 +6,7 @@ RSCRIPT ?= Rscript
 
 # describe (Python, no R) -> api.json -> generate.R (R, no Python) -> R/gen-*.R, the bridge's list, man/, NAMESPACE
 generate:
-	PYTHONPATH=python-core/src $(PYTHON) -m espalier.describe > tools/bindgen/api.json.new
+	PYTHONPATH=python-core/src $(PYTHON) -m espalier.api.describe > tools/bindgen/api.json.new
 	mv tools/bindgen/api.json.new tools/bindgen/api.json
 	$(RSCRIPT) --vanilla tools/bindgen/generate.R tools/bindgen/api.json .
 	PYTHONPATH=python-core/src $(PYTHON) tools/schema.py

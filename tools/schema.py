@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from espalier.model.job import JobSpec
-from espalier.model.schema import schema_of
+from espalier.base.model.job import JobSpec
+from espalier.base.model.schema import schema_of
 
 HEAD = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "spec.json of espalier, format 1"}
 

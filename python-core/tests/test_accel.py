@@ -5,7 +5,7 @@ import types
 from importlib.machinery import EXTENSION_SUFFIXES
 
 import pytest
-from espalier import accel
+from espalier.base import accel
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +50,6 @@ def test_the_runner_finds_it_without_looking_for_packages():
     if accel.native() is None:
         pytest.skip("the native scanner is not built")
     root = os.path.dirname(os.path.dirname(accel.__file__))
-    code = f"import sys; sys.path.insert(0, {root!r}); from espalier.accel import native; print(native().INTERFACE)"
+    code = f"import sys; sys.path.insert(0, {root!r}); from espalier.base.accel import native; print(native().INTERFACE)"
     done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True)
     assert (done.stdout.strip(), done.stderr) == (str(accel._INTERFACE), "")

@@ -6,8 +6,8 @@ from typing import Any, Dict, List, Literal, Mapping, Optional, Sequence, Union
 
 import pytest
 from espalier import EspalierError
-from espalier.boundary import classed_function
-from espalier.types import Data, Index, Text
+from espalier.base.boundary import classed_function
+from espalier.base.types import Data, Index, Text
 
 
 class NumPyNumber:

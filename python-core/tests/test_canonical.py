@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from espalier.canonical import canonical_json, digest, digest_bytes
+from espalier.base.canonical import canonical_json, digest, digest_bytes
 from hypothesis import given
 from hypothesis import strategies as st
 

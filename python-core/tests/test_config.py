@@ -2,8 +2,8 @@ import math
 from typing import Any, Dict
 
 import pytest
-from espalier.config import ScriptRunConfig, Session
-from espalier.errors import EspalierError
+from espalier.base.config import ScriptRunConfig, Session
+from espalier.base.errors import EspalierError
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ import pathlib
 from typing import Any, Dict, List, Literal, Mapping, Optional, Sequence, Union
 
 import pytest
-from espalier.describe import describe, parse_docstring
-from espalier.types import Data, Frame, Index
+from espalier.api.describe import describe, parse_docstring
+from espalier.base.types import Data, Frame, Index
 
 API = pathlib.Path(__file__).resolve().parents[2] / "tools" / "bindgen" / "api.json"
 

@@ -1,9 +1,9 @@
 from typing import Any
 
 import pytest
-from espalier.config import BUILD_TIMEOUT_SECONDS, PREPARE_TIMEOUT_SECONDS, ScriptRunConfig
-from espalier.docker_options import DockerOptions, checked_docker
-from espalier.errors import EspalierError
+from espalier.base.config import BUILD_TIMEOUT_SECONDS, PREPARE_TIMEOUT_SECONDS, ScriptRunConfig
+from espalier.base.docker_options import DockerOptions, checked_docker
+from espalier.base.errors import EspalierError
 
 ENVIRONMENT = {"name": "e", "docker": {"base_image": "debian"}}
 

@@ -442,7 +442,7 @@ def test_a_runner_killed_while_it_prepares(submit: Submit, ended: Ended, tmp_pat
 SUBMITTER = """
 import os, sys
 from espalier import Experiment, ScriptRunConfig, Workspace
-from espalier.submission import submit
+from espalier.jobs import submit
 folder, mark, at = sys.argv[1:]
 
 def deadly(name, before):

@@ -8,10 +8,10 @@ from typing import Any, List
 
 import pytest
 from espalier import EspalierError
-from espalier.follow import failure_of, follow
+from espalier.api.follow import failure_of, follow
+from espalier.base.paths import RunPaths
+from espalier.base.records import replace_record
 from espalier.lifecycle.log_text import plain_text
-from espalier.paths import RunPaths
-from espalier.records import replace_record
 from hanging import not_hanging
 from hypothesis import given
 from hypothesis import strategies as st
@@ -177,7 +177,7 @@ def test_it_ends_soon_after_the_job(submit: Any) -> None:
     run.wait_for_completion()
     details = run.get_details()
     seen = time.time()
-    from espalier.records import seconds_of
+    from espalier.base.records import seconds_of
 
     assert seen - (seconds_of(details["endTimeUtc"]) or 0) < 0.3
 

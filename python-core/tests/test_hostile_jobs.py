@@ -10,8 +10,8 @@ from typing import Any, Callable
 
 import pytest
 from espalier import Experiment, ScriptRunConfig, Workspace
-from espalier.errors import DamageWarning, EspalierError
-from espalier.paths import RunPaths
+from espalier.base.errors import DamageWarning, EspalierError
+from espalier.base.paths import RunPaths
 
 
 def run_command(experiment: Experiment, command: str, **fields: Any) -> Any:

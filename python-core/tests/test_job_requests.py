@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 from espalier import EspalierError, Experiment, Run
-from espalier import job_requests as module
-from espalier.job_requests import ask, giving_slot_away, own_run
-from espalier.paths import RunPaths
-from espalier.submission.requests import carry_out
+from espalier.api import job_requests as module
+from espalier.api.job_requests import ask, giving_slot_away, own_run
+from espalier.base.paths import RunPaths
+from espalier.jobs.requests import carry_out
 
 
 @pytest.fixture

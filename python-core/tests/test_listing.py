@@ -3,8 +3,8 @@ from typing import Any, Callable, Dict, Optional
 
 import pytest
 from espalier import Experiment, Run
-from espalier.listing import rows_as_frame
-from espalier.records import seconds_of
+from espalier.api.listing import rows_as_frame
+from espalier.base.records import seconds_of
 
 
 def row(**fields: Any) -> Dict[str, Any]:

@@ -7,12 +7,12 @@ from typing import Any, Dict, Mapping, NamedTuple, Optional, Tuple
 
 import pytest
 from defined import defined
-from espalier.errors import EspalierError
-from espalier.model.codec import MORE, Wrong, decode, encode, read_as
-from espalier.model.job import Input, JobEnvironment, JobSpec
-from espalier.model.schema import schema_of
-from espalier.resources import Resources
-from espalier.retry import Retry
+from espalier.base.errors import EspalierError
+from espalier.base.model.codec import MORE, Wrong, decode, encode, read_as
+from espalier.base.model.job import Input, JobEnvironment, JobSpec
+from espalier.base.model.schema import schema_of
+from espalier.base.resources import Resources
+from espalier.base.retry import Retry
 from hypothesis import given
 from hypothesis import strategies as st
 

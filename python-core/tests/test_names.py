@@ -1,8 +1,8 @@
 import string
 
 import pytest
-from espalier.errors import EspalierError
-from espalier.names import check_label, check_name
+from espalier.base.errors import EspalierError
+from espalier.base.names import check_label, check_name
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -13,12 +13,12 @@ import pytest
 from espalier import Experiment, ScriptRunConfig, Workspace
 from espalier.adapters import trust
 from espalier.adapters.homes import program_cache
-from espalier.errors import EspalierError
-from espalier.paths import RunPaths
+from espalier.base.errors import EspalierError
+from espalier.base.paths import RunPaths
+from espalier.base.records import make_folders, write_file
 from espalier.queue import step
 from espalier.queue.home import queue_paths
 from espalier.queue.tickets import find_ticket
-from espalier.records import make_folders, write_file
 
 OTHER = 54_321
 # Exercises what makes files and folders, in a process with an umask of its own.

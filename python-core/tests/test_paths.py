@@ -7,8 +7,8 @@ from typing import Iterator, Set
 
 import espalier
 import pytest
-from espalier import paths
-from espalier.paths import QueuePaths, RunPaths, WorkspacePaths
+from espalier.base import paths
+from espalier.base.paths import QueuePaths, RunPaths, WorkspacePaths
 
 SOURCE = Path(espalier.__file__).parent
 ROOT = "/r"
@@ -23,17 +23,17 @@ OTHERS = {
     "adapters/engine_sockets.py": ["meta.json"],  # (of Docker's contexts)
     "adapters/homes.py": ["cache", "AppData/Local/R/cache"],
     "environment/sources.py": [".json"],
-    "images/package_stages.py": ["/cache"],
-    "images/signature.py": ["images"],
+    "provision/docker/package_stages.py": ["/cache"],
+    "provision/docker/signature.py": ["images"],
     "lifecycle/attempts.py": ["kept"],
     "prepare/ready.py": ["cache"],
-    "run.py": ["user_logs/std_log.txt"],  # (shown in the help)
+    "api/run.py": ["user_logs/std_log.txt"],  # (shown in the help)
     "snapshot/literals.py": [".json"],
     "snapshot/own.py": [".tmp-", ".tmp-*[0-9]-"],
     "snapshot/secret_files.py": [
         "*service-account*.json", "*service_account*.json", "client_secret*.json", ".docker/config.json",
     ],
-    "submission/documents.py": [".job/python/espalier/runner"],
+    "jobs/documents.py": [".job/python/espalier/runner"],
 }  # fmt: skip
 MAKERS = ("paths.py", "scratch_paths.py")
 

@@ -7,10 +7,10 @@ from typing import Any, Callable, List
 
 import pytest
 from espalier import Experiment, Run, ScriptRunConfig, Workspace
-from espalier.errors import EspalierError
-from espalier.progress import Cancelled, Listener, advance, check, indivisible, listening, report
+from espalier.base.errors import EspalierError
+from espalier.base.progress import Cancelled, Listener, advance, check, indivisible, listening, report
+from espalier.jobs import folder as run_folder
 from espalier.store import blobs
-from espalier.submission import folder as run_folder
 
 
 class Recorder(Listener):

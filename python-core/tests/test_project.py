@@ -2,7 +2,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from espalier.project import folders_up, project_root
+from espalier.base.project import folders_up, project_root
 
 
 @pytest.mark.parametrize("mark", [".git", ".here", "DESCRIPTION", "renv.lock", "_targets.R", "pyproject.toml", "a.Rproj"])

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 import pytest
-from espalier import states
-from espalier.config import ScriptRunConfig
-from espalier.job_log import JobLog
-from espalier.paths import RunPaths
-from espalier.run_parts import RunParts
+from espalier.api.job_log import JobLog
+from espalier.api.run_parts import RunParts
+from espalier.base import states
+from espalier.base.config import ScriptRunConfig
+from espalier.base.paths import RunPaths
+from espalier.base.values import NA, from_json
 from espalier.tracking.metrics import read_metrics
 from espalier.tracking.parts import read_parts
-from espalier.values import NA, from_json
 
 TOP = Path(__file__).resolve().parents[2]
 KINDS = {"double": (int, float), "integer": int, "logical": bool, "string": str}

@@ -5,8 +5,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from espalier import records
-from espalier.errors import CODES, EspalierError
+from espalier.base import records
+from espalier.base.errors import CODES, EspalierError
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"{}", b'{"format": "1"}', b"\xff\xfe", b"[" * 100_000])

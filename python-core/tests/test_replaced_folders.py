@@ -7,8 +7,8 @@ from typing import Any, Callable, Dict
 import pytest
 from espalier import Experiment, ScriptRunConfig
 from espalier.adapters.inside import open_log, replace_inside
-from espalier.errors import EspalierError
-from espalier.paths import RunPaths, set_aside_name
+from espalier.base.errors import EspalierError
+from espalier.base.paths import RunPaths, set_aside_name
 
 # What the runner, the queue or another process writes to while a run is executed or ends.
 FOLDERS = (

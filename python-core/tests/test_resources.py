@@ -1,8 +1,8 @@
 from typing import Any
 
 import pytest
-from espalier.errors import EspalierError
-from espalier.resources import Capacity, Resources, bytes_of, checked_count, resources_of, size_text
+from espalier.base.errors import EspalierError
+from espalier.base.resources import Capacity, Resources, bytes_of, checked_count, resources_of, size_text
 from hypothesis import given
 from hypothesis import strategies as st
 

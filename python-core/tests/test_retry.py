@@ -2,8 +2,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from espalier.errors import EspalierError
-from espalier.retry import CAUSES, Retry, checked_retry, retry_of
+from espalier.base.errors import EspalierError
+from espalier.base.retry import CAUSES, Retry, checked_retry, retry_of
 
 
 def test_no_retry_unless_asked() -> None:

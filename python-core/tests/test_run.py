@@ -106,7 +106,7 @@ def test_an_interrupt_stops_the_watching_not_the_job(submit: Submit, ended: Ende
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("espalier.follow.time.sleep", interrupt)
+        patch.setattr("espalier.api.follow.time.sleep", interrupt)
         with pytest.raises(KeyboardInterrupt):
             run.wait_for_completion()
     assert ended(run)["status"] == "Completed"

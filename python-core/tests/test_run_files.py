@@ -5,7 +5,7 @@ from typing import Any, Callable, Dict
 
 import pytest
 from espalier import EspalierError, Run
-from espalier.run import OfflineRun
+from espalier.api.run import OfflineRun
 from scratch import copy_of
 
 

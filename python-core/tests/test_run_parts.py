@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any, Dict
 
 import pytest
-from espalier.errors import EspalierError
-from espalier.experiment import Experiment
-from espalier.paths import RunPaths
-from espalier.run import OfflineRun
-from espalier.run_parts import RunParts
+from espalier.api.experiment import Experiment
+from espalier.api.run import OfflineRun
+from espalier.api.run_parts import RunParts
+from espalier.api.workspace import Workspace
+from espalier.base.errors import EspalierError
+from espalier.base.paths import RunPaths
 from espalier.tracking.parts import read_parts
-from espalier.workspace import Workspace
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_parts_of_a_run(tmp_path: Path) -> None:
 
 def test_a_full_disk_does_not_end_the_script(tmp_path: Path) -> None:
     script = (
-        "import resource, signal\nfrom espalier.run_parts import RunParts\n"
+        "import resource, signal\nfrom espalier.api.run_parts import RunParts\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\nresource.setrlimit(resource.RLIMIT_FSIZE, (600, 600))\n"
         f"run = RunParts({str(tmp_path)!r})\nfor i in range(50): run.log_part(f'k{{i}}')\n"
     )

@@ -7,10 +7,11 @@ import sys
 import threading
 
 import pytest
-from espalier import ScriptRunConfig, Workspace, snapshots
-from espalier.errors import EspalierError
-from espalier.paths import WorkspacePaths, partial
-from espalier.progress import Listener, listening
+from espalier import ScriptRunConfig, Workspace
+from espalier.api import snapshots
+from espalier.base.errors import EspalierError
+from espalier.base.paths import WorkspacePaths, partial
+from espalier.base.progress import Listener, listening
 from espalier.snapshot.hold import alone_with_objects
 
 

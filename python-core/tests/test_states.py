@@ -1,6 +1,6 @@
 import pytest
-from espalier import states
-from espalier.states import (
+from espalier.base import states
+from espalier.base.states import (
     CANCEL_REQUESTED,
     CANCELED,
     COMPLETED,

@@ -10,11 +10,11 @@ from typing import Any, Callable, Dict
 import pytest
 from espalier import Experiment, Run, ScriptRunConfig, Workspace
 from espalier.adapters import posix
-from espalier.errors import EspalierError
+from espalier.base.errors import EspalierError
+from espalier.jobs import submit as submission
 from espalier.queue import nudge as nudging
 from espalier.snapshot.git import start_git
 from espalier.snapshot.gitconfig import find_repository
-from espalier.submission import submit as submission
 
 OTHER = 4242
 LOOKS: Dict[str, Callable[[Workspace, str], Any]] = {

@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from espalier.values import NA, from_json, is_cell, kind_of, native, to_json, typed
+from espalier.base.values import NA, from_json, is_cell, kind_of, native, to_json, typed
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -8,9 +8,9 @@ from typing import Any, Callable, List
 
 import pytest
 from espalier import EspalierError, Run, Workspace, wait_for
-from espalier.paths import RunPaths, WorkspacePaths
-from espalier.records import replace_record
-from espalier.wait_many import look, progress_text
+from espalier.api.wait_many import look, progress_text
+from espalier.base.paths import RunPaths, WorkspacePaths
+from espalier.base.records import replace_record
 from hanging import not_hanging
 
 Submit = Callable[..., Run]

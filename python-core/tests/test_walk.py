@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Dict, List
 
 import pytest
-from espalier.describe import describe
+from espalier.api.describe import describe
 
 WALKER = Path(__file__).parent / "helpers" / "walk_operations.py"
 # condition -> how the file system is mounted

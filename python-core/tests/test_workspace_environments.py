@@ -9,10 +9,10 @@ from espalier.environment.definition import BuildContext, CranPackage, DockerSid
 from espalier.environment.lock import Lock, RSource
 from espalier.environment.lock_record import lock_record
 from espalier.environment.lockfile import write_lock
-from espalier.images import bases
-from espalier.images.bases import Base, resolve_base
-from espalier.images.record import write_image
-from espalier.images.wanted import known_wanted
+from espalier.provision.docker import bases
+from espalier.provision.docker.bases import Base, resolve_base
+from espalier.provision.docker.record import write_image
+from espalier.provision.docker.wanted import known_wanted
 
 TIDY = Environment("tidy", r=RSide(version="4.3", cran=[CranPackage("glmnet")]), python=PythonSide(pip=["numpy"]))
 

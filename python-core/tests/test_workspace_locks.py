@@ -4,8 +4,8 @@ from typing import Any, Dict, List
 
 import pytest
 from espalier import Workspace
+from espalier.base.errors import EspalierError
 from espalier.environment.definition import CranPackage, Environment, PythonSide, RSide
-from espalier.errors import EspalierError
 from made_cran import Cran
 
 

@@ -2,7 +2,7 @@ import os
 
 import pytest
 from espalier import ScriptRunConfig, Workspace
-from espalier.errors import EspalierError
+from espalier.base.errors import EspalierError
 
 
 def test_a_snapshot_is_taken_kept_and_forgotten(workspace, project):

@@ -4,7 +4,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 import pytest
-from espalier.types import Frame
+from espalier.base.types import Frame
 from espalier_bridge.arrow import accept
 from structs import as_pyarrow, column
 

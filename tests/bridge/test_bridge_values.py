@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from espalier.errors import EspalierError
+from espalier.base.errors import EspalierError
 from espalier_bridge import values
 from espalier_bridge.arrow import accept
 from espalier_bridge.arrow.table import Table

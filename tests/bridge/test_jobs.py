@@ -6,7 +6,7 @@ from typing import Any, Callable, Iterator
 
 import espalier
 import pytest
-from espalier.progress import check, indivisible, report
+from espalier.base.progress import check, indivisible, report
 from espalier_bridge import calls, jobs
 
 GO = threading.Event()

@@ -11,11 +11,11 @@ from typing import Iterator
 
 import pytest
 from espalier import EspalierError, Experiment, Workspace
+from espalier.jobs import submit as submission
 from espalier.queue import nudge as nudging
 from espalier.queue.capacity import set_capacity
 from espalier.queue.home import queue_paths
 from espalier.queue.reasons import why_waiting
-from espalier.submission import submit as submission
 from test_marked_points import until
 from world import DONE, World
 

@@ -17,11 +17,11 @@ from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 import pytest
 from acts import Acts
 from espalier import Run
+from espalier.jobs import submit as submission
+from espalier.jobs.requests import carry_out
 from espalier.queue.capacity import set_capacity
 from espalier.queue.home import queue_paths
 from espalier.queue.step import step
-from espalier.submission import submit as submission
-from espalier.submission.requests import carry_out
 from world import CANCELED, DONE, LOST, End, World
 
 # The job is told how long to run by the stage.

@@ -23,7 +23,7 @@ import cran as cran_repository
 import pypi as python_index
 import small_image as small
 from engines import HeldEngine, OwnEngine
-from espalier.workspace import Workspace
+from espalier.api.workspace import Workspace
 from github import GitHub
 from registry import Registry
 from web import Site

@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any, Callable, Dict
 
 import canary
+from espalier.api.keyvault import Keyvault
+from espalier.api.workspace import Workspace
+from espalier.base.paths import CachePaths
 from espalier.environment.definition import (
     CranPackage,
     DockerSide,
@@ -16,11 +19,8 @@ from espalier.environment.definition import (
     RSide,
     Secret,
 )
-from espalier.images import registries
-from espalier.images.chain import Image, ensure
-from espalier.keyvault import Keyvault
-from espalier.paths import CachePaths
-from espalier.workspace import Workspace
+from espalier.provision.docker import registries
+from espalier.provision.docker.chain import Image, ensure
 from github import TOKEN, GitHub
 from registry import Registry
 from web import Site

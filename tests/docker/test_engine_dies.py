@@ -9,11 +9,11 @@ from typing import Any, Callable, List
 import pytest
 from engines import OwnEngine
 from espalier.adapters import docker_stream
+from espalier.api.workspace import Workspace
+from espalier.base.errors import EspalierError
+from espalier.base.paths import CachePaths
 from espalier.environment.definition import DockerSide, Environment
-from espalier.errors import EspalierError
-from espalier.images.chain import Image, ensure
-from espalier.paths import CachePaths
-from espalier.workspace import Workspace
+from espalier.provision.docker.chain import Image, ensure
 
 Make = Callable[..., Workspace]
 # (with the host's network, as the second engine gives no other)

@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict
 import pytest
 from engines import OwnEngine, dead_socket
 from espalier import Experiment, Run, ScriptRunConfig, Workspace
-from espalier.paths import RunPaths
+from espalier.base.paths import RunPaths
 
 Submit = Callable[[str], Run]
 

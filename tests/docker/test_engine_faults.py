@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from engines import HangingEngine, OwnEngine, as_nobody, dead_socket
 from espalier.adapters import docker as adapter
-from espalier.errors import EspalierError
+from espalier.base.errors import EspalierError
 
 
 def _refused() -> EspalierError:

@@ -15,14 +15,14 @@ from typing import Any, Callable, Iterator, List, Optional
 
 import pytest
 from espalier.adapters.docker_images import find_image, remove_image, tag_image
+from espalier.api.workspace import Workspace
+from espalier.base.errors import EspalierError
+from espalier.base.paths import CachePaths
+from espalier.base.progress import Cancelled, Listener, listening
 from espalier.environment.definition import BuildContext, DockerSide, Environment, Secret
-from espalier.errors import EspalierError
-from espalier.images.chain import Image, ensure, find_local, tag_of
-from espalier.images.record import hex_of, read_image, write_image
-from espalier.images.registries import Remote, set_remote
-from espalier.paths import CachePaths
-from espalier.progress import Cancelled, Listener, listening
-from espalier.workspace import Workspace
+from espalier.provision.docker.chain import Image, ensure, find_local, tag_of
+from espalier.provision.docker.record import hex_of, read_image, write_image
+from espalier.provision.docker.registries import Remote, set_remote
 
 Make = Callable[..., Workspace]
 
@@ -390,8 +390,8 @@ def _builder(workspace: Workspace, wanted: Environment, log: "Path | None" = Non
         # (what is started in the background by a shell ignores it)
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from espalier.environment.definition import Environment\n"
-        "from espalier.images.chain import ensure\n"
-        "from espalier.paths import CachePaths, WorkspacePaths\n"
+        "from espalier.provision.docker.chain import ensure\n"
+        "from espalier.base.paths import CachePaths, WorkspacePaths\n"
         "path, definition, log = sys.argv[1:]\n"
         "image = ensure(WorkspacePaths(path), CachePaths(os.environ['ESPALIER_CACHE_DIR']),\n"
         "    Environment.from_mapping(json.loads(definition)), lambda secret: '', log or None)\n"

@@ -8,8 +8,8 @@ from typing import Any, Callable, Iterator, List
 import pytest
 from engines import HeldEngine
 from espalier import Environment, Experiment, Run, ScriptRunConfig, Workspace
+from espalier.base.paths import RunPaths
 from espalier.environment.definition import DockerSide
-from espalier.paths import RunPaths
 from job_runs import log_of
 from registry import Registry
 

@@ -11,13 +11,13 @@ import pytest
 from espalier import Environment
 from espalier.adapters.docker_images import find_image
 from espalier.adapters.docker_stage import stage_container
+from espalier.api.workspace import Workspace
+from espalier.base.errors import EspalierError
+from espalier.base.paths import CachePaths, PrivatePaths
+from espalier.base.records import replace_record
+from espalier.base.types import Frame
 from espalier.environment.definition import DockerSide
-from espalier.errors import EspalierError
-from espalier.images.stages import BUILD_LABEL, UNFINISHED, labels_while_building, note_step, stage_image
-from espalier.paths import CachePaths, PrivatePaths
-from espalier.records import replace_record
-from espalier.types import Frame
-from espalier.workspace import Workspace
+from espalier.provision.docker.stages import BUILD_LABEL, UNFINISHED, labels_while_building, note_step, stage_image
 
 Make = Callable[..., Workspace]
 

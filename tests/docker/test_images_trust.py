@@ -10,14 +10,14 @@ from typing import Any, Callable, Iterator, List
 import docker.errors
 import pytest
 from espalier.adapters.docker_images import build_image, find_image, tag_image
+from espalier.api.workspace import Workspace
+from espalier.base.paths import CachePaths
 from espalier.environment.definition import DockerSide, Environment
-from espalier.images.chain import Image, ensure, tag_of
-from espalier.images.context import recipe_context
-from espalier.images.record import hex_of, read_image, write_image
-from espalier.images.registries import Remote, set_remote
-from espalier.images.signature import SHARED_KEY, is_ours
-from espalier.paths import CachePaths
-from espalier.workspace import Workspace
+from espalier.provision.docker.chain import Image, ensure, tag_of
+from espalier.provision.docker.context import recipe_context
+from espalier.provision.docker.record import hex_of, read_image, write_image
+from espalier.provision.docker.registries import Remote, set_remote
+from espalier.provision.docker.signature import SHARED_KEY, is_ours
 
 Make = Callable[..., Workspace]
 _made: List[str] = []

@@ -9,8 +9,8 @@ from typing import Any, Callable
 
 import pytest
 from espalier import Experiment, Run, ScriptRunConfig, Workspace
-from espalier.errors import EspalierError
-from espalier.paths import RunPaths
+from espalier.base.errors import EspalierError
+from espalier.base.paths import RunPaths
 from job_runs import log_of, until, wait
 from scratch import copy_of
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict
 
 from espalier import Run
-from espalier.paths import RunPaths
+from espalier.base.paths import RunPaths
 from espalier.queue.home import queue_paths
 
 

@@ -8,7 +8,7 @@ local_typed <- function(env = parent.frame()) {
   top <- withr::local_tempdir(.local_envir = env)
   api <- file.path(top, "api.json")
   reticulate::py_run_string(sprintf(paste(
-    "import json, sys, types", "from espalier import describe", "module = types.ModuleType('typed_fixture')",
+    "import json, sys, types", "from espalier.api import describe", "module = types.ModuleType('typed_fixture')",
     "sys.modules['typed_fixture'] = module",
     "exec(open(%s, encoding='utf-8').read(), module.__dict__)",
     "module.Typed.__module__ = 'typed_fixture'",

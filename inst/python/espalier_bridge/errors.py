@@ -8,8 +8,8 @@ from espalier_bridge import values
 
 def record(error: BaseException) -> Dict[str, Any]:
     """`code`, `message`, `hint`, `fields`, `class`, `traceback`. What is no EspalierError has the code `internal`."""
-    from espalier.errors import EspalierError
-    from espalier.os_errors import os_error
+    from espalier.base.errors import EspalierError
+    from espalier.base.os_errors import os_error
 
     text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
     known = {"class": type(error).__name__, "traceback": text}

@@ -22,7 +22,7 @@ class _Job:
     """One call, its thread, and how it ended."""
 
     def __init__(self) -> None:
-        from espalier.progress import Listener
+        from espalier.base.progress import Listener
 
         self.listener = Listener()
         self.ended = threading.Event()
@@ -43,7 +43,7 @@ class _Job:
         threading.Thread(target=self._work, args=(function, given), name="espalier", daemon=True).start()
 
     def _work(self, function: Callable[..., Any], given: Dict[str, Any]) -> None:
-        from espalier.progress import listening
+        from espalier.base.progress import listening
 
         try:
             with listening(self.listener):

@@ -1,4 +1,4 @@
-"""Arguments and results by their declared types. The types are those of `espalier.describe`."""
+"""Arguments and results by their declared types. The types are those of `espalier.api.describe`."""
 
 import math
 import warnings
@@ -60,7 +60,7 @@ def decode(value: Any) -> Any:
         return {key: decode(item) for key, item in value.items()}
     if value is None:
         return None
-    from espalier.values import from_json
+    from espalier.base.values import from_json
 
     return from_json(value)
 
@@ -96,7 +96,7 @@ def frame(value: Any) -> Dict[str, Any]:
     try:
         parcel = accept.parcel(value)
     except (TypeError, ValueError, NotImplementedError) as error:  # (the last is pyarrow's, for what Arrow has not)
-        from espalier.errors import EspalierError
+        from espalier.base.errors import EspalierError
 
         raise EspalierError(
             "unsupported_data", f"A result cannot go to R: {error}.", "Convert it in Python first."
@@ -174,6 +174,6 @@ def _whole(value: int) -> Any:
 def _tag(value: Any) -> Any:
     if hasattr(value, "__fspath__"):
         return plain(str(value))
-    from espalier.values import to_json
+    from espalier.base.values import to_json
 
     return to_json(value)

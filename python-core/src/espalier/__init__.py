@@ -9,13 +9,13 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Environment": "espalier.environment.definition",
-    "EspalierError": "espalier.errors",
-    "Experiment": "espalier.experiment",
-    "Keyvault": "espalier.keyvault",
-    "Run": "espalier.run",
-    "ScriptRunConfig": "espalier.config",
-    "Workspace": "espalier.workspace",
-    "wait_for": "espalier.wait_many",
+    "EspalierError": "espalier.base.errors",
+    "Experiment": "espalier.api.experiment",
+    "Keyvault": "espalier.api.keyvault",
+    "Run": "espalier.api.run",
+    "ScriptRunConfig": "espalier.base.config",
+    "Workspace": "espalier.api.workspace",
+    "wait_for": "espalier.api.wait_many",
 }
 
 __all__ = [
@@ -24,14 +24,14 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from espalier.config import ScriptRunConfig
+    from espalier.api.experiment import Experiment
+    from espalier.api.keyvault import Keyvault
+    from espalier.api.run import Run
+    from espalier.api.wait_many import wait_for
+    from espalier.api.workspace import Workspace
+    from espalier.base.config import ScriptRunConfig
+    from espalier.base.errors import EspalierError
     from espalier.environment.definition import Environment
-    from espalier.errors import EspalierError
-    from espalier.experiment import Experiment
-    from espalier.keyvault import Keyvault
-    from espalier.run import Run
-    from espalier.wait_many import wait_for
-    from espalier.workspace import Workspace
 
 
 def __getattr__(name: str) -> Any:

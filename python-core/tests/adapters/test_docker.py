@@ -11,7 +11,7 @@ from typing import Callable, Iterator
 import pytest
 from espalier.adapters import docker as adapter
 from espalier.adapters.docker_errors import engine_refused
-from espalier.errors import EspalierError
+from espalier.base.errors import EspalierError
 
 pytest.importorskip("docker")
 
@@ -99,7 +99,7 @@ def test_permission_denied(listen: Callable[[bytes], str]) -> None:
     code = (
         "import docker, os, sys; os.setuid(65534)\n"
         "from espalier.adapters.docker import engine\n"
-        "from espalier.errors import EspalierError\n"
+        "from espalier.base.errors import EspalierError\n"
         "try:\n    engine()\n"
         "except EspalierError as e: print(e.code, e)"
     )

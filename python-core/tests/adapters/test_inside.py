@@ -15,7 +15,7 @@ from espalier.adapters.inside import (
     put_aside,
     replace_inside,
 )
-from espalier.records import read_plain
+from espalier.base.records import read_plain
 
 
 def missing_folder(root: str) -> None:

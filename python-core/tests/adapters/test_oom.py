@@ -74,7 +74,7 @@ import os, signal, sys, time
 from espalier.adapters.subreaper import become_subreaper
 from espalier.lifecycle.failure import job_error
 from espalier.lifecycle.memory import with_memory
-from espalier.paths import RunPaths
+from espalier.base.paths import RunPaths
 from espalier.runner.signals import block_signals
 from espalier.runner.start import start_job
 from espalier.runner.watch import watch

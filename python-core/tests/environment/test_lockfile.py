@@ -7,11 +7,11 @@ from typing import Any, Dict
 import pytest
 from bare import bare
 from espalier import Environment, EspalierError
+from espalier.base.paths import WorkspacePaths
 from espalier.environment.definition import CranPackage, DockerSide, PythonSide, RSide, Secret
 from espalier.environment.lock import Lock, RSource
 from espalier.environment.lock_record import lock_digest_of, lock_record
 from espalier.environment.lockfile import lock_path, read_lock, write_lock
-from espalier.paths import WorkspacePaths
 
 LOCK = Lock(
     r=(

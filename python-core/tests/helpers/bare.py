@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from espalier.paths import WorkspacePaths
+from espalier.base.paths import WorkspacePaths
 
 
 def bare(folder: Path) -> WorkspacePaths:

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from espalier.model.codec import decode
-from espalier.model.job import JobSpec
+from espalier.base.model.codec import decode
+from espalier.base.model.job import JobSpec
 
 
 def defined(**fields: Any) -> JobSpec:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from espalier import Run
 from espalier.adapters.homes import scratch_folder
+from espalier.base.paths import RunPaths
+from espalier.base.scratch_paths import ScratchPaths
 from espalier.lifecycle.scratch import make_scratch, note_beginning, record_of
-from espalier.paths import RunPaths
-from espalier.scratch_paths import ScratchPaths
 
 
 def give_scratch(run: RunPaths, folder: str, directory: str = "") -> ScratchPaths:

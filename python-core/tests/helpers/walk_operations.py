@@ -24,9 +24,9 @@ os.environ["HOME"] = ELSEWHERE
 os.environ["PATH"] += ":/sbin:/usr/sbin"
 
 from espalier import Environment, EspalierError, Experiment, Keyvault, Run, ScriptRunConfig, Workspace, wait_for  # noqa: E402
-from espalier.config import Session  # noqa: E402
-from espalier.describe import describe  # noqa: E402
-from espalier.docker_options import DockerOptions  # noqa: E402
+from espalier.api.describe import describe  # noqa: E402
+from espalier.base.config import Session  # noqa: E402
+from espalier.base.docker_options import DockerOptions  # noqa: E402
 
 # They speak to engines, registries and timers of the machine, which a test leaves alone.
 LEFT_OUT = {

@@ -7,10 +7,10 @@ from typing import Any, Callable
 
 import pytest
 from espalier import EspalierError, Run, Workspace
+from espalier.jobs import submit as submission
 from espalier.keeper import timer
 from espalier.queue.capacity import set_capacity
 from espalier.queue.home import queue_paths
-from espalier.submission import submit as submission
 
 CRONTAB = """#!/bin/sh
 case $1 in

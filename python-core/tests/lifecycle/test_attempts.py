@@ -11,14 +11,14 @@ import pytest
 from espalier import Run, ScriptRunConfig, Workspace
 from espalier.adapters import clock
 from espalier.adapters.homes import scratch_folder
+from espalier.base.paths import RunPaths
+from espalier.jobs import submit as submission
 from espalier.lifecycle.attempts import end_lost_attempt
 from espalier.lifecycle.status import move, read_status
-from espalier.paths import RunPaths
 from espalier.queue import elect, spawn
 from espalier.queue.capacity import set_capacity
 from espalier.queue.home import queue_paths
 from espalier.queue.step import settle, step
-from espalier.submission import submit as submission
 from scratch import give_scratch
 
 Submit = Callable[..., Run]

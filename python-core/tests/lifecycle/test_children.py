@@ -5,8 +5,8 @@ from typing import Any, Callable
 
 import pytest
 from espalier import EspalierError, Experiment, Run
+from espalier.base.paths import RunPaths
 from espalier.lifecycle import children
-from espalier.paths import RunPaths
 from scratch import copy_of
 
 

@@ -11,6 +11,9 @@ from espalier import ScriptRunConfig
 from espalier.adapters import moving, posix
 from espalier.adapters.files import remove_tree
 from espalier.adapters.homes import scratch_below, scratch_folder
+from espalier.base.paths import RunPaths
+from espalier.base.scratch_paths import ScratchPaths
+from espalier.jobs import submit as submission
 from espalier.lifecycle import collect as collecting
 from espalier.lifecycle import keep
 from espalier.lifecycle import scratch as scratches
@@ -18,10 +21,7 @@ from espalier.lifecycle.collect import clean, collect, remove_working_copy
 from espalier.lifecycle.finish import clean_again, finish
 from espalier.lifecycle.scratch import note_beginning
 from espalier.lifecycle.status import read_status
-from espalier.paths import RunPaths
 from espalier.runner.prepare import make_kept_folders
-from espalier.scratch_paths import ScratchPaths
-from espalier.submission import submit as submission
 from scratch import give_scratch
 
 
@@ -360,7 +360,7 @@ def test_folders_without_write_permission(run: RunPaths, as_user: Callable[..., 
     for folder in (late / "both", late / "new" / "deep", late / "new", late, work(run) / "data" / "deep",
                    work(run) / "data", work(run)):  # fmt: skip
         folder.chmod(0o555)
-    code = "import sys; from espalier.lifecycle.collect import *; from espalier.records import read_record; run = RunPaths(sys.argv[1]); status = read_record(run.status); warnings = []; {}; print(warnings)"
+    code = "import sys; from espalier.lifecycle.collect import *; from espalier.base.records import read_record; run = RunPaths(sys.argv[1]); status = read_record(run.status); warnings = []; {}; print(warnings)"
     assert as_user(code.format("collect(run, status, warnings)"), run.root) == "[]\n"
     assert tree(run.outputs) == {"both": None, "both/x": "kept", "new": None, "new/deep": None, "new/deep/y": "kept"}
     as_user(code.format("clean(run, status)"), run.root)
@@ -378,7 +378,7 @@ def test_folders_of_another_user(run: RunPaths, as_user: Callable[..., str]) -> 
         (work(run) / folder).chmod(mode)
     Path(run.outputs, "sub").mkdir()  # by an upload
     os.makedirs(os.path.dirname(run.runner_log))
-    code = "import sys; from espalier.lifecycle.collect import *; from espalier.records import read_record; run = RunPaths(sys.argv[1]); status = read_record(run.status); warnings = []; collect(run, status, warnings); {}; print(warnings)"
+    code = "import sys; from espalier.lifecycle.collect import *; from espalier.base.records import read_record; run = RunPaths(sys.argv[1]); status = read_record(run.status); warnings = []; collect(run, status, warnings); {}; print(warnings)"
     said = as_user(code.format("clean(run, status)"), run.root)
     assert said == "['shut could not be kept: Operation not permitted.']\n"
     assert tree(run.outputs) == {"sub": None, "sub/x": "x"}

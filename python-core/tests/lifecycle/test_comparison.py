@@ -11,15 +11,16 @@ from typing import Callable, Dict, List, Tuple
 
 import pytest
 from defined import defined
-from espalier import Workspace, accel
-from espalier.errors import EspalierError
+from espalier import Workspace
+from espalier.base import accel
+from espalier.base.errors import EspalierError
+from espalier.base.paths import RunPaths
+from espalier.base.scratch_paths import ScratchPaths
 from espalier.lifecycle import comparison
 from espalier.lifecycle.changed import changed_files
 from espalier.lifecycle.found import Found
 from espalier.lifecycle.scratch import note_beginning
-from espalier.paths import RunPaths
 from espalier.runner.workdir import materialise
-from espalier.scratch_paths import ScratchPaths
 from espalier.store.packs import ObjectReader
 from espalier.store.trees import read_tree
 from scratch import give_scratch

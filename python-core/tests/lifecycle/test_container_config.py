@@ -5,8 +5,8 @@ from typing import Any, Dict, Mapping
 
 import pytest
 from defined import defined
+from espalier.base.paths import JOB_PART, RunPaths
 from espalier.lifecycle.container_config import Order, container_config
-from espalier.paths import JOB_PART, RunPaths
 
 DOCKER = {"init": True, "network": "bridge", "user": None, "shm_size": None}
 

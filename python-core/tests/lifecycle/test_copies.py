@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Callable
 
 from espalier import Run
+from espalier.base.paths import RunPaths
 from espalier.lifecycle.copies import is_copy, origin_of, retire_copy
 from espalier.lifecycle.status import read_status
-from espalier.paths import RunPaths
 
 
 def test_a_copy_is_one_and_a_renamed_folder_is_none(submit: Callable[..., Run], ended: Callable[..., object], tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ from typing import Any, Callable, Dict
 import pytest
 from espalier import Experiment, Run, ScriptRunConfig
 from espalier.adapters import posix
+from espalier.base.paths import SPEC, RunPaths
 from espalier.lifecycle import digests
 from espalier.lifecycle.digests import Changed, Frozen, known_digests, record_digests
-from espalier.paths import SPEC, RunPaths
 from espalier.queue.home import queue_paths
 from espalier.queue.tickets import find_ticket, read_ticket
 

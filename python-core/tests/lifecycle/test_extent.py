@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, List
 
 import pytest
 from espalier import Experiment, Run
-from espalier.errors import DamageWarning
+from espalier.base.errors import DamageWarning
 from espalier.lifecycle import extent as module
 
 DAMAGES: Dict[str, Callable[[Path], Any]] = {

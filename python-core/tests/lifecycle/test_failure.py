@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any, Dict
 
 import pytest
+from espalier.base.paths import RunPaths, WorkspacePaths
 from espalier.lifecycle.container_record import Box, write_box
 from espalier.lifecycle.failure import job_error, log_tail
 from espalier.lifecycle.hints import _OF_ESPALIER
 from espalier.lifecycle.near_names import missing_files, nearest_file
-from espalier.paths import RunPaths, WorkspacePaths
 from scratch import give_scratch
 
 TRACEBACK = """\

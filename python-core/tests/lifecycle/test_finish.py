@@ -5,14 +5,14 @@ from typing import Any, Dict
 
 import pytest
 from espalier.adapters.homes import scratch_below
-from espalier.errors import EspalierError
-from espalier.follow import canceled_line
+from espalier.api.follow import canceled_line
+from espalier.base.errors import EspalierError
+from espalier.base.paths import RunPaths
 from espalier.lifecycle import finish as module
 from espalier.lifecycle.attempts import end_job, end_lost_attempt
 from espalier.lifecycle.finish import finish, plain_error
 from espalier.lifecycle.outcome import Outcome
 from espalier.lifecycle.status import move, read_status
-from espalier.paths import RunPaths
 from espalier.tracking.writer import EventWriter
 from scratch import give_scratch
 

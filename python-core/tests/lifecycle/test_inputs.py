@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import List
 
 import pytest
+from espalier.base.model.codec import encode
+from espalier.base.paths import RunPaths, WorkspacePaths
+from espalier.jobs.inputs import resolve_inputs
 from espalier.lifecycle.inputs import changed_inputs
-from espalier.model.codec import encode
-from espalier.paths import RunPaths, WorkspacePaths
 from espalier.runner.inputs import copy_inputs
 from espalier.store import inputs as stored
-from espalier.submission.inputs import resolve_inputs
 
 
 @pytest.fixture

@@ -14,11 +14,11 @@ import pytest
 from defined import defined
 from espalier import Experiment, ScriptRunConfig
 from espalier.adapters.engine_sockets import SYSTEM_FOLDERS
-from espalier.config import Session
-from espalier.errors import EspalierError
+from espalier.base.config import Session
+from espalier.base.errors import EspalierError
+from espalier.jobs.submit import Prepared, prepare
 from espalier.lifecycle.mounts import refuse_dangerous
 from espalier.runner.environment import _Ready
-from espalier.submission.submit import Prepared, prepare
 
 IMAGE = {"name": "e", "docker": {"base_image": "debian"}}
 

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 from espalier import EspalierError
+from espalier.base.paths import RunPaths
 from espalier.lifecycle import requests
 from espalier.lifecycle.requests import error_answer, open_box
-from espalier.paths import RunPaths
 
 NAME = "r-12-00000000-0.json"
 

@@ -11,11 +11,11 @@ import pytest
 from espalier import EspalierError, Run, ScriptRunConfig
 from espalier.adapters import posix
 from espalier.adapters.homes import scratch_below, scratch_folder
+from espalier.base.paths import RunPaths
 from espalier.lifecycle import scratch as module
 from espalier.lifecycle.collect import collect
 from espalier.lifecycle.scratch import lost_run, make_scratch, remove_scratch, scratch_of
 from espalier.lifecycle.status import read_status
-from espalier.paths import RunPaths
 from espalier.queue.home import queue_paths
 from espalier.queue.step import step
 from scratch import copy_of, give_scratch

@@ -8,9 +8,9 @@ from typing import Any, Dict, List
 
 import pytest
 from espalier.adapters.engine import EngineError, EngineGone
+from espalier.base.paths import RunPaths
 from espalier.lifecycle.container_record import Box
 from espalier.lifecycle.set_ids import close_to_others, open_to_others
-from espalier.paths import RunPaths
 from espalier.runner.container import Container
 
 

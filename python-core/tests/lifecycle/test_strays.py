@@ -9,8 +9,8 @@ from typing import Iterator, List
 import pytest
 from espalier.adapters import posix
 from espalier.adapters.cgroup import make_cgroup
+from espalier.base.paths import RunPaths
 from espalier.lifecycle.strays import end_strays, note_job
-from espalier.paths import RunPaths
 
 
 @pytest.fixture

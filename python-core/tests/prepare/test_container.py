@@ -12,11 +12,11 @@ from typing import Callable, Dict, Iterator, List
 
 import espalier
 import pytest
+from espalier.base.paths import RunPaths
+from espalier.base.records import dump_record
 from espalier.lifecycle.container_config import Order
 from espalier.lifecycle.container_record import Box, read_box
 from espalier.lifecycle.outcome import Outcome
-from espalier.paths import RunPaths
-from espalier.records import dump_record
 from espalier.runner.container import Removal, true_outcome
 
 GONE = b""  # it hangs up without an answer
@@ -30,9 +30,9 @@ import json, os, sys
 sys.path.append(sys.argv[1])
 from espalier.adapters.engine import Engine
 from espalier.lifecycle.container_config import Order
-from espalier.model.codec import read_as
-from espalier.model.job import JobSpec
-from espalier.paths import RunPaths
+from espalier.base.model.codec import read_as
+from espalier.base.model.job import JobSpec
+from espalier.base.paths import RunPaths
 from espalier.runner.signals import block_signals
 from espalier.runner.supervisor import start_supervisor
 block_signals()

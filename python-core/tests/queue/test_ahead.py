@@ -11,9 +11,9 @@ from typing import Any, Callable, List
 import espalier
 import pytest
 from espalier import Experiment, ScriptRunConfig
-from espalier.errors import EspalierError
+from espalier.base.errors import EspalierError
+from espalier.base.paths import RunPaths
 from espalier.lifecycle.status import read_status
-from espalier.paths import RunPaths
 from espalier.queue import spawn
 from espalier.queue.ahead import runner_ahead
 from espalier.queue.capacity import set_capacity
@@ -34,7 +34,7 @@ with runner_ahead(in_container=False):
 @pytest.fixture(autouse=True)
 def without_a_container(monkeypatch: pytest.MonkeyPatch) -> None:
     """Here such runs have one too: no engine is needed to see what becomes of it."""
-    monkeypatch.setattr("espalier.experiment._loads_ahead", lambda config: True)
+    monkeypatch.setattr("espalier.api.experiment._loads_ahead", lambda config: True)
 
 
 def arguments_of(pid: int) -> List[bytes]:
@@ -86,7 +86,7 @@ def test_where_a_submit_fails_nothing_stays_of_it(
         raise EspalierError("bad_argument", "no")
 
     copies: List[int] = []
-    monkeypatch.setattr("espalier.experiment.prepare", failing)
+    monkeypatch.setattr("espalier.api.experiment.prepare", failing)
     with pytest.raises(EspalierError, match="no"):
         experiment.submit(ScriptRunConfig(command="true"))
     assert not Path(f"/proc/{pids[0]}").exists()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from espalier import Workspace
 from espalier.adapters import machine
-from espalier.errors import EspalierError
+from espalier.base.errors import EspalierError
 from espalier.queue.capacity import capacity, set_capacity
 from espalier.queue.home import queue_paths
 

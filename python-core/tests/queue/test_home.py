@@ -8,7 +8,7 @@ from typing import Any, List
 import pytest
 from espalier import Workspace
 from espalier.adapters.homes import state_folder
-from espalier.errors import EspalierError
+from espalier.base.errors import EspalierError
 from espalier.queue.home import allocator, queue_paths
 from espalier.vault.key import key_path, make_key
 

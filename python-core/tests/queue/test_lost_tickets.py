@@ -8,11 +8,11 @@ from typing import Any, Callable
 
 import pytest
 from espalier import Experiment, Run, ScriptRunConfig, Workspace, wait_for
+from espalier.jobs import submit as submission
 from espalier.queue import nudge as nudging
 from espalier.queue.capacity import set_capacity
 from espalier.queue.home import queue_paths
 from espalier.queue.tickets import find_ticket, read_ticket, tickets
-from espalier.submission import submit as submission
 
 Submit = Callable[..., Run]
 DAMAGES = {

@@ -7,8 +7,8 @@ from typing import Any, Callable
 import pytest
 from espalier import Experiment, Run, Workspace
 from espalier.adapters.posix import process_start
+from espalier.jobs import submit as submission
 from espalier.queue import nudge as module
-from espalier.submission import submit as submission
 
 Submit = Callable[..., Run]
 

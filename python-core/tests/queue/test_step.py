@@ -11,7 +11,7 @@ from defined import defined
 from espalier import EspalierError, Run, Workspace
 from espalier.adapters import posix
 from espalier.adapters.homes import scratch_folder
-from espalier.paths import RunPaths
+from espalier.base.paths import RunPaths
 from espalier.queue import spawn as spawn_module
 from espalier.queue import step as stepping
 from espalier.queue.capacity import set_capacity

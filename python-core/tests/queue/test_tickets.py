@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from defined import defined
 from espalier.adapters import posix
-from espalier.paths import QueuePaths
+from espalier.base.paths import QueuePaths
+from espalier.base.resources import Resources
 from espalier.queue.home import queue_paths
 from espalier.queue.step import step
 from espalier.queue.tickets import add_ticket, claim, find_ticket, is_dead, leases, open_lease, remove, tickets
-from espalier.resources import Resources
 
 RUN = "e_1_abcdef01"
 

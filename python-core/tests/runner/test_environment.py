@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from espalier import Experiment, Run, ScriptRunConfig, Workspace
 from espalier.adapters.homes import cache_folder
-from espalier.errors import EspalierError
-from espalier.packages.pyenv import find_uv
-from espalier.paths import CachePaths, PrivatePaths
-from espalier.private.housekeeping import remove_private
+from espalier.base.errors import EspalierError
+from espalier.base.paths import CachePaths, PrivatePaths
+from espalier.provision.local.housekeeping import remove_private
+from espalier.provision.packages.pyenv import find_uv
 from espalier.runner.environment import _keeps
 from scratch import copy_of
 

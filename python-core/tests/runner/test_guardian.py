@@ -7,8 +7,8 @@ from typing import Callable
 import pytest
 from espalier.adapters import posix
 from espalier.adapters.subreaper import become_subreaper
+from espalier.base.paths import RunPaths
 from espalier.lifecycle.place import Place
-from espalier.paths import RunPaths
 from espalier.runner.guardian import guarded, has_lost
 
 RUN = Place(RunPaths("/nowhere/e_1_abcdef01"))

@@ -8,13 +8,13 @@ from typing import Any, Callable, Dict
 
 import pytest
 from espalier import EspalierError, Experiment, Run, ScriptRunConfig
-from espalier.paths import RunPaths, WorkspacePaths
+from espalier.base.paths import RunPaths, WorkspacePaths
+from espalier.jobs.inputs import resolve_inputs
 from espalier.queue.capacity import set_capacity
 from espalier.queue.home import queue_paths
 from espalier.runner import inputs as module
 from espalier.runner.inputs import copy_inputs
 from espalier.store import inputs as stored
-from espalier.submission.inputs import resolve_inputs
 
 Submit = Callable[..., Run]
 Ended = Callable[..., Dict[str, Any]]
@@ -230,8 +230,8 @@ def test_where_an_equal_input_lies_does_not_matter(experiment: Experiment, ended
 KILL = """
 import os, signal, sys, time
 from espalier import *
-from espalier.paths import RunPaths
-from espalier.records import read_record
+from espalier.base.paths import RunPaths
+from espalier.base.records import read_record
 e = Experiment(Workspace.create('ws', sys.argv[1]), 'e')
 run = e.submit(ScriptRunConfig(command='cp -R "$ESPALIER_INPUT_D" .; chmod a-w . ; echo up; sleep 60', inputs={'d': sys.argv[2]}))
 log = run.run_dir + '/user_logs/std_log.txt'

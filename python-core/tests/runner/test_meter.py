@@ -8,8 +8,8 @@ from typing import Any, Dict, List
 
 import pytest
 from espalier.adapters.tree import Tree
-from espalier.errors import DamageWarning
-from espalier.paths import RunPaths
+from espalier.base.errors import DamageWarning
+from espalier.base.paths import RunPaths
 from espalier.runner.meter import Meter
 from espalier.tracking.usage import read_usage
 

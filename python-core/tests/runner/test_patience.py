@@ -4,13 +4,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from espalier.paths import RunPaths
+from espalier.base.paths import RunPaths
 
 SOURCE = Path(sys.modules["espalier"].__file__ or "").parents[1]
 CODE = """
 import collections, os, signal, sys
 sys.path.append(sys.argv[1])
-from espalier.paths import RunPaths
+from espalier.base.paths import RunPaths
 from espalier.runner.ahead import load_next
 from espalier.runner.patience import Impatience, patience
 

@@ -5,10 +5,10 @@ from typing import Any, Callable, Dict
 import pytest
 from defined import defined
 from espalier import Experiment, ScriptRunConfig
-from espalier.names import input_variable
-from espalier.paths import RunPaths
+from espalier.base.names import input_variable
+from espalier.base.paths import RunPaths
+from espalier.base.scratch_paths import ScratchPaths
 from espalier.runner.prepare import job_command, job_environment, prepare_folders
-from espalier.scratch_paths import ScratchPaths
 from espalier.snapshot import statcache
 from scratch import copy_of
 

@@ -6,9 +6,9 @@ from typing import Any, Callable, Dict, List
 
 import pytest
 from espalier import Experiment, ScriptRunConfig
-from espalier.model.job import WorkingCopy
-from espalier.project import project_root
-from espalier.submission.working_copy import working_copy
+from espalier.base.model.job import WorkingCopy
+from espalier.base.project import project_root
+from espalier.jobs.working_copy import working_copy
 
 Ended = Callable[..., Dict[str, Any]]
 
@@ -75,8 +75,8 @@ def test_what_a_job_does_to_it_does_not_reach_the_user_s(repository: Path, says:
 
 
 def test_the_user_commits_while_the_run_waits(repository: Path, workspace: Any, experiment: Experiment, ended: Ended, monkeypatch: pytest.MonkeyPatch) -> None:
+    from espalier.jobs import submit as submission
     from espalier.queue.step import step
-    from espalier.submission import submit as submission
 
     commit = git(repository, "rev-parse", "HEAD")
     with monkeypatch.context() as patch:

@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, List
 import pytest
 from espalier import EspalierError, Keyvault, Run, Workspace
 from espalier.adapters.private import private_file
-from espalier.config import Session
+from espalier.base.config import Session
 
 Submit = Callable[..., Run]
 Ended = Callable[..., Dict[str, Any]]

@@ -13,8 +13,8 @@ from typing import Any, Dict, List, Optional
 import pytest
 from espalier.adapters import posix
 from espalier.adapters.subreaper import become_subreaper
+from espalier.base.paths import RunPaths
 from espalier.lifecycle.outcome import Outcome
-from espalier.paths import RunPaths
 from espalier.runner import watch as module
 from espalier.runner.signals import WAKERS, block_signals
 from espalier.runner.watch import watch

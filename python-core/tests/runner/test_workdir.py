@@ -6,9 +6,9 @@ from pathlib import Path
 import espalier
 import pytest
 from bare import bare
-from espalier import accel
-from espalier.canonical import canonical_json, digest
-from espalier.errors import EspalierError
+from espalier.base import accel
+from espalier.base.canonical import canonical_json, digest
+from espalier.base.errors import EspalierError
 from espalier.runner import workdir
 from espalier.runner.workdir import materialise
 from espalier.snapshot.take import take_snapshot

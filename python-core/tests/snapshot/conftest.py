@@ -2,7 +2,7 @@
 
 import pytest
 from bare import bare
-from espalier import accel
+from espalier.base import accel
 
 
 def pytest_generate_tests(metafunc):

@@ -7,9 +7,9 @@ import sys
 import time
 
 import pytest
-from espalier.errors import EspalierError
-from espalier.paths import index_of_pack, partial
-from espalier.records import replace_record
+from espalier.base.errors import EspalierError
+from espalier.base.paths import index_of_pack, partial
+from espalier.base.records import replace_record
 from espalier.runner.workdir import materialise
 from espalier.snapshot import collect
 from espalier.snapshot.collect import LEFTOVER, OBJECT, PACK, PART_OF_PACK, delete_garbage, find_garbage
@@ -198,7 +198,7 @@ def test_a_damaged_copy_in_a_pack_is_not_carried_on(paths, source, tmp_path):
 
 KILLED = """
 import os, sys, signal
-from espalier.paths import WorkspacePaths
+from espalier.base.paths import WorkspacePaths
 from espalier.snapshot import collect, hold
 left = int(sys.argv[2])
 def count(function):

@@ -6,8 +6,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from espalier.config import ScriptRunConfig, Session
-from espalier.paths import RunPaths
+from espalier.base.config import ScriptRunConfig, Session
+from espalier.base.paths import RunPaths
 from espalier.snapshot import diff as diff_module
 from espalier.snapshot.diff import LIMIT_BYTES, ask_for_diff, start_diff
 from espalier.snapshot.git import start_git

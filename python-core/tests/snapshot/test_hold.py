@@ -6,9 +6,9 @@ import time
 
 import pytest
 from espalier.adapters import posix
-from espalier.errors import EspalierError
-from espalier.paths import WorkspacePaths
-from espalier.progress import Cancelled, Listener, listening
+from espalier.base.errors import EspalierError
+from espalier.base.paths import WorkspacePaths
+from espalier.base.progress import Cancelled, Listener, listening
 from espalier.snapshot.hold import alone_with_objects, holding_objects
 from hanging import not_hanging
 

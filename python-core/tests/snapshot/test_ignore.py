@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 
 import pytest
-from espalier.errors import EspalierError
+from espalier.base.errors import EspalierError
 from espalier.snapshot.ignore import Decision, IgnoreRules
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st

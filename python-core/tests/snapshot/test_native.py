@@ -11,9 +11,9 @@ import time
 
 import pytest
 from bare import bare
-from espalier import accel
-from espalier.errors import EspalierError
-from espalier.progress import Cancelled, Listener, listening
+from espalier.base import accel
+from espalier.base.errors import EspalierError
+from espalier.base.progress import Cancelled, Listener, listening
 from espalier.snapshot import native, statcache
 from espalier.snapshot.native import NativeWalk
 from espalier.snapshot.plain import PlainWalk
@@ -193,8 +193,8 @@ def test_a_store_that_cannot_be_written(many, tmp_path, as_user):
     (tmp_path / "ws").mkdir()
     (tmp_path / "ws" / "snapshots").mkdir(mode=0o500)
     code = (
-        "import sys; from espalier.snapshot.take import take_snapshot; from espalier.paths import WorkspacePaths\n"
-        "from espalier.errors import EspalierError\n"
+        "import sys; from espalier.snapshot.take import take_snapshot; from espalier.base.paths import WorkspacePaths\n"
+        "from espalier.base.errors import EspalierError\n"
         "try: take_snapshot(WorkspacePaths(sys.argv[1]), sys.argv[2])\n"
         "except EspalierError as error: print(error.code)"
     )
@@ -258,7 +258,7 @@ def test_it_can_be_called_off(paths, huge):
 
 
 def test_it_can_be_interrupted(paths, huge):
-    code = "import sys; from espalier.snapshot.take import take_snapshot; from espalier.paths import WorkspacePaths\n"
+    code = "import sys; from espalier.snapshot.take import take_snapshot; from espalier.base.paths import WorkspacePaths\n"
     code += "print(1, flush=True); take_snapshot(WorkspacePaths(sys.argv[1]), sys.argv[2])"
     argv = [sys.executable, "-c", code, paths.root, str(huge)]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
@@ -298,7 +298,7 @@ def test_more_folders_than_files_may_be_open(paths, tmp_path, count, as_user):
     os.close(fd)
     code = (
         "import resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))\n"
-        "from espalier.snapshot.take import take_snapshot; from espalier.paths import WorkspacePaths\n"
+        "from espalier.snapshot.take import take_snapshot; from espalier.base.paths import WorkspacePaths\n"
         "print(take_snapshot(WorkspacePaths(sys.argv[1]), sys.argv[2]).files)"
     )
     assert as_user(code, paths.root, str(tmp_path / "source")).strip() == str(301 * count)

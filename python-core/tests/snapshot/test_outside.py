@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from espalier.errors import EspalierError
+from espalier.base.errors import EspalierError
 from espalier.runner.workdir import materialise
 from espalier.snapshot import outside, statcache
 from espalier.snapshot.native import NativeWalk
@@ -191,7 +191,7 @@ def test_a_folder_that_cannot_be_opened(source, ext, as_user, scanner):
     os.symlink(ext, source / "e")
     ext.chmod(0)
     code = (
-        "import sys; from espalier.snapshot.take import scan_source\nfrom espalier.errors import EspalierError\n"
+        "import sys; from espalier.snapshot.take import scan_source\nfrom espalier.base.errors import EspalierError\n"
         "try: scan_source(sys.argv[1], outside_links='copy')\nexcept EspalierError as error: print(error.message)"
     )
     try:

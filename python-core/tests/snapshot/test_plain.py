@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from bare import bare
-from espalier.errors import EspalierError
+from espalier.base.errors import EspalierError
 from espalier.runner.workdir import materialise
 from espalier.snapshot import native, plain, scan, statcache
 from espalier.snapshot.take import take_snapshot

@@ -1,7 +1,7 @@
 import os
 
 import pytest
-from espalier.errors import EspalierError
+from espalier.base.errors import EspalierError
 from espalier.snapshot.preview import snapshot_preview
 
 

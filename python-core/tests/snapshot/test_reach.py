@@ -3,8 +3,8 @@ import os
 import threading
 
 import pytest
-from espalier.canonical import canonical_json, digest_bytes
-from espalier.errors import EspalierError
+from espalier.base.canonical import canonical_json, digest_bytes
+from espalier.base.errors import EspalierError
 from espalier.snapshot.kept import keep
 from espalier.snapshot.reach import objects_in_use
 from espalier.snapshot.take import take_snapshot

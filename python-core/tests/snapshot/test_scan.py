@@ -5,7 +5,7 @@ import stat
 import subprocess
 
 import pytest
-from espalier.errors import EspalierError
+from espalier.base.errors import EspalierError
 from espalier.snapshot.ignore import IgnoreRules
 from espalier.snapshot.scan import scan
 

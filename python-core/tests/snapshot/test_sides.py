@@ -2,7 +2,7 @@ import os
 
 import pytest
 from bare import bare
-from espalier.errors import EspalierError
+from espalier.base.errors import EspalierError
 from espalier.snapshot import sides
 from espalier.snapshot.sides import FolderSide, Item, StoredSide
 from espalier.snapshot.take import take_snapshot

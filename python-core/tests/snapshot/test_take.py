@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from espalier.errors import EspalierError
+from espalier.base.errors import EspalierError
 from espalier.runner.workdir import materialise
 from espalier.snapshot import statcache, take
 from espalier.snapshot.take import scan_source, store_scan, take_snapshot
@@ -263,8 +263,8 @@ def test_a_file_that_cannot_be_read_is_named(paths, source, as_user):
     (source / "closed").write_text("")
     (source / "closed").chmod(0)
     code = (
-        "import sys; from espalier.snapshot.take import take_snapshot; from espalier.paths import WorkspacePaths\n"
-        "from espalier.errors import EspalierError\n"
+        "import sys; from espalier.snapshot.take import take_snapshot; from espalier.base.paths import WorkspacePaths\n"
+        "from espalier.base.errors import EspalierError\n"
         "try: take_snapshot(WorkspacePaths(sys.argv[1]), sys.argv[2])\n"
         "except EspalierError as error: print(error.code, error.message)"
     )

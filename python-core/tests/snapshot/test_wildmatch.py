@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from espalier import accel
+from espalier.base import accel
 from espalier.snapshot.wildmatch import compile_pattern
 from hanging import not_hanging
 

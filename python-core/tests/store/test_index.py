@@ -9,8 +9,8 @@ from typing import Any, Callable, Dict, List
 
 import pytest
 from espalier import Workspace
-from espalier.errors import DamageWarning
-from espalier.paths import WorkspacePaths
+from espalier.base.errors import DamageWarning
+from espalier.base.paths import WorkspacePaths
 from espalier.store import index
 from espalier.store.index import RunIndex
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from bare import bare
-from espalier.errors import EspalierError
+from espalier.base.errors import EspalierError
 from espalier.store import files, objects
 from espalier.store.objects import MANY, SMALL, ObjectWriter
 from espalier.store.packs import ObjectReader

@@ -3,9 +3,9 @@ import os
 from pathlib import Path
 
 import pytest
-from espalier.canonical import canonical_json, digest
-from espalier.errors import EspalierError
-from espalier.paths import WorkspacePaths
+from espalier.base.canonical import canonical_json, digest
+from espalier.base.errors import EspalierError
+from espalier.base.paths import WorkspacePaths
 from espalier.store.objects import ObjectWriter
 from espalier.store.packs import ObjectReader
 from espalier.store.trees import SnapshotFolders, read_tree, tree_bytes

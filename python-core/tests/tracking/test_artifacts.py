@@ -5,8 +5,8 @@ from typing import Iterator
 
 import pytest
 from espalier.adapters.files import remove_tree
-from espalier.errors import EspalierError
-from espalier.paths import RunPaths
+from espalier.base.errors import EspalierError
+from espalier.base.paths import RunPaths
 from espalier.tracking.artifact_names import checked_parts, copy_parts, file_parts, listed_name
 from espalier.tracking.artifacts import download, file_names, open_artifact
 from espalier.tracking.downloads import download_all

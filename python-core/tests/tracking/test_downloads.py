@@ -2,9 +2,9 @@ import os
 from pathlib import Path
 
 import pytest
-from espalier.errors import EspalierError
-from espalier.paths import RunPaths
-from espalier.progress import Listener, listening
+from espalier.base.errors import EspalierError
+from espalier.base.paths import RunPaths
+from espalier.base.progress import Listener, listening
 from espalier.tracking.downloads import download_all
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any, List
 
 import pytest
-from espalier.errors import DamageWarning, EspalierError
-from espalier.paths import RunPaths
+from espalier.base.errors import DamageWarning, EspalierError
+from espalier.base.paths import RunPaths
 from espalier.tracking import events
 from espalier.tracking.events import Damage
 

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any, Dict
 
 import pytest
-from espalier.errors import DamageWarning, EspalierError
-from espalier.job_log import JobLog
-from espalier.paths import RunPaths
+from espalier.api.job_log import JobLog
+from espalier.base.errors import DamageWarning, EspalierError
+from espalier.base.paths import RunPaths
+from espalier.base.values import NA
 from espalier.tracking.events import Damage
 from espalier.tracking.metrics import history_frame, metric_frames, read_metrics, read_params, read_warnings
-from espalier.values import NA
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 import pytest
-from espalier.errors import DamageWarning, EspalierError
-from espalier.paths import RunPaths
-from espalier.run_parts import RunParts
+from espalier.api.run_parts import RunParts
+from espalier.base.errors import DamageWarning, EspalierError
+from espalier.base.paths import RunPaths
 from espalier.tracking import events
 from espalier.tracking.parts import read_parts
 

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any, List, Tuple
 
 import pytest
-from espalier.errors import EspalierError
-from espalier.job_log import JobLog
-from espalier.paths import RunPaths
+from espalier.api.job_log import JobLog
+from espalier.base.errors import EspalierError
+from espalier.base.paths import RunPaths
 from espalier.tracking import events
 from espalier.tracking import scalars as scalars_module
 from espalier.tracking.events import Damage

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import espalier
 import pytest
-from espalier.config import ScriptRunConfig
-from espalier.paths import RunPaths
+from espalier.base.config import ScriptRunConfig
+from espalier.base.paths import RunPaths
 from espalier.tracking.sessions import read_sessions
 
 SOURCE = str(Path(espalier.__file__).parent.parent)

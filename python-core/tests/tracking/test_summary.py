@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any, Dict
 
 import pytest
-from espalier.listing import rows_as_frame
-from espalier.paths import RunPaths
+from espalier.api.listing import rows_as_frame
+from espalier.base.paths import RunPaths
 from espalier.tracking.summary import summarise
 
 ID = "my_exp_1795464485_abcdef01"

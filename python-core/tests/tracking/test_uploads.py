@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any, Dict
 
 import pytest
-from espalier.errors import EspalierError
-from espalier.paths import RunPaths
+from espalier.base.errors import EspalierError
+from espalier.base.paths import RunPaths
 from espalier.tracking import uploads
 from espalier.tracking.artifacts import file_names, open_artifact
 from espalier.tracking.uploads import files_below, upload

@@ -13,8 +13,8 @@ from typing import Any, Dict, List, Optional
 
 import espalier
 import pytest
-from espalier.job_log import JobLog
-from espalier.paths import RunPaths
+from espalier.api.job_log import JobLog
+from espalier.base.paths import RunPaths
 from espalier.tracking.events import Damage, read_events
 from espalier.tracking.metrics import read_metrics
 from espalier.tracking.writer import LINE_LIMIT, EventWriter
@@ -162,7 +162,7 @@ def test_whatever_breaks_in_may_log(
 
 HANDLED = """
 import os, signal, sys
-from espalier.job_log import JobLog
+from espalier.api.job_log import JobLog
 log = JobLog(sys.argv[1])
 count = 0
 def on(number, frame):
@@ -189,7 +189,7 @@ def test_a_signal_handler_that_logs(run: RunPaths) -> None:
 
 FORKING = """
 import os, sys, threading
-from espalier.job_log import JobLog
+from espalier.api.job_log import JobLog
 log, ended = JobLog(sys.argv[1]), threading.Event()
 def work():
     while not ended.is_set():
@@ -213,7 +213,7 @@ def test_forks_while_threads_log(run: RunPaths) -> None:
 
 ENDING = """
 import atexit, sys, weakref
-from espalier.job_log import JobLog
+from espalier.api.job_log import JobLog
 log = JobLog(sys.argv[1])
 class Thing:
     def __del__(self): log.log("deleted", 1.0)

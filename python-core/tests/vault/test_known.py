@@ -91,7 +91,7 @@ def test_what_a_job_asks_its_runner_for(
 ) -> None:
     run = experiment.start_logging()
     monkeypatch.setattr(Run, "_job", lambda self: self._paths)
-    monkeypatch.setattr("espalier.run_children.ask", lambda *given, **named: pytest.fail("asked"))
+    monkeypatch.setattr("espalier.api.run_children.ask", lambda *given, **named: pytest.fail("asked"))
     refused("command", lambda: run.submit_child({"command": ["echo", SECRET]}))
     refused("tags$a", lambda: run.submit_child({"command": ["true"]}, tags={"a": SECRET}))
     refused("display_name", lambda: run.child_run(name=IN_TEXT))

@@ -10,8 +10,8 @@ from typing import Any, Callable, Dict, List
 
 import pytest
 from espalier import EspalierError, Workspace
+from espalier.base.paths import WorkspacePaths
 from espalier.environment.definition import Secret
-from espalier.paths import WorkspacePaths
 from espalier.vault.key import key_path
 from espalier.vault.store import Vault, refuse_missing, secret_reader, values_of
 
@@ -124,7 +124,7 @@ def test_anothers_file(vault: Vault, paths: WorkspacePaths, as_user: Callable[..
     code = """
 import sys
 from espalier import EspalierError
-from espalier.paths import WorkspacePaths
+from espalier.base.paths import WorkspacePaths
 from espalier.vault.store import Vault
 try:
     print(Vault(WorkspacePaths(sys.argv[1])).names())
@@ -140,7 +140,7 @@ def test_a_read_only_workspace(vault: Vault, paths: WorkspacePaths, as_user: Cal
     code = """
 import sys
 from espalier import EspalierError
-from espalier.paths import WorkspacePaths
+from espalier.base.paths import WorkspacePaths
 from espalier.vault.store import Vault
 vault = Vault(WorkspacePaths(sys.argv[1]))
 try:
@@ -167,7 +167,7 @@ def test_no_workspace(tmp_path: Path) -> None:
 
 WRITER = """
 import sys
-from espalier.paths import WorkspacePaths
+from espalier.base.paths import WorkspacePaths
 from espalier.vault.store import Vault
 vault, name = Vault(WorkspacePaths(sys.argv[1])), sys.argv[2]
 for number in range(int(sys.argv[3])):

@@ -125,7 +125,7 @@ def _column(value: Any, name: Any) -> export.Node:
 
 
 def _is_frame(value: Any) -> bool:
-    core = sys.modules.get("espalier.types")
+    core = sys.modules.get("espalier.base.types")
     return core is not None and isinstance(value, core.Frame)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Tuple
 
 from espalier.adapters.docker_errors import engine_refused, no_docker_package, not_reachable
 from espalier.adapters.engine import address as address_by
-from espalier.errors import EspalierError
+from espalier.base.errors import EspalierError
 
 if TYPE_CHECKING:
     import docker

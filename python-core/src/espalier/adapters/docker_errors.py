@@ -4,7 +4,7 @@ import errno
 import re
 from typing import Iterator, Optional
 
-from espalier.errors import EspalierError
+from espalier.base.errors import EspalierError
 
 _NO_SPACE = re.compile(r"no space left on device|disk quota exceeded", re.IGNORECASE)
 _REFUSED_LOGIN = re.compile(

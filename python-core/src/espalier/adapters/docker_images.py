@@ -3,11 +3,11 @@
 import re
 from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
-from espalier import progress
 from espalier.adapters.docker import engine, translated
 from espalier.adapters.docker_errors import engine_refused
 from espalier.adapters.docker_stream import streamed
-from espalier.errors import EspalierError
+from espalier.base import progress
+from espalier.base.errors import EspalierError
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 

@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Opt
 
 from espalier.adapters.docker import engine, translated
 from espalier.adapters.docker_stream import streamed, waited
-from espalier.errors import EspalierError
+from espalier.base.errors import EspalierError
 
 
 class Mount(NamedTuple):

@@ -5,9 +5,9 @@ import queue
 import threading
 from typing import Any, Callable, Iterator, Tuple
 
-from espalier import progress
 from espalier.adapters import docker
-from espalier.errors import EspalierError
+from espalier.base import progress
+from espalier.base.errors import EspalierError
 
 # How often the caller is asked whether to go on, and after how long a silence the engine is (seconds).
 _LOOK = 0.1

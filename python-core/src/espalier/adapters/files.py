@@ -6,8 +6,8 @@ import os
 from itertools import islice
 from typing import Any, BinaryIO, Dict, List, Mapping
 
-from espalier.paths import RunPaths
-from espalier.records import PAYLOAD_BYTES, open_plain, read_plain
+from espalier.base.paths import RunPaths
+from espalier.base.records import PAYLOAD_BYTES, open_plain, read_plain
 
 _FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 

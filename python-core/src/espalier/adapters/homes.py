@@ -11,9 +11,9 @@ import stat
 import sys
 from typing import Optional, Tuple
 
-from espalier.errors import EspalierError
-from espalier.records import make_private_folder
-from espalier.scratch_paths import SCRATCH
+from espalier.base.errors import EspalierError
+from espalier.base.records import make_private_folder
+from espalier.base.scratch_paths import SCRATCH
 
 # Both keep what lies in them while jobs run; the first also when the machine starts again.
 _SHARED = ("/var/tmp", "/tmp")

@@ -11,8 +11,8 @@ import stat
 from typing import Callable, Iterable, Iterator, List, Sequence, Tuple
 
 from espalier.adapters.posix import above_standard
-from espalier.paths import GROWING_FILES, RUN_FOLDERS, RunPaths, set_aside, set_aside_name, temporary
-from espalier.records import FILE_MODE, FOLDER_MODE, kind_of_entry
+from espalier.base.paths import GROWING_FILES, RUN_FOLDERS, RunPaths, set_aside, set_aside_name, temporary
+from espalier.base.records import FILE_MODE, FOLDER_MODE, kind_of_entry
 
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 _FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _NOFOLLOW

@@ -6,8 +6,8 @@ import os
 import stat
 
 from espalier.adapters import posix
-from espalier.paths import set_aside
-from espalier.records import FILE_MODE, open_plain, write_file
+from espalier.base.paths import set_aside
+from espalier.base.records import FILE_MODE, open_plain, write_file
 
 _NO_FILE = (errno.ELOOP, errno.EINVAL, errno.ENXIO, errno.EISDIR)
 _READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)

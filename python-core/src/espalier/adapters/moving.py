@@ -13,8 +13,8 @@ from typing import FrozenSet, Iterator, List, Optional, Sequence, Tuple
 from espalier.adapters.clone import clone
 from espalier.adapters.files import remove_tree
 from espalier.adapters.holes import copy_content
-from espalier.paths import temporary
-from espalier.records import FOLDER_MODE
+from espalier.base.paths import temporary
+from espalier.base.records import FOLDER_MODE
 
 FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 _FILE = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Dict, FrozenSet, Iterator, List, Optional, Tuple
 
-from espalier.errors import EspalierError
+from espalier.base.errors import EspalierError
 
 if sys.platform != "win32":
     import fcntl

@@ -5,8 +5,8 @@ import os
 import stat
 from typing import Optional, Sequence, Tuple
 
-from espalier.errors import EspalierError
-from espalier.paths import RunPaths, WorkspacePaths, temporary
+from espalier.base.errors import EspalierError
+from espalier.base.paths import RunPaths, WorkspacePaths, temporary
 
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _ROOT = 0

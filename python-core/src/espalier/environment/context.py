@@ -5,9 +5,9 @@ import os
 from dataclasses import replace
 from typing import Iterator
 
+from espalier.base.paths import WorkspacePaths
 from espalier.environment.definition import BuildContext, Environment
 from espalier.environment.spelling import invalid
-from espalier.paths import WorkspacePaths
 from espalier.snapshot.hold import holding_objects
 from espalier.snapshot.take import take_snapshot
 from espalier.store.trees import has_tree

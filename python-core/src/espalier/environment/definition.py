@@ -7,13 +7,13 @@ they may be spelled), so that nothing which is rendered from a definition can be
 from dataclasses import dataclass, field
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
-from espalier.boundary import classed
-from espalier.canonical import canonical_json
+from espalier.base.boundary import classed
+from espalier.base.canonical import canonical_json
+from espalier.base.resources import SMALLEST_SHM, bytes_of
 from espalier.environment import spelling
 from espalier.environment.made_from import MadeFrom
 from espalier.environment.requirements import conflicting, requirement
 from espalier.environment.spelling import Spelling, invalid, shown
-from espalier.resources import SMALLEST_SHM, bytes_of
 
 FORMAT = 1
 # Where the address of a repository has the day.

@@ -7,7 +7,7 @@ what has none. Each stage's key covers the stages before it, so that a change of
 from dataclasses import asdict
 from typing import Any, Dict, List, Optional
 
-from espalier.canonical import digest, digest_bytes
+from espalier.base.canonical import digest, digest_bytes
 from espalier.environment.definition import DockerSide, Environment
 from espalier.environment.lock import Lock, RSource
 from espalier.environment.recipe import RECIPE_FORMAT, base_image, render

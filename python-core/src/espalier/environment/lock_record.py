@@ -5,12 +5,12 @@ import re
 from dataclasses import asdict
 from typing import Any, Dict, List, Mapping, Optional, Set
 
-from espalier.canonical import digest
+from espalier.base.canonical import digest
+from espalier.base.errors import EspalierError
 from espalier.environment import spelling
 from espalier.environment.definition import Secret
 from espalier.environment.lock import Lock, RSource
 from espalier.environment.requirements import location, locked_requirement
-from espalier.errors import EspalierError
 
 _ORIGINS = ("cran", "github", "url", "bioconductor")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|md5:[0-9a-f]{32}")

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, List, Mapping, Optional, Sequence
 
-from espalier.types import Frame
+from espalier.base.types import Frame
 
 if TYPE_CHECKING:
     from espalier.environment.definition import Environment

@@ -5,9 +5,9 @@ import typing
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, Dict, Mapping, Type
 
+from espalier.base.errors import EspalierError
 from espalier.environment.definition import FORMAT, Environment, Registry, Secret
 from espalier.environment.spelling import KEEP_SECRETS, invalid, shown
-from espalier.errors import EspalierError
 
 
 def environment_of(values: Mapping[str, Any]) -> Environment:

@@ -9,14 +9,14 @@ import time
 from dataclasses import replace
 from typing import Any, Dict, List, NamedTuple, Optional
 
+from espalier.base.errors import EspalierError
+from espalier.base.os_errors import cannot_write
+from espalier.base.paths import FORMAT, WorkspacePaths, version_of_record
+from espalier.base.records import create_file, dump_record, make_folders, now_iso, read_record, seconds_of
+from espalier.base.types import Frame
 from espalier.environment.curated import curated, curated_names
 from espalier.environment.definition import Environment
 from espalier.environment.spelling import environment_name
-from espalier.errors import EspalierError
-from espalier.os_errors import cannot_write
-from espalier.paths import FORMAT, WorkspacePaths, version_of_record
-from espalier.records import create_file, dump_record, make_folders, now_iso, read_record, seconds_of
-from espalier.types import Frame
 
 _LISTED = {
     "name": "string", "version": "string", "versions": "integer", "kind": "string", "description": "string",

@@ -7,15 +7,15 @@ import re
 from dataclasses import replace
 from typing import Any, List, Mapping, Optional
 
+from espalier.base.errors import EspalierError
+from espalier.base.os_errors import disk_full, is_full
+from espalier.base.records import make_folders, replace_file
 from espalier.environment.conda_files import conda_environment, conda_side
 from espalier.environment.definition import BuildContext, DockerSide, Environment, PythonSide, Registry
 from espalier.environment.r_sources import r_side, renv_sides
 from espalier.environment.requirement_files import Reader, Requirements, read_requirements
 from espalier.environment.spelling import invalid, shown
 from espalier.environment.text import environment_as_text, environment_from_text, read_yaml, stages_as_text
-from espalier.errors import EspalierError
-from espalier.os_errors import disk_full, is_full
-from espalier.records import make_folders, replace_file
 
 LARGEST = 4 << 20
 # What `save_to_directory` writes.

@@ -13,8 +13,8 @@ from datetime import date
 from typing import Iterable, Optional, Pattern
 from urllib.parse import parse_qsl, urlsplit
 
-from espalier.errors import EspalierError
-from espalier.names import check_label, check_name
+from espalier.base.errors import EspalierError
+from espalier.base.names import check_label, check_name
 
 KEEP_SECRETS = (
     "Put it into the keyvault, and give its name instead, keyvault_secret(\"<name>\"):\n"

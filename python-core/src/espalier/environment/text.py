@@ -9,12 +9,12 @@ from typing import Any, Dict, Hashable, List, Optional, Tuple
 
 import yaml
 
+from espalier.base.errors import EspalierError
 from espalier.environment.definition import Environment
 from espalier.environment.lock import Lock
 from espalier.environment.reading import environment_of, short_record
 from espalier.environment.recipe import LIBRARY, PYTHON, render
 from espalier.environment.spelling import invalid, shown
-from espalier.errors import EspalierError
 
 LARGEST = 1 << 20
 DEEPEST = 20

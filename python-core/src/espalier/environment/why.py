@@ -2,12 +2,12 @@
 
 from typing import Callable, Dict, Iterable, List, Optional, Sequence
 
-from espalier.canonical import digest_bytes
+from espalier.base.canonical import digest_bytes
+from espalier.base.types import Frame
 from espalier.environment.definition import DockerSide, Environment
 from espalier.environment.key import requested_python, requested_r
 from espalier.environment.recipe import base_image
 from espalier.environment.requirements import package_name
-from espalier.types import Frame
 
 _KINDS = {"field": "string", "before": "string", "after": "string"}
 

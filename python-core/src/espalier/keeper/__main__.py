@@ -13,8 +13,8 @@ import time
 sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
 from espalier.adapters import posix
-from espalier.errors import EspalierError
-from espalier.paths import QueuePaths
+from espalier.base.errors import EspalierError
+from espalier.base.paths import QueuePaths
 from espalier.queue.admission import expire
 from espalier.queue.elect import anything_queued
 from espalier.queue.home import allocator, queue_paths

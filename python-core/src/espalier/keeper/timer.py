@@ -10,9 +10,9 @@ import subprocess
 from typing import Dict, List, NamedTuple, Optional
 
 from espalier.adapters.homes import home_folder, state_folder
-from espalier.errors import EspalierError
+from espalier.base.errors import EspalierError
+from espalier.base.records import make_folders, replace_file
 from espalier.queue.spawn import KEEPER, interpreter
-from espalier.records import make_folders, replace_file
 
 _UNIT = "espalier-keeper"
 _MARK = "# espalier keeper"

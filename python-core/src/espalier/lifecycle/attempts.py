@@ -4,20 +4,20 @@ import os
 import time
 from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
-from espalier import states
 from espalier.adapters.inside import append_text
+from espalier.base import states
+from espalier.base.model.codec import read_as
+from espalier.base.model.job import JobSpec
+from espalier.base.paths import RunPaths
+from espalier.base.records import now_iso
 from espalier.lifecycle.collect import collect, merge_folder, remove_working_copy
 from espalier.lifecycle.digests import is_replaced, known_digests
 from espalier.lifecycle.finish import finish, job_verdict, lost_error
 from espalier.lifecycle.outcome import Outcome
 from espalier.lifecycle.status import move
-from espalier.model.codec import read_as
-from espalier.model.job import JobSpec
-from espalier.paths import RunPaths
-from espalier.records import now_iso
 
 if TYPE_CHECKING:
-    from espalier.retry import Retry
+    from espalier.base.retry import Retry
 
 # Of an attempt that was not the last, this much is kept in the run's status.
 _KEPT = ("attempt", "started_at", "ended_at", "duration_seconds", "exit_code", "signal", "error", "kept")
@@ -64,7 +64,7 @@ def end_lost_attempt(run: RunPaths, status: Dict[str, Any]) -> Dict[str, Any]:
 
 
 def _policy(run: RunPaths) -> "Retry":
-    from espalier.retry import Retry  # (not loaded for a job that ended well)
+    from espalier.base.retry import Retry  # (not loaded for a job that ended well)
 
     try:
         return read_as(JobSpec, run.spec).retry or Retry()

@@ -5,8 +5,8 @@ import os
 from typing import List
 
 from espalier.adapters.moving import Mover, made, opened_below
-from espalier.paths import is_temporary, partial
-from espalier.scratch_paths import ABOVE_WORK, WORK, ScratchPaths
+from espalier.base.paths import is_temporary, partial
+from espalier.base.scratch_paths import ABOVE_WORK, WORK, ScratchPaths
 
 
 def take_in(scratch: ScratchPaths, warnings: List[str]) -> None:

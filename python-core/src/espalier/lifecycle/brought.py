@@ -4,10 +4,10 @@ import contextlib
 import re
 from typing import TYPE_CHECKING, Dict, Iterator, Mapping, Optional
 
-from espalier.errors import EspalierError
+from espalier.base.errors import EspalierError
+from espalier.base.model.job import JobSpec
+from espalier.base.paths import RunPaths
 from espalier.lifecycle.stubs import stub_content, stubs_of
-from espalier.model.job import JobSpec
-from espalier.paths import RunPaths
 
 if TYPE_CHECKING:
     from espalier.store.trees import Entry, SnapshotFolders

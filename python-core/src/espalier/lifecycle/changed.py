@@ -5,14 +5,14 @@ import time
 from typing import Any, Callable, Dict, List, Optional
 
 from espalier.adapters.clock import elapsed
-from espalier.errors import EspalierError
+from espalier.base.errors import EspalierError
+from espalier.base.model.job import JobSpec
+from espalier.base.paths import KEPT_FOLDERS, RunPaths
+from espalier.base.records import read_record
+from espalier.base.scratch_paths import ScratchPaths
 from espalier.lifecycle.found import Found
 from espalier.lifecycle.scratch import was_begun
 from espalier.lifecycle.touched import Period, Touched, touched_folders
-from espalier.model.job import JobSpec
-from espalier.paths import KEPT_FOLDERS, RunPaths
-from espalier.records import read_record
-from espalier.scratch_paths import ScratchPaths
 
 # A clock that was set back by less is taken for one that runs. Seconds.
 _CORRECTED = 0.02

@@ -9,17 +9,17 @@ import os
 import time
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Set
 
-from espalier import states
 from espalier.adapters import posix
 from espalier.adapters.inside import replace_inside
-from espalier.errors import EspalierError
+from espalier.base import states
+from espalier.base.errors import EspalierError
+from espalier.base.model.codec import read_as
+from espalier.base.model.job import JobSpec
+from espalier.base.os_errors import cannot_write
+from espalier.base.paths import FORMAT, RunPaths, is_run_id
+from espalier.base.records import FILE_MODE, FOLDER_MODE, dump_record, now_iso, read_record, sync_folder
 from espalier.lifecycle.signals import wake_runner
 from espalier.lifecycle.status import read_status
-from espalier.model.codec import read_as
-from espalier.model.job import JobSpec
-from espalier.os_errors import cannot_write
-from espalier.paths import FORMAT, RunPaths, is_run_id
-from espalier.records import FILE_MODE, FOLDER_MODE, dump_record, now_iso, read_record, sync_folder
 
 # What a job chooses for its children (spec.json, `children`).
 WAIT = "wait"

@@ -10,12 +10,12 @@ from espalier.adapters.files import remove_tree
 from espalier.adapters.inside import folder_inside, set_replaced_aside
 from espalier.adapters.moving import Mover, made, opened_below
 from espalier.adapters.private import remove_private_file
-from espalier.errors import EspalierError
+from espalier.base.errors import EspalierError
+from espalier.base.model.codec import read_as
+from espalier.base.model.job import JobSpec
+from espalier.base.paths import EARLIER, KEPT_FOLDERS, RunPaths
+from espalier.base.scratch_paths import WORK, ScratchPaths
 from espalier.lifecycle.scratch import forget_beginning, remove_scratch, scratch_of, was_begun
-from espalier.model.codec import read_as
-from espalier.model.job import JobSpec
-from espalier.paths import EARLIER, KEPT_FOLDERS, RunPaths
-from espalier.scratch_paths import WORK, ScratchPaths
 
 
 def collect(run: RunPaths, status: Mapping[str, Any], warnings: List[str], files: str = "") -> Optional[Dict[str, Any]]:

@@ -6,10 +6,10 @@ import stat
 from typing import TYPE_CHECKING, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from espalier.adapters.moving import DEEPEST, opened, opened_below, shortened
+from espalier.base.scratch_paths import WORK, ScratchPaths
 from espalier.lifecycle.brought import Brought
 from espalier.lifecycle.found import Found
 from espalier.lifecycle.touched import Period, Touched, is_cache
-from espalier.scratch_paths import WORK, ScratchPaths
 
 if TYPE_CHECKING:
     from espalier.store.trees import Entry

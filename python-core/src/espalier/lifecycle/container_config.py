@@ -3,9 +3,9 @@
 import os
 from typing import Any, Dict, List, Mapping, NamedTuple
 
-from espalier.model.job import JobSpec
-from espalier.paths import JOB_PART, RunPaths
-from espalier.scratch_paths import ScratchPaths
+from espalier.base.model.job import JobSpec
+from espalier.base.paths import JOB_PART, RunPaths
+from espalier.base.scratch_paths import ScratchPaths
 
 # By these its container is found again, whatever became of whoever made it.
 RUN_LABEL = "espalier.run"

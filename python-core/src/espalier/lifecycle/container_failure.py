@@ -5,8 +5,8 @@ import re
 import signal
 from typing import Iterable, Optional, Tuple
 
+from espalier.base.paths import RunPaths
 from espalier.lifecycle.container_record import Box, read_box
-from espalier.paths import RunPaths
 
 SHARED_MEMORY = (
     "In a container that mostly means that shared memory, /dev/shm, is full: give it more by shm_size, such as "

@@ -6,9 +6,9 @@ The job cannot write there, for its container sees `.job` read-only.
 from typing import Any, Dict, NamedTuple, Optional
 
 from espalier.adapters.inside import replace_inside
-from espalier.errors import EspalierError
-from espalier.paths import FORMAT, RunPaths
-from espalier.records import dump_record, read_record
+from espalier.base.errors import EspalierError
+from espalier.base.paths import FORMAT, RunPaths
+from espalier.base.records import dump_record, read_record
 
 
 class Box(NamedTuple):

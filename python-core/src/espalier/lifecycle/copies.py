@@ -8,9 +8,9 @@ files new inodes at will keeps the times.)
 import os
 from typing import Any, Dict, Mapping
 
-from espalier import states
+from espalier.base import states
+from espalier.base.paths import RunPaths
 from espalier.lifecycle.digests import is_replaced, known_digests
-from espalier.paths import RunPaths
 
 
 def origin_of(spec: str) -> Dict[str, int]:

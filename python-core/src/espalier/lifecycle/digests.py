@@ -9,8 +9,8 @@ import os
 import sys
 from typing import Any, Dict, Mapping
 
-from espalier.paths import ENV, SPEC, RunPaths
-from espalier.records import parse_record, read_plain, read_record
+from espalier.base.paths import ENV, SPEC, RunPaths
+from espalier.base.records import parse_record, read_plain, read_record
 
 try:  # as the interpreter itself has it: `hashlib` loads OpenSSL, which takes milliseconds
     _sha256 = __import__("_sha2" if sys.version_info >= (3, 12) else "_sha256").sha256

@@ -3,11 +3,11 @@
 import os
 from typing import Iterator, List, NamedTuple, Optional
 
-from espalier import states
-from espalier.errors import EspalierError
-from espalier.names import argument_name
-from espalier.paths import KEPT_FOLDERS, OUTPUTS, WORKDIR, RunPaths, WorkspacePaths, is_run_id
-from espalier.records import read_record
+from espalier.base import states
+from espalier.base.errors import EspalierError
+from espalier.base.names import argument_name
+from espalier.base.paths import KEPT_FOLDERS, OUTPUTS, WORKDIR, RunPaths, WorkspacePaths, is_run_id
+from espalier.base.records import read_record
 
 # The newest runs that are looked at.
 _RUNS_LOOKED_AT = 300

@@ -6,7 +6,7 @@ import stat
 from typing import Any, Dict, Iterator, List, Mapping, Optional
 
 from espalier.adapters.files import open_regular
-from espalier.paths import EVENTS, PARTS, RunPaths, is_event_log
+from espalier.base.paths import EVENTS, PARTS, RunPaths, is_event_log
 
 # Lines of larger logs are not counted: that would delay the end of the run.
 _COUNTED_BYTES = 8 * 1024 * 1024

@@ -13,13 +13,13 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 from espalier.adapters.files import open_regular, with_body
 from espalier.adapters.inside import names_in
+from espalier.base.paths import PRELUDE_WRITER, RunPaths
+from espalier.base.scratch_paths import ScratchPaths
 from espalier.lifecycle.container_failure import container_error, shared_memory_hint
 from espalier.lifecycle.hints import hint_on_error, hint_on_status, relative_paths
 from espalier.lifecycle.log_text import cut_front, last_lines
 from espalier.lifecycle.python_error import python_error
 from espalier.lifecycle.scratch import live_scratch
-from espalier.paths import PRELUDE_WRITER, RunPaths
-from espalier.scratch_paths import ScratchPaths
 
 _FRAME = re.compile(r'[\s|+]*File "(.+)", line (\d+)')
 _LOG_BYTES = 65_536

@@ -5,7 +5,11 @@ import os
 import time
 from typing import Any, Dict, List, Optional, Tuple
 
-from espalier import states
+from espalier.base import states
+from espalier.base.model.codec import read_as
+from espalier.base.model.job import JobSpec
+from espalier.base.paths import RunPaths
+from espalier.base.records import now_iso, read_record
 from espalier.lifecycle.collect import clean, collect
 from espalier.lifecycle.extent import extent_of
 from espalier.lifecycle.inputs import changed_inputs
@@ -13,10 +17,6 @@ from espalier.lifecycle.leftovers import NOT_COLLECTED
 from espalier.lifecycle.outcome import Outcome, outcome_fields
 from espalier.lifecycle.status import correct, move
 from espalier.lifecycle.summary import last_metrics
-from espalier.model.codec import read_as
-from espalier.model.job import JobSpec
-from espalier.paths import RunPaths
-from espalier.records import now_iso, read_record
 
 
 def job_verdict(

@@ -2,9 +2,9 @@
 
 from typing import Any, Dict
 
-from espalier.errors import EspalierError
-from espalier.paths import RunPaths
-from espalier.records import read_record
+from espalier.base.errors import EspalierError
+from espalier.base.paths import RunPaths
+from espalier.base.records import read_record
 
 
 def check_formats(run: RunPaths) -> None:

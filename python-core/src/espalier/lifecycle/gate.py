@@ -8,11 +8,11 @@ import os
 import time
 from typing import Optional, Tuple
 
-from espalier import states
-from espalier.errors import EspalierError
+from espalier.base import states
+from espalier.base.errors import EspalierError
+from espalier.base.paths import RunPaths
 from espalier.lifecycle.formats import check_formats
 from espalier.lifecycle.status import read_status
-from espalier.paths import RunPaths
 
 # A job's own run ends after the job: only what the job has left behind can come too late. Seconds between two looks.
 _PAUSE_SECONDS = 1.0

@@ -8,12 +8,12 @@ import os
 import re
 from typing import Any, Dict, List, Mapping, Optional
 
-from espalier.errors import EspalierError
+from espalier.base.errors import EspalierError
+from espalier.base.paths import KEPT_FOLDERS, RunPaths
+from espalier.base.records import read_record
+from espalier.base.scratch_paths import ScratchPaths
 from espalier.lifecycle.earlier import hint_on_earlier
 from espalier.lifecycle.near_names import missing_files, nearest_file, quoted
-from espalier.paths import KEPT_FOLDERS, RunPaths
-from espalier.records import read_record
-from espalier.scratch_paths import ScratchPaths
 
 _NO_MODULE = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
 _LIBRARIES_SHOWN = 3

@@ -3,10 +3,10 @@
 import os
 from typing import List, Optional
 
-from espalier.model.codec import read_as
-from espalier.model.job import Input, JobSpec
-from espalier.paths import RunPaths
-from espalier.records import now_iso
+from espalier.base.model.codec import read_as
+from espalier.base.model.job import Input, JobSpec
+from espalier.base.paths import RunPaths
+from espalier.base.records import now_iso
 
 # What inputs consist of is loaded where there are some: with its digests it takes 5 ms, at the end of every run.
 

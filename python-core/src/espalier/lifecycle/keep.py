@@ -8,16 +8,16 @@ from espalier.adapters.below import files_below
 from espalier.adapters.files import open_regular
 from espalier.adapters.inside import append_text, folder_inside
 from espalier.adapters.moving import Mover, opened_below, shortened
-from espalier.errors import EspalierError
+from espalier.base.errors import EspalierError
+from espalier.base.model.codec import read_as
+from espalier.base.model.job import JobSpec
+from espalier.base.paths import WORKDIR, RunPaths
+from espalier.base.records import read_record
+from espalier.base.resources import bytes_of, size_text
+from espalier.base.scratch_paths import WORK, ScratchPaths
 from espalier.lifecycle.changed import changed_files
 from espalier.lifecycle.collect import aside_of
 from espalier.lifecycle.found import Found
-from espalier.model.codec import read_as
-from espalier.model.job import JobSpec
-from espalier.paths import WORKDIR, RunPaths
-from espalier.records import read_record
-from espalier.resources import bytes_of, size_text
-from espalier.scratch_paths import WORK, ScratchPaths
 
 # The job's variable by which a user sets how many bytes are kept; what is kept without one, and how many files.
 LIMIT_VARIABLE = "ESPALIER_KEEP_LIMIT"

@@ -7,7 +7,7 @@ import os
 from typing import Any, Mapping
 
 from espalier.adapters.private import has_private_file
-from espalier.paths import RunPaths
+from espalier.base.paths import RunPaths
 
 # How the warning begins of a run whose files could not all be brought home.
 NOT_COLLECTED = "Not all files of the job could be kept:"

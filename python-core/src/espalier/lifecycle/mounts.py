@@ -9,7 +9,7 @@ from typing import List, Mapping, Optional, Sequence
 
 from espalier.adapters.engine_sockets import SYSTEM_FOLDERS, Found, find_sockets, hard_link_below
 from espalier.adapters.homes import home_folder
-from espalier.errors import EspalierError
+from espalier.base.errors import EspalierError
 
 _SHOWN = 3
 _HINT = "Mount the folders that the job needs, and none of them with that in it."

@@ -4,8 +4,8 @@ import os
 import time
 from typing import Optional
 
-from espalier.records import read_plain
-from espalier.scratch_paths import MOVED
+from espalier.base.records import read_plain
+from espalier.base.scratch_paths import MOVED
 
 # The runner looks where its run is several times in so many seconds.
 _PATIENCE_SECONDS = 2.0

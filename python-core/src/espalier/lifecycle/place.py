@@ -6,9 +6,9 @@ import time
 from typing import Callable, Optional, TypeVar
 
 from espalier.adapters import posix
-from espalier.paths import RunPaths, is_temporary
-from espalier.records import replace_file
-from espalier.scratch_paths import ScratchPaths
+from espalier.base.paths import RunPaths, is_temporary
+from espalier.base.records import replace_file
+from espalier.base.scratch_paths import ScratchPaths
 
 _Result = TypeVar("_Result")
 # How often it is looked again for what may have been renamed, and after how long, in seconds.

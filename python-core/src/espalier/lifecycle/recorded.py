@@ -5,15 +5,15 @@ import shutil
 import time
 from typing import Any, Dict, List, Optional
 
-from espalier import states
 from espalier.adapters import posix
 from espalier.adapters.files import remove_tree
 from espalier.adapters.inside import folder_inside, set_replaced_aside
-from espalier.errors import EspalierError
+from espalier.base import states
+from espalier.base.errors import EspalierError
+from espalier.base.paths import OUTPUTS, RunPaths, WorkspacePaths
+from espalier.base.progress import report
+from espalier.base.records import seconds_of
 from espalier.lifecycle.finish import finish, plain_error
-from espalier.paths import OUTPUTS, RunPaths, WorkspacePaths
-from espalier.progress import report
-from espalier.records import seconds_of
 
 _CODES = {states.FAILED: "job_failed", states.CANCELED: "canceled"}
 

@@ -10,17 +10,17 @@ import stat
 import time
 from typing import Any, Dict, Iterable, List, Mapping, Optional
 
-from espalier import states
 from espalier.adapters import posix
 from espalier.adapters.clock import stamp
 from espalier.adapters.files import remove_tree
 from espalier.adapters.homes import is_own_folder, make_own_folder, scratch_below, scratch_folder
 from espalier.adapters.moving import opened, opened_below
 from espalier.adapters.trust import refuse_replaceable
-from espalier.errors import EspalierError
-from espalier.paths import FORMAT, RunPaths, is_run_id
-from espalier.records import dump_record, read_record, write_file
-from espalier.scratch_paths import ScratchPaths, is_scratch_name, scratch_name
+from espalier.base import states
+from espalier.base.errors import EspalierError
+from espalier.base.paths import FORMAT, RunPaths, is_run_id
+from espalier.base.records import dump_record, read_record, write_file
+from espalier.base.scratch_paths import ScratchPaths, is_scratch_name, scratch_name
 
 # How long the scratch folder of a run that was deleted from its workspace is kept, seconds.
 _MISSED_SECONDS = 3600.0

@@ -9,10 +9,10 @@ import stat
 from typing import Iterable, List, Optional, Tuple
 
 from espalier.adapters.moving import opened, opened_below
+from espalier.base.paths import ATTEMPTS, EVENT_FOLDERS, JOB_PART, WORKDIR, RunPaths
+from espalier.base.records import FOLDER_MODE
+from espalier.base.scratch_paths import WORK, ScratchPaths
 from espalier.lifecycle.children import children_of, status_of
-from espalier.paths import ATTEMPTS, EVENT_FOLDERS, JOB_PART, WORKDIR, RunPaths
-from espalier.records import FOLDER_MODE
-from espalier.scratch_paths import WORK, ScratchPaths
 
 _CLOSED = 0o700
 _MARKS = stat.S_ISUID | stat.S_ISGID

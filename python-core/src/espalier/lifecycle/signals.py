@@ -4,12 +4,12 @@ import contextlib
 import os
 import signal
 
-from espalier import states
 from espalier.adapters import posix
-from espalier.errors import EspalierError
+from espalier.base import states
+from espalier.base.errors import EspalierError
+from espalier.base.paths import RunPaths
 from espalier.lifecycle.copies import is_copy
 from espalier.lifecycle.status import read_status
-from espalier.paths import RunPaths
 
 
 def wake_runner(run: RunPaths) -> bool:

@@ -2,11 +2,11 @@
 
 from typing import Any, Dict
 
-from espalier import states
 from espalier.adapters.inside import put_aside
-from espalier.errors import EspalierError
-from espalier.paths import RunPaths
-from espalier.records import read_record, replace_record
+from espalier.base import states
+from espalier.base.errors import EspalierError
+from espalier.base.paths import RunPaths
+from espalier.base.records import read_record, replace_record
 
 # So many warnings a status has at most.
 _WARNINGS = 1000

@@ -8,9 +8,9 @@ from espalier.adapters.cgroup import find_cgroup
 from espalier.adapters.inside import replace_inside
 from espalier.adapters.oom import Shortage, shortage_since
 from espalier.adapters.tree import Tree
-from espalier.errors import EspalierError
-from espalier.paths import FORMAT, RunPaths
-from espalier.records import dump_record, read_record
+from espalier.base.errors import EspalierError
+from espalier.base.paths import FORMAT, RunPaths
+from espalier.base.records import dump_record, read_record
 
 
 def note_job(run: RunPaths, leader: int, kills: Dict[str, int], cgroup: Optional[str] = None) -> None:

@@ -2,7 +2,7 @@
 
 from typing import List, Optional
 
-from espalier.model.job import WorkingCopy
+from espalier.base.model.job import WorkingCopy
 
 # What rprojroot looks for in a file that marks a project's top.
 _RPROJ = b"Version: 1.0\n"

@@ -6,8 +6,8 @@ import os
 from typing import Any, Dict, Optional
 
 from espalier.adapters.files import open_regular, with_body
-from espalier.paths import RunPaths, is_event_log
-from espalier.values import is_cell
+from espalier.base.paths import RunPaths, is_event_log
+from espalier.base.values import is_cell
 
 # Above this size of all logs together reading them would delay the end of the run; readers do it when asked.
 _LIMIT_BYTES = 8 * 1024 * 1024

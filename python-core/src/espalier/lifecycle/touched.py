@@ -3,9 +3,9 @@
 import os
 from typing import FrozenSet, List, NamedTuple, Set
 
-from espalier.accel import loaded
 from espalier.adapters.moving import DEEPEST, opened, opened_below
-from espalier.scratch_paths import WORK, ScratchPaths
+from espalier.base.accel import loaded
+from espalier.base.scratch_paths import WORK, ScratchPaths
 
 # Caches and libraries: recreated at will, and larger than everything else.
 CACHE_FOLDERS = frozenset(

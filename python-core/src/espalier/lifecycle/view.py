@@ -13,13 +13,12 @@ import stat
 import time
 from typing import Dict, Iterable, Iterator, List, Optional, Set, Tuple
 
-from espalier import states
 from espalier.adapters.files import first_names, remove_tree
 from espalier.adapters.inside import make_inside
 from espalier.adapters.moving import DEEPEST, copy_file, opened_below
-from espalier.errors import EspalierError
-from espalier.lifecycle.children import HELD_BY_PARENT, children_of, parent_of, status_of
-from espalier.paths import (
+from espalier.base import states
+from espalier.base.errors import EspalierError
+from espalier.base.paths import (
     ARTIFACT_FOLDERS,
     EVENT_FOLDERS,
     JOB_PART,
@@ -29,7 +28,8 @@ from espalier.paths import (
     is_temporary,
     temporary,
 )
-from espalier.records import make_folders, read_plain, read_record, replace_file
+from espalier.base.records import make_folders, read_plain, read_record, replace_file
+from espalier.lifecycle.children import HELD_BY_PARENT, children_of, parent_of, status_of
 
 # Why a file can't be given a second name. Then it is copied.
 _NO_LINK = frozenset((errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK, errno.EXDEV, errno.EACCES))

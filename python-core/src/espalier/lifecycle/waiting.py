@@ -10,14 +10,14 @@ import json
 import os
 from typing import Iterator, List, Optional, Sequence
 
-from espalier import states
 from espalier.adapters import posix
 from espalier.adapters.inside import names_in, replace_inside
 from espalier.adapters.processes import all_processes, with_descendants
+from espalier.base import states
+from espalier.base.paths import FORMAT, RunPaths, is_run_id, is_waiting, waiting
+from espalier.base.records import dump_record, read_plain
 from espalier.lifecycle.children import is_descendant, status_of
 from espalier.lifecycle.container_record import read_box
-from espalier.paths import FORMAT, RunPaths, is_run_id, is_waiting, waiting
-from espalier.records import dump_record, read_plain
 
 _LIMIT_BYTES = 1 << 20
 

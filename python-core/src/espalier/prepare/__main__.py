@@ -15,13 +15,13 @@ if __name__ == "__main__":  # (see runner/__main__.py)
     sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
 from espalier.adapters.inside import replace_inside
-from espalier.errors import EspalierError
-from espalier.model.codec import read_as
-from espalier.model.job import JobSpec
-from espalier.os_errors import os_error
-from espalier.paths import FORMAT, RunPaths
+from espalier.base.errors import EspalierError
+from espalier.base.model.codec import read_as
+from espalier.base.model.job import JobSpec
+from espalier.base.os_errors import os_error
+from espalier.base.paths import FORMAT, RunPaths
+from espalier.base.records import dump_record, read_record
 from espalier.prepare.ready import make_ready
-from espalier.records import dump_record, read_record
 
 
 def main(run_dir: str) -> int:

@@ -15,11 +15,11 @@ import time
 from typing import TYPE_CHECKING, Any, List, Optional, Tuple
 
 from espalier.adapters.engine import Engine, EngineError, EngineGone, Stream
+from espalier.base.model.job import JobSpec
+from espalier.base.paths import RunPaths
 from espalier.lifecycle.container_config import Order, container_config, container_name
 from espalier.lifecycle.container_record import Box, write_box
 from espalier.lifecycle.place import Place
-from espalier.model.job import JobSpec
-from espalier.paths import RunPaths
 from espalier.prepare.interrupt import interrupt_r
 from espalier.prepare.unseen import Unseen, Written
 

@@ -16,20 +16,20 @@ from typing import Optional
 if __name__ == "__main__":  # (see runner/__main__.py)
     sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
-from espalier import states
 from espalier.adapters import posix
 from espalier.adapters.cgroup import leave_job
+from espalier.base import states
+from espalier.base.paths import RunPaths
+from espalier.base.records import seconds_of
 from espalier.lifecycle.attempts import end_job, end_lost_attempt
 from espalier.lifecycle.container_record import Box
 from espalier.lifecycle.finish import clean_again
 from espalier.lifecycle.outcome import Outcome
 from espalier.lifecycle.status import read_status
 from espalier.lifecycle.strays import end_strays
-from espalier.paths import RunPaths
 from espalier.prepare.look import look
 from espalier.queue.claim import Claim
 from espalier.queue.step import release_and_step, step
-from espalier.records import seconds_of
 
 
 def main(run_dir: str, lease: Optional[int]) -> None:

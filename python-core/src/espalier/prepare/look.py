@@ -17,11 +17,11 @@ from espalier.adapters import posix
 from espalier.adapters.engine import Engine, EngineError, EngineGone, wait_for_engine
 from espalier.adapters.inside import open_log
 from espalier.adapters.processes import kill_group
-from espalier.errors import EspalierError
+from espalier.base.errors import EspalierError
+from espalier.base.paths import RunPaths
+from espalier.base.records import read_record, seconds_of
 from espalier.lifecycle.container_config import RUN_LABEL, WORKSPACE_LABEL
 from espalier.lifecycle.container_record import Box, read_box, write_box
-from espalier.paths import RunPaths
-from espalier.records import read_record, seconds_of
 
 # How long an engine is waited for, which may be being restarted, and a supervisor that is about its end. Seconds.
 ENGINE_SECONDS = 20.0

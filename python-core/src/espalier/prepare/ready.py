@@ -3,10 +3,10 @@
 import dataclasses
 from typing import Any, Dict
 
+from espalier.base.model.job import JobSpec
+from espalier.base.paths import CachePaths, RunPaths
 from espalier.environment.definition import Environment
 from espalier.environment.lockfile import read_lock
-from espalier.model.job import JobSpec
-from espalier.paths import CachePaths, RunPaths
 from espalier.vault.store import secret_reader
 
 
@@ -28,15 +28,15 @@ def make_ready(run: RunPaths, spec: JobSpec, env: Dict[str, Any]) -> Dict[str, A
 
 
 def _image(run: RunPaths, environment: Environment) -> Dict[str, Any]:
-    from espalier.images.chain import ensure
+    from espalier.provision.docker.chain import ensure
 
     image = ensure(run.workspace, _cache(), environment, secret_reader(run.workspace), log=run.build_log)
     return {"image": image.id, "tag": image.tag, "key": image.key, "found": image.found}
 
 
 def _private(run: RunPaths, environment: Environment, session: Dict[str, Any]) -> Dict[str, Any]:
-    from espalier.private.ensure import ensure
-    from espalier.private.found import Session
+    from espalier.provision.local.ensure import ensure
+    from espalier.provision.local.found import Session
 
     lock, secrets = read_lock(run.workspace, environment), secret_reader(run.workspace)
     made = ensure(_cache(), environment, lock, Session(**session), run.build_log, secrets)

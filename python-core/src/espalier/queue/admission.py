@@ -7,15 +7,15 @@ import contextlib
 import os
 from typing import Any, Dict, List, Optional
 
-from espalier import states
 from espalier.adapters.trust import refuse_foreign_run
-from espalier.errors import EspalierError
+from espalier.base import states
+from espalier.base.errors import EspalierError
+from espalier.base.paths import QueuePaths, RunPaths, WorkspacePaths
 from espalier.lifecycle.children import is_canceled
 from espalier.lifecycle.copies import is_copy_in_queue, retire_copy
 from espalier.lifecycle.digests import known_digests
 from espalier.lifecycle.formats import check_definition, check_run_format
 from espalier.lifecycle.status import read_status
-from espalier.paths import QueuePaths, RunPaths, WorkspacePaths
 from espalier.queue.started import was_started
 from espalier.queue.tickets import Ticket, may_start, remove, tickets
 

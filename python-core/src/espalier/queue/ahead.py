@@ -8,7 +8,7 @@ import os
 from typing import Iterator
 
 from espalier.adapters import posix
-from espalier.errors import EspalierError
+from espalier.base.errors import EspalierError
 from espalier.queue.capacity import capacity
 from espalier.queue.elect import anything_queued
 from espalier.queue.home import queue_paths

@@ -4,10 +4,10 @@ import json
 from typing import Any, Dict, Optional, Sequence
 
 from espalier.adapters import machine
-from espalier.errors import EspalierError
-from espalier.paths import QueuePaths
-from espalier.records import read_plain, replace_record
-from espalier.resources import Capacity
+from espalier.base.errors import EspalierError
+from espalier.base.paths import QueuePaths
+from espalier.base.records import read_plain, replace_record
+from espalier.base.resources import Capacity
 
 
 def capacity(paths: QueuePaths) -> Capacity:

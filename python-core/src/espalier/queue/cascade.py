@@ -3,12 +3,12 @@
 import contextlib
 import os
 
-from espalier import states
-from espalier.errors import EspalierError
+from espalier.base import states
+from espalier.base.errors import EspalierError
+from espalier.base.paths import QueuePaths, RunPaths
 from espalier.lifecycle.children import ask_to_cancel, children_of, descendants_of, end_with_parent, status_of
 from espalier.lifecycle.copies import is_copy
 from espalier.lifecycle.signals import wake_runner
-from espalier.paths import QueuePaths, RunPaths
 from espalier.queue.home import allocator, queue_paths
 from espalier.queue.tickets import find_ticket, remove
 

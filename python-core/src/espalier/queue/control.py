@@ -4,9 +4,12 @@ import contextlib
 import os
 from typing import AbstractSet, Iterable
 
-from espalier import states
 from espalier.adapters import posix
-from espalier.errors import EspalierError
+from espalier.base import states
+from espalier.base.errors import EspalierError
+from espalier.base.model.codec import read_as
+from espalier.base.model.job import JobSpec
+from espalier.base.paths import QueuePaths, RunPaths
 from espalier.lifecycle.children import HELD_BY_PARENT, ask_to_cancel, end_if_parent_ended, parent_of
 from espalier.lifecycle.copies import is_copy, is_copy_in_queue, is_written_here, retire_copy
 from espalier.lifecycle.finish import canceled_message, finish, plain_error
@@ -14,9 +17,6 @@ from espalier.lifecycle.formats import check_run_format
 from espalier.lifecycle.recorded import end_recorded, keep_outputs
 from espalier.lifecycle.signals import wake_runner
 from espalier.lifecycle.status import read_status
-from espalier.model.codec import read_as
-from espalier.model.job import JobSpec
-from espalier.paths import QueuePaths, RunPaths
 from espalier.queue.cascade import cancel_children
 from espalier.queue.home import allocator, queue_paths
 from espalier.queue.step import queue_lost, settle, step_locked

@@ -4,7 +4,7 @@ import contextlib
 import os
 
 from espalier.adapters import posix
-from espalier.paths import QueuePaths
+from espalier.base.paths import QueuePaths
 from espalier.queue.spawn import spawn_keeper
 
 

@@ -8,10 +8,10 @@ from typing import Iterator
 
 from espalier.adapters import posix
 from espalier.adapters.homes import state_folder
-from espalier.errors import EspalierError
-from espalier.paths import QueuePaths
-from espalier.progress import indivisible
-from espalier.records import make_private_folder
+from espalier.base.errors import EspalierError
+from espalier.base.paths import QueuePaths
+from espalier.base.progress import indivisible
+from espalier.base.records import make_private_folder
 
 
 def queue_paths() -> QueuePaths:

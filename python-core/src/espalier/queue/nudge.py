@@ -4,8 +4,8 @@ import contextlib
 import time
 from typing import Dict, Iterable
 
-from espalier.errors import EspalierError
-from espalier.paths import RunPaths
+from espalier.base.errors import EspalierError
+from espalier.base.paths import RunPaths
 from espalier.queue.control import look_after_lost
 from espalier.queue.home import queue_paths
 from espalier.queue.spawn import collect_ended

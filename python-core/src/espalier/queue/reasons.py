@@ -4,7 +4,7 @@ import os
 import time
 from typing import NamedTuple, Optional, Tuple
 
-from espalier.paths import QueuePaths, RunPaths, is_ticket_of
+from espalier.base.paths import QueuePaths, RunPaths, is_ticket_of
 from espalier.queue.admission import made_by_newer, open_to_others, unfinished_dependencies
 from espalier.queue.capacity import capacity
 from espalier.queue.home import queue_paths

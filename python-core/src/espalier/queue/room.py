@@ -1,9 +1,9 @@
 """What of a host is free: what it has, less what living leases take of it."""
 
-from espalier.paths import QueuePaths, RunPaths
+from espalier.base.paths import QueuePaths, RunPaths
+from espalier.base.resources import Capacity
 from espalier.queue.capacity import capacity
 from espalier.queue.tickets import Lease, is_dead, leases
-from espalier.resources import Capacity
 
 
 def free_now(paths: QueuePaths) -> Capacity:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, List, NamedTuple, Optional
 from espalier.adapters import posix
 from espalier.adapters.homes import chosen_scratch, state_folder
 from espalier.adapters.inside import open_log
-from espalier.paths import QueuePaths, RunPaths
+from espalier.base.paths import QueuePaths, RunPaths
 from espalier.queue.claim import AHEAD, AHEAD_OF_CONTAINER
 
 try:  # (see adapters/engine.py)

@@ -9,8 +9,8 @@ import os
 import time
 
 from espalier.adapters.files import remove_tree
-from espalier.paths import QueuePaths
-from espalier.records import make_private_folder
+from espalier.base.paths import QueuePaths
+from espalier.base.records import make_private_folder
 
 # Notes lie in a folder for each month in which runs were submitted, and go when that is so long ago.
 _MONTH_SECONDS = 30 * 86_400

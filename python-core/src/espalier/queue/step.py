@@ -9,8 +9,13 @@ import os
 import sys
 from typing import Any, Dict, Optional
 
-from espalier import states
 from espalier.adapters import posix
+from espalier.base import states
+from espalier.base.model.codec import read_as
+from espalier.base.model.job import JobSpec
+from espalier.base.os_errors import is_exhausted
+from espalier.base.paths import QueuePaths, RunPaths
+from espalier.base.resources import Capacity
 from espalier.lifecycle.copies import is_copy_in_queue, retire_copy
 from espalier.lifecycle.digests import known_digests
 from espalier.lifecycle.formats import check_definition
@@ -18,10 +23,6 @@ from espalier.lifecycle.leftovers import is_cleaned
 from espalier.lifecycle.scratch import lost_run, orphans
 from espalier.lifecycle.signals import wake_runner
 from espalier.lifecycle.status import move, read_status
-from espalier.model.codec import read_as
-from espalier.model.job import JobSpec
-from espalier.os_errors import is_exhausted
-from espalier.paths import QueuePaths, RunPaths
 from espalier.queue.admission import admit_waiting, executable_status, open_to_others
 from espalier.queue.capacity import capacity
 from espalier.queue.cascade import take_out_children
@@ -42,7 +43,6 @@ from espalier.queue.tickets import (
     remove,
     tickets,
 )
-from espalier.resources import Capacity
 
 # How often a run is tried whose runner dies before the job starts: one that cannot work must not be tried for ever.
 _RUNNERS = 3

@@ -10,9 +10,8 @@ from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Set
 from espalier.adapters import posix
 from espalier.adapters.clock import elapsed, stamp
 from espalier.adapters.inside import append_text
-from espalier.lifecycle.digests import known_digests
-from espalier.model.job import JobSpec
-from espalier.paths import (
+from espalier.base.model.job import JobSpec
+from espalier.base.paths import (
     FORMAT,
     KEEPER_LOG,
     SEQUENCE,
@@ -23,8 +22,9 @@ from espalier.paths import (
     run_in_queue,
     run_of_lease,
 )
-from espalier.records import dump_record, read_plain, replace_file, write_file
-from espalier.resources import Resources, resources_of
+from espalier.base.records import dump_record, read_plain, replace_file, write_file
+from espalier.base.resources import Resources, resources_of
+from espalier.lifecycle.digests import known_digests
 
 DEFAULT_PRIORITY = 5
 # The field of a lease that names what was handed out.

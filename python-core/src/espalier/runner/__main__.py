@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional
 # appended, not prepended: the folder may be a site-packages, and the standard library comes first
 sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
-from espalier import states
 from espalier.adapters import posix
 from espalier.adapters.cgroup import leave_job
 from espalier.adapters.homes import state_folder
@@ -25,25 +24,26 @@ from espalier.adapters.inside import open_log
 from espalier.adapters.processes import kill_group
 from espalier.adapters.subreaper import become_subreaper
 from espalier.adapters.trust import refuse_foreign_run
-from espalier.errors import EspalierError
+from espalier.base import states
+from espalier.base.errors import EspalierError
+from espalier.base.model.codec import decoded
+from espalier.base.model.job import JobSpec
+from espalier.base.paths import ENV, SPEC, QueuePaths, RunPaths
+from espalier.base.records import now_iso
+from espalier.base.scratch_paths import ScratchPaths
 from espalier.lifecycle.digests import Changed, Frozen, known_digests
 from espalier.lifecycle.formats import check_run_format
 from espalier.lifecycle.place import Place
 from espalier.lifecycle.scratch import make_scratch, note_beginning, record_of, scratch_of
 from espalier.lifecycle.status import move, read_status
-from espalier.model.codec import decoded
-from espalier.model.job import JobSpec
-from espalier.paths import ENV, SPEC, QueuePaths, RunPaths
 from espalier.queue.claim import AHEAD, AHEAD_OF_CONTAINER, Claim
 from espalier.queue.started import note_start
-from espalier.records import now_iso
 from espalier.runner.ahead import load_next
 from espalier.runner.guardian import guarded, has_lost, load_in_time
 from espalier.runner.patience import Impatience, patience
 from espalier.runner.prepare import job_command, job_environment, prepare_folders
 from espalier.runner.signals import block_signals
 from espalier.runner.start import start_job
-from espalier.scratch_paths import ScratchPaths
 
 if TYPE_CHECKING:
     from espalier.runner.secrets import Attached

@@ -23,9 +23,9 @@ _STEPS = (
 # What many need to be made ready.
 _BEFORE = ("runner.inputs", "runner.workdir")
 _ALSO = (
-    "accel", "adapters.below", "adapters.scope", "adapters.tree", "retry", "runner.children", "runner.inputs",
+    "base.accel", "adapters.below", "adapters.scope", "adapters.tree", "base.retry", "runner.children", "runner.inputs",
     "runner.requests", "runner.stop", "runner.watch", "store.inputs", "store.packs", "store.plain", "store.trees",
-    "values",
+    "base.values",
 )  # fmt: skip
 
 

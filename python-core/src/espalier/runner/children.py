@@ -4,13 +4,13 @@ import os
 import signal
 from typing import Any, Dict, Tuple
 
-from espalier import states
+from espalier.base import states
+from espalier.base.model.codec import read_as
+from espalier.base.model.job import JobSpec
+from espalier.base.paths import RunPaths
 from espalier.lifecycle.children import WAIT, choice_of, open_children, status_of
 from espalier.lifecycle.outcome import Outcome, outcome_fields
 from espalier.lifecycle.status import move
-from espalier.model.codec import read_as
-from espalier.model.job import JobSpec
-from espalier.paths import RunPaths
 from espalier.queue.control import look_after
 from espalier.queue.step import step
 from espalier.runner.signals import STOPPERS, WAKERS

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Tuple
 
 from espalier.adapters import posix
 from espalier.adapters.engine import ANSWER_SECONDS, Engine, EngineError, EngineGone
+from espalier.base.model.job import JobSpec
+from espalier.base.paths import RunPaths
 from espalier.lifecycle.container_config import RUN_LABEL, Order, container_config, container_name
 from espalier.lifecycle.container_record import Box, read_box, write_box
 from espalier.lifecycle.set_ids import close_to_others, let_others_enter
-from espalier.model.job import JobSpec
-from espalier.paths import RunPaths
 from espalier.runner.ahead import load_next
 from espalier.runner.patience import undisturbed
 from espalier.runner.start import logs_of, output_of

@@ -9,8 +9,8 @@ from typing import Any, Callable, Dict, Optional
 from espalier.adapters.container_usage import ContainerGroups
 from espalier.adapters.processes import bytes_moved
 from espalier.adapters.tree import Tree
+from espalier.base.paths import RunPaths
 from espalier.lifecycle.container_record import read_box
-from espalier.paths import RunPaths
 from espalier.runner.meter import PAGE, TICKS, Meter
 
 # Between two looks: this at first, a two hundredth of the job's age later. Seconds.

@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
 from espalier.adapters import posix
 from espalier.adapters.inside import make_inside, replace_inside
 from espalier.adapters.tree import Tree
-from espalier.errors import CODES, EspalierError
+from espalier.base.errors import CODES, EspalierError
+from espalier.base.model.job import JobSpec
+from espalier.base.paths import PrivatePaths, RunPaths
+from espalier.base.records import dump_record, make_folders, read_record
+from espalier.base.scratch_paths import ScratchPaths
 from espalier.lifecycle.container_config import Order, given_paths, readable
 from espalier.lifecycle.scratch import record_of
 from espalier.lifecycle.view import make_view, show
-from espalier.model.job import JobSpec
-from espalier.paths import PrivatePaths, RunPaths
-from espalier.records import dump_record, make_folders, read_record
 from espalier.runner.container import Container, ImageGone
 from espalier.runner.prepare import job_command, job_environment, link_espalier, prepare_folders
 from espalier.runner.start import logs_of, start_job
 from espalier.runner.supervisor import end_child, helper_command
-from espalier.scratch_paths import ScratchPaths
 
 if TYPE_CHECKING:
     from espalier.runner.secrets import Attached

@@ -5,8 +5,8 @@ import signal
 from contextlib import contextmanager
 from typing import Any, Iterator, Optional
 
-from espalier import states
-from espalier.paths import RunPaths
+from espalier.base import states
+from espalier.base.paths import RunPaths
 
 
 class Impatience(BaseException):

@@ -6,11 +6,11 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from espalier.adapters.homes import state_folder
 from espalier.adapters.inside import folder_inside, make_inside
-from espalier.model.job import Input, JobSpec
-from espalier.names import input_variable, origin_variable
-from espalier.paths import JOB_PYTHON, JOB_R, KEPT_FOLDERS, LOGS, OUTPUTS, RunPaths, WorkspacePaths
-from espalier.records import FOLDER_MODE, make_folders
-from espalier.scratch_paths import ScratchPaths
+from espalier.base.model.job import Input, JobSpec
+from espalier.base.names import input_variable, origin_variable
+from espalier.base.paths import JOB_PYTHON, JOB_R, KEPT_FOLDERS, LOGS, OUTPUTS, RunPaths, WorkspacePaths
+from espalier.base.records import FOLDER_MODE, make_folders
+from espalier.base.scratch_paths import ScratchPaths
 
 # By which programs find where temporary files go.
 _TEMPORARY = ("TMPDIR", "TMP", "TEMP")

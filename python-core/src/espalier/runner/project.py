@@ -9,11 +9,11 @@ import contextlib
 import os
 from typing import List
 
+from espalier.base.model.job import CopyRepository, WorkingCopy
+from espalier.base.paths import RunPaths
+from espalier.base.records import FILE_MODE, make_folders
+from espalier.base.scratch_paths import ScratchPaths
 from espalier.lifecycle.stubs import stub_content, stubs_of
-from espalier.model.job import CopyRepository, WorkingCopy
-from espalier.paths import RunPaths
-from espalier.records import FILE_MODE, make_folders
-from espalier.scratch_paths import ScratchPaths
 
 # Larger parts of a repository are not copied.
 _LARGEST = 64 << 20

@@ -1,6 +1,6 @@
 """The runner's side of what its job asks for: it sees requests and has them carried out.
 
-That is done by a process of its own (`submission/requests.py`), for a submit may take long and much memory, and the
+That is done by a process of its own (`jobs/requests.py`), for a submit may take long and much memory, and the
 runner must hear its job end meanwhile. A job that asks sends USR1; else the runner looks once a second.
 """
 
@@ -12,14 +12,14 @@ import time
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Set, Tuple
 
 from espalier.adapters import posix
-from espalier.errors import EspalierError
-from espalier.paths import RunPaths
+from espalier.base.errors import EspalierError
+from espalier.base.paths import RunPaths
 from espalier.runner.start import logs_of
 
 if TYPE_CHECKING:
     from espalier.lifecycle.view import View
 
-_CARRIER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "submission", "requests.py")
+_CARRIER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "jobs", "requests.py")
 # A request is given up when as many processes died of it.
 _ATTEMPTS = 3
 # A folder changed this recently may have changed again within the clock's granularity, seconds.

@@ -14,11 +14,11 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 from espalier.adapters import posix
 from espalier.adapters.inside import names_in, open_log, replace_inside
 from espalier.adapters.private import path_of, private_file, remove_private_file, sealed_memory
-from espalier.errors import CODES, EspalierError
-from espalier.model.job import JobSpec
-from espalier.os_errors import os_error
-from espalier.paths import PRELUDE_WRITER, RunPaths
-from espalier.records import PAYLOAD_BYTES, read_plain
+from espalier.base.errors import CODES, EspalierError
+from espalier.base.model.job import JobSpec
+from espalier.base.os_errors import os_error
+from espalier.base.paths import PRELUDE_WRITER, RunPaths
+from espalier.base.records import PAYLOAD_BYTES, read_plain
 from espalier.runner.output import MaskedLog
 from espalier.runner.start import logs_of
 from espalier.vault.channel import VARIABLE, load_secrets

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Tuple
 
 from espalier.adapters import posix
 from espalier.adapters.inside import open_log
-from espalier.paths import RunPaths
+from espalier.base.paths import RunPaths
 
 if TYPE_CHECKING:
     from espalier.runner.secrets import Attached

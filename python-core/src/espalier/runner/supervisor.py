@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Dict, List, Optional, Tuple
 
 from espalier.adapters import posix
 from espalier.adapters.processes import kill_group
+from espalier.base.model.job import JobSpec
+from espalier.base.paths import RunPaths
 from espalier.lifecycle.container_config import Order
-from espalier.model.job import JobSpec
-from espalier.paths import RunPaths
 from espalier.prepare.container import FAILED, supervise
 from espalier.runner.start import logs_of
 

@@ -15,9 +15,9 @@ from espalier.adapters.cgroup import make_cgroup
 from espalier.adapters.oom import kills, shortage_since
 from espalier.adapters.subreaper import become_subreaper
 from espalier.adapters.tree import Tree
+from espalier.base.paths import RunPaths
 from espalier.lifecycle.outcome import Outcome
 from espalier.lifecycle.strays import note_job
-from espalier.paths import RunPaths
 from espalier.runner.ahead import LONG_SECONDS, load_all
 from espalier.runner.meter import Meter
 from espalier.runner.signals import STOPPERS, WAKERS

@@ -11,10 +11,10 @@ import os
 from typing import Any, Dict, List, Set
 
 from espalier.adapters.clone import clone
-from espalier.errors import EspalierError
-from espalier.paths import WorkspacePaths, partial
-from espalier.progress import check
-from espalier.records import FOLDER_MODE
+from espalier.base.errors import EspalierError
+from espalier.base.paths import WorkspacePaths, partial
+from espalier.base.progress import check
+from espalier.base.records import FOLDER_MODE
 from espalier.store.packs import Damaged, ObjectReader, pack_files
 from espalier.store.plain import open_stored
 from espalier.store.trees import damage, read_tree
@@ -102,7 +102,7 @@ def _fill(paths: WorkspacePaths, snapshot_id: str, entries: List[List[Any]], fol
 
 def _fill_natively(paths: WorkspacePaths, entries: List[List[Any]], folder: str) -> List[List[Any]]:
     """Writes what the native scanner writes, and returns what is left: links, and all that is out of the ordinary."""
-    from espalier.accel import native
+    from espalier.base.accel import native
 
     scanner = native()
     if scanner is None:

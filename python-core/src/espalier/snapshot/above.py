@@ -5,7 +5,7 @@ import os
 from functools import partial
 from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from espalier.project import folders_up, project_root
+from espalier.base.project import folders_up, project_root
 from espalier.snapshot.absolute import is_below
 from espalier.snapshot.literals import DOCUMENTS, kind_of
 from espalier.snapshot.mentions import Literals, existing, path_in

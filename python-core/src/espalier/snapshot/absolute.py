@@ -3,7 +3,7 @@
 import os
 from typing import List, Optional, Sequence
 
-from espalier.project import project_root
+from espalier.base.project import project_root
 from espalier.snapshot.mentions import Literals
 from espalier.snapshot.names import shown
 

@@ -11,10 +11,10 @@ import os
 import time
 from typing import Iterator, List, NamedTuple, Set, Tuple
 
-from espalier import states
 from espalier.adapters.files import remove_tree
-from espalier.errors import EspalierError
-from espalier.paths import (
+from espalier.base import states
+from espalier.base.errors import EspalierError
+from espalier.base.paths import (
     RunPaths,
     WorkspacePaths,
     digest_of_record,
@@ -26,8 +26,8 @@ from espalier.paths import (
     partial,
     temporary,
 )
-from espalier.progress import report
-from espalier.records import read_record, sync_folder
+from espalier.base.progress import report
+from espalier.base.records import read_record, sync_folder
 from espalier.snapshot.reach import objects_in_use
 from espalier.store.files import create, discard, write_all
 from espalier.store.objects import place_index

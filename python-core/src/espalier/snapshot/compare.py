@@ -2,11 +2,11 @@
 
 from typing import Dict, List, NamedTuple, Optional
 
-from espalier.progress import report
+from espalier.base.progress import report
+from espalier.base.types import Frame
 from espalier.snapshot.names import shown
 from espalier.snapshot.sides import Item, Side
 from espalier.snapshot.textdiff import LARGEST, TextDiff, link_diff, text_diff
-from espalier.types import Frame
 
 KINDS = {"f": "file", "x": "executable", "l": "link"}
 # All diffs together, characters: beyond this the rows go on without.

@@ -6,7 +6,7 @@ write.
 
 from typing import List, Optional, Tuple
 
-from espalier.paths import (
+from espalier.base.paths import (
     EXPERIMENTS,
     KEPT_FOLDERS,
     KEYS,

@@ -10,7 +10,7 @@ import time
 from typing import Any, List, NamedTuple, Optional, Tuple
 
 from espalier.adapters.inside import replace_inside
-from espalier.paths import RunPaths
+from espalier.base.paths import RunPaths
 from espalier.snapshot.found import Scan
 from espalier.snapshot.git import Changes, GitCall, git_environment, guarded_git, kill_git
 from espalier.snapshot.ignore import IgnoreRules

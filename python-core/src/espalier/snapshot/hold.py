@@ -12,11 +12,11 @@ from typing import Iterator
 
 from espalier.adapters import posix
 from espalier.adapters.lockfile import open_lock
-from espalier.errors import EspalierError
-from espalier.os_errors import cannot_write
-from espalier.paths import WorkspacePaths
-from espalier.progress import report
-from espalier.records import make_folders
+from espalier.base.errors import EspalierError
+from espalier.base.os_errors import cannot_write
+from espalier.base.paths import WorkspacePaths
+from espalier.base.progress import report
+from espalier.base.records import make_folders
 
 _PAUSE = 0.002
 # How long newcomers are kept waiting for those who hold the lock already, and then let in. Seconds.

@@ -6,7 +6,7 @@ import re
 import stat
 from typing import Callable, List, NamedTuple, Optional, Tuple
 
-from espalier.errors import EspalierError
+from espalier.base.errors import EspalierError
 from espalier.snapshot.defaults import DEFAULT_ORIGIN, MARKERS, RECORDS, default_patterns, default_rule
 from espalier.snapshot.own import PATTERNS, own_file
 from espalier.snapshot.wildmatch import compile_pattern

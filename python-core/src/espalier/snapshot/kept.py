@@ -5,9 +5,9 @@ import os
 import time
 from typing import Any, Dict, List
 
-from espalier.errors import EspalierError
-from espalier.paths import FORMAT, WorkspacePaths, digest_of_record
-from espalier.records import make_folders, now_iso, read_record, replace_record
+from espalier.base.errors import EspalierError
+from espalier.base.paths import FORMAT, WorkspacePaths, digest_of_record
+from espalier.base.records import make_folders, now_iso, read_record, replace_record
 from espalier.snapshot.take import Snapshot
 
 

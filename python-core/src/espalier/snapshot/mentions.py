@@ -6,8 +6,8 @@ from collections import deque
 from functools import partial
 from typing import Callable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from espalier.names import argument_name
-from espalier.paths import KEPT_FOLDERS
+from espalier.base.names import argument_name
+from espalier.base.paths import KEPT_FOLDERS
 from espalier.snapshot.defaults import may_be_secret
 from espalier.snapshot.found import Excluded, Scan
 from espalier.snapshot.ignore import OWN_FILE, IgnoreRules

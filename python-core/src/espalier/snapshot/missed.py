@@ -3,8 +3,8 @@
 import os
 from typing import Optional
 
-from espalier.names import argument_name
-from espalier.paths import KEPT_FOLDERS
+from espalier.base.names import argument_name
+from espalier.base.paths import KEPT_FOLDERS
 from espalier.snapshot.defaults import may_be_secret
 from espalier.snapshot.ignore import OWN_FILE, IgnoreRules
 from espalier.snapshot.mentions import lines_to_include

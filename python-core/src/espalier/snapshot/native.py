@@ -9,9 +9,9 @@ import stat
 from functools import lru_cache
 from typing import Any, Dict, List, Optional, Tuple
 
-from espalier import accel
-from espalier.os_errors import cannot_write
-from espalier.progress import report
+from espalier.base import accel
+from espalier.base.os_errors import cannot_write
+from espalier.base.progress import report
 from espalier.snapshot import statcache
 from espalier.snapshot.defaults import DEFAULT_ORIGIN, MARKERS, RECORDS
 from espalier.snapshot.found import Entry, Excluded, Totals

@@ -3,7 +3,7 @@
 import os
 from typing import Optional, Tuple
 
-from espalier.errors import EspalierError
+from espalier.base.errors import EspalierError
 
 _FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
 

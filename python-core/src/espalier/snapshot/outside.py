@@ -7,7 +7,7 @@ import os
 import stat
 from typing import Dict, List, NamedTuple, Optional, Protocol, Tuple
 
-from espalier.errors import EspalierError
+from espalier.base.errors import EspalierError
 from espalier.snapshot.defaults import DEFAULT_ORIGIN, default_rule
 from espalier.snapshot.found import Entry, Excluded
 from espalier.snapshot.ignore import OWN_FILE, Decision, IgnoreRules

@@ -8,7 +8,7 @@ import os
 import re
 from typing import Any, FrozenSet, Optional
 
-from espalier.paths import KEYVAULT, LEASES, QUEUE, TICKETS, WORKSPACE
+from espalier.base.paths import KEYVAULT, LEASES, QUEUE, TICKETS, WORKSPACE
 from espalier.snapshot.defaults import MARKERS, RECORDS
 
 # Names that make a folder worth a closer look.

@@ -5,7 +5,7 @@ import heapq
 import stat
 from typing import Any, Dict, List, NamedTuple, Optional
 
-from espalier.progress import report
+from espalier.base.progress import report
 from espalier.snapshot import statcache
 from espalier.snapshot.found import Entry, Excluded, Totals
 from espalier.snapshot.opener import Opener

@@ -3,9 +3,9 @@
 import os
 from typing import Any, List, Optional
 
+from espalier.base.types import Frame
 from espalier.snapshot.names import shown
 from espalier.snapshot.take import scan_source
-from espalier.types import Frame
 
 _KINDS = {"path": "string", "size": "double", "included": "logical", "rule": "string"}
 

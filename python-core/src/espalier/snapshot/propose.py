@@ -3,7 +3,7 @@
 import os
 from typing import Dict, List, NamedTuple, Set
 
-from espalier.errors import EspalierError
+from espalier.base.errors import EspalierError
 from espalier.snapshot.defaults import DEFAULT_ORIGIN, may_be_secret
 from espalier.snapshot.found import Scan
 from espalier.snapshot.literals import CODE, DOCUMENTS, kind_of

@@ -6,9 +6,9 @@ import re
 import time
 from typing import Any, Iterator, List, Optional, Set, Tuple
 
-from espalier.errors import EspalierError
-from espalier.paths import RunPaths, WorkspacePaths, is_digest, is_record, is_run_id, is_temporary
-from espalier.progress import check, report
+from espalier.base.errors import EspalierError
+from espalier.base.paths import RunPaths, WorkspacePaths, is_digest, is_record, is_run_id, is_temporary
+from espalier.base.progress import check, report
 from espalier.snapshot.kept import kept_digests
 from espalier.store.packs import ObjectReader
 from espalier.store.trees import objects_of

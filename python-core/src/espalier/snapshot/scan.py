@@ -10,8 +10,8 @@ import stat
 import time
 from typing import FrozenSet, List, NamedTuple, Optional, Tuple
 
-from espalier.errors import EspalierError
-from espalier.progress import report
+from espalier.base.errors import EspalierError
+from espalier.base.progress import report
 from espalier.snapshot.defaults import RECORDS
 from espalier.snapshot.found import Entry, Excluded, Scan, Walked
 from espalier.snapshot.ignore import OWN_FILE, IgnoreRules

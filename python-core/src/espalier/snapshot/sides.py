@@ -5,9 +5,9 @@ import os
 import stat
 from typing import Dict, NamedTuple, Optional, Protocol
 
-from espalier.errors import EspalierError
-from espalier.paths import WorkspacePaths
-from espalier.progress import advance
+from espalier.base.errors import EspalierError
+from espalier.base.paths import WorkspacePaths
+from espalier.base.progress import advance
 from espalier.snapshot.names import shown
 from espalier.snapshot.take import scan_source
 from espalier.snapshot.textdiff import LARGEST

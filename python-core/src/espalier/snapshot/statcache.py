@@ -11,8 +11,8 @@ import os
 import struct
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
-from espalier.paths import WorkspacePaths, temporary
-from espalier.records import make_folders, write_file
+from espalier.base.paths import WorkspacePaths, temporary
+from espalier.base.records import make_folders, write_file
 
 _MAGIC = b"ESPSTAT1"
 # magic and format; when the walk began, nanoseconds since 1970; number of entries, of folders; digest of the root

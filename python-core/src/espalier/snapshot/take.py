@@ -4,8 +4,8 @@ import os
 from dataclasses import dataclass
 from typing import List
 
-from espalier.config import check_outside_links
-from espalier.paths import WorkspacePaths
+from espalier.base.config import check_outside_links
+from espalier.base.paths import WorkspacePaths
 from espalier.snapshot.defaults import DEFAULT_ORIGIN, OUTPUT_RULES
 from espalier.snapshot.found import Entry, Excluded, Scan, Totals
 from espalier.snapshot.ignore import OWN_FILE, IgnoreRules

@@ -6,10 +6,10 @@ import os
 import stat
 from typing import NamedTuple, Optional
 
-from espalier.errors import EspalierError
-from espalier.os_errors import cannot_write
-from espalier.paths import WorkspacePaths, temporary
-from espalier.progress import advance
+from espalier.base.errors import EspalierError
+from espalier.base.os_errors import cannot_write
+from espalier.base.paths import WorkspacePaths, temporary
+from espalier.base.progress import advance
 from espalier.store.files import create, discard, place, write_all
 from espalier.store.objects import ObjectWriter
 

@@ -7,10 +7,10 @@ import contextlib
 import os
 from typing import Iterable, List, Set
 
-from espalier.os_errors import cannot_write
-from espalier.paths import WorkspacePaths, temporary
-from espalier.progress import report
-from espalier.records import make_folders
+from espalier.base.os_errors import cannot_write
+from espalier.base.paths import WorkspacePaths, temporary
+from espalier.base.progress import report
+from espalier.base.records import make_folders
 from espalier.store.plain import open_stored
 
 # How many files are waited for at a time.

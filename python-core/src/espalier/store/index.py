@@ -13,9 +13,9 @@ import time
 from typing import Any, Callable, Dict, Iterable, List, Optional
 
 from espalier.adapters.homes import cache_folder
-from espalier.paths import CANCEL, EVENTS, META, SPEC, STATUS, WorkspacePaths, index_file, is_run_id
-from espalier.progress import report
-from espalier.records import make_private_folder
+from espalier.base.paths import CANCEL, EVENTS, META, SPEC, STATUS, WorkspacePaths, index_file, is_run_id
+from espalier.base.progress import report
+from espalier.base.records import make_private_folder
 
 _VERSION = 4
 _IN_MEMORY = ":memory:"

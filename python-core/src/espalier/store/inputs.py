@@ -9,10 +9,10 @@ import hashlib
 import os
 from typing import BinaryIO, Iterator, List, Tuple
 
-from espalier import records
-from espalier.model.job import Input
-from espalier.progress import check
-from espalier.records import now_iso
+from espalier.base import records
+from espalier.base.model.job import Input
+from espalier.base.progress import check
+from espalier.base.records import now_iso
 
 # Up to here an input is read for its digest at submit, and the job is given a private copy of it; beyond, size and
 # time stand for the content and the job reads the original. Each run waits for its copies, at its start and end: 0.2 s

@@ -5,8 +5,8 @@ import os
 from types import TracebackType
 from typing import Iterable, List, Optional, Set, Tuple, Type
 
-from espalier.os_errors import cannot_write
-from espalier.paths import WorkspacePaths, index_of_pack, temporary
+from espalier.base.os_errors import cannot_write
+from espalier.base.paths import WorkspacePaths, index_of_pack, temporary
 from espalier.store.files import create, discard, holds, make_durable, place, put_bytes, write_all
 from espalier.store.packs import HEADER, MAGIC, RECORD, ObjectReader
 

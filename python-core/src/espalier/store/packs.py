@@ -10,7 +10,7 @@ import os
 import struct
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
-from espalier.paths import WorkspacePaths, pack_of_index
+from espalier.base.paths import WorkspacePaths, pack_of_index
 from espalier.store.plain import WHOLE_BYTES, open_stored, read_stored
 
 MAGIC = b"ESPPACK1"

@@ -1,7 +1,7 @@
 """Opening files of the store, in whose place a job may have put a pipe, a link or a device. Folders on the way to them
 may be links, which the user has made. Standard library only."""
 
-from espalier.records import open_plain, read_plain
+from espalier.base.records import open_plain, read_plain
 
 # Of a file that is read whole (a tree, an index, an object in a pack), bytes: larger ones are damaged. A folder of six
 # million files has such a tree.

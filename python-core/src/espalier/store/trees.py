@@ -8,9 +8,9 @@ import json
 import os
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Set, Tuple
 
-from espalier.canonical import canonical_json, digest_bytes
-from espalier.errors import EspalierError
-from espalier.paths import WorkspacePaths
+from espalier.base.canonical import canonical_json, digest_bytes
+from espalier.base.errors import EspalierError
+from espalier.base.paths import WorkspacePaths
 from espalier.store.packs import Damaged, ObjectReader
 from espalier.store.plain import read_stored
 

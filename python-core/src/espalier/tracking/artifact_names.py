@@ -9,7 +9,7 @@ import os
 import re
 from typing import List
 
-from espalier.errors import EspalierError
+from espalier.base.errors import EspalierError
 
 # (bytes that are no text in the file system's encoding: surrogates)
 _ODD = re.compile("[\x00-\x1f\x7f\\\\\udc80-\udcff]")

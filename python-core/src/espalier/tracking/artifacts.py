@@ -9,12 +9,12 @@ from typing import BinaryIO, Iterator, List, Set, Tuple
 from espalier.adapters import posix
 from espalier.adapters.holes import copy_content
 from espalier.adapters.moving import opened_below
-from espalier.errors import EspalierError
+from espalier.base.errors import EspalierError
+from espalier.base.os_errors import naming
+from espalier.base.paths import ARTIFACT_FOLDERS, KEPT_FOLDERS, SYSTEM_LOGS, UPLOADS, RunPaths
+from espalier.base.progress import advance, check, report
+from espalier.base.scratch_paths import ScratchPaths
 from espalier.lifecycle.scratch import live_scratch
-from espalier.os_errors import naming
-from espalier.paths import ARTIFACT_FOLDERS, KEPT_FOLDERS, SYSTEM_LOGS, UPLOADS, RunPaths
-from espalier.progress import advance, check, report
-from espalier.scratch_paths import ScratchPaths
 from espalier.tracking.artifact_names import copy_parts, file_parts, listed_name
 
 

@@ -4,9 +4,9 @@ import difflib
 import os
 from typing import Dict, List, Optional, Sequence
 
-from espalier.errors import EspalierError
-from espalier.paths import RunPaths
-from espalier.progress import advance, report
+from espalier.base.errors import EspalierError
+from espalier.base.paths import RunPaths
+from espalier.base.progress import advance, report
 from espalier.tracking.artifact_names import copy_parts
 from espalier.tracking.artifacts import file_names, store
 

@@ -9,9 +9,9 @@ from typing import Any, BinaryIO, Dict, Iterable, Iterator, List, Optional, Sequ
 
 from espalier.adapters.files import open_regular, with_body
 from espalier.adapters.inside import names_in
-from espalier.errors import DamageWarning, EspalierError
-from espalier.paths import FORMAT, RunPaths, is_event_log
-from espalier.records import LINE_BYTES, PAYLOAD_BYTES, link_remedy
+from espalier.base.errors import DamageWarning, EspalierError
+from espalier.base.paths import FORMAT, RunPaths, is_event_log
+from espalier.base.records import LINE_BYTES, PAYLOAD_BYTES, link_remedy
 
 # (what is made of a block stays in the processor's cache)
 _BLOCK_BYTES = 512 * 1024

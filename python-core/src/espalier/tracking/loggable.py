@@ -8,8 +8,8 @@ import operator
 import unicodedata
 from typing import Any, Optional, Tuple
 
-from espalier.names import LABEL_LENGTH, is_label
-from espalier.values import NA
+from espalier.base.names import LABEL_LENGTH, is_label
+from espalier.base.values import NA
 
 # Bytes of a string as JSON: a scalar is always a line, never a payload.
 STRING_LIMIT = 16_384

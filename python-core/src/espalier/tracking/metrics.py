@@ -5,14 +5,14 @@ import os
 import warnings
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
-from espalier.errors import EspalierError
-from espalier.paths import RunPaths
-from espalier.records import RECORD_BYTES
+from espalier.base.errors import EspalierError
+from espalier.base.paths import RunPaths
+from espalier.base.records import RECORD_BYTES
+from espalier.base.types import KINDS, Frame, as_kind, common_kind
+from espalier.base.values import is_cell, read_value
 from espalier.tracking.events import Damage, read_events
 from espalier.tracking.loggable import step_of
 from espalier.tracking.scalars import Placed, Scalars, read_log, typed_column
-from espalier.types import KINDS, Frame, as_kind, common_kind
-from espalier.values import is_cell, read_value
 
 
 class Column(NamedTuple):

@@ -13,10 +13,10 @@ import re
 import sys
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
-from espalier.paths import RunPaths
+from espalier.base.paths import RunPaths
+from espalier.base.types import INT_MAX, Frame, as_kind, common_kind
+from espalier.base.values import is_cell
 from espalier.tracking.events import Damage, line_blocks, logs_in, no_collector, parse_events
-from espalier.types import INT_MAX, Frame, as_kind, common_kind
-from espalier.values import is_cell
 
 STATES = ("Completed", "Failed", "Canceled")
 # The columns that every list of parts has, so that no metric can be called so.

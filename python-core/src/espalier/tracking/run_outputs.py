@@ -5,9 +5,9 @@ import difflib
 import os
 import stat
 
-from espalier.errors import EspalierError
-from espalier.model.job import Input, JobSpec
-from espalier.paths import WorkspacePaths
+from espalier.base.errors import EspalierError
+from espalier.base.model.job import Input, JobSpec
+from espalier.base.paths import WorkspacePaths
 from espalier.store.inputs import input_at
 from espalier.tracking.artifacts import artifact_path, file_names
 

@@ -10,10 +10,10 @@ import re
 import sys
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from espalier.paths import RunPaths
+from espalier.base.paths import RunPaths
+from espalier.base.types import as_kind, common_kind
+from espalier.base.values import is_cell
 from espalier.tracking.events import Damage, line_blocks, logs_in, no_collector, parse_events
-from espalier.types import as_kind, common_kind
-from espalier.values import is_cell
 
 # Whole numbers of up to 15 digits, so that a double holds each exactly.
 _NUMBER = r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?"

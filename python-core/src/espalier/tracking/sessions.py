@@ -13,7 +13,7 @@ from typing import Any, Dict, List, Mapping, Optional, Set, Tuple
 
 from espalier.adapters.files import open_regular
 from espalier.adapters.inside import replace_inside
-from espalier.paths import FORMAT, RunPaths, is_record
+from espalier.base.paths import FORMAT, RunPaths, is_record
 
 _LIMIT_SESSIONS = 100
 _LIMIT_BYTES = 1 << 20

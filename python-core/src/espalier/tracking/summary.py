@@ -3,16 +3,16 @@
 import os
 from typing import Any, Dict, List, Mapping, Optional
 
-from espalier import states
-from espalier.errors import EspalierError
+from espalier.base import states
+from espalier.base.errors import EspalierError
+from espalier.base.paths import EVENTS, RunPaths
+from espalier.base.records import read_record
+from espalier.base.values import is_cell
 from espalier.lifecycle.extent import lost_logs
 from espalier.lifecycle.status import read_status
 from espalier.lifecycle.summary import last_metrics
-from espalier.paths import EVENTS, RunPaths
-from espalier.records import read_record
 from espalier.tracking.events import Damage
 from espalier.tracking.metrics import read_params
-from espalier.values import is_cell
 
 _FROM_SPEC = {
     **{name: str for name in ("experiment", "type", "created_at", "target", "host", "user", "parent")},

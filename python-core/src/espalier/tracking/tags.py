@@ -4,8 +4,8 @@ import os
 from typing import Any, Dict, Mapping
 
 from espalier.adapters import posix
-from espalier.paths import RunPaths
-from espalier.records import check_kinds, read_record, replace_record
+from espalier.base.paths import RunPaths
+from espalier.base.records import check_kinds, read_record, replace_record
 
 _KINDS = {"tags": dict, "properties": dict}
 

@@ -7,12 +7,12 @@ import stat
 from typing import Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 from espalier.adapters.files import remove_tree
-from espalier.errors import EspalierError
+from espalier.base.errors import EspalierError
+from espalier.base.os_errors import os_error
+from espalier.base.paths import KEPT_FOLDERS, RUNNER_FOLDERS, RunPaths, temporary
+from espalier.base.progress import advance, check, indivisible, report
+from espalier.base.records import FILE_MODE, FOLDER_MODE
 from espalier.lifecycle.scratch import live_scratch
-from espalier.os_errors import os_error
-from espalier.paths import KEPT_FOLDERS, RUNNER_FOLDERS, RunPaths, temporary
-from espalier.progress import advance, check, indivisible, report
-from espalier.records import FILE_MODE, FOLDER_MODE
 from espalier.tracking.artifact_names import checked_parts
 from espalier.tracking.artifacts import stored_parts
 

@@ -3,9 +3,9 @@
 import os
 from typing import Any, Dict, List
 
-from espalier.paths import RunPaths
+from espalier.base.paths import RunPaths
+from espalier.base.types import Frame
 from espalier.tracking.events import Damage, line_blocks, parse_events
-from espalier.types import Frame
 
 _NUMBERS = ("seconds", "cpu_seconds", "memory_bytes", "processes", "read_bytes", "written_bytes")
 _GPU = "gpu_memory_bytes"

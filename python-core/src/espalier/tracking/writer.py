@@ -8,11 +8,11 @@ from typing import Any, Dict, List, Optional
 
 from espalier.adapters import posix
 from espalier.adapters.inside import create_inside, replace_inside
+from espalier.base.paths import FORMAT, RunPaths, payload
+from espalier.base.records import PAYLOAD_BYTES
+from espalier.base.values import to_json
 from espalier.lifecycle.gate import Gate
 from espalier.lifecycle.moved import job_folder
-from espalier.paths import FORMAT, RunPaths, payload
-from espalier.records import PAYLOAD_BYTES
-from espalier.values import to_json
 
 LINE_LIMIT = 32_768
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode

@@ -11,7 +11,7 @@ Not JSON, so that base R reads it in a few lines wherever a job runs.
 import os
 from typing import Dict, Mapping, Optional
 
-from espalier.errors import EspalierError
+from espalier.base.errors import EspalierError
 
 VARIABLE = "ESPALIER_SECRETS"
 _HEAD = b"espalier secrets 1\n"

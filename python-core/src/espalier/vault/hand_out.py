@@ -11,11 +11,11 @@ import sys
 if __name__ == "__main__":  # (see runner/__main__.py)
     sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
-from espalier.errors import EspalierError
-from espalier.model.codec import read_as
-from espalier.model.job import JobSpec
-from espalier.paths import RunPaths
-from espalier.records import read_record
+from espalier.base.errors import EspalierError
+from espalier.base.model.codec import read_as
+from espalier.base.model.job import JobSpec
+from espalier.base.paths import RunPaths
+from espalier.base.records import read_record
 
 
 def hand_out(run: RunPaths) -> bytes:

@@ -8,9 +8,9 @@ import os
 import stat
 
 from espalier.adapters.homes import state_folder
-from espalier.errors import EspalierError
-from espalier.paths import keyvault_key, temporary
-from espalier.records import make_private_folder, sync_folder, write_file
+from espalier.base.errors import EspalierError
+from espalier.base.paths import keyvault_key, temporary
+from espalier.base.records import make_private_folder, sync_folder, write_file
 
 _BYTES = 32
 _MOVED = "If the workspace was copied or moved here, copy that file from where the secrets were set, to the same name"

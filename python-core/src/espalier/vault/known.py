@@ -7,8 +7,8 @@ import os
 from dataclasses import fields, is_dataclass
 from typing import Dict, Iterator, Mapping, Tuple
 
-from espalier.errors import EspalierError
-from espalier.paths import WorkspacePaths
+from espalier.base.errors import EspalierError
+from espalier.base.paths import WorkspacePaths
 
 # A shorter value occurs in other texts by chance.
 LEAST = 8

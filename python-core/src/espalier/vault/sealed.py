@@ -5,7 +5,7 @@ import binascii
 import os
 from typing import Any
 
-from espalier.errors import EspalierError
+from espalier.base.errors import EspalierError
 
 _NONCE = 12
 

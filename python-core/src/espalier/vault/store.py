@@ -8,13 +8,13 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Seque
 
 from espalier.adapters import posix
 from espalier.adapters.lockfile import open_lock
+from espalier.base.errors import EspalierError
+from espalier.base.names import check_name, is_name
+from espalier.base.os_errors import cannot_write
+from espalier.base.paths import FORMAT, WorkspacePaths, partial
+from espalier.base.progress import indivisible
+from espalier.base.records import PRIVATE_MODE, dump_record, now_iso, read_record, sync_folder, write_file
 from espalier.environment.definition import Secret
-from espalier.errors import EspalierError
-from espalier.names import check_name, is_name
-from espalier.os_errors import cannot_write
-from espalier.paths import FORMAT, WorkspacePaths, partial
-from espalier.progress import indivisible
-from espalier.records import PRIVATE_MODE, dump_record, now_iso, read_record, sync_folder, write_file
 from espalier.vault.key import anothers_key, key_id, key_path, make_key, read_key
 from espalier.vault.known import forget, remember
 from espalier.vault.sealed import Sealer

@@ -1,0 +1,208 @@
+"""Experiments: named groups of runs; submitting happens here."""
+
+import contextlib
+import os
+import time
+import warnings
+from functools import partial
+from typing import Any, Dict, List, Mapping, Optional, Union
+
+from espalier.api.interactive import start_interactive
+from espalier.api.listing import runs_as_frame
+from espalier.api.run import Run
+from espalier.api.workspace import Workspace
+from espalier.base.boundary import classed
+from espalier.base.config import ScriptRunConfig
+from espalier.base.names import check_name
+from espalier.base.os_errors import cannot_write
+from espalier.base.paths import FORMAT, WorkspacePaths
+from espalier.base.records import create_file, dump_record, make_folders, now_iso
+from espalier.base.types import Frame, Text
+from espalier.jobs.submit import Prepared, base_spec, checked_tags, enqueue, prepare
+from espalier.queue.ahead import runner_ahead
+from espalier.snapshot.hold import holding_objects
+from espalier.vault.known import refuse_secret_values
+
+
+@classed
+class Experiment:
+    """A named group of runs in a workspace. It comes into being with its first run.
+
+    Args:
+        workspace: The workspace.
+        name: Its name: letters A-Z and a-z, digits, `_`, `-` and `.`.
+
+    Raises:
+        EspalierError: `bad_name`.
+    """
+
+    def __init__(self, workspace: Workspace, name: str) -> None:
+        self._workspace = workspace
+        self._name = check_name("experiment", name)
+
+    def __repr__(self) -> str:
+        return f"Experiment({self._workspace!r}, {self._name!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Experiment) and (self._workspace, self._name) == (other._workspace, other._name)
+
+    def __hash__(self) -> int:
+        return hash((self._workspace, self._name))
+
+    def _identity(self) -> Dict[str, str]:
+        return {"workspace": self._workspace.path, "name": self._name}
+
+    @classmethod
+    def _from_identity(cls, identity: Mapping[str, str]) -> "Experiment":
+        return cls(Workspace(identity["workspace"]), identity["name"])
+
+    @property
+    def name(self) -> str:
+        """The experiment's name."""
+        return self._name
+
+    @property
+    def workspace(self) -> Workspace:
+        """The workspace it belongs to."""
+        return self._workspace
+
+    def submit(
+        self,
+        config: Union[ScriptRunConfig, Mapping[str, Any]],
+        tags: Optional[Mapping[str, Text]] = None,
+        reuse: bool = False,
+    ) -> Run:
+        """Submit a job and return at once; the job goes on whatever happens to this process.
+
+        Args:
+            config: The job.
+            tags: Text to find the run by later.
+            reuse: Return the newest completed run of this experiment that ran exactly the same, if there is one.
+
+        Raises:
+            EspalierError: what is wrong with the config, its folder or the workspace.
+        """
+        values = config if isinstance(config, ScriptRunConfig) else ScriptRunConfig.from_mapping(config)
+        result = self._submit(values, tags or {}, reuse)
+        for text in [*result["notes"], *result["warnings"]]:
+            warnings.warn(text, stacklevel=3)
+        return Run(self._workspace.path, result["run_id"])
+
+    def submit_values(
+        self, config: Mapping[str, Any], tags: Optional[Mapping[str, Text]] = None, reuse: bool = False
+    ) -> Any:
+        """Submit a job given as plain values; for bindings.
+
+        Args:
+            config: The fields of a `ScriptRunConfig`.
+            tags: Text to find the run by later.
+            reuse: Return the newest completed run that ran exactly the same, if there is one.
+
+        Returns:
+            `run_id`, `reused`, and what to tell the user: `notes` and `warnings`.
+        """
+        return self._submit(ScriptRunConfig.from_mapping(config), tags or {}, reuse)
+
+    def _submit(self, config: ScriptRunConfig, tags: Mapping[str, Text], reuse: bool) -> Dict[str, Any]:
+        tags = checked_tags(tags)
+        paths = self._workspace._checked()._paths
+        with contextlib.ExitStack() as until_queued:
+            if _loads_ahead(config) and not reuse:
+                until_queued.enter_context(runner_ahead(config.container is not None))
+            # what the snapshot finds in the store stays there until a run refers to it
+            hold = partial(until_queued.enter_context, holding_objects(paths))
+            prepared = prepare(paths, self._workspace.id, self._name, config, hold)
+            found = self._reusable(prepared) if reuse else None
+            if found is None:
+                self._record(paths)
+            told = {"reused": found is not None, "notes": prepared.notes, "warnings": prepared.warnings}
+            return {"run_id": found or enqueue(paths, prepared, tags), **told}
+
+    def _reusable(self, prepared: Prepared) -> Optional[str]:
+        key = prepared.spec.reuse_key
+        for row in self._rows():
+            if row["reuse_key"] == key and row["status"] == "Completed":
+                return str(row["run_id"])
+        return None
+
+    def start_logging(
+        self,
+        outputs: Optional[str] = None,
+        snapshot_directory: Optional[str] = None,
+        client: Optional[str] = None,
+        outside_links: str = "refuse",
+    ) -> Run:
+        """Start an interactive run: this session records into it until `complete()`.
+
+        Args:
+            outputs: Folder whose files are kept as the run's outputs when it completes.
+            snapshot_directory: Folder to keep a snapshot of.
+            client: Who records, `R 4.2.2`. Default: this Python.
+            outside_links: What becomes of links that lead out of the snapshot's folder, see `Workspace.take_snapshot`.
+
+        Raises:
+            EspalierError: `source_missing`, `source_unreadable`, `workspace_missing`, `workspace_read_only`;
+                `bad_argument`.
+        """
+        paths = self._workspace._checked()._paths
+        self._record(paths)
+        spec = base_spec(self._workspace.id, self._name, "interactive", client or "")
+        return Run(self._workspace.path, start_interactive(paths, spec, outputs, snapshot_directory, outside_links))
+
+    def get_runs(
+        self,
+        type: Optional[str] = None,
+        tags: Optional[Mapping[str, Text]] = None,
+        properties: Optional[Mapping[str, str]] = None,
+        include_children: bool = False,
+    ) -> List[Run]:
+        """Runs of this experiment, newest first.
+
+        Args:
+            type: Only runs of this type: `script`, `command` or `interactive`.
+            tags: Only runs that have all these tags.
+            properties: Only runs that have all these properties.
+            include_children: Also runs that have a parent.
+        """
+        return [
+            Run(self._workspace.path, row["run_id"])
+            for row in self._rows()
+            if (type is None or row["type"] == type)
+            and _has(row["tags"], tags)
+            and _has(row["properties"], properties)
+            and (include_children or row["parent"] is None)
+        ]
+
+    def list_runs(self, include_children: bool = False) -> Frame:
+        """Runs of this experiment, newest first, a row each: ids, status, times, tags, parameters, last metrics.
+
+        Args:
+            include_children: Also runs that have a parent.
+        """
+        return runs_as_frame(self._rows(), include_children)
+
+    def _rows(self) -> List[Dict[str, Any]]:
+        return [row for row in self._workspace._rows() if row["experiment"] == self._name]
+
+    def _record(self, paths: WorkspacePaths) -> None:
+        """Make the experiment's record when it is the first time."""
+        refuse_secret_values(paths, {"experiment": self._name})
+        record = paths.experiment(self._name)
+        try:
+            if not os.path.exists(record):
+                make_folders(paths.experiments, top=paths.root)
+                content = {"format": FORMAT, "name": self._name, "created_at": now_iso(time.time())}
+                create_file(record, dump_record(content), paths.experiments)
+        except OSError as error:
+            raise cannot_write(paths.root, error) from error
+
+
+def _has(present: Optional[Mapping[str, str]], wanted: Optional[Mapping[str, Text]]) -> bool:
+    return all((present or {}).get(key) == str(value) for key, value in (wanted or {}).items())
+
+
+def _loads_ahead(config: ScriptRunConfig) -> bool:
+    """Whether a runner loads while the run is written. It takes a processor from the submit, about 5 ms; before a
+    container it saves 24 to 30, before a job without one not enough to be seen."""
+    outputs = (given for given in config.inputs.values() if not isinstance(given, str))
+    return config.container is not None and not config.depends_on and not any(outputs)

@@ -1,0 +1,410 @@
+"""Runs: what is known of one, what it made, and recording into it from inside its job.
+
+Loaded inside jobs by `from espalier import Run`: standard library only, Python 3.8 or later.
+"""
+
+import os
+import sys
+import warnings
+from typing import Any, Dict, List, Mapping, NoReturn, Optional
+
+from espalier.api.details import environment_facts, read_log, run_details, with_logs
+from espalier.api.follow import canceled_line, failure_of, follow, follow_to_end
+from espalier.api.job_log import JobLog
+from espalier.api.job_requests import ask, giving_slot_away
+from espalier.api.run_children import RunChildren
+from espalier.api.run_files import RunFiles
+from espalier.api.run_parts import RunParts
+from espalier.api.run_secrets import RunSecrets
+from espalier.base import states
+from espalier.base.boundary import classed
+from espalier.base.errors import DamageWarning, EspalierError
+from espalier.base.model.codec import decoded
+from espalier.base.model.job import JobSpec
+from espalier.base.names import check_label
+from espalier.base.paths import EVENTS, PARTS, RunPaths, WorkspacePaths
+from espalier.base.records import check_kinds, read_record
+from espalier.base.types import Frame, Text
+from espalier.lifecycle.extent import lost_logs
+from espalier.lifecycle.formats import check_formats
+from espalier.lifecycle.moved import job_folder
+from espalier.lifecycle.status import read_status
+from espalier.queue.control import cancel
+from espalier.queue.nudge import nudge
+from espalier.queue.reasons import why_waiting
+from espalier.tracking import metrics
+from espalier.tracking.sessions import record_at_exit
+from espalier.tracking.tags import add_tags, read_meta
+from espalier.tracking.usage import read_usage
+from espalier.vault.known import refuse_secret_values
+
+# Of what kind the fields are of which something is read here; a job, or a hand, may have written others.
+_STATUS_KINDS = {"warnings": list, "error": dict, "attempts": list}
+_SPEC_KINDS = {"environment": dict, "secrets": list, "experiment": str}
+
+
+@classed
+class Run(RunParts, RunFiles, RunSecrets, RunChildren):
+    """One run of a job, or of an interactive session.
+
+    Args:
+        workspace_path: Folder of the workspace.
+        run_id: The run's id.
+    """
+
+    def __init__(self, workspace_path: str, run_id: str) -> None:
+        self._workspace_path = workspace_path
+        self._id = run_id
+        self._paths = WorkspacePaths(workspace_path).run(run_id)
+        super().__init__(self._paths.root)
+
+    def __repr__(self) -> str:
+        return f"Run({self._workspace_path!r}, {self._id!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Run)
+            and self._id == other._id
+            and (os.path.realpath(self._workspace_path) == os.path.realpath(other._workspace_path))
+        )
+
+    def __hash__(self) -> int:
+        return hash(self._id)
+
+    def _identity(self) -> Dict[str, str]:
+        return {"workspace": self._workspace_path, "id": self._id}
+
+    @classmethod
+    def _from_identity(cls, identity: Mapping[str, str]) -> "Run":
+        return cls(identity["workspace"], identity["id"])
+
+    @classmethod
+    def get_context(cls, allow_offline: bool = True) -> "Run":
+        """The run this process belongs to; outside a job one that records nothing and says so once.
+
+        Args:
+            allow_offline: False to get an error outside a job.
+
+        Raises:
+            EspalierError: `run_not_active` outside a job when `allow_offline` is False.
+        """
+        job_folder()  # (the variables follow a workspace that was renamed)
+        workspace, run_id = os.environ.get("ESPALIER_WORKSPACE"), os.environ.get("ESPALIER_RUN_ID")
+        if workspace and run_id:
+            run = cls(workspace, run_id)
+            record_at_exit(run.run_dir)
+            return run
+        if not allow_offline:
+            raise EspalierError("run_not_active", "This process is no job of espalier.", "Submit the script as a run.")
+        return OfflineRun()
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return self._id
+
+    @property
+    def run_dir(self) -> str:
+        """The run's folder."""
+        return self._paths.root
+
+    @property
+    def experiment_name(self) -> str:
+        """Name of the experiment it belongs to."""
+        return self._spec().experiment
+
+    @property
+    def workspace_path(self) -> str:
+        """Folder of the workspace it belongs to."""
+        return self._workspace_path
+
+    def get_status(self) -> str:
+        """The run's state: `Queued`, `Preparing`, `Running`, `Completed`, `Failed`, `Canceled`, ..."""
+        state = str(self._status()["state"])
+        if not states.is_final(state):
+            nudge([self._paths])  # its runner may be dead, or it may be its turn
+            state = str(self._status()["state"])
+        waiting = not states.is_final(state) and os.path.exists(self._paths.cancel)
+        return states.CANCEL_REQUESTED if waiting else state
+
+    def get_detailed_status(self) -> Any:
+        """The state, and for a queued run its position (1 is next; None while it may not be started) and why it
+        waits."""
+        waiting = why_waiting(self._id)
+        state = self.get_status()
+        position, reason = waiting if waiting is not None and state == states.QUEUED else (None, None)
+        return {"status": state, "position": position, "reason": reason}
+
+    def get_details(self) -> Any:
+        """Everything known of the run: definition, state, times, error, files."""
+        spec, status, meta = self._spec(), self._status(), self._meta()
+        return run_details(self._paths, self.get_status(), spec, status, meta)
+
+    def get_details_with_logs(self) -> Any:
+        """`get_details()` with the text of each log instead of its path; of a log above 1 MB its end, with a note."""
+        return with_logs(self._paths, self.get_details())
+
+    def get_log(self, n: Optional[int] = None, name: str = "user_logs/std_log.txt") -> List[str]:
+        """The lines of the run's log, as a terminal would show them: of a progress bar what it showed last.
+
+        Args:
+            n: Only the last lines, so many. Default: all. Of more than 16 MB the beginning is left out, which the
+                first line reports.
+            name: Another of the run's files.
+
+        Raises:
+            EspalierError: `artifact_missing`, `artifact_unsafe`, `bad_name`, `bad_argument`, `run_missing`.
+        """
+        if n is not None and n < 0:
+            raise EspalierError("bad_argument", f"`n` must be 0 or more, not {n}.")
+        self._status()
+        return read_log(self._paths, name, n)
+
+    def get_traceback(self) -> List[str]:
+        """The calls that led to the run's error, outermost first; of a Python job the lines of its traceback. Empty
+        for a run that did not fail, or whose calls are unknown."""
+        error = check_kinds(self._paths.status, self._status().get("error") or {}, {"traceback": list})
+        return [str(line) for line in error.get("traceback") or []]
+
+    def get_environment(self) -> Any:
+        """The run's environment: `how` it comes to it (`session`, `user-managed`, `private`, `image`), `name`,
+        `version`, `definition` (its record as JSON text), `key`, and what was made ready: `image`, `tag`, `folder`,
+        where it was `found`, and the `seconds` that took; None what there is not."""
+        return environment_facts(self._paths, self._spec())
+
+    def get_metrics(
+        self,
+        name: Optional[str] = None,
+        recursive: bool = False,
+        run_type: Optional[str] = None,
+        populate: bool = False,
+    ) -> Mapping[str, Any]:
+        """The run's metrics by name: a scalar, a list where a name was logged more than once, a dict of columns for
+        tables and rows, a file name for images.
+
+        Args:
+            name: Only this metric.
+            recursive: The metrics of this run and of all runs below it: run id to what this gives for one run.
+            run_type: Of the runs below only those of this type: `script`, `command` or `interactive`.
+            populate: Accepted for compatibility; everything is always read.
+
+        Raises:
+            EspalierError: `damaged`, `newer_format`, `run_missing`.
+        """
+        self._warn_of_lost(EVENTS)
+        if not recursive:
+            return metrics.read_metrics(self._paths, name)
+        runs = [self, *self.get_children(recursive=True, type=run_type)]
+        return {run.id: metrics.read_metrics(run._paths, name) for run in runs}
+
+    def get_metric_frames(self, name: Optional[str] = None) -> Mapping[str, Frame]:
+        """The run's metrics by name, typed: columns of one kind each, where a missing value has a kind too.
+
+        What is no table is a single column, named by the empty string.
+
+        Args:
+            name: Only this metric.
+
+        Raises:
+            EspalierError: `damaged`, `newer_format`, `run_missing`.
+        """
+        self._warn_of_lost(EVENTS)
+        return metrics.metric_frames(self._paths, name)
+
+    def get_metric_history(self, name: Optional[str] = None) -> Frame:
+        """Every scalar that was logged, in order: `name`, `step`, `value`, `time`, `text`.
+
+        `value` has numbers and logical values, `text` has strings; each is missing where the other is not.
+
+        Args:
+            name: Only this metric.
+
+        Raises:
+            EspalierError: `damaged`, `newer_format`, `run_missing`.
+        """
+        self._warn_of_lost(EVENTS)
+        return metrics.history_frame(self._paths, name)
+
+    def get_usage(self) -> Frame:
+        """What the job used while it ran, a row a sample: each second at first, less often the older it is.
+
+        The columns are `time`, `seconds` since the start, `cores` (processors in use since the sample before),
+        `cpu_seconds` so far, `memory_bytes` and `processes` at that moment, `read_bytes` and `written_bytes` (from and
+        to disks) so far, and `gpu_memory_bytes` where there is a GPU. What it used in all is in `get_details()`.
+
+        Raises:
+            EspalierError: `damaged` if it cannot be read at all, `newer_format`, `run_missing`.
+        """
+        return read_usage(self._existing())
+
+    def get_tags(self) -> Mapping[str, str]:
+        """The run's tags."""
+        return dict(self._meta()["tags"])
+
+    def set_tags(self, tags: Mapping[str, Text]) -> None:
+        """Add or change tags.
+
+        Args:
+            tags: Name to text.
+
+        Raises:
+            EspalierError: `bad_name`; `bad_argument` when a tag contains a secret's value.
+        """
+        named = {check_label("tag", name): str(value) for name, value in tags.items()}
+        refuse_secret_values(self._paths.workspace, {"tags": named})
+        self._status()
+        check_formats(self._paths)
+        job = self._job()
+        if job is not None and not os.access(self._paths.shard, os.W_OK):  # in a container
+            ask(job, "tag", run=self._id, tags=named)
+        else:
+            add_tags(self._paths, named)
+
+    def get_properties(self) -> Mapping[str, str]:
+        """The run's properties."""
+        return dict(self._meta()["properties"])
+
+    def cancel(self) -> bool:
+        """Ask for the run and all runs below it to be stopped; their processes get 10 seconds to end by themselves.
+
+        Returns:
+            False when it had ended already.
+
+        Raises:
+            EspalierError: `run_not_active` for an interactive run that is nobody's child, which its session ends.
+        """
+        self._status()
+        check_formats(self._paths)
+        job = self._job()
+        if job is not None:
+            return bool(ask(job, "cancel", run=self._id)["canceled"])
+        return cancel(self._paths, self._id)
+
+    def complete(self) -> None:
+        """End an interactive run as Completed.
+
+        Raises:
+            EspalierError: `run_not_active`.
+        """
+        self._end(states.COMPLETED, None)
+
+    def fail(self, error_details: Optional[str] = None) -> None:
+        """End an interactive run as Failed.
+
+        Args:
+            error_details: Why.
+        """
+        self._end(states.FAILED, error_details)
+
+    def follow(self, offset: int = 0, wait_seconds: float = 0.0, build_offset: int = -1) -> Any:
+        """The state, and what was added to the log since an offset; for those who wait and watch.
+
+        Args:
+            offset: Bytes of the log already seen.
+            wait_seconds: How long to wait for the end before answering.
+            build_offset: As `offset`, for the log of its environment's making; -1: that is of no interest.
+
+        Returns:
+            `status`, `final`, `log` (text, control sequences removed), `offset` (pass it on), `build_log`,
+            `build_offset`.
+        """
+        return follow(self._paths, offset, wait_seconds, build_offset)._asdict()
+
+    def wait_for_completion(self, show_output: bool = False, raise_on_error: bool = True) -> Any:
+        """Wait until the run has ended. Interrupting stops the waiting, never the run. While a job waits, the run
+        it waits for may have its slot.
+
+        Args:
+            show_output: Print the job's log as it grows.
+            raise_on_error: Raise when the run failed. A canceled run isn't an error: its reason is printed with
+                `show_output`, and is `error` of the result.
+
+        Returns:
+            `get_details()`.
+
+        Raises:
+            EspalierError: `run_failed`.
+        """
+        with giving_slot_away([self._paths]):
+            seen = follow_to_end(self._paths, show_output)
+        if raise_on_error and seen.status == states.FAILED:
+            raise failure_of(self._paths, self._status())
+        if show_output and seen.status == states.CANCELED:
+            sys.stdout.write(canceled_line(self._id, self._status()))
+        return self.get_details()
+
+    def _existing(self) -> RunPaths:
+        self._warn_of_lost(PARTS)
+        return self._paths
+
+    def _warn_of_lost(self, folder: str) -> None:
+        """Warn of what the run had logged when it ended and has no more."""
+        for text in lost_logs(self._paths, self._status(), folder):
+            warnings.warn(text, DamageWarning, stacklevel=4)
+
+    def _end(self, state: str, message: Optional[str]) -> None:
+        from espalier.api.interactive import end_interactive
+
+        self._status()
+        check_formats(self._paths)
+        job = self._job()
+        if job is not None:
+            ask(job, "complete" if state == states.COMPLETED else "fail", run=self._id, message=message)
+        else:
+            end_interactive(self._paths, state, message)
+        self._close_logs()
+
+    def _status(self) -> Dict[str, Any]:
+        try:
+            return check_kinds(self._paths.status, read_status(self._paths), _STATUS_KINDS)
+        except FileNotFoundError:
+            if not self._follow():
+                raise self._missing() from None
+        return self._status()
+
+    def _follow(self) -> bool:
+        """Where this is the job's own run, go to where it has been moved; False if it is nowhere else."""
+        folder = job_folder()
+        if not folder or os.path.basename(folder) != self._id or folder == self._paths.root:
+            return False
+        self._paths = RunPaths(folder)
+        self._workspace_path, self._run_dir = self._paths.workspace.root, folder
+        return True
+
+    def _spec(self) -> JobSpec:
+        return decoded(JobSpec, self._paths.spec, self._record(self._paths.spec))
+
+    def _meta(self) -> Dict[str, Any]:
+        try:
+            return read_meta(self._paths)
+        except FileNotFoundError:
+            raise self._missing() from None
+
+    def _record(self, path: str) -> Dict[str, Any]:
+        try:
+            return read_record(path)
+        except FileNotFoundError:
+            raise self._missing() from None
+
+    def _missing(self) -> EspalierError:
+        return EspalierError(
+            "run_missing", f"The run {self._id} is not in {self._workspace_path} any more.", "See list_runs()."
+        )
+
+
+class OfflineRun(Run):
+    """Stands for a run outside a job: the log methods work and record nothing, all others refuse."""
+
+    def __init__(self) -> None:
+        JobLog.__init__(self, None)
+        self._workspace_path, self._id, self._paths = "", "offline", _Nowhere()
+
+
+class _Nowhere(RunPaths):
+    """The files of no run."""
+
+    def __init__(self) -> None:
+        pass
+
+    def __getattribute__(self, name: str) -> NoReturn:
+        raise EspalierError("run_not_active", "This process is no job of espalier.", "Submit the script as a run.")

@@ -1,0 +1,147 @@
+"""The files of a run: their names, copies of them, and new ones. Standard library, Python 3.8 or later."""
+
+import os
+from typing import Any, Dict, List, Optional, Sequence
+
+from espalier.api.job_log import JobLog
+from espalier.base.errors import EspalierError
+from espalier.base.paths import RunPaths
+from espalier.lifecycle.formats import check_formats
+from espalier.tracking import artifacts
+from espalier.tracking.downloads import download_all
+from espalier.tracking.uploads import files_below, upload
+
+
+class RunFiles(JobLog):
+    """The methods of `Run` that deal with its files."""
+
+    _paths: RunPaths
+
+    def _status(self) -> Dict[str, Any]:
+        raise NotImplementedError
+
+    def get_file_names(self, prefix: Optional[str] = None) -> List[str]:
+        """Names of the run's files: `outputs/...`, `logs/...`, `user_logs/std_log.txt`, and what was uploaded. A
+        backslash, control character or byte that is no text in a name is listed as `\\x` and two hex digits.
+
+        Args:
+            prefix: Only names that begin so.
+        """
+        self._status()
+        return [name for name in artifacts.file_names(self._paths) if name.startswith(prefix or "")]
+
+    def output(self, name: str) -> Dict[str, str]:
+        """Name a file or folder of the run as an input of another job, which waits for this run: `inputs={"data":
+        run.output("outputs/data.csv")}`.
+
+        Args:
+            name: Its name, as `get_file_names` lists it, or will.
+
+        Raises:
+            EspalierError: `bad_name`.
+        """
+        artifacts.artifact_path(self._paths, name)
+        return {"run": os.path.basename(self._paths.root), "output": name}
+
+    def download_file(self, name: str, output_file_path: Optional[str] = None) -> str:
+        """Copy one of the run's files.
+
+        Args:
+            name: Its name, as `get_file_names` lists it.
+            output_file_path: Where to: a file, or a folder that exists. Default: the working directory.
+
+        Returns:
+            The file written.
+
+        Raises:
+            EspalierError: `artifact_missing`, `artifact_unsafe`, `bad_name`.
+        """
+        return artifacts.download(self._paths, name, output_file_path or os.curdir)
+
+    def download_files(
+        self,
+        prefix: Optional[str] = None,
+        output_directory: Optional[str] = None,
+        output_paths: Optional[Sequence[str]] = None,
+        batch_size: int = 100,
+        append_prefix: bool = True,
+        timeout_seconds: Optional[float] = None,
+    ) -> List[str]:
+        """Copy all of the run's files whose names begin with a prefix; files that are there already are replaced.
+
+        Args:
+            prefix: What the names begin with. Default: all files.
+            output_directory: Where to. Default: the working directory.
+            output_paths: Where each file goes, in the order of their names, below `output_directory` if relative.
+            batch_size: Accepted for compatibility.
+            append_prefix: False to leave the folders of `prefix` out of the paths written.
+            timeout_seconds: Accepted for compatibility.
+
+        Returns:
+            The files written.
+
+        Raises:
+            EspalierError: `artifact_missing`, `bad_argument`; `artifact_unsafe` after all others have been copied.
+        """
+        self._status()
+        return download_all(self._paths, prefix, output_directory, output_paths, append_prefix)
+
+    def upload_file(self, name: str, path_or_stream: str) -> None:
+        """Store a file with the run.
+
+        Args:
+            name: The name it gets.
+            path_or_stream: The file.
+
+        Raises:
+            EspalierError: `file_exists`, `artifact_missing`, `artifact_unsafe`, `bad_name`.
+        """
+        self.upload_files([name], [path_or_stream])
+
+    def upload_files(
+        self,
+        names: Sequence[str],
+        paths: Sequence[str],
+        return_artifacts: bool = False,
+        timeout_seconds: Optional[float] = None,
+    ) -> List[str]:
+        """Store files with the run, all or none.
+
+        Args:
+            names: The names they get.
+            paths: The files, one for each name.
+            return_artifacts: Accepted for compatibility.
+            timeout_seconds: Accepted for compatibility.
+
+        Returns:
+            The names.
+
+        Raises:
+            EspalierError: `file_exists`, `artifact_missing`, `artifact_unsafe`, `bad_name`, `bad_argument`.
+        """
+        if len(names) != len(paths):
+            why = f"There are {len(names)} names for {len(paths)} files."
+            raise EspalierError("bad_argument", why, "Give one name for each path.")
+        if self._run_dir is None:
+            self._tell()
+            return []
+        self._status()
+        check_formats(self._paths)
+        upload(self._paths, list(zip(names, [os.path.expanduser(path) for path in paths])))
+        return list(names)
+
+    def upload_folder(self, name: str, path: str) -> List[str]:
+        """Store the files of a folder with the run, all or none.
+
+        Args:
+            name: What their names begin with.
+            path: The folder.
+
+        Returns:
+            The names.
+
+        Raises:
+            EspalierError: `source_missing`, `source_unreadable`, and those of `upload_files`.
+        """
+        found = files_below(name, os.path.expanduser(path))
+        return self.upload_files([name for name, _ in found], [source for _, source in found])

@@ -1,0 +1,104 @@
+"""What all workspaces of a user share on one host: its resources, and the keeper of its queue."""
+
+from typing import Any, Dict, List, Optional
+
+from espalier.adapters import posix
+from espalier.base.resources import bytes_of, checked_count
+from espalier.base.types import Frame, Text
+from espalier.keeper import timer
+from espalier.queue.capacity import capacity, set_capacity
+from espalier.queue.home import queue_paths
+from espalier.queue.room import free_now
+from espalier.queue.step import step
+
+
+class WorkspaceHost:
+    """Of a workspace, what is its host's."""
+
+    @classmethod
+    def max_concurrent_runs(cls, value: Optional[int] = None) -> int:
+        """How many runs of one processor this host executes at once for this user, in all workspaces together; more
+        wait in the queue.
+
+        Args:
+            value: The new limit. Default: leave it as it is; at first it is the number of processors.
+
+        Returns:
+            The limit now.
+
+        Raises:
+            EspalierError: `bad_argument` when it is below 1.
+        """
+        if value is not None:
+            set_capacity(queue_paths(), cpus=value)
+            step()
+        return capacity(queue_paths()).cpus
+
+    @classmethod
+    def host_resources(
+        cls,
+        cpus: Optional[int] = None,
+        gpus: Optional[List[Text]] = None,
+        memory: Optional[Text] = None,
+    ) -> Frame:
+        """What this host gives to runs of this user, in all workspaces together, and what of it is free.
+
+        Args:
+            cpus: Set how many processors. At first all that this user may use.
+            gpus: Set which graphics processors, by the ids that CUDA_VISIBLE_DEVICES takes. At first those that
+                NVIDIA's driver lists.
+            memory: Set how much memory, `16 GB` or a number of bytes. At first all there is.
+
+        Returns:
+            `resource` (cpus, gpus, memory in bytes), `total`, `free`, and the `ids` of what has some.
+
+        Raises:
+            EspalierError: `bad_argument`.
+        """
+        given = None if cpus is None else checked_count(cpus, "cpus", least=1)
+        size = None if memory is None else bytes_of(memory)
+        if not (given is None and gpus is None and size is None):
+            set_capacity(queue_paths(), given, None if gpus is None else list(map(str, gpus)), size)
+            step()
+        total, free = capacity(queue_paths()), free_now(queue_paths())
+        columns: Dict[str, List[Any]] = {
+            "resource": ["cpus", "gpus", "memory"],
+            "total": [float(total.cpus), float(len(total.gpus)), float(total.memory)],
+            "free": [float(max(free.cpus, 0)), float(len(free.gpus)), float(max(free.memory, 0))],
+            "ids": [None, " ".join(total.gpus), None],
+        }
+        return Frame(columns, {"resource": "string", "total": "double", "free": "double", "ids": "string"})
+
+    @classmethod
+    def keeper_status(cls) -> Any:
+        """Whether the keeper of this host's queue lives (`running`: it does while anything is queued), and what calls
+        it after a reboot (`how`: `systemd`, `cron` or None; `command`)."""
+        found = timer.installed()
+        return {
+            "running": posix.is_locked(queue_paths().keeper),
+            "how": found.how if found else None,
+            "command": found.command if found else None,
+        }
+
+    @classmethod
+    def keeper_install(cls) -> Any:
+        """Let systemd or cron move the queue on after a reboot, though nobody looks.
+
+        Returns:
+            As `keeper_status`.
+
+        Raises:
+            EspalierError: `not_supported` where neither can.
+        """
+        posix.refuse_where_no_jobs_run()
+        timer.install()
+        return cls.keeper_status()
+
+    @classmethod
+    def keeper_uninstall(cls) -> bool:
+        """Take back what `keeper_install` did.
+
+        Returns:
+            Whether there was something.
+        """
+        return timer.remove()

@@ -1,0 +1,160 @@
+"""What a workspace does with snapshots outside of submits; the part of its façade that is about them."""
+
+import warnings
+from typing import Any
+
+from espalier.api import snapshots
+from espalier.base.paths import WorkspacePaths
+from espalier.base.types import Frame
+from espalier.snapshot.preview import snapshot_preview
+from espalier.snapshot.propose import propose
+
+
+class WorkspaceSnapshots:
+    """The snapshots of a workspace.
+
+    Args:
+        paths: The workspace.
+    """
+
+    def __init__(self, paths: WorkspacePaths) -> None:
+        self._paths = paths
+
+    def _checked(self) -> "WorkspaceSnapshots":
+        """This workspace, once it is known to be there and readable."""
+        raise NotImplementedError
+
+    @classmethod
+    def snapshot_preview(
+        cls, directory: str, default_excludes: bool = True, outside_links: str = "refuse"
+    ) -> Frame:
+        """What a snapshot of a folder would hold and leave out; nothing is written.
+
+        Args:
+            directory: The folder.
+            default_excludes: Whether the built-in excludes apply.
+            outside_links: What becomes of links that lead out of the folder, see `take_snapshot`.
+
+        Returns:
+            `path`, `size` in bytes, `included`, and the `rule` that decided, with where it is written.
+
+        Raises:
+            EspalierError: `source_missing`, `source_unreadable`.
+        """
+        return snapshot_preview(directory, default_excludes, outside_links)
+
+    @classmethod
+    def propose_ignore_lines(cls, directory: str) -> Any:
+        """Lines for the first `.espalierignore` of a project, by what its scripts use and what is large.
+
+        Args:
+            directory: The project's folder.
+
+        Returns:
+            The `lines`, and `notes` about them for the user.
+        """
+        return propose(directory)._asdict()
+
+    def take_snapshot(self, directory: str, default_excludes: bool = True, outside_links: str = "refuse") -> str:
+        """Take a snapshot of a folder outside of any run. It is kept until `delete_snapshot`.
+
+        Args:
+            directory: The folder.
+            default_excludes: Whether the built-in excludes apply.
+            outside_links: What becomes of links that lead out of the folder: `refuse` is an error, `keep` takes the
+                links as they are, `copy` the files and folders they lead to, as if they lay there.
+
+        Returns:
+            Its id, `sha256:` and 64 hex digits; equal for equal content.
+
+        Raises:
+            EspalierError: `source_missing`, `source_unreadable`, `source_changed`, `workspace_read_only`.
+        """
+        told = self.take_snapshot_values(directory, default_excludes, outside_links)
+        for note in told["notes"]:
+            warnings.warn(note, stacklevel=3)
+        return str(told["id"])
+
+    def take_snapshot_values(
+        self, directory: str, default_excludes: bool = True, outside_links: str = "refuse"
+    ) -> Any:
+        """As `take_snapshot`; for bindings.
+
+        Args:
+            directory: The folder.
+            default_excludes: Whether the built-in excludes apply.
+            outside_links: What becomes of links that lead out of the folder, see `take_snapshot`.
+
+        Returns:
+            `id`, `files`, `bytes`, `source_directory`, and what to tell the user: `notes`.
+        """
+        return snapshots.take_and_keep(self._checked()._paths, directory, default_excludes, outside_links)
+
+    def list_snapshots(self) -> Frame:
+        """The snapshots that are kept, newest first: `id`, `taken_at`, `source_directory`, `files`, `bytes`."""
+        return snapshots.list_kept(self._checked()._paths)
+
+    def delete_snapshot(self, snapshot_id: str) -> bool:
+        """Keep a snapshot no longer. Its files go when garbage is collected and no run refers to them.
+
+        Args:
+            snapshot_id: Its id.
+
+        Returns:
+            False when it was not kept.
+
+        Raises:
+            EspalierError: `bad_argument`, `workspace_read_only`.
+        """
+        return snapshots.stop_keeping(self._checked()._paths, snapshot_id)
+
+    def download_snapshot(self, snapshot: str, target: str) -> str:
+        """Write the files of a snapshot into a new folder, whole or not at all.
+
+        Args:
+            snapshot: The id of a run or of a snapshot.
+            target: The folder to make. It may exist if it is empty.
+
+        Returns:
+            The folder, absolute.
+
+        Raises:
+            EspalierError: `file_exists`, `snapshot_missing`, `snapshot_damaged`, `run_missing`, `bad_argument`.
+        """
+        return snapshots.restore(self._checked()._paths, snapshot, target)
+
+    @classmethod
+    def compare_snapshots(cls, a: Any, b: Any, outside_links: str = "refuse") -> Frame:
+        """What differs between two snapshots, or between a snapshot and what would go into one of a folder now.
+
+        Args:
+            a: A run, a folder, or `{"workspace": workspace, "snapshot": id of a snapshot or run}`: how it was.
+            b: The same: how it is now.
+            outside_links: What becomes of links that lead out of a folder, see `take_snapshot`.
+
+        Returns:
+            A row a file or link that differs: `path`, `change` (`added`, `removed`, `changed`, `mode`, `type`),
+            `size_before` and `size_after` in bytes, `kind_before` and `kind_after`, `note`, `diff`.
+
+        Raises:
+            EspalierError: `snapshot_missing`, `snapshot_damaged`, `source_missing`, `source_unreadable`,
+                `source_changed`, `run_missing`, `bad_argument`.
+        """
+        return snapshots.compare_sides(a, b, outside_links)
+
+    def collect_garbage(self, delete: bool = False) -> Frame:
+        """List, or delete, what is stored and nothing refers to: no run, finished or not, and no kept snapshot.
+
+        Also what killed processes left half-written a day ago or longer. Safe beside submits, which wait meanwhile.
+
+        Args:
+            delete: Delete it; else it is only listed.
+
+        Returns:
+            `what` it is, its `path` in the workspace, `size` in bytes, `why` it may go, and whether it was `deleted`.
+
+        Raises:
+            EspalierError: `snapshot_damaged`, `damaged` or `newer_format` when it cannot be told what is in use, and
+                nothing is deleted then; `workspace_read_only`, `not_supported`.
+        """
+        return snapshots.collect(self._checked()._paths, delete)

@@ -1,0 +1,227 @@
+"""What a user asks for: one job, described. Frozen; nothing is looked up here."""
+
+import math
+import os
+from dataclasses import dataclass, field, fields
+from typing import Any, Dict, Mapping, Optional, Sequence, Union
+
+from espalier.base.boundary import classed
+from espalier.base.docker_options import DockerOptions, checked_docker
+from espalier.base.errors import EspalierError
+from espalier.base.names import check_name
+from espalier.base.paths import is_run_id
+from espalier.base.resources import Resources, bytes_of, checked_count
+from espalier.base.retry import checked_retry
+
+# A week: whoever waits longer has been forgotten. An hour: the largest snapshot is written out in minutes. Six hours:
+# a hundred packages are compiled in less.
+QUEUE_TIMEOUT_SECONDS = 7 * 86_400.0
+PREPARE_TIMEOUT_SECONDS = 3_600.0
+BUILD_TIMEOUT_SECONDS = 6 * 3_600.0
+_NO = ("no", "false", "off", "0")
+# What may become of links that lead out of a folder that is frozen.
+OUTSIDE_LINKS = ("refuse", "keep", "copy")
+
+
+@classed
+@dataclass(frozen=True)
+class Session:
+    """The session that submits: what its jobs should find again.
+
+    Args:
+        client: Who speaks, `R 4.2.2` or `Python 3.11.7`.
+        environment: The session's variables; only those on the documented list are taken. None: this process's.
+        rscript: The Rscript that R jobs run on. None: the one on PATH.
+        r_version: Version of that R, `4.2.2`.
+        library_paths: Its library paths, first searched first.
+        r_package: Folder of the installed R package espalier, offered to R jobs whose libraries lack it.
+        python: The Python that Python scripts run on. None: see jobs/interpreters.py.
+        reticulate: The Python that the user chose for reticulate in this session.
+        core_python: The interpreter that runs the full core. None: this one.
+        modules: Folders where it finds the packages that the core needs. None: those this process has.
+    """
+
+    client: str = ""
+    environment: Optional[Mapping[str, str]] = None
+    rscript: Optional[str] = None
+    r_version: Optional[str] = None
+    library_paths: Sequence[str] = ()
+    r_package: Optional[str] = None
+    python: Optional[str] = None
+    reticulate: Optional[str] = None
+    core_python: Optional[str] = None
+    modules: Optional[Sequence[str]] = None
+
+
+@classed
+@dataclass(frozen=True)
+class ScriptRunConfig:
+    """One job: a folder, what to run in it, and where.
+
+    Args:
+        source_directory: Folder that is frozen for the run; the job's working directory is a private copy of it.
+        entry_script: Script inside it (`.R`, `.py`, `.sh`, or any executable). Either this or `command`.
+        arguments: What follows the script, as text.
+        script_params: Named parameters, appended after `arguments` as `--name value`; None or "" makes a flag.
+        command: Program and arguments as a list, executed as it is; or one string, given to `/bin/sh -c`.
+        compute_target: `local`, or `docker`, which is `local` with `docker` switched on.
+        environment: What the job finds: a definition as a mapping, `{"definition": <its record as JSON text>}`, or
+            `{"name": ..., "version": ...}` of a registered one. None: what the session has.
+        docker: Whether it runs in a container: False, True, or `DockerOptions` or their fields.
+        environment_variables: Set for the job, on top of what it inherits.
+        inputs: Name -> path of a file or folder outside the snapshot; the job gets it as `--name path` and as
+            `ESPALIER_INPUT_<NAME>`: up to 64 MB and 10,000 files a private read-only copy, else the original. Or
+            `Run.output()` of a run of the workspace, for which the job waits.
+        cpus: Processors it takes of those this host gives to runs; more wait in the queue. 0: a job that only waits.
+        gpus: Graphics processors it is given, by CUDA_VISIBLE_DEVICES.
+        memory: What it takes of this host's memory, `4 GB` or bytes; the queue keeps account. In a container it is a
+            limit, elsewhere nobody enforces it.
+        priority: 1 to 9; of those that wait the highest is started first.
+        retry: How often to execute it at most, or the fields of a `Retry`.
+        depends_on: Ids of runs of the workspace that have to complete before it starts.
+        max_run_duration_seconds: Stop the job after that many seconds.
+        queue_timeout_seconds: Cancel the run when it has not been started after that many seconds; 0 waits for ever.
+        prepare_timeout_seconds: Fail the run when its working copy and its environment are not ready after that many
+            seconds; 0 for ever. None: an hour, six hours with an environment.
+        seed: Random seed; R jobs start with `set.seed(seed)`, every job finds it as `ESPALIER_SEED`.
+        keep_workdir: Keep the working copy after the run, to look at.
+        display_name: Text for people.
+        record_diff: Record what is not committed to git, if the folder lies in a repository. The variable
+            `ESPALIER_RECORD_DIFF=no` of the session switches that off for all its jobs.
+        children: What the run does about the runs below it when its script has ended well: `wait`, it ends when they
+            have ended; `detach`, it ends at once, and they go on. With `wait` they are also canceled when it fails.
+        secrets: Names of secrets in the workspace's keyvault that the job may read; they are hidden in its log.
+        outside_links: What becomes of links that lead out of the source directory: `refuse` is an error, `keep` takes
+            the links as they are, `copy` the files and folders they lead to, as if they lay there.
+        session: The session to take interpreters and variables from.
+    """
+
+    source_directory: Optional[str] = None
+    entry_script: Optional[str] = None
+    arguments: Sequence[str] = ()
+    script_params: Mapping[str, Any] = field(default_factory=dict)
+    command: Union[str, Sequence[str], None] = None
+    compute_target: str = "local"
+    environment: Optional[Mapping[str, Any]] = None
+    docker: Union[bool, Mapping[str, Any], DockerOptions, None] = None
+    environment_variables: Mapping[str, str] = field(default_factory=dict)
+    inputs: Mapping[str, Union[str, Mapping[str, str]]] = field(default_factory=dict)
+    cpus: int = 1
+    gpus: int = 0
+    memory: Union[int, str, None] = None
+    priority: int = 5
+    retry: Union[int, Mapping[str, Any], None] = None
+    depends_on: Sequence[str] = ()
+    max_run_duration_seconds: Optional[float] = None
+    queue_timeout_seconds: float = QUEUE_TIMEOUT_SECONDS
+    prepare_timeout_seconds: Optional[float] = None
+    seed: Optional[int] = None
+    keep_workdir: bool = False
+    display_name: Optional[str] = None
+    record_diff: bool = True
+    children: str = "wait"
+    secrets: Sequence[str] = ()
+    outside_links: str = "refuse"
+    session: Session = Session()
+
+    def __post_init__(self) -> None:
+        if self.entry_script is None and self.command is None:
+            raise _bad("entry_script is missing.", "Name the script, as a path in source_directory, or give a command.")
+        if self.entry_script is not None and self.command is not None:
+            raise _bad("Give either entry_script or command, and not both.")
+        self._check_place()
+        if self.children not in ("wait", "detach"):
+            raise _bad(f"children must be 'wait' or 'detach', not {self.children!r}.")
+        self._check_numbers()
+        self._check_queueing()
+        check_outside_links(self.outside_links)
+        object.__setattr__(self, "secrets", tuple(dict.fromkeys(check_name("secret", name) for name in self.secrets)))
+        for name, value in self.environment_variables.items():
+            if not name or "=" in name or "\0" in name:
+                raise _bad(f"environment_variables has the name {name!r}, which no variable can have.")
+            if "\0" in value:
+                raise _bad(f"environment_variables: {name} must have no NUL character, and has {value!r}.")
+
+    def _check_place(self) -> None:
+        if self.compute_target not in ("local", "docker"):
+            raise EspalierError(
+                "not_supported",
+                f"There is no compute target {self.compute_target!r}.",
+                'This version runs jobs on compute_target = "local" or "docker", which are both this machine.',
+            )
+        if self.compute_target == "docker" and self.docker is False:
+            raise _bad("compute_target is 'docker', and docker is switched off.")
+        switched_on = True if self.docker is None and self.compute_target == "docker" else self.docker
+        object.__setattr__(self, "docker", checked_docker(switched_on))
+        if self.docker is not None and self.environment is None:
+            raise _bad("A job in a container needs an environment: it says what image is used.")
+
+    def _check_numbers(self) -> None:
+        limit = self.max_run_duration_seconds
+        if limit is not None and not 0 < limit < math.inf:
+            raise _bad(f"max_run_duration_seconds must be a positive number, not {limit!r}.")
+
+    def _check_queueing(self) -> None:
+        for name, least in (("cpus", 0), ("gpus", 0), ("priority", 1)):
+            object.__setattr__(self, name, checked_count(getattr(self, name), name, least))
+        if self.priority > 9:
+            raise _bad(f"priority is from 1 to 9, not {self.priority}.")
+        if self.prepare_timeout_seconds is None:
+            limit = PREPARE_TIMEOUT_SECONDS if self.environment is None else BUILD_TIMEOUT_SECONDS
+            object.__setattr__(self, "prepare_timeout_seconds", limit)
+        for name in ("queue_timeout_seconds", "prepare_timeout_seconds"):
+            limit = getattr(self, name)
+            if limit is None or not 0 <= limit < math.inf:
+                raise _bad(f"{name} must be a number of at least 0, not {limit!r}.")
+        unknown = next((run_id for run_id in self.depends_on if not is_run_id(run_id)), None)
+        if unknown is not None:
+            message = f'There is no run "{unknown!s:.100}", which `depends_on` names.'
+            raise _bad(message, "Give the run itself, or its id.")
+        checked_retry(self.retry)
+        bytes_of(0 if self.memory is None else self.memory)
+
+    @property
+    def resources(self) -> Resources:
+        """What it takes of its host."""
+        return Resources(self.cpus, self.gpus, bytes_of(0 if self.memory is None else self.memory))
+
+    @property
+    def container(self) -> Optional[DockerOptions]:
+        """How its container is set up; None where it runs in none."""
+        return checked_docker(self.docker)
+
+    @property
+    def wants_diff(self) -> bool:
+        """Whether what is not committed is to be recorded."""
+        session = os.environ if self.session.environment is None else self.session.environment
+        return self.record_diff and session.get("ESPALIER_RECORD_DIFF", "").lower() not in _NO
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> "ScriptRunConfig":
+        """A config from plain values, as they come from R or a file. Unknown names are refused."""
+        known = _fields_of(cls, values, "A job")
+        if isinstance(known.get("session"), Mapping):
+            known["session"] = Session(**_fields_of(Session, known["session"], "A session"))
+        return cls(**known)
+
+
+def check_outside_links(value: object) -> None:
+    """Refuses what is no way to treat links that lead out of a folder.
+
+    Raises:
+        EspalierError: `bad_argument`.
+    """
+    if value not in OUTSIDE_LINKS:
+        raise _bad(f"outside_links must be one of {', '.join(OUTSIDE_LINKS)}, not {value!r}.")
+
+
+def _fields_of(cls: type, values: Mapping[str, Any], what: str) -> Dict[str, Any]:
+    known = {key: value for key, value in values.items() if value is not None}
+    unknown = sorted(map(str, set(known) - {item.name for item in fields(cls)}))
+    if unknown:
+        raise _bad(f"{what} has no field {', '.join(unknown)}.")
+    return known
+
+
+def _bad(message: str, hint: str = "") -> EspalierError:
+    return EspalierError("bad_argument", message, hint)

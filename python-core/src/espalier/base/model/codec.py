@@ -1,0 +1,186 @@
+"""Records as typed values, and back: the one decoder of what lies in JSON files.
+
+A class is a named tuple whose annotations are built of `str`, `int`, `float`, `bool`, `Optional`, `Tuple[X, ...]`,
+`Mapping[str, X]`, `Any` and other such classes. A field that is absent or null has its default. Fields that a class
+doesn't have are kept in its field `more`, if it has one, else ignored: a newer espalier wrote them.
+"""
+
+from typing import Any, Callable, Dict, Mapping, NamedTuple, Tuple, Type, TypeVar, Union
+
+from espalier.base.errors import EspalierError
+from espalier.base.records import read_record
+
+_T = TypeVar("_T")
+_Reader = Callable[[Any], Any]
+_INFINITE = float("inf")
+# The field that holds what a newer espalier wrote.
+MORE = "more"
+
+
+class Wrong(Exception):
+    """A value that isn't what its field has to hold.
+
+    Args:
+        what: What it has to be, `must be text`.
+        value: What it is.
+    """
+
+    def __init__(self, what: str, value: Any) -> None:
+        super().__init__(what)
+        self.what, self.value, self.field = what, value, ""
+
+    def below(self, name: str) -> "Wrong":
+        """The same, seen from the record that the field stands in."""
+        self.field = f"{name}.{self.field}" if self.field else name
+        return self
+
+
+class _Field(NamedTuple):
+    read: _Reader
+    default: Any
+    is_needed: bool
+
+
+_fields: Dict[type, Dict[str, _Field]] = {}
+
+
+def decode(cls: Type[_T], record: object) -> _T:
+    """A value of a class from plain JSON.
+
+    Raises:
+        Wrong: a field is missing or of another type.
+    """
+    if not isinstance(record, dict):
+        raise Wrong("must be an object", record)
+    known = _fields.get(cls) or _fields_of(cls)
+    values = {}
+    for name, field in known.items():
+        value = record.get(name)
+        if value is not None:
+            try:
+                values[name] = field.read(value)
+            except Wrong as error:
+                raise error.below(name) from None
+        elif field.is_needed:
+            raise Wrong("is missing", None).below(name)
+    if MORE in known and len(record) > len(values):
+        values[MORE] = {name: value for name, value in record.items() if name not in known}
+    return cls(**values)
+
+
+def encode(value: Any) -> Any:
+    """Plain JSON of a value. What it keeps for a newer espalier is written as it was; a field that its class names in
+    `absent()` isn't written where it is None. A class whose record differs from its fields has a method `record`."""
+    if hasattr(value, "_fields"):
+        return value.record() if hasattr(value, "record") else _encoded(value)
+    if isinstance(value, (tuple, list)):
+        return [encode(item) for item in value]
+    if isinstance(value, Mapping):
+        return {name: encode(item) for name, item in value.items()}
+    return value
+
+
+def _encoded(value: Any) -> Dict[str, Any]:
+    absent = value.absent() if hasattr(value, "absent") else ()
+    pairs = zip(value._fields, value)
+    record = {name: encode(item) for name, item in pairs if not (item is None and name in absent)}
+    record.update(record.pop(MORE, {}))
+    return record
+
+
+def read_as(cls: Type[_T], path: str) -> _T:
+    """Read a record.
+
+    Raises:
+        FileNotFoundError: it does not exist.
+        EspalierError: `damaged`, `newer_format`.
+    """
+    return decoded(cls, path, read_record(path))
+
+
+def decoded(cls: Type[_T], path: str, record: Mapping[str, Any]) -> _T:
+    """A record that was read.
+
+    Args:
+        path: Where.
+        record: Its content.
+
+    Raises:
+        EspalierError: `damaged`.
+    """
+    try:
+        return decode(cls, record)
+    except Wrong as error:
+        message = f"{path} cannot be read: its field `{error.field}` {error.what}."
+        raise EspalierError("damaged", message, "Restore the file from a backup.", path=path) from error
+
+
+def _fields_of(cls: Any) -> Dict[str, _Field]:
+    defaults = cls._field_defaults
+    _fields[cls] = {
+        name: _Field(_reader(hint), defaults.get(name), name not in defaults)
+        for name, hint in cls.__annotations__.items()
+    }
+    return _fields[cls]
+
+
+def _reader(hint: Any) -> _Reader:
+    """What reads values of a type, which is never null."""
+    origin = getattr(hint, "__origin__", None)
+    args: Tuple[Any, ...] = getattr(hint, "__args__", ())
+    if hint is Any:
+        return _as_it_is
+    if origin is Union:  # (Optional: null never comes here)
+        return _reader(next(arg for arg in args if arg is not type(None)))
+    if origin is tuple:
+        return _list_reader(_reader(args[0]))
+    if origin is not None:
+        return _mapping_reader(_reader(args[1]))
+    if hasattr(hint, "_fields"):
+        return lambda value: decode(hint, value)
+    return _PLAIN[hint]
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _plain_reader(types: Tuple[type, ...], what: str) -> _Reader:
+    def read(value: Any) -> Any:
+        if isinstance(value, types) and (bool in types or not isinstance(value, bool)):
+            return value
+        raise Wrong(f"must be {what}", value)
+
+    return read
+
+
+def _number(value: Any) -> Any:
+    if type(value) in (int, float) and abs(value) < _INFINITE:  # (JSON as Python reads it may hold NaN)
+        return value
+    raise Wrong("must be a number", value)
+
+
+_PLAIN: Dict[Any, _Reader] = {
+    str: _plain_reader((str,), "text"),
+    int: _plain_reader((int,), "a whole number"),
+    float: _number,
+    bool: _plain_reader((bool,), "true or false"),
+}
+
+
+def _list_reader(read: _Reader) -> _Reader:
+    def read_list(value: Any) -> Any:
+        if not isinstance(value, list):
+            raise Wrong("must be a list", value)
+        return tuple(map(read, value))
+
+    return read_list
+
+
+def _mapping_reader(read: _Reader) -> _Reader:
+    def read_mapping(value: Any) -> Any:
+        if not isinstance(value, dict):
+            raise Wrong("must be an object", value)
+        return value if read is _as_it_is else {name: read(item) for name, item in value.items()}
+
+    return read_mapping

@@ -1,0 +1,172 @@
+"""`spec.json`: what a run is to execute, frozen at submit (protocol.md, "spec.json")."""
+
+from typing import Any, Mapping, NamedTuple, Optional, Tuple
+
+from espalier.base.paths import FORMAT
+from espalier.base.resources import Resources
+from espalier.base.retry import Retry
+
+
+class FrozenFolder(NamedTuple):
+    """The snapshot of the source folder."""
+
+    id: str
+    files: int = 0
+    bytes: int = 0
+
+
+class GitState(NamedTuple):
+    """What git knew of the source folder."""
+
+    commit: Optional[str] = None
+    branch: Optional[str] = None
+    dirty: Optional[bool] = None
+    remote: Optional[str] = None
+    problem: Optional[str] = None
+    more: Mapping[str, Any] = {}
+
+    def absent(self) -> Tuple[str, ...]:
+        return ("problem",)
+
+
+class CopyRepository(NamedTuple):
+    """What the repository of a working copy is made from."""
+
+    commit: Optional[str] = None
+    common_dir: str = ""
+
+
+class WorkingCopy(NamedTuple):
+    """How the working copy is laid out."""
+
+    directory: str = ""
+    stubs: Tuple[str, ...] = ()
+    git: Optional[CopyRepository] = None
+
+
+class JobEnvironment(NamedTuple):
+    """The environment that a run asks for, and what its submitter had."""
+
+    how: str = "session"
+    key: Optional[str] = None
+    variables: Mapping[str, str] = {}
+    r: Optional[Mapping[str, Any]] = None
+    python: Optional[Mapping[str, Any]] = None
+    name: Optional[str] = None
+    version: Optional[str] = None
+    definition: Optional[Mapping[str, Any]] = None
+    definition_digest: Optional[str] = None
+    more: Mapping[str, Any] = {}
+
+    def absent(self) -> Tuple[str, ...]:
+        return ("name", "version", "definition", "definition_digest")
+
+
+class Container(NamedTuple):
+    """How a job's container is set up; its limits are the run's resources."""
+
+    shm_size: Optional[int] = None
+    network: str = "bridge"
+    mounts: Mapping[str, str] = {}
+    init: bool = True
+    user: Optional[str] = None
+
+
+class Input(NamedTuple):
+    """A file or folder outside of the snapshot that the job reads. `run` and `output` name it where it is an output of
+    another run, for which the job waits; what it is then, is found when the job starts."""
+
+    name: str
+    path: str
+    kind: str = "file"
+    size: int = 0
+    modified_at: str = ""
+    files: int = 1
+    digest: Optional[str] = None
+    run: Optional[str] = None
+    output: Optional[str] = None
+
+    def absent(self) -> Tuple[str, ...]:
+        return ("digest", "run", "output")
+
+    @property
+    def is_to_come(self) -> bool:
+        """Whether it was not there at submit."""
+        return self.run is not None and not self.modified_at
+
+    @property
+    def is_copied(self) -> bool:
+        """Whether the job gets a private copy."""
+        return self.digest is not None
+
+
+class JobSpec(NamedTuple):
+    """The definition of a run."""
+
+    id: str = ""
+    experiment: str = ""
+    workspace_id: str = ""
+    type: str = "command"
+    created_at: str = ""
+    user: str = ""
+    host: str = ""
+    client: str = ""
+    parent: Optional[str] = None
+    children: str = "wait"
+    request: Optional[str] = None
+    target: str = "local"
+    source_directory: Optional[str] = None
+    snapshot: Optional[FrozenFolder] = None
+    working_copy: Optional[WorkingCopy] = None
+    git: Optional[GitState] = None
+    entry_script: Optional[str] = None
+    command: Tuple[str, ...] = ()
+    arguments: Tuple[str, ...] = ()
+    params: Mapping[str, Any] = {}
+    environment: Optional[JobEnvironment] = None
+    docker: Optional[Container] = None
+    inherited: Tuple[str, ...] = ()
+    inputs: Tuple[Input, ...] = ()
+    outputs: Tuple[Any, ...] = ()
+    parts: Tuple[Any, ...] = ()
+    resources: Resources = Resources()
+    priority: int = 5
+    retry: Optional[Retry] = None
+    depends_on: Tuple[str, ...] = ()
+    secrets: Tuple[str, ...] = ()
+    max_run_duration_seconds: Optional[float] = None
+    queue_timeout_seconds: Optional[float] = None
+    prepare_timeout_seconds: Optional[float] = None
+    keep_workdir: bool = False
+    seed: Optional[int] = None
+    reuse_key: Optional[str] = None
+    format: int = FORMAT
+    more: Mapping[str, Any] = {}
+
+    def absent(self) -> Tuple[str, ...]:
+        return ("request",)
+
+    @property
+    def how(self) -> str:
+        """How the job gets what it runs on: `session`, `user-managed`, `private` or `image`."""
+        return self.environment.how if self.environment else "session"
+
+    @property
+    def definition(self) -> Mapping[str, Any]:
+        """The definition of its environment; empty without one."""
+        return (self.environment and self.environment.definition) or {}
+
+    @property
+    def asked_variables(self) -> Mapping[str, str]:
+        """The variables that the job's environment and its submitter set."""
+        return self.environment.variables if self.environment else {}
+
+    @property
+    def container(self) -> Container:
+        """How the job's container is set up; as it is by default where the job has none."""
+        return self.docker or Container()
+
+    @property
+    def script(self) -> str:
+        """The entry script; empty if there is none."""
+        return self.entry_script or ""

@@ -1,0 +1,91 @@
+"""The naming rule (protocol.md, "Names"), in one place."""
+
+import os
+import re
+import unicodedata
+
+from espalier.base.errors import EspalierError
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+# What is no name in R.
+_R_WORDS = frozenset(
+    (
+        *("if", "else", "repeat", "while", "function", "for", "next", "break", "in"),
+        *("TRUE", "FALSE", "NULL", "Inf", "NaN", "NA"),
+    )
+)
+# Characters of a label, at most.
+LABEL_LENGTH = 255
+
+
+def check_name(what: str, name: object) -> str:
+    """A name of a workspace or experiment: 1 to 128 of A-Z a-z 0-9 _ - . beginning with a letter or digit.
+
+    Args:
+        what: `workspace`, `experiment`, ... for the message.
+
+    Raises:
+        EspalierError: `bad_name`.
+    """
+    if is_name(name):
+        return str(name)
+    raise EspalierError(
+        "bad_name",
+        f"{_shown(name)} cannot be the name of {'an' if what[0] in 'aeiou' else 'a'} {what}.",
+        "A name has 1 to 128 of the letters A-Z and a-z, digits, `_`, `-` and `.`, and begins with a letter or digit.",
+    )
+
+
+def is_name(name: object) -> bool:
+    """Whether something is such a name, and so safe as that of a file."""
+    return isinstance(name, str) and _NAME.fullmatch(name) is not None
+
+
+def check_label(what: str, name: object) -> str:
+    """A name of a metric, parameter or tag: 1 to 255 characters, no control characters.
+
+    Raises:
+        EspalierError: `bad_name`.
+    """
+    if is_label(name):
+        return str(name)
+    raise EspalierError(
+        "bad_name",
+        f"{_shown(name)} cannot be the name of a {what}.",
+        "Such a name has 1 to 255 characters and no control characters (no newline, no tab).",
+    )
+
+
+def is_label(name: object) -> bool:
+    """Whether something can be the name of a metric, parameter or tag."""
+    good = isinstance(name, str) and 1 <= len(name) <= LABEL_LENGTH
+    return good and not any(unicodedata.category(char) in ("Cc", "Cs") for char in str(name))
+
+
+def argument_name(path: str) -> str:
+    """A name made of a file's, for hints: R reads it as it stands there.
+
+    Args:
+        path: The file.
+    """
+    name = re.sub(r"\W+", "_", os.path.splitext(os.path.basename(path))[0], flags=re.ASCII).strip("_") or "data"
+    return f"data_{name}" if name in _R_WORDS or name[0].isdigit() else name
+
+
+def input_variable(name: str) -> str:
+    """Name of the variable that holds the path by which the job reads an input."""
+    return "ESPALIER_INPUT_" + _capitals(name)
+
+
+def origin_variable(name: str) -> str:
+    """Name of the variable that says where an input was taken from."""
+    return "ESPALIER_ORIGIN_" + _capitals(name)
+
+
+def _capitals(name: str) -> str:
+    return re.sub("[^A-Z0-9]", "_", name.upper())
+
+
+def _shown(name: object) -> str:
+    text = ascii(name) if isinstance(name, str) else f"a {type(name).__name__}"
+    return text if len(text) <= 60 else f"{text[:50]}... ({len(str(name))} characters)"

@@ -1,0 +1,411 @@
+"""JSON records on disk: read with their format checked, replaced whole.
+
+Part of L0 because the runner, which may use nothing but L0 and the standard library, writes the state of its run.
+"""
+
+import errno
+import json
+import os
+import stat
+from typing import Any, Callable, Dict, Mapping, Optional, Tuple
+
+from espalier.base.errors import EspalierError
+from espalier.base.paths import FORMAT, temporary
+
+_CLOEXEC = getattr(os, "O_CLOEXEC", 0)
+_READ = os.O_RDONLY | _CLOEXEC | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_FOLDER = os.O_RDONLY | _CLOEXEC | getattr(os, "O_DIRECTORY", 0)
+# What the system reports where a link or a socket is opened that way, and below what is no folder.
+_NO_FILE = frozenset((errno.ELOOP, errno.ENXIO, errno.EINVAL, errno.ENOTDIR, errno.EFBIG))
+# No record is longer, in bytes (protocol.md, "Limits").
+RECORD_BYTES = 16 << 20
+# The same of a line of an event log, and of the body of an event that lies in a file of its own.
+LINE_BYTES, PAYLOAD_BYTES = 16 << 20, 256 << 20
+# What is created others may read, as far as the umask lets them, and never write.
+FILE_MODE, FOLDER_MODE, PRIVATE_MODE = 0o644, 0o755, 0o600
+_KINDS = (
+    (stat.S_ISLNK, "a link"), (stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"), (stat.S_ISBLK, "a device"), (stat.S_ISCHR, "a device"),
+)  # fmt: skip
+_JSON_WORDS: Dict[type, str] = {dict: "object", list: "array", str: "text"}
+
+
+def now_iso(seconds: float) -> str:
+    """RFC 3339 in UTC with microseconds, for seconds since 1970 (no `datetime`: it costs the runner 2 ms)."""
+    import time
+
+    whole = int(seconds // 1)
+    micro = min(int((seconds - whole) * 1e6), 999_999)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole)) + f".{micro:06d}Z"
+
+
+def seconds_of(text: Optional[str]) -> Optional[float]:
+    """Seconds since 1970 of an RFC 3339 time as records hold it; None stays None."""
+    if not text:
+        return None
+    import calendar
+    import time
+
+    try:
+        whole = calendar.timegm(time.strptime(text[:19], "%Y-%m-%dT%H:%M:%S"))
+        return whole + float("0" + text[19:].rstrip("Z"))
+    except ValueError:
+        return None
+
+
+def kind_of_entry(mode: int) -> str:
+    """What an entry of a folder is, in words, by its mode."""
+    return next((word for is_kind, word in _KINDS if is_kind(mode)), "a file")
+
+
+def open_plain(path: str, follow: bool = False, follow_folder: bool = False) -> int:
+    """Open a plain file for reading that a job may have replaced: no FIFO is waited for.
+
+    Args:
+        follow: Follow a link in its place, which a user may have put there; else neither that, nor one in the place of
+            the folder it lies in.
+        follow_folder: Follow a link in the place of the folder alone.
+
+    Raises:
+        OSError: it is missing; or, with `EINVAL`, `ELOOP`, `ENXIO` or `ENOTDIR`, it is no plain file.
+    """
+    return _opened(path, follow, follow_folder)[0]
+
+
+def _opened(path: str, follow: bool, follow_folder: bool) -> Tuple[int, int]:
+    """See `open_plain`; with the file's size."""
+    try:
+        if follow:
+            fd = os.open(path, _READ)
+        elif follow_folder or os.open not in os.supports_dir_fd:
+            fd = os.open(path, _READ | _NOFOLLOW)
+        else:
+            fd = _open_below(*os.path.split(path))
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OSError(error.errno, "it is a link, not a plain file", path) from error
+        error.filename = path  # (where a folder was opened first, it knows the name alone)
+        raise
+    found = os.fstat(fd)
+    if stat.S_ISREG(found.st_mode):
+        return fd, found.st_size
+    os.close(fd)
+    raise OSError(errno.EINVAL, f"it is {kind_of_entry(found.st_mode)}, not a plain file", path)
+
+
+def _open_below(folder: str, name: str) -> int:
+    fd = os.open(folder or os.curdir, _FOLDER | _NOFOLLOW)
+    try:
+        return os.open(name, _READ | _NOFOLLOW, dir_fd=fd)
+    finally:
+        os.close(fd)
+
+
+def read_plain(path: str, follow: bool = False, follow_folder: bool = False, limit: int = RECORD_BYTES) -> bytes:
+    """Read a plain file that a job may have replaced.
+
+    Args:
+        follow, follow_folder: See `open_plain`.
+        limit: The longest file that is read, in bytes.
+
+    Raises:
+        OSError: as `open_plain`; with `EFBIG`, it is longer.
+    """
+    fd, size = _opened(path, follow, follow_folder)
+    try:
+        if size > limit:
+            raise _too_long(path, size, limit)
+        data = os.read(fd, size + 1)
+        while len(data) != size:  # it grows, or comes in parts
+            more = os.read(fd, 1 << 20)
+            if not more:
+                break
+            data += more
+            if len(data) > limit:
+                raise _too_long(path, len(data), limit)
+        return data
+    finally:
+        os.close(fd)
+
+
+def _too_long(path: str, size: int, limit: int) -> OSError:
+    return OSError(errno.EFBIG, f"it has {size} bytes, and {limit} are the most that are read", path)
+
+
+def read_record(path: str, follow: bool = False) -> Dict[str, Any]:
+    """Read one record.
+
+    Args:
+        follow: Follow a link in its place: those of a workspace itself the user may keep elsewhere.
+
+    Raises:
+        FileNotFoundError: it does not exist.
+        EspalierError: `damaged` (no plain file, too long, no JSON object), `newer_format`.
+    """
+    try:
+        data = read_plain(path, follow)
+    except OSError as error:
+        if error.errno in _NO_FILE and not (follow and error.errno == errno.ENOTDIR):
+            raise _damaged(path, _why_no_file(path, error)) from error
+        raise
+    return parse_record(path, data)
+
+
+def parse_record(path: str, data: bytes) -> Dict[str, Any]:
+    """The record in some bytes.
+
+    Args:
+        path: Where they were read.
+        data: The bytes.
+
+    Raises:
+        EspalierError: `damaged` (no JSON object), `newer_format`.
+    """
+    try:
+        record = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise _damaged(path, str(error)) from error
+    if not isinstance(record, dict) or not isinstance(record.get("format"), int):
+        raise _damaged(path, "it is no record with a format number")
+    if record["format"] > FORMAT:
+        raise EspalierError(
+            "newer_format",
+            f"{path} has format {record['format']}, this espalier reads up to {FORMAT}.",
+            "Install a newer espalier to use it.",
+            path=path,
+        )
+    return record
+
+
+def check_kinds(path: str, record: Dict[str, Any], kinds: Mapping[str, type]) -> Dict[str, Any]:
+    """A record whose fields are of the kinds that they should be; what is missing or null has none.
+
+    Args:
+        path: Where it was read.
+        record: The record.
+        kinds: Field -> `dict`, `list` or `str`.
+
+    Raises:
+        EspalierError: `damaged`.
+    """
+    for name, kind in kinds.items():
+        if record.get(name) is not None and not isinstance(record[name], kind):
+            raise _damaged(path, f"its field `{name}` is no {_JSON_WORDS[kind]}")
+    return record
+
+
+def _why_no_file(path: str, error: OSError) -> str:
+    """What lies in the place of a record, in words."""
+    if error.errno in (errno.EINVAL, errno.EFBIG):
+        return str(error.strerror)
+    for place in (os.path.dirname(path), path):
+        try:
+            mode = os.lstat(place).st_mode
+        except OSError:
+            continue
+        if place != path and not stat.S_ISDIR(mode):
+            return f"{place} is {kind_of_entry(mode)}, not a folder"
+        if place == path and not stat.S_ISREG(mode):
+            return f"it is {kind_of_entry(mode)}, not a plain file"
+    return "it isn't a plain file"
+
+
+def _damaged(path: str, why: str) -> EspalierError:
+    return EspalierError(
+        "damaged",
+        f"{path} cannot be read: {why}.",
+        link_remedy(path) or "Restore the file from a backup.",
+        path=path,
+    )
+
+
+def link_remedy(path: str) -> Optional[str]:
+    """What to do where something of a run can't be read for a link in its place, or in that of the folder it lies in;
+    None if there is none. (What was put on another disk is whole there, and nothing is to be deleted.)"""
+    for place in (os.path.dirname(path), path):
+        if os.path.islink(place):
+            kind = "folder" if os.path.isdir(place) else "file"
+            return f"Put the {kind} itself in the link's place: {place}."
+    return None
+
+
+def _json_encoder() -> Callable[[Any], str]:
+    """What makes JSON of a value. (With an indent it would not be the encoder in C, which takes a fifth of the time. A
+    `JSONEncoder` makes a new one of those for each value, which takes longer than to encode most.)"""
+    encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return encoder.encode
+    text = json.encoder.encode_basestring
+    encode = make(None, encoder.default, text, None, ": ", ", ", False, False, False)
+    return lambda value: "".join(encode(value, 0))
+
+
+_encoded = _json_encoder()
+
+
+def dump_record(record: Dict[str, Any]) -> bytes:
+    """The bytes of a record, for people and for R: each field in a line that begins with a blank."""
+    lines = [f" {_encoded(name)}: {_encoded(value)}" for name, value in record.items()]
+    return ("{\n" + ",\n".join(lines) + "\n}\n").encode("utf-8", "backslashreplace")
+
+
+def opener(path: str, flags: int) -> int:
+    """For `open(..., opener=opener)`: what is created others may read and never write, and no link is followed."""
+    return os.open(path, flags | _NOFOLLOW, FILE_MODE)
+
+
+def write_file(path: str, data: bytes, sync: bool = False, mode: int = FILE_MODE) -> None:
+    """Create a file that does not exist yet (the caller renames it, or the folder around it, into place)."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _CLOEXEC, mode)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(fd, view) :]
+        if sync:
+            os.fsync(fd)
+    except BaseException as error:
+        os.close(fd)
+        os.unlink(path)
+        if isinstance(error, OSError):
+            error.filename = path  # (of what is open already the system names no path)
+        raise
+    os.close(fd)
+
+
+def replace_file(path: str, data: bytes, folder: str, sync: bool = False, mode: int = FILE_MODE) -> None:
+    """Replace a file whole, by way of a temporary file in `folder` (same file system)."""
+    aside = temporary(folder)
+    write_file(aside, data, sync, mode)
+    try:
+        os.replace(aside, path)
+    except BaseException:
+        os.unlink(aside)
+        raise
+    if sync:
+        sync_folder(os.path.dirname(path))
+
+
+def create_file(path: str, data: bytes, folder: str) -> bool:
+    """Create a file whole and durable unless it exists, by way of a temporary file in `folder`; the first of several
+    wins.
+
+    Returns:
+        False if it existed.
+    """
+    aside = temporary(folder)
+    write_file(aside, data, sync=True)
+    try:
+        os.link(aside, path)
+        sync_folder(os.path.dirname(path))
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without hard links: not whole after a crash, but the first still wins
+        return _create_directly(path, data)
+    finally:
+        os.unlink(aside)
+    return True
+
+
+def publish_file(aside: str, folder: str, stem: str, ending: str) -> str:
+    """Give a whole file of a folder the first name that is free of `stem + ending`, `stem-2 + ending`, ...; of several
+    processes no two get the same.
+
+    Returns:
+        The name.
+    """
+    number = 1
+    while True:
+        name = f"{stem}{'' if number == 1 else f'-{number}'}{ending}"
+        path = os.path.join(folder, name)
+        try:
+            os.link(aside, path)
+        except FileExistsError:
+            number += 1
+            continue
+        except OSError:  # a file system without hard links: the name is claimed by an empty file
+            if not _create_directly(path, b""):
+                number += 1
+                continue
+            os.replace(aside, path)
+            return name
+        os.unlink(aside)
+        return name
+
+
+def _create_directly(path: str, data: bytes) -> bool:
+    try:
+        write_file(path, data)
+    except FileExistsError:
+        return False
+    return True
+
+
+def replace_record(path: str, record: Dict[str, Any], folder: str, sync: bool = False) -> None:
+    """Replace a record whole. See `replace_file`.
+
+    Raises:
+        EspalierError: `bad_argument`: it would be longer than a record may be.
+    """
+    data = dump_record(record)
+    refuse_too_long(path, data)
+    replace_file(path, data, folder, sync)
+
+
+def refuse_too_long(path: str, data: bytes) -> None:
+    """Raises EspalierError `bad_argument` for a record that would be longer than what is read."""
+    if len(data) > RECORD_BYTES:
+        raise EspalierError(
+            "bad_argument",
+            f"{path} would have {len(data)} bytes, and no record may have more than {RECORD_BYTES}.",
+            "Give what is long (tags, parameters, variables) as files.",
+            path=path,
+        )
+
+
+def make_folders(path: str, *, exist_ok: bool = True, top: Optional[str] = None) -> None:
+    """Make a folder, and those above it that are missing, which others may read and never write, whatever the umask is.
+
+    Args:
+        exist_ok: Whether it may be there already.
+        top: A folder above it that is never made: a workspace may just have been renamed.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    try:
+        os.mkdir(path, FOLDER_MODE)
+    except FileExistsError:
+        if not exist_ok or not os.path.isdir(path):
+            raise
+    except FileNotFoundError:
+        if os.path.dirname(path) == top:
+            raise
+        make_folders(os.path.dirname(path), top=top)
+        make_folders(path, exist_ok=exist_ok, top=top)
+
+
+def make_private_folder(path: str) -> None:
+    """Make a folder that only its user can enter, and those above it that are missing, whatever the umask is.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        if not os.path.isdir(path):
+            raise
+    except FileNotFoundError:
+        make_private_folder(os.path.dirname(path))
+        make_private_folder(path)
+
+
+def sync_folder(path: str) -> None:
+    """Make renames inside a folder durable."""
+    fd = os.open(path, os.O_RDONLY | _CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,112 @@
+"""What a run needs of its host, and what a host has: processors, graphics processors, memory.
+
+Standard library only: the runner loads this file.
+"""
+
+import re
+from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Tuple, Union
+
+from espalier.base.errors import EspalierError
+
+# What the Docker engine takes at least for /dev/shm, bytes.
+SMALLEST_SHM = 4096
+_UNITS = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
+_SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)(?:i?b)?\s*", re.IGNORECASE)
+
+
+class Resources(NamedTuple):
+    """What one run takes while it executes."""
+
+    cpus: int = 1
+    gpus: int = 0
+    memory: int = 0  # bytes; 0: nothing is reserved
+
+    def record(self) -> Dict[str, Any]:
+        """As `spec.json`, tickets and leases hold it."""
+        return {"cpus": self.cpus, "gpus": self.gpus, "memory": self.memory or None}
+
+
+class Capacity(NamedTuple):
+    """What a host has, or has left."""
+
+    cpus: int
+    gpus: Tuple[str, ...]  # ids, as CUDA_VISIBLE_DEVICES takes them
+    memory: int  # bytes
+
+    def fits(self, need: Resources) -> bool:
+        """Whether there is room. A run that needs no processor needs no free one."""
+        return not self.lacks(need)
+
+    def lacks(self, need: Resources) -> List[str]:
+        """What a run needs and there isn't, in words: `2 processors`."""
+        lacking = []
+        if need.cpus > max(self.cpus, 0):
+            lacking.append(counted(need.cpus, "processor"))
+        if need.gpus > len(self.gpus):
+            lacking.append(counted(need.gpus, "graphics processor"))
+        if need.memory > max(self.memory, 0):
+            lacking.append(f"{size_text(need.memory)} of memory")
+        return lacking
+
+    def without(self, need: Resources, gpus: Sequence[str] = ()) -> "Capacity":
+        """What is left when this is taken; numbers may fall below 0 where a limit was lowered."""
+        left = tuple(gpu for gpu in self.gpus if gpu not in gpus)
+        return Capacity(self.cpus - need.cpus, left, self.memory - need.memory)
+
+    def reserved(self, need: Resources) -> "Capacity":
+        """What those behind may take while somebody waits for room: nothing of what that one needs."""
+        return Capacity(
+            max(self.cpus - need.cpus, 0), self.gpus[: max(len(self.gpus) - need.gpus, 0)],
+            max(self.memory - need.memory, 0),
+        )  # fmt: skip
+
+
+def resources_of(record: Mapping[str, Any]) -> Resources:
+    """Resources from a record; a field that is absent, or that is none, has its default."""
+    cpus, gpus, memory = (record.get(name) for name in Resources._fields)
+    return Resources(
+        cpus if _is_count(cpus) else 1,  # type: ignore[arg-type]
+        gpus if _is_count(gpus) else 0,  # type: ignore[arg-type]
+        memory if _is_count(memory) else 0,  # type: ignore[arg-type]
+    )
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def checked_count(value: object, name: str, least: int = 0) -> int:
+    """A whole number, which may be a float as R's are. Raises EspalierError `bad_argument`."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and value == value // 1 and value >= least:
+        return int(value)
+    raise EspalierError("bad_argument", f"{name} must be a whole number of at least {least}, not {value!r}.")
+
+
+def bytes_of(value: Union[int, float, str], name: str = "memory") -> int:
+    """A size in bytes: a number of bytes, or text such as `500 MB` or `4GB` (units of 1024).
+
+    Raises:
+        EspalierError: `bad_argument`.
+    """
+    if isinstance(value, str):
+        found = _SIZE.fullmatch(value)
+        if found:
+            return int(float(found.group(1)) * _UNITS[found.group(2).lower()])
+    elif isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 2**63:
+        return int(value)
+    raise EspalierError("bad_argument", f"{name} must be a size such as '4 GB', or a number of bytes, not {value!r}.")
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things for people, `1 processor`, `no processors`."""
+    return f"{number or 'no'} {noun}" + ("" if number == 1 else "s")
+
+
+def size_text(size: int) -> str:
+    """A size for people, `1.5 GB`."""
+    amount, unit = float(size), "B"
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if amount < 1024 or unit == "TB":
+            break
+        amount /= 1024
+    return f"{amount:.0f} {unit}" if unit == "B" or amount == int(amount) else f"{amount:.1f} {unit}"

@@ -1,0 +1,51 @@
+"""What a job asks of its host and of other runs: refused at submit if it can never be had."""
+
+import os
+from typing import List
+
+from espalier.base.config import ScriptRunConfig
+from espalier.base.errors import EspalierError
+from espalier.base.paths import WorkspacePaths
+from espalier.base.resources import Capacity, counted, size_text
+from espalier.jobs.surroundings import Surroundings
+
+
+def refuse_impossible(paths: WorkspacePaths, config: ScriptRunConfig, there: Capacity) -> None:
+    """Raises EspalierError `not_enough_resources`, `run_missing`.
+
+    Args:
+        there: What this host has.
+    """
+    need = config.resources
+    if not there.fits(need):
+        raise EspalierError(
+            "not_enough_resources",
+            f"The job asks for {' and '.join(there.lacks(need))}, and this host gives runs {_given(there)}.",
+            "Ask for less, or set what the host gives with host_resources().",
+        )
+    for run_id in config.depends_on:
+        if not os.path.isdir(paths.run(run_id).root):
+            message = f'There is no run "{run_id}" in {paths.root}, which `depends_on` names.'
+            raise EspalierError("run_missing", message, "See list_runs().")
+
+
+def hide_gpus(config: ScriptRunConfig, around: Surroundings, gpus: int) -> List[str]:
+    """Hide this host's graphics processors from a job that asked for none: those that did would share them with it.
+
+    Args:
+        around: What the job finds; its variables are changed. Only what the job or its environment sets itself stays.
+        gpus: How many there are.
+
+    Returns:
+        What to tell the user.
+    """
+    if not gpus or config.gpus or "CUDA_VISIBLE_DEVICES" in around.record.variables:
+        return []
+    around.variables["CUDA_VISIBLE_DEVICES"] = ""
+    has = counted(gpus, "graphics processor")
+    return [f"This host has {has}; a job sees those it asks for, and this one asks for none (gpus = 1)."]
+
+
+def _given(there: Capacity) -> str:
+    processors, graphics = counted(there.cpus, "processor"), counted(len(there.gpus), "graphics processor")
+    return f"{processors}, {graphics} and {size_text(there.memory)} of memory"

@@ -1,0 +1,103 @@
+"""Making a run folder: built aside, made durable, put in place by one rename."""
+
+import contextlib
+import os
+import shutil
+import time
+from typing import Any, Dict, Tuple
+
+from espalier.adapters.files import remove_tree
+from espalier.base.model.codec import encode
+from espalier.base.model.job import JobSpec
+from espalier.base.os_errors import cannot_write
+from espalier.base.paths import ENV, SPEC, STATUS, RunPaths, WorkspacePaths, is_temporary
+from espalier.base.records import (
+    FILE_MODE,
+    FOLDER_MODE,
+    PRIVATE_MODE,
+    dump_record,
+    make_folders,
+    refuse_too_long,
+    sync_folder,
+    write_file,
+)
+from espalier.lifecycle.copies import origin_of
+from espalier.lifecycle.digests import record_digests
+
+# A submit takes milliseconds; what is this old was left by one that was killed. Seconds.
+_LEFT_BEHIND_SECONDS = 86_400
+
+
+def build_folder(
+    paths: WorkspacePaths, spec: JobSpec, records: Dict[str, Dict[str, Any]], git_index: bytes = b""
+) -> Tuple[str, Dict[str, str]]:
+    """Write a run's first records into a folder beside its final place.
+
+    Args:
+        records: Name of a record -> its content, beside the definition, the status last. The environment is made
+            readable for its owner only.
+        git_index: The index of the source folder's repository, if there is one. Not synchronised: after a power loss
+            a job does without it.
+
+    Returns:
+        The folder, which `place_folder` moves home; and the digests of its frozen records.
+
+    Raises:
+        EspalierError: `workspace_missing`, `workspace_read_only`.
+    """
+    shard = paths.shard(spec.id)
+    folder = paths.new_run(spec.id).root
+    digests: Dict[str, str] = {}
+    try:
+        _make_shard(paths, shard)
+        os.mkdir(folder, FOLDER_MODE)
+        for name, record in {SPEC: encode(spec), **records}.items():
+            if name == STATUS:
+                record = {**record, "origin": origin_of(os.path.join(folder, SPEC)), "digests": digests}
+            mode, data = PRIVATE_MODE if name == ENV else FILE_MODE, dump_record(record)
+            refuse_too_long(os.path.join(folder, name), data)
+            digests.update(record_digests({name: data}))
+            write_file(os.path.join(folder, name), data, sync=True, mode=mode)
+        if git_index:
+            index = RunPaths(folder).git_index
+            os.mkdir(os.path.dirname(index), FOLDER_MODE)
+            write_file(index, git_index)
+        sync_folder(folder)
+    except BaseException as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise cannot_write(paths.root, error) from error
+        raise
+    return folder, digests
+
+
+def _make_shard(paths: WorkspacePaths, shard: str) -> None:
+    os.stat(paths.record)  # (else the workspace is gone, and its folder isn't made again)
+    if not os.path.isdir(shard):
+        make_folders(shard, top=paths.root)
+        sync_folder(paths.runs)
+    _sweep(shard)
+
+
+def _sweep(shard: str) -> None:
+    """Remove what killed submits left behind: it was never a run, and may hold an environment."""
+    for entry in os.scandir(shard):
+        with contextlib.suppress(OSError):
+            if is_temporary(entry.name) and time.time() - entry.stat().st_mtime > _LEFT_BEHIND_SECONDS:
+                remove_tree(entry.path)
+
+
+def place_folder(paths: WorkspacePaths, folder: str, run_id: str) -> RunPaths:
+    """Move a built run folder home; from here on the run exists, whatever happens to us."""
+    run = paths.run(run_id)
+    try:
+        shard = os.open(run.shard, os.O_RDONLY)  # (so that it is the same one to the end, if its workspace is renamed)
+        try:
+            os.rename(os.path.basename(folder), run_id, src_dir_fd=shard, dst_dir_fd=shard)
+            os.fsync(shard)
+        finally:
+            os.close(shard)
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise cannot_write(paths.root, error) from error
+    return run

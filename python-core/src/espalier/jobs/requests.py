@@ -1,0 +1,296 @@
+"""Carrying out what a job asks for: `python -I -S jobs/requests.py RUN_DIR`, started by the job's runner.
+
+A request is carried out once: what it makes has an id that follows from the request, so that whoever repeats one of
+which the answer was not written finds what is there. A request is other people's text until it has been checked.
+"""
+
+import contextlib
+import os
+import sys
+import traceback
+from dataclasses import replace
+from typing import Any, Callable, Dict, List, Mapping, Sequence
+
+if __name__ == "__main__":  # (see runner/__main__.py)
+    sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+
+from espalier.adapters.files import remove_tree
+from espalier.base import states
+from espalier.base.config import ScriptRunConfig
+from espalier.base.errors import EspalierError
+from espalier.base.model.codec import read_as
+from espalier.base.model.job import JobSpec
+from espalier.base.names import check_label
+from espalier.base.os_errors import os_error
+from espalier.base.paths import RunPaths, WorkspacePaths, is_run_id
+from espalier.base.records import read_record
+from espalier.base.types import Frame
+from espalier.base.values import to_json
+from espalier.jobs.asked import config_of, items_of, object_of, plain_request, text_of, texts_of
+from espalier.jobs.children import check_child_id, child_spec, create_held, settled_id, submit_child
+from espalier.jobs.confined import (
+    copied_source,
+    handed_on,
+    in_parents_container,
+    known_environment,
+    refuse_others_runs,
+    refuse_to_collect,
+)
+from espalier.lifecycle.children import is_descendant, parent_of
+from espalier.lifecycle.recorded import end_recorded, keep_outputs
+from espalier.lifecycle.requests import RequestBox, error_answer, open_box
+from espalier.lifecycle.scratch import live_scratch
+from espalier.lifecycle.set_ids import close_to_others
+from espalier.lifecycle.status import read_status
+from espalier.lifecycle.view import bring_recorded, show
+from espalier.queue.control import cancel
+from espalier.tracking.metrics import metric_frames
+from espalier.tracking.tags import add_tags
+
+Answer = Dict[str, Any]
+# A large project is submitted in a tenth of it.
+_MEMORY_BYTES = 4 << 30
+
+
+def carry_out(run: RunPaths) -> None:
+    """Carry out all requests of a run's job that have no answer yet; none when another process is at it."""
+    with open_box(run) as box:
+        if not box.alone():
+            return
+        for name in box.pending():
+            box.take(name)
+            box.answer(name, _answer(run, box, name))
+
+
+def _answer(run: RunPaths, box: RequestBox, name: str) -> Answer:
+    try:
+        record = plain_request(box.read(name))
+        deed = _DEEDS.get(text_of(record, "op", needed=True))
+        if deed is None:
+            raise EspalierError("bad_argument", f"A job cannot ask for {record['op']!r:.100}.")
+        status = read_status(run)
+        if states.is_final(status["state"]) or os.path.exists(run.cancel):
+            raise EspalierError("run_not_active", "The run that asks has ended, or is being canceled.")
+        return deed(run, record, f"{os.path.basename(run.root)}/{name}", box.made_at(name))
+    except EspalierError as error:
+        return error_answer(error)
+    except Exception as error:
+        traceback.print_exc()
+        found = os_error(error, run.workspace.root)
+        return error_answer(found or EspalierError("internal", f"The request {name} failed: {error!r:.500}."))
+
+
+def _submit(run: RunPaths, record: Mapping[str, Any], seed: str, made_at: int) -> Answer:
+    parent = _own(run, record, "parent")
+    spec = read_as(JobSpec, run.spec)
+    run_id = settled_id(spec.experiment, made_at, seed)
+    if _is_there(parent, run_id):
+        return {"run_ids": [run_id], "notes": [], "warnings": []}
+    confined = spec.docker is not None
+    if confined:
+        record = {**record, "config": in_parents_container(object_of(record, "config"), spec)}
+    config, above = config_of(record, _environment(run), run), os.path.basename(parent.root)
+    _refuse_other_secrets(spec, config.secrets)
+    if confined:
+        submitted = _submit_confined(run, spec, above, config, _tags(record), run_id)
+    elif config.source_directory and _is_within_copy(run, config.source_directory):
+        # a copy of what this run was submitted from: git knows of it what it knew of the original, and what was left
+        # out of that has been submitted
+        config = replace(config, record_diff=False)
+        submitted = {**submit_child(run.workspace, above, config, _tags(record), run_id, copied=spec), "notes": []}
+    else:
+        submitted = submit_child(run.workspace, above, config, _tags(record), run_id)
+    return {"run_ids": [submitted["run_id"]], "notes": submitted["notes"], "warnings": submitted["warnings"]}
+
+
+def _submit_confined(
+    run: RunPaths, spec: JobSpec, above: str, config: ScriptRunConfig, tags: Dict[str, str], run_id: str
+) -> Answer:
+    """Submit a child of a job in a container, which sees neither this host's files nor its engine."""
+    refuse_others_runs(run, config.depends_on, "depends_on")
+    environment = known_environment(run, spec, config.environment or {})
+    config = replace(config, environment=environment, inputs=handed_on(run, spec, config.inputs))
+    with copied_source(run, config.source_directory) as source:
+        if source is not None:
+            config = replace(config, source_directory=source.copy)
+        submitted = submit_child(run.workspace, above, config, tags, run_id, copied=spec, source=source)
+    show(run, run.workspace.run(run_id))
+    return {**submitted, "notes": []}
+
+
+def _refuse_other_secrets(spec: JobSpec, wanted: Sequence[str]) -> None:
+    """A job hands on secrets that it has been given, and no others. Raises EspalierError `secret_missing`."""
+    others = [name for name in wanted if name not in spec.secrets]
+    if others:
+        message = f"This job cannot hand on the secret {', '.join(others)}, which it was not given itself."
+        raise EspalierError("secret_missing", message, "Submit it with secrets = the names of all that are needed.")
+
+
+def _create(run: RunPaths, record: Mapping[str, Any], seed: str, made_at: int) -> Answer:
+    parent = _own(run, record, "parent")
+    if states.is_final(read_status(parent)["state"]):
+        raise EspalierError("run_not_active", f"The run {os.path.basename(parent.root)} has ended already.")
+    own, paths = read_as(JobSpec, run.spec), run.workspace
+    experiment = own.experiment
+    made: List[str] = []
+    for number, item in enumerate(items_of(record, "wanted")):
+        settled = settled_id(experiment, made_at, f"{seed}/{number}")
+        chosen = text_of(item, "run_id")
+        if chosen and not _is_made(paths, chosen, settled):
+            check_child_id(paths, experiment, chosen)
+        collect_from, tags = text_of(item, "collect_from") or None, _tags(item)
+        if collect_from and own.docker is not None:
+            refuse_to_collect(collect_from)
+        run_id = chosen or settled
+        if not _is_there(parent, run_id):
+            above, name = os.path.basename(parent.root), text_of(item, "name") or None
+            spec = child_spec(paths, above, None, text_of(record, "client"))
+            create_held(paths, spec._replace(id=run_id, request=settled), name, collect_from, tags)
+        if own.docker is not None:
+            if parent is run:  # (what the job logs into it is a file of the job's, brought to it)
+                close_to_others(run.workspace.run(run_id))
+            show(run, run.workspace.run(run_id))
+        made.append(run_id)
+    return {"run_ids": made}
+
+
+def _is_there(parent: RunPaths, run_id: str) -> bool:
+    """Whether a request has been carried out before, by a process that was killed; what is left of a try is removed.
+
+    Raises:
+        EspalierError: `run_exists`: another's run has that id. (A job chooses what ids are made from, and can try until
+            one is that of a run that it is not to see.)
+    """
+    child = parent.workspace.run(run_id)
+    if os.path.isdir(child.root):
+        if parent_of(child) != os.path.basename(parent.root):
+            raise EspalierError("run_exists", f"There is a run {run_id} already.", "Ask for it once more.")
+        return True
+    remove_tree(parent.workspace.new_run(run_id).root)
+    return False
+
+
+def _is_made(paths: WorkspacePaths, chosen: str, settled: str) -> bool:
+    """Whether a run with a chosen id is what this very request made when it was tried before."""
+    try:
+        return is_run_id(chosen) and read_as(JobSpec, paths.run(chosen).spec).request == settled
+    except (OSError, EspalierError):
+        return False
+
+
+def _complete(run: RunPaths, record: Mapping[str, Any], seed: str, made_at: int) -> Answer:
+    return _end(run, record, states.COMPLETED)
+
+
+def _fail(run: RunPaths, record: Mapping[str, Any], seed: str, made_at: int) -> Answer:
+    return _end(run, record, states.FAILED)
+
+
+def _end(run: RunPaths, record: Mapping[str, Any], state: str) -> Answer:
+    child = _below(run, record)
+    bring_recorded(run, child)
+    status = read_status(child)
+    if status["state"] != state:  # (else it was done before, and the answer got lost)
+        end_recorded(child, keep_outputs(child, status), state, text_of(record, "message") or None)
+    if _is_confined(run):
+        show(run, child)
+    return {"run_ids": [os.path.basename(child.root)]}
+
+
+def _cancel(run: RunPaths, record: Mapping[str, Any], seed: str, made_at: int) -> Answer:
+    child = _below(run, record)
+    return {"run_ids": [os.path.basename(child.root)], "canceled": cancel(child, os.path.basename(child.root))}
+
+
+def _metrics(run: RunPaths, record: Mapping[str, Any], seed: str, made_at: int) -> Answer:
+    """The metrics of a run, for languages that can't read event logs. Values are written as in these."""
+    asked = _own(run, record, "run")
+    bring_recorded(run, asked)
+    frames = metric_frames(asked, text_of(record, "name") or None)
+    return {"metrics": [{"name": name, "columns": _columns(frame)} for name, frame in frames.items()]}
+
+
+def _tag(run: RunPaths, record: Mapping[str, Any], seed: str, made_at: int) -> Answer:
+    """Tag a run, for a job in a container, which can't write to the record."""
+    tagged = _own(run, record, "run")
+    add_tags(tagged, _tags(record))
+    if _is_confined(run):
+        show(run, tagged)
+    return {"run_ids": [os.path.basename(tagged.root)]}
+
+
+def _columns(frame: Frame) -> List[Dict[str, Any]]:
+    found = []
+    for name, values in frame.columns.items():
+        found.append({"name": name, "kind": frame.kinds[name], "values": [to_json(value) for value in values]})
+    return found
+
+
+_DEEDS: Dict[str, Callable[[RunPaths, Mapping[str, Any], str, int], Answer]] = {
+    "submit": _submit,
+    "create": _create,
+    "complete": _complete,
+    "fail": _fail,
+    "cancel": _cancel,
+    "metrics": _metrics,
+    "tag": _tag,
+}
+
+
+def _own(run: RunPaths, record: Mapping[str, Any], field: str) -> RunPaths:
+    """The run that a request names, which must be the one that asks or be below it."""
+    own, named = os.path.basename(run.root), text_of(record, field) or os.path.basename(run.root)
+    if named == own:
+        return run
+    if is_run_id(named) and is_descendant(run.workspace.run(named), own):
+        return run.workspace.run(named)
+    message = f"{named!r:.200} is not the run of this job, nor below it."
+    raise EspalierError("bad_argument", message, "A job can only do that to its own.")
+
+
+def _below(run: RunPaths, record: Mapping[str, Any]) -> RunPaths:
+    named = _own(run, {"run": text_of(record, "run", needed=True)}, "run")
+    if named is run:
+        raise EspalierError("bad_argument", "A job cannot do that to its own run.", "It ends when its script does.")
+    return named
+
+
+def _environment(run: RunPaths) -> Dict[str, Any]:
+    """What the job was given: its children find the same. A run without one is recorded by a session."""
+    try:
+        return read_record(run.env)
+    except FileNotFoundError:
+        return {"variables": dict(os.environ), "links": {}}
+
+
+def _is_confined(run: RunPaths) -> bool:
+    """Whether the job of a run is in a container."""
+    return read_as(JobSpec, run.spec).docker is not None
+
+
+def _is_within_copy(run: RunPaths, path: str) -> bool:
+    """Whether a folder lies in the working copy of a run that is being executed."""
+    scratch = live_scratch(run)
+    if scratch is None:
+        return False
+    folder = scratch.work
+    return os.path.join(os.path.realpath(path), "").startswith(os.path.join(os.path.realpath(folder), ""))
+
+
+def _tags(record: Mapping[str, Any]) -> Dict[str, str]:
+    return {check_label("tag", name): value for name, value in texts_of(record, "tags").items()}
+
+
+def bound_memory(run: RunPaths) -> None:
+    """Let what a job in a container has this process read take no more than so much of the machine's memory: the job's
+    own may be limited. (Then the answer is an error.)"""
+    import resource
+
+    if _is_confined(run):
+        with contextlib.suppress(OSError, ValueError):  # (it is lower)
+            resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY_BYTES, _MEMORY_BYTES))
+
+
+if __name__ == "__main__":
+    bound_memory(RunPaths(sys.argv[1]))
+    carry_out(RunPaths(sys.argv[1]))

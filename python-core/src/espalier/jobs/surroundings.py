@@ -1,0 +1,150 @@
+"""What a job finds around it: inherited variables, R and Python libraries; and the key of all that."""
+
+import glob
+import os
+import sys
+from typing import Any, Dict, List, NamedTuple, Optional
+
+from espalier.base.canonical import digest
+from espalier.base.config import ScriptRunConfig, Session
+from espalier.base.model.codec import decode
+from espalier.base.model.job import JobEnvironment
+from espalier.base.paths import JOB_PYTHON, JOB_R
+from espalier.environment.secret_names import looks_secret
+from espalier.jobs.environment import IMAGE, SESSION, Chosen
+from espalier.jobs.inherited import for_container, for_environment, inherited_variables
+from espalier.jobs.interpreters import Interpreter, python_for_scripts, python_record
+
+# What a job's own variables may say of libraries of R; and in which variable a job finds those of the session, whatever
+# R's start-up files make of the others.
+_OF_R_LIBRARIES = ("R_LIBS", "R_LIBS_USER", "R_LIBS_SITE")
+LIBRARY_PATHS = "ESPALIER_LIBRARY_PATHS"
+
+
+class Surroundings(NamedTuple):
+    """The job's variables, the record of them, and what to tell the user."""
+
+    variables: Dict[str, str]
+    links: Dict[str, str]
+    record: JobEnvironment
+    inherited: List[str]
+    notes: List[str]
+
+
+def surroundings(
+    config: ScriptRunConfig, source: Optional[str], language: str, chosen: Optional[Chosen] = None
+) -> Surroundings:
+    """Put together what the job will find around it.
+
+    Args:
+        source: The folder that was frozen.
+        language: Of the script.
+        chosen: The environment it asks for.
+    """
+    session = config.session
+    variables = inherited_variables(session)
+    if chosen is not None:
+        variables = for_container(variables) if chosen.how == IMAGE else for_environment(variables)
+    inherited = sorted(variables)
+    if chosen is not None:
+        return _with_environment(config, source, language, chosen, variables)
+    links = {JOB_PYTHON + "/espalier": os.path.dirname(os.path.dirname(os.path.abspath(__file__)))}
+    r_record = _r_libraries(session, source, variables)
+    if session.r_package:
+        links[JOB_R + "/espalier"] = session.r_package
+    if session.rscript is not None:  # (for jobs that use the whole core: R has started this Python)
+        variables["ESPALIER_CORE_PYTHON"] = session.core_python or sys.executable
+    _keep_what_is_asked(config, variables)
+    python = _python(config, source, language, variables)
+    record: Dict[str, Any] = {
+        "how": SESSION,
+        "variables": {name: _shown(name, value) for name, value in sorted(config.environment_variables.items())},
+        "r": r_record,
+        "python": python_record(python, source, variables) if python else None,
+    }
+    # (of variables that look secret only the name: a digest would let others try passwords)
+    record["key"] = digest({name: part for name, part in record.items() if name != "how"})
+    asked = decode(JobEnvironment, record)
+    return Surroundings(variables, links, asked, inherited, python.notes if python else [])
+
+
+def _keep_what_is_asked(config: ScriptRunConfig, variables: Dict[str, str]) -> None:
+    """What a job's own variables say counts, of libraries of R too."""
+    if any(name in config.environment_variables for name in _OF_R_LIBRARIES):
+        variables.pop(LIBRARY_PATHS, None)
+    variables.update(config.environment_variables)
+
+
+def _python(
+    config: ScriptRunConfig, source: Optional[str], language: str, variables: Dict[str, str]
+) -> Optional[Interpreter]:
+    if language != "python":
+        return None
+    return python_for_scripts(config.session, source, variables.get("PATH", os.defpath), sys.executable)
+
+
+def _with_environment(
+    config: ScriptRunConfig, source: Optional[str], language: str, chosen: Chosen, variables: Dict[str, str]
+) -> Surroundings:
+    """What the environment says counts in place of what the session has."""
+    inherited, session = sorted(variables), config.session
+    links = {JOB_PYTHON + "/espalier": os.path.dirname(os.path.dirname(os.path.abspath(__file__)))}
+    if session.r_package:
+        links[JOB_R + "/espalier"] = session.r_package
+    # (the project's .Rprofile would activate renv, whose library takes the place of the environment's)
+    variables["RENV_CONFIG_AUTOLOADER_ENABLED"] = "FALSE"
+    variables.update(chosen.environment.variables)
+    variables.update(config.environment_variables)
+    asked = {**chosen.environment.variables, **config.environment_variables}
+    here = chosen.how != IMAGE
+    python = _python(config, source, language, variables) if here and chosen.interpreter(language) is None else None
+    record: Dict[str, Any] = {
+        "variables": {name: _shown(name, value) for name, value in sorted(asked.items())},
+        "r": {"rscript": session.rscript, "version": session.r_version} if here and language == "r" else None,
+        "python": python_record(python, source, variables) if python else None,
+    }
+    asks = chosen.record()
+    variables_of = asks["definition"]["variables"]
+    # (nothing is made of them; a definition that is read back without one is missed sooner than one with stars)
+    asks["definition"]["variables"] = {name: value for name, value in variables_of.items() if not looks_secret(name)}
+    record["key"] = digest({**record, "how": chosen.how, "definition": asks["definition_digest"]})
+    found = decode(JobEnvironment, {**record, **asks})
+    return Surroundings(variables, links, found, inherited, python.notes if python else [])
+
+
+def _shown(name: str, value: str) -> str:
+    return "<hidden>" if looks_secret(name) else value
+
+
+def _r_libraries(session: Session, source: Optional[str], variables: Dict[str, str]) -> Dict[str, Any]:
+    """Point the job's R at the submitting session's libraries, or at the project's own renv library."""
+    renv = renv_library(source, session.r_version) if source else None
+    paths = list(session.library_paths)
+    if renv is not None:
+        if os.path.realpath(renv) not in map(os.path.realpath, paths):  # (else the session is in that project)
+            paths = [renv]
+        variables["R_LIBS_USER"] = "NULL"  # a word R documents: no user library
+        variables["R_LIBS_SITE"] = os.path.join(renv, "none")  # (renv hides those of the site, too)
+    if paths:
+        variables["R_LIBS"] = variables[LIBRARY_PATHS] = os.pathsep.join(paths)
+        variables["ESPALIER_LIBRARY_R"] = session.r_version or ""
+    if paths and source and os.path.isfile(os.path.join(source, "renv", "activate.R")):
+        # the project's .Rprofile would activate renv, which may download and install; its library is enough
+        variables["RENV_CONFIG_AUTOLOADER_ENABLED"] = "FALSE"
+    return {"rscript": session.rscript, "version": session.r_version, "library_paths": paths, "renv": renv}
+
+
+def renv_library(source: str, r_version: Optional[str]) -> Optional[str]:
+    """The library of a project that uses renv, if it has been restored; None otherwise.
+
+    renv keeps it at `renv/library/[<os>/]R-<major.minor>/<platform>`.
+    """
+    if not os.path.isfile(os.path.join(source, "renv", "activate.R")):
+        return None
+    minor = ".".join(r_version.split(".")[:2]) if r_version else "*"
+    base = glob.escape(os.path.join(os.path.abspath(source), "renv", "library"))
+    for pattern in (f"{base}/R-{minor}/*", f"{base}/*/R-{minor}/*"):
+        found = sorted(path for path in glob.glob(pattern) if os.path.isdir(path))
+        if found:
+            return found[-1]
+    return None

@@ -1,0 +1,168 @@
+"""The stages of an image: each is an image of its own, named by its key, found again, and made by one process at a
+time."""
+
+import contextlib
+import os
+import re
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, Mapping, Optional
+
+from espalier.adapters import posix
+from espalier.adapters.docker_images import find_image, tag_image
+from espalier.adapters.docker_stage import Ended, containers_with, remove_container
+from espalier.base.errors import EspalierError
+from espalier.base.paths import CachePaths, WorkspacePaths
+from espalier.provision.docker.causes import cause_of, hints_of
+from espalier.provision.docker.log import BuildLog
+from espalier.provision.docker.record import hex_of
+from espalier.provision.docker.registries import KEY_LABEL, Secrets
+from espalier.provision.docker.signature import is_ours, signed_image
+from espalier.provision.packages.causes import last_lines
+from espalier.provision.packages.locking import locked
+
+REPOSITORY = "espalier/stage"
+STAGE_LABEL = "espalier.stage"
+# What is being built, and by whom. Empty on what is finished: containers inherit the labels of their image.
+BUILD_LABEL = "espalier.build"
+OWNER_LABEL = "espalier.owner"
+# (containers of a Dockerfile's steps inherit this value from the step before, and cannot be given labels of their own)
+UNFINISHED = "unfinished"
+_CONTAINER = re.compile(r"[0-9a-f]{12,64}")
+
+
+@dataclass(frozen=True)
+class Builder:
+    """What every stage needs to be built.
+
+    Args:
+        paths: The workspace.
+        cache: espalier's folder of caches.
+        secrets: The value of a secret.
+        log: What the build says.
+    """
+
+    paths: WorkspacePaths
+    cache: CachePaths
+    secrets: Secrets
+    log: BuildLog
+
+
+def owner(cache: CachePaths) -> str:
+    """Who builds: this user on this host, with these locks, which lie in the cache: where another's are held cannot be
+    told, and another's leftovers are not ours to remove."""
+    return f"{posix.user_name()}@{posix.host_name()}:{os.path.realpath(cache.builds)}"
+
+
+def stage_image(
+    builder: Builder, name: str, key: str, make: Callable[[], str], platform: Optional[str] = None
+) -> str:
+    """The image of a stage: found, or made.
+
+    Args:
+        builder: What is needed for that.
+        name: `system`, `python` or `r`.
+        key: Its key.
+        make: Makes it, and returns its id.
+        platform: Such as `linux/amd64`.
+
+    Returns:
+        Its id.
+
+    Raises:
+        EspalierError: `build_failed` and whatever else `make` raises.
+    """
+    found = find_stage(key)
+    if found is None:
+        title = f"Waiting for another process that builds the same {name} stage"
+        with locked(stage_lock(builder.cache, key), lambda: builder.log.step(title)):
+            found = find_stage(key)
+            if found is None:
+                _remove_leftovers(builder.cache, key)
+                if find_image(f"{REPOSITORY}:{hex_of(key)}") is not None:
+                    builder.log.note(f"{REPOSITORY}:{hex_of(key)} isn't an image that espalier built. It is replaced.")
+                image = signed_image(find_image(make()) or {}, platform)
+                tag_image(image, REPOSITORY, hex_of(key))
+                return image
+    builder.log.line(f"The {name} stage is there already: {str(found['Id'])[:19]}")
+    return str(found["Id"])
+
+
+def find_stage(key: str) -> Optional[Dict[str, Any]]:
+    """What the engine knows of a stage's image, None where it has none or one that isn't ours under its name."""
+    image = find_image(f"{REPOSITORY}:{hex_of(key)}")
+    return image if image is not None and is_ours(image, key) else None
+
+
+def labels_of(name: str, key: str) -> Dict[str, str]:
+    """The labels of the image of a finished stage."""
+    return {KEY_LABEL: key, STAGE_LABEL: name, BUILD_LABEL: "", OWNER_LABEL: ""}
+
+
+def labels_while_building(cache: CachePaths, key: str) -> Dict[str, str]:
+    """The labels of a container in which a stage is built."""
+    return {BUILD_LABEL: hex_of(key), OWNER_LABEL: owner(cache)}
+
+
+def stage_lock(cache: CachePaths, key: str) -> str:
+    """What is locked while a container with these labels is there."""
+    return cache.build_lock(f"stage-{hex_of(key)}")
+
+
+def _remove_leftovers(cache: CachePaths, key: str) -> None:
+    """The containers of a builder that was killed; nobody else builds now, for we hold the lock."""
+    left = [str(one["Id"]) for one in containers_with(labels_while_building(cache, key))]
+    noted = _noted_step(cache, key)
+    if noted:
+        left += [str(one["Id"]) for one in containers_with({BUILD_LABEL: UNFINISHED}) if one["Id"].startswith(noted)]
+    for container in left:
+        remove_container(container)
+
+
+def note_step(cache: CachePaths, key: str, container: str) -> None:
+    """Write down, in the lock that is held, in which container a Dockerfile's step runs: an engine that crashes leaves
+    it, and the next build of that key removes it."""
+    with contextlib.suppress(OSError), open(stage_lock(cache, key), "w", encoding="ascii") as file:
+        file.write(container)
+
+
+def _noted_step(cache: CachePaths, key: str) -> Optional[str]:
+    with contextlib.suppress(OSError, ValueError), open(stage_lock(cache, key), encoding="ascii") as file:
+        text = file.read(100)
+        return text if _CONTAINER.fullmatch(text) else None
+    return None
+
+
+def failed(builder: Builder, what: str, ended: Ended, **fields: Any) -> EspalierError:
+    """The error of a stage whose program failed.
+
+    Args:
+        builder: Its log has the last lines.
+        what: What could not be done, a sentence without its end.
+        ended: How the program ended.
+        **fields: Facts for programs.
+    """
+    status = "it ran out of memory" if ended.out_of_memory else f"exit status {ended.status}"
+    return build_error(builder, f"{what} ({status}).", **fields)
+
+
+def build_error(builder: Builder, message: str, dockerfile: str = "", **fields: Any) -> EspalierError:
+    """A `build_failed` with the cause, if the log tells one, and its last lines."""
+    cause = cause_of(builder.log.tail)
+    last = (f"  | {line}" for line in last_lines(builder.log.tail))
+    text = "\n".join([f"{message} {cause.reason}".strip(), *last])
+    more = hints_of("\n".join(builder.log.tail), dockerfile, build_network() or "", proxies())
+    hint = " ".join(filter(None, (cause.hint, more, "The whole log: environment_build_log().")))
+    named = {"package": cause.package, "missing": cause.missing, "apt": list(cause.apt)}
+    return EspalierError("build_failed", text, hint, log=builder.log.path, **named, **fields)
+
+
+def proxies() -> Mapping[str, str]:
+    """This machine's way to the network, for the steps of a Dockerfile: the engine keeps these out of the image."""
+    names = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY")
+    both = [*names, *(name.lower() for name in names)]
+    return {name: os.environ[name] for name in both if os.environ.get(name)}
+
+
+def build_network() -> Optional[str]:
+    """The network that the steps of a Dockerfile see: the engine's default, unless the user says otherwise."""
+    return os.environ.get("ESPALIER_BUILD_NETWORK") or None

@@ -1,0 +1,166 @@
+"""Conda environments by py-rattler, without conda: which exact packages, and installing them."""
+
+import contextlib
+import json
+import os
+import re
+import shlex
+import shutil
+import sys
+import tempfile
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
+from urllib.parse import urlsplit
+
+from espalier.base.errors import EspalierError
+from espalier.base.paths import CachePaths
+from espalier.base.records import make_folders
+from espalier.environment.definition import Conda, PythonSide
+from espalier.provision.packages.pyenv import find_uv
+from espalier.provision.packages.sources import Tell, silent
+from espalier.provision.packages.tools import run
+from espalier.vault.credentials import mask_credentials
+
+_TOOL = os.path.join(os.path.dirname(os.path.abspath(__file__)), "conda_tool.py")
+_FILE = re.compile(r"(?P<name>[A-Za-z0-9_.-]+)-(?P<version>[^-/]+)-(?P<build>[^-/]+)\.(?:tar\.bz2|conda)")
+_NOT_THERE = 3
+RATTLER = "py-rattler>=0.10"
+
+
+class CondaLock(NamedTuple):
+    """What conda packages were chosen.
+
+    Args:
+        urls: Each with `#sha256=...`.
+        python: The version of Python among them.
+    """
+
+    urls: List[str]
+    python: Optional[str]
+
+
+def platform_name() -> str:
+    """How conda calls this machine."""
+    machine = os.uname().machine.lower()
+    machine = {"x86_64": "64", "amd64": "64", "arm64": "aarch64"}.get(machine, machine)
+    if sys.platform == "darwin":
+        return "osx-arm64" if machine == "aarch64" else "osx-64"
+    return f"linux-{machine}"
+
+
+def specs(side: PythonSide) -> List[str]:
+    """What is asked of the solver: the definition's packages, and a Python for its pip part."""
+    conda = side.conda or Conda()
+    wanted = list(conda.dependencies)
+    names = [re.split(r"[ =<>!~\[]", spec.rpartition("::")[2].strip())[0].lower() for spec in wanted]
+    if "python" not in names and (side.version or any(not line.startswith("-") for line in side.pip)):
+        wanted.append(f"python {side.version}.*" if side.version else "python")
+    return wanted
+
+
+def lock_conda(
+    side: PythonSide, cache: CachePaths, env: Dict[str, str], platform: Optional[str] = None, tell: Tell = silent
+) -> CondaLock:
+    """All conda packages that a definition takes.
+
+    Args:
+        side: With a conda part.
+        cache: espalier's folder of caches.
+        env: The variables of the process that asks the channels.
+        platform: `linux-64`; None: this machine's.
+        tell: Called with a line for each thing that may take time.
+
+    Raises:
+        EspalierError: `lock_failed`, `not_supported`.
+    """
+    conda = side.conda or Conda()
+    tell("Resolving conda packages")
+    asked = {
+        "do": "solve", "channels": list(conda.channels) or ["conda-forge"], "specs": specs(side),
+        "platform": platform or platform_name(), "cache": cache.conda,
+    }  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="espalier-lock-") as folder, tempfile.TemporaryFile() as log:
+        answer = os.path.join(folder, "answer")
+        status = run_tool({**asked, "answer": answer}, env, log.fileno(), tell=tell)
+        log.seek(0)
+        said = log.read().decode("utf-8", "replace").strip()
+        if status != 0:
+            message = f"The conda packages cannot be resolved:\n{said[-4000:]}"
+            raise EspalierError("lock_failed", message, "Change what is asked for, or the channels.")
+        with open(answer, encoding="utf-8") as file:
+            records = json.load(file)
+    for record in records:
+        if not _FILE.fullmatch(os.path.basename(urlsplit(record["url"]).path)) or not record["sha256"]:
+            raise EspalierError("lock_failed", f"The channel's record of {record['url']} is damaged.")
+    python = next((record["version"] for record in records if record["name"] == "python"), None)
+    return CondaLock([f"{record['url']}#sha256={record['sha256']}" for record in records], python)
+
+
+def run_tool(
+    asked: Dict[str, Any], env: Mapping[str, str], output: int, keep: Sequence[int] = (),
+    meanwhile: Callable[[], None] = lambda: None, tell: Tell = silent,
+) -> int:
+    """Have py-rattler do something; returns its exit status. It is installed when it is first needed.
+
+    Raises:
+        EspalierError: `not_supported`, py-rattler is neither there nor can it be installed.
+    """
+    make_folders(asked["cache"])
+    # (isolated, so that neither what lies beside the tool nor in the working directory is imported)
+    folder = _own_rattler(asked["cache"])
+    command = [sys.executable, "-I", _TOOL, folder]
+    status = run(command, env, output, keep, json.dumps(asked), meanwhile)
+    if status == _NOT_THERE:
+        tell("Installing py-rattler (80 MB), which packages of conda channels need. This is done once.")
+        _install_rattler(folder, keep, meanwhile)
+        status = run(command, env, output, keep, json.dumps(asked), meanwhile)
+    return status
+
+
+def _own_rattler(cache: str) -> str:
+    """Where py-rattler lies that was installed for espalier's Python; what that has itself comes first."""
+    return os.path.join(os.path.dirname(cache), f"rattler-{sys.version_info[0]}.{sys.version_info[1]}")
+
+
+def _install_rattler(folder: str, keep: Sequence[int], meanwhile: Callable[[], None]) -> None:
+    command = [find_uv(), "pip", "install", "--python", sys.executable, "--no-progress", "--target"]
+    aside = tempfile.mkdtemp(prefix=".rattler-", dir=os.path.dirname(folder))
+    try:
+        with tempfile.TemporaryFile() as log:
+            status = run([*command, aside, RATTLER], dict(os.environ), log.fileno(), keep, meanwhile=meanwhile)
+            log.seek(0)
+            said = mask_credentials(log.read()).decode("utf-8", "replace").strip()
+        if status == 0:
+            with contextlib.suppress(OSError):  # (another process was faster)
+                os.rename(aside, folder)
+            return
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    raise EspalierError(
+        "not_supported", f"Packages of conda channels need py-rattler, which can't be installed:\n{said[-800:]}",
+        f"Once the index can be reached, try again, or run: {shlex.join([*command, folder, RATTLER])}",
+    )  # fmt: skip
+
+
+def install_request(urls: Sequence[str], cache: CachePaths, prefix: str, as_if: Optional[str] = None) -> Dict[str, Any]:
+    """What `run_tool` is asked for to install locked packages.
+
+    Args:
+        urls: Of a lock, `https://.../linux-64/name-version-build.conda#sha256=...`.
+        cache: espalier's folder of caches.
+        prefix: Where to.
+        as_if: Where the prefix will be found by those who use it, if not there: in an image.
+
+    Raises:
+        EspalierError: `environment_damaged`, an address is none.
+    """
+    packages = []
+    for locked in urls:
+        url, _, digest = locked.partition("#sha256=")
+        folder, _, file = url.rpartition("/")
+        channel, _, subdir = folder.rpartition("/")
+        match = _FILE.fullmatch(file)
+        if match is None or not channel or not re.fullmatch(r"[0-9a-f]{64}", digest):
+            raise EspalierError("environment_damaged", f"{locked!r} is no address of a conda package.")
+        spec = f"{match['name']} =={match['version']} {match['build']}"
+        packages.append({"url": url, "sha256": digest, "channel": channel, "subdir": subdir, "spec": spec})
+    return {"do": "install", "packages": packages, "cache": cache.conda, "prefix": prefix, "as_if": as_if}

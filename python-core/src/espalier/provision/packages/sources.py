@@ -1,0 +1,170 @@
+"""Source packages of R, fetched once for all of a user's workspaces and verified: files named by their digest."""
+
+import contextlib
+import os
+import re
+from dataclasses import replace
+from typing import BinaryIO, Callable, List, Optional, Sequence, Tuple
+
+from espalier.base.canonical import digest_bytes
+from espalier.base.errors import EspalierError
+from espalier.base.paths import CachePaths, partial
+from espalier.base.records import replace_file
+from espalier.environment.definition import Secret
+from espalier.environment.lock import RSource
+from espalier.provision.packages.fetch import NotThere, digests_of, download, without_credentials
+from espalier.provision.packages.github import Repository
+from espalier.provision.packages.locking import locked
+from espalier.provision.packages.plan import hex_of
+from espalier.provision.packages.tarballs import repack
+from espalier.store.files import discard
+
+Secrets = Callable[[Secret], str]
+Tell = Callable[[str], None]
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}|md5:[0-9a-f]{32}")
+
+
+def no_secrets(secret: Secret) -> str:
+    """Where there is no keyvault to ask."""
+    raise EspalierError(
+        "secret_missing", f"The environment needs the secret {secret.secret!r}, but has no keyvault to ask."
+    )
+
+
+def silent(line: str) -> None:
+    """Where nobody wants to know."""
+
+
+def fetch_sources(
+    cache: CachePaths,
+    sources: Sequence[RSource],
+    secrets: Secrets = no_secrets,
+    tell: Tell = silent,
+    certificate: Optional[str] = None,
+) -> List[RSource]:
+    """Fetch every source that is not there yet into `cache.sources`.
+
+    Args:
+        cache: espalier's folder of caches.
+        sources: What to fetch.
+        secrets: The value of a secret.
+        tell: Called with a line for each file that has to be fetched.
+        certificate: PEM text of an authority to trust besides those of the system.
+
+    Returns:
+        The same sources, each with the SHA-256 by which its file is named (`paths.source_name`).
+
+    Raises:
+        EspalierError: `package_missing` (it is no longer there), `lock_failed` (the network, or another file than was
+            promised), `secret_missing`.
+        OSError: the disk refuses.
+    """
+    found = []
+    for source in sources:
+        digest = known_digest(cache, source.digest)
+        if digest is None:
+            token = secrets(source.auth_token) if source.auth_token else None
+            shown = without_credentials(source.url)
+            tell(f"Fetching {source.name} {source.version} from {shown}")
+            for url in (source.url, *archived(source)):
+                with contextlib.suppress(NotThere):
+                    digest = fetch(cache, url, source.digest, token, certificate)
+                    break
+            else:
+                message = f"{source.name} {source.version} is not at {shown} any more."
+                hint = "Resolve the environment again by lock_environment(refresh = TRUE)."
+                raise EspalierError("package_missing", message, hint, package=source.name, url=shown)
+        found.append(replace(source, digest=digest))
+    return found
+
+
+def archived(source: RSource) -> Tuple[str, ...]:
+    """Where a repository keeps a version once there is a newer one."""
+    contrib, _, file = source.url.rpartition("/")
+    if source.origin not in ("cran", "bioconductor") or not contrib.endswith("/src/contrib"):
+        return ()
+    return (f"{contrib}/Archive/{source.name}/{file}",)
+
+
+def known_digest(cache: CachePaths, digest: Optional[str]) -> Optional[str]:
+    """The SHA-256 of a file that is here already, by that or by the MD5 that an index gives; None if it is not."""
+    if digest and digest.startswith("md5:"):
+        try:
+            with open(cache.source_by_md5(hex_of(digest)), encoding="ascii") as file:
+                digest = file.read()
+        except OSError:
+            return None
+    if digest and _DIGEST.fullmatch(digest) and os.path.exists(cache.source(hex_of(digest))):
+        return digest
+    return None
+
+
+def fetch(
+    cache: CachePaths,
+    url: str,
+    expected: Optional[str] = None,
+    token: Optional[str] = None,
+    certificate: Optional[str] = None,
+) -> str:
+    """Fetch one source, or wait for another process that is just doing so.
+
+    A package of a repository on GitHub (see `github.Repository.url`) is repacked, for GitHub promises no stable bytes.
+
+    Args:
+        cache: espalier's folder of caches.
+        url: Its address.
+        expected: Its digest, `sha256:...` or `md5:...`; None: whatever it is.
+        token: For GitHub, and for no other host.
+        certificate: PEM text of an authority to trust besides those of the system.
+
+    Returns:
+        Its SHA-256.
+
+    Raises:
+        NotThere: there is nothing at that address.
+        EspalierError: `lock_failed`.
+    """
+    if expected is not None and not _DIGEST.fullmatch(expected):
+        raise EspalierError(
+            "environment_damaged", f"The digest of {without_credentials(url)} is {expected!r}, which is none."
+        )
+    name = hex_of(digest_bytes(url.encode()))
+    aside = partial(os.path.join(cache.sources, name))  # (what a killed process left of it is overwritten)
+    with locked(cache.source_lock(name)):
+        digest = known_digest(cache, expected)
+        if digest is not None:
+            return digest
+        try:
+            with open(aside, "w+b") as file:
+                sha256, md5 = _write(url, file, aside, token, certificate)
+            if expected not in (None, sha256, md5):
+                raise _not_as_promised(url, str(expected), sha256 if str(expected).startswith("sha256") else md5)
+            os.replace(aside, cache.source(hex_of(sha256)))
+        except BaseException:
+            discard(aside)
+            raise
+        replace_file(cache.source_by_md5(hex_of(md5)), sha256.encode(), cache.sources)
+    return sha256
+
+
+def _write(url: str, file: BinaryIO, path: str, token: Optional[str], certificate: Optional[str]) -> Tuple[str, str]:
+    """Writes what is at an address to a file, and returns its SHA-256 and MD5."""
+    repository = Repository.of_url(url)
+    if repository is None:
+        return download(url, file, certificate=certificate)
+    raw = path + ".raw"
+    try:
+        with open(raw, "w+b") as archive:
+            download(repository.archive, archive, repository.headers(token), certificate)
+        repack(raw, repository.subdir, file, str(repository))
+    finally:
+        discard(raw)
+    file.flush()
+    file.seek(0)
+    return digests_of(file)
+
+
+def _not_as_promised(url: str, expected: str, seen: str) -> EspalierError:
+    message = f"{without_credentials(url)} is not what it was: {expected} was expected, {seen} was found."
+    hint = "Resolve the environment again by lock_environment(refresh = TRUE), if you trust the change."
+    return EspalierError("lock_failed", message, hint, url=without_credentials(url))

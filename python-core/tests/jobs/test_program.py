@@ -1,0 +1,132 @@
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from espalier.base.config import ScriptRunConfig, Session
+from espalier.base.errors import EspalierError
+from espalier.base.model.job import Input
+from espalier.jobs.documents import language_of
+from espalier.jobs.program import checked_script, program
+
+SHELL = "/bin/sh"
+
+
+def made(**fields: Any) -> Any:
+    return program(ScriptRunConfig(**fields), [], os.defpath)
+
+
+def test_command_list_is_executed_as_it_is() -> None:
+    what = made(command=[SHELL, "-c", "echo $(id)"], arguments=["a b"], script_params={"x": 1})
+    assert what.command == [SHELL, "-c", "echo $(id)", "a b", "--x", "1"]
+    assert what.kind == "command" and what.arguments == ["a b", "--x", "1"]
+
+
+def test_command_string_goes_to_a_shell() -> None:
+    assert made(command="ls | wc").command == [SHELL, "-c", "ls | wc"]
+
+
+def test_arguments_of_a_command_string_are_the_shells() -> None:
+    what = made(command='printf "%s," "$@"', arguments=["a b"], script_params={"x": 1})
+    assert what.command == [SHELL, "-c", 'printf "%s," "$@"', "sh", "a b", "--x", "1"]
+
+
+def test_program_is_looked_up_on_the_path() -> None:
+    assert os.path.isabs(made(command=["sh"]).command[0])
+
+
+def test_inputs_become_arguments() -> None:
+    what = program(ScriptRunConfig(command=[SHELL]), [Input("data", "/d")], os.defpath)
+    assert what.command == [SHELL, "--data", "/d"]
+
+
+@pytest.mark.parametrize("command", ["", "  ", [], [""], [1], ["a\0"], ["sh", None]])
+def test_bad_commands(command: Any) -> None:
+    with pytest.raises(EspalierError) as caught:
+        made(command=command)
+    assert caught.value.code == "bad_argument"
+
+
+def test_program_that_is_not_there() -> None:
+    with pytest.raises(EspalierError, match=r"no-such-program was not found on the PATH \("):
+        made(command=["no-such-program"])
+
+
+def test_no_rscript() -> None:
+    with pytest.raises(EspalierError, match="Rscript was not found") as caught:
+        program(ScriptRunConfig(source_directory=".", entry_script="a.R"), [], "/nowhere")
+    assert caught.value.code == "interpreter_missing"
+    with pytest.raises(EspalierError, match="at /nowhere/Rscript"):
+        made(source_directory=".", entry_script="a.R", session=Session(rscript="/nowhere/Rscript"))
+
+
+def test_interpreters(tmp_path: Path) -> None:
+    rscript = tmp_path / "Rscript"
+    rscript.write_text("#!/bin/sh\n")
+    rscript.chmod(0o755)
+    session = Session(rscript=str(rscript))
+    assert made(source_directory=".", entry_script="a.R", session=session).command == [str(rscript), "a.R"]
+    assert made(source_directory=".", entry_script="a.PY").command == [sys.executable, "a.PY"]
+    assert made(source_directory=".", entry_script="a.sh").command == [SHELL, "a.sh"]
+    assert made(source_directory=".", entry_script="tool").command == ["./tool"]
+
+
+def test_a_script_that_looks_like_an_option() -> None:
+    assert made(source_directory=".", entry_script="-c.py").command[1] == "./-c.py"
+
+
+@pytest.mark.parametrize("script,language", [("a.r", "r"), ("b/a.R", "r"), ("a.py", "python"), ("R", "other"), (None, "other")])
+def test_language(script: Any, language: str) -> None:
+    assert language_of(script) == language
+
+
+def test_script_inside_the_folder(project: Path) -> None:
+    (project / "sub").mkdir()
+    (project / "sub" / "a.R").write_text("")
+    assert checked_script(str(project), "sub/../sub/a.R") == "sub/a.R"
+    assert checked_script(str(project), str(project / "sub" / "a.R")) == "sub/a.R"
+
+
+@pytest.mark.parametrize(
+    "script,word",
+    [
+        ("gone.R", "There is no entry script"),
+        ("sub", "is a directory"),
+        ("", "is not inside"),
+        (".", "is a directory"),
+        ("../outside.R", "is not inside"),
+        ("sub/../../outside.R", "is not inside"),
+        ("/etc/passwd", "is not inside"),
+        ("a\0b", "There is no entry script"),
+        ("x" * 300, "There is no entry script"),
+    ],
+)
+def test_refused_scripts(project: Path, script: str, word: str) -> None:
+    (project / "sub").mkdir()
+    (project / "train.R").write_text("")
+    (project.parent / "outside.R").write_text("")
+    with pytest.raises(EspalierError, match=word) as caught:
+        checked_script(str(project), script)
+    assert caught.value.code == "script_missing"
+    assert "Scripts there: train.R." in str(caught.value)
+
+
+def test_a_near_script_is_found_in_subfolders(project: Path) -> None:
+    (project / "steps").mkdir()
+    for name in ("steps/fit.R", "train.R", *(f"steps/{number}.py" for number in range(5))):
+        (project / name).write_text("")
+    with pytest.raises(EspalierError) as caught:
+        checked_script(str(project), "steps/fitt.R")
+    assert caught.value.hint == 'Did you mean "steps/fit.R"?'
+    assert "Scripts there: train.R, steps/0.py, steps/1.py, steps/2.py, steps/3.py and 2 more." in caught.value.message
+    with pytest.raises(EspalierError) as caught:
+        checked_script(str(project), "fit.R")
+    assert caught.value.hint == 'Did you mean "steps/fit.R"?'
+
+
+def test_a_named_python_that_is_none(tmp_path: Path) -> None:
+    config = ScriptRunConfig(".", "a.py", session=Session(rscript="/R", python=str(tmp_path)))
+    with pytest.raises(EspalierError) as caught:
+        program(config, [], "/nowhere", python=str(tmp_path))
+    assert caught.value.code == "interpreter_missing" and "Install" not in caught.value.hint
