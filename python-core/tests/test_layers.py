@@ -12,28 +12,11 @@ import espalier
 import pytest
 
 SOURCE = Path(espalier.__file__).parent
-# The one table of layers: a file or room of the core -> its number.
-LAYER = {
-    **dict.fromkeys(["errors", "paths", "canonical", "records", "states", "names", "values", "config", "types"], 0),
-    **dict.fromkeys(["os_errors", "arguments", "boundary", "progress", "project", "scratch_paths", "accel", "resources", "retry"], 0),
-    "docker_options": 0,
-    "model": 0,
-    **dict.fromkeys(["adapters", "store"], 1),
-    **dict.fromkeys(["lifecycle", "snapshot", "tracking", "environment", "vault", "packages"], 2),
-    **dict.fromkeys(["queue", "runner", "keeper", "images", "private", "prepare"], 3),
-    "submission": 4,
-    **dict.fromkeys(["workspace", "workspace_snapshots", "workspace_environments", "workspace_host", "workspace_images", "snapshots", "experiment", "run", "interactive", "listing"], 5),
-    **dict.fromkeys(["follow", "job_log", "job_requests", "run_children", "run_parts", "run_files", "details", "places", "describe"], 5),
-    **dict.fromkeys(["wait_many", "run_secrets", "keyvault"], 5),
-}
-# Rooms of one layer that may use another of it: finished runs are summarised from what the end of a run wrote; a
-# finishing runner, as the keeper, moves the queue on; definitions name secrets.
-SIDEWAYS = {("tracking", "lifecycle"), ("runner", "queue"), ("keeper", "queue"), ("vault", "environment")}
-SIDEWAYS |= {("lifecycle", "snapshot")}  # (a failed job names the rule that left its file out)
-SIDEWAYS |= {("runner", "prepare")}  # (the supervisor of a container is a fork of its runner)
-SIDEWAYS |= {("store", "adapters")}  # (the index lies where the user's caches do)
-SIDEWAYS |= {("packages", "vault")}
-SIDEWAYS |= {("packages", "environment"), ("prepare", "queue"), ("prepare", "images"), ("prepare", "private"), ("images", "private"), ("environment", "snapshot")}  # (build contexts are frozen)
+# The rooms from the ground up: each imports only from rooms below it, and from itself.
+ROOMS = (
+    "base", "adapters", "store", "snapshot", "environment", "vault", "lifecycle", "tracking", "provision", "queue",
+    "keeper", "prepare", "runner", "jobs", "api",
+)
 JOB_SIDE = "from espalier import Run; run = Run.get_context(); run.log('a', 1.5); run.log_list('b', [1, 2])"
 
 
@@ -77,28 +60,19 @@ def edges() -> List[Tuple[str, str]]:
     return [(name, used) for name, path in modules().items() if name for used in imports(path) if used]
 
 
-def test_every_module_has_a_layer() -> None:
-    assert {room(name) for name in modules() if name} == set(LAYER)
+def test_every_module_has_a_room() -> None:
+    assert {room(name) for name in modules() if name} == set(ROOMS)
 
 
 def test_imports_go_downwards() -> None:
-    wrong = []
-    for user, used in edges():
-        a, b = room(user), room(used)
-        same_file_layer = LAYER[a] == LAYER[b] and LAYER[a] in (0, 5)
-        if not (a == b or LAYER[b] < LAYER[a] or same_file_layer or (a, b) in SIDEWAYS):
-            wrong.append(f"{user} (L{LAYER[a]}) imports {used} (L{LAYER[b]})")
-    assert wrong == []
-
-
-def test_sideways_exceptions_are_used() -> None:
-    assert {(room(a), room(b)) for a, b in edges()} >= SIDEWAYS
+    height = {name: at for at, name in enumerate(ROOMS)}
+    assert [f"{user} imports {used}" for user, used in edges() if height[room(used)] > height[room(user)]] == []
 
 
 def test_runner_is_imported_by_nobody() -> None:
     """Except for the writing out of a snapshot, which people do too."""
     used = [edge for edge in edges() if room(edge[1]) == "runner" and room(edge[0]) != "runner"]
-    assert used == [("snapshots", "runner.workdir")]
+    assert used == [("api.snapshots", "runner.workdir")]
 
 
 def test_no_module_needs_itself() -> None:
