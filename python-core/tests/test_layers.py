@@ -64,6 +64,13 @@ def test_every_module_has_a_room() -> None:
     assert {room(name) for name in modules() if name} == set(ROOMS)
 
 
+def test_every_room_says_what_it_is() -> None:
+    for name in ROOMS:
+        if name not in ("prepare",):
+            page = (SOURCE / name / "README.md").read_text("utf-8").splitlines()
+            assert page[0] == f"# {name}" and len(page) <= 15, name
+
+
 def test_imports_go_downwards() -> None:
     height = {name: at for at, name in enumerate(ROOMS)}
     assert [f"{user} imports {used}" for user, used in edges() if height[room(used)] > height[room(user)]] == []
