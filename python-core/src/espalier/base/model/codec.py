@@ -71,6 +71,8 @@ def decode(cls: Type[_T], record: object) -> _T:
 def encode(value: Any) -> Any:
     """Plain JSON of a value. What it keeps for a newer espalier is written as it was; a field that its class names in
     `absent()` isn't written where it is None. A class whose record differs from its fields has a method `record`."""
+    if value is None or isinstance(value, (str, int, float)):  # (nearly all are: what comes below takes far longer)
+        return value
     if hasattr(value, "_fields"):
         return value.record() if hasattr(value, "record") else _encoded(value)
     if isinstance(value, (tuple, list)):
