@@ -4,9 +4,10 @@ Standard library only: the runner loads this file.
 """
 
 import re
-from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Tuple, Union
+from typing import Any, Dict, List, Mapping, Sequence, Tuple, Union
 
 from espalier.base.errors import EspalierError
+from espalier.base.model.record import Record
 
 # What the Docker engine takes at least for /dev/shm, bytes.
 SMALLEST_SHM = 4096
@@ -14,7 +15,7 @@ _UNITS = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 _SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)(?:i?b)?\s*", re.IGNORECASE)
 
 
-class Resources(NamedTuple):
+class Resources(Record):
     """What one run takes while it executes."""
 
     cpus: int = 1
@@ -26,7 +27,7 @@ class Resources(NamedTuple):
         return {"cpus": self.cpus, "gpus": self.gpus, "memory": self.memory or None}
 
 
-class Capacity(NamedTuple):
+class Capacity(Record):
     """What a host has, or has left."""
 
     cpus: int
