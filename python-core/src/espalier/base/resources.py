@@ -4,7 +4,7 @@ Standard library only: the runner loads this file.
 """
 
 import re
-from typing import Any, Dict, List, Mapping, Sequence, Tuple, Union
+from typing import Any, Dict, List, Sequence, Tuple, Union
 
 from espalier.base.errors import EspalierError
 from espalier.base.model.record import Record
@@ -60,20 +60,6 @@ class Capacity(Record):
             max(self.cpus - need.cpus, 0), self.gpus[: max(len(self.gpus) - need.gpus, 0)],
             max(self.memory - need.memory, 0),
         )  # fmt: skip
-
-
-def resources_of(record: Mapping[str, Any]) -> Resources:
-    """Resources from a record; a field that is absent, or that is none, has its default."""
-    cpus, gpus, memory = (record.get(name) for name in Resources._fields)
-    return Resources(
-        cpus if _is_count(cpus) else 1,  # type: ignore[arg-type]
-        gpus if _is_count(gpus) else 0,  # type: ignore[arg-type]
-        memory if _is_count(memory) else 0,  # type: ignore[arg-type]
-    )
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def checked_count(value: object, name: str, least: int = 0) -> int:

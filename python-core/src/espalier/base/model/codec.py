@@ -85,6 +85,17 @@ def _encoded(value: Any) -> Dict[str, Any]:
     return record
 
 
+def sparse(value: Record, *always: str) -> Dict[str, Any]:
+    """The record of a value without the fields that are as by default.
+
+    Args:
+        always: Fields that are written all the same.
+    """
+    defaults = value._field_defaults
+    given = {name for name, field in value._asdict().items() if name in always or field != defaults.get(name, MORE)}
+    return {name: field for name, field in _encoded(value).items() if name in given or name not in defaults}
+
+
 def read_as(cls: Type[_T], path: str) -> _T:
     """Read a record.
 

@@ -1,7 +1,7 @@
 """A class whose values are records: its annotations are the fields, and what they are set to the defaults.
 
-Typed as a frozen data class, and made as a plain one: `dataclasses` loads `inspect`, and to make a named tuple takes ten
-times as long as to make this (decision 17).
+Typed as a frozen data class, and made as a plain one: `dataclasses` loads `inspect`, and to make a named tuple takes
+five times as long as to make this (decision 17).
 """
 
 from typing import TYPE_CHECKING, Any, ClassVar, Dict, FrozenSet, Mapping, Tuple, TypeVar
