@@ -5,8 +5,9 @@ import sys
 import time
 import types
 
-import espalier
 from espalier_bridge import calls
+
+import espalier
 
 
 class Frames:

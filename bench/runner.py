@@ -7,11 +7,12 @@ import sys
 import time
 from pathlib import Path
 
+from samples import Samples, seconds
+
 from espalier import Experiment, Run, ScriptRunConfig, Workspace
 from espalier.base.paths import RunPaths
 from espalier.lifecycle.status import read_status
 from espalier.vault.credentials import LogMasker
-from samples import Samples, seconds
 
 work = sys.argv[1]
 samples = Samples("runner.py")
@@ -49,7 +50,7 @@ def held(pid: int, name: str, file: str) -> int:
 
 def runner_and_guardian(run: Run) -> "list[int]":
     """The process that executes a run, and the one above it."""
-    runner = int(read_status(RunPaths(run.run_dir))["pid"])
+    runner = int(read_status(RunPaths(run.run_dir)).pid)
     return [runner, int(Path(f"/proc/{runner}/stat").read_text().rpartition(")")[2].split()[1])]
 
 

@@ -8,10 +8,11 @@ import sys
 import time
 from typing import Callable, Dict, Iterator
 
-from espalier import Experiment, ScriptRunConfig, Workspace
-from espalier.base import accel
 from samples import Samples, seconds
 from trees import make_tree
+
+from espalier import Experiment, ScriptRunConfig, Workspace
+from espalier.base import accel
 
 ROUNDS = 7
 PEER_ROUNDS = 3

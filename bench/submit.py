@@ -10,8 +10,9 @@ from typing import Callable, Dict
 
 import mlflow
 import submitit
-from espalier import Experiment, ScriptRunConfig, Workspace
 from samples import Samples, seconds
+
+from espalier import Experiment, ScriptRunConfig, Workspace
 
 ROUNDS = 21
 PEER_ROUNDS = 5

@@ -8,17 +8,18 @@ from pathlib import Path
 from typing import Any, Callable, Dict
 
 import pytest
+from hanging import not_hanging
+
 from espalier import Experiment, ScriptRunConfig, Workspace
 from espalier.base.errors import DamageWarning, EspalierError
 from espalier.base.paths import RunPaths
 from espalier.base.records import RECORD_BYTES, read_plain, replace_record
+from espalier.lifecycle.ask import canceled_message
 from espalier.lifecycle.container_record import read_box
 from espalier.lifecycle.failure import job_error
-from espalier.lifecycle.finish import canceled_message
 from espalier.lifecycle.waiting import waited_for
 from espalier.tracking import metrics, summary
 from espalier.tracking.sessions import read_sessions
-from hanging import not_hanging
 
 
 def fifo(path: Path) -> None:

@@ -3,21 +3,23 @@
 import json
 import re
 from pathlib import Path
-from typing import Any, Dict, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Mapping, Optional, Tuple
 
 import pytest
 from defined import defined
-from espalier.base.errors import EspalierError
-from espalier.base.model.codec import MORE, Wrong, decode, encode, read_as
-from espalier.base.model.job import Input, JobEnvironment, JobSpec
-from espalier.base.model.schema import schema_of
-from espalier.base.resources import Resources
-from espalier.base.retry import Retry
 from hypothesis import given
 from hypothesis import strategies as st
 
+from espalier.base.errors import EspalierError
+from espalier.base.model.codec import MORE, Wrong, decode, encode, read_as
+from espalier.base.model.job import Input, JobEnvironment, JobSpec
+from espalier.base.model.record import Record
+from espalier.base.model.schema import schema_of
+from espalier.base.resources import Resources
+from espalier.base.retry import Retry
 
-class Leaf(NamedTuple):
+
+class Leaf(Record):
     name: str
     count: int = 1
     share: Optional[float] = None
@@ -26,7 +28,7 @@ class Leaf(NamedTuple):
         return ("share",)
 
 
-class Branch(NamedTuple):
+class Branch(Record):
     leaf: Leaf
     leaves: Tuple[Leaf, ...] = ()
     words: Mapping[str, str] = {}

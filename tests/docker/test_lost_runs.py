@@ -77,7 +77,7 @@ def supervisor_of(run: Run) -> int:
 
 
 def runner_of(run: Run) -> int:
-    return int(read_status(RunPaths(run.run_dir))["pid"])
+    return int(read_status(RunPaths(run.run_dir)).pid)
 
 
 def kill(*pids: int) -> None:

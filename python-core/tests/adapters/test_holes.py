@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, List
 
 import pytest
+
 from espalier.adapters import holes
 from espalier.adapters.holes import copy_content
 

@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 from typing import Any, Dict
 
-import espalier
 import pytest
+
+import espalier
 from espalier.adapters import oom
 from espalier.adapters.oom import MACHINE, Shortage, kills, shortage_since
 
@@ -73,7 +74,7 @@ PARENT = """
 import os, signal, sys, time
 from espalier.adapters.subreaper import become_subreaper
 from espalier.lifecycle.failure import job_error
-from espalier.lifecycle.memory import with_memory
+from espalier.lifecycle.verdict import with_memory
 from espalier.base.paths import RunPaths
 from espalier.runner.signals import block_signals
 from espalier.runner.start import start_job

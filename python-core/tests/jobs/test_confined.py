@@ -6,6 +6,7 @@ from typing import Any, Dict
 
 import pytest
 from defined import defined
+
 from espalier import Experiment
 from espalier.base.errors import EspalierError
 from espalier.base.model.job import JobSpec
@@ -33,7 +34,7 @@ def run(experiment: Experiment) -> RunPaths:
 def scratch(run: RunPaths) -> ScratchPaths:
     made = make_scratch(run, None, "")
     os.makedirs(made.work)
-    replace_record(run.status, {**read_status(run), "scratch": record_of(made)}, run.shard)
+    replace_record(run.status, read_status(run)._replace(scratch=record_of(made)).record(), run.shard)
     return made
 
 

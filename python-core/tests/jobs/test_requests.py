@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any, Dict
 
 import pytest
+
 from espalier import Experiment, Run
 from espalier.base.paths import is_run_id
 from espalier.jobs import requests
 from espalier.jobs.requests import carry_out
-from espalier.lifecycle.children import ask_to_cancel
+from espalier.lifecycle.ask import ask_to_cancel
 
 NAME = "py-1-00000000-0"
 HELLO = {"command": ["sh", "-c", "echo hello"]}

@@ -8,18 +8,20 @@ from pathlib import Path
 from typing import Any, Callable, Iterator
 
 import pytest
+from scratch import give_scratch
+
 from espalier import Run, ScriptRunConfig, Workspace
 from espalier.adapters import clock
 from espalier.adapters.homes import scratch_folder
 from espalier.base.paths import RunPaths
 from espalier.jobs import submit as submission
-from espalier.lifecycle.attempts import end_lost_attempt
+from espalier.lifecycle.end import end_lost_attempt
+from espalier.lifecycle.known import Known
 from espalier.lifecycle.status import move, read_status
 from espalier.queue import elect, spawn
 from espalier.queue.capacity import set_capacity
 from espalier.queue.home import queue_paths
 from espalier.queue.step import settle, step
-from scratch import give_scratch
 
 Submit = Callable[..., Run]
 
@@ -104,7 +106,7 @@ def test_with_its_variables_gone_a_run_is_at_its_end(submit: Submit, monkeypatch
     paths = RunPaths(run.run_dir)
     status = move(paths, read_status(paths), "Preparing", started_at="2030-01-01T00:00:00Z")
     os.unlink(paths.env)
-    assert end_lost_attempt(paths, status)["state"] == "Failed"
+    assert end_lost_attempt(Known(paths, status)).state == "Failed"
 
 
 def test_a_run_whose_guardian_was_killed_is_tried_again_too(submit: Submit, ended: Any, reach: Any, tmp_path: Path) -> None:

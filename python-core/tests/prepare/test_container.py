@@ -10,13 +10,14 @@ import threading
 from pathlib import Path
 from typing import Callable, Dict, Iterator, List
 
-import espalier
 import pytest
+
+import espalier
 from espalier.base.paths import RunPaths
 from espalier.base.records import dump_record
 from espalier.lifecycle.container_config import Order
 from espalier.lifecycle.container_record import Box, read_box
-from espalier.lifecycle.outcome import Outcome
+from espalier.lifecycle.status import Outcome
 from espalier.runner.container import Removal, true_outcome
 
 GONE = b""  # it hangs up without an answer

@@ -8,8 +8,9 @@ import time
 from pathlib import Path
 from typing import Any, Callable, List
 
-import espalier
 import pytest
+
+import espalier
 from espalier import Experiment, ScriptRunConfig
 from espalier.base.errors import EspalierError
 from espalier.base.paths import RunPaths
@@ -57,7 +58,7 @@ def until(condition: Callable[[], Any]) -> None:
 
 
 def guardian_of(run: espalier.Run) -> int:
-    runner = read_status(RunPaths(run.run_dir))["pid"]
+    runner = read_status(RunPaths(run.run_dir)).pid
     return int(Path(f"/proc/{runner}/stat").read_text().rpartition(")")[2].split()[1])
 
 

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from espalier.base.paths import RunPaths
 
 SOURCE = Path(sys.modules["espalier"].__file__ or "").parents[1]
@@ -22,11 +23,11 @@ def interrupted(*args, **kwargs):  # (modules make named tuples as they are load
 made, collections.namedtuple = collections.namedtuple, interrupted
 try:
     with patience(RunPaths(sys.argv[2]), 60):
-        list(load_next()) if sys.argv[3] == "ahead" else __import__("espalier.lifecycle.outcome")
+        list(load_next()) if sys.argv[3] == "ahead" else __import__("espalier.lifecycle.status")
     print("went on")
 except Impatience as stop:
     print(stop.state, stop.code, stop.message)
-import espalier.runner.watch, espalier.lifecycle.finish
+import espalier.runner.watch, espalier.lifecycle.end
 print("loaded")
 """
 

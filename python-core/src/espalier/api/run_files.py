@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Optional, Sequence
 from espalier.api.job_log import JobLog
 from espalier.base.errors import EspalierError
 from espalier.base.paths import RunPaths
-from espalier.lifecycle.formats import check_formats
+from espalier.lifecycle.status import check_formats
 from espalier.tracking import artifacts
 from espalier.tracking.downloads import download_all
 from espalier.tracking.uploads import files_below, upload

@@ -357,6 +357,11 @@ class RunPaths(Folder):
         return WorkspacePaths(self.view).run(run_id)
 
     @property
+    def aside(self) -> "tuple[str, str]":
+        """Where what is copied to the run lies until it is whole: a folder and a name in it. Goes with `.job/`."""
+        return self.root, _JOB
+
+    @property
     def shard(self) -> str:
         """Where temporary files go, so that a rename changes the shard's mtime."""
         return os.path.dirname(self.root)

@@ -9,6 +9,7 @@ from typing import Any, Dict, Tuple
 from espalier.adapters.files import remove_tree
 from espalier.base.model.codec import encode
 from espalier.base.model.job import JobSpec
+from espalier.base.model.status import Status
 from espalier.base.os_errors import cannot_write
 from espalier.base.paths import ENV, SPEC, STATUS, RunPaths, WorkspacePaths, is_temporary
 from espalier.base.records import (
@@ -29,13 +30,13 @@ _LEFT_BEHIND_SECONDS = 86_400
 
 
 def build_folder(
-    paths: WorkspacePaths, spec: JobSpec, records: Dict[str, Dict[str, Any]], git_index: bytes = b""
+    paths: WorkspacePaths, spec: JobSpec, status: Status, records: Dict[str, Dict[str, Any]], git_index: bytes = b""
 ) -> Tuple[str, Dict[str, str]]:
     """Write a run's first records into a folder beside its final place.
 
     Args:
-        records: Name of a record -> its content, beside the definition, the status last. The environment is made
-            readable for its owner only.
+        status: Its first.
+        records: Name of a record -> its content, beside these two. The environment is made readable for its owner only.
         git_index: The index of the source folder's repository, if there is one. Not synchronised: after a power loss
             a job does without it.
 
@@ -51,9 +52,9 @@ def build_folder(
     try:
         _make_shard(paths, shard)
         os.mkdir(folder, FOLDER_MODE)
-        for name, record in {SPEC: encode(spec), **records}.items():
+        for name, record in {SPEC: encode(spec), **records, STATUS: {}}.items():
             if name == STATUS:
-                record = {**record, "origin": origin_of(os.path.join(folder, SPEC)), "digests": digests}
+                record = status._replace(origin=origin_of(os.path.join(folder, SPEC)), digests=digests).record()
             mode, data = PRIVATE_MODE if name == ENV else FILE_MODE, dump_record(record)
             refuse_too_long(os.path.join(folder, name), data)
             digests.update(record_digests({name: data}))

@@ -59,7 +59,7 @@ def _output(paths: WorkspacePaths, name: str, given: Dict[str, str]) -> Input:
     if not is_run_id(run_id) or not os.path.isdir(paths.run(run_id).root):
         message = f"The input {name} is to be an output of {run_id!r:.150}, and there is no such run in {paths.root}."
         raise EspalierError("run_missing", message, "Outputs of runs of the same workspace can be inputs.")
-    item, state = output_to_come(paths, name, run_id, given["output"]), str(read_status(paths.run(run_id))["state"])
+    item, state = output_to_come(paths, name, run_id, given["output"]), read_status(paths.run(run_id)).state
     if state == states.COMPLETED:
         return found_output(paths, item)
     if states.is_final(state):

@@ -37,7 +37,8 @@ from espalier.jobs.confined import (
     refuse_to_collect,
 )
 from espalier.lifecycle.children import is_descendant, parent_of
-from espalier.lifecycle.recorded import end_recorded, keep_outputs
+from espalier.lifecycle.end import end_recorded
+from espalier.lifecycle.recorded import keep_outputs
 from espalier.lifecycle.requests import RequestBox, error_answer, open_box
 from espalier.lifecycle.scratch import live_scratch
 from espalier.lifecycle.set_ids import close_to_others
@@ -69,7 +70,7 @@ def _answer(run: RunPaths, box: RequestBox, name: str) -> Answer:
         if deed is None:
             raise EspalierError("bad_argument", f"A job cannot ask for {record['op']!r:.100}.")
         status = read_status(run)
-        if states.is_final(status["state"]) or os.path.exists(run.cancel):
+        if states.is_final(status.state) or os.path.exists(run.cancel):
             raise EspalierError("run_not_active", "The run that asks has ended, or is being canceled.")
         return deed(run, record, f"{os.path.basename(run.root)}/{name}", box.made_at(name))
     except EspalierError as error:
@@ -128,7 +129,7 @@ def _refuse_other_secrets(spec: JobSpec, wanted: Sequence[str]) -> None:
 
 def _create(run: RunPaths, record: Mapping[str, Any], seed: str, made_at: int) -> Answer:
     parent = _own(run, record, "parent")
-    if states.is_final(read_status(parent)["state"]):
+    if states.is_final(read_status(parent).state):
         raise EspalierError("run_not_active", f"The run {os.path.basename(parent.root)} has ended already.")
     own, paths = read_as(JobSpec, run.spec), run.workspace
     experiment = own.experiment
@@ -190,7 +191,7 @@ def _end(run: RunPaths, record: Mapping[str, Any], state: str) -> Answer:
     child = _below(run, record)
     bring_recorded(run, child)
     status = read_status(child)
-    if status["state"] != state:  # (else it was done before, and the answer got lost)
+    if status.state != state:  # (else it was done before, and the answer got lost)
         end_recorded(child, keep_outputs(child, status), state, text_of(record, "message") or None)
     if _is_confined(run):
         show(run, child)

@@ -16,8 +16,9 @@ from espalier.base.config import ScriptRunConfig
 from espalier.base.errors import EspalierError
 from espalier.base.model.codec import decode
 from espalier.base.model.job import FrozenFolder, GitState, Input, JobSpec
+from espalier.base.model.status import Status
 from espalier.base.names import check_label, check_name
-from espalier.base.paths import ENV, FORMAT, META, STATUS, WorkspacePaths
+from espalier.base.paths import ENV, FORMAT, META, WorkspacePaths
 from espalier.base.progress import indivisible
 from espalier.base.records import now_iso
 from espalier.base.retry import checked_retry
@@ -174,11 +175,11 @@ def enqueue(paths: WorkspacePaths, prepared: Prepared, tags: Mapping[str, Text])
     queue = queue_paths()  # first: where there can be no queue, nothing is written
     diff = start_diff(prepared.diff)  # git is done when the folder is
     spec = prepared.spec
-    queued = {"format": FORMAT, "state": states.QUEUED, "attempt": 1, "queued_at": spec.created_at}
-    records = {META: meta_record(paths, prepared.display_name, tags), ENV: prepared.env, STATUS: queued}
+    queued = Status(states.QUEUED, queued_at=spec.created_at)
+    records = {META: meta_record(paths, prepared.display_name, tags), ENV: prepared.env}
     if spec.parent:
         record_child(paths.run(spec.parent), spec.id)
-    folder, digests = build_folder(paths, spec, records, prepared.git_index)
+    folder, digests = build_folder(paths, spec, queued, records, prepared.git_index)
     with allocator(queue):
         if spec.parent:  # who carried out the same request before, and was killed, may have left one
             remove_ticket_of(queue, spec.id)

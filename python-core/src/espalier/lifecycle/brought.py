@@ -68,7 +68,7 @@ def brought_by(
         directory: See `Brought`.
         inodes: See `Brought`.
     """
-    stubs = {path: len(stub_content(path)) for path in stubs_of(spec and spec.working_copy)}
+    stubs = {path: len(stub_content(path)) for path in stubs_of(spec.working_copy if spec else None)}
     try:
         snapshot_id = None if spec is None else snapshot_of(spec)
     except ValueError:

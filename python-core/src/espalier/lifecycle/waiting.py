@@ -16,8 +16,9 @@ from espalier.adapters.processes import all_processes, with_descendants
 from espalier.base import states
 from espalier.base.paths import FORMAT, RunPaths, is_run_id, is_waiting, waiting
 from espalier.base.records import dump_record, read_plain
-from espalier.lifecycle.children import is_descendant, status_of
+from espalier.lifecycle.children import is_descendant
 from espalier.lifecycle.container_record import read_box
+from espalier.lifecycle.status import status_of
 
 _LIMIT_BYTES = 1 << 20
 
@@ -48,7 +49,7 @@ def marks(run: RunPaths) -> List[str]:
 
 def _state(run: RunPaths) -> Optional[str]:
     status = status_of(run)
-    return None if status is None else str(status["state"])
+    return None if status is None else status.state
 
 
 def _is_open(run: RunPaths) -> bool:

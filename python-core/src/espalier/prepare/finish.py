@@ -21,11 +21,10 @@ from espalier.adapters.cgroup import leave_job
 from espalier.base import states
 from espalier.base.paths import RunPaths
 from espalier.base.records import seconds_of
-from espalier.lifecycle.attempts import end_job, end_lost_attempt
 from espalier.lifecycle.container_record import Box
-from espalier.lifecycle.finish import clean_again
-from espalier.lifecycle.outcome import Outcome
-from espalier.lifecycle.status import read_status
+from espalier.lifecycle.end import clean_again, end_job, end_lost_attempt
+from espalier.lifecycle.known import Known
+from espalier.lifecycle.status import Outcome, read_status
 from espalier.lifecycle.strays import end_strays
 from espalier.prepare.look import look
 from espalier.queue.claim import Claim
@@ -51,24 +50,24 @@ def _end(run: RunPaths) -> None:
     fd = posix.open_lockable(run.spec)  # held to the end of this process, as a runner does
     if not posix.try_lock(fd):
         return
-    if states.is_final(read_status(run)["state"]):
+    if states.is_final(read_status(run).state):
         _end_container(run)
         return
     box = look(run)
     end_strays(run)
     status = read_status(run)
-    if not status.get("started_at"):
+    if not status.started_at:
         with contextlib.suppress(OSError):  # (what could not be removed the next attempt finds by its name)
             os.unlink(run.container)
         os.close(fd)  # (else it would seem to be executed)
         return
     # (after a reboot it is the engine that ended it, whatever it says)
-    by_itself = box.state == "ended" and (box.exit_code == 0 or status.get("boot_id") == posix.boot_id())
+    by_itself = box.state == "ended" and (box.exit_code == 0 or status.boot_id == posix.boot_id())
     if by_itself:
-        started = seconds_of(status.get("started_at")) or time.time()
-        end_job(run, status, Outcome(box.exit_code, None, _stopped_by(run), max(_ended(box) - started, 0.0)))
+        started = seconds_of(status.started_at) or time.time()
+        end_job(Known(run, status), Outcome(box.exit_code, None, _stopped_by(run), max(_ended(box) - started, 0.0)))
     else:
-        end_lost_attempt(run, status)
+        end_lost_attempt(Known(run, status))
 
 
 def _end_container(run: RunPaths) -> None:
@@ -76,7 +75,7 @@ def _end_container(run: RunPaths) -> None:
     if not look(run).removed:
         with contextlib.suppress(OSError):
             os.unlink(run.container)
-    clean_again(run, read_status(run))
+    clean_again(Known(run, read_status(run)))
 
 
 def _ended(box: Box) -> float:

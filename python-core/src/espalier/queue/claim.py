@@ -1,9 +1,9 @@
 """What a process holds that executes a run."""
 
-from typing import NamedTuple
+from espalier.base.model.record import Record
 
 
-class Claim(NamedTuple):
+class Claim(Record):
     """A run that this process has claimed: its folder, and its open, locked lease."""
 
     run_dir: str

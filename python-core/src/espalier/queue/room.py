@@ -3,7 +3,7 @@
 from espalier.base.paths import QueuePaths, RunPaths
 from espalier.base.resources import Capacity
 from espalier.queue.capacity import capacity
-from espalier.queue.tickets import Lease, is_dead, leases
+from espalier.queue.tickets import Ticket, is_dead, leases
 
 
 def free_now(paths: QueuePaths) -> Capacity:
@@ -15,12 +15,12 @@ def free_now(paths: QueuePaths) -> Capacity:
     return free
 
 
-def without(free: Capacity, lease: Lease) -> Capacity:
+def without(free: Capacity, lease: Ticket) -> Capacity:
     """What a living lease leaves. Who waits for other runs needs no processor; whose job is over needs nothing."""
     from espalier.lifecycle.waiting import job_is_over, waits_for_runs  # (a queue with no other run does without)
 
     run = RunPaths(lease.run_dir)
     if job_is_over(run):
         return free
-    takes = lease.takes._replace(cpus=0) if waits_for_runs(run) else lease.takes
-    return free.without(takes, lease.gpu_ids)
+    takes = lease.needs._replace(cpus=0) if waits_for_runs(run) else lease.needs
+    return free.without(takes, lease.record.gpu_ids)

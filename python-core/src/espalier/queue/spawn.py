@@ -5,11 +5,12 @@ import contextlib
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, List, NamedTuple, Optional
+from typing import TYPE_CHECKING, List, Optional
 
 from espalier.adapters import posix
 from espalier.adapters.homes import chosen_scratch, state_folder
 from espalier.adapters.inside import open_log
+from espalier.base.model.record import Record
 from espalier.base.paths import QueuePaths, RunPaths
 from espalier.queue.claim import AHEAD, AHEAD_OF_CONTAINER
 
@@ -27,7 +28,7 @@ FINISHER = os.path.join(_CORE, "prepare", "finish.py")
 KEEPER = os.path.join(_CORE, "keeper", "__main__.py")
 
 
-class Ahead(NamedTuple):
+class Ahead(Record):
     """A runner that has no run yet, and the connection on which it hears of one."""
 
     pid: int

@@ -26,13 +26,14 @@ from espalier.adapters.subreaper import become_subreaper
 from espalier.adapters.trust import refuse_foreign_run
 from espalier.base import states
 from espalier.base.errors import EspalierError
-from espalier.base.model.codec import decoded
+from espalier.base.model.codec import decode, decoded
 from espalier.base.model.job import JobSpec
+from espalier.base.model.status import Status
+from espalier.base.model.ticket import TicketRecord
 from espalier.base.paths import ENV, SPEC, QueuePaths, RunPaths
 from espalier.base.records import now_iso
 from espalier.base.scratch_paths import ScratchPaths
 from espalier.lifecycle.digests import Changed, Frozen, known_digests
-from espalier.lifecycle.formats import check_run_format
 from espalier.lifecycle.place import Place
 from espalier.lifecycle.scratch import make_scratch, note_beginning, record_of, scratch_of
 from espalier.lifecycle.status import move, read_status
@@ -123,7 +124,7 @@ def _release(claimed: Claim, take: bool) -> Optional[Claim]:
     return release_and_step(claimed, take)
 
 
-def _status_if_ours(run: RunPaths) -> Optional[Dict[str, Any]]:
+def _status_if_ours(run: RunPaths) -> Optional[Status]:
     """The run's status; None if another runner has or had this run. The queue hands it out once, but two queues may
     know it: two sessions with different state folders, or a state folder that was deleted. The lock lasts as long as we
     do."""
@@ -133,27 +134,29 @@ def _status_if_ours(run: RunPaths) -> Optional[Dict[str, Any]]:
     except OSError:  # a file system without locks
         alone = True
     status = read_status(run)
-    is_ours = alone and not status.get("started_at") and not states.is_final(status["state"])
+    is_ours = alone and not status.started_at and not states.is_final(status.state)
     return status if is_ours else None
 
 
-def execute(run: RunPaths, claimed: Claim, place: Place, status: Dict[str, Any]) -> None:
+def execute(run: RunPaths, claimed: Claim, place: Place, status: Status) -> None:
     """Prepare, start, watch, finish. The lock that says that the run is ours says that its status is as it was read."""
-    pid, lease = os.getpid(), _record_of(claimed)
+    pid, lease = os.getpid(), _lease_of(claimed)
     try:
-        frozen = Frozen(run, known_digests(lease))
+        frozen = Frozen(run, known_digests(lease.digests))
         doubt = refuse_foreign_run(run)
     except Changed as changed:
         if place.explains(changed):
             raise
-        return _fail_changed(run, str(changed))
+        from espalier.runner.after import fail_changed
+
+        return fail_changed(run, str(changed))
     except EspalierError:
         return  # (opened to others since it was claimed: it is queued again, and the queue tells why it waits there)
     spec, given = decoded(JobSpec, run.spec, frozen.record(SPEC)), frozen.record(ENV)
     directory = spec.working_copy.directory if spec.working_copy else ""
-    if doubt is not None and doubt not in (status.get("warnings") or []):
-        status = {**status, "warnings": [*(status.get("warnings") or []), doubt]}
-    if status.get("scratch"):
+    if doubt is not None and doubt not in status.warnings:
+        status = status._replace(warnings=(*status.warnings, doubt))
+    if status.scratch:
         _clear_away(run, status)
     try:
         scratch = make_scratch(run, given.get("scratch"), directory)
@@ -179,7 +182,7 @@ def execute(run: RunPaths, claimed: Claim, place: Place, status: Dict[str, Any])
 
                 spec = with_found_outputs(run.workspace, spec)
             attached = _attach(run, spec, given)
-            start = _prepare(run, scratch, workspace, spec, given, _gpu_ids(lease), attached)
+            start = _prepare(run, scratch, workspace, spec, given, list(lease.gpu_ids), attached)
     except Impatience as stop:
         return _fail(run, stop.code, stop.message, state=stop.state)
     except EspalierError as error:
@@ -191,14 +194,13 @@ def execute(run: RunPaths, claimed: Claim, place: Place, status: Dict[str, Any])
     _execute_job(place, scratch, status, spec, start, attached)
 
 
-def _clear_away(run: RunPaths, status: Dict[str, Any]) -> None:
-    """Bring home and remove what an earlier runner left that nobody has settled: its lease is lost."""
+def _clear_away(run: RunPaths, status: Status) -> None:
+    """See `after.clear_away`."""
     scratch = scratch_of(run, status)
     if scratch is not None and not posix.is_locked(scratch.note):
-        from espalier.lifecycle.collect import collect, remove_working_copy
+        from espalier.runner.after import clear_away
 
-        collect(run, status, [])
-        remove_working_copy(run, status)
+        clear_away(run, status)
 
 
 def _attach(run: RunPaths, spec: JobSpec, given: Dict[str, Any]) -> "Optional[Attached]":
@@ -229,39 +231,21 @@ def _prepare(
     return partial(start_job, folder=scratch.job, command=job_command(run, spec), env=variables, attached=attached)
 
 
-def _record_of(claimed: Claim) -> Dict[str, Any]:
-    """What the lease says; empty where it can't be read."""
+def _lease_of(claimed: Claim) -> TicketRecord:
+    """What the lease says; nothing where it can't be read."""
     import json
 
     try:
         record = json.loads(os.pread(claimed.lease, os.fstat(claimed.lease).st_size, 0))
     except (OSError, ValueError):
-        return {}
-    return record if isinstance(record, dict) else {}
-
-
-def _gpu_ids(lease: Dict[str, Any]) -> List[str]:
-    """The graphics processors that the lease names."""
-    ids = lease.get("gpu_ids")
-    return [str(gpu) for gpu in ids] if isinstance(ids, list) else []
-
-
-def _fail_changed(run: RunPaths, path: str) -> None:
-    """End a run whose definition or variables were changed after submit: for good, because what it says of further
-    attempts may be what was changed."""
-    from espalier.lifecycle.finish import finish, plain_error
-
-    check_run_format(run)  # (one that a newer espalier has written is left to that)
-    message = f"{path} isn't what it was when the run was submitted, so nothing of it is executed."
-    error = EspalierError("record_changed", message, "Submit it again.")
-    record = plain_error("prepare_failed", f"{error.message} {error.hint}")
-    finish(run, read_status(run), states.FAILED, {**record, "class": [f"espalier_error_{error.code}"]})
+        return TicketRecord()
+    return decode(TicketRecord, record) if isinstance(record, dict) else TicketRecord()
 
 
 def _execute_job(
     place: Place,
     scratch: ScratchPaths,
-    status: Dict[str, Any],
+    status: Status,
     spec: JobSpec,
     start: Callable[[RunPaths], int],
     attached: "Optional[Attached]",
@@ -270,55 +254,26 @@ def _execute_job(
     now = now_iso(time.time())
     ready = status
     status = place.following(lambda run: move(run, ready, states.RUNNING, prepared_at=now, started_at=now))
-    note_start(QueuePaths(state_folder(), posix.host_name() or "localhost"), spec.id, int(status.get("attempt", 1)))
+    note_start(QueuePaths(state_folder(), posix.host_name() or "localhost"), spec.id, status.attempt)
     try:
         note_beginning(scratch)
         # (a container that can't be started is removed: another try would not find it)
         job = start(place.now()) if spec.docker else place.following(start)
-        run = place.now()
     except OSError as error:
         return _fail(place.now(), "start_failed", f"{spec.command[0]} could not be started: {error.strerror}.")
     except EspalierError as error:
         return _fail(place.now(), "start_failed", f"{error.message} {error.hint}", f"espalier_error_{error.code}")
     try:
-        # imported while the job runs: the modules that watch and finish are not on the way to its start
-        from espalier.lifecycle.attempts import end_job
-        from espalier.runner.requests import Attendant
-        from espalier.runner.watch import watch
-
-        attendant = Attendant(run, in_container=bool(spec.docker))
-        limit, measure = spec.max_run_duration_seconds, None
-        if spec.docker:
-            from espalier.runner.container_meter import container_meter
-
-            list(load_next(is_ready=True))
-            measure = container_meter(run)
-        outcome = watch(run, job, started, limit, attend=attendant.look, measure=measure, place=place.now)
-    except BaseException:  # nobody would watch it any more
+        from espalier.runner.after import see_to_the_end
+    except BaseException:  # nobody would watch it
         kill_group(job, signal.SIGKILL)
         raise
-    if attached is not None:
-        attached.finish()
-    attendant.close()
-    run = place.now()  # (its workspace may have been moved meanwhile)
-    removal = None
-    if spec.docker:
-        from espalier.runner.container import Removal, true_outcome
-
-        outcome = true_outcome(run, outcome)
-        removal = Removal(run)
-    if os.path.isdir(run.children):
-        from espalier.runner.children import wait_for_children
-
-        status, outcome = wait_for_children(run, status, outcome)
-    place.following(lambda run: end_job(run, status, outcome, spec))
-    if removal is not None:
-        removal.finish(place.now())
+    see_to_the_end(place, status, spec, job, started, attached)
 
 
 def _can_be_queued_again(run: RunPaths) -> bool:
     status = read_status(run)
-    return not status.get("started_at") and not states.is_final(status["state"])
+    return not status.started_at and not states.is_final(status.state)
 
 
 def _fail_by(run: RunPaths, error: Exception) -> None:
@@ -327,7 +282,7 @@ def _fail_by(run: RunPaths, error: Exception) -> None:
 
     traceback.print_exc()
     try:
-        if read_status(run).get("started_at"):
+        if read_status(run).started_at:
             _fail(run, "runner_lost", f"The runner failed while the job ran: {error}")
         else:
             _fail(run, "prepare_failed", f"The run could not be prepared: {error}")
@@ -340,12 +295,9 @@ def _fail_to_prepare(run: RunPaths, error: EspalierError) -> None:
 
 
 def _fail(run: RunPaths, code: str, message: str, *classes: str, state: str = states.FAILED) -> None:
-    from espalier.lifecycle.attempts import end_attempt
-    from espalier.lifecycle.finish import plain_error
+    from espalier.runner.after import fail
 
-    status = read_status(run)
-    if not states.is_final(status["state"]):
-        end_attempt(run, status, state, {**plain_error(code, message), "class": list(classes)})
+    fail(run, code, message, *classes, state=state)
 
 
 if __name__ == "__main__":

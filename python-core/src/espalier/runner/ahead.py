@@ -17,8 +17,7 @@ from espalier.runner.patience import undisturbed
 # Shorter jobs end before everything is loaded, and would wait for it. Seconds.
 LONG_SECONDS = 2.0
 _STEPS = (
-    "runner.watch", "lifecycle.attempts", "lifecycle.keep", "lifecycle.beside", "lifecycle.comparison",
-    "runner.requests",
+    "runner.watch", "lifecycle.collect", "lifecycle.end", "lifecycle.comparison", "runner.after",
 )  # fmt: skip
 # What many need to be made ready.
 _BEFORE = ("runner.inputs", "runner.workdir")

@@ -25,7 +25,7 @@ from espalier.runner.supervisor import helper_command, helper_variables, start_s
 if TYPE_CHECKING:
     from _socket import socket as Socket
 
-    from espalier.lifecycle.outcome import Outcome
+    from espalier.lifecycle.status import Outcome
     from espalier.prepare.container import Begun
     from espalier.runner.secrets import Attached
 

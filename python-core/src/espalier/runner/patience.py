@@ -7,6 +7,7 @@ from typing import Any, Iterator, Optional
 
 from espalier.base import states
 from espalier.base.paths import RunPaths
+from espalier.lifecycle.ask import canceled_message
 
 
 class Impatience(BaseException):
@@ -38,12 +39,11 @@ def patience(run: RunPaths, seconds: Optional[float]) -> Iterator[None]:
         signal.signal(signal.SIGALRM, expired)
         signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
+        woken()  # (who asked before we listened)
         yield
     except Impatience as stop:
         # (not where it was raised: that may be in the middle of loading what this needs)
         with undisturbed():
-            from espalier.lifecycle.finish import canceled_message
-
             stop.message = stop.message or canceled_message(run)
         raise
     finally:

@@ -12,7 +12,6 @@ import time
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Set, Tuple
 
 from espalier.adapters import posix
-from espalier.base.errors import EspalierError
 from espalier.base.paths import RunPaths
 from espalier.runner.start import logs_of
 
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from espalier.lifecycle.view import View
 
 _CARRIER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "jobs", "requests.py")
-# A request is given up when as many processes died of it.
-_ATTEMPTS = 3
 # A folder changed this recently may have changed again within the clock's granularity, seconds.
 _SUSPECT_SECONDS = 2.0
 # While the job waits for other runs, the queue is moved on this often, in case nobody else does, seconds.
@@ -113,20 +110,9 @@ class Attendant:
         return True
 
     def _attend(self) -> None:
-        # (most jobs ask for nothing)
-        from espalier.lifecycle.requests import error_answer, open_box
-        from espalier.lifecycle.waiting import marks
+        from espalier.runner.asked import marks, pending  # (most jobs ask for nothing)
 
-        with open_box(self._run) as box:
-            wanted = False
-            for name in box.pending():
-                self._tried[name] = self._tried.get(name, 0) + 1
-                if self._tried[name] > _ATTEMPTS:
-                    message = f"The process that carried out {name} died {_ATTEMPTS} times."
-                    box.answer(name, error_answer(EspalierError("internal", message)))
-                else:
-                    wanted = True
-        if wanted:
+        if pending(self._run, self._tried):
             self._carrier = _spawn(self._run)
         found = marks(self._run)
         if set(found) - set(self._marks):
@@ -136,16 +122,10 @@ class Attendant:
     def _step_for_waiters(self) -> None:
         if time.monotonic() - self._stepped < _STEP_SECONDS:
             return
-        from espalier.lifecycle.waiting import waited_for
-        from espalier.queue.control import look_after_lost
-        from espalier.queue.home import queue_paths
-        from espalier.queue.step import step
-        from espalier.queue.tickets import runs_in_queue
+        from espalier.runner.asked import move_queue_on
 
         self._stepped = time.monotonic()
-        step()
-        if self._marks:
-            look_after_lost(waited_for(self._run), runs_in_queue(queue_paths()))
+        move_queue_on(self._run if self._marks else None)
 
 
 def _view_of(run: RunPaths) -> "View":

@@ -16,7 +16,7 @@ from espalier.adapters.oom import kills, shortage_since
 from espalier.adapters.subreaper import become_subreaper
 from espalier.adapters.tree import Tree
 from espalier.base.paths import RunPaths
-from espalier.lifecycle.outcome import Outcome
+from espalier.lifecycle.status import Outcome
 from espalier.lifecycle.strays import note_job
 from espalier.runner.ahead import LONG_SECONDS, load_all
 from espalier.runner.meter import Meter

@@ -1,13 +1,14 @@
 """`spec.json`: what a run is to execute, frozen at submit (protocol.md, "spec.json")."""
 
-from typing import Any, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Mapping, Optional, Tuple
 
+from espalier.base.model.record import Record
 from espalier.base.paths import FORMAT
 from espalier.base.resources import Resources
 from espalier.base.retry import Retry
 
 
-class FrozenFolder(NamedTuple):
+class FrozenFolder(Record):
     """The snapshot of the source folder."""
 
     id: str
@@ -15,7 +16,7 @@ class FrozenFolder(NamedTuple):
     bytes: int = 0
 
 
-class GitState(NamedTuple):
+class GitState(Record):
     """What git knew of the source folder."""
 
     commit: Optional[str] = None
@@ -29,14 +30,14 @@ class GitState(NamedTuple):
         return ("problem",)
 
 
-class CopyRepository(NamedTuple):
+class CopyRepository(Record):
     """What the repository of a working copy is made from."""
 
     commit: Optional[str] = None
     common_dir: str = ""
 
 
-class WorkingCopy(NamedTuple):
+class WorkingCopy(Record):
     """How the working copy is laid out."""
 
     directory: str = ""
@@ -44,7 +45,7 @@ class WorkingCopy(NamedTuple):
     git: Optional[CopyRepository] = None
 
 
-class JobEnvironment(NamedTuple):
+class JobEnvironment(Record):
     """The environment that a run asks for, and what its submitter had."""
 
     how: str = "session"
@@ -62,7 +63,7 @@ class JobEnvironment(NamedTuple):
         return ("name", "version", "definition", "definition_digest")
 
 
-class Container(NamedTuple):
+class Container(Record):
     """How a job's container is set up; its limits are the run's resources."""
 
     shm_size: Optional[int] = None
@@ -72,7 +73,7 @@ class Container(NamedTuple):
     user: Optional[str] = None
 
 
-class Input(NamedTuple):
+class Input(Record):
     """A file or folder outside of the snapshot that the job reads. `run` and `output` name it where it is an output of
     another run, for which the job waits; what it is then, is found when the job starts."""
 
@@ -100,7 +101,7 @@ class Input(NamedTuple):
         return self.digest is not None
 
 
-class JobSpec(NamedTuple):
+class JobSpec(Record):
     """The definition of a run."""
 
     id: str = ""
