@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, List
 
 import pytest
-
 from espalier.adapters import holes
 from espalier.adapters.holes import copy_content
 

@@ -4,8 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scratch import give_scratch
-
 from espalier.adapters.homes import scratch_below
 from espalier.api.follow import canceled_line
 from espalier.base.errors import EspalierError
@@ -16,6 +14,7 @@ from espalier.lifecycle.end import end_job, end_lost_attempt, finish
 from espalier.lifecycle.known import Known
 from espalier.lifecycle.status import Outcome, move, read_status
 from espalier.tracking.writer import EventWriter
+from scratch import give_scratch
 
 
 @pytest.fixture

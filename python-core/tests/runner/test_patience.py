@@ -4,7 +4,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from espalier.base.paths import RunPaths
 
 SOURCE = Path(sys.modules["espalier"].__file__ or "").parents[1]
