@@ -3,9 +3,8 @@
 import re
 from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
-from espalier.adapters.docker import engine, translated
+from espalier.adapters.docker import engine, streamed, translated
 from espalier.adapters.docker_errors import engine_refused
-from espalier.adapters.docker_stream import streamed
 from espalier.base import progress
 from espalier.base.errors import EspalierError
 

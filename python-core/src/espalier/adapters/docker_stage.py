@@ -4,8 +4,7 @@ import codecs
 import contextlib
 from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence
 
-from espalier.adapters.docker import engine, translated
-from espalier.adapters.docker_stream import streamed, waited
+from espalier.adapters.docker import engine, streamed, translated, waited
 from espalier.base.errors import EspalierError
 
 

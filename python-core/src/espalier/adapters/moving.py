@@ -10,9 +10,8 @@ import os
 import stat
 from typing import FrozenSet, Iterator, List, Optional, Sequence, Tuple
 
-from espalier.adapters.clone import clone
+from espalier.adapters.copying import clone, copy_content
 from espalier.adapters.files import remove_tree
-from espalier.adapters.holes import copy_content
 from espalier.base.paths import temporary
 from espalier.base.records import FOLDER_MODE
 

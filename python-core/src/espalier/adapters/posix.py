@@ -1,4 +1,5 @@
-"""What the runner and the queue need from a POSIX system: who a process is, locks, starting processes.
+"""What the runner and the queue need from a POSIX system: who a process is, locks, starting processes,
+and time that has passed.
 
 Standard library only: the runner loads this file.
 """
@@ -6,6 +7,7 @@ Standard library only: the runner loads this file.
 import os
 import signal
 import sys
+import time
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Dict, FrozenSet, Iterator, List, Optional, Tuple
@@ -230,3 +232,27 @@ def close_inherited(*keep: Optional[int]) -> None:
                 os.close(fd)
             except OSError:
                 continue
+
+
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", None)  # goes on while the machine is suspended
+
+
+def stamp() -> Dict[str, Any]:
+    """This moment, to be measured from later, by any process and after a reboot."""
+    return {"time": time.time(), "boot": boot_id(), "clock": _clock()}
+
+
+def elapsed(since: object) -> float:
+    """Seconds since a stamp; never negative. Across a reboot the wall clock has to do."""
+    if not isinstance(since, dict):
+        return 0.0
+    try:
+        same_boot = since["boot"] and since["boot"] == boot_id()
+        passed = _clock() - float(since["clock"]) if same_boot else time.time() - float(since["time"])
+    except (KeyError, TypeError, ValueError):
+        return 0.0
+    return max(passed, 0.0)
+
+
+def _clock() -> float:
+    return time.clock_gettime(_CLOCK) if _CLOCK is not None else time.monotonic()

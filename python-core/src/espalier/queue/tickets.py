@@ -8,8 +8,8 @@ import zlib
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from espalier.adapters import posix
-from espalier.adapters.clock import elapsed, stamp
 from espalier.adapters.inside import append_text
+from espalier.adapters.posix import elapsed, stamp
 from espalier.base.model.job import JobSpec
 from espalier.base.paths import (
     FORMAT,
