@@ -4,7 +4,7 @@ import urllib.parse
 from typing import List
 
 import pytest
-from espalier.vault.encodings import patterns_of
+from espalier.vault.masking import patterns_of
 from espalier.vault.masking import Masker
 from hypothesis import given, settings
 from hypothesis import strategies as st
