@@ -30,7 +30,7 @@ OTHERS = {
     "api/run.py": ["user_logs/std_log.txt"],  # (shown in the help)
     "snapshot/literals.py": [".json"],
     "snapshot/own.py": [".tmp-", ".tmp-*[0-9]-"],
-    "snapshot/secret_files.py": [
+    "snapshot/defaults.py": [
         "*service-account*.json", "*service_account*.json", "client_secret*.json", ".docker/config.json",
     ],
     "jobs/documents.py": [".job/python/espalier/runner"],

@@ -3,8 +3,8 @@ from typing import Any, List
 
 import pytest
 from espalier import Experiment
-from espalier.snapshot.above import mentions_above
 from espalier.snapshot.mentions import scripts_of
+from espalier.snapshot.script_paths import mentions_above
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@ from typing import List
 
 import pytest
 from espalier import Experiment
-from espalier.snapshot.absolute import absolute_mentions
 from espalier.snapshot.mentions import scripts_of
+from espalier.snapshot.script_paths import absolute_mentions
 
 
 @pytest.fixture

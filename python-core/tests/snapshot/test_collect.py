@@ -13,7 +13,7 @@ from espalier.base.records import replace_record
 from espalier.runner.workdir import materialise
 from espalier.snapshot import collect
 from espalier.snapshot.collect import LEFTOVER, OBJECT, PACK, PART_OF_PACK, delete_garbage, find_garbage
-from espalier.snapshot.kept import keep, remove_record
+from espalier.snapshot.reach import keep, remove_record
 from espalier.snapshot.take import take_snapshot
 
 OLD = time.time() - 2 * 86_400

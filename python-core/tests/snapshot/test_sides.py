@@ -3,8 +3,8 @@ import os
 import pytest
 from bare import bare
 from espalier.base.errors import EspalierError
-from espalier.snapshot import sides
-from espalier.snapshot.sides import FolderSide, Item, StoredSide
+from espalier.snapshot import compare
+from espalier.snapshot.compare import FolderSide, Item, StoredSide
 from espalier.snapshot.take import take_snapshot
 
 
@@ -43,7 +43,7 @@ def test_what_links_out_of_the_folder_lead_to_is_read_where_it_lies(source, tmp_
 
 
 def test_large_files_are_read_only_where_that_tells_something(source, monkeypatch):
-    monkeypatch.setattr(sides, "LARGEST", 1)
+    monkeypatch.setattr(compare, "LARGEST", 1)
     folder = FolderSide(str(source))
     assert folder.settled("a.R", None) == folder.settled("a.R", Item("f", "x", 3)) == Item("f", "", 2)
     assert len(folder.settled("a.R", Item("f", "x", 2)).content) == 64

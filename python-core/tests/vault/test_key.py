@@ -5,7 +5,7 @@ from typing import Callable
 
 import pytest
 from espalier import EspalierError
-from espalier.vault.key import key_path, make_key, read_key
+from espalier.vault.encryption import key_path, make_key, read_key
 
 pytestmark = pytest.mark.usefixtures("home")
 

@@ -3,7 +3,7 @@ import os
 
 import pytest
 from espalier import EspalierError
-from espalier.vault.sealed import Sealer
+from espalier.vault.encryption import Sealer
 from hypothesis import given
 from hypothesis import strategies as st
 

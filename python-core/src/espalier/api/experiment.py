@@ -11,7 +11,7 @@ from espalier.api.interactive import start_interactive
 from espalier.api.listing import runs_as_frame
 from espalier.api.run import Run
 from espalier.api.workspace import Workspace
-from espalier.base.boundary import classed
+from espalier.base.arguments import classed
 from espalier.base.config import ScriptRunConfig
 from espalier.base.names import check_name
 from espalier.base.os_errors import cannot_write

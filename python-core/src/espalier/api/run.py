@@ -17,7 +17,7 @@ from espalier.api.run_files import RunFiles
 from espalier.api.run_parts import RunParts
 from espalier.api.run_secrets import RunSecrets
 from espalier.base import states
-from espalier.base.boundary import classed
+from espalier.base.arguments import classed
 from espalier.base.errors import DamageWarning, EspalierError
 from espalier.base.model.codec import decoded
 from espalier.base.model.job import JobSpec
@@ -33,9 +33,9 @@ from espalier.queue.control import cancel
 from espalier.queue.nudge import nudge
 from espalier.queue.reasons import why_waiting
 from espalier.tracking import metrics
+from espalier.tracking.scalars import read_usage
 from espalier.tracking.sessions import record_at_exit
 from espalier.tracking.tags import add_tags, read_meta
-from espalier.tracking.usage import read_usage
 from espalier.vault.known import refuse_secret_values
 
 # Of what kind the fields are of which something is read here; a job, or a hand, may have written others.

@@ -6,8 +6,8 @@ from typing import Any
 from espalier.api import snapshots
 from espalier.base.paths import WorkspacePaths
 from espalier.base.types import Frame
-from espalier.snapshot.preview import snapshot_preview
 from espalier.snapshot.propose import propose
+from espalier.snapshot.take import snapshot_preview
 
 
 class WorkspaceSnapshots:

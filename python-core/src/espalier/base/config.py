@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass, field, fields
 from typing import Any, Dict, Mapping, Optional, Sequence, Union
 
-from espalier.base.boundary import classed
+from espalier.base.arguments import classed
 from espalier.base.docker_options import DockerOptions, checked_docker
 from espalier.base.errors import EspalierError
 from espalier.base.names import check_name

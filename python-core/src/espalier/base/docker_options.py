@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field, fields
 from typing import Any, Dict, Mapping, Optional, Sequence, Union
 
-from espalier.base.boundary import classed
+from espalier.base.arguments import classed
 from espalier.base.errors import EspalierError
 from espalier.base.resources import SMALLEST_SHM, bytes_of
 

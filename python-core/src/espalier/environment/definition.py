@@ -7,7 +7,7 @@ they may be spelled), so that nothing which is rendered from a definition can be
 from dataclasses import dataclass, field
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
-from espalier.base.boundary import classed
+from espalier.base.arguments import classed
 from espalier.base.canonical import canonical_json
 from espalier.base.resources import SMALLEST_SHM, bytes_of
 from espalier.environment import spelling

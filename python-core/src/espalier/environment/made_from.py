@@ -245,7 +245,7 @@ class MadeFrom:
 
     def notes(self: Any) -> List[str]:
         """What its user should be told of it: variables whose names look like those of secrets."""
-        from espalier.environment.secret_names import notes_on
+        from espalier.base.names import notes_on
 
         return notes_on(self.variables)
 
@@ -265,6 +265,6 @@ class MadeFrom:
         Returns:
             `field`, and what is asked for `before`, here, and `after`, in the other; no rows for equal images.
         """
-        from espalier.environment.why import why_rebuild
+        from espalier.environment.key import why_rebuild
 
         return why_rebuild(self, other)

@@ -6,7 +6,7 @@ from typing import Any, Dict
 from espalier.base.model.job import JobSpec
 from espalier.base.paths import CachePaths, RunPaths
 from espalier.environment.definition import Environment
-from espalier.environment.lockfile import read_lock
+from espalier.environment.stored_locks import read_lock
 from espalier.vault.store import secret_reader
 
 

@@ -11,7 +11,7 @@ import time
 from typing import Iterator
 
 from espalier.adapters import posix
-from espalier.adapters.lockfile import open_lock
+from espalier.adapters.file_locks import open_lock
 from espalier.base.errors import EspalierError
 from espalier.base.os_errors import cannot_write
 from espalier.base.paths import WorkspacePaths

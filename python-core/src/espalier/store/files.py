@@ -11,7 +11,7 @@ from espalier.base.os_errors import cannot_write
 from espalier.base.paths import WorkspacePaths, temporary
 from espalier.base.progress import report
 from espalier.base.records import make_folders
-from espalier.store.plain import open_stored
+from espalier.store.packs import open_stored
 
 # How many files are waited for at a time.
 _AT_ONCE = 8

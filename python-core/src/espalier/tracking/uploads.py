@@ -13,8 +13,7 @@ from espalier.base.paths import KEPT_FOLDERS, RUNNER_FOLDERS, RunPaths, temporar
 from espalier.base.progress import advance, check, indivisible, report
 from espalier.base.records import FILE_MODE, FOLDER_MODE
 from espalier.lifecycle.scratch import live_scratch
-from espalier.tracking.artifact_names import checked_parts
-from espalier.tracking.artifacts import stored_parts
+from espalier.tracking.artifacts import checked_parts, stored_parts
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Bytes of a name, and of one part of it: longer ones could not be listed.

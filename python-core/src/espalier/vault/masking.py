@@ -1,15 +1,14 @@
-"""Hiding secrets in a stream of bytes, however it is cut into pieces.
+"""Hiding secrets in a stream of bytes, in all ways in which they are written, however the stream is cut into pieces.
 
-Standard library only: the runner loads this file.
+Nearly all text contains no secret. A compiled regular expression of many alternatives looks at 20 to 100 MB a second,
+`bytes.find` for one pattern at 1 to 8 GB. So what cannot occur is ruled out first: patterns with a byte that the text
+lacks; and long patterns, of which every occurrence contains eight bytes that begin at a multiple of 16, none of which
+is found. Standard library only: the runner loads this file.
 """
 
-from typing import Iterable, List
-
-from typing import Dict, Iterable, List, Tuple
 import base64
 import json
-from typing import Iterator, List, Set
-
+from typing import Dict, Iterable, Iterator, List, Set, Tuple
 
 # A piece shorter than this says too little, and is found everywhere.
 LEAST = 4
@@ -20,7 +19,7 @@ _ALSO_KEPT = (b"", b"/", b"!'()*", b"][!$&'()*+,;=:/?@#")
 _WRAPPED = (57, 48)
 
 
-def patterns_of(value: str) -> List[bytes]:
+def spellings_of(value: str) -> List[bytes]:
     """All that has to be hidden of a secret: the text as it is, JSON-escaped, percent-encoded and as base64.
 
     A text of several lines is hidden line by line, too; lines of less than 4 characters only together with others.
@@ -158,7 +157,7 @@ class Masker:
     """
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        self._search = Search(pattern for value in secrets for pattern in patterns_of(value))
+        self._search = Search(pattern for value in secrets for pattern in spellings_of(value))
         self._held = b""
         # So many bytes of what is held belong to an occurrence whose stars have been given.
         self._covered = 0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from espalier.base.errors import EspalierError
-from espalier.provision.docker.context import read_dockerfile, recipe_context, write_context
+from espalier.provision.docker.archive import read_dockerfile, recipe_context, write_context
 
 pytest.importorskip("docker")
 

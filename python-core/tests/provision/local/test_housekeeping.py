@@ -33,7 +33,7 @@ def test_refuses_what_is_no_key(cache: CachePaths, key: str) -> None:
 
 
 def test_one_that_is_being_built_is_left_alone(cache: CachePaths) -> None:
-    from espalier.provision.packages.locking import locked
+    from espalier.adapters.file_locks import locked
 
     folder = add_private(cache, "1" * 64, "first", used=1000.0)
     with locked(cache.build_lock("1" * 64)):

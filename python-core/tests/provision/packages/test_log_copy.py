@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import List
 
-from espalier.provision.packages.log_copy import LogCopy, tail_of
+from espalier.provision.packages.build_log import LogCopy, tail_of
 
 
 def test_what_comes_is_copied_and_told_once(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Iterable, Mapping
 from urllib.parse import urlsplit
 
 from espalier.provision.packages.causes import Cause, find_cause
-from espalier.snapshot.secret_files import secret_rule
+from espalier.snapshot.defaults import secret_rule
 
 _APT = [
     (

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from espalier.adapters.docker_images import find_image, tag_image
+from espalier.adapters.file_locks import locked
 from espalier.adapters.posix import ending_tidily
 from espalier.base.errors import EspalierError
 from espalier.base.paths import CachePaths, WorkspacePaths
@@ -26,10 +27,8 @@ from espalier.provision.docker.registries import (
 )
 from espalier.provision.docker.signature import is_ours
 from espalier.provision.docker.wanted import Wanted, resolved_before, wanted
-from espalier.provision.packages.failure import raise_failure, write_failure
+from espalier.provision.packages.build_log import LogCopy, raise_failure, write_failure
 from espalier.provision.packages.hidden import Hidden
-from espalier.provision.packages.locking import locked
-from espalier.provision.packages.log_copy import LogCopy
 
 _FOUND = {"workspace": "workspace registry", "shared": "shared registry"}
 # What would happen to whoever waited for the build, too.

@@ -15,8 +15,7 @@ from espalier.adapters.machine import processors
 from espalier.base.errors import EspalierError
 from espalier.base.records import make_folders, make_private_folder
 from espalier.environment.definition import PythonSide
-from espalier.environment.lock import Lock
-from espalier.environment.lock_record import lock_record
+from espalier.environment.lock import Lock, lock_record
 from espalier.environment.recipe import LIBRARY, PYTHON, PYTHON_VERSION
 from espalier.provision.docker.facts import Facts, note_lock
 from espalier.provision.docker.record import hex_of

@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, Mapping, Optional
 from espalier.adapters import posix
 from espalier.adapters.docker_images import find_image, tag_image
 from espalier.adapters.docker_stage import Ended, containers_with, remove_container
+from espalier.adapters.file_locks import locked
 from espalier.base.errors import EspalierError
 from espalier.base.paths import CachePaths, WorkspacePaths
 from espalier.provision.docker.causes import cause_of, hints_of
@@ -18,7 +19,6 @@ from espalier.provision.docker.record import hex_of
 from espalier.provision.docker.registries import KEY_LABEL, Secrets
 from espalier.provision.docker.signature import is_ours, signed_image
 from espalier.provision.packages.causes import last_lines
-from espalier.provision.packages.locking import locked
 
 REPOSITORY = "espalier/stage"
 STAGE_LABEL = "espalier.stage"

@@ -11,8 +11,8 @@ from espalier.adapters.docker_images import build_image, remove_image, tag_image
 from espalier.base.errors import EspalierError
 from espalier.environment.definition import BuildContext
 from espalier.environment.recipe import render
+from espalier.provision.docker.archive import DOCKERFILE, read_dockerfile, recipe_context, write_context
 from espalier.provision.docker.bases import provide_base
-from espalier.provision.docker.context import DOCKERFILE, read_dockerfile, recipe_context, write_context
 from espalier.provision.docker.dockerfile import with_images, with_line_after_from
 from espalier.provision.docker.log import BuildLog
 from espalier.provision.docker.record import hex_of

@@ -13,13 +13,13 @@ from espalier.environment.definition import Environment, PythonSide
 from espalier.environment.lock import Lock
 from espalier.provision.local.found import Session
 from espalier.provision.packages.activate import activate
+from espalier.provision.packages.build_log import tail_of
 from espalier.provision.packages.causes import find_cause, last_lines
 from espalier.provision.packages.conda import install_request, run_tool
 from espalier.provision.packages.gateway import guarded
 from espalier.provision.packages.hidden import Hidden, HiddenOutput, without_secrets
 from espalier.provision.packages.kept import keeping
 from espalier.provision.packages.lock import resolve, trusted
-from espalier.provision.packages.log_copy import tail_of
 from espalier.provision.packages.plan import INSTALLER, package_keys, write_plan
 from espalier.provision.packages.pyenv import (
     find_uv,

@@ -5,6 +5,7 @@ import os
 import time
 from typing import Optional
 
+from espalier.adapters.file_locks import locked
 from espalier.adapters.files import remove_tree
 from espalier.adapters.machine import system_name
 from espalier.base.errors import EspalierError
@@ -16,10 +17,8 @@ from espalier.environment.lock import Lock
 from espalier.provision.local.build import Build
 from espalier.provision.local.found import PrivateEnvironment, Session, as_used, interpreters
 from espalier.provision.local.refuse import refuse_without_docker
-from espalier.provision.packages.failure import raise_failure, write_failure
+from espalier.provision.packages.build_log import LogCopy, raise_failure, write_failure
 from espalier.provision.packages.hidden import Hidden, HiddenOutput
-from espalier.provision.packages.locking import locked
-from espalier.provision.packages.log_copy import LogCopy
 from espalier.provision.packages.pyenv import own_version
 from espalier.provision.packages.sources import Secrets, no_secrets
 from espalier.store.files import discard

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import List, Optional
 
 from espalier.adapters import posix
+from espalier.adapters.file_locks import locked
 from espalier.adapters.files import remove_tree
 from espalier.base.errors import EspalierError
 from espalier.base.paths import CachePaths, PrivatePaths, is_digest, is_temporary, temporary
 from espalier.base.records import read_record, seconds_of
-from espalier.provision.packages.locking import locked
 
 
 @dataclass(frozen=True)

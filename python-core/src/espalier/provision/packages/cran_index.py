@@ -14,9 +14,15 @@ from espalier.base.errors import EspalierError
 from espalier.base.paths import CachePaths
 from espalier.base.records import make_folders, read_record, replace_file, replace_record
 from espalier.environment.definition import RSide
-from espalier.provision.packages.dcf import read_dcf
 from espalier.provision.packages.fetch import NotThere, Unchanged, open_url, without_credentials
-from espalier.provision.packages.versions import Dependency, dependencies, is_package_name, is_version, version_key
+from espalier.provision.packages.versions import (
+    Dependency,
+    dependencies,
+    is_package_name,
+    is_version,
+    read_dcf,
+    version_key,
+)
 
 CRAN = "https://cloud.r-project.org"
 # CRAN as it was on a day.

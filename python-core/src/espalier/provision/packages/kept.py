@@ -13,11 +13,11 @@ import stat
 import tempfile
 from typing import Iterable, Iterator, Optional
 
+from espalier.adapters.file_locks import locked
 from espalier.adapters.files import remove_tree
 from espalier.base.errors import EspalierError
 from espalier.base.paths import FORMAT, CachePaths
 from espalier.base.records import make_folders, read_record, replace_record
-from espalier.provision.packages.locking import locked
 from espalier.provision.packages.sources import Tell
 
 _CHUNK = 1 << 20

@@ -6,7 +6,7 @@ from typing import Dict, List, Sequence
 from espalier.base.canonical import digest
 from espalier.base.paths import source_name
 from espalier.environment.lock import RSource
-from espalier.provision.packages.dcf import write_dcf
+from espalier.provision.packages.versions import write_dcf
 
 # Counts up when install.R installs differently, so that what was installed before is not taken for the same.
 _FORMAT = 1

@@ -18,9 +18,8 @@ from espalier.provision.packages.cran_index import (
     repositories,
 )
 from espalier.provision.packages.fetch import NotThere, without_credentials
-from espalier.provision.packages.github import find_repository
 from espalier.provision.packages.plan import hex_of
-from espalier.provision.packages.sources import Secrets, Tell, fetch, no_secrets, silent
+from espalier.provision.packages.sources import Secrets, Tell, fetch, find_repository, no_secrets, silent
 from espalier.provision.packages.tarballs import read_description
 from espalier.provision.packages.versions import RECOMMENDED, Dependency, dependencies, version_key
 

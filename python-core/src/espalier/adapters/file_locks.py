@@ -1,13 +1,15 @@
-"""Files of a workspace that are opened only to be locked: a job may have put anything in their place."""
+"""Files that are opened only to be locked. In a workspace a job may have put anything in their place."""
 
 import contextlib
 import errno
 import os
 import stat
+from typing import Callable, Iterator
 
 from espalier.adapters import posix
 from espalier.base.paths import set_aside
-from espalier.base.records import FILE_MODE, open_plain, write_file
+from espalier.base.progress import check
+from espalier.base.records import FILE_MODE, make_folders, open_plain, write_file
 
 _NO_FILE = (errno.ELOOP, errno.EINVAL, errno.ENXIO, errno.EISDIR)
 _READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -61,3 +63,32 @@ def _put_aside(path: str) -> None:
                 os.rename(path, os.path.join(above, set_aside(os.path.basename(path))))
     finally:
         os.close(folder)
+
+
+_PAUSE = 0.1
+
+
+@contextlib.contextmanager
+def locked(path: str, waiting: Callable[[], None] = lambda: None) -> Iterator[int]:
+    """Hold the lock of a file, which is created where it is missing.
+
+    Args:
+        path: The file; its folder is created too.
+        waiting: Called ten times a second for as long as another process holds it.
+
+    Yields:
+        The descriptor; a process started with it holds the lock too, until the last of them has ended.
+    """
+    import time
+
+    make_folders(os.path.dirname(path))
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    fd = posix.open_lockable(path)
+    try:
+        while not posix.try_lock(fd):
+            waiting()
+            check()
+            time.sleep(_PAUSE)
+        yield fd
+    finally:
+        os.close(fd)

@@ -9,9 +9,8 @@ from bare import bare
 from espalier import Environment, EspalierError
 from espalier.base.paths import WorkspacePaths
 from espalier.environment.definition import CranPackage, DockerSide, PythonSide, RSide, Secret
-from espalier.environment.lock import Lock, RSource
-from espalier.environment.lock_record import lock_digest_of, lock_record
-from espalier.environment.lockfile import lock_path, read_lock, write_lock
+from espalier.environment.lock import Lock, RSource, lock_digest_of, lock_record
+from espalier.environment.stored_locks import lock_path, read_lock, write_lock
 
 LOCK = Lock(
     r=(

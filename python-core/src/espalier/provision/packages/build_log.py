@@ -1,11 +1,17 @@
-"""A build's log, seen live by all who wait for it."""
+"""A build's log, seen live by all processes that wait for the build, and why it failed.
+
+The same build a second time would end the same way.
+"""
 
 import contextlib
 import os
-from typing import BinaryIO, Callable, Optional
+import time
+from typing import Any, BinaryIO, Callable, Dict, Optional
 
 from espalier.base import progress
-from espalier.base.records import make_folders, opener
+from espalier.base.errors import EspalierError
+from espalier.base.paths import FORMAT, CachePaths
+from espalier.base.records import make_folders, opener, read_record, replace_record
 
 _CHUNK = 1 << 16
 _WAITING = "Waiting for another process that builds the same"
@@ -62,3 +68,26 @@ def tail_of(path: str, most: int = 100_000) -> str:
             return file.read().decode("utf-8", "replace")
     except OSError:
         return ""
+
+
+def write_failure(cache: CachePaths, hex_key: str, error: EspalierError) -> None:
+    """Leave why the build for a key failed."""
+    fields = {"code": error.code, "message": error.message, "hint": error.hint, "fields": error.fields}
+    with contextlib.suppress(OSError):  # (a full disk)
+        replace_record(cache.build_failure(hex_key), {"format": FORMAT, "at": time.time(), **fields}, cache.builds)
+
+
+def raise_failure(cache: CachePaths, hex_key: str, since: float) -> None:
+    """Raise what a build for a key ended with since then, if it failed.
+
+    Args:
+        cache: espalier's folder of caches.
+        hex_key: The key's hex digits.
+        since: When the waiting began, seconds since 1970.
+    """
+    try:
+        record: Dict[str, Any] = read_record(cache.build_failure(hex_key))
+    except (EspalierError, OSError):
+        return
+    if record.get("at", 0) >= since:
+        raise EspalierError(record["code"], record["message"], record["hint"], **record["fields"])

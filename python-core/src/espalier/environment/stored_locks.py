@@ -9,8 +9,7 @@ from espalier.base.paths import FORMAT, WorkspacePaths
 from espalier.base.records import make_folders, now_iso, read_record, replace_record
 from espalier.environment.definition import Environment
 from espalier.environment.key import definition_digest
-from espalier.environment.lock import Lock
-from espalier.environment.lock_record import lock_digest_of, lock_of, lock_record
+from espalier.environment.lock import Lock, lock_digest_of, lock_of, lock_record
 
 
 def lock_path(paths: WorkspacePaths, environment: Environment) -> str:
