@@ -22,7 +22,7 @@ OTHERS = {
     "adapters/engine.py": ["/images/"],
     "adapters/engine_sockets.py": ["meta.json"],  # (of Docker's contexts)
     "adapters/homes.py": ["cache", "AppData/Local/R/cache"],
-    "environment/sources.py": [".json"],
+    "environment/definition_files.py": [".json"],
     "provision/docker/package_stages.py": ["/cache"],
     "provision/docker/signature.py": ["images"],
     "lifecycle/attempts.py": ["kept"],

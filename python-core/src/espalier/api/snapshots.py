@@ -16,8 +16,8 @@ from espalier.base.progress import indivisible
 from espalier.base.records import make_folders, seconds_of
 from espalier.base.types import Frame
 from espalier.runner.workdir import materialise
-from espalier.snapshot.collect import delete_garbage, find_garbage
 from espalier.snapshot.compare import FolderSide, Side, StoredSide, as_frame, compare
+from espalier.snapshot.garbage import delete_garbage, find_garbage
 from espalier.snapshot.hold import alone_with_objects, holding_objects
 from espalier.snapshot.reach import keep, kept_snapshots, remove_record
 from espalier.snapshot.take import take_snapshot

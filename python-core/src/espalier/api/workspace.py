@@ -28,7 +28,7 @@ from espalier.queue.control import look_after
 from espalier.queue.nudge import nudge
 from espalier.queue.step import step
 from espalier.store.index import RunIndex
-from espalier.tracking.summary import summarise
+from espalier.tracking.run_rows import summarise
 
 if TYPE_CHECKING:
     from espalier.api.keyvault import Keyvault

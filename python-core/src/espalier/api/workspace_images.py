@@ -132,7 +132,7 @@ class WorkspaceImages:
         """
         from espalier.provision.docker.chain import find_local, tag_of
         from espalier.provision.docker.record import last_used, read_image
-        from espalier.provision.docker.whereabouts import Whereabouts
+        from espalier.provision.docker.registries import Whereabouts
         from espalier.vault.store import secret_reader
 
         want = self._wanted(environment)
@@ -156,8 +156,8 @@ class WorkspaceImages:
             registry that can't be asked now is followed by `(unconfirmed)`), `size` in bytes, `created_at`,
             `last_used_at`, how many `runs` of this workspace used it, and its id: `image`.
         """
-        from espalier.provision.docker.housekeeping import known_images
-        from espalier.provision.docker.whereabouts import Whereabouts
+        from espalier.provision.docker.prune import known_images
+        from espalier.provision.docker.registries import Whereabouts
         from espalier.vault.store import secret_reader
 
         paths = self._checked()._paths
@@ -192,7 +192,7 @@ class WorkspaceImages:
         Raises:
             EspalierError: `bad_argument`, `docker_failed`.
         """
-        from espalier.provision.docker.housekeeping import find_litter, remove_litter
+        from espalier.provision.docker.prune import find_litter, remove_litter
 
         if not unused_days >= 0:
             raise EspalierError("bad_argument", f"`unused_days` must be 0 or more, not {unused_days!r}.")

@@ -11,7 +11,7 @@ from espalier.base.arguments import classed
 from espalier.base.canonical import canonical_json
 from espalier.base.resources import SMALLEST_SHM, bytes_of
 from espalier.environment import spelling
-from espalier.environment.made_from import MadeFrom
+from espalier.environment.conversion import MadeFrom
 from espalier.environment.requirements import conflicting, requirement
 from espalier.environment.spelling import Spelling, invalid, shown
 

@@ -50,7 +50,7 @@ from espalier.queue.home import allocator, queue_paths
 from espalier.queue.step import step_locked
 from espalier.queue.tickets import add_ticket, remove_ticket_of
 from espalier.snapshot.diff import Asked, ask_for_diff, start_diff, store_diff
-from espalier.snapshot.found import Excluded, Scan
+from espalier.snapshot.entries import Excluded, Scan
 from espalier.snapshot.git import start_git
 from espalier.snapshot.mentions import mentioned_but_excluded, scripts_of
 from espalier.snapshot.script_paths import absolute_mentions, mentions_above

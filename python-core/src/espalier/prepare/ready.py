@@ -35,8 +35,8 @@ def _image(run: RunPaths, environment: Environment) -> Dict[str, Any]:
 
 
 def _private(run: RunPaths, environment: Environment, session: Dict[str, Any]) -> Dict[str, Any]:
+    from espalier.provision.local.activation import Session
     from espalier.provision.local.ensure import ensure
-    from espalier.provision.local.found import Session
 
     lock, secrets = read_lock(run.workspace, environment), secret_reader(run.workspace)
     made = ensure(_cache(), environment, lock, Session(**session), run.build_log, secrets)

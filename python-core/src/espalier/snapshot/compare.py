@@ -12,7 +12,7 @@ from espalier.base.errors import EspalierError
 from espalier.base.paths import WorkspacePaths
 from espalier.base.progress import advance, report
 from espalier.base.types import Frame
-from espalier.snapshot.names import shown
+from espalier.snapshot.file_names import shown
 from espalier.snapshot.take import scan_source
 from espalier.snapshot.textdiff import LARGEST, TextDiff, link_diff, text_diff
 from espalier.store.packs import Damaged, ObjectReader

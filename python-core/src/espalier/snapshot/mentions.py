@@ -12,10 +12,10 @@ from typing import Callable, Iterator, List, NamedTuple, Optional, Sequence, Set
 from espalier.base.names import argument_name
 from espalier.base.paths import KEPT_FOLDERS
 from espalier.snapshot.defaults import may_be_secret
-from espalier.snapshot.found import Excluded, Scan
+from espalier.snapshot.entries import Excluded, Scan
+from espalier.snapshot.file_names import ignore_line, shown
 from espalier.snapshot.ignore import OWN_FILE, IgnoreRules
 from espalier.snapshot.literals import CODE, CONFIGURATION, DOCUMENTS, chains, kind_of, modules
-from espalier.snapshot.names import ignore_line, shown
 
 _SIZE = 1 << 20
 _LONGEST = 1024

@@ -9,9 +9,9 @@ from functools import partial
 from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from espalier.base.project import folders_up, project_root
+from espalier.snapshot.file_names import shown
 from espalier.snapshot.literals import DOCUMENTS, kind_of
 from espalier.snapshot.mentions import Literals, existing, path_in
-from espalier.snapshot.names import shown
 
 _MOST_WARNINGS = 3
 _MOST_PATHS = 3

@@ -6,7 +6,7 @@ stretches in common it takes minutes.
 
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
-from espalier.snapshot.names import shown
+from espalier.snapshot.file_names import shown
 
 # A file larger than this is not read for a diff, bytes.
 LARGEST = 1 << 20

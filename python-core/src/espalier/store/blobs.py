@@ -10,8 +10,8 @@ from espalier.base.errors import EspalierError
 from espalier.base.os_errors import cannot_write
 from espalier.base.paths import WorkspacePaths, temporary
 from espalier.base.progress import advance
-from espalier.store.files import create, discard, place, write_all
 from espalier.store.objects import ObjectWriter
+from espalier.store.stored_files import create, discard, place, write_all
 
 _ATTEMPTS = 3
 _WHOLE = 8 << 20  # a file up to this size is held in memory: one read, then at most one write

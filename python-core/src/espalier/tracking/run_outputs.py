@@ -8,7 +8,7 @@ import stat
 from espalier.base.errors import EspalierError
 from espalier.base.model.job import Input, JobSpec
 from espalier.base.paths import WorkspacePaths
-from espalier.store.inputs import input_at
+from espalier.store.input_digests import input_at
 from espalier.tracking.artifacts import artifact_path, file_names
 
 

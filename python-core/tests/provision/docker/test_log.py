@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 from espalier.base.progress import Listener, listening
-from espalier.provision.docker.log import BuildLog
-from espalier.provision.packages.build_log import LogCopy
+from espalier.provision.packages.build_log import BuildLog, LogCopy
 from espalier.provision.packages.hidden import Hidden
 from espalier.provision.packages.sources import no_secrets
 

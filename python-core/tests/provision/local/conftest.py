@@ -9,7 +9,7 @@ from typing import Iterator
 
 import pytest
 from espalier.base.paths import CachePaths
-from espalier.provision.local.found import Session
+from espalier.provision.local.activation import Session
 from made_cran import Cran
 
 

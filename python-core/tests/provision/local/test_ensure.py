@@ -9,8 +9,8 @@ import pytest
 from espalier.base.errors import EspalierError
 from espalier.base.paths import CachePaths
 from espalier.environment.definition import Conda, CranPackage, DockerSide, Environment, PythonSide, RSide
+from espalier.provision.local.activation import PrivateEnvironment, Session
 from espalier.provision.local.ensure import ensure
-from espalier.provision.local.found import PrivateEnvironment, Session
 from made_cran import Cran
 
 

@@ -8,14 +8,14 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 from espalier.adapters.docker_images import find_image, tag_image
 from espalier.adapters.file_locks import locked
 from espalier.adapters.posix import ending_tidily
+from espalier.base.canonical import hex_of
 from espalier.base.errors import EspalierError
 from espalier.base.paths import CachePaths, WorkspacePaths
 from espalier.base.records import now_iso
 from espalier.environment.context import frozen_context
 from espalier.environment.definition import Environment
 from espalier.environment.recipe import render
-from espalier.provision.docker.log import BuildLog
-from espalier.provision.docker.record import hex_of, mark_used, read_image, write_image
+from espalier.provision.docker.record import mark_used, read_image, write_image
 from espalier.provision.docker.registries import (
     REPOSITORY,
     Remote,
@@ -27,7 +27,7 @@ from espalier.provision.docker.registries import (
 )
 from espalier.provision.docker.signature import is_ours
 from espalier.provision.docker.wanted import Wanted, resolved_before, wanted
-from espalier.provision.packages.build_log import LogCopy, raise_failure, write_failure
+from espalier.provision.packages.build_log import BuildLog, LogCopy, raise_failure, write_failure
 from espalier.provision.packages.hidden import Hidden
 
 _FOUND = {"workspace": "workspace registry", "shared": "shared registry"}

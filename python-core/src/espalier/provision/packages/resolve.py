@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
+from espalier.base.canonical import hex_of
 from espalier.base.errors import EspalierError
 from espalier.base.paths import CachePaths
 from espalier.environment.definition import CranPackage, GithubPackage, RSide, Secret
@@ -18,7 +19,6 @@ from espalier.provision.packages.cran_index import (
     repositories,
 )
 from espalier.provision.packages.fetch import NotThere, without_credentials
-from espalier.provision.packages.plan import hex_of
 from espalier.provision.packages.sources import Secrets, Tell, fetch, find_repository, no_secrets, silent
 from espalier.provision.packages.tarballs import read_description
 from espalier.provision.packages.versions import RECOMMENDED, Dependency, dependencies, version_key

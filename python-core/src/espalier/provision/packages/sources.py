@@ -11,16 +11,15 @@ from typing import BinaryIO, Callable, Dict, List, Optional, Sequence, Tuple
 from urllib.parse import parse_qs, quote, urlencode
 
 from espalier.adapters.file_locks import locked
-from espalier.base.canonical import digest_bytes
+from espalier.base.canonical import digest_bytes, hex_of
 from espalier.base.errors import EspalierError
 from espalier.base.paths import CachePaths, partial
 from espalier.base.records import replace_file
 from espalier.environment.definition import GithubPackage, Secret
 from espalier.environment.lock import RSource
 from espalier.provision.packages.fetch import NotThere, digests_of, download, read_url, without_credentials
-from espalier.provision.packages.plan import hex_of
 from espalier.provision.packages.tarballs import repack
-from espalier.store.files import discard
+from espalier.store.stored_files import discard
 
 _API = "https://api.github.com"
 _NAME = r"[A-Za-z0-9_.-]+"

@@ -11,8 +11,8 @@ from espalier.base.errors import EspalierError
 from espalier.base.paths import index_of_pack, partial
 from espalier.base.records import replace_record
 from espalier.runner.workdir import materialise
-from espalier.snapshot import collect
-from espalier.snapshot.collect import LEFTOVER, OBJECT, PACK, PART_OF_PACK, delete_garbage, find_garbage
+from espalier.snapshot import garbage
+from espalier.snapshot.garbage import LEFTOVER, OBJECT, PACK, PART_OF_PACK, delete_garbage, find_garbage
 from espalier.snapshot.reach import keep, remove_record
 from espalier.snapshot.take import take_snapshot
 
@@ -199,7 +199,8 @@ def test_a_damaged_copy_in_a_pack_is_not_carried_on(paths, source, tmp_path):
 KILLED = """
 import os, sys, signal
 from espalier.base.paths import WorkspacePaths
-from espalier.snapshot import collect, hold
+from espalier.snapshot import hold
+from espalier.snapshot import garbage
 left = int(sys.argv[2])
 def count(function):
     def counted(*args, **more):
@@ -248,4 +249,4 @@ def test_killed_at_any_point_the_store_is_whole(paths, source, tmp_path, seed):
     assert delete_garbage(paths, found) == {item.path for item in found}
     assert [item for item in find_garbage(paths) if item.what != LEFTOVER] == []
     whole(paths, two, tmp_path)
-    assert collect.find_garbage(paths) == []
+    assert garbage.find_garbage(paths) == []

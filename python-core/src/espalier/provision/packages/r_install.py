@@ -1,8 +1,9 @@
-"""R packages as installed, kept for the next environment: added by us after a build, by their content, and looked at
-again before they are used.
+"""How R packages are installed: the plan that `install.R` reads, and the packages as installed, kept for the next
+environment.
 
-A build sees the cache read-only, and leaves what it installed in a folder of its own. The digest of each package is
-kept beside the cache, where no build writes, so that a package that was changed later is not taken for what it was.
+A build sees that cache read-only, and leaves what it installed in a folder of its own. espalier adds it after the
+build, by content. The digest of each package is kept beside the cache, where no build writes, so that a package that
+was changed later isn't taken for what it was.
 """
 
 import contextlib
@@ -11,14 +12,69 @@ import os
 import shutil
 import stat
 import tempfile
-from typing import Iterable, Iterator, Optional
+from typing import Dict, Iterable, Iterator, List, Optional, Sequence
 
 from espalier.adapters.file_locks import locked
 from espalier.adapters.files import remove_tree
+from espalier.base.canonical import digest, hex_of
 from espalier.base.errors import EspalierError
-from espalier.base.paths import FORMAT, CachePaths
+from espalier.base.paths import FORMAT, CachePaths, source_name
 from espalier.base.records import make_folders, read_record, replace_record
+from espalier.environment.lock import RSource
 from espalier.provision.packages.sources import Tell
+from espalier.provision.packages.versions import write_dcf
+
+# Counts up when install.R installs differently, so that what was installed before is not taken for the same.
+_FORMAT = 1
+
+# The installer itself, to be run by `Rscript --vanilla INSTALLER PLAN LIBRARY CACHE SOURCES CPUS`.
+INSTALLER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "install.R")
+
+
+def package_keys(sources: Sequence[RSource], system: str) -> Dict[str, str]:
+    """Name of a package -> the key under which it is cached as installed.
+
+    A key covers the package's source, the keys of what it needs and the system it is installed for, so that a
+    change reinstalls the package and what depends on it, and nothing else.
+
+    Args:
+        sources: In an order in which they can be installed, each with the SHA-256 of its file.
+        system: What else the result depends on: R's version and platform, or the key of an image's system stage.
+
+    Raises:
+        KeyError: a package comes before one that it needs.
+    """
+    keys: Dict[str, str] = {}
+    for source in sources:
+        covered = {
+            "format": _FORMAT,
+            "name": source.name,
+            "version": source.version,
+            "source": source.digest,
+            "unless_r_has": source.unless_r_has,
+            "system": system,
+            "needs": {name: keys[name] for name in source.needs},
+        }
+        keys[source.name] = hex_of(digest(covered))
+    return keys
+
+
+def write_plan(sources: Sequence[RSource], system: str) -> str:
+    """The text of a plan; the arguments as for `package_keys`."""
+    keys = package_keys(sources, system)
+    records: List[Dict[str, str]] = []
+    for source in sources:
+        record = {
+            "Package": source.name,
+            "Version": source.version,
+            "Source": source_name(hex_of(source.digest or "")),
+            "Key": keys[source.name],
+            "Needs": " ".join(source.needs),
+            "UnlessRHas": source.unless_r_has or "",
+        }
+        records.append({name: value for name, value in record.items() if value})
+    return write_dcf(records)
+
 
 _CHUNK = 1 << 20
 

@@ -9,18 +9,18 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Set
 from espalier.adapters import posix
 from espalier.adapters.docker_images import find_image, images_named, images_with, remove_image
 from espalier.adapters.docker_stage import containers_with, remove_container
+from espalier.base.canonical import hex_of
 from espalier.base.errors import EspalierError
 from espalier.base.paths import CachePaths, WorkspacePaths
 from espalier.base.progress import report
 from espalier.base.records import seconds_of
 from espalier.provision.docker.chain import find_local
-from espalier.provision.docker.record import hex_of, last_used, read_image, recorded_keys
-from espalier.provision.docker.registries import KEY_LABEL, REPOSITORY
+from espalier.provision.docker.record import last_used, read_image, recorded_keys
+from espalier.provision.docker.registries import KEY_LABEL, REPOSITORY, Whereabouts
 from espalier.provision.docker.stages import BUILD_LABEL, OWNER_LABEL, STAGE_LABEL, UNFINISHED, owner, stage_lock
 from espalier.provision.docker.stages import REPOSITORY as STAGES
 from espalier.provision.docker.system_stage import UNFINISHED_IMAGES
-from espalier.provision.docker.whereabouts import Whereabouts
-from espalier.provision.local.housekeeping import clean_up, list_private, remove_private
+from espalier.provision.local.prune import clean_up, list_private, remove_private
 
 # A step of a Dockerfile whose container stands still this long belongs to no build any more (seconds).
 _FORGOTTEN = 3600

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from espalier.provision.packages.activate import activate
+from espalier.provision.packages.conda import activate
 
 
 def test_scripts_and_variables_of_packages(tmp_path: Path) -> None:

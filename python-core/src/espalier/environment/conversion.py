@@ -35,7 +35,7 @@ class MadeFrom:
         Raises:
             EspalierError: `environment_invalid`, `bad_name`, `newer_format`.
         """
-        from espalier.environment.sources import from_yaml
+        from espalier.environment.definition_files import from_yaml
 
         return from_yaml(path)
 
@@ -50,7 +50,7 @@ class MadeFrom:
         Raises:
             EspalierError: `environment_invalid`.
         """
-        from espalier.environment.sources import from_conda_specification
+        from espalier.environment.definition_files import from_conda_specification
 
         return from_conda_specification(name, path)
 
@@ -65,7 +65,7 @@ class MadeFrom:
         Raises:
             EspalierError: `environment_invalid`.
         """
-        from espalier.environment.sources import from_pip_requirements
+        from espalier.environment.definition_files import from_pip_requirements
 
         return from_pip_requirements(name, path)
 
@@ -90,8 +90,8 @@ class MadeFrom:
         Raises:
             EspalierError: `environment_invalid`.
         """
+        from espalier.environment.definition_files import from_docker_image
         from espalier.environment.reading import registry_of
-        from espalier.environment.sources import from_docker_image
 
         where = None if registry is None else registry_of(registry)
         return from_docker_image(name, image, where, conda_specification, pip_requirements)
@@ -115,7 +115,7 @@ class MadeFrom:
         Raises:
             EspalierError: `environment_invalid`.
         """
-        from espalier.environment.sources import from_dockerfile
+        from espalier.environment.definition_files import from_dockerfile
 
         return from_dockerfile(name, dockerfile, conda_specification, pip_requirements)
 
@@ -140,7 +140,7 @@ class MadeFrom:
         Raises:
             EspalierError: `environment_invalid`.
         """
-        from espalier.environment.sources import from_docker_build_context
+        from espalier.environment.definition_files import from_docker_build_context
 
         return from_docker_build_context(name, folder, dockerfile, conda_specification, pip_requirements)
 
@@ -155,7 +155,7 @@ class MadeFrom:
         Raises:
             EspalierError: `environment_invalid`, also when its format is not known.
         """
-        from espalier.environment.sources import from_renv_lockfile
+        from espalier.environment.definition_files import from_renv_lockfile
 
         return from_renv_lockfile(name, path)
 
@@ -174,7 +174,7 @@ class MadeFrom:
         Raises:
             EspalierError: `environment_invalid`.
         """
-        from espalier.environment.sources import from_session
+        from espalier.environment.definition_files import from_session
 
         return from_session(name, list(packages), r_version, repositories)
 
@@ -189,7 +189,7 @@ class MadeFrom:
         Raises:
             EspalierError: `environment_invalid`.
         """
-        from espalier.environment.sources import from_existing_conda_environment
+        from espalier.environment.definition_files import from_existing_conda_environment
 
         return from_existing_conda_environment(name, environment)
 
@@ -203,7 +203,7 @@ class MadeFrom:
         Raises:
             EspalierError: `environment_invalid`.
         """
-        from espalier.environment.sources import load_from_directory
+        from espalier.environment.definition_files import load_from_directory
 
         return load_from_directory(path)
 
@@ -220,7 +220,7 @@ class MadeFrom:
         Raises:
             EspalierError: `file_exists`, `bad_argument`.
         """
-        from espalier.environment.sources import save_to_directory
+        from espalier.environment.definition_files import save_to_directory
 
         return save_to_directory(self, path, overwrite)
 
@@ -233,7 +233,7 @@ class MadeFrom:
         Raises:
             EspalierError: `bad_argument` when it cannot be written.
         """
-        from espalier.environment.sources import to_yaml
+        from espalier.environment.definition_files import to_yaml
 
         to_yaml(self, path)
 

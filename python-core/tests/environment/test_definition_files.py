@@ -7,8 +7,8 @@ from typing import Any, Dict
 
 import pytest
 from espalier import Environment, EspalierError
+from espalier.environment.conversion import MadeFrom
 from espalier.environment.definition import CranPackage, GithubPackage, PythonSide, RSide
-from espalier.environment.made_from import MadeFrom
 
 from .test_definition import FULL
 

@@ -1,4 +1,4 @@
-"""Handing a run's secrets to its runner: `python -I -S vault/hand_out.py RUN_DIR`, a child of the run's runner.
+"""Handing a run's secrets to its runner: `python -I -S vault/agent.py RUN_DIR`, a child of the run's runner.
 
 The full core, for it opens the keyvault. What it prints, into a pipe that only the runner has, is the content of the
 file that the job will read (`channel.py`), or a line of JSON with the error.

@@ -3,7 +3,7 @@ import os
 import pytest
 from bare import bare
 from espalier.base.progress import Cancelled, Listener, listening
-from espalier.store.files import holds, make_durable, put_bytes
+from espalier.store.stored_files import holds, make_durable, put_bytes
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 from espalier.adapters import posix
 from espalier.base.errors import EspalierError
 from espalier.base.paths import CachePaths
-from espalier.provision.local.housekeeping import clean_up, list_private, own_size, remove_private
+from espalier.provision.local.prune import clean_up, list_private, own_size, remove_private
 from made_private import add_private
 
 

@@ -6,7 +6,7 @@ from typing import Any, Dict
 import pytest
 from espalier.api.listing import rows_as_frame
 from espalier.base.paths import RunPaths
-from espalier.tracking.summary import summarise
+from espalier.tracking.run_rows import summarise
 
 ID = "my_exp_1795464485_abcdef01"
 SPEC = {"format": 1, "experiment": "my_exp", "type": "command", "created_at": "2026-01-01T00:00:00.000000Z", "params": {}}

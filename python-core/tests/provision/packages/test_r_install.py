@@ -6,7 +6,7 @@ from typing import Any, List
 
 import pytest
 from espalier.base.paths import CachePaths
-from espalier.provision.packages.kept import digest_of_tree, keeping
+from espalier.provision.packages.r_install import digest_of_tree, keeping
 
 KEY = "a" * 64
 

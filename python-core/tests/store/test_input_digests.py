@@ -2,7 +2,7 @@ import os
 from pathlib import Path
 
 import pytest
-from espalier.store.inputs import LeadsOutside, content_digest, folder_links, measure, open_plain
+from espalier.store.input_digests import LeadsOutside, content_digest, folder_links, measure, open_plain
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from espalier.base.paths import CachePaths
 from espalier.environment.definition import CranPackage, RSide
 from espalier.environment.lock import RSource
-from espalier.provision.packages.plan import INSTALLER, package_keys, write_plan
+from espalier.provision.packages.r_install import INSTALLER, package_keys, write_plan
 from espalier.provision.packages.resolve import RHost, resolve_r
 from espalier.provision.packages.sources import fetch_sources
 from made_cran import Cran
