@@ -35,7 +35,7 @@ OTHERS = {
     ],
     "jobs/documents.py": [".job/python/espalier/runner"],
 }  # fmt: skip
-MAKERS = ("paths.py", "scratch_paths.py")
+MAKERS = ("paths.py", "scratch_paths.py", "cache_paths.py")
 
 
 def on_disk_names() -> Set[str]:

@@ -10,8 +10,8 @@ import pytest
 from engines import OwnEngine
 from espalier.adapters import docker
 from espalier.api.workspace import Workspace
+from espalier.base.cache_paths import CachePaths
 from espalier.base.errors import EspalierError
-from espalier.base.paths import CachePaths
 from espalier.environment.definition import DockerSide, Environment
 from espalier.provision.docker.chain import Image, ensure
 

@@ -10,9 +10,9 @@ from typing import Any, Callable, Iterator
 import pytest
 from espalier.adapters.docker_images import find_image
 from espalier.api.workspace import Workspace
+from espalier.base.cache_paths import CachePaths
 from espalier.base.canonical import hex_of
 from espalier.base.errors import EspalierError
-from espalier.base.paths import CachePaths
 from espalier.environment.definition import Conda, CranPackage, DockerSide, Environment, PythonSide, RSide, Secret
 from espalier.environment.stored_locks import write_lock
 from espalier.provision.docker.chain import Image, ensure

@@ -11,8 +11,8 @@ import docker.errors
 import pytest
 from espalier.adapters.docker_images import build_image, find_image, tag_image
 from espalier.api.workspace import Workspace
+from espalier.base.cache_paths import CachePaths
 from espalier.base.canonical import hex_of
-from espalier.base.paths import CachePaths
 from espalier.environment.definition import DockerSide, Environment
 from espalier.provision.docker.archive import recipe_context
 from espalier.provision.docker.chain import Image, ensure, tag_of

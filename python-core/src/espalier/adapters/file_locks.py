@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import stat
+import time
 from typing import Callable, Iterator
 
 from espalier.adapters import posix
@@ -79,8 +80,6 @@ def locked(path: str, waiting: Callable[[], None] = lambda: None) -> Iterator[in
     Yields:
         The descriptor; a process started with it holds the lock too, until the last of them has ended.
     """
-    import time
-
     make_folders(os.path.dirname(path))
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     fd = posix.open_lockable(path)

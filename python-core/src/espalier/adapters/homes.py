@@ -11,6 +11,7 @@ import stat
 import sys
 from typing import Optional, Tuple
 
+from espalier.adapters.trust import refuse_foreign_folder
 from espalier.base.errors import EspalierError
 from espalier.base.records import make_private_folder
 from espalier.base.scratch_paths import SCRATCH
@@ -41,8 +42,6 @@ def program_cache() -> str:
     Raises:
         EspalierError: as `state_folder`; `writable_by_others`: another user could change what lies there.
     """
-    from espalier.adapters.trust import refuse_foreign_folder
-
     folder = cache_folder()
     with contextlib.suppress(OSError):  # whoever writes there reports what hinders it
         make_private_folder(folder)

@@ -40,7 +40,6 @@ from espalier.vault.known import refuse_secret_values
 
 # Of what kind the fields are of which something is read here; a job, or a hand, may have written others.
 _STATUS_KINDS = {"warnings": list, "error": dict, "attempts": list}
-_SPEC_KINDS = {"environment": dict, "secrets": list, "experiment": str}
 
 
 @classed

@@ -5,7 +5,8 @@ import warnings
 from typing import Any, Dict, List, Optional
 
 from espalier.adapters.homes import program_cache
-from espalier.base.paths import CachePaths, WorkspacePaths
+from espalier.base.cache_paths import CachePaths
+from espalier.base.paths import WorkspacePaths
 from espalier.base.progress import report
 from espalier.base.types import Frame
 from espalier.environment.context import freeze_context

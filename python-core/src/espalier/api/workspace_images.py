@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any, Dict, List, Optional, Set
 
 from espalier.adapters.homes import program_cache
 from espalier.base import states
+from espalier.base.cache_paths import CachePaths
 from espalier.base.errors import EspalierError
 from espalier.base.model.codec import read_as
 from espalier.base.model.job import JobSpec
 from espalier.base.os_errors import cannot_write
-from espalier.base.paths import CachePaths, WorkspacePaths
+from espalier.base.paths import WorkspacePaths
 from espalier.base.records import read_record, seconds_of
 from espalier.base.types import Frame
 from espalier.environment.definition import Environment

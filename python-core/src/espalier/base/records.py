@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import stat
+import time
 from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
 from espalier.base.errors import EspalierError
@@ -33,8 +34,6 @@ _JSON_WORDS: Dict[type, str] = {dict: "object", list: "array", str: "text"}
 
 def now_iso(seconds: float) -> str:
     """RFC 3339 in UTC with microseconds, for seconds since 1970 (no `datetime`: it costs the runner 2 ms)."""
-    import time
-
     whole = int(seconds // 1)
     micro = min(int((seconds - whole) * 1e6), 999_999)
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole)) + f".{micro:06d}Z"
@@ -45,7 +44,6 @@ def seconds_of(text: Optional[str]) -> Optional[float]:
     if not text:
         return None
     import calendar
-    import time
 
     try:
         whole = calendar.timegm(time.strptime(text[:19], "%Y-%m-%dT%H:%M:%S"))

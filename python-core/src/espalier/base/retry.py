@@ -35,16 +35,6 @@ class Retry(NamedTuple):
         return {**self._asdict(), "on": list(self.on)}
 
 
-def retry_of(record: object) -> Retry:
-    """The policy in a record; none where there is none, or where it cannot be read."""
-    if not isinstance(record, Mapping):
-        return Retry()
-    try:
-        return checked_retry(record)
-    except EspalierError:
-        return Retry()
-
-
 def checked_retry(value: Union[int, float, Mapping[str, Any], None]) -> Retry:
     """A policy from how often to execute, or from its fields by name.
 

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, List, Mapping, Optional, Sequence
 
+from espalier.base.names import notes_on
 from espalier.base.types import Frame
 
 if TYPE_CHECKING:
@@ -245,8 +246,6 @@ class MadeFrom:
 
     def notes(self: Any) -> List[str]:
         """What its user should be told of it: variables whose names look like those of secrets."""
-        from espalier.base.names import notes_on
-
         return notes_on(self.variables)
 
     def dockerfile(self: Any) -> str:

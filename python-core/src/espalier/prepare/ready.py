@@ -3,8 +3,9 @@
 import dataclasses
 from typing import Any, Dict
 
+from espalier.base.cache_paths import CachePaths
 from espalier.base.model.job import JobSpec
-from espalier.base.paths import CachePaths, RunPaths
+from espalier.base.paths import RunPaths
 from espalier.environment.definition import Environment
 from espalier.environment.stored_locks import read_lock
 from espalier.vault.store import secret_reader

@@ -13,7 +13,8 @@ import time
 from typing import Any, Callable, Dict, Iterable, List, Optional
 
 from espalier.adapters.homes import cache_folder
-from espalier.base.paths import CANCEL, EVENTS, META, SPEC, STATUS, WorkspacePaths, index_file, is_run_id
+from espalier.base.cache_paths import index_file
+from espalier.base.paths import CANCEL, EVENTS, META, SPEC, STATUS, WorkspacePaths, is_run_id
 from espalier.base.progress import report
 from espalier.base.records import make_private_folder
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from espalier.base.paths import CachePaths
+from espalier.base.cache_paths import CachePaths
 from espalier.provision.docker.prune import find_litter, remove_litter
 from made_private import add_private
 

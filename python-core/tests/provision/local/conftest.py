@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Iterator
 
 import pytest
-from espalier.base.paths import CachePaths
+from espalier.base.cache_paths import CachePaths
 from espalier.provision.local.activation import Session
 from made_cran import Cran
 

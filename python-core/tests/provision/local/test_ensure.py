@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, List
 
 import pytest
+from espalier.base.cache_paths import CachePaths
 from espalier.base.errors import EspalierError
-from espalier.base.paths import CachePaths
 from espalier.environment.definition import Conda, CranPackage, DockerSide, Environment, PythonSide, RSide
 from espalier.provision.local.activation import PrivateEnvironment, Session
 from espalier.provision.local.ensure import ensure

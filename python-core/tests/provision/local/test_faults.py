@@ -11,8 +11,8 @@ from typing import Any, List
 
 import espalier
 import pytest
+from espalier.base.cache_paths import CachePaths, PrivatePaths
 from espalier.base.errors import EspalierError
-from espalier.base.paths import CachePaths, PrivatePaths
 from espalier.base.progress import Cancelled, Listener, listening
 from espalier.environment.definition import CranPackage, Environment, RSide
 from espalier.provision.local.activation import PrivateEnvironment, Session
@@ -25,7 +25,7 @@ SLOW = "cat('begun', file = '{0}/begun')\nwhile (!file.exists('{0}/go')) Sys.sle
 CODE = """
 import sys
 from espalier.environment.definition import CranPackage, Environment, RSide
-from espalier.base.paths import CachePaths
+from espalier.base.cache_paths import CachePaths
 from espalier.provision.local.ensure import ensure
 from espalier.provision.local.activation import Session
 root, url, rscript, version = sys.argv[1:]

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 from espalier.adapters import posix
+from espalier.base.cache_paths import CachePaths
 from espalier.base.errors import EspalierError
-from espalier.base.paths import CachePaths
 from espalier.provision.local.prune import clean_up, list_private, own_size, remove_private
 from made_private import add_private
 

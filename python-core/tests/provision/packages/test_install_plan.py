@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 import pytest
-from espalier.base.paths import CachePaths
+from espalier.base.cache_paths import CachePaths
 from espalier.environment.definition import CranPackage, RSide
 from espalier.environment.lock import RSource
 from espalier.provision.packages.r_install import INSTALLER, package_keys, write_plan

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, List
 
 import pytest
-from espalier.base.paths import CachePaths
+from espalier.base.cache_paths import CachePaths
 from espalier.provision.packages.r_install import digest_of_tree, keeping
 
 KEY = "a" * 64

@@ -8,9 +8,10 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 from espalier.adapters.docker_images import find_image, tag_image
 from espalier.adapters.file_locks import locked
 from espalier.adapters.posix import ending_tidily
+from espalier.base.cache_paths import CachePaths
 from espalier.base.canonical import hex_of
 from espalier.base.errors import EspalierError
-from espalier.base.paths import CachePaths, WorkspacePaths
+from espalier.base.paths import WorkspacePaths
 from espalier.base.records import now_iso
 from espalier.environment.context import frozen_context
 from espalier.environment.definition import Environment

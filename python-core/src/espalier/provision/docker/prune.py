@@ -9,9 +9,10 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Set
 from espalier.adapters import posix
 from espalier.adapters.docker_images import find_image, images_named, images_with, remove_image
 from espalier.adapters.docker_stage import containers_with, remove_container
+from espalier.base.cache_paths import CachePaths
 from espalier.base.canonical import hex_of
 from espalier.base.errors import EspalierError
-from espalier.base.paths import CachePaths, WorkspacePaths
+from espalier.base.paths import WorkspacePaths
 from espalier.base.progress import report
 from espalier.base.records import seconds_of
 from espalier.provision.docker.chain import find_local

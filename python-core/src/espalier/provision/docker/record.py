@@ -5,9 +5,10 @@ import os
 from typing import Any, Dict, List, Optional
 
 from espalier.adapters.homes import program_cache
+from espalier.base.cache_paths import CachePaths
 from espalier.base.canonical import hex_of
 from espalier.base.errors import EspalierError
-from espalier.base.paths import FORMAT, CachePaths, WorkspacePaths, digest_of_record
+from espalier.base.paths import FORMAT, WorkspacePaths, digest_of_record
 from espalier.base.records import make_folders, read_record, replace_record
 
 

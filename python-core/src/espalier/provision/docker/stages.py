@@ -12,9 +12,10 @@ from espalier.adapters import posix
 from espalier.adapters.docker_images import find_image, tag_image
 from espalier.adapters.docker_stage import Ended, containers_with, remove_container
 from espalier.adapters.file_locks import locked
+from espalier.base.cache_paths import CachePaths
 from espalier.base.canonical import hex_of
 from espalier.base.errors import EspalierError
-from espalier.base.paths import CachePaths, WorkspacePaths
+from espalier.base.paths import WorkspacePaths
 from espalier.provision.docker.registries import KEY_LABEL, Secrets
 from espalier.provision.docker.signature import is_ours, signed_image
 from espalier.provision.packages.build_log import BuildLog

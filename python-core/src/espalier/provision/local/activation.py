@@ -5,8 +5,8 @@ import shutil
 from dataclasses import dataclass, field
 from typing import Dict, Mapping, Optional, Tuple
 
+from espalier.base.cache_paths import PrivatePaths
 from espalier.base.errors import EspalierError
-from espalier.base.paths import PrivatePaths
 from espalier.base.records import read_record
 from espalier.environment.definition import Environment
 

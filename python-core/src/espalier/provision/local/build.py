@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from espalier.adapters.machine import processors, system_name
+from espalier.base.cache_paths import CachePaths, PrivatePaths
 from espalier.base.errors import EspalierError
-from espalier.base.paths import CachePaths, PrivatePaths
 from espalier.base.records import make_folders
 from espalier.environment.definition import Environment, PythonSide
 from espalier.environment.lock import Lock

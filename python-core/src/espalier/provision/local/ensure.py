@@ -8,8 +8,9 @@ from typing import Optional
 from espalier.adapters.file_locks import locked
 from espalier.adapters.files import remove_tree
 from espalier.adapters.machine import system_name
+from espalier.base.cache_paths import CachePaths, PrivatePaths
 from espalier.base.errors import EspalierError
-from espalier.base.paths import FORMAT, CachePaths, PrivatePaths
+from espalier.base.paths import FORMAT
 from espalier.base.records import make_folders, make_private_folder, now_iso, read_record, replace_record
 from espalier.environment.definition import Environment
 from espalier.environment.key import private_key

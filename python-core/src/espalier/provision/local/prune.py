@@ -2,14 +2,16 @@
 
 import contextlib
 import os
+import time
 from dataclasses import dataclass
 from typing import List, Optional
 
 from espalier.adapters import posix
 from espalier.adapters.file_locks import locked
 from espalier.adapters.files import remove_tree
+from espalier.base.cache_paths import CachePaths, PrivatePaths
 from espalier.base.errors import EspalierError
-from espalier.base.paths import CachePaths, PrivatePaths, is_digest, is_temporary, temporary
+from espalier.base.paths import is_digest, is_temporary, temporary
 from espalier.base.records import read_record, seconds_of
 
 
@@ -117,8 +119,6 @@ def clean_up(cache: CachePaths) -> None:
 
 def _is_old(path: str) -> bool:
     """Whether nobody can still be at it: a package takes hours at most."""
-    import time
-
     try:
         return time.time() - os.stat(path).st_mtime > 86400
     except OSError:

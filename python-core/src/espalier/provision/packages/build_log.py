@@ -10,8 +10,9 @@ from collections import deque
 from typing import Any, BinaryIO, Callable, Deque, Dict, List, Optional, Sequence
 
 from espalier.base import progress
+from espalier.base.cache_paths import CachePaths
 from espalier.base.errors import EspalierError
-from espalier.base.paths import FORMAT, CachePaths
+from espalier.base.paths import FORMAT
 from espalier.base.records import make_folders, opener, read_record, replace_record
 from espalier.provision.packages.hidden import Hidden
 

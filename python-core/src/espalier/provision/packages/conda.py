@@ -12,8 +12,8 @@ import tempfile
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
 from urllib.parse import urlsplit
 
+from espalier.base.cache_paths import CachePaths
 from espalier.base.errors import EspalierError
-from espalier.base.paths import CachePaths
 from espalier.base.records import make_folders
 from espalier.environment.definition import Conda, PythonSide
 from espalier.provision.packages.pyenv import find_uv

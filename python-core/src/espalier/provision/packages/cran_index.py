@@ -9,9 +9,9 @@ import zlib
 from dataclasses import dataclass
 from typing import Dict, List, Optional, Sequence, Tuple
 
+from espalier.base.cache_paths import CachePaths
 from espalier.base.canonical import digest_bytes
 from espalier.base.errors import EspalierError
-from espalier.base.paths import CachePaths
 from espalier.base.records import make_folders, read_record, replace_file, replace_record
 from espalier.environment.definition import RSide
 from espalier.provision.packages.fetch import NotThere, Unchanged, open_url, without_credentials

@@ -16,9 +16,10 @@ from typing import Dict, Iterable, Iterator, List, Optional, Sequence
 
 from espalier.adapters.file_locks import locked
 from espalier.adapters.files import remove_tree
+from espalier.base.cache_paths import CachePaths, source_name
 from espalier.base.canonical import digest, hex_of
 from espalier.base.errors import EspalierError
-from espalier.base.paths import FORMAT, CachePaths, source_name
+from espalier.base.paths import FORMAT
 from espalier.base.records import make_folders, read_record, replace_record
 from espalier.environment.lock import RSource
 from espalier.provision.packages.sources import Tell

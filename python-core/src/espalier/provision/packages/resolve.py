@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
+from espalier.base.cache_paths import CachePaths
 from espalier.base.canonical import hex_of
 from espalier.base.errors import EspalierError
-from espalier.base.paths import CachePaths
 from espalier.environment.definition import CranPackage, GithubPackage, RSide, Secret
 from espalier.environment.lock import RSource
 from espalier.provision.packages.cran_index import (

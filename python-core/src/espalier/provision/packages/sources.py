@@ -11,9 +11,10 @@ from typing import BinaryIO, Callable, Dict, List, Optional, Sequence, Tuple
 from urllib.parse import parse_qs, quote, urlencode
 
 from espalier.adapters.file_locks import locked
+from espalier.base.cache_paths import CachePaths
 from espalier.base.canonical import digest_bytes, hex_of
 from espalier.base.errors import EspalierError
-from espalier.base.paths import CachePaths, partial
+from espalier.base.paths import partial
 from espalier.base.records import replace_file
 from espalier.environment.definition import GithubPackage, Secret
 from espalier.environment.lock import RSource
