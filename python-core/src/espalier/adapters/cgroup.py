@@ -1,7 +1,7 @@
 """A control group for a job's processes, where the system lets us make one (version 2, below our own), and a scope.
 
-No process leaves it by what it does, it can be frozen while its processes are listed, and it outlives whoever made it.
-Nothing is limited by it.
+No process leaves it by what it does, it can be frozen while its processes are listed, and it outlives the process that
+made it. Nothing is limited by it.
 
 What stays in the scope of a login session is killed with the session where the machine is set up so (logind's
 KillUserProcesses). A scope of the user's systemd manager lives on, if the user lingers.

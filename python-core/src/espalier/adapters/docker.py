@@ -97,10 +97,10 @@ def translated(what: str) -> Iterator[None]:
     except EspalierError:
         raise
     except Exception as error:
-        ours = _translation(what, error)
-        if ours is None:
+        translation = _translation(what, error)
+        if translation is None:
             raise
-        raise ours from error
+        raise translation from error
 
 
 def files_of_context(root: str, dockerfile: str) -> List[str]:
@@ -193,7 +193,7 @@ def streamed(what: str, call: Callable[[Any], Iterator[Any]]) -> Iterator[Any]:
 
     Raises:
         EspalierError: as `translated`.
-        Cancelled: the call was called off; the engine has been told.
+        Cancelled: the call was called off; the engine knows.
     """
     with translated(what):
         connection = Connection()
@@ -227,7 +227,7 @@ def _listen(
         for value in call(connection.api):
             heard.put(("item", value))
         heard.put(("end", None))
-    except BaseException as error:  # whatever it is, it is the caller's
+    except BaseException as error:  # any error is the caller's
         heard.put(("error", error))
 
 

@@ -102,7 +102,7 @@ class GpuProbe:
         return set(self._children)
 
     def held_by(self, pids: AbstractSet[int], now: float) -> Optional[int]:
-        """Bytes that processes held by the last answer, None if there is none; asks anew when it is time to."""
+        """Bytes that processes held by the last answer, None if there is none; asks again when it is time to."""
         if self._program is not None and self._child is None and now >= self._due:
             self._ask(self._program, now)
         if self._known is None:
@@ -135,7 +135,7 @@ def _program() -> Optional[str]:
 
 def _read_all(pipe: int) -> str:
     try:
-        with contextlib.suppress(BlockingIOError):  # more than a pipe holds is no answer of it
+        with contextlib.suppress(BlockingIOError):  # more than a pipe holds isn't an answer of it
             return os.read(pipe, 65536).decode("utf-8", "replace")
         return ""
     finally:

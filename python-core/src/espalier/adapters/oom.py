@@ -17,7 +17,7 @@ _NO_LIMIT = 1 << 60
 
 
 class Shortage(NamedTuple):
-    """Processes that the kernel killed since somebody counted.
+    """Processes that the kernel killed since the last count.
 
     Args:
         killed: How many.

@@ -107,7 +107,7 @@ def unlock(fd: int) -> None:
 
 def open_lockable(path: str) -> int:
     """Open a file to lock and to hand on. Never as 0, 1 or 2, which a session may have closed: a process started
-    with the descriptor gets those anew, and the lock would be lost."""
+    with the descriptor gets new ones, and the lock would be lost."""
     return above_standard(os.open(path, _LOCKABLE))
 
 
@@ -122,17 +122,17 @@ def above_standard(fd: int) -> int:
 
 
 def is_unlocked(path: str) -> bool:
-    """Whether nobody holds the lock of a file; False also where it cannot be told."""
+    """Whether no process holds the lock of a file; False also where that isn't known."""
     return _is_held(path) is False
 
 
 def is_locked(path: str) -> bool:
-    """Whether somebody holds the lock of a file; False also where it cannot be told."""
+    """Whether a process holds the lock of a file; False also where that isn't known."""
     return _is_held(path) is True
 
 
 def _is_held(path: str) -> Optional[bool]:
-    """Whether somebody holds the lock of a file; None where it cannot be told."""
+    """Whether a process holds the lock of a file; None where that isn't known."""
     try:
         fd = os.open(path, _LOCKABLE)
     except OSError:
@@ -188,8 +188,8 @@ def ending_tidily() -> Iterator[None]:
     was agreed about that signal."""
     import threading
 
-    ours = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-    if not ours:
+    is_default = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    if not is_default:
         yield
         return
 

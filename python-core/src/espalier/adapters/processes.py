@@ -13,7 +13,7 @@ import time
 from functools import lru_cache
 from typing import AbstractSet, Dict, Iterable, List, NamedTuple, Optional, Set
 
-# Processes of ours that a job may have started, by looking at runs or submitting some. They are no part of the job.
+# Processes of ours that a job may have started, by looking at runs or submitting some. They aren't part of the job.
 _OURS = re.compile(rb"/espalier/(?:runner|keeper)/__main__\.py\0")
 
 # How long a process may take to stand still.

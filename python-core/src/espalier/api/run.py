@@ -199,7 +199,7 @@ class Run(RunParts, RunFiles, RunSecrets, RunChildren):
     def get_metric_frames(self, name: Optional[str] = None) -> Mapping[str, Frame]:
         """The run's metrics by name, typed: columns of one kind each, where a missing value has a kind too.
 
-        What is no table is a single column, named by the empty string.
+        What isn't a table is a single column, named by the empty string.
 
         Args:
             name: Only this metric.
@@ -270,7 +270,7 @@ class Run(RunParts, RunFiles, RunSecrets, RunChildren):
             False when it had ended already.
 
         Raises:
-            EspalierError: `run_not_active` for an interactive run that is nobody's child, which its session ends.
+            EspalierError: `run_not_active` for an interactive run that isn't a child, which its session ends.
         """
         self._status()
         check_formats(self._paths)

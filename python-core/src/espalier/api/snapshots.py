@@ -77,7 +77,7 @@ def restore(paths: WorkspacePaths, snapshot: str, target: str) -> str:
     with holding_objects(paths, only_reading=True):
         snapshot_id = snapshot_of(paths, snapshot)
         _refuse_taken(folder)
-        # a name nobody has: a folder of the user's that happens to be called `<target>.part` stays as it is
+        # a name that isn't in use: a folder of the user's that happens to be called `<target>.part` stays as it is
         aside = f"{partial(folder)}-{os.urandom(4).hex()}"
         try:
             make_folders(os.path.dirname(folder))

@@ -8,7 +8,7 @@ from typing import Iterable, List
 from espalier.base.errors import EspalierError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
-# What is no name in R.
+# What isn't a name in R.
 _R_WORDS = frozenset(
     (
         *("if", "else", "repeat", "while", "function", "for", "next", "break", "in"),

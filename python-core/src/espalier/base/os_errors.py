@@ -34,7 +34,7 @@ def os_error(error: BaseException, place: Optional[str] = None) -> Optional[Espa
         place: The workspace that was being used, if there was one.
 
     Returns:
-        None if it is no error of the operating system.
+        None if it isn't an error of the operating system.
     """
     if isinstance(error, MemoryError):
         return _exhausted(errno.ENOMEM)

@@ -41,7 +41,7 @@ SYSTEM_LOGS = "system_logs"
 PROVENANCE = "provenance"
 # What the job's processes ran with.
 SESSIONS = "sessions"
-# What is asked of whoever carries a run out, and the runs that have this one as their parent.
+# What is asked of the process that executes a run, and the runs that have this one as their parent.
 REQUESTS = "requests"
 CHILDREN = "children"
 CANCEL = os.path.join(REQUESTS, "cancel.json")
@@ -55,7 +55,7 @@ KEPT_FOLDERS = (OUTPUTS, LOGS)
 RUNNER_FOLDERS = (USER_LOGS, SYSTEM_LOGS, WORKDIR)
 ARTIFACT_FOLDERS = KEPT_FOLDERS + RUNNER_FOLDERS
 LOG_FOLDERS = (LOGS, USER_LOGS, SYSTEM_LOGS)
-# Where uploaded files lie whose names begin with none of those; the folder is no part of their names.
+# Where uploaded files lie whose names begin with none of those; the folder isn't a part of their names.
 UPLOADS = "uploads"
 # What a job in a container logs into children that it records by hand, by their ids.
 RECORDED = "recorded"
@@ -134,7 +134,7 @@ def answer(name: str) -> str:
 
 
 def taken(name: str) -> str:
-    """Name inside `requests/` of the sign that somebody is at a request."""
+    """Name inside `requests/` of the sign that a process handles a request."""
     return name[: -len(_RECORD)] + ".taken"
 
 
@@ -405,7 +405,7 @@ class QueuePaths:
 
     def __init__(self, state: str, host: str) -> None:
         self.root = os.path.join(state, QUEUE, host)
-        top = os.path.join(self.root, "")  # (each step of the queue makes these anew)
+        top = os.path.join(self.root, "")  # (each step of the queue makes these again)
         self.lock = top + "lock"
         self.tickets = top + TICKETS
         # Tickets of runs that may not be started yet.

@@ -245,7 +245,7 @@ class MadeFrom:
         return environment_as_text(self)
 
     def notes(self: Any) -> List[str]:
-        """What its user should be told of it: variables whose names look like those of secrets."""
+        """What its user has to know of it: variables whose names look like those of secrets."""
         return notes_on(self.variables)
 
     def dockerfile(self: Any) -> str:

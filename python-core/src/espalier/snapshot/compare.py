@@ -239,11 +239,11 @@ def compare(a: Side, b: Side) -> List[Difference]:
         change = _change(before, after)
         if change is None:
             continue
-        told = _diff(a, b, path, before, after) if left > 0 and change != "mode" else TextDiff(None, None)
+        shown_diff = _diff(a, b, path, before, after) if left > 0 and change != "mode" else TextDiff(None, None)
         if left <= 0 and change != "mode":
-            told = TextDiff(None, "not shown, the diffs are too many")
-        left -= len(told.text or "")
-        found.append(Difference(path, change, before, after, *told))
+            shown_diff = TextDiff(None, "not shown, the diffs are too many")
+        left -= len(shown_diff.text or "")
+        found.append(Difference(path, change, before, after, *shown_diff))
     return found
 
 

@@ -5,7 +5,7 @@ import stat
 
 
 def is_utf8(name: str) -> bool:
-    """Whether a name from the operating system is UTF-8 on the disk, whatever the locale."""
+    """Whether a name from the operating system is UTF-8 on the disk, in any locale."""
     try:
         os.fsencode(name).decode("utf-8")
     except UnicodeError:

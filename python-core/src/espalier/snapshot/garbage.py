@@ -1,8 +1,8 @@
 """Garbage: what nothing refers to any more, and what killed processes left behind.
 
-Whoever deletes has the objects alone (`hold.alone_with_objects`). At any moment of it the store is whole: the stat
-caches go first, for they take for granted what goes next; an index goes before its pack; and of a pack that is
-rewritten the new one is there before the old one goes.
+The process that deletes has the objects alone (`hold.alone_with_objects`). At any moment of it the store is whole: the
+stat caches go first, because they take for granted what goes next; an index goes before its pack; and of a pack that
+is rewritten the new one is there before the old one goes.
 """
 
 import contextlib
@@ -58,7 +58,7 @@ def find_garbage(paths: WorkspacePaths) -> List[Garbage]:
         Sorted by kind and path.
 
     Raises:
-        EspalierError: when it cannot be told what is in use, see `objects_in_use`.
+        EspalierError: when it isn't known what is in use, see `objects_in_use`.
     """
     # what is stored first, then what is used: what a submit adds meanwhile is not listed
     loose, packs = list(_loose(paths)), [(path, list(index.records())) for path, index in indexes(paths)]
@@ -204,10 +204,10 @@ def _size(path: str) -> int:
     total = 0
     with contextlib.suppress(OSError):
         total = 0 if os.path.isdir(path) and not os.path.islink(path) else os.lstat(path).st_size
-    for here, _, names in os.walk(path):
+    for folder, _, names in os.walk(path):
         for name in names:
             with contextlib.suppress(OSError):
-                total += os.lstat(os.path.join(here, name)).st_size
+                total += os.lstat(os.path.join(folder, name)).st_size
     return total
 
 

@@ -103,7 +103,7 @@ def objects_in_use(paths: WorkspacePaths) -> Set[str]:
         among them.
 
     Raises:
-        EspalierError: when it cannot be told what one of them refers to: `snapshot_damaged`, `damaged`,
+        EspalierError: when it isn't known what one of them refers to: `snapshot_damaged`, `damaged`,
             `newer_format`.
     """
     found: Set[str] = set()
@@ -140,7 +140,7 @@ def _runs(paths: WorkspacePaths) -> Iterator[RunPaths]:
     for shard in _names(paths.runs):
         for name in _names(os.path.join(paths.runs, shard)):
             run = RunPaths(os.path.join(paths.runs, shard, name))
-            # (what was left of a killed submit is no run unless its definition is there)
+            # (what was left of a killed submit isn't a run unless its definition is there)
             if is_run_id(name) or (is_temporary(name) and os.path.exists(run.spec)):
                 yield run
 
@@ -166,7 +166,7 @@ def _snapshots_of(run: RunPaths, named: Set[str]) -> List[str]:
 
 
 def _definition(run: RunPaths) -> Optional[bytes]:
-    """The bytes of a run's definition; None when somebody is just deleting the run's folder."""
+    """The bytes of a run's definition; None when the run's folder is being deleted."""
     until = time.monotonic() + _DELETING_SECONDS
     while True:
         try:
@@ -182,7 +182,7 @@ def _definition(run: RunPaths) -> Optional[bytes]:
 
 
 def _undecided(error: EspalierError, who: str) -> EspalierError:
-    """The same error, for somebody who asked for garbage."""
+    """The same error, for a user who asked for garbage."""
     return EspalierError(
         error.code,
         f"Nothing was deleted, for it cannot be told what is in use. {error.message}",

@@ -131,8 +131,8 @@ class _Walk:
 
     def _list(self, fd: int, prefix: str) -> _Frame:
         """Sorts a folder's entries into files, excluded and folders still to do."""
-        here = os.fstat(fd)
-        frame = _Frame(prefix, (here.st_dev, here.st_ino), [])
+        status = os.fstat(fd)
+        frame = _Frame(prefix, (status.st_dev, status.st_ino), [])
         try:
             with os.scandir(fd) as found:
                 entries = list(found)

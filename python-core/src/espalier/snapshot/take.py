@@ -30,7 +30,7 @@ class Snapshot:
         files: How many files and links it has.
         bytes: Their size.
         source_directory: Where it was taken, absolute.
-        excluded_notes: What the user should be told once, a line each.
+        excluded_notes: What the user has to know, once, a line each.
     """
 
     id: str

@@ -107,7 +107,7 @@ def _read_whole(fd: int, size: int) -> bytes:
 def _copy(fd: int, size: int, to: Optional[int], sparse: bool = False, again: bool = False) -> str:
     """The hex digest of a large file, written to `to` on the way when that is given; with its holes if `sparse`.
 
-    Its bytes are told as progress, unless they were before: `again`.
+    Its bytes are reported as progress, unless they were before: `again`.
     """
     os.lseek(fd, 0, os.SEEK_SET)
     sha = hashlib.sha256()

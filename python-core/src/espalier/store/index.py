@@ -54,7 +54,7 @@ class RunIndex:
                         os.unlink(self._file + end)
                 if not os.path.lexists(self._file):
                     return self._refreshed()
-        self._file = _IN_MEMORY  # a cache that cannot be read or written is no reason not to answer
+        self._file = _IN_MEMORY  # a cache that cannot be read or written isn't a reason not to answer
         return self._refreshed()
 
     def _refreshed(self) -> List[Dict[str, Any]]:

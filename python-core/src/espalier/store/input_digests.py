@@ -1,7 +1,7 @@
 """What an input consists of, whoever asks: submit, the runner that copies it, the end of the run.
 
 A link to a file counts as that file, a link to a folder inside the input as a link; other links, pipes and devices
-are no part of it. Standard library only: the runner loads this before the job starts.
+aren't part of it. Standard library only: the runner loads this before the job starts.
 """
 
 import contextlib
@@ -27,10 +27,10 @@ class LeadsOutside(Exception):
 
 def files_below(folder: str) -> Iterator[Tuple[str, str]]:
     """The plain files of a folder: path relative to it, and whole path."""
-    for here, _, names in os.walk(folder):
+    for parent, _, names in os.walk(folder):
         check()
         for name in names:
-            path = os.path.join(here, name)
+            path = os.path.join(parent, name)
             if os.path.isfile(path):
                 yield os.path.relpath(path, folder), path
 
@@ -72,7 +72,7 @@ def content_digest(path: str) -> str:
 
     Raises:
         LeadsOutside: the content is not all there.
-        OSError: a file cannot be read, or is no plain file.
+        OSError: a file cannot be read, or isn't a plain file.
     """
     parts: List[Tuple[str, bytes]] = []
     if os.path.isdir(path):
@@ -94,22 +94,22 @@ def folder_links(folder: str) -> Iterator[Tuple[str, str]]:
         LeadsOutside: one leads to a folder that is not inside.
     """
     top = os.path.realpath(folder)
-    for here, names, _ in os.walk(folder):
+    for parent, names, _ in os.walk(folder):
         for name in names:
-            path = os.path.join(here, name)
+            path = os.path.join(parent, name)
             if not os.path.islink(path):
                 continue
             target = os.path.realpath(path)
             if os.path.commonpath((top, target)) != top:
                 raise LeadsOutside(path)
-            yield os.path.relpath(path, folder), os.path.relpath(target, os.path.realpath(here))
+            yield os.path.relpath(path, folder), os.path.relpath(target, os.path.realpath(parent))
 
 
 def open_plain(path: str) -> BinaryIO:
     """Open a plain file, or the one a link leads to; a pipe in its place is not waited for.
 
     Raises:
-        OSError: it is missing, cannot be read, or is no plain file.
+        OSError: it is missing, cannot be read, or isn't a plain file.
     """
     return os.fdopen(records.open_plain(path, follow=True), "rb", buffering=0)
 

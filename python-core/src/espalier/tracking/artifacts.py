@@ -22,7 +22,7 @@ from espalier.base.progress import advance, check, report
 from espalier.base.scratch_paths import ScratchPaths
 from espalier.lifecycle.scratch import live_scratch
 
-# (bytes that are no text in the file system's encoding: surrogates)
+# (bytes that aren't text in the file system's encoding: surrogates)
 _ODD = re.compile("[\x00-\x1f\x7f\\\\\udc80-\udcff]")
 _ESCAPED = re.compile(rb"\\x([0-9a-f]{2})")
 # Bytes that a file system takes as one part of a name.
@@ -110,9 +110,9 @@ def file_names(run: RunPaths) -> List[str]:
 def _walk(folder: str, prefix: str) -> Iterator[Tuple[str, str]]:
     pending = [] if os.path.islink(folder) else [(folder, prefix)]
     while pending:
-        here, name = pending.pop()
+        parent, name = pending.pop()
         try:
-            entries = list(os.scandir(here))
+            entries = list(os.scandir(parent))
         except OSError:  # gone, not ours to read, or deeper than a path may be long
             continue
         for entry in entries:

@@ -71,8 +71,8 @@ class Scalars(NamedTuple):
     def events(self) -> List[Placed]:
         """The same as events, for what is to be read together with others."""
         fields = ("time", "name", "kind", "value", "step")
-        made = (dict(zip(fields, row)) for row in zip(*self[1:]))
-        return [(place, {"type": "metric", **event}) for place, event in zip(self.places, made)]
+        events = (dict(zip(fields, row)) for row in zip(*self[1:]))
+        return [(place, {"type": "metric", **event}) for place, event in zip(self.places, events)]
 
     def _rows(self, at: List[int]) -> "Scalars":
         columns: Any = ([column[i] for i in at] for column in self)

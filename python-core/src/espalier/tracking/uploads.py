@@ -65,11 +65,11 @@ def files_below(name: str, folder: str) -> List[Tuple[str, str]]:
         raise EspalierError("source_missing", f"There is no folder {folder} to upload.", "Correct the path.")
     found, pending = [], [(name.rstrip("/"), folder)]
     while pending:
-        prefix, here = pending.pop()
+        prefix, parent = pending.pop()
         try:
-            entries = list(os.scandir(here))
+            entries = list(os.scandir(parent))
         except OSError as error:
-            raise EspalierError("source_unreadable", f"{here} cannot be read: {error.strerror}.") from error
+            raise EspalierError("source_unreadable", f"{parent} cannot be read: {error.strerror}.") from error
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
                 pending.append((f"{prefix}/{entry.name}", entry.path))

@@ -28,10 +28,10 @@ def hand_out(run: RunPaths) -> bytes:
 
         return dump_secrets(values_of(run.workspace, read_as(JobSpec, run.spec).secrets))
     except EspalierError as error:
-        told = {"code": error.code, "message": error.message, "hint": error.hint}
+        failure = {"code": error.code, "message": error.message, "hint": error.hint}
     except Exception as error:  # (its text might hold a value)
-        told = {"code": "internal", "message": f"The keyvault could not be opened: {type(error).__name__}.", "hint": ""}
-    return json.dumps({"error": told}).encode()
+        failure = {"code": "internal", "message": f"The keyvault could not be opened: {type(error).__name__}.", "hint": ""}
+    return json.dumps({"error": failure}).encode()
 
 
 def main(run_dir: str) -> None:

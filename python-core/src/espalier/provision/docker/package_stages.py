@@ -106,9 +106,9 @@ def build_python(builder: Builder, wanted: Wanted, image: str, facts: Facts, loc
         only = replace(wanted.environment, r=None)
         lock = resolve(only, builder.cache, None, host, builder.secrets, builder.log.line, _conda_platform(facts))
     with _Python(builder, wanted, image, facts, lock, side) as python:
-        made = python.install()
+        result = python.install()
     note_lock(builder, wanted.python, lock_record(lock))
-    return made
+    return result
 
 
 class _Python:
@@ -231,13 +231,13 @@ def build_r(builder: Builder, wanted: Wanted, image: str, facts: Facts, lock: Op
         plan = [f"{_HERE}/plan.dcf", LIBRARY, _CACHE, f"{_HERE}/sources", _MADE, str(processors()), "users"]
         commands = [f"mkdir -p {LIBRARY}", shlex.join(["Rscript", "--vanilla", f"{_HERE}/install.R", *plan])]
         builder.log.step(f"Installing {len(sources)} R packages")
-        made = _install(
+        result = _install(
             builder, wanted, "r", wanted.key, image, folder, dict(proxies()), commands, mounts,
             lambda: {"R_LIBS": _joined(LIBRARY, _variable_of(image, "R_LIBS"))},
             "The R packages could not be installed",
         )  # fmt: skip
     note_lock(builder, wanted.key, lock_record(lock))
-    return made
+    return result
 
 
 def _install(

@@ -1,4 +1,4 @@
-"""Which images and private environments there are, who uses them, and removing what nobody needs."""
+"""Which images and private environments there are, who uses them, and removing what isn't needed."""
 
 import contextlib
 import os
@@ -111,7 +111,7 @@ def known_images(
 
 
 def find_litter(cache: CachePaths, kept: Set[str], unused_seconds: float) -> List[Litter]:
-    """What nobody needs: images, stages and private environments that were not wanted for a while, and leftovers.
+    """What isn't needed: images, stages and private environments that were not wanted for a while, and leftovers.
     Without an engine there are only private environments.
 
     Args:
@@ -150,7 +150,7 @@ def _litter_of_engine(cache: CachePaths, kept: Set[str], now: float, unused_seco
 
 
 def remove_litter(cache: CachePaths, found: Iterable[Litter]) -> Set[str]:
-    """Remove it; what somebody began to use meanwhile stays.
+    """Remove it; what came into use meanwhile stays.
 
     Returns:
         The names of what is gone.
@@ -190,16 +190,16 @@ def _stages(
 def _unfinished(now: float, unused: float) -> List[Litter]:
     found = []
     for image in _ours(UNFINISHED_IMAGES, BUILD_LABEL):
-        made = _number(image.get("Created")) or now
-        if now - made >= unused:
+        created = _number(image.get("Created")) or now
+        if now - created >= unused:
             name = _tag(image, UNFINISHED_IMAGES)
-            found.append(Litter("unfinished image", name, _number(image.get("Size")), made, "its build failed"))
+            found.append(Litter("unfinished image", name, _number(image.get("Size")), created, "its build failed"))
     for label in (STAGE_LABEL, BUILD_LABEL):
         for image in images_with(label, dangling=True):
-            made = _number(image.get("Created")) or now
-            if now - made >= _FORGOTTEN and str(image["Id"]) not in {one.name for one in found}:
+            created = _number(image.get("Created")) or now
+            if now - created >= _FORGOTTEN and str(image["Id"]) not in {one.name for one in found}:
                 why = "nothing refers to it any more"
-                found.append(Litter("unfinished image", str(image["Id"]), _number(image.get("Size")), made, why))
+                found.append(Litter("unfinished image", str(image["Id"]), _number(image.get("Size")), created, why))
     return found
 
 
@@ -207,15 +207,15 @@ def _containers(cache: CachePaths, now: float) -> List[Litter]:
     """Containers of builds whose builder is dead. Those of runs bear the label too, without a value."""
     found = []
     for one in containers_with({BUILD_LABEL: ""}):
-        labels, made = one.get("Labels") or {}, _number(one.get("Created")) or now
+        labels, created = one.get("Labels") or {}, _number(one.get("Created")) or now
         building = labels.get(BUILD_LABEL)
         if building == UNFINISHED:
-            dead = one.get("State") != "running" and now - made >= _FORGOTTEN
+            dead = one.get("State") != "running" and now - created >= _FORGOTTEN
         else:
             lock = stage_lock(cache, f"sha256:{building}")
             dead = bool(building) and labels.get(OWNER_LABEL) == owner(cache) and not posix.is_locked(lock)
         if dead:
-            found.append(Litter("container", str(one["Id"]), None, made, "its build is over"))
+            found.append(Litter("container", str(one["Id"]), None, created, "its build is over"))
     return found
 
 
@@ -249,7 +249,7 @@ def _layers(image: str) -> List[str]:
 
 
 def _ours(repository: str, label: str = KEY_LABEL) -> List[Dict[str, Any]]:
-    """Images of ours of that name; somebody else's may bear it too."""
+    """Images of ours of that name; another user's may bear it too."""
     return [image for image in images_named(repository) if label in (image.get("Labels") or {})]
 
 

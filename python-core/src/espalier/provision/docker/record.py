@@ -13,7 +13,7 @@ from espalier.base.records import make_folders, read_record, replace_record
 
 
 def read_image(paths: WorkspacePaths, key: str) -> Optional[Dict[str, Any]]:
-    """The record of an image, None where there is none that can be read: then it is looked for anew."""
+    """The record of an image, None where there is none that can be read: then it is looked for again."""
     try:
         return read_record(paths.image_record(hex_of(key)))
     except (FileNotFoundError, EspalierError):

@@ -104,4 +104,4 @@ def _refused(path: str, why: str) -> EspalierError:
 
 
 def _silent(text: str) -> None:
-    """Nobody wants to read it."""
+    """No one reads it."""

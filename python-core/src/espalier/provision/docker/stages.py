@@ -71,7 +71,7 @@ def stage_image(
         Its id.
 
     Raises:
-        EspalierError: `build_failed` and whatever else `make` raises.
+        EspalierError: `build_failed` and anything else that `make` raises.
     """
     found = find_stage(key)
     if found is None:
@@ -111,7 +111,7 @@ def stage_lock(cache: CachePaths, key: str) -> str:
 
 
 def _remove_leftovers(cache: CachePaths, key: str) -> None:
-    """The containers of a builder that was killed; nobody else builds now, for we hold the lock."""
+    """The containers of a builder that was killed; no other process builds now, because this one holds the lock."""
     left = [str(one["Id"]) for one in containers_with(labels_while_building(cache, key))]
     noted = _noted_step(cache, key)
     if noted:
@@ -210,7 +210,7 @@ _LOOPBACK = re.compile(r"localhost|127(?:\.\d+){3}|::1", re.IGNORECASE)
 
 
 def hints_of(said: str, dockerfile: str, network: str, proxies: Mapping[str, str]) -> str:
-    """What else may help whoever reads why a stage failed; empty where nothing does.
+    """What else may help a user who reads why a stage failed; empty where nothing does.
 
     Args:
         said: The last lines of its log.

@@ -132,8 +132,8 @@ class Build:
         with open(self.paths.plan, "w", encoding="utf-8") as file:
             file.write(write_plan(sources, system))
         variables = {name: value for name, value in without_secrets(os.environ).items() if name not in _R_VARIABLES}
-        with keeping(self.cache, package_keys(sources, system).values(), self._say) as made:
-            folders = (self.paths.library, self.cache.r_packages, self.cache.sources, made)
+        with keeping(self.cache, package_keys(sources, system).values(), self._say) as new_packages:
+            folders = (self.paths.library, self.cache.r_packages, self.cache.sources, new_packages)
             self._run([rscript, "--vanilla", INSTALLER, self.paths.plan, *folders, str(processors())], variables)
 
     def _run(self, argv: List[str], variables: Mapping[str, str]) -> None:

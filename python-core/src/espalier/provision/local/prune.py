@@ -82,7 +82,7 @@ def remove_private(cache: CachePaths, hex_key: str) -> bool:
         Whether it was there, and is gone.
 
     Raises:
-        EspalierError: `bad_argument`, that is no key.
+        EspalierError: `bad_argument`, that isn't a key.
     """
     if not is_digest(hex_key):
         raise EspalierError("bad_argument", f"{hex_key!r} is no key of a private environment.")

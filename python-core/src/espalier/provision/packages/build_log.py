@@ -43,10 +43,10 @@ class LogCopy:
         self.more()
 
     def more(self) -> None:
-        """Copy what has come since the last time; from the start again where the source begins anew."""
+        """Copy what has come since the last time; from the start again where the source begins again."""
         if self._target is None:
             return
-        # (a log that cannot be written is no reason to give a build up)
+        # (a log that cannot be written isn't a reason to give a build up)
         with contextlib.suppress(OSError), open(self._source, "rb") as source:
             size = os.fstat(source.fileno()).st_size
             if size < self._done:
@@ -104,7 +104,7 @@ class BuildLog:
     """The log of one build, written as it comes.
 
     Args:
-        files: Where it is written; each begins anew.
+        files: Where it is written; each begins again.
         also: Where it is appended: the caller's own.
         say: Takes the status line.
         hidden: Knows the secrets that have been read, which are hidden.
@@ -115,7 +115,7 @@ class BuildLog:
     ) -> None:
         self.tail: Deque[str] = deque(maxlen=_KEPT)
         self.path = files[0] if files else ""
-        # what the user should be told in any case
+        # what the user has to know in any case
         self.notes: List[str] = []
         self._say, self._hidden = say, hidden
         self._masker, self._known = hidden.masker(), len(hidden)
@@ -156,7 +156,7 @@ class BuildLog:
         self.hear(("\n" if self._pending else "") + text + "\n")
 
     def note(self, text: str) -> None:
-        """Take a line that the user should be told in any case."""
+        """Take a line that the user has to know in any case."""
         self.notes.append(self._hidden.text(text))
         self.line(text)
 
@@ -181,7 +181,7 @@ class BuildLog:
     def _write(self, text: str) -> None:
         data = text.encode("utf-8", "replace")
         for file in self._files:
-            with contextlib.suppress(OSError):  # a log that cannot be written is no reason to give a build up
+            with contextlib.suppress(OSError):  # a log that cannot be written isn't a reason to give a build up
                 file.write(data)
 
 

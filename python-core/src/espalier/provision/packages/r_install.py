@@ -115,7 +115,7 @@ def digest_of_tree(folder: str) -> str:
 
     Raises:
         OSError: something can't be read.
-        ValueError: there is something that is no file, folder or link.
+        ValueError: there is something that isn't a file, folder or link.
     """
     total = hashlib.sha256()
     for top, folders, files in os.walk(folder):
@@ -158,13 +158,13 @@ def _check(cache: CachePaths, key: str, tell: Tell) -> None:
 def _keep(cache: CachePaths, folder: str, wanted: "set[str]") -> None:
     with locked(cache.build_lock("r-packages")):
         for key in sorted(wanted.intersection(os.listdir(folder))):
-            made, kept = os.path.join(folder, key), os.path.join(cache.r_packages, key)
-            digest = _digest(made)
-            if digest is None or os.path.lexists(kept) or os.path.islink(made):
+            installed, kept = os.path.join(folder, key), os.path.join(cache.r_packages, key)
+            digest = _digest(installed)
+            if digest is None or os.path.lexists(kept) or os.path.islink(installed):
                 continue
             make_folders(cache.r_digests)
             replace_record(cache.r_digest(key), {"format": FORMAT, "digest": digest}, cache.r_digests)
-            shutil.move(made, kept)
+            shutil.move(installed, kept)
 
 
 def _digest(folder: str) -> Optional[str]:

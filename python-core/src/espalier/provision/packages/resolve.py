@@ -92,7 +92,7 @@ def resolve_r(
 ) -> List[RSource]:
     """All packages that the R side of a definition takes.
 
-    R's base packages are left out. A recommended package that nobody wants in a particular version is left out where
+    R's base packages are left out. A recommended package that is wanted in no particular version is left out where
     the host's R has a version that will do; where that is not known, it is marked for the installer to find out
     (`RSource.unless_r_has`). Of several repositories the first that has a package in a version that will do
     gives it.

@@ -44,7 +44,7 @@ class Repository:
 
     @classmethod
     def of_url(cls, url: str) -> Optional["Repository"]:
-        """What a lock's address stands for; None where it is no address of a repository."""
+        """What a lock's address stands for; None where it isn't an address of a repository."""
         match = _URL.fullmatch(url)
         if match is None or match[1] != api():
             return None
@@ -62,7 +62,7 @@ class Repository:
         return self.archive + (("#" + urlencode({"subdirectory": self.subdir}, safe="/")) if self.subdir else "")
 
     def headers(self, token: Optional[str]) -> Dict[str, str]:
-        """What its server is told; nobody else hears of the token (see fetch.py on redirects)."""
+        """What its server is told; no other server gets the token (see fetch.py on redirects)."""
         return _headers(token)
 
     def __str__(self) -> str:
@@ -114,7 +114,7 @@ def no_secrets(secret: Secret) -> str:
 
 
 def silent(line: str) -> None:
-    """Where nobody wants to know."""
+    """Where no caller listens."""
 
 
 def fetch_sources(

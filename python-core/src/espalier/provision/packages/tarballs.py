@@ -23,7 +23,7 @@ def read_description(path: str, shown: str) -> Dict[str, str]:
         shown: What to call it in an error.
 
     Raises:
-        EspalierError: `lock_failed`, it is no source package.
+        EspalierError: `lock_failed`, it isn't a source package.
     """
     try:
         with tarfile.open(path, "r:*") as archive:

@@ -6,7 +6,7 @@ from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
 
 def read_dcf(text: str) -> Iterator[Dict[str, str]]:
-    """The records of a file. Continued lines are joined by a line feed; what is no field is passed over."""
+    """The records of a file. Continued lines are joined by a line feed; what isn't a field is passed over."""
     record: Dict[str, str] = {}
     name = ""
     for line in text.replace("\r\n", "\n").split("\n"):
