@@ -10,7 +10,7 @@ from typing import Sequence
 import cran
 import docker
 from espalier.api.workspace import Workspace
-from espalier.base.paths import CachePaths
+from espalier.base.cache_paths import CachePaths
 from espalier.environment.definition import CranPackage, DockerSide, Environment, RSide
 from espalier.provision.docker.chain import Image, ensure
 from samples import Samples, seconds

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Dict, Sequence
 
-from espalier.base.paths import CachePaths
+from espalier.base.cache_paths import CachePaths
 from espalier.environment.definition import Environment, PythonSide
 from espalier.provision.local.ensure import ensure
 from espalier.provision.packages.lock import resolve

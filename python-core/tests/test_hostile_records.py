@@ -16,7 +16,7 @@ from espalier.lifecycle.ask import canceled_message
 from espalier.lifecycle.container_record import read_box
 from espalier.lifecycle.failure import job_error
 from espalier.lifecycle.waiting import waited_for
-from espalier.tracking import metrics, summary
+from espalier.tracking import metrics, run_rows
 from espalier.tracking.sessions import read_sessions
 from hanging import not_hanging
 
@@ -284,7 +284,7 @@ def test_a_job_that_leaves_its_state_as_a_folder(experiment: Experiment, ended: 
 def test_a_list_reads_a_part_of_what_is_logged(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Many parameters that name one long payload, then a log without an end."""
     monkeypatch.setattr(metrics, "RECORD_BYTES", 1000)
-    monkeypatch.setattr(summary, "_LOG_BYTES", 1 << 20)
+    monkeypatch.setattr(run_rows, "_LOG_BYTES", 1 << 20)
     paths, writer = RunPaths(run.run_dir), "py-1-abcdef01"
     os.makedirs(paths.payloads, exist_ok=True)
     Path(paths.payloads, f"{writer}-0.json").write_text('{"kind":"string","value":"%s"}' % ("x" * 400))
@@ -292,5 +292,5 @@ def test_a_list_reads_a_part_of_what_is_logged(run: Any, monkeypatch: pytest.Mon
     filler = '{"type":"other","seq":1,"time":1,"z":"%s"}\n' % ("x" * 1000)
     late = '{"type":"param","seq":0,"time":1,"name":"late","kind":"string","value":"x"}\n'
     Path(paths.event_log(writer)).write_text("".join(event % (n, writer) for n in range(9)) + filler * 3000 + late)
-    row = summary.summarise(run.run_dir)
+    row = run_rows.summarise(run.run_dir)
     assert list(row["params"]) == ["p0", "p1"] and row["status"] == "Damaged"

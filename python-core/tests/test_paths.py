@@ -22,7 +22,7 @@ OTHERS = {
     "adapters/engine.py": ["/images/"],
     "adapters/engine_sockets.py": ["meta.json"],  # (of Docker's contexts)
     "adapters/homes.py": ["cache", "AppData/Local/R/cache"],
-    "environment/sources.py": [".json"],
+    "environment/definition_files.py": [".json"],
     "provision/docker/package_stages.py": ["/cache"],
     "provision/docker/signature.py": ["images"],
     "lifecycle/attempts.py": ["kept"],
@@ -30,12 +30,12 @@ OTHERS = {
     "api/run.py": ["user_logs/std_log.txt"],  # (shown in the help)
     "snapshot/literals.py": [".json"],
     "snapshot/own.py": [".tmp-", ".tmp-*[0-9]-"],
-    "snapshot/secret_files.py": [
+    "snapshot/defaults.py": [
         "*service-account*.json", "*service_account*.json", "client_secret*.json", ".docker/config.json",
     ],
     "jobs/documents.py": [".job/python/espalier/runner"],
 }  # fmt: skip
-MAKERS = ("paths.py", "scratch_paths.py")
+MAKERS = ("paths.py", "scratch_paths.py", "cache_paths.py")
 
 
 def on_disk_names() -> Set[str]:

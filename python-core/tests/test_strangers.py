@@ -14,7 +14,7 @@ from espalier.base.errors import EspalierError
 from espalier.jobs import submit as submission
 from espalier.queue import nudge as nudging
 from espalier.snapshot.git import start_git
-from espalier.snapshot.gitconfig import find_repository
+from espalier.snapshot.gitconfig import is_anothers, repository_around
 
 OTHER = 4242
 LOOKS: Dict[str, Callable[[Workspace, str], Any]] = {
@@ -114,7 +114,8 @@ def anothers(tmp_path: Path) -> Path:
 
 
 def test_a_repository_of_another_user_is_left_alone(anothers: Path, experiment: Experiment) -> None:
-    assert find_repository(str(anothers)) is None
+    repository = repository_around(str(anothers))
+    assert repository is not None and is_anothers(repository)
     state = start_git(str(anothers)).result()
     assert state is not None and state["problem"] == "the repository belongs to another user" and state["commit"] is None
     run = experiment.submit(ScriptRunConfig(source_directory=str(anothers), entry_script="a.py"))

@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 from espalier import Environment, EspalierError, Workspace
 from espalier.environment.definition import BuildContext, CranPackage, DockerSide, PythonSide, RSide
-from espalier.environment.lock import Lock, RSource
-from espalier.environment.lock_record import lock_record
-from espalier.environment.lockfile import write_lock
+from espalier.environment.lock import Lock, RSource, lock_record
+from espalier.environment.stored_locks import write_lock
 from espalier.provision.docker import bases
 from espalier.provision.docker.bases import Base, resolve_base
 from espalier.provision.docker.record import write_image

@@ -9,7 +9,7 @@ from typing import Any, Callable, Dict
 import canary
 from espalier.api.keyvault import Keyvault
 from espalier.api.workspace import Workspace
-from espalier.base.paths import CachePaths
+from espalier.base.cache_paths import CachePaths
 from espalier.environment.definition import (
     CranPackage,
     DockerSide,

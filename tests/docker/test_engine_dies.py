@@ -8,10 +8,10 @@ from typing import Any, Callable, List
 
 import pytest
 from engines import OwnEngine
-from espalier.adapters import docker_stream
+from espalier.adapters import docker
 from espalier.api.workspace import Workspace
+from espalier.base.cache_paths import CachePaths
 from espalier.base.errors import EspalierError
-from espalier.base.paths import CachePaths
 from espalier.environment.definition import DockerSide, Environment
 from espalier.provision.docker.chain import Image, ensure
 
@@ -71,8 +71,8 @@ def test_the_engine_ends_during_a_build(workspace: Make, own_engine: OwnEngine, 
 def test_the_engine_hangs_during_a_build(
     workspace: Make, own_engine: OwnEngine, wanted: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(docker_stream, "_SILENCE", 1.0)
-    monkeypatch.setattr(docker_stream.docker.answers, "__defaults__", (1.0,))
+    monkeypatch.setattr(docker, "_SILENCE", 1.0)
+    monkeypatch.setattr(docker.docker.answers, "__defaults__", (1.0,))
     build = Build(workspace(), wanted)
     build.until_it_says("begun")
     own_engine.signal(signal.SIGSTOP)

@@ -7,11 +7,11 @@ from typing import Any, Callable, Iterator
 import pytest
 from archives import tar_gz
 from espalier.api.workspace import Workspace
+from espalier.base.cache_paths import CachePaths
+from espalier.base.canonical import hex_of
 from espalier.base.errors import EspalierError
-from espalier.base.paths import CachePaths
 from espalier.environment.definition import CranPackage, DockerSide, Environment, PythonSide, RSide, Secret
 from espalier.provision.docker.chain import Image, ensure
-from espalier.provision.docker.record import hex_of
 
 Make = Callable[..., Workspace]
 

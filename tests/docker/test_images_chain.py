@@ -16,12 +16,13 @@ from typing import Any, Callable, Iterator, List, Optional
 import pytest
 from espalier.adapters.docker_images import find_image, remove_image, tag_image
 from espalier.api.workspace import Workspace
+from espalier.base.cache_paths import CachePaths
+from espalier.base.canonical import hex_of
 from espalier.base.errors import EspalierError
-from espalier.base.paths import CachePaths
 from espalier.base.progress import Cancelled, Listener, listening
 from espalier.environment.definition import BuildContext, DockerSide, Environment, Secret
 from espalier.provision.docker.chain import Image, ensure, find_local, tag_of
-from espalier.provision.docker.record import hex_of, read_image, write_image
+from espalier.provision.docker.record import read_image, write_image
 from espalier.provision.docker.registries import Remote, set_remote
 
 Make = Callable[..., Workspace]

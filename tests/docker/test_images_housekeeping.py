@@ -12,8 +12,8 @@ from espalier import Environment
 from espalier.adapters.docker_images import find_image
 from espalier.adapters.docker_stage import stage_container
 from espalier.api.workspace import Workspace
+from espalier.base.cache_paths import CachePaths, PrivatePaths
 from espalier.base.errors import EspalierError
-from espalier.base.paths import CachePaths, PrivatePaths
 from espalier.base.records import replace_record
 from espalier.base.types import Frame
 from espalier.environment.definition import DockerSide

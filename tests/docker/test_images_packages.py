@@ -10,12 +10,13 @@ from typing import Any, Callable, Iterator
 import pytest
 from espalier.adapters.docker_images import find_image
 from espalier.api.workspace import Workspace
+from espalier.base.cache_paths import CachePaths
+from espalier.base.canonical import hex_of
 from espalier.base.errors import EspalierError
-from espalier.base.paths import CachePaths
 from espalier.environment.definition import Conda, CranPackage, DockerSide, Environment, PythonSide, RSide, Secret
-from espalier.environment.lockfile import write_lock
+from espalier.environment.stored_locks import write_lock
 from espalier.provision.docker.chain import Image, ensure
-from espalier.provision.docker.record import hex_of, read_image
+from espalier.provision.docker.record import read_image
 
 Make = Callable[..., Workspace]
 
@@ -170,7 +171,7 @@ def test_a_lock_is_what_is_installed(workspace: Make, base_image: str, cran: Any
     unlocked = have(workspace(), wanted)
     record = read_image(workspace()._paths, unlocked.key)
     assert record is not None
-    from espalier.environment.lockfile import lock_of
+    from espalier.environment.stored_locks import lock_of
 
     older = lock_of(record["lock"])
     write_lock(workspace()._paths, wanted, older)

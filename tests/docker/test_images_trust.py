@@ -11,11 +11,12 @@ import docker.errors
 import pytest
 from espalier.adapters.docker_images import build_image, find_image, tag_image
 from espalier.api.workspace import Workspace
-from espalier.base.paths import CachePaths
+from espalier.base.cache_paths import CachePaths
+from espalier.base.canonical import hex_of
 from espalier.environment.definition import DockerSide, Environment
+from espalier.provision.docker.archive import recipe_context
 from espalier.provision.docker.chain import Image, ensure, tag_of
-from espalier.provision.docker.context import recipe_context
-from espalier.provision.docker.record import hex_of, read_image, write_image
+from espalier.provision.docker.record import read_image, write_image
 from espalier.provision.docker.registries import Remote, set_remote
 from espalier.provision.docker.signature import SHARED_KEY, is_ours
 

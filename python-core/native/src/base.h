@@ -48,7 +48,7 @@ using Names = std::unordered_set<string>;
 constexpr int kFolder = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 // O_NONBLOCK: a file that became a FIFO must be refused, not waited for.
 constexpr int kFile = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
-// No index is longer (store/plain.py).
+// No index is longer (store/packs.py).
 constexpr off_t kLongest = off_t{1} << 30;
 constexpr size_t kWhole = 8 << 20;  // a file up to this size is held in memory
 constexpr size_t kChunk = 1 << 20;

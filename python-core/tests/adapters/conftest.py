@@ -8,8 +8,7 @@ from typing import Any, Callable, Iterator, List
 
 import pytest
 from espalier.adapters import posix
-from espalier.adapters.processes import all_processes
-from espalier.adapters.subreaper import become_subreaper
+from espalier.adapters.processes import all_processes, become_subreaper
 from espalier.adapters.tree import Tree
 
 

@@ -97,9 +97,10 @@ def test_permission_denied(listen: Callable[[bytes], str]) -> None:
     for folder in list(Path(path).parents)[:-1]:
         folder.chmod(folder.stat().st_mode | 0o111)
     code = (
-        "import docker, os, sys; os.setuid(65534)\n"
+        "import docker, os, sys\n"
         "from espalier.adapters.docker import engine\n"
         "from espalier.base.errors import EspalierError\n"
+        "os.setuid(65534)\n"
         "try:\n    engine()\n"
         "except EspalierError as e: print(e.code, e)"
     )

@@ -71,7 +71,7 @@ def own_group() -> Path:
 
 PARENT = """
 import os, signal, sys, time
-from espalier.adapters.subreaper import become_subreaper
+from espalier.adapters.processes import become_subreaper
 from espalier.lifecycle.failure import job_error
 from espalier.lifecycle.verdict import with_memory
 from espalier.base.paths import RunPaths

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from espalier.adapters.scope import enter, is_wanted
+from espalier.adapters.cgroup import enter_scope, is_scope_wanted
 
 
 @pytest.mark.parametrize(
@@ -22,15 +22,15 @@ def test_wanted_in_a_login_session_alone(tmp_path: Path, groups: str, bus: bool,
     (tmp_path / "cgroup").write_text(groups)
     if bus:
         (tmp_path / "bus").touch()
-    assert is_wanted(str(tmp_path / "cgroup"), str(tmp_path)) is wanted
-    assert not is_wanted(str(tmp_path / "none"), str(tmp_path))
+    assert is_scope_wanted(str(tmp_path / "cgroup"), str(tmp_path)) is wanted
+    assert not is_scope_wanted(str(tmp_path / "none"), str(tmp_path))
 
 
 def test_what_the_manager_is_asked(tmp_path: Path) -> None:
     program = tmp_path / "busctl"
     program.write_text(f"#!/bin/sh\necho \"$@\" > {tmp_path}/asked\n")
     program.chmod(0o755)
-    pid = enter("exp_1_abcdef01", [12, 7], str(tmp_path))
+    pid = enter_scope("exp_1_abcdef01", [12, 7], str(tmp_path))
     assert pid is not None and os.waitpid(pid, 0)[1] == 0
     asked = (tmp_path / "asked").read_text()
     assert asked.startswith("--user --quiet call org.freedesktop.systemd1 /org/freedesktop/systemd1 ")
@@ -41,4 +41,4 @@ def test_what_the_manager_is_asked(tmp_path: Path) -> None:
 
 
 def test_without_the_program(tmp_path: Path) -> None:
-    assert enter("exp_1_abcdef01", [1], str(tmp_path)) is None
+    assert enter_scope("exp_1_abcdef01", [1], str(tmp_path)) is None

@@ -25,10 +25,10 @@ from espalier.environment.key import (
     python_key,
     r_key,
     system_key,
+    why_rebuild,
 )
 from espalier.environment.lock import Lock, RSource
 from espalier.environment.recipe import pinned
-from espalier.environment.why import why_rebuild
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

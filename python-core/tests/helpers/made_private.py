@@ -4,7 +4,7 @@ import json
 import os
 from pathlib import Path
 
-from espalier.base.paths import CachePaths, PrivatePaths
+from espalier.base.cache_paths import CachePaths, PrivatePaths
 
 
 def add_private(cache: CachePaths, hex_key: str, name: str, used: float) -> Path:

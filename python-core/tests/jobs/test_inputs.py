@@ -6,7 +6,7 @@ import pytest
 from espalier.base.errors import EspalierError
 from espalier.base.paths import WorkspacePaths
 from espalier.jobs.inputs import identity_of, resolve_inputs
-from espalier.store import inputs
+from espalier.store import input_digests
 
 
 def test_file(tmp_path: Path) -> None:
@@ -43,7 +43,7 @@ def test_folder_digest_changes_with_names_and_contents(tmp_path: Path) -> None:
 
 
 def test_large_inputs_go_by_size_and_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inputs, "INPUT_COPY_LIMIT_BYTES", 10)
+    monkeypatch.setattr(input_digests, "INPUT_COPY_LIMIT_BYTES", 10)
     (tmp_path / "a").write_text("x" * 11)
     os.utime(tmp_path / "a", (1, 1))
     (record,) = resolve_inputs(WorkspacePaths("/ws"), {"a": str(tmp_path / "a")})
@@ -52,7 +52,7 @@ def test_large_inputs_go_by_size_and_time(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_many_files_go_by_size_and_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inputs, "INPUT_COPY_LIMIT_FILES", 2)
+    monkeypatch.setattr(input_digests, "INPUT_COPY_LIMIT_FILES", 2)
     for name in "abc":
         (tmp_path / name).write_text(name)
     (record,) = resolve_inputs(WorkspacePaths("/ws"), {"d": str(tmp_path)})

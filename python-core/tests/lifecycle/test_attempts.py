@@ -9,7 +9,7 @@ from typing import Any, Callable, Iterator
 
 import pytest
 from espalier import Run, ScriptRunConfig, Workspace
-from espalier.adapters import clock
+from espalier.adapters import posix
 from espalier.adapters.homes import scratch_folder
 from espalier.base.paths import RunPaths
 from espalier.jobs import submit as submission
@@ -126,7 +126,7 @@ def test_a_runner_that_cannot_work_is_not_tried_for_ever_at_any_attempt(
     reach(lambda: os.listdir(queue_paths().waiting) and not os.listdir(queue_paths().leases))
     monkeypatch.setattr(spawn, "interpreter", lambda: "/bin/false")
     hours = itertools.count(10**6)
-    monkeypatch.setattr(clock, "_clock", lambda: next(hours) * 3601.0)  # each pause is over when it is looked at
+    monkeypatch.setattr(posix, "_clock", lambda: next(hours) * 3601.0)  # each pause is over when it is looked at
     reach(lambda: step() or run.get_status() == "Failed")
     assert (run._status()["error"]["code"], run._status()["attempt"], run._status()["runners"]) == ("prepare_failed", 2, 3)
 

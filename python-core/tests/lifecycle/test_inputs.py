@@ -12,7 +12,7 @@ from espalier.jobs.inputs import resolve_inputs
 from espalier.lifecycle.inputs import changed_inputs
 from espalier.lifecycle.known import Known
 from espalier.runner.inputs import copy_inputs
-from espalier.store import inputs as stored
+from espalier.store import input_digests as stored
 
 
 @pytest.fixture

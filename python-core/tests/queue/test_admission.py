@@ -8,7 +8,7 @@ from typing import Any, Callable
 
 import pytest
 from espalier import EspalierError, Run
-from espalier.adapters import clock
+from espalier.adapters import posix
 from espalier.queue.admission import expire
 from espalier.queue.capacity import set_capacity
 from espalier.queue.home import allocator, queue_paths
@@ -24,8 +24,8 @@ def one_slot(home: Path) -> None:
 
 def later(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     """The machine has been on for longer."""
-    real = clock._clock
-    monkeypatch.setattr(clock, "_clock", lambda: real() + seconds)
+    real = posix._clock
+    monkeypatch.setattr(posix, "_clock", lambda: real() + seconds)
 
 
 def test_a_run_starts_when_those_it_depends_on_have_completed(submit: Submit, ended: Any, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from espalier import Workspace
 from espalier.adapters.homes import state_folder
 from espalier.base.errors import EspalierError
 from espalier.queue.home import allocator, queue_paths
-from espalier.vault.key import key_path, make_key
+from espalier.vault.encryption import key_path, make_key
 
 
 def test_state_folder(monkeypatch: pytest.MonkeyPatch) -> None:

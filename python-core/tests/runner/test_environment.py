@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from espalier import Experiment, Run, ScriptRunConfig, Workspace
 from espalier.adapters.homes import cache_folder
+from espalier.base.cache_paths import CachePaths, PrivatePaths
 from espalier.base.errors import EspalierError
-from espalier.base.paths import CachePaths, PrivatePaths
-from espalier.provision.local.housekeeping import remove_private
+from espalier.provision.local.prune import remove_private
 from espalier.provision.packages.pyenv import find_uv
 from espalier.runner.environment import _keeps
 from scratch import copy_of

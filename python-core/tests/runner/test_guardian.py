@@ -6,7 +6,7 @@ from typing import Callable
 
 import pytest
 from espalier.adapters import posix
-from espalier.adapters.subreaper import become_subreaper
+from espalier.adapters.processes import become_subreaper
 from espalier.base.paths import RunPaths
 from espalier.lifecycle.place import Place
 from espalier.runner.guardian import guarded, has_lost

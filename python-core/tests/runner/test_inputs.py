@@ -14,7 +14,7 @@ from espalier.queue.capacity import set_capacity
 from espalier.queue.home import queue_paths
 from espalier.runner import inputs as module
 from espalier.runner.inputs import copy_inputs
-from espalier.store import inputs as stored
+from espalier.store import input_digests as stored
 
 Submit = Callable[..., Run]
 Ended = Callable[..., Dict[str, Any]]

@@ -11,7 +11,7 @@ from espalier.adapters.tree import Tree
 from espalier.base.errors import DamageWarning
 from espalier.base.paths import RunPaths
 from espalier.runner.meter import Meter
-from espalier.tracking.usage import read_usage
+from espalier.tracking.scalars import read_usage
 
 
 @pytest.fixture

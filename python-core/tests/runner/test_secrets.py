@@ -236,7 +236,7 @@ def test_canceled_while_the_keyvault_is_opened(python: Submit, ended: Ended, rea
     reach((home / "on").exists)
     run.cancel()
     assert ended(run)["status"] == "Canceled"
-    assert not [pid for pid in Path("/proc").glob("[0-9]*") if "hand_out" in command_of(pid) and run.id in command_of(pid)]
+    assert not [pid for pid in Path("/proc").glob("[0-9]*") if "vault/agent" in command_of(pid) and run.id in command_of(pid)]
 
 
 def command_of(process: Path) -> str:

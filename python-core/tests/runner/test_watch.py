@@ -12,7 +12,7 @@ from typing import Any, Dict, List, Optional
 
 import pytest
 from espalier.adapters import posix
-from espalier.adapters.subreaper import become_subreaper
+from espalier.adapters.processes import become_subreaper
 from espalier.base.paths import RunPaths
 from espalier.lifecycle.status import Outcome
 from espalier.runner import watch as module

@@ -2,8 +2,7 @@ import os
 
 import pytest
 from espalier.snapshot import compare as module
-from espalier.snapshot.compare import as_frame, compare
-from espalier.snapshot.sides import FolderSide, StoredSide
+from espalier.snapshot.compare import FolderSide, StoredSide, as_frame, compare
 from espalier.snapshot.take import take_snapshot
 
 

@@ -1,6 +1,6 @@
 import random
 
-from espalier.snapshot.editscript import MOST_EDITS, changes
+from espalier.snapshot.textdiff import MOST_EDITS, changes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

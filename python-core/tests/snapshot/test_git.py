@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 from espalier.snapshot.git import start_git
-from espalier.snapshot.gitconfig import filter_names, find_repository, strip_credentials
+from espalier.snapshot.gitconfig import filter_names, repository_around, strip_credentials
 from hanging import not_hanging
 
 SCANS = False
@@ -60,7 +60,7 @@ def test_dirty_is_about_the_folder_only(repository):
 
 def test_no_repository_starts_no_process(tmp_path, monkeypatch):
     monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("a process was started"))
-    assert find_repository(str(tmp_path)) is None
+    assert repository_around(str(tmp_path)) is None
     assert git_state(str(tmp_path)) is None
 
 

@@ -2,7 +2,7 @@ import os
 
 import pytest
 from espalier.base.errors import EspalierError
-from espalier.snapshot.preview import snapshot_preview
+from espalier.snapshot.take import snapshot_preview
 
 
 def test_columns(tmp_path):

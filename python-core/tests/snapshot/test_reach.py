@@ -5,11 +5,10 @@ import threading
 import pytest
 from espalier.base.canonical import canonical_json, digest_bytes
 from espalier.base.errors import EspalierError
-from espalier.snapshot.kept import keep
-from espalier.snapshot.reach import objects_in_use
+from espalier.snapshot.reach import keep, objects_in_use
 from espalier.snapshot.take import take_snapshot
-from espalier.store.files import put_bytes
 from espalier.store.packs import ObjectReader
+from espalier.store.stored_files import put_bytes
 from espalier.store.trees import tree_bytes
 
 SCANS = False

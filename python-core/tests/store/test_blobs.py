@@ -4,7 +4,7 @@ import os
 import pytest
 from bare import bare
 from espalier.base.errors import EspalierError
-from espalier.store import blobs, files
+from espalier.store import blobs, stored_files
 from espalier.store.objects import ObjectWriter
 
 
@@ -30,7 +30,7 @@ def put_file(paths, source, **named):
 
 
 def names(paths):
-    return sorted(name for _, _, files in os.walk(paths.root) for name in files)
+    return sorted(name for _, _, stored_files in os.walk(paths.root) for name in stored_files)
 
 
 def test_content_is_stored_under_its_digest(paths, source):
@@ -125,7 +125,7 @@ def test_a_store_that_cannot_be_written(paths, source, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(blobs, "create", refuse)
-    monkeypatch.setattr(files, "create", refuse)
+    monkeypatch.setattr(stored_files, "create", refuse)
     with pytest.raises(EspalierError) as caught:
         put_file(paths, source)
     assert caught.value.code == "workspace_read_only"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from bare import bare
 from espalier.base.errors import EspalierError
-from espalier.store import files, objects
+from espalier.store import objects, stored_files
 from espalier.store.objects import MANY, SMALL, ObjectWriter
 from espalier.store.packs import ObjectReader
 
@@ -79,7 +79,7 @@ def test_a_store_that_cannot_be_written(paths, monkeypatch, count):
     def refuse(*_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(files, "create", refuse)
+    monkeypatch.setattr(stored_files, "create", refuse)
     monkeypatch.setattr(objects, "create", refuse)
     with pytest.raises(EspalierError) as caught:
         add(paths, contents(count))

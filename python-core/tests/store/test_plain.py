@@ -2,8 +2,8 @@ import os
 from pathlib import Path
 
 import pytest
-from espalier.store import plain
-from espalier.store.plain import open_stored, read_stored
+from espalier.store import packs
+from espalier.store.packs import open_stored, read_stored
 
 
 def test_a_plain_file_is_read_whole(tmp_path: Path) -> None:
@@ -34,7 +34,7 @@ def test_what_is_no_file_is_refused_at_once(tmp_path: Path, kind: str) -> None:
 
 
 def test_a_file_that_is_too_large_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plain, "WHOLE_BYTES", 10)
+    monkeypatch.setattr(packs, "WHOLE_BYTES", 10)
     (tmp_path / "object").write_bytes(b"x" * 11)
     with pytest.raises(OSError, match="it has 11 bytes, and 10 are the most"):
         read_stored(str(tmp_path / "object"))

@@ -7,8 +7,15 @@ import pytest
 from espalier.adapters.files import remove_tree
 from espalier.base.errors import EspalierError
 from espalier.base.paths import RunPaths
-from espalier.tracking.artifact_names import checked_parts, copy_parts, file_parts, listed_name
-from espalier.tracking.artifacts import download, file_names, open_artifact
+from espalier.tracking.artifacts import (
+    checked_parts,
+    copy_parts,
+    download,
+    file_names,
+    file_parts,
+    listed_name,
+    open_artifact,
+)
 from espalier.tracking.downloads import download_all
 from espalier.tracking.uploads import upload
 from hypothesis import given

@@ -1,7 +1,7 @@
 import re
 from typing import List, Tuple
 
-from espalier.vault.search import Search
+from espalier.vault.masking import Search
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

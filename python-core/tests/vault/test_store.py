@@ -12,7 +12,7 @@ import pytest
 from espalier import EspalierError, Workspace
 from espalier.base.paths import WorkspacePaths
 from espalier.environment.definition import Secret
-from espalier.vault.key import key_path
+from espalier.vault.encryption import key_path
 from espalier.vault.store import Vault, refuse_missing, secret_reader, values_of
 
 CANARY = "canary-5f1e\n#&%\"'\\ ü😀 $(x)"

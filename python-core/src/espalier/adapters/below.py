@@ -8,7 +8,7 @@ from espalier.adapters.moving import DEEPEST, opened, opened_below
 
 
 def files_below(root: str, folder: str) -> List[Tuple[str, int]]:
-    """Names and sizes, in bytes, of what is no folder. No link is followed, and what can't be read is left out.
+    """Names and sizes, in bytes, of what isn't a folder. No link is followed, and what can't be read is left out.
 
     Args:
         root: A folder that no job can have replaced.

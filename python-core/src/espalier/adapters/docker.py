@@ -1,15 +1,19 @@
 """The Docker engine: the one module that imports the docker package. One client a process, its errors as ours.
 
+A long call can be canceled at any moment, and an engine that falls silent is asked whether it still runs.
 Nothing is imported before it is used: the package takes 0.15 s.
 """
 
 import contextlib
 import os
+import queue
 import socket
-from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Tuple
+import threading
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from espalier.adapters.docker_errors import engine_refused, no_docker_package, not_reachable
 from espalier.adapters.engine import address as address_by
+from espalier.base import progress
 from espalier.base.errors import EspalierError
 
 if TYPE_CHECKING:
@@ -93,10 +97,10 @@ def translated(what: str) -> Iterator[None]:
     except EspalierError:
         raise
     except Exception as error:
-        ours = _translation(what, error)
-        if ours is None:
+        translation = _translation(what, error)
+        if translation is None:
             raise
-        raise ours from error
+        raise translation from error
 
 
 def files_of_context(root: str, dockerfile: str) -> List[str]:
@@ -173,3 +177,74 @@ def _connect(where: str) -> "docker.DockerClient":
         raise not_reachable(where, error) from error
     client.api.timeout = ANSWER
     return client
+
+
+# How often the caller is asked whether to go on, and after how long a silence the engine is (seconds).
+_LOOK = 0.1
+_SILENCE = 30.0
+
+
+def streamed(what: str, call: Callable[[Any], Iterator[Any]]) -> Iterator[Any]:
+    """What a long call of the engine yields, as it comes.
+
+    Args:
+        what: What is being done, the beginning of an error's sentence.
+        call: Makes the call with the API client it is given, and returns what it streams.
+
+    Raises:
+        EspalierError: as `translated`.
+        Cancelled: the call was called off; the engine knows.
+    """
+    with translated(what):
+        connection = Connection()
+    heard: queue.SimpleQueue[Tuple[str, Any]] = queue.SimpleQueue()
+    thread = threading.Thread(target=_listen, args=(connection, call, heard), name="espalier-docker", daemon=True)
+    thread.start()
+    try:
+        while True:
+            kind, value = _next(what, heard)
+            if kind == "end":
+                return
+            if kind == "error":
+                with translated(what):
+                    raise value
+            yield value
+    finally:
+        connection.break_off()
+        thread.join(5)
+
+
+def waited(what: str, call: Callable[[Any], Any]) -> Any:
+    """The value of a call of the engine that may take long without a word. The same errors."""
+    for value in streamed(what, lambda api: iter([call(api)])):
+        return value
+
+
+def _listen(
+    connection: Connection, call: Callable[[Any], Iterator[Any]], heard: "queue.SimpleQueue[Tuple[str, Any]]"
+) -> None:
+    try:
+        for value in call(connection.api):
+            heard.put(("item", value))
+        heard.put(("end", None))
+    except BaseException as error:  # any error is the caller's
+        heard.put(("error", error))
+
+
+def _next(what: str, heard: "queue.SimpleQueue[Tuple[str, Any]]") -> Tuple[str, Any]:
+    silent = 0.0
+    while True:
+        progress.check()
+        try:
+            return heard.get(timeout=_LOOK)
+        except queue.Empty:
+            silent += _LOOK
+        if silent >= _SILENCE:
+            silent = 0.0
+            if not answers():
+                raise EspalierError(
+                    "docker_unavailable",
+                    f"{what}. The Docker engine at {address()} has stopped answering meanwhile.",
+                    "Start it again, then repeat the call.",
+                    address=address(),
+                )

@@ -3,9 +3,8 @@
 import re
 from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
-from espalier.adapters.docker import engine, translated
+from espalier.adapters.docker import engine, streamed, translated
 from espalier.adapters.docker_errors import engine_refused
-from espalier.adapters.docker_stream import streamed
 from espalier.base import progress
 from espalier.base.errors import EspalierError
 
@@ -74,8 +73,8 @@ def registry_digest(name: str, login: Optional[Login] = None) -> str:
         EspalierError: `image_missing`, `registry_failed`, `docker_unavailable`.
     """
     with translated(f"The registry was asked for {name}"):
-        told = engine().api.inspect_distribution(name, auth_config=_auth(login))  # type: ignore[no-untyped-call]
-    found = str(told.get("Descriptor", {}).get("digest", ""))
+        message = engine().api.inspect_distribution(name, auth_config=_auth(login))  # type: ignore[no-untyped-call]
+    found = str(message.get("Descriptor", {}).get("digest", ""))
     if not _DIGEST.fullmatch(found):
         raise EspalierError("registry_failed", f"The registry gave no digest for {name}, but {found[:80]!r}.")
     return found
@@ -160,14 +159,14 @@ def build_image(
         )
 
     image = ""
-    for told in streamed(what, call):
-        if "error" in told:
-            raise _build_error(what, str(told["error"]))
-        if "stream" in told:
-            hear(str(told["stream"]))
-        elif "status" in told:  # (a base that is fetched on the way)
-            _report("Fetching the base image", {}, told)
-        image = str(told.get("aux", {}).get("ID", image))
+    for message in streamed(what, call):
+        if "error" in message:
+            raise _build_error(what, str(message["error"]))
+        if "stream" in message:
+            hear(str(message["stream"]))
+        elif "status" in message:  # (a base that is fetched on the way)
+            _report("Fetching the base image", {}, message)
+        image = str(message.get("aux", {}).get("ID", image))
     if not image:
         raise EspalierError("docker_failed", f"{what}, and the engine told no image.")
     return image
@@ -184,7 +183,7 @@ def _follow(what: str, stage: str, call: Callable[[Any], Iterator[Any]], say: Ca
     """Hear a pull or a push out.
 
     Returns:
-        What the engine told at last about the result.
+        What the engine reported at last about the result.
     """
     try:
         return _heard(what, stage, call, say)
@@ -198,22 +197,22 @@ def _follow(what: str, stage: str, call: Callable[[Any], Iterator[Any]], say: Ca
 def _heard(what: str, stage: str, call: Callable[[Any], Iterator[Any]], say: Callable[[str], None]) -> Dict[str, Any]:
     layers: Dict[str, Tuple[int, int]] = {}
     aux: Dict[str, Any] = {}
-    for told in streamed(what, call):
-        if "error" in told:
-            raise engine_refused(what, str(told["error"]))
-        aux.update(told.get("aux") or {})
-        if told.get("progressDetail"):
-            _report(stage, layers, told)
-        elif told.get("status"):
-            layer = f"{told['id']}: " if told.get("id") else ""
-            say(f"{layer}{told['status']}")
+    for message in streamed(what, call):
+        if "error" in message:
+            raise engine_refused(what, str(message["error"]))
+        aux.update(message.get("aux") or {})
+        if message.get("progressDetail"):
+            _report(stage, layers, message)
+        elif message.get("status"):
+            layer = f"{message['id']}: " if message.get("id") else ""
+            say(f"{layer}{message['status']}")
     return aux
 
 
-def _report(stage: str, layers: Dict[str, Tuple[int, int]], told: Mapping[str, Any]) -> None:
-    detail = told.get("progressDetail") or {}
+def _report(stage: str, layers: Dict[str, Tuple[int, int]], message: Mapping[str, Any]) -> None:
+    detail = message.get("progressDetail") or {}
     if "current" in detail and "total" in detail:
-        layers[f"{told.get('id')} {told.get('status')}"] = (int(detail["current"]), int(detail["total"]))
+        layers[f"{message.get('id')} {message.get('status')}"] = (int(detail["current"]), int(detail["total"]))
         done, total = (sum(column) for column in zip(*layers.values()))
         progress.report(stage, done, total)
 

@@ -4,8 +4,7 @@ import codecs
 import contextlib
 from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence
 
-from espalier.adapters.docker import engine, translated
-from espalier.adapters.docker_stream import streamed, waited
+from espalier.adapters.docker import engine, streamed, translated, waited
 from espalier.base.errors import EspalierError
 
 
@@ -29,7 +28,7 @@ def stage_container(
     image: str, command: Sequence[str], mounts: Sequence[Mount], variables: Mapping[str, str],
     labels: Mapping[str, str], network: str, platform: Optional[str] = None,
 ) -> Iterator[str]:
-    """A container that has been created and not started; it is gone after the block, whatever happened.
+    """A container that has been created and not started; it is gone after the block, in any case.
 
     It runs as root, with the engine's own limits and nothing of the host but the mounts.
 

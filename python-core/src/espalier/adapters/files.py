@@ -1,4 +1,4 @@
-"""Folders and files that jobs made, whatever they are: removed, or opened for reading."""
+"""Folders and files that jobs made, of any kind: removed, or opened for reading."""
 
 import contextlib
 import json
@@ -18,7 +18,7 @@ def remove_tree(path: str) -> None:
     A link, or a file, in its place is removed itself: a job may have put it there, pointing anywhere.
     """
     try:
-        os.rmdir(path)  # (it may be empty; a link is no folder here)
+        os.rmdir(path)  # (it may be empty; a link isn't a folder here)
         return
     except FileNotFoundError:
         return
@@ -121,7 +121,7 @@ def _remove_deep(top: str) -> None:
 
 
 def _empty_of_files(folder: str) -> List[str]:
-    """Remove what is no folder, and return the folders, which may then be moved and emptied."""
+    """Remove what isn't a folder, and return the folders, which may then be moved and emptied."""
     folders = []
     with os.scandir(folder) as entries:
         for entry in entries:

@@ -11,6 +11,7 @@ import stat
 import sys
 from typing import Optional, Tuple
 
+from espalier.adapters.trust import refuse_foreign_folder
 from espalier.base.errors import EspalierError
 from espalier.base.records import make_private_folder
 from espalier.base.scratch_paths import SCRATCH
@@ -22,7 +23,7 @@ _CACHES = {"darwin": "Library/Caches/org.R-project.R", "win32": "AppData/Local/R
 
 
 def state_folder() -> str:
-    """The folder of espalier's own state for this user, whatever the host.
+    """The folder of espalier's own state for this user, on any host.
 
     Raises:
         EspalierError: `not_supported`: there is no safe place for it.
@@ -41,10 +42,8 @@ def program_cache() -> str:
     Raises:
         EspalierError: as `state_folder`; `writable_by_others`: another user could change what lies there.
     """
-    from espalier.adapters.trust import refuse_foreign_folder
-
     folder = cache_folder()
-    with contextlib.suppress(OSError):  # whoever writes there reports what hinders it
+    with contextlib.suppress(OSError):  # the process that writes there reports what hinders it
         make_private_folder(folder)
         refuse_foreign_folder(folder)
     return folder

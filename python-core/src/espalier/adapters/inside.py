@@ -1,5 +1,5 @@
 """Writing inside a run's folder, where a job may have put anything in the place of anything: each folder on the way is
-opened without following links, and what is no folder, or no plain file, is set aside under another name.
+opened without following links, and what isn't a folder, or no plain file, is set aside under another name.
 
 Standard library only: the runner loads this file.
 """
@@ -127,7 +127,7 @@ def create_inside(root: str, path: str) -> int:
 
 
 def replace_inside(root: str, path: str, data: bytes, mode: int = FILE_MODE) -> None:
-    """Write a file inside a run's folder whole, in the place of whatever is there; what is a folder is set aside.
+    """Write a file inside a run's folder whole, in the place of anything there; what is a folder is set aside.
 
     Raises:
         OSError: it cannot be written; what was there is as it was.

@@ -10,9 +10,8 @@ import os
 import stat
 from typing import FrozenSet, Iterator, List, Optional, Sequence, Tuple
 
-from espalier.adapters.clone import clone
+from espalier.adapters.copying import clone, copy_content
 from espalier.adapters.files import remove_tree
-from espalier.adapters.holes import copy_content
 from espalier.base.paths import temporary
 from espalier.base.records import FOLDER_MODE
 
@@ -48,7 +47,7 @@ class Mover:
         self.has_copied = False
 
     def move(self, source: int, name: str, target: int, to: str, label: str) -> None:
-        """Move one entry, whatever it is; a folder into the folder that is there, all else in its place.
+        """Move one entry of any kind; a folder into the folder that is there, all else in its place.
 
         Args:
             source: The open folder it lies in.
@@ -144,7 +143,7 @@ def _is_there(name: str, folder: int, but_folders: bool = False) -> bool:
 
 
 def _put(source: int, name: str, target: int, to: str) -> None:
-    """Rename a file in the place of whatever is there."""
+    """Rename a file in the place of anything there."""
     try:
         os.replace(name, to, src_dir_fd=source, dst_dir_fd=target)
     except IsADirectoryError:
@@ -172,7 +171,7 @@ def copy_file(source: int, name: str, target: int, to: str) -> None:
 
 
 def _renamed(source: int, name: str, target: int, to: str) -> bool:
-    """Move a folder as a whole, onto nothing, an empty folder or what is no folder; False where that cannot be."""
+    """Move a folder as a whole, onto nothing, an empty folder or what isn't a folder; False where that cannot be."""
     for _ in range(2):
         try:
             os.rename(name, to, src_dir_fd=source, dst_dir_fd=target)

@@ -18,7 +18,7 @@ _NO_LIMIT = 1 << 60
 
 
 class Shortage(Record):
-    """Processes that the kernel killed since somebody counted.
+    """Processes that the kernel killed since the last count.
 
     Args:
         killed: How many.

@@ -1,4 +1,5 @@
-"""What the runner and the queue need from a POSIX system: who a process is, locks, starting processes.
+"""What the runner and the queue need from a POSIX system: who a process is, locks, starting processes,
+and time that has passed.
 
 Standard library only: the runner loads this file.
 """
@@ -6,6 +7,7 @@ Standard library only: the runner loads this file.
 import os
 import signal
 import sys
+import time
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Dict, FrozenSet, Iterator, List, Optional, Tuple
@@ -105,7 +107,7 @@ def unlock(fd: int) -> None:
 
 def open_lockable(path: str) -> int:
     """Open a file to lock and to hand on. Never as 0, 1 or 2, which a session may have closed: a process started
-    with the descriptor gets those anew, and the lock would be lost."""
+    with the descriptor gets new ones, and the lock would be lost."""
     return above_standard(os.open(path, _LOCKABLE))
 
 
@@ -120,17 +122,17 @@ def above_standard(fd: int) -> int:
 
 
 def is_unlocked(path: str) -> bool:
-    """Whether nobody holds the lock of a file; False also where it cannot be told."""
+    """Whether no process holds the lock of a file; False also where that isn't known."""
     return _is_held(path) is False
 
 
 def is_locked(path: str) -> bool:
-    """Whether somebody holds the lock of a file; False also where it cannot be told."""
+    """Whether a process holds the lock of a file; False also where that isn't known."""
     return _is_held(path) is True
 
 
 def _is_held(path: str) -> Optional[bool]:
-    """Whether somebody holds the lock of a file; None where it cannot be told."""
+    """Whether a process holds the lock of a file; None where that isn't known."""
     try:
         fd = os.open(path, _LOCKABLE)
     except OSError:
@@ -186,8 +188,8 @@ def ending_tidily() -> Iterator[None]:
     was agreed about that signal."""
     import threading
 
-    ours = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-    if not ours:
+    is_default = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    if not is_default:
         yield
         return
 
@@ -230,3 +232,27 @@ def close_inherited(*keep: Optional[int]) -> None:
                 os.close(fd)
             except OSError:
                 continue
+
+
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", None)  # goes on while the machine is suspended
+
+
+def stamp() -> Dict[str, Any]:
+    """This moment, to be measured from later, by any process and after a reboot."""
+    return {"time": time.time(), "boot": boot_id(), "clock": _clock()}
+
+
+def elapsed(since: object) -> float:
+    """Seconds since a stamp; never negative. Across a reboot the wall clock has to do."""
+    if not isinstance(since, dict):
+        return 0.0
+    try:
+        same_boot = since["boot"] and since["boot"] == boot_id()
+        passed = _clock() - float(since["clock"]) if same_boot else time.time() - float(since["time"])
+    except (KeyError, TypeError, ValueError):
+        return 0.0
+    return max(passed, 0.0)
+
+
+def _clock() -> float:
+    return time.clock_gettime(_CLOCK) if _CLOCK is not None else time.monotonic()

@@ -12,7 +12,7 @@ from typing import Iterator
 if sys.platform != "win32":
     import fcntl
 
-# In memory on every Linux; the second where somebody has taken our name in the first.
+# In memory on every Linux; the second where another user has taken our name in the first.
 _FOLDERS = ("/dev/shm", "/run/user/{uid}")
 # (constants of the kernel, which Python knows from 3.8 on, or 3.10)
 _ADD_SEALS, _ALL_SEALS = 1033, 1 | 2 | 4 | 8
@@ -20,7 +20,7 @@ _SET_PIPE_SIZE = 1031
 
 
 def sealed_memory(data: bytes) -> int:
-    """A descriptor of memory with this content, which nobody can change any more. Raises OSError."""
+    """A descriptor of memory with this content, which can't be changed. Raises OSError."""
     fd = os.memfd_create("espalier", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     try:
         _write(fd, data)
@@ -40,7 +40,7 @@ def private_file(name: str, data: bytes) -> str:
     """A file of memory with this content, for those who need a file with a name, as containers do.
 
     Args:
-        name: Its name, by which `remove_private_file` finds it, in whatever process.
+        name: Its name, by which `remove_private_file` finds it, in any process.
 
     Returns:
         Its path.

@@ -179,7 +179,7 @@ class Tree:
             pause = min(2 * pause, 0.05)
 
     def _stop(self) -> List[Process]:
-        """Stop all of it: what was killed one by one would have been started anew in the meantime."""
+        """Stop all of it: what was killed one by one would have been started again in the meantime."""
         stopped: Set[int] = set()
         for _ in range(_STOP_ROUNDS):
             members = self.members()

@@ -63,15 +63,15 @@ def environment_facts(run: RunPaths, spec: JobSpec) -> Dict[str, Any]:
     """What a run's environment is, and what was made ready for it."""
     asked = spec.environment or JobEnvironment()
     try:
-        made = read_record(run.environment_record)
+        prepared = read_record(run.environment_record)
     except (OSError, EspalierError):  # nothing was made, or nothing yet
-        made = {}
+        prepared = {}
     return {
         "how": asked.how,
         "name": asked.name,
         "version": asked.version,
         "definition": None if asked.definition is None else canonical_json(asked.definition).decode("utf-8"),
-        **{name: made.get(name) for name in ("key", "image", "tag", "folder", "found", "seconds")},
+        **{name: prepared.get(name) for name in ("key", "image", "tag", "folder", "found", "seconds")},
     }
 
 

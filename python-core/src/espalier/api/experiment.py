@@ -11,7 +11,7 @@ from espalier.api.interactive import start_interactive
 from espalier.api.listing import runs_as_frame
 from espalier.api.run import Run
 from espalier.api.workspace import Workspace
-from espalier.base.boundary import classed
+from espalier.base.arguments import classed
 from espalier.base.config import ScriptRunConfig
 from espalier.base.names import check_name
 from espalier.base.os_errors import cannot_write
@@ -72,7 +72,7 @@ class Experiment:
         tags: Optional[Mapping[str, Text]] = None,
         reuse: bool = False,
     ) -> Run:
-        """Submit a job and return at once; the job goes on whatever happens to this process.
+        """Submit a job and return at once; the job goes on even if this process ends.
 
         Args:
             config: The job.
@@ -115,8 +115,8 @@ class Experiment:
             found = self._reusable(prepared) if reuse else None
             if found is None:
                 self._record(paths)
-            told = {"reused": found is not None, "notes": prepared.notes, "warnings": prepared.warnings}
-            return {"run_id": found or enqueue(paths, prepared, tags), **told}
+            messages = {"reused": found is not None, "notes": prepared.notes, "warnings": prepared.warnings}
+            return {"run_id": found or enqueue(paths, prepared, tags), **messages}
 
     def _reusable(self, prepared: Prepared) -> Optional[str]:
         key = prepared.spec.reuse_key

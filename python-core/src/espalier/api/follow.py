@@ -1,4 +1,4 @@
-"""Following a run: its state and the growth of its log, for whoever waits."""
+"""Following a run: its state and the growth of its log, for callers that wait."""
 
 import os
 import re
@@ -62,7 +62,7 @@ def follow(run: RunPaths, offset: int, wait_seconds: float, build_offset: int = 
         if now != mark or mark is None:
             mark, state = now, state_of(run)
         final = states.is_final(state)
-        # the state is read first: whatever the job wrote before it is then in the log
+        # the state is read first: what the job wrote before it is then in the log
         now_seen = final, offset, build_offset, _sizes(run)
         if now_seen != seen:  # (to open a log takes ten times as long as to look at its size)
             seen = now_seen
@@ -103,7 +103,7 @@ def _show(text: str) -> None:
 
 
 def failure_of(run: RunPaths, status: Dict[str, Any]) -> EspalierError:
-    """The error that tells whoever waited why a run failed: `run_failed`, with the last lines of its log."""
+    """The error that shows callers that waited why a run failed: `run_failed`, with the last lines of its log."""
     error = status.get("error") or {}
     run_id = os.path.basename(run.root)
     # (of a run that was never started there may be that of making its environment)
@@ -200,7 +200,7 @@ def _is_in_long_line(file: BinaryIO, offset: int) -> bool:
 def _rest_of_long_line(file: BinaryIO, offset: int, final: bool) -> Tuple[str, int]:
     """Pass over the rest of a long line, and show its last bytes."""
     left_out = os.fstat(file.fileno()).st_size - _SEARCHED_BYTES
-    if offset < left_out:  # no job printed that: the file is sparse, or what it prints is no text
+    if offset < left_out:  # no job printed that: the file is sparse, or what it prints isn't text
         return "", left_out
     file.seek(offset)
     passed = 0

@@ -82,7 +82,7 @@ def _begin(
         os.mkdir(folder, FOLDER_MODE)
     with allocator(queue):
         lease = open_lease(queue, spec.id, paths.run(spec.id).root)
-        # like a runner: whoever finds the run without its lease sees that it lives
+        # like a runner: a process that finds the run without its lease sees that it lives
         own = posix.open_lockable(new.spec)
         posix.lock(own)
         _held[spec.id] = lease, own, time.monotonic()
@@ -106,7 +106,7 @@ def end_interactive(run: RunPaths, state: str, message: Optional[str]) -> None:
     """Write the final state of an interactive run.
 
     Raises:
-        EspalierError: `run_not_active` when it has ended already or is no interactive run.
+        EspalierError: `run_not_active` when it has ended already or isn't an interactive run.
     """
     run_id = os.path.basename(run.root)
     held = _held.get(run_id)

@@ -19,7 +19,7 @@ from espalier.lifecycle.ask import wake_runner
 from espalier.lifecycle.moved import job_folder
 from espalier.lifecycle.waiting import marked_as_waiting
 
-# How long to wait until somebody is seen to be at it, and then for the answer, seconds.
+# How long to wait until a process is seen to handle it, and then for the answer, seconds.
 _PATIENCE = 30.0
 _LONG_PATIENCE = 3600.0
 # Between two looks for the answer, seconds.

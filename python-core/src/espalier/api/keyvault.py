@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence
 
-from espalier.base.boundary import classed
+from espalier.base.arguments import classed
 from espalier.base.paths import WorkspacePaths
 from espalier.base.types import Frame
 

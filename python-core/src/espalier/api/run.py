@@ -17,7 +17,7 @@ from espalier.api.run_files import RunFiles
 from espalier.api.run_parts import RunParts
 from espalier.api.run_secrets import RunSecrets
 from espalier.base import states
-from espalier.base.boundary import classed
+from espalier.base.arguments import classed
 from espalier.base.errors import DamageWarning, EspalierError
 from espalier.base.model.codec import decoded
 from espalier.base.model.job import JobSpec
@@ -32,14 +32,13 @@ from espalier.queue.control import cancel
 from espalier.queue.nudge import nudge
 from espalier.queue.reasons import why_waiting
 from espalier.tracking import metrics
+from espalier.tracking.scalars import read_usage
 from espalier.tracking.sessions import record_at_exit
 from espalier.tracking.tags import add_tags, read_meta
-from espalier.tracking.usage import read_usage
 from espalier.vault.known import refuse_secret_values
 
 # Of what kind the fields are of which something is read here; a job, or a hand, may have written others.
 _STATUS_KINDS = {"warnings": list, "error": dict, "attempts": list}
-_SPEC_KINDS = {"environment": dict, "secrets": list, "experiment": str}
 
 
 @classed
@@ -199,7 +198,7 @@ class Run(RunParts, RunFiles, RunSecrets, RunChildren):
     def get_metric_frames(self, name: Optional[str] = None) -> Mapping[str, Frame]:
         """The run's metrics by name, typed: columns of one kind each, where a missing value has a kind too.
 
-        What is no table is a single column, named by the empty string.
+        What isn't a table is a single column, named by the empty string.
 
         Args:
             name: Only this metric.
@@ -270,7 +269,7 @@ class Run(RunParts, RunFiles, RunSecrets, RunChildren):
             False when it had ended already.
 
         Raises:
-            EspalierError: `run_not_active` for an interactive run that is nobody's child, which its session ends.
+            EspalierError: `run_not_active` for an interactive run that isn't a child, which its session ends.
         """
         self._status()
         check_formats(self._paths)

@@ -81,10 +81,10 @@ class RunChildren(JobLog):
         Raises:
             EspalierError: what is wrong with the config or its folder; `request_unanswered`.
         """
-        told = self.submit_child_values(_fields_of(config), tags)
-        for text in [*told["notes"], *told["warnings"]]:
+        answer = self.submit_child_values(_fields_of(config), tags)
+        for text in [*answer["notes"], *answer["warnings"]]:
             warnings.warn(text, stacklevel=3)
-        return self._child(told["run_id"])
+        return self._child(answer["run_id"])
 
     def submit_child_values(self, config: Mapping[str, Any], tags: Optional[Mapping[str, Text]] = None) -> Any:
         """Submit a child given as plain values; for bindings.
@@ -103,8 +103,8 @@ class RunChildren(JobLog):
             # (the runner, which records them, knows no values)
             texts = {name: value for name, value in config.items() if name not in NOT_SEARCHED}
             refuse_secret_values(self._paths.workspace, {**texts, "tags": tags})
-            told = ask(job, "submit", parent=self._id, config=_in_job(config), tags=dict(tags or {}))
-            return {"run_id": told["run_ids"][0], "notes": told["notes"], "warnings": told["warnings"]}
+            answer = ask(job, "submit", parent=self._id, config=_in_job(config), tags=dict(tags or {}))
+            return {"run_id": answer["run_ids"][0], "notes": answer["notes"], "warnings": answer["warnings"]}
         from espalier.base.config import ScriptRunConfig
         from espalier.jobs.children import submit_child
 
@@ -146,8 +146,8 @@ class RunChildren(JobLog):
             for child in children:
                 texts = {"display_name": child.get("name"), "tags": child.get("tags")}
                 refuse_secret_values(self._paths.workspace, texts)
-            told = ask(job, "create", parent=self._id, wanted=children)
-            return [self._child(run_id) for run_id in told["run_ids"]]
+            answer = ask(job, "create", parent=self._id, wanted=children)
+            return [self._child(run_id) for run_id in answer["run_ids"]]
         from espalier.api.interactive import start_child
 
         return [self._child(start_child(self._paths, each)) for each in children]

@@ -22,7 +22,7 @@ class RunFiles(JobLog):
 
     def get_file_names(self, prefix: Optional[str] = None) -> List[str]:
         """Names of the run's files: `outputs/...`, `logs/...`, `user_logs/std_log.txt`, and what was uploaded. A
-        backslash, control character or byte that is no text in a name is listed as `\\x` and two hex digits.
+        backslash, control character or byte that isn't text in a name is listed as `\\x` and two hex digits.
 
         Args:
             prefix: Only names that begin so.

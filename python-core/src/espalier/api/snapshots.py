@@ -16,11 +16,10 @@ from espalier.base.progress import indivisible
 from espalier.base.records import make_folders, seconds_of
 from espalier.base.types import Frame
 from espalier.runner.workdir import materialise
-from espalier.snapshot.collect import delete_garbage, find_garbage
-from espalier.snapshot.compare import as_frame, compare
+from espalier.snapshot.compare import FolderSide, Side, StoredSide, as_frame, compare
+from espalier.snapshot.garbage import delete_garbage, find_garbage
 from espalier.snapshot.hold import alone_with_objects, holding_objects
-from espalier.snapshot.kept import keep, kept_snapshots, remove_record
-from espalier.snapshot.sides import FolderSide, Side, StoredSide
+from espalier.snapshot.reach import keep, kept_snapshots, remove_record
 from espalier.snapshot.take import take_snapshot
 from espalier.store.trees import has_tree
 
@@ -78,7 +77,7 @@ def restore(paths: WorkspacePaths, snapshot: str, target: str) -> str:
     with holding_objects(paths, only_reading=True):
         snapshot_id = snapshot_of(paths, snapshot)
         _refuse_taken(folder)
-        # a name nobody has: a folder of the user's that happens to be called `<target>.part` stays as it is
+        # a name that isn't in use: a folder of the user's that happens to be called `<target>.part` stays as it is
         aside = f"{partial(folder)}-{os.urandom(4).hex()}"
         try:
             make_folders(os.path.dirname(folder))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence, 
 from espalier.api.follow import file_mark, state_of
 from espalier.api.job_requests import giving_slot_away
 from espalier.base import states
-from espalier.base.boundary import classed_function
+from espalier.base.arguments import classed_function
 from espalier.base.errors import EspalierError
 from espalier.base.paths import RunPaths, WorkspacePaths, is_run_id
 from espalier.lifecycle.failure_message import failure_line

@@ -17,7 +17,7 @@ from espalier.api.workspace_host import WorkspaceHost
 from espalier.api.workspace_images import WorkspaceImages
 from espalier.api.workspace_snapshots import WorkspaceSnapshots
 from espalier.base import states
-from espalier.base.boundary import classed
+from espalier.base.arguments import classed
 from espalier.base.errors import EspalierError
 from espalier.base.os_errors import cannot_write, is_full
 from espalier.base.paths import FORMAT, WorkspacePaths, is_run_id
@@ -28,7 +28,7 @@ from espalier.queue.control import look_after
 from espalier.queue.nudge import nudge
 from espalier.queue.step import step
 from espalier.store.index import RunIndex
-from espalier.tracking.summary import summarise
+from espalier.tracking.run_rows import summarise
 
 if TYPE_CHECKING:
     from espalier.api.keyvault import Keyvault

@@ -5,15 +5,16 @@ import warnings
 from typing import Any, Dict, List, Optional
 
 from espalier.adapters.homes import program_cache
-from espalier.base.paths import CachePaths, WorkspacePaths
+from espalier.base.cache_paths import CachePaths
+from espalier.base.paths import WorkspacePaths
 from espalier.base.progress import report
 from espalier.base.types import Frame
 from espalier.environment.context import freeze_context
 from espalier.environment.definition import DockerSide, Environment
 from espalier.environment.lock import Lock
-from espalier.environment.lockfile import read_lock, write_lock
 from espalier.environment.recipe import PYTHON_VERSION, R_VERSION, base_image
 from espalier.environment.registered import list_registered, list_versions, register, registered
+from espalier.environment.stored_locks import read_lock, write_lock
 from espalier.provision.local.refuse import reasons_for_docker
 from espalier.snapshot.hold import holding_objects
 from espalier.vault.known import refuse_secret_values

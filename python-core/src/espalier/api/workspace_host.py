@@ -82,7 +82,7 @@ class WorkspaceHost:
 
     @classmethod
     def keeper_install(cls) -> Any:
-        """Let systemd or cron move the queue on after a reboot, though nobody looks.
+        """Let systemd or cron move the queue on after a reboot, though no process reads runs.
 
         Returns:
             As `keeper_status`.

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any, Dict, List, Optional, Set
 
 from espalier.adapters.homes import program_cache
 from espalier.base import states
+from espalier.base.cache_paths import CachePaths
 from espalier.base.errors import EspalierError
 from espalier.base.model.codec import read_as
 from espalier.base.model.job import JobSpec
 from espalier.base.os_errors import cannot_write
-from espalier.base.paths import CachePaths, WorkspacePaths
+from espalier.base.paths import WorkspacePaths
 from espalier.base.records import read_record, seconds_of
 from espalier.base.types import Frame
 from espalier.environment.definition import Environment
@@ -132,7 +133,7 @@ class WorkspaceImages:
         """
         from espalier.provision.docker.chain import find_local, tag_of
         from espalier.provision.docker.record import last_used, read_image
-        from espalier.provision.docker.whereabouts import Whereabouts
+        from espalier.provision.docker.registries import Whereabouts
         from espalier.vault.store import secret_reader
 
         want = self._wanted(environment)
@@ -156,8 +157,8 @@ class WorkspaceImages:
             registry that can't be asked now is followed by `(unconfirmed)`), `size` in bytes, `created_at`,
             `last_used_at`, how many `runs` of this workspace used it, and its id: `image`.
         """
-        from espalier.provision.docker.housekeeping import known_images
-        from espalier.provision.docker.whereabouts import Whereabouts
+        from espalier.provision.docker.prune import known_images
+        from espalier.provision.docker.registries import Whereabouts
         from espalier.vault.store import secret_reader
 
         paths = self._checked()._paths
@@ -192,7 +193,7 @@ class WorkspaceImages:
         Raises:
             EspalierError: `bad_argument`, `docker_failed`.
         """
-        from espalier.provision.docker.housekeeping import find_litter, remove_litter
+        from espalier.provision.docker.prune import find_litter, remove_litter
 
         if not unused_days >= 0:
             raise EspalierError("bad_argument", f"`unused_days` must be 0 or more, not {unused_days!r}.")

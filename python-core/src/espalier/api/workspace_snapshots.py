@@ -6,8 +6,8 @@ from typing import Any
 from espalier.api import snapshots
 from espalier.base.paths import WorkspacePaths
 from espalier.base.types import Frame
-from espalier.snapshot.preview import snapshot_preview
 from espalier.snapshot.propose import propose
+from espalier.snapshot.take import snapshot_preview
 
 
 class WorkspaceSnapshots:
@@ -70,10 +70,10 @@ class WorkspaceSnapshots:
         Raises:
             EspalierError: `source_missing`, `source_unreadable`, `source_changed`, `workspace_read_only`.
         """
-        told = self.take_snapshot_values(directory, default_excludes, outside_links)
-        for note in told["notes"]:
+        result = self.take_snapshot_values(directory, default_excludes, outside_links)
+        for note in result["notes"]:
             warnings.warn(note, stacklevel=3)
-        return str(told["id"])
+        return str(result["id"])
 
     def take_snapshot_values(
         self, directory: str, default_excludes: bool = True, outside_links: str = "refuse"
@@ -154,7 +154,7 @@ class WorkspaceSnapshots:
             `what` it is, its `path` in the workspace, `size` in bytes, `why` it may go, and whether it was `deleted`.
 
         Raises:
-            EspalierError: `snapshot_damaged`, `damaged` or `newer_format` when it cannot be told what is in use, and
+            EspalierError: `snapshot_damaged`, `damaged` or `newer_format` when it isn't known what is in use, and
                 nothing is deleted then; `workspace_read_only`, `not_supported`.
         """
         return snapshots.collect(self._checked()._paths, delete)

@@ -23,3 +23,8 @@ def digest_bytes(data: bytes) -> str:
 def digest(value: Any) -> str:
     """SHA-256 of a JSON value's canonical form, as `sha256:<64 hex digits>`."""
     return digest_bytes(canonical_json(value))
+
+
+def hex_of(digest_text: str) -> str:
+    """The hex digits of `sha256:...`."""
+    return digest_text.partition(":")[2]

@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass, field, fields
 from typing import Any, Dict, Mapping, Optional, Sequence, Union
 
-from espalier.base.boundary import classed
+from espalier.base.arguments import classed
 from espalier.base.docker_options import DockerOptions, checked_docker
 from espalier.base.errors import EspalierError
 from espalier.base.names import check_name
@@ -13,7 +13,7 @@ from espalier.base.paths import is_run_id
 from espalier.base.resources import Resources, bytes_of, checked_count
 from espalier.base.retry import checked_retry
 
-# A week: whoever waits longer has been forgotten. An hour: the largest snapshot is written out in minutes. Six hours:
+# A week: a run that waits longer was forgotten. An hour: the largest snapshot is written out in minutes. Six hours:
 # a hundred packages are compiled in less.
 QUEUE_TIMEOUT_SECONDS = 7 * 86_400.0
 PREPARE_TIMEOUT_SECONDS = 3_600.0
@@ -75,7 +75,7 @@ class ScriptRunConfig:
         cpus: Processors it takes of those this host gives to runs; more wait in the queue. 0: a job that only waits.
         gpus: Graphics processors it is given, by CUDA_VISIBLE_DEVICES.
         memory: What it takes of this host's memory, `4 GB` or bytes; the queue keeps account. In a container it is a
-            limit, elsewhere nobody enforces it.
+            limit, elsewhere it isn't enforced.
         priority: 1 to 9; of those that wait the highest is started first.
         retry: How often to execute it at most, or the fields of a `Retry`.
         depends_on: Ids of runs of the workspace that have to complete before it starts.
@@ -206,7 +206,7 @@ class ScriptRunConfig:
 
 
 def check_outside_links(value: object) -> None:
-    """Refuses what is no way to treat links that lead out of a folder.
+    """Refuses what isn't a way to treat links that lead out of a folder.
 
     Raises:
         EspalierError: `bad_argument`.

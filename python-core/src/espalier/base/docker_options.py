@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field, fields
 from typing import Any, Dict, Mapping, Optional, Sequence, Union
 
-from espalier.base.boundary import classed
+from espalier.base.arguments import classed
 from espalier.base.errors import EspalierError
 from espalier.base.resources import SMALLEST_SHM, bytes_of
 
@@ -86,14 +86,14 @@ def checked_docker(value: object) -> Optional[DockerOptions]:
 def _checked_mounts(given: Union[Sequence[str], Mapping[str, str]]) -> Dict[str, str]:
     if not isinstance(given, Mapping):
         given = {path: path for path in given}
-    for here, there in given.items():
-        for path in (here, there):
+    for source, target in given.items():
+        for path in (source, target):
             if not os.path.isabs(path) or path != os.path.normpath(path):
                 raise _bad(f"mounts: {path!r:.200} is no absolute path in its plain form.")
             if any(ord(char) < 32 or ord(char) == 127 for char in path):
                 raise _bad(f"mounts: {path!r:.200} holds control characters.")
-        if there == "/" or _is_within(there, _SYSTEM):
-            raise _bad(f"mounts: nothing can be mounted on {there} of a container.")
+        if target == "/" or _is_within(target, _SYSTEM):
+            raise _bad(f"mounts: nothing can be mounted on {target} of a container.")
     if len(set(given.values())) < len(given):
         raise _bad("mounts: two of them have the same place in the container.")
     return dict(given)

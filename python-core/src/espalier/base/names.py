@@ -1,13 +1,14 @@
-"""The naming rule (protocol.md, "Names"), in one place."""
+"""The naming rule (protocol.md, "Names"), in one place; and names that look like those of secrets."""
 
 import os
 import re
 import unicodedata
+from typing import Iterable, List
 
 from espalier.base.errors import EspalierError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
-# What is no name in R.
+# What isn't a name in R.
 _R_WORDS = frozenset(
     (
         *("if", "else", "repeat", "while", "function", "for", "next", "break", "in"),
@@ -89,3 +90,21 @@ def _capitals(name: str) -> str:
 def _shown(name: object) -> str:
     text = ascii(name) if isinstance(name, str) else f"a {type(name).__name__}"
     return text if len(text) <= 60 else f"{text[:50]}... ({len(str(name))} characters)"
+
+
+_SECRET = re.compile(r"key|token|secret|passw|passphrase|pwd|cred|auth|(?:^|_)(?:pat|pass)(?:_|$)", re.IGNORECASE)
+
+
+def looks_secret(name: str) -> bool:
+    """Whether a variable's name is like that of a secret; TOKENIZERS_PARALLELISM is, too."""
+    return _SECRET.search(name) is not None
+
+
+def notes_on(variables: Iterable[str]) -> List[str]:
+    """What to tell a user of an environment's variables, a text for each name that looks secret."""
+    return [
+        f"The environment variable {name} looks like a secret. What an environment holds is kept in plain text, with "
+        "the workspace and with each run: if it is one, put it into the keyvault, by set_secrets(), and name it as "
+        "`secrets` of the job."
+        for name in sorted(variables) if looks_secret(name)
+    ]  # fmt: skip

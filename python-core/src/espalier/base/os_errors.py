@@ -1,7 +1,7 @@
 """Errors of the operating system as errors of espalier: the one place that names path, cause and remedy.
 
 Where a module knows better what failed it raises an EspalierError of its own; all that is left comes here, at the
-boundary of the Python API (`boundary.py`) and of the bridge to R. Standard library: jobs load this file.
+boundary of the Python API (`arguments.py`) and of the bridge to R. Standard library: jobs load this file.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ def os_error(error: BaseException, place: Optional[str] = None) -> Optional[Espa
         place: The workspace that was being used, if there was one.
 
     Returns:
-        None if it is no error of the operating system.
+        None if it isn't an error of the operating system.
     """
     if isinstance(error, MemoryError):
         return _exhausted(errno.ENOMEM)

@@ -1,7 +1,7 @@
-"""How far a long call has come, told to whoever listens, who may also call it off.
+"""How far a long call has come, reported to a listener, which may also cancel it.
 
 The core says where it is by `report` and `advance`, and asks by `check` at points where stopping leaves nothing
-half-made. Where nobody listens, as in a Python session, a runner or a job, all of them do nothing.
+half-made. Where no listener is set, as in a Python session, a runner or a job, all of them do nothing.
 """
 
 import contextlib
@@ -10,11 +10,11 @@ from typing import Iterator, Optional, Tuple
 
 
 class Cancelled(KeyboardInterrupt):
-    """The call was called off. A KeyboardInterrupt, so that nobody takes it for a failure to be dealt with."""
+    """The call was called off. A KeyboardInterrupt, so that no code takes it for a failure to handle."""
 
 
 class Listener:
-    """What a call tells, and what it is told; shared by the thread that works and the one that watches."""
+    """What a call reports, and what its listener asks; shared by the thread that works and the one that watches."""
 
     def __init__(self) -> None:
         self.seen: Optional[Tuple[str, int, Optional[int]]] = None
@@ -28,7 +28,7 @@ _listener: "ContextVar[Optional[Listener]]" = ContextVar("espalier_listener", de
 
 @contextlib.contextmanager
 def listening(listener: Listener) -> Iterator[None]:
-    """What this thread does in the block is told to the listener."""
+    """What this thread does in the block is reported to the listener."""
     before = _listener.set(listener)
     try:
         yield

@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import stat
+import time
 from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
 from espalier.base.errors import EspalierError
@@ -16,7 +17,7 @@ _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 _READ = os.O_RDONLY | _CLOEXEC | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _FOLDER = os.O_RDONLY | _CLOEXEC | getattr(os, "O_DIRECTORY", 0)
-# What the system reports where a link or a socket is opened that way, and below what is no folder.
+# What the system reports where a link or a socket is opened that way, and below what isn't a folder.
 _NO_FILE = frozenset((errno.ELOOP, errno.ENXIO, errno.EINVAL, errno.ENOTDIR, errno.EFBIG))
 # No record is longer, in bytes (protocol.md, "Limits").
 RECORD_BYTES = 16 << 20
@@ -33,8 +34,6 @@ _JSON_WORDS: Dict[type, str] = {dict: "object", list: "array", str: "text"}
 
 def now_iso(seconds: float) -> str:
     """RFC 3339 in UTC with microseconds, for seconds since 1970 (no `datetime`: it costs the runner 2 ms)."""
-    import time
-
     whole = int(seconds // 1)
     micro = min(int((seconds - whole) * 1e6), 999_999)
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole)) + f".{micro:06d}Z"
@@ -45,7 +44,6 @@ def seconds_of(text: Optional[str]) -> Optional[float]:
     if not text:
         return None
     import calendar
-    import time
 
     try:
         whole = calendar.timegm(time.strptime(text[:19], "%Y-%m-%dT%H:%M:%S"))
@@ -68,7 +66,7 @@ def open_plain(path: str, follow: bool = False, follow_folder: bool = False) -> 
         follow_folder: Follow a link in the place of the folder alone.
 
     Raises:
-        OSError: it is missing; or, with `EINVAL`, `ELOOP`, `ENXIO` or `ENOTDIR`, it is no plain file.
+        OSError: it is missing; or, with `EINVAL`, `ELOOP`, `ENXIO` or `ENOTDIR`, it isn't a plain file.
     """
     return _opened(path, follow, follow_folder)[0]
 
@@ -365,7 +363,7 @@ def refuse_too_long(path: str, data: bytes) -> None:
 
 
 def make_folders(path: str, *, exist_ok: bool = True, top: Optional[str] = None) -> None:
-    """Make a folder, and those above it that are missing, which others may read and never write, whatever the umask is.
+    """Make a folder, and those above it that are missing, which others may read and never write, with any umask.
 
     Args:
         exist_ok: Whether it may be there already.
@@ -387,7 +385,7 @@ def make_folders(path: str, *, exist_ok: bool = True, top: Optional[str] = None)
 
 
 def make_private_folder(path: str) -> None:
-    """Make a folder that only its user can enter, and those above it that are missing, whatever the umask is.
+    """Make a folder that only its user can enter, and those above it that are missing, with any umask.
 
     Raises:
         OSError: it cannot be made.

@@ -55,7 +55,7 @@ class Capacity(Record):
         return Capacity(self.cpus - need.cpus, left, self.memory - need.memory)
 
     def reserved(self, need: Resources) -> "Capacity":
-        """What those behind may take while somebody waits for room: nothing of what that one needs."""
+        """What those behind may take while a run waits for room: nothing of what that one needs."""
         return Capacity(
             max(self.cpus - need.cpus, 0), self.gpus[: max(len(self.gpus) - need.gpus, 0)],
             max(self.memory - need.memory, 0),

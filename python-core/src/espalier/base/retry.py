@@ -6,7 +6,7 @@ from espalier.base.errors import EspalierError
 from espalier.base.model.record import Record
 from espalier.base.resources import checked_count
 
-# What a run may be tried again after: the codes of its error. A run that somebody canceled never is.
+# What a run may be tried again after: the codes of its error. A run that a user canceled never is.
 CAUSES = ("job_failed", "job_killed", "runner_lost", "timed_out", "start_failed", "prepare_failed",
           "prepare_timed_out", "job_out_of_memory", "engine_lost")  # fmt: skip
 

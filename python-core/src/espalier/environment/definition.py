@@ -4,14 +4,16 @@ Whatever is made of these classes has been checked: each looks at its own fields
 they may be spelled), so that nothing which is rendered from a definition can be anything but what it seems.
 """
 
+import json
+import re
 from dataclasses import dataclass, field
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
-from espalier.base.boundary import classed
+from espalier.base.arguments import classed
 from espalier.base.canonical import canonical_json
 from espalier.base.resources import SMALLEST_SHM, bytes_of
 from espalier.environment import spelling
-from espalier.environment.made_from import MadeFrom
+from espalier.environment.conversion import MadeFrom
 from espalier.environment.requirements import conflicting, requirement
 from espalier.environment.spelling import Spelling, invalid, shown
 
@@ -335,8 +337,6 @@ class Environment(MadeFrom):
 
     @classmethod
     def _from_identity(cls, identity: Mapping[str, str]) -> "Environment":
-        import json
-
         return cls.from_mapping(json.loads(identity["definition"]))
 
 
@@ -371,8 +371,6 @@ def _channel(text: str) -> str:
 
 
 def _is_python(dependency: str) -> bool:
-    import re
-
     return re.fullmatch(r"(?:.*::)?python(?![A-Za-z0-9_.-]).*", dependency) is not None
 
 

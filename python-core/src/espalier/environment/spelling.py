@@ -2,7 +2,7 @@
 
 What is checked here ends up in Dockerfiles, shell lines, requirements files, URLs and command lines. So a value never
 begins with `-` (it would be an option), never holds a line break (it would begin an instruction), and nothing that is
-put into a shell line holds a quote, `$`, `;` or the like. What is no text of ours, the user's own Dockerfile lines, is
+put into a shell line holds a quote, `$`, `;` or the like. What isn't text of ours, the user's own Dockerfile lines, is
 taken as written.
 """
 

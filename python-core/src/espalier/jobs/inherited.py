@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Dict, List, Mapping, Optional, Tuple
 
 from espalier.base.config import Session
-from espalier.environment.secret_names import looks_secret
+from espalier.base.names import looks_secret
 
 _PROXIES = r"(?i:https?_proxy|ftp_proxy|no_proxy|all_proxy)"
 # Names that are inherited whatever they look like.

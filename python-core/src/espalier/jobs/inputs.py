@@ -9,7 +9,7 @@ from espalier.base.model.job import Input
 from espalier.base.names import check_name, input_variable
 from espalier.base.paths import WorkspacePaths, is_run_id
 from espalier.lifecycle.status import read_status
-from espalier.store.inputs import input_at
+from espalier.store.input_digests import input_at
 from espalier.tracking.run_outputs import found_output, output_to_come
 
 # A path, or `run` and `output` of an output of a run.

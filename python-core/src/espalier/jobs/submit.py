@@ -50,12 +50,11 @@ from espalier.queue.capacity import capacity
 from espalier.queue.home import allocator, queue_paths
 from espalier.queue.step import step_locked
 from espalier.queue.tickets import add_ticket, remove_ticket_of
-from espalier.snapshot.above import mentions_above
-from espalier.snapshot.absolute import absolute_mentions
 from espalier.snapshot.diff import Asked, ask_for_diff, start_diff, store_diff
-from espalier.snapshot.found import Excluded, Scan
+from espalier.snapshot.entries import Excluded, Scan
 from espalier.snapshot.git import start_git
 from espalier.snapshot.mentions import mentioned_but_excluded, scripts_of
+from espalier.snapshot.script_paths import absolute_mentions, mentions_above
 from espalier.snapshot.take import Snapshot, scan_source, store_scan
 from espalier.vault.known import NOT_SEARCHED, refuse_secret_values
 

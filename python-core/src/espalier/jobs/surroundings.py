@@ -9,8 +9,8 @@ from espalier.base.canonical import digest
 from espalier.base.config import ScriptRunConfig, Session
 from espalier.base.model.codec import decode
 from espalier.base.model.job import JobEnvironment
+from espalier.base.names import looks_secret
 from espalier.base.paths import JOB_PYTHON, JOB_R
-from espalier.environment.secret_names import looks_secret
 from espalier.jobs.environment import IMAGE, SESSION, Chosen
 from espalier.jobs.inherited import for_container, for_environment, inherited_variables
 from espalier.jobs.interpreters import Interpreter, python_for_scripts, python_record

@@ -4,7 +4,7 @@ import os
 import time
 from typing import Any, Dict, List, Optional
 
-from espalier.adapters.clock import elapsed
+from espalier.adapters.posix import elapsed
 from espalier.base.errors import EspalierError
 from espalier.base.paths import KEPT_FOLDERS
 from espalier.base.records import read_record

@@ -141,7 +141,7 @@ def _on_files(run: RunPaths, scratch: ScratchPaths, message: str) -> Optional[st
 
 def _on_earlier(run: RunPaths, scratch: ScratchPaths, wanted: str) -> Optional[str]:
     """Which run wrote a file."""
-    from espalier.snapshot.missed import is_left_out
+    from espalier.snapshot.mentions import is_left_out
 
     with contextlib.suppress(OSError, EspalierError):
         source = _source(run)
@@ -151,7 +151,7 @@ def _on_earlier(run: RunPaths, scratch: ScratchPaths, wanted: str) -> Optional[s
 
 def _on_left_out(run: RunPaths, wanted: str) -> Optional[str]:
     """Why the job's copy hasn't a file that its project has; None where the project hasn't it either."""
-    from espalier.snapshot.missed import why_left_out
+    from espalier.snapshot.mentions import why_left_out
 
     with contextlib.suppress(OSError, EspalierError, ValueError):
         source = _source(run)

@@ -34,7 +34,7 @@ def _warnings(run: RunPaths, item: Input) -> List[str]:
 
 
 def _is_unchanged(item: Input) -> bool:
-    from espalier.store.inputs import measure
+    from espalier.store.input_digests import measure
 
     try:
         size, changed, files = measure(item.path)
@@ -44,7 +44,7 @@ def _is_unchanged(item: Input) -> bool:
 
 
 def _is_intact(run: RunPaths, item: Input) -> bool:
-    from espalier.store.inputs import LeadsOutside, content_digest, measure
+    from espalier.store.input_digests import LeadsOutside, content_digest, measure
 
     copy = run.input_copy(item.name, item.path)
     inside = os.path.join(os.path.realpath(run.root), os.path.relpath(copy, run.root))

@@ -11,10 +11,10 @@ import time
 from typing import Any, Dict, Iterable, List, Optional
 
 from espalier.adapters import posix
-from espalier.adapters.clock import stamp
 from espalier.adapters.files import remove_tree
 from espalier.adapters.homes import is_own_folder, make_own_folder, scratch_below, scratch_folder
 from espalier.adapters.moving import opened, opened_below
+from espalier.adapters.posix import stamp
 from espalier.adapters.trust import refuse_replaceable
 from espalier.base import states
 from espalier.base.errors import EspalierError

@@ -3,10 +3,11 @@
 import dataclasses
 from typing import Any, Dict
 
+from espalier.base.cache_paths import CachePaths
 from espalier.base.model.job import JobSpec
-from espalier.base.paths import CachePaths, RunPaths
+from espalier.base.paths import RunPaths
 from espalier.environment.definition import Environment
-from espalier.environment.lockfile import read_lock
+from espalier.environment.stored_locks import read_lock
 from espalier.vault.store import secret_reader
 
 
@@ -35,8 +36,8 @@ def _image(run: RunPaths, environment: Environment) -> Dict[str, Any]:
 
 
 def _private(run: RunPaths, environment: Environment, session: Dict[str, Any]) -> Dict[str, Any]:
+    from espalier.provision.local.activation import Session
     from espalier.provision.local.ensure import ensure
-    from espalier.provision.local.found import Session
 
     lock, secrets = read_lock(run.workspace, environment), secret_reader(run.workspace)
     made = ensure(_cache(), environment, lock, Session(**session), run.build_log, secrets)

@@ -8,8 +8,8 @@ import zlib
 from typing import Any, Iterator, List, Mapping, Optional, Set, Tuple
 
 from espalier.adapters import posix
-from espalier.adapters.clock import elapsed, stamp
 from espalier.adapters.inside import append_text
+from espalier.adapters.posix import elapsed, stamp
 from espalier.base.model.codec import decode
 from espalier.base.model.job import JobSpec
 from espalier.base.model.record import Record

@@ -21,8 +21,7 @@ from espalier.adapters import posix
 from espalier.adapters.cgroup import leave_job
 from espalier.adapters.homes import state_folder
 from espalier.adapters.inside import open_log
-from espalier.adapters.processes import kill_group
-from espalier.adapters.subreaper import become_subreaper
+from espalier.adapters.processes import become_subreaper, kill_group
 from espalier.adapters.trust import refuse_foreign_run
 from espalier.base import states
 from espalier.base.errors import EspalierError

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
 from espalier.adapters import posix
 from espalier.adapters.inside import make_inside, replace_inside
 from espalier.adapters.tree import Tree
+from espalier.base.cache_paths import PrivatePaths
 from espalier.base.errors import CODES, EspalierError
 from espalier.base.model.job import JobSpec
-from espalier.base.paths import PrivatePaths, RunPaths
+from espalier.base.paths import RunPaths
 from espalier.base.records import dump_record, make_folders, read_record
 from espalier.base.scratch_paths import ScratchPaths
 from espalier.lifecycle.container_config import Order, given_paths, readable

@@ -9,7 +9,7 @@ import os
 import signal
 from typing import Callable
 
-from espalier.adapters.subreaper import become_subreaper
+from espalier.adapters.processes import become_subreaper
 from espalier.lifecycle.place import Place
 from espalier.runner.ahead import LONG_SECONDS, load_all
 

@@ -8,12 +8,12 @@ import os
 import stat
 from typing import Sequence
 
-from espalier.adapters.holes import copy_content
+from espalier.adapters.copying import copy_content
 from espalier.adapters.inside import make_inside
 from espalier.base.errors import EspalierError
 from espalier.base.model.job import Input
 from espalier.base.paths import RunPaths
-from espalier.store.inputs import LeadsOutside, content_digest, files_below, folder_links, measure, open_plain
+from espalier.store.input_digests import LeadsOutside, content_digest, files_below, folder_links, measure, open_plain
 
 # No write permission: a job that tries to write to an input is told so at once, not by a result that is wrong.
 _FILE, _FOLDER = 0o444, 0o555

@@ -8,8 +8,8 @@ import os
 import time
 from typing import Any, Dict, List, Optional
 
-from espalier.adapters.gpu import GpuProbe
 from espalier.adapters.inside import open_log
+from espalier.adapters.machine import GpuProbe
 from espalier.adapters.processes import Process, bytes_moved
 from espalier.adapters.tree import Tree
 

@@ -53,7 +53,7 @@ local({
     for (part in log$secrets) x <- gsub(part, "***", x, fixed = TRUE)
     x
   }
-  # the secrets, and of those with several lines each line, the longest first (vault/channel.py, vault/encodings.py)
+  # the secrets, and of those with several lines each line, the longest first (vault/channel.py, vault/masking.py)
   secret_parts <- function() {
     path <- Sys.getenv("ESPALIER_SECRETS")
     if (!nzchar(path)) return(character())

@@ -28,7 +28,7 @@ from espalier.vault.masking import Masker
 _NAMES = ("type", "writer", "payload")
 # No line of the prelude's is longer, bytes.
 _LONGEST = 1 << 20
-_HAND_OUT = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "vault", "hand_out.py")
+_AGENT = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "vault", "agent.py")
 # Variables that the process which opens the keyvault needs.
 _NEEDED = ("PATH", "HOME", "TMPDIR", "USER", "LOGNAME", "ESPALIER_STATE_DIR")
 
@@ -107,7 +107,7 @@ def attach(run: RunPaths, spec: JobSpec, env: Dict[str, Any]) -> Optional[Attach
 def _fetched(run: RunPaths, env: Dict[str, Any]) -> bytes:
     ours, theirs = os.pipe()
     # (the interpreter that the modules it needs were found by; ours may be another)
-    argv = [str(env.get("core_python") or sys.executable), "-I", "-S", "-X", "utf8", _HAND_OUT, run.root]
+    argv = [str(env.get("core_python") or sys.executable), "-I", "-S", "-X", "utf8", _AGENT, run.root]
     try:
         with logs_of(run, run.runner_log) as (said,):
             actions: List[Tuple[Any, ...]] = [

@@ -10,10 +10,9 @@ import signal
 import time
 from typing import AbstractSet, Any, Callable, List, Optional, Tuple
 
-from espalier.adapters import scope
-from espalier.adapters.cgroup import make_cgroup
+from espalier.adapters.cgroup import enter_scope, is_scope_wanted, make_cgroup
 from espalier.adapters.oom import kills, shortage_since
-from espalier.adapters.subreaper import become_subreaper
+from espalier.adapters.processes import become_subreaper
 from espalier.adapters.tree import Tree
 from espalier.base.paths import RunPaths
 from espalier.lifecycle.status import Outcome
@@ -147,10 +146,10 @@ class _Watch:
     def _enter_scope(self) -> bool:
         """Ask for a scope that outlives the login session, for the job and for this process and its guardian."""
         self._scoped = True
-        if not scope.is_wanted():
+        if not is_scope_wanted():
             return False
         pids = {each.pid for each in self._tree.members()} | (self._tree.spared - {0, 1})
-        asking = scope.enter(self._tree.run_id, pids)
+        asking = enter_scope(self._tree.run_id, pids)
         if asking is not None:
             self._tree.spared.add(asking)
         return asking is not None

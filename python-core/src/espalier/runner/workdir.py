@@ -10,13 +10,12 @@ import hashlib
 import os
 from typing import Any, Dict, List, Set
 
-from espalier.adapters.clone import clone
+from espalier.adapters.copying import clone
 from espalier.base.errors import EspalierError
 from espalier.base.paths import WorkspacePaths, partial
 from espalier.base.progress import check
 from espalier.base.records import FOLDER_MODE
-from espalier.store.packs import Damaged, ObjectReader, pack_files
-from espalier.store.plain import open_stored
+from espalier.store.packs import Damaged, ObjectReader, open_stored, pack_files
 from espalier.store.trees import damage, read_tree
 
 _WHOLE = 8 << 20

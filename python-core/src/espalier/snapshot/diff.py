@@ -11,10 +11,10 @@ from typing import Any, List, NamedTuple, Optional, Tuple
 
 from espalier.adapters.inside import replace_inside
 from espalier.base.paths import RunPaths
-from espalier.snapshot.found import Scan
+from espalier.snapshot.entries import Scan
+from espalier.snapshot.file_names import shown
 from espalier.snapshot.git import Changes, GitCall, git_environment, guarded_git, kill_git
 from espalier.snapshot.ignore import IgnoreRules
-from espalier.snapshot.names import shown
 
 LIMIT_BYTES = 256 * 1024
 _LIMIT_SECONDS = 1.0
@@ -74,7 +74,7 @@ class DiffCall:
         Returns:
             The diff, after a head of lines that begin with `#`.
         """
-        from espalier.snapshot.secrets import mask_secrets
+        from espalier.snapshot.secret_lines import mask_secrets
 
         output, cut = self._read(self._process) if self._process is not None else (b"", "")
         text, masked = mask_secrets(output)

@@ -23,22 +23,12 @@ class Repository(NamedTuple):
     common_dir: str
 
 
-def find_repository(source: str) -> Optional[Repository]:
-    """Looks for the repository that holds a folder; starts no process.
-
-    Args:
-        source: The folder.
-
-    Returns:
-        The repository; None when the folder lies in none, or in one of another user: its settings, which that user can
-        change at any moment, name programs, and git gets its path, so that it does not refuse.
-    """
-    found = repository_around(source)
-    return found if found is not None and not is_anothers(found) else None
-
-
 def is_anothers(repository: Repository) -> bool:
-    """Whether a repository belongs to another user, who is not root: `/tmp/.git` may be anybody's."""
+    """Whether a repository belongs to another user, who is not root: `/tmp/.git` may be anybody's.
+
+    That user can change its settings at any moment. They name programs, and git gets its path, so that it does not
+    refuse.
+    """
     if not hasattr(os, "geteuid"):
         return False
     places = (repository.git_dir, repository.common_dir, os.path.join(repository.top, ".git"))
@@ -47,7 +37,14 @@ def is_anothers(repository: Repository) -> bool:
 
 
 def repository_around(source: str) -> Optional[Repository]:
-    """The same, also where it is another user's."""
+    """Looks for the repository that holds a folder; starts no process.
+
+    Args:
+        source: The folder.
+
+    Returns:
+        The repository, also of another user; None when the folder lies in none.
+    """
     folder = os.path.realpath(source)
     while True:
         dot = os.path.join(folder, ".git")

@@ -2,7 +2,7 @@
 
 A submit holds it shared from before it looks into the store until its run's folder is durable, so nothing it found
 or stored is taken away in between. Collection holds it alone. A second lock gives turns: a kernel hands out a shared
-lock as long as one is held, and under steady submits nobody would ever have it alone.
+lock as long as one is held, and under steady submits no process would ever have it alone.
 """
 
 import contextlib
@@ -11,7 +11,7 @@ import time
 from typing import Iterator
 
 from espalier.adapters import posix
-from espalier.adapters.lockfile import open_lock
+from espalier.adapters.file_locks import open_lock
 from espalier.base.errors import EspalierError
 from espalier.base.os_errors import cannot_write
 from espalier.base.paths import WorkspacePaths
@@ -32,7 +32,7 @@ def holding_objects(paths: WorkspacePaths, only_reading: bool = False) -> Iterat
 
     Args:
         paths: The workspace.
-        only_reading: Also run without where the lock's file is not there and cannot be made: nobody has used it yet.
+        only_reading: Also run without where the lock's file is not there and can't be made: no process has used it.
 
     Raises:
         EspalierError: `workspace_read_only` when that is not enough.
@@ -59,7 +59,7 @@ def holding_objects(paths: WorkspacePaths, only_reading: bool = False) -> Iterat
 
 @contextlib.contextmanager
 def alone_with_objects(paths: WorkspacePaths) -> Iterator[None]:
-    """While in the block, nobody comes to refer to what is in the store.
+    """While in the block, no process comes to refer to what is in the store.
 
     Args:
         paths: The workspace.

@@ -93,7 +93,7 @@ def modules(path: str, text: str) -> List[str]:
     if kind_of(path) not in (".py", ".ipynb"):
         return []
     found: List[str] = []
-    here = os.path.dirname(path)
+    folder = os.path.dirname(path)
     for dots, base, names, plain in (match.groups("") for match in _IMPORT.finditer(code_of(path, text))):
         if plain:
             targets = [("", name.split()[0]) for name in plain.split(",") if name.strip()]
@@ -101,15 +101,15 @@ def modules(path: str, text: str) -> List[str]:
             inside = [name.split()[0] for name in names.split(",") if name.strip()]
             targets = [(dots, base), *((dots, f"{base}.{name}".strip(".")) for name in inside)]
         for level, name in targets:
-            found += _places(here, level, name.split("."))
+            found += _places(folder, level, name.split("."))
     return found
 
 
-def _places(here: str, dots: str, parts: List[str]) -> List[str]:
+def _places(folder: str, dots: str, parts: List[str]) -> List[str]:
     """Where a module may lie: in the package of the file, in its folder, or in the source folder."""
-    tops: Tuple[str, ...] = ("", here)
+    tops: Tuple[str, ...] = ("", folder)
     if dots:
-        tops = (os.path.normpath(os.path.join(here, *[".."] * (len(dots) - 1))),)
+        tops = (os.path.normpath(os.path.join(folder, *[".."] * (len(dots) - 1))),)
     return [os.path.join(top, *parts[:count]) for top in tops for count in range(1, len(parts) + 1)]
 
 

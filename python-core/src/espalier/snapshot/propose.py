@@ -5,10 +5,10 @@ from typing import Dict, List, NamedTuple, Set
 
 from espalier.base.errors import EspalierError
 from espalier.snapshot.defaults import DEFAULT_ORIGIN, may_be_secret
-from espalier.snapshot.found import Scan
+from espalier.snapshot.entries import Scan
+from espalier.snapshot.file_names import ignore_line, shown
 from espalier.snapshot.literals import CODE, DOCUMENTS, kind_of
 from espalier.snapshot.mentions import left_out_by, lines_to_include, mentioned
-from espalier.snapshot.names import ignore_line, shown
 from espalier.snapshot.take import readable_size, scan_source
 
 _LARGE = 10 << 20  # bytes from which it is worth leaving something out

@@ -1,17 +1,91 @@
-"""What of the store is in use: the objects that some run, kept snapshot or environment refers to."""
+"""What of the store is in use: the objects that some run, kept snapshot or environment refers to.
 
+A snapshot taken outside of runs has a record, which keeps it until the record is removed.
+"""
+
+import contextlib
 import json
 import os
 import re
 import time
-from typing import Any, Iterator, List, Optional, Set, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 
 from espalier.base.errors import EspalierError
-from espalier.base.paths import RunPaths, WorkspacePaths, is_digest, is_record, is_run_id, is_temporary
+from espalier.base.paths import (
+    FORMAT,
+    RunPaths,
+    WorkspacePaths,
+    digest_of_record,
+    is_digest,
+    is_record,
+    is_run_id,
+    is_temporary,
+)
 from espalier.base.progress import check, report
-from espalier.snapshot.kept import kept_digests
+from espalier.base.records import make_folders, now_iso, read_record, replace_record
+from espalier.snapshot.take import Snapshot
 from espalier.store.packs import ObjectReader
 from espalier.store.trees import objects_of
+
+
+def keep(paths: WorkspacePaths, snapshot: Snapshot) -> None:
+    """Keeps a snapshot; taken again, it has the time and folder of the last time.
+
+    Args:
+        paths: The workspace, whose objects are held.
+        snapshot: What is in its store.
+
+    Raises:
+        OSError: the record cannot be written.
+    """
+    record = {
+        "format": FORMAT,
+        "id": snapshot.id,
+        "taken_at": now_iso(time.time()),
+        "source_directory": snapshot.source_directory,
+        "files": snapshot.files,
+        "bytes": snapshot.bytes,
+    }
+    make_folders(paths.kept, top=paths.root)
+    replace_record(paths.kept_snapshot(snapshot.id[7:]), record, paths.kept, sync=True)
+
+
+def kept_snapshots(paths: WorkspacePaths) -> List[Dict[str, Any]]:
+    """The records of the kept snapshots, newest first; of one that cannot be read only the `id`."""
+    records = []
+    for digest in kept_digests(paths):
+        record: Dict[str, Any] = {}
+        with contextlib.suppress(EspalierError, OSError):
+            record = read_record(paths.kept_snapshot(digest))
+        records.append({**record, "id": "sha256:" + digest})
+    return sorted(records, key=lambda record: str(record.get("taken_at", "")), reverse=True)
+
+
+def kept_digests(paths: WorkspacePaths) -> List[str]:
+    """The kept snapshots, 64 hex digits each."""
+    names = os.listdir(paths.kept) if os.path.isdir(paths.kept) else []
+    return [digest for digest in map(digest_of_record, names) if digest]
+
+
+def remove_record(paths: WorkspacePaths, snapshot_id: str) -> bool:
+    """Removes a snapshot's record; its files stay until garbage is collected.
+
+    Args:
+        paths: The workspace.
+        snapshot_id: `sha256:<64 hex digits>`.
+
+    Returns:
+        Whether it was kept.
+
+    Raises:
+        OSError: the record cannot be removed.
+    """
+    try:
+        os.unlink(paths.kept_snapshot(snapshot_id[7:]))
+    except FileNotFoundError:
+        return False
+    return True
+
 
 _NAMED = re.compile(rb"sha256:([0-9a-f]{64})")
 # How long deleting a run's folder may take once its definition is gone.
@@ -29,7 +103,7 @@ def objects_in_use(paths: WorkspacePaths) -> Set[str]:
         among them.
 
     Raises:
-        EspalierError: when it cannot be told what one of them refers to: `snapshot_damaged`, `damaged`,
+        EspalierError: when it isn't known what one of them refers to: `snapshot_damaged`, `damaged`,
             `newer_format`.
     """
     found: Set[str] = set()
@@ -66,7 +140,7 @@ def _runs(paths: WorkspacePaths) -> Iterator[RunPaths]:
     for shard in _names(paths.runs):
         for name in _names(os.path.join(paths.runs, shard)):
             run = RunPaths(os.path.join(paths.runs, shard, name))
-            # (what was left of a killed submit is no run unless its definition is there)
+            # (what was left of a killed submit isn't a run unless its definition is there)
             if is_run_id(name) or (is_temporary(name) and os.path.exists(run.spec)):
                 yield run
 
@@ -92,7 +166,7 @@ def _snapshots_of(run: RunPaths, named: Set[str]) -> List[str]:
 
 
 def _definition(run: RunPaths) -> Optional[bytes]:
-    """The bytes of a run's definition; None when somebody is just deleting the run's folder."""
+    """The bytes of a run's definition; None when the run's folder is being deleted."""
     until = time.monotonic() + _DELETING_SECONDS
     while True:
         try:
@@ -108,7 +182,7 @@ def _definition(run: RunPaths) -> Optional[bytes]:
 
 
 def _undecided(error: EspalierError, who: str) -> EspalierError:
-    """The same error, for somebody who asked for garbage."""
+    """The same error, for a user who asked for garbage."""
     return EspalierError(
         error.code,
         f"Nothing was deleted, for it cannot be told what is in use. {error.message}",

@@ -13,9 +13,9 @@ from typing import FrozenSet, List, NamedTuple, Optional, Tuple
 from espalier.base.errors import EspalierError
 from espalier.base.progress import report
 from espalier.snapshot.defaults import RECORDS
-from espalier.snapshot.found import Entry, Excluded, Scan, Walked
+from espalier.snapshot.entries import Entry, Excluded, Scan, Walked
+from espalier.snapshot.file_names import ignore_line, is_utf8, shown, special_kind
 from espalier.snapshot.ignore import OWN_FILE, IgnoreRules
-from espalier.snapshot.names import ignore_line, is_utf8, shown, special_kind
 from espalier.snapshot.native import native_walk
 from espalier.snapshot.outside import Copies, settle_links
 from espalier.snapshot.own import own_folder
@@ -131,8 +131,8 @@ class _Walk:
 
     def _list(self, fd: int, prefix: str) -> _Frame:
         """Sorts a folder's entries into files, excluded and folders still to do."""
-        here = os.fstat(fd)
-        frame = _Frame(prefix, (here.st_dev, here.st_ino), [])
+        status = os.fstat(fd)
+        frame = _Frame(prefix, (status.st_dev, status.st_ino), [])
         try:
             with os.scandir(fd) as found:
                 entries = list(found)

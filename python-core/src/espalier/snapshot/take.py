@@ -2,16 +2,16 @@
 
 import os
 from dataclasses import dataclass
-from typing import List
+from typing import Any, List, Optional
 
 from espalier.base.config import check_outside_links
 from espalier.base.paths import WorkspacePaths
-from espalier.snapshot.defaults import DEFAULT_ORIGIN, OUTPUT_RULES
-from espalier.snapshot.found import Entry, Excluded, Scan, Totals
+from espalier.base.types import Frame
+from espalier.snapshot.defaults import DEFAULT_ORIGIN, OUTPUT_RULES, SECRET_RULES
+from espalier.snapshot.entries import Entry, Excluded, Scan, Totals
+from espalier.snapshot.file_names import ignore_line, shown
 from espalier.snapshot.ignore import OWN_FILE, IgnoreRules
-from espalier.snapshot.names import ignore_line, shown
 from espalier.snapshot.scan import scan
-from espalier.snapshot.secret_files import SECRET_RULES
 from espalier.snapshot.statcache import cache_file, read_cache, write_cache
 from espalier.store.objects import ObjectWriter
 from espalier.store.packs import ObjectReader
@@ -30,7 +30,7 @@ class Snapshot:
         files: How many files and links it has.
         bytes: Their size.
         source_directory: Where it was taken, absolute.
-        excluded_notes: What the user should be told once, a line each.
+        excluded_notes: What the user has to know, once, a line each.
     """
 
     id: str
@@ -161,7 +161,7 @@ def _has_token(source: str, item: Excluded) -> bool:
     # (few have either, and what looks closer takes a moment to load)
     if b"@" not in text and b"authorization" not in text.lower():
         return False
-    from espalier.snapshot.secrets import looks_secret
+    from espalier.snapshot.secret_lines import looks_secret
 
     return any(looks_secret(line) for line in text.splitlines())
 
@@ -190,3 +190,38 @@ def readable_size(size: int) -> str:
 def _list(names: List[str]) -> str:
     more = len(names) - _LISTED
     return ", ".join(map(shown, names[:_LISTED])) + (f" and {more} more" if more > 0 else "")
+
+
+_KINDS = {"path": "string", "size": "double", "included": "logical", "rule": "string"}
+
+
+def snapshot_preview(source: str, default_excludes: bool = True, outside_links: str = "refuse") -> Frame:
+    """Lists what a snapshot would hold and what it would leave out; nothing is written.
+
+    Args:
+        source: The source folder.
+        default_excludes: Whether the built-in excludes apply.
+        outside_links: What becomes of links that lead out of the folder: `refuse`, `keep` or `copy`.
+
+    Returns:
+        A row a path, sorted: `path` (a folder that is left out appears once, with a
+        `/` at its end), `size` in bytes (None for folders), `included`, `rule` (with its origin, None
+        where no rule was needed).
+
+    Raises:
+        EspalierError: `source_missing` or `source_unreadable`; `bad_argument`.
+    """
+    found = scan_source(source, default_excludes, outside_links)
+    rows: List[List[Any]] = [[entry.path, float(entry.size), True, None] for entry in found.files]
+    for path, is_dir, decision in found.excluded:
+        size = None if is_dir else _size(os.path.join(found.source, path))
+        rows.append([shown(path) + ("/" if is_dir else ""), size, False, f"{decision.rule} ({decision.origin})"])
+    rows.sort(key=lambda row: str(row[0]))
+    return Frame({name: [row[at] for row in rows] for at, name in enumerate(_KINDS)}, _KINDS)
+
+
+def _size(path: str) -> Optional[float]:
+    try:
+        return float(os.lstat(path).st_size)
+    except OSError:
+        return None

@@ -10,8 +10,8 @@ from espalier.base.errors import EspalierError
 from espalier.base.os_errors import cannot_write
 from espalier.base.paths import WorkspacePaths, temporary
 from espalier.base.progress import advance
-from espalier.store.files import create, discard, place, write_all
 from espalier.store.objects import ObjectWriter
+from espalier.store.stored_files import create, discard, place, write_all
 
 _ATTEMPTS = 3
 _WHOLE = 8 << 20  # a file up to this size is held in memory: one read, then at most one write
@@ -107,7 +107,7 @@ def _read_whole(fd: int, size: int) -> bytes:
 def _copy(fd: int, size: int, to: Optional[int], sparse: bool = False, again: bool = False) -> str:
     """The hex digest of a large file, written to `to` on the way when that is given; with its holes if `sparse`.
 
-    Its bytes are told as progress, unless they were before: `again`.
+    Its bytes are reported as progress, unless they were before: `again`.
     """
     os.lseek(fd, 0, os.SEEK_SET)
     sha = hashlib.sha256()

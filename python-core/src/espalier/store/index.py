@@ -13,7 +13,8 @@ import time
 from typing import Any, Callable, Dict, Iterable, List, Optional
 
 from espalier.adapters.homes import cache_folder
-from espalier.base.paths import CANCEL, EVENTS, META, SPEC, STATUS, WorkspacePaths, index_file, is_run_id
+from espalier.base.cache_paths import index_file
+from espalier.base.paths import CANCEL, EVENTS, META, SPEC, STATUS, WorkspacePaths, is_run_id
 from espalier.base.progress import report
 from espalier.base.records import make_private_folder
 
@@ -53,7 +54,7 @@ class RunIndex:
                         os.unlink(self._file + end)
                 if not os.path.lexists(self._file):
                     return self._refreshed()
-        self._file = _IN_MEMORY  # a cache that cannot be read or written is no reason not to answer
+        self._file = _IN_MEMORY  # a cache that cannot be read or written isn't a reason not to answer
         return self._refreshed()
 
     def _refreshed(self) -> List[Dict[str, Any]]:

@@ -11,8 +11,7 @@ from typing import Any, Dict, Iterable, Iterator, List, Optional, Set, Tuple
 from espalier.base.canonical import canonical_json, digest_bytes
 from espalier.base.errors import EspalierError
 from espalier.base.paths import WorkspacePaths
-from espalier.store.packs import Damaged, ObjectReader
-from espalier.store.plain import read_stored
+from espalier.store.packs import Damaged, ObjectReader, read_stored
 
 FORMAT = 2
 # Of snapshots in the first format all entries stand in one manifest, with whole paths.

@@ -7,8 +7,7 @@ from typing import Dict, List, Optional, Sequence
 from espalier.base.errors import EspalierError
 from espalier.base.paths import RunPaths
 from espalier.base.progress import advance, report
-from espalier.tracking.artifact_names import copy_parts
-from espalier.tracking.artifacts import file_names, store
+from espalier.tracking.artifacts import copy_parts, file_names, store
 
 
 def download_all(

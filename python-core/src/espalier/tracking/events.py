@@ -25,7 +25,7 @@ class Damage:
         self._payloads: Dict[str, str] = {}
 
     def line(self, path: str, number: int) -> None:
-        """Note a line that is no event; noted again, it counts once."""
+        """Note a line that isn't an event; noted again, it counts once."""
         self._lines.setdefault(path, set()).add(number)
 
     def texts(self) -> List[str]:

@@ -3,6 +3,7 @@
 Each function gives what can be recorded, and what was wrong with the original, in words; None if nothing was.
 """
 
+import json
 import math
 import operator
 import unicodedata
@@ -100,8 +101,6 @@ def _short(text: str) -> Tuple[str, Optional[str]]:
 
 
 def _bytes_as_json(text: str) -> int:
-    import json
-
     return len(json.dumps(text, ensure_ascii=False).encode("utf-8", "backslashreplace"))
 
 

@@ -23,7 +23,7 @@ class Column(NamedTuple):
 
 
 Columns = Dict[str, Column]
-_BARE = ""  # the one column of what is no table
+_BARE = ""  # the one column of what isn't a table
 _CELL_KINDS = frozenset(KINDS) - {"time"}
 _TYPES = frozenset({"metric", "list", "row", "table", "image"})
 
@@ -54,7 +54,7 @@ def read_metrics(run: RunPaths, name: Optional[str] = None) -> Dict[str, Any]:
 def metric_frames(run: RunPaths, name: Optional[str] = None) -> Dict[str, Frame]:
     """Metric name -> its values as columns of one kind each, so that a missing value has a kind too.
 
-    What is no table is one column, named by the empty string, which no table's column can be.
+    What isn't a table is one column, named by the empty string, which no table's column can be.
 
     Args:
         name: Only this metric.

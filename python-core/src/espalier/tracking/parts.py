@@ -50,8 +50,8 @@ class _Metric:
         self.plain = self.plain and plain
         self.fill(start + rows[-1] + 1)
         if len(rows) == rows[-1] - rows[0] + 1:
-            here = slice(start + rows[0], start + rows[-1] + 1)
-            self.kinds[here], self.values[here] = [kind] * len(rows), values
+            place = slice(start + rows[0], start + rows[-1] + 1)
+            self.kinds[place], self.values[place] = [kind] * len(rows), values
             return
         for row, value in zip(rows, values):
             self.kinds[start + row], self.values[start + row] = kind, value
@@ -136,7 +136,7 @@ def _lines(run: RunPaths, block: bytes, numbers: Sequence[int], path: str, damag
     """The parts of a block of lines, in their order.
 
     Raises:
-        ValueError: they are no text, or the metrics of a line do not end with it.
+        ValueError: they aren't text, or the metrics of a line do not end with it.
     """
     rows = _LINE.findall(block.decode("utf-8"))
     if len(rows) != len(numbers):

@@ -8,7 +8,7 @@ import stat
 from espalier.base.errors import EspalierError
 from espalier.base.model.job import Input, JobSpec
 from espalier.base.paths import WorkspacePaths
-from espalier.store.inputs import input_at
+from espalier.store.input_digests import input_at
 from espalier.tracking.artifacts import artifact_path, file_names
 
 
@@ -62,8 +62,8 @@ def _path_now(workspace: WorkspacePaths, item: Input) -> str:
 def _has_link_out(folder: str) -> bool:
     """Whether something in a folder, or in none, is a link that leads out of it: the job that put it there may have
     been in a container, and not allowed to read what it leads to."""
-    for here, folders, files in os.walk(folder):
-        for path in (os.path.join(here, name) for name in (*folders, *files)):
+    for parent, folders, files in os.walk(folder):
+        for path in (os.path.join(parent, name) for name in (*folders, *files)):
             if os.path.islink(path) and os.path.commonpath((folder, os.path.realpath(path))) != folder:
                 return True
     return False

@@ -1,17 +1,19 @@
-"""Logged scalars as columns: a run may have a million, too many to make an object of each (protocol.md, "events").
+"""Logged scalars, and what a run used, as columns (protocol.md, "events" and "usage").
 
+A run may have a million scalars, too many to make an object of each.
 Lines in the form that our writers give a number or a logical value are taken apart by one pattern, which accepts
 nothing that is no JSON; all others, and all of a block that is no UTF-8, are parsed as JSON like any event.
 """
 
 import itertools
 import operator
+import os
 import re
 import sys
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from espalier.base.paths import RunPaths
-from espalier.base.types import as_kind, common_kind
+from espalier.base.types import Frame, as_kind, common_kind
 from espalier.base.values import is_cell
 from espalier.tracking.events import Damage, line_blocks, logs_in, no_collector, parse_events
 
@@ -69,8 +71,8 @@ class Scalars(NamedTuple):
     def events(self) -> List[Placed]:
         """The same as events, for what is to be read together with others."""
         fields = ("time", "name", "kind", "value", "step")
-        made = (dict(zip(fields, row)) for row in zip(*self[1:]))
-        return [(place, {"type": "metric", **event}) for place, event in zip(self.places, made)]
+        events = (dict(zip(fields, row)) for row in zip(*self[1:]))
+        return [(place, {"type": "metric", **event}) for place, event in zip(self.places, events)]
 
     def _rows(self, at: List[int]) -> "Scalars":
         columns: Any = ([column[i] for i in at] for column in self)
@@ -152,3 +154,53 @@ def typed_column(scalars: Scalars) -> Tuple[str, List[Any]]:
         raise ValueError(f"a value of {scalars.names[0]!r} is of another kind")
     kind = common_kind(cells)
     return kind, [as_kind(cell, kind) for cell in cells]
+
+
+_NUMBERS = ("seconds", "cpu_seconds", "memory_bytes", "processes", "read_bytes", "written_bytes")
+_GPU = "gpu_memory_bytes"
+
+
+def read_usage(run: RunPaths) -> Frame:
+    """The samples of the last attempt; `cores` is the processor time since the sample before, by the time since then.
+
+    Raises:
+        EspalierError: `damaged` if they cannot be read at all, `newer_format`.
+
+    Warns:
+        DamageWarning: Of lines that are no samples, which are left out.
+    """
+    samples: List[Dict[str, Any]] = []
+    damage = Damage()
+    if os.path.lexists(run.usage):
+        for numbers, block in line_blocks(run.usage):
+            for number, event in parse_events(block.split(b"\n"), numbers, run.usage, damage):
+                if event["type"] == "sample":
+                    if not all(_is_number(event.get(name)) for name in _NUMBERS):
+                        damage.line(run.usage, number)
+                        continue
+                    if event.get("seq") == 0:
+                        samples.clear()
+                    samples.append(event)
+    damage.warn()
+    columns: Dict[str, List[Any]] = {"time": [float(sample["time"]) for sample in samples]}
+    columns.update((name, [float(sample[name]) for sample in samples]) for name in _NUMBERS)
+    columns["cores"] = _rates(columns["seconds"], columns["cpu_seconds"])
+    columns["processes"] = [int(value) for value in columns["processes"]]
+    if any(_GPU in sample for sample in samples):
+        columns[_GPU] = [float(sample[_GPU]) if _is_number(sample.get(_GPU)) else None for sample in samples]
+    kinds = {**dict.fromkeys(columns, "double"), "time": "time", "processes": "integer"}
+    order = ["time", "seconds", "cores", *(name for name in columns if name not in ("time", "seconds", "cores"))]
+    return Frame({name: columns[name] for name in order}, kinds)
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value < 2**53
+
+
+def _rates(seconds: List[float], used: List[float]) -> List[float]:
+    """(A process that ended unseen may have taken some time with it: no rate is negative.)"""
+    before = zip([0.0, *seconds], [0.0, *used])
+    return [
+        max(now - used_then, 0.0) / (at - then) if at > then else 0.0
+        for at, now, (then, used_then) in zip(seconds, used, before)
+    ]

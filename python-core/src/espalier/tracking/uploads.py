@@ -13,8 +13,7 @@ from espalier.base.paths import KEPT_FOLDERS, RUNNER_FOLDERS, RunPaths, temporar
 from espalier.base.progress import advance, check, indivisible, report
 from espalier.base.records import FILE_MODE, FOLDER_MODE
 from espalier.lifecycle.scratch import live_scratch
-from espalier.tracking.artifact_names import checked_parts
-from espalier.tracking.artifacts import stored_parts
+from espalier.tracking.artifacts import checked_parts, stored_parts
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Bytes of a name, and of one part of it: longer ones could not be listed.
@@ -66,11 +65,11 @@ def files_below(name: str, folder: str) -> List[Tuple[str, str]]:
         raise EspalierError("source_missing", f"There is no folder {folder} to upload.", "Correct the path.")
     found, pending = [], [(name.rstrip("/"), folder)]
     while pending:
-        prefix, here = pending.pop()
+        prefix, parent = pending.pop()
         try:
-            entries = list(os.scandir(here))
+            entries = list(os.scandir(parent))
         except OSError as error:
-            raise EspalierError("source_unreadable", f"{here} cannot be read: {error.strerror}.") from error
+            raise EspalierError("source_unreadable", f"{parent} cannot be read: {error.strerror}.") from error
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
                 pending.append((f"{prefix}/{entry.name}", entry.path))

@@ -7,7 +7,7 @@ import time
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence
 
 from espalier.adapters import posix
-from espalier.adapters.lockfile import open_lock
+from espalier.adapters.file_locks import open_lock
 from espalier.base.errors import EspalierError
 from espalier.base.names import check_name, is_name
 from espalier.base.os_errors import cannot_write
@@ -15,9 +15,8 @@ from espalier.base.paths import FORMAT, WorkspacePaths, partial
 from espalier.base.progress import indivisible
 from espalier.base.records import PRIVATE_MODE, dump_record, now_iso, read_record, sync_folder, write_file
 from espalier.environment.definition import Secret
-from espalier.vault.key import anothers_key, key_id, key_path, make_key, read_key
+from espalier.vault.encryption import Sealer, anothers_key, key_id, key_path, make_key, read_key
 from espalier.vault.known import forget, remember
-from espalier.vault.sealed import Sealer
 
 # Shorter ones could not be hidden in logs: half of a log would be asterisks.
 LEAST_CHARACTERS = 4

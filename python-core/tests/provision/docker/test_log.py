@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 from espalier.base.progress import Listener, listening
-from espalier.provision.docker.log import BuildLog
+from espalier.provision.packages.build_log import BuildLog, LogCopy
 from espalier.provision.packages.hidden import Hidden
-from espalier.provision.packages.log_copy import LogCopy
 from espalier.provision.packages.sources import no_secrets
 
 

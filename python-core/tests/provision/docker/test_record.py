@@ -3,7 +3,8 @@
 import os
 from pathlib import Path
 
-from espalier.base.paths import CachePaths, WorkspacePaths
+from espalier.base.cache_paths import CachePaths
+from espalier.base.paths import WorkspacePaths
 from espalier.provision.docker.record import last_used, mark_used, read_image, recorded_keys, write_image
 
 KEY = "sha256:" + "ab" * 32

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Iterator
 
 import pytest
-from espalier.base.paths import CachePaths
-from espalier.provision.local.found import Session
+from espalier.base.cache_paths import CachePaths
+from espalier.provision.local.activation import Session
 from made_cran import Cran
 
 

@@ -11,12 +11,12 @@ from typing import Any, List
 
 import espalier
 import pytest
+from espalier.base.cache_paths import CachePaths, PrivatePaths
 from espalier.base.errors import EspalierError
-from espalier.base.paths import CachePaths, PrivatePaths
 from espalier.base.progress import Cancelled, Listener, listening
 from espalier.environment.definition import CranPackage, Environment, RSide
+from espalier.provision.local.activation import PrivateEnvironment, Session
 from espalier.provision.local.ensure import ensure, is_whole, key_of
-from espalier.provision.local.found import PrivateEnvironment, Session
 from made_cran import Cran
 
 SOURCE = str(Path(espalier.__file__).parent.parent)
@@ -25,9 +25,9 @@ SLOW = "cat('begun', file = '{0}/begun')\nwhile (!file.exists('{0}/go')) Sys.sle
 CODE = """
 import sys
 from espalier.environment.definition import CranPackage, Environment, RSide
-from espalier.base.paths import CachePaths
+from espalier.base.cache_paths import CachePaths
 from espalier.provision.local.ensure import ensure
-from espalier.provision.local.found import Session
+from espalier.provision.local.activation import Session
 root, url, rscript, version = sys.argv[1:]
 environment = Environment("env", r=RSide(repositories={"CRAN": url}, cran=[CranPackage("slow")]))
 ensure(CachePaths(root + "/cache"), environment, None, Session(rscript, version), root + "/log")

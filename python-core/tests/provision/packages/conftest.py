@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from espalier.base.paths import CachePaths
+from espalier.base.cache_paths import CachePaths
 from made_cran import Cran
 
 

@@ -5,8 +5,8 @@ import urllib.parse
 from pathlib import Path
 
 import pytest
+from espalier.base.cache_paths import CachePaths
 from espalier.base.errors import EspalierError
-from espalier.base.paths import CachePaths
 from espalier.environment.definition import RSide
 from espalier.provision.packages import cran_index
 from espalier.provision.packages.cran_index import Index, bioconductor_repositories, find, read_index

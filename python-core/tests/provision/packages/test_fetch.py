@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Callable, Dict, Iterator, List, Tuple
 
 import pytest
+from espalier.base.cache_paths import CachePaths
 from espalier.base.errors import EspalierError
-from espalier.base.paths import CachePaths
 from espalier.environment.definition import CranPackage, GithubPackage, RSide, Secret
 from espalier.environment.lock import RSource
 from espalier.provision.packages.fetch import NotThere, download, open_url, read_url, without_credentials

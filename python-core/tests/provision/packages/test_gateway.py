@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List
 
 import pytest
+from espalier.base.cache_paths import CachePaths
 from espalier.base.errors import EspalierError
-from espalier.base.paths import CachePaths
 from espalier.environment.definition import Environment, PythonSide, Secret
 from espalier.provision.packages import forward
 from espalier.provision.packages.gateway import PORT, guarded, take_credentials

@@ -2,8 +2,8 @@ from pathlib import Path
 from typing import Any, List
 
 import pytest
+from espalier.base.cache_paths import CachePaths
 from espalier.base.errors import EspalierError
-from espalier.base.paths import CachePaths
 from espalier.environment.definition import CranPackage, GithubPackage, RSide, Secret
 from espalier.environment.lock import RSource
 from espalier.provision.packages.resolve import RHost, resolve_r

@@ -14,7 +14,7 @@ class TicketRecord(Record):
     _is_lenient = True
     run_id: str = ""
     run_dir: str = ""
-    # A moment, see `adapters/clock.py`.
+    # A moment, see `adapters/posix.py`.
     queued: Mapping[str, Any] = {}
     attempt: int = 1
     cpus: Optional[int] = None

@@ -2,8 +2,7 @@
 
 from typing import Any, Dict, NamedTuple, Optional
 
-from espalier.environment.lock import Lock
-from espalier.environment.lock_record import lock_record
+from espalier.environment.lock import Lock, lock_record
 from espalier.provision.docker.facts import Facts, facts_of, lock_of_stage
 from espalier.provision.docker.package_stages import build_python, build_r
 from espalier.provision.docker.stages import Builder, stage_image

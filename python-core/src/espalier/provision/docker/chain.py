@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from espalier.adapters.docker_images import find_image, tag_image
+from espalier.adapters.file_locks import locked
 from espalier.adapters.posix import ending_tidily
+from espalier.base.cache_paths import CachePaths
+from espalier.base.canonical import hex_of
 from espalier.base.errors import EspalierError
-from espalier.base.paths import CachePaths, WorkspacePaths
+from espalier.base.paths import WorkspacePaths
 from espalier.base.records import now_iso
 from espalier.environment.context import frozen_context
 from espalier.environment.definition import Environment
 from espalier.environment.recipe import render
-from espalier.provision.docker.log import BuildLog
-from espalier.provision.docker.record import hex_of, mark_used, read_image, write_image
+from espalier.provision.docker.record import mark_used, read_image, write_image
 from espalier.provision.docker.registries import (
     REPOSITORY,
     Remote,
@@ -26,13 +28,11 @@ from espalier.provision.docker.registries import (
 )
 from espalier.provision.docker.signature import is_ours
 from espalier.provision.docker.wanted import Wanted, resolved_before, wanted
-from espalier.provision.packages.failure import raise_failure, write_failure
+from espalier.provision.packages.build_log import BuildLog, LogCopy, raise_failure, write_failure
 from espalier.provision.packages.hidden import Hidden
-from espalier.provision.packages.locking import locked
-from espalier.provision.packages.log_copy import LogCopy
 
 _FOUND = {"workspace": "workspace registry", "shared": "shared registry"}
-# What would happen to whoever waited for the build, too.
+# What would happen to the processes that waited for the build, too.
 _LASTING = ("build_failed", "lock_failed", "package_missing", "image_missing")
 Say = Callable[[str], None]
 
@@ -47,7 +47,7 @@ class Image:
         key: The environment's key.
         found: Where: `local`, `workspace registry`, `shared registry`, or `built`.
         seconds: How long it took to have it.
-        notes: What the user should be told: a registry that failed, an image that was not what it seemed.
+        notes: What the user has to know: a registry that failed, an image that was not what it seemed.
     """
 
     id: str
@@ -59,7 +59,7 @@ class Image:
 
 
 def silent(text: str) -> None:
-    """Where nobody wants to know."""
+    """Where no caller listens."""
 
 
 def ensure(
@@ -152,22 +152,22 @@ def _obtain(
         if copy.waited:
             raise_failure(cache, hex_of(want.key), asked)
         files = [cache.build_log(hex_of(want.key)), paths.build_log(hex_of(want.key))]
-        with BuildLog(files, also, say, secrets) as told:
-            told.notes = notes
+        with BuildLog(files, also, say, secrets) as build_log:
+            build_log.notes = notes
             if find_image(tag_of(want.key)) is not None:
-                told.note(f"{tag_of(want.key)} isn't an image that espalier built. It is replaced.")
+                build_log.note(f"{tag_of(want.key)} isn't an image that espalier built. It is replaced.")
             try:
-                got = _from_registries(paths, want, secrets, told)
+                got = _from_registries(paths, want, secrets, build_log)
                 if got is None:
                     if (read_image(paths, want.key) or {}).get("image"):
-                        told.note("The image is gone from the engine, and no registry has it. It is built again.")
-                    got = _built(paths, cache, want, secrets, told)
+                        build_log.note("The image is gone from the engine, and no registry has it. It is built again.")
+                    got = _built(paths, cache, want, secrets, build_log)
             except EspalierError as error:
                 if error.code in _LASTING:
                     write_failure(cache, hex_of(want.key), secrets.error(error))
                 raise
             if push and got[1] != _FOUND["workspace"]:
-                _push_or_tell(paths, want, got[0], secrets, told)
+                _push_or_tell(paths, want, got[0], secrets, build_log)
             return got
 
 
@@ -265,11 +265,11 @@ def _push_missing(
         known = (read_image(paths, want.key) or {}).get("registries", {}).get(remote.address)
         if known and digest_at(remote, want.key, None, secrets) == known:
             continue
-        with BuildLog([], [log] if log else [], say, secrets) as told:
-            told.notes = notes
+        with BuildLog([], [log] if log else [], say, secrets) as build_log:
+            build_log.notes = notes
             if known:
-                told.note(f"The registry {remote.address} no longer has the image. It is pushed again.")
-            _push(paths, want, image, remote, secrets, told)
+                build_log.note(f"The registry {remote.address} no longer has the image. It is pushed again.")
+            _push(paths, want, image, remote, secrets, build_log)
 
 
 def _push(paths: WorkspacePaths, want: Wanted, image: str, remote: Remote, secrets: Secrets, log: BuildLog) -> None:

@@ -6,14 +6,13 @@ from typing import Any, Dict, List, Mapping, Optional
 
 from espalier.adapters.docker_images import find_image
 from espalier.adapters.docker_stage import run_to_end, stage_container
+from espalier.adapters.file_locks import locked
+from espalier.base.canonical import hex_of
 from espalier.base.errors import EspalierError
 from espalier.base.paths import FORMAT
 from espalier.base.records import make_folders, read_record, replace_record
-from espalier.environment.lock import Lock
-from espalier.environment.lock_record import lock_of
-from espalier.provision.docker.record import hex_of
+from espalier.environment.lock import Lock, lock_of
 from espalier.provision.docker.stages import Builder, failed, labels_while_building, stage_lock
-from espalier.provision.packages.locking import locked
 from espalier.provision.packages.resolve import RHost
 from espalier.provision.packages.rhost import QUESTION, answered
 from espalier.provision.packages.versions import RECOMMENDED

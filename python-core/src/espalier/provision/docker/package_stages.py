@@ -12,24 +12,20 @@ from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 from espalier.adapters.docker_images import find_image, remove_image
 from espalier.adapters.docker_stage import Mount, commit_container, run_to_end, stage_container
 from espalier.adapters.machine import processors
+from espalier.base.canonical import hex_of
 from espalier.base.errors import EspalierError
 from espalier.base.records import make_folders, make_private_folder
 from espalier.environment.definition import PythonSide
-from espalier.environment.lock import Lock
-from espalier.environment.lock_record import lock_record
+from espalier.environment.lock import Lock, lock_record
 from espalier.environment.recipe import LIBRARY, PYTHON, PYTHON_VERSION
 from espalier.provision.docker.facts import Facts, note_lock
-from espalier.provision.docker.record import hex_of
 from espalier.provision.docker.stages import Builder, build_network, failed, labels_of, labels_while_building, proxies
 from espalier.provision.docker.wanted import Wanted
 from espalier.provision.packages import forward
-from espalier.provision.packages.activate import activated, activation_command, fixed
-from espalier.provision.packages.conda import install_request, run_tool
+from espalier.provision.packages.conda import activated, activation_command, fixed, install_request, run_tool
 from espalier.provision.packages.gateway import guarded, take_credentials
 from espalier.provision.packages.hidden import without_secrets
-from espalier.provision.packages.kept import keeping
 from espalier.provision.packages.lock import resolve, trusted
-from espalier.provision.packages.plan import INSTALLER, package_keys, write_plan
 from espalier.provision.packages.pyenv import (
     PythonHost,
     find_uv,
@@ -38,6 +34,7 @@ from espalier.provision.packages.pyenv import (
     requirements_text,
     uv_variables,
 )
+from espalier.provision.packages.r_install import INSTALLER, keeping, package_keys, write_plan
 from espalier.provision.packages.sources import fetch_sources
 
 _PYTHONS = "/opt/espalier/pythons"
@@ -109,9 +106,9 @@ def build_python(builder: Builder, wanted: Wanted, image: str, facts: Facts, loc
         only = replace(wanted.environment, r=None)
         lock = resolve(only, builder.cache, None, host, builder.secrets, builder.log.line, _conda_platform(facts))
     with _Python(builder, wanted, image, facts, lock, side) as python:
-        made = python.install()
+        result = python.install()
     note_lock(builder, wanted.python, lock_record(lock))
-    return made
+    return result
 
 
 class _Python:
@@ -234,13 +231,13 @@ def build_r(builder: Builder, wanted: Wanted, image: str, facts: Facts, lock: Op
         plan = [f"{_HERE}/plan.dcf", LIBRARY, _CACHE, f"{_HERE}/sources", _MADE, str(processors()), "users"]
         commands = [f"mkdir -p {LIBRARY}", shlex.join(["Rscript", "--vanilla", f"{_HERE}/install.R", *plan])]
         builder.log.step(f"Installing {len(sources)} R packages")
-        made = _install(
+        result = _install(
             builder, wanted, "r", wanted.key, image, folder, dict(proxies()), commands, mounts,
             lambda: {"R_LIBS": _joined(LIBRARY, _variable_of(image, "R_LIBS"))},
             "The R packages could not be installed",
         )  # fmt: skip
     note_lock(builder, wanted.key, lock_record(lock))
-    return made
+    return result
 
 
 def _install(

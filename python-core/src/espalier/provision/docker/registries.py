@@ -1,9 +1,9 @@
-"""The registries of a workspace: its own, and one shared with others. Pushing to them and fetching from them."""
+"""The registries of a workspace: its own, and one shared with others. Pushing, fetching, and which has an image now."""
 
 import os
 import re
 from dataclasses import asdict, dataclass
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from espalier.adapters.docker_images import (
     Login,
@@ -233,3 +233,41 @@ def _write(paths: WorkspacePaths, remotes: Dict[str, Remote]) -> None:
     for kind, remote in sorted(remotes.items()):
         content[kind] = {name: value for name, value in asdict(remote).items() if name != "kind"}
     replace_record(paths.registries, content, paths.root)
+
+
+class Whereabouts:
+    """Asks registries about images; one that doesn't answer is asked once.
+
+    Args:
+        paths: The workspace.
+        secrets: The value of a secret.
+    """
+
+    def __init__(self, paths: WorkspacePaths, secrets: Secrets) -> None:
+        self._remotes = {remote.address: remote for remote in configured(paths)}
+        self._secrets = secrets
+        self._silent: Dict[str, str] = {}
+
+    def of(self, key: str, record: Mapping[str, Any]) -> Dict[str, Optional[bool]]:
+        """Address of each registry that an image's record names -> whether it has the image.
+
+        Args:
+            key: The environment's key.
+            record: The image's record in the workspace.
+
+        Returns:
+            None stands for a registry that can't be asked now.
+        """
+        return {
+            address: self._has(address, key, str(digest)) for address, digest in record.get("registries", {}).items()
+        }
+
+    def _has(self, address: str, key: str, digest: str) -> Optional[bool]:
+        if address in self._silent:
+            return None
+        try:
+            remote = self._remotes.get(address) or Remote("workspace", address)
+            return digest_at(remote, key, digest, self._secrets) is not None
+        except EspalierError as error:
+            self._silent[address] = error.message
+            return None

@@ -12,9 +12,9 @@ from typing import Any, Dict, List, Mapping, Optional
 from espalier.adapters.docker_images import build_image
 from espalier.base.canonical import digest
 from espalier.base.errors import EspalierError
-from espalier.provision.docker.context import DOCKERFILE, recipe_context
+from espalier.provision.docker.archive import DOCKERFILE, recipe_context
 from espalier.provision.docker.registries import key_of
-from espalier.vault.key import make_key, read_key
+from espalier.vault.encryption import make_key, read_key
 
 LABEL = "espalier.signature"
 # Names a file with the key of a team whose members use each other's images by a registry.
@@ -104,4 +104,4 @@ def _refused(path: str, why: str) -> EspalierError:
 
 
 def _silent(text: str) -> None:
-    """Nobody wants to read it."""
+    """No one reads it."""

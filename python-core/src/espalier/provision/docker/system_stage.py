@@ -8,14 +8,13 @@ from typing import BinaryIO, Callable, Dict, Optional, cast
 
 from espalier.adapters.docker import still_there
 from espalier.adapters.docker_images import build_image, remove_image, tag_image
+from espalier.base.canonical import hex_of
 from espalier.base.errors import EspalierError
 from espalier.environment.definition import BuildContext
 from espalier.environment.recipe import render
+from espalier.provision.docker.archive import DOCKERFILE, read_dockerfile, recipe_context, write_context
 from espalier.provision.docker.bases import provide_base
-from espalier.provision.docker.context import DOCKERFILE, read_dockerfile, recipe_context, write_context
 from espalier.provision.docker.dockerfile import with_images, with_line_after_from
-from espalier.provision.docker.log import BuildLog
-from espalier.provision.docker.record import hex_of
 from espalier.provision.docker.stages import (
     BUILD_LABEL,
     UNFINISHED,
@@ -27,6 +26,7 @@ from espalier.provision.docker.stages import (
     proxies,
 )
 from espalier.provision.docker.wanted import Wanted, context_folder
+from espalier.provision.packages.build_log import BuildLog
 
 # (the same in all images: a layer that is cached stays so)
 _UNFINISHED = f'LABEL {BUILD_LABEL}="{UNFINISHED}"'

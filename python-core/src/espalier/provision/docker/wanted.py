@@ -10,10 +10,9 @@ from espalier.base.paths import WorkspacePaths
 from espalier.base.records import make_folders
 from espalier.environment.definition import BuildContext, DockerSide, Environment
 from espalier.environment.key import python_key, r_key, system_key
-from espalier.environment.lock import Lock
-from espalier.environment.lock_record import lock_of
-from espalier.environment.lockfile import read_lock
+from espalier.environment.lock import Lock, lock_of
 from espalier.environment.recipe import CONTEXT_BASE, base_image, render
+from espalier.environment.stored_locks import read_lock
 from espalier.provision.docker.bases import Base, GetLogin, known_base, resolve_base
 from espalier.provision.docker.dockerfile import digest_of_bases, images_in, with_images
 from espalier.provision.docker.record import read_image
@@ -150,7 +149,7 @@ def context_folder(paths: WorkspacePaths, context: BuildContext) -> Iterator[str
     """
     import tempfile
 
-    from espalier.snapshot.sides import StoredSide
+    from espalier.snapshot.compare import StoredSide
 
     with tempfile.TemporaryDirectory(prefix="espalier-context-") as folder:
         side = StoredSide(paths, str(context.snapshot))
@@ -171,7 +170,7 @@ def context_folder(paths: WorkspacePaths, context: BuildContext) -> Iterator[str
 
 def dockerfile_of(paths: WorkspacePaths, context: BuildContext) -> str:
     """The Dockerfile of a frozen build context; empty where that has none."""
-    from espalier.snapshot.sides import StoredSide
+    from espalier.snapshot.compare import StoredSide
 
     side = StoredSide(paths, str(context.snapshot))
     try:

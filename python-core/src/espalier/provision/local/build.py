@@ -6,21 +6,18 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from espalier.adapters.machine import processors, system_name
+from espalier.base.cache_paths import CachePaths, PrivatePaths
 from espalier.base.errors import EspalierError
-from espalier.base.paths import CachePaths, PrivatePaths
 from espalier.base.records import make_folders
 from espalier.environment.definition import Environment, PythonSide
 from espalier.environment.lock import Lock
-from espalier.provision.local.found import Session
-from espalier.provision.packages.activate import activate
+from espalier.provision.local.activation import Session
+from espalier.provision.packages.build_log import tail_of
 from espalier.provision.packages.causes import find_cause, last_lines
-from espalier.provision.packages.conda import install_request, run_tool
+from espalier.provision.packages.conda import activate, install_request, run_tool
 from espalier.provision.packages.gateway import guarded
 from espalier.provision.packages.hidden import Hidden, HiddenOutput, without_secrets
-from espalier.provision.packages.kept import keeping
 from espalier.provision.packages.lock import resolve, trusted
-from espalier.provision.packages.log_copy import tail_of
-from espalier.provision.packages.plan import INSTALLER, package_keys, write_plan
 from espalier.provision.packages.pyenv import (
     find_uv,
     install_command,
@@ -29,6 +26,7 @@ from espalier.provision.packages.pyenv import (
     requirements_text,
     uv_variables,
 )
+from espalier.provision.packages.r_install import INSTALLER, keeping, package_keys, write_plan
 from espalier.provision.packages.rhost import ask_r
 from espalier.provision.packages.sources import fetch_sources
 from espalier.provision.packages.tools import run
@@ -134,8 +132,8 @@ class Build:
         with open(self.paths.plan, "w", encoding="utf-8") as file:
             file.write(write_plan(sources, system))
         variables = {name: value for name, value in without_secrets(os.environ).items() if name not in _R_VARIABLES}
-        with keeping(self.cache, package_keys(sources, system).values(), self._say) as made:
-            folders = (self.paths.library, self.cache.r_packages, self.cache.sources, made)
+        with keeping(self.cache, package_keys(sources, system).values(), self._say) as new_packages:
+            folders = (self.paths.library, self.cache.r_packages, self.cache.sources, new_packages)
             self._run([rscript, "--vanilla", INSTALLER, self.paths.plan, *folders, str(processors())], variables)
 
     def _run(self, argv: List[str], variables: Mapping[str, str]) -> None:

@@ -5,24 +5,24 @@ import os
 import time
 from typing import Optional
 
+from espalier.adapters.file_locks import locked
 from espalier.adapters.files import remove_tree
 from espalier.adapters.machine import system_name
+from espalier.base.cache_paths import CachePaths, PrivatePaths
 from espalier.base.errors import EspalierError
-from espalier.base.paths import FORMAT, CachePaths, PrivatePaths
+from espalier.base.paths import FORMAT
 from espalier.base.records import make_folders, make_private_folder, now_iso, read_record, replace_record
 from espalier.environment.definition import Environment
 from espalier.environment.key import private_key
 from espalier.environment.lock import Lock
+from espalier.provision.local.activation import PrivateEnvironment, Session, as_used, interpreters
 from espalier.provision.local.build import Build
-from espalier.provision.local.found import PrivateEnvironment, Session, as_used, interpreters
 from espalier.provision.local.refuse import refuse_without_docker
-from espalier.provision.packages.failure import raise_failure, write_failure
+from espalier.provision.packages.build_log import LogCopy, raise_failure, write_failure
 from espalier.provision.packages.hidden import Hidden, HiddenOutput
-from espalier.provision.packages.locking import locked
-from espalier.provision.packages.log_copy import LogCopy
 from espalier.provision.packages.pyenv import own_version
 from espalier.provision.packages.sources import Secrets, no_secrets
-from espalier.store.files import discard
+from espalier.store.stored_files import discard
 
 
 def ensure(

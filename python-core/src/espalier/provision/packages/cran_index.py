@@ -9,14 +9,20 @@ import zlib
 from dataclasses import dataclass
 from typing import Dict, List, Optional, Sequence, Tuple
 
+from espalier.base.cache_paths import CachePaths
 from espalier.base.canonical import digest_bytes
 from espalier.base.errors import EspalierError
-from espalier.base.paths import CachePaths
 from espalier.base.records import make_folders, read_record, replace_file, replace_record
 from espalier.environment.definition import RSide
-from espalier.provision.packages.dcf import read_dcf
 from espalier.provision.packages.fetch import NotThere, Unchanged, open_url, without_credentials
-from espalier.provision.packages.versions import Dependency, dependencies, is_package_name, is_version, version_key
+from espalier.provision.packages.versions import (
+    Dependency,
+    dependencies,
+    is_package_name,
+    is_version,
+    read_dcf,
+    version_key,
+)
 
 CRAN = "https://cloud.r-project.org"
 # CRAN as it was on a day.
@@ -59,7 +65,7 @@ class Index:
     def __init__(self, url: str, text: str, origin: str = "cran") -> None:
         self.url = url
         self._origin = origin
-        # read in full only where somebody asks: CRAN has 20000 packages
+        # read in full only when they are asked for: CRAN has 20000 packages
         self._records: Dict[str, List[str]] = {}
         for record in text.replace("\r\n", "\n").split("\n\n"):
             match = _PACKAGE.search(record)
@@ -201,17 +207,17 @@ def not_found(
 ) -> EspalierError:
     """Why `find` found nothing."""
     asked = ", ".join(without_credentials(index.url) for index in indexes) or "no repository"
-    here = [entry for index in indexes for entry in index.entries(wanted.name)]
+    available = [entry for index in indexes for entry in index.entries(wanted.name)]
     who = f", which {wanted_by} needs," if wanted_by else ""
     fields = {"package": wanted.name, "repositories": [without_credentials(index.url) for index in indexes]}
-    fitting = [entry for entry in here if wanted.met_by(entry.version)]
+    fitting = [entry for entry in available if wanted.met_by(entry.version)]
     if fitting:
         needs = next(str(need) for need in fitting[0].needs if need.name == "R")
         message = f"{wanted.name} {fitting[0].version}{who} needs {needs}, but the environment has R {r_version}."
         hint = "Ask for an older version of it (cran_package(name, version)), for a snapshot_date, or for another R."
         return EspalierError("lock_failed", message, hint, **fields)
-    if here:
-        versions = ", ".join(entry.version for entry in here)
+    if available:
+        versions = ", ".join(entry.version for entry in available)
         message = f"{wanted}{who} is in none of the repositories asked ({asked}), which have {versions}."
         return EspalierError("package_missing", message, "Ask for a version that is there.", **fields)
     names = {name for index in indexes for name in index.names()}
@@ -222,7 +228,7 @@ def not_found(
 
 
 def _near(name: str, names: "set[str]") -> List[str]:
-    """Names that somebody may have meant."""
+    """Names that the user may have meant."""
     same = sorted(other for other in names if other.lower() == name.lower())
     return same or difflib.get_close_matches(name, sorted(names), 3, 0.8)
 

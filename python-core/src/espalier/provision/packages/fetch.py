@@ -61,7 +61,7 @@ def open_url(url: str, headers: Optional[Mapping[str, str]] = None, certificate:
     Raises:
         NotThere: status 404 or 410, or no such file.
         Unchanged: status 304.
-        EspalierError: `lock_failed`, whatever else went wrong.
+        EspalierError: `lock_failed`, for any other failure.
     """
     parts = urllib.parse.urlsplit(url)
     if parts.scheme not in _SCHEMES or (parts.scheme == "file" and parts.netloc not in ("", "localhost")):

@@ -6,8 +6,8 @@ import tempfile
 from typing import Any, BinaryIO, Dict, Iterator, Mapping, Optional, Set
 
 from espalier.base.errors import EspalierError
+from espalier.base.names import looks_secret
 from espalier.environment.definition import Secret
-from espalier.environment.secret_names import looks_secret
 from espalier.provision.packages.sources import Secrets
 from espalier.vault.credentials import LogMasker
 

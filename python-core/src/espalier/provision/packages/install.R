@@ -2,9 +2,9 @@
 #
 #   Rscript --vanilla install.R PLAN LIBRARY CACHE SOURCES MADE [CPUS [USERS]]
 #
-# The one installer of private libraries and of images. Base R 3.6 or later and nothing else; provision/packages/plan.py writes
+# The one installer of private libraries and of images. Base R 3.6 or later and nothing else; provision/packages/r_install.py writes
 # PLAN, a DCF file, in an order in which the packages can be installed. CACHE is only read. What is installed is left in
-# MADE, below its key, for who puts it into the cache (provision/packages/kept.py); it gets its name there by one rename.
+# MADE, below its key, for who puts it into the cache (provision/packages/r_install.py); it gets its name there by one rename.
 #
 # With USERS, in a container, each package's scripts run as a user of their own, who can change nothing of another
 # package. Where that can't be had they run as root, and nothing is left in MADE.

@@ -5,8 +5,8 @@ import os
 import ssl
 from typing import List, Optional
 
+from espalier.base.cache_paths import CachePaths
 from espalier.base.canonical import digest_bytes
-from espalier.base.paths import CachePaths
 from espalier.base.records import make_folders, replace_file
 from espalier.environment.definition import Environment
 from espalier.environment.lock import Lock, RSource

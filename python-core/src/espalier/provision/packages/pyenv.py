@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Callable, Dict, List, Mapping, Optional, Sequence
 from urllib.parse import urlsplit, urlunsplit
 
+from espalier.base.cache_paths import CachePaths
 from espalier.base.errors import EspalierError
-from espalier.base.paths import CachePaths
 from espalier.environment.definition import Environment, PythonSide
 from espalier.environment.requirements import CONSTRAINT, PREFER_BINARY, TRUSTED_HOST, package_name
 from espalier.provision.packages.gateway import guarded

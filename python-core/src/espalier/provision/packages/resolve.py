@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
+from espalier.base.cache_paths import CachePaths
+from espalier.base.canonical import hex_of
 from espalier.base.errors import EspalierError
-from espalier.base.paths import CachePaths
 from espalier.environment.definition import CranPackage, GithubPackage, RSide, Secret
 from espalier.environment.lock import RSource
 from espalier.provision.packages.cran_index import (
@@ -18,9 +19,7 @@ from espalier.provision.packages.cran_index import (
     repositories,
 )
 from espalier.provision.packages.fetch import NotThere, without_credentials
-from espalier.provision.packages.github import find_repository
-from espalier.provision.packages.plan import hex_of
-from espalier.provision.packages.sources import Secrets, Tell, fetch, no_secrets, silent
+from espalier.provision.packages.sources import Secrets, Tell, fetch, find_repository, no_secrets, silent
 from espalier.provision.packages.tarballs import read_description
 from espalier.provision.packages.versions import RECOMMENDED, Dependency, dependencies, version_key
 
@@ -93,7 +92,7 @@ def resolve_r(
 ) -> List[RSource]:
     """All packages that the R side of a definition takes.
 
-    R's base packages are left out. A recommended package that nobody wants in a particular version is left out where
+    R's base packages are left out. A recommended package that is wanted in no particular version is left out where
     the host's R has a version that will do; where that is not known, it is marked for the installer to find out
     (`RSource.unless_r_has`). Of several repositories the first that has a package in a version that will do
     gives it.

@@ -38,7 +38,7 @@ def ask_r(rscript: Optional[str]) -> RHost:
 
 
 def answered(lines: Sequence[str], rscript: Optional[str] = None) -> Optional[RHost]:
-    """What an R answers to the question; None when that is no answer."""
+    """What an R answers to the question; None when that isn't an answer."""
     if len(lines) < 2 or not lines[0].startswith("R "):
         return None
     recommended: Dict[str, str] = {}

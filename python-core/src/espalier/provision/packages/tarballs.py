@@ -8,8 +8,7 @@ from typing import BinaryIO, Dict, Iterator, Optional, Tuple
 
 from espalier.base.errors import EspalierError
 from espalier.base.progress import check
-from espalier.provision.packages.dcf import read_dcf
-from espalier.provision.packages.versions import is_package_name, is_version
+from espalier.provision.packages.versions import is_package_name, is_version, read_dcf
 
 _LARGEST_DESCRIPTION = 1 << 20
 _MOST_BYTES = 8 << 30
@@ -24,7 +23,7 @@ def read_description(path: str, shown: str) -> Dict[str, str]:
         shown: What to call it in an error.
 
     Raises:
-        EspalierError: `lock_failed`, it is no source package.
+        EspalierError: `lock_failed`, it isn't a source package.
     """
     try:
         with tarfile.open(path, "r:*") as archive:

@@ -36,7 +36,8 @@ def run(
 
     Raises:
         OSError: it cannot be started.
-        KeyboardInterrupt, or whatever else arrives or `meanwhile` raises: the program and all it started were ended.
+        KeyboardInterrupt, or anything else that arrives or that `meanwhile` raises: the program and all it started
+            were ended.
     """
     with tempfile.TemporaryFile() as stdin:
         stdin.write((input_text or "").encode())

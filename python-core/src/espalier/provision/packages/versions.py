@@ -1,8 +1,35 @@
-"""Versions of R packages, and what a DESCRIPTION says that a package depends on."""
+"""Versions of R packages, what a DESCRIPTION says that a package depends on, and how such files are read."""
 
 import re
 from dataclasses import dataclass
-from typing import Iterator, List, Mapping, Optional, Tuple
+from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
+
+
+def read_dcf(text: str) -> Iterator[Dict[str, str]]:
+    """The records of a file. Continued lines are joined by a line feed; what isn't a field is passed over."""
+    record: Dict[str, str] = {}
+    name = ""
+    for line in text.replace("\r\n", "\n").split("\n"):
+        if not line.strip():
+            if record:
+                yield record
+            record, name = {}, ""
+        elif line[0] in " \t":
+            if name:
+                record[name] += "\n" + line.strip()
+        else:
+            name, colon, value = line.partition(":")
+            name = name if colon else ""
+            if name:
+                record[name] = value.strip()
+    if record:
+        yield record
+
+
+def write_dcf(records: Iterable[Mapping[str, str]]) -> str:
+    """A file with these records, whose values have no line feeds in them."""
+    return "\n".join("".join(f"{name}: {value}\n" for name, value in record.items()) for record in records)
+
 
 PACKAGE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9.]*[A-Za-z0-9]")
 _VERSION = re.compile(r"[0-9]+([.-][0-9]+)*")

@@ -1,0 +1,46 @@
+"""Handing a run's secrets to its runner: `python -I -S vault/agent.py RUN_DIR`, a child of the run's runner.
+
+The full core, for it opens the keyvault. What it prints, into a pipe that only the runner has, is the content of the
+file that the job will read (`channel.py`), or a line of JSON with the error.
+"""
+
+import json
+import os
+import sys
+
+if __name__ == "__main__":  # (see runner/__main__.py)
+    sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+
+from espalier.base.errors import EspalierError
+from espalier.base.model.codec import read_as
+from espalier.base.model.job import JobSpec
+from espalier.base.paths import RunPaths
+from espalier.base.records import read_record
+
+
+def hand_out(run: RunPaths) -> bytes:
+    """What the runner is told."""
+    try:
+        env = read_record(run.env)
+        sys.path += [folder for folder in env.get("modules", []) if folder not in sys.path]
+        from espalier.vault.channel import dump_secrets
+        from espalier.vault.store import values_of
+
+        return dump_secrets(values_of(run.workspace, read_as(JobSpec, run.spec).secrets))
+    except EspalierError as error:
+        failure = {"code": error.code, "message": error.message, "hint": error.hint}
+    except Exception as error:  # (its text might hold a value)
+        failure = {"code": "internal", "message": f"The keyvault could not be opened: {type(error).__name__}.", "hint": ""}
+    return json.dumps({"error": failure}).encode()
+
+
+def main(run_dir: str) -> None:
+    """Print what the runner is told; whatever else is printed goes to the runner's log."""
+    out = os.dup(1)
+    os.dup2(2, 1)
+    with open(out, "wb") as file:
+        file.write(hand_out(RunPaths(run_dir)))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
