@@ -14,16 +14,18 @@ from espalier.base import states
 from espalier.base.canonical import digest
 from espalier.base.config import ScriptRunConfig
 from espalier.base.errors import EspalierError
-from espalier.base.model.codec import decode
+from espalier.base.model.codec import decode, encode
 from espalier.base.model.job import FrozenFolder, GitState, Input, JobSpec
+from espalier.base.model.resolve import shown_command
 from espalier.base.names import check_label, check_name
 from espalier.base.paths import ENV, FORMAT, META, STATUS, WorkspacePaths
 from espalier.base.progress import indivisible
 from espalier.base.records import now_iso
 from espalier.base.retry import checked_retry
+from espalier.base.scripts import language_of
 from espalier.base.types import Text
 from espalier.jobs.demands import hide_gpus, refuse_impossible
-from espalier.jobs.documents import language_of, refuse_missing_tools
+from espalier.jobs.documents import refuse_missing_tools
 from espalier.jobs.environment import (
     IMAGE,
     PRIVATE,
@@ -120,11 +122,11 @@ def prepare(
     there = capacity(queue_paths())
     refuse_impossible(paths, config, there)
     around = surroundings(config, source, language_of(script), chosen)
-    python = (around.record.python or {}).get("interpreter")
-    what = program(config, inputs, around.variables.get("PATH", os.defpath), chosen, source, python)
+    what = program(config, inputs, around.variables.get("PATH", os.defpath), around.record, source)
+    command = shown_command(_spec(workspace_id, experiment, config, what, None, around, inputs))
     if script and chosen is None:
-        refuse_missing_tools(script, config.session, what.command[0], around.variables)
-    refuse_too_long(what.command, around.variables)
+        refuse_missing_tools(script, config.session, command[0], around.variables)
+    refuse_too_long(command, around.variables)
     # last, for it writes: whatever can be wrong has been found by now
     snapshot = None
     if scanned:
@@ -235,10 +237,9 @@ def _spec(
     around: Surroundings,
     inputs: Sequence[Input],
 ) -> JobSpec:
-    # where an equal input lies does not matter
-    places = {item.path: f"<{item.name}>" for item in inputs if item.is_copied}
     decides = {
-        "command": [places.get(part, part) for part in what.command],
+        "command": encode(what.command),
+        "params": what.params,
         "snapshot": snapshot.id if snapshot else None,
         "environment": around.record.key,
         "inputs": identity_of(inputs),

@@ -28,6 +28,7 @@ from espalier.base import states
 from espalier.base.errors import EspalierError
 from espalier.base.model.codec import decoded
 from espalier.base.model.job import JobSpec
+from espalier.base.model.resolve import shown_command
 from espalier.base.paths import ENV, SPEC, QueuePaths, RunPaths
 from espalier.base.records import now_iso
 from espalier.base.scratch_paths import ScratchPaths
@@ -277,7 +278,7 @@ def _execute_job(
         job = start(place.now()) if spec.docker else place.following(start)
         run = place.now()
     except OSError as error:
-        return _fail(place.now(), "start_failed", f"{spec.command[0]} could not be started: {error.strerror}.")
+        return _fail(place.now(), "start_failed", f"{shown_command(spec)[0]} could not be started: {error.strerror}.")
     except EspalierError as error:
         return _fail(place.now(), "start_failed", f"{error.message} {error.hint}", f"espalier_error_{error.code}")
     try:

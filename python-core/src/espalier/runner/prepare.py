@@ -7,6 +7,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 from espalier.adapters.homes import state_folder
 from espalier.adapters.inside import folder_inside, make_inside
 from espalier.base.model.job import Input, JobSpec
+from espalier.base.model.resolve import facts_of, resolved, typed_words
 from espalier.base.names import input_variable, origin_variable
 from espalier.base.paths import JOB_PYTHON, JOB_R, KEPT_FOLDERS, LOGS, OUTPUTS, RunPaths, WorkspacePaths
 from espalier.base.records import FOLDER_MODE, make_folders
@@ -135,11 +136,10 @@ def job_environment(
     return {**variables, **ours}
 
 
-def job_command(run: RunPaths, spec: JobSpec) -> List[str]:
-    """What to execute: the recorded command, its last arguments (`--name path` for each input) naming the copies."""
-    command: List[str] = list(spec.command)
-    places = [("--" + item.name, _place(run, item)) for item in spec.inputs]
-    return command[: len(command) - 2 * len(places)] + [part for pair in places for part in pair]
+def job_command(run: RunPaths, spec: JobSpec, made: Optional[Mapping[str, Any]] = None) -> List[str]:
+    """What to execute. See `job_environment`; raises as `resolved`."""
+    places = {item.name: _place(run, item) for item in spec.inputs}
+    return resolved(typed_words(spec), facts_of(spec, places, made or {}))
 
 
 def _place(run: RunPaths, item: Input) -> str:

@@ -2,6 +2,7 @@
 
 from typing import Any, Mapping, NamedTuple, Optional, Tuple
 
+from espalier.base.model.words import Word
 from espalier.base.paths import FORMAT
 from espalier.base.resources import Resources
 from espalier.base.retry import Retry
@@ -120,8 +121,8 @@ class JobSpec(NamedTuple):
     working_copy: Optional[WorkingCopy] = None
     git: Optional[GitState] = None
     entry_script: Optional[str] = None
-    command: Tuple[str, ...] = ()
-    arguments: Tuple[str, ...] = ()
+    command: Tuple[Word, ...] = ()
+    arguments: Tuple[Word, ...] = ()
     params: Mapping[str, Any] = {}
     environment: Optional[JobEnvironment] = None
     docker: Optional[Container] = None
