@@ -65,6 +65,9 @@
 #'   job gets `--name path` and the variable
 #'   `ESPALIER_INPUT_<NAME>`; see the section on inputs. Names that differ only in case or signs are refused, for they
 #'   would share a variable.
+#' @param outputs Named character vector or list of files and folders that the job has to make, by their names among the
+#'   run's files: `c(model = "outputs/model.rds")`. A job that ends well without one of them is `Failed`, with the code
+#'   `output_missing`. [run_output()] finds them by these names.
 #' @param seed Whole number: R jobs begin with `set.seed(seed)`, every job finds it as `ESPALIER_SEED`.
 #' @param keep_workdir Keep the working copy after the run, to look at.
 #' @param display_name A title for people.
@@ -113,7 +116,8 @@ estimator <- function(source_directory, compute_target = NULL, vm_size = NULL, v
                       record_diff = getOption("espalier.record_diff", TRUE), cpus = NULL, gpus = NULL, memory = NULL,
                       priority = NULL, retry = NULL, depends_on = NULL, queue_timeout_seconds = NULL,
                       prepare_timeout_seconds = NULL, children = c("wait", "detach"),
-                      outside_links = getOption("espalier.outside_links", "refuse"), secrets = NULL, docker = NULL) {
+                      outside_links = getOption("espalier.outside_links", "refuse"), secrets = NULL, docker = NULL,
+                      outputs = NULL) {
   refuse_incomplete(source_directory, entry_script, names(sys.call()))
   ignore_cloud_arguments(vm_size = vm_size, vm_priority = vm_priority)
   if (check_flag(use_gpu, "use_gpu") && is.null(gpus)) gpus <- 1
@@ -125,7 +129,7 @@ estimator <- function(source_directory, compute_target = NULL, vm_size = NULL, v
     compute_target = compute_target, environment_variables = environment_variables,
     max_run_duration_seconds = max_run_duration_seconds, inputs = inputs, seed = seed, keep_workdir = keep_workdir,
     display_name = display_name, record_diff = record_diff, outside_links = outside_links, children = children, secrets = secrets,
-    around = environment_fields(environment, docker, packages, shm_size),
+    outputs = outputs, around = environment_fields(environment, docker, packages, shm_size),
     queue = queue_fields(cpus, gpus, memory, priority, retry, depends_on, queue_timeout_seconds, prepare_timeout_seconds)
   )
 }
@@ -140,7 +144,7 @@ script_run_config <- function(source_directory = NULL, entry_script = NULL, argu
                               queue_timeout_seconds = NULL, prepare_timeout_seconds = NULL,
                               children = c("wait", "detach"),
                               outside_links = getOption("espalier.outside_links", "refuse"), secrets = NULL,
-                              environment = NULL, docker = NULL) {
+                              environment = NULL, docker = NULL, outputs = NULL) {
   if (is.null(command)) refuse_incomplete(source_directory, entry_script, names(sys.call()))
   new_config(
     source_directory = source_directory, entry_script = entry_script, arguments = arguments,
@@ -148,14 +152,14 @@ script_run_config <- function(source_directory = NULL, entry_script = NULL, argu
     environment_variables = environment_variables, max_run_duration_seconds = max_run_duration_seconds,
     inputs = inputs, seed = seed, keep_workdir = keep_workdir, display_name = display_name,
     record_diff = record_diff, outside_links = outside_links, python = python, children = children, secrets = secrets,
-    around = environment_fields(environment, docker),
+    outputs = outputs, around = environment_fields(environment, docker),
     queue = queue_fields(cpus, gpus, memory, priority, retry, depends_on, queue_timeout_seconds, prepare_timeout_seconds)
   )
 }
 
 new_config <- function(source_directory, entry_script, script_params, compute_target, environment_variables,
                        max_run_duration_seconds, inputs, seed, keep_workdir, display_name, record_diff, outside_links,
-                       children, secrets, around, queue, arguments = NULL, command = NULL, python = NULL) {
+                       children, secrets, outputs, around, queue, arguments = NULL, command = NULL, python = NULL) {
   if (identical(children, c("wait", "detach"))) children <- "wait"
   check_choice(children, c("wait", "detach"), "children")
   if (!is.null(entry_script) && !is.null(command)) {
@@ -170,6 +174,7 @@ new_config <- function(source_directory, entry_script, script_params, compute_ta
     compute_target = check_string(compute_target, "compute_target", null = TRUE),
     environment_variables = named_strings(environment_variables, "environment_variables"),
     inputs = input_paths(inputs),
+    outputs = named_strings(outputs, "outputs"),
     max_run_duration_seconds = check_seconds(max_run_duration_seconds, "max_run_duration_seconds"),
     seed = check_count(seed, "seed", null = TRUE, min = -.Machine$integer.max, max = .Machine$integer.max),
     keep_workdir = check_flag(keep_workdir, "keep_workdir"),

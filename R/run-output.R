@@ -6,7 +6,7 @@
 #' `ESPALIER_INPUT_DATA`, and `job_params()`.
 #'
 #' @param run A run.
-#' @param name Name of the file or folder, as [get_run_file_names()] lists it: `"outputs/model.rds"`, `"outputs"`,
+#' @param name Name of an output that the run declares (`outputs` of [script_run_config()]), or of a file or folder, as [get_run_file_names()] lists it: `"outputs/model.rds"`, `"outputs"`,
 #'   `"workdir/data/clean.csv"`.
 #' @return An object that names the output, for `inputs`.
 #' @section Errors: At submit: `espalier_error_bad_name`, `espalier_error_run_missing` for a run of another workspace,
@@ -14,10 +14,10 @@
 #' @seealso [estimator()]
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
-#' clean <- script_run_config(command = "echo 1,2 > outputs/clean.csv")
+#' clean <- script_run_config(command = "echo 1,2 > outputs/clean.csv", outputs = c(clean = "outputs/clean.csv"))
 #' first <- submit_experiment(experiment(ws, "steps"), clean)
 #' train <- script_run_config(command = "cat $ESPALIER_INPUT_DATA",
-#'                            inputs = list(data = run_output(first, "outputs/clean.csv")))
+#'                            inputs = list(data = run_output(first, "clean")))
 #' second <- submit_experiment(experiment(ws, "steps"), train)
 #' wait_for_run_completion(second)
 #' @export

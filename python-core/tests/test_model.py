@@ -9,7 +9,7 @@ import pytest
 from defined import defined
 from espalier.base.errors import EspalierError
 from espalier.base.model.codec import MORE, Wrong, decode, encode, read_as
-from espalier.base.model.job import Input, JobEnvironment, JobSpec
+from espalier.base.model.job import Input, JobEnvironment, JobSpec, Output
 from espalier.base.model.schema import schema_of
 from espalier.base.model.words import Part, Word
 from espalier.base.resources import Resources
@@ -113,7 +113,7 @@ SPECS = st.builds(
     max_run_duration_seconds=SECONDS,
     queue_timeout_seconds=SECONDS,
     prepare_timeout_seconds=SECONDS,
-    outputs=st.just(()),
+    outputs=st.lists(st.builds(Output, TEXT, TEXT), max_size=2).map(tuple),
     parts=st.just(()),
     git=st.none(),
     docker=st.none(),

@@ -43,6 +43,7 @@ from espalier.jobs.full_core import full_core
 from espalier.jobs.inherited import for_environment, inherited_variables, notes_on_missing
 from espalier.jobs.inputs import identity_of, resolve_inputs, runs_waited_for
 from espalier.jobs.known_params import unknown_params
+from espalier.jobs.outputs import declared_outputs
 from espalier.jobs.program import Program, checked_script, named_files, program
 from espalier.jobs.surroundings import Surroundings, surroundings
 from espalier.jobs.working_copy import read_index, working_copy
@@ -244,6 +245,7 @@ def _spec(
         "environment": around.record.key,
         "inputs": identity_of(inputs),
         "seed": config.seed,
+        **({"outputs": dict(config.outputs)} if config.outputs else {}),
         **({"secrets": list(config.secrets)} if config.secrets else {}),
     }
     return base_spec(workspace_id, experiment, what.kind, config.session.client)._replace(
@@ -257,6 +259,7 @@ def _spec(
         environment=around.record,
         inherited=tuple(around.inherited),
         inputs=tuple(inputs),
+        outputs=tuple(declared_outputs(config.outputs)),
         resources=config.resources,
         priority=config.priority,
         retry=checked_retry(config.retry) if config.retry is not None else None,

@@ -2,12 +2,12 @@
 
 import os
 import time
-from typing import TYPE_CHECKING, Any, Dict, List, Optional
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence
 
 from espalier.adapters.inside import append_text
 from espalier.base import states
 from espalier.base.model.codec import read_as
-from espalier.base.model.job import JobSpec
+from espalier.base.model.job import JobSpec, Output
 from espalier.base.paths import RunPaths
 from espalier.base.records import now_iso
 from espalier.lifecycle.collect import collect, merge_folder, remove_working_copy
@@ -29,7 +29,12 @@ _FRESH: Dict[str, Any] = {
 
 
 def end_attempt(
-    run: RunPaths, status: Dict[str, Any], state: str, error: Optional[Dict[str, Any]], **fields: Any
+    run: RunPaths,
+    status: Dict[str, Any],
+    state: str,
+    error: Optional[Dict[str, Any]],
+    outputs: Sequence[Output] = (),
+    **fields: Any,
 ) -> Dict[str, Any]:
     """End a run, or, where its definition says so and nobody has canceled it, queue it for another attempt.
 
@@ -40,7 +45,7 @@ def end_attempt(
     """
     # without its variables, which go first when a run ends, it can't be executed again
     if error is None or os.path.exists(run.cancel) or not os.path.exists(run.env):
-        return finish(run, status, state, error, **fields)
+        return finish(run, status, state, error, outputs, **fields)
     policy = _policy(run)
     if not policy.applies(int(status.get("attempt", 1)), str(error["code"])):
         return finish(run, status, state, error, **fields)
@@ -52,7 +57,8 @@ def end_job(
 ) -> Dict[str, Any]:
     """End an attempt whose job has ended. See `end_attempt` and `job_verdict`."""
     state, error, fields = job_verdict(run, status, outcome, spec)
-    return end_attempt(run, {**status, "warnings": fields.pop("warnings")}, state, error, **fields)
+    outputs = spec.outputs if spec is not None else ()
+    return end_attempt(run, {**status, "warnings": fields.pop("warnings")}, state, error, outputs, **fields)
 
 
 def end_lost_attempt(run: RunPaths, status: Dict[str, Any]) -> Dict[str, Any]:

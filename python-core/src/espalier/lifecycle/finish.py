@@ -3,11 +3,11 @@
 import contextlib
 import os
 import time
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from espalier.base import states
 from espalier.base.model.codec import read_as
-from espalier.base.model.job import JobSpec
+from espalier.base.model.job import JobSpec, Output
 from espalier.base.paths import RunPaths
 from espalier.base.records import now_iso, read_record
 from espalier.lifecycle.collect import clean, collect
@@ -43,11 +43,19 @@ def job_verdict(
 
 
 def finish(
-    run: RunPaths, status: Dict[str, Any], state: str, error: Optional[Dict[str, Any]], **fields: Any
+    run: RunPaths,
+    status: Dict[str, Any],
+    state: str,
+    error: Optional[Dict[str, Any]],
+    outputs: Sequence[Output] = (),
+    **fields: Any,
 ) -> Dict[str, Any]:
     """Write a final state, durable, after bringing home what the job left; then remove what is not kept.
 
     Idempotent: killed anywhere in between, it is called again and does the rest.
+
+    Args:
+        outputs: What it has to have, to be Completed.
     """
     warnings = [str(text) for text in status.get("warnings") or []]
     # whatever a job leaves in its folder, its run ends: what fails here becomes a warning
@@ -59,6 +67,8 @@ def finish(
             fields["kept"] = kept
     except Exception as problem:
         warnings.append(_not_collected(status, problem))
+    if state == states.COMPLETED and outputs:
+        state, error = _judged_by_outputs(run, outputs)
     try:
         summary = last_metrics(run)
     except Exception as problem:
@@ -80,6 +90,16 @@ def finish(
         if is_collected:
             clean(run, record)
     return record
+
+
+def _judged_by_outputs(run: RunPaths, outputs: Sequence[Output]) -> Tuple[str, Optional[Dict[str, Any]]]:
+    from espalier.lifecycle.outputs import missing_output
+
+    missing = missing_output(run, outputs)
+    if missing is None:
+        return states.COMPLETED, None
+    record = plain_error(missing.code, f"{missing.message} {missing.hint}")
+    return states.FAILED, {**record, "class": [f"espalier_error_{missing.code}"]}
 
 
 def clean_again(run: RunPaths, status: Dict[str, Any]) -> None:

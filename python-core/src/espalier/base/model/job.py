@@ -101,6 +101,13 @@ class Input(NamedTuple):
         return self.digest is not None
 
 
+class Output(NamedTuple):
+    """A file or folder of the run, by its name among the run's files, without which the run has failed."""
+
+    name: str
+    path: str
+
+
 class JobSpec(NamedTuple):
     """The definition of a run."""
 
@@ -128,7 +135,7 @@ class JobSpec(NamedTuple):
     docker: Optional[Container] = None
     inherited: Tuple[str, ...] = ()
     inputs: Tuple[Input, ...] = ()
-    outputs: Tuple[Any, ...] = ()
+    outputs: Tuple[Output, ...] = ()
     parts: Tuple[Any, ...] = ()
     resources: Resources = Resources()
     priority: int = 5
