@@ -61,8 +61,8 @@
 #' @param queue_timeout_seconds,prepare_timeout_seconds Cancel the run if it has not been started after so many seconds
 #'   (a week by default), fail it if its working copy takes longer (an hour), or that and its environment (six hours);
 #'   `Inf` for no limit.
-#' @param inputs Named list of files or folders outside the snapshot, or of outputs of other runs ([run_output()]): the
-#'   job gets `--name path` and the variable
+#' @param inputs Named list of files or folders outside the snapshot, of outputs of other runs ([run_output()]), or of
+#'   files on the web ([input_url()]): the job gets `--name path` and the variable
 #'   `ESPALIER_INPUT_<NAME>`; see the section on inputs. Names that differ only in case or signs are refused, for they
 #'   would share a variable.
 #' @param outputs Named character vector or list of files and folders that the job has to make, by their names among the
@@ -100,6 +100,8 @@
 #'
 #' Larger inputs, and folders with a link to a folder outside, are *not* copied. The job reads the original, and only the
 #' original's own permissions keep the job from writing to it.
+#'
+#' What [input_url()] names is copied whatever its size, and isn't looked at again when the run ends.
 #'
 #' Either way the run gets a warning at its end if an original has changed since submit, or the job has changed its copy.
 #' @section Errors: `espalier_error_bad_argument`, `espalier_error_not_supported`.
@@ -270,11 +272,11 @@ named_strings <- function(x, arg) {
 }
 
 input_paths <- function(inputs) {
-  if (inherits(inputs, "espalier_run_output")) abort_argument("inputs", "a named list", inputs)
-  is_output <- vapply(inputs, inherits, NA, "espalier_run_output")
-  if (any(is_output)) {
+  if (inherits(inputs, "espalier_input")) abort_argument("inputs", "a named list", inputs)
+  is_reference <- vapply(inputs, inherits, NA, "espalier_input")
+  if (any(is_reference)) {
     check_names_once(names(inputs), "inputs")
-    return(c(input_paths(inputs[!is_output]), lapply(inputs[is_output], unclass)))
+    return(c(input_paths(inputs[!is_reference]), lapply(inputs[is_reference], unclass)))
   }
   if (is.numeric(inputs) || any(vapply(inputs, is.numeric, NA))) abort_argument("inputs", "made of paths", inputs)
   paths <- named_strings(inputs, "inputs")

@@ -24,7 +24,7 @@
 #' | `espalier_error_file_exists` | the file to be written exists already |
 #' | `espalier_error_forked` | a forked process called the core |
 #' | `espalier_error_image_missing` | an image, or the base of one, is in no registry that was asked |
-#' | `espalier_error_input_changed` | an input changed between submit and the start of the job |
+#' | `espalier_error_input_changed` | an input isn't what the job was submitted with |
 #' | `espalier_error_input_missing` | an input's path does not exist |
 #' | `espalier_error_internal` | a defect in espalier; please report it |
 #' | `espalier_error_interpreter_missing` | Rscript, Python, or what renders a document was not found for the job |

@@ -11,7 +11,7 @@
 #' @return An object that names the output, for `inputs`.
 #' @section Errors: At submit: `espalier_error_bad_name`, `espalier_error_run_missing` for a run of another workspace,
 #'   `espalier_error_input_missing` for a run that has failed, or that has completed without the file.
-#' @seealso [estimator()]
+#' @seealso [estimator()], [input_url()]
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
 #' clean <- script_run_config(command = "echo 1,2 > outputs/clean.csv", outputs = c(clean = "outputs/clean.csv"))
@@ -24,14 +24,14 @@
 run_output <- function(run, name) {
   check_object(run, "Run", "run")
   check_string(name, "name")
-  structure(list(run = run$id, output = name), class = "espalier_run_output")
+  structure(list(run = run$id, output = name), class = c("espalier_run_output", "espalier_input"))
 }
 
 #' @export
 format.espalier_run_output <- function(x, ...) sprintf("%s of the run %s", x$output, x$run)
 
 #' @export
-print.espalier_run_output <- function(x, ...) {
-  cat("<output> ", encodeString(format(x)), "\n", sep = "")
+print.espalier_input <- function(x, ...) {
+  cat(if (inherits(x, "espalier_run_output")) "<output> " else "<file> ", encodeString(format(x)), "\n", sep = "")
   invisible(x)
 }

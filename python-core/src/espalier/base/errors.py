@@ -48,7 +48,7 @@ CODES: Dict[str, str] = {
     "snapshot_damaged": "a stored file does not match its digest",
     "script_missing": "the entry script does not exist, is a folder, is left out by ignore rules, or can't be executed",
     "input_missing": "an input's path does not exist",
-    "input_changed": "an input changed between submit and the start of the job",
+    "input_changed": "an input isn't what the job was submitted with",
     "output_missing": "a job ended well without a file or folder that it declares as an output",
     "interpreter_missing": "Rscript, Python, or what renders a document was not found for the job",
     "not_enough_resources": "a job asks for more processors or memory than the host gives to runs",

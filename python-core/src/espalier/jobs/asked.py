@@ -12,7 +12,7 @@ from espalier.base.values import NA, from_json
 # How many children one request may make.
 _MANY = 1000
 _TEXTS = ("source_directory", "entry_script", "compute_target", "display_name")
-_MAPPINGS = ("script_params", "environment_variables", "environment", "outputs")
+_MAPPINGS = ("script_params", "environment_variables", "environment")
 _PROGRAMS = ("rscript", "r_version", "python")
 
 

@@ -41,7 +41,7 @@ from espalier.jobs.exec_limits import refuse_too_long
 from espalier.jobs.folder import build_folder, place_folder
 from espalier.jobs.full_core import full_core
 from espalier.jobs.inherited import for_environment, inherited_variables, notes_on_missing
-from espalier.jobs.inputs import identity_of, resolve_inputs, runs_waited_for
+from espalier.jobs.inputs import fetching, identity_of, resolve_inputs, runs_waited_for
 from espalier.jobs.known_params import unknown_params
 from espalier.jobs.outputs import declared_outputs
 from espalier.jobs.program import Program, checked_script, named_files, program
@@ -108,7 +108,7 @@ def prepare(
     if source and script and scanned:
         _refuse_excluded_script(scanned.why_excluded(script.replace(os.sep, "/")), script)
     if source and scanned:
-        given = [paths.root, *(item.path for item in inputs)]
+        given = [paths.root, *(item.path for item in inputs if not item.url)]
         warnings += _not_found_by_the_job(source, script, config, scanned, inputs)
         scripts = scripts_of(source, script)
         warnings += absolute_mentions(source, scripts, given)
@@ -154,6 +154,7 @@ def prepare(
     env: Dict[str, Any] = {"format": FORMAT, "variables": around.variables, "links": around.links}
     if chosen_scratch():
         env["scratch"] = chosen_scratch()
+    env.update(fetching(inputs, os.environ if config.session.environment is None else config.session.environment))
     if config.secrets:
         env.update(full_core(config.session))
     if chosen is not None and chosen.how in (IMAGE, PRIVATE):
@@ -297,7 +298,7 @@ def _not_found_by_the_job(
     source: str, script: Optional[str], config: ScriptRunConfig, scanned: Scan, inputs: Sequence[Input]
 ) -> List[str]:
     """A warning for each file that script, command or arguments name and that the job will not find."""
-    given = [os.path.realpath(item.path) for item in inputs]
+    given = [os.path.realpath(item.path) for item in inputs if not item.url]
     mentions = mentioned_but_excluded(source, script, scanned, named_files(config))
     return [item.message for item in mentions if os.path.realpath(os.path.join(source, item.path)) not in given]
 

@@ -19,8 +19,8 @@ def changed_inputs(run: RunPaths, spec: Optional[JobSpec] = None) -> List[str]:
     """
     try:
         inputs = (read_as(JobSpec, run.spec) if spec is None else spec).inputs
-        # (an output of another run is final, and its copy was made when this one began)
-        return [text for item in inputs if not item.is_to_come for text in _warnings(run, item)]
+        # (an output of another run is final, and its copy was made when this one began; what was fetched may be huge)
+        return [text for item in inputs if not (item.is_to_come or item.url) for text in _warnings(run, item)]
     except Exception:  # a damaged spec: the end of the run does not depend on it
         return []
 

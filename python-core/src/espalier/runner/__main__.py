@@ -225,7 +225,7 @@ def _prepare(
         from espalier.runner.environment import prepare_with_environment
 
         return prepare_with_environment(run, scratch, workspace, spec, given, gpu_ids, attached)
-    prepare_folders(run, scratch, workspace, spec, given.get("links", {}))
+    prepare_folders(run, scratch, workspace, spec, given)
     variables = job_environment(run, scratch, workspace, spec, given, gpu_ids)
     return partial(start_job, folder=scratch.job, command=job_command(run, spec), env=variables, attached=attached)
 

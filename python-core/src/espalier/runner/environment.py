@@ -232,7 +232,7 @@ class _Ready:
     def _make_folders(self) -> None:
         if not self._has_folders:
             self._has_folders = True
-            prepare_folders(self._run, self._scratch, self._workspace, self._spec, self._env.get("links", {}))
+            prepare_folders(self._run, self._scratch, self._workspace, self._spec, self._env)
 
     def _variables(self, made: Optional[Dict[str, Any]] = None) -> Dict[str, str]:
         return job_environment(self._run, self._scratch, self._workspace, self._spec, self._env, self._gpu_ids, made)

@@ -75,7 +75,8 @@ class Container(NamedTuple):
 
 class Input(NamedTuple):
     """A file or folder outside of the snapshot that the job reads. `run` and `output` name it where it is an output of
-    another run, for which the job waits; what it is then, is found when the job starts."""
+    another run, for which the job waits; what it is then, is found when the job starts. `url` and `sha256` (hex digits)
+    are those of a file that is fetched then."""
 
     name: str
     path: str
@@ -86,9 +87,11 @@ class Input(NamedTuple):
     digest: Optional[str] = None
     run: Optional[str] = None
     output: Optional[str] = None
+    url: Optional[str] = None
+    sha256: Optional[str] = None
 
     def absent(self) -> Tuple[str, ...]:
-        return ("digest", "run", "output")
+        return ("digest", "run", "output", "url", "sha256")
 
     @property
     def is_to_come(self) -> bool:
