@@ -9,9 +9,10 @@ import pytest
 from defined import defined
 from espalier.base.errors import EspalierError
 from espalier.base.model.codec import MORE, Wrong, decode, encode, read_as
-from espalier.base.model.job import Input, JobEnvironment, JobSpec
+from espalier.base.model.job import Input, JobEnvironment, JobSpec, Output
 from espalier.base.model.record import Record
 from espalier.base.model.schema import schema_of
+from espalier.base.model.words import Part, Word
 from espalier.base.resources import Resources
 from espalier.base.retry import Retry
 from hypothesis import given
@@ -32,6 +33,7 @@ class Branch(Record):
     leaves: Tuple[Leaf, ...] = ()
     words: Mapping[str, str] = {}
     flag: bool = False
+    command: Tuple[Word, ...] = ()
     more: Mapping[str, Any] = {}
 
 
@@ -62,6 +64,9 @@ def test_what_a_newer_espalier_wrote_is_written_back() -> None:
         ({"leaf": {"name": "a"}, "leaves": [{"name": "a"}, {}]}, "`leaves.name` is missing"),
         ({"leaf": {"name": "a"}, "words": {"a": 1}}, "`words` must be text"),
         ({"leaf": {"name": "a"}, "flag": 1}, "`flag` must be true or false"),
+        ({"leaf": {"name": "a"}, "command": [5]}, "`command` must be a text, or an object such as"),
+        ({"leaf": {"name": "a"}, "command": [{"input": "a", "script": "b"}]}, "`command` must be a text, or an object"),
+        ({"leaf": {"name": "a"}, "command": [["a", {"input": 1}]]}, "`command` must be a text, or an object such as"),
     ],
 )
 def test_a_wrong_field_is_named(record: Dict[str, Any], said: str, tmp_path: Any) -> None:
@@ -100,6 +105,8 @@ def test_the_schema_says_what_is_decoded() -> None:
 TEXT = st.text(max_size=5)
 SECONDS = st.none() | st.floats(0, 1e9)
 INPUTS = st.lists(st.builds(Input, name=TEXT, path=TEXT, size=st.integers(0), digest=st.none() | TEXT), max_size=3)
+PARTS = st.builds(Part, st.sampled_from(["literal", "parameter", "input", "interpreter", "script", "of a newer kind"]), TEXT)
+WORDS = st.lists(st.builds(Word, st.lists(PARTS, max_size=3).map(tuple)), max_size=3).map(tuple)
 SPECS = st.builds(
     JobSpec,
     id=TEXT,
@@ -107,13 +114,14 @@ SPECS = st.builds(
     max_run_duration_seconds=SECONDS,
     queue_timeout_seconds=SECONDS,
     prepare_timeout_seconds=SECONDS,
-    outputs=st.just(()),
+    outputs=st.lists(st.builds(Output, TEXT, TEXT), max_size=2).map(tuple),
     parts=st.just(()),
     git=st.none(),
     docker=st.none(),
     working_copy=st.none(),
     experiment=TEXT,
-    command=st.lists(TEXT, max_size=3).map(tuple),
+    command=WORDS,
+    arguments=WORDS,
     environment=st.none() | st.builds(JobEnvironment, key=TEXT, r=st.none(), python=st.none(), definition=st.none(), more=st.just({}), variables=st.dictionaries(TEXT, TEXT, max_size=2), name=st.none() | TEXT),
     inputs=INPUTS.map(tuple),
     resources=st.builds(Resources, cpus=st.integers(0, 9), memory=st.integers(0, 9)),

@@ -35,7 +35,7 @@ class RunFiles(JobLog):
         run.output("outputs/data.csv")}`.
 
         Args:
-            name: Its name, as `get_file_names` lists it, or will.
+            name: Its name, as `get_file_names` lists it, or will, or that of an output that the run declares.
 
         Raises:
             EspalierError: `bad_name`.

@@ -71,7 +71,9 @@ class ScriptRunConfig:
         environment_variables: Set for the job, on top of what it inherits.
         inputs: Name -> path of a file or folder outside the snapshot; the job gets it as `--name path` and as
             `ESPALIER_INPUT_<NAME>`: up to 64 MB and 10,000 files a private read-only copy, else the original. Or
-            `Run.output()` of a run of the workspace, for which the job waits.
+            `Run.output()` of a run of the workspace, for which the job waits, or `input_url()`.
+        outputs: Name -> file or folder of the run, as `Run.get_file_names` lists it (`outputs/model.rds`): without it
+            the run has failed, and `Run.output()` finds it by that name.
         cpus: Processors it takes of those this host gives to runs; more wait in the queue. 0: a job that only waits.
         gpus: Graphics processors it is given, by CUDA_VISIBLE_DEVICES.
         memory: What it takes of this host's memory, `4 GB` or bytes; the queue keeps account. In a container it is a
@@ -106,6 +108,7 @@ class ScriptRunConfig:
     docker: Union[bool, Mapping[str, Any], DockerOptions, None] = None
     environment_variables: Mapping[str, str] = field(default_factory=dict)
     inputs: Mapping[str, Union[str, Mapping[str, str]]] = field(default_factory=dict)
+    outputs: Mapping[str, str] = field(default_factory=dict)
     cpus: int = 1
     gpus: int = 0
     memory: Union[int, str, None] = None

@@ -65,7 +65,7 @@ def submit_child(
 
 def _refuse_to_wait_above(paths: WorkspacePaths, parent_id: str, config: ScriptRunConfig) -> None:
     """A run that ends after its children can't be waited for by them. Raises EspalierError `bad_argument`."""
-    outputs = (given.get("run") for given in config.inputs.values() if not isinstance(given, str))
+    outputs = (given["run"] for given in config.inputs.values() if not isinstance(given, str) and "run" in given)
     wanted = {*config.depends_on, *outputs}
     above = paths.run(parent_id)
     for run in (above, *ancestors_of(above)) if wanted else ():

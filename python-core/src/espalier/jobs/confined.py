@@ -241,16 +241,28 @@ def handed_on(run: RunPaths, spec: JobSpec, inputs: Mapping[str, Given]) -> Dict
     Raises:
         EspalierError: `bad_argument`, `input_missing`.
     """
-    refuse_others_runs(run, [given.get("run", "") for given in inputs.values() if not isinstance(given, str)], "input")
+    references = [given for given in inputs.values() if not isinstance(given, str)]
+    refuse_others_runs(run, [given["run"] for given in references if "run" in given], "input")
+    _refuse_to_fetch(spec, references)
     return {
         name: _input(run, spec, name, os.path.normpath(given)) if isinstance(given, str) else given
         for name, given in inputs.items()
     }
 
 
+def _refuse_to_fetch(spec: JobSpec, references: Sequence[Mapping[str, str]]) -> None:
+    """What has an address is fetched by this host, which reaches more than most containers: its own ports, others in
+    its network. Raises EspalierError `bad_argument`."""
+    if spec.container.network != "host" and any("run" not in given for given in references):
+        own = spec.container.network
+        message = f"A job in a container whose network is {own} asked for a child with a URL as input."
+        hint = f"{_NO_MORE} Download the file in the job, and give the child its path."
+        raise EspalierError("bad_argument", message, hint)
+
+
 def _input(run: RunPaths, spec: JobSpec, name: str, path: str) -> str:
     for item in spec.inputs:
-        if path in (item.path, run.input_copy(item.name, item.path)):
+        if not item.url and path in (item.path, run.input_copy(item.name, item.path)):
             return item.path
     found = _job_file(run, path)
     if found is not None:

@@ -14,17 +14,19 @@ from espalier.base import states
 from espalier.base.canonical import digest
 from espalier.base.config import ScriptRunConfig
 from espalier.base.errors import EspalierError
-from espalier.base.model.codec import decode
+from espalier.base.model.codec import decode, encode
 from espalier.base.model.job import FrozenFolder, GitState, Input, JobSpec
+from espalier.base.model.resolve import shown_command
 from espalier.base.model.status import Status
 from espalier.base.names import check_label, check_name
 from espalier.base.paths import ENV, FORMAT, META, WorkspacePaths
 from espalier.base.progress import indivisible
 from espalier.base.records import now_iso
 from espalier.base.retry import checked_retry
+from espalier.base.scripts import language_of
 from espalier.base.types import Text
 from espalier.jobs.demands import hide_gpus, refuse_impossible
-from espalier.jobs.documents import language_of, refuse_missing_tools
+from espalier.jobs.documents import refuse_missing_tools
 from espalier.jobs.environment import (
     IMAGE,
     PRIVATE,
@@ -40,8 +42,9 @@ from espalier.jobs.exec_limits import refuse_too_long
 from espalier.jobs.folder import build_folder, place_folder
 from espalier.jobs.full_core import full_core
 from espalier.jobs.inherited import for_environment, inherited_variables, notes_on_missing
-from espalier.jobs.inputs import identity_of, resolve_inputs, runs_waited_for
+from espalier.jobs.inputs import fetching, identity_of, resolve_inputs, runs_waited_for
 from espalier.jobs.known_params import unknown_params
+from espalier.jobs.outputs import declared_outputs
 from espalier.jobs.program import Program, checked_script, named_files, program
 from espalier.jobs.surroundings import Surroundings, surroundings
 from espalier.jobs.working_copy import read_index, working_copy
@@ -105,7 +108,7 @@ def prepare(
     if source and script and scanned:
         _refuse_excluded_script(scanned.why_excluded(script.replace(os.sep, "/")), script)
     if source and scanned:
-        given = [paths.root, *(item.path for item in inputs)]
+        given = [paths.root, *(item.path for item in inputs if not item.url)]
         warnings += _not_found_by_the_job(source, script, config, scanned, inputs)
         scripts = scripts_of(source, script)
         warnings += absolute_mentions(source, scripts, given)
@@ -120,11 +123,11 @@ def prepare(
     there = capacity(queue_paths())
     refuse_impossible(paths, config, there)
     around = surroundings(config, source, language_of(script), chosen)
-    python = (around.record.python or {}).get("interpreter")
-    what = program(config, inputs, around.variables.get("PATH", os.defpath), chosen, source, python)
+    what = program(config, inputs, around.variables.get("PATH", os.defpath), around.record, source)
+    command = shown_command(_spec(workspace_id, experiment, config, what, None, around, inputs))
     if script and chosen is None:
-        refuse_missing_tools(script, config.session, what.command[0], around.variables)
-    refuse_too_long(what.command, around.variables)
+        refuse_missing_tools(script, config.session, command[0], around.variables)
+    refuse_too_long(command, around.variables)
     # last, for it writes: whatever can be wrong has been found by now
     snapshot = None
     if scanned:
@@ -151,6 +154,7 @@ def prepare(
     env: Dict[str, Any] = {"format": FORMAT, "variables": around.variables, "links": around.links}
     if chosen_scratch():
         env["scratch"] = chosen_scratch()
+    env.update(fetching(inputs, os.environ if config.session.environment is None else config.session.environment))
     if config.secrets:
         env.update(full_core(config.session))
     if chosen is not None and chosen.how in (IMAGE, PRIVATE):
@@ -235,14 +239,14 @@ def _spec(
     around: Surroundings,
     inputs: Sequence[Input],
 ) -> JobSpec:
-    # where an equal input lies does not matter
-    places = {item.path: f"<{item.name}>" for item in inputs if item.is_copied}
     decides = {
-        "command": [places.get(part, part) for part in what.command],
+        "command": encode(what.command),
+        "params": what.params,
         "snapshot": snapshot.id if snapshot else None,
         "environment": around.record.key,
         "inputs": identity_of(inputs),
         "seed": config.seed,
+        **({"outputs": dict(config.outputs)} if config.outputs else {}),
         **({"secrets": list(config.secrets)} if config.secrets else {}),
     }
     return base_spec(workspace_id, experiment, what.kind, config.session.client)._replace(
@@ -256,6 +260,7 @@ def _spec(
         environment=around.record,
         inherited=tuple(around.inherited),
         inputs=tuple(inputs),
+        outputs=tuple(declared_outputs(config.outputs)),
         resources=config.resources,
         priority=config.priority,
         retry=checked_retry(config.retry) if config.retry is not None else None,
@@ -293,7 +298,7 @@ def _not_found_by_the_job(
     source: str, script: Optional[str], config: ScriptRunConfig, scanned: Scan, inputs: Sequence[Input]
 ) -> List[str]:
     """A warning for each file that script, command or arguments name and that the job will not find."""
-    given = [os.path.realpath(item.path) for item in inputs]
+    given = [os.path.realpath(item.path) for item in inputs if not item.url]
     mentions = mentioned_but_excluded(source, script, scanned, named_files(config))
     return [item.message for item in mentions if os.path.realpath(os.path.join(source, item.path)) not in given]
 

@@ -3,7 +3,8 @@
 `ACTS` is what is done, in this order, and `REPEAT` what is done in its place where the run is to be tried again:
 
     bring_home         what the job left is moved to the run's folder; what can't be becomes a warning, and stays
-    sum_up             the last values of its metrics, and how long its logs are
+    judge_outputs      a run that completed without an output that it declared has failed
+   sum_up             the last values of its metrics, and how long its logs are
     end_children       children recorded by hand end with it; others are asked to be canceled, where it takes them along
     remove_variables   `env.json`, which may hold secrets, goes before anybody sees the end
     write              the final state, durable: from here on the run has ended
@@ -82,6 +83,21 @@ def bring_home(end: End) -> None:
     except Exception as problem:
         place = (end.status.scratch or {}).get("path")
         end.warnings.append(f"{NOT_COLLECTED} {problem}. They are in {place} until they can.")
+
+
+def judge_outputs(end: End) -> None:
+    """Whether it has the outputs without which it has failed."""
+    wanted = end.known.spec.outputs if end.known.spec else ()
+    if end.state != states.COMPLETED or not wanted:
+        return
+    from espalier.lifecycle.outputs import missing_output
+
+    missing = missing_output(end.run, wanted)
+    if missing is not None:
+        end.state = states.FAILED
+        end.error = plain_error(
+            missing.code, f"{missing.message} {missing.hint}", classes=[f"espalier_error_{missing.code}"]
+        )
 
 
 def sum_up(end: End) -> None:
@@ -168,7 +184,7 @@ def queue_again(end: End) -> None:
     end.written(states.QUEUED, attempt=was.attempt + 1, attempts=attempts, retry_seconds=pause)
 
 
-ACTS: Tuple[Act, ...] = (bring_home, sum_up, end_children, remove_variables, write, remove_leftovers)
+ACTS: Tuple[Act, ...] = (bring_home, judge_outputs, sum_up, end_children, remove_variables, write, remove_leftovers)
 REPEAT: Tuple[Act, ...] = (
     end_children_of_attempt, bring_home_attempt, set_events_aside, tell_in_log, queue_again,
 )  # fmt: skip

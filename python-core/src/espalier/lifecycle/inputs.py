@@ -14,9 +14,9 @@ from espalier.lifecycle.known import Known
 def changed_inputs(known: Known) -> List[str]:
     """A warning for each input that changed, and for each copy that the job wrote to."""
     try:
-        # (an output of another run is final, and its copy was made when this one began)
+        # (an output of another run is final, and its copy was made when this one began; what was fetched may be huge)
         inputs = known.spec.inputs if known.spec else ()
-        return [text for item in inputs if not item.is_to_come for text in _warnings(known.run, item)]
+        return [text for item in inputs if not (item.is_to_come or item.url) for text in _warnings(known.run, item)]
     except Exception:  # a damaged spec: the end of the run does not depend on it
         return []
 

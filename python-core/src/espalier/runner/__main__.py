@@ -27,6 +27,7 @@ from espalier.base import states
 from espalier.base.errors import EspalierError
 from espalier.base.model.codec import decode, decoded
 from espalier.base.model.job import JobSpec
+from espalier.base.model.resolve import shown_command
 from espalier.base.model.status import Status
 from espalier.base.model.ticket import TicketRecord
 from espalier.base.paths import ENV, SPEC, QueuePaths, RunPaths
@@ -225,7 +226,7 @@ def _prepare(
         from espalier.runner.environment import prepare_with_environment
 
         return prepare_with_environment(run, scratch, workspace, spec, given, gpu_ids, attached)
-    prepare_folders(run, scratch, workspace, spec, given.get("links", {}))
+    prepare_folders(run, scratch, workspace, spec, given)
     variables = job_environment(run, scratch, workspace, spec, given, gpu_ids)
     return partial(start_job, folder=scratch.job, command=job_command(run, spec), env=variables, attached=attached)
 
@@ -259,7 +260,7 @@ def _execute_job(
         # (a container that can't be started is removed: another try would not find it)
         job = start(place.now()) if spec.docker else place.following(start)
     except OSError as error:
-        return _fail(place.now(), "start_failed", f"{spec.command[0]} could not be started: {error.strerror}.")
+        return _fail(place.now(), "start_failed", f"{shown_command(spec)[0]} could not be started: {error.strerror}.")
     except EspalierError as error:
         return _fail(place.now(), "start_failed", f"{error.message} {error.hint}", f"espalier_error_{error.code}")
     try:

@@ -159,7 +159,7 @@ class _Ready:
         while not _keeps(made):  # somebody removed it in this very moment
             made = self._begin_preparation().wait()
         variables = self._variables(made)
-        command = with_interpreter(job_command(self._run, self._spec), self._spec, made)
+        command = job_command(self._run, self._spec, made)
         return partial(start_job, folder=self._scratch.job, command=command, env=variables, attached=self._attached)
 
     def in_container(self) -> Callable[[RunPaths], int]:
@@ -233,7 +233,7 @@ class _Ready:
     def _make_folders(self) -> None:
         if not self._has_folders:
             self._has_folders = True
-            prepare_folders(self._run, self._scratch, self._workspace, self._spec, self._env.get("links", {}))
+            prepare_folders(self._run, self._scratch, self._workspace, self._spec, self._env)
 
     def _variables(self, made: Optional[Dict[str, Any]] = None) -> Dict[str, str]:
         return job_environment(self._run, self._scratch, self._workspace, self._spec, self._env, self._gpu_ids, made)
@@ -266,13 +266,6 @@ def _needed(env: Dict[str, Any]) -> Dict[str, str]:
     """What a job in a container reads of espalier: the core, and the R package where there is one."""
     core = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     return {path: path for path in (core, *env.get("links", {}).values())}
-
-
-def with_interpreter(command: List[str], spec: JobSpec, made: Dict[str, Any]) -> List[str]:
-    """A job's command, run by what was made ready for its language."""
-    interpreter = made.get("rscript" if spec.script.lower().endswith(".r") else "python")
-    is_script = spec.type == "script" and spec.script.lower().endswith((".r", ".py"))
-    return [interpreter, *command[1:]] if interpreter and is_script else command
 
 
 def record_prepared(run: RunPaths, record: Dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 from espalier.adapters.homes import state_folder
 from espalier.adapters.inside import folder_inside, make_inside
 from espalier.base.model.job import Input, JobSpec
+from espalier.base.model.resolve import facts_of, resolved, typed_words
 from espalier.base.names import input_variable, origin_variable
 from espalier.base.paths import JOB_PYTHON, JOB_R, KEPT_FOLDERS, LOGS, OUTPUTS, RunPaths, WorkspacePaths
 from espalier.base.records import FOLDER_MODE, make_folders
@@ -18,14 +19,15 @@ _HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def prepare_folders(
-    run: RunPaths, scratch: ScratchPaths, workspace: str, spec: JobSpec, links: Dict[str, str]
+    run: RunPaths, scratch: ScratchPaths, workspace: str, spec: JobSpec, given: Mapping[str, Any]
 ) -> None:
     """Make the working copy, the copies of inputs and the folders that are kept.
 
     Args:
         scratch: The run's scratch folder.
         workspace: The workspace's folder.
-        links: Path below `.job/` -> target, how the job finds espalier in R and in Python.
+        given: What env.json holds: `fetch`, and `links` (path below `.job/` -> target, how the job finds espalier in R
+            and in Python).
 
     Raises:
         EspalierError: `snapshot_damaged`, `input_missing`, `input_changed`.
@@ -33,7 +35,7 @@ def prepare_folders(
     for folder in (run.events, run.payloads):
         make_inside(run.root, folder)
     make_folders(os.path.dirname(scratch.job))
-    link_espalier(run, links)
+    link_espalier(run, given.get("links", {}))
     if spec.snapshot:
         from espalier.runner.workdir import materialise
         from espalier.snapshot.hold import holding_objects
@@ -46,7 +48,7 @@ def prepare_folders(
     if spec.inputs:
         from espalier.runner.inputs import copy_inputs
 
-        copy_inputs(run, spec.inputs)
+        copy_inputs(run, spec.inputs, given.get("fetch"))
     make_kept_folders(run, scratch)
     if spec.working_copy:
         from espalier.runner.project import dress_up
@@ -54,7 +56,7 @@ def prepare_folders(
         dress_up(run, scratch, spec.working_copy)
 
 
-def link_espalier(run: RunPaths, links: Dict[str, str]) -> None:
+def link_espalier(run: RunPaths, links: Mapping[str, str]) -> None:
     """Let the job find espalier. See `prepare_folders`."""
     for name, target in links.items():
         *above, last = name.split("/")
@@ -135,11 +137,10 @@ def job_environment(
     return {**variables, **ours}
 
 
-def job_command(run: RunPaths, spec: JobSpec) -> List[str]:
-    """What to execute: the recorded command, its last arguments (`--name path` for each input) naming the copies."""
-    command: List[str] = list(spec.command)
-    places = [("--" + item.name, _place(run, item)) for item in spec.inputs]
-    return command[: len(command) - 2 * len(places)] + [part for pair in places for part in pair]
+def job_command(run: RunPaths, spec: JobSpec, made: Optional[Mapping[str, Any]] = None) -> List[str]:
+    """What to execute. See `job_environment`; raises as `resolved`."""
+    places = {item.name: _place(run, item) for item in spec.inputs}
+    return resolved(typed_words(spec), facts_of(spec, places, made or {}))
 
 
 def _place(run: RunPaths, item: Input) -> str:

@@ -34,12 +34,20 @@ def start_job(
         ]
         os.chdir(folder)  # posix_spawn cannot set it for the child alone
         try:
-            job = posix.spawn_session(command, env, actions)
+            job = posix.spawn_session([_program(command[0], env.get("PATH", os.defpath)), *command[1:]], env, actions)
         finally:
             os.chdir("/")
     if attached is not None:
         attached.started()
     return job
+
+
+def _program(name: str, path: str) -> str:
+    """A program by its path, as the shell finds it; one that isn't there as it was given."""
+    if "/" in name:
+        return name
+    places = (os.path.join(folder, name) for folder in path.split(os.pathsep) if os.path.isabs(folder))
+    return next((place for place in places if os.path.isfile(place) and os.access(place, os.X_OK)), name)
 
 
 @contextlib.contextmanager

@@ -1,8 +1,9 @@
 """Records as typed values, and back: the one decoder of what lies in JSON files.
 
 A class is a `Record` whose annotations are built of `str`, `int`, `float`, `bool`, `Optional`, `Tuple[X, ...]`,
-`Mapping[str, X]`, `Any` and other such classes. A field that is absent or null has its default. Fields that a class
-doesn't have are kept in its field `more`, if it has one, else ignored: a newer espalier wrote them.
+`Mapping[str, X]`, `Any` and other such classes. One whose records aren't objects has the methods `read`, `record` and
+`schema`. A field that is absent or null has its default. Fields that a class doesn't have are kept in its field `more`,
+if it has one, else ignored: a newer espalier wrote them.
 """
 
 from typing import Any, Callable, Dict, Mapping, Tuple, Type, TypeVar, Union
@@ -142,6 +143,8 @@ def _reader(hint: Any) -> _Reader:
         return _list_reader(_reader(args[0]))
     if origin is not None:
         return _mapping_reader(_reader(args[1]))
+    if hasattr(hint, "read"):
+        return hint.read  # type: ignore[no-any-return]
     if isinstance(hint, type) and issubclass(hint, Record):
         return lambda value: decode(hint, value)
     return _PLAIN[hint]

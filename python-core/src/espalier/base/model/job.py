@@ -3,6 +3,7 @@
 from typing import Any, Mapping, Optional, Tuple
 
 from espalier.base.model.record import Record
+from espalier.base.model.words import Word
 from espalier.base.paths import FORMAT
 from espalier.base.resources import Resources
 from espalier.base.retry import Retry
@@ -75,7 +76,8 @@ class Container(Record):
 
 class Input(Record):
     """A file or folder outside of the snapshot that the job reads. `run` and `output` name it where it is an output of
-    another run, for which the job waits; what it is then, is found when the job starts."""
+    another run, for which the job waits; what it is then, is found when the job starts. `url` and `sha256` (hex digits)
+    are those of a file that is fetched then."""
 
     name: str
     path: str
@@ -86,9 +88,11 @@ class Input(Record):
     digest: Optional[str] = None
     run: Optional[str] = None
     output: Optional[str] = None
+    url: Optional[str] = None
+    sha256: Optional[str] = None
 
     def absent(self) -> Tuple[str, ...]:
-        return ("digest", "run", "output")
+        return ("digest", "run", "output", "url", "sha256")
 
     @property
     def is_to_come(self) -> bool:
@@ -99,6 +103,13 @@ class Input(Record):
     def is_copied(self) -> bool:
         """Whether the job gets a private copy."""
         return self.digest is not None
+
+
+class Output(Record):
+    """A file or folder of the run, by its name among the run's files, without which the run has failed."""
+
+    name: str
+    path: str
 
 
 class JobSpec(Record):
@@ -121,14 +132,14 @@ class JobSpec(Record):
     working_copy: Optional[WorkingCopy] = None
     git: Optional[GitState] = None
     entry_script: Optional[str] = None
-    command: Tuple[str, ...] = ()
-    arguments: Tuple[str, ...] = ()
+    command: Tuple[Word, ...] = ()
+    arguments: Tuple[Word, ...] = ()
     params: Mapping[str, Any] = {}
     environment: Optional[JobEnvironment] = None
     docker: Optional[Container] = None
     inherited: Tuple[str, ...] = ()
     inputs: Tuple[Input, ...] = ()
-    outputs: Tuple[Any, ...] = ()
+    outputs: Tuple[Output, ...] = ()
     parts: Tuple[Any, ...] = ()
     resources: Resources = Resources()
     priority: int = 5

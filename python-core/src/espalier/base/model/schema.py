@@ -39,4 +39,6 @@ def _type(hint: Any) -> Dict[str, Any]:
         return {"type": "array", "items": _type(args[0])}
     if origin is not None:
         return {"type": "object", "additionalProperties": _type(args[1])}
+    if hasattr(hint, "schema"):
+        return hint.schema()  # type: ignore[no-any-return]
     return schema_of(hint) if isinstance(hint, type) and issubclass(hint, Record) else {"type": _PLAIN[hint]}
