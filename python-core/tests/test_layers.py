@@ -14,8 +14,8 @@ import pytest
 SOURCE = Path(espalier.__file__).parent
 # The rooms from the ground up: each imports only from rooms below it, and from itself.
 ROOMS = (
-    "base", "adapters", "store", "snapshot", "environment", "vault", "lifecycle", "tracking", "provision", "queue",
-    "keeper", "prepare", "runner", "jobs", "api",
+    "base", "adapters", "store", "snapshot", "environment", "vault", "lifecycle", "tracking", "provision", "executors",
+    "queue", "keeper", "runner", "jobs", "api",
 )
 JOB_SIDE = "from espalier import Run; run = Run.get_context(); run.log('a', 1.5); run.log_list('b', [1, 2])"
 

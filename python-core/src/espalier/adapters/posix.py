@@ -230,3 +230,14 @@ def close_inherited(*keep: Optional[int]) -> None:
                 os.close(fd)
             except OSError:
                 continue
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """In the block nothing is interrupted (USR1, ALRM), so that what others were asked for isn't forgotten; it is right
+    after."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGUSR1, signal.SIGALRM))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

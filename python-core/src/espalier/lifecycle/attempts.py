@@ -2,7 +2,7 @@
 
 import os
 import time
-from typing import TYPE_CHECKING, Any, Dict, List, Optional
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
 from espalier.adapters.inside import append_text
 from espalier.base import states
@@ -55,12 +55,14 @@ def end_job(
     return end_attempt(run, {**status, "warnings": fields.pop("warnings")}, state, error, **fields)
 
 
-def end_lost_attempt(run: RunPaths, status: Dict[str, Any]) -> Dict[str, Any]:
-    """End an attempt whose runner died while the job ran. See `end_attempt`."""
+def end_lost_attempt(
+    run: RunPaths, status: Dict[str, Any], cause: Optional[Tuple[str, str]] = None
+) -> Dict[str, Any]:
+    """End an attempt whose runner died while the job ran. See `end_attempt` and `lost_error`."""
     if is_replaced(run, known_digests(status)):  # (and if it is to be tried again, its next runner refuses it)
         note = f"{run.spec} isn't what it was when the run was submitted."
         status = {**status, "warnings": [*(status.get("warnings") or []), note]}
-    return end_attempt(run, status, states.FAILED, lost_error(run, status))
+    return end_attempt(run, status, states.FAILED, lost_error(run, status, cause))
 
 
 def _policy(run: RunPaths) -> "Retry":

@@ -37,7 +37,8 @@ def job_verdict(
         from espalier.lifecycle.failure import job_error  # (not loaded for a job that ended well)
         from espalier.lifecycle.memory import with_memory
 
-        state, error = states.FAILED, with_memory(job_error(run, outcome.exit_code, outcome.signal), outcome)
+        error = job_error(run, outcome.exit_code, outcome.signal, outcome.cause, outcome.hint)
+        state, error = states.FAILED, with_memory(error, outcome)
     warnings = [*(status.get("warnings") or []), *outcome.warnings, *changed_inputs(run, spec)]
     return state, error, {**outcome_fields(outcome), "warnings": warnings}
 
@@ -111,16 +112,18 @@ def plain_error(code: str, message: str, tail: Optional[List[str]] = None) -> Di
     }
 
 
-def lost_error(run: RunPaths, status: Dict[str, Any]) -> Dict[str, Any]:
-    """The error of a run whose runner died while the job ran."""
-    from espalier.lifecycle.container_failure import container_error
+def lost_error(run: RunPaths, status: Dict[str, Any], cause: Optional[Tuple[str, str]] = None) -> Dict[str, Any]:
+    """The error of a run whose runner died while the job ran.
+
+    Args:
+        cause: Code and message of what had ended the job before, by its executor.
+    """
     from espalier.lifecycle.failure import log_tail
     from espalier.lifecycle.memory import lost_to_memory
     from espalier.lifecycle.strays import shortage_of
 
-    boxed = container_error(run, None)
-    if boxed is not None and boxed[0] == "engine_lost":
-        return plain_error(*boxed, log_tail(run.log))
+    if cause is not None:
+        return plain_error(*cause, log_tail(run.log))
     message = "The process that ran this job was killed, and the job with it."
     if "collect_from" in status:  # an interactive run
         message = "The session that recorded this run ended without completing it."

@@ -1,6 +1,6 @@
 """How a job ended."""
 
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from espalier.adapters.oom import Shortage
 
@@ -17,6 +17,9 @@ class Outcome(NamedTuple):
     warnings: List[str] = []
     # what the kernel killed meanwhile for lack of memory
     shortage: Optional[Shortage] = None
+    # by its executor: code and message of what ended it, where that is not for the job to say, and what to do about it
+    cause: Optional[Tuple[str, str]] = None
+    hint: str = ""
 
 
 def outcome_fields(outcome: Outcome) -> Dict[str, Any]:

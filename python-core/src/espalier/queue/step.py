@@ -16,6 +16,7 @@ from espalier.base.model.job import JobSpec
 from espalier.base.os_errors import is_exhausted
 from espalier.base.paths import QueuePaths, RunPaths
 from espalier.base.resources import Capacity
+from espalier.executors.registry import is_held
 from espalier.lifecycle.copies import is_copy_in_queue, retire_copy
 from espalier.lifecycle.digests import known_digests
 from espalier.lifecycle.formats import check_definition
@@ -30,7 +31,7 @@ from espalier.queue.claim import Claim
 from espalier.queue.elect import keep_going
 from espalier.queue.home import allocator, queue_paths
 from espalier.queue.room import without
-from espalier.queue.spawn import collect_ended, spawn_finisher, spawn_runner
+from espalier.queue.spawn import collect_ended, spawn_reconciler, spawn_runner
 from espalier.queue.tickets import (
     Ticket,
     add_ticket,
@@ -159,8 +160,8 @@ def settle(paths: QueuePaths, run_dir: str) -> bool:
             return True
         check_definition(run)
         if states.is_final(status["state"]):
-            if _has_container(run):  # (its runner died in between)
-                return _hand_to_finisher(paths, run)
+            if is_held(run, is_final=True):  # (its runner died in between)
+                return _hand_to_reconciler(paths, run)
             from espalier.lifecycle.finish import clean_again
 
             clean_again(run, status)
@@ -170,8 +171,8 @@ def settle(paths: QueuePaths, run_dir: str) -> bool:
             queue_lost(paths, run, status)  # the attempt has been ended, and is to be repeated
         elif posix.is_locked(run.spec):
             pass  # a runner of another queue executes it
-        elif _has_container(run):
-            return _hand_to_finisher(paths, run)
+        elif is_held(run, is_final=False):
+            return _hand_to_reconciler(paths, run)
         elif status.get("started_at"):
             from espalier.lifecycle.attempts import end_lost_attempt
             from espalier.lifecycle.strays import end_strays
@@ -192,23 +193,13 @@ def settle(paths: QueuePaths, run_dir: str) -> bool:
 
 def _is_over(run: RunPaths, status: Dict[str, Any]) -> bool:
     """Whether a run has ended, and nothing is left to do."""
-    return states.is_final(status["state"]) and not _has_container(run) and is_cleaned(run, status)
+    return states.is_final(status["state"]) and not is_held(run, is_final=True) and is_cleaned(run, status)
 
 
-def _has_container(run: RunPaths) -> bool:
-    """Whether there may be a container of the run's job."""
-    if not os.path.exists(run.container):
-        return False
-    from espalier.lifecycle.container_record import read_box
-
-    box = read_box(run)
-    return box is not None and not box.removed
-
-
-def _hand_to_finisher(paths: QueuePaths, run: RunPaths) -> bool:
-    """Have a process of its own end the run, or only its container where the job was not started: engines take
-    seconds, or hang, and the queue must not wait for them. It takes the lease over, so that what the container still
-    takes counts as taken.
+def _hand_to_reconciler(paths: QueuePaths, run: RunPaths) -> bool:
+    """Have a process of its own end the run, or only what its executor holds of it where the job was not started:
+    executors take seconds, or hang, and the queue must not wait for them. It takes the lease over, so that what the job
+    still takes counts as taken.
 
     Returns:
         False: the run is not settled yet.
@@ -216,11 +207,11 @@ def _hand_to_finisher(paths: QueuePaths, run: RunPaths) -> bool:
     try:
         lease = posix.open_lockable(paths.lease(os.path.basename(run.root)))
     except FileNotFoundError:  # the queue's folder was lost
-        spawn_finisher(run, None)
+        spawn_reconciler(run, None)
         return False
     try:
         if posix.try_lock(lease):  # (else who gives it up just now makes the step that comes here again)
-            spawn_finisher(run, lease)
+            spawn_reconciler(run, lease)
     finally:
         os.close(lease)
     return False

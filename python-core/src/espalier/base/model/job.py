@@ -62,6 +62,14 @@ class JobEnvironment(NamedTuple):
         return ("name", "version", "definition", "definition_digest")
 
 
+class ExecutorCode(NamedTuple):
+    """Where the code of an executor lies that another package brought: the object, as its entry point names it, and the
+    folder that its module was found in."""
+
+    object: str = ""
+    folder: str = ""
+
+
 class Container(NamedTuple):
     """How a job's container is set up; its limits are the run's resources."""
 
@@ -125,6 +133,7 @@ class JobSpec(NamedTuple):
     params: Mapping[str, Any] = {}
     environment: Optional[JobEnvironment] = None
     docker: Optional[Container] = None
+    executor: Optional[ExecutorCode] = None
     inherited: Tuple[str, ...] = ()
     inputs: Tuple[Input, ...] = ()
     outputs: Tuple[Any, ...] = ()
@@ -144,7 +153,7 @@ class JobSpec(NamedTuple):
     more: Mapping[str, Any] = {}
 
     def absent(self) -> Tuple[str, ...]:
-        return ("request",)
+        return ("request", "executor")
 
     @property
     def how(self) -> str:
