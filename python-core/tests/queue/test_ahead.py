@@ -64,7 +64,7 @@ def guardian_of(run: espalier.Run) -> int:
 def test_it_executes_the_run_that_is_submitted(experiment: Experiment) -> None:
     run = experiment.submit(ScriptRunConfig(command="echo on; sleep 60"))
     until(lambda: run.get_status() == "Running")
-    assert b"ahead" in arguments_of(guardian_of(run))
+    assert b"ahead:local" in arguments_of(guardian_of(run))
     run.cancel()
     until(lambda: run.get_status() == "Canceled")
     assert not spawn._ahead

@@ -13,12 +13,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from espalier.adapters.inside import replace_inside
+from espalier.adapters.tree import Tree
 from espalier.adapters.trust import refuse_foreign_code
 from espalier.base.errors import EspalierError
 from espalier.base.model.job import ExecutorCode, JobSpec
 from espalier.base.paths import FORMAT, RunPaths
 from espalier.base.records import dump_record
 from espalier.executors.contract import Capabilities, Executor, Job, Reconciled, TooWide
+from espalier.executors.meter import Meter
 
 if TYPE_CHECKING:
     from espalier.base.config import ScriptRunConfig
@@ -124,8 +126,6 @@ class ForeignExecutor(Executor):
             if type(pid) is not int or not _is_child(pid):
                 raise _failed(self.name, f"its `launch` returned {pid!r:.100}, which is no child process of the runner")
         except BaseException:
-            from espalier.adapters.tree import Tree
-
             Tree(os.path.basename(run.root), None, os.getpid()).kill()  # (what it has started, nobody watches)
             raise
         return pid
@@ -133,10 +133,11 @@ class ForeignExecutor(Executor):
     def measure(self, run: RunPaths) -> "Optional[MakeMeter]":
         """See `Executor`."""
         try:
-            found: Optional[MakeMeter] = self._call("measure", run)
+            made: Optional[MakeMeter] = self._call("measure", run)
         except EspalierError:
+            traceback.print_exc()
             return None
-        return found
+        return None if made is None else partial(_meter, made)
 
     def outcome(self, run: RunPaths, ended: "Outcome") -> "Outcome":
         """See `Executor`."""
@@ -159,13 +160,15 @@ class ForeignExecutor(Executor):
 
     def release(self, run: RunPaths) -> "Optional[Callable[[RunPaths], None]]":
         """See `Executor`."""
-        wait = self._limited("release", _FIND_SECONDS, self._executor.release, run)
-        return partial(self._released, wait)
+        try:
+            return partial(self._released, self._limited("release", _FIND_SECONDS, self._executor.release, run))
+        except EspalierError:  # (what it still holds is looked for once more)
+            return None
 
     def _released(self, wait: "Optional[Callable[[RunPaths], None]]", run: RunPaths) -> None:
-        if wait is not None:
-            self._limited("release", _FIND_SECONDS, wait, run)
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(EspalierError, OSError):
+            if wait is not None:
+                self._limited("release", _FIND_SECONDS, wait, run)
             os.unlink(run.executor)
 
     def reconcile(self, run: RunPaths, status: Mapping[str, Any]) -> Reconciled:
@@ -181,9 +184,9 @@ class ForeignExecutor(Executor):
     def _call(self, act: str, *arguments: Any) -> Any:
         try:
             return getattr(self._executor, act)(*arguments)
-        except (EspalierError, OSError, TooWide):
+        except (EspalierError, TooWide):
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise _failed(self.name, f"its `{act}` raised {type(error).__name__}: {error!s:.300}") from error
 
     def _limited(self, act: str, seconds: float, call: Callable[..., Any], *arguments: Any) -> Any:
@@ -196,9 +199,20 @@ class ForeignExecutor(Executor):
             raise _failed(self.name, f"its `{act}` took longer than {seconds:g} seconds") from None
         except EspalierError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             traceback.print_exc()
             raise _failed(self.name, f"its `{act}` raised {type(error).__name__}: {error!s:.300}") from error
+
+
+def _meter(made: "MakeMeter", path: str, tree: Tree, started: float) -> Meter:
+    """The meter that an executor makes; one that measures processes where it makes none."""
+    try:
+        meter = made(path, tree, started)
+        if isinstance(meter, Meter):
+            return meter
+    except Exception:
+        traceback.print_exc()
+    return Meter(path, tree, started)
 
 
 class _TooLong(BaseException):

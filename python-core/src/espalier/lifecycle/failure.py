@@ -13,6 +13,7 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from espalier.adapters.files import open_regular, with_body
 from espalier.adapters.inside import names_in
+from espalier.base.errors import CODES
 from espalier.base.paths import PRELUDE_WRITER, RunPaths
 from espalier.base.scratch_paths import ScratchPaths
 from espalier.lifecycle.hints import hint_on_error, hint_on_status, relative_paths
@@ -67,8 +68,9 @@ def job_error(
     tail = _tail(log)
     if cause is not None:
         code, message = cause
+        classes = [f"espalier_error_{code}"] if code in CODES else []
         known = {"code": code, "message": message, "call": None, "place": None}
-        return {**known, "class": [], "traceback": [], "log_tail": tail}
+        return {**known, "class": classes, "traceback": [], "log_tail": tail}
     how = _how_it_ended(exit_code, number)
     of_r = _recorded_r_error(run) or _last_r_error(run, log)
     found: Dict[str, Any] = of_r or python_error(log) or _usage_error(tail, exit_code) or _r_error(tail) or {}

@@ -6,6 +6,7 @@ import time
 from typing import Any, Dict, List, Optional, Tuple
 
 from espalier.base import states
+from espalier.base.errors import CODES
 from espalier.base.model.codec import read_as
 from espalier.base.model.job import JobSpec
 from espalier.base.paths import RunPaths
@@ -31,7 +32,7 @@ def job_verdict(
         state, error = states.CANCELED, _stop_error(run, "timed_out", _timed_out_message(run))
     elif outcome.stopped_by == "canceled":
         state, error = states.CANCELED, _stop_error(run, "canceled", canceled_message(run))
-    elif outcome.exit_code == 0:
+    elif outcome.exit_code == 0 and outcome.cause is None:
         state, error = states.COMPLETED, None
     else:
         from espalier.lifecycle.failure import job_error  # (not loaded for a job that ended well)
@@ -106,7 +107,7 @@ def plain_error(code: str, message: str, tail: Optional[List[str]] = None) -> Di
         "message": message,
         "call": None,
         "place": None,
-        "class": [],
+        "class": [f"espalier_error_{code}"] if code in CODES else [],
         "traceback": [],
         "log_tail": tail or [],
     }

@@ -50,7 +50,8 @@ class ContainerMeter(Meter):
         self._cpu = max(self._cpu, self._groups.cpu_seconds() or 0.0)
         self._peak = max(self._peak, self._groups.peak_bytes())
 
-    def _sample(self, now: float) -> Dict[str, Any]:
+    def sample(self, now: float) -> Dict[str, Any]:
+        """See `Meter`."""
         members = self._groups.processes() if self._groups is not None else []
         moved = [bytes_moved(each.pid) or (0, 0) for each in members]
         memory = sum(each.pages for each in members) * PAGE
