@@ -92,7 +92,7 @@ def test_a_target_is_known_to_its_executor_the_registry_and_the_config_alone() -
             found.add(name)
         assert "docker" not in fields or room(name) not in ("queue", "keeper", "runner", "jobs"), name
     found.remove("jobs.full_core")  # (a package that Python loads)
-    assert found == {"executors.registry", "executors.docker.executor", "executors.docker.narrow"}
+    assert found == {"executors.registry", "executors.docker", "executors.docker.narrow"}
 
 
 def test_no_module_needs_itself() -> None:

@@ -4,7 +4,7 @@ The runner makes a run ready, has its executor launch the job, and watches the p
 docs/executors.md. `espalier.testing.executor_contract` has the tests that each passes.
 """
 
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from espalier.base.errors import EspalierError
 from espalier.base.model.job import JobSpec
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     MakeMeter = Callable[[str, Tree, float], Meter]
 
 
-class Capabilities(NamedTuple):
+class Capabilities:
     """What an executor can do. What a job needs beyond that is refused at submit.
 
     Args:
@@ -39,12 +39,18 @@ class Capabilities(NamedTuple):
         relaunches: Whether a launch that failed can be tried again, if the workspace was renamed meanwhile.
     """
 
-    environments: Tuple[str, ...] = ("session", "user-managed")
-    gpus: bool = False
-    secrets: bool = False
-    is_confined: bool = False
-    may_outlive: bool = False
-    relaunches: bool = False
+    # (no NamedTuple, here and below: to make the class of one takes longer than all else in this file)
+    def __init__(
+        self,
+        environments: Sequence[str] = ("session", "user-managed"),
+        gpus: bool = False,
+        secrets: bool = False,
+        is_confined: bool = False,
+        may_outlive: bool = False,
+        relaunches: bool = False,
+    ) -> None:
+        self.environments, self.gpus, self.secrets = tuple(environments), gpus, secrets
+        self.is_confined, self.may_outlive, self.relaunches = is_confined, may_outlive, relaunches
 
 
 class TooWide(Exception):
@@ -119,7 +125,7 @@ class Job:
         raise NotImplementedError
 
 
-class Reconciled(NamedTuple):
+class Reconciled:
     """What became of a job that nobody watched any more.
 
     Args:
@@ -130,11 +136,16 @@ class Reconciled(NamedTuple):
         is_gone: Whether nothing is left of it.
     """
 
-    exit_code: Optional[int] = None
-    ended_at: Optional[float] = None
-    cause: Optional[Tuple[str, str]] = None
-    hint: str = ""
-    is_gone: bool = True
+    def __init__(
+        self,
+        exit_code: Optional[int] = None,
+        ended_at: Optional[float] = None,
+        cause: Optional[Tuple[str, str]] = None,
+        hint: str = "",
+        is_gone: bool = True,
+    ) -> None:
+        self.exit_code, self.ended_at = exit_code, ended_at
+        self.cause, self.hint, self.is_gone = cause, hint, is_gone
 
 
 class Executor:

@@ -11,7 +11,7 @@ from espalier.base.model.job import ExecutorCode, JobSpec
 from espalier.base.paths import RunPaths
 from espalier.executors.contract import Executor
 
-# Each lies in a folder of that name, as the class `<Name>Executor`.
+# Each is in a folder of that name the class `<Name>Executor`.
 BUILT_IN = ("local", "docker")
 
 
@@ -19,7 +19,7 @@ def built_in(name: str) -> Optional[Executor]:
     """An executor of espalier's own; None where it is another's."""
     if name not in BUILT_IN:
         return None
-    module = __import__(f"espalier.executors.{name}.executor", fromlist=["executor"])
+    module = __import__(f"espalier.executors.{name}", fromlist=[name])
     executor: Executor = getattr(module, name.capitalize() + "Executor")()
     return executor
 

@@ -35,7 +35,6 @@ from espalier.base.scratch_paths import ScratchPaths
 from espalier.executors.contract import Executor
 from espalier.executors.registry import built_in, executor_of
 from espalier.lifecycle.digests import Changed, Frozen, known_digests
-from espalier.lifecycle.formats import check_run_format
 from espalier.lifecycle.place import Place
 from espalier.lifecycle.scratch import make_scratch, note_beginning, record_of, scratch_of
 from espalier.lifecycle.status import move, read_status
@@ -43,8 +42,8 @@ from espalier.queue.claim import AHEAD, Claim
 from espalier.queue.started import note_start
 from espalier.runner.ahead import load_next
 from espalier.runner.guardian import guarded, has_lost, load_in_time
-from espalier.runner.job import RunnersJob
 from espalier.runner.patience import Impatience, patience
+from espalier.runner.prepare import RunnersJob
 from espalier.runner.signals import block_signals
 
 if TYPE_CHECKING:
@@ -246,6 +245,7 @@ def _fail_changed(run: RunPaths, path: str) -> None:
     """End a run whose definition or variables were changed after submit: for good, because what it says of further
     attempts may be what was changed."""
     from espalier.lifecycle.finish import finish, plain_error
+    from espalier.lifecycle.formats import check_run_format
 
     check_run_format(run)  # (one that a newer espalier has written is left to that)
     message = f"{path} isn't what it was when the run was submitted, so nothing of it is executed."
