@@ -21,6 +21,8 @@
 #' | `espalier_error_environment_damaged` | a stored lock, image record or private environment does not match what it should be |
 #' | `espalier_error_environment_invalid` | the definition of an environment is contradictory, or a field of it is wrong |
 #' | `espalier_error_environment_missing` | the workspace has no such environment, or not that version of it |
+#' | `espalier_error_executor_failed` | an executor of another package failed, took too long, or contradicts itself |
+#' | `espalier_error_executor_missing` | the executor that a run names isn't installed |
 #' | `espalier_error_file_exists` | the file to be written exists already |
 #' | `espalier_error_forked` | a forked process called the core |
 #' | `espalier_error_image_missing` | an image, or the base of one, is in no registry that was asked |

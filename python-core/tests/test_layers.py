@@ -14,8 +14,8 @@ import pytest
 SOURCE = Path(espalier.__file__).parent
 # The rooms from the ground up: each imports only from rooms below it, and from itself.
 ROOMS = (
-    "base", "adapters", "store", "snapshot", "environment", "vault", "lifecycle", "tracking", "provision", "queue",
-    "keeper", "prepare", "runner", "jobs", "api",
+    "base", "adapters", "store", "snapshot", "environment", "vault", "lifecycle", "tracking", "provision", "executors",
+    "queue", "keeper", "runner", "jobs", "api", "testing",
 )
 JOB_SIDE = "from espalier import Run; run = Run.get_context(); run.log('a', 1.5); run.log_list('b', [1, 2])"
 
@@ -82,6 +82,26 @@ def test_runner_is_imported_by_nobody() -> None:
     assert used == [("api.snapshots", "runner.workdir")]
 
 
+def test_pytest_is_needed_by_the_shipped_tests_alone() -> None:
+    for name, path in modules().items():
+        assert room(name) == "testing" or "import pytest" not in path.read_text("utf-8"), name
+
+
+def test_a_target_is_known_to_its_executor_the_registry_and_the_config_alone() -> None:
+    """All others go by what executors can do."""
+    users = {user for user, used in edges() if used.startswith(("executors.docker", "executors.local"))}
+    assert {user for user in users if not user.startswith("executors.")} == set()
+    found = set()
+    for name, path in modules().items():
+        texts = [node.value for node in ast.walk(parsed(path)) if isinstance(node, ast.Constant)]
+        fields = [node.attr for node in ast.walk(parsed(path)) if isinstance(node, ast.Attribute)]
+        if "docker" in texts and room(name) in ("lifecycle", "queue", "keeper", "runner", "executors", "jobs"):
+            found.add(name)
+        assert "docker" not in fields or room(name) not in ("queue", "keeper", "runner", "jobs"), name
+    found.remove("jobs.full_core")  # (a package that Python loads)
+    assert found == {"executors.registry", "executors.docker", "executors.docker.narrow"}
+
+
 def test_no_module_needs_itself() -> None:
     """Imports at module level form no circle."""
     graph = {name: set(imports(path, everywhere=False)) - {""} for name, path in modules().items() if name}
@@ -104,7 +124,7 @@ def test_job_side_needs_the_standard_library_alone(python: str, program: str, tm
         pytest.skip("no Python 3.8 below ~/.pyenv")
     # (the images of children in containers are known already: their parents' are theirs)
     requests = ["jobs.requests", "jobs.confined", "jobs.environment", "provision.docker.wanted"]
-    closure = requests if program == "requests" else ["runner.__main__", "runner.workdir", "runner.guardian", "runner.watch", "runner.secrets", "runner.after", "queue.step", "queue.ends", "lifecycle.end", "lifecycle.verdict", "snapshot.mentions"]
+    closure = requests if program == "requests" else ["runner.__main__", "runner.workdir", "runner.guardian", "runner.watch", "runner.secrets", "runner.reconcile", "executors.docker.launch", "executors.docker.look", "executors.local.private", "executors.foreign", "runner.after", "queue.step", "queue.ends", "lifecycle.end", "lifecycle.verdict", "snapshot.mentions"]
     code = JOB_SIDE if program == "job" else "".join(f"import espalier.{name}\n" for name in closure)
     start = f"import sys; sys.path.append({str(SOURCE.parent)!r})\n"
     run_dir = tmp_path / "ws" / "runs" / "ab" / "e_1_abcdef01"

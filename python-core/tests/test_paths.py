@@ -26,7 +26,7 @@ OTHERS = {
     "provision/docker/package_stages.py": ["/cache"],
     "provision/docker/signature.py": ["images"],
     "lifecycle/attempts.py": ["kept"],
-    "prepare/ready.py": ["cache"],
+    "provision/ready.py": ["cache"],
     "api/run.py": ["user_logs/std_log.txt"],  # (shown in the help)
     "snapshot/literals.py": [".json"],
     "snapshot/own.py": [".tmp-", ".tmp-*[0-9]-"],

@@ -16,7 +16,7 @@ from espalier.jobs.confined import copied_source, handed_on, in_parents_containe
 from espalier.lifecycle.scratch import make_scratch, record_of
 from espalier.lifecycle.status import read_status
 
-FIELDS: Dict[str, Any] = {"docker": {"network": "none"}, "environment": {"name": "base", "version": "1"}}
+FIELDS: Dict[str, Any] = {"target": "docker", "docker": {"network": "none"}, "environment": {"name": "base", "version": "1"}}
 SPEC = defined(**FIELDS)
 
 

@@ -199,7 +199,7 @@ def confined(parent: Run) -> Run:
     spec = Path(parent.run_dir, "spec.json")
     docker = {"shm_size": None, "network": "none", "mounts": {}, "init": True, "user": None}
     environment = {"name": "base", "version": "1"}
-    spec.write_text(json.dumps({**json.loads(spec.read_text()), "docker": docker, "environment": environment}))
+    spec.write_text(json.dumps({**json.loads(spec.read_text()), "target": "docker", "docker": docker, "environment": environment}))
     return parent
 
 

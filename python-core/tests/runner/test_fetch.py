@@ -12,9 +12,9 @@ from typing import Any, Callable, Dict, Iterator, List
 import pytest
 from espalier import EspalierError, Experiment, Run, ScriptRunConfig, input_url
 from espalier.adapters.homes import cache_folder
+from espalier.base.cache_paths import fetched_inputs
 from espalier.base.model.codec import read_as
 from espalier.base.model.job import JobSpec
-from espalier.base.cache_paths import fetched_inputs
 from espalier.queue.control import cancel
 from espalier.runner import fetch as module
 

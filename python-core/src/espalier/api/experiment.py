@@ -108,7 +108,7 @@ class Experiment:
         paths = self._workspace._checked()._paths
         with contextlib.ExitStack() as until_queued:
             if _loads_ahead(config) and not reuse:
-                until_queued.enter_context(runner_ahead(config.container is not None))
+                until_queued.enter_context(runner_ahead(config.executor))
             # what the snapshot finds in the store stays there until a run refers to it
             hold = partial(until_queued.enter_context, holding_objects(paths))
             prepared = prepare(paths, self._workspace.id, self._name, config, hold)

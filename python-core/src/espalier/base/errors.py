@@ -51,6 +51,8 @@ CODES: Dict[str, str] = {
     "input_changed": "an input isn't what the job was submitted with",
     "output_missing": "a job ended well without a file or folder that it declares as an output",
     "interpreter_missing": "Rscript, Python, or what renders a document was not found for the job",
+    "executor_missing": "the executor that a run names isn't installed",
+    "executor_failed": "an executor of another package failed, took too long, or contradicts itself",
     "not_enough_resources": "a job asks for more processors or memory than the host gives to runs",
     "run_missing": "there is no such run",
     "run_exists": "a run was to be made under an id that another has",

@@ -342,6 +342,8 @@ class RunPaths(Folder):
     # What was made ready for the job, and its container, if it has one.
     prepared = Below(_JOB, "environment.json")
     container = Below(_JOB, "container.json")
+    # That an executor of another package may hold something of the job.
+    executor = Below(_JOB, "executor.json")
     usage = Below(USAGE)
 
     def attempt_events(self, attempt: int) -> str:

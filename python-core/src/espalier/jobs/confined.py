@@ -15,13 +15,14 @@ from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Seq
 from espalier.adapters.files import remove_tree
 from espalier.adapters.moving import Copier, opened, opened_below
 from espalier.adapters.posix import path_through
-from espalier.base.docker_options import DockerOptions
 from espalier.base.errors import EspalierError
 from espalier.base.model.job import JobEnvironment, JobSpec
 from espalier.base.paths import ARTIFACT_FOLDERS, UPLOADS, RunPaths, is_run_id, temporary
 from espalier.base.scratch_paths import ScratchPaths
 from espalier.environment.definition import Environment
 from espalier.environment.registered import registered
+from espalier.executors.contract import TooWide
+from espalier.executors.registry import executor_of
 from espalier.jobs.environment import read_environment
 from espalier.jobs.inputs import Given
 from espalier.lifecycle.children import is_descendant
@@ -52,12 +53,13 @@ def in_parents_container(asked: Mapping[str, Any], spec: JobSpec) -> Dict[str, A
         spec: The definition of the run that asks.
 
     Raises:
-        EspalierError: `bad_argument`: the options are none, or wider than the parent's.
+        EspalierError: `bad_argument`: the options are none, or wider than the parent's; `not_supported`.
     """
-    values, own = dict(asked), DockerOptions(**spec.container._asdict())
-    wanted = values.get("docker")
-    values["docker"] = own if not isinstance(wanted, Mapping) else _narrowed(_options(wanted), own)
-    values["compute_target"] = "docker"
+    try:
+        values = executor_of(spec).narrowed(asked, spec)
+    except TooWide as wide:
+        raise _wider(str(wide)) from None
+    values["compute_target"] = spec.target
     if values.get("environment") is None:
         values["environment"] = _own_environment(spec)
     # what lies outside of its folder is nothing that the job sees; git knows of a copy what it knew of the original
@@ -68,28 +70,6 @@ def _own_environment(spec: JobSpec) -> Dict[str, Any]:
     """The environment of the run that asks, by name and version."""
     own = spec.environment or JobEnvironment()
     return {"name": str(own.name), "version": own.version}
-
-
-def _options(wanted: Mapping[str, Any]) -> DockerOptions:
-    known = {str(name): item for name, item in wanted.items() if item is not None}
-    try:
-        return DockerOptions(**known)
-    except TypeError:
-        raise EspalierError("bad_argument", f"docker: an unknown option among {', '.join(known)}.") from None
-
-
-def _narrowed(wanted: DockerOptions, own: DockerOptions) -> DockerOptions:
-    if wanted.network not in (own.network, "none"):
-        raise _wider(f"the network {wanted.network}, and its own is {own.network}")
-    if wanted.user not in (None, own.user):
-        raise _wider(f"the user {wanted.user}, and its own is {own.user or 'the one that submitted it'}")
-    mounts = {}
-    for here, there in wanted.places.items():
-        original = next((path for path, place in own.places.items() if here in (path, place)), None)
-        if original is None:
-            raise _wider(f"the mount {here}, which it doesn't have")
-        mounts[original] = there
-    return replace(wanted, mounts=mounts, user=own.user)
 
 
 def known_environment(run: RunPaths, spec: JobSpec, given: Mapping[str, Any]) -> Dict[str, Any]:

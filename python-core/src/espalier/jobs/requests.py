@@ -26,6 +26,7 @@ from espalier.base.paths import RunPaths, WorkspacePaths, is_run_id
 from espalier.base.records import read_record
 from espalier.base.types import Frame
 from espalier.base.values import to_json
+from espalier.executors.registry import executor_of
 from espalier.jobs.asked import config_of, items_of, object_of, plain_request, text_of, texts_of
 from espalier.jobs.children import check_child_id, child_spec, create_held, settled_id, submit_child
 from espalier.jobs.confined import (
@@ -87,7 +88,7 @@ def _submit(run: RunPaths, record: Mapping[str, Any], seed: str, made_at: int) -
     run_id = settled_id(spec.experiment, made_at, seed)
     if _is_there(parent, run_id):
         return {"run_ids": [run_id], "notes": [], "warnings": []}
-    confined = spec.docker is not None
+    confined = executor_of(spec).capabilities.is_confined
     if confined:
         record = {**record, "config": in_parents_container(object_of(record, "config"), spec)}
     config, above = config_of(record, _environment(run), run), os.path.basename(parent.root)
@@ -132,6 +133,7 @@ def _create(run: RunPaths, record: Mapping[str, Any], seed: str, made_at: int) -
     if states.is_final(read_status(parent).state):
         raise EspalierError("run_not_active", f"The run {os.path.basename(parent.root)} has ended already.")
     own, paths = read_as(JobSpec, run.spec), run.workspace
+    is_confined = executor_of(own).capabilities.is_confined
     experiment = own.experiment
     made: List[str] = []
     for number, item in enumerate(items_of(record, "wanted")):
@@ -140,14 +142,14 @@ def _create(run: RunPaths, record: Mapping[str, Any], seed: str, made_at: int) -
         if chosen and not _is_made(paths, chosen, settled):
             check_child_id(paths, experiment, chosen)
         collect_from, tags = text_of(item, "collect_from") or None, _tags(item)
-        if collect_from and own.docker is not None:
+        if collect_from and is_confined:
             refuse_to_collect(collect_from)
         run_id = chosen or settled
         if not _is_there(parent, run_id):
             above, name = os.path.basename(parent.root), text_of(item, "name") or None
             spec = child_spec(paths, above, None, text_of(record, "client"))
             create_held(paths, spec._replace(id=run_id, request=settled), name, collect_from, tags)
-        if own.docker is not None:
+        if is_confined:
             if parent is run:  # (what the job logs into it is a file of the job's, brought to it)
                 close_to_others(run.workspace.run(run_id))
             show(run, run.workspace.run(run_id))
@@ -266,7 +268,7 @@ def _environment(run: RunPaths) -> Dict[str, Any]:
 
 def _is_confined(run: RunPaths) -> bool:
     """Whether the job of a run is in a container."""
-    return read_as(JobSpec, run.spec).docker is not None
+    return executor_of(read_as(JobSpec, run.spec)).capabilities.is_confined
 
 
 def _is_within_copy(run: RunPaths, path: str) -> bool:

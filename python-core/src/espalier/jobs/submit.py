@@ -25,19 +25,10 @@ from espalier.base.records import now_iso
 from espalier.base.retry import checked_retry
 from espalier.base.scripts import language_of
 from espalier.base.types import Text
-from espalier.jobs.demands import hide_gpus, refuse_impossible
+from espalier.executors.registry import executor_for
+from espalier.jobs.demands import hide_gpus, refuse_impossible, refuse_incapable
 from espalier.jobs.documents import refuse_missing_tools
-from espalier.jobs.environment import (
-    IMAGE,
-    PRIVATE,
-    choose_environment,
-    container_of,
-    preparing,
-    refuse_dangerous_mounts,
-    refuse_engine,
-    with_gpu,
-    with_version,
-)
+from espalier.jobs.environment import MADE, SESSION, choose_environment, preparing, with_gpu, with_version
 from espalier.jobs.exec_limits import refuse_too_long
 from espalier.jobs.folder import build_folder, place_folder
 from espalier.jobs.full_core import full_core
@@ -93,9 +84,8 @@ def prepare(
     refuse_secret_values(paths, _recorded(config))
     source = _checked_source(config)
     script = checked_script(source, config.entry_script) if source and config.entry_script else None
-    warnings = refuse_dangerous_mounts(config)
-    if config.container is not None:
-        refuse_engine(config)
+    executor, code = executor_for(config.executor)
+    warnings = executor.check(config)
     inputs = resolve_inputs(paths, config.inputs)
     if config.secrets:
         from espalier.vault.store import refuse_missing
@@ -116,13 +106,14 @@ def prepare(
         if script:
             warnings += unknown_params(source, script, config.script_params)
     config = replace(config, entry_script=script) if script else config
-    chosen = choose_environment(paths, config, experiment)
+    chosen = choose_environment(paths, config, experiment, executor.capabilities)
     if chosen is not None:
         refuse_secret_values(paths, {"environment": chosen.environment})
     config = with_gpu(config, chosen)
+    refuse_incapable(executor, config, chosen.how if chosen is not None else SESSION)
     there = capacity(queue_paths())
     refuse_impossible(paths, config, there)
-    around = surroundings(config, source, language_of(script), chosen)
+    around = surroundings(config, source, language_of(script), chosen, executor)
     what = program(config, inputs, around.variables.get("PATH", os.defpath), around.record, source)
     command = shown_command(_spec(workspace_id, experiment, config, what, None, around, inputs))
     if script and chosen is None:
@@ -137,12 +128,12 @@ def prepare(
         if not scanned:
             hold()
         chosen = with_version(paths, chosen)
-        around = surroundings(config, source, language_of(script), chosen)
+        around = surroundings(config, source, language_of(script), chosen, executor)
     notes = list(around.notes)
     if chosen is None:  # (an environment is a world of its own)
         entry = os.path.join(source, script) if source and script else None
         notes += notes_on_missing(config.session, around.variables, entry, config.command)
-    notes += [] if config.container is not None else hide_gpus(config, around, len(there.gpus))
+    notes += [] if executor.capabilities.is_confined else hide_gpus(config, around, len(there.gpus))
     notes += [*chosen.environment.notes(), *chosen.notes] if chosen is not None else []
     spec = _spec(workspace_id, experiment, config, what, snapshot, around, inputs)
     if source is not None:
@@ -150,14 +141,14 @@ def prepare(
         state = decode(GitState, found) if found else None
         layout = working_copy(source, repository if state else None, state.commit if state else None)
         spec = spec._replace(git=state, working_copy=layout)
-    spec = spec._replace(docker=container_of(config.container, chosen))
+    spec = executor.specify(spec._replace(executor=code), config, chosen.environment if chosen is not None else None)
     env: Dict[str, Any] = {"format": FORMAT, "variables": around.variables, "links": around.links}
     if chosen_scratch():
         env["scratch"] = chosen_scratch()
     env.update(fetching(inputs, os.environ if config.session.environment is None else config.session.environment))
     if config.secrets:
         env.update(full_core(config.session))
-    if chosen is not None and chosen.how in (IMAGE, PRIVATE):
+    if chosen is not None and chosen.how in MADE:
         env.update(full_core(config.session))
         env.update(preparing(paths, chosen, config, for_environment(inherited_variables(config.session))))
     diff = ask_for_diff(git, scanned) if git and scanned and config.wants_diff else None
@@ -250,7 +241,7 @@ def _spec(
         **({"secrets": list(config.secrets)} if config.secrets else {}),
     }
     return base_spec(workspace_id, experiment, what.kind, config.session.client)._replace(
-        target="local" if config.container is None else "docker",
+        target=config.executor,
         source_directory=snapshot.source_directory if snapshot else None,
         snapshot=FrozenFolder(snapshot.id, snapshot.files, snapshot.bytes) if snapshot else None,
         entry_script=config.entry_script,

@@ -228,7 +228,7 @@ def _policy(known: Known) -> Retry:
 def end_job(known: Known, outcome: Outcome) -> Status:
     """End an attempt whose job was started and has ended. See `end_attempt`."""
     state, error = states.COMPLETED, None
-    if outcome.stopped_by is not None or outcome.exit_code != 0:
+    if outcome.stopped_by is not None or outcome.exit_code != 0 or outcome.cause is not None:
         from espalier.lifecycle.verdict import verdict
 
         state, error = verdict(known, outcome)
@@ -236,11 +236,11 @@ def end_job(known: Known, outcome: Outcome) -> Status:
     return end_attempt(known, state, error, **outcome.fields())
 
 
-def end_lost_attempt(known: Known) -> Status:
-    """End an attempt whose runner died while the job ran. See `end_attempt`."""
+def end_lost_attempt(known: Known, cause: Optional[Tuple[str, str]] = None) -> Status:
+    """End an attempt whose runner died while the job ran. See `end_attempt` and `lost_error`."""
     from espalier.lifecycle.verdict import lost_error
 
-    error = lost_error(known)
+    error = lost_error(known, cause)
     if is_replaced(known.run, known_digests(known.status.digests)):
         # (and if it is to be tried again, its next runner refuses it)
         known = _warned(known, f"{known.run.spec} isn't what it was when the run was submitted.")

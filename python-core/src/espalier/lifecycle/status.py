@@ -4,7 +4,7 @@ Standard library only: the runner loads this file.
 """
 
 import os
-from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Mapping, Optional
+from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from espalier.adapters.inside import put_aside
 from espalier.adapters.private import has_private_file
@@ -36,6 +36,9 @@ class Outcome(Record):
     warnings: List[str] = []
     # what the kernel killed meanwhile for lack of memory
     shortage: "Optional[Shortage]" = None
+    # by its executor: code and message of what ended it, where that is not for the job to say, and what to do about it
+    cause: Optional[Tuple[str, str]] = None
+    hint: str = ""
 
     def fields(self) -> Dict[str, Any]:
         """As fields of status.json."""

@@ -8,7 +8,6 @@ from espalier.base import states
 from espalier.base.model.status import plain_error
 from espalier.base.paths import RunPaths
 from espalier.lifecycle.ask import canceled_message
-from espalier.lifecycle.container_failure import container_error
 from espalier.lifecycle.failure import job_error, log_tail
 from espalier.lifecycle.known import Known
 from espalier.lifecycle.status import Outcome
@@ -26,15 +25,19 @@ def verdict(known: Known, outcome: Outcome) -> Tuple[str, Dict[str, Any]]:
         return states.CANCELED, _stop_error(known.run, "timed_out", _timed_out_message(known))
     if outcome.stopped_by == "canceled":
         return states.CANCELED, _stop_error(known.run, "canceled", canceled_message(known.run))
-    return states.FAILED, with_memory(job_error(known.run, outcome.exit_code, outcome.signal), outcome)
+    error = job_error(known.run, outcome.exit_code, outcome.signal, outcome.cause, outcome.hint)
+    return states.FAILED, with_memory(error, outcome)
 
 
-def lost_error(known: Known) -> Dict[str, Any]:
-    """The error of a run whose runner died while the job ran."""
+def lost_error(known: Known, cause: Optional[Tuple[str, str]] = None) -> Dict[str, Any]:
+    """The error of a run whose runner died while the job ran.
+
+    Args:
+        cause: Code and message of what had ended the job before, by its executor.
+    """
     run = known.run
-    boxed = container_error(run, None)
-    if boxed is not None and boxed[0] == "engine_lost":
-        return plain_error(*boxed, log_tail(run.log))
+    if cause is not None:
+        return plain_error(*cause, log_tail(run.log))
     message = "The process that ran this job was killed, and the job with it."
     if known.status.is_recorded:
         message = "The session that recorded this run ended without completing it."

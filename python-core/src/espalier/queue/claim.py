@@ -10,5 +10,6 @@ class Claim(Record):
     lease: int
 
 
-# What a runner that has been started before its run is told in place of that run's folder.
-AHEAD, AHEAD_OF_CONTAINER = "ahead", "ahead-of-container"
+# What a runner that has been started before its run is told in place of that run's folder; what follows is the name of
+# the run's executor.
+AHEAD = "ahead:"

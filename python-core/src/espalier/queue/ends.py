@@ -14,9 +14,9 @@ from espalier.base.model.codec import read_as
 from espalier.base.model.job import JobSpec
 from espalier.base.model.status import Status, plain_error
 from espalier.base.paths import QueuePaths, RunPaths
+from espalier.executors.registry import is_held
 from espalier.lifecycle.ask import canceled_message
 from espalier.lifecycle.collect import collect, remove_working_copy
-from espalier.lifecycle.container_record import read_box
 from espalier.lifecycle.copies import is_copy_in_queue
 from espalier.lifecycle.digests import known_digests
 from espalier.lifecycle.end import clean_again, end_attempt, end_lost_attempt, finish, retire_copy
@@ -25,7 +25,7 @@ from espalier.lifecycle.known import Known
 from espalier.lifecycle.status import check_definition, is_cleaned, move, read_status, status_of
 from espalier.lifecycle.strays import end_strays
 from espalier.lifecycle.verdict import died_before_start
-from espalier.queue.spawn import spawn_finisher
+from espalier.queue.spawn import spawn_reconciler
 from espalier.queue.tickets import Ticket, add_ticket, find_ticket, read_ticket
 
 __all__ = ["clean_left", "end_canceled", "end_depending", "end_unstarted", "queue_lost", "retire_copy", "settle_left"]
@@ -45,8 +45,8 @@ def settle_left(paths: QueuePaths, run: RunPaths, status: Status) -> bool:
     """
     check_definition(run)
     if states.is_final(status.state):
-        if _has_container(run):  # (its runner died in between)
-            return _hand_to_finisher(paths, run)
+        if is_held(run, is_final=True):  # (its runner died in between)
+            return _hand_to_reconciler(paths, run)
         if not is_cleaned(run, status):
             clean_again(Known(run, status))
     elif is_copy_in_queue(run, status, _digests_claimed(paths, run)):
@@ -55,8 +55,8 @@ def settle_left(paths: QueuePaths, run: RunPaths, status: Status) -> bool:
         queue_lost(paths, run, status)  # the attempt has been ended, and is to be repeated
     elif posix.is_locked(run.spec):
         pass  # a runner of another queue executes it
-    elif _has_container(run):
-        return _hand_to_finisher(paths, run)
+    elif is_held(run, is_final=False):
+        return _hand_to_reconciler(paths, run)
     elif status.started_at:
         end_strays(run)
         _queue_if_wanted(paths, run, end_lost_attempt(Known(run, status)))
@@ -65,16 +65,10 @@ def settle_left(paths: QueuePaths, run: RunPaths, status: Status) -> bool:
     return True
 
 
-def _has_container(run: RunPaths) -> bool:
-    """Whether there may be a container of the run's job."""
-    box = read_box(run) if os.path.exists(run.container) else None
-    return box is not None and not box.removed
-
-
-def _hand_to_finisher(paths: QueuePaths, run: RunPaths) -> bool:
-    """Have a process of its own end the run, or only its container where the job was not started: engines take
-    seconds, or hang, and the queue must not wait for them. It takes the lease over, so that what the container still
-    takes counts as taken.
+def _hand_to_reconciler(paths: QueuePaths, run: RunPaths) -> bool:
+    """Have a process of its own end the run, or only what its executor holds of it where the job was not started:
+    executors take seconds, or hang, and the queue must not wait for them. It takes the lease over, so that what the job
+    still takes counts as taken.
 
     Returns:
         False: the run is not settled yet.
@@ -82,11 +76,11 @@ def _hand_to_finisher(paths: QueuePaths, run: RunPaths) -> bool:
     try:
         lease = posix.open_lockable(paths.lease(os.path.basename(run.root)))
     except FileNotFoundError:  # the queue's folder was lost
-        spawn_finisher(run, None)
+        spawn_reconciler(run, None)
         return False
     try:
         if posix.try_lock(lease):  # (else who gives it up just now makes the step that comes here again)
-            spawn_finisher(run, lease)
+            spawn_reconciler(run, lease)
     finally:
         os.close(lease)
     return False

@@ -12,7 +12,7 @@ from espalier.adapters.homes import chosen_scratch, state_folder
 from espalier.adapters.inside import open_log
 from espalier.base.model.record import Record
 from espalier.base.paths import QueuePaths, RunPaths
-from espalier.queue.claim import AHEAD, AHEAD_OF_CONTAINER
+from espalier.queue.claim import AHEAD
 
 try:  # (see adapters/engine.py)
     import _socket
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _CORE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 RUNNER = os.path.join(_CORE, "runner", "__main__.py")
-FINISHER = os.path.join(_CORE, "prepare", "finish.py")
+RECONCILER = os.path.join(_CORE, "runner", "reconcile.py")
 KEEPER = os.path.join(_CORE, "keeper", "__main__.py")
 
 
@@ -54,11 +54,11 @@ def spawn_runner(run: RunPaths, lease: int) -> None:
     _spawn([RUNNER, run.root, str(lease)], open_log(run.root, run.runner_log), lease)
 
 
-def spawn_ahead(in_container: bool) -> Ahead:
+def spawn_ahead(executor: str) -> Ahead:
     """Start a runner that loads, and waits for its run: the next that is started. Raises OSError.
 
     Args:
-        in_container: Whether that will have a container.
+        executor: The name of what executes that.
 
     Returns:
         What `dismiss` takes.
@@ -66,8 +66,7 @@ def spawn_ahead(in_container: bool) -> Ahead:
     ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
     try:
         log = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-        word = AHEAD_OF_CONTAINER if in_container else AHEAD
-        runner = Ahead(_spawn([RUNNER, word, str(theirs.fileno())], log, theirs.fileno()), ours)
+        runner = Ahead(_spawn([RUNNER, AHEAD + executor, str(theirs.fileno())], log, theirs.fileno()), ours)
     except BaseException:
         ours.close()
         raise
@@ -93,13 +92,13 @@ def dismiss(runner: Ahead) -> None:
         _children.remove(runner.pid)
 
 
-def spawn_finisher(run: RunPaths, lease: Optional[int]) -> None:
-    """Start what ends a run whose runner is dead and whose container may live. Raises OSError.
+def spawn_reconciler(run: RunPaths, lease: Optional[int]) -> None:
+    """Start what ends a run whose runner is dead, and of which its executor may hold something. Raises OSError.
 
     Args:
         lease: The open, locked lease, which it inherits; None where there is none.
     """
-    arguments = [FINISHER, run.root] + ([] if lease is None else [str(lease)])
+    arguments = [RECONCILER, run.root] + ([] if lease is None else [str(lease)])
     _spawn(arguments, open_log(run.root, run.runner_log), lease)
 
 

@@ -11,8 +11,9 @@ import os
 import signal
 import sys
 import time
+from contextlib import ExitStack
 from functools import partial
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional
+from typing import TYPE_CHECKING, Any, Dict, Optional
 
 # appended, not prepended: the folder may be a site-packages, and the standard library comes first
 sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
@@ -33,20 +34,22 @@ from espalier.base.model.ticket import TicketRecord
 from espalier.base.paths import ENV, SPEC, QueuePaths, RunPaths
 from espalier.base.records import now_iso
 from espalier.base.scratch_paths import ScratchPaths
+from espalier.executors.contract import Executor
+from espalier.executors.registry import built_in, executor_of
 from espalier.lifecycle.digests import Changed, Frozen, known_digests
 from espalier.lifecycle.place import Place
 from espalier.lifecycle.scratch import make_scratch, note_beginning, record_of, scratch_of
 from espalier.lifecycle.status import move, read_status
-from espalier.queue.claim import AHEAD, AHEAD_OF_CONTAINER, Claim
+from espalier.queue.claim import AHEAD, Claim
 from espalier.queue.started import note_start
 from espalier.runner.ahead import load_next
 from espalier.runner.guardian import guarded, has_lost, load_in_time
 from espalier.runner.patience import Impatience, patience
-from espalier.runner.prepare import job_command, job_environment, prepare_folders
+from espalier.runner.prepare import RunnersJob
 from espalier.runner.signals import block_signals
-from espalier.runner.start import start_job
 
 if TYPE_CHECKING:
+    from espalier.executors.contract import Launch
     from espalier.runner.secrets import Attached
 
 # So long one runner takes run after run. A new one has the code that is installed by then.
@@ -62,8 +65,8 @@ def main(run_dir: str, fd: int) -> None:
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # somebody may wake us before, between or after runs
     load_in_time()
     guardian, born = os.getpid(), time.monotonic()
-    is_ahead = run_dir in (AHEAD, AHEAD_OF_CONTAINER)
-    claimed = _heard_of(fd, run_dir == AHEAD_OF_CONTAINER) if is_ahead else Claim(run_dir, fd)
+    is_ahead = run_dir.startswith(AHEAD)
+    claimed = _heard_of(fd, run_dir[len(AHEAD) :]) if is_ahead else Claim(run_dir, fd)
     while claimed is not None:
         os.set_inheritable(claimed.lease, False)
         place = Place(RunPaths(claimed.run_dir))
@@ -75,13 +78,18 @@ def main(run_dir: str, fd: int) -> None:
             list(load_next())
 
 
-def _heard_of(fd: int, in_container: bool) -> Optional[Claim]:
-    """The run that a runner gets which was started ahead; None where there is none."""
+def _heard_of(fd: int, executor: str) -> Optional[Claim]:
+    """The run that a runner gets which was started ahead; None where there is none.
+
+    Args:
+        executor: The name of what executes it.
+    """
     import _socket
     import select
 
-    if in_container:
-        import espalier.runner.environment  # noqa: F401
+    own = built_in(executor)
+    if own is not None:
+        own.load()
     with contextlib.closing(_socket.socket(fileno=fd)) as connection:
         for _ in load_next():
             if select.select([connection], [], [], 0)[0]:
@@ -174,15 +182,15 @@ def execute(run: RunPaths, claimed: Claim, place: Place, status: Status) -> None
         scratch=record_of(scratch),
     )
     place.tell(scratch)
-    workspace = os.path.dirname(os.path.dirname(run.shard))
     try:
         with patience(run, spec.prepare_timeout_seconds):
             if any(item.run for item in spec.inputs):
                 from espalier.tracking.run_outputs import with_found_outputs
 
                 spec = with_found_outputs(run.workspace, spec)
-            attached = _attach(run, spec, given)
-            start = _prepare(run, scratch, workspace, spec, given, list(lease.gpu_ids), attached)
+            executor, attached = executor_of(spec), _attach(run, spec, given)
+            gpu_ids = list(lease.gpu_ids)
+            launch = _prepare(executor, RunnersJob(run, spec, given, scratch, gpu_ids, attached, ExitStack()))
     except Impatience as stop:
         return _fail(run, stop.code, stop.message, state=stop.state)
     except EspalierError as error:
@@ -191,7 +199,7 @@ def execute(run: RunPaths, claimed: Claim, place: Place, status: Status) -> None
         return _fail_to_prepare(run, error)
     block_signals()
     become_subreaper()
-    _execute_job(place, scratch, status, spec, start, attached)
+    _execute_job(place, scratch, status, spec, executor, launch, attached)
 
 
 def _clear_away(run: RunPaths, status: Status) -> None:
@@ -212,23 +220,12 @@ def _attach(run: RunPaths, spec: JobSpec, given: Dict[str, Any]) -> "Optional[At
     return attach(run, spec, given)
 
 
-def _prepare(
-    run: RunPaths,
-    scratch: ScratchPaths,
-    workspace: str,
-    spec: JobSpec,
-    given: Dict[str, Any],
-    gpu_ids: List[str],
-    attached: "Optional[Attached]",
-) -> Callable[[RunPaths], int]:
-    """Make a job ready; returns what starts it."""
-    if spec.how in ("image", "private"):
-        from espalier.runner.environment import prepare_with_environment
-
-        return prepare_with_environment(run, scratch, workspace, spec, given, gpu_ids, attached)
-    prepare_folders(run, scratch, workspace, spec, given)
-    variables = job_environment(run, scratch, workspace, spec, given, gpu_ids)
-    return partial(start_job, folder=scratch.job, command=job_command(run, spec), env=variables, attached=attached)
+def _prepare(executor: Executor, job: RunnersJob) -> "Launch":
+    """Make a job ready; returns what launches it."""
+    with job.undo:
+        launch = executor.prepare(job)
+        job.undo.pop_all()
+    return launch
 
 
 def _lease_of(claimed: Claim) -> TicketRecord:
@@ -247,7 +244,8 @@ def _execute_job(
     scratch: ScratchPaths,
     status: Status,
     spec: JobSpec,
-    start: Callable[[RunPaths], int],
+    executor: Executor,
+    launch: "Launch",
     attached: "Optional[Attached]",
 ) -> None:
     started = time.monotonic()
@@ -257,8 +255,7 @@ def _execute_job(
     note_start(QueuePaths(state_folder(), posix.host_name() or "localhost"), spec.id, status.attempt)
     try:
         note_beginning(scratch)
-        # (a container that can't be started is removed: another try would not find it)
-        job = start(place.now()) if spec.docker else place.following(start)
+        job = place.following(launch) if executor.capabilities.relaunches else launch(place.now())
     except OSError as error:
         return _fail(place.now(), "start_failed", f"{shown_command(spec)[0]} could not be started: {error.strerror}.")
     except EspalierError as error:
@@ -268,7 +265,7 @@ def _execute_job(
     except BaseException:  # nobody would watch it
         kill_group(job, signal.SIGKILL)
         raise
-    see_to_the_end(place, status, spec, job, started, attached)
+    see_to_the_end(place, status, spec, executor, job, started, attached)
 
 
 def _can_be_queued_again(run: RunPaths) -> bool:

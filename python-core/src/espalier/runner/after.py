@@ -10,6 +10,7 @@ from espalier.base.errors import EspalierError
 from espalier.base.model.job import JobSpec
 from espalier.base.model.status import Status, plain_error
 from espalier.base.paths import RunPaths
+from espalier.executors.contract import Executor
 from espalier.lifecycle.collect import collect, remove_working_copy
 from espalier.lifecycle.end import end_attempt, end_job, finish
 from espalier.lifecycle.known import Known
@@ -24,25 +25,29 @@ if TYPE_CHECKING:
 
 
 def see_to_the_end(
-    place: Place, status: Status, spec: JobSpec, job: int, started: float, attached: "Optional[Attached]"
+    place: Place,
+    status: Status,
+    spec: JobSpec,
+    executor: Executor,
+    job: int,
+    started: float,
+    attached: "Optional[Attached]",
 ) -> None:
     """Watch a job that was started, and write its run's end.
 
     Args:
         status: The run's, as it was last written.
+        executor: What executes it.
         job: The job's process.
         started: `time.monotonic()` at its start.
         attached: Its secrets, if it has any.
     """
     run = place.now()
     try:
-        attendant = Attendant(run, in_container=bool(spec.docker))
-        limit, measure = spec.max_run_duration_seconds, None
-        if spec.docker:
-            from espalier.runner.container_meter import container_meter
-
+        attendant = Attendant(run, is_confined=executor.capabilities.is_confined)
+        limit, measure = spec.max_run_duration_seconds, executor.measure(run)
+        if measure is not None:
             list(load_next(is_ready=True))
-            measure = container_meter(run)
         outcome = watch(run, job, started, limit, attend=attendant.look, measure=measure, place=place.now)
     except BaseException:  # nobody would watch it any more
         kill_group(job, signal.SIGKILL)
@@ -51,19 +56,15 @@ def see_to_the_end(
         attached.finish()
     attendant.close()
     run = place.now()  # (its workspace may have been moved meanwhile)
-    removal = None
-    if spec.docker:
-        from espalier.runner.container import Removal, true_outcome
-
-        outcome = true_outcome(run, outcome)
-        removal = Removal(run)
+    outcome = executor.outcome(run, outcome)
+    wait_until_released = executor.release(run)
     if os.path.isdir(run.children):
         from espalier.runner.children import wait_for_children
 
         status, outcome = wait_for_children(run, status, spec, outcome)
     place.following(lambda run: end_job(Known(run, status, spec), outcome))
-    if removal is not None:
-        removal.finish(place.now())
+    if wait_until_released is not None:
+        wait_until_released(place.now())
 
 
 def clear_away(run: RunPaths, status: Status) -> None:

@@ -12,7 +12,6 @@ from typing import Iterator
 
 from espalier import lifecycle, queue
 from espalier.adapters import posix
-from espalier.runner.patience import undisturbed
 
 # Shorter jobs end before everything is loaded, and would wait for it. Seconds.
 LONG_SECONDS = 2.0
@@ -36,7 +35,7 @@ def load_next(is_ready: bool = False) -> Iterator[None]:
     """
     for name in _STEPS if is_ready else (*_BEFORE, *_STEPS):
         if f"espalier.{name}" not in sys.modules:  # (the guardian asks after each run)
-            with undisturbed():
+            with posix.undisturbed():
                 __import__(f"espalier.{name}")
             yield
     import resource  # noqa: F401

@@ -10,9 +10,9 @@ import os
 import time
 from typing import Any, Callable, Dict, Iterator, Mapping, NoReturn
 
+from espalier.base.cache_paths import fetched_inputs
 from espalier.base.errors import EspalierError
 from espalier.base.model.job import Input
-from espalier.base.cache_paths import fetched_inputs
 from espalier.base.paths import is_temporary, temporary
 from espalier.base.records import make_private_folder
 from espalier.provision.packages.fetch import NotThere, chunks

@@ -5,6 +5,7 @@ import signal
 from contextlib import contextmanager
 from typing import Any, Iterator, Optional
 
+from espalier.adapters import posix
 from espalier.base import states
 from espalier.base.paths import RunPaths
 from espalier.lifecycle.ask import canceled_message
@@ -43,19 +44,9 @@ def patience(run: RunPaths, seconds: Optional[float]) -> Iterator[None]:
         yield
     except Impatience as stop:
         # (not where it was raised: that may be in the middle of loading what this needs)
-        with undisturbed():
+        with posix.undisturbed():
             stop.message = stop.message or canceled_message(run)
         raise
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGUSR1, old)
-
-
-@contextmanager
-def undisturbed() -> Iterator[None]:
-    """In the block nothing is interrupted, so that what others were asked for isn't forgotten; it is right after."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGUSR1, signal.SIGALRM))
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 
 from espalier.adapters.homes import state_folder
 from espalier.adapters.inside import folder_inside, make_inside
@@ -12,6 +12,8 @@ from espalier.base.names import input_variable, origin_variable
 from espalier.base.paths import JOB_PYTHON, JOB_R, KEPT_FOLDERS, LOGS, OUTPUTS, RunPaths, WorkspacePaths
 from espalier.base.records import FOLDER_MODE, make_folders
 from espalier.base.scratch_paths import ScratchPaths
+from espalier.executors.contract import Job
+from espalier.runner.ahead import load_next
 
 # By which programs find where temporary files go.
 _TEMPORARY = ("TMPDIR", "TMP", "TEMP")
@@ -150,3 +152,36 @@ def _place(run: RunPaths, item: Input) -> str:
 
 def _joined(*parts: Optional[str]) -> str:
     return os.pathsep.join(part for part in parts if part)
+
+
+class RunnersJob(Job):
+    """An attempt at a run, as its executor gets it."""
+
+    _has_folders = False
+
+    def make_folders(self) -> None:
+        """See `Job`."""
+        if not self._has_folders:
+            self._has_folders = True
+            prepare_folders(self.run, self.scratch, self._workspace, self.spec, self.env)
+
+    def link_espalier(self, run: RunPaths) -> None:
+        """See `Job`."""
+        link_espalier(run, self.env.get("links", {}))
+
+    def variables(self, prepared: Optional[Mapping[str, Any]] = None) -> Dict[str, str]:
+        """See `Job`."""
+        run, scratch = self.run, self.scratch
+        return job_environment(run, scratch, self._workspace, self.spec, self.env, self.gpu_ids, prepared)
+
+    def command(self, prepared: Optional[Mapping[str, Any]] = None) -> List[str]:
+        """See `Job`."""
+        return job_command(self.run, self.spec, prepared)
+
+    def idle(self) -> Iterator[None]:
+        """See `Job`."""
+        return load_next(is_ready=True)
+
+    @property
+    def _workspace(self) -> str:
+        return os.path.dirname(os.path.dirname(self.run.shard))

@@ -7,13 +7,13 @@ runner must hear its job end meanwhile. A job that asks sends USR1; else the run
 import contextlib
 import os
 import signal
-import sys
 import time
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Set, Tuple
 
 from espalier.adapters import posix
+from espalier.adapters.helpers import helper_command
+from espalier.adapters.inside import logs_of
 from espalier.base.paths import RunPaths
-from espalier.runner.start import logs_of
 
 if TYPE_CHECKING:
     from espalier.lifecycle.view import View
@@ -34,12 +34,12 @@ class Attendant:
 
     Args:
         run: The job's run.
-        in_container: Whether the job is in a container, which sees of the workspace what is made for it.
+        is_confined: Whether the job sees of the workspace only what is made for it.
     """
 
-    def __init__(self, run: RunPaths, in_container: bool = False) -> None:
+    def __init__(self, run: RunPaths, is_confined: bool = False) -> None:
         self._run = run
-        self._view = _view_of(run) if in_container else None
+        self._view = _view_of(run) if is_confined else None
         self._carrier: Optional[int] = None
         self._tried: Dict[str, int] = {}
         self._seen: Optional[int] = None
@@ -135,13 +135,10 @@ def _view_of(run: RunPaths) -> "View":
 
 
 def _spawn(run: RunPaths) -> int:
-    # as this process was started: the same interpreter, isolated, its bytecode where ours is
-    prefix = ["-X", f"pycache_prefix={sys.pycache_prefix}"] if sys.pycache_prefix else []
-    argv = [sys.executable, "-I", "-S", "-X", "utf8", *prefix, _CARRIER, run.root]
     with logs_of(run, run.runner_log) as (said,):
         actions: List[Tuple[Any, ...]] = [
             (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
             (os.POSIX_SPAWN_DUP2, said, 1),
             (os.POSIX_SPAWN_DUP2, 1, 2),
         ]
-        return posix.spawn_session(argv, dict(os.environ), actions)
+        return posix.spawn_session(helper_command(_CARRIER, run.root), dict(os.environ), actions)

@@ -64,6 +64,14 @@ class JobEnvironment(Record):
         return ("name", "version", "definition", "definition_digest")
 
 
+class ExecutorCode(Record):
+    """Where the code of an executor lies that another package brought: the object, as its entry point names it, and the
+    folder that its module was found in."""
+
+    object: str = ""
+    folder: str = ""
+
+
 class Container(Record):
     """How a job's container is set up; its limits are the run's resources."""
 
@@ -137,6 +145,7 @@ class JobSpec(Record):
     params: Mapping[str, Any] = {}
     environment: Optional[JobEnvironment] = None
     docker: Optional[Container] = None
+    executor: Optional[ExecutorCode] = None
     inherited: Tuple[str, ...] = ()
     inputs: Tuple[Input, ...] = ()
     outputs: Tuple[Output, ...] = ()
@@ -156,7 +165,7 @@ class JobSpec(Record):
     more: Mapping[str, Any] = {}
 
     def absent(self) -> Tuple[str, ...]:
-        return ("request",)
+        return ("request", "executor")
 
     @property
     def how(self) -> str:

@@ -2,6 +2,7 @@
 
 from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 
+from espalier.base.errors import CODES
 from espalier.base.model.codec import decode, sparse
 from espalier.base.model.record import Record
 from espalier.base.paths import FORMAT
@@ -86,7 +87,7 @@ def plain_error(code: str, message: str, tail: Sequence[str] = (), classes: Sequ
         "message": message,
         "call": None,
         "place": None,
-        "class": list(classes),
+        "class": list(classes) or ([f"espalier_error_{code}"] if code in CODES else []),
         "traceback": [],
         "log_tail": list(tail),
     }

@@ -53,18 +53,23 @@ class Meter:
         self._peak = max(self._peak, used.ru_maxrss * 1024)
 
     def sample_when_due(self, now: float) -> None:
-        """Take a sample when it is time to. A full disk ends the samples, not the run."""
+        """Take a sample when it is time to. A full disk, or a meter that fails, ends the samples, not the run."""
         if now < self.due:
             return
         began = time.thread_time()
         try:
-            self._write(self._sample(now))
+            self._write(self.sample(now))
             pause = max(_FIRST_SECONDS, min((now - self._started) / 100, _LONG_SECONDS), (now - self._started) / 2000)
             self.due = now + max(pause, _COST * (time.thread_time() - began))
-        except OSError:
+        except Exception as error:
             self.due = float("inf")
+            if not isinstance(error, OSError):
+                import traceback  # 5 ms to load
 
-    def _sample(self, now: float) -> Dict[str, Any]:
+                traceback.print_exc()
+
+    def sample(self, now: float) -> Dict[str, Any]:
+        """What the job uses now (protocol.md, "usage")."""
         members = self._tree.known_members()
         moved = [bytes_moved(each.pid) or (0, 0) for each in members]
         memory = sum(each.pages for each in members) * PAGE

@@ -1,4 +1,4 @@
-"""Finding a container whose supervisor is dead, and seeing to its end: `python -I -S prepare/look.py RUN_DIR`.
+"""Finding a container whose supervisor is dead, and seeing to its end: `python -I -S look.py RUN_DIR`.
 
 If it had ended by itself, its exit status and the rest of what it printed are recorded; if it still runs it is killed;
 either way it is removed. Standard library only.
@@ -11,7 +11,7 @@ import time
 from typing import Any, Dict, List
 
 if __name__ == "__main__":  # (see runner/__main__.py)
-    sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+    sys.path.append(os.path.abspath(__file__).rsplit(os.sep, 4)[0])
 
 from espalier.adapters import posix
 from espalier.adapters.engine import Engine, EngineError, EngineGone, wait_for_engine
@@ -20,8 +20,8 @@ from espalier.adapters.processes import kill_group
 from espalier.base.errors import EspalierError
 from espalier.base.paths import RunPaths
 from espalier.base.records import read_record, seconds_of
-from espalier.lifecycle.container_config import RUN_LABEL, WORKSPACE_LABEL
-from espalier.lifecycle.container_record import Box, read_box, write_box
+from espalier.executors.docker.config import RUN_LABEL, WORKSPACE_LABEL
+from espalier.executors.docker.record import Box, read_box, write_box
 
 # How long an engine is waited for, which may be being restarted, and a supervisor that is about its end. Seconds.
 ENGINE_SECONDS = 20.0

@@ -16,9 +16,9 @@ from espalier import Experiment, ScriptRunConfig
 from espalier.adapters.engine_sockets import SYSTEM_FOLDERS
 from espalier.base.config import Session
 from espalier.base.errors import EspalierError
+from espalier.executors.docker.launch import look_at_mounts_again
+from espalier.executors.docker.mounts import refuse_dangerous
 from espalier.jobs.submit import Prepared, prepare
-from espalier.lifecycle.mounts import refuse_dangerous
-from espalier.runner.environment import _Ready
 
 IMAGE = {"name": "e", "docker": {"base_image": "debian"}}
 
@@ -225,12 +225,12 @@ def test_looked_at_again_when_the_container_is_created(place: Path, listen: Call
     (place / "link").symlink_to(place / "data", target_is_directory=True)
     spec = defined(docker={"mounts": {str(place / "link"): "/data"}})
     env = {"preparing": {}, "engine": {"DOCKER_HOST": "unix://" + listen("a/engine.api")}}
-    ready: Any = SimpleNamespace(_spec=spec, _env=env)
-    _Ready._look_at_mounts_again(ready)
+    ready: Any = SimpleNamespace(spec=spec, env=env)
+    look_at_mounts_again(ready)
     (place / "link").unlink()
     (place / "link").symlink_to(place / "a", target_is_directory=True)
     with pytest.raises(EspalierError, match=r"engine\.api"):
-        _Ready._look_at_mounts_again(ready)
-    ready._spec = defined(docker={}, inputs=[{"name": "a", "path": str(place / "a")}])
+        look_at_mounts_again(ready)
+    ready.spec = defined(docker={}, inputs=[{"name": "a", "path": str(place / "a")}])
     with pytest.raises(EspalierError, match=r"engine\.api"):
-        _Ready._look_at_mounts_again(ready)
+        look_at_mounts_again(ready)

@@ -1,12 +1,12 @@
 """Why a job in a container failed, where that is not for the job to say: the engine's word, or its absence."""
 
-import os
 import re
 import signal
-from typing import Iterable, Optional, Tuple
+from typing import Optional, Tuple
 
 from espalier.base.paths import RunPaths
-from espalier.lifecycle.container_record import Box, read_box
+from espalier.executors.docker.record import Box
+from espalier.lifecycle.failure import log_tail
 
 SHARED_MEMORY = (
     "In a container that mostly means that shared memory, /dev/shm, is full: give it more by shm_size, such as "
@@ -15,28 +15,16 @@ SHARED_MEMORY = (
 _BUS_ERROR = re.compile(r"\bbus error\b|/dev/shm.*no space left|no space left.*/dev/shm", re.IGNORECASE)
 
 
-def shared_memory_hint(run: RunPaths, tail: Iterable[str]) -> str:
-    """What to tell of a job in a container, a process of which met a bus error; else nothing.
-
-    Args:
-        tail: The last lines of its log.
-    """
-    return SHARED_MEMORY if os.path.exists(run.container) and any(map(_BUS_ERROR.search, tail)) else ""
-
-
-def container_error(run: RunPaths, exit_code: Optional[int]) -> Optional[Tuple[str, str]]:
-    """Code and message; None where the job has no container, or has to say itself why it failed.
-
-    Args:
-        exit_code: The job's exit status, as it is recorded.
-    """
-    if not os.path.exists(run.container):
-        return None
-    box = read_box(run)
-    return None if box is None else _error(box, exit_code)
+def hint_for(run: RunPaths, box: Box) -> str:
+    """What can be done for a job that failed and has to say itself why: something if a process of it met a bus error,
+    by the last lines of its log."""
+    if box.exit_code == 0 or cause_of(box) is not None:
+        return ""
+    return SHARED_MEMORY if any(map(_BUS_ERROR.search, log_tail(run.log))) else ""
 
 
-def _error(box: Box, exit_code: Optional[int]) -> Optional[Tuple[str, str]]:
+def cause_of(box: Box) -> Optional[Tuple[str, str]]:
+    """Code and message of what ended a job that failed; None where the job has to say itself why it failed."""
     if box.start_error:
         return "start_failed", f"The container could not be started: {box.start_error}."
     if box.oom_killed:

@@ -10,9 +10,9 @@ from espalier import Experiment, Run, ScriptRunConfig, Workspace
 from espalier.adapters.homes import cache_folder
 from espalier.base.cache_paths import CachePaths, PrivatePaths
 from espalier.base.errors import EspalierError
+from espalier.executors.local.private import keeps
 from espalier.provision.local.prune import remove_private
 from espalier.provision.packages.pyenv import find_uv
-from espalier.runner.environment import _keeps
 from scratch import copy_of
 
 
@@ -49,7 +49,7 @@ def test_nobody_removes_the_environment_of_a_running_job(tmp_path: Path) -> None
 
 def test_one_that_is_gone_is_not_kept(tmp_path: Path) -> None:
     folder = PrivatePaths(str(tmp_path))
-    assert not _keeps({"folder": folder.root})
+    assert not keeps({"folder": folder.root})
     Path(folder.record).touch()
-    assert _keeps({"folder": folder.root})
-    assert _keeps({"folder": None})
+    assert keeps({"folder": folder.root})
+    assert keeps({"folder": None})

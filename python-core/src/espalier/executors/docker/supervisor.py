@@ -1,26 +1,21 @@
-"""The process of a container's supervisor (`prepare/container.py`), a fork of the run's runner; and how other helpers
-of the runner are started and ended."""
+"""The process of a container's supervisor (`supervise.py`), a fork of the run's runner."""
 
 import contextlib
 import gc
 import os
-import signal
-import sys
-import time
-from typing import TYPE_CHECKING, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Optional, Tuple
 
 from espalier.adapters import posix
-from espalier.adapters.processes import kill_group
+from espalier.adapters.inside import logs_of
 from espalier.base.model.job import JobSpec
 from espalier.base.paths import RunPaths
-from espalier.lifecycle.container_config import Order
-from espalier.prepare.container import FAILED, supervise
-from espalier.runner.start import logs_of
+from espalier.executors.docker.config import Order
+from espalier.executors.docker.supervise import FAILED, supervise
 
 if TYPE_CHECKING:
     from typing import NoReturn
 
-    from espalier.prepare.container import Begun
+    from espalier.executors.docker.supervise import Begun
 
 
 def start_supervisor(
@@ -85,34 +80,3 @@ def _supervise(
         traceback.print_exc()
     finally:
         os._exit(code)
-
-
-def helper_command(program: str, *arguments: str) -> List[str]:
-    """How a helper of the runner is started: as this process was, isolated, its bytecode where ours is."""
-    prefix = ["-X", f"pycache_prefix={sys.pycache_prefix}"] if sys.pycache_prefix else []
-    return [sys.executable, "-I", "-S", "-X", "utf8", *prefix, program, *arguments]
-
-
-def helper_variables(run_id: Optional[str] = None) -> Dict[str, str]:
-    """What a helper inherits, with the id of the run whose processes it is one of."""
-    variables = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
-    return {**variables, "ESPALIER_RUN_ID": run_id} if run_id else variables
-
-
-def end_child(pid: int, seconds: float = 10.0) -> None:
-    """Ask a child, which leads a session, to end, and kill it with its session when it does not."""
-    with contextlib.suppress(OSError):
-        os.kill(pid, signal.SIGTERM)
-    wait_for_child(pid, seconds)
-
-
-def wait_for_child(pid: int, seconds: float) -> None:
-    """Wait for the end of a child, which leads a session, and kill it with its session when that does not come."""
-    deadline = time.monotonic() + seconds
-    with contextlib.suppress(ChildProcessError):  # somebody else has collected it
-        while os.waitpid(pid, os.WNOHANG)[0] == 0:
-            if time.monotonic() > deadline:
-                kill_group(pid, signal.SIGKILL)
-                os.waitpid(pid, 0)
-                return
-            time.sleep(0.005)

@@ -6,7 +6,7 @@ from typing import Any, Dict, Mapping
 import pytest
 from defined import defined
 from espalier.base.paths import JOB_PART, RunPaths
-from espalier.lifecycle.container_config import Order, container_config
+from espalier.executors.docker.config import Order, container_config
 
 DOCKER = {"init": True, "network": "bridge", "user": None, "shm_size": None}
 

@@ -10,7 +10,7 @@ import pytest
 from espalier.adapters.tree import Tree
 from espalier.base.errors import DamageWarning
 from espalier.base.paths import RunPaths
-from espalier.runner.meter import Meter
+from espalier.executors.meter import Meter
 from espalier.tracking.scalars import read_usage
 
 
@@ -64,7 +64,7 @@ def test_a_full_disk_ends_the_samples(run: RunPaths, monkeypatch: pytest.MonkeyP
     def full(root: str, path: str) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("espalier.runner.meter.open_log", full)
+    monkeypatch.setattr("espalier.executors.meter.open_log", full)
     meter = Meter(run.usage, Tree("m", None, None), 0.0)
     meter.sample_when_due(5.0)
     assert meter.due == float("inf") and meter.totals()["cpu_seconds"] == 0

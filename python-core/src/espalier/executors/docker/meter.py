@@ -1,4 +1,5 @@
-"""What a job in a container uses: as `meter.py`, but its processes are the container's, and nobody here waits for them.
+"""What a job in a container uses: as
+`executors/meter.py`, but its processes are the container's, and nobody here waits for them.
 
 What it used in all is what was seen of it last; the kernel's own sum goes with the container. So it is looked at more
 often than samples are taken.
@@ -10,8 +11,8 @@ from espalier.adapters.container_usage import ContainerGroups
 from espalier.adapters.processes import bytes_moved
 from espalier.adapters.tree import Tree
 from espalier.base.paths import RunPaths
-from espalier.lifecycle.container_record import read_box
-from espalier.runner.meter import PAGE, TICKS, Meter
+from espalier.executors.docker.record import read_box
+from espalier.executors.meter import PAGE, TICKS, Meter
 
 # Between two looks: this at first, a two hundredth of the job's age later. Seconds.
 _LOOK_SECONDS = 0.1
@@ -49,7 +50,8 @@ class ContainerMeter(Meter):
         self._cpu = max(self._cpu, self._groups.cpu_seconds() or 0.0)
         self._peak = max(self._peak, self._groups.peak_bytes())
 
-    def _sample(self, now: float) -> Dict[str, Any]:
+    def sample(self, now: float) -> Dict[str, Any]:
+        """See `Meter`."""
         members = self._groups.processes() if self._groups is not None else []
         moved = [bytes_moved(each.pid) or (0, 0) for each in members]
         memory = sum(each.pages for each in members) * PAGE

@@ -14,10 +14,10 @@ import espalier
 import pytest
 from espalier.base.paths import RunPaths
 from espalier.base.records import dump_record
-from espalier.lifecycle.container_config import Order
-from espalier.lifecycle.container_record import Box, read_box
+from espalier.executors.docker.config import Order
+from espalier.executors.docker.container import Removal, true_outcome
+from espalier.executors.docker.record import Box, read_box
 from espalier.lifecycle.status import Outcome
-from espalier.runner.container import Removal, true_outcome
 
 GONE = b""  # it hangs up without an answer
 KILLED = b"\0"  # it is killed before it has read the question, and the connection is reset
@@ -29,12 +29,12 @@ RUNNER = """
 import json, os, sys
 sys.path.append(sys.argv[1])
 from espalier.adapters.engine import Engine
-from espalier.lifecycle.container_config import Order
+from espalier.executors.docker.config import Order
 from espalier.base.model.codec import read_as
 from espalier.base.model.job import JobSpec
 from espalier.base.paths import RunPaths
 from espalier.runner.signals import block_signals
-from espalier.runner.supervisor import start_supervisor
+from espalier.executors.docker.supervisor import start_supervisor
 block_signals()
 order = Order(**json.loads(sys.argv[3]))
 engine = Engine(order.engine)

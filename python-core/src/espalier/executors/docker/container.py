@@ -1,35 +1,37 @@
 """The runner's side of a job in a container: the container, and its supervisor, its child, which stands for the job.
 
 The engine creates the container while the working copy is still being made. Then the runner has it started, and starts
-the supervisor (`prepare/container.py`), a fork of this process, for which the engine has nothing to wait. The container
+the supervisor (`supervise.py`), a fork of this process, for which the engine has nothing to wait. The container
 is removed when the run has its final state, before its place in the queue is given back.
 """
 
 import contextlib
 import os
 import select
-from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from espalier.adapters import posix
 from espalier.adapters.engine import ANSWER_SECONDS, Engine, EngineError, EngineGone
+from espalier.adapters.helpers import helper_command, helper_variables, wait_for_child
+from espalier.adapters.inside import logs_of
 from espalier.base.model.job import JobSpec
 from espalier.base.paths import RunPaths
-from espalier.lifecycle.container_config import RUN_LABEL, Order, container_config, container_name
-from espalier.lifecycle.container_record import Box, read_box, write_box
+from espalier.executors.contract import Secrets
+from espalier.executors.docker.config import RUN_LABEL, Order, container_config, container_name
+from espalier.executors.docker.failure import cause_of, hint_for
+from espalier.executors.docker.record import Box, read_box, write_box
+from espalier.executors.docker.supervisor import start_supervisor
+from espalier.executors.start import output_of
 from espalier.lifecycle.set_ids import close_to_others, let_others_enter
-from espalier.runner.ahead import load_next
-from espalier.runner.patience import undisturbed
-from espalier.runner.start import logs_of, output_of
-from espalier.runner.supervisor import helper_command, helper_variables, start_supervisor, wait_for_child
+from espalier.lifecycle.status import Outcome
 
 if TYPE_CHECKING:
     from _socket import socket as Socket
 
+    from espalier.executors.docker.supervise import Begun
     from espalier.lifecycle.status import Outcome
-    from espalier.prepare.container import Begun
-    from espalier.runner.secrets import Attached
 
-_LOOKER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "prepare", "look.py")
+_LOOKER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "look.py")
 # How long looking for a container may take when its supervisor died; an engine may hang.
 _LOOK_SECONDS = 45.0
 # How long one that is being created and not wanted any more is waited for.
@@ -47,10 +49,11 @@ class Container:
         run: The run.
         spec: Its definition.
         order: What its supervisor is to do.
+        idle: Does useful work, a little at a time, while the engine is awaited.
     """
 
-    def __init__(self, run: RunPaths, spec: JobSpec, order: Order) -> None:
-        self._run, self._spec, self._order = run, spec, order
+    def __init__(self, run: RunPaths, spec: JobSpec, order: Order, idle: Callable[[], Iterator[None]]) -> None:
+        self._run, self._spec, self._order, self._idle = run, spec, order, idle
         self._engine = Engine(order.engine)
         self._box = Box(engine=order.engine, image=order.image, name=container_name(run), masked=order.masked)
         self._config: Dict[str, Any] = {}
@@ -81,7 +84,7 @@ class Container:
             self._ask()
 
     def _ask(self) -> None:
-        with undisturbed():
+        with posix.undisturbed():
             self._is_asked = True
             self._answer = self._engine.begin_create(self._box.name, self._config)
 
@@ -111,27 +114,27 @@ class Container:
     def _hear(self, seconds: float = ANSWER_SECONDS) -> None:
         """Learn its id, once the engine answers."""
         assert self._answer is not None
-        for _ in load_next(is_ready=True):
+        for _ in self._idle():
             if select.select([self._answer], [], [], 0)[0]:
                 break
         # (a cancel that interrupts this leaves the answer to `call_off`)
         if not select.select([self._answer], [], [], seconds)[0]:
             raise EngineGone(0, f"{self._engine.address}: it does not answer")
-        with undisturbed():
+        with posix.undisturbed():
             answer, self._answer = self._answer, None
             self._id = self._engine.created(answer)
 
-    def start(self, attached: "Optional[Attached]") -> int:
+    def start(self, secrets: Optional[Secrets]) -> int:
         """Have the container started; returns the process that stands for the job, its supervisor.
 
         Args:
-            attached: The job's secrets, if it is to have any.
+            secrets: The job's, if it is to have any.
 
         Raises:
             OSError: the supervisor cannot be started.
         """
         try:
-            with output_of(self._run, attached) as output:
+            with output_of(self._run, secrets) as output:
                 return start_supervisor(self._run, self._spec, self._order, self._id, self._begin(), output)
         except BaseException:
             self.call_off()
@@ -148,7 +151,7 @@ class Container:
         """Remove the container, which is not wanted. An engine that does not answer keeps it."""
         if not self._is_asked:
             return
-        with undisturbed():
+        with posix.undisturbed():
             try:
                 if self._answer is not None:
                     self._hear(_CREATED_SECONDS)
@@ -176,26 +179,28 @@ class Container:
             raise engine_refused(what, str(error), error.status) from error
 
 
-def true_outcome(run: RunPaths, outcome: "Outcome") -> "Outcome":
+def true_outcome(run: RunPaths, outcome: Outcome) -> Outcome:
     """How the job in a container ended: as its supervisor did, unless that died before it had noted the end. Then
     somebody looks for the container, and sees to its end."""
     box = read_box(run)
-    if box is None or box.removed or (box.state == "ended" and outcome.exit_code == box.exit_code):
+    if box is None:
         return outcome
-    _look(run)
-    box = read_box(run) or box
-    warnings = list(outcome.warnings)
-    if not box.removed:
-        warnings.append(f"The container {box.name} could not be removed: {box.engine_error or 'no answer'}.")
-    if box.state == "ended":
-        return outcome._replace(exit_code=box.exit_code, signal=None, warnings=warnings)
-    return outcome._replace(warnings=warnings)
+    if not box.removed and not (box.state == "ended" and outcome.exit_code == box.exit_code):
+        have_looked(run)
+        box = read_box(run) or box
+        warnings = list(outcome.warnings)
+        if not box.removed:
+            warnings.append(f"The container {box.name} could not be removed: {box.engine_error or 'no answer'}.")
+        outcome = outcome._replace(warnings=warnings)
+        if box.state == "ended":
+            outcome = outcome._replace(exit_code=box.exit_code, signal=None)
+    return outcome if outcome.exit_code == 0 else outcome._replace(cause=cause_of(box), hint=hint_for(run, box))
 
 
 class Removal:
     """The removal of a container that has ended, by the engine, while the run's end is recorded.
 
-    Should all of us die meanwhile, whoever gives the run's place back has it removed (`prepare/finish.py`).
+    Should all of us die meanwhile, whoever gives the run's place back has it removed (`runner/reconcile.py`).
 
     Args:
         run: The run.
@@ -223,10 +228,10 @@ class Removal:
             self._engine.removed(self._answer)
             write_box(run, self._box._replace(removed=True))
         except (EngineError, EngineGone):
-            _look(run)
+            have_looked(run)
 
 
-def _look(run: RunPaths) -> None:
+def have_looked(run: RunPaths) -> None:
     """Have a process of its own find the container and remove it."""
     with logs_of(run, run.runner_log) as (said,):
         actions: List[Tuple[Any, ...]] = [

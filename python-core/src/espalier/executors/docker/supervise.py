@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any, List, Optional, Tuple
 from espalier.adapters.engine import Engine, EngineError, EngineGone, Stream
 from espalier.base.model.job import JobSpec
 from espalier.base.paths import RunPaths
-from espalier.lifecycle.container_config import Order, container_config, container_name
-from espalier.lifecycle.container_record import Box, write_box
+from espalier.executors.docker.config import Order, container_config, container_name
+from espalier.executors.docker.interrupt import interrupt_r
+from espalier.executors.docker.record import Box, write_box
+from espalier.executors.docker.unseen import Unseen, Written
 from espalier.lifecycle.place import Place
-from espalier.prepare.interrupt import interrupt_r
-from espalier.prepare.unseen import Unseen, Written
 
 if TYPE_CHECKING:
     from _socket import socket as Socket

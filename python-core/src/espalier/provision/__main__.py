@@ -1,4 +1,4 @@
-"""Making a run's environment ready: `python -I -S prepare/__main__.py RUN_DIR`, a child of the run's runner.
+"""Making a run's environment ready: `python -I -S provision/__main__.py RUN_DIR`, a child of the run's runner.
 
 The full core: it finds or builds what the definition says, prints what it does (the runner gives it the run's build
 log as its output), and leaves what it found in `.job/environment.json`. Ended by TERM, it leaves nothing behind.
@@ -21,7 +21,7 @@ from espalier.base.model.job import JobSpec
 from espalier.base.os_errors import os_error
 from espalier.base.paths import FORMAT, RunPaths
 from espalier.base.records import dump_record, read_record
-from espalier.prepare.ready import make_ready
+from espalier.provision.ready import make_ready
 
 
 def main(run_dir: str) -> int:

@@ -1,7 +1,7 @@
 """Where a job's log goes on after the engine was away."""
 
 import pytest
-from espalier.prepare.unseen import Unseen, Written
+from espalier.executors.docker.unseen import Unseen, Written
 
 
 def unseen(written: bytes, kept: bytes, size: int) -> bytes:

@@ -1,32 +1,30 @@
-"""Starting a job's process."""
+"""Starting the process that stands for a job."""
 
 import contextlib
 import os
-from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from espalier.adapters import posix
-from espalier.adapters.inside import open_log
+from espalier.adapters.inside import logs_of
 from espalier.base.paths import RunPaths
-
-if TYPE_CHECKING:
-    from espalier.runner.secrets import Attached
+from espalier.executors.contract import Secrets
 
 
 def start_job(
-    run: RunPaths, folder: str, command: List[str], env: Dict[str, str], attached: "Optional[Attached]" = None
+    run: RunPaths, folder: str, command: List[str], env: Dict[str, str], secrets: Optional[Secrets] = None
 ) -> int:
-    """Start the job in a session of its own.
+    """Start the job in a session of its own, its output at the end of the run's log.
 
     Args:
         folder: Where it works.
-        attached: Its secrets, if it is to have any.
+        secrets: Its secrets, if it is to have any.
 
     Raises:
         OSError: it cannot be started.
     """
-    if attached is not None:
-        env = {**env, **attached.variables}
-    with output_of(run, attached) as output:
+    if secrets is not None:
+        env = {**env, **secrets.variables}
+    with output_of(run, secrets) as output:
         actions: List[Tuple[Any, ...]] = [
             (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
             (os.POSIX_SPAWN_DUP2, output, 1),
@@ -37,8 +35,8 @@ def start_job(
             job = posix.spawn_session([_program(command[0], env.get("PATH", os.defpath)), *command[1:]], env, actions)
         finally:
             os.chdir("/")
-    if attached is not None:
-        attached.started()
+    if secrets is not None:
+        secrets.started()
     return job
 
 
@@ -51,23 +49,10 @@ def _program(name: str, path: str) -> str:
 
 
 @contextlib.contextmanager
-def output_of(run: RunPaths, attached: "Optional[Attached]") -> Iterator[int]:
+def output_of(run: RunPaths, secrets: Optional[Secrets]) -> Iterator[int]:
     """An open file by which a job's output goes to the end of the run's log, secrets hidden in it."""
-    if attached is not None:
-        yield attached.output
+    if secrets is not None:
+        yield secrets.output
     else:
         with logs_of(run, run.log) as (log,):
             yield log
-
-
-@contextlib.contextmanager
-def logs_of(run: RunPaths, *paths: str) -> Iterator[List[int]]:
-    """Logs of a run, open for a process that is started; see `open_log`. Raises OSError."""
-    opened: List[int] = []
-    try:
-        for path in paths:
-            opened.append(open_log(run.root, path))
-        yield opened
-    finally:
-        for fd in opened:
-            os.close(fd)
