@@ -7,12 +7,11 @@ import time
 from pathlib import Path
 
 import docker
-from samples import Samples, seconds
-
 from espalier import Experiment, Run, ScriptRunConfig, Workspace
 from espalier.adapters.engine import Engine
 from espalier.base.paths import RunPaths
 from espalier.base.records import read_record
+from samples import Samples, seconds
 
 IMAGE = "espalier-test-base:bookworm"
 ROUNDS = 21

@@ -12,10 +12,9 @@ import time
 from pathlib import Path
 from typing import Dict, List
 
-from samples import Samples, seconds
-
 from espalier import Experiment, ScriptRunConfig, Workspace
 from espalier.queue.home import queue_paths
+from samples import Samples, seconds
 
 work = sys.argv[1]
 samples = Samples("queue.py")

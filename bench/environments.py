@@ -9,13 +9,12 @@ from typing import Sequence
 
 import cran
 import docker
-from samples import Samples, seconds
-from web import Site
-
 from espalier.api.workspace import Workspace
 from espalier.base.paths import CachePaths
 from espalier.environment.definition import CranPackage, DockerSide, Environment, RSide
 from espalier.provision.docker.chain import Image, ensure
+from samples import Samples, seconds
+from web import Site
 
 IMAGE = "espalier-test-base:bookworm"
 ROUNDS = 21

@@ -11,13 +11,12 @@ from functools import partial
 from pathlib import Path
 from typing import Dict, Sequence
 
-from samples import Samples, seconds
-
 from espalier.base.paths import CachePaths
 from espalier.environment.definition import Environment, PythonSide
 from espalier.provision.local.ensure import ensure
 from espalier.provision.packages.lock import resolve
 from espalier.provision.packages.pyenv import find_uv, uv_variables
+from samples import Samples, seconds
 
 ROUNDS = 5
 THREE = ["numpy", "pandas", "scikit-learn"]

@@ -5,9 +5,8 @@ import sys
 import time
 import types
 
-from espalier_bridge import calls
-
 import espalier
+from espalier_bridge import calls
 
 
 class Frames:

@@ -7,12 +7,11 @@ import sys
 import time
 from pathlib import Path
 
-from samples import Samples, seconds
-
 from espalier import Experiment, Run, ScriptRunConfig, Workspace
 from espalier.base.paths import RunPaths
 from espalier.lifecycle.status import read_status
 from espalier.vault.credentials import LogMasker
+from samples import Samples, seconds
 
 work = sys.argv[1]
 samples = Samples("runner.py")

@@ -8,11 +8,10 @@ import sys
 import time
 from typing import Callable, Dict, Iterator
 
-from samples import Samples, seconds
-from trees import make_tree
-
 from espalier import Experiment, ScriptRunConfig, Workspace
 from espalier.base import accel
+from samples import Samples, seconds
+from trees import make_tree
 
 ROUNDS = 7
 PEER_ROUNDS = 3

@@ -10,9 +10,8 @@ from typing import Callable, Dict
 
 import mlflow
 import submitit
-from samples import Samples, seconds
-
 from espalier import Experiment, ScriptRunConfig, Workspace
+from samples import Samples, seconds
 
 ROUNDS = 21
 PEER_ROUNDS = 5

@@ -6,10 +6,6 @@ import subprocess
 import sys
 import time
 
-from samples import Samples, seconds
-from snapshot import OLD_ENOUGH, SCANNERS, scanner
-from trees import make_tree
-
 from espalier import Workspace
 from espalier.base import accel
 from espalier.base.model.codec import encode
@@ -17,10 +13,13 @@ from espalier.base.model.job import FrozenFolder, JobSpec
 from espalier.base.model.status import Status
 from espalier.base.paths import RunPaths
 from espalier.lifecycle.changed import changed_files
-from espalier.lifecycle.known import Known
 from espalier.lifecycle.scratch import make_scratch, note_beginning
+from espalier.lifecycle.status import Known
 from espalier.lifecycle.touched import Found
 from espalier.runner.workdir import materialise
+from samples import Samples, seconds
+from snapshot import OLD_ENOUGH, SCANNERS, scanner
+from trees import make_tree
 
 ROUNDS = 21
 COUNTS = (1_000, 10_000)

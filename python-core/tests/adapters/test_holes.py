@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any, List
 
 import pytest
-
 from espalier.adapters import holes
-from espalier.adapters.holes import copy_content
+from espalier.adapters.copying import copy_content
 
 MIB = 1 << 20
 # Pieces of data, each with where it begins, and the size of the file.

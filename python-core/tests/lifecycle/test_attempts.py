@@ -8,20 +8,18 @@ from pathlib import Path
 from typing import Any, Callable, Iterator
 
 import pytest
-from scratch import give_scratch
-
 from espalier import Run, ScriptRunConfig, Workspace
 from espalier.adapters import clock
 from espalier.adapters.homes import scratch_folder
 from espalier.base.paths import RunPaths
 from espalier.jobs import submit as submission
 from espalier.lifecycle.end import end_lost_attempt
-from espalier.lifecycle.known import Known
-from espalier.lifecycle.status import move, read_status
+from espalier.lifecycle.status import Known, move, read_status
 from espalier.queue import elect, spawn
 from espalier.queue.capacity import set_capacity
 from espalier.queue.home import queue_paths
 from espalier.queue.step import settle, step
+from scratch import give_scratch
 
 Submit = Callable[..., Run]
 

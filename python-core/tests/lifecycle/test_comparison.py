@@ -11,8 +11,6 @@ from typing import Callable, Dict, List, Tuple
 
 import pytest
 from defined import defined
-from scratch import give_scratch
-
 from espalier import Workspace
 from espalier.base import accel
 from espalier.base.errors import EspalierError
@@ -21,12 +19,13 @@ from espalier.base.paths import RunPaths
 from espalier.base.scratch_paths import ScratchPaths
 from espalier.lifecycle import comparison
 from espalier.lifecycle.changed import changed_files
-from espalier.lifecycle.known import Known
 from espalier.lifecycle.scratch import note_beginning
+from espalier.lifecycle.status import Known
 from espalier.lifecycle.touched import Found
 from espalier.runner.workdir import materialise
 from espalier.store.packs import ObjectReader
 from espalier.store.trees import read_tree
+from scratch import give_scratch
 
 SECOND = 1_000_000_000
 

@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import List
 
 import pytest
-
 from espalier.base.model.codec import encode
 from espalier.base.model.status import Status
 from espalier.base.paths import RunPaths, WorkspacePaths
 from espalier.jobs.inputs import resolve_inputs
 from espalier.lifecycle.inputs import changed_inputs
-from espalier.lifecycle.known import Known
+from espalier.lifecycle.status import Known
 from espalier.runner.inputs import copy_inputs
 from espalier.store import inputs as stored
 

@@ -10,9 +10,8 @@ import threading
 from pathlib import Path
 from typing import Callable, Dict, Iterator, List
 
-import pytest
-
 import espalier
+import pytest
 from espalier.base.paths import RunPaths
 from espalier.base.records import dump_record
 from espalier.lifecycle.container_config import Order
@@ -34,7 +33,7 @@ from espalier.lifecycle.container_config import Order
 from espalier.base.model.codec import read_as
 from espalier.base.model.job import JobSpec
 from espalier.base.paths import RunPaths
-from espalier.runner.signals import block_signals
+from espalier.runner.patience import block_signals
 from espalier.runner.supervisor import start_supervisor
 block_signals()
 order = Order(**json.loads(sys.argv[3]))

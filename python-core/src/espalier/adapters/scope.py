@@ -10,7 +10,7 @@ from typing import Iterable, List, Optional
 
 from espalier.adapters.posix import spawn_session
 
-_SESSION = re.compile(r"/session-[^/]+\.scope$", re.MULTILINE)
+_SESSION = r"/session-[^/]+\.scope$"
 _MANAGER = [
     "org.freedesktop.systemd1",
     "/org/freedesktop/systemd1",
@@ -29,7 +29,7 @@ def is_wanted(groups: str = "/proc/self/cgroup", runtime: Optional[str] = None) 
     """
     try:
         with open(groups, encoding="utf-8") as file:
-            in_session = _SESSION.search(file.read()) is not None
+            in_session = re.search(_SESSION, file.read(), re.MULTILINE) is not None
     except OSError:
         return False
     return in_session and os.path.exists(os.path.join(runtime or _runtime(), "bus"))

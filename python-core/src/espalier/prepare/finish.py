@@ -19,15 +19,14 @@ if __name__ == "__main__":  # (see runner/__main__.py)
 from espalier.adapters import posix
 from espalier.adapters.cgroup import leave_job
 from espalier.base import states
+from espalier.base.model.ticket import Claim
 from espalier.base.paths import RunPaths
 from espalier.base.records import seconds_of
 from espalier.lifecycle.container_record import Box
 from espalier.lifecycle.end import clean_again, end_job, end_lost_attempt
-from espalier.lifecycle.known import Known
-from espalier.lifecycle.status import Outcome, read_status
+from espalier.lifecycle.status import Known, Outcome, read_status
 from espalier.lifecycle.strays import end_strays
 from espalier.prepare.look import look
-from espalier.queue.claim import Claim
 from espalier.queue.step import release_and_step, step
 
 

@@ -8,7 +8,7 @@ import os
 import stat
 from typing import Sequence
 
-from espalier.adapters.holes import copy_content
+from espalier.adapters.copying import copy_content
 from espalier.adapters.inside import make_inside
 from espalier.base.errors import EspalierError
 from espalier.base.model.job import Input

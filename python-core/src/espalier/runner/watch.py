@@ -10,7 +10,6 @@ import signal
 import time
 from typing import AbstractSet, Any, Callable, List, Optional, Tuple
 
-from espalier.adapters import scope
 from espalier.adapters.cgroup import make_cgroup
 from espalier.adapters.oom import kills, shortage_since
 from espalier.adapters.subreaper import become_subreaper
@@ -20,7 +19,7 @@ from espalier.lifecycle.status import Outcome
 from espalier.lifecycle.strays import note_job
 from espalier.runner.ahead import LONG_SECONDS, load_all
 from espalier.runner.meter import Meter
-from espalier.runner.signals import STOPPERS, WAKERS
+from espalier.runner.patience import STOPPERS, WAKERS
 from espalier.runner.stop import GRACE_SECONDS, Stop
 
 # How often the request file is looked for, seconds; a local cancel also signals the runner and is noticed at once.
@@ -146,6 +145,8 @@ class _Watch:
 
     def _enter_scope(self) -> bool:
         """Ask for a scope that outlives the login session, for the job and for this process and its guardian."""
+        from espalier.adapters import scope  # (most jobs have ended by now)
+
         self._scoped = True
         if not scope.is_wanted():
             return False

@@ -10,7 +10,7 @@ import hashlib
 import os
 from typing import Any, Dict, List, Set
 
-from espalier.adapters.clone import clone
+from espalier.adapters.copying import clone
 from espalier.base.errors import EspalierError
 from espalier.base.paths import WorkspacePaths, partial
 from espalier.base.progress import check

@@ -7,7 +7,7 @@ import stat
 from typing import BinaryIO, Iterator, List, Set, Tuple
 
 from espalier.adapters import posix
-from espalier.adapters.holes import copy_content
+from espalier.adapters.copying import copy_content
 from espalier.adapters.moving import opened_below
 from espalier.base.errors import EspalierError
 from espalier.base.os_errors import naming

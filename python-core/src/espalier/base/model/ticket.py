@@ -46,3 +46,14 @@ class TicketRecord(Record):
 
 def _count(value: int, default: int) -> int:
     return value if value >= 0 else default
+
+
+class Claim(Record):
+    """A run that this process has claimed: its folder, and its open, locked lease."""
+
+    run_dir: str
+    lease: int
+
+
+# What a runner that has been started before its run is told in place of that run's folder.
+AHEAD, AHEAD_OF_CONTAINER = "ahead", "ahead-of-container"
