@@ -5,6 +5,7 @@ import types
 from importlib.machinery import EXTENSION_SUFFIXES
 
 import pytest
+
 from espalier.base import accel
 
 

@@ -1,6 +1,7 @@
 import os
 
 import pytest
+
 from espalier import EspalierError, Keyvault, Workspace
 
 

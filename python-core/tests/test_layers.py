@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 from typing import Dict, Iterator, List, Set, Tuple
 
-import espalier
 import pytest
+
+import espalier
 
 SOURCE = Path(espalier.__file__).parent
 # The rooms from the ground up: each imports only from rooms below it, and from itself.

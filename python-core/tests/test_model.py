@@ -7,6 +7,9 @@ from typing import Any, Dict, Mapping, Optional, Tuple
 
 import pytest
 from defined import defined
+from hypothesis import given
+from hypothesis import strategies as st
+
 from espalier.base.errors import EspalierError
 from espalier.base.model.codec import MORE, Wrong, decode, encode, read_as
 from espalier.base.model.job import Input, JobEnvironment, JobSpec
@@ -14,8 +17,6 @@ from espalier.base.model.record import Record
 from espalier.base.model.schema import schema_of
 from espalier.base.resources import Resources
 from espalier.base.retry import Retry
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 class Leaf(Record):

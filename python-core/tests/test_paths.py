@@ -5,8 +5,9 @@ import os
 from pathlib import Path
 from typing import Iterator, Set
 
-import espalier
 import pytest
+
+import espalier
 from espalier.base import paths
 from espalier.base.paths import QueuePaths, RunPaths, WorkspacePaths
 

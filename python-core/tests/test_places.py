@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
+
 from espalier import EspalierError, Workspace
 
 

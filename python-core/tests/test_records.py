@@ -5,6 +5,7 @@ import threading
 from pathlib import Path
 
 import pytest
+
 from espalier.base import records
 from espalier.base.errors import CODES, EspalierError
 

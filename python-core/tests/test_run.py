@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, Callable, Dict
 
 import pytest
-from espalier import EspalierError, Run, Workspace
 from scratch import copy_of
+
+from espalier import EspalierError, Run, Workspace
 
 Submit = Callable[..., Run]
 Ended = Callable[..., Dict[str, Any]]

@@ -1,4 +1,5 @@
 import pytest
+
 from espalier.base import states
 from espalier.base.states import (
     CANCEL_REQUESTED,

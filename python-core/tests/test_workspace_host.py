@@ -1,6 +1,7 @@
 from typing import Any, Callable
 
 import pytest
+
 from espalier import EspalierError, Run, Workspace
 
 

@@ -1,6 +1,7 @@
 import os
 
 import pytest
+
 from espalier import ScriptRunConfig, Workspace
 from espalier.base.errors import EspalierError
 

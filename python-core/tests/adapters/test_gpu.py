@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from espalier.adapters import gpu
 from espalier.adapters.gpu import GpuProbe
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Dict
 
 import pytest
+
 from espalier import EspalierError
 from espalier.adapters import homes
 

@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 from typing import Any, Dict
 
-import espalier
 import pytest
+
+import espalier
 from espalier.adapters import oom
 from espalier.adapters.oom import MACHINE, Shortage, kills, shortage_since
 

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from espalier.adapters.scope import enter, is_wanted
 
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from hypothesis import strategies as st
+
 from espalier import Environment
 from espalier.environment.definition import (
     BuildContext,
@@ -14,7 +16,6 @@ from espalier.environment.definition import (
     RSide,
     Secret,
 )
-from hypothesis import strategies as st
 
 LINE = st.text(st.characters(blacklist_categories=("Cc", "Cs", "Zl", "Zp")), max_size=12)
 TEXT = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\0"), max_size=20).map(lambda text: text.replace("\r\n", "\n"))

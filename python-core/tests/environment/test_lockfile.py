@@ -6,6 +6,7 @@ from typing import Any, Dict
 
 import pytest
 from bare import bare
+
 from espalier import Environment, EspalierError
 from espalier.base.paths import WorkspacePaths
 from espalier.environment.definition import CranPackage, DockerSide, PythonSide, RSide, Secret

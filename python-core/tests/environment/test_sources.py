@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Dict
 
 import pytest
+
 from espalier import Environment, EspalierError
 from espalier.environment.definition import CranPackage, GithubPackage, PythonSide, RSide
 from espalier.environment.made_from import MadeFrom

@@ -3,6 +3,7 @@
 from typing import Any, List
 
 import pytest
+
 from espalier import Environment, EspalierError
 from espalier.environment.requirements import requirement
 from espalier.environment.spelling import certificate, url

@@ -5,6 +5,7 @@ from typing import Any, Dict, Mapping
 
 import pytest
 from defined import defined
+
 from espalier.base.paths import JOB_PART, RunPaths
 from espalier.lifecycle.container_config import Order, container_config
 

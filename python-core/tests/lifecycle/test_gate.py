@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any, Callable, Dict
 
-import espalier
 import pytest
+
+import espalier
 from espalier import EspalierError, Experiment, Run, Workspace
 from espalier.jobs import submit as submission
 from espalier.lifecycle import gate as module

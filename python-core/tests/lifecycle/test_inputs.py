@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import List
 
 import pytest
+
 from espalier.base.model.codec import encode
 from espalier.base.model.status import Status
 from espalier.base.paths import RunPaths, WorkspacePaths

@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import espalier
 import pytest
+
+import espalier
 from espalier import Experiment, ScriptRunConfig
 from espalier.adapters.private import private_file, remove_private_file
 from espalier.lifecycle.status import NOT_COLLECTED, is_cleaned, read_status

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from espalier import Experiment, ScriptRunConfig, Workspace
 from scratch import copy_of
+
+from espalier import Experiment, ScriptRunConfig, Workspace
 
 LOGS = """
 import os, time

@@ -1,4 +1,5 @@
 import pytest
+
 from espalier import EspalierError, Experiment
 from espalier.lifecycle.end import end_recorded
 from espalier.lifecycle.recorded import check_open, keep_outputs

@@ -2,6 +2,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from espalier import EspalierError
 from espalier.base.paths import RunPaths
 from espalier.lifecycle import requests

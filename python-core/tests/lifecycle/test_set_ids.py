@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 import pytest
+
 from espalier.adapters.engine import EngineError, EngineGone
 from espalier.base.paths import RunPaths
 from espalier.lifecycle.container_record import Box

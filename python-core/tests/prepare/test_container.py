@@ -10,8 +10,9 @@ import threading
 from pathlib import Path
 from typing import Callable, Dict, Iterator, List
 
-import espalier
 import pytest
+
+import espalier
 from espalier.base.paths import RunPaths
 from espalier.base.records import dump_record
 from espalier.lifecycle.container_config import Order

@@ -1,6 +1,7 @@
 """Where a job's log goes on after the engine was away."""
 
 import pytest
+
 from espalier.prepare.unseen import Unseen, Written
 
 

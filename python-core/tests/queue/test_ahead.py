@@ -8,8 +8,9 @@ import time
 from pathlib import Path
 from typing import Any, Callable, List
 
-import espalier
 import pytest
+
+import espalier
 from espalier import Experiment, ScriptRunConfig
 from espalier.base.errors import EspalierError
 from espalier.base.paths import RunPaths

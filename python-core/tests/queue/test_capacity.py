@@ -3,6 +3,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from espalier import Workspace
 from espalier.adapters import machine
 from espalier.base.errors import EspalierError

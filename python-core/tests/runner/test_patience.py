@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from espalier.base.paths import RunPaths
 from espalier.runner.patience import Impatience, patience
 

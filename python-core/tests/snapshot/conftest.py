@@ -2,6 +2,7 @@
 
 import pytest
 from bare import bare
+
 from espalier.base import accel
 
 

@@ -1,8 +1,9 @@
 import random
 
-from espalier.snapshot.editscript import MOST_EDITS, changes
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from espalier.snapshot.editscript import MOST_EDITS, changes
 
 SCANS = False
 

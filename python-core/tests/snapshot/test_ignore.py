@@ -6,10 +6,11 @@ import subprocess
 import tempfile
 
 import pytest
-from espalier.base.errors import EspalierError
-from espalier.snapshot.ignore import Decision, IgnoreRules
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from espalier.base.errors import EspalierError
+from espalier.snapshot.ignore import Decision, IgnoreRules
 
 SCANS = False
 

@@ -4,6 +4,7 @@ import json
 import os
 
 import pytest
+
 from espalier import Experiment, ScriptRunConfig, Workspace
 from espalier.snapshot.take import scan_source, take_snapshot
 

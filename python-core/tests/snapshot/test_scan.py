@@ -5,6 +5,7 @@ import stat
 import subprocess
 
 import pytest
+
 from espalier.base.errors import EspalierError
 from espalier.snapshot.ignore import IgnoreRules
 from espalier.snapshot.scan import scan

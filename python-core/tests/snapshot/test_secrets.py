@@ -2,8 +2,9 @@
 
 
 import pytest
-from espalier.snapshot.secrets import looks_secret, mask_secrets
 from hanging import not_hanging
+
+from espalier.snapshot.secrets import looks_secret, mask_secrets
 
 SCANS = False
 

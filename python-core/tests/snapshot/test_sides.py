@@ -2,6 +2,7 @@ import os
 
 import pytest
 from bare import bare
+
 from espalier.base.errors import EspalierError
 from espalier.snapshot import sides
 from espalier.snapshot.sides import FolderSide, Item, StoredSide

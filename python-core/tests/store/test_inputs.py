@@ -2,6 +2,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from espalier.store.inputs import LeadsOutside, content_digest, folder_links, measure, open_plain
 
 

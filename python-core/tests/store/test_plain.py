@@ -2,6 +2,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from espalier.store import plain
 from espalier.store.plain import open_stored, read_stored
 

@@ -8,8 +8,9 @@ import sys
 import time
 from pathlib import Path
 
-import espalier
 import pytest
+
+import espalier
 from espalier.base.config import ScriptRunConfig
 from espalier.base.paths import RunPaths
 from espalier.tracking.sessions import read_sessions

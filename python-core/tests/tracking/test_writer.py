@@ -11,8 +11,9 @@ import time
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
-import espalier
 import pytest
+
+import espalier
 from espalier.api.job_log import JobLog
 from espalier.base.paths import RunPaths
 from espalier.tracking.events import Damage, read_events

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from espalier.base.paths import RunPaths
 from espalier.runner import secrets
 from espalier.runner.secrets import hide_in_events

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Callable
 
 import pytest
+
 from espalier import EspalierError
 from espalier.vault.key import key_path, make_key, read_key
 

@@ -1,6 +1,7 @@
 from typing import Any
 
 import pytest
+
 from espalier import EspalierError
 from espalier.vault.store import checked_names, checked_secrets
 

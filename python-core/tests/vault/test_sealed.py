@@ -2,10 +2,11 @@ import base64
 import os
 
 import pytest
-from espalier import EspalierError
-from espalier.vault.sealed import Sealer
 from hypothesis import given
 from hypothesis import strategies as st
+
+from espalier import EspalierError
+from espalier.vault.sealed import Sealer
 
 KEY = os.urandom(32)
 

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from espalier.base.progress import Listener, listening
 from espalier.provision.docker.log import BuildLog
 from espalier.provision.packages.hidden import Hidden

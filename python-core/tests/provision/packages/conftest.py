@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
-from espalier.base.paths import CachePaths
 from made_cran import Cran
+
+from espalier.base.paths import CachePaths
 
 
 @pytest.fixture

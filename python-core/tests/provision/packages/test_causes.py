@@ -1,6 +1,7 @@
 from typing import Tuple
 
 import pytest
+
 from espalier.provision.packages.causes import find_cause, last_lines
 
 R_END = "\nespalier: could not install pkg 1.0\n"

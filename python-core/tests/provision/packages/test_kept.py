@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, List
 
 import pytest
+
 from espalier.base.paths import CachePaths
 from espalier.provision.packages.kept import digest_of_tree, keeping
 

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any, List
 
 import pytest
-from espalier.adapters import holes
+
+from espalier.adapters import copying
 from espalier.adapters.copying import copy_content
 
 MIB = 1 << 20
@@ -39,7 +40,7 @@ def test_content_and_holes(tmp_path: Path, pieces: Any, size: int) -> None:
 def test_file_systems_that_know_neither_holes_nor_shared_blocks(
     tmp_path: Path, pieces: Any, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(holes, "_next_data", lambda source, at: (at, None))
+    monkeypatch.setattr(copying, "_next_data", lambda source, at: (at, None))
     monkeypatch.delattr(os, "copy_file_range", raising=False)
     assert sum(copied(tmp_path, pieces, size)) == size
 
