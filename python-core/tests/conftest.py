@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List
 
 import pytest
-
 from espalier import Experiment, Run, ScriptRunConfig, Workspace
 from espalier.queue.home import allocator, queue_paths
 

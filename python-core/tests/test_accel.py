@@ -5,7 +5,6 @@ import types
 from importlib.machinery import EXTENSION_SUFFIXES
 
 import pytest
-
 from espalier.base import accel
 
 

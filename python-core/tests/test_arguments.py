@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, Dict, List, Literal, Mapping, Optional, Sequence, Union
 
 import pytest
-
 from espalier import EspalierError
 from espalier.base.boundary import classed_function
 from espalier.base.types import Data, Index, Text

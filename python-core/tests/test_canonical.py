@@ -1,10 +1,9 @@
 import json
 
 import pytest
+from espalier.base.canonical import canonical_json, digest, digest_bytes
 from hypothesis import given
 from hypothesis import strategies as st
-
-from espalier.base.canonical import canonical_json, digest, digest_bytes
 
 JSON = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text()),

@@ -2,7 +2,6 @@ import math
 from typing import Any, Dict
 
 import pytest
-
 from espalier.base.config import ScriptRunConfig, Session
 from espalier.base.errors import EspalierError
 

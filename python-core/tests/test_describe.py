@@ -5,7 +5,6 @@ import pathlib
 from typing import Any, Dict, List, Literal, Mapping, Optional, Sequence, Union
 
 import pytest
-
 from espalier.api.describe import describe, parse_docstring
 from espalier.base.types import Data, Frame, Index
 

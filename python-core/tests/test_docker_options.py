@@ -1,7 +1,6 @@
 from typing import Any
 
 import pytest
-
 from espalier.base.config import BUILD_TIMEOUT_SECONDS, PREPARE_TIMEOUT_SECONDS, ScriptRunConfig
 from espalier.base.docker_options import DockerOptions, checked_docker
 from espalier.base.errors import EspalierError

@@ -3,7 +3,6 @@ from pathlib import Path
 from typing import Any, Callable, Dict
 
 import pytest
-
 from espalier import EspalierError, Experiment, Run, ScriptRunConfig, Workspace
 
 Ended = Callable[..., Dict[str, Any]]

@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List
 
 import pytest
-from scratch import copy_of
-
 from espalier import EspalierError, Experiment, Run, ScriptRunConfig, Workspace
 from espalier.adapters import posix
 from espalier.adapters.cgroup import make_cgroup
@@ -22,6 +20,7 @@ from espalier.queue.capacity import set_capacity
 from espalier.queue.home import queue_paths
 from espalier.queue.step import step
 from espalier.runner.ahead import LONG_SECONDS
+from scratch import copy_of
 
 Submit = Callable[..., Run]
 Ended = Callable[..., Dict[str, Any]]

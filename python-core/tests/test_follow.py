@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import Any, List
 
 import pytest
-from hanging import not_hanging
-from hypothesis import given
-from hypothesis import strategies as st
-
 from espalier import EspalierError
 from espalier.api.follow import failure_of, follow
 from espalier.base.paths import RunPaths
 from espalier.base.records import replace_record
 from espalier.lifecycle.log_text import plain_text
+from hanging import not_hanging
+from hypothesis import given
+from hypothesis import strategies as st
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-
 from espalier import Experiment, ScriptRunConfig, Workspace
 from espalier.base.errors import DamageWarning, EspalierError
 from espalier.base.paths import RunPaths

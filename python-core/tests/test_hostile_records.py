@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any, Callable, Dict
 
 import pytest
-from hanging import not_hanging
-
 from espalier import Experiment, ScriptRunConfig, Workspace
 from espalier.base.errors import DamageWarning, EspalierError
 from espalier.base.paths import RunPaths
@@ -20,6 +18,7 @@ from espalier.lifecycle.failure import job_error
 from espalier.lifecycle.waiting import waited_for
 from espalier.tracking import metrics, summary
 from espalier.tracking.sessions import read_sessions
+from hanging import not_hanging
 
 
 def fifo(path: Path) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from espalier import EspalierError, Experiment, Run, Workspace
 from espalier.queue.capacity import set_capacity
 from espalier.queue.home import queue_paths

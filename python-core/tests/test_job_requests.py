@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from espalier import EspalierError, Experiment, Run
 from espalier.api import job_requests as module
 from espalier.api.job_requests import ask, giving_slot_away, own_run

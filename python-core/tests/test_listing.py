@@ -2,7 +2,6 @@ import math
 from typing import Any, Callable, Dict, Optional
 
 import pytest
-
 from espalier import Experiment, Run
 from espalier.api.listing import rows_as_frame
 from espalier.base.records import seconds_of

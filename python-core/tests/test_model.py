@@ -7,9 +7,6 @@ from typing import Any, Dict, Mapping, Optional, Tuple, Type
 
 import pytest
 from defined import defined
-from hypothesis import given
-from hypothesis import strategies as st
-
 from espalier.base.errors import EspalierError
 from espalier.base.model.codec import MORE, Wrong, decode, encode, read_as
 from espalier.base.model.job import Input, JobEnvironment, JobSpec
@@ -19,6 +16,8 @@ from espalier.base.model.status import Status, status_in
 from espalier.base.model.ticket import TicketRecord
 from espalier.base.resources import Resources
 from espalier.base.retry import Retry
+from hypothesis import given
+from hypothesis import strategies as st
 
 
 class Leaf(Record):

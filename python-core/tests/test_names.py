@@ -1,11 +1,10 @@
 import string
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from espalier.base.errors import EspalierError
 from espalier.base.names import check_label, check_name
+from hypothesis import given
+from hypothesis import strategies as st
 
 FIRST = string.ascii_letters + string.digits
 

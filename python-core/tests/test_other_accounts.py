@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Callable, Dict, Iterator
 
 import pytest
-
 from espalier import Experiment, ScriptRunConfig, Workspace
 from espalier.adapters import trust
 from espalier.adapters.homes import program_cache

@@ -5,9 +5,8 @@ import os
 from pathlib import Path
 from typing import Iterator, Set
 
-import pytest
-
 import espalier
+import pytest
 from espalier.base import paths
 from espalier.base.paths import QueuePaths, RunPaths, WorkspacePaths
 

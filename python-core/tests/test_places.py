@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-
 from espalier import EspalierError, Workspace
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Callable, List
 
 import pytest
-
 from espalier import Experiment, Run, ScriptRunConfig, Workspace
 from espalier.base.errors import EspalierError
 from espalier.base.progress import Cancelled, Listener, advance, check, indivisible, listening, report

@@ -2,7 +2,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from espalier.base.project import folders_up, project_root
 
 

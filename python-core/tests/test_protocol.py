@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 import pytest
-
 from espalier.api.job_log import JobLog
 from espalier.api.run_parts import RunParts
 from espalier.base import states

@@ -5,7 +5,6 @@ import threading
 from pathlib import Path
 
 import pytest
-
 from espalier.base import records
 from espalier.base.errors import CODES, EspalierError
 

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, Callable, Dict
 
 import pytest
-
 from espalier import Experiment, ScriptRunConfig
 from espalier.adapters.inside import open_log, replace_inside
 from espalier.base.errors import EspalierError

@@ -1,12 +1,11 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from espalier.base.errors import EspalierError
 from espalier.base.model.codec import decode
 from espalier.base.resources import Capacity, Resources, bytes_of, checked_count, size_text
+from hypothesis import given
+from hypothesis import strategies as st
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from espalier.base.errors import EspalierError
 from espalier.base.model.codec import decode
 from espalier.base.retry import CAUSES, Retry, checked_retry

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any, Callable, Dict
 
 import pytest
-from scratch import copy_of
-
 from espalier import EspalierError, Run, Workspace
+from scratch import copy_of
 
 Submit = Callable[..., Run]
 Ended = Callable[..., Dict[str, Any]]

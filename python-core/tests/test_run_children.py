@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-
 from espalier import EspalierError, Experiment, Run, ScriptRunConfig
 from espalier.queue.capacity import set_capacity
 from espalier.queue.home import queue_paths

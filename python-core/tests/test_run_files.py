@@ -4,10 +4,9 @@ from pathlib import Path
 from typing import Any, Callable, Dict
 
 import pytest
-from scratch import copy_of
-
 from espalier import EspalierError, Run
 from espalier.api.run import OfflineRun
+from scratch import copy_of
 
 
 def test_outputs_are_visible_while_the_job_runs(

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, Dict
 
 import pytest
-
 from espalier.api.experiment import Experiment
 from espalier.api.run import OfflineRun
 from espalier.api.run_parts import RunParts

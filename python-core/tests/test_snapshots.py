@@ -7,7 +7,6 @@ import sys
 import threading
 
 import pytest
-
 from espalier import ScriptRunConfig, Workspace
 from espalier.api import snapshots
 from espalier.base.errors import EspalierError

@@ -1,5 +1,4 @@
 import pytest
-
 from espalier.base import states
 from espalier.base.states import (
     CANCEL_REQUESTED,

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 from typing import Any, Dict
 
 import pytest
-
 from espalier import Run, Workspace
 from espalier.base.model.codec import encode, read_as
 from espalier.base.model.job import JobSpec

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Callable, Dict
 
 import pytest
-
 from espalier import Experiment, Run, ScriptRunConfig, Workspace
 from espalier.adapters import posix
 from espalier.base.errors import EspalierError

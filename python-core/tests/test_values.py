@@ -6,10 +6,9 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
+from espalier.base.values import NA, from_json, is_cell, kind_of, native, to_json, typed
 from hypothesis import given
 from hypothesis import strategies as st
-
-from espalier.base.values import NA, from_json, is_cell, kind_of, native, to_json, typed
 
 VALUES = st.one_of(st.floats(), st.integers(), st.booleans(), st.text(), st.text().map(lambda text: "!" + text))
 

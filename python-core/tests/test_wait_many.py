@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any, Callable, List
 
 import pytest
-from hanging import not_hanging
-
 from espalier import EspalierError, Run, Workspace, wait_for
 from espalier.api.wait_many import look, progress_text
 from espalier.base.paths import RunPaths, WorkspacePaths
 from espalier.base.records import replace_record
+from hanging import not_hanging
 
 Submit = Callable[..., Run]
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Dict, List
 
 import pytest
-
 from espalier.api.describe import describe
 
 WALKER = Path(__file__).parent / "helpers" / "walk_operations.py"

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, Callable, Dict
 
 import pytest
-
 from espalier import EspalierError, Experiment, ScriptRunConfig, Workspace
 
 Ended = Callable[..., Dict[str, Any]]

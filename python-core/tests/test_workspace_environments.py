@@ -4,7 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-
 from espalier import Environment, EspalierError, Workspace
 from espalier.environment.definition import BuildContext, CranPackage, DockerSide, PythonSide, RSide
 from espalier.environment.lock import Lock, RSource

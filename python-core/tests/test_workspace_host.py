@@ -1,7 +1,6 @@
 from typing import Any, Callable
 
 import pytest
-
 from espalier import EspalierError, Run, Workspace
 
 

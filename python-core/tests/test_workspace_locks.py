@@ -3,11 +3,10 @@
 from typing import Any, Dict, List
 
 import pytest
-from made_cran import Cran
-
 from espalier import Workspace
 from espalier.base.errors import EspalierError
 from espalier.environment.definition import CranPackage, Environment, PythonSide, RSide
+from made_cran import Cran
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 import os
 
 import pytest
-
 from espalier import ScriptRunConfig, Workspace
 from espalier.base.errors import EspalierError
 

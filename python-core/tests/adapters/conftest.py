@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Callable, Iterator, List
 
 import pytest
-
 from espalier.adapters import posix
 from espalier.adapters.processes import all_processes
 from espalier.adapters.subreaper import become_subreaper

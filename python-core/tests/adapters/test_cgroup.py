@@ -4,7 +4,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from espalier.adapters import cgroup as module
 from espalier.adapters.cgroup import Cgroup, find_cgroup, leave_job, make_cgroup, own_folder
 

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, List
 
 import pytest
-
 from espalier.adapters import copying
 from espalier.adapters.copying import copy_content
 

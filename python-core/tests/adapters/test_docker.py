@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Callable, Iterator
 
 import pytest
-
 from espalier.adapters import docker as adapter
 from espalier.adapters.docker_errors import engine_refused
 from espalier.base.errors import EspalierError

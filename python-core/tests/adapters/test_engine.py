@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Iterator, List
 
 import pytest
-
 from espalier.adapters.engine import Engine, EngineError, EngineGone, address, engine_variables, wait_for_engine
 
 

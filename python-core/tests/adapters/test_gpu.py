@@ -5,7 +5,6 @@ import time
 from pathlib import Path
 
 import pytest
-
 from espalier.adapters import gpu
 from espalier.adapters.gpu import GpuProbe
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Dict
 
 import pytest
-
 from espalier import EspalierError
 from espalier.adapters import homes
 

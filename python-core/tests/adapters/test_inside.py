@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Dict
 
 import pytest
-
 from espalier.adapters.inside import (
     create_inside,
     folder_inside,

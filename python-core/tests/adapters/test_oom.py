@@ -6,9 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any, Dict
 
-import pytest
-
 import espalier
+import pytest
 from espalier.adapters import oom
 from espalier.adapters.oom import MACHINE, Shortage, kills, shortage_since
 

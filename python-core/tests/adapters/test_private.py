@@ -4,7 +4,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from espalier.adapters import private
 from espalier.adapters.private import path_of, private_file, remove_private_file, sealed_memory
 

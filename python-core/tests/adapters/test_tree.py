@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Callable
 
 import pytest
-
 from espalier.adapters import tree as module
 from espalier.adapters.cgroup import make_cgroup
 from espalier.adapters.processes import look_at

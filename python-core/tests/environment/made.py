@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from hypothesis import strategies as st
-
 from espalier import Environment
 from espalier.environment.definition import (
     BuildContext,
@@ -16,6 +14,7 @@ from espalier.environment.definition import (
     RSide,
     Secret,
 )
+from hypothesis import strategies as st
 
 LINE = st.text(st.characters(blacklist_categories=("Cc", "Cs", "Zl", "Zp")), max_size=12)
 TEXT = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\0"), max_size=20).map(lambda text: text.replace("\r\n", "\n"))

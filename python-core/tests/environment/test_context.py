@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Iterator
 
 import pytest
-
 from espalier import Environment, EspalierError, Workspace
 from espalier.environment.context import freeze_context, frozen_context
 from espalier.environment.definition import BuildContext, DockerSide

@@ -4,7 +4,6 @@ import pickle
 from typing import Any, Dict, List
 
 import pytest
-
 from espalier import Environment, EspalierError
 from espalier.environment.definition import (
     BuildContext,

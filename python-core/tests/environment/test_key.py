@@ -5,9 +5,6 @@ from dataclasses import replace
 from typing import Any, Dict, List
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from espalier import Environment
 from espalier.environment.definition import (
     BuildContext,
@@ -32,6 +29,8 @@ from espalier.environment.key import (
 from espalier.environment.lock import Lock, RSource
 from espalier.environment.recipe import pinned
 from espalier.environment.why import why_rebuild
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from .made import ENVIRONMENTS
 from .test_definition import PEM

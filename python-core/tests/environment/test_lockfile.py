@@ -6,7 +6,6 @@ from typing import Any, Dict
 
 import pytest
 from bare import bare
-
 from espalier import Environment, EspalierError
 from espalier.base.paths import WorkspacePaths
 from espalier.environment.definition import CranPackage, DockerSide, PythonSide, RSide, Secret

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Dict
 
 import pytest
-from hypothesis import given, settings
-
 from espalier import Environment
 from espalier.environment.definition import (
     BuildContext,
@@ -25,6 +23,7 @@ from espalier.environment.definition import (
 from espalier.environment.lock import Lock, RSource
 from espalier.environment.recipe import CERTIFICATE, PIP_CONFIG, base_image, render
 from espalier.environment.text import stages_as_text
+from hypothesis import given, settings
 
 from .made import ENVIRONMENTS
 from .test_definition import FULL, PEM

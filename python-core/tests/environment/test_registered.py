@@ -9,7 +9,6 @@ from typing import List, Tuple
 
 import pytest
 from bare import bare
-
 from espalier import Environment, EspalierError
 from espalier.base.paths import WorkspacePaths
 from espalier.environment.curated import curated, curated_names

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Dict
 
 import pytest
-
 from espalier import Environment, EspalierError
 from espalier.environment.definition import CranPackage, GithubPackage, PythonSide, RSide
 from espalier.environment.made_from import MadeFrom

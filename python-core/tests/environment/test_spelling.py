@@ -3,7 +3,6 @@
 from typing import Any, List
 
 import pytest
-
 from espalier import Environment, EspalierError
 from espalier.environment.requirements import requirement
 from espalier.environment.spelling import certificate, url

@@ -5,10 +5,9 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
-
 from espalier import Environment, EspalierError
 from espalier.environment.text import environment_as_text, environment_from_text
+from hypothesis import given, settings
 
 from .made import ENVIRONMENTS, USER_MANAGED
 from .test_definition import FULL

@@ -2,7 +2,6 @@ import os
 from pathlib import Path
 
 import pytest
-
 from espalier import EspalierError
 from espalier.base.paths import RunPaths
 from espalier.jobs.asked import config_of, plain_request

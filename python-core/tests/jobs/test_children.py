@@ -2,7 +2,6 @@ import os
 from typing import Any
 
 import pytest
-
 from espalier import EspalierError, Experiment, Run, ScriptRunConfig
 from espalier.jobs.children import check_child_id, child_spec, settled_id, submit_child
 

@@ -6,7 +6,6 @@ from typing import Any, Dict
 
 import pytest
 from defined import defined
-
 from espalier import Experiment
 from espalier.base.errors import EspalierError
 from espalier.base.model.job import JobSpec

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, Callable, Dict
 
 import pytest
-
 from espalier.api.experiment import Experiment
 from espalier.base.config import ScriptRunConfig, Session
 from espalier.base.errors import EspalierError

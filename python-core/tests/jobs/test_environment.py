@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Dict
 
 import pytest
-
 from espalier import Experiment, ScriptRunConfig
 from espalier.base.config import Session
 from espalier.base.errors import EspalierError

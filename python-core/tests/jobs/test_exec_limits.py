@@ -3,7 +3,6 @@ import subprocess
 import sys
 
 import pytest
-
 from espalier.api.experiment import Experiment
 from espalier.api.workspace import Workspace
 from espalier.base.config import ScriptRunConfig

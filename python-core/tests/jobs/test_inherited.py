@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-
 from espalier.base.config import Session
 from espalier.jobs.inherited import notes_on_missing
 

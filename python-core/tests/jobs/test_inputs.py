@@ -3,7 +3,6 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-
 from espalier.base.errors import EspalierError
 from espalier.base.paths import WorkspacePaths
 from espalier.jobs.inputs import identity_of, resolve_inputs

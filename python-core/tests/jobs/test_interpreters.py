@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Callable, List
 
 import pytest
-
 from espalier import Experiment, ScriptRunConfig
 from espalier.base.config import Session
 from espalier.jobs.interpreters import Interpreter, python_for_scripts, python_record

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any, List
 
 import pytest
-
 from espalier import Experiment
 from espalier.jobs.known_params import unknown_params
 

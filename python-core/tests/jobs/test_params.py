@@ -4,12 +4,11 @@ import math
 from typing import Any, List
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from espalier.base.errors import EspalierError
 from espalier.base.values import value_text
 from espalier.jobs.params import argument_text, script_arguments
+from hypothesis import given
+from hypothesis import strategies as st
 
 R = ("TRUE", "FALSE")
 PYTHON = ("True", "False")

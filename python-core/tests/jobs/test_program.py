@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from espalier.base.config import ScriptRunConfig, Session
 from espalier.base.errors import EspalierError
 from espalier.base.model.job import Input

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Dict
 
 import pytest
-
 from espalier import Experiment, Run
 from espalier.base.paths import is_run_id
 from espalier.jobs import requests

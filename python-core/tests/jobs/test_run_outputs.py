@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-
 from espalier import Experiment, Run, ScriptRunConfig, Workspace
 from espalier.base.errors import EspalierError
 from espalier.base.model.codec import read_as

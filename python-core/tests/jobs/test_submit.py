@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any, Callable, List, Set
 
 import pytest
-
 from espalier import Experiment, ScriptRunConfig, Workspace
 from espalier.base.config import Session
 from espalier.base.errors import EspalierError

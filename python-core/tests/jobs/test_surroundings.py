@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any, Callable, Dict
 
 import pytest
-
 from espalier import Environment, Experiment, ScriptRunConfig, Workspace
 from espalier.base.config import Session
 from espalier.base.paths import WorkspacePaths

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Callable, List
 
 import pytest
-
 from espalier import Run
 from espalier.adapters import posix
 from espalier.queue.capacity import set_capacity

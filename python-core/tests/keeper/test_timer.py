@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-
 from espalier import EspalierError, Run, Workspace
 from espalier.jobs import submit as submission
 from espalier.keeper import timer

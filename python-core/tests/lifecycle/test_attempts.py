@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any, Callable, Iterator
 
 import pytest
-from scratch import give_scratch
-
 from espalier import Run, ScriptRunConfig, Workspace
 from espalier.adapters import clock
 from espalier.adapters.homes import scratch_folder
@@ -21,6 +19,7 @@ from espalier.queue import spawn
 from espalier.queue.capacity import set_capacity
 from espalier.queue.home import queue_paths
 from espalier.queue.step import settle, step
+from scratch import give_scratch
 
 Submit = Callable[..., Run]
 

@@ -7,8 +7,6 @@ from typing import Any, Callable, Dict
 
 import pytest
 from defined import defined
-from scratch import give_scratch
-
 from espalier import Experiment, Run, ScriptRunConfig
 from espalier.base.model.status import Status
 from espalier.base.paths import RunPaths
@@ -17,6 +15,7 @@ from espalier.lifecycle.changed import changed_files
 from espalier.lifecycle.collect import collect
 from espalier.lifecycle.scratch import note_beginning
 from espalier.lifecycle.status import Known, read_status
+from scratch import give_scratch
 
 # Times of files have steps of some milliseconds: what is written within that of the beginning is compared by content.
 LATER = "sleep 0.05; "

@@ -4,12 +4,11 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-from scratch import copy_of
-
 from espalier import EspalierError, Experiment, Run
 from espalier.base.paths import RunPaths
 from espalier.jobs.folder import record_child
 from espalier.lifecycle import children
+from scratch import copy_of
 
 
 @pytest.fixture

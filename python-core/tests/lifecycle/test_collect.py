@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any, Callable, Iterator, List
 
 import pytest
-from scratch import give_scratch
-
 from espalier import ScriptRunConfig
 from espalier.adapters import moving, posix
 from espalier.adapters.files import remove_tree
@@ -24,6 +22,7 @@ from espalier.lifecycle.end import clean_again, finish
 from espalier.lifecycle.scratch import note_beginning
 from espalier.lifecycle.status import Known, read_status
 from espalier.runner.prepare import make_kept_folders
+from scratch import give_scratch
 
 
 @pytest.fixture

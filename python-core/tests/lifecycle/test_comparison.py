@@ -11,8 +11,6 @@ from typing import Callable, Dict, List, Tuple
 
 import pytest
 from defined import defined
-from scratch import give_scratch
-
 from espalier import Workspace
 from espalier.base import accel
 from espalier.base.errors import EspalierError
@@ -27,6 +25,7 @@ from espalier.lifecycle.touched import Found
 from espalier.runner.workdir import materialise
 from espalier.store.packs import ObjectReader
 from espalier.store.trees import read_tree
+from scratch import give_scratch
 
 SECOND = 1_000_000_000
 

@@ -5,7 +5,6 @@ from typing import Any, Dict, Mapping
 
 import pytest
 from defined import defined
-
 from espalier.base.paths import JOB_PART, RunPaths
 from espalier.lifecycle.container_config import Order, container_config
 

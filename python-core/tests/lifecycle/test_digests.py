@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Callable, Dict
 
 import pytest
-
 from espalier import Experiment, Run, ScriptRunConfig
 from espalier.adapters import posix
 from espalier.base.paths import SPEC, RunPaths

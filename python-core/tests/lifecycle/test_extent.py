@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List
 
 import pytest
-
 from espalier import Experiment, Run
 from espalier.base.errors import DamageWarning
 from espalier.lifecycle import extent as module

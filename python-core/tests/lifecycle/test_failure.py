@@ -4,13 +4,12 @@ from pathlib import Path
 from typing import Any, Dict
 
 import pytest
-from scratch import give_scratch
-
 from espalier.base.paths import RunPaths, WorkspacePaths
 from espalier.lifecycle.container_record import Box, write_box
 from espalier.lifecycle.failure import job_error, log_tail
 from espalier.lifecycle.hints import _OF_ESPALIER
 from espalier.lifecycle.near_names import missing_files, nearest_file
+from scratch import give_scratch
 
 TRACEBACK = """\
 starting

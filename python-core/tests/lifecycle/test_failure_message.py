@@ -1,7 +1,6 @@
 from typing import Any, Dict
 
 import pytest
-
 from espalier.lifecycle.failure_message import failure_line, failure_message
 
 STEPS = "run.get_traceback() shows the calls, run.get_log() the log."

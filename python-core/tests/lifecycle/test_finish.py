@@ -4,8 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scratch import give_scratch
-
 from espalier.adapters.homes import scratch_below
 from espalier.api.follow import canceled_line
 from espalier.base.errors import EspalierError
@@ -15,6 +13,7 @@ from espalier.lifecycle import end as module
 from espalier.lifecycle.end import end_job, end_lost_attempt, finish
 from espalier.lifecycle.status import Known, Outcome, move, read_status
 from espalier.tracking.writer import EventWriter
+from scratch import give_scratch
 
 
 @pytest.fixture

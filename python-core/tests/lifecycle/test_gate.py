@@ -7,9 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any, Callable, Dict
 
-import pytest
-
 import espalier
+import pytest
 from espalier import EspalierError, Experiment, Run, Workspace
 from espalier.jobs import submit as submission
 from espalier.lifecycle import gate as module

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import List
 
 import pytest
-
 from espalier.base.model.codec import encode
 from espalier.base.model.status import Status
 from espalier.base.paths import RunPaths, WorkspacePaths

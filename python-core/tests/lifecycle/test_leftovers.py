@@ -6,9 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 import espalier
+import pytest
 from espalier import Experiment, ScriptRunConfig
 from espalier.adapters.private import private_file, remove_private_file
 from espalier.lifecycle.status import NOT_COLLECTED, is_cleaned, read_status

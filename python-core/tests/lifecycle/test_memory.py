@@ -1,7 +1,6 @@
 from typing import Any, Dict, Optional
 
 import pytest
-
 from espalier.adapters.oom import Shortage
 from espalier.lifecycle.status import Outcome
 from espalier.lifecycle.verdict import lost_to_memory, with_memory

@@ -12,7 +12,6 @@ from typing import Any, Callable, Dict, Iterator, List
 
 import pytest
 from defined import defined
-
 from espalier import Experiment, ScriptRunConfig
 from espalier.adapters.engine_sockets import SYSTEM_FOLDERS
 from espalier.base.config import Session

@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scratch import copy_of
-
 from espalier import Experiment, ScriptRunConfig, Workspace
+from scratch import copy_of
 
 LOGS = """
 import os, time

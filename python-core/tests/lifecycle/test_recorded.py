@@ -1,5 +1,4 @@
 import pytest
-
 from espalier import EspalierError, Experiment
 from espalier.lifecycle.end import end_recorded
 from espalier.lifecycle.recorded import check_open, keep_outputs

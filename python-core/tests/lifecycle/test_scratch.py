@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any, Callable, Optional
 
 import pytest
-from scratch import copy_of, give_scratch
-
 from espalier import EspalierError, Run, ScriptRunConfig
 from espalier.adapters import posix
 from espalier.adapters.homes import scratch_below, scratch_folder
@@ -21,6 +19,7 @@ from espalier.lifecycle.scratch import lost_run, make_scratch, remove_scratch, s
 from espalier.lifecycle.status import Known, read_status
 from espalier.queue.home import queue_paths
 from espalier.queue.step import step
+from scratch import copy_of, give_scratch
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 import pytest
-
 from espalier.adapters.engine import EngineError, EngineGone
 from espalier.base.paths import RunPaths
 from espalier.lifecycle.container_record import Box

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Iterator, List
 
 import pytest
-
 from espalier.adapters import posix
 from espalier.adapters.cgroup import make_cgroup
 from espalier.base.paths import RunPaths

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from espalier import Experiment, Run
 from espalier.base.paths import JOB_PART, RunPaths
 from espalier.lifecycle.view import View, bring_all_recorded, make_view, show

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, Dict
 
 import pytest
-
 from espalier import Experiment, Run, Workspace
 from espalier.adapters.posix import process_start
 from espalier.lifecycle.waiting import job_is_over, marked_as_waiting, marks, waits_for_runs

@@ -10,9 +10,8 @@ import threading
 from pathlib import Path
 from typing import Callable, Dict, Iterator, List
 
-import pytest
-
 import espalier
+import pytest
 from espalier.base.paths import RunPaths
 from espalier.base.records import dump_record
 from espalier.lifecycle.container_config import Order

@@ -1,7 +1,6 @@
 """Where a job's log goes on after the engine was away."""
 
 import pytest
-
 from espalier.prepare.unseen import Unseen, Written
 
 

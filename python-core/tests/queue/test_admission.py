@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-
 from espalier import EspalierError, Run
 from espalier.adapters import clock
 from espalier.queue.admission import expire

@@ -8,9 +8,8 @@ import time
 from pathlib import Path
 from typing import Any, Callable, List
 
-import pytest
-
 import espalier
+import pytest
 from espalier import Experiment, ScriptRunConfig
 from espalier.base.errors import EspalierError
 from espalier.base.paths import RunPaths

@@ -3,7 +3,6 @@ import os
 from pathlib import Path
 
 import pytest
-
 from espalier import Workspace
 from espalier.adapters import machine
 from espalier.base.errors import EspalierError

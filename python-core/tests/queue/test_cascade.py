@@ -3,7 +3,6 @@ from pathlib import Path
 from typing import Any, Callable, List
 
 import pytest
-
 from espalier import EspalierError, Experiment, Run
 from espalier.lifecycle.ask import ask_to_cancel
 from espalier.queue.capacity import set_capacity

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-
 from espalier import Run, Workspace
 from espalier.adapters import posix
 from espalier.queue.capacity import set_capacity

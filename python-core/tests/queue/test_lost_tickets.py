@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-
 from espalier import Experiment, Run, ScriptRunConfig, Workspace, wait_for
 from espalier.jobs import submit as submission
 from espalier.queue import nudge as nudging

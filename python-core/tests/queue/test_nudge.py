@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-
 from espalier import Experiment, Run, Workspace
 from espalier.adapters.posix import process_start
 from espalier.jobs import submit as submission

@@ -2,7 +2,6 @@ import time
 from typing import Any, Callable
 
 import pytest
-
 from espalier import Run
 from espalier.queue.capacity import set_capacity
 from espalier.queue.home import queue_paths

@@ -8,8 +8,6 @@ from typing import Any, Callable, List
 
 import pytest
 from defined import defined
-from scratch import give_scratch
-
 from espalier import EspalierError, Run, Workspace
 from espalier.adapters import posix
 from espalier.adapters.homes import scratch_folder
@@ -21,6 +19,7 @@ from espalier.queue.home import allocator, queue_paths
 from espalier.queue.spawn import interpreter
 from espalier.queue.step import step
 from espalier.queue.tickets import add_ticket
+from scratch import give_scratch
 
 Submit = Callable[..., Run]
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from defined import defined
-
 from espalier.adapters import posix
 from espalier.base.paths import QueuePaths
 from espalier.base.resources import Resources

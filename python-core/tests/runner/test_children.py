@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, Callable, Dict
 
 import pytest
-
 from espalier import Run
 from espalier.queue.capacity import set_capacity
 from espalier.queue.home import queue_paths

@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scratch import copy_of
-
 from espalier import Experiment, Run, ScriptRunConfig, Workspace
 from espalier.adapters.homes import cache_folder
 from espalier.base.errors import EspalierError
@@ -15,6 +13,7 @@ from espalier.base.paths import CachePaths, PrivatePaths
 from espalier.provision.local.housekeeping import remove_private
 from espalier.provision.packages.pyenv import find_uv
 from espalier.runner.environment import _keeps
+from scratch import copy_of
 
 
 def _has_uv() -> bool:

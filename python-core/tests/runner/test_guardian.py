@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Callable
 
 import pytest
-
 from espalier.adapters import posix
 from espalier.adapters.subreaper import become_subreaper
 from espalier.base.paths import RunPaths

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Callable, Dict
 
 import pytest
-
 from espalier import EspalierError, Experiment, Run, ScriptRunConfig
 from espalier.base.paths import RunPaths, WorkspacePaths
 from espalier.jobs.inputs import resolve_inputs

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Callable, List
 
 import pytest
-
 from espalier import Run, Workspace
 from espalier.base.paths import QueuePaths
 from espalier.queue.capacity import set_capacity

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 import pytest
-
 from espalier.adapters.tree import Tree
 from espalier.base.errors import DamageWarning
 from espalier.base.paths import RunPaths

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 from defined import defined
-
 from espalier.base.values import NA
 from espalier.runner.notebook import add_parameters, failed_cell, given_parameters, literal
 

@@ -4,7 +4,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from espalier.base.paths import RunPaths
 from espalier.runner.patience import Impatience, patience
 

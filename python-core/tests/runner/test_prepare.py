@@ -4,14 +4,13 @@ from typing import Any, Callable, Dict
 
 import pytest
 from defined import defined
-from scratch import copy_of
-
 from espalier import Experiment, ScriptRunConfig
 from espalier.base.names import input_variable
 from espalier.base.paths import RunPaths
 from espalier.base.scratch_paths import ScratchPaths
 from espalier.runner.prepare import job_command, job_environment, prepare_folders
 from espalier.snapshot import statcache
+from scratch import copy_of
 
 SCRATCH = ScratchPaths("/w/0", "p")
 Ended = Callable[..., Dict[str, Any]]

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List
 
 import pytest
-
 from espalier import Experiment, ScriptRunConfig
 from espalier.base.model.job import WorkingCopy
 from espalier.base.project import project_root

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Callable, Iterator
 
 import pytest
-
 from espalier import Experiment, Run
 from espalier.runner import requests as module
 from espalier.runner.requests import Attendant

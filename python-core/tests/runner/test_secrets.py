@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List
 
 import pytest
-
 from espalier import EspalierError, Keyvault, Run, Workspace
 from espalier.adapters.private import private_file
 from espalier.base.config import Session

@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 import pytest
-from hanging import not_hanging
-
 from espalier.adapters import posix
 from espalier.adapters.subreaper import become_subreaper
 from espalier.base.paths import RunPaths
@@ -20,6 +18,7 @@ from espalier.lifecycle.status import Outcome
 from espalier.runner import watch as module
 from espalier.runner.patience import WAKERS, block_signals
 from espalier.runner.watch import watch
+from hanging import not_hanging
 
 
 @pytest.fixture

@@ -3,10 +3,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import espalier
 import pytest
 from bare import bare
-
-import espalier
 from espalier.base import accel
 from espalier.base.canonical import canonical_json, digest
 from espalier.base.errors import EspalierError

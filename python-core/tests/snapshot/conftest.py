@@ -2,7 +2,6 @@
 
 import pytest
 from bare import bare
-
 from espalier.base import accel
 
 

@@ -2,7 +2,6 @@ from pathlib import Path
 from typing import Any, List
 
 import pytest
-
 from espalier import Experiment
 from espalier.snapshot.above import mentions_above
 from espalier.snapshot.mentions import scripts_of

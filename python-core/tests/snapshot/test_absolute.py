@@ -2,7 +2,6 @@ from pathlib import Path
 from typing import List
 
 import pytest
-
 from espalier import Experiment
 from espalier.snapshot.absolute import absolute_mentions
 from espalier.snapshot.mentions import scripts_of

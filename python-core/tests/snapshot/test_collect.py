@@ -7,7 +7,6 @@ import sys
 import time
 
 import pytest
-
 from espalier.base.errors import EspalierError
 from espalier.base.paths import index_of_pack, partial
 from espalier.base.records import replace_record

@@ -1,7 +1,6 @@
 import os
 
 import pytest
-
 from espalier.snapshot import compare as module
 from espalier.snapshot.compare import as_frame, compare
 from espalier.snapshot.sides import FolderSide, StoredSide

@@ -6,14 +6,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hanging import not_hanging
-
 from espalier.base.config import ScriptRunConfig, Session
 from espalier.base.paths import RunPaths
 from espalier.snapshot import diff as diff_module
 from espalier.snapshot.diff import LIMIT_BYTES, ask_for_diff, start_diff
 from espalier.snapshot.git import start_git
 from espalier.snapshot.take import scan_source
+from hanging import not_hanging
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 

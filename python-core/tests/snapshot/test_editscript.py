@@ -1,9 +1,8 @@
 import random
 
+from espalier.snapshot.editscript import MOST_EDITS, changes
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from espalier.snapshot.editscript import MOST_EDITS, changes
 
 SCANS = False
 

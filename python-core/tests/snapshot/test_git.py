@@ -5,10 +5,9 @@ import shutil
 import subprocess
 
 import pytest
-from hanging import not_hanging
-
 from espalier.snapshot.git import start_git
 from espalier.snapshot.gitconfig import filter_names, find_repository, strip_credentials
+from hanging import not_hanging
 
 SCANS = False
 

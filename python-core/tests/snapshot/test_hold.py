@@ -5,13 +5,12 @@ import threading
 import time
 
 import pytest
-from hanging import not_hanging
-
 from espalier.adapters import posix
 from espalier.base.errors import EspalierError
 from espalier.base.paths import WorkspacePaths
 from espalier.base.progress import Cancelled, Listener, listening
 from espalier.snapshot.hold import alone_with_objects, holding_objects
+from hanging import not_hanging
 
 SCANS = False
 

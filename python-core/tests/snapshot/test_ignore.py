@@ -6,11 +6,10 @@ import subprocess
 import tempfile
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
 from espalier.base.errors import EspalierError
 from espalier.snapshot.ignore import Decision, IgnoreRules
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 SCANS = False
 

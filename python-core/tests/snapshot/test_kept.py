@@ -1,7 +1,6 @@
 import os
 
 import pytest
-
 from espalier.base.paths import WorkspacePaths
 from espalier.snapshot.kept import keep, kept_digests, kept_snapshots, remove_record
 from espalier.snapshot.take import Snapshot

@@ -1,7 +1,6 @@
 import re
 
 import pytest
-
 from espalier.snapshot.mentions import mentioned_but_excluded
 from espalier.snapshot.take import scan_source
 

@@ -11,8 +11,6 @@ import time
 
 import pytest
 from bare import bare
-from hanging import not_hanging
-
 from espalier.base import accel
 from espalier.base.errors import EspalierError
 from espalier.base.progress import Cancelled, Listener, listening
@@ -23,6 +21,7 @@ from espalier.snapshot.take import scan_source, store_scan, take_snapshot
 from espalier.store.objects import MANY, SMALL
 from espalier.store.packs import HEADER, MAGIC
 from espalier.store.trees import read_tree
+from hanging import not_hanging
 
 
 @pytest.fixture

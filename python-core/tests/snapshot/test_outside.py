@@ -3,14 +3,13 @@
 import os
 
 import pytest
-from hanging import not_hanging
-
 from espalier.base.errors import EspalierError
 from espalier.runner.workdir import materialise
 from espalier.snapshot import outside, statcache
 from espalier.snapshot.native import NativeWalk
 from espalier.snapshot.take import scan_source, store_scan, take_snapshot
 from espalier.store.trees import read_tree
+from hanging import not_hanging
 
 
 @pytest.fixture

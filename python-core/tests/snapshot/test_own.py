@@ -4,7 +4,6 @@ import json
 import os
 
 import pytest
-
 from espalier import Experiment, ScriptRunConfig, Workspace
 from espalier.snapshot.take import scan_source, take_snapshot
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from bare import bare
-
 from espalier.base.errors import EspalierError
 from espalier.runner.workdir import materialise
 from espalier.snapshot import native, plain, scan, statcache

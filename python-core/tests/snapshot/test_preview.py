@@ -1,7 +1,6 @@
 import os
 
 import pytest
-
 from espalier.base.errors import EspalierError
 from espalier.snapshot.preview import snapshot_preview
 

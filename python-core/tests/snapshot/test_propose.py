@@ -1,7 +1,6 @@
 import os
 
 import pytest
-
 from espalier.snapshot import propose as module
 from espalier.snapshot.mentions import mentioned_but_excluded
 from espalier.snapshot.propose import propose

@@ -3,7 +3,6 @@ import os
 import threading
 
 import pytest
-
 from espalier.base.canonical import canonical_json, digest_bytes
 from espalier.base.errors import EspalierError
 from espalier.snapshot.kept import keep

@@ -5,7 +5,6 @@ import stat
 import subprocess
 
 import pytest
-
 from espalier.base.errors import EspalierError
 from espalier.snapshot.ignore import IgnoreRules
 from espalier.snapshot.scan import scan

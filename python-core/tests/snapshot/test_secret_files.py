@@ -1,7 +1,6 @@
 """What is left out of snapshots because its name says that it holds a secret."""
 
 import pytest
-
 from espalier.snapshot.ignore import IgnoreRules, patterns_of
 from espalier.snapshot.take import scan_source
 from espalier.snapshot.wildmatch import compile_pattern

@@ -2,9 +2,8 @@
 
 
 import pytest
-from hanging import not_hanging
-
 from espalier.snapshot.secrets import looks_secret, mask_secrets
+from hanging import not_hanging
 
 SCANS = False
 

@@ -2,7 +2,6 @@ import os
 
 import pytest
 from bare import bare
-
 from espalier.base.errors import EspalierError
 from espalier.snapshot import sides
 from espalier.snapshot.sides import FolderSide, Item, StoredSide

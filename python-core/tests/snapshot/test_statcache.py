@@ -3,7 +3,6 @@ import struct
 
 import pytest
 from bare import bare
-
 from espalier.base.paths import WorkspacePaths
 from espalier.snapshot import statcache
 from espalier.snapshot.statcache import Known, StatCache, cache_file, pack, read_cache, unpack, write_cache

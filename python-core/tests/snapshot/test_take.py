@@ -4,7 +4,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-
 from espalier.base.errors import EspalierError
 from espalier.runner.workdir import materialise
 from espalier.snapshot import statcache, take

@@ -1,10 +1,9 @@
 import subprocess
 
 import pytest
+from espalier.snapshot.textdiff import link_diff, text_diff
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from espalier.snapshot.textdiff import link_diff, text_diff
 
 SCANS = False
 

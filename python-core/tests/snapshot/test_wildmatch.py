@@ -3,10 +3,9 @@
 import os
 
 import pytest
-from hanging import not_hanging
-
 from espalier.base import accel
 from espalier.snapshot.wildmatch import compile_pattern
+from hanging import not_hanging
 
 # pattern, whether it is about names, what it matches, what it does not
 CASES = [

@@ -3,7 +3,6 @@ import os
 
 import pytest
 from bare import bare
-
 from espalier.base.errors import EspalierError
 from espalier.store import blobs, files
 from espalier.store.objects import ObjectWriter

@@ -2,7 +2,6 @@ import os
 
 import pytest
 from bare import bare
-
 from espalier.base.progress import Cancelled, Listener, listening
 from espalier.store.files import holds, make_durable, put_bytes
 

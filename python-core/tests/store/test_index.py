@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List
 
 import pytest
-
 from espalier import Workspace
 from espalier.base.errors import DamageWarning
 from espalier.base.paths import WorkspacePaths

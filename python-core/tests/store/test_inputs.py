@@ -2,7 +2,6 @@ import os
 from pathlib import Path
 
 import pytest
-
 from espalier.store.inputs import LeadsOutside, content_digest, folder_links, measure, open_plain
 
 

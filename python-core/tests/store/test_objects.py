@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 from bare import bare
-
 from espalier.base.errors import EspalierError
 from espalier.store import files, objects
 from espalier.store.objects import MANY, SMALL, ObjectWriter

@@ -3,7 +3,6 @@ import os
 from pathlib import Path
 
 import pytest
-
 from espalier.base.paths import WorkspacePaths
 from espalier.store.objects import MANY, ObjectWriter
 from espalier.store.packs import HEADER, MAGIC, RECORD, Damaged, ObjectReader

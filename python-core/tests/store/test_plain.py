@@ -2,7 +2,6 @@ import os
 from pathlib import Path
 
 import pytest
-
 from espalier.store import plain
 from espalier.store.plain import open_stored, read_stored
 

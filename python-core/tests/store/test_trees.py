@@ -3,7 +3,6 @@ import os
 from pathlib import Path
 
 import pytest
-
 from espalier.base.canonical import canonical_json, digest
 from espalier.base.errors import EspalierError
 from espalier.base.paths import WorkspacePaths

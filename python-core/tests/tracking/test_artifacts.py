@@ -4,10 +4,6 @@ from pathlib import Path
 from typing import Iterator
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from scratch import give_scratch
-
 from espalier.adapters.files import remove_tree
 from espalier.base.errors import EspalierError
 from espalier.base.paths import RunPaths
@@ -15,6 +11,9 @@ from espalier.tracking.artifact_names import checked_parts, copy_parts, file_par
 from espalier.tracking.artifacts import download, file_names, open_artifact
 from espalier.tracking.downloads import download_all
 from espalier.tracking.uploads import upload
+from hypothesis import given
+from hypothesis import strategies as st
+from scratch import give_scratch
 
 
 @pytest.fixture

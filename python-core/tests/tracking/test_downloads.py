@@ -2,7 +2,6 @@ import os
 from pathlib import Path
 
 import pytest
-
 from espalier.base.errors import EspalierError
 from espalier.base.paths import RunPaths
 from espalier.base.progress import Listener, listening

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any, List
 
 import pytest
-
 from espalier.base.errors import DamageWarning, EspalierError
 from espalier.base.paths import RunPaths
 from espalier.tracking import events

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Dict
 
 import pytest
-
 from espalier.api.job_log import JobLog
 from espalier.base.errors import DamageWarning, EspalierError
 from espalier.base.paths import RunPaths

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 import pytest
-
 from espalier.api.run_parts import RunParts
 from espalier.base.errors import DamageWarning, EspalierError
 from espalier.base.paths import RunPaths

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, List, Tuple
 
 import pytest
-
 from espalier.api.job_log import JobLog
 from espalier.base.errors import EspalierError
 from espalier.base.paths import RunPaths

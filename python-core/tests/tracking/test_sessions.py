@@ -8,9 +8,8 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
-
 import espalier
+import pytest
 from espalier.base.config import ScriptRunConfig
 from espalier.base.paths import RunPaths
 from espalier.tracking.sessions import read_sessions

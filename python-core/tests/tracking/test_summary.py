@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any, Dict
 
 import pytest
-
 from espalier.api.listing import rows_as_frame
 from espalier.base.paths import RunPaths
 from espalier.tracking.summary import summarise

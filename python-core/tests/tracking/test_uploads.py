@@ -4,13 +4,12 @@ from pathlib import Path
 from typing import Any, Dict
 
 import pytest
-from scratch import give_scratch
-
 from espalier.base.errors import EspalierError
 from espalier.base.paths import RunPaths
 from espalier.tracking import uploads
 from espalier.tracking.artifacts import file_names, open_artifact
 from espalier.tracking.uploads import files_below, upload
+from scratch import give_scratch
 
 
 @pytest.fixture

@@ -11,9 +11,8 @@ import time
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
-import pytest
-
 import espalier
+import pytest
 from espalier.api.job_log import JobLog
 from espalier.base.paths import RunPaths
 from espalier.tracking.events import Damage, read_events

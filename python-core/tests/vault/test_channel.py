@@ -2,11 +2,10 @@ from pathlib import Path
 from typing import Dict
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from espalier import EspalierError
 from espalier.vault.channel import VARIABLE, dump_secrets, given_secrets, load_secrets
+from hypothesis import given
+from hypothesis import strategies as st
 
 TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 

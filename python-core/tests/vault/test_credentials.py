@@ -4,7 +4,6 @@ import random
 import re
 
 import pytest
-
 from espalier.vault.credentials import _FORMS, _NETRC, LogMasker, mask_credentials
 
 SECRET = "S3cr3t-canary-77x"

@@ -5,7 +5,6 @@ import os
 from pathlib import Path
 
 import pytest
-
 from espalier.base.paths import RunPaths
 from espalier.runner import secrets
 from espalier.runner.secrets import hide_in_events

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Callable
 
 import pytest
-
 from espalier import EspalierError
 from espalier.vault.key import key_path, make_key, read_key
 

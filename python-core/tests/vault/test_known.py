@@ -2,7 +2,6 @@ from pathlib import Path
 from typing import Any, Callable, Dict
 
 import pytest
-
 from espalier import EspalierError, Experiment, Run, ScriptRunConfig, Workspace
 from espalier.environment.definition import Environment
 from espalier.vault.known import refuse_secret_values

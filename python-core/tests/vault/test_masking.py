@@ -4,11 +4,10 @@ import urllib.parse
 from typing import List
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from espalier.vault.encodings import patterns_of
 from espalier.vault.masking import Masker
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 PEM = "-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQ==\n  indented line\n}\n-----END KEY-----\n"
 HOSTILE = ["a.*b[c](d)^$|\\", "pass%word%", "päss wörd 😀", "tab\tand\x1b[31mcolour", "aaaa", "abab" * 5, "*****", PEM]

@@ -1,7 +1,6 @@
 from typing import Any
 
 import pytest
-
 from espalier import EspalierError
 from espalier.vault.store import checked_names, checked_secrets
 

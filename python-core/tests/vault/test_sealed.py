@@ -2,11 +2,10 @@ import base64
 import os
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from espalier import EspalierError
 from espalier.vault.sealed import Sealer
+from hypothesis import given
+from hypothesis import strategies as st
 
 KEY = os.urandom(32)
 

@@ -1,10 +1,9 @@
 import re
 from typing import List, Tuple
 
+from espalier.vault.search import Search
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from espalier.vault.search import Search
 
 
 def expected(patterns: List[bytes], text: bytes) -> List[Tuple[int, int]]:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List
 
 import pytest
-
 from espalier import EspalierError, Workspace
 from espalier.base.paths import WorkspacePaths
 from espalier.environment.definition import Secret

@@ -1,7 +1,6 @@
 """What is told of builds that failed."""
 
 import pytest
-
 from espalier.provision.docker.causes import cause_of, hints_of
 
 NOT_THERE = "COPY failed: file not found in build context or excluded by .dockerignore: stat {}: file does not exist"

@@ -6,7 +6,6 @@ import tarfile
 from pathlib import Path
 
 import pytest
-
 from espalier.base.errors import EspalierError
 from espalier.provision.docker.context import read_dockerfile, recipe_context, write_context
 

@@ -1,7 +1,6 @@
 """The images that a Dockerfile is made of."""
 
 import pytest
-
 from espalier.base.errors import EspalierError
 from espalier.provision.docker.dockerfile import digest_of_bases, images_in, with_images, with_line_after_from
 

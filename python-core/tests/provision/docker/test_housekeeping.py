@@ -3,10 +3,9 @@
 from pathlib import Path
 
 import pytest
-from made_private import add_private
-
 from espalier.base.paths import CachePaths
 from espalier.provision.docker.housekeeping import find_litter, remove_litter
+from made_private import add_private
 
 
 def test_without_an_engine_private_environments_can_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 
 import pytest
-
 from espalier.base.progress import Listener, listening
 from espalier.provision.docker.log import BuildLog
 from espalier.provision.packages.hidden import Hidden

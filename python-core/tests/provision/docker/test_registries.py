@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-
 from espalier.base.errors import EspalierError
 from espalier.base.paths import WorkspacePaths
 from espalier.environment.definition import Secret

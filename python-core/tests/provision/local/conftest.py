@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Iterator
 
 import pytest
-from made_cran import Cran
-
 from espalier.base.paths import CachePaths
 from espalier.provision.local.found import Session
+from made_cran import Cran
 
 
 @pytest.fixture

@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any, List
 
 import pytest
-from made_cran import Cran
-
 from espalier.base.errors import EspalierError
 from espalier.base.paths import CachePaths
 from espalier.environment.definition import Conda, CranPackage, DockerSide, Environment, PythonSide, RSide
 from espalier.provision.local.ensure import ensure
 from espalier.provision.local.found import PrivateEnvironment, Session
+from made_cran import Cran
 
 
 def r_environment(cran: Cran, *names: str) -> Environment:

@@ -9,16 +9,15 @@ import time
 from pathlib import Path
 from typing import Any, List
 
-import pytest
-from made_cran import Cran
-
 import espalier
+import pytest
 from espalier.base.errors import EspalierError
 from espalier.base.paths import CachePaths, PrivatePaths
 from espalier.base.progress import Cancelled, Listener, listening
 from espalier.environment.definition import CranPackage, Environment, RSide
 from espalier.provision.local.ensure import ensure, is_whole, key_of
 from espalier.provision.local.found import PrivateEnvironment, Session
+from made_cran import Cran
 
 SOURCE = str(Path(espalier.__file__).parent.parent)
 # A package whose installation lasts until a file is there, and leaves a mark that it has begun.

@@ -2,12 +2,11 @@ import os
 from pathlib import Path
 
 import pytest
-from made_private import add_private
-
 from espalier.adapters import posix
 from espalier.base.errors import EspalierError
 from espalier.base.paths import CachePaths
 from espalier.provision.local.housekeeping import clean_up, list_private, own_size, remove_private
+from made_private import add_private
 
 
 def test_lists_with_size_and_last_use_and_removes(cache: CachePaths) -> None:

@@ -3,9 +3,8 @@
 from pathlib import Path
 
 import pytest
-from made_cran import Cran
-
 from espalier.base.paths import CachePaths
+from made_cran import Cran
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 from typing import Tuple
 
 import pytest
-
 from espalier.provision.packages.causes import find_cause, last_lines
 
 R_END = "\nespalier: could not install pkg 1.0\n"

@@ -5,14 +5,13 @@ import urllib.parse
 from pathlib import Path
 
 import pytest
-from made_cran import Cran
-
 from espalier.base.errors import EspalierError
 from espalier.base.paths import CachePaths
 from espalier.environment.definition import RSide
 from espalier.provision.packages import cran_index
 from espalier.provision.packages.cran_index import Index, bioconductor_repositories, find, read_index
 from espalier.provision.packages.versions import Dependency
+from made_cran import Cran
 
 
 def test_versions_newest_first_with_what_they_need() -> None:

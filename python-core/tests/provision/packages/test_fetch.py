@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Callable, Dict, Iterator, List, Tuple
 
 import pytest
-from made_cran import Cran, description, package, tarball
-
 from espalier.base.errors import EspalierError
 from espalier.base.paths import CachePaths
 from espalier.environment.definition import CranPackage, GithubPackage, RSide, Secret
@@ -17,6 +15,7 @@ from espalier.environment.lock import RSource
 from espalier.provision.packages.fetch import NotThere, download, open_url, read_url, without_credentials
 from espalier.provision.packages.resolve import RHost, resolve_r
 from espalier.provision.packages.sources import fetch, fetch_sources
+from made_cran import Cran, description, package, tarball
 
 Answer = Tuple[int, Dict[str, str], bytes]
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List
 
 import pytest
-
 from espalier.base.errors import EspalierError
 from espalier.base.paths import CachePaths
 from espalier.environment.definition import Environment, PythonSide, Secret

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, List
 
 import pytest
-
 from espalier.base.paths import CachePaths
 from espalier.provision.packages.kept import digest_of_tree, keeping
 

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 import pytest
-from made_cran import Cran
-
 from espalier.base.paths import CachePaths
 from espalier.environment.definition import CranPackage, RSide
 from espalier.environment.lock import RSource
 from espalier.provision.packages.plan import INSTALLER, package_keys, write_plan
 from espalier.provision.packages.resolve import RHost, resolve_r
 from espalier.provision.packages.sources import fetch_sources
+from made_cran import Cran
 
 A = RSource("aa", "1.0", "cran", "u", "sha256:a")
 B = RSource("bb", "1.0", "cran", "u", "sha256:b", ("aa",))

@@ -2,13 +2,12 @@ from pathlib import Path
 from typing import Any, List
 
 import pytest
-from made_cran import Cran, package
-
 from espalier.base.errors import EspalierError
 from espalier.base.paths import CachePaths
 from espalier.environment.definition import CranPackage, GithubPackage, RSide, Secret
 from espalier.environment.lock import RSource
 from espalier.provision.packages.resolve import RHost, resolve_r
+from made_cran import Cran, package
 
 
 def resolve(cache: CachePaths, cran: Cran, *wanted: Any, host: RHost = RHost("4.2.2"), **fields: Any) -> List[RSource]:

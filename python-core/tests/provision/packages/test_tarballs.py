@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Callable, List
 
 import pytest
-from made_cran import description, package, tarball
-
 from espalier.base.errors import EspalierError
 from espalier.provision.packages import tarballs
 from espalier.provision.packages.tarballs import read_description, repack
+from made_cran import description, package, tarball
 
 
 def write(path: Path, members: List[tarfile.TarInfo], data: bytes = b"") -> str:
