@@ -13,8 +13,8 @@ from espalier.base.model.job import FrozenFolder, JobSpec
 from espalier.base.model.status import Status
 from espalier.base.paths import RunPaths
 from espalier.lifecycle.changed import changed_files
-from espalier.lifecycle.known import Known
 from espalier.lifecycle.scratch import make_scratch, note_beginning
+from espalier.lifecycle.status import Known
 from espalier.lifecycle.touched import Found
 from espalier.runner.workdir import materialise
 from samples import Samples, seconds

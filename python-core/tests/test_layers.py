@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Dict, Iterator, List, Set, Tuple
+from typing import Dict, Iterable, Iterator, List, Set, Tuple
 
 import espalier
 import pytest
@@ -17,6 +17,37 @@ ROOMS = (
     "base", "adapters", "store", "snapshot", "environment", "vault", "lifecycle", "tracking", "provision", "executors",
     "queue", "keeper", "runner", "jobs", "api", "testing",
 )
+# What is imported inside functions, and why: it takes time to load, and not everybody who loads the file has to wait for
+# it. Others are cycles in disguise: lift what both need into a file of its own.
+LATE = {
+    "a session, or a job that logs, loads next to nothing": (
+        "", "api.interactive", "api.keyvault", "api.run", "base.canonical", "base.config", "jobs.children", "vault.store",
+    ),
+    "environments: the parser of YAML, and Docker's part": (
+        "environment.context", "environment.curated", "environment.definition", "environment.reading",
+        "environment.recipe", "environment.registered", "environment.secret_names", "environment.sources",
+        "environment.text", "environment.why", "provision.docker.build", "provision.docker.chain",
+        "provision.docker.housekeeping", "provision.docker.record", "provision.docker.registries",
+        "provision.docker.stages", "provision.docker.wanted", "provision.docker.whereabouts", "provision.local.ensure",
+        "provision.local.found", "provision.local.refuse", "provision.packages.lock", "provision.packages.pyenv",
+        "provision.packages.resolve", "snapshot.sides",
+    ),
+    "containers, secrets, inputs and snapshots: of jobs that have them": (
+        "adapters.docker_errors", "base.accel", "lifecycle.mounts", "lifecycle.set_ids", "lifecycle.view",
+        "runner.container", "runner.container_meter", "runner.environment", "runner.inputs", "runner.project",
+        "runner.secrets", "runner.workdir", "snapshot.hold", "snapshot.secrets", "store.inputs", "tracking.run_outputs",
+        "vault.channel",
+    ),
+    "a runner starts its job first": ("adapters.oom", "lifecycle.collect", "queue.step", "runner.after"),
+    "most steps of the queue end no run, and most hosts have one run that waits for others": (
+        "lifecycle.waiting", "queue.ends",
+    ),
+    "most jobs end well and soon, change nothing beside their outputs, ask for nothing, and have no children": (
+        "adapters.copying", "adapters.scope", "lifecycle.brought", "lifecycle.comparison", "lifecycle.strays",
+        "lifecycle.verdict", "runner.asked", "runner.children", "snapshot.missed", "store.packs", "store.trees",
+    ),
+    "who asks has no folder of its own": ("adapters.homes", "adapters.trust"),
+}
 JOB_SIDE = "from espalier import Run; run = Run.get_context(); run.log('a', 1.5); run.log_list('b', [1, 2])"
 
 
@@ -37,7 +68,12 @@ def parsed(path: Path) -> ast.Module:
 def imports(path: Path, everywhere: bool = True) -> Iterator[str]:
     """Names of the core's modules that a file imports, also inside functions."""
     tree = parsed(path)
-    for node in ast.walk(tree) if everywhere else tree.body:
+    yield from imported(ast.walk(tree) if everywhere else tree.body, path)
+
+
+def imported(nodes: Iterable[ast.AST], path: Path) -> Iterator[str]:
+    """Names of the core's modules that some statements of a file import."""
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from (a.name.partition(".")[2] for a in node.names if a.name.split(".")[0] == "espalier")
         elif isinstance(node, ast.ImportFrom):
@@ -110,6 +146,16 @@ def test_no_module_needs_itself() -> None:
         free = {name for name, used in graph.items() if name not in done and used & set(graph) <= done}
         assert free, f"a circle among {sorted(set(graph) - done)}"
         done |= free
+
+
+def test_imports_inside_functions_are_on_the_list() -> None:
+    """A new one has a reason, or goes to the top of its file."""
+    used = set()
+    for name, path in modules().items():
+        for function in ast.walk(parsed(path)):
+            if name and isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                used |= set(imported(ast.walk(function), path))
+    assert sorted(used) == sorted(late for modules in LATE.values() for late in modules)
 
 
 def python_3_8() -> str:

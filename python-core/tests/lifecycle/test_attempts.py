@@ -14,9 +14,8 @@ from espalier.adapters.homes import scratch_folder
 from espalier.base.paths import RunPaths
 from espalier.jobs import submit as submission
 from espalier.lifecycle.end import end_lost_attempt
-from espalier.lifecycle.known import Known
-from espalier.lifecycle.status import move, read_status
-from espalier.queue import elect, spawn
+from espalier.lifecycle.status import Known, move, read_status
+from espalier.queue import spawn
 from espalier.queue.capacity import set_capacity
 from espalier.queue.home import queue_paths
 from espalier.queue.step import settle, step
@@ -121,7 +120,7 @@ def test_a_runner_that_cannot_work_is_not_tried_for_ever_at_any_attempt(
     submit: Submit, reach: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_capacity(queue_paths(), cpus=1)
-    monkeypatch.setattr(elect, "spawn_keeper", lambda paths, lock: None)  # it would start runners that work
+    monkeypatch.setattr(spawn, "spawn_keeper", lambda paths, lock: None)  # it would start runners that work
     run = submit("exit 1", retry={"attempts": 2, "on": ["job_failed"], "wait_seconds": 3600}, queue_timeout_seconds=0)
     reach(lambda: os.listdir(queue_paths().waiting) and not os.listdir(queue_paths().leases))
     monkeypatch.setattr(spawn, "interpreter", lambda: "/bin/false")

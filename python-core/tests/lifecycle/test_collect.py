@@ -19,9 +19,8 @@ from espalier.lifecycle import keep
 from espalier.lifecycle import scratch as scratches
 from espalier.lifecycle.collect import clean, collect, remove_working_copy
 from espalier.lifecycle.end import clean_again, finish
-from espalier.lifecycle.known import Known
 from espalier.lifecycle.scratch import note_beginning
-from espalier.lifecycle.status import read_status
+from espalier.lifecycle.status import Known, read_status
 from espalier.runner.prepare import make_kept_folders
 from scratch import give_scratch
 

@@ -19,8 +19,8 @@ from espalier.base.paths import RunPaths
 from espalier.base.scratch_paths import ScratchPaths
 from espalier.lifecycle import comparison
 from espalier.lifecycle.changed import changed_files
-from espalier.lifecycle.known import Known
 from espalier.lifecycle.scratch import note_beginning
+from espalier.lifecycle.status import Known
 from espalier.lifecycle.touched import Found
 from espalier.runner.workdir import materialise
 from espalier.store.packs import ObjectReader

@@ -11,8 +11,7 @@ from espalier.base.model.status import Status, plain_error
 from espalier.base.paths import RunPaths
 from espalier.lifecycle import end as module
 from espalier.lifecycle.end import end_job, end_lost_attempt, finish
-from espalier.lifecycle.known import Known
-from espalier.lifecycle.status import Outcome, move, read_status
+from espalier.lifecycle.status import Known, Outcome, move, read_status
 from espalier.tracking.writer import EventWriter
 from scratch import give_scratch
 

@@ -10,7 +10,7 @@ from espalier.base.model.status import Status
 from espalier.base.paths import RunPaths, WorkspacePaths
 from espalier.jobs.inputs import resolve_inputs
 from espalier.lifecycle.inputs import changed_inputs
-from espalier.lifecycle.known import Known
+from espalier.lifecycle.status import Known
 from espalier.runner.inputs import copy_inputs
 from espalier.store import input_digests as stored
 

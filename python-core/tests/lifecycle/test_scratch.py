@@ -15,9 +15,8 @@ from espalier.base.model.status import Status
 from espalier.base.paths import RunPaths
 from espalier.lifecycle import scratch as module
 from espalier.lifecycle.collect import collect
-from espalier.lifecycle.known import Known
 from espalier.lifecycle.scratch import lost_run, make_scratch, remove_scratch, scratch_of
-from espalier.lifecycle.status import read_status
+from espalier.lifecycle.status import Known, read_status
 from espalier.queue.home import queue_paths
 from espalier.queue.step import step
 from scratch import copy_of, give_scratch

@@ -12,7 +12,7 @@ from espalier.base.model.record import Record
 # What the Docker engine takes at least for /dev/shm, bytes.
 SMALLEST_SHM = 4096
 _UNITS = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
-_SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)(?:i?b)?\s*", re.IGNORECASE)
+_SIZE = r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)(?:i?b)?\s*"
 
 
 class Resources(Record):
@@ -76,7 +76,7 @@ def bytes_of(value: Union[int, float, str], name: str = "memory") -> int:
         EspalierError: `bad_argument`.
     """
     if isinstance(value, str):
-        found = _SIZE.fullmatch(value)
+        found = re.fullmatch(_SIZE, value, re.IGNORECASE)
         if found:
             return int(float(found.group(1)) * _UNITS[found.group(2).lower()])
     elif isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 2**63:

@@ -17,9 +17,9 @@ from espalier.base.records import FOLDER_MODE
 from espalier.base.resources import Resources
 from espalier.base.types import Text
 from espalier.jobs.confined import Source
-from espalier.jobs.folder import build_folder, place_folder
+from espalier.jobs.folder import build_folder, place_folder, record_child
 from espalier.jobs.submit import base_spec, enqueue, meta_record, prepare
-from espalier.lifecycle.children import WAIT, ancestors_of, choice_of, record_child
+from espalier.lifecycle.children import WAIT, ancestors_of, choice_of
 from espalier.snapshot.hold import holding_objects
 
 # The latest second that a run's id can name.

@@ -12,8 +12,9 @@ import stat
 from dataclasses import replace
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
+from espalier.adapters.copying import Copier
 from espalier.adapters.files import remove_tree
-from espalier.adapters.moving import Copier, opened, opened_below
+from espalier.adapters.moving import opened, opened_below
 from espalier.adapters.posix import path_through
 from espalier.base.errors import EspalierError
 from espalier.base.model.job import JobEnvironment, JobSpec

@@ -7,6 +7,7 @@ import time
 from typing import Any, Dict, Tuple
 
 from espalier.adapters.files import remove_tree
+from espalier.base.errors import EspalierError
 from espalier.base.model.codec import encode
 from espalier.base.model.job import JobSpec
 from espalier.base.model.status import Status
@@ -22,6 +23,7 @@ from espalier.base.records import (
     sync_folder,
     write_file,
 )
+from espalier.lifecycle.children import opened_entries
 from espalier.lifecycle.copies import origin_of
 from espalier.lifecycle.digests import record_digests
 
@@ -102,3 +104,31 @@ def place_folder(paths: WorkspacePaths, folder: str, run_id: str) -> RunPaths:
         shutil.rmtree(folder, ignore_errors=True)
         raise cannot_write(paths.root, error) from error
     return run
+
+
+def record_child(parent: RunPaths, child_id: str) -> None:
+    """Enter a run as a child, durable, before its folder is put in its place.
+
+    Raises:
+        EspalierError: `run_missing`, `workspace_read_only`.
+    """
+    try:
+        _enter(parent, child_id)
+    except OSError as error:
+        if not os.path.isdir(parent.root):
+            message = f"The parent run {os.path.basename(parent.root)} is gone."
+            raise EspalierError("run_missing", message, "See list_runs().") from error
+        raise cannot_write(parent.workspace.root, error) from error
+
+
+def _enter(parent: RunPaths, child_id: str) -> None:
+    made = not os.path.lexists(parent.children)
+    if made:
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(parent.children, FOLDER_MODE)
+    with opened_entries(parent.children) as folder:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        os.close(os.open(child_id, flags, FILE_MODE, dir_fd=folder))
+        os.fsync(folder)
+    if made:
+        sync_folder(parent.root)

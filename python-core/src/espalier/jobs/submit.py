@@ -30,7 +30,7 @@ from espalier.jobs.demands import hide_gpus, refuse_impossible, refuse_incapable
 from espalier.jobs.documents import refuse_missing_tools
 from espalier.jobs.environment import MADE, SESSION, choose_environment, preparing, with_gpu, with_version
 from espalier.jobs.exec_limits import refuse_too_long
-from espalier.jobs.folder import build_folder, place_folder
+from espalier.jobs.folder import build_folder, place_folder, record_child
 from espalier.jobs.full_core import full_core
 from espalier.jobs.inherited import for_environment, inherited_variables, notes_on_missing
 from espalier.jobs.inputs import fetching, identity_of, resolve_inputs, runs_waited_for
@@ -39,7 +39,7 @@ from espalier.jobs.outputs import declared_outputs
 from espalier.jobs.program import Program, checked_script, named_files, program
 from espalier.jobs.surroundings import Surroundings, surroundings
 from espalier.jobs.working_copy import read_index, working_copy
-from espalier.lifecycle.children import DETACH, record_child
+from espalier.lifecycle.children import DETACH
 from espalier.queue.capacity import capacity
 from espalier.queue.home import allocator, queue_paths
 from espalier.queue.step import step_locked

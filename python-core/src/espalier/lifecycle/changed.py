@@ -9,8 +9,8 @@ from espalier.base.errors import EspalierError
 from espalier.base.paths import KEPT_FOLDERS
 from espalier.base.records import read_record
 from espalier.base.scratch_paths import ScratchPaths
-from espalier.lifecycle.known import Known
 from espalier.lifecycle.scratch import was_begun
+from espalier.lifecycle.status import Known
 from espalier.lifecycle.touched import Found, Period, Touched, touched_folders
 
 # A clock that was set back by less is taken for one that runs. Seconds.

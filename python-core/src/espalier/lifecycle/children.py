@@ -12,9 +12,8 @@ from espalier.base import states
 from espalier.base.errors import EspalierError
 from espalier.base.model.codec import read_as
 from espalier.base.model.job import JobSpec
-from espalier.base.os_errors import cannot_write
 from espalier.base.paths import RunPaths, is_run_id
-from espalier.base.records import FILE_MODE, FOLDER_MODE, read_record, sync_folder
+from espalier.base.records import read_record
 from espalier.lifecycle.ask import ask_to_cancel
 from espalier.lifecycle.status import status_of
 
@@ -25,36 +24,8 @@ DETACH = "detach"
 _TOLD = 10
 
 
-def record_child(parent: RunPaths, child_id: str) -> None:
-    """Enter a run as a child, durable, before its folder is put in its place.
-
-    Raises:
-        EspalierError: `run_missing`, `workspace_read_only`.
-    """
-    try:
-        _enter(parent, child_id)
-    except OSError as error:
-        if not os.path.isdir(parent.root):
-            message = f"The parent run {os.path.basename(parent.root)} is gone."
-            raise EspalierError("run_missing", message, "See list_runs().") from error
-        raise cannot_write(parent.workspace.root, error) from error
-
-
-def _enter(parent: RunPaths, child_id: str) -> None:
-    made = not os.path.lexists(parent.children)
-    if made:
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(parent.children, FOLDER_MODE)
-    with _folder(parent.children) as folder:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        os.close(os.open(child_id, flags, FILE_MODE, dir_fd=folder))
-        os.fsync(folder)
-    if made:
-        sync_folder(parent.root)
-
-
 @contextlib.contextmanager
-def _folder(path: str) -> Iterator[int]:
+def opened_entries(path: str) -> Iterator[int]:
     """A folder that a job may have replaced by a link, which is not followed."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
@@ -66,7 +37,7 @@ def _folder(path: str) -> Iterator[int]:
 def children_of(run: RunPaths) -> List[RunPaths]:
     """The runs whose parent this is; entries of what was never placed, or is another's, are left out."""
     try:
-        with _folder(run.children) as folder:
+        with opened_entries(run.children) as folder:
             names = sorted(os.listdir(folder))
     except OSError:  # there are none, or what lies there is no folder
         return []

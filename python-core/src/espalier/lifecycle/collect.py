@@ -15,8 +15,8 @@ from espalier.base.paths import EARLIER, KEPT_FOLDERS, RunPaths
 from espalier.base.scratch_paths import WORK, ScratchPaths
 from espalier.lifecycle.changed import changed_files
 from espalier.lifecycle.keep import keep_files, take_in
-from espalier.lifecycle.known import Known
 from espalier.lifecycle.scratch import forget_beginning, remove_scratch, scratch_of, was_begun
+from espalier.lifecycle.status import Known
 
 
 def collect(known: Known, warnings: List[str], files: str = "") -> Optional[Dict[str, Any]]:

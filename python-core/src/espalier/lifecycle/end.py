@@ -33,9 +33,8 @@ from espalier.lifecycle.collect import clean, collect, merge_folder, remove_work
 from espalier.lifecycle.digests import is_replaced, known_digests
 from espalier.lifecycle.extent import extent_of, last_metrics
 from espalier.lifecycle.inputs import changed_inputs
-from espalier.lifecycle.known import Known
 from espalier.lifecycle.recorded import keep_outputs
-from espalier.lifecycle.status import NOT_COLLECTED, Outcome, collected, correct, move, status_of
+from espalier.lifecycle.status import NOT_COLLECTED, Known, Outcome, collected, correct, move, status_of
 
 Act = Callable[["End"], None]
 # Of an attempt that was not the last, this much is kept in the run's status.

@@ -6,7 +6,7 @@ from typing import List
 from espalier.base.model.job import Input
 from espalier.base.paths import RunPaths
 from espalier.base.records import now_iso
-from espalier.lifecycle.known import Known
+from espalier.lifecycle.status import Known
 
 # What inputs consist of is loaded where there are some: with its digests it takes 5 ms, at the end of every run.
 

@@ -4,16 +4,15 @@ import contextlib
 import os
 from typing import Any, Dict, List, Optional, Set, Tuple
 
-from espalier.adapters.below import files_below
 from espalier.adapters.files import open_regular
 from espalier.adapters.inside import append_text, folder_inside
-from espalier.adapters.moving import Mover, made, opened_below, shortened
+from espalier.adapters.moving import Mover, files_below, made, opened_below, shortened
 from espalier.base.errors import EspalierError
 from espalier.base.paths import WORKDIR, RunPaths, is_temporary, partial
 from espalier.base.records import read_record
 from espalier.base.resources import bytes_of, size_text
 from espalier.base.scratch_paths import ABOVE_WORK, WORK, ScratchPaths
-from espalier.lifecycle.known import Known
+from espalier.lifecycle.status import Known
 from espalier.lifecycle.touched import Found
 
 # The job's variable by which a user sets how many bytes are kept; what is kept without one, and how many files.

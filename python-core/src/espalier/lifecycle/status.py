@@ -4,12 +4,14 @@ Standard library only: the runner loads this file.
 """
 
 import os
-from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Mapping, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Mapping, Optional, Tuple, Union
 
 from espalier.adapters.inside import put_aside
 from espalier.adapters.private import has_private_file
 from espalier.base import states
 from espalier.base.errors import EspalierError
+from espalier.base.model.codec import read_as
+from espalier.base.model.job import JobSpec
 from espalier.base.model.record import Record
 from espalier.base.model.status import Status, status_in
 from espalier.base.paths import RunPaths
@@ -48,6 +50,39 @@ class Outcome(Record):
             "duration_seconds": round(max(self.duration, 0.0), 6),
             "usage": self.usage,
         }
+
+
+class Known:
+    """What is known of a run whose end is written: its folder, its status, and its definition, which is read when it is
+    asked for. Read once, under the lock of who writes the end, and passed to each act.
+
+    Args:
+        run: The run.
+        status: As it was read or last written.
+        spec: Its definition, where it has been read.
+    """
+
+    __slots__ = ("_spec", "run", "status")
+
+    def __init__(self, run: RunPaths, status: Status, spec: Optional[JobSpec] = None) -> None:
+        self.run, self.status = run, status
+        self._spec: Union[JobSpec, bool, None] = spec or False  # (False: not read)
+
+    @property
+    def spec(self) -> Optional[JobSpec]:
+        """The definition; None where it can't be read, on which no end depends."""
+        if isinstance(self._spec, bool):
+            try:
+                self._spec = read_as(JobSpec, self.run.spec)
+            except Exception:
+                self._spec = None
+        return self._spec
+
+    def with_status(self, status: Status) -> "Known":
+        """The same run after its status was changed."""
+        known = Known(self.run, status)
+        known._spec = self._spec
+        return known
 
 
 def read_status(run: RunPaths) -> Status:

@@ -9,8 +9,7 @@ from espalier.base.model.status import plain_error
 from espalier.base.paths import RunPaths
 from espalier.lifecycle.ask import canceled_message
 from espalier.lifecycle.failure import job_error, log_tail
-from espalier.lifecycle.known import Known
-from espalier.lifecycle.status import Outcome
+from espalier.lifecycle.status import Known, Outcome
 from espalier.lifecycle.strays import shortage_of
 
 # By signal 9, also as a shell passes that on.

@@ -13,9 +13,10 @@ import stat
 import time
 from typing import Dict, Iterable, Iterator, List, Optional, Set, Tuple
 
+from espalier.adapters.copying import copy_file
 from espalier.adapters.files import first_names, remove_tree
 from espalier.adapters.inside import make_inside
-from espalier.adapters.moving import DEEPEST, copy_file, opened_below
+from espalier.adapters.moving import DEEPEST, opened_below
 from espalier.base import states
 from espalier.base.errors import EspalierError
 from espalier.base.model.status import HELD_BY_PARENT

@@ -10,9 +10,8 @@ from typing import Iterator
 from espalier.adapters import posix
 from espalier.base.errors import EspalierError
 from espalier.queue.capacity import capacity
-from espalier.queue.elect import anything_queued
 from espalier.queue.home import queue_paths
-from espalier.queue.spawn import dismiss, spawn_ahead
+from espalier.queue.spawn import anything_queued, dismiss, spawn_ahead
 
 
 @contextlib.contextmanager

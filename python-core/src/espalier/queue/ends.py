@@ -21,8 +21,7 @@ from espalier.lifecycle.copies import is_copy_in_queue
 from espalier.lifecycle.digests import known_digests
 from espalier.lifecycle.end import clean_again, end_attempt, end_lost_attempt, finish, retire_copy
 from espalier.lifecycle.failure_message import failure_line
-from espalier.lifecycle.known import Known
-from espalier.lifecycle.status import check_definition, is_cleaned, move, read_status, status_of
+from espalier.lifecycle.status import Known, check_definition, is_cleaned, move, read_status, status_of
 from espalier.lifecycle.strays import end_strays
 from espalier.lifecycle.verdict import died_before_start
 from espalier.queue.spawn import spawn_reconciler

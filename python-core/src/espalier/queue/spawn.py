@@ -2,6 +2,7 @@
 
 import array
 import contextlib
+import errno
 import os
 import signal
 import sys
@@ -11,8 +12,8 @@ from espalier.adapters import posix
 from espalier.adapters.homes import chosen_scratch, state_folder
 from espalier.adapters.inside import open_log
 from espalier.base.model.record import Record
+from espalier.base.model.ticket import AHEAD
 from espalier.base.paths import QueuePaths, RunPaths
-from espalier.queue.claim import AHEAD
 
 try:  # (see adapters/engine.py)
     import _socket
@@ -26,6 +27,10 @@ _CORE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 RUNNER = os.path.join(_CORE, "runner", "__main__.py")
 RECONCILER = os.path.join(_CORE, "runner", "reconcile.py")
 KEEPER = os.path.join(_CORE, "keeper", "__main__.py")
+
+
+# Where no process can be started for these reasons, that may pass: a limit, a full disk.
+_PASSING = (errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT)
 
 
 class Ahead(Record):
@@ -52,6 +57,11 @@ def spawn_runner(run: RunPaths, lease: int) -> None:
             runner.sendmsg([os.fsencode(run.root)], rights, _socket.MSG_NOSIGNAL)
             return
     _spawn([RUNNER, run.root, str(lease)], open_log(run.root, run.runner_log), lease)
+
+
+def is_exhausted(error: OSError) -> bool:
+    """Whether a process could not be started for a reason that may pass."""
+    return error.errno in _PASSING
 
 
 def spawn_ahead(executor: str) -> Ahead:
@@ -109,6 +119,26 @@ def spawn_keeper(paths: QueuePaths, lock: int) -> None:
         lock: The open, locked file by which it is elected, which it inherits.
     """
     _spawn([KEEPER, str(lock)], open_log(paths.root, paths.keeper_log), lock)
+
+
+def keep_going(paths: QueuePaths) -> None:
+    """Start the keeper if something is queued and there is none. Under the allocator's lock."""
+    if not anything_queued(paths):
+        return
+    with contextlib.suppress(OSError):  # whoever looks next tries again
+        fd = os.open(paths.keeper, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        os.close(fd)
+        fd = posix.open_lockable(paths.keeper)
+        try:
+            if posix.try_lock(fd):
+                spawn_keeper(paths, fd)
+        finally:
+            os.close(fd)
+
+
+def anything_queued(paths: QueuePaths) -> bool:
+    """Whether a run waits for its turn, or for something else."""
+    return bool(os.listdir(paths.tickets) or os.listdir(paths.waiting))
 
 
 def _spawn(arguments: List[str], log: int, keep_fd: Optional[int]) -> int:

@@ -9,19 +9,16 @@ from typing import Optional
 
 from espalier.adapters import posix
 from espalier.base import states
-from espalier.base.os_errors import is_exhausted
+from espalier.base.model.ticket import Claim
 from espalier.base.paths import QueuePaths, RunPaths
 from espalier.base.resources import Capacity
 from espalier.lifecycle.ask import wake_runner
 from espalier.lifecycle.scratch import lost_run, orphans
 from espalier.lifecycle.status import is_cleaned, read_status
 from espalier.queue.admission import admit_waiting, executable_status, open_to_others, take_out_children
-from espalier.queue.capacity import capacity
-from espalier.queue.claim import Claim
-from espalier.queue.elect import keep_going
+from espalier.queue.capacity import capacity, without
 from espalier.queue.home import allocator, queue_paths
-from espalier.queue.room import without
-from espalier.queue.spawn import collect_ended, spawn_runner
+from espalier.queue.spawn import collect_ended, is_exhausted, keep_going, spawn_runner
 from espalier.queue.tickets import Ticket, claim, claimed_runs, is_dead, leases, remove, tickets
 
 

@@ -30,7 +30,7 @@ from espalier.base.model.codec import decode, decoded
 from espalier.base.model.job import JobSpec
 from espalier.base.model.resolve import shown_command
 from espalier.base.model.status import Status
-from espalier.base.model.ticket import TicketRecord
+from espalier.base.model.ticket import AHEAD, Claim, TicketRecord
 from espalier.base.paths import ENV, SPEC, QueuePaths, RunPaths
 from espalier.base.records import now_iso
 from espalier.base.scratch_paths import ScratchPaths
@@ -40,13 +40,11 @@ from espalier.lifecycle.digests import Changed, Frozen, known_digests
 from espalier.lifecycle.place import Place
 from espalier.lifecycle.scratch import make_scratch, note_beginning, record_of, scratch_of
 from espalier.lifecycle.status import move, read_status
-from espalier.queue.claim import AHEAD, Claim
 from espalier.queue.started import note_start
 from espalier.runner.ahead import load_next
 from espalier.runner.guardian import guarded, has_lost, load_in_time
-from espalier.runner.patience import Impatience, patience
+from espalier.runner.patience import Impatience, block_signals, patience
 from espalier.runner.prepare import RunnersJob
-from espalier.runner.signals import block_signals
 
 if TYPE_CHECKING:
     from espalier.executors.contract import Launch

@@ -13,9 +13,8 @@ from espalier.base.paths import RunPaths
 from espalier.executors.contract import Executor
 from espalier.lifecycle.collect import collect, remove_working_copy
 from espalier.lifecycle.end import end_attempt, end_job, finish
-from espalier.lifecycle.known import Known
 from espalier.lifecycle.place import Place
-from espalier.lifecycle.status import check_run_format, read_status
+from espalier.lifecycle.status import Known, check_run_format, read_status
 from espalier.runner.ahead import load_next
 from espalier.runner.requests import Attendant
 from espalier.runner.watch import watch

@@ -21,9 +21,8 @@ _STEPS = (
 # What many need to be made ready.
 _BEFORE = ("runner.inputs", "runner.workdir")
 _ALSO = (
-    "base.accel", "adapters.below", "adapters.scope", "adapters.tree", "base.retry", "runner.children", "runner.inputs",
-    "runner.requests", "runner.stop", "runner.watch", "store.inputs", "store.packs", "store.plain", "store.trees",
-    "base.values",
+    "base.accel", "adapters.copying", "adapters.scope", "runner.asked", "runner.children", "runner.inputs",
+    "store.inputs", "store.packs", "store.plain", "store.trees", "base.values",
 )  # fmt: skip
 
 

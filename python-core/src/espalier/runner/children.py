@@ -13,7 +13,7 @@ from espalier.lifecycle.children import WAIT, open_children
 from espalier.lifecycle.status import Outcome, move, status_of
 from espalier.queue.control import look_after
 from espalier.queue.step import step
-from espalier.runner.signals import STOPPERS, WAKERS
+from espalier.runner.patience import STOPPERS, WAKERS
 
 # A child's end is seen after the first pause at the earliest, after the last one at the latest, seconds.
 _PAUSES = (0.02, 0.5)

@@ -1,4 +1,5 @@
-"""Preparing a run takes no longer than it may, and ends at once when somebody cancels it."""
+"""What wakes a runner: preparing a run takes no longer than it may, and ends at once when somebody cancels it; and the
+signals that wake who watches a job."""
 
 import os
 import signal
@@ -9,6 +10,11 @@ from espalier.adapters import posix
 from espalier.base import states
 from espalier.base.paths import RunPaths
 from espalier.lifecycle.ask import canceled_message
+
+# Asked from outside of espalier to stop: by an administrator, or the machine shutting down.
+STOPPERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+# (SIGUSR1 says that there is a request to look at)
+WAKERS = (signal.SIGCHLD, signal.SIGUSR1, *STOPPERS)
 
 
 class Impatience(BaseException):
@@ -50,3 +56,8 @@ def patience(run: RunPaths, seconds: Optional[float]) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGUSR1, old)
+
+
+def block_signals() -> None:
+    """Call before the job starts, so that its end cannot be missed; `watch` takes them one by one."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, WAKERS)

@@ -24,16 +24,15 @@ from espalier.base.errors import EspalierError
 from espalier.base.model.codec import read_as
 from espalier.base.model.job import JobSpec
 from espalier.base.model.status import Status
+from espalier.base.model.ticket import Claim
 from espalier.base.paths import RunPaths
 from espalier.base.records import seconds_of
 from espalier.executors.contract import Reconciled
 from espalier.executors.registry import holder_of
 from espalier.lifecycle.digests import is_replaced, known_digests
 from espalier.lifecycle.end import clean_again, end_job, end_lost_attempt
-from espalier.lifecycle.known import Known
-from espalier.lifecycle.status import Outcome, read_status
+from espalier.lifecycle.status import Known, Outcome, read_status
 from espalier.lifecycle.strays import end_strays
-from espalier.queue.claim import Claim
 from espalier.queue.step import release_and_step, step
 
 

@@ -33,7 +33,7 @@ from espalier.executors.docker.config import Order
 from espalier.base.model.codec import read_as
 from espalier.base.model.job import JobSpec
 from espalier.base.paths import RunPaths
-from espalier.runner.signals import block_signals
+from espalier.runner.patience import block_signals
 from espalier.executors.docker.supervisor import start_supervisor
 block_signals()
 order = Order(**json.loads(sys.argv[3]))

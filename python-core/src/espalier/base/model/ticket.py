@@ -46,3 +46,15 @@ class TicketRecord(Record):
 
 def _count(value: int, default: int) -> int:
     return value if value >= 0 else default
+
+
+class Claim(Record):
+    """A run that this process has claimed: its folder, and its open, locked lease."""
+
+    run_dir: str
+    lease: int
+
+
+# What a runner that is started before its run gets in place of that run's folder; what follows is the name of the run's
+# executor.
+AHEAD = "ahead:"
