@@ -115,6 +115,7 @@ class ForeignExecutor(Executor):
         """See `Executor`."""
         if self.capabilities.may_outlive:  # (first: when all of us die, it says that there may be something)
             replace_inside(job.run.root, job.run.executor, dump_record({"format": FORMAT, "executor": self.name}))
+            job.undo.callback(self.reconcile, job.run, {})
         launch = self._call("prepare", job)
         if not callable(launch):
             raise _failed(self.name, f"its `prepare` returned {launch!r:.100}, which can't be called")
@@ -127,6 +128,8 @@ class ForeignExecutor(Executor):
                 raise _failed(self.name, f"its `launch` returned {pid!r:.100}, which is no child process of the runner")
         except BaseException:
             Tree(os.path.basename(run.root), None, os.getpid()).kill()  # (what it has started, nobody watches)
+            if self.capabilities.may_outlive:
+                self.reconcile(run, {})
             raise
         return pid
 

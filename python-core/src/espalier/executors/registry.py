@@ -58,14 +58,10 @@ def is_held(run: RunPaths, is_final: bool) -> bool:
     Args:
         is_final: Whether the run has ended.
     """
-    own = _marked(run)
+    own = own_holder(run)
     return (not is_final or own.holds(run)) if own is not None else os.path.exists(run.executor)
 
 
-def holder_of(run: RunPaths, spec: JobSpec) -> Executor:
-    """The executor that holds something of a run. Raises as `executor_of`."""
-    return _marked(run) or executor_of(spec)
-
-
-def _marked(run: RunPaths) -> Optional[Executor]:
+def own_holder(run: RunPaths) -> Optional[Executor]:
+    """The executor of espalier's own that may hold something of a run; None if there is none."""
     return built_in("docker") if os.path.exists(run.container) else None

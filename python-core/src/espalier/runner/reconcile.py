@@ -25,8 +25,8 @@ from espalier.base.model.codec import read_as
 from espalier.base.model.job import JobSpec
 from espalier.base.paths import RunPaths
 from espalier.base.records import seconds_of
-from espalier.executors.contract import Reconciled
-from espalier.executors.registry import holder_of
+from espalier.executors.contract import Executor, Reconciled
+from espalier.executors.registry import executor_of, own_holder
 from espalier.lifecycle.attempts import end_job, end_lost_attempt
 from espalier.lifecycle.digests import is_replaced, known_digests
 from espalier.lifecycle.finish import clean_again
@@ -78,9 +78,7 @@ def _reconciled(run: RunPaths, status: Mapping[str, Any]) -> Reconciled:
     """Have the run's executor end what is left. What can't be given up now, or by an executor that isn't there any
     more, is not looked for again."""
     try:
-        if is_replaced(run, known_digests(status)):
-            raise EspalierError("record_changed", f"{run.spec} isn't what it was when the run was submitted.")
-        found = holder_of(run, read_as(JobSpec, run.spec)).reconcile(run, status)
+        found = (own_holder(run) or _recorded_holder(run, status)).reconcile(run, status)
     except (OSError, EspalierError) as error:
         traceback.print_exc()
         is_known = isinstance(error, EspalierError) and error.code.startswith("executor_")
@@ -90,6 +88,13 @@ def _reconciled(run: RunPaths, status: Mapping[str, Any]) -> Reconciled:
     with contextlib.suppress(OSError):
         os.unlink(run.executor)
     return found
+
+
+def _recorded_holder(run: RunPaths, status: Mapping[str, Any]) -> Executor:
+    """The executor that the definition names, if that is what was submitted."""
+    if is_replaced(run, known_digests(status)):
+        raise EspalierError("record_changed", f"{run.spec} isn't what it was when the run was submitted.")
+    return executor_of(read_as(JobSpec, run.spec))
 
 
 def _forget(run: RunPaths) -> None:
