@@ -151,6 +151,18 @@ def test_one_that_can_not_reconcile(experiment: Experiment, bad: Bad, ended: End
     assert "its `reconcile` " in failed(experiment, ended, run)
 
 
+def test_one_that_has_disappeared_when_its_run_is_reconciled(
+    experiment: Experiment, bad: Bad, ended: Ended, reach: Reach, site: Path
+) -> None:
+    bad("capabilities = Capabilities(may_outlive=True)")
+    run = submit_bad(experiment, "sleep 600")
+    reach(run, "Running")
+    (site / "bad.py").unlink()
+    for pid in runner_of(run):
+        os.kill(pid, signal.SIGKILL)
+    assert "isn't in" in failed(experiment, ended, run)
+
+
 class Waiting(NamedTuple):
     """A run that waits for its turn, and what has the place."""
 

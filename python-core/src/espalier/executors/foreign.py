@@ -60,7 +60,7 @@ def registered_executor(name: str, known: Tuple[str, ...]) -> Tuple[Executor, Ex
     return _made(name, target, module), ExecutorCode(target, folder)
 
 
-def recorded_executor(spec: JobSpec) -> Executor:
+def recorded_executor(spec: JobSpec, seconds: Optional[float]) -> Executor:
     """The executor of a run, from where it was at submit. Raises as `executor_of`."""
     name, code = spec.target, spec.executor
     hint = "Install the package again, and submit the run again."
@@ -75,7 +75,11 @@ def recorded_executor(spec: JobSpec) -> Executor:
     refuse_foreign_code(code.folder, path)
     if code.folder not in sys.path:
         sys.path.append(code.folder)  # (the standard library, and espalier, come first)
-    module = _imported(name, code.object)
+    try:
+        with _limit(seconds):
+            module = _imported(name, code.object)
+    except _TooLong:
+        raise _failed(name, f"its module takes longer than {seconds} seconds to load") from None
     found = os.path.realpath(getattr(module, "__file__", None) or os.sep)
     if found != os.path.realpath(path):
         raise _failed(name, f"the module {module.__name__} of it is hidden by {found}")
@@ -223,7 +227,11 @@ class _TooLong(BaseException):
 
 
 @contextlib.contextmanager
-def _limit(seconds: float) -> Iterator[None]:
+def _limit(seconds: Optional[float]) -> Iterator[None]:
+    if seconds is None:
+        yield
+        return
+
     def expired(*_: Any) -> None:
         raise _TooLong
 

@@ -38,8 +38,12 @@ def executor_for(name: str) -> Tuple[Executor, Optional[ExecutorCode]]:
     return registered_executor(name, BUILT_IN)
 
 
-def executor_of(spec: JobSpec) -> Executor:
+def executor_of(spec: JobSpec, seconds: Optional[float] = None) -> Executor:
     """The executor of a run.
+
+    Args:
+        spec: Its definition.
+        seconds: The code of another package's may take no longer to load; None: there is a limit already.
 
     Raises:
         EspalierError: `executor_missing`, `executor_failed`, `writable_by_others`.
@@ -49,7 +53,7 @@ def executor_of(spec: JobSpec) -> Executor:
         return own
     from espalier.executors.foreign import recorded_executor
 
-    return recorded_executor(spec)
+    return recorded_executor(spec, seconds)
 
 
 def is_held(run: RunPaths, is_final: bool) -> bool:

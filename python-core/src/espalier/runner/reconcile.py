@@ -36,6 +36,9 @@ from espalier.lifecycle.strays import end_strays
 from espalier.queue.claim import Claim
 from espalier.queue.step import release_and_step, step
 
+# So long the code of another package's executor may take to load, seconds.
+_LOAD_SECONDS = 60.0
+
 
 def main(run_dir: str, lease: Optional[int]) -> None:
     """End the run by what became of its job, give its lease back and move the queue on."""
@@ -58,13 +61,15 @@ def _end(run: RunPaths) -> None:
         return
     status = read_status(run)
     if states.is_final(status["state"]):
-        _reconciled(run, status)
+        if not _reconciled(run, status).is_gone:  # it is not looked for again
+            _forget(run.container)
+        _forget(run.executor)
         return clean_again(run, read_status(run))
     found = _reconciled(run, status)
     end_strays(run)
     status = read_status(run)
     if not status.get("started_at"):
-        _forget(run)
+        _forget(run.container, run.executor)  # (what could not be removed the next attempt finds by its name)
         os.close(fd)  # (else it would seem to be executed)
     elif found.exit_code is not None:
         ended, started = found.ended_at or time.time(), seconds_of(status.get("started_at")) or time.time()
@@ -75,31 +80,26 @@ def _end(run: RunPaths) -> None:
 
 
 def _reconciled(run: RunPaths, status: Mapping[str, Any]) -> Reconciled:
-    """Have the run's executor end what is left. What can't be given up now, or by an executor that isn't there any
-    more, is not looked for again."""
+    """Have the run's executor end what is left, if it is there."""
     try:
-        found = (own_holder(run) or _recorded_holder(run, status)).reconcile(run, status)
+        return (own_holder(run) or _recorded_holder(run, status)).reconcile(run, status)
     except (OSError, EspalierError) as error:
         traceback.print_exc()
-        is_known = isinstance(error, EspalierError) and error.code.startswith("executor_")
-        found = Reconciled(cause=("executor_missing", str(error)) if is_known else None, is_gone=False)
-    if not found.is_gone and states.is_final(status["state"]):
-        _forget(run)
-    with contextlib.suppress(OSError):
-        os.unlink(run.executor)
-    return found
+        cause = (error.code, error.message) if isinstance(error, EspalierError) else None
+        return Reconciled(cause=cause, is_gone=False)
 
 
 def _recorded_holder(run: RunPaths, status: Mapping[str, Any]) -> Executor:
     """The executor that the definition names, if that is what was submitted."""
     if is_replaced(run, known_digests(status)):
         raise EspalierError("record_changed", f"{run.spec} isn't what it was when the run was submitted.")
-    return executor_of(read_as(JobSpec, run.spec))
+    return executor_of(read_as(JobSpec, run.spec), seconds=_LOAD_SECONDS)
 
 
-def _forget(run: RunPaths) -> None:
-    with contextlib.suppress(OSError):  # (what could not be removed the next attempt finds by its name)
-        os.unlink(run.container)
+def _forget(*notes: str) -> None:
+    for path in notes:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
 
 
 def _stopped_by(run: RunPaths) -> Optional[str]:
