@@ -184,6 +184,16 @@ def test_job_side_needs_the_standard_library_alone(python: str, program: str, tm
         assert len(log.read_text().splitlines()) == 3
 
 
+def test_a_local_job_loads_nothing_of_containers() -> None:
+    code = (
+        f"import sys; sys.path.append({str(SOURCE.parent)!r}); import espalier.runner.__main__, espalier.executors.local\n"
+        "from espalier.runner.ahead import load_next; list(load_next()); import espalier.lifecycle.failure\n"
+        "print(*(name for name in sys.modules if 'docker' in name or 'engine' in name or 'foreign' in name))"
+    )
+    argv = [sys.executable, "-I", "-S", "-c", code]
+    assert subprocess.run(argv, capture_output=True, text=True, check=True).stdout == "\n"
+
+
 def test_import_loads_next_to_nothing() -> None:
     code = "import sys, typing; before = set(sys.modules); import espalier; print(*sorted(set(sys.modules) - before))"
     env = {**os.environ, "PYTHONPATH": str(SOURCE.parent)}

@@ -115,6 +115,19 @@ def test_what_it_had_started_is_ended(experiment: Experiment, bad: Bad, ended: E
         assert held.read() == b"", "what it started has ended"
 
 
+@pytest.mark.parametrize("act", ["prepare(self, job)", "launch(self, job, run)"])
+def test_what_it_had_started_elsewhere_is_ended(
+    experiment: Experiment, bad: Bad, ended: Ended, tmp_path: Path, act: str
+) -> None:
+    bad(
+        "capabilities = Capabilities(may_outlive=True)",
+        f"def {act}: raise ValueError('no')",
+        f"def reconcile(self, run, status): open({str(tmp_path / 'asked')!r}, 'w').close(); return Reconciled()",
+    )
+    assert "raised ValueError" in failed(experiment, ended, submit_bad(experiment))
+    assert (tmp_path / "asked").exists()
+
+
 def test_a_failing_measure_and_release_fail_nothing(experiment: Experiment, bad: Bad, ended: Ended) -> None:
     bad("capabilities = Capabilities(may_outlive=True)", "def measure(self, run): raise ValueError", "def release(self, run): raise ValueError")
     run = submit_bad(experiment)
@@ -136,6 +149,18 @@ def test_one_that_can_not_reconcile(experiment: Experiment, bad: Bad, ended: End
     for pid in runner_of(run):
         os.kill(pid, signal.SIGKILL)
     assert "its `reconcile` " in failed(experiment, ended, run)
+
+
+def test_one_that_has_disappeared_when_its_run_is_reconciled(
+    experiment: Experiment, bad: Bad, ended: Ended, reach: Reach, site: Path
+) -> None:
+    bad("capabilities = Capabilities(may_outlive=True)")
+    run = submit_bad(experiment, "sleep 600")
+    reach(run, "Running")
+    (site / "bad.py").unlink()
+    for pid in runner_of(run):
+        os.kill(pid, signal.SIGKILL)
+    assert "isn't in" in failed(experiment, ended, run)
 
 
 class Waiting(NamedTuple):

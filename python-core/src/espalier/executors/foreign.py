@@ -17,6 +17,7 @@ from espalier.adapters.tree import Tree
 from espalier.adapters.trust import refuse_foreign_code
 from espalier.base.errors import EspalierError
 from espalier.base.model.job import ExecutorCode, JobSpec
+from espalier.base.model.status import Status
 from espalier.base.paths import FORMAT, RunPaths
 from espalier.base.records import dump_record
 from espalier.executors.contract import Capabilities, Executor, Job, Reconciled, TooWide
@@ -24,7 +25,6 @@ from espalier.executors.meter import Meter
 
 if TYPE_CHECKING:
     from espalier.base.config import ScriptRunConfig
-    from espalier.base.model.status import Status
     from espalier.environment.definition import Environment
     from espalier.executors.contract import Launch, MakeMeter
     from espalier.lifecycle.status import Outcome
@@ -61,7 +61,7 @@ def registered_executor(name: str, known: Tuple[str, ...]) -> Tuple[Executor, Ex
     return _made(name, target, module), ExecutorCode(target, folder)
 
 
-def recorded_executor(spec: JobSpec) -> Executor:
+def recorded_executor(spec: JobSpec, seconds: Optional[float]) -> Executor:
     """The executor of a run, from where it was at submit. Raises as `executor_of`."""
     name, code = spec.target, spec.executor
     hint = "Install the package again, and submit the run again."
@@ -76,7 +76,11 @@ def recorded_executor(spec: JobSpec) -> Executor:
     refuse_foreign_code(code.folder, path)
     if code.folder not in sys.path:
         sys.path.append(code.folder)  # (the standard library, and espalier, come first)
-    module = _imported(name, code.object)
+    try:
+        with _limit(seconds):
+            module = _imported(name, code.object)
+    except _TooLong:
+        raise _failed(name, f"its module takes longer than {seconds} seconds to load") from None
     found = os.path.realpath(getattr(module, "__file__", None) or os.sep)
     if found != os.path.realpath(path):
         raise _failed(name, f"the module {module.__name__} of it is hidden by {found}")
@@ -116,6 +120,7 @@ class ForeignExecutor(Executor):
         """See `Executor`."""
         if self.capabilities.may_outlive:  # (first: when all of us die, it says that there may be something)
             replace_inside(job.run.root, job.run.executor, dump_record({"format": FORMAT, "executor": self.name}))
+            job.undo.callback(self.reconcile, job.run, Status())
         launch = self._call("prepare", job)
         if not callable(launch):
             raise _failed(self.name, f"its `prepare` returned {launch!r:.100}, which can't be called")
@@ -128,6 +133,8 @@ class ForeignExecutor(Executor):
                 raise _failed(self.name, f"its `launch` returned {pid!r:.100}, which is no child process of the runner")
         except BaseException:
             Tree(os.path.basename(run.root), None, os.getpid()).kill()  # (what it has started, nobody watches)
+            if self.capabilities.may_outlive:
+                self.reconcile(run, Status())
             raise
         return pid
 
@@ -172,7 +179,7 @@ class ForeignExecutor(Executor):
                 self._limited("release", _FIND_SECONDS, wait, run)
             os.unlink(run.executor)
 
-    def reconcile(self, run: RunPaths, status: "Status") -> Reconciled:
+    def reconcile(self, run: RunPaths, status: Status) -> Reconciled:
         """See `Executor`."""
         try:
             found = self._limited("reconcile", _FIND_SECONDS, self._executor.reconcile, run, status)
@@ -221,7 +228,11 @@ class _TooLong(BaseException):
 
 
 @contextlib.contextmanager
-def _limit(seconds: float) -> Iterator[None]:
+def _limit(seconds: Optional[float]) -> Iterator[None]:
+    if seconds is None:
+        yield
+        return
+
     def expired(*_: Any) -> None:
         raise _TooLong
 

@@ -38,8 +38,12 @@ def executor_for(name: str) -> Tuple[Executor, Optional[ExecutorCode]]:
     return registered_executor(name, BUILT_IN)
 
 
-def executor_of(spec: JobSpec) -> Executor:
+def executor_of(spec: JobSpec, seconds: Optional[float] = None) -> Executor:
     """The executor of a run.
+
+    Args:
+        spec: Its definition.
+        seconds: The code of another package's may take no longer to load; None: there is a limit already.
 
     Raises:
         EspalierError: `executor_missing`, `executor_failed`, `writable_by_others`.
@@ -49,7 +53,7 @@ def executor_of(spec: JobSpec) -> Executor:
         return own
     from espalier.executors.foreign import recorded_executor
 
-    return recorded_executor(spec)
+    return recorded_executor(spec, seconds)
 
 
 def is_held(run: RunPaths, is_final: bool) -> bool:
@@ -58,14 +62,10 @@ def is_held(run: RunPaths, is_final: bool) -> bool:
     Args:
         is_final: Whether the run has ended.
     """
-    own = _marked(run)
+    own = own_holder(run)
     return (not is_final or own.holds(run)) if own is not None else os.path.exists(run.executor)
 
 
-def holder_of(run: RunPaths, spec: JobSpec) -> Executor:
-    """The executor that holds something of a run. Raises as `executor_of`."""
-    return _marked(run) or executor_of(spec)
-
-
-def _marked(run: RunPaths) -> Optional[Executor]:
+def own_holder(run: RunPaths) -> Optional[Executor]:
+    """The executor of espalier's own that may hold something of a run; None if there is none."""
     return built_in("docker") if os.path.exists(run.container) else None

@@ -21,7 +21,7 @@ _STEPS = (
 # What many need to be made ready.
 _BEFORE = ("runner.inputs", "runner.workdir")
 _ALSO = (
-    "base.accel", "adapters.copying", "adapters.scope", "runner.asked", "runner.children", "runner.inputs",
+    "base.accel", "adapters.copying", "runner.asked", "runner.children", "runner.inputs",
     "store.inputs", "store.packs", "store.plain", "store.trees", "base.values",
 )  # fmt: skip
 

@@ -27,13 +27,16 @@ from espalier.base.model.status import Status
 from espalier.base.model.ticket import Claim
 from espalier.base.paths import RunPaths
 from espalier.base.records import seconds_of
-from espalier.executors.contract import Reconciled
-from espalier.executors.registry import holder_of
+from espalier.executors.contract import Executor, Reconciled
+from espalier.executors.registry import executor_of, own_holder
 from espalier.lifecycle.digests import is_replaced, known_digests
 from espalier.lifecycle.end import clean_again, end_job, end_lost_attempt
 from espalier.lifecycle.status import Known, Outcome, read_status
 from espalier.lifecycle.strays import end_strays
 from espalier.queue.step import release_and_step, step
+
+# So long the code of another package's executor may take to load, seconds.
+_LOAD_SECONDS = 60.0
 
 
 def main(run_dir: str, lease: Optional[int]) -> None:
@@ -57,13 +60,15 @@ def _end(run: RunPaths) -> None:
         return
     status = read_status(run)
     if states.is_final(status.state):
-        _reconciled(run, status)
+        if not _reconciled(run, status).is_gone:  # it is not looked for again
+            _forget(run.container)
+        _forget(run.executor)
         return clean_again(Known(run, read_status(run)))
     found = _reconciled(run, status)
     end_strays(run)
     status = read_status(run)
     if not status.started_at:
-        _forget(run)
+        _forget(run.container, run.executor)  # (what could not be removed the next attempt finds by its name)
         os.close(fd)  # (else it would seem to be executed)
     elif found.exit_code is not None:
         ended, started = found.ended_at or time.time(), seconds_of(status.started_at) or time.time()
@@ -74,26 +79,26 @@ def _end(run: RunPaths) -> None:
 
 
 def _reconciled(run: RunPaths, status: Status) -> Reconciled:
-    """Have the run's executor end what is left. What can't be given up now, or by an executor that isn't there any
-    more, is not looked for again."""
+    """Have the run's executor end what is left, if it is there."""
     try:
-        if is_replaced(run, known_digests(status.digests)):
-            raise EspalierError("record_changed", f"{run.spec} isn't what it was when the run was submitted.")
-        found = holder_of(run, read_as(JobSpec, run.spec)).reconcile(run, status)
+        return (own_holder(run) or _recorded_holder(run, status)).reconcile(run, status)
     except (OSError, EspalierError) as error:
         traceback.print_exc()
-        is_known = isinstance(error, EspalierError) and error.code.startswith("executor_")
-        found = Reconciled(cause=("executor_missing", str(error)) if is_known else None, is_gone=False)
-    if not found.is_gone and states.is_final(status.state):
-        _forget(run)
-    with contextlib.suppress(OSError):
-        os.unlink(run.executor)
-    return found
+        cause = (error.code, error.message) if isinstance(error, EspalierError) else None
+        return Reconciled(cause=cause, is_gone=False)
 
 
-def _forget(run: RunPaths) -> None:
-    with contextlib.suppress(OSError):  # (what could not be removed the next attempt finds by its name)
-        os.unlink(run.container)
+def _recorded_holder(run: RunPaths, status: Status) -> Executor:
+    """The executor that the definition names, if that is what was submitted."""
+    if is_replaced(run, known_digests(status.digests)):
+        raise EspalierError("record_changed", f"{run.spec} isn't what it was when the run was submitted.")
+    return executor_of(read_as(JobSpec, run.spec), seconds=_LOAD_SECONDS)
+
+
+def _forget(*notes: str) -> None:
+    for path in notes:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
 
 
 def _stopped_by(run: RunPaths) -> Optional[str]:

@@ -3,7 +3,6 @@
 from functools import partial
 from typing import TYPE_CHECKING
 
-from espalier.base.paths import RunPaths
 from espalier.executors.contract import Capabilities, Executor, Job
 from espalier.executors.start import start_job
 
@@ -29,7 +28,3 @@ class LocalExecutor(Executor):
         return partial(
             start_job, folder=job.scratch.job, command=job.command(), env=job.variables(), secrets=job.secrets
         )
-
-    def launch(self, job: Job, run: RunPaths) -> int:
-        """See `Executor`."""
-        return self.prepare(job)(run)
