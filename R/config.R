@@ -164,10 +164,7 @@ new_config <- function(source_directory, entry_script, script_params, compute_ta
                        max_run_duration_seconds, inputs, seed, keep_workdir, display_name, record_diff, outside_links,
                        children, secrets, outputs, around, queue, arguments = NULL, command = NULL, python = NULL) {
   if (identical(children, c("wait", "detach"))) children <- "wait"
-  check_choice(children, c("wait", "detach"), "children")
-  if (!is.null(entry_script) && !is.null(command)) {
-    espalier_abort("bad_argument", "Give either `entry_script` or `command`, and not both.")
-  }
+  check_string(children, "children")
   config <- list(
     source_directory = if (!is.null(source_directory) || is.null(command)) path_argument(source_directory, "source_directory"),
     entry_script = check_string(entry_script, "entry_script", null = TRUE),
@@ -178,13 +175,13 @@ new_config <- function(source_directory, entry_script, script_params, compute_ta
     environment_variables = named_strings(environment_variables, "environment_variables"),
     inputs = input_paths(inputs),
     outputs = named_strings(outputs, "outputs"),
-    max_run_duration_seconds = check_seconds(max_run_duration_seconds, "max_run_duration_seconds"),
+    max_run_duration_seconds = check_number(max_run_duration_seconds, "max_run_duration_seconds", null = TRUE),
     seed = check_count(seed, "seed", null = TRUE, min = -.Machine$integer.max, max = .Machine$integer.max),
     keep_workdir = check_flag(keep_workdir, "keep_workdir"),
     display_name = check_shown_string(display_name, "display_name"),
     record_diff = if (!check_flag(record_diff, "record_diff")) FALSE,
     children = if (children != "wait") children,
-    outside_links = if (check_outside_links(outside_links) != "refuse") outside_links,
+    outside_links = if (check_string(outside_links, "outside_links") != "refuse") outside_links,
     secrets = check_strings(secrets, "secrets"),
     python = path_argument(python, "python")
   )
@@ -283,12 +280,6 @@ input_paths <- function(inputs) {
   paths <- named_strings(inputs, "inputs")
   for (name in names(paths)) paths[[name]] <- path_argument(paths[[name]], sprintf("inputs$%s", name))
   paths
-}
-
-check_seconds <- function(x, arg) {
-  check_number(x, arg, null = TRUE)
-  if (!is.null(x) && !(x > 0 && is.finite(x))) abort_argument(arg, "a finite number above 0", x)
-  x
 }
 
 #' @export
