@@ -1,14 +1,25 @@
 import math
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 import pytest
 from espalier import Experiment, Run
-from espalier.api.listing import rows_as_frame
 from espalier.base.records import seconds_of
+from espalier.base.types import Frame
+from espalier.store.index.columns import frame_of
+from espalier.store.index.layout import IN_MEMORY, opened
+from espalier.store.index.rows import Look, store
 
 
 def row(**fields: Any) -> Dict[str, Any]:
-    return {"run_id": "r", "tags": {}, "params": {}, "metrics": {}, **fields}
+    return {"status": "Completed", "tags": {}, "params": {}, "metrics": {}, **fields}
+
+
+def rows_as_frame(rows: List[Dict[str, Any]]) -> Frame:
+    """Rows that went through the index."""
+    database = opened(IN_MEMORY)
+    for number, each in enumerate(rows):
+        store(database, {"run_id": f"e_1_{number:08x}", **each}, Look("00", 0, 0.0, None))
+    return frame_of(database, [n for (n,) in database.execute("SELECT n FROM runs ORDER BY n")])
 
 
 def cell(value: Any, kind: str) -> Dict[str, Any]:
