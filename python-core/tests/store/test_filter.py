@@ -156,7 +156,7 @@ runs = st.fixed_dictionaries(
 def test_sql_and_a_plain_reading_agree(rows: List[Dict[str, Any]], tree: Node) -> None:
     table = [row(number, **fields) for number, fields in enumerate(rows)]
     # each key is known, so that none is taken for another one's slip
-    keys = {"metrics": dict.fromkeys(KEYS, cell(0)), "tags": dict.fromkeys(KEYS, "0"), "params": dict.fromkeys(KEYS, cell(0))}
+    keys = {"metrics": dict.fromkeys(KEYS, cell(0)), "tags": dict.fromkeys(KEYS, "0"), "params": dict.fromkeys(KEYS, cell("0"))}
     table.append(row(99, **keys))
     text = text_of(tree)
     assert parse_filter(text) == tree
