@@ -10,19 +10,32 @@ from espalier.store.index.rows import Cell, common_kind, value_of
 
 # So many runs are asked for at once: SQLite takes no more parameters everywhere.
 _AT_ONCE = 900
+Columns = Dict[str, List[Any]]
 
 
 def frame_of(database: sqlite3.Connection, runs: Sequence[int]) -> Frame:
     """Some runs as a frame, in their order; tags become `tag_*`, parameters `param_*`, last metrics `metric_*`."""
+    columns, kinds = columns_of(database, runs)
+    return with_children(database, columns, kinds)
+
+
+def with_children(database: sqlite3.Connection, columns: Columns, kinds: Dict[str, str]) -> Frame:
+    """Columns as a frame, with the number of each run's children."""
+    counts = _children(database, columns["run_id"])
+    ids = columns["run_id"]
+    columns["children"] = [counts.get(run_id, 0) for run_id in ids] if counts else [0] * len(ids)
+    rest = [name for name in columns if name not in ATTRIBUTES]
+    return Frame({name: columns[name] for name in [*ATTRIBUTES, *rest]}, {**ATTRIBUTES, **kinds})
+
+
+def columns_of(database: sqlite3.Connection, runs: Sequence[int]) -> Tuple[Columns, Dict[str, str]]:
+    """The columns of some runs, and the kinds of those of tags, parameters and metrics."""
     place = {n: row for row, n in enumerate(runs)}
     plain = ", ".join(f'"{name}"' for name in COLUMNS)
     found = dict(_each(database, f"SELECT n, {plain} FROM runs WHERE n IN", runs))
     rows = [found[n] for n in runs]
-    columns: Dict[str, List[Any]] = {name: [row[at] for row in rows] for at, name in enumerate(COLUMNS)}
-    counts = _children(database, columns["run_id"])
-    columns["children"] = [counts.get(run_id, 0) for run_id in columns["run_id"]]
-    columns = {name: columns[name] for name in ATTRIBUTES}
-    kinds = dict(ATTRIBUTES)
+    columns = {name: [row[at] for row in rows] for at, name in enumerate(COLUMNS)}
+    kinds: Dict[str, str] = {}
     for group, prefix in GROUPS.items():
         if not prefix:
             continue
@@ -37,7 +50,7 @@ def frame_of(database: sqlite3.Connection, runs: Sequence[int]) -> Frame:
             columns[column] = [None] * len(runs)
             for row, found_cell in cells[name]:
                 columns[column][row] = value_of(found_cell, kinds[column])
-    return Frame(columns, kinds)
+    return columns, kinds
 
 
 def _each(database: sqlite3.Connection, query: str, keys: Sequence[Any]) -> "List[Tuple[Any, List[Any]]]":

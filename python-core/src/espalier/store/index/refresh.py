@@ -14,7 +14,8 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
 from espalier.base.paths import CANCEL, EVENTS, META, SPEC, STATUS, is_run_id
 from espalier.base.progress import report
-from espalier.store.index.rows import Look, forget, store
+from espalier.base.states import is_final
+from espalier.store.index.rows import Look, Names, forget, store
 
 # What changed this recently may change again within the clock's granularity: look at it again, seconds.
 _SUSPECT_SECONDS = 2.0
@@ -71,7 +72,7 @@ class Refresh:
         """Read one run again that the index has."""
         seen = self._seen(run_id)
         if seen is not None:
-            self._commit(lambda: self._read_run(_Due(shard, run_id, seen)))
+            self._commit(lambda: self._read_run(_Due(shard, run_id, seen), {}))
 
     def _seen(self, run_id: str) -> Optional[float]:
         found = self._database.execute("SELECT seen FROM runs WHERE run_id = ?", (run_id,)).fetchone()
@@ -145,19 +146,24 @@ class Refresh:
     # ---- reading ---------------------------------------------------------------------------------------------
 
     def _read(self, due: List[_Due], start: int) -> None:
+        names: Names = {}
         for done, run in enumerate(due[start : start + _CHUNK], start):
             report("Reading runs", done, len(due))
-            self._read_run(run)
+            self._read_run(run, names)
 
-    def _read_run(self, run: _Due) -> None:
+    def _read_run(self, run: _Due, names: Names) -> None:
         if self._seen(run.run_id) != run.seen:
             return  # another reader was faster
         folder = self._folder(run.shard, run.run_id)
-        # before reading: what changes meanwhile is seen next time
-        now, signature = time.time(), signature_of(folder)
         with contextlib.suppress(FileNotFoundError):  # removed meanwhile
-            mtime = os.lstat(folder).st_mtime_ns
-            store(self._database, self._summarise(folder), Look(run.shard, mtime, now, signature))
+            # before reading: what changes meanwhile is seen next time
+            now, mtime = time.time(), os.lstat(folder).st_mtime_ns
+            signature = None if run.seen is None else signature_of(folder)
+            row = self._summarise(folder)
+            if signature is None and not is_final(row["status"]):  # (most new runs have ended, and need none)
+                signature = signature_of(folder)
+                row = self._summarise(folder)
+            store(self._database, row, Look(run.shard, mtime, now, signature), names)
 
     def _note(self, changes: _Changes) -> None:
         for n in changes.lost_runs:

@@ -25,6 +25,7 @@ _LOGICAL = {"TRUE": 1.0, "True": 1.0, "true": 1.0, "FALSE": 0.0, "False": 0.0, "
 _EXACT = 2**53
 # Kind, number and text. A number that isn't finite has its word as text, NA has neither.
 Cell = Tuple[str, Optional[float], Optional[str]]
+Names = Dict[Tuple[str, str], int]
 
 
 class Look(NamedTuple):
@@ -36,8 +37,13 @@ class Look(NamedTuple):
     signature: Optional[str]
 
 
-def store(database: sqlite3.Connection, row: Dict[str, Any], look: Look) -> None:
-    """Put a run's summary into the index, or what is new of it."""
+def store(database: sqlite3.Connection, row: Dict[str, Any], look: Look, names: Optional[Names] = None) -> None:
+    """Put a run's summary into the index, or what is new of it.
+
+    Args:
+        names: The numbers of keys, as far as this transaction has asked for them.
+    """
+    names = {} if names is None else names
     digest = hashlib.sha256(json.dumps(row).encode()).hexdigest()[:16]
     known = database.execute("SELECT n, digest FROM runs WHERE run_id = ?", (row["run_id"],)).fetchone()
     settled = is_final(row["status"])
@@ -45,17 +51,19 @@ def store(database: sqlite3.Connection, row: Dict[str, Any], look: Look) -> None
         changes = (look.mtime, look.seen, look.signature, known[0])
         database.execute("UPDATE runs SET mtime = ?, seen = ?, signature = ? WHERE n = ?", changes)
         return
-    if known is not None:
-        forget(database, known[0])
+    if known is None:
+        n = None
+    else:
+        n = known[0]
+        forget(database, n)
     (changed,) = database.execute("SELECT changed FROM counter").fetchone()
-    n = None if known is None else known[0]
     own = (n, look.shard, look.mtime, look.seen, look.signature, settled, digest, changed)
     plain = [_column(name, row.get(name)) for name in [*COLUMNS, *HIDDEN]]
     n = database.execute(_INSERT, [*own, *plain]).lastrowid
     database.execute("DELETE FROM blocks WHERE number = ?", (n // BLOCK,))  # type: ignore[operator]
     for group in GROUPS:
-        cells = {name: _cell(group, value) for name, value in (row.get(group) or {}).items()}
-        values = [(n, _name_id(database, group, name), *cell) for name, cell in cells.items() if cell is not None]
+        given = ((name, _cell(group, value)) for name, value in (row.get(group) or {}).items())
+        values = [(n, _name_id(database, names, group, name), *cell) for name, cell in given if cell is not None]
         database.executemany(f"INSERT INTO {group} VALUES (?, ?, ?, ?, ?)", values)
 
 
@@ -80,12 +88,15 @@ def _clean(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _name_id(database: sqlite3.Connection, group: str, name: str) -> int:
-    key = (group, _clean(name))
-    found = database.execute("SELECT id FROM names WHERE grouped = ? AND name = ?", key).fetchone()
-    if found is None:
-        return database.execute("INSERT INTO names (grouped, name) VALUES (?, ?)", key).lastrowid or 0
-    return int(found[0])
+def _name_id(database: sqlite3.Connection, names: Names, group: str, name: str) -> int:
+    key = (group, name)
+    if key not in names:
+        kept = (group, _clean(name))
+        found = database.execute("SELECT id FROM names WHERE grouped = ? AND name = ?", kept).fetchone()
+        if found is None:
+            found = (database.execute("INSERT INTO names (grouped, name) VALUES (?, ?)", kept).lastrowid,)
+        names[key] = found[0]
+    return names[key]
 
 
 def _cell(group: str, value: Any) -> Optional[Cell]:

@@ -12,7 +12,7 @@ from espalier.adapters.homes import cache_folder
 from espalier.base import states
 from espalier.base.paths import WorkspacePaths, index_file
 from espalier.base.types import Frame
-from espalier.store.index.columns import frame_of
+from espalier.store.index.blocks import table_of
 from espalier.store.index.fields import Field, refusal
 from espalier.store.index.grammar import Compare, Group, Node, Order, parse_filter, parse_order
 from espalier.store.index.layout import copied, opened
@@ -81,7 +81,7 @@ class RunIndex:
     def frame(self, database: sqlite3.Connection, query: Query) -> Frame:
         """Runs as a table; its `page_token` is that of the next page."""
         found = self._found(database, query)
-        frame = frame_of(database, found.runs)
+        frame = table_of(database, found.runs)
         frame.page_token = found.next_page
         return frame
 
@@ -130,7 +130,10 @@ class RunIndex:
         try:
             self._refresh(database).refresh(everything=everything)
             database.execute("BEGIN")  # all of an answer is of one moment
-            return question(database)
+            answer = question(database)
+            if database.in_transaction:
+                database.execute("COMMIT")  # what was made ready for the next time
+            return answer
         finally:
             database.close()
 
