@@ -34,6 +34,7 @@ class EspalierError(Exception):
 # code -> when it is raised. docs and R's help page list them from here.
 CODES: Dict[str, str] = {
     "bad_argument": "an argument has the wrong type or value",
+    "bad_filter": "a filter, an order or a page token of a list of runs can't be read",
     "bad_name": "a workspace, experiment, metric or artifact name breaks the naming rule",
     "workspace_missing": "there is no workspace at that place",
     "workspace_exists": "create_workspace() found one already there",
