@@ -14,7 +14,7 @@ from espalier.errors import EspalierError
 from espalier.queue import nudge as nudging
 from espalier.snapshot.git import start_git
 from espalier.snapshot.gitconfig import find_repository
-from espalier.submission import submit as submission
+from espalier.submission import commit as submission
 
 OTHER = 4242
 LOOKS: Dict[str, Callable[[Workspace, str], Any]] = {

@@ -13,7 +13,7 @@ from acts import Acts
 from espalier import EspalierError, Experiment, Run, ScriptRunConfig, Workspace
 from espalier.queue.capacity import set_capacity
 from espalier.queue.home import queue_paths
-from espalier.submission import submit as submission
+from espalier.submission import commit as submission
 from test_marked_points import running_run, until
 from world import DONE, World, processes_of
 

@@ -14,7 +14,7 @@ from acts import Acts
 from espalier import Run, ScriptRunConfig
 from espalier.adapters.homes import scratch_folder
 from espalier.store.objects import MANY, SMALL
-from espalier.submission import submit as submission
+from espalier.submission import commit as submission
 from replay import WAYS, Recording
 from world import CANCELED, DONE, LOST, End, World
 

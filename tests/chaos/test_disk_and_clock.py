@@ -15,7 +15,7 @@ from espalier.queue import nudge as nudging
 from espalier.queue.capacity import set_capacity
 from espalier.queue.home import queue_paths
 from espalier.queue.reasons import why_waiting
-from espalier.submission import submit as submission
+from espalier.submission import commit as submission
 from test_marked_points import until
 from world import DONE, World
 

@@ -20,7 +20,7 @@ from espalier import Run
 from espalier.queue.capacity import set_capacity
 from espalier.queue.home import queue_paths
 from espalier.queue.step import step
-from espalier.submission import submit as submission
+from espalier.submission import commit as submission
 from espalier.submission.requests import carry_out
 from world import CANCELED, DONE, LOST, End, World
 

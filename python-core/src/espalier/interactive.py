@@ -19,8 +19,8 @@ from espalier.resources import Resources
 from espalier.snapshot.hold import holding_objects
 from espalier.snapshot.take import take_snapshot
 from espalier.submission.children import child_spec
+from espalier.submission.commit import meta_record
 from espalier.submission.folder import build_folder, place_folder
-from espalier.submission.submit import meta_record
 
 # Run id -> the open lease and the start by the monotonic clock. The kernel frees the lease when this process dies, and
 # the run is then seen to be lost.

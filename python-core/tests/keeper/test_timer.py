@@ -10,7 +10,7 @@ from espalier import EspalierError, Run, Workspace
 from espalier.keeper import timer
 from espalier.queue.capacity import set_capacity
 from espalier.queue.home import queue_paths
-from espalier.submission import submit as submission
+from espalier.submission import commit as submission
 
 CRONTAB = """#!/bin/sh
 case $1 in

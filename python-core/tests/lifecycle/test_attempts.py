@@ -18,7 +18,7 @@ from espalier.queue import elect, spawn
 from espalier.queue.capacity import set_capacity
 from espalier.queue.home import queue_paths
 from espalier.queue.step import settle, step
-from espalier.submission import submit as submission
+from espalier.submission import commit as submission
 from scratch import give_scratch
 
 Submit = Callable[..., Run]

@@ -21,7 +21,7 @@ from espalier.lifecycle.status import read_status
 from espalier.paths import RunPaths
 from espalier.runner.prepare import make_kept_folders
 from espalier.scratch_paths import ScratchPaths
-from espalier.submission import submit as submission
+from espalier.submission import commit as submission
 from scratch import give_scratch
 
 

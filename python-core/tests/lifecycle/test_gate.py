@@ -13,7 +13,7 @@ from espalier import EspalierError, Experiment, Run, Workspace
 from espalier.lifecycle import gate as module
 from espalier.queue.home import queue_paths
 from espalier.queue.tickets import find_ticket
-from espalier.submission import submit as submission
+from espalier.submission import commit as submission
 
 LOGS: Dict[str, Callable[[Run], Any]] = {
     "log": lambda run: run.log("a", 1.0),

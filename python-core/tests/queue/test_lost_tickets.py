@@ -12,7 +12,7 @@ from espalier.queue import nudge as nudging
 from espalier.queue.capacity import set_capacity
 from espalier.queue.home import queue_paths
 from espalier.queue.tickets import find_ticket, read_ticket, tickets
-from espalier.submission import submit as submission
+from espalier.submission import commit as submission
 
 Submit = Callable[..., Run]
 DAMAGES = {

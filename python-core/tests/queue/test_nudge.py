@@ -8,7 +8,7 @@ import pytest
 from espalier import Experiment, Run, Workspace
 from espalier.adapters.posix import process_start
 from espalier.queue import nudge as module
-from espalier.submission import submit as submission
+from espalier.submission import commit as submission
 
 Submit = Callable[..., Run]
 

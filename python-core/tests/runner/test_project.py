@@ -76,7 +76,7 @@ def test_what_a_job_does_to_it_does_not_reach_the_user_s(repository: Path, says:
 
 def test_the_user_commits_while_the_run_waits(repository: Path, workspace: Any, experiment: Experiment, ended: Ended, monkeypatch: pytest.MonkeyPatch) -> None:
     from espalier.queue.step import step
-    from espalier.submission import submit as submission
+    from espalier.submission import commit as submission
 
     commit = git(repository, "rev-parse", "HEAD")
     with monkeypatch.context() as patch:

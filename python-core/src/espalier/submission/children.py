@@ -16,9 +16,10 @@ from espalier.progress import indivisible
 from espalier.records import FOLDER_MODE
 from espalier.resources import Resources
 from espalier.snapshot.hold import holding_objects
+from espalier.submission.commit import commit, meta_record
 from espalier.submission.confined import Source
 from espalier.submission.folder import build_folder, place_folder
-from espalier.submission.submit import base_spec, enqueue, meta_record, prepare
+from espalier.submission.plan import base_spec, plan
 from espalier.types import Text
 
 # The latest second that a run's id can name.
@@ -54,12 +55,12 @@ def submit_child(
     _refuse_to_wait_above(paths, parent_id, config)
     with contextlib.ExitStack() as until_queued:
         hold = partial(until_queued.enter_context, holding_objects(paths))
-        prepared = prepare(paths, parent.workspace_id, parent.experiment, config, hold)
-        spec = _with_origin(prepared.spec, copied, source)._replace(parent=parent_id)
+        planned = plan(paths, parent.workspace_id, parent.experiment, config, hold)
+        spec = _with_origin(planned.spec, copied, source)._replace(parent=parent_id)
         if run_id:
             spec = spec._replace(id=run_id)
-        child = enqueue(paths, prepared._replace(spec=spec), tags)
-    return {"run_id": child, "notes": prepared.notes, "warnings": prepared.warnings}
+        child = commit(paths, planned._replace(spec=spec), tags)
+    return {"run_id": child, "notes": planned.notes, "warnings": planned.warnings}
 
 
 def _refuse_to_wait_above(paths: WorkspacePaths, parent_id: str, config: ScriptRunConfig) -> None:
