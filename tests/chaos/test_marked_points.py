@@ -130,6 +130,7 @@ def until(condition: Callable[[], Any], seconds: float = 20.0) -> None:
 ACTORS: Dict[str, Actor] = {
     "submit": Actor(nothing, lambda world, run: world.submit(), (DONE,)),
     "submit_while_others_wait": Actor(waiting_run, lambda world, run: world.submit(), (DONE,)),
+    "batch": Actor(nothing, lambda world, run: world.experiment.submit_many(world.job(), [{"n": 1}, {"n": 2}]), (DONE,)),
     "cancel_queued": Actor(waiting_run, lambda world, run: run.cancel(), (DONE, CANCELED)),
     "cancel_running": Actor(running_run, lambda world, run: run.cancel(), (CANCELED,)),
     "cancel_parent": Actor(family, lambda world, run: run.cancel(), (CANCELED,), 3),

@@ -75,9 +75,15 @@ def trials_of(
     def trial(number: int) -> Trial:
         name = display_names[number] if display_names is not None else config.display_name
         meta = meta_record(paths, name, tags[number] if tags is not None else {})
-        return Trial({**config.script_params, **params[number]}, meta)
+        return Trial(_with_own(config.script_params, params[number]), meta)
 
     return each_trial(range(count), trial)
+
+
+def _with_own(common: Mapping[str, Any], own: Mapping[str, Any]) -> Dict[str, Any]:
+    """The parameters of a job with those of a trial, which count; `--rate` and `rate` are the same."""
+    spelled = {name.lstrip("-"): name for name in own}
+    return {**{spelled.get(name.lstrip("-"), name): value for name, value in common.items()}, **own}
 
 
 def _refuse_in_container() -> None:
