@@ -4,7 +4,7 @@ import os
 import shlex
 import shutil
 import sys
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from espalier.base.config import ScriptRunConfig
 from espalier.base.errors import EspalierError
@@ -34,6 +34,7 @@ def program(
     chosen: Optional[Chosen] = None,
     source: Optional[str] = None,
     python: Optional[str] = None,
+    params: Optional[Mapping[str, Any]] = None,
 ) -> Program:
     """The program of a job.
 
@@ -43,13 +44,15 @@ def program(
         chosen: The environment it asks for. In a container programs are looked for there, when it starts.
         source: The folder that the script lies in, if there is one to look at.
         python: What runs a Python script, where the environment names none.
+        params: Its parameters; None: those of the config.
 
     Raises:
         EspalierError: `interpreter_missing`, `bad_argument`, `bad_name`; `script_missing` if nothing can execute it.
     """
     language = language_of(config.entry_script)
     spelled = ("TRUE", "FALSE") if language == "r" else ("True", "False")
-    arguments, params = script_arguments(config.script_params, spelled)
+    given = config.script_params if params is None else params
+    arguments, typed = script_arguments(given, spelled)
     arguments = [_text(item) for item in config.arguments] + arguments
     for item in inputs:
         arguments += ["--" + item.name, item.path]
@@ -57,13 +60,13 @@ def program(
         command = _command(config.command or [], None if _is_image(chosen) else path)
         shell = isinstance(config.command, str)
         # a shell gives what follows the command string's own name to it as $1, $2, ... and "$@"
-        return Program("command", command + ["sh"] * shell * bool(arguments) + arguments, arguments, params, "other")
+        return Program("command", command + ["sh"] * shell * bool(arguments) + arguments, arguments, typed, "other")
     start = _interpreter(config, config.entry_script, language, path, chosen, source, python)
     if kind_of(config.entry_script) == QUARTO:
-        options = quarto_options(config.script_params)
+        options = quarto_options(given)
         arguments = [_text(item) for item in config.arguments] + options + arguments[len(arguments) - 2 * len(inputs) :]
     start[1:1] = runner_words(config.entry_script)
-    return Program("script", start + arguments, arguments, params, language)
+    return Program("script", start + arguments, arguments, typed, language)
 
 
 def _is_image(chosen: Optional[Chosen]) -> bool:
@@ -130,8 +133,12 @@ def _text(value: Any) -> str:
     )
 
 
-def named_files(config: ScriptRunConfig) -> List[Tuple[str, str]]:
-    """Words of a job that may name files, each with what holds it."""
+def named_files(config: ScriptRunConfig, params: Mapping[str, Any]) -> List[Tuple[str, str]]:
+    """Words of a job that may name files, each with what holds it.
+
+    Args:
+        params: Its parameters, in place of the config's.
+    """
     if isinstance(config.command, str):
         try:
             command = shlex.split(config.command)
@@ -139,7 +146,7 @@ def named_files(config: ScriptRunConfig) -> List[Tuple[str, str]]:
             command = config.command.split()
     else:
         command = [str(part) for part in config.command or ()]
-    values = [value for given in config.script_params.values() for value in _as_list(given)]
+    values = [value for given in params.values() for value in _as_list(given)]
     words = [("The command", word) for word in command]
     words += [("An argument", word) for word in (*config.arguments, *values) if isinstance(word, str)]
     return words
