@@ -218,12 +218,11 @@ plain_params <- function(params) {
   if (!length(params)) return(NULL)
   params <- as.list(params)
   check_names_once(names(params), "script_params")
-  for (name in names(params)) params[name] <- list(plain_param(params[[name]], name))
+  for (name in names(params)) params[name] <- list(plain_param(params[[name]], sprintf("script_params$%s", name)))
   params
 }
 
-plain_param <- function(value, name) {
-  arg <- sprintf("script_params$%s", name)
+plain_param <- function(value, arg) {
   refuse_secrets(value, arg)
   if (is.null(value) || identical(value, "")) return(NULL)
   if (is.factor(value)) value <- as.character(value)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Measures espalier beside peers and physical limits, and prints a table for each part and one of all.
-# Usage: bench/run.sh [submit|log|startup|calls|metrics|parts|queue|runner|frames|snapshot|walk|environments|private|containers ...]     (all by default; `make bench` sets R_LIBS)
+# Usage: bench/run.sh [submit|log|startup|calls|metrics|parts|queue|batch|runner|frames|snapshot|walk|environments|private|containers ...]     (all by default; `make bench` sets R_LIBS)
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
@@ -106,6 +106,7 @@ measure() {
     metrics) measure_frames metrics ;;
     parts) measure_r parts ;;
     queue) measure_py drain ;;
+    batch) measure_py batch ;;
     runner) measure_py runner ;;
     frames)
       cp "$here/strings.c" "$work"
@@ -116,12 +117,12 @@ measure() {
     environments) measure_environments ;;
     private) measure_private ;;
     containers) measure_containers ;;
-    *) echo "There is no part $1: submit, log, startup, calls, metrics, parts, queue, runner, frames, snapshot, walk, environments, private, containers." >&2; return 2 ;;
+    *) echo "There is no part $1: submit, log, startup, calls, metrics, parts, queue, batch, runner, frames, snapshot, walk, environments, private, containers." >&2; return 2 ;;
   esac
   "$peers/bin/python" "$here/report.py" "$1"
 }
 
-[ $# -gt 0 ] || set -- submit log startup calls metrics parts queue runner frames snapshot walk environments private containers
+[ $# -gt 0 ] || set -- submit log startup calls metrics parts queue batch runner frames snapshot walk environments private containers
 mkdir -p "$out"
 install_peers
 install_frames

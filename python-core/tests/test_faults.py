@@ -442,16 +442,16 @@ def test_a_runner_killed_while_it_prepares(submit: Submit, ended: Ended, tmp_pat
 SUBMITTER = """
 import os, sys
 from espalier import Experiment, ScriptRunConfig, Workspace
-from espalier.jobs import submit
+from espalier.jobs import commit
 folder, mark, at = sys.argv[1:]
 
 def deadly(name, before):
-    function = getattr(submit, name)
+    function = getattr(commit, name)
     def wrapped(*args, **fields):
         if not before:
             function(*args, **fields)
         os.kill(os.getpid(), 9)
-    setattr(submit, name, wrapped)
+    setattr(commit, name, wrapped)
 
 name, _, when = at.partition(":")
 if name:

@@ -11,7 +11,7 @@ import pytest
 from espalier import Experiment, Run, ScriptRunConfig, Workspace
 from espalier.adapters import posix
 from espalier.base.errors import EspalierError
-from espalier.jobs import submit as submission
+from espalier.jobs import commit as submission
 from espalier.queue import nudge as nudging
 from espalier.snapshot.git import start_git
 from espalier.snapshot.gitconfig import is_anothers, repository_around

@@ -10,7 +10,7 @@ from espalier.base.errors import EspalierError
 from espalier.base.model.codec import decode, encode
 from espalier.base.model.job import JobSpec
 from espalier.base.model.resolve import Facts, facts_of, resolved, shown_command, typed_words
-from espalier.jobs import submit as submit_module
+from espalier.jobs import plan as plan_module
 from espalier.jobs.inputs import resolve_inputs
 
 FACTS = Facts({"r": "/r/Rscript"}, {"data": "/copies/data"}, {"lr": ["0.1", "0.2"], "n": ["5"], "none": []})
@@ -80,9 +80,9 @@ def test_a_definition_of_an_older_version_is_executed(
     stored = decode(JobSpec, json.loads(text.replace("<digest>", str(item.digest))))
 
     def as_older(*args: Any, **fields: Any) -> JobSpec:
-        return stored._replace(id=submit_module.new_run_id("exp", 1), inputs=(item,))
+        return stored._replace(id=plan_module.new_run_ids("exp", 1)[0], inputs=(item,))
 
-    monkeypatch.setattr(submit_module, "_spec", as_older)
+    monkeypatch.setattr(plan_module, "_specs", lambda *args: [as_older(*args)])
     run = experiment.submit(ScriptRunConfig(command="true"))
     assert ended(run)["status"] == "Completed"
     copy = f"{run._paths.root}/.job/inputs/data/data"

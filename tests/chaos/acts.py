@@ -12,6 +12,8 @@ import re
 import signal
 from typing import Any, Callable, Dict, Optional, Tuple
 
+from espalier.adapters import posix
+
 _ACTS = (
     "mkdir", "rmdir", "open", "write", "fsync", "rename", "replace", "unlink", "remove", "link", "symlink", "chmod",
     "fork", "posix_spawn", "kill", "killpg",
@@ -53,6 +55,7 @@ class Acts:
         for name in _ACTS:
             setattr(os, name, self._watched(name, self._real[name]))
         fcntl.flock = self._watched("flock", fcntl.flock)  # type: ignore[assignment]
+        posix.sync_file_system = self._watched("syncfs", posix.sync_file_system)
 
     def _watched(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
         def act(*args: Any, **options: Any) -> Any:

@@ -15,6 +15,7 @@ from espalier.lifecycle.copies import origin_of
 #   empty   names did, but data that had not been synchronised did not: such files are empty
 #   undone  nothing reached the disk that was done after the last synchronisation
 WAYS = ("kept", "empty", "undone")
+_SYNC = ("fsync", "syncfs")
 OTHER_BOOT = "00000000-1111-2222-3333-444444444444"
 
 
@@ -36,7 +37,7 @@ class Recording:
         """How many acts have reached the disk when the machine stopped after that many."""
         if way != "undone":
             return number
-        return max((at + 1 for at, act in enumerate(self.acts[:number]) if act["act"] == "fsync"), default=0)
+        return max((at + 1 for at, act in enumerate(self.acts[:number]) if act["act"] in _SYNC), default=0)
 
     def when(self, state: str) -> int:
         """The number of acts after which a run's status first has a state."""
@@ -82,6 +83,8 @@ def _do(act: Dict[str, Any], unsynced: Set[str]) -> None:
         unsynced.add(path)
     elif kind == "fsync":
         unsynced.discard(path)
+    elif kind == "syncfs":
+        unsynced.clear()
     elif kind in ("rename", "replace"):
         if "data" in act and not os.path.lexists(path):
             Path(path).write_bytes(base64.b64decode(act["data"]))

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from acts import Acts
 from espalier import EspalierError, Experiment, Run, ScriptRunConfig, Workspace
-from espalier.jobs import submit as submission
+from espalier.jobs import commit as submission
 from espalier.queue.capacity import set_capacity
 from espalier.queue.home import queue_paths
 from test_marked_points import running_run, until

@@ -13,7 +13,7 @@ import pytest
 from acts import Acts
 from espalier import Run, ScriptRunConfig
 from espalier.adapters.homes import scratch_folder
-from espalier.jobs import submit as submission
+from espalier.jobs import commit as submission
 from espalier.store.objects import MANY, SMALL
 from replay import WAYS, Recording
 from world import CANCELED, DONE, LOST, End, World
@@ -87,6 +87,25 @@ def test_a_submit(way: str, world: World, unharmed: Unharmed) -> None:
     recording = recorded(world, world.submit)
     (run_id,) = set(world.ends()) - set(world.sealed)
     replay(world, recording, run_id, way, lambda number, begun: (DONE,))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_batch(way: str, world: World, unharmed: Unharmed) -> None:
+    """Each of its runs is absent or whole; once the call has returned all are there, and each is executed once."""
+    unharmed()
+    world.check((DONE,))
+    recording = recorded(world, lambda: world.experiment.submit_many(world.job(), [{"n": 1}, {"n": 2}, {"n": 3}]))
+    runs = sorted(set(world.ends()) - set(world.sealed))
+    before, total = dict(world.sealed), len(recording.acts)
+    for number in range(total + 1):
+        recording.stop_after(number, way)
+        world.sealed = dict(before)
+        world.marks.write_text("".join(f"{one}\n" for one in before))
+        new = world.check((DONE,), proof=number % 10 == 0 or number == total)
+        assert set(new) <= set(runs) and (number < total or sorted(new) == runs), f"stopped after {number} acts, {way}"
+        assert [world.executions(run_id) for run_id in new] == [1] * len(new), f"stopped after {number} acts, {way}"
+    print(f"{way}: {total + 1} stops")
+    world.check_all()
 
 
 @pytest.mark.parametrize("count", [3, MANY])

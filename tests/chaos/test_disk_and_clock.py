@@ -11,7 +11,7 @@ from typing import Iterator
 
 import pytest
 from espalier import EspalierError, Experiment, Workspace
-from espalier.jobs import submit as submission
+from espalier.jobs import commit as submission
 from espalier.queue import nudge as nudging
 from espalier.queue.capacity import set_capacity
 from espalier.queue.home import queue_paths

@@ -17,7 +17,7 @@ from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 import pytest
 from acts import Acts
 from espalier import Run
-from espalier.jobs import submit as submission
+from espalier.jobs import commit as submission
 from espalier.jobs.requests import carry_out
 from espalier.queue.capacity import set_capacity
 from espalier.queue.home import queue_paths
@@ -130,6 +130,7 @@ def until(condition: Callable[[], Any], seconds: float = 20.0) -> None:
 ACTORS: Dict[str, Actor] = {
     "submit": Actor(nothing, lambda world, run: world.submit(), (DONE,)),
     "submit_while_others_wait": Actor(waiting_run, lambda world, run: world.submit(), (DONE,)),
+    "batch": Actor(nothing, lambda world, run: world.experiment.submit_many(world.job(), [{"n": 1}, {"n": 2}]), (DONE,)),
     "cancel_queued": Actor(waiting_run, lambda world, run: run.cancel(), (DONE, CANCELED)),
     "cancel_running": Actor(running_run, lambda world, run: run.cancel(), (CANCELED,)),
     "cancel_parent": Actor(family, lambda world, run: run.cancel(), (CANCELED,), 3),

@@ -10,6 +10,7 @@ from typing import Iterator
 
 import pytest
 from espalier import Environment, EspalierError, Workspace
+from espalier.base.paths import VersionPaths
 from espalier.environment.context import freeze_context, frozen_context
 from espalier.environment.definition import BuildContext, DockerSide
 
@@ -64,7 +65,7 @@ def test_garbage_collection_sees_what_environments_refer_to(workspace: Workspace
     environment = workspace.register_environment(definition(folder))
     assert len(workspace.collect_garbage(delete=True)) == 0
     workspace.download_snapshot(str(context(environment).snapshot), str(tmp_path / "out"))
-    os.unlink(workspace._paths.environment_version("e", 1))
+    os.unlink(VersionPaths(os.path.join(workspace._paths.environments, "e")).version(1))
     assert len(workspace.collect_garbage()) > 0
 
 
@@ -82,7 +83,7 @@ def test_what_is_not_registered_is_the_same_and_stays_for_the_block(workspace: W
 
 def test_garbage_collection_sees_what_runs_refer_to(workspace: Workspace, folder: Path, tmp_path: Path) -> None:
     frozen = workspace.register_environment(definition(folder))
-    os.unlink(workspace._paths.environment_version("e", 1))
+    os.unlink(VersionPaths(os.path.join(workspace._paths.environments, "e")).version(1))
     run = workspace._paths.run("exp_1_0000000a")
     os.makedirs(run.root)
     spec = {"format": 1, "id": "exp_1_0000000a", "experiment": "exp", "snapshot": None, "environment": {"definition": frozen.record()}}
@@ -93,7 +94,7 @@ def test_garbage_collection_sees_what_runs_refer_to(workspace: Workspace, folder
 
 def test_a_damaged_record_stops_garbage_collection(workspace: Workspace, folder: Path) -> None:
     workspace.register_environment(definition(folder))
-    file = Path(workspace._paths.environment_version("e", 1))
+    file = Path(VersionPaths(os.path.join(workspace._paths.environments, "e")).version(1))
     for content in (file.read_text()[:-20], file.read_text().replace('"sha256:', '"sha256:x')):
         file.write_text(content)
         with pytest.raises(EspalierError) as caught:

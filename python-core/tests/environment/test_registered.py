@@ -10,7 +10,7 @@ from typing import List, Tuple
 import pytest
 from bare import bare
 from espalier import Environment, EspalierError
-from espalier.base.paths import WorkspacePaths
+from espalier.base.paths import VersionPaths, WorkspacePaths
 from espalier.environment.curated import curated, curated_names
 from espalier.environment.definition import CranPackage, DockerSide, PythonSide, RSide
 from espalier.environment.key import r_key
@@ -98,7 +98,7 @@ def test_listed_by_name_with_the_newest_version(paths: WorkspacePaths) -> None:
 def test_damaged_ones_are_told_and_hide_nothing(paths: WorkspacePaths, content: str) -> None:
     register(paths, FIRST)
     register(paths, Environment("other"))
-    file = Path(paths.environment_version("tidy", 1))
+    file = Path(VersionPaths(f"{paths.environments}/tidy").version(1))
     file.write_text(content)
     rows = {row["name"]: row for row in list_registered(paths).rows()}
     assert rows["tidy"]["kind"] == "damaged" and str(file) in rows["tidy"]["description"]
@@ -111,7 +111,7 @@ def test_damaged_ones_are_told_and_hide_nothing(paths: WorkspacePaths, content: 
 
 def test_a_version_that_is_not_the_one_it_lies_at(paths: WorkspacePaths) -> None:
     register(paths, FIRST)
-    shutil.copy(paths.environment_version("tidy", 1), paths.environment_version("tidy", 2))
+    shutil.copy(VersionPaths(f"{paths.environments}/tidy").version(1), VersionPaths(f"{paths.environments}/tidy").version(2))
     assert code(registered, paths, "tidy") == "environment_damaged"
     assert registered(paths, "tidy", "1").version == "1"
 

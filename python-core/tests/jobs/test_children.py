@@ -34,7 +34,7 @@ def test_the_parent_must_be_there(experiment: Experiment) -> None:
 
 
 def test_the_entry_is_there_before_the_child(submit: Any, ended: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from espalier.jobs import submit as module
+    from espalier.jobs import commit as module
 
     parent: Run = submit("true")
     ended(parent)

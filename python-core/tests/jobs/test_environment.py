@@ -10,14 +10,14 @@ from espalier import Experiment, ScriptRunConfig
 from espalier.base.config import Session
 from espalier.base.errors import EspalierError
 from espalier.base.model.codec import encode
-from espalier.jobs.submit import Prepared, prepare
+from espalier.jobs.plan import Plan, plan
 
 IMAGE = {"name": "small", "docker": {"base_image": "debian:12"}, "variables": {"A": "1", "B": "2"}, "shm_size": "1g"}
 
 
-def prepared(experiment: Experiment, **fields: Any) -> Prepared:
+def prepared(experiment: Experiment, **fields: Any) -> Plan:
     paths = experiment.workspace._paths
-    return prepare(paths, "id", experiment.name, ScriptRunConfig(**fields), lambda: None)
+    return plan(paths, "id", experiment.name, ScriptRunConfig(**fields), lambda: None)
 
 
 def test_packages_of_a_job_that_become_a_version_of_another_environment_are_noted(experiment: Experiment) -> None:

@@ -74,7 +74,7 @@ def test_what_links_in_a_folder_lead_to_is_not_copied(submit: Submit, ended: Any
 def test_an_output_moves_with_its_workspace(submit: Submit, ended: Any, workspace: Workspace, monkeypatch: Any) -> None:
     first = submit(WRITE)
     ended(first)
-    monkeypatch.setattr("espalier.jobs.submit.step_locked", lambda queue: None)
+    monkeypatch.setattr("espalier.jobs.commit.step_locked", lambda queue: None)
     waiting = submit(READ, inputs={"data": first.output("outputs/data.csv")})
     os.rename(workspace.path, workspace.path + "-moved")
     moved = Run(workspace.path + "-moved", waiting.id)

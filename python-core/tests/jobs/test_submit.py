@@ -11,7 +11,8 @@ from espalier.base.errors import EspalierError
 from espalier.base.paths import is_run_id
 from espalier.base.records import write_file
 from espalier.jobs import folder as folders
-from espalier.jobs.submit import meta_record, new_run_id, prepare
+from espalier.jobs.commit import meta_record
+from espalier.jobs.plan import new_run_ids, plan
 
 EXPERIMENTS_NAME = "e" * 128
 
@@ -91,7 +92,7 @@ def test_excluded_data_that_the_script_names_is_told(experiment: Experiment, pro
 def reuse_key(experiment: Experiment, workspace: Workspace, **fields: Any) -> str:
     session = Session(environment={"PATH": os.defpath})
     config = ScriptRunConfig(**{"command": ["sh"], "session": session, **fields})
-    return str(prepare(workspace._paths, "id", experiment.name, config, lambda: None).spec.reuse_key)
+    return str(plan(workspace._paths, "id", experiment.name, config, lambda: None).spec.reuse_key)
 
 
 def test_reuse_key(experiment: Experiment, workspace: Workspace, project: Path) -> None:
@@ -150,7 +151,7 @@ def test_failed_runs_are_not_reused(experiment: Experiment, ended: Callable[...,
 
 
 def test_run_ids() -> None:
-    ids = {new_run_id(EXPERIMENTS_NAME, 1.9) for _ in range(100)}
+    ids = {new_run_ids(EXPERIMENTS_NAME, 1.9)[0] for _ in range(100)}
     assert len(ids) == 100 and all(is_run_id(run_id) for run_id in ids)
 
 

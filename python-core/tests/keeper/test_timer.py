@@ -7,7 +7,7 @@ from typing import Any, Callable
 
 import pytest
 from espalier import EspalierError, Run, Workspace
-from espalier.jobs import submit as submission
+from espalier.jobs import commit as submission
 from espalier.keeper import timer
 from espalier.queue.capacity import set_capacity
 from espalier.queue.home import queue_paths

@@ -12,7 +12,7 @@ from espalier import Run, ScriptRunConfig, Workspace
 from espalier.adapters import posix
 from espalier.adapters.homes import scratch_folder
 from espalier.base.paths import RunPaths
-from espalier.jobs import submit as submission
+from espalier.jobs import commit as submission
 from espalier.lifecycle.end import end_lost_attempt
 from espalier.lifecycle.status import Known, move, read_status
 from espalier.queue import spawn

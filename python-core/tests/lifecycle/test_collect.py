@@ -13,7 +13,7 @@ from espalier.adapters.files import remove_tree
 from espalier.adapters.homes import scratch_below, scratch_folder
 from espalier.base.paths import RunPaths
 from espalier.base.scratch_paths import ScratchPaths
-from espalier.jobs import submit as submission
+from espalier.jobs import commit as submission
 from espalier.lifecycle import collect as collecting
 from espalier.lifecycle import keep
 from espalier.lifecycle import scratch as scratches

@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict
 import espalier
 import pytest
 from espalier import EspalierError, Experiment, Run, Workspace
-from espalier.jobs import submit as submission
+from espalier.jobs import commit as submission
 from espalier.lifecycle import gate as module
 from espalier.queue.home import queue_paths
 from espalier.queue.tickets import find_ticket

@@ -8,7 +8,7 @@ from typing import Any, Callable
 
 import pytest
 from espalier import Experiment, Run, ScriptRunConfig, Workspace, wait_for
-from espalier.jobs import submit as submission
+from espalier.jobs import commit as submission
 from espalier.queue import nudge as nudging
 from espalier.queue.capacity import set_capacity
 from espalier.queue.home import queue_paths

@@ -7,7 +7,7 @@ from typing import Any, Callable
 import pytest
 from espalier import Experiment, Run, Workspace
 from espalier.adapters.posix import process_start
-from espalier.jobs import submit as submission
+from espalier.jobs import commit as submission
 from espalier.queue import nudge as module
 
 Submit = Callable[..., Run]

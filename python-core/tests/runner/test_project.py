@@ -75,7 +75,7 @@ def test_what_a_job_does_to_it_does_not_reach_the_user_s(repository: Path, says:
 
 
 def test_the_user_commits_while_the_run_waits(repository: Path, workspace: Any, experiment: Experiment, ended: Ended, monkeypatch: pytest.MonkeyPatch) -> None:
-    from espalier.jobs import submit as submission
+    from espalier.jobs import commit as submission
     from espalier.queue.step import step
 
     commit = git(repository, "rev-parse", "HEAD")

@@ -10,7 +10,6 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
 from espalier.api.interactive import start_interactive
 from espalier.api.run import Run
 from espalier.api.workspace import Workspace
-from espalier.base import states
 from espalier.base.arguments import classed
 from espalier.base.config import ScriptRunConfig
 from espalier.base.names import check_name
@@ -18,11 +17,13 @@ from espalier.base.os_errors import cannot_write
 from espalier.base.paths import FORMAT, WorkspacePaths
 from espalier.base.records import create_file, dump_record, make_folders, now_iso
 from espalier.base.types import Frame, Text
-from espalier.jobs.submit import Prepared, base_spec, checked_tags, enqueue, prepare
+from espalier.jobs.batch import commit_trials, trials_of
+from espalier.jobs.commit import checked_tags, commit
+from espalier.jobs.plan import base_spec, plan, plan_trials
 from espalier.queue.ahead import runner_ahead
 from espalier.snapshot.hold import holding_objects
 from espalier.store.index.grammar import Node
-from espalier.store.index.run_index import Query, query_of, with_all
+from espalier.store.index.run_index import Query, completed, query_of, with_all
 from espalier.store.index.sql import Sql, joined
 from espalier.vault.known import refuse_secret_values
 
@@ -114,16 +115,91 @@ class Experiment:
                 until_queued.enter_context(runner_ahead(config.executor))
             # what the snapshot finds in the store stays there until a run refers to it
             hold = partial(until_queued.enter_context, holding_objects(paths))
-            prepared = prepare(paths, self._workspace.id, self._name, config, hold)
-            found = self._reusable(prepared) if reuse else None
+            planned = plan(paths, self._workspace.id, self._name, config, hold)
+            key = planned.spec.reuse_key
+            found = self._completed([key]).get(str(key)) if reuse else None
             if found is None:
                 self._record(paths)
-            messages = {"reused": found is not None, "notes": prepared.notes, "warnings": prepared.warnings}
-            return {"run_id": found or enqueue(paths, prepared, tags), **messages}
+            messages = {"reused": found is not None, "notes": planned.notes, "warnings": planned.warnings}
+            return {"run_id": found or commit(paths, planned, tags), **messages}
 
-    def _reusable(self, prepared: Prepared) -> Optional[str]:
-        same = Sql("r.reuse_key = ? AND r.status = ?", (prepared.spec.reuse_key, states.COMPLETED))
-        return next(iter(self._run_ids(same, limit=1)), None)
+    def submit_many(
+        self,
+        config: Union[ScriptRunConfig, Mapping[str, Any]],
+        params: Sequence[Mapping[str, Any]],
+        tags: Optional[Sequence[Mapping[str, Text]]] = None,
+        display_names: Optional[Sequence[str]] = None,
+        reuse: bool = False,
+    ) -> List[Run]:
+        """Submit many trials of one job, which differ in parameters, tags and name: the folder is read once.
+
+        Args:
+            config: The job.
+            params: What each trial sets in `script_params`, on top of the job's own.
+            tags: The tags of each trial.
+            display_names: The name of each trial. Default: the job's own.
+            reuse: Return the newest completed run of this experiment in place of a trial that ran exactly the same.
+
+        Returns:
+            A run for each trial, in their order, which is that of the ids of new runs.
+
+        Raises:
+            EspalierError: what is wrong with the config, a trial, the folder or the workspace; nothing was submitted.
+        """
+        values = config if isinstance(config, ScriptRunConfig) else ScriptRunConfig.from_mapping(config)
+        result = self._submit_many(values, params, tags, display_names, reuse)
+        for text in [*result["notes"], *result["warnings"]]:
+            warnings.warn(text, stacklevel=3)
+        return [Run(self._workspace.path, run_id) for run_id in result["run_ids"]]
+
+    def submit_many_values(
+        self,
+        config: Mapping[str, Any],
+        params: Sequence[Mapping[str, Any]],
+        tags: Optional[Sequence[Mapping[str, Text]]] = None,
+        display_names: Optional[Sequence[str]] = None,
+        reuse: bool = False,
+    ) -> Any:
+        """Submit many trials of a job given as plain values; for bindings. See `submit_many`.
+
+        Args:
+            config: The fields of a `ScriptRunConfig`.
+            params: What each trial sets in `script_params`.
+            tags: The tags of each trial.
+            display_names: The name of each trial.
+            reuse: Return the newest completed run in place of a trial that ran exactly the same.
+
+        Returns:
+            `run_ids`, how many of them are `reused`, and what to tell the user: `notes` and `warnings`.
+        """
+        return self._submit_many(ScriptRunConfig.from_mapping(config), params, tags, display_names, reuse)
+
+    def _submit_many(
+        self,
+        config: ScriptRunConfig,
+        params: Sequence[Mapping[str, Any]],
+        tags: Optional[Sequence[Mapping[str, Text]]],
+        display_names: Optional[Sequence[str]],
+        reuse: bool,
+    ) -> Dict[str, Any]:
+        paths = self._workspace._checked()._paths
+        trials = trials_of(paths, config, params, tags, display_names)
+        with contextlib.ExitStack() as until_queued:
+            hold = partial(until_queued.enter_context, holding_objects(paths))
+            all_params = [trial.params for trial in trials]
+            plans = plan_trials(paths, self._workspace.id, self._name, config, all_params, hold)
+            known = self._completed([each.spec.reuse_key for each in plans]) if reuse else {}
+            new = [(each, trial.meta) for each, trial in zip(plans, trials) if each.spec.reuse_key not in known]
+            if new:
+                self._record(paths)
+                commit_trials(paths, [each for each, _ in new], [meta for _, meta in new])
+            run_ids = [known.get(str(each.spec.reuse_key), each.spec.id) for each in plans]
+            messages = {"notes": plans[0].notes, "warnings": plans[0].warnings}
+            return {"run_ids": run_ids, "reused": len(plans) - len(new), **messages}
+
+    def _completed(self, keys: Sequence[Optional[str]]) -> Dict[str, str]:
+        """The newest completed run of each reuse key, by key."""
+        return self._workspace._ask(lambda index, database: completed(database, self._name, keys))
 
     def start_logging(
         self,

@@ -295,7 +295,7 @@ class Workspace(
         Raises:
             EspalierError: `run_not_active` while runs are queued or running.
         """
-        active = self._checked()._ask(lambda index, database: unfinished(database))
+        active = self._checked()._unfinished()
         if active:
             raise EspalierError(
                 "run_not_active", f"{len(active)} runs of {self.path} have not ended.", "Cancel or wait for them first."
@@ -316,6 +316,9 @@ class Workspace(
 
     def _run_ids(self, query: Query) -> List[str]:
         return self._ask(lambda index, database: index.ids(database, query))
+
+    def _unfinished(self) -> List[str]:
+        return [run_id for run_id, *_ in self._ask(lambda index, database: unfinished(database))]
 
     def _ask(self, question: Callable[[RunIndex, Any], _Answer]) -> _Answer:
         """Ask the index. Looking moves the queue on: what died is seen, what waits is started."""

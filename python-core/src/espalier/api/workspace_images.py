@@ -5,7 +5,6 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Set
 
 from espalier.adapters.homes import program_cache
-from espalier.base import states
 from espalier.base.cache_paths import CachePaths
 from espalier.base.errors import EspalierError
 from espalier.base.model.codec import read_as
@@ -15,6 +14,7 @@ from espalier.base.paths import WorkspacePaths
 from espalier.base.records import read_record, seconds_of
 from espalier.base.types import Frame
 from espalier.environment.definition import Environment
+from espalier.store.index.run_index import Query
 
 # (what builds images is loaded by those who build some)
 if TYPE_CHECKING:
@@ -39,8 +39,12 @@ class WorkspaceImages:
         """This workspace, once it is known to be there and readable."""
         raise NotImplementedError
 
-    def _rows(self) -> List[Dict[str, Any]]:
-        """All runs as index rows."""
+    def _run_ids(self, query: Query) -> List[str]:
+        """The ids of runs."""
+        raise NotImplementedError
+
+    def _unfinished(self) -> List[str]:
+        """The ids of runs that haven't ended."""
         raise NotImplementedError
 
     def build_environment(
@@ -266,12 +270,9 @@ class WorkspaceImages:
 
     def _keys_of_runs(self, only_unfinished: bool) -> List[str]:
         """The keys of the environments that runs used, or are about to."""
-        found: List[str] = []
-        for row in self._rows():
-            unfinished = row["status"] in states.UNFINISHED
-            if unfinished or not only_unfinished:
-                found += self._keys_of(str(row["run_id"]), unfinished)
-        return found
+        unfinished = set(self._unfinished())
+        ids = unfinished if only_unfinished else self._run_ids(Query())
+        return [key for run_id in ids for key in self._keys_of(run_id, run_id in unfinished)]
 
     def _keys_of(self, run_id: str, unfinished: bool) -> Set[str]:
         run = self._paths.run(run_id)

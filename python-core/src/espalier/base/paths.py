@@ -197,7 +197,7 @@ def digest_of_record(name: str) -> str:
 
 
 def version_of_record(name: str) -> int:
-    """The version that a file of a registered environment is; 0 for any other file."""
+    """The version that a file of what is registered is; 0 for any other file."""
     found = re.fullmatch(_VERSION, name)
     return int(found.group(1)) if found else 0
 
@@ -282,10 +282,6 @@ class WorkspacePaths(Folder):
         """The record of a snapshot that is kept though no run may refer to it."""
         return os.path.join(self.kept, hex_digest + _RECORD)
 
-    def environment_version(self, name: str, version: int) -> str:
-        """A registered definition; it never changes."""
-        return os.path.join(self.environments, name, str(version) + _RECORD)
-
     def image_record(self, hex_key: str) -> str:
         """What was built, or found, for an environment's key."""
         return os.path.join(self.images, hex_key + _RECORD)
@@ -305,6 +301,24 @@ class WorkspacePaths(Folder):
     def deleted(self) -> str:
         """A new name beside the workspace for its last moments."""
         return f"{self.root}.deleted-{os.urandom(4).hex()}"
+
+
+class VersionPaths(Folder):
+    """The names of what is registered under a name in a workspace: environments and their like.
+
+    Args:
+        root: The folder of the name.
+    """
+
+    aliases = Below("aliases")
+
+    def version(self, number: int) -> str:
+        """A version; it never changes."""
+        return os.path.join(self.root, str(number) + _RECORD)
+
+    def alias(self, alias: str) -> str:
+        """Which version an alias stands for, and stood for."""
+        return os.path.join(self.aliases, alias + _RECORD)
 
 
 class RunPaths(Folder):

@@ -1,23 +1,21 @@
-"""Environments registered in a workspace: each version a file that never changes.
+"""Environments registered in a workspace (`store/versions.py`), and those that come with espalier."""
 
-Two processes that register at once get two versions, or the same one for equal definitions; none is lost, for a
-version's file is made by a link that the first of them wins.
-"""
-
-import os
-import time
 from dataclasses import replace
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, Optional
 
 from espalier.base.errors import EspalierError
-from espalier.base.os_errors import cannot_write
-from espalier.base.paths import FORMAT, WorkspacePaths, version_of_record
-from espalier.base.records import create_file, dump_record, make_folders, now_iso, read_record, seconds_of
+from espalier.base.paths import WorkspacePaths
+from espalier.base.records import seconds_of
 from espalier.base.types import Frame
 from espalier.environment.curated import curated, curated_names
 from espalier.environment.definition import Environment
 from espalier.environment.spelling import environment_name
+from espalier.store.versions import LATEST, Kind, Versions
 
+_KIND = Kind(
+    "environment", "environment_missing", "environment_damaged", "See list_environments(), or register_environment().",
+    lambda definition: Environment.from_mapping(definition).record(),
+)  # fmt: skip
 _LISTED = {
     "name": "string", "version": "string", "versions": "integer", "kind": "string", "description": "string",
     "registered_at": "time", "curated": "logical",
@@ -40,21 +38,8 @@ def register(paths: WorkspacePaths, environment: Environment) -> Environment:
         EspalierError: `bad_name` when espalier brings one of that name; `workspace_read_only`.
     """
     name = environment_name(environment.name, curated_names())
-    folder = os.path.join(paths.environments, name)
-    while True:
-        numbers = _numbers(paths, name)
-        equal = _equal(paths, environment, numbers)
-        if equal is not None:
-            return equal
-        number = max(numbers, default=0) + 1
-        new = replace(environment, version=str(number))
-        record = {"format": FORMAT, "registered_at": now_iso(time.time()), "definition": new.record()}
-        try:
-            make_folders(folder, top=paths.root)
-            if create_file(paths.environment_version(name, number), dump_record(record), folder):
-                return new
-        except OSError as error:
-            raise cannot_write(paths.root, error) from error
+    kept = _versions(paths).register(name, environment.record(), candidate=int(environment.version or 0))
+    return replace(environment, version=str(kept.number))
 
 
 def registered(paths: WorkspacePaths, name: str, version: Optional[str] = None) -> Environment:
@@ -68,20 +53,13 @@ def registered(paths: WorkspacePaths, name: str, version: Optional[str] = None) 
     Raises:
         EspalierError: `environment_missing`, `bad_name`; `environment_damaged`, `newer_format`.
     """
-    numbers = _numbers(paths, environment_name(name))
-    ready = curated(name)
-    if ready is not None and not numbers:
-        if version not in (None, "latest", ready.version):
-            raise _missing(f"{name} comes with espalier, and has version {ready.version} alone, not {version!r}.")
-        return ready
-    if not numbers:
-        raise _missing(f"There is no environment {name!r} in {paths.root}.")
-    if version in (None, "latest"):
-        return _read(paths, name, numbers[-1]).environment
-    if str(version) not in map(str, numbers):
-        known = f"{numbers[0]} to {numbers[-1]}" if len(numbers) > 1 else str(numbers[0])
-        raise _missing(f"The environment {name!r} has no version {version!r}, but {known}.")
-    return _read(paths, name, int(str(version))).environment
+    versions, ready = _versions(paths), curated(environment_name(name))
+    if ready is None or versions.numbers(name):
+        return Environment.from_mapping(versions.find(name, version if version is None else str(version)).definition)
+    if version not in (None, LATEST, ready.version):
+        message = f"{name} comes with espalier, and has version {ready.version} alone, not {version!r}."
+        raise EspalierError("environment_missing", message, _KIND.remedy)
+    return ready
 
 
 def list_registered(paths: WorkspacePaths) -> Frame:
@@ -90,11 +68,11 @@ def list_registered(paths: WorkspacePaths) -> Frame:
     Of one whose record cannot be read, `description` says why.
     """
     rows: List[Dict[str, Any]] = []
-    names = sorted(os.listdir(paths.environments)) if os.path.isdir(paths.environments) else []
+    versions = _versions(paths)
+    names = versions.names()
     for name in names:
-        numbers = _numbers(paths, name)
-        if numbers:
-            rows.append({**_row(paths, name, numbers[-1]), "name": name, "versions": len(numbers), "curated": False})
+        numbers = versions.numbers(name)
+        rows.append({**_row(versions, name, numbers[-1]), "name": name, "versions": len(numbers), "curated": False})
     for name in curated_names():
         ready = curated(name)
         if ready is not None and name not in names:
@@ -111,14 +89,14 @@ def list_versions(paths: WorkspacePaths, name: str) -> Frame:
     Raises:
         EspalierError: `environment_missing`, `bad_name`.
     """
-    rows = [_row(paths, environment_name(name), number) for number in reversed(_numbers(paths, name))]
-    ready = curated(name)
+    versions, ready = _versions(paths), curated(environment_name(name))
+    rows = [_row(versions, name, number) for number in reversed(versions.numbers(name))]
     if not rows and ready is not None:
         rows = [{
             "version": ready.version, "kind": kind_of(ready), "description": ready.description, "registered_at": None,
         }]  # fmt: skip
     if not rows:
-        raise _missing(f"There is no environment {name!r} in {paths.root}.")
+        raise versions.missing(f"There is no environment {name!r} in {paths.root}.")
     return Frame({column: [row[column] for row in rows] for column in _VERSIONS}, _VERSIONS)
 
 
@@ -128,53 +106,6 @@ def kind_of(environment: Environment) -> str:
     return " and ".join(sides) or ("image" if environment.docker else "none")
 
 
-def _row(paths: WorkspacePaths, name: str, number: int) -> Dict[str, Any]:
-    try:
-        found = _read(paths, name, number)
-    except EspalierError as error:
-        return {
-            "version": str(number), "kind": "damaged" if error.code != "newer_format" else "newer",
-            "description": error.message, "registered_at": None,
-        }  # fmt: skip
-    return {
-        "version": str(number), "kind": kind_of(found.environment), "description": found.environment.description,
-        "registered_at": seconds_of(found.registered_at),
-    }  # fmt: skip
-
-
-class _Version(NamedTuple):
-    environment: Environment
-    registered_at: Optional[str]
-
-
-def _read(paths: WorkspacePaths, name: str, number: int) -> _Version:
-    path = paths.environment_version(name, number)
-    try:
-        record = read_record(path, follow=True)
-        environment = Environment.from_mapping(record["definition"])
-        if (environment.name, environment.version) != (name, str(number)):
-            raise ValueError(f"it is version {environment.version} of {environment.name}")
-        return _Version(environment, record.get("registered_at"))
-    except EspalierError as error:
-        if error.code == "newer_format":
-            raise
-        raise _damaged(path, error.message) from error
-    except (OSError, LookupError, TypeError, ValueError) as error:
-        raise _damaged(path, f"{path} is no version of an environment: {error}.") from error
-
-
-def _equal(paths: WorkspacePaths, environment: Environment, numbers: List[int]) -> Optional[Environment]:
-    """The version that is equal to a definition: the one that it says it is, or the newest."""
-    for number in {int(environment.version or 0), *numbers[-1:]} & set(numbers):
-        try:
-            there = _read(paths, environment.name, number).environment
-        except EspalierError:
-            continue
-        if replace(environment, version=there.version) == there:
-            return there
-    return None
-
-
 def newest_version(paths: WorkspacePaths, name: str) -> int:
     """The newest version of an environment that a workspace has; 0 where it has none.
 
@@ -182,24 +113,23 @@ def newest_version(paths: WorkspacePaths, name: str) -> int:
         paths: The workspace.
         name: The environment's name.
     """
-    return max(_numbers(paths, name), default=0)
+    return max(_versions(paths).numbers(name), default=0)
 
 
-def _numbers(paths: WorkspacePaths, name: str) -> List[int]:
-    folder = os.path.join(paths.environments, name)
+def _versions(paths: WorkspacePaths) -> Versions:
+    return Versions(paths, paths.environments, _KIND)
+
+
+def _row(versions: Versions, name: str, number: int) -> Dict[str, Any]:
     try:
-        names = os.listdir(folder)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    return sorted(filter(None, map(version_of_record, names)))
-
-
-def _missing(message: str) -> EspalierError:
-    return EspalierError("environment_missing", message, "See list_environments(), or register_environment().")
-
-
-def _damaged(path: str, message: str) -> EspalierError:
-    return EspalierError(
-        "environment_damaged", f"A registered environment cannot be read. {message}",
-        "Restore the file from a backup, or register the environment again.", path=path,
-    )  # fmt: skip
+        found = versions.read(name, number)
+        environment = Environment.from_mapping(found.definition)
+    except EspalierError as error:
+        return {
+            "version": str(number), "kind": "damaged" if error.code != "newer_format" else "newer",
+            "description": error.message, "registered_at": None,
+        }  # fmt: skip
+    return {
+        "version": str(number), "kind": kind_of(environment), "description": environment.description,
+        "registered_at": seconds_of(found.registered_at),
+    }  # fmt: skip

@@ -16,9 +16,10 @@ from espalier.base.progress import indivisible
 from espalier.base.records import FOLDER_MODE
 from espalier.base.resources import Resources
 from espalier.base.types import Text
+from espalier.jobs.commit import commit, meta_record
 from espalier.jobs.confined import Source
 from espalier.jobs.folder import build_folder, place_folder, record_child
-from espalier.jobs.submit import base_spec, enqueue, meta_record, prepare
+from espalier.jobs.plan import base_spec, plan
 from espalier.lifecycle.children import WAIT, ancestors_of, choice_of
 from espalier.snapshot.hold import holding_objects
 
@@ -55,12 +56,12 @@ def submit_child(
     _refuse_to_wait_above(paths, parent_id, config)
     with contextlib.ExitStack() as until_queued:
         hold = partial(until_queued.enter_context, holding_objects(paths))
-        prepared = prepare(paths, parent.workspace_id, parent.experiment, config, hold)
-        spec = _with_origin(prepared.spec, copied, source)._replace(parent=parent_id)
+        planned = plan(paths, parent.workspace_id, parent.experiment, config, hold)
+        spec = _with_origin(planned.spec, copied, source)._replace(parent=parent_id)
         if run_id:
             spec = spec._replace(id=run_id)
-        child = enqueue(paths, prepared._replace(spec=spec), tags)
-    return {"run_id": child, "notes": prepared.notes, "warnings": prepared.warnings}
+        child = commit(paths, planned._replace(spec=spec), tags)
+    return {"run_id": child, "notes": planned.notes, "warnings": planned.warnings}
 
 
 def _refuse_to_wait_above(paths: WorkspacePaths, parent_id: str, config: ScriptRunConfig) -> None:

@@ -4,8 +4,9 @@ import contextlib
 import os
 import shutil
 import time
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, Iterable, Tuple
 
+from espalier.adapters import posix
 from espalier.adapters.files import remove_tree
 from espalier.base.errors import EspalierError
 from espalier.base.model.codec import encode
@@ -32,7 +33,12 @@ _LEFT_BEHIND_SECONDS = 86_400
 
 
 def build_folder(
-    paths: WorkspacePaths, spec: JobSpec, status: Status, records: Dict[str, Dict[str, Any]], git_index: bytes = b""
+    paths: WorkspacePaths,
+    spec: JobSpec,
+    status: Status,
+    records: Dict[str, Dict[str, Any]],
+    git_index: bytes = b"",
+    sync: bool = True,
 ) -> Tuple[str, Dict[str, str]]:
     """Write a run's first records into a folder beside its final place.
 
@@ -41,6 +47,7 @@ def build_folder(
         records: Name of a record -> its content, beside these two. The environment is made readable for its owner only.
         git_index: The index of the source folder's repository, if there is one. Not synchronised: after a power loss
             a job does without it.
+        sync: Whether it is durable on return; else `sync_together` makes it so.
 
     Returns:
         The folder, which `place_folder` moves home; and the digests of its frozen records.
@@ -52,7 +59,7 @@ def build_folder(
     folder = paths.new_run(spec.id).root
     digests: Dict[str, str] = {}
     try:
-        _make_shard(paths, shard)
+        _make_shard(paths, shard, sync)
         os.mkdir(folder, FOLDER_MODE)
         for name, record in {SPEC: encode(spec), **records, STATUS: {}}.items():
             if name == STATUS:
@@ -60,12 +67,13 @@ def build_folder(
             mode, data = PRIVATE_MODE if name == ENV else FILE_MODE, dump_record(record)
             refuse_too_long(os.path.join(folder, name), data)
             digests.update(record_digests({name: data}))
-            write_file(os.path.join(folder, name), data, sync=True, mode=mode)
+            write_file(os.path.join(folder, name), data, sync=sync, mode=mode)
         if git_index:
             index = RunPaths(folder).git_index
             os.mkdir(os.path.dirname(index), FOLDER_MODE)
             write_file(index, git_index)
-        sync_folder(folder)
+        if sync:
+            sync_folder(folder)
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, OSError):
@@ -74,11 +82,12 @@ def build_folder(
     return folder, digests
 
 
-def _make_shard(paths: WorkspacePaths, shard: str) -> None:
+def _make_shard(paths: WorkspacePaths, shard: str, sync: bool) -> None:
     os.stat(paths.record)  # (else the workspace is gone, and its folder isn't made again)
     if not os.path.isdir(shard):
         make_folders(shard, top=paths.root)
-        sync_folder(paths.runs)
+        if sync:
+            sync_folder(paths.runs)
     _sweep(shard)
 
 
@@ -90,14 +99,22 @@ def _sweep(shard: str) -> None:
                 remove_tree(entry.path)
 
 
-def place_folder(paths: WorkspacePaths, folder: str, run_id: str) -> RunPaths:
-    """Move a built run folder home; from here on the run exists, whatever happens to us."""
+def place_folder(paths: WorkspacePaths, folder: str, run_id: str, sync: bool = True) -> RunPaths:
+    """Move a built run folder home; from here on the run exists, whatever happens to us.
+
+    Args:
+        sync: Whether that is durable on return; else `sync_together` makes it so.
+
+    Raises:
+        EspalierError: `workspace_missing`, `workspace_read_only`; the folder is removed then.
+    """
     run = paths.run(run_id)
     try:
         shard = os.open(run.shard, os.O_RDONLY)  # (so that it is the same one to the end, if its workspace is renamed)
         try:
             os.rename(os.path.basename(folder), run_id, src_dir_fd=shard, dst_dir_fd=shard)
-            os.fsync(shard)
+            if sync:
+                os.fsync(shard)
         finally:
             os.close(shard)
     except OSError as error:
@@ -132,3 +149,26 @@ def _enter(parent: RunPaths, child_id: str) -> None:
         os.fsync(folder)
     if made:
         sync_folder(parent.root)
+
+
+def sync_together(paths: WorkspacePaths, folders: Iterable[str]) -> None:
+    """Make folders below `runs/`, and the files in them, durable: at once where the system can do that.
+
+    Raises:
+        EspalierError: `workspace_read_only`.
+    """
+    try:
+        top = os.open(paths.runs, os.O_RDONLY)
+        try:
+            if posix.sync_file_system(top):
+                return
+        finally:
+            os.close(top)
+        for folder in folders:
+            with os.scandir(folder) as entries:
+                files = [entry.path for entry in entries if entry.is_file(follow_symlinks=False)]
+            for path in (*files, folder):
+                with contextlib.suppress(FileNotFoundError):  # (of another run, whose record is being replaced)
+                    sync_folder(path)
+    except OSError as error:
+        raise cannot_write(paths.root, error) from error

@@ -3,7 +3,7 @@
 import os
 import shlex
 import shutil
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from espalier.base.config import ScriptRunConfig
 from espalier.base.errors import EspalierError
@@ -34,6 +34,7 @@ def program(
     path: str,
     environment: JobEnvironment,
     source: Optional[str] = None,
+    params: Optional[Mapping[str, Any]] = None,
 ) -> Program:
     """The program of a job.
 
@@ -42,14 +43,16 @@ def program(
         path: The PATH to search for interpreters.
         environment: What it runs on. In a container programs are looked for there, when it starts.
         source: The folder that the script lies in, if there is one to look at.
+        params: Its parameters; None: those of the config.
 
     Raises:
         EspalierError: `interpreter_missing`, `bad_argument`, `bad_name`; `script_missing` if nothing can execute it.
     """
-    params, record = script_words(config.script_params, config.entry_script)
+    given = config.script_params if params is None else params
+    words, record = script_words(given, config.entry_script)
     if kind_of(config.entry_script) == QUARTO:
-        params = quarto_words(record)
-    arguments = [literal(_text(item)) for item in config.arguments] + params
+        words = quarto_words(record)
+    arguments = [literal(_text(item)) for item in config.arguments] + words
     for item in inputs:
         arguments += [literal("--" + item.name), word(INPUT, item.name)]
     if config.entry_script is None:
@@ -115,8 +118,12 @@ def _text(value: Any) -> str:
     )
 
 
-def named_files(config: ScriptRunConfig) -> List[Tuple[str, str]]:
-    """Words of a job that may name files, each with what holds it."""
+def named_files(config: ScriptRunConfig, params: Mapping[str, Any]) -> List[Tuple[str, str]]:
+    """Words of a job that may name files, each with what holds it.
+
+    Args:
+        params: Its parameters, in place of the config's.
+    """
     if isinstance(config.command, str):
         try:
             command = shlex.split(config.command)
@@ -124,7 +131,7 @@ def named_files(config: ScriptRunConfig) -> List[Tuple[str, str]]:
             command = config.command.split()
     else:
         command = [str(part) for part in config.command or ()]
-    values = [value for given in config.script_params.values() for value in _as_list(given)]
+    values = [value for given in params.values() for value in _as_list(given)]
     words = [("The command", word) for word in command]
     words += [("An argument", word) for word in (*config.arguments, *values) if isinstance(word, str)]
     return words

@@ -131,10 +131,8 @@ def _collect_folder(name: str, job: int, home: int, mover: Mover, warnings: List
 
 def _synchronise(folder: str) -> None:
     """Bring what was copied to the disk, before the originals go."""
-    import ctypes
-
-    with contextlib.suppress(OSError, AttributeError), opened_below(folder, ()) as fd:
-        ctypes.CDLL(None).syncfs(fd)
+    with contextlib.suppress(OSError), opened_below(folder, ()) as fd:
+        posix.sync_file_system(fd)
 
 
 def merge_folder(run: RunPaths, source: str, target: str, warnings: List[str]) -> None:

@@ -122,7 +122,8 @@ def add_ticket(
     attempt: int = 1,
     wait_seconds: float = 0.0,
     digests: Optional[Mapping[str, str]] = None,
-) -> None:
+    sequence: Optional[int] = None,
+) -> str:
     """Put a run at the end of the queue, also when the clock has been set back since others came.
 
     Args:
@@ -130,6 +131,10 @@ def add_ticket(
         attempt: Which attempt it is queued for.
         wait_seconds: How long it may not be started.
         digests: Of its frozen records (`lifecycle/digests.py`); without them nobody looks whether these were changed.
+        sequence: Its number in the queue, where `next_sequence` was asked before.
+
+    Returns:
+        The path of its ticket.
     """
     run_id = os.path.basename(run_dir)
     record = TicketRecord(
@@ -138,14 +143,16 @@ def add_ticket(
     )  # fmt: skip
     folder = paths.waiting if record.wait_seconds or record.depends_on else paths.tickets
     priority = spec.priority if 1 <= spec.priority <= 9 else DEFAULT_PRIORITY
-    path = paths.ticket(folder, priority, max(time.time_ns(), _last(paths) + 1), run_id)
+    path = paths.ticket(folder, priority, next_sequence(paths) if sequence is None else sequence, run_id)
     replace_file(path, _dump(record), paths.root)
+    return path
 
 
-def _last(paths: QueuePaths) -> int:
-    """The highest sequence number in the queue."""
+def next_sequence(paths: QueuePaths) -> int:
+    """The number in the queue of the run that comes next."""
     # (of hundreds of names, at each submit: as texts of one length they compare as numbers do)
-    return int(max((name[SEQUENCE] for name in _names(paths) if name[SEQUENCE].isdigit()), default="0"))
+    last = max((name[SEQUENCE] for name in _names(paths) if name[SEQUENCE].isdigit()), default="0")
+    return max(time.time_ns(), int(last) + 1)
 
 
 def _names(paths: QueuePaths) -> List[str]:

@@ -18,7 +18,7 @@ from espalier.base.config import Session
 from espalier.base.errors import EspalierError
 from espalier.executors.docker.launch import look_at_mounts_again
 from espalier.executors.docker.mounts import refuse_dangerous
-from espalier.jobs.submit import Prepared, prepare
+from espalier.jobs.plan import Plan, plan
 
 IMAGE = {"name": "e", "docker": {"base_image": "debian"}}
 
@@ -52,20 +52,20 @@ def listen(place: Path) -> Iterator[Callable[[str], str]]:
 
 
 @pytest.fixture
-def submit(experiment: Experiment) -> Callable[..., Prepared]:
+def submit(experiment: Experiment) -> Callable[..., Plan]:
     """Prepares a job in a container, in a session with some variables."""
 
-    def prepared(variables: Dict[str, str], inputs: Any = None, **options: Any) -> Prepared:
+    def prepared(variables: Dict[str, str], inputs: Any = None, **options: Any) -> Plan:
         session = Session(environment={"PATH": os.defpath, **variables})
         config = ScriptRunConfig(
             command="true", environment=IMAGE, docker=options or True, inputs=inputs or {}, session=session
         )
-        return prepare(experiment.workspace._paths, "id", experiment.name, config, lambda: None)
+        return plan(experiment.workspace._paths, "id", experiment.name, config, lambda: None)
 
     return prepared
 
 
-def refusal(submit: Callable[..., Prepared], *arguments: Any, **options: Any) -> EspalierError:
+def refusal(submit: Callable[..., Plan], *arguments: Any, **options: Any) -> EspalierError:
     with pytest.raises(EspalierError) as caught:
         submit(*arguments, **options)
     assert caught.value.code == "bad_argument" and caught.value.hint
@@ -90,7 +90,7 @@ def refusal(submit: Callable[..., Prepared], *arguments: Any, **options: Any) ->
     ],
 )
 def test_an_engines_usual_place_or_name(
-    place: Path, listen: Callable[[str], str], submit: Callable[..., Prepared], name: str, mounted: str
+    place: Path, listen: Callable[[str], str], submit: Callable[..., Plan], name: str, mounted: str
 ) -> None:
     path = listen(name)
     error = refusal(submit, {"XDG_RUNTIME_DIR": str(place / "run")}, mounts=[str(place / mounted).rstrip("/")])
@@ -101,7 +101,7 @@ def test_an_engines_usual_place_or_name(
 @pytest.mark.parametrize("variable", ["DOCKER_HOST", "CONTAINER_HOST", "CONTAINERD_ADDRESS", "BUILDKIT_HOST"])
 @pytest.mark.parametrize("mounted", ["home/a/engine.api", "home/a", "home", "link", "linked"])
 def test_an_engine_of_another_name_that_a_variable_names(
-    place: Path, listen: Callable[[str], str], submit: Callable[..., Prepared], variable: str, mounted: str
+    place: Path, listen: Callable[[str], str], submit: Callable[..., Plan], variable: str, mounted: str
 ) -> None:
     path = listen("home/a/engine.api")
     (place / "link").symlink_to(path)
@@ -112,7 +112,7 @@ def test_an_engine_of_another_name_that_a_variable_names(
 
 
 def test_an_engine_that_a_docker_context_names(
-    place: Path, listen: Callable[[str], str], submit: Callable[..., Prepared]
+    place: Path, listen: Callable[[str], str], submit: Callable[..., Plan]
 ) -> None:
     path = listen("home/sub/engine.api")
     for folder, variables in ((place / "home/.docker", {}), (place / "c", {"DOCKER_CONFIG": str(place / "c")})):
@@ -126,7 +126,7 @@ def test_an_engine_that_a_docker_context_names(
         meta.unlink()
 
 
-def test_hard_links(place: Path, listen: Callable[[str], str], submit: Callable[..., Prepared]) -> None:
+def test_hard_links(place: Path, listen: Callable[[str], str], submit: Callable[..., Plan]) -> None:
     variables = {"DOCKER_HOST": "unix://" + listen("a/engine.api")}
     (place / "data/sub").mkdir(parents=True)
     os.link(place / "a/engine.api", place / "data/sub/harmless")
@@ -138,7 +138,7 @@ def test_hard_links(place: Path, listen: Callable[[str], str], submit: Callable[
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounts need root")
 @pytest.mark.parametrize("what,where", [("a", "data/sub"), ("a/engine.api", "data/file"), ("", "data/sub")])
 def test_bind_mounts(
-    place: Path, listen: Callable[[str], str], submit: Callable[..., Prepared], what: str, where: str
+    place: Path, listen: Callable[[str], str], submit: Callable[..., Plan], what: str, where: str
 ) -> None:
     variables = {"DOCKER_HOST": "unix://" + listen("a/engine.api")}
     (place / "data/sub").mkdir(parents=True)
@@ -154,7 +154,7 @@ def test_bind_mounts(
 
 
 def test_any_other_socket_is_no_mount_and_one_in_a_folder_is_warned_about(
-    place: Path, listen: Callable[[str], str], submit: Callable[..., Prepared]
+    place: Path, listen: Callable[[str], str], submit: Callable[..., Plan]
 ) -> None:
     path = listen("data/agent.1")
     assert "it is a socket" in refusal(submit, {}, mounts=[path]).message
@@ -168,7 +168,7 @@ def test_any_other_socket_is_no_mount_and_one_in_a_folder_is_warned_about(
     assert not submit({}, mounts=[str(place / "data/left")]).warnings
 
 
-def test_a_whole_home_is_warned_about(place: Path, submit: Callable[..., Prepared]) -> None:
+def test_a_whole_home_is_warned_about(place: Path, submit: Callable[..., Plan]) -> None:
     (place / "home/data").mkdir()
     assert "home folder" in submit({}, mounts=[str(place / "home")]).warnings[0]
     assert "settings" in submit({}, mounts=["/etc"]).warnings[0]
@@ -184,14 +184,14 @@ def test_places_of_the_system(place: Path, path: str) -> None:
         refuse_dangerous([str(place / "link")], {})
 
 
-def test_the_users_runtime_folder(place: Path, submit: Callable[..., Prepared]) -> None:
+def test_the_users_runtime_folder(place: Path, submit: Callable[..., Plan]) -> None:
     (place / "run/sub").mkdir(parents=True)
     for mounted in ("run", "run/sub", ""):
         refusal(submit, {"XDG_RUNTIME_DIR": str(place / "run")}, mounts=[str(place / mounted).rstrip("/")])
     assert submit({"XDG_RUNTIME_DIR": "relative"}, mounts=[str(place / "run")])
 
 
-def test_dockers_way_to_write_a_mount(place: Path, submit: Callable[..., Prepared]) -> None:
+def test_dockers_way_to_write_a_mount(place: Path, submit: Callable[..., Plan]) -> None:
     for given in ("/:/host", "/:/host:ro"):
         assert 'mounts = c("/host" = "/")' in refusal(submit, {}, mounts=[given]).hint
     assert "it doesn't exist" in refusal(submit, {}, mounts=[str(place / "none")]).message
@@ -199,7 +199,7 @@ def test_dockers_way_to_write_a_mount(place: Path, submit: Callable[..., Prepare
     assert submit({}, mounts=[str(place / "a:")])
 
 
-def test_the_key_of_the_engine(place: Path, submit: Callable[..., Prepared]) -> None:
+def test_the_key_of_the_engine(place: Path, submit: Callable[..., Plan]) -> None:
     (place / "certs").mkdir()
     (place / "certs/key.pem").touch()
     host = {"DOCKER_HOST": "tcp://127.0.0.1:2376", "DOCKER_CERT_PATH": str(place / "certs")}
@@ -208,7 +208,7 @@ def test_the_key_of_the_engine(place: Path, submit: Callable[..., Prepared]) -> 
     assert "the key to the Docker engine" in error.message
 
 
-def test_the_network_of_an_engine_that_asks_for_no_key(submit: Callable[..., Prepared]) -> None:
+def test_the_network_of_an_engine_that_asks_for_no_key(submit: Callable[..., Plan]) -> None:
     with closing(socket.socket()) as probe:
         probe.bind(("0.0.0.0", 0))
         host = {"DOCKER_HOST": "tcp://127.0.0.1:2375"}

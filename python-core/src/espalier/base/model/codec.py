@@ -15,6 +15,7 @@ from espalier.base.records import read_record
 _T = TypeVar("_T", bound=Record)
 _Reader = Callable[[Any], Any]
 _INFINITE = float("inf")
+_LEAVES = frozenset((str, int, float, bool, type(None)))
 # The field that holds what a newer espalier wrote.
 MORE = "more"
 
@@ -69,7 +70,7 @@ def decode(cls: Type[_T], record: object) -> _T:
 def encode(value: Any) -> Any:
     """Plain JSON of a value. What it keeps for a newer espalier is written as it was; a field that its class names in
     `absent()` isn't written where it is None. A class whose record differs from its fields has a method `record`."""
-    if value is None or isinstance(value, (str, int, float)):  # (nearly all are: what comes below takes far longer)
+    if type(value) in _LEAVES:  # (most are, and what follows takes ten times as long)
         return value
     if isinstance(value, Record):
         return value.record() if hasattr(value, "record") else _encoded(value)

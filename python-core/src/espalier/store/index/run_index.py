@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import sqlite3
-from typing import Any, Callable, List, Mapping, NamedTuple, Optional, Sequence, Tuple, TypeVar
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, TypeVar
 
 from espalier.adapters.homes import cache_folder
 from espalier.base import states
@@ -195,6 +195,14 @@ def unfinished(database: sqlite3.Connection) -> List[Tuple[str, str, str]]:
     marks = ", ".join("?" * len(states.UNFINISHED))
     query = f"SELECT run_id, host, user FROM runs WHERE NOT settled AND status IN ({marks})"
     return database.execute(query, sorted(states.UNFINISHED)).fetchall()
+
+
+def completed(database: sqlite3.Connection, experiment: str, keys: Sequence[Optional[str]]) -> Dict[str, str]:
+    """The newest completed run of each of some reuse keys."""
+    query = "SELECT reuse_key, run_id FROM runs WHERE experiment = ? AND status = ? ORDER BY created_at, run_id"
+    wanted = set(keys)
+    rows = database.execute(query, (experiment, states.COMPLETED))
+    return {key: run_id for key, run_id in rows if key is not None and key in wanted}
 
 
 def experiments(database: sqlite3.Connection) -> List[Tuple[str, int, Optional[float]]]:

@@ -1,36 +1,31 @@
-"""The spine: config -> program -> snapshot -> surroundings -> run folder -> queue. Values flow one way."""
+"""From configs to runs that are fully described: program, snapshot, surroundings. Values flow one way; `commit.py` and
+`batch.py` write what comes out of it."""
 
-import contextlib
 import os
 import sys
 import time
 from dataclasses import fields, replace
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple, TypeVar
 
 from espalier.adapters import posix
 from espalier.adapters.homes import chosen_scratch
 from espalier.adapters.trust import refuse_foreign_workspace
-from espalier.base import states
 from espalier.base.canonical import digest
 from espalier.base.config import ScriptRunConfig
 from espalier.base.errors import EspalierError
 from espalier.base.model.codec import decode, encode
 from espalier.base.model.job import FrozenFolder, GitState, Input, JobSpec
 from espalier.base.model.resolve import shown_command
-from espalier.base.model.status import Status
-from espalier.base.names import check_label, check_name
-from espalier.base.paths import ENV, FORMAT, META, WorkspacePaths
-from espalier.base.progress import indivisible
+from espalier.base.names import check_name
+from espalier.base.paths import FORMAT, WorkspacePaths
 from espalier.base.records import now_iso
 from espalier.base.retry import checked_retry
 from espalier.base.scripts import language_of
-from espalier.base.types import Text
 from espalier.executors.registry import executor_for
 from espalier.jobs.demands import hide_gpus, refuse_impossible, refuse_incapable
 from espalier.jobs.documents import refuse_missing_tools
 from espalier.jobs.environment import MADE, SESSION, choose_environment, preparing, with_gpu, with_version
 from espalier.jobs.exec_limits import refuse_too_long
-from espalier.jobs.folder import build_folder, place_folder, record_child
 from espalier.jobs.full_core import full_core
 from espalier.jobs.inherited import for_environment, inherited_variables, notes_on_missing
 from espalier.jobs.inputs import fetching, identity_of, resolve_inputs, runs_waited_for
@@ -41,10 +36,8 @@ from espalier.jobs.surroundings import Surroundings, surroundings
 from espalier.jobs.working_copy import read_index, working_copy
 from espalier.lifecycle.children import DETACH
 from espalier.queue.capacity import capacity
-from espalier.queue.home import allocator, queue_paths
-from espalier.queue.step import step_locked
-from espalier.queue.tickets import add_ticket, remove_ticket_of
-from espalier.snapshot.diff import Asked, ask_for_diff, start_diff, store_diff
+from espalier.queue.home import queue_paths
+from espalier.snapshot.diff import Asked, ask_for_diff
 from espalier.snapshot.entries import Excluded, Scan
 from espalier.snapshot.git import start_git
 from espalier.snapshot.mentions import mentioned_but_excluded, scripts_of
@@ -52,8 +45,11 @@ from espalier.snapshot.script_paths import absolute_mentions, mentions_above
 from espalier.snapshot.take import Snapshot, scan_source, store_scan
 from espalier.vault.known import NOT_SEARCHED, refuse_secret_values
 
+_Trial = TypeVar("_Trial")
+_Result = TypeVar("_Result")
 
-class Prepared(NamedTuple):
+
+class Plan(NamedTuple):
     """A run that is fully described and not yet on disk."""
 
     spec: JobSpec
@@ -65,23 +61,41 @@ class Prepared(NamedTuple):
     git_index: bytes
 
 
-def prepare(
+def plan(
     paths: WorkspacePaths, workspace_id: str, experiment: str, config: ScriptRunConfig, hold: Callable[[], object]
-) -> Prepared:
-    """Freeze a config: check it, snapshot its folder, resolve everything it names.
+) -> Plan:
+    """Freeze a config. See `plan_trials`."""
+    return plan_trials(paths, workspace_id, experiment, config, [config.script_params], hold)[0]
+
+
+def plan_trials(
+    paths: WorkspacePaths,
+    workspace_id: str,
+    experiment: str,
+    config: ScriptRunConfig,
+    trials: Sequence[Mapping[str, Any]],
+    hold: Callable[[], object],
+) -> List[Plan]:
+    """Freeze a config for several sets of parameters: check all, snapshot the folder, resolve everything they name.
 
     Args:
         workspace_id: Id of the workspace.
         experiment: Name of the experiment.
+        config: The config.
+        trials: The `script_params` of each run, in place of the config's own.
         hold: Called before the store is looked into: keeps what is in it until the caller is done.
 
+    Returns:
+        A plan for each, in their order, which is that of their ids too. Notes and warnings are of all together.
+
     Raises:
-        EspalierError: what is wrong with the config or its folder; nothing has been created then.
+        EspalierError: what is wrong with the config, a trial or the folder; nothing has been created then.
     """
     posix.refuse_where_no_jobs_run()
     refuse_foreign_workspace(paths)
     check_name("experiment", experiment)
     refuse_secret_values(paths, _recorded(config))
+    each_trial(trials, lambda params: refuse_secret_values(paths, {"script_params": params}))
     source = _checked_source(config)
     script = checked_script(source, config.entry_script) if source and config.entry_script else None
     executor, code = executor_for(config.executor)
@@ -99,12 +113,14 @@ def prepare(
         _refuse_excluded_script(scanned.why_excluded(script.replace(os.sep, "/")), script)
     if source and scanned:
         given = [paths.root, *(item.path for item in inputs if not item.url)]
-        warnings += _not_found_by_the_job(source, script, config, scanned, inputs)
+        all_params = _merged(trials)
+        words = named_files(config, all_params)
+        warnings += _not_found_by_the_job(source, script, words, scanned, inputs)
         scripts = scripts_of(source, script)
         warnings += absolute_mentions(source, scripts, given)
-        warnings += mentions_above(source, scripts, given, named_files(config))
+        warnings += mentions_above(source, scripts, given, words)
         if script:
-            warnings += unknown_params(source, script, config.script_params)
+            warnings += unknown_params(source, script, all_params)
     config = replace(config, entry_script=script) if script else config
     chosen = choose_environment(paths, config, experiment, executor.capabilities)
     if chosen is not None:
@@ -114,11 +130,17 @@ def prepare(
     there = capacity(queue_paths())
     refuse_impossible(paths, config, there)
     around = surroundings(config, source, language_of(script), chosen, executor)
-    what = program(config, inputs, around.variables.get("PATH", os.defpath), around.record, source)
-    command = shown_command(_spec(workspace_id, experiment, config, what, None, around, inputs))
+    path = around.variables.get("PATH", os.defpath)
+
+    def checked_program(params: Mapping[str, Any]) -> Program:
+        found = program(config, inputs, path, around.record, source, params)
+        refuse_too_long(shown_command(_shown(config, found, around, inputs)), around.variables)
+        return found
+
+    programs = each_trial(trials, checked_program)
     if script and chosen is None:
+        command = shown_command(_shown(config, programs[0], around, inputs))
         refuse_missing_tools(script, config.session, command[0], around.variables)
-    refuse_too_long(command, around.variables)
     # last, for it writes: whatever can be wrong has been found by now
     snapshot = None
     if scanned:
@@ -135,13 +157,14 @@ def prepare(
         notes += notes_on_missing(config.session, around.variables, entry, config.command)
     notes += [] if executor.capabilities.is_confined else hide_gpus(config, around, len(there.gpus))
     notes += [*chosen.environment.notes(), *chosen.notes] if chosen is not None else []
-    spec = _spec(workspace_id, experiment, config, what, snapshot, around, inputs)
+    specs = _specs(workspace_id, experiment, config, programs, snapshot, around, inputs)
     if source is not None:
         found = git.result() if git is not None else None
         state = decode(GitState, found) if found else None
         layout = working_copy(source, repository if state else None, state.commit if state else None)
-        spec = spec._replace(git=state, working_copy=layout)
-    spec = executor.specify(spec._replace(executor=code), config, chosen.environment if chosen is not None else None)
+        specs = [spec._replace(git=state, working_copy=layout) for spec in specs]
+    environment = chosen.environment if chosen is not None else None
+    specs = [executor.specify(spec._replace(executor=code), config, environment) for spec in specs]
     env: Dict[str, Any] = {"format": FORMAT, "variables": around.variables, "links": around.links}
     if chosen_scratch():
         env["scratch"] = chosen_scratch()
@@ -153,63 +176,55 @@ def prepare(
         env.update(preparing(paths, chosen, config, for_environment(inherited_variables(config.session))))
     diff = ask_for_diff(git, scanned) if git and scanned and config.wants_diff else None
     notes += snapshot.excluded_notes if snapshot else []
-    return Prepared(spec, config.display_name, env, notes, warnings, diff, git_index)
+    return [Plan(spec, config.display_name, env, notes, warnings, diff, git_index) for spec in specs]
 
 
-@indivisible()
-def enqueue(paths: WorkspacePaths, prepared: Prepared, tags: Mapping[str, Text]) -> str:
-    """Write the run durably, queue it, and move the queue on.
+def _merged(trials: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The parameters of all trials as those of one, with all their values."""
+    if len(trials) == 1:
+        return trials[0]
+    values: Dict[str, Dict[Any, None]] = {}
+    for params in trials:
+        for name, value in params.items():
+            texts = value if isinstance(value, (list, tuple)) else [value]
+            values.setdefault(name, {}).update((text, None) for text in texts if isinstance(text, str))
+    return {name: list(texts) for name, texts in values.items()}
 
-    Returns:
-        The run's id.
+
+def each_trial(trials: Sequence[_Trial], action: Callable[[_Trial], _Result]) -> List[_Result]:
+    """Do something to each trial.
 
     Raises:
-        EspalierError: `workspace_missing`, `workspace_read_only`.
+        EspalierError: what one of them met; where there are more than one, it has the number of the trial.
     """
-    queue = queue_paths()  # first: where there can be no queue, nothing is written
-    diff = start_diff(prepared.diff)  # git is done when the folder is
-    spec = prepared.spec
-    queued = Status(states.QUEUED, queued_at=spec.created_at)
-    records = {META: meta_record(paths, prepared.display_name, tags), ENV: prepared.env}
-    if spec.parent:
-        record_child(paths.run(spec.parent), spec.id)
-    folder, digests = build_folder(paths, spec, queued, records, prepared.git_index)
-    with allocator(queue):
-        if spec.parent:  # who carried out the same request before, and was killed, may have left one
-            remove_ticket_of(queue, spec.id)
-        # ticket first: a ticket without its run is dropped, a run without its ticket would wait for a reader to see it
-        add_ticket(queue, paths.run(spec.id).root, spec, digests=digests)
-        place_folder(paths, folder, spec.id)
-        with contextlib.suppress(Exception):  # the run exists: what hinders the queue is not this submit's failure
-            step_locked(queue)
-    store_diff(paths.run(spec.id), diff)
-    return spec.id
+    results: List[_Result] = []
+    for trial in trials:
+        try:
+            results.append(action(trial))
+        except EspalierError as error:
+            if len(trials) == 1:
+                raise
+            number = len(results) + 1
+            message = f"Trial {number} of {len(trials)}: {error.message}"
+            raise EspalierError(error.code, message, error.hint, **error.fields, trial=number) from error
+    return results
 
 
-def meta_record(paths: WorkspacePaths, display_name: Optional[str], tags: Mapping[str, Text]) -> Dict[str, Any]:
-    """The mutable record of a new run. Raises EspalierError `bad_name`, `bad_argument`."""
-    checked = checked_tags(tags)
-    refuse_secret_values(paths, {"display_name": display_name, "tags": checked})
-    return {"format": FORMAT, "display_name": display_name, "tags": checked, "properties": {}}
-
-
-def checked_tags(tags: Mapping[str, Text]) -> Dict[str, str]:
-    """Tags with valid names, their values as text. Raises EspalierError `bad_name`."""
-    return {check_label("tag", name): str(value) for name, value in tags.items()}
-
-
-def new_run_id(experiment: str, seconds: float) -> str:
-    """`<experiment>_<seconds since 1970>_<8 random hex digits>`."""
+def new_run_ids(experiment: str, seconds: float, count: int = 1) -> List[str]:
+    """`<experiment>_<seconds since 1970>_<8 random hex digits>`, so many that differ, in the order of their names."""
+    numbers: Set[int] = set()
+    while len(numbers) < count:
+        numbers.add(int.from_bytes(os.urandom(4), "big"))
     # a machine whose clock was never set may be before 1970
-    return f"{experiment[:100]}_{max(int(seconds), 0)}_{os.urandom(4).hex()}"
+    return [f"{experiment[:100]}_{max(int(seconds), 0)}_{number:08x}" for number in sorted(numbers)]
 
 
-def base_spec(workspace_id: str, experiment: str, kind: str, client: str) -> JobSpec:
+def base_spec(workspace_id: str, experiment: str, kind: str, client: str, now: Optional[float] = None) -> JobSpec:
     """The definition of a run that executes nothing."""
-    now = time.time()
+    now = time.time() if now is None else now
     version = ".".join(map(str, sys.version_info[:3]))
     return JobSpec(
-        id=new_run_id(experiment, now),
+        id=new_run_ids(experiment, now)[0],
         experiment=experiment,
         workspace_id=workspace_id,
         type=kind,
@@ -221,18 +236,17 @@ def base_spec(workspace_id: str, experiment: str, kind: str, client: str) -> Job
     )
 
 
-def _spec(
+def _specs(
     workspace_id: str,
     experiment: str,
     config: ScriptRunConfig,
-    what: Program,
+    programs: Sequence[Program],
     snapshot: Optional[Snapshot],
     around: Surroundings,
     inputs: Sequence[Input],
-) -> JobSpec:
-    decides = {
-        "command": encode(what.command),
-        "params": what.params,
+) -> List[JobSpec]:
+    """The definitions of runs that differ in their program alone, in the order of their ids."""
+    common = {
         "snapshot": snapshot.id if snapshot else None,
         "environment": around.record.key,
         "inputs": identity_of(inputs),
@@ -240,14 +254,13 @@ def _spec(
         **({"outputs": dict(config.outputs)} if config.outputs else {}),
         **({"secrets": list(config.secrets)} if config.secrets else {}),
     }
-    return base_spec(workspace_id, experiment, what.kind, config.session.client)._replace(
+    now = time.time()
+    ids = new_run_ids(experiment, now, len(programs))
+    spec = base_spec(workspace_id, experiment, programs[0].kind, config.session.client, now)._replace(
         target=config.executor,
         source_directory=snapshot.source_directory if snapshot else None,
         snapshot=FrozenFolder(snapshot.id, snapshot.files, snapshot.bytes) if snapshot else None,
         entry_script=config.entry_script,
-        command=tuple(what.command),
-        arguments=tuple(what.arguments),
-        params=what.params,
         environment=around.record,
         inherited=tuple(around.inherited),
         inputs=tuple(inputs),
@@ -263,7 +276,27 @@ def _spec(
         prepare_timeout_seconds=config.prepare_timeout_seconds or None,
         keep_workdir=config.keep_workdir,
         seed=config.seed,
-        reuse_key=digest(decides),
+    )
+    return [
+        spec._replace(
+            id=run_id,
+            command=tuple(each.command),
+            arguments=tuple(each.arguments),
+            params=each.params,
+            reuse_key=digest({"command": encode(each.command), "params": each.params, **common}),
+        )
+        for run_id, each in zip(ids, programs)
+    ]
+
+
+def _shown(config: ScriptRunConfig, what: Program, around: Surroundings, inputs: Sequence[Input]) -> JobSpec:
+    """As much of a definition as its command is shown by."""
+    return JobSpec(
+        entry_script=config.entry_script,
+        command=tuple(what.command),
+        params=what.params,
+        environment=around.record,
+        inputs=tuple(inputs),
     )
 
 
@@ -286,11 +319,11 @@ def _checked_source(config: ScriptRunConfig) -> Optional[str]:
 
 
 def _not_found_by_the_job(
-    source: str, script: Optional[str], config: ScriptRunConfig, scanned: Scan, inputs: Sequence[Input]
+    source: str, script: Optional[str], words: List[Tuple[str, str]], scanned: Scan, inputs: Sequence[Input]
 ) -> List[str]:
     """A warning for each file that script, command or arguments name and that the job will not find."""
     given = [os.path.realpath(item.path) for item in inputs if not item.url]
-    mentions = mentioned_but_excluded(source, script, scanned, named_files(config))
+    mentions = mentioned_but_excluded(source, script, scanned, words)
     return [item.message for item in mentions if os.path.realpath(os.path.join(source, item.path)) not in given]
 
 

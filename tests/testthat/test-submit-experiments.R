@@ -1,0 +1,62 @@
+test_that("each row of a grid is a run, in the order of the rows", {
+  ws <- local_workspace()
+  folder <- local_project(train.R = c(
+    "library(espalier)", "p <- job_params(rate = 1, depth = 1L, kind = '', on = NULL, day = '')",
+    "log_metric_to_run('score', p$rate * p$depth)", "cat(p$kind, p$day)"
+  ))
+  job <- estimator(folder, entry_script = "train.R", script_params = list(depth = 3, kind = "base"), display_name = "all")
+  grid <- data.frame(rate = c(0.1, 0.2), kind = factor(c("b", "a")), day = as.Date(c("2024-05-31", "2024-06-01")))
+  exp <- experiment(ws, "sweep")
+  runs <- submit_experiments(exp, job, grid, tags = list(sweep = "s", arm = 1:2), display_names = c("one", "two"))
+  expect_s3_class(runs, "espalier_runs")
+  expect_length(runs, 2L)
+  wait_for(runs)
+  expect_equal(vapply(runs, function(run) get_run_metrics(run)$score, 0), c(0.3, 0.6))
+  expect_identical(lapply(runs, log_of), list("b 2024-05-31", "a 2024-06-01"))
+  table <- as.data.frame(runs)
+  expect_identical(table$status, c("Completed", "Completed"))
+  expect_identical(table$tag_sweep, c("s", "s"))
+  expect_identical(table$tag_arm, c("1", "2"))
+  expect_identical(table$param_rate, c(0.1, 0.2))
+  expect_identical(table$display_name, c("one", "two"))
+  expect_output(print(runs), "metric_score")
+  expect_message(again <- submit_experiments(exp, job, grid[2:1, ], reuse = TRUE), "2 of 2 rows")
+  expect_identical(vapply(again, function(run) run$id, ""), rev(vapply(runs, function(run) run$id, "")))
+})
+
+test_that("vectors, flags and rows without parameters", {
+  ws <- local_workspace()
+  job <- script_run_config(command = "echo \"$@\"", script_params = list("--n" = 1))
+  grid <- data.frame(row.names = 1:2)
+  expect_length(submit_experiments(experiment(ws, "e"), job, grid), 2L)
+  grid <- data.frame(n = 1:2)
+  grid$names <- list(c("a", "b"), NULL)
+  grid$verbose <- ""
+  runs <- submit_experiments(experiment(ws, "e"), job, grid)
+  logs <- vapply(runs, function(run) log_of(ended(run)), "")
+  expect_identical(logs, c("--n 1 --names a b --verbose", "--n 2 --names --verbose"))
+})
+
+test_that("a bad row is named, and nothing is submitted", {
+  ws <- local_workspace()
+  exp <- experiment(ws, "e")
+  job <- script_run_config(command = "true")
+  refused <- function(words, ...) expect_error(submit_experiments(exp, job, ...), words, class = "espalier_error_bad_argument")
+  refused("grid\\$a\\[\\[2\\]\\]` must be without NA", data.frame(a = c(1, NA)))
+  refused("Trial 2 of 3: .*bytes", data.frame(a = c("x", strrep("x", 2e5), "y")))
+  refused("at least one row", data.frame(a = integer()))
+  refused("at least one row", list(a = 1))
+  refused("`grid\\$m` must be a vector", data.frame(a = 1:2, m = I(matrix(1:4, 2L))))
+  refused("\"a\" more than once", data.frame(a = 1:2, a = 1:2, check.names = FALSE))
+  refused("`tags\\$k` must be one value, or 3", data.frame(a = 1:3), tags = list(k = 1:2))
+  refused("made of single values", data.frame(a = 1:2), tags = list(k = c("a", NA)))
+  refused("`display_names` has 1 elements", data.frame(a = 1:2), display_names = "x")
+  refused("`reuse`", data.frame(a = 1:2), reuse = NA)
+  expect_error(submit_experiments(exp, job), "`grid` of submit_experiments\\(\\) is missing")
+  expect_error(submit_experiments(ws, job, data.frame(a = 1)), class = "espalier_error_bad_argument")
+  expect_identical(nrow(list_runs(ws)), 0L)
+})
+
+test_that("an interrupt that comes too late names the runs", {
+  expect_message(report_submitted_rows(list(run_ids = list("e_1_00000001", "e_1_00000002"))), "2 runs were submitted before the interrupt")
+})
