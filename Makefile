@@ -66,9 +66,17 @@ test-python: $(SET_UP)
 	cd python-core && ../$(PY) ../tools/tests.py
 	PYTHONPATH=python-core/src:inst/python:tests/bridge $(PY) tools/tests.py -c python-core/pyproject.toml --rootdir=. tests/bridge
 
+# Packages in the place of others that take long to load, see tests/light/.
+LIGHT := $(CURDIR)/$(BUILD)/light
+R_ENV_LIGHT := $(subst $(LIB):,$(LIB):$(LIGHT):,$(R_ENV))
+
+$(LIGHT)/Matrix/DESCRIPTION: $(wildcard tests/light/Matrix/* tests/light/Matrix/R/*)
+	@mkdir -p "$(LIGHT)"
+	@R CMD INSTALL --no-docs --library="$(LIGHT)" tests/light/Matrix > $(BUILD)/light.log 2>&1 || { cat $(BUILD)/light.log; exit 1; }
+
 # (some tests have names beyond ASCII in them, which R cannot even read where there is no locale)
-test-r: $(BUILD)/install.ok
-	$(R_ENV) LC_ALL=C.UTF-8 ESPALIER_TESTS_NEED_CORE=yes NOT_CRAN=true Rscript tools/test.R
+test-r: $(BUILD)/install.ok $(LIGHT)/Matrix/DESCRIPTION
+	$(R_ENV_LIGHT) LC_ALL=C.UTF-8 ESPALIER_TESTS_NEED_CORE=yes NOT_CRAN=true Rscript tools/test.R
 
 # Built once for each version; its dependencies have to be there. The library is in front of the others.
 test-reticulate: $(BUILD)/install.ok
