@@ -127,7 +127,8 @@ test_that("a submit interrupted while the folder is read leaves no run, and says
   ws <- local_workspace()
   folder <- local_project(a = "1")
   big <- file(file.path(folder, "big"), "wb")
-  for (i in 1:40) writeBin(as.raw(sample.int(256, 1e7, TRUE) - 1L), big)
+  block <- as.raw(sample.int(256, 1e7, TRUE) - 1L) # (longer than what a compressor looks back)
+  for (i in 1:40) writeBin(block, big)
   close(big)
   submitter <- rscript_process(c(
     "library(espalier)", "given <- commandArgs(TRUE)", "ws <- readRDS(given[1])", "cat('begin\\n')",
