@@ -15,7 +15,7 @@ from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Seq
 from espalier.adapters.files import remove_tree
 from espalier.adapters.moving import Copier, opened, opened_below
 from espalier.adapters.posix import path_through
-from espalier.base.docker_options import DockerOptions
+from espalier.base.docker_options import DockerOptions, checked_docker
 from espalier.base.errors import EspalierError
 from espalier.base.model.job import JobEnvironment, JobSpec
 from espalier.base.paths import ARTIFACT_FOLDERS, UPLOADS, RunPaths, is_run_id, temporary
@@ -56,7 +56,7 @@ def in_parents_container(asked: Mapping[str, Any], spec: JobSpec) -> Dict[str, A
     """
     values, own = dict(asked), DockerOptions(**spec.container._asdict())
     wanted = values.get("docker")
-    values["docker"] = own if not isinstance(wanted, Mapping) else _narrowed(_options(wanted), own)
+    values["docker"] = own if not isinstance(wanted, Mapping) else _narrowed(checked_docker(wanted) or own, own)
     values["compute_target"] = "docker"
     if values.get("environment") is None:
         values["environment"] = _own_environment(spec)
@@ -68,14 +68,6 @@ def _own_environment(spec: JobSpec) -> Dict[str, Any]:
     """The environment of the run that asks, by name and version."""
     own = spec.environment or JobEnvironment()
     return {"name": str(own.name), "version": own.version}
-
-
-def _options(wanted: Mapping[str, Any]) -> DockerOptions:
-    known = {str(name): item for name, item in wanted.items() if item is not None}
-    try:
-        return DockerOptions(**known)
-    except TypeError:
-        raise EspalierError("bad_argument", f"docker: an unknown option among {', '.join(known)}.") from None
 
 
 def _narrowed(wanted: DockerOptions, own: DockerOptions) -> DockerOptions:
