@@ -14,9 +14,8 @@ def test_switched_on_and_off(value: Any, on: bool) -> None:
 
 
 def test_what_it_is_by_default() -> None:
-    record = DockerOptions().record()
-    assert record == {"shm_size": None, "network": "bridge", "mounts": {}, "init": True, "user": None}
-    assert DockerOptions(shm_size="2 GB", mounts=["/data"]).record()["shm_size"] == 2 << 30
+    assert DockerOptions() == DockerOptions(shm_size=None, network="bridge", mounts={}, init=True, user=None)
+    assert DockerOptions(mounts=["/data"]).places == {"/data": "/data"}
 
 
 @pytest.mark.parametrize(

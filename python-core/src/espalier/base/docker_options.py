@@ -6,7 +6,7 @@ What lies at the paths of its mounts is looked at by `lifecycle/mounts.py`, at s
 import os
 import re
 from dataclasses import dataclass, field, fields
-from typing import Any, Dict, Mapping, Optional, Sequence, Union
+from typing import Dict, Mapping, Optional, Sequence, Union
 
 from espalier.base.arguments import classed
 from espalier.base.errors import EspalierError
@@ -52,11 +52,6 @@ class DockerOptions:
     def places(self) -> Dict[str, str]:
         """Path on this host -> path in the container."""
         return dict(self.mounts)  # type: ignore[arg-type]
-
-    def record(self) -> Dict[str, Any]:
-        """As `spec.json` holds it."""
-        shm = None if self.shm_size is None else bytes_of(self.shm_size)
-        return {"shm_size": shm, "network": self.network, "mounts": self.places, "init": self.init, "user": self.user}
 
 
 def checked_docker(value: object) -> Optional[DockerOptions]:

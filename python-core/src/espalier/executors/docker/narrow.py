@@ -3,8 +3,7 @@
 from dataclasses import replace
 from typing import Any, Dict, Mapping
 
-from espalier.base.docker_options import DockerOptions
-from espalier.base.errors import EspalierError
+from espalier.base.docker_options import DockerOptions, checked_docker
 from espalier.base.model.job import JobSpec
 from espalier.executors.contract import TooWide
 
@@ -12,15 +11,7 @@ from espalier.executors.contract import TooWide
 def narrowed(asked: Mapping[str, Any], spec: JobSpec) -> Dict[str, Any]:
     """The fields of a child that is asked for, its container as its parent's is. See `Executor.narrowed`."""
     own, wanted = DockerOptions(**spec.container._asdict()), asked.get("docker")
-    return {**asked, "docker": own if not isinstance(wanted, Mapping) else _narrowed(_options(wanted), own)}
-
-
-def _options(wanted: Mapping[str, Any]) -> DockerOptions:
-    known = {str(name): item for name, item in wanted.items() if item is not None}
-    try:
-        return DockerOptions(**known)
-    except TypeError:
-        raise EspalierError("bad_argument", f"docker: an unknown option among {', '.join(known)}.") from None
+    return {**asked, "docker": own if not isinstance(wanted, Mapping) else _narrowed(checked_docker(wanted) or own, own)}
 
 
 def _narrowed(wanted: DockerOptions, own: DockerOptions) -> DockerOptions:
