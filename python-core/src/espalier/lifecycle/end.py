@@ -35,7 +35,6 @@ from espalier.lifecycle.inputs import changed_inputs
 from espalier.lifecycle.recorded import keep_outputs
 from espalier.lifecycle.status import NOT_COLLECTED, Known, Outcome, collected, correct, move, status_of
 
-Act = Callable[["End"], None]
 # Of an attempt that was not the last, this much is kept in the run's status.
 _KEPT = ("attempt", "started_at", "ended_at", "duration_seconds", "exit_code", "signal", "error", "kept")
 # As by default for the next attempt.
@@ -167,6 +166,8 @@ def queue_again(end: End) -> None:
     end.written(states.QUEUED, attempt=was.attempt + 1, attempts=attempts, retry_seconds=pause)
 
 
+# (not above the class: a name in quotes inside brackets is compiled, which takes a millisecond)
+Act = Callable[[End], None]
 ACTS: Tuple[Act, ...] = (bring_home, sum_up, end_children, remove_variables, write, remove_leftovers)
 REPEAT: Tuple[Act, ...] = (
     end_children_of_attempt, bring_home_attempt, set_events_aside, tell_in_log, queue_again,
