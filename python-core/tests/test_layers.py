@@ -32,10 +32,10 @@ LATE = {
         "provision.local.found", "provision.local.refuse", "provision.packages.lock", "provision.packages.pyenv",
         "provision.packages.resolve", "snapshot.sides",
     ),
-    "containers, secrets, inputs and snapshots: of jobs that have them": (
-        "adapters.docker_errors", "base.accel", "lifecycle.mounts", "lifecycle.set_ids", "lifecycle.view",
+    "containers, secrets, inputs, snapshots, graphics processors: of jobs that have them": (
+        "adapters.docker_errors", "adapters.gpu", "base.accel", "lifecycle.mounts", "lifecycle.set_ids", "lifecycle.view",
         "runner.container", "runner.container_meter", "runner.environment", "runner.inputs", "runner.project",
-        "runner.secrets", "runner.workdir", "snapshot.hold", "snapshot.secrets", "store.inputs", "tracking.run_outputs",
+        "lifecycle.inputs", "runner.secrets", "runner.workdir", "snapshot.hold", "snapshot.secrets", "tracking.run_outputs",
         "vault.channel",
     ),
     "a runner starts its job first": ("adapters.oom", "lifecycle.collect", "queue.step", "runner.after"),
@@ -43,8 +43,8 @@ LATE = {
         "lifecycle.waiting", "queue.ends",
     ),
     "most jobs end well and soon, change nothing beside their outputs, ask for nothing, and have no children": (
-        "adapters.copying", "adapters.scope", "lifecycle.brought", "lifecycle.comparison", "lifecycle.strays",
-        "lifecycle.verdict", "runner.asked", "runner.children", "snapshot.missed", "store.packs", "store.trees",
+        "adapters.copying", "adapters.scope", "lifecycle.brought", "lifecycle.comparison", "lifecycle.recorded",
+        "lifecycle.strays", "lifecycle.verdict", "runner.asked", "runner.children", "snapshot.missed", "store.packs", "store.trees",
     ),
     "who asks has no folder of its own": ("adapters.homes", "adapters.trust"),
 }

@@ -31,8 +31,6 @@ from espalier.lifecycle.children import WAIT, children_of, failed_children, pare
 from espalier.lifecycle.collect import clean, collect, merge_folder, remove_working_copy
 from espalier.lifecycle.digests import is_replaced, known_digests
 from espalier.lifecycle.extent import extent_of, last_metrics
-from espalier.lifecycle.inputs import changed_inputs
-from espalier.lifecycle.recorded import keep_outputs
 from espalier.lifecycle.status import NOT_COLLECTED, Known, Outcome, collected, correct, move, status_of
 
 # Of an attempt that was not the last, this much is kept in the run's status.
@@ -216,7 +214,11 @@ def end_job(known: Known, outcome: Outcome) -> Status:
         from espalier.lifecycle.verdict import verdict
 
         state, error = verdict(known, outcome)
-    known = _warned(known, *outcome.warnings, *changed_inputs(known))
+    known = _warned(known, *outcome.warnings)
+    if known.spec and known.spec.inputs:
+        from espalier.lifecycle.inputs import changed_inputs
+
+        known = _warned(known, *changed_inputs(known))
     return end_attempt(known, state, error, **outcome.fields())
 
 
@@ -265,6 +267,8 @@ def end_recorded(
 
 def end_with_parent(child: RunPaths, status: Status, state: str) -> None:
     """End a child that is recorded by hand as its parent ends."""
+    from espalier.lifecycle.recorded import keep_outputs
+
     end_recorded(child, keep_outputs(child, status), state, _WITH_PARENT.get(state))
 
 

@@ -23,7 +23,7 @@ _STEPS = (
 _BEFORE = ("runner.inputs", "runner.workdir")
 _ALSO = (
     "base.accel", "adapters.copying", "adapters.scope", "runner.asked", "runner.children", "runner.inputs",
-    "store.inputs", "store.packs", "store.plain", "store.trees", "base.values",
+    "adapters.gpu", "store.inputs", "store.packs", "store.plain", "store.trees", "base.values",
 )  # fmt: skip
 
 
