@@ -107,7 +107,7 @@ def test_a_status_may_hold_anything() -> None:
     """A job can write it: what is of a wrong type counts as absent, and the rest is read."""
     status = decode(Status, {"state": "Running", "attempt": "many", "warnings": [1], "pid": True, "later": [1]})
     assert status == Status("Running", more={"later": [1]})
-    assert status.record() == {"format": 1, "state": "Running", "attempt": 1, "error": None, "later": [1]}
+    assert status.record() == {"format": 1, "state": "Running", "attempt": 1, "later": [1]}
     assert status_in({"state": "Running", "collect_from": None}).is_recorded and not status.is_recorded
 
 

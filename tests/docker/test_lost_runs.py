@@ -215,7 +215,7 @@ def test_everything_killed_before_the_container_was_started(
     start = held("/start")
     run = submit("echo done")
     assert start.asked.wait(30)
-    assert read_status(RunPaths(run.run_dir)).get("started_at")
+    assert read_status(RunPaths(run.run_dir)).started_at
     (made,) = containers_of(engine, run)
     assert made["State"] == "created"
     kill(*ours_of(run))

@@ -2,11 +2,12 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, List
 
 import pytest
 from espalier import Run, Workspace
 from espalier.adapters import posix
+from espalier.lifecycle import status
 from espalier.queue.capacity import set_capacity
 from espalier.queue.control import cancel, look_after
 from espalier.queue.home import queue_paths
@@ -40,6 +41,21 @@ def test_cancel_of_a_running_run(submit: Submit, ended: Any, reach: Any) -> None
     assert (details["status"], details["error"]["code"], details["signal"]) == ("Canceled", "canceled", 15)
     assert details["error"]["log_tail"] == ["started"]
     assert run.cancel() is False
+
+
+def test_a_cancel_reads_the_status_once_under_the_lock(
+    one_slot: None, submit: Submit, ended: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And once before, to see whether there is anything to do."""
+    running, queued = submit("sleep 60"), submit("true")
+    read: List[str] = []
+    real = status.read_record
+    monkeypatch.setattr(status, "read_record", lambda path: read.append(path) or real(path))
+    assert cancel(queued._paths, queued.id)
+    assert read.count(queued._paths.status) == 2
+    assert cancel(running._paths, running.id)
+    assert read.count(running._paths.status) == 3, "who its runner is, after the request was written"
+    ended(running)
 
 
 def test_canceling_is_seen_at_once(submit: Submit, reach: Any, ended: Any) -> None:

@@ -12,7 +12,7 @@ from espalier.base.errors import EspalierError
 from espalier.base.paths import RunPaths
 from espalier.lifecycle.failure_message import failure_message
 from espalier.lifecycle.log_text import plain_bytes, plain_text
-from espalier.lifecycle.status import read_status
+from espalier.lifecycle.status import status_record
 from espalier.queue.nudge import nudge
 
 _CHUNK_BYTES = 128 * 1024
@@ -146,7 +146,7 @@ def _sizes(run: RunPaths) -> List[int]:
 def state_of(run: RunPaths) -> str:
     """The state as recorded. Raises EspalierError: `run_missing`, `damaged`."""
     try:
-        return read_status(run).state
+        return str(status_record(run)["state"])
     except FileNotFoundError:
         raise EspalierError("run_missing", f"The run {run.root} is gone.", "See list_runs().") from None
 

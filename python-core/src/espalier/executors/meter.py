@@ -21,6 +21,12 @@ _COST = 300.0
 _BLOCK = 512  # what the kernel counts reads and writes in, whatever the disk
 PAGE = os.sysconf("SC_PAGE_SIZE")
 TICKS = os.sysconf("SC_CLK_TCK")
+_NVIDIA = "/dev/nvidiactl"
+
+
+def _probe() -> Optional[GpuProbe]:
+    """What asks for memory of graphics processors, where there are any."""
+    return GpuProbe() if os.path.exists(_NVIDIA) else None
 
 
 class Meter:
@@ -35,7 +41,7 @@ class Meter:
     def __init__(self, path: str, tree: Tree, started: float) -> None:
         self.due = started + _FIRST_SECONDS
         self._path, self._tree, self._started = path, tree, started
-        self._gpu = GpuProbe()
+        self._gpu = _probe()
         self._fd: Optional[int] = None
         self._seq = 0
         # of what has been collected by us, with all that was collected by it
@@ -45,7 +51,7 @@ class Meter:
 
     def add(self, pid: int, used: Any) -> None:
         """A child of the watcher has ended: what it used, as `os.wait4` gives it."""
-        if self._gpu.owns(pid) or pid in self._tree.spared:
+        if (self._gpu is not None and self._gpu.owns(pid)) or pid in self._tree.spared:
             return
         self._cpu += used.ru_utime + used.ru_stime
         self._read += used.ru_inblock * _BLOCK
@@ -85,6 +91,8 @@ class Meter:
         return self._with_gpu(sample, members, now)
 
     def _with_gpu(self, sample: Dict[str, Any], members: List[Process], now: float) -> Dict[str, Any]:
+        if self._gpu is None:
+            return sample
         held = self._gpu.held_by({each.pid for each in members}, now)
         if held is not None:
             self._gpu_peak = max(self._gpu_peak, held)
@@ -114,4 +122,6 @@ class Meter:
             "read_bytes": self._read,
             "written_bytes": self._written,
         }
-        return {**totals, "max_gpu_memory_bytes": self._gpu_peak} if self._gpu.is_there else totals
+        if self._gpu is None or not self._gpu.is_there:
+            return totals
+        return {**totals, "max_gpu_memory_bytes": self._gpu_peak}

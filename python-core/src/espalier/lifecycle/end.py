@@ -32,11 +32,8 @@ from espalier.lifecycle.children import WAIT, children_of, failed_children, pare
 from espalier.lifecycle.collect import clean, collect, merge_folder, remove_working_copy
 from espalier.lifecycle.digests import is_replaced, known_digests
 from espalier.lifecycle.extent import extent_of, last_metrics
-from espalier.lifecycle.inputs import changed_inputs
-from espalier.lifecycle.recorded import keep_outputs
 from espalier.lifecycle.status import NOT_COLLECTED, Known, Outcome, collected, correct, move, status_of
 
-Act = Callable[["End"], None]
 # Of an attempt that was not the last, this much is kept in the run's status.
 _KEPT = ("attempt", "started_at", "ended_at", "duration_seconds", "exit_code", "signal", "error", "kept")
 # As by default for the next attempt.
@@ -183,6 +180,8 @@ def queue_again(end: End) -> None:
     end.written(states.QUEUED, attempt=was.attempt + 1, attempts=attempts, retry_seconds=pause)
 
 
+# (not above the class: a name in quotes inside brackets is compiled, which takes a millisecond)
+Act = Callable[[End], None]
 ACTS: Tuple[Act, ...] = (bring_home, judge_outputs, sum_up, end_children, remove_variables, write, remove_leftovers)
 REPEAT: Tuple[Act, ...] = (
     end_children_of_attempt, bring_home_attempt, set_events_aside, tell_in_log, queue_again,
@@ -231,7 +230,11 @@ def end_job(known: Known, outcome: Outcome) -> Status:
         from espalier.lifecycle.verdict import verdict
 
         state, error = verdict(known, outcome)
-    known = _warned(known, *outcome.warnings, *changed_inputs(known))
+    known = _warned(known, *outcome.warnings)
+    if known.spec and known.spec.inputs:
+        from espalier.lifecycle.inputs import changed_inputs
+
+        known = _warned(known, *changed_inputs(known))
     return end_attempt(known, state, error, **outcome.fields())
 
 
@@ -280,6 +283,8 @@ def end_recorded(
 
 def end_with_parent(child: RunPaths, status: Status, state: str) -> None:
     """End a child that is recorded by hand as its parent ends."""
+    from espalier.lifecycle.recorded import keep_outputs
+
     end_recorded(child, keep_outputs(child, status), state, _WITH_PARENT.get(state))
 
 

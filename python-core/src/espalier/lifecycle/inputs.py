@@ -1,4 +1,5 @@
-"""At the end of a run: whether its inputs are still what was submitted. The second line, after read-only copies."""
+"""At the end of a run that has inputs: whether they are still what was submitted. The second line, after read-only
+copies."""
 
 import os
 from typing import List
@@ -7,8 +8,7 @@ from espalier.base.model.job import Input
 from espalier.base.paths import RunPaths
 from espalier.base.records import now_iso
 from espalier.lifecycle.status import Known
-
-# What inputs consist of is loaded where there are some: with its digests it takes 5 ms, at the end of every run.
+from espalier.store.input_digests import LeadsOutside, content_digest, measure
 
 
 def changed_inputs(known: Known) -> List[str]:
@@ -34,8 +34,6 @@ def _warnings(run: RunPaths, item: Input) -> List[str]:
 
 
 def _is_unchanged(item: Input) -> bool:
-    from espalier.store.input_digests import measure
-
     try:
         size, changed, files = measure(item.path)
     except OSError:
@@ -44,8 +42,6 @@ def _is_unchanged(item: Input) -> bool:
 
 
 def _is_intact(run: RunPaths, item: Input) -> bool:
-    from espalier.store.input_digests import LeadsOutside, content_digest, measure
-
     copy = run.input_copy(item.name, item.path)
     inside = os.path.join(os.path.realpath(run.root), os.path.relpath(copy, run.root))
     try:

@@ -1,6 +1,7 @@
 """What is kept of a run that is recorded by hand: by a session, or by a job as its child."""
 
 import os
+import shutil
 from typing import List
 
 from espalier.adapters import posix
@@ -61,8 +62,6 @@ def _copied(source: str, run: RunPaths) -> List[str]:
 
 def _copy(path: str, run: RunPaths, below: List[str], name: str) -> None:
     """Copy one file or link to a folder below the run's outputs, in the place of what is there."""
-    import shutil  # (4 ms, and the end of every run would load it)
-
     with folder_inside(run.root, (OUTPUTS, *below)) as target:
         place = os.path.join(posix.path_through(target), name)
         if os.path.lexists(place):

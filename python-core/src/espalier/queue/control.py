@@ -48,12 +48,13 @@ def cancel(run: RunPaths, run_id: str) -> bool:
                 retire_copy(run, status)
                 return True
             ticket = find_ticket(queue, run_id)
-            if ticket is not None and status.state == states.QUEUED:
+            is_queued = ticket is not None and status.state == states.QUEUED
+            if ticket is not None and is_queued:
                 end_canceled(run, status)
                 remove(ticket)
             step_locked(queue)
-    if not status.is_recorded:
-        wake_runner(run)  # (of whom the status tells that is there after the request)
+            if not is_queued:  # (who a runner is, is read after the request was written: it looks for that afterwards)
+                wake_runner(run)
     cancel_children(queue, run)
     return True
 

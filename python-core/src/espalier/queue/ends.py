@@ -58,7 +58,8 @@ def settle_left(paths: QueuePaths, run: RunPaths, status: Status) -> bool:
         return _hand_to_reconciler(paths, run)
     elif status.started_at:
         end_strays(run)
-        _queue_if_wanted(paths, run, end_lost_attempt(Known(run, status)))
+        # (read anew: who held the definition's lock may have written the end after we had looked, and before it let go)
+        _queue_if_wanted(paths, run, end_lost_attempt(Known(run, read_status(run))))
     else:
         _queue_again(paths, run, status)
     return True

@@ -22,7 +22,7 @@ _STEPS = (
 _BEFORE = ("runner.inputs", "runner.workdir")
 _ALSO = (
     "base.accel", "adapters.copying", "runner.asked", "runner.children", "runner.inputs",
-    "store.inputs", "store.packs", "store.plain", "store.trees", "base.values",
+    "store.input_digests", "store.packs", "store.trees", "base.values",
 )  # fmt: skip
 
 

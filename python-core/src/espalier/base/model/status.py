@@ -52,7 +52,7 @@ class Status(Record):
 
     def record(self) -> Dict[str, Any]:
         """As `status.json` holds it: fields that are as by default are left out."""
-        return sparse(self, "format", "state", "attempt", "error")
+        return sparse(self, "format", "state", "attempt")
 
 
 def status_in(record: Mapping[str, Any]) -> Status:

@@ -38,7 +38,6 @@ class TicketRecord(Record):
         cpus = self.cpus if self.cpus is not None else slots if type(slots) is int else 1
         return Resources(_count(cpus, 1), _count(self.gpus, 0), _count(self.memory or 0, 0))
 
-
     def record(self) -> Dict[str, Any]:
         """As it is written, but for what makes sure of it."""
         return {**sparse(self, "format", "attempt", "gpus"), "cpus": self.cpus, "memory": self.memory}

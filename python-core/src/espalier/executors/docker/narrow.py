@@ -11,7 +11,8 @@ from espalier.executors.contract import TooWide
 def narrowed(asked: Mapping[str, Any], spec: JobSpec) -> Dict[str, Any]:
     """The fields of a child that is asked for, its container as its parent's is. See `Executor.narrowed`."""
     own, wanted = DockerOptions(**spec.container._asdict()), asked.get("docker")
-    return {**asked, "docker": own if not isinstance(wanted, Mapping) else _narrowed(checked_docker(wanted) or own, own)}
+    options = _narrowed(checked_docker(wanted) or own, own) if isinstance(wanted, Mapping) else own
+    return {**asked, "docker": options}
 
 
 def _narrowed(wanted: DockerOptions, own: DockerOptions) -> DockerOptions:
