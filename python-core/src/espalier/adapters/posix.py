@@ -188,7 +188,8 @@ def ending_tidily() -> Iterator[None]:
     was agreed about that signal."""
     import threading
 
-    is_default = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    is_main = threading.current_thread() is threading.main_thread()
+    is_default = is_main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     if not is_default:
         yield
         return

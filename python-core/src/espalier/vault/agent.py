@@ -30,7 +30,8 @@ def hand_out(run: RunPaths) -> bytes:
     except EspalierError as error:
         failure = {"code": error.code, "message": error.message, "hint": error.hint}
     except Exception as error:  # (its text might hold a value)
-        failure = {"code": "internal", "message": f"The keyvault could not be opened: {type(error).__name__}.", "hint": ""}
+        message = f"The keyvault could not be opened: {type(error).__name__}."
+        failure = {"code": "internal", "message": message, "hint": ""}
     return json.dumps({"error": failure}).encode()
 
 
