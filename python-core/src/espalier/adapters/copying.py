@@ -6,6 +6,7 @@ import sys
 from typing import Callable, Optional, Tuple
 
 _CHUNK = 1 << 20
+_FICLONE = 0x40049409
 
 
 def copy_content(source: int, to: int, advance: Callable[[int], object] = lambda count: None) -> None:
@@ -60,9 +61,6 @@ def _copy_some(source: int, to: int, at: int, count: int) -> int:
     while written < len(data):
         written += os.pwrite(to, data[written:], at + written)
     return written
-
-
-_FICLONE = 0x40049409
 
 
 def clone(source: int, to: int) -> bool:

@@ -21,6 +21,7 @@ if sys.platform != "win32":
 _LOCKABLE = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
 # Where jobs can run. Elsewhere workspaces can still be read.
 RUNS_JOBS = sys.platform.startswith("linux")
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", None)  # goes on while the machine is suspended
 
 
 def refuse_where_no_jobs_run() -> None:
@@ -233,9 +234,6 @@ def close_inherited(*keep: Optional[int]) -> None:
                 os.close(fd)
             except OSError:
                 continue
-
-
-_CLOCK = getattr(time, "CLOCK_BOOTTIME", None)  # goes on while the machine is suspended
 
 
 def stamp() -> Dict[str, Any]:

@@ -8,6 +8,8 @@ from espalier.base.errors import EspalierError
 from espalier.snapshot.ignore import Decision, IgnoreRules
 from espalier.store.objects import ObjectWriter
 
+_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
+
 
 class Entry(NamedTuple):
     """One file or link of the snapshot; `path` is relative, with `/`; `kind` is `file` or `link`.
@@ -100,9 +102,6 @@ class Scan:
                 return self._by_path[path[:at]]
             at = path.find("/", at + 1)
         return self._by_path.get(path)
-
-
-_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 
 class Opener:

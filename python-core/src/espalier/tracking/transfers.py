@@ -20,6 +20,10 @@ from espalier.base.records import FILE_MODE, FOLDER_MODE
 from espalier.lifecycle.scratch import live_scratch
 from espalier.tracking.artifacts import checked_parts, copy_parts, file_names, store, stored_parts
 
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# Bytes of a name, and of one part of it: longer ones could not be listed.
+_LONGEST_NAME, _LONGEST_PART = 1024, 255
+
 
 def download_all(
     run: RunPaths,
@@ -101,11 +105,6 @@ def _not_all(failed: Dict[str, str], total: int) -> EspalierError:
         "Links and devices are never followed; look at the run's folder yourself if you trust it.",
         failed=sorted(failed),
     )
-
-
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-# Bytes of a name, and of one part of it: longer ones could not be listed.
-_LONGEST_NAME, _LONGEST_PART = 1024, 255
 
 
 def upload(run: RunPaths, files: Sequence[Tuple[str, str]]) -> None:

@@ -16,6 +16,9 @@ _UNRESERVED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.
 _ALSO_KEPT = (b"", b"/", b"!'()*", b"][!$&'()*+,;=:/?@#")
 # Programs break base64 into lines of 76 or 64 characters: of so many bytes each.
 _WRAPPED = (57, 48)
+Span = Tuple[int, int]
+# In less text than this, looking for each pattern costs less than ruling some out.
+_MUCH = 4096
 
 
 def spellings_of(value: str) -> List[bytes]:
@@ -74,12 +77,6 @@ def _both_alphabets(data: bytes, skip: int) -> Iterator[bytes]:
     keep = len(data) * 8 // 6
     yield base64.b64encode(data)[skip:keep]
     yield base64.urlsafe_b64encode(data)[skip:keep]
-
-
-Span = Tuple[int, int]
-
-# In less text than this, looking for each pattern costs less than ruling some out.
-_MUCH = 4096
 
 
 class Search:
