@@ -21,22 +21,14 @@
 #' retry_policy(3, on = c("runner_lost", "job_killed"), wait_seconds = 30)
 #' @export
 retry_policy <- function(attempts = 3, on = NULL, wait_seconds = 0, factor = 2, max_wait_seconds = 3600) {
-  check_count(attempts, "attempts", min = 1)
-  if (!is.null(on)) for (cause in check_strings(on, "on")) check_choice(cause, retry_causes, "on")
-  check_number(wait_seconds, "wait_seconds", min = 0, max = .Machine$double.xmax)
-  check_number(factor, "factor", min = 1, max = .Machine$double.xmax)
-  check_number(max_wait_seconds, "max_wait_seconds", min = 0, max = .Machine$double.xmax)
-  structure(
-    list(attempts = attempts, on = as.list(on %||% retry_causes), wait_seconds = wait_seconds, factor = factor,
-         max_wait_seconds = max_wait_seconds),
-    class = "espalier_retry"
-  )
+  check_number(attempts, "attempts")
+  check_number(wait_seconds, "wait_seconds")
+  check_number(factor, "factor")
+  check_number(max_wait_seconds, "max_wait_seconds")
+  policy <- list(attempts = attempts, on = check_strings(on, "on"), wait_seconds = wait_seconds, factor = factor,
+                 max_wait_seconds = max_wait_seconds)
+  structure(Filter(length, policy), class = "espalier_retry")
 }
-
-retry_causes <- c(
-  "job_failed", "job_killed", "runner_lost", "timed_out", "start_failed", "prepare_failed", "prepare_timed_out",
-  "job_out_of_memory", "engine_lost"
-)
 
 #' @export
 print.espalier_retry <- function(x, ...) {
@@ -47,20 +39,20 @@ print.espalier_retry <- function(x, ...) {
 #' @export
 format.espalier_retry <- function(x, ...) {
   pause <- if (x$wait_seconds > 0) sprintf(", first after %s s", format(x$wait_seconds)) else ""
-  causes <- if (setequal(unlist(x$on), retry_causes)) "" else paste0(", on ", paste(unlist(x$on), collapse = ", "))
+  causes <- if (length(x$on)) paste0(", on ", paste(unlist(x$on), collapse = ", ")) else ""
   sprintf("up to %s attempts%s%s", format(x$attempts), pause, causes)
 }
 
 # The fields of a job that the queue looks at; NULL where the core's own default is meant.
 queue_fields <- function(cpus, gpus, memory, priority, retry, depends_on, queue_timeout_seconds,
                          prepare_timeout_seconds) {
-  if (is.numeric(retry) && !is.object(retry)) retry <- retry_policy(check_count(retry, "retry", min = 1))
+  if (is.numeric(retry) && !is.object(retry)) retry <- retry_policy(check_number(retry, "retry"))
   if (!is.null(retry) && !inherits(retry, "espalier_retry")) abort_argument("retry", "a number, or retry_policy()", retry)
   list(
-    cpus = check_count(cpus, "cpus", null = TRUE),
-    gpus = check_count(gpus, "gpus", null = TRUE),
+    cpus = check_number(cpus, "cpus", null = TRUE),
+    gpus = check_number(gpus, "gpus", null = TRUE),
     memory = memory_argument(memory, "memory"),
-    priority = check_count(priority, "priority", null = TRUE, min = 1, max = 9),
+    priority = check_number(priority, "priority", null = TRUE),
     retry = unclass(retry),
     depends_on = run_ids(depends_on, "depends_on"),
     queue_timeout_seconds = timeout_argument(queue_timeout_seconds, "queue_timeout_seconds"),
@@ -71,9 +63,11 @@ queue_fields <- function(cpus, gpus, memory, priority, retry, depends_on, queue_
 # A size as text, which the core reads: a number of bytes, or a number and a unit.
 memory_argument <- function(x, arg) {
   if (is.null(x)) return(NULL)
-  if (is.numeric(x) && !is.object(x) && length(x) == 1L && !is.na(x) && x >= 0 && x < 2^53) return(sprintf("%.0f", x))
-  if (is_string(x) && grepl("^\\s*[0-9]+([.][0-9]+)?\\s*([kmgt]?(i?b)?)\\s*$", x, ignore.case = TRUE)) return(x)
-  abort_argument(arg, "a size such as \"4 GB\", or a number of bytes", x)
+  if (is_string(x)) return(x)
+  if (!is.numeric(x) || is.object(x) || length(x) != 1L) {
+    abort_argument(arg, "a size such as \"4 GB\", or a number of bytes", x)
+  }
+  sprintf("%.0f", x)
 }
 
 # (Inf is the core's 0: no limit)

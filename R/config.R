@@ -33,7 +33,8 @@
 #'
 #' @param source_directory Folder that is frozen for the run. What `.gitignore` and `.espalierignore` name
 #'   stays out; see [snapshot_preview()].
-#' @param compute_target `"local"`: this machine; `"docker"`: in a container on it, `docker = TRUE`.
+#' @param compute_target `"local"`: this machine; `"docker"`: in a container on it, `docker = TRUE`; or the name of an
+#'   executor that another Python package provides.
 #' @param vm_size,vm_priority Of azuremlsdk; ignored for local jobs, with a message.
 #' @param use_gpu `TRUE` is `gpus = 1`.
 #' @param entry_script Script inside `source_directory`: `.R`, `.py`, `.sh`, `.jl`, another executable file, or a document
@@ -61,10 +62,13 @@
 #' @param queue_timeout_seconds,prepare_timeout_seconds Cancel the run if it has not been started after so many seconds
 #'   (a week by default), fail it if its working copy takes longer (an hour), or that and its environment (six hours);
 #'   `Inf` for no limit.
-#' @param inputs Named list of files or folders outside the snapshot, or of outputs of other runs ([run_output()]): the
-#'   job gets `--name path` and the variable
+#' @param inputs Named list of files or folders outside the snapshot, of outputs of other runs ([run_output()]), or of
+#'   files on the web ([input_url()]): the job gets `--name path` and the variable
 #'   `ESPALIER_INPUT_<NAME>`; see the section on inputs. Names that differ only in case or signs are refused, for they
 #'   would share a variable.
+#' @param outputs Named character vector or list of files and folders that the job has to make, by their names among the
+#'   run's files: `c(model = "outputs/model.rds")`. A job that ends well without one of them is `Failed`, with the code
+#'   `output_missing`. [run_output()] finds them by these names.
 #' @param seed Whole number: R jobs begin with `set.seed(seed)`, every job finds it as `ESPALIER_SEED`.
 #' @param keep_workdir Keep the working copy after the run, to look at.
 #' @param display_name A title for people.
@@ -98,6 +102,8 @@
 #' Larger inputs, and folders with a link to a folder outside, are *not* copied. The job reads the original, and only the
 #' original's own permissions keep the job from writing to it.
 #'
+#' What [input_url()] names is copied whatever its size, and isn't looked at again when the run ends.
+#'
 #' Either way the run gets a warning at its end if an original has changed since submit, or the job has changed its copy.
 #' @section Errors: `espalier_error_bad_argument`, `espalier_error_not_supported`.
 #' @examples
@@ -113,7 +119,8 @@ estimator <- function(source_directory, compute_target = NULL, vm_size = NULL, v
                       record_diff = getOption("espalier.record_diff", TRUE), cpus = NULL, gpus = NULL, memory = NULL,
                       priority = NULL, retry = NULL, depends_on = NULL, queue_timeout_seconds = NULL,
                       prepare_timeout_seconds = NULL, children = c("wait", "detach"),
-                      outside_links = getOption("espalier.outside_links", "refuse"), secrets = NULL, docker = NULL) {
+                      outside_links = getOption("espalier.outside_links", "refuse"), secrets = NULL, docker = NULL,
+                      outputs = NULL) {
   refuse_incomplete(source_directory, entry_script, names(sys.call()))
   ignore_cloud_arguments(vm_size = vm_size, vm_priority = vm_priority)
   if (check_flag(use_gpu, "use_gpu") && is.null(gpus)) gpus <- 1
@@ -125,7 +132,7 @@ estimator <- function(source_directory, compute_target = NULL, vm_size = NULL, v
     compute_target = compute_target, environment_variables = environment_variables,
     max_run_duration_seconds = max_run_duration_seconds, inputs = inputs, seed = seed, keep_workdir = keep_workdir,
     display_name = display_name, record_diff = record_diff, outside_links = outside_links, children = children, secrets = secrets,
-    around = environment_fields(environment, docker, packages, shm_size),
+    outputs = outputs, around = environment_fields(environment, docker, packages, shm_size),
     queue = queue_fields(cpus, gpus, memory, priority, retry, depends_on, queue_timeout_seconds, prepare_timeout_seconds)
   )
 }
@@ -140,7 +147,7 @@ script_run_config <- function(source_directory = NULL, entry_script = NULL, argu
                               queue_timeout_seconds = NULL, prepare_timeout_seconds = NULL,
                               children = c("wait", "detach"),
                               outside_links = getOption("espalier.outside_links", "refuse"), secrets = NULL,
-                              environment = NULL, docker = NULL) {
+                              environment = NULL, docker = NULL, outputs = NULL) {
   if (is.null(command)) refuse_incomplete(source_directory, entry_script, names(sys.call()))
   new_config(
     source_directory = source_directory, entry_script = entry_script, arguments = arguments,
@@ -148,19 +155,16 @@ script_run_config <- function(source_directory = NULL, entry_script = NULL, argu
     environment_variables = environment_variables, max_run_duration_seconds = max_run_duration_seconds,
     inputs = inputs, seed = seed, keep_workdir = keep_workdir, display_name = display_name,
     record_diff = record_diff, outside_links = outside_links, python = python, children = children, secrets = secrets,
-    around = environment_fields(environment, docker),
+    outputs = outputs, around = environment_fields(environment, docker),
     queue = queue_fields(cpus, gpus, memory, priority, retry, depends_on, queue_timeout_seconds, prepare_timeout_seconds)
   )
 }
 
 new_config <- function(source_directory, entry_script, script_params, compute_target, environment_variables,
                        max_run_duration_seconds, inputs, seed, keep_workdir, display_name, record_diff, outside_links,
-                       children, secrets, around, queue, arguments = NULL, command = NULL, python = NULL) {
+                       children, secrets, outputs, around, queue, arguments = NULL, command = NULL, python = NULL) {
   if (identical(children, c("wait", "detach"))) children <- "wait"
-  check_choice(children, c("wait", "detach"), "children")
-  if (!is.null(entry_script) && !is.null(command)) {
-    espalier_abort("bad_argument", "Give either `entry_script` or `command`, and not both.")
-  }
+  check_string(children, "children")
   config <- list(
     source_directory = if (!is.null(source_directory) || is.null(command)) path_argument(source_directory, "source_directory"),
     entry_script = check_string(entry_script, "entry_script", null = TRUE),
@@ -170,13 +174,14 @@ new_config <- function(source_directory, entry_script, script_params, compute_ta
     compute_target = check_string(compute_target, "compute_target", null = TRUE),
     environment_variables = named_strings(environment_variables, "environment_variables"),
     inputs = input_paths(inputs),
-    max_run_duration_seconds = check_seconds(max_run_duration_seconds, "max_run_duration_seconds"),
+    outputs = named_strings(outputs, "outputs"),
+    max_run_duration_seconds = check_number(max_run_duration_seconds, "max_run_duration_seconds", null = TRUE),
     seed = check_count(seed, "seed", null = TRUE, min = -.Machine$integer.max, max = .Machine$integer.max),
     keep_workdir = check_flag(keep_workdir, "keep_workdir"),
     display_name = check_shown_string(display_name, "display_name"),
     record_diff = if (!check_flag(record_diff, "record_diff")) FALSE,
     children = if (children != "wait") children,
-    outside_links = if (check_outside_links(outside_links) != "refuse") outside_links,
+    outside_links = if (check_string(outside_links, "outside_links") != "refuse") outside_links,
     secrets = check_strings(secrets, "secrets"),
     python = path_argument(python, "python")
   )
@@ -265,22 +270,16 @@ named_strings <- function(x, arg) {
 }
 
 input_paths <- function(inputs) {
-  if (inherits(inputs, "espalier_run_output")) abort_argument("inputs", "a named list", inputs)
-  is_output <- vapply(inputs, inherits, NA, "espalier_run_output")
-  if (any(is_output)) {
+  if (inherits(inputs, "espalier_input")) abort_argument("inputs", "a named list", inputs)
+  is_reference <- vapply(inputs, inherits, NA, "espalier_input")
+  if (any(is_reference)) {
     check_names_once(names(inputs), "inputs")
-    return(c(input_paths(inputs[!is_output]), lapply(inputs[is_output], unclass)))
+    return(c(input_paths(inputs[!is_reference]), lapply(inputs[is_reference], unclass)))
   }
   if (is.numeric(inputs) || any(vapply(inputs, is.numeric, NA))) abort_argument("inputs", "made of paths", inputs)
   paths <- named_strings(inputs, "inputs")
   for (name in names(paths)) paths[[name]] <- path_argument(paths[[name]], sprintf("inputs$%s", name))
   paths
-}
-
-check_seconds <- function(x, arg) {
-  check_number(x, arg, null = TRUE)
-  if (!is.null(x) && !(x > 0 && is.finite(x))) abort_argument(arg, "a finite number above 0", x)
-  x
 }
 
 #' @export

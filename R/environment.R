@@ -199,7 +199,7 @@ said <- function(fields, always = FALSE) {
 version_argument <- function(x, arg) {
   if (is.null(x)) return(NULL)
   if (inherits(x, "numeric_version")) return(as.character(x))
-  if (arg == "version" && is.numeric(x)) return(format(check_count(x, arg, min = 1), scientific = FALSE))
+  if (arg == "version" && is.numeric(x)) return(format(check_number(x, arg), scientific = FALSE))
   if (is.numeric(x) && !is.object(x)) {
     abort_argument(arg, "a string", x, "Quote it, \"4.3\": as numbers 4.10 and 4.1 are the same.")
   }
@@ -216,7 +216,7 @@ date_argument <- function(x) {
 #' @noRd
 size_argument <- function(x) {
   if (is.null(x)) return(NULL)
-  if (is.numeric(x)) return(format(check_count(x, "shm_size", min = 1), scientific = FALSE))
+  if (is.numeric(x)) return(format(check_number(x, "shm_size"), scientific = FALSE))
   check_string(x, "shm_size")
 }
 

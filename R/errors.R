@@ -12,6 +12,7 @@
 #' | `espalier_error_artifact_missing` | the run has no such file |
 #' | `espalier_error_artifact_unsafe` | the file is a link that leaves the run's folder |
 #' | `espalier_error_bad_argument` | an argument has the wrong type or value |
+#' | `espalier_error_bad_filter` | a filter, an order or a page token of a list of runs can't be read |
 #' | `espalier_error_bad_name` | a workspace, experiment, metric or artifact name breaks the naming rule |
 #' | `espalier_error_build_failed` | an image or a private environment could not be built |
 #' | `espalier_error_damaged` | a record or event log cannot be parsed |
@@ -21,10 +22,12 @@
 #' | `espalier_error_environment_damaged` | a stored lock, image record or private environment does not match what it should be |
 #' | `espalier_error_environment_invalid` | the definition of an environment is contradictory, or a field of it is wrong |
 #' | `espalier_error_environment_missing` | the workspace has no such environment, or not that version of it |
+#' | `espalier_error_executor_failed` | an executor of another package failed, took too long, or contradicts itself |
+#' | `espalier_error_executor_missing` | the executor that a run names isn't installed |
 #' | `espalier_error_file_exists` | the file to be written exists already |
 #' | `espalier_error_forked` | a forked process called the core |
 #' | `espalier_error_image_missing` | an image, or the base of one, is in no registry that was asked |
-#' | `espalier_error_input_changed` | an input changed between submit and the start of the job |
+#' | `espalier_error_input_changed` | an input isn't what the job was submitted with |
 #' | `espalier_error_input_missing` | an input's path does not exist |
 #' | `espalier_error_internal` | a defect in espalier; please report it |
 #' | `espalier_error_interpreter_missing` | Rscript, Python, or what renders a document was not found for the job |
@@ -36,6 +39,7 @@
 #' | `espalier_error_not_permitted` | this user may not read or write a file or folder |
 #' | `espalier_error_not_supported` | not in this version, or not on this system |
 #' | `espalier_error_out_of_memory` | there is not enough memory |
+#' | `espalier_error_output_missing` | a job ended well without a file or folder that it declares as an output |
 #' | `espalier_error_package_missing` | no repository has such a package, or not that version of it |
 #' | `espalier_error_path_missing` | a file or folder is not there |
 #' | `espalier_error_python_missing` | no usable Python was found or could be started |

@@ -120,7 +120,7 @@ start_logging_run <- function(experiment, outputs = NULL, snapshot_directory = N
   run <- when_too_late(
     experiment$start_logging(
       path_argument(outputs, "outputs"), path_argument(snapshot_directory, "snapshot_directory"), session_client(),
-      check_outside_links(outside_links)
+      check_string(outside_links, "outside_links")
     ),
     function(run) {
       say(c(i = "Run {.val {run$id}} was begun before the interrupt.",

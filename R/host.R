@@ -12,7 +12,7 @@
 #' max_concurrent_runs()
 #' @export
 max_concurrent_runs <- function(value = NULL) {
-  now <- Workspace__max_concurrent_runs(check_count(value, "value", null = TRUE, min = 1))
+  now <- Workspace__max_concurrent_runs(check_number(value, "value", null = TRUE))
   if (is.null(value)) now else invisible(now)
 }
 
@@ -35,7 +35,7 @@ max_concurrent_runs <- function(value = NULL) {
 host_resources <- function(cpus = NULL, gpus = NULL, memory = NULL) {
   ids <- if (is.null(gpus)) NULL else check_strings(as.character(gpus), "gpus")
   now <- Workspace__host_resources(
-    check_count(cpus, "cpus", null = TRUE, min = 1), ids, memory_argument(memory, "memory")
+    check_number(cpus, "cpus", null = TRUE), ids, memory_argument(memory, "memory")
   )
   if (is.null(cpus) && is.null(gpus) && is.null(memory)) now else invisible(now)
 }

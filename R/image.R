@@ -213,7 +213,7 @@ as.data.frame.espalier_images <- function(x, ...) drop_table_class(x)
 prune_images <- function(workspace, delete = FALSE, unused_days = 30) {
   check_object(workspace, "Workspace", "workspace")
   check_flag(delete, "delete")
-  check_number(unused_days, "unused_days", min = 0)
+  check_number(unused_days, "unused_days")
   found <- structure(workspace$prune_images(delete, unused_days), class = c("espalier_litter", "data.frame"))
   if (!delete) return(found)
   gone <- number_of(sum(found$deleted), "thing")

@@ -304,6 +304,7 @@ print.espalier_run_details <- function(x, ...) {
   line("environment", run_environment_text(x$environment))
   line("git", git_text(x$runDefinition$git))
   line("diff", x$provenance$diff)
+  for (output in x$outputDatasets) line("output", safe_line(paste0(output$name, ", ", output$path)))
   line("kept", kept_text(x$kept))
   if (length(x$error)) line("error", safe_line(x$error$message))
   for (text in unlist(x$warnings)) line("warning", safe_line(text))

@@ -52,13 +52,10 @@
 snapshot_preview <- function(dir, default_excludes = TRUE, outside_links = getOption("espalier.outside_links", "refuse")) {
   dir <- path_argument(check_string(dir, "dir"), "dir")
   found <- Workspace__snapshot_preview(
-    dir, check_flag(default_excludes, "default_excludes"), check_outside_links(outside_links)
+    dir, check_flag(default_excludes, "default_excludes"), check_string(outside_links, "outside_links")
   )
   returned_table(found, "espalier_snapshot_preview", dir = dir)
 }
-
-# (an option that is misspelt is told of as the argument is)
-check_outside_links <- function(x) check_choice(x, c("refuse", "keep", "copy"), "outside_links")
 
 #' @rdname snapshot_preview
 #' @export
@@ -155,7 +152,7 @@ take_snapshot <- function(workspace, dir, default_excludes = TRUE,
   check_object(workspace, "Workspace", "workspace")
   dir <- path_argument(check_string(dir, "dir"), "dir")
   told <- workspace$take_snapshot_values(
-    dir, check_flag(default_excludes, "default_excludes"), check_outside_links(outside_links)
+    dir, check_flag(default_excludes, "default_excludes"), check_string(outside_links, "outside_links")
   )
   for (note in unlist(told$notes)) inform_once(note, note, "note")
   files <- number_of(told$files, "file")

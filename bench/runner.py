@@ -49,7 +49,7 @@ def held(pid: int, name: str, file: str) -> int:
 
 def runner_and_guardian(run: Run) -> "list[int]":
     """The process that executes a run, and the one above it."""
-    runner = int(read_status(RunPaths(run.run_dir))["pid"])
+    runner = int(read_status(RunPaths(run.run_dir)).pid)
     return [runner, int(Path(f"/proc/{runner}/stat").read_text().rpartition(")")[2].split()[1])]
 
 

@@ -8,10 +8,14 @@ import time
 
 from espalier import Workspace
 from espalier.base import accel
+from espalier.base.model.codec import encode
+from espalier.base.model.job import FrozenFolder, JobSpec
+from espalier.base.model.status import Status
 from espalier.base.paths import RunPaths
 from espalier.lifecycle.changed import changed_files
-from espalier.lifecycle.found import Found
 from espalier.lifecycle.scratch import make_scratch, note_beginning
+from espalier.lifecycle.status import Known
+from espalier.lifecycle.touched import Found
 from espalier.runner.workdir import materialise
 from samples import Samples, seconds
 from snapshot import OLD_ENOUGH, SCANNERS, scanner
@@ -33,16 +37,16 @@ class Job:
         snapshot = self.workspace.take_snapshot(self.source)
         self.run = RunPaths(os.path.join(self.workspace.path, "runs", "ab", "walk_1764000000_ab000000"))
         os.makedirs(self.run.root)
-        self.spec = {"snapshot": {"id": snapshot}}
+        self.spec = JobSpec(snapshot=FrozenFolder(snapshot))
         with open(self.run.spec, "w", encoding="ascii") as file:
-            json.dump(self.spec, file)
+            json.dump(encode(self.spec), file)
         self.scratch = make_scratch(self.run, os.path.join(work, f"scratch-{count}"), "")
         materialise(self.workspace.path, snapshot, self.scratch.job)
         time.sleep(0.1)  # (a file that was written in the same tick of the clock is compared)
         note_beginning(self.scratch)
 
     def look(self) -> Found:
-        return changed_files(self.run, self.scratch, self.spec, [])
+        return changed_files(Known(self.run, Status("Running"), self.spec), self.scratch, [])
 
     def note(self) -> None:
         """What the runner writes down when the job begins."""

@@ -49,7 +49,7 @@ def test_one_that_cannot_be_loaded_is_as_good_as_none(monkeypatch, tmp_path):
 def test_the_runner_finds_it_without_looking_for_packages():
     if accel.native() is None:
         pytest.skip("the native scanner is not built")
-    root = os.path.dirname(os.path.dirname(accel.__file__))
+    root = os.path.dirname(os.path.dirname(os.path.dirname(accel.__file__)))
     code = f"import sys; sys.path.insert(0, {root!r}); from espalier.base.accel import native; print(native().INTERFACE)"
     done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True)
     assert (done.stdout.strip(), done.stderr) == (str(accel._INTERFACE), "")

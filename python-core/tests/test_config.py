@@ -12,7 +12,7 @@ from espalier.base.errors import EspalierError
         ({}, "bad_argument", "entry_script"),
         ({"command": "x", "entry_script": "y"}, "bad_argument", "not both"),
         ({"source_directory": "."}, "bad_argument", "entry_script is missing"),
-        ({"command": "x", "compute_target": "cluster"}, "not_supported", "'cluster'"),
+        ({"command": "x", "compute_target": "cluster", "docker": True, "environment": {}}, "bad_argument", "'cluster'"),
         ({"command": "x", "arguments": "--a 1"}, "bad_argument", "list"),
         ({"command": "x", "seed": 1.5}, "bad_argument", "seed"),
         ({"command": "x", "seed": "one"}, "bad_argument", "seed"),

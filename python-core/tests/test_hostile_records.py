@@ -12,9 +12,9 @@ from espalier import Experiment, ScriptRunConfig, Workspace
 from espalier.base.errors import DamageWarning, EspalierError
 from espalier.base.paths import RunPaths
 from espalier.base.records import RECORD_BYTES, read_plain, replace_record
-from espalier.lifecycle.container_record import read_box
+from espalier.executors.docker.record import read_box
+from espalier.lifecycle.ask import canceled_message
 from espalier.lifecycle.failure import job_error
-from espalier.lifecycle.finish import canceled_message
 from espalier.lifecycle.waiting import waited_for
 from espalier.tracking import metrics, run_rows
 from espalier.tracking.sessions import read_sessions

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Dict, Iterator, List, Set, Tuple
+from typing import Dict, Iterable, Iterator, List, Set, Tuple
 
 import espalier
 import pytest
@@ -14,9 +14,40 @@ import pytest
 SOURCE = Path(espalier.__file__).parent
 # The rooms from the ground up: each imports only from rooms below it, and from itself.
 ROOMS = (
-    "base", "adapters", "store", "snapshot", "environment", "vault", "lifecycle", "tracking", "provision", "queue",
-    "keeper", "prepare", "runner", "jobs", "api",
+    "base", "adapters", "store", "snapshot", "environment", "vault", "lifecycle", "tracking", "provision", "executors",
+    "queue", "keeper", "runner", "jobs", "api", "testing",
 )
+# What is imported inside functions, and why: it takes time to load, and not everybody who loads the file has to wait for
+# it. Others are cycles in disguise: lift what both need into a file of its own.
+LATE = {
+    "a session, or a job that logs, loads next to nothing": (
+        "", "api.interactive", "api.keyvault", "api.run", "base.canonical", "base.config", "jobs.children", "vault.store",
+    ),
+    "environments: the parser of YAML, and Docker's part": (
+        "environment.context", "environment.curated", "environment.definition", "environment.reading",
+        "environment.recipe", "environment.registered", "environment.secret_names", "environment.sources",
+        "environment.text", "environment.why", "provision.docker.build", "provision.docker.chain",
+        "provision.docker.housekeeping", "provision.docker.record", "provision.docker.registries",
+        "provision.docker.stages", "provision.docker.wanted", "provision.docker.whereabouts", "provision.local.ensure",
+        "provision.local.found", "provision.local.refuse", "provision.packages.lock", "provision.packages.pyenv",
+        "provision.packages.resolve", "snapshot.sides",
+    ),
+    "containers, secrets, inputs and snapshots: of jobs that have them": (
+        "adapters.docker_errors", "base.accel", "lifecycle.mounts", "lifecycle.set_ids", "lifecycle.view",
+        "runner.container", "runner.container_meter", "runner.environment", "runner.inputs", "runner.project",
+        "runner.secrets", "runner.workdir", "snapshot.hold", "snapshot.secrets", "store.inputs", "tracking.run_outputs",
+        "vault.channel",
+    ),
+    "a runner starts its job first": ("adapters.oom", "lifecycle.collect", "queue.step", "runner.after"),
+    "most steps of the queue end no run, and most hosts have one run that waits for others": (
+        "lifecycle.waiting", "queue.ends",
+    ),
+    "most jobs end well and soon, change nothing beside their outputs, ask for nothing, and have no children": (
+        "adapters.copying", "adapters.scope", "lifecycle.brought", "lifecycle.comparison", "lifecycle.strays",
+        "lifecycle.verdict", "runner.asked", "runner.children", "snapshot.missed", "store.packs", "store.trees",
+    ),
+    "who asks has no folder of its own": ("adapters.homes", "adapters.trust"),
+}
 JOB_SIDE = "from espalier import Run; run = Run.get_context(); run.log('a', 1.5); run.log_list('b', [1, 2])"
 
 
@@ -37,7 +68,12 @@ def parsed(path: Path) -> ast.Module:
 def imports(path: Path, everywhere: bool = True) -> Iterator[str]:
     """Names of the core's modules that a file imports, also inside functions."""
     tree = parsed(path)
-    for node in ast.walk(tree) if everywhere else tree.body:
+    yield from imported(ast.walk(tree) if everywhere else tree.body, path)
+
+
+def imported(nodes: Iterable[ast.AST], path: Path) -> Iterator[str]:
+    """Names of the core's modules that some statements of a file import."""
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from (a.name.partition(".")[2] for a in node.names if a.name.split(".")[0] == "espalier")
         elif isinstance(node, ast.ImportFrom):
@@ -64,6 +100,13 @@ def test_every_module_has_a_room() -> None:
     assert {room(name) for name in modules() if name} == set(ROOMS)
 
 
+def test_every_room_says_what_it_is() -> None:
+    for name in ROOMS:
+        if name not in ("prepare",):
+            page = (SOURCE / name / "README.md").read_text("utf-8").splitlines()
+            assert page[0] == f"# {name}" and len(page) <= 15, name
+
+
 def test_imports_go_downwards() -> None:
     height = {name: at for at, name in enumerate(ROOMS)}
     assert [f"{user} imports {used}" for user, used in edges() if height[room(used)] > height[room(user)]] == []
@@ -75,6 +118,26 @@ def test_runner_is_imported_by_nobody() -> None:
     assert used == [("api.snapshots", "runner.workdir")]
 
 
+def test_pytest_is_needed_by_the_shipped_tests_alone() -> None:
+    for name, path in modules().items():
+        assert room(name) == "testing" or "import pytest" not in path.read_text("utf-8"), name
+
+
+def test_a_target_is_known_to_its_executor_the_registry_and_the_config_alone() -> None:
+    """All others go by what executors can do."""
+    users = {user for user, used in edges() if used.startswith(("executors.docker", "executors.local"))}
+    assert {user for user in users if not user.startswith("executors.")} == set()
+    found = set()
+    for name, path in modules().items():
+        texts = [node.value for node in ast.walk(parsed(path)) if isinstance(node, ast.Constant)]
+        fields = [node.attr for node in ast.walk(parsed(path)) if isinstance(node, ast.Attribute)]
+        if "docker" in texts and room(name) in ("lifecycle", "queue", "keeper", "runner", "executors", "jobs"):
+            found.add(name)
+        assert "docker" not in fields or room(name) not in ("queue", "keeper", "runner", "jobs"), name
+    found.remove("jobs.full_core")  # (a package that Python loads)
+    assert found == {"executors.registry", "executors.docker", "executors.docker.narrow"}
+
+
 def test_no_module_needs_itself() -> None:
     """Imports at module level form no circle."""
     graph = {name: set(imports(path, everywhere=False)) - {""} for name, path in modules().items() if name}
@@ -83,6 +146,16 @@ def test_no_module_needs_itself() -> None:
         free = {name for name, used in graph.items() if name not in done and used & set(graph) <= done}
         assert free, f"a circle among {sorted(set(graph) - done)}"
         done |= free
+
+
+def test_imports_inside_functions_are_on_the_list() -> None:
+    """A new one has a reason, or goes to the top of its file."""
+    used = set()
+    for name, path in modules().items():
+        for function in ast.walk(parsed(path)):
+            if name and isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                used |= set(imported(ast.walk(function), path))
+    assert sorted(used) == sorted(late for modules in LATE.values() for late in modules)
 
 
 def python_3_8() -> str:
@@ -97,7 +170,7 @@ def test_job_side_needs_the_standard_library_alone(python: str, program: str, tm
         pytest.skip("no Python 3.8 below ~/.pyenv")
     # (the images of children in containers are known already: their parents' are theirs)
     requests = ["jobs.requests", "jobs.confined", "jobs.environment", "provision.docker.wanted"]
-    closure = requests if program == "requests" else ["runner.__main__", "runner.workdir", "runner.guardian", "runner.watch", "runner.secrets", "queue.step", "lifecycle.finish", "lifecycle.failure", "snapshot.mentions"]
+    closure = requests if program == "requests" else ["runner.__main__", "runner.workdir", "runner.guardian", "runner.watch", "runner.secrets", "runner.reconcile", "executors.docker.launch", "executors.docker.look", "executors.local.private", "executors.foreign", "runner.after", "queue.step", "queue.ends", "lifecycle.end", "lifecycle.verdict", "snapshot.mentions"]
     code = JOB_SIDE if program == "job" else "".join(f"import espalier.{name}\n" for name in closure)
     start = f"import sys; sys.path.append({str(SOURCE.parent)!r})\n"
     run_dir = tmp_path / "ws" / "runs" / "ab" / "e_1_abcdef01"
@@ -109,6 +182,16 @@ def test_job_side_needs_the_standard_library_alone(python: str, program: str, tm
     if program == "job":
         (log,) = (run_dir / "events").iterdir()
         assert len(log.read_text().splitlines()) == 3
+
+
+def test_a_local_job_loads_nothing_of_containers() -> None:
+    code = (
+        f"import sys; sys.path.append({str(SOURCE.parent)!r}); import espalier.runner.__main__, espalier.executors.local\n"
+        "from espalier.runner.ahead import load_next; list(load_next()); import espalier.lifecycle.failure\n"
+        "print(*(name for name in sys.modules if 'docker' in name or 'engine' in name or 'foreign' in name))"
+    )
+    argv = [sys.executable, "-I", "-S", "-c", code]
+    assert subprocess.run(argv, capture_output=True, text=True, check=True).stdout == "\n"
 
 
 def test_import_loads_next_to_nothing() -> None:

@@ -1,14 +1,26 @@
 import math
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 import pytest
 from espalier import Experiment, Run
-from espalier.api.listing import rows_as_frame
 from espalier.base.records import seconds_of
+from espalier.base.types import Frame
+from espalier.store.index import blocks, rows
+from espalier.store.index.columns import frame_of
+from espalier.store.index.layout import IN_MEMORY, opened
+from espalier.store.index.rows import Look, store
 
 
 def row(**fields: Any) -> Dict[str, Any]:
-    return {"run_id": "r", "tags": {}, "params": {}, "metrics": {}, **fields}
+    return {"status": "Completed", "tags": {}, "params": {}, "metrics": {}, **fields}
+
+
+def rows_as_frame(rows: List[Dict[str, Any]]) -> Frame:
+    """Rows that went through the index."""
+    database = opened(IN_MEMORY)
+    for number, each in enumerate(rows):
+        store(database, {"run_id": f"e_1_{number:08x}", **each}, Look("00", 0, 0.0, None))
+    return frame_of(database, [n for (n,) in database.execute("SELECT n FROM runs ORDER BY n")])
 
 
 def cell(value: Any, kind: str) -> Dict[str, Any]:
@@ -47,6 +59,35 @@ def test_a_column_for_each_tag_param_and_metric() -> None:
 def test_mixed_kinds(one: Any, other: Any, kind: str, values: Any) -> None:
     frame = rows_as_frame([row(metrics={"m": one}), row(metrics={"m": other})])
     assert (frame.kinds["metric_m"], frame.columns["metric_m"]) == (kind, values)
+
+
+@pytest.mark.parametrize("way", ["newest", "mixed", "some"])
+@pytest.mark.parametrize("value", [cell(2, "integer"), cell("x", "string"), cell("!NA", "double"), cell(True, "logical"), None])
+def test_whole_tables_from_blocks(value: Any, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are those that single rows make, also after a run has changed, and where nothing may be written."""
+    for module in (rows, blocks):
+        monkeypatch.setattr(module, "BLOCK", 4)
+    monkeypatch.setattr(blocks, "_MANY", 3)
+    database = opened(IN_MEMORY)
+
+    def put(number: int, **fields: Any) -> None:
+        store(database, row(run_id=f"e_1_{number:08x}", **fields), Look("00", 0, 0.0, None))
+
+    for number in range(11):
+        put(number, tags={"t": str(number)}, params={"p": cell(number, "integer")}, metrics={"m": cell(0.5, "double")}, exit_code=1)
+    put(9, metrics={} if value is None else {"m": value, "late": value})
+    wanted = [n for (n,) in database.execute("SELECT n FROM runs ORDER BY n")]
+    wanted = {"newest": wanted[::-1], "mixed": wanted[5:] + wanted[:5], "some": wanted[3:]}[way]
+    for change in (lambda: None, lambda: None, lambda: put(2, display_name="é\n", metrics={"m": cell("!NaN", "double")})):
+        change()
+        made, expected = blocks.table_of(database, wanted), frame_of(database, wanted)
+        if way != "some":
+            assert list(made.columns) == list(expected.columns)
+            assert made.kinds == expected.kinds
+        for name in made.columns:
+            assert repr(made.columns[name]) == repr(expected.columns[name]), name
+    kept = database.execute("SELECT count(DISTINCT number) FROM blocks").fetchone()
+    assert kept == (3,)
 
 
 def test_nan_is_not_missing() -> None:

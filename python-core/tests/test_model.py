@@ -3,21 +3,25 @@
 import json
 import re
 from pathlib import Path
-from typing import Any, Dict, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Mapping, Optional, Tuple, Type
 
 import pytest
 from defined import defined
 from espalier.base.errors import EspalierError
 from espalier.base.model.codec import MORE, Wrong, decode, encode, read_as
-from espalier.base.model.job import Input, JobEnvironment, JobSpec
+from espalier.base.model.job import Input, JobEnvironment, JobSpec, Output
+from espalier.base.model.record import Record
 from espalier.base.model.schema import schema_of
+from espalier.base.model.status import Status, status_in
+from espalier.base.model.ticket import TicketRecord
+from espalier.base.model.words import Part, Word
 from espalier.base.resources import Resources
 from espalier.base.retry import Retry
 from hypothesis import given
 from hypothesis import strategies as st
 
 
-class Leaf(NamedTuple):
+class Leaf(Record):
     name: str
     count: int = 1
     share: Optional[float] = None
@@ -26,11 +30,12 @@ class Leaf(NamedTuple):
         return ("share",)
 
 
-class Branch(NamedTuple):
+class Branch(Record):
     leaf: Leaf
     leaves: Tuple[Leaf, ...] = ()
     words: Mapping[str, str] = {}
     flag: bool = False
+    command: Tuple[Word, ...] = ()
     more: Mapping[str, Any] = {}
 
 
@@ -61,6 +66,9 @@ def test_what_a_newer_espalier_wrote_is_written_back() -> None:
         ({"leaf": {"name": "a"}, "leaves": [{"name": "a"}, {}]}, "`leaves.name` is missing"),
         ({"leaf": {"name": "a"}, "words": {"a": 1}}, "`words` must be text"),
         ({"leaf": {"name": "a"}, "flag": 1}, "`flag` must be true or false"),
+        ({"leaf": {"name": "a"}, "command": [5]}, "`command` must be a text, or an object such as"),
+        ({"leaf": {"name": "a"}, "command": [{"input": "a", "script": "b"}]}, "`command` must be a text, or an object"),
+        ({"leaf": {"name": "a"}, "command": [["a", {"input": 1}]]}, "`command` must be a text, or an object such as"),
     ],
 )
 def test_a_wrong_field_is_named(record: Dict[str, Any], said: str, tmp_path: Any) -> None:
@@ -80,11 +88,50 @@ def test_a_definition_has_defaults() -> None:
     assert "request" not in encode(spec) and "more" not in encode(spec)
 
 
-def test_the_documented_fields_are_those_of_the_class() -> None:
+@pytest.mark.parametrize(
+    ("cls", "begin", "end"),
+    [
+        (JobSpec, "### spec.json", "### status.json"),
+        (Status, "### status.json", "In a `prepare_failed` error"),
+        (TicketRecord, "Of a ticket, and of a lease:", "`check` is the CRC-32"),
+    ],
+)
+def test_the_documented_fields_are_those_of_the_class(cls: Type[Record], begin: str, end: str) -> None:
     page = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text("utf-8")
-    table = page[page.index("### spec.json") : page.index("### status.json")]
+    table = page[page.index(begin) : page.index(end)]
     rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", table, re.M)
-    assert sorted(re.findall(r"\w+", " ".join(rows))) == sorted(set(JobSpec._fields) - {MORE})
+    assert sorted(re.findall(r"\w+", " ".join(rows))) == sorted(set(cls._fields) - {MORE})
+
+
+def test_a_status_may_hold_anything() -> None:
+    """A job can write it: what is of a wrong type counts as absent, and the rest is read."""
+    status = decode(Status, {"state": "Running", "attempt": "many", "warnings": [1], "pid": True, "later": [1]})
+    assert status == Status("Running", more={"later": [1]})
+    assert status.record() == {"format": 1, "state": "Running", "attempt": 1, "error": None, "later": [1]}
+    assert status_in({"state": "Running", "collect_from": None}).is_recorded and not status.is_recorded
+
+
+def test_a_record_is_never_changed() -> None:
+    status = Status("Running")
+    with pytest.raises(AttributeError, match="_replace"):
+        status.state = "Completed"  # type: ignore[misc]
+    assert status._replace(state="Completed").state == "Completed" and status.state == "Running"
+    for wrong in ({"nothing": 1}, {}):
+        with pytest.raises(TypeError, match="Leaf has the fields name, count, share"):
+            Leaf(**wrong)
+    assert repr(Leaf("a")) == "Leaf(count=1, share=None, name='a')" and Leaf("a") != Leaf("b")
+
+
+@given(st.builds(Status, state=st.just("Running"), runners=st.integers(1, 9), pid=st.none() | st.integers(), warnings=st.lists(st.text()).map(tuple)))
+def test_a_status_comes_back_from_its_record(status: Status) -> None:
+    assert decode(Status, json.loads(json.dumps(status.record()))) == status
+
+
+def test_a_lease_of_an_earlier_version_has_slots() -> None:
+    assert decode(TicketRecord, {"slots": 0}).needs.cpus == 0 and decode(TicketRecord, {}).needs == Resources()
+    assert decode(TicketRecord, {"cpus": -1, "gpus": "many", "memory": True}).needs == Resources()
+    ticket = TicketRecord("e_1_00000000", "/r", attempt=2, wait_seconds=3.0, memory=5, more={"later": 1})
+    assert decode(TicketRecord, json.loads(json.dumps(ticket.record()))) == ticket
 
 
 def test_the_schema_says_what_is_decoded() -> None:
@@ -99,6 +146,8 @@ def test_the_schema_says_what_is_decoded() -> None:
 TEXT = st.text(max_size=5)
 SECONDS = st.none() | st.floats(0, 1e9)
 INPUTS = st.lists(st.builds(Input, name=TEXT, path=TEXT, size=st.integers(0), digest=st.none() | TEXT), max_size=3)
+PARTS = st.builds(Part, st.sampled_from(["literal", "parameter", "input", "interpreter", "script", "of a newer kind"]), TEXT)
+WORDS = st.lists(st.builds(Word, st.lists(PARTS, max_size=3).map(tuple)), max_size=3).map(tuple)
 SPECS = st.builds(
     JobSpec,
     id=TEXT,
@@ -106,13 +155,14 @@ SPECS = st.builds(
     max_run_duration_seconds=SECONDS,
     queue_timeout_seconds=SECONDS,
     prepare_timeout_seconds=SECONDS,
-    outputs=st.just(()),
+    outputs=st.lists(st.builds(Output, TEXT, TEXT), max_size=2).map(tuple),
     parts=st.just(()),
     git=st.none(),
     docker=st.none(),
     working_copy=st.none(),
     experiment=TEXT,
-    command=st.lists(TEXT, max_size=3).map(tuple),
+    command=WORDS,
+    arguments=WORDS,
     environment=st.none() | st.builds(JobEnvironment, key=TEXT, r=st.none(), python=st.none(), definition=st.none(), more=st.just({}), variables=st.dictionaries(TEXT, TEXT, max_size=2), name=st.none() | TEXT),
     inputs=INPUTS.map(tuple),
     resources=st.builds(Resources, cpus=st.integers(0, 9), memory=st.integers(0, 9)),

@@ -26,8 +26,9 @@ OTHERS = {
     "provision/docker/package_stages.py": ["/cache"],
     "provision/docker/signature.py": ["images"],
     "lifecycle/attempts.py": ["kept"],
-    "prepare/ready.py": ["cache"],
+    "provision/ready.py": ["cache"],
     "api/run.py": ["user_logs/std_log.txt"],  # (shown in the help)
+    **{f"store/index/{name}.py": ["children"] for name in ("columns", "fields", "layout", "sql")},
     "snapshot/literals.py": [".json"],
     "snapshot/own.py": [".tmp-", ".tmp-*[0-9]-"],
     "snapshot/defaults.py": [

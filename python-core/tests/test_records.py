@@ -135,7 +135,7 @@ def test_dump_is_plain_json_with_a_line_end() -> None:
 
 
 def test_every_code_is_well_formed_and_used() -> None:
-    source = Path(records.__file__).parent
+    source = Path(records.__file__).parents[1]
     text = "".join(path.read_text("utf-8") for path in source.rglob("*.py") if path.name != "errors.py")
     used = set(re.findall(r'EspalierError\(\s*"(\w+)"', text))
     assert used <= set(CODES)

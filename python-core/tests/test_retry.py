@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 from espalier.base.errors import EspalierError
+from espalier.base.model.codec import decode
 from espalier.base.retry import CAUSES, Retry, checked_retry
 
 
@@ -26,7 +27,7 @@ def test_fields() -> None:
 
 def test_a_record_and_back() -> None:
     policy = checked_retry({"attempts": 2, "on": ["timed_out"], "wait_seconds": 1.5})
-    assert checked_retry(policy.record()) == policy
+    assert decode(Retry, policy.record()) == policy
 
 
 @pytest.mark.parametrize(

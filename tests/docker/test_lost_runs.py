@@ -15,9 +15,9 @@ from espalier import Experiment, Run, ScriptRunConfig, Workspace
 from espalier.adapters.engine import Engine
 from espalier.adapters.processes import all_processes
 from espalier.base.paths import RunPaths, WorkspacePaths
-from espalier.lifecycle.container_record import Box, read_box
+from espalier.executors.docker.look import _remove_forgotten
+from espalier.executors.docker.record import Box, read_box
 from espalier.lifecycle.status import read_status
-from espalier.prepare.look import _remove_forgotten
 from espalier.queue.home import queue_paths
 from espalier.queue.step import step
 from job_runs import log_of, until
@@ -77,7 +77,7 @@ def supervisor_of(run: Run) -> int:
 
 
 def runner_of(run: Run) -> int:
-    return int(read_status(RunPaths(run.run_dir))["pid"])
+    return int(read_status(RunPaths(run.run_dir)).pid)
 
 
 def kill(*pids: int) -> None:

@@ -100,5 +100,5 @@ test_that("a parent waits for its children, or lets them go on, and takes them a
   expect_false(get_run_status(child(detached)) == "Completed")
   expect_identical(get_run_status(ended(child(detached))), "Completed")
   expect_identical(get_run_details(detached)$runDefinition$children, "detach")
-  expect_error(estimator(".", entry_script = "x.R", children = "kill"), class = "espalier_error_bad_argument")
+  expect_error(estimator(".", entry_script = "x.R", children = 1), class = "espalier_error_bad_argument")
 })

@@ -30,3 +30,21 @@ test_that("what cannot be an input is refused", {
   expect_error(submit(list(data = run_output(done, "outputs/date.csv"))), "Did you mean outputs/data.csv",
                class = "espalier_error_input_missing")
 })
+
+test_that("a declared output is found by its name, and a run without it has failed", {
+  skip_if_no_core()
+  e <- experiment(local_workspace(), "exp")
+  model <- c(model = "outputs/model.rds")
+  first <- submit_experiment(e, script_run_config(command = "echo made > outputs/model.rds", outputs = model))
+  read <- script_run_config(command = "cat $ESPALIER_INPUT_M", inputs = list(m = run_output(first, "model")))
+  second <- submit_experiment(e, read)
+  wait_for_run_completion(second, show_output = FALSE)
+  expect_identical(get_run_log(second)[[1]], "made")
+  expect_output(print(get_run_details(first)), "output      model, outputs/model.rds", fixed = TRUE)
+  failed <- submit_experiment(e, script_run_config(command = "echo > outputs/modle.rds", outputs = model))
+  expect_error(wait_for_run_completion(failed, show_output = FALSE), "Did you mean outputs/modle.rds",
+               class = "espalier_error_run_failed")
+  expect_identical(unlist(get_run_details(failed)$error$class), "espalier_error_output_missing")
+  expect_error(submit_experiment(e, script_run_config(command = "true", outputs = c(model = "model.rds"))),
+               "workdir/model.rds", class = "espalier_error_bad_argument")
+})

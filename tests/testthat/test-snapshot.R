@@ -200,5 +200,6 @@ test_that("links that lead out of the folder are refused, kept or copied, as the
   complete_run(session)
   expect_identical(nrow(compare_snapshots(session, run)), 0L)
   withr::local_options(espalier.outside_links = "follow")
-  expect_error(estimator(folder, entry_script = "train.R"), "outside_links", class = "espalier_error_bad_argument")
+  expect_error(submit_experiment(exp, estimator(folder, entry_script = "train.R")), "outside_links",
+               class = "espalier_error_bad_argument")
 })

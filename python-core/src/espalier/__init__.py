@@ -15,12 +15,13 @@ _HOMES = {
     "Run": "espalier.api.run",
     "ScriptRunConfig": "espalier.base.config",
     "Workspace": "espalier.api.workspace",
+    "input_url": "espalier.base.references",
     "wait_for": "espalier.api.wait_many",
 }
 
 __all__ = [
     "Environment", "EspalierError", "Experiment", "Keyvault", "Run", "ScriptRunConfig", "Workspace", "__version__",
-    "wait_for",
+    "input_url", "wait_for",
 ]
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from espalier.api.workspace import Workspace
     from espalier.base.config import ScriptRunConfig
     from espalier.base.errors import EspalierError
+    from espalier.base.references import input_url
     from espalier.environment.definition import Environment
 
 

@@ -73,10 +73,10 @@ PARENT = """
 import os, signal, sys, time
 from espalier.adapters.processes import become_subreaper
 from espalier.lifecycle.failure import job_error
-from espalier.lifecycle.memory import with_memory
+from espalier.lifecycle.verdict import with_memory
 from espalier.base.paths import RunPaths
-from espalier.runner.signals import block_signals
-from espalier.runner.start import start_job
+from espalier.runner.patience import block_signals
+from espalier.executors.start import start_job
 from espalier.runner.watch import watch
 open(sys.argv[2] + "/cgroup.procs", "w").write(str(os.getpid()))
 run = RunPaths(sys.argv[1])

@@ -16,7 +16,7 @@ from espalier.jobs.confined import copied_source, handed_on, in_parents_containe
 from espalier.lifecycle.scratch import make_scratch, record_of
 from espalier.lifecycle.status import read_status
 
-FIELDS: Dict[str, Any] = {"docker": {"network": "none"}, "environment": {"name": "base", "version": "1"}}
+FIELDS: Dict[str, Any] = {"target": "docker", "docker": {"network": "none"}, "environment": {"name": "base", "version": "1"}}
 SPEC = defined(**FIELDS)
 
 
@@ -33,7 +33,7 @@ def run(experiment: Experiment) -> RunPaths:
 def scratch(run: RunPaths) -> ScratchPaths:
     made = make_scratch(run, None, "")
     os.makedirs(made.work)
-    replace_record(run.status, {**read_status(run), "scratch": record_of(made)}, run.shard)
+    replace_record(run.status, read_status(run)._replace(scratch=record_of(made)).record(), run.shard)
     return made
 
 
@@ -130,6 +130,26 @@ def test_inputs_that_are_handed_on(run: RunPaths, scratch: ScratchPaths, tmp_pat
     assert given["a"] == given["b"] == "/somewhere/own.csv"
     assert (Path(given["c"]).read_text(), Path(given["d"]).read_text()) == ("d", "m")
     assert given["c"].startswith(run.handed_on) and given["d"].startswith(run.handed_on)
+
+
+@pytest.mark.parametrize("network", ["none", "bridge", "host"])
+def test_an_address_is_fetched_for_a_child_only_where_its_parent_reaches_as_much(run: RunPaths, network: str) -> None:
+    spec, given = defined(docker={"network": network}), {"d": {"url": "http://127.0.0.1:2375/x", "sha256": "0" * 64}}
+    if network == "host":
+        assert handed_on(run, spec, given) == given
+        return
+    with pytest.raises(EspalierError, match=f"network is {network} asked for a child with a URL") as error:
+        handed_on(run, spec, given)
+    assert code_of(error) == "bad_argument"
+
+
+def test_an_input_that_was_fetched_is_handed_on_as_a_copy(run: RunPaths, scratch: ScratchPaths) -> None:
+    item = {"name": "d", "path": "https://x/d.csv", "digest": "sha256:0", "url": "https://x/d.csv", "sha256": "0" * 64}
+    copy = Path(run.input_copy("d", "https://x/d.csv"))
+    copy.parent.mkdir(parents=True)
+    copy.write_text("d")
+    given = handed_on(run, with_mount(Path("/nowhere"), inputs=[item]), {"a": str(copy)})["a"]
+    assert isinstance(given, str) and given.startswith(run.handed_on) and Path(given).read_text() == "d"
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,13 @@ import pytest
 from espalier.api.experiment import Experiment
 from espalier.base.config import ScriptRunConfig, Session
 from espalier.base.errors import EspalierError
-from espalier.base.model.job import Input
-from espalier.jobs.documents import language_of, other_command, refuse_missing_tools
-from espalier.jobs.params import quarto_options
+from espalier.base.model.codec import encode
+from espalier.base.model.job import Input, JobEnvironment, JobSpec
+from espalier.base.model.resolve import shown_command
+from espalier.base.model.words import literal
+from espalier.base.scripts import language_of
+from espalier.jobs.documents import other_command, refuse_missing_tools
+from espalier.jobs.params import quarto_words, script_words
 from espalier.jobs.program import program
 
 
@@ -45,7 +49,8 @@ def test_language(name: Any, language: str) -> None:
     ],
 )
 def test_scripts_of_other_languages(script: Any, name: str, text: str, mode: int, command: Any) -> None:
-    assert other_command(script(name, text, mode), name, os.defpath) == command
+    found = other_command(script(name, text, mode), name, os.defpath)
+    assert shown_command(JobSpec(command=tuple(found))) == command and encode(found)[-1] == {"script": command[-1]}
 
 
 @pytest.mark.parametrize(
@@ -68,7 +73,7 @@ def test_a_missing_interpreter_is_named(script: Any) -> None:
     with pytest.raises(EspalierError, match="julia was not found") as caught:
         other_command(script("a.jl"), "a.jl", "/nowhere")
     assert caught.value.code == "interpreter_missing"
-    assert other_command(script("a.jl"), "a.jl", None) == ["julia", "a.jl"]  # (a container has its own)
+    assert other_command(script("a.jl"), "a.jl", None)[0] == literal("julia")  # (a container has its own)
 
 
 def test_submit_refuses_before_anything_is_written(experiment: Experiment, project: Path) -> None:
@@ -79,19 +84,24 @@ def test_submit_refuses_before_anything_is_written(experiment: Experiment, proje
 
 
 def test_programs_of_documents() -> None:
-    r = program(ScriptRunConfig(".", "a.Rmd", session=Session(rscript="/bin/true")), [], os.defpath)
-    assert r.command[0] == "/bin/true" and r.command[1] == "-e" and "render.R" in r.command[2] and r.command[3] == "a.Rmd"
-    notebook = program(ScriptRunConfig(".", "a.ipynb", script_params={"x": 1}), [], os.defpath)
-    assert notebook.command[1:4] == ["-m", "espalier.runner.notebook", "a.ipynb"]
+    environment = JobEnvironment(r={"rscript": "/bin/true"}, python={"interpreter": sys.executable})
+    r = program(ScriptRunConfig(".", "a.Rmd"), [], os.defpath, environment)
+    start, option, code, document = encode(r.command)
+    assert (start, option, document) == ({"interpreter": "r"}, "-e", {"script": "a.Rmd"}) and "render.R" in code
+    notebook = program(ScriptRunConfig(".", "a.ipynb", script_params={"x": 1}), [], os.defpath, environment)
+    assert encode(notebook.command)[1:4] == ["-m", "espalier.runner.notebook", {"script": "a.ipynb"}]
     inputs = [Input("data", "/d")]
-    quarto = program(ScriptRunConfig(".", "a.qmd", arguments=["--to", "pdf"], script_params={"x": 1}), inputs, os.defpath)
-    assert quarto.command[3:] == ["sh", "a.qmd", "--to", "pdf", "-P", "x:1", "--data", "/d"]
+    config = ScriptRunConfig(".", "a.qmd", arguments=["--to", "pdf"], script_params={"x": 1})
+    quarto = program(config, inputs, os.defpath, environment)
+    shown = shown_command(JobSpec(entry_script="a.qmd", command=tuple(quarto.command), params=quarto.params, inputs=tuple(inputs)))
+    assert shown[3:] == ["sh", "a.qmd", "--to", "pdf", "-P", "x:1", "--data", "/d"]
     assert quarto.params == {"x": {"kind": "integer", "value": 1}}
 
 
 def test_parameters_of_quarto() -> None:
     params = {"n": 3, "lr": 1e-5, "flag": True, "alone": None, "name": "it's", "sizes": [1, 2], "--old": False}
-    assert quarto_options(params)[1::2] == [
+    record = script_words(params, "a.qmd")[1]
+    assert shown_command(JobSpec(entry_script="a.qmd", command=tuple(quarto_words(record)), params=record))[1::2] == [
         "n:3", "lr:1e-05", "flag:true", "alone:true", "name:it's", "sizes:[1, 2]", "old:false",
     ]  # fmt: skip
 

@@ -43,7 +43,7 @@ def test_an_image_is_recorded_and_the_hosts_own_is_left_out(experiment: Experime
     made = prepared(experiment, source_directory=str(tmp_path / "t"), entry_script="a.R", environment=IMAGE, docker=True,
                     environment_variables={"B": "3"}, session=session)  # fmt: skip
     spec, env = encode(made.spec), made.env
-    assert spec["command"] == ["Rscript", "a.R"], "it is found in the image"
+    assert spec["command"] == [{"interpreter": "r"}, {"script": "a.R"}], "it is found in the image"
     assert env["variables"] == {
         "TZ": "UTC", "https_proxy": "p", "A": "1", "B": "3", "RENV_CONFIG_AUTOLOADER_ENABLED": "FALSE",
     }  # fmt: skip

@@ -13,7 +13,7 @@ def test_file(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("x\n")
     (record,) = resolve_inputs(WorkspacePaths("/ws"), {"data": str(tmp_path / "a.csv")})
     assert record.modified_at.endswith("Z") and record.digest.startswith("sha256:") and len(record.digest) == 71
-    assert record[:4] == ("data", str(tmp_path / "a.csv"), "file", 2) and record.files == 1
+    assert (record.name, record.path, record.kind, record.size) == ("data", str(tmp_path / "a.csv"), "file", 2) and record.files == 1
 
 
 def test_relative_and_home_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,13 +5,20 @@ from typing import Any, List
 
 import pytest
 from espalier.base.errors import EspalierError
+from espalier.base.model.job import JobSpec
+from espalier.base.model.resolve import shown_command
+from espalier.base.scripts import argument_text
 from espalier.base.values import value_text
-from espalier.jobs.params import argument_text, script_arguments
+from espalier.jobs.params import script_words
 from hypothesis import given
 from hypothesis import strategies as st
 
 R = ("TRUE", "FALSE")
-PYTHON = ("True", "False")
+
+
+def arguments_of(params: Any, script: str = "a.R") -> List[str]:
+    words, record = script_words(params, script)
+    return shown_command(JobSpec(entry_script=script, command=tuple(words), params=record))
 
 
 @pytest.mark.parametrize(
@@ -44,7 +51,7 @@ def test_whole_numbers_are_digits(value: int) -> None:
 def parsed(params: Any, **option: Any) -> Any:
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("-s", "--shift", **option)
-    return parser.parse_args(script_arguments(params, PYTHON)[0]).shift
+    return parser.parse_args(arguments_of(params, "a.py")).shift
 
 
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1))
@@ -97,16 +104,16 @@ def test_a_text_in_a_vector_arrives_or_is_refused(text: str) -> None:
     ],
 )
 def test_arguments(params: Any, arguments: List[str]) -> None:
-    assert script_arguments(params, R)[0] == arguments
+    assert arguments_of(params) == arguments
 
 
 def test_python_spells_logicals_its_way() -> None:
-    assert script_arguments({"x": False}, PYTHON)[0] == ["--x", "False"]
+    assert arguments_of({"x": False}, "a.py") == ["--x", "False"]
 
 
 def test_record() -> None:
     params = {"--a": 1, "-b": 0.5, "c": "!x", "d": None, "e": [True, "y"], "f": math.inf}
-    assert script_arguments(params, R)[1] == {
+    assert script_words(params, "a.R")[1] == {
         "a": {"kind": "integer", "value": 1},
         "b": {"kind": "double", "value": 0.5},
         "c": {"kind": "string", "value": "!!x"},
@@ -130,11 +137,12 @@ def test_record() -> None:
         ({"--": 1}, "bad_name", "''"),
         ({"a\nb": 1}, "bad_name", "a\\nb"),
         ({1: 1}, "bad_name", "1"),
+        ({"-x": 1, "x": 2}, "bad_name", "x twice"),
         ({"x" * 300: 1}, "bad_name", "300"),
     ],
 )
 def test_refused(params: Any, code: str, word: str) -> None:
     with pytest.raises(EspalierError) as caught:
-        script_arguments(params, R)
+        script_words(params, "a.R")
     assert caught.value.code == code
     assert word in str(caught.value)

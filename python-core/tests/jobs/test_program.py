@@ -1,20 +1,30 @@
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, Sequence
 
 import pytest
 from espalier.base.config import ScriptRunConfig, Session
 from espalier.base.errors import EspalierError
-from espalier.base.model.job import Input
-from espalier.jobs.documents import language_of
+from espalier.base.model.codec import encode
+from espalier.base.model.job import Input, JobEnvironment, JobSpec
+from espalier.base.model.resolve import shown_command
+from espalier.base.scripts import language_of
 from espalier.jobs.program import checked_script, program
 
 SHELL = "/bin/sh"
 
 
-def made(**fields: Any) -> Any:
-    return program(ScriptRunConfig(**fields), [], os.defpath)
+def made(inputs: Sequence[Input] = (), environment: JobEnvironment = JobEnvironment(), **fields: Any) -> Any:
+    what = program(ScriptRunConfig(**fields), inputs, os.defpath, environment)
+    spec = JobSpec(
+        entry_script=fields.get("entry_script"), command=tuple(what.command), params=what.params, inputs=tuple(inputs),
+        environment=environment,
+    )  # fmt: skip
+    return SimpleNamespace(
+        kind=what.kind, command=shown_command(spec), arguments=shown_command(spec, what.arguments), words=encode(what.command)
+    )
 
 
 def test_command_list_is_executed_as_it_is() -> None:
@@ -32,13 +42,13 @@ def test_arguments_of_a_command_string_are_the_shells() -> None:
     assert what.command == [SHELL, "-c", 'printf "%s," "$@"', "sh", "a b", "--x", "1"]
 
 
-def test_program_is_looked_up_on_the_path() -> None:
-    assert os.path.isabs(made(command=["sh"]).command[0])
+def test_a_program_is_looked_up_where_it_runs() -> None:
+    assert made(command=["sh"]).words == ["sh"]
 
 
 def test_inputs_become_arguments() -> None:
-    what = program(ScriptRunConfig(command=[SHELL]), [Input("data", "/d")], os.defpath)
-    assert what.command == [SHELL, "--data", "/d"]
+    what = made([Input("data", "/d")], command=[SHELL])
+    assert what.command == [SHELL, "--data", "/d"] and what.words == [SHELL, "--data", {"input": "data"}]
 
 
 @pytest.mark.parametrize("command", ["", "  ", [], [""], [1], ["a\0"], ["sh", None]])
@@ -55,25 +65,27 @@ def test_program_that_is_not_there() -> None:
 
 def test_no_rscript() -> None:
     with pytest.raises(EspalierError, match="Rscript was not found") as caught:
-        program(ScriptRunConfig(source_directory=".", entry_script="a.R"), [], "/nowhere")
+        program(ScriptRunConfig(source_directory=".", entry_script="a.R"), [], "/nowhere", JobEnvironment())
     assert caught.value.code == "interpreter_missing"
     with pytest.raises(EspalierError, match="at /nowhere/Rscript"):
-        made(source_directory=".", entry_script="a.R", session=Session(rscript="/nowhere/Rscript"))
+        made(source_directory=".", entry_script="a.R", environment=JobEnvironment(r={"rscript": "/nowhere/Rscript"}))
 
 
 def test_interpreters(tmp_path: Path) -> None:
     rscript = tmp_path / "Rscript"
     rscript.write_text("#!/bin/sh\n")
     rscript.chmod(0o755)
-    session = Session(rscript=str(rscript))
-    assert made(source_directory=".", entry_script="a.R", session=session).command == [str(rscript), "a.R"]
-    assert made(source_directory=".", entry_script="a.PY").command == [sys.executable, "a.PY"]
+    environment = JobEnvironment(r={"rscript": str(rscript)}, python={"interpreter": sys.executable})
+    r = made(source_directory=".", entry_script="a.R", environment=environment)
+    assert r.command == [str(rscript), "a.R"] and r.words == [{"interpreter": "r"}, {"script": "a.R"}]
+    assert made(source_directory=".", entry_script="a.PY", environment=environment).command == [sys.executable, "a.PY"]
     assert made(source_directory=".", entry_script="a.sh").command == [SHELL, "a.sh"]
     assert made(source_directory=".", entry_script="tool").command == ["./tool"]
 
 
 def test_a_script_that_looks_like_an_option() -> None:
-    assert made(source_directory=".", entry_script="-c.py").command[1] == "./-c.py"
+    environment = JobEnvironment(python={"interpreter": sys.executable})
+    assert made(source_directory=".", entry_script="-c.py", environment=environment).command[1] == "./-c.py"
 
 
 @pytest.mark.parametrize("script,language", [("a.r", "r"), ("b/a.R", "r"), ("a.py", "python"), ("R", "other"), (None, "other")])
@@ -128,5 +140,5 @@ def test_a_near_script_is_found_in_subfolders(project: Path) -> None:
 def test_a_named_python_that_is_none(tmp_path: Path) -> None:
     config = ScriptRunConfig(".", "a.py", session=Session(rscript="/R", python=str(tmp_path)))
     with pytest.raises(EspalierError) as caught:
-        program(config, [], "/nowhere", python=str(tmp_path))
+        program(config, [], "/nowhere", JobEnvironment(python={"interpreter": str(tmp_path)}))
     assert caught.value.code == "interpreter_missing" and "Install" not in caught.value.hint

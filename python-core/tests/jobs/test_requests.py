@@ -12,7 +12,7 @@ from espalier import Experiment, Run
 from espalier.base.paths import is_run_id
 from espalier.jobs import requests
 from espalier.jobs.requests import carry_out
-from espalier.lifecycle.children import ask_to_cancel
+from espalier.lifecycle.ask import ask_to_cancel
 
 NAME = "py-1-00000000-0"
 HELLO = {"command": ["sh", "-c", "echo hello"]}
@@ -199,7 +199,7 @@ def confined(parent: Run) -> Run:
     spec = Path(parent.run_dir, "spec.json")
     docker = {"shm_size": None, "network": "none", "mounts": {}, "init": True, "user": None}
     environment = {"name": "base", "version": "1"}
-    spec.write_text(json.dumps({**json.loads(spec.read_text()), "docker": docker, "environment": environment}))
+    spec.write_text(json.dumps({**json.loads(spec.read_text()), "target": "docker", "docker": docker, "environment": environment}))
     return parent
 
 

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any, Callable, List, Set
 
@@ -109,6 +110,20 @@ def test_reuse_key_follows_the_snapshot(experiment: Experiment, workspace: Works
     one = reuse_key(experiment, workspace, source_directory=str(project))
     (project / "f").write_text("2")
     assert reuse_key(experiment, workspace, source_directory=str(project)) != one
+
+
+def test_reuse_key_does_not_depend_on_where_things_lie(
+    experiment: Experiment, workspace: Workspace, project: Path, tmp_path: Path
+) -> None:
+    (project / "a.py").write_text("1")
+    keys = []
+    for place in ("here", "there"):
+        shutil.copytree(project, tmp_path / place / "project")
+        (tmp_path / place / "data").write_text("1")
+        source, data = str(tmp_path / place / "project"), str(tmp_path / place / "data")
+        fields = {"source_directory": source, "entry_script": "a.py", "command": None, "inputs": {"d": data}}
+        keys.append(reuse_key(experiment, workspace, script_params={"a": -1.5}, **fields))
+    assert keys[0] == keys[1]
 
 
 def test_reuse(experiment: Experiment, ended: Callable[..., Any], tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def test_library_paths_of_the_session() -> None:
 def test_links_to_espalier() -> None:
     found = around(Session(r_package="/lib/espalier"))
     assert found.links["R/espalier"] == "/lib/espalier"
-    assert os.path.isfile(os.path.join(found.links["python/espalier"], "run.py"))
+    assert os.path.isfile(os.path.join(found.links["python/espalier"], "__init__.py"))
 
 
 def renv(project: Path, *parts: str) -> Path:

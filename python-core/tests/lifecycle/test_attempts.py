@@ -13,9 +13,9 @@ from espalier.adapters import posix
 from espalier.adapters.homes import scratch_folder
 from espalier.base.paths import RunPaths
 from espalier.jobs import submit as submission
-from espalier.lifecycle.attempts import end_lost_attempt
-from espalier.lifecycle.status import move, read_status
-from espalier.queue import elect, spawn
+from espalier.lifecycle.end import end_lost_attempt
+from espalier.lifecycle.status import Known, move, read_status
+from espalier.queue import spawn
 from espalier.queue.capacity import set_capacity
 from espalier.queue.home import queue_paths
 from espalier.queue.step import settle, step
@@ -104,7 +104,7 @@ def test_with_its_variables_gone_a_run_is_at_its_end(submit: Submit, monkeypatch
     paths = RunPaths(run.run_dir)
     status = move(paths, read_status(paths), "Preparing", started_at="2030-01-01T00:00:00Z")
     os.unlink(paths.env)
-    assert end_lost_attempt(paths, status)["state"] == "Failed"
+    assert end_lost_attempt(Known(paths, status)).state == "Failed"
 
 
 def test_a_run_whose_guardian_was_killed_is_tried_again_too(submit: Submit, ended: Any, reach: Any, tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_a_runner_that_cannot_work_is_not_tried_for_ever_at_any_attempt(
     submit: Submit, reach: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_capacity(queue_paths(), cpus=1)
-    monkeypatch.setattr(elect, "spawn_keeper", lambda paths, lock: None)  # it would start runners that work
+    monkeypatch.setattr(spawn, "spawn_keeper", lambda paths, lock: None)  # it would start runners that work
     run = submit("exit 1", retry={"attempts": 2, "on": ["job_failed"], "wait_seconds": 3600}, queue_timeout_seconds=0)
     reach(lambda: os.listdir(queue_paths().waiting) and not os.listdir(queue_paths().leases))
     monkeypatch.setattr(spawn, "interpreter", lambda: "/bin/false")

@@ -8,12 +8,13 @@ from typing import Any, Callable, Dict
 import pytest
 from defined import defined
 from espalier import Experiment, Run, ScriptRunConfig
+from espalier.base.model.status import Status
 from espalier.base.paths import RunPaths
 from espalier.lifecycle import keep
 from espalier.lifecycle.changed import changed_files
 from espalier.lifecycle.collect import collect
 from espalier.lifecycle.scratch import note_beginning
-from espalier.lifecycle.status import read_status
+from espalier.lifecycle.status import Known, read_status
 from scratch import give_scratch
 
 # Times of files have steps of some milliseconds: what is written within that of the beginning is compared by content.
@@ -159,10 +160,10 @@ def test_a_clock_that_was_set_back(tmp_path: Path, workspace: Any, project: Path
     time.sleep(0.05)
     note_beginning(scratch)
     spec = defined(snapshot={"id": snapshot})
-    assert changed_files(run, scratch, lambda: spec, []).files == {}
+    assert changed_files(Known(run, Status("Running"), spec), scratch, []).files == {}
     real = time.time
     monkeypatch.setattr(time, "time", lambda: real() - 3600)
-    assert changed_files(run, scratch, lambda: spec, []).files == {"": [("a.txt", 6)]}
+    assert changed_files(Known(run, Status("Running"), spec), scratch, []).files == {"": [("a.txt", 6)]}
 
 
 def test_a_snapshot_that_cannot_be_read_any_more(tmp_path: Path) -> None:
@@ -175,7 +176,7 @@ def test_a_snapshot_that_cannot_be_read_any_more(tmp_path: Path) -> None:
     time.sleep(0.05)
     note_beginning(scratch)
     Path(scratch.work, "new").write_text("1")
-    record = collect(run, read_status(run), [])
+    record = collect(Known(run, read_status(run)), [])
     assert record is not None and os.listdir(run.files) == ["new"]
 
 
@@ -190,4 +191,5 @@ def test_after_a_power_cut(workspace: Any, project: Path, tmp_path: Path) -> Non
     for name, content in (("a.txt", "a.txt"), ("b.txt", "B.txt"), ("new", "1")):
         Path(scratch.work, name).write_text(content)
     os.truncate(scratch.began, 0)
-    assert changed_files(run, scratch, lambda: defined(snapshot={"id": snapshot}), []).files == {"": [("b.txt", 5), ("new", 1)]}
+    spec = defined(snapshot={"id": snapshot})
+    assert changed_files(Known(run, Status("Running"), spec), scratch, []).files == {"": [("b.txt", 5), ("new", 1)]}

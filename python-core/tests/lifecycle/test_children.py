@@ -6,6 +6,7 @@ from typing import Any, Callable
 import pytest
 from espalier import EspalierError, Experiment, Run
 from espalier.base.paths import RunPaths
+from espalier.jobs.folder import record_child
 from espalier.lifecycle import children
 from scratch import copy_of
 
@@ -33,14 +34,14 @@ def test_a_folder_that_is_a_link_is_not_followed(parent: Run, experiment: Experi
     os.symlink(tmp_path / "elsewhere", Path(parent.run_dir, "children"))
     assert children.children_of(parent._paths) == []
     with pytest.raises(EspalierError) as caught:
-        children.record_child(parent._paths, "exp_1_00000000")
+        record_child(parent._paths, "exp_1_00000000")
     assert caught.value.code == "workspace_read_only"
     assert os.listdir(tmp_path / "elsewhere") == [child.id]
 
 
 def test_a_parent_that_is_gone(tmp_path: Path) -> None:
     with pytest.raises(EspalierError) as caught:
-        children.record_child(RunPaths(str(tmp_path / "gone")), "exp_1_00000000")
+        record_child(RunPaths(str(tmp_path / "gone")), "exp_1_00000000")
     assert caught.value.code == "run_missing"
 
 
@@ -55,7 +56,7 @@ def test_a_circle_ends(parent: Run) -> None:
     below = parent.child_run()
     spec = Path(parent.run_dir, "spec.json")
     spec.write_text(json.dumps({**json.loads(spec.read_text()), "parent": below.id}))
-    children.record_child(below._paths, parent.id)
+    record_child(below._paths, parent.id)
     assert ids(children.descendants_of(parent._paths)) == [below.id]
     assert not children.is_descendant(below._paths, "exp_1_00000000")
 

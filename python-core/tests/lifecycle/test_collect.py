@@ -18,9 +18,9 @@ from espalier.lifecycle import collect as collecting
 from espalier.lifecycle import keep
 from espalier.lifecycle import scratch as scratches
 from espalier.lifecycle.collect import clean, collect, remove_working_copy
-from espalier.lifecycle.finish import clean_again, finish
+from espalier.lifecycle.end import clean_again, finish
 from espalier.lifecycle.scratch import note_beginning
-from espalier.lifecycle.status import read_status
+from espalier.lifecycle.status import Known, read_status
 from espalier.runner.prepare import make_kept_folders
 from scratch import give_scratch
 
@@ -50,7 +50,7 @@ def made(run: RunPaths, name: str = "outputs") -> Path:
 
 def collected(run: RunPaths) -> List[str]:
     warnings: List[str] = []
-    collect(run, read_status(run), warnings)
+    collect(Known(run, read_status(run)), warnings)
     return warnings
 
 
@@ -125,7 +125,7 @@ class Killed(BaseException):
     pass
 
 
-@pytest.mark.parametrize("end", [collected, lambda run: remove_working_copy(run, read_status(run))])
+@pytest.mark.parametrize("end", [collected, lambda run: remove_working_copy(Known(run, read_status(run)))])
 def test_killed_at_each_act_of_handing_on(run: RunPaths, retried: ScratchPaths, end: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever comes next brings home what the first attempt left, however far the runner came."""
     acts = ("rename", "replace", "mkdir", "rmdir", "unlink", "link")
@@ -189,9 +189,9 @@ def test_killed_while_it_copies(run: RunPaths, tmp_path: Path, monkeypatch: pyte
         with pytest.raises(Killed):
             collected(run)
     assert tree(run.outputs) == tree(run.files) == {}
-    record = collect(run, read_status(run), [])
+    record = collect(Known(run, read_status(run)), [])
     assert record is not None and record["count"] == 1 and tree(run.files) == {"new": "new"}
-    clean(run, read_status(run))
+    clean(Known(run, read_status(run)))
     assert not os.path.exists(run.job)
 
 
@@ -288,7 +288,7 @@ def test_what_lies_deeper_than_a_path_may_be_long_is_counted(
         put_on_another_disk(monkeypatch, tmp_path / "w")
     warnings: List[str] = []
     for _ in range(2):  # (again, after a crash)
-        kept = collect(run, read_status(run), warnings)
+        kept = collect(Known(run, read_status(run)), warnings)
         assert kept is not None and (kept["count"], kept["bytes"], warnings) == (2, 4, [])
 
 
@@ -318,7 +318,7 @@ def test_another_file_system(run: RunPaths, tmp_path: Path, monkeypatch: pytest.
     assert tree(run.outputs) == {"sub": None, "sub/x": "x"} and tree(run.files) == {"new": "new"}
     assert (outputs / "sub" / "x").exists()
     assert len(collected(run)) == 1, "and again, after a crash"
-    clean(run, read_status(run))
+    clean(Known(run, read_status(run)))
     assert os.listdir(scratch_below(str(tmp_path / "w"))) == []
 
 
@@ -332,14 +332,14 @@ def test_nothing_can_be_written(run: RunPaths, monkeypatch: pytest.MonkeyPatch) 
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "rename", full)
-        record = finish(run, read_status(run), "Failed", None)
-    assert "No space" in record["warnings"][0] and str(work(run).parent) in record["warnings"][0]
-    clean_again(run, record)
+        record = finish(Known(run, read_status(run)), "Failed", None)
+    assert "No space" in record.warnings[0] and str(work(run).parent) in record.warnings[0]
+    clean_again(Known(run, record))
     assert tree(run.outputs) == {"x": "x"} and tree(run.files) == {"new": "new"} and not work(run).exists()
     now = read_status(run)
-    assert (now["warnings"], now["kept"]["count"]) == ([], 1)
-    assert {**now, "warnings": 0, "kept": 0} == {**record, "warnings": 0, "kept": 0}
-    clean_again(run, now)
+    assert (now.warnings, (now.kept or {})["count"]) == ((), 1)
+    assert now._replace(warnings=(), kept=None) == record._replace(warnings=(), kept=None)
+    clean_again(Known(run, now))
     assert read_status(run) == now
 
 
@@ -360,10 +360,10 @@ def test_folders_without_write_permission(run: RunPaths, as_user: Callable[..., 
     for folder in (late / "both", late / "new" / "deep", late / "new", late, work(run) / "data" / "deep",
                    work(run) / "data", work(run)):  # fmt: skip
         folder.chmod(0o555)
-    code = "import sys; from espalier.lifecycle.collect import *; from espalier.base.records import read_record; run = RunPaths(sys.argv[1]); status = read_record(run.status); warnings = []; {}; print(warnings)"
-    assert as_user(code.format("collect(run, status, warnings)"), run.root) == "[]\n"
+    code = "import sys; from espalier.lifecycle.collect import *; from espalier.lifecycle.status import read_status; from espalier.base.paths import RunPaths; run = RunPaths(sys.argv[1]); status = read_status(run); warnings = []; {}; print(warnings)"
+    assert as_user(code.format("collect(Known(run, status), warnings)"), run.root) == "[]\n"
     assert tree(run.outputs) == {"both": None, "both/x": "kept", "new": None, "new/deep": None, "new/deep/y": "kept"}
-    as_user(code.format("clean(run, status)"), run.root)
+    as_user(code.format("clean(Known(run, status))"), run.root)
     assert not work(run).exists()
 
 
@@ -378,12 +378,12 @@ def test_folders_of_another_user(run: RunPaths, as_user: Callable[..., str]) -> 
         (work(run) / folder).chmod(mode)
     Path(run.outputs, "sub").mkdir()  # by an upload
     os.makedirs(os.path.dirname(run.runner_log))
-    code = "import sys; from espalier.lifecycle.collect import *; from espalier.base.records import read_record; run = RunPaths(sys.argv[1]); status = read_record(run.status); warnings = []; collect(run, status, warnings); {}; print(warnings)"
-    said = as_user(code.format("clean(run, status)"), run.root)
+    code = "import sys; from espalier.lifecycle.collect import *; from espalier.lifecycle.status import read_status; from espalier.base.paths import RunPaths; run = RunPaths(sys.argv[1]); status = read_status(run); warnings = []; collect(Known(run, status), warnings); {}; print(warnings)"
+    said = as_user(code.format("clean(Known(run, status))"), run.root)
     assert said == "['shut could not be kept: Operation not permitted.']\n"
     assert tree(run.outputs) == {"sub": None, "sub/x": "x"}
     assert tree(run.files) == {"open": None, "open/x": "x", "unwritable": None, "unwritable/x": "x"}
-    assert as_user(code.format("clean(run, status)"), run.root) == "[]\n"
+    assert as_user(code.format("clean(Known(run, status))"), run.root) == "[]\n"
     assert Path(run.runner_log).read_text().count("\n") == 1
 
 
@@ -395,7 +395,7 @@ def test_scratch(run: RunPaths, keep: bool) -> None:
         Path(path).write_text("")
     Path(run.spec).write_text(json.dumps({"format": 1, "keep_workdir": keep}))
     (work(run) / "x").write_text("x")
-    clean(run, read_status(run))
+    clean(Known(run, read_status(run)))
     assert os.path.exists(Path(run.work, "x")) == keep and not work(run).exists()
     assert not any(map(os.path.exists, (run.job, run.env, run.runner_log)))
     assert os.path.isdir(run.outputs)
@@ -404,13 +404,13 @@ def test_scratch(run: RunPaths, keep: bool) -> None:
 def test_a_runner_log_that_says_something_stays(run: RunPaths) -> None:
     os.makedirs(os.path.dirname(run.runner_log))
     Path(run.runner_log).write_text("Traceback")
-    clean(run, read_status(run))
+    clean(Known(run, read_status(run)))
     assert Path(run.runner_log).read_text() == "Traceback"
 
 
 def test_a_deep_working_copy_is_removed(run: RunPaths) -> None:
     deep(str(work(run)), 3000)
-    clean(run, read_status(run))
+    clean(Known(run, read_status(run)))
     assert not work(run).exists()
 
 
@@ -434,7 +434,7 @@ def test_what_was_copied_is_not_counted_twice(run: RunPaths, monkeypatch: pytest
     (work(run) / "sub" / "large").write_text("large")
     (work(run) / "small").write_text("kept")
     warnings: List[str] = []
-    first, second = (collect(run, read_status(run), warnings) for _ in range(2))
+    first, second = (collect(Known(run, read_status(run)), warnings) for _ in range(2))
     assert first == second and first is not None and (first["count"], first["too_large"], warnings) == (2, [], [])
 
 
@@ -452,7 +452,7 @@ def test_what_was_kept_is_reported_once(
     for name in ("main.sh", "changed"):
         Path(scratch.work, name).write_text("false\n")
     os.mkdir(os.path.dirname(paths.runner_log))
-    first, second = (collect(paths, read_status(paths), []) for _ in range(2))
+    first, second = (collect(Known(paths, read_status(paths)), []) for _ in range(2))
     assert first == second and first is not None and (first["count"], first["deleted"]) == (2, ["deleted"])
     report = Path(paths.runner_log).read_text().splitlines()
     assert [line.split(":")[0] for line in report] == [
@@ -480,10 +480,10 @@ def test_half_removed_the_job_has_deleted_nothing(
             patch.setattr(collecting, "remove_scratch", lambda scratch: None)
         else:
             patch.setattr(scratches, "remove_tree", lambda path: path.endswith("/work") and os.unlink(path + "/part"))
-        clean(paths, read_status(paths))
+        clean(Known(paths, read_status(paths)))
     assert os.path.isdir(scratch.root) and not os.path.exists(scratch.work + "/part")
     warnings: List[str] = []
-    assert collect(paths, read_status(paths), warnings) is None and warnings == []
+    assert collect(Known(paths, read_status(paths)), warnings) is None and warnings == []
 
 
 ODD_SPECS = ["5", '"x"', "[]", '{"id": 5}', '{"a": 1}', '{"id": "sha256:x"}', '{"id": "../../x"}']
@@ -529,10 +529,10 @@ def test_outputs_come_home_where_nothing_else_can_be_found(run: RunPaths, monkey
     def fail(*_: Any) -> None:
         raise AttributeError("what nobody thought of")
 
-    monkeypatch.setattr(keep, "changed_files", fail)
+    monkeypatch.setattr(collecting, "changed_files", fail)
     (made(run) / "o").write_text("1")
     (work(run) / "side").write_text("2")
-    end = finish(run, read_status(run), "Completed", None)
-    assert any("what nobody thought of" in line for line in end["warnings"])
+    end = finish(Known(run, read_status(run)), "Completed", None)
+    assert any("what nobody thought of" in line for line in end.warnings)
     assert Path(run.outputs, "o").read_text() == "1"
     assert (work(run) / "side").read_text() == "2"

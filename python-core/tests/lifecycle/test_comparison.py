@@ -14,12 +14,14 @@ from defined import defined
 from espalier import Workspace
 from espalier.base import accel
 from espalier.base.errors import EspalierError
+from espalier.base.model.status import Status
 from espalier.base.paths import RunPaths
 from espalier.base.scratch_paths import ScratchPaths
 from espalier.lifecycle import comparison
 from espalier.lifecycle.changed import changed_files
-from espalier.lifecycle.found import Found
 from espalier.lifecycle.scratch import note_beginning
+from espalier.lifecycle.status import Known
+from espalier.lifecycle.touched import Found
 from espalier.runner.workdir import materialise
 from espalier.store.packs import ObjectReader
 from espalier.store.trees import read_tree
@@ -54,7 +56,7 @@ class Copy:
 
     def look(self) -> Found:
         warnings: List[str] = []
-        found = changed_files(self.run, self.scratch, lambda: self.spec, warnings)
+        found = changed_files(Known(self.run, Status("Running"), self.spec), self.scratch, warnings)
         assert warnings == []
         return found
 

@@ -133,7 +133,7 @@ def test_the_ticket_knows_and_the_status_does(experiment: Experiment, ended: Any
     assert ticket is not None
     digests = record_digests({name: Path(run.run_dir, name).read_bytes() for name in os.listdir(run.run_dir) if name.endswith(".json")})
     assert sorted(digests) == ["env.json", "spec.json"]
-    assert known_digests(ticket.record) == digests == known_digests(json.loads(Path(run._paths.status).read_text()))
+    assert known_digests(ticket.record.digests) == digests == json.loads(Path(run._paths.status).read_text())["digests"]
     assert ended(run)["status"] == "Completed"
 
 

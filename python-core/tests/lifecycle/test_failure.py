@@ -5,7 +5,6 @@ from typing import Any, Dict
 
 import pytest
 from espalier.base.paths import RunPaths, WorkspacePaths
-from espalier.lifecycle.container_record import Box, write_box
 from espalier.lifecycle.failure import job_error, log_tail
 from espalier.lifecycle.hints import _OF_ESPALIER
 from espalier.lifecycle.near_names import missing_files, nearest_file
@@ -228,18 +227,6 @@ def test_log_tail_of_a_line_without_end(run: RunPaths) -> None:
     Path(run.log).write_bytes(b"x" * 5_000_000 + b"end")
     (line,) = log_tail(run.log)
     assert len(line) == 500 and line.endswith("xend")
-
-
-def test_a_bus_error_in_a_container_names_shared_memory(run: RunPaths) -> None:
-    text = "RuntimeError: DataLoader worker (pid 9) is killed by signal: Bus error.\n"
-    assert "hint" not in error_of(run, text)
-    Path(run.container).parent.mkdir(parents=True, exist_ok=True)
-    write_box(run, Box({}, "i", "n", state="ended", exit_code=1))
-    assert "shm_size" in error_of(run, text)["hint"]
-    assert "hint" not in error_of(run, "RuntimeError: another\n")
-    write_box(run, Box({}, "i", "n", state="ended", exit_code=135))
-    error = job_error(run, 135, None)
-    assert error["code"] == "job_killed" and "bus error" in error["message"] and "shm_size" in error["message"]
 
 
 def test_the_place_of_a_python_error_is_in_the_job_s_files(run: RunPaths, tmp_path: Path) -> None:

@@ -1,18 +1,17 @@
 import json
 import os
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any
 
 import pytest
 from espalier.adapters.homes import scratch_below
 from espalier.api.follow import canceled_line
 from espalier.base.errors import EspalierError
+from espalier.base.model.status import Status, plain_error
 from espalier.base.paths import RunPaths
-from espalier.lifecycle import finish as module
-from espalier.lifecycle.attempts import end_job, end_lost_attempt
-from espalier.lifecycle.finish import finish, plain_error
-from espalier.lifecycle.outcome import Outcome
-from espalier.lifecycle.status import move, read_status
+from espalier.lifecycle import end as module
+from espalier.lifecycle.end import end_job, end_lost_attempt, finish
+from espalier.lifecycle.status import Known, Outcome, move, read_status
 from espalier.tracking.writer import EventWriter
 from scratch import give_scratch
 
@@ -28,8 +27,8 @@ def run(tmp_path: Path) -> RunPaths:
     return paths
 
 
-def end(run: RunPaths, *outcome: Any) -> Dict[str, Any]:
-    end_job(run, read_status(run), Outcome(*outcome))
+def end(run: RunPaths, *outcome: Any) -> Status:
+    end_job(Known(run, read_status(run)), Outcome(*outcome))
     return read_status(run)
 
 
@@ -46,16 +45,16 @@ def end(run: RunPaths, *outcome: Any) -> Dict[str, Any]:
 )
 def test_outcomes(run: RunPaths, tmp_path: Path, outcome: Any, state: str, code: Any) -> None:
     record = end(run, *outcome)
-    assert (record["state"], record["exit_code"], record["signal"]) == (state, *outcome[:2])
-    assert (record["error"] or {}).get("code") == code
-    assert record["attempt"] == 1 and record["warnings"] == ["before"]
-    assert record["ended_at"].endswith("Z")
+    assert (record.state, record.exit_code, record.signal) == (state, *outcome[:2])
+    assert (record.error or {}).get("code") == code
+    assert record.attempt == 1 and record.warnings == ("before",)
+    assert str(record.ended_at).endswith("Z")
     assert os.listdir(scratch_below(str(tmp_path / "w"))) == [] and not os.path.exists(run.env)
 
 
 @pytest.mark.parametrize("seconds,written", [(1.23456789, 1.234568), (-5.0, 0.0), (0.0, 0.0)])
 def test_durations_are_never_negative(run: RunPaths, seconds: float, written: float) -> None:
-    assert end(run, 0, None, None, seconds)["duration_seconds"] == written
+    assert end(run, 0, None, None, seconds).duration_seconds == written
 
 
 def test_last_metrics_are_kept(run: RunPaths) -> None:
@@ -64,7 +63,7 @@ def test_last_metrics_are_kept(run: RunPaths) -> None:
         writer.metric("m", "integer", value)
     writer.metric("nan", "double", float("nan"))
     Path(run.events, "torn.jsonl").write_text('{"type":"metric","name":"t","ti')
-    assert end(run, 0, None, None, 1.0)["metrics"] == {
+    assert end(run, 0, None, None, 1.0).metrics == {
         "m": {"kind": "integer", "value": 3},
         "nan": {"kind": "double", "value": "!NaN"},
     }
@@ -77,28 +76,28 @@ def test_a_last_metric_may_lie_in_a_payload(run: RunPaths) -> None:
     Path(run.events, "w.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     Path(run.payloads, "w-0.json").write_text('{"kind":"string","value":"long"}')
     Path(run.payloads, "w-1.json").write_text("broken")
-    assert end(run, 0, None, None, 1.0)["metrics"] == {"m0": {"kind": "string", "value": "long"}}
+    assert end(run, 0, None, None, 1.0).metrics == {"m0": {"kind": "string", "value": "long"}}
 
 
 def test_large_logs_are_left_to_readers(run: RunPaths) -> None:
     os.makedirs(run.events)
     with open(Path(run.events, "w.jsonl"), "wb") as file:
         file.truncate(9 * 1024 * 1024)
-    assert "metrics" not in end(run, 0, None, None, 1.0)
+    assert end(run, 0, None, None, 1.0).metrics is None
 
 
 def test_a_final_state_stays(run: RunPaths) -> None:
     end(run, 0, None, None, 1.0)
     with pytest.raises(EspalierError) as caught:
-        end_lost_attempt(run, read_status(run))
+        end_lost_attempt(Known(run, read_status(run)))
     assert caught.value.code == "internal"
-    assert read_status(run)["state"] == "Completed"
+    assert read_status(run).state == "Completed"
 
 
 def test_lost(run: RunPaths) -> None:
     Path(run.log).write_text("last words\n")
-    end_lost_attempt(run, read_status(run))
-    error = read_status(run)["error"]
+    end_lost_attempt(Known(run, read_status(run)))
+    error = read_status(run).error or {}
     assert error["code"] == "runner_lost" and error["log_tail"] == ["last words"]
 
 
@@ -110,24 +109,24 @@ def test_kept_working_copy(run: RunPaths) -> None:
 
 def test_a_damaged_spec_stops_nothing(run: RunPaths) -> None:
     Path(run.spec).write_text("{")
-    assert end(run, 0, None, None, 1.0)["state"] == "Completed"
+    assert end(run, 0, None, None, 1.0).state == "Completed"
     assert os.path.isdir(run.work), "keeping is the safe side"
 
 
 def test_the_limit_that_was_passed_is_named(run: RunPaths) -> None:
     Path(run.spec).write_text('{"format": 1, "max_run_duration_seconds": 2.0}')
     record = end(run, None, 9, "timed_out", 1.0)
-    assert record["error"]["message"] == "It took longer than its limit of 2 s."
-    assert canceled_line("e", record) == "Run e: Canceled. It took longer than its limit of 2 s.\n"
+    assert (record.error or {})["message"] == "It took longer than its limit of 2 s."
+    assert canceled_line("e", record.record()) == "Run e: Canceled. It took longer than its limit of 2 s.\n"
     assert canceled_line("e", {"error": {"message": "Canceled by ada."}}) == "Run e: Canceled by ada.\n"
 
 
 def test_who_canceled(run: RunPaths) -> None:
-    assert "signal from outside" in end(run, None, 15, "canceled", 1.0)["error"]["message"]
+    assert "signal from outside" in (end(run, None, 15, "canceled", 1.0).error or {})["message"]
     Path(run.status).write_text('{"format": 1, "state": "Running"}')
     os.makedirs(os.path.dirname(run.cancel))
     Path(run.cancel).write_text('{"format": 1, "by": "ada"}')
-    assert end(run, None, 15, "canceled", 1.0)["error"]["message"] == "Canceled by ada."
+    assert (end(run, None, 15, "canceled", 1.0).error or {})["message"] == "Canceled by ada."
 
 
 def test_secrets_are_gone_before_the_end_is_seen(run: RunPaths, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +135,7 @@ def test_secrets_are_gone_before_the_end_is_seen(run: RunPaths, monkeypatch: pyt
         return move(*args, **fields)
 
     monkeypatch.setattr(module, "move", look)
-    assert end(run, 0, None, None, 1.0)["state"] == "Completed"
+    assert end(run, 0, None, None, 1.0).state == "Completed"
 
 
 def test_killed_before_the_state_was_written(run: RunPaths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,7 +147,7 @@ def test_killed_before_the_state_was_written(run: RunPaths, tmp_path: Path, monk
         patch.setattr(module, "move", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             end(run, 0, None, None, 1.0)
-    end_lost_attempt(run, read_status(run))
+    end_lost_attempt(Known(run, read_status(run)))
     assert Path(run.outputs, "model").read_text() == "m" and os.listdir(scratch_below(str(tmp_path / "w"))) == []
 
 
@@ -164,5 +163,5 @@ def test_plain_error_has_every_field() -> None:
 
 
 def test_finish_keeps_what_is_known(run: RunPaths) -> None:
-    finish(run, read_status(run), "Failed", plain_error("prepare_failed", "why"), exit_code=None)
-    assert read_status(run)["attempt"] == 1
+    finish(Known(run, read_status(run)), "Failed", plain_error("prepare_failed", "why"), exit_code=None)
+    assert read_status(run).attempt == 1

@@ -6,9 +6,11 @@ from typing import List
 
 import pytest
 from espalier.base.model.codec import encode
+from espalier.base.model.status import Status
 from espalier.base.paths import RunPaths, WorkspacePaths
 from espalier.jobs.inputs import resolve_inputs
 from espalier.lifecycle.inputs import changed_inputs
+from espalier.lifecycle.status import Known
 from espalier.runner.inputs import copy_inputs
 from espalier.store import input_digests as stored
 
@@ -37,11 +39,11 @@ def run(tmp_path: Path, data: Path) -> RunPaths:
 def found(run: RunPaths) -> List[str]:
     """Which of the two things is said of the input `d`, once each."""
     words = {"in its private copy": "copy", "between submit and the end": "original"}
-    return [short for text in changed_inputs(run) for long, short in words.items() if long in text]
+    return [short for text in changed_inputs(Known(run, Status("Running"))) for long, short in words.items() if long in text]
 
 
 def test_nothing_changed(run: RunPaths) -> None:
-    assert changed_inputs(run) == []
+    assert changed_inputs(Known(run, Status("Running"))) == []
 
 
 @pytest.mark.parametrize("how", ["contents", "size", "more", "gone", "fifo", "link", "link above"])
@@ -67,7 +69,7 @@ def test_the_job_changed_its_copy(run: RunPaths, data: Path, how: str, tmp_path:
 def test_the_original_changed(run: RunPaths, data: Path) -> None:
     (data / "a").write_text("longer")
     assert found(run) == ["original"]
-    assert "the job had a copy of what was submitted" in changed_inputs(run)[0]
+    assert "the job had a copy of what was submitted" in changed_inputs(Known(run, Status("Running")))[0]
     shutil.rmtree(data)
     assert found(run) == ["original"]
 
@@ -77,11 +79,11 @@ def test_an_input_without_copy(tmp_path: Path, data: Path, monkeypatch: pytest.M
     run = RunPaths(str(tmp_path / "run"))
     os.makedirs(run.root)
     Path(run.spec).write_text(json.dumps({"format": 1, "inputs": encode(resolve_inputs(WorkspacePaths("/ws"), {"d": str(data)}))}))
-    assert changed_inputs(run) == []
+    assert changed_inputs(Known(run, Status("Running"))) == []
     (data / "b").write_text("")
-    assert found(run) == ["original"] and "had a copy" not in changed_inputs(run)[0]
+    assert found(run) == ["original"] and "had a copy" not in changed_inputs(Known(run, Status("Running")))[0]
 
 
 def test_a_damaged_spec_stops_nothing(run: RunPaths) -> None:
     Path(run.spec).write_text("{")
-    assert changed_inputs(run) == []
+    assert changed_inputs(Known(run, Status("Running"))) == []

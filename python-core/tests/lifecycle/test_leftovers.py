@@ -10,8 +10,7 @@ import espalier
 import pytest
 from espalier import Experiment, ScriptRunConfig
 from espalier.adapters.private import private_file, remove_private_file
-from espalier.lifecycle.leftovers import NOT_COLLECTED, is_cleaned
-from espalier.lifecycle.status import read_status
+from espalier.lifecycle.status import NOT_COLLECTED, is_cleaned, read_status
 
 
 def test_nothing_is_left_of_a_run_that_ended_in_order(experiment: Experiment, ended: Any) -> None:
@@ -27,11 +26,11 @@ def test_what_is_left(experiment: Experiment, ended: Any, what: str) -> None:
     paths = run._paths
     status = read_status(paths)
     if what == "scratch":
-        os.mkdir(status["scratch"]["path"])
+        os.mkdir((status.scratch or {})["path"])
     elif what == "private":
         private_file(run.id, b"secret")
     elif what == "warning":
-        status["warnings"] = [f"{NOT_COLLECTED} no space."]
+        status = status._replace(warnings=(f"{NOT_COLLECTED} no space.",))
     else:
         path = Path(getattr(paths, what))
         path.parent.mkdir(exist_ok=True)
@@ -42,7 +41,7 @@ def test_what_is_left(experiment: Experiment, ended: Any, what: str) -> None:
         remove_private_file(run.id)
 
 
-@pytest.mark.parametrize("module", ["espalier.lifecycle.finish", "espalier.lifecycle.strays"])
+@pytest.mark.parametrize("module", ["espalier.lifecycle.end", "espalier.lifecycle.strays"])
 def test_a_step_does_without(module: str) -> None:
     source = str(Path(espalier.__file__).parents[1])
     code = f"import sys; sys.path.append({source!r}); import espalier.queue.step; sys.exit({module!r} in sys.modules)"

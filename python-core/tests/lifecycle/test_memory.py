@@ -2,8 +2,8 @@ from typing import Any, Dict, Optional
 
 import pytest
 from espalier.adapters.oom import Shortage
-from espalier.lifecycle.memory import lost_to_memory, with_memory
-from espalier.lifecycle.outcome import Outcome
+from espalier.lifecycle.status import Outcome
+from espalier.lifecycle.verdict import lost_to_memory, with_memory
 
 KILLED: Dict[str, Any] = {"code": "job_killed", "message": "The job ended with signal 9, SIGKILL.", "log_tail": []}
 GROUP, MACHINE = Shortage(1, 700_000_000, group=True), Shortage(2, 8_000_000_000, group=False)

@@ -11,11 +11,12 @@ import pytest
 from espalier import EspalierError, Run, ScriptRunConfig
 from espalier.adapters import posix
 from espalier.adapters.homes import scratch_below, scratch_folder
+from espalier.base.model.status import Status
 from espalier.base.paths import RunPaths
 from espalier.lifecycle import scratch as module
 from espalier.lifecycle.collect import collect
 from espalier.lifecycle.scratch import lost_run, make_scratch, remove_scratch, scratch_of
-from espalier.lifecycle.status import read_status
+from espalier.lifecycle.status import Known, read_status
 from espalier.queue.home import queue_paths
 from espalier.queue.step import step
 from scratch import copy_of, give_scratch
@@ -35,7 +36,7 @@ def test_another_run_has_the_name(run: RunPaths, tmp_path: Path) -> None:
     second = make_scratch(run, str(tmp_path / "w"), "")
     assert os.path.basename(first.root) == "abcdef01" and os.path.basename(second.root).startswith("abcdef01-")
     assert os.stat(scratch_below(str(tmp_path / "w"))).st_mode & 0o777 == os.stat(first.root).st_mode & 0o777 == 0o700
-    assert scratch_of(run, {"scratch": {"path": first.root, "directory": ""}}) is None
+    assert scratch_of(run, Status(scratch={"path": first.root, "directory": ""})) is None
 
 
 def test_what_an_earlier_runner_left_is_removed(run: RunPaths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -258,7 +259,7 @@ def test_whatever_a_job_puts_there_is_removed(run: RunPaths, tmp_path: Path, kin
         (place / "x").touch()
     known = scratch_of(run, read_status(run))
     assert known is not None
-    collect(run, read_status(run), [])
+    collect(Known(run, read_status(run)), [])
     remove_scratch(known)
     assert not os.path.lexists(scratch.root) and os.listdir(tmp_path / "data") == ["precious"]
 
@@ -297,10 +298,10 @@ def test_a_job_that_removed_the_note_of_its_beginning(run: RunPaths, tmp_path: P
     os.makedirs(run.root, exist_ok=True)
     Path(run.spec).write_text(json.dumps({"format": 1}))
     scratch = give_scratch(run, str(tmp_path / "w"))
-    Path(run.status).write_text(json.dumps({**read_status(run), "started_at": started}))
+    Path(run.status).write_text(json.dumps(read_status(run)._replace(started_at=started).record()))
     Path(scratch.work, "new").touch()
     os.unlink(scratch.began)
-    collect(run, read_status(run), [])
+    collect(Known(run, read_status(run)), [])
     assert os.path.exists(os.path.join(run.files, "new")) is bool(started)
 
 

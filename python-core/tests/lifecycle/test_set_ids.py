@@ -9,9 +9,9 @@ from typing import Any, Dict, List
 import pytest
 from espalier.adapters.engine import EngineError, EngineGone
 from espalier.base.paths import RunPaths
-from espalier.lifecycle.container_record import Box
+from espalier.executors.docker.container import Container
+from espalier.executors.docker.record import Box
 from espalier.lifecycle.set_ids import close_to_others, open_to_others
-from espalier.runner.container import Container
 
 
 @pytest.fixture
@@ -82,6 +82,7 @@ def test_an_engine_that_may_not_enter_it(run: RunPaths, status: int, text: str, 
     close_to_others(run)
     container = Container.__new__(Container)
     container._run, container._config, container._id = run, {}, ""
+    container._idle = lambda: iter(())
     container._box = Box(engine={}, image="i", name="n", masked=False)
     container._engine = Engine(EngineError(status, text))  # type: ignore[assignment]
     container._ask()

@@ -7,7 +7,7 @@ from typing import Any
 
 from espalier import Experiment
 from espalier.adapters.posix import boot_id, process_start
-from espalier.lifecycle.signals import wake_runner
+from espalier.lifecycle.ask import wake_runner
 
 
 def test_only_the_process_that_was_recorded(experiment: Experiment) -> None:

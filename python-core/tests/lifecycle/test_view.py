@@ -104,8 +104,8 @@ def test_a_folder_of_a_child_that_is_a_link_shows_nothing(parent: RunPaths, job:
 
 
 def test_what_a_job_logs_into_a_child_by_hand_is_brought_there(parent: RunPaths, experiment: Experiment) -> None:
+    from espalier.base.model.status import HELD_BY_PARENT
     from espalier.jobs.children import child_spec, create_held
-    from espalier.lifecycle.children import HELD_BY_PARENT
 
     spec = child_spec(parent.workspace, os.path.basename(parent.root), None, "")
     child = parent.workspace.run(create_held(parent.workspace, spec, None, None, {}))

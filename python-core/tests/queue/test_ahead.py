@@ -25,7 +25,7 @@ import sys, time
 sys.path.append(sys.argv[1])
 from espalier.queue import spawn
 from espalier.queue.ahead import runner_ahead
-with runner_ahead(in_container=False):
+with runner_ahead("local"):
     print(spawn._children[-1], flush=True)
     time.sleep(60)
 """
@@ -57,14 +57,14 @@ def until(condition: Callable[[], Any]) -> None:
 
 
 def guardian_of(run: espalier.Run) -> int:
-    runner = read_status(RunPaths(run.run_dir))["pid"]
+    runner = read_status(RunPaths(run.run_dir)).pid
     return int(Path(f"/proc/{runner}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def test_it_executes_the_run_that_is_submitted(experiment: Experiment) -> None:
     run = experiment.submit(ScriptRunConfig(command="echo on; sleep 60"))
     until(lambda: run.get_status() == "Running")
-    assert b"ahead" in arguments_of(guardian_of(run))
+    assert b"ahead:local" in arguments_of(guardian_of(run))
     run.cancel()
     until(lambda: run.get_status() == "Canceled")
     assert not spawn._ahead
@@ -142,7 +142,7 @@ def test_where_it_would_have_to_wait_none_is_started(
     else:
         runs = [experiment.submit(ScriptRunConfig(command="sleep 60")) for _ in range(2 if why == "a run is queued" else 1)]
     before = list(spawn._children)
-    with runner_ahead(in_container=False):
+    with runner_ahead("local"):
         assert spawn._children == before
     if why != "a job submits":
         for run in reversed(runs):

@@ -6,6 +6,7 @@ import pytest
 from espalier import Workspace
 from espalier.adapters import machine
 from espalier.base.errors import EspalierError
+from espalier.base.resources import Capacity
 from espalier.queue.capacity import capacity, set_capacity
 from espalier.queue.home import queue_paths
 
@@ -22,10 +23,10 @@ def test_setting_one_keeps_the_others(home: Path) -> None:
     set_capacity(paths, cpus=7)
     set_capacity(paths, gpus=["0", "GPU-8f"])
     set_capacity(paths, memory=2**30)
-    assert capacity(paths) == (7, ("0", "GPU-8f"), 2**30)
+    assert capacity(paths) == Capacity(7, ("0", "GPU-8f"), 2**30)
     assert json.loads(Path(paths.config).read_text())["format"] == 1
     set_capacity(paths, gpus=[])
-    assert capacity(paths) == (7, (), 2**30) and Workspace.max_concurrent_runs() == 7
+    assert capacity(paths) == Capacity(7, (), 2**30) and Workspace.max_concurrent_runs() == 7
 
 
 @pytest.mark.parametrize("bad", [0, -1])
@@ -41,7 +42,7 @@ def test_at_least_one_run(home: Path, bad: int) -> None:
 )
 def test_a_config_that_says_nothing(home: Path, content: str) -> None:
     Path(queue_paths().config).write_text(content)
-    assert capacity(queue_paths()) == (machine.processors(), machine.gpu_ids(), machine.memory())
+    assert capacity(queue_paths()) == Capacity(machine.processors(), machine.gpu_ids(), machine.memory())
 
 
 def test_a_container_s_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,9 +4,9 @@ from typing import Any, Callable, List
 
 import pytest
 from espalier import EspalierError, Experiment, Run
-from espalier.lifecycle.children import ask_to_cancel
+from espalier.lifecycle.ask import ask_to_cancel
 from espalier.queue.capacity import set_capacity
-from espalier.queue.cascade import cancel_children
+from espalier.queue.control import cancel_children
 from espalier.queue.home import queue_paths
 
 
@@ -49,7 +49,7 @@ def test_one_below_is_canceled_alone(family: List[Run], ended: Any) -> None:
 
 def test_what_cannot_be_read_does_not_stop_it(family: List[Run], ended: Any) -> None:
     Path(family[3].run_dir, "status.json").write_text("{")
-    cancel_children(family[0]._paths)
+    cancel_children(queue_paths(), family[0]._paths)
     assert ended(family[1])["status"] == "Canceled" == family[2].get_status()
     family[0].cancel()
 

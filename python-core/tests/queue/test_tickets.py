@@ -75,7 +75,7 @@ def test_a_claim_turns_the_ticket_into_a_lease(queue: QueuePaths) -> None:
     assert fd is not None and not os.get_inheritable(fd)
     assert os.listdir(queue.tickets) == []
     (lease,) = leases(queue)
-    assert (lease.run_id, lease.run_dir, lease.takes) == (RUN, "/r/" + RUN, Resources())
+    assert (lease.run_id, lease.run_dir, lease.needs) == (RUN, "/r/" + RUN, Resources())
     assert not is_dead(lease.path)
     os.close(fd)
     assert is_dead(lease.path)
@@ -109,7 +109,7 @@ def test_a_lease_dies_with_its_holder_and_not_before(queue: QueuePaths) -> None:
 
 def test_interactive_leases_take_no_slot(queue: QueuePaths) -> None:
     fd = open_lease(queue, RUN, "/r/" + RUN)
-    assert leases(queue)[0].takes == Resources(cpus=0)
+    assert leases(queue)[0].needs == Resources(cpus=0)
     assert os.stat(queue.lease(RUN)).st_mode & 0o077 == 0
     os.close(fd)
 

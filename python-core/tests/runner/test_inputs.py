@@ -262,6 +262,6 @@ def test_a_runner_killed_while_it_copied(run: RunPaths, data: Path, as_user: Cal
     records = resolve_inputs(WorkspacePaths("/ws"), {"d": str(data)})
     copy_inputs(run, records)
     os.makedirs(run.work)
-    as_user("import sys; from espalier.lifecycle.collect import *; remove_working_copy(RunPaths(sys.argv[1]), {})", run.root)
+    as_user("import sys; from espalier.lifecycle.collect import *; from espalier.base.paths import RunPaths; remove_working_copy(Known(RunPaths(sys.argv[1]), Status('Running')))", run.root)
     assert not os.path.exists(run.job)
     copy_inputs(run, records)

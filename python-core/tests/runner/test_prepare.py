@@ -31,7 +31,7 @@ def test_folders_and_links(run: RunPaths, tmp_path: Path) -> None:
     scratch = ScratchPaths(str(tmp_path / "w"), "project/a")
     Path(run.outputs, "sub").mkdir(parents=True)
     Path(run.outputs, "sub", "x").write_text("of an earlier attempt")
-    prepare_folders(run, scratch, "/ws", defined(), {"python/espalier": "/lib/espalier", "R/espalier": "/r"})
+    prepare_folders(run, scratch, "/ws", defined(), {"links": {"python/espalier": "/lib/espalier", "R/espalier": "/r"}})
     assert sorted(os.listdir(scratch.job)) == ["logs", "outputs"]
     assert Path(scratch.job, "outputs", "sub", "x").read_text() == "of an earlier attempt"
     assert os.readlink(Path(run.job, "python", "espalier")) == "/lib/espalier"

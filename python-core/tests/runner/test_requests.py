@@ -91,7 +91,7 @@ def test_whatever_lies_in_its_place(run: Run, tmp_path: Path, kind: str) -> None
 
 def test_a_waiting_job_moves_the_queue_on(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     steps = []
-    monkeypatch.setattr("espalier.queue.step.step", lambda: steps.append(time.monotonic()))
+    monkeypatch.setattr("espalier.runner.asked.step", lambda: steps.append(time.monotonic()))
     attendant = Attendant(run._paths)
     put(run, "{}", "waiting-r-1-00000000")
     os.rename(Path(run.run_dir, "requests", "waiting-r-1-00000000.json"), Path(run.run_dir, "requests", "waiting-py-1-00000000.json"))

@@ -14,9 +14,9 @@ import pytest
 from espalier.adapters import posix
 from espalier.adapters.processes import become_subreaper
 from espalier.base.paths import RunPaths
-from espalier.lifecycle.outcome import Outcome
+from espalier.lifecycle.status import Outcome
 from espalier.runner import watch as module
-from espalier.runner.signals import WAKERS, block_signals
+from espalier.runner.patience import WAKERS, block_signals
 from espalier.runner.watch import watch
 from hanging import not_hanging
 
@@ -53,19 +53,23 @@ def start(code: str) -> int:
 READY = "exec 9>&-; "
 
 
+def how(ended: Outcome) -> Any:
+    return ended.exit_code, ended.signal, ended.stopped_by
+
+
 def outcome(run: RunPaths, code: str, limit: Optional[float] = None) -> Outcome:
     return watch(run, start(READY + code), time.monotonic(), limit)
 
 
 @pytest.mark.parametrize("code", [0, 1, 3, 255])
 def test_exit_status(run: RunPaths, code: int) -> None:
-    assert outcome(run, f"exit {code}")[:3] == (code, None, None)
+    assert how(outcome(run, f"exit {code}")) == (code, None, None)
     assert not Path(run.usage).exists()  # nothing is sampled of what is so short
 
 
 @pytest.mark.parametrize("number", [1, 2, 9, 11, 15])
 def test_signals_of_others(run: RunPaths, number: int) -> None:
-    assert outcome(run, f"kill -{number} $$; sleep 9")[:3] == (None, number, None)
+    assert how(outcome(run, f"kill -{number} $$; sleep 9")) == (None, number, None)
 
 
 def test_the_end_is_noticed_at_once(run: RunPaths, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,13 +82,13 @@ def test_the_end_is_noticed_at_once(run: RunPaths, monkeypatch: pytest.MonkeyPat
 
 def test_time_limit(run: RunPaths) -> None:
     result = outcome(run, "sleep 60", 0.2)
-    assert result[:3] == (None, 15, "timed_out") and 0.2 <= result.duration < 1
+    assert how(result) == (None, 15, "timed_out") and 0.2 <= result.duration < 1
 
 
 def test_a_job_that_will_not_end_is_killed_after_the_grace(run: RunPaths) -> None:
     pid = start(f"trap '' TERM; {READY} while :; do sleep 0.05; done")
     result = watch(run, pid, time.monotonic(), 0.1, grace=0.2)
-    assert result[:3] == (None, 9, "timed_out") and 0.3 <= result.duration < 1.5
+    assert how(result) == (None, 9, "timed_out") and 0.3 <= result.duration < 1.5
 
 
 def test_a_request_is_found_without_a_signal(run: RunPaths, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,24 +96,24 @@ def test_a_request_is_found_without_a_signal(run: RunPaths, monkeypatch: pytest.
     monkeypatch.setattr(module, "_LOOK_SECONDS", 0.05)
     os.mkdir(os.path.dirname(run.cancel))
     Path(run.cancel).write_text("{}")
-    assert outcome(run, "sleep 60")[:3] == (None, 15, "canceled")
+    assert how(outcome(run, "sleep 60")) == (None, 15, "canceled")
 
 
 def test_a_signal_to_the_runner_cancels(run: RunPaths) -> None:
     pid = start(READY + "sleep 60")
     os.kill(os.getpid(), signal.SIGTERM)
-    assert watch(run, pid, time.monotonic(), None)[:3] == (None, 15, "canceled")
+    assert how(watch(run, pid, time.monotonic(), None)) == (None, 15, "canceled")
 
 
 def test_a_wake_up_makes_it_look_at_the_request_and_is_none_itself(run: RunPaths) -> None:
     pid = start(READY + "sleep 0.3")
     os.kill(os.getpid(), signal.SIGUSR1)
-    assert watch(run, pid, time.monotonic(), None)[:3] == (0, None, None)
+    assert how(watch(run, pid, time.monotonic(), None)) == (0, None, None)
     pid = start(READY + "sleep 60")
     os.mkdir(os.path.dirname(run.cancel))
     Path(run.cancel).write_text("{}")
     os.kill(os.getpid(), signal.SIGUSR1)
-    assert watch(run, pid, time.monotonic(), None)[:3] == (None, 15, "canceled")
+    assert how(watch(run, pid, time.monotonic(), None)) == (None, 15, "canceled")
 
 
 def test_ending_by_itself_wins_over_a_late_request(run: RunPaths) -> None:
@@ -117,7 +121,7 @@ def test_ending_by_itself_wins_over_a_late_request(run: RunPaths) -> None:
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
     os.mkdir(os.path.dirname(run.cancel))
     Path(run.cancel).write_text("{}")
-    assert watch(run, pid, time.monotonic(), None)[:3] == (0, None, None)
+    assert how(watch(run, pid, time.monotonic(), None)) == (0, None, None)
 
 
 def test_the_group_is_gone_afterwards(run: RunPaths, tmp_path: Path) -> None:
@@ -187,7 +191,7 @@ SHAPES = [
 def test_what_a_job_leaves_behind_is_ended(run: RunPaths, tmp_path: Path, shape: str) -> None:
     told = tmp_path / "told"
     code = shape.format(told=told) + f" while [ ! -s {told} ]; do sleep 0.01; done; {READY} exit 4"
-    assert watch(run, start(code), time.monotonic(), None)[:3] == (4, None, None)
+    assert how(watch(run, start(code), time.monotonic(), None)) == (4, None, None)
     assert told.exists() and not alive(told)
 
 
@@ -197,7 +201,7 @@ def test_a_cancel_reaches_all(run: RunPaths, tmp_path: Path, shape: str, age: fl
     told = tmp_path / "told"
     pid = start(shape.format(told=told) + f" while [ ! -s {told} ]; do sleep 0.01; done; {READY} sleep 60")
     asking = cancel_in(run, age)
-    assert watch(run, pid, time.monotonic(), None)[:3] == (None, 15, "canceled")
+    assert how(watch(run, pid, time.monotonic(), None)) == (None, 15, "canceled")
     asking.join()
     assert told.exists() and not alive(told)
 
@@ -207,7 +211,7 @@ def test_others_than_the_job_have_the_grace_too(run: RunPaths, tmp_path: Path) -
     code = f"setsid sh -c 'trap \"sleep 0.5; echo saved > {tmp_path}/saved; exit\" TERM; touch {tmp_path}/up; while :; do sleep 0.05; done' 9>&- & "
     pid = start(code + f"while [ ! -e {tmp_path}/up ]; do sleep 0.01; done; {READY} exec sleep 60")
     cancel(run)
-    assert watch(run, pid, time.monotonic(), None, grace=600)[:3] == (None, 15, "canceled")
+    assert how(watch(run, pid, time.monotonic(), None, grace=600)) == (None, 15, "canceled")
     assert (tmp_path / "saved").read_text() == "saved\n"
 
 
@@ -217,7 +221,7 @@ def test_deaf_processes_are_killed_after_the_grace(run: RunPaths, tmp_path: Path
     pid = start(deaf + f"while [ ! -s {told} ]; do sleep 0.01; done; {READY} exec sleep 60")
     cancel(run)
     before = time.monotonic()
-    assert watch(run, pid, before, None, grace=0.5)[:3] == (None, 15, "canceled")
+    assert how(watch(run, pid, before, None, grace=0.5)) == (None, 15, "canceled")
     assert time.monotonic() - before >= 0.5 and not alive(told)
 
 
@@ -227,7 +231,7 @@ def test_five_hundred_processes(run: RunPaths, tmp_path: Path, age: float) -> No
     tree = f"for i in $(seq 10); do setsid sh -c 'for j in $(seq 49); do sleep 60 & echo $!; done >> {told}; wait' 9>&- & done; "
     pid = start(tree + f"while [ $(cat {told} | wc -l) -lt 490 ]; do sleep 0.02; done; {READY} wait")
     asking = cancel_in(run, age)
-    assert watch(run, pid, time.monotonic(), None)[2] == "canceled"
+    assert watch(run, pid, time.monotonic(), None).stopped_by == "canceled"
     asking.join()
     assert len(told.read_text().split()) == 490 and not alive(told)
 

@@ -11,8 +11,9 @@ import pytest
 from espalier import Workspace
 from espalier.base.errors import DamageWarning
 from espalier.base.paths import WorkspacePaths
-from espalier.store import index
-from espalier.store.index import RunIndex
+from espalier.store.index import layout, refresh
+from espalier.store.index.refresh import Refresh
+from espalier.store.index.run_index import Query, RunIndex, last_change
 
 
 class Runs:
@@ -26,7 +27,8 @@ class Runs:
     def summarise(self, folder: str) -> Dict[str, Any]:
         self.looked.append(os.path.basename(folder)[-8:])
         record = json.loads(Path(folder, "status.json").read_text())
-        return {"run_id": os.path.basename(folder), "created_at": record["at"], "state": record["state"]}
+        created = f"2026-01-01T00:00:0{record['at']}.000000Z"
+        return {"run_id": os.path.basename(folder), "created_at": created, "status": record["state"]}
 
     def put(self, name: str, state: str = "Completed", at: str = "1") -> Path:
         folder = Path(self.paths.run(f"e_1_{name}").root)
@@ -37,13 +39,18 @@ class Runs:
         return folder
 
     def settle(self) -> None:
-        """Let every shard look old, so that it is not suspected of changing within the clock's tick."""
-        for shard in Path(self.paths.runs).iterdir():
-            os.utime(shard, (time.time() - 100,) * 2)
+        """Let every shard and run look old, so that none is suspected of changing within the clock's tick."""
+        for folder in [*Path(self.paths.runs).glob("*/*"), *Path(self.paths.runs).iterdir()]:
+            os.utime(folder, (time.time() - 100,) * 2)
+
+    def rows(self) -> List[Dict[str, Any]]:
+        query = "SELECT run_id, status, created_at FROM runs ORDER BY created_at DESC, run_id DESC"
+        names = ("run_id", "status", "created_at")
+        return self.index.ask(lambda database: [dict(zip(names, row)) for row in database.execute(query)])
 
     def states(self) -> Dict[str, str]:
         self.looked.clear()
-        return {row["run_id"][-8:]: row["state"] for row in self.index.rows()}
+        return {row["run_id"][-8:]: row["status"] for row in self.rows()}
 
     @property
     def file(self) -> Path:
@@ -56,9 +63,9 @@ def runs(home: Path) -> Runs:
 
 
 def test_empty(runs: Runs) -> None:
-    assert runs.index.rows() == []
+    assert runs.rows() == []
     os.makedirs(runs.paths.runs)
-    assert runs.index.rows() == []
+    assert runs.rows() == []
 
 
 def test_new_changed_and_deleted_runs(runs: Runs) -> None:
@@ -86,11 +93,77 @@ def test_unchanged_runs_are_not_looked_into(runs: Runs) -> None:
     assert runs.looked == ["bb000002"]
 
 
-@pytest.mark.parametrize("state", ["Running", "Completed"])
+def test_an_ended_run_costs_no_system_call(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """256 shards are looked at, and of their runs nothing."""
+    for number in range(50):
+        runs.put(f"aa{number:06x}")
+    runs.put("bb000001", "Running")
+    runs.settle()
+    runs.states()
+    runs.states()
+    calls: List[str] = []
+    looks = {name: getattr(os, name) for name in ("stat", "lstat", "scandir", "listdir")}
+    for name, look in looks.items():
+        monkeypatch.setattr(os, name, lambda path, *a, _look=look, _name=name, **k: calls.append(f"{_name} {path}") or _look(path, *a, **k))
+    runs.states()
+    seen = [call for call in calls if runs.paths.runs in call]
+    assert any("bb000001" in call for call in seen) and not [call for call in seen if "aa" in call], seen
+    assert runs.looked == []
+
+
+def test_what_is_asked_for_is_read_again(runs: Runs) -> None:
+    folder = runs.put("aa000001")
+    runs.settle()
+    runs.states()
+    runs.states()
+    (folder / "status.json").write_text('{"state": "Damaged", "at": "1"}')
+    assert runs.states() == {"aa000001": "Completed"}
+    runs.index.look_again(folder.name)
+    assert runs.states() == {"aa000001": "Damaged"}
+    (folder / "status.json").write_text('{"state": "Completed", "at": "1"}')
+    assert runs.states() == {"aa000001": "Completed"}, "a damaged run is looked at each time"
+    (folder / "status.json").write_text('{"state": "Failed", "at": "1"}')
+    runs.index.read_everything()
+    assert runs.states() == {"aa000001": "Failed"}
+
+
+def test_a_first_index_called_off_goes_on_where_it_was(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refresh, "_CHUNK", 10)
+    names = [f"aa{number:06x}" for number in range(35)]
+    for name in names:
+        runs.put(name)
+    runs.settle()
+    summarise, left = runs.summarise, [25]
+
+    def until(folder: str) -> Dict[str, Any]:
+        if not left[0]:
+            raise KeyboardInterrupt
+        left[0] -= 1
+        return summarise(folder)
+
+    runs.index._summarise = until
+    with pytest.raises(KeyboardInterrupt):
+        runs.states()
+    runs.index._summarise = summarise
+    assert sorted(runs.states()) == names
+    assert runs.looked == names[20:]
+
+
+def test_what_changed_since(runs: Runs) -> None:
+    runs.put("aa000001")
+    runs.put("bb000002", "Running")
+    runs.states()
+    since = runs.index.ask(last_change)
+    changed = Query(changed_since=since)
+    assert runs.index.ask(lambda database: runs.index.ids(database, changed)) == []
+    runs.put("bb000002", "Completed")
+    assert runs.index.ask(lambda database: runs.index.ids(database, changed)) == ["e_1_bb000002"]
+    assert runs.index.ask(last_change) > since
+
+
 @pytest.mark.parametrize("change", ["new", "grown", "overwritten", "renamed", "removed"])
-def test_event_logs_are_noticed(runs: Runs, state: str, change: str) -> None:
-    """An ended run's too: what damaged a log in place, neither shard nor records tell."""
-    folder = runs.put("aa000001", state)
+def test_event_logs_are_noticed(runs: Runs, change: str) -> None:
+    folder = runs.put("aa000001", "Running")
     log = folder / "events" / "w.jsonl"
     log.parent.mkdir()
     log.write_text("x\ny\n")
@@ -111,14 +184,13 @@ def test_event_logs_are_noticed(runs: Runs, state: str, change: str) -> None:
     assert runs.looked == []
 
 
-@pytest.mark.parametrize("state", ["Running", "Completed"])
 @pytest.mark.parametrize("name", ["spec.json", "status.json", "meta.json", "requests/cancel.json"])
-def test_records_changed_in_place_are_noticed(runs: Runs, name: str, state: str) -> None:
-    folder = runs.put("aa000001", state)
+def test_records_changed_in_place_are_noticed(runs: Runs, name: str) -> None:
+    folder = runs.put("aa000001", "Running")
     (folder / "requests").mkdir()
     runs.settle()
     runs.states()
-    (folder / name).write_text('{"state": "Completed", "at": "22"}')
+    (folder / name).write_text('{"state": "Running", "at": "2"}')
     runs.states()
     assert runs.looked == ["aa000001"]
 
@@ -154,7 +226,7 @@ def test_what_is_no_run_is_left_out(runs: Runs) -> None:
 def test_newest_first(runs: Runs) -> None:
     for name, at in (("aa000001", "2"), ("bb000002", "3"), ("cc000003", "1")):
         runs.put(name, at=at)
-    assert [row["created_at"] for row in runs.index.rows()] == ["3", "2", "1"]
+    assert [row["created_at"] for row in runs.rows()] == [1767225603.0, 1767225602.0, 1767225601.0]
 
 
 def test_deleted_index_is_rebuilt(runs: Runs) -> None:
@@ -213,7 +285,9 @@ def test_a_read_only_cache(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     connect = sqlite3.connect
 
     def read_only(path: str, **options: Any) -> sqlite3.Connection:
-        return connect(path, **options) if path == ":memory:" else connect(f"file:{path}?mode=ro", uri=True, **options)
+        if path == ":memory:" or path.startswith("file:"):
+            return connect(path, **options)
+        return connect(f"file:{path}?mode=ro", uri=True, **options)
 
     monkeypatch.setattr(sqlite3, "connect", read_only)
     runs.put("bb000002")
@@ -221,7 +295,7 @@ def test_a_read_only_cache(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_while_another_reader_refreshes(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(index, "_PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(layout, "PATIENCE_SECONDS", 0.05)
     runs.put("aa000001")
     runs.states()
     other = sqlite3.connect(runs.file, isolation_level=None)
@@ -300,6 +374,7 @@ def test_a_log_damaged_after_the_run_was_listed(
     log.write_bytes(whole.replace(b'"seq": 1', b'"seq\0: 1'))
     cut = Path(torn.run_dir, "events", "w.jsonl")
     cut.write_bytes(cut.read_bytes()[:-20])
+    workspace.verify()
     assert listed() == {good.id: "Completed", damaged.id: "Damaged", torn.id: "Completed"}
     frame = workspace.list_runs()
     said = frame.columns["error"][frame.columns["run_id"].index(damaged.id)]
@@ -315,12 +390,12 @@ def test_a_log_damaged_after_the_run_was_listed(
 def test_a_cache_on_a_full_disk(first: sqlite3.Error, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where the file was to be made again: a reader is answered."""
     runs.put("aa000001")
-    refresh, errors = RunIndex._refresh, [first]
+    commit, errors = Refresh._commit, [first]
 
-    def fails(self: RunIndex, database: sqlite3.Connection) -> None:
-        if self._file != ":memory:":
+    def fails(self: Refresh, write: Callable[[], None]) -> bool:
+        if self._database.execute("PRAGMA database_list").fetchone()[2]:
             raise errors.pop() if errors else sqlite3.OperationalError("disk I/O error")
-        refresh(self, database)
+        return commit(self, write)
 
-    monkeypatch.setattr(RunIndex, "_refresh", fails)
+    monkeypatch.setattr(Refresh, "_commit", fails)
     assert runs.states() == {"aa000001": "Completed"}

@@ -107,6 +107,19 @@ def open_log(root: str, path: str) -> int:
         raise OSError(errno.EBUSY, "it is replaced again and again")
 
 
+@contextlib.contextmanager
+def logs_of(run: RunPaths, *paths: str) -> Iterator[List[int]]:
+    """Logs of a run, open for a process that is started; see `open_log`. Raises OSError."""
+    opened: List[int] = []
+    try:
+        for path in paths:
+            opened.append(open_log(run.root, path))
+        yield opened
+    finally:
+        for fd in opened:
+            os.close(fd)
+
+
 def append_text(root: str, path: str, text: str) -> None:
     """Add to the end of a log inside a run's folder; what cannot be written is left out."""
     if not text:

@@ -8,16 +8,13 @@ import contextlib
 import errno
 import os
 import stat
-from typing import FrozenSet, Iterator, List, Optional, Sequence, Tuple
+from typing import Iterator, List, Sequence, Tuple
 
-from espalier.adapters.copying import clone, copy_content
 from espalier.adapters.files import remove_tree
 from espalier.base.paths import temporary
 from espalier.base.records import FOLDER_MODE
 
 FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
-_FILE = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
-_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
 # Folders that lie deeper are gone into afterwards, from there: each level keeps two descriptors open, and a process may
 # have 1,024.
 DEEPEST = 200
@@ -47,7 +44,7 @@ class Mover:
         self.has_copied = False
 
     def move(self, source: int, name: str, target: int, to: str, label: str) -> None:
-        """Move one entry of any kind; a folder into the folder that is there, all else in its place.
+        """Move one entry, whatever it is; a folder into the folder that is there, all else in its place.
 
         Args:
             source: The open folder it lies in.
@@ -120,6 +117,8 @@ class Mover:
                 if stat.S_ISLNK(os.stat(name, dir_fd=source, follow_symlinks=False).st_mode):
                     os.symlink(os.readlink(name, dir_fd=source), half, dir_fd=aside)
                 else:
+                    from espalier.adapters.copying import copy_file
+
                     copy_file(source, name, aside, half)
                 _put(aside, half, target, to)
             except BaseException:
@@ -143,7 +142,7 @@ def _is_there(name: str, folder: int, but_folders: bool = False) -> bool:
 
 
 def _put(source: int, name: str, target: int, to: str) -> None:
-    """Rename a file in the place of anything there."""
+    """Rename a file in the place of whatever is there."""
     try:
         os.replace(name, to, src_dir_fd=source, dst_dir_fd=target)
     except IsADirectoryError:
@@ -151,27 +150,8 @@ def _put(source: int, name: str, target: int, to: str) -> None:
         os.replace(name, to, src_dir_fd=source, dst_dir_fd=target)
 
 
-def copy_file(source: int, name: str, target: int, to: str) -> None:
-    """Copy a plain file, with its mode and times, to one that does not exist. Raises OSError."""
-    file = os.open(name, _FILE, dir_fd=source)
-    try:
-        seen = os.fstat(file)
-        if not stat.S_ISREG(seen.st_mode):
-            raise OSError(errno.EINVAL, "it is no plain file")
-        copy = os.open(to, _NEW, 0o600, dir_fd=target)
-        try:
-            if not clone(file, copy):
-                copy_content(file, copy)
-            os.utime(copy, ns=(seen.st_atime_ns, seen.st_mtime_ns))
-            os.fchmod(copy, stat.S_IMODE(seen.st_mode))
-        finally:
-            os.close(copy)
-    finally:
-        os.close(file)
-
-
 def _renamed(source: int, name: str, target: int, to: str) -> bool:
-    """Move a folder as a whole, onto nothing, an empty folder or what isn't a folder; False where that cannot be."""
+    """Move a folder as a whole, onto nothing, an empty folder or what is no folder; False where that cannot be."""
     for _ in range(2):
         try:
             os.rename(name, to, src_dir_fd=source, dst_dir_fd=target)
@@ -265,60 +245,35 @@ def opened_below(root: str, parts: Sequence[str], make: bool = False, unlock: bo
         os.close(fd)
 
 
-class Copier:
-    """Copies files and folders that a job may be changing meanwhile, with a limit. Pipes and the like, and what has one
-    of the names to leave out, are not copied.
+def files_below(root: str, folder: str) -> List[Tuple[str, int]]:
+    """Names and sizes, in bytes, of what is no folder. No link is followed, and what can't be read is left out.
 
     Args:
-        files: How many files and links it may have.
-        size: How many bytes they may have; None for any.
-        leaves_out: Names that are not copied, wherever they are.
-        links: Whether links in folders are copied as links; else they are refused.
+        root: A folder that no job can have replaced.
+        folder: A folder below it, `a/b`.
+
+    Returns:
+        The names below that folder, such as `c/d.csv`, with the size of each.
     """
+    found: List[Tuple[str, int]] = []
+    later = [""]
+    while later:
+        path = later.pop()
+        parts = [part for part in f"{folder}/{path}".split("/") if part]
+        with contextlib.suppress(OSError), opened_below(root, parts, unlock=False) as fd:
+            _add_below(fd, path, found, later, 0)
+    return found
 
-    def __init__(
-        self, files: int, size: Optional[int] = None, leaves_out: FrozenSet[str] = frozenset(), links: bool = False
-    ) -> None:
-        self._files, self._bytes, self._leaves_out, self._links = files, size, leaves_out, links
 
-    def copy(self, source: int, name: str, target: int, to: str) -> None:
-        """Copy a file, or a folder with all that is in it, to a name that is free.
-
-        Raises:
-            OSError: it can't be read or written; `EFBIG`: it is beyond the limit, or too deep; `ELOOP`: it is, or
-                holds, a link.
-        """
-        mode = os.stat(name, dir_fd=source, follow_symlinks=False).st_mode
-        if stat.S_ISDIR(mode):
-            self._folder(source, name, target, to, 0)
-        elif not stat.S_ISREG(mode):
-            raise OSError(errno.ELOOP, "it is a link, or no plain file")
-        else:
-            self._file(source, name, target, to)
-
-    def _folder(self, source: int, name: str, target: int, to: str, depth: int) -> None:
-        if depth > DEEPEST:
-            raise OSError(errno.EFBIG, "its folders are too deep")
-        os.mkdir(to, 0o700, dir_fd=target)
-        with opened(name, source, unlock=False) as folder, opened(to, target) as copy:
-            for each in os.listdir(folder):
-                if each in self._leaves_out:
-                    continue
-                if stat.S_ISDIR(os.stat(each, dir_fd=folder, follow_symlinks=False).st_mode):
-                    self._folder(folder, each, copy, each, depth + 1)
-                else:
-                    self._file(folder, each, copy, each)
-
-    def _file(self, source: int, name: str, target: int, to: str) -> None:
-        seen = os.stat(name, dir_fd=source, follow_symlinks=False)
-        self._files -= 1
-        if self._bytes is not None:
-            self._bytes -= seen.st_size
-        if self._files < 0 or (self._bytes or 0) < 0:
-            raise OSError(errno.EFBIG, "it is too large")
-        if stat.S_ISLNK(seen.st_mode):
-            if not self._links:
-                raise OSError(errno.ELOOP, f"{name} in it is a link")
-            os.symlink(os.readlink(name, dir_fd=source), to, dir_fd=target)
-        elif stat.S_ISREG(seen.st_mode):
-            copy_file(source, name, target, to)
+def _add_below(fd: int, path: str, found: List[Tuple[str, int]], later: List[str], depth: int) -> None:
+    with os.scandir(fd) as scanned:
+        entries = list(scanned)
+    for entry in entries:
+        with contextlib.suppress(OSError):
+            if not entry.is_dir(follow_symlinks=False):
+                found.append((path + entry.name, entry.stat(follow_symlinks=False).st_size))
+            elif depth >= DEEPEST:  # (one descriptor is open at each level)
+                later.append(f"{path}{entry.name}/")
+            else:
+                with opened(entry.name, fd, unlock=False) as inner:
+                    _add_below(inner, f"{path}{entry.name}/", found, later, depth + 1)

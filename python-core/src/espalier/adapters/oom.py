@@ -6,9 +6,10 @@ whole machine), see Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/memory
 
 import os
 from functools import lru_cache
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from espalier.adapters import posix
+from espalier.base.model.record import Record
 
 MACHINE = "/proc/vmstat"
 _EVENTS = {"cgroup2": ("memory.events", "memory.max"), "cgroup": ("memory.oom_control", "memory.limit_in_bytes")}
@@ -16,7 +17,7 @@ _EVENTS = {"cgroup2": ("memory.events", "memory.max"), "cgroup": ("memory.oom_co
 _NO_LIMIT = 1 << 60
 
 
-class Shortage(NamedTuple):
+class Shortage(Record):
     """Processes that the kernel killed since the last count.
 
     Args:

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import AbstractSet, Dict, Iterable, List, NamedTuple, Optional, Set
 
 # Processes of ours that a job may have started, by looking at runs or submitting some. They aren't part of the job.
-_OURS = re.compile(rb"/espalier/(?:runner|keeper)/__main__\.py\0")
+_OURS = rb"/espalier/(?:runner|keeper)/__main__\.py\0"
 
 # How long a process may take to stand still.
 _STOP_SECONDS = 0.003
@@ -85,7 +85,7 @@ def with_descendants(
 
 def is_ours(process: Process) -> bool:
     """Whether it is a runner, a guardian or a keeper: each of them leads a session."""
-    return process.pid == process.session and _OURS.search(_read(process.pid, "cmdline")) is not None
+    return process.pid == process.session and re.search(_OURS, _read(process.pid, "cmdline")) is not None
 
 
 def _read(pid: int, name: str) -> bytes:

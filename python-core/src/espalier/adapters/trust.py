@@ -40,6 +40,23 @@ def refuse_foreign_folder(folder: str) -> None:
     _refuse([folder], folder, folder)
 
 
+def refuse_foreign_code(folder: str, path: str) -> None:
+    """Refuse a file of a program that another user could change.
+
+    Args:
+        folder: The folder that programs are looked for in.
+        path: The file, below it.
+
+    Raises:
+        EspalierError: `writable_by_others`.
+        OSError: it is missing.
+    """
+    paths = [path]
+    while len(paths[-1]) > len(folder):
+        paths.append(os.path.dirname(paths[-1]))
+    _refuse(paths, folder, folder)
+
+
 def refuse_replaceable(folder: str) -> None:
     """Refuse a folder in which another user could put something else in the place of what lies there, as is not so in
     `/tmp`, whose files only their owners rename.

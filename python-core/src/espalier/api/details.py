@@ -9,6 +9,7 @@ from espalier.base.canonical import canonical_json
 from espalier.base.errors import EspalierError
 from espalier.base.model.codec import encode
 from espalier.base.model.job import JobEnvironment, JobSpec
+from espalier.base.model.resolve import shown_command
 from espalier.base.paths import LOG_FOLDERS, RunPaths
 from espalier.base.records import read_record
 from espalier.lifecycle.extent import lost_logs
@@ -51,7 +52,11 @@ def run_details(
         "properties": meta["properties"],
         "inputDatasets": encode(spec.inputs),
         "outputDatasets": encode(spec.outputs),
-        "runDefinition": encode(spec),
+        "runDefinition": {
+            **encode(spec),
+            "command": shown_command(spec),
+            "arguments": shown_command(spec, spec.arguments),
+        },
         "logFiles": {name: artifacts.artifact_path(run, name) for name in names},
         "submittedBy": spec.user,
         "environment": environment_facts(run, spec),

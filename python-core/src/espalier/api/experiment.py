@@ -5,12 +5,12 @@ import os
 import time
 import warnings
 from functools import partial
-from typing import Any, Dict, List, Mapping, Optional, Union
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
 
 from espalier.api.interactive import start_interactive
-from espalier.api.listing import runs_as_frame
 from espalier.api.run import Run
 from espalier.api.workspace import Workspace
+from espalier.base import states
 from espalier.base.arguments import classed
 from espalier.base.config import ScriptRunConfig
 from espalier.base.names import check_name
@@ -21,6 +21,9 @@ from espalier.base.types import Frame, Text
 from espalier.jobs.submit import Prepared, base_spec, checked_tags, enqueue, prepare
 from espalier.queue.ahead import runner_ahead
 from espalier.snapshot.hold import holding_objects
+from espalier.store.index.grammar import Node
+from espalier.store.index.run_index import Query, query_of, with_all
+from espalier.store.index.sql import Sql, joined
 from espalier.vault.known import refuse_secret_values
 
 
@@ -108,7 +111,7 @@ class Experiment:
         paths = self._workspace._checked()._paths
         with contextlib.ExitStack() as until_queued:
             if _loads_ahead(config) and not reuse:
-                until_queued.enter_context(runner_ahead(config.container is not None))
+                until_queued.enter_context(runner_ahead(config.executor))
             # what the snapshot finds in the store stays there until a run refers to it
             hold = partial(until_queued.enter_context, holding_objects(paths))
             prepared = prepare(paths, self._workspace.id, self._name, config, hold)
@@ -119,11 +122,8 @@ class Experiment:
             return {"run_id": found or enqueue(paths, prepared, tags), **messages}
 
     def _reusable(self, prepared: Prepared) -> Optional[str]:
-        key = prepared.spec.reuse_key
-        for row in self._rows():
-            if row["reuse_key"] == key and row["status"] == "Completed":
-                return str(row["run_id"])
-        return None
+        same = Sql("r.reuse_key = ? AND r.status = ?", (prepared.spec.reuse_key, states.COMPLETED))
+        return next(iter(self._run_ids(same, limit=1)), None)
 
     def start_logging(
         self,
@@ -164,25 +164,40 @@ class Experiment:
             properties: Only runs that have all these properties.
             include_children: Also runs that have a parent.
         """
-        return [
-            Run(self._workspace.path, row["run_id"])
-            for row in self._rows()
-            if (type is None or row["type"] == type)
-            and _has(row["tags"], tags)
-            and _has(row["properties"], properties)
-            and (include_children or row["parent"] is None)
-        ]
+        of_type = Sql("1") if type is None else Sql("r.type = ?", (type,))
+        fixed = of_type if include_children else joined([of_type, Sql("r.parent IS NULL")], every=True)
+        wanted = [with_all("tags", tags), with_all("properties", properties)]
+        return [Run(self._workspace.path, run_id) for run_id in self._run_ids(fixed, wanted)]
 
-    def list_runs(self, include_children: bool = False) -> Frame:
+    def list_runs(
+        self,
+        include_children: bool = False,
+        filter: Optional[str] = None,
+        order_by: Optional[Sequence[str]] = None,
+        max_results: Optional[int] = None,
+        page_token: Optional[str] = None,
+    ) -> Frame:
         """Runs of this experiment, newest first, a row each: ids, status, times, tags, parameters, last metrics.
 
         Args:
             include_children: Also runs that have a parent.
-        """
-        return runs_as_frame(self._rows(), include_children)
+            filter: Only runs for which this holds; see `Workspace.list_runs`.
+            order_by: What to sort by: `["metrics.auc DESC", "created_at"]`. Runs without a value come last.
+            max_results: The number of runs, at most.
+            page_token: The table's `page_token`, to get the runs that follow it. The other arguments must be the same.
 
-    def _rows(self) -> List[Dict[str, Any]]:
-        return [row for row in self._workspace._rows() if row["experiment"] == self._name]
+        Raises:
+            EspalierError: `bad_filter`.
+        """
+        query = query_of(filter, order_by, max_results, page_token)
+        return self._workspace._list(self._own(), include_children, query)
+
+    def _own(self) -> Sql:
+        return Sql("r.experiment = ?", (self._name,))
+
+    def _run_ids(self, fixed: Sql, where: Sequence[Node] = (), limit: Optional[int] = None) -> List[str]:
+        query = Query(where, limit=limit, fixed=joined([self._own(), fixed], every=True))
+        return self._workspace._run_ids(query)
 
     def _record(self, paths: WorkspacePaths) -> None:
         """Make the experiment's record when it is the first time."""
@@ -195,10 +210,6 @@ class Experiment:
                 create_file(record, dump_record(content), paths.experiments)
         except OSError as error:
             raise cannot_write(paths.root, error) from error
-
-
-def _has(present: Optional[Mapping[str, str]], wanted: Optional[Mapping[str, Text]]) -> bool:
-    return all((present or {}).get(key) == str(value) for key, value in (wanted or {}).items())
 
 
 def _loads_ahead(config: ScriptRunConfig) -> bool:

@@ -146,7 +146,7 @@ def _sizes(run: RunPaths) -> List[int]:
 def state_of(run: RunPaths) -> str:
     """The state as recorded. Raises EspalierError: `run_missing`, `damaged`."""
     try:
-        return str(read_status(run)["state"])
+        return read_status(run).state
     except FileNotFoundError:
         raise EspalierError("run_missing", f"The run {run.root} is gone.", "See list_runs().") from None
 

@@ -7,15 +7,16 @@ from typing import Any, Dict, Mapping, Optional, Tuple
 from espalier.adapters import posix
 from espalier.base import states
 from espalier.base.model.job import FrozenFolder, JobSpec
-from espalier.base.paths import FORMAT, META, STATUS, QueuePaths, RunPaths, WorkspacePaths
+from espalier.base.model.status import Status
+from espalier.base.paths import META, QueuePaths, RunPaths, WorkspacePaths
 from espalier.base.progress import indivisible
 from espalier.base.records import FOLDER_MODE
 from espalier.base.resources import Resources
 from espalier.jobs.children import child_spec
-from espalier.jobs.folder import build_folder, place_folder
+from espalier.jobs.folder import build_folder, place_folder, record_child
 from espalier.jobs.submit import meta_record
-from espalier.lifecycle.children import record_child
-from espalier.lifecycle.recorded import end_recorded, keep_outputs
+from espalier.lifecycle.end import end_recorded
+from espalier.lifecycle.recorded import keep_outputs
 from espalier.lifecycle.status import read_status
 from espalier.queue.home import allocator, queue_paths
 from espalier.queue.tickets import open_lease, remove
@@ -72,10 +73,10 @@ def _begin(
     tags: Mapping[str, str],
     display_name: Optional[str] = None,
 ) -> str:
-    records = {STATUS: _running(spec, outputs), META: meta_record(paths, display_name, tags)}
+    records = {META: meta_record(paths, display_name, tags)}
     if spec.parent:
         record_child(paths.run(spec.parent), spec.id)
-    new = RunPaths(build_folder(paths, spec, records)[0])
+    new = RunPaths(build_folder(paths, spec, _running(spec, outputs), records)[0])
     for folder in (new.events, new.payloads, new.outputs, new.logs):
         os.mkdir(folder, FOLDER_MODE)
     with allocator(queue):
@@ -88,18 +89,16 @@ def _begin(
     return spec.id
 
 
-def _running(spec: JobSpec, outputs: Optional[str]) -> Dict[str, Any]:
+def _running(spec: JobSpec, outputs: Optional[str]) -> Status:
     pid = os.getpid()
-    return {
-        "format": FORMAT,
-        "state": states.RUNNING,
-        "attempt": 1,
-        "started_at": spec.created_at,
-        "pid": pid,
-        "boot_id": posix.boot_id(),
-        "pid_start": posix.process_start(pid),
-        "collect_from": os.path.abspath(os.path.expanduser(outputs)) if outputs else None,
-    }
+    return Status(
+        states.RUNNING,
+        started_at=spec.created_at,
+        pid=pid,
+        boot_id=posix.boot_id(),
+        pid_start=posix.process_start(pid),
+        collect_from=os.path.abspath(os.path.expanduser(outputs)) if outputs else "",
+    )
 
 
 def end_interactive(run: RunPaths, state: str, message: Optional[str]) -> None:
@@ -110,7 +109,7 @@ def end_interactive(run: RunPaths, state: str, message: Optional[str]) -> None:
     """
     run_id = os.path.basename(run.root)
     held = _held.get(run_id)
-    if held and states.is_final(read_status(run)["state"]):  # with its parent, or canceled
+    if held and states.is_final(read_status(run).state):  # with its parent, or canceled
         _give_back(run_id)
     status = keep_outputs(run, read_status(run))
     with indivisible():

@@ -26,9 +26,8 @@ from espalier.base.paths import EVENTS, PARTS, RunPaths, WorkspacePaths
 from espalier.base.records import check_kinds, read_record
 from espalier.base.types import Frame, Text
 from espalier.lifecycle.extent import lost_logs
-from espalier.lifecycle.formats import check_formats
 from espalier.lifecycle.moved import job_folder
-from espalier.lifecycle.status import read_status
+from espalier.lifecycle.status import check_formats, status_record
 from espalier.queue.control import cancel
 from espalier.queue.nudge import nudge
 from espalier.queue.reasons import why_waiting
@@ -355,7 +354,7 @@ class Run(RunParts, RunFiles, RunSecrets, RunChildren):
 
     def _status(self) -> Dict[str, Any]:
         try:
-            return check_kinds(self._paths.status, read_status(self._paths), _STATUS_KINDS)
+            return check_kinds(self._paths.status, status_record(self._paths), _STATUS_KINDS)
         except FileNotFoundError:
             if not self._follow():
                 raise self._missing() from None

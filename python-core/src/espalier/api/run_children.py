@@ -10,8 +10,8 @@ from espalier.api.job_requests import ask, own_run
 from espalier.base.errors import EspalierError
 from espalier.base.paths import RunPaths
 from espalier.base.types import Text
-from espalier.lifecycle.children import children_of, descendants_of, status_of
-from espalier.lifecycle.formats import check_formats
+from espalier.lifecycle.children import children_of, descendants_of
+from espalier.lifecycle.status import check_formats, status_of
 from espalier.vault.known import NOT_SEARCHED, refuse_secret_values
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Optional, Sequence
 from espalier.api.job_log import JobLog
 from espalier.base.errors import EspalierError
 from espalier.base.paths import RunPaths
-from espalier.lifecycle.formats import check_formats
+from espalier.lifecycle.status import check_formats
 from espalier.tracking import artifacts
 from espalier.tracking.transfers import download_all, files_below, upload
 
@@ -34,7 +34,7 @@ class RunFiles(JobLog):
         run.output("outputs/data.csv")}`.
 
         Args:
-            name: Its name, as `get_file_names` lists it, or will.
+            name: Its name, as `get_file_names` lists it, or will, or that of an output that the run declares.
 
         Raises:
             EspalierError: `bad_name`.

@@ -67,7 +67,7 @@ def _show_failed(folders: Mapping[str, RunPaths], now: Mapping[str, str]) -> Non
         return
     lines = [f"{len(failed)} of {len(now)} runs failed:"]
     for run_id in failed[:_FAILED_SHOWN]:
-        lines.append(f"x {run_id}: {failure_line(read_status(folders[run_id]).get('error') or {}, 120)}")
+        lines.append(f"x {run_id}: {failure_line(read_status(folders[run_id]).error or {}, 120)}")
     if len(failed) > _FAILED_SHOWN:
         lines.append(f"... and {len(failed) - _FAILED_SHOWN} more; list_runs() shows their errors.")
     lines.append("i run.get_log() and run.get_traceback() of each show more.")

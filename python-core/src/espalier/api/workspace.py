@@ -5,10 +5,9 @@ import os
 import stat
 import time
 import uuid
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Sequence, TypeVar
 
 from espalier.adapters.files import remove_tree
-from espalier.api.listing import runs_as_frame
 from espalier.api.places import find_config, home_of_workspaces, named_by, near_name, place, write_config
 from espalier.api.run import Run
 from espalier.api.wait_many import RunsOfWorkspace
@@ -16,7 +15,6 @@ from espalier.api.workspace_environments import WorkspaceEnvironments
 from espalier.api.workspace_host import WorkspaceHost
 from espalier.api.workspace_images import WorkspaceImages
 from espalier.api.workspace_snapshots import WorkspaceSnapshots
-from espalier.base import states
 from espalier.base.arguments import classed
 from espalier.base.errors import EspalierError
 from espalier.base.os_errors import cannot_write, is_full
@@ -27,11 +25,16 @@ from espalier.base.types import Frame
 from espalier.queue.control import look_after
 from espalier.queue.nudge import nudge
 from espalier.queue.step import step
-from espalier.store.index import RunIndex
+from espalier.store.index.run_index import Query, RunIndex, experiments, query_of, unfinished
+from espalier.store.index.sql import Sql, joined
 from espalier.tracking.run_rows import summarise
+from espalier.tracking.verify import damage_frame
 
 if TYPE_CHECKING:
     from espalier.api.keyvault import Keyvault
+
+_NO_CHILDREN = Sql("r.parent IS NULL")
+_Answer = TypeVar("_Answer")
 
 
 @classed
@@ -211,14 +214,14 @@ class Workspace(
     def get_details(self) -> Any:
         """The workspace's record: `name`, `id`, `path`, `created_at`, and how many runs and experiments it has."""
         record = read_record(self._checked()._paths.record, follow=True)
-        rows = self._rows()
+        found = self._ask(lambda index, database: experiments(database))
         return {
             "name": self.name,
             "id": record["id"],
             "path": self.path,
             "created_at": record["created_at"],
-            "experiments": len({row["experiment"] for row in rows}),
-            "runs": len(rows),
+            "experiments": len(found),
+            "runs": sum(runs for _, runs, _ in found),
         }
 
     def get_run(self, run_id: str) -> Run:
@@ -231,34 +234,55 @@ class Workspace(
             EspalierError: `run_missing`.
         """
         if run_id == "latest":
-            rows = [row for row in self._rows() if row["parent"] is None]
-            run_id = rows[0]["run_id"] if rows else run_id
+            run_id = next(iter(self._run_ids(Query(limit=1, fixed=_NO_CHILDREN))), run_id)
         try:
             found = is_run_id(run_id) and stat.S_ISDIR(os.stat(self._paths.run(run_id).root).st_mode)
         except (FileNotFoundError, NotADirectoryError):
             found = False
         if not found:
             raise EspalierError("run_missing", f"There is no run {run_id!r} in {self.path}.", "See list_runs().")
+        RunIndex(self._paths, summarise).look_again(run_id)  # its files may have been changed in place
         return Run(self.path, run_id)
 
-    def list_runs(self, include_children: bool = False) -> Frame:
-        """All runs, newest first, a row each: ids, status, times, tags, parameters, last metrics.
+    def list_runs(
+        self,
+        include_children: bool = False,
+        filter: Optional[str] = None,
+        order_by: "Optional[Sequence[str]]" = None,
+        max_results: Optional[int] = None,
+        page_token: Optional[str] = None,
+    ) -> Frame:
+        """Runs, newest first, a row each: ids, status, times, tags, parameters, last metrics.
 
         Args:
             include_children: Also runs that have a parent.
+            filter: Only runs for which this holds: `metrics.auc > 0.8 and tags.stage = 'prod'`, in the language of
+                MLflow's `search_runs`, with `or`, `not` and parentheses. Times take `'2026-03-01'` and `'7 days'`.
+            order_by: What to sort by: `["metrics.auc DESC", "created_at"]`. Runs without a value come last.
+            max_results: The number of runs, at most.
+            page_token: The table's `page_token`, to get the runs that follow it. The other arguments must be the same.
+
+        Raises:
+            EspalierError: `bad_filter`.
         """
-        return runs_as_frame(self._rows(), include_children)
+        return self._list(Sql("1"), include_children, query_of(filter, order_by, max_results, page_token))
+
+    def verify(self) -> Frame:
+        """Read the records and logs of each run again, and report what is damaged: `run_id`, `file`, `problem`.
+
+        A list looks at ended runs only when something in their folders was replaced. After this it has the state of
+        everything that was changed in place.
+        """
+        RunIndex(self._checked()._paths, summarise).read_everything()
+        return damage_frame(self._paths)
 
     def list_experiments(self) -> Frame:
         """The experiments: `experiment`, `runs`, `last_run_at`."""
-        counts: Dict[str, List[Any]] = {}
-        for row in self._rows():
-            counts.setdefault(row["experiment"], []).append(row["created_at"])
-        names = sorted(name for name in counts if name)
+        found = [row for row in self._ask(lambda index, database: experiments(database)) if row[0]]
         columns: Dict[str, List[Any]] = {
-            "experiment": names,
-            "runs": [len(counts[name]) for name in names],
-            "last_run_at": [max(filter(None, counts[name]), default=None) for name in names],
+            "experiment": [name for name, _, _ in found],
+            "runs": [runs for _, runs, _ in found],
+            "last_run_at": [None if last is None else now_iso(last + 5e-7) for _, _, last in found],
         }
         return Frame(columns, {"experiment": "string", "runs": "integer", "last_run_at": "string"})
 
@@ -271,7 +295,7 @@ class Workspace(
         Raises:
             EspalierError: `run_not_active` while runs are queued or running.
         """
-        active = [row["run_id"] for row in self._checked()._rows() if row["status"] in states.UNFINISHED]
+        active = self._checked()._ask(lambda index, database: unfinished(database))
         if active:
             raise EspalierError(
                 "run_not_active", f"{len(active)} runs of {self.path} have not ended.", "Cancel or wait for them first."
@@ -285,17 +309,22 @@ class Workspace(
             remove_tree(os.path.join(runs, shard))
         remove_tree(trash)
 
-    def _rows(self) -> List[Dict[str, Any]]:
-        """All runs as index rows. Looking moves the queue on: what died is seen, what waits is started."""
+    def _list(self, fixed: Sql, include_children: bool, query: Query) -> Frame:
+        """The table of the runs that a query is for."""
+        fixed = fixed if include_children else joined([fixed, _NO_CHILDREN], every=True)
+        return self._ask(lambda index, database: index.frame(database, query._replace(fixed=fixed)))
+
+    def _run_ids(self, query: Query) -> List[str]:
+        return self._ask(lambda index, database: index.ids(database, query))
+
+    def _ask(self, question: Callable[[RunIndex, Any], _Answer]) -> _Answer:
+        """Ask the index. Looking moves the queue on: what died is seen, what waits is started."""
         index = RunIndex(self._checked()._paths, summarise)
         with contextlib.suppress(EspalierError, OSError):  # who cannot have a queue can still read
             step()
-        rows = index.rows()
-        lost = [row for row in rows if row["status"] in states.UNFINISHED and self._look_after(row)]
-        return index.rows() if lost else rows
-
-    def _look_after(self, row: Dict[str, Any]) -> bool:
-        return look_after(row["run_id"], self._paths.run(row["run_id"]), row["host"], row["user"])
+        answer, waiting = index.ask(lambda database: (question(index, database), unfinished(database)))
+        lost = [run_id for run_id, *owner in waiting if look_after(run_id, self._paths.run(run_id), *owner)]
+        return index.ask(lambda database: question(index, database)) if lost else answer
 
     def _checked(self) -> "Workspace":
         """This workspace, once it is known to be there and readable."""

@@ -6,9 +6,8 @@ from espalier.adapters import posix
 from espalier.base.resources import bytes_of, checked_count
 from espalier.base.types import Frame, Text
 from espalier.keeper import timer
-from espalier.queue.capacity import capacity, set_capacity
+from espalier.queue.capacity import capacity, free_now, set_capacity
 from espalier.queue.home import queue_paths
-from espalier.queue.room import free_now
 from espalier.queue.step import step
 
 

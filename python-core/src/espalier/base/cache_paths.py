@@ -15,6 +15,11 @@ def index_file(cache: str, key: str) -> str:
     return os.path.join(cache, "index", key + ".sqlite")
 
 
+def fetched_inputs(cache: str) -> str:
+    """Where espalier's folder of caches has inputs that were fetched; each is named by its SHA-256."""
+    return os.path.join(cache, "inputs")
+
+
 class CachePaths:
     """The names in espalier's folder of caches that have to do with environments; of one user on one host, for all
     workspaces.

@@ -52,6 +52,11 @@ class Session:
     core_python: Optional[str] = None
     modules: Optional[Sequence[str]] = None
 
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """The session's variables."""
+        return os.environ if self.environment is None else self.environment
+
 
 @classed
 @dataclass(frozen=True)
@@ -64,14 +69,17 @@ class ScriptRunConfig:
         arguments: What follows the script, as text.
         script_params: Named parameters, appended after `arguments` as `--name value`; None or "" makes a flag.
         command: Program and arguments as a list, executed as it is; or one string, given to `/bin/sh -c`.
-        compute_target: `local`, or `docker`, which is `local` with `docker` switched on.
+        compute_target: `local`; `docker`, which is `local` with `docker` switched on; or the name of an executor that
+            another package registers.
         environment: What the job finds: a definition as a mapping, `{"definition": <its record as JSON text>}`, or
             `{"name": ..., "version": ...}` of a registered one. None: what the session has.
         docker: Whether it runs in a container: False, True, or `DockerOptions` or their fields.
         environment_variables: Set for the job, on top of what it inherits.
         inputs: Name -> path of a file or folder outside the snapshot; the job gets it as `--name path` and as
             `ESPALIER_INPUT_<NAME>`: up to 64 MB and 10,000 files a private read-only copy, else the original. Or
-            `Run.output()` of a run of the workspace, for which the job waits.
+            `Run.output()` of a run of the workspace, for which the job waits, or `input_url()`.
+        outputs: Name -> file or folder of the run, as `Run.get_file_names` lists it (`outputs/model.rds`): without it
+            the run has failed, and `Run.output()` finds it by that name.
         cpus: Processors it takes of those this host gives to runs; more wait in the queue. 0: a job that only waits.
         gpus: Graphics processors it is given, by CUDA_VISIBLE_DEVICES.
         memory: What it takes of this host's memory, `4 GB` or bytes; the queue keeps account. In a container it is a
@@ -106,6 +114,7 @@ class ScriptRunConfig:
     docker: Union[bool, Mapping[str, Any], DockerOptions, None] = None
     environment_variables: Mapping[str, str] = field(default_factory=dict)
     inputs: Mapping[str, Union[str, Mapping[str, str]]] = field(default_factory=dict)
+    outputs: Mapping[str, str] = field(default_factory=dict)
     cpus: int = 1
     gpus: int = 0
     memory: Union[int, str, None] = None
@@ -143,16 +152,12 @@ class ScriptRunConfig:
                 raise _bad(f"environment_variables: {name} must have no NUL character, and has {value!r}.")
 
     def _check_place(self) -> None:
-        if self.compute_target not in ("local", "docker"):
-            raise EspalierError(
-                "not_supported",
-                f"There is no compute target {self.compute_target!r}.",
-                'This version runs jobs on compute_target = "local" or "docker", which are both this machine.',
-            )
         if self.compute_target == "docker" and self.docker is False:
             raise _bad("compute_target is 'docker', and docker is switched off.")
         switched_on = True if self.docker is None and self.compute_target == "docker" else self.docker
         object.__setattr__(self, "docker", checked_docker(switched_on))
+        if self.docker is not None and self.compute_target not in ("local", "docker"):
+            raise _bad(f"docker is switched on, and compute_target is {self.compute_target!r}.")
         if self.docker is not None and self.environment is None:
             raise _bad("A job in a container needs an environment: it says what image is used.")
 
@@ -186,6 +191,11 @@ class ScriptRunConfig:
         return Resources(self.cpus, self.gpus, bytes_of(0 if self.memory is None else self.memory))
 
     @property
+    def executor(self) -> str:
+        """The name of what executes it."""
+        return self.compute_target if self.docker is None else "docker"
+
+    @property
     def container(self) -> Optional[DockerOptions]:
         """How its container is set up; None where it runs in none."""
         return checked_docker(self.docker)
@@ -193,8 +203,7 @@ class ScriptRunConfig:
     @property
     def wants_diff(self) -> bool:
         """Whether what is not committed is to be recorded."""
-        session = os.environ if self.session.environment is None else self.session.environment
-        return self.record_diff and session.get("ESPALIER_RECORD_DIFF", "").lower() not in _NO
+        return self.record_diff and self.session.variables.get("ESPALIER_RECORD_DIFF", "").lower() not in _NO
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> "ScriptRunConfig":

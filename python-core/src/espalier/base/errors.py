@@ -34,6 +34,7 @@ class EspalierError(Exception):
 # code -> when it is raised. docs and R's help page list them from here.
 CODES: Dict[str, str] = {
     "bad_argument": "an argument has the wrong type or value",
+    "bad_filter": "a filter, an order or a page token of a list of runs can't be read",
     "bad_name": "a workspace, experiment, metric or artifact name breaks the naming rule",
     "workspace_missing": "there is no workspace at that place",
     "workspace_exists": "create_workspace() found one already there",
@@ -48,8 +49,11 @@ CODES: Dict[str, str] = {
     "snapshot_damaged": "a stored file does not match its digest",
     "script_missing": "the entry script does not exist, is a folder, is left out by ignore rules, or can't be executed",
     "input_missing": "an input's path does not exist",
-    "input_changed": "an input changed between submit and the start of the job",
+    "input_changed": "an input isn't what the job was submitted with",
+    "output_missing": "a job ended well without a file or folder that it declares as an output",
     "interpreter_missing": "Rscript, Python, or what renders a document was not found for the job",
+    "executor_missing": "the executor that a run names isn't installed",
+    "executor_failed": "an executor of another package failed, took too long, or contradicts itself",
     "not_enough_resources": "a job asks for more processors or memory than the host gives to runs",
     "run_missing": "there is no such run",
     "run_exists": "a run was to be made under an id that another has",

@@ -7,7 +7,7 @@ from typing import Iterable, List
 
 from espalier.base.errors import EspalierError
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}"
 # What isn't a name in R.
 _R_WORDS = frozenset(
     (
@@ -40,7 +40,7 @@ def check_name(what: str, name: object) -> str:
 
 def is_name(name: object) -> bool:
     """Whether something is such a name, and so safe as that of a file."""
-    return isinstance(name, str) and _NAME.fullmatch(name) is not None
+    return isinstance(name, str) and re.fullmatch(_NAME, name) is not None
 
 
 def check_label(what: str, name: object) -> str:

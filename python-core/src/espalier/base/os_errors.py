@@ -89,11 +89,6 @@ def naming(path: str) -> Iterator[None]:
         raise
 
 
-def is_exhausted(error: BaseException) -> bool:
-    """Whether a process could not be started for a reason that may pass: a limit, a full disk."""
-    return isinstance(error, (MemoryError, OSError)) and getattr(error, "errno", errno.ENOMEM) in (*_EXHAUSTED, *_FULL)
-
-
 def _exhausted(number: int) -> EspalierError:
     code, message, command = _EXHAUSTED[number]
     hint = f"End what is not needed, or raise the limit; see `{command}`."

@@ -43,10 +43,10 @@ def seconds_of(text: Optional[str]) -> Optional[float]:
     """Seconds since 1970 of an RFC 3339 time as records hold it; None stays None."""
     if not text:
         return None
-    import calendar
+    from datetime import datetime, timezone
 
     try:
-        whole = calendar.timegm(time.strptime(text[:19], "%Y-%m-%dT%H:%M:%S"))
+        whole = datetime.fromisoformat(text[:19]).replace(tzinfo=timezone.utc).timestamp()
         return whole + float("0" + text[19:].rstrip("Z"))
     except ValueError:
         return None

@@ -4,17 +4,18 @@ Standard library only: the runner loads this file.
 """
 
 import re
-from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Tuple, Union
+from typing import Any, Dict, List, Sequence, Tuple, Union
 
 from espalier.base.errors import EspalierError
+from espalier.base.model.record import Record
 
 # What the Docker engine takes at least for /dev/shm, bytes.
 SMALLEST_SHM = 4096
 _UNITS = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
-_SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)(?:i?b)?\s*", re.IGNORECASE)
+_SIZE = r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)(?:i?b)?\s*"
 
 
-class Resources(NamedTuple):
+class Resources(Record):
     """What one run takes while it executes."""
 
     cpus: int = 1
@@ -26,7 +27,7 @@ class Resources(NamedTuple):
         return {"cpus": self.cpus, "gpus": self.gpus, "memory": self.memory or None}
 
 
-class Capacity(NamedTuple):
+class Capacity(Record):
     """What a host has, or has left."""
 
     cpus: int
@@ -61,20 +62,6 @@ class Capacity(NamedTuple):
         )  # fmt: skip
 
 
-def resources_of(record: Mapping[str, Any]) -> Resources:
-    """Resources from a record; a field that is absent, or that is none, has its default."""
-    cpus, gpus, memory = (record.get(name) for name in Resources._fields)
-    return Resources(
-        cpus if _is_count(cpus) else 1,  # type: ignore[arg-type]
-        gpus if _is_count(gpus) else 0,  # type: ignore[arg-type]
-        memory if _is_count(memory) else 0,  # type: ignore[arg-type]
-    )
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
 def checked_count(value: object, name: str, least: int = 0) -> int:
     """A whole number, which may be a float as R's are. Raises EspalierError `bad_argument`."""
     if isinstance(value, (int, float)) and not isinstance(value, bool) and value == value // 1 and value >= least:
@@ -89,7 +76,7 @@ def bytes_of(value: Union[int, float, str], name: str = "memory") -> int:
         EspalierError: `bad_argument`.
     """
     if isinstance(value, str):
-        found = _SIZE.fullmatch(value)
+        found = re.fullmatch(_SIZE, value, re.IGNORECASE)
         if found:
             return int(float(found.group(1)) * _UNITS[found.group(2).lower()])
     elif isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 2**63:

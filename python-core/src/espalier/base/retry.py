@@ -1,8 +1,9 @@
 """When a run that failed is tried again, and after how long."""
 
-from typing import Any, Dict, Mapping, NamedTuple, Sequence, Tuple, Union
+from typing import Any, Dict, Mapping, Sequence, Tuple, Union
 
 from espalier.base.errors import EspalierError
+from espalier.base.model.record import Record
 from espalier.base.resources import checked_count
 
 # What a run may be tried again after: the codes of its error. A run that a user canceled never is.
@@ -10,7 +11,7 @@ CAUSES = ("job_failed", "job_killed", "runner_lost", "timed_out", "start_failed"
           "prepare_timed_out", "job_out_of_memory", "engine_lost")  # fmt: skip
 
 
-class Retry(NamedTuple):
+class Retry(Record):
     """How often a run is executed at most, after which causes, and the seconds before each further attempt."""
 
     attempts: int = 1

@@ -14,7 +14,7 @@ WORK = "work"
 ABOVE_WORK = "above-workdir"
 # Beside it: where the run's folder is, once it has been moved.
 MOVED = "espalier-moved"
-_NAME = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{8})?")
+_NAME = r"[0-9a-f]{8}(?:-[0-9a-f]{8})?"
 
 
 class ScratchPaths(Folder):
@@ -56,4 +56,4 @@ def scratch_name(run_id: str) -> str:
 
 def is_scratch_name(name: str) -> bool:
     """Whether a folder has the name of a run's scratch folder."""
-    return _NAME.fullmatch(name) is not None
+    return re.fullmatch(_NAME, name) is not None

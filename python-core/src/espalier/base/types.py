@@ -33,9 +33,14 @@ class Frame:
         columns: Column name to values, in the order to show.
         kinds: Column name to one of `KINDS`, for every column.
 
+    Attributes:
+        page_token: Of a list that was asked for by pages: the token of the next page; None after the last.
+
     Raises:
         ValueError: a column has no kind, an unknown kind, or another length than the first.
     """
+
+    page_token: Optional[str] = None
 
     def __init__(self, columns: Mapping[str, Sequence[Any]], kinds: Mapping[str, str]) -> None:
         self.columns: Dict[str, List[Any]] = {name: list(values) for name, values in columns.items()}

@@ -10,15 +10,16 @@ from espalier.base.config import ScriptRunConfig
 from espalier.base.errors import EspalierError
 from espalier.base.model.codec import read_as
 from espalier.base.model.job import JobSpec, WorkingCopy
-from espalier.base.paths import FORMAT, META, STATUS, RunPaths, WorkspacePaths, is_run_id
+from espalier.base.model.status import HELD_BY_PARENT, Status
+from espalier.base.paths import META, RunPaths, WorkspacePaths, is_run_id
 from espalier.base.progress import indivisible
 from espalier.base.records import FOLDER_MODE
 from espalier.base.resources import Resources
 from espalier.base.types import Text
 from espalier.jobs.confined import Source
-from espalier.jobs.folder import build_folder, place_folder
+from espalier.jobs.folder import build_folder, place_folder, record_child
 from espalier.jobs.submit import base_spec, enqueue, meta_record, prepare
-from espalier.lifecycle.children import HELD_BY_PARENT, WAIT, ancestors_of, choice_of, record_child
+from espalier.lifecycle.children import WAIT, ancestors_of, choice_of
 from espalier.snapshot.hold import holding_objects
 
 # The latest second that a run's id can name.
@@ -64,7 +65,7 @@ def submit_child(
 
 def _refuse_to_wait_above(paths: WorkspacePaths, parent_id: str, config: ScriptRunConfig) -> None:
     """A run that ends after its children can't be waited for by them. Raises EspalierError `bad_argument`."""
-    outputs = (given.get("run") for given in config.inputs.values() if not isinstance(given, str))
+    outputs = (given["run"] for given in config.inputs.values() if not isinstance(given, str) and "run" in given)
     wanted = {*config.depends_on, *outputs}
     above = paths.run(parent_id)
     for run in (above, *ancestors_of(above)) if wanted else ():
@@ -132,17 +133,12 @@ def create_held(
     Returns:
         Its id.
     """
-    status = {
-        "format": FORMAT,
-        "state": states.RUNNING,
-        "attempt": 1,
-        "started_at": spec.created_at,
-        "collect_from": collect_from,
-        "held_by": HELD_BY_PARENT,
-    }
-    records = {META: meta_record(paths, name, tags), STATUS: status}
+    status = Status(
+        states.RUNNING, started_at=spec.created_at, collect_from=collect_from or "", held_by=HELD_BY_PARENT
+    )
+    records = {META: meta_record(paths, name, tags)}
     record_child(paths.run(str(spec.parent)), spec.id)
-    new = RunPaths(build_folder(paths, spec, records)[0])
+    new = RunPaths(build_folder(paths, spec, status, records)[0])
     for folder in (new.events, new.payloads, new.outputs, new.logs):
         os.mkdir(folder, FOLDER_MODE)
     place_folder(paths, new.root, spec.id)

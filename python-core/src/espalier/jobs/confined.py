@@ -12,16 +12,18 @@ import stat
 from dataclasses import replace
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
+from espalier.adapters.copying import Copier
 from espalier.adapters.files import remove_tree
-from espalier.adapters.moving import Copier, opened, opened_below
+from espalier.adapters.moving import opened, opened_below
 from espalier.adapters.posix import path_through
-from espalier.base.docker_options import DockerOptions
 from espalier.base.errors import EspalierError
 from espalier.base.model.job import JobEnvironment, JobSpec
 from espalier.base.paths import ARTIFACT_FOLDERS, UPLOADS, RunPaths, is_run_id, temporary
 from espalier.base.scratch_paths import ScratchPaths
 from espalier.environment.definition import Environment
 from espalier.environment.registered import registered
+from espalier.executors.contract import TooWide
+from espalier.executors.registry import executor_of
 from espalier.jobs.environment import read_environment
 from espalier.jobs.inputs import Given
 from espalier.lifecycle.children import is_descendant
@@ -52,12 +54,13 @@ def in_parents_container(asked: Mapping[str, Any], spec: JobSpec) -> Dict[str, A
         spec: The definition of the run that asks.
 
     Raises:
-        EspalierError: `bad_argument`: the options are none, or wider than the parent's.
+        EspalierError: `bad_argument`: the options are none, or wider than the parent's; `not_supported`.
     """
-    values, own = dict(asked), DockerOptions(**spec.container._asdict())
-    wanted = values.get("docker")
-    values["docker"] = own if not isinstance(wanted, Mapping) else _narrowed(_options(wanted), own)
-    values["compute_target"] = "docker"
+    try:
+        values = executor_of(spec).narrowed(asked, spec)
+    except TooWide as wide:
+        raise _wider(str(wide)) from None
+    values["compute_target"] = spec.target
     if values.get("environment") is None:
         values["environment"] = _own_environment(spec)
     # what lies outside of its folder is nothing that the job sees; git knows of a copy what it knew of the original
@@ -68,28 +71,6 @@ def _own_environment(spec: JobSpec) -> Dict[str, Any]:
     """The environment of the run that asks, by name and version."""
     own = spec.environment or JobEnvironment()
     return {"name": str(own.name), "version": own.version}
-
-
-def _options(wanted: Mapping[str, Any]) -> DockerOptions:
-    known = {str(name): item for name, item in wanted.items() if item is not None}
-    try:
-        return DockerOptions(**known)
-    except TypeError:
-        raise EspalierError("bad_argument", f"docker: an unknown option among {', '.join(known)}.") from None
-
-
-def _narrowed(wanted: DockerOptions, own: DockerOptions) -> DockerOptions:
-    if wanted.network not in (own.network, "none"):
-        raise _wider(f"the network {wanted.network}, and its own is {own.network}")
-    if wanted.user not in (None, own.user):
-        raise _wider(f"the user {wanted.user}, and its own is {own.user or 'the one that submitted it'}")
-    mounts = {}
-    for here, there in wanted.places.items():
-        original = next((path for path, place in own.places.items() if here in (path, place)), None)
-        if original is None:
-            raise _wider(f"the mount {here}, which it doesn't have")
-        mounts[original] = there
-    return replace(wanted, mounts=mounts, user=own.user)
 
 
 def known_environment(run: RunPaths, spec: JobSpec, given: Mapping[str, Any]) -> Dict[str, Any]:
@@ -241,16 +222,28 @@ def handed_on(run: RunPaths, spec: JobSpec, inputs: Mapping[str, Given]) -> Dict
     Raises:
         EspalierError: `bad_argument`, `input_missing`.
     """
-    refuse_others_runs(run, [given.get("run", "") for given in inputs.values() if not isinstance(given, str)], "input")
+    references = [given for given in inputs.values() if not isinstance(given, str)]
+    refuse_others_runs(run, [given["run"] for given in references if "run" in given], "input")
+    _refuse_to_fetch(spec, references)
     return {
         name: _input(run, spec, name, os.path.normpath(given)) if isinstance(given, str) else given
         for name, given in inputs.items()
     }
 
 
+def _refuse_to_fetch(spec: JobSpec, references: Sequence[Mapping[str, str]]) -> None:
+    """What has an address is fetched by this host, which reaches more than most containers: its own ports, others in
+    its network. Raises EspalierError `bad_argument`."""
+    if spec.container.network != "host" and any("run" not in given for given in references):
+        own = spec.container.network
+        message = f"A job in a container whose network is {own} asked for a child with a URL as input."
+        hint = f"{_NO_MORE} Download the file in the job, and give the child its path."
+        raise EspalierError("bad_argument", message, hint)
+
+
 def _input(run: RunPaths, spec: JobSpec, name: str, path: str) -> str:
     for item in spec.inputs:
-        if path in (item.path, run.input_copy(item.name, item.path)):
+        if not item.url and path in (item.path, run.input_copy(item.name, item.path)):
             return item.path
     found = _job_file(run, path)
     if found is not None:

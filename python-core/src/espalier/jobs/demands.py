@@ -7,6 +7,7 @@ from espalier.base.config import ScriptRunConfig
 from espalier.base.errors import EspalierError
 from espalier.base.paths import WorkspacePaths
 from espalier.base.resources import Capacity, counted, size_text
+from espalier.executors.contract import Executor
 from espalier.jobs.surroundings import Surroundings
 
 
@@ -27,6 +28,26 @@ def refuse_impossible(paths: WorkspacePaths, config: ScriptRunConfig, there: Cap
         if not os.path.isdir(paths.run(run_id).root):
             message = f'There is no run "{run_id}" in {paths.root}, which `depends_on` names.'
             raise EspalierError("run_missing", message, "See list_runs().")
+
+
+def refuse_incapable(executor: Executor, config: ScriptRunConfig, how: str) -> None:
+    """Refuse a job that needs what its executor can't do. Raises EspalierError `not_supported`.
+
+    Args:
+        how: How the job comes to its environment.
+    """
+    can = executor.capabilities
+    asked = {
+        "an environment that is made for it": how in ("private", "image") and how not in can.environments,
+        "an environment": how == "user-managed" and how not in can.environments,
+        "what the session has": how == "session" and how not in can.environments,
+        "graphics processors": config.gpus and not can.gpus,
+        "secrets": config.secrets and not can.secrets,
+    }
+    lacks = next((thing for thing, is_lacking in asked.items() if is_lacking), None)
+    if lacks is not None:
+        message = f"The job asks for {lacks}, which compute_target = {executor.name!r} can't give it."
+        raise EspalierError("not_supported", message, "Ask for something else, or choose another compute target.")
 
 
 def hide_gpus(config: ScriptRunConfig, around: Surroundings, gpus: int) -> List[str]:

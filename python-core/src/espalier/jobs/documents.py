@@ -7,11 +7,9 @@ from typing import List, Mapping, Optional
 
 from espalier.base.config import Session
 from espalier.base.errors import EspalierError
+from espalier.base.model.words import SCRIPT, Word, literal, word
+from espalier.base.scripts import NOTEBOOK, QUARTO, R_MARKDOWN, kind_of
 
-R_MARKDOWN = (".rmd", ".rmarkdown")
-QUARTO = ".qmd"
-NOTEBOOK = ".ipynb"
-_LANGUAGES = {".r": "r", ".rscript": "r", ".py": "python", NOTEBOOK: "python", **dict.fromkeys(R_MARKDOWN, "r")}
 # What interprets other scripts. A #! line of their own comes first.
 _PROGRAMS = {".sh": "/bin/sh", ".bash": "bash", ".zsh": "zsh", ".jl": "julia", ".pl": "perl", ".rb": "ruby"}
 # The runner's own programs, found from inside the job, also in a container (protocol.md, "Inside the job").
@@ -21,48 +19,41 @@ _QUARTO = f'. "$ESPALIER_RUN_DIR/{_RUNNER}/quarto.sh"'
 _NATIVE = (b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
 
 
-def kind_of(script: Optional[str]) -> str:
-    """A script's ending, in small letters."""
-    return os.path.splitext(script or "")[1].lower()
-
-
-def language_of(script: Optional[str]) -> str:
-    """`r`, `python` or `other`, by the script's ending."""
-    return _LANGUAGES.get(kind_of(script), "other")
-
-
-def runner_words(script: str) -> List[str]:
+def runner_words(script: str) -> List[Word]:
     """What stands between R or Python and a document that it is to render or execute."""
     if kind_of(script) in R_MARKDOWN:
-        return ["-e", _RENDER]
-    return ["-m", "espalier.runner.notebook"] if kind_of(script) == NOTEBOOK else []
+        return [literal("-e"), literal(_RENDER)]
+    return [literal("-m"), literal("espalier.runner.notebook")] if kind_of(script) == NOTEBOOK else []
 
 
-def other_command(source: Optional[str], script: str, path: Optional[str]) -> List[str]:
+def other_command(source: Optional[str], script: str, path: Optional[str]) -> List[Word]:
     """How a script is executed that is neither R nor Python.
 
     Args:
         source: The folder it lies in, if there is one to look at.
         script: Its path there.
-        path: The PATH to search for what interprets it; None: not here, it is in a container.
+        path: The PATH to search for what interprets it; None: not here, it is in a container, or is yet to be made.
 
     Raises:
         EspalierError: `interpreter_missing`; `script_missing` if nothing can execute it.
     """
-    safe = os.path.join(".", script)
+    beside = word(SCRIPT, os.path.join(".", script))
     first = _first_line(os.path.join(source, script)) if source else b""
     if kind_of(script) == QUARTO:
-        return ["/bin/sh", "-c", _QUARTO, "sh", script]
+        return [*map(literal, ("/bin/sh", "-c", _QUARTO, "sh")), word(SCRIPT, script)]
     known = _PROGRAMS.get(kind_of(script))
     if first.startswith(b"#!") and (known or _is_executable(source, script)):
         words = first[2:].decode("utf-8", "replace").strip().split(None, 1)
-        return [safe] if _is_executable(source, script) or not words else [*words, safe]
+        return [beside] if _is_executable(source, script) else [*map(literal, words), beside]
     if known:
-        name = script if not script.startswith("-") else safe
-        return [known if path is None or known[0] == "/" else _found(known, script, path), name]
+        if path is not None and shutil.which(known, path=path) is None:
+            message = f'Can\'t run "{script}": {known} was not found on the PATH ({path}).'
+            hint = f"Install {known}, or give its path in command =."
+            raise EspalierError("interpreter_missing", message, hint)
+        return [literal(known), beside if script.startswith("-") else word(SCRIPT, script)]
     if source is not None and not (_is_executable(source, script) and first.startswith(_NATIVE)):
         raise _not_executable(script, first)
-    return [safe]
+    return [beside]
 
 
 def refuse_missing_tools(script: str, session: Session, python: str, variables: Mapping[str, str]) -> None:
@@ -97,14 +88,6 @@ def refuse_missing_tools(script: str, session: Session, python: str, variables: 
 
 def _missing(script: str, tool: str, hint: str) -> EspalierError:
     return EspalierError("interpreter_missing", f'Can\'t render "{script}" without {tool}.', hint)
-
-
-def _found(program: str, script: str, path: str) -> str:
-    found = shutil.which(program, path=path)
-    if found is None:
-        message = f'Can\'t run "{script}": {program} was not found on the PATH ({path}).'
-        raise EspalierError("interpreter_missing", message, f"Install {program}, or give its path in command =.")
-    return found
 
 
 def _first_line(path: str) -> bytes:

@@ -1,24 +1,22 @@
 """The environment that a job asks for: read, looked up, checked against where the job is to run."""
 
 import json
-import os
 from dataclasses import replace
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Dict, Mapping, NamedTuple, Optional, Sequence
 
-from espalier.adapters.engine import SCHEMES, EngineGone, address, engine_variables, is_here, is_loopback
+from espalier.adapters.engine import engine_variables
 from espalier.adapters.engine_sockets import CONFIG_VARIABLE, NAMED_BY
 from espalier.base.config import ScriptRunConfig
-from espalier.base.docker_options import DockerOptions
 from espalier.base.errors import EspalierError
-from espalier.base.model.job import Container
 from espalier.base.paths import FORMAT, WorkspacePaths
-from espalier.base.resources import bytes_of
 from espalier.environment.definition import Environment
 from espalier.environment.key import definition_digest
-from espalier.lifecycle.mounts import refuse_dangerous, refuse_missing
+from espalier.executors.contract import Capabilities
 
 # How a run comes to its environment: what the session has; what the definition says is there; what is made for it.
 SESSION, USER_MANAGED, PRIVATE, IMAGE = "session", "user-managed", "private", "image"
+# Those that are made ready while the run is prepared.
+MADE = (IMAGE, PRIVATE)
 
 
 class Chosen(NamedTuple):
@@ -48,11 +46,14 @@ class Chosen(NamedTuple):
         }
 
 
-def choose_environment(paths: WorkspacePaths, config: ScriptRunConfig, experiment: str) -> Optional[Chosen]:
+def choose_environment(
+    paths: WorkspacePaths, config: ScriptRunConfig, experiment: str, can: Capabilities
+) -> Optional[Chosen]:
     """The environment that a job asks for; None where it has what the session has.
 
     Args:
         experiment: Name of its experiment, which is that of a definition that has none.
+        can: What its executor can do.
 
     Raises:
         EspalierError: `environment_missing`, `environment_invalid`, `needs_docker`.
@@ -61,7 +62,7 @@ def choose_environment(paths: WorkspacePaths, config: ScriptRunConfig, experimen
         return None
     environment = read_environment(paths, config.environment, experiment)
     is_named = bool({"name", "definition"} & set(config.environment))
-    if config.container is not None:
+    if IMAGE in can.environments:
         return Chosen(environment, IMAGE, is_named)
     how = PRIVATE if _asks_for_packages(environment) else USER_MANAGED
     from espalier.provision.local.refuse import refuse_without_docker
@@ -144,69 +145,6 @@ def known_image(paths: WorkspacePaths, environment: Environment) -> Optional[Dic
     return {"format": FORMAT, "how": IMAGE, **found}
 
 
-def container_of(options: Optional[DockerOptions], chosen: Optional[Chosen]) -> Optional[Container]:
-    """How a run's container is set up; None for one that runs in no container."""
-    if options is None:
-        return None
-    shm = options.shm_size
-    if shm is None and chosen is not None:
-        shm = chosen.environment.shm_size
-    size = None if shm is None else bytes_of(shm)
-    return Container(size, options.network, options.places, options.init, options.user)
-
-
-def refuse_dangerous_mounts(config: ScriptRunConfig) -> List[str]:
-    """Refuse mounts and inputs by which a container would rule this machine, before they are read.
-
-    Returns:
-        Warnings about what is in them.
-
-    Raises:
-        EspalierError: `bad_argument`.
-    """
-    if config.container is None:
-        return []
-    mounts = list(config.container.places)
-    refuse_missing(mounts)
-    paths = (path for path in config.inputs.values() if isinstance(path, str))
-    inputs = [os.path.abspath(os.path.expanduser(path)) for path in paths]
-    return refuse_dangerous([*mounts, *inputs], _session_variables(config))
-
-
-def refuse_engine(config: ScriptRunConfig) -> None:
-    """Refuse an engine that runs cannot use: nobody is asked, but a name server.
-
-    Raises:
-        EspalierError: `not_supported`: it is on another machine, where a run's folder is not, or not to be reached this
-            way; `docker_unavailable`: its host is unknown.
-    """
-    place = address(engine_variables(_session_variables(config)))
-    hint = "Set DOCKER_HOST to the socket of an engine of this machine, unix:///path, or unset it for the usual one."
-    if place.partition("://")[0] not in SCHEMES:
-        message = f"DOCKER_HOST is {place}; runs reach a Docker engine by unix:// and tcp:// only."
-        raise EspalierError("not_supported", message, hint, address=place)
-    try:
-        here = is_here(place)
-    except EngineGone as error:
-        raise EspalierError("docker_unavailable", f"There is no Docker engine to be found: {error}.", hint) from error
-    if not here:
-        message = f"The Docker engine at {place} is on another machine, where a container cannot see the run's folder."
-        raise EspalierError("not_supported", message, hint, address=place)
-    _refuse_open_engine(config, place)
-
-
-def _refuse_open_engine(config: ScriptRunConfig, place: str) -> None:
-    """Refuse a network by which the job could command the engine: it listens on a port, to all who reach that."""
-    network = config.container.network if config.container is not None else "none"
-    if place.startswith("unix://") or network == "none" or _session_variables(config).get("DOCKER_TLS_VERIFY"):
-        return
-    if network == "host" or not is_loopback(place):
-        why = f"by it the job could command the Docker engine at {place}, which asks for no key"
-        message = f"Can't give the job's container the network {network!r}: {why}."
-        hint = 'Use the network "none", an engine that listens at a socket, or one with DOCKER_TLS_VERIFY.'
-        raise EspalierError("bad_argument", message, hint, address=place)
-
-
 def preparing(
     paths: WorkspacePaths, chosen: Chosen, config: ScriptRunConfig, inherited: Mapping[str, str]
 ) -> Dict[str, Any]:
@@ -216,7 +154,7 @@ def preparing(
         inherited: Those of the session's variables that a job may inherit.
     """
     known = known_image(paths, chosen.environment) if chosen.how == IMAGE else None
-    session = _session_variables(config)
+    session = config.session.variables
     engine = engine_variables(session)
     # (and the registries that the user is logged in to, and the engines that a container must not reach)
     wanted = (CONFIG_VARIABLE, *NAMED_BY)
@@ -226,7 +164,3 @@ def preparing(
     # (R's own folders in it may hold another Python's library than that of the interpreter that is started)
     variables.pop("LD_LIBRARY_PATH", None)
     return {"engine": engine, "preparing": variables, "session": programs, "prepared": known, "how": chosen.how}
-
-
-def _session_variables(config: ScriptRunConfig) -> Mapping[str, str]:
-    return os.environ if config.session.environment is None else config.session.environment

@@ -7,8 +7,10 @@ import time
 from typing import Any, Dict, Tuple
 
 from espalier.adapters.files import remove_tree
+from espalier.base.errors import EspalierError
 from espalier.base.model.codec import encode
 from espalier.base.model.job import JobSpec
+from espalier.base.model.status import Status
 from espalier.base.os_errors import cannot_write
 from espalier.base.paths import ENV, SPEC, STATUS, RunPaths, WorkspacePaths, is_temporary
 from espalier.base.records import (
@@ -21,6 +23,7 @@ from espalier.base.records import (
     sync_folder,
     write_file,
 )
+from espalier.lifecycle.children import opened_entries
 from espalier.lifecycle.copies import origin_of
 from espalier.lifecycle.digests import record_digests
 
@@ -29,13 +32,13 @@ _LEFT_BEHIND_SECONDS = 86_400
 
 
 def build_folder(
-    paths: WorkspacePaths, spec: JobSpec, records: Dict[str, Dict[str, Any]], git_index: bytes = b""
+    paths: WorkspacePaths, spec: JobSpec, status: Status, records: Dict[str, Dict[str, Any]], git_index: bytes = b""
 ) -> Tuple[str, Dict[str, str]]:
     """Write a run's first records into a folder beside its final place.
 
     Args:
-        records: Name of a record -> its content, beside the definition, the status last. The environment is made
-            readable for its owner only.
+        status: Its first.
+        records: Name of a record -> its content, beside these two. The environment is made readable for its owner only.
         git_index: The index of the source folder's repository, if there is one. Not synchronised: after a power loss
             a job does without it.
 
@@ -51,9 +54,9 @@ def build_folder(
     try:
         _make_shard(paths, shard)
         os.mkdir(folder, FOLDER_MODE)
-        for name, record in {SPEC: encode(spec), **records}.items():
+        for name, record in {SPEC: encode(spec), **records, STATUS: {}}.items():
             if name == STATUS:
-                record = {**record, "origin": origin_of(os.path.join(folder, SPEC)), "digests": digests}
+                record = status._replace(origin=origin_of(os.path.join(folder, SPEC)), digests=digests).record()
             mode, data = PRIVATE_MODE if name == ENV else FILE_MODE, dump_record(record)
             refuse_too_long(os.path.join(folder, name), data)
             digests.update(record_digests({name: data}))
@@ -101,3 +104,31 @@ def place_folder(paths: WorkspacePaths, folder: str, run_id: str) -> RunPaths:
         shutil.rmtree(folder, ignore_errors=True)
         raise cannot_write(paths.root, error) from error
     return run
+
+
+def record_child(parent: RunPaths, child_id: str) -> None:
+    """Enter a run as a child, durable, before its folder is put in its place.
+
+    Raises:
+        EspalierError: `run_missing`, `workspace_read_only`.
+    """
+    try:
+        _enter(parent, child_id)
+    except OSError as error:
+        if not os.path.isdir(parent.root):
+            message = f"The parent run {os.path.basename(parent.root)} is gone."
+            raise EspalierError("run_missing", message, "See list_runs().") from error
+        raise cannot_write(parent.workspace.root, error) from error
+
+
+def _enter(parent: RunPaths, child_id: str) -> None:
+    made = not os.path.lexists(parent.children)
+    if made:
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(parent.children, FOLDER_MODE)
+    with opened_entries(parent.children) as folder:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        os.close(os.open(child_id, flags, FILE_MODE, dir_fd=folder))
+        os.fsync(folder)
+    if made:
+        sync_folder(parent.root)

@@ -34,8 +34,6 @@ _FAMILIES = re.compile(
     r"|CC|CXX|FC|CFLAGS|CXXFLAGS|CPPFLAGS|FFLAGS|LDFLAGS|MAKEFLAGS|CPATH|LIBRARY_PATH|PKG_CONFIG_PATH"
     r"|ESPALIER_(?:PYTHON|CORE_PYTHON|UV|AUTO_INSTALL|NATIVE|CACHE_DIR|KEYVAULT|RECORD_DIFF)"
 )
-# Of the host's variables others would say nothing in a container, whose own count.
-_IN_CONTAINER = re.compile("TZ|" + _PROXIES)
 # These lead to libraries of the session, which must not stand before those of an environment.
 _OF_LIBRARIES = re.compile(
     r"R_(?:LIBS\w*|PROFILE\w*|ENVIRON\w*)|PYTHON(?:PATH|HOME|USERBASE)|VIRTUAL_ENV|CONDA_\w+|MAMBA_\w+|PYENV_\w+"
@@ -59,13 +57,8 @@ def inherited_variables(session: Session) -> Dict[str, str]:
 
 
 def for_environment(variables: Mapping[str, str]) -> Dict[str, str]:
-    """Of those the ones that a job with an environment without Docker inherits."""
+    """Of those the ones that a job with an environment inherits."""
     return {name: value for name, value in variables.items() if not _OF_LIBRARIES.fullmatch(name)}
-
-
-def for_container(variables: Mapping[str, str]) -> Dict[str, str]:
-    """Of those the ones that a job in a container inherits."""
-    return {name: value for name, value in variables.items() if _IN_CONTAINER.fullmatch(name)}
 
 
 def notes_on_missing(session: Session, job: Mapping[str, str], script: Optional[str], command: object) -> List[str]:

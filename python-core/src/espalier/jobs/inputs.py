@@ -1,19 +1,25 @@
-"""Inputs: files and folders outside the snapshot that a job may read, and outputs of other runs."""
+"""Inputs: files and folders outside the snapshot that a job may read, outputs of other runs, files on the web."""
 
 import os
-from typing import Any, Dict, List, Mapping, Sequence, Union
+import re
+from typing import Any, Callable, Dict, FrozenSet, List, Mapping, Sequence, Union
 
+from espalier.adapters.homes import cache_folder
 from espalier.base import states
 from espalier.base.errors import EspalierError
 from espalier.base.model.job import Input
 from espalier.base.names import check_name, input_variable
 from espalier.base.paths import WorkspacePaths, is_run_id
+from espalier.environment.spelling import url
 from espalier.lifecycle.status import read_status
-from espalier.store.input_digests import input_at
+from espalier.store.input_digests import digest_of_file, input_at
 from espalier.tracking.run_outputs import found_output, output_to_come
 
-# A path, or `run` and `output` of an output of a run.
+# A path, or a reference: the names of its fields say of which kind it is.
 Given = Union[str, Mapping[str, str]]
+_OF_NETWORKS = re.compile("(?i:(?:https?|no|all)_proxy)|SSL_CERT_FILE|SSL_CERT_DIR")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_LONGEST_NAME = 200
 
 
 def resolve_inputs(paths: WorkspacePaths, inputs: Mapping[str, Given]) -> List[Input]:
@@ -37,7 +43,11 @@ def resolve_inputs(paths: WorkspacePaths, inputs: Mapping[str, Given]) -> List[I
 
 def _resolved(paths: WorkspacePaths, name: str, given: Given) -> Input:
     if not isinstance(given, str):
-        return _output(paths, name, dict(given))
+        resolve = _KINDS.get(frozenset(given))
+        if resolve is None or not all(isinstance(item, str) for item in given.values()):
+            kinds = "; ".join(" and ".join(sorted(fields)) for fields in _KINDS)
+            raise EspalierError("bad_argument", f"The input {name} must be a path, or have the fields {kinds}.")
+        return resolve(paths, name, dict(given))
     full = os.path.abspath(os.path.expanduser(given))
     if not os.path.exists(full):
         raise EspalierError(
@@ -53,19 +63,57 @@ def _resolved(paths: WorkspacePaths, name: str, given: Given) -> Input:
 
 def _output(paths: WorkspacePaths, name: str, given: Dict[str, str]) -> Input:
     """An output of a run of the workspace."""
-    if sorted(given) != ["output", "run"] or not all(isinstance(item, str) for item in given.values()):
-        raise EspalierError("bad_argument", f"The input {name} must be a path, or run and output of an output.")
     run_id = given["run"]
     if not is_run_id(run_id) or not os.path.isdir(paths.run(run_id).root):
         message = f"The input {name} is to be an output of {run_id!r:.150}, and there is no such run in {paths.root}."
         raise EspalierError("run_missing", message, "Outputs of runs of the same workspace can be inputs.")
-    item, state = output_to_come(paths, name, run_id, given["output"]), str(read_status(paths.run(run_id))["state"])
+    item, state = output_to_come(paths, name, run_id, given["output"]), read_status(paths.run(run_id)).state
     if state == states.COMPLETED:
         return found_output(paths, item)
     if states.is_final(state):
         message = f"The input {name} is to be an output of the run {run_id}, which ended as {state}."
         raise EspalierError("input_missing", message, "Name a run that completes, or give the path of a file.")
     return item
+
+
+def _url(paths: WorkspacePaths, name: str, given: Dict[str, str]) -> Input:
+    """What is at an address: the file of that digest, wherever it is fetched from."""
+    sha256 = given["sha256"].lower()
+    if not _SHA256.fullmatch(sha256):
+        message = f"The input {name}: sha256 must be 64 hexadecimal digits, not {given['sha256']!r:.100}."
+        hint = "A job's input is known by its content. `sha256sum <file>` prints the digest of a file."
+        raise EspalierError("bad_argument", message, hint)
+    try:
+        address = url(f"The input {name}", given["url"])
+    except EspalierError as error:
+        hint = "Take an address without, or download it in the job, with secrets = the names of what it needs."
+        raise EspalierError("bad_argument", error.message, hint) from None
+    place = address.partition("?")[0]
+    file = os.path.basename(place)
+    if not place.startswith(("https://", "http://")) or file in ("", ".", "..") or len(file) > _LONGEST_NAME:
+        message = f"The input {name} is {address:.200}, which is not the address of a file, https://<host>/<path>/<file>."
+        raise EspalierError("bad_argument", message, "Give a local file by its path.")
+    return Input(name, place, digest=digest_of_file(sha256), url=address, sha256=sha256)
+
+
+# A kind of reference is an entry here: the names of its fields, and what makes an input of them.
+_KINDS: Dict[FrozenSet[str], Callable[[WorkspacePaths, str, Dict[str, str]], Input]] = {
+    frozenset(("run", "output")): _output,
+    frozenset(("url", "sha256")): _url,
+}
+
+
+def fetching(inputs: Sequence[Input], variables: Mapping[str, str]) -> Dict[str, Any]:
+    """What env.json holds for inputs that have an address: where they are kept, and the session's proxies and
+    certificates. Empty without such inputs.
+
+    Args:
+        variables: The session's.
+    """
+    if not any(item.url for item in inputs):
+        return {}
+    needed = {name: value for name, value in variables.items() if _OF_NETWORKS.fullmatch(name)}
+    return {"fetch": {"cache": cache_folder(), "variables": needed}}
 
 
 def identity_of(inputs: Sequence[Input]) -> List[Any]:

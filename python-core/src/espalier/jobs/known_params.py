@@ -9,7 +9,7 @@ import os
 import re
 from typing import Iterator, List, Mapping, NamedTuple, Optional, Set
 
-from espalier.jobs.documents import kind_of
+from espalier.base.scripts import kind_of
 from espalier.jobs.r_calls import calls_of, name_of, texts_of, without_comments
 from espalier.lifecycle.near_names import files_below
 

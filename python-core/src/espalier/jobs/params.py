@@ -9,91 +9,74 @@ number in plain decimals (argparse of Python and R, optparse and getopt of R), s
 """
 
 import datetime
-import math
 import re
-from decimal import Decimal
-from typing import Any, Dict, List, Mapping, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from espalier.base.errors import EspalierError
+from espalier.base.model.words import LITERAL, PARAMETER, Part, Word, literal, word
 from espalier.base.names import check_label
-from espalier.base.values import native, typed, value_text
+from espalier.base.scripts import argument_text, parameter_texts
+from espalier.base.values import native, typed
 
 _PLAIN_NUMBER = re.compile(r"-(\d+|\d*\.\d+)$", re.ASCII)
 
 
-def script_arguments(params: Mapping[str, Any], logical: Tuple[str, str]) -> Tuple[List[str], Dict[str, Any]]:
-    """Parameters as arguments and as the record's typed `params`.
+def script_words(params: Mapping[str, Any], script: Optional[str]) -> Tuple[List[Word], Dict[str, Any]]:
+    """Parameters as words of the command and as the record's typed `params`.
 
     A name without leading dash gets two. None or "" makes a flag. A list gives its values one after the other.
+
+    Args:
+        script: The entry script.
 
     Raises:
         EspalierError: `bad_argument` (NA, a type that is no value, a text that would be taken for an option),
             `bad_name`.
     """
-    arguments: List[str] = []
+    words: List[Word] = []
     record: Dict[str, Any] = {}
     for name, value in params.items():
         if not isinstance(name, str):
             raise EspalierError("bad_name", f"script_params: {name!r} is no name.", "Names are text.")
         option = name if name.startswith("-") else "--" + name
         label = check_label("script parameter", option.lstrip("-"))
+        if label in record:
+            raise EspalierError("bad_name", f"script_params has {label} twice.", "Give each parameter once.")
         if value is None or value == "":
-            arguments.append(option)
             record[label] = {"kind": "logical", "value": True}
+            words.append(literal(option))
         elif isinstance(value, (list, tuple)):
             values = [_checked(name, item) for item in value]
-            arguments += [option, *(_item(name, item, logical) for item in values)]
+            for item in values:
+                _refuse_option(name, argument_text(item))
             record[label] = [typed(item) for item in values]
+            words += [literal(option), word(PARAMETER, label)]
         else:
-            value = _checked(name, value)
-            arguments += _single(option, argument_text(value, logical))
-            record[label] = typed(value)
-    return arguments, record
+            record[label] = typed(_checked(name, value))
+            words += _single(option, label, *parameter_texts(script, record[label]))
+    return words, record
 
 
-def argument_text(value: Any, logical: Tuple[str, str] = ("TRUE", "FALSE")) -> str:
-    """A value as an argument. Strings stay as they are; numbers are plain decimals, as short as reads back to the same
-    double.
-
-    Args:
-        logical: How true and false are spelled.
-    """
-    if isinstance(value, float):
-        if math.isinf(value):
-            return "Inf" if value > 0 else " -Inf"
-        if abs(value) < 2**63 and value.is_integer() and value:  # what an integer of 64 bits holds, digit by digit
-            return str(int(value))
-        return "NaN" if math.isnan(value) else format(Decimal(value_text(float(value))), "f")
-    return value_text(value, logical)
-
-
-def _single(option: str, text: str) -> List[str]:
+def _single(option: str, label: str, text: str) -> List[Word]:
     if not text.startswith("-") or _PLAIN_NUMBER.match(text):
-        return [option, text]
+        return [literal(option), word(PARAMETER, label)]
     one_letter = len(option) == 2 and option[1] != "-"
-    return [option + text if one_letter else f"{option}={text}"]
+    return [Word((Part(LITERAL, option if one_letter else option + "="), Part(PARAMETER, label)))]
 
 
-def _item(name: str, value: Any, logical: Tuple[str, str]) -> str:
-    text = argument_text(value, logical)
+def _refuse_option(name: str, text: str) -> None:
     if len(text) > 1 and text.startswith("-") and not _PLAIN_NUMBER.match(text):
         raise EspalierError(
             "bad_argument",
             f"script_params: {name} has the element {text[:60]!r}, which scripts would take for an option.",
             "Join the elements to one string, put them into a file, or write the arguments yourself: `arguments`.",
         )
-    return text
 
 
-def quarto_options(params: Mapping[str, Any]) -> List[str]:
-    """Parameters as quarto takes them, `-P name:value`, the value as YAML."""
-    options: List[str] = []
-    for name, value in params.items():
-        items = value if isinstance(value, (list, tuple)) else [True if value is None or value == "" else value]
-        texts = [value_text(_checked(name, item), ("true", "false")) for item in items]
-        text = f"[{', '.join(texts)}]" if isinstance(value, (list, tuple)) else texts[0]
-        options += ["-P", f"{name.lstrip('-')}:{text}"]
-    return options
+def quarto_words(record: Mapping[str, Any]) -> List[Word]:
+    """Recorded parameters as quarto takes them, `-P name:value`, the value as YAML."""
+    pairs = [(literal("-P"), Word((Part(LITERAL, f"{name}:"), Part(PARAMETER, name)))) for name in record]
+    return [each for pair in pairs for each in pair]
 
 
 def _checked(name: str, value: Any) -> Any:

@@ -1,17 +1,19 @@
-"""From a config to the argument vector that will be executed."""
+"""From a config to the words of the command that will be executed."""
 
 import os
 import shlex
 import shutil
-import sys
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from espalier.base.config import ScriptRunConfig
 from espalier.base.errors import EspalierError
-from espalier.base.model.job import Input
-from espalier.jobs.documents import QUARTO, kind_of, language_of, other_command, runner_words
-from espalier.jobs.environment import IMAGE, Chosen
-from espalier.jobs.params import quarto_options, script_arguments
+from espalier.base.model.job import Input, JobEnvironment
+from espalier.base.model.resolve import interpreters
+from espalier.base.model.words import INPUT, INTERPRETER, SCRIPT, Word, literal, word
+from espalier.base.scripts import QUARTO, kind_of, language_of
+from espalier.jobs.documents import other_command, runner_words
+from espalier.jobs.environment import IMAGE, PRIVATE, SESSION
+from espalier.jobs.params import quarto_words, script_words
 from espalier.lifecycle.near_names import files_below, nearest_file
 
 _SCRIPTS = (".r", ".py", ".sh", ".rmd", ".qmd", ".ipynb")
@@ -21,85 +23,70 @@ class Program(NamedTuple):
     """What to execute, and how the record describes it."""
 
     kind: str  # "script" or "command"
-    command: List[str]
-    arguments: List[str]
+    command: List[Word]
+    arguments: List[Word]
     params: Dict[str, Any]
-    language: str  # "r", "python" or "other"
 
 
 def program(
     config: ScriptRunConfig,
     inputs: Sequence[Input],
     path: str,
-    chosen: Optional[Chosen] = None,
+    environment: JobEnvironment,
     source: Optional[str] = None,
-    python: Optional[str] = None,
 ) -> Program:
     """The program of a job.
 
     Args:
         inputs: The resolved inputs; each adds `--name path`.
         path: The PATH to search for interpreters.
-        chosen: The environment it asks for. In a container programs are looked for there, when it starts.
+        environment: What it runs on. In a container programs are looked for there, when it starts.
         source: The folder that the script lies in, if there is one to look at.
-        python: What runs a Python script, where the environment names none.
 
     Raises:
         EspalierError: `interpreter_missing`, `bad_argument`, `bad_name`; `script_missing` if nothing can execute it.
     """
-    language = language_of(config.entry_script)
-    spelled = ("TRUE", "FALSE") if language == "r" else ("True", "False")
-    arguments, params = script_arguments(config.script_params, spelled)
-    arguments = [_text(item) for item in config.arguments] + arguments
+    params, record = script_words(config.script_params, config.entry_script)
+    if kind_of(config.entry_script) == QUARTO:
+        params = quarto_words(record)
+    arguments = [literal(_text(item)) for item in config.arguments] + params
     for item in inputs:
-        arguments += ["--" + item.name, item.path]
+        arguments += [literal("--" + item.name), word(INPUT, item.name)]
     if config.entry_script is None:
-        command = _command(config.command or [], None if _is_image(chosen) else path)
+        command = [literal(text) for text in _command(config.command or [], path, environment.how)]
         shell = isinstance(config.command, str)
         # a shell gives what follows the command string's own name to it as $1, $2, ... and "$@"
-        return Program("command", command + ["sh"] * shell * bool(arguments) + arguments, arguments, params, "other")
-    start = _interpreter(config, config.entry_script, language, path, chosen, source, python)
-    if kind_of(config.entry_script) == QUARTO:
-        options = quarto_options(config.script_params)
-        arguments = [_text(item) for item in config.arguments] + options + arguments[len(arguments) - 2 * len(inputs) :]
-    start[1:1] = runner_words(config.entry_script)
-    return Program("script", start + arguments, arguments, params, language)
+        return Program("command", command + [literal("sh")] * shell * bool(arguments) + arguments, arguments, record)
+    start = _script(config, config.entry_script, path, environment, source)
+    return Program("script", start + arguments, arguments, record)
 
 
-def _is_image(chosen: Optional[Chosen]) -> bool:
-    return chosen is not None and chosen.how == IMAGE
-
-
-def _interpreter(
-    config: ScriptRunConfig,
-    script: str,
-    language: str,
-    path: str,
-    chosen: Optional[Chosen],
-    source: Optional[str],
-    python: Optional[str],
-) -> List[str]:
+def _script(
+    config: ScriptRunConfig, script: str, path: str, environment: JobEnvironment, source: Optional[str]
+) -> List[Word]:
+    language = language_of(script)
+    if language == "other":
+        return other_command(source, script, None if environment.how in (IMAGE, PRIVATE) else path)
+    if environment.how != IMAGE:
+        interpreter = interpreters(environment, {})[language]
+        if shutil.which(interpreter, path=path) is None:
+            raise _not_found(interpreter, path, _remedy(config, environment, language))
     # a name such as `-e.R` must not be read as an option
     safe = os.path.join(".", script) if script.startswith("-") else script
-    session = config.session
-    named = chosen.interpreter(language) if chosen is not None else None
-    if _is_image(chosen) and language != "other":
-        return [named or {"r": "Rscript", "python": "python3"}[language], safe]
-    if named is not None:
-        return [_found(named, named, path, "Correct the environment, or install it there."), safe]
+    return [word(INTERPRETER, language), *runner_words(script), word(SCRIPT, safe)]
+
+
+def _remedy(config: ScriptRunConfig, environment: JobEnvironment, language: str) -> str:
+    if environment.how != SESSION and not (environment.r if language == "r" else environment.python):
+        return "Correct the environment, or install it there."
     if language == "r":
-        rscript = _found("Rscript", session.rscript, path, "Install R, or give the path of Rscript.")
-        return [rscript, safe]
-    if language == "python":
-        python = python or sys.executable
-        remedy = "Install Python, or give the path of its interpreter."
-        if session.python:
-            remedy = "Give the path of an interpreter, or the folder of a virtual environment that has bin/python."
-        return [_found("python3", python, path, remedy), safe]
-    return other_command(source, script, None if _is_image(chosen) else path)
+        return "Install R, or give the path of Rscript."
+    if config.session.python:
+        return "Give the path of an interpreter, or the folder of a virtual environment that has bin/python."
+    return "Install Python, or give the path of its interpreter."
 
 
-def _command(command: Any, path: Optional[str]) -> List[str]:
+def _command(command: Any, path: str, how: str) -> List[str]:
     if isinstance(command, str):
         if not command.strip():
             raise EspalierError("bad_argument", "The command is empty.")
@@ -107,17 +94,15 @@ def _command(command: Any, path: Optional[str]) -> List[str]:
     parts = [_text(part) for part in command]
     if not parts or not parts[0]:
         raise EspalierError("bad_argument", "The command is empty.")
-    if os.sep not in parts[0] and path is not None:
-        parts[0] = _found(parts[0], None, path, "Install it, or give its path.")
+    # (in an environment that is yet to be made there may be more programs)
+    if how not in (IMAGE, PRIVATE) and os.sep not in parts[0] and shutil.which(parts[0], path=path) is None:
+        raise _not_found(parts[0], path, "Install it, or give its path.")
     return parts
 
 
-def _found(program_name: str, chosen: Optional[str], path: str, remedy: str) -> str:
-    found = shutil.which(chosen or program_name, path=path)
-    if found is None:
-        where = f"at {chosen}" if chosen and os.sep in chosen else f"on the PATH ({path})"
-        raise EspalierError("interpreter_missing", f"{program_name} was not found {where}.", remedy)
-    return found
+def _not_found(name: str, path: str, remedy: str) -> EspalierError:
+    where = f"at {name}" if os.sep in name else f"on the PATH ({path})"
+    return EspalierError("interpreter_missing", f"{os.path.basename(name)} was not found {where}.", remedy)
 
 
 def _text(value: Any) -> str:

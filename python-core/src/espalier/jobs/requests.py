@@ -26,6 +26,7 @@ from espalier.base.paths import RunPaths, WorkspacePaths, is_run_id
 from espalier.base.records import read_record
 from espalier.base.types import Frame
 from espalier.base.values import to_json
+from espalier.executors.registry import executor_of
 from espalier.jobs.asked import config_of, items_of, object_of, plain_request, text_of, texts_of
 from espalier.jobs.children import check_child_id, child_spec, create_held, settled_id, submit_child
 from espalier.jobs.confined import (
@@ -37,7 +38,8 @@ from espalier.jobs.confined import (
     refuse_to_collect,
 )
 from espalier.lifecycle.children import is_descendant, parent_of
-from espalier.lifecycle.recorded import end_recorded, keep_outputs
+from espalier.lifecycle.end import end_recorded
+from espalier.lifecycle.recorded import keep_outputs
 from espalier.lifecycle.requests import RequestBox, error_answer, open_box
 from espalier.lifecycle.scratch import live_scratch
 from espalier.lifecycle.set_ids import close_to_others
@@ -69,7 +71,7 @@ def _answer(run: RunPaths, box: RequestBox, name: str) -> Answer:
         if deed is None:
             raise EspalierError("bad_argument", f"A job cannot ask for {record['op']!r:.100}.")
         status = read_status(run)
-        if states.is_final(status["state"]) or os.path.exists(run.cancel):
+        if states.is_final(status.state) or os.path.exists(run.cancel):
             raise EspalierError("run_not_active", "The run that asks has ended, or is being canceled.")
         return deed(run, record, f"{os.path.basename(run.root)}/{name}", box.made_at(name))
     except EspalierError as error:
@@ -86,7 +88,7 @@ def _submit(run: RunPaths, record: Mapping[str, Any], seed: str, made_at: int) -
     run_id = settled_id(spec.experiment, made_at, seed)
     if _is_there(parent, run_id):
         return {"run_ids": [run_id], "notes": [], "warnings": []}
-    confined = spec.docker is not None
+    confined = executor_of(spec).capabilities.is_confined
     if confined:
         record = {**record, "config": in_parents_container(object_of(record, "config"), spec)}
     config, above = config_of(record, _environment(run), run), os.path.basename(parent.root)
@@ -128,9 +130,10 @@ def _refuse_other_secrets(spec: JobSpec, wanted: Sequence[str]) -> None:
 
 def _create(run: RunPaths, record: Mapping[str, Any], seed: str, made_at: int) -> Answer:
     parent = _own(run, record, "parent")
-    if states.is_final(read_status(parent)["state"]):
+    if states.is_final(read_status(parent).state):
         raise EspalierError("run_not_active", f"The run {os.path.basename(parent.root)} has ended already.")
     own, paths = read_as(JobSpec, run.spec), run.workspace
+    is_confined = executor_of(own).capabilities.is_confined
     experiment = own.experiment
     made: List[str] = []
     for number, item in enumerate(items_of(record, "wanted")):
@@ -139,14 +142,14 @@ def _create(run: RunPaths, record: Mapping[str, Any], seed: str, made_at: int) -
         if chosen and not _is_made(paths, chosen, settled):
             check_child_id(paths, experiment, chosen)
         collect_from, tags = text_of(item, "collect_from") or None, _tags(item)
-        if collect_from and own.docker is not None:
+        if collect_from and is_confined:
             refuse_to_collect(collect_from)
         run_id = chosen or settled
         if not _is_there(parent, run_id):
             above, name = os.path.basename(parent.root), text_of(item, "name") or None
             spec = child_spec(paths, above, None, text_of(record, "client"))
             create_held(paths, spec._replace(id=run_id, request=settled), name, collect_from, tags)
-        if own.docker is not None:
+        if is_confined:
             if parent is run:  # (what the job logs into it is a file of the job's, brought to it)
                 close_to_others(run.workspace.run(run_id))
             show(run, run.workspace.run(run_id))
@@ -190,7 +193,7 @@ def _end(run: RunPaths, record: Mapping[str, Any], state: str) -> Answer:
     child = _below(run, record)
     bring_recorded(run, child)
     status = read_status(child)
-    if status["state"] != state:  # (else it was done before, and the answer got lost)
+    if status.state != state:  # (else it was done before, and the answer got lost)
         end_recorded(child, keep_outputs(child, status), state, text_of(record, "message") or None)
     if _is_confined(run):
         show(run, child)
@@ -265,7 +268,7 @@ def _environment(run: RunPaths) -> Dict[str, Any]:
 
 def _is_confined(run: RunPaths) -> bool:
     """Whether the job of a run is in a container."""
-    return read_as(JobSpec, run.spec).docker is not None
+    return executor_of(read_as(JobSpec, run.spec)).capabilities.is_confined
 
 
 def _is_within_copy(run: RunPaths, path: str) -> bool:

@@ -14,37 +14,32 @@ from espalier.base import states
 from espalier.base.canonical import digest
 from espalier.base.config import ScriptRunConfig
 from espalier.base.errors import EspalierError
-from espalier.base.model.codec import decode
+from espalier.base.model.codec import decode, encode
 from espalier.base.model.job import FrozenFolder, GitState, Input, JobSpec
+from espalier.base.model.resolve import shown_command
+from espalier.base.model.status import Status
 from espalier.base.names import check_label, check_name
-from espalier.base.paths import ENV, FORMAT, META, STATUS, WorkspacePaths
+from espalier.base.paths import ENV, FORMAT, META, WorkspacePaths
 from espalier.base.progress import indivisible
 from espalier.base.records import now_iso
 from espalier.base.retry import checked_retry
+from espalier.base.scripts import language_of
 from espalier.base.types import Text
-from espalier.jobs.demands import hide_gpus, refuse_impossible
-from espalier.jobs.documents import language_of, refuse_missing_tools
-from espalier.jobs.environment import (
-    IMAGE,
-    PRIVATE,
-    choose_environment,
-    container_of,
-    preparing,
-    refuse_dangerous_mounts,
-    refuse_engine,
-    with_gpu,
-    with_version,
-)
+from espalier.executors.registry import executor_for
+from espalier.jobs.demands import hide_gpus, refuse_impossible, refuse_incapable
+from espalier.jobs.documents import refuse_missing_tools
+from espalier.jobs.environment import MADE, SESSION, choose_environment, preparing, with_gpu, with_version
 from espalier.jobs.exec_limits import refuse_too_long
-from espalier.jobs.folder import build_folder, place_folder
+from espalier.jobs.folder import build_folder, place_folder, record_child
 from espalier.jobs.full_core import full_core
 from espalier.jobs.inherited import for_environment, inherited_variables, notes_on_missing
-from espalier.jobs.inputs import identity_of, resolve_inputs, runs_waited_for
+from espalier.jobs.inputs import fetching, identity_of, resolve_inputs, runs_waited_for
 from espalier.jobs.known_params import unknown_params
+from espalier.jobs.outputs import declared_outputs
 from espalier.jobs.program import Program, checked_script, named_files, program
 from espalier.jobs.surroundings import Surroundings, surroundings
 from espalier.jobs.working_copy import read_index, working_copy
-from espalier.lifecycle.children import DETACH, record_child
+from espalier.lifecycle.children import DETACH
 from espalier.queue.capacity import capacity
 from espalier.queue.home import allocator, queue_paths
 from espalier.queue.step import step_locked
@@ -89,9 +84,8 @@ def prepare(
     refuse_secret_values(paths, _recorded(config))
     source = _checked_source(config)
     script = checked_script(source, config.entry_script) if source and config.entry_script else None
-    warnings = refuse_dangerous_mounts(config)
-    if config.container is not None:
-        refuse_engine(config)
+    executor, code = executor_for(config.executor)
+    warnings = executor.check(config)
     inputs = resolve_inputs(paths, config.inputs)
     if config.secrets:
         from espalier.vault.store import refuse_missing
@@ -104,7 +98,7 @@ def prepare(
     if source and script and scanned:
         _refuse_excluded_script(scanned.why_excluded(script.replace(os.sep, "/")), script)
     if source and scanned:
-        given = [paths.root, *(item.path for item in inputs)]
+        given = [paths.root, *(item.path for item in inputs if not item.url)]
         warnings += _not_found_by_the_job(source, script, config, scanned, inputs)
         scripts = scripts_of(source, script)
         warnings += absolute_mentions(source, scripts, given)
@@ -112,18 +106,19 @@ def prepare(
         if script:
             warnings += unknown_params(source, script, config.script_params)
     config = replace(config, entry_script=script) if script else config
-    chosen = choose_environment(paths, config, experiment)
+    chosen = choose_environment(paths, config, experiment, executor.capabilities)
     if chosen is not None:
         refuse_secret_values(paths, {"environment": chosen.environment})
     config = with_gpu(config, chosen)
+    refuse_incapable(executor, config, chosen.how if chosen is not None else SESSION)
     there = capacity(queue_paths())
     refuse_impossible(paths, config, there)
-    around = surroundings(config, source, language_of(script), chosen)
-    python = (around.record.python or {}).get("interpreter")
-    what = program(config, inputs, around.variables.get("PATH", os.defpath), chosen, source, python)
+    around = surroundings(config, source, language_of(script), chosen, executor)
+    what = program(config, inputs, around.variables.get("PATH", os.defpath), around.record, source)
+    command = shown_command(_spec(workspace_id, experiment, config, what, None, around, inputs))
     if script and chosen is None:
-        refuse_missing_tools(script, config.session, what.command[0], around.variables)
-    refuse_too_long(what.command, around.variables)
+        refuse_missing_tools(script, config.session, command[0], around.variables)
+    refuse_too_long(command, around.variables)
     # last, for it writes: whatever can be wrong has been found by now
     snapshot = None
     if scanned:
@@ -133,12 +128,12 @@ def prepare(
         if not scanned:
             hold()
         chosen = with_version(paths, chosen)
-        around = surroundings(config, source, language_of(script), chosen)
+        around = surroundings(config, source, language_of(script), chosen, executor)
     notes = list(around.notes)
     if chosen is None:  # (an environment is a world of its own)
         entry = os.path.join(source, script) if source and script else None
         notes += notes_on_missing(config.session, around.variables, entry, config.command)
-    notes += [] if config.container is not None else hide_gpus(config, around, len(there.gpus))
+    notes += [] if executor.capabilities.is_confined else hide_gpus(config, around, len(there.gpus))
     notes += [*chosen.environment.notes(), *chosen.notes] if chosen is not None else []
     spec = _spec(workspace_id, experiment, config, what, snapshot, around, inputs)
     if source is not None:
@@ -146,13 +141,14 @@ def prepare(
         state = decode(GitState, found) if found else None
         layout = working_copy(source, repository if state else None, state.commit if state else None)
         spec = spec._replace(git=state, working_copy=layout)
-    spec = spec._replace(docker=container_of(config.container, chosen))
+    spec = executor.specify(spec._replace(executor=code), config, chosen.environment if chosen is not None else None)
     env: Dict[str, Any] = {"format": FORMAT, "variables": around.variables, "links": around.links}
     if chosen_scratch():
         env["scratch"] = chosen_scratch()
+    env.update(fetching(inputs, os.environ if config.session.environment is None else config.session.environment))
     if config.secrets:
         env.update(full_core(config.session))
-    if chosen is not None and chosen.how in (IMAGE, PRIVATE):
+    if chosen is not None and chosen.how in MADE:
         env.update(full_core(config.session))
         env.update(preparing(paths, chosen, config, for_environment(inherited_variables(config.session))))
     diff = ask_for_diff(git, scanned) if git and scanned and config.wants_diff else None
@@ -173,11 +169,11 @@ def enqueue(paths: WorkspacePaths, prepared: Prepared, tags: Mapping[str, Text])
     queue = queue_paths()  # first: where there can be no queue, nothing is written
     diff = start_diff(prepared.diff)  # git is done when the folder is
     spec = prepared.spec
-    queued = {"format": FORMAT, "state": states.QUEUED, "attempt": 1, "queued_at": spec.created_at}
-    records = {META: meta_record(paths, prepared.display_name, tags), ENV: prepared.env, STATUS: queued}
+    queued = Status(states.QUEUED, queued_at=spec.created_at)
+    records = {META: meta_record(paths, prepared.display_name, tags), ENV: prepared.env}
     if spec.parent:
         record_child(paths.run(spec.parent), spec.id)
-    folder, digests = build_folder(paths, spec, records, prepared.git_index)
+    folder, digests = build_folder(paths, spec, queued, records, prepared.git_index)
     with allocator(queue):
         if spec.parent:  # who carried out the same request before, and was killed, may have left one
             remove_ticket_of(queue, spec.id)
@@ -234,18 +230,18 @@ def _spec(
     around: Surroundings,
     inputs: Sequence[Input],
 ) -> JobSpec:
-    # where an equal input lies does not matter
-    places = {item.path: f"<{item.name}>" for item in inputs if item.is_copied}
     decides = {
-        "command": [places.get(part, part) for part in what.command],
+        "command": encode(what.command),
+        "params": what.params,
         "snapshot": snapshot.id if snapshot else None,
         "environment": around.record.key,
         "inputs": identity_of(inputs),
         "seed": config.seed,
+        **({"outputs": dict(config.outputs)} if config.outputs else {}),
         **({"secrets": list(config.secrets)} if config.secrets else {}),
     }
     return base_spec(workspace_id, experiment, what.kind, config.session.client)._replace(
-        target="local" if config.container is None else "docker",
+        target=config.executor,
         source_directory=snapshot.source_directory if snapshot else None,
         snapshot=FrozenFolder(snapshot.id, snapshot.files, snapshot.bytes) if snapshot else None,
         entry_script=config.entry_script,
@@ -255,6 +251,7 @@ def _spec(
         environment=around.record,
         inherited=tuple(around.inherited),
         inputs=tuple(inputs),
+        outputs=tuple(declared_outputs(config.outputs)),
         resources=config.resources,
         priority=config.priority,
         retry=checked_retry(config.retry) if config.retry is not None else None,
@@ -292,7 +289,7 @@ def _not_found_by_the_job(
     source: str, script: Optional[str], config: ScriptRunConfig, scanned: Scan, inputs: Sequence[Input]
 ) -> List[str]:
     """A warning for each file that script, command or arguments name and that the job will not find."""
-    given = [os.path.realpath(item.path) for item in inputs]
+    given = [os.path.realpath(item.path) for item in inputs if not item.url]
     mentions = mentioned_but_excluded(source, script, scanned, named_files(config))
     return [item.message for item in mentions if os.path.realpath(os.path.join(source, item.path)) not in given]
 

@@ -11,8 +11,9 @@ from espalier.base.model.codec import decode
 from espalier.base.model.job import JobEnvironment
 from espalier.base.names import looks_secret
 from espalier.base.paths import JOB_PYTHON, JOB_R
+from espalier.executors.contract import Executor
 from espalier.jobs.environment import IMAGE, SESSION, Chosen
-from espalier.jobs.inherited import for_container, for_environment, inherited_variables
+from espalier.jobs.inherited import for_environment, inherited_variables
 from espalier.jobs.interpreters import Interpreter, python_for_scripts, python_record
 
 # What a job's own variables may say of libraries of R; and in which variable a job finds those of the session, whatever
@@ -32,7 +33,11 @@ class Surroundings(NamedTuple):
 
 
 def surroundings(
-    config: ScriptRunConfig, source: Optional[str], language: str, chosen: Optional[Chosen] = None
+    config: ScriptRunConfig,
+    source: Optional[str],
+    language: str,
+    chosen: Optional[Chosen] = None,
+    executor: Optional[Executor] = None,
 ) -> Surroundings:
     """Put together what the job will find around it.
 
@@ -40,11 +45,14 @@ def surroundings(
         source: The folder that was frozen.
         language: Of the script.
         chosen: The environment it asks for.
+        executor: What executes it.
     """
     session = config.session
     variables = inherited_variables(session)
     if chosen is not None:
-        variables = for_container(variables) if chosen.how == IMAGE else for_environment(variables)
+        variables = for_environment(variables)
+    if executor is not None:
+        variables = executor.inherits(variables)
     inherited = sorted(variables)
     if chosen is not None:
         return _with_environment(config, source, language, chosen, variables)

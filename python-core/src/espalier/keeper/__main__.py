@@ -16,8 +16,8 @@ from espalier.adapters import posix
 from espalier.base.errors import EspalierError
 from espalier.base.paths import QueuePaths
 from espalier.queue.admission import expire
-from espalier.queue.elect import anything_queued
 from espalier.queue.home import allocator, queue_paths
+from espalier.queue.spawn import anything_queued
 from espalier.queue.step import step_locked
 
 # How often it acts, and how often it looks whether it is still needed. Seconds.

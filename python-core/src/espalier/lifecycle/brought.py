@@ -12,7 +12,7 @@ from espalier.lifecycle.stubs import stub_content, stubs_of
 if TYPE_CHECKING:
     from espalier.store.trees import Entry, SnapshotFolders
 
-_SNAPSHOT = re.compile("sha256:[0-9a-f]{64}")
+_SNAPSHOT = "sha256:[0-9a-f]{64}"
 
 
 class Brought:
@@ -68,7 +68,7 @@ def brought_by(
         directory: See `Brought`.
         inodes: See `Brought`.
     """
-    stubs = {path: len(stub_content(path)) for path in stubs_of(spec and spec.working_copy)}
+    stubs = {path: len(stub_content(path)) for path in stubs_of(spec.working_copy if spec else None)}
     try:
         snapshot_id = None if spec is None else snapshot_of(spec)
     except ValueError:
@@ -91,6 +91,6 @@ def snapshot_of(spec: JobSpec) -> Optional[str]:
     """
     if spec.snapshot is None:
         return None
-    if not _SNAPSHOT.fullmatch(spec.snapshot.id):
+    if not re.fullmatch(_SNAPSHOT, spec.snapshot.id):
         raise ValueError("no snapshot's id")
     return spec.snapshot.id

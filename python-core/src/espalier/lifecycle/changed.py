@@ -2,32 +2,28 @@
 
 import os
 import time
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Dict, List, Optional
 
 from espalier.adapters.posix import elapsed
 from espalier.base.errors import EspalierError
-from espalier.base.model.job import JobSpec
-from espalier.base.paths import KEPT_FOLDERS, RunPaths
+from espalier.base.paths import KEPT_FOLDERS
 from espalier.base.records import read_record
 from espalier.base.scratch_paths import ScratchPaths
-from espalier.lifecycle.found import Found
 from espalier.lifecycle.scratch import was_begun
-from espalier.lifecycle.touched import Period, Touched, touched_folders
+from espalier.lifecycle.status import Known
+from espalier.lifecycle.touched import Found, Period, Touched, touched_folders
 
 # A clock that was set back by less is taken for one that runs. Seconds.
 _CORRECTED = 0.02
 
 
-def changed_files(
-    run: RunPaths, scratch: ScratchPaths, spec: Callable[[], Optional[JobSpec]], warnings: List[str]
-) -> Found:
+def changed_files(known: Known, scratch: ScratchPaths, warnings: List[str]) -> Found:
     """Find what a job that has ended left in its working copy, but for `./outputs`, `./logs` and caches.
 
     Args:
-        spec: Reads the run's definition where it is needed; None if it cannot be read.
         warnings: Gets a line for each folder that cannot be read.
     """
-    if not was_begun(run, scratch):
+    if not was_begun(known.status, scratch):
         return Found({}, [], [])
     job = scratch.directory + "/" if scratch.directory else ""
     skipped = {".git", *(job + name for name in KEPT_FOLDERS)}
@@ -40,7 +36,7 @@ def changed_files(
     from espalier.lifecycle.brought import brought_by
     from espalier.lifecycle.comparison import Comparison
 
-    with brought_by(run, spec(), scratch.directory, began.get("folders", {})) as brought:
+    with brought_by(known.run, known.spec, scratch.directory, began.get("folders", {})) as brought:
         return Comparison(scratch, brought, period, skipped, warnings).found(touched)
 
 

@@ -3,26 +3,27 @@
 import contextlib
 import os
 import stat
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Optional
 
 from espalier.adapters import posix
 from espalier.adapters.files import remove_tree
 from espalier.adapters.inside import folder_inside, set_replaced_aside
 from espalier.adapters.moving import Mover, made, opened_below
 from espalier.adapters.private import remove_private_file
-from espalier.base.errors import EspalierError
-from espalier.base.model.codec import read_as
-from espalier.base.model.job import JobSpec
+from espalier.base.model.status import Status
 from espalier.base.paths import EARLIER, KEPT_FOLDERS, RunPaths
 from espalier.base.scratch_paths import WORK, ScratchPaths
+from espalier.lifecycle.changed import changed_files
+from espalier.lifecycle.keep import keep_files, take_in
 from espalier.lifecycle.scratch import forget_beginning, remove_scratch, scratch_of, was_begun
+from espalier.lifecycle.status import Known
 
 
-def collect(run: RunPaths, status: Mapping[str, Any], warnings: List[str], files: str = "") -> Optional[Dict[str, Any]]:
+def collect(known: Known, warnings: List[str], files: str = "") -> Optional[Dict[str, Any]]:
     """Move what a job left to its run: `./outputs` and `./logs`, and what it wrote anywhere else. May be done again.
 
     Args:
-        status: The run's status.
+        known: The run.
         warnings: Gets a line for each thing that cannot be kept.
         files: Where to, what it wrote anywhere else; by default to the files of the run.
 
@@ -32,40 +33,38 @@ def collect(run: RunPaths, status: Mapping[str, Any], warnings: List[str], files
     Raises:
         OSError: nothing can be written now; what was not moved is where it was.
     """
-    scratch = scratch_of(run, status)
+    run, scratch = known.run, scratch_of(known.run, known.status)
     if not os.path.isdir(run.root):
         return None
-    kept = _collect(run, status, scratch, warnings, files or run.files)
+    kept = _collect(known, scratch, warnings, files or run.files)
     if os.path.exists(run.container):
         from espalier.lifecycle.set_ids import open_to_others
 
-        open_to_others(run, scratch if _keeps_copy(run) else None)
+        open_to_others(run, scratch if _keeps_copy(known) else None)
     return kept
 
 
 def _collect(
-    run: RunPaths, status: Mapping[str, Any], scratch: Optional[ScratchPaths], warnings: List[str], files: str
+    known: Known, scratch: Optional[ScratchPaths], warnings: List[str], files: str
 ) -> Optional[Dict[str, Any]]:
     """See `collect`."""
+    run = known.run
     warnings += [line for line in set_replaced_aside(run) if line not in warnings]
-    has_begun = scratch is not None and _has_begun(scratch, status)
+    has_begun = scratch is not None and _has_begun(scratch, known.status)
     if not has_begun:
         _put_back(run, warnings)
     if scratch is None:
         return None
-    from espalier.lifecycle.beside import take_in
-    from espalier.lifecycle.keep import find_files, keep_files  # not on the way to the job's start
-
     # (before the job begins the copy may hold the snapshot's files in the place of those that attempts have made)
-    mover = Mover(warnings, aside_of(run), replaces=has_begun)
+    mover = Mover(warnings, run.aside, replaces=has_begun)
     try:
         try:
-            if was_begun(run, scratch):
+            if was_begun(known.status, scratch):
                 take_in(scratch, warnings)
-            found = find_files(run, scratch, warnings)  # first: what is moved away changes the times of folders
+            found = changed_files(known, scratch, warnings)  # first: what is moved away changes the times of folders
         finally:  # (if it fails, outputs come home all the same, and everything else stays where it is)
             _collect_folders(run, scratch, mover, warnings)
-        kept = keep_files(run, scratch, found, mover, warnings, files)
+        kept = keep_files(known, scratch, found, mover, warnings, files)
     finally:
         if mover.has_copied:
             _synchronise(run.root)
@@ -73,13 +72,8 @@ def _collect(
     return kept
 
 
-def _has_begun(scratch: ScratchPaths, status: Mapping[str, Any]) -> bool:
-    return bool(status.get("started_at")) or os.path.lexists(scratch.began)
-
-
-def aside_of(run: RunPaths) -> Tuple[str, str]:
-    """Where what is copied to a run lies until it is whole; goes with `.job/`."""
-    return run.root, os.path.basename(run.job)
+def _has_begun(scratch: ScratchPaths, status: Status) -> bool:
+    return bool(status.started_at) or os.path.lexists(scratch.began)
 
 
 def hand_on(run: RunPaths, scratch: ScratchPaths, name: str) -> None:
@@ -104,7 +98,7 @@ def hand_on(run: RunPaths, scratch: ScratchPaths, name: str) -> None:
 def _put_back(run: RunPaths, warnings: List[str]) -> None:
     """Undo what `hand_on` has put aside, for the job has not begun, or the copies are gone."""
     if os.path.isdir(run.earlier) and not os.path.islink(run.job):
-        mover = Mover(warnings, aside_of(run), replaces=False)
+        mover = Mover(warnings, run.aside, replaces=False)
         above = (os.path.basename(run.job), EARLIER)
         with opened_below(run.root, ()) as home, opened_below(run.root, above) as earlier:
             for name in os.listdir(earlier):
@@ -154,39 +148,39 @@ def merge_folder(run: RunPaths, source: str, target: str, warnings: List[str]) -
     way = [os.path.relpath(os.path.dirname(path), run.root).split(os.sep) for path in (source, target)]
     ways = [[part for part in parts if part != os.curdir] for parts in way]
     with folder_inside(run.root, ways[0], make=False) as above, folder_inside(run.root, ways[1]) as home:
-        Mover(warnings, aside_of(run)).move(above, name, home, to, source)
+        Mover(warnings, run.aside).move(above, name, home, to, source)
 
 
-def remove_working_copy(run: RunPaths, status: Mapping[str, Any]) -> None:
+def remove_working_copy(known: Known) -> None:
     """Remove what only the execution needed, so that the run can be prepared again; what the job left was collected.
 
     Raises:
         OSError: nothing can be written now, and attempts before this one have left something in the copy.
     """
-    _remove_working_copy(run, status, scratch_of(run, status))
+    _remove_working_copy(known, scratch_of(known.run, known.status))
 
 
-def _remove_working_copy(run: RunPaths, status: Mapping[str, Any], scratch: Optional[ScratchPaths]) -> None:
+def _remove_working_copy(known: Known, scratch: Optional[ScratchPaths]) -> None:
     """See `remove_working_copy`."""
-    if os.path.isdir(run.root) and not (scratch is not None and _has_begun(scratch, status)):
+    run = known.run
+    if os.path.isdir(run.root) and not (scratch is not None and _has_begun(scratch, known.status)):
         _put_back(run, [])
         if scratch is not None:
-            _collect_folders(run, scratch, Mover([], aside_of(run), replaces=False), [])
+            _collect_folders(run, scratch, Mover([], run.aside, replaces=False), [])
     if scratch is not None:
         remove_scratch(scratch)
     remove_tree(run.job)
     remove_private_file(os.path.basename(run.root))
 
 
-def clean(run: RunPaths, status: Mapping[str, Any]) -> None:
+def clean(known: Known) -> None:
     """Remove what an ended run does not keep. Raises OSError: its working copy cannot be kept now, as it is to be."""
-    scratch = scratch_of(run, status)
-    keeps_copy = _keeps_copy(run)
+    run, scratch, keeps_copy = known.run, scratch_of(known.run, known.status), _keeps_copy(known)
     if scratch is not None and keeps_copy:
         _keep_copy(run, scratch)
     if not keeps_copy:
         remove_tree(run.work)  # of a run that an earlier version began
-    _remove_working_copy(run, status, scratch)
+    _remove_working_copy(known, scratch)
     for path in (run.env, run.runner_log):
         try:
             if path == run.env or os.path.getsize(path) == 0:
@@ -195,17 +189,14 @@ def clean(run: RunPaths, status: Mapping[str, Any]) -> None:
             continue
 
 
-def _keeps_copy(run: RunPaths) -> bool:
-    try:
-        return read_as(JobSpec, run.spec).keep_workdir
-    except (OSError, EspalierError):  # a damaged spec must not stop the clean-up; keeping the folder is the safe side
-        return True
+def _keeps_copy(known: Known) -> bool:
+    return known.spec is None or known.spec.keep_workdir  # (keeping the folder is the safe side)
 
 
 def _keep_copy(run: RunPaths, scratch: ScratchPaths) -> None:
     forget_beginning(scratch)
     with opened_below(scratch.root, ()) as source, opened_below(run.root, ()) as home:
-        mover = Mover([], aside_of(run))
+        mover = Mover([], run.aside)
         mover.move(source, WORK, home, os.path.basename(run.work), "the working copy")
     if mover.has_copied:
         _synchronise(run.root)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Dict, List, NamedTuple, Optional, Set, Tuple
 from espalier.adapters.moving import DEEPEST, opened, opened_below, shortened
 from espalier.base.scratch_paths import WORK, ScratchPaths
 from espalier.lifecycle.brought import Brought
-from espalier.lifecycle.found import Found
-from espalier.lifecycle.touched import Period, Touched, is_cache
+from espalier.lifecycle.touched import Found, Period, Touched, is_cache
 
 if TYPE_CHECKING:
     from espalier.store.trees import Entry

@@ -6,9 +6,10 @@ files new inodes at will keeps the times.)
 """
 
 import os
-from typing import Any, Dict, Mapping
+from typing import Dict, Mapping
 
 from espalier.base import states
+from espalier.base.model.status import Status
 from espalier.base.paths import RunPaths
 from espalier.lifecycle.digests import is_replaced, known_digests
 
@@ -19,24 +20,24 @@ def origin_of(spec: str) -> Dict[str, int]:
     return {"inode": seen.st_ino, "changed_ns": seen.st_ctime_ns}
 
 
-def is_copy(run: RunPaths, status: Dict[str, Any]) -> bool:
+def is_copy(run: RunPaths, status: Status) -> bool:
     """Whether this folder is a copy of the one that was submitted. Raises FileNotFoundError."""
-    first = status.get("origin")
-    if not isinstance(first, dict):
+    first = status.origin
+    if first is None:
         return False
     now = origin_of(run.spec)
     return now["inode"] != first.get("inode") and now["changed_ns"] != first.get("changed_ns")
 
 
-def is_written_here(run: RunPaths, status: Dict[str, Any]) -> bool:
+def is_written_here(run: RunPaths, status: Status) -> bool:
     """Whether this folder is certainly the one that was submitted: only that is executed, or collected for, where the
     queue knows nothing of it. A workspace may come from anybody, as part of a project; its records may name any host
     and user, but not the time at which they will be unpacked. Raises FileNotFoundError."""
-    first = status.get("origin")
-    return isinstance(first, dict) and origin_of(run.spec)["changed_ns"] == first.get("changed_ns")
+    first = status.origin
+    return first is not None and origin_of(run.spec)["changed_ns"] == first.get("changed_ns")
 
 
-def is_copy_in_queue(run: RunPaths, status: Dict[str, Any], digests: Mapping[str, str]) -> bool:
+def is_copy_in_queue(run: RunPaths, status: Status, digests: Mapping[str, str]) -> bool:
     """The same of a run that the queue itself has there: where its definition has been replaced by another it is no
     copy but a changed run. Its runner refuses it; if it was executed before, it ends as any other whose runner died.
 
@@ -46,23 +47,6 @@ def is_copy_in_queue(run: RunPaths, status: Dict[str, Any], digests: Mapping[str
     Raises:
         FileNotFoundError: it has no definition.
     """
-    if not digests and status["state"] == states.QUEUED:
-        digests = known_digests(status)
+    if not digests and status.state == states.QUEUED:
+        digests = known_digests(status.digests)
     return is_copy(run, status) and not is_replaced(run, digests)
-
-
-def retire_copy(run: RunPaths, status: Dict[str, Any]) -> None:
-    """End a run in a copy, or one whose definition was replaced and that no queue knows. Nothing is done to processes:
-    they are the original's."""
-    from espalier.lifecycle.finish import finish, plain_error  # (not loaded by a step that ends no run)
-
-    error = plain_error("copied", (
-        f"This folder was copied, or restored from a backup, while the run was {status['state']}. "
-        "It is not executed from here, for the original may have been. Submit it again if it has not."
-    ))  # fmt: skip
-    if is_replaced(run, known_digests(status)):
-        message = f"{run.spec} isn't what it was when the run was submitted, so it isn't executed. Submit it again."
-        code = "runner_lost" if status.get("started_at") else "prepare_failed"
-        error = {**plain_error(code, message), "class": ["espalier_error_record_changed"]}
-    # (nor to its working copy)
-    finish(run, {**status, "scratch": None}, states.FAILED, error)

@@ -37,12 +37,9 @@ def _digest(data: bytes) -> str:
     return str(_sha256(data).hexdigest())
 
 
-def known_digests(record: Mapping[str, object]) -> Dict[str, str]:
-    """The digests that a ticket, a lease or a status holds; empty where it has none."""
-    value = record.get("digests")
-    if not isinstance(value, dict):
-        return {}
-    return {name: text for name, text in value.items() if name in FROZEN and isinstance(text, str)}
+def known_digests(found: Mapping[str, object]) -> Dict[str, str]:
+    """Those of the digests that a ticket, a lease or a status holds that are any."""
+    return {name: text for name, text in found.items() if name in FROZEN and isinstance(text, str)}
 
 
 def is_replaced(run: RunPaths, digests: Mapping[str, str]) -> bool:

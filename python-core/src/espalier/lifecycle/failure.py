@@ -9,13 +9,13 @@ import json
 import os
 import re
 import signal
-from typing import Any, Dict, Iterator, List, Optional, Sequence
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from espalier.adapters.files import open_regular, with_body
 from espalier.adapters.inside import names_in
+from espalier.base.errors import CODES
 from espalier.base.paths import PRELUDE_WRITER, RunPaths
 from espalier.base.scratch_paths import ScratchPaths
-from espalier.lifecycle.container_failure import container_error, shared_memory_hint
 from espalier.lifecycle.hints import hint_on_error, hint_on_status, relative_paths
 from espalier.lifecycle.log_text import cut_front, last_lines
 from espalier.lifecycle.python_error import python_error
@@ -49,27 +49,35 @@ def _tail(lines: List[str]) -> List[str]:
     return lines[-_TAIL_LINES:]
 
 
-def job_error(run: RunPaths, exit_code: Optional[int], number: Optional[int]) -> Dict[str, Any]:
+def job_error(
+    run: RunPaths,
+    exit_code: Optional[int],
+    number: Optional[int],
+    cause: Optional[Tuple[str, str]] = None,
+    hint: str = "",
+) -> Dict[str, Any]:
     """The error record of a job that ended with a bad exit status.
 
     Args:
         exit_code: Its exit status, or None if a signal ended it.
         number: The signal's number, or None.
+        cause: Code and message of what ended it, where its executor knows that.
+        hint: What its executor says can be done.
     """
     log = last_lines(run.log, _LOG_BYTES)
     tail = _tail(log)
-    boxed = container_error(run, exit_code)
-    if boxed is not None:
-        code, message = boxed
-        cause = {"code": code, "message": message, "call": None, "place": None}
-        return {**cause, "class": [], "traceback": [], "log_tail": tail}
+    if cause is not None:
+        code, message = cause
+        classes = [f"espalier_error_{code}"] if code in CODES else []
+        known = {"code": code, "message": message, "call": None, "place": None}
+        return {**known, "class": classes, "traceback": [], "log_tail": tail}
     how = _how_it_ended(exit_code, number)
     of_r = _recorded_r_error(run) or _last_r_error(run, log)
     found: Dict[str, Any] = of_r or python_error(log) or _usage_error(tail, exit_code) or _r_error(tail) or {}
     message = found.get("message", "")
     scratch = live_scratch(run) if message else None
     place = found.get("place") or (place_in_traceback(found.get("traceback", []), scratch.job) if scratch else None)
-    hint = hint_on_error(run, scratch, found) if message else hint_on_status(exit_code, number)
+    hint = (hint_on_error(run, scratch, found) if message else hint_on_status(exit_code, number)) or hint
     before = found.get("before")
     error = {
         "code": "job_killed" if number is not None else "job_failed",
@@ -80,7 +88,7 @@ def job_error(run: RunPaths, exit_code: Optional[int], number: Optional[int]) ->
         "traceback": found.get("traceback", []),
         "log_tail": tail,
         "log_before": _before(log, found.get("first_line", message)) if before is None else _useful(before),
-        **_hint(hint or shared_memory_hint(run, tail)),
+        **_hint(hint),
     }
     error = _as_in_the_project(error, scratch) if scratch else error
     return {**error, "message": f"{error['message']} ({how})" if message else f"The job ended with {how}."}

@@ -11,8 +11,7 @@ from typing import Optional, Tuple
 from espalier.base import states
 from espalier.base.errors import EspalierError
 from espalier.base.paths import RunPaths
-from espalier.lifecycle.formats import check_formats
-from espalier.lifecycle.status import read_status
+from espalier.lifecycle.status import check_formats, read_status
 
 # A job's own run ends after the job: only what the job has left behind can come too late. Seconds between two looks.
 _PAUSE_SECONDS = 1.0
@@ -62,7 +61,7 @@ class Gate:
             return
         if self._seen is None:
             check_formats(self._run)
-        state = str(read_status(self._run)["state"])
+        state = read_status(self._run).state
         if states.is_final(state):
             run_id = os.path.basename(self._run.root)
             raise EspalierError(

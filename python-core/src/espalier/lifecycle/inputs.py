@@ -1,26 +1,22 @@
 """At the end of a run: whether its inputs are still what was submitted. The second line, after read-only copies."""
 
 import os
-from typing import List, Optional
+from typing import List
 
-from espalier.base.model.codec import read_as
-from espalier.base.model.job import Input, JobSpec
+from espalier.base.model.job import Input
 from espalier.base.paths import RunPaths
 from espalier.base.records import now_iso
+from espalier.lifecycle.status import Known
 
 # What inputs consist of is loaded where there are some: with its digests it takes 5 ms, at the end of every run.
 
 
-def changed_inputs(run: RunPaths, spec: Optional[JobSpec] = None) -> List[str]:
-    """A warning for each input that changed, and for each copy that the job wrote to.
-
-    Args:
-        spec: The run's definition, where it has been read.
-    """
+def changed_inputs(known: Known) -> List[str]:
+    """A warning for each input that changed, and for each copy that the job wrote to."""
     try:
-        inputs = (read_as(JobSpec, run.spec) if spec is None else spec).inputs
-        # (an output of another run is final, and its copy was made when this one began)
-        return [text for item in inputs if not item.is_to_come for text in _warnings(run, item)]
+        # (an output of another run is final, and its copy was made when this one began; what was fetched may be huge)
+        inputs = known.spec.inputs if known.spec else ()
+        return [text for item in inputs if not (item.is_to_come or item.url) for text in _warnings(known.run, item)]
     except Exception:  # a damaged spec: the end of the run does not depend on it
         return []
 

@@ -1,23 +1,19 @@
 """Keeping what a job wrote outside of `./outputs` and `./logs`, as files of its run. Standard library only."""
 
+import contextlib
 import os
-from functools import partial
 from typing import Any, Dict, List, Optional, Set, Tuple
 
-from espalier.adapters.below import files_below
 from espalier.adapters.files import open_regular
 from espalier.adapters.inside import append_text, folder_inside
-from espalier.adapters.moving import Mover, opened_below, shortened
+from espalier.adapters.moving import Mover, files_below, made, opened_below, shortened
 from espalier.base.errors import EspalierError
-from espalier.base.model.codec import read_as
-from espalier.base.model.job import JobSpec
-from espalier.base.paths import WORKDIR, RunPaths
+from espalier.base.paths import WORKDIR, RunPaths, is_temporary, partial
 from espalier.base.records import read_record
 from espalier.base.resources import bytes_of, size_text
-from espalier.base.scratch_paths import WORK, ScratchPaths
-from espalier.lifecycle.changed import changed_files
-from espalier.lifecycle.collect import aside_of
-from espalier.lifecycle.found import Found
+from espalier.base.scratch_paths import ABOVE_WORK, WORK, ScratchPaths
+from espalier.lifecycle.status import Known
+from espalier.lifecycle.touched import Found
 
 # The job's variable by which a user sets how many bytes are kept; what is kept without one, and how many files.
 LIMIT_VARIABLE = "ESPALIER_KEEP_LIMIT"
@@ -29,13 +25,31 @@ _LOG_BYTES = 1 << 20
 _NAMED = 20
 
 
-def find_files(run: RunPaths, scratch: ScratchPaths, warnings: List[str]) -> Found:
-    """Find what a job left in its working copy outside of `./outputs` and `./logs`. See `changed_files`."""
-    return changed_files(run, scratch, partial(_definition, run), warnings)
+def take_in(scratch: ScratchPaths, warnings: List[str]) -> None:
+    """Move what lies in a scratch folder and isn't espalier's into a folder of the working copy, where it is found and
+    kept like all that the job wrote there. May be done again.
+
+    Args:
+        warnings: Gets a line for each entry that can't be moved.
+
+    Raises:
+        OSError: nothing can be written now.
+    """
+    own = {*map(os.path.basename, scratch.own), partial(WORK)}
+    names = [name for name in os.listdir(scratch.root) if name not in own and not is_temporary(name)]
+    if not names:
+        return
+    with contextlib.suppress(FileExistsError):  # else the job removed it
+        os.mkdir(scratch.work)
+    mover = Mover(warnings, (scratch.root, os.path.basename(scratch.temporary)))
+    work_of = opened_below(scratch.root, (WORK,))
+    with opened_below(scratch.root, ()) as above, work_of as work, made(ABOVE_WORK, work) as folder:
+        for name in sorted(names):
+            mover.move(above, name, folder, name, f"../{name}")
 
 
 def keep_files(
-    run: RunPaths, scratch: ScratchPaths, found: Found, mover: Mover, warnings: List[str], target: str
+    known: Known, scratch: ScratchPaths, found: Found, mover: Mover, warnings: List[str], target: str
 ) -> Optional[Dict[str, Any]]:
     """Move what the job wrote to the run's files, up to a size: the smallest first. May be done again.
 
@@ -51,22 +65,22 @@ def keep_files(
     Raises:
         OSError: nothing can be written now.
     """
+    run = known.run
     # (what was copied before this process took over is found again, and is not counted twice)
     inside = os.path.relpath(target, run.root)
     names = {folder + name for folder, files in found.files.items() for name, _ in files}
     there = [(name, size) for name, size in files_below(run.root, inside) if name not in names]
-    if not (there or any(found)):
+    if not (there or found.files or found.deleted or found.skipped):
         return None
     limit = _limit(run, warnings)
     wanted, too_large = _choose(found, limit - sum(size for _, size in there), LIMIT_FILES - len(there))
-    spec = _definition(run) if wanted else None
-    if wanted and (spec is None or spec.keep_workdir):
-        mover = Mover(warnings, aside_of(run), copies=True)
+    if wanted and (known.spec is None or known.spec.keep_workdir):
+        mover = Mover(warnings, run.aside, copies=True)
     for folder, each in wanted.items():
         _move(run, scratch, mover, target, folder, each)
     kept = files_below(run.root, inside)
-    kept_names = {name for name, _ in kept}
-    deleted = [path for path in found.deleted if path not in kept_names]
+    names_kept = {name for name, _ in kept}
+    deleted = [path for path in found.deleted if path not in names_kept]
     if not (kept or too_large or deleted or found.skipped):
         return None
     if too_large:
@@ -78,7 +92,7 @@ def keep_files(
         "deleted": deleted[:_NAMED],
         "skipped": found.skipped[:_NAMED],
     }
-    _report(run, record, kept_names, len(deleted), inside)
+    _report(run, record, names_kept, len(deleted), inside)
     return record
 
 
@@ -94,13 +108,6 @@ def _limit(run: RunPaths, warnings: List[str]) -> int:
     except (ValueError, OverflowError):  # more digits than a number has
         warnings.append(f"{LIMIT_VARIABLE} must be a size such as '4 GB', not {text!r:.100}.")
     return LIMIT_BYTES
-
-
-def _definition(run: RunPaths) -> Optional[JobSpec]:
-    try:
-        return read_as(JobSpec, run.spec)
-    except (OSError, EspalierError):
-        return None
 
 
 def _record(path: str) -> Optional[Dict[str, Any]]:

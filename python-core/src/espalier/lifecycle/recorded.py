@@ -1,58 +1,37 @@
-"""The end of a run that is recorded by hand: by a session, or by a job as its child."""
+"""What is kept of a run that is recorded by hand: by a session, or by a job as its child."""
 
 import os
-import shutil
-import time
-from typing import Any, Dict, List, Optional
+from typing import List
 
 from espalier.adapters import posix
 from espalier.adapters.files import remove_tree
 from espalier.adapters.inside import folder_inside, set_replaced_aside
 from espalier.base import states
 from espalier.base.errors import EspalierError
+from espalier.base.model.status import Status
 from espalier.base.paths import OUTPUTS, RunPaths, WorkspacePaths
 from espalier.base.progress import report
-from espalier.base.records import seconds_of
-from espalier.lifecycle.finish import finish, plain_error
-
-_CODES = {states.FAILED: "job_failed", states.CANCELED: "canceled"}
 
 
-def check_open(run: RunPaths, status: Dict[str, Any]) -> None:
+def check_open(run: RunPaths, status: Status) -> None:
     """Raises EspalierError `run_not_active` when a run has ended already or is executed by espalier."""
-    ended = states.is_final(status["state"])
-    if ended or "collect_from" not in status:
-        what = f"has ended already ({status['state']})" if ended else "is executed by espalier, which records its end"
+    ended = states.is_final(status.state)
+    if ended or not status.is_recorded:
+        what = f"has ended already ({status.state})" if ended else "is executed by espalier, which records its end"
         message = f"The run {os.path.basename(run.root)} {what}."
         hint = "To record another one, call start_logging_run()." if ended else "cancel_run() ends it."
         raise EspalierError("run_not_active", message, hint)
 
 
-def keep_outputs(run: RunPaths, status: Dict[str, Any]) -> Dict[str, Any]:
+def keep_outputs(run: RunPaths, status: Status) -> Status:
     """Copy what the run is to keep into its outputs; returns its status with what could not be kept as warnings.
 
     Raises:
         EspalierError: `run_not_active`.
     """
     check_open(run, status)
-    source = status["collect_from"]
-    return {**status, "warnings": _copied(source, run)} if source and os.path.isdir(source) else status
-
-
-def end_recorded(
-    run: RunPaths, status: Dict[str, Any], state: str, message: Optional[str], duration: Optional[float] = None
-) -> None:
-    """Write the final state.
-
-    Args:
-        status: What `keep_outputs` gave.
-        message: Why, for one that failed or was canceled.
-        duration: Seconds it took; by default what the wall clock says, which alone is common to all processes.
-    """
-    error = plain_error(_CODES[state], message or "Marked as failed.") if state in _CODES else None
-    if duration is None:
-        duration = max(time.time() - (seconds_of(status["started_at"]) or 0.0), 0.0)
-    finish(run, status, state, error, duration_seconds=round(duration, 6))
+    source = status.collect_from
+    return status._replace(warnings=tuple(_copied(source, run))) if source and os.path.isdir(source) else status
 
 
 def _copied(source: str, run: RunPaths) -> List[str]:
@@ -82,6 +61,8 @@ def _copied(source: str, run: RunPaths) -> List[str]:
 
 def _copy(path: str, run: RunPaths, below: List[str], name: str) -> None:
     """Copy one file or link to a folder below the run's outputs, in the place of what is there."""
+    import shutil  # (4 ms, and the end of every run would load it)
+
     with folder_inside(run.root, (OUTPUTS, *below)) as target:
         place = os.path.join(posix.path_through(target), name)
         if os.path.lexists(place):

@@ -8,7 +8,7 @@ import contextlib
 import os
 import stat
 import time
-from typing import Any, Dict, Iterable, List, Mapping, Optional
+from typing import Any, Dict, Iterable, List, Optional
 
 from espalier.adapters import posix
 from espalier.adapters.files import remove_tree
@@ -18,9 +18,11 @@ from espalier.adapters.posix import stamp
 from espalier.adapters.trust import refuse_replaceable
 from espalier.base import states
 from espalier.base.errors import EspalierError
+from espalier.base.model.status import Status
 from espalier.base.paths import FORMAT, RunPaths, is_run_id
 from espalier.base.records import dump_record, read_record, write_file
 from espalier.base.scratch_paths import ScratchPaths, is_scratch_name, scratch_name
+from espalier.lifecycle.status import read_status, status_of
 
 # How long the scratch folder of a run that was deleted from its workspace is kept, seconds.
 _MISSED_SECONDS = 3600.0
@@ -76,10 +78,10 @@ def record_of(scratch: ScratchPaths) -> Dict[str, Any]:
     return {"path": scratch.root, "directory": scratch.directory}
 
 
-def scratch_of(run: RunPaths, status: Mapping[str, Any]) -> Optional[ScratchPaths]:
+def scratch_of(run: RunPaths, status: Status) -> Optional[ScratchPaths]:
     """A run's scratch folder; None if it has none, or it is gone. After a power loss its note may be."""
-    record = status.get("scratch")
-    if not isinstance(record, dict) or not isinstance(record.get("path"), str):
+    record = status.scratch
+    if record is None or not isinstance(record.get("path"), str):
         return None
     scratch = ScratchPaths(record["path"], str(record.get("directory") or ""))
     return scratch if os.path.isdir(scratch.root) and _is_of(run, scratch) else None
@@ -87,22 +89,15 @@ def scratch_of(run: RunPaths, status: Mapping[str, Any]) -> Optional[ScratchPath
 
 def live_scratch(run: RunPaths) -> Optional[ScratchPaths]:
     """The scratch folder of a run, by its status; None also where that cannot be read."""
-    try:
-        return scratch_of(run, read_record(run.status))
-    except (OSError, EspalierError):
-        return None
+    status = status_of(run)
+    return None if status is None else scratch_of(run, status)
 
 
-def was_begun(run: RunPaths, scratch: ScratchPaths) -> bool:
+def was_begun(status: Status, scratch: ScratchPaths) -> bool:
     """Whether a job worked in a scratch folder that is still whole. Its note may be gone: the job can remove it."""
     if os.path.lexists(scratch.removed):
         return False
-    if os.path.lexists(scratch.began):
-        return True
-    try:
-        return bool(read_record(run.status).get("started_at"))
-    except (OSError, EspalierError):
-        return True
+    return os.path.lexists(scratch.began) or bool(status.started_at)
 
 
 def remove_scratch(scratch: ScratchPaths) -> None:
@@ -197,7 +192,7 @@ def lost_run(scratch: ScratchPaths) -> Optional[RunPaths]:
         return None
     run = RunPaths(note["run_dir"])
     try:
-        status = read_record(run.status)
+        status = read_status(run)
     except FileNotFoundError:
         if _is_deleted(run) and _is_missed_for_long(scratch):
             remove_scratch(scratch)
@@ -206,7 +201,7 @@ def lost_run(scratch: ScratchPaths) -> Optional[RunPaths]:
         return None
     with contextlib.suppress(OSError):
         os.unlink(scratch.missed)
-    if not states.is_final(str(status.get("state"))):
+    if not states.is_final(status.state):
         return None
     known = scratch_of(run, status)
     if known is not None and os.path.samefile(known.root, scratch.root):

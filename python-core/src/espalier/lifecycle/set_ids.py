@@ -12,7 +12,8 @@ from espalier.adapters.moving import opened, opened_below
 from espalier.base.paths import ATTEMPTS, EVENT_FOLDERS, JOB_PART, WORKDIR, RunPaths
 from espalier.base.records import FOLDER_MODE
 from espalier.base.scratch_paths import WORK, ScratchPaths
-from espalier.lifecycle.children import children_of, status_of
+from espalier.lifecycle.children import children_of
+from espalier.lifecycle.status import status_of
 
 _CLOSED = 0o700
 _MARKS = stat.S_ISUID | stat.S_ISGID
@@ -35,7 +36,8 @@ def open_to_others(run: RunPaths, scratch: Optional[ScratchPaths]) -> None:
         _sweep(scratch.root, (WORK,))
     let_others_enter(run)
     for child in children_of(run):
-        if (status_of(child) or {}).get("held_by"):
+        status = status_of(child)
+        if status is not None and status.held_by:
             _sweep(child.root, EVENT_FOLDERS)
             let_others_enter(child)
 

@@ -1,10 +1,11 @@
 """Which folders of a working copy a job may have changed, by times of change alone. Standard library only."""
 
 import os
-from typing import FrozenSet, List, NamedTuple, Set
+from typing import Dict, FrozenSet, List, Set, Tuple
 
 from espalier.adapters.moving import DEEPEST, opened, opened_below
 from espalier.base.accel import loaded
+from espalier.base.model.record import Record
 from espalier.base.scratch_paths import WORK, ScratchPaths
 
 # Caches and libraries: recreated at will, and larger than everything else.
@@ -14,7 +15,7 @@ CACHE_FOLDERS = frozenset(
 RENV_FOLDERS = frozenset(("library", "local", "staging", "sandbox", "python"))
 
 
-class Period(NamedTuple):
+class Period(Record):
     """From when the runner began to make a working copy until its job began, nanoseconds.
 
     A time of change before it comes with a file from elsewhere, or from a clock that was set back for a while. One
@@ -36,7 +37,7 @@ class Period(NamedTuple):
         return written > self.end
 
 
-class Touched(NamedTuple):
+class Touched(Record):
     """Folders in a working copy, each as its path with `/` at the end; empty for the top.
 
     `folders` have entries that are new, changed or gone, or may have. Nothing is known of what is below those in
@@ -45,6 +46,15 @@ class Touched(NamedTuple):
 
     folders: List[str]
     unseen: List[str]
+
+
+class Found(Record):
+    """What a job left: new and changed files (folder -> name and size of each), files of the snapshot that are gone,
+    and what is neither file nor folder."""
+
+    files: Dict[str, List[Tuple[str, int]]]
+    deleted: List[str]
+    skipped: List[str]
 
 
 def is_cache(folder: str, name: str) -> bool:
@@ -67,7 +77,7 @@ def touched_folders(scratch: ScratchPaths, period: Period, skipped: Set[str]) ->
     scanner = loaded()
     if scanner is not None:
         rules = (skipped, CACHE_FOLDERS, RENV_FOLDERS)
-        folders, unseen = scanner.touched_folders(os.fsencode(scratch.work), *period, *rules, DEEPEST)
+        folders, unseen = scanner.touched_folders(os.fsencode(scratch.work), period.begin, period.end, *rules, DEEPEST)
         return Touched([*map(os.fsdecode, folders)], [*map(os.fsdecode, unseen)])
     walk = _Walk(period, frozenset(skipped))
     try:
@@ -86,7 +96,7 @@ class _Walk:
         self._period, self._skipped = period, skipped
 
     def look(self, fd: int, path: str, depth: int) -> None:
-        begin, end = self._period
+        begin, end = self._period.begin, self._period.end
         folders: List[str] = []
         # (an entry that came or went changes its folder's time, whatever time it brings with it)
         is_old = begin <= os.fstat(fd).st_ctime_ns < end

@@ -13,11 +13,13 @@ import stat
 import time
 from typing import Dict, Iterable, Iterator, List, Optional, Set, Tuple
 
+from espalier.adapters.copying import copy_file
 from espalier.adapters.files import first_names, remove_tree
 from espalier.adapters.inside import make_inside
-from espalier.adapters.moving import DEEPEST, copy_file, opened_below
+from espalier.adapters.moving import DEEPEST, opened_below
 from espalier.base import states
 from espalier.base.errors import EspalierError
+from espalier.base.model.status import HELD_BY_PARENT
 from espalier.base.paths import (
     ARTIFACT_FOLDERS,
     EVENT_FOLDERS,
@@ -28,8 +30,9 @@ from espalier.base.paths import (
     is_temporary,
     temporary,
 )
-from espalier.base.records import make_folders, read_plain, read_record, replace_file
-from espalier.lifecycle.children import HELD_BY_PARENT, children_of, parent_of, status_of
+from espalier.base.records import make_folders, read_plain, replace_file
+from espalier.lifecycle.children import children_of, parent_of
+from espalier.lifecycle.status import read_status, status_of
 
 # Why a file can't be given a second name. Then it is copied.
 _NO_LINK = frozenset((errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK, errno.EXDEV, errno.EACCES))
@@ -123,8 +126,7 @@ def show(run: RunPaths, other: RunPaths) -> bool:
         EspalierError: it is damaged.
     """
     seen = run.seen(os.path.basename(other.root))
-    status = read_record(other.status)
-    has_ended = states.is_final(str(status.get("state")))
+    has_ended = states.is_final(read_status(other).state)
     make_folders(seen.root)
     if other.root != run.root:
         _show_files(run, other, seen, has_ended, is_held=_is_held(run, other))
@@ -137,8 +139,8 @@ def show(run: RunPaths, other: RunPaths) -> bool:
 
 def _is_held(run: RunPaths, child: RunPaths) -> bool:
     """Whether a child is one that the job itself records by hand."""
-    status = status_of(child) or {}
-    return status.get("held_by") == HELD_BY_PARENT and parent_of(child) == os.path.basename(run.root)
+    status = status_of(child)
+    return status is not None and status.held_by == HELD_BY_PARENT and parent_of(child) == os.path.basename(run.root)
 
 
 def _show_files(run: RunPaths, other: RunPaths, seen: RunPaths, has_ended: bool, is_held: bool) -> None:

@@ -16,8 +16,9 @@ from espalier.adapters.processes import all_processes, with_descendants
 from espalier.base import states
 from espalier.base.paths import FORMAT, RunPaths, is_run_id, is_waiting, waiting
 from espalier.base.records import dump_record, read_plain
-from espalier.lifecycle.children import is_descendant, status_of
-from espalier.lifecycle.container_record import read_box
+from espalier.lifecycle.children import is_descendant
+from espalier.lifecycle.confinement import first_process, is_confined
+from espalier.lifecycle.status import status_of
 
 _LIMIT_BYTES = 1 << 20
 
@@ -48,7 +49,7 @@ def marks(run: RunPaths) -> List[str]:
 
 def _state(run: RunPaths) -> Optional[str]:
     status = status_of(run)
-    return None if status is None else str(status["state"])
+    return None if status is None else status.state
 
 
 def _is_open(run: RunPaths) -> bool:
@@ -73,7 +74,7 @@ def _named_by(run: RunPaths, mark: str) -> List[RunPaths]:
 def _visible(run: RunPaths, named: List[RunPaths]) -> Iterator[RunPaths]:
     """Of the runs that a mark names those that the job can see. A job in a container sees those below its own: a folder
     that it made itself is none of them, and would be queued and executed."""
-    if not os.path.exists(run.container):
+    if not is_confined(run):
         yield from named
         return
     for each in named:
@@ -95,10 +96,8 @@ def _lives(run: RunPaths, pid: int, start: int) -> bool:
     """Whether a process of the job lives. In a container it has another number, but the same start."""
     if posix.process_start(pid) == start:
         return True
-    box = read_box(run) if os.path.exists(run.container) else None
-    if box is None or box.pid <= 1:
-        return False
-    return any(each.start == start for each in with_descendants({box.pid}, all_processes()))
+    first = first_process(run) if is_confined(run) else 0
+    return first > 1 and any(each.start == start for each in with_descendants({first}, all_processes()))
 
 
 @contextlib.contextmanager

@@ -5,25 +5,25 @@ Under the allocator's lock. Standard library, L0 to L2 only: the runner calls it
 
 import contextlib
 import os
-from typing import Any, Dict, List, Optional
+from typing import Dict, List, Optional
 
 from espalier.adapters.trust import refuse_foreign_run
 from espalier.base import states
 from espalier.base.errors import EspalierError
-from espalier.base.paths import QueuePaths, RunPaths, WorkspacePaths
-from espalier.lifecycle.children import is_canceled
-from espalier.lifecycle.copies import is_copy_in_queue, retire_copy
+from espalier.base.model.status import Status
+from espalier.base.paths import QueuePaths, RunPaths
+from espalier.lifecycle.children import children_of, is_canceled
+from espalier.lifecycle.copies import is_copy, is_copy_in_queue
 from espalier.lifecycle.digests import known_digests
-from espalier.lifecycle.formats import check_definition, check_run_format
-from espalier.lifecycle.status import read_status
+from espalier.lifecycle.status import check_definition, check_run_format, read_status, status_of
 from espalier.queue.started import was_started
-from espalier.queue.tickets import Ticket, may_start, remove, tickets
+from espalier.queue.tickets import Ticket, find_ticket, may_start, remove, tickets
 
 # What became of a dependency, by its id: one scan asks for each once.
 Seen = Dict[str, Optional[str]]
 
 
-def executable_status(paths: QueuePaths, ticket: Ticket) -> Optional[Dict[str, Any]]:
+def executable_status(paths: QueuePaths, ticket: Ticket) -> Optional[Status]:
     """The run's status if it is to be executed. If it is not, the run is brought to its end where it has none, its
     ticket is removed, and None returned. One that a newer espalier has made is left as it is."""
     run = RunPaths(ticket.run_dir)
@@ -36,31 +36,25 @@ def executable_status(paths: QueuePaths, ticket: Ticket) -> Optional[Dict[str, A
         # submit was killed before the run existed, or the run was deleted or damaged
         remove(ticket.path)
         return None
-    if states.is_final(status["state"]) or status.get("started_at"):
-        pass
-    elif _was_executed(paths, ticket, run, status):
-        retire_copy(run, status)
-    elif is_canceled(run, definition):
-        _end_canceled(run, status)
-    elif ticket.has_expired:
-        _end_canceled(run, status, _expired(ticket))
-    else:
-        return status
+    if not (states.is_final(status.state) or status.started_at):
+        was_executed = _was_executed(paths, ticket, run, status)
+        is_ended = was_executed or is_canceled(run, definition) or ticket.has_expired
+        if not is_ended:
+            return status
+        from espalier.queue import ends
+
+        if was_executed:
+            ends.retire_copy(run, status)
+        else:
+            ends.end_canceled(run, status, "" if os.path.exists(run.cancel) else _expired(ticket))
     remove(ticket.path)
     return None
 
 
-def _was_executed(paths: QueuePaths, ticket: Ticket, run: RunPaths, status: Dict[str, Any]) -> bool:
+def _was_executed(paths: QueuePaths, ticket: Ticket, run: RunPaths, status: Status) -> bool:
     """Whether the attempt has been executed, or may have been: where this is a copy, or was put back from a backup."""
-    is_copied = is_copy_in_queue(run, status, known_digests(ticket.record))
-    return is_copied or was_started(paths, ticket.run_id, int(status.get("attempt", 1)))
-
-
-def _end_canceled(run: RunPaths, status: Dict[str, Any], expired: str = "") -> None:
-    from espalier.lifecycle.finish import canceled_message, finish, plain_error  # (not loaded by most steps)
-
-    words = ("queue_timed_out", expired) if expired else ("canceled", canceled_message(run))
-    finish(run, status, states.CANCELED, plain_error(*words))
+    is_copied = is_copy_in_queue(run, status, known_digests(ticket.record.digests))
+    return is_copied or was_started(paths, ticket.run_id, status.attempt)
 
 
 def made_by_newer(run: RunPaths) -> Optional[EspalierError]:
@@ -84,7 +78,7 @@ def open_to_others(run: RunPaths) -> Optional[EspalierError]:
 
 
 def _expired(ticket: Ticket) -> str:
-    seconds = ticket.record["queue_timeout_seconds"]
+    seconds = ticket.record.queue_timeout_seconds
     return f"The run was not started within {seconds:g} seconds, its time limit in the queue."
 
 
@@ -106,18 +100,9 @@ def _admit(paths: QueuePaths, ticket: Ticket, seen: Seen) -> None:
     open_ends = [run_id for run_id in ticket.depends_on if _state(ticket, run_id, seen) != states.COMPLETED]
     failed = [run_id for run_id in open_ends if _has_failed(seen[run_id])]
     if failed:
-        from espalier.lifecycle.finish import finish, plain_error
+        from espalier.queue import ends
 
-        errors = {run_id: _error(ticket, run_id) if seen[run_id] == states.FAILED else None for run_id in failed}
-        words = ", ".join(f"{run_id} ({_end(seen[run_id], errors[run_id])})" for run_id in failed)
-        error = plain_error("dependency_failed", f"The run was not started because it depends on {words}.")
-        first = next((run_id for run_id in failed if errors[run_id] is not None), None)
-        if first is not None:
-            cause = errors[first] or {}
-            error["hint"] = f'get_run_log(get_run(ws, "{first}")) shows the log of that run.'
-            if cause.get("code") == "dependency_failed":  # (of a chain the first is to look at; others have no log)
-                error["hint"] = cause.get("hint")
-        finish(RunPaths(ticket.run_dir), status, states.FAILED, error)
+        ends.end_depending(ticket, status, {run_id: seen[run_id] for run_id in failed})
         remove(ticket.path)
     elif not open_ends:
         may_start(paths, ticket)
@@ -134,32 +119,12 @@ def _state(ticket: Ticket, run_id: str, seen: Seen) -> Optional[str]:
     """The state of a run of the same workspace; None when it is gone."""
     if run_id not in seen:
         try:
-            seen[run_id] = str(read_status(_other(ticket, run_id))["state"])
+            seen[run_id] = read_status(ticket.other(run_id)).state
         except FileNotFoundError:
             seen[run_id] = None
         except (OSError, EspalierError):
             seen[run_id] = states.DAMAGED
     return seen[run_id]
-
-
-def _error(ticket: Ticket, run_id: str) -> Optional[Dict[str, Any]]:
-    """The error of another run of the same workspace."""
-    with contextlib.suppress(OSError, EspalierError):
-        error = read_status(_other(ticket, run_id)).get("error")
-        return error if isinstance(error, dict) else None
-    return None
-
-
-def _end(state: Optional[str], error: Optional[Dict[str, Any]]) -> str:
-    """How a run ended, with the cause, for people."""
-    from espalier.lifecycle.failure_message import failure_line
-
-    return f"{state}: {failure_line(error)}" if error is not None else state or "deleted"
-
-
-def _other(ticket: Ticket, run_id: str) -> RunPaths:
-    """Another run of a ticket's workspace."""
-    return WorkspacePaths(os.path.dirname(os.path.dirname(os.path.dirname(ticket.run_dir)))).run(run_id)
 
 
 def _has_failed(state: Optional[str]) -> bool:
@@ -175,3 +140,25 @@ def expire(paths: QueuePaths) -> None:
                 executable_status(paths, ticket)
             except Exception:
                 continue
+
+
+def take_out_children(queue: QueuePaths, run: RunPaths) -> None:
+    """Under the allocator's lock, after a run has ended: end those of its children that were asked to be canceled and
+    wait in the queue; and so their children."""
+    for child in children_of(run):
+        with contextlib.suppress(OSError, EspalierError):
+            if os.path.exists(child.cancel) and take_out(queue, child):
+                take_out_children(queue, child)
+
+
+def take_out(queue: QueuePaths, run: RunPaths) -> bool:
+    """End a queued run; False when it is not queued."""
+    status = status_of(run)
+    ticket = find_ticket(queue, os.path.basename(run.root))
+    if status is None or ticket is None or status.state != states.QUEUED or is_copy(run, status):
+        return False
+    from espalier.queue import ends
+
+    ends.end_canceled(run, status)
+    remove(ticket)
+    return True

@@ -10,22 +10,21 @@ from typing import Iterator
 from espalier.adapters import posix
 from espalier.base.errors import EspalierError
 from espalier.queue.capacity import capacity
-from espalier.queue.elect import anything_queued
 from espalier.queue.home import queue_paths
-from espalier.queue.spawn import dismiss, spawn_ahead
+from espalier.queue.spawn import anything_queued, dismiss, spawn_ahead
 
 
 @contextlib.contextmanager
-def runner_ahead(in_container: bool) -> Iterator[None]:
+def runner_ahead(executor: str) -> Iterator[None]:
     """In the block a runner may be loading, which the first run has that is started there; it ends where there is none.
 
     Args:
-        in_container: Whether the run that is to come executes its job in a container.
+        executor: The name of what executes the run that is to come.
     """
     ahead = None
     with contextlib.suppress(EspalierError, OSError):  # (then the run's own runner is started, as without this)
         if _is_wanted():
-            ahead = spawn_ahead(in_container)
+            ahead = spawn_ahead(executor)
     try:
         yield
     finally:

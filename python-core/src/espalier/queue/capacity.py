@@ -1,13 +1,14 @@
-"""What this host has for the user's runs: detected, or as the user set it."""
+"""What this host has for the user's runs, detected or as the user set it; and what of it living leases leave."""
 
 import json
 from typing import Any, Dict, Optional, Sequence
 
 from espalier.adapters import machine
 from espalier.base.errors import EspalierError
-from espalier.base.paths import QueuePaths
+from espalier.base.paths import QueuePaths, RunPaths
 from espalier.base.records import read_plain, replace_record
 from espalier.base.resources import Capacity
+from espalier.queue.tickets import Ticket, is_dead, leases
 
 
 def capacity(paths: QueuePaths) -> Capacity:
@@ -39,6 +40,26 @@ def set_capacity(
     given: Dict[str, Any] = {"max_concurrent_runs": cpus, "gpus": ids, "memory": memory}
     changed = {name: value for name, value in given.items() if value is not None}
     replace_record(paths.config, {**_config(paths), "format": 1, **changed}, paths.root)
+
+
+def free_now(paths: QueuePaths) -> Capacity:
+    """What is free as this is asked, for people: whoever hands it out looks under the allocator's lock."""
+    free = capacity(paths)
+    for lease in leases(paths):
+        if not is_dead(lease.path):
+            free = without(free, lease)
+    return free
+
+
+def without(free: Capacity, lease: Ticket) -> Capacity:
+    """What a living lease leaves. Who waits for other runs needs no processor; whose job is over needs nothing."""
+    from espalier.lifecycle.waiting import job_is_over, waits_for_runs  # (a queue with no other run does without)
+
+    run = RunPaths(lease.run_dir)
+    if job_is_over(run):
+        return free
+    takes = lease.needs._replace(cpus=0) if waits_for_runs(run) else lease.needs
+    return free.without(takes, lease.record.gpu_ids)
 
 
 def _config(paths: QueuePaths) -> Dict[str, Any]:

@@ -2,24 +2,25 @@
 
 import contextlib
 import os
-from typing import AbstractSet, Iterable
+from typing import AbstractSet, Iterable, Optional
 
 from espalier.adapters import posix
 from espalier.base import states
 from espalier.base.errors import EspalierError
 from espalier.base.model.codec import read_as
 from espalier.base.model.job import JobSpec
+from espalier.base.model.status import HELD_BY_PARENT, Status
 from espalier.base.paths import QueuePaths, RunPaths
-from espalier.lifecycle.children import HELD_BY_PARENT, ask_to_cancel, end_if_parent_ended, parent_of
-from espalier.lifecycle.copies import is_copy, is_copy_in_queue, is_written_here, retire_copy
-from espalier.lifecycle.finish import canceled_message, finish, plain_error
-from espalier.lifecycle.formats import check_run_format
-from espalier.lifecycle.recorded import end_recorded, keep_outputs
-from espalier.lifecycle.signals import wake_runner
-from espalier.lifecycle.status import read_status
-from espalier.queue.cascade import cancel_children
+from espalier.lifecycle.ask import ask_to_cancel, canceled_message, wake_runner
+from espalier.lifecycle.children import descendants_of, parent_of
+from espalier.lifecycle.copies import is_copy, is_copy_in_queue, is_written_here
+from espalier.lifecycle.end import end_if_parent_ended, end_recorded, end_with_parent, retire_copy
+from espalier.lifecycle.recorded import keep_outputs
+from espalier.lifecycle.status import check_run_format, read_status, status_of
+from espalier.queue.admission import take_out
+from espalier.queue.ends import end_canceled, queue_lost
 from espalier.queue.home import allocator, queue_paths
-from espalier.queue.step import queue_lost, settle, step_locked
+from espalier.queue.step import settle, step_locked
 from espalier.queue.tickets import find_ticket, is_entry_of, remove
 
 
@@ -32,29 +33,32 @@ def cancel(run: RunPaths, run_id: str) -> bool:
     Raises:
         EspalierError: `run_not_active` for a run that a session records and that is nobody's child.
     """
-    status = read_status(run)
-    if states.is_final(status["state"]):
+    if states.is_final(read_status(run).state):  # (no queue is needed to see that)
         return False
-    if "collect_from" in status:
-        return _cancel_recorded(run, run_id)
-    ask_to_cancel(run)
     queue = queue_paths()
     with allocator(queue):
         status = read_status(run)
-        if is_copy_in_queue(run, status, {}) and not _known(queue, run_id, run):
-            retire_copy(run, status)
-            return True
-        ticket = find_ticket(queue, run_id)
-        if ticket is not None and status["state"] == states.QUEUED:
-            finish(run, status, states.CANCELED, plain_error("canceled", canceled_message(run)))
-            remove(ticket)
-        step_locked(queue)
-    wake_runner(run)
-    cancel_children(run)
+        if states.is_final(status.state):
+            return False
+        if status.is_recorded:
+            _end_recorded(queue, run, run_id, status)
+        else:
+            ask_to_cancel(run)
+            if is_copy_in_queue(run, status, {}) and not _known(queue, run_id, run, status):
+                retire_copy(run, status)
+                return True
+            ticket = find_ticket(queue, run_id)
+            if ticket is not None and status.state == states.QUEUED:
+                end_canceled(run, status)
+                remove(ticket)
+            step_locked(queue)
+    if not status.is_recorded:
+        wake_runner(run)  # (of whom the status tells that is there after the request)
+    cancel_children(queue, run)
     return True
 
 
-def _cancel_recorded(run: RunPaths, run_id: str) -> bool:
+def _end_recorded(queue: QueuePaths, run: RunPaths, run_id: str, status: Status) -> None:
     """A child that is recorded by hand ends at once; who records into it is told when it completes it."""
     if parent_of(run) is None:
         raise EspalierError(
@@ -63,15 +67,28 @@ def _cancel_recorded(run: RunPaths, run_id: str) -> bool:
             "End it there with complete_run() or fail_run().",
         )
     ask_to_cancel(run)
-    queue = queue_paths()
-    with allocator(queue):
-        status = read_status(run)
-        if states.is_final(status["state"]):
-            return False
-        end_recorded(run, keep_outputs(run, status), states.CANCELED, canceled_message(run))
-        remove(queue.lease(run_id))
-    cancel_children(run)
-    return True
+    end_recorded(run, keep_outputs(run, status), states.CANCELED, canceled_message(run))
+    remove(queue.lease(run_id))
+
+
+def cancel_children(queue: QueuePaths, run: RunPaths) -> None:
+    """Cancel all runs below one that has been asked to be canceled itself, at any depth: what waits in the queue is
+    taken out, not left until its turn comes. Idempotent.
+
+    Killed midway, the end of the parent does the rest (`lifecycle/end.py::end_children`).
+    """
+    for child in descendants_of(run):
+        status = status_of(child)
+        if status is None or states.is_final(status.state):
+            continue
+        with contextlib.suppress(OSError, EspalierError):  # deleted meanwhile, or another's
+            if status.is_recorded:
+                end_with_parent(child, status, states.CANCELED)
+                continue
+            ask_to_cancel(child, parent=os.path.basename(run.root))
+            with allocator(queue):
+                take_out(queue, child)
+            wake_runner(child)
 
 
 def look_after_lost(runs: Iterable[RunPaths], known: AbstractSet[str]) -> None:
@@ -109,20 +126,20 @@ def _look_after(run_id: str, run: RunPaths) -> bool:
     if _known(queue, run_id, run):
         return False
     with allocator(queue):
-        if _known(queue, run_id, run):
-            return False
         check_run_format(run)
         status = read_status(run)
-        if is_copy_in_queue(run, status, {}) and not states.is_final(status["state"]):
+        if _known(queue, run_id, run, status):
+            return False
+        if is_copy_in_queue(run, status, {}) and not states.is_final(status.state):
             retire_copy(run, status)
-        elif status.get("held_by") == HELD_BY_PARENT:
-            own = status if is_written_here(run, status) else {**status, "collect_from": None}
+        elif status.held_by == HELD_BY_PARENT:
+            own = status if is_written_here(run, status) else status._replace(collect_from="")
             return end_if_parent_ended(run, own)
-        elif states.is_final(status["state"]) or not (status["state"] == states.QUEUED or posix.is_unlocked(run.spec)):
+        elif states.is_final(status.state) or not (status.state == states.QUEUED or posix.is_unlocked(run.spec)):
             return False
         elif not is_written_here(run, status):
             retire_copy(run, status)
-        elif status["state"] == states.QUEUED:
+        elif status.state == states.QUEUED:
             queue_lost(queue, run, status)
         else:
             settle(queue, run.root)
@@ -130,10 +147,14 @@ def _look_after(run_id: str, run: RunPaths) -> bool:
     return True
 
 
-def _known(queue: QueuePaths, run_id: str, run: RunPaths) -> bool:
-    """Whether the queue has this run; if it has the one that this is a copy of, it has not."""
+def _known(queue: QueuePaths, run_id: str, run: RunPaths, status: Optional[Status] = None) -> bool:
+    """Whether the queue has this run; if it has the one that this is a copy of, it has not.
+
+    Args:
+        status: The run's, where it has been read.
+    """
     lease = queue.lease(run_id)
     entry = lease if os.path.exists(lease) else find_ticket(queue, run_id)
     if entry is None:
         return False
-    return is_entry_of(entry, run.root) or not is_copy(run, read_status(run))
+    return is_entry_of(entry, run.root) or not is_copy(run, status or read_status(run))

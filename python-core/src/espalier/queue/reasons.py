@@ -6,9 +6,8 @@ from typing import NamedTuple, Optional, Tuple
 
 from espalier.base.paths import QueuePaths, RunPaths, is_ticket_of
 from espalier.queue.admission import made_by_newer, open_to_others, unfinished_dependencies
-from espalier.queue.capacity import capacity
+from espalier.queue.capacity import capacity, free_now
 from espalier.queue.home import queue_paths
-from espalier.queue.room import free_now
 from espalier.queue.tickets import Ticket, read_ticket
 
 

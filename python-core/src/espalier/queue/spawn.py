@@ -2,16 +2,18 @@
 
 import array
 import contextlib
+import errno
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, List, NamedTuple, Optional
+from typing import TYPE_CHECKING, List, Optional
 
 from espalier.adapters import posix
 from espalier.adapters.homes import chosen_scratch, state_folder
 from espalier.adapters.inside import open_log
+from espalier.base.model.record import Record
+from espalier.base.model.ticket import AHEAD
 from espalier.base.paths import QueuePaths, RunPaths
-from espalier.queue.claim import AHEAD, AHEAD_OF_CONTAINER
 
 try:  # (see adapters/engine.py)
     import _socket
@@ -23,11 +25,15 @@ if TYPE_CHECKING:
 
 _CORE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 RUNNER = os.path.join(_CORE, "runner", "__main__.py")
-FINISHER = os.path.join(_CORE, "prepare", "finish.py")
+RECONCILER = os.path.join(_CORE, "runner", "reconcile.py")
 KEEPER = os.path.join(_CORE, "keeper", "__main__.py")
 
 
-class Ahead(NamedTuple):
+# Where no process can be started for these reasons, that may pass: a limit, a full disk.
+_PASSING = (errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT)
+
+
+class Ahead(Record):
     """A runner that has no run yet, and the connection on which it hears of one."""
 
     pid: int
@@ -53,11 +59,16 @@ def spawn_runner(run: RunPaths, lease: int) -> None:
     _spawn([RUNNER, run.root, str(lease)], open_log(run.root, run.runner_log), lease)
 
 
-def spawn_ahead(in_container: bool) -> Ahead:
+def is_exhausted(error: OSError) -> bool:
+    """Whether a process could not be started for a reason that may pass."""
+    return error.errno in _PASSING
+
+
+def spawn_ahead(executor: str) -> Ahead:
     """Start a runner that loads, and waits for its run: the next that is started. Raises OSError.
 
     Args:
-        in_container: Whether that will have a container.
+        executor: The name of what executes that.
 
     Returns:
         What `dismiss` takes.
@@ -65,8 +76,7 @@ def spawn_ahead(in_container: bool) -> Ahead:
     ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
     try:
         log = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-        word = AHEAD_OF_CONTAINER if in_container else AHEAD
-        runner = Ahead(_spawn([RUNNER, word, str(theirs.fileno())], log, theirs.fileno()), ours)
+        runner = Ahead(_spawn([RUNNER, AHEAD + executor, str(theirs.fileno())], log, theirs.fileno()), ours)
     except BaseException:
         ours.close()
         raise
@@ -92,13 +102,13 @@ def dismiss(runner: Ahead) -> None:
         _children.remove(runner.pid)
 
 
-def spawn_finisher(run: RunPaths, lease: Optional[int]) -> None:
-    """Start what ends a run whose runner is dead and whose container may live. Raises OSError.
+def spawn_reconciler(run: RunPaths, lease: Optional[int]) -> None:
+    """Start what ends a run whose runner is dead, and of which its executor may hold something. Raises OSError.
 
     Args:
         lease: The open, locked lease, which it inherits; None where there is none.
     """
-    arguments = [FINISHER, run.root] + ([] if lease is None else [str(lease)])
+    arguments = [RECONCILER, run.root] + ([] if lease is None else [str(lease)])
     _spawn(arguments, open_log(run.root, run.runner_log), lease)
 
 
@@ -109,6 +119,26 @@ def spawn_keeper(paths: QueuePaths, lock: int) -> None:
         lock: The open, locked file by which it is elected, which it inherits.
     """
     _spawn([KEEPER, str(lock)], open_log(paths.root, paths.keeper_log), lock)
+
+
+def keep_going(paths: QueuePaths) -> None:
+    """Start the keeper if something is queued and there is none. Under the allocator's lock."""
+    if not anything_queued(paths):
+        return
+    with contextlib.suppress(OSError):  # whoever looks next tries again
+        fd = os.open(paths.keeper, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        os.close(fd)
+        fd = posix.open_lockable(paths.keeper)
+        try:
+            if posix.try_lock(fd):
+                spawn_keeper(paths, fd)
+        finally:
+            os.close(fd)
+
+
+def anything_queued(paths: QueuePaths) -> bool:
+    """Whether a run waits for its turn, or for something else."""
+    return bool(os.listdir(paths.tickets) or os.listdir(paths.waiting))
 
 
 def _spawn(arguments: List[str], log: int, keep_fd: Optional[int]) -> int:

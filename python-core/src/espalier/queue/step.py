@@ -1,51 +1,25 @@
 """The scheduling step: reap what died, start what waits.
 
-Short, and anyone may call it: submit, a finishing runner, the keeper, a reader. What ends runs is loaded where one is
-to be ended: nearly always its own runner has done that.
+Short, and anyone may call it: submit, a finishing runner, the keeper, a reader. What ends runs is in `ends.py`.
 Standard library, L0 to L2 only: the runner calls it too.
 """
 
 import os
-import sys
-from typing import Any, Dict, Optional
+from typing import Optional
 
 from espalier.adapters import posix
 from espalier.base import states
-from espalier.base.model.codec import read_as
-from espalier.base.model.job import JobSpec
-from espalier.base.os_errors import is_exhausted
+from espalier.base.model.ticket import Claim
 from espalier.base.paths import QueuePaths, RunPaths
 from espalier.base.resources import Capacity
-from espalier.lifecycle.copies import is_copy_in_queue, retire_copy
-from espalier.lifecycle.digests import known_digests
-from espalier.lifecycle.formats import check_definition
-from espalier.lifecycle.leftovers import is_cleaned
+from espalier.lifecycle.ask import wake_runner
 from espalier.lifecycle.scratch import lost_run, orphans
-from espalier.lifecycle.signals import wake_runner
-from espalier.lifecycle.status import move, read_status
-from espalier.queue.admission import admit_waiting, executable_status, open_to_others
-from espalier.queue.capacity import capacity
-from espalier.queue.cascade import take_out_children
-from espalier.queue.claim import Claim
-from espalier.queue.elect import keep_going
+from espalier.lifecycle.status import is_cleaned, read_status
+from espalier.queue.admission import admit_waiting, executable_status, open_to_others, take_out_children
+from espalier.queue.capacity import capacity, without
 from espalier.queue.home import allocator, queue_paths
-from espalier.queue.room import without
-from espalier.queue.spawn import collect_ended, spawn_finisher, spawn_runner
-from espalier.queue.tickets import (
-    Ticket,
-    add_ticket,
-    claim,
-    claimed_runs,
-    find_ticket,
-    is_dead,
-    leases,
-    read_lease,
-    remove,
-    tickets,
-)
-
-# How often a run is tried whose runner dies before the job starts: one that cannot work must not be tried for ever.
-_RUNNERS = 3
+from espalier.queue.spawn import collect_ended, is_exhausted, keep_going, spawn_runner
+from espalier.queue.tickets import Ticket, claim, claimed_runs, is_dead, leases, remove, tickets
 
 
 def step() -> None:
@@ -138,9 +112,9 @@ def _sweep(paths: QueuePaths) -> None:
         for scratch in orphans(claimed_runs(paths)):
             run = lost_run(scratch)
             if run is not None:
-                from espalier.lifecycle.finish import clean_again
+                from espalier.queue.ends import clean_left
 
-                return clean_again(run, read_status(run))
+                return clean_left(run)
     except Exception:
         return  # the next step tries again, and the others must go on
 
@@ -155,32 +129,11 @@ def settle(paths: QueuePaths, run_dir: str) -> bool:
     run = RunPaths(run_dir)
     try:
         status = read_status(run)
-        if _is_over(run, status):
+        if states.is_final(status.state) and not os.path.exists(run.container) and is_cleaned(run, status):
             return True
-        check_definition(run)
-        if states.is_final(status["state"]):
-            if _has_container(run):  # (its runner died in between)
-                return _hand_to_finisher(paths, run)
-            from espalier.lifecycle.finish import clean_again
+        from espalier.queue.ends import settle_left
 
-            clean_again(run, status)
-        elif is_copy_in_queue(run, status, _digests_claimed(paths, run)):
-            retire_copy(run, status)
-        elif status["state"] == states.QUEUED and _attempt_claimed(paths, run) < int(status.get("attempt", 1)):
-            queue_lost(paths, run, status)  # the attempt has been ended, and is to be repeated
-        elif posix.is_locked(run.spec):
-            pass  # a runner of another queue executes it
-        elif _has_container(run):
-            return _hand_to_finisher(paths, run)
-        elif status.get("started_at"):
-            from espalier.lifecycle.attempts import end_lost_attempt
-            from espalier.lifecycle.strays import end_strays
-
-            end_strays(run)
-            status = end_lost_attempt(run, read_status(run))
-            _queue_if_wanted(paths, run, status)
-        else:
-            _queue_again(paths, run, status)
+        return settle_left(paths, run, status)
     except FileNotFoundError:
         pass  # deleted
     except OSError:
@@ -188,97 +141,6 @@ def settle(paths: QueuePaths, run_dir: str) -> bool:
     except Exception:
         pass  # damaged or newer: nothing of it can be executed, and the others must go on
     return True
-
-
-def _is_over(run: RunPaths, status: Dict[str, Any]) -> bool:
-    """Whether a run has ended, and nothing is left to do."""
-    return states.is_final(status["state"]) and not _has_container(run) and is_cleaned(run, status)
-
-
-def _has_container(run: RunPaths) -> bool:
-    """Whether there may be a container of the run's job."""
-    if not os.path.exists(run.container):
-        return False
-    from espalier.lifecycle.container_record import read_box
-
-    box = read_box(run)
-    return box is not None and not box.removed
-
-
-def _hand_to_finisher(paths: QueuePaths, run: RunPaths) -> bool:
-    """Have a process of its own end the run, or only its container where the job was not started: engines take
-    seconds, or hang, and the queue must not wait for them. It takes the lease over, so that what the container still
-    takes counts as taken.
-
-    Returns:
-        False: the run is not settled yet.
-    """
-    try:
-        lease = posix.open_lockable(paths.lease(os.path.basename(run.root)))
-    except FileNotFoundError:  # the queue's folder was lost
-        spawn_finisher(run, None)
-        return False
-    try:
-        if posix.try_lock(lease):  # (else who gives it up just now makes the step that comes here again)
-            spawn_finisher(run, lease)
-    finally:
-        os.close(lease)
-    return False
-
-
-def queue_lost(paths: QueuePaths, run: RunPaths, status: Dict[str, Any]) -> None:
-    """Give a queued run a ticket, which has none. Of a damaged definition its runner will tell.
-
-    What its records were at submit its lease knows, if it still has one, else its status, which no job in a container
-    can write either.
-    """
-    if find_ticket(paths, os.path.basename(run.root)) is None:
-        try:
-            spec = read_as(JobSpec, run.spec)
-        except Exception:
-            spec = JobSpec()
-        digests = _digests_claimed(paths, run) or known_digests(status)
-        pause = float(status.get("retry_seconds") or 0.0)
-        add_ticket(paths, run.root, spec, int(status.get("attempt", 1)), pause, digests)
-
-
-def _digests_claimed(paths: QueuePaths, run: RunPaths) -> Dict[str, str]:
-    """What the run's lease knows of its frozen records; empty without a lease."""
-    lease = read_lease(paths.lease(os.path.basename(run.root)))
-    return lease.digests if lease is not None else {}
-
-
-def _attempt_claimed(paths: QueuePaths, run: RunPaths) -> int:
-    """Which attempt the run's lease was claimed for. Without a lease none has been ended."""
-    lease = read_lease(paths.lease(os.path.basename(run.root)))
-    return lease.attempt if lease is not None else sys.maxsize
-
-
-def _queue_if_wanted(paths: QueuePaths, run: RunPaths, status: Dict[str, Any]) -> None:
-    if status["state"] == states.QUEUED:
-        queue_lost(paths, run, status)
-
-
-def _queue_again(paths: QueuePaths, run: RunPaths, status: Dict[str, Any]) -> None:
-    """The runner died before it started the job."""
-    from espalier.lifecycle.collect import collect, remove_working_copy
-
-    warnings = [str(text) for text in status.get("warnings") or []]
-    collect(run, status, warnings)  # what earlier attempts left in `./outputs` had been moved there
-    remove_working_copy(run, status)
-    status = {**status, "warnings": warnings}
-    runners = int(status.get("runners", 1))
-    if runners >= _RUNNERS:
-        message = f"The runner died {runners} times before the job was started."
-        from espalier.lifecycle.attempts import end_attempt
-        from espalier.lifecycle.failure import log_tail
-        from espalier.lifecycle.finish import plain_error
-
-        error = plain_error("prepare_failed", message, log_tail(run.runner_log))
-        status = end_attempt(run, status, states.FAILED, error)
-    else:
-        status = move(run, status, states.QUEUED, runners=runners + 1)
-    _queue_if_wanted(paths, run, status)
 
 
 def _claim(paths: QueuePaths, ticket: Ticket, gpu_ids: "tuple[str, ...]") -> Optional[Claim]:
@@ -303,10 +165,9 @@ def _hand_over(paths: QueuePaths, ticket: Ticket, claimed: Claim) -> Optional[bo
         if is_exhausted(error):
             os.replace(paths.lease(ticket.run_id), ticket.path)
             return None
-        from espalier.lifecycle.finish import finish, plain_error
+        from espalier.queue.ends import end_unstarted
 
-        message = f"The runner could not be started: {error.strerror}."
-        finish(run, read_status(run), states.FAILED, plain_error("start_failed", message))
+        end_unstarted(run, "start_failed", f"The runner could not be started: {error.strerror}.")
         remove(paths.lease(os.path.basename(run.root)))
         return False
     finally:

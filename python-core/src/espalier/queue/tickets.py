@@ -5,17 +5,21 @@ import json
 import os
 import time
 import zlib
-from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Set, Tuple
+from typing import Any, Iterator, List, Mapping, Optional, Set, Tuple
 
 from espalier.adapters import posix
 from espalier.adapters.inside import append_text
 from espalier.adapters.posix import elapsed, stamp
+from espalier.base.model.codec import decode
 from espalier.base.model.job import JobSpec
+from espalier.base.model.record import Record
+from espalier.base.model.ticket import TicketRecord
 from espalier.base.paths import (
     FORMAT,
     KEEPER_LOG,
     SEQUENCE,
     QueuePaths,
+    RunPaths,
     is_lease_or_ticket_of,
     is_run_id,
     is_ticket_of,
@@ -23,89 +27,76 @@ from espalier.base.paths import (
     run_of_lease,
 )
 from espalier.base.records import dump_record, read_plain, replace_file, write_file
-from espalier.base.resources import Resources, resources_of
-from espalier.lifecycle.digests import known_digests
+from espalier.base.resources import Resources
 
 DEFAULT_PRIORITY = 5
-# The field of a lease that names what was handed out.
-_GPU_IDS = "gpu_ids"
 # The field that tells whether the others are as they were written.
 _CHECK = "check"
 _SORTED = json.JSONEncoder(sort_keys=True)
 
 
-class Ticket(NamedTuple):
-    """One queued run: where its ticket lies, where its folder is, what it needs and what it waits for."""
+class Ticket(Record):
+    """One queued or claimed run: where its ticket or lease lies, and what that says."""
 
     path: str
-    run_id: str
-    run_dir: str
-    record: Dict[str, Any]
+    record: TicketRecord
+
+    @property
+    def run_id(self) -> str:
+        return self.record.run_id
+
+    @property
+    def run_dir(self) -> str:
+        return self.record.run_dir
 
     @property
     def needs(self) -> Resources:
-        return resources_of(self.record)
+        return self.record.needs
 
     @property
     def depends_on(self) -> List[str]:
         """The runs that have to complete before this one starts."""
-        return [run_id for run_id in _texts(self.record.get("depends_on")) if is_run_id(run_id)]
+        return [run_id for run_id in self.record.depends_on if is_run_id(run_id)]
 
     @property
     def pause_left(self) -> float:
         """Seconds until it may be tried again."""
-        return _seconds(self.record.get("wait_seconds")) - elapsed(self.record.get("queued"))
+        return self.record.wait_seconds - elapsed(self.record.queued)
 
     @property
     def has_expired(self) -> bool:
         """Whether it has been queued for longer than it wants to be."""
-        limit = _seconds(self.record.get("queue_timeout_seconds"))
-        return limit > 0 and elapsed(self.record.get("queued")) > limit
+        limit = self.record.queue_timeout_seconds
+        return limit > 0 and elapsed(self.record.queued) > limit
+
+    def other(self, run_id: str) -> RunPaths:
+        """Another run of the same workspace."""
+        return RunPaths(self.run_dir).workspace.run(run_id)
 
 
-class Lease(NamedTuple):
-    """One claimed run."""
-
-    path: str
-    run_id: str
-    run_dir: str
-    takes: Resources
-    gpu_ids: Tuple[str, ...]
-    attempt: int
-    # Of the run's frozen records, as they were at submit.
-    digests: Dict[str, str]
-
-
-def _seconds(value: object) -> float:
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else 0.0
-
-
-def _texts(value: object) -> List[str]:
-    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
-
-
-def _load(path: str) -> Optional[Dict[str, Any]]:
+def _load(path: str) -> Optional[TicketRecord]:
     """A ticket's or lease's content, or None if the file is gone or is damaged: cut by a crash, or changed by anybody
     but us."""
     try:
         record = json.loads(read_plain(path))
     except (OSError, ValueError, RecursionError):
         return None
-    good = isinstance(record, dict) and _is_named(record, path) and (_is_newer(record) or _is_whole(record))
-    return record if good else None
+    if not isinstance(record, dict):
+        return None
+    found = decode(TicketRecord, record)
+    return found if _is_named(found, path) and (_is_newer(found) or _is_whole(record)) else None
 
 
-def _is_newer(record: Mapping[str, Any]) -> bool:
-    version = record.get("format")
-    return isinstance(version, int) and version > FORMAT
+def _is_newer(record: TicketRecord) -> bool:
+    return record.format > FORMAT
 
 
-def _is_named(record: Mapping[str, Any], path: str) -> bool:
+def _is_named(record: TicketRecord, path: str) -> bool:
     """Whether a record is of the run that its file, and the run's folder, are named by."""
-    run_id, folder = record.get("run_id"), record.get("run_dir")
+    run_id, folder = record.run_id, record.run_dir
     return (
-        isinstance(run_id, str) and is_run_id(run_id) and isinstance(folder, str) and os.path.isabs(folder)
-        and os.path.basename(folder) == run_id and is_lease_or_ticket_of(os.path.basename(path), run_id)
+        is_run_id(run_id) and os.path.isabs(folder) and os.path.basename(folder) == run_id
+        and is_lease_or_ticket_of(os.path.basename(path), run_id)
     )  # fmt: skip
 
 
@@ -119,8 +110,9 @@ def _checksum(record: Mapping[str, Any]) -> str:
     return f"{zlib.crc32(_SORTED.encode(rest).encode('utf-8', 'backslashreplace')):08x}"
 
 
-def _dump(record: Dict[str, Any]) -> bytes:
-    return dump_record({**record, _CHECK: _checksum(record)})
+def _dump(record: TicketRecord) -> bytes:
+    fields = record.record()
+    return dump_record({**fields, _CHECK: _checksum(fields)})
 
 
 def add_ticket(
@@ -140,18 +132,11 @@ def add_ticket(
         digests: Of its frozen records (`lifecycle/digests.py`); without them nobody looks whether these were changed.
     """
     run_id = os.path.basename(run_dir)
-    record: Dict[str, Any] = {"format": FORMAT, "run_id": run_id, "run_dir": run_dir}
-    record.update(queued=stamp(), attempt=attempt)
-    record.update(spec.resources.record())
-    if spec.depends_on:
-        record["depends_on"] = list(spec.depends_on)
-    if spec.queue_timeout_seconds:
-        record["queue_timeout_seconds"] = spec.queue_timeout_seconds
-    if digests:
-        record["digests"] = dict(digests)
-    if wait_seconds > 0:
-        record["wait_seconds"] = wait_seconds
-    folder = paths.waiting if "wait_seconds" in record or "depends_on" in record else paths.tickets
+    record = TicketRecord(
+        run_id, run_dir, stamp(), attempt, spec.resources.cpus, spec.resources.gpus, spec.resources.memory or None,
+        spec.depends_on, spec.queue_timeout_seconds or 0.0, max(wait_seconds, 0.0), dict(digests or {}),
+    )  # fmt: skip
+    folder = paths.waiting if record.wait_seconds or record.depends_on else paths.tickets
     priority = spec.priority if 1 <= spec.priority <= 9 else DEFAULT_PRIORITY
     path = paths.ticket(folder, priority, max(time.time_ns(), _last(paths) + 1), run_id)
     replace_file(path, _dump(record), paths.root)
@@ -176,7 +161,7 @@ def tickets(folder: str) -> Iterator[Ticket]:
         if record is None:
             remove(path)
         elif not _is_newer(record):
-            yield Ticket(path, record["run_id"], record["run_dir"], record)
+            yield Ticket(path, record)
 
 
 def runs_in_queue(paths: QueuePaths) -> Set[str]:
@@ -205,18 +190,18 @@ def find_ticket(paths: QueuePaths, run_id: str) -> Optional[str]:
 
 
 def read_ticket(path: str) -> Optional[Ticket]:
-    """One ticket, or None if it is gone or cannot be read."""
+    """One ticket or lease, or None if it is gone or cannot be read."""
     record = _load(path)
-    return None if record is None else Ticket(path, record["run_id"], record["run_dir"], record)
+    return None if record is None else Ticket(path, record)
 
 
 def is_entry_of(path: str, run_dir: str) -> bool:
     """Whether a ticket or lease names this folder, by whatever path."""
     record = _load(path)
-    if record is None or record["run_dir"] == run_dir:
+    if record is None or record.run_dir == run_dir:
         return True  # (an unreadable one may be this run's)
     try:
-        return os.path.samefile(record["run_dir"], run_dir)
+        return os.path.samefile(record.run_dir, run_dir)
     except OSError:
         return False
 
@@ -232,7 +217,7 @@ def claim(paths: QueuePaths, ticket: Ticket, gpu_ids: Tuple[str, ...] = ()) -> O
         remove(ticket.path)  # a second ticket of a run that is being executed
         return None
     if gpu_ids:  # before the rename, so that nobody sees a lease that does not say what it has
-        replace_file(ticket.path, _dump({**ticket.record, _GPU_IDS: list(gpu_ids)}), paths.root)
+        replace_file(ticket.path, _dump(ticket.record._replace(gpu_ids=gpu_ids)), paths.root)
     os.replace(ticket.path, path)
     fd = posix.open_lockable(path)
     if posix.try_lock(fd):
@@ -244,36 +229,23 @@ def claim(paths: QueuePaths, ticket: Ticket, gpu_ids: Tuple[str, ...] = ()) -> O
 def open_lease(paths: QueuePaths, run_id: str, run_dir: str) -> int:
     """A lease that takes nothing, for an interactive run; the caller holds it by keeping the descriptor open."""
     path = paths.lease(run_id)
-    record = {"format": FORMAT, "run_id": run_id, "run_dir": run_dir, **Resources(cpus=0).record()}
-    write_file(path, _dump(record), mode=0o600)
+    write_file(path, _dump(TicketRecord(run_id, run_dir, cpus=0)), mode=0o600)
     fd = posix.open_lockable(path)
     posix.lock(fd)
     return fd
 
 
-def leases(paths: QueuePaths) -> List[Lease]:
+def leases(paths: QueuePaths) -> List[Ticket]:
     """All leases, dead or alive."""
     found = []
     for name in sorted(os.listdir(paths.leases)):
         path = os.path.join(paths.leases, name)
-        lease = read_lease(path)
+        lease = read_ticket(path)
         if lease is not None:
             found.append(lease)
         elif is_dead(path):
             remove(path)
     return found
-
-
-def read_lease(path: str) -> Optional[Lease]:
-    """One lease, or None if it is gone or cannot be read."""
-    record = _load(path)
-    if record is None:
-        return None
-    takes = resources_of({"cpus": record.get("slots"), **record})  # (slots: in leases of earlier versions)
-    attempt = record.get("attempt")
-    attempt = attempt if isinstance(attempt, int) else 1
-    gpu_ids = tuple(_texts(record.get(_GPU_IDS)))
-    return Lease(path, record["run_id"], record["run_dir"], takes, gpu_ids, attempt, known_digests(record))
 
 
 def is_dead(path: str) -> bool:

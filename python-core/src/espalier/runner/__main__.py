@@ -11,8 +11,9 @@ import os
 import signal
 import sys
 import time
+from contextlib import ExitStack
 from functools import partial
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional
+from typing import TYPE_CHECKING, Any, Dict, Optional
 
 # appended, not prepended: the folder may be a site-packages, and the standard library comes first
 sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
@@ -25,26 +26,28 @@ from espalier.adapters.processes import become_subreaper, kill_group
 from espalier.adapters.trust import refuse_foreign_run
 from espalier.base import states
 from espalier.base.errors import EspalierError
-from espalier.base.model.codec import decoded
+from espalier.base.model.codec import decode, decoded
 from espalier.base.model.job import JobSpec
+from espalier.base.model.resolve import shown_command
+from espalier.base.model.status import Status
+from espalier.base.model.ticket import AHEAD, Claim, TicketRecord
 from espalier.base.paths import ENV, SPEC, QueuePaths, RunPaths
 from espalier.base.records import now_iso
 from espalier.base.scratch_paths import ScratchPaths
+from espalier.executors.contract import Executor
+from espalier.executors.registry import built_in, executor_of
 from espalier.lifecycle.digests import Changed, Frozen, known_digests
-from espalier.lifecycle.formats import check_run_format
 from espalier.lifecycle.place import Place
 from espalier.lifecycle.scratch import make_scratch, note_beginning, record_of, scratch_of
 from espalier.lifecycle.status import move, read_status
-from espalier.queue.claim import AHEAD, AHEAD_OF_CONTAINER, Claim
 from espalier.queue.started import note_start
 from espalier.runner.ahead import load_next
 from espalier.runner.guardian import guarded, has_lost, load_in_time
-from espalier.runner.patience import Impatience, patience
-from espalier.runner.prepare import job_command, job_environment, prepare_folders
-from espalier.runner.signals import block_signals
-from espalier.runner.start import start_job
+from espalier.runner.patience import Impatience, block_signals, patience
+from espalier.runner.prepare import RunnersJob
 
 if TYPE_CHECKING:
+    from espalier.executors.contract import Launch
     from espalier.runner.secrets import Attached
 
 # So long one runner takes run after run. A new one has the code that is installed by then.
@@ -60,8 +63,8 @@ def main(run_dir: str, fd: int) -> None:
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # somebody may wake us before, between or after runs
     load_in_time()
     guardian, born = os.getpid(), time.monotonic()
-    is_ahead = run_dir in (AHEAD, AHEAD_OF_CONTAINER)
-    claimed = _heard_of(fd, run_dir == AHEAD_OF_CONTAINER) if is_ahead else Claim(run_dir, fd)
+    is_ahead = run_dir.startswith(AHEAD)
+    claimed = _heard_of(fd, run_dir[len(AHEAD) :]) if is_ahead else Claim(run_dir, fd)
     while claimed is not None:
         os.set_inheritable(claimed.lease, False)
         place = Place(RunPaths(claimed.run_dir))
@@ -73,13 +76,18 @@ def main(run_dir: str, fd: int) -> None:
             list(load_next())
 
 
-def _heard_of(fd: int, in_container: bool) -> Optional[Claim]:
-    """The run that a runner gets which was started ahead; None where there is none."""
+def _heard_of(fd: int, executor: str) -> Optional[Claim]:
+    """The run that a runner gets which was started ahead; None where there is none.
+
+    Args:
+        executor: The name of what executes it.
+    """
     import _socket
     import select
 
-    if in_container:
-        import espalier.runner.environment  # noqa: F401
+    own = built_in(executor)
+    if own is not None:
+        own.load()
     with contextlib.closing(_socket.socket(fileno=fd)) as connection:
         for _ in load_next():
             if select.select([connection], [], [], 0)[0]:
@@ -122,7 +130,7 @@ def _release(claimed: Claim, take: bool) -> Optional[Claim]:
     return release_and_step(claimed, take)
 
 
-def _status_if_ours(run: RunPaths) -> Optional[Dict[str, Any]]:
+def _status_if_ours(run: RunPaths) -> Optional[Status]:
     """The run's status; None if another runner has or had this run. The queue hands it out once, but two queues may
     know it: two sessions with different state folders, or a state folder that was deleted. The lock lasts as long as we
     do."""
@@ -132,27 +140,29 @@ def _status_if_ours(run: RunPaths) -> Optional[Dict[str, Any]]:
     except OSError:  # a file system without locks
         alone = True
     status = read_status(run)
-    is_ours = alone and not status.get("started_at") and not states.is_final(status["state"])
+    is_ours = alone and not status.started_at and not states.is_final(status.state)
     return status if is_ours else None
 
 
-def execute(run: RunPaths, claimed: Claim, place: Place, status: Dict[str, Any]) -> None:
+def execute(run: RunPaths, claimed: Claim, place: Place, status: Status) -> None:
     """Prepare, start, watch, finish. The lock that says that the run is ours says that its status is as it was read."""
-    pid, lease = os.getpid(), _record_of(claimed)
+    pid, lease = os.getpid(), _lease_of(claimed)
     try:
-        frozen = Frozen(run, known_digests(lease))
+        frozen = Frozen(run, known_digests(lease.digests))
         doubt = refuse_foreign_run(run)
     except Changed as changed:
         if place.explains(changed):
             raise
-        return _fail_changed(run, str(changed))
+        from espalier.runner.after import fail_changed
+
+        return fail_changed(run, str(changed))
     except EspalierError:
         return  # (opened to others since it was claimed: it is queued again, and the queue tells why it waits there)
     spec, given = decoded(JobSpec, run.spec, frozen.record(SPEC)), frozen.record(ENV)
     directory = spec.working_copy.directory if spec.working_copy else ""
-    if doubt is not None and doubt not in (status.get("warnings") or []):
-        status = {**status, "warnings": [*(status.get("warnings") or []), doubt]}
-    if status.get("scratch"):
+    if doubt is not None and doubt not in status.warnings:
+        status = status._replace(warnings=(*status.warnings, doubt))
+    if status.scratch:
         _clear_away(run, status)
     try:
         scratch = make_scratch(run, given.get("scratch"), directory)
@@ -170,15 +180,15 @@ def execute(run: RunPaths, claimed: Claim, place: Place, status: Dict[str, Any])
         scratch=record_of(scratch),
     )
     place.tell(scratch)
-    workspace = os.path.dirname(os.path.dirname(run.shard))
     try:
         with patience(run, spec.prepare_timeout_seconds):
             if any(item.run for item in spec.inputs):
                 from espalier.tracking.run_outputs import with_found_outputs
 
                 spec = with_found_outputs(run.workspace, spec)
-            attached = _attach(run, spec, given)
-            start = _prepare(run, scratch, workspace, spec, given, _gpu_ids(lease), attached)
+            executor, attached = executor_of(spec), _attach(run, spec, given)
+            gpu_ids = list(lease.gpu_ids)
+            launch = _prepare(executor, RunnersJob(run, spec, given, scratch, gpu_ids, attached, ExitStack()))
     except Impatience as stop:
         return _fail(run, stop.code, stop.message, state=stop.state)
     except EspalierError as error:
@@ -187,17 +197,16 @@ def execute(run: RunPaths, claimed: Claim, place: Place, status: Dict[str, Any])
         return _fail_to_prepare(run, error)
     block_signals()
     become_subreaper()
-    _execute_job(place, scratch, status, spec, start, attached)
+    _execute_job(place, scratch, status, spec, executor, launch, attached)
 
 
-def _clear_away(run: RunPaths, status: Dict[str, Any]) -> None:
-    """Bring home and remove what an earlier runner left that nobody has settled: its lease is lost."""
+def _clear_away(run: RunPaths, status: Status) -> None:
+    """See `after.clear_away`."""
     scratch = scratch_of(run, status)
     if scratch is not None and not posix.is_locked(scratch.note):
-        from espalier.lifecycle.collect import collect, remove_working_copy
+        from espalier.runner.after import clear_away
 
-        collect(run, status, [])
-        remove_working_copy(run, status)
+        clear_away(run, status)
 
 
 def _attach(run: RunPaths, spec: JobSpec, given: Dict[str, Any]) -> "Optional[Attached]":
@@ -209,115 +218,57 @@ def _attach(run: RunPaths, spec: JobSpec, given: Dict[str, Any]) -> "Optional[At
     return attach(run, spec, given)
 
 
-def _prepare(
-    run: RunPaths,
-    scratch: ScratchPaths,
-    workspace: str,
-    spec: JobSpec,
-    given: Dict[str, Any],
-    gpu_ids: List[str],
-    attached: "Optional[Attached]",
-) -> Callable[[RunPaths], int]:
-    """Make a job ready; returns what starts it."""
-    if spec.how in ("image", "private"):
-        from espalier.runner.environment import prepare_with_environment
-
-        return prepare_with_environment(run, scratch, workspace, spec, given, gpu_ids, attached)
-    prepare_folders(run, scratch, workspace, spec, given.get("links", {}))
-    variables = job_environment(run, scratch, workspace, spec, given, gpu_ids)
-    return partial(start_job, folder=scratch.job, command=job_command(run, spec), env=variables, attached=attached)
+def _prepare(executor: Executor, job: RunnersJob) -> "Launch":
+    """Make a job ready; returns what launches it."""
+    with job.undo:
+        launch = executor.prepare(job)
+        job.undo.pop_all()
+    return launch
 
 
-def _record_of(claimed: Claim) -> Dict[str, Any]:
-    """What the lease says; empty where it can't be read."""
+def _lease_of(claimed: Claim) -> TicketRecord:
+    """What the lease says; nothing where it can't be read."""
     import json
 
     try:
         record = json.loads(os.pread(claimed.lease, os.fstat(claimed.lease).st_size, 0))
     except (OSError, ValueError):
-        return {}
-    return record if isinstance(record, dict) else {}
-
-
-def _gpu_ids(lease: Dict[str, Any]) -> List[str]:
-    """The graphics processors that the lease names."""
-    ids = lease.get("gpu_ids")
-    return [str(gpu) for gpu in ids] if isinstance(ids, list) else []
-
-
-def _fail_changed(run: RunPaths, path: str) -> None:
-    """End a run whose definition or variables were changed after submit: for good, because what it says of further
-    attempts may be what was changed."""
-    from espalier.lifecycle.finish import finish, plain_error
-
-    check_run_format(run)  # (one that a newer espalier has written is left to that)
-    message = f"{path} isn't what it was when the run was submitted, so nothing of it is executed."
-    error = EspalierError("record_changed", message, "Submit it again.")
-    record = plain_error("prepare_failed", f"{error.message} {error.hint}")
-    finish(run, read_status(run), states.FAILED, {**record, "class": [f"espalier_error_{error.code}"]})
+        return TicketRecord()
+    return decode(TicketRecord, record) if isinstance(record, dict) else TicketRecord()
 
 
 def _execute_job(
     place: Place,
     scratch: ScratchPaths,
-    status: Dict[str, Any],
+    status: Status,
     spec: JobSpec,
-    start: Callable[[RunPaths], int],
+    executor: Executor,
+    launch: "Launch",
     attached: "Optional[Attached]",
 ) -> None:
     started = time.monotonic()
     now = now_iso(time.time())
     ready = status
     status = place.following(lambda run: move(run, ready, states.RUNNING, prepared_at=now, started_at=now))
-    note_start(QueuePaths(state_folder(), posix.host_name() or "localhost"), spec.id, int(status.get("attempt", 1)))
+    note_start(QueuePaths(state_folder(), posix.host_name() or "localhost"), spec.id, status.attempt)
     try:
         note_beginning(scratch)
-        # (a container that can't be started is removed: another try would not find it)
-        job = start(place.now()) if spec.docker else place.following(start)
-        run = place.now()
+        job = place.following(launch) if executor.capabilities.relaunches else launch(place.now())
     except OSError as error:
-        return _fail(place.now(), "start_failed", f"{spec.command[0]} could not be started: {error.strerror}.")
+        return _fail(place.now(), "start_failed", f"{shown_command(spec)[0]} could not be started: {error.strerror}.")
     except EspalierError as error:
         return _fail(place.now(), "start_failed", f"{error.message} {error.hint}", f"espalier_error_{error.code}")
     try:
-        # imported while the job runs: the modules that watch and finish are not on the way to its start
-        from espalier.lifecycle.attempts import end_job
-        from espalier.runner.requests import Attendant
-        from espalier.runner.watch import watch
-
-        attendant = Attendant(run, in_container=bool(spec.docker))
-        limit, measure = spec.max_run_duration_seconds, None
-        if spec.docker:
-            from espalier.runner.container_meter import container_meter
-
-            list(load_next(is_ready=True))
-            measure = container_meter(run)
-        outcome = watch(run, job, started, limit, attend=attendant.look, measure=measure, place=place.now)
-    except BaseException:  # nobody would watch it any more
+        from espalier.runner.after import see_to_the_end
+    except BaseException:  # nobody would watch it
         kill_group(job, signal.SIGKILL)
         raise
-    if attached is not None:
-        attached.finish()
-    attendant.close()
-    run = place.now()  # (its workspace may have been moved meanwhile)
-    removal = None
-    if spec.docker:
-        from espalier.runner.container import Removal, true_outcome
-
-        outcome = true_outcome(run, outcome)
-        removal = Removal(run)
-    if os.path.isdir(run.children):
-        from espalier.runner.children import wait_for_children
-
-        status, outcome = wait_for_children(run, status, outcome)
-    place.following(lambda run: end_job(run, status, outcome, spec))
-    if removal is not None:
-        removal.finish(place.now())
+    see_to_the_end(place, status, spec, executor, job, started, attached)
 
 
 def _can_be_queued_again(run: RunPaths) -> bool:
     status = read_status(run)
-    return not status.get("started_at") and not states.is_final(status["state"])
+    return not status.started_at and not states.is_final(status.state)
 
 
 def _fail_by(run: RunPaths, error: Exception) -> None:
@@ -326,7 +277,7 @@ def _fail_by(run: RunPaths, error: Exception) -> None:
 
     traceback.print_exc()
     try:
-        if read_status(run).get("started_at"):
+        if read_status(run).started_at:
             _fail(run, "runner_lost", f"The runner failed while the job ran: {error}")
         else:
             _fail(run, "prepare_failed", f"The run could not be prepared: {error}")
@@ -339,12 +290,9 @@ def _fail_to_prepare(run: RunPaths, error: EspalierError) -> None:
 
 
 def _fail(run: RunPaths, code: str, message: str, *classes: str, state: str = states.FAILED) -> None:
-    from espalier.lifecycle.attempts import end_attempt
-    from espalier.lifecycle.finish import plain_error
+    from espalier.runner.after import fail
 
-    status = read_status(run)
-    if not states.is_final(status["state"]):
-        end_attempt(run, status, state, {**plain_error(code, message), "class": list(classes)})
+    fail(run, code, message, *classes, state=state)
 
 
 if __name__ == "__main__":

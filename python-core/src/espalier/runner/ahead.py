@@ -12,20 +12,17 @@ from typing import Iterator
 
 from espalier import lifecycle, queue
 from espalier.adapters import posix
-from espalier.runner.patience import undisturbed
 
 # Shorter jobs end before everything is loaded, and would wait for it. Seconds.
 LONG_SECONDS = 2.0
 _STEPS = (
-    "runner.watch", "lifecycle.attempts", "lifecycle.keep", "lifecycle.beside", "lifecycle.comparison",
-    "runner.requests",
+    "runner.watch", "lifecycle.collect", "lifecycle.end", "lifecycle.comparison", "runner.after",
 )  # fmt: skip
 # What many need to be made ready.
 _BEFORE = ("runner.inputs", "runner.workdir")
 _ALSO = (
-    "base.accel", "adapters.below", "adapters.scope", "adapters.tree", "base.retry", "runner.children", "runner.inputs",
-    "runner.requests", "runner.stop", "runner.watch", "store.inputs", "store.packs", "store.plain", "store.trees",
-    "base.values",
+    "base.accel", "adapters.copying", "runner.asked", "runner.children", "runner.inputs",
+    "store.inputs", "store.packs", "store.plain", "store.trees", "base.values",
 )  # fmt: skip
 
 
@@ -37,7 +34,7 @@ def load_next(is_ready: bool = False) -> Iterator[None]:
     """
     for name in _STEPS if is_ready else (*_BEFORE, *_STEPS):
         if f"espalier.{name}" not in sys.modules:  # (the guardian asks after each run)
-            with undisturbed():
+            with posix.undisturbed():
                 __import__(f"espalier.{name}")
             yield
     import resource  # noqa: F401

@@ -2,18 +2,18 @@
 
 import os
 import signal
-from typing import Any, Dict, Tuple
+from typing import Tuple
 
 from espalier.base import states
 from espalier.base.model.codec import read_as
 from espalier.base.model.job import JobSpec
+from espalier.base.model.status import Status
 from espalier.base.paths import RunPaths
-from espalier.lifecycle.children import WAIT, choice_of, open_children, status_of
-from espalier.lifecycle.outcome import Outcome, outcome_fields
-from espalier.lifecycle.status import move
+from espalier.lifecycle.children import WAIT, open_children
+from espalier.lifecycle.status import Outcome, move, status_of
 from espalier.queue.control import look_after
 from espalier.queue.step import step
-from espalier.runner.signals import STOPPERS, WAKERS
+from espalier.runner.patience import STOPPERS, WAKERS
 
 # A child's end is seen after the first pause at the earliest, after the last one at the latest, seconds.
 _PAUSES = (0.02, 0.5)
@@ -21,16 +21,16 @@ _PAUSES = (0.02, 0.5)
 _STEP_EVERY = 4
 
 
-def wait_for_children(run: RunPaths, status: Dict[str, Any], outcome: Outcome) -> Tuple[Dict[str, Any], Outcome]:
+def wait_for_children(run: RunPaths, status: Status, spec: JobSpec, outcome: Outcome) -> Tuple[Status, Outcome]:
     """Wait until no child is executed any more or waits to be, if the run chose so and its job ended well.
 
     Returns:
         The run's status, and how it ended: a cancel may have come.
     """
     pending = open_children(run)
-    if not pending or outcome.exit_code != 0 or outcome.stopped_by is not None or choice_of(run) != WAIT:
+    if not pending or outcome.exit_code != 0 or outcome.stopped_by is not None or spec.children != WAIT:
         return status, outcome
-    status = move(run, status, states.FINALIZING, **outcome_fields(outcome))
+    status = move(run, status, states.FINALIZING, **outcome.fields())
     step()  # the slot is free now
     pause, turn = _PAUSES[0], 0
     while pending:
@@ -48,7 +48,7 @@ def wait_for_children(run: RunPaths, status: Dict[str, Any], outcome: Outcome) -
 
 def _has_ended(child: RunPaths) -> bool:
     status = status_of(child)
-    return status is None or states.is_final(status["state"])
+    return status is None or states.is_final(status.state)
 
 
 def _move_on(child: RunPaths) -> None:

@@ -6,7 +6,7 @@ Loaded only for runs that have inputs, standard library only.
 import contextlib
 import os
 import stat
-from typing import Sequence
+from typing import Any, Mapping, Optional, Sequence
 
 from espalier.adapters.copying import copy_content
 from espalier.adapters.inside import make_inside
@@ -19,11 +19,12 @@ from espalier.store.input_digests import LeadsOutside, content_digest, files_bel
 _FILE, _FOLDER = 0o444, 0o555
 
 
-def copy_inputs(run: RunPaths, inputs: Sequence[Input]) -> None:
-    """Copy each input whose content was recorded; the others are read where they are.
+def copy_inputs(run: RunPaths, inputs: Sequence[Input], fetch: Optional[Mapping[str, Any]] = None) -> None:
+    """Copy each input whose content was recorded, fetch those that have an address; the others are read where they are.
 
     Args:
         inputs: The run's inputs.
+        fetch: How to fetch (protocol.md, `env.json`).
 
     Raises:
         EspalierError: `input_missing`, `input_changed`: it is not what was submitted.
@@ -37,9 +38,15 @@ def copy_inputs(run: RunPaths, inputs: Sequence[Input]) -> None:
     with contextlib.suppress(FileExistsError):  # made for the job's container, which has it mounted
         os.mkdir(run.inputs, 0o700)
     for item in copied:
-        _refuse_other_size(item)
         copy = run.input_copy(item.name, item.path)
         os.mkdir(os.path.dirname(copy), 0o700)
+        if item.url:
+            from espalier.runner.fetch import fetch_input
+
+            fetch_input(item, copy, fetch or {}, _copy_file)
+            os.chmod(os.path.dirname(copy), _FOLDER)
+            continue
+        _refuse_other_size(item)
         try:
             _copy(item.path, copy)
             seen = content_digest(copy)

@@ -1,12 +1,20 @@
-"""Preparing a run takes no longer than it may, and ends at once when somebody cancels it."""
+"""What wakes a runner: preparing a run takes no longer than it may, and ends at once when somebody cancels it; and the
+signals that wake who watches a job."""
 
 import os
 import signal
 from contextlib import contextmanager
 from typing import Any, Iterator, Optional
 
+from espalier.adapters import posix
 from espalier.base import states
 from espalier.base.paths import RunPaths
+from espalier.lifecycle.ask import canceled_message
+
+# Asked from outside of espalier to stop: by an administrator, or the machine shutting down.
+STOPPERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+# (SIGUSR1 says that there is a request to look at)
+WAKERS = (signal.SIGCHLD, signal.SIGUSR1, *STOPPERS)
 
 
 class Impatience(BaseException):
@@ -38,12 +46,11 @@ def patience(run: RunPaths, seconds: Optional[float]) -> Iterator[None]:
         signal.signal(signal.SIGALRM, expired)
         signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
+        woken()  # (who asked before we listened)
         yield
     except Impatience as stop:
         # (not where it was raised: that may be in the middle of loading what this needs)
-        with undisturbed():
-            from espalier.lifecycle.finish import canceled_message
-
+        with posix.undisturbed():
             stop.message = stop.message or canceled_message(run)
         raise
     finally:
@@ -51,11 +58,6 @@ def patience(run: RunPaths, seconds: Optional[float]) -> Iterator[None]:
         signal.signal(signal.SIGUSR1, old)
 
 
-@contextmanager
-def undisturbed() -> Iterator[None]:
-    """In the block nothing is interrupted, so that what others were asked for isn't forgotten; it is right after."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGUSR1, signal.SIGALRM))
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+def block_signals() -> None:
+    """Call before the job starts, so that its end cannot be missed; `watch` takes them one by one."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, WAKERS)

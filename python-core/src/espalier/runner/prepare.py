@@ -2,15 +2,18 @@
 
 import contextlib
 import os
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 
 from espalier.adapters.homes import state_folder
 from espalier.adapters.inside import folder_inside, make_inside
 from espalier.base.model.job import Input, JobSpec
+from espalier.base.model.resolve import facts_of, resolved, typed_words
 from espalier.base.names import input_variable, origin_variable
 from espalier.base.paths import JOB_PYTHON, JOB_R, KEPT_FOLDERS, LOGS, OUTPUTS, RunPaths, WorkspacePaths
 from espalier.base.records import FOLDER_MODE, make_folders
 from espalier.base.scratch_paths import ScratchPaths
+from espalier.executors.contract import Job
+from espalier.runner.ahead import load_next
 
 # By which programs find where temporary files go.
 _TEMPORARY = ("TMPDIR", "TMP", "TEMP")
@@ -18,14 +21,15 @@ _HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def prepare_folders(
-    run: RunPaths, scratch: ScratchPaths, workspace: str, spec: JobSpec, links: Dict[str, str]
+    run: RunPaths, scratch: ScratchPaths, workspace: str, spec: JobSpec, given: Mapping[str, Any]
 ) -> None:
     """Make the working copy, the copies of inputs and the folders that are kept.
 
     Args:
         scratch: The run's scratch folder.
         workspace: The workspace's folder.
-        links: Path below `.job/` -> target, how the job finds espalier in R and in Python.
+        given: What env.json holds: `fetch`, and `links` (path below `.job/` -> target, how the job finds espalier in R
+            and in Python).
 
     Raises:
         EspalierError: `snapshot_damaged`, `input_missing`, `input_changed`.
@@ -33,7 +37,7 @@ def prepare_folders(
     for folder in (run.events, run.payloads):
         make_inside(run.root, folder)
     make_folders(os.path.dirname(scratch.job))
-    link_espalier(run, links)
+    link_espalier(run, given.get("links", {}))
     if spec.snapshot:
         from espalier.runner.workdir import materialise
         from espalier.snapshot.hold import holding_objects
@@ -46,7 +50,7 @@ def prepare_folders(
     if spec.inputs:
         from espalier.runner.inputs import copy_inputs
 
-        copy_inputs(run, spec.inputs)
+        copy_inputs(run, spec.inputs, given.get("fetch"))
     make_kept_folders(run, scratch)
     if spec.working_copy:
         from espalier.runner.project import dress_up
@@ -54,7 +58,7 @@ def prepare_folders(
         dress_up(run, scratch, spec.working_copy)
 
 
-def link_espalier(run: RunPaths, links: Dict[str, str]) -> None:
+def link_espalier(run: RunPaths, links: Mapping[str, str]) -> None:
     """Let the job find espalier. See `prepare_folders`."""
     for name, target in links.items():
         *above, last = name.split("/")
@@ -135,11 +139,10 @@ def job_environment(
     return {**variables, **ours}
 
 
-def job_command(run: RunPaths, spec: JobSpec) -> List[str]:
-    """What to execute: the recorded command, its last arguments (`--name path` for each input) naming the copies."""
-    command: List[str] = list(spec.command)
-    places = [("--" + item.name, _place(run, item)) for item in spec.inputs]
-    return command[: len(command) - 2 * len(places)] + [part for pair in places for part in pair]
+def job_command(run: RunPaths, spec: JobSpec, made: Optional[Mapping[str, Any]] = None) -> List[str]:
+    """What to execute. See `job_environment`; raises as `resolved`."""
+    places = {item.name: _place(run, item) for item in spec.inputs}
+    return resolved(typed_words(spec), facts_of(spec, places, made or {}))
 
 
 def _place(run: RunPaths, item: Input) -> str:
@@ -149,3 +152,36 @@ def _place(run: RunPaths, item: Input) -> str:
 
 def _joined(*parts: Optional[str]) -> str:
     return os.pathsep.join(part for part in parts if part)
+
+
+class RunnersJob(Job):
+    """An attempt at a run, as its executor gets it."""
+
+    _has_folders = False
+
+    def make_folders(self) -> None:
+        """See `Job`."""
+        if not self._has_folders:
+            self._has_folders = True
+            prepare_folders(self.run, self.scratch, self._workspace, self.spec, self.env)
+
+    def link_espalier(self, run: RunPaths) -> None:
+        """See `Job`."""
+        link_espalier(run, self.env.get("links", {}))
+
+    def variables(self, prepared: Optional[Mapping[str, Any]] = None) -> Dict[str, str]:
+        """See `Job`."""
+        run, scratch = self.run, self.scratch
+        return job_environment(run, scratch, self._workspace, self.spec, self.env, self.gpu_ids, prepared)
+
+    def command(self, prepared: Optional[Mapping[str, Any]] = None) -> List[str]:
+        """See `Job`."""
+        return job_command(self.run, self.spec, prepared)
+
+    def idle(self) -> Iterator[None]:
+        """See `Job`."""
+        return load_next(is_ready=True)
+
+    @property
+    def _workspace(self) -> str:
+        return os.path.dirname(os.path.dirname(self.run.shard))

@@ -7,21 +7,18 @@ runner must hear its job end meanwhile. A job that asks sends USR1; else the run
 import contextlib
 import os
 import signal
-import sys
 import time
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Set, Tuple
 
 from espalier.adapters import posix
-from espalier.base.errors import EspalierError
+from espalier.adapters.helpers import helper_command
+from espalier.adapters.inside import logs_of
 from espalier.base.paths import RunPaths
-from espalier.runner.start import logs_of
 
 if TYPE_CHECKING:
     from espalier.lifecycle.view import View
 
 _CARRIER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "jobs", "requests.py")
-# A request is given up when as many processes died of it.
-_ATTEMPTS = 3
 # A folder changed this recently may have changed again within the clock's granularity, seconds.
 _SUSPECT_SECONDS = 2.0
 # While the job waits for other runs, the queue is moved on this often, in case nobody else does, seconds.
@@ -37,12 +34,12 @@ class Attendant:
 
     Args:
         run: The job's run.
-        in_container: Whether the job is in a container, which sees of the workspace what is made for it.
+        is_confined: Whether the job sees of the workspace only what is made for it.
     """
 
-    def __init__(self, run: RunPaths, in_container: bool = False) -> None:
+    def __init__(self, run: RunPaths, is_confined: bool = False) -> None:
         self._run = run
-        self._view = _view_of(run) if in_container else None
+        self._view = _view_of(run) if is_confined else None
         self._carrier: Optional[int] = None
         self._tried: Dict[str, int] = {}
         self._seen: Optional[int] = None
@@ -113,20 +110,9 @@ class Attendant:
         return True
 
     def _attend(self) -> None:
-        # (most jobs ask for nothing)
-        from espalier.lifecycle.requests import error_answer, open_box
-        from espalier.lifecycle.waiting import marks
+        from espalier.runner.asked import marks, pending  # (most jobs ask for nothing)
 
-        with open_box(self._run) as box:
-            wanted = False
-            for name in box.pending():
-                self._tried[name] = self._tried.get(name, 0) + 1
-                if self._tried[name] > _ATTEMPTS:
-                    message = f"The process that carried out {name} died {_ATTEMPTS} times."
-                    box.answer(name, error_answer(EspalierError("internal", message)))
-                else:
-                    wanted = True
-        if wanted:
+        if pending(self._run, self._tried):
             self._carrier = _spawn(self._run)
         found = marks(self._run)
         if set(found) - set(self._marks):
@@ -136,16 +122,10 @@ class Attendant:
     def _step_for_waiters(self) -> None:
         if time.monotonic() - self._stepped < _STEP_SECONDS:
             return
-        from espalier.lifecycle.waiting import waited_for
-        from espalier.queue.control import look_after_lost
-        from espalier.queue.home import queue_paths
-        from espalier.queue.step import step
-        from espalier.queue.tickets import runs_in_queue
+        from espalier.runner.asked import move_queue_on
 
         self._stepped = time.monotonic()
-        step()
-        if self._marks:
-            look_after_lost(waited_for(self._run), runs_in_queue(queue_paths()))
+        move_queue_on(self._run if self._marks else None)
 
 
 def _view_of(run: RunPaths) -> "View":
@@ -155,13 +135,10 @@ def _view_of(run: RunPaths) -> "View":
 
 
 def _spawn(run: RunPaths) -> int:
-    # as this process was started: the same interpreter, isolated, its bytecode where ours is
-    prefix = ["-X", f"pycache_prefix={sys.pycache_prefix}"] if sys.pycache_prefix else []
-    argv = [sys.executable, "-I", "-S", "-X", "utf8", *prefix, _CARRIER, run.root]
     with logs_of(run, run.runner_log) as (said,):
         actions: List[Tuple[Any, ...]] = [
             (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
             (os.POSIX_SPAWN_DUP2, said, 1),
             (os.POSIX_SPAWN_DUP2, 1, 2),
         ]
-        return posix.spawn_session(argv, dict(os.environ), actions)
+        return posix.spawn_session(helper_command(_CARRIER, run.root), dict(os.environ), actions)

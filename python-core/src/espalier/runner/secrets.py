@@ -12,15 +12,15 @@ import sys
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from espalier.adapters import posix
-from espalier.adapters.inside import names_in, open_log, replace_inside
+from espalier.adapters.inside import logs_of, names_in, open_log, replace_inside
 from espalier.adapters.private import path_of, private_file, remove_private_file, sealed_memory
 from espalier.base.errors import CODES, EspalierError
 from espalier.base.model.job import JobSpec
 from espalier.base.os_errors import os_error
 from espalier.base.paths import PRELUDE_WRITER, RunPaths
 from espalier.base.records import PAYLOAD_BYTES, read_plain
+from espalier.executors.contract import Secrets
 from espalier.runner.output import MaskedLog
-from espalier.runner.start import logs_of
 from espalier.vault.channel import VARIABLE, load_secrets
 from espalier.vault.masking import Masker
 
@@ -33,7 +33,7 @@ _AGENT = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 _NEEDED = ("PATH", "HOME", "TMPDIR", "USER", "LOGNAME", "ESPALIER_STATE_DIR")
 
 
-class Attached:
+class Attached(Secrets):
     """A job's secrets, as long as it is executed.
 
     Args:
@@ -49,17 +49,9 @@ class Attached:
             self._path = path_of(sealed_memory(data))  # closed with this process, which ends with the run
         except (OSError, AttributeError):  # an old kernel
             self._path = self.file()
+        self.variables = {VARIABLE: self._path}
         self._log = MaskedLog(open_log(run.root, run.log), self._values)
-
-    @property
-    def variables(self) -> Dict[str, str]:
-        """What the job is told, where it sees this host's processes."""
-        return {VARIABLE: self._path}
-
-    @property
-    def output(self) -> int:
-        """The open file by which a process's standard output goes to the run's log, the secrets in it hidden."""
-        return self._log.output
+        self.output = self._log.output
 
     def file(self) -> str:
         """A file with the secrets, for a job in a container, which has to find its path in ESPALIER_SECRETS.

@@ -15,11 +15,11 @@ from espalier.adapters.oom import kills, shortage_since
 from espalier.adapters.processes import become_subreaper
 from espalier.adapters.tree import Tree
 from espalier.base.paths import RunPaths
-from espalier.lifecycle.outcome import Outcome
+from espalier.executors.meter import Meter
+from espalier.lifecycle.status import Outcome
 from espalier.lifecycle.strays import note_job
 from espalier.runner.ahead import LONG_SECONDS, load_all
-from espalier.runner.meter import Meter
-from espalier.runner.signals import STOPPERS, WAKERS
+from espalier.runner.patience import STOPPERS, WAKERS
 from espalier.runner.stop import GRACE_SECONDS, Stop
 
 # How often the request file is looked for, seconds; a local cancel also signals the runner and is noticed at once.

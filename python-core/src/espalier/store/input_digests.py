@@ -81,6 +81,15 @@ def content_digest(path: str) -> str:
         parts += [(name, b"\0\0" + hashlib.sha256(os.fsencode(to)).digest()) for name, to in folder_links(path)]
     else:
         parts.append(("", b"\0" + _file_digest(path)))
+    return _digest(parts)
+
+
+def digest_of_file(sha256: str) -> str:
+    """The content digest of a file, from the SHA-256 of its bytes as hex digits."""
+    return _digest([("", b"\0" + bytes.fromhex(sha256))])
+
+
+def _digest(parts: List[Tuple[str, bytes]]) -> str:
     whole = hashlib.sha256()
     for relative, content in sorted(parts):
         whole.update(os.fsencode(relative) + content)

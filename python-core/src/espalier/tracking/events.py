@@ -30,7 +30,11 @@ class Damage:
 
     def texts(self) -> List[str]:
         """A sentence for each damaged file."""
-        return [_damage_of(path, sorted(numbers)) for path, numbers in self._lines.items()] + [*self._payloads.values()]
+        return [*self.by_file().values()]
+
+    def by_file(self) -> Dict[str, str]:
+        """The same by the file that it is about."""
+        return {**{path: _damage_of(path, sorted(numbers)) for path, numbers in self._lines.items()}, **self._payloads}
 
     def warn(self) -> None:
         """Warn of each damaged file once."""

@@ -1,11 +1,13 @@
 """Outputs of one run as inputs of another. They may be written after that one was submitted, so they are looked for
 again when its job starts. Standard library only: the runner loads this."""
 
+import contextlib
 import difflib
 import os
 import stat
 
 from espalier.base.errors import EspalierError
+from espalier.base.model.codec import read_as
 from espalier.base.model.job import Input, JobSpec
 from espalier.base.paths import WorkspacePaths
 from espalier.store.input_digests import input_at
@@ -18,13 +20,16 @@ def output_to_come(workspace: WorkspacePaths, name: str, run_id: str, output: st
     Args:
         name: The input's name.
         run_id: The run.
-        output: The output's name, a file or a folder, as `Run.get_file_names` lists it.
+        output: The output's name: one that the run declares, or a file or a folder as `Run.get_file_names` lists it.
 
     Raises:
         EspalierError: `bad_name`.
     """
-    path = artifact_path(workspace.run(run_id), output)
-    return Input(name, path, run=run_id, output=output)
+    run = workspace.run(run_id)
+    with contextlib.suppress(OSError, EspalierError):  # (of a damaged run nothing is declared)
+        declared = read_as(JobSpec, run.spec).outputs
+        output = next((item.path for item in declared if item.name == output), output)
+    return Input(name, artifact_path(run, output), run=run_id, output=output)
 
 
 def found_output(workspace: WorkspacePaths, item: Input) -> Input:

@@ -8,9 +8,8 @@ from espalier.base.errors import EspalierError
 from espalier.base.paths import EVENTS, RunPaths
 from espalier.base.records import read_record
 from espalier.base.values import is_cell
-from espalier.lifecycle.extent import lost_logs
-from espalier.lifecycle.status import read_status
-from espalier.lifecycle.summary import last_metrics
+from espalier.lifecycle.extent import last_metrics, lost_logs
+from espalier.lifecycle.status import status_record
 from espalier.tracking.events import Damage
 from espalier.tracking.metrics import read_params
 
@@ -35,7 +34,7 @@ def summarise(folder: str) -> Dict[str, Any]:
         spec = read_record(run.spec)
         _take(row, spec, _FROM_SPEC)
         row["commit"] = _commit(spec)
-        status = read_status(run)
+        status = status_record(run)
         _take(row, status, _FROM_STATUS)
         _take(row, read_record(run.meta), _FROM_META)
     except FileNotFoundError as error:

@@ -1,16 +1,18 @@
 """Records as typed values, and back: the one decoder of what lies in JSON files.
 
-A class is a named tuple whose annotations are built of `str`, `int`, `float`, `bool`, `Optional`, `Tuple[X, ...]`,
-`Mapping[str, X]`, `Any` and other such classes. A field that is absent or null has its default. Fields that a class
-doesn't have are kept in its field `more`, if it has one, else ignored: a newer espalier wrote them.
+A class is a `Record` whose annotations are built of `str`, `int`, `float`, `bool`, `Optional`, `Tuple[X, ...]`,
+`Mapping[str, X]`, `Any` and other such classes. One whose records aren't objects has the methods `read`, `record` and
+`schema`. A field that is absent or null has its default. Fields that a class doesn't have are kept in its field `more`,
+if it has one, else ignored: a newer espalier wrote them.
 """
 
-from typing import Any, Callable, Dict, Mapping, NamedTuple, Tuple, Type, TypeVar, Union
+from typing import Any, Callable, Dict, Mapping, Tuple, Type, TypeVar, Union
 
 from espalier.base.errors import EspalierError
+from espalier.base.model.record import Record
 from espalier.base.records import read_record
 
-_T = TypeVar("_T")
+_T = TypeVar("_T", bound=Record)
 _Reader = Callable[[Any], Any]
 _INFINITE = float("inf")
 # The field that holds what a newer espalier wrote.
@@ -35,13 +37,7 @@ class Wrong(Exception):
         return self
 
 
-class _Field(NamedTuple):
-    read: _Reader
-    default: Any
-    is_needed: bool
-
-
-_fields: Dict[type, Dict[str, _Field]] = {}
+_readers: Dict[type, Dict[str, _Reader]] = {}
 
 
 def decode(cls: Type[_T], record: object) -> _T:
@@ -52,16 +48,18 @@ def decode(cls: Type[_T], record: object) -> _T:
     """
     if not isinstance(record, dict):
         raise Wrong("must be an object", record)
-    known = _fields.get(cls) or _fields_of(cls)
+    known = _readers.get(cls) or _readers_of(cls)
     values = {}
-    for name, field in known.items():
+    for name, read in known.items():
         value = record.get(name)
         if value is not None:
             try:
-                values[name] = field.read(value)
+                values[name] = read(value)
             except Wrong as error:
-                raise error.below(name) from None
-        elif field.is_needed:
+                if not cls._is_lenient:
+                    raise error.below(name) from None
+    for name in cls._needed:
+        if name not in values:
             raise Wrong("is missing", None).below(name)
     if MORE in known and len(record) > len(values):
         values[MORE] = {name: value for name, value in record.items() if name not in known}
@@ -71,7 +69,9 @@ def decode(cls: Type[_T], record: object) -> _T:
 def encode(value: Any) -> Any:
     """Plain JSON of a value. What it keeps for a newer espalier is written as it was; a field that its class names in
     `absent()` isn't written where it is None. A class whose record differs from its fields has a method `record`."""
-    if hasattr(value, "_fields"):
+    if value is None or isinstance(value, (str, int, float)):  # (nearly all are: what comes below takes far longer)
+        return value
+    if isinstance(value, Record):
         return value.record() if hasattr(value, "record") else _encoded(value)
     if isinstance(value, (tuple, list)):
         return [encode(item) for item in value]
@@ -82,10 +82,21 @@ def encode(value: Any) -> Any:
 
 def _encoded(value: Any) -> Dict[str, Any]:
     absent = value.absent() if hasattr(value, "absent") else ()
-    pairs = zip(value._fields, value)
+    pairs = value._asdict().items()
     record = {name: encode(item) for name, item in pairs if not (item is None and name in absent)}
     record.update(record.pop(MORE, {}))
     return record
+
+
+def sparse(value: Record, *always: str) -> Dict[str, Any]:
+    """The record of a value without the fields that are as by default.
+
+    Args:
+        always: Fields that are written all the same.
+    """
+    defaults = value._field_defaults
+    given = {name for name, field in value._asdict().items() if name in always or field != defaults.get(name, MORE)}
+    return {name: field for name, field in _encoded(value).items() if name in given or name not in defaults}
 
 
 def read_as(cls: Type[_T], path: str) -> _T:
@@ -115,13 +126,9 @@ def decoded(cls: Type[_T], path: str, record: Mapping[str, Any]) -> _T:
         raise EspalierError("damaged", message, "Restore the file from a backup.", path=path) from error
 
 
-def _fields_of(cls: Any) -> Dict[str, _Field]:
-    defaults = cls._field_defaults
-    _fields[cls] = {
-        name: _Field(_reader(hint), defaults.get(name), name not in defaults)
-        for name, hint in cls.__annotations__.items()
-    }
-    return _fields[cls]
+def _readers_of(cls: Type[Record]) -> Dict[str, _Reader]:
+    _readers[cls] = {name: _reader(cls.__annotations__[name]) for name in cls._fields}
+    return _readers[cls]
 
 
 def _reader(hint: Any) -> _Reader:
@@ -136,7 +143,9 @@ def _reader(hint: Any) -> _Reader:
         return _list_reader(_reader(args[0]))
     if origin is not None:
         return _mapping_reader(_reader(args[1]))
-    if hasattr(hint, "_fields"):
+    if hasattr(hint, "read"):
+        return hint.read  # type: ignore[no-any-return]
+    if isinstance(hint, type) and issubclass(hint, Record):
         return lambda value: decode(hint, value)
     return _PLAIN[hint]
 

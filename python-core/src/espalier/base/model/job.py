@@ -1,13 +1,15 @@
 """`spec.json`: what a run is to execute, frozen at submit (protocol.md, "spec.json")."""
 
-from typing import Any, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Mapping, Optional, Tuple
 
+from espalier.base.model.record import Record
+from espalier.base.model.words import Word
 from espalier.base.paths import FORMAT
 from espalier.base.resources import Resources
 from espalier.base.retry import Retry
 
 
-class FrozenFolder(NamedTuple):
+class FrozenFolder(Record):
     """The snapshot of the source folder."""
 
     id: str
@@ -15,7 +17,7 @@ class FrozenFolder(NamedTuple):
     bytes: int = 0
 
 
-class GitState(NamedTuple):
+class GitState(Record):
     """What git knew of the source folder."""
 
     commit: Optional[str] = None
@@ -29,14 +31,14 @@ class GitState(NamedTuple):
         return ("problem",)
 
 
-class CopyRepository(NamedTuple):
+class CopyRepository(Record):
     """What the repository of a working copy is made from."""
 
     commit: Optional[str] = None
     common_dir: str = ""
 
 
-class WorkingCopy(NamedTuple):
+class WorkingCopy(Record):
     """How the working copy is laid out."""
 
     directory: str = ""
@@ -44,7 +46,7 @@ class WorkingCopy(NamedTuple):
     git: Optional[CopyRepository] = None
 
 
-class JobEnvironment(NamedTuple):
+class JobEnvironment(Record):
     """The environment that a run asks for, and what its submitter had."""
 
     how: str = "session"
@@ -62,7 +64,15 @@ class JobEnvironment(NamedTuple):
         return ("name", "version", "definition", "definition_digest")
 
 
-class Container(NamedTuple):
+class ExecutorCode(Record):
+    """Where the code of an executor lies that another package brought: the object, as its entry point names it, and the
+    folder that its module was found in."""
+
+    object: str = ""
+    folder: str = ""
+
+
+class Container(Record):
     """How a job's container is set up; its limits are the run's resources."""
 
     shm_size: Optional[int] = None
@@ -72,9 +82,10 @@ class Container(NamedTuple):
     user: Optional[str] = None
 
 
-class Input(NamedTuple):
+class Input(Record):
     """A file or folder outside of the snapshot that the job reads. `run` and `output` name it where it is an output of
-    another run, for which the job waits; what it is then, is found when the job starts."""
+    another run, for which the job waits; what it is then, is found when the job starts. `url` and `sha256` (hex digits)
+    are those of a file that is fetched then."""
 
     name: str
     path: str
@@ -85,9 +96,11 @@ class Input(NamedTuple):
     digest: Optional[str] = None
     run: Optional[str] = None
     output: Optional[str] = None
+    url: Optional[str] = None
+    sha256: Optional[str] = None
 
     def absent(self) -> Tuple[str, ...]:
-        return ("digest", "run", "output")
+        return ("digest", "run", "output", "url", "sha256")
 
     @property
     def is_to_come(self) -> bool:
@@ -100,7 +113,14 @@ class Input(NamedTuple):
         return self.digest is not None
 
 
-class JobSpec(NamedTuple):
+class Output(Record):
+    """A file or folder of the run, by its name among the run's files, without which the run has failed."""
+
+    name: str
+    path: str
+
+
+class JobSpec(Record):
     """The definition of a run."""
 
     id: str = ""
@@ -120,14 +140,15 @@ class JobSpec(NamedTuple):
     working_copy: Optional[WorkingCopy] = None
     git: Optional[GitState] = None
     entry_script: Optional[str] = None
-    command: Tuple[str, ...] = ()
-    arguments: Tuple[str, ...] = ()
+    command: Tuple[Word, ...] = ()
+    arguments: Tuple[Word, ...] = ()
     params: Mapping[str, Any] = {}
     environment: Optional[JobEnvironment] = None
     docker: Optional[Container] = None
+    executor: Optional[ExecutorCode] = None
     inherited: Tuple[str, ...] = ()
     inputs: Tuple[Input, ...] = ()
-    outputs: Tuple[Any, ...] = ()
+    outputs: Tuple[Output, ...] = ()
     parts: Tuple[Any, ...] = ()
     resources: Resources = Resources()
     priority: int = 5
@@ -144,7 +165,7 @@ class JobSpec(NamedTuple):
     more: Mapping[str, Any] = {}
 
     def absent(self) -> Tuple[str, ...]:
-        return ("request",)
+        return ("request", "executor")
 
     @property
     def how(self) -> str:

@@ -3,6 +3,7 @@
 from typing import Any, Dict, Tuple, Union
 
 from espalier.base.model.codec import MORE
+from espalier.base.model.record import Record
 
 _PLAIN = {str: "string", int: "integer", float: "number", bool: "boolean"}
 
@@ -38,4 +39,6 @@ def _type(hint: Any) -> Dict[str, Any]:
         return {"type": "array", "items": _type(args[0])}
     if origin is not None:
         return {"type": "object", "additionalProperties": _type(args[1])}
-    return schema_of(hint) if hasattr(hint, "_fields") else {"type": _PLAIN[hint]}
+    if hasattr(hint, "schema"):
+        return hint.schema()  # type: ignore[no-any-return]
+    return schema_of(hint) if isinstance(hint, type) and issubclass(hint, Record) else {"type": _PLAIN[hint]}

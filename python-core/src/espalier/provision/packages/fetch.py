@@ -7,7 +7,7 @@ import ssl
 import urllib.error
 import urllib.parse
 import urllib.request
-from typing import Any, BinaryIO, Callable, Mapping, Optional, Tuple
+from typing import Any, BinaryIO, Callable, Iterator, Mapping, Optional, Tuple
 
 from espalier.base.errors import EspalierError
 from espalier.base.progress import check
@@ -115,6 +115,27 @@ def download(
     """
     digests = (hashlib.sha256(), _md5())
     done = 0
+    for data in chunks(url, headers, certificate):
+        for digest in digests:
+            digest.update(data)
+        file.write(data)
+        done += len(data)
+        tell(done)
+    return "sha256:" + digests[0].hexdigest(), "md5:" + digests[1].hexdigest()
+
+
+def chunks(
+    url: str,
+    headers: Optional[Mapping[str, str]] = None,
+    certificate: Optional[str] = None,
+    largest: int = LARGEST,
+) -> Iterator[bytes]:
+    """What is at an address, piece by piece; otherwise as `open_url`.
+
+    Args:
+        largest: More bytes are not read.
+    """
+    done = 0
     with open_url(url, headers, certificate) as source:
         expected = source.headers.get("Content-Length") if source.headers else None
         while True:
@@ -126,15 +147,11 @@ def download(
             if not data:
                 break
             done += len(data)
-            if done > LARGEST:
-                raise _failed(url, f"it is larger than {LARGEST} bytes")
-            for digest in digests:
-                digest.update(data)
-            file.write(data)
-            tell(done)
+            if done > largest:
+                raise _failed(url, f"it is larger than {largest} bytes")
+            yield data
     if expected and expected.isdigit() and int(expected) != done:
         raise _failed(url, f"it broke off after {done} of {expected} bytes")
-    return "sha256:" + digests[0].hexdigest(), "md5:" + digests[1].hexdigest()
 
 
 def digests_of(file: BinaryIO) -> Tuple[str, str]:

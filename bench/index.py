@@ -1,0 +1,119 @@
+"""Lists of many finished runs: the first index, a filtered page, all rows, and a refresh; beside SQLite alone.
+
+Usage: index.py WORK [RUNS]. Seconds are of the processor, because readers wait for nobody.
+"""
+
+import contextlib
+import json
+import os
+import random
+import sqlite3
+import sys
+import time
+from typing import Any, Callable, Dict
+
+from espalier import Workspace
+from espalier.base.paths import RunPaths
+from espalier.store.index.run_index import RunIndex
+from espalier.tracking.run_rows import summarise
+from samples import Samples
+
+ROUNDS = 15
+NEW = 10
+FILTER = "metrics.auc > 0.85 and tags.stage = 'prod'"
+ORDER = ["metrics.auc DESC"]
+# The same question, put to the index by hand.
+SQL = """SELECT r.run_id FROM runs AS r JOIN metrics AS m ON m.run = r.n AND m.name = ?
+    WHERE m.number > 0.85 AND r.n IN (SELECT run FROM tags WHERE name = ? AND text = 'prod')
+    ORDER BY m.number DESC LIMIT 100"""
+
+
+def main(work: str, count: str = "100000") -> None:
+    """Make the runs, and measure."""
+    os.environ.setdefault("ESPALIER_CACHE_DIR", os.path.join(work, "cache"))
+    samples = Samples("index.py")
+    workspace = Workspace.open("many", os.path.join(work, "many"))
+    made = Runs(workspace)
+    made.make(int(count))
+    samples.add("first", 1, cpu(workspace.list_runs, max_results=1))
+    # a run that has just been read may have changed since: the second look is the last one
+    time.sleep(2.1)
+    workspace.list_runs(max_results=1)
+    index = RunIndex(workspace._paths, summarise)
+    with contextlib.closing(sqlite3.connect(index._file)) as database:
+        ids = dict(database.execute("SELECT name, id FROM names WHERE name IN ('auc', 'stage')").fetchall())
+        for number in range(1, ROUNDS + 1):
+            samples.add("page", number, cpu(workspace.list_runs, filter=FILTER, order_by=ORDER, max_results=100))
+            samples.add("sqlite", number, cpu(lambda: database.execute(SQL, (ids["auc"], ids["stage"])).fetchall()))
+            samples.add("newest", number, cpu(workspace.list_runs, max_results=100))
+    workspace.list_runs()
+    for number in range(1, 4):
+        samples.add("all.python", number, cpu(workspace.list_runs))
+    for number in range(1, 6):
+        made.make(NEW)
+        samples.add("refresh", number, cpu(workspace.list_runs, max_results=1))
+    samples.write()
+
+
+def cpu(action: Callable[..., Any], **arguments: Any) -> float:
+    """Seconds of the processor that one call takes."""
+    began = time.process_time()
+    action(**arguments)
+    return time.process_time() - began
+
+
+class Runs:
+    """Finished runs, made by copying the records of a real one."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        from espalier import Experiment
+
+        self._paths = workspace._paths
+        self._random = random.Random(1)
+        self._next = 0
+        run = Experiment(workspace, "model").start_logging()
+        run.log("auc", 0.5)
+        run.complete()
+        paths = RunPaths(run.run_dir)
+        self._records: Dict[str, Any] = {}
+        for name in ("spec", "status", "meta"):
+            with open(getattr(paths, name), encoding="utf-8") as file:
+                self._records[name] = json.load(file)
+        (log,) = os.scandir(paths.events)
+        self._log_name = log.name
+        with open(log.path, "rb") as events:
+            self._log = events.read()
+
+    def make(self, count: int) -> None:
+        """Put so many into the workspace."""
+        for _ in range(count):
+            self._make()
+
+    def _make(self) -> None:
+        self._next += 1
+        draw, number = self._random, self._next
+        seconds = 1_700_000_000 + number * 60
+        created = time.strftime("%Y-%m-%dT%H:%M:%S.000000Z", time.gmtime(seconds))
+        run_id = f"model_{seconds}_{draw.getrandbits(32):08x}"
+        params = {"lr": cell("double", draw.random()), "trees": cell("integer", draw.choice([100, 200, 500]))}
+        metrics = {name: cell("double", draw.random()) for name in ("auc", "loss", "accuracy")}
+        status = {**self._records["status"], "metrics": metrics, "duration_seconds": draw.random() * 100}
+        spec = {**self._records["spec"], "run_id": run_id, "created_at": created, "params": params, "parent": None}
+        meta = {**self._records["meta"], "tags": {"stage": draw.choice(["dev", "test", "prod"])}}
+        run = self._paths.new_run(run_id)
+        os.makedirs(run.events)
+        for path, record in ((run.spec, spec), (run.status, status), (run.meta, meta)):
+            with open(path, "w", encoding="utf-8") as file:
+                json.dump(record, file)
+        with open(os.path.join(run.events, self._log_name), "wb") as events:
+            events.write(self._log)
+        os.rename(run.root, self._paths.run(run_id).root)
+
+
+def cell(kind: str, value: float) -> Dict[str, Any]:
+    """A value as records have it."""
+    return {"kind": kind, "value": value}
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,293 @@
+"""Executors that other packages register: found at submit, found again where the run is executed, and held to the
+contract, so that one that fails, hangs or contradicts itself fails its run and nothing else.
+
+The part that the runner needs takes the standard library alone.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+import traceback
+from functools import partial
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
+
+from espalier.adapters.inside import replace_inside
+from espalier.adapters.tree import Tree
+from espalier.adapters.trust import refuse_foreign_code
+from espalier.base.errors import EspalierError
+from espalier.base.model.job import ExecutorCode, JobSpec
+from espalier.base.model.status import Status
+from espalier.base.paths import FORMAT, RunPaths
+from espalier.base.records import dump_record
+from espalier.executors.contract import Capabilities, Executor, Job, Reconciled, TooWide
+from espalier.executors.meter import Meter
+
+if TYPE_CHECKING:
+    from espalier.base.config import ScriptRunConfig
+    from espalier.environment.definition import Environment
+    from espalier.executors.contract import Launch, MakeMeter
+    from espalier.lifecycle.status import Outcome
+
+GROUP = "espalier.executors"
+# With this exit status the process that stands for a job says that it doesn't know how the job ended.
+UNKNOWN = 125
+# So long an executor may take to find out what became of a job that has ended, seconds.
+_FIND_SECONDS = 60.0
+
+
+def registered_executor(name: str, known: Tuple[str, ...]) -> Tuple[Executor, ExecutorCode]:
+    """The executor that an installed package registers under a name, and where its code is.
+
+    Args:
+        known: The names of those that need not be registered.
+
+    Raises:
+        EspalierError: `not_supported`: there is none; `executor_failed`: it can't be loaded; `writable_by_others`.
+    """
+    entries = _entries()
+    if name not in entries:
+        names = " or ".join(f'"{each}"' for each in (*known, *sorted(entries)))
+        hint = f"Use {names}, or install the package that provides it."
+        raise EspalierError("not_supported", f"There is no compute target {name!r:.100}.", hint)
+    target = entries[name]
+    module = _imported(name, target)
+    path = getattr(module, "__file__", None) or ""
+    levels = module.__name__.count(".") + (2 if hasattr(module, "__path__") else 1)
+    folder = os.path.abspath(path).rsplit(os.sep, levels)[0] or os.sep
+    if not os.path.isfile(path):
+        raise _failed(name, "its code lies in no folder, where the run's own process could find it")
+    refuse_foreign_code(folder, os.path.abspath(path))
+    return _made(name, target, module), ExecutorCode(target, folder)
+
+
+def recorded_executor(spec: JobSpec, seconds: Optional[float]) -> Executor:
+    """The executor of a run, from where it was at submit. Raises as `executor_of`."""
+    name, code = spec.target, spec.executor
+    hint = "Install the package again, and submit the run again."
+    if code is None or not os.path.isdir(code.folder):
+        where = "" if code is None else f", which was in {code.folder}"
+        raise EspalierError("executor_missing", f"There is no executor {name!r:.100} here{where}.", hint)
+    place = os.path.join(code.folder, *code.object.partition(":")[0].split("."))
+    path = next(filter(os.path.isfile, (os.path.join(place, "__init__.py"), place + ".py")), None)
+    if path is None:
+        message = f"The executor {name!r} isn't in {code.folder} any more, where it was when the run was submitted."
+        raise EspalierError("executor_missing", message, hint)
+    refuse_foreign_code(code.folder, path)
+    if code.folder not in sys.path:
+        sys.path.append(code.folder)  # (the standard library, and espalier, come first)
+    try:
+        with _limit(seconds):
+            module = _imported(name, code.object)
+    except _TooLong:
+        raise _failed(name, f"its module takes longer than {seconds} seconds to load") from None
+    found = os.path.realpath(getattr(module, "__file__", None) or os.sep)
+    if found != os.path.realpath(path):
+        raise _failed(name, f"the module {module.__name__} of it is hidden by {found}")
+    return _made(name, code.object, module)
+
+
+class ForeignExecutor(Executor):
+    """Another package's executor, held to the contract.
+
+    Args:
+        name: Its name.
+        executor: The executor.
+    """
+
+    def __init__(self, name: str, executor: Executor) -> None:
+        self.name, self._executor = name, executor
+        self.capabilities = executor.capabilities
+
+    def check(self, config: "ScriptRunConfig") -> List[str]:
+        """See `Executor`."""
+        return [str(warning) for warning in self._call("check", config)]
+
+    def specify(self, spec: JobSpec, config: "ScriptRunConfig", environment: "Optional[Environment]") -> JobSpec:
+        """See `Executor`. (The definition of a run has no place for what another package needs.)"""
+        return spec
+
+    def inherits(self, variables: Mapping[str, str]) -> Dict[str, str]:
+        """See `Executor`."""
+        found = self._call("inherits", variables)
+        return {name: variables[name] for name in found if name in variables}
+
+    def narrowed(self, asked: Mapping[str, Any], spec: JobSpec) -> Dict[str, Any]:
+        """See `Executor`."""
+        return dict(self._call("narrowed", asked, spec))
+
+    def prepare(self, job: Job) -> "Launch":
+        """See `Executor`."""
+        if self.capabilities.may_outlive:  # (first: when all of us die, it says that there may be something)
+            replace_inside(job.run.root, job.run.executor, dump_record({"format": FORMAT, "executor": self.name}))
+            job.undo.callback(self.reconcile, job.run, Status())
+        launch = self._call("prepare", job)
+        if not callable(launch):
+            raise _failed(self.name, f"its `prepare` returned {launch!r:.100}, which can't be called")
+        return partial(self._launch, launch)
+
+    def _launch(self, launch: "Launch", run: RunPaths) -> int:
+        try:
+            pid = self._limited("launch", self._executor.launch_seconds, launch, run)
+            if type(pid) is not int or not _is_child(pid):
+                raise _failed(self.name, f"its `launch` returned {pid!r:.100}, which is no child process of the runner")
+        except BaseException:
+            Tree(os.path.basename(run.root), None, os.getpid()).kill()  # (what it has started, nobody watches)
+            if self.capabilities.may_outlive:
+                self.reconcile(run, Status())
+            raise
+        return pid
+
+    def measure(self, run: RunPaths) -> "Optional[MakeMeter]":
+        """See `Executor`."""
+        try:
+            made: Optional[MakeMeter] = self._call("measure", run)
+        except EspalierError:
+            traceback.print_exc()
+            return None
+        return None if made is None else partial(_meter, made)
+
+    def outcome(self, run: RunPaths, ended: "Outcome") -> "Outcome":
+        """See `Executor`."""
+        try:
+            return self._checked(ended, self._limited("outcome", _FIND_SECONDS, self._executor.outcome, run, ended))
+        except EspalierError as error:
+            return ended._replace(cause=(error.code, error.message))
+
+    def _checked(self, ended: "Outcome", found: "Outcome") -> "Outcome":
+        code, number = getattr(found, "exit_code", None), getattr(found, "signal", None)
+        if (code is None) == (number is None) or type(number if code is None else code) is not int:
+            raise _failed(self.name, f"its `outcome` returned {found!r:.200}")
+        if ended.exit_code not in (None, UNKNOWN) and (code, number) != (ended.exit_code, ended.signal):
+            seen = f"exit status {code}" if number is None else f"signal {number}"
+            why = f"it reports {seen}, and the process that stood for the job had exit status {ended.exit_code}"
+            raise _failed(self.name, why)
+        cause = found.cause if found.cause is None else (str(found.cause[0]), str(found.cause[1]))
+        warnings = [str(warning) for warning in found.warnings]
+        return ended._replace(exit_code=code, signal=number, cause=cause, hint=str(found.hint), warnings=warnings)
+
+    def release(self, run: RunPaths) -> "Optional[Callable[[RunPaths], None]]":
+        """See `Executor`."""
+        try:
+            return partial(self._released, self._limited("release", _FIND_SECONDS, self._executor.release, run))
+        except EspalierError:  # (what it still holds is looked for once more)
+            return None
+
+    def _released(self, wait: "Optional[Callable[[RunPaths], None]]", run: RunPaths) -> None:
+        with contextlib.suppress(EspalierError, OSError):
+            if wait is not None:
+                self._limited("release", _FIND_SECONDS, wait, run)
+            os.unlink(run.executor)
+
+    def reconcile(self, run: RunPaths, status: Status) -> Reconciled:
+        """See `Executor`."""
+        try:
+            found = self._limited("reconcile", _FIND_SECONDS, self._executor.reconcile, run, status)
+            if not isinstance(found, Reconciled) or type(found.exit_code) not in (int, type(None)):
+                raise _failed(self.name, f"its `reconcile` returned {found!r:.200}")
+        except EspalierError as error:
+            return Reconciled(cause=(error.code, error.message), is_gone=False)
+        return found
+
+    def _call(self, act: str, *arguments: Any) -> Any:
+        try:
+            return getattr(self._executor, act)(*arguments)
+        except (EspalierError, TooWide):
+            raise
+        except (Exception, SystemExit) as error:
+            raise _failed(self.name, f"its `{act}` raised {type(error).__name__}: {error!s:.300}") from error
+
+    def _limited(self, act: str, seconds: float, call: Callable[..., Any], *arguments: Any) -> Any:
+        """Call something of it, for no longer than so many seconds."""
+        try:
+            with _limit(seconds):
+                return call(*arguments)
+        except _TooLong:
+            traceback.print_exc()
+            raise _failed(self.name, f"its `{act}` took longer than {seconds:g} seconds") from None
+        except EspalierError:
+            raise
+        except (Exception, SystemExit) as error:
+            traceback.print_exc()
+            raise _failed(self.name, f"its `{act}` raised {type(error).__name__}: {error!s:.300}") from error
+
+
+def _meter(made: "MakeMeter", path: str, tree: Tree, started: float) -> Meter:
+    """The meter that an executor makes; one that measures processes where it makes none."""
+    try:
+        meter = made(path, tree, started)
+        if isinstance(meter, Meter):
+            return meter
+    except Exception:
+        traceback.print_exc()
+    return Meter(path, tree, started)
+
+
+class _TooLong(BaseException):
+    """Raised out of what an executor does. No `Exception`, so that it isn't taken for a failure on the way."""
+
+
+@contextlib.contextmanager
+def _limit(seconds: Optional[float]) -> Iterator[None]:
+    if seconds is None:
+        yield
+        return
+
+    def expired(*_: Any) -> None:
+        raise _TooLong
+
+    old = signal.signal(signal.SIGALRM, expired)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, old)
+
+
+def _is_child(pid: int) -> bool:
+    try:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except (OSError, OverflowError):
+        return False
+    return pid > 1
+
+
+def _entries() -> Dict[str, str]:
+    """Name -> object of each executor that an installed package registers. The working directory, in which a project
+    may have anything, is no place for packages."""
+    from importlib.metadata import distributions  # (not where the standard library is all there is)
+
+    folders = [folder for folder in sys.path if os.path.isabs(folder)]
+    found: Dict[str, str] = {}
+    for distribution in distributions(path=folders):
+        for entry in distribution.entry_points:
+            if entry.group == GROUP:
+                found.setdefault(entry.name, entry.value)
+    return found
+
+
+def _imported(name: str, target: str) -> Any:
+    module = target.partition(":")[0]
+    try:
+        __import__(module)
+        return sys.modules[module]
+    except Exception as error:
+        raise _failed(name, f"its module can't be imported, {type(error).__name__}: {error!s:.300}") from error
+
+
+def _made(name: str, target: str, module: Any) -> Executor:
+    cls = getattr(module, target.partition(":")[2], None)
+    if not isinstance(cls, type) or not issubclass(cls, Executor):
+        raise _failed(name, f"{target} is no class that extends espalier.executors.contract.Executor")
+    if not isinstance(cls.capabilities, Capabilities):
+        raise _failed(name, "its `capabilities` are none")
+    try:
+        return ForeignExecutor(name, cls())
+    except Exception as error:
+        raise _failed(name, f"it can't be made, {type(error).__name__}: {error!s:.300}") from error
+
+
+def _failed(name: str, why: str) -> EspalierError:
+    message = f"The executor {name!r:.100}, which another package provides, failed: {why}."
+    return EspalierError("executor_failed", message, "Report this to the authors of that package.")

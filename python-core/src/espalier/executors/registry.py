@@ -1,0 +1,71 @@
+"""Which executors there are, by name: those of espalier, and those that other packages register.
+
+Another package registers one as an entry point of the group `espalier.executors`. No code of it is loaded unless a job
+names it. Standard library only.
+"""
+
+import os
+from typing import Optional, Tuple
+
+from espalier.base.model.job import ExecutorCode, JobSpec
+from espalier.base.paths import RunPaths
+from espalier.executors.contract import Executor
+
+# Each is in a folder of that name the class `<Name>Executor`.
+BUILT_IN = ("local", "docker")
+
+
+def built_in(name: str) -> Optional[Executor]:
+    """An executor of espalier's own; None where it is another's."""
+    if name not in BUILT_IN:
+        return None
+    module = __import__(f"espalier.executors.{name}", fromlist=[name])
+    executor: Executor = getattr(module, name.capitalize() + "Executor")()
+    return executor
+
+
+def executor_for(name: str) -> Tuple[Executor, Optional[ExecutorCode]]:
+    """The executor of a job that is to be submitted, and where its code is, if that is another package's.
+
+    Raises:
+        EspalierError: `not_supported`: there is none of that name; `executor_failed`, `writable_by_others`.
+    """
+    own = built_in(name)
+    if own is not None:
+        return own, None
+    from espalier.executors.foreign import registered_executor
+
+    return registered_executor(name, BUILT_IN)
+
+
+def executor_of(spec: JobSpec, seconds: Optional[float] = None) -> Executor:
+    """The executor of a run.
+
+    Args:
+        spec: Its definition.
+        seconds: The code of another package's may take no longer to load; None: there is a limit already.
+
+    Raises:
+        EspalierError: `executor_missing`, `executor_failed`, `writable_by_others`.
+    """
+    own = built_in(spec.target)
+    if own is not None:
+        return own
+    from espalier.executors.foreign import recorded_executor
+
+    return recorded_executor(spec, seconds)
+
+
+def is_held(run: RunPaths, is_final: bool) -> bool:
+    """Whether the executor of a run that nobody executes may hold something of it, or know how it ended.
+
+    Args:
+        is_final: Whether the run has ended.
+    """
+    own = own_holder(run)
+    return (not is_final or own.holds(run)) if own is not None else os.path.exists(run.executor)
+
+
+def own_holder(run: RunPaths) -> Optional[Executor]:
+    """The executor of espalier's own that may hold something of a run; None if there is none."""
+    return built_in("docker") if os.path.exists(run.container) else None

@@ -1,0 +1,65 @@
+"""Making a run's environment ready: `python -I -S provision/__main__.py RUN_DIR`, a child of the run's runner.
+
+The full core: it finds or builds what the definition says, prints what it does (the runner gives it the run's build
+log as its output), and leaves what it found in `.job/environment.json`. Ended by TERM, it leaves nothing behind.
+"""
+
+import os
+import signal
+import sys
+import time
+import traceback
+from typing import Any, Dict
+
+if __name__ == "__main__":  # (see runner/__main__.py)
+    sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+
+from espalier.adapters.inside import replace_inside
+from espalier.base.errors import EspalierError
+from espalier.base.model.codec import read_as
+from espalier.base.model.job import JobSpec
+from espalier.base.os_errors import os_error
+from espalier.base.paths import FORMAT, RunPaths
+from espalier.base.records import dump_record, read_record
+from espalier.provision.ready import make_ready
+
+
+def main(run_dir: str) -> int:
+    """Make the environment of one run ready; returns what to exit with."""
+    signal.signal(signal.SIGTERM, _end)
+    run, began = RunPaths(run_dir), time.monotonic()
+    try:
+        env = read_record(run.env)
+        sys.path += [folder for folder in env.get("modules", []) if folder not in sys.path]
+        found = make_ready(run, read_as(JobSpec, run.spec), env)
+    except KeyboardInterrupt:
+        return 128 + signal.SIGTERM
+    except EspalierError as error:
+        sys.stdout.write(f"{error}\n")
+        _leave(run, {"error": {"code": error.code, "message": error.message, "hint": error.hint}})
+        return 1
+    except Exception as error:
+        traceback.print_exc()
+        message = f"The environment could not be made ready: {error!r:.500}."
+        known = os_error(error) or EspalierError("internal", message, f"See {run.runner_log}.")
+        _leave(run, {"error": {"code": known.code, "message": known.message, "hint": known.hint}})
+        return 1
+    _leave(run, {**found, "seconds": round(time.monotonic() - began, 3)})
+    return 0
+
+
+def _end(*_: Any) -> None:
+    """Out of whatever is being done, by the way that Ctrl-C goes: what is half built is cleared away on it."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def _leave(run: RunPaths, record: Dict[str, Any]) -> None:
+    data = dump_record({"format": FORMAT, **record})
+    if "error" not in record:
+        replace_inside(run.root, run.environment_record, data)
+    replace_inside(run.root, run.prepared, data)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1]))

@@ -1,0 +1,108 @@
+"""Inputs that have an address: fetched when the job starts, and kept by their content for the runs to come.
+
+What is kept lies in the user's cache, where anything may have become of it: it is used only if it has its digest.
+Loaded only for runs that have such inputs, standard library only.
+"""
+
+import contextlib
+import hashlib
+import os
+import time
+from typing import Any, Callable, Dict, Iterator, Mapping, NoReturn
+
+from espalier.base.cache_paths import fetched_inputs
+from espalier.base.errors import EspalierError
+from espalier.base.model.job import Input
+from espalier.base.paths import is_temporary, temporary
+from espalier.base.records import make_private_folder
+from espalier.provision.packages.fetch import NotThere, chunks
+from espalier.store.input_digests import content_digest
+
+LARGEST_BYTES = 16 << 30
+# What no run has used for so long goes, and what a process that was killed has left.
+_UNUSED_SECONDS, _LEFT_SECONDS = 30 * 86_400.0, 86_400.0
+
+
+def fetch_input(item: Input, copy: str, fetch: Mapping[str, Any], copy_file: Callable[[str, str], None]) -> None:
+    """Make a job's copy of an input that has an address.
+
+    Args:
+        copy: Where to.
+        fetch: `cache`, espalier's folder of caches, and `variables`, by which proxies and certificates are found.
+        copy_file: Copies a file to a new one.
+
+    Raises:
+        EspalierError: `input_missing`: it can't be fetched; `input_changed`: it has another digest.
+        OSError: it can't be written.
+    """
+    folder = fetched_inputs(str(fetch["cache"]))
+    kept = os.path.join(folder, str(item.sha256))
+    if os.path.isfile(kept):
+        copy_file(kept, copy)
+        if content_digest(copy) == item.digest:
+            os.utime(kept)
+            return
+        os.unlink(copy)
+        os.unlink(kept)
+    make_private_folder(folder)
+    _forget_unused(folder)
+    with _surroundings(fetch.get("variables", {})):
+        _download(item, folder, kept)
+    copy_file(kept, copy)
+    if content_digest(copy) != item.digest:
+        raise EspalierError("input_changed", f"{kept} was changed while it was copied.", "Submit again.")
+
+
+def _download(item: Input, folder: str, kept: str) -> None:
+    aside, sha256 = temporary(folder), hashlib.sha256()
+    try:
+        with open(aside, "xb", opener=_private) as file:
+            for data in chunks(str(item.url), largest=LARGEST_BYTES):
+                sha256.update(data)
+                file.write(data)
+        if sha256.hexdigest() != item.sha256:
+            _refuse(item, sha256.hexdigest())
+        os.replace(aside, kept)
+    except NotThere:
+        message = f"The input {item.name} can't be fetched: {item.url} isn't there."
+        raise EspalierError("input_missing", message, "Correct the address, and submit again.") from None
+    except EspalierError as error:
+        if error.code != "lock_failed":
+            raise
+        message = f"The input {item.name} can't be fetched: {error.message}"
+        raise EspalierError("input_missing", message, error.hint) from None
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(aside)
+
+
+def _refuse(item: Input, found: str) -> NoReturn:
+    message = f"The input {item.name} ({item.url}) isn't what was asked for: its SHA-256 is {found}, not {item.sha256}."
+    raise EspalierError("input_changed", message, "Submit with its new digest if the file there was replaced.")
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+
+
+@contextlib.contextmanager
+def _surroundings(variables: Mapping[str, str]) -> Iterator[None]:
+    """In the block this process has the submitter's proxies and certificates: urllib looks for them there."""
+    before: Dict[str, str] = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name in variables:
+            os.environ.pop(name)
+            if name in before:
+                os.environ[name] = before[name]
+
+
+def _forget_unused(folder: str) -> None:
+    now = time.time()
+    for entry in os.scandir(folder):
+        with contextlib.suppress(OSError):
+            age = now - entry.stat(follow_symlinks=False).st_mtime
+            if age > (_LEFT_SECONDS if is_temporary(entry.name) else _UNUSED_SECONDS):
+                os.unlink(entry.path)

@@ -1,0 +1,134 @@
+"""What runs can be filtered and sorted by: attributes, and the tags, parameters, metrics and properties of runs."""
+
+import calendar
+import difflib
+import re
+import time
+from typing import Dict, Iterable, NamedTuple, Optional, Union
+
+from espalier.base.errors import EspalierError
+
+# The plain columns of a list, each with its kind.
+ATTRIBUTES: Dict[str, str] = {
+    "run_id": "string",
+    "experiment": "string",
+    "display_name": "string",
+    "parent": "string",
+    "children": "integer",
+    "status": "string",
+    "type": "string",
+    "entry_script": "string",
+    "commit": "string",
+    "target": "string",
+    "created_at": "time",
+    "started_at": "time",
+    "ended_at": "time",
+    "duration_seconds": "double",
+    "cpu_seconds": "double",
+    "max_memory_bytes": "double",
+    "exit_code": "integer",
+    "error": "string",
+}
+# What a run has any number of: each a table of the index, and what its columns in a list begin with.
+GROUPS: Dict[str, str] = {"tags": "tag_", "params": "param_", "metrics": "metric_", "properties": ""}
+# As MLflow calls them.
+_ALIASES = {
+    "run_name": "display_name", "experiment_name": "experiment", "created": "created_at", "start_time": "started_at",
+    "end_time": "ended_at",
+}  # fmt: skip
+_ATTRIBUTE_WORDS = ("attributes", "attribute", "attr", "run")
+_GROUP_WORDS = {
+    **{word: group for group in GROUPS for word in (group, group.rstrip("s"))},
+    "property": "properties", "parameter": "params", "parameters": "params",
+}  # fmt: skip
+_AGO = re.compile(r"\s*(\d{1,9}(?:\.\d{1,9})?)\s*(second|minute|hour|day|week)s?(?:\s+ago)?\s*", re.IGNORECASE)
+_UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
+_ISO = re.compile(
+    r"(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(\.\d{1,9})?)?)?\s*(?:Z|([+-])(\d{2}):?(\d{2}))?"
+)
+_SHOWN = 100
+Value = Union[str, int, float, bool]
+
+
+class Field(NamedTuple):
+    """What a comparison or an order is about: an attribute (`group` is empty), or a key of one of the groups."""
+
+    group: str
+    key: str
+
+    def __str__(self) -> str:
+        return f"{self.group}.{self.key}" if self.group else self.key
+
+
+def refusal(problem: str, piece: str, hint: str = "") -> EspalierError:
+    """The error for a filter, an order or a page token that can't be read.
+
+    Args:
+        problem: Why not, without a full stop.
+        piece: The part of the text that it is about.
+    """
+    shown = piece if len(piece) <= _SHOWN else piece[: _SHOWN - 3] + "..."
+    message = f"Can't filter or sort the runs: {problem}." + (f"\nAt: {shown}" if shown.strip() else "")
+    return EspalierError("bad_filter", message, hint, piece=shown)
+
+
+def field_of(prefix: Optional[str], key: str) -> Field:
+    """The field of a name.
+
+    Args:
+        prefix: What stands before the dot; None if nothing does.
+        key: The name, or what stands behind the dot.
+
+    Raises:
+        EspalierError: `bad_filter`, which names the nearest.
+    """
+    if prefix is None or prefix in _ATTRIBUTE_WORDS:
+        name = _ALIASES.get(key, key)
+        if name in ATTRIBUTES:
+            return Field("", name)
+        for group, start in GROUPS.items():  # a column of the data frame
+            if start and key.startswith(start) and len(key) > len(start):
+                return Field(group, key[len(start) :])
+        raise refusal(f"runs have no attribute `{key[:_SHOWN]}`", "", _nearest(key, [*ATTRIBUTES, *_ALIASES]))
+    if prefix in _GROUP_WORDS:
+        return Field(_GROUP_WORDS[prefix], key)
+    raise refusal(
+        f"runs have no `{prefix[:_SHOWN]}.`", f"{prefix}.{key}", _nearest(prefix, [*GROUPS, "attributes"])
+    )
+
+
+def _nearest(name: str, names: Iterable[str]) -> str:
+    names = list(names)
+    near = difflib.get_close_matches(name[:_SHOWN].lower(), names, 1, 0.5)
+    keys = "metrics.NAME, params.NAME, tags.NAME"
+    return f"Did you mean `{near[0]}`?" if near else f"There are {keys}, and {', '.join(names)}."
+
+
+def near_key(key: str, names: Iterable[str]) -> Optional[str]:
+    """The one of some names that a key may have meant. (Names of a series differ in their numbers, and mean what they
+    say.)"""
+    folded = {name.lower(): name for name in names}
+    near = difflib.get_close_matches(key.lower(), folded, 1, 0.75)
+    if not near or (re.sub(r"\d", "", near[0]) == re.sub(r"\d", "", key.lower()) and near[0] != key.lower()):
+        return None
+    return folded[near[0]]
+
+
+def seconds_at(text: str) -> float:
+    """The time that a text of a filter stands for: ISO 8601, in UTC unless it says otherwise, or `7 days`, before now.
+
+    Raises:
+        EspalierError: `bad_filter`.
+    """
+    ago = _AGO.fullmatch(text)
+    if ago:
+        return time.time() - float(ago.group(1)) * _UNITS[ago.group(2).lower()]
+    iso = _ISO.fullmatch(text.strip())
+    if iso:
+        year, month, day, hour, minute, second = (int(part or 0) for part in iso.groups()[:6])
+        if 1 <= month <= 12 and 1 <= day <= calendar.monthrange(max(year, 1), month)[1] and hour < 24 and minute < 60:
+            offset = int(iso.group(9) or 0) * 3600 + int(iso.group(10) or 0) * 60
+            whole = calendar.timegm((year, month, day, hour, minute, second))
+            return whole + float(iso.group(7) or 0) - (-offset if iso.group(8) == "-" else offset)
+    hint = 'Write "2026-03-01", "2026-03-01T12:00:00Z", or "7 days", which is before now.'
+    raise refusal("it isn't a time", text, hint)

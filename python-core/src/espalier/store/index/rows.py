@@ -1,0 +1,159 @@
+"""A run's summary as what the index keeps of it: plain columns, and cells of its tags, parameters and metrics."""
+
+import hashlib
+import json
+import re
+import sqlite3
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
+
+from espalier.base.records import seconds_of
+from espalier.base.states import is_final
+from espalier.base.types import INT_MAX
+from espalier.base.values import NA, from_json, value_text
+from espalier.store.index.fields import ATTRIBUTES, GROUPS
+from espalier.store.index.layout import COLUMNS, HIDDEN
+
+# Runs are kept in blocks of so many for whole tables (columns.py).
+BLOCK = 4096
+_OWN = ("n", "shard", "mtime", "seen", "signature", "settled", "digest", "changed")
+_INSERT = (
+    f"REPLACE INTO runs ({', '.join(_OWN)}, {', '.join(f'{chr(34)}{name}{chr(34)}' for name in [*COLUMNS, *HIDDEN])})"
+    f" VALUES ({', '.join('?' * (len(_OWN) + len(COLUMNS) + len(HIDDEN)))})"
+)
+_NUMBER = re.compile(r"\s*[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?\s*")
+_LOGICAL = {"TRUE": 1.0, "True": 1.0, "true": 1.0, "FALSE": 0.0, "False": 0.0, "false": 0.0}
+_EXACT = 2**53
+# Kind, number and text. A number that isn't finite has its word as text, NA has neither.
+Cell = Tuple[str, Optional[float], Optional[str]]
+Names = Dict[Tuple[str, str], int]
+
+
+class Look(NamedTuple):
+    """What was known of a run's files before they were read."""
+
+    shard: str
+    mtime: int
+    seen: float
+    signature: Optional[str]
+
+
+def store(database: sqlite3.Connection, row: Dict[str, Any], look: Look, names: Optional[Names] = None) -> None:
+    """Put a run's summary into the index, or what is new of it.
+
+    Args:
+        names: The numbers of keys, as far as this transaction has asked for them.
+    """
+    names = {} if names is None else names
+    digest = hashlib.sha256(json.dumps(row).encode()).hexdigest()[:16]
+    known = database.execute("SELECT n, digest FROM runs WHERE run_id = ?", (row["run_id"],)).fetchone()
+    settled = is_final(row["status"])
+    if known is not None and known[1] == digest:
+        changes = (look.mtime, look.seen, look.signature, known[0])
+        database.execute("UPDATE runs SET mtime = ?, seen = ?, signature = ? WHERE n = ?", changes)
+        return
+    if known is None:
+        n = None
+    else:
+        n = known[0]
+        forget(database, n)
+    (changed,) = database.execute("SELECT changed FROM counter").fetchone()
+    own = (n, look.shard, look.mtime, look.seen, look.signature, settled, digest, changed)
+    plain = [_column(name, row.get(name)) for name in [*COLUMNS, *HIDDEN]]
+    n = database.execute(_INSERT, [*own, *plain]).lastrowid
+    database.execute("DELETE FROM blocks WHERE number = ?", (n // BLOCK,))  # type: ignore[operator]
+    for group in GROUPS:
+        given = ((name, _cell(group, value)) for name, value in (row.get(group) or {}).items())
+        values = [(n, _name_id(database, names, group, name), *cell) for name, cell in given if cell is not None]
+        database.executemany(f"INSERT INTO {group} VALUES (?, ?, ?, ?, ?)", values)
+
+
+def forget(database: sqlite3.Connection, n: int) -> None:
+    """Take a run out of the index."""
+    database.execute("DELETE FROM runs WHERE n = ?", (n,))
+    database.execute("DELETE FROM blocks WHERE number = ?", (n // BLOCK,))
+    for group in GROUPS:
+        database.execute(f"DELETE FROM {group} WHERE run = ?", (n,))
+
+
+def _column(name: str, value: Any) -> Any:
+    if ATTRIBUTES.get(name) == "time":
+        return seconds_of(value)
+    if isinstance(value, int) and abs(value) >= 2**63:  # (SQLite has no larger ones)
+        return None
+    return _clean(value) if isinstance(value, str) else value
+
+
+def _clean(text: str) -> str:
+    """Text that SQLite can hold: lone surrogates, which names of files have, become what R shows of them."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _name_id(database: sqlite3.Connection, names: Names, group: str, name: str) -> int:
+    key = (group, name)
+    if key not in names:
+        kept = (group, _clean(name))
+        found = database.execute("SELECT id FROM names WHERE grouped = ? AND name = ?", kept).fetchone()
+        if found is None:
+            found = (database.execute("INSERT INTO names (grouped, name) VALUES (?, ?)", kept).lastrowid,)
+        names[key] = found[0]
+    return names[key]
+
+
+def _cell(group: str, value: Any) -> Optional[Cell]:
+    """A tag or property (text), a parameter or metric (kind and value), or a vector parameter, which becomes text."""
+    if value is None:
+        return None
+    if isinstance(value, list):  # given as script_params
+        return "string", None, _joined([item["value"] for item in value])
+    if not isinstance(value, dict):
+        text = _clean(str(value))
+        plain = len(text) < 40 and _NUMBER.fullmatch(text)
+        return "string", float(text) if plain else _LOGICAL.get(text), text
+    if isinstance(value["value"], list):  # declared by job_params()
+        return "string", None, _joined(value["value"])
+    plain = from_json(value["value"])
+    return _typed(str(value["kind"]), plain, keep_text=group == "params")
+
+
+def _typed(kind: str, value: Any, *, keep_text: bool) -> Cell:
+    if value is NA:
+        return kind, None, None
+    if isinstance(value, str):
+        return kind, None, _clean(value)
+    number = float(value)
+    exact = abs(number) <= _EXACT if kind == "integer" else number == number  # (NaN is no number for SQLite)
+    text = value_text(value if kind != "double" else number) if keep_text or not exact else None
+    return kind, number if number == number else None, text
+
+
+def _joined(values: List[Any]) -> str:
+    return _clean(" ".join(value_text(from_json(value)) for value in values))
+
+
+def common_kind(kinds: "Iterator[Tuple[str, bool, Optional[float]]]") -> str:
+    """The narrowest kind that holds all values of a column: logical, integer, double, string.
+
+    Args:
+        kinds: The kinds there are; whether any value of it isn't NA, and the largest absolute value.
+    """
+    found = {kind: largest for kind, has_values, largest in kinds if has_values or kind != "logical"}
+    if len(found) <= 1:
+        kind = next(iter(found), "logical")
+        return "double" if kind == "integer" and (found[kind] or 0) > INT_MAX else kind
+    return "double" if set(found) == {"integer", "double"} else "string"
+
+
+def value_of(cell: Cell, kind: str) -> Any:
+    """A cell as a value of a column of `kind`; None is NA."""
+    own, number, text = cell
+    if kind == "string":
+        if own == "string" or number is None:
+            return text
+        return text if text is not None else value_text(_plain(own, number))
+    if number is None:
+        return float("nan") if text == "NaN" else None
+    return number if kind == "double" else _plain(kind, number)
+
+
+def _plain(kind: str, number: float) -> Any:
+    return number if kind == "double" else bool(number) if kind == "logical" else int(number)

@@ -1,0 +1,178 @@
+"""A tree of comparisons as SQL. Names and values of users are bound as parameters; they are never part of the text."""
+
+import sqlite3
+from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
+
+from espalier.base import states
+from espalier.store.index.fields import ATTRIBUTES, Field, Value, near_key, refusal, seconds_at
+from espalier.store.index.grammar import Compare, Group, Negation, Node, Order
+from espalier.store.index.patterns import Pattern
+
+_OPPOSITE = {"=": "!=", "!=": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
+_STATES = states.FINAL | states.UNFINISHED | {states.DAMAGED, states.UNREADABLE}
+_CHILDREN = "(SELECT count(*) FROM runs AS below WHERE below.parent = r.run_id)"
+# What there is of a cell: NA and NaN are nothing.
+_KNOWN = "(number IS NOT NULL OR (kind = 'string' AND text IS NOT NULL))"
+
+
+class Sql(NamedTuple):
+    """A piece of SQL and its parameters."""
+
+    text: str
+    values: Tuple[Any, ...] = ()
+
+
+class Translator:
+    """Makes SQL for one database. Its conditions are about `runs AS r`.
+
+    A condition holds, or it doesn't: what is unknown, because a run lacks the value, doesn't hold, and nor does its
+    opposite. So `NOT` is moved down to the comparisons.
+    """
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._database = database
+        self._patterns: List[Pattern] = []
+        database.create_function("matches", 2, lambda text, at: self._patterns[at].matches(text))
+
+    def condition(self, node: Node, *, negated: bool = False) -> Sql:
+        """The condition that a tree stands for.
+
+        Raises:
+            EspalierError: `bad_filter`: values of another type than the field.
+        """
+        if isinstance(node, Negation):
+            return self.condition(node.part, negated=not negated)
+        if isinstance(node, Group):
+            return joined([self.condition(part, negated=negated) for part in node.parts], every=node.every != negated)
+        if node.field.group:
+            return self._of_cell(node, negated)
+        return self._of_attribute(node, negated)
+
+    def _of_attribute(self, node: Compare, negated: bool) -> Sql:
+        kind = ATTRIBUTES[node.field.key]
+        column = _column(node.field)
+        if node.operator == "null":
+            return Sql(f"{column} IS {'NOT ' if negated else ''}NULL")
+        values = [_attribute_value(node, kind, value) for value in _values(node)]
+        if node.field.key == "status" and node.operator in ("=", "!=", "in"):
+            for value in values:
+                if value not in _STATES:
+                    near = near_key(value, _STATES)
+                    hint = f"Did you mean '{near}'?" if near else f"There are {', '.join(sorted(_STATES))}."
+                    raise refusal("no run has such a status", value, hint)
+        return self._comparison(column, node.operator, values, negated)
+
+    def _of_cell(self, node: Compare, negated: bool) -> Sql:
+        group = node.field.group
+        name = self.name_id(node.field)
+        if node.operator == "null":
+            inside = Sql(f"SELECT run FROM {group} WHERE name = ? AND {_KNOWN}", (name,))
+            return Sql(f"r.n {'' if negated else 'NOT '}IN ({inside.text})", inside.values)
+        values = _values(node)
+        column = "text" if isinstance(values[0], str) else "number"
+        if any(isinstance(value, str) != isinstance(values[0], str) for value in values):
+            raise refusal(f"the list for {node.field} has texts and numbers", str(values[0]))
+        values = [_bound(value) for value in values]
+        compared = self._comparison(column, node.operator, values, negated)
+        return Sql(f"r.n IN (SELECT run FROM {group} WHERE name = ? AND {compared.text})", (name, *compared.values))
+
+    def _comparison(self, column: str, operator: str, values: Sequence[Any], negated: bool) -> Sql:
+        if operator in ("like", "ilike"):
+            self._patterns.append(Pattern(values[0], fold=operator == "ilike"))
+            found = f"matches({column}, ?)"
+            text = f"({column} IS NOT NULL AND NOT {found})" if negated else found
+            return Sql(text, (len(self._patterns) - 1,))
+        if operator == "in":
+            marks = ", ".join("?" * len(values))
+            return Sql(f"{column} {'NOT ' if negated else ''}IN ({marks})", tuple(values))
+        return Sql(f"{column} {_OPPOSITE[operator] if negated else operator} ?", tuple(values))
+
+    def name_id(self, field: Field) -> Optional[int]:
+        """The number of a key; None if no run has it.
+
+        Raises:
+            EspalierError: `bad_filter`: no run has it, and some have one of nearly that name.
+        """
+        names = dict(self._database.execute("SELECT name, id FROM names WHERE grouped = ?", (field.group,)).fetchall())
+        if field.key not in names:
+            near = near_key(field.key, names)
+            if near is not None:
+                raise refusal(f"no run has {field}", "", f"Did you mean `{field._replace(key=near)}`?")
+        return names.get(field.key)
+
+    def sort_key(self, order: Order, number: int) -> "Optional[Key]":
+        """What to sort by: an expression, and the table it is from. None where no run has such a key."""
+        if not order.field.group:
+            return Key(_column(order.field), order.descending)
+        name = self.name_id(order.field)
+        if name is None:
+            return None
+        table = f"s{number}"
+        value = f"CASE {table}.kind WHEN 'string' THEN {table}.text ELSE {table}.number END"
+        join = f" LEFT JOIN {order.field.group} AS {table} ON {table}.run = r.n AND {table}.name = ?"
+        return Key(value, order.descending, Sql(join, (name,)))
+
+
+class Key(NamedTuple):
+    """Something to sort by. What is missing comes last."""
+
+    value: str
+    descending: bool
+    join: Sql = Sql("")
+
+    @property
+    def order(self) -> str:
+        """Its piece of ORDER BY. (In a descending order SQLite has missing values last.)"""
+        return f"{self.value} DESC" if self.descending else f"{self.value} IS NULL, {self.value}"
+
+    def after(self, value: Any) -> Sql:
+        """Whether a run comes after the place of a value."""
+        if value is None:
+            return Sql("0")
+        return Sql(f"({self.value} {'<' if self.descending else '>'} ? OR {self.value} IS NULL)", (value,))
+
+
+def after_place(keys: Sequence[Key], place: Sequence[Any]) -> Sql:
+    """Whether a run comes after a place in the order of some keys."""
+    found: List[Sql] = []
+    for number, key in enumerate(keys):
+        same = [Sql(f"{before.value} IS ?", (value,)) for before, value in zip(keys[:number], place)]
+        found.append(joined([*same, key.after(place[number])], every=True))
+    return joined(found, every=False)
+
+
+def joined(parts: Sequence[Sql], *, every: bool) -> Sql:
+    """Conditions of which all hold, or any."""
+    if not parts:
+        return Sql("1" if every else "0")
+    text = (" AND " if every else " OR ").join(part.text for part in parts)
+    return Sql(f"({text})" if len(parts) > 1 else text, tuple(value for part in parts for value in part.values))
+
+
+def _column(field: Field) -> str:
+    return _CHILDREN if field.key == "children" else f'r."{field.key}"'
+
+
+def _values(node: Compare) -> List[Value]:
+    return list(node.value) if isinstance(node.value, tuple) else [node.value]
+
+
+def _bound(value: Any) -> Any:
+    """A value as SQLite takes it: neither whole numbers beyond 64 bits nor lone surrogates."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    return value if isinstance(value, bool) else float(value)
+
+
+def _attribute_value(node: Compare, kind: str, value: Value) -> Any:
+    is_text = isinstance(value, str)
+    if node.operator in ("like", "ilike") and kind != "string":
+        raise refusal(f"{node.field} isn't text, so it can't be compared with a pattern", str(value))
+    if kind == "time" and is_text:
+        return seconds_at(str(value))
+    if is_text != (kind == "string") or isinstance(value, bool):
+        wanted = {"string": "a text in quotes", "time": "a time"}.get(kind, "a number")
+        raise refusal(f"{node.field} is compared with {wanted}", repr(value))
+    return _bound(value)
+
+

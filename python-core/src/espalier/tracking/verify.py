@@ -1,0 +1,109 @@
+"""What of a workspace's runs is damaged: everything recorded of each is read again."""
+
+import contextlib
+import os
+import re
+import warnings
+from typing import Any, Dict, Iterator, List, Mapping
+
+from espalier.base import states
+from espalier.base.errors import EspalierError
+from espalier.base.paths import RunPaths, WorkspacePaths, is_run_id
+from espalier.base.progress import report
+from espalier.base.records import read_record
+from espalier.base.types import Frame
+from espalier.lifecycle.digests import is_replaced, known_digests
+from espalier.lifecycle.extent import lost_logs
+from espalier.lifecycle.status import status_record
+from espalier.tracking.events import Damage, read_events
+from espalier.tracking.parts import read_parts
+from espalier.tracking.run_rows import summarise
+
+_FILE = re.compile(r"(.+?) (?:is damaged at|can't be read|is gone;|was cut:)", re.DOTALL)
+
+
+def damage_frame(paths: WorkspacePaths) -> Frame:
+    """The damaged files of all runs, a row each: `run_id`, `file`, `problem`."""
+    rows: List[List[str]] = []
+    folders = sorted(_run_folders(paths.runs))
+    for done, folder in enumerate(folders):
+        report("Verifying runs", done, len(folders))
+        run_id = os.path.basename(folder)
+        for file, problem in damage_of(RunPaths(folder)).items():
+            rows.append([run_id, file, problem[len(file) + 1 :] if problem.startswith(file + " ") else problem])
+    names = ("run_id", "file", "problem")
+    columns = {name: [row[at] for row in rows] for at, name in enumerate(names)}
+    return Frame(columns, dict.fromkeys(names, "string"))
+
+
+def _run_folders(runs: str) -> Iterator[str]:
+    with contextlib.suppress(FileNotFoundError), os.scandir(runs) as shards:
+        for shard in shards:
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                names = os.listdir(shard.path)
+                yield from (f"{shard.path}/{name}" for name in names if is_run_id(name) and name[-8:-6] == shard.name)
+
+
+def damage_of(run: RunPaths) -> Dict[str, str]:
+    """The damaged files of a run, each with what is wrong with it."""
+    found: Dict[str, str] = {}
+    for path in (run.spec, run.status, run.meta):
+        try:
+            read_record(path)
+        except FileNotFoundError:
+            found[path] = f"{path} is missing."
+        except (EspalierError, OSError) as error:
+            found[path] = _text_of(error)
+    if not found:
+        found = _damage_of_logs(run)
+    if not found:
+        row = summarise(run.root)
+        if row["status"] in (states.DAMAGED, states.UNREADABLE):
+            found[run.root] = str(row["error"])
+    return found
+
+
+def _damage_of_logs(run: RunPaths) -> Dict[str, str]:
+    try:
+        status = status_record(run)
+    except (EspalierError, OSError) as error:
+        return {run.status: _text_of(error)}
+    found: Dict[str, str] = {}
+    if is_replaced(run, known_digests(status.get("digests") or {})):
+        found[run.spec] = f"{run.spec} isn't what it was when the run was submitted."
+    damage = Damage()
+    for folder, read in ((run.events, _read_events), (run.parts, _read_parts)):
+        try:
+            read(run, damage, found)
+        except (EspalierError, OSError) as error:
+            place = error.fields.get("path") if isinstance(error, EspalierError) else error.filename
+            found[str(place or folder)] = _text_of(error)
+    found.update(damage.by_file())
+    if states.is_final(status["state"]):
+        found.update(_lost(run, status))
+    return found
+
+
+def _read_events(run: RunPaths, damage: Damage, found: Dict[str, str]) -> None:
+    damage.whole(run, read_events(run, damage))
+
+
+def _read_parts(run: RunPaths, damage: Damage, found: Dict[str, str]) -> None:
+    with warnings.catch_warnings(record=True) as noted:
+        warnings.simplefilter("always")
+        read_parts(run)
+    found.update((_file_of(run, str(each.message)), str(each.message)) for each in noted)
+
+
+def _lost(run: RunPaths, status: Mapping[str, Any]) -> Dict[str, str]:
+    return {_file_of(run, text): text for text in lost_logs(run, status)}
+
+
+def _file_of(run: RunPaths, text: str) -> str:
+    """The file that a sentence is about, which begins with its path."""
+    found = _FILE.match(text)
+    return found.group(1) if found else run.root
+
+
+def _text_of(error: Exception) -> str:
+    return error.message if isinstance(error, EspalierError) else str(error)

@@ -1,0 +1,267 @@
+"""Executors of other packages that fail, hang, lie or disappear: their runs fail, with an error that names them; their
+place in the queue is free, and others go on."""
+
+import os
+import shutil
+import signal
+import sys
+from pathlib import Path
+from typing import Any, Callable, Dict, NamedTuple
+
+import pytest
+from espalier import EspalierError, Experiment, Run, ScriptRunConfig
+from espalier.base.model.codec import read_as
+from espalier.base.model.job import JobSpec
+from espalier.base.paths import RunPaths
+from espalier.lifecycle.status import read_status
+from espalier.queue.capacity import set_capacity
+from espalier.queue.home import queue_paths
+from espalier.testing.executor_contract import runner_of
+
+HEAD = """
+import os, time
+from espalier.executors.contract import Capabilities, Executor, Reconciled
+from espalier.executors.start import start_job
+
+def start(job, run):
+    return start_job(run, job.scratch.job, job.command(), job.variables())
+
+class Bad(Executor):
+    name = "bad"
+    launch_seconds = 0.5
+    def launch(self, job, run):
+        return start(job, run)
+"""
+Register = Callable[[str, str], Path]
+Bad = Callable[..., Path]
+Ended = Callable[..., Dict[str, Any]]
+Reach = Callable[..., None]
+
+
+@pytest.fixture
+def bad(register: Register) -> Bad:
+    """An executor with further lines in its class."""
+
+    def made(*lines: str) -> Path:
+        (register("bad", "bad:Bad") / "bad.py").write_text(HEAD + "".join(f"    {line}\n" for line in lines))
+        return Path("bad.py")
+
+    return made
+
+
+def submit_bad(experiment: Experiment, command: str = "true", **fields: Any) -> Run:
+    return experiment.submit(ScriptRunConfig(command=command, compute_target="bad", **fields))
+
+
+def failed(experiment: Experiment, ended: Ended, run: Run) -> str:
+    """What the error of a run says, whose executor failed; another run has its place after it."""
+    ended(run)
+    status = read_status(RunPaths(run.run_dir))
+    assert status.state == "Failed" and status.error is not None
+    error = status.error
+    assert any(name in ("espalier_error_executor_failed", "espalier_error_executor_missing") for name in error["class"])
+    assert "'bad'" in error["message"]
+    ended(experiment.submit(ScriptRunConfig(command="true")))
+    return str(error["message"])
+
+
+@pytest.mark.parametrize(
+    "lines, said",
+    [
+        (["def check(self, config): raise ValueError('no')"], "its `check` raised ValueError: no"),
+        (["def inherits(self, variables): return variables[1]"], "its `inherits` raised KeyError"),
+        (["capabilities = 5"], "its `capabilities` are none"),
+        (["def __init__(self): 1 / 0"], "it can't be made, ZeroDivisionError"),
+    ],
+)
+def test_one_that_fails_at_submit(experiment: Experiment, bad: Bad, lines: "list[str]", said: str) -> None:
+    bad(*lines)
+    with pytest.raises(EspalierError) as caught:
+        submit_bad(experiment)
+    assert caught.value.code == "executor_failed" and said in caught.value.message and "'bad'" in caught.value.message
+    assert experiment._rows() == []
+
+
+@pytest.mark.parametrize(
+    "lines, said",
+    [
+        (["def prepare(self, job): raise ValueError('no')"], "its `prepare` raised ValueError: no"),
+        (["def prepare(self, job): return 5"], "its `prepare` returned 5"),
+        (["def launch(self, job, run): raise ValueError('no')"], "its `launch` raised ValueError: no"),
+        (["def launch(self, job, run): raise SystemExit(0)"], "its `launch` raised SystemExit"),
+        (["def launch(self, job, run): time.sleep(600)"], "its `launch` took longer than 0.5 seconds"),
+        (["def launch(self, job, run):", "    while True:", "        pass"], "its `launch` took longer than 0.5 seconds"),
+        (["def launch(self, job, run): return 1"], "its `launch` returned 1, which is no child"),
+        (["def launch(self, job, run): return None"], "its `launch` returned None, which is no child"),
+        (["def outcome(self, run, ended): raise ValueError('no')"], "its `outcome` raised ValueError: no"),
+        (["def outcome(self, run, ended): return 0"], "its `outcome` returned 0"),
+        (["def outcome(self, run, ended): return ended._replace(exit_code=3)"], "it reports exit status 3"),
+        (["def outcome(self, run, ended): return ended._replace(exit_code='0')"], "its `outcome` returned"),
+    ],
+)
+def test_one_that_fails_in_the_runner(
+    experiment: Experiment, bad: Bad, ended: Ended, lines: "list[str]", said: str
+) -> None:
+    bad(*lines)
+    assert said in failed(experiment, ended, submit_bad(experiment))
+
+
+def test_what_it_had_started_is_ended(experiment: Experiment, bad: Bad, ended: Ended, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "held")
+    bad("def launch(self, job, run):", "    start(job, run)", "    time.sleep(600)")
+    run = submit_bad(experiment, f"sleep 600 > {tmp_path}/held")
+    with open(tmp_path / "held", "rb") as held:
+        assert "took longer" in failed(experiment, ended, run)
+        assert held.read() == b"", "what it started has ended"
+
+
+@pytest.mark.parametrize("act", ["prepare(self, job)", "launch(self, job, run)"])
+def test_what_it_had_started_elsewhere_is_ended(
+    experiment: Experiment, bad: Bad, ended: Ended, tmp_path: Path, act: str
+) -> None:
+    bad(
+        "capabilities = Capabilities(may_outlive=True)",
+        f"def {act}: raise ValueError('no')",
+        f"def reconcile(self, run, status): open({str(tmp_path / 'asked')!r}, 'w').close(); return Reconciled()",
+    )
+    assert "raised ValueError" in failed(experiment, ended, submit_bad(experiment))
+    assert (tmp_path / "asked").exists()
+
+
+def test_a_failing_measure_and_release_fail_nothing(experiment: Experiment, bad: Bad, ended: Ended) -> None:
+    bad("capabilities = Capabilities(may_outlive=True)", "def measure(self, run): raise ValueError", "def release(self, run): raise ValueError")
+    run = submit_bad(experiment)
+    assert ended(run)["status"] == "Completed"
+
+
+def test_a_failing_meter_ends_no_job(experiment: Experiment, bad: Bad, ended: Ended) -> None:
+    bad("def measure(self, run):", "    from espalier.executors.meter import Meter", "    class Mine(Meter):", "        def sample(self, now): raise ValueError", "    return Mine")
+    run = submit_bad(experiment, "sleep 1.2")
+    assert ended(run)["status"] == "Completed"
+
+
+@pytest.mark.parametrize("way", ["raises", "lies"])
+def test_one_that_can_not_reconcile(experiment: Experiment, bad: Bad, ended: Ended, reach: Reach, way: str) -> None:
+    act = "raise ValueError('no')" if way == "raises" else "return 0"
+    bad("capabilities = Capabilities(may_outlive=True)", f"def reconcile(self, run, status): {act}")
+    run = submit_bad(experiment, "sleep 600")
+    reach(run, "Running")
+    for pid in runner_of(run):
+        os.kill(pid, signal.SIGKILL)
+    assert "its `reconcile` " in failed(experiment, ended, run)
+
+
+def test_one_that_has_disappeared_when_its_run_is_reconciled(
+    experiment: Experiment, bad: Bad, ended: Ended, reach: Reach, site: Path
+) -> None:
+    bad("capabilities = Capabilities(may_outlive=True)")
+    run = submit_bad(experiment, "sleep 600")
+    reach(run, "Running")
+    (site / "bad.py").unlink()
+    for pid in runner_of(run):
+        os.kill(pid, signal.SIGKILL)
+    assert "isn't in" in failed(experiment, ended, run)
+
+
+class Waiting(NamedTuple):
+    """A run that waits for its turn, and what has the place."""
+
+    run: Run
+    before: Run
+
+    def fails(self, ended: Ended) -> "dict[str, Any]":
+        """Its turn comes; returns its error."""
+        self.before.cancel()
+        ended(self.run)
+        error: Dict[str, Any] = read_status(RunPaths(self.run.run_dir))["error"]
+        return error
+
+
+@pytest.fixture
+def waiting(experiment: Experiment, bad: Bad, reach: Reach) -> Waiting:
+    bad()
+    set_capacity(queue_paths(), cpus=1)
+    before = experiment.submit(ScriptRunConfig(command="sleep 600"))
+    run = submit_bad(experiment)
+    reach(before, "Running")
+    assert run.get_status() == "Queued"
+    return Waiting(run, before)
+
+
+def test_one_that_disappears_before_the_run_starts(waiting: Waiting, ended: Ended, site: Path) -> None:
+    (site / "bad.py").unlink()
+    error = waiting.fails(ended)
+    assert error["class"] == ["espalier_error_executor_missing"]
+    assert error["message"].startswith(f"The executor 'bad' isn't in {site} any more")
+
+
+def test_one_whose_folder_disappears(waiting: Waiting, ended: Ended, site: Path) -> None:
+    shutil.rmtree(site)
+    error = waiting.fails(ended)
+    assert error["class"] == ["espalier_error_executor_missing"]
+    assert error["message"].startswith(f"There is no executor 'bad' here, which was in {site}")
+
+
+def test_one_that_others_can_change_is_not_executed(waiting: Waiting, ended: Ended, site: Path) -> None:
+    (site / "bad.py").chmod(0o666)
+    assert waiting.fails(ended)["class"] == ["espalier_error_writable_by_others"]
+
+
+def test_one_that_others_can_change_is_refused_at_submit(experiment: Experiment, bad: Bad, site: Path) -> None:
+    bad()
+    (site / "bad.py").chmod(0o666)
+    with pytest.raises(EspalierError) as caught:
+        submit_bad(experiment)
+    assert caught.value.code == "writable_by_others"
+
+
+def test_a_run_names_where_the_code_is(experiment: Experiment, bad: Bad, ended: Ended, site: Path) -> None:
+    bad()
+    run = submit_bad(experiment)
+    spec = read_as(JobSpec, RunPaths(run.run_dir).spec)
+    assert spec.target == "bad" and spec.executor is not None
+    assert (spec.executor.object, spec.executor.folder) == ("bad:Bad", str(site))
+    assert ended(run)["status"] == "Completed"
+
+
+def test_a_changed_place_is_not_executed(waiting: Waiting, ended: Ended, site: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(site, other)
+    (other / "bad.py").write_text(f"open({str(tmp_path / 'executed')!r}, 'w')\n")
+    path = Path(RunPaths(waiting.run.run_dir).spec)
+    path.write_text(path.read_text().replace(str(site), str(other)))
+    assert waiting.fails(ended)["class"] == ["espalier_error_record_changed"]
+    assert not (tmp_path / "executed").exists()
+
+
+def test_names_that_there_are_not(experiment: Experiment, far: None) -> None:
+    with pytest.raises(EspalierError) as caught:
+        experiment.submit(ScriptRunConfig(command="true", compute_target="fat"))
+    assert caught.value.code == "not_supported"
+    assert str(caught.value) == (
+        "There is no compute target 'fat'.\n"
+        'Use "local" or "docker" or "far", or install the package that provides it.'
+    )
+
+
+def test_a_built_in_one_is_not_replaced(experiment: Experiment, register: Register, ended: Ended) -> None:
+    register("local", "nowhere:Nothing")
+    run = experiment.submit(ScriptRunConfig(command="true"))
+    assert ended(run)["status"] == "Completed"
+
+
+def test_the_working_directory_is_no_place_for_packages(
+    experiment: Experiment, bad: Bad, site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad()
+    monkeypatch.setattr(sys, "path", ["", *(folder for folder in sys.path if folder != str(site))])
+    monkeypatch.chdir(site)
+    with pytest.raises(EspalierError) as caught:
+        submit_bad(experiment)
+    assert caught.value.code == "not_supported"
+
+
+def test_docker_options_are_for_docker() -> None:
+    with pytest.raises(EspalierError) as caught:
+        ScriptRunConfig(command="true", compute_target="far", docker=True, environment={"name": "e"})
+    assert caught.value.code == "bad_argument" and "'far'" in caught.value.message
