@@ -10,7 +10,7 @@ from espalier.adapters.machine import GpuProbe
 
 
 def test_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "_DEVICE", "/nonexistent")
+    monkeypatch.setattr(machine, "_GPU_DEVICE", "/nonexistent")
     probe = GpuProbe()
     assert not probe.is_there and probe.held_by({1}, 0.0) is None and not probe.owns(1)
 
@@ -19,7 +19,7 @@ def test_the_answer_is_there_for_the_next_sample(tmp_path: Path, monkeypatch: py
     program = tmp_path / "nvidia-smi"
     program.write_text("#!/bin/sh\necho '11, 100'\necho '11, 20'\necho '12, 5'\necho 'x, [N/A]'\n")
     program.chmod(0o755)
-    monkeypatch.setattr(machine, "_DEVICE", str(tmp_path))
+    monkeypatch.setattr(machine, "_GPU_DEVICE", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     probe = GpuProbe()
     assert probe.is_there and probe.held_by({11}, 100.0) is None

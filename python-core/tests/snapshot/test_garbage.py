@@ -214,7 +214,7 @@ for name in ("unlink", "replace", "rename", "open", "fsync", "write"):
     setattr(os, name, count(getattr(os, name)))
 paths = WorkspacePaths(sys.argv[1])
 with hold.alone_with_objects(paths):
-    collect.delete_garbage(paths, collect.find_garbage(paths))
+    garbage.delete_garbage(paths, garbage.find_garbage(paths))
 """
 
 

@@ -16,8 +16,7 @@ from espalier.tracking.artifacts import (
     listed_name,
     open_artifact,
 )
-from espalier.tracking.downloads import download_all
-from espalier.tracking.uploads import upload
+from espalier.tracking.transfers import download_all, upload
 from hypothesis import given
 from hypothesis import strategies as st
 from scratch import give_scratch

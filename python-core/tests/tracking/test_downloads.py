@@ -5,7 +5,7 @@ import pytest
 from espalier.base.errors import EspalierError
 from espalier.base.paths import RunPaths
 from espalier.base.progress import Listener, listening
-from espalier.tracking.downloads import download_all
+from espalier.tracking.transfers import download_all
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ from typing import Any, Dict
 import pytest
 from espalier.base.errors import EspalierError
 from espalier.base.paths import RunPaths
-from espalier.tracking import uploads
+from espalier.tracking import transfers
 from espalier.tracking.artifacts import file_names, open_artifact
-from espalier.tracking.uploads import files_below, upload
+from espalier.tracking.transfers import files_below, upload
 from scratch import give_scratch
 
 
@@ -97,7 +97,7 @@ def test_links_are_not_followed(run: RunPaths, tmp_path: Path) -> None:
 
 
 def test_a_file_made_meanwhile_is_not_replaced(run: RunPaths, tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr(uploads, "_is_taken", lambda *_: False)
+    monkeypatch.setattr(transfers, "_is_taken", lambda *_: False)
     Path(run.outputs, "x").write_text("first")
     for links in (True, False):
         if not links:
@@ -116,7 +116,7 @@ def test_a_full_disk_leaves_nothing(run: RunPaths, tmp_path: Path, monkeypatch: 
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(uploads, "_stage", full)
+    monkeypatch.setattr(transfers, "_stage", full)
     refused("workspace_read_only", run, ("x", str(tmp_path / "a")))
 
 

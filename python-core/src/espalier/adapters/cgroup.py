@@ -22,6 +22,14 @@ _PREFIX = "espalier-"
 _FREEZE_SECONDS = 0.5
 # How long a group may be found in use after its last process has ended.
 _REMOVE_SECONDS = 0.5
+_SESSION_SCOPE = re.compile(r"/session-[^/]+\.scope$", re.MULTILINE)
+_SYSTEMD_CALL = [
+    "org.freedesktop.systemd1",
+    "/org/freedesktop/systemd1",
+    "org.freedesktop.systemd1.Manager",
+    "StartTransientUnit",
+    "ssa(sv)a(sa(sv))",
+]
 
 
 class Cgroup:
@@ -172,16 +180,6 @@ def _write(path: str, value: int) -> bool:
     return True
 
 
-_SESSION = re.compile(r"/session-[^/]+\.scope$", re.MULTILINE)
-_MANAGER = [
-    "org.freedesktop.systemd1",
-    "/org/freedesktop/systemd1",
-    "org.freedesktop.systemd1.Manager",
-    "StartTransientUnit",
-    "ssa(sv)a(sa(sv))",
-]
-
-
 def is_scope_wanted(groups: str = "/proc/self/cgroup", runtime: Optional[str] = None) -> bool:
     """Whether this process lies in a login session's scope, and the user has a manager to ask for another.
 
@@ -191,7 +189,7 @@ def is_scope_wanted(groups: str = "/proc/self/cgroup", runtime: Optional[str] = 
     """
     try:
         with open(groups, encoding="utf-8") as file:
-            in_session = _SESSION.search(file.read()) is not None
+            in_session = _SESSION_SCOPE.search(file.read()) is not None
     except OSError:
         return False
     return in_session and os.path.exists(os.path.join(runtime or _runtime_folder(), "bus"))
@@ -212,7 +210,7 @@ def enter_scope(run_id: str, pids: Iterable[int], path: Optional[str] = None) ->
     program = next((p for p in (os.path.join(f, "busctl") for f in folders) if os.access(p, os.X_OK)), None)
     if program is None:
         return None
-    argv = [program, "--user", "--quiet", "call", *_MANAGER, *_scope_unit(run_id, sorted(pids))]
+    argv = [program, "--user", "--quiet", "call", *_SYSTEMD_CALL, *_scope_unit(run_id, sorted(pids))]
     env = {"PATH": os.defpath, "XDG_RUNTIME_DIR": _runtime_folder()}
     actions = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1, 2)]
     try:

@@ -26,6 +26,9 @@ ANSWER = 60
 PATIENT = 3600
 
 _clients: Dict[Tuple[int, str], "docker.DockerClient"] = {}
+# How often the caller is asked whether to go on, and after how long a silence the engine is (seconds).
+_LOOK = 0.1
+_SILENCE = 30.0
 
 
 def engine() -> "docker.DockerClient":
@@ -177,11 +180,6 @@ def _connect(where: str) -> "docker.DockerClient":
         raise not_reachable(where, error) from error
     client.api.timeout = ANSWER
     return client
-
-
-# How often the caller is asked whether to go on, and after how long a silence the engine is (seconds).
-_LOOK = 0.1
-_SILENCE = 30.0
 
 
 def streamed(what: str, call: Callable[[Any], Iterator[Any]]) -> Iterator[Any]:

@@ -16,6 +16,7 @@ _NO_FILE = (errno.ELOOP, errno.EINVAL, errno.ENXIO, errno.EISDIR)
 _READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 # A job that is at it meanwhile may replace again what was just set aside.
 _TRIES = 10
+_PAUSE = 0.1
 
 
 def open_lock(path: str, mode: int = FILE_MODE) -> int:
@@ -64,9 +65,6 @@ def _put_aside(path: str) -> None:
                 os.rename(path, os.path.join(above, set_aside(os.path.basename(path))))
     finally:
         os.close(folder)
-
-
-_PAUSE = 0.1
 
 
 @contextlib.contextmanager

@@ -13,6 +13,10 @@ from espalier.adapters import posix
 
 _CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 _GPUS = "/proc/driver/nvidia/gpus"
+_GPU_DEVICE = "/dev/nvidiactl"
+_SMI_ARGUMENTS = ["--query-compute-apps=pid,used_memory", "--format=csv,noheader,nounits"]
+# It takes up to half a second of processor time.
+_SMI_PAUSE_SECONDS = 60.0
 
 
 def processors() -> int:
@@ -66,17 +70,11 @@ def system_name() -> str:
     return "-".join(part for part in parts if part)
 
 
-_DEVICE = "/dev/nvidiactl"
-_ARGUMENTS = ["--query-compute-apps=pid,used_memory", "--format=csv,noheader,nounits"]
-# It takes up to half a second of processor time.
-_PAUSE_SECONDS = 60.0
-
-
 class GpuProbe:
     """Asks now and then."""
 
     def __init__(self) -> None:
-        self._program = _program() if os.path.exists(_DEVICE) else None
+        self._program = _program() if os.path.exists(_GPU_DEVICE) else None
         self._child: Optional[int] = None
         self._children: Set[int] = set()
         self._pipe = -1
@@ -110,13 +108,13 @@ class GpuProbe:
         return sum(size for pid, size in self._known.items() if pid in pids)
 
     def _ask(self, program: str, now: float) -> None:
-        self._due = now + _PAUSE_SECONDS
+        self._due = now + _SMI_PAUSE_SECONDS
         self._pipe, end = os.pipe()
         os.set_blocking(self._pipe, False)
         actions = [(os.POSIX_SPAWN_DUP2, end, 1), (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0)]
         try:
             self._child = os.posix_spawn(
-                program, [program, *_ARGUMENTS], dict(os.environ), file_actions=actions, setsigmask=[],
+                program, [program, *_SMI_ARGUMENTS], dict(os.environ), file_actions=actions, setsigmask=[],
                 setsigdef=[signal.SIGTERM],
             )  # fmt: skip
             self._children.add(self._child)

@@ -21,6 +21,7 @@ if sys.platform != "win32":
 _LOCKABLE = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
 # Where jobs can run. Elsewhere workspaces can still be read.
 RUNS_JOBS = sys.platform.startswith("linux")
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", None)  # goes on while the machine is suspended
 
 
 def refuse_where_no_jobs_run() -> None:
@@ -209,7 +210,8 @@ def ending_tidily() -> Iterator[None]:
     import threading
 
     is_main = threading.current_thread() is threading.main_thread()
-    if not (is_main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL):
+    is_default = is_main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    if not is_default:
         yield
         return
 
@@ -252,9 +254,6 @@ def close_inherited(*keep: Optional[int]) -> None:
                 os.close(fd)
             except OSError:
                 continue
-
-
-_CLOCK = getattr(time, "CLOCK_BOOTTIME", None)  # goes on while the machine is suspended
 
 
 def stamp() -> Dict[str, Any]:

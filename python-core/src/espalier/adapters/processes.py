@@ -18,6 +18,7 @@ _OURS = rb"/espalier/(?:runner|keeper)/__main__\.py\0"
 
 # How long a process may take to stand still.
 _STOP_SECONDS = 0.003
+_PR_SET_CHILD_SUBREAPER = 36
 
 
 class Process(NamedTuple):
@@ -165,9 +166,6 @@ def processes_of_run(run_id: str) -> List[int]:
     mark = b"ESPALIER_RUN_ID=" + run_id.encode("ascii")
     names = os.listdir("/proc") if os.path.isdir("/proc/self") else []
     return [int(name) for name in names if name.isdigit() and mark in _read(int(name), "environ").split(b"\0")]
-
-
-_PR_SET_CHILD_SUBREAPER = 36
 
 
 def become_subreaper() -> bool:

@@ -8,8 +8,7 @@ from espalier.base.errors import EspalierError
 from espalier.base.paths import RunPaths
 from espalier.lifecycle.status import check_formats
 from espalier.tracking import artifacts
-from espalier.tracking.downloads import download_all
-from espalier.tracking.uploads import files_below, upload
+from espalier.tracking.transfers import download_all, files_below, upload
 
 
 class RunFiles(JobLog):

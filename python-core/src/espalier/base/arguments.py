@@ -23,6 +23,11 @@ _SHOWN = 60
 # Name of an argument -> its type, and the classes whose values fit as they are, without a look inside. Those that take
 # every value are not among them.
 Declared = Dict[str, Tuple[Any, FrozenSet[Any]]]
+_Class = TypeVar("_Class", bound=type)
+# Called a million times by one job, and sees to errors itself.
+_LEFT_ALONE = ("log",)
+# They end no training for what they are given, and see to it themselves.
+_TAKE_ANYTHING = ("log_list", "log_row", "log_table", "log_image", "log_part", "flush")
 
 
 class _Misfit(Exception):
@@ -214,13 +219,6 @@ class _Public(Dict[str, Any]):
         if name not in espalier.__all__:
             raise KeyError(name)
         return getattr(espalier, name)
-
-
-_Class = TypeVar("_Class", bound=type)
-# Called a million times by one job, and sees to errors itself.
-_LEFT_ALONE = ("log",)
-# They end no training for what they are given, and see to it themselves.
-_TAKE_ANYTHING = ("log_list", "log_row", "log_table", "log_image", "log_part", "flush")
 
 
 def classed(cls: _Class) -> _Class:

@@ -17,6 +17,7 @@ _R_WORDS = frozenset(
 )
 # Characters of a label, at most.
 LABEL_LENGTH = 255
+_SECRET = re.compile(r"key|token|secret|passw|passphrase|pwd|cred|auth|(?:^|_)(?:pat|pass)(?:_|$)", re.IGNORECASE)
 
 
 def check_name(what: str, name: object) -> str:
@@ -90,9 +91,6 @@ def _capitals(name: str) -> str:
 def _shown(name: object) -> str:
     text = ascii(name) if isinstance(name, str) else f"a {type(name).__name__}"
     return text if len(text) <= 60 else f"{text[:50]}... ({len(str(name))} characters)"
-
-
-_SECRET = re.compile(r"key|token|secret|passw|passphrase|pwd|cred|auth|(?:^|_)(?:pat|pass)(?:_|$)", re.IGNORECASE)
 
 
 def looks_secret(name: str) -> bool:

@@ -15,6 +15,7 @@ from espalier.environment.recipe import RECIPE_FORMAT, base_image, render
 from espalier.environment.requirements import package_name
 
 KEY_FORMAT = 1
+_DIFFERENCE_KINDS = {"field": "string", "before": "string", "after": "string"}
 
 
 def requested_r(environment: Environment) -> Optional[Dict[str, Any]]:
@@ -181,9 +182,6 @@ def _python_part(environment: Environment, lock: Optional[Lock]) -> Optional[Dic
     }}  # fmt: skip
 
 
-_KINDS = {"field": "string", "before": "string", "after": "string"}
-
-
 def why_rebuild(a: Environment, b: Environment) -> Frame:
     """Which fields make two environments different images.
 
@@ -199,7 +197,7 @@ def why_rebuild(a: Environment, b: Environment) -> Frame:
     columns: Dict[str, Sequence[Optional[str]]] = {
         "field": names, "before": [before.get(name) for name in names], "after": [after.get(name) for name in names],
     }  # fmt: skip
-    return Frame(columns, _KINDS)
+    return Frame(columns, _DIFFERENCE_KINDS)
 
 
 def _fields(environment: Environment) -> Dict[str, str]:

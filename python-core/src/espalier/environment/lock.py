@@ -14,6 +14,10 @@ from espalier.environment import spelling
 from espalier.environment.definition import Secret
 from espalier.environment.requirements import location, locked_requirement
 
+_ORIGINS = ("cran", "github", "url", "bioconductor")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}|md5:[0-9a-f]{32}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
 
 @dataclass(frozen=True)
 class RSource:
@@ -58,11 +62,6 @@ class Lock:
     conda: Sequence[str] = ()
     python_version: Optional[str] = None
     r_version: Optional[str] = None
-
-
-_ORIGINS = ("cran", "github", "url", "bioconductor")
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}|md5:[0-9a-f]{32}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def lock_record(lock: Lock) -> Dict[str, Any]:

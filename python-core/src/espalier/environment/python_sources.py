@@ -21,6 +21,8 @@ _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")  # (as pip has it)
 _INDEX = {"-i": "index_url", "--index-url": "index_url", "--pypi-url": "index_url", "--extra-index-url": "extra"}
 _FILES = ("-r", "--requirement", "-c", "--constraint")
 _MOST_FILES = 50
+_CONDA_FIELDS = ("name", "channels", "dependencies", "variables", "prefix")
+_CHANNEL = re.compile(r"https?://conda\.anaconda\.org/([A-Za-z0-9._-]+)(?:/[a-z0-9_-]+)?/?")
 
 
 @dataclass
@@ -137,10 +139,6 @@ def _take_index(found: Requirements, kind: str, value: str, place: str) -> None:
         raise invalid(place, "names another index than the file before it.", "Give one as --extra-index-url.")
 
 
-_FIELDS = ("name", "channels", "dependencies", "variables", "prefix")
-_CHANNEL = re.compile(r"https?://conda\.anaconda\.org/([A-Za-z0-9._-]+)(?:/[a-z0-9_-]+)?/?")
-
-
 def conda_environment(name: str, values: object, where: str, read: Reader) -> Environment:
     """The definition that a conda specification (`environment.yml`) describes.
 
@@ -155,7 +153,7 @@ def conda_environment(name: str, values: object, where: str, read: Reader) -> En
     """
     if not isinstance(values, Mapping):
         raise invalid(where, "is no conda specification.", "It has `channels:` and `dependencies:`.")
-    unknown = next((key for key in values if key not in _FIELDS), None)
+    unknown = next((key for key in values if key not in _CONDA_FIELDS), None)
     if unknown is not None:
         raise invalid(where, f"has {shown(str(unknown))}, which is no field of a conda specification.")
     packages: List[str] = []

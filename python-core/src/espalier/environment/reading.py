@@ -27,14 +27,12 @@ def registry_of(values: Mapping[str, Any]) -> Registry:
 
 def record_of(environment: Environment) -> Dict[str, Any]:
     """All fields of a definition as JSON."""
-    record: Dict[str, Any] = _plain(environment)
-    return {"format": FORMAT, **record}
+    return {"format": FORMAT, **_plain(environment)}
 
 
 def short_record(environment: Environment) -> Dict[str, Any]:
     """The fields of a definition that say something, for people."""
-    record: Dict[str, Any] = _short(environment)
-    return {"format": FORMAT, **record}
+    return {"format": FORMAT, **_plain(environment, with_defaults=False)}
 
 
 def _check_format(given: object) -> None:
@@ -124,21 +122,14 @@ def _types(cls: Type[Any]) -> Dict[str, Any]:
     return _known_types[cls]
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, with_defaults: bool = True) -> Any:
     if is_dataclass(value):
-        return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
+        given = ((item, getattr(value, item.name)) for item in fields(value))
+        kept = ((item.name, one) for item, one in given if with_defaults or not _is_default(item, one))
+        return {name: _plain(one, with_defaults) for name, one in kept}
     if isinstance(value, Mapping):
         return dict(value)
-    return [_plain(item) for item in value] if isinstance(value, tuple) else value
-
-
-def _short(value: Any) -> Any:
-    if is_dataclass(value):
-        said = ((item, getattr(value, item.name)) for item in fields(value))
-        return {item.name: _short(one) for item, one in said if not _is_default(item, one)}
-    if isinstance(value, Mapping):
-        return dict(value)
-    return [_short(item) for item in value] if isinstance(value, tuple) else value
+    return [_plain(item, with_defaults) for item in value] if isinstance(value, tuple) else value
 
 
 def _is_default(item: Any, value: Any) -> bool:

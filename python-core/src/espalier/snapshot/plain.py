@@ -7,8 +7,7 @@ from typing import Any, Dict, List, NamedTuple, Optional
 
 from espalier.base.progress import report
 from espalier.snapshot import statcache
-from espalier.snapshot.entries import Entry, Excluded, Totals
-from espalier.snapshot.opener import Opener
+from espalier.snapshot.entries import Entry, Excluded, Opener, Totals
 from espalier.snapshot.statcache import Known, StatCache, State, pack, state_of, unpack
 from espalier.store.blobs import put_file
 from espalier.store.objects import ObjectWriter

@@ -16,6 +16,7 @@ from espalier.snapshot.mentions import Literals, existing, path_in
 _MOST_WARNINGS = 3
 _MOST_PATHS = 3
 _LONGEST = 1024
+_MOST_NAMED = 3
 
 
 def absolute_mentions(source: str, scripts: Sequence[Literals], given: Sequence[str] = ()) -> List[str]:
@@ -77,9 +78,6 @@ def _is_absolute(literal: str) -> bool:
 def is_below(path: str, top: str) -> bool:
     """Whether a path is that of a folder, or of something in it."""
     return path == top or path.startswith(os.path.join(top, ""))
-
-
-_MOST_NAMED = 3
 
 
 def mentions_above(

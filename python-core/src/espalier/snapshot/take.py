@@ -19,6 +19,7 @@ from espalier.store.packs import ObjectReader
 _LARGE = 200 << 20
 _LISTED = 5
 _CONFIG_SIZE = 64 << 10
+_KINDS = {"path": "string", "size": "double", "included": "logical", "rule": "string"}
 
 
 @dataclass(frozen=True)
@@ -190,9 +191,6 @@ def readable_size(size: int) -> str:
 def _list(names: List[str]) -> str:
     more = len(names) - _LISTED
     return ", ".join(map(shown, names[:_LISTED])) + (f" and {more} more" if more > 0 else "")
-
-
-_KINDS = {"path": "string", "size": "double", "included": "logical", "rule": "string"}
 
 
 def snapshot_preview(source: str, default_excludes: bool = True, outside_links: str = "refuse") -> Frame:

@@ -88,12 +88,20 @@ def _moment(placed: Placed) -> Tuple[float, int]:
 
 def _frame_of(run: RunPaths, scalars: Optional[Scalars], others: List[Placed], damage: Damage) -> Optional[Frame]:
     """All of one name; None where nothing of it can be read."""
-    if scalars is not None and not others and len(set(scalars.kinds)) == 1:
-        with contextlib.suppress(ValueError):  # one is of another kind than it says
-            kind, values = typed_column(scalars)
-            return Frame({_BARE: values}, {_BARE: kind})
+    column = _column_of_one_kind(scalars, others)
+    if column is not None:
+        kind, values = column
+        return Frame({_BARE: values}, {_BARE: kind})
     columns = _columns(run, _in_order(scalars, others), damage)
     return None if columns is None else _frame(columns)
+
+
+def _column_of_one_kind(scalars: Optional[Scalars], others: List[Placed]) -> Optional[Tuple[str, List[Any]]]:
+    """Kind and values of scalars; None where they are of several kinds, or other events stand among them."""
+    if scalars is not None and not others and len(set(scalars.kinds)) == 1:
+        with contextlib.suppress(ValueError):  # one is of another kind than it says
+            return typed_column(scalars)
+    return None
 
 
 def _in_order(scalars: Optional[Scalars], others: List[Placed]) -> List[Dict[str, Any]]:
@@ -130,11 +138,11 @@ def history_frame(run: RunPaths, name: Optional[str] = None) -> Frame:
     scalars, placed = read_log(run, damage)
     logged: Optional[Scalars] = scalars if name is None else scalars.by_name().get(name)
     others = [one for one in placed if one[1]["type"] == "metric" and (name is None or one[1].get("name") == name)]
-    if not others and logged is not None and len(set(logged.kinds)) == 1:
-        with contextlib.suppress(ValueError):  # one is of another kind than it says
-            kind, values = typed_column(logged)
-            damage.warn()
-            return _history_frame(logged.names, logged.steps, values, kind, logged.times, [None] * len(values))
+    column = _column_of_one_kind(logged, others)
+    if logged is not None and column is not None:
+        kind, values = column
+        damage.warn()
+        return _history_frame(logged.names, logged.steps, values, kind, logged.times, [None] * len(values))
     history = _history(damage.whole(run, _in_order(logged, others)))
     damage.warn()
     return history

@@ -32,6 +32,8 @@ _WORDS: Dict[str, Any] = {"true": True, "false": False, **{f'"{tag}"': tag for t
 Event = Dict[str, Any]
 # An event and its place: by writer, then line.
 Placed = Tuple[int, Event]
+_NUMBERS = ("seconds", "cpu_seconds", "memory_bytes", "processes", "read_bytes", "written_bytes")
+_GPU = "gpu_memory_bytes"
 
 
 class Scalars(NamedTuple):
@@ -154,10 +156,6 @@ def typed_column(scalars: Scalars) -> Tuple[str, List[Any]]:
         raise ValueError(f"a value of {scalars.names[0]!r} is of another kind")
     kind = common_kind(cells)
     return kind, [as_kind(cell, kind) for cell in cells]
-
-
-_NUMBERS = ("seconds", "cpu_seconds", "memory_bytes", "processes", "read_bytes", "written_bytes")
-_GPU = "gpu_memory_bytes"
 
 
 def read_usage(run: RunPaths) -> Frame:

@@ -18,6 +18,7 @@ from espalier.base.records import make_private_folder, sync_folder, write_file
 
 _BYTES = 32
 _MOVED = "If the workspace was copied or moved here, copy that file from where the secrets were set, to the same name"
+_NONCE = 12
 
 
 def key_path(workspace_id: str) -> str:
@@ -102,9 +103,6 @@ def _locked(path: str, why: str, hint: str) -> EspalierError:
     return EspalierError(
         "keyvault_locked", f"The workspace's keyvault cannot be opened with its key {path}: {why}.", hint, path=path
     )
-
-
-_NONCE = 12
 
 
 class Sealer:

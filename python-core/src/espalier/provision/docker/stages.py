@@ -30,6 +30,41 @@ OWNER_LABEL = "espalier.owner"
 # (containers of a Dockerfile's steps inherit this value from the step before, and cannot be given labels of their own)
 UNFINISHED = "unfinished"
 _CONTAINER = re.compile(r"[0-9a-f]{12,64}")
+_APT = [
+    (
+        re.compile(r"^E: (?:Unable to locate package (\S+)|Package '(\S+)' has no installation)", re.M),
+        "There is no Debian package {0} for the base image.",
+        "Correct its name in apt_packages; packages.debian.org tells which release has what.",
+    ),
+    (
+        re.compile(r"^E: Failed to fetch (\S+)|Temporary failure resolving '(\S+)'|Could not resolve '(\S+)'", re.M),
+        "{0} cannot be reached from within a build.",
+        "Behind a proxy, set http_proxy and https_proxy before building; ESPALIER_BUILD_NETWORK=host lets a build use "
+        "the network as this machine does.",
+    ),
+    (
+        re.compile(r"apt-get: (?:command )?not found"),
+        "The base image has no apt-get, so it takes no Debian packages.",
+        "Use a base image of Debian or Ubuntu, or install them by a Docker step.",
+    ),
+    (
+        re.compile(r"exec format error", re.IGNORECASE),
+        "The base image is for another kind of processor than this machine's.",
+        "Give the platform of this machine, or set up emulation for the engine.",
+    ),
+]
+_NOT_IN_CONTEXT = re.compile(
+    r"(?:COPY|ADD) failed:.*?(?:stat |lstat )(?:/var/lib/docker/\S*?/docker-builder\d+/)?(.+?): "
+    r"(?:file does not|no such)"
+)
+_NO_FILES = re.compile(r"(?:COPY|ADD) failed: no source files were specified")
+_PARSE_ERROR = re.compile(r"unknown instruction|dockerfile parse error|missing new line after heredoc", re.IGNORECASE)
+_HEREDOC = re.compile(r"^[ \t]*(?:RUN|COPY|ADD)\b[^\n]*<<-?[\"']?\w+", re.IGNORECASE | re.MULTILINE)
+_NO_NETWORK = re.compile(
+    r"proxy|connection refused|could not connect|unable to connect|failed to fetch|cannot (?:be reached|open URL)"
+    r"|temporary failure|timed? ?out|error sending request|network", re.IGNORECASE,
+)  # fmt: skip
+_LOOPBACK = re.compile(r"localhost|127(?:\.\d+){3}|::1", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -168,45 +203,6 @@ def proxies() -> Mapping[str, str]:
 def build_network() -> Optional[str]:
     """The network that the steps of a Dockerfile see: the engine's default, unless the user says otherwise."""
     return os.environ.get("ESPALIER_BUILD_NETWORK") or None
-
-
-_APT = [
-    (
-        re.compile(r"^E: (?:Unable to locate package (\S+)|Package '(\S+)' has no installation)", re.M),
-        "There is no Debian package {0} for the base image.",
-        "Correct its name in apt_packages; packages.debian.org tells which release has what.",
-    ),
-    (
-        re.compile(r"^E: Failed to fetch (\S+)|Temporary failure resolving '(\S+)'|Could not resolve '(\S+)'", re.M),
-        "{0} cannot be reached from within a build.",
-        "Behind a proxy, set http_proxy and https_proxy before building; ESPALIER_BUILD_NETWORK=host lets a build use "
-        "the network as this machine does.",
-    ),
-    (
-        re.compile(r"apt-get: (?:command )?not found"),
-        "The base image has no apt-get, so it takes no Debian packages.",
-        "Use a base image of Debian or Ubuntu, or install them by a Docker step.",
-    ),
-    (
-        re.compile(r"exec format error", re.IGNORECASE),
-        "The base image is for another kind of processor than this machine's.",
-        "Give the platform of this machine, or set up emulation for the engine.",
-    ),
-]
-
-
-_NOT_IN_CONTEXT = re.compile(
-    r"(?:COPY|ADD) failed:.*?(?:stat |lstat )(?:/var/lib/docker/\S*?/docker-builder\d+/)?(.+?): "
-    r"(?:file does not|no such)"
-)
-_NO_FILES = re.compile(r"(?:COPY|ADD) failed: no source files were specified")
-_PARSE_ERROR = re.compile(r"unknown instruction|dockerfile parse error|missing new line after heredoc", re.IGNORECASE)
-_HEREDOC = re.compile(r"^[ \t]*(?:RUN|COPY|ADD)\b[^\n]*<<-?[\"']?\w+", re.IGNORECASE | re.MULTILINE)
-_NO_NETWORK = re.compile(
-    r"proxy|connection refused|could not connect|unable to connect|failed to fetch|cannot (?:be reached|open URL)"
-    r"|temporary failure|timed? ?out|error sending request|network", re.IGNORECASE,
-)  # fmt: skip
-_LOOPBACK = re.compile(r"localhost|127(?:\.\d+){3}|::1", re.IGNORECASE)
 
 
 def hints_of(said: str, dockerfile: str, network: str, proxies: Mapping[str, str]) -> str:

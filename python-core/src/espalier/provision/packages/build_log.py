@@ -18,6 +18,8 @@ from espalier.provision.packages.hidden import Hidden
 
 _CHUNK = 1 << 16
 _WAITING = "Waiting for another process that builds the same"
+_KEPT = 400
+_LONGEST = 65_536
 
 
 class LogCopy:
@@ -94,10 +96,6 @@ def raise_failure(cache: CachePaths, hex_key: str, since: float) -> None:
         return
     if record.get("at", 0) >= since:
         raise EspalierError(record["code"], record["message"], record["hint"], **record["fields"])
-
-
-_KEPT = 400
-_LONGEST = 65_536
 
 
 class BuildLog:

@@ -25,6 +25,9 @@ _TOOL = os.path.join(os.path.dirname(os.path.abspath(__file__)), "conda_tool.py"
 _FILE = re.compile(r"(?P<name>[A-Za-z0-9_.-]+)-(?P<version>[^-/]+)-(?P<build>[^-/]+)\.(?:tar\.bz2|conda)")
 _NOT_THERE = 3
 RATTLER = "py-rattler>=0.10"
+# What a shell sets by itself, and what we set otherwise.
+_NOT_OURS = ("PATH", "PWD", "OLDPWD", "SHLVL", "_", "PS1", "CONDA_PREFIX", "HOSTNAME")
+_ACTIVATION_SECONDS = 60
 
 
 class CondaLock(NamedTuple):
@@ -167,11 +170,6 @@ def install_request(urls: Sequence[str], cache: CachePaths, prefix: str, as_if: 
     return {"do": "install", "packages": packages, "cache": cache.conda, "prefix": prefix, "as_if": as_if}
 
 
-# What a shell sets by itself, and what we set otherwise.
-_NOT_OURS = ("PATH", "PWD", "OLDPWD", "SHLVL", "_", "PS1", "CONDA_PREFIX", "HOSTNAME")
-_SECONDS = 60
-
-
 def activation_command(prefix: str, before: str, after: str) -> str:
     """A shell's command that writes down the variables before and after the environment's scripts have been read.
 
@@ -217,7 +215,7 @@ def activate(prefix: str, variables: Mapping[str, str]) -> Dict[str, str]:
         shell = "/bin/bash" if os.path.exists("/bin/bash") else "/bin/sh"
         command = activation_command(prefix, *files)
         try:
-            subprocess.run([shell, "-c", command], env=dict(variables), timeout=_SECONDS, check=False)
+            subprocess.run([shell, "-c", command], env=dict(variables), timeout=_ACTIVATION_SECONDS, check=False)
             data = [open(file, "rb").read() for file in files]  # noqa: SIM115
         except (OSError, subprocess.TimeoutExpired):
             return fixed(folder)

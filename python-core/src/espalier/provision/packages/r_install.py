@@ -30,6 +30,7 @@ _FORMAT = 1
 
 # The installer itself, to be run by `Rscript --vanilla INSTALLER PLAN LIBRARY CACHE SOURCES CPUS`.
 INSTALLER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "install.R")
+_CHUNK = 1 << 20
 
 
 def package_keys(sources: Sequence[RSource], system: str) -> Dict[str, str]:
@@ -75,9 +76,6 @@ def write_plan(sources: Sequence[RSource], system: str) -> str:
         }
         records.append({name: value for name, value in record.items() if value})
     return write_dcf(records)
-
-
-_CHUNK = 1 << 20
 
 
 @contextlib.contextmanager
