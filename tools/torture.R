@@ -15,6 +15,8 @@ names(values) <- vapply(known, function(case) case$name, "")
 # (nested lists cross one by one)
 values <- Filter(function(x) is.data.frame(x) || inherits(x, "POSIXlt") || !is.list(x), values)
 values <- Filter(Negate(is.null), values)
+# (each column goes the same way; with ten thousand this one case takes half of the time)
+values[["10,000 columns"]] <- values[["10,000 columns"]][1:200]
 
 there <- function(x) .Call(road$road_export, x, TRUE)
 back <- function(parcel) {
@@ -60,7 +62,7 @@ log_parts <- function(pace) {
   gctorture2(pace, inhibit_release = FALSE)
   on.exit(gctorture2(0))
   seq <- 0L
-  for (i in 1:200) {
+  for (i in 1:60) {
     metrics <- list(u = i / 7, v = if (i %% 5L) i else NULL)
     digest <- if (i %% 2L) paste0("d", i)
     now <- .Call(road$log_part, log, seq, paste0("k", i), "Completed", i / 3, digest, if (i %% 3L) strrep("e", i), metrics, shape)
@@ -68,7 +70,7 @@ log_parts <- function(pace) {
   }
   .Call(road$log_close, log)
   gctorture2(0)
-  length(readLines(path)) == 200L && seq == 160L
+  length(readLines(path)) == 60L && seq == 48L
 }
 if (!log_parts(step)) odd <- c(odd, "parts")
 

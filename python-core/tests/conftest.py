@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List
+from typing import Any, Callable, Dict, Iterator, List, Set
 
 import pytest
 from espalier import Experiment, Run, ScriptRunConfig, Workspace
@@ -17,15 +17,23 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a shell's background jo
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def processes_that_name(text: str) -> List[int]:
-    """Processes with a text in their arguments or environment: runners, jobs and helpers of one test."""
+def processes() -> Set[str]:
+    return {name for name in os.listdir("/proc") if name.isdigit()} if os.path.isdir("/proc/self") else set()
+
+
+def processes_that_name(text: str, others: Set[str]) -> List[int]:
+    """Processes with a text in their arguments or environment: runners, jobs and helpers of one test.
+
+    Args:
+        others: Processes that are older than the test: reading all of a machine would take longer than most tests.
+    """
     found = []
-    for name in os.listdir("/proc") if os.path.isdir("/proc/self") else []:
+    for name in processes() - others:
         try:
             data = b"".join(Path("/proc", name, part).read_bytes() for part in ("cmdline", "environ"))
         except OSError:
             continue
-        if name.isdigit() and int(name) != os.getpid() and os.fsencode(text) in data:
+        if os.fsencode(text) in data:
             found.append(int(name))
     return found
 
@@ -35,9 +43,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder with a queue and a cache of its own; whatever a test started is killed after it."""
     monkeypatch.setenv("ESPALIER_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setenv("ESPALIER_CACHE_DIR", str(tmp_path / "cache"))
+    others = processes()
     yield tmp_path
     for _ in range(5):  # a killed runner's guardian may be starting the next
-        left = processes_that_name(str(tmp_path))
+        left = processes_that_name(str(tmp_path), others)
         for pid in left:
             try:
                 os.kill(pid, signal.SIGKILL)

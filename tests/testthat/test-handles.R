@@ -112,7 +112,10 @@ local_later_version <- function(env = parent.frame()) {
   change("R/run.R", "run$get_status()", "run$get_state()")
   library <- file.path(top, "library")
   dir.create(library)
-  args <- c("CMD", "INSTALL", "--no-docs", "--no-test-load", paste0("--library=", shQuote(library)), shQuote(copy))
+  # (nobody measures this one)
+  makevars <- withr::local_tempfile(lines = "CFLAGS = -O0")
+  withr::local_envvar(R_MAKEVARS_USER = makevars)
+  args <- c("CMD", "INSTALL", "--no-docs", "--no-test-load", "--no-byte-compile", paste0("--library=", shQuote(library)), shQuote(copy))
   said <- suppressWarnings(system2(file.path(R.home("bin"), "R"), args, stdout = TRUE, stderr = TRUE))
   expect_true(file.exists(file.path(library, "espalier", "Meta")), info = paste(utils::tail(said), collapse = "\n"))
   library
@@ -145,40 +148,42 @@ test_that("objects go from one version of the package to another and back", {
 
 # ---- forks -----------------------------------------------------------------------------------------
 
-in_fork <- function(before, code, seconds = 30) {
+# What becomes of each call in a forked child of one session; the session itself is as `before` leaves it.
+in_forks <- function(before, ..., seconds = 30) {
+  calls <- c(...)
   lines_of(c(
     "library(espalier)", "run <- readRDS(commandArgs(TRUE)[1])", before,
-    sprintf("job <- parallel::mcparallel(tryCatch(%s, error = function(e) class(e)[1]))", code),
-    sprintf("got <- parallel::mccollect(job, wait = FALSE, timeout = %d)", seconds),
-    "if (is.null(got)) { tools::pskill(job$pid, 9); cat('the child hung\\n') } else cat('child:', format(got[[1]]), '\\n')"
-  ), saved(local_run(env = parent.frame())), seconds = seconds + 30)
+    "in_fork <- function(code) {",
+    "  job <- parallel::mcparallel(tryCatch(eval(code), error = function(e) class(e)[1]))",
+    sprintf("  got <- parallel::mccollect(job, wait = FALSE, timeout = %d)", seconds),
+    "  if (is.null(got)) { tools::pskill(job$pid, 9); cat('the child hung\\n') } else cat('child:', format(got[[1]]), '\\n')",
+    "}", sprintf("in_fork(quote(%s))", calls)
+  ), saved(local_run(env = parent.frame())), seconds = seconds * length(calls) + 30)
 }
 
 test_that("a forked child of a session with Python is refused, data frames too, and what needs no Python works", {
   skip_on_os("windows")
-  used <- "invisible(get_run_status(run))"
   refused <- "child: espalier_error_forked "
-  expect_true(refused %in% in_fork(used, "get_run_status(run)"))
-  expect_true(refused %in% in_fork(used, "list_runs(get_workspace('test', path = dirname(run$workspace_path)))"))
-  expect_true(refused %in% in_fork(used, "espalier:::arg_data(data.frame(a = 1:3), 'x')"))
-  expect_true(refused %in% in_fork(used, "parallel::mclapply(1, function(i) get_run_status(run))[[1]]"))
-  said <- in_fork(used, "capture.output(print(run))")
-  expect_true(any(grepl("not readable: +This process was forked", said)))
-  # (identity is in the object; logging needs no Python)
-  expect_match(in_fork(used, "run$id"), "^child: exp_", all = FALSE)
+  said <- in_forks(
+    "invisible(get_run_status(run))", "get_run_status(run)",
+    "list_runs(get_workspace('test', path = dirname(run$workspace_path)))", "espalier:::arg_data(data.frame(a = 1:3), 'x')",
+    "parallel::mclapply(1, function(i) get_run_status(run))[[1]]", "paste(capture.output(print(run)), collapse = ' ')",
+    "run$id" # (identity is in the object; logging needs no Python)
+  )
+  expect_identical(said[1:4], rep(refused, 4L))
+  expect_match(said[[5L]], "not readable: +This process was forked")
+  expect_match(said[[6L]], "^child: exp_")
 })
 
 test_that("so is one of a session in which only others used Python", {
   skip_on_os("windows")
   others <- c("espalier:::python_choose(NULL) -> choice", "invisible(espalier:::bridge_boot(choice))")
-  expect_true("child: espalier_error_forked " %in% in_fork(others, "get_run_status(run)"))
+  expect_true("child: espalier_error_forked " %in% in_forks(others, "get_run_status(run)"))
 })
 
 test_that("a child of a session without Python starts its own", {
   skip_on_os("windows")
-  expect_true("child: Completed " %in% in_fork("NULL", "get_run_status(run)"))
-  expect_true("child: Completed " %in% in_fork("loadNamespace('reticulate')", "get_run_status(run)"))
-  expect_true("child: Completed Completed " %in% in_fork(
-    "NULL", "paste(unlist(parallel::mclapply(1:2, function(i) get_run_status(run), mc.cores = 2)), collapse = ' ')"
-  ))
+  several <- "paste(unlist(parallel::mclapply(1:2, function(i) get_run_status(run), mc.cores = 2)), collapse = ' ')"
+  expect_identical(in_forks("invisible()", "get_run_status(run)", several), c("child: Completed ", "child: Completed Completed "))
+  expect_true("child: Completed " %in% in_forks("invisible(loadNamespace('reticulate'))", "get_run_status(run)"))
 })

@@ -6,6 +6,8 @@ from espalier import Experiment
 from espalier.snapshot.above import mentions_above
 from espalier.snapshot.mentions import scripts_of
 
+SCANS = False
+
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
@@ -96,7 +98,8 @@ def test_paths_that_the_job_may_use(project: Path) -> None:
     assert found(project / "sub", 'read.csv("../data/a.csv")', given=[str(project / "data")]) == []
 
 
-def test_a_submit_warns(experiment: Experiment, project: Path) -> None:
+@pytest.mark.parametrize("scanner", ["native", "twin"], indirect=True)
+def test_a_submit_warns(experiment: Experiment, project: Path, scanner: str) -> None:
     (project / "sub" / "train.py").write_text('open("../data/a.csv")')
     config = {"source_directory": str(project / "sub"), "entry_script": "train.py"}
     (warning,) = experiment.submit_values(config)["warnings"]

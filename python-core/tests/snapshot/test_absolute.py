@@ -6,6 +6,8 @@ from espalier import Experiment
 from espalier.snapshot.absolute import absolute_mentions
 from espalier.snapshot.mentions import scripts_of
 
+SCANS = False
+
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
@@ -78,7 +80,8 @@ def test_one_warning_a_script_and_three_at_most(project: Path) -> None:
     assert len(warnings) == 3 and [" A job works" in text for text in warnings] == [True, False, False]
 
 
-def test_a_submit_warns(experiment: Experiment, project: Path) -> None:
+@pytest.mark.parametrize("scanner", ["native", "twin"], indirect=True)
+def test_a_submit_warns(experiment: Experiment, project: Path, scanner: str) -> None:
     (project / "train.py").write_text(f'open("{project}/a.txt", "w")')
     config = {"source_directory": str(project), "entry_script": "train.py"}
     (warning,) = experiment.submit_values(config)["warnings"]

@@ -22,8 +22,9 @@ def test_is_kept(tmp_path, path):
     assert path in _files(tmp_path)
 
 
+@pytest.mark.parametrize("scanner", ["native"], indirect=True)
 @pytest.mark.parametrize("path", [*SECRET, *HARMLESS])
-def test_what_the_native_scanner_is_told_means_the_same(tmp_path, path):
+def test_what_the_native_scanner_is_told_means_the_same(tmp_path, scanner, path):
     rules = IgnoreRules.load(str(tmp_path))
     told = {}
     for at in range(path.count("/") + 1):
