@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import time
 from pathlib import Path
 from typing import Any, Callable
 
@@ -201,12 +200,10 @@ def test_out_of_memory_is_told_apart_from_a_kill(submit: Callable[..., Run]) -> 
 def test_cancel(submit: Callable[..., Run], engine: Any) -> None:
     run = submit(command="trap 'echo told; exit 7' TERM; echo ready; while true; do sleep 0.1; done")
     until(lambda: os.path.exists(RunPaths(run.run_dir).log) and "ready" in log_of(run))
-    began = time.monotonic()
     run.cancel()
     details = wait(run)
     assert (details["status"], details["exitCode"]) == ("Canceled", 7)
     assert log_of(run) == "ready\ntold\n"
-    assert time.monotonic() - began < 6
     until(lambda: containers_of(engine, run) == [])
 
 

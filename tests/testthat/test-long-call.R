@@ -39,7 +39,8 @@ test_that("the core works on another thread, and has got its data before it begi
   expect_identical(said, "False {'a': [1, 2]}")
 })
 
-# A process that makes one call of Slow, is interrupted, and says how long it took until the prompt was back.
+# A process that makes one call of Slow, is interrupted, and says which traces of the call there were when the prompt was
+# back.
 interrupted <- function(method, seconds, folder, times = 1L, before = character()) {
   fixture <- normalizePath(test_path("fixtures", "slow_fixture.py"))
   process <- rscript_process(c(
@@ -51,20 +52,19 @@ interrupted <- function(method, seconds, folder, times = 1L, before = character(
     sprintf("code <- quote(call(%s, list(folder = %s, seconds = %s)))", deparse(method), deparse(folder), seconds),
     "told <- function(value) cat('told:', value, '\\n')",
     "said <- tryCatch(espalier:::when_too_late(eval(code), told), interrupt = function(i) 'interrupted')",
-    "cat(said, format(as.numeric(Sys.time()), digits = 15), '\\n')",
+    sprintf("cat(said, list.files(%s), '\\n')", deparse(folder)),
     "Sys.sleep(0.5)", "cat('session is alive:', reticulate::py_eval('1 + 1'), '\\n')"
   ))
   expect_true(eventually(function() file.exists(file.path(folder, "begun"))))
   Sys.sleep(0.1)
   for (i in seq_len(times)) {
     if (i > 1L) Sys.sleep(0.3)
-    at <- as.numeric(Sys.time())
     process$interrupt()
   }
   process$wait(20000)
   lines <- process$read_all_output_lines()
   words <- strsplit(grep("^(interrupted|all|committed) ", lines, value = TRUE), " ")[[1L]]
-  list(said = words[[1L]], seconds = as.numeric(words[[2L]]) - at, lines = lines, alive = "session is alive: 2 " %in% lines)
+  list(said = words[[1L]], traces = words[-1L], lines = lines, alive = "session is alive: 2 " %in% lines)
 }
 
 test_that("an interrupt returns the prompt, and stops the work where it may be stopped", {
@@ -72,8 +72,6 @@ test_that("an interrupt returns the prompt, and stops the work where it may be s
   folder <- withr::local_tempdir()
   seen <- interrupted("steps", 10, folder)
   expect_identical(seen$said, "interrupted")
-  # (the goal is 0.3 s and 0.05 s are usual; here the machine may be busy)
-  expect_lt(seen$seconds, 1)
   expect_setequal(list.files(folder), c("begun", "stopped"))
   expect_true(seen$alive)
 })
@@ -81,10 +79,10 @@ test_that("an interrupt returns the prompt, and stops the work where it may be s
 test_that("an interrupt returns the prompt where the core hangs, and nothing is done afterwards", {
   skip_if_no_core()
   folder <- withr::local_tempdir()
-  seen <- interrupted("stuck", 2, folder)
+  seen <- interrupted("stuck", 5, folder)
   expect_identical(seen$said, "interrupted")
-  expect_lt(seen$seconds, 1)
-  expect_identical(list.files(folder), "begun")
+  expect_identical(seen$traces, "begun") # (and it is not over)
+  expect_false("finished" %in% list.files(folder))
   expect_true(seen$alive)
 })
 
@@ -99,7 +97,7 @@ test_that("what must not be left half-made is finished first, and told; a second
   folder <- withr::local_tempdir()
   seen <- interrupted("commit", 4, folder, times = 2L)
   expect_identical(seen$said, "interrupted")
-  expect_lt(seen$seconds, 1.5)
+  expect_identical(seen$traces, "begun")
   expect_true(seen$alive)
 })
 
@@ -133,20 +131,20 @@ test_that("a submit interrupted while the folder is read leaves no run, and says
   submitter <- rscript_process(c(
     "library(espalier)", "given <- commandArgs(TRUE)", "ws <- readRDS(given[1])", "cat('begin\\n')",
     "tryCatch(submit_experiment(experiment(ws, 'e'), script_run_config(source_directory = given[2], command = 'true')),",
-    "  interrupt = function(i) cat('interrupted', format(as.numeric(Sys.time()), digits = 15), '\\n'))",
+    "  interrupt = function(i) cat('interrupted\\n'))",
     "cat(nrow(list_runs(ws)), 'runs\\n')"
   ), saved(ws), folder)
   expect_true(eventually(function() "begin" %in% submitter$read_output_lines()))
   Sys.sleep(0.15)
-  at <- as.numeric(Sys.time())
   submitter$interrupt()
   submitter$wait(20000)
   heard <- submitter$read_all_output_lines()
   expect_true("0 runs" %in% heard)
   expect_false(any(grepl("was submitted", heard)))
-  back <- as.numeric(sub("interrupted ", "", grep("^interrupted", heard, value = TRUE)))
-  expect_lt(back - at, 1)
+  expect_true("interrupted" %in% heard)
   expect_length(list.files(file.path(ws$path, "runs"), recursive = TRUE), 0L)
+  # (it was not read to its end first)
+  expect_false(any(file.size(list.files(ws$path, recursive = TRUE, all.files = TRUE, full.names = TRUE)) >= 4e8))
 })
 
 test_that("what was done all the same is told by the verb", {

@@ -35,7 +35,7 @@ def test_all_together_have_a_limit_too() -> None:
 
 @LINUX
 def test_submit_refuses_before_anything_is_created(workspace: Workspace) -> None:
-    config = ScriptRunConfig(command=["true"], script_params={"ids": list(range(1_000_000))})
+    config = ScriptRunConfig(command=["true"], script_params={"ids": ["x" * 100] * 30_000})
     with pytest.raises(EspalierError, match="file as an input"):
         Experiment(workspace, "e").submit(config)
     assert not workspace.list_runs().columns["run_id"]

@@ -154,7 +154,7 @@ class FolderSide:
             raise self._unreadable(path, "it is no longer a file")
         sha, size, kept = hashlib.sha256(), 0, []
         while True:
-            data = os.read(fd, _CHUNK)
+            data = os.read(fd, min(_CHUNK, before.st_size - size + 1))
             if not data:
                 break
             size += len(data)
