@@ -37,16 +37,16 @@ LATE = {
         "executors.foreign", "executors.local.private",
     ),
     "secrets, inputs, outputs and snapshots: of jobs that have them": (
-        "adapters.docker_errors", "base.accel", "lifecycle.outputs", "lifecycle.set_ids", "lifecycle.view",
+        "adapters.docker_errors", "base.accel", "lifecycle.inputs", "lifecycle.outputs", "lifecycle.set_ids", "lifecycle.view",
         "runner.fetch", "runner.inputs", "runner.project", "runner.secrets", "runner.workdir", "snapshot.hold",
-        "snapshot.secret_lines", "store.input_digests", "tracking.run_outputs", "vault.channel",
+        "snapshot.secret_lines", "tracking.run_outputs", "vault.channel",
     ),
     "a runner starts its job first": ("adapters.oom", "lifecycle.collect", "queue.step", "runner.after"),
     "most steps of the queue end no run, and most hosts have one run that waits for others": (
         "lifecycle.waiting", "queue.ends",
     ),
     "most jobs end well and soon, change nothing beside their outputs, ask for nothing, and have no children": (
-        "adapters.copying", "lifecycle.brought", "lifecycle.comparison", "lifecycle.strays", "lifecycle.verdict",
+        "adapters.copying", "lifecycle.brought", "lifecycle.comparison", "lifecycle.recorded", "lifecycle.strays", "lifecycle.verdict",
         "runner.asked", "runner.children", "snapshot.mentions", "store.packs", "store.trees",
     ),
     "what asks has no folder of its own": ("adapters.homes",),
