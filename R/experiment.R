@@ -151,27 +151,58 @@ start_logging_run <- function(experiment, outputs = NULL, snapshot_directory = N
 #' newer version `"Unreadable"`; `error` names the file and what was found, and printing shows it below the table. The
 #' other runs are listed as usual.
 #'
+#' @section Filters:
+#' `filter` is a condition as in [subset()]. Columns are those of the data frame (`status`, `metric_AUC`, `param_lr`,
+#' `tag_stage`), or `metrics.AUC`, `params.lr` and `tags.stage`. Everything else is a value: variables are looked up where
+#' `list_runs()` is called, and their content is never read as code. There are `&`, `|`, `!`, `==`, `!=`, `<`, `<=`, `>`,
+#' `>=`, `%in%`, `is.na()`, `startsWith()`, `endsWith()` and `grepl(fixed = TRUE)`. A run that lacks a value is left out by
+#' a comparison and by its opposite.
+#'
+#' Times compare with a POSIXct, a Date, `"2026-03-01"`, `"2026-03-01T12:00:00Z"` (UTC unless it has another zone), or
+#' `"7 days"`, which is before now.
+#'
+#' A string is the same in the language of MLflow's `search_runs()`, with `or`, `not` and parentheses:
+#' `"metrics.AUC > 0.85 and tags.stage = 'prod'"`. It also has `LIKE`, `ILIKE`, `IN` and `IS NULL`.
 #' @param x An [experiment()] or a [workspace()].
+#' @param filter Only runs for which this holds: a condition, `metrics.AUC > 0.85 & tags.stage == "prod"`, or its text.
+#' @param sort Names of columns to sort by, with `-` before those to sort from the largest: `"-metrics.AUC"`. Runs without
+#'   a value come last. Default: newest first.
+#' @param n The number of runs, at most. Default: all.
 #' @param experiment An [experiment()].
 #' @param type Only runs of this type: `"script"`, `"command"` or `"interactive"`.
 #' @param tags,properties Named list: only runs that have all of these.
 #' @param include_children Also runs that have a parent.
 #' @return A data frame; a list of `Run` objects of class `espalier_runs`.
-#' @section Errors: `espalier_error_workspace_missing`.
+#' @section Errors: `espalier_error_workspace_missing`, `espalier_error_bad_filter`.
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
-#' run <- start_logging_run(experiment(ws, "by-hand"))
-#' log_metric_to_run("loss", 0.1)
-#' complete_run(run)
+#' for (loss in c(0.3, 0.1, 0.2)) {
+#'   run <- start_logging_run(experiment(ws, "by-hand"))
+#'   log_metric_to_run("loss", loss)
+#'   complete_run(run)
+#' }
 #' list_runs(ws)[, c("run_id", "status", "metric_loss")]
+#' limit <- 0.25
+#' list_runs(ws, metrics.loss < limit & status == "Completed", sort = "metrics.loss", n = 10)
+#' list_runs(ws, "metrics.loss < 0.25 and created_at > '7 days'")
 #' @export
-list_runs <- function(x, include_children = FALSE) {
+list_runs <- function(x, filter = NULL, sort = NULL, n = NULL, include_children = FALSE) {
   if (missing(x)) abort_missing("x")
   if (!inherits(x, c("Experiment", "Workspace"))) {
     abort_argument("x", "an experiment or a workspace", x)
   }
-  table <- returned_table(x$list_runs(check_flag(include_children, "include_children")), "espalier_run_table")
-  if (!nrow(table) && inherits(x, "Experiment")) attr(table, "near") <- near_experiment(x)
+  filter <- substitute(filter)
+  if (is.logical(filter) && length(filter) == 1L) { # (once the second argument)
+    include_children <- filter
+    filter <- NULL
+  }
+  table <- x$list_runs(
+    check_flag(include_children, "include_children"), filter_text(filter, parent.frame()), order_text(sort),
+    check_count(n, "n", null = TRUE)
+  )
+  table <- returned_table(table, "espalier_run_table")
+  if (!nrow(table) && !is.null(filter)) attr(table, "returned_rows") <- NULL
+  if (!nrow(table) && is.null(filter) && inherits(x, "Experiment")) attr(table, "near") <- near_experiment(x)
   table
 }
 

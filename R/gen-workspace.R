@@ -557,7 +557,7 @@ Workspace__list_runs <- function(self, include_children = FALSE, filter = NULL, 
 # Read the records and logs of each run again, and report what is damaged: `run_id`, `file`, `problem`.
 Workspace__verify <- function(self) {
   .args <- list()
-  core_call("Workspace", "verify", identity_of(self), args_json(.args), result_frame)
+  core_call_long("Workspace", "verify", identity_of(self), args_json(.args), result_frame)
 }
 
 # The experiments: `experiment`, `runs`, `last_run_at`.

@@ -16,7 +16,7 @@ get_run <- function(experiment, run_id) {
   if (inherits(experiment, "Workspace")) return(experiment$get_run(run_id))
   check_object(experiment, "Experiment", "experiment")
   if (run_id == "latest") {
-    ids <- experiment$list_runs()$run_id
+    ids <- experiment$list_runs(max_results = 1L)$run_id
     if (!length(ids)) {
       espalier_abort("run_missing", sprintf("The experiment \"%s\" has no runs yet.", experiment$name), "Submit one.")
     }

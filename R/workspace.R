@@ -130,6 +130,30 @@ list_experiments <- function(workspace) {
   frame
 }
 
+#' Find damaged runs
+#'
+#' Reads the records and logs of each run of a workspace again, for example after a disk failed or a workspace was copied.
+#'
+#' [list_runs()] doesn't look at the files of an ended run unless espalier itself has changed them, so that lists of many
+#' runs are fast. What else has changed there is found when the run is asked for, by [get_run()], and here. Both correct the
+#' list.
+#'
+#' @param workspace A [workspace()].
+#' @return A data frame with a row for each damaged file: `run_id`, `file` (its path) and `problem`. No rows if all is well.
+#' @section Errors: `espalier_error_workspace_missing`.
+#' @examplesIf espalier:::espalier_python_ready()
+#' ws <- workspace("example", path = tempfile())
+#' run <- start_logging_run(experiment(ws, "by-hand"))
+#' complete_run(run)
+#' verify_workspace(ws)
+#' cat("{", file = file.path(run$run_dir, "status.json"))
+#' verify_workspace(ws)$problem
+#' @export
+verify_workspace <- function(workspace) {
+  check_object(workspace, "Workspace", "workspace")
+  workspace$verify()
+}
+
 #' @rdname get_workspace_details
 #' @export
 list_workspaces <- function(subscription_id = NULL, resource_group = NULL, path = NULL) {

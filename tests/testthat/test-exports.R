@@ -139,6 +139,7 @@ test_that("no verb returns a Python object, and every export is tried", {
     write_workspace_config = write_workspace_config(ws, path = folder),
     load_workspace_from_config = load_workspace_from_config(folder), list_workspaces = list_workspaces(path = folder),
     get_workspace_details = get_workspace_details(ws), list_experiments = list_experiments(ws), list_runs = list_runs(ws),
+    verify_workspace = verify_workspace(ws),
     get_runs_in_experiment = get_runs_in_experiment(exp), get_run = get_run(exp, "latest"),
     get_run_status = get_run_status(run), get_run_details = get_run_details(run),
     get_run_details_with_logs = get_run_details_with_logs(run), get_run_metrics = get_run_metrics(run),

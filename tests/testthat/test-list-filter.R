@@ -1,0 +1,117 @@
+# Filters of list_runs(): expressions of R as text of the core's filter language.
+
+translated <- function(expression, env = parent.frame()) filter_text(substitute(expression), env)
+
+test_that("operators, columns and values are translated", {
+  limit <- 0.85
+  stages <- c("prod", "it's")
+  cases <- list(
+    list(translated(metrics.AUC > 0.85), "metrics.`AUC` > 0.84999999999999998"),
+    list(translated(metrics.AUC > limit & tags.stage == "prod"), "(metrics.`AUC` > 0.84999999999999998 AND tags.`stage` = 'prod')"),
+    list(translated(metric_AUC >= 1L || !(status == "Failed")), "(`metric_AUC` >= 1 OR NOT ((`status` = 'Failed')))"),
+    list(translated(2 < metrics$loss), "metrics.`loss` > 2"),
+    list(translated(tags[["my key"]] != "a`b"), "tags.`my key` != 'a`b'"),
+    list(translated(`metrics.my key` <= -Inf), "metrics.`my key` <= -1e999"),
+    list(translated(tags.stage %in% stages), "(tags.`stage` IN ('prod', 'it''s'))"),
+    list(translated(param_lr %in% c(0.5, NA)), "(`param_lr` IN (0.5) OR `param_lr` IS NULL)"),
+    list(translated(run_id %in% character()), "run_id IS NULL"),
+    list(translated(is.na(metrics.loss)), "metrics.`loss` IS NULL"),
+    list(translated(grepl("50%_\\", tags.note, fixed = TRUE)), "tags.`note` LIKE '%50\\%\\_\\\\%'"),
+    list(translated(grepl("plain", tags.note, ignore.case = TRUE)), "tags.`note` ILIKE '%plain%'"),
+    list(translated(startsWith(entry_script, "train")), "`entry_script` LIKE 'train%'"),
+    list(translated(endsWith(entry_script, ".R")), "`entry_script` LIKE '%.R'"),
+    list(translated(created_at > "7 days"), "`created_at` > '7 days'"),
+    list(translated(created_at > as.POSIXct(86400.5, origin = "1970-01-01")), "`created_at` > 86400.5"),
+    list(translated(created_at > as.Date("2026-03-01")), "`created_at` > '2026-03-01'"),
+    list(translated(metrics.ok), "metrics.`ok` = true"),
+    list(translated(!metrics.ok & metrics.ok == FALSE), "(NOT (metrics.`ok` = true) AND metrics.`ok` = false)"),
+    list(translated(status == factor("Failed")), "`status` = 'Failed'"),
+    list(translated(AUC > 1), "`AUC` > 1"),
+    list(translated("metrics.AUC > 0.8"), "metrics.AUC > 0.8"),
+    list(translated(NULL), NULL)
+  )
+  for (case in cases) expect_identical(case[[1]], case[[2]])
+})
+
+test_that("what variables hold is a value, never code", {
+  evil <- "x' OR 1=1 --"
+  expect_identical(translated(tags.stage == evil), "tags.`stage` = 'x'' OR 1=1 --'")
+  call <- quote(system("touch /tmp/never"))
+  expect_error(translated(tags.stage == call), class = "espalier_error_bad_filter")
+  text <- "metrics.AUC > 0.8"
+  expect_identical(translated(text), text)
+  expect_identical(translated(paste0("metrics.AUC > ", 0.8)), text)
+  status <- "Failed"
+  expect_identical(translated(status == status), "`status` = 'Failed'")
+})
+
+test_that("what cannot be translated is an error that shows the piece", {
+  local_reproducible_output()
+  expect_snapshot(error = TRUE, {
+    translated(metrics.AUC + 1 > 2)
+    translated(metrics.AUC > c(1, 2))
+    translated(metrics.AUC > NA)
+    translated(metrics.AUC > nowhere)
+    translated(metrics.AUC > metrics.loss)
+    translated(grepl("^a.*b$", tags.note))
+    translated(tags.a == list(1))
+    translated(xor(metrics.a > 1, metrics.b > 1) & metrics.c > 1)
+    translated(5)
+    order_text(5)
+  })
+  expect_error(translated(tags.a == iris), class = "espalier_error_bad_filter")
+})
+
+test_that("sorting", {
+  expect_null(order_text(NULL))
+  expect_identical(order_text(c("-metrics.AUC", "metric_my key", "status", "created_at DESC", "nothing", "-tags.`a b`")),
+                   list("-metrics.`AUC`", "`metric_my key`", "`status`", "created_at DESC", "nothing", "-tags.`a b`"))
+})
+
+test_that("runs are filtered, sorted and counted", {
+  ws <- local_workspace()
+  exp <- experiment(ws, "e")
+  for (value in c(0.7, 0.9, 0.8)) {
+    run <- start_logging_run(exp)
+    log_metric_to_run("AUC", value)
+    complete_run(run)
+    set_run_tags(run, list(stage = if (value > 0.75) "prod" else "dev"))
+  }
+  limit <- 0.75
+  best <- list_runs(ws, metrics.AUC > limit & tags.stage == "prod", sort = "-metrics.AUC", n = 10)
+  expect_identical(best$metric_AUC, c(0.9, 0.8))
+  expect_identical(list_runs(exp, metric_AUC > limit, sort = "metric_AUC", n = 1)$metric_AUC, 0.8)
+  expect_identical(list_runs(exp, "metrics.AUC > 0.75 and tags.stage like 'p%'")$metric_AUC, c(0.8, 0.9))
+  expect_identical(list_runs(ws, created_at >= best$created_at[[2]])$run_id, best$run_id[[2]])
+  expect_identical(nrow(list_runs(ws, created_at > "1 hour" & status %in% c("Completed", "Failed"))), 3L)
+  expect_identical(nrow(list_runs(ws, TRUE)), 3L)
+  expect_identical(nrow(list_runs(ws, include_children = TRUE, n = 2)), 2L)
+  expect_s3_class(list_runs(ws, n = 0), "espalier_run_table")
+  none <- list_runs(ws, metrics.AUC > 2)
+  expect_identical(nrow(none), 0L)
+  expect_false(any(grepl("No runs yet", capture.output(print(none)))))
+  expect_error(list_runs(ws, metrics.auc > 1), "metrics.AUC", class = "espalier_error_bad_filter")
+  expect_error(list_runs(ws, statsu == "Failed"), "Did you mean `status`", class = "espalier_error_bad_filter")
+  expect_error(list_runs(ws, status == "Completd"), "Did you mean 'Completed'", class = "espalier_error_bad_filter")
+  expect_error(list_runs(ws, "metrics.AUC > 'a"), "never closed", class = "espalier_error_bad_filter")
+  expect_error(list_runs(ws, sort = "-metrics.auc"), "metrics.AUC", class = "espalier_error_bad_filter")
+  expect_error(list_runs(ws, n = -1), class = "espalier_error_bad_argument")
+})
+
+test_that("verify_workspace() finds damage, and lists show it from then on", {
+  ws <- local_workspace()
+  run <- start_logging_run(experiment(ws, "e"))
+  log_metric_to_run("AUC", 1)
+  complete_run(run)
+  expect_identical(nrow(verify_workspace(ws)), 0L)
+  record <- file.path(run$run_dir, "status.json")
+  whole <- readLines(record)
+  cat("{", file = record)
+  damage <- verify_workspace(ws)
+  expect_identical(names(damage), c("run_id", "file", "problem"))
+  expect_identical(damage$run_id, run$id)
+  expect_identical(damage$file, record)
+  expect_identical(list_runs(ws)$status, "Damaged")
+  writeLines(whole, record)
+  expect_identical(list_runs(ws)$status, "Completed")
+})
