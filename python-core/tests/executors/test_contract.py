@@ -31,7 +31,7 @@ def test_a_job_elsewhere_ends_when_all_of_its_processes_here_are_killed(
             os.kill(pid, signal.SIGKILL)
         assert ended(run)["status"] == "Failed"
         assert held.read() == b""
-    assert read_status(RunPaths(run.run_dir))["error"]["code"] == "runner_lost"
+    assert (read_status(RunPaths(run.run_dir)).error or {})["code"] == "runner_lost"
     assert not os.path.exists(RunPaths(run.run_dir).executor)
 
 

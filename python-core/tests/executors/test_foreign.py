@@ -79,7 +79,7 @@ def test_one_that_fails_at_submit(experiment: Experiment, bad: Bad, lines: "list
     with pytest.raises(EspalierError) as caught:
         submit_bad(experiment)
     assert caught.value.code == "executor_failed" and said in caught.value.message and "'bad'" in caught.value.message
-    assert experiment._rows() == []
+    assert experiment.get_runs() == []
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ class Waiting(NamedTuple):
         """Its turn comes; returns its error."""
         self.before.cancel()
         ended(self.run)
-        error: Dict[str, Any] = read_status(RunPaths(self.run.run_dir))["error"]
+        error = dict(read_status(RunPaths(self.run.run_dir)).error or {})
         return error
 
 
