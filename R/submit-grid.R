@@ -1,4 +1,4 @@
-#' Submit a job once for each row of a grid
+#' Submit a grid of parameters
 #'
 #' Use it for a parameter sweep: the folder is read once, and each row of `grid` becomes a run. That takes a tenth of the
 #' time of as many single submits. The runs wait in the queue and are started as there is room; R may quit.
@@ -10,9 +10,10 @@
 #'
 #' @param experiment An [experiment()].
 #' @param config An [estimator()] or [script_run_config()].
-#' @param grid A data frame of 1 to 10,000 rows. A row is a run, a column a parameter: its values replace those of the same
-#'   name in `script_params` of `config`, or are added to them. [expand.grid()] makes all combinations of some values. The
-#'   rules for values are those of `script_params` in [estimator()]; a list column gives a vector in each row.
+#' @param grid A named list of values for each parameter, of which every combination is a run; or a data frame, of which
+#'   every row is. At most 10,000 runs. The values replace those of the same name in `script_params` of `config`, or are
+#'   added to them. Their rules are those of `script_params` in [estimator()]; a list column of a data frame gives a vector
+#'   in each row.
 #' @param tags Named list: text to find the runs by later. An element has one value for all runs, or one for each row.
 #' @param display_names Character vector, a title for each row. By default all have that of `config`.
 #' @param reuse Return the newest completed run of the experiment in place of a row that ran exactly the same, see
@@ -22,15 +23,17 @@
 #' @seealso [wait_for()], which waits for all of them
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
-#' grid <- expand.grid(rate = c(0.1, 0.01), depth = 2:3)
 #' job <- script_run_config(command = "echo", script_params = list(trees = 100))
-#' runs <- submit_experiments(experiment(ws, "sweep"), job, grid, tags = list(sweep = "first"))
+#' grid <- list(rate = c(0.1, 0.01), depth = 2:3)
+#' runs <- submit_grid(experiment(ws, "sweep"), job, grid, tags = list(sweep = "first"))
 #' wait_for(runs)
 #' runs
 #' @export
-submit_experiments <- function(experiment, config, grid, tags = NULL, display_names = NULL, reuse = FALSE) {
+submit_grid <- function(experiment, config, grid, tags = NULL, display_names = NULL, reuse = FALSE) {
   check_object(experiment, "Experiment", "experiment")
   check_object(config, "espalier_config", "config")
+  if (missing(grid)) abort_missing("grid")
+  grid <- rows_of_grid(grid)
   values <- job_values(config)
   params <- params_of_rows(grid)
   tags <- tags_of_rows(tags, nrow(grid))
@@ -49,11 +52,22 @@ submit_experiments <- function(experiment, config, grid, tags = NULL, display_na
   structure(runs, class = "espalier_runs", experiment = experiment)
 }
 
+#' A grid as a data frame: a row a run
+#' @noRd
+rows_of_grid <- function(grid) {
+  if (is.list(grid) && !is.data.frame(grid) && length(grid) && all(lengths(grid) > 0L)) {
+    check_names_once(names(grid), "grid")
+    grid <- expand.grid(grid, KEEP.OUT.ATTRS = FALSE, stringsAsFactors = FALSE)
+  }
+  if (!is.data.frame(grid) || !nrow(grid)) {
+    abort_argument("grid", "a data frame with at least one row, or a named list of values", grid)
+  }
+  grid
+}
+
 #' The parameters of each row, as the core takes them
 #' @noRd
 params_of_rows <- function(grid) {
-  if (missing(grid)) abort_missing("grid")
-  if (!is.data.frame(grid) || !nrow(grid)) abort_argument("grid", "a data frame with at least one row", grid)
   if (!length(grid)) return(rep(list(empty_object()), nrow(grid)))
   check_names_once(names(grid), "grid")
   nested <- vapply(grid, function(column) length(dim(column)) > 0L, NA)
