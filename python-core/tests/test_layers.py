@@ -37,9 +37,9 @@ LATE = {
         "executors.foreign", "executors.local.private",
     ),
     "secrets, inputs, outputs and snapshots: of jobs that have them": (
-        "adapters.docker_errors", "base.accel", "lifecycle.outputs", "lifecycle.set_ids", "lifecycle.view",
-        "runner.fetch", "runner.inputs", "runner.project", "runner.secrets", "runner.workdir", "snapshot.hold",
-        "snapshot.secret_lines", "store.input_digests", "tracking.run_outputs", "vault.channel",
+        "adapters.docker_errors", "base.accel", "lifecycle.inputs", "lifecycle.outputs", "lifecycle.recorded",
+        "lifecycle.set_ids", "lifecycle.view", "runner.fetch", "runner.inputs", "runner.project", "runner.secrets",
+        "runner.workdir", "snapshot.hold", "snapshot.secret_lines", "tracking.run_outputs", "vault.channel",
     ),
     "a runner starts its job first": ("adapters.oom", "lifecycle.collect", "queue.step", "runner.after"),
     "most steps of the queue end no run, and most hosts have one run that waits for others": (

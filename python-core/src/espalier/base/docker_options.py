@@ -1,6 +1,7 @@
 """How a job's container is set up, beside its image. Checked here: nothing a job may ask for reaches outside of it.
 
-What lies at the paths of its mounts is looked at by `executors/docker/mounts.py`, at submit and when the container is created.
+What lies at the paths of its mounts is looked at by `executors/docker/mounts.py`, at submit and when the container is
+created.
 """
 
 import os
