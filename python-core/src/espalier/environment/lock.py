@@ -10,13 +10,13 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Set
 
 from espalier.base.canonical import digest
 from espalier.base.errors import EspalierError
+from espalier.base.paths import is_digest
 from espalier.environment import spelling
 from espalier.environment.definition import Secret
 from espalier.environment.requirements import location, locked_requirement
 
 _ORIGINS = ("cran", "github", "url", "bioconductor")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|md5:[0-9a-f]{32}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def _source(one: Mapping[str, Any]) -> RSource:
 
 def _conda(line: str) -> str:
     where, _, sum_of_file = line.partition("#sha256=")
-    if not _SHA256.fullmatch(sum_of_file):
+    if not is_digest(sum_of_file):
         raise ValueError(f"a conda package has no digest, but {spelling.shown(sum_of_file)}")
     spelling.url("conda", where.replace("!", ""))  # (the epoch of a version)
     return line

@@ -9,7 +9,7 @@ from espalier.base import states
 from espalier.base.errors import EspalierError
 from espalier.base.model.job import Input
 from espalier.base.names import check_name, input_variable
-from espalier.base.paths import WorkspacePaths, is_run_id
+from espalier.base.paths import WorkspacePaths, is_digest, is_run_id
 from espalier.environment.spelling import url
 from espalier.lifecycle.status import read_status
 from espalier.store.input_digests import digest_of_file, input_at
@@ -18,7 +18,6 @@ from espalier.tracking.run_outputs import found_output, output_to_come
 # A path, or a reference: the names of its fields say of which kind it is.
 Given = Union[str, Mapping[str, str]]
 _OF_NETWORKS = re.compile("(?i:(?:https?|no|all)_proxy)|SSL_CERT_FILE|SSL_CERT_DIR")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _LONGEST_NAME = 200
 
 
@@ -79,7 +78,7 @@ def _output(paths: WorkspacePaths, name: str, given: Dict[str, str]) -> Input:
 def _url(paths: WorkspacePaths, name: str, given: Dict[str, str]) -> Input:
     """What is at an address: the file of that digest, wherever it is fetched from."""
     sha256 = given["sha256"].lower()
-    if not _SHA256.fullmatch(sha256):
+    if not is_digest(sha256):
         message = f"The input {name}: sha256 must be 64 hexadecimal digits, not {given['sha256']!r:.100}."
         hint = "A job's input is known by its content. `sha256sum <file>` prints the digest of a file."
         raise EspalierError("bad_argument", message, hint)

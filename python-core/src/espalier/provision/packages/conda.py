@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from espalier.base.cache_paths import CachePaths
 from espalier.base.errors import EspalierError
+from espalier.base.paths import is_digest
 from espalier.base.records import make_folders
 from espalier.environment.definition import Conda, PythonSide
 from espalier.provision.packages.pyenv import find_uv
@@ -163,7 +164,7 @@ def install_request(urls: Sequence[str], cache: CachePaths, prefix: str, as_if: 
         folder, _, file = url.rpartition("/")
         channel, _, subdir = folder.rpartition("/")
         match = _FILE.fullmatch(file)
-        if match is None or not channel or not re.fullmatch(r"[0-9a-f]{64}", digest):
+        if match is None or not channel or not is_digest(digest):
             raise EspalierError("environment_damaged", f"{locked!r} is no address of a conda package.")
         spec = f"{match['name']} =={match['version']} {match['build']}"
         packages.append({"url": url, "sha256": digest, "channel": channel, "subdir": subdir, "spec": spec})
