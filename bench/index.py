@@ -10,11 +10,11 @@ import random
 import sqlite3
 import sys
 import time
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, List
 
 from espalier import Workspace
 from espalier.base.paths import RunPaths
-from espalier.store.index.run_index import RunIndex
+from espalier.store.index.run_index import RunIndex, query_of
 from espalier.tracking.run_rows import summarise
 from samples import Samples
 
@@ -22,10 +22,6 @@ ROUNDS = 15
 NEW = 10
 FILTER = "metrics.auc > 0.85 and tags.stage = 'prod'"
 ORDER = ["metrics.auc DESC"]
-# The same question, put to the index by hand.
-SQL = """SELECT r.run_id FROM runs AS r JOIN metrics AS m ON m.run = r.n AND m.name = ?
-    WHERE m.number > 0.85 AND r.n IN (SELECT run FROM tags WHERE name = ? AND text = 'prod')
-    ORDER BY m.number DESC LIMIT 100"""
 
 
 def main(work: str, count: str = "100000") -> None:
@@ -40,11 +36,11 @@ def main(work: str, count: str = "100000") -> None:
     time.sleep(2.1)
     workspace.list_runs(max_results=1)
     index = RunIndex(workspace._paths, summarise)
+    same = statement_of(index)
     with contextlib.closing(sqlite3.connect(index._file)) as database:
-        ids = dict(database.execute("SELECT name, id FROM names WHERE name IN ('auc', 'stage')").fetchall())
         for number in range(1, ROUNDS + 1):
             samples.add("page", number, cpu(workspace.list_runs, filter=FILTER, order_by=ORDER, max_results=100))
-            samples.add("sqlite", number, cpu(lambda: database.execute(SQL, (ids["auc"], ids["stage"])).fetchall()))
+            samples.add("sqlite", number, cpu(lambda: database.execute(same).fetchall()))
             samples.add("newest", number, cpu(workspace.list_runs, max_results=100))
     workspace.list_runs()
     for number in range(1, 4):
@@ -53,6 +49,18 @@ def main(work: str, count: str = "100000") -> None:
         made.make(NEW)
         samples.add("refresh", number, cpu(workspace.list_runs, max_results=1))
     samples.write()
+
+
+def statement_of(index: RunIndex) -> str:
+    """What SQLite is asked for the page."""
+    asked: List[str] = []
+
+    def ask(database: sqlite3.Connection) -> None:
+        database.set_trace_callback(asked.append)
+        index.ids(database, query_of(FILTER, ORDER, 100))
+
+    index.ask(ask)
+    return next(statement for statement in asked if statement.startswith("SELECT r.n"))
 
 
 def cpu(action: Callable[..., Any], **arguments: Any) -> float:

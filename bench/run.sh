@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Measures espalier beside peers and physical limits, and prints a table for each part and one of all.
-# Usage: bench/run.sh [submit|log|startup|calls|metrics|parts|queue|batch|runner|frames|snapshot|walk|environments|private|containers ...]     (all by default; `make bench` sets R_LIBS)
+# Usage: bench/run.sh [submit|log|startup|calls|metrics|parts|queue|batch|runner|frames|snapshot|walk|index|environments|private|containers ...]     (all by default; `make bench` sets R_LIBS)
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
@@ -68,6 +68,10 @@ measure_snapshot() {
 measure_walk() {
   PYTHONPATH=$root/python-core/src "$out/snapshot/bin/python" "$here/walk.py" "$work" >"$out/walk.py.log"
 }
+# BENCH_RUNS=100000 for the figures that are promised
+measure_index() {
+  PYTHONPATH=$root/python-core/src "$peers/bin/python" "$here/index.py" "$work" "${BENCH_RUNS:-5000}" >"$out/index.py.log"
+}
 # With an engine; images that are there already are found, and what is built goes afterwards
 measure_environments() (
   # (a shell of its own, with which the services end)
@@ -114,15 +118,16 @@ measure() {
       for kind in double integer few many factor time mixed ids iris wide; do measure_frames frames "$kind"; done ;;
     snapshot) measure_snapshot ;;
     walk) measure_walk ;;
+    index) measure_index ;;
     environments) measure_environments ;;
     private) measure_private ;;
     containers) measure_containers ;;
-    *) echo "There is no part $1: submit, log, startup, calls, metrics, parts, queue, batch, runner, frames, snapshot, walk, environments, private, containers." >&2; return 2 ;;
+    *) echo "There is no part $1: submit, log, startup, calls, metrics, parts, queue, batch, runner, frames, snapshot, walk, index, environments, private, containers." >&2; return 2 ;;
   esac
   "$peers/bin/python" "$here/report.py" "$1"
 }
 
-[ $# -gt 0 ] || set -- submit log startup calls metrics parts queue batch runner frames snapshot walk environments private containers
+[ $# -gt 0 ] || set -- submit log startup calls metrics parts queue batch runner frames snapshot walk index environments private containers
 mkdir -p "$out"
 install_peers
 install_frames
