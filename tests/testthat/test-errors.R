@@ -1,5 +1,5 @@
 test_that("the help page lists the core's error codes and R's own", {
-  core <- readLines(core_file("errors.py"))
+  core <- readLines(core_file("base", "errors.py"))
   codes <- sub('^    "([a-z_]+)": .*$', "\\1", grep('^    "[a-z_]+": "', core, value = TRUE))
   skip_if(is.null(source_top()), "not in a source tree: R/errors.R is absent")
   page <- readLines(file.path(source_top(), "R", "errors.R"))

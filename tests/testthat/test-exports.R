@@ -134,6 +134,7 @@ test_that("no verb returns a Python object, and every export is tried", {
     wait_for_run_completion = wait_for_run_completion(run, show_output = FALSE), workspace = ws, experiment = exp,
     wait_for = wait_for(run), get_run_usage = get_run_usage(run),
     estimator = est, submit_experiment = run,
+    input_url = input_url("https://example.org/a.csv", sha256 = strrep("0", 64L)),
     submit_grid = submit_grid(exp, script_run_config(command = "true"), data.frame(a = 1)), script_run_config = script_run_config(command = "true"),
     create_workspace = create_workspace("c", path = folder), get_workspace = get_workspace("c", path = folder),
     write_workspace_config = write_workspace_config(ws, path = folder),

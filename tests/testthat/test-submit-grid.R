@@ -52,7 +52,7 @@ test_that("a bad row is named, and nothing is submitted", {
   job <- script_run_config(command = "true")
   refused <- function(words, ...) expect_error(submit_grid(exp, job, ...), words, class = "espalier_error_bad_argument")
   refused("grid\\$a\\[\\[2\\]\\]` must be without NA", data.frame(a = c(1, NA)))
-  refused("Trial 2 of 3: .*bytes", data.frame(a = c("x", strrep("x", 2e5), "y")))
+  refused("Trial 2 of 3: .*bytes", data.frame(a = c("short", strrep("long", 5e4), "short")))
   refused("at least one row", data.frame(a = integer()))
   refused("at least one row", list())
   refused("at least one row", list(a = 1, b = integer()))

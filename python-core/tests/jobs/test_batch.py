@@ -273,7 +273,7 @@ def test_a_job_in_a_container_is_refused(experiment: Experiment, config: ScriptR
     monkeypatch.setenv("ESPALIER_RUN_DIR", run.run_dir)
     assert experiment.submit_many(config, [{}]), "another job may"
     spec = record(run, SPEC)
-    Path(run.run_dir, SPEC).write_text(json.dumps({**spec, "docker": {"network": "none", "mounts": {}, "init": True}}))
+    Path(run.run_dir, SPEC).write_text(json.dumps({**spec, "target": "docker", "docker": {"network": "none", "mounts": {}, "init": True}}))
     error = refusal(lambda: experiment.submit_many(config, [{}]))
     assert error.code == "not_supported" and "submit_child_run()" in error.hint
 

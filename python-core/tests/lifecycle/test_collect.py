@@ -8,7 +8,7 @@ from typing import Any, Callable, Iterator, List
 
 import pytest
 from espalier import ScriptRunConfig
-from espalier.adapters import moving, posix
+from espalier.adapters import copying, moving, posix
 from espalier.adapters.files import remove_tree
 from espalier.adapters.homes import scratch_below, scratch_folder
 from espalier.base.paths import RunPaths
@@ -181,7 +181,7 @@ def test_killed_while_it_copies(run: RunPaths, tmp_path: Path, monkeypatch: pyte
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(moving, "copy_file", half)
+        patch.setattr(copying, "copy_file", half)
         patch.setattr(os, "unlink", lambda *_, **__: None)
         with pytest.raises(Killed):
             collected(run)

@@ -86,7 +86,7 @@ def test_where_a_submit_fails_nothing_stays_of_it(
         raise EspalierError("bad_argument", "no")
 
     copies: List[int] = []
-    monkeypatch.setattr("espalier.api.experiment.prepare", failing)
+    monkeypatch.setattr("espalier.api.experiment.plan", failing)
     with pytest.raises(EspalierError, match="no"):
         experiment.submit(ScriptRunConfig(command="true"))
     assert not Path(f"/proc/{pids[0]}").exists()

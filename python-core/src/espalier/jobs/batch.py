@@ -11,15 +11,16 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from espalier.base.config import ScriptRunConfig
 from espalier.base.errors import EspalierError
+from espalier.base.model.codec import read_as
 from espalier.base.model.job import JobSpec
 from espalier.base.paths import ENV, META, QueuePaths, RunPaths, WorkspacePaths
 from espalier.base.progress import report
 from espalier.base.records import make_folders, write_file
 from espalier.base.types import Text
+from espalier.executors.registry import executor_of
 from espalier.jobs.commit import meta_record, queued_status
 from espalier.jobs.folder import build_folder, place_folder, sync_together
 from espalier.jobs.plan import Plan, each_trial
-from espalier.lifecycle.confinement import is_confined
 from espalier.lifecycle.moved import job_folder
 from espalier.queue.home import allocator, queue_paths
 from espalier.queue.step import step_locked
@@ -89,7 +90,8 @@ def _with_own(common: Mapping[str, Any], own: Mapping[str, Any]) -> Dict[str, An
 def _refuse_in_container() -> None:
     """Raises EspalierError `not_supported` in a job that can't write to its workspace."""
     folder = job_folder()
-    if folder and is_confined(RunPaths(folder)):
+    spec = RunPaths(folder).spec if folder else ""
+    if os.path.exists(spec) and executor_of(read_as(JobSpec, spec)).capabilities.is_confined:
         message = "Can't submit many runs at once from a job in a container."
         raise EspalierError("not_supported", message, "Submit each one as a child: submit_child_run().")
 

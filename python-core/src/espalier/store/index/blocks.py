@@ -49,12 +49,12 @@ def table_of(database: sqlite3.Connection, runs: Sequence[int]) -> Frame:
 
 
 def _names(database: sqlite3.Connection) -> List[str]:
-    """The columns of tags, parameters and metrics, in the order in which the index met them."""
+    """The columns of tags, parameters and metrics, by name."""
     return [
         prefix + name
         for group, prefix in GROUPS.items()
         if prefix
-        for (name,) in database.execute("SELECT name FROM names WHERE grouped = ? ORDER BY id", (group,))
+        for (name,) in database.execute("SELECT name FROM names WHERE grouped = ? ORDER BY name", (group,))
     ]
 
 

@@ -14,7 +14,8 @@ Columns = Dict[str, List[Any]]
 
 
 def frame_of(database: sqlite3.Connection, runs: Sequence[int]) -> Frame:
-    """Some runs as a frame, in their order; tags become `tag_*`, parameters `param_*`, last metrics `metric_*`."""
+    """Some runs as a frame, in their order; tags become `tag_*`, parameters `param_*`, last metrics `metric_*`,
+    each by name."""
     columns, kinds = columns_of(database, runs)
     return with_children(database, columns, kinds)
 
@@ -44,7 +45,7 @@ def columns_of(database: sqlite3.Connection, runs: Sequence[int]) -> Tuple[Colum
         for run, (name, kind, number, text) in _each(database, query, runs):
             cells.setdefault(name, []).append((place[run], (kind, number, text)))
         names = dict(database.execute("SELECT id, name FROM names WHERE grouped = ?", (group,)))
-        for name in sorted(cells):
+        for name in sorted(cells, key=names.__getitem__):
             column = prefix + names[name]
             kinds[column] = _kind(cells[name])
             columns[column] = [None] * len(runs)
