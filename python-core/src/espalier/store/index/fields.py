@@ -31,6 +31,8 @@ ATTRIBUTES: Dict[str, str] = {
 }
 # What a run has any number of: each a table of the index, and what its columns in a list begin with.
 GROUPS: Dict[str, str] = {"tags": "tag_", "params": "param_", "metrics": "metric_", "properties": ""}
+# What these groups hold is text.
+TEXTS = ("tags", "properties")
 # As MLflow calls them.
 _ALIASES = {
     "run_name": "display_name", "experiment_name": "experiment", "created": "created_at", "start_time": "started_at",

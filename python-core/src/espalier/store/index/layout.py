@@ -5,7 +5,7 @@ import os
 import sqlite3
 
 from espalier.base.records import make_private_folder
-from espalier.store.index.fields import ATTRIBUTES, GROUPS
+from espalier.store.index.fields import ATTRIBUTES, GROUPS, TEXTS
 
 _VERSION = 5
 IN_MEMORY = ":memory:"
@@ -43,7 +43,7 @@ def _statements() -> "list[str]":
         made += [
             f"CREATE TABLE {group} (run INTEGER, name INTEGER, kind TEXT, number REAL, text TEXT,"
             " PRIMARY KEY (run, name)) WITHOUT ROWID",
-            f"CREATE INDEX {group}_by_name ON {group} (name, number, text, kind)",
+            f"CREATE INDEX {group}_by_name ON {group} (name, {'text' if group in TEXTS else 'number, text, kind'})",
         ]
     return made
 
