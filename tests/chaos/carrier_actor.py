@@ -6,7 +6,7 @@ import runpy
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-CARRIER = os.path.join(HERE, "..", "..", "python-core", "src", "espalier", "submission", "requests.py")
+CARRIER = os.path.join(HERE, "..", "..", "python-core", "src", "espalier", "jobs", "requests.py")
 
 if __name__ == "__main__":
     plan = os.path.join(os.environ["ESPALIER_STATE_DIR"], "carrier.json")
@@ -14,7 +14,7 @@ if __name__ == "__main__":
         with open(plan) as file:
             number = json.load(file)
         os.unlink(plan)
-        sys.path.append(HERE)
+        sys.path += [HERE, os.path.join(HERE, "..", "..", "python-core", "src")]
         from acts import Acts
 
         Acts(number).install()

@@ -28,11 +28,10 @@ def _take_plan():
 if __name__ == "__main__":
     plan = _take_plan()
     if plan:
-        sys.path.append(HERE)
+        sys.path += [HERE, os.path.join(HERE, "..", "..", "python-core", "src")]
         from acts import Acts
 
         if "carrier" in plan:
-            sys.path.append(os.path.join(HERE, "..", "..", "python-core", "src"))
             from espalier.runner import requests
 
             requests._CARRIER = os.path.join(HERE, "carrier_actor.py")
