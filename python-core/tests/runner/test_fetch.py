@@ -208,3 +208,29 @@ def test_the_record_is_that_of_an_equal_file(submit: Submit, ended: Any, site: S
     one, two = read_as(JobSpec, run._paths.spec).inputs
     assert one.digest == two.digest and two.is_copied and not two.is_to_come
     ended(run)
+
+
+def test_what_lies_in_place_of_what_was_kept_is_replaced(submit: Submit, ended: Any, site: Site) -> None:
+    given = {"data": input_url(f"{site.address}/data.csv", SHA256)}
+    folder = Path(fetched_inputs(cache_folder()))
+    for spoil in (
+        lambda path: (path.mkdir(parents=True), (path / "x").write_text("x")),
+        lambda path: path.write_text("damaged"),
+        lambda path: path.symlink_to("/etc/passwd"),
+    ):
+        if (folder / SHA256).exists():
+            (folder / SHA256).unlink()
+        spoil(folder / SHA256)
+        details = ended(submit(READ, inputs=given))
+        assert details["status"] == "Completed" and kept() == [SHA256]
+        assert (folder / SHA256).read_bytes() == DATA and not (folder / SHA256).is_symlink()
+
+
+def test_only_its_own_files_are_forgotten(submit: Submit, ended: Any, site: Site) -> None:
+    folder = Path(fetched_inputs(cache_folder()))
+    folder.mkdir(parents=True)
+    for name in ("thesis.txt", "0" * 64, "0" * 63 + "g"):
+        (folder / name).write_text("x")
+        os.utime(folder / name, (1.0, 1.0))
+    ended(submit(READ, inputs={"data": input_url(f"{site.address}/data.csv", SHA256)}))
+    assert sorted(kept()) == sorted([SHA256, "thesis.txt", "0" * 63 + "g"])

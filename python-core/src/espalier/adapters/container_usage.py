@@ -44,7 +44,7 @@ class ContainerGroups:
 
     def _number(self, controller: str, name: str) -> Optional[int]:
         text = self._text(controller, name).strip()
-        return int(text) if text.isdigit() else None
+        return int(text) if text.isdecimal() else None
 
     def _text(self, controller: str, name: str) -> str:
         return _read(os.path.join(self._groups[controller], name)) if controller in self._groups else ""

@@ -89,13 +89,13 @@ def hierarchies() -> Tuple[Tuple[str, str, str], ...]:
 def _count(source: str) -> Optional[int]:
     _, _, rest = f"\n{_read(source)}".partition("\noom_kill ")
     value = rest.partition("\n")[0].strip()
-    return int(value) if value.isdigit() else None
+    return int(value) if value.isdecimal() else None
 
 
 def _limit(folder: str) -> Optional[int]:
     for _, name in _EVENTS.values():
         text = _read(os.path.join(folder, name)).strip()
-        if text.isdigit() and int(text) < _NO_LIMIT:
+        if text.isdecimal() and int(text) < _NO_LIMIT:
             return int(text)
     return None
 

@@ -57,7 +57,7 @@ def look_at(pid: int) -> Optional[Process]:
 def all_processes() -> Dict[int, Process]:
     """Every process of this system that has not ended, by its number."""
     names = os.listdir("/proc") if os.path.isdir("/proc/self") else []
-    found = (look_at(int(name)) for name in names if name.isdigit())
+    found = (look_at(int(name)) for name in names if name.isdecimal())
     return {process.pid: process for process in found if process is not None}
 
 
@@ -165,7 +165,7 @@ def processes_of_run(run_id: str) -> List[int]:
     """Processes of this user whose environment carries the run's id: what a dead runner may have left behind."""
     mark = b"ESPALIER_RUN_ID=" + run_id.encode("ascii")
     names = os.listdir("/proc") if os.path.isdir("/proc/self") else []
-    return [int(name) for name in names if name.isdigit() and mark in _read(int(name), "environ").split(b"\0")]
+    return [int(name) for name in names if name.isdecimal() and mark in _read(int(name), "environ").split(b"\0")]
 
 
 def become_subreaper() -> bool:

@@ -71,7 +71,7 @@ def argument_name(path: str) -> str:
         path: The file.
     """
     name = re.sub(r"\W+", "_", os.path.splitext(os.path.basename(path))[0], flags=re.ASCII).strip("_") or "data"
-    return f"data_{name}" if name in _R_WORDS or name[0].isdigit() else name
+    return f"data_{name}" if name in _R_WORDS or name[0].isdecimal() else name
 
 
 def input_variable(name: str) -> str:

@@ -4,6 +4,8 @@ import os
 import re
 
 FORMAT = 1
+# That of a definition which has what earlier versions would execute wrongly (typed words, and what came with them).
+SPEC_FORMAT = 2
 
 # A workspace's folder.
 WORKSPACE = "workspace.json"

@@ -11,7 +11,7 @@ import time
 from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
 from espalier.base.errors import EspalierError
-from espalier.base.paths import FORMAT, temporary
+from espalier.base.paths import FORMAT, SPEC, SPEC_FORMAT, temporary
 
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 _READ = os.O_RDONLY | _CLOEXEC | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -166,10 +166,11 @@ def parse_record(path: str, data: bytes) -> Dict[str, Any]:
         raise _damaged(path, str(error)) from error
     if not isinstance(record, dict) or not isinstance(record.get("format"), int):
         raise _damaged(path, "it is no record with a format number")
-    if record["format"] > FORMAT:
+    newest = SPEC_FORMAT if os.path.basename(path) == SPEC else FORMAT
+    if record["format"] > newest:
         raise EspalierError(
             "newer_format",
-            f"{path} has format {record['format']}, this espalier reads up to {FORMAT}.",
+            f"{path} has format {record['format']}, this espalier reads up to {newest}.",
             "Install a newer espalier to use it.",
             path=path,
         )

@@ -37,7 +37,7 @@ def short_record(environment: Environment) -> Dict[str, Any]:
 
 def _check_format(given: object) -> None:
     text = str(given)
-    if isinstance(given, bool) or not text.isdigit() or int(text) < 1:
+    if isinstance(given, bool) or not text.isdecimal() or int(text) < 1:
         raise invalid("format", f"must be {FORMAT}, not {shown(given)}.")
     if int(text) > FORMAT:
         raise EspalierError(

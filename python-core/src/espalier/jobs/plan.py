@@ -16,12 +16,13 @@ from espalier.base.errors import EspalierError
 from espalier.base.model.codec import decode, encode
 from espalier.base.model.job import FrozenFolder, GitState, Input, JobSpec
 from espalier.base.model.resolve import shown_command
+from espalier.base.model.words import LITERAL
 from espalier.base.names import check_name
-from espalier.base.paths import FORMAT, WorkspacePaths
+from espalier.base.paths import FORMAT, SPEC_FORMAT, WorkspacePaths
 from espalier.base.records import now_iso
 from espalier.base.retry import checked_retry
 from espalier.base.scripts import language_of
-from espalier.executors.registry import executor_for
+from espalier.executors.registry import BUILT_IN, executor_for
 from espalier.jobs.demands import hide_gpus, refuse_impossible, refuse_incapable
 from espalier.jobs.documents import refuse_missing_tools
 from espalier.jobs.environment import MADE, SESSION, choose_environment, preparing, with_gpu, with_version
@@ -280,6 +281,7 @@ def _specs(
     return [
         spec._replace(
             id=run_id,
+            format=_format_of(config, each),
             command=tuple(each.command),
             arguments=tuple(each.arguments),
             params=each.params,
@@ -287,6 +289,12 @@ def _specs(
         )
         for run_id, each in zip(ids, programs)
     ]
+
+
+def _format_of(config: ScriptRunConfig, what: Program) -> int:
+    """The format of a definition: a version that can't execute it leaves it in the queue."""
+    is_typed = any(part.kind != LITERAL for each in what.command for part in each.parts)
+    return SPEC_FORMAT if is_typed or config.outputs or config.executor not in BUILT_IN else FORMAT
 
 
 def _shown(config: ScriptRunConfig, what: Program, around: Surroundings, inputs: Sequence[Input]) -> JobSpec:

@@ -102,7 +102,7 @@ def _limit(run: RunPaths, warnings: List[str]) -> int:
     if not isinstance(text, str):
         return LIMIT_BYTES
     try:
-        return bytes_of(int(text) if text.isdigit() else text, LIMIT_VARIABLE)
+        return bytes_of(int(text) if text.isdecimal() else text, LIMIT_VARIABLE)
     except EspalierError as error:
         warnings.append(error.message)
     except (ValueError, OverflowError):  # more digits than a number has

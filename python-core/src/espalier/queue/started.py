@@ -42,5 +42,5 @@ def _forget_old(paths: QueuePaths) -> None:
     oldest = time.time() // _MONTH_SECONDS - _MONTHS
     for name in os.listdir(paths.started):
         # (of a clock that was never set, too; the folder just made is kept)
-        if name.isdigit() and 0 < int(name) < oldest:
+        if name.isdecimal() and 0 < int(name) < oldest:
             remove_tree(os.path.join(paths.started, name))

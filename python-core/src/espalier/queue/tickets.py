@@ -151,7 +151,7 @@ def add_ticket(
 def next_sequence(paths: QueuePaths) -> int:
     """The number in the queue of the run that comes next."""
     # (of hundreds of names, at each submit: as texts of one length they compare as numbers do)
-    last = max((name[SEQUENCE] for name in _names(paths) if name[SEQUENCE].isdigit()), default="0")
+    last = max((name[SEQUENCE] for name in _names(paths) if name[SEQUENCE].isdecimal()), default="0")
     return max(time.time_ns(), int(last) + 1)
 
 

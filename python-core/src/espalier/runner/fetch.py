@@ -7,9 +7,11 @@ Loaded only for runs that have such inputs, standard library only.
 import contextlib
 import hashlib
 import os
+import re
 import time
 from typing import Any, Callable, Dict, Iterator, Mapping, NoReturn
 
+from espalier.adapters.files import remove_tree
 from espalier.base.cache_paths import fetched_inputs
 from espalier.base.errors import EspalierError
 from espalier.base.model.job import Input
@@ -20,6 +22,7 @@ from espalier.store.input_digests import content_digest
 
 LARGEST_BYTES = 16 << 30
 # What no run has used for so long goes, and what a process that was killed has left.
+_KEPT = re.compile("[0-9a-f]{64}")
 _UNUSED_SECONDS, _LEFT_SECONDS = 30 * 86_400.0, 86_400.0
 
 
@@ -37,13 +40,8 @@ def fetch_input(item: Input, copy: str, fetch: Mapping[str, Any], copy_file: Cal
     """
     folder = fetched_inputs(str(fetch["cache"]))
     kept = os.path.join(folder, str(item.sha256))
-    if os.path.isfile(kept):
-        copy_file(kept, copy)
-        if content_digest(copy) == item.digest:
-            os.utime(kept)
-            return
-        os.unlink(copy)
-        os.unlink(kept)
+    if _copied(kept, item, copy, copy_file):
+        return
     make_private_folder(folder)
     _forget_unused(folder)
     with _surroundings(fetch.get("variables", {})):
@@ -51,6 +49,21 @@ def fetch_input(item: Input, copy: str, fetch: Mapping[str, Any], copy_file: Cal
     copy_file(kept, copy)
     if content_digest(copy) != item.digest:
         raise EspalierError("input_changed", f"{kept} was changed while it was copied.", "Submit again.")
+
+
+def _copied(kept: str, item: Input, copy: str, copy_file: Callable[[str, str], None]) -> bool:
+    """Copy what was kept, if it is what was asked for. Other runs may fetch, or forget, the same at this moment."""
+    try:
+        os.utime(kept)  # (first, so that it isn't forgotten meanwhile)
+        if os.path.isfile(kept):
+            copy_file(kept, copy)
+            if content_digest(copy) == item.digest:
+                return True
+            os.unlink(copy)
+    except FileNotFoundError:
+        return False
+    remove_tree(kept)
+    return False
 
 
 def _download(item: Input, folder: str, kept: str) -> None:
@@ -104,5 +117,6 @@ def _forget_unused(folder: str) -> None:
     for entry in os.scandir(folder):
         with contextlib.suppress(OSError):
             age = now - entry.stat(follow_symlinks=False).st_mtime
-            if age > (_LEFT_SECONDS if is_temporary(entry.name) else _UNUSED_SECONDS):
+            is_left = is_temporary(entry.name) and age > _LEFT_SECONDS
+            if is_left or (_KEPT.fullmatch(entry.name) and age > _UNUSED_SECONDS):  # (other files there aren't ours)
                 os.unlink(entry.path)

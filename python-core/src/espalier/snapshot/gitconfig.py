@@ -167,7 +167,7 @@ def _without_user(rest: str) -> str:
     if "@" in host:
         return rest[host.rindex("@") + 1 :]
     _, colon, port = host.partition(":")
-    if colon and port and not port.isdigit() and "@" in rest and not host.startswith("["):
+    if colon and port and not port.isdecimal() and "@" in rest and not host.startswith("["):
         return rest[rest.rindex("@") + 1 :]
     return rest
 

@@ -139,7 +139,7 @@ def _values(kinds: Sequence[str], values: Sequence[str]) -> List[Any]:
 
 
 def _number(kind: str, text: str) -> Any:
-    return int(text) if kind != "double" and text.lstrip("-").isdigit() else float(text)
+    return int(text) if kind != "double" and text.lstrip("-").isdecimal() else float(text)
 
 
 def typed_column(scalars: Scalars) -> Tuple[str, List[Any]]:

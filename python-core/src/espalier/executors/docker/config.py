@@ -111,7 +111,7 @@ def _variables(spec: JobSpec, order: Order, image: Mapping[str, Any]) -> Dict[st
         found.update(GIT_CONFIG_COUNT="1", GIT_CONFIG_KEY_0="safe.directory", GIT_CONFIG_VALUE_0=_scratch(order).work)
     found.update(order.variables)
     found.update(_searched(spec, order.variables, image))
-    if order.gpu_ids and all(gpu.isdigit() for gpu in order.gpu_ids):
+    if order.gpu_ids and all(gpu.isdecimal() for gpu in order.gpu_ids):
         found["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, range(len(order.gpu_ids))))  # they are numbered anew inside
     return found
 

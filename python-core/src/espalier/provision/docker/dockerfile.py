@@ -114,7 +114,7 @@ class _Names:
 
     def _other(self, match: "re.Match[str]") -> str:
         image = match["image"]
-        is_stage = image.isdigit() or image.lower() in self._stages
+        is_stage = image.isdecimal() or image.lower() in self._stages
         return match["head"] + (image if is_stage else self._change(image))
 
 

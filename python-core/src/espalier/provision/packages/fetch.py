@@ -150,7 +150,7 @@ def chunks(
             if done > largest:
                 raise _failed(url, f"it is larger than {largest} bytes")
             yield data
-    if expected and expected.isdigit() and int(expected) != done:
+    if expected and expected.isascii() and expected.isdecimal() and int(expected) != done:
         raise _failed(url, f"it broke off after {done} of {expected} bytes")
 
 

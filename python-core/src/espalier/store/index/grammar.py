@@ -107,7 +107,7 @@ def _tokens(text: str) -> Iterator[_Token]:
 def _token(kind: str, found: "re.Match[str]") -> _Token:
     raw, at = found.group(kind), found.start(kind)
     if kind == "number":
-        whole = raw.lstrip("+-").isdigit() and len(raw) < 17
+        whole = raw.lstrip("+-").isdecimal() and len(raw) < 17
         return _Token(kind, int(raw) if whole else float(raw), at)
     if kind == "text":
         return _Token(kind, raw[1:-1].replace(raw[0] * 2, raw[0]), at - 0)
