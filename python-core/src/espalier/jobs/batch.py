@@ -14,7 +14,7 @@ from espalier.base.errors import EspalierError
 from espalier.base.model.codec import read_as
 from espalier.base.model.job import JobSpec
 from espalier.base.paths import ENV, META, QueuePaths, RunPaths, WorkspacePaths
-from espalier.base.progress import report
+from espalier.base.progress import indivisible, report
 from espalier.base.records import make_folders, write_file
 from espalier.base.types import Text
 from espalier.executors.registry import executor_of
@@ -110,7 +110,7 @@ def commit_trials(paths: WorkspacePaths, plans: Sequence[Plan], metas: Sequence[
     written: List[_Written] = []
     try:
         _write_aside(paths, plans, metas, written)
-        with allocator(queue):
+        with indivisible(), allocator(queue):
             _place(paths, queue, written)
             with contextlib.suppress(Exception):  # the runs exist: what hinders the queue is not this submit's failure
                 step_locked(queue)
