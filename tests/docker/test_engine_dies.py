@@ -72,7 +72,7 @@ def test_the_engine_hangs_during_a_build(
     workspace: Make, own_engine: OwnEngine, wanted: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(docker, "_SILENCE", 1.0)
-    monkeypatch.setattr(docker.docker.answers, "__defaults__", (1.0,))
+    monkeypatch.setattr(docker.answers, "__defaults__", (1.0,))
     build = Build(workspace(), wanted)
     build.until_it_says("begun")
     own_engine.signal(signal.SIGSTOP)
