@@ -158,6 +158,11 @@ start_logging_run <- function(experiment, outputs = NULL, snapshot_directory = N
 #' `>=`, `%in%`, `is.na()`, `startsWith()`, `endsWith()` and `grepl(fixed = TRUE)`. A run that lacks a value is left out by
 #' a comparison and by its opposite.
 #'
+#' A name that no run of the workspace has is an error, and so is a value that none of that name can be compared with: a
+#' text with numbers, say. A text that reads as a number (or as `TRUE`) is compared with numbers as that number. Where no
+#' run has any metric (parameter, tag), all names of metrics are taken. What the condition and `sort` name is a column
+#' of the result also if no run that was found has it: its values are `NA`, or there are no rows.
+#'
 #' Times compare with a POSIXct, a Date, `"2026-03-01"`, `"2026-03-01T12:00:00Z"` (UTC unless it has another zone), or
 #' `"7 days"`, which is before now.
 #'
@@ -191,19 +196,28 @@ list_runs <- function(x, filter = NULL, sort = NULL, n = NULL, include_children 
   if (!inherits(x, c("Experiment", "Workspace"))) {
     abort_argument("x", "an experiment or a workspace", x)
   }
+  env <- parent.frame()
   filter <- substitute(filter)
+  order <- order_text(substitute(sort), env)
   if (is.logical(filter) && length(filter) == 1L) { # (once the second argument)
     include_children <- filter
     filter <- NULL
   }
-  table <- x$list_runs(
-    check_flag(include_children, "include_children"), filter_text(filter, parent.frame()), order_text(sort),
-    check_count(n, "n", null = TRUE)
-  )
+  filter <- filter_text(filter, env)
+  check_flag(include_children, "include_children")
+  table <- x$list_runs(include_children, filter, order, check_count(n, "n", null = TRUE))
   table <- returned_table(table, "espalier_run_table")
-  if (!nrow(table) && !is.null(filter)) attr(table, "returned_rows") <- NULL
-  if (!nrow(table) && is.null(filter) && inherits(x, "Experiment")) attr(table, "near") <- near_experiment(x)
+  if (!nrow(table)) attr(table, "nothing") <- why_no_runs(x, !is.null(filter), n)
   table
+}
+
+#' What is printed in place of a table without rows
+#' @noRd
+why_no_runs <- function(x, filtered, n) {
+  if (identical(as.numeric(n), 0)) return("No run is listed, because `n` is 0.")
+  if (filtered) return("No run matches.")
+  near <- if (inherits(x, "Experiment")) near_experiment(x)
+  paste0("No runs yet.", if (length(near)) sprintf(" Did you mean \"%s\"?", near))
 }
 
 #' The experiment that the name of one without runs may have meant; `NULL` if there is none
@@ -259,9 +273,9 @@ states_of_runs <- function(runs) {
 
 #' @export
 print.espalier_run_table <- function(x, n = 20L, digits = getOption("digits"), ...) {
-  if (was_empty(x) && !nrow(x)) {
-    near <- attr(x, "near", exact = TRUE)
-    cat("No runs yet.", if (length(near)) sprintf(" Did you mean \"%s\"?", near), "\n", sep = "")
+  nothing <- attr(x, "nothing", exact = TRUE)
+  if (!nrow(x) && length(nothing)) {
+    cat(nothing, "\n", sep = "")
     return(invisible(x))
   }
   aside <- columns_aside(x)
