@@ -139,7 +139,8 @@ start_logging_run <- function(experiment, outputs = NULL, snapshot_directory = N
 #'
 #' Printing shows the columns that fit and names the others. Where not all fit, it begins with the columns by which runs
 #' are compared: the id, the status, the metrics, parameters and tags that differ, and the duration. Columns with the
-#' same value in all rows come last. A part of the columns, and columns that you add, are always shown.
+#' same value in all rows come last, after them those without any value. A part of the columns, and columns that you add,
+#' are always shown.
 #'
 #' Numbers are printed with at least `getOption("digits")` digits and as many as tell the values of a column apart.
 #' Durations are rounded, long texts are cut, and of a commit only the beginning is shown. The data frame has them in full.
@@ -311,12 +312,13 @@ columns_aside <- function(x) {
 }
 
 # In which order columns are shown where not all fit: first those by which a person compares runs, last those that are
-# the same in all rows.
+# the same in all rows, after these those without any value.
 columns_compared <- function(view, x) {
   if (!all(.run_columns %in% names(x))) return(list())
-  differs <- names(view)[vapply(unclass(view), function(column) nrow(view) == 1L || has_differences(column), NA)]
+  filled <- names(view)[!vapply(unclass(view), function(column) all(is.na(column)), NA)]
+  differs <- filled[vapply(unclass(view)[filled], function(column) nrow(view) == 1L || has_differences(column), NA)]
   measured <- lapply(c("^metric_", "^param_", "^tag_"), grep, differs, value = TRUE)
-  list(first = c("run_id", "status", unlist(measured), "duration_seconds"), last = setdiff(names(view), differs))
+  list(first = c("run_id", "status", unlist(measured), "duration_seconds"), last = c(setdiff(filled, differs), setdiff(names(view), filled)))
 }
 
 has_differences <- function(column) length(unique(column)) > 1L

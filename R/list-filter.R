@@ -201,8 +201,8 @@ abort_filter <- function(piece, problem, hint = NULL) {
 #' @noRd
 order_text <- function(expression, env) {
   sort <- tryCatch(eval(expression, env), error = function(e) {
-    names <- all.vars(expression)
-    hint <- if (length(names)) sprintf("Write it in quotes: sort = \"%s\".", gsub("[\"[:space:]]", "", deparse1(expression)))
+    is_column <- is.name(expression) || called_name(expression) %in% c("-", "$")
+    hint <- if (is_column) sprintf("Write it in quotes: sort = \"%s\".", gsub("[[:space:]]", "", deparse1(expression)))
     espalier_abort("bad_argument", sprintf("`sort` can't be evaluated: %s.", conditionMessage(e)), hint, argument = "sort")
   })
   if (is.null(sort)) return(NULL)
