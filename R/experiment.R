@@ -139,7 +139,8 @@ start_logging_run <- function(experiment, outputs = NULL, snapshot_directory = N
 #'
 #' Printing shows the columns that fit and names the others. Where not all fit, it begins with the columns by which runs
 #' are compared: the id, the status, the metrics, parameters and tags that differ, and the duration. Columns with the
-#' same value in all rows come last. A part of the columns, and columns that you add, are always shown.
+#' same value in all rows come last, after them those without any value. A part of the columns, and columns that you add,
+#' are always shown.
 #'
 #' Numbers are printed with at least `getOption("digits")` digits and as many as tell the values of a column apart.
 #' Durations are rounded, long texts are cut, and of a commit only the beginning is shown. The data frame has them in full.
@@ -157,6 +158,11 @@ start_logging_run <- function(experiment, outputs = NULL, snapshot_directory = N
 #' `list_runs()` is called, and their content is never read as code. There are `&`, `|`, `!`, `==`, `!=`, `<`, `<=`, `>`,
 #' `>=`, `%in%`, `is.na()`, `startsWith()`, `endsWith()` and `grepl(fixed = TRUE)`. A run that lacks a value is left out by
 #' a comparison and by its opposite.
+#'
+#' A name that no run of the workspace has is an error, and so is a value that none of that name can be compared with: a
+#' text with numbers, say. A text that reads as a number (or as `TRUE`) is compared with numbers as that number. Where no
+#' run has any metric (parameter, tag), all names of metrics are taken. What the condition and `sort` name is a column
+#' of the result also if no run that was found has it: its values are `NA`, or there are no rows.
 #'
 #' Times compare with a POSIXct, a Date, `"2026-03-01"`, `"2026-03-01T12:00:00Z"` (UTC unless it has another zone), or
 #' `"7 days"`, which is before now.
@@ -191,19 +197,28 @@ list_runs <- function(x, filter = NULL, sort = NULL, n = NULL, include_children 
   if (!inherits(x, c("Experiment", "Workspace"))) {
     abort_argument("x", "an experiment or a workspace", x)
   }
+  env <- parent.frame()
   filter <- substitute(filter)
+  order <- order_text(substitute(sort), env)
   if (is.logical(filter) && length(filter) == 1L) { # (once the second argument)
     include_children <- filter
     filter <- NULL
   }
-  table <- x$list_runs(
-    check_flag(include_children, "include_children"), filter_text(filter, parent.frame()), order_text(sort),
-    check_count(n, "n", null = TRUE)
-  )
+  filter <- filter_text(filter, env)
+  check_flag(include_children, "include_children")
+  table <- x$list_runs(include_children, filter, order, check_count(n, "n", null = TRUE))
   table <- returned_table(table, "espalier_run_table")
-  if (!nrow(table) && !is.null(filter)) attr(table, "returned_rows") <- NULL
-  if (!nrow(table) && is.null(filter) && inherits(x, "Experiment")) attr(table, "near") <- near_experiment(x)
+  if (!nrow(table)) attr(table, "nothing") <- why_no_runs(x, !is.null(filter), n)
   table
+}
+
+#' What is printed in place of a table without rows
+#' @noRd
+why_no_runs <- function(x, filtered, n) {
+  if (identical(as.numeric(n), 0)) return("No run is listed, because `n` is 0.")
+  if (filtered) return("No run matches.")
+  near <- if (inherits(x, "Experiment")) near_experiment(x)
+  paste0("No runs yet.", if (length(near)) sprintf(" Did you mean \"%s\"?", near))
 }
 
 #' The experiment that the name of one without runs may have meant; `NULL` if there is none
@@ -259,9 +274,9 @@ states_of_runs <- function(runs) {
 
 #' @export
 print.espalier_run_table <- function(x, n = 20L, digits = getOption("digits"), ...) {
-  if (was_empty(x) && !nrow(x)) {
-    near <- attr(x, "near", exact = TRUE)
-    cat("No runs yet.", if (length(near)) sprintf(" Did you mean \"%s\"?", near), "\n", sep = "")
+  nothing <- attr(x, "nothing", exact = TRUE)
+  if (!nrow(x) && length(nothing)) {
+    cat(nothing, "\n", sep = "")
     return(invisible(x))
   }
   aside <- columns_aside(x)
@@ -297,12 +312,13 @@ columns_aside <- function(x) {
 }
 
 # In which order columns are shown where not all fit: first those by which a person compares runs, last those that are
-# the same in all rows.
+# the same in all rows, after these those without any value.
 columns_compared <- function(view, x) {
   if (!all(.run_columns %in% names(x))) return(list())
-  differs <- names(view)[vapply(unclass(view), function(column) nrow(view) == 1L || has_differences(column), NA)]
+  filled <- names(view)[!vapply(unclass(view), function(column) all(is.na(column)), NA)]
+  differs <- filled[vapply(unclass(view)[filled], function(column) nrow(view) == 1L || has_differences(column), NA)]
   measured <- lapply(c("^metric_", "^param_", "^tag_"), grep, differs, value = TRUE)
-  list(first = c("run_id", "status", unlist(measured), "duration_seconds"), last = setdiff(names(view), differs))
+  list(first = c("run_id", "status", unlist(measured), "duration_seconds"), last = c(setdiff(filled, differs), setdiff(names(view), filled)))
 }
 
 has_differences <- function(column) length(unique(column)) > 1L

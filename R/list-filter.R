@@ -9,9 +9,32 @@
 filter_text <- function(expression, env) {
   if (is.null(expression)) return(NULL)
   if (is_filter_call(expression) || !is.null(filter_field(expression))) return(filter_condition(expression, env))
-  text <- eval(expression, env)
+  text <- tryCatch(eval(expression, env), error = function(e) abort_untranslated(expression, conditionMessage(e)))
   if (is.null(text) || is_string(text)) return(text)
-  abort_argument("filter", "a condition such as metrics.auc > 0.8, or its text", text)
+  # (what a variable holds is never read as code)
+  hint <- if (is.language(text)) "A condition in a variable: do.call(list_runs, list(ws, condition))."
+  abort_argument("filter", "a condition such as metrics.auc > 0.8, or its text", text, hint)
+}
+
+.filter_hint <- "Use &, |, !, ==, !=, <, <=, >, >=, %in%, is.na(), grepl(fixed = TRUE), startsWith() and endsWith()."
+
+# What is written instead of some calls of R.
+.filter_instead <- list(
+  max = "The run with the largest value: list_runs(ws, sort = \"-metrics.NAME\", n = 1).",
+  min = "The run with the smallest value: list_runs(ws, sort = \"metrics.NAME\", n = 1).",
+  xor = "Write (a | b) & !(a & b).",
+  between = "Write x >= low & x <= high.",
+  is.null = "Use is.na().", is.nan = "Use is.na().", isTRUE = "Write x == TRUE.", isFALSE = "Write x == FALSE.",
+  grep = "Use grepl(fixed = TRUE), startsWith() or endsWith().", regexpr = "Use grepl(fixed = TRUE), startsWith() or endsWith().",
+  match = "Use %in%.", identical = "Use ==."
+)
+
+#' Refuse what is neither a condition nor a text; it may still be about columns
+#' @param problem What R said of it.
+#' @noRd
+abort_untranslated <- function(x, problem) {
+  fields <- vapply(all.vars(x), function(name) name %in% .filter_groups || !is.null(filter_field(as.name(name))), NA)
+  abort_filter(x, if (any(fields)) "this can't be translated" else problem, .filter_instead[[name_of_function(x)]] %||% .filter_hint)
 }
 
 .filter_signs <- c("==" = "=", "!=" = "!=", "<" = "<", "<=" = "<=", ">" = ">", ">=" = ">=")
@@ -41,18 +64,30 @@ filter_condition <- function(x, env) {
     "%in%" = filter_in(x, env),
     is.na = paste(filter_column(x[[2L]], x), "IS NULL"),
     grepl = filter_grepl(match.call(grepl, x), env),
-    startsWith = filter_like(x[[2L]], x[[3L]], "", "%", x, env),
-    endsWith = filter_like(x[[2L]], x[[3L]], "%", "", x, env),
-    abort_filter(x, "this can't be translated", "Use &, |, !, ==, !=, <, <=, >, >=, %in%, is.na(), grepl(fixed = TRUE), startsWith() and endsWith().")
+    startsWith = filter_affix(match.call(function(x, prefix) NULL, x), "prefix", env),
+    endsWith = filter_affix(match.call(function(x, suffix) NULL, x), "suffix", env),
+    abort_untranslated(x, "this can't be translated")
   )
+}
+
+#' The function of a call without its package; "" where it isn't a name
+#' @noRd
+name_of_function <- function(x) if (is.call(x)) sub(".*::", "", deparse1(x[[1L]])) else ""
+
+filter_affix <- function(x, which, env) {
+  if (is.null(filter_field(x$x)) && !is.null(filter_field(x[[which]]))) {
+    abort_filter(x, "the column comes first", sprintf("Write %s(%s, %s).", called_name(x), deparse1(x[[which]]), deparse1(x$x)))
+  }
+  if (which == "prefix") filter_like(x$x, x[[which]], "", "%", x, env) else filter_like(x$x, x[[which]], "%", "", x, env)
 }
 
 filter_comparison <- function(x, env) {
   sign <- called_name(x)
-  if (length(x) != 3L) abort_filter(x, "this can't be translated")
+  if (length(x) != 3L) abort_filter(x, "this can't be translated", .filter_hint)
   left <- x[[2L]]
   right <- x[[3L]]
-  if (is.null(filter_field(left)) && !is.null(filter_field(right))) {
+  # (a name that isn't a column is one to the core, which knows what is near)
+  if (is.null(filter_field(left)) && (!is.null(filter_field(right)) || !is.name(left) && is.name(right))) {
     sign <- .filter_flipped[[sign]]
     left <- x[[3L]]
     right <- x[[2L]]
@@ -64,6 +99,9 @@ filter_comparison <- function(x, env) {
 }
 
 filter_in <- function(x, env) {
+  if (is.null(filter_field(x[[2L]])) && !is.null(filter_field(x[[3L]]))) {
+    abort_filter(x, "the column comes first", sprintf("Write %s %%in%% %s.", deparse1(x[[3L]]), deparse1(x[[2L]])))
+  }
   field <- filter_column(x[[2L]], x)
   values <- unique(filter_value(x[[3L]], x, env))
   known <- values[!is.na(values)]
@@ -75,16 +113,16 @@ filter_in <- function(x, env) {
 }
 
 filter_grepl <- function(x, env) {
-  fixed <- isTRUE(eval(x$fixed, env))
-  pattern <- eval(x$pattern, env)
+  fixed <- isTRUE(filter_eval(x$fixed, x, env))
+  pattern <- filter_eval(x$pattern, x, env)
   if (!fixed && is_string(pattern) && grepl("[][\\\\.^$*+?(){}|]", pattern)) {
     abort_filter(x, "regular expressions aren't supported", "Use grepl(fixed = TRUE), startsWith() or endsWith().")
   }
-  filter_like(x$x, x$pattern, "%", "%", x, env, if (isTRUE(eval(x$ignore.case, env))) "ILIKE" else "LIKE")
+  filter_like(x$x, x$pattern, "%", "%", x, env, if (isTRUE(filter_eval(x$ignore.case, x, env))) "ILIKE" else "LIKE")
 }
 
 filter_like <- function(field, pattern, before, after, whole, env, word = "LIKE") {
-  text <- eval(pattern, env)
+  text <- filter_eval(pattern, whole, env)
   if (!is_string(text)) abort_filter(whole, "the pattern must be one string")
   text <- gsub("([\\\\%_])", "\\\\\\1", enc2utf8(text))
   paste(filter_column(field, whole), word, filter_literal(paste0(before, text, after), whole))
@@ -121,12 +159,13 @@ filter_column <- function(x, whole) {
 
 #' The values that an expression has where the caller is, as the core reads them; `NA` stays
 #' @noRd
-filter_value <- function(x, whole, env) {
-  value <- tryCatch(eval(x, env), error = function(e) {
+filter_value <- function(x, whole, env) filter_literal(filter_eval(x, whole, env), whole)
+
+filter_eval <- function(x, whole, env) {
+  tryCatch(eval(x, env), error = function(e) {
     if (!is.null(filter_field(x))) abort_filter(whole, "two columns can't be compared")
     abort_filter(whole, conditionMessage(e))
   })
-  filter_literal(value, whole)
 }
 
 filter_literal <- function(value, whole) {
@@ -135,7 +174,7 @@ filter_literal <- function(value, whole) {
   if (inherits(value, "POSIXct")) value <- as.numeric(value) # (seconds since 1970, exact)
   if (inherits(value, "Date")) value <- format(value)
   if (is.object(value) || !(is.character(value) || is.numeric(value) || is.logical(value))) {
-    abort_filter(whole, sprintf("a column can't be compared with %s", describe_value(value)))
+    abort_filter(whole, sprintf("a column can't be compared with %s", describe_value(value)), if (is.null(value)) "Use is.na().")
   }
   missing <- is.na(value)
   text <- if (is.character(value)) {
@@ -157,8 +196,15 @@ abort_filter <- function(piece, problem, hint = NULL) {
 }
 
 #' What to sort by as the core takes it: each a column, `-` before it for the largest first
+#'
+#' @param expression What the caller wrote.
 #' @noRd
-order_text <- function(sort) {
+order_text <- function(expression, env) {
+  sort <- tryCatch(eval(expression, env), error = function(e) {
+    is_column <- is.name(expression) || called_name(expression) %in% c("-", "$")
+    hint <- if (is_column) sprintf("Write it in quotes: sort = \"%s\".", gsub("[[:space:]]", "", deparse1(expression)))
+    espalier_abort("bad_argument", sprintf("`sort` can't be evaluated: %s.", conditionMessage(e)), hint, argument = "sort")
+  })
   if (is.null(sort)) return(NULL)
   if (!is.character(sort) || anyNA(sort)) abort_argument("sort", "names of columns, with `-` before those to sort from the largest", sort)
   as.list(vapply(sort, function(entry) {

@@ -44,12 +44,14 @@ plot.Run <- function(x, metrics = NULL, ...) {
 #' Compare a metric over runs
 #'
 #' A dot chart of one metric, a line for each run of [list_runs()], in the order of the table. Runs are labelled by the
-#' first tag or parameter that differs for each run, else by the last 8 characters of their ids. Runs without the metric
-#' are left out.
+#' first tag or parameter that differs for each run, else by all parameters that differ, if these do, else by the last 8
+#' characters of their ids. Runs without the metric are left out.
 #'
-#' @param x What `list_runs()` returns, or some of its rows.
+#' @param x What `list_runs()` returns, or some of its rows; or a list of runs of [submit_grid()] or
+#'   [get_runs_in_experiment()].
 #' @param metric Name of the metric; by default the first one of numbers that isn't the same in all runs.
-#' @param ... Passed to [dotchart()][graphics::dotchart].
+#' @param ... Passed to [dotchart()][graphics::dotchart]. `labels`, `groups`, `pch`, `pt.cex`, `bg`, `color` and `lcolor`
+#'   may have a value for each row of `x`.
 #' @return The data frame drawn, invisibly: `run_id`, `label` and `value`.
 #' @section Errors: `espalier_error_bad_argument` when there is nothing to draw.
 #' @examplesIf espalier:::espalier_python_ready()
@@ -78,6 +80,7 @@ plot.espalier_run_table <- function(x, metric = NULL, ...) {
   }
   values <- x[[paste0("metric_", metric)]]
   shown <- is.finite(values)
+  own <- values_drawn(list(...), shown)
   drawn <- data.frame(run_id = x$run_id, label = run_labels(x), value = values)[shown, , drop = FALSE]
   # (dotchart() draws from below)
   upwards <- rev(seq_len(nrow(drawn)))
@@ -85,7 +88,6 @@ plot.espalier_run_table <- function(x, metric = NULL, ...) {
   lines <- graphics::par("fin")[2L] / graphics::par("cin")[2L] - 4
   cex <- min(1, max(0.4, lines / nrow(drawn)))
   settings <- list(x = drawn$value[upwards], labels = drawn$label[upwards], pch = 19, main = "", xlab = "", cex = cex)
-  own <- list(...)
   margins <- c(if (is.null(own$xlab)) 2 else 3.2, 0.5, 2, 0.8)
   old <- graphics::par(mar = margins, mgp = c(2, 0.6, 0))
   on.exit(graphics::par(old))
@@ -95,17 +97,43 @@ plot.espalier_run_table <- function(x, metric = NULL, ...) {
   invisible(drawn)
 }
 
-#' What tells runs apart: the first tag or parameter with another value for each, else the end of their ids
+#' @rdname plot.espalier_run_table
+#' @export
+plot.espalier_runs <- function(x, metric = NULL, ...) plot(as.data.frame(x), metric = metric, ...)
+
+# Arguments of dotchart() that may have a value for each run. (`col` is completed to `color`.)
+.settings_of_runs <- c("labels", "groups", "pch", "pt.cex", "bg", "col", "color", "lcolor")
+
+#' A user's settings as dotchart() takes them: those with a value for each row lose the rows that aren't drawn, and go
+#' upwards as the rows do
+#' @noRd
+values_drawn <- function(settings, shown) {
+  upwards <- rev(which(shown))
+  for (name in intersect(.settings_of_runs, names(settings))) {
+    values <- settings[[name]]
+    if (is.factor(values) && name != "groups") values <- as.character(values)
+    if (length(values) == length(shown)) values <- values[upwards]
+    if (is.factor(values)) values <- droplevels(values)
+    if (!is.null(values)) settings[[name]] <- values
+  }
+  settings
+}
+
+#' What tells runs apart: the first tag or parameter with another value for each, else all parameters that differ, else
+#' the end of their ids
 #' @noRd
 run_labels <- function(x) {
-  for (name in grep("^(tag|param)_", names(x), value = TRUE)) {
-    values <- x[[name]]
-    if (nrow(x) > 1L && is.atomic(values) && !anyNA(values) && !anyDuplicated(values)) {
-      return(paste(sub("^(tag|param)_", "", name), "=", format_label(values)))
-    }
+  columns <- unclass(x)[grep("^(tag|param)_", names(x))]
+  columns <- columns[vapply(columns, function(values) is.atomic(values) && !anyNA(values) && has_differences(values), NA)]
+  params <- columns[startsWith(as.character(names(columns)), "param_")]
+  for (differing in c(lapply(seq_along(columns), function(at) columns[at]), list(params))) {
+    labels <- do.call(paste, c(unname(Map(label_part, names(differing), differing)), sep = ", "))
+    if (length(labels) && !anyDuplicated(labels)) return(labels)
   }
   substring(x$run_id, pmax(nchar(x$run_id) - 7L, 1L))
 }
+
+label_part <- function(name, values) paste(sub("^(tag|param)_", "", name), "=", format_label(values))
 
 format_label <- function(values) {
   text <- if (is.numeric(values)) format_numbers(values, 6L, trim = TRUE, drop0trailing = TRUE) else as.character(values)

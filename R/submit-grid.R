@@ -15,7 +15,8 @@
 #'   added to them. Their rules are those of `script_params` in [estimator()]; a list column of a data frame gives a vector
 #'   in each row.
 #' @param tags Named list: text to find the runs by later. An element has one value for all runs, or one for each row.
-#' @param display_names Character vector, a title for each row. By default all have that of `config`.
+#'   A row whose value is `NA` is left without that tag.
+#' @param display_names Character vector, a title for each row of `grid`. By default all have that of `config`.
 #' @param reuse Return the newest completed run of the experiment in place of a row that ran exactly the same, see
 #'   [submit_experiment()].
 #' @return A list of `Run` objects of class `espalier_runs`, in the order of the rows, printed as the table of [list_runs()].
@@ -37,11 +38,18 @@ submit_grid <- function(experiment, config, grid, tags = NULL, display_names = N
   values <- job_values(config)
   params <- params_of_rows(grid)
   tags <- tags_of_rows(tags, nrow(grid))
-  result <- when_too_late(
-    experiment$submit_many_values(
-      values, params, tags, check_strings(display_names, "display_names"), check_flag(reuse, "reuse")
+  display_names <- check_strings(display_names, "display_names")
+  if (!length(display_names) %in% c(0L, nrow(grid))) {
+    abort_argument("display_names", sprintf("%d titles, one for each row of `grid`", nrow(grid)), display_names)
+  }
+  result <- tryCatch(
+    when_too_late(
+      experiment$submit_many_values(values, params, tags, display_names, check_flag(reuse, "reuse")), report_submitted_rows
     ),
-    report_submitted_rows
+    espalier_error = function(e) {
+      e$message <- sub("^Trial ([0-9]+) of [0-9]+: ", "Row \\1 of `grid`: ", e$message)
+      stop(e)
+    }
   )
   tell_submitted(result, values)
   if (result$reused > 0) {
@@ -55,14 +63,30 @@ submit_grid <- function(experiment, config, grid, tags = NULL, display_names = N
 #' A grid as a data frame: a row a run
 #' @noRd
 rows_of_grid <- function(grid) {
-  if (is.list(grid) && !is.data.frame(grid) && length(grid) && all(lengths(grid) > 0L)) {
-    check_names_once(names(grid), "grid")
-    grid <- expand.grid(grid, KEEP.OUT.ATTRS = FALSE, stringsAsFactors = FALSE)
+  wanted <- "a data frame with at least one row, or a named list of values"
+  if (!is.list(grid) || is.object(grid) && !is.data.frame(grid) || !is.data.frame(grid) && !length(grid)) abort_argument("grid", wanted, grid)
+  if (is.data.frame(grid)) {
+    if (!nrow(grid)) refuse_grid("has no rows", "Every row of it is a run.")
+    refuse_large_grid(nrow(grid), "rows")
+    return(grid)
   }
-  if (!is.data.frame(grid) || !nrow(grid)) {
-    abort_argument("grid", "a data frame with at least one row, or a named list of values", grid)
+  check_names_once(names(grid), "grid")
+  for (name in names(grid)) {
+    arg <- sprintf("grid$%s", name)
+    if (!is.vector(grid[[name]]) && !is.object(grid[[name]])) abort_argument(arg, "a vector of values", grid[[name]])
+    if (!length(grid[[name]])) refuse_grid(sprintf("has no values for `%s`", name), "Give one at least, or leave it out.")
   }
-  grid
+  refuse_large_grid(prod(lengths(grid)), "combinations")
+  expand.grid(grid, KEEP.OUT.ATTRS = FALSE, stringsAsFactors = FALSE)
+}
+
+refuse_grid <- function(problem, hint) {
+  espalier_abort("bad_argument", sprintf("`grid` %s.", problem), hint, argument = "grid")
+}
+
+# (the core's limit; before all combinations are made)
+refuse_large_grid <- function(count, of) {
+  if (count > 10000) refuse_grid(sprintf("has %s %s", format(count, big.mark = ","), of), "At most 10,000 runs are submitted at once.")
 }
 
 #' The parameters of each row, as the core takes them
@@ -81,20 +105,27 @@ params_of_rows <- function(grid) {
   lapply(seq_len(nrow(grid)), function(row) lapply(columns, `[[`, row))
 }
 
-#' The tags of each row; `NULL` where there are none
+#' The tags of each row, without those that are `NA`; `NULL` where there are none
 #' @noRd
 tags_of_rows <- function(tags, rows) {
   if (!length(tags)) return(NULL)
   check_names_once(names(tags), "tags")
   columns <- Map(function(column, name) {
-    if (!length(column) %in% c(1L, rows)) {
-      wanted <- sprintf("one value, or %d: one for each row of `grid`", rows)
-      abort_argument(sprintf("tags$%s", name), wanted, column)
-    }
+    arg <- sprintf("tags$%s", name)
     if (is.factor(column)) column <- as.character(column)
-    rep_len(unlist(lapply(column, function(value) named_strings(list(tag = value), sprintf("tags$%s", name)))), rows)
+    if (!is.vector(column) && !is.object(column) || !length(column) %in% c(1L, rows)) {
+      abort_argument(arg, sprintf("one value, or %d: one for each row of `grid`", rows), column)
+    }
+    texts <- lapply(seq_along(column), function(row) tag_of_row(column[[row]], sprintf("%s[[%d]]", arg, row)))
+    rep_len(texts, rows)
   }, as.list(tags), names(tags))
-  lapply(seq_len(rows), function(row) lapply(columns, `[[`, row))
+  lapply(seq_len(rows), function(row) Filter(Negate(is.null), lapply(columns, `[[`, row)))
+}
+
+tag_of_row <- function(value, arg) {
+  if (is.atomic(value) && length(value) == 1L && is.na(value)) return(NULL)
+  if (!is.atomic(value) || length(value) != 1L) abort_argument(arg, "a single value, or NA for none", value)
+  named_strings(list(tag = value), arg)[[1L]]
 }
 
 report_submitted_rows <- function(result) {

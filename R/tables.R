@@ -27,7 +27,7 @@ chosen_columns <- function(x, returned) if (all(returned %in% names(x))) setdiff
 #' @param n Of how many rows at most.
 #' @param aside Names of further columns that aren't in `x`.
 #' @param first Names of the columns that come first where not all fit.
-#' @param last Names of the columns that come last where not all fit.
+#' @param last Names of the columns that come last where not all fit, in this order.
 #' @param always Names of the columns that are shown even if rows wrap.
 #' @noRd
 print_plain <- function(x, n = Inf, ..., right = FALSE, row.names = is.character(attr(x, "row.names")), aside = character(),
@@ -36,7 +36,7 @@ print_plain <- function(x, n = Inf, ..., right = FALSE, row.names = is.character
   always <- names(x) %in% always
   fit <- columns_that_fit(x, row.names, always)
   if (length(c(first, last)) && !all(fit)) {
-    order <- order(match(names(x), first, nomatch = length(first) + 1L), names(x) %in% last)
+    order <- order(match(names(x), first, nomatch = length(first) + 1L), match(names(x), last, nomatch = 0L))
     x <- x[order]
     always <- always[order]
     fit <- columns_that_fit(x, row.names, always)

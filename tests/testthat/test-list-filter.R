@@ -1,6 +1,7 @@
 # Filters of list_runs(): expressions of R as text of the core's filter language.
 
 translated <- function(expression, env = parent.frame()) filter_text(substitute(expression), env)
+sorted_by <- function(expression, env = parent.frame()) order_text(substitute(expression), env)
 
 test_that("operators, columns and values are translated", {
   limit <- 0.85
@@ -27,6 +28,7 @@ test_that("operators, columns and values are translated", {
     list(translated(!metrics.ok & metrics.ok == FALSE), "(NOT (metrics.`ok` = true) AND metrics.`ok` = false)"),
     list(translated(status == factor("Failed")), "`status` = 'Failed'"),
     list(translated(AUC > 1), "`AUC` > 1"),
+    list(translated(1 < AUC), "`AUC` > 1"),
     list(translated("metrics.AUC > 0.8"), "metrics.AUC > 0.8"),
     list(translated(NULL), NULL)
   )
@@ -41,7 +43,9 @@ test_that("what variables hold is a value, never code", {
   text <- "metrics.AUC > 0.8"
   expect_identical(translated(text), text)
   expect_identical(translated(paste0("metrics.AUC > ", 0.8)), text)
+  expect_identical(do.call(translated, list(quote(metrics.AUC > 0.8))), "metrics.`AUC` > 0.80000000000000004")
   status <- "Failed"
+  expect_identical(translated(paste0("status = '", status, "'")), "status = 'Failed'")
   expect_identical(translated(status == status), "`status` = 'Failed'")
 })
 
@@ -56,15 +60,31 @@ test_that("what cannot be translated is an error that shows the piece", {
     translated(grepl("^a.*b$", tags.note))
     translated(tags.a == list(1))
     translated(xor(metrics.a > 1, metrics.b > 1) & metrics.c > 1)
+    translated(xor(metrics.a > 1, metrics.b > 1))
+    translated(max(metrics.auc))
+    translated(dplyr::between(metrics.auc, .7, .8))
+    translated(metrics.auc > 1 & between(metrics.auc, .7, .8))
+    translated(sqrt(metrics.auc))
+    translated(startsWith("prod", tags.stage))
+    translated(endsWith(suffix = tags.stage, "prod"))
+    translated(startsWith(tags.stage, nowhere))
+    translated(grepl(nowhere, tags.stage))
+    translated("prod" %in% tags.stage)
+    translated(tags.stage == NULL)
+    translated(nowhere)
+    translated(paste("metrics.auc >", nowhere))
+    translated(quote(metrics.auc > 0.8))
     translated(5)
-    order_text(5)
+    sorted_by(5)
+    sorted_by(-metric_auc)
+    sorted_by(c("status", nowhere$auc))
   })
   expect_error(translated(tags.a == iris), class = "espalier_error_bad_filter")
 })
 
 test_that("sorting", {
-  expect_null(order_text(NULL))
-  expect_identical(order_text(c("-metrics.AUC", "metric_my key", "status", "created_at DESC", "nothing", "-tags.`a b`")),
+  expect_null(sorted_by(NULL))
+  expect_identical(sorted_by(c("-metrics.AUC", "metric_my key", "status", "created_at DESC", "nothing", "-tags.`a b`")),
                    list("-metrics.`AUC`", "`metric_my key`", "`status`", "created_at DESC", "nothing", "-tags.`a b`"))
 })
 
@@ -89,7 +109,17 @@ test_that("runs are filtered, sorted and counted", {
   expect_s3_class(list_runs(ws, n = 0), "espalier_run_table")
   none <- list_runs(ws, metrics.AUC > 2)
   expect_identical(nrow(none), 0L)
-  expect_false(any(grepl("No runs yet", capture.output(print(none)))))
+  expect_output(print(none), "^No run matches\\.$")
+  expect_output(print(list_runs(exp, n = 0)), "^No run is listed, because `n` is 0\\.$")
+  expect_output(print(list_runs(exp, metrics.AUC > 2, n = 0)), "`n` is 0")
+  expect_identical(none$metric_AUC, numeric())
+  expect_identical(list_runs(ws, metrics.AUC > 2, sort = "tag_stage")[c("run_id", "tag_stage")]$tag_stage, character())
+  expect_error(list_runs(ws, metrics.AUC > "high"), "metrics.AUC are numbers", class = "espalier_error_bad_filter")
+  expect_error(list_runs(ws, stage == "prod"), "Did you mean `tags.stage`", class = "espalier_error_bad_filter")
+  expect_error(list_runs(ws, sort = "-AUC"), "Did you mean `metrics.AUC`", class = "espalier_error_bad_filter")
+  expect_error(list_runs(ws, sort = "-metrics.acc"), "Runs have metrics.AUC", class = "espalier_error_bad_filter")
+  expect_error(list_runs(ws, tags.owner == "x"), "Runs have tags.stage", class = "espalier_error_bad_filter")
+  expect_error(list_runs(ws, "metrics.AUC > 1 & tags.stage = 'prod'"), "Write `and`", class = "espalier_error_bad_filter")
   expect_error(list_runs(ws, metrics.auc > 1), "metrics.AUC", class = "espalier_error_bad_filter")
   expect_error(list_runs(ws, statsu == "Failed"), "Did you mean `status`", class = "espalier_error_bad_filter")
   expect_error(list_runs(ws, status == "Completd"), "Did you mean 'Completed'", class = "espalier_error_bad_filter")

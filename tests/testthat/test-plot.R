@@ -85,10 +85,46 @@ test_that("a metric is compared over the runs of a table", {
   )
 })
 
+test_that("settings with a value for each row go where the rows go", {
+  table <- data.frame(run_id = c("a", "b", "c", "d"), metric_auc = c(0.1, NA, 0.3, 0.4))
+  labels <- c("one", "two", "three", "four")
+  settings <- list(
+    labels = labels, pch = 1:4, col = factor(c("red", "blue", "green", "black")), groups = factor(c("x", "y", "z", "z")),
+    bg = "white", xlim = c(0, 1, 2, 3)
+  )
+  expect_identical(values_drawn(settings, !is.na(table$metric_auc)), list(
+    labels = c("four", "three", "one"), pch = c(4L, 3L, 1L), col = c("black", "green", "red"), groups = factor(c("z", "z", "x")),
+    bg = "white", xlim = c(0, 1, 2, 3)
+  ))
+  file <- withr::local_tempfile(fileext = ".pdf")
+  grDevices::pdf(file, compress = FALSE, useKerning = FALSE)
+  plot.espalier_run_table(table, "auc", labels = labels)
+  grDevices::dev.off()
+  written <- regmatches(text <- readLines(file, warn = FALSE), regexpr("\\((one|two|three|four)\\)", text))
+  expect_identical(written, c("(four)", "(three)", "(one)")) # from below
+})
+
+test_that("a list of runs is plotted as its table", {
+  ws <- local_workspace()
+  ex <- experiment(ws, "listed")
+  for (i in 1:2) {
+    run <- start_logging_run(ex)
+    log_metric_to_run("loss", i)
+    complete_run(run)
+  }
+  grDevices::pdf(NULL)
+  withr::defer(grDevices::dev.off())
+  runs <- get_runs_in_experiment(ex)
+  expect_identical(plot(runs, main = "m"), plot(list_runs(ex), "loss"))
+})
+
 test_that("labels tell runs apart and are short", {
   table <- data.frame(run_id = c("e_1_0123abcd", "e_2_4567abcd"), tag_a = c("x", "x"), param_rate = c(0.001, 0.1))
   expect_identical(run_labels(table), c("rate = 0.001", "rate = 0.1"))
   expect_identical(run_labels(table[1:2]), c("0123abcd", "4567abcd"))
+  grid <- data.frame(run_id = letters[1:4], tag_same = "x", tag_arm = c("p", "p", "q", "q"), param_rate = c(0.1, 0.2), param_depth = c(2L, 2L, 3L, 3L))
+  expect_identical(run_labels(grid)[2:3], c("rate = 0.2, depth = 2", "rate = 0.1, depth = 3"))
+  expect_identical(run_labels(grid[-4]), letters[1:4])
   table$tag_a <- c(strrep("a", 40), "b")
   expect_identical(run_labels(table)[[1L]], paste0("a = ", strrep("a", 21), "..."))
 })

@@ -93,6 +93,17 @@ test_that("where not all columns fit, those that runs are compared by come first
   expect_false(any(grepl("more column", part)))
 })
 
+test_that("columns without any value come after all others", {
+  frame <- as.data.frame(setNames(rep(list("x"), length(.run_columns)), .run_columns))
+  for (rows in 1:2) {
+    view <- cbind(frame[rep(1, rows), ], metric_other = NA_real_, param_rate = seq_len(rows))
+    order <- columns_compared(view, view)
+    expect_true("param_rate" %in% order$first)
+    expect_false("metric_other" %in% order$first)
+    expect_identical(utils::tail(order$last, 1L), "metric_other")
+  }
+})
+
 test_that("metrics of runs are printed with digits that tell them apart", {
   ws <- local_workspace()
   for (value in c(27471.4, 27468.9, 27473)) {

@@ -74,7 +74,11 @@ def holds(node: Node, run: Dict[str, Any]) -> Optional[bool]:
     if node.operator == "null":
         return value is None
     wanted = node.value if isinstance(node.value, tuple) else (node.value,)
-    if value is None or isinstance(value, str) != isinstance(wanted[0], str):
+    if node.field.group and isinstance(wanted[0], str) and not isinstance(value, str):
+        wanted = tuple(float(each) for each in wanted if each == "1") if node.operator not in ("like", "ilike") else ()
+    if node.field.group == "tags" and value == "1" and not isinstance(wanted[0], str):
+        value = 1.0
+    if value is None or not wanted or isinstance(value, str) != isinstance(wanted[0], str):
         return None
     if node.operator in ("like", "ilike"):
         pattern = re.escape(str(wanted[0])).replace("%", ".*").replace("_", ".")
@@ -116,9 +120,7 @@ SIGNS = ["=", "!=", "<", "<=", ">", ">="]
 @st.composite
 def comparisons(draw: Any) -> Compare:
     field = draw(fields)
-    texts = {"metrics": draw(st.booleans()), "tags": True, "params": draw(st.booleans())}.get(
-        field.group, field.key in ("experiment", "display_name")
-    )
+    texts = draw(st.booleans()) if field.group else field.key in ("experiment", "display_name")
     operator = draw(st.sampled_from([*SIGNS, "in", "null", *(["like", "ilike"] if texts else [])]))
     if operator == "null":
         return Compare(field, "null", True)
@@ -137,12 +139,11 @@ trees = st.recursive(
     ),
     max_leaves=6,
 )
-# (a number's text is compared in params, which this reading doesn't know)
 cells = st.one_of(st.sampled_from(NUMBERS), st.sampled_from(TEXTS)).map(cell)
 runs = st.fixed_dictionaries(
     {
         "metrics": st.dictionaries(st.sampled_from(KEYS), cells, max_size=3),
-        "params": st.dictionaries(st.sampled_from(KEYS), st.sampled_from(TEXTS).map(cell), max_size=3),
+        "params": st.dictionaries(st.sampled_from(KEYS), cells, max_size=3),
         "tags": st.dictionaries(st.sampled_from(KEYS), st.sampled_from(TEXTS), max_size=3),
         "display_name": st.one_of(st.none(), st.sampled_from(TEXTS)),
         "duration_seconds": st.one_of(st.none(), st.sampled_from(NUMBERS)),
@@ -155,9 +156,10 @@ runs = st.fixed_dictionaries(
 @given(st.lists(runs, max_size=6), trees)
 def test_sql_and_a_plain_reading_agree(rows: List[Dict[str, Any]], tree: Node) -> None:
     table = [row(number, **fields) for number, fields in enumerate(rows)]
-    # each key is known, so that none is taken for another one's slip
-    keys = {"metrics": dict.fromkeys(KEYS, cell(0)), "tags": dict.fromkeys(KEYS, "0"), "params": dict.fromkeys(KEYS, cell("0"))}
-    table.append(row(99, **keys))
+    # each key is known, with values of each kind, so that nothing is refused
+    for number, value in ((98, "-"), (99, 0)):
+        values = dict.fromkeys(KEYS, cell(value))
+        table.append(row(number, metrics=values, tags=dict.fromkeys(KEYS, "1"), params=values))
     text = text_of(tree)
     assert parse_filter(text) == tree
     wanted = [each["run_id"][-2:] for each in table if holds(tree, each)]
@@ -186,8 +188,8 @@ def test_a_pattern_that_would_take_for_ever() -> None:
 def two() -> sqlite3.Connection:
     return index_of(
         [
-            row(1, metrics={"auc": cell(0.9)}, tags={"stage": "prod"}, params={"lr": cell(0.5)}),
-            row(2, metrics={"auc": cell(0.7), "loss": cell(float(3))}, tags={"stage": "dev"}),
+            row(1, metrics={"auc": cell(0.9)}, tags={"stage": "prod", "n": "10"}, params={"lr": cell(0.5), "model": cell("glm")}),
+            row(2, metrics={"auc": cell(0.7), "loss": cell(float(3))}, tags={"stage": "dev"}, params={"scale": cell(True)}),
         ]
     )
 
@@ -209,6 +211,8 @@ def refusal_of(text: Optional[str], database: sqlite3.Connection, **more: Any) -
         "shard = '00'", "host = 'x'", "metrics.auc > 0.8 metrics.auc", "experiment = 5", "exit_code = 'x'", "exit_code like '1%'",
         "status = 'Complete'", "created_at > 'yesterday'", "created_at > '2026-13-01'", "metrics.auc in (1, 'a')", "\0", "metrics.auc > 0x10",
         "duration_seconds > true", "metrics.AUC > 1", "tags.stge = 'x'", "statsu = 'Failed'", "metric.auc.x > nan",
+        "metrics.none > 1", "metrics.none is null", "not tags.none = 'x'", "metrics.auc > 'high'", "params.model > 3", "params.scale = 'yes'",
+        "params.scale = '1'", "params.lr like '0%'", "tags.stage > 3", "not params.model = true", "metrics.auc in ('a', 'b')",
     ],
 )  # fmt: skip
 def test_refused(two: sqlite3.Connection, text: str) -> None:
@@ -237,6 +241,13 @@ def test_as_large_as_it_may_be(two: sqlite3.Connection) -> None:
         ("metrics.AUC > 1", "Did you mean `metrics.auc`?"), ("statsu = 'Failed'", "Did you mean `status`?"),
         ("status = 'failed'", "Did you mean 'Failed'?"), ("metrcs.auc > 1", "Did you mean `metrics`?"),
         ("metrics.auc > 0.8 and tags.stage = 'prod", "a quote is never closed.\nAt: 'prod"),
+        ("metrics.acc1 > 1", "no run has metrics.acc1.\nRuns have metrics.auc, metrics.loss."), ("stage = 'prod'", "Did you mean `tags.stage`?"),
+        ("auc > 0.8", "Did you mean `metrics.auc`?"), ("AUC > 0.8", "Did you mean `metrics.auc`?"), ("zzz = 1", "There are metrics.NAME"),
+        ("metrics.auc > 'high'", "the values of metrics.auc are numbers.\nAt: high\nCompare it with a number without quotes."),
+        ("params.model > 3", "params.model are texts.\nAt: 3\nCompare it with a text in quotes."),
+        ("params.scale = 'yes'", "are true or false.\nAt: yes\nCompare it with true or false."),
+        ("metrics.auc > 1 & metrics.loss > 1", "Write `and`."), ("metrics.auc > 1 || metrics.loss > 1", "Write `or`."),
+        ("! metrics.auc > 1", "Write `not`."), ("metrics.auc = NULL", "Write `is null`"), ("metrics.auc == NA", "Write `is null`"),
         ("metrics.auc >> 2", "a number or a text in quotes was expected.\nAt: > 2"),
     ],
 )  # fmt: skip
@@ -251,8 +262,10 @@ def test_refusals_say_what_to_do(two: sqlite3.Connection, text: str, words: str)
     "text,wanted",
     [
         ("", "02 01"), ("metrics.auc > 0.8", "01"), ("metric.auc>=.9", "01"), ("metric_auc < 0.8 AND tag_stage = 'dev'", "02"),
-        ("params.lr = 0.5", "01"), ("params.lr = '0.5'", "01"), ('parameters."lr" = 0.5', "01"), ("run.experiment_name = 'e'", "02 01"),
-        ("metrics.nothing > 1", ""), ("metrics.nothing is null", "02 01"), ("metrics.loss is not null", "02"),
+        ("params.lr = 0.5", "01"), ("params.lr = '.50'", "01"), ("metrics.auc > '0.8'", "01"), ("metrics.auc in ('0.9', 'x')", "01"),
+        ("not metrics.auc > '1e-1'", ""), ("params.scale = 'TRUE'", "02"), ("params.scale = 'false'", ""), ("params.scale = true", "02"),
+        ("tags.n > 9", "01"), ("tags.n = '10'", "01"), ("tags.n < '9'", "01"), ("tags.stage > '1'", "02 01"), ('parameters."lr" = 0.5', "01"), ("run.experiment_name = 'e'", "02 01"),
+        ("properties.nothing > 1", ""), ("properties.nothing is null", "02 01"), ("metrics.loss is not null", "02"),
         ("not metrics.loss > 1", ""), ("metrics.loss != 1", "02"), ("tags.stage like 'p%'", "01"), ("tags.stage not like 'p%'", "02"),
         ("tags.stage ILIKE 'PR_D'", "01"), ("tags.stage LIKE 'P%'", ""), ("attributes.created_at > '7 weeks ago'", "CREATED"),
         ("created_at >= '2026-01-01T00:00:02Z'", "02"), ("created_at > '2026-01-01 01:00:01+01:00'", "02"), ("children = 0", "02 01"),
@@ -271,9 +284,9 @@ def test_sorted() -> None:
     database = index_of(rows)
     assert found(database, "", order_by=["metrics.m"]) == ["02", "04", "00", "03", "01"]
     assert found(database, "", order_by=["metrics.m DESC"]) == found(database, "", order_by=["-metric_m"]) == ["03", "00", "04", "02", "01"]
-    assert found(database, None, order_by=["metrics.none DESC", "attributes.created_at ASC"]) == ["00", "01", "02", "03", "04"]
+    assert found(database, None, order_by=["tags.none DESC", "attributes.created_at ASC"]) == ["00", "01", "02", "03", "04"]
     assert found(database, None, max_results=2) == ["04", "03"]
-    for bad in ("metrics.m UP", "", "1", "metrics.m DESC, x", "-", "metrics.M", "--metrics.m"):
+    for bad in ("metrics.none", "-m", "metrics.m UP", "", "1", "metrics.m DESC, x", "-", "metrics.M", "--metrics.m"):
         refusal_of(None, database, order_by=[bad])
     refusal_of(None, database, order_by=["metrics.m"] * 21)
     assert parse_order(["-metrics.m"]) == [Order(Field("metrics", "m"), True)]
@@ -305,6 +318,26 @@ def test_forged_page_tokens(two: sqlite3.Connection) -> None:
     other = RunIndex(WorkspacePaths("/elsewhere"), lambda folder: {})
     with pytest.raises(EspalierError, match="page token"):
         other.ids(two, Query(limit=1, page_token=token))
+
+
+def test_a_name_that_no_run_has_any_more(two: sqlite3.Connection) -> None:
+    assert "Runs have tags." in refusal_of("tags.gone = 'x'", two)
+    store(two, row(3, tags={"gone": "x"}), Look("00", 0, 0.0, None))
+    assert found(two, "tags.gone = 'x'") == ["03"]
+    store(two, row(3), Look("00", 0, 0.0, None))
+    assert "Runs have tags." in refusal_of("tags.gone = 'x'", two)
+    assert found(index_of([]), "metrics.auc > 0.8 and tags.stage = 'prod'", order_by=["-params.lr"]) == []
+
+
+def test_columns_that_a_query_names_are_there_without_rows(two: sqlite3.Connection) -> None:
+    frame = INDEX.frame(two, query_of("metrics.auc > 2 and not (tags.stage = 'x' or params.scale = true)", ["-params.lr", "status"]))
+    assert len(frame) == 0
+    named = {"metric_auc": "double", "tag_stage": "string", "param_scale": "logical", "param_lr": "double"}
+    assert {name: frame.kinds[name] for name in frame.columns if name.startswith(("metric_", "tag_", "param_"))} == named
+    frame = INDEX.frame(two, query_of("metrics.loss is null"))
+    assert frame.columns["metric_loss"] == [None] and len(frame) == 1
+    frame = INDEX.frame(index_of([]), query_of("metrics.auc > 1 and tags.a = 'x' and properties.p = 'x'"))
+    assert frame.columns["metric_auc"] == frame.columns["tag_a"] == [] and "p" not in frame.columns
 
 
 def test_through_a_workspace(experiment: Any, workspace: Any, tmp_path: Path) -> None:

@@ -1,10 +1,10 @@
 """Runs of the index as a table: a row a run, a column for each tag, parameter and metric."""
 
 import sqlite3
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, Sequence, Tuple
 
 from espalier.base.types import Frame
-from espalier.store.index.fields import ATTRIBUTES, GROUPS
+from espalier.store.index.fields import ATTRIBUTES, GROUPS, TEXTS, Field
 from espalier.store.index.layout import COLUMNS
 from espalier.store.index.rows import Cell, common_kind, value_of
 
@@ -52,6 +52,19 @@ def columns_of(database: sqlite3.Connection, runs: Sequence[int]) -> Tuple[Colum
             for row, found_cell in cells[name]:
                 columns[column][row] = value_of(found_cell, kinds[column])
     return columns, kinds
+
+
+def add_named(database: sqlite3.Connection, frame: Frame, fields: Iterable[Field]) -> None:
+    """Add the columns of some tags, parameters and metrics that no row has a value of, as a query names them."""
+    for field in fields:
+        column = GROUPS.get(field.group, "") + field.key
+        if not GROUPS.get(field.group) or column in frame.columns:
+            continue
+        query = f"""SELECT kind, max(number IS NOT NULL OR text IS NOT NULL), max(abs(number)) FROM {field.group}
+            WHERE name = (SELECT id FROM names WHERE grouped = ? AND name = ?) GROUP BY kind"""
+        kinds = database.execute(query, (field.group, field.key)).fetchall()
+        frame.columns[column] = [None] * len(frame)
+        frame.kinds[column] = "string" if field.group in TEXTS else common_kind(iter(kinds))
 
 
 def _each(database: sqlite3.Connection, query: str, keys: Sequence[Any]) -> "List[Tuple[Any, List[Any]]]":

@@ -4,7 +4,7 @@ import calendar
 import difflib
 import re
 import time
-from typing import Dict, Iterable, NamedTuple, Optional, Union
+from typing import Dict, Iterable, List, NamedTuple, Optional, Union
 
 from espalier.base.errors import EspalierError
 
@@ -48,7 +48,8 @@ _UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
 _ISO = re.compile(
     r"(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(\.\d{1,9})?)?)?\s*(?:Z|([+-])(\d{2}):?(\d{2}))?"
 )
-_SHOWN = 100
+_SHOWN, _NAMES_SHOWN = 100, 5
+_KEYS = "There are metrics.NAME, params.NAME, tags.NAME"
 Value = Union[str, int, float, bool]
 
 
@@ -75,35 +76,55 @@ def refusal(problem: str, piece: str, hint: str = "") -> EspalierError:
 
 
 def field_of(prefix: Optional[str], key: str) -> Field:
-    """The field of a name.
+    """The field of a name. Whether it exists is checked where runs are known (sql.py).
 
     Args:
         prefix: What stands before the dot; None if nothing does.
         key: The name, or what stands behind the dot.
 
     Raises:
-        EspalierError: `bad_filter`, which names the nearest.
+        EspalierError: `bad_filter`: another prefix.
     """
     if prefix is None or prefix in _ATTRIBUTE_WORDS:
         name = _ALIASES.get(key, key)
-        if name in ATTRIBUTES:
-            return Field("", name)
         for group, start in GROUPS.items():  # a column of the data frame
             if start and key.startswith(start) and len(key) > len(start):
                 return Field(group, key[len(start) :])
-        raise refusal(f"runs have no attribute `{key[:_SHOWN]}`", "", _nearest(key, [*ATTRIBUTES, *_ALIASES]))
+        return Field("", name)
     if prefix in _GROUP_WORDS:
         return Field(_GROUP_WORDS[prefix], key)
-    raise refusal(
-        f"runs have no `{prefix[:_SHOWN]}.`", f"{prefix}.{key}", _nearest(prefix, [*GROUPS, "attributes"])
-    )
+    near = difflib.get_close_matches(prefix[:_SHOWN].lower(), [*GROUPS, "attributes"], 1, 0.5)
+    hint = f"Did you mean `{near[0]}`?" if near else _KEYS + "."
+    raise refusal(f"runs have no `{prefix[:_SHOWN]}.`", f"{prefix}.{key}", hint)
 
 
-def _nearest(name: str, names: Iterable[str]) -> str:
-    names = list(names)
-    near = difflib.get_close_matches(name[:_SHOWN].lower(), names, 1, 0.5)
-    keys = "metrics.NAME, params.NAME, tags.NAME"
-    return f"Did you mean `{near[0]}`?" if near else f"There are {keys}, and {', '.join(names)}."
+def no_attribute(key: str, keys: Iterable[Field]) -> EspalierError:
+    """The error for a name without a prefix that isn't an attribute.
+
+    Args:
+        keys: The tags, parameters and metrics there are, of which it may be one.
+    """
+    meant: Dict[str, List[str]] = {name: [name] for name in [*ATTRIBUTES, *_ALIASES]}
+    for field in keys:
+        meant.setdefault(field.key.lower(), []).append(str(field))
+    near = difflib.get_close_matches(key[:_SHOWN].lower(), meant, 1, 0.5)
+    found = " or ".join(f"`{name}`" for name in meant[near[0]][:3]) if near else ""
+    hint = f"Did you mean {found}?" if found else f"{_KEYS}, and {', '.join([*ATTRIBUTES, *_ALIASES])}."
+    return refusal(f"runs have no attribute `{key[:_SHOWN]}`", "", hint)
+
+
+def no_key(field: Field, names: Iterable[str]) -> EspalierError:
+    """The error for a key that no run has, where runs have some of its group."""
+    names = sorted(names)
+    near = near_key(field.key, names)
+    if near is not None:
+        hint = f"Did you mean `{field._replace(key=near)}`?"
+    else:
+        shown = difflib.get_close_matches(field.key[:_SHOWN], names, _NAMES_SHOWN, 0.0)
+        more = f", and {len(names) - len(shown):,} more" if len(names) > len(shown) else ""
+        listed = ", ".join(str(field._replace(key=name[:_SHOWN])) for name in shown)
+        hint = f"Runs have {listed}{more}."
+    return refusal(f"no run has {field.group}.{field.key[:_SHOWN]}", "", hint)
 
 
 def near_key(key: str, names: Iterable[str]) -> Optional[str]:

@@ -22,6 +22,9 @@ _TOKEN = re.compile(
 )
 _OPERATORS = {"=": "=", "==": "=", "!=": "!=", "<>": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 _CONSTANTS = {"true": True, "false": False}
+# What other languages write.
+_SIGNS_MEANT = {"&": "`and`", "|": "`or`", "!": "`not`", "%": "`in`", "~": "`like`"}
+_MISSING = ("null", "na", "none", "nan")
 _KEYWORDS = ("and", "or", "not", "in", "like", "ilike", "is", "null", "asc", "desc", *_CONSTANTS)
 
 
@@ -62,6 +65,14 @@ class _Token(NamedTuple):
     at: int
 
 
+def fields_of(node: Node) -> Iterator[Field]:
+    """What a tree compares."""
+    if isinstance(node, Compare):
+        yield node.field
+    for part in (node.part,) if isinstance(node, Negation) else node.parts if isinstance(node, Group) else ():
+        yield from fields_of(part)
+
+
 def parse_filter(text: str) -> Optional[Node]:
     """The tree of a filter; None for one that is empty.
 
@@ -98,7 +109,8 @@ def _tokens(text: str) -> Iterator[_Token]:
             start = at + len(text[at:]) - len(text[at:].lstrip())
             unbalanced = text[start] in "'\"`"
             problem = "a quote is never closed" if unbalanced else f"`{text[start]}` can't stand here"
-            raise refusal(problem, text[start:])
+            meant = _SIGNS_MEANT.get(text[start])
+            raise refusal(problem, text[start:], f"Write {meant}." if meant else "")
         kind, at = str(found.lastgroup), found.end()
         yield _token(kind, found)
     yield _Token("end", None, end)
@@ -132,9 +144,9 @@ class _Parser:
         """Whether the next token is of a kind, and one of some words if any are given."""
         return self._next.kind == kind and (not words or self._next.value.lower() in words)
 
-    def refused(self, problem: str) -> Exception:
+    def refused(self, problem: str, hint: str = "") -> Exception:
         piece = self._text[self._next.at :]
-        return refusal(problem if piece.strip() else f"{problem}, not the end", piece or self._text)
+        return refusal(problem if piece.strip() else f"{problem}, not the end", piece or self._text, hint)
 
     def either(self, depth: int) -> Node:
         return self._group(depth, "or", self._every)
@@ -200,7 +212,8 @@ class _Parser:
             return self._take().value  # type: ignore[no-any-return]
         if self.is_at("word", *_CONSTANTS):
             return _CONSTANTS[self._take().value.lower()]
-        raise self.refused("a number or a text in quotes was expected")
+        hint = "Write `is null` for a value that is missing." if self.is_at("word", *_MISSING) else ""
+        raise self.refused("a number or a text in quotes was expected", hint)
 
     def _list(self) -> Tuple[Value, ...]:
         self._expect("sign", "(")

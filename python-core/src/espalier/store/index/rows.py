@@ -99,6 +99,13 @@ def _name_id(database: sqlite3.Connection, names: Names, group: str, name: str) 
     return names[key]
 
 
+def number_of(text: str, *, logical: bool) -> Optional[float]:
+    """The number that a text reads as, or 1 and 0 for true and false; None where it doesn't."""
+    if logical:
+        return _LOGICAL.get(text)
+    return float(text) if len(text) < 40 and _NUMBER.fullmatch(text) else None
+
+
 def _cell(group: str, value: Any) -> Optional[Cell]:
     """A tag or property (text), a parameter or metric (kind and value), or a vector parameter, which becomes text."""
     if value is None:
@@ -107,8 +114,8 @@ def _cell(group: str, value: Any) -> Optional[Cell]:
         return "string", None, _joined([item["value"] for item in value])
     if not isinstance(value, dict):
         text = _clean(str(value))
-        plain = len(text) < 40 and _NUMBER.fullmatch(text)
-        return "string", float(text) if plain else _LOGICAL.get(text), text
+        number = number_of(text, logical=False)
+        return "string", number_of(text, logical=True) if number is None else number, text
     if isinstance(value["value"], list):  # declared by job_params()
         return "string", None, _joined(value["value"])
     plain = from_json(value["value"])

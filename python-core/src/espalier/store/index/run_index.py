@@ -14,8 +14,9 @@ from espalier.base.cache_paths import index_file
 from espalier.base.paths import WorkspacePaths
 from espalier.base.types import Frame
 from espalier.store.index.blocks import table_of
+from espalier.store.index.columns import add_named
 from espalier.store.index.fields import Field, refusal
-from espalier.store.index.grammar import Compare, Group, Node, Order, parse_filter, parse_order
+from espalier.store.index.grammar import Compare, Group, Node, Order, fields_of, parse_filter, parse_order
 from espalier.store.index.layout import copied, opened
 from espalier.store.index.refresh import Refresh, Summarise
 from espalier.store.index.sql import Key, Sql, Translator, after_place, joined
@@ -80,9 +81,11 @@ class RunIndex:
     # ---- questions, for `ask` ----------------------------------------------------------------------------------
 
     def frame(self, database: sqlite3.Connection, query: Query) -> Frame:
-        """Runs as a table; its `page_token` is that of the next page."""
+        """Runs as a table, with the columns that the query names; its `page_token` is that of the next page."""
         found = self._found(database, query)
         frame = table_of(database, found.runs)
+        compared = (field for node in query.where for field in fields_of(node))
+        add_named(database, frame, [*compared, *(order.field for order in query.order)])
         frame.page_token = found.next_page
         return frame
 

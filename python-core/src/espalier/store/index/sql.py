@@ -1,18 +1,35 @@
 """A tree of comparisons as SQL. Names and values of users are bound as parameters; they are never part of the text."""
 
 import sqlite3
-from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from espalier.base import states
-from espalier.store.index.fields import ATTRIBUTES, Field, Value, near_key, refusal, seconds_at
+from espalier.store.index.fields import (
+    ATTRIBUTES,
+    GROUPS,
+    TEXTS,
+    Field,
+    Value,
+    near_key,
+    no_attribute,
+    no_key,
+    refusal,
+    seconds_at,
+)
 from espalier.store.index.grammar import Compare, Group, Negation, Node, Order
 from espalier.store.index.patterns import Pattern
+from espalier.store.index.rows import number_of
 
 _OPPOSITE = {"=": "!=", "!=": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 _STATES = states.FINAL | states.UNFINISHED | {states.DAMAGED, states.UNREADABLE}
 _CHILDREN = "(SELECT count(*) FROM runs AS below WHERE below.parent = r.run_id)"
 # What there is of a cell: NA and NaN are nothing.
 _KNOWN = "(number IS NOT NULL OR (kind = 'string' AND text IS NOT NULL))"
+
+
+# Kinds of values, and how they are written in a filter.
+_KINDS = {"string": "texts", "integer": "numbers", "double": "numbers", "logical": "true or false"}
+_WRITE = {"texts": "a text in quotes", "numbers": "a number without quotes", "true or false": "true or false"}
 
 
 class Sql(NamedTuple):
@@ -49,8 +66,8 @@ class Translator:
         return self._of_attribute(node, negated)
 
     def _of_attribute(self, node: Compare, negated: bool) -> Sql:
+        column = self._column(node.field)
         kind = ATTRIBUTES[node.field.key]
-        column = _column(node.field)
         if node.operator == "null":
             return Sql(f"{column} IS {'NOT ' if negated else ''}NULL")
         values = [_attribute_value(node, kind, value) for value in _values(node)]
@@ -69,12 +86,31 @@ class Translator:
             inside = Sql(f"SELECT run FROM {group} WHERE name = ? AND {_KNOWN}", (name,))
             return Sql(f"r.n {'' if negated else 'NOT '}IN ({inside.text})", inside.values)
         values = _values(node)
-        column = "text" if isinstance(values[0], str) else "number"
         if any(isinstance(value, str) != isinstance(values[0], str) for value in values):
             raise refusal(f"the list for {node.field} has texts and numbers", str(values[0]))
-        values = [_bound(value) for value in values]
-        compared = self._comparison(column, node.operator, values, negated)
+        pieces = [
+            Sql(f"({cells} AND {compared.text})", compared.values)
+            for cells, column, literals in _matching(node, values)
+            for compared in [self._comparison(column, node.operator, literals, negated)]
+            if self._has_cell(node.field, name, cells)
+        ]
+        if not pieces:
+            self._refuse_kind(node, name)
+        compared = joined(pieces, every=False)
         return Sql(f"r.n IN (SELECT run FROM {group} WHERE name = ? AND {compared.text})", (name, *compared.values))
+
+    def _has_cell(self, field: Field, name: Optional[int], cells: str) -> bool:
+        query = f"SELECT 1 FROM {field.group} WHERE name = ? AND {cells} LIMIT 1"
+        return self._database.execute(query, (name,)).fetchone() is not None
+
+    def _refuse_kind(self, node: Compare, name: Optional[int]) -> None:
+        """Raises EspalierError `bad_filter` if there are values: they are of another kind than what `node` has."""
+        query = f"SELECT DISTINCT kind FROM {node.field.group} WHERE name = ? AND {_KNOWN}"
+        kinds = {_KINDS[kind] for (kind,) in self._database.execute(query, (name,))}
+        if kinds:
+            value = _values(node)[0]
+            problem = f"the values of {node.field} are {' and '.join(sorted(kinds))}"
+            raise refusal(problem, str(value), f"Compare it with {_WRITE[min(kinds)]}.")
 
     def _comparison(self, column: str, operator: str, values: Sequence[Any], negated: bool) -> Sql:
         if operator in ("like", "ilike"):
@@ -88,22 +124,35 @@ class Translator:
         return Sql(f"{column} {_OPPOSITE[operator] if negated else operator} ?", tuple(values))
 
     def name_id(self, field: Field) -> Optional[int]:
-        """The number of a key; None if no run has it.
+        """The number of a key; None if no run has any of its group.
 
         Raises:
-            EspalierError: `bad_filter`: no run has it, and some have one of nearly that name.
+            EspalierError: `bad_filter`: no run has it, and some have others of its group.
         """
-        names = dict(self._database.execute("SELECT name, id FROM names WHERE grouped = ?", (field.group,)).fetchall())
-        if field.key not in names:
-            near = near_key(field.key, names)
-            if near is not None:
-                raise refusal(f"no run has {field}", "", f"Did you mean `{field._replace(key=near)}`?")
+        names = self._names(field.group)
+        if names and field.key not in names:
+            raise no_key(field, names)
         return names.get(field.key)
+
+    def _names(self, group: str) -> Dict[str, int]:
+        # (runs may have had a name that none has any more)
+        query = f"SELECT name, id FROM names WHERE grouped = ? AND EXISTS (SELECT 1 FROM {group} WHERE name = names.id)"
+        return dict(self._database.execute(query, (group,)).fetchall())
+
+    def _column(self, field: Field) -> str:
+        """An attribute as SQL.
+
+        Raises:
+            EspalierError: `bad_filter`: there isn't such an attribute.
+        """
+        if field.key not in ATTRIBUTES:
+            raise no_attribute(field.key, [Field(group, name) for group in GROUPS for name in self._names(group)])
+        return _CHILDREN if field.key == "children" else f'r."{field.key}"'
 
     def sort_key(self, order: Order, number: int) -> "Optional[Key]":
         """What to sort by: an expression, and the table it is from. None where no run has such a key."""
         if not order.field.group:
-            return Key(_column(order.field), order.descending)
+            return Key(self._column(order.field), order.descending)
         name = self.name_id(order.field)
         if name is None:
             return None
@@ -149,12 +198,28 @@ def joined(parts: Sequence[Sql], *, every: bool) -> Sql:
     return Sql(f"({text})" if len(parts) > 1 else text, tuple(value for part in parts for value in part.values))
 
 
-def _column(field: Field) -> str:
-    return _CHILDREN if field.key == "children" else f'r."{field.key}"'
-
-
 def _values(node: Compare) -> List[Value]:
     return list(node.value) if isinstance(node.value, tuple) else [node.value]
+
+
+def _matching(node: Compare, values: Sequence[Value]) -> List[Tuple[str, str, List[Any]]]:
+    """Which cells can be compared with values: a condition, their column, and the values as these cells have them.
+
+    A text is compared with texts, and what reads as a number, or as true or false, with those.
+    """
+    if not isinstance(values[0], str):
+        return [("number IS NOT NULL", "number", [_bound(value) for value in values])]
+    # (as the indices have them)
+    texts = "text IS NOT NULL" if node.field.group in TEXTS else "number IS NULL AND kind = 'string'"
+    found: List[Tuple[str, str, List[Any]]] = [(texts, "text", [_bound(value) for value in values])]
+    if node.operator in ("like", "ilike") or node.field.group in TEXTS:
+        return found
+    for kinds, is_logical in (("('integer', 'double')", False), ("('logical')", True)):
+        numbers = [number_of(str(value), logical=is_logical) for value in values]
+        known = [number for number in numbers if number is not None]
+        if known:
+            found.append((f"kind IN {kinds} AND number IS NOT NULL", "number", known))
+    return found
 
 
 def _bound(value: Any) -> Any:
@@ -174,5 +239,3 @@ def _attribute_value(node: Compare, kind: str, value: Value) -> Any:
         wanted = {"string": "a text in quotes", "time": "a time"}.get(kind, "a number")
         raise refusal(f"{node.field} is compared with {wanted}", repr(value))
     return _bound(value)
-
-
