@@ -74,6 +74,10 @@ class Secrets:
         """The job has been started with `output`."""
         raise NotImplementedError
 
+    def hide(self, text: str) -> str:
+        """A text with `***` in place of each of them."""
+        raise NotImplementedError
+
 
 class Job:
     """One attempt at a run, as its runner hands it to an executor.
@@ -236,6 +240,9 @@ class Executor:
 
         Returns:
             What waits until it is given up, with the run wherever its folder is then.
+
+        Raises:
+            EspalierError: it can't be given up; this becomes a warning of the run. So it does where the wait fails.
         """
         return None
 
