@@ -34,7 +34,8 @@
 #' @param source_directory Folder that is frozen for the run. What `.gitignore` and `.espalierignore` name
 #'   stays out; see [snapshot_preview()].
 #' @param compute_target `"local"`: this machine; `"docker"`: in a container on it, `docker = TRUE`; or the name of an
-#'   executor that another Python package provides.
+#'   executor that another Python package provides. `system.file("executors.md", package = "espalier")` shows how to
+#'   write and install one.
 #' @param vm_size,vm_priority Of azuremlsdk; ignored for local jobs, with a message.
 #' @param use_gpu `TRUE` is `gpus = 1`.
 #' @param entry_script Script inside `source_directory`: `.R`, `.py`, `.sh`, `.jl`, another executable file, or a document

@@ -1,7 +1,7 @@
 """What an executor is: how and where a run's job is executed. Standard library only, and cheap to load.
 
 The runner makes a run ready, has its executor launch the job, and watches the process that stands for it. To write one:
-docs/executors.md. `espalier.testing.executor_contract` has the tests that each passes.
+inst/executors.md. `espalier.testing.executor_contract` has the tests that each passes.
 """
 
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
