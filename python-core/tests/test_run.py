@@ -151,3 +151,14 @@ def test_metrics_are_seen_while_the_job_runs(experiment: Any, project: Path, rea
     (copy_of(run) / "outputs" / "go").touch()
     ended(run)
     assert run.get_metrics() == {"m": [1, 2]} and experiment.list_runs().columns["metric_m"] == [2]
+
+
+@pytest.mark.parametrize("name", ["status.json", "spec.json", "meta.json"])
+def test_a_missing_record_is_damage_in_the_words_of_lists(submit: Submit, ended: Ended, name: str) -> None:
+    run = submit("true")
+    ended(run)
+    path = Path(run.run_dir, name)
+    path.unlink()
+    with pytest.raises(EspalierError) as caught:
+        run.get_details()
+    assert caught.value.code == "damaged" and caught.value.message == f"The run {run.id} is damaged: {path} is missing."
