@@ -22,12 +22,12 @@ from espalier.base.paths import FORMAT, RunPaths
 from espalier.base.records import dump_record
 from espalier.executors.contract import Capabilities, Executor, Job, Reconciled, TooWide
 from espalier.executors.meter import Meter
+from espalier.lifecycle.status import Outcome
 
 if TYPE_CHECKING:
     from espalier.base.config import ScriptRunConfig
     from espalier.environment.definition import Environment
     from espalier.executors.contract import Launch, MakeMeter
-    from espalier.lifecycle.status import Outcome
 
 GROUP = "espalier.executors"
 # With this exit status the process that stands for a job says that it doesn't know how the job ended.
@@ -288,8 +288,6 @@ def _is_cause(found: Any) -> bool:
 
 
 def _is_outcome(found: Any) -> bool:
-    from espalier.lifecycle.status import Outcome
-
     if not isinstance(found, Outcome) or (found.exit_code is None) == (found.signal is None):
         return False
     number = found.signal if found.exit_code is None else found.exit_code
