@@ -34,7 +34,8 @@
 #' @param source_directory Folder that is frozen for the run. What `.gitignore` and `.espalierignore` name
 #'   stays out; see [snapshot_preview()].
 #' @param compute_target `"local"`: this machine; `"docker"`: in a container on it, `docker = TRUE`; or the name of an
-#'   executor that another Python package provides.
+#'   executor that another Python package provides. `system.file("executors.md", package = "espalier")` shows how to
+#'   write and install one.
 #' @param vm_size,vm_priority Of azuremlsdk; ignored for local jobs, with a message.
 #' @param use_gpu `TRUE` is `gpus = 1`.
 #' @param entry_script Script inside `source_directory`: `.R`, `.py`, `.sh`, `.jl`, another executable file, or a document
@@ -269,6 +270,7 @@ named_strings <- function(x, arg) {
 }
 
 input_paths <- function(inputs) {
+  refuse_runs(inputs)
   if (inherits(inputs, "espalier_input")) abort_argument("inputs", "a named list", inputs)
   is_reference <- vapply(inputs, inherits, NA, "espalier_input")
   if (any(is_reference)) {
@@ -279,6 +281,20 @@ input_paths <- function(inputs) {
   paths <- named_strings(inputs, "inputs")
   for (name in names(paths)) paths[[name]] <- path_argument(paths[[name]], sprintf("inputs$%s", name))
   paths
+}
+
+#' A run isn't an input: one of its outputs is
+#' @noRd
+refuse_runs <- function(inputs) {
+  one <- inherits(inputs, "Run")
+  is_run <- if (one) TRUE else vapply(inputs, inherits, NA, "Run")
+  if (!any(is_run)) return(invisible())
+  at <- which(is_run)[1L]
+  name <- if (one) "" else names(inputs)[at] %||% ""
+  run <- if (one) inputs else inputs[[at]]
+  hint <- "Name the output that the job reads: `inputs = list(%s = run_output(run, \"outputs/...\"))`."
+  abort_argument(if (nzchar(name)) sprintf("inputs$%s", name) else "inputs", "a path or a reference", run,
+                 hint = sprintf(hint, if (nzchar(name)) name else "data"))
 }
 
 #' @export

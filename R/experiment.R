@@ -30,6 +30,8 @@ experiment <- function(workspace, name) {
 #' @param tags Named list or character vector, text to find the run by later.
 #' @param reuse Return the newest completed run of the experiment with the same program, arguments, snapshot,
 #'   environment, inputs and seed, if there is one; a report knitted again then trains nothing anew.
+#'   A run that was submitted before one of its inputs was written ([run_output()] of a run that hadn't completed) is
+#'   never found, because the input's content wasn't known then. To have it found, wait for the first run, and then submit.
 #' @return A `Run` object.
 #' @section Errors: `espalier_error_source_missing`, `espalier_error_source_unreadable`,
 #'   `espalier_error_script_missing`, `espalier_error_input_missing`, `espalier_error_interpreter_missing`,

@@ -135,8 +135,9 @@ leave_run <- function(run) {
 #' @param populate As in azuremlsdk; everything is always read.
 #' @return
 #' * `get_run_status()`: one of `"Queued"`, `"Preparing"`, `"Running"`, `"Completed"`, `"Failed"`, `"Canceled"`, ...
-#' * `get_run_detailed_status()`: a list of `status` and, for a run that is queued, its `position` (1 is next; `NULL` while
-#'   it may not be started) and the `reason` why it waits;
+#' * `get_run_detailed_status()`: a list of `status` and, for a run that is queued, its `position` and the
+#'   `reason` why it waits. `position` is its place among the runs that can start, 1 is next. It is `NULL` for a run that
+#'   can't start yet, because it waits for another run or for the time of its next attempt, and for one that isn't queued;
 #' * `get_run_details()`: a named list: `runId`, `status`, times, `usage` (see [get_run_usage()]), `error`, `tags`, `runDefinition`, `logFiles`,
 #'   `provenance` (see [get_run_provenance()]), ...;
 #'   `get_run_details_with_logs()` has the logs' text in `logFiles`, of a log above 1 MB its end, with a note; see

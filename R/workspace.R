@@ -134,6 +134,16 @@ list_experiments <- function(workspace) {
 #'
 #' Reads the records and logs of each run of a workspace again, for example after a disk failed or a workspace was copied.
 #'
+#' It finds
+#' * records (`spec.json`, `status.json`, `meta.json`) that are missing or can't be read, and a `spec.json` that was
+#'   changed after the submit;
+#' * logs of metrics and parts that can't be read, are gone, or are shorter than at the run's end;
+#' * stored files of a run's snapshot that are missing or don't match their digest.
+#'
+#' It can't find what espalier has no digest of: files of `outputs` and `user_logs` whose content was changed, values in
+#' the logs that were replaced by as many others, and a run whose whole folder was removed. Keep a backup of what you
+#' can't make again.
+#'
 #' [list_runs()] doesn't look at the files of an ended run unless espalier itself has changed them, so that lists of many
 #' runs are fast. What else has changed there is found when the run is asked for, by [get_run()], and here. Both correct the
 #' list.

@@ -92,7 +92,7 @@ def test_a_definition_has_defaults() -> None:
     ("cls", "begin", "end"),
     [
         (JobSpec, "### spec.json", "### status.json"),
-        (Status, "### status.json", "In a `prepare_failed` error"),
+        (Status, "### status.json", "In a `prepare_failed` or"),
         (TicketRecord, "Of a ticket, and of a lease:", "`check` is the CRC-32"),
     ],
 )

@@ -121,7 +121,23 @@ def test_download(submit: Submit, ended: Ended, tmp_path: Path, monkeypatch: pyt
     assert (tmp_path / "a" / "b").read_text() == "m\n"
     with pytest.raises(EspalierError) as caught:
         run.download_file("outputs/gone")
-    assert caught.value.code == "artifact_missing"
+    assert caught.value.code == "artifact_missing" and caught.value.message == "The run has no file 'outputs/gone'."
+
+
+def test_a_run_whose_job_never_began_says_so_of_its_files(submit: Submit, ended: Ended, tmp_path: Path) -> None:
+    (tmp_path / "given").touch()
+    run = submit("true", inputs={"given": str(tmp_path / "given")}, depends_on=[submit("sleep 0.2").id])
+    with pytest.raises(EspalierError) as caught:
+        run.get_log()
+    assert caught.value.message == "The run has no file 'user_logs/std_log.txt' yet."
+    (tmp_path / "given").unlink()
+    why = ended(run)["error"]["message"]
+    for act in (run.get_log, lambda: run.download_file("outputs/m"), run.download_files):
+        with pytest.raises(EspalierError) as caught:
+            act()
+        assert caught.value.code == "artifact_missing"
+        assert "because its job never began: The input given" in caught.value.message and "yet" not in str(caught.value)
+    assert why.startswith("The input given")
 
 
 def test_metrics_are_seen_while_the_job_runs(experiment: Any, project: Path, reach: Any, ended: Ended) -> None:
@@ -135,3 +151,14 @@ def test_metrics_are_seen_while_the_job_runs(experiment: Any, project: Path, rea
     (copy_of(run) / "outputs" / "go").touch()
     ended(run)
     assert run.get_metrics() == {"m": [1, 2]} and experiment.list_runs().columns["metric_m"] == [2]
+
+
+@pytest.mark.parametrize("name", ["status.json", "spec.json", "meta.json"])
+def test_a_missing_record_is_damage_in_the_words_of_lists(submit: Submit, ended: Ended, name: str) -> None:
+    run = submit("true")
+    ended(run)
+    path = Path(run.run_dir, name)
+    path.unlink()
+    with pytest.raises(EspalierError) as caught:
+        run.get_details()
+    assert caught.value.code == "damaged" and caught.value.message == f"The run {run.id} is damaged: {path} is missing."

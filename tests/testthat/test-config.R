@@ -89,6 +89,12 @@ test_that("other arguments are checked at once", {
   bad(keep_workdir = NA)
   bad(inputs = list("data.csv"))
   bad(inputs = list(data = ""))
+  run <- structure(list(), class = "Run")
+  bad(inputs = run)
+  expect_error(
+    script_run_config(command = "true", inputs = list(clean = run)),
+    "`inputs = list(clean = run_output(run, \"outputs/...\"))`", fixed = TRUE
+  )
   bad(compute_target = 1)
   bad(display_name = c("a", "b"))
   expect_error(script_run_config(command = c("ls", NA)), class = "espalier_error_bad_argument")

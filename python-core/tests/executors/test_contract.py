@@ -36,5 +36,5 @@ def test_a_job_elsewhere_ends_when_all_of_its_processes_here_are_killed(
 
 
 def test_the_documented_example_is_this_one() -> None:
-    page = (Path(__file__).parents[3] / "docs" / "executors.md").read_text("utf-8")
+    page = (Path(__file__).parents[3] / "inst" / "executors.md").read_text("utf-8")
     assert (Path(__file__).parent / "far" / "executor.py").read_text("utf-8") in page

@@ -69,8 +69,15 @@ def failed(experiment: Experiment, ended: Ended, run: Run) -> str:
     "lines, said",
     [
         (["def check(self, config): raise ValueError('no')"], "its `check` raised ValueError: no"),
+        (["def check(self, config): pass"], "its `check` returned None, not a list of texts"),
+        (["def check(self, config): return 'text'"], "its `check` returned 'text', not a list of texts"),
+        (["def check(self, config): return [1]"], "its `check` returned [1], not a list of texts"),
         (["def inherits(self, variables): return variables[1]"], "its `inherits` raised KeyError"),
-        (["capabilities = 5"], "its `capabilities` are none"),
+        (["def inherits(self, variables): pass"], "its `inherits` returned None, not a dict of variables"),
+        (["capabilities = 5"], "its `capabilities` are 5, not Capabilities"),
+        (["launch_seconds = 'long'"], "its `launch_seconds` is 'long', not a number of seconds"),
+        (["name = 'other'"], "its `name` is 'other', and its entry point's 'bad'"),
+        (["launch = Executor.launch"], "it has no method `launch`"),
         (["def __init__(self): 1 / 0"], "it can't be made, ZeroDivisionError"),
     ],
 )
@@ -91,12 +98,15 @@ def test_one_that_fails_at_submit(experiment: Experiment, bad: Bad, lines: "list
         (["def launch(self, job, run): raise SystemExit(0)"], "its `launch` raised SystemExit"),
         (["def launch(self, job, run): time.sleep(600)"], "its `launch` took longer than 0.5 seconds"),
         (["def launch(self, job, run):", "    while True:", "        pass"], "its `launch` took longer than 0.5 seconds"),
-        (["def launch(self, job, run): return 1"], "its `launch` returned 1, which is no child"),
-        (["def launch(self, job, run): return None"], "its `launch` returned None, which is no child"),
+        (["def launch(self, job, run): return 1"], "its `launch` returned 1, not a child process of the runner"),
+        (["def launch(self, job, run): return None"], "its `launch` returned None, not a child process of the runner"),
         (["def outcome(self, run, ended): raise ValueError('no')"], "its `outcome` raised ValueError: no"),
         (["def outcome(self, run, ended): return 0"], "its `outcome` returned 0"),
         (["def outcome(self, run, ended): return ended._replace(exit_code=3)"], "it reports exit status 3"),
         (["def outcome(self, run, ended): return ended._replace(exit_code='0')"], "its `outcome` returned"),
+        (["def outcome(self, run, ended): return ended._replace(cause=5)"], "its `outcome` returned"),
+        (["def outcome(self, run, ended): return ended._replace(warnings=None)"], "its `outcome` returned"),
+        (["def outcome(self, run, ended):", "    class Odd:", "        def __repr__(self): 1 / 0", "    return Odd()"], "its `outcome` returned a Odd, not"),
     ],
 )
 def test_one_that_fails_in_the_runner(
@@ -128,10 +138,75 @@ def test_what_it_had_started_elsewhere_is_ended(
     assert (tmp_path / "asked").exists()
 
 
-def test_a_failing_measure_and_release_fail_nothing(experiment: Experiment, bad: Bad, ended: Ended) -> None:
-    bad("capabilities = Capabilities(may_outlive=True)", "def measure(self, run): raise ValueError", "def release(self, run): raise ValueError")
+@pytest.mark.parametrize("act", ["prepare(self, job)", "launch(self, job, run)", "outcome(self, run, ended)"])
+def test_the_error_of_a_run_holds_the_traceback(experiment: Experiment, bad: Bad, ended: Ended, act: str) -> None:
+    bad(f"def {act}:", "    self.fail()", "def fail(self):", "    raise ValueError('no')")
+    run = submit_bad(experiment)
+    failed(experiment, ended, run)
+    lines = run.get_traceback()
+    assert lines[-1] == "ValueError: no" and lines[-2].strip() == "raise ValueError('no')" and "in fail" in lines[-3]
+    assert not any("foreign.py" in line for line in lines)
+
+
+def test_or_the_method_that_returned_what_it_must_not(experiment: Experiment, bad: Bad, ended: Ended) -> None:
+    bad("def launch(self, job, run):", "    pass")
+    run = submit_bad(experiment)
+    failed(experiment, ended, run)
+    place, what = run.get_traceback()
+    assert place.endswith(", in launch") and "bad.py" in place
+    assert what == "Its `launch` returned None, not a child process of the runner"
+
+
+def test_its_errors_hide_the_secrets_of_the_job(experiment: Experiment, bad: Bad, ended: Ended) -> None:
+    experiment.workspace.get_default_keyvault().set_secrets({"mine": "a secret of some length"})
+    bad(
+        "capabilities = Capabilities(secrets=True)",
+        "def launch(self, job, run):",
+        "    raise ValueError('a secret of ' + 'some length')",
+    )
+    run = submit_bad(experiment, secrets=["mine"])
+    assert "raised ValueError: ***" in failed(experiment, ended, run)
+    assert run.get_traceback()[-1] == "ValueError: ***"
+    files = [path for path in Path(run.run_dir).rglob("*") if path.is_file()]
+    assert not any(b"a secret of some length" in path.read_bytes() for path in files)
+
+
+@pytest.mark.parametrize("act", ["prepare(self, job)", "launch(self, job, run)"])
+def test_an_error_of_espaliers_kind_names_it(experiment: Experiment, bad: Bad, ended: Ended, act: str) -> None:
+    bad(
+        f"def {act}:",
+        "    from espalier import EspalierError",
+        "    raise EspalierError('not_supported', 'No daemon.', 'Start it.')",
+    )
+    run = submit_bad(experiment)
+    ended(run)
+    error = run.get_details()["error"]
+    assert error["message"] == f"The executor 'bad' failed in `{act.split('(')[0]}`: No daemon. Start it."
+    assert error["class"] == ["espalier_error_not_supported"]
+
+
+def test_a_failing_measure_fails_nothing(experiment: Experiment, bad: Bad, ended: Ended) -> None:
+    bad("capabilities = Capabilities(may_outlive=True)", "def measure(self, run): raise ValueError")
     run = submit_bad(experiment)
     assert ended(run)["status"] == "Completed"
+
+
+@pytest.mark.parametrize(
+    "lines, said",
+    [
+        (["    raise ValueError('no')"], "raised ValueError: no"),
+        (["    return 5"], "returned 5, not a function or None"),
+        (["    def wait(run): raise ValueError('no')", "    return wait"], "raised ValueError: no"),
+    ],
+)
+def test_a_failing_release_is_a_warning_of_the_run(
+    experiment: Experiment, bad: Bad, ended: Ended, lines: "list[str]", said: str
+) -> None:
+    bad("def release(self, run):", *lines)
+    run = submit_bad(experiment)
+    assert ended(run)["status"] == "Completed"
+    warning = f"The executor 'bad', which another package provides, failed: its `release` {said}."
+    assert list(read_status(RunPaths(run.run_dir)).warnings) == [warning]
 
 
 def test_a_failing_meter_ends_no_job(experiment: Experiment, bad: Bad, ended: Ended) -> None:

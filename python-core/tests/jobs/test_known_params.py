@@ -133,8 +133,23 @@ def test_other_scripts_and_no_parameters(tmp_path: Path) -> None:
     assert unknown_params(str(tmp_path), "gone.R", {"a": 1}) == []
 
 
+def test_inputs_are_looked_for_too(tmp_path: Path) -> None:
+    def of_inputs(*names: str) -> List[str]:
+        return unknown_params(str(tmp_path), "a.R", {"trees": 1}, names)
+
+    (tmp_path / "a.R").write_text("p <- job_params(trees = 5L, clean = NULL)")
+    assert of_inputs("clean") == []
+    assert of_inputs("claen") == ['a.R has no parameter "claen" of `inputs`. Did you mean "clean"?']
+    (tmp_path / "b.sh").write_text("cat $ESPALIER_INPUT_CLAEN")
+    assert of_inputs("claen") == []
+
+
 def test_submit_warns(experiment: Experiment, project: Path, ended: Any) -> None:
     (project / "a.py").write_text(ARGPARSE)
     with pytest.warns(UserWarning, match='Did you mean "trees"'):
         run = experiment.submit({"source_directory": str(project), "entry_script": "a.py", "script_params": {"tress": 1}})
+    ended(run)
+    inputs = {"treess": str(project / "a.py")}
+    with pytest.warns(UserWarning, match='"treess" of `inputs`. Did you mean "trees"'):
+        run = experiment.submit({"source_directory": str(project), "entry_script": "a.py", "inputs": inputs})
     ended(run)

@@ -24,8 +24,8 @@ def test_a_declared_output_is_found_by_its_name(submit: Submit, ended: Any) -> N
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        ("true", "The run has no files. Write it there, or"),
-        ("echo > outputs/modle.rds", "The run has outputs/modle.rds. Did you mean outputs/modle.rds?"),
+        ("true", "The run has no files. Write it there, or leave it out of `outputs`."),
+        ("echo > outputs/modle.rds", "isn't there. Did you mean outputs/modle.rds, which is there?"),
         ("for i in 1 2 3 4 5 6 7; do echo > outputs/x$i; done", "The run has outputs/x1, outputs/x2, outputs/x3, outputs/x4, outputs/x5 and 2 more."),
         ("ln -s /etc/passwd outputs/model.rds", "isn't there"),
         ("mkfifo outputs/model.rds", "isn't there"),
@@ -37,7 +37,8 @@ def test_a_run_without_a_declared_output_has_failed(submit: Submit, ended: Any, 
     error = details["error"]
     assert (details["status"], error["code"], details["exitCode"]) == ("Failed", "output_missing", 0)
     assert error["class"] == ["espalier_error_output_missing"]
-    assert "its output model, outputs/model.rds, isn't there." in error["message"] and said in error["message"]
+    assert "its output model, outputs/model.rds, isn't there." in error["message"]
+    assert said in f"{error['message']} {error['hint']}"
 
 
 def test_more_than_one_is_missing(submit: Submit, ended: Any) -> None:

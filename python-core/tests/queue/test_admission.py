@@ -50,10 +50,19 @@ def test_one_that_failed_fails_those_that_depend_on_it(submit: Submit, ended: An
     third = submit(f"touch {tmp_path / 'ran'}", depends_on=[second.id])
     details = ended(second)
     assert (details["status"], details["error"]["code"]) == ("Failed", "dependency_failed")
-    assert f"{first.id} ({state}: The job ended with " in details["error"]["message"]
+    message = details["error"]["message"]
+    assert f"{first.id}, which failed: The job ended with " in message
     hint = f'get_run_log(get_run(ws, "{first.id}")) shows the log of that run.'
     assert details["error"]["hint"] == hint
     details = ended(third)
+    beginning = "The run was not started because it depends on "
+    chain = f"{beginning}{second.id}, which was not started because it depends on "
+    assert details["error"]["message"] == message.replace(beginning, chain)
+    with pytest.raises(EspalierError) as caught:
+        third.get_log()
+    assert caught.value.message == (
+        "The run has no file 'user_logs/std_log.txt', because its job never began: " + details["error"]["message"]
+    )
     assert details["error"]["code"] == "dependency_failed" and not (tmp_path / "ran").exists()
     assert details["error"]["hint"] == hint, "of a chain the first"
 
@@ -65,8 +74,9 @@ def test_one_that_was_canceled_or_deleted(one_slot: None, submit: Submit, ended:
     canceled.cancel()
     shutil.rmtree(deleted.run_dir)
     step()
-    assert f"{canceled.id} (Canceled)" in ended(second)["error"]["message"]
-    assert f"{deleted.id} (deleted)" in ended(third)["error"]["message"]
+    assert f"{canceled.id}, which was canceled." in ended(second)["error"]["message"]
+    assert f"{deleted.id}, which was deleted." in ended(third)["error"]["message"]
+    assert ended(last)["error"]["message"].endswith(f"because it depends on {canceled.id}, which was canceled.")
     assert not ended(last)["error"]["hint"], "none of them has a log"
     blocker.cancel()
 

@@ -178,6 +178,7 @@ def test_the_sessions_proxy_is_asked(submit: Submit, ended: Any, site: Site) -> 
         ("https://example.com/a.csv?token=1", SHA256, "looks like a secret"),
         ("file:///etc/passwd", SHA256, "not the address of a file, https"),
         ("ftp://example.com/a.csv", SHA256, "isn't a URL that can be used"),
+        ("example.com/a.csv", SHA256, "isn't a URL that can be used"),
         ("https://example.com/", SHA256, "not the address of a file"),
         ("https://example.com/..", SHA256, "not the address of a file"),
         ("https://example.com/a b", SHA256, "isn't a URL that can be used"),
@@ -189,6 +190,9 @@ def test_bad_addresses(submit: Submit, url: str, sha256: str, said: str) -> None
     with pytest.raises(EspalierError, match=said) as caught:
         submit("true", inputs={"data": input_url(url, sha256)})
     assert caught.value.code == "bad_argument" and "pw" not in str(caught.value)
+    is_secret = said in ("with credentials in it", "looks like a secret")
+    assert is_secret == ("Take an address without" in caught.value.hint)
+    assert (is_secret or sha256 != SHA256) == ("An address begins with https://" not in caught.value.hint)
 
 
 def test_an_address_without_a_digest_is_no_input(submit: Submit) -> None:

@@ -355,9 +355,9 @@ class Run(RunParts, RunFiles, RunSecrets, RunChildren):
     def _status(self) -> Dict[str, Any]:
         try:
             return check_kinds(self._paths.status, status_record(self._paths), _STATUS_KINDS)
-        except FileNotFoundError:
+        except FileNotFoundError as error:
             if not self._follow():
-                raise self._missing() from None
+                raise self._missing(error) from None
         return self._status()
 
     def _follow(self) -> bool:
@@ -375,16 +375,20 @@ class Run(RunParts, RunFiles, RunSecrets, RunChildren):
     def _meta(self) -> Dict[str, Any]:
         try:
             return read_meta(self._paths)
-        except FileNotFoundError:
-            raise self._missing() from None
+        except FileNotFoundError as error:
+            raise self._missing(error) from None
 
     def _record(self, path: str) -> Dict[str, Any]:
         try:
             return read_record(path)
-        except FileNotFoundError:
-            raise self._missing() from None
+        except FileNotFoundError as error:
+            raise self._missing(error) from None
 
-    def _missing(self) -> EspalierError:
+    def _missing(self, error: FileNotFoundError) -> EspalierError:
+        if os.path.isdir(self._paths.root):
+            message = f"The run {self._id} is damaged: {error.filename} is missing."
+            hint = "Restore the file from a backup, or delete the run's folder."
+            return EspalierError("damaged", message, hint, path=error.filename)
         return EspalierError(
             "run_missing", f"The run {self._id} is not in {self._workspace_path} any more.", "See list_runs()."
         )

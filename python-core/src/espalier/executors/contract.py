@@ -1,7 +1,7 @@
 """What an executor is: how and where a run's job is executed. Standard library only, and cheap to load.
 
 The runner makes a run ready, has its executor launch the job, and watches the process that stands for it. To write one:
-docs/executors.md. `espalier.testing.executor_contract` has the tests that each passes.
+inst/executors.md. `espalier.testing.executor_contract` has the tests that each passes.
 """
 
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
@@ -72,6 +72,10 @@ class Secrets:
 
     def started(self) -> None:
         """The job has been started with `output`."""
+        raise NotImplementedError
+
+    def hide(self, text: str) -> str:
+        """A text with `***` in place of each of them."""
         raise NotImplementedError
 
 
@@ -236,6 +240,9 @@ class Executor:
 
         Returns:
             What waits until it is given up, with the run wherever its folder is then.
+
+        Raises:
+            EspalierError: it can't be given up; this becomes a warning of the run. So it does where the wait fails.
         """
         return None
 

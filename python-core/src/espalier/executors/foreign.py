@@ -10,7 +10,7 @@ import signal
 import sys
 import traceback
 from functools import partial
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from espalier.adapters.inside import replace_inside
 from espalier.adapters.tree import Tree
@@ -22,18 +22,20 @@ from espalier.base.paths import FORMAT, RunPaths
 from espalier.base.records import dump_record
 from espalier.executors.contract import Capabilities, Executor, Job, Reconciled, TooWide
 from espalier.executors.meter import Meter
+from espalier.lifecycle.status import Outcome
 
 if TYPE_CHECKING:
     from espalier.base.config import ScriptRunConfig
     from espalier.environment.definition import Environment
     from espalier.executors.contract import Launch, MakeMeter
-    from espalier.lifecycle.status import Outcome
 
 GROUP = "espalier.executors"
 # With this exit status the process that stands for a job says that it doesn't know how the job ended.
 UNKNOWN = 125
 # So long an executor may take to find out what became of a job that has ended, seconds.
 _FIND_SECONDS = 60.0
+# How much of a traceback a run's error holds.
+_FRAMES, _LINES, _LINE_LENGTH = 20, 100, 500
 
 
 def registered_executor(name: str, known: Tuple[str, ...]) -> Tuple[Executor, ExecutorCode]:
@@ -98,10 +100,11 @@ class ForeignExecutor(Executor):
     def __init__(self, name: str, executor: Executor) -> None:
         self.name, self._executor = name, executor
         self.capabilities = executor.capabilities
+        self._hide: Callable[[str], str] = str
 
     def check(self, config: "ScriptRunConfig") -> List[str]:
         """See `Executor`."""
-        return [str(warning) for warning in self._call("check", config)]
+        return list(self._call("check", config))
 
     def specify(self, spec: JobSpec, config: "ScriptRunConfig", environment: "Optional[Environment]") -> JobSpec:
         """See `Executor`. (The definition of a run has no place for what another package needs.)"""
@@ -118,19 +121,16 @@ class ForeignExecutor(Executor):
 
     def prepare(self, job: Job) -> "Launch":
         """See `Executor`."""
+        if job.secrets is not None:
+            self._hide = job.secrets.hide
         if self.capabilities.may_outlive:  # (first: when all of us die, it says that there may be something)
             replace_inside(job.run.root, job.run.executor, dump_record({"format": FORMAT, "executor": self.name}))
             job.undo.callback(self.reconcile, job.run, Status())
-        launch = self._call("prepare", job)
-        if not callable(launch):
-            raise _failed(self.name, f"its `prepare` returned {launch!r:.100}, which can't be called")
-        return partial(self._launch, launch)
+        return partial(self._launch, self._call("prepare", job))
 
     def _launch(self, launch: "Launch", run: RunPaths) -> int:
         try:
-            pid = self._limited("launch", self._executor.launch_seconds, launch, run)
-            if type(pid) is not int or not _is_child(pid):
-                raise _failed(self.name, f"its `launch` returned {pid!r:.100}, which is no child process of the runner")
+            pid: int = self._call("launch", run, call=launch, seconds=self._executor.launch_seconds)
         except BaseException:
             Tree(os.path.basename(run.root), None, os.getpid()).kill()  # (what it has started, nobody watches)
             if self.capabilities.may_outlive:
@@ -142,74 +142,92 @@ class ForeignExecutor(Executor):
         """See `Executor`."""
         try:
             made: Optional[MakeMeter] = self._call("measure", run)
-        except EspalierError:
-            traceback.print_exc()
+        except EspalierError as error:
+            _note(error)
             return None
         return None if made is None else partial(_meter, made)
 
     def outcome(self, run: RunPaths, ended: "Outcome") -> "Outcome":
         """See `Executor`."""
         try:
-            return self._checked(ended, self._limited("outcome", _FIND_SECONDS, self._executor.outcome, run, ended))
+            found: Outcome = self._call("outcome", run, ended, seconds=_FIND_SECONDS)
+            self._refuse_contradiction(ended, found)
         except EspalierError as error:
-            return ended._replace(cause=(error.code, error.message))
+            return ended._replace(cause=(error.code, error.message), traceback=_traceback_of(error))
+        changes = {name: getattr(found, name) for name in ("exit_code", "signal", "cause", "hint", "warnings")}
+        return ended._replace(**changes)
 
-    def _checked(self, ended: "Outcome", found: "Outcome") -> "Outcome":
-        code, number = getattr(found, "exit_code", None), getattr(found, "signal", None)
-        if (code is None) == (number is None) or type(number if code is None else code) is not int:
-            raise _failed(self.name, f"its `outcome` returned {found!r:.200}")
-        if ended.exit_code not in (None, UNKNOWN) and (code, number) != (ended.exit_code, ended.signal):
-            seen = f"exit status {code}" if number is None else f"signal {number}"
-            why = f"it reports {seen}, and the process that stood for the job had exit status {ended.exit_code}"
-            raise _failed(self.name, why)
-        cause = found.cause if found.cause is None else (str(found.cause[0]), str(found.cause[1]))
-        warnings = [str(warning) for warning in found.warnings]
-        return ended._replace(exit_code=code, signal=number, cause=cause, hint=str(found.hint), warnings=warnings)
+    def _refuse_contradiction(self, ended: "Outcome", found: "Outcome") -> None:
+        if ended.exit_code in (None, UNKNOWN) or (found.exit_code, found.signal) == (ended.exit_code, ended.signal):
+            return
+        seen = f"signal {found.signal}" if found.exit_code is None else f"exit status {found.exit_code}"
+        why = f"it reports {seen}, and the process that stood for the job had exit status {ended.exit_code}"
+        raise _failed(self.name, why, _place_of(self._executor.outcome, why))
 
     def release(self, run: RunPaths) -> "Optional[Callable[[RunPaths], None]]":
-        """See `Executor`."""
-        try:
-            return partial(self._released, self._limited("release", _FIND_SECONDS, self._executor.release, run))
-        except EspalierError:  # (what it still holds is looked for once more)
-            return None
+        """See `Executor`. Raises EspalierError: it failed. (What it still holds is looked for once more.)"""
+        return partial(self._released, self._call("release", run, seconds=_FIND_SECONDS))
 
     def _released(self, wait: "Optional[Callable[[RunPaths], None]]", run: RunPaths) -> None:
-        with contextlib.suppress(EspalierError, OSError):
+        def waited(run: RunPaths) -> None:
             if wait is not None:
-                self._limited("release", _FIND_SECONDS, wait, run)
+                wait(run)
+
+        self._call("release", run, call=waited, seconds=_FIND_SECONDS)
+        with contextlib.suppress(OSError):
             os.unlink(run.executor)
 
     def reconcile(self, run: RunPaths, status: Status) -> Reconciled:
         """See `Executor`."""
         try:
-            found = self._limited("reconcile", _FIND_SECONDS, self._executor.reconcile, run, status)
-            if not isinstance(found, Reconciled) or type(found.exit_code) not in (int, type(None)):
-                raise _failed(self.name, f"its `reconcile` returned {found!r:.200}")
+            found: Reconciled = self._call("reconcile", run, status, seconds=_FIND_SECONDS)
         except EspalierError as error:
+            _note(error)
             return Reconciled(cause=(error.code, error.message), is_gone=False)
         return found
 
-    def _call(self, act: str, *arguments: Any) -> Any:
-        try:
-            return getattr(self._executor, act)(*arguments)
-        except (EspalierError, TooWide):
-            raise
-        except (Exception, SystemExit) as error:
-            raise _failed(self.name, f"its `{act}` raised {type(error).__name__}: {error!s:.300}") from error
+    def _call(
+        self,
+        act: str,
+        *arguments: Any,
+        call: Optional[Callable[..., Any]] = None,
+        seconds: Optional[float] = None,
+    ) -> Any:
+        """Call one of its methods, and hold the result to the contract.
 
-    def _limited(self, act: str, seconds: float, call: Callable[..., Any], *arguments: Any) -> Any:
-        """Call something of it, for no longer than so many seconds."""
+        Args:
+            act: The method.
+            *arguments: What it gets.
+            call: What to call in its place: a function that it had returned.
+            seconds: It may take no longer; None: there is a limit already, or none is needed.
+
+        Raises:
+            EspalierError: `executor_failed`, with the `traceback`; or what the method raised.
+        """
+        fits, kind = _KINDS[act]
         try:
             with _limit(seconds):
-                return call(*arguments)
-        except _TooLong:
-            traceback.print_exc()
-            raise _failed(self.name, f"its `{act}` took longer than {seconds:g} seconds") from None
-        except EspalierError:
+                result = (call or getattr(self._executor, act))(*arguments)
+            if fits(result):
+                return result
+        except TooWide:
             raise
-        except (Exception, SystemExit) as error:
-            traceback.print_exc()
-            raise _failed(self.name, f"its `{act}` raised {type(error).__name__}: {error!s:.300}") from error
+        except EspalierError as error:
+            if act in _REFUSING:
+                raise
+            message = f"The executor {self.name!r:.100} failed in `{act}`: {self._hide(error.message)}"
+            raise EspalierError(error.code, message, self._hide(error.hint), **error.fields) from error
+        except (Exception, SystemExit, _TooLong) as error:
+            late = isinstance(error, _TooLong)
+            why = f"took longer than {seconds:g} seconds" if late else f"raised {self._hide(_words(error))}"
+            raise _failed(self.name, f"its `{act}` {why}", self._hidden(_frames(error))) from None
+        method = getattr(self._executor, act)
+        is_own = getattr(method, "__func__", method) is not getattr(Executor, act)
+        why = f"its `{act}` returned {self._hide(_shown(result))}, not {kind}"
+        raise _failed(self.name, why, _place_of(method if is_own else call, why))
+
+    def _hidden(self, lines: Sequence[str]) -> List[str]:
+        return self._hide("\n".join(lines)).split("\n")
 
 
 def _meter(made: "MakeMeter", path: str, tree: Tree, started: float) -> Meter:
@@ -245,12 +263,96 @@ def _limit(seconds: Optional[float]) -> Iterator[None]:
         signal.signal(signal.SIGALRM, old)
 
 
-def _is_child(pid: int) -> bool:
+def _is_child(pid: Any) -> bool:
     try:
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except (OSError, OverflowError):
+    except (OSError, OverflowError, TypeError):
         return False
-    return pid > 1
+    return type(pid) is int and pid > 1
+
+
+def _are_texts(found: Any) -> bool:
+    return isinstance(found, (list, tuple)) and all(isinstance(text, str) for text in found)
+
+
+def _is_mapping(found: Any) -> bool:
+    return isinstance(found, Mapping) and all(isinstance(name, str) for name in found)
+
+
+def _may_be_called(found: Any) -> bool:
+    return found is None or callable(found)
+
+
+def _is_cause(found: Any) -> bool:
+    return found is None or (_are_texts(found) and len(found) == 2)
+
+
+def _is_outcome(found: Any) -> bool:
+    if not isinstance(found, Outcome) or (found.exit_code is None) == (found.signal is None):
+        return False
+    number = found.signal if found.exit_code is None else found.exit_code
+    return type(number) is int and _is_cause(found.cause) and isinstance(found.hint, str) and _are_texts(found.warnings)
+
+
+def _is_reconciled(found: Any) -> bool:
+    return (
+        isinstance(found, Reconciled)
+        and type(found.exit_code) in (int, type(None))
+        and type(found.ended_at) in (int, float, type(None))
+        and _is_cause(found.cause)
+        and isinstance(found.hint, str)
+    )
+
+
+# What the methods return: how that is seen, and in words.
+_KINDS: Mapping[str, Tuple[Callable[[Any], bool], str]] = {
+    "check": (_are_texts, "a list of texts"),
+    "inherits": (_is_mapping, "a dict of variables"),
+    "narrowed": (_is_mapping, "a dict of fields"),
+    "prepare": (callable, "a function that launches the job"),
+    "launch": (_is_child, "a child process of the runner"),
+    "measure": (_may_be_called, "a function or None"),
+    "outcome": (_is_outcome, "an outcome with an exit code or a signal"),
+    "release": (_may_be_called, "a function or None"),
+    "reconcile": (_is_reconciled, "a Reconciled"),
+}
+# In these an error is what the user is to read, of the job.
+_REFUSING = ("check", "narrowed")
+
+
+def _words(error: BaseException) -> str:
+    """Type and text of an exception."""
+    return "".join(traceback.format_exception_only(type(error), error)).strip()[:300]
+
+
+def _shown(found: Any) -> str:
+    try:
+        return repr(found)[:100]
+    except Exception:
+        return f"a {type(found).__name__}"
+
+
+def _frames(error: BaseException) -> List[str]:
+    """The lines of a traceback, without the frame that is ours."""
+    below = error.__traceback__.tb_next if error.__traceback__ is not None else None
+    lines = traceback.format_exception(type(error), error, below, limit=-_FRAMES)
+    return [line[:_LINE_LENGTH] for line in "".join(lines).splitlines()[-_LINES:]]
+
+
+def _place_of(function: Any, why: str) -> List[str]:
+    """What stands for a traceback where nothing was raised: the function, and what is wrong with it."""
+    code = getattr(function, "__code__", None)
+    place = [] if code is None else [f'  File "{code.co_filename}", line {code.co_firstlineno}, in {code.co_name}']
+    return [*place, why[0].upper() + why[1:]]
+
+
+def _traceback_of(error: EspalierError) -> List[str]:
+    return list(error.fields.get("traceback", []))
+
+
+def _note(error: EspalierError) -> None:
+    """Write what failed to the log of this process: no error of a run has room for it."""
+    print("\n".join([*_traceback_of(error), error.message]), file=sys.stderr, flush=True)
 
 
 def _entries() -> Dict[str, str]:
@@ -272,22 +374,31 @@ def _imported(name: str, target: str) -> Any:
     try:
         __import__(module)
         return sys.modules[module]
-    except Exception as error:
-        raise _failed(name, f"its module can't be imported, {type(error).__name__}: {error!s:.300}") from error
+    except (Exception, SystemExit) as error:
+        raise _failed(name, f"its module can't be imported, {_words(error)}", _frames(error)) from error
 
 
 def _made(name: str, target: str, module: Any) -> Executor:
     cls = getattr(module, target.partition(":")[2], None)
     if not isinstance(cls, type) or not issubclass(cls, Executor):
         raise _failed(name, f"{target} is no class that extends espalier.executors.contract.Executor")
-    if not isinstance(cls.capabilities, Capabilities):
-        raise _failed(name, "its `capabilities` are none")
     try:
-        return ForeignExecutor(name, cls())
-    except Exception as error:
-        raise _failed(name, f"it can't be made, {type(error).__name__}: {error!s:.300}") from error
+        executor = cls()
+    except (Exception, SystemExit) as error:
+        raise _failed(name, f"it can't be made, {_words(error)}", _frames(error)) from error
+    if executor.name != name:
+        raise _failed(name, f"its `name` is {_shown(executor.name)}, and its entry point's {name!r:.100}")
+    if not isinstance(executor.capabilities, Capabilities):
+        raise _failed(name, f"its `capabilities` are {_shown(executor.capabilities)}, not Capabilities")
+    seconds = executor.launch_seconds
+    if type(seconds) not in (int, float) or not 0 < seconds < float("inf"):
+        raise _failed(name, f"its `launch_seconds` is {_shown(seconds)}, not a number of seconds")
+    if cls.launch is Executor.launch and cls.prepare is Executor.prepare:
+        raise _failed(name, "it has no method `launch`")
+    return ForeignExecutor(name, executor)
 
 
-def _failed(name: str, why: str) -> EspalierError:
+def _failed(name: str, why: str, lines: Sequence[str] = ()) -> EspalierError:
     message = f"The executor {name!r:.100}, which another package provides, failed: {why}."
-    return EspalierError("executor_failed", message, "Report this to the authors of that package.")
+    hint = "Report this to the authors of that package."
+    return EspalierError("executor_failed", message, hint, traceback=list(lines))

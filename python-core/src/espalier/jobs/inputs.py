@@ -10,7 +10,7 @@ from espalier.base.errors import EspalierError
 from espalier.base.model.job import Input
 from espalier.base.names import check_name, input_variable
 from espalier.base.paths import WorkspacePaths, is_digest, is_run_id
-from espalier.environment.spelling import url
+from espalier.environment.spelling import KEEP_SECRETS, url
 from espalier.lifecycle.status import read_status
 from espalier.store.input_digests import digest_of_file, input_at
 from espalier.tracking.run_outputs import found_output, output_to_come
@@ -19,6 +19,10 @@ from espalier.tracking.run_outputs import found_output, output_to_come
 Given = Union[str, Mapping[str, str]]
 _OF_NETWORKS = re.compile("(?i:(?:https?|no|all)_proxy)|SSL_CERT_FILE|SSL_CERT_DIR")
 _LONGEST_NAME = 200
+_ADDRESS = (
+    "An address begins with https:// or http://, and has no spaces or quotes. Give a local file by its path; what else "
+    "there is download in the job."
+)
 
 
 def resolve_inputs(paths: WorkspacePaths, inputs: Mapping[str, Given]) -> List[Input]:
@@ -86,12 +90,12 @@ def _url(paths: WorkspacePaths, name: str, given: Dict[str, str]) -> Input:
         address = url(f"The input {name}", given["url"])
     except EspalierError as error:
         hint = "Take an address without, or download it in the job, with secrets = the names of what it needs."
-        raise EspalierError("bad_argument", error.message, hint) from None
+        raise EspalierError("bad_argument", error.message, hint if error.hint == KEEP_SECRETS else _ADDRESS) from None
     place = address.partition("?")[0]
     file = os.path.basename(place)
     if not place.startswith(("https://", "http://")) or file in ("", ".", "..") or len(file) > _LONGEST_NAME:
         message = f"The input {name} is {address:.200}, which is not the address of a file, https://<host>/<path>/<file>."
-        raise EspalierError("bad_argument", message, "Give a local file by its path.")
+        raise EspalierError("bad_argument", message, _ADDRESS)
     return Input(name, place, digest=digest_of_file(sha256), url=address, sha256=sha256)
 
 

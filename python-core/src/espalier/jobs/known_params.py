@@ -7,7 +7,7 @@ import ast
 import difflib
 import os
 import re
-from typing import Iterator, List, Mapping, NamedTuple, Optional, Set
+from typing import Collection, Iterator, List, Mapping, NamedTuple, Optional, Set
 
 from espalier.base.scripts import kind_of
 from espalier.jobs.r_calls import calls_of, name_of, texts_of, without_comments
@@ -22,20 +22,25 @@ _LONGEST = 1 << 20
 # With these a script reads arguments in ways that aren't followed here, or a file that it may source does.
 _R_OTHERS = r"\b(commandArgs|do\.call|getopt|docopt|argparser|GetoptLong|parse_known_args|add_subparsers)\b"
 _R_READERS = r"\b(commandArgs|job_params|optparse|make_option|add_option|argparser?|getopt|docopt|GetoptLong)\b"
+# By which else than its arguments a job finds its inputs.
+_INPUT_READERS = r"(?i)ESPALIER_INPUT|input_?datasets"
 # What may be given to argparse without changing which options there are.
 _TEXTS_OF_PARSER = frozenset(("description", "prog", "epilog", "formatter_class", "add_help"))
 _NAMED = 5
 
 
-def unknown_params(source: str, script: str, params: Mapping[str, object]) -> List[str]:
-    """A warning for each parameter that the entry script certainly doesn't know.
+def unknown_params(
+    source: str, script: str, params: Mapping[str, object], inputs: Collection[str] = ()
+) -> List[str]:
+    """A warning for each parameter, and each input, that the entry script certainly doesn't know.
 
     Args:
         source: The source folder.
         script: The entry script, relative to it.
         params: The job's `script_params`.
+        inputs: The names of its inputs, which it may also read by their variables.
     """
-    text = _text_of(os.path.join(source, script)) if params else None
+    text = _text_of(os.path.join(source, script)) if params or inputs else None
     if text is None:
         return []
     kind = kind_of(script)
@@ -43,10 +48,13 @@ def unknown_params(source: str, script: str, params: Mapping[str, object]) -> Li
     known = read(text) if read is not None else None
     if known is None:
         return []
-    unknown = [name for name in params if not known.has(name)]
+    unknown = [(name, "script_params") for name in params if not known.has(name)]
+    unknown += [(name, "inputs") for name in inputs if not known.has(name)]
     if not unknown or _is_read_elsewhere(source, script, kind):
         return []
-    return [_warning(name, known.options, script) for name in unknown]
+    if any(argument == "inputs" for _, argument in unknown) and _reads_variables(source):
+        unknown = [each for each in unknown if each[1] != "inputs"]
+    return [_warning(name, argument, known.options, script) for name, argument in unknown]
 
 
 class Known(NamedTuple):
@@ -64,17 +72,23 @@ class Known(NamedTuple):
         return re.sub(r"[-.]", "_", option) in {re.sub(r"[-.]", "_", each) for each in self.options}
 
 
-def _warning(name: str, known: Set[str], script: str) -> str:
+def _warning(name: str, argument: str, known: Set[str], script: str) -> str:
     # (as `script_params` name them: of a name without dash, two are put before it)
     names = {each.lstrip("-"): each[2:] if each.startswith("--") else each for each in sorted(known)}
     bare = name.lstrip("-")
     if bare in names:
-        return f'{script} doesn\'t read "{name}" of `script_params`. It reads "{names[bare]}".'
+        return f'{script} doesn\'t read "{name}" of `{argument}`. It reads "{names[bare]}".'
     near = difflib.get_close_matches(bare, names, 1)
     shown = ", ".join(f'"{each}"' for each in list(names.values())[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
     knows = f"It has {shown}." if names else "It has none."
     hint = f'Did you mean "{names[near[0]]}"?' if near else knows
-    return f'{script} has no parameter "{bare}" of `script_params`. {hint}'
+    return f'{script} has no parameter "{bare}" of `{argument}`. {hint}'
+
+
+def _reads_variables(source: str) -> bool:
+    """Whether a file of the folder may read an input by its variable."""
+    texts = (_text_of(os.path.join(source, path)) for path in files_below(source))
+    return any(text is not None and re.search(_INPUT_READERS, text) for text in texts)
 
 
 def _text_of(path: str) -> Optional[str]:

@@ -121,7 +121,7 @@ def plan_trials(
         warnings += absolute_mentions(source, scripts, given)
         warnings += mentions_above(source, scripts, given, words)
         if script:
-            warnings += unknown_params(source, script, all_params)
+            warnings += unknown_params(source, script, all_params, config.inputs)
     config = replace(config, entry_script=script) if script else config
     chosen = choose_environment(paths, config, experiment, executor.capabilities)
     if chosen is not None:

@@ -94,9 +94,7 @@ def judge_outputs(end: End) -> None:
     missing = missing_output(end.run, wanted)
     if missing is not None:
         end.state = states.FAILED
-        end.error = plain_error(
-            missing.code, f"{missing.message} {missing.hint}", classes=[f"espalier_error_{missing.code}"]
-        )
+        end.error = {**plain_error(missing.code, missing.message), "hint": missing.hint}
 
 
 def sum_up(end: End) -> None:

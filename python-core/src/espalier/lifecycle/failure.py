@@ -13,7 +13,7 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from espalier.adapters.files import open_regular, with_body
 from espalier.adapters.inside import names_in
-from espalier.base.errors import CODES
+from espalier.base.model.status import plain_error
 from espalier.base.paths import PRELUDE_WRITER, RunPaths
 from espalier.base.scratch_paths import ScratchPaths
 from espalier.lifecycle.hints import hint_on_error, hint_on_status, relative_paths
@@ -55,6 +55,7 @@ def job_error(
     number: Optional[int],
     cause: Optional[Tuple[str, str]] = None,
     hint: str = "",
+    traceback: Sequence[str] = (),
 ) -> Dict[str, Any]:
     """The error record of a job that ended with a bad exit status.
 
@@ -63,14 +64,12 @@ def job_error(
         number: The signal's number, or None.
         cause: Code and message of what ended it, where its executor knows that.
         hint: What its executor says can be done.
+        traceback: Where the executor failed, the lines of that.
     """
     log = last_lines(run.log, _LOG_BYTES)
     tail = _tail(log)
     if cause is not None:
-        code, message = cause
-        classes = [f"espalier_error_{code}"] if code in CODES else []
-        known = {"code": code, "message": message, "call": None, "place": None}
-        return {**known, "class": classes, "traceback": [], "log_tail": tail}
+        return plain_error(*cause, tail, traceback=traceback)
     how = _how_it_ended(exit_code, number)
     of_r = _recorded_r_error(run) or _last_r_error(run, log)
     found: Dict[str, Any] = of_r or python_error(log) or _usage_error(tail, exit_code) or _r_error(tail) or {}

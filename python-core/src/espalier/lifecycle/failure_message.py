@@ -65,6 +65,11 @@ def failure_line(error: Mapping[str, Any], length: int = 200) -> str:
     return text if len(text) <= length else text[: length - 3] + "..."
 
 
+def as_sentence(text: str) -> str:
+    """A text that ends as a sentence does."""
+    return text if text.endswith((".", "!", "?")) else text + "."
+
+
 def _shown(lines: Sequence[str]) -> List[str]:
     return ["Last lines of its log:", *("  " + line for line in lines)] if lines else []
 

@@ -34,13 +34,14 @@ def _missing(run: RunPaths, missing: Sequence[Output]) -> EspalierError:
     first, others = missing[0], len(missing) - 1
     files = _files(run)
     near = difflib.get_close_matches(first.path, files, 1)
-    found = ", ".join([*near, *(path for path in files if path not in near)][:_SHOWN])
+    found = ", ".join(files[:_SHOWN])
     left = f" and {len(files) - _SHOWN} more" if len(files) > _SHOWN else ""
     more = f" {others} more of its outputs {'is' if others == 1 else 'are'} missing." if others else ""
     message = f"The job ended well, and its output {first.name}, {first.path}, isn't there.{more}"
+    if near:
+        return EspalierError("output_missing", message, f"Did you mean {near[0]}, which is there?")
     seen = f" The run has {found}{left}." if files else " The run has no files."
-    hint = f"Did you mean {near[0]}?" if near else "Write it there, or leave it out of `outputs`."
-    return EspalierError("output_missing", message + seen, hint)
+    return EspalierError("output_missing", message + seen, "Write it there, or leave it out of `outputs`.")
 
 
 def _files(run: RunPaths) -> List[str]:

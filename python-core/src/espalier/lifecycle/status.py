@@ -41,6 +41,8 @@ class Outcome(Record):
     # by its executor: code and message of what ended it, where that is not for the job to say, and what to do about it
     cause: Optional[Tuple[str, str]] = None
     hint: str = ""
+    # where its executor failed: the lines of that
+    traceback: List[str] = []
 
     def fields(self) -> Dict[str, Any]:
         """As fields of status.json."""

@@ -24,7 +24,7 @@ def verdict(known: Known, outcome: Outcome) -> Tuple[str, Dict[str, Any]]:
         return states.CANCELED, _stop_error(known.run, "timed_out", _timed_out_message(known))
     if outcome.stopped_by == "canceled":
         return states.CANCELED, _stop_error(known.run, "canceled", canceled_message(known.run))
-    error = job_error(known.run, outcome.exit_code, outcome.signal, outcome.cause, outcome.hint)
+    error = job_error(known.run, outcome.exit_code, outcome.signal, outcome.cause, outcome.hint, outcome.traceback)
     return states.FAILED, with_memory(error, outcome)
 
 

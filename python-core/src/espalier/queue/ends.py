@@ -20,7 +20,7 @@ from espalier.lifecycle.collect import collect, remove_working_copy
 from espalier.lifecycle.copies import is_copy_in_queue
 from espalier.lifecycle.digests import known_digests
 from espalier.lifecycle.end import clean_again, end_attempt, end_lost_attempt, finish, retire_copy
-from espalier.lifecycle.failure_message import failure_line
+from espalier.lifecycle.failure_message import as_sentence, failure_line
 from espalier.lifecycle.status import Known, check_definition, is_cleaned, move, read_status, status_of
 from espalier.lifecycle.strays import end_strays
 from espalier.lifecycle.verdict import died_before_start
@@ -30,7 +30,11 @@ from espalier.queue.tickets import Ticket, add_ticket, find_ticket, read_ticket
 __all__ = ["clean_left", "end_canceled", "end_depending", "end_unstarted", "queue_lost", "retire_copy", "settle_left"]
 
 # How often a run is tried whose runner dies before the job starts: one that cannot work must not be tried for ever.
+# What the error of a run begins with that was not started.
+_BEGINNING = "The run was not started because it depends on "
 _RUNNERS = 3
+# What the error of a run begins with that was not started.
+_BEGINNING = "The run was not started because it depends on "
 
 
 def settle_left(paths: QueuePaths, run: RunPaths, status: Status) -> bool:
@@ -156,8 +160,8 @@ def end_depending(ticket: Ticket, status: Status, failed: Mapping[str, Optional[
         failed: The runs that it depends on and that did not complete, each with its state; None: it was deleted.
     """
     errors = {run_id: _error(ticket.other(run_id)) for run_id, state in failed.items() if state == states.FAILED}
-    words = ", ".join(f"{run_id} ({_end(state, errors.get(run_id))})" for run_id, state in failed.items())
-    error = plain_error("dependency_failed", f"The run was not started because it depends on {words}.")
+    words = "; and on ".join(f"{run_id}, which {_end(state, errors.get(run_id))}" for run_id, state in failed.items())
+    error = plain_error("dependency_failed", f"{_BEGINNING}{as_sentence(words)}")
     first = next((run_id for run_id in failed if errors.get(run_id) is not None), None)
     if first is not None:
         cause = errors[first] or {}
@@ -173,5 +177,10 @@ def _error(run: RunPaths) -> Optional[Mapping[str, Any]]:
 
 
 def _end(state: Optional[str], error: Optional[Mapping[str, Any]]) -> str:
-    """How a run ended, with the cause, for people."""
-    return f"{state}: {failure_line(error)}" if error is not None else state or "deleted"
+    """How a run ended, with the cause, for people: it follows "which"."""
+    if error is None:
+        return "was deleted" if state is None else f"was {state.lower()}"
+    line = failure_line(error)
+    if line.startswith(_BEGINNING):  # (of a chain)
+        return f"was not started because it depends on {line[len(_BEGINNING) :]}"
+    return f"failed: {line}"

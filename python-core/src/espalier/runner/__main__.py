@@ -29,7 +29,7 @@ from espalier.base.errors import EspalierError
 from espalier.base.model.codec import decode, decoded
 from espalier.base.model.job import JobSpec
 from espalier.base.model.resolve import shown_command
-from espalier.base.model.status import Status
+from espalier.base.model.status import Status, plain_error
 from espalier.base.model.ticket import AHEAD, Claim, TicketRecord
 from espalier.base.paths import ENV, SPEC, QueuePaths, RunPaths
 from espalier.base.records import now_iso
@@ -169,7 +169,7 @@ def execute(run: RunPaths, claimed: Claim, place: Place, status: Status) -> None
     except EspalierError as error:
         if place.explains(error):
             raise
-        return _fail_to_prepare(run, error)
+        return _fail_with(run, "prepare_failed", error)
     status = move(
         run,
         status,
@@ -194,7 +194,7 @@ def execute(run: RunPaths, claimed: Claim, place: Place, status: Status) -> None
     except EspalierError as error:
         if place.explains(error):
             raise
-        return _fail_to_prepare(run, error)
+        return _fail_with(run, "prepare_failed", error)
     block_signals()
     become_subreaper()
     _execute_job(place, scratch, status, spec, executor, launch, attached)
@@ -257,7 +257,7 @@ def _execute_job(
     except OSError as error:
         return _fail(place.now(), "start_failed", f"{shown_command(spec)[0]} could not be started: {error.strerror}.")
     except EspalierError as error:
-        return _fail(place.now(), "start_failed", f"{error.message} {error.hint}", f"espalier_error_{error.code}")
+        return _fail_with(place.now(), "start_failed", error)
     try:
         from espalier.runner.after import see_to_the_end
     except BaseException:  # nobody would watch it
@@ -285,14 +285,16 @@ def _fail_by(run: RunPaths, error: Exception) -> None:
         traceback.print_exc()
 
 
-def _fail_to_prepare(run: RunPaths, error: EspalierError) -> None:
-    _fail(run, "prepare_failed", f"{error.message} {error.hint}".rstrip(), f"espalier_error_{error.code}")
+def _fail_with(run: RunPaths, code: str, error: EspalierError) -> None:
+    from espalier.runner.after import fail_with
+
+    fail_with(run, code, error)
 
 
-def _fail(run: RunPaths, code: str, message: str, *classes: str, state: str = states.FAILED) -> None:
+def _fail(run: RunPaths, code: str, message: str, state: str = states.FAILED) -> None:
     from espalier.runner.after import fail
 
-    fail(run, code, message, *classes, state=state)
+    fail(run, plain_error(code, message), state)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 import os
 import signal
-from typing import TYPE_CHECKING, Optional
+from functools import partial
+from typing import TYPE_CHECKING, Any, Dict, Optional
 
 from espalier.adapters.processes import kill_group
 from espalier.base import states
@@ -14,7 +15,7 @@ from espalier.executors.contract import Executor
 from espalier.lifecycle.collect import collect, remove_working_copy
 from espalier.lifecycle.end import end_attempt, end_job, finish
 from espalier.lifecycle.place import Place
-from espalier.lifecycle.status import Known, check_run_format, read_status
+from espalier.lifecycle.status import Known, check_run_format, correct, read_status
 from espalier.runner.ahead import load_next
 from espalier.runner.requests import Attendant
 from espalier.runner.watch import watch
@@ -56,14 +57,26 @@ def see_to_the_end(
     attendant.close()
     run = place.now()  # (its workspace may have been moved meanwhile)
     outcome = executor.outcome(run, outcome)
-    wait_until_released = executor.release(run)
+    try:
+        wait_until_released = executor.release(run)
+    except EspalierError as error:  # (the job has ended as it has)
+        wait_until_released = None
+        outcome = outcome._replace(warnings=[*outcome.warnings, error.message])
     if os.path.isdir(run.children):
         from espalier.runner.children import wait_for_children
 
         status, outcome = wait_for_children(run, status, spec, outcome)
     place.following(lambda run: end_job(Known(run, status, spec), outcome))
     if wait_until_released is not None:
-        wait_until_released(place.now())
+        try:
+            wait_until_released(place.now())
+        except EspalierError as error:
+            place.following(partial(_warn, error.message))
+
+
+def _warn(warning: str, run: RunPaths) -> None:
+    status = read_status(run)
+    correct(run, status, warnings=(*status.warnings, warning))
 
 
 def clear_away(run: RunPaths, status: Status) -> None:
@@ -73,11 +86,23 @@ def clear_away(run: RunPaths, status: Status) -> None:
     remove_working_copy(known)
 
 
-def fail(run: RunPaths, code: str, message: str, *classes: str, state: str = states.FAILED) -> None:
+def fail_with(run: RunPaths, code: str, error: EspalierError) -> None:
+    """End an attempt whose job could not be made ready, or started.
+
+    Args:
+        code: Which of the two.
+        error: What was wrong.
+    """
+    message = f"{error.message} {error.hint}".rstrip()
+    lines = error.fields.get("traceback", [])
+    fail(run, plain_error(code, message, classes=[f"espalier_error_{error.code}"], traceback=lines))
+
+
+def fail(run: RunPaths, error: Dict[str, Any], state: str = states.FAILED) -> None:
     """End an attempt whose job could not be started, or watched."""
     status = read_status(run)
     if not states.is_final(status.state):
-        end_attempt(Known(run, status), state, plain_error(code, message, classes=classes))
+        end_attempt(Known(run, status), state, error)
 
 
 def fail_changed(run: RunPaths, path: str) -> None:

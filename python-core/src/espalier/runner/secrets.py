@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+from functools import partial
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from espalier.adapters import posix
@@ -69,6 +70,10 @@ class Attached(Secrets):
     def started(self) -> None:
         """The job has been started with `output`."""
         self._log.begin()
+
+    def hide(self, text: str) -> str:
+        """A text with `***` in place of each of them."""
+        return _hidden(Masker(self._values), text)
 
     def finish(self) -> None:
         """The job has ended: all it printed is in the log after this, and no file with its secrets is left."""
@@ -145,16 +150,16 @@ def hide_in_events(run: RunPaths, secrets: List[str]) -> None:
         run: A run whose job has ended.
         secrets: The texts to hide.
     """
-    masker = Masker(secrets)
-
-    def hidden(text: str) -> str:
-        shown = masker.feed(text.encode("utf-8", "surrogatepass")) + masker.close()
-        return shown.decode("utf-8", "replace")
-
+    hidden = partial(_hidden, Masker(secrets))
     for folder in (run.events, run.payloads):
         for name in _listed(folder):
             if name.startswith(PRELUDE_WRITER):
                 _hide(run, os.path.join(folder, name), hidden)
+
+
+def _hidden(masker: Masker, text: str) -> str:
+    shown = masker.feed(text.encode("utf-8", "surrogatepass")) + masker.close()
+    return shown.decode("utf-8", "replace")
 
 
 def _listed(folder: str) -> List[str]:

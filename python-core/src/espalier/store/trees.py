@@ -151,6 +151,7 @@ def damage(paths: WorkspacePaths, snapshot_id: str, name: str, where: str, seen:
         f"Snapshot {snapshot_id} is damaged: {name} ({where}): {seen}.",
         "Submit again from the source directory; that stores it anew.",
         path=name,
+        file=where,
         snapshot=snapshot_id,
     )
 

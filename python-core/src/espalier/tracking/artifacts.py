@@ -15,12 +15,15 @@ from typing import BinaryIO, Iterator, List, Set, Tuple
 from espalier.adapters import posix
 from espalier.adapters.copying import copy_content
 from espalier.adapters.moving import opened_below
+from espalier.base import states
 from espalier.base.errors import EspalierError
 from espalier.base.os_errors import naming
 from espalier.base.paths import ARTIFACT_FOLDERS, KEPT_FOLDERS, SYSTEM_LOGS, UPLOADS, RunPaths
 from espalier.base.progress import advance, check, report
 from espalier.base.scratch_paths import ScratchPaths
+from espalier.lifecycle.failure_message import as_sentence, failure_line
 from espalier.lifecycle.scratch import live_scratch
+from espalier.lifecycle.status import status_of
 
 # (bytes that aren't text in the file system's encoding: surrogates)
 _ODD = re.compile("[\x00-\x1f\x7f\\\\\udc80-\udcff]")
@@ -245,11 +248,22 @@ def _unsafe(run: RunPaths, name: str, error: OSError) -> EspalierError:
 
 
 def _missing(run: RunPaths, name: str) -> EspalierError:
-    # names are the job's: nothing that turns text around into a terminal
+    # names are the job's: no sign that turns text around into a terminal
     known = ["".join(c if c.isprintable() else "?" for c in item) for item in file_names(run)]
     shown = ", ".join(known[:10]) + (f" and {len(known) - 10} more" if len(known) > 10 else "")
     return EspalierError(
         "artifact_missing",
-        f"The run has no file {name!r}.",
-        f"It has: {shown}." if known else "It has no files yet.",
+        f"The run has no file {name!r}{why_there_is_none(run)}",
+        f"It has: {shown}." if known else "",
     )
+
+
+def why_there_is_none(run: RunPaths) -> str:
+    """Why a run has no such file: the end of a sentence."""
+    status = status_of(run)
+    if status is None or not states.is_final(status.state):
+        return " yet."
+    has_begun = status.started_at is not None and (status.error or {}).get("code") != "start_failed"
+    if status.error is None or status.is_recorded or has_begun:
+        return "."
+    return ", because its job never began: " + as_sentence(failure_line(status.error))

@@ -18,7 +18,7 @@ from espalier.base.paths import KEPT_FOLDERS, RUNNER_FOLDERS, RunPaths, temporar
 from espalier.base.progress import advance, check, indivisible, report
 from espalier.base.records import FILE_MODE, FOLDER_MODE
 from espalier.lifecycle.scratch import live_scratch
-from espalier.tracking.artifacts import checked_parts, copy_parts, file_names, store, stored_parts
+from espalier.tracking.artifacts import checked_parts, copy_parts, file_names, store, stored_parts, why_there_is_none
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Bytes of a name, and of one part of it: longer ones could not be listed.
@@ -70,7 +70,9 @@ def download_all(
 def _none_begins(run: RunPaths, prefix: str) -> EspalierError:
     known = file_names(run)
     if not known:
-        return EspalierError("artifact_missing", "The run has no files yet.", "Wait until it has ended.")
+        why = why_there_is_none(run)
+        hint = "Wait until it has ended." if why == " yet." else ""
+        return EspalierError("artifact_missing", f"The run has no files{why}", hint)
     # A slip is mostly in the folder: "output/" for "outputs/".
     beginnings = {name[: name.find("/") + 1] or name for name in known} | set(known)
     near = difflib.get_close_matches(prefix, sorted(beginnings), 1)

@@ -1,13 +1,17 @@
-"""What of a workspace's runs is damaged: everything recorded of each is read again."""
+"""What of a workspace's runs is damaged: everything recorded of each is read again, and its snapshot's stored objects."""
 
 import contextlib
+import hashlib
 import os
 import re
 import warnings
-from typing import Any, Dict, Iterator, List, Mapping
+from itertools import islice
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from espalier.base import states
 from espalier.base.errors import EspalierError
+from espalier.base.model.codec import read_as
+from espalier.base.model.job import JobSpec
 from espalier.base.paths import RunPaths, WorkspacePaths, is_run_id
 from espalier.base.progress import report
 from espalier.base.records import read_record
@@ -15,6 +19,9 @@ from espalier.base.types import Frame
 from espalier.lifecycle.digests import is_replaced, known_digests
 from espalier.lifecycle.extent import lost_logs
 from espalier.lifecycle.status import status_record
+from espalier.snapshot.hold import holding_objects
+from espalier.store.packs import ObjectReader, open_stored
+from espalier.store.trees import forget_sources, objects_of
 from espalier.tracking.events import Damage, read_events
 from espalier.tracking.parts import read_parts
 from espalier.tracking.run_rows import summarise
@@ -25,11 +32,12 @@ _FILE = re.compile(r"(.+?) (?:is damaged at|can't be read|is gone;|was cut:)", r
 def damage_frame(paths: WorkspacePaths) -> Frame:
     """The damaged files of all runs, a row each: `run_id`, `file`, `problem`."""
     rows: List[List[str]] = []
+    snapshots = Snapshots(paths)
     folders = sorted(_run_folders(paths.runs))
     for done, folder in enumerate(folders):
         report("Verifying runs", done, len(folders))
         run_id = os.path.basename(folder)
-        for file, problem in damage_of(RunPaths(folder)).items():
+        for file, problem in {**damage_of(RunPaths(folder)), **snapshots.damage_of(RunPaths(folder))}.items():
             rows.append([run_id, file, problem[len(file) + 1 :] if problem.startswith(file + " ") else problem])
     names = ("run_id", "file", "problem")
     columns = {name: [row[at] for row in rows] for at, name in enumerate(names)}
@@ -42,6 +50,62 @@ def _run_folders(runs: str) -> Iterator[str]:
             with contextlib.suppress(FileNotFoundError, NotADirectoryError):
                 names = os.listdir(shard.path)
                 yield from (f"{shard.path}/{name}" for name in names if is_run_id(name) and name[-8:-6] == shard.name)
+
+
+class Snapshots:
+    """The stored objects of runs' snapshots, each read once.
+
+    Args:
+        paths: The workspace.
+    """
+
+    def __init__(self, paths: WorkspacePaths) -> None:
+        self._paths = paths
+        self._found: Dict[str, Dict[str, str]] = {}
+        # Of each object that was read the file that is damaged, and what was seen.
+        self._objects: Dict[str, Optional[Tuple[str, str]]] = {}
+
+    def damage_of(self, run: RunPaths) -> Dict[str, str]:
+        """The damaged files that hold a run's snapshot, each with what is wrong with it."""
+        try:
+            snapshot = read_as(JobSpec, run.spec).snapshot
+        except (EspalierError, OSError):  # (the definition itself is damaged)
+            return {}
+        if snapshot is None:
+            return {}
+        if snapshot.id not in self._found:
+            # (a collection may move objects from one pack to another before and after)
+            with holding_objects(self._paths, only_reading=True), ObjectReader(self._paths) as reader:
+                self._found[snapshot.id] = self._read(snapshot.id, reader)
+        return self._found[snapshot.id]
+
+    def _read(self, snapshot_id: str, reader: ObjectReader) -> Dict[str, str]:
+        found: Dict[str, str] = {}
+        try:
+            for digest in islice(objects_of(self._paths, snapshot_id, reader, set()), 1, None):
+                if digest not in self._objects:
+                    self._objects[digest] = self._damage_of_object(digest, reader)
+                damage = self._objects[digest]
+                if damage is not None:
+                    forget_sources(self._paths)  # (so that the next snapshot stores it again)
+                    found[damage[0]] = f"{damage[1]} (the object {digest} of the snapshot)."
+        except EspalierError as error:
+            found[str(error.fields.get("file") or self._paths.root)] = error.message
+        return found
+
+    def _damage_of_object(self, digest: str, reader: ObjectReader) -> Optional[Tuple[str, str]]:
+        if reader.verified_slice(digest) is not None:
+            return None
+        path = self._paths.blob(digest)
+        try:
+            hashed = hashlib.sha256()
+            with open(open_stored(path), "rb") as file:
+                for piece in iter(lambda: file.read(1 << 20), b""):
+                    hashed.update(piece)
+        except OSError as error:
+            damaged = reader.missing(digest, error)
+            return damaged.where, damaged.seen
+        return None if hashed.hexdigest() == digest else (path, "the content does not match its digest")
 
 
 def damage_of(run: RunPaths) -> Dict[str, str]:

@@ -75,12 +75,15 @@ class Cancel(Record):
         return ("parent",)
 
 
-def plain_error(code: str, message: str, tail: Sequence[str] = (), classes: Sequence[str] = ()) -> Dict[str, Any]:
+def plain_error(
+    code: str, message: str, tail: Sequence[str] = (), classes: Sequence[str] = (), traceback: Sequence[str] = ()
+) -> Dict[str, Any]:
     """An error record that does not come from the job's own words.
 
     Args:
         tail: The last lines of its log.
         classes: What espalier calls it.
+        traceback: The lines of what raised it, where that is another package's.
     """
     return {
         "code": code,
@@ -88,6 +91,6 @@ def plain_error(code: str, message: str, tail: Sequence[str] = (), classes: Sequ
         "call": None,
         "place": None,
         "class": list(classes) or ([f"espalier_error_{code}"] if code in CODES else []),
-        "traceback": [],
+        "traceback": list(traceback),
         "log_tail": list(tail),
     }
