@@ -140,15 +140,30 @@ def test_a_failing_meter_ends_no_job(experiment: Experiment, bad: Bad, ended: En
     assert ended(run)["status"] == "Completed"
 
 
-@pytest.mark.parametrize("way", ["raises", "lies"])
-def test_one_that_can_not_reconcile(experiment: Experiment, bad: Bad, ended: Ended, reach: Reach, way: str) -> None:
-    act = "raise ValueError('no')" if way == "raises" else "return 0"
+@pytest.mark.parametrize(
+    "act, said",
+    [
+        ("raise ValueError('no')", "its `reconcile` raised ValueError: no"),
+        ("raise KeyboardInterrupt", "its `reconcile` raised KeyboardInterrupt"),
+        ("return 0", "its `reconcile` returned 0"),
+        ("return Reconciled(exit_code=1 << 99)", "its `reconcile` returned exit_code = 6338"),
+        ("return Reconciled(exit_code=0, ended_at='2026-01-01')", "its `reconcile` returned ended_at = '2026-01-01'"),
+        ("return Reconciled(exit_code=0, ended_at=float('nan'))", "its `reconcile` returned ended_at = nan"),
+        ("return Reconciled(cause='no')", "its `reconcile` returned cause = 'no'"),
+        ("return Reconciled(cause=('lost', ''))", "its `reconcile` returned cause = ('lost', '')"),
+        ("return Reconciled(hint=None)", "its `reconcile` returned hint = None"),
+        ("os._exit(3)", "its `reconcile` ended the process that asked it, 3 times."),
+    ],
+)
+def test_one_that_can_not_reconcile(
+    experiment: Experiment, bad: Bad, ended: Ended, reach: Reach, act: str, said: str
+) -> None:
     bad("capabilities = Capabilities(may_outlive=True)", f"def reconcile(self, run, status): {act}")
     run = submit_bad(experiment, "sleep 600")
     reach(run, "Running")
     for pid in runner_of(run):
         os.kill(pid, signal.SIGKILL)
-    assert "its `reconcile` " in failed(experiment, ended, run)
+    assert said in failed(experiment, ended, run)
 
 
 def test_one_that_has_disappeared_when_its_run_is_reconciled(

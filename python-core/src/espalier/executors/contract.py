@@ -58,6 +58,11 @@ class TooWide(Exception):
     """A confined job asks for a child with something that it doesn't have itself: the text says what."""
 
 
+class Interruption(BaseException):
+    """Raised by espalier out of what an executor does. No `Exception`, so that nobody on the way takes it for a
+    failure."""
+
+
 class Secrets:
     """The secrets of a job, as long as it is executed."""
 

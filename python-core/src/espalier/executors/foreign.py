@@ -20,7 +20,7 @@ from espalier.base.model.job import ExecutorCode, JobSpec
 from espalier.base.model.status import Status
 from espalier.base.paths import FORMAT, RunPaths
 from espalier.base.records import dump_record
-from espalier.executors.contract import Capabilities, Executor, Job, Reconciled, TooWide
+from espalier.executors.contract import Capabilities, Executor, Interruption, Job, Reconciled, TooWide
 from espalier.executors.meter import Meter
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ GROUP = "espalier.executors"
 UNKNOWN = 125
 # So long an executor may take to find out what became of a job that has ended, seconds.
 _FIND_SECONDS = 60.0
+# No job has ended after this, seconds since 1970 (and NaN isn't before it).
+_FOREVER = 1e11
 
 
 def registered_executor(name: str, known: Tuple[str, ...]) -> Tuple[Executor, ExecutorCode]:
@@ -182,12 +184,25 @@ class ForeignExecutor(Executor):
     def reconcile(self, run: RunPaths, status: Status) -> Reconciled:
         """See `Executor`."""
         try:
-            found = self._limited("reconcile", _FIND_SECONDS, self._executor.reconcile, run, status)
-            if not isinstance(found, Reconciled) or type(found.exit_code) not in (int, type(None)):
-                raise _failed(self.name, f"its `reconcile` returned {found!r:.200}")
+            return self._limited("reconcile", _FIND_SECONDS, self._found, run, status)  # type: ignore[no-any-return]
         except EspalierError as error:
             return Reconciled(cause=(error.code, error.message), is_gone=False)
-        return found
+
+    def _found(self, run: RunPaths, status: Status) -> Reconciled:
+        """What became of a job, each field of a kind that can be recorded."""
+        found = self._executor.reconcile(run, status)
+        if not isinstance(found, Reconciled):
+            raise _failed(self.name, f"its `reconcile` returned {found!r:.200}")
+        code, ended, cause, hint = found.exit_code, found.ended_at, found.cause, found.hint
+        wrong = {
+            "exit_code": code is not None and not (type(code) is int and abs(code) < 1 << 31),
+            "ended_at": ended is not None and not (type(ended) in (int, float) and 0 <= ended < _FOREVER),
+            "cause": cause is not None and not _is_cause(cause),
+            "hint": type(hint) is not str,
+        }
+        for name in filter(wrong.get, wrong):
+            raise _failed(self.name, f"its `reconcile` returned {name} = {getattr(found, name)!r:.200}")
+        return Reconciled(code, ended, cause and (cause[0], cause[1]), hint, found.is_gone is True)
 
     def _call(self, act: str, *arguments: Any) -> Any:
         try:
@@ -205,11 +220,15 @@ class ForeignExecutor(Executor):
         except _TooLong:
             traceback.print_exc()
             raise _failed(self.name, f"its `{act}` took longer than {seconds:g} seconds") from None
-        except EspalierError:
+        except (EspalierError, Interruption):
             raise
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             traceback.print_exc()
             raise _failed(self.name, f"its `{act}` raised {type(error).__name__}: {error!s:.300}") from error
+
+
+def _is_cause(cause: Any) -> bool:
+    return type(cause) in (tuple, list) and len(cause) == 2 and all(type(text) is str and text for text in cause)
 
 
 def _meter(made: "MakeMeter", path: str, tree: Tree, started: float) -> Meter:
@@ -223,8 +242,8 @@ def _meter(made: "MakeMeter", path: str, tree: Tree, started: float) -> Meter:
     return Meter(path, tree, started)
 
 
-class _TooLong(BaseException):
-    """Raised out of what an executor does. No `Exception`, so that it isn't taken for a failure on the way."""
+class _TooLong(Interruption):
+    """Raised out of what an executor does."""
 
 
 @contextlib.contextmanager
