@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import sys
+import types
 from pathlib import Path
 from typing import Any, Callable, Dict, NamedTuple
 
@@ -72,6 +73,8 @@ def failed(experiment: Experiment, ended: Ended, run: Run) -> str:
         (["def inherits(self, variables): return variables[1]"], "its `inherits` raised KeyError"),
         (["capabilities = 5"], "its `capabilities` are none"),
         (["def __init__(self): 1 / 0"], "it can't be made, ZeroDivisionError"),
+        (["def __init__(self): raise SystemExit(3)"], "it can't be made, SystemExit: 3"),
+        (["raise SystemExit(3)"], "its module can't be imported, SystemExit: 3"),
     ],
 )
 def test_one_that_fails_at_submit(experiment: Experiment, bad: Bad, lines: "list[str]", said: str) -> None:
@@ -274,6 +277,56 @@ def test_the_working_directory_is_no_place_for_packages(
     with pytest.raises(EspalierError) as caught:
         submit_bad(experiment)
     assert caught.value.code == "not_supported"
+
+
+def test_a_module_of_the_project_is_not_taken_for_that_of_the_package(
+    experiment: Experiment, bad: Bad, ended: Ended, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad()
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "bad.py").write_text("raise SystemExit('code of the project')")
+    monkeypatch.chdir(project)
+    monkeypatch.setattr(sys, "path", ["", str(project), *sys.path])
+    assert ended(submit_bad(experiment))["status"] == "Completed"
+
+
+@pytest.mark.parametrize("way", ["cwd", "script"])
+def test_a_distribution_in_the_project_is_not_believed(
+    experiment: Experiment, bad: Bad, site: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    bad()
+    if way == "cwd":
+        monkeypatch.chdir(site)
+    else:
+        script = types.ModuleType("__main__")
+        script.__file__ = str(site / "script.py")
+        monkeypatch.setitem(sys.modules, "__main__", script)
+    with pytest.raises(EspalierError) as caught:
+        submit_bad(experiment)
+    assert caught.value.code == "not_supported"
+
+
+def test_one_that_is_installed_as_editable(
+    experiment: Experiment, bad: Bad, ended: Ended, site: Path, tmp_path: Path
+) -> None:
+    bad()
+    source = tmp_path / "source"
+    source.mkdir(mode=0o755)
+    (site / "bad.py").rename(source / "bad.py")
+    (site / "bad.pth").write_text(f"{source}\n")
+    (site / "bad-1.0.dist-info" / "RECORD").write_text("bad.pth,,\n")
+    assert ended(submit_bad(experiment))["status"] == "Completed"
+
+
+@pytest.mark.parametrize("text", [b"[console_scripts]\nx = \xff\xfe\n", b"[console_scripts]\nx\n[x\n"])
+def test_a_broken_distribution_hides_no_other(experiment: Experiment, bad: Bad, ended: Ended, site: Path, text: bytes) -> None:
+    bad()
+    broken = site / "abroken-1.0.dist-info"
+    broken.mkdir()
+    (broken / "METADATA").write_text("Name: abroken\n")
+    (broken / "entry_points.txt").write_bytes(text)
+    assert ended(submit_bad(experiment))["status"] == "Completed"
 
 
 def test_docker_options_are_for_docker() -> None:

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Mapping, 
 
 from espalier.adapters.inside import replace_inside
 from espalier.adapters.tree import Tree
-from espalier.adapters.trust import refuse_foreign_code
 from espalier.base.errors import EspalierError
 from espalier.base.model.job import ExecutorCode, JobSpec
 from espalier.base.model.status import Status
 from espalier.base.paths import FORMAT, RunPaths
 from espalier.base.records import dump_record
+from espalier.executors.code import failed, file_of, imported, registered
 from espalier.executors.contract import Capabilities, Executor, Interruption, Job, Reconciled, TooWide
 from espalier.executors.meter import Meter
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from espalier.executors.contract import Launch, MakeMeter
     from espalier.lifecycle.status import Outcome
 
-GROUP = "espalier.executors"
 # With this exit status the process that stands for a job says that it doesn't know how the job ended.
 UNKNOWN = 125
 # So long an executor may take to find out what became of a job that has ended, seconds.
@@ -47,20 +46,17 @@ def registered_executor(name: str, known: Tuple[str, ...]) -> Tuple[Executor, Ex
     Raises:
         EspalierError: `not_supported`: there is none; `executor_failed`: it can't be loaded; `writable_by_others`.
     """
-    entries = _entries()
+    entries = registered()
     if name not in entries:
         names = " or ".join(f'"{each}"' for each in (*known, *sorted(entries)))
         hint = f"Use {names}, or install the package that provides it."
         raise EspalierError("not_supported", f"There is no compute target {name!r:.100}.", hint)
-    target = entries[name]
-    module = _imported(name, target)
-    path = getattr(module, "__file__", None) or ""
-    levels = module.__name__.count(".") + (2 if hasattr(module, "__path__") else 1)
-    folder = os.path.abspath(path).rsplit(os.sep, levels)[0] or os.sep
-    if not os.path.isfile(path):
-        raise _failed(name, "its code lies in no folder, where the run's own process could find it")
-    refuse_foreign_code(folder, os.path.abspath(path))
-    return _made(name, target, module), ExecutorCode(target, folder)
+    target, folders = entries[name]
+    for folder in folders:
+        path = file_of(folder, target)
+        if path is not None:
+            return _made(name, target, imported(name, target, folder, path)), ExecutorCode(target, folder)
+    raise failed(name, f"its code, {target}, isn't in {' or '.join(folders)}")
 
 
 def recorded_executor(spec: JobSpec, seconds: Optional[float]) -> Executor:
@@ -70,22 +66,17 @@ def recorded_executor(spec: JobSpec, seconds: Optional[float]) -> Executor:
     if code is None or not os.path.isdir(code.folder):
         where = "" if code is None else f", which was in {code.folder}"
         raise EspalierError("executor_missing", f"There is no executor {name!r:.100} here{where}.", hint)
-    place = os.path.join(code.folder, *code.object.partition(":")[0].split("."))
-    path = next(filter(os.path.isfile, (os.path.join(place, "__init__.py"), place + ".py")), None)
+    path = file_of(code.folder, code.object)
     if path is None:
         message = f"The executor {name!r} isn't in {code.folder} any more, where it was when the run was submitted."
         raise EspalierError("executor_missing", message, hint)
-    refuse_foreign_code(code.folder, path)
     if code.folder not in sys.path:
         sys.path.append(code.folder)  # (the standard library, and espalier, come first)
     try:
         with _limit(seconds):
-            module = _imported(name, code.object)
+            module = imported(name, code.object, code.folder, path)
     except _TooLong:
-        raise _failed(name, f"its module takes longer than {seconds} seconds to load") from None
-    found = os.path.realpath(getattr(module, "__file__", None) or os.sep)
-    if found != os.path.realpath(path):
-        raise _failed(name, f"the module {module.__name__} of it is hidden by {found}")
+        raise failed(name, f"its module takes longer than {seconds} seconds to load") from None
     return _made(name, code.object, module)
 
 
@@ -125,14 +116,14 @@ class ForeignExecutor(Executor):
             job.undo.callback(self.reconcile, job.run, Status())
         launch = self._call("prepare", job)
         if not callable(launch):
-            raise _failed(self.name, f"its `prepare` returned {launch!r:.100}, which can't be called")
+            raise failed(self.name, f"its `prepare` returned {launch!r:.100}, which can't be called")
         return partial(self._launch, launch)
 
     def _launch(self, launch: "Launch", run: RunPaths) -> int:
         try:
             pid = self._limited("launch", self._executor.launch_seconds, launch, run)
             if type(pid) is not int or not _is_child(pid):
-                raise _failed(self.name, f"its `launch` returned {pid!r:.100}, which is no child process of the runner")
+                raise failed(self.name, f"its `launch` returned {pid!r:.100}, which is no child process of the runner")
         except BaseException:
             Tree(os.path.basename(run.root), None, os.getpid()).kill()  # (what it has started, nobody watches)
             if self.capabilities.may_outlive:
@@ -159,11 +150,11 @@ class ForeignExecutor(Executor):
     def _checked(self, ended: "Outcome", found: "Outcome") -> "Outcome":
         code, number = getattr(found, "exit_code", None), getattr(found, "signal", None)
         if (code is None) == (number is None) or type(number if code is None else code) is not int:
-            raise _failed(self.name, f"its `outcome` returned {found!r:.200}")
+            raise failed(self.name, f"its `outcome` returned {found!r:.200}")
         if ended.exit_code not in (None, UNKNOWN) and (code, number) != (ended.exit_code, ended.signal):
             seen = f"exit status {code}" if number is None else f"signal {number}"
             why = f"it reports {seen}, and the process that stood for the job had exit status {ended.exit_code}"
-            raise _failed(self.name, why)
+            raise failed(self.name, why)
         cause = found.cause if found.cause is None else (str(found.cause[0]), str(found.cause[1]))
         warnings = [str(warning) for warning in found.warnings]
         return ended._replace(exit_code=code, signal=number, cause=cause, hint=str(found.hint), warnings=warnings)
@@ -192,7 +183,7 @@ class ForeignExecutor(Executor):
         """What became of a job, each field of a kind that can be recorded."""
         found = self._executor.reconcile(run, status)
         if not isinstance(found, Reconciled):
-            raise _failed(self.name, f"its `reconcile` returned {found!r:.200}")
+            raise failed(self.name, f"its `reconcile` returned {found!r:.200}")
         code, ended, cause, hint = found.exit_code, found.ended_at, found.cause, found.hint
         wrong = {
             "exit_code": code is not None and not (type(code) is int and abs(code) < 1 << 31),
@@ -201,7 +192,7 @@ class ForeignExecutor(Executor):
             "hint": type(hint) is not str,
         }
         for name in filter(wrong.get, wrong):
-            raise _failed(self.name, f"its `reconcile` returned {name} = {getattr(found, name)!r:.200}")
+            raise failed(self.name, f"its `reconcile` returned {name} = {getattr(found, name)!r:.200}")
         return Reconciled(code, ended, cause and (cause[0], cause[1]), hint, found.is_gone is True)
 
     def _call(self, act: str, *arguments: Any) -> Any:
@@ -210,7 +201,7 @@ class ForeignExecutor(Executor):
         except (EspalierError, TooWide):
             raise
         except (Exception, SystemExit) as error:
-            raise _failed(self.name, f"its `{act}` raised {type(error).__name__}: {error!s:.300}") from error
+            raise failed(self.name, f"its `{act}` raised {type(error).__name__}: {error!s:.300}") from error
 
     def _limited(self, act: str, seconds: float, call: Callable[..., Any], *arguments: Any) -> Any:
         """Call something of it, for no longer than so many seconds."""
@@ -219,12 +210,12 @@ class ForeignExecutor(Executor):
                 return call(*arguments)
         except _TooLong:
             traceback.print_exc()
-            raise _failed(self.name, f"its `{act}` took longer than {seconds:g} seconds") from None
+            raise failed(self.name, f"its `{act}` took longer than {seconds:g} seconds") from None
         except (EspalierError, Interruption):
             raise
         except BaseException as error:
             traceback.print_exc()
-            raise _failed(self.name, f"its `{act}` raised {type(error).__name__}: {error!s:.300}") from error
+            raise failed(self.name, f"its `{act}` raised {type(error).__name__}: {error!s:.300}") from error
 
 
 def _is_cause(cause: Any) -> bool:
@@ -272,41 +263,15 @@ def _is_child(pid: int) -> bool:
     return pid > 1
 
 
-def _entries() -> Dict[str, str]:
-    """Name -> object of each executor that an installed package registers. The working directory, in which a project
-    may have anything, is no place for packages."""
-    from importlib.metadata import distributions  # (not where the standard library is all there is)
-
-    folders = [folder for folder in sys.path if os.path.isabs(folder)]
-    found: Dict[str, str] = {}
-    for distribution in distributions(path=folders):
-        for entry in distribution.entry_points:
-            if entry.group == GROUP:
-                found.setdefault(entry.name, entry.value)
-    return found
-
-
-def _imported(name: str, target: str) -> Any:
-    module = target.partition(":")[0]
-    try:
-        __import__(module)
-        return sys.modules[module]
-    except Exception as error:
-        raise _failed(name, f"its module can't be imported, {type(error).__name__}: {error!s:.300}") from error
-
-
 def _made(name: str, target: str, module: Any) -> Executor:
     cls = getattr(module, target.partition(":")[2], None)
     if not isinstance(cls, type) or not issubclass(cls, Executor):
-        raise _failed(name, f"{target} is no class that extends espalier.executors.contract.Executor")
+        raise failed(name, f"{target} is no class that extends espalier.executors.contract.Executor")
     if not isinstance(cls.capabilities, Capabilities):
-        raise _failed(name, "its `capabilities` are none")
+        raise failed(name, "its `capabilities` are none")
     try:
         return ForeignExecutor(name, cls())
-    except Exception as error:
-        raise _failed(name, f"it can't be made, {type(error).__name__}: {error!s:.300}") from error
-
-
-def _failed(name: str, why: str) -> EspalierError:
-    message = f"The executor {name!r:.100}, which another package provides, failed: {why}."
-    return EspalierError("executor_failed", message, "Report this to the authors of that package.")
+    except (Interruption, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        raise failed(name, f"it can't be made, {type(error).__name__}: {error!s:.300}") from error
