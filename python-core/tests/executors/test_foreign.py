@@ -233,6 +233,46 @@ def test_one_that_others_can_change_is_refused_at_submit(experiment: Experiment,
     assert caught.value.code == "writable_by_others"
 
 
+@pytest.mark.parametrize("what", ["a helper", "bytecode", "a link", "a link to a package", "too many"])
+def test_no_file_of_its_package_can_be_changed_by_others(
+    experiment: Experiment, register: Register, tmp_path: Path, what: str
+) -> None:
+    package = register("bad", "bad.main:Bad") / "bad"
+    (package / "__pycache__").mkdir(mode=0o755, parents=True)
+    package.chmod(0o755)
+    for name, text in (("__init__.py", ""), ("main.py", HEAD), ("helper.py", ""), ("__pycache__/helper.pyc", "")):
+        (package / name).write_text(text)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    if what == "a helper":
+        (package / "helper.py").chmod(0o666)
+    elif what == "bytecode":
+        (package / "__pycache__" / "helper.pyc").chmod(0o666)
+    elif what == "a link":
+        (package / "main.py").rename(elsewhere / "main.py").chmod(0o666)
+        (package / "main.py").symlink_to(elsewhere / "main.py")
+    elif what == "a link to a package":
+        package.rename(elsewhere / "bad")
+        package.symlink_to(elsewhere / "bad")
+        elsewhere.chmod(0o777)
+    else:
+        for number in range(2001):
+            os.mkfifo(package / str(number))
+    with pytest.raises(EspalierError) as caught:
+        experiment.submit(ScriptRunConfig(command="true", compute_target="bad"))
+    assert caught.value.code == "writable_by_others"
+
+
+def test_bytecode_of_a_module_in_no_package(experiment: Experiment, bad: Bad, site: Path) -> None:
+    bad()
+    (site / "__pycache__").mkdir(mode=0o755)
+    (site / "__pycache__" / "bad.cpython-311.pyc").touch()
+    (site / "__pycache__" / "bad.cpython-311.pyc").chmod(0o666)
+    with pytest.raises(EspalierError) as caught:
+        submit_bad(experiment)
+    assert caught.value.code == "writable_by_others"
+
+
 def test_a_run_names_where_the_code_is(experiment: Experiment, bad: Bad, ended: Ended, site: Path) -> None:
     bad()
     run = submit_bad(experiment)

@@ -68,7 +68,10 @@ def imported(name: str, target: str, folder: str, path: str) -> Any:
     Raises:
         EspalierError: `executor_failed`, `writable_by_others`.
     """
-    refuse_foreign_code(folder, path)
+    try:
+        refuse_foreign_code(folder, path)
+    except OSError as error:  # (it is being installed just now, or is damaged)
+        raise failed(name, f"its files can't be looked at: {error}") from error
     before, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # (what is beside it is what was looked at)
     try:
         parts = target.partition(":")[0].split(".")
