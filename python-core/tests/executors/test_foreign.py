@@ -71,6 +71,10 @@ def failed(experiment: Experiment, ended: Ended, run: Run) -> str:
     [
         (["def check(self, config): raise ValueError('no')"], "its `check` raised ValueError: no"),
         (["def inherits(self, variables): return variables[1]"], "its `inherits` raised KeyError"),
+        (["launch_seconds = 0"], "its `launch_seconds` is 0, and not"),
+        (["launch_seconds = None"], "its `launch_seconds` is None, and not"),
+        (["launch_seconds = float('nan')"], "its `launch_seconds` is nan, and not"),
+        (["launch_seconds = 1e9"], "its `launch_seconds` is 1000000000.0, and not"),
         (["capabilities = 5"], "its `capabilities` are none"),
         (["def __init__(self): 1 / 0"], "it can't be made, ZeroDivisionError"),
         (["def __init__(self): raise SystemExit(3)"], "it can't be made, SystemExit: 3"),
@@ -107,6 +111,29 @@ def test_one_that_fails_in_the_runner(
 ) -> None:
     bad(*lines)
     assert said in failed(experiment, ended, submit_bad(experiment))
+
+
+SWALLOWS = ("    while True:", "        try: time.sleep(600)", "        except: pass")
+
+
+@pytest.mark.parametrize("may_outlive", [False, True])
+def test_one_that_swallows_its_interruption(experiment: Experiment, bad: Bad, ended: Ended, may_outlive: bool) -> None:
+    bad(f"capabilities = Capabilities(may_outlive={may_outlive})", "def launch(self, job, run):", *SWALLOWS)
+    assert "its `launch` took longer than 0.5 seconds" in failed(experiment, ended, submit_bad(experiment))
+
+
+def test_a_launch_is_canceled(experiment: Experiment, bad: Bad, ended: Ended, reach: Reach) -> None:
+    bad("launch_seconds = 600", "def launch(self, job, run): time.sleep(600)")
+    run = submit_bad(experiment)
+    reach(run, "Running")
+    run.cancel()
+    assert ended(run)["status"] == "Canceled"
+
+
+def test_a_launch_takes_no_longer_than_its_run_may(experiment: Experiment, bad: Bad, ended: Ended) -> None:
+    bad("launch_seconds = 600", "def launch(self, job, run): time.sleep(600)")
+    run = submit_bad(experiment, max_run_duration_seconds=1)
+    assert "its `launch` took longer than 1 seconds" in failed(experiment, ended, run)
 
 
 def test_what_it_had_started_is_ended(experiment: Experiment, bad: Bad, ended: Ended, tmp_path: Path) -> None:

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 UNKNOWN = 125
 # So long an executor may take to find out what became of a job that has ended, seconds.
 _FIND_SECONDS = 60.0
+# What takes too long is interrupted, and then, this many ticks apart, so often again before its process is killed.
+_TICK_SECONDS, _AGAIN, _TIMES = 1.0, 10, 4
+_DAY = 86400.0
 # No job has ended after this, seconds since 1970 (and NaN isn't before it).
 _FOREVER = 1e11
 
@@ -90,7 +93,7 @@ class ForeignExecutor(Executor):
 
     def __init__(self, name: str, executor: Executor) -> None:
         self.name, self._executor = name, executor
-        self.capabilities = executor.capabilities
+        self.capabilities, self._launch_seconds = executor.capabilities, executor.launch_seconds
 
     def check(self, config: "ScriptRunConfig") -> List[str]:
         """See `Executor`."""
@@ -117,11 +120,11 @@ class ForeignExecutor(Executor):
         launch = self._call("prepare", job)
         if not callable(launch):
             raise failed(self.name, f"its `prepare` returned {launch!r:.100}, which can't be called")
-        return partial(self._launch, launch)
+        return partial(self._launch, launch, min(self._launch_seconds, job.spec.max_run_duration_seconds or _DAY))
 
-    def _launch(self, launch: "Launch", run: RunPaths) -> int:
+    def _launch(self, launch: "Launch", seconds: float, run: RunPaths) -> int:
         try:
-            pid = self._limited("launch", self._executor.launch_seconds, launch, run)
+            pid = self._limited("launch", seconds, launch, run)
             if type(pid) is not int or not _is_child(pid):
                 raise failed(self.name, f"its `launch` returned {pid!r:.100}, which is no child process of the runner")
         except BaseException:
@@ -205,12 +208,22 @@ class ForeignExecutor(Executor):
 
     def _limited(self, act: str, seconds: float, call: Callable[..., Any], *arguments: Any) -> Any:
         """Call something of it, for no longer than so many seconds."""
+        run = next(argument for argument in arguments if isinstance(argument, RunPaths))
+        why = f"its `{act}` took longer than {seconds:g} seconds"
+
+        def leave_note() -> None:  # (for who reconciles the run)
+            note = {"format": FORMAT, "executor": self.name, "failed": failed(self.name, why).message}
+            replace_inside(run.root, run.executor, dump_record(note))
+
+        is_launch = act == "launch"
         try:
-            with _limit(seconds):
+            with _limit(seconds, run if is_launch else None, leave_note if is_launch else lambda: None):
                 return call(*arguments)
+        except _Canceled:
+            raise failed(self.name, f"its `{act}` was interrupted, for the run was canceled") from None
         except _TooLong:
             traceback.print_exc()
-            raise failed(self.name, f"its `{act}` took longer than {seconds:g} seconds") from None
+            raise failed(self.name, why) from None
         except (EspalierError, Interruption):
             raise
         except BaseException as error:
@@ -237,20 +250,49 @@ class _TooLong(Interruption):
     """Raised out of what an executor does."""
 
 
+class _Canceled(Interruption):
+    """The same, where the run is to be canceled."""
+
+
 @contextlib.contextmanager
-def _limit(seconds: Optional[float]) -> Iterator[None]:
+def _limit(
+    seconds: Optional[float], run: Optional[RunPaths] = None, last_words: Callable[[], None] = lambda: None
+) -> Iterator[None]:
+    """Interrupt what is done inside after so many seconds, and again, for it may swallow that. Then kill this process.
+
+    Args:
+        run: It is interrupted too when a cancel of this run is asked for.
+        last_words: Called before this process is killed.
+    """
     if seconds is None:
         yield
         return
+    ticks = int(-(-seconds // _TICK_SECONDS))
+    over, raised, counted = ticks, 0, 0
 
-    def expired(*_: Any) -> None:
-        raise _TooLong
+    def ticked(*_: Any) -> None:
+        nonlocal over, raised, counted
+        counted += 1
+        is_canceled = not raised and run is not None and os.path.exists(run.cancel)
+        if counted < over and not is_canceled:
+            return
+        if raised == _TIMES:
+            try:
+                last_words()
+            finally:
+                os.kill(os.getpid(), signal.SIGKILL)
+        raised += 1
+        over = counted + min(ticks, _AGAIN)
+        raise _Canceled if is_canceled else _TooLong
 
-    old = signal.signal(signal.SIGALRM, expired)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    old = signal.signal(signal.SIGALRM, ticked)
+    signal.setitimer(signal.ITIMER_REAL, seconds / ticks, seconds / ticks)
     try:
-        yield
-    finally:
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    finally:  # (a tick may have come on the way there)
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, old)
 
@@ -270,8 +312,12 @@ def _made(name: str, target: str, module: Any) -> Executor:
     if not isinstance(cls.capabilities, Capabilities):
         raise failed(name, "its `capabilities` are none")
     try:
-        return ForeignExecutor(name, cls())
+        executor = cls()
+        seconds = executor.launch_seconds
     except (Interruption, KeyboardInterrupt):
         raise
     except BaseException as error:
         raise failed(name, f"it can't be made, {type(error).__name__}: {error!s:.300}") from error
+    if type(seconds) not in (int, float) or not 0 < seconds <= _DAY:
+        raise failed(name, f"its `launch_seconds` is {seconds!r:.100}, and not a number above 0 and up to {_DAY:g}")
+    return ForeignExecutor(name, executor)

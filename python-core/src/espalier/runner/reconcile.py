@@ -12,7 +12,7 @@ import os
 import sys
 import time
 import traceback
-from typing import Optional
+from typing import Any, Dict, Optional
 
 if __name__ == "__main__":  # (see runner/__main__.py)
     sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
@@ -87,14 +87,19 @@ def _reconciled(run: RunPaths, status: Status) -> Reconciled:
     try:
         if own is not None:
             return own.reconcile(run, status)
-        times = _asked_before(run)
+        noted = _noted(run)
+        asked, failed = noted.get("asked"), noted.get("failed")
+        times = asked if type(asked) is int else 0
         name = read_as(JobSpec, run.spec).target
         if times >= _TIMES:
             message = f"The executor {name!r:.100}, which another package provides, failed: its `reconcile` ended"
             raise EspalierError("executor_failed", f"{message} the process that asked it, {times} times.")
-        note = {"format": FORMAT, "executor": name, "asked": times + 1}
+        note = {**noted, "format": FORMAT, "executor": name, "asked": times + 1}
         replace_inside(run.root, run.executor, dump_record(note))
-        return _recorded_holder(run, status).reconcile(run, status)
+        found = _recorded_holder(run, status).reconcile(run, status)
+        if found.exit_code is None and found.cause is None and type(failed) is str:
+            found.cause = ("executor_failed", failed)  # (so the runner was killed)
+        return found
     except (OSError, EspalierError) as error:
         traceback.print_exc()
         cause = (error.code, error.message) if isinstance(error, EspalierError) else None
@@ -108,13 +113,12 @@ def _recorded_holder(run: RunPaths, status: Status) -> Executor:
     return executor_of(read_as(JobSpec, run.spec), seconds=_LOAD_SECONDS)
 
 
-def _asked_before(run: RunPaths) -> int:
-    """How often the executor was asked what became of this attempt."""
+def _noted(run: RunPaths) -> Dict[str, Any]:
+    """What is noted of the executor: how often it was asked of this attempt, and how it failed before."""
     try:
-        asked = read_record(run.executor).get("asked")
+        return read_record(run.executor)
     except (OSError, EspalierError):  # (a job can write it too)
-        return 0
-    return asked if type(asked) is int else 0
+        return {}
 
 
 def _forget(*notes: str) -> None:
