@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import sys
+import types
 from pathlib import Path
 from typing import Any, Callable, Dict, NamedTuple
 
@@ -75,10 +76,16 @@ def failed(experiment: Experiment, ended: Ended, run: Run) -> str:
         (["def inherits(self, variables): return variables[1]"], "its `inherits` raised KeyError"),
         (["def inherits(self, variables): pass"], "its `inherits` returned None, not a dict of variables"),
         (["capabilities = 5"], "its `capabilities` are 5, not Capabilities"),
-        (["launch_seconds = 'long'"], "its `launch_seconds` is 'long', not a number of seconds"),
+        (["launch_seconds = 'long'"], "its `launch_seconds` is 'long', not a number above 0"),
         (["name = 'other'"], "its `name` is 'other', and its entry point's 'bad'"),
         (["launch = Executor.launch"], "it has no method `launch`"),
+        (["launch_seconds = 0"], "its `launch_seconds` is 0"),
+        (["launch_seconds = None"], "its `launch_seconds` is None"),
+        (["launch_seconds = float('nan')"], "its `launch_seconds` is nan"),
+        (["launch_seconds = 1e9"], "its `launch_seconds` is 1000000000.0"),
         (["def __init__(self): 1 / 0"], "it can't be made, ZeroDivisionError"),
+        (["def __init__(self): raise SystemExit(3)"], "it can't be made, SystemExit: 3"),
+        (["raise SystemExit(3)"], "its module can't be imported, SystemExit: 3"),
     ],
 )
 def test_one_that_fails_at_submit(experiment: Experiment, bad: Bad, lines: "list[str]", said: str) -> None:
@@ -114,6 +121,29 @@ def test_one_that_fails_in_the_runner(
 ) -> None:
     bad(*lines)
     assert said in failed(experiment, ended, submit_bad(experiment))
+
+
+SWALLOWS = ("    while True:", "        try: time.sleep(600)", "        except: pass")
+
+
+@pytest.mark.parametrize("may_outlive", [False, True])
+def test_one_that_swallows_its_interruption(experiment: Experiment, bad: Bad, ended: Ended, may_outlive: bool) -> None:
+    bad(f"capabilities = Capabilities(may_outlive={may_outlive})", "def launch(self, job, run):", *SWALLOWS)
+    assert "its `launch` took longer than 0.5 seconds" in failed(experiment, ended, submit_bad(experiment))
+
+
+def test_a_launch_is_canceled(experiment: Experiment, bad: Bad, ended: Ended, reach: Reach) -> None:
+    bad("launch_seconds = 600", "def launch(self, job, run): time.sleep(600)")
+    run = submit_bad(experiment)
+    reach(run, "Running")
+    run.cancel()
+    assert ended(run)["status"] == "Canceled"
+
+
+def test_a_launch_takes_no_longer_than_its_run_may(experiment: Experiment, bad: Bad, ended: Ended) -> None:
+    bad("launch_seconds = 600", "def launch(self, job, run): time.sleep(600)")
+    run = submit_bad(experiment, max_run_duration_seconds=1)
+    assert "its `launch` took longer than 1 seconds" in failed(experiment, ended, run)
 
 
 def test_what_it_had_started_is_ended(experiment: Experiment, bad: Bad, ended: Ended, tmp_path: Path) -> None:
@@ -215,15 +245,30 @@ def test_a_failing_meter_ends_no_job(experiment: Experiment, bad: Bad, ended: En
     assert ended(run)["status"] == "Completed"
 
 
-@pytest.mark.parametrize("way", ["raises", "lies"])
-def test_one_that_can_not_reconcile(experiment: Experiment, bad: Bad, ended: Ended, reach: Reach, way: str) -> None:
-    act = "raise ValueError('no')" if way == "raises" else "return 0"
+@pytest.mark.parametrize(
+    "act, said",
+    [
+        ("raise ValueError('no')", "its `reconcile` raised ValueError: no"),
+        ("raise KeyboardInterrupt", "its `reconcile` raised KeyboardInterrupt"),
+        ("return 0", "its `reconcile` returned 0"),
+        ("return Reconciled(exit_code=1 << 99)", "exit_code=6338"),
+        ("return Reconciled(exit_code=0, ended_at='2026-01-01')", "ended_at='2026-01-01'"),
+        ("return Reconciled(exit_code=0, ended_at=float('nan'))", "ended_at=nan"),
+        ("return Reconciled(cause='no')", "cause='no'"),
+        ("return Reconciled(cause=('lost', ''))", "cause=('lost', '')"),
+        ("return Reconciled(hint=None)", "hint=None"),
+        ("os._exit(3)", "its `reconcile` ended the process that asked it, 3 times."),
+    ],
+)
+def test_one_that_can_not_reconcile(
+    experiment: Experiment, bad: Bad, ended: Ended, reach: Reach, act: str, said: str
+) -> None:
     bad("capabilities = Capabilities(may_outlive=True)", f"def reconcile(self, run, status): {act}")
     run = submit_bad(experiment, "sleep 600")
     reach(run, "Running")
     for pid in runner_of(run):
         os.kill(pid, signal.SIGKILL)
-    assert "its `reconcile` " in failed(experiment, ended, run)
+    assert said in failed(experiment, ended, run)
 
 
 def test_one_that_has_disappeared_when_its_run_is_reconciled(
@@ -290,6 +335,46 @@ def test_one_that_others_can_change_is_refused_at_submit(experiment: Experiment,
     assert caught.value.code == "writable_by_others"
 
 
+@pytest.mark.parametrize("what", ["a helper", "bytecode", "a link", "a link to a package", "too many"])
+def test_no_file_of_its_package_can_be_changed_by_others(
+    experiment: Experiment, register: Register, tmp_path: Path, what: str
+) -> None:
+    package = register("bad", "bad.main:Bad") / "bad"
+    (package / "__pycache__").mkdir(mode=0o755, parents=True)
+    package.chmod(0o755)
+    for name, text in (("__init__.py", ""), ("main.py", HEAD), ("helper.py", ""), ("__pycache__/helper.pyc", "")):
+        (package / name).write_text(text)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    if what == "a helper":
+        (package / "helper.py").chmod(0o666)
+    elif what == "bytecode":
+        (package / "__pycache__" / "helper.pyc").chmod(0o666)
+    elif what == "a link":
+        (package / "main.py").rename(elsewhere / "main.py").chmod(0o666)
+        (package / "main.py").symlink_to(elsewhere / "main.py")
+    elif what == "a link to a package":
+        package.rename(elsewhere / "bad")
+        package.symlink_to(elsewhere / "bad")
+        elsewhere.chmod(0o777)
+    else:
+        for number in range(2001):
+            os.mkfifo(package / str(number))
+    with pytest.raises(EspalierError) as caught:
+        experiment.submit(ScriptRunConfig(command="true", compute_target="bad"))
+    assert caught.value.code == "writable_by_others"
+
+
+def test_bytecode_of_a_module_in_no_package(experiment: Experiment, bad: Bad, site: Path) -> None:
+    bad()
+    (site / "__pycache__").mkdir(mode=0o755)
+    (site / "__pycache__" / "bad.cpython-311.pyc").touch()
+    (site / "__pycache__" / "bad.cpython-311.pyc").chmod(0o666)
+    with pytest.raises(EspalierError) as caught:
+        submit_bad(experiment)
+    assert caught.value.code == "writable_by_others"
+
+
 def test_a_run_names_where_the_code_is(experiment: Experiment, bad: Bad, ended: Ended, site: Path) -> None:
     bad()
     run = submit_bad(experiment)
@@ -334,6 +419,56 @@ def test_the_working_directory_is_no_place_for_packages(
     with pytest.raises(EspalierError) as caught:
         submit_bad(experiment)
     assert caught.value.code == "not_supported"
+
+
+def test_a_module_of_the_project_is_not_taken_for_that_of_the_package(
+    experiment: Experiment, bad: Bad, ended: Ended, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad()
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "bad.py").write_text("raise SystemExit('code of the project')")
+    monkeypatch.chdir(project)
+    monkeypatch.setattr(sys, "path", ["", str(project), *sys.path])
+    assert ended(submit_bad(experiment))["status"] == "Completed"
+
+
+@pytest.mark.parametrize("way", ["cwd", "script"])
+def test_a_distribution_in_the_project_is_not_believed(
+    experiment: Experiment, bad: Bad, site: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    bad()
+    if way == "cwd":
+        monkeypatch.chdir(site)
+    else:
+        script = types.ModuleType("__main__")
+        script.__file__ = str(site / "script.py")
+        monkeypatch.setitem(sys.modules, "__main__", script)
+    with pytest.raises(EspalierError) as caught:
+        submit_bad(experiment)
+    assert caught.value.code == "not_supported"
+
+
+def test_one_that_is_installed_as_editable(
+    experiment: Experiment, bad: Bad, ended: Ended, site: Path, tmp_path: Path
+) -> None:
+    bad()
+    source = tmp_path / "source"
+    source.mkdir(mode=0o755)
+    (site / "bad.py").rename(source / "bad.py")
+    (site / "bad.pth").write_text(f"{source}\n")
+    (site / "bad-1.0.dist-info" / "RECORD").write_text("bad.pth,,\n")
+    assert ended(submit_bad(experiment))["status"] == "Completed"
+
+
+@pytest.mark.parametrize("text", [b"[console_scripts]\nx = \xff\xfe\n", b"[console_scripts]\nx\n[x\n"])
+def test_a_broken_distribution_hides_no_other(experiment: Experiment, bad: Bad, ended: Ended, site: Path, text: bytes) -> None:
+    bad()
+    broken = site / "abroken-1.0.dist-info"
+    broken.mkdir()
+    (broken / "METADATA").write_text("Name: abroken\n")
+    (broken / "entry_points.txt").write_bytes(text)
+    assert ended(submit_bad(experiment))["status"] == "Completed"
 
 
 def test_docker_options_are_for_docker() -> None:

@@ -3,13 +3,15 @@
 import contextlib
 import os
 import stat
-from typing import Optional, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 from espalier.base.errors import EspalierError
 from espalier.base.paths import RunPaths, WorkspacePaths, temporary
 
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _ROOT = 0
+# A package with more files isn't looked through.
+_MANY = 2000
 # What a file system makes of owner and mode: the owner of what this user creates, and whether modes count.
 _Rules = Tuple[int, bool]
 
@@ -41,20 +43,69 @@ def refuse_foreign_folder(folder: str) -> None:
 
 
 def refuse_foreign_code(folder: str, path: str) -> None:
-    """Refuse a file of a program that another user could change.
+    """Refuse a module that another user could change, or any of the package that it belongs to: it may import each
+    file of that, and Python reads bytecode in the place of a file.
 
     Args:
         folder: The folder that programs are looked for in.
-        path: The file, below it.
+        path: The module's file, below it.
 
     Raises:
         EspalierError: `writable_by_others`.
         OSError: it is missing.
     """
+    paths = _up(path, folder)
+    paths += [*_files_of(_package_of(folder, path)), *_bytecode_of(path)]
+    paths += [above for link in filter(os.path.islink, paths) for above in _up(os.path.realpath(link), os.sep)]
+    _refuse([each for each in paths if each == folder or not _is_shared(each)], folder, folder)
+
+
+def _up(path: str, top: str) -> List[str]:
+    """A path and the folders above it, up to one of them."""
     paths = [path]
-    while len(paths[-1]) > len(folder):
+    while len(paths[-1]) > len(top):
         paths.append(os.path.dirname(paths[-1]))
-    _refuse(paths, folder, folder)
+    return paths
+
+
+def _is_shared(path: str) -> bool:
+    """Whether it is a folder as `/tmp`, whose files only their owners rename."""
+    found = os.lstat(path)
+    return stat.S_ISDIR(found.st_mode) and bool(found.st_mode & stat.S_ISVTX) and found.st_uid == _ROOT
+
+
+def _package_of(folder: str, path: str) -> str:
+    """The outermost package that a file is in, which isn't a folder that packages share; the file if there is none."""
+    parts = os.path.relpath(path, folder).split(os.sep)
+    for count in range(1, len(parts)):
+        place = os.path.join(folder, *parts[:count])
+        if os.path.isfile(os.path.join(place, "__init__.py")):
+            return place
+    return path
+
+
+def _files_of(package: str) -> List[str]:
+    """All that is in a package."""
+    found: List[str] = []
+    for place, folders, files in os.walk(package, followlinks=True):
+        found += [os.path.join(place, name) for name in (*folders, *files)]
+        if len(found) > _MANY:
+            raise EspalierError(
+                "writable_by_others",
+                f"Can't tell whether another user may have changed {package}: it has more than {_MANY} files.",
+                "Move the executor to a package of its own.",
+                path=package,
+            )
+    return found
+
+
+def _bytecode_of(path: str) -> List[str]:
+    """The bytecode of a module that is in no package, and its folder."""
+    place, stem = os.path.join(os.path.dirname(path), "__pycache__"), os.path.basename(path)[: -len("py")]
+    try:
+        return [place, *(os.path.join(place, name) for name in os.listdir(place) if name.startswith(stem))]
+    except FileNotFoundError:
+        return []
 
 
 def refuse_replaceable(folder: str) -> None:

@@ -58,6 +58,11 @@ class TooWide(Exception):
     """A confined job asks for a child with something that it doesn't have itself: the text says what."""
 
 
+class Interruption(BaseException):
+    """Raised by espalier out of what an executor does. No `Exception`, so that nobody on the way takes it for a
+    failure."""
+
+
 class Secrets:
     """The secrets of a job, as long as it is executed."""
 
@@ -155,6 +160,9 @@ class Reconciled:
     ) -> None:
         self.exit_code, self.ended_at = exit_code, ended_at
         self.cause, self.hint, self.is_gone = cause, hint, is_gone
+
+    def __repr__(self) -> str:
+        return f"Reconciled({', '.join(f'{name}={value!r:.40}' for name, value in vars(self).items())})"
 
 
 class Executor:

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Mapping, 
 
 from espalier.adapters.inside import replace_inside
 from espalier.adapters.tree import Tree
-from espalier.adapters.trust import refuse_foreign_code
 from espalier.base.errors import EspalierError
 from espalier.base.model.job import ExecutorCode, JobSpec
 from espalier.base.model.status import Status
 from espalier.base.paths import FORMAT, RunPaths
 from espalier.base.records import dump_record
-from espalier.executors.contract import Capabilities, Executor, Job, Reconciled, TooWide
+from espalier.executors.code import failed, file_of, imported, registered
+from espalier.executors.contract import Capabilities, Executor, Interruption, Job, Reconciled, TooWide
 from espalier.executors.meter import Meter
 from espalier.lifecycle.status import Outcome
 
@@ -29,11 +29,15 @@ if TYPE_CHECKING:
     from espalier.environment.definition import Environment
     from espalier.executors.contract import Launch, MakeMeter
 
-GROUP = "espalier.executors"
 # With this exit status the process that stands for a job says that it doesn't know how the job ended.
 UNKNOWN = 125
 # So long an executor may take to find out what became of a job that has ended, seconds.
 _FIND_SECONDS = 60.0
+# What takes too long is interrupted, and then, this many ticks apart, so often again before its process is killed.
+_TICK_SECONDS, _AGAIN, _TIMES = 1.0, 10, 4
+_DAY = 86400.0
+# No job has ended after this, seconds since 1970 (and NaN isn't before it).
+_FOREVER = 1e11
 # How much of a traceback a run's error holds.
 _FRAMES, _LINES, _LINE_LENGTH = 20, 100, 500
 
@@ -47,20 +51,17 @@ def registered_executor(name: str, known: Tuple[str, ...]) -> Tuple[Executor, Ex
     Raises:
         EspalierError: `not_supported`: there is none; `executor_failed`: it can't be loaded; `writable_by_others`.
     """
-    entries = _entries()
+    entries = registered()
     if name not in entries:
         names = " or ".join(f'"{each}"' for each in (*known, *sorted(entries)))
         hint = f"Use {names}, or install the package that provides it."
         raise EspalierError("not_supported", f"There is no compute target {name!r:.100}.", hint)
-    target = entries[name]
-    module = _imported(name, target)
-    path = getattr(module, "__file__", None) or ""
-    levels = module.__name__.count(".") + (2 if hasattr(module, "__path__") else 1)
-    folder = os.path.abspath(path).rsplit(os.sep, levels)[0] or os.sep
-    if not os.path.isfile(path):
-        raise _failed(name, "its code lies in no folder, where the run's own process could find it")
-    refuse_foreign_code(folder, os.path.abspath(path))
-    return _made(name, target, module), ExecutorCode(target, folder)
+    target, folders = entries[name]
+    for folder in folders:
+        path = file_of(folder, target)
+        if path is not None:
+            return _made(name, target, imported(name, target, folder, path)), ExecutorCode(target, folder)
+    raise failed(name, f"its code, {target}, isn't in {' or '.join(folders)}")
 
 
 def recorded_executor(spec: JobSpec, seconds: Optional[float]) -> Executor:
@@ -70,22 +71,17 @@ def recorded_executor(spec: JobSpec, seconds: Optional[float]) -> Executor:
     if code is None or not os.path.isdir(code.folder):
         where = "" if code is None else f", which was in {code.folder}"
         raise EspalierError("executor_missing", f"There is no executor {name!r:.100} here{where}.", hint)
-    place = os.path.join(code.folder, *code.object.partition(":")[0].split("."))
-    path = next(filter(os.path.isfile, (os.path.join(place, "__init__.py"), place + ".py")), None)
+    path = file_of(code.folder, code.object)
     if path is None:
         message = f"The executor {name!r} isn't in {code.folder} any more, where it was when the run was submitted."
         raise EspalierError("executor_missing", message, hint)
-    refuse_foreign_code(code.folder, path)
     if code.folder not in sys.path:
         sys.path.append(code.folder)  # (the standard library, and espalier, come first)
     try:
         with _limit(seconds):
-            module = _imported(name, code.object)
+            module = imported(name, code.object, code.folder, path)
     except _TooLong:
-        raise _failed(name, f"its module takes longer than {seconds} seconds to load") from None
-    found = os.path.realpath(getattr(module, "__file__", None) or os.sep)
-    if found != os.path.realpath(path):
-        raise _failed(name, f"the module {module.__name__} of it is hidden by {found}")
+        raise failed(name, f"its module takes longer than {seconds} seconds to load") from None
     return _made(name, code.object, module)
 
 
@@ -99,7 +95,7 @@ class ForeignExecutor(Executor):
 
     def __init__(self, name: str, executor: Executor) -> None:
         self.name, self._executor = name, executor
-        self.capabilities = executor.capabilities
+        self.capabilities, self._launch_seconds = executor.capabilities, executor.launch_seconds
         self._hide: Callable[[str], str] = str
 
     def check(self, config: "ScriptRunConfig") -> List[str]:
@@ -126,11 +122,12 @@ class ForeignExecutor(Executor):
         if self.capabilities.may_outlive:  # (first: when all of us die, it says that there may be something)
             replace_inside(job.run.root, job.run.executor, dump_record({"format": FORMAT, "executor": self.name}))
             job.undo.callback(self.reconcile, job.run, Status())
-        return partial(self._launch, self._call("prepare", job))
+        seconds = min(self._launch_seconds, job.spec.max_run_duration_seconds or _DAY)
+        return partial(self._launch, self._call("prepare", job), seconds)
 
-    def _launch(self, launch: "Launch", run: RunPaths) -> int:
+    def _launch(self, launch: "Launch", seconds: float, run: RunPaths) -> int:
         try:
-            pid: int = self._call("launch", run, call=launch, seconds=self._executor.launch_seconds)
+            pid: int = self._call("launch", run, call=launch, seconds=seconds)
         except BaseException:
             Tree(os.path.basename(run.root), None, os.getpid()).kill()  # (what it has started, nobody watches)
             if self.capabilities.may_outlive:
@@ -162,7 +159,7 @@ class ForeignExecutor(Executor):
             return
         seen = f"signal {found.signal}" if found.exit_code is None else f"exit status {found.exit_code}"
         why = f"it reports {seen}, and the process that stood for the job had exit status {ended.exit_code}"
-        raise _failed(self.name, why, _place_of(self._executor.outcome, why))
+        raise failed(self.name, why, _place_of(self._executor.outcome, why))
 
     def release(self, run: RunPaths) -> "Optional[Callable[[RunPaths], None]]":
         """See `Executor`. Raises EspalierError: it failed. (What it still holds is looked for once more.)"""
@@ -184,7 +181,8 @@ class ForeignExecutor(Executor):
         except EspalierError as error:
             _note(error)
             return Reconciled(cause=(error.code, error.message), is_gone=False)
-        return found
+        cause = found.cause and (found.cause[0], found.cause[1])
+        return Reconciled(found.exit_code, found.ended_at, cause, found.hint, found.is_gone is True)
 
     def _call(
         self,
@@ -205,8 +203,10 @@ class ForeignExecutor(Executor):
             EspalierError: `executor_failed`, with the `traceback`; or what the method raised.
         """
         fits, kind = _KINDS[act]
+        run = arguments[0] if act == "launch" else None
+        late = f"its `{act}` took longer than {seconds:g} seconds" if seconds else ""
         try:
-            with _limit(seconds):
+            with _limit(seconds, run, lambda: self._leave_note(run, late)):
                 result = (call or getattr(self._executor, act))(*arguments)
             if fits(result):
                 return result
@@ -217,14 +217,27 @@ class ForeignExecutor(Executor):
                 raise
             message = f"The executor {self.name!r:.100} failed in `{act}`: {self._hide(error.message)}"
             raise EspalierError(error.code, message, self._hide(error.hint), **error.fields) from error
-        except (Exception, SystemExit, _TooLong) as error:
-            late = isinstance(error, _TooLong)
-            why = f"took longer than {seconds:g} seconds" if late else f"raised {self._hide(_words(error))}"
-            raise _failed(self.name, f"its `{act}` {why}", self._hidden(_frames(error))) from None
+        except _Canceled:
+            raise failed(self.name, f"its `{act}` was interrupted, because the run was canceled") from None
+        except _TooLong as error:
+            raise failed(self.name, late, self._hidden(_frames(error))) from None
+        except Interruption:
+            raise
+        except BaseException as error:
+            if seconds is None and isinstance(error, KeyboardInterrupt):  # (the user's)
+                raise
+            why = f"its `{act}` raised {self._hide(_words(error))}"
+            raise failed(self.name, why, self._hidden(_frames(error))) from None
         method = getattr(self._executor, act)
         is_own = getattr(method, "__func__", method) is not getattr(Executor, act)
         why = f"its `{act}` returned {self._hide(_shown(result))}, not {kind}"
-        raise _failed(self.name, why, _place_of(method if is_own else call, why))
+        raise failed(self.name, why, _place_of(method if is_own else call, why))
+
+    def _leave_note(self, run: Optional[RunPaths], why: str) -> None:
+        """What the process that reconciles the run is to say, because this one is about to be killed."""
+        if run is not None:
+            note = {"format": FORMAT, "executor": self.name, "failed": failed(self.name, why).message}
+            replace_inside(run.root, run.executor, dump_record(note))
 
     def _hidden(self, lines: Sequence[str]) -> List[str]:
         return self._hide("\n".join(lines)).split("\n")
@@ -241,24 +254,53 @@ def _meter(made: "MakeMeter", path: str, tree: Tree, started: float) -> Meter:
     return Meter(path, tree, started)
 
 
-class _TooLong(BaseException):
-    """Raised out of what an executor does. No `Exception`, so that it isn't taken for a failure on the way."""
+class _TooLong(Interruption):
+    """Raised out of what an executor does."""
+
+
+class _Canceled(Interruption):
+    """The same, where the run is to be canceled."""
 
 
 @contextlib.contextmanager
-def _limit(seconds: Optional[float]) -> Iterator[None]:
+def _limit(
+    seconds: Optional[float], run: Optional[RunPaths] = None, last_words: Callable[[], None] = lambda: None
+) -> Iterator[None]:
+    """Interrupt what is done inside after so many seconds, and again, for it may swallow that. Then kill this process.
+
+    Args:
+        run: It is interrupted too when a cancel of this run is asked for.
+        last_words: Called before this process is killed.
+    """
     if seconds is None:
         yield
         return
+    ticks = int(-(-seconds // _TICK_SECONDS))
+    over, raised, counted = ticks, 0, 0
 
-    def expired(*_: Any) -> None:
-        raise _TooLong
+    def ticked(*_: Any) -> None:
+        nonlocal over, raised, counted
+        counted += 1
+        is_canceled = not raised and run is not None and os.path.exists(run.cancel)
+        if counted < over and not is_canceled:
+            return
+        if raised == _TIMES:
+            try:
+                last_words()
+            finally:
+                os.kill(os.getpid(), signal.SIGKILL)
+        raised += 1
+        over = counted + min(ticks, _AGAIN)
+        raise _Canceled if is_canceled else _TooLong
 
-    old = signal.signal(signal.SIGALRM, expired)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    old = signal.signal(signal.SIGALRM, ticked)
+    signal.setitimer(signal.ITIMER_REAL, seconds / ticks, seconds / ticks)
     try:
-        yield
-    finally:
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    finally:  # (a tick may have come on the way there)
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, old)
 
@@ -295,13 +337,12 @@ def _is_outcome(found: Any) -> bool:
 
 
 def _is_reconciled(found: Any) -> bool:
-    return (
-        isinstance(found, Reconciled)
-        and type(found.exit_code) in (int, type(None))
-        and type(found.ended_at) in (int, float, type(None))
-        and _is_cause(found.cause)
-        and isinstance(found.hint, str)
-    )
+    if not isinstance(found, Reconciled) or type(found.hint) is not str:
+        return False
+    code, ended, cause = found.exit_code, found.ended_at, found.cause
+    is_code = code is None or (type(code) is int and abs(code) < 1 << 31)
+    is_moment = ended is None or (type(ended) in (int, float) and 0 <= ended < _FOREVER)
+    return is_code and is_moment and _is_cause(cause) and (cause is None or all(cause))
 
 
 # What the methods return: how that is seen, and in words.
@@ -314,7 +355,7 @@ _KINDS: Mapping[str, Tuple[Callable[[Any], bool], str]] = {
     "measure": (_may_be_called, "a function or None"),
     "outcome": (_is_outcome, "an outcome with an exit code or a signal"),
     "release": (_may_be_called, "a function or None"),
-    "reconcile": (_is_reconciled, "a Reconciled"),
+    "reconcile": (_is_reconciled, "a Reconciled that can be recorded"),
 }
 # In these an error is what the user is to read, of the job.
 _REFUSING = ("check", "narrowed")
@@ -355,50 +396,23 @@ def _note(error: EspalierError) -> None:
     print("\n".join([*_traceback_of(error), error.message]), file=sys.stderr, flush=True)
 
 
-def _entries() -> Dict[str, str]:
-    """Name -> object of each executor that an installed package registers. The working directory, in which a project
-    may have anything, is no place for packages."""
-    from importlib.metadata import distributions  # (not where the standard library is all there is)
-
-    folders = [folder for folder in sys.path if os.path.isabs(folder)]
-    found: Dict[str, str] = {}
-    for distribution in distributions(path=folders):
-        for entry in distribution.entry_points:
-            if entry.group == GROUP:
-                found.setdefault(entry.name, entry.value)
-    return found
-
-
-def _imported(name: str, target: str) -> Any:
-    module = target.partition(":")[0]
-    try:
-        __import__(module)
-        return sys.modules[module]
-    except (Exception, SystemExit) as error:
-        raise _failed(name, f"its module can't be imported, {_words(error)}", _frames(error)) from error
-
-
 def _made(name: str, target: str, module: Any) -> Executor:
     cls = getattr(module, target.partition(":")[2], None)
     if not isinstance(cls, type) or not issubclass(cls, Executor):
-        raise _failed(name, f"{target} is no class that extends espalier.executors.contract.Executor")
+        raise failed(name, f"{target} is no class that extends espalier.executors.contract.Executor")
     try:
         executor = cls()
-    except (Exception, SystemExit) as error:
-        raise _failed(name, f"it can't be made, {_words(error)}", _frames(error)) from error
+    except (Interruption, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        raise failed(name, f"it can't be made, {_words(error)}", _frames(error)) from error
     if executor.name != name:
-        raise _failed(name, f"its `name` is {_shown(executor.name)}, and its entry point's {name!r:.100}")
+        raise failed(name, f"its `name` is {_shown(executor.name)}, and its entry point's {name!r:.100}")
     if not isinstance(executor.capabilities, Capabilities):
-        raise _failed(name, f"its `capabilities` are {_shown(executor.capabilities)}, not Capabilities")
+        raise failed(name, f"its `capabilities` are {_shown(executor.capabilities)}, not Capabilities")
     seconds = executor.launch_seconds
-    if type(seconds) not in (int, float) or not 0 < seconds < float("inf"):
-        raise _failed(name, f"its `launch_seconds` is {_shown(seconds)}, not a number of seconds")
+    if type(seconds) not in (int, float) or not 0 < seconds <= _DAY:
+        raise failed(name, f"its `launch_seconds` is {_shown(seconds)}, not a number above 0 and up to {_DAY:g}")
     if cls.launch is Executor.launch and cls.prepare is Executor.prepare:
-        raise _failed(name, "it has no method `launch`")
+        raise failed(name, "it has no method `launch`")
     return ForeignExecutor(name, executor)
-
-
-def _failed(name: str, why: str, lines: Sequence[str] = ()) -> EspalierError:
-    message = f"The executor {name!r:.100}, which another package provides, failed: {why}."
-    hint = "Report this to the authors of that package."
-    return EspalierError("executor_failed", message, hint, traceback=list(lines))

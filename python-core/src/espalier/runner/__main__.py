@@ -36,6 +36,7 @@ from espalier.base.records import now_iso
 from espalier.base.scratch_paths import ScratchPaths
 from espalier.executors.contract import Executor
 from espalier.executors.registry import built_in, executor_of
+from espalier.lifecycle.ask import canceled_message
 from espalier.lifecycle.digests import Changed, Frozen, known_digests
 from espalier.lifecycle.place import Place
 from espalier.lifecycle.scratch import make_scratch, note_beginning, record_of, scratch_of
@@ -257,6 +258,8 @@ def _execute_job(
     except OSError as error:
         return _fail(place.now(), "start_failed", f"{shown_command(spec)[0]} could not be started: {error.strerror}.")
     except EspalierError as error:
+        if os.path.exists(place.now().cancel):
+            return _fail(place.now(), "canceled", canceled_message(place.now()), state=states.CANCELED)
         return _fail_with(place.now(), "start_failed", error)
     try:
         from espalier.runner.after import see_to_the_end

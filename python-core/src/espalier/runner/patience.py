@@ -9,6 +9,7 @@ from typing import Any, Iterator, Optional
 from espalier.adapters import posix
 from espalier.base import states
 from espalier.base.paths import RunPaths
+from espalier.executors.contract import Interruption
 from espalier.lifecycle.ask import canceled_message
 
 # Asked from outside of espalier to stop: by an administrator, or the machine shutting down.
@@ -17,8 +18,8 @@ STOPPERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 WAKERS = (signal.SIGCHLD, signal.SIGUSR1, *STOPPERS)
 
 
-class Impatience(BaseException):
-    """Raised out of whatever is being done. No `Exception`, so that nobody on the way takes it for a failure."""
+class Impatience(Interruption):
+    """Raised out of what is being done."""
 
     def __init__(self, state: str, code: str, message: str) -> None:
         super().__init__(message)

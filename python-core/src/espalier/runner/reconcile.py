@@ -12,21 +12,22 @@ import os
 import sys
 import time
 import traceback
-from typing import Optional
+from typing import Any, Dict, Optional
 
 if __name__ == "__main__":  # (see runner/__main__.py)
     sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
 from espalier.adapters import posix
 from espalier.adapters.cgroup import leave_job
+from espalier.adapters.inside import replace_inside
 from espalier.base import states
 from espalier.base.errors import EspalierError
 from espalier.base.model.codec import read_as
 from espalier.base.model.job import JobSpec
 from espalier.base.model.status import Status
 from espalier.base.model.ticket import Claim
-from espalier.base.paths import RunPaths
-from espalier.base.records import seconds_of
+from espalier.base.paths import FORMAT, RunPaths
+from espalier.base.records import dump_record, read_record, seconds_of
 from espalier.executors.contract import Executor, Reconciled
 from espalier.executors.registry import executor_of, own_holder
 from espalier.lifecycle.digests import is_replaced, known_digests
@@ -37,6 +38,8 @@ from espalier.queue.step import release_and_step, step
 
 # So long the code of another package's executor may take to load, seconds.
 _LOAD_SECONDS = 60.0
+# How often it is asked about an attempt: one that ends this process each time must not be asked for ever.
+_TIMES = 3
 
 
 def main(run_dir: str, lease: Optional[int]) -> None:
@@ -46,7 +49,7 @@ def main(run_dir: str, lease: Optional[int]) -> None:
     run = RunPaths(run_dir)
     try:
         _end(run)
-    except Exception:
+    except BaseException:  # (the code of another package may raise anything)
         traceback.print_exc()
     if lease is None:
         step()
@@ -71,7 +74,7 @@ def _end(run: RunPaths) -> None:
         _forget(run.container, run.executor)  # (what could not be removed the next attempt finds by its name)
         os.close(fd)  # (else it would seem to be executed)
     elif found.exit_code is not None:
-        ended, started = found.ended_at or time.time(), seconds_of(status.started_at) or time.time()
+        ended, started = min(found.ended_at or time.time(), time.time()), seconds_of(status.started_at) or time.time()
         outcome = Outcome(found.exit_code, None, _stopped_by(run), max(ended - started, 0.0))
         end_job(Known(run, status), outcome._replace(cause=found.cause, hint=found.hint))
     else:
@@ -80,8 +83,23 @@ def _end(run: RunPaths) -> None:
 
 def _reconciled(run: RunPaths, status: Status) -> Reconciled:
     """Have the run's executor end what is left, if it is there."""
+    own = own_holder(run)
     try:
-        return (own_holder(run) or _recorded_holder(run, status)).reconcile(run, status)
+        if own is not None:
+            return own.reconcile(run, status)
+        noted = _noted(run)
+        asked, failed = noted.get("asked"), noted.get("failed")
+        times = asked if type(asked) is int else 0
+        name = read_as(JobSpec, run.spec).target
+        if times >= _TIMES:
+            message = f"The executor {name!r:.100}, which another package provides, failed: its `reconcile` ended"
+            raise EspalierError("executor_failed", f"{message} the process that asked it, {times} times.")
+        note = {**noted, "format": FORMAT, "executor": name, "asked": times + 1}
+        replace_inside(run.root, run.executor, dump_record(note))
+        found = _recorded_holder(run, status).reconcile(run, status)
+        if found.exit_code is None and found.cause is None and type(failed) is str:
+            found.cause = ("executor_failed", failed)  # (so the runner was killed)
+        return found
     except (OSError, EspalierError) as error:
         traceback.print_exc()
         cause = (error.code, error.message) if isinstance(error, EspalierError) else None
@@ -93,6 +111,14 @@ def _recorded_holder(run: RunPaths, status: Status) -> Executor:
     if is_replaced(run, known_digests(status.digests)):
         raise EspalierError("record_changed", f"{run.spec} isn't what it was when the run was submitted.")
     return executor_of(read_as(JobSpec, run.spec), seconds=_LOAD_SECONDS)
+
+
+def _noted(run: RunPaths) -> Dict[str, Any]:
+    """What is noted of the executor: how often it was asked of this attempt, and how it failed before."""
+    try:
+        return read_record(run.executor)
+    except (OSError, EspalierError):  # (a job can write it too)
+        return {}
 
 
 def _forget(*notes: str) -> None:
