@@ -5,6 +5,7 @@ import sqlite3
 import stat
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Callable, Dict, List
 
 import pytest
@@ -213,6 +214,29 @@ def test_a_clock_that_jumps(runs: Runs, seconds: float, monkeypatch: pytest.Monk
     runs.states()
     runs.put("aa000002")
     assert set(runs.states()) == {"aa000001", "aa000002"}
+
+
+@pytest.mark.parametrize("seconds", [10_413_792_000, -11_676_096_000, 2**40])
+@pytest.mark.parametrize("what", ["shard", "run"])
+def test_any_date_of_a_folder(runs: Runs, what: str, seconds: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What SQLite can't hold made every list fail. (Not each file system keeps such dates: so they are what is read.)"""
+    folder = runs.put("aa000001")
+    runs.put("bb000002")
+    odd = os.lstat(folder if what == "run" else folder.parent).st_ino
+    real = refresh.stamp_of
+    monkeypatch.setattr(refresh, "stamp_of", lambda stat: real(SimpleNamespace(st_mtime_ns=seconds * 10**9) if stat.st_ino == odd else stat))
+    for _ in range(2):
+        assert runs.states() == {"aa000001": "Completed", "bb000002": "Completed"}
+
+
+@pytest.mark.parametrize("odd", [{"tags": 5}, {"error": b"\xff"}, {"host": object()}, {"metrics": {"m": {}}}, {"started_at": "x" * 10, "exit_code": {}}])
+def test_what_the_index_cannot_hold_is_damage_of_its_run_alone(runs: Runs, odd: Dict[str, Any]) -> None:
+    runs.put("aa000001")
+    runs.put("bb000002")
+    row = runs.index._summarise
+    runs.index._summarise = lambda folder: {**row(folder), **(odd if folder.endswith("aa000001") else {})}
+    for _ in range(2):
+        assert runs.states() == {"aa000001": "Damaged", "bb000002": "Completed"}
 
 
 def test_what_is_no_run_is_left_out(runs: Runs) -> None:
