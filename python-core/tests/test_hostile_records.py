@@ -169,6 +169,21 @@ FIELDS = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("value", [-1, ["a"], "x"])
+@pytest.mark.parametrize("field", ["digests", "logs", "usage", "metrics", "error", "state"])
+def test_one_run_never_stops_verify(workspace: Workspace, run: Any, experiment: Experiment, ended: Callable[..., Any], field: str, value: Any) -> None:
+    other = experiment.submit(ScriptRunConfig(command="true"))
+    ended(other)
+    Path(other.run_dir, "meta.json").unlink()
+    path = Path(run.run_dir, "status.json")
+    path.write_text(json.dumps({**json.loads(path.read_text()), field: value}))
+    found = workspace.verify().columns
+    problems = dict(zip(found["run_id"], found["problem"]))
+    assert other.id in problems
+    if field in ("digests", "error", "state"):
+        assert run.id in problems
+
+
 @pytest.mark.parametrize("value", [None, 5, "x", True])
 @pytest.mark.parametrize(("record", "field", "read"), FIELDS)
 def test_a_field_of_another_kind(run: Any, record: str, field: str, read: str, value: Any) -> None:

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ from espalier.base.paths import WorkspacePaths
 from espalier.store.index import layout, refresh
 from espalier.store.index.refresh import Refresh
 from espalier.store.index.run_index import Query, RunIndex, last_change
+from espalier.tracking.verify import damage_frame
 
 
 class Runs:
@@ -237,6 +239,46 @@ def test_what_the_index_cannot_hold_is_damage_of_its_run_alone(runs: Runs, odd: 
     runs.index._summarise = lambda folder: {**row(folder), **(odd if folder.endswith("aa000001") else {})}
     for _ in range(2):
         assert runs.states() == {"aa000001": "Damaged", "bb000002": "Completed"}
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, folder: str) -> None:
+    """A folder that can't be read: root can read each. (`verify.py` and `refresh.py` list with these two.)"""
+    for name in ("scandir", "listdir"):
+        real = getattr(os, name)
+
+        def refused(path: Any, real: Any = real) -> Any:
+            if path == folder:
+                raise PermissionError(errno.EACCES, "Permission denied", path)
+            return real(path)
+
+        monkeypatch.setattr(os, name, refused)
+
+
+def test_a_shard_that_cannot_be_read_keeps_what_is_known(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs.put("aa000001")
+    runs.put("bb000002")
+    known = runs.states()
+    with monkeypatch.context() as patch:
+        refuse(patch, f"{runs.paths.runs}/aa")
+        runs.put("aa000003")
+        assert runs.states() == known
+    runs.settle()
+    assert set(runs.states()) == {*known, "aa000003"}
+
+
+def test_a_shard_that_is_a_link_to_itself(runs: Runs) -> None:
+    runs.put("bb000002")
+    os.symlink("ff", f"{runs.paths.runs}/ff")
+    assert set(runs.states()) == {"bb000002"}
+    first = next(zip(*damage_frame(runs.paths).columns.values()))
+    assert first == (None, f"{runs.paths.runs}/ff", "can't be read: Too many levels of symbolic links.")
+
+
+def test_verify_names_a_shard_that_cannot_be_read(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("aa", "lost+found"):
+        os.makedirs(f"{runs.paths.runs}/{name}")
+        refuse(monkeypatch, f"{runs.paths.runs}/{name}")
+    assert list(damage_frame(runs.paths).columns.values()) == [[None], [f"{runs.paths.runs}/aa"], ["can't be read: Permission denied."]]
 
 
 def test_what_is_no_run_is_left_out(runs: Runs) -> None:

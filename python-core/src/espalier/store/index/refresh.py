@@ -114,8 +114,7 @@ class Refresh:
         for name, mtime in present.items():
             old, seen = known.get(name, (None, 0.0))
             if everything or mtime != old or seen - mtime / 1e9 < _SUSPECT_SECONDS:
-                changes.shards[name] = mtime
-                self._look_into(name, everything, changes)
+                self._look_into(name, mtime, everything, changes)
         if not everything:
             query = "SELECT signature, shard, run_id, seen FROM runs WHERE NOT settled"
             for signature, *run in self._database.execute(query).fetchall():
@@ -127,26 +126,35 @@ class Refresh:
         found = {}
         with contextlib.suppress(FileNotFoundError), os.scandir(self._runs) as entries:
             for entry in entries:
-                with contextlib.suppress(FileNotFoundError):  # removed meanwhile
+                with contextlib.suppress(OSError):  # removed meanwhile, or a link to itself
                     if entry.is_dir():
                         found[entry.name] = stamp_of(entry.stat())
         return found
 
-    def _look_into(self, shard: str, everything: bool, changes: _Changes) -> None:
-        """Find the runs of a shard that are new, gone, or may have changed."""
+    def _look_into(self, shard: str, stamp: int, everything: bool, changes: _Changes) -> None:
+        """Find the runs of a shard that are new, gone, or may have changed. Of one that can't be read what is known
+        stays, and it is looked at again; `verify()` tells."""
+        try:
+            present = self._entries(shard)
+        except OSError:
+            return
+        changes.shards[shard] = stamp
         query = "SELECT run_id, n, mtime, seen, settled FROM runs WHERE shard = ?"
         known = {run_id: found for run_id, *found in self._database.execute(query, (shard,))}
-        with contextlib.suppress(FileNotFoundError), os.scandir(f"{self._runs}/{shard}") as entries:
-            for entry in entries:
-                if not is_run_id(entry.name) or entry.name[-8:-6] != shard:
-                    continue
-                with contextlib.suppress(FileNotFoundError):
-                    _, mtime, seen, settled = known.pop(entry.name, (0, None, 0.0, True))
-                    now = stamp_of(entry.stat(follow_symlinks=False))
-                    young = seen - now / 1e9 < _SUSPECT_SECONDS
-                    if everything or mtime is None or (settled and (mtime != now or young)):
-                        changes.runs.append(_Due(shard, entry.name, None if mtime is None else seen))
+        for entry in present:
+            with contextlib.suppress(OSError):
+                _, mtime, seen, settled = known.pop(entry.name, (0, None, 0.0, True))
+                now = stamp_of(entry.stat(follow_symlinks=False))
+                young = seen - now / 1e9 < _SUSPECT_SECONDS
+                if everything or mtime is None or (settled and (mtime != now or young)):
+                    changes.runs.append(_Due(shard, entry.name, None if mtime is None else seen))
         changes.lost_runs.extend(n for n, *_ in known.values())
+
+    def _entries(self, shard: str) -> "List[os.DirEntry[str]]":
+        """The runs of a shard. Raises OSError: it can't be read."""
+        with contextlib.suppress(FileNotFoundError), os.scandir(f"{self._runs}/{shard}") as entries:
+            return [entry for entry in entries if is_run_id(entry.name) and entry.name[-8:-6] == shard]
+        return []
 
     # ---- reading ---------------------------------------------------------------------------------------------
 
@@ -160,7 +168,7 @@ class Refresh:
         if self._seen(run.run_id) != run.seen:
             return  # another reader was faster
         folder = self._folder(run.shard, run.run_id)
-        with contextlib.suppress(FileNotFoundError):  # removed meanwhile
+        with contextlib.suppress(OSError):  # removed meanwhile, or its shard can't be entered
             # before reading: what changes meanwhile is seen next time
             now, mtime = time.time(), stamp_of(os.lstat(folder))
             signature = None if run.seen is None else signature_of(folder)
