@@ -184,6 +184,17 @@ def test_one_run_never_stops_verify(workspace: Workspace, run: Any, experiment: 
         assert run.id in problems
 
 
+@pytest.mark.parametrize("value", [None, 5, "x", [5], {}, {"kind": "double", "value": {}}, {"kind": "integer", "value": 10**400}, {"kind": "double"}])
+def test_a_parameter_that_is_none(workspace: Workspace, run: Any, value: Any) -> None:
+    path = Path(run.run_dir, "spec.json")
+    path.write_text(json.dumps({**json.loads(path.read_text()), "params": {"lr": value}}))
+    with pytest.raises(EspalierError) as caught:
+        run.get_details()
+    assert caught.value.code == "damaged" and "'lr'" in caught.value.message
+    found = workspace.verify().columns
+    assert found["file"] == [str(path)] and "'lr'" in found["problem"][0]
+
+
 @pytest.mark.parametrize("value", [None, 5, "x", True])
 @pytest.mark.parametrize(("record", "field", "read"), FIELDS)
 def test_a_field_of_another_kind(run: Any, record: str, field: str, read: str, value: Any) -> None:

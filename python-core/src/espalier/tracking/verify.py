@@ -8,6 +8,9 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional
 
 from espalier.base import states
 from espalier.base.errors import EspalierError
+from espalier.base.model.codec import read_as
+from espalier.base.model.job import JobSpec
+from espalier.base.model.resolve import shown_command
 from espalier.base.paths import RunPaths, WorkspacePaths, is_run_id
 from espalier.base.progress import report
 from espalier.base.records import check_kinds, read_record
@@ -78,12 +81,20 @@ def _damage_of_records(run: RunPaths) -> Dict[str, str]:
         except (EspalierError, OSError) as error:
             found[path] = _text_of(error)
     if not found:
-        found = _damage_of_logs(run)
+        found = _damage_of_definition(run) or _damage_of_logs(run)
     if not found:
         row = summarise(run.root)
         if row["status"] in (states.DAMAGED, states.UNREADABLE):
             found[run.root] = str(row["error"])
     return found
+
+
+def _damage_of_definition(run: RunPaths) -> Dict[str, str]:
+    try:
+        shown_command(read_as(JobSpec, run.spec))
+    except EspalierError as error:
+        return {run.spec: error.message}
+    return {}
 
 
 def _damage_of_logs(run: RunPaths) -> Dict[str, str]:
