@@ -25,7 +25,7 @@ from espalier.base.records import (
     make_folders,
     now_iso,
     read_record,
-    refuse_too_long,
+    refuse_unreadable,
     replace_record,
 )
 
@@ -105,7 +105,7 @@ class Versions:
             new = max(numbers, default=0) + 1
             version = Version(new, {**given, "name": name, "version": str(new)}, now_iso(time.time()))
             record = {"format": FORMAT, "registered_at": version.registered_at, "definition": version.definition}
-            refuse_too_long(place.version(new), dump_record(record))
+            refuse_unreadable(place.version(new), dump_record(record))
             with self._writing(place.root):
                 if create_file(place.version(new), dump_record(record), place.root):
                     return version
