@@ -269,6 +269,11 @@ def test_found(two: sqlite3.Connection, text: str, wanted: str) -> None:
     assert found(two, text) == (wanted.split() if wanted != "CREATED" else found(two, f"created_at > {seconds_at('7 weeks')}"))
 
 
+@pytest.mark.parametrize("most,wanted", [(0, []), (1, ["02"]), (2**31, ["02", "01"]), (2**63 - 1, ["02", "01"]), (2**64, ["02", "01"])])
+def test_any_number_of_results(two: sqlite3.Connection, most: int, wanted: List[str]) -> None:
+    assert found(two, "", max_results=most) == wanted
+
+
 def test_sorted() -> None:
     values: List[Any] = [3, None, 1.5, float("inf"), 2]
     rows = [row(at, metrics={} if value is None else {"m": cell(value)}) for at, value in enumerate(values)]

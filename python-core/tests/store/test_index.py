@@ -1,3 +1,4 @@
+import contextlib
 import errno
 import json
 import os
@@ -334,6 +335,30 @@ def test_an_index_of_another_layout(runs: Runs, statements: List[str]) -> None:
     database.commit()
     database.close()
     assert runs.states() == {"aa000001": "Completed"}
+
+
+@pytest.mark.parametrize("change", ["DROP TABLE runs", "DROP TABLE shards", "DROP TABLE names", "DROP TABLE tags", "ALTER TABLE runs RENAME COLUMN seen TO looked"])
+def test_an_index_that_lacks_a_part_is_made_anew(runs: Runs, change: str) -> None:
+    runs.put("aa000001", "Running")
+    runs.states()
+    with contextlib.closing(sqlite3.connect(runs.file)) as database:
+        database.execute("PRAGMA legacy_alter_table=ON")
+        database.execute(change)
+        database.commit()
+    runs.put("aa000002", "Running")
+    frame = runs.index.ask(lambda database: runs.index.frame(database, Query()))
+    assert len(frame) == 2
+    with contextlib.closing(sqlite3.connect(runs.file)) as database:
+        assert database.execute("SELECT count(seen) FROM runs").fetchone() == (2,), "in the file, not in memory"
+
+
+def test_a_question_that_fails_costs_no_index(runs: Runs) -> None:
+    runs.put("aa000001")
+    runs.states()
+    before = runs.file.stat().st_ino
+    with pytest.raises(sqlite3.IntegrityError, match="datatype mismatch"):
+        runs.index.ask(lambda database: database.execute("SELECT n FROM runs LIMIT ?", (1e30,)).fetchall())
+    assert runs.file.stat().st_ino == before
 
 
 def test_no_place_for_a_cache(runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
