@@ -11,7 +11,7 @@ import pytest
 from espalier import Experiment, ScriptRunConfig, Workspace
 from espalier.base.errors import DamageWarning, EspalierError
 from espalier.base.paths import RunPaths
-from espalier.base.records import RECORD_BYTES, read_plain, replace_record
+from espalier.base.records import RECORD_BYTES, RECORD_DEPTH, read_plain, read_record, replace_record
 from espalier.executors.docker.record import read_box
 from espalier.lifecycle.ask import canceled_message
 from espalier.lifecycle.failure import job_error
@@ -70,6 +70,11 @@ def deep(path: Path) -> None:
     path.write_bytes(b"[" * 1_000_000)
 
 
+def nested(path: Path) -> None:
+    """What `json` reads, and nobody can walk through."""
+    path.write_text('{"format": 1, "state": "Running", "tags": {}, "properties": {}, "zzz": ' + '{"a":' * 900 + "1" + "}" * 901)
+
+
 def nothing(path: Path) -> None:
     path.touch()
 
@@ -82,7 +87,7 @@ KINDS: Dict[str, Callable[[Path], None]] = {
     function.__name__: function
     for function in (
         *(fifo, listening, link_to_fifo, link_to_zero, link_to_itself, link_to_record),
-        *(folder, sparse, huge, deep, nothing, long_number),
+        *(folder, sparse, huge, deep, nested, nothing, long_number),
     )
 }
 
@@ -169,6 +174,32 @@ FIELDS = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("value", [-1, ["a"], "x"])
+@pytest.mark.parametrize("field", ["digests", "logs", "usage", "metrics", "error", "state"])
+def test_one_run_never_stops_verify(workspace: Workspace, run: Any, experiment: Experiment, ended: Callable[..., Any], field: str, value: Any) -> None:
+    other = experiment.submit(ScriptRunConfig(command="true"))
+    ended(other)
+    Path(other.run_dir, "meta.json").unlink()
+    path = Path(run.run_dir, "status.json")
+    path.write_text(json.dumps({**json.loads(path.read_text()), field: value}))
+    found = workspace.verify().columns
+    problems = dict(zip(found["run_id"], found["problem"]))
+    assert other.id in problems
+    if field in ("digests", "error", "state"):
+        assert run.id in problems
+
+
+@pytest.mark.parametrize("value", [None, 5, "x", [5], {}, {"kind": "double", "value": {}}, {"kind": "integer", "value": 10**400}, {"kind": "double"}])
+def test_a_parameter_that_is_none(workspace: Workspace, run: Any, value: Any) -> None:
+    path = Path(run.run_dir, "spec.json")
+    path.write_text(json.dumps({**json.loads(path.read_text()), "params": {"lr": value}}))
+    with pytest.raises(EspalierError) as caught:
+        run.get_details()
+    assert caught.value.code == "damaged" and "'lr'" in caught.value.message
+    found = workspace.verify().columns
+    assert found["file"] == [str(path)] and "'lr'" in found["problem"][0]
+
+
 @pytest.mark.parametrize("value", [None, 5, "x", True])
 @pytest.mark.parametrize(("record", "field", "read"), FIELDS)
 def test_a_field_of_another_kind(run: Any, record: str, field: str, read: str, value: Any) -> None:
@@ -228,7 +259,7 @@ def test_a_payload_that_is_none(run: Any, kind: str) -> None:
     put(os.path.join(paths.payloads, f"{writer}-0.json"), kind)
     event = f'{{"type":"table","seq":0,"time":1,"name":"t","payload":"payloads/{writer}-0.json"}}\n'
     Path(paths.event_log(writer)).write_text(event)
-    if kind == "link_to_record":  # (a payload that is there, though not as a file of its own)
+    if kind in ("link_to_record", "nested"):  # (a payload that is there, and has no columns)
         run.get_metrics("t")
         return
     with pytest.warns(DamageWarning, match=f"{writer}-0.json"):
@@ -260,6 +291,25 @@ def test_no_record_is_written_that_could_not_be_read(run: Any) -> None:
     assert caught.value.code == "bad_argument" and "long" not in run.get_tags()
     with pytest.raises(EspalierError):
         replace_record(RunPaths(run.run_dir).meta, {"format": 1, "x": "x" * RECORD_BYTES}, run.run_dir)
+
+
+def test_depth(tmp_path: Path) -> None:
+    """As deep as may be written it can be read, and not one level deeper; brackets in texts are no levels."""
+    path = str(tmp_path / "record.json")
+    value: Any = "[{" * 500
+    for level in range(2, RECORD_DEPTH + 1):
+        value = {"a": value} if level % 2 else [value, 1]
+    replace_record(path, {"format": 1, "x": value}, str(tmp_path))
+    record = read_record(path)
+    assert record["x"] == value
+    record["x"] = [record["x"]]
+    with pytest.raises(EspalierError) as caught:
+        replace_record(path, record, str(tmp_path))
+    assert caught.value.code == "bad_argument"
+    for text in (json.dumps(record), json.dumps(record).encode("utf-16").decode("latin-1")):
+        Path(path).write_text(text, encoding="latin-1")
+        with pytest.raises(EspalierError, match="nested deeper than 100 levels"):
+            read_record(path)
 
 
 def test_a_file_that_grows_while_it_is_read(tmp_path: Path) -> None:

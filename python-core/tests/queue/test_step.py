@@ -226,6 +226,32 @@ def test_a_lease_of_a_finished_run(submit: Submit, ended: Any) -> None:
     assert not os.path.exists(scratch.root) and os.listdir(queue_paths().leases) == []
 
 
+@pytest.mark.parametrize(
+    ("error", "settled"),
+    [
+        (RecursionError(), False), (EspalierError("internal", "x"), False), (OSError(errno.ENOSPC, "full"), False),
+        (EspalierError("damaged", "x"), True), (EspalierError("newer_format", "x"), True), (FileNotFoundError(), True),
+    ],
+)  # fmt: skip
+def test_a_run_whose_end_cannot_be_written_keeps_its_lease(
+    submit: Submit, ended: Any, monkeypatch: pytest.MonkeyPatch, error: Exception, settled: bool
+) -> None:
+    """Else it would run for ever: nothing would come back to it."""
+    run = submit("true")
+    ended(run)
+
+    def settle_left(*given: Any) -> bool:
+        raise error
+
+    monkeypatch.setattr("espalier.queue.ends.settle_left", settle_left)
+    Path(RunPaths(run.run_dir).work).mkdir(exist_ok=True)  # (what is left to be done)
+    lease = Path(queue_paths().lease(run.id))
+    with allocator(queue_paths()):
+        lease.write_text(json.dumps({"run_id": run.id, "run_dir": run.run_dir}))
+    step()
+    assert lease.exists() != settled
+
+
 def test_signals_of_the_submitter_do_not_reach_the_job(submit: Submit, ended: Any) -> None:
     """What a session ignores or blocks is its own: jobs start with the defaults."""
     old = signal.signal(signal.SIGUSR1, signal.SIG_IGN)

@@ -210,6 +210,10 @@ def refusal_of(text: Optional[str], database: sqlite3.Connection, **more: Any) -
         "metrics. > 1", "metrics.auc == = 1", "metrics.auc not > 1", "select * from runs", "r.n = 1", "runs.n > 0", "rowid = 1",
         "shard = '00'", "host = 'x'", "metrics.auc > 0.8 metrics.auc", "experiment = 5", "exit_code = 'x'", "exit_code like '1%'",
         "status = 'Complete'", "created_at > 'yesterday'", "created_at > '2026-13-01'", "metrics.auc in (1, 'a')", "\0", "metrics.auc > 0x10",
+        *(f"created_at > '{time}'" for time in (
+            "0000-01-01", "2026-00-01", "2026-02-29", "2026-01-00", "2026-01-01T24:00", "2026-01-01T00:60", "2026-01-01T00:00:60",
+            "2026-01-01T00:00:99", "2026-01-01T00:00:00+24:00", "2026-01-01T00:00:00+00:60", "2026-01-01T00:00:99+99:99",
+        )),
         "duration_seconds > true", "metrics.AUC > 1", "tags.stge = 'x'", "statsu = 'Failed'", "metric.auc.x > nan",
         "metrics.none > 1", "metrics.none is null", "not tags.none = 'x'", "metrics.auc > 'high'", "params.model > 3", "params.scale = 'yes'",
         "params.scale = '1'", "params.lr like '0%'", "tags.stage > 3", "not params.model = true", "metrics.auc in ('a', 'b')",
@@ -269,11 +273,18 @@ def test_refusals_say_what_to_do(two: sqlite3.Connection, text: str, words: str)
         ("not metrics.loss > 1", ""), ("metrics.loss != 1", "02"), ("tags.stage like 'p%'", "01"), ("tags.stage not like 'p%'", "02"),
         ("tags.stage ILIKE 'PR_D'", "01"), ("tags.stage LIKE 'P%'", ""), ("attributes.created_at > '7 weeks ago'", "CREATED"),
         ("created_at >= '2026-01-01T00:00:02Z'", "02"), ("created_at > '2026-01-01 01:00:01+01:00'", "02"), ("children = 0", "02 01"),
+        ("created_at > '2025-12-31 19:30:01-04:30'", "02"), ("created_at > '0001-01-01T00:00+23:59'", "02 01"),
+        ("created_at < '9999-12-31T23:59:59.999999-23:59'", "02 01"), ("created_at > '2026-01-01T00:00:01.5'", "02"),
         ("tags.stage not in ('prod', 'x')", "02"), ("run_id like '%01'", "01"), ("metrics.auc > 1e999", ""),
     ],
 )  # fmt: skip
 def test_found(two: sqlite3.Connection, text: str, wanted: str) -> None:
     assert found(two, text) == (wanted.split() if wanted != "CREATED" else found(two, f"created_at > {seconds_at('7 weeks')}"))
+
+
+@pytest.mark.parametrize("most,wanted", [(0, []), (1, ["02"]), (2**31, ["02", "01"]), (2**63 - 1, ["02", "01"]), (2**64, ["02", "01"])])
+def test_any_number_of_results(two: sqlite3.Connection, most: int, wanted: List[str]) -> None:
+    assert found(two, "", max_results=most) == wanted
 
 
 def test_sorted() -> None:

@@ -1,3 +1,5 @@
+import contextlib
+import errno
 import json
 import os
 import shutil
@@ -5,6 +7,7 @@ import sqlite3
 import stat
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Callable, Dict, List
 
 import pytest
@@ -14,6 +17,7 @@ from espalier.base.paths import WorkspacePaths
 from espalier.store.index import layout, refresh
 from espalier.store.index.refresh import Refresh
 from espalier.store.index.run_index import Query, RunIndex, last_change
+from espalier.tracking.verify import damage_frame
 
 
 class Runs:
@@ -215,6 +219,69 @@ def test_a_clock_that_jumps(runs: Runs, seconds: float, monkeypatch: pytest.Monk
     assert set(runs.states()) == {"aa000001", "aa000002"}
 
 
+@pytest.mark.parametrize("seconds", [10_413_792_000, -11_676_096_000, 2**40])
+@pytest.mark.parametrize("what", ["shard", "run"])
+def test_any_date_of_a_folder(runs: Runs, what: str, seconds: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What SQLite can't hold made every list fail. (Not each file system keeps such dates: so they are what is read.)"""
+    folder = runs.put("aa000001")
+    runs.put("bb000002")
+    odd = os.lstat(folder if what == "run" else folder.parent).st_ino
+    real = refresh.stamp_of
+    monkeypatch.setattr(refresh, "stamp_of", lambda stat: real(SimpleNamespace(st_mtime_ns=seconds * 10**9) if stat.st_ino == odd else stat))
+    for _ in range(2):
+        assert runs.states() == {"aa000001": "Completed", "bb000002": "Completed"}
+
+
+@pytest.mark.parametrize("odd", [{"tags": 5}, {"error": b"\xff"}, {"host": object()}, {"metrics": {"m": {}}}, {"started_at": "x" * 10, "exit_code": {}}])
+def test_what_the_index_cannot_hold_is_damage_of_its_run_alone(runs: Runs, odd: Dict[str, Any]) -> None:
+    runs.put("aa000001")
+    runs.put("bb000002")
+    row = runs.index._summarise
+    runs.index._summarise = lambda folder: {**row(folder), **(odd if folder.endswith("aa000001") else {})}
+    for _ in range(2):
+        assert runs.states() == {"aa000001": "Damaged", "bb000002": "Completed"}
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, folder: str) -> None:
+    """A folder that can't be read: root can read each. (`verify.py` and `refresh.py` list with these two.)"""
+    for name in ("scandir", "listdir"):
+        real = getattr(os, name)
+
+        def refused(path: Any, real: Any = real) -> Any:
+            if path == folder:
+                raise PermissionError(errno.EACCES, "Permission denied", path)
+            return real(path)
+
+        monkeypatch.setattr(os, name, refused)
+
+
+def test_a_shard_that_cannot_be_read_keeps_what_is_known(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs.put("aa000001")
+    runs.put("bb000002")
+    known = runs.states()
+    with monkeypatch.context() as patch:
+        refuse(patch, f"{runs.paths.runs}/aa")
+        runs.put("aa000003")
+        assert runs.states() == known
+    runs.settle()
+    assert set(runs.states()) == {*known, "aa000003"}
+
+
+def test_a_shard_that_is_a_link_to_itself(runs: Runs) -> None:
+    runs.put("bb000002")
+    os.symlink("ff", f"{runs.paths.runs}/ff")
+    assert set(runs.states()) == {"bb000002"}
+    first = next(zip(*damage_frame(runs.paths).columns.values()))
+    assert first == (None, f"{runs.paths.runs}/ff", "can't be read: Too many levels of symbolic links.")
+
+
+def test_verify_names_a_shard_that_cannot_be_read(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("aa", "lost+found"):
+        os.makedirs(f"{runs.paths.runs}/{name}")
+        refuse(monkeypatch, f"{runs.paths.runs}/{name}")
+    assert list(damage_frame(runs.paths).columns.values()) == [[None], [f"{runs.paths.runs}/aa"], ["can't be read: Permission denied."]]
+
+
 def test_what_is_no_run_is_left_out(runs: Runs) -> None:
     folder = runs.put("aa000001")
     for name in (".tmp-e_1_aa000009", "notes", "e_1_bb000001", "e_1_AA000001"):
@@ -268,6 +335,30 @@ def test_an_index_of_another_layout(runs: Runs, statements: List[str]) -> None:
     database.commit()
     database.close()
     assert runs.states() == {"aa000001": "Completed"}
+
+
+@pytest.mark.parametrize("change", ["DROP TABLE runs", "DROP TABLE shards", "DROP TABLE names", "DROP TABLE tags", "ALTER TABLE runs RENAME COLUMN seen TO looked"])
+def test_an_index_that_lacks_a_part_is_made_anew(runs: Runs, change: str) -> None:
+    runs.put("aa000001", "Running")
+    runs.states()
+    with contextlib.closing(sqlite3.connect(runs.file)) as database:
+        database.execute("PRAGMA legacy_alter_table=ON")
+        database.execute(change)
+        database.commit()
+    runs.put("aa000002", "Running")
+    frame = runs.index.ask(lambda database: runs.index.frame(database, Query()))
+    assert len(frame) == 2
+    with contextlib.closing(sqlite3.connect(runs.file)) as database:
+        assert database.execute("SELECT count(seen) FROM runs").fetchone() == (2,), "in the file, not in memory"
+
+
+def test_a_question_that_fails_costs_no_index(runs: Runs) -> None:
+    runs.put("aa000001")
+    runs.states()
+    before = runs.file.stat().st_ino
+    with pytest.raises(sqlite3.IntegrityError, match="datatype mismatch"):
+        runs.index.ask(lambda database: database.execute("SELECT n FROM runs LIMIT ?", (1e30,)).fetchall())
+    assert runs.file.stat().st_ino == before
 
 
 def test_no_place_for_a_cache(runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,10 +14,11 @@ from typing import Any, Callable, Dict, List, Tuple
 import pytest
 from bare import bare
 from espalier.base.errors import EspalierError
-from espalier.base.paths import VersionPaths, WorkspacePaths
+from espalier.base.paths import LAST_VERSION, VersionPaths, WorkspacePaths, version_of_record
 from espalier.environment.registered import _KIND as ENVIRONMENTS
 from espalier.store import versions as module
 from espalier.store.versions import Kind, Versions
+from hanging import not_hanging
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -150,6 +151,17 @@ def test_what_lies_in_the_place_of_a_version(versions: Versions, definitions: Li
     (top.parent / "file").write_text("x")
     (top.parent / "no name").mkdir()
     assert versions.names() == ["tidy"]
+
+
+def test_the_last_number(versions: Versions, definitions: List[Dict[str, Any]]) -> None:
+    """A file that somebody put there: it was tried for ever, and a file made that is no version."""
+    versions.register("tidy", definitions[0])
+    Path(place(versions).version(LAST_VERSION)).write_text("{}")
+    with not_hanging():
+        error = refusal(versions.register, "tidy", definitions[1])
+    assert error.code == "environment_damaged" and str(LAST_VERSION) in error.message
+    assert sorted(os.listdir(place(versions).root)) == ["1.json", f"{LAST_VERSION}.json"]
+    assert [*map(version_of_record, ("999999999.json", "1000000000.json"))] == [LAST_VERSION, 0]
 
 
 def test_newer_ones_are_left_alone(versions: Versions, definitions: List[Dict[str, Any]]) -> None:

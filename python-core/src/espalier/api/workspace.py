@@ -270,6 +270,7 @@ class Workspace(
     def verify(self) -> Frame:
         """Read the records and logs of each run again, and report what is damaged: `run_id`, `file`, `problem`.
 
+        Without an id, `file` is a folder of runs that can't be read.
         A list looks at ended runs only when something in their folders was replaced. After this it has the state of
         everything that was changed in place.
         """

@@ -100,6 +100,8 @@ _RUN_ID = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}_[0-9]{1,12}_[0-9a-f]{8}"
 SEQUENCE = slice(2, 22)
 _HEX = r"[0-9a-f]{64}"
 _VERSION = r"([1-9][0-9]{0,8})\.json"
+# The largest number of a version that has such a name.
+LAST_VERSION = 999_999_999
 _REQUEST = r"(?:r|py)-[0-9]{1,10}-[0-9a-f]{8}-[0-9]{1,9}\.json"
 _TICKET = r"^[0-9]+-[0-9]{20}-"
 _SET_ASIDE = r"(.+)\.replaced-[0-9a-f]{8}"

@@ -21,7 +21,9 @@ _FOLDER = os.O_RDONLY | _CLOEXEC | getattr(os, "O_DIRECTORY", 0)
 _NO_FILE = frozenset((errno.ELOOP, errno.ENXIO, errno.EINVAL, errno.ENOTDIR, errno.EFBIG))
 # No record is longer, in bytes (protocol.md, "Limits").
 RECORD_BYTES = 16 << 20
-# The same of a line of an event log, and of the body of an event that lies in a file of its own.
+# Nor nested deeper: what one reader takes each must be able to walk through and write again.
+RECORD_DEPTH = 100
+# The longest line of an event log, and of the body of an event that lies in a file of its own.
 LINE_BYTES, PAYLOAD_BYTES = 16 << 20, 256 << 20
 # What is created others may read, as far as the umask lets them, and never write.
 FILE_MODE, FOLDER_MODE, PRIVATE_MODE = 0o644, 0o755, 0o600
@@ -139,7 +141,7 @@ def read_record(path: str, follow: bool = False) -> Dict[str, Any]:
 
     Raises:
         FileNotFoundError: it does not exist.
-        EspalierError: `damaged` (no plain file, too long, no JSON object), `newer_format`.
+        EspalierError: `damaged` (no plain file, too long or deep, no JSON object), `newer_format`.
     """
     try:
         data = read_plain(path, follow)
@@ -158,12 +160,14 @@ def parse_record(path: str, data: bytes) -> Dict[str, Any]:
         data: The bytes.
 
     Raises:
-        EspalierError: `damaged` (no JSON object), `newer_format`.
+        EspalierError: `damaged` (no JSON object, too deep), `newer_format`.
     """
     try:
         record = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise _damaged(path, str(error)) from error
+    if _may_be_deep(data) and _is_deep(record):
+        raise _damaged(path, f"it is nested deeper than {RECORD_DEPTH} levels")
     if not isinstance(record, dict) or not isinstance(record.get("format"), int):
         raise _damaged(path, "it is no record with a format number")
     newest = SPEC_FORMAT if os.path.basename(path) == SPEC else FORMAT
@@ -175,6 +179,20 @@ def parse_record(path: str, data: bytes) -> Dict[str, Any]:
             path=path,
         )
     return record
+
+
+def _may_be_deep(data: bytes) -> bool:
+    """Whether a record has enough brackets to be nested too deep. Most haven't, and so cost no walk."""
+    return data.count(b"{") + data.count(b"[") > RECORD_DEPTH
+
+
+def _is_deep(record: Any) -> bool:
+    """Whether it is nested too deep."""
+    level = [record]
+    for _ in range(RECORD_DEPTH):
+        inner = (each.values() if isinstance(each, dict) else each for each in level)
+        level = [value for values in inner for value in values if isinstance(value, (dict, list))]
+    return bool(level)
 
 
 def check_kinds(path: str, record: Dict[str, Any], kinds: Mapping[str, type]) -> Dict[str, Any]:
@@ -345,20 +363,27 @@ def replace_record(path: str, record: Dict[str, Any], folder: str, sync: bool = 
     """Replace a record whole. See `replace_file`.
 
     Raises:
-        EspalierError: `bad_argument`: it would be longer than a record may be.
+        EspalierError: `bad_argument`: it would be longer or deeper than a record may be.
     """
     data = dump_record(record)
-    refuse_too_long(path, data)
+    refuse_unreadable(path, data)
     replace_file(path, data, folder, sync)
 
 
-def refuse_too_long(path: str, data: bytes) -> None:
-    """Raises EspalierError `bad_argument` for a record that would be longer than what is read."""
+def refuse_unreadable(path: str, data: bytes) -> None:
+    """Raises EspalierError `bad_argument` for a record that would be longer or deeper than what is read."""
     if len(data) > RECORD_BYTES:
         raise EspalierError(
             "bad_argument",
             f"{path} would have {len(data)} bytes, and no record may have more than {RECORD_BYTES}.",
             "Give what is long (tags, parameters, variables) as files.",
+            path=path,
+        )
+    if _may_be_deep(data) and _is_deep(json.loads(data)):
+        raise EspalierError(
+            "bad_argument",
+            f"{path} would be nested deeper than {RECORD_DEPTH} levels.",
+            "Give lists and objects that are nested less.",
             path=path,
         )
 

@@ -20,7 +20,7 @@ from espalier.base.records import (
     PRIVATE_MODE,
     dump_record,
     make_folders,
-    refuse_too_long,
+    refuse_unreadable,
     sync_folder,
     write_file,
 )
@@ -65,7 +65,7 @@ def build_folder(
             if name == STATUS:
                 record = status._replace(origin=origin_of(os.path.join(folder, SPEC)), digests=digests).record()
             mode, data = PRIVATE_MODE if name == ENV else FILE_MODE, dump_record(record)
-            refuse_too_long(os.path.join(folder, name), data)
+            refuse_unreadable(os.path.join(folder, name), data)
             digests.update(record_digests({name: data}))
             write_file(os.path.join(folder, name), data, sync=sync, mode=mode)
         if git_index:

@@ -9,6 +9,7 @@ from typing import Optional
 
 from espalier.adapters import posix
 from espalier.base import states
+from espalier.base.errors import EspalierError
 from espalier.base.model.ticket import Claim
 from espalier.base.paths import QueuePaths, RunPaths
 from espalier.base.resources import Capacity
@@ -136,10 +137,10 @@ def settle(paths: QueuePaths, run_dir: str) -> bool:
         return settle_left(paths, run, status)
     except FileNotFoundError:
         pass  # deleted
-    except OSError:
-        return False  # a full or read-only disk: the next step tries again
-    except Exception:
-        pass  # damaged or newer: nothing of it can be executed, and the others must go on
+    except Exception as error:
+        # damaged or newer, nothing of it can be executed; else (a full or read-only disk) its state could not be
+        # written, and the next step tries again. The others must go on
+        return isinstance(error, EspalierError) and error.code in ("damaged", "newer_format")
     return True
 
 

@@ -18,14 +18,14 @@ from espalier.base.model.codec import decoded, encode
 from espalier.base.model.record import Record
 from espalier.base.names import check_name, is_name
 from espalier.base.os_errors import cannot_write
-from espalier.base.paths import FORMAT, VersionPaths, WorkspacePaths, is_record, version_of_record
+from espalier.base.paths import FORMAT, LAST_VERSION, VersionPaths, WorkspacePaths, is_record, version_of_record
 from espalier.base.records import (
     create_file,
     dump_record,
     make_folders,
     now_iso,
     read_record,
-    refuse_too_long,
+    refuse_unreadable,
     replace_record,
 )
 
@@ -93,7 +93,7 @@ class Versions:
             candidate: The number of the other.
 
         Raises:
-            EspalierError: `bad_argument`, `workspace_read_only`.
+            EspalierError: `bad_argument`, `workspace_read_only`; the kind's `damaged`: no number is left.
         """
         place, given = self._place(name), self._kind.whole(self._as_read(name, definition))
         while True:
@@ -103,9 +103,13 @@ class Versions:
                     if number in numbers and _same((there := self.read(name, number)).definition, given):
                         return there
             new = max(numbers, default=0) + 1
+            if new > LAST_VERSION:  # (else what is written would not be read, and be tried for ever)
+                path = place.version(LAST_VERSION)
+                message = f"{path} has the last number that a version can have, which none gets by being registered."
+                raise EspalierError(self._kind.damaged, message, "Delete it if it is none of yours.", path=path)
             version = Version(new, {**given, "name": name, "version": str(new)}, now_iso(time.time()))
             record = {"format": FORMAT, "registered_at": version.registered_at, "definition": version.definition}
-            refuse_too_long(place.version(new), dump_record(record))
+            refuse_unreadable(place.version(new), dump_record(record))
             with self._writing(place.root):
                 if create_file(place.version(new), dump_record(record), place.root):
                     return version

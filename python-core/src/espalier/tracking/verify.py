@@ -13,9 +13,10 @@ from espalier.base import states
 from espalier.base.errors import EspalierError
 from espalier.base.model.codec import read_as
 from espalier.base.model.job import JobSpec
+from espalier.base.model.resolve import shown_command
 from espalier.base.paths import RunPaths, WorkspacePaths, is_run_id
 from espalier.base.progress import report
-from espalier.base.records import read_record
+from espalier.base.records import check_kinds, read_record
 from espalier.base.types import Frame
 from espalier.lifecycle.digests import is_replaced, known_digests
 from espalier.lifecycle.extent import lost_logs
@@ -28,13 +29,18 @@ from espalier.tracking.parts import read_parts
 from espalier.tracking.run_rows import summarise
 
 _FILE = re.compile(r"(.+?) (?:is damaged at|can't be read|is gone;|was cut:)", re.DOTALL)
+# The length of the name of a folder that runs lie in.
+_SHARD = 2
 
 
 def damage_frame(paths: WorkspacePaths) -> Frame:
-    """The damaged files of all runs, a row each: `run_id`, `file`, `problem`."""
-    rows: List[List[str]] = []
+    """The damaged files of all runs, a row each: `run_id`, `file`, `problem`; without an id the folders of runs that
+    can't be read."""
+    rows: List[List[Optional[str]]] = []
+    unread: Dict[str, str] = {}
     snapshots = Snapshots(paths)
-    folders = sorted(_run_folders(paths.runs))
+    folders = sorted(_run_folders(paths.runs, unread))
+    rows += [[None, shard, problem] for shard, problem in sorted(unread.items())]
     for done, folder in enumerate(folders):
         report("Verifying runs", done, len(folders))
         run_id = os.path.basename(folder)
@@ -45,12 +51,23 @@ def damage_frame(paths: WorkspacePaths) -> Frame:
     return Frame(columns, dict.fromkeys(names, "string"))
 
 
-def _run_folders(runs: str) -> Iterator[str]:
+def _run_folders(runs: str, unread: Dict[str, str]) -> Iterator[str]:
+    """The folders of all runs.
+
+    Args:
+        unread: Gets the folders of runs that can't be read, each with why.
+    """
     with contextlib.suppress(FileNotFoundError), os.scandir(runs) as shards:
         for shard in shards:
-            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            try:
                 names = os.listdir(shard.path)
-                yield from (f"{shard.path}/{name}" for name in names if is_run_id(name) and name[-8:-6] == shard.name)
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except OSError as error:
+                if len(shard.name) == _SHARD:  # (others are none of ours: `lost+found`)
+                    unread[shard.path] = f"can't be read: {error.strerror}."
+                continue
+            yield from (f"{shard.path}/{name}" for name in names if is_run_id(name) and name[-8:-6] == shard.name)
 
 
 class Snapshots:
@@ -110,7 +127,14 @@ class Snapshots:
 
 
 def damage_of(run: RunPaths) -> Dict[str, str]:
-    """The damaged files of a run, each with what is wrong with it."""
+    """The damaged files of a run, each with what is wrong with it. One run never hides the others."""
+    try:
+        return _damage_of_records(run)
+    except Exception as error:
+        return {run.root: f"Its records cannot be read: {error!r:.200}."}
+
+
+def _damage_of_records(run: RunPaths) -> Dict[str, str]:
     found: Dict[str, str] = {}
     for path in (run.spec, run.status, run.meta):
         try:
@@ -120,7 +144,7 @@ def damage_of(run: RunPaths) -> Dict[str, str]:
         except (EspalierError, OSError) as error:
             found[path] = _text_of(error)
     if not found:
-        found = _damage_of_logs(run)
+        found = _damage_of_definition(run) or _damage_of_logs(run)
     if not found:
         row = summarise(run.root)
         if row["status"] in (states.DAMAGED, states.UNREADABLE):
@@ -128,9 +152,17 @@ def damage_of(run: RunPaths) -> Dict[str, str]:
     return found
 
 
+def _damage_of_definition(run: RunPaths) -> Dict[str, str]:
+    try:
+        shown_command(read_as(JobSpec, run.spec))
+    except EspalierError as error:
+        return {run.spec: error.message}
+    return {}
+
+
 def _damage_of_logs(run: RunPaths) -> Dict[str, str]:
     try:
-        status = status_record(run)
+        status = check_kinds(run.status, status_record(run), {"digests": dict})
     except (EspalierError, OSError) as error:
         return {run.status: _text_of(error)}
     found: Dict[str, str] = {}

@@ -6,6 +6,7 @@ from espalier.base.errors import EspalierError
 from espalier.base.model.job import JobEnvironment, JobSpec
 from espalier.base.model.words import INPUT, INTERPRETER, LITERAL, PARAMETER, SCRIPT, Part, Word, word
 from espalier.base.scripts import language_of, parameter_texts
+from espalier.base.values import is_cell
 
 
 class Facts(NamedTuple):
@@ -28,7 +29,14 @@ def facts_of(spec: JobSpec, places: Mapping[str, str], made: Mapping[str, Any]) 
     Args:
         places: Name of an input -> where the job reads it.
         made: What was made ready for it (protocol.md, `.job/environment.json`).
+
+    Raises:
+        EspalierError: `damaged`: a parameter of it is no value.
     """
+    for name, given in spec.params.items():
+        if not all(map(is_cell, given if isinstance(given, list) else [given])):
+            message = f"The job's parameter {name!r:.100} is no value: {given!r:.100}."
+            raise EspalierError("damaged", message, "Restore spec.json from a backup, or submit it again.")
     parameters = {name: parameter_texts(spec.entry_script, given) for name, given in spec.params.items()}
     return Facts(interpreters(spec.environment, made), places, parameters)
 

@@ -1,6 +1,7 @@
 """What runs can be filtered and sorted by: attributes, and the tags, parameters, metrics and properties of runs."""
 
-import calendar
+import contextlib
+import datetime
 import difflib
 import re
 import time
@@ -46,7 +47,7 @@ _GROUP_WORDS = {
 _AGO = re.compile(r"\s*(\d{1,9}(?:\.\d{1,9})?)\s*(second|minute|hour|day|week)s?(?:\s+ago)?\s*", re.IGNORECASE)
 _UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
 _ISO = re.compile(
-    r"(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(\.\d{1,9})?)?)?\s*(?:Z|([+-])(\d{2}):?(\d{2}))?"
+    r"(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(\.\d{1,9})?)?)?\s*(?:Z|([+-])(\d{2}):?([0-5]\d))?"
 )
 _SHOWN, _NAMES_SHOWN = 100, 5
 _KEYS = "There are metrics.NAME, params.NAME, tags.NAME"
@@ -148,10 +149,11 @@ def seconds_at(text: str) -> float:
         return time.time() - float(ago.group(1)) * _UNITS[ago.group(2).lower()]
     iso = _ISO.fullmatch(text.strip())
     if iso:
-        year, month, day, hour, minute, second = (int(part or 0) for part in iso.groups()[:6])
-        if 1 <= month <= 12 and 1 <= day <= calendar.monthrange(max(year, 1), month)[1] and hour < 24 and minute < 60:
-            offset = int(iso.group(9) or 0) * 3600 + int(iso.group(10) or 0) * 60
-            whole = calendar.timegm((year, month, day, hour, minute, second))
-            return whole + float(iso.group(7) or 0) - (-offset if iso.group(8) == "-" else offset)
+        hours, minutes = (int(f"{iso.group(8) or ''}{part or 0}") for part in iso.group(9, 10))
+        with contextlib.suppress(ValueError):  # no such day, hour, minute, second or zone
+            zone = datetime.timezone(datetime.timedelta(hours=hours, minutes=minutes))
+            year, month, day, hour, minute, second = (int(part or 0) for part in iso.group(1, 2, 3, 4, 5, 6))
+            whole = datetime.datetime(year, month, day, hour, minute, second, tzinfo=zone)
+            return whole.timestamp() + float(iso.group(7) or 0)
     hint = 'Write "2026-03-01", "2026-03-01T12:00:00Z", or "7 days", which is before now.'
     raise refusal("it isn't a time", text, hint)

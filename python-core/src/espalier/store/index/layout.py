@@ -8,6 +8,7 @@ from espalier.base.records import make_private_folder
 from espalier.store.index.fields import ATTRIBUTES, GROUPS, TEXTS
 
 _VERSION = 5
+OTHER_LAYOUT = "layout of another version"
 IN_MEMORY = ":memory:"
 # How long to wait for another reader's refresh.
 PATIENCE_SECONDS = 10.0
@@ -82,7 +83,7 @@ def _laid_out(database: sqlite3.Connection) -> sqlite3.Connection:
         (version,) = database.execute("PRAGMA user_version").fetchone()
         if version != _VERSION:
             if version != 0 or database.execute("SELECT count(*) FROM sqlite_master").fetchone() != (0,):
-                raise sqlite3.DatabaseError("layout of another version")
+                raise sqlite3.DatabaseError(OTHER_LAYOUT)
             database.execute("BEGIN IMMEDIATE")
             (version,) = database.execute("PRAGMA user_version").fetchone()  # another process may have been first
             if version != _VERSION:

@@ -14,13 +14,18 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
 from espalier.base.paths import CANCEL, EVENTS, META, SPEC, STATUS, is_run_id
 from espalier.base.progress import report
-from espalier.base.states import is_final
+from espalier.base.states import DAMAGED, is_final
 from espalier.store.index.rows import Look, Names, forget, store
 
 # What changed this recently may change again within the clock's granularity: look at it again, seconds.
 _SUSPECT_SECONDS = 2.0
 # A first index is committed after so many runs; called off, it goes on there.
 _CHUNK = 1000
+# How it shows that a row holds what SQLite doesn't. (A full disk is another error.)
+_NOT_HELD = (
+    ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError,
+    sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError,
+)  # fmt: skip
 Summarise = Callable[[str], Dict[str, Any]]
 
 
@@ -109,8 +114,7 @@ class Refresh:
         for name, mtime in present.items():
             old, seen = known.get(name, (None, 0.0))
             if everything or mtime != old or seen - mtime / 1e9 < _SUSPECT_SECONDS:
-                changes.shards[name] = mtime
-                self._look_into(name, everything, changes)
+                self._look_into(name, mtime, everything, changes)
         if not everything:
             query = "SELECT signature, shard, run_id, seen FROM runs WHERE NOT settled"
             for signature, *run in self._database.execute(query).fetchall():
@@ -122,26 +126,35 @@ class Refresh:
         found = {}
         with contextlib.suppress(FileNotFoundError), os.scandir(self._runs) as entries:
             for entry in entries:
-                with contextlib.suppress(FileNotFoundError):  # removed meanwhile
+                with contextlib.suppress(OSError):  # removed meanwhile, or a link to itself
                     if entry.is_dir():
-                        found[entry.name] = entry.stat().st_mtime_ns
+                        found[entry.name] = stamp_of(entry.stat())
         return found
 
-    def _look_into(self, shard: str, everything: bool, changes: _Changes) -> None:
-        """Find the runs of a shard that are new, gone, or may have changed."""
+    def _look_into(self, shard: str, stamp: int, everything: bool, changes: _Changes) -> None:
+        """Find the runs of a shard that are new, gone, or may have changed. Of one that can't be read what is known
+        stays, and it is looked at again; `verify()` tells."""
+        try:
+            present = self._entries(shard)
+        except OSError:
+            return
+        changes.shards[shard] = stamp
         query = "SELECT run_id, n, mtime, seen, settled FROM runs WHERE shard = ?"
         known = {run_id: found for run_id, *found in self._database.execute(query, (shard,))}
-        with contextlib.suppress(FileNotFoundError), os.scandir(f"{self._runs}/{shard}") as entries:
-            for entry in entries:
-                if not is_run_id(entry.name) or entry.name[-8:-6] != shard:
-                    continue
-                with contextlib.suppress(FileNotFoundError):
-                    _, mtime, seen, settled = known.pop(entry.name, (0, None, 0.0, True))
-                    now = entry.stat(follow_symlinks=False).st_mtime_ns
-                    young = seen - now / 1e9 < _SUSPECT_SECONDS
-                    if everything or mtime is None or (settled and (mtime != now or young)):
-                        changes.runs.append(_Due(shard, entry.name, None if mtime is None else seen))
+        for entry in present:
+            with contextlib.suppress(OSError):
+                _, mtime, seen, settled = known.pop(entry.name, (0, None, 0.0, True))
+                now = stamp_of(entry.stat(follow_symlinks=False))
+                young = seen - now / 1e9 < _SUSPECT_SECONDS
+                if everything or mtime is None or (settled and (mtime != now or young)):
+                    changes.runs.append(_Due(shard, entry.name, None if mtime is None else seen))
         changes.lost_runs.extend(n for n, *_ in known.values())
+
+    def _entries(self, shard: str) -> "List[os.DirEntry[str]]":
+        """The runs of a shard. Raises OSError: it can't be read."""
+        with contextlib.suppress(FileNotFoundError), os.scandir(f"{self._runs}/{shard}") as entries:
+            return [entry for entry in entries if is_run_id(entry.name) and entry.name[-8:-6] == shard]
+        return []
 
     # ---- reading ---------------------------------------------------------------------------------------------
 
@@ -155,15 +168,24 @@ class Refresh:
         if self._seen(run.run_id) != run.seen:
             return  # another reader was faster
         folder = self._folder(run.shard, run.run_id)
-        with contextlib.suppress(FileNotFoundError):  # removed meanwhile
+        with contextlib.suppress(OSError):  # removed meanwhile, or its shard can't be entered
             # before reading: what changes meanwhile is seen next time
-            now, mtime = time.time(), os.lstat(folder).st_mtime_ns
+            now, mtime = time.time(), stamp_of(os.lstat(folder))
             signature = None if run.seen is None else signature_of(folder)
             row = self._summarise(folder)
             if signature is None and not is_final(row["status"]):  # (most new runs have ended, and need none)
                 signature = signature_of(folder)
                 row = self._summarise(folder)
-            store(self._database, row, Look(run.shard, mtime, now, signature), names)
+            self._store(row, Look(run.shard, mtime, now, signature), names)
+
+    def _store(self, row: Dict[str, Any], look: Look, names: Names) -> None:
+        """Put a run into the index; one that it can't hold is damaged, for it must never hide the others."""
+        try:
+            store(self._database, row, look, names)
+        except _NOT_HELD as error:
+            known = {"run_id": row["run_id"], "experiment": row["run_id"].rsplit("_", 2)[0]}
+            problem = f"Its records cannot be listed: {error!r:.200}."
+            store(self._database, {**known, "status": DAMAGED, "error": problem}, look, names)
 
     def _note(self, changes: _Changes) -> None:
         for n in changes.lost_runs:
@@ -174,6 +196,11 @@ class Refresh:
             self._database.execute("DELETE FROM shards WHERE name = ?", (name,))
         values = [(name, mtime, self._began) for name, mtime in changes.shards.items()]
         self._database.executemany("REPLACE INTO shards VALUES (?, ?, ?)", values)
+
+
+def stamp_of(stat: os.stat_result) -> int:
+    """The time of a file's last change, which anyone can set to any: as SQLite holds it, in 64 bits, by going round."""
+    return (stat.st_mtime_ns + 2**63) % 2**64 - 2**63
 
 
 def signature_of(folder: str) -> Optional[str]:

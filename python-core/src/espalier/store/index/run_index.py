@@ -17,13 +17,17 @@ from espalier.store.index.blocks import table_of
 from espalier.store.index.columns import add_named
 from espalier.store.index.fields import Field, refusal
 from espalier.store.index.grammar import Compare, Group, Node, Order, fields_of, parse_filter, parse_order
-from espalier.store.index.layout import copied, opened
+from espalier.store.index.layout import OTHER_LAYOUT, copied, opened
 from espalier.store.index.refresh import Refresh, Summarise
 from espalier.store.index.sql import Key, Sql, Translator, after_place, joined
 
 _NEWEST_FIRST = (Key("r.created_at", True), Key("r.run_id", True))
 # What SQLite says of a query that is too large for it.
 _TOO_LARGE = ("too many SQL variables", "Expression tree is too large", "parser stack overflow", "too many terms")
+# What it says of a file that isn't an index of ours.
+_NO_INDEX = ("not a database", "malformed", OTHER_LAYOUT, "no such table", "no such column", "constraint failed")
+# More runs than there are anywhere: a number that SQLite doesn't have is no other error.
+_ALL = 1_000_000_000
 _Answer = TypeVar("_Answer")
 
 
@@ -116,10 +120,10 @@ class RunIndex:
         with contextlib.suppress(sqlite3.OperationalError):
             try:
                 return self._asked(question, opened(self._file), everything)
-            except sqlite3.OperationalError:
-                raise
-            except sqlite3.DatabaseError:
-                # garbage where the index was, or one of an older layout: make it anew
+            except sqlite3.DatabaseError as error:
+                if not any(words in str(error) for words in _NO_INDEX):
+                    raise
+                # garbage where the index was, or one of another layout: make it anew
                 for end in ("", "-wal", "-shm", "-journal"):
                     with contextlib.suppress(OSError):
                         os.unlink(self._file + end)
@@ -156,7 +160,7 @@ class RunIndex:
         condition = joined(where, every=True)
         joins = [key.join for key in keys]
         values = (*(value for join in joins for value in join.values), *condition.values)
-        limit = -1 if query.limit is None else query.limit + 1
+        limit = _ALL if query.limit is None else min(query.limit + 1, _ALL)
         text = (
             f"SELECT r.n, {', '.join(key.value for key in keys)} FROM runs AS r{''.join(join.text for join in joins)}"
             f" WHERE {condition.text} ORDER BY {', '.join(key.order for key in keys)} LIMIT {limit}"
