@@ -1,4 +1,4 @@
-"""What of a workspace's runs is damaged: everything recorded of each is read again, and its snapshot's stored objects."""
+"""What of a workspace is damaged: what is recorded of each run is read again, and the stored objects of its snapshot."""
 
 import contextlib
 import hashlib
