@@ -1,4 +1,4 @@
-"""What of a workspace is damaged: what is recorded of each run is read again, and the stored objects of its snapshot."""
+"""What of a workspace is damaged: the records of each run are read again, and the objects of its snapshot."""
 
 import contextlib
 import hashlib
