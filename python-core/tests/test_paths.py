@@ -25,6 +25,7 @@ OTHERS = {
     "environment/definition_files.py": [".json"],
     "provision/docker/package_stages.py": ["/cache"],
     "provision/docker/signature.py": ["images"],
+    "jobs/known_params.py": ["inputs"],  # (the argument)
     "lifecycle/attempts.py": ["kept"],
     "provision/ready.py": ["cache"],
     "api/run.py": ["user_logs/std_log.txt"],  # (shown in the help)

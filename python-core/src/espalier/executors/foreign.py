@@ -163,16 +163,23 @@ class ForeignExecutor(Executor):
 
     def release(self, run: RunPaths) -> "Optional[Callable[[RunPaths], None]]":
         """See `Executor`. Raises EspalierError: it failed. (What it still holds is looked for once more.)"""
-        return partial(self._released, self._call("release", run, seconds=_FIND_SECONDS))
+        return partial(self._released, self._give_up(run))
 
     def _released(self, wait: "Optional[Callable[[RunPaths], None]]", run: RunPaths) -> None:
         def waited(run: RunPaths) -> None:
             if wait is not None:
                 wait(run)
 
-        self._call("release", run, call=waited, seconds=_FIND_SECONDS)
+        self._give_up(run, waited)
         with contextlib.suppress(OSError):
             os.unlink(run.executor)
+
+    def _give_up(self, run: RunPaths, call: "Optional[Callable[[RunPaths], None]]" = None) -> Any:
+        try:
+            return self._call("release", run, call=call, seconds=_FIND_SECONDS)
+        except EspalierError as error:
+            _note(error)
+            raise
 
     def reconcile(self, run: RunPaths, status: Status) -> Reconciled:
         """See `Executor`."""

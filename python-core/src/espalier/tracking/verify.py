@@ -1,5 +1,4 @@
-"""What of a workspace's runs is damaged: everything recorded of each is read again, and the stored objects of its
-snapshot."""
+"""What of a workspace is damaged: the records of each run are read again, and the objects of its snapshot."""
 
 import contextlib
 import hashlib
