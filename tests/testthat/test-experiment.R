@@ -89,8 +89,8 @@ test_that("the printed table hides no column behind another of the same name", {
   complete_run(run)
   local_reproducible_output(width = 300)
   out <- capture.output(print(list_runs(ws)))
-  expect_match(out[1], "run_id +status +created_at +duration_seconds +tag_lr +tag_esc +metric_status +metric_lr +metric_text")
-  expect_match(out[2], "Completed.*high.*0\\.5 +0\\.25 +x+\\.\\.\\.")
+  expect_match(out[1], "run_id +status +created_at +duration_seconds +tag_esc +tag_lr +metric_lr +metric_status +metric_text")
+  expect_match(out[2], "Completed.*high +0\\.25 +0\\.5 +x+\\.\\.\\.")
   expect_false(any(grepl("\033|END", out)))
 })
 
