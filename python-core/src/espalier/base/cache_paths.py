@@ -20,6 +20,11 @@ def fetched_inputs(cache: str) -> str:
     return os.path.join(cache, "inputs")
 
 
+def is_fetched(name: str) -> bool:
+    """Whether a file there is an input that was fetched."""
+    return len(name) == 64 and set(name) <= set("0123456789abcdef")
+
+
 class CachePaths:
     """The names in espalier's folder of caches that have to do with environments; of one user on one host, for all
     workspaces.

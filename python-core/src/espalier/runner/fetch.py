@@ -7,12 +7,11 @@ Loaded only for runs that have such inputs, standard library only.
 import contextlib
 import hashlib
 import os
-import re
 import time
 from typing import Any, Callable, Dict, Iterator, Mapping, NoReturn
 
 from espalier.adapters.files import remove_tree
-from espalier.base.cache_paths import fetched_inputs
+from espalier.base.cache_paths import fetched_inputs, is_fetched
 from espalier.base.errors import EspalierError
 from espalier.base.model.job import Input
 from espalier.base.paths import is_temporary, temporary
@@ -22,7 +21,6 @@ from espalier.store.input_digests import content_digest
 
 LARGEST_BYTES = 16 << 30
 # What no run has used for so long goes, and what a process that was killed has left.
-_KEPT = re.compile("[0-9a-f]{64}")
 _UNUSED_SECONDS, _LEFT_SECONDS = 30 * 86_400.0, 86_400.0
 
 
@@ -118,5 +116,5 @@ def _forget_unused(folder: str) -> None:
         with contextlib.suppress(OSError):
             age = now - entry.stat(follow_symlinks=False).st_mtime
             is_left = is_temporary(entry.name) and age > _LEFT_SECONDS
-            if is_left or (_KEPT.fullmatch(entry.name) and age > _UNUSED_SECONDS):  # (other files there aren't ours)
+            if is_left or (is_fetched(entry.name) and age > _UNUSED_SECONDS):  # (other files there aren't ours)
                 os.unlink(entry.path)
