@@ -137,8 +137,10 @@ ended_state <- function(status) {
 newer_records <- function(dir) {
   for (path in c(file.path(dirname(dirname(dirname(dir))), "workspace.json"), file.path(dir, c("spec.json", "status.json")))) {
     format <- suppressWarnings(as.numeric(record_field(path, "format", "([0-9]+)")))
-    if (!is.na(format) && format > 1) {
-      return(list(code = "newer_format", text = sprintf("%s has format %s, and this espalier reads up to 1", path, format),
+    newest <- if (basename(path) == "spec.json") 2 else 1 # (as SPEC_FORMAT of the core)
+    if (!is.na(format) && format > newest) {
+      text <- sprintf("%s has format %s, and this espalier reads up to %s", path, format, newest)
+      return(list(code = "newer_format", text = text,
                   hint = "Install a newer espalier to use it."))
     }
   }

@@ -102,7 +102,7 @@ def test_in_a_job_a_look_is_due_once_a_second(experiment: Experiment, monkeypatc
 def test_nothing_is_written_into_what_a_newer_espalier_has_written(record: str, how: str, experiment: Experiment) -> None:
     run = experiment.start_logging()
     path = os.path.join(run.workspace_path, "workspace.json") if record == "workspace" else os.path.join(run.run_dir, record + ".json")
-    rewrite(path, format=2)
+    rewrite(path, format=3)
     before = files(run)
     with pytest.raises(EspalierError) as caught:
         WRITES[how](run)
@@ -117,7 +117,7 @@ def test_a_queued_run_of_a_newer_espalier_keeps_its_place(record: str, experimen
         run = submit("true")
     path = os.path.join(run.run_dir, record + ".json")
     original = Path(path).read_bytes()
-    rewrite(path, format=2)
+    rewrite(path, format=3)
     before = files(run)
     other = Experiment(Workspace.create("other", os.path.dirname(run.workspace_path)), "exp")
     assert other.submit({"command": "true"}).wait_for_completion()["status"] == "Completed", "the others go on"
@@ -132,7 +132,7 @@ def test_a_runner_that_was_handed_one_leaves_it_alone(experiment: Experiment, su
     with monkeypatch.context() as patch:
         patch.setattr(submission, "step_locked", lambda queue: None)
         run = submit("true")
-    rewrite(os.path.join(run.run_dir, "spec.json"), format=2)
+    rewrite(os.path.join(run.run_dir, "spec.json"), format=3)
     before = files(run)
     runner = Path(espalier.__file__).parent / "runner" / "__main__.py"
     with open(str(find_ticket(queue_paths(), run.id)), "rb+") as lease:

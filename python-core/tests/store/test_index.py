@@ -436,7 +436,7 @@ def test_damaged_and_newer_runs_are_listed_with_the_others(
     for run in (good, damaged, newer, gone):
         ended(run)
     Path(damaged.run_dir, "status.json").write_text('{"format": 1, "sta')
-    Path(newer.run_dir, "spec.json").write_text('{"format": 2, "what": "later"}')
+    Path(newer.run_dir, "spec.json").write_text('{"format": 3, "what": "later"}')
     shutil.rmtree(gone.run_dir)
     frame = experiment.list_runs()
     found = dict(zip(frame.columns["run_id"], frame.columns["status"]))

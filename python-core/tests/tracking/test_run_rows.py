@@ -49,7 +49,7 @@ def test_finished(run: RunPaths) -> None:
 
 @pytest.mark.parametrize("name", ["spec", "status", "meta"])
 @pytest.mark.parametrize(
-    "content,status", [("", "Damaged"), ("{", "Damaged"), ("[]", "Damaged"), ('{"format": 2}', "Unreadable")]
+    "content,status", [("", "Damaged"), ("{", "Damaged"), ("[]", "Damaged"), ('{"format": 3}', "Unreadable")]
 )
 def test_damaged_records(run: RunPaths, name: str, content: str, status: str) -> None:
     write(run, **{name: content})
