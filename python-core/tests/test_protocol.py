@@ -195,7 +195,7 @@ def test_records_of_a_run(experiment: Any, tmp_path: Path, reach: Any) -> None:
     names = {name for row in documented for name in re.findall(r"\w+", row)}
     assert set(spec) <= names
     assert set(status) <= names
-    assert {record["format"] for record in (spec, status, meta)} == {1}
+    assert [record["format"] for record in (spec, status, meta)] == [2, 1, 1]
     assert status["state"] == states.COMPLETED and status["exit_code"] == 0
     assert all(TIME.fullmatch(status[key]) for key in ("queued_at", "prepared_at", "started_at", "ended_at"))
     assert spec["params"]["a"] == {"kind": "integer", "value": 1}
