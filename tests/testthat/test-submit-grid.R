@@ -66,7 +66,7 @@ test_that("a bad row is named, and nothing is submitted", {
   refused("`tags\\$k` must be one value, or 3", data.frame(a = 1:3), tags = list(k = 1:2))
   refused("`tags\\$k\\[\\[2\\]\\]` must be a single value, or NA", data.frame(a = 1:2), tags = list(k = list("a", 1:2)))
   refused("`tags\\$k` must be one value.*not a function", data.frame(a = 1:2), tags = list(k = mean))
-  refused("`display_names` must be 2 titles, one for each row of `grid`", data.frame(a = 1:2), display_names = "x")
+  refused("`display_names` must be 2 titles, one for each row of `grid`", data.frame(a = 1:2), display_names = "one title")
   refused("`reuse`", data.frame(a = 1:2), reuse = NA)
   expect_error(submit_grid(exp, job), "`grid` of submit_grid\\(\\) is missing")
   expect_error(submit_grid(ws, job, data.frame(a = 1)), class = "espalier_error_bad_argument")
