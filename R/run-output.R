@@ -14,7 +14,9 @@
 #' @seealso [estimator()], [input_url()]
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
-#' clean <- script_run_config(command = "echo 1,2 > outputs/clean.csv", outputs = c(clean = "outputs/clean.csv"))
+#' clean <- script_run_config(
+#'   command = "echo 1,2 > outputs/clean.csv", outputs = c(clean = "outputs/clean.csv")
+#' )
 #' first <- submit_experiment(experiment(ws, "steps"), clean)
 #' train <- script_run_config(command = "cat $ESPALIER_INPUT_DATA",
 #'                            inputs = list(data = run_output(first, "clean")))
