@@ -31,7 +31,7 @@ def end_child(pid: int, seconds: float = 10.0) -> None:
 def wait_for_child(pid: int, seconds: float) -> None:
     """Wait for the end of a child, which leads a session, and kill it with its session when that does not come."""
     deadline = time.monotonic() + seconds
-    with contextlib.suppress(ChildProcessError):  # somebody else has collected it
+    with contextlib.suppress(ChildProcessError):  # another thread has collected it
         while os.waitpid(pid, os.WNOHANG)[0] == 0:
             if time.monotonic() > deadline:
                 kill_group(pid, signal.SIGKILL)

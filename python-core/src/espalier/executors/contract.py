@@ -59,7 +59,7 @@ class TooWide(Exception):
 
 
 class Interruption(BaseException):
-    """Raised by espalier out of what an executor does. No `Exception`, so that nobody on the way takes it for a
+    """Raised by espalier out of what an executor does. No `Exception`, so that no code on the way takes it for a
     failure."""
 
 
@@ -140,7 +140,7 @@ class Job:
 
 
 class Reconciled:
-    """What became of a job that nobody watched any more.
+    """What became of a job that no process watched any more.
 
     Args:
         exit_code: How it had ended by itself; None if it had not, or that is not known.

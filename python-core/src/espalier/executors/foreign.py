@@ -6,11 +6,10 @@ The part that the runner needs takes the standard library alone.
 
 import contextlib
 import os
-import signal
 import sys
 import traceback
 from functools import partial
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from espalier.adapters.inside import replace_inside
 from espalier.adapters.tree import Tree
@@ -21,6 +20,7 @@ from espalier.base.paths import FORMAT, RunPaths
 from espalier.base.records import dump_record
 from espalier.executors.code import failed, file_of, imported, registered
 from espalier.executors.contract import Capabilities, Executor, Interruption, Job, Reconciled, TooWide
+from espalier.executors.limit import Canceled, TooLong, limit
 from espalier.executors.meter import Meter
 from espalier.lifecycle.status import Outcome
 
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 UNKNOWN = 125
 # So long an executor may take to find out what became of a job that has ended, seconds.
 _FIND_SECONDS = 60.0
-# What takes too long is interrupted, and then, this many ticks apart, so often again before its process is killed.
-_TICK_SECONDS, _AGAIN, _TIMES = 1.0, 10, 4
 _DAY = 86400.0
 # No job has ended after this, seconds since 1970 (and NaN isn't before it).
 _FOREVER = 1e11
@@ -78,9 +76,9 @@ def recorded_executor(spec: JobSpec, seconds: Optional[float]) -> Executor:
     if code.folder not in sys.path:
         sys.path.append(code.folder)  # (the standard library, and espalier, come first)
     try:
-        with _limit(seconds):
+        with limit(seconds):
             module = imported(name, code.object, code.folder, path)
-    except _TooLong:
+    except TooLong:
         raise failed(name, f"its module takes longer than {seconds} seconds to load") from None
     return _made(name, code.object, module)
 
@@ -129,7 +127,7 @@ class ForeignExecutor(Executor):
         try:
             pid: int = self._call("launch", run, call=launch, seconds=seconds)
         except BaseException:
-            Tree(os.path.basename(run.root), None, os.getpid()).kill()  # (what it has started, nobody watches)
+            Tree(os.path.basename(run.root), None, os.getpid()).kill()  # (no process watches what it has started)
             if self.capabilities.may_outlive:
                 self.reconcile(run, Status())
             raise
@@ -213,7 +211,7 @@ class ForeignExecutor(Executor):
         run = arguments[0] if act == "launch" else None
         late = f"its `{act}` took longer than {seconds:g} seconds" if seconds else ""
         try:
-            with _limit(seconds, run, lambda: self._leave_note(run, late)):
+            with limit(seconds, run, lambda: self._leave_note(run, late)):
                 result = (call or getattr(self._executor, act))(*arguments)
             if fits(result):
                 return result
@@ -224,9 +222,9 @@ class ForeignExecutor(Executor):
                 raise
             message = f"The executor {self.name!r:.100} failed in `{act}`: {self._hide(error.message)}"
             raise EspalierError(error.code, message, self._hide(error.hint), **error.fields) from error
-        except _Canceled:
+        except Canceled:
             raise failed(self.name, f"its `{act}` was interrupted, because the run was canceled") from None
-        except _TooLong as error:
+        except TooLong as error:
             raise failed(self.name, late, self._hidden(_frames(error))) from None
         except Interruption:
             raise
@@ -259,57 +257,6 @@ def _meter(made: "MakeMeter", path: str, tree: Tree, started: float) -> Meter:
     except Exception:
         traceback.print_exc()
     return Meter(path, tree, started)
-
-
-class _TooLong(Interruption):
-    """Raised out of what an executor does."""
-
-
-class _Canceled(Interruption):
-    """The same, where the run is to be canceled."""
-
-
-@contextlib.contextmanager
-def _limit(
-    seconds: Optional[float], run: Optional[RunPaths] = None, last_words: Callable[[], None] = lambda: None
-) -> Iterator[None]:
-    """Interrupt what is done inside after so many seconds, and again, for it may swallow that. Then kill this process.
-
-    Args:
-        run: It is interrupted too when a cancel of this run is asked for.
-        last_words: Called before this process is killed.
-    """
-    if seconds is None:
-        yield
-        return
-    ticks = int(-(-seconds // _TICK_SECONDS))
-    over, raised, counted = ticks, 0, 0
-
-    def ticked(*_: Any) -> None:
-        nonlocal over, raised, counted
-        counted += 1
-        is_canceled = not raised and run is not None and os.path.exists(run.cancel)
-        if counted < over and not is_canceled:
-            return
-        if raised == _TIMES:
-            try:
-                last_words()
-            finally:
-                os.kill(os.getpid(), signal.SIGKILL)
-        raised += 1
-        over = counted + min(ticks, _AGAIN)
-        raise _Canceled if is_canceled else _TooLong
-
-    old = signal.signal(signal.SIGALRM, ticked)
-    signal.setitimer(signal.ITIMER_REAL, seconds / ticks, seconds / ticks)
-    try:
-        try:
-            yield
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-    finally:  # (a tick may have come on the way there)
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, old)
 
 
 def _is_child(pid: Any) -> bool:

@@ -57,7 +57,7 @@ def executor_of(spec: JobSpec, seconds: Optional[float] = None) -> Executor:
 
 
 def is_held(run: RunPaths, is_final: bool) -> bool:
-    """Whether the executor of a run that nobody executes may hold something of it, or know how it ended.
+    """Whether the executor of a run that no process executes may hold something of it, or know how it ended.
 
     Args:
         is_final: Whether the run has ended.

@@ -100,7 +100,7 @@ def _sweep(shard: str) -> None:
 
 
 def place_folder(paths: WorkspacePaths, folder: str, run_id: str, sync: bool = True) -> RunPaths:
-    """Move a built run folder home; from here on the run exists, whatever happens to us.
+    """Move a built run folder home; from here on the run exists, also if this process dies.
 
     Args:
         sync: Whether that is durable on return; else `sync_together` makes it so.

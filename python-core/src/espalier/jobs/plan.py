@@ -142,7 +142,7 @@ def plan_trials(
     if script and chosen is None:
         command = shown_command(_shown(config, programs[0], around, inputs))
         refuse_missing_tools(script, config.session, command[0], around.variables)
-    # last, for it writes: whatever can be wrong has been found by now
+    # last, because it writes: what can be wrong has been found before
     snapshot = None
     if scanned:
         hold()

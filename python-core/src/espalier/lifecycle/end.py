@@ -1,4 +1,4 @@
-"""What happens when a run ends, once; whoever writes the end: its runner, the guardian, a cancel, who settles the dead.
+"""What happens when a run ends, once, by any process that writes the end: its runner, guardian, a cancel, or the queue.
 
 `ACTS` is what is done, in this order, and `REPEAT` what is done in its place where the run is to be tried again:
 
@@ -11,8 +11,8 @@
     clean              what it does not keep is removed: scratch folder, `.job/`, an empty log of the runner
 
 Each act takes one `End`: the run's folder, its definition and its status, as they were read once, and what the acts
-before it have found. Each may be done again: who is killed between two is followed by somebody who begins anew, before
-`write`, or who calls `clean_again`, after it. Standard library only.
+before it have found. Each may be done again: a process that is killed between two is followed by another, which begins
+again before `write`, or calls `clean_again` after it. Standard library only.
 """
 
 import contextlib
@@ -159,7 +159,7 @@ def bring_home_attempt(end: End) -> None:
 
 
 def set_events_aside(end: End) -> None:
-    """The next attempt's metrics begin anew."""
+    """The next attempt's metrics start from nothing."""
     if os.path.isdir(end.run.events) and not os.path.islink(end.run.events):
         merge_folder(end.run, end.run.events, end.run.attempt_events(end.status.attempt), end.warnings)
 

@@ -38,7 +38,7 @@ _BEGINNING = "The run was not started because it depends on "
 
 
 def settle_left(paths: QueuePaths, run: RunPaths, status: Status) -> bool:
-    """Bring a run that nobody executes to a legal state. See `step.settle`.
+    """Bring a run that no process executes to a legal state. See `step.settle`.
 
     Args:
         status: The run's, read under the lock.
@@ -62,7 +62,7 @@ def settle_left(paths: QueuePaths, run: RunPaths, status: Status) -> bool:
         return _hand_to_reconciler(paths, run)
     elif status.started_at:
         end_strays(run)
-        # (read anew: who held the definition's lock may have written the end after we had looked, and before it let go)
+        # (read again: the holder of the definition's lock may have written the end since, before it let go)
         _queue_if_wanted(paths, run, end_lost_attempt(Known(run, read_status(run))))
     else:
         _queue_again(paths, run, status)

@@ -125,7 +125,7 @@ def keep_going(paths: QueuePaths) -> None:
     """Start the keeper if something is queued and there is none. Under the allocator's lock."""
     if not anything_queued(paths):
         return
-    with contextlib.suppress(OSError):  # whoever looks next tries again
+    with contextlib.suppress(OSError):  # the next look tries again
         fd = os.open(paths.keeper, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         os.close(fd)
         fd = posix.open_lockable(paths.keeper)

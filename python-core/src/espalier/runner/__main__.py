@@ -263,7 +263,7 @@ def _execute_job(
         return _fail_with(place.now(), "start_failed", error)
     try:
         from espalier.runner.after import see_to_the_end
-    except BaseException:  # nobody would watch it
+    except BaseException:  # no process would watch it
         kill_group(job, signal.SIGKILL)
         raise
     see_to_the_end(place, status, spec, executor, job, started, attached)

@@ -49,7 +49,7 @@ def see_to_the_end(
         if measure is not None:
             list(load_next(is_ready=True))
         outcome = watch(run, job, started, limit, attend=attendant.look, measure=measure, place=place.now)
-    except BaseException:  # nobody would watch it any more
+    except BaseException:  # no process would watch it any more
         kill_group(job, signal.SIGKILL)
         raise
     if attached is not None:
@@ -80,7 +80,7 @@ def _warn(warning: str, run: RunPaths) -> None:
 
 
 def clear_away(run: RunPaths, status: Status) -> None:
-    """Bring home and remove what an earlier runner left that nobody has settled: its lease is lost."""
+    """Bring home and remove what an earlier runner left and no process has settled: its lease is lost."""
     known = Known(run, status)
     collect(known, [])
     remove_working_copy(known)

@@ -1,4 +1,4 @@
-"""What wakes a runner: preparing a run takes no longer than it may, and ends at once when somebody cancels it; and the
+"""What wakes a runner: preparing a run takes no longer than it may, and ends at once when the run is canceled; and the
 signals that wake who watches a job."""
 
 import os

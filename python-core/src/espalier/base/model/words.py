@@ -39,7 +39,7 @@ class Word(Record):
 def _part(value: Any) -> Part:
     if isinstance(value, str):
         return Part(LITERAL, value)
-    # (a kind that a newer espalier has: whoever executes the word refuses it, others show it)
+    # (a kind that a newer espalier has: what executes the word refuses it, others show it)
     if isinstance(value, dict) and len(value) == 1:
         ((kind, text),) = value.items()
         if isinstance(text, str):

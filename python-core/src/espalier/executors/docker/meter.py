@@ -1,5 +1,5 @@
 """What a job in a container uses: as
-`executors/meter.py`, but its processes are the container's, and nobody here waits for them.
+`executors/meter.py`, but its processes are the container's, and no process here waits for them.
 
 What it used in all is what was seen of it last; the kernel's own sum goes with the container. So it is looked at more
 often than samples are taken.

@@ -20,7 +20,7 @@ def prepare_private(job: Job) -> "Launch":
     preparation = _begin(job)
     job.make_folders()
     made = preparation.wait()
-    while not keeps(made):  # somebody removed it in this very moment
+    while not keeps(made):  # it was removed in this very moment
         made = _begin(job).wait()
     return partial(
         start_job, folder=job.scratch.job, command=job.command(made), env=job.variables(made), secrets=job.secrets

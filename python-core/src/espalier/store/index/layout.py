@@ -1,4 +1,4 @@
-"""How the index is laid out, and how its file is opened: made anew where it is garbage or of another version."""
+"""How the index is laid out, and how its file is opened: made again where it is garbage or of another version."""
 
 import contextlib
 import os

@@ -2,7 +2,7 @@
 
 An ended run changes only by a commit that goes through its shard's folder, and that makes the shard's mtime new. So
 256 shards are looked at, of those that changed each run's folder, and each run that has not ended or is damaged.
-What somebody does to an ended run's files in place is seen when that run is asked for, or by `Workspace.verify()`.
+What is done to an ended run's files in place is seen when that run is asked for, or by `Workspace.verify()`.
 """
 
 import contextlib
@@ -63,7 +63,7 @@ class Refresh:
         """See what is new.
 
         Args:
-            everything: Read each run again, whatever is known of it.
+            everything: Read each run again, also if it is known.
         """
         changes = self._changes(everything)
         due = sorted(changes.runs, key=lambda run: (int(run.run_id.rsplit("_", 2)[1]), run.run_id))

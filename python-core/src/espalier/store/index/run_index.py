@@ -123,7 +123,7 @@ class RunIndex:
             except sqlite3.DatabaseError as error:
                 if not any(words in str(error) for words in _NO_INDEX):
                     raise
-                # garbage where the index was, or one of another layout: make it anew
+                # garbage where the index was, or one of another layout: make it again
                 for end in ("", "-wal", "-shm", "-journal"):
                     with contextlib.suppress(OSError):
                         os.unlink(self._file + end)

@@ -1,0 +1,63 @@
+"""Limits of time for code of other packages. Standard library only."""
+
+import contextlib
+import os
+import signal
+from typing import Any, Callable, Iterator, Optional
+
+from espalier.base.paths import RunPaths
+from espalier.executors.contract import Interruption
+
+# What takes too long is interrupted, and then, this many ticks apart, so often again before its process is killed.
+_TICK_SECONDS, _AGAIN, _TIMES = 1.0, 10, 4
+
+
+class TooLong(Interruption):
+    """Raised out of what an executor does."""
+
+
+class Canceled(Interruption):
+    """The same, where the run is to be canceled."""
+
+
+@contextlib.contextmanager
+def limit(
+    seconds: Optional[float], run: Optional[RunPaths] = None, last_words: Callable[[], None] = lambda: None
+) -> Iterator[None]:
+    """Interrupt what is done inside after so many seconds, and again, for it may swallow that. Then kill this process.
+
+    Args:
+        run: It is interrupted too when a cancel of this run is asked for.
+        last_words: Called before this process is killed.
+    """
+    if seconds is None:
+        yield
+        return
+    ticks = int(-(-seconds // _TICK_SECONDS))
+    over, raised, counted = ticks, 0, 0
+
+    def ticked(*_: Any) -> None:
+        nonlocal over, raised, counted
+        counted += 1
+        is_canceled = not raised and run is not None and os.path.exists(run.cancel)
+        if counted < over and not is_canceled:
+            return
+        if raised == _TIMES:
+            try:
+                last_words()
+            finally:
+                os.kill(os.getpid(), signal.SIGKILL)
+        raised += 1
+        over = counted + min(ticks, _AGAIN)
+        raise Canceled if is_canceled else TooLong
+
+    old = signal.signal(signal.SIGALRM, ticked)
+    signal.setitimer(signal.ITIMER_REAL, seconds / ticks, seconds / ticks)
+    try:
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    finally:  # (a tick may have come on the way there)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, old)
