@@ -20,7 +20,15 @@ from espalier.store.index.run_index import RunIndex, experiments
 from espalier.tracking.run_rows import summarise
 from espalier.tracking.verify import damage_frame
 from espalier.workspace.handle import WorkspaceHandle
-from espalier.workspace.places import find_config, home_of_workspaces, named_by, near_name, place, write_config
+from espalier.workspace.places import (
+    find_config,
+    home_of_workspaces,
+    named_by,
+    near_name,
+    place,
+    workspaces_in,
+    write_config,
+)
 
 if TYPE_CHECKING:
     from espalier.api.environments import Environments
@@ -173,10 +181,7 @@ class Workspace(WorkspaceHandle):
         Args:
             path: Folder that holds them. Default: `.espalier/` at the top of this project.
         """
-        folder = home_of_workspaces(path)
-        names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
-        found = [cls(os.path.join(folder, name)) for name in names]
-        return {workspace.name: workspace for workspace in found if os.path.isfile(workspace._paths.record)}
+        return {os.path.basename(found): cls(found) for found in workspaces_in(home_of_workspaces(path))}
 
     @classmethod
     @operation("GET /workspace/config", command="")
