@@ -2,20 +2,20 @@
 
 import os
 import stat
-from typing import Any, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Optional, Sequence
 
-from espalier.api.run import Run
-from espalier.api.wait_many import enough, look
 from espalier.base import states
 from espalier.base.arguments import classed
 from espalier.base.errors import EspalierError
 from espalier.base.operation import operation
 from espalier.base.paths import is_run_id
 from espalier.base.types import Frame
-from espalier.store.index.run_index import Query, RunIndex, query_of
+from espalier.store.index.run_index import Query, query_of
 from espalier.store.index.sql import Sql
-from espalier.tracking.run_rows import summarise
 from espalier.workspace.handle import NO_CHILDREN, WorkspaceHandle
+
+if TYPE_CHECKING:
+    from espalier.api.run import Run
 
 
 @classed
@@ -49,7 +49,7 @@ class Runs(WorkspaceHandle):
         return self._runs(Sql("1"), include_children, query_of(filter, order_by, max_results, page_token))
 
     @operation("GET /runs/{id}", long=True, command="")
-    def get(self, run_id: str) -> Run:
+    def get(self, run_id: str) -> "Run":
         """A run by its id.
 
         Args:
@@ -66,7 +66,9 @@ class Runs(WorkspaceHandle):
             found = False
         if not found:
             raise EspalierError("run_missing", f"There is no run {run_id!r} in {self._paths.root}.", "See list_runs().")
-        RunIndex(self._paths, summarise).look_again(run_id)  # its files may have been changed in place
+        self._index().look_again(run_id)  # its files may have been changed in place
+        from espalier.api.run import Run
+
         return Run(self._paths.root, run_id)
 
     @operation("GET /runs/states", command="")
@@ -84,6 +86,8 @@ class Runs(WorkspaceHandle):
         Raises:
             EspalierError: `run_missing`, `damaged`.
         """
+        from espalier.api.wait_many import enough, look
+
         for run_id in run_ids:
             if not is_run_id(run_id):
                 raise EspalierError("run_missing", f"There is no run {run_id!r}.", "See list_runs().")

@@ -16,8 +16,7 @@ from espalier.base.progress import report
 from espalier.base.records import create_file, dump_record, make_folders, now_iso, read_record
 from espalier.base.types import Frame
 from espalier.queue.nudge import nudge
-from espalier.store.index.run_index import RunIndex, experiments
-from espalier.tracking.run_rows import summarise
+from espalier.store.index.run_index import experiments
 from espalier.tracking.verify import damage_frame
 from espalier.workspace.handle import WorkspaceHandle
 from espalier.workspace.places import (
@@ -234,7 +233,7 @@ class Workspace(WorkspaceHandle):
         A list looks at ended runs only when something in their folders was replaced. After this it has the state of
         everything that was changed in place.
         """
-        RunIndex(self._checked()._paths, summarise).read_everything()
+        self._checked()._index().read_everything()
         return damage_frame(self._paths)
 
     @operation("DELETE /workspace", long=True)

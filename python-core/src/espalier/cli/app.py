@@ -40,6 +40,13 @@ class Commands(click.Group):
         return sorted({name.split()[0] for name in _OWN} | {noun for noun in nouns() if operations(noun)})
 
     def get_command(self, ctx: click.Context, name: str) -> Optional[click.Command]:
+        if name not in self.commands:
+            found = self._made(name)
+            if found is not None:
+                self.commands[name] = found
+        return self.commands.get(name)
+
+    def _made(self, name: str) -> Optional[click.Command]:
         whole = f"{self._noun} {name}".strip()
         if whole in _OWN:
             return _own(_OWN[whole])
@@ -53,7 +60,7 @@ class Commands(click.Group):
         self, ctx: click.Context, args: List[str]
     ) -> Tuple[Optional[str], Optional[click.Command], List[str]]:
         name = args[0]
-        if not name.startswith("-") and self.get_command(ctx, name) is None:
+        if not name.startswith("-") and self.get_command(ctx, name) is None and not ctx.resilient_parsing:
             import difflib
 
             near = difflib.get_close_matches(name, self.list_commands(ctx), 3, 0.6)

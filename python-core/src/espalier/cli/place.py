@@ -1,6 +1,5 @@
 """Which workspace and which run a command is about."""
 
-import difflib
 import os
 from typing import List, Optional, Sequence
 
@@ -87,6 +86,8 @@ def run_id(workspace: str, given: str) -> str:
     if meant:
         message, hint = f'Can\'t choose a run: {len(meant)} ids begin or end with "{given}".', "Give more of the id."
         raise EspalierError("bad_argument", f"{message}\n{_listed(meant)}", hint)
+    import difflib  # (it takes longer than most commands)
+
     near = difflib.get_close_matches(given, ids, _SHOWN, 0.5) if len(ids) <= _COMPARED else []
     message = f'Can\'t find the run "{given}" in {workspace}.'
     message += f"\nThe nearest: {', '.join(near)}." if near else ""

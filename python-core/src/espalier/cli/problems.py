@@ -2,7 +2,6 @@
 
 import re
 import sys
-import traceback
 from typing import Dict
 
 import espalier
@@ -59,6 +58,8 @@ def show_any(error: BaseException) -> int:
     if found is not None:
         return show(found)
     if sys.stderr is not None:
+        import traceback
+
         traceback.print_exception(type(error), error, error.__traceback__)
     hint = f"This is a defect in espalier {espalier.__version__}; please report it with the lines above."
     return show(EspalierError("internal", f"{type(error).__name__}: {error}", hint))
