@@ -69,6 +69,25 @@ def test_last_metrics_are_kept(run: RunPaths) -> None:
     }
 
 
+def test_first_least_and_largest_values_are_kept(run: RunPaths) -> None:
+    writer = EventWriter(run.root)
+    for name, values in {"loss": (0.9, 0.2, 0.5), "once": (1.0,), "same": (3.0, 3.0), "down": (2.0, 1.0)}.items():
+        for value in values:
+            writer.metric(name, "double", value)
+    for value in (float("nan"), 2.0, float("-inf"), None):
+        writer.metric("odd", "double", value)
+    for kind, value in (("string", "start"), ("integer", 4), ("double", 0.5), ("string", "end")):
+        writer.metric("mixed", kind, value)
+    cell = "{{'kind': '{}', 'value': {!r}}}".format
+    record = end(run, 0, None, None, 1.0)
+    assert {name: {word: str(found) for word, found in values.items()} for name, values in (record.metric_ranges or {}).items()} == {
+        "loss": {"first": cell("double", 0.9), "min": cell("double", 0.2), "max": cell("double", 0.9)},
+        "down": {"first": cell("double", 2.0), "max": cell("double", 2.0)},
+        "odd": {"first": cell("double", "!NaN"), "min": cell("double", "!-Inf"), "max": cell("double", 2.0)},
+        "mixed": {"first": cell("string", "start"), "min": cell("double", 0.5), "max": cell("integer", 4)},
+    }
+
+
 def test_a_last_metric_may_lie_in_a_payload(run: RunPaths) -> None:
     os.makedirs(run.events)
     os.makedirs(run.payloads)

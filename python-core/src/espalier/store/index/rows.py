@@ -11,7 +11,7 @@ from espalier.base.states import is_final
 from espalier.base.types import INT_MAX
 from espalier.base.values import NA, from_json, value_text
 from espalier.store.index.fields import ATTRIBUTES, GROUPS
-from espalier.store.index.layout import COLUMNS, HIDDEN
+from espalier.store.index.layout import COLUMNS, HIDDEN, STATISTICS
 
 # Runs are kept in blocks of so many for whole tables (columns.py).
 BLOCK = 4096
@@ -20,6 +20,11 @@ _INSERT = (
     f"REPLACE INTO runs ({', '.join(_OWN)}, {', '.join(f'{chr(34)}{name}{chr(34)}' for name in [*COLUMNS, *HIDDEN])})"
     f" VALUES ({', '.join('?' * (len(_OWN) + len(COLUMNS) + len(HIDDEN)))})"
 )
+_INSERT_CELL = {
+    group: f"INSERT INTO {group} VALUES (?, ?, ?, ?, ?{', ?' * (group == 'metrics' and len(STATISTICS))})"
+    for group in GROUPS
+}
+_AS_LAST, _MISSING = (None,) * len(STATISTICS), b""
 _NUMBER = re.compile(r"\s*[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?\s*")
 _LOGICAL = {"TRUE": 1.0, "True": 1.0, "true": 1.0, "FALSE": 0.0, "False": 0.0, "false": 0.0}
 _EXACT = 2**53
@@ -62,9 +67,13 @@ def store(database: sqlite3.Connection, row: Dict[str, Any], look: Look, names: 
     n = database.execute(_INSERT, [*own, *plain]).lastrowid
     database.execute("DELETE FROM blocks WHERE number = ?", (n // BLOCK,))  # type: ignore[operator]
     for group in GROUPS:
-        given = ((name, _cell(group, value)) for name, value in (row.get(group) or {}).items())
-        values = [(n, _name_id(database, names, group, name), *cell) for name, cell in given if cell is not None]
-        database.executemany(f"INSERT INTO {group} VALUES (?, ?, ?, ?, ?)", values)
+        given = ((name, _cell(group, value), value) for name, value in (row.get(group) or {}).items())
+        values = [
+            (n, _name_id(database, names, group, name), *cell, *(_statistics(value) if group == "metrics" else ()))
+            for name, cell, value in given
+            if cell is not None
+        ]
+        database.executemany(_INSERT_CELL[group], values)
 
 
 def forget(database: sqlite3.Connection, n: int) -> None:
@@ -131,6 +140,19 @@ def _typed(kind: str, value: Any, *, keep_text: bool) -> Cell:
     exact = abs(number) <= _EXACT if kind == "integer" else number == number  # (NaN is no number for SQLite)
     text = value_text(value if kind != "double" else number) if keep_text or not exact else None
     return kind, number if number == number else None, text
+
+
+def _statistics(cell: Dict[str, Any]) -> Tuple[Any, ...]:
+    """The other values of a metric, as the index has them."""
+    if len(cell) == 2:  # (most metrics are logged once)
+        return _AS_LAST
+    return tuple(None if each is None else _statistic(each) for each in map(cell.get, STATISTICS))
+
+
+def _statistic(cell: Dict[str, Any]) -> Any:
+    kind, number, text = _typed(cell["kind"], from_json(cell["value"]), keep_text=False)
+    known = text if kind == "string" else number
+    return _MISSING if known is None else known
 
 
 def _joined(values: List[Any]) -> str:

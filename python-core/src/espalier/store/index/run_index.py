@@ -89,7 +89,7 @@ class RunIndex:
         found = self._found(database, query)
         frame = table_of(database, found.runs)
         compared = (field for node in query.where for field in fields_of(node))
-        add_named(database, frame, [*compared, *(order.field for order in query.order)])
+        add_named(database, frame, found.runs, [*compared, *(order.field for order in query.order)])
         frame.page_token = found.next_page
         return frame
 
