@@ -34,10 +34,20 @@ def row(number: int, **fields: Any) -> Dict[str, Any]:
     }  # fmt: skip
 
 
+def stored(run: Dict[str, Any]) -> Dict[str, Any]:
+    """A run as its records have it: other values of its metrics apart from the last ones."""
+    metrics = {name: {key: value for key, value in one.items() if key in ("kind", "value")} for name, one in (run.get("metrics") or {}).items()}
+    ranges = {
+        name: {key: value if value["kind"] != one["kind"] else value["value"] for key, value in one.items() if key not in ("kind", "value")}
+        for name, one in (run.get("metrics") or {}).items()
+    }
+    return {**run, "metrics": metrics, "metric_ranges": ranges}
+
+
 def index_of(rows: List[Dict[str, Any]]) -> sqlite3.Connection:
     database = opened(IN_MEMORY)
     for each in rows:
-        store(database, each, Look("00", 0, 0.0, None))
+        store(database, stored(each), Look("00", 0, 0.0, None))
     return database
 
 

@@ -14,16 +14,15 @@ from espalier.base.values import NA, from_json, is_cell
 _SUMMED_BYTES = 8 * 1024 * 1024
 # No loggers write longer ones for a scalar.
 _BODY_BYTES = 65_536
-RANGE = ("first", "min", "max")
 Cell = Dict[str, Any]
 
 
 class Summary(NamedTuple):
-    """`last`: metric name -> `{"kind", "value"}`. `ranges`: name -> `first`, `min`, `max` -> the same, what of it
-    differs from the last value."""
+    """`last`: metric name -> `{"kind", "value"}`. `ranges`: name -> `first`, `min` and `max`, as far as they differ from
+    the last value: each a value of the same kind, or a `{"kind", "value"}` of another."""
 
     last: Dict[str, Cell]
-    ranges: Dict[str, Dict[str, Cell]]
+    ranges: Dict[str, Dict[str, Any]]
 
 
 def sum_metrics(run: RunPaths) -> Optional[Summary]:
@@ -95,10 +94,14 @@ class _Series:
             return
         summary.last[name] = last
         if self.first is not self.last:
-            cells = {word: _cell(run, event) for word, event in zip(RANGE, (self.first, self.min, self.max)) if event}
-            ranges = {word: cell for word, cell in cells.items() if cell != last and is_cell(cell)}
-            if ranges:
-                summary.ranges[name] = ranges
+            ends = (("first", self.first), ("min", self.min), ("max", self.max))
+            cells = {word: _cell(run, event) for word, event in ends if event is not None}
+            others = {word: cell for word, cell in cells.items() if cell != last and is_cell(cell)}
+            kind = last["kind"]
+            if others:
+                summary.ranges[name] = {
+                    word: cell["value"] if cell["kind"] == kind else cell for word, cell in others.items()
+                }
 
 
 def _number(event: Dict[str, Any]) -> Optional[float]:

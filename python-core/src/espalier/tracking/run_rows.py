@@ -10,7 +10,7 @@ from espalier.base.records import read_record
 from espalier.base.values import is_cell
 from espalier.lifecycle.extent import lost_logs
 from espalier.lifecycle.status import status_record
-from espalier.lifecycle.summed import RANGE, Summary, last_recorded, recorded, sum_metrics
+from espalier.lifecycle.summed import last_recorded, recorded, sum_metrics
 from espalier.tracking.events import Damage
 from espalier.tracking.metrics import read_params
 
@@ -68,7 +68,9 @@ def _with_state(run: RunPaths, row: Dict[str, Any], status: Dict[str, Any]) -> D
     row["error"] = (status.get("error") or {}).get("message")
     used = status["usage"] if isinstance(status.get("usage"), dict) else {}
     row.update((name, used[name]) for name in USED if type(used.get(name)) in (int, float))
-    row["metrics"] = _metrics(recorded(status) or sum_metrics(run) or last_recorded(status))
+    summary = recorded(status) or sum_metrics(run) or last_recorded(status)
+    row["metrics"] = {name: cell for name, cell in summary.last.items() if is_cell(cell)}
+    row["metric_ranges"] = summary.ranges
     declared: Dict[str, Any] = {}
     problem: Optional[EspalierError] = None
     try:
@@ -85,17 +87,6 @@ def _with_state(run: RunPaths, row: Dict[str, Any], status: Dict[str, Any]) -> D
     params = {**row["params"], **declared}
     row["params"] = {name: value for name, value in params.items() if all(map(is_cell, _cells(value)))}
     return row
-
-
-def _metrics(summary: Summary) -> Dict[str, Dict[str, Any]]:
-    """The last value of each metric, with what of `first`, `min` and `max` differs from it."""
-    cells = {
-        name: {"kind": cell["kind"], "value": cell["value"]} for name, cell in summary.last.items() if is_cell(cell)
-    }
-    for name, values in summary.ranges.items():
-        if name in cells and isinstance(values, dict):
-            cells[name].update((word, values[word]) for word in RANGE if is_cell(values.get(word)))
-    return cells
 
 
 def _with_damage(row: Dict[str, Any], error: EspalierError) -> Dict[str, Any]:

@@ -45,10 +45,11 @@ def _statements() -> "list[str]":
     ]
     for group in GROUPS:
         more = "".join(f", {column}" for column in STATISTICS.values()) if group == "metrics" else ""
+        sought = "text" if group in TEXTS else f"number, text, kind{more}"
         made += [
             f"CREATE TABLE {group} (run INTEGER, name INTEGER, kind TEXT, number REAL, text TEXT{more},"
             " PRIMARY KEY (run, name)) WITHOUT ROWID",
-            f"CREATE INDEX {group}_by_name ON {group} (name, {'text' if group in TEXTS else 'number, text, kind'}{more})",
+            f"CREATE INDEX {group}_by_name ON {group} (name, {sought})",
         ]
     return made
 

@@ -4,6 +4,7 @@ import sqlite3
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from espalier.base import states
+from espalier.store.index.cells import cells_of
 from espalier.store.index.fields import (
     ATTRIBUTES,
     GROUPS,
@@ -16,7 +17,6 @@ from espalier.store.index.fields import (
     refusal,
     seconds_at,
 )
-from espalier.store.index.cells import cells_of
 from espalier.store.index.grammar import Compare, Group, Negation, Node, Order
 from espalier.store.index.patterns import Pattern
 from espalier.store.index.rows import number_of
