@@ -18,6 +18,7 @@ SOURCE = Path(espalier.__file__).parent
 LATE = {
     "a session, or a job that logs, loads next to nothing": (
         "", "api.interactive", "api.run", "base.canonical", "base.config", "jobs.children", "vault.store",
+        "workspace.children",
     ),
     "environments: the parser of YAML, and Docker's part": (
         "environment.context", "environment.curated", "environment.definition", "environment.definition_files",

@@ -71,10 +71,15 @@ def from_json(value: Any) -> Any:
 
 def is_cell(cell: Any) -> bool:
     """Whether a JSON value is a `{"kind", "value"}` that says what it should; other people's files may not."""
-    if not isinstance(cell, dict) or cell.get("kind") not in tuple(_KINDS):
+    if not isinstance(cell, dict):
+        return False
+    kind, raw = cell.get("kind"), cell.get("value")
+    if kind == "double" and type(raw) is float:  # (most are)
+        return True
+    if kind not in tuple(_KINDS):
         return False
     try:
-        value = from_json(cell.get("value"))
+        value = from_json(raw)
     except ValueError:
         return False
     if value is NA:
