@@ -261,7 +261,7 @@ class Experiment:
         max_results: Optional[int] = None,
         page_token: Optional[str] = None,
     ) -> Frame:
-        """Runs of this experiment, newest first, a row each: ids, status, times, tags, parameters, last metrics.
+        """List the runs of an experiment, newest first, a row each: ids, status, times, tags, parameters, last metrics.
 
         Args:
             include_children: Also runs that have a parent.

@@ -47,7 +47,7 @@ class Runs(WorkspaceHandle):
         page_token: Optional[str] = None,
         run_ids: Optional[Sequence[str]] = None,
     ) -> Frame:
-        """Runs, newest first, a row each: ids, status, times, tags, parameters, last metrics.
+        """List runs, newest first, a row each: ids, status, times, tags, parameters, last metrics.
 
         Args:
             include_children: Also runs that have a parent.
@@ -78,7 +78,8 @@ class Runs(WorkspaceHandle):
         include_children: bool = False,
         status: Optional[str] = states.COMPLETED,
     ) -> "Run":
-        """The run with the largest or smallest value of a metric; of several the one that was made first.
+        """Find the best run by a metric: the one with the largest or smallest value; of several the one that was made
+        first.
 
         Args:
             metric: The metric's name.

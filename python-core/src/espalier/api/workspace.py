@@ -96,7 +96,7 @@ class Workspace(WorkspaceHandle):
     @classmethod
     @operation("PUT /workspace", command="open")
     def open_values(cls, name: str, path: Optional[str] = None) -> Any:
-        """As `open`, for clients that report what happened.
+        """Open a workspace, or create it. As `open`, for clients that report what happened.
 
         Args:
             name: Its name.
@@ -200,7 +200,7 @@ class Workspace(WorkspaceHandle):
 
     @operation("PUT /workspace/config")
     def write_config(self, path: Optional[str] = None, file_name: Optional[str] = None) -> str:
-        """Write the small file by which other sessions find this workspace.
+        """Write the file that names this workspace. Other sessions find it by that.
 
         Args:
             path: Folder to write to. Default: `.espalier/` below the working directory.
@@ -213,7 +213,7 @@ class Workspace(WorkspaceHandle):
 
     @operation("GET /workspace/details", long=True, command="show")
     def get_details(self) -> Any:
-        """The workspace's record: `name`, `id`, `path`, `created_at`, and how many runs and experiments it has."""
+        """Show the workspace's record: `name`, `id`, `path`, `created_at`, and how many runs and experiments it has."""
         record = read_record(self._checked()._paths.record, follow=True)
         found = self._ask(lambda index, database: experiments(database))
         return {
@@ -227,7 +227,7 @@ class Workspace(WorkspaceHandle):
 
     @operation("POST /workspace/verify", long=True)
     def verify(self) -> Frame:
-        """Read the records and logs of each run again, and report what is damaged: `run_id`, `file`, `problem`.
+        """Find damaged runs: read the records and logs of each again. `run_id`, `file`, `problem`.
 
         Without an id, `file` is a folder of runs that can't be read.
         A list looks at ended runs only when something in their folders was replaced. After this it has the state of

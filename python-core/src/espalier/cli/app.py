@@ -15,7 +15,7 @@ from espalier.cli.text import settle_streams, tell
 
 _COMPLETE = "_ESPALIER_COMPLETE"
 # What isn't one operation: module of this room, by command.
-_OWN = {"run": "run", "runs logs": "logs", "job submit": "job", "completion": "completion"}
+_OWN = {"run": "run", "runs logs": "logs", "completion": "completion"}
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _HEAD = """Run training scripts, and look at what they did.
 
@@ -53,8 +53,7 @@ class Commands(click.Group):
         if self._noun:
             found = operations(self._noun).get(name)
             return command_of(self._noun, *found) if found else None
-        known = name in nouns() or any(own.startswith(f"{name} ") for own in _OWN)
-        return Commands(name, nouns().get(name, "Submit jobs that files describe.")) if known else None
+        return Commands(name, nouns()[name]) if name in nouns() else None
 
     def resolve_command(
         self, ctx: click.Context, args: List[str]
@@ -100,9 +99,7 @@ def _own(module: str) -> click.Command:
 def main_command() -> click.Group:
     """The whole command line."""
     group = Commands(help=_HEAD)
-    group.params.append(
-        click.Option(["-V", "--version"], is_flag=True, expose_value=False, help="Show the version.")
-    )
+    group.params.append(click.Option(["-V", "--version"], is_flag=True, expose_value=False, help="Show the version."))
     return group
 
 

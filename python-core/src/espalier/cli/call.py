@@ -28,8 +28,8 @@ def command_of(noun: str, record: Mapping[str, Any], member: Mapping[str, Any]) 
     ]
     params += parameters.from_member(member, has_workspace=has_workspace)
     if (record["name"], member["name"]) == _OF_EXPERIMENTS[:2]:
-        text = "Only those of one experiment."
-        params.append(click.Option(["-e", "--experiment", "_experiment"], help=text, shell_complete=complete.experiments))
+        names, text = ["-e", "--experiment", "_experiment"], "Only those of one experiment."
+        params.append(click.Option(names, help=text, shell_complete=complete.experiments))
     params += workspace_options() if has_workspace else []
     params += output_options() if member["returns"]["type"] != "none" else []
     if asks:
@@ -49,7 +49,7 @@ def command_of(noun: str, record: Mapping[str, Any], member: Mapping[str, Any]) 
 
 def summary(text: str) -> str:
     """The beginning of a description, for lists of commands."""
-    return re.split(r"[.:;,](?:\s|$)", text, maxsplit=1)[0] + "."
+    return re.split(r"[.:;,](?:\s|$)", text, maxsplit=1)[0]
 
 
 def examples(command: str) -> Optional[str]:
@@ -144,9 +144,7 @@ def known_run(workspace: str, given: str) -> str:
     return found
 
 
-def _question(
-    member: Mapping[str, Any], values: Mapping[str, Any], keys: List[str], workspace: Optional[str]
-) -> str:
+def _question(member: Mapping[str, Any], values: Mapping[str, Any], keys: List[str], workspace: Optional[str]) -> str:
     names = [values[f"_{key}"] for key in keys]
     names += [str(values[param["name"]]) for param in member["params"] if param["required"]]
     what = " ".join(names) or workspace or "this"
@@ -189,7 +187,7 @@ def call(class_name: str, name: str, identity: Optional[Mapping[str, Any]], argu
     prepared = Dispatcher(_Carrier()).prepared(request)
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)
-        warnings.showwarning = lambda message, *_, **__: tell(str(message), "!")  # type: ignore[assignment]
+        warnings.showwarning = lambda message, *_, **__: tell(str(message), "!")
         if is_terminal(sys.stderr):
             from espalier.cli.progress import shown
 

@@ -51,4 +51,3 @@ def _to_end(identity: Dict[str, str], stream: TextIO) -> str:
         if seen["final"] and (seen["offset"], seen["build_offset"]) == (offset, build_offset):
             return str(seen["status"])
         offset, build_offset = seen["offset"], seen["build_offset"]
-

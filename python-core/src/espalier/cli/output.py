@@ -3,7 +3,7 @@
 import json
 import math
 import sys
-from typing import Any, Optional
+from typing import Any, Dict, Optional
 
 from espalier.base.errors import EspalierError
 from espalier.base.types import Frame
@@ -57,8 +57,15 @@ def plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     if hasattr(value, "_identity"):
-        return plain(value._identity())
+        return _object(value._identity())
     return None if type(value).__name__ == "_NA" else str(value)
+
+
+def _object(identity: Dict[str, str]) -> Any:
+    """What tells an object from others, with the names that lists have."""
+    if "definition" in identity:
+        return json.loads(identity["definition"])
+    return {"run_id" if name == "id" else name: text for name, text in identity.items()}
 
 
 def time_text(seconds: Optional[float]) -> Optional[str]:

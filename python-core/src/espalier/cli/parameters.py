@@ -12,7 +12,7 @@ from espalier.base.errors import EspalierError
 from espalier.cli import complete
 from espalier.cli.text import is_terminal
 
-_SCALARS: Dict[str, click.ParamType] = {
+_SCALARS: "Dict[str, click.ParamType[Any]]" = {
     "bool": click.BOOL, "int": click.INT, "index": click.INT, "float": click.FLOAT, "str": click.STRING,
     "json": click.STRING,
 }  # fmt: skip
@@ -23,6 +23,7 @@ _NAMES: Dict[str, Sequence[str]] = {
     "output_file_path": ("--to",),
     "output_directory": ("--to",),
 }
+_TEXTS = {"order_by": "Sort by this; -metrics.auc puts the largest first. Can be repeated."}
 # Where another option has that name already.
 _TAKEN = {"path": ("--to",), "workspace": ("--other-workspace",)}
 _FILES = ("path", "directory", "path_or_stream", "target", "log")
@@ -58,7 +59,7 @@ def _is_possible(kind: Mapping[str, Any]) -> bool:
 
 
 def _inner(kind: Mapping[str, Any]) -> Mapping[str, Any]:
-    return kind["of"] if kind["type"] == "optional" else kind  # type: ignore[no-any-return]
+    return kind["of"] if kind["type"] == "optional" else kind
 
 
 def _argument(param: Mapping[str, Any], kind: Mapping[str, Any]) -> click.Argument:
@@ -74,7 +75,7 @@ def _argument(param: Mapping[str, Any], kind: Mapping[str, Any]) -> click.Argume
 def _option(param: Mapping[str, Any], kind: Mapping[str, Any], has_workspace: bool) -> click.Option:
     name = param["name"]
     names = _NAMES.get(name) or (_TAKEN.get(name) if has_workspace else None) or ("--" + name.replace("_", "-"),)
-    text = _summary(param["doc"])
+    text = _TEXTS.get(name) or _summary(param["doc"])
     if kind["type"] == "bool":
         word = names[0]
         both = param.get("default") is not False
@@ -86,7 +87,7 @@ def _option(param: Mapping[str, Any], kind: Mapping[str, Any], has_workspace: bo
     return click.Option([*names, name], multiple=many, type=_type(item, name), metavar=metavar, help=text)
 
 
-def _type(kind: Mapping[str, Any], name: str) -> click.ParamType:
+def _type(kind: Mapping[str, Any], name: str) -> "click.ParamType[Any]":
     if kind["type"] == "literal":
         return click.Choice(kind["choices"])
     if name in _FILES:

@@ -61,8 +61,8 @@ def _named(given: str, home: str) -> str:
         raise _missing(folder, "Give the folder of a workspace, or its name.")
     folder = place(given, home)
     if not os.path.isfile(WorkspacePaths(folder).record):
-        near = near_name(given, home)
-        raise _missing(folder, f'Did you mean "{near}"?' if near else "Create it with `espalier workspace create NAME`.")
+        near, create = near_name(given, home), "Create it with `espalier workspace create NAME`."
+        raise _missing(folder, f'Did you mean "{near}"?' if near else create)
     return folder
 
 

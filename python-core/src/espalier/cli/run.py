@@ -126,4 +126,3 @@ def named_like(folder: str) -> str:
     """A name for an experiment or workspace, as a folder has it."""
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", os.path.basename(os.path.abspath(folder))).strip("-._")
     return name[:100] or "main"
-
