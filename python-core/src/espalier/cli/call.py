@@ -1,5 +1,6 @@
 """Commands from the catalogue: what one takes, and what it does when it is carried out."""
 
+import contextlib
 import re
 import sys
 import warnings
@@ -7,9 +8,13 @@ from typing import Any, Dict, List, Mapping, Optional
 
 import click
 
+from espalier.api.dispatch import Dispatcher
+from espalier.api.wire import plain
 from espalier.base.errors import EspalierError
 from espalier.cli import complete, output, parameters
 from espalier.cli.examples import EXAMPLES
+from espalier.cli.place import LATEST, run_id, workspace_folder
+from espalier.cli.progress import shown
 from espalier.cli.text import is_terminal, tell
 
 # A list that takes --experiment: with it, another operation is asked.
@@ -96,8 +101,6 @@ def _carry_out(record: Mapping[str, Any], member: Mapping[str, Any], keys: List[
     """Make the request, and show its result."""
     workspace = None
     if member["kind"] == "instance":
-        from espalier.cli.place import workspace_folder
-
         workspace = workspace_folder(values["_workspace"], values["_path"])
     found = parameters.given(member, values, workspace)
     identity = _identity(record, keys, values, workspace)
@@ -129,15 +132,13 @@ def _identity(
     if not keys:
         return {"path": workspace}
     given = {key: values[f"_{key}"] for key in keys}
-    if record["noun"] == "runs":
+    if record["name"] == "Run":
         given = {"id": known_run(workspace, given["id"])}
     return {"workspace": workspace, **given}
 
 
 def known_run(workspace: str, given: str) -> str:
     """The id of the run that is meant, see `run_id`."""
-    from espalier.cli.place import LATEST, run_id
-
     found = run_id(workspace, given)
     if found == LATEST:
         found = call("Runs", "get", {"path": workspace}, {"run_id": LATEST}).id
@@ -179,18 +180,11 @@ class _Carrier:
 
 def call(class_name: str, name: str, identity: Optional[Mapping[str, Any]], arguments: Mapping[str, Any]) -> Any:
     """Carry out an operation, with its warnings and its progress on stderr."""
-    from espalier.api.dispatch import Dispatcher
-    from espalier.api.wire import plain
-
     encoded = {key: plain(value) for key, value in arguments.items()}
     request = {"class": class_name, "member": name, "identity": identity, "args": encoded}
     prepared = Dispatcher(_Carrier()).prepared(request)
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)
         warnings.showwarning = lambda message, *_, **__: tell(str(message), "!")
-        if is_terminal(sys.stderr):
-            from espalier.cli.progress import shown
-
-            with shown():
-                return prepared.function(**prepared.arguments)
-        return prepared.function(**prepared.arguments)
+        with shown() if is_terminal(sys.stderr) else contextlib.nullcontext():
+            return prepared.function(**prepared.arguments)

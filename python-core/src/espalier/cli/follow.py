@@ -7,6 +7,7 @@ from espalier.base.errors import EspalierError
 from espalier.cli import problems
 from espalier.cli.call import call
 from espalier.cli.text import lines, tell
+from espalier.lifecycle.failure_message import failure_message
 
 # How long one look lasts, seconds.
 _LOOK_SECONDS = 0.5
@@ -35,8 +36,6 @@ def follow(workspace: str, run_id: str, stream: TextIO) -> int:
 def _failure(run_id: str, state: str, cause: Dict[str, Any]) -> EspalierError:
     if state == states.CANCELED:
         return EspalierError("run_failed", f"Run {run_id} was canceled. {cause.get('message') or ''}".rstrip())
-    from espalier.lifecycle.failure_message import failure_message
-
     return EspalierError("run_failed", failure_message(run_id, cause, "", ""), f"`espalier runs show {run_id}`")
 
 

@@ -7,9 +7,9 @@ import click
 
 from espalier.cli import complete
 from espalier.cli.call import call, examples, known_run, workspace_options
+from espalier.cli.follow import follow as follow_run
+from espalier.cli.place import workspace_folder
 from espalier.cli.text import lines, write
-
-_LOG = "user_logs/std_log.txt"
 
 
 def command() -> click.Command:
@@ -18,7 +18,7 @@ def command() -> click.Command:
         click.Argument(["run"], metavar="RUN", shell_complete=complete.runs),
         click.Option(["-f", "--follow"], is_flag=True, help="Go on until the run ends."),
         click.Option(["-n", "--tail", "tail"], type=click.IntRange(0), help="Only the last lines."),
-        click.Option(["--name"], default=_LOG, help="Another file of the run."),
+        click.Option(["--name"], help="Another file of the run."),
         *workspace_options(),
     ]
     return click.Command(
@@ -27,15 +27,12 @@ def command() -> click.Command:
 
 
 def _show(
-    run: str, follow: bool, tail: Optional[int], name: str, _workspace: Optional[str], _path: Optional[str]
+    run: str, follow: bool, tail: Optional[int], name: Optional[str], _workspace: Optional[str], _path: Optional[str]
 ) -> None:
-    from espalier.cli.follow import follow as follow_run
-    from espalier.cli.place import workspace_folder
-
     workspace = workspace_folder(_workspace, _path)
     run_id = known_run(workspace, run)
     if follow:
         raise click.exceptions.Exit(follow_run(workspace, run_id, sys.stdout))
-    arguments = {"name": name, **({} if tail is None else {"n": tail})}
+    arguments = {key: value for key, value in (("name", name), ("n", tail)) if value is not None}
     for line in call("Run", "get_log", {"workspace": workspace, "id": run_id}, arguments):
         write(lines(line) + "\n")

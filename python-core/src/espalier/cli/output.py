@@ -6,6 +6,7 @@ import sys
 from typing import Any, Dict, Optional
 
 from espalier.base.errors import EspalierError
+from espalier.base.records import now_iso
 from espalier.base.types import Frame
 from espalier.cli.text import is_terminal, json_text, one_line, write
 
@@ -70,8 +71,6 @@ def _object(identity: Dict[str, str]) -> Any:
 
 def time_text(seconds: Optional[float]) -> Optional[str]:
     """A time of a table, in UTC."""
-    from espalier.base.records import now_iso
-
     return None if seconds is None else now_iso(seconds + 5e-7)
 
 

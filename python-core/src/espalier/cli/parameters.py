@@ -171,7 +171,7 @@ def environment_value(text: str, workspace: Optional[str]) -> Any:
     from espalier.api.environments import Environments
     from espalier.environment.definition import Environment
 
-    if os.path.sep in text or text.endswith((".yml", ".yaml", ".json")):
+    if os.path.sep in text or text.endswith((".yml", ".yaml")):
         return Environment.from_file(text)._identity()
     name, _, version = text.partition(":")
     return Environments(workspace or "").get(name, version or None)._identity()

@@ -4,7 +4,7 @@ import os
 from typing import List, Optional, Sequence
 
 from espalier.base.errors import EspalierError
-from espalier.base.paths import WorkspacePaths
+from espalier.base.paths import WorkspacePaths, is_run_id
 from espalier.workspace.places import find_config, home_of_workspaces, named_by, near_name, place, workspaces_in
 
 LATEST = "latest"
@@ -98,15 +98,17 @@ def _listed(ids: Sequence[str]) -> str:
     return "\n".join(ids[:_SHOWN]) + ("\n..." if len(ids) > _SHOWN else "")
 
 
-def run_ids(paths: WorkspacePaths) -> List[str]:
-    """The ids of all runs, newest first."""
-    shards = os.listdir(paths.runs) if os.path.isdir(paths.runs) else []
-    found = [name for shard in shards for name in _names(os.path.join(paths.runs, shard)) if name[-9:-8] == "_"]
-    return sorted(found, key=lambda name: name.rsplit("_", 2)[-2:], reverse=True)
+def run_ids(paths: WorkspacePaths, prefix: str = "") -> List[str]:
+    """The ids of all runs that begin so, newest first."""
+    found: List[str] = []
+    for shard in _names(paths.runs):
+        found += [name for name in _names(os.path.join(paths.runs, shard)) if name.startswith(prefix)]
+    # (they end with the time, and eight digits that are no time)
+    return sorted(filter(is_run_id, found), key=lambda name: name[-19:], reverse=True)
 
 
 def _names(folder: str) -> List[str]:
     try:
-        return [name for name in os.listdir(folder) if not name.startswith(".")]
+        return os.listdir(folder)
     except OSError:
         return []

@@ -9,10 +9,14 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 import click
 
 import espalier
+from espalier.base.errors import EspalierError
 from espalier.cli import complete, output
 from espalier.cli.call import call, examples, output_options, workspace_options
-from espalier.cli.parameters import named_value
+from espalier.cli.follow import follow
+from espalier.cli.parameters import environment_value, named_value
+from espalier.cli.place import workspace_folder
 from espalier.cli.text import is_terminal, tell
+from espalier.workspace.places import home_of_workspaces
 
 
 def command() -> click.Command:
@@ -64,16 +68,12 @@ def _run(script: str, arguments: Sequence[str], folder: Optional[str], dry_run: 
         return output.emit({"experiment": experiment, **shown, "environment": given["environment"]}, "json")
     workspace = _workspace(given["_workspace"], given["_path"], source)
     if given["environment"]:
-        from espalier.cli.parameters import environment_value
-
         config["environment"] = environment_value(given["environment"], workspace)
     submit(workspace, experiment, config, given)
 
 
 def submit(workspace: str, experiment: str, config: Mapping[str, Any], given: Mapping[str, Any]) -> None:
     """Submit a job, follow it unless the user detaches, and end this process with its exit code."""
-    from espalier.cli.follow import follow
-
     tags = dict(named_value(each, "--tag") for each in given["tags"])
     identity = {"workspace": workspace, "name": experiment}
     arguments = {"config": config, "tags": tags, "reuse": given["reuse"]}
@@ -106,10 +106,6 @@ def _report(workspace: str, run_id: str, given: Mapping[str, Any]) -> None:
 
 def _workspace(given: Optional[str], path: Optional[str], source: str) -> str:
     """The workspace that is meant; where a project has none yet, its first is made."""
-    from espalier.base.errors import EspalierError
-    from espalier.cli.place import workspace_folder
-    from espalier.workspace.places import home_of_workspaces
-
     try:
         return workspace_folder(given, path, source)
     except EspalierError as error:

@@ -1,6 +1,7 @@
 """Tables for people: aligned, as wide as the terminal, states in colour."""
 
-import shutil
+import contextlib
+import os
 import sys
 import time
 from typing import Any, Dict, List, Mapping, Sequence
@@ -8,7 +9,7 @@ from typing import Any, Dict, List, Mapping, Sequence
 from espalier.base import states
 from espalier.base.records import seconds_of
 from espalier.cli.output import cell
-from espalier.cli.text import has_colour, is_terminal, tell
+from espalier.cli.text import has_colour, is_terminal, lines, tell
 
 _GAP = 2
 # A text column gives way down to so many characters before others are left out.
@@ -99,7 +100,11 @@ def _fitted(widths: Dict[str, int], right: "set[str]") -> Dict[str, int]:
 
 def _room() -> int:
     """The columns of the terminal; no limit where there is none."""
-    return shutil.get_terminal_size((80, 24)).columns if is_terminal(sys.stdout) else 1_000_000
+    if not is_terminal(sys.stdout):
+        return 1_000_000
+    with contextlib.suppress(ValueError, OSError):
+        return int(os.environ.get("COLUMNS") or 0) or os.get_terminal_size(sys.stdout.fileno()).columns or 80
+    return 80
 
 
 def _least(widths: Mapping[str, int], right: "set[str]") -> Dict[str, int]:
@@ -133,8 +138,6 @@ def _coloured(state: str) -> str:
 
 
 def _paragraph(value: Any) -> str:
-    from espalier.cli.text import lines
-
     text = lines(value) if isinstance(value, str) else cell(value)
     return text if text.endswith("\n") else text + "\n"
 
