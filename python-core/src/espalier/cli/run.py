@@ -36,7 +36,7 @@ def command() -> click.Command:
         *workspace_options(), *output_options(),
         click.Option(["--dry-run", "dry_run"], is_flag=True, help="Show the job; submit nothing."),
     ]  # fmt: skip
-    text = "Submit a script as a run, and follow its log.\n\nArguments after `--` are those of the script."
+    text = "Submit a script and follow its run.\n\nArguments after `--` are those of the script."
     return click.Command("run", callback=_run, params=params, help=text, epilog=examples("run"))
 
 
