@@ -23,7 +23,8 @@ def follow(workspace: str, run_id: str, stream: TextIO) -> int:
     try:
         state = _to_end(identity, stream)
     except KeyboardInterrupt:
-        tell(f"\nDetached. The run goes on; come back with `espalier runs logs {run_id} -f`.", "i")
+        tell("")  # (the terminal shows ^C)
+        tell(f"Detached. The run goes on; come back with `espalier runs logs {run_id} -f`.", "i")
         return problems.INTERRUPTED
     if state == states.COMPLETED:
         return problems.DONE

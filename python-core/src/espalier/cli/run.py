@@ -10,7 +10,7 @@ import click
 
 import espalier
 from espalier.base.errors import EspalierError
-from espalier.cli import complete, output
+from espalier.cli import complete, output, problems
 from espalier.cli.call import call, examples, output_options, workspace_options
 from espalier.cli.follow import follow
 from espalier.cli.parameters import environment_value, named_value
@@ -87,11 +87,11 @@ def submit(workspace: str, experiment: str, config: Mapping[str, Any], given: Ma
     code = 0
     if not given["detach"]:
         code = follow(workspace, run_id, sys.stderr)
-    _report(workspace, run_id, given)
+    _report(workspace, run_id, given, code)
     raise click.exceptions.Exit(code)
 
 
-def _report(workspace: str, run_id: str, given: Mapping[str, Any]) -> None:
+def _report(workspace: str, run_id: str, given: Mapping[str, Any], code: int) -> None:
     """The run as it is now: on stdout for programs, in a line for people."""
     run = {"workspace": workspace, "id": run_id}
     found = {"run_id": run_id, "status": call("Run", "get_status", run, {})}
@@ -99,7 +99,7 @@ def _report(workspace: str, run_id: str, given: Mapping[str, Any]) -> None:
         found["metrics"] = call("Run", "get_metrics", run, {})
     if given["_output"] or given["_query"] or not is_terminal(sys.stdout):
         output.emit(found, given["_output"], given["_query"])
-    elif not given["detach"]:
+    elif not given["detach"] and code != problems.INTERRUPTED:
         shown = [f"{name} {output.cell(value)}" for name, value in (found.get("metrics") or {}).items()]
         tell(" ".join([f"{found['status']}.", ", ".join(shown[:8])]).rstrip())
 

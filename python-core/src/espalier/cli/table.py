@@ -16,6 +16,8 @@ _GAP = 2
 _LEAST = 12
 # What of a run people look at first; the rest follows as far as there is room.
 _FIRST = ("run_id", "status", "experiment", "created_at", "duration_seconds", "metric_", "param_", "tag_")
+# What says nothing when it is cut.
+_WHOLE = ("run_id", "status")
 _COLOURS = {
     states.COMPLETED: "32", states.FAILED: "31", states.DAMAGED: "31", states.RUNNING: "33", states.PREPARING: "33",
     states.CANCELED: "90",
@@ -54,7 +56,8 @@ def _rows(rows: Sequence[Mapping[str, Any]], kinds: Mapping[str, str]) -> str:
     columns = {name: [_shown(row.get(name), kinds.get(name, "")) for row in rows] for name in names}
     widths = {name: max(map(_width, [cell(name), *column])) for name, column in columns.items()}
     right = {name for name in names if all(_is_number(row.get(name)) for row in rows)}
-    shown = _fitted(widths, right)
+    whole = {*right, *_WHOLE, *(name for name, kind in kinds.items() if kind == "time")}
+    shown = _fitted(widths, {name: at if name in whole else min(at, _LEAST) for name, at in widths.items()})
     if len(shown) < len(names):
         tell(f"{len(names) - len(shown)} columns aren't shown; -o json has all.", "i")
     bold = has_colour(sys.stdout)
@@ -80,19 +83,16 @@ def _begins(name: str, prefix: str) -> bool:
     return prefix.endswith("_") and name.startswith(prefix)
 
 
-def _fitted(widths: Dict[str, int], right: "set[str]") -> Dict[str, int]:
-    """The columns there is room for, and their widths."""
-    room = _room()
-    shown: Dict[str, int] = {}
-    for name, width in widths.items():
-        least = width if name in right or name == "run_id" else min(width, _LEAST)
-        if shown and sum(_least(shown, right).values()) + _GAP * len(shown) + least > room:
+def _fitted(widths: Mapping[str, int], least: Mapping[str, int]) -> Dict[str, int]:
+    """The columns there is room for, in their order, and their widths."""
+    room, shown = _room() + _GAP, {}
+    for name in widths:
+        if shown and sum(least[each] + _GAP for each in [*shown, name]) > room:
             break
-        shown[name] = width
-    least_widths = _least(shown, right)
-    while sum(shown.values()) + _GAP * (len(shown) - 1) > room:
-        widest = max(shown, key=lambda name: shown[name] - least_widths[name])
-        if shown[widest] <= least_widths[widest]:
+        shown[name] = widths[name]
+    while sum(shown.values()) + _GAP * len(shown) > room:
+        widest = max(shown, key=lambda name: shown[name] - least[name])
+        if shown[widest] <= least[widest]:
             break
         shown[widest] -= 1
     return shown
@@ -105,10 +105,6 @@ def _room() -> int:
     with contextlib.suppress(ValueError, OSError):
         return int(os.environ.get("COLUMNS") or 0) or os.get_terminal_size(sys.stdout.fileno()).columns or 80
     return 80
-
-
-def _least(widths: Mapping[str, int], right: "set[str]") -> Dict[str, int]:
-    return {name: at if name in right or name == "run_id" else min(at, _LEAST) for name, at in widths.items()}
 
 
 def _line(cells: Sequence[str], widths: Mapping[str, int], right: "set[str]", *, coloured: bool = False) -> str:
