@@ -60,8 +60,9 @@ class Terminal:
         """Wait for the end; the exit code."""
         while self._read():
             pass
-        os.close(self._master)
-        return self.process.wait(30)
+        code = self.process.wait(30)
+        os.close(self._master)  # (a hang-up for whoever is still there)
+        return code
 
     def type(self, text: str) -> None:
         os.write(self._master, text.encode())
