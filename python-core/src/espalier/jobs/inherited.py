@@ -11,6 +11,7 @@ from typing import Dict, List, Mapping, Optional, Tuple
 
 from espalier.base.config import Session
 from espalier.base.names import looks_secret
+from espalier.snapshot.mentions import text_of
 
 _PROXIES = r"(?i:https?_proxy|ftp_proxy|no_proxy|all_proxy)"
 # Names that are inherited whatever they look like.
@@ -47,7 +48,6 @@ _READS = re.compile(
 _SHELL_READS = re.compile(r"\$\{?([A-Za-z_]\w*)")
 # What each shell sets itself.
 _OF_SHELLS = frozenset(("PWD", "OLDPWD", "SHLVL", "IFS", "PS1", "PS2", "PS4", "PPID", "OPTIND", "_"))
-_SIZE = 1 << 20
 
 
 def inherited_variables(session: Session) -> Dict[str, str]:
@@ -125,9 +125,5 @@ def _named(script: Optional[str], command: object) -> List[str]:
     text, pattern = command if isinstance(command, str) else "", _SHELL_READS
     if script is not None:
         pattern = _READS if script.lower().endswith((".r", ".py")) else _SHELL_READS
-        try:
-            with open(script, "rb") as file:
-                text = file.read(_SIZE).decode("utf-8", "replace")
-        except OSError:
-            return []
+        text = text_of(*os.path.split(script))
     return list(dict.fromkeys(name for found in pattern.finditer(text) for name in found.groups() if name))

@@ -56,7 +56,9 @@ def _marks(top: str, directory: str) -> List[str]:
             names = os.listdir(folder)
         except OSError:
             continue
-        found += [prefix + name for name in sorted(names) if _is_mark(name) and _is_text(name)]
+        # (a source folder may have thousands of names)
+        marks = [name for name in names if name == ".here" or name.endswith(".Rproj")]
+        found += [prefix + name for name in sorted(marks) if _is_text(name)]
     return found
 
 
@@ -67,10 +69,6 @@ def _way(top: str, directory: str) -> List[Tuple[str, str]]:
         folder, prefix = way[-1]
         way.append((os.path.join(folder, part), f"{prefix}{part}/"))
     return way
-
-
-def _is_mark(name: str) -> bool:
-    return name == ".here" or name.endswith(".Rproj")
 
 
 def _is_text(path: str) -> bool:
