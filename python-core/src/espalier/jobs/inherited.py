@@ -52,8 +52,10 @@ _OF_SHELLS = frozenset(("PWD", "OLDPWD", "SHLVL", "IFS", "PS1", "PS2", "PS4", "P
 
 def inherited_variables(session: Session) -> Dict[str, str]:
     """The session's variables that a job inherits."""
-    found = {name: value for name, value in _all(session).items() if _is_inherited(name, value)}
-    return _without_job(found, _all(session))
+    variables = _all(session)
+    found = {name: variables[name] for name in variables if any(_kind(name))}
+    found = {name: value for name, value in found.items() if _kind(name)[0] or not _HAS_PASSWORD.search(value)}
+    return _without_job(found, variables)
 
 
 def for_environment(variables: Mapping[str, str]) -> Dict[str, str]:
@@ -105,11 +107,6 @@ def _without_job(variables: Dict[str, str], session: Mapping[str, str]) -> Dict[
         parts = variables.get(name, "").split(os.pathsep)
         variables[name] = os.pathsep.join(part for part in parts if not part.startswith(os.path.join(run, "")))
     return {name: value for name, value in variables.items() if value}
-
-
-def _is_inherited(name: str, value: str) -> bool:
-    is_plain, is_of_family = _kind(name)
-    return is_plain or (is_of_family and not _HAS_PASSWORD.search(value))
 
 
 @lru_cache(maxsize=4096)

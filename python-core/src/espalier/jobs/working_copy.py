@@ -27,13 +27,16 @@ def working_copy(source: str, repository: Optional[Repository], commit: Optional
         snapshot does not bring them) and what the copy's own repository is made from.
     """
     place = os.path.realpath(source)
-    top = repository.top if repository is not None else project_root(place) or place
+    root = repository.top if repository is not None else project_root(place)
+    top = root or place
     directory = os.path.relpath(place, top)
     directory = "" if directory == os.curdir else directory
     if not _is_text(directory):
         top, directory, repository = place, "", None
     git = CopyRepository(commit, repository.common_dir) if repository and _is_text(repository[2]) else None
-    return WorkingCopy(directory, tuple(_marks(top, directory)), git)
+    # (a folder with such a mark would be the root)
+    marks = _marks(top, directory) if root else []
+    return WorkingCopy(directory, tuple(marks), git)
 
 
 def read_index(repository: Optional[Repository]) -> bytes:
