@@ -76,13 +76,14 @@ knit_print.espalier_run_table <- function(x, n = 20L, digits = getOption("digits
   notes <- c(if (nrow(x) > n) sub(";$", ".", more_runs_text(x, n)), more_columns_text(c(fitted$more, view$aside)),
              sub("\n$", "", damage_notes(utils::head(drop_table_class(x), n))))
   is_markdown <- format == "markdown"
-  escaped <- function(text) if (is_markdown) markdown_text(text) else text
+  # (kable() itself escapes `|`, and all other signs for LaTeX and HTML)
+  escaped <- function(text) if (is_markdown) gsub("\\|", "|", markdown_text(text), fixed = TRUE) else text
   kable <- knitr::kable(
     `[<-`(cells, escaped(cells)), format = if (is_markdown) "pipe" else format, align = aligned, row.names = FALSE,
     col.names = escaped(names(fitted$shown)), escape = !is_markdown
   )
   if (!is_markdown) return(knitr::asis_output(paste(kable, collapse = "\n")))
-  knitr::asis_output(paste(c("", kable, "", rbind(escaped(notes), rep("", length(notes)))), collapse = "\n"))
+  knitr::asis_output(paste(c("", kable, "", rbind(markdown_text(notes), rep("", length(notes)))), collapse = "\n"))
 }
 
 #' @rawNamespace S3method(knitr::knit_print,espalier_runs)

@@ -93,8 +93,9 @@ format_numbers <- function(x, digits = getOption("digits"), ...) {
   whole <- values[values == trunc(values) & abs(values) < 1e15]
   enough <- function(digits) !anyDuplicated(signif(values, digits)) && all(signif(whole, digits) == whole)
   while (digits < 15L && !enough(digits)) digits <- digits + 1L
-  # (5000000.25 isn't 5e+06 for a reader)
-  format(x, digits = digits, scientific = max(getOption("scipen"), 5L), ...)
+  # (to a reader 5000000.25 isn't 5e+06)
+  are_large <- all(abs(values[values != 0]) >= 1e-4)
+  format(x, digits = digits, scientific = max(getOption("scipen"), 5L * are_large), ...)
 }
 
 drop_table_class <- function(x) {

@@ -56,9 +56,10 @@ def output_path(run: RunPaths, output: str) -> str:
     except EspalierError as error:
         if error.code != "artifact_missing":
             raise
-        with contextlib.suppress(EspalierError):
+        try:
             return plain_path(run, f"{OUTPUTS}/{output}")
-        raise
+        except EspalierError as other:
+            raise error if other.code == "artifact_missing" else other from None
 
 
 def found_output(workspace: WorkspacePaths, item: Input) -> Input:
