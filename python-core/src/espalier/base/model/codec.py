@@ -51,11 +51,10 @@ def decode(cls: Type[_T], record: object) -> _T:
         raise Wrong("must be an object", record)
     known = _readers.get(cls) or _readers_of(cls)
     values = {}
-    for name, read in known.items():
-        value = record.get(name)
-        if value is not None:
+    for name, value in record.items():
+        if value is not None and name in known:
             try:
-                values[name] = read(value)
+                values[name] = known[name](value)
             except Wrong as error:
                 if not cls._is_lenient:
                     raise error.below(name) from None
