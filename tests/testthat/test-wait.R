@@ -129,12 +129,13 @@ test_that("waiting ends with the job: at most one look more than the one that fi
   # (looks are counted, and the job ends while it is waited for)
   follow <- asNamespace("espalier")$Run__follow
   ends <- logical()
-  local_mocked_bindings(Run__follow = function(...) {
+  withr::defer(utils::assignInNamespace("Run__follow", follow, "espalier"))
+  utils::assignInNamespace("Run__follow", function(...) {
     seen <- follow(...)
     ends <<- c(ends, isTRUE(seen$final))
     if (length(ends) == 2L) file.create(go)
     seen
-  }, .package = "espalier")
+  }, "espalier")
   suppressMessages(wait_for_run_completion(run))
   expect_false(any(ends[1:2]))
   expect_lte(sum(ends), 2L)
