@@ -15,7 +15,7 @@ SOURCE = Path(espalier.__file__).parent
 # The rooms from the ground up: each imports only from rooms below it, and from itself.
 ROOMS = (
     "base", "adapters", "store", "snapshot", "environment", "vault", "lifecycle", "tracking", "provision", "executors",
-    "queue", "keeper", "runner", "jobs", "api", "testing",
+    "queue", "keeper", "runner", "jobs", "housekeeping", "api", "testing",
 )
 # What is imported inside functions, and why: it takes time to load, and not everybody who loads the file has to wait for
 # it. Others are cycles in disguise: lift what both need into a file of its own.

@@ -5,7 +5,7 @@ from typing import Any, Dict, List, Mapping, Optional
 
 from espalier.base import states
 from espalier.base.errors import EspalierError
-from espalier.base.paths import EVENTS, RunPaths
+from espalier.base.paths import EVENTS, RunPaths, is_run_id
 from espalier.base.records import read_record
 from espalier.base.values import is_cell
 from espalier.lifecycle.extent import last_metrics, lost_logs
@@ -23,7 +23,7 @@ _FROM_STATUS = {"started_at": str, "ended_at": str, "duration_seconds": (int, fl
 _LOG_BYTES = 32 << 20
 # What a list tells of what the job used.
 USED = ("cpu_seconds", "max_memory_bytes")
-_FROM_META = {"display_name": str, "tags": dict, "properties": dict}
+_FROM_META = {"display_name": str, "tags": dict, "properties": dict, "archived_at": str}
 
 
 def summarise(folder: str) -> Dict[str, Any]:
@@ -33,7 +33,7 @@ def summarise(folder: str) -> Dict[str, Any]:
     try:
         spec = read_record(run.spec)
         _take(row, spec, _FROM_SPEC)
-        row["commit"] = _commit(spec)
+        row.update(commit=_commit(spec), needs=_needs(spec))
         status = status_record(run)
         _take(row, status, _FROM_STATUS)
         _take(row, read_record(run.meta), _FROM_META)
@@ -54,6 +54,13 @@ def _commit(spec: Dict[str, Any]) -> Optional[str]:
     git = spec.get("git")
     commit = git.get("commit") if isinstance(git, dict) else None
     return commit if isinstance(commit, str) else None
+
+
+def _needs(spec: Dict[str, Any]) -> List[str]:
+    """The runs that it depends on, or reads outputs of."""
+    inputs, awaited = (spec[name] if isinstance(spec.get(name), list) else [] for name in ("inputs", "depends_on"))
+    found = [*awaited, *(item.get("run") for item in inputs if isinstance(item, dict))]
+    return [run_id for run_id in found if isinstance(run_id, str) and is_run_id(run_id)]
 
 
 def _word(error: EspalierError) -> str:
@@ -97,7 +104,7 @@ def _empty_row(run_id: str) -> Dict[str, Any]:
     row: Dict[str, Any] = {key: None for key in ("run_id", *_FROM_SPEC, *_FROM_STATUS, *_FROM_META)}
     # the id tells the experiment of a run whose definition cannot be read
     row.update(run_id=run_id, experiment=run_id.rsplit("_", 2)[0], tags={}, properties={}, params={}, metrics={})
-    return {**row, "commit": None, "error": None}
+    return {**row, "commit": None, "needs": [], "error": None}
 
 
 def _take(row: Dict[str, Any], record: Dict[str, Any], fields: Mapping[str, Any]) -> None:
