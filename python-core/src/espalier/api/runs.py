@@ -15,7 +15,7 @@ from espalier.base.types import Frame
 from espalier.store.index.run_index import Query, RunIndex, query_of
 from espalier.store.index.sql import Sql
 from espalier.tracking.run_rows import summarise
-from espalier.workspace.handle import NO_CHILDREN, WorkspaceHandle
+from espalier.workspace.handle import WorkspaceHandle, among
 
 
 @classed
@@ -32,6 +32,7 @@ class Runs(WorkspaceHandle):
         order_by: Optional[Sequence[str]] = None,
         max_results: Optional[int] = None,
         page_token: Optional[str] = None,
+        include_archived: bool = False,
     ) -> Frame:
         """Runs, newest first, a row each: ids, status, times, tags, parameters, last metrics.
 
@@ -42,24 +43,27 @@ class Runs(WorkspaceHandle):
             order_by: What to sort by: `["metrics.auc DESC", "created_at"]`. Runs without a value come last.
             max_results: The number of runs, at most.
             page_token: The table's `page_token`, to get the runs that follow it. The other arguments must be the same.
+            include_archived: Also archived runs; the column `archived_at` then has the time, where there is one.
 
         Raises:
             EspalierError: `bad_filter`.
         """
-        return self._runs(Sql("1"), include_children, query_of(filter, order_by, max_results, page_token))
+        query = query_of(filter, order_by, max_results, page_token)
+        return self._runs(Sql("1"), include_children, query, include_archived)
 
     @operation("GET /runs/{id}", long=True, command="")
     def get(self, run_id: str) -> Run:
         """A run by its id.
 
         Args:
-            run_id: The run's id, or "latest" for the newest one that has no parent.
+            run_id: The run's id, or "latest" for the newest one that has no parent and isn't archived.
 
         Raises:
             EspalierError: `run_missing`.
         """
         if run_id == "latest":
-            run_id = next(iter(self._run_ids(Query(limit=1, fixed=NO_CHILDREN))), run_id)
+            fixed = among(Sql("1"), include_children=False, include_archived=False)
+            run_id = next(iter(self._run_ids(Query(limit=1, fixed=fixed))), run_id)
         try:
             found = is_run_id(run_id) and stat.S_ISDIR(os.stat(self._paths.run(run_id).root).st_mode)
         except (FileNotFoundError, NotADirectoryError):
