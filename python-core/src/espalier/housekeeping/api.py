@@ -7,6 +7,8 @@ from espalier.base.operation import operation
 from espalier.base.types import Frame, Text
 from espalier.housekeeping.archiving import set_archived
 from espalier.housekeeping.deletion import delete_experiment, delete_runs
+from espalier.housekeeping.exporting import export_runs
+from espalier.housekeeping.importing import import_runs
 from espalier.housekeeping.retention import apply_rules, rules_of
 from espalier.workspace.handle import WorkspaceHandle
 
@@ -118,3 +120,43 @@ class Housekeeping(WorkspaceHandle):
         """
         rules = rules_of(experiment, status, older_than, larger_than, filter, keep_last, keep_best, keep_tagged)
         return apply_rules(self._checked()._paths, rules, delete=delete)
+
+    @operation("POST /housekeeping/export", long=True, command="export")
+    def export_runs(self, run_ids: Sequence[str], file: str, overwrite: bool = False) -> Frame:
+        """Write ended runs, with all runs below them and the snapshots they refer to, to one zip file.
+
+        Left out are what isn't a plain file, names that can't lie on every file system, and working copies.
+
+        Args:
+            run_ids: Their ids.
+            file: The file. It appears when it is whole.
+            overwrite: Whether it may exist already.
+
+        Returns:
+            A row a run: `run_id`, `experiment`, how many `files`, their `size` in bytes, how many are `left_out`.
+
+        Raises:
+            EspalierError: `run_missing`, `run_in_use`, `file_exists`, `snapshot_damaged`, `damaged`, `disk_full`;
+                `bad_argument` when the file can't be written, or there are too many files.
+        """
+        return export_runs(self._checked()._paths, run_ids, file, overwrite=overwrite)
+
+    @operation("POST /housekeeping/import", long=True, command="import")
+    def import_runs(self, file: str, max_size: Optional[Text] = None) -> Frame:
+        """Import the runs of a file that `export_runs` wrote. They keep their ids.
+
+        A run that is there already, with equal content, is left as it is.
+
+        Args:
+            file: The file.
+            max_size: What it may unpack to: `5 GB`, or bytes. Default: 1 GB, or 100 times its own size.
+
+        Returns:
+            A row a run: `run_id`, `experiment`, `status`, how many `files`, their `size` in bytes, and whether it was
+            `imported`.
+
+        Raises:
+            EspalierError: `archive_invalid`, `newer_format`; `run_exists` when a run is there with other content;
+                `workspace_read_only`, `bad_argument`.
+        """
+        return import_runs(self._checked()._paths, file, max_size=max_size)
