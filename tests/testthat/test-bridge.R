@@ -5,7 +5,7 @@ local_fixture <- function(env = parent.frame()) {
   path <- normalizePath(test_path("fixtures", "bridge_fixture.py"))
   reticulate::py_run_string(sprintf("exec(open(%s, encoding='utf-8').read(), {})", shQuote(path)), local = TRUE)
   withr::defer({
-    reticulate::py_run_string("import espalier; from espalier_bridge import calls; del calls.api['Fixture'], espalier.Fixture", local = TRUE)
+    reticulate::py_run_string("import espalier; from espalier.api import catalog, dispatch; del dispatch.members()['Fixture'], catalog.catalogue()['Fixture'], espalier.Fixture", local = TRUE)
   }, envir = env)
 }
 
@@ -76,7 +76,7 @@ test_that("a defect is `internal`, with the traceback in the message", {
   local_fixture()
   error <- expect_error(fixture("crash"), "KeyError: 'missing'", class = "espalier_error_internal")
   expect_match(conditionMessage(error), "Traceback (most recent call last)", fixed = TRUE)
-  expect_error(fixture("text"), "builtins.object cannot go to R", class = "espalier_error_internal")
+  expect_error(fixture("text"), "builtins.object cannot cross to another language", class = "espalier_error_internal")
 })
 
 test_that("only what is described can be reached", {
