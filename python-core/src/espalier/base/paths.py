@@ -95,9 +95,8 @@ ARCHIVED_FOLDERS = (
     EVENTS, PARTS, PAYLOADS, OUTPUTS, LOGS, USER_LOGS, SYSTEM_LOGS, WORKDIR, UPLOADS, PROVENANCE, SESSIONS, CHILDREN,
     ATTEMPTS, _USAGE,
 )  # fmt: skip
-# Inside an archive: the list of all it holds, the stored objects, and manifests of snapshots in the first format.
+# Inside an archive: the list of all it holds.
 ARCHIVE_MANIFEST = "manifest.json"
-_ARCHIVED_OBJECTS, _ARCHIVED_TREES = "objects", "trees"
 _EVENT_LOG = ".jsonl"
 _RECORD = ".json"
 _TEMPORARY = ".tmp-"
@@ -185,7 +184,7 @@ def archived_file(run_id: str, name: str) -> str:
 
 def archived_object(hex_digest: str, is_flat_tree: bool = False) -> str:
     """Name inside an archive of a stored object, or of a manifest in the first format."""
-    return f"{_ARCHIVED_TREES if is_flat_tree else _ARCHIVED_OBJECTS}/{hex_digest}"
+    return f"{'trees' if is_flat_tree else 'objects'}/{hex_digest}"
 
 
 def set_aside(name: str) -> str:

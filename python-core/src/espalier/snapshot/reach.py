@@ -130,6 +130,8 @@ def _roots(paths: WorkspacePaths, named: Set[str]) -> Iterator[Tuple[str, str]]:
         try:
             snapshots = snapshots_of(run, named)
         except EspalierError as error:
+            if is_temporary(os.path.basename(run.root)):
+                continue  # left half-written by a killed process: one that lives holds the objects
             raise _undecided(error, f"or delete the run's folder {run.root}, if it is to go") from error
         for snapshot in snapshots:
             yield snapshot, f"the run {os.path.basename(run.root)} refers to it; delete its folder to give it up"

@@ -58,8 +58,9 @@ def _commit(spec: Dict[str, Any]) -> Optional[str]:
 
 def _needs(spec: Dict[str, Any]) -> List[str]:
     """The runs that it depends on, or reads outputs of."""
-    inputs, awaited = (spec[name] if isinstance(spec.get(name), list) else [] for name in ("inputs", "depends_on"))
-    found = [*awaited, *(item.get("run") for item in inputs if isinstance(item, dict))]
+    inputs, awaited = spec.get("inputs"), spec.get("depends_on")
+    found = list(awaited) if isinstance(awaited, list) else []
+    found += [item.get("run") for item in inputs if isinstance(item, dict)] if isinstance(inputs, list) else []
     return [run_id for run_id in found if isinstance(run_id, str) and is_run_id(run_id)]
 
 
