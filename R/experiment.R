@@ -180,6 +180,7 @@ start_logging_run <- function(experiment, outputs = NULL, snapshot_directory = N
 #' @param type Only runs of this type: `"script"`, `"command"` or `"interactive"`.
 #' @param tags,properties Named list: only runs that have all of these.
 #' @param include_children Also runs that have a parent.
+#' @param include_archived Also archived runs, see [archive_run()]. The data frame then has the column `archived_at`.
 #' @return A data frame; a list of `Run` objects of class `espalier_runs`.
 #' @section Errors: `espalier_error_workspace_missing`, `espalier_error_bad_filter`.
 #' @examplesIf espalier:::espalier_python_ready()
@@ -194,7 +195,7 @@ start_logging_run <- function(experiment, outputs = NULL, snapshot_directory = N
 #' list_runs(ws, metrics.loss < limit & status == "Completed", sort = "metrics.loss", n = 10)
 #' list_runs(ws, "metrics.loss < 0.25 and created_at > '7 days'")
 #' @export
-list_runs <- function(x, filter = NULL, sort = NULL, n = NULL, include_children = FALSE) {
+list_runs <- function(x, filter = NULL, sort = NULL, n = NULL, include_children = FALSE, include_archived = FALSE) {
   if (missing(x)) abort_missing("x")
   if (!inherits(x, c("Experiment", "Workspace"))) {
     abort_argument("x", "an experiment or a workspace", x)
@@ -209,7 +210,8 @@ list_runs <- function(x, filter = NULL, sort = NULL, n = NULL, include_children 
   filter <- filter_text(filter, env)
   check_flag(include_children, "include_children")
   list <- if (inherits(x, "Workspace")) x$runs$list else x$list_runs
-  table <- list(include_children, filter, order, check_count(n, "n", null = TRUE))
+  check_flag(include_archived, "include_archived")
+  table <- list(include_children, filter, order, check_count(n, "n", null = TRUE), include_archived = include_archived)
   table <- returned_table(table, "espalier_run_table")
   if (!nrow(table)) attr(table, "nothing") <- why_no_runs(x, !is.null(filter), n)
   table
@@ -237,11 +239,12 @@ near_experiment <- function(x) {
 
 #' @rdname list_runs
 #' @export
-get_runs_in_experiment <- function(experiment, type = NULL, tags = NULL, properties = NULL, include_children = FALSE) {
+get_runs_in_experiment <- function(experiment, type = NULL, tags = NULL, properties = NULL, include_children = FALSE,
+                                   include_archived = FALSE) {
   check_object(experiment, "Experiment", "experiment")
   runs <- experiment$get_runs(
     type, if (length(tags)) named_strings(tags, "tags"), if (length(properties)) named_strings(properties, "properties"),
-    check_flag(include_children, "include_children")
+    check_flag(include_children, "include_children"), check_flag(include_archived, "include_archived")
   )
   structure(runs, class = "espalier_runs", experiment = experiment)
 }
@@ -250,6 +253,7 @@ get_runs_in_experiment <- function(experiment, type = NULL, tags = NULL, propert
 as.data.frame.espalier_runs <- function(x, ...) {
   table <- list_runs(attr(x, "experiment"), include_children = TRUE)
   ids <- vapply(x, function(run) run$id, "")
+  if (!all(ids %in% table$run_id)) table <- list_runs(attr(x, "experiment"), include_children = TRUE, include_archived = TRUE)
   table <- table[match(ids, table$run_id), , drop = FALSE]
   rownames(table) <- NULL
   table
@@ -327,7 +331,7 @@ columns_compared <- function(view, x) {
 has_differences <- function(column) length(unique(column)) > 1L
 
 # The names of columns that list_runs() may have returned.
-columns_of_runs <- function(names) c(.run_columns, grep("^(metric|param|tag)_", names, value = TRUE))
+columns_of_runs <- function(names) c(.run_columns, "archived_at", grep("^(metric|param|tag)_", names, value = TRUE))
 
 .run_columns <- c(
   "run_id", "experiment", "display_name", "parent", "children", "status", "type", "entry_script", "commit", "target",
