@@ -121,7 +121,7 @@ retention_rules <- function(x, older_than = NULL, status = NULL, larger_than = N
   of_experiment <- inherits(x, "Experiment")
   found <- (if (of_experiment) x$workspace else x)$housekeeping$retention_rules(
     experiment = if (of_experiment) x$name, status = if (is.null(status)) character() else status,
-    older_than = time_text(older_than, "older_than"), larger_than = size_argument(larger_than, "larger_than"),
+    older_than = time_text(older_than, "older_than"), larger_than = byte_text(larger_than, "larger_than"),
     filter = filter, keep_last = check_count(keep_last, "keep_last", null = TRUE),
     keep_best = if (!is.null(keep_best)) lapply(as.list(keep_best), as.character), keep_tagged = keep_tagged,
     delete = check_flag(delete, "delete")
@@ -184,7 +184,7 @@ export_runs <- function(runs, file, overwrite = FALSE) {
 import_runs <- function(workspace, file, max_size = NULL) {
   check_object(workspace, "Workspace", "workspace")
   file <- path_argument(check_string(file, "file"), "file")
-  table <- workspace$housekeeping$import_runs(file, size_argument(max_size, "max_size"))
+  table <- workspace$housekeeping$import_runs(file, byte_text(max_size, "max_size"))
   there <- sum(!table$imported)
   say(c(
     "Imported {number_of(sum(table$imported), 'run')} into {.path {workspace$path}}.",
@@ -256,7 +256,7 @@ time_text <- function(x, arg) {
 
 #' A size as text: what the user wrote, or bytes
 #' @noRd
-size_argument <- function(x, arg) {
+byte_text <- function(x, arg) {
   if (is.numeric(x)) return(sprintf("%.0f", check_number(x, arg, min = 0)))
   check_string(x, arg, null = TRUE)
 }
