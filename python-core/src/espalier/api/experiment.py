@@ -24,7 +24,7 @@ from espalier.store.index.run_index import Query, completed, query_of, with_all
 from espalier.store.index.sql import Sql, joined
 from espalier.vault.known import refuse_secret_values
 from espalier.workspace.experiment_record import record_experiment
-from espalier.workspace.handle import among
+from espalier.workspace.handle import listed
 
 
 @classed
@@ -248,7 +248,7 @@ class Experiment:
             include_archived: Also archived runs.
         """
         of_type = Sql("1") if type is None else Sql("r.type = ?", (type,))
-        fixed = among(of_type, include_children=include_children, include_archived=include_archived)
+        fixed = listed(of_type, include_children=include_children, include_archived=include_archived)
         wanted = [with_all("tags", tags), with_all("properties", properties)]
         return [Run(self._workspace.path, run_id) for run_id in self._run_ids(fixed, wanted)]
 

@@ -71,7 +71,8 @@ class WorkspaceHandle:
 
     def _runs(self, fixed: Sql, include_children: bool, query: Query, include_archived: bool = False) -> Frame:
         """The table of the runs that a query is for."""
-        query = query._replace(fixed=among(fixed, include_children=include_children, include_archived=include_archived))
+        fixed = listed(fixed, include_children=include_children, include_archived=include_archived)
+        query = query._replace(fixed=fixed)
         if not include_archived:
             return self._ask(lambda index, database: index.frame(database, query))
         frame, times = self._ask(lambda index, database: (index.frame(database, query), archived_at(database)))
@@ -95,7 +96,7 @@ class WorkspaceHandle:
         return index.ask(lambda database: question(index, database)) if lost else answer
 
 
-def among(fixed: Sql, *, include_children: bool, include_archived: bool) -> Sql:
+def listed(fixed: Sql, *, include_children: bool, include_archived: bool) -> Sql:
     """A condition, without the runs that lists leave out unless they are asked for."""
     left_out = [] if include_children else [NO_CHILDREN]
     left_out += [] if include_archived else [NOT_ARCHIVED]
