@@ -190,6 +190,7 @@ start_logging_run <- function(experiment, outputs = NULL, snapshot_directory = N
 #' @param type Only runs of this type: `"script"`, `"command"` or `"interactive"`.
 #' @param tags,properties Named list: only runs that have all of these.
 #' @param include_children Also runs that have a parent.
+#' @param include_archived Also archived runs, see [archive_run()]. The data frame then has the column `archived_at`.
 #' @return A data frame of class `espalier_run_table`; a list of `Run` objects of class `espalier_runs`.
 #' @section Errors: `espalier_error_workspace_missing`, `espalier_error_bad_filter`.
 #' @seealso [best_run()]
@@ -206,7 +207,7 @@ start_logging_run <- function(experiment, outputs = NULL, snapshot_directory = N
 #' list_runs(ws, "metrics.loss < 0.25 and created_at > '7 days'")
 #' list_runs(ws, min(metrics.loss) < limit, sort = "-max(metrics.loss)")
 #' @export
-list_runs <- function(x, filter = NULL, sort = NULL, n = NULL, include_children = FALSE) {
+list_runs <- function(x, filter = NULL, sort = NULL, n = NULL, include_children = FALSE, include_archived = FALSE) {
   if (missing(x)) abort_missing("x")
   if (!inherits(x, c("Experiment", "Workspace"))) {
     abort_argument("x", "an experiment or a workspace", x)
@@ -221,7 +222,8 @@ list_runs <- function(x, filter = NULL, sort = NULL, n = NULL, include_children 
   filter <- filter_text(filter, env)
   check_flag(include_children, "include_children")
   list <- if (inherits(x, "Workspace")) x$runs$list else x$list_runs
-  table <- list(include_children, filter, order, check_count(n, "n", null = TRUE))
+  check_flag(include_archived, "include_archived")
+  table <- list(include_children, filter, order, check_count(n, "n", null = TRUE), include_archived = include_archived)
   run_table(table, if (!nrow(table)) why_no_runs(x, !is.null(filter), n))
 }
 
@@ -247,11 +249,12 @@ near_experiment <- function(x) {
 
 #' @rdname list_runs
 #' @export
-get_runs_in_experiment <- function(experiment, type = NULL, tags = NULL, properties = NULL, include_children = FALSE) {
+get_runs_in_experiment <- function(experiment, type = NULL, tags = NULL, properties = NULL, include_children = FALSE,
+                                   include_archived = FALSE) {
   check_object(experiment, "Experiment", "experiment")
   runs <- experiment$get_runs(
     type, if (length(tags)) named_strings(tags, "tags"), if (length(properties)) named_strings(properties, "properties"),
-    check_flag(include_children, "include_children")
+    check_flag(include_children, "include_children"), check_flag(include_archived, "include_archived")
   )
   structure(runs, class = "espalier_runs", experiment = experiment)
 }
@@ -259,7 +262,7 @@ get_runs_in_experiment <- function(experiment, type = NULL, tags = NULL, propert
 #' @export
 as.data.frame.espalier_runs <- function(x, ...) {
   ids <- vapply(unclass(x), function(run) run$id, "")
-  table <- attr(x, "experiment")$workspace$runs$list(include_children = TRUE, run_ids = as.list(ids))
+  table <- attr(x, "experiment")$workspace$runs$list(include_children = TRUE, include_archived = TRUE, run_ids = as.list(ids))
   table <- table[match(ids, table$run_id), , drop = FALSE]
   rownames(table) <- NULL
   run_table(table)
