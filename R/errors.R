@@ -9,6 +9,7 @@
 #'
 #' | class | when |
 #' |---|---|
+#' | `espalier_error_archive_invalid` | a file of exported runs is none, was changed, or holds what it must not |
 #' | `espalier_error_artifact_missing` | the run has no such file |
 #' | `espalier_error_artifact_unsafe` | the file is a link that leaves the run's folder |
 #' | `espalier_error_bad_argument` | an argument has the wrong type or value |
@@ -49,6 +50,7 @@
 #' | `espalier_error_request_unanswered` | what a job asked espalier for was not answered in time |
 #' | `espalier_error_run_exists` | a run was to be made under an id that another has |
 #' | `espalier_error_run_failed` | the run that was waited for failed |
+#' | `espalier_error_run_in_use` | the run has not ended, or one that hasn't ended needs it |
 #' | `espalier_error_run_missing` | there is no such run |
 #' | `espalier_error_run_not_active` | the run has ended, or is not the kind of run that can do this |
 #' | `espalier_error_script_missing` | the entry script does not exist, is a folder, is left out by ignore rules, or can't be executed |

@@ -57,6 +57,8 @@ CODES: Dict[str, str] = {
     "not_enough_resources": "a job asks for more processors or memory than the host gives to runs",
     "run_missing": "there is no such run",
     "run_exists": "a run was to be made under an id that another has",
+    "run_in_use": "the run has not ended, or one that hasn't ended needs it",
+    "archive_invalid": "a file of exported runs is none, was changed, or holds what it must not",
     "run_failed": "the run that was waited for failed",
     "wait_timed_out": "not all of the runs that were waited for had ended in time",
     "run_not_active": "the run has ended, or is not the kind of run that can do this",

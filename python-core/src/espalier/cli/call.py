@@ -103,6 +103,8 @@ def _carry_out(record: Mapping[str, Any], member: Mapping[str, Any], keys: List[
     if member["kind"] == "instance":
         workspace = workspace_folder(values["_workspace"], values["_path"])
     found = parameters.given(member, values, workspace)
+    if workspace is not None and "run_ids" in found.arguments:
+        found.arguments["run_ids"] = [known_run(workspace, each) for each in found.arguments["run_ids"]]
     identity = _identity(record, keys, values, workspace)
     class_name, name = record["name"], member["name"]
     if values.get("_experiment") and workspace is not None:

@@ -65,4 +65,4 @@ def _workspace(context: click.Context) -> Optional[str]:
 
 
 # By the word that stands for it: of an argument, or of what a noun's commands are about.
-_OFFERS = dict(run=runs, snapshot=runs, environment=environments, experiment=experiments)
+_OFFERS = dict(run=runs, run_ids=runs, snapshot=runs, environment=environments, experiment=experiments)

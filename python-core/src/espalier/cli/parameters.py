@@ -24,6 +24,7 @@ _NAMES: Dict[str, Sequence[str]] = {
     "output_directory": ("--to",),
 }
 _TEXTS = {"order_by": "Sort by this; -metrics.auc puts the largest first. Can be repeated."}
+_WORDS = {"run_ids": "RUN", "names": "NAME", "path_or_stream": "FILE"}
 # Where another option has that name already.
 _TAKEN = {"path": ("--to",), "workspace": ("--other-workspace",)}
 _FILES = ("path", "directory", "path_or_stream", "target", "log")
@@ -65,7 +66,7 @@ def _inner(kind: Mapping[str, Any]) -> Mapping[str, Any]:
 def _argument(param: Mapping[str, Any], kind: Mapping[str, Any]) -> click.Argument:
     many = kind["type"] in ("list", "mapping")
     item = kind["of"] if many else kind
-    name = "NAME=VALUE" if kind["type"] == "mapping" else param["name"].upper()
+    name = "NAME=VALUE" if kind["type"] == "mapping" else _WORDS.get(param["name"], param["name"].upper())
     return click.Argument(
         [param["name"]], nargs=-1 if many else 1, required=True, metavar=f"{name}..." if many else name,
         type=_type(item, param["name"]), shell_complete=complete.by_name(param["name"]),

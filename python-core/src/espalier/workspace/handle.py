@@ -6,11 +6,11 @@ from typing import Any, Callable, Dict, List, Mapping, Type, TypeVar
 
 from espalier.base.errors import EspalierError
 from espalier.base.paths import WorkspacePaths
-from espalier.base.records import read_record
+from espalier.base.records import read_record, seconds_of
 from espalier.base.types import Frame
 from espalier.queue.nudge import nudge
 from espalier.queue.step import step
-from espalier.store.index.run_index import Query, RunIndex, unfinished
+from espalier.store.index.run_index import NOT_ARCHIVED, Query, RunIndex, archived_at, unfinished
 from espalier.store.index.sql import Sql, joined
 
 NO_CHILDREN = Sql("r.parent IS NULL")
@@ -70,10 +70,16 @@ class WorkspaceHandle:
     def _index(self) -> RunIndex:
         return RunIndex(self._paths, _summarise)
 
-    def _runs(self, fixed: Sql, include_children: bool, query: Query) -> Frame:
+    def _runs(self, fixed: Sql, include_children: bool, query: Query, include_archived: bool = False) -> Frame:
         """The table of the runs that a query is for."""
-        fixed = fixed if include_children else joined([fixed, NO_CHILDREN], every=True)
-        return self._ask(lambda index, database: index.frame(database, query._replace(fixed=fixed)))
+        fixed = listed(fixed, include_children=include_children, include_archived=include_archived)
+        query = query._replace(fixed=fixed)
+        if not include_archived:
+            return self._ask(lambda index, database: index.frame(database, query))
+        frame, times = self._ask(lambda index, database: (index.frame(database, query), archived_at(database)))
+        frame.columns["archived_at"] = [seconds_of(times.get(run_id)) for run_id in frame.columns["run_id"]]
+        frame.kinds["archived_at"] = "time"
+        return frame
 
     def _run_ids(self, query: Query) -> List[str]:
         return self._ask(lambda index, database: index.ids(database, query))
@@ -100,3 +106,10 @@ def _summarise(folder: str) -> Dict[str, Any]:
     from espalier.tracking.run_rows import summarise
 
     return summarise(folder)
+
+
+def listed(fixed: Sql, *, include_children: bool, include_archived: bool) -> Sql:
+    """A condition, without the runs that lists leave out unless they are asked for."""
+    left_out = [] if include_children else [NO_CHILDREN]
+    left_out += [] if include_archived else [NOT_ARCHIVED]
+    return joined([fixed, *left_out], every=True)
