@@ -96,7 +96,7 @@ class Housekeeping(WorkspaceHandle):
         keep_tagged: bool = True,
         delete: bool = False,
     ) -> Frame:
-        """List, or delete, the ended runs that rules let go, with all runs below them.
+        """Apply rules of retention: list, or delete, the ended runs they let go, with all runs below them.
 
         A run goes if all conditions hold for it and no rule keeps it. It stays while a run that stays needs it.
 
