@@ -1,0 +1,37 @@
+"""Names that a job file may not have, and those that were probably meant."""
+
+import difflib
+from typing import Iterable
+
+from espalier.base.errors import EspalierError
+from espalier.environment.spelling import shown
+from espalier.jobfile.reader import Node, bad_job
+
+# What other tools, and the functions of R, call them.
+_ALSO_KNOWN = {
+    "entry_script": "script", "script_params": "params", "parameters": "params", "compute_target": "target",
+    "compute": "target", "code": "source_directory", "args": "arguments", "env": "environment_variables",
+    "variables": "environment_variables", "experiment_name": "experiment", "name": "display_name",
+    "timeout": "max_run_duration_seconds", "cpus": "resources.cpus", "gpus": "resources.gpus",
+    "memory": "resources.memory",
+}  # fmt: skip
+
+
+def unknown_name(node: Node, where: str, name: str, known: Iterable[str]) -> EspalierError:
+    """The error about a field that there isn't.
+
+    Args:
+        node: Its value.
+        where: What it stands in, with dots; empty at the top.
+        name: Its name.
+        known: The names that there are.
+    """
+    names = sorted(known)
+    near = difflib.get_close_matches(name[:60], names, 1)
+    meant = near[0] if near else _ALSO_KNOWN.get(name, "")
+    if not near and meant.partition(".")[0] not in names:
+        meant = ""
+    prefix = f"{where}." if where else ""
+    field = f"`{prefix}{name}`" if name.isascii() and name.isprintable() and len(name) <= 60 else shown(name)
+    hint = f"Did you mean `{prefix}{meant}`?" if meant else f"There is {', '.join(names)}."
+    return bad_job(node.key or node.place, f"{field} isn't a field of a job.", hint, prefix + name)
