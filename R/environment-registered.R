@@ -26,7 +26,7 @@
 register_environment <- function(environment, workspace) {
   check_object(environment, "Environment", "environment")
   check_object(workspace, "Workspace", "workspace")
-  withCallingHandlers(workspace$register_environment(environment), espalier_warning = function(w) {
+  withCallingHandlers(workspace$environments$register(environment), espalier_warning = function(w) {
     # (r_environment() has said it)
     warn_once(conditionMessage(w))
     invokeRestart("muffleWarning")
@@ -37,21 +37,21 @@ register_environment <- function(environment, workspace) {
 #' @export
 get_environment <- function(workspace, name, version = NULL) {
   check_object(workspace, "Workspace", "workspace")
-  workspace$get_environment(check_name(name), version_argument(version, "version"))
+  workspace$environments$get(check_name(name), version_argument(version, "version"))
 }
 
 #' @rdname register_environment
 #' @export
 list_environments <- function(workspace) {
   check_object(workspace, "Workspace", "workspace")
-  workspace$list_environments()
+  workspace$environments$list()
 }
 
 #' @rdname register_environment
 #' @export
 list_environment_versions <- function(workspace, name) {
   check_object(workspace, "Workspace", "workspace")
-  workspace$environment_versions(check_name(name))
+  workspace$environments$versions(check_name(name))
 }
 
 #' Why two environments are two images

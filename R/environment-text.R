@@ -88,7 +88,7 @@ environment_dockerfile <- function(environment, workspace = NULL) {
   check_object(environment, "Environment", "environment")
   if (is.null(workspace)) return(environment$dockerfile())
   check_object(workspace, "Workspace", "workspace")
-  workspace$environment_dockerfile(environment)
+  workspace$images$dockerfile(environment)
 }
 
 #' @rdname environment_yaml

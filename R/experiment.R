@@ -208,7 +208,8 @@ list_runs <- function(x, filter = NULL, sort = NULL, n = NULL, include_children 
   }
   filter <- filter_text(filter, env)
   check_flag(include_children, "include_children")
-  table <- x$list_runs(include_children, filter, order, check_count(n, "n", null = TRUE))
+  list <- if (inherits(x, "Workspace")) x$runs$list else x$list_runs
+  table <- list(include_children, filter, order, check_count(n, "n", null = TRUE))
   table <- returned_table(table, "espalier_run_table")
   if (!nrow(table)) attr(table, "nothing") <- why_no_runs(x, !is.null(filter), n)
   table
@@ -226,7 +227,7 @@ why_no_runs <- function(x, filtered, n) {
 #' The experiment that the name of one without runs may have meant; `NULL` if there is none
 #' @noRd
 near_experiment <- function(x) {
-  names <- x$workspace$list_experiments()$experiment
+  names <- x$workspace$experiments$list()$experiment
   if (!length(names)) return(NULL)
   distance <- utils::adist(x$name, names, ignore.case = TRUE)[1L, ]
   # (names of a series differ in their numbers, and mean what they say)

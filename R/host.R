@@ -12,7 +12,7 @@
 #' max_concurrent_runs()
 #' @export
 max_concurrent_runs <- function(value = NULL) {
-  now <- Workspace__max_concurrent_runs(check_number(value, "value", null = TRUE))
+  now <- Host__max_concurrent_runs(check_number(value, "value", null = TRUE))
   if (is.null(value)) now else invisible(now)
 }
 
@@ -34,7 +34,7 @@ max_concurrent_runs <- function(value = NULL) {
 #' @export
 host_resources <- function(cpus = NULL, gpus = NULL, memory = NULL) {
   ids <- if (is.null(gpus)) NULL else check_strings(as.character(gpus), "gpus")
-  now <- Workspace__host_resources(
+  now <- Host__resources(
     check_number(cpus, "cpus", null = TRUE), ids, memory_argument(memory, "memory")
   )
   if (is.null(cpus) && is.null(gpus) && is.null(memory)) now else invisible(now)
@@ -55,15 +55,15 @@ host_resources <- function(cpus = NULL, gpus = NULL, memory = NULL) {
 #' keeper_status()
 #' @export
 keeper_install <- function() {
-  status <- Workspace__keeper_install()
+  status <- Host__keeper_install()
   say(c(v = "After a reboot the queue is moved on by {status$how}.", " " = "Undo: {.code keeper_uninstall()}"))
   invisible(status)
 }
 
 #' @rdname keeper_install
 #' @export
-keeper_uninstall <- function() invisible(Workspace__keeper_uninstall())
+keeper_uninstall <- function() invisible(Host__keeper_uninstall())
 
 #' @rdname keeper_install
 #' @export
-keeper_status <- function() Workspace__keeper_status()
+keeper_status <- function() Host__keeper_status()

@@ -64,7 +64,7 @@ build_environment <- function(environment, workspace, refresh = FALSE, push = NU
   log <- tempfile("espalier-build-", fileext = ".log")
   on.exit(unlink(log))
   show <- if (show_output) log_shower(log)
-  built <- while_watching(show, workspace$build_environment(environment, refresh, push, log))
+  built <- while_watching(show, workspace$images$build(environment, refresh, push, log))
   if (show_output) show()
   for (note in unlist(built$notes)) say_warning(safe_line(note))
   image <- structure(built[c("name", "image", "tag", "key", "found", "seconds")], class = "espalier_image")
@@ -115,7 +115,7 @@ print.espalier_image <- function(x, ...) {
 environment_build_log <- function(environment, workspace) {
   check_object(environment, "Environment", "environment")
   check_object(workspace, "Workspace", "workspace")
-  text <- workspace$environment_build_log(environment)
+  text <- workspace$images$build_log(environment)
   structure(strsplit(text, "\r?\n")[[1L]], class = "espalier_log")
 }
 
@@ -130,7 +130,7 @@ print.espalier_log <- function(x, ...) {
 get_image_details <- function(environment, workspace) {
   check_object(environment, "Environment", "environment")
   check_object(workspace, "Workspace", "workspace")
-  told <- workspace$environment_image(environment)
+  told <- workspace$images$get(environment)
   told$registries <- unlist(told$registries) %||% structure(character(), names = character())
   told$unconfirmed <- as.character(unlist(told$unconfirmed))
   for (time in c("created_at", "last_used_at")) told[[time]] <- .POSIXct(as.numeric(told[[time]] %||% NA), "UTC")
@@ -177,7 +177,7 @@ print.espalier_image_details <- function(x, ...) {
 #' @export
 list_images <- function(workspace) {
   check_object(workspace, "Workspace", "workspace")
-  returned_table(workspace$list_images(), "espalier_images")
+  returned_table(workspace$images$list(), "espalier_images")
 }
 
 #' @export
@@ -214,7 +214,7 @@ prune_images <- function(workspace, delete = FALSE, unused_days = 30) {
   check_object(workspace, "Workspace", "workspace")
   check_flag(delete, "delete")
   check_number(unused_days, "unused_days")
-  found <- structure(workspace$prune_images(delete, unused_days), class = c("espalier_litter", "data.frame"))
+  found <- structure(workspace$images$prune(delete, unused_days), class = c("espalier_litter", "data.frame"))
   if (!delete) return(found)
   gone <- number_of(sum(found$deleted), "thing")
   say(c("v" = "Removed {gone}."))
@@ -266,7 +266,7 @@ set_image_registry <- function(workspace, address, username = NULL, password = N
   check_string(address, "address", null = TRUE)
   check_string(username, "username", null = TRUE)
   secret <- secret_argument(password, "password")$secret
-  workspace$set_image_registry(address, username, secret, check_flag(shared, "shared"))
+  workspace$images$set_registry(address, username, secret, check_flag(shared, "shared"))
   invisible(workspace)
 }
 
@@ -274,5 +274,5 @@ set_image_registry <- function(workspace, address, username = NULL, password = N
 #' @export
 image_registries <- function(workspace) {
   check_object(workspace, "Workspace", "workspace")
-  workspace$image_registries()
+  workspace$images$registries()
 }

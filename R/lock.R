@@ -39,7 +39,7 @@ lock_environment <- function(environment, workspace, refresh = FALSE) {
   check_object(environment, "Environment", "environment")
   check_object(workspace, "Workspace", "workspace")
   refresh <- check_flag(refresh, "refresh")
-  locked <- Workspace__lock_environment(workspace, environment, refresh, as.character(getRversion()))
+  locked <- Environments__lock(workspace, environment, refresh, as.character(getRversion()))
   origins <- table(environment_lock(locked, workspace)$origin)
   say("Environment {.val {locked$name}} is locked: {count_packages(origins)}.")
   invisible(locked)
@@ -59,5 +59,5 @@ count_packages <- function(origins) {
 environment_lock <- function(environment, workspace) {
   check_object(environment, "Environment", "environment")
   check_object(workspace, "Workspace", "workspace")
-  Workspace__environment_lock(workspace, environment)
+  Environments__packages(workspace, environment)
 }

@@ -13,7 +13,7 @@
 get_run <- function(experiment, run_id) {
   if (missing(experiment)) abort_missing("experiment")
   check_string(run_id, "run_id")
-  if (inherits(experiment, "Workspace")) return(experiment$get_run(run_id))
+  if (inherits(experiment, "Workspace")) return(experiment$runs$get(run_id))
   check_object(experiment, "Experiment", "experiment")
   if (run_id == "latest") {
     ids <- experiment$list_runs(max_results = 1L)$run_id
@@ -28,7 +28,7 @@ get_run <- function(experiment, run_id) {
       "run_missing", sprintf("The experiment \"%s\" has no run \"%s\".", experiment$name, run_id), "See list_runs()."
     )
   }
-  experiment$workspace$get_run(run_id)
+  experiment$workspace$runs$get(run_id)
 }
 
 #' The run this code belongs to
@@ -248,7 +248,7 @@ get_run_details_with_logs <- function(run) {
 #' @export
 get_run_environment <- function(run) {
   check_object(run, "Run", "run")
-  told <- run$get_environment()
+  told <- run$environments$get()
   definition <- told$definition
   told <- told[setdiff(names(told), c("name", "version", "definition"))]
   if (!is.null(definition)) told$environment <- Environment$new(identity = c(definition = definition))

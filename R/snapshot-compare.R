@@ -50,7 +50,7 @@ compare_snapshots <- function(a, b, workspace = NULL, outside_links = getOption(
   before <- side_argument(a, "a", workspace)
   after <- side_argument(b, "b", workspace)
   returned_table(
-    Workspace__compare_snapshots(before, after, check_string(outside_links, "outside_links")), "espalier_comparison",
+    Snapshots__compare(before, after, check_string(outside_links, "outside_links")), "espalier_comparison",
     sides = c(before = side_label(before), after = side_label(after))
   )
 }

@@ -51,7 +51,7 @@
 #' @export
 snapshot_preview <- function(dir, default_excludes = TRUE, outside_links = getOption("espalier.outside_links", "refuse")) {
   dir <- path_argument(check_string(dir, "dir"), "dir")
-  found <- Workspace__snapshot_preview(
+  found <- Snapshots__preview(
     dir, check_flag(default_excludes, "default_excludes"), check_string(outside_links, "outside_links")
   )
   returned_table(found, "espalier_snapshot_preview", dir = dir)
@@ -151,7 +151,7 @@ take_snapshot <- function(workspace, dir, default_excludes = TRUE,
                           outside_links = getOption("espalier.outside_links", "refuse")) {
   check_object(workspace, "Workspace", "workspace")
   dir <- path_argument(check_string(dir, "dir"), "dir")
-  told <- workspace$take_snapshot_values(
+  told <- workspace$snapshots$take_values(
     dir, check_flag(default_excludes, "default_excludes"), check_string(outside_links, "outside_links")
   )
   for (note in unlist(told$notes)) inform_once(note, note, "note")
@@ -165,14 +165,14 @@ take_snapshot <- function(workspace, dir, default_excludes = TRUE,
 #' @export
 list_snapshots <- function(workspace) {
   check_object(workspace, "Workspace", "workspace")
-  workspace$list_snapshots()
+  workspace$snapshots$list()
 }
 
 #' @rdname take_snapshot
 #' @export
 delete_snapshot <- function(workspace, snapshot) {
   check_object(workspace, "Workspace", "workspace")
-  invisible(workspace$delete_snapshot(check_string(snapshot, "snapshot")))
+  invisible(workspace$snapshots$delete(check_string(snapshot, "snapshot")))
 }
 
 #' Write a snapshot's files into a folder
@@ -200,7 +200,7 @@ delete_snapshot <- function(workspace, snapshot) {
 download_snapshot <- function(snapshot, target, workspace = NULL) {
   target <- path_argument(check_string(target, "target"), "target")
   side <- stored_side(snapshot, "snapshot", workspace)
-  invisible(Workspace$new(identity = c(path = side$workspace))$download_snapshot(side$snapshot, target))
+  invisible(Workspace$new(identity = c(path = side$workspace))$snapshots$download(side$snapshot, target))
 }
 
 # Where a snapshot is and what it is called there.
@@ -247,7 +247,7 @@ stored_side <- function(x, arg, workspace) {
 #' @export
 collect_garbage <- function(workspace, dry_run = TRUE) {
   check_object(workspace, "Workspace", "workspace")
-  found <- workspace$collect_garbage(!check_flag(dry_run, "dry_run"))
+  found <- workspace$snapshots$collect_garbage(!check_flag(dry_run, "dry_run"))
   returned_table(found, "espalier_garbage", dry_run = dry_run)
 }
 

@@ -47,7 +47,7 @@ project_workspace <- function(path, folder, name) {
 write_ignore_file <- function(path) {
   target <- file.path(path, ".espalierignore")
   if (file.exists(target)) return(invisible())
-  proposed <- Workspace__propose_ignore_lines(path)
+  proposed <- Snapshots__propose_ignore_lines(path)
   copy_template("espalierignore", target)
   cat(paste0(unlist(proposed$lines), "\n", recycle0 = TRUE), file = target, sep = "", append = TRUE)
   for (note in unlist(proposed$notes)) say(c(i = "{note}"))

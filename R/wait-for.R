@@ -75,7 +75,7 @@ wait_until <- function(asked, dirs, any, until, display) {
     for (group in asked$groups) {
       open <- group$rows[!found$ended[group$rows]]
       if (length(open)) {
-        seen <- unlist(group$workspace$follow_runs(found$run_id[open], any, 0)$states)
+        seen <- unlist(group$workspace$runs$follow(found$run_id[open], any, 0)$states)
         found$status[open] <- seen
         found$ended[open] <- seen %in% c("Completed", "Failed", "Canceled")
       }

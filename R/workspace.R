@@ -125,7 +125,7 @@ get_workspace_details <- function(workspace) {
 #' @export
 list_experiments <- function(workspace) {
   check_object(workspace, "Workspace", "workspace")
-  frame <- workspace$list_experiments()
+  frame <- workspace$experiments$list()
   frame$last_run_at <- parse_time(frame$last_run_at)
   frame
 }

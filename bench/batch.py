@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Dict, List
 
-from espalier import Experiment, Run, ScriptRunConfig, Workspace
+from espalier import Experiment, Host, Run, ScriptRunConfig, Workspace
 from espalier.adapters.posix import sync_file_system
 from espalier.base.records import sync_folder, write_file
 from espalier.queue.home import queue_paths
@@ -19,7 +19,7 @@ from samples import Samples, seconds
 TRIALS, SINGLES, ROUNDS = 1000, 100, 5
 work = sys.argv[1]
 samples = Samples("batch.py")
-Workspace.max_concurrent_runs(1)
+Host.max_concurrent_runs(1)
 workspace = Workspace.create("batch", os.path.join(work, "batch"))
 experiment = Experiment(workspace, "bench")
 config = ScriptRunConfig(source_directory=os.path.join(work, "project"), entry_script="train.R")

@@ -12,13 +12,13 @@ import time
 from pathlib import Path
 from typing import Dict, List
 
-from espalier import Experiment, ScriptRunConfig, Workspace
+from espalier import Experiment, Host, ScriptRunConfig, Workspace
 from espalier.queue.home import queue_paths
 from samples import Samples, seconds
 
 work = sys.argv[1]
 samples = Samples("queue.py")
-Workspace.max_concurrent_runs(2)
+Host.max_concurrent_runs(2)
 experiment = Experiment(Workspace.create("queue", os.path.join(work, "queue")), "bench")
 COMMANDS: Dict[str, List[str]] = {"r": ["Rscript", "-e", "1"], "true": ["true"]}
 _OURS = re.compile(rb"/espalier/(?:runner|keeper)/__main__\.py")

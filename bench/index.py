@@ -34,7 +34,7 @@ def main(work: str, count: str = "100000") -> None:
     samples.add("first", 1, cpu(workspace.list_runs, max_results=1))
     # a run that has just been read may have changed since: the second look is the last one
     time.sleep(2.1)
-    workspace.list_runs(max_results=1)
+    workspace.runs.list(max_results=1)
     index = RunIndex(workspace._paths, summarise)
     same = statement_of(index)
     with contextlib.closing(sqlite3.connect(index._file)) as database:
@@ -42,7 +42,7 @@ def main(work: str, count: str = "100000") -> None:
             samples.add("page", number, cpu(workspace.list_runs, filter=FILTER, order_by=ORDER, max_results=100))
             samples.add("sqlite", number, cpu(lambda: database.execute(same).fetchall()))
             samples.add("newest", number, cpu(workspace.list_runs, max_results=100))
-    workspace.list_runs()
+    workspace.runs.list()
     for number in range(1, 4):
         samples.add("all.python", number, cpu(workspace.list_runs))
     for number in range(1, 6):

@@ -25,7 +25,7 @@ CHANGING = os.path.join("part_0001", "part_0005", "file_000100.R")
 TAKE = """
 import sys
 from espalier import Workspace
-Workspace.open("bench", sys.argv[1]).take_snapshot(sys.argv[2])
+Workspace.open("bench", sys.argv[1]).snapshots.take(sys.argv[2])
 """
 # (ru_maxrss counts what the process that started it held)
 PEAK = TAKE + "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM:')))"
@@ -100,7 +100,7 @@ class Bench:
             copy = f"copy-{number}"
             self.measure("cp", number, lambda copy=copy: self.copy(self.mixed, copy), copy)
             fresh = {name: self.workspace(f"first-{number}-{name}") for name in SCANNERS}
-            take = lambda name, fresh=fresh: fresh[name].take_snapshot(self.mixed)  # noqa: E731
+            take = lambda name, fresh=fresh: fresh[name].snapshots.take(self.mixed)  # noqa: E731
             self.each("first", number, take, f"first-{number}-")
             if number <= PEER_ROUNDS:
                 self.peers(number)
@@ -131,14 +131,14 @@ class Bench:
             self.settle(kept, peer)
             self.measure("status", number, lambda: self.git(peer, "status", "--short"))
             self.measure("python", number, lambda: run(sys.executable, "-c", "pass"))
-            self.each("again", number, lambda name: kept[name].take_snapshot(self.mixed))
+            self.each("again", number, lambda name: kept[name].snapshots.take(self.mixed))
             self.each("fresh", number, lambda name: run(sys.executable, "-c", TAKE, kept[name].path, self.mixed))
-            self.each("preview", number, lambda _: Workspace.snapshot_preview(self.mixed))
+            self.each("preview", number, lambda _: Workspace.snapshots.preview(self.mixed))
             if shutil.which("restic") and number <= PEER_ROUNDS:
                 self.measure("restic.again", number, lambda: self.back_up(backup))
             with open(os.path.join(self.mixed, CHANGING), "a", encoding="ascii") as file:
                 file.write(f"# {number}\n")
-            self.each("changed", number, lambda name: kept[name].take_snapshot(self.mixed))
+            self.each("changed", number, lambda name: kept[name].snapshots.take(self.mixed))
             self.measure("status.changed", number, lambda: self.git(peer, "status", "--short"))
 
     def settle(self, kept: Dict[str, Workspace], peer: str) -> None:
@@ -146,19 +146,19 @@ class Bench:
         time.sleep(OLD_ENOUGH)
         for name, workspace in kept.items():
             with scanner(name):
-                workspace.take_snapshot(self.mixed)
+                workspace.snapshots.take(self.mixed)
         self.git(peer, "add", ".")
         self.git(peer, "commit", "-q", "--allow-empty", "-m", "bench")
 
     def written_out(self) -> None:
         """A snapshot as a folder again."""
         kept = self.workspace("out")
-        snapshot = kept.take_snapshot(self.mixed)
+        snapshot = kept.snapshots.take(self.mixed)
         os.sync()
         for number in range(ROUNDS + 1):
             copy, out = f"reflink-{number}", f"out-{number}-"
             self.measure("reflink", number, lambda copy=copy: self.copy(self.mixed, copy, "--reflink=auto"), copy)
-            self.each("out", number, lambda name, out=out: kept.download_snapshot(snapshot, self.at(out + name)), out)
+            self.each("out", number, lambda name, out=out: kept.snapshots.download(snapshot, self.at(out + name)), out)
 
     def hundred_thousand(self) -> None:
         """Many small files: first, unchanged, and what a process needs of memory for the first."""
@@ -166,7 +166,7 @@ class Bench:
             copy = f"many-{number}"
             self.measure("many.cp", number, lambda copy=copy: self.copy(self.many, copy), copy)
             fresh = {name: self.workspace(f"many-{number}-{name}") for name in SCANNERS}
-            take = lambda name, fresh=fresh: fresh[name].take_snapshot(self.many)  # noqa: E731
+            take = lambda name, fresh=fresh: fresh[name].snapshots.take(self.many)  # noqa: E731
             self.each("many", number, take)
             os.sync()
             self.each("many.again", number, take, f"many-{number}-")

@@ -34,7 +34,7 @@ class Job:
         self.name, self.source = str(count), os.path.join(work, f"source-{count}")
         make_tree(self.source, count, MEAN_SIZE)
         self.workspace = Workspace.open("bench", os.path.join(work, f"workspace-{count}"))
-        snapshot = self.workspace.take_snapshot(self.source)
+        snapshot = self.workspace.snapshots.take(self.source)
         self.run = RunPaths(os.path.join(self.workspace.path, "runs", "ab", "walk_1764000000_ab000000"))
         os.makedirs(self.run.root)
         self.spec = JobSpec(snapshot=FrozenFolder(snapshot))
@@ -75,7 +75,7 @@ def main(work: str) -> None:
         for job in jobs:
             for name in SCANNERS:
                 with scanner(name):
-                    again = lambda job=job: job.workspace.take_snapshot(job.source)  # noqa: E731
+                    again = lambda job=job: job.workspace.snapshots.take(job.source)  # noqa: E731
                     samples.add(f"{job.name}.again.{name}", number, seconds(again))
             samples.add(f"{job.name}.find", number, seconds(job.find))
             samples.add(f"{job.name}.note", number, seconds(job.note))

@@ -64,7 +64,7 @@ def test_filters(workspace: Workspace, experiment: Experiment, ended: Ended) -> 
     assert set(experiment.get_runs(type="command", tags={})) == {one, two}
     assert experiment.get_runs(tags={"a": "2"}) == experiment.get_runs(properties={"a": "1"}) == []
     assert experiment.get_runs()[0] == live, "newest first"
-    assert len(workspace.list_runs()) == 4 and len(experiment.list_runs()) == 3
+    assert len(workspace.runs.list()) == 4 and len(experiment.list_runs()) == 3
     live.complete()
 
 

@@ -331,7 +331,7 @@ def test_a_job_that_hides_dies_with_its_runner(submit: Submit, workspace: Worksp
     runner = run._status()["pid"]
     for victim in ([guardian_of(runner)] if also_guardian else []) + [runner]:
         os.kill(victim, signal.SIGKILL)
-    reach(lambda: workspace.list_runs().columns["status"] == ["Failed"])
+    reach(lambda: workspace.runs.list().columns["status"] == ["Failed"])
     assert run.get_details()["error"]["code"] == "runner_lost"
     reach(lambda: all(map(dead, pids)))
 
@@ -350,7 +350,7 @@ def test_a_run_that_a_job_started_outlives_it(submit: Submit, ended: Ended, work
     state = {"ESPALIER_STATE_DIR": os.environ["ESPALIER_STATE_DIR"]}
     outer = submit([sys.executable, str(tmp_path / "outer.py")], environment_variables=state)
     assert ended(outer)["status"] == "Completed"
-    inner = workspace.get_run(log_of(outer).decode().strip())
+    inner = workspace.runs.get(log_of(outer).decode().strip())
     assert inner.get_status() == "Running"
     assert ended(inner)["status"] == "Completed" and log_of(inner) == b"inner\n"
 
@@ -373,10 +373,10 @@ def test_runner_and_guardian_killed(submit: Submit, workspace: Workspace, reach:
         os.kill(victim, signal.SIGKILL)
     reach(lambda: dead(runner))
     assert run._status()["state"] == "Running", "nobody is left to say otherwise"
-    assert workspace.list_runs().columns["status"] == ["Failed"]
+    assert workspace.runs.list().columns["status"] == ["Failed"]
     assert run.get_details()["error"]["code"] == "runner_lost"
     reach(lambda: dead(pid))
-    workspace.list_runs()
+    workspace.runs.list()
     assert count.read_text() == "x\n", "never run again by itself"
 
 
@@ -409,7 +409,7 @@ def test_a_stopped_runner_is_not_dead(submit: Submit, ended: Ended, reach: Reach
     runner = run._status()["pid"]
     os.kill(runner, signal.SIGSTOP)
     time.sleep(0.3)
-    assert workspace.list_runs().columns["status"] == ["Running"]
+    assert workspace.runs.list().columns["status"] == ["Running"]
     os.kill(runner, signal.SIGCONT)
     assert ended(run)["status"] == "Completed"
 
@@ -472,11 +472,11 @@ def test_a_submitter_killed(at: str, exists: bool, workspace: Workspace, tmp_pat
     mark = tmp_path / "mark"
     done = subprocess.run([sys.executable, "-c", SUBMITTER, workspace.path, str(mark), at], stderr=subprocess.PIPE)
     assert (done.returncode, done.stderr) == (-9, b"")
-    frame = workspace.list_runs()
+    frame = workspace.runs.list()
     assert len(frame) == int(exists)
     if exists:
-        assert ended(workspace.get_run(frame.columns["run_id"][0]))["status"] == "Completed"
-    workspace.list_runs()
+        assert ended(workspace.runs.get(frame.columns["run_id"][0]))["status"] == "Completed"
+    workspace.runs.list()
     assert (mark.read_text() if mark.exists() else "") == "x\n" * exists
     assert os.listdir(queue_paths().tickets) == os.listdir(queue_paths().leases) == []
 
@@ -485,7 +485,7 @@ def test_the_session_may_go_with_its_whole_group(workspace: Workspace, tmp_path:
     code = SUBMITTER.replace("echo x >> {mark}", "sleep 0.3; echo x >> {mark}").replace("os.getpid(), 9)\n", "0, 9)\n")
     argv = [sys.executable, "-c", code, workspace.path, str(tmp_path / "mark"), ":"]
     subprocess.run(argv, start_new_session=True)
-    assert ended(workspace.get_run("latest"))["status"] == "Completed" and (tmp_path / "mark").exists()
+    assert ended(workspace.runs.get("latest"))["status"] == "Completed" and (tmp_path / "mark").exists()
 
 
 @pytest.mark.parametrize("closed", ["<&-", "<&- >&- 2>&-"])
@@ -494,7 +494,7 @@ def test_a_session_without_stdin(workspace: Workspace, tmp_path: Path, ended: En
     mark = tmp_path / "mark"
     line = f'exec "$0" -c "$1" "$2" "$3" : {closed}'
     subprocess.run(["/bin/sh", "-c", line, sys.executable, SUBMITTER, workspace.path, str(mark)])
-    assert ended(workspace.get_run("latest"))["status"] == "Completed" and mark.read_text() == "x\n"
+    assert ended(workspace.runs.get("latest"))["status"] == "Completed" and mark.read_text() == "x\n"
 
 
 CROWD = """
@@ -515,12 +515,12 @@ def test_two_sessions_submit_fifty_runs_each(home: Path, ended: Ended) -> None:
     sessions = [subprocess.Popen([*argv, name]) for name in "ab"]
     assert [session.wait(60) for session in sessions] == [0, 0]
     workspace = Workspace.get("ws", str(home))
-    frame = workspace.list_runs()
+    frame = workspace.runs.list()
     assert len(frame) == 100
     for run_id in frame.columns["run_id"]:
-        assert ended(workspace.get_run(run_id), 60)["status"] == "Completed"
+        assert ended(workspace.runs.get(run_id), 60)["status"] == "Completed"
     assert sorted(count.read_text().split()) == sorted(f"{name}{number}" for name in "ab" for number in range(50))
-    assert workspace.get_details()["id"] == workspace.get_run("latest")._spec().workspace_id
+    assert workspace.get_details()["id"] == workspace.runs.get("latest")._spec().workspace_id
 
 
 # ---- what happens to folders
@@ -533,7 +533,7 @@ def test_state_folder_deleted_while_runs_wait(submit: Submit, ended: Ended, work
     waiting = [submit(f"echo x >> {count}") for _ in range(3)]
     started(first, reach)
     shutil.rmtree(queue_paths().root)
-    assert len(workspace.list_runs()) == 4
+    assert len(workspace.runs.list()) == 4
     for run in [first, *waiting]:
         assert ended(run)["status"] == "Completed"
     assert count.read_text() == "x\n" * 4
@@ -546,10 +546,10 @@ def test_state_folder_deleted_while_a_run_starts(submit: Submit, ended: Ended, w
         runs.append(submit(f"echo x >> {count}; sleep 0.1"))
         time.sleep(pause)
         shutil.rmtree(queue_paths().root, ignore_errors=True)
-        workspace.list_runs()
+        workspace.runs.list()
     for run in runs:
         assert ended(run)["status"] == "Completed"
-    workspace.list_runs()
+    workspace.runs.list()
     assert count.read_text() == "x\n" * 4
 
 
@@ -561,7 +561,7 @@ def test_run_folder_deleted_while_it_runs(submit: Submit, ended: Ended, workspac
     while (tmp_path / "trash").exists():
         shutil.rmtree(tmp_path / "trash", ignore_errors=True)
     assert ended(other)["status"] == "Completed", "the queue goes on"
-    assert workspace.list_runs().columns["run_id"] == [other.id]
+    assert workspace.runs.list().columns["run_id"] == [other.id]
     assert not os.path.exists(gone.run_dir), "nothing is written where the run was"
 
 
@@ -584,7 +584,7 @@ def test_newer_workspace_while_runs_wait(submit: Submit, workspace: Workspace, e
     run = submit("sleep 0.1")
     Path(workspace.path, "workspace.json").write_text('{"format": 2}')
     with pytest.raises(EspalierError) as caught:
-        workspace.list_runs()
+        workspace.runs.list()
     assert caught.value.code == "newer_format"
     assert ended(run)["status"] == "Completed"
 
@@ -620,7 +620,7 @@ def test_damaged_while_it_waits(submit: Submit, ended: Ended, workspace: Workspa
     assert ended(first)["status"] == ended(last)["status"] == "Completed"
     details = damaged._status()
     assert details["state"] == "Failed" and details["error"]["code"] == "prepare_failed"
-    assert len(workspace.list_runs()) == 3
+    assert len(workspace.runs.list()) == 3
 
 
 def test_snapshots_are_whole_or_refused(experiment: Experiment, project: Path, ended: Ended, workspace: Workspace) -> None:

@@ -73,7 +73,7 @@ def test_a_record_edited_in_place_is_noticed(experiment: Experiment) -> None:
     time.sleep(2.1)  # the shard is not suspect any more
     experiment.list_runs()
     Path(RunPaths(run.run_dir).status).write_text("garbage")
-    experiment.workspace.get_run(run.id)  # (a list looks at no ended run)
+    experiment.workspace.runs.get(run.id)  # (a list looks at no ended run)
     assert experiment.list_runs().columns["status"] == ["Damaged"]
 
 

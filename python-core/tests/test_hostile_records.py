@@ -120,7 +120,7 @@ def test_one_run_never_stops_a_listing(workspace: Workspace, run: Any, record: s
     other = Experiment(workspace, "exp").submit(ScriptRunConfig(command="true"))
     other.wait_for_completion()
     put(os.path.join(run.run_dir, record), kind)
-    rows = workspace.list_runs()
+    rows = workspace.runs.list()
     states = dict(zip(rows.columns["run_id"], rows.columns["status"]))
     assert states == {run.id: "Damaged", other.id: "Completed"}
     shown = dict(zip(rows.columns["run_id"], rows.columns["error"]))[run.id]
@@ -160,7 +160,7 @@ def test_a_folder_on_another_disk_is_to_be_put_back(run: Any, tmp_path: Path, na
 
 READS: Dict[str, Callable[[Any], Any]] = {
     "details": lambda run: run.get_details(),
-    "environment": lambda run: run.get_environment(),
+    "environment": lambda run: run.environments.get(),
     "traceback": lambda run: run.get_traceback(),
     "tags": lambda run: run.get_tags(),
     "properties": lambda run: run.get_properties(),

@@ -51,7 +51,7 @@ waiting = e.submit(ScriptRunConfig(command="sleep 60", retry=2))
 waiting.cancel(); waiting.wait_for_completion(raise_on_error=False)
 held = e.start_logging(); held.log("x", 1); held.complete()
 w.get_default_keyvault().set_secret("a", "a long value")
-w.list_runs()
+w.runs.list()
 w.write_config(top + "/conf")
 """
 
@@ -153,7 +153,7 @@ def test_another_account_changes_nothing_of_a_queued_run(open_place: Path) -> No
             lines += ["try:", f"    {attack}", f"    print('done: {name}')", "except PermissionError:", "    print('refused')"]
         assert as_other("\n".join(lines), str(open_place), run).splitlines() == ["refused"] * len(ATTACKS)
     finally:
-        Workspace.get("ws", str(open_place)).get_run(first).cancel()
+        Workspace.get("ws", str(open_place)).runs.get(first).cancel()
 
 
 def loosened(run: RunPaths) -> Dict[str, Callable[[], None]]:

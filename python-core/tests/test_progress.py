@@ -117,7 +117,7 @@ STOPS = [("Looking for files", 3), ("Storing the snapshot", 0), ("Storing the sn
 def test_a_submit_called_off_leaves_no_run(workspace: Workspace, experiment: Experiment, files: Path, at: Any) -> None:
     with pytest.raises(Cancelled):
         submit_folder(experiment, files, Recorder(at))
-    assert len(workspace.list_runs()) == 0
+    assert len(workspace.runs.list()) == 0
     left = everything(Path(workspace.path, "runs")) + everything(Path(os.environ["ESPALIER_STATE_DIR"]))
     assert [name for name in left if not name.endswith("lock")] == []
     blobs_left = [name for name in everything(Path(workspace.path)) if "blobs" in name]
@@ -193,8 +193,8 @@ def test_listing_called_off_can_be_repeated(
     for _ in range(3):
         ended(submit("true"))
     with listening(Recorder(("Reading runs", 1))), pytest.raises(Cancelled):
-        workspace.list_runs()
-    assert len(workspace.list_runs()) == 3
+        workspace.runs.list()
+    assert len(workspace.runs.list()) == 3
 
 
 def test_deleting_called_off_has_deleted(
@@ -204,5 +204,5 @@ def test_deleting_called_off_has_deleted(
     with listening(Recorder(("Deleting runs", 0))), pytest.raises(Cancelled):
         workspace.delete()
     with pytest.raises(EspalierError, match="no workspace"):
-        workspace.list_runs()
+        workspace.runs.list()
     assert next(path.name for path in tmp_path.glob("ws*")).startswith("ws.deleted-")

@@ -18,7 +18,7 @@ def test_identity(submit: Submit, ended: Ended, workspace: Workspace) -> None:
     run = submit("true")
     same = Run._from_identity(json.loads(json.dumps(run._identity())))
     assert same == run and hash(same) == hash(run) and run != "x"
-    assert workspace.get_run(run.id) == run and eval(repr(run)) == run
+    assert workspace.runs.get(run.id) == run and eval(repr(run)) == run
     ended(run)
 
 

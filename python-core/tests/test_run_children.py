@@ -58,7 +58,7 @@ def test_lists_show_them_when_asked(parent: Run, experiment: Experiment) -> None
     frame = experiment.list_runs(include_children=True).columns
     assert dict(zip(frame["run_id"], frame["parent"])) == {parent.id: None, child.id: parent.id}
     assert experiment.get_runs() == [parent] and set(experiment.get_runs(include_children=True)) == {parent, child}
-    assert experiment.workspace.get_run("latest") == parent
+    assert experiment.workspace.runs.get("latest") == parent
 
 
 def test_metrics_of_all_below(parent: Run, ended: Any) -> None:

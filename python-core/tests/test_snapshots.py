@@ -7,7 +7,7 @@ import sys
 import threading
 
 import pytest
-from espalier import ScriptRunConfig, Workspace
+from espalier import Host, ScriptRunConfig, Workspace
 from espalier.api import snapshots
 from espalier.base.errors import EspalierError
 from espalier.base.paths import WorkspacePaths, partial
@@ -22,7 +22,7 @@ def taken(workspace, project):
     (project / "sub" / "run").write_text("2\n")
     (project / "sub" / "run").chmod(0o755)
     os.symlink("sub/run", project / "l")
-    return workspace.take_snapshot(str(project))
+    return workspace.snapshots.take(str(project))
 
 
 def tree(folder):
@@ -34,12 +34,12 @@ def tree(folder):
 
 
 def test_a_snapshot_comes_back(workspace, taken, project, tmp_path):
-    target = workspace.download_snapshot(taken, str(tmp_path / "deep" / "out"))
+    target = workspace.snapshots.download(taken, str(tmp_path / "deep" / "out"))
     assert target == str(tmp_path / "deep" / "out")
     assert tree(target) == tree(project)
     assert os.readlink(os.path.join(target, "l")) == "sub/run"
     (tmp_path / "empty").mkdir()
-    workspace.download_snapshot(taken, str(tmp_path / "empty"))
+    workspace.snapshots.download(taken, str(tmp_path / "empty"))
     assert tree(tmp_path / "empty") == tree(project)
 
 
@@ -48,15 +48,15 @@ def test_the_snapshot_of_a_run(workspace, experiment, project, ended, tmp_path):
     run = experiment.submit(ScriptRunConfig(source_directory=str(project), command=["true"]))
     without = experiment.submit(ScriptRunConfig(command=["true"]))
     ended(run), ended(without)
-    workspace.download_snapshot(run.id, str(tmp_path / "out"))
+    workspace.snapshots.download(run.id, str(tmp_path / "out"))
     assert os.listdir(tmp_path / "out") == ["a.sh"]
     (project / "a.sh").write_text("false\n")
-    (row,) = Workspace.compare_snapshots(run, str(project)).rows()
+    (row,) = Workspace.snapshots.compare(run, str(project)).rows()
     assert row["diff"].endswith("-true\n+false\n")
     named = {"workspace": workspace, "snapshot": run.id}
-    assert Workspace.compare_snapshots(named, project).rows() == [row]
-    for use in (lambda: Workspace.compare_snapshots(without, str(project)),
-                lambda: workspace.download_snapshot(without.id, str(tmp_path / "none"))):
+    assert Workspace.snapshots.compare(named, project).rows() == [row]
+    for use in (lambda: Workspace.snapshots.compare(without, str(project)),
+                lambda: workspace.snapshots.download(without.id, str(tmp_path / "none"))):
         with pytest.raises(EspalierError) as caught:
             use()
         assert caught.value.code == "snapshot_missing" and without.id in caught.value.message
@@ -76,7 +76,7 @@ def test_nothing_is_overwritten(workspace, taken, tmp_path, what):
         os.symlink("elsewhere", target)
     before = sorted(os.listdir(tmp_path))
     with pytest.raises(EspalierError) as caught:
-        workspace.download_snapshot(taken, str(target))
+        workspace.snapshots.download(taken, str(target))
     assert caught.value.code == "file_exists"
     assert sorted(os.listdir(tmp_path)) == before
 
@@ -85,7 +85,7 @@ def test_a_folder_that_only_looks_like_ours_stays(workspace, taken, tmp_path):
     mine = tmp_path / partial("out")
     mine.mkdir()
     (mine / "thesis").write_text("mine")
-    workspace.download_snapshot(taken, str(tmp_path / "out"))
+    workspace.snapshots.download(taken, str(tmp_path / "out"))
     assert (mine / "thesis").read_text() == "mine"
 
 
@@ -94,7 +94,7 @@ def test_whole_or_not_at_all(workspace, taken, tmp_path):
     (tmp_path / "state").mkdir(exist_ok=True)  # (any call may move the queue on)
     before = sorted(os.listdir(tmp_path))
     with pytest.raises(EspalierError) as caught:
-        workspace.download_snapshot(taken, str(tmp_path / "out"))
+        workspace.snapshots.download(taken, str(tmp_path / "out"))
     assert caught.value.code == "snapshot_damaged"
     assert sorted(os.listdir(tmp_path)) == before
 
@@ -114,7 +114,7 @@ def damage_one_object(paths):
 def test_a_place_that_cannot_be_written(workspace, taken, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(EspalierError) as caught:
-        workspace.download_snapshot(taken, str(tmp_path / "file" / "out"))
+        workspace.snapshots.download(taken, str(tmp_path / "file" / "out"))
     assert caught.value.code == "bad_argument" and str(tmp_path / "file" / "out") in caught.value.message
 
 
@@ -122,9 +122,9 @@ def test_a_place_that_cannot_be_written(workspace, taken, tmp_path):
                                   "sha256:" + "/" * 64, "sha256:" + "0" * 63 + "\n"])
 def test_ids_that_are_none(workspace, tmp_path, text):
     uses = [
-        lambda: workspace.download_snapshot(text, str(tmp_path / "out")),
-        lambda: workspace.delete_snapshot(text),
-        lambda: Workspace.compare_snapshots({"workspace": workspace, "snapshot": text}, str(tmp_path)),
+        lambda: workspace.snapshots.download(text, str(tmp_path / "out")),
+        lambda: workspace.snapshots.delete(text),
+        lambda: Workspace.snapshots.compare({"workspace": workspace, "snapshot": text}, str(tmp_path)),
     ]
     for use in uses:
         with pytest.raises(EspalierError) as caught:
@@ -135,29 +135,29 @@ def test_ids_that_are_none(workspace, tmp_path, text):
 def test_ids_of_other_workspaces(home, taken, tmp_path):
     other = Workspace.create("other", str(home))
     uses = [
-        lambda: other.download_snapshot(taken, str(tmp_path / "out")),
-        lambda: Workspace.compare_snapshots({"workspace": other.path, "snapshot": taken}, str(tmp_path)),
+        lambda: other.snapshots.download(taken, str(tmp_path / "out")),
+        lambda: Workspace.snapshots.compare({"workspace": other.path, "snapshot": taken}, str(tmp_path)),
     ]
     for use in uses:
         with pytest.raises(EspalierError) as caught:
             use()
         assert caught.value.code == "snapshot_missing" and taken in caught.value.message
     with pytest.raises(EspalierError) as caught:
-        other.download_snapshot("exp_1_00000000", str(tmp_path / "out"))
+        other.snapshots.download("exp_1_00000000", str(tmp_path / "out"))
     assert caught.value.code == "run_missing"
-    assert other.delete_snapshot(taken) is False
+    assert other.snapshots.delete(taken) is False
 
 
 @pytest.mark.parametrize("what", [None, 3, {"workspace": "x"}, {"snapshot": "y"}, ["a"]])
 def test_what_cannot_be_compared(what, tmp_path):
     with pytest.raises(EspalierError) as caught:
-        Workspace.compare_snapshots(what, str(tmp_path))
+        Workspace.snapshots.compare(what, str(tmp_path))
     assert caught.value.code == "bad_argument"
 
 
 def test_names_are_shown_without_control_characters(workspace, taken, project):
     (project / "a\x1b[31m\nb").write_text("1\n")
-    (row,) = Workspace.compare_snapshots({"workspace": workspace, "snapshot": taken}, project).rows()
+    (row,) = Workspace.snapshots.compare({"workspace": workspace, "snapshot": taken}, project).rows()
     assert row["path"] == "a\x1b[31m\nb"
     assert row["diff"].startswith("--- /dev/null\n+++ b/a\\x1b[31m\\nb\n@@")
 
@@ -173,10 +173,10 @@ def test_everybody_holds_the_objects_they_use(workspace, taken, project, tmp_pat
         raise InterruptedError
 
     for name, use in (
-        ("take_snapshot", lambda: workspace.take_snapshot(str(project))),
-        ("keep", lambda: workspace.take_snapshot(str(project))),
-        ("materialise", lambda: workspace.download_snapshot(taken, str(tmp_path / "out"))),
-        ("compare", lambda: Workspace.compare_snapshots({"workspace": workspace, "snapshot": taken}, project)),
+        ("take_snapshot", lambda: workspace.snapshots.take(str(project))),
+        ("keep", lambda: workspace.snapshots.take(str(project))),
+        ("materialise", lambda: workspace.snapshots.download(taken, str(tmp_path / "out"))),
+        ("compare", lambda: Workspace.snapshots.compare({"workspace": workspace, "snapshot": taken}, project)),
     ):
         with monkeypatch.context() as patched:
             patched.setattr(snapshots, name, probe)
@@ -210,7 +210,7 @@ from espalier import Workspace
 workspace = Workspace(sys.argv[1])
 freed, until = 0, time.monotonic() + float(sys.argv[2])
 while time.monotonic() < until:
-    freed += len(workspace.collect_garbage(delete=True))
+    freed += len(workspace.snapshots.collect_garbage(delete=True))
 print(freed)
 """
 
@@ -239,11 +239,11 @@ def test_snapshots_come_and_go_beside_collection(workspace, tmp_path):
                     return
                 for number in range(70):
                     (folder / str(number)).write_text(f"{number} {rng.randrange(3)}")
-                taken = workspace.take_snapshot(str(folder))
-                out = workspace.download_snapshot(taken, str(tmp_path / f"out-{which}-{turn}"))
+                taken = workspace.snapshots.take(str(folder))
+                out = workspace.snapshots.download(taken, str(tmp_path / f"out-{which}-{turn}"))
                 assert sorted(os.listdir(out)) == sorted(os.listdir(folder))
-                assert len(Workspace.compare_snapshots({"workspace": workspace, "snapshot": taken}, out)) == 0
-                workspace.delete_snapshot(taken)
+                assert len(Workspace.snapshots.compare({"workspace": workspace, "snapshot": taken}, out)) == 0
+                workspace.snapshots.delete(taken)
         except BaseException as error:
             failures.append(error)
 
@@ -274,31 +274,31 @@ def test_submits_beside_collection(workspace, experiment, project, ended):
 
 
 def test_garbage_is_listed_before_it_is_deleted(workspace, taken, project, tmp_path):
-    assert len(workspace.collect_garbage()) == 0
-    workspace.delete_snapshot(taken)
-    listed = workspace.collect_garbage()
+    assert len(workspace.snapshots.collect_garbage()) == 0
+    workspace.snapshots.delete(taken)
+    listed = workspace.snapshots.collect_garbage()
     assert set(listed.columns["deleted"]) == {False} and set(listed.columns["what"]) == {"object"}
     assert sum(listed.columns["size"]) > 4
-    assert workspace.collect_garbage().rows() == listed.rows()  # nothing was changed
-    deleted = workspace.collect_garbage(delete=True)
+    assert workspace.snapshots.collect_garbage().rows() == listed.rows()  # nothing was changed
+    deleted = workspace.snapshots.collect_garbage(delete=True)
     assert deleted.columns["path"] == listed.columns["path"]
     assert set(deleted.columns["deleted"]) == {True}
     assert not any(os.path.exists(os.path.join(workspace.path, path)) for path in listed.columns["path"])
-    assert len(workspace.collect_garbage()) == 0
+    assert len(workspace.snapshots.collect_garbage()) == 0
     with pytest.raises(EspalierError) as caught:
-        workspace.download_snapshot(taken, str(tmp_path / "out"))
+        workspace.snapshots.download(taken, str(tmp_path / "out"))
     assert caught.value.code == "snapshot_missing"
-    assert workspace.take_snapshot(str(project)) == taken
-    workspace.download_snapshot(taken, str(tmp_path / "out"))
+    assert workspace.snapshots.take(str(project)) == taken
+    workspace.snapshots.download(taken, str(tmp_path / "out"))
 
 
 def test_queued_and_running_runs_keep_their_snapshots(workspace, experiment, project, ended):
     (project / "a.sh").write_text("sleep 1; cat a.sh\n")
-    Workspace.max_concurrent_runs(1)
+    Host.max_concurrent_runs(1)
     runs = []
     for number in range(2):
         (project / "b").write_text(str(number))
         runs.append(experiment.submit(ScriptRunConfig(source_directory=str(project), entry_script="a.sh")))
-    assert len(workspace.collect_garbage(delete=True)) == 0
+    assert len(workspace.snapshots.collect_garbage(delete=True)) == 0
     assert [ended(run)["status"] for run in runs] == ["Completed"] * 2
-    assert len(workspace.collect_garbage(delete=True)) == 0
+    assert len(workspace.snapshots.collect_garbage(delete=True)) == 0

@@ -38,7 +38,7 @@ def told(record: Dict[str, Any]) -> Dict[str, Any]:
 
 
 def test_its_runs_are_listed(top: Path) -> None:
-    rows = Workspace.get("workspace", str(top)).list_runs().columns
+    rows = Workspace.get("workspace", str(top)).runs.list().columns
     assert sorted(rows["status"]) == ["Completed", "Completed", "Failed", "Queued", "Queued", "Running", "Running"]
     (failed,) = (run_id for run_id, state in zip(rows["run_id"], rows["status"]) if state == "Failed")
     details = Run(str(top / "workspace"), failed).get_details()

@@ -18,9 +18,9 @@ from espalier.snapshot.gitconfig import is_anothers, repository_around
 
 OTHER = 4242
 LOOKS: Dict[str, Callable[[Workspace, str], Any]] = {
-    "listing": lambda workspace, run: workspace.list_runs(),
-    "status": lambda workspace, run: workspace.get_run(run).get_status(),
-    "details": lambda workspace, run: workspace.get_run(run).get_details(),
+    "listing": lambda workspace, run: workspace.runs.list(),
+    "status": lambda workspace, run: workspace.runs.get(run).get_status(),
+    "details": lambda workspace, run: workspace.runs.get(run).get_details(),
 }  # fmt: skip
 
 
@@ -67,9 +67,9 @@ def test_nothing_is_collected_for_it(theirs: Path, home: Path) -> None:
     edit(folder / "spec.json", host=posix.host_name(), user=posix.user_name(), parent="exp_1_00000000")
     held = {"state": "Running", "held_by": "parent", "collect_from": str(home / "mine"), "origin": None}
     edit(folder / "status.json", **held)
-    Workspace(str(theirs)).list_runs()  # (nor does it stop a listing that it has no beginning)
+    Workspace(str(theirs)).runs.list()  # (nor does it stop a listing that it has no beginning)
     edit(folder / "status.json", **held, started_at="2026-01-01T00:00:00.000000Z")
-    Workspace(str(theirs)).list_runs()
+    Workspace(str(theirs)).runs.list()
     assert not list(theirs.rglob("key"))
 
 

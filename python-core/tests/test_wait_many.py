@@ -47,11 +47,11 @@ def test_from_another_language(submit: Submit, workspace: Workspace) -> None:
     runs = [submit("true"), submit("sleep 60")]
     wait_for(runs, any=True, timeout=20)
     with not_hanging():
-        seen = workspace.follow_runs([run.id for run in runs], any=True, wait_seconds=600)
+        seen = workspace.runs.follow([run.id for run in runs], any=True, wait_seconds=600)
     assert (seen["ended"], seen["enough"], seen["states"][0]) == (1, True, "Completed")
-    assert not workspace.follow_runs([run.id for run in runs])["enough"]
+    assert not workspace.runs.follow([run.id for run in runs])["enough"]
     with pytest.raises(EspalierError, match="There is no run '../x'"):
-        workspace.follow_runs(["../x"])
+        workspace.runs.follow(["../x"])
 
 
 @pytest.fixture

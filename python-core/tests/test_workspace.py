@@ -87,19 +87,19 @@ def test_the_working_directory_does_not_matter_later(home: Path, monkeypatch: py
 
 def test_get_run(workspace: Workspace, experiment: Experiment, ended: Ended) -> None:
     for name in ("latest", "", "..", "../../etc", "exp_1_abcdef01", "x" * 4000, "exp_1_abcdef01/../x"):
-        assert code_of(lambda name=name: workspace.get_run(name)) == "run_missing"
+        assert code_of(lambda name=name: workspace.runs.get(name)) == "run_missing"
     first = experiment.submit(ScriptRunConfig(command="true"))
     second = experiment.submit(ScriptRunConfig(command="true"))
-    assert workspace.get_run("latest") == second and workspace.get_run(first.id) == first
+    assert workspace.runs.get("latest") == second and workspace.runs.get(first.id) == first
     for run in (first, second):
         ended(run)
 
 
 def test_experiments(workspace: Workspace, ended: Ended) -> None:
-    assert len(workspace.list_experiments()) == 0
+    assert len(workspace.experiments.list()) == 0
     for name in ("b", "a", "b"):
         ended(Experiment(workspace, name).submit(ScriptRunConfig(command="true")))
-    frame = workspace.list_experiments()
+    frame = workspace.experiments.list()
     assert frame.columns["experiment"] == ["a", "b"] and frame.columns["runs"] == [1, 2]
     assert workspace.get_details()["experiments"] == 2 and workspace.get_details()["runs"] == 3
 
@@ -109,10 +109,10 @@ def test_experiments_with_damaged_runs(workspace: Workspace, experiment: Experim
     for run in runs:
         ended(run)
     Path(runs[0].run_dir, "spec.json").write_text("{")
-    frame = workspace.list_experiments()
+    frame = workspace.experiments.list()
     assert frame.columns["experiment"] == ["exp"] and frame.columns["runs"] == [2]
     Path(runs[1].run_dir, "spec.json").write_text("{")
-    assert workspace.list_experiments().columns["last_run_at"] == [None]
+    assert workspace.experiments.list().columns["last_run_at"] == [None]
 
 
 def test_delete(workspace: Workspace, experiment: Experiment, ended: Ended, reach: Any) -> None:
@@ -131,5 +131,5 @@ def test_a_copied_workspace_can_be_read(workspace: Workspace, experiment: Experi
     ended(run)
     os.rename(workspace.path, home / "elsewhere")
     moved = Workspace.get("elsewhere", str(home))
-    assert moved.list_runs().columns["tag_a"] == ["b"]
-    assert moved.get_run(run.id).get_file_names() == ["outputs/f", "user_logs/std_log.txt"]
+    assert moved.runs.list().columns["tag_a"] == ["b"]
+    assert moved.runs.get(run.id).get_file_names() == ["outputs/f", "user_logs/std_log.txt"]

@@ -17,28 +17,28 @@ TIDY = Environment("tidy", r=RSide(version="4.3", cran=[CranPackage("glmnet")]),
 
 
 def test_registered_found_and_listed(workspace: Workspace) -> None:
-    first = workspace.register_environment(TIDY)
+    first = workspace.environments.register(TIDY)
     assert first == replace(TIDY, version="1")
-    workspace.register_environment(replace(TIDY, python=None))
-    assert workspace.get_environment("tidy").version == "2"
-    assert workspace.get_environment("tidy", "1") == first
-    assert workspace.environment_versions("tidy").columns["kind"] == ["R", "R and Python"]
-    assert [row["name"] for row in workspace.list_environments().rows() if not row["curated"]] == ["tidy"]
+    workspace.environments.register(replace(TIDY, python=None))
+    assert workspace.environments.get("tidy").version == "2"
+    assert workspace.environments.get("tidy", "1") == first
+    assert workspace.environments.versions("tidy").columns["kind"] == ["R", "R and Python"]
+    assert [row["name"] for row in workspace.environments.list().rows() if not row["curated"]] == ["tidy"]
     # another workspace, and a later session, knows the same by its folder alone
-    assert Workspace(workspace.path).get_environment("tidy", "1") == first
+    assert Workspace(workspace.path).environments.get("tidy", "1") == first
 
 
 def test_a_variable_that_looks_secret_is_warned_of(workspace: Workspace, recwarn: pytest.WarningsRecorder) -> None:
-    workspace.register_environment(replace(TIDY, variables={"API_KEY": "hunter2-x", "LEVEL": "1"}))
+    workspace.environments.register(replace(TIDY, variables={"API_KEY": "hunter2-x", "LEVEL": "1"}))
     said = [str(one.message) for one in recwarn]
     assert len(said) == 1 and "API_KEY looks like a secret" in said[0] and "hunter2-x" not in said[0]
 
 
 def test_a_workspace_that_is_not_there(home: "object") -> None:
     for call in (
-        lambda ws: ws.register_environment(TIDY), lambda ws: ws.get_environment("tidy"),
-        lambda ws: ws.list_environments(), lambda ws: ws.environment_versions("tidy"),
-        lambda ws: ws.environment_dockerfile(TIDY),
+        lambda ws: ws.environments.register(TIDY), lambda ws: ws.environments.get("tidy"),
+        lambda ws: ws.environments.list(), lambda ws: ws.environments.versions("tidy"),
+        lambda ws: ws.images.dockerfile(TIDY),
     ):  # fmt: skip
         with pytest.raises(EspalierError) as caught:
             call(Workspace(f"{home}/none"))
@@ -46,13 +46,13 @@ def test_a_workspace_that_is_not_there(home: "object") -> None:
 
 
 def test_a_dockerfile_has_the_locked_versions(workspace: Workspace) -> None:
-    assert "#     cran:\n#       - name: glmnet\n" in workspace.environment_dockerfile(TIDY)
+    assert "#     cran:\n#       - name: glmnet\n" in workspace.images.dockerfile(TIDY)
     lock = Lock((RSource("glmnet", "4.1-8", "cran", "https://x.org/glmnet_4.1-8.tar.gz"),), ("numpy==1.26.4 --hash=sha256:" + "0" * 64,))
     write_lock(workspace._paths, TIDY, lock)
-    text = workspace.environment_dockerfile(TIDY)
+    text = workspace.images.dockerfile(TIDY)
     assert "#   glmnet 4.1-8 https://x.org/glmnet_4.1-8.tar.gz\n" in text and "#   numpy==1.26.4\n" in text
     # a lock is of what is asked for, whatever the name
-    assert workspace.environment_dockerfile(replace(TIDY, name="other")).count("glmnet_4.1-8.tar.gz") == 1
+    assert workspace.images.dockerfile(replace(TIDY, name="other")).count("glmnet_4.1-8.tar.gz") == 1
 
 
 def test_a_dockerfile_has_the_digests_that_are_known(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,13 +61,13 @@ def test_a_dockerfile_has_the_digests_that_are_known(workspace: Workspace, tmp_p
     context = Environment("e", docker=DockerSide(build_context=BuildContext(str(tmp_path / "context"))))
     (tmp_path / "context").mkdir()
     (tmp_path / "context" / "Dockerfile").write_text("FROM team/base:1.0\nRUN true\n")
-    assert "FROM team/base:1.0\n" in workspace.environment_dockerfile(wanted)
-    assert workspace.environment_dockerfile(context).startswith("# Dockerfile\nFROM team/base:1.0\nRUN true\n")
+    assert "FROM team/base:1.0\n" in workspace.images.dockerfile(wanted)
+    assert workspace.images.dockerfile(context).startswith("# Dockerfile\nFROM team/base:1.0\nRUN true\n")
     monkeypatch.setattr(bases, "_from_engine", lambda name: Base(name, digest))
     resolve_base(workspace._paths, "team/base:1.0")
     monkeypatch.undo()
-    assert f"FROM team/base@{digest}\n" in workspace.environment_dockerfile(wanted)
-    text = workspace.environment_dockerfile(context)
+    assert f"FROM team/base@{digest}\n" in workspace.images.dockerfile(wanted)
+    text = workspace.images.dockerfile(context)
     assert text.startswith(f"# Dockerfile\nFROM team/base@{digest}\nRUN true\n") and "FROM espalier-context\n" in text
 
 
@@ -76,4 +76,4 @@ def test_a_dockerfile_has_what_the_image_was_built_with(workspace: Workspace) ->
     key = known_wanted(workspace._paths, wanted).key
     lock = Lock((RSource("glmnet", "4.1-8", "cran", "https://x.org/glmnet_4.1-8.tar.gz"),))
     write_image(workspace._paths, key, {"lock": lock_record(lock)})
-    assert "#   glmnet 4.1-8 https://" in workspace.environment_dockerfile(wanted)
+    assert "#   glmnet 4.1-8 https://" in workspace.images.dockerfile(wanted)

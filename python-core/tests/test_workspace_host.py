@@ -1,11 +1,11 @@
 from typing import Any, Callable
 
 import pytest
-from espalier import EspalierError, Run, Workspace
+from espalier import EspalierError, Host, Run, Workspace
 
 
 def test_resources(workspace: Workspace, submit: Callable[..., Run], reach: Any) -> None:
-    set_to = Workspace.host_resources(cpus=4, gpus=["0", "GPU-7"], memory="2 GB")
+    set_to = Host.resources(cpus=4, gpus=["0", "GPU-7"], memory="2 GB")
     assert set_to.columns == {
         "resource": ["cpus", "gpus", "memory"],
         "total": [4.0, 2.0, 2.0**31],
@@ -14,31 +14,31 @@ def test_resources(workspace: Workspace, submit: Callable[..., Run], reach: Any)
     }
     run = submit("sleep 30", cpus=3, gpus=1, memory="1 GB")
     reach(run, "Running")
-    assert Workspace.host_resources().columns["free"] == [1.0, 1.0, 2.0**30]
-    Workspace.host_resources(cpus=2)
-    assert Workspace.host_resources().columns["free"][0] == 0.0, "a lowered limit stops nobody"
-    assert Workspace.max_concurrent_runs() == 2 and run.get_status() == "Running"
+    assert Host.resources().columns["free"] == [1.0, 1.0, 2.0**30]
+    Host.resources(cpus=2)
+    assert Host.resources().columns["free"][0] == 0.0, "a lowered limit stops nobody"
+    assert Host.max_concurrent_runs() == 2 and run.get_status() == "Running"
 
 
 def test_more_starts_what_waits(workspace: Workspace, submit: Callable[..., Run], reach: Any) -> None:
-    Workspace.host_resources(cpus=1)
+    Host.resources(cpus=1)
     first, second = submit("sleep 30"), submit("sleep 30")
     reach(first, "Running")
-    Workspace.host_resources(cpus=2)
+    Host.resources(cpus=2)
     reach(second, "Running")
 
 
 @pytest.mark.parametrize("bad", [{"cpus": 0}, {"cpus": 1.5}, {"memory": "much"}])
 def test_bad_values(home: Any, bad: Any) -> None:
     with pytest.raises(EspalierError) as caught:
-        Workspace.host_resources(**bad)
+        Host.resources(**bad)
     assert caught.value.code == "bad_argument"
 
 
 def test_the_keeper_is_seen(workspace: Workspace, submit: Callable[..., Run], reach: Any) -> None:
-    Workspace.max_concurrent_runs(1)
+    Host.max_concurrent_runs(1)
     first, second = submit("sleep 30"), submit("true")
-    reach(lambda: Workspace.keeper_status()["running"])
+    reach(lambda: Host.keeper_status()["running"])
     second.cancel()
-    reach(lambda: not Workspace.keeper_status()["running"])
+    reach(lambda: not Host.keeper_status()["running"])
     first.cancel()

@@ -9,14 +9,14 @@ def test_a_snapshot_is_taken_kept_and_forgotten(workspace, project):
     (project / "train.R").write_text("1\n")
     (project / ".env").write_text("TOKEN=1\n")
     with pytest.warns(UserWarning, match="they may hold secrets: .env"):
-        taken = workspace.take_snapshot(str(project))
-    values = workspace.take_snapshot_values(str(project))
+        taken = workspace.snapshots.take(str(project))
+    values = workspace.snapshots.take_values(str(project))
     assert (values["id"], values["files"], values["bytes"]) == (taken, 1, 2)
-    (row,) = workspace.list_snapshots().rows()
+    (row,) = workspace.snapshots.list().rows()
     assert (row["id"], row["source_directory"], row["files"], row["bytes"]) == (taken, str(project), 1, 2)
     assert row["taken_at"] > 1.7e9
-    assert workspace.delete_snapshot(taken) is True
-    assert len(workspace.list_snapshots()) == 0
+    assert workspace.snapshots.delete(taken) is True
+    assert len(workspace.snapshots.list()) == 0
 
 
 def test_default_excludes_can_be_switched_off(workspace, project):
@@ -25,13 +25,13 @@ def test_default_excludes_can_be_switched_off(workspace, project):
     (project / "outputs").mkdir()
     (project / "outputs" / "x").write_text("1")
     every = [".env", "outputs/x", "train.R"]
-    assert Workspace.snapshot_preview(str(project)).columns["included"] == [False, False, True]
-    preview = Workspace.snapshot_preview(str(project), default_excludes=False)
+    assert Workspace.snapshots.preview(str(project)).columns["included"] == [False, False, True]
+    preview = Workspace.snapshots.preview(str(project), default_excludes=False)
     assert (preview.columns["path"], preview.columns["included"]) == (every, [True] * 3)
-    assert workspace.take_snapshot_values(str(project), default_excludes=False)["files"] == 3
+    assert workspace.snapshots.take_values(str(project), default_excludes=False)["files"] == 3
     # and for everybody, by a line of the ignore file; what is written below it still holds
     (project / ".espalierignore").write_text("!*\n/.env\n")
-    preview = Workspace.snapshot_preview(str(project))
+    preview = Workspace.snapshots.preview(str(project))
     assert [row["path"] for row in preview.rows() if row["included"]] == [".espalierignore", "outputs/x", "train.R"]
 
 
@@ -40,26 +40,26 @@ def test_links_out_of_the_folder(workspace, experiment, project, tmp_path, ended
     (tmp_path / "ext" / "x").write_text("x")
     os.symlink(tmp_path / "ext", project / "e")
     with pytest.raises(EspalierError) as caught:
-        workspace.take_snapshot(str(project))
+        workspace.snapshots.take(str(project))
     assert caught.value.code == "source_unreadable" and 'outside_links = "copy"' in caught.value.hint
-    copied = workspace.take_snapshot(str(project), outside_links="copy")
-    kept = workspace.take_snapshot(str(project), outside_links="keep")
-    differ = Workspace.compare_snapshots({"workspace": workspace, "snapshot": copied}, str(project), outside_links="copy")
+    copied = workspace.snapshots.take(str(project), outside_links="copy")
+    kept = workspace.snapshots.take(str(project), outside_links="keep")
+    differ = Workspace.snapshots.compare({"workspace": workspace, "snapshot": copied}, str(project), outside_links="copy")
     assert len(differ) == 0 and copied != kept
     job = ScriptRunConfig(str(project), command=["cat", "e/x"], outside_links="copy")
     assert ended(experiment.submit(job))["status"] == "Completed"
     session = experiment.start_logging(snapshot_directory=str(project), outside_links="copy")
     session.complete()
-    assert len(Workspace.compare_snapshots(session, {"workspace": workspace, "snapshot": copied})) == 0
+    assert len(Workspace.snapshots.compare(session, {"workspace": workspace, "snapshot": copied})) == 0
 
 
 def test_a_workspace_that_is_gone(workspace, project):
     workspace.delete()
     uses = [
-        lambda: workspace.take_snapshot(str(project)),
+        lambda: workspace.snapshots.take(str(project)),
         workspace.list_snapshots,
-        lambda: workspace.delete_snapshot("sha256:" + "0" * 64),
-        lambda: workspace.download_snapshot("sha256:" + "0" * 64, str(project / "out")),
+        lambda: workspace.snapshots.delete("sha256:" + "0" * 64),
+        lambda: workspace.snapshots.download("sha256:" + "0" * 64, str(project / "out")),
     ]
     for use in uses:
         with pytest.raises(EspalierError) as caught:

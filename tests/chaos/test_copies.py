@@ -28,7 +28,7 @@ def copy_of(world: World) -> Workspace:
 
 
 def end_in(workspace: Workspace, run_id: str) -> Any:
-    details = workspace.get_run(run_id).get_details()
+    details = workspace.runs.get(run_id).get_details()
     return details["status"], (details["error"] or {}).get("code")
 
 
@@ -43,7 +43,7 @@ def queued(world: World, monkeypatch: pytest.MonkeyPatch) -> Run:
 def test_a_queued_run_of_a_copy_is_not_executed(world: World, queued: Run) -> None:
     copy = copy_of(world)
     world.check((DONE,))
-    copy.list_runs()
+    copy.runs.list()
     assert end_in(copy, queued.id) == COPIED and world.end_of(queued.id) == DONE
     world.check()
     assert world.executions(queued.id) == 1
@@ -52,7 +52,7 @@ def test_a_queued_run_of_a_copy_is_not_executed(world: World, queued: Run) -> No
 def test_a_running_run_of_a_copy_does_not_harm_the_original(world: World) -> None:
     run = running_run(world)
     copy = copy_of(world)
-    copy.list_runs()
+    copy.runs.list()
     assert end_in(copy, run.id) == COPIED
     assert run.get_status() == "Running" and processes_of(run.run_dir)
     os.kill(int(run._status()["pid"]), signal.SIGTERM)  # its own end
@@ -65,7 +65,7 @@ def test_a_copy_seen_from_another_queue_does_not_harm_the_original(world: World,
     copy = copy_of(world)
     with monkeypatch.context() as patch:
         patch.setenv("ESPALIER_STATE_DIR", str(world.home / "state2"))
-        copy.list_runs()
+        copy.runs.list()
     assert end_in(copy, run.id) == COPIED
     assert run.get_status() == "Running" and world.executions(run.id) == 1
     run.cancel()
@@ -75,7 +75,7 @@ def test_a_copy_seen_from_another_queue_does_not_harm_the_original(world: World,
 def test_cancel_in_a_copy_does_not_reach_the_original(world: World) -> None:
     run = running_run(world)
     copy = copy_of(world)
-    copy.get_run(run.id).cancel()
+    copy.runs.get(run.id).cancel()
     assert end_in(copy, run.id)[0] in ("Canceled", "Failed") and run.get_status() == "Running"
     run.cancel()
     world.check((("Canceled", "canceled"),))
@@ -86,12 +86,12 @@ def test_the_end_of_a_parent_in_a_copy_does_not_reach_the_originals_children(wor
     child, by_hand = parent.submit_child(world.job("sleep 30")), parent.child_run()
     until(lambda: world.executions(child.id) == 1)
     copy = copy_of(world)
-    copy.list_runs()
-    copy.get_run(parent.id).cancel()
+    copy.runs.list()
+    copy.runs.get(parent.id).cancel()
     assert end_in(copy, child.id) == end_in(copy, parent.id) == COPIED
     assert {run.get_status() for run in (parent, child, by_hand)} == {"Running"}
     parent.cancel()
-    world.workspace.list_runs()
+    world.workspace.runs.list()
     os.unlink(queue_paths().lease(by_hand.id))  # this process records it and will not end
     world.check((("Canceled", "canceled"),))
 
@@ -174,7 +174,7 @@ def test_moved_while_it_runs(world: World) -> None:
     old = moved(world)
     gate.unlink()
     world.check((DONE,))
-    found = world.workspace.get_run(run.id)
+    found = world.workspace.runs.get(run.id)
     assert found.follow()["log"] == "heard\n" and found.get_details()["exitCode"] == 0
     assert world.executions(run.id) == world.executions(waiting.id) == 1
     assert not os.path.exists(old), "what was moved away is not made again"
@@ -183,7 +183,7 @@ def test_moved_while_it_runs(world: World) -> None:
 def test_canceled_where_it_was_moved_to(world: World) -> None:
     run = running_run(world)
     old = moved(world)
-    world.workspace.get_run(run.id).cancel()
+    world.workspace.runs.get(run.id).cancel()
     world.check((("Canceled", "canceled"),))
     assert not os.path.exists(old)
 
@@ -191,7 +191,7 @@ def test_canceled_where_it_was_moved_to(world: World) -> None:
 def test_moved_and_then_its_runner_killed(world: World) -> None:
     run = running_run(world)
     moved(world)
-    os.kill(int(world.workspace.get_run(run.id)._status()["pid"]), signal.SIGKILL)
+    os.kill(int(world.workspace.runs.get(run.id)._status()["pid"]), signal.SIGKILL)
     world.check((("Failed", "runner_lost"),))
     assert world.executions(run.id) == 1
 

@@ -75,7 +75,7 @@ class World:
 
     def ends(self) -> Dict[str, str]:
         """What a reader sees; looking is all that anybody does to put things right."""
-        frame = self.workspace.list_runs(include_children=True).columns
+        frame = self.workspace.runs.list(include_children=True).columns
         return dict(zip(frame["run_id"], frame["status"]))
 
     def settle(self, seconds: float = 30.0) -> Dict[str, str]:
@@ -95,7 +95,7 @@ class World:
             time.sleep(0.01)
 
     def end_of(self, run_id: str) -> End:
-        details = self.workspace.get_run(run_id).get_details()
+        details = self.workspace.runs.get(run_id).get_details()
         return details["status"], (details["error"] or {}).get("code")
 
     def check(self, allowed: Optional[Iterable[End]] = None, proof: bool = True) -> List[str]:
@@ -126,7 +126,7 @@ class World:
         state, code = self.end_of(run_id)
         times = self.executions(run_id)
         assert times <= self.attempts.get(run_id, 1), f"{run_id} was executed {times} times"
-        error = self.workspace.get_run(run_id).get_details()["error"]
+        error = self.workspace.runs.get(run_id).get_details()["error"]
         assert allowed is None or (state, code) in allowed, f"{run_id} ended as {state} ({error}), not as one of {allowed}"
         assert (code is None) == (state == "Completed")
         if state == "Completed":
@@ -148,7 +148,7 @@ class World:
             assert self.executions(run_id) <= self.attempts.get(run_id, 1)
 
     def folder(self, run_id: str) -> str:
-        return str(self.workspace.get_run(run_id).run_dir)
+        return str(self.workspace.runs.get(run_id).run_dir)
 
     def digest(self, run_id: str) -> str:
         return digest_of(self.folder(run_id))

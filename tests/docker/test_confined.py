@@ -218,7 +218,7 @@ CHILDREN: List[Tuple[str, str]] = [
 def test_a_child_gets_no_more_than_its_parent(submit: Callable[..., Run], workspace: Callable[..., Workspace], base_image: str, victim: Path) -> None:
     ws, given = workspace(), victim.parent / "given"
     given.write_text("given")
-    ws.register_environment(Environment.from_mapping({"name": "with-token", "docker": {"base_image": base_image}, "variables": {"A_TOKEN": "t"}}))
+    ws.environments.register(Environment.from_mapping({"name": "with-token", "docker": {"base_image": base_image}, "variables": {"A_TOKEN": "t"}}))
     ws.get_default_keyvault().set_secret("other", "secret-of-another")
     ws.get_default_keyvault().set_secret("own", "secret-of-its-own")
     look = "; ".join([

@@ -289,7 +289,7 @@ def test_a_build_context_is_the_same_before_and_after_it_is_registered(
     made = have(ws, wanted)
     (context / "noise.log").write_text("2")
     assert have(ws, wanted).found == "local"
-    again = have(ws, ws.register_environment(wanted))
+    again = have(ws, ws.environments.register(wanted))
     assert (again.key, again.found) == (made.key, "local")
     (context / "more").write_text("x")
     assert have(ws, wanted).key != made.key

@@ -36,7 +36,7 @@ def wanted(small_image: str, engine: Any) -> Iterator[Environment]:
 
 
 def submitted(workspace: Workspace, wanted: Environment) -> Run:
-    environment = workspace.register_environment(wanted)
+    environment = workspace.environments.register(wanted)
     given = {"name": environment.name, "version": environment.version}
     config = ScriptRunConfig(command="cat /probe", environment=given, docker={"network": "none"})
     return Experiment(workspace, "hops").submit(config)
@@ -56,7 +56,7 @@ def forget(engine: Any, digits: str) -> None:
 
 
 def where(workspace: Workspace, key: str) -> List[str]:
-    columns = workspace.list_images().columns
+    columns = workspace.images.list().columns
     return [place for one, place in zip(columns["key"], columns["where"]) if one == key]
 
 
@@ -64,11 +64,11 @@ def test_a_run_takes_it_from_the_next_level(
     workspace: Make, wanted: Environment, engine: Any, registry: Registry, shared: Registry
 ) -> None:
     ws, team = workspace(), workspace("team")
-    team.set_image_registry(shared.address)
-    made = team.build_environment(wanted)  # (which pushes to what is the shared registry of the other)
+    team.images.set_registry(shared.address)
+    made = team.images.build(wanted)  # (which pushes to what is the shared registry of the other)
     digits = made["key"][7:]
-    ws.set_image_registry(registry.address)
-    assert ws.build_environment(wanted, push=True)["found"] == "local"
+    ws.images.set_registry(registry.address)
+    assert ws.images.build(wanted, push=True)["found"] == "local"
     assert where(ws, made["key"]) == [f"engine, registry {registry.address}"]
 
     first = submitted(ws, wanted)
@@ -96,11 +96,11 @@ def test_a_registry_that_deleted_its_manifest_gets_it_again(
     workspace: Make, wanted: Environment, engine: Any, registry: Registry
 ) -> None:
     ws = workspace()
-    ws.set_image_registry(registry.address)
-    made = ws.build_environment(wanted)
+    ws.images.set_registry(registry.address)
+    made = ws.images.build(wanted)
     registry.delete("espalier/env", made["key"][7:])
     assert where(ws, made["key"]) == ["engine"]
-    again = ws.build_environment(wanted, push=True)
+    again = ws.images.build(wanted, push=True)
     assert again["notes"] == [f"The registry {registry.address} no longer has the image. It is pushed again."]
     assert where(ws, made["key"]) == [f"engine, registry {registry.address}"]
 
@@ -109,7 +109,7 @@ def test_one_that_is_deleted_between_the_look_and_the_creation(
     workspace: Make, wanted: Environment, engine: Any, held: Callable[[str], HeldEngine]
 ) -> None:
     ws = workspace()
-    made = ws.build_environment(wanted)
+    made = ws.images.build(wanted)
     create = held("/create")
     run = submitted(ws, wanted)
     assert create.asked.wait(30)

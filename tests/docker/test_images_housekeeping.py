@@ -59,52 +59,52 @@ def names(frame: Frame) -> List[str]:
 
 def test_listed_with_where_size_and_names(workspace: Make, small_image: str, registry: Any) -> None:
     ws = workspace()
-    ws.set_image_registry(registry.address)
-    first = ws.build_environment(environment(small_image))
-    (row,) = [one for one in rows(ws.list_images()) if one["key"] == first["key"]]
+    ws.images.set_registry(registry.address)
+    first = ws.images.build(environment(small_image))
+    (row,) = [one for one in rows(ws.images.list()) if one["key"] == first["key"]]
     assert (row["environment"], row["where"]) == ("probe", f"engine, registry {registry.address}")
     assert row["image"] == first["image"]
     assert row["size"] > 1000
     assert abs(row["last_used_at"] - time.time()) < 60
-    other = [one for one in rows(workspace("other").list_images()) if one["key"] == first["key"]]
+    other = [one for one in rows(workspace("other").images.list()) if one["key"] == first["key"]]
     assert [(one["environment"], one["where"]) for one in other] == [(None, "engine")]
 
 
 def test_what_was_not_wanted_goes_with_its_stage_and_comes_back(workspace: Make, small_image: str) -> None:
     ws = workspace()
     wanted = environment(small_image)
-    old, young = ws.build_environment(wanted), ws.build_environment(environment(small_image, "young"))
+    old, young = ws.images.build(wanted), ws.images.build(environment(small_image, "young"))
     age(old, 40)
-    listed = ws.prune_images()
+    listed = ws.images.prune()
     assert old["tag"] in names(listed)
     assert old["tag"].replace("env:", "stage:") in names(listed)
     assert young["tag"] not in names(listed)
     assert find_image(old["tag"]) is not None
-    gone = ws.prune_images(delete=True)
+    gone = ws.images.prune(delete=True)
     assert all(row["deleted"] for row in rows(gone) if old["key"][7:] in row["name"])
     assert find_image(old["image"]) is None
     assert find_image(young["tag"]) is not None
-    assert ws.build_environment(wanted)["found"] == "built"
+    assert ws.images.build(wanted)["found"] == "built"
 
 
 def test_another_workspace_that_wants_it_keeps_it(workspace: Make, small_image: str) -> None:
     wanted = environment(small_image)
-    built = workspace().build_environment(wanted)
+    built = workspace().images.build(wanted)
     age(built, 40)
-    workspace("other").build_environment(wanted)
-    assert built["tag"] not in names(workspace().prune_images())
+    workspace("other").images.build(wanted)
+    assert built["tag"] not in names(workspace().images.prune())
 
 
 def test_what_a_container_uses_stays(workspace: Make, small_image: str, engine: Any) -> None:
     ws = workspace()
-    built = ws.build_environment(environment(small_image))
+    built = ws.images.build(environment(small_image))
     age(built, 40)
     container = engine.api.create_container(built["image"], ["true"])["Id"]
     try:
-        assert not [name for name in names(ws.prune_images()) if built["key"][7:] in name]
+        assert not [name for name in names(ws.images.prune()) if built["key"][7:] in name]
     finally:
         engine.api.remove_container(container)
-    assert built["tag"] in names(ws.prune_images())
+    assert built["tag"] in names(ws.images.prune())
 
 
 def test_a_container_of_a_dead_builder_goes_and_that_of_a_living_one_stays(
@@ -121,13 +121,13 @@ def test_a_container_of_a_dead_builder_goes_and_that_of_a_living_one_stays(
             while subprocess.run(["flock", "-n", lock, "true"]).returncode == 0:
                 assert time.monotonic() < deadline
                 time.sleep(0.02)
-            assert container not in names(ws.prune_images())
+            assert container not in names(ws.images.prune())
         finally:
             held.kill()
             held.wait()
             subprocess.run(["flock", lock, "true"], timeout=70, check=True)
-        assert container in names(ws.prune_images(unused_days=10_000))
-        ws.prune_images(delete=True, unused_days=10_000)
+        assert container in names(ws.images.prune(unused_days=10_000))
+        ws.images.prune(delete=True, unused_days=10_000)
         assert container not in {one["Id"] for one in engine.api.containers(all=True)}
 
 
@@ -154,8 +154,8 @@ def test_an_image_of_somebody_elses_with_our_name_stays(workspace: Make, small_i
     name = f"espalier/env:{os.urandom(6).hex()}"
     engine.api.tag(small_image, *name.split(":"))
     ws = workspace()
-    assert name not in names(ws.prune_images(unused_days=0))
-    assert "" not in [row["key"] for row in rows(ws.list_images())]
+    assert name not in names(ws.images.prune(unused_days=0))
+    assert "" not in [row["key"] for row in rows(ws.images.list())]
 
 
 def test_a_builder_with_another_cache_is_not_known_to_be_dead(
@@ -164,17 +164,17 @@ def test_a_builder_with_another_cache_is_not_known_to_be_dead(
     key = "sha256:" + os.urandom(32).hex()
     labels = labels_while_building(CachePaths(str(tmp_path / "other")), key)
     with stage_container(small_image, ["/bin/true"], [], {}, labels, "none") as container:
-        assert container not in names(workspace().prune_images(unused_days=10_000))
+        assert container not in names(workspace().images.prune(unused_days=10_000))
 
 
 def test_what_a_failed_build_came_to_is_found(workspace: Make, small_image: str) -> None:
     ws = workspace()
     steps = [f"ENV PROBE={os.urandom(6).hex()}", "RUN exit 3"]
     with pytest.raises(EspalierError):
-        ws.build_environment(Environment("broken", docker=DockerSide(base_image=small_image, steps=steps)))
-    left = [name for name in names(ws.prune_images(unused_days=0)) if name.startswith("espalier/unfinished:")]
+        ws.images.build(Environment("broken", docker=DockerSide(base_image=small_image, steps=steps)))
+    left = [name for name in names(ws.images.prune(unused_days=0)) if name.startswith("espalier/unfinished:")]
     assert left
-    assert left[0] not in names(ws.prune_images(unused_days=1))
+    assert left[0] not in names(ws.images.prune(unused_days=1))
 
 
 def test_private_environments_too(workspace: Make, engine: Any) -> None:
@@ -186,19 +186,19 @@ def test_private_environments_too(workspace: Make, engine: Any) -> None:
     record = {"format": 1, "key": f"sha256:{digits}", "name": "mine", "created_at": "2024-01-01T00:00:00.000000Z"}
     replace_record(folder.record, record, folder.root)
     os.utime(folder.record, (5, 5))
-    (row,) = [one for one in rows(ws.list_images()) if one["where"] == "private"]
+    (row,) = [one for one in rows(ws.images.list()) if one["where"] == "private"]
     assert (row["environment"], row["key"]) == ("mine", f"sha256:{digits}")
     assert row["size"] >= 5000
-    assert folder.root in names(ws.prune_images())
-    ws.prune_images(delete=True, unused_days=1000)
+    assert folder.root in names(ws.images.prune())
+    ws.images.prune(delete=True, unused_days=1000)
     assert not os.path.exists(folder.root)
     assert os.listdir(cache().private) == []
 
 
 def test_what_cannot_be(workspace: Make) -> None:
     with pytest.raises(EspalierError) as caught:
-        workspace().prune_images(unused_days=-1)
+        workspace().images.prune(unused_days=-1)
     assert caught.value.code == "bad_argument"
     with pytest.raises(EspalierError) as caught:
-        workspace().environment_build_log(Environment("none", docker=DockerSide(base_image="none:1@sha256:" + "1" * 64)))
+        workspace().images.build_log(Environment("none", docker=DockerSide(base_image="none:1@sha256:" + "1" * 64)))
     assert caught.value.code == "image_missing"

@@ -193,12 +193,12 @@ def test_a_registry_that_lost_the_image_is_asked_and_gets_it_again(
     assert _where(workspace(), key) == [listed]
     registry.stop()
     assert _where(workspace(), key) == [f"{listed} (unconfirmed)"]
-    told = workspace().environment_image(wanted)
+    told = workspace().images.get(wanted)
     assert (told["registries"], told["unconfirmed"]) == ({}, [registry.address])
     registry.empty()
     registry.start()
     assert _where(workspace(), key) == ["engine"]
-    assert workspace().environment_image(wanted)["registries"] == {}
+    assert workspace().images.get(wanted)["registries"] == {}
     again = have(workspace(), wanted, push=True)
     assert f"The registry {registry.address} no longer has the image. It is pushed again." in again.notes
     assert registry.tags("espalier/env") == [key]
@@ -227,7 +227,7 @@ def test_found_in_a_registry_only_when_that_answers(
 
 def _where(workspace: Workspace, key: str) -> List[str]:
     """Where the images of a key are; the engine may have others."""
-    columns = workspace.list_images().columns
+    columns = workspace.images.list().columns
     return [where for one, where in zip(columns["key"], columns["where"]) if str(one).endswith(key)]
 
 

@@ -1,15 +1,12 @@
 """One call from R: a request as JSON text in, a response as JSON text out. Nothing is ever raised to R."""
 
 import json
-import os
 import sys
 import warnings
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional
 
-from espalier_bridge import errors, values
+from espalier_bridge.values import carrier
 
-# class -> member -> {"kind", "params", "returns"}: what R may call, and nothing else. Generated.
-api: Dict[str, Dict[str, Dict[str, Any]]] = {}
 settings: Dict[str, Optional[str]] = {"pycache_prefix": None}
 
 
@@ -20,13 +17,12 @@ def call(request: str) -> str:
         `{"value": …, "warnings": […]}`, or `{"error": {…}, "warnings": […]}`; nothing where there is no value and no
         warning, so that R has nothing to read.
     """
-    values.outgoing.clear()
+    carrier.outgoing.clear()
     with Surroundings() as caught:
         try:
-            function, given, returns = prepared(request)
-            response = {"value": values.result(function(**given), returns)}
+            response = {"value": dispatcher().call(json.loads(request))}
         except Exception as error:
-            response = {"error": errors.record(error)}
+            response = {"error": record(error)}
     return answer(response, caught) if caught or response != {"value": None} else ""
 
 
@@ -51,25 +47,24 @@ class Surroundings:
         sys.pycache_prefix = self._prefix
 
 
-def prepared(request: str) -> "Tuple[Callable[..., Any], Dict[str, Any], Dict[str, Any]]":
-    """What a request asks for: a function, its arguments by name, the declared type of its result.
+def dispatcher() -> Any:
+    """The core's dispatcher for R. The core is loaded by then; this package is loaded before it."""
+    global _dispatcher
+    if _dispatcher is None:
+        from espalier.api.dispatch import Dispatcher
 
-    Raises:
-        LookupError: it is not part of the described API.
-    """
-    asked = json.loads(request)
-    if not api:
-        _read_api()
-    name = asked["member"]
-    member = api.get(asked["class"], {}).get(name)
-    if member is None:
-        raise LookupError(f"{asked['class']}.{name} is not part of the described API")
-    target = values.facade(asked["class"])
-    if member["kind"] != "classmethod":
-        target = target._from_identity(asked["identity"])
-    if member["kind"] == "property":
-        return lambda: getattr(target, name), {}, member["returns"]
-    return getattr(target, name), _arguments(member["params"], asked["args"] or {}, name), member["returns"]
+        _dispatcher = Dispatcher(carrier)
+    return _dispatcher
+
+
+_dispatcher: Any = None
+
+
+def record(error: BaseException) -> Dict[str, Any]:
+    """An exception as a JSON record, for R to signal."""
+    from espalier.api.wire import error_record
+
+    return error_record(error)
 
 
 def answer(response: Dict[str, Any], caught: "List[warnings.WarningMessage]") -> str:
@@ -78,18 +73,6 @@ def answer(response: Dict[str, Any], caught: "List[warnings.WarningMessage]") ->
         {"category": item.category.__name__, "message": str(item.message)} for item in caught
     ]
     return _text(response)
-
-
-def _arguments(params: Dict[str, Any], given: Dict[str, Any], member: str) -> Dict[str, Any]:
-    unknown = sorted(set(given) - set(params))
-    if unknown:
-        raise LookupError(f"{member}() has no argument {', '.join(unknown)}")
-    return {name: values.argument(value, params[name], name) for name, value in given.items()}
-
-
-def _read_api() -> None:
-    with open(os.path.join(os.path.dirname(__file__), "api.json"), encoding="utf-8") as file:
-        api.update(json.load(file)["classes"])
 
 
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode

@@ -9,7 +9,8 @@ import threading
 import warnings
 from typing import Any, Callable, Dict, List
 
-from espalier_bridge import calls, errors, values
+from espalier_bridge import calls
+from espalier_bridge.values import carrier
 
 # How long a look waits for the end, and how long calling off waits for the worker to reach a point where it can stop.
 LOOK_SECONDS = 0.05
@@ -34,7 +35,7 @@ class _Job:
     def begin(self, request: str) -> None:
         self._caught = self._surroundings.__enter__()
         try:
-            function, given, self._returns = calls.prepared(request)
+            function, given, self._returns = calls.dispatcher().prepared(json.loads(request))
         except Exception as error:
             self._outcome = {"error": error}
             self.ended.set()
@@ -58,10 +59,11 @@ class _Job:
         error = self._outcome.get("error")
         if error is None:
             try:
-                return calls.answer({"value": values.result(self._outcome["value"], self._returns)}, self._caught)
+                value = calls.dispatcher().result(self._outcome["value"], self._returns)
+                return calls.answer({"value": value}, self._caught)
             except Exception as failure:
                 error = failure
-        return calls.answer({"error": errors.record(error)}, self._caught)
+        return calls.answer({"error": calls.record(error)}, self._caught)
 
     def succeeded(self) -> bool:
         """Whether it ended with a value."""
@@ -75,7 +77,7 @@ class _Job:
 
 def start(request: str) -> str:
     """Begin a call, and look at it once. For R it differs from `calls.call` in nothing else."""
-    values.outgoing.clear()
+    carrier.outgoing.clear()
     job = _Job()
     _jobs.append(job)
     job.begin(request)

@@ -11,6 +11,7 @@ _HOMES = {
     "Environment": "espalier.environment.definition",
     "EspalierError": "espalier.base.errors",
     "Experiment": "espalier.api.experiment",
+    "Host": "espalier.api.host",
     "Keyvault": "espalier.api.keyvault",
     "Run": "espalier.api.run",
     "ScriptRunConfig": "espalier.base.config",
@@ -20,12 +21,13 @@ _HOMES = {
 }
 
 __all__ = [
-    "Environment", "EspalierError", "Experiment", "Keyvault", "Run", "ScriptRunConfig", "Workspace", "__version__",
-    "input_url", "wait_for",
+    "Environment", "EspalierError", "Experiment", "Host", "Keyvault", "Run", "ScriptRunConfig", "Workspace",
+    "__version__", "input_url", "wait_for",
 ]
 
 if TYPE_CHECKING:
     from espalier.api.experiment import Experiment
+    from espalier.api.host import Host
     from espalier.api.keyvault import Keyvault
     from espalier.api.run import Run
     from espalier.api.wait_many import wait_for

@@ -171,7 +171,7 @@ def test_reuse(experiment: Experiment, config: ScriptRunConfig, ended: Deed) -> 
         [{"n": 2}, {"n": 3}, {"n": 1}], reuse=True,
     )  # fmt: skip
     assert result["reused"] == 2 and result["run_ids"][::2] == [first[1].id, first[0].id]
-    new = experiment.workspace.get_run(result["run_ids"][1])
+    new = experiment.workspace.runs.get(result["run_ids"][1])
     assert new not in first and ended(new)["status"] == "Completed"
     assert experiment.submit_many(config, [{"n": 1}], reuse=True) == first[:1], "nothing new is nothing written"
 

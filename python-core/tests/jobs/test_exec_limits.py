@@ -38,4 +38,4 @@ def test_submit_refuses_before_anything_is_created(workspace: Workspace) -> None
     config = ScriptRunConfig(command=["true"], script_params={"ids": ["x" * 100] * 30_000})
     with pytest.raises(EspalierError, match="file as an input"):
         Experiment(workspace, "e").submit(config)
-    assert not workspace.list_runs().columns["run_id"]
+    assert not workspace.runs.list().columns["run_id"]

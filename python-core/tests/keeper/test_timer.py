@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-from espalier import EspalierError, Run, Workspace
+from espalier import EspalierError, Host, Run
 from espalier.jobs import commit as submission
 from espalier.keeper import timer
 from espalier.queue.capacity import set_capacity
@@ -38,21 +38,21 @@ def install(folder: Path, name: str, text: str) -> None:
 
 
 def test_neither(programs: Path) -> None:
-    assert Workspace.keeper_status() == {"running": False, "how": None, "command": None}
+    assert Host.keeper_status() == {"running": False, "how": None, "command": None}
     with pytest.raises(EspalierError, match="neither a systemd") as caught:
-        Workspace.keeper_install()
-    assert caught.value.code == "not_supported" and Workspace.keeper_uninstall() is False
+        Host.keeper_install()
+    assert caught.value.code == "not_supported" and Host.keeper_uninstall() is False
 
 
 def test_cron(programs: Path) -> None:
     install(programs, "crontab", CRONTAB)
     (programs / "entries").write_text("@daily true\n")
     for _ in range(2):
-        assert Workspace.keeper_install()["how"] == "cron"
+        assert Host.keeper_install()["how"] == "cron"
         lines = (programs / "entries").read_text().splitlines()
         assert len(lines) == 2 and lines[0] == "@daily true" and lines[1].startswith("@reboot env ESPALIER_STATE_DIR=")
-    assert Workspace.keeper_uninstall() is True
-    assert (programs / "entries").read_text() == "@daily true\n" and Workspace.keeper_status()["how"] is None
+    assert Host.keeper_uninstall() is True
+    assert (programs / "entries").read_text() == "@daily true\n" and Host.keeper_status()["how"] is None
 
 
 def test_what_cron_calls_moves_the_queue_on(programs: Path, submit: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, reach: Any) -> None:
@@ -60,7 +60,7 @@ def test_what_cron_calls_moves_the_queue_on(programs: Path, submit: Callable[...
     with monkeypatch.context() as patch:
         patch.setattr(submission, "step_locked", lambda queue: None)
         run = submit("true")
-    Workspace.keeper_install()
+    Host.keeper_install()
     line = (programs / "entries").read_text().removeprefix("@reboot ").replace("\\%", "%")
     subprocess.run(["/bin/sh", "-c", line], check=True, env={"PATH": os.defpath, "HOME": "/"}, timeout=60)
     reach(lambda: run._status()["state"] == "Completed")
@@ -71,7 +71,7 @@ def test_paths_that_mean_something_to_a_shell(programs: Path, home: Path, monkey
     install(programs, "crontab", CRONTAB)
     monkeypatch.setenv("ESPALIER_STATE_DIR", str(home / name))
     set_capacity(queue_paths(), cpus=3)
-    Workspace.keeper_install()
+    Host.keeper_install()
     line = (programs / "entries").read_text().removeprefix("@reboot ").replace("\\%", "%")
     subprocess.run(["/bin/sh", "-c", line], check=True, env={"PATH": os.defpath, "HOME": "/"}, timeout=60)
     assert sorted(path.name for path in home.iterdir() if path.is_dir()) == sorted(["programs", name])
@@ -81,24 +81,24 @@ def test_a_line_break_is_refused(programs: Path, home: Path, monkeypatch: pytest
     install(programs, "crontab", CRONTAB)
     monkeypatch.setenv("ESPALIER_STATE_DIR", str(home / "a\n* * * * * rm"))
     with pytest.raises(EspalierError, match="line break"):
-        Workspace.keeper_install()
+        Host.keeper_install()
     assert not (programs / "entries").exists() or "rm" not in (programs / "entries").read_text()
 
 
 def test_systemd(programs: Path, home: Path) -> None:
     install(programs, "systemctl", SYSTEMCTL)
-    assert Workspace.keeper_install()["how"] == "systemd"
+    assert Host.keeper_install()["how"] == "systemd"
     units = home / "config" / "systemd" / "user"
     service = (units / "espalier-keeper.service").read_text()
     assert "KillMode=process" in service and f"ESPALIER_STATE_DIR={home}/state" in service
     assert "OnBootSec=1min" in (units / "espalier-keeper.timer").read_text()
     assert "--user enable --now espalier-keeper.timer" in (programs / "calls").read_text()
-    assert Workspace.keeper_uninstall() is True and list(units.iterdir()) == []
+    assert Host.keeper_uninstall() is True and list(units.iterdir()) == []
 
 
 def test_a_systemd_that_refuses(programs: Path, home: Path) -> None:
     install(programs, "systemctl", SYSTEMCTL)
     (programs / "refuse").touch()
     with pytest.raises(EspalierError, match="did not take the timer"):
-        Workspace.keeper_install()
-    assert Workspace.keeper_status()["how"] is None
+        Host.keeper_install()
+    assert Host.keeper_status()["how"] is None

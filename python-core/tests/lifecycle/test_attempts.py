@@ -166,7 +166,7 @@ def test_metrics_are_those_of_the_last_attempt(experiment: Any, project: Path, e
     )
     run = experiment.submit({"source_directory": str(project), "entry_script": "a.py", "retry": 2})
     assert ended(run)["status"] == "Completed" and run.get_metrics() == {"m": 2.0}
-    assert workspace.list_runs().columns["metric_m"] == [2.0]
+    assert workspace.runs.list().columns["metric_m"] == [2.0]
     assert len(os.listdir(os.path.join(run.run_dir, "attempts", "1", "events"))) == 1
 
 

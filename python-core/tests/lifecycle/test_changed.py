@@ -151,7 +151,7 @@ def test_an_attempt_that_was_not_the_last(submit: Any, ended: Ended) -> None:
 def test_a_clock_that_was_set_back(tmp_path: Path, workspace: Any, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Times of change say nothing then, and contents are compared."""
     (project / "a.txt").write_text("before")
-    snapshot = workspace.take_snapshot(str(project))
+    snapshot = workspace.snapshots.take(str(project))
     run = RunPaths(os.path.join(workspace.path, "runs", "ab", "e_1_abcdef01"))
     os.makedirs(run.root)
     scratch = give_scratch(run, str(tmp_path / "w"))
@@ -184,7 +184,7 @@ def test_after_a_power_cut(workspace: Any, project: Path, tmp_path: Path) -> Non
     """The note of when the job began had not reached the disk: contents tell."""
     for name in ("a.txt", "b.txt"):
         (project / name).write_text(name)
-    snapshot = workspace.take_snapshot(str(project))
+    snapshot = workspace.snapshots.take(str(project))
     run = RunPaths(os.path.join(workspace.path, "runs", "ab", "e_1_abcdef01"))
     os.makedirs(run.root)
     scratch = give_scratch(run, str(tmp_path / "w"))

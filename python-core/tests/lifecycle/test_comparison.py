@@ -46,7 +46,7 @@ class Copy:
     def __init__(self, workspace: Workspace, source: Path, scratch: Path, directory: str = "") -> None:
         self.run = RunPaths(os.path.join(workspace.path, "runs", "ab", "e_1_abcdef01"))
         os.makedirs(self.run.root, exist_ok=True)
-        self.spec = defined(snapshot={"id": workspace.take_snapshot(str(source))})
+        self.spec = defined(snapshot={"id": workspace.snapshots.take(str(source))})
         self.scratch: ScratchPaths = give_scratch(self.run, str(scratch), directory)
         os.unlink(self.scratch.began)
         materialise(workspace.path, self.spec.snapshot.id, self.scratch.job)

@@ -35,7 +35,7 @@ def test_a_job_s_first_log_after_its_workspace_was_renamed(
     moved = workspace.path + "-renamed"
     os.rename(workspace.path, moved)
     gate.unlink()
-    found = Workspace(moved).get_run(run.id)
+    found = Workspace(moved).runs.get(run.id)
     reach(lambda: found.get_status() in ("Completed", "Failed"))
     assert found.get_status() == "Completed", found.follow()["log"]
     assert found.get_metrics()["m"] == 1.0 and found.follow()["log"] == "Running\n"

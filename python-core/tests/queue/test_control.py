@@ -79,7 +79,7 @@ def test_cancel_of_a_run_whose_runner_is_gone_from_the_queue(one_slot: None, sub
     run = submit("true")
     shutil.rmtree(queue_paths().root)
     assert run.cancel()
-    workspace.list_runs()
+    workspace.runs.list()
     assert run.get_status() == "Canceled"
 
 

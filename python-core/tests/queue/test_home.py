@@ -98,7 +98,7 @@ def test_no_place_for_a_queue(workspace: Workspace, experiment: Any, tmp_path: P
     with pytest.raises(EspalierError, match="ESPALIER_STATE_DIR") as caught:
         experiment.submit({"command": "true"})
     assert caught.value.code == "not_supported"
-    assert len(workspace.list_runs()) == 0, "reading needs no queue"
+    assert len(workspace.runs.list()) == 0, "reading needs no queue"
     assert not os.path.exists(workspace._paths.runs)
 
 

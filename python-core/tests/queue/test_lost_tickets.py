@@ -37,8 +37,8 @@ LOOKS = {
     "detailed status": lambda run: run.get_detailed_status(),
     "details": lambda run: run.get_details(),
     "follow": lambda run: run.follow(),
-    "look at several": lambda run: Workspace(run.workspace_path).follow_runs([run.id]),
-    "listing": lambda run: Workspace(run.workspace_path).list_runs(),
+    "look at several": lambda run: Workspace(run.workspace_path).runs.follow([run.id]),
+    "listing": lambda run: Workspace(run.workspace_path).runs.list(),
 }  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-from espalier import Experiment, Run, Workspace
+from espalier import Experiment, Host, Run, Workspace
 from espalier.adapters.posix import process_start
 from espalier.jobs import commit as submission
 from espalier.queue import nudge as module
@@ -33,7 +33,7 @@ def left_alone(submit: Submit, monkeypatch: pytest.MonkeyPatch) -> Run:
         lambda run: run.get_status(),
         lambda run: run.get_details(),
         lambda run: run.follow(),
-        lambda run: Workspace.host_resources(cpus=1),
+        lambda run: Host.resources(cpus=1),
     ],
 )
 def test_whatever_is_asked_moves_the_queue_on(left_alone: Run, call: Callable[[Run], Any], reach: Any) -> None:

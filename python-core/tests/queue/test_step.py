@@ -8,7 +8,7 @@ from typing import Any, Callable, List
 
 import pytest
 from defined import defined
-from espalier import EspalierError, Run, Workspace
+from espalier import EspalierError, Host, Run, Workspace
 from espalier.adapters import posix
 from espalier.adapters.homes import scratch_folder
 from espalier.base.paths import RunPaths
@@ -61,7 +61,7 @@ def test_raising_the_limit_starts_runs(one_slot: None, submit: Submit, reach: An
     first, second = submit("sleep 30"), submit("sleep 30")
     reach(first, "Running")
     assert second.get_status() == "Queued"
-    Workspace.max_concurrent_runs(2)
+    Host.max_concurrent_runs(2)
     reach(second, "Running")
 
 
@@ -142,7 +142,7 @@ def test_two_queues_that_know_a_run_execute_it_once(
     with monkeypatch.context() as patch:
         patch.setenv("ESPALIER_STATE_DIR", str(tmp_path / "other-state"))
         for _ in range(5):
-            workspace.list_runs()
+            workspace.runs.list()
     for one in (blocker, run):
         assert ended(one)["status"] == "Completed"
     blocker.get_details()
@@ -394,7 +394,7 @@ def test_a_job_does_not_start_runners_itself(submit: Submit, ended: Any, experim
     source = str(Path(spawn_module.__file__).parents[2])
     run = experiment.submit({"source_directory": str(project), "entry_script": "a.py", "arguments": [source]})
     assert ended(run)["status"] == "Completed", run.get_details()["error"]
-    other = Workspace(run.workspace_path).get_run(Path(run.run_dir, "user_logs/std_log.txt").read_text().strip())
+    other = Workspace(run.workspace_path).runs.get(Path(run.run_dir, "user_logs/std_log.txt").read_text().strip())
     assert ended(other)["status"] == "Completed"
 
 

@@ -358,5 +358,5 @@ def test_through_a_workspace(experiment: Any, workspace: Any, tmp_path: Path) ->
         run.complete()
     frame = experiment.list_runs(filter="metrics.m > 1", order_by=["-metrics.m"], max_results=1)
     assert frame.columns["metric_m"] == [3] and frame.page_token
-    assert workspace.list_runs(False, "metrics.m > 1", ["-metrics.m"], 1).columns == frame.columns
-    assert len(workspace.list_runs(filter="experiment = 'none'")) == 0
+    assert workspace.runs.list(False, "metrics.m > 1", ["-metrics.m"], 1).columns == frame.columns
+    assert len(workspace.runs.list(filter="experiment = 'none'")) == 0

@@ -412,7 +412,7 @@ def test_the_same_workspace_by_a_link(runs: Runs, home: Path) -> None:
 
 def test_nothing_of_it_lies_in_the_workspace(workspace: Workspace, submit: Callable[..., Any], ended: Callable[..., Any]) -> None:
     ended(submit("true"))
-    workspace.list_runs()
+    workspace.runs.list()
     assert not [path for path in Path(workspace.path).rglob("*") if "sqlite" in path.name]
 
 
@@ -425,7 +425,7 @@ def test_the_workspace_is_only_read(workspace: Workspace, submit: Callable[..., 
         return {str(path): path.lstat().st_mtime_ns for path in Path(workspace.path).rglob("*")}
 
     before = picture()
-    assert len(workspace.list_runs()) == 1
+    assert len(workspace.runs.list()) == 1
     assert picture() == before
 
 
@@ -455,7 +455,7 @@ def test_a_log_damaged_after_the_run_was_listed(
         Path(run.run_dir, "events", "w.jsonl").write_text("".join(lines))
 
     def listed() -> Dict[str, str]:
-        frame = workspace.list_runs()
+        frame = workspace.runs.list()
         assert frame.columns["error"].count(None) == frame.columns["status"].count("Completed")
         return dict(zip(frame.columns["run_id"], frame.columns["status"]))
 
@@ -467,7 +467,7 @@ def test_a_log_damaged_after_the_run_was_listed(
     cut.write_bytes(cut.read_bytes()[:-20])
     workspace.verify()
     assert listed() == {good.id: "Completed", damaged.id: "Damaged", torn.id: "Completed"}
-    frame = workspace.list_runs()
+    frame = workspace.runs.list()
     said = frame.columns["error"][frame.columns["run_id"].index(damaged.id)]
     assert f"{log} is damaged at line 2" in said and "Completed" in said
     assert len(torn.get_metrics()["m"]) == 2

@@ -50,7 +50,7 @@ def test_nor_does_a_command_or_a_name_or_a_tag(vaulted: Workspace, experiment: E
     refused("experiment", lambda: Experiment(vaulted, f"e-{SECRET}").submit(ScriptRunConfig(command="true")))
     refused("experiment", lambda: Experiment(vaulted, f"e-{SECRET}").start_logging())
     environment = Environment.from_mapping({"name": "e", "variables": {"AUTH": IN_TEXT}})
-    refused("environment$variables$AUTH", lambda: vaulted.register_environment(environment))
+    refused("environment$variables$AUTH", lambda: vaulted.environments.register(environment))
     assert experiment.get_runs() == []
 
 

@@ -1,22 +1,41 @@
-"""`python -m espalier.api.describe` prints the public API of the façades as JSON (api.json).
+"""`python -m espalier.api.describe` writes the catalogue of operations: `api.json`, and its table for people.
 
-Other languages' bindings are generated from it. Everything comes from signatures, annotations, defaults and
-docstrings; a type is never guessed from prose. An annotation outside the list in `type_record` is written as
-`{"type": "unknown"}`, and a generator must refuse it by name.
+R's classes, the command line, HTTP routes, and the list of what jobs may ask for come from it. Everything comes from
+declarations (`base/operation.py`), signatures, annotations, defaults and docstrings; a type is never guessed from
+prose. An annotation outside the list in `type_record` is written as `{"type": "unknown"}`, and a generator must refuse
+it by name.
 """
 
 import dataclasses
+import importlib
+import importlib.util
 import inspect
 import json
 import re
 import sys
 import typing
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from espalier.base.canonical import digest
+from espalier.base.operation import Operation
 from espalier.base.types import Data, Frame, Index, Text
+from espalier.rooms import ROOMS
+from espalier.workspace.handle import WorkspaceHandle
 
-FACADES = ("Workspace", "Experiment", "Run", "Environment", "Keyvault")
+# The façades of this room, and of rooms below. A later system declares its own in `<room>/api.py`.
+_FACADES = {
+    "Workspace": "espalier.api.workspace",
+    "Experiments": "espalier.api.experiments",
+    "Experiment": "espalier.api.experiment",
+    "Runs": "espalier.api.runs",
+    "Run": "espalier.api.run",
+    "Environments": "espalier.api.environments",
+    "Environment": "espalier.environment.definition",
+    "Images": "espalier.api.images",
+    "Snapshots": "espalier.api.snapshots",
+    "Keyvault": "espalier.api.keyvault",
+    "Host": "espalier.api.host",
+}
 
 _SCALARS: Dict[Any, str] = {
     type(None): "none", bool: "bool", int: "int", float: "float", str: "str", Any: "json",
@@ -37,12 +56,21 @@ def describe(classes: Optional[Sequence[type]] = None) -> Dict[str, Any]:
     Returns:
         A JSON value: `format` and `classes`, each with its doc, properties, methods, and the digest of these.
     """
-    if classes is None:
-        import espalier
-
-        classes = [getattr(espalier, name) for name in FACADES]
+    classes = list(facades()) if classes is None else classes
     names = {cls.__name__: cls for cls in classes}
-    return {"format": 1, "classes": [_class_record(cls, names) for cls in classes]}
+    return {"format": 2, "classes": [_class_record(cls, names) for cls in classes]}
+
+
+def facades() -> Iterator[type]:
+    """The façades of all rooms."""
+    for name, module in _FACADES.items():
+        yield getattr(importlib.import_module(module), name)
+    for room in ROOMS:
+        name = f"espalier.{room}.api"
+        if importlib.util.find_spec(name) is not None:
+            for value in vars(importlib.import_module(name)).values():
+                if isinstance(value, type) and value.__module__ == name and hasattr(value, "NOUN"):
+                    yield value
 
 
 def _class_record(cls: type, names: Mapping[str, type]) -> Dict[str, Any]:
@@ -62,24 +90,54 @@ def _class_record(cls: type, names: Mapping[str, type]) -> Dict[str, Any]:
                 "type": type_record(hints.get("return", inspect.Signature.empty), names),
                 "doc": parse_docstring(inspect.getdoc(member))["text"],
             })
-        elif isinstance(member, (classmethod, staticmethod)):
-            kind = "classmethod" if isinstance(member, classmethod) else "staticmethod"
-            methods.append(_method_record(name, member.__func__, kind, names))
-        elif inspect.isfunction(member):
-            methods.append(_method_record(name, member, "instance", names))
+        else:
+            function = member.__func__ if isinstance(member, (classmethod, staticmethod)) else member
+            declared = getattr(function, "__operation__", None)
+            if declared is not None:
+                kind = type(member).__name__ if function is not member else "instance"
+                methods.append(_method_record(name, function, kind, names, declared))
     doc = parse_docstring(inspect.getdoc(cls))["text"]
-    record = {"name": cls.__name__, "doc": doc, "properties": properties, "methods": methods}
+    properties += _nouns(names) if cls.__name__ == "Workspace" else []
+    record = {
+        "name": cls.__name__,
+        "module": cls.__module__,
+        "noun": getattr(cls, "NOUN", ""),
+        "in_workspace": _is_noun(cls),
+        "doc": doc,
+        "properties": properties,
+        "methods": methods,
+    }
     return {**record, "digest": digest(record)}
 
 
+def _nouns(names: Mapping[str, type]) -> List[Dict[str, Any]]:
+    """The nouns of a workspace, `ws.runs`, as properties of it."""
+    return [
+        {
+            "name": cls.NOUN,  # type: ignore[attr-defined]
+            "is_noun": True,
+            "type": {"type": "object", "class": name},
+            "doc": parse_docstring(inspect.getdoc(cls))["text"],
+        }
+        for name, cls in names.items()
+        if _is_noun(cls)
+    ]
+
+
+def _is_noun(cls: type) -> bool:
+    return issubclass(cls, WorkspaceHandle) and cls.NOUN != "workspace"
+
+
 def _fields(cls: type, names: Mapping[str, type]) -> List[Dict[str, Any]]:
-    """The fields of a dataclass, which are read like properties."""
+    """The fields of a dataclass, which are read like properties; those that can cross to another language."""
     if not dataclasses.is_dataclass(cls):
         return []
     hints, docs = typing.get_type_hints(cls), parse_docstring(inspect.getdoc(cls))["args"]
+    types = {field.name: type_record(hints[field.name], names) for field in dataclasses.fields(cls)}
     return [
-        {"name": field.name, "type": type_record(hints[field.name], names), "doc": docs.get(field.name, "")}
-        for field in dataclasses.fields(cls)
+        {"name": name, "type": type_, "doc": docs.get(name, "")}
+        for name, type_ in types.items()
+        if type_["type"] != "optional" or type_["of"]["type"] != "unknown"
     ]
 
 
@@ -92,7 +150,7 @@ def _public_members(cls: type) -> List[Tuple[str, Any]]:
 
 
 def _method_record(
-    name: str, function: Callable[..., Any], kind: str, names: Mapping[str, type]
+    name: str, function: Callable[..., Any], kind: str, names: Mapping[str, type], declared: Operation
 ) -> Dict[str, Any]:
     hints = _hints(function, names)
     doc = parse_docstring(inspect.getdoc(function))
@@ -100,6 +158,7 @@ def _method_record(
     if kind != "staticmethod":
         parameters = parameters[1:]
     return {
+        **declared._asdict(),
         "name": name,
         "kind": kind,
         "params": [_param_record(p, hints, names, doc["args"]) for p in parameters],
@@ -187,10 +246,47 @@ def _entries(lines: Sequence[str]) -> Dict[str, str]:
     return entries
 
 
+def as_text(description: Mapping[str, Any]) -> str:
+    """`api.json`: sorted keys, an operation a line, nothing that changes from one run to the next."""
+    classes = [_class_text(record) for record in description["classes"]]
+    return f'{{"format": {description["format"]}, "classes": [\n' + ",\n".join(classes) + "\n]}\n"
+
+
+def _class_text(record: Mapping[str, Any]) -> str:
+    lines = {name: ",\n  ".join(map(_json, record[name])) for name in ("properties", "methods")}
+    others = {name: value for name, value in record.items() if name not in lines}
+    blocks = [f' "{name}": [\n  {text}\n ]' for name, text in lines.items()]
+    return ",\n".join([_json(others)[:-1], *blocks]) + "\n}"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
+def as_table(description: Mapping[str, Any]) -> str:
+    """The operations as a page of Markdown."""
+    lines = [
+        "# Operations", "",
+        "Each operation is declared once, in the core. `make generate` writes this page from the declarations.", "",
+        "A command takes the workspace from `--workspace`, and HTTP paths begin at it. A job may ask for the",
+        "operations marked with *yes*, about its own run and the runs below it.", "",
+        "| Python | R | command line | HTTP | jobs |", "|---|---|---|---|---|",
+    ]  # fmt: skip
+    for record in description["classes"]:
+        for method in record["methods"]:
+            owner = f"ws.{record['noun']}" if record["in_workspace"] else record["name"]
+            command = f"`espalier {record['noun']} {method['command']}`" if method["command"] else ""
+            in_r = f"`{record['name']}${method['name']}()`" if method["kind"] == "instance" else ""
+            route, in_job = f"`{method['route']}`", "yes" * method["in_job"]
+            cells = [f"`{owner}.{method['name']}()`", in_r, command, route, in_job]
+            lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
-    """Print api.json: sorted keys, nothing that changes from one run to the next."""
-    text = json.dumps(describe(), indent=1, sort_keys=True, ensure_ascii=False)
-    sys.stdout.buffer.write(text.encode("utf-8") + b"\n")
+    """Print `api.json`, or with `--table` its page for people."""
+    text = as_table(describe()) if "--table" in sys.argv[1:] else as_text(describe())
+    sys.stdout.buffer.write(text.encode("utf-8"))
 
 
 if __name__ == "__main__":

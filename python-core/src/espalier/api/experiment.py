@@ -13,6 +13,7 @@ from espalier.api.workspace import Workspace
 from espalier.base.arguments import classed
 from espalier.base.config import ScriptRunConfig
 from espalier.base.names import check_name
+from espalier.base.operation import operation
 from espalier.base.os_errors import cannot_write
 from espalier.base.paths import FORMAT, WorkspacePaths
 from espalier.base.records import create_file, dump_record, make_folders, now_iso
@@ -39,6 +40,8 @@ class Experiment:
     Raises:
         EspalierError: `bad_name`.
     """
+
+    NOUN = "experiments"
 
     def __init__(self, workspace: Workspace, name: str) -> None:
         self._workspace = workspace
@@ -92,6 +95,7 @@ class Experiment:
             warnings.warn(text, stacklevel=3)
         return Run(self._workspace.path, result["run_id"])
 
+    @operation("POST /experiments/{name}/runs", long=True, command="")
     def submit_values(
         self, config: Mapping[str, Any], tags: Optional[Mapping[str, Text]] = None, reuse: bool = False
     ) -> Any:
@@ -152,6 +156,7 @@ class Experiment:
             warnings.warn(text, stacklevel=3)
         return [Run(self._workspace.path, run_id) for run_id in result["run_ids"]]
 
+    @operation("POST /experiments/{name}/batches", long=True, command="")
     def submit_many_values(
         self,
         config: Mapping[str, Any],
@@ -201,6 +206,7 @@ class Experiment:
         """The newest completed run of each reuse key, by key."""
         return self._workspace._ask(lambda index, database: completed(database, self._name, keys))
 
+    @operation("POST /experiments/{name}/interactive", long=True, command="")
     def start_logging(
         self,
         outputs: Optional[str] = None,
@@ -214,7 +220,7 @@ class Experiment:
             outputs: Folder whose files are kept as the run's outputs when it completes.
             snapshot_directory: Folder to keep a snapshot of.
             client: Who records, `R 4.2.2`. Default: this Python.
-            outside_links: What becomes of links that lead out of the snapshot's folder, see `Workspace.take_snapshot`.
+            outside_links: What becomes of links that lead out of the snapshot's folder, see `Snapshots.take`.
 
         Raises:
             EspalierError: `source_missing`, `source_unreadable`, `workspace_missing`, `workspace_read_only`;
@@ -225,6 +231,7 @@ class Experiment:
         spec = base_spec(self._workspace.id, self._name, "interactive", client or "")
         return Run(self._workspace.path, start_interactive(paths, spec, outputs, snapshot_directory, outside_links))
 
+    @operation("GET /experiments/{name}/objects", long=True, command="")
     def get_runs(
         self,
         type: Optional[str] = None,
@@ -245,6 +252,7 @@ class Experiment:
         wanted = [with_all("tags", tags), with_all("properties", properties)]
         return [Run(self._workspace.path, run_id) for run_id in self._run_ids(fixed, wanted)]
 
+    @operation("GET /experiments/{name}/runs", long=True, command="runs")
     def list_runs(
         self,
         include_children: bool = False,
@@ -257,7 +265,7 @@ class Experiment:
 
         Args:
             include_children: Also runs that have a parent.
-            filter: Only runs for which this holds; see `Workspace.list_runs`.
+            filter: Only runs for which this holds; see `Runs.list`.
             order_by: What to sort by: `["metrics.auc DESC", "created_at"]`. Runs without a value come last.
             max_results: The number of runs, at most.
             page_token: The table's `page_token`, to get the runs that follow it. The other arguments must be the same.
@@ -266,7 +274,7 @@ class Experiment:
             EspalierError: `bad_filter`.
         """
         query = query_of(filter, order_by, max_results, page_token)
-        return self._workspace._list(self._own(), include_children, query)
+        return self._workspace._runs(self._own(), include_children, query)
 
     def _own(self) -> Sql:
         return Sql("r.experiment = ?", (self._name,))

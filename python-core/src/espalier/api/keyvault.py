@@ -1,42 +1,30 @@
 """The keyvault of a workspace: secrets by name."""
 
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence
+from typing import TYPE_CHECKING, Any, List, Mapping, Optional, Sequence
 
 from espalier.base.arguments import classed
-from espalier.base.paths import WorkspacePaths
+from espalier.base.operation import operation
 from espalier.base.types import Frame
+from espalier.workspace.handle import WorkspaceHandle
 
 if TYPE_CHECKING:
     from espalier.vault.store import Vault
 
 
 @classed
-class Keyvault:
+class Keyvault(WorkspaceHandle):
     """The secrets of a workspace, kept encrypted in a file of the workspace, with the key elsewhere. Jobs get those
     that are attached to them.
-
-    Args:
-        workspace_path: Folder of the workspace.
     """
 
-    def __init__(self, workspace_path: str) -> None:
-        self._workspace_path = workspace_path
-
-    def __repr__(self) -> str:
-        return f"Keyvault({self._workspace_path!r})"
-
-    def _identity(self) -> Dict[str, str]:
-        return {"workspace": self._workspace_path}
-
-    @classmethod
-    def _from_identity(cls, identity: Mapping[str, str]) -> "Keyvault":
-        return cls(identity["workspace"])
+    NOUN = "secrets"
 
     @property
     def workspace_path(self) -> str:
         """Folder of the workspace it belongs to."""
-        return self._workspace_path
+        return self._paths.root
 
+    @operation("PUT /secrets", long=True, command="set")
     def set_secrets(self, secrets: Mapping[str, str]) -> None:
         """Keep secrets, or other values of some; all of them or none.
 
@@ -58,6 +46,7 @@ class Keyvault:
         """
         self.set_secrets({name: value})
 
+    @operation("POST /secrets/values", long=True, command="get")
     def get_secrets(self, names: Sequence[str]) -> Mapping[str, Optional[str]]:
         """Secrets by name; None for those there are not.
 
@@ -77,6 +66,7 @@ class Keyvault:
         """
         return self.get_secrets([name])[name]
 
+    @operation("GET /secrets", command="list")
     def list_secrets(self) -> Frame:
         """The names of all secrets, and when each was set: columns `name` and `set_at`.
 
@@ -86,6 +76,7 @@ class Keyvault:
         found = self._vault().names()
         return Frame({"name": list(found), "set_at": list(found.values())}, {"name": "string", "set_at": "string"})
 
+    @operation("DELETE /secrets", long=True, command="delete")
     def delete_secrets(self, names: Sequence[str]) -> List[str]:
         """Forget secrets.
 
@@ -100,6 +91,7 @@ class Keyvault:
         """
         return self._vault().delete(names)
 
+    @operation("GET /secrets/files", command="files")
     def get_details(self) -> Any:
         """The files that hold them: `file` has the names and the encrypted values, `key` is the file without which
         these cannot be read. Back up both."""
@@ -108,4 +100,4 @@ class Keyvault:
     def _vault(self) -> "Vault":
         from espalier.vault.store import Vault
 
-        return Vault(WorkspacePaths(self._workspace_path))
+        return Vault(self._paths)

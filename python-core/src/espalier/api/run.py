@@ -22,6 +22,7 @@ from espalier.base.errors import DamageWarning, EspalierError
 from espalier.base.model.codec import decoded
 from espalier.base.model.job import JobSpec
 from espalier.base.names import check_label
+from espalier.base.operation import operation
 from espalier.base.paths import EVENTS, PARTS, RunPaths, WorkspacePaths
 from espalier.base.records import check_kinds, read_record
 from espalier.base.types import Frame, Text
@@ -49,6 +50,8 @@ class Run(RunParts, RunFiles, RunSecrets, RunChildren):
         workspace_path: Folder of the workspace.
         run_id: The run's id.
     """
+
+    NOUN = "runs"
 
     def __init__(self, workspace_path: str, run_id: str) -> None:
         self._workspace_path = workspace_path
@@ -116,6 +119,7 @@ class Run(RunParts, RunFiles, RunSecrets, RunChildren):
         """Folder of the workspace it belongs to."""
         return self._workspace_path
 
+    @operation("GET /runs/{id}/status", in_job=True)
     def get_status(self) -> str:
         """The run's state: `Queued`, `Preparing`, `Running`, `Completed`, `Failed`, `Canceled`, ..."""
         state = str(self._status()["state"])
@@ -125,6 +129,7 @@ class Run(RunParts, RunFiles, RunSecrets, RunChildren):
         waiting = not states.is_final(state) and os.path.exists(self._paths.cancel)
         return states.CANCEL_REQUESTED if waiting else state
 
+    @operation("GET /runs/{id}/detailed-status", command="")
     def get_detailed_status(self) -> Any:
         """The state, and for a queued run its position (1 is next; None while it may not be started) and why it
         waits."""
@@ -133,15 +138,18 @@ class Run(RunParts, RunFiles, RunSecrets, RunChildren):
         position, reason = waiting if waiting is not None and state == states.QUEUED else (None, None)
         return {"status": state, "position": position, "reason": reason}
 
+    @operation("GET /runs/{id}", long=True, in_job=True, command="show")
     def get_details(self) -> Any:
         """Everything known of the run: definition, state, times, error, files."""
         spec, status, meta = self._spec(), self._status(), self._meta()
         return run_details(self._paths, self.get_status(), spec, status, meta)
 
+    @operation("GET /runs/{id}/details-with-logs", long=True, command="")
     def get_details_with_logs(self) -> Any:
         """`get_details()` with the text of each log instead of its path; of a log above 1 MB its end, with a note."""
         return with_logs(self._paths, self.get_details())
 
+    @operation("GET /runs/{id}/log", long=True, in_job=True, command="")
     def get_log(self, n: Optional[int] = None, name: str = "user_logs/std_log.txt") -> List[str]:
         """The lines of the run's log, as a terminal would show them: of a progress bar what it showed last.
 
@@ -158,18 +166,21 @@ class Run(RunParts, RunFiles, RunSecrets, RunChildren):
         self._status()
         return read_log(self._paths, name, n)
 
+    @operation("GET /runs/{id}/traceback", in_job=True)
     def get_traceback(self) -> List[str]:
         """The calls that led to the run's error, outermost first; of a Python job the lines of its traceback. Empty
         for a run that did not fail, or whose calls are unknown."""
         error = check_kinds(self._paths.status, self._status().get("error") or {}, {"traceback": list})
         return [str(line) for line in error.get("traceback") or []]
 
+    @operation("GET /runs/{id}/environment")
     def get_environment(self) -> Any:
         """The run's environment: `how` it comes to it (`session`, `user-managed`, `private`, `image`), `name`,
         `version`, `definition` (its record as JSON text), `key`, and what was made ready: `image`, `tag`, `folder`,
         where it was `found`, and the `seconds` that took; None what there is not."""
         return environment_facts(self._paths, self._spec())
 
+    @operation("GET /runs/{id}/metrics", long=True, in_job=True)
     def get_metrics(
         self,
         name: Optional[str] = None,
@@ -195,6 +206,7 @@ class Run(RunParts, RunFiles, RunSecrets, RunChildren):
         runs = [self, *self.get_children(recursive=True, type=run_type)]
         return {run.id: metrics.read_metrics(run._paths, name) for run in runs}
 
+    @operation("GET /runs/{id}/metric-frames", long=True, in_job=True, command="")
     def get_metric_frames(self, name: Optional[str] = None) -> Mapping[str, Frame]:
         """The run's metrics by name, typed: columns of one kind each, where a missing value has a kind too.
 
@@ -209,6 +221,7 @@ class Run(RunParts, RunFiles, RunSecrets, RunChildren):
         self._warn_of_lost(EVENTS)
         return metrics.metric_frames(self._paths, name)
 
+    @operation("GET /runs/{id}/metric-history", long=True, in_job=True)
     def get_metric_history(self, name: Optional[str] = None) -> Frame:
         """Every scalar that was logged, in order: `name`, `step`, `value`, `time`, `text`.
 
@@ -223,6 +236,7 @@ class Run(RunParts, RunFiles, RunSecrets, RunChildren):
         self._warn_of_lost(EVENTS)
         return metrics.history_frame(self._paths, name)
 
+    @operation("GET /runs/{id}/usage", long=True, in_job=True)
     def get_usage(self) -> Frame:
         """What the job used while it ran, a row a sample: each second at first, less often the older it is.
 
@@ -235,10 +249,12 @@ class Run(RunParts, RunFiles, RunSecrets, RunChildren):
         """
         return read_usage(self._existing())
 
+    @operation("GET /runs/{id}/tags", in_job=True)
     def get_tags(self) -> Mapping[str, str]:
         """The run's tags."""
         return dict(self._meta()["tags"])
 
+    @operation("PATCH /runs/{id}/tags", in_job=True, command="tag")
     def set_tags(self, tags: Mapping[str, Text]) -> None:
         """Add or change tags.
 
@@ -258,10 +274,12 @@ class Run(RunParts, RunFiles, RunSecrets, RunChildren):
         else:
             add_tags(self._paths, named)
 
+    @operation("GET /runs/{id}/properties", in_job=True)
     def get_properties(self) -> Mapping[str, str]:
         """The run's properties."""
         return dict(self._meta()["properties"])
 
+    @operation("POST /runs/{id}/cancel", long=True, in_job=True)
     def cancel(self) -> bool:
         """Ask for the run and all runs below it to be stopped; their processes get 10 seconds to end by themselves.
 
@@ -278,6 +296,7 @@ class Run(RunParts, RunFiles, RunSecrets, RunChildren):
             return bool(ask(job, "cancel", run=self._id)["canceled"])
         return cancel(self._paths, self._id)
 
+    @operation("POST /runs/{id}/complete", long=True, command="")
     def complete(self) -> None:
         """End an interactive run as Completed.
 
@@ -286,6 +305,7 @@ class Run(RunParts, RunFiles, RunSecrets, RunChildren):
         """
         self._end(states.COMPLETED, None)
 
+    @operation("POST /runs/{id}/fail", long=True, command="")
     def fail(self, error_details: Optional[str] = None) -> None:
         """End an interactive run as Failed.
 
@@ -294,6 +314,7 @@ class Run(RunParts, RunFiles, RunSecrets, RunChildren):
         """
         self._end(states.FAILED, error_details)
 
+    @operation("GET /runs/{id}/follow", command="")
     def follow(self, offset: int = 0, wait_seconds: float = 0.0, build_offset: int = -1) -> Any:
         """The state, and what was added to the log since an offset; for those who wait and watch.
 

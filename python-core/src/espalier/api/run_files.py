@@ -5,6 +5,7 @@ from typing import Any, Dict, List, Optional, Sequence
 
 from espalier.api.job_log import JobLog
 from espalier.base.errors import EspalierError
+from espalier.base.operation import operation
 from espalier.base.paths import RunPaths
 from espalier.lifecycle.status import check_formats
 from espalier.tracking import artifacts
@@ -19,6 +20,7 @@ class RunFiles(JobLog):
     def _status(self) -> Dict[str, Any]:
         raise NotImplementedError
 
+    @operation("GET /runs/{id}/files", long=True, in_job=True, command="files")
     def get_file_names(self, prefix: Optional[str] = None) -> List[str]:
         """Names of the run's files: `outputs/...`, `logs/...`, `user_logs/std_log.txt`, and what was uploaded. A
         backslash, control character or byte that isn't text in a name is listed as `\\x` and two hex digits.
@@ -29,6 +31,7 @@ class RunFiles(JobLog):
         self._status()
         return [name for name in artifacts.file_names(self._paths) if name.startswith(prefix or "")]
 
+    @operation("GET /runs/{id}/output", command="")
     def output(self, name: str) -> Dict[str, str]:
         """Name a file or folder of the run as an input of another job, which waits for this run: `inputs={"data":
         run.output("outputs/data.csv")}`.
@@ -42,6 +45,7 @@ class RunFiles(JobLog):
         artifacts.artifact_path(self._paths, name)
         return {"run": os.path.basename(self._paths.root), "output": name}
 
+    @operation("GET /runs/{id}/file", long=True, command="download")
     def download_file(self, name: str, output_file_path: Optional[str] = None) -> str:
         """Copy one of the run's files.
 
@@ -57,6 +61,7 @@ class RunFiles(JobLog):
         """
         return artifacts.download(self._paths, name, output_file_path or os.curdir)
 
+    @operation("POST /runs/{id}/files/download", long=True, command="download-all")
     def download_files(
         self,
         prefix: Optional[str] = None,
@@ -85,6 +90,7 @@ class RunFiles(JobLog):
         self._status()
         return download_all(self._paths, prefix, output_directory, output_paths, append_prefix)
 
+    @operation("PUT /runs/{id}/file", long=True, command="upload")
     def upload_file(self, name: str, path_or_stream: str) -> None:
         """Store a file with the run.
 
@@ -97,6 +103,7 @@ class RunFiles(JobLog):
         """
         self.upload_files([name], [path_or_stream])
 
+    @operation("PUT /runs/{id}/files", long=True, command="")
     def upload_files(
         self,
         names: Sequence[str],
@@ -129,6 +136,7 @@ class RunFiles(JobLog):
         upload(self._paths, list(zip(names, [os.path.expanduser(path) for path in paths])))
         return list(names)
 
+    @operation("PUT /runs/{id}/folder", long=True, command="upload-folder")
     def upload_folder(self, name: str, path: str) -> List[str]:
         """Store the files of a folder with the run, all or none.
 

@@ -3,6 +3,7 @@
 from typing import Any, Dict, Mapping, Optional
 
 from espalier.api.job_log import JobLog
+from espalier.base.operation import operation
 from espalier.base.paths import RunPaths
 from espalier.base.types import Frame
 from espalier.base.values import kind_of, to_json
@@ -48,6 +49,7 @@ class RunParts(JobLog):
         except OSError as problem:
             self._not_written(problem)
 
+    @operation("GET /runs/{id}/parts", long=True, in_job=True, command="parts")
     def list_parts(self) -> Frame:
         """The run's parts, a row each in the order in which they were first recorded.
 

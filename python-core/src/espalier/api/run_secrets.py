@@ -6,6 +6,7 @@ from typing import Mapping, Sequence
 from espalier.api.job_requests import own_run
 from espalier.base.errors import EspalierError
 from espalier.base.model.job import JobSpec
+from espalier.base.operation import operation
 from espalier.base.paths import RunPaths
 from espalier.vault.channel import given_secrets
 from espalier.vault.known import remember
@@ -28,6 +29,7 @@ class RunSecrets:
         """
         return self.get_secrets([name])[name]
 
+    @operation("POST /runs/{id}/secrets", long=True, command="")
     def get_secrets(self, names: Sequence[str]) -> Mapping[str, str]:
         """Secrets that were attached to the run: inside its job those the job was given, elsewhere those the keyvault
         has now.

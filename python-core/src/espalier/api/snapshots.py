@@ -1,206 +1,162 @@
-"""What is done with snapshots outside of submits: taken and kept, compared, written out again."""
+"""The snapshots of a workspace, outside of submits: `ws.snapshots`."""
 
-import contextlib
-import os
-import re
-from typing import Any, Dict, List, Mapping
+import warnings
+from typing import Any
 
-from espalier.adapters.files import remove_tree
-from espalier.api.run import Run
-from espalier.base.errors import EspalierError
-from espalier.base.model.codec import read_as
-from espalier.base.model.job import JobSpec
-from espalier.base.os_errors import disk_full, is_full
-from espalier.base.paths import WorkspacePaths, is_run_id, partial
-from espalier.base.progress import indivisible
-from espalier.base.records import make_folders, seconds_of
+from espalier.api import stored_snapshots
+from espalier.base.arguments import classed
+from espalier.base.operation import operation
 from espalier.base.types import Frame
-from espalier.runner.workdir import materialise
-from espalier.snapshot.compare import FolderSide, Side, StoredSide, as_frame, compare
-from espalier.snapshot.garbage import delete_garbage, find_garbage
-from espalier.snapshot.hold import alone_with_objects, holding_objects
-from espalier.snapshot.reach import keep, kept_snapshots, remove_record
-from espalier.snapshot.take import take_snapshot
-from espalier.store.trees import has_tree
-
-_ID = re.compile(r"sha256:[0-9a-f]{64}")
-_KEPT = {"id": "string", "taken_at": "time", "source_directory": "string", "files": "integer", "bytes": "double"}
-_GARBAGE = {"what": "string", "path": "string", "size": "double", "why": "string", "deleted": "logical"}
+from espalier.snapshot.propose import propose
+from espalier.snapshot.take import snapshot_preview
+from espalier.workspace.handle import WorkspaceHandle
 
 
-def take_and_keep(
-    paths: WorkspacePaths, directory: str, default_excludes: bool, outside_links: str
-) -> Dict[str, Any]:
-    """Takes a snapshot of a folder and keeps it. See `Workspace.take_snapshot_values`."""
-    with holding_objects(paths):
-        snapshot = take_snapshot(paths, directory, default_excludes, outside_links)
-        with indivisible():
-            keep(paths, snapshot)
-    return {
-        "id": snapshot.id,
-        "files": snapshot.files,
-        "bytes": snapshot.bytes,
-        "source_directory": snapshot.source_directory,
-        "notes": snapshot.excluded_notes,
-    }
+@classed
+class Snapshots(WorkspaceHandle):
+    """The snapshots of a workspace."""
 
+    NOUN = "snapshots"
 
-def stop_keeping(paths: WorkspacePaths, snapshot_id: str) -> bool:
-    """Keeps a snapshot no longer. See `Workspace.delete_snapshot`."""
-    return remove_record(paths, _checked_id(snapshot_id))
+    @classmethod
+    @operation("GET /snapshots/preview", long=True)
+    def preview(
+        cls, directory: str, default_excludes: bool = True, outside_links: str = "refuse"
+    ) -> Frame:
+        """What a snapshot of a folder would hold and leave out; nothing is written.
 
+        Args:
+            directory: The folder.
+            default_excludes: Whether the built-in excludes apply.
+            outside_links: What becomes of links that lead out of the folder, see `take`.
 
-def list_kept(paths: WorkspacePaths) -> Frame:
-    """The kept snapshots as a frame, newest first."""
-    records = kept_snapshots(paths)
-    columns = {name: [record.get(name) for record in records] for name in _KEPT}
-    columns["taken_at"] = [seconds_of(text) for text in columns["taken_at"]]
-    return Frame(columns, _KEPT)
+        Returns:
+            `path`, `size` in bytes, `included`, and the `rule` that decided, with where it is written.
 
+        Raises:
+            EspalierError: `source_missing`, `source_unreadable`.
+        """
+        return snapshot_preview(directory, default_excludes, outside_links)
 
-def restore(paths: WorkspacePaths, snapshot: str, target: str) -> str:
-    """Writes a snapshot into a new folder, whole or not at all.
+    @classmethod
+    @operation("GET /snapshots/ignore-lines")
+    def propose_ignore_lines(cls, directory: str) -> Any:
+        """Lines for the first `.espalierignore` of a project, by what its scripts use and what is large.
 
-    Args:
-        paths: The workspace.
-        snapshot: A run's id or `sha256:<64 hex digits>`.
-        target: The folder to make; folders on the way are made. It may exist if it is empty.
+        Args:
+            directory: The project's folder.
 
-    Returns:
-        The folder, absolute.
+        Returns:
+            The `lines`, and `notes` about them for the user.
+        """
+        return propose(directory)._asdict()
 
-    Raises:
-        EspalierError: `file_exists` when there is something at the target, `bad_argument` when it cannot be written,
-            `snapshot_missing`, `snapshot_damaged`, `run_missing`.
-    """
-    folder = os.path.abspath(os.path.expanduser(target))
-    with holding_objects(paths, only_reading=True):
-        snapshot_id = snapshot_of(paths, snapshot)
-        _refuse_taken(folder)
-        # a name that isn't in use: a folder of the user's that happens to be called `<target>.part` stays as it is
-        aside = f"{partial(folder)}-{os.urandom(4).hex()}"
-        try:
-            make_folders(os.path.dirname(folder))
-            materialise(paths.root, snapshot_id, aside)
-            _refuse_taken(folder)
-            os.rename(aside, folder)
-        except OSError as error:
-            if is_full(error):
-                raise disk_full(folder, error) from error
-            message = f"The snapshot cannot be written to {folder}: {error.strerror}."
-            raise EspalierError("bad_argument", message, "Give another folder.", path=folder) from error
-        finally:
-            if os.path.lexists(aside):
-                remove_tree(aside)
-    return folder
+    def take(self, directory: str, default_excludes: bool = True, outside_links: str = "refuse") -> str:
+        """Take a snapshot of a folder outside of any run. It is kept until `delete`.
 
+        Args:
+            directory: The folder.
+            default_excludes: Whether the built-in excludes apply.
+            outside_links: What becomes of links that lead out of the folder: `refuse` is an error, `keep` takes the
+                links as they are, `copy` the files and folders they lead to, as if they lay there.
 
-def _refuse_taken(folder: str) -> None:
-    if os.path.isdir(folder) and not os.path.islink(folder) and not os.listdir(folder):
-        return
-    if os.path.lexists(folder):
-        raise EspalierError(
-            "file_exists",
-            f"There is something at {folder} already; a snapshot is written into a new folder only.",
-            "Give another folder, or remove that one.",
-            path=folder,
-        )
+        Returns:
+            Its id, `sha256:` and 64 hex digits; equal for equal content.
 
+        Raises:
+            EspalierError: `source_missing`, `source_unreadable`, `source_changed`, `workspace_read_only`.
+        """
+        result = self.take_values(directory, default_excludes, outside_links)
+        for note in result["notes"]:
+            warnings.warn(note, stacklevel=3)
+        return str(result["id"])
 
-def collect(paths: WorkspacePaths, delete: bool) -> Frame:
-    """Lists garbage, and deletes it when asked. See `Workspace.collect_garbage`."""
-    if delete:
-        with alone_with_objects(paths):
-            found = find_garbage(paths)
-            gone = delete_garbage(paths, found)
-    else:
-        with holding_objects(paths, only_reading=True):
-            found, gone = find_garbage(paths), set()
-    columns: Dict[str, List[Any]] = {
-        "what": [item.what for item in found],
-        "path": [os.path.relpath(item.path, paths.root) for item in found],
-        "size": [float(item.size) for item in found],
-        "why": [item.why for item in found],
-        "deleted": [item.path in gone for item in found],
-    }
-    return Frame(columns, _GARBAGE)
+    @operation("POST /snapshots", long=True, command="take")
+    def take_values(
+        self, directory: str, default_excludes: bool = True, outside_links: str = "refuse"
+    ) -> Any:
+        """As `take`; for bindings.
 
+        Args:
+            directory: The folder.
+            default_excludes: Whether the built-in excludes apply.
+            outside_links: What becomes of links that lead out of the folder, see `take`.
 
-def compare_sides(a: Any, b: Any, outside_links: str) -> Frame:
-    """Compares two snapshots, or a snapshot and a folder. See `Workspace.compare_snapshots`."""
-    with contextlib.ExitStack() as held:
-        return as_frame(compare(_side(a, outside_links, held), _side(b, outside_links, held)))
+        Returns:
+            `id`, `files`, `bytes`, `source_directory`, and what to tell the user: `notes`.
+        """
+        return stored_snapshots.take_and_keep(self._checked()._paths, directory, default_excludes, outside_links)
 
+    @operation("GET /snapshots")
+    def list(self) -> Frame:
+        """The snapshots that are kept, newest first: `id`, `taken_at`, `source_directory`, `files`, `bytes`."""
+        return stored_snapshots.list_kept(self._checked()._paths)
 
-def _side(what: Any, outside_links: str, held: contextlib.ExitStack) -> Side:
-    if isinstance(what, Run):
-        return _stored(what.workspace_path, what.id, held)
-    if isinstance(what, (str, os.PathLike)):
-        return FolderSide(os.fspath(what), outside_links)
-    if isinstance(what, Mapping) and what.keys() == {"workspace", "snapshot"}:
-        workspace = what["workspace"]
-        return _stored(workspace if isinstance(workspace, str) else workspace.path, str(what["snapshot"]), held)
-    raise EspalierError(
-        "bad_argument",
-        f"What is compared must be a run, a folder, or a snapshot of a workspace, not {what!r}.",
-        'A snapshot is given as {"workspace": workspace, "snapshot": id}.',
-    )
+    @operation("DELETE /snapshots/{snapshot_id}")
+    def delete(self, snapshot_id: str) -> bool:
+        """Keep a snapshot no longer. Its files go when garbage is collected and no run refers to them.
 
+        Args:
+            snapshot_id: Its id.
 
-def _stored(workspace: str, snapshot: str, held: contextlib.ExitStack) -> Side:
-    paths = WorkspacePaths(workspace)
-    held.enter_context(holding_objects(paths, only_reading=True))
-    side = StoredSide(paths, snapshot_of(paths, snapshot))
-    held.callback(side.close)
-    return side
+        Returns:
+            False when it was not kept.
 
+        Raises:
+            EspalierError: `bad_argument`, `workspace_read_only`.
+        """
+        return stored_snapshots.stop_keeping(self._checked()._paths, snapshot_id)
 
-def snapshot_of(paths: WorkspacePaths, snapshot: str) -> str:
-    """The snapshot that is meant, once it is known to be there.
+    @operation("GET /snapshots/{snapshot}", long=True)
+    def download(self, snapshot: str, target: str) -> str:
+        """Write the files of a snapshot into a new folder, whole or not at all.
 
-    Args:
-        paths: The workspace.
-        snapshot: A run's id or `sha256:<64 hex digits>`.
+        Args:
+            snapshot: The id of a run or of a snapshot.
+            target: The folder to make. It may exist if it is empty.
 
-    Returns:
-        `sha256:<64 hex digits>`.
+        Returns:
+            The folder, absolute.
 
-    Raises:
-        EspalierError: `bad_argument` when it is neither, `run_missing`, `snapshot_missing`.
-    """
-    if is_run_id(snapshot):
-        return _of_run(paths, snapshot)
-    if not has_tree(paths, _checked_id(snapshot)):
-        raise EspalierError(
-            "snapshot_missing",
-            f"There is no snapshot {snapshot} in {paths.root}.",
-            "Its id may be of another workspace; or it was not kept, and garbage has been collected.",
-            snapshot=snapshot,
-        )
-    return snapshot
+        Raises:
+            EspalierError: `file_exists`, `snapshot_missing`, `snapshot_damaged`, `run_missing`, `bad_argument`.
+        """
+        return stored_snapshots.restore(self._checked()._paths, snapshot, target)
 
+    @classmethod
+    @operation("GET /snapshots/compare", long=True, command="")
+    def compare(cls, a: Any, b: Any, outside_links: str = "refuse") -> Frame:
+        """What differs between two snapshots, or between a snapshot and what would go into one of a folder now.
 
-def _checked_id(text: str) -> str:
-    if not _ID.fullmatch(text):
-        raise EspalierError(
-            "bad_argument",
-            f"{text!r} is no id of a snapshot: those are sha256: and 64 hex digits.",
-            "take_snapshot() returns one, list_snapshots() lists those that are kept.",
-        )
-    return text
+        Args:
+            a: A run, a folder, or `{"workspace": workspace, "snapshot": id of a snapshot or run}`: how it was.
+            b: The same: how it is now.
+            outside_links: What becomes of links that lead out of a folder, see `take`.
 
+        Returns:
+            A row a file or link that differs: `path`, `change` (`added`, `removed`, `changed`, `mode`, `type`),
+            `size_before` and `size_after` in bytes, `kind_before` and `kind_after`, `note`, `diff`.
 
-def _of_run(paths: WorkspacePaths, run_id: str) -> str:
-    try:
-        recorded = read_as(JobSpec, paths.run(run_id).spec).snapshot
-    except FileNotFoundError:
-        message = f"There is no run {run_id!r} in {paths.root}."
-        raise EspalierError("run_missing", message, "See list_runs().") from None
-    if not recorded:
-        raise EspalierError(
-            "snapshot_missing",
-            f"The run {run_id} has no snapshot: it was given no folder.",
-            "Runs of a source_directory have one.",
-            run_id=run_id,
-        )
-    return recorded.id
+        Raises:
+            EspalierError: `snapshot_missing`, `snapshot_damaged`, `source_missing`, `source_unreadable`,
+                `source_changed`, `run_missing`, `bad_argument`.
+        """
+        return stored_snapshots.compare_sides(a, b, outside_links)
+
+    @operation("POST /snapshots/collect-garbage", long=True)
+    def collect_garbage(self, delete: bool = False) -> Frame:
+        """List, or delete, what is stored and nothing refers to: no run, finished or not, and no kept snapshot.
+
+        Also what killed processes left half-written a day ago or longer. Safe beside submits, which wait meanwhile.
+
+        Args:
+            delete: Delete it; else it is only listed.
+
+        Returns:
+            `what` it is, its `path` in the workspace, `size` in bytes, `why` it may go, and whether it was `deleted`.
+
+        Raises:
+            EspalierError: `snapshot_damaged`, `damaged` or `newer_format` when it isn't known what is in use, and
+                nothing is deleted then; `workspace_read_only`, `not_supported`.
+        """
+        return stored_snapshots.collect(self._checked()._paths, delete)

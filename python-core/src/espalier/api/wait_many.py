@@ -2,14 +2,14 @@
 
 import sys
 import time
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from espalier.api.follow import file_mark, state_of
 from espalier.api.job_requests import giving_slot_away
 from espalier.base import states
 from espalier.base.arguments import classed_function
 from espalier.base.errors import EspalierError
-from espalier.base.paths import RunPaths, WorkspacePaths, is_run_id
+from espalier.base.paths import RunPaths
 from espalier.lifecycle.failure_message import failure_line
 from espalier.lifecycle.status import read_status
 from espalier.queue.nudge import nudge
@@ -116,31 +116,6 @@ def _state(run: RunPaths) -> str:
     _known[run.status] = mark, state
     return state
 
-
-class RunsOfWorkspace:
-    """The method of `Workspace` that looks at several runs."""
-
-    _paths: WorkspacePaths
-
-    def follow_runs(self, run_ids: Sequence[str], any: bool = False, wait_seconds: float = 0.0) -> Any:
-        """The states of runs, for those who wait for several.
-
-        Args:
-            run_ids: Their ids.
-            any: One that has ended is enough.
-            wait_seconds: How long to wait for one to end before answering.
-
-        Returns:
-            `states`, one a run; `ended`, how many have; `enough`, whether there is nothing more to wait for.
-
-        Raises:
-            EspalierError: `run_missing`, `damaged`.
-        """
-        for run_id in run_ids:
-            if not is_run_id(run_id):
-                raise EspalierError("run_missing", f"There is no run {run_id!r}.", "See list_runs().")
-        now = look([self._paths.run(run_id) for run_id in run_ids], wait_seconds, any)
-        return {"states": now, "ended": sum(map(states.is_final, now)), "enough": enough(now, any)}
 
 
 def progress_text(now: Sequence[str]) -> str:

@@ -1,66 +1,57 @@
 """Workspaces: where experiments and runs live."""
 
-import contextlib
 import os
-import stat
 import time
 import uuid
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Sequence, TypeVar
+from typing import TYPE_CHECKING, Any, Dict, Optional
 
 from espalier.adapters.files import remove_tree
-from espalier.api.places import find_config, home_of_workspaces, named_by, near_name, place, write_config
-from espalier.api.run import Run
-from espalier.api.wait_many import RunsOfWorkspace
-from espalier.api.workspace_environments import WorkspaceEnvironments
-from espalier.api.workspace_host import WorkspaceHost
-from espalier.api.workspace_images import WorkspaceImages
-from espalier.api.workspace_snapshots import WorkspaceSnapshots
+from espalier.api.catalog import noun_class
 from espalier.base.arguments import classed
 from espalier.base.errors import EspalierError
+from espalier.base.operation import operation
 from espalier.base.os_errors import cannot_write, is_full
-from espalier.base.paths import FORMAT, WorkspacePaths, is_run_id
+from espalier.base.paths import FORMAT, WorkspacePaths
 from espalier.base.progress import report
 from espalier.base.records import create_file, dump_record, make_folders, now_iso, read_record
 from espalier.base.types import Frame
-from espalier.queue.control import look_after
 from espalier.queue.nudge import nudge
-from espalier.queue.step import step
-from espalier.store.index.run_index import Query, RunIndex, experiments, query_of, unfinished
-from espalier.store.index.sql import Sql, joined
+from espalier.store.index.run_index import RunIndex, experiments
 from espalier.tracking.run_rows import summarise
 from espalier.tracking.verify import damage_frame
+from espalier.workspace.handle import WorkspaceHandle
+from espalier.workspace.places import find_config, home_of_workspaces, named_by, near_name, place, write_config
 
 if TYPE_CHECKING:
+    from espalier.api.environments import Environments
+    from espalier.api.experiments import Experiments
+    from espalier.api.images import Images
     from espalier.api.keyvault import Keyvault
-
-_NO_CHILDREN = Sql("r.parent IS NULL")
-_Answer = TypeVar("_Answer")
+    from espalier.api.runs import Runs
+    from espalier.api.snapshots import Snapshots
 
 
 @classed
-class Workspace(
-    WorkspaceSnapshots, WorkspaceEnvironments, WorkspaceImages, RunsOfWorkspace, WorkspaceHost
-):
-    """A folder that holds experiments, runs and snapshots. Made by `Workspace.open`, `create` or `get`."""
+class Workspace(WorkspaceHandle):
+    """A folder that holds experiments, runs and snapshots. Made by `Workspace.open`, `create` or `get`.
 
-    def __init__(self, path: str) -> None:
-        super().__init__(WorkspacePaths(os.path.abspath(path)))
+    What it holds is asked for by noun: `ws.runs.list()`, `ws.environments.get("torch")`. Each system adds its own.
+    """
 
-    def __repr__(self) -> str:
-        return f"Workspace({self.path!r})"
+    NOUN = "workspace"
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Workspace) and os.path.realpath(self.path) == os.path.realpath(other.path)
+    environments: "Environments"
+    experiments: "Experiments"
+    images: "Images"
+    runs: "Runs"
+    secrets: "Keyvault"
+    snapshots: "Snapshots"
 
-    def __hash__(self) -> int:
-        return hash(os.path.realpath(self.path))
-
-    def _identity(self) -> Dict[str, str]:
-        return {"path": self.path}
-
-    @classmethod
-    def _from_identity(cls, identity: Mapping[str, str]) -> "Workspace":
-        return cls(identity["path"])
+    def __getattr__(self, name: str) -> Any:
+        found = None if name.startswith("_") else noun_class(name)
+        if found is None:
+            raise AttributeError(f"a Workspace has no {name!r}")
+        return found._from_identity(self._identity())
 
     @property
     def path(self) -> str:
@@ -77,11 +68,10 @@ class Workspace(
         """The workspace's name."""
         return os.path.basename(self.path)
 
+    @operation("GET /secrets/vault", command="")
     def get_default_keyvault(self) -> "Keyvault":
         """The workspace's keyvault, which keeps its secrets."""
-        from espalier.api.keyvault import Keyvault
-
-        return Keyvault(self.path)
+        return self.secrets
 
     @classmethod
     def open(cls, name: str, path: Optional[str] = None) -> "Workspace":
@@ -97,6 +87,7 @@ class Workspace(
         return cls.create(name, path, exist_ok=True)
 
     @classmethod
+    @operation("PUT /workspace", command="open")
     def open_values(cls, name: str, path: Optional[str] = None) -> Any:
         """As `open`, for clients that report what happened.
 
@@ -114,6 +105,7 @@ class Workspace(
         return {"path": workspace.path, "home": os.path.dirname(workspace.path), "created": not existed, "near": near}
 
     @classmethod
+    @operation("POST /workspace")
     def create(cls, name: str, path: Optional[str] = None, exist_ok: bool = False) -> "Workspace":
         """Create a workspace.
 
@@ -154,6 +146,7 @@ class Workspace(
         return workspace
 
     @classmethod
+    @operation("GET /workspace", command="")
     def get(cls, name: str, path: Optional[str] = None) -> "Workspace":
         """Get an existing workspace.
 
@@ -173,6 +166,7 @@ class Workspace(
             raise EspalierError(error.code, error.message, f'Did you mean "{near}"?', **error.fields) from None
 
     @classmethod
+    @operation("GET /workspaces", command="")
     def list(cls, path: Optional[str] = None) -> "Dict[str, Workspace]":
         """The workspaces of a project, by name.
 
@@ -185,6 +179,7 @@ class Workspace(
         return {workspace.name: workspace for workspace in found if os.path.isfile(workspace._paths.record)}
 
     @classmethod
+    @operation("GET /workspace/config", command="")
     def from_config(cls, path: Optional[str] = None, file_name: Optional[str] = None) -> "Workspace":
         """Get the workspace that a config file names, searching upwards.
 
@@ -199,6 +194,7 @@ class Workspace(
         """
         return cls(named_by(find_config(path, file_name)))._checked()
 
+    @operation("PUT /workspace/config")
     def write_config(self, path: Optional[str] = None, file_name: Optional[str] = None) -> str:
         """Write the small file by which other sessions find this workspace.
 
@@ -211,6 +207,7 @@ class Workspace(
         """
         return write_config(self.path, path, file_name)
 
+    @operation("GET /workspace/details", long=True, command="show")
     def get_details(self) -> Any:
         """The workspace's record: `name`, `id`, `path`, `created_at`, and how many runs and experiments it has."""
         record = read_record(self._checked()._paths.record, follow=True)
@@ -224,49 +221,7 @@ class Workspace(
             "runs": sum(runs for _, runs, _ in found),
         }
 
-    def get_run(self, run_id: str) -> Run:
-        """A run by its id.
-
-        Args:
-            run_id: The run's id, or "latest" for the newest one that has no parent.
-
-        Raises:
-            EspalierError: `run_missing`.
-        """
-        if run_id == "latest":
-            run_id = next(iter(self._run_ids(Query(limit=1, fixed=_NO_CHILDREN))), run_id)
-        try:
-            found = is_run_id(run_id) and stat.S_ISDIR(os.stat(self._paths.run(run_id).root).st_mode)
-        except (FileNotFoundError, NotADirectoryError):
-            found = False
-        if not found:
-            raise EspalierError("run_missing", f"There is no run {run_id!r} in {self.path}.", "See list_runs().")
-        RunIndex(self._paths, summarise).look_again(run_id)  # its files may have been changed in place
-        return Run(self.path, run_id)
-
-    def list_runs(
-        self,
-        include_children: bool = False,
-        filter: Optional[str] = None,
-        order_by: "Optional[Sequence[str]]" = None,
-        max_results: Optional[int] = None,
-        page_token: Optional[str] = None,
-    ) -> Frame:
-        """Runs, newest first, a row each: ids, status, times, tags, parameters, last metrics.
-
-        Args:
-            include_children: Also runs that have a parent.
-            filter: Only runs for which this holds: `metrics.auc > 0.8 and tags.stage = 'prod'`, in the language of
-                MLflow's `search_runs`, with `or`, `not` and parentheses. Times take `'2026-03-01'` and `'7 days'`.
-            order_by: What to sort by: `["metrics.auc DESC", "created_at"]`. Runs without a value come last.
-            max_results: The number of runs, at most.
-            page_token: The table's `page_token`, to get the runs that follow it. The other arguments must be the same.
-
-        Raises:
-            EspalierError: `bad_filter`.
-        """
-        return self._list(Sql("1"), include_children, query_of(filter, order_by, max_results, page_token))
-
+    @operation("POST /workspace/verify", long=True)
     def verify(self) -> Frame:
         """Read the records and logs of each run again, and report what is damaged: `run_id`, `file`, `problem`.
 
@@ -277,16 +232,7 @@ class Workspace(
         RunIndex(self._checked()._paths, summarise).read_everything()
         return damage_frame(self._paths)
 
-    def list_experiments(self) -> Frame:
-        """The experiments: `experiment`, `runs`, `last_run_at`."""
-        found = [row for row in self._ask(lambda index, database: experiments(database)) if row[0]]
-        columns: Dict[str, List[Any]] = {
-            "experiment": [name for name, _, _ in found],
-            "runs": [runs for _, runs, _ in found],
-            "last_run_at": [None if last is None else now_iso(last + 5e-7) for _, _, last in found],
-        }
-        return Frame(columns, {"experiment": "string", "runs": "integer", "last_run_at": "string"})
-
+    @operation("DELETE /workspace", long=True)
     def delete(self) -> None:
         """Delete the workspace with all its runs.
 
@@ -310,38 +256,3 @@ class Workspace(
             remove_tree(os.path.join(runs, shard))
         remove_tree(trash)
 
-    def _list(self, fixed: Sql, include_children: bool, query: Query) -> Frame:
-        """The table of the runs that a query is for."""
-        fixed = fixed if include_children else joined([fixed, _NO_CHILDREN], every=True)
-        return self._ask(lambda index, database: index.frame(database, query._replace(fixed=fixed)))
-
-    def _run_ids(self, query: Query) -> List[str]:
-        return self._ask(lambda index, database: index.ids(database, query))
-
-    def _unfinished(self) -> List[str]:
-        return [run_id for run_id, *_ in self._ask(lambda index, database: unfinished(database))]
-
-    def _ask(self, question: Callable[[RunIndex, Any], _Answer]) -> _Answer:
-        """Ask the index. Looking moves the queue on: what died is seen, what waits is started."""
-        index = RunIndex(self._checked()._paths, summarise)
-        with contextlib.suppress(EspalierError, OSError):  # who cannot have a queue can still read
-            step()
-        answer, waiting = index.ask(lambda database: (question(index, database), unfinished(database)))
-        lost = [run_id for run_id, *owner in waiting if look_after(run_id, self._paths.run(run_id), *owner)]
-        return index.ask(lambda database: question(index, database)) if lost else answer
-
-    def _checked(self) -> "Workspace":
-        """This workspace, once it is known to be there and readable."""
-        try:
-            record = read_record(self._paths.record, follow=True)
-        except (FileNotFoundError, NotADirectoryError):
-            raise EspalierError(
-                "workspace_missing",
-                f"There is no workspace at {self.path}.",
-                "Create it with workspace() or create_workspace(), or correct name and path.",
-                path=self.path,
-            ) from None
-        if not isinstance(record.get("id"), str):
-            raise EspalierError("damaged", f"{self._paths.record} holds no id.", path=self._paths.record)
-        nudge()
-        return self

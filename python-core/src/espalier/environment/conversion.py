@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any, List, Mapping, Optional, Sequence
 
 from espalier.base.names import notes_on
+from espalier.base.operation import operation
 from espalier.base.types import Frame
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ class MadeFrom:
     """The part of `Environment` that is about files. What it needs is loaded when it is used."""
 
     @classmethod
+    @operation("POST /environment/from-text", command="")
     def from_text(cls, text: str) -> "Environment":
         """An environment from its YAML.
 
@@ -27,6 +29,7 @@ class MadeFrom:
         return environment_from_text(text)
 
     @classmethod
+    @operation("POST /environment/from-file", command="")
     def from_file(cls, path: str) -> "Environment":
         """An environment from a file of its YAML.
 
@@ -41,6 +44,7 @@ class MadeFrom:
         return from_yaml(path)
 
     @classmethod
+    @operation("POST /environment/from-conda-specification", command="")
     def from_conda_specification(cls, name: str, path: str) -> "Environment":
         """An environment from a conda specification, `environment.yml`, with its pip part.
 
@@ -56,6 +60,7 @@ class MadeFrom:
         return from_conda_specification(name, path)
 
     @classmethod
+    @operation("POST /environment/from-pip-requirements", command="")
     def from_pip_requirements(cls, name: str, path: str) -> "Environment":
         """An environment from a requirements file, with those it names by `-r`, its indexes and hashes.
 
@@ -71,6 +76,7 @@ class MadeFrom:
         return from_pip_requirements(name, path)
 
     @classmethod
+    @operation("POST /environment/from-docker-image", command="")
     def from_docker_image(
         cls,
         name: str,
@@ -98,6 +104,7 @@ class MadeFrom:
         return from_docker_image(name, image, where, conda_specification, pip_requirements)
 
     @classmethod
+    @operation("POST /environment/from-dockerfile", command="")
     def from_dockerfile(
         cls,
         name: str,
@@ -121,6 +128,7 @@ class MadeFrom:
         return from_dockerfile(name, dockerfile, conda_specification, pip_requirements)
 
     @classmethod
+    @operation("POST /environment/from-docker-build-context", command="")
     def from_docker_build_context(
         cls,
         name: str,
@@ -146,6 +154,7 @@ class MadeFrom:
         return from_docker_build_context(name, folder, dockerfile, conda_specification, pip_requirements)
 
     @classmethod
+    @operation("POST /environment/from-renv-lockfile", command="")
     def from_renv_lockfile(cls, name: str, path: str) -> "Environment":
         """An environment from a `renv.lock`: R's version, the repositories, and each package as it is locked.
 
@@ -161,6 +170,7 @@ class MadeFrom:
         return from_renv_lockfile(name, path)
 
     @classmethod
+    @operation("POST /environment/from-session", command="")
     def from_session(
         cls, name: str, packages: Sequence[Mapping[str, str]], r_version: str, repositories: Mapping[str, str]
     ) -> "Environment":
@@ -180,6 +190,7 @@ class MadeFrom:
         return from_session(name, list(packages), r_version, repositories)
 
     @classmethod
+    @operation("POST /environment/from-existing-conda-environment", command="")
     def from_existing_conda_environment(cls, name: str, environment: str) -> "Environment":
         """An environment from an installed one of conda, exact to the build.
 
@@ -195,6 +206,7 @@ class MadeFrom:
         return from_existing_conda_environment(name, environment)
 
     @classmethod
+    @operation("POST /environment/load-from-directory", command="")
     def load_from_directory(cls, path: str) -> "Environment":
         """An environment from a folder that `save_to_directory` wrote.
 
@@ -208,6 +220,7 @@ class MadeFrom:
 
         return load_from_directory(path)
 
+    @operation("POST /environment/save-to-directory", command="")
     def save_to_directory(self: Any, path: str, overwrite: bool = False) -> List[str]:
         """Write the environment into a folder: its YAML, and a Dockerfile to look at.
 
@@ -225,6 +238,7 @@ class MadeFrom:
 
         return save_to_directory(self, path, overwrite)
 
+    @operation("POST /environment/write", command="")
     def write(self: Any, path: str) -> None:
         """Write the environment's YAML to a file, in place of one that is there.
 
@@ -238,16 +252,19 @@ class MadeFrom:
 
         to_yaml(self, path)
 
+    @operation("POST /environment/as-text", command="")
     def as_text(self: Any) -> str:
         """The environment as YAML: what it says, without what it leaves open."""
         from espalier.environment.text import environment_as_text
 
         return environment_as_text(self)
 
+    @operation("POST /environment/notes", command="")
     def notes(self: Any) -> List[str]:
         """What its user has to know of it: variables whose names look like those of secrets."""
         return notes_on(self.variables)
 
+    @operation("POST /environment/dockerfile", command="")
     def dockerfile(self: Any) -> str:
         """The stages of which its image is built: the Dockerfile of the first, and as comments what packages are
         installed after that."""
@@ -255,6 +272,7 @@ class MadeFrom:
 
         return stages_as_text(self)
 
+    @operation("POST /environment/why-rebuild", command="")
     def why_rebuild(self: Any, other: "Environment") -> Frame:
         """Which fields make this environment and another different images.
 

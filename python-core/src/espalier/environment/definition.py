@@ -7,10 +7,11 @@ they may be spelled), so that nothing which is rendered from a definition can be
 import json
 import re
 from dataclasses import dataclass, field
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, ClassVar, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from espalier.base.arguments import classed
 from espalier.base.canonical import canonical_json
+from espalier.base.operation import operation
 from espalier.base.resources import SMALLEST_SHM, bytes_of
 from espalier.environment import spelling
 from espalier.environment.conversion import MadeFrom
@@ -275,6 +276,8 @@ class Environment(MadeFrom):
         shm_size: How much shared memory a container has, `2g`.
     """
 
+    NOUN: ClassVar[str] = "environments"
+
     name: str
     version: Optional[str] = None
     description: Optional[str] = None
@@ -312,6 +315,7 @@ class Environment(MadeFrom):
         return hash(canonical_json(self.record()))
 
     @classmethod
+    @operation("POST /environment/from-mapping", command="")
     def from_mapping(cls, values: Mapping[str, Any]) -> "Environment":
         """An environment from its fields, nested as in its YAML.
 
@@ -326,6 +330,7 @@ class Environment(MadeFrom):
 
         return environment_of(values)
 
+    @operation("POST /environment/record", command="")
     def record(self) -> Any:
         """All its fields as JSON; `from_mapping` reads them back."""
         from espalier.environment.reading import record_of

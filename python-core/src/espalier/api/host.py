@@ -1,8 +1,10 @@
 """What all workspaces of a user share on one host: its resources, and the keeper of its queue."""
 
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Mapping, Optional
 
 from espalier.adapters import posix
+from espalier.base.arguments import classed
+from espalier.base.operation import operation
 from espalier.base.resources import bytes_of, checked_count
 from espalier.base.types import Frame, Text
 from espalier.keeper import timer
@@ -11,10 +13,21 @@ from espalier.queue.home import queue_paths
 from espalier.queue.step import step
 
 
-class WorkspaceHost:
-    """Of a workspace, what is its host's."""
+@classed
+class Host:
+    """This host, for all workspaces of its user: resources of runs, and the keeper of the queue."""
+
+    NOUN = "host"
+
+    def _identity(self) -> Dict[str, str]:
+        return {}
 
     @classmethod
+    def _from_identity(cls, identity: Mapping[str, str]) -> "Host":
+        return cls()
+
+    @classmethod
+    @operation("PUT /host/max-concurrent-runs")
     def max_concurrent_runs(cls, value: Optional[int] = None) -> int:
         """How many runs of one processor this host executes at once for this user, in all workspaces together; more
         wait in the queue.
@@ -34,7 +47,8 @@ class WorkspaceHost:
         return capacity(queue_paths()).cpus
 
     @classmethod
-    def host_resources(
+    @operation("PUT /host/resources")
+    def resources(
         cls,
         cpus: Optional[int] = None,
         gpus: Optional[List[Text]] = None,
@@ -69,6 +83,7 @@ class WorkspaceHost:
         return Frame(columns, {"resource": "string", "total": "double", "free": "double", "ids": "string"})
 
     @classmethod
+    @operation("GET /host/keeper")
     def keeper_status(cls) -> Any:
         """Whether the keeper of this host's queue lives (`running`: it does while anything is queued), and what calls
         it after a reboot (`how`: `systemd`, `cron` or None; `command`)."""
@@ -80,6 +95,7 @@ class WorkspaceHost:
         }
 
     @classmethod
+    @operation("PUT /host/keeper")
     def keeper_install(cls) -> Any:
         """Let systemd or cron move the queue on after a reboot, though no process reads runs.
 
@@ -94,6 +110,7 @@ class WorkspaceHost:
         return cls.keeper_status()
 
     @classmethod
+    @operation("DELETE /host/keeper")
     def keeper_uninstall(cls) -> bool:
         """Take back what `keeper_install` did.
 

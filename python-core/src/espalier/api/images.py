@@ -1,20 +1,22 @@
-"""What a workspace does with images of environments; the part of its façade that is about them."""
+"""The images of a workspace's environments: `ws.images`."""
 
 import os
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Set
 
 from espalier.adapters.homes import program_cache
+from espalier.base.arguments import classed
 from espalier.base.cache_paths import CachePaths
 from espalier.base.errors import EspalierError
 from espalier.base.model.codec import read_as
 from espalier.base.model.job import JobSpec
+from espalier.base.operation import operation
 from espalier.base.os_errors import cannot_write
-from espalier.base.paths import WorkspacePaths
 from espalier.base.records import read_record, seconds_of
 from espalier.base.types import Frame
 from espalier.environment.definition import Environment
 from espalier.store.index.run_index import Query
+from espalier.workspace.handle import WorkspaceHandle
 
 # (what builds images is loaded by those who build some)
 if TYPE_CHECKING:
@@ -30,24 +32,14 @@ _LITTER = {
 _REGISTRIES = {"kind": "string", "address": "string", "username": "string", "secret": "string"}
 
 
-class WorkspaceImages:
+@classed
+class Images(WorkspaceHandle):
     """The images of a workspace's environments."""
 
-    _paths: WorkspacePaths
+    NOUN = "images"
 
-    def _checked(self) -> "WorkspaceImages":
-        """This workspace, once it is known to be there and readable."""
-        raise NotImplementedError
-
-    def _run_ids(self, query: Query) -> List[str]:
-        """The ids of runs."""
-        raise NotImplementedError
-
-    def _unfinished(self) -> List[str]:
-        """The ids of runs that haven't ended."""
-        raise NotImplementedError
-
-    def build_environment(
+    @operation("POST /images", long=True)
+    def build(
         self, environment: Environment, refresh: bool = False, push: Optional[bool] = None, log: Optional[str] = None
     ) -> Any:
         """Find the image of an environment, or build it. A run that uses it finds it then.
@@ -80,7 +72,8 @@ class WorkspaceImages:
             "seconds": image.seconds, "notes": list(image.notes),
         }  # fmt: skip
 
-    def environment_build_log(self, environment: Environment) -> str:
+    @operation("GET /images/log", long=True, command="log")
+    def build_log(self, environment: Environment) -> str:
         """What the last build of an environment's image said.
 
         Args:
@@ -100,7 +93,8 @@ class WorkspaceImages:
             "build_environment() builds it.", key=f"sha256:{key}",
         )  # fmt: skip
 
-    def environment_dockerfile(self, environment: Environment) -> str:
+    @operation("GET /images/dockerfile")
+    def dockerfile(self, environment: Environment) -> str:
         """The stages of which an environment's image is built: the Dockerfile of the first, after that of a build
         context, and as comments what packages are installed after that.
 
@@ -120,7 +114,8 @@ class WorkspaceImages:
         with frozen_context(paths, environment) as frozen:
             return stages_text(paths, frozen)
 
-    def environment_image(self, environment: Environment) -> Any:
+    @operation("GET /images/{environment}", long=True, command="show")
+    def get(self, environment: Environment) -> Any:
         """The image of an environment, whether it exists or not.
 
         Args:
@@ -150,10 +145,11 @@ class WorkspaceImages:
             "unconfirmed": [address for address in has if has[address] is None], "size": record.get("size"),
             "created_at": seconds_of(str(record.get("created"))[:26]), "last_used_at": last_used(self._paths, want.key),
             "found": record.get("found"),
-            "dockerfile": self.environment_dockerfile(environment),
+            "dockerfile": self.dockerfile(environment),
         }  # fmt: skip
 
-    def list_images(self) -> Frame:
+    @operation("GET /images", long=True)
+    def list(self) -> Frame:
         """Images of environments, and private environments, those that were wanted last first.
 
         Returns:
@@ -180,7 +176,8 @@ class WorkspaceImages:
         }
         return Frame(columns, _IMAGES)
 
-    def prune_images(self, delete: bool = False, unused_days: float = 30) -> Frame:
+    @operation("POST /images/prune", long=True)
+    def prune(self, delete: bool = False, unused_days: float = 30) -> Frame:
         """List, or remove, images and private environments that were not wanted for a while, and what builds left.
 
         What a run needs that has not ended stays, and what is in registries. Without an engine private environments are
@@ -214,7 +211,8 @@ class WorkspaceImages:
         }
         return Frame(columns, _LITTER)
 
-    def set_image_registry(
+    @operation("PUT /images/registries")
+    def set_registry(
         self, address: Optional[str], username: Optional[str] = None, secret: Optional[str] = None,
         shared: bool = False,
     ) -> None:
@@ -242,7 +240,8 @@ class WorkspaceImages:
         except OSError as error:
             raise cannot_write(paths.root, error) from error
 
-    def image_registries(self) -> Frame:
+    @operation("GET /images/registries")
+    def registries(self) -> Frame:
         """The registries of this workspace.
 
         Returns:

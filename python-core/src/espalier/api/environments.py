@@ -1,11 +1,13 @@
-"""What a workspace does with definitions of environments and their locks; the part of its façade that is about them."""
+"""The environments of a workspace, and their locks: `ws.environments`."""
 
 import re
 import warnings
 from typing import Any, Dict, List, Optional
 
 from espalier.adapters.homes import program_cache
+from espalier.base.arguments import classed
 from espalier.base.cache_paths import CachePaths
+from espalier.base.operation import operation
 from espalier.base.paths import WorkspacePaths
 from espalier.base.progress import report
 from espalier.base.types import Frame
@@ -19,6 +21,7 @@ from espalier.provision.local.refuse import reasons_for_docker
 from espalier.snapshot.hold import holding_objects
 from espalier.vault.known import refuse_secret_values
 from espalier.vault.store import secret_reader
+from espalier.workspace.handle import WorkspaceHandle
 
 _COLUMNS = ("package", "version", "origin", "url", "digest")
 _PINNED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==([^\s;]+)")
@@ -26,16 +29,14 @@ _AT = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?\s*@\s*(\S+)")
 _CONDA = re.compile(r"(.+)-([^-]+)-[^-]+\.(?:tar\.bz2|conda)")
 
 
-class WorkspaceEnvironments:
+@classed
+class Environments(WorkspaceHandle):
     """The environments of a workspace."""
 
-    _paths: WorkspacePaths
+    NOUN = "environments"
 
-    def _checked(self) -> "WorkspaceEnvironments":
-        """This workspace, once it is known to be there and readable."""
-        raise NotImplementedError
-
-    def register_environment(self, environment: Environment) -> Environment:
+    @operation("POST /environments", long=True)
+    def register(self, environment: Environment) -> Environment:
         """Register an environment. One equal to the newest of its name keeps that version, another gets the next.
 
         A build context that is a folder of this machine is frozen: a snapshot of it is stored, by the same rules as
@@ -59,7 +60,8 @@ class WorkspaceEnvironments:
         with holding_objects(paths):
             return register(paths, freeze_context(paths, environment))
 
-    def get_environment(self, name: str, version: Optional[str] = None) -> Environment:
+    @operation("GET /environments/{name}", command="")
+    def get(self, name: str, version: Optional[str] = None) -> Environment:
         """A registered environment, or the curated one of that name.
 
         Args:
@@ -71,7 +73,8 @@ class WorkspaceEnvironments:
         """
         return registered(self._checked()._paths, name, version)
 
-    def list_environments(self) -> Frame:
+    @operation("GET /environments")
+    def list(self) -> Frame:
         """The newest version of each environment, and the curated ones.
 
         Returns:
@@ -80,7 +83,8 @@ class WorkspaceEnvironments:
         """
         return list_registered(self._checked()._paths)
 
-    def environment_versions(self, name: str) -> Frame:
+    @operation("GET /environments/{name}/versions")
+    def versions(self, name: str) -> Frame:
         """The versions of an environment, newest first: `version`, `kind`, `description`, `registered_at`.
 
         Args:
@@ -91,7 +95,8 @@ class WorkspaceEnvironments:
         """
         return list_versions(self._checked()._paths, name)
 
-    def lock_environment(
+    @operation("POST /environments/lock", long=True)
+    def lock(
         self, environment: Environment, refresh: bool = False, r_version: Optional[str] = None
     ) -> Environment:
         """Resolve the packages of an environment to exact versions, and keep these in the workspace. Builds and runs of
@@ -120,7 +125,8 @@ class WorkspaceEnvironments:
             write_lock(paths, environment, _resolved(paths, environment, r_version))
         return environment
 
-    def environment_lock(self, environment: Environment) -> Frame:
+    @operation("GET /environments/packages")
+    def packages(self, environment: Environment) -> Frame:
         """The exact packages of an environment.
 
         Args:

@@ -1,0 +1,90 @@
+"""What every façade of a workspace stands on: its path, its files, its index."""
+
+import contextlib
+import os
+from typing import Any, Callable, Dict, List, Mapping, Type, TypeVar
+
+from espalier.base.errors import EspalierError
+from espalier.base.paths import WorkspacePaths
+from espalier.base.records import read_record
+from espalier.base.types import Frame
+from espalier.queue.control import look_after
+from espalier.queue.nudge import nudge
+from espalier.queue.step import step
+from espalier.store.index.run_index import Query, RunIndex, unfinished
+from espalier.store.index.sql import Sql, joined
+from espalier.tracking.run_rows import summarise
+
+NO_CHILDREN = Sql("r.parent IS NULL")
+_Answer = TypeVar("_Answer")
+_Self = TypeVar("_Self", bound="WorkspaceHandle")
+
+
+class WorkspaceHandle:
+    """A workspace, or a noun of one: `ws.runs`, `ws.environments`. All have the identity of the workspace.
+
+    A noun is a subclass with `NOUN`, its word at the command line and in HTTP paths, and methods that are declared by
+    `base/operation.py`.
+
+    Args:
+        path: The workspace's folder.
+    """
+
+    NOUN = ""
+
+    def __init__(self, path: str) -> None:
+        self._paths = WorkspacePaths(os.path.abspath(path))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._paths.root!r})"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, WorkspaceHandle) or type(self) is not type(other):
+            return False
+        return os.path.realpath(self._paths.root) == os.path.realpath(other._paths.root)
+
+    def __hash__(self) -> int:
+        return hash(os.path.realpath(self._paths.root))
+
+    def _identity(self) -> Dict[str, str]:
+        return {"path": self._paths.root}
+
+    @classmethod
+    def _from_identity(cls: Type[_Self], identity: Mapping[str, str]) -> _Self:
+        return cls(identity["path"])
+
+    def _checked(self: _Self) -> _Self:
+        """This workspace, once it is known to be there and readable."""
+        try:
+            record = read_record(self._paths.record, follow=True)
+        except (FileNotFoundError, NotADirectoryError):
+            raise EspalierError(
+                "workspace_missing",
+                f"There is no workspace at {self._paths.root}.",
+                "Create it with workspace() or create_workspace(), or correct name and path.",
+                path=self._paths.root,
+            ) from None
+        if not isinstance(record.get("id"), str):
+            raise EspalierError("damaged", f"{self._paths.record} holds no id.", path=self._paths.record)
+        nudge()
+        return self
+
+    def _runs(self, fixed: Sql, include_children: bool, query: Query) -> Frame:
+        """The table of the runs that a query is for."""
+        fixed = fixed if include_children else joined([fixed, NO_CHILDREN], every=True)
+        return self._ask(lambda index, database: index.frame(database, query._replace(fixed=fixed)))
+
+    def _run_ids(self, query: Query) -> List[str]:
+        return self._ask(lambda index, database: index.ids(database, query))
+
+    def _unfinished(self) -> List[str]:
+        return [run_id for run_id, *_ in self._ask(lambda index, database: unfinished(database))]
+
+    def _ask(self, question: Callable[[RunIndex, Any], _Answer]) -> _Answer:
+        """Ask the index. Looking moves the queue on: what died is seen, what waits is started."""
+        index = RunIndex(self._checked()._paths, summarise)
+        with contextlib.suppress(EspalierError, OSError):  # (a user who cannot have a queue can still read)
+            step()
+        answer, waiting = index.ask(lambda database: (question(index, database), unfinished(database)))
+        lost = [run_id for run_id, *owner in waiting if look_after(run_id, self._paths.run(run_id), *owner)]
+        return index.ask(lambda database: question(index, database)) if lost else answer
