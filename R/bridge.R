@@ -15,7 +15,7 @@
 core_call <- function(class, method, identity = NULL, args_json = "{}", decode = result_json) {
   look_again()
   without <- answer_in_job(class, method, identity, args_json)
-  if (!is.null(without)) return(without$value)
+  if (!is.null(without)) return(decode(without$value))
   callable <- bridge_callable()
   response <- undisturbed(callable(core_request(class, method, identity, args_json)))
   core_answer(if (nzchar(response)) jsonlite::parse_json(response), decode)

@@ -36,7 +36,7 @@
 #' @export
 get_default_keyvault <- function(workspace) {
   check_object(workspace, "Workspace", "workspace")
-  Keyvault$new(identity = c(workspace = workspace$path))
+  workspace$secrets
 }
 
 #' @rdname get_default_keyvault

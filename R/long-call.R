@@ -20,7 +20,7 @@ while_watching <- function(watch, code) {
 core_call_long <- function(class, method, identity = NULL, args_json = "{}", decode = result_json) {
   look_again()
   without <- answer_in_job(class, method, identity, args_json)
-  if (!is.null(without)) return(without$value)
+  if (!is.null(without)) return(decode(without$value))
   jobs <- bridge_jobs()
   request <- core_request(class, method, identity, args_json)
   display <- long_display()

@@ -61,7 +61,23 @@ plain_table <- function(x) {
 
 #' A frame of the core
 #' @noRd
-result_frame <- function(x) if (is.null(x)) NULL else road_import(unlist(x$table))
+result_frame <- function(x) {
+  if (is.null(x)) NULL else if (is.null(x$columns)) road_import(unlist(x$table)) else columns_frame(x$columns)
+}
+
+#' A frame as the runner of a job writes it: columns with their kinds
+#' @noRd
+columns_frame <- function(columns) {
+  values <- lapply(columns, function(column) {
+    value <- decode_column(column$values, column$kind)
+    # (json_parse() gives every number as a double)
+    small <- column$kind == "integer" && all(abs(value) <= .Machine$integer.max, na.rm = TRUE)
+    if (small) as.integer(value) else value
+  })
+  names(values) <- vapply(columns, function(column) column$name, "")
+  rows <- if (length(values)) length(values[[1L]]) else 0L
+  structure(values, class = "data.frame", row.names = .set_row_names(rows))
+}
 
 #' Any data that Python returned
 #' @noRd

@@ -136,43 +136,17 @@ process_start <- function(pid) {
 
 # ---- what a job without reticulate asks of the core ---------------------------------------------------
 
-#' The answer to a call of the core, in a job whose R has no reticulate, as in most images
+#' The answer to a call of the core, in a job whose R has no reticulate, as in most images: its runner makes it
 #'
 #' @return A list with the value; `NULL` where the core has to be called.
 #' @noRd
 answer_in_job <- function(class, method, identity, args_json) {
-  if (class != "Run" || is.null(.answers_in_job[[method]]) || is.null(job_dir())) return(NULL)
-  if (nzchar(system.file(package = "reticulate"))) return(NULL)
-  list(value = .answers_in_job[[method]](as.list(identity), json_parse(args_json)))
-}
-
-.answers_in_job <- list(
-  get_status = function(identity, args) run_state(run_folder(identity)),
-  get_tags = function(identity, args) run_record(run_folder(identity), "meta.json")$tags,
-  get_properties = function(identity, args) run_record(run_folder(identity), "meta.json")$properties,
-  set_tags = function(identity, args) {
-    job_ask("tag", run = identity[["id"]], tags = lapply(args$tags, result_scalar))
-    NULL
-  },
-  get_metric_frames = function(identity, args) metric_frames_in_job(identity[["id"]], result_scalar(args$name))
-)
-
-metric_frames_in_job <- function(id, name) {
-  answer <- if (is.null(name)) job_ask("metrics", run = id) else job_ask("metrics", run = id, name = name)
-  frames <- lapply(answer$metrics, function(metric) {
-    columns <- lapply(metric$columns, function(column) decode_in_job(column$values, column$kind))
-    names(columns) <- vapply(metric$columns, function(column) column$name, "")
-    structure(columns, class = "data.frame", row.names = .set_row_names(length(columns[[1L]])))
-  })
-  names(frames) <- vapply(answer$metrics, function(metric) metric$name, "")
-  frames
-}
-
-# (json_parse() gives every number as a double)
-decode_in_job <- function(values, kind) {
-  column <- decode_column(values, kind)
-  small <- kind == "integer" && all(abs(column) <= .Machine$integer.max, na.rm = TRUE)
-  if (small) as.integer(column) else column
+  if (class != "Run" || is.null(job_dir()) || nzchar(system.file(package = "reticulate"))) return(NULL)
+  # (asked for again and again)
+  if (method == "get_status") return(list(value = run_state(run_folder(identity))))
+  args <- structure(args_json, class = "espalier_json")
+  answer <- job_ask("call", class = class, member = method, identity = list(id = identity[["id"]]), args = args)
+  list(value = answer$value)
 }
 
 # ---- other runs, seen from a job ----------------------------------------------------------------------

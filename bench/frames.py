@@ -6,7 +6,8 @@ import time
 import types
 
 import espalier
-from espalier_bridge import calls
+from espalier.api.catalog import catalogue
+from espalier.api.dispatch import members
 
 
 class Frames:
@@ -51,8 +52,6 @@ class Frames:
 espalier.Frames = Frames
 module = sys.modules["Frames"] = types.ModuleType("Frames")
 module.keep = Frames.keep
-if not calls.api:
-    calls._read_api()
 
 
 def _member(returns, **params):
@@ -60,7 +59,9 @@ def _member(returns, **params):
     return {"kind": "classmethod", "params": declared, "returns": {"type": returns}}
 
 
-calls.api["Frames"] = {
+described = {
     "keep": _member("none", x="data"), "look": _member("none", x="data"), "give": _member("data"),
     "copy": _member("float", size="float"), "by_parquet": _member("none", path="str"),
 }
+catalogue()["Frames"] = {"module": "espalier", "noun": "", "in_workspace": False, "properties": [], "methods": []}
+members()["Frames"] = {name: {**one, "name": name, "types": one["params"]} for name, one in described.items()}

@@ -31,7 +31,7 @@ def main(work: str, count: str = "100000") -> None:
     workspace = Workspace.open("many", os.path.join(work, "many"))
     made = Runs(workspace)
     made.make(int(count))
-    samples.add("first", 1, cpu(workspace.list_runs, max_results=1))
+    samples.add("first", 1, cpu(workspace.runs.list, max_results=1))
     # a run that has just been read may have changed since: the second look is the last one
     time.sleep(2.1)
     workspace.runs.list(max_results=1)
@@ -39,15 +39,15 @@ def main(work: str, count: str = "100000") -> None:
     same = statement_of(index)
     with contextlib.closing(sqlite3.connect(index._file)) as database:
         for number in range(1, ROUNDS + 1):
-            samples.add("page", number, cpu(workspace.list_runs, filter=FILTER, order_by=ORDER, max_results=100))
+            samples.add("page", number, cpu(workspace.runs.list, filter=FILTER, order_by=ORDER, max_results=100))
             samples.add("sqlite", number, cpu(lambda: database.execute(same).fetchall()))
-            samples.add("newest", number, cpu(workspace.list_runs, max_results=100))
+            samples.add("newest", number, cpu(workspace.runs.list, max_results=100))
     workspace.runs.list()
     for number in range(1, 4):
-        samples.add("all.python", number, cpu(workspace.list_runs))
+        samples.add("all.python", number, cpu(workspace.runs.list))
     for number in range(1, 6):
         made.make(NEW)
-        samples.add("refresh", number, cpu(workspace.list_runs, max_results=1))
+        samples.add("refresh", number, cpu(workspace.runs.list, max_results=1))
     samples.write()
 
 

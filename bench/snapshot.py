@@ -9,6 +9,7 @@ import time
 from typing import Callable, Dict, Iterator
 
 from espalier import Experiment, ScriptRunConfig, Workspace
+from espalier.api.snapshots import Snapshots
 from espalier.base import accel
 from samples import Samples, seconds
 from trees import make_tree
@@ -133,7 +134,7 @@ class Bench:
             self.measure("python", number, lambda: run(sys.executable, "-c", "pass"))
             self.each("again", number, lambda name: kept[name].snapshots.take(self.mixed))
             self.each("fresh", number, lambda name: run(sys.executable, "-c", TAKE, kept[name].path, self.mixed))
-            self.each("preview", number, lambda _: Workspace.snapshots.preview(self.mixed))
+            self.each("preview", number, lambda _: Snapshots.preview(self.mixed))
             if shutil.which("restic") and number <= PEER_ROUNDS:
                 self.measure("restic.again", number, lambda: self.back_up(backup))
             with open(os.path.join(self.mixed, CHANGING), "a", encoding="ascii") as file:

@@ -6,9 +6,10 @@ from typing import Any, Dict, List, Literal, Mapping, Optional, Sequence, Union
 
 import pytest
 from espalier.api.describe import describe, parse_docstring
+from espalier.base.operation import operation
 from espalier.base.types import Data, Frame, Index
 
-API = pathlib.Path(__file__).resolve().parents[2] / "tools" / "bindgen" / "api.json"
+API = pathlib.Path(__file__).resolve().parents[2] / "python-core" / "src" / "espalier" / "api" / "api.json"
 
 
 class Pot:
@@ -37,6 +38,7 @@ class Tree:
         """What it is called."""
         return ""
 
+    @operation("GET /trees/prune")
     def prune(
         self, to: int, how: Literal["hard", "soft"] = "soft", *, only: Optional[Sequence[str]] = None
     ) -> "Tree":
@@ -56,17 +58,21 @@ class Tree:
         return self
 
     @classmethod
+    @operation("GET /trees/plant")
     def plant(cls, at: Mapping[str, float], anything: Any = (1,), pot: Pot = Pot()) -> List["Tree"]:
         """Plant some."""
         return []
 
+    @operation("GET /trees/table")
     def table(self) -> Frame:
         """All branches."""
         return Frame({}, {})
 
+    @operation("GET /trees/pick")
     def pick(self, rows: Sequence[Index], of: Data, one: Optional[Index] = None) -> Data:
         """The branches at some positions."""
 
+    @operation("GET /trees/odd")
     def odd(self, x: Union[int, str], *rest: int) -> None:
         """Has a type nobody knows."""
 

@@ -571,7 +571,7 @@ def test_workspace_deleted_while_runs_wait(submit: Submit, workspace: Workspace,
     submit("true")
     started(first, reach)
     shutil.rmtree(workspace.path, ignore_errors=True)
-    for call in (workspace.list_runs, lambda: experiment.submit({"command": "true"})):
+    for call in (workspace.runs.list, lambda: experiment.submit({"command": "true"})):
         with pytest.raises(EspalierError) as caught:
             call()
         assert caught.value.code == "workspace_missing"

@@ -8,8 +8,8 @@ import pytest
 from espalier import EspalierError, Experiment, Run
 from espalier.api import job_requests as module
 from espalier.api.job_requests import ask, giving_slot_away, own_run
+from espalier.api.requests import carry_out
 from espalier.base.paths import RunPaths
-from espalier.jobs.requests import carry_out
 
 
 @pytest.fixture

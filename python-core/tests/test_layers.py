@@ -17,7 +17,7 @@ SOURCE = Path(espalier.__file__).parent
 # it. Others are cycles in disguise: lift what both need into a file of its own.
 LATE = {
     "a session, or a job that logs, loads next to nothing": (
-        "", "api.interactive", "api.keyvault", "api.run", "base.canonical", "base.config", "jobs.children", "vault.store",
+        "", "api.interactive", "api.run", "base.canonical", "base.config", "jobs.children", "vault.store",
     ),
     "environments: the parser of YAML, and Docker's part": (
         "environment.context", "environment.curated", "environment.definition", "environment.definition_files",
@@ -167,7 +167,7 @@ def test_job_side_needs_the_standard_library_alone(python: str, program: str, tm
     if not python:
         pytest.skip("no Python 3.8 below ~/.pyenv")
     # (the images of children in containers are known already: their parents' are theirs)
-    requests = ["jobs.requests", "jobs.confined", "jobs.environment", "provision.docker.wanted"]
+    requests = ["api.requests", "jobs.confined", "jobs.environment", "provision.docker.wanted"]
     closure = requests if program == "requests" else ["runner.__main__", "runner.workdir", "runner.guardian", "runner.watch", "runner.secrets", "runner.reconcile", "executors.docker.launch", "executors.docker.look", "executors.local.private", "executors.foreign", "runner.after", "queue.step", "queue.ends", "lifecycle.end", "lifecycle.verdict", "snapshot.mentions"]
     code = JOB_SIDE if program == "job" else "".join(f"import espalier.{name}\n" for name in closure)
     start = f"import sys; sys.path.append({str(SOURCE.parent)!r})\n"

@@ -29,6 +29,8 @@ OTHERS = {
     "lifecycle/attempts.py": ["kept"],
     "provision/ready.py": ["cache"],
     "api/run.py": ["user_logs/std_log.txt"],  # (shown in the help)
+    "api/catalog.py": ["api.json"],  # (in the package)
+    "rooms.py": ["queue"],
     **{f"store/index/{name}.py": ["children"] for name in ("columns", "fields", "layout", "sql")},
     "snapshot/literals.py": [".json"],
     "snapshot/own.py": [".tmp-", ".tmp-*[0-9]-"],
@@ -50,9 +52,14 @@ def on_disk_names() -> Set[str]:
 
 
 def fields_of_records(tree: ast.AST) -> Set[int]:
-    """The texts of a module that name a field: keys of mappings, and what is looked up in one."""
+    """The texts of a module that name a field or a noun: keys of mappings, what is looked up in one, the word of a façade
+    or an operation."""
     fields = set()
     for node in ast.walk(tree):
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and ast.unparse(node).startswith("NOUN"):
+            fields.add(id(node.value))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "operation":
+            fields |= {id(given.value) for given in node.keywords}
         if isinstance(node, ast.Dict):
             fields |= {id(key) for key in node.keys}
         elif isinstance(node, ast.Subscript):

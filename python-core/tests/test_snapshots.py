@@ -8,7 +8,8 @@ import threading
 
 import pytest
 from espalier import Host, ScriptRunConfig, Workspace
-from espalier.api import snapshots
+from espalier.api import stored_snapshots as snapshots
+from espalier.api.snapshots import Snapshots
 from espalier.base.errors import EspalierError
 from espalier.base.paths import WorkspacePaths, partial
 from espalier.base.progress import Listener, listening
@@ -51,11 +52,11 @@ def test_the_snapshot_of_a_run(workspace, experiment, project, ended, tmp_path):
     workspace.snapshots.download(run.id, str(tmp_path / "out"))
     assert os.listdir(tmp_path / "out") == ["a.sh"]
     (project / "a.sh").write_text("false\n")
-    (row,) = Workspace.snapshots.compare(run, str(project)).rows()
+    (row,) = Snapshots.compare(run, str(project)).rows()
     assert row["diff"].endswith("-true\n+false\n")
     named = {"workspace": workspace, "snapshot": run.id}
-    assert Workspace.snapshots.compare(named, project).rows() == [row]
-    for use in (lambda: Workspace.snapshots.compare(without, str(project)),
+    assert Snapshots.compare(named, project).rows() == [row]
+    for use in (lambda: Snapshots.compare(without, str(project)),
                 lambda: workspace.snapshots.download(without.id, str(tmp_path / "none"))):
         with pytest.raises(EspalierError) as caught:
             use()
@@ -124,7 +125,7 @@ def test_ids_that_are_none(workspace, tmp_path, text):
     uses = [
         lambda: workspace.snapshots.download(text, str(tmp_path / "out")),
         lambda: workspace.snapshots.delete(text),
-        lambda: Workspace.snapshots.compare({"workspace": workspace, "snapshot": text}, str(tmp_path)),
+        lambda: Snapshots.compare({"workspace": workspace, "snapshot": text}, str(tmp_path)),
     ]
     for use in uses:
         with pytest.raises(EspalierError) as caught:
@@ -136,7 +137,7 @@ def test_ids_of_other_workspaces(home, taken, tmp_path):
     other = Workspace.create("other", str(home))
     uses = [
         lambda: other.snapshots.download(taken, str(tmp_path / "out")),
-        lambda: Workspace.snapshots.compare({"workspace": other.path, "snapshot": taken}, str(tmp_path)),
+        lambda: Snapshots.compare({"workspace": other.path, "snapshot": taken}, str(tmp_path)),
     ]
     for use in uses:
         with pytest.raises(EspalierError) as caught:
@@ -151,13 +152,13 @@ def test_ids_of_other_workspaces(home, taken, tmp_path):
 @pytest.mark.parametrize("what", [None, 3, {"workspace": "x"}, {"snapshot": "y"}, ["a"]])
 def test_what_cannot_be_compared(what, tmp_path):
     with pytest.raises(EspalierError) as caught:
-        Workspace.snapshots.compare(what, str(tmp_path))
+        Snapshots.compare(what, str(tmp_path))
     assert caught.value.code == "bad_argument"
 
 
 def test_names_are_shown_without_control_characters(workspace, taken, project):
     (project / "a\x1b[31m\nb").write_text("1\n")
-    (row,) = Workspace.snapshots.compare({"workspace": workspace, "snapshot": taken}, project).rows()
+    (row,) = Snapshots.compare({"workspace": workspace, "snapshot": taken}, project).rows()
     assert row["path"] == "a\x1b[31m\nb"
     assert row["diff"].startswith("--- /dev/null\n+++ b/a\\x1b[31m\\nb\n@@")
 
@@ -176,7 +177,7 @@ def test_everybody_holds_the_objects_they_use(workspace, taken, project, tmp_pat
         ("take_snapshot", lambda: workspace.snapshots.take(str(project))),
         ("keep", lambda: workspace.snapshots.take(str(project))),
         ("materialise", lambda: workspace.snapshots.download(taken, str(tmp_path / "out"))),
-        ("compare", lambda: Workspace.snapshots.compare({"workspace": workspace, "snapshot": taken}, project)),
+        ("compare", lambda: Snapshots.compare({"workspace": workspace, "snapshot": taken}, project)),
     ):
         with monkeypatch.context() as patched:
             patched.setattr(snapshots, name, probe)
@@ -242,7 +243,7 @@ def test_snapshots_come_and_go_beside_collection(workspace, tmp_path):
                 taken = workspace.snapshots.take(str(folder))
                 out = workspace.snapshots.download(taken, str(tmp_path / f"out-{which}-{turn}"))
                 assert sorted(os.listdir(out)) == sorted(os.listdir(folder))
-                assert len(Workspace.snapshots.compare({"workspace": workspace, "snapshot": taken}, out)) == 0
+                assert len(Snapshots.compare({"workspace": workspace, "snapshot": taken}, out)) == 0
                 workspace.snapshots.delete(taken)
         except BaseException as error:
             failures.append(error)

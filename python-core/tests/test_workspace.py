@@ -41,7 +41,7 @@ def test_records_that_cannot_be_used(workspace: Workspace, content: str, code: s
     Path(workspace.path, "workspace.json").write_text(content)
     folder = os.path.dirname(workspace.path)
     assert code_of(lambda: Workspace.get("ws", folder)) == code
-    assert code_of(workspace.list_runs) == code
+    assert code_of(workspace.runs.list) == code
     assert code_of(lambda: Workspace.open("ws", folder).get_details()) == code
     assert Path(workspace.path, "workspace.json").read_text() == content, "nothing is repaired by looking"
 
@@ -123,7 +123,7 @@ def test_delete(workspace: Workspace, experiment: Experiment, ended: Ended, reac
     folder = os.path.dirname(workspace.path)
     workspace.delete()
     assert not [name for name in os.listdir(folder) if name.startswith("ws")]
-    assert code_of(workspace.list_runs) == code_of(workspace.delete) == "workspace_missing"
+    assert code_of(workspace.runs.list) == code_of(workspace.delete) == "workspace_missing"
 
 
 def test_a_copied_workspace_can_be_read(workspace: Workspace, experiment: Experiment, ended: Ended, home: Path) -> None:

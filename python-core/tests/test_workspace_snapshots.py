@@ -1,7 +1,8 @@
 import os
 
 import pytest
-from espalier import ScriptRunConfig, Workspace
+from espalier import ScriptRunConfig
+from espalier.api.snapshots import Snapshots
 from espalier.base.errors import EspalierError
 
 
@@ -25,13 +26,13 @@ def test_default_excludes_can_be_switched_off(workspace, project):
     (project / "outputs").mkdir()
     (project / "outputs" / "x").write_text("1")
     every = [".env", "outputs/x", "train.R"]
-    assert Workspace.snapshots.preview(str(project)).columns["included"] == [False, False, True]
-    preview = Workspace.snapshots.preview(str(project), default_excludes=False)
+    assert Snapshots.preview(str(project)).columns["included"] == [False, False, True]
+    preview = Snapshots.preview(str(project), default_excludes=False)
     assert (preview.columns["path"], preview.columns["included"]) == (every, [True] * 3)
     assert workspace.snapshots.take_values(str(project), default_excludes=False)["files"] == 3
     # and for everybody, by a line of the ignore file; what is written below it still holds
     (project / ".espalierignore").write_text("!*\n/.env\n")
-    preview = Workspace.snapshots.preview(str(project))
+    preview = Snapshots.preview(str(project))
     assert [row["path"] for row in preview.rows() if row["included"]] == [".espalierignore", "outputs/x", "train.R"]
 
 
@@ -44,20 +45,20 @@ def test_links_out_of_the_folder(workspace, experiment, project, tmp_path, ended
     assert caught.value.code == "source_unreadable" and 'outside_links = "copy"' in caught.value.hint
     copied = workspace.snapshots.take(str(project), outside_links="copy")
     kept = workspace.snapshots.take(str(project), outside_links="keep")
-    differ = Workspace.snapshots.compare({"workspace": workspace, "snapshot": copied}, str(project), outside_links="copy")
+    differ = Snapshots.compare({"workspace": workspace, "snapshot": copied}, str(project), outside_links="copy")
     assert len(differ) == 0 and copied != kept
     job = ScriptRunConfig(str(project), command=["cat", "e/x"], outside_links="copy")
     assert ended(experiment.submit(job))["status"] == "Completed"
     session = experiment.start_logging(snapshot_directory=str(project), outside_links="copy")
     session.complete()
-    assert len(Workspace.snapshots.compare(session, {"workspace": workspace, "snapshot": copied})) == 0
+    assert len(Snapshots.compare(session, {"workspace": workspace, "snapshot": copied})) == 0
 
 
 def test_a_workspace_that_is_gone(workspace, project):
     workspace.delete()
     uses = [
         lambda: workspace.snapshots.take(str(project)),
-        workspace.list_snapshots,
+        workspace.snapshots.list,
         lambda: workspace.snapshots.delete("sha256:" + "0" * 64),
         lambda: workspace.snapshots.download("sha256:" + "0" * 64, str(project / "out")),
     ]

@@ -6,8 +6,10 @@ from typing import Any, Callable, Iterator
 
 import espalier
 import pytest
+from espalier.api.catalog import catalogue
+from espalier.api.dispatch import members
 from espalier.base.progress import check, indivisible, report
-from espalier_bridge import calls, jobs
+from espalier_bridge import jobs
 
 GO = threading.Event()
 
@@ -37,11 +39,11 @@ class Long:
 @pytest.fixture(autouse=True)
 def long(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     text = {"type": "str"}
-    member = {"kind": "classmethod", "params": {}, "returns": text}
+    member = {"kind": "classmethod", "types": {}, "returns": text}
     monkeypatch.setattr(espalier, "Long", Long, raising=False)
-    monkeypatch.setitem(
-        calls.api, "Long", {"work": {**member, "params": {"seconds": {"type": "float"}}}, "commit": member, "fail": member}
-    )
+    described = {"work": {**member, "types": {"seconds": {"type": "float"}}}, "commit": member, "fail": member}
+    monkeypatch.setitem(members(), "Long", {name: {**one, "name": name} for name, one in described.items()})
+    monkeypatch.setitem(catalogue(), "Long", {"module": "espalier", "noun": "", "in_workspace": False})
     monkeypatch.setattr(jobs, "PATIENCE_SECONDS", 0.1)
     GO.clear()
     yield

@@ -18,7 +18,7 @@ import pytest
 from acts import Acts
 from espalier import Run
 from espalier.jobs import commit as submission
-from espalier.jobs.requests import carry_out
+from espalier.api.requests import carry_out
 from espalier.queue.capacity import set_capacity
 from espalier.queue.home import queue_paths
 from espalier.queue.step import step

@@ -14,7 +14,7 @@ echo_start <- function(path) {
 
 echo_end <- function() {
   reticulate::py_run_string(
-    "import espalier; from espalier_bridge import calls; del calls.api['Echo'], espalier.Echo", local = TRUE
+    "import espalier; from espalier.api import catalog, dispatch; del dispatch.members()['Echo'], catalog.catalogue()['Echo'], espalier.Echo", local = TRUE
   )
 }
 

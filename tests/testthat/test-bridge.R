@@ -5,7 +5,7 @@ local_fixture <- function(env = parent.frame()) {
   path <- normalizePath(test_path("fixtures", "bridge_fixture.py"))
   reticulate::py_run_string(sprintf("exec(open(%s, encoding='utf-8').read(), {})", shQuote(path)), local = TRUE)
   withr::defer({
-    reticulate::py_run_string("import espalier; from espalier_bridge import calls; del calls.api['Fixture'], espalier.Fixture", local = TRUE)
+    reticulate::py_run_string("import espalier; from espalier.api import catalog, dispatch; del dispatch.members()['Fixture'], catalog.catalogue()['Fixture'], espalier.Fixture", local = TRUE)
   }, envir = env)
 }
 

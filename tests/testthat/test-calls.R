@@ -12,20 +12,16 @@ local_typed <- function(env = parent.frame()) {
     "sys.modules['typed_fixture'] = module",
     "exec(open(%s, encoding='utf-8').read(), module.__dict__)",
     "module.Typed.__module__ = 'typed_fixture'",
-    "open(%s, 'w').write(json.dumps(describe.describe([module.Typed])))", sep = "\n"
+    "described = describe.describe([module.Typed])", "open(%s, 'w').write(json.dumps(described))",
+    "from espalier.api import catalog, dispatch", "catalog.catalogue()['Typed'] = described['classes'][0]",
+    "dispatch.members.cache_clear()", sep = "\n"
   ), shQuote(normalizePath(test_path("fixtures", "typed_fixture.py"))), shQuote(api)), local = TRUE)
-  bindings <- file.path(top, "bindings.json")
-  writeLines('{"long": ["Typed.numbers"]}', bindings)
   generator <- file.path(source_top(), "tools", "bindgen", "generate.R")
-  said <- suppressWarnings(system2(rscript_path(), shQuote(c("--vanilla", generator, api, top, bindings)),
+  said <- suppressWarnings(system2(rscript_path(), shQuote(c("--vanilla", generator, api, top)),
                                    stdout = TRUE, stderr = TRUE))
   expect_null(attr(said, "status"), info = paste(said, collapse = "\n"))
-  reticulate::py_run_string(sprintf(paste(
-    "import json", "from espalier_bridge import calls", "if not calls.api: calls._read_api()",
-    "calls.api['Typed'] = json.load(open(%s))['classes']['Typed']", sep = "\n"
-  ), shQuote(file.path(top, "inst", "python", "espalier_bridge", "api.json"))), local = TRUE)
   withr::defer(reticulate::py_run_string(
-    "import espalier, sys; from espalier_bridge import calls; del calls.api['Typed'], espalier.Typed, sys.modules['typed_fixture']",
+    "import sys; from espalier.api import catalog, dispatch; [known.pop('Typed', None) for known in (catalog.catalogue(), dispatch.members(), sys.modules)]",
     local = TRUE
   ), envir = env)
   space <- new.env(parent = asNamespace("espalier"))

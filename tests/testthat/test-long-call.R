@@ -4,7 +4,7 @@ local_slow <- function(env = parent.frame()) {
   skip_if_no_core()
   slow_start(test_path("fixtures", "slow_fixture.py"))
   withr::defer(reticulate::py_run_string(
-    "import espalier; from espalier_bridge import calls; del calls.api['Slow'], espalier.Slow", local = TRUE
+    "import espalier; from espalier.api import catalog, dispatch; del dispatch.members()['Slow'], catalog.catalogue()['Slow'], espalier.Slow", local = TRUE
   ), envir = env)
 }
 

@@ -75,14 +75,14 @@ def member_of(class_name: str, name: str) -> Dict[str, Any]:
     Raises:
         LookupError: it is not part of the described API.
     """
-    member = _members().get(class_name, _NO_MEMBERS).get(name)
+    member = members().get(class_name, _NO_MEMBERS).get(name)
     if member is None:
         raise LookupError(f"{class_name}.{name} is not part of the described API")
     return member  # type: ignore[no-any-return]
 
 
 @functools.lru_cache(maxsize=None)
-def _members() -> Dict[str, Dict[str, Any]]:
+def members() -> Dict[str, Dict[str, Any]]:
     """Class -> member -> its record, with the types of its parameters by name."""
     found = {}
     for name, record in catalogue().items():

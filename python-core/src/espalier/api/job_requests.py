@@ -59,6 +59,15 @@ def ask(job: RunPaths, op: str, **fields: Any) -> Dict[str, Any]:
     return record
 
 
+def call_in_job(job: RunPaths, run_id: str, member: str, **args: Any) -> Any:
+    """Have an operation on a run carried out that the job itself may not: the job's own run, or one below.
+
+    Raises:
+        EspalierError: as `ask`.
+    """
+    return ask(job, "call", **{"class": "Run", "member": member, "identity": {"id": run_id}, "args": args}).get("value")
+
+
 def _new_name() -> str:
     global _writer
     if _writer.split("-")[1] != str(os.getpid()):  # a fork

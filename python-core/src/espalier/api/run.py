@@ -11,7 +11,7 @@ from typing import Any, Dict, List, Mapping, NoReturn, Optional
 from espalier.api.details import environment_facts, read_log, run_details, with_logs
 from espalier.api.follow import canceled_line, failure_of, follow, follow_to_end
 from espalier.api.job_log import JobLog
-from espalier.api.job_requests import ask, giving_slot_away
+from espalier.api.job_requests import ask, call_in_job, giving_slot_away
 from espalier.api.run_children import RunChildren
 from espalier.api.run_files import RunFiles
 from espalier.api.run_parts import RunParts
@@ -270,7 +270,7 @@ class Run(RunParts, RunFiles, RunSecrets, RunChildren):
         check_formats(self._paths)
         job = self._job()
         if job is not None and not os.access(self._paths.shard, os.W_OK):  # in a container
-            ask(job, "tag", run=self._id, tags=named)
+            call_in_job(job, self._id, "set_tags", tags=named)
         else:
             add_tags(self._paths, named)
 
@@ -296,7 +296,7 @@ class Run(RunParts, RunFiles, RunSecrets, RunChildren):
             return bool(ask(job, "cancel", run=self._id)["canceled"])
         return cancel(self._paths, self._id)
 
-    @operation("POST /runs/{id}/complete", long=True, command="")
+    @operation("POST /runs/{id}/complete", long=True, in_job=True, command="")
     def complete(self) -> None:
         """End an interactive run as Completed.
 
@@ -305,7 +305,7 @@ class Run(RunParts, RunFiles, RunSecrets, RunChildren):
         """
         self._end(states.COMPLETED, None)
 
-    @operation("POST /runs/{id}/fail", long=True, command="")
+    @operation("POST /runs/{id}/fail", long=True, in_job=True, command="")
     def fail(self, error_details: Optional[str] = None) -> None:
         """End an interactive run as Failed.
 

@@ -28,7 +28,7 @@ class RunChildren(JobLog):
     _id: str
     _paths: RunPaths
 
-    @operation("POST /runs/{id}/children", long=True, command="")
+    @operation("POST /runs/{id}/children", long=True, in_job=True, command="")
     def child_run(
         self, name: Optional[str] = None, run_id: Optional[str] = None, outputs: Optional[str] = None
     ) -> "Run":
@@ -48,7 +48,7 @@ class RunChildren(JobLog):
         collect_from = _absolute(outputs) if outputs else None
         return self._create([{"name": name, "run_id": run_id, "collect_from": collect_from}])[0]
 
-    @operation("POST /runs/{id}/children/several", long=True, command="")
+    @operation("POST /runs/{id}/children/several", long=True, in_job=True, command="")
     def create_children(
         self,
         count: Optional[int] = None,
@@ -89,7 +89,7 @@ class RunChildren(JobLog):
             warnings.warn(text, stacklevel=3)
         return self._child(answer["run_id"])
 
-    @operation("POST /runs/{id}/children/jobs", long=True, command="")
+    @operation("POST /runs/{id}/children/jobs", long=True, in_job=True, command="")
     def submit_child_values(self, config: Mapping[str, Any], tags: Optional[Mapping[str, Text]] = None) -> Any:
         """Submit a child given as plain values; for bindings.
 
@@ -114,7 +114,7 @@ class RunChildren(JobLog):
 
         return submit_child(self._paths.workspace, self._id, ScriptRunConfig.from_mapping(config), tags or {})
 
-    @operation("GET /runs/{id}/children", long=True, in_job=True, command="")
+    @operation("GET /runs/{id}/children", long=True, command="")
     def get_children(
         self,
         recursive: bool = False,

@@ -1,6 +1,6 @@
 """The runner's side of what its job asks for: it sees requests and has them carried out.
 
-That is done by a process of its own (`jobs/requests.py`), for a submit may take long and much memory, and the
+That is done by a process of its own (`api/requests.py`), because a submit may take long and much memory, and the
 runner must hear its job end meanwhile. A job that asks sends USR1; else the runner looks once a second.
 """
 
@@ -18,7 +18,7 @@ from espalier.base.paths import RunPaths
 if TYPE_CHECKING:
     from espalier.lifecycle.view import View
 
-_CARRIER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "jobs", "requests.py")
+_CARRIER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "api", "requests.py")
 # A folder changed this recently may have changed again within the clock's granularity, seconds.
 _SUSPECT_SECONDS = 2.0
 # While the job waits for other runs, the queue is moved on this often, in case nobody else does, seconds.

@@ -1,4 +1,4 @@
-"""Carrying out what a job asks for: `python -I -S jobs/requests.py RUN_DIR`, started by the job's runner.
+"""Carrying out what a job asks for: `python -I -S api/requests.py RUN_DIR`, started by the job's runner.
 
 A request is carried out once: what it makes has an id that follows from the request, so that whoever repeats one of
 which the answer was not written finds what is there. A request is other people's text until it has been checked.
@@ -15,6 +15,8 @@ if __name__ == "__main__":  # (see runner/__main__.py)
     sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
 from espalier.adapters.files import remove_tree
+from espalier.api.dispatch import Dispatcher, member_of
+from espalier.api.wire import JsonCarrier
 from espalier.base import states
 from espalier.base.config import ScriptRunConfig
 from espalier.base.errors import EspalierError
@@ -24,8 +26,6 @@ from espalier.base.names import check_label
 from espalier.base.os_errors import os_error
 from espalier.base.paths import RunPaths, WorkspacePaths, is_run_id
 from espalier.base.records import read_record
-from espalier.base.types import Frame
-from espalier.base.values import to_json
 from espalier.executors.registry import executor_of
 from espalier.jobs.asked import config_of, items_of, object_of, plain_request, text_of, texts_of
 from espalier.jobs.children import check_child_id, child_spec, create_held, settled_id, submit_child
@@ -46,8 +46,6 @@ from espalier.lifecycle.set_ids import close_to_others
 from espalier.lifecycle.status import read_status
 from espalier.lifecycle.view import bring_recorded, show
 from espalier.queue.control import cancel
-from espalier.tracking.metrics import metric_frames
-from espalier.tracking.tags import add_tags
 
 Answer = Dict[str, Any]
 # A large project is submitted in a tenth of it.
@@ -66,7 +64,8 @@ def carry_out(run: RunPaths) -> None:
 
 def _answer(run: RunPaths, box: RequestBox, name: str) -> Answer:
     try:
-        record = plain_request(box.read(name))
+        raw = box.read(name)
+        record = {**plain_request(raw), "args": raw.get("args")}
         deed = _DEEDS.get(text_of(record, "op", needed=True))
         if deed is None:
             raise EspalierError("bad_argument", f"A job cannot ask for {record['op']!r:.100}.")
@@ -205,28 +204,38 @@ def _cancel(run: RunPaths, record: Mapping[str, Any], seed: str, made_at: int) -
     return {"run_ids": [os.path.basename(child.root)], "canceled": cancel(child, os.path.basename(child.root))}
 
 
-def _metrics(run: RunPaths, record: Mapping[str, Any], seed: str, made_at: int) -> Answer:
-    """The metrics of a run, for languages that can't read event logs. Values are written as in these."""
-    asked = _own(run, record, "run")
-    bring_recorded(run, asked)
-    frames = metric_frames(asked, text_of(record, "name") or None)
-    return {"metrics": [{"name": name, "columns": _columns(frame)} for name, frame in frames.items()]}
+def _call(run: RunPaths, record: Mapping[str, Any], seed: str, made_at: int) -> Answer:
+    """An operation on the job's own run or one below, of those that the catalogue lets jobs ask for.
+
+    It answers jobs whose language can't read the run's files, or that may not write to the record.
+    """
+    name = text_of(record, "member", needed=True)
+    asked = _own(run, {"run": text_of(object_of(record, "identity"), "id")}, "run")
+    if not _may_call(text_of(record, "class", needed=True), name):
+        raise EspalierError("bad_argument", f"A job cannot ask for {name!r:.100}.")
+    confined = _is_confined(run)
+    if confined:
+        bring_recorded(run, asked)
+    identity = {"workspace": run.workspace.root, "id": os.path.basename(asked.root)}
+    request = {"class": "Run", "member": name, "identity": identity, "args": record["args"]}
+    try:
+        value = Dispatcher(JsonCarrier()).call(request)
+    except (LookupError, TypeError) as error:
+        raise EspalierError("bad_argument", f"A job cannot ask for {name!r:.100} so: {error}.") from error
+    if confined:
+        show(run, asked)
+    return {"value": value}
 
 
-def _tag(run: RunPaths, record: Mapping[str, Any], seed: str, made_at: int) -> Answer:
-    """Tag a run, for a job in a container, which can't write to the record."""
-    tagged = _own(run, record, "run")
-    add_tags(tagged, _tags(record))
-    if _is_confined(run):
-        show(run, tagged)
-    return {"run_ids": [os.path.basename(tagged.root)]}
-
-
-def _columns(frame: Frame) -> List[Dict[str, Any]]:
-    found = []
-    for name, values in frame.columns.items():
-        found.append({"name": name, "kind": frame.kinds[name], "values": [to_json(value) for value in values]})
-    return found
+def _may_call(class_name: str, name: str) -> bool:
+    """Whether jobs may ask for an operation by `call`. What has a request of its own they ask for by that."""
+    if class_name != "Run" or name in _BY_REQUEST:
+        return False
+    try:
+        member = member_of(class_name, name)
+    except LookupError:
+        return False
+    return bool(member["kind"] == "property" or member["in_job"])
 
 
 _DEEDS: Dict[str, Callable[[RunPaths, Mapping[str, Any], str, int], Answer]] = {
@@ -235,9 +244,10 @@ _DEEDS: Dict[str, Callable[[RunPaths, Mapping[str, Any], str, int], Answer]] = {
     "complete": _complete,
     "fail": _fail,
     "cancel": _cancel,
-    "metrics": _metrics,
-    "tag": _tag,
+    "call": _call,
 }
+# Operations of the catalogue that these carry out: a job's part in them differs.
+_BY_REQUEST = ("submit_child_values", "child_run", "create_children", "complete", "fail", "cancel")
 
 
 def _own(run: RunPaths, record: Mapping[str, Any], field: str) -> RunPaths:

@@ -5,13 +5,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, Optional
 
 import pytest
 from espalier import Experiment, Run
+from espalier.api import requests
+from espalier.api.dispatch import member_of
+from espalier.api.requests import carry_out
 from espalier.base.paths import is_run_id
-from espalier.jobs import requests
-from espalier.jobs.requests import carry_out
 from espalier.lifecycle.ask import ask_to_cancel
 
 NAME = "py-1-00000000-0"
@@ -182,14 +183,46 @@ def test_nothing_is_begun_for_a_run_that_is_being_canceled(parent: Run) -> None:
     assert json.loads((folder / f"{NAME}.answer.json").read_text())["error"]["code"] == "run_not_active"
 
 
-def test_tags_of_its_own_runs(parent: Run, experiment: Experiment) -> None:
+def call(run: Run, member: str, on: Optional[Run] = None, of: str = "Run", **args: Any) -> Dict[str, Any]:
+    """A request for an operation of the catalogue."""
+    return {"op": "call", "class": of, "member": member, "identity": {"id": (on or run).id}, "args": args}
+
+
+def test_operations_on_its_own_runs(parent: Run, experiment: Experiment) -> None:
     child, other = parent.child_run(), experiment.start_logging()
-    assert ask(parent, op="tag", tags={"a": "1"}) == {**ask(parent, op="tag", tags={"b": "!!x"})}
-    assert ask(parent, op="tag", run=child.id, tags={"a": "2"})["run_ids"] == [child.id]
+    assert ask(parent, **call(parent, "set_tags", tags={"a": "1", "b": "!!x"})) == {"format": 1, "value": None}
+    ask(parent, **call(parent, "set_tags", child, tags={"a": "2"}))
     assert (parent.get_tags(), child.get_tags()) == ({"a": "1", "b": "!x"}, {"a": "2"})
-    assert refused(parent, op="tag", run=other.id, tags={"a": "3"}).startswith("bad_argument")
-    assert refused(parent, op="tag", tags={"": "3"}).startswith("bad_name")
+    assert ask(parent, **call(parent, "get_tags", child))["value"] == {"a": "2"}
+    child.log("auc", 0.5)
+    (column,) = ask(parent, **call(parent, "get_metric_frames", child, name="auc"))["value"]["auc"]["columns"]
+    assert column == {"name": "", "kind": "double", "values": [0.5]}
+    assert refused(parent, **call(parent, "set_tags", other, tags={"a": "3"})).startswith("bad_argument")
+    assert refused(parent, **call(parent, "set_tags", tags={"": "3"})).startswith("bad_name")
     assert other.get_tags() == {}
+
+
+@pytest.mark.parametrize(
+    "of, member, args",
+    [
+        ("Run", "download_file", {"name": "x", "output_file_path": "/tmp/x"}),
+        ("Run", "get_secrets", {"names": ["x"]}),
+        ("Run", "cancel", {}),
+        ("Run", "__init__", {}),
+        ("Run", "get_context", {}),
+        ("Run", "get_tags", {"x": 1}),
+        ("Run", "get_log", {"n": "many"}),
+        ("Keyvault", "get_secrets", {"names": ["x"]}),
+        ("Workspace", "delete", {}),
+        ("os", "system", {}),
+    ],
+)
+def test_operations_that_jobs_may_not_ask_for(parent: Run, of: str, member: str, args: Dict[str, Any]) -> None:
+    assert refused(parent, **call(parent, member, of=of, **args)).startswith("bad_argument")
+
+
+def test_what_a_request_of_its_own_is_for_is_in_the_catalogue() -> None:
+    assert all(member_of("Run", name)["in_job"] for name in requests._BY_REQUEST)
 
 
 @pytest.fixture
@@ -259,8 +292,8 @@ def test_what_a_confined_job_has_the_host_read_takes_no_more_than_a_part_of_its_
     # an event whose values take far more memory than its text
     Path(confined._paths.events).mkdir(exist_ok=True)
     Path(confined._paths.event_log("py-1-abcdef01")).write_text('{"type":"metric","seq":0,"time":1,"name":"x","value":[%s[]]}' % ("[]," * 4_000_000) + "\n")
-    (folder / f"{NAME}.json").write_text(json.dumps({"format": 1, "op": "metrics"}))
-    code = "import sys\nfrom espalier.base.paths import RunPaths\nfrom espalier.jobs import requests\n"
+    (folder / f"{NAME}.json").write_text(json.dumps({"format": 1, **call(confined, "get_metric_frames")}))
+    code = "import sys\nfrom espalier.base.paths import RunPaths\nfrom espalier.api import requests\n"
     code += "run = RunPaths(sys.argv[1])\nrequests._MEMORY_BYTES = 1 << 28\nrequests.bound_memory(run)\nrequests.carry_out(run)\n"
     subprocess.run([sys.executable, "-c", code, confined.run_dir], check=True, stderr=subprocess.DEVNULL)
     assert json.loads((folder / f"{NAME}.answer.json").read_text())["error"]["code"] == "out_of_memory"
