@@ -1,7 +1,7 @@
 """Azure's job files as espalier's: which they are, and command jobs of `az ml job`; `runconfig.py` has those of v1.
 
-They become nodes of our own fields, at the places where Azure's stand. Nothing that a file holds becomes part of a shell
-line: commands name variables, which have the values.
+They become nodes of our own fields, at the places where Azure's stand. No value that a file holds becomes part of a
+shell line: commands name variables, which have the values.
 """
 
 import re
@@ -14,7 +14,7 @@ from espalier.environment.spelling import shown
 from espalier.jobfile.environments import definition_value
 from espalier.jobfile.kinds import map_of, misfit, path_of, text_of
 from espalier.jobfile.near import unknown_name
-from espalier.jobfile.reader import Node, Place, bad_job, node_of
+from espalier.jobfile.reader import Node, bad_job, node_of
 from espalier.jobfile.runconfig import Translated, is_runconfig, note_on_ignored, translated_runconfig
 
 _MARKS = {"type", "code", "compute", "experiment_name", "limits", "distribution", "services", "identity"}
@@ -27,7 +27,10 @@ _KNOWN = {
     "$schema", "type", "code", "compute", "command", "environment", "experiment_name", "inputs", "outputs", "limits",
     "resources", *_SAME, *_IGNORED,
 }  # fmt: skip
-_REFERENCE = re.compile(r"(?:azureml://registries/[^/]+/environments/|azureml:)?([^/:@]+)(?:(?:/versions/|:)([^/:@]+)|(?:/labels/|@)latest)?")
+_REFERENCE = re.compile(
+    r"(?:azureml://registries/[^/]+/environments/|azureml:)?([^/:@]+)"
+    r"(?:(?:/versions/|:)([^/:@]+)|(?:/labels/|@)latest)?"
+)
 _REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:.*", re.DOTALL)
 _BINDING = re.compile(r"\$\{\{\s*(inputs|outputs)\.([A-Za-z0-9_]+)\s*\}\}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
@@ -129,8 +132,8 @@ def _inputs(given: Mapping[str, Node], found: Dict[str, Node]) -> Dict[str, str]
             files[name] = _local(item.fields["path"], f"{where}.path") if "path" in item.fields else item
     if files:
         found["inputs"] = Node(files, given["inputs"].place)
-    if variables:
-        found["environment_variables"] = Node(variables, found.get("environment_variables", given.get("inputs", given["command"])).place)
+    if names and variables:
+        found["environment_variables"] = Node(variables, found.get("environment_variables", given["inputs"]).place)
     return names
 
 

@@ -16,6 +16,7 @@ from espalier.jobfile.reader import Node, bad_job
 # The name that a definition without one has while it is checked; the experiment gives it its own.
 _NAMELESS = "job"
 _REFERENCE = {"name", "version"}
+_FORMS = "Give the name of a registered environment, `name` or `name:version`, `{file: path}`, or a definition."
 
 
 def environment_of(node: Node, where: str) -> Dict[str, Any]:
@@ -29,8 +30,7 @@ def environment_of(node: Node, where: str) -> Dict[str, Any]:
     if node.fields is None:
         name, colon, version = text_of(node, where).rpartition(":")
         if not is_name(name if colon else version) or (colon and not version):
-            hint = "Give the name of a registered environment, `name` or `name:version`, `{file: path}`, or a definition."
-            raise misfit(node, where, "the name of an environment", hint)
+            raise misfit(node, where, "the name of an environment", _FORMS)
         return {"name": name, "version": version} if colon else {"name": version}
     if "file" in node.fields:
         return _from_file(node, where)

@@ -1,10 +1,11 @@
 """Job files, read and written."""
 
 import os
-from typing import Any, Dict, List, Mapping, Optional, Union
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
 
 import yaml
 
+from espalier.base.arguments import classed_function
 from espalier.base.config import ScriptRunConfig
 from espalier.base.errors import EspalierError
 from espalier.base.names import check_name, looks_secret
@@ -14,16 +15,18 @@ from espalier.environment.text import YamlWriter
 from espalier.jobfile.azure import is_azure, translated
 from espalier.jobfile.model import JobFile, fields_of, job_of
 from espalier.jobfile.reader import NUMBER, WHOLE, Place, bad_job, read_nodes
-from espalier.jobfile.settings import Settings, with_settings
+from espalier.jobfile.settings import with_settings
 from espalier.jobs.commit import checked_tags
 
 
-def read_job(path: str, sets: Settings = ()) -> JobFile:
+@classed_function
+def read_job(path: str, set: Sequence[str] = (), values: Optional[Mapping[str, Any]] = None) -> JobFile:
     """Read a job file: espalier's own, a command job of Azure's `az ml job`, or a `.runconfig`. Nothing is executed.
 
     Args:
         path: The file. Relative paths in it begin at its folder.
-        sets: Values that replace those of the file, `["params.trees=500"]`, or a mapping of names to values.
+        set: Values that replace those of the file: `["params.trees=500"]`.
+        values: Further ones by their names: `{"params.trees": 500}`.
 
     Raises:
         EspalierError: `bad_job_file`, with line and column of what is wrong; `newer_format`.
@@ -32,13 +35,14 @@ def read_job(path: str, sets: Settings = ()) -> JobFile:
         text = read_text(path)
     except EspalierError as error:
         raise bad_job(Place(path), error.message, error.hint) from None
-    node = with_settings(read_nodes(text, path), sets)
+    node = with_settings(read_nodes(text, path), set, values or {})
     notes: List[str] = []
     if is_azure(node):
         node, notes = translated(node)
     return job_of(node, notes)
 
 
+@classed_function
 def write_job(
     config: Union[ScriptRunConfig, Mapping[str, Any]],
     path: str,
@@ -69,7 +73,8 @@ def write_job(
     try:
         job_of(read_nodes(text, os.path.join(folder, os.path.basename(path))), [])
     except EspalierError as error:
-        raise EspalierError("bad_argument", f"The job can't be written to a file. {error.message}", error.hint) from None
+        message = f"The job can't be written to a file: {error.fields.get('problem', error.message)}"
+        raise EspalierError("bad_argument", message, error.hint) from None
     write_text(path, text)
     return [
         f"The environment variable {name} looks like a secret, and the file has its value in plain text. Put it into "
@@ -98,7 +103,9 @@ def job_text(fields: Mapping[str, Any]) -> str:
 class _Writer(YamlWriter):
     """A writer that also quotes text which the rules of YAML 1.2 take for a number."""
 
-    yaml_implicit_resolvers: Dict[Any, Any] = {key: list(rules) for key, rules in YamlWriter.yaml_implicit_resolvers.items()}
+    yaml_implicit_resolvers: Dict[Any, Any] = {
+        key: list(rules) for key, rules in YamlWriter.yaml_implicit_resolvers.items()
+    }
 
 
 def _write_float(writer: yaml.SafeDumper, value: float) -> yaml.ScalarNode:

@@ -15,7 +15,7 @@ class Kind(NamedTuple):
     """One kind of field.
 
     Args:
-        read: What a node holds, given the field's name with dots; never called for null.
+        read: What a node holds, given the field's name with dots.
         schema: Its JSON Schema.
     """
 

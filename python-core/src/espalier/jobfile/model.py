@@ -6,15 +6,31 @@ import os
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
-from espalier.base.config import OUTSIDE_LINKS, ScriptRunConfig, Session
+from espalier.base.config import OUTSIDE_LINKS, ScriptRunConfig
 from espalier.base.docker_options import DockerOptions
 from espalier.base.errors import EspalierError
 from espalier.base.names import check_name
+from espalier.base.retry import checked_retry
 from espalier.base.values import native
 from espalier.environment.spelling import shown
 from espalier.jobfile import kinds
 from espalier.jobfile.environments import environment_of, environment_value
-from espalier.jobfile.kinds import FLAG, NUMBER, PATH, SIZE, TEXT, TEXTS, WHOLE, Kind, either, map_of, named, record
+from espalier.jobfile.kinds import (
+    FLAG,
+    NUMBER,
+    PATH,
+    SIZE,
+    TEXT,
+    TEXTS,
+    WHOLE,
+    Kind,
+    choice,
+    either,
+    map_of,
+    named,
+    record,
+    texts_of,
+)
 from espalier.jobfile.near import unknown_name
 from espalier.jobfile.reader import Node, bad_job
 from espalier.jobs.commit import checked_tags
@@ -72,7 +88,8 @@ def _reference(node: Node, where: str) -> Dict[str, str]:
     return found
 
 
-_MOUNTS = either(TEXTS, named(TEXT), lambda node: node.items is not None)
+_SAME_PATHS = Kind(lambda node, where: {path: path for path in texts_of(node, where)}, TEXTS.schema)
+_MOUNTS = either(_SAME_PATHS, named(TEXT), lambda node: node.items is not None)
 _DOCKER = record({"shm_size": SIZE, "network": TEXT, "mounts": _MOUNTS, "init": FLAG, "user": TEXT})
 _CAUSES = either(TEXT, TEXTS)
 _RETRY = record(
@@ -88,31 +105,45 @@ FIELDS: Dict[str, Field] = {
     "experiment": Field(TEXT, "Name of the experiment that the run belongs to."),
     "display_name": Field(TEXT, "A title for people.", "display_name"),
     "tags": Field(named(TEXT), "Text to find the run by, by name."),
-    "source_directory": Field(PATH, "Folder that is frozen for the run; a relative path begins at this file's folder, which is also the default for scripts.", "source_directory"),
+    "source_directory": Field(
+        PATH, "Folder that is frozen for the run. By default the file's, where there is a script.", "source_directory"
+    ),
     "script": Field(TEXT, "Script inside the source directory. Either this or `command`.", "entry_script"),
     "command": Field(either(TEXT, TEXTS), "Program and arguments as a list, or one line for /bin/sh.", "command"),
     "arguments": Field(TEXTS, "What follows the script, as text.", "arguments"),
     "params": Field(kinds.PARAMS, "Parameters, appended as `--name value`; null makes a flag.", "script_params"),
     "target": Field(TEXT, "`local`, `docker`, or the name of another executor.", "compute_target"),
     "python": Field(kinds.PROGRAM, "The Python that Python scripts run on."),
-    "environment": Field(_ENVIRONMENT, "`name` or `name:version` of a registered environment, `{file: path}`, or a definition.", "environment"),
+    "environment": Field(
+        _ENVIRONMENT, "A registered environment, `name` or `name:version`; `{file: path}`; or a definition.",
+        "environment",
+    ),
     "docker": Field(either(FLAG, _DOCKER), "Whether the job runs in a container, or how that is set up.", "docker"),
     "environment_variables": Field(named(TEXT), "Variables that are set for the job.", "environment_variables"),
     "secrets": Field(TEXTS, "Names of secrets in the keyvault that the job may read.", "secrets"),
-    "inputs": Field(named(either(PATH, _REFERENCE)), "Files and folders outside of the source directory: a path, `{run, output}`, or `{url, sha256}`.", "inputs"),
-    "outputs": Field(named(TEXT), "Files and folders that the job has to make, such as outputs/model.rds.", "outputs"),
+    "inputs": Field(
+        named(either(PATH, _REFERENCE)),
+        "Files and folders outside of the source directory: a path, `{run, output}`, or `{url, sha256}`.", "inputs",
+    ),
+    "outputs": Field(named(TEXT), "What the job has to make, such as outputs/model.rds.", "outputs"),
     "resources": Field(record(_RESOURCES), "What the job takes of its host: cpus, gpus, memory."),
     "priority": Field(WHOLE, "1 to 9; the highest is started first.", "priority"),
     "retry": Field(either(WHOLE, _RETRY), "How often to execute the job at most, or a policy.", "retry"),
     "depends_on": Field(TEXTS, "Ids of runs that have to complete before.", "depends_on"),
     "max_run_duration_seconds": Field(NUMBER, "Stop the job after that many seconds.", "max_run_duration_seconds"),
-    "queue_timeout_seconds": Field(NUMBER, "Cancel the run when it waits longer; 0 for no limit.", "queue_timeout_seconds"),
-    "prepare_timeout_seconds": Field(NUMBER, "Fail the run when its preparation takes longer; 0 for no limit.", "prepare_timeout_seconds"),
+    "queue_timeout_seconds": Field(
+        NUMBER, "Cancel the run when it waits longer; 0 for no limit.", "queue_timeout_seconds"
+    ),
+    "prepare_timeout_seconds": Field(
+        NUMBER, "Fail the run when its preparation takes longer; 0 for no limit.", "prepare_timeout_seconds"
+    ),
     "seed": Field(WHOLE, "Random seed.", "seed"),
     "keep_workdir": Field(FLAG, "Keep the working copy after the run.", "keep_workdir"),
     "record_diff": Field(FLAG, "Record what isn't committed to git.", "record_diff"),
-    "children": Field(kinds.choice("wait", "detach"), "What becomes of child runs when the script has ended.", "children"),
-    "outside_links": Field(kinds.choice(*OUTSIDE_LINKS), "What becomes of links that lead out of the folder.", "outside_links"),
+    "children": Field(choice("wait", "detach"), "What becomes of child runs when the script has ended.", "children"),
+    "outside_links": Field(
+        choice(*OUTSIDE_LINKS), "What becomes of links that lead out of the folder.", "outside_links"
+    ),
 }  # fmt: skip
 
 
@@ -240,6 +271,8 @@ def fields_of(
         found["environment"] = environment_value(config.environment or {})
     if "docker" in found:
         found["docker"] = _docker_value(config.container or DockerOptions())
+    if isinstance(config.retry, Mapping) and "attempts" in config.retry:  # (R's 3 is a double)
+        found["retry"] = {**config.retry, "attempts": checked_retry(config.retry).attempts}
     if "params" in found:
         found["params"] = {name: _param_value(name, value) for name, value in config.script_params.items()}
     return {name: _plain(found[name]) for name in FIELDS if found.get(name) is not None}

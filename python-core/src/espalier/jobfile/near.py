@@ -27,10 +27,9 @@ def unknown_name(node: Node, where: str, name: str, known: Iterable[str]) -> Esp
         known: The names that there are.
     """
     names = sorted(known)
-    near = difflib.get_close_matches(name[:60], names, 1)
-    meant = near[0] if near else _ALSO_KNOWN.get(name, "")
-    if not near and meant.partition(".")[0] not in names:
-        meant = ""
+    meant = _ALSO_KNOWN.get(name, "")
+    if meant.partition(".")[0] not in names:
+        meant = next(iter(difflib.get_close_matches(name[:60], names, 1)), "")
     prefix = f"{where}." if where else ""
     field = f"`{prefix}{name}`" if name.isascii() and name.isprintable() and len(name) <= 60 else shown(name)
     hint = f"Did you mean `{prefix}{meant}`?" if meant else f"There is {', '.join(names)}."

@@ -18,8 +18,9 @@ MOST = 20_000
 _LONGEST_NUMBER = 400
 _NULL = ("", "~", "null", "Null", "NULL")
 _LOGICAL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
-WHOLE = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", re.ASCII)
-NUMBER = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)", re.ASCII)
+WHOLE = re.compile(r"(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)\Z", re.ASCII)
+_DECIMAL = r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
+NUMBER = re.compile(rf"(?:{_DECIMAL}|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))\Z", re.ASCII)
 
 Value = Union[None, bool, int, float, str]
 
@@ -80,10 +81,12 @@ def bad_job(place: Place, problem: str, hint: str = "", field: str = "") -> Espa
         hint: What to do.
         field: The field, with dots.
     """
-    known: Dict[str, Any] = {"line": place.line, "column": place.column} if place.line else {}
+    known: Dict[str, Any] = {"path": place.path, "problem": problem}
+    if place.line:
+        known.update(line=place.line, column=place.column)
     if field:
         known["field"] = field
-    return EspalierError("bad_job_file", f"Can't read {place}: {problem}", hint, path=place.path, **known)
+    return EspalierError("bad_job_file", f"Can't read {place}: {problem}", hint, **known)
 
 
 def read_nodes(text: str, path: str) -> Node:
@@ -109,7 +112,7 @@ def read_nodes(text: str, path: str) -> Node:
 
 
 def _events(text: str, path: str) -> Iterator[Any]:
-    """The parser's events, once they are known to be harmless. What could grow without end is refused before it does."""
+    """The parser's events, each once it is known to be harmless: what could grow without end is refused before."""
     depth = 0
     for count, event in enumerate(yaml.parse(text, Loader=yaml.SafeLoader)):
         place = _place(event.start_mark, path)
@@ -123,8 +126,9 @@ def _events(text: str, path: str) -> Iterator[Any]:
             raise bad_job(place, f"it has more than {MOST} values.", "Put long lists into a file that the job reads.")
         if getattr(event, "anchor", None) is not None:
             raise bad_job(place, "anchors and aliases aren't allowed.", "Write the values out.")
-        if getattr(event, "tag", None) is not None:
-            raise bad_job(place, f"the tag {shown(event.tag)} isn't allowed.", "Leave it out.")
+        tag = getattr(event, "tag", None)
+        if tag is not None:
+            raise bad_job(place, f"the tag {shown(tag)} isn't allowed.", "Leave it out.")
         yield event
 
 
@@ -144,7 +148,8 @@ def _node(event: Any, events: Iterator[Any], path: str) -> Node:
         return Node(_map(events, path), place)
     if isinstance(event, yaml.SequenceStartEvent):
         return Node([_node(item, events, path) for item in _until_end(events)], place)
-    return Node(plain_value(event.value, place) if event.implicit[0] else event.value, place, event.value)
+    text = checked_text(event.value, place)
+    return Node(plain_value(text, place) if event.implicit[0] else text, place, text)
 
 
 def _until_end(events: Iterator[Any]) -> Iterator[Any]:
@@ -160,13 +165,22 @@ def _map(events: Iterator[Any], path: str) -> Dict[str, Node]:
         place = _place(event.start_mark, path)
         if not isinstance(event, yaml.ScalarEvent):
             raise bad_job(place, "a name is a map or a list.", "Names are text.")
-        name = event.value
+        name = checked_text(event.value, place)
         first = found.get(name)
         if first is not None and first.key is not None:
             raise bad_job(place, f"{shown(name)} is there twice, first in line {first.key.line}.", "Leave one out.")
         node = _node(next(events), events, path)
         found[name] = Node(node.content, node.place, node.text, place)
     return found
+
+
+def checked_text(text: str, place: Place) -> str:
+    """A text, once it is known to have no half of a character, which can be written as `"\\uD800"`."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise bad_job(place, f"the text {shown(text)} isn't Unicode.", "Leave the odd characters out.") from None
+    return text
 
 
 def plain_value(word: str, place: Place) -> Value:
@@ -183,11 +197,11 @@ def plain_value(word: str, place: Place) -> Value:
         return None
     if word in _LOGICAL:
         return _LOGICAL[word]
-    if not NUMBER.fullmatch(word) and not WHOLE.fullmatch(word):
+    if not NUMBER.match(word) and not WHOLE.match(word):
         return word
     if len(word) > _LONGEST_NUMBER:
         raise bad_job(place, f"a number has {len(word)} characters.", "Quote it, to have it as text.")
-    if WHOLE.fullmatch(word):
+    if WHOLE.match(word):
         return int(word, {"0o": 8, "0x": 16}.get(word[:2], 10))
     number = float(word.replace(".inf", "inf").replace(".nan", "nan")) if word[-1] in "fFnN" else float(word)
     if abs(number) == float("inf") and word[-1] not in "fF":
@@ -210,8 +224,8 @@ def node_of(value: Any, place: Place) -> Node:
     if isinstance(value, (list, tuple)):
         return Node([node_of(item, place) for item in value], place, key=place)
     if value is None or isinstance(value, (bool, int, float, str)):
-        return Node(value, place, _text(value), place)
-    message = f"{shown(place.setting)} can't be set to a {type(value).__name__}."
+        return Node(value, place, checked_text(_text(value), place), place)
+    message = f"{shown(place.setting)} can't be set to an object of type {type(value).__name__}."
     raise EspalierError("bad_argument", message, "Give text, a number, a logical, or a list of them.")
 
 

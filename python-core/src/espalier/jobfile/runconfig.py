@@ -7,6 +7,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from espalier.base.errors import EspalierError
 from espalier.environment.definition import Environment
+from espalier.environment.python_sources import conda_environment
 from espalier.environment.spelling import shown
 from espalier.jobfile.environments import definition_value
 from espalier.jobfile.kinds import all_text_of, flag_of, map_of, text_of
@@ -32,8 +33,10 @@ def translated_runconfig(node: Node) -> Translated:
         EspalierError: `bad_job_file`.
     """
     given = _snake(node)
-    found = {name: given.pop(name) for name in ("arguments", "command", "environment_variables") if name in given}
-    found = {name: item for name, item in found.items() if item.content not in ([], {}, "")}
+    found: Dict[str, Node] = {}
+    for name in ("arguments", "command", "environment_variables"):
+        if name in given and given[name].content not in ([], {}, ""):
+            found[name] = given.pop(name)
     if given.get("script", node).text:
         found["script"] = given.pop("script")
     if "arguments" in found and found["arguments"].text is not None:
@@ -55,10 +58,10 @@ def translated_runconfig(node: Node) -> Translated:
         if environment is not None:
             found["environment"] = node_of(definition_value(environment, has_name=False), asked.place)
         is_container &= environment is not None and environment.docker is not None
-        variables = {**(inner["environment_variables"].fields or {})} if "environment_variables" in inner else {}
-        if variables:
-            own = found.get("environment_variables", asked)
-            found["environment_variables"] = Node({**variables, **(own.fields if own is not asked else {})}, own.place)
+        variables = inner.get("environment_variables")
+        if variables is not None and variables.fields:
+            own = found.get("environment_variables", variables)
+            found["environment_variables"] = Node({**variables.fields, **(own.fields or {})}, own.place)
         container = {**docker, **container}
     if is_container:
         options = {name: container[name] for name in ("shm_size",) if name in container}
@@ -102,9 +105,7 @@ def _split(node: Node) -> Node:
         raise bad_job(node.place, f"`arguments` can't be split into words: {error}.", "Write a list.") from None
 
 
-def _environment(
-    given: Dict[str, Node], is_container: bool, project: str, node: Node
-) -> Optional[Environment]:
+def _environment(given: Dict[str, Node], is_container: bool, project: str, node: Node) -> Optional[Environment]:
     """The environment that is described; None where the session's serves."""
     docker = _docker_side(_snake(given["docker"])) if "docker" in given and is_container else None
     values = {"name": "job", "r": _r_side(_snake(given["r"])) if "r" in given else None, "docker": docker}
@@ -120,10 +121,11 @@ def _environment(
 
 
 def _docker_side(given: Dict[str, Node]) -> Dict[str, Any]:
-    side = {name: text_of(given[name], name) for name in ("base_image", "base_dockerfile") if name in given}
+    names: Sequence[str] = ("base_image", "base_dockerfile")
+    side: Dict[str, Any] = {name: text_of(given[name], name) for name in names if name in given}
     address = _snake(given["base_image_registry"]).get("address") if "base_image_registry" in given else None
     if address is not None and address.text:
-        side["registry"] = {"address": address.text}  # type: ignore[assignment]
+        side["registry"] = {"address": address.text}
     return side
 
 
@@ -153,7 +155,6 @@ def _python_side(given: Dict[str, Node], is_container: bool, project: str) -> An
         return _side_of(Environment.from_conda_specification("job", path))
     if inline is not None:
         map_of(inline, "environment.python.condaDependencies")
-        from espalier.environment.python_sources import conda_environment
 
         def refuse(where: str, name: str) -> Tuple[str, str]:
             raise bad_job(inline.place, f"condaDependencies name the file {shown(name)}.", "Name packages.")

@@ -1,36 +1,36 @@
 """Values that replace those of a file: `params.trees=500`, as `--set` has them. Their types are those of the fields."""
 
-from typing import Any, Dict, List, Mapping, Sequence, Tuple, Union
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from espalier.base.errors import EspalierError
 from espalier.environment.spelling import shown
-from espalier.jobfile.reader import DEEPEST, Node, Place, bad_job, node_of, plain_value, read_nodes
+from espalier.jobfile.reader import DEEPEST, Node, Place, bad_job, checked_text, node_of, plain_value, read_nodes
 
-Settings = Union[Sequence[str], Mapping[str, Any]]
 _NAMES = "Names have dots between them: params.trees=500."
 # Below these, all that follows is one name, dots and all.
 _BY_NAME = ("params", "tags", "environment_variables", "outputs", "environmentVariables")
 
 
-def with_settings(node: Node, settings: Settings) -> Node:
+def with_settings(node: Node, texts: Sequence[str], values: Mapping[str, Any]) -> Node:
     """A file's content with some values replaced.
 
     Args:
         node: The content.
-        settings: Texts `name=value`, with dots between names; or values by such names. A text is what it would be in
-            the file without quotes; one that begins with a quote, `[` or `{` is read as YAML.
+        texts: Each `name=value`, with dots between names. The value is what it would be in the file without quotes; one
+            that begins with a quote, `[` or `{` is read as YAML.
+        values: Values by such names.
 
     Raises:
         EspalierError: `bad_argument`, `bad_job_file`.
     """
-    pairs = settings.items() if isinstance(settings, Mapping) else [_split(text) for text in settings]
-    for name, value in pairs:
-        place = Place(node.place.path, setting=name)
+    path = node.place.path
+    new = [(name, _node_of_text(text, Place(path, setting=name))) for name, text in map(_split, texts)]
+    new += [(name, node_of(value, Place(path, setting=name))) for name, value in values.items()]
+    for name, item in new:
         names = name.split(".", DEEPEST)
         if not all(names):
             raise EspalierError("bad_argument", f"{shown(name)} can't be set: it isn't the name of a field.", _NAMES)
-        new = node_of(value, place) if isinstance(settings, Mapping) else _node_of_text(value, place)
-        node = _replaced(node, names, new, place)
+        node = _replaced(node, names, item, item.place)
     return node
 
 
@@ -46,8 +46,8 @@ def _node_of_text(text: str, place: Place) -> Node:
         try:
             return _moved(read_nodes(text, ""), place)
         except EspalierError as error:
-            raise bad_job(place, error.message.partition(": ")[2], error.hint) from None
-    return Node(plain_value(text, place), place, text, place)
+            raise bad_job(place, error.fields["problem"], error.hint) from None
+    return Node(plain_value(checked_text(text, place), place), place, text, place)
 
 
 def _moved(node: Node, place: Place) -> Node:
