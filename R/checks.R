@@ -63,12 +63,8 @@ abort_missing <- function(arg, hint = NULL) {
 #' The name of the exported function that is being called, the innermost one; none where a method is
 #' @noRd
 called_verb <- function() {
-  called <- lapply(rev(sys.calls()), function(call) {
-    name <- call[[1L]]
-    if (is.call(name) && identical(name[[1L]], as.name("::"))) name <- name[[3L]]
-    if (is.name(name)) as.character(name)
-  })
-  utils::head(intersect(unlist(called), getNamespaceExports(topenv())), 1L)
+  called <- vapply(rev(sys.calls()), verb_name, "")
+  utils::head(intersect(called, getNamespaceExports(topenv())), 1L)
 }
 
 is_string <- function(x) {

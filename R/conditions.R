@@ -7,10 +7,10 @@
 #' @param message What failed and what was seen.
 #' @param hint What to do next, or `NULL`.
 #' @param ... Named fields of the condition, for programs.
-#' @param call The call to show; by default none.
+#' @param call The call to show.
 #' @param parent The condition that caused this one, or `NULL`.
 #' @noRd
-espalier_abort <- function(code, message, hint = NULL, ..., call = NULL, parent = NULL) {
+espalier_abort <- function(code, message, hint = NULL, ..., call = verb_call(), parent = NULL) {
   hint <- if (length(hint) && any(nzchar(hint))) paste(hint, collapse = "\n")
   text <- c(paste(message, collapse = "\n"), hint)
   if (inherits(parent, "condition")) {
@@ -24,6 +24,26 @@ espalier_abort <- function(code, message, hint = NULL, ..., call = NULL, parent 
     class = c(paste0("espalier_error_", code), "espalier_error", "error", "condition"),
     fields
   ))
+}
+
+#' The verb that the user called, as a call without its arguments; `NULL` where none was, as in a method
+#' @noRd
+verb_call <- function() {
+  space <- topenv()
+  if (!isNamespace(space)) return(NULL)
+  for (i in seq_len(sys.nframe())) {
+    if (!identical(environment(sys.function(i)), space)) next
+    name <- verb_name(sys.call(i))
+    if (name %in% getNamespaceExports(space)) return(call(name))
+  }
+}
+
+#' The name of the function that a call calls; empty where it has none
+#' @noRd
+verb_name <- function(call) {
+  name <- call[[1L]]
+  if (is.call(name) && identical(name[[1L]], as.name("::"))) name <- name[[3L]]
+  if (is.name(name)) as.character(name) else ""
 }
 
 #' Say something, as a message condition of the given class

@@ -44,19 +44,12 @@ format.espalier_retry <- function(x, ...) {
 }
 
 # The fields of a job that the queue looks at; NULL where the core's own default is meant.
-queue_fields <- function(cpus, gpus, memory, priority, retry, depends_on, queue_timeout_seconds,
-                         prepare_timeout_seconds) {
+queue_fields <- function(priority, retry, depends_on) {
   if (is.numeric(retry) && !is.object(retry)) retry <- retry_policy(check_number(retry, "retry"))
   if (!is.null(retry) && !inherits(retry, "espalier_retry")) abort_argument("retry", "a number, or retry_policy()", retry)
   list(
-    cpus = check_number(cpus, "cpus", null = TRUE),
-    gpus = check_number(gpus, "gpus", null = TRUE),
-    memory = memory_argument(memory, "memory"),
-    priority = check_number(priority, "priority", null = TRUE),
-    retry = unclass(retry),
-    depends_on = run_ids(depends_on, "depends_on"),
-    queue_timeout_seconds = timeout_argument(queue_timeout_seconds, "queue_timeout_seconds"),
-    prepare_timeout_seconds = timeout_argument(prepare_timeout_seconds, "prepare_timeout_seconds")
+    priority = check_number(priority, "priority", null = TRUE), retry = unclass(retry),
+    depends_on = run_ids(depends_on, "depends_on")
   )
 }
 

@@ -50,19 +50,18 @@
 #'   `environment`, as in azuremlsdk: they become one that is named after the experiment; see [r_environment()]. An image
 #'   means that the job runs in a container.
 #' @param environment_variables Named list or character vector of variables to set for the job.
-#' @param max_run_duration_seconds Cancel the job after that many seconds.
-#' @param cpus,gpus,memory What the job takes of what this machine gives to runs ([host_resources()]): how many
-#'   processors (1 by default; 0 for a job that only waits for others), how many graphics processors (none; it finds the
-#'   ids of its own in `CUDA_VISIBLE_DEVICES`), how much memory (`"4 GB"`, or bytes; nothing is kept for it by default).
-#'   Runs wait in the queue for what is not free. A job is not stopped when it takes more.
+#' @param resources What the job takes of this machine: [resources()].
+#' @param limits How long the job may wait and run: [limits()].
+#' @param source How the folder is copied: [source_options()].
+#' @param max_run_duration_seconds In place of `limits(run_seconds = )`, as in azuremlsdk.
+#' @param ... Options of `resources()` (`cpus`, `gpus`, `memory`), of `limits()` (`queue_timeout_seconds`,
+#'   `prepare_timeout_seconds`) and of `source_options()` (`record_diff`, `outside_links`, `keep_workdir`) by themselves:
+#'   `cpus = 2` in place of `resources = resources(cpus = 2)`.
 #' @param priority From 1 to 9, 5 by default: of the runs that wait, those with the highest are started first.
 #' @param retry How often to execute the job at most, if it fails; or a [retry_policy()].
 #' @param depends_on Runs of the same workspace (runs, a list of them, or ids) that have to complete before this one is
 #'   started. If one of them does not, this one is not started and `Failed`, with the code `dependency_failed`. This sets
 #'   the order only: files that those runs made aren't handed over. `vignette("first-model")` shows how to do that.
-#' @param queue_timeout_seconds,prepare_timeout_seconds Cancel the run if it has not been started after so many seconds
-#'   (a week by default), fail it if its working copy takes longer (an hour), or that and its environment (six hours);
-#'   `Inf` for no limit.
 #' @param inputs Named list of files or folders outside the snapshot, of outputs of other runs ([run_output()]), or of
 #'   files on the web ([input_url()]): the job gets `--name path` and the variable
 #'   `ESPALIER_INPUT_<NAME>`; see the section on inputs. Names that differ only in case or signs are refused, for they
@@ -71,14 +70,10 @@
 #'   run's files: `c(model = "outputs/model.rds")`. A job that ends well without one of them is `Failed`, with the code
 #'   `output_missing`. [run_output()] finds them by these names.
 #' @param seed Whole number: R jobs begin with `set.seed(seed)`, every job finds it as `ESPALIER_SEED`.
-#' @param keep_workdir Keep the working copy after the run, to look at.
 #' @param display_name A title for people.
-#' @param record_diff Record what is not committed, if the folder lies in a git repository; see [get_run_provenance()].
 #' @param children What the run does about the runs below it (see [submit_child_run()]) when its script has ended well:
 #'   `"wait"`, it stays `Finalizing` until they have ended, and takes no place in the queue meanwhile; `"detach"`, it ends
 #'   at once, and they go on. With `"wait"` they are also canceled when it fails.
-#' @param outside_links What becomes of links that lead out of the folder: `"refuse"` is an error, `"keep"` takes the links
-#'   as they are, `"copy"` what they lead to; see [snapshot_preview()].
 #' @param secrets Names of secrets in the workspace's keyvault ([set_secrets()]) that the job may read, with
 #'   [get_secrets_from_run()]. They are hidden in its log.
 #' @param arguments Character vector of further arguments, before the parameters.
@@ -116,25 +111,23 @@ estimator <- function(source_directory, compute_target = NULL, vm_size = NULL, v
                       script_params = NULL, cran_packages = NULL, github_packages = NULL, custom_url_packages = NULL,
                       custom_docker_image = NULL, image_registry_details = NULL, use_gpu = FALSE,
                       environment_variables = NULL, shm_size = NULL, max_run_duration_seconds = NULL,
-                      environment = NULL, inputs = NULL, seed = NULL, keep_workdir = FALSE, display_name = NULL,
-                      record_diff = getOption("espalier.record_diff", TRUE), cpus = NULL, gpus = NULL, memory = NULL,
-                      priority = NULL, retry = NULL, depends_on = NULL, queue_timeout_seconds = NULL,
-                      prepare_timeout_seconds = NULL, children = c("wait", "detach"),
-                      outside_links = getOption("espalier.outside_links", "refuse"), secrets = NULL, docker = NULL,
-                      outputs = NULL) {
+                      environment = NULL, inputs = NULL, outputs = NULL, docker = NULL, resources = NULL, limits = NULL,
+                      source = NULL, retry = NULL, priority = NULL, depends_on = NULL, secrets = NULL, seed = NULL,
+                      display_name = NULL, children = c("wait", "detach"), ...) {
   refuse_incomplete(source_directory, entry_script, names(sys.call()))
   ignore_cloud_arguments(vm_size = vm_size, vm_priority = vm_priority)
-  if (check_flag(use_gpu, "use_gpu") && is.null(gpus)) gpus <- 1
   packages <- environment_of_packages(
     cran_packages, github_packages, custom_url_packages, custom_docker_image, image_registry_details, use_gpu, shm_size
   )
+  flat <- c(list(...), list(max_run_duration_seconds = max_run_duration_seconds)[!is.null(max_run_duration_seconds)])
+  options <- all_options(list(resources = resources, limits = limits, source = source), flat)
+  if (check_flag(use_gpu, "use_gpu") && is.null(options$gpus)) options$gpus <- 1
   new_config(
     source_directory = source_directory, entry_script = entry_script, script_params = script_params,
-    compute_target = compute_target, environment_variables = environment_variables,
-    max_run_duration_seconds = max_run_duration_seconds, inputs = inputs, seed = seed, keep_workdir = keep_workdir,
-    display_name = display_name, record_diff = record_diff, outside_links = outside_links, children = children, secrets = secrets,
-    outputs = outputs, around = environment_fields(environment, docker, packages, shm_size),
-    queue = queue_fields(cpus, gpus, memory, priority, retry, depends_on, queue_timeout_seconds, prepare_timeout_seconds)
+    compute_target = compute_target, environment_variables = environment_variables, inputs = inputs, seed = seed,
+    display_name = display_name, children = children, secrets = secrets, outputs = outputs,
+    around = environment_fields(environment, docker, packages, shm_size),
+    queue = c(options, queue_fields(priority, retry, depends_on))
   )
 }
 
@@ -142,28 +135,23 @@ estimator <- function(source_directory, compute_target = NULL, vm_size = NULL, v
 #' @export
 script_run_config <- function(source_directory = NULL, entry_script = NULL, arguments = NULL, script_params = NULL,
                               command = NULL, compute_target = NULL, environment_variables = NULL, inputs = NULL,
-                              max_run_duration_seconds = NULL, seed = NULL, keep_workdir = FALSE, display_name = NULL,
-                              python = NULL, record_diff = getOption("espalier.record_diff", TRUE), cpus = NULL,
-                              gpus = NULL, memory = NULL, priority = NULL, retry = NULL, depends_on = NULL,
-                              queue_timeout_seconds = NULL, prepare_timeout_seconds = NULL,
-                              children = c("wait", "detach"),
-                              outside_links = getOption("espalier.outside_links", "refuse"), secrets = NULL,
-                              environment = NULL, docker = NULL, outputs = NULL) {
+                              outputs = NULL, environment = NULL, docker = NULL, python = NULL, resources = NULL,
+                              limits = NULL, source = NULL, retry = NULL, priority = NULL, depends_on = NULL,
+                              secrets = NULL, seed = NULL, display_name = NULL, children = c("wait", "detach"), ...) {
   if (is.null(command)) refuse_incomplete(source_directory, entry_script, names(sys.call()))
+  options <- all_options(list(resources = resources, limits = limits, source = source), list(...))
   new_config(
     source_directory = source_directory, entry_script = entry_script, arguments = arguments,
     script_params = script_params, command = command, compute_target = compute_target,
-    environment_variables = environment_variables, max_run_duration_seconds = max_run_duration_seconds,
-    inputs = inputs, seed = seed, keep_workdir = keep_workdir, display_name = display_name,
-    record_diff = record_diff, outside_links = outside_links, python = python, children = children, secrets = secrets,
-    outputs = outputs, around = environment_fields(environment, docker),
-    queue = queue_fields(cpus, gpus, memory, priority, retry, depends_on, queue_timeout_seconds, prepare_timeout_seconds)
+    environment_variables = environment_variables, inputs = inputs, seed = seed, display_name = display_name,
+    python = python, children = children, secrets = secrets, outputs = outputs,
+    around = environment_fields(environment, docker), queue = c(options, queue_fields(priority, retry, depends_on))
   )
 }
 
-new_config <- function(source_directory, entry_script, script_params, compute_target, environment_variables,
-                       max_run_duration_seconds, inputs, seed, keep_workdir, display_name, record_diff, outside_links,
-                       children, secrets, outputs, around, queue, arguments = NULL, command = NULL, python = NULL) {
+new_config <- function(source_directory, entry_script, script_params, compute_target, environment_variables, inputs,
+                       seed, display_name, children, secrets, outputs, around, queue, arguments = NULL, command = NULL,
+                       python = NULL) {
   if (identical(children, c("wait", "detach"))) children <- "wait"
   check_string(children, "children")
   config <- list(
@@ -176,13 +164,9 @@ new_config <- function(source_directory, entry_script, script_params, compute_ta
     environment_variables = named_strings(environment_variables, "environment_variables"),
     inputs = input_paths(inputs),
     outputs = named_strings(outputs, "outputs"),
-    max_run_duration_seconds = check_number(max_run_duration_seconds, "max_run_duration_seconds", null = TRUE),
     seed = check_count(seed, "seed", null = TRUE, min = -.Machine$integer.max, max = .Machine$integer.max),
-    keep_workdir = check_flag(keep_workdir, "keep_workdir"),
     display_name = check_shown_string(display_name, "display_name"),
-    record_diff = if (!check_flag(record_diff, "record_diff")) FALSE,
     children = if (children != "wait") children,
-    outside_links = if (check_string(outside_links, "outside_links") != "refuse") outside_links,
     secrets = check_strings(secrets, "secrets"),
     python = path_argument(python, "python")
   )

@@ -10,7 +10,7 @@
 #' `environment_variables` are written as they are, with a warning if the name looks like that of a secret.
 #'
 #' @section Fields: All but `script` or `command` are optional. They are the arguments of [script_run_config()], with
-#'   shorter names for some. In `params` numbers, logicals, and texts are told apart as in YAML 1.2: `yes` is a text, `null`
+#'   shorter names for some. In `limits` 0 is no limit. In `params` numbers, logicals, and texts are told apart as in YAML 1.2: `yes` is a text, `null`
 #'   makes a flag. Elsewhere a word is a text where a text is needed.
 #'   \preformatted{format: 1
 #'   experiment: pima
@@ -35,14 +35,10 @@
 #'   priority: 5
 #'   retry: {attempts: 3, on: [runner_lost]}
 #'   depends_on: []
-#'   max_run_duration_seconds: 3600
-#'   queue_timeout_seconds: 86400
-#'   prepare_timeout_seconds: 3600
+#'   limits: {run_seconds: 3600, queue_seconds: 86400, prepare_seconds: 3600}
+#'   source: {record_diff: true, outside_links: refuse, keep_workdir: false}
 #'   seed: 1
-#'   keep_workdir: false
-#'   record_diff: true
-#'   children: wait
-#'   outside_links: refuse}
+#'   children: wait}
 #'   Anchors, tags, names that are there twice, and unknown fields are errors. A file has at most 1 MB. Nothing in it is
 #'   executed when it is read. `docs/job.schema.json` in the sources of the package describes the fields for editors.
 #' @section Files of Azure: a command job of `az ml job` and a `.runconfig` of the first SDK are read as they are. Fields

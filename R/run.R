@@ -248,7 +248,7 @@ get_run_details_with_logs <- function(run) {
 #' @export
 get_run_environment <- function(run) {
   check_object(run, "Run", "run")
-  told <- run$environments$get()
+  told <- run$get_environment()
   definition <- told$definition
   told <- told[setdiff(names(told), c("name", "version", "definition"))]
   if (!is.null(definition)) told$environment <- Environment$new(identity = c(definition = definition))

@@ -160,7 +160,7 @@ def test_a_folder_on_another_disk_is_to_be_put_back(run: Any, tmp_path: Path, na
 
 READS: Dict[str, Callable[[Any], Any]] = {
     "details": lambda run: run.get_details(),
-    "environment": lambda run: run.environments.get(),
+    "environment": lambda run: run.get_environment(),
     "traceback": lambda run: run.get_traceback(),
     "tags": lambda run: run.get_tags(),
     "properties": lambda run: run.get_properties(),

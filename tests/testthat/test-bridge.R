@@ -76,7 +76,7 @@ test_that("a defect is `internal`, with the traceback in the message", {
   local_fixture()
   error <- expect_error(fixture("crash"), "KeyError: 'missing'", class = "espalier_error_internal")
   expect_match(conditionMessage(error), "Traceback (most recent call last)", fixed = TRUE)
-  expect_error(fixture("text"), "builtins.object cannot go to R", class = "espalier_error_internal")
+  expect_error(fixture("text"), "builtins.object cannot cross to another language", class = "espalier_error_internal")
 })
 
 test_that("only what is described can be reached", {

@@ -67,7 +67,6 @@ test_that("the core judges values at submit, and says which argument is wrong", 
     writeLines(said(retry = retry_policy(2, on = "rain")))
     writeLines(said(retry = retry_policy(2, wait_seconds = -1)))
     writeLines(said(retry = retry_policy(2, factor = 0.5)))
-    writeLines(said(max_run_duration_seconds = Inf))
     writeLines(said(children = "kill"))
     writeLines(said(outside_links = "follow"))
     writeLines(said(source_directory = ".", entry_script = "t.R"))

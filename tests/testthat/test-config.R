@@ -319,3 +319,26 @@ test_that("a job without a script is refused by the name of what is missing, and
   expect_error(do.call(estimator, call), "Did you mean `entry_script`?", fixed = TRUE, class = "espalier_error_bad_argument")
   expect_s3_class(script_run_config(command = "true"), "espalier_config")
 })
+
+test_that("options come from their builders or by themselves, and not from both", {
+  built <- estimator(
+    "p", entry_script = "t.R", resources = resources(cpus = 2, memory = "4 GB"), source = source_options(keep_workdir = TRUE),
+    limits = limits(run_seconds = 60, queue_seconds = Inf)
+  )
+  flat <- estimator(
+    "p", entry_script = "t.R", cpus = 2, memory = "4 GB", keep_workdir = TRUE, max_run_duration_seconds = 60,
+    queue_timeout_seconds = Inf
+  )
+  expect_identical(built, flat)
+  expect_identical(estimator("p", entry_script = "t.R", use_gpu = TRUE)$gpus, 1)
+  expect_null(estimator("p", entry_script = "t.R", limits = limits(run_seconds = Inf))$max_run_duration_seconds)
+  refused <- function(text, ...) {
+    expect_error(estimator("p", entry_script = "t.R", ...), text, fixed = TRUE, class = "espalier_error_bad_argument")
+  }
+  refused("`resources` and `cpus` are both given", resources = resources(gpus = 1), cpus = 2)
+  refused("`limits` must be made by limits()", limits = 60)
+  refused("estimator() has no argument `cpu`.\nDid you mean `cpus`?", cpu = 2)
+  refused("`queue_timeout_seconds` must be above 0", queue_timeout_seconds = -1)
+  expect_output(print(resources(cpus = 2)), "<espalier resources> cpus = 2", fixed = TRUE)
+  expect_output(print(limits()), "<espalier limits> the default", fixed = TRUE)
+})

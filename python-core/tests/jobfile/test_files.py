@@ -16,7 +16,7 @@ from espalier.base.retry import CAUSES
 from espalier.environment.definition import CranPackage, RSide
 from espalier.jobfile.environments import definition_value
 from espalier.jobfile.files import job_text
-from espalier.jobfile.model import FIELDS, fields_of, job_of
+from espalier.jobfile.model import FIELDS, GROUPS, fields_of, job_of
 from espalier.jobfile.reader import read_nodes
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -93,7 +93,8 @@ def test_nothing_is_lost(config: ScriptRunConfig, experiment: Any, tags: Dict[st
 
 
 def test_every_field_of_a_config_has_one_in_files() -> None:
-    known = {one.config for one in FIELDS.values()} | {"cpus", "gpus", "memory", "session"}
+    grouped = {one.config for members in GROUPS.values() for one in members.values()}
+    known = {one.config for one in FIELDS.values()} | grouped | {"session"}
     assert known == {item.name for item in fields(ScriptRunConfig)} | {""}
 
 

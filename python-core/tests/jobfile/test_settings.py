@@ -47,7 +47,7 @@ def test_a_value_has_the_type_of_its_field(setting: str, field: str, meant: Any,
 
 
 def test_values_by_name(job: str) -> None:
-    given = {"params.trees": 500.0, "resources.cpus": 2.0, "tags.n": 7.0, "params.v": [1, "a"], "keep_workdir": True, "arguments": ["x"], "params.flag": None}
+    given = {"params.trees": 500.0, "resources.cpus": 2.0, "tags.n": 7.0, "params.v": [1, "a"], "source.keep_workdir": True, "arguments": ["x"], "params.flag": None}
     found = read_job(job, values=given)
     assert found.config.script_params == {"trees": 500.0, "lr.rate": 0.1, "v": [1, "a"], "flag": None}
     assert (found.config.cpus, found.tags, found.config.keep_workdir, found.config.arguments) == (2, {"a": "b", "n": "7"}, True, ["x"])

@@ -78,7 +78,7 @@ def _command_job(node: Node) -> Translated:
         ignored.append("compute")
     for name, item in _inner(given, "limits").items():
         if name == "timeout":
-            found["max_run_duration_seconds"] = item
+            found["limits"] = Node({"run_seconds": item}, given["limits"].place)
         else:
             ignored.append(f"limits.{name}")
     docker: Dict[str, Node] = {}

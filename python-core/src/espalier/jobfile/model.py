@@ -97,7 +97,36 @@ _RETRY = record(
 )
 _REFERENCE = Kind(_reference, record({name: TEXT for names in _REFERENCES for name in names}).schema)
 _ENVIRONMENT = Kind(environment_of, {"type": ["string", "object"]})
-_RESOURCES = {"cpus": WHOLE, "gpus": WHOLE, "memory": SIZE}
+
+# Fields that belong together, as the functions resources(), limits() and source_options() of R have them.
+GROUPS: Dict[str, Dict[str, Field]] = {
+    "resources": {
+        "cpus": Field(WHOLE, "Processors; more runs wait in the queue.", "cpus"),
+        "gpus": Field(WHOLE, "Graphics processors.", "gpus"),
+        "memory": Field(SIZE, "Memory, `4 GB` or bytes.", "memory"),
+    },
+    "limits": {
+        "run_seconds": Field(NUMBER, "Stop the job after that many seconds.", "max_run_duration_seconds"),
+        "queue_seconds": Field(NUMBER, "Cancel a run that waits longer; 0 for no limit.", "queue_timeout_seconds"),
+        "prepare_seconds": Field(
+            NUMBER, "Fail a run that takes longer to prepare; 0 for no limit.", "prepare_timeout_seconds"
+        ),
+    },
+    "source": {
+        "record_diff": Field(FLAG, "Record what isn't committed to git.", "record_diff"),
+        "outside_links": Field(
+            choice(*OUTSIDE_LINKS), "What becomes of links that lead out of the folder.", "outside_links"
+        ),
+        "keep_workdir": Field(FLAG, "Keep the working copy after the run.", "keep_workdir"),
+    },
+}
+
+
+def _group(name: str) -> Kind:
+    """Fields that belong together as one field."""
+    members = GROUPS[name].items()
+    return record({name: Kind(one.kind.read, {"description": one.about, **one.kind.schema}) for name, one in members})
+
 
 FIELDS: Dict[str, Field] = {
     "$schema": Field(TEXT, "The schema of this file, for editors."),
@@ -126,24 +155,14 @@ FIELDS: Dict[str, Field] = {
         "Files and folders outside of the source directory: a path, `{run, output}`, or `{url, sha256}`.", "inputs",
     ),
     "outputs": Field(named(TEXT), "What the job has to make, such as outputs/model.rds.", "outputs"),
-    "resources": Field(record(_RESOURCES), "What the job takes of its host: cpus, gpus, memory."),
+    "resources": Field(_group("resources"), "What the job takes of its host."),
+    "limits": Field(_group("limits"), "How long the run may take."),
+    "source": Field(_group("source"), "How the folder is copied, and what becomes of the copy."),
     "priority": Field(WHOLE, "1 to 9; the highest is started first.", "priority"),
     "retry": Field(either(WHOLE, _RETRY), "How often to execute the job at most, or a policy.", "retry"),
     "depends_on": Field(TEXTS, "Ids of runs that have to complete before.", "depends_on"),
-    "max_run_duration_seconds": Field(NUMBER, "Stop the job after that many seconds.", "max_run_duration_seconds"),
-    "queue_timeout_seconds": Field(
-        NUMBER, "Cancel the run when it waits longer; 0 for no limit.", "queue_timeout_seconds"
-    ),
-    "prepare_timeout_seconds": Field(
-        NUMBER, "Fail the run when its preparation takes longer; 0 for no limit.", "prepare_timeout_seconds"
-    ),
     "seed": Field(WHOLE, "Random seed.", "seed"),
-    "keep_workdir": Field(FLAG, "Keep the working copy after the run.", "keep_workdir"),
-    "record_diff": Field(FLAG, "Record what isn't committed to git.", "record_diff"),
     "children": Field(choice("wait", "detach"), "What becomes of child runs when the script has ended.", "children"),
-    "outside_links": Field(
-        choice(*OUTSIDE_LINKS), "What becomes of links that lead out of the folder.", "outside_links"
-    ),
 }  # fmt: skip
 
 
@@ -167,7 +186,8 @@ def job_of(node: Node, notes: List[str]) -> JobFile:
     known = {name: item for name, item in known.items() if item.content is not None}
     found = {name: FIELDS[name].kind.read(item, name) for name, item in known.items()}
     values = {FIELDS[name].config: value for name, value in found.items() if FIELDS[name].config}
-    values.update(found.get("resources", {}))
+    for group, members in GROUPS.items():
+        values.update((members[name].config, value) for name, value in found.get(group, {}).items())
     if "python" in found:
         values["session"] = {"python": found["python"]}
     if "entry_script" in values:
@@ -213,8 +233,8 @@ def _check(values: Mapping[str, Any], known: Mapping[str, Node], top: Node) -> N
 def _in_config(known: Mapping[str, Node]) -> Iterator[Tuple[str, Node]]:
     """Each field of the config that a file sets, with its node."""
     for name, item in known.items():
-        inner = map_of(item, name) if name == "resources" else {}
-        yield from ((part, node) for part, node in inner.items() if node.content is not None)
+        inner = map_of(item, name).items() if name in GROUPS else ()
+        yield from ((GROUPS[name][part].config, node) for part, node in inner if node.content is not None)
         if FIELDS[name].config:
             yield FIELDS[name].config, item
 
@@ -235,6 +255,8 @@ def _in_words_of_files(text: str) -> str:
     for name, item in FIELDS.items():
         if item.config and item.config != name:
             text = text.replace(item.config, name)
+        for part, member in GROUPS.get(name, {}).items():
+            text = text if member.config == part else text.replace(member.config, f"{name}.{part}")
     return text
 
 
@@ -261,8 +283,9 @@ def fields_of(
     top = source if _is_below(folder, source) else folder
     if config.source_directory is not None:
         found["source_directory"] = _relative(source, folder, top)
-    resources = {name: getattr(config, name) for name in _RESOURCES if _is_said(config, name)}
-    found["resources"] = resources or None
+    for group, members in GROUPS.items():
+        said = {name: getattr(config, one.config) for name, one in members.items() if _is_said(config, one.config)}
+        found[group] = said or None
     python = config.session.python
     found["python"] = os.path.join(".", _relative(python, folder, top)) if python and os.sep in python else python
     inputs = config.inputs.items()

@@ -12,8 +12,11 @@ _ALSO_KNOWN = {
     "entry_script": "script", "script_params": "params", "parameters": "params", "compute_target": "target",
     "compute": "target", "code": "source_directory", "args": "arguments", "env": "environment_variables",
     "variables": "environment_variables", "experiment_name": "experiment", "name": "display_name",
-    "timeout": "max_run_duration_seconds", "cpus": "resources.cpus", "gpus": "resources.gpus",
-    "memory": "resources.memory",
+    "timeout": "limits.run_seconds", "max_run_duration_seconds": "limits.run_seconds",
+    "queue_timeout_seconds": "limits.queue_seconds", "prepare_timeout_seconds": "limits.prepare_seconds",
+    "cpus": "resources.cpus", "gpus": "resources.gpus", "memory": "resources.memory",
+    "record_diff": "source.record_diff", "outside_links": "source.outside_links",
+    "keep_workdir": "source.keep_workdir",
 }  # fmt: skip
 
 

@@ -42,7 +42,7 @@ def translated_runconfig(node: Node) -> Translated:
     if "arguments" in found and found["arguments"].text is not None:
         found["arguments"] = _split(found["arguments"])
     if "max_run_duration_seconds" in given:
-        found["max_run_duration_seconds"] = given.pop("max_run_duration_seconds")
+        found["limits"] = Node({"run_seconds": given.pop("max_run_duration_seconds")}, node.place)
     project = _project(node.place)
     found["source_directory"] = node_of(project, node.place)
     container = _snake(given.pop("docker", Node(None, node.place)))

@@ -38,7 +38,7 @@ def test_nobody_removes_the_environment_of_a_running_job(tmp_path: Path) -> None
     run: Run = experiment.submit(config)
     until(lambda: run.get_status() not in ("Queued", "Preparing"))
     assert run.get_status() == "Running", run.get_details()["error"]
-    key = str(run.environments.get()["key"])[7:]
+    key = str(run.get_environment()["key"])[7:]
     cache = CachePaths(cache_folder())
     assert not remove_private(cache, key)
     (copy_of(run) / "outputs" / "go").touch()

@@ -1,0 +1,145 @@
+# Options of a job that belong together. estimator() and script_run_config() also take each by itself.
+
+#' Say what a job takes of the machine
+#'
+#' For the argument `resources` of [estimator()] and [script_run_config()]. Runs wait in the queue for what isn't free.
+#' [host_resources()] shows and sets what this machine gives to runs. A job isn't stopped when it takes more.
+#'
+#' @param cpus How many processors; 0 for a job that only waits for others. Default: 1.
+#' @param gpus How many graphics processors. The job finds the ids of its own in `CUDA_VISIBLE_DEVICES`. Default: none.
+#' @param memory How much memory is kept for the job: `"4 GB"`, or a number of bytes. Default: none.
+#' @return A list of class `espalier_resources`.
+#' @section Errors: `espalier_error_bad_argument`.
+#' @examples
+#' resources(cpus = 2, memory = "4 GB")
+#' @export
+resources <- function(cpus = NULL, gpus = NULL, memory = NULL) {
+  job_options(
+    cpus = check_number(cpus, "cpus", null = TRUE), gpus = check_number(gpus, "gpus", null = TRUE),
+    memory = memory_argument(memory, "memory"), class = "espalier_resources"
+  )
+}
+
+#' Limit the time of a job
+#'
+#' For the argument `limits` of [estimator()] and [script_run_config()]. `Inf` is no limit.
+#'
+#' @param run_seconds Cancel the job after so many seconds. Default: no limit.
+#' @param queue_seconds Cancel the run if it hasn't started after so many seconds. Default: a week.
+#' @param prepare_seconds Fail the run if its working copy takes longer. Default: an hour, or six hours if an environment
+#'   has to be made.
+#' @return A list of class `espalier_limits`.
+#' @section Errors: `espalier_error_bad_argument`.
+#' @examples
+#' limits(run_seconds = 3600, queue_seconds = Inf)
+#' @export
+limits <- function(run_seconds = NULL, queue_seconds = NULL, prepare_seconds = NULL) {
+  limit_options(run_seconds, queue_seconds, prepare_seconds, c("run_seconds", "queue_seconds", "prepare_seconds"))
+}
+
+#' @param args The names of the three arguments, for errors.
+#' @noRd
+limit_options <- function(run = NULL, queue = NULL, prepare = NULL, args = names(.flat_options$limits)) {
+  run <- timeout_argument(run, args[1L])
+  job_options(
+    max_run_duration_seconds = if (!identical(run, 0)) run, queue_timeout_seconds = timeout_argument(queue, args[2L]),
+    prepare_timeout_seconds = timeout_argument(prepare, args[3L]), class = "espalier_limits"
+  )
+}
+
+#' Choose how a job's folder is copied
+#'
+#' For the argument `source` of [estimator()] and [script_run_config()].
+#'
+#' @param record_diff Record what isn't committed, if the folder lies in a git repository; see [get_run_provenance()].
+#' @param outside_links What becomes of links that lead out of the folder: `"refuse"`, `"keep"` or `"copy"`; see
+#'   [snapshot_preview()].
+#' @param keep_workdir Keep the working copy after the run, to look at.
+#' @return A list of class `espalier_source_options`.
+#' @section Errors: `espalier_error_bad_argument`.
+#' @examples
+#' source_options(keep_workdir = TRUE)
+#' @export
+source_options <- function(record_diff = getOption("espalier.record_diff", TRUE),
+                           outside_links = getOption("espalier.outside_links", "refuse"), keep_workdir = FALSE) {
+  job_options(
+    record_diff = if (!check_flag(record_diff, "record_diff")) FALSE,
+    outside_links = if (check_string(outside_links, "outside_links") != "refuse") outside_links,
+    keep_workdir = check_flag(keep_workdir, "keep_workdir"), class = "espalier_source_options"
+  )
+}
+
+#' Options by the names of the core's fields, those that were given
+#' @noRd
+job_options <- function(..., class) structure(Filter(length, list(...)), class = class)
+
+#' @export
+print.espalier_resources <- function(x, ...) print_options(x, "resources", "the default")
+
+#' @export
+print.espalier_limits <- function(x, ...) print_options(x, "limits", "the default")
+
+#' @export
+print.espalier_source_options <- function(x, ...) print_options(x, "source options", "the default")
+
+#' @export
+format.espalier_resources <- function(x, ...) config_text(unclass(x))
+
+#' @export
+format.espalier_limits <- function(x, ...) config_text(unclass(x))
+
+#' @export
+format.espalier_source_options <- function(x, ...) config_text(unclass(x))
+
+print_options <- function(x, title, empty) {
+  cat("<espalier ", title, "> ", if (length(x)) format(x) else empty, "\n", sep = "")
+  invisible(x)
+}
+
+# Which argument an option belongs to that is given by itself, and its name in the builder.
+.flat_options <- list(
+  resources = c(cpus = "cpus", gpus = "gpus", memory = "memory"),
+  limits = c(max_run_duration_seconds = "run", queue_timeout_seconds = "queue", prepare_timeout_seconds = "prepare"),
+  source = c(record_diff = "record_diff", outside_links = "outside_links", keep_workdir = "keep_workdir")
+)
+
+#' The options of a job, from builders and those given by themselves
+#'
+#' @param built A list of what the builders made, by argument; `flat` the options by themselves, by name.
+#' @noRd
+all_options <- function(built, flat) {
+  known <- unlist(lapply(.flat_options, names), use.names = FALSE)
+  refuse_unknown_options(names(flat) %||% rep("", length(flat)), known)
+  makers <- list(resources = resources, limits = limit_options, source = source_options)
+  classes <- c(resources = "espalier_resources", limits = "espalier_limits", source = "espalier_source_options")
+  unlist(lapply(names(makers), function(arg) {
+    given <- flat[intersect(names(.flat_options[[arg]]), names(flat))]
+    if (is.null(built[[arg]])) {
+      names(given) <- .flat_options[[arg]][names(given)]
+      return(unclass(do.call(makers[[arg]], given)))
+    }
+    if (!inherits(built[[arg]], classes[[arg]])) {
+      maker <- if (arg == "source") "source_options()" else paste0(arg, "()")
+      abort_argument(arg, paste("made by", maker), built[[arg]])
+    }
+    if (length(given)) {
+      espalier_abort("bad_argument", sprintf("`%s` and `%s` are both given.", arg, names(given)[1L]),
+                     sprintf("Give it in `%s` alone.", arg), argument = names(given)[1L])
+    }
+    unclass(built[[arg]])
+  }), recursive = FALSE)
+}
+
+refuse_unknown_options <- function(names, known) {
+  unknown <- setdiff(names, known)
+  if (!length(unknown)) return(invisible())
+  verb <- called_verb()
+  takes <- c(setdiff(names(formals(verb, topenv())), "..."), known)
+  near <- takes[utils::adist(unknown[1L], takes)[1L, ] <= max(1, nchar(unknown[1L]) / 3)]
+  espalier_abort(
+    "bad_argument",
+    if (nzchar(unknown[1L])) sprintf("%s() has no argument `%s`.", verb, unknown[1L])
+    else sprintf("%s() got an argument without a name that it has no place for.", verb),
+    if (length(near)) sprintf("Did you mean `%s`?", near[1L]), argument = unknown[1L]
+  )
+}
