@@ -142,6 +142,12 @@ def test_what_has_no_place_here_is_an_error(text: str, place: str, says: str, tm
     assert f"job.yml, {place}: " in caught.value.message and says in caught.value.message, str(caught.value)
 
 
+def test_files_of_ours_are_not_taken_for_azures(tmp_path: Path) -> None:
+    job = read(tmp_path, "command: ls\nlimits: {run_seconds: 5}\nresources: {cpus: 2}\ntags: {a: b}\n")
+    assert (job.config.max_run_duration_seconds, job.config.cpus, job.notes) == (5, 2, [])
+    assert read(tmp_path, "$schema: urn:espalier:job:1\ncommand: ls\nenvironment: azureml\n").notes == []
+
+
 def test_a_file_on_the_web_by_its_digest(tmp_path: Path) -> None:
     given = {"url": "https://x.org/a.csv", "sha256": "0" * 64}
     text = f"type: command\ncommand: cat ${{{{inputs.d}}}}\ninputs: {{d: {{url: {given['url']}, sha256: '{given['sha256']}'}}}}\n"

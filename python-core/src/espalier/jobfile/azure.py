@@ -9,6 +9,7 @@ from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from espalier.base.errors import EspalierError
 from espalier.base.names import input_variable
+from espalier.base.paths import OUTPUTS
 from espalier.environment.definition import Environment
 from espalier.environment.spelling import shown
 from espalier.jobfile.environments import definition_value
@@ -17,7 +18,7 @@ from espalier.jobfile.near import unknown_name
 from espalier.jobfile.reader import Node, bad_job, node_of
 from espalier.jobfile.runconfig import Translated, is_runconfig, note_on_ignored, translated_runconfig
 
-_MARKS = {"type", "code", "compute", "experiment_name", "limits", "distribution", "services", "identity"}
+_MARKS = {"type", "code", "compute", "experiment_name", "distribution", "services", "identity"}
 _SAME = ("display_name", "tags", "environment_variables")
 _IGNORED = {
     "name", "description", "properties", "services", "identity", "queue_settings", "distribution", "parent_job_name",
@@ -28,7 +29,7 @@ _KNOWN = {
     "resources", *_SAME, *_IGNORED,
 }  # fmt: skip
 _REFERENCE = re.compile(
-    r"(?:azureml://registries/[^/]+/environments/|azureml:)?([^/:@]+)"
+    r"(?:azureml://registries/[^/]+/environments?/|azureml:)?([^/:@]+)"
     r"(?:(?:/versions/|:)([^/:@]+)|(?:/labels/|@)latest)?"
 )
 _REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:.*", re.DOTALL)
@@ -147,7 +148,7 @@ def _outputs(given: Mapping[str, Node], found: Dict[str, Node], ignored: List[st
         kind = fields.get("type")
         names[name] = kind is None or kind.text != "uri_file"
         ignored += [f"outputs.{name}.{inner}" for inner in fields if inner not in ("type", "mode")]
-        paths[name] = node_of(f"outputs/{name}", item.key or item.place)
+        paths[name] = node_of(f"{OUTPUTS}/{name}", item.key or item.place)
     if paths:
         found["outputs"] = Node(paths, given["outputs"].place)
     return names
