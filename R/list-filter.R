@@ -20,8 +20,9 @@ filter_text <- function(expression, env) {
 
 # What is written instead of some calls of R.
 .filter_instead <- list(
-  max = "The run with the largest value: list_runs(ws, sort = \"-metrics.NAME\", n = 1).",
-  min = "The run with the smallest value: list_runs(ws, sort = \"metrics.NAME\", n = 1).",
+  max = "Write max(metrics.NAME) > 0.8, or best_run(ws, \"NAME\") for the run with the largest value.",
+  min = "Write min(metrics.NAME) < 0.1, or best_run(ws, \"NAME\", maximize = FALSE) for the run with the smallest value.",
+  mean = "Of a metric there are first(), last(), min() and max().", median = "Of a metric there are first(), last(), min() and max().",
   xor = "Write (a | b) & !(a & b).",
   between = "Write x >= low & x <= high.",
   is.null = "Use is.na().", is.nan = "Use is.na().", isTRUE = "Write x == TRUE.", isFALSE = "Write x == FALSE.",
@@ -40,6 +41,8 @@ abort_untranslated <- function(x, problem) {
 .filter_signs <- c("==" = "=", "!=" = "!=", "<" = "<", "<=" = "<=", ">" = ">", ">=" = ">=")
 .filter_flipped <- c("==" = "==", "!=" = "!=", "<" = ">", "<=" = ">=", ">" = "<", ">=" = "<=")
 .filter_words <- c("&" = "AND", "&&" = "AND", "|" = "OR", "||" = "OR")
+.filter_statistics <- c("first", "last", "min", "max")
+.statistic_column <- sprintf("^(%s)\\((.+)\\)$", paste(.filter_statistics, collapse = "|"))
 .filter_groups <- c("metrics", "metric", "params", "param", "parameters", "parameter", "tags", "tag", "properties",
                     "property", "attributes", "attribute", "attr", "run")
 
@@ -54,7 +57,7 @@ filter_condition <- function(x, env) {
   if (name == "(") return(sprintf("(%s)", filter_condition(x[[2L]], env)))
   if (name == "!") return(sprintf("NOT (%s)", filter_condition(x[[2L]], env)))
   if (name %in% names(.filter_words)) {
-    parts <- vapply(as.list(x)[-1L], filter_condition, "", env = env)
+    parts <- vapply(joined_conditions(x, .filter_words[[name]]), filter_condition, "", env = env)
     return(sprintf("(%s)", paste(parts, collapse = sprintf(" %s ", .filter_words[[name]]))))
   }
   if (name %in% names(.filter_signs)) return(filter_comparison(x, env))
@@ -69,6 +72,26 @@ filter_condition <- function(x, env) {
     abort_untranslated(x, "this can't be translated")
   )
 }
+
+#' The conditions of a chain `a & b & c`. R nests one in another, and the core takes no more than 50 levels
+#' @noRd
+joined_conditions <- function(x, word) {
+  found <- list()
+  repeat {
+    chain <- without_parentheses(x)
+    if (!is_joined(chain, word)) return(c(list(x), found))
+    last <- chain[[3L]]
+    found <- c(if (is_joined(without_parentheses(last), word)) joined_conditions(last, word) else list(last), found)
+    x <- chain[[2L]]
+  }
+}
+
+without_parentheses <- function(x) {
+  while (called_name(x) == "(") x <- x[[2L]]
+  x
+}
+
+is_joined <- function(x, word) length(x) == 3L && identical(unname(.filter_words[called_name(x)]), word)
 
 #' The function of a call without its package; "" where it isn't a name
 #' @noRd
@@ -130,9 +153,13 @@ filter_like <- function(field, pattern, before, after, whole, env, word = "LIKE"
 
 #' A column as the core takes it; `NULL` for what is none
 #'
-#' `metrics.AUC`, `metrics$AUC`, `metrics[["AUC"]]`, `metric_AUC`, `status`.
+#' `metrics.AUC`, `metrics$AUC`, `metrics[["AUC"]]`, `metric_AUC`, `status`; `min(metrics.AUC)`.
 #' @noRd
 filter_field <- function(x) {
+  if (called_name(x) %in% .filter_statistics && length(x) == 2L) {
+    field <- filter_field(x[[2L]])
+    return(if (!is.null(field)) sprintf("%s(%s)", called_name(x), field))
+  }
   if (called_name(x) %in% c("$", "[[") && length(x) == 3L && is.name(x[[2L]]) && as.character(x[[2L]]) %in% .filter_groups) {
     key <- x[[3L]]
     if (is.name(key) && called_name(x) == "$") key <- as.character(key)
@@ -140,6 +167,11 @@ filter_field <- function(x) {
   }
   if (!is.name(x)) return(NULL)
   name <- as.character(x)
+  column <- regmatches(name, regexec(.statistic_column, name))[[1L]]
+  if (length(column)) { # (as the column of a table is called, and as `sort` has it)
+    field <- filter_field(as.name(column[[3L]]))
+    return(if (!is.null(field)) sprintf("%s(%s)", column[[2L]], field))
+  }
   group <- sub("[.].*", "", name)
   if (group != name && group %in% .filter_groups) return(filter_key(group, substr(name, nchar(group) + 2L, nchar(name))))
   if (name %in% .run_columns || grepl("^(metric|param|tag)_.", name)) filter_quoted(name)

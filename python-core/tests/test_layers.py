@@ -18,6 +18,7 @@ SOURCE = Path(espalier.__file__).parent
 LATE = {
     "a session, or a job that logs, loads next to nothing": (
         "", "api.interactive", "api.run", "base.canonical", "base.config", "jobs.children", "vault.store",
+        "workspace.children",
     ),
     "environments: the parser of YAML, and Docker's part": (
         "environment.context", "environment.curated", "environment.definition", "environment.definition_files",
@@ -37,7 +38,9 @@ LATE = {
         "runner.fetch", "runner.inputs", "runner.project", "runner.secrets", "runner.workdir", "snapshot.hold",
         "snapshot.secret_lines", "tracking.run_outputs", "vault.channel",
     ),
-    "a runner starts its job first": ("adapters.oom", "lifecycle.collect", "queue.step", "runner.after"),
+    "a runner starts its job first": (
+        "adapters.oom", "adapters.private", "lifecycle.ask", "lifecycle.collect", "queue.step", "runner.after",
+    ),
     "most steps of the queue end no run, and most hosts have one run that waits for others": (
         "lifecycle.waiting", "queue.ends",
     ),
@@ -168,7 +171,7 @@ def test_job_side_needs_the_standard_library_alone(python: str, program: str, tm
         pytest.skip("no Python 3.8 below ~/.pyenv")
     # (the images of children in containers are known already: their parents' are theirs)
     requests = ["api.requests", "jobs.confined", "jobs.environment", "provision.docker.wanted"]
-    closure = requests if program == "requests" else ["runner.__main__", "runner.workdir", "runner.guardian", "runner.watch", "runner.secrets", "runner.reconcile", "executors.docker.launch", "executors.docker.look", "executors.local.private", "executors.foreign", "runner.after", "queue.step", "queue.ends", "lifecycle.end", "lifecycle.verdict", "snapshot.mentions"]
+    closure = requests if program == "requests" else ["runner.serve", "runner.workdir", "runner.guardian", "runner.watch", "runner.secrets", "runner.reconcile", "executors.docker.launch", "executors.docker.look", "executors.local.private", "executors.foreign", "runner.after", "queue.step", "queue.ends", "lifecycle.end", "lifecycle.verdict", "snapshot.mentions"]
     code = JOB_SIDE if program == "job" else "".join(f"import espalier.{name}\n" for name in closure)
     start = f"import sys; sys.path.append({str(SOURCE.parent)!r})\n"
     run_dir = tmp_path / "ws" / "runs" / "ab" / "e_1_abcdef01"
@@ -184,7 +187,7 @@ def test_job_side_needs_the_standard_library_alone(python: str, program: str, tm
 
 def test_a_local_job_loads_nothing_of_containers() -> None:
     code = (
-        f"import sys; sys.path.append({str(SOURCE.parent)!r}); import espalier.runner.__main__, espalier.executors.local\n"
+        f"import sys; sys.path.append({str(SOURCE.parent)!r}); import espalier.runner.serve, espalier.executors.local\n"
         "from espalier.runner.ahead import load_next; list(load_next()); import espalier.lifecycle.failure\n"
         "print(*(name for name in sys.modules if 'docker' in name or 'engine' in name or 'foreign' in name))"
     )

@@ -15,7 +15,7 @@ from espalier.jobs import commit as submission
 from espalier.queue.capacity import set_capacity
 from espalier.queue.home import queue_paths
 from test_marked_points import running_run, until
-from world import DONE, World, processes_of
+from world import DONE, World, named_processes
 
 COPIED = ("Failed", "copied")
 
@@ -54,7 +54,7 @@ def test_a_running_run_of_a_copy_does_not_harm_the_original(world: World) -> Non
     copy = copy_of(world)
     copy.runs.list()
     assert end_in(copy, run.id) == COPIED
-    assert run.get_status() == "Running" and processes_of(run.run_dir)
+    assert run.get_status() == "Running" and named_processes(run.run_dir, set())
     os.kill(int(run._status()["pid"]), signal.SIGTERM)  # its own end
     world.check((("Canceled", "canceled"),))
     assert end_in(copy, run.id) == COPIED, "and a later look changes nothing"

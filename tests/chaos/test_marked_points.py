@@ -72,16 +72,16 @@ def open_gate(world: World) -> None:
 
 def running_run(world: World) -> Run:
     run = world.submit(f"{world.writes()}; sleep 30")
-    until(lambda: world.ends() and os.path.exists(f"{world.marks}-{run.id}"))
+    until(lambda: os.path.exists(f"{world.marks}-{run.id}"))
     return run
 
 
 def orphaned_run(world: World) -> Run:
     """Runner and guardian are dead, the job still runs."""
     run = running_run(world)
-    for pid in sorted(runner_and_guardian(run)):  # the guardian first, who would take over
+    for pid in sorted(runner_and_guardian(world, run)):  # the guardian first, who would take over
         os.kill(pid, signal.SIGKILL)
-    until(lambda: not runner_and_guardian(run))
+    until(lambda: not runner_and_guardian(world, run))
     return run
 
 
@@ -89,7 +89,7 @@ def unstarted_run(world: World) -> Run:
     """The runner died while it prepared, and the guardian as it was to take over."""
     world.plan(runner=12, guardian=1)
     run = world.submit()
-    until(lambda: not runner_and_guardian(run))
+    until(lambda: not runner_and_guardian(world, run))
     return run
 
 
@@ -104,17 +104,17 @@ def family(world: World) -> Run:
     return parent
 
 
-def runner_and_guardian(run: Run) -> "list[int]":
+def runner_and_guardian(world: World, run: Run) -> "list[int]":
     """Those that have its lease open."""
     lease, found = queue_paths().lease(run.id), []
-    for name in filter(str.isdigit, os.listdir("/proc")):
+    for pid in world.young_processes():
         with contextlib.suppress(OSError):  # it has ended
-            if lease in map(target_of, Path("/proc", name, "fd").iterdir()) and int(name) != os.getpid():
-                found.append(int(name))
+            if pid != os.getpid() and lease in (target_of(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")):
+                found.append(pid)
     return found
 
 
-def target_of(link: Path) -> str:
+def target_of(link: str) -> str:
     with contextlib.suppress(OSError):  # a file that has been closed just now
         return os.readlink(link)
     return ""

@@ -17,7 +17,7 @@ from typing import Callable, Dict, List, Set, Tuple
 
 from espalier.queue.capacity import set_capacity
 from espalier.queue.home import queue_paths
-from world import World, named_processes
+from world import World
 
 SUBMITTER = """
 import sys, time
@@ -44,7 +44,7 @@ class Killer:
     def strike(self) -> None:
         """Kill one process of this world, whichever."""
         found: Dict[str, List[Tuple[int, bytes]]] = {}
-        for pid, data in sorted(named_processes(str(self.world.home))):
+        for pid, data in sorted(self.world.named_processes()):
             found.setdefault(self._kind(data), []).append((pid, data))
         if not set(found) - {"submitter"}:  # on a busy machine none would live to submit anything
             return

@@ -7,7 +7,7 @@ import shutil
 import signal
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Set, Tuple
 
 from acts import Acts
 from espalier import Experiment, Run, ScriptRunConfig, Workspace
@@ -36,6 +36,7 @@ class World:
         self.sealed: Dict[str, str] = {}
         self.attempts: Dict[str, int] = {}  # of runs that may be tried again
         self.proof: Callable[[], Run] = self.submit
+        self._older = process_ids()
 
     # ---- acting
 
@@ -80,23 +81,50 @@ class World:
 
     def settle(self, seconds: float = 30.0) -> Dict[str, str]:
         """Look until every run has ended, nothing is queued or claimed, and no process is left."""
-        deadline = time.monotonic() + seconds
+        deadline, pause = time.monotonic() + seconds, 0.01
         while True:
             seen = self.ends()
             spawn.collect_ended()
             open_ends = {run_id: state for run_id, state in seen.items() if state not in ("Completed", "Failed", "Canceled")}
-            queue = queue_paths()
-            held = os.listdir(queue.tickets) + os.listdir(queue.leases)
-            held += os.listdir(scratch_folder()) if os.path.isdir(scratch_folder()) else []
-            strays = processes_of(str(self.home))
+            held = self._held()
+            # (these take longest to find: they are looked for once nothing else is open)
+            strays = [] if open_ends or held else self.processes()
             if not (open_ends or held or strays):
                 return seen
             assert time.monotonic() < deadline, f"still open {open_ends}, held {held}, processes {strays}"
-            time.sleep(0.01)
+            self._await_change(held, pause if held else 0.01)
+            pause = min(2 * pause, 0.32)
+
+    def _held(self) -> List[str]:
+        """Tickets, leases and scratch folders."""
+        queue = queue_paths()
+        held = os.listdir(queue.tickets) + os.listdir(queue.leases)
+        return held + (os.listdir(scratch_folder()) if os.path.isdir(scratch_folder()) else [])
+
+    def _await_change(self, held: List[str], seconds: float) -> None:
+        """Wait until something else is held, or it is time for another look, by which readers put things right."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and self._held() == held:
+            time.sleep(0.005)
+
+    def young_processes(self) -> List[int]:
+        """Processes that are younger than this world, which those of it are among."""
+        return [int(name) for name in process_ids() - self._older]
+
+    def processes(self) -> List[int]:
+        """Living processes of this world."""
+        return [pid for pid, _ in self.named_processes()]
+
+    def named_processes(self) -> List[Tuple[int, bytes]]:
+        """The same, each with its arguments and environment."""
+        return named_processes(str(self.home), self._older)
 
     def end_of(self, run_id: str) -> End:
+        return self._end_and_error(run_id)[0]
+
+    def _end_and_error(self, run_id: str) -> Tuple[End, Any]:
         details = self.workspace.runs.get(run_id).get_details()
-        return details["status"], (details["error"] or {}).get("code")
+        return (details["status"], (details["error"] or {}).get("code")), details["error"]
 
     def check(self, allowed: Optional[Iterable[End]] = None, proof: bool = True) -> List[str]:
         """The contract, after whatever happened: returns the runs that ended since the last check.
@@ -123,10 +151,9 @@ class World:
         return new
 
     def _check_end(self, run_id: str, allowed: Optional[Iterable[End]]) -> None:
-        state, code = self.end_of(run_id)
+        (state, code), error = self._end_and_error(run_id)
         times = self.executions(run_id)
         assert times <= self.attempts.get(run_id, 1), f"{run_id} was executed {times} times"
-        error = self.workspace.runs.get(run_id).get_details()["error"]
         assert allowed is None or (state, code) in allowed, f"{run_id} ended as {state} ({error}), not as one of {allowed}"
         assert (code is None) == (state == "Completed")
         if state == "Completed":
@@ -148,7 +175,7 @@ class World:
             assert self.executions(run_id) <= self.attempts.get(run_id, 1)
 
     def folder(self, run_id: str) -> str:
-        return str(self.workspace.runs.get(run_id).run_dir)
+        return os.path.join(self.workspace.path, "runs", run_id[-8:-6], run_id)
 
     def digest(self, run_id: str) -> str:
         return digest_of(self.folder(run_id))
@@ -156,12 +183,12 @@ class World:
     def sweep(self) -> None:
         """Kill what is left of this world."""
         for _ in range(5):
-            for pid in processes_of(str(self.home)):
+            for pid in self.processes():
                 try:
                     os.kill(pid, signal.SIGKILL)
                 except ProcessLookupError:
                     continue
-            if not processes_of(str(self.home)):
+            if not self.processes():
                 break
             time.sleep(0.02)
         shutil.rmtree(self.home, ignore_errors=True)
@@ -179,20 +206,33 @@ def digest_of(folder: str) -> str:
     return sha.hexdigest()
 
 
-def processes_of(text: str) -> List[int]:
-    """Living processes, this one aside, that name a text in arguments or environment."""
-    return [pid for pid, _ in named_processes(text)]
+def process_ids() -> Set[str]:
+    return set(filter(str.isdigit, os.listdir("/proc")))
 
 
-def named_processes(text: str) -> List[Tuple[int, bytes]]:
-    """The same, each with its arguments and environment."""
+def named_processes(text: str, older: Set[str]) -> List[Tuple[int, bytes]]:
+    """Living processes, this one aside, that name a text in arguments or environment, with both of these.
+
+    Args:
+        older: Processes that don't. Those that have ended are taken out, because their numbers are given again.
+    """
     found = []
-    for name in filter(str.isdigit, os.listdir("/proc")):
+    present = process_ids()
+    older &= present
+    for name in present - older:
         try:
-            data = b"".join(Path("/proc", name, part).read_bytes() for part in ("cmdline", "environ"))
-            zombie = Path("/proc", name, "stat").read_bytes().rpartition(b")")[2].split()[0] == b"Z"
-        except OSError:
+            data = _content(f"/proc/{name}/cmdline") + _content(f"/proc/{name}/environ")
+            if os.fsencode(text) in data and int(name) != os.getpid() and not _is_zombie(name):
+                found.append((int(name), data))
+        except OSError:  # it has ended
             continue
-        if int(name) != os.getpid() and not zombie and os.fsencode(text) in data:
-            found.append((int(name), data))
     return found
+
+
+def _is_zombie(name: str) -> bool:
+    return _content(f"/proc/{name}/stat").rpartition(b")")[2].split()[0] == b"Z"
+
+
+def _content(path: str) -> bytes:
+    with open(path, "rb", buffering=0) as file:
+        return file.read()

@@ -130,8 +130,9 @@ test_that("an import that fails releases what it took", {
 test_that("an interrupt ends a long export, and nothing of it is left", {
   skip_on_os("windows")
   result <- in_road_r('
-    x <- data.frame(n = structure(as.numeric(1:3e6), label = "a record"), s = rep(as.character(1:1e5 + 0.5), 30))
-    x[paste0("s", 1:40)] <- x$s
+    columns <- c(list(n = structure(as.numeric(1:3e6), label = "a record")), rep(list(rep(as.character(1:1e5 + 0.5), 30)), 41))
+    names(columns)[-1] <- paste0("s", 1:41)
+    x <- structure(columns, class = "data.frame", row.names = 1:3e6)
     # (not system(): while that starts something, interrupts are ignored, and on a busy machine it takes that long)
     killer <- processx::process$new("sh", c("-c", sprintf("sleep 0.3; kill -INT %d", Sys.getpid())))
     how <- tryCatch({ road_export(x); "never" }, interrupt = function(e) "interrupted")

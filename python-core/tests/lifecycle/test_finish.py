@@ -69,6 +69,23 @@ def test_last_metrics_are_kept(run: RunPaths) -> None:
     }
 
 
+def test_first_least_and_largest_values_are_kept(run: RunPaths) -> None:
+    writer = EventWriter(run.root)
+    for name, values in {"loss": (0.9, 0.2, 0.5), "once": (1.0,), "same": (3.0, 3.0), "down": (2.0, 1.0)}.items():
+        for value in values:
+            writer.metric(name, "double", value)
+    for value in (float("nan"), 2.0, float("-inf"), None):
+        writer.metric("odd", "double", value)
+    for kind, value in (("string", "start"), ("integer", 4), ("double", 0.5), ("string", "end")):
+        writer.metric("mixed", kind, value)
+    assert end(run, 0, None, None, 1.0).metric_ranges == {
+        "loss": {"first": 0.9, "min": 0.2, "max": 0.9},
+        "down": {"first": 2.0, "max": 2.0},
+        "odd": {"first": "!NaN", "min": "!-Inf", "max": 2.0},
+        "mixed": {"first": "start", "min": {"kind": "double", "value": 0.5}, "max": {"kind": "integer", "value": 4}},
+    }
+
+
 def test_a_last_metric_may_lie_in_a_payload(run: RunPaths) -> None:
     os.makedirs(run.events)
     os.makedirs(run.payloads)

@@ -26,7 +26,7 @@ def interrupted(*args, **kwargs):  # (modules make named tuples as they are load
 made, collections.namedtuple = collections.namedtuple, interrupted
 try:
     with patience(RunPaths(sys.argv[2]), 60):
-        list(load_next()) if sys.argv[3] == "ahead" else __import__("espalier.adapters.processes")
+        list(load_next()) if sys.argv[3] == "ahead" else __import__("espalier.store.packs")
     print("went on")
 except Impatience as stop:
     print(stop.state, stop.code, stop.message)

@@ -34,10 +34,20 @@ def row(number: int, **fields: Any) -> Dict[str, Any]:
     }  # fmt: skip
 
 
+def stored(run: Dict[str, Any]) -> Dict[str, Any]:
+    """A run as its records have it: other values of its metrics apart from the last ones."""
+    metrics = {name: {key: value for key, value in one.items() if key in ("kind", "value")} for name, one in (run.get("metrics") or {}).items()}
+    ranges = {
+        name: {key: value if value["kind"] != one["kind"] else value["value"] for key, value in one.items() if key not in ("kind", "value")}
+        for name, one in (run.get("metrics") or {}).items()
+    }
+    return {**run, "metrics": metrics, "metric_ranges": ranges}
+
+
 def index_of(rows: List[Dict[str, Any]]) -> sqlite3.Connection:
     database = opened(IN_MEMORY)
     for each in rows:
-        store(database, each, Look("00", 0, 0.0, None))
+        store(database, stored(each), Look("00", 0, 0.0, None))
     return database
 
 
@@ -56,7 +66,11 @@ def known_value(run: Dict[str, Any], field: Field) -> Any:
     if not field.group:
         return run.get(field.key)
     value = (run.get(field.group) or {}).get(field.key)
-    return value["value"] if isinstance(value, dict) else value
+    if not isinstance(value, dict):
+        return value
+    found = value.get(field.statistic, value) if field.statistic else value
+    plain = None if found["value"] in ("!NA", "!NaN") else found["value"]
+    return None if field.statistic in ("min", "max") and isinstance(plain, str) else plain
 
 
 def holds(node: Node, run: Dict[str, Any]) -> Optional[bool]:
@@ -103,6 +117,7 @@ def text_of(node: Node) -> str:
         return "(" + (" AND " if node.every else " or ").join(map(text_of, node.parts)) + ")"
     key = node.field.key.replace("`", "``")
     name = f"{node.field.group}.`{key}`" if node.field.group else node.field.key
+    name = f"{node.field.statistic}({name})" if node.field.statistic else name
     if node.operator == "null":
         return f"{name} IS NULL"
     if isinstance(node.value, tuple):
@@ -111,8 +126,9 @@ def text_of(node: Node) -> str:
 
 
 fields = st.one_of(
-    st.builds(Field, st.sampled_from(["metrics", "tags", "params"]), st.sampled_from(KEYS)),
-    st.builds(Field, st.just(""), st.sampled_from(["experiment", "display_name", "duration_seconds", "exit_code"])),
+    st.builds(Field, st.sampled_from(["metrics", "tags", "params"]), st.sampled_from(KEYS), st.just("")),
+    st.builds(Field, st.just("metrics"), st.sampled_from(KEYS), st.sampled_from(["first", "min", "max"])),
+    st.builds(Field, st.just(""), st.sampled_from(["experiment", "display_name", "duration_seconds", "exit_code"]), st.just("")),
 )
 SIGNS = ["=", "!=", "<", "<=", ">", ">="]
 
@@ -121,6 +137,7 @@ SIGNS = ["=", "!=", "<", "<=", ">", ">="]
 def comparisons(draw: Any) -> Compare:
     field = draw(fields)
     texts = draw(st.booleans()) if field.group else field.key in ("experiment", "display_name")
+    texts = texts and field.statistic not in ("min", "max")  # (which are numbers)
     operator = draw(st.sampled_from([*SIGNS, "in", "null", *(["like", "ilike"] if texts else [])]))
     if operator == "null":
         return Compare(field, "null", True)
@@ -140,9 +157,14 @@ trees = st.recursive(
     max_leaves=6,
 )
 cells = st.one_of(st.sampled_from(NUMBERS), st.sampled_from(TEXTS)).map(cell)
+numbers = st.sampled_from(NUMBERS).map(cell)
+series = st.builds(
+    lambda last, *others: {**last, **{word: one for word, one in zip(("first", "min", "max"), others) if one}},
+    cells, st.one_of(st.none(), cells, st.just({"kind": "double", "value": "!NaN"})), st.none() | numbers, st.none() | numbers,
+)  # fmt: skip
 runs = st.fixed_dictionaries(
     {
-        "metrics": st.dictionaries(st.sampled_from(KEYS), cells, max_size=3),
+        "metrics": st.dictionaries(st.sampled_from(KEYS), series, max_size=3),
         "params": st.dictionaries(st.sampled_from(KEYS), cells, max_size=3),
         "tags": st.dictionaries(st.sampled_from(KEYS), st.sampled_from(TEXTS), max_size=3),
         "display_name": st.one_of(st.none(), st.sampled_from(TEXTS)),
@@ -214,6 +236,9 @@ def refusal_of(text: Optional[str], database: sqlite3.Connection, **more: Any) -
             "0000-01-01", "2026-00-01", "2026-02-29", "2026-01-00", "2026-01-01T24:00", "2026-01-01T00:60", "2026-01-01T00:00:60",
             "2026-01-01T00:00:99", "2026-01-01T00:00:00+24:00", "2026-01-01T00:00:00+00:60", "2026-01-01T00:00:99+99:99",
         )),
+        "min(tags.stage) = 'x'", "max(params.lr) > 1", "min(status) = 'x'", "min(metrics.auc", "min metrics.auc > 1", "min(metrics.auc > 1)",
+        "min() > 1", "min(metrics.auc, 1) > 1", "min(min(metrics.auc)) > 1", "mean(metrics.auc) > 1", "min(metrics.none) > 1",
+        "min(metrics.auc) > 'high'", "min(metrics.auc) like '0%'", "max(metrics.`auc) > 1",
         "duration_seconds > true", "metrics.AUC > 1", "tags.stge = 'x'", "statsu = 'Failed'", "metric.auc.x > nan",
         "metrics.none > 1", "metrics.none is null", "not tags.none = 'x'", "metrics.auc > 'high'", "params.model > 3", "params.scale = 'yes'",
         "params.scale = '1'", "params.lr like '0%'", "tags.stage > 3", "not params.model = true", "metrics.auc in ('a', 'b')",
@@ -301,6 +326,48 @@ def test_sorted() -> None:
         refusal_of(None, database, order_by=[bad])
     refusal_of(None, database, order_by=["metrics.m"] * 21)
     assert parse_order(["-metrics.m"]) == [Order(Field("metrics", "m"), True)]
+
+
+def logged(*values: Any) -> Dict[str, Any]:
+    """A metric logged several times."""
+    ends = {"first": values[0], "min": min(values), "max": max(values)}
+    return {**cell(values[-1]), **{word: cell(value) for word, value in ends.items() if value != values[-1]}}
+
+
+def test_first_least_and_largest_values() -> None:
+    series: List[Any] = [(3.0, 1.0, 2.0), (5.0,), (4.0, 9.0, 0.5), (7.0, 2.5)]
+    database = index_of([row(at, metrics={"m": logged(*values), "m.min": cell(1)}) for at, values in enumerate(series)])
+    assert found(database, "min(metrics.m) < 2") == found(database, "MIN(metric_m) < 2") == ["02", "00"]
+    assert found(database, "max(metrics.`m`) > 4 and first(metrics.m) > 4") == ["03", "01"]
+    assert found(database, "last(metrics.m) = 2") == found(database, "metrics.m = 2") == ["00"]
+    assert found(database, "not min(metrics.m) < 2") == ["03", "01"] and len(found(database, "metrics.m.min = 1")) == 4
+    assert found(database, None, order_by=["-max(metrics.m)"]) == ["02", "03", "01", "00"]
+    assert found(database, None, order_by=["min(metric_m) DESC"]) == ["01", "03", "00", "02"]
+    frame = INDEX.frame(database, query_of("max(metrics.m) > 0 and first(metrics.m) in (3, 4)", ["min(metrics.m)"]))
+    assert {name: values for name, values in frame.columns.items() if "(" in name} == {
+        "max(metric_m)": [9.0, 3.0], "first(metric_m)": [4.0, 3.0], "min(metric_m)": [0.5, 1.0],
+    }  # fmt: skip
+    assert frame.columns["metric_m"] == [0.5, 2.0] and frame.kinds["min(metric_m)"] == "double"
+
+
+def test_values_of_a_metric_of_several_kinds() -> None:
+    nan = {"kind": "double", "value": "!NaN"}
+    database = index_of([
+        row(0, metrics={"m": {**cell(2), "min": cell(0.5), "first": cell(1)}}),
+        row(1, metrics={"m": {**cell("bad"), "min": cell(3), "max": cell(4), "first": cell("start")}}),
+        row(2, metrics={"m": {**nan, "min": cell(1), "max": cell(8), "first": cell(8)}}),
+        row(3, metrics={"m": {**cell(6), "first": nan, "min": cell(6)}}),
+        row(4, metrics={"m": nan}), row(5, metrics={"m": cell(2)}),
+    ])  # fmt: skip
+    assert found(database, "min(metrics.m) > 0.4", order_by=["min(metrics.m)"]) == ["00", "02", "05", "01", "03"]
+    assert found(database, "first(metrics.m) is null") == ["04", "03"]
+    assert found(database, "min(metrics.m) is null") == ["04"] and found(database, "metrics.m is null") == ["04", "02"]
+    assert found(database, "first(metrics.m) = 'start'") == found(database, "first(metrics.m) like 's%'") == ["01"]
+    assert found(database, "max(metrics.m) = '8'") == ["02"]
+    frame = INDEX.frame(database, query_of(None, ["run_id", "min(metrics.m)", "first(metrics.m)"]))
+    assert frame.columns["min(metric_m)"] == [0.5, 3.0, 1.0, 6.0, None, 2.0]
+    # (the last value of run 4 is NaN, which is as the first)
+    assert frame.columns["first(metric_m)"] == ["1", "start", "8", None, "NaN", "2"]
 
 
 @settings(max_examples=40, deadline=None)

@@ -22,7 +22,7 @@ _PREFIX = "espalier-"
 _FREEZE_SECONDS = 0.5
 # How long a group may be found in use after its last process has ended.
 _REMOVE_SECONDS = 0.5
-_SESSION_SCOPE = re.compile(r"/session-[^/]+\.scope$", re.MULTILINE)
+_SESSION_SCOPE = r"/session-[^/]+\.scope$"
 _SYSTEMD_CALL = [
     "org.freedesktop.systemd1",
     "/org/freedesktop/systemd1",
@@ -189,7 +189,7 @@ def is_scope_wanted(groups: str = "/proc/self/cgroup", runtime: Optional[str] = 
     """
     try:
         with open(groups, encoding="utf-8") as file:
-            in_session = _SESSION_SCOPE.search(file.read()) is not None
+            in_session = re.search(_SESSION_SCOPE, file.read(), re.MULTILINE) is not None
     except OSError:
         return False
     return in_session and os.path.exists(os.path.join(runtime or _runtime_folder(), "bus"))

@@ -132,6 +132,12 @@ class RunChildren(JobLog):
             type: Only runs of this type: `script`, `command` or `interactive`.
             status: Only runs in this state.
         """
+        if own_run() is None:
+            from espalier.workspace.children import indexed_children
+
+            texts = {"tags": tags or {}, "properties": properties or {}}
+            ids = indexed_children(self._workspace_path, self._id, recursive, texts, type, status)
+            return [self._child(run_id) for run_id in ids]
         found = descendants_of(self._paths) if recursive else children_of(self._paths)
         runs = [self._child(os.path.basename(each.root)) for each in found if status_of(each) is not None]
         wanted = [

@@ -2,20 +2,33 @@
 
 import os
 import stat
-from typing import Any, Optional, Sequence
+from typing import Any, Iterable, Optional, Sequence
 
 from espalier.api.run import Run
 from espalier.api.wait_many import enough, look
 from espalier.base import states
 from espalier.base.arguments import classed
 from espalier.base.errors import EspalierError
+from espalier.base.names import check_name
 from espalier.base.operation import operation
 from espalier.base.paths import is_run_id
 from espalier.base.types import Frame
-from espalier.store.index.run_index import Query, RunIndex, query_of
-from espalier.store.index.sql import Sql
+from espalier.store.index.fields import Field
+from espalier.store.index.grammar import Compare, Order
+from espalier.store.index.rows import clean
+from espalier.store.index.run_index import Query, RunIndex, among, below, query_of
+from espalier.store.index.sql import Sql, joined
 from espalier.tracking.run_rows import summarise
 from espalier.workspace.handle import NO_CHILDREN, WorkspaceHandle
+
+# Which value of a metric a word stands for; of the best one it depends.
+_VALUES = {"last": "", "best": "", "first": "first"}
+
+
+def one_of(name: str, value: str, words: Iterable[str]) -> None:
+    """Raises EspalierError `bad_argument` for another word."""
+    if value not in words:
+        raise EspalierError("bad_argument", f"{name} is one of {', '.join(words)}, not {value!r:.100}.")
 
 
 @classed
@@ -32,6 +45,7 @@ class Runs(WorkspaceHandle):
         order_by: Optional[Sequence[str]] = None,
         max_results: Optional[int] = None,
         page_token: Optional[str] = None,
+        run_ids: Optional[Sequence[str]] = None,
     ) -> Frame:
         """Runs, newest first, a row each: ids, status, times, tags, parameters, last metrics.
 
@@ -39,14 +53,66 @@ class Runs(WorkspaceHandle):
             include_children: Also runs that have a parent.
             filter: Only runs for which this holds: `metrics.auc > 0.8 and tags.stage = 'prod'`, in the language of
                 MLflow's `search_runs`, with `or`, `not` and parentheses. Times take `'2026-03-01'` and `'7 days'`.
+                `metrics.loss` is the last value of a metric, `first(metrics.loss)`, `min(metrics.loss)` and
+                `max(metrics.loss)` are others of them. What of these is named becomes a column.
             order_by: What to sort by: `["metrics.auc DESC", "created_at"]`. Runs without a value come last.
             max_results: The number of runs, at most.
             page_token: The table's `page_token`, to get the runs that follow it. The other arguments must be the same.
+            run_ids: Only runs that have one of these ids.
 
         Raises:
             EspalierError: `bad_filter`.
         """
-        return self._runs(Sql("1"), include_children, query_of(filter, order_by, max_results, page_token))
+        fixed = Sql("1") if run_ids is None else among(run_ids)
+        return self._runs(fixed, include_children, query_of(filter, order_by, max_results, page_token))
+
+    @operation("GET /runs/best", long=True)
+    def best(
+        self,
+        metric: str,
+        maximize: bool = True,
+        value: str = "last",
+        experiment: Optional[str] = None,
+        parent: Optional[str] = None,
+        run_ids: Optional[Sequence[str]] = None,
+        include_children: bool = False,
+        status: Optional[str] = states.COMPLETED,
+    ) -> Run:
+        """The run with the largest or smallest value of a metric; of several the one that was made first.
+
+        Args:
+            metric: The metric's name.
+            maximize: Whether the largest value is the best one, or the smallest.
+            value: Which value of a metric that was logged several times: `last`, `best` or `first`.
+            experiment: Only runs of this experiment.
+            parent: Only runs below the run of this id.
+            run_ids: Only runs that have one of these ids.
+            include_children: Also runs that have a parent. With `parent` or `run_ids` they always count.
+            status: Only runs in this state. None: in any.
+
+        Raises:
+            EspalierError: `run_missing` when none of these runs has a value; `bad_filter` when no run has the metric.
+        """
+        one_of("value", value, _VALUES)
+        if status is not None:
+            one_of("status", status, sorted(states.FINAL | states.UNFINISHED))
+        statistic = _VALUES[value] if value != "best" else "max" if maximize else "min"
+        field = Field("metrics", metric, statistic)
+        scope = [Sql("r.experiment = ?", (check_name("experiment", experiment),))] if experiment is not None else []
+        scope += [below(clean(parent))] if parent is not None else []
+        scope += [among(run_ids)] if run_ids is not None else []
+        scope += [Sql("r.status = ?", (status,))] if status is not None else []
+        scope += [] if include_children or parent is not None or run_ids is not None else [NO_CHILDREN]
+        is_number = Compare(field, ">=", float("-inf"))  # (NA, NaN and text are never the best)
+        first_made = [Order(Field("", "created_at"), False), Order(Field("", "run_id"), False)]
+        query = Query([is_number], [Order(field, maximize), *first_made], 1, fixed=joined(scope, every=True))
+        found = self._run_ids(query)
+        if not found:
+            counted = "run" if status is None else f"{status.lower()} run"
+            raise EspalierError(
+                "run_missing", f"No {counted} has a value of the metric {metric!r:.100}.", "See list_runs()."
+            )
+        return Run(self._paths.root, found[0])
 
     @operation("GET /runs/{id}", long=True, command="")
     def get(self, run_id: str) -> Run:

@@ -1,8 +1,9 @@
 """Canonical JSON and the digest: identity is content, computed here and nowhere else."""
 
-import hashlib
 import json
 from typing import Any
+
+from espalier.base.hashing import sha256
 
 
 def canonical_json(value: Any) -> bytes:
@@ -17,7 +18,7 @@ def canonical_json(value: Any) -> bytes:
 
 def digest_bytes(data: bytes) -> str:
     """SHA-256 of bytes, as `sha256:<64 hex digits>`."""
-    return "sha256:" + hashlib.sha256(data).hexdigest()
+    return f"sha256:{sha256(data).hexdigest()}"
 
 
 def digest(value: Any) -> str:

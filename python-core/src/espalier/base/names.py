@@ -74,20 +74,6 @@ def argument_name(path: str) -> str:
     return f"data_{name}" if name in _R_WORDS or name[0].isdecimal() else name
 
 
-def input_variable(name: str) -> str:
-    """Name of the variable that holds the path by which the job reads an input."""
-    return "ESPALIER_INPUT_" + _capitals(name)
-
-
-def origin_variable(name: str) -> str:
-    """Name of the variable that says where an input was taken from."""
-    return "ESPALIER_ORIGIN_" + _capitals(name)
-
-
-def _capitals(name: str) -> str:
-    return re.sub("[^A-Z0-9]", "_", name.upper())
-
-
 def _shown(name: object) -> str:
     text = ascii(name) if isinstance(name, str) else f"a {type(name).__name__}"
     return text if len(text) <= 60 else f"{text[:50]}... ({len(str(name))} characters)"

@@ -104,7 +104,7 @@ _VERSION = r"([1-9][0-9]{0,8})\.json"
 LAST_VERSION = 999_999_999
 _REQUEST = r"(?:r|py)-[0-9]{1,10}-[0-9a-f]{8}-[0-9]{1,9}\.json"
 _TICKET = r"^[0-9]+-[0-9]{20}-"
-_SET_ASIDE = r"(.+)\.replaced-[0-9a-f]{8}"
+_SET_ASIDE = ".replaced-"
 _WAITING = r"waiting-(?:r|py)-[0-9]{1,10}-[0-9a-f]{8}\.json"
 
 
@@ -170,13 +170,13 @@ def is_temporary(name: str) -> bool:
 
 def set_aside(name: str) -> str:
     """A new name for what was found in the place of a run's own folder or file."""
-    return f"{name[:200]}.replaced-{os.urandom(4).hex()}"
+    return f"{name[:200]}{_SET_ASIDE}{os.urandom(4).hex()}"
 
 
 def set_aside_name(name: str) -> str:
     """The name in whose place it was; empty for any other name."""
-    found = re.fullmatch(_SET_ASIDE, name, re.DOTALL)
-    return found.group(1) if found else ""
+    stem, _, digits = name.rpartition(_SET_ASIDE)
+    return stem if len(digits) == 8 and not digits.strip("0123456789abcdef") else ""
 
 
 def pack_of_index(name: str) -> str:

@@ -247,19 +247,19 @@ def link_remedy(path: str) -> Optional[str]:
     return None
 
 
-def _json_encoder() -> Callable[[Any], str]:
-    """What makes JSON of a value. (With an indent it would not be the encoder in C, which takes a fifth of the time. A
-    `JSONEncoder` makes a new one of those for each value, which takes longer than to encode most.)"""
-    encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+def fast_encoder(encoder: json.JSONEncoder) -> Callable[[Any], str]:
+    """What makes JSON of a value as an encoder does. (With an indent it would not be the one in C, which takes a fifth
+    of the time. A `JSONEncoder` makes a new one of those for each value, which takes longer than to encode most.)"""
     make = getattr(json.encoder, "c_make_encoder", None)
     if make is None:
         return encoder.encode
-    text = json.encoder.encode_basestring
-    encode = make(None, encoder.default, text, None, ": ", ", ", False, False, False)
+    text = json.encoder.encode_basestring_ascii if encoder.ensure_ascii else json.encoder.encode_basestring
+    between = (encoder.key_separator, encoder.item_separator)
+    encode = make(None, encoder.default, text, None, *between, encoder.sort_keys, False, encoder.allow_nan)
     return lambda value: "".join(encode(value, 0))
 
 
-_encoded = _json_encoder()
+_encoded = fast_encoder(json.JSONEncoder(ensure_ascii=False, allow_nan=False))
 
 
 def dump_record(record: Dict[str, Any]) -> bytes:

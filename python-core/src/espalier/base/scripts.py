@@ -1,7 +1,7 @@
-"""Which language a script is in, by its ending, and how parameters are spelled for it."""
+"""Which language a script is in, by its ending, how parameters are spelled for it, and where it finds its inputs."""
 
-import math
 import os
+import re
 from typing import Any, List, Mapping, Optional, Tuple
 
 from espalier.base.values import read_value, value_text
@@ -57,7 +57,7 @@ def argument_text(value: Any, logical: Tuple[str, str] = ("TRUE", "FALSE")) -> s
     """
     if not isinstance(value, float):
         return value_text(value, logical)
-    if math.isinf(value):
+    if abs(value) == float("inf"):
         return "Inf" if value > 0 else " -Inf"
     if abs(value) < 2**63 and value.is_integer() and value:  # what an integer of 64 bits holds, digit by digit
         return str(int(value))
@@ -67,3 +67,17 @@ def argument_text(value: Any, logical: Tuple[str, str] = ("TRUE", "FALSE")) -> s
     from decimal import Decimal  # (not loaded on the way to the start of other jobs)
 
     return format(Decimal(text), "f")
+
+
+def input_variable(name: str) -> str:
+    """Name of the variable that holds the path by which the job reads an input."""
+    return "ESPALIER_INPUT_" + _capitals(name)
+
+
+def origin_variable(name: str) -> str:
+    """Name of the variable that says where an input was taken from."""
+    return "ESPALIER_ORIGIN_" + _capitals(name)
+
+
+def _capitals(name: str) -> str:
+    return re.sub("[^A-Z0-9]", "_", name.upper())

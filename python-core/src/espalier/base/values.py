@@ -1,6 +1,5 @@
 """Single values between Python and JSON (protocol.md, "Encoding"). Standard library; also used inside jobs."""
 
-import math
 from typing import Any, Dict, Tuple, Union
 
 
@@ -19,7 +18,9 @@ class _NA:
 
 NA = _NA()
 _KINDS = {"double": (int, float), "integer": int, "logical": bool, "string": str}
-_WORDS = {"!NaN": math.nan, "!Inf": math.inf, "!-Inf": -math.inf, "!NA": NA}
+# (not of `math`, which takes a runner as long to load as two of its own modules)
+_INFINITE = float("inf")
+_WORDS = {"!NaN": float("nan"), "!Inf": _INFINITE, "!-Inf": -_INFINITE, "!NA": NA}
 
 
 def kind_of(value: Any) -> str:
@@ -41,8 +42,8 @@ def kind_of(value: Any) -> str:
 
 def to_json(value: Any) -> Union[str, int, float, bool]:
     """A value as a JSON value; None is NA."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return "!NaN" if math.isnan(value) else ("!Inf" if value > 0 else "!-Inf")
+    if isinstance(value, float) and not abs(value) < _INFINITE:
+        return "!NaN" if value != value else ("!Inf" if value > 0 else "!-Inf")
     if value is None or value is NA:
         return "!NA"
     if isinstance(value, str):
@@ -70,10 +71,15 @@ def from_json(value: Any) -> Any:
 
 def is_cell(cell: Any) -> bool:
     """Whether a JSON value is a `{"kind", "value"}` that says what it should; other people's files may not."""
-    if not isinstance(cell, dict) or cell.get("kind") not in tuple(_KINDS):
+    if not isinstance(cell, dict):
+        return False
+    kind, raw = cell.get("kind"), cell.get("value")
+    if kind == "double" and type(raw) is float:  # (most are)
+        return True
+    if kind not in tuple(_KINDS):
         return False
     try:
-        value = from_json(cell.get("value"))
+        value = from_json(raw)
     except ValueError:
         return False
     if value is NA:
@@ -105,9 +111,9 @@ def value_text(value: Any, logical: Tuple[str, str] = ("TRUE", "FALSE")) -> str:
 
 
 def _double_text(value: float) -> str:
-    if math.isnan(value):
+    if value != value:
         return "NaN"
-    if math.isinf(value):
+    if abs(value) == _INFINITE:
         return "Inf" if value > 0 else "-Inf"
     text = repr(value)
     return text[:-2] if text.endswith(".0") else text

@@ -19,8 +19,9 @@ def built_in(name: str) -> Optional[Executor]:
     """An executor of espalier's own; None where it is another's."""
     if name not in BUILT_IN:
         return None
-    module = __import__(f"espalier.executors.{name}", fromlist=[name])
-    executor: Executor = getattr(module, name.capitalize() + "Executor")()
+    of_class = name.capitalize() + "Executor"
+    module = __import__(f"espalier.executors.{name}", fromlist=[of_class])
+    executor: Executor = getattr(module, of_class)()
     return executor
 
 

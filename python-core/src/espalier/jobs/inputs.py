@@ -8,8 +8,9 @@ from espalier.adapters.homes import cache_folder
 from espalier.base import states
 from espalier.base.errors import EspalierError
 from espalier.base.model.job import Input
-from espalier.base.names import check_name, input_variable
+from espalier.base.names import check_name
 from espalier.base.paths import WorkspacePaths, is_digest, is_run_id
+from espalier.base.scripts import input_variable
 from espalier.environment.spelling import KEEP_SECRETS, url
 from espalier.lifecycle.status import read_status
 from espalier.store.input_digests import digest_of_file, input_at

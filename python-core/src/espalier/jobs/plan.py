@@ -122,7 +122,8 @@ def plan_trials(
         warnings += mentions_above(source, scripts, given, words)
         if script:
             warnings += unknown_params(source, script, all_params, config.inputs)
-    config = replace(config, entry_script=script) if script else config
+    if script and script != config.entry_script:
+        config = replace(config, entry_script=script)
     chosen = choose_environment(paths, config, experiment, executor.capabilities)
     if chosen is not None:
         refuse_secret_values(paths, {"environment": chosen.environment})
@@ -133,15 +134,15 @@ def plan_trials(
     around = surroundings(config, source, language_of(script), chosen, executor)
     path = around.variables.get("PATH", os.defpath)
 
-    def checked_program(params: Mapping[str, Any]) -> Program:
+    def checked_program(params: Mapping[str, Any]) -> Tuple[Program, str]:
         found = program(config, inputs, path, around.record, source, params)
-        refuse_too_long(shown_command(_shown(config, found, around, inputs)), around.variables)
-        return found
+        command = shown_command(_shown(config, found, around, inputs))
+        refuse_too_long(command, around.variables)
+        return found, command[0]
 
-    programs = each_trial(trials, checked_program)
+    checked = each_trial(trials, checked_program)
     if script and chosen is None:
-        command = shown_command(_shown(config, programs[0], around, inputs))
-        refuse_missing_tools(script, config.session, command[0], around.variables)
+        refuse_missing_tools(script, config.session, checked[0][1], around.variables)
     # last, because it writes: what can be wrong has been found before
     snapshot = None
     if scanned:
@@ -158,6 +159,7 @@ def plan_trials(
         notes += notes_on_missing(config.session, around.variables, entry, config.command)
     notes += [] if executor.capabilities.is_confined else hide_gpus(config, around, len(there.gpus))
     notes += [*chosen.environment.notes(), *chosen.notes] if chosen is not None else []
+    programs = [found for found, _ in checked]
     specs = _specs(workspace_id, experiment, config, programs, snapshot, around, inputs)
     if source is not None:
         found = git.result() if git is not None else None

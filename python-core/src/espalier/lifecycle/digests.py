@@ -6,16 +6,11 @@ Standard library only.
 """
 
 import os
-import sys
 from typing import Any, Dict, Mapping
 
+from espalier.base.hashing import sha256
 from espalier.base.paths import ENV, SPEC, RunPaths
 from espalier.base.records import parse_record, read_plain, read_record
-
-try:  # as the interpreter itself has it: `hashlib` loads OpenSSL, which takes milliseconds
-    _sha256 = __import__("_sha2" if sys.version_info >= (3, 12) else "_sha256").sha256
-except ImportError:  # left out when the interpreter was built
-    from hashlib import sha256 as _sha256
 
 # The records that are frozen at submit.
 FROZEN = (SPEC, ENV)
@@ -34,7 +29,7 @@ def record_digests(records: Mapping[str, bytes]) -> Dict[str, str]:
 
 
 def _digest(data: bytes) -> str:
-    return str(_sha256(data).hexdigest())
+    return str(sha256(data).hexdigest())
 
 
 def known_digests(found: Mapping[str, object]) -> Dict[str, str]:

@@ -31,8 +31,9 @@ from espalier.lifecycle.ask import ask_to_cancel, wake_runner
 from espalier.lifecycle.children import WAIT, children_of, failed_children, parent_of
 from espalier.lifecycle.collect import clean, collect, merge_folder, remove_working_copy
 from espalier.lifecycle.digests import is_replaced, known_digests
-from espalier.lifecycle.extent import extent_of, last_metrics
+from espalier.lifecycle.extent import extent_of
 from espalier.lifecycle.status import NOT_COLLECTED, Known, Outcome, collected, correct, move, status_of
+from espalier.lifecycle.summed import sum_metrics
 
 # Of an attempt that was not the last, this much is kept in the run's status.
 _KEPT = ("attempt", "started_at", "ended_at", "duration_seconds", "exit_code", "signal", "error", "kept")
@@ -98,9 +99,11 @@ def judge_outputs(end: End) -> None:
 
 
 def sum_up(end: End) -> None:
-    """The last values of the metrics, and how long the logs are."""
+    """The values of the metrics in short, and how long the logs are."""
     try:
-        end.fields["metrics"] = last_metrics(end.run)
+        summary = sum_metrics(end.run)
+        if summary is not None:
+            end.fields.update(metrics=summary.last, metric_ranges=summary.ranges)
     except Exception as problem:
         end.warnings.append(f"The metrics could not be summed up: {problem}.")
     with contextlib.suppress(Exception):

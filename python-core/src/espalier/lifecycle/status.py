@@ -7,7 +7,6 @@ import os
 from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Mapping, Optional, Tuple, Union
 
 from espalier.adapters.inside import put_aside
-from espalier.adapters.private import has_private_file
 from espalier.base import states
 from espalier.base.errors import EspalierError
 from espalier.base.model.codec import read_as
@@ -148,6 +147,8 @@ def is_cleaned(run: RunPaths, status: Status) -> bool:
         return False
     if any(os.path.lexists(path) for path in (run.job, run.env, run.work)) or _is_empty(run.runner_log):
         return False
+    from espalier.adapters.private import has_private_file
+
     return not has_private_file(os.path.basename(run.root)) and collected(status.warnings) == list(status.warnings)
 
 

@@ -26,13 +26,13 @@ from espalier.base.paths import (
     run_in_queue,
     run_of_lease,
 )
-from espalier.base.records import dump_record, read_plain, replace_file, write_file
+from espalier.base.records import dump_record, fast_encoder, read_plain, replace_file, write_file
 from espalier.base.resources import Resources
 
 DEFAULT_PRIORITY = 5
 # The field that tells whether the others are as they were written.
 _CHECK = "check"
-_SORTED = json.JSONEncoder(sort_keys=True)
+_sorted = fast_encoder(json.JSONEncoder(sort_keys=True))
 
 
 class Ticket(Record):
@@ -107,7 +107,7 @@ def _is_whole(record: Mapping[str, Any]) -> bool:
 
 def _checksum(record: Mapping[str, Any]) -> str:
     rest = {name: value for name, value in record.items() if name != _CHECK}
-    return f"{zlib.crc32(_SORTED.encode(rest).encode('utf-8', 'backslashreplace')):08x}"
+    return f"{zlib.crc32(_sorted(rest).encode('utf-8', 'backslashreplace')):08x}"
 
 
 def _dump(record: TicketRecord) -> bytes:

@@ -12,6 +12,8 @@ from typing import Iterator
 
 from espalier import lifecycle, queue
 from espalier.adapters import posix
+from espalier.base.model.codec import decode
+from espalier.base.model.job import JobSpec
 
 # Shorter jobs end before everything is loaded, and would wait for it. Seconds.
 LONG_SECONDS = 2.0
@@ -19,7 +21,7 @@ _STEPS = (
     "runner.watch", "lifecycle.collect", "lifecycle.end", "lifecycle.comparison", "runner.after",
 )  # fmt: skip
 # What many need to be made ready.
-_BEFORE = ("runner.inputs", "runner.workdir")
+_BEFORE = ("executors.local", "runner.inputs", "runner.workdir")
 _ALSO = (
     "base.accel", "adapters.copying", "runner.asked", "runner.children", "runner.inputs",
     "store.input_digests", "store.packs", "store.trees", "base.values",
@@ -42,6 +44,7 @@ def load_next(is_ready: bool = False) -> Iterator[None]:
     from espalier.adapters import oom
 
     # (what is found out once, and by the processes of further runs otherwise again and again)
+    decode(JobSpec, {})
     oom.hierarchies()
     posix.catchable_signals()
 

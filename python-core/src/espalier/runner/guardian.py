@@ -28,6 +28,7 @@ def guarded(place: Place, execute: Callable[[], None]) -> bool:
     Returns:
         False when that process was killed or failed. What it had started has been killed then.
     """
+    become_subreaper()  # (before, for what that loads is then there for both)
     gc.freeze()  # (else looking for garbage writes to each object, and the two processes no longer share its memory)
     pid = os.fork()
     if pid == 0:
@@ -38,7 +39,6 @@ def guarded(place: Place, execute: Callable[[], None]) -> bool:
             code = 0
         finally:
             os._exit(code)
-    become_subreaper()
     signal.setitimer(signal.ITIMER_REAL, LONG_SECONDS)
     while True:
         ended, status = os.waitpid(-1, 0)

@@ -17,8 +17,8 @@ from espalier.adapters.inside import folder_inside
 from espalier.adapters.posix import path_through
 from espalier.base.model.codec import read_as
 from espalier.base.model.job import JobSpec
-from espalier.base.names import input_variable
 from espalier.base.paths import OUTPUTS, SPEC
+from espalier.base.scripts import input_variable
 from espalier.base.values import NA, from_json
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")

@@ -10,7 +10,6 @@ from espalier.adapters import posix
 from espalier.base import states
 from espalier.base.paths import RunPaths
 from espalier.executors.contract import Interruption
-from espalier.lifecycle.ask import canceled_message
 
 # Asked from outside of espalier to stop: by an administrator, or the machine shutting down.
 STOPPERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -52,6 +51,8 @@ def patience(run: RunPaths, seconds: Optional[float]) -> Iterator[None]:
     except Impatience as stop:
         # (not where it was raised: that may be in the middle of loading what this needs)
         with posix.undisturbed():
+            from espalier.lifecycle.ask import canceled_message
+
             stop.message = stop.message or canceled_message(run)
         raise
     finally:

@@ -8,10 +8,10 @@ from espalier.adapters.homes import state_folder
 from espalier.adapters.inside import folder_inside, make_inside
 from espalier.base.model.job import Input, JobSpec
 from espalier.base.model.resolve import facts_of, resolved, typed_words
-from espalier.base.names import input_variable, origin_variable
 from espalier.base.paths import JOB_PYTHON, JOB_R, KEPT_FOLDERS, LOGS, OUTPUTS, RunPaths, WorkspacePaths
 from espalier.base.records import FOLDER_MODE, make_folders
 from espalier.base.scratch_paths import ScratchPaths
+from espalier.base.scripts import input_variable, origin_variable
 from espalier.executors.contract import Job
 from espalier.runner.ahead import load_next
 

@@ -4,7 +4,6 @@ The process that watches is the sub-reaper of the job: orphans among its process
 """
 
 import contextlib
-import math
 import os
 import signal
 import time
@@ -138,7 +137,7 @@ class _Watch:
             if self._gather_at is None:
                 self._gather()
         if now >= self._load_at:
-            self._load_at = math.inf
+            self._load_at = float("inf")
             load_all()
         self._tree.spared.update(self._attend(self._woken))
         self._meter.sample_when_due(now)

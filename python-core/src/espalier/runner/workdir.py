@@ -6,12 +6,12 @@ store.
 """
 
 import contextlib
-import hashlib
 import os
 from typing import Any, Dict, List, Set
 
 from espalier.adapters.copying import clone
 from espalier.base.errors import EspalierError
+from espalier.base.hashing import load_for, sha256
 from espalier.base.paths import WorkspacePaths, partial
 from espalier.base.progress import check
 from espalier.base.records import FOLDER_MODE
@@ -63,6 +63,7 @@ def materialise(workspace_root: str, snapshot_id: str, dest: str) -> None:
 def _fill(paths: WorkspacePaths, snapshot_id: str, entries: List[List[Any]], folder: str) -> None:
     if len(entries) >= _BATCH or any(entry[3] > _WHOLE for entry in entries):
         entries = _fill_natively(paths, entries, folder)
+    load_for(sum(entry[3] for entry in entries))
     batches = _batches(entries)
     failures: List[BaseException] = []
 
@@ -247,7 +248,7 @@ def _copy(source: int, to: int) -> str:
     else:
         copied = False
     sparse = seen.st_blocks * 512 < seen.st_size
-    sha = hashlib.sha256()
+    sha = sha256()
     wanted = seen.st_size + 1 if seen.st_size < _WHOLE else _CHUNK
     while True:
         data = os.read(source, wanted)
@@ -262,7 +263,7 @@ def _copy(source: int, to: int) -> str:
             _write_all(to, data)
     if sparse and not copied:
         os.ftruncate(to, seen.st_size)
-    return sha.hexdigest()
+    return str(sha.hexdigest())
 
 
 def _write_all(fd: int, data: bytes) -> None:

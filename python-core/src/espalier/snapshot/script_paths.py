@@ -93,9 +93,10 @@ def mentions_above(
         words: What else names files, with who names them: `("The command", "../data/x.csv")`.
     """
     source = os.path.realpath(source)
-    allowed = [source, *map(os.path.realpath, given)]
+    mentions = list(_mentioned(source, scripts, words))
+    allowed = [source, *map(os.path.realpath, given)] if mentions else []
     found: Dict[str, Tuple[str, str]] = {}
-    for who, path, written in _mentioned(source, scripts, words):
+    for who, path, written in mentions:
         place = os.path.realpath(os.path.join(source, path))
         if not any(is_below(place, folder) for folder in allowed):
             found.setdefault(path, (who, written))

@@ -5,11 +5,11 @@ The index appears last, so what an index names is there. Standard library only: 
 """
 
 import contextlib
-import hashlib
 import os
 import struct
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
+from espalier.base.hashing import sha256
 from espalier.base.paths import WorkspacePaths, pack_of_index
 from espalier.base.records import open_plain, read_plain
 
@@ -128,7 +128,7 @@ class ObjectReader:
         """A pack and an object out of it; None when no pack holds it, or not as its digest says."""
         for packed in self.packed(hex_digest):
             data = self.slice(packed)
-            if hashlib.sha256(data).hexdigest() == hex_digest:
+            if sha256(data).hexdigest() == hex_digest:
                 return packed.pack, data
         return None
 
@@ -151,7 +151,7 @@ class ObjectReader:
             data = read_stored(path)
         except OSError as error:
             raise self.missing(hex_digest, error) from error
-        if hashlib.sha256(data).hexdigest() != hex_digest:
+        if sha256(data).hexdigest() != hex_digest:
             raise Damaged(path, "its content does not match its digest")
         return data
 

@@ -8,8 +8,9 @@ from espalier.base.errors import EspalierError
 from espalier.base.paths import EVENTS, RunPaths
 from espalier.base.records import read_record
 from espalier.base.values import is_cell
-from espalier.lifecycle.extent import last_metrics, lost_logs
+from espalier.lifecycle.extent import lost_logs
 from espalier.lifecycle.status import status_record
+from espalier.lifecycle.summed import last_recorded, recorded, sum_metrics
 from espalier.tracking.events import Damage
 from espalier.tracking.metrics import read_params
 
@@ -67,8 +68,9 @@ def _with_state(run: RunPaths, row: Dict[str, Any], status: Dict[str, Any]) -> D
     row["error"] = (status.get("error") or {}).get("message")
     used = status["usage"] if isinstance(status.get("usage"), dict) else {}
     row.update((name, used[name]) for name in USED if type(used.get(name)) in (int, float))
-    found = status["metrics"] if isinstance(status.get("metrics"), dict) else last_metrics(run) or {}
-    row["metrics"] = {name: cell for name, cell in found.items() if is_cell(cell)}
+    summary = recorded(status) or sum_metrics(run) or last_recorded(status)
+    row["metrics"] = {name: cell for name, cell in summary.last.items() if is_cell(cell)}
+    row["metric_ranges"] = summary.ranges
     declared: Dict[str, Any] = {}
     problem: Optional[EspalierError] = None
     try:

@@ -95,10 +95,11 @@ def sparse(value: Record, *always: str) -> Dict[str, Any]:
     Args:
         always: Fields that are written all the same, before the others.
     """
-    defaults, fields = value._field_defaults, _encoded(value)
-    as_by_default = {name for name, default in defaults.items() if getattr(value, name) == default}
-    rest = {name: field for name, field in fields.items() if name not in as_by_default}
-    return {**{name: fields[name] for name in always}, **rest}
+    defaults, fields = value._field_defaults, value._asdict()
+    changed = (name for name, field in fields.items() if name not in defaults or field != defaults[name])
+    record = {name: encode(fields[name]) for name in (*always, *changed)}
+    record.update(record.pop(MORE, {}))
+    return record
 
 
 def read_as(cls: Type[_T], path: str) -> _T:
@@ -135,10 +136,10 @@ def _readers_of(cls: Type[Record]) -> Dict[str, _Reader]:
 
 def _reader(hint: Any) -> _Reader:
     """What reads values of a type, which is never null."""
+    if hint in _PLAIN:
+        return _PLAIN[hint]
     origin = getattr(hint, "__origin__", None)
     args: Tuple[Any, ...] = getattr(hint, "__args__", ())
-    if hint is Any:
-        return _as_it_is
     if origin is Union:  # (Optional: null never comes here)
         return _reader(next(arg for arg in args if arg is not type(None)))
     if origin is tuple:
@@ -147,9 +148,8 @@ def _reader(hint: Any) -> _Reader:
         return _mapping_reader(_reader(args[1]))
     if hasattr(hint, "read"):
         return hint.read  # type: ignore[no-any-return]
-    if isinstance(hint, type) and issubclass(hint, Record):
-        return lambda value: decode(hint, value)
-    return _PLAIN[hint]
+    _readers_of(hint)
+    return lambda value: decode(hint, value)
 
 
 def _as_it_is(value: Any) -> Any:
@@ -172,6 +172,7 @@ def _number(value: Any) -> Any:
 
 
 _PLAIN: Dict[Any, _Reader] = {
+    Any: _as_it_is,
     str: _plain_reader((str,), "text"),
     int: _plain_reader((int,), "a whole number"),
     float: _number,

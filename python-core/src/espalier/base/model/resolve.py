@@ -1,15 +1,16 @@
 """A job's command on this host: what its words stand for is looked up here, and nowhere else. Pure."""
 
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from espalier.base.errors import EspalierError
 from espalier.base.model.job import JobEnvironment, JobSpec
+from espalier.base.model.record import Record
 from espalier.base.model.words import INPUT, INTERPRETER, LITERAL, PARAMETER, SCRIPT, Part, Word, word
 from espalier.base.scripts import language_of, parameter_texts
 from espalier.base.values import is_cell
 
 
-class Facts(NamedTuple):
+class Facts(Record):
     """What the words of one job stand for on one host.
 
     Args:

@@ -42,6 +42,7 @@ class Status(Record):
     warnings: Tuple[str, ...] = ()
     logs: Optional[Mapping[str, Any]] = None
     metrics: Optional[Mapping[str, Any]] = None
+    metric_ranges: Optional[Mapping[str, Any]] = None
     format: int = FORMAT
     more: Mapping[str, Any] = {}
 

@@ -4,6 +4,7 @@ import sqlite3
 from typing import Any, Dict, Iterable, List, Sequence, Tuple
 
 from espalier.base.types import Frame
+from espalier.store.index.cells import cells_of
 from espalier.store.index.fields import ATTRIBUTES, GROUPS, TEXTS, Field
 from espalier.store.index.layout import COLUMNS
 from espalier.store.index.rows import Cell, common_kind, value_of
@@ -54,11 +55,15 @@ def columns_of(database: sqlite3.Connection, runs: Sequence[int]) -> Tuple[Colum
     return columns, kinds
 
 
-def add_named(database: sqlite3.Connection, frame: Frame, fields: Iterable[Field]) -> None:
-    """Add the columns of some tags, parameters and metrics that no row has a value of, as a query names them."""
+def add_named(database: sqlite3.Connection, frame: Frame, runs: Sequence[int], fields: Iterable[Field]) -> None:
+    """Add the columns that a query names, and that a table doesn't have: other values of metrics than the last one, and
+    tags, parameters and metrics that no row has a value of."""
     for field in fields:
-        column = GROUPS.get(field.group, "") + field.key
+        column = field.column
         if not GROUPS.get(field.group) or column in frame.columns:
+            continue
+        if field.statistic:
+            frame.columns[column], frame.kinds[column] = _statistics(database, runs, field)
             continue
         query = f"""SELECT kind, max(number IS NOT NULL OR text IS NOT NULL), max(abs(number)) FROM {field.group}
             WHERE name = (SELECT id FROM names WHERE grouped = ? AND name = ?) GROUP BY kind"""
@@ -67,11 +72,28 @@ def add_named(database: sqlite3.Connection, frame: Frame, fields: Iterable[Field
         frame.kinds[column] = "string" if field.group in TEXTS else common_kind(iter(kinds))
 
 
-def _each(database: sqlite3.Connection, query: str, keys: Sequence[Any]) -> "List[Tuple[Any, List[Any]]]":
+def _statistics(database: sqlite3.Connection, runs: Sequence[int], field: Field) -> Tuple[List[Any], str]:
+    """A metric's first, least or largest value in some runs, and their kind."""
+    cells = cells_of(field)
+    query = f"""SELECT run, {cells.kind}, {cells.number}, {cells.text} FROM metrics
+        WHERE name = (SELECT id FROM names WHERE grouped = ? AND name = ?) AND run IN"""
+    found = [
+        (run, (kind, number, text))
+        for run, (kind, number, text) in _each(database, query, runs, (field.group, field.key))
+    ]
+    kind = _kind(found)
+    values = {run: value_of(cell, kind) for run, cell in found}
+    return [values.get(n) for n in runs], kind
+
+
+def _each(
+    database: sqlite3.Connection, query: str, keys: Sequence[Any], first: Tuple[Any, ...] = ()
+) -> "List[Tuple[Any, List[Any]]]":
+    """What a query answers to many keys; `first` are the values of its other parameters."""
     found = []
     for start in range(0, len(keys), _AT_ONCE):
         some = keys[start : start + _AT_ONCE]
-        cursor = database.execute(f"{query} ({', '.join('?' * len(some))})", some)
+        cursor = database.execute(f"{query} ({', '.join('?' * len(some))})", [*first, *some])
         found += [(key, values) for key, *values in cursor]
     return found
 

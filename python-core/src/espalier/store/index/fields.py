@@ -34,6 +34,8 @@ ATTRIBUTES: Dict[str, str] = {
 GROUPS: Dict[str, str] = {"tags": "tag_", "params": "param_", "metrics": "metric_", "properties": ""}
 # What these groups hold is text.
 TEXTS = ("tags", "properties")
+# Which value of a metric is meant that was logged several times; without one of these words the last.
+STATISTICS = ("first", "last", "min", "max")
 # As MLflow calls them.
 _ALIASES = {
     "run_name": "display_name", "experiment_name": "experiment", "created": "created_at", "start_time": "started_at",
@@ -59,9 +61,20 @@ class Field(NamedTuple):
 
     group: str
     key: str
+    # Of a metric: `first`, `min` or `max` of its values; empty for the last one.
+    statistic: str = ""
 
     def __str__(self) -> str:
-        return f"{self.group}.{self.key}" if self.group else self.key
+        return self._named(f"{self.group}." if self.group else "")
+
+    @property
+    def column(self) -> str:
+        """Its column in a table of runs."""
+        return self._named(GROUPS.get(self.group, ""))
+
+    def _named(self, prefix: str) -> str:
+        name = prefix + self.key
+        return f"{self.statistic}({name})" if self.statistic else name
 
 
 def refusal(problem: str, piece: str, hint: str = "") -> EspalierError:
@@ -97,6 +110,21 @@ def field_of(prefix: Optional[str], key: str) -> Field:
     near = difflib.get_close_matches(prefix[:_SHOWN].lower(), [*GROUPS, "attributes"], 1, 0.5)
     hint = f"Did you mean `{near[0]}`?" if near else _KEYS + "."
     raise refusal(f"runs have no `{prefix[:_SHOWN]}.`", f"{prefix}.{key}", hint)
+
+
+def statistic_of(word: str, field: Field) -> Field:
+    """One of the values of a metric.
+
+    Args:
+        word: One of `STATISTICS`.
+
+    Raises:
+        EspalierError: `bad_filter`: the field isn't a metric.
+    """
+    if field.group != "metrics":
+        hint = f"Write {word}(metrics.NAME)."
+        raise refusal(f"only metrics have several values, {field} has one", f"{word}({field})", hint)
+    return field._replace(statistic="" if word == "last" else word)
 
 
 def no_attribute(key: str, keys: Iterable[Field]) -> EspalierError:

@@ -1,12 +1,12 @@
 """The filter language: text to a tree of comparisons. That of MLflow's `search_runs`, with `or`, `not` and parentheses.
 
-`metrics.auc > 0.8 and (tags.stage = 'prod' or attributes.created_at > '7 days')`
+`metrics.auc > 0.8 and (tags.stage = 'prod' or attributes.created_at > '7 days') and min(metrics.loss) < 0.1`
 """
 
 import re
 from typing import Any, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
-from espalier.store.index.fields import Field, Value, field_of, refusal
+from espalier.store.index.fields import STATISTICS, Field, Value, field_of, refusal, statistic_of
 
 # A longer text is no filter that a person wrote, and a deeper one would exhaust the stack, here or in SQLite.
 _CHARACTERS, _DEPTH, _COMPARISONS, _VALUES, _ORDERS = 262_144, 50, 500, 10_000, 20
@@ -198,6 +198,16 @@ class _Parser:
         return Negation(node) if negated else node
 
     def _field(self) -> Field:
+        if self.is_at("word", *STATISTICS):
+            word = self._take().value
+            if not self._took("sign", "("):  # an attribute, were there one of that name
+                return field_of(None, word)
+            field = statistic_of(word.lower(), self._name())
+            self._expect("sign", ")")
+            return field
+        return self._name()
+
+    def _name(self) -> Field:
         if self.is_at("name"):
             return field_of(*self._take().value)
         if self.is_at("word") and self._next.value.lower() not in _KEYWORDS:

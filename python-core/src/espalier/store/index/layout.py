@@ -7,7 +7,7 @@ import sqlite3
 from espalier.base.records import make_private_folder
 from espalier.store.index.fields import ATTRIBUTES, GROUPS, TEXTS
 
-_VERSION = 5
+_VERSION = 6
 OTHER_LAYOUT = "layout of another version"
 IN_MEMORY = ":memory:"
 # How long to wait for another reader's refresh.
@@ -16,6 +16,9 @@ _TYPES = {"string": "TEXT", "time": "REAL", "double": "REAL", "integer": "INTEGE
 # What a run has one of, beside what lists show; `children` is counted.
 COLUMNS = [name for name in ATTRIBUTES if name != "children"]
 HIDDEN = ["host", "user", "reuse_key"]
+# Other values of a metric that was logged several times, NULL where one is as the last. `first_value` may also be text,
+# or an empty blob, which is a missing value.
+STATISTICS = {"first": "first_value", "min": "least", "max": "largest"}
 # What the index itself knows of a run. `settled`: it has ended and is whole, so that it changes no more in place.
 _OWN = """n INTEGER PRIMARY KEY, shard TEXT, mtime INTEGER, seen REAL, signature TEXT, settled INTEGER, digest TEXT,
     changed INTEGER"""
@@ -41,10 +44,12 @@ def _statements() -> "list[str]":
         "CREATE TABLE blocks (number INTEGER, name TEXT, kind TEXT, data BLOB, PRIMARY KEY (number, name))",
     ]
     for group in GROUPS:
+        more = "".join(f", {column}" for column in STATISTICS.values()) if group == "metrics" else ""
+        sought = "text" if group in TEXTS else f"number, text, kind{more}"
         made += [
-            f"CREATE TABLE {group} (run INTEGER, name INTEGER, kind TEXT, number REAL, text TEXT,"
+            f"CREATE TABLE {group} (run INTEGER, name INTEGER, kind TEXT, number REAL, text TEXT{more},"
             " PRIMARY KEY (run, name)) WITHOUT ROWID",
-            f"CREATE INDEX {group}_by_name ON {group} (name, {'text' if group in TEXTS else 'number, text, kind'})",
+            f"CREATE INDEX {group}_by_name ON {group} (name, {sought})",
         ]
     return made
 

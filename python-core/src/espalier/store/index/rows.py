@@ -9,9 +9,9 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 from espalier.base.records import seconds_of
 from espalier.base.states import is_final
 from espalier.base.types import INT_MAX
-from espalier.base.values import NA, from_json, value_text
+from espalier.base.values import NA, from_json, is_cell, value_text
 from espalier.store.index.fields import ATTRIBUTES, GROUPS
-from espalier.store.index.layout import COLUMNS, HIDDEN
+from espalier.store.index.layout import COLUMNS, HIDDEN, STATISTICS
 
 # Runs are kept in blocks of so many for whole tables (columns.py).
 BLOCK = 4096
@@ -20,6 +20,11 @@ _INSERT = (
     f"REPLACE INTO runs ({', '.join(_OWN)}, {', '.join(f'{chr(34)}{name}{chr(34)}' for name in [*COLUMNS, *HIDDEN])})"
     f" VALUES ({', '.join('?' * (len(_OWN) + len(COLUMNS) + len(HIDDEN)))})"
 )
+_INSERT_CELL = {
+    group: f"INSERT INTO {group} VALUES (?, ?, ?, ?, ?{', ?' * (group == 'metrics' and len(STATISTICS))})"
+    for group in GROUPS
+}
+_AS_LAST, _MISSING = (None, None, None), b""
 _NUMBER = re.compile(r"\s*[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?\s*")
 _LOGICAL = {"TRUE": 1.0, "True": 1.0, "true": 1.0, "FALSE": 0.0, "False": 0.0, "false": 0.0}
 _EXACT = 2**53
@@ -63,8 +68,13 @@ def store(database: sqlite3.Connection, row: Dict[str, Any], look: Look, names: 
     database.execute("DELETE FROM blocks WHERE number = ?", (n // BLOCK,))  # type: ignore[operator]
     for group in GROUPS:
         given = ((name, _cell(group, value)) for name, value in (row.get(group) or {}).items())
-        values = [(n, _name_id(database, names, group, name), *cell) for name, cell in given if cell is not None]
-        database.executemany(f"INSERT INTO {group} VALUES (?, ?, ?, ?, ?)", values)
+        found = {name: cell for name, cell in given if cell is not None}
+        values: List[Any] = [(n, _name_id(database, names, group, name), *cell) for name, cell in found.items()]
+        if group == "metrics":
+            ranges = row.get("metric_ranges") or {}
+            others = (_statistics(ranges.get(name), cell[0]) for name, cell in found.items())
+            values = [(*value, *other) for value, other in zip(values, others)]
+        database.executemany(_INSERT_CELL[group], values)
 
 
 def forget(database: sqlite3.Connection, n: int) -> None:
@@ -80,10 +90,10 @@ def _column(name: str, value: Any) -> Any:
         return seconds_of(value)
     if isinstance(value, int) and abs(value) >= 2**63:  # (SQLite has no larger ones)
         return None
-    return _clean(value) if isinstance(value, str) else value
+    return clean(value) if isinstance(value, str) else value
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
     """Text that SQLite can hold: lone surrogates, which names of files have, become what R shows of them."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
@@ -91,7 +101,7 @@ def _clean(text: str) -> str:
 def _name_id(database: sqlite3.Connection, names: Names, group: str, name: str) -> int:
     key = (group, name)
     if key not in names:
-        kept = (group, _clean(name))
+        kept = (group, clean(name))
         found = database.execute("SELECT id FROM names WHERE grouped = ? AND name = ?", kept).fetchone()
         if found is None:
             found = (database.execute("INSERT INTO names (grouped, name) VALUES (?, ?)", kept).lastrowid,)
@@ -113,7 +123,7 @@ def _cell(group: str, value: Any) -> Optional[Cell]:
     if isinstance(value, list):  # given as script_params
         return "string", None, _joined([item["value"] for item in value])
     if not isinstance(value, dict):
-        text = _clean(str(value))
+        text = clean(str(value))
         number = number_of(text, logical=False)
         return "string", number_of(text, logical=True) if number is None else number, text
     if isinstance(value["value"], list):  # declared by job_params()
@@ -126,15 +136,38 @@ def _typed(kind: str, value: Any, *, keep_text: bool) -> Cell:
     if value is NA:
         return kind, None, None
     if isinstance(value, str):
-        return kind, None, _clean(value)
+        return kind, None, clean(value)
     number = float(value)
     exact = abs(number) <= _EXACT if kind == "integer" else number == number  # (NaN is no number for SQLite)
     text = value_text(value if kind != "double" else number) if keep_text or not exact else None
     return kind, number if number == number else None, text
 
 
+def _statistics(values: Any, kind: str) -> Tuple[Any, Any, Any]:
+    """The other values of a metric of a kind, as the index has them. What isn't as it should be counts as the last."""
+    if not values or not isinstance(values, dict):  # (most metrics are logged once)
+        return _AS_LAST
+    least, largest = _statistic(values.get("min"), kind), _statistic(values.get("max"), kind)
+    return (
+        _statistic(values.get("first"), kind),
+        least if type(least) is float else None,
+        largest if type(largest) is float else None,
+    )
+
+
+def _statistic(value: Any, kind: str) -> Any:
+    if value is None or (type(value) is float and kind == "double"):  # (most are)
+        return value
+    cell = value if isinstance(value, dict) else {"kind": kind, "value": value}
+    if not is_cell(cell):
+        return None
+    kind, number, text = _typed(cell["kind"], from_json(cell["value"]), keep_text=False)
+    known = text if kind == "string" else number
+    return _MISSING if known is None else known
+
+
 def _joined(values: List[Any]) -> str:
-    return _clean(" ".join(value_text(from_json(value)) for value in values))
+    return clean(" ".join(value_text(from_json(value)) for value in values))
 
 
 def common_kind(kinds: "Iterator[Tuple[str, bool, Optional[float]]]") -> str:

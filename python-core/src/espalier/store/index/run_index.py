@@ -19,6 +19,7 @@ from espalier.store.index.fields import Field, refusal
 from espalier.store.index.grammar import Compare, Group, Node, Order, fields_of, parse_filter, parse_order
 from espalier.store.index.layout import OTHER_LAYOUT, copied, opened
 from espalier.store.index.refresh import Refresh, Summarise
+from espalier.store.index.rows import clean
 from espalier.store.index.sql import Key, Sql, Translator, after_place, joined
 
 _NEWEST_FIRST = (Key("r.created_at", True), Key("r.run_id", True))
@@ -89,7 +90,7 @@ class RunIndex:
         found = self._found(database, query)
         frame = table_of(database, found.runs)
         compared = (field for node in query.where for field in fields_of(node))
-        add_named(database, frame, [*compared, *(order.field for order in query.order)])
+        add_named(database, frame, found.runs, [*compared, *(order.field for order in query.order)])
         frame.page_token = found.next_page
         return frame
 
@@ -218,9 +219,30 @@ def experiments(database: sqlite3.Connection) -> List[Tuple[str, int, Optional[f
     return database.execute(query).fetchall()
 
 
+def among(run_ids: Sequence[str]) -> Sql:
+    """The condition that a run is one of some, which may be many."""
+    return Sql("r.run_id IN (SELECT value FROM json_each(?))", (json.dumps(list(run_ids)),))
+
+
+def below(run_id: str) -> Sql:
+    """The condition that a run has another one as its parent, as its parent's parent, and so on."""
+    return Sql(
+        "r.n IN (WITH RECURSIVE below(n, run_id) AS (SELECT n, run_id FROM runs WHERE parent = ? UNION"
+        " SELECT runs.n, runs.run_id FROM runs JOIN below ON runs.parent = below.run_id) SELECT n FROM below)",
+        (run_id,),
+    )
+
+
 def last_change(database: sqlite3.Connection) -> int:
     """The number of the last change; see `Query.changed_since`."""
     return int(database.execute("SELECT coalesce(max(changed), 0) FROM runs").fetchone()[0])
+
+
+def has_text(group: str, key: str, text: str) -> Sql:
+    """The condition that a run has a tag or property. (Unlike a filter it may name one that no run has.)"""
+    name = "(SELECT id FROM names WHERE grouped = ? AND name = ?)"
+    condition = f"r.n IN (SELECT run FROM {group} WHERE name = {name} AND text = ?)"
+    return Sql(condition, (group, clean(key), clean(text)))
 
 
 def with_all(group: str, wanted: Optional[Mapping[str, Any]]) -> Node:

@@ -4,6 +4,7 @@ import sqlite3
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from espalier.base import states
+from espalier.store.index.cells import cells_of
 from espalier.store.index.fields import (
     ATTRIBUTES,
     GROUPS,
@@ -23,9 +24,6 @@ from espalier.store.index.rows import number_of
 _OPPOSITE = {"=": "!=", "!=": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 _STATES = states.FINAL | states.UNFINISHED | {states.DAMAGED, states.UNREADABLE}
 _CHILDREN = "(SELECT count(*) FROM runs AS below WHERE below.parent = r.run_id)"
-# What there is of a cell: NA and NaN are nothing.
-_KNOWN = "(number IS NOT NULL OR (kind = 'string' AND text IS NOT NULL))"
-
 
 # Kinds of values, and how they are written in a filter.
 _KINDS = {"string": "texts", "integer": "numbers", "double": "numbers", "logical": "true or false"}
@@ -83,7 +81,7 @@ class Translator:
         group = node.field.group
         name = self.name_id(node.field)
         if node.operator == "null":
-            inside = Sql(f"SELECT run FROM {group} WHERE name = ? AND {_KNOWN}", (name,))
+            inside = Sql(f"SELECT run FROM {group} WHERE name = ? AND {cells_of(node.field).known}", (name,))
             return Sql(f"r.n {'' if negated else 'NOT '}IN ({inside.text})", inside.values)
         values = _values(node)
         if any(isinstance(value, str) != isinstance(values[0], str) for value in values):
@@ -105,7 +103,8 @@ class Translator:
 
     def _refuse_kind(self, node: Compare, name: Optional[int]) -> None:
         """Raises EspalierError `bad_filter` if there are values: they are of another kind than what `node` has."""
-        query = f"SELECT DISTINCT kind FROM {node.field.group} WHERE name = ? AND {_KNOWN}"
+        cells = cells_of(node.field)
+        query = f"SELECT DISTINCT {cells.kind} FROM {node.field.group} WHERE name = ? AND {cells.known}"
         kinds = {_KINDS[kind] for (kind,) in self._database.execute(query, (name,))}
         if kinds:
             value = _values(node)[0]
@@ -157,7 +156,7 @@ class Translator:
         if name is None:
             return None
         table = f"s{number}"
-        value = f"CASE {table}.kind WHEN 'string' THEN {table}.text ELSE {table}.number END"
+        value = cells_of(order.field, table).value
         join = f" LEFT JOIN {order.field.group} AS {table} ON {table}.run = r.n AND {table}.name = ?"
         return Key(value, order.descending, Sql(join, (name,)))
 
@@ -207,18 +206,17 @@ def _matching(node: Compare, values: Sequence[Value]) -> List[Tuple[str, str, Li
 
     A text is compared with texts, and what reads as a number, or as true or false, with those.
     """
+    cells = cells_of(node.field)
     if not isinstance(values[0], str):
-        return [("number IS NOT NULL", "number", [_bound(value) for value in values])]
-    # (as the indices have them)
-    texts = "text IS NOT NULL" if node.field.group in TEXTS else "number IS NULL AND kind = 'string'"
-    found: List[Tuple[str, str, List[Any]]] = [(texts, "text", [_bound(value) for value in values])]
+        return [(f"{cells.number} IS NOT NULL", cells.number, [_bound(value) for value in values])]
+    found: List[Tuple[str, str, List[Any]]] = [(cells.is_text, cells.text, [_bound(value) for value in values])]
     if node.operator in ("like", "ilike") or node.field.group in TEXTS:
         return found
     for kinds, is_logical in (("('integer', 'double')", False), ("('logical')", True)):
         numbers = [number_of(str(value), logical=is_logical) for value in values]
         known = [number for number in numbers if number is not None]
         if known:
-            found.append((f"kind IN {kinds} AND number IS NOT NULL", "number", known))
+            found.append((f"{cells.kind} IN {kinds} AND {cells.number} IS NOT NULL", cells.number, known))
     return found
 
 
