@@ -8,8 +8,8 @@ import re
 from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from espalier.base.errors import EspalierError
-from espalier.base.names import input_variable
 from espalier.base.paths import OUTPUTS
+from espalier.base.scripts import input_variable
 from espalier.environment.definition import Environment
 from espalier.environment.spelling import shown
 from espalier.jobfile.environments import definition_value
