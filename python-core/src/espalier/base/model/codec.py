@@ -84,7 +84,12 @@ def encode(value: Any) -> Any:
 def _encoded(value: Any) -> Dict[str, Any]:
     absent = value.absent() if hasattr(value, "absent") else ()
     pairs = value._asdict().items()
-    record = {name: encode(item) for name, item in pairs if not (item is None and name in absent)}
+    leaves = _LEAVES
+    record = {
+        name: item if type(item) in leaves else encode(item)
+        for name, item in pairs
+        if not (item is None and name in absent)
+    }
     record.update(record.pop(MORE, {}))
     return record
 
