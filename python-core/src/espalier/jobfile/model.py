@@ -78,12 +78,12 @@ class JobFile:
         return ScriptRunConfig.from_mapping(self.values)
 
 
-_REFERENCES = ({"run", "output"}, {"url", "sha256"})
+_REFERENCES = (("run", "output"), ("url", "sha256"))
 
 
 def _reference(node: Node, where: str) -> Dict[str, str]:
     found = kinds.record_of(node, where, {name: TEXT for names in _REFERENCES for name in names})
-    if set(found) not in _REFERENCES:
+    if set(found) not in map(set, _REFERENCES):
         raise kinds.misfit(node, where, "a path, or have run and output, or url and sha256")
     return found
 
