@@ -213,15 +213,19 @@ list_runs <- function(x, filter = NULL, sort = NULL, n = NULL, include_children 
   check_flag(include_archived, "include_archived")
   table <- list(include_children, filter, order, check_count(n, "n", null = TRUE), include_archived = include_archived)
   table <- returned_table(table, "espalier_run_table")
-  if (!nrow(table)) attr(table, "nothing") <- why_no_runs(x, !is.null(filter), n)
+  if (!nrow(table)) {
+    archived <- is.null(filter) && !include_archived && nrow(list(include_children, max_results = 1L, include_archived = TRUE))
+    attr(table, "nothing") <- why_no_runs(x, !is.null(filter), n, archived)
+  }
   table
 }
 
 #' What is printed in place of a table without rows
 #' @noRd
-why_no_runs <- function(x, filtered, n) {
+why_no_runs <- function(x, filtered, n, archived) {
   if (identical(as.numeric(n), 0)) return("No run is listed, because `n` is 0.")
   if (filtered) return("No run matches.")
+  if (archived) return("All runs are archived; include_archived = TRUE shows them.")
   near <- if (inherits(x, "Experiment")) near_experiment(x)
   paste0("No runs yet.", if (length(near)) sprintf(" Did you mean \"%s\"?", near))
 }
