@@ -26,8 +26,8 @@ experiment <- function(workspace, name) {
 #' written, nothing is submitted; after that the run exists, and its id is told.
 #'
 #' @param experiment An [experiment()].
-#' @param config An [estimator()] or [script_run_config()].
-#' @param tags Named list or character vector, text to find the run by later.
+#' @param config An [estimator()], a [script_run_config()], or a job of a file, see [read_job()].
+#' @param tags Named list or character vector, text to find the run by later. By default those of the job's file.
 #' @param reuse Return the newest completed run of the experiment with the same program, arguments, snapshot,
 #'   environment, inputs and seed, if there is one; a report knitted again then trains nothing anew.
 #'   A run that was submitted before one of its inputs was written ([run_output()] of a run that hadn't completed) is
@@ -53,7 +53,9 @@ submit_experiment <- function(experiment, config, tags = NULL, reuse = FALSE) {
   # (a time limit of the user's may end this in the middle of a message)
   on.exit(if (!is.null(told)) tell_submitted_all_the_same(told))
   told <- when_too_late(
-    experiment$submit_values(values, named_strings(tags, "tags") %||% empty_object(), check_flag(reuse, "reuse")),
+    experiment$submit_values(
+      values, named_strings(tags %||% attr(config, "tags"), "tags") %||% empty_object(), check_flag(reuse, "reuse")
+    ),
     tell_submitted_all_the_same
   )
   tell_submitted(told, values)
@@ -68,9 +70,17 @@ submit_experiment <- function(experiment, config, tags = NULL, reuse = FALSE) {
 #' A job as the core takes it, with the session that submits
 #' @noRd
 job_values <- function(config) {
-  values <- unclass(config)
+  values <- plain_job(config)
   values$session <- session_context(values$python)
   values$python <- NULL
+  values
+}
+
+#' A job as the core takes it, with the Python that was chosen for it
+#' @noRd
+plain_job <- function(config) {
+  values <- unclass(config)
+  attributes(values) <- list(names = names(values))
   if (length(values$command) == 1L && grepl("[[:space:]|;&<>$]", values$command[[1]])) values$command <- values$command[[1]]
   values
 }
@@ -144,6 +154,12 @@ start_logging_run <- function(experiment, outputs = NULL, snapshot_directory = N
 #' same value in all rows come last, after them those without any value. A part of the columns, and columns that you add,
 #' are always shown.
 #'
+#' In R Markdown and Quarto it is a table of the document, with the same columns.
+#'
+#' Where the package tibble is installed, the data frame is also a tibble; the package isn't loaded for that. With and
+#' without it `[` returns a table, also of one column: take a column with `$` or `[[`. [as.data.frame()] returns a plain
+#' data frame.
+#'
 #' Numbers are printed with at least `getOption("digits")` digits and as many as tell the values of a column apart.
 #' Durations are rounded, long texts are cut, and of a commit only the beginning is shown. The data frame has them in full.
 #'
@@ -160,6 +176,10 @@ start_logging_run <- function(experiment, outputs = NULL, snapshot_directory = N
 #' `list_runs()` is called, and their content is never read as code. There are `&`, `|`, `!`, `==`, `!=`, `<`, `<=`, `>`,
 #' `>=`, `%in%`, `is.na()`, `startsWith()`, `endsWith()` and `grepl(fixed = TRUE)`. A run that lacks a value is left out by
 #' a comparison and by its opposite.
+#'
+#' A metric that was logged more than once is meant by its last value. `first(metrics.loss)`, `min(metrics.loss)` and
+#' `max(metrics.loss)` are others of its values, in `filter` and in `sort`. The least and largest value are those of
+#' numbers; `NA` and `NaN` don't count. What is named so becomes a column of that name: `x[["min(metric_loss)"]]`.
 #'
 #' A name that no run of the workspace has is an error, and so is a value that none of that name can be compared with: a
 #' text with numbers, say. A text that reads as a number (or as `TRUE`) is compared with numbers as that number. Where no
@@ -181,8 +201,9 @@ start_logging_run <- function(experiment, outputs = NULL, snapshot_directory = N
 #' @param tags,properties Named list: only runs that have all of these.
 #' @param include_children Also runs that have a parent.
 #' @param include_archived Also archived runs, see [archive_run()]. The data frame then has the column `archived_at`.
-#' @return A data frame; a list of `Run` objects of class `espalier_runs`.
+#' @return A data frame of class `espalier_run_table`; a list of `Run` objects of class `espalier_runs`.
 #' @section Errors: `espalier_error_workspace_missing`, `espalier_error_bad_filter`.
+#' @seealso [best_run()]
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
 #' for (loss in c(0.3, 0.1, 0.2)) {
@@ -194,6 +215,7 @@ start_logging_run <- function(experiment, outputs = NULL, snapshot_directory = N
 #' limit <- 0.25
 #' list_runs(ws, metrics.loss < limit & status == "Completed", sort = "metrics.loss", n = 10)
 #' list_runs(ws, "metrics.loss < 0.25 and created_at > '7 days'")
+#' list_runs(ws, min(metrics.loss) < limit, sort = "-max(metrics.loss)")
 #' @export
 list_runs <- function(x, filter = NULL, sort = NULL, n = NULL, include_children = FALSE, include_archived = FALSE) {
   if (missing(x)) abort_missing("x")
@@ -212,12 +234,9 @@ list_runs <- function(x, filter = NULL, sort = NULL, n = NULL, include_children 
   list <- if (inherits(x, "Workspace")) x$runs$list else x$list_runs
   check_flag(include_archived, "include_archived")
   table <- list(include_children, filter, order, check_count(n, "n", null = TRUE), include_archived = include_archived)
-  table <- returned_table(table, "espalier_run_table")
-  if (!nrow(table)) {
-    archived <- is.null(filter) && !include_archived && nrow(list(include_children, max_results = 1L, include_archived = TRUE))
-    attr(table, "nothing") <- why_no_runs(x, !is.null(filter), n, archived)
-  }
-  table
+  if (nrow(table)) return(run_table(table, NULL))
+  archived <- is.null(filter) && !include_archived && nrow(list(include_children, max_results = 1L, include_archived = TRUE))
+  run_table(table, why_no_runs(x, !is.null(filter), n, archived))
 }
 
 #' What is printed in place of a table without rows
@@ -255,12 +274,11 @@ get_runs_in_experiment <- function(experiment, type = NULL, tags = NULL, propert
 
 #' @export
 as.data.frame.espalier_runs <- function(x, ...) {
-  table <- list_runs(attr(x, "experiment"), include_children = TRUE)
-  ids <- vapply(x, function(run) run$id, "")
-  if (!all(ids %in% table$run_id)) table <- list_runs(attr(x, "experiment"), include_children = TRUE, include_archived = TRUE)
+  ids <- vapply(unclass(x), function(run) run$id, "")
+  table <- attr(x, "experiment")$workspace$runs$list(include_children = TRUE, include_archived = TRUE, run_ids = as.list(ids))
   table <- table[match(ids, table$run_id), , drop = FALSE]
   rownames(table) <- NULL
-  table
+  run_table(table)
 }
 
 #' @export
@@ -280,75 +298,7 @@ states_of_runs <- function(runs) {
     run_id = vapply(runs, function(run) identity_of(run)[["id"]], ""),
     status = vapply(runs, function(run) run_state(run_folder(identity_of(run))), "")
   )
-  structure(table, class = c("espalier_run_table", "data.frame"))
-}
-
-#' @export
-print.espalier_run_table <- function(x, n = 20L, digits = getOption("digits"), ...) {
-  nothing <- attr(x, "nothing", exact = TRUE)
-  if (!nrow(x) && length(nothing)) {
-    cat(nothing, "\n", sep = "")
-    return(invisible(x))
-  }
-  aside <- columns_aside(x)
-  view <- utils::head(drop_table_class(x), n)[!names(x) %in% aside]
-  order <- columns_compared(view, x)
-  view[] <- Map(shown_cells, unclass(view), names(view), MoreArgs = list(digits = digits))
-  print_plain(view, ..., aside = aside, first = order$first, last = order$last,
-              always = chosen_columns(x, attr(x, "returned_columns") %||% columns_of_runs(names(x))))
-  if (nrow(x) > n) cat(sprintf("... and %d more runs; as.data.frame() and View() show all.\n", nrow(x) - as.integer(n)))
-  cat(damage_notes(utils::head(drop_table_class(x), n)), sep = "")
-  invisible(x)
-}
-
-# A line for each run that cannot be read whole: where, and what was found.
-damage_notes <- function(x) {
-  if (!all(c("run_id", "status", "error") %in% names(x))) return(character())
-  x <- x[x$status %in% c("Damaged", "Unreadable"), , drop = FALSE]
-  sprintf("%s is %s: %s\n", x$run_id, tolower(x$status), gsub("[\r\n]+", " ", safe_line(x$error)))
-}
-
-#' @export
-as.data.frame.espalier_run_table <- function(x, ...) drop_table_class(x)
-
-# Of a table that has all columns of list_runs() those that a person does not look at first; `rarely` of them are of
-# interest only where there is something in them.
-columns_aside <- function(x) {
-  if (anyDuplicated(names(x)) || !all(.run_columns %in% names(x))) return(character())
-  rarely <- c("parent", "children", "entry_script", "commit", "error")
-  nothing <- vapply(unclass(x)[rarely], function(column) all(is.na(column) | column == 0L), NA)
-  constant <- if (length(unique(x$experiment)) < 2L) "experiment"
-  c(intersect(.run_columns, c("display_name", "type", "target", "started_at", "ended_at", "cpu_seconds",
-                              "max_memory_bytes", "exit_code")), constant, rarely[nothing])
-}
-
-# In which order columns are shown where not all fit: first those by which a person compares runs, last those that are
-# the same in all rows, after these those without any value.
-columns_compared <- function(view, x) {
-  if (!all(.run_columns %in% names(x))) return(list())
-  filled <- names(view)[!vapply(unclass(view), function(column) all(is.na(column)), NA)]
-  differs <- filled[vapply(unclass(view)[filled], function(column) nrow(view) == 1L || has_differences(column), NA)]
-  measured <- lapply(c("^metric_", "^param_", "^tag_"), grep, differs, value = TRUE)
-  list(first = c("run_id", "status", unlist(measured), "duration_seconds"), last = c(setdiff(filled, differs), setdiff(names(view), filled)))
-}
-
-has_differences <- function(column) length(unique(column)) > 1L
-
-# The names of columns that list_runs() may have returned.
-columns_of_runs <- function(names) c(.run_columns, "archived_at", grep("^(metric|param|tag)_", names, value = TRUE))
-
-.run_columns <- c(
-  "run_id", "experiment", "display_name", "parent", "children", "status", "type", "entry_script", "commit", "target",
-  "created_at", "started_at", "ended_at", "duration_seconds", "cpu_seconds", "max_memory_bytes", "exit_code", "error"
-)
-
-shown_cells <- function(column, name, digits) {
-  if (is.object(column)) return(if (inherits(column, "POSIXct")) format(column, "%Y-%m-%d %H:%M:%S", usetz = TRUE) else column)
-  if (name %in% c("duration_seconds", "cpu_seconds")) return(shown_seconds(column))
-  if (is.double(column)) return(format_numbers(column, digits, trim = TRUE))
-  if (!is.character(column)) return(column)
-  if (name == "commit") return(substr(column, 1L, 8L))
-  failure_line(column, 40L)
+  run_table(table)
 }
 
 # Seconds as a number that a person compares: hundredths of a few seconds, whole ones of many.

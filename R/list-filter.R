@@ -62,7 +62,7 @@ filter_condition <- function(x, env) {
   }
   if (name %in% names(.filter_signs)) return(filter_comparison(x, env))
   field <- filter_field(x)
-  if (!is.null(field)) return(paste(field, "= true"))
+  if (!is.null(field) && !name %in% .filter_statistics) return(paste(field, "= true"))
   switch(name,
     "%in%" = filter_in(x, env),
     is.na = paste(filter_column(x[[2L]], x), "IS NULL"),

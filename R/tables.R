@@ -26,13 +26,26 @@ chosen_columns <- function(x, returned) if (all(returned %in% names(x))) setdiff
 #'
 #' @param n Of how many rows at most.
 #' @param aside Names of further columns that aren't in `x`.
-#' @param first Names of the columns that come first where not all fit.
-#' @param last Names of the columns that come last where not all fit, in this order.
-#' @param always Names of the columns that are shown even if rows wrap.
+#' @param first,last,always See `fitted_columns()`.
 #' @noRd
 print_plain <- function(x, n = Inf, ..., right = FALSE, row.names = is.character(attr(x, "row.names")), aside = character(),
                         first = character(), last = character(), always = character()) {
   x <- utils::head(drop_table_class(x), n)
+  fitted <- fitted_columns(x, row.names, first, last, always)
+  # (row names that somebody gave are shown; ours are only numbers)
+  print.data.frame(fitted$shown, right = right, row.names = row.names, ...)
+  more <- more_columns_text(c(fitted$more, aside))
+  if (length(more)) cat(strwrap(more, getOption("width"), exdent = 2L), sep = "\n")
+  invisible(x)
+}
+
+#' The columns that are shown, and the names of the others
+#'
+#' @param first Names of the columns that come first where not all fit.
+#' @param last Names of the columns that come last where not all fit, in this order.
+#' @param always Names of the columns that are shown even if rows wrap.
+#' @noRd
+fitted_columns <- function(x, row.names, first = character(), last = character(), always = character()) {
   always <- names(x) %in% always
   fit <- columns_that_fit(x, row.names, always)
   if (length(c(first, last)) && !all(fit)) {
@@ -43,27 +56,34 @@ print_plain <- function(x, n = Inf, ..., right = FALSE, row.names = is.character
   }
   shown <- x[fit]
   names(shown) <- names(x)[fit] # (of equal names all are kept)
-  # (row names that somebody gave are shown; ours are only numbers)
-  print.data.frame(shown, right = right, row.names = row.names, ...)
-  more <- c(names(x)[!fit], aside)
-  if (!length(more)) return(invisible(x))
-  text <- sprintf("... and %d more column%s: %s", length(more), if (length(more) > 1L) "s" else "", toString(more))
-  cat(strwrap(text, getOption("width"), exdent = 2L), sep = "\n")
-  invisible(x)
+  list(shown = shown, more = names(x)[!fit])
+}
+
+#' Which columns aren't shown, in words; nothing where all are
+#' @noRd
+more_columns_text <- function(names) {
+  if (length(names)) sprintf("... and %d more column%s: %s", length(names), if (length(names) > 1L) "s" else "", toString(names))
 }
 
 #' Which columns are shown: those of `always`, and from the first as many as fit into the console beside them; one at least
 #' @noRd
 columns_that_fit <- function(x, row.names, always = rep(FALSE, length(x))) {
   if (!nrow(x) || !length(x)) return(rep(TRUE, length(x)))
-  cells <- as.matrix(format.data.frame(x, na.encode = FALSE))
-  cells[is.na(cells)] <- "<NA>"
-  widths <- vapply(seq_along(x), function(i) max(nchar(c(names(x)[i], cells[, i]), "width")), 0L) + 1L
+  widths <- vapply(seq_along(x), function(i) width_of_column(x[i]), 0L) + 1L
   beside <- sum(widths[always]) + if (isFALSE(row.names)) 0L else max(nchar(rownames(x), "width"))
   # (R wraps a table that is as wide as the console)
   fit <- always | beside + cumsum(widths * !always) < getOption("width")
   fit[1L] <- fit[1L] || !any(fit)
   fit
+}
+
+# (a column that is a matrix or a data frame is as wide as its own columns together)
+width_of_column <- function(x) {
+  cells <- as.matrix(format.data.frame(x, na.encode = FALSE))
+  cells[is.na(cells)] <- "<NA>"
+  names <- if (ncol(cells) == 1L) names(x) else colnames(cells)
+  widths <- vapply(seq_len(ncol(cells)), function(i) max(nchar(c(names[i], cells[, i]), "width")), 0L)
+  sum(widths) + max(length(widths) - 1L, 0L)
 }
 
 #' Numbers as text, with as many digits as tell different ones apart, and whole ones in full (15 digits at most)
@@ -73,7 +93,9 @@ format_numbers <- function(x, digits = getOption("digits"), ...) {
   whole <- values[values == trunc(values) & abs(values) < 1e15]
   enough <- function(digits) !anyDuplicated(signif(values, digits)) && all(signif(whole, digits) == whole)
   while (digits < 15L && !enough(digits)) digits <- digits + 1L
-  format(x, digits = digits, ...)
+  # (to a reader 5000000.25 isn't 5e+06)
+  are_large <- all(abs(values[values != 0]) >= 1e-4)
+  format(x, digits = digits, scientific = max(getOption("scipen"), 5L * are_large), ...)
 }
 
 drop_table_class <- function(x) {

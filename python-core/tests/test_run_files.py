@@ -35,3 +35,19 @@ def test_outside_a_job_nothing_is_stored(tmp_path: Path, capsys: pytest.CaptureF
     (tmp_path / "x").write_text("x")
     assert OfflineRun().upload_files(["x"], [os.fspath(tmp_path / "x")]) == []
     assert "nothing is recorded" in capsys.readouterr().err
+
+
+def test_where_a_file_lies(submit: Callable[..., Run], ended: Callable[..., Dict[str, Any]]) -> None:
+    run = submit("mkdir outputs/sub; echo 1 > outputs/sub/a; echo 2 > b", outputs={"first": "outputs/sub/a"})
+    ended(run)
+    place = str(Path(run.run_dir, "outputs", "sub", "a"))
+    assert [run.get_file_path(name) for name in ("first", "outputs/sub/a", "sub/a")] == [place] * 3
+    assert Path(run.get_file_path("workdir/b")).read_text() == "2\n"
+    Path(run.run_dir, "outputs", "link").symlink_to("/etc/passwd")
+    Path(run.run_dir, "outputs", "up").symlink_to(run.run_dir)
+    wanted = {"b": "artifact_missing", "link": "artifact_unsafe", "outputs/link": "artifact_unsafe", "up/spec.json": "artifact_unsafe",
+              "sub": "artifact_unsafe", "../spec.json": "bad_name", "/etc/passwd": "bad_name", "spec.json": "artifact_missing", "": "bad_name"}
+    for name, code in wanted.items():
+        with pytest.raises(EspalierError) as caught:
+            run.get_file_path(name)
+        assert caught.value.code == code, name

@@ -146,6 +146,7 @@ test_that("no verb returns a Python object, and every export is tried", {
     get_run_details_with_logs = get_run_details_with_logs(run), get_run_metrics = get_run_metrics(run),
     get_run_metric_history = get_run_metric_history(run), get_run_provenance = get_run_provenance(run),
     get_run_file_names = get_run_file_names(run), run_output = run_output(run, "outputs"), get_run_log = get_run_log(run), get_run_traceback = get_run_traceback(run),
+    read_run_output = read_run_output(run, "user_logs/std_log.txt"),
     download_file_from_run = download_file_from_run(run, "user_logs/std_log.txt"), set_run_tags = set_run_tags(run, list(a = 1)),
     download_files_from_run = download_files_from_run(run, "user_logs/", folder),
     upload_files_to_run = upload_files_to_run("x", file.path(project, "train.R"), run = run),
@@ -153,6 +154,7 @@ test_that("no verb returns a Python object, and every export is tried", {
     get_run_tags = get_run_tags(run), cancel_run = cancel_run(run), max_concurrent_runs = max_concurrent_runs(),
     host_resources = host_resources(), keeper_status = keeper_status(), retry_policy = retry_policy(2),
     docker_options = docker_options(), resources = resources(), limits = limits(), source_options = source_options(),
+    write_job = write_job(est, file.path(folder, "job.yml")), read_job = read_job(file.path(folder, "job.yml")),
     get_run_environment = get_run_environment(run),
     get_run_detailed_status = get_run_detailed_status(run),
     get_default_keyvault = (keyvault <- get_default_keyvault(ws)), set_secrets = set_secrets(keyvault, list(a = "value")),
@@ -176,8 +178,8 @@ test_that("no verb returns a Python object, and every export is tried", {
     import_runs = import_runs(ws, file.path(folder, "runs.zip")),
     collect_garbage = collect_garbage(ws), create_child_run = create_child_run(mine),
     create_child_runs = create_child_runs(mine, 2), get_child_runs = get_child_runs(mine),
-    submit_child_run = submit_child_run(mine, script_run_config(command = "true")), complete_run = complete_run(mine), fail_run = fail_run(start_logging_run(experiment(ws, "gone"))),
-    delete_experiment = delete_experiment(experiment(ws, "gone")), espalier_sitrep = espalier_sitrep()
+    submit_child_run = submit_child_run(mine, script_run_config(command = "true")), complete_run = complete_run(mine), best_run = best_run(exp, "m"),
+    fail_run = fail_run(start_logging_run(experiment(ws, "gone"))), delete_experiment = delete_experiment(experiment(ws, "gone")), espalier_sitrep = espalier_sitrep()
   ))
   out <- c(out, environment_verbs(ws, folder))
   # (install_espalier() makes an environment and has tests of its own; the others change what the user has registered

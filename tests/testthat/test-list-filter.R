@@ -29,6 +29,15 @@ test_that("operators, columns and values are translated", {
     list(translated(status == factor("Failed")), "`status` = 'Failed'"),
     list(translated(AUC > 1), "`AUC` > 1"),
     list(translated(1 < AUC), "`AUC` > 1"),
+    list(translated(min(metrics.loss) < 0.5), "min(metrics.`loss`) < 0.5"),
+    list(translated(0.5 > max(metrics[["a b"]])), "max(metrics.`a b`) < 0.5"),
+    list(translated(first(metric_loss) %in% c(1, 2)), "(first(`metric_loss`) IN (1, 2))"),
+    list(translated(is.na(last(metrics.loss))), "last(metrics.`loss`) IS NULL"),
+    list(translated(`min(metric_loss)` > min(3, 4)), "min(`metric_loss`) > 3"),
+    list(translated(metrics.a > 1 & metrics.b > 2 & (metrics.c > 3 | metrics.d > 4 | metrics.e > 5) & metrics.f > 6),
+         "(metrics.`a` > 1 AND metrics.`b` > 2 AND ((metrics.`c` > 3 OR metrics.`d` > 4 OR metrics.`e` > 5)) AND metrics.`f` > 6)"),
+    list(translated((metrics.a > 1 & metrics.b > 2) & (metrics.c > 3 && metrics.d > 4)),
+         "(metrics.`a` > 1 AND metrics.`b` > 2 AND metrics.`c` > 3 AND metrics.`d` > 4)"),
     list(translated("metrics.AUC > 0.8"), "metrics.AUC > 0.8"),
     list(translated(NULL), NULL)
   )
@@ -86,6 +95,18 @@ test_that("sorting", {
   expect_null(sorted_by(NULL))
   expect_identical(sorted_by(c("-metrics.AUC", "metric_my key", "status", "created_at DESC", "nothing", "-tags.`a b`")),
                    list("-metrics.`AUC`", "`metric_my key`", "`status`", "created_at DESC", "nothing", "-tags.`a b`"))
+  expect_identical(sorted_by(c("-max(metrics.AUC)", "min(metric_my key)", "max(nothing)", "first(metrics.a) DESC")),
+                   list("-max(metrics.`AUC`)", "min(`metric_my key`)", "max(nothing)", "first(metrics.a) DESC"))
+})
+
+test_that("hundreds of conditions can be joined", {
+  ws <- local_workspace()
+  run <- start_logging_run(experiment(ws, "e"))
+  log_metric_to_run("AUC", 0.5)
+  complete_run(run)
+  joined <- function(sign, condition) Reduce(function(a, b) call(sign, a, b), rep(list(condition), 400))
+  expect_identical(nrow(do.call(list_runs, list(ws, joined("&", quote(metrics.AUC > 0.4))))), 1L)
+  expect_identical(nrow(do.call(list_runs, list(ws, joined("|", quote(metrics.AUC > 0.6))))), 0L)
 })
 
 test_that("runs are filtered, sorted and counted", {

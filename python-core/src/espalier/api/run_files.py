@@ -9,6 +9,7 @@ from espalier.base.operation import operation
 from espalier.base.paths import RunPaths
 from espalier.lifecycle.status import check_formats
 from espalier.tracking import artifacts
+from espalier.tracking.run_outputs import output_path
 from espalier.tracking.transfers import download_all, files_below, upload
 
 
@@ -44,6 +45,20 @@ class RunFiles(JobLog):
         """
         artifacts.artifact_path(self._paths, name)
         return {"run": os.path.basename(self._paths.root), "output": name}
+
+    @operation("GET /runs/{id}/file/path", command="")
+    def get_file_path(self, name: str) -> str:
+        """Where one of the run's files lies, to read it in place. Its content is the run's: never change it.
+
+        Args:
+            name: Its name, as `get_file_names` lists it, with or without `outputs/`, or that of an output that the run
+                declares.
+
+        Raises:
+            EspalierError: `artifact_missing`, `artifact_unsafe`, `bad_name`.
+        """
+        self._status()
+        return output_path(self._paths, name)
 
     @operation("GET /runs/{id}/file", long=True, command="download")
     def download_file(self, name: str, output_file_path: Optional[str] = None) -> str:

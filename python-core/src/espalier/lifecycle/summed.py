@@ -18,8 +18,13 @@ Cell = Dict[str, Any]
 
 
 class Summary(NamedTuple):
-    """`last`: metric name -> `{"kind", "value"}`. `ranges`: name -> `first`, `min` and `max`, as far as they differ from
-    the last value: each a value of the same kind, or a `{"kind", "value"}` of another."""
+    """The metrics of a run.
+
+    Attributes:
+        last: Metric name -> `{"kind", "value"}`.
+        ranges: Metric name -> `first`, `min` and `max`, as far as they differ from the last value: each a value of the
+            same kind, or a `{"kind", "value"}` of another.
+    """
 
     last: Dict[str, Cell]
     ranges: Dict[str, Dict[str, Any]]

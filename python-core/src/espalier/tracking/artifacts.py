@@ -163,6 +163,18 @@ def open_artifact(run: RunPaths, name: str) -> int:
         raise _missing(run, name) from None
 
 
+def plain_path(run: RunPaths, name: str) -> str:
+    """Where an artifact lies that is a plain file in the run's folder, or in that of its job.
+
+    Raises:
+        EspalierError: `artifact_missing`, `artifact_unsafe`, `bad_name`.
+    """
+    os.close(open_artifact(run, name))
+    path = artifact_path(run, name)
+    scratch = None if os.path.lexists(path) else live_scratch(run)
+    return path if scratch is None else os.path.join(scratch.root, *scratch.job_parts, *stored_parts(file_parts(name)))
+
+
 def _open_below(root: str, parts: List[str]) -> int:
     folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     owner = os.fstat(folder).st_uid

@@ -5,13 +5,14 @@ import contextlib
 import difflib
 import os
 import stat
+from typing import Optional
 
 from espalier.base.errors import EspalierError
 from espalier.base.model.codec import read_as
 from espalier.base.model.job import Input, JobSpec
-from espalier.base.paths import WorkspacePaths
+from espalier.base.paths import OUTPUTS, RunPaths, WorkspacePaths
 from espalier.store.input_digests import input_at
-from espalier.tracking.artifacts import artifact_path, file_names
+from espalier.tracking.artifacts import artifact_path, file_names, plain_path
 
 
 def output_to_come(workspace: WorkspacePaths, name: str, run_id: str, output: str) -> Input:
@@ -26,10 +27,39 @@ def output_to_come(workspace: WorkspacePaths, name: str, run_id: str, output: st
         EspalierError: `bad_name`.
     """
     run = workspace.run(run_id)
-    with contextlib.suppress(OSError, EspalierError):  # (of a damaged run nothing is declared)
-        declared = read_as(JobSpec, run.spec).outputs
-        output = next((item.path for item in declared if item.name == output), output)
+    output = _declared(run, output) or output
     return Input(name, artifact_path(run, output), run=run_id, output=output)
+
+
+def _declared(run: RunPaths, output: str) -> Optional[str]:
+    """The path of an output that a run declares by this name."""
+    with contextlib.suppress(OSError, EspalierError):  # (of a damaged run nothing is declared)
+        return next((item.path for item in read_as(JobSpec, run.spec).outputs if item.name == output), None)
+    return None
+
+
+def output_path(run: RunPaths, output: str) -> str:
+    """Where a file of a run lies.
+
+    Args:
+        output: The name of an output that the run declares, of a file as `Run.get_file_names` lists it, or of one in
+            its `outputs/`.
+
+    Raises:
+        EspalierError: `artifact_missing`, `artifact_unsafe`, `bad_name`.
+    """
+    declared = _declared(run, output)
+    if declared is not None:
+        return plain_path(run, declared)
+    try:
+        return plain_path(run, output)
+    except EspalierError as error:
+        if error.code != "artifact_missing":
+            raise
+        try:
+            return plain_path(run, f"{OUTPUTS}/{output}")
+        except EspalierError as other:
+            raise error if other.code == "artifact_missing" else other from None
 
 
 def found_output(workspace: WorkspacePaths, item: Input) -> Input:

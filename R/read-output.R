@@ -1,0 +1,88 @@
+#' Read an output of a run
+#'
+#' Reads a file that a job wrote and returns its content as an R object, without copying the file first. The ending of the
+#' name decides how.
+#'
+#' | ending | read by | returns |
+#' |---|---|---|
+#' | `.rds` | [readRDS()] | the object |
+#' | `.csv`, `.tsv` | [utils::read.csv()], [utils::read.delim()] with `check.names = FALSE` | a data frame |
+#' | `.parquet`, `.feather`, `.arrow` | the package arrow | a data frame |
+#' | `.json` | [jsonlite::fromJSON()] | lists, vectors, data frames |
+#' | `.yaml`, `.yml` | the package yaml, whose R code (`!expr`) isn't evaluated | lists and vectors |
+#' | `.txt`, `.log`, `.md`, `.html`, `.R`, `.py` | [readLines()], as UTF-8 | a character vector, a line an element |
+#' | `.png`, `.jpg`, `.jpeg` | the packages png and jpeg | a [raster][grDevices::as.raster()], which [plot()] shows |
+#'
+#' An ending `.gz` after it, as in `data.csv.gz`, is decompressed for text and tables.
+#'
+#' Reading an `.rds` file can run code that its author put there. Read only files of jobs that you trust.
+#'
+#' @param run A run. It may still be running.
+#' @param name Name of the file, as [get_run_file_names()] lists it, `"outputs/model.rds"`, also without `outputs/`; or
+#'   the name of an output that the run declares (`outputs` of [script_run_config()]).
+#' @param reader A function that gets the path of the file as its first argument, for other types of files.
+#' @param ... More arguments for what reads the file.
+#' @return What was read.
+#' @section Errors: `espalier_error_artifact_missing`; `espalier_error_artifact_unsafe` for a link or a folder;
+#'   `espalier_error_bad_argument` for an ending that isn't known, or whose package isn't installed. What can't be read is
+#'   an error of the function that reads it.
+#' @seealso [run_output()] for an input of another job, [download_file_from_run()] for a copy.
+#' @examplesIf espalier:::espalier_python_ready()
+#' ws <- workspace("example", path = tempfile())
+#' lines <- c("x,y", "1,a")
+#' job <- script_run_config(command = "printf 'x,y\n1,a\n' > outputs/table.csv; echo hello > outputs/note.txt")
+#' run <- submit_experiment(experiment(ws, "outputs"), job)
+#' wait_for_run_completion(run, show_output = FALSE)
+#' read_run_output(run, "table.csv")
+#' read_run_output(run, "outputs/note.txt")
+#' read_run_output(run, "table.csv", reader = function(path) file.size(path))
+#' @export
+read_run_output <- function(run, name, reader = NULL, ...) {
+  check_object(run, "Run", "run")
+  check_string(name, "name")
+  if (!is.null(reader) && !is.function(reader)) abort_argument("reader", "a function", reader)
+  path <- run$get_file_path(name)
+  if (is.null(reader)) reader <- reader_of(path, name)
+  reader(path, ...)
+}
+
+#' What reads a file, by the ending of its name
+#' @noRd
+reader_of <- function(path, name) {
+  ending <- tolower(tools::file_ext(sub("[.]gz$", "", path, ignore.case = TRUE)))
+  reader <- .readers[[ending]]
+  if (is.null(reader)) {
+    known <- paste0(".", names(.readers), collapse = ", ")
+    espalier_abort(
+      "bad_argument", sprintf("Can't tell how to read \"%s\": its ending is none of %s.", shown_path(name), known),
+      sprintf("Give `reader`, a function, or read the file itself: %s", shown_path(path)), argument = "name"
+    )
+  }
+  if (length(reader$package) && !is_installed(reader$package)) {
+    espalier_abort(
+      "bad_argument", sprintf("Can't read \"%s\": the package %s isn't installed.", shown_path(name), reader$package),
+      sprintf("Install it: install.packages(\"%s\").", reader$package), argument = "name"
+    )
+  }
+  reader$read
+}
+
+.readers <- local({
+  from <- function(package, read) list(package = package, read = read)
+  of <- function(package, name) getExportedValue(package, name)
+  text <- from(NULL, function(path, ..., encoding = "UTF-8", warn = FALSE) readLines(path, ..., encoding = encoding, warn = warn))
+  arrow <- from("arrow", function(path, ...) as.data.frame(of("arrow", "read_feather")(path, ...)))
+  yaml <- from("yaml", function(path, ..., eval.expr = FALSE) of("yaml", "read_yaml")(path, ..., eval.expr = eval.expr))
+  image <- function(package, name) from(package, function(path, ...) grDevices::as.raster(of(package, name)(path, ...)))
+  table <- function(read) from(NULL, function(path, ..., check.names = FALSE) read(path, ..., check.names = check.names))
+  list(
+    rds = from(NULL, function(path, ...) readRDS(path, ...)),
+    csv = table(utils::read.csv), tsv = table(utils::read.delim),
+    parquet = from("arrow", function(path, ...) as.data.frame(of("arrow", "read_parquet")(path, ...))),
+    feather = arrow, arrow = arrow,
+    json = from("jsonlite", function(path, ...) of("jsonlite", "fromJSON")(file(path, encoding = "UTF-8"), ...)),
+    yaml = yaml, yml = yaml,
+    txt = text, log = text, md = text, html = text, r = text, py = text,
+    png = image("png", "readPNG"), jpg = image("jpeg", "readJPEG"), jpeg = image("jpeg", "readJPEG")
+  )
+})
