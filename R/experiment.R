@@ -234,14 +234,17 @@ list_runs <- function(x, filter = NULL, sort = NULL, n = NULL, include_children 
   list <- if (inherits(x, "Workspace")) x$runs$list else x$list_runs
   check_flag(include_archived, "include_archived")
   table <- list(include_children, filter, order, check_count(n, "n", null = TRUE), include_archived = include_archived)
-  run_table(table, if (!nrow(table)) why_no_runs(x, !is.null(filter), n))
+  if (nrow(table)) return(run_table(table, NULL))
+  archived <- is.null(filter) && !include_archived && nrow(list(include_children, max_results = 1L, include_archived = TRUE))
+  run_table(table, why_no_runs(x, !is.null(filter), n, archived))
 }
 
 #' What is printed in place of a table without rows
 #' @noRd
-why_no_runs <- function(x, filtered, n) {
+why_no_runs <- function(x, filtered, n, archived) {
   if (identical(as.numeric(n), 0)) return("No run is listed, because `n` is 0.")
   if (filtered) return("No run matches.")
+  if (archived) return("All runs are archived; include_archived = TRUE shows them.")
   near <- if (inherits(x, "Experiment")) near_experiment(x)
   paste0("No runs yet.", if (length(near)) sprintf(" Did you mean \"%s\"?", near))
 }
