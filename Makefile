@@ -108,7 +108,7 @@ lint: $(SET_UP)
 generated: $(SET_UP)
 	@bash tools/copy_tree.sh $(BUILD)/generated
 	@$(MAKE) --no-print-directory -C $(BUILD)/generated PYTHON="$(CURDIR)/$(PY)" generate > $(BUILD)/generate.log 2>&1 || { cat $(BUILD)/generate.log; exit 1; }
-	@for made in docs/spec.schema.json docs/operations.md python-core/src/espalier/api/api.json R man NAMESPACE; do \
+	@for made in docs/spec.schema.json docs/job.schema.json docs/operations.md python-core/src/espalier/api/api.json R man NAMESPACE; do \
 	diff -ru --exclude=__pycache__ $$made $(BUILD)/generated/$$made || exit 1; done
 
 include tools/package.mk

@@ -14,6 +14,7 @@
 #' | `espalier_error_artifact_unsafe` | the file is a link that leaves the run's folder |
 #' | `espalier_error_bad_argument` | an argument has the wrong type or value |
 #' | `espalier_error_bad_filter` | a filter, an order or a page token of a list of runs can't be read |
+#' | `espalier_error_bad_job_file` | a job file can't be read, or a field of it is wrong |
 #' | `espalier_error_bad_name` | a workspace, experiment, metric or artifact name breaks the naming rule |
 #' | `espalier_error_build_failed` | an image or a private environment could not be built |
 #' | `espalier_error_damaged` | a record or event log cannot be parsed |

@@ -154,6 +154,7 @@ test_that("no verb returns a Python object, and every export is tried", {
     get_run_tags = get_run_tags(run), cancel_run = cancel_run(run), max_concurrent_runs = max_concurrent_runs(),
     host_resources = host_resources(), keeper_status = keeper_status(), retry_policy = retry_policy(2),
     docker_options = docker_options(), resources = resources(), limits = limits(), source_options = source_options(),
+    write_job = write_job(est, file.path(folder, "job.yml")), read_job = read_job(file.path(folder, "job.yml")),
     get_run_environment = get_run_environment(run),
     get_run_detailed_status = get_run_detailed_status(run),
     get_default_keyvault = (keyvault <- get_default_keyvault(ws)), set_secrets = set_secrets(keyvault, list(a = "value")),

@@ -76,7 +76,10 @@ test_that("archived runs leave the lists and come back", {
   expect_length(get_runs_in_experiment(experiment(ws, "exp")), 1L)
   expect_identical(get_run_metrics(get_run(ws, run$id))$AUC, 0.5)
   expect_match(get_run_details(run)$archivedAt, "Z$")
-  expect_identical(suppressMessages(restore_run(list(run, other))), run$id)
+  suppressMessages(archive_run(other))
+  expect_output(print(list_runs(ws)), "All runs are archived; include_archived = TRUE shows them.", fixed = TRUE)
+  expect_output(print(list_runs(experiment(ws, "none"))), "No runs yet", fixed = TRUE)
+  expect_setequal(suppressMessages(restore_run(list(run, other))), c(run$id, other$id))
   expect_identical(nrow(list_runs(ws)), 2L)
 })
 

@@ -84,7 +84,6 @@ def test_no_secret_and_no_variable_is_in_it(workspace, run, tmp_path):
     Path(run.run_dir, "requests", "r-1-00000000-0.json").write_text("geheim99")
     Path(run.run_dir, "work").mkdir()
     Path(run.run_dir, "work", "file").write_text("geheim99")
-    workspace.secrets.set({"KEY": "geheim99"}) if hasattr(workspace.secrets, "set") else None
     workspace.housekeeping.export_runs([run.id], str(file))
     with zipfile.ZipFile(file) as archive:
         names = archive.namelist()
@@ -134,7 +133,6 @@ def test_runs_below_come_with_it(workspace, other, experiment, tmp_path):
     other.housekeeping.import_runs(file)
     (found,) = other.runs.get(parent.id).get_children()
     assert found.id == child.id and found.get_metrics() == {"AUC": 0.5}
-    assert other.runs.list(include_children=True).columns["metric_AUC"] == [0.5, None] or True
     (row,) = [row for row in other.runs.list(include_children=True).rows() if row["run_id"] == child.id]
     assert row["parent"] == parent.id and row["metric_AUC"] == 0.5
 

@@ -29,6 +29,7 @@ _FACADES = {
     "Experiment": "espalier.api.experiment",
     "Runs": "espalier.api.runs",
     "Run": "espalier.api.run",
+    "Jobs": "espalier.api.jobs",
     "Environments": "espalier.api.environments",
     "Environment": "espalier.environment.definition",
     "Images": "espalier.api.images",

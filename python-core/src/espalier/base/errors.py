@@ -35,6 +35,7 @@ class EspalierError(Exception):
 CODES: Dict[str, str] = {
     "bad_argument": "an argument has the wrong type or value",
     "bad_filter": "a filter, an order or a page token of a list of runs can't be read",
+    "bad_job_file": "a job file can't be read, or a field of it is wrong",
     "bad_name": "a workspace, experiment, metric or artifact name breaks the naming rule",
     "workspace_missing": "there is no workspace at that place",
     "workspace_exists": "create_workspace() found one already there",

@@ -15,7 +15,7 @@ from espalier.cli.text import settle_streams, tell
 
 _COMPLETE = "_ESPALIER_COMPLETE"
 # What isn't one operation: module of this room, by command.
-_OWN = {"run": "run", "runs logs": "logs", "completion": "completion"}
+_OWN = {"run": "run", "runs logs": "logs", "job submit": "job", "completion": "completion"}
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _HEAD = """Run training scripts, and look at what they did.
 

@@ -4,6 +4,7 @@ from typing import Dict, Sequence
 
 EXAMPLES: Dict[str, Sequence[str]] = {
     "run": ("run train.R -- --trees 200", "run train.py -e forest --tag stage=test --detach"),
+    "job submit": ("job submit job.yml --set params.trees=500", "job submit job.yml -e forest --follow"),
     "runs list": (
         'runs list --filter "metrics.AUC > 0.85" --sort=-metrics.AUC -n 10',
         "runs list -e forest -o json --query '[].run_id'",

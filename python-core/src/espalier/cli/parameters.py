@@ -20,6 +20,8 @@ _SCALARS: "Dict[str, click.ParamType[Any]]" = {
 _NAMES: Dict[str, Sequence[str]] = {
     "max_results": ("-n", "--max-results"),
     "order_by": ("--sort",),
+    "experiment": ("-e", "--experiment"),
+    "tags": ("--tag",),
     "output_file_path": ("--to",),
     "output_directory": ("--to",),
 }

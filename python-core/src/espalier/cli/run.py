@@ -26,6 +26,7 @@ def command() -> click.Command:
         click.Argument(["arguments"], nargs=-1, type=click.UNPROCESSED),
         click.Option(["--folder"], type=click.Path(), help="Folder to snapshot; by default the script's."),
         *submit_options(),
+        click.Option(["-d", "--detach"], is_flag=True, help="Don't follow the run."),
         click.Option(["--environment"], metavar="NAME|FILE", help="Environment of the job.",
                      shell_complete=complete.environments),
         click.Option(["--cpus"], type=int, help="Processors it takes."),
@@ -47,7 +48,6 @@ def submit_options() -> List[click.Parameter]:
                      shell_complete=complete.experiments),
         click.Option(["--tag", "tags"], multiple=True, metavar="NAME=VALUE", help="Text to find the run by."),
         click.Option(["--reuse"], is_flag=True, help="Return a completed run of the same, if there is one."),
-        click.Option(["-d", "--detach"], is_flag=True, help="Don't follow the run."),
     ]  # fmt: skip
 
 
@@ -66,27 +66,28 @@ def _run(script: str, arguments: Sequence[str], folder: Optional[str], dry_run: 
     if dry_run:
         shown = {name: value for name, value in config.items() if name != "session" and value not in ([], {})}
         return output.emit({"experiment": experiment, **shown, "environment": given["environment"]}, "json")
-    workspace = _workspace(given["_workspace"], given["_path"], source)
+    workspace = project_workspace(given, source)
     if given["environment"]:
         config["environment"] = environment_value(given["environment"], workspace)
-    submit(workspace, experiment, config, given)
-
-
-def submit(workspace: str, experiment: str, config: Mapping[str, Any], given: Mapping[str, Any]) -> None:
-    """Submit a job, follow it unless the user detaches, and end this process with its exit code."""
-    tags = dict(named_value(each, "--tag") for each in given["tags"])
     identity = {"workspace": workspace, "name": experiment}
-    arguments = {"config": config, "tags": tags, "reuse": given["reuse"]}
-    submitted = call("Experiment", "submit_values", identity, arguments)
+    arguments = {"config": config, "tags": tags_of(given), "reuse": given["reuse"]}
+    follow_up(workspace, call("Experiment", "submit_values", identity, arguments), given)
+
+
+def tags_of(given: Mapping[str, Any]) -> Dict[str, str]:
+    """The tags that were given."""
+    return dict(named_value(each, "--tag") for each in given["tags"])
+
+
+def follow_up(workspace: str, submitted: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    """Follow a run that was submitted, unless the user detaches, and end this process with its exit code."""
     run_id = submitted["run_id"]
     for note in submitted["notes"]:
         tell(note, "i")
     for warning in submitted["warnings"]:
         tell(warning, "!")
     tell(f"{'Reused' if submitted['reused'] else 'Submitted'} {run_id}.")
-    code = 0
-    if not given["detach"]:
-        code = follow(workspace, run_id, sys.stderr)
+    code = problems.DONE if given["detach"] else follow(workspace, run_id, sys.stderr)
     _report(workspace, run_id, given, code)
     raise click.exceptions.Exit(code)
 
@@ -104,12 +105,13 @@ def _report(workspace: str, run_id: str, given: Mapping[str, Any], code: int) ->
         tell(" ".join([f"{found['status']}.", ", ".join(shown[:8])]).rstrip())
 
 
-def _workspace(given: Optional[str], path: Optional[str], source: str) -> str:
+def project_workspace(given: Mapping[str, Any], source: str) -> str:
     """The workspace that is meant; where a project has none yet, its first is made."""
+    named, path = given["_workspace"], given["_path"]
     try:
-        return workspace_folder(given, path, source)
+        return workspace_folder(named, path, source)
     except EspalierError as error:
-        if given or error.fields.get("names") != [] or os.environ.get("ESPALIER_WORKSPACE"):
+        if named or error.fields.get("names") != [] or os.environ.get("ESPALIER_WORKSPACE"):
             raise
     home = home_of_workspaces(path, source)
     name = named_like(os.path.dirname(home))

@@ -6,11 +6,13 @@ Files are streamed, so that memory grows with their number only.
 import contextlib
 import hashlib
 import io
+import itertools
 import json
 import os
 import stat
 import time
 import zipfile
+import zlib
 from typing import Any, BinaryIO, Dict, Iterable, Iterator, List, Sequence, Set
 
 from espalier.base import states
@@ -39,7 +41,7 @@ from espalier.store.trees import damage, objects_of
 _KINDS = {"run_id": "string", "experiment": "string", "files": "integer", "size": "double", "left_out": "integer"}
 # The same for each entry, so that equal runs give equal files.
 _DATE = (1980, 1, 1, 0, 0, 0)
-_LEVEL = 1
+_LEVEL, _SAMPLE_BYTES = 1, 1 << 16
 # From this size on an entry is written so that it may be larger than 4 GB.
 _LARGE = 1 << 30
 
@@ -158,15 +160,22 @@ class _Export:
             raise EspalierError("bad_argument", message, "Export fewer runs at a time.")
         info = zipfile.ZipInfo(name, _DATE)
         info.external_attr, info.create_system = (stat.S_IFREG | 0o644) << 16, 3
-        info.compress_type = zipfile.ZIP_DEFLATED
+        first = next(pieces, b"")
+        info.compress_type = _way_of(first)
         hashed, written = hashlib.sha256(), 0
         with self._zip.open(info, "w", force_zip64=size >= _LARGE) as entry:
-            for piece in pieces:
+            for piece in itertools.chain([first], pieces):
                 hashed.update(piece)
                 written += len(piece)
                 entry.write(piece)
                 advance(len(piece))
         return Entry(written, hashed.hexdigest())
+
+
+def _way_of(piece: bytes) -> int:
+    """How an entry is packed, by its beginning: what is compressed already would take time and become no smaller."""
+    sample = piece[:_SAMPLE_BYTES]
+    return zipfile.ZIP_DEFLATED if len(zlib.compress(sample, _LEVEL)) < 0.9 * len(sample) else zipfile.ZIP_STORED
 
 
 def _stored_pieces(reader: ObjectReader, digest: str, path: str) -> Iterator[bytes]:

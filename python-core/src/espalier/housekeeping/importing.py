@@ -41,6 +41,7 @@ from espalier.base.records import (
     make_folders,
     now_iso,
     parse_record,
+    sync_folder,
     write_file,
 )
 from espalier.base.resources import bytes_of
@@ -115,8 +116,12 @@ def _imported(paths: WorkspacePaths, archive: Archive, arrivals: Sequence[_Arriv
             _check_snapshots(paths, archive, arrivals)
             for done, arrival in enumerate(arrivals):
                 report("Importing runs", done, len(arrivals))
-                _written(paths, archive, arrival, asides)
-            return {each.run_id for each in arrivals if _placed(paths, archive, each, asides[each.run_id])}
+                _write(paths, archive, arrival, asides)
+            sync_together(paths, [folder for aside in asides.values() for folder, _, _ in os.walk(aside)])
+            new = {each.run_id for each in arrivals if _placed(paths, archive, each, asides[each.run_id])}
+            for shard in {each.run.shard for each in arrivals}:
+                sync_folder(shard)
+            return new
     except OSError as error:
         raise cannot_write(paths.root, error) from error
     finally:
@@ -255,8 +260,8 @@ def _check_snapshots(paths: WorkspacePaths, archive: Archive, arrivals: Sequence
                 raise archive.refused(f"the snapshot sha256:{digest} isn't whole: {missing[0]} is missing")
 
 
-def _written(paths: WorkspacePaths, archive: Archive, arrival: _Arrival, asides: Dict[str, str]) -> None:
-    """Write a run beside its place, durable.
+def _write(paths: WorkspacePaths, archive: Archive, arrival: _Arrival, asides: Dict[str, str]) -> None:
+    """Write a run beside its place.
 
     Args:
         asides: Gets its folder, by its id.
@@ -281,14 +286,13 @@ def _written(paths: WorkspacePaths, archive: Archive, arrival: _Arrival, asides:
                 write_all(fd, piece)
         finally:
             os.close(fd)
-    sync_together(paths, [folder for folder, _, _ in os.walk(aside)])
 
 
 def _placed(paths: WorkspacePaths, archive: Archive, arrival: _Arrival, aside: str) -> bool:
     """Move a run that was written to its place. False: another process was faster."""
     record_experiment(paths, arrival.run_id.rsplit("_", 2)[0])
     try:
-        place_folder(paths, aside, arrival.run_id)
+        place_folder(paths, aside, arrival.run_id, sync=False)
     except EspalierError:
         if _is_there(archive, arrival):
             return False

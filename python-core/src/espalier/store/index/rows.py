@@ -16,9 +16,10 @@ from espalier.store.index.layout import COLUMNS, HIDDEN, STATISTICS
 # Runs are kept in blocks of so many for whole tables (columns.py).
 BLOCK = 4096
 _OWN = ("n", "shard", "mtime", "seen", "signature", "settled", "digest", "changed")
+_PLAIN = (*COLUMNS, *HIDDEN)
 _INSERT = (
-    f"REPLACE INTO runs ({', '.join(_OWN)}, {', '.join(f'{chr(34)}{name}{chr(34)}' for name in [*COLUMNS, *HIDDEN])})"
-    f" VALUES ({', '.join('?' * (len(_OWN) + len(COLUMNS) + len(HIDDEN)))})"
+    f"REPLACE INTO runs ({', '.join(_OWN)}, {', '.join(f'{chr(34)}{name}{chr(34)}' for name in _PLAIN)})"
+    f" VALUES ({', '.join('?' * (len(_OWN) + len(_PLAIN)))})"
 )
 _INSERT_CELL = {
     group: f"INSERT INTO {group} VALUES (?, ?, ?, ?, ?{', ?' * (group == 'metrics' and len(STATISTICS))})"
@@ -63,7 +64,7 @@ def store(database: sqlite3.Connection, row: Dict[str, Any], look: Look, names: 
         forget(database, n)
     (changed,) = database.execute("SELECT changed FROM counter").fetchone()
     own = (n, look.shard, look.mtime, look.seen, look.signature, settled, digest, changed)
-    plain = [_column(name, row.get(name)) for name in [*COLUMNS, *HIDDEN]]
+    plain = [None if row.get(name) is None else _column(name, row[name]) for name in _PLAIN]
     n = database.execute(_INSERT, [*own, *plain]).lastrowid
     database.execute("DELETE FROM blocks WHERE number = ?", (n // BLOCK,))  # type: ignore[operator]
     database.executemany("INSERT OR IGNORE INTO needs VALUES (?, ?)", [(n, each) for each in row.get("needs") or ()])
