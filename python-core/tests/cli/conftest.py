@@ -44,8 +44,6 @@ def espalier(forest: Path) -> Shell:
         settings = {"cwd": forest, "env": surroundings(), "timeout": 60, "encoding": "utf-8", **options}
         if "stdin" not in settings and "input" not in settings:
             settings["stdin"] = subprocess.DEVNULL
-        return subprocess.run(
-            [sys.executable, "-m", "espalier.cli", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, **settings
-        )
+        return subprocess.run([sys.executable, "-m", "espalier.cli", *words], capture_output=True, **settings)
 
     return carried_out

@@ -130,7 +130,7 @@ def lamps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def test_a_new_noun_needs_no_other_file(lamps: None, main: Workspace) -> None:
     assert set(operations("lamps")) == {"list", "light"}
-    assert nouns()["lamps"] == "The lamps of a workspace"
+    assert nouns()["lamps"] == "The lamps of a workspace."
     invoke = CliRunner().invoke
     assert "lamps" in invoke(main_command(), ["--help"]).output
     page = invoke(main_command(), ["lamps", "--help"]).output

@@ -218,3 +218,17 @@ def test_busy(espalier: Shell, main: Workspace) -> None:
 
     assert exit_code(EspalierError("too_many_processes", "x")) == 5
     set_capacity(queue_paths(), cpus=1)
+
+
+def test_jobs_in_files(espalier: Shell, main: Workspace, forest: Path) -> None:
+    (forest / "job.yml").write_text("script: train.py\narguments: ['0.5']\ntags: {stage: test}\n")
+    shown = json.loads(done(espalier("job", "submit", "job.yml", "--dry-run", "--set", "arguments.0=0.25")).stdout)
+    assert (shown["config"]["arguments"], shown["experiment"]) == (["0.25"], "forest")
+    result = done(espalier("job", "submit", "job.yml", "--set", "arguments.0=0.25", "--tag", "who=me", "-f"))
+    assert json.loads(result.stdout)["metrics"] == {"AUC": 0.25}
+    assert json.loads(done(espalier("runs", "tags", "latest")).stdout) == {"stage": "test", "who": "me"}
+    detached = json.loads(done(espalier("job", "submit", "job.yml", "-e", "other")).stdout)
+    assert detached["run_id"].startswith("other_")
+    wrong = done(espalier("job", "submit", "job.yml", "--set", "argments=1\x1b"), 2)
+    assert "arguments" in wrong.stderr and "\x1b" not in wrong.stderr
+    assert done(espalier("job", "submit", "nope.yml"), 2).stdout == ""

@@ -54,7 +54,7 @@ def command_of(noun: str, record: Mapping[str, Any], member: Mapping[str, Any]) 
 
 def summary(text: str) -> str:
     """The beginning of a description, for lists of commands."""
-    return re.split(r"[.:;,](?:\s|$)", text, maxsplit=1)[0]
+    return re.split(r"[.:;,](?:\s|$)", text, maxsplit=1)[0].rstrip(".") + "."
 
 
 def examples(command: str) -> Optional[str]:

@@ -25,12 +25,13 @@ def command() -> click.Command:
 
 
 def _submit(file: str, settings: Sequence[str], follow: bool, dry_run: bool, **given: Any) -> None:
-    asked = {"path": os.path.abspath(file), "set": list(settings)}
+    path = os.path.abspath(file)
+    asked = {"path": path, "set": list(settings)}
     job = call("Jobs", "read", None, asked)
-    experiment = given["experiment"] or job["experiment"] or named_like(os.path.dirname(asked["path"]))
+    experiment = given["experiment"] or job["experiment"] or named_like(os.path.dirname(path))
     if dry_run:
         return output.emit({**job, "experiment": experiment}, "json")
-    workspace = project_workspace(given, os.path.dirname(asked["path"]))
+    workspace = project_workspace(given, os.path.dirname(path))
     arguments = {**asked, "experiment": experiment, "tags": tags_of(given), "reuse": given["reuse"]}
     submitted = call("Jobs", "submit_values", {"path": workspace}, arguments)
     follow_up(workspace, submitted, {**given, "detach": not follow})

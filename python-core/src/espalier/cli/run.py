@@ -70,8 +70,8 @@ def _run(script: str, arguments: Sequence[str], folder: Optional[str], dry_run: 
     if given["environment"]:
         config["environment"] = environment_value(given["environment"], workspace)
     identity = {"workspace": workspace, "name": experiment}
-    arguments = {"config": config, "tags": tags_of(given), "reuse": given["reuse"]}
-    follow_up(workspace, call("Experiment", "submit_values", identity, arguments), given)
+    job = {"config": config, "tags": tags_of(given), "reuse": given["reuse"]}
+    follow_up(workspace, call("Experiment", "submit_values", identity, job), given)
 
 
 def tags_of(given: Mapping[str, Any]) -> Dict[str, str]:

@@ -85,9 +85,10 @@ def _begins(name: str, prefix: str) -> bool:
 
 def _fitted(widths: Mapping[str, int], least: Mapping[str, int]) -> Dict[str, int]:
     """The columns there is room for, in their order, and their widths."""
-    room, shown = _room() + _GAP, {}
+    room = _room() + _GAP
+    shown: Dict[str, int] = {}
     for name in widths:
-        if shown and sum(least[each] + _GAP for each in [*shown, name]) > room:
+        if shown and sum(least[each] + _GAP for each in (*shown, name)) > room:
             break
         shown[name] = widths[name]
     while sum(shown.values()) + _GAP * len(shown) > room:
@@ -99,11 +100,12 @@ def _fitted(widths: Mapping[str, int], least: Mapping[str, int]) -> Dict[str, in
 
 
 def _room() -> int:
-    """The columns of the terminal; no limit where there is none."""
-    if not is_terminal(sys.stdout):
-        return 1_000_000
+    """The columns of the terminal, or those of the variable COLUMNS; no limit where there is neither."""
+    with contextlib.suppress(ValueError):
+        if int(os.environ.get("COLUMNS") or 0) > 0:
+            return int(os.environ["COLUMNS"])
     with contextlib.suppress(ValueError, OSError):
-        return int(os.environ.get("COLUMNS") or 0) or os.get_terminal_size(sys.stdout.fileno()).columns or 80
+        return os.get_terminal_size(sys.stdout.fileno()).columns or 80 if is_terminal(sys.stdout) else 1_000_000
     return 80
 
 
