@@ -88,4 +88,3 @@ def test_runs_by_beginning_and_end(main: Workspace, submit: Callable[..., Any], 
     from espalier.base.paths import WorkspacePaths
 
     assert sorted(run_ids(WorkspacePaths(path))) == sorted([first, second.id])
-    assert run_ids(WorkspacePaths(path), "no") == []

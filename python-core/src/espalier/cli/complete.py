@@ -1,6 +1,6 @@
 """What Tab offers: ids of runs, names of workspaces, environments and experiments.
 
-What it takes is read from the disk as it lies: a key press starts no process and loads no index.
+What it takes is read from the disk as it lies: a key press moves no queue and writes nothing.
 """
 
 import contextlib
@@ -11,7 +11,8 @@ import click
 
 from espalier.base.errors import EspalierError
 from espalier.base.paths import WorkspacePaths, is_record
-from espalier.cli.place import LATEST, run_ids, workspace_folder
+from espalier.cli.place import LATEST, workspace_folder
+from espalier.store.index.known import newest_ids
 from espalier.workspace.places import home_of_workspaces, workspaces_in
 
 _MOST = 50
@@ -26,8 +27,8 @@ def by_name(name: str) -> Optional[Offer]:
 def runs(context: click.Context, parameter: click.Parameter, incomplete: str) -> List[str]:
     """`latest`, and the ids of the newest runs that begin so."""
     folder = _workspace(context)
-    ids = run_ids(WorkspacePaths(folder), incomplete) if folder else []
-    return [*([LATEST] if LATEST.startswith(incomplete) else []), *ids[:_MOST]]
+    ids = newest_ids(WorkspacePaths(folder), incomplete, _MOST) if folder else []
+    return [*([LATEST] if LATEST.startswith(incomplete) else []), *ids]
 
 
 def workspaces(context: click.Context, parameter: click.Parameter, incomplete: str) -> List[str]:

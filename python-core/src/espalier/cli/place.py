@@ -98,13 +98,9 @@ def _listed(ids: Sequence[str]) -> str:
     return "\n".join(ids[:_SHOWN]) + ("\n..." if len(ids) > _SHOWN else "")
 
 
-def run_ids(paths: WorkspacePaths, prefix: str = "") -> List[str]:
-    """The ids of all runs that begin so, newest first."""
-    found: List[str] = []
-    for shard in _names(paths.runs):
-        found += [name for name in _names(os.path.join(paths.runs, shard)) if name.startswith(prefix)]
-    # (they end with the time, and eight digits that are no time)
-    return sorted(filter(is_run_id, found), key=lambda name: name[-19:], reverse=True)
+def run_ids(paths: WorkspacePaths) -> List[str]:
+    """The ids of all runs."""
+    return [name for shard in _names(paths.runs) for name in _names(os.path.join(paths.runs, shard)) if is_run_id(name)]
 
 
 def _names(folder: str) -> List[str]:
