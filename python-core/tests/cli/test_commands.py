@@ -115,7 +115,8 @@ def test_exit_codes(espalier: Shell, main: Workspace, code: int, words: "list[st
 
 def test_other_exit_codes(espalier: Shell) -> None:
     assert done(espalier("runs", "list"), 3).stderr.startswith("Error: Can't find a workspace in ")
-    assert done(espalier(), 2).stderr.startswith("Usage: espalier [OPTIONS] COMMAND")
+    alone = espalier()  # (some versions of click take it for a request of help, others for a wrong usage)
+    assert (alone.stdout + alone.stderr).startswith("Usage: espalier [OPTIONS] COMMAND")
     assert "runs" in done(espalier("--help")).stdout
 
 
