@@ -11,6 +11,8 @@ LATEST = "latest"
 # Of more runs than that, the ones with the nearest ids aren't looked for.
 _COMPARED = 20_000
 _SHOWN = 3
+# How like an id must be. (Ids of one experiment share its name, and some digits.)
+_NEAR = 0.3
 
 
 def workspace_folder(given: Optional[str], path: Optional[str], start: str = "") -> str:
@@ -88,7 +90,7 @@ def run_id(workspace: str, given: str) -> str:
         raise EspalierError("bad_argument", f"{message}\n{_listed(meant)}", hint)
     import difflib  # (it takes longer than most commands)
 
-    near = difflib.get_close_matches(given, ids, _SHOWN, 0.5) if len(ids) <= _COMPARED else []
+    near = difflib.get_close_matches(given, ids, _SHOWN, _NEAR) if len(ids) <= _COMPARED else []
     message = f'Can\'t find the run "{given}" in {workspace}.'
     message += f"\nThe nearest: {', '.join(near)}." if near else ""
     raise EspalierError("run_missing", message, "`espalier runs list` shows the runs.", nearest=near)
