@@ -290,7 +290,8 @@ print.espalier_config <- function(x, ...) {
   # (`$` would also find environment_variables)
   if (length(shown[["environment"]])) shown[["environment"]] <- asked_environment_text(shown[["environment"]])
   if (length(shown$docker)) shown$docker <- docker_text(shown$docker)
-  for (name in names(shown)) cat("  ", name, ": ", config_text(shown[[name]]), "\n", sep = "")
+  shown <- c(shown, attributes(x)[c("experiment", "tags")])
+  for (name in names(shown)[lengths(shown) > 0L]) cat("  ", name, ": ", config_text(shown[[name]]), "\n", sep = "")
   invisible(x)
 }
 

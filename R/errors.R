@@ -9,10 +9,12 @@
 #'
 #' | class | when |
 #' |---|---|
+#' | `espalier_error_archive_invalid` | a file of exported runs is none, was changed, or holds what it must not |
 #' | `espalier_error_artifact_missing` | the run has no such file |
 #' | `espalier_error_artifact_unsafe` | the file is a link that leaves the run's folder |
 #' | `espalier_error_bad_argument` | an argument has the wrong type or value |
 #' | `espalier_error_bad_filter` | a filter, an order or a page token of a list of runs can't be read |
+#' | `espalier_error_bad_job_file` | a job file can't be read, or a field of it is wrong |
 #' | `espalier_error_bad_name` | a workspace, experiment, metric or artifact name breaks the naming rule |
 #' | `espalier_error_build_failed` | an image or a private environment could not be built |
 #' | `espalier_error_damaged` | a record or event log cannot be parsed |
@@ -49,6 +51,7 @@
 #' | `espalier_error_request_unanswered` | what a job asked espalier for was not answered in time |
 #' | `espalier_error_run_exists` | a run was to be made under an id that another has |
 #' | `espalier_error_run_failed` | the run that was waited for failed |
+#' | `espalier_error_run_in_use` | the run has not ended, or one that hasn't ended needs it |
 #' | `espalier_error_run_missing` | there is no such run |
 #' | `espalier_error_run_not_active` | the run has ended, or is not the kind of run that can do this |
 #' | `espalier_error_script_missing` | the entry script does not exist, is a folder, is left out by ignore rules, or can't be executed |

@@ -26,8 +26,8 @@ experiment <- function(workspace, name) {
 #' written, nothing is submitted; after that the run exists, and its id is told.
 #'
 #' @param experiment An [experiment()].
-#' @param config An [estimator()] or [script_run_config()].
-#' @param tags Named list or character vector, text to find the run by later.
+#' @param config An [estimator()], a [script_run_config()], or a job of a file, see [read_job()].
+#' @param tags Named list or character vector, text to find the run by later. By default those of the job's file.
 #' @param reuse Return the newest completed run of the experiment with the same program, arguments, snapshot,
 #'   environment, inputs and seed, if there is one; a report knitted again then trains nothing anew.
 #'   A run that was submitted before one of its inputs was written ([run_output()] of a run that hadn't completed) is
@@ -53,7 +53,9 @@ submit_experiment <- function(experiment, config, tags = NULL, reuse = FALSE) {
   # (a time limit of the user's may end this in the middle of a message)
   on.exit(if (!is.null(told)) tell_submitted_all_the_same(told))
   told <- when_too_late(
-    experiment$submit_values(values, named_strings(tags, "tags") %||% empty_object(), check_flag(reuse, "reuse")),
+    experiment$submit_values(
+      values, named_strings(tags %||% attr(config, "tags"), "tags") %||% empty_object(), check_flag(reuse, "reuse")
+    ),
     tell_submitted_all_the_same
   )
   tell_submitted(told, values)
@@ -68,9 +70,17 @@ submit_experiment <- function(experiment, config, tags = NULL, reuse = FALSE) {
 #' A job as the core takes it, with the session that submits
 #' @noRd
 job_values <- function(config) {
-  values <- unclass(config)
+  values <- plain_job(config)
   values$session <- session_context(values$python)
   values$python <- NULL
+  values
+}
+
+#' A job as the core takes it, with the Python that was chosen for it
+#' @noRd
+plain_job <- function(config) {
+  values <- unclass(config)
+  attributes(values) <- list(names = names(values))
   if (length(values$command) == 1L && grepl("[[:space:]|;&<>$]", values$command[[1]])) values$command <- values$command[[1]]
   values
 }
@@ -190,6 +200,7 @@ start_logging_run <- function(experiment, outputs = NULL, snapshot_directory = N
 #' @param type Only runs of this type: `"script"`, `"command"` or `"interactive"`.
 #' @param tags,properties Named list: only runs that have all of these.
 #' @param include_children Also runs that have a parent.
+#' @param include_archived Also archived runs, see [archive_run()]. The data frame then has the column `archived_at`.
 #' @return A data frame of class `espalier_run_table`; a list of `Run` objects of class `espalier_runs`.
 #' @section Errors: `espalier_error_workspace_missing`, `espalier_error_bad_filter`.
 #' @seealso [best_run()]
@@ -206,7 +217,7 @@ start_logging_run <- function(experiment, outputs = NULL, snapshot_directory = N
 #' list_runs(ws, "metrics.loss < 0.25 and created_at > '7 days'")
 #' list_runs(ws, min(metrics.loss) < limit, sort = "-max(metrics.loss)")
 #' @export
-list_runs <- function(x, filter = NULL, sort = NULL, n = NULL, include_children = FALSE) {
+list_runs <- function(x, filter = NULL, sort = NULL, n = NULL, include_children = FALSE, include_archived = FALSE) {
   if (missing(x)) abort_missing("x")
   if (!inherits(x, c("Experiment", "Workspace"))) {
     abort_argument("x", "an experiment or a workspace", x)
@@ -221,15 +232,19 @@ list_runs <- function(x, filter = NULL, sort = NULL, n = NULL, include_children 
   filter <- filter_text(filter, env)
   check_flag(include_children, "include_children")
   list <- if (inherits(x, "Workspace")) x$runs$list else x$list_runs
-  table <- list(include_children, filter, order, check_count(n, "n", null = TRUE))
-  run_table(table, if (!nrow(table)) why_no_runs(x, !is.null(filter), n))
+  check_flag(include_archived, "include_archived")
+  table <- list(include_children, filter, order, check_count(n, "n", null = TRUE), include_archived = include_archived)
+  if (nrow(table)) return(run_table(table, NULL))
+  archived <- is.null(filter) && !include_archived && nrow(list(include_children, max_results = 1L, include_archived = TRUE))
+  run_table(table, why_no_runs(x, !is.null(filter), n, archived))
 }
 
 #' What is printed in place of a table without rows
 #' @noRd
-why_no_runs <- function(x, filtered, n) {
+why_no_runs <- function(x, filtered, n, archived) {
   if (identical(as.numeric(n), 0)) return("No run is listed, because `n` is 0.")
   if (filtered) return("No run matches.")
+  if (archived) return("All runs are archived; include_archived = TRUE shows them.")
   near <- if (inherits(x, "Experiment")) near_experiment(x)
   paste0("No runs yet.", if (length(near)) sprintf(" Did you mean \"%s\"?", near))
 }
@@ -247,11 +262,12 @@ near_experiment <- function(x) {
 
 #' @rdname list_runs
 #' @export
-get_runs_in_experiment <- function(experiment, type = NULL, tags = NULL, properties = NULL, include_children = FALSE) {
+get_runs_in_experiment <- function(experiment, type = NULL, tags = NULL, properties = NULL, include_children = FALSE,
+                                   include_archived = FALSE) {
   check_object(experiment, "Experiment", "experiment")
   runs <- experiment$get_runs(
     type, if (length(tags)) named_strings(tags, "tags"), if (length(properties)) named_strings(properties, "properties"),
-    check_flag(include_children, "include_children")
+    check_flag(include_children, "include_children"), check_flag(include_archived, "include_archived")
   )
   structure(runs, class = "espalier_runs", experiment = experiment)
 }
@@ -259,7 +275,7 @@ get_runs_in_experiment <- function(experiment, type = NULL, tags = NULL, propert
 #' @export
 as.data.frame.espalier_runs <- function(x, ...) {
   ids <- vapply(unclass(x), function(run) run$id, "")
-  table <- attr(x, "experiment")$workspace$runs$list(include_children = TRUE, run_ids = as.list(ids))
+  table <- attr(x, "experiment")$workspace$runs$list(include_children = TRUE, include_archived = TRUE, run_ids = as.list(ids))
   table <- table[match(ids, table$run_id), , drop = FALSE]
   rownames(table) <- NULL
   run_table(table)

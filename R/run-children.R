@@ -136,33 +136,9 @@ get_child_runs <- function(parent_run = get_current_run(FALSE), recursive = FALS
   if (!is_asked_for(parent_run)) {
     return(runs_below(parent_run, parent_run$get_children(recursive, tags, properties, type, status)))
   }
-  found <- Filter(
-    function(child) {
-      (is.null(type) || child$spec$type == type) && (is.null(status) || run_state(child$dir) == status) &&
-        has_all(child$meta$tags, tags) && has_all(child$meta$properties, properties)
-    },
-    children_in_job(run_folder(identity_of(parent_run)), recursive)
-  )
-  made <- vapply(found, function(child) paste(child$spec$created_at, child$spec$id), "")
-  runs_below(parent_run, lapply(found[order(made, method = "radix")], function(child) child_of(parent_run, child$spec$id)))
-}
-
-#' The children that a run's folder has entries of, with what they say of themselves
-#' @noRd
-children_in_job <- function(dir, recursive) {
-  workspace <- run_identity(dir)[["workspace"]]
-  ids <- list.files(file.path(dir, "children"), "^[A-Za-z0-9][A-Za-z0-9_.-]*_[0-9]{1,12}_[0-9a-f]{8}$")
-  found <- lapply(ids, function(id) {
-    at <- run_folder(list(workspace = workspace, id = id))
-    tryCatch(list(dir = at, spec = run_record(at, "spec.json"), meta = run_record(at, "meta.json")), espalier_error = function(e) NULL)
-  })
-  found <- Filter(function(child) identical(child$spec$parent, basename(dir)), found)
-  if (!recursive) return(found)
-  c(found, unlist(lapply(found, function(child) children_in_job(child$dir, TRUE)), recursive = FALSE))
-}
-
-has_all <- function(present, wanted) {
-  all(vapply(names(wanted), function(name) identical(present[[name]], wanted[[name]]), NA))
+  args <- list(recursive = recursive, tags = tags, properties = properties, type = type, status = status)
+  found <- job_call(parent_run, "get_children", Filter(length, args))
+  runs_below(parent_run, lapply(found, function(identity) child_of(parent_run, identity$id)))
 }
 
 #' A list of runs that prints as a table

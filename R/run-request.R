@@ -144,9 +144,16 @@ answer_in_job <- function(class, method, identity, args_json) {
   if (class != "Run" || is.null(job_dir()) || nzchar(system.file(package = "reticulate"))) return(NULL)
   # (asked for again and again)
   if (method == "get_status") return(list(value = run_state(run_folder(identity))))
-  args <- structure(args_json, class = "espalier_json")
-  answer <- job_ask("call", class = class, member = method, identity = list(id = identity[["id"]]), args = args)
-  list(value = answer$value)
+  list(value = job_call(identity, method, structure(args_json, class = "espalier_json")))
+}
+
+#' The result of an operation on a run that the runner of this job carries out, as JSON values
+#'
+#' @param run The job's own run or one below, or its identity.
+#' @noRd
+job_call <- function(run, member, args) {
+  identity <- if (inherits(run, "Run")) identity_of(run) else run
+  job_ask("call", class = "Run", member = member, identity = list(id = identity[["id"]]), args = args)$value
 }
 
 # ---- other runs, seen from a job ----------------------------------------------------------------------

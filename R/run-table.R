@@ -129,7 +129,7 @@ has_differences <- function(column) length(unique(column)) > 1L
 
 # The names of columns that list_runs() may have returned.
 columns_of_runs <- function(names) {
-  c(.run_columns, grep("^((metric|param|tag)_|(first|min|max)[(]metric_)", names, value = TRUE))
+  c(.run_columns, "archived_at", grep("^((metric|param|tag)_|(first|min|max)[(]metric_)", names, value = TRUE))
 }
 
 .run_columns <- c(

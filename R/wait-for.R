@@ -38,12 +38,12 @@ wait_for <- function(runs, any = FALSE, timeout = Inf) {
   invisible(found)
 }
 
-check_runs <- function(runs) {
-  if (missing(runs)) abort_missing("runs")
+check_runs <- function(runs, arg = "runs") {
+  if (missing(runs)) abort_missing(arg)
   if (inherits(runs, "Run")) runs <- list(runs)
   if (!is.list(runs) || !all(vapply(runs, inherits, NA, "Run"))) {
     ids <- is.character(runs) || is.list(runs) && any(vapply(runs, is.character, NA))
-    abort_argument("runs", "a run or a list of runs", runs, hint = if (ids) "Get a run by its id: get_run(ws, \"id\").")
+    abort_argument(arg, "a run or a list of runs", runs, hint = if (ids) "Get a run by its id: get_run(ws, \"id\").")
   }
   unclass(runs)
 }

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # R CMD build and check of the tarball, with a ready environment: no error, warning, note or skipped test passes.
 # Of the tests, which `make test-r` has run, those are repeated that look at the package as it is installed and at a
-# Python that the user has chosen; and of the vignettes, which the build makes, none is made again.
+# Python that the user has chosen; and of the vignettes, which the build makes and the tests look at here, none is made
+# again.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=.build/check
@@ -11,7 +12,7 @@ export ESPALIER_STATE_DIR="$PWD/$out/state" ESPALIER_CACHE_DIR="$PWD/$out/cache"
 # the check never builds an environment: it gets the one the tests use
 export RETICULATE_PYTHON="$PWD/.venv/bin/python"
 export ESPALIER_TESTS_NEED_CORE=yes ESPALIER_SOURCE="$PWD" NOT_CRAN=true
-export ESPALIER_TESTS_ONLY='^(bridge|calls|config-env|exports|journey|keep|python|session|sitrep)'
+export ESPALIER_TESTS_ONLY='^(bridge|calls|config-env|exports|journey|keep|python|session|sitrep|vignettes)'
 # (where it finds no UTF-8 the check asks for en_US, which few machines without a locale have, and warns)
 export LC_ALL=C.UTF-8
 # no clock service is asked for the time
@@ -19,8 +20,8 @@ export _R_CHECK_SYSTEM_CLOCK_=0 _R_CHECK_FORCE_SUGGESTS_=true
 # As with --as-cran, which itself needs CRAN.
 export _R_CHECK_CONNECTIONS_LEFT_OPEN_=true _R_CHECK_RD_LINE_WIDTHS_=true
 cd "$out"
-R CMD build espalier > build.log 2>&1 || { cat build.log; exit 1; }
-# (byte code is what most of an installation's time goes to, and the tests need none of it)
+# (byte code is what most of an installation's time goes to, and neither vignettes nor tests need it)
+R_COMPILE_PKGS=0 R CMD build espalier > build.log 2>&1 || { cat build.log; exit 1; }
 R CMD check --no-manual --no-vignettes --install-args=--no-byte-compile espalier_*.tar.gz > check.log 2>&1 || { tail -60 check.log; cat espalier.Rcheck/tests/*.fail 2>/dev/null | tail -80; exit 1; }
 tail -4 check.log
 grep -hE '^\[ FAIL' espalier.Rcheck/tests/testthat.Rout

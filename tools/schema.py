@@ -1,13 +1,24 @@
-"""Write the JSON Schema of `spec.json` to docs/spec.schema.json (`make generate`)."""
+"""Write the JSON Schemas of `spec.json` and of job files to docs/ (`make generate`)."""
 
 import json
 from pathlib import Path
+from typing import Any, Dict
 
 from espalier.base.model.job import JobSpec
 from espalier.base.model.schema import schema_of
+from espalier.jobfile.schema import schema_of_job_files
 
 HEAD = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "spec.json of espalier, format 1"}
 
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+def write(name: str, schema: Dict[str, Any]) -> None:
+    """Write a schema, a line a key."""
+    text = json.dumps(schema, indent=None, separators=(",", ": ")).replace(',"', ',\n"')
+    (DOCS / name).write_text(text + "\n", "utf-8")
+
+
 if __name__ == "__main__":
-    target = Path(__file__).parent.parent / "docs" / "spec.schema.json"
-    target.write_text(json.dumps({**HEAD, **schema_of(JobSpec)}, indent=None, separators=(",", ": ")).replace(',"', ',\n"') + "\n", "utf-8")
+    write("spec.schema.json", {**HEAD, **schema_of(JobSpec)})
+    write("job.schema.json", schema_of_job_files())

@@ -117,8 +117,8 @@ def put(path: str, kind: str) -> Path:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("record", ["spec.json", "status.json", "meta.json"])
 def test_one_run_never_stops_a_listing(workspace: Workspace, run: Any, record: str, kind: str) -> None:
-    other = Experiment(workspace, "exp").submit(ScriptRunConfig(command="true"))
-    other.wait_for_completion()
+    other = Experiment(workspace, "exp").start_logging()
+    other.complete()
     put(os.path.join(run.run_dir, record), kind)
     rows = workspace.runs.list()
     states = dict(zip(rows.columns["run_id"], rows.columns["status"]))

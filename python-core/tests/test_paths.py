@@ -26,6 +26,7 @@ OTHERS = {
     "provision/docker/package_stages.py": ["/cache"],
     "provision/docker/signature.py": ["images"],
     "jobs/known_params.py": ["inputs"],  # (the argument)
+    **{f"jobfile/{name}.py": ["inputs", "outputs", "children", "attempts"] for name in ("azure", "model", "settings")},  # (fields)
     "lifecycle/attempts.py": ["kept"],
     "provision/ready.py": ["cache"],
     "api/run.py": ["user_logs/std_log.txt"],  # (shown in the help)

@@ -39,6 +39,21 @@ class Recording:
             return number
         return max((at + 1 for at, act in enumerate(self.acts[:number]) if act["act"] in _SYNC), default=0)
 
+    def stops(self, way: str) -> List[int]:
+        """After how many acts it is worth while to stop: not where the disk is as it was one act before."""
+        found, last = [], None
+        for number in range(len(self.acts) + 1):
+            reached = self.acts[: self.reached(number, way)]
+            disk = sum(_changes_disk(act, way) for act in reached), self.begun(number)
+            if disk != last or number == len(self.acts):
+                found.append(number)
+            last = disk
+        return found
+
+    def begun(self, number: int) -> bool:
+        """Whether a job had been started within so many acts."""
+        return any(_starts_job(act) for act in self.acts[:number])
+
     def when(self, state: str) -> int:
         """The number of acts after which a run's status first has a state."""
         text = f'"state": "{state}"'.encode()
@@ -63,7 +78,15 @@ class Recording:
                 if os.path.isfile(path):
                     os.truncate(path, 0)
         _reboot(self.home)
-        return any(_starts_job(act) for act in self.acts[:number])
+        return self.begun(number)
+
+
+def _changes_disk(act: Dict[str, Any], way: str) -> bool:
+    """Whether another disk is left when the machine stops after an act than when it stops before."""
+    kind = act["act"]
+    if kind in _SYNC:
+        return way == "empty"  # (data that is synchronised isn't lost)
+    return "path" in act and (kind != "open" or act["create"]) and kind != "chmod"
 
 
 def _starts_job(act: Dict[str, Any]) -> bool:

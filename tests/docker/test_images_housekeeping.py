@@ -115,7 +115,7 @@ def test_a_container_of_a_dead_builder_goes_and_that_of_a_living_one_stays(
     os.makedirs(os.path.dirname(lock), exist_ok=True)
     Path(lock).touch()
     with stage_container(small_image, ["/bin/true"], [], {}, labels_while_building(cache(), key), "none") as container:
-        held = subprocess.Popen(["flock", lock, "sleep", "60"])
+        held = subprocess.Popen(["flock", "--close", lock, "sleep", "60"])
         try:
             deadline = time.monotonic() + 10
             while subprocess.run(["flock", "-n", lock, "true"]).returncode == 0:

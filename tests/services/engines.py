@@ -175,8 +175,12 @@ class OwnEngine:
             time.sleep(0.05)
 
     def _answers(self) -> bool:
-        done = subprocess.run(["docker", "--host", self.address, "version"], capture_output=True, timeout=30)
-        return done.returncode == 0
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(30)
+            connection.connect(str(self.socket))
+            connection.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
+            return b" 200 " in connection.recv(100)
+        return False
 
     def load(self, image: str) -> None:
         """Copy an image of the usual engine."""

@@ -1,14 +1,5 @@
 # What the documents say must be true: their code runs, their links lead somewhere, their lists are complete.
 
-skip_if_no_source <- function() skip_if(is.null(source_top()), "not in a source tree: the documents are absent")
-
-document <- function(...) {
-  skip_if_no_source()
-  file.path(source_top(), ...)
-}
-
-text_of <- function(path) readLines(path, warn = FALSE, encoding = "UTF-8")
-
 # The fenced blocks of one language, as character vectors of lines
 code_blocks <- function(path, language) {
   lines <- text_of(path)
@@ -17,19 +8,6 @@ code_blocks <- function(path, language) {
   closing <- fences[c(FALSE, TRUE)]
   blocks <- Map(function(from, to) lines[seq_len(to - from - 1L) + from], opening, closing)
   blocks[lines[opening] == paste0("```", language)]
-}
-
-# Run an R script in a folder, with queue, index and caches of its own; the exit status and what was printed
-run_script <- function(lines, folder, home = withr::local_tempdir(.local_envir = parent.frame())) {
-  script <- withr::local_tempfile(fileext = ".R")
-  writeLines(enc2utf8(lines), script, useBytes = TRUE)
-  printed <- withr::with_dir(folder, withr::with_envvar(
-    c(R_LIBS = paste(.libPaths(), collapse = .Platform$path.sep), ESPALIER_STATE_DIR = file.path(home, "state"),
-      ESPALIER_CACHE_DIR = file.path(home, "cache")),
-    suppressWarnings(system2(rscript_path(), shQuote(script), stdout = TRUE, stderr = TRUE))
-  ))
-  status <- attr(printed, "status")
-  list(status = if (is.null(status)) 0L else status, printed = paste(printed, collapse = "\n"))
 }
 
 test_that("README's R code parses, and its first session runs as pasted", {
@@ -80,66 +58,6 @@ test_that("README's script also runs by hand", {
   result <- run_script(blocks[is_script][[1L]], withr::local_tempdir())
   expect_equal(result$status, 0L, info = result$printed)
   expect_match(result$printed, "recorded nowhere", fixed = TRUE)
-})
-
-# A vignette's HTML as text. It is rendered in a process of its own, with everything temporary.
-rendered <- function(name, prelude = character()) {
-  path <- normalizePath(document("vignettes", paste0(name, ".Rmd")))
-  skip_if_not_installed("rmarkdown")
-  skip_if(!rmarkdown::pandoc_available("1.12.3"), "no pandoc")
-  out <- withr::local_tempdir(.local_envir = parent.frame())
-  code <- c(prelude, sprintf(
-    "rmarkdown::render(%s, output_dir = %s, intermediates_dir = %s, quiet = TRUE)",
-    deparse(path), deparse(out), deparse(file.path(out, "between"))
-  ))
-  result <- run_script(code, out)
-  expect_equal(result$status, 0L, info = result$printed)
-  paste(text_of(file.path(out, paste0(name, ".html"))), collapse = "\n")
-}
-
-# Pictures drawn or included by chunks
-pictures <- function(html) lengths(regmatches(html, gregexpr("<img[^>]*src=\"data:image/png", html)))
-
-test_that("the vignette 'Train your first model' renders, with its run, metrics and plots", {
-  skip_if_no_core()
-  skip_if_not_installed("MASS")
-  html <- rendered("first-model")
-  expect_no_match(html, "was not run when this page was made", fixed = TRUE)
-  expect_match(html, "Completed", fixed = TRUE)
-  expect_match(html, "Test AUC 0.866", fixed = TRUE)
-  expect_match(html, "outputs/model.rds", fixed = TRUE)
-  expect_match(html, "nothing is run", fixed = TRUE)
-  expect_equal(pictures(html), 2L)
-  # one error, on purpose
-  expect_equal(lengths(regmatches(html, gregexpr("## Error|#&gt; Error", html))), 1L)
-})
-
-test_that("the vignette 'How a run works' renders, and shows what it tells", {
-  skip_if_no_core()
-  html <- rendered("how-a-run-works")
-  expect_no_match(html, "was not run when this page was made", fixed = TRUE)
-  expect_match(html, "left out of the snapshot", fixed = TRUE)
-  expect_match(html, "as it was at submit", fixed = TRUE)
-  expect_match(html, "LEVEL: high", fixed = TRUE)
-  expect_match(html, "Queued", fixed = TRUE)
-  expect_match(html, "status.json", fixed = TRUE)
-  expect_no_match(html, "this session only\\s*\n#&gt;")
-  # three errors, on purpose
-  expect_equal(lengths(regmatches(html, gregexpr("## Error|#&gt; Error", html))), 3L)
-})
-
-test_that("the vignette 'Data between R and Python' renders, with all its tables", {
-  html <- rendered("data-between-r-and-python")
-  expect_equal(lengths(regmatches(html, gregexpr("<table", html))), 16L)
-  expect_match(html, "dictionary&lt;string, ordered&gt;", fixed = TRUE)
-})
-
-test_that("without a ready Python the vignettes render with a note", {
-  for (name in c("first-model", "how-a-run-works")) {
-    html <- rendered(name, "Sys.setenv(RETICULATE_PYTHON = '/nowhere/python')")
-    expect_match(html, "was not run when this page was made", fixed = TRUE)
-    expect_no_match(html, "#&gt; Error", fixed = TRUE)
-  }
 })
 
 # Where the links of a Markdown file lead, those to other places left out

@@ -154,6 +154,7 @@ test_that("no verb returns a Python object, and every export is tried", {
     get_run_tags = get_run_tags(run), cancel_run = cancel_run(run), max_concurrent_runs = max_concurrent_runs(),
     host_resources = host_resources(), keeper_status = keeper_status(), retry_policy = retry_policy(2),
     docker_options = docker_options(), resources = resources(), limits = limits(), source_options = source_options(),
+    write_job = write_job(est, file.path(folder, "job.yml")), read_job = read_job(file.path(folder, "job.yml")),
     get_run_environment = get_run_environment(run),
     get_run_detailed_status = get_run_detailed_status(run),
     get_default_keyvault = (keyvault <- get_default_keyvault(ws)), set_secrets = set_secrets(keyvault, list(a = "value")),
@@ -172,9 +173,13 @@ test_that("no verb returns a Python object, and every export is tried", {
     list_snapshots = list_snapshots(ws), download_snapshot = download_snapshot(run, file.path(folder, "restored")),
     compare_snapshots = (changes <- compare_snapshots(run, local_project(train.R = "1"))),
     file_diff = file_diff(changes, "train.R"), delete_snapshot = delete_snapshot(ws, taken),
+    delete_run = delete_run(run, dry_run = TRUE), archive_run = archive_run(run), restore_run = restore_run(run),
+    retention_rules = retention_rules(ws, keep_last = 5), export_runs = export_runs(run, file.path(folder, "runs.zip")),
+    import_runs = import_runs(ws, file.path(folder, "runs.zip")),
     collect_garbage = collect_garbage(ws), create_child_run = create_child_run(mine),
     create_child_runs = create_child_runs(mine, 2), get_child_runs = get_child_runs(mine),
-    submit_child_run = submit_child_run(mine, script_run_config(command = "true")), complete_run = complete_run(mine), best_run = best_run(exp, "m"), fail_run = fail_run(start_logging_run(exp)), espalier_sitrep = espalier_sitrep()
+    submit_child_run = submit_child_run(mine, script_run_config(command = "true")), complete_run = complete_run(mine), best_run = best_run(exp, "m"),
+    fail_run = fail_run(start_logging_run(experiment(ws, "gone"))), delete_experiment = delete_experiment(experiment(ws, "gone")), espalier_sitrep = espalier_sitrep()
   ))
   out <- c(out, environment_verbs(ws, folder))
   # (install_espalier() makes an environment and has tests of its own; the others change what the user has registered

@@ -70,24 +70,39 @@ test_that("an error of the answer is raised as it would be in a session", {
   expect_match(conditionMessage(error), "gone.\nCorrect it.", fixed = TRUE)
 })
 
-test_that("children are found without Python", {
+test_that("children, tags and metrics are asked for without Python", {
   dir <- local_job()
-  expect_length(get_child_runs(), 0L)
-  one <- a_child(dir, "exp_2_0000000a", "Completed", meta = "{\"f\": \"1\"}")
+  asked <- NULL
+  answer_with <- function(value) {
+    when_woken(function() {
+      file <- list.files(file.path(dir, "requests"), full.names = TRUE)
+      asked <<- json_parse(readLines(file))
+      writeLines(sprintf("{\"value\": %s}", value), sub("json$", "answer.json", file))
+      unlink(file)
+    }, parent.frame())
+  }
+  answer_with(sprintf("[{\"workspace\": \"/elsewhere\", \"id\": \"exp_2_0000000a\"}]"))
+  found <- get_child_runs(recursive = TRUE, tags = list(f = "!1"))
+  expect_identical(identity_of(found[[1]]), c(id = "exp_2_0000000a", workspace = run_identity(dir)[["workspace"]]))
+  expect_identical(asked[c("op", "class", "member", "identity")],
+                   list(op = "call", class = "Run", member = "get_children", identity = list(id = basename(dir))))
+  expect_identical(asked$args, list(recursive = TRUE, tags = list(f = "!!1")))
+
+  one <- a_child(dir, "exp_2_0000000a", "Completed")
   two <- a_child(dir, "exp_3_0000000b")
-  a_child(dir, "exp_4_0000000c", parent = "exp_9_00000000")
-  deep <- a_child(run_folder(identity_of(two)), "exp_5_0000000d")
-  file.create(file.path(dir, "children", c("exp_6_0000000e", "not an id")))
-  ids <- function(...) vapply(get_child_runs(...), function(run) identity_of(run)[["id"]], "")
-  expect_identical(ids(), c("exp_2_0000000a", "exp_3_0000000b"))
-  expect_identical(ids(recursive = TRUE), c("exp_2_0000000a", "exp_3_0000000b", "exp_5_0000000d"))
-  expect_identical(ids(status = "Completed"), "exp_2_0000000a")
-  expect_identical(ids(tags = list(f = 1)), "exp_2_0000000a")
-  expect_identical(ids(type = "command"), character())
-  expect_identical(ids(two), "exp_5_0000000d")
   dir.create(file.path(run_folder(identity_of(two)), "requests"))
   file.create(file.path(run_folder(identity_of(two)), "requests", "cancel.json"))
   expect_identical(vapply(list(one, two), get_run_status, ""), c("Completed", "CancelRequested"))
+})
+
+test_that("a table of an answer is a data frame", {
+  table <- list(
+    list(name = "n", kind = "integer", values = list(1, NULL)), list(name = "x", kind = "double", values = list(0.5, "!Inf")),
+    list(name = "s", kind = "string", values = list("!!a", NULL))
+  )
+  expect_identical(
+    result_frame(list(columns = table)), data.frame(n = c(1L, NA), x = c(0.5, Inf), s = c("!a", NA), stringsAsFactors = FALSE)
+  )
 })
 
 test_that("waiting shows the log, marks the process, and tells how the run ended", {

@@ -17,12 +17,14 @@ _HOMES = {
     "ScriptRunConfig": "espalier.base.config",
     "Workspace": "espalier.api.workspace",
     "input_url": "espalier.base.references",
+    "read_job": "espalier.jobfile.files",
     "wait_for": "espalier.api.wait_many",
+    "write_job": "espalier.jobfile.files",
 }
 
 __all__ = [
     "Environment", "EspalierError", "Experiment", "Host", "Keyvault", "Run", "ScriptRunConfig", "Workspace",
-    "__version__", "input_url", "wait_for",
+    "__version__", "input_url", "read_job", "wait_for", "write_job",
 ]
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from espalier.base.errors import EspalierError
     from espalier.base.references import input_url
     from espalier.environment.definition import Environment
+    from espalier.jobfile.files import read_job, write_job
 
 
 def __getattr__(name: str) -> Any:

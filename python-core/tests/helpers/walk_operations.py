@@ -24,14 +24,15 @@ os.environ["HOME"] = ELSEWHERE
 os.environ["PATH"] += ":/sbin:/usr/sbin"
 
 from espalier import Environment, EspalierError, Experiment, Keyvault, Run, ScriptRunConfig, Workspace, wait_for  # noqa: E402
+from espalier.api.catalog import facade  # noqa: E402
 from espalier.api.describe import describe  # noqa: E402
 from espalier.base.config import Session  # noqa: E402
 from espalier.base.docker_options import DockerOptions  # noqa: E402
 
 # They speak to engines, registries and timers of the machine, which a test leaves alone.
 LEFT_OUT = {
-    "Workspace.keeper_install", "Workspace.keeper_uninstall", "Workspace.build_environment",
-    "Workspace.lock_environment", "Workspace.list_images", "Workspace.prune_images", "Workspace.environment_image", "Workspace.environment_build_log",
+    "Host.keeper_install", "Host.keeper_uninstall", "Images.build", "Environments.lock", "Images.list", "Images.prune",
+    "Images.get", "Images.build_log",
     "Environment.from_existing_conda_environment",
 }  # fmt: skip
 # What no argument is for. The first fits nothing but what takes anything.
@@ -73,12 +74,10 @@ class Prepared:
         if name == "Run":
             changing = member in ("complete", "fail") or member.startswith("log")
             return self.open if changing else self.run
-        return {
-            "Workspace": self.workspace, "Experiment": self.experiment, "Environment": self.environment,
-            "Keyvault": self.vault,
-        }[name]  # fmt: skip
+        known = {"Workspace": self.workspace, "Experiment": self.experiment, "Environment": self.environment}
+        return known.get(name) or facade(name)._from_identity(self.workspace._identity())
 
-    def argument(self, param: Dict[str, Any], member: str) -> Any:
+    def argument(self, param: Dict[str, Any], member: str, of: str = "") -> Any:
         """A value that fits a parameter, by its name where that says what it is, else by its type."""
         name = param["name"]
         target = os.path.join(HOME, "target-" + os.urandom(4).hex())
@@ -98,7 +97,7 @@ class Prepared:
         }  # fmt: skip
         if member == "download_file" and name == "name":
             return "outputs/x"
-        if member == "get_environment" and name == "name":
+        if (of, name) == ("Environments", "name"):
             return "env"
         if name == "name" and member in ("open", "create", "get"):
             return "ws" if member == "get" else "other"
@@ -126,8 +125,8 @@ def by_type(of: Dict[str, Any], target: str) -> Any:
 
 def operations(prepared: Prepared) -> Iterator["tuple[str, Callable[[], Any]]"]:
     """All properties and methods of the façades."""
-    for described in describe()["classes"]:
-        cls = {each.__name__: each for each in (Workspace, Experiment, Run, Environment, Keyvault)}[described["name"]]
+    for described in describe(undeclared=True)["classes"]:
+        cls = facade(described["name"])
         for prop in described["properties"]:
             owner = prepared.owner(cls.__name__, prop["name"])
             yield f"{cls.__name__}.{prop['name']}", lambda owner=owner, name=prop["name"]: getattr(owner, name)
@@ -135,7 +134,7 @@ def operations(prepared: Prepared) -> Iterator["tuple[str, Callable[[], Any]]"]:
             name = method["name"]
             # (what is optional is given too where it says where to read or write)
             given = {
-                param["name"]: prepared.argument(param, name)
+                param["name"]: prepared.argument(param, name, described["name"])
                 for param in method["params"]
                 if param["required"] or "path" in param["name"] or "director" in param["name"] or param["name"] in ("count", "outputs", "delete")
             }
@@ -149,13 +148,13 @@ def operations(prepared: Prepared) -> Iterator["tuple[str, Callable[[], Any]]"]:
 
 def wrong_calls(prepared: Prepared) -> Iterator["tuple[str, Callable[[], Any]]"]:
     """All operations and constructors, with each argument in turn of each wrong type; the key ends with its number."""
-    for described in describe()["classes"]:
-        cls = {each.__name__: each for each in (Workspace, Experiment, Run, Environment, Keyvault)}[described["name"]]
+    for described in describe(undeclared=True)["classes"]:
+        cls = facade(described["name"])
         for method in described["methods"]:
             symbol = f"{cls.__name__}.{method['name']}"
             owner = cls if method["kind"] == "classmethod" else prepared.owner(cls.__name__, method["name"])
             params = [param for param in method["params"] if param["kind"] != "var_keyword"]
-            right = {param["name"]: prepared.argument(param, method["name"]) for param in params if param["required"]}
+            right = {param["name"]: prepared.argument(param, method["name"], described["name"]) for param in params if param["required"]}
             for param in params:
                 anything = symbol in LEFT_OUT and param["type"]["type"] != "json"  # (what is of its type would be done)
                 for number, value in enumerate(WRONG[:1] if anything else WRONG):

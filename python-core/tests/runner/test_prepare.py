@@ -5,9 +5,9 @@ from typing import Any, Callable, Dict
 import pytest
 from defined import defined
 from espalier import Experiment, ScriptRunConfig
-from espalier.base.scripts import input_variable
 from espalier.base.paths import RunPaths
 from espalier.base.scratch_paths import ScratchPaths
+from espalier.base.scripts import input_variable
 from espalier.runner.prepare import job_command, job_environment, prepare_folders
 from espalier.snapshot import statcache
 from scratch import copy_of

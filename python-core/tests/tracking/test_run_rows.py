@@ -91,15 +91,15 @@ def test_metrics_of_a_running_run_come_from_its_log(run: RunPaths) -> None:
 
 
 def test_metrics_of_a_finished_run_come_from_its_state(run: RunPaths) -> None:
-    write(run, status={**STATUS, "metrics": {"m": {"kind": "integer", "value": 3}}})
+    write(run, status={**STATUS, "metrics": {"m": {"kind": "integer", "value": 3}}, "metric_ranges": {}})
     assert row_of(run)["metrics"]["m"]["value"] == 3
 
 
 def test_nonsense_in_the_state_spoils_no_table(run: RunPaths) -> None:
     bad = {"a": 1, "b": {"kind": "double", "value": "abc"}, "c": {"kind": "foo", "value": 1}, "d": {}, "e": None}
-    write(run, status={**STATUS, "metrics": {**bad, "good": {"kind": "double", "value": 1}}})
+    write(run, status={**STATUS, "metrics": {**bad, "good": {"kind": "double", "value": 1}}, "metric_ranges": {}})
     assert list(row_of(run)["metrics"]) == ["good"]
-    write(run, status={**STATUS, "metrics": [1]})
+    write(run, status={**STATUS, "metrics": [1], "metric_ranges": {}})
     assert row_of(run)["metrics"] == {}
 
 
@@ -136,7 +136,7 @@ GOOD_LINE = '{"type":"metric","seq":0,"time":1.0,"name":"m","kind":"double","val
 @pytest.mark.parametrize("state,error", [("Completed", None), ("Failed", {"message": "boom"}), ("Canceled", None)])
 def test_a_damaged_log_of_an_ended_run(run: RunPaths, state: str, error: Any) -> None:
     metrics = {"m": {"kind": "integer", "value": 3}}
-    write(run, spec={**SPEC, "params": {"a": metrics["m"]}}, status={**STATUS, "state": state, "error": error, "metrics": metrics})
+    write(run, spec={**SPEC, "params": {"a": metrics["m"]}}, status={**STATUS, "state": state, "error": error, "metrics": metrics, "metric_ranges": {}})
     log = Path(run.events, "w.jsonl")
     log.write_text(GOOD_LINE + "broken\n" + GOOD_LINE)
     row = row_of(run)

@@ -66,6 +66,18 @@ def _empty(folder: int) -> None:
         os.rmdir(name, dir_fd=folder)
 
 
+def size_below(path: str) -> int:
+    """Bytes of a file, or of all files below a folder; no link is followed."""
+    total = 0
+    with contextlib.suppress(OSError):
+        total = 0 if os.path.isdir(path) and not os.path.islink(path) else os.lstat(path).st_size
+    for folder, _, names in os.walk(path):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += os.lstat(os.path.join(folder, name)).st_size
+    return total
+
+
 def first_names(folder: int, most: int) -> List[str]:
     """So many names in an open folder, at most: a job may make millions, which all have to be in memory."""
     with os.scandir(folder) as entries:

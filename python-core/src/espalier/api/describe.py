@@ -29,6 +29,7 @@ _FACADES = {
     "Experiment": "espalier.api.experiment",
     "Runs": "espalier.api.runs",
     "Run": "espalier.api.run",
+    "Jobs": "espalier.api.jobs",
     "Environments": "espalier.api.environments",
     "Environment": "espalier.environment.definition",
     "Images": "espalier.api.images",
@@ -37,6 +38,7 @@ _FACADES = {
     "Host": "espalier.api.host",
 }
 
+_FOR_PYTHON = Operation("", long=False, in_job=False, command="")
 _SCALARS: Dict[Any, str] = {
     type(None): "none", bool: "bool", int: "int", float: "float", str: "str", Any: "json",
     Frame: "frame", Data: "data", Index: "index", Text: "str",
@@ -47,18 +49,19 @@ _SECTIONS = {"Args:": "args", "Returns:": "returns", "Raises:": "raises"}
 _ENTRY = re.compile(r"(\*{0,2}\w+)(?:\s*\([^)]*\))?:\s*(.*)")
 
 
-def describe(classes: Optional[Sequence[type]] = None) -> Dict[str, Any]:
+def describe(classes: Optional[Sequence[type]] = None, *, undeclared: bool = False) -> Dict[str, Any]:
     """The public API of the façades.
 
     Args:
         classes: The classes to describe; by default espalier's own façades.
+        undeclared: Whether to describe methods too that are for Python alone.
 
     Returns:
         A JSON value: `format` and `classes`, each with its doc, properties, methods, and the digest of these.
     """
     classes = list(facades()) if classes is None else classes
     names = {cls.__name__: cls for cls in classes}
-    return {"format": 2, "classes": [_class_record(cls, names) for cls in classes]}
+    return {"format": 2, "classes": [_class_record(cls, names, undeclared) for cls in classes]}
 
 
 def facades() -> Iterator[type]:
@@ -73,7 +76,7 @@ def facades() -> Iterator[type]:
                     yield value
 
 
-def _class_record(cls: type, names: Mapping[str, type]) -> Dict[str, Any]:
+def _class_record(cls: type, names: Mapping[str, type], undeclared: bool) -> Dict[str, Any]:
     for needed in ("_from_identity", "_identity"):
         if not callable(getattr(cls, needed, None)):
             raise TypeError(f"{cls.__name__} has no {needed}(): it cannot cross to another language")
@@ -92,8 +95,8 @@ def _class_record(cls: type, names: Mapping[str, type]) -> Dict[str, Any]:
             })
         else:
             function = member.__func__ if isinstance(member, (classmethod, staticmethod)) else member
-            declared = getattr(function, "__operation__", None)
-            if declared is not None:
+            declared = getattr(function, "__operation__", _FOR_PYTHON if undeclared else None)
+            if declared is not None and inspect.isfunction(function):
                 kind = type(member).__name__ if function is not member else "instance"
                 methods.append(_method_record(name, function, kind, names, declared))
     doc = parse_docstring(inspect.getdoc(cls))["text"]

@@ -50,6 +50,8 @@ def run_details(
         "kept": status.get("kept"),
         "tags": meta["tags"],
         "properties": meta["properties"],
+        "archivedAt": meta.get("archived_at"),
+        "imported": meta.get("imported"),
         "inputDatasets": encode(spec.inputs),
         "outputDatasets": encode(spec.outputs),
         "runDefinition": {

@@ -1,8 +1,6 @@
 """Experiments: named groups of runs; submitting happens here."""
 
 import contextlib
-import os
-import time
 import warnings
 from functools import partial
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
@@ -14,9 +12,7 @@ from espalier.base.arguments import classed
 from espalier.base.config import ScriptRunConfig
 from espalier.base.names import check_name
 from espalier.base.operation import operation
-from espalier.base.os_errors import cannot_write
-from espalier.base.paths import FORMAT, WorkspacePaths
-from espalier.base.records import create_file, dump_record, make_folders, now_iso
+from espalier.base.paths import WorkspacePaths
 from espalier.base.types import Frame, Text
 from espalier.jobs.batch import commit_trials, trials_of
 from espalier.jobs.commit import checked_tags, commit
@@ -27,6 +23,8 @@ from espalier.store.index.grammar import Node
 from espalier.store.index.run_index import Query, completed, query_of, with_all
 from espalier.store.index.sql import Sql, joined
 from espalier.vault.known import refuse_secret_values
+from espalier.workspace.experiment_record import record_experiment
+from espalier.workspace.handle import listed
 
 
 @classed
@@ -238,6 +236,7 @@ class Experiment:
         tags: Optional[Mapping[str, Text]] = None,
         properties: Optional[Mapping[str, str]] = None,
         include_children: bool = False,
+        include_archived: bool = False,
     ) -> List[Run]:
         """Runs of this experiment, newest first.
 
@@ -246,9 +245,10 @@ class Experiment:
             tags: Only runs that have all these tags.
             properties: Only runs that have all these properties.
             include_children: Also runs that have a parent.
+            include_archived: Also archived runs.
         """
         of_type = Sql("1") if type is None else Sql("r.type = ?", (type,))
-        fixed = of_type if include_children else joined([of_type, Sql("r.parent IS NULL")], every=True)
+        fixed = listed(of_type, include_children=include_children, include_archived=include_archived)
         wanted = [with_all("tags", tags), with_all("properties", properties)]
         return [Run(self._workspace.path, run_id) for run_id in self._run_ids(fixed, wanted)]
 
@@ -260,6 +260,7 @@ class Experiment:
         order_by: Optional[Sequence[str]] = None,
         max_results: Optional[int] = None,
         page_token: Optional[str] = None,
+        include_archived: bool = False,
     ) -> Frame:
         """Runs of this experiment, newest first, a row each: ids, status, times, tags, parameters, last metrics.
 
@@ -269,12 +270,13 @@ class Experiment:
             order_by: What to sort by: `["metrics.auc DESC", "created_at"]`. Runs without a value come last.
             max_results: The number of runs, at most.
             page_token: The table's `page_token`, to get the runs that follow it. The other arguments must be the same.
+            include_archived: Also archived runs; the column `archived_at` then has the time, where there is one.
 
         Raises:
             EspalierError: `bad_filter`.
         """
         query = query_of(filter, order_by, max_results, page_token)
-        return self._workspace._runs(self._own(), include_children, query)
+        return self._workspace._runs(self._own(), include_children, query, include_archived)
 
     def _own(self) -> Sql:
         return Sql("r.experiment = ?", (self._name,))
@@ -286,14 +288,7 @@ class Experiment:
     def _record(self, paths: WorkspacePaths) -> None:
         """Make the experiment's record when it is the first time."""
         refuse_secret_values(paths, {"experiment": self._name})
-        record = paths.experiment(self._name)
-        try:
-            if not os.path.exists(record):
-                make_folders(paths.experiments, top=paths.root)
-                content = {"format": FORMAT, "name": self._name, "created_at": now_iso(time.time())}
-                create_file(record, dump_record(content), paths.experiments)
-        except OSError as error:
-            raise cannot_write(paths.root, error) from error
+        record_experiment(paths, self._name)
 
 
 def _loads_ahead(config: ScriptRunConfig) -> bool:

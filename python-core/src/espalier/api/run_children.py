@@ -114,7 +114,7 @@ class RunChildren(JobLog):
 
         return submit_child(self._paths.workspace, self._id, ScriptRunConfig.from_mapping(config), tags or {})
 
-    @operation("GET /runs/{id}/children", long=True, command="")
+    @operation("GET /runs/{id}/children", long=True, in_job=True, command="")
     def get_children(
         self,
         recursive: bool = False,

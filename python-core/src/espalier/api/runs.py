@@ -19,7 +19,7 @@ from espalier.store.index.rows import clean
 from espalier.store.index.run_index import Query, RunIndex, among, below, query_of
 from espalier.store.index.sql import Sql, joined
 from espalier.tracking.run_rows import summarise
-from espalier.workspace.handle import NO_CHILDREN, WorkspaceHandle
+from espalier.workspace.handle import WorkspaceHandle, listed
 
 # Which value of a metric a word stands for; of the best one it depends.
 _VALUES = {"last": "", "best": "", "first": "first"}
@@ -46,6 +46,7 @@ class Runs(WorkspaceHandle):
         max_results: Optional[int] = None,
         page_token: Optional[str] = None,
         run_ids: Optional[Sequence[str]] = None,
+        include_archived: bool = False,
     ) -> Frame:
         """Runs, newest first, a row each: ids, status, times, tags, parameters, last metrics.
 
@@ -59,12 +60,14 @@ class Runs(WorkspaceHandle):
             max_results: The number of runs, at most.
             page_token: The table's `page_token`, to get the runs that follow it. The other arguments must be the same.
             run_ids: Only runs that have one of these ids.
+            include_archived: Also archived runs; the column `archived_at` then has the time, where there is one.
 
         Raises:
             EspalierError: `bad_filter`.
         """
         fixed = Sql("1") if run_ids is None else among(run_ids)
-        return self._runs(fixed, include_children, query_of(filter, order_by, max_results, page_token))
+        query = query_of(filter, order_by, max_results, page_token)
+        return self._runs(fixed, include_children, query, include_archived)
 
     @operation("GET /runs/best", long=True)
     def best(
@@ -87,7 +90,8 @@ class Runs(WorkspaceHandle):
             experiment: Only runs of this experiment.
             parent: Only runs below the run of this id.
             run_ids: Only runs that have one of these ids.
-            include_children: Also runs that have a parent. With `parent` or `run_ids` they always count.
+            include_children: Also runs that have a parent. With `parent` or `run_ids` these always count, and archived
+                runs too.
             status: Only runs in this state. None: in any.
 
         Raises:
@@ -102,10 +106,13 @@ class Runs(WorkspaceHandle):
         scope += [below(clean(parent))] if parent is not None else []
         scope += [among(run_ids)] if run_ids is not None else []
         scope += [Sql("r.status = ?", (status,))] if status is not None else []
-        scope += [] if include_children or parent is not None or run_ids is not None else [NO_CHILDREN]
+        is_named = parent is not None or run_ids is not None
         is_number = Compare(field, ">=", float("-inf"))  # (NA, NaN and text are never the best)
         first_made = [Order(Field("", "created_at"), False), Order(Field("", "run_id"), False)]
-        query = Query([is_number], [Order(field, maximize), *first_made], 1, fixed=joined(scope, every=True))
+        fixed = listed(
+            joined(scope, every=True), include_children=include_children or is_named, include_archived=is_named
+        )
+        query = Query([is_number], [Order(field, maximize), *first_made], 1, fixed=fixed)
         found = self._run_ids(query)
         if not found:
             counted = "run" if status is None else f"{status.lower()} run"
@@ -119,13 +126,14 @@ class Runs(WorkspaceHandle):
         """A run by its id.
 
         Args:
-            run_id: The run's id, or "latest" for the newest one that has no parent.
+            run_id: The run's id, or "latest" for the newest one that has no parent and isn't archived.
 
         Raises:
             EspalierError: `run_missing`.
         """
         if run_id == "latest":
-            run_id = next(iter(self._run_ids(Query(limit=1, fixed=NO_CHILDREN))), run_id)
+            fixed = listed(Sql("1"), include_children=False, include_archived=False)
+            run_id = next(iter(self._run_ids(Query(limit=1, fixed=fixed))), run_id)
         try:
             found = is_run_id(run_id) and stat.S_ISDIR(os.stat(self._paths.run(run_id).root).st_mode)
         except (FileNotFoundError, NotADirectoryError):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from espalier.api.environments import Environments
     from espalier.api.experiments import Experiments
     from espalier.api.images import Images
+    from espalier.api.jobs import Jobs
     from espalier.api.keyvault import Keyvault
     from espalier.api.runs import Runs
     from espalier.api.snapshots import Snapshots
@@ -43,6 +44,7 @@ class Workspace(WorkspaceHandle):
     environments: "Environments"
     experiments: "Experiments"
     images: "Images"
+    job: "Jobs"
     runs: "Runs"
     secrets: "Keyvault"
     snapshots: "Snapshots"

@@ -250,7 +250,8 @@ def classed_function(function: Callable[..., Any]) -> Any:
         nonlocal types
         if types is None:
             types = declared_types(function)
-        args, kwargs = checked_arguments(types[0], types[1], args, kwargs)
+        if types[1]:
+            args, kwargs = checked_arguments(types[0], types[1], args, kwargs)
         try:
             return function(*args, **kwargs)
         except (OSError, MemoryError, RuntimeError) as error:

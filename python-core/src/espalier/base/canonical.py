@@ -4,6 +4,9 @@ import json
 from typing import Any
 
 from espalier.base.hashing import sha256
+from espalier.base.records import fast_encoder
+
+_sorted = fast_encoder(json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False))
 
 
 def canonical_json(value: Any) -> bytes:
@@ -12,8 +15,7 @@ def canonical_json(value: Any) -> bytes:
     Raises:
         ValueError: a number is not finite.
     """
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return text.encode("utf-8", "surrogatepass")
+    return _sorted(value).encode("utf-8", "surrogatepass")
 
 
 def digest_bytes(data: bytes) -> str:

@@ -35,6 +35,7 @@ class EspalierError(Exception):
 CODES: Dict[str, str] = {
     "bad_argument": "an argument has the wrong type or value",
     "bad_filter": "a filter, an order or a page token of a list of runs can't be read",
+    "bad_job_file": "a job file can't be read, or a field of it is wrong",
     "bad_name": "a workspace, experiment, metric or artifact name breaks the naming rule",
     "workspace_missing": "there is no workspace at that place",
     "workspace_exists": "create_workspace() found one already there",
@@ -57,6 +58,8 @@ CODES: Dict[str, str] = {
     "not_enough_resources": "a job asks for more processors or memory than the host gives to runs",
     "run_missing": "there is no such run",
     "run_exists": "a run was to be made under an id that another has",
+    "run_in_use": "the run has not ended, or one that hasn't ended needs it",
+    "archive_invalid": "a file of exported runs is none, was changed, or holds what it must not",
     "run_failed": "the run that was waited for failed",
     "wait_timed_out": "not all of the runs that were waited for had ended in time",
     "run_not_active": "the run has ended, or is not the kind of run that can do this",

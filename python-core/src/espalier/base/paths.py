@@ -88,6 +88,15 @@ RUN_FOLDERS = (
     ATTEMPTS, _USAGE, _JOB,
 )  # fmt: skip
 GROWING_FILES = (_USER_LOG, _RUNNER_LOG, _BUILD_LOG, USAGE)
+# What of a run goes into an archive: its records, and folders. Not its variables, requests and working copy, which may
+# hold secrets.
+ARCHIVED_RECORDS = (SPEC, STATUS, META)
+ARCHIVED_FOLDERS = (
+    EVENTS, PARTS, PAYLOADS, OUTPUTS, LOGS, USER_LOGS, SYSTEM_LOGS, WORKDIR, UPLOADS, PROVENANCE, SESSIONS, CHILDREN,
+    ATTEMPTS, _USAGE,
+)  # fmt: skip
+# Inside an archive: the list of all it holds.
+ARCHIVE_MANIFEST = "manifest.json"
 _EVENT_LOG = ".jsonl"
 _RECORD = ".json"
 _TEMPORARY = ".tmp-"
@@ -166,6 +175,16 @@ def temporary(folder: str) -> str:
 def is_temporary(name: str) -> bool:
     """Whether this is a file, or a run's folder, on its way to its place."""
     return name.startswith(_TEMPORARY)
+
+
+def archived_file(run_id: str, name: str) -> str:
+    """Name inside an archive of a run's file."""
+    return f"{RUNS}/{run_id}/{name}"
+
+
+def archived_object(hex_digest: str, is_flat_tree: bool = False) -> str:
+    """Name inside an archive of a stored object, or of a manifest in the first format."""
+    return f"{'trees' if is_flat_tree else 'objects'}/{hex_digest}"
 
 
 def set_aside(name: str) -> str:

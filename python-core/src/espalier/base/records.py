@@ -259,12 +259,13 @@ def fast_encoder(encoder: json.JSONEncoder) -> Callable[[Any], str]:
     return lambda value: "".join(encode(value, 0))
 
 
+_text = json.encoder.encode_basestring
 _encoded = fast_encoder(json.JSONEncoder(ensure_ascii=False, allow_nan=False))
 
 
 def dump_record(record: Dict[str, Any]) -> bytes:
     """The bytes of a record, for people and for R: each field in a line that begins with a blank."""
-    lines = [f" {_encoded(name)}: {_encoded(value)}" for name, value in record.items()]
+    lines = [f" {_text(name)}: {_encoded(value)}" for name, value in record.items()]
     return ("{\n" + ",\n".join(lines) + "\n}\n").encode("utf-8", "backslashreplace")
 
 

@@ -56,7 +56,7 @@ def to_yaml(environment: Environment, path: str) -> None:
     Raises:
         EspalierError: `bad_argument` when the file cannot be written.
     """
-    _write(path, environment_as_text(environment))
+    write_text(path, environment_as_text(environment))
 
 
 def from_conda_specification(name: str, path: str) -> Environment:
@@ -156,7 +156,7 @@ def save_to_directory(environment: Environment, path: str, overwrite: bool = Fal
             raise disk_full(folder, error) from None
         raise EspalierError("bad_argument", f"{folder} cannot be made: {error.strerror}.") from error
     for name, text in files.items():
-        _write(os.path.join(folder, name), text)
+        write_text(os.path.join(folder, name), text)
     return [os.path.join(folder, name) for name in files]
 
 
@@ -230,7 +230,12 @@ def _by_pip(prefix: str) -> List[str]:
     return found
 
 
-def _write(path: str, text: str) -> None:
+def write_text(path: str, text: str) -> None:
+    """Replaces a file by a text.
+
+    Raises:
+        EspalierError: `bad_argument` when it cannot be written.
+    """
     where = os.path.abspath(os.path.expanduser(path))
     try:
         replace_file(where, text.encode("utf-8"), os.path.dirname(where))

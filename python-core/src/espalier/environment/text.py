@@ -42,7 +42,7 @@ def environment_from_text(text: str, where: str = "The YAML") -> Environment:
 def environment_as_text(environment: Environment) -> str:
     """A definition as YAML: what it says, without what it leaves open."""
     return yaml.dump(
-        short_record(environment), Dumper=_Writer, sort_keys=False, allow_unicode=True, default_flow_style=False,
+        short_record(environment), Dumper=YamlWriter, sort_keys=False, allow_unicode=True, default_flow_style=False,
         width=1 << 20,
     )  # fmt: skip
 
@@ -167,7 +167,7 @@ class _Reader(yaml.SafeLoader):
 _Reader.add_constructor("tag:yaml.org,2002:map", _Reader.construct_yaml_map)
 
 
-class _Writer(yaml.SafeDumper):
+class YamlWriter(yaml.SafeDumper):
     """A dumper that quotes what other readers of YAML would take for something else, and repeats nothing by alias."""
 
     def ignore_aliases(self, data: Any) -> bool:
@@ -183,7 +183,7 @@ def _write_text(writer: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     return writer.represent_scalar(_TEXT, text, style=style)
 
 
-_Writer.add_representer(str, _write_text)
+YamlWriter.add_representer(str, _write_text)
 
 
 def _unreadable(error: yaml.YAMLError, where: str) -> EspalierError:

@@ -59,7 +59,7 @@ def build_folder(
     folder = paths.new_run(spec.id).root
     digests: Dict[str, str] = {}
     try:
-        _make_shard(paths, shard, sync)
+        make_shard(paths, shard, sync)
         os.mkdir(folder, FOLDER_MODE)
         for name, record in {SPEC: encode(spec), **records, STATUS: {}}.items():
             if name == STATUS:
@@ -82,7 +82,8 @@ def build_folder(
     return folder, digests
 
 
-def _make_shard(paths: WorkspacePaths, shard: str, sync: bool) -> None:
+def make_shard(paths: WorkspacePaths, shard: str, sync: bool) -> None:
+    """Make the folder that a run is to lie in, and remove what killed processes left there. Raises OSError."""
     os.stat(paths.record)  # (else the workspace is gone, and its folder isn't made again)
     if not os.path.isdir(shard):
         make_folders(shard, top=paths.root)

@@ -11,6 +11,7 @@ from typing import Dict, List, Mapping, Optional, Tuple
 
 from espalier.base.config import Session
 from espalier.base.names import looks_secret
+from espalier.snapshot.mentions import text_of
 
 _PROXIES = r"(?i:https?_proxy|ftp_proxy|no_proxy|all_proxy)"
 # Names that are inherited whatever they look like.
@@ -47,13 +48,14 @@ _READS = re.compile(
 _SHELL_READS = re.compile(r"\$\{?([A-Za-z_]\w*)")
 # What each shell sets itself.
 _OF_SHELLS = frozenset(("PWD", "OLDPWD", "SHLVL", "IFS", "PS1", "PS2", "PS4", "PPID", "OPTIND", "_"))
-_SIZE = 1 << 20
 
 
 def inherited_variables(session: Session) -> Dict[str, str]:
     """The session's variables that a job inherits."""
-    found = {name: value for name, value in _all(session).items() if _is_inherited(name, value)}
-    return _without_job(found, _all(session))
+    variables = _all(session)
+    found = {name: variables[name] for name in variables if any(_kind(name))}
+    found = {name: value for name, value in found.items() if _kind(name)[0] or not _HAS_PASSWORD.search(value)}
+    return _without_job(found, variables)
 
 
 def for_environment(variables: Mapping[str, str]) -> Dict[str, str]:
@@ -107,11 +109,6 @@ def _without_job(variables: Dict[str, str], session: Mapping[str, str]) -> Dict[
     return {name: value for name, value in variables.items() if value}
 
 
-def _is_inherited(name: str, value: str) -> bool:
-    is_plain, is_of_family = _kind(name)
-    return is_plain or (is_of_family and not _HAS_PASSWORD.search(value))
-
-
 @lru_cache(maxsize=4096)
 def _kind(name: str) -> Tuple[bool, bool]:
     """Whether a variable is inherited whatever its value, and whether unless that holds a password. (A session submits
@@ -125,9 +122,5 @@ def _named(script: Optional[str], command: object) -> List[str]:
     text, pattern = command if isinstance(command, str) else "", _SHELL_READS
     if script is not None:
         pattern = _READS if script.lower().endswith((".r", ".py")) else _SHELL_READS
-        try:
-            with open(script, "rb") as file:
-                text = file.read(_SIZE).decode("utf-8", "replace")
-        except OSError:
-            return []
+        text = text_of(*os.path.split(script))
     return list(dict.fromkeys(name for found in pattern.finditer(text) for name in found.groups() if name))

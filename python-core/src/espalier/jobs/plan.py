@@ -4,7 +4,7 @@
 import os
 import sys
 import time
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple, TypeVar
 
 from espalier.adapters import posix
@@ -313,7 +313,7 @@ def _shown(config: ScriptRunConfig, what: Program, around: Surroundings, inputs:
 def _recorded(config: ScriptRunConfig) -> Dict[str, object]:
     """The fields that get into records as the user wrote them; an environment is read first."""
     others = (*NOT_SEARCHED, "environment")
-    return {field.name: getattr(config, field.name) for field in fields(config) if field.name not in others}
+    return {name: value for name, value in vars(config).items() if name not in others}
 
 
 def _checked_source(config: ScriptRunConfig) -> Optional[str]:

@@ -27,13 +27,16 @@ def working_copy(source: str, repository: Optional[Repository], commit: Optional
         snapshot does not bring them) and what the copy's own repository is made from.
     """
     place = os.path.realpath(source)
-    top = repository.top if repository is not None else project_root(place) or place
+    root = repository.top if repository is not None else project_root(place)
+    top = root or place
     directory = os.path.relpath(place, top)
     directory = "" if directory == os.curdir else directory
     if not _is_text(directory):
         top, directory, repository = place, "", None
     git = CopyRepository(commit, repository.common_dir) if repository and _is_text(repository[2]) else None
-    return WorkingCopy(directory, tuple(_marks(top, directory)), git)
+    # (a folder with such a mark would be the root)
+    marks = _marks(top, directory) if root else []
+    return WorkingCopy(directory, tuple(marks), git)
 
 
 def read_index(repository: Optional[Repository]) -> bytes:
@@ -56,7 +59,9 @@ def _marks(top: str, directory: str) -> List[str]:
             names = os.listdir(folder)
         except OSError:
             continue
-        found += [prefix + name for name in sorted(names) if _is_mark(name) and _is_text(name)]
+        # (a source folder may have thousands of names)
+        marks = [name for name in names if name == ".here" or name.endswith(".Rproj")]
+        found += [prefix + name for name in sorted(marks) if _is_text(name)]
     return found
 
 
@@ -67,10 +72,6 @@ def _way(top: str, directory: str) -> List[Tuple[str, str]]:
         folder, prefix = way[-1]
         way.append((os.path.join(folder, part), f"{prefix}{part}/"))
     return way
-
-
-def _is_mark(name: str) -> bool:
-    return name == ".here" or name.endswith(".Rproj")
 
 
 def _is_text(path: str) -> bool:

@@ -11,7 +11,7 @@ import os
 import time
 from typing import Iterator, List, NamedTuple, Set, Tuple
 
-from espalier.adapters.files import remove_tree
+from espalier.adapters.files import remove_tree, size_below
 from espalier.base import states
 from espalier.base.errors import EspalierError
 from espalier.base.paths import (
@@ -172,17 +172,17 @@ def _leftovers(paths: WorkspacePaths) -> Iterator[Garbage]:
     for folder in [paths.root, paths.experiments, *inside, *shards]:
         for entry in _entries(folder):
             if is_temporary(entry.name) and _is_old(entry.path):
-                yield Garbage(LEFTOVER, entry.path, _size(entry.path), "a killed process left it half-written")
+                yield Garbage(LEFTOVER, entry.path, size_below(entry.path), "a killed process left it half-written")
             elif folder in shards and is_run_id(entry.name):
                 work = partial(RunPaths(entry.path).work)
                 if _is_old(work) and _has_ended(RunPaths(entry.path)):
-                    yield Garbage(LEFTOVER, work, _size(work), "a killed runner left its working copy half-made")
+                    yield Garbage(LEFTOVER, work, size_below(work), "a killed runner left its working copy half-made")
     names = {entry.name for entry in _entries(paths.packs)}
     for name in sorted(names):
         other = pack_of_index(name) or index_of_pack(name)
         path = os.path.join(paths.packs, name)
         if other and other not in names and _is_old(path):
-            yield Garbage(LEFTOVER, path, _size(path), "a pack without its index, or an index without its pack")
+            yield Garbage(LEFTOVER, path, size_below(path), "a pack without its index, or an index without its pack")
 
 
 def _is_old(path: str) -> bool:
@@ -197,18 +197,6 @@ def _has_ended(run: RunPaths) -> bool:
         return states.is_final(read_record(run.status)["state"])
     except (EspalierError, OSError, KeyError):
         return False
-
-
-def _size(path: str) -> int:
-    """Bytes of a file, or of all files below a folder."""
-    total = 0
-    with contextlib.suppress(OSError):
-        total = 0 if os.path.isdir(path) and not os.path.islink(path) else os.lstat(path).st_size
-    for folder, _, names in os.walk(path):
-        for name in names:
-            with contextlib.suppress(OSError):
-                total += os.lstat(os.path.join(folder, name)).st_size
-    return total
 
 
 def _entries(folder: str) -> "List[os.DirEntry[str]]":

@@ -48,12 +48,13 @@ def repository_around(source: str) -> Optional[Repository]:
     folder = os.path.realpath(source)
     while True:
         dot = os.path.join(folder, ".git")
-        if os.path.isfile(dot):  # a worktree or a submodule
+        is_there = os.path.exists(dot)
+        if is_there and os.path.isfile(dot):  # a worktree or a submodule
             line = _text(dot).strip()
             if not line.startswith("gitdir:"):
                 return None
             dot = os.path.normpath(os.path.join(folder, line[len("gitdir:") :].strip()))
-        if os.path.isfile(os.path.join(dot, "HEAD")):
+        if is_there and os.path.isfile(os.path.join(dot, "HEAD")):
             shared = _text(os.path.join(dot, "commondir")).strip()
             return Repository(folder, dot, os.path.normpath(os.path.join(dot, shared)) if shared else dot)
         above = os.path.dirname(folder)

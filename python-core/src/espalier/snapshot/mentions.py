@@ -69,7 +69,7 @@ def mentioned_but_excluded(
 
 
 def mentioned(
-    source: str, scripts: Sequence[str], words: Sequence[Tuple[str, str]] = ()
+    source: str, scripts: Sequence[str], words: Sequence[Tuple[str, str]] = (), read: Optional[List[Literals]] = None
 ) -> Iterator[Tuple[str, str]]:
     """What exists in a folder and is named by scripts, or by code and configuration that these name in turn.
 
@@ -77,6 +77,7 @@ def mentioned(
         source: The folder.
         scripts: Where to begin: paths in it.
         words: As in `mentioned_but_excluded`.
+        read: Takes up each file that was read.
 
     Yields:
         Who names a path, and the path, relative to the folder. Each path once.
@@ -100,9 +101,12 @@ def mentioned(
     while queue:
         file = queue.popleft()
         text = text_of(source, file)
+        literals = Literals(file, list(chains(file, text)), bool(_FINDS_ROOT.search(text)))
+        if read is not None:
+            read.append(literals)
         for path in _imported(source, modules(file, text)):
             yield from follow(file, path)
-        for chain in chains(file, text):
+        for chain in literals.chains:
             for path in existing(chain, partial(_found, source, os.path.dirname(file))):
                 yield from follow(file, path)
 
@@ -111,18 +115,18 @@ def scripts_of(source: str, script: Optional[str]) -> List[Literals]:
     """The entry script, if there is one, and the code that it names, directly or not."""
     if script is None:
         return []
-    files = {script: None}
-    for _, path in mentioned(source, [script]):
-        files.update((file, None) for file in readable(source, path) if kind_of(file) in CODE + DOCUMENTS)
-    texts = ((file, text_of(source, file)) for file in files)
-    return [Literals(file, list(chains(file, text)), bool(_FINDS_ROOT.search(text))) for file, text in texts]
+    read: List[Literals] = []
+    deque(mentioned(source, [script], read=read), maxlen=0)
+    return [each for each in read if each.file == script or kind_of(each.file) in CODE + DOCUMENTS]
 
 
 def text_of(source: str, file: str) -> str:
     """The beginning of a file, 1 MB of it; empty if it can't be read."""
     try:
-        with open(os.path.join(source, file), "rb") as opened:
-            return opened.read(_SIZE).decode("utf-8", "replace")
+        with open(os.path.join(source, file), "rb", buffering=0) as opened:
+            # (memory for all that may be read would take longer to get than most files to read)
+            size = min(os.fstat(opened.fileno()).st_size, _SIZE)
+            return opened.read(size).decode("utf-8", "replace")
     except OSError:
         return ""
 

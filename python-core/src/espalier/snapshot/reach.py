@@ -128,8 +128,10 @@ def _roots(paths: WorkspacePaths, named: Set[str]) -> Iterator[Tuple[str, str]]:
         raise _undecided(error, "or delete that version of the environment, if it is to go") from error
     for run in _runs(paths):
         try:
-            snapshots = _snapshots_of(run, named)
+            snapshots = snapshots_of(run, named)
         except EspalierError as error:
+            if is_temporary(os.path.basename(run.root)):
+                continue  # left half-written by a killed process: one that lives holds the objects
             raise _undecided(error, f"or delete the run's folder {run.root}, if it is to go") from error
         for snapshot in snapshots:
             yield snapshot, f"the run {os.path.basename(run.root)} refers to it; delete its folder to give it up"
@@ -145,23 +147,42 @@ def _runs(paths: WorkspacePaths) -> Iterator[RunPaths]:
                 yield run
 
 
-def _snapshots_of(run: RunPaths, named: Set[str]) -> List[str]:
-    """The snapshot of a run, if it has one, and those of its environment's build context; 64 hex digits each."""
+def snapshots_of(run: RunPaths, named: Set[str]) -> List[str]:
+    """The snapshot of a run, if it has one, and those of its environment's build context; 64 hex digits each.
+
+    Args:
+        named: Gets everything else that its definition names by digest.
+
+    Raises:
+        EspalierError: `damaged`.
+    """
     try:
         data = _definition(run)
         if data is None:
             return []
-        spec = json.loads(data)
-        snapshot = spec["snapshot"]
-        digest = str(snapshot["id"])[7:] if snapshot is not None else ""
-        if digest and not is_digest(digest):
-            raise ValueError("it names no snapshot")
-        contexts = list(contexts_in(spec)) if b'"build_context"' in data else []
+        found = snapshots_in(json.loads(data), has_contexts=b'"build_context"' in data)
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         message = f"{run.spec} cannot be read: {error}."
         raise EspalierError("damaged", message, "Restore it from a backup.", path=run.spec) from error
     # (a newer version may refer to more than the snapshot)
     named.update(match.decode("ascii") for match in _NAMED.findall(data))
+    return found
+
+
+def snapshots_in(spec: Any, *, has_contexts: bool = True) -> List[str]:
+    """The snapshots that a definition names, likewise.
+
+    Args:
+        has_contexts: False: it is known to have no build context.
+
+    Raises:
+        ValueError, LookupError, TypeError: it can't be read.
+    """
+    snapshot = spec["snapshot"]
+    digest = str(snapshot["id"])[7:] if snapshot is not None else ""
+    if digest and not is_digest(digest):
+        raise ValueError("it names no snapshot")
+    contexts = list(contexts_in(spec)) if has_contexts else []
     return [digest, *contexts] if digest else contexts
 
 

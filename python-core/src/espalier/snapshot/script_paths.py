@@ -92,6 +92,8 @@ def mentions_above(
         given: Paths that the job may use: its inputs, the workspace.
         words: What else names files, with who names them: `("The command", "../data/x.csv")`.
     """
+    if not words and not any(file.chains for file in scripts):
+        return []
     source = os.path.realpath(source)
     mentions = list(_mentioned(source, scripts, words))
     allowed = [source, *map(os.path.realpath, given)] if mentions else []

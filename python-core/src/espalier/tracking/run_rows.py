@@ -5,7 +5,7 @@ from typing import Any, Dict, List, Mapping, Optional
 
 from espalier.base import states
 from espalier.base.errors import EspalierError
-from espalier.base.paths import EVENTS, RunPaths
+from espalier.base.paths import EVENTS, RunPaths, is_run_id
 from espalier.base.records import read_record
 from espalier.base.values import is_cell
 from espalier.lifecycle.extent import lost_logs
@@ -24,7 +24,7 @@ _FROM_STATUS = {"started_at": str, "ended_at": str, "duration_seconds": (int, fl
 _LOG_BYTES = 32 << 20
 # What a list tells of what the job used.
 USED = ("cpu_seconds", "max_memory_bytes")
-_FROM_META = {"display_name": str, "tags": dict, "properties": dict}
+_FROM_META = {"display_name": str, "tags": dict, "properties": dict, "archived_at": str}
 
 
 def summarise(folder: str) -> Dict[str, Any]:
@@ -34,7 +34,7 @@ def summarise(folder: str) -> Dict[str, Any]:
     try:
         spec = read_record(run.spec)
         _take(row, spec, _FROM_SPEC)
-        row["commit"] = _commit(spec)
+        row.update(commit=_commit(spec), needs=_needs(spec))
         status = status_record(run)
         _take(row, status, _FROM_STATUS)
         _take(row, read_record(run.meta), _FROM_META)
@@ -55,6 +55,14 @@ def _commit(spec: Dict[str, Any]) -> Optional[str]:
     git = spec.get("git")
     commit = git.get("commit") if isinstance(git, dict) else None
     return commit if isinstance(commit, str) else None
+
+
+def _needs(spec: Dict[str, Any]) -> List[str]:
+    """The runs that it depends on, or reads outputs of."""
+    inputs, awaited = spec.get("inputs"), spec.get("depends_on")
+    found = list(awaited) if isinstance(awaited, list) else []
+    found += [item.get("run") for item in inputs if isinstance(item, dict)] if isinstance(inputs, list) else []
+    return [run_id for run_id in found if isinstance(run_id, str) and is_run_id(run_id)]
 
 
 def _word(error: EspalierError) -> str:
@@ -99,7 +107,7 @@ def _empty_row(run_id: str) -> Dict[str, Any]:
     row: Dict[str, Any] = {key: None for key in ("run_id", *_FROM_SPEC, *_FROM_STATUS, *_FROM_META)}
     # the id tells the experiment of a run whose definition cannot be read
     row.update(run_id=run_id, experiment=run_id.rsplit("_", 2)[0], tags={}, properties={}, params={}, metrics={})
-    return {**row, "commit": None, "error": None}
+    return {**row, "commit": None, "needs": [], "error": None}
 
 
 def _take(row: Dict[str, Any], record: Dict[str, Any], fields: Mapping[str, Any]) -> None:

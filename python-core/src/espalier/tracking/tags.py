@@ -1,7 +1,8 @@
 """The tags of a run, in its mutable record."""
 
+import contextlib
 import os
-from typing import Any, Dict, Mapping
+from typing import Any, Dict, Iterator, Mapping
 
 from espalier.adapters import posix
 from espalier.base.paths import RunPaths
@@ -28,11 +29,18 @@ def add_tags(run: RunPaths, tags: Mapping[str, str]) -> None:
         OSError: the record can't be written.
         EspalierError: as `read_meta`.
     """
+    with changing_meta(run) as meta:
+        meta["tags"].update(tags)
+
+
+@contextlib.contextmanager
+def changing_meta(run: RunPaths) -> Iterator[Dict[str, Any]]:
+    """A run's mutable record, to be changed in the block and then replaced, under a lock. Raises as `add_tags`."""
     fd = os.open(run.root, os.O_RDONLY)
     try:
         posix.lock(fd)
         meta = read_meta(run)
-        meta["tags"].update(tags)
+        yield meta
         replace_record(run.meta, meta, run.shard, sync=True)
     finally:
         os.close(fd)

@@ -6,12 +6,12 @@ from typing import Any, Callable, Dict, List, Mapping, Type, TypeVar
 
 from espalier.base.errors import EspalierError
 from espalier.base.paths import WorkspacePaths
-from espalier.base.records import read_record
+from espalier.base.records import read_record, seconds_of
 from espalier.base.types import Frame
 from espalier.queue.control import look_after
 from espalier.queue.nudge import nudge
 from espalier.queue.step import step
-from espalier.store.index.run_index import Query, RunIndex, unfinished
+from espalier.store.index.run_index import NOT_ARCHIVED, Query, RunIndex, archived_at, unfinished
 from espalier.store.index.sql import Sql, joined
 from espalier.tracking.run_rows import summarise
 
@@ -69,10 +69,16 @@ class WorkspaceHandle:
         nudge()
         return self
 
-    def _runs(self, fixed: Sql, include_children: bool, query: Query) -> Frame:
+    def _runs(self, fixed: Sql, include_children: bool, query: Query, include_archived: bool = False) -> Frame:
         """The table of the runs that a query is for."""
-        fixed = fixed if include_children else joined([fixed, NO_CHILDREN], every=True)
-        return self._ask(lambda index, database: index.frame(database, query._replace(fixed=fixed)))
+        fixed = listed(fixed, include_children=include_children, include_archived=include_archived)
+        query = query._replace(fixed=fixed)
+        if not include_archived:
+            return self._ask(lambda index, database: index.frame(database, query))
+        frame, times = self._ask(lambda index, database: (index.frame(database, query), archived_at(database)))
+        frame.columns["archived_at"] = [seconds_of(times.get(run_id)) for run_id in frame.columns["run_id"]]
+        frame.kinds["archived_at"] = "time"
+        return frame
 
     def _run_ids(self, query: Query) -> List[str]:
         return self._ask(lambda index, database: index.ids(database, query))
@@ -88,3 +94,10 @@ class WorkspaceHandle:
         answer, waiting = index.ask(lambda database: (question(index, database), unfinished(database)))
         lost = [run_id for run_id, *owner in waiting if look_after(run_id, self._paths.run(run_id), *owner)]
         return index.ask(lambda database: question(index, database)) if lost else answer
+
+
+def listed(fixed: Sql, *, include_children: bool, include_archived: bool) -> Sql:
+    """A condition, without the runs that lists leave out unless they are asked for."""
+    left_out = [] if include_children else [NO_CHILDREN]
+    left_out += [] if include_archived else [NOT_ARCHIVED]
+    return joined([fixed, *left_out], every=True)

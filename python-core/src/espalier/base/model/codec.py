@@ -51,11 +51,10 @@ def decode(cls: Type[_T], record: object) -> _T:
         raise Wrong("must be an object", record)
     known = _readers.get(cls) or _readers_of(cls)
     values = {}
-    for name, read in known.items():
-        value = record.get(name)
-        if value is not None:
+    for name, value in record.items():
+        if value is not None and name in known:
             try:
-                values[name] = read(value)
+                values[name] = known[name](value)
             except Wrong as error:
                 if not cls._is_lenient:
                     raise error.below(name) from None
@@ -84,7 +83,12 @@ def encode(value: Any) -> Any:
 def _encoded(value: Any) -> Dict[str, Any]:
     absent = value.absent() if hasattr(value, "absent") else ()
     pairs = value._asdict().items()
-    record = {name: encode(item) for name, item in pairs if not (item is None and name in absent)}
+    leaves = _LEAVES
+    record = {
+        name: item if type(item) in leaves else encode(item)
+        for name, item in pairs
+        if not (item is None and name in absent)
+    }
     record.update(record.pop(MORE, {}))
     return record
 

@@ -7,7 +7,7 @@ import sqlite3
 from espalier.base.records import make_private_folder
 from espalier.store.index.fields import ATTRIBUTES, GROUPS, TEXTS
 
-_VERSION = 6
+_VERSION = 7
 OTHER_LAYOUT = "layout of another version"
 IN_MEMORY = ":memory:"
 # How long to wait for another reader's refresh.
@@ -15,7 +15,7 @@ PATIENCE_SECONDS = 10.0
 _TYPES = {"string": "TEXT", "time": "REAL", "double": "REAL", "integer": "INTEGER"}
 # What a run has one of, beside what lists show; `children` is counted.
 COLUMNS = [name for name in ATTRIBUTES if name != "children"]
-HIDDEN = ["host", "user", "reuse_key"]
+HIDDEN = ["host", "user", "reuse_key", "archived_at"]
 # Other values of a metric that was logged several times, NULL where one is as the last. `first_value` may also be text,
 # or an empty blob, which is a missing value.
 STATISTICS = {"first": "first_value", "min": "least", "max": "largest"}
@@ -40,6 +40,9 @@ def _statements() -> "list[str]":
         "CREATE INDEX runs_by_reuse ON runs (reuse_key) WHERE reuse_key IS NOT NULL",
         "CREATE INDEX runs_open ON runs (n) WHERE NOT settled",
         "CREATE INDEX runs_changed ON runs (changed)",
+        # the runs that a run depends on, or reads outputs of
+        "CREATE TABLE needs (run INTEGER, needed TEXT, PRIMARY KEY (run, needed)) WITHOUT ROWID",
+        "CREATE INDEX needs_by_needed ON needs (needed)",
         "CREATE TABLE names (id INTEGER PRIMARY KEY, grouped TEXT, name TEXT, UNIQUE (grouped, name))",
         "CREATE TABLE blocks (number INTEGER, name TEXT, kind TEXT, data BLOB, PRIMARY KEY (number, name))",
     ]

@@ -67,6 +67,7 @@ def store(database: sqlite3.Connection, row: Dict[str, Any], look: Look, names: 
     plain = [None if row.get(name) is None else _column(name, row[name]) for name in _PLAIN]
     n = database.execute(_INSERT, [*own, *plain]).lastrowid
     database.execute("DELETE FROM blocks WHERE number = ?", (n // BLOCK,))  # type: ignore[operator]
+    database.executemany("INSERT OR IGNORE INTO needs VALUES (?, ?)", [(n, each) for each in row.get("needs") or ()])
     for group in GROUPS:
         given = ((name, _cell(group, value)) for name, value in (row.get(group) or {}).items())
         found = {name: cell for name, cell in given if cell is not None}
@@ -82,8 +83,8 @@ def forget(database: sqlite3.Connection, n: int) -> None:
     """Take a run out of the index."""
     database.execute("DELETE FROM runs WHERE n = ?", (n,))
     database.execute("DELETE FROM blocks WHERE number = ?", (n // BLOCK,))
-    for group in GROUPS:
-        database.execute(f"DELETE FROM {group} WHERE run = ?", (n,))
+    for table in ("needs", *GROUPS):
+        database.execute(f"DELETE FROM {table} WHERE run = ?", (n,))
 
 
 def _column(name: str, value: Any) -> Any:

@@ -219,6 +219,21 @@ def experiments(database: sqlite3.Connection) -> List[Tuple[str, int, Optional[f
     return database.execute(query).fetchall()
 
 
+# Lists leave archived runs out.
+NOT_ARCHIVED = Sql("r.archived_at IS NULL")
+
+
+def archived_at(database: sqlite3.Connection) -> Dict[str, str]:
+    """The archived runs, each with the time."""
+    return dict(database.execute("SELECT run_id, archived_at FROM runs WHERE archived_at IS NOT NULL"))
+
+
+def needed_by(database: sqlite3.Connection) -> List[Tuple[str, str, str]]:
+    """Each run that another depends on or reads outputs of, with that one's id and status."""
+    query = "SELECT needed, run_id, status FROM needs JOIN runs ON n = run ORDER BY created_at, run_id"
+    return database.execute(query).fetchall()
+
+
 def among(run_ids: Sequence[str]) -> Sql:
     """The condition that a run is one of some, which may be many."""
     return Sql("r.run_id IN (SELECT value FROM json_each(?))", (json.dumps(list(run_ids)),))

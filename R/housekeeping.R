@@ -1,0 +1,262 @@
+# What becomes of ended runs: deleted, archived, chosen by rules, exported and imported.
+
+#' Delete runs or an experiment
+#'
+#' Deletes ended runs for good, with the runs below them. Use `dry_run = TRUE` to see first what goes, or [archive_run()]
+#' to hide runs and keep them. [retention_rules()] chooses runs by age, state and size.
+#'
+#' A run that is queued or running is refused, and so is one that such a run needs. The files of snapshots go when
+#' [collect_garbage()] is called, because other runs may share them. If R is killed meanwhile, each run is there whole or
+#' not at all.
+#'
+#' @param run A run, or a list of runs of one workspace.
+#' @param experiment An [experiment()]. Its archived runs go too.
+#' @param dry_run Only list what would go.
+#' @param x What one of these functions returned.
+#' @param n How many rows to show.
+#' @param ... Nothing.
+#' @return A data frame of class `espalier_deletion`, invisibly unless `dry_run`: `run_id`, `experiment`, `status`, `size`
+#'   in bytes, `why` it goes, `needed_by` (ended runs that stay, and have read its outputs or depended on it), and whether
+#'   it was `deleted`.
+#' @section Errors: `espalier_error_run_in_use` when a run has not ended, or is needed by one that has not;
+#'   `espalier_error_run_missing`, `espalier_error_newer_format`, `espalier_error_workspace_read_only`. Nothing was deleted
+#'   then.
+#' @seealso [delete_workspace()], [export_runs()]
+#' @examplesIf espalier:::espalier_python_ready()
+#' ws <- workspace("example", path = tempfile())
+#' run <- start_logging_run(experiment(ws, "first"))
+#' complete_run(run)
+#' delete_run(run, dry_run = TRUE)
+#' delete_run(run)
+#' complete_run(start_logging_run(experiment(ws, "first")))
+#' delete_experiment(experiment(ws, "first"))
+#' @export
+delete_run <- function(run, dry_run = FALSE) {
+  chosen <- runs_of_one_workspace(run, "run")
+  deletion(chosen$housekeeping$delete_runs(chosen$ids, !check_flag(dry_run, "dry_run")), dry_run)
+}
+
+#' @rdname delete_run
+#' @export
+delete_experiment <- function(experiment, dry_run = FALSE) {
+  check_object(experiment, "Experiment", "experiment")
+  housekeeping <- experiment$workspace$housekeeping
+  deletion(housekeeping$delete_experiment(experiment$name, !check_flag(dry_run, "dry_run")), dry_run)
+}
+
+#' Archive and restore runs
+#'
+#' An archived run, and the runs below it, leave the results of [list_runs()] and [get_runs_in_experiment()] unless these
+#' are called with `include_archived = TRUE`. Nothing else changes: the run can be read, compared and used as an input.
+#'
+#' @param run A run, or a list of runs of one workspace.
+#' @return The ids of the runs that changed, invisibly.
+#' @section Errors: `espalier_error_run_in_use` when a run has not ended; `espalier_error_run_missing`,
+#'   `espalier_error_workspace_read_only`.
+#' @seealso [delete_run()]
+#' @examplesIf espalier:::espalier_python_ready()
+#' ws <- workspace("example", path = tempfile())
+#' run <- start_logging_run(experiment(ws, "first"))
+#' complete_run(run)
+#' archive_run(run)
+#' list_runs(ws)
+#' list_runs(ws, include_archived = TRUE)$archived_at
+#' restore_run(run)
+#' @export
+archive_run <- function(run) {
+  chosen <- runs_of_one_workspace(run, "run")
+  changed <- as.character(unlist(chosen$housekeeping$archive_runs(chosen$ids)))
+  say("Archived {.val {length(changed)}} run{?s}. list_runs(include_archived = TRUE) shows them.")
+  invisible(changed)
+}
+
+#' @rdname archive_run
+#' @export
+restore_run <- function(run) {
+  chosen <- runs_of_one_workspace(run, "run")
+  changed <- as.character(unlist(chosen$housekeeping$restore_runs(chosen$ids)))
+  say("Restored {.val {length(changed)}} run{?s}.")
+  invisible(changed)
+}
+
+#' Find runs that may go, by rules
+#'
+#' Lists the ended runs of a workspace or an experiment that some rules let go, with the runs below them, their sizes and
+#' the reasons. With `delete = TRUE` they are deleted as by [delete_run()].
+#'
+#' A run goes if all conditions (`older_than`, `status`, `larger_than`, `filter`) hold for it, and no rule keeps it
+#' (`keep_last`, `keep_best`, `keep_tagged`). It also stays while a run that stays depends on it or has read its outputs.
+#' At least one rule besides `keep_tagged` is needed.
+#'
+#' @param x A [workspace()] or an [experiment()].
+#' @param older_than Only runs that ended before then: `"90 days"`, a `difftime`, a date or a time.
+#' @param status Only runs that ended so: `"Completed"`, `"Failed"`, `"Canceled"`, `"Damaged"`.
+#' @param larger_than Only runs that take more space with the runs below them: `"1 GB"`, or a number of bytes.
+#' @param filter Only runs for which this holds: a condition as in [list_runs()].
+#' @param keep_last How many runs of each experiment are kept, the newest ones.
+#' @param keep_best Which runs of each experiment are kept by a metric: `c(metric = "AUC")`. `n` is their number (1), and
+#'   `goal` is `"max"` (the default) or `"min"`.
+#' @param keep_tagged Whether runs with tags are kept.
+#' @param delete Delete the runs; by default they are only listed.
+#' @return A data frame of class `espalier_deletion`, see [delete_run()].
+#' @section Errors: `espalier_error_bad_argument`, also without any rule; `espalier_error_bad_filter`,
+#'   `espalier_error_run_in_use`, `espalier_error_workspace_read_only`.
+#' @seealso [collect_garbage()], which frees what snapshots of deleted runs took.
+#' @examplesIf espalier:::espalier_python_ready()
+#' ws <- workspace("example", path = tempfile())
+#' for (auc in c(0.7, 0.9, 0.8)) {
+#'   run <- start_logging_run(experiment(ws, "first"))
+#'   log_metric_to_run("AUC", auc)
+#'   complete_run(run)
+#' }
+#' retention_rules(ws, older_than = "90 days", status = "Failed")
+#' retention_rules(ws, keep_last = 1, keep_best = c(metric = "AUC"))
+#' retention_rules(ws, keep_last = 1, keep_best = c(metric = "AUC"), delete = TRUE)
+#' @export
+retention_rules <- function(x, older_than = NULL, status = NULL, larger_than = NULL, filter = NULL, keep_last = NULL,
+                            keep_best = NULL, keep_tagged = TRUE, delete = FALSE) {
+  if (missing(x)) abort_missing("x")
+  if (!inherits(x, c("Experiment", "Workspace"))) abort_argument("x", "a workspace or an experiment", x)
+  filter <- filter_text(substitute(filter), parent.frame())
+  of_experiment <- inherits(x, "Experiment")
+  found <- (if (of_experiment) x$workspace else x)$housekeeping$retention_rules(
+    experiment = if (of_experiment) x$name, status = if (is.null(status)) character() else status,
+    older_than = time_text(older_than, "older_than"), larger_than = byte_text(larger_than, "larger_than"),
+    filter = filter, keep_last = check_count(keep_last, "keep_last", null = TRUE),
+    keep_best = if (!is.null(keep_best)) lapply(as.list(keep_best), as.character), keep_tagged = keep_tagged,
+    delete = check_flag(delete, "delete")
+  )
+  returned_table(found, "espalier_deletion", dry_run = !delete, remedy = "delete = TRUE")
+}
+
+#' Export runs to a file and import them
+#'
+#' `export_runs()` writes ended runs to one zip file, with the runs below them, the snapshots they refer to, and a list of
+#' digests. `import_runs()` brings them into another workspace, on this machine or another, under their ids.
+#'
+#' The file holds records, logs, metrics and artifacts. It holds neither secrets nor the job's variables, nor working copies
+#' (`keep_workdir`). Links, pipes, and names that can't lie side by side on every file system are left out, with a warning.
+#'
+#' An import checks the whole file before it writes anything, and then each run appears whole or not at all. A run that the
+#' workspace has already with equal content is left as it is; with other content the import is refused. The details of an
+#' imported run ([get_run_details()], `imported`) name the workspace that it is from.
+#'
+#' @param runs A run, or a list of runs of one workspace.
+#' @param file The zip file.
+#' @param overwrite Whether the file may exist already.
+#' @param workspace The workspace that gets the runs.
+#' @param max_size What the file may unpack to: `"5 GB"`, or a number of bytes. Default: 1 GB, or 100 times its own size.
+#' @return `export_runs()`: a data frame, invisibly: `run_id`, `experiment`, `files`, `size` in bytes, and how many are
+#'   `left_out`. `import_runs()`: a data frame, invisibly: `run_id`, `experiment`, `status`, `files`, `size`, and whether
+#'   the run was `imported` or was there.
+#' @section Errors: `espalier_error_run_in_use` when a run has not ended; `espalier_error_file_exists`;
+#'   `espalier_error_snapshot_damaged`. Of an import `espalier_error_archive_invalid` when the file was changed, or was made
+#'   to do harm; `espalier_error_run_exists`; `espalier_error_newer_format`. Nothing was imported then.
+#' @seealso [delete_run()]
+#' @examplesIf espalier:::espalier_python_ready()
+#' ws <- workspace("example", path = tempfile())
+#' run <- start_logging_run(experiment(ws, "first"))
+#' log_metric_to_run("AUC", 0.9)
+#' complete_run(run)
+#' file <- tempfile(fileext = ".zip")
+#' export_runs(run, file)
+#' other <- workspace("other", path = tempfile())
+#' import_runs(other, file)
+#' get_run_metrics(get_run(other, run$id))
+#' @export
+export_runs <- function(runs, file, overwrite = FALSE) {
+  chosen <- runs_of_one_workspace(runs, "runs")
+  file <- path_argument(check_string(file, "file"), "file")
+  table <- chosen$housekeeping$export_runs(chosen$ids, file, check_flag(overwrite, "overwrite"))
+  say("Exported {number_of(nrow(table), 'run')} to {.path {file}}, {format_bytes(file.size(file))}.")
+  left <- sum(table$left_out)
+  if (left) {
+    say_warning(sprintf(
+      "%s left out: links, pipes, or names that can't lie side by side on every file system.",
+      if (left == 1) "1 file was" else sprintf("%d files were", left)
+    ))
+  }
+  invisible(table)
+}
+
+#' @rdname export_runs
+#' @export
+import_runs <- function(workspace, file, max_size = NULL) {
+  check_object(workspace, "Workspace", "workspace")
+  file <- path_argument(check_string(file, "file"), "file")
+  table <- workspace$housekeeping$import_runs(file, byte_text(max_size, "max_size"))
+  there <- sum(!table$imported)
+  say(c(
+    "Imported {number_of(sum(table$imported), 'run')} into {.path {workspace$path}}.",
+    i = if (there) "Already there, with equal content: {number_of(there, 'run')}."
+  ))
+  invisible(table)
+}
+
+#' @rdname delete_run
+#' @export
+print.espalier_deletion <- function(x, n = 10L, ...) {
+  columns <- c("run_id", "experiment", "status", "size", "why", "needed_by", "deleted")
+  if (!is_as_returned(x, columns)) {
+    print_plain(x, ..., always = chosen_columns(x, columns))
+    return(invisible(x))
+  }
+  if (!nrow(x)) {
+    cat("No run may go.\n")
+    return(invisible(x))
+  }
+  dry <- isTRUE(attr(x, "dry_run"))
+  amount <- function(rows) paste0(number_of(sum(rows), "run"), ", ", format_bytes(sum(x$size[rows])))
+  if (dry) cat("May go: ", amount(rep(TRUE, nrow(x))), "\n", sep = "")
+  if (any(x$deleted)) cat("Deleted: ", amount(x$deleted), "\n", sep = "")
+  if (!dry && !all(x$deleted)) cat("Gone before: ", amount(!x$deleted), "\n", sep = "")
+  shown <- utils::head(as.data.frame(x), n)
+  cat(sprintf("  %s  %s  %s  %s\n", format(shown$run_id), format(shown$status),
+              format(format_bytes(shown$size), justify = "right"), shown_path(shown$why)), sep = "")
+  if (nrow(x) > n) cat(sprintf("  ... and %d more; as.data.frame() has all.\n", nrow(x) - as.integer(n)))
+  needed <- sum(!is.na(x$needed_by))
+  if (needed) cat(sprintf("%s read by runs that stay; see `needed_by`.\n", if (needed == 1L) "1 of them was" else sprintf("%d of them were", needed)))
+  if (dry) cat(sprintf("Nothing was deleted; %s does it.\n", attr(x, "remedy") %||% "dry_run = FALSE"))
+  invisible(x)
+}
+
+#' @export
+as.data.frame.espalier_deletion <- function(x, ...) plain_frame(x)
+
+#' The table of a deletion, shown where it was only a look
+#' @noRd
+deletion <- function(table, dry_run) {
+  table <- returned_table(table, "espalier_deletion", dry_run = dry_run)
+  if (dry_run) return(table)
+  say("Deleted {number_of(sum(table$deleted), 'run')}, {format_bytes(sum(table$size[table$deleted]))}.")
+  invisible(table)
+}
+
+#' The ids of runs, and the housekeeping of their workspace
+#' @noRd
+runs_of_one_workspace <- function(runs, arg) {
+  if (missing(runs)) abort_missing(arg)
+  runs <- check_runs(runs, arg)
+  places <- unique(vapply(runs, function(run) run$workspace_path, ""))
+  if (length(places) != 1L) {
+    wanted <- if (length(places)) "runs of one workspace" else "a run or a list of runs"
+    abort_argument(arg, wanted, runs)
+  }
+  housekeeping <- Workspace$new(identity = c(path = places))$housekeeping
+  list(housekeeping = housekeeping, ids = vapply(runs, function(run) run$id, ""))
+}
+
+#' A time before now as the core's filters write it
+#' @noRd
+time_text <- function(x, arg) {
+  if (inherits(x, "difftime")) return(sprintf("%.0f seconds", check_number(as.numeric(x, units = "secs"), arg, min = 0)))
+  if (inherits(x, c("Date", "POSIXt"))) return(format(as.POSIXct(x), "%Y-%m-%dT%H:%M:%SZ", tz = "UTC"))
+  check_string(x, arg, null = TRUE)
+}
+
+#' A size as text: what the user wrote, or bytes
+#' @noRd
+byte_text <- function(x, arg) {
+  if (is.numeric(x)) return(sprintf("%.0f", check_number(x, arg, min = 0)))
+  check_string(x, arg, null = TRUE)
+}

@@ -1,0 +1,126 @@
+#' Keep a job in a YAML file
+#'
+#' Use these to keep the definition of a job under version control, or to share it. `write_job()` writes a job to a file,
+#' `read_job()` reads it back, ready for [submit_experiment()]. Nothing is lost: parameters keep their order and types.
+#'
+#' Relative paths in a file begin at its folder. `write_job()` writes paths below that folder as relative ones, and also
+#' those in the source directory if the file lies in it. So the file means the same after both were moved or cloned.
+#'
+#' What belongs to the session (its R, its libraries, its variables) isn't written, except for `python`. Values of
+#' `environment_variables` are written as they are, with a warning if the name looks like that of a secret.
+#'
+#' @section Fields: All but `script` or `command` are optional. They are the arguments of [script_run_config()], with
+#'   shorter names for some. In `limits` 0 is no limit. In `params` numbers, logicals, and texts are told apart as in YAML 1.2: `yes` is a text, `null`
+#'   makes a flag. Elsewhere a word is a text where a text is needed.
+#'   \preformatted{format: 1
+#'   experiment: pima
+#'   display_name: A title
+#'   tags: {stage: dev}
+#'   source_directory: .
+#'   script: train.R                       # or command: [program, argument], or one line for the shell
+#'   arguments: [--quiet]
+#'   params: {trees: 500, rate: 0.1, name: "500", verbose: null}
+#'   target: local                         # compute_target
+#'   python: ../venv
+#'   environment: tidy:3                   # or {file: tidy.yml}, or a definition as in environment_yaml
+#'   docker: {network: none}               # or true
+#'   environment_variables: {OMP_NUM_THREADS: 4}
+#'   secrets: [database]
+#'   inputs:
+#'     data: ../data.csv
+#'     model: {run: pima_1785146492_abcdef01, output: model}
+#'     web: {url: "https://example.org/a.csv", sha256: e3b0...}
+#'   outputs: {model: outputs/model.rds}
+#'   resources: {cpus: 2, gpus: 0, memory: 4 GB}
+#'   priority: 5
+#'   retry: {attempts: 3, on: [runner_lost]}
+#'   depends_on: []
+#'   limits: {run_seconds: 3600, queue_seconds: 86400, prepare_seconds: 3600}
+#'   source: {record_diff: true, outside_links: refuse, keep_workdir: false}
+#'   seed: 1
+#'   children: wait}
+#'   Anchors, tags, names that are there twice, and unknown fields are errors. A file has at most 1 MB. Nothing in it is
+#'   executed when it is read. `docs/job.schema.json` in the sources of the package describes the fields for editors.
+#' @section Files of Azure: a command job of `az ml job` and a `.runconfig` of the first SDK are read as they are. Fields
+#'   that have no meaning here, such as the name of a cluster, are reported once and left out. In a command, `${{inputs.x}}`
+#'   and `${{outputs.x}}` become variables of the shell: files are inputs of the job, values are variables
+#'   `AZURE_ML_INPUT_x`. Data that lies in Azure is an error: download it, and set its path.
+#'
+#' @param config An [estimator()], a [script_run_config()], or the result of `read_job()`.
+#' @param path The file; one that is there is replaced.
+#' @param experiment An [experiment()] or its name, to be written. By default that of the file that `config` was read from.
+#' @param tags Named list or character vector: tags to be written. By default those of that file.
+#' @param set Values in place of the file's: a named list, with dots between names, `list(params.trees = 500)`; or texts
+#'   as at the command line, `"params.trees=500"`, which have the type of the field.
+#' @return `read_job()` a job as [script_run_config()] makes it. Its attributes `experiment` (a string or `NULL`) and
+#'   `tags` have what else the file holds; [submit_experiment()] takes the tags. `write_job()` the path, invisibly.
+#' @section Errors: `espalier_error_bad_job_file`, with the fields `path`, `line` and `column`;
+#'   `espalier_error_newer_format`, `espalier_error_bad_argument`.
+#' @seealso [environment_yaml], for environments
+#' @examplesIf espalier:::espalier_python_ready()
+#' folder <- tempfile()
+#' dir.create(folder)
+#' writeLines("message('trees: ', espalier::job_params(trees = 1L)$trees)", file.path(folder, "train.R"))
+#' job <- script_run_config(folder, "train.R", script_params = list(trees = 100L, verbose = NULL), cpus = 2)
+#' file <- file.path(folder, "job.yml")
+#' write_job(job, file, experiment = "pima", tags = list(stage = "dev"))
+#' cat(readLines(file), sep = "\n")
+#'
+#' job <- read_job(file, set = list(params.trees = 500L))
+#' job
+#' ws <- workspace("example", path = tempfile())
+#' run <- submit_experiment(experiment(ws, attr(job, "experiment")), job)
+#' @export
+read_job <- function(path, set = list()) {
+  path <- path_argument(path)
+  read <- if (is.null(names(set))) {
+    Jobs__read(path, check_strings(unlist(set), "set") %||% list())
+  } else {
+    Jobs__read(path, list(), settings_argument(set))
+  }
+  for (note in unlist(read$notes)) inform_once(note, note, "note")
+  config <- read$config
+  for (name in c("arguments", "command", "secrets", "depends_on")) config[[name]] <- as.list(config[[name]])
+  several <- lengths(config[["script_params"]]) > 1L
+  config[["script_params"]][several] <- lapply(config[["script_params"]][several], as.list)
+  config[["retry"]] <- retry_fields(config[["retry"]])
+  config[["environment"]] <- if (!is.null(read$environment)) json_parse(read$environment)
+  config[["keep_workdir"]] <- isTRUE(config[["keep_workdir"]])
+  config[["python"]] <- config[["session"]]$python
+  config[["session"]] <- NULL
+  structure(
+    Filter(length, config), class = "espalier_config", experiment = read$experiment,
+    tags = if (length(read$tags)) read$tags
+  )
+}
+
+#' @rdname read_job
+#' @export
+write_job <- function(config, path, experiment = NULL, tags = NULL) {
+  check_object(config, "espalier_config", "config")
+  path <- path_argument(path)
+  if (inherits(experiment, "Experiment")) experiment <- experiment$name
+  experiment <- check_string(experiment %||% attr(config, "experiment"), "experiment", null = TRUE)
+  values <- plain_job(config)
+  if (!is.null(values$python)) values$session <- list(python = values$python)
+  values$python <- NULL
+  tags <- named_strings(tags %||% attr(config, "tags"), "tags")
+  for (note in Jobs__write(values, path, experiment, tags)) say_warning(note)
+  invisible(path)
+}
+
+#' A policy as a config has it: a number of attempts, or fields
+#' @noRd
+retry_fields <- function(retry) {
+  if (is.null(retry)) return(NULL)
+  given <- if (is.list(retry)) retry else list(attempts = retry)
+  unclass(do.call(retry_policy, utils::modifyList(list(attempts = 1), given)))
+}
+
+#' Values to set, by name, as the core takes them
+#' @noRd
+settings_argument <- function(set) {
+  refuse_secrets(set, "set")
+  check_names_once(names(set), "set")
+  Map(function(value, name) if (is.object(value)) plain_param(value, sprintf("set$%s", name)) else value, as.list(set), names(set))
+}

@@ -1,0 +1,162 @@
+"""What becomes of ended runs: `ws.housekeeping`."""
+
+from typing import List, Mapping, Optional, Sequence
+
+from espalier.base.arguments import classed
+from espalier.base.operation import operation
+from espalier.base.types import Frame, Text
+from espalier.housekeeping.archiving import set_archived
+from espalier.housekeeping.deletion import delete_experiment, delete_runs
+from espalier.housekeeping.exporting import export_runs
+from espalier.housekeeping.importing import import_runs
+from espalier.housekeeping.retention import apply_rules, rules_of
+from espalier.workspace.handle import WorkspaceHandle
+
+
+@classed
+class Housekeeping(WorkspaceHandle):
+    """Ended runs of a workspace: deleted, archived, chosen by rules, exported and imported."""
+
+    NOUN = "housekeeping"
+
+    @operation("POST /housekeeping/delete", long=True, command="delete-runs")
+    def delete_runs(self, run_ids: Sequence[str], delete: bool = False) -> Frame:
+        """List, or delete, ended runs with all runs below them.
+
+        Args:
+            run_ids: Their ids.
+            delete: Delete them; else they are only listed.
+
+        Returns:
+            A row a run, parents first: `run_id`, `experiment`, `status`, `size` in bytes, `why` it goes, `needed_by`
+            (ended runs that stay and have read its outputs, or depended on it), and whether it was `deleted`.
+
+        Raises:
+            EspalierError: `run_missing`; `run_in_use` when one has not ended, or a run that hasn't ended needs it;
+                `newer_format`, `workspace_read_only`.
+        """
+        return delete_runs(self._checked()._paths, run_ids, delete=delete)
+
+    @operation("POST /housekeeping/delete-experiment", long=True)
+    def delete_experiment(self, name: str, delete: bool = False) -> Frame:
+        """List, or delete, an experiment with all its runs, archived ones too.
+
+        Args:
+            name: Its name.
+            delete: Delete it; else its runs are only listed.
+
+        Returns:
+            As `delete_runs`.
+
+        Raises:
+            EspalierError: as `delete_runs`; `bad_name`, `bad_argument` when there isn't one of that name.
+        """
+        return delete_experiment(self._checked()._paths, name, delete=delete)
+
+    @operation("POST /housekeeping/archive", long=True, command="archive")
+    def archive_runs(self, run_ids: Sequence[str]) -> List[str]:
+        """Archive ended runs and all runs below them: lists leave them out, and nothing else changes.
+
+        Args:
+            run_ids: Their ids.
+
+        Returns:
+            The ids of those that weren't archived before.
+
+        Raises:
+            EspalierError: `run_missing`, `run_in_use`, `damaged`, `newer_format`, `workspace_read_only`.
+        """
+        return set_archived(self._checked()._paths, run_ids, archived=True)
+
+    @operation("POST /housekeeping/restore", long=True, command="restore")
+    def restore_runs(self, run_ids: Sequence[str]) -> List[str]:
+        """Take runs and all runs below them out of the archive.
+
+        Args:
+            run_ids: Their ids.
+
+        Returns:
+            The ids of those that were archived.
+
+        Raises:
+            EspalierError: as `archive_runs`.
+        """
+        return set_archived(self._checked()._paths, run_ids, archived=False)
+
+    @operation("POST /housekeeping/retention", long=True)
+    def retention_rules(
+        self,
+        experiment: Optional[str] = None,
+        status: Sequence[str] = (),
+        older_than: Optional[str] = None,
+        larger_than: Optional[Text] = None,
+        filter: Optional[str] = None,
+        keep_last: Optional[int] = None,
+        keep_best: Optional[Mapping[str, Text]] = None,
+        keep_tagged: bool = True,
+        delete: bool = False,
+    ) -> Frame:
+        """List, or delete, the ended runs that rules let go, with all runs below them.
+
+        A run goes if all conditions hold for it and no rule keeps it. It stays while a run that stays needs it.
+
+        Args:
+            experiment: Only runs of this experiment. Default: all.
+            status: Only runs that ended so: `Completed`, `Failed`, `Canceled`, `Damaged`.
+            older_than: Only runs that ended before then: `90 days` ago, or a time, `2026-03-01`.
+            larger_than: Only runs that take more space with the runs below them: `1 GB`, or bytes.
+            filter: Only runs for which this holds, see `Runs.list`.
+            keep_last: Keep so many of each experiment, the newest.
+            keep_best: Keep the best of each experiment: `metric`, how many (`n`, 1), and `goal`, `max` or `min`.
+            keep_tagged: Keep runs that have tags.
+            delete: Delete them; else they are only listed.
+
+        Returns:
+            As `delete_runs`.
+
+        Raises:
+            EspalierError: `bad_argument`, also where no rule is given; `bad_filter`, `bad_name`, `run_in_use`,
+                `workspace_read_only`.
+        """
+        rules = rules_of(experiment, status, older_than, larger_than, filter, keep_last, keep_best, keep_tagged)
+        return apply_rules(self._checked()._paths, rules, delete=delete)
+
+    @operation("POST /housekeeping/export", long=True, command="export")
+    def export_runs(self, run_ids: Sequence[str], file: str, overwrite: bool = False) -> Frame:
+        """Write ended runs, with all runs below them and the snapshots they refer to, to one zip file.
+
+        Left out are what isn't a plain file, names that can't lie on every file system, and working copies.
+
+        Args:
+            run_ids: Their ids.
+            file: The file. It appears when it is whole.
+            overwrite: Whether it may exist already.
+
+        Returns:
+            A row a run: `run_id`, `experiment`, how many `files`, their `size` in bytes, how many are `left_out`.
+
+        Raises:
+            EspalierError: `run_missing`, `run_in_use`, `file_exists`, `snapshot_damaged`, `damaged`, `disk_full`;
+                `bad_argument` when the file can't be written, or there are too many files.
+        """
+        return export_runs(self._checked()._paths, run_ids, file, overwrite=overwrite)
+
+    @operation("POST /housekeeping/import", long=True, command="import")
+    def import_runs(self, file: str, max_size: Optional[Text] = None) -> Frame:
+        """Import the runs of a file that `export_runs` wrote. They keep their ids.
+
+        A run that is there already, with equal content, is left as it is.
+
+        Args:
+            file: The file.
+            max_size: What it may unpack to: `5 GB`, or bytes. Default: 1 GB, or 100 times its own size.
+
+        Returns:
+            A row a run: `run_id`, `experiment`, `status`, how many `files`, their `size` in bytes, and whether it was
+            `imported`.
+
+        Raises:
+            EspalierError: `archive_invalid`, `newer_format`; `run_exists` when a run is there with other content;
+                `workspace_read_only`, `bad_argument`.
+        """
+        return import_runs(self._checked()._paths, file, max_size=max_size)
