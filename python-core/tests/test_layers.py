@@ -48,6 +48,9 @@ LATE = {
         "adapters.copying", "lifecycle.brought", "lifecycle.comparison", "lifecycle.recorded", "lifecycle.strays", "lifecycle.verdict",
         "runner.asked", "runner.children", "snapshot.mentions", "store.packs", "store.trees",
     ),
+    "a command line starts in milliseconds": (
+        "api.environments", "api.wait_many", "cli.app", "cli.table", "queue.control", "tracking.run_rows",
+    ),
     "what asks has no folder of its own": ("adapters.homes",),
 }
 JOB_SIDE = "from espalier import Run; run = Run.get_context(); run.log('a', 1.5); run.log_list('b', [1, 2])"

@@ -31,6 +31,9 @@ OTHERS = {
     "provision/ready.py": ["cache"],
     "api/run.py": ["user_logs/std_log.txt"],  # (shown in the help)
     "api/catalog.py": ["api.json"],  # (in the package)
+    "cli/app.py": ["logs"],  # (the command)
+    "cli/logs.py": ["logs"],
+    "cli/run.py": ["inputs"],  # (the argument)
     "rooms.py": ["queue"],
     **{f"store/index/{name}.py": ["children"] for name in ("columns", "fields", "layout", "sql")},
     "snapshot/literals.py": [".json"],

@@ -17,6 +17,7 @@ from espalier.store.index.blocks import table_of
 from espalier.store.index.columns import add_named
 from espalier.store.index.fields import Field, refusal
 from espalier.store.index.grammar import Compare, Group, Node, Order, fields_of, parse_filter, parse_order
+from espalier.store.index.known import index_key
 from espalier.store.index.layout import OTHER_LAYOUT, copied, opened
 from espalier.store.index.refresh import Refresh, Summarise
 from espalier.store.index.rows import clean
@@ -80,7 +81,7 @@ class RunIndex:
     def __init__(self, paths: WorkspacePaths, summarise: Summarise) -> None:
         self._runs = paths.runs
         self._summarise = summarise
-        self._key = hashlib.sha256(os.fsencode(os.path.realpath(paths.root))).hexdigest()[:32]
+        self._key = index_key(paths.root)
         self._file = index_file(cache_folder(), self._key)
 
     # ---- questions, for `ask` ----------------------------------------------------------------------------------
