@@ -22,6 +22,8 @@ ROUNDS = 15
 NEW = 10
 FILTER = "metrics.auc > 0.85 and tags.stage = 'prod'"
 ORDER = ["metrics.auc DESC"]
+# The same of another value of the metric than the last one.
+OTHER = {"filter": "max(metrics.auc) > 0.925 and tags.stage = 'prod'", "order_by": ["max(metrics.auc) DESC"]}
 
 
 def main(work: str, count: str = "100000") -> None:
@@ -42,6 +44,7 @@ def main(work: str, count: str = "100000") -> None:
             samples.add("page", number, cpu(workspace.runs.list, filter=FILTER, order_by=ORDER, max_results=100))
             samples.add("sqlite", number, cpu(lambda: database.execute(same).fetchall()))
             samples.add("newest", number, cpu(workspace.runs.list, max_results=100))
+            samples.add("page.max", number, cpu(workspace.runs.list, **OTHER, max_results=100))
     workspace.runs.list()
     for number in range(1, 4):
         samples.add("all.python", number, cpu(workspace.runs.list))
@@ -105,7 +108,9 @@ class Runs:
         run_id = f"model_{seconds}_{draw.getrandbits(32):08x}"
         params = {"lr": cell("double", draw.random()), "trees": cell("integer", draw.choice([100, 200, 500]))}
         metrics = {name: cell("double", draw.random()) for name in ("auc", "loss", "accuracy")}
-        status = {**self._records["status"], "metrics": metrics, "duration_seconds": draw.random() * 100}
+        ranges = {"auc": {"max": (1 + draw.random()) / 2}, "loss": {"first": draw.random(), "min": draw.random() / 2}}
+        logged = {"metrics": metrics, "metric_ranges": ranges}
+        status = {**self._records["status"], **logged, "duration_seconds": draw.random() * 100}
         spec = {**self._records["spec"], "run_id": run_id, "created_at": created, "params": params, "parent": None}
         meta = {**self._records["meta"], "tags": {"stage": draw.choice(["dev", "test", "prod"])}}
         run = self._paths.new_run(run_id)

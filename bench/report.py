@@ -137,6 +137,7 @@ FIGURES = [
     Figure("index", "first index (bounds hold for 100,000 runs)", "first", 40.0),
     Figure("index", "100 runs, filtered and sorted", "page", 50e-3),
     Figure("index", "the same beside its SQL alone", "page", 3.0, "sqlite", times=True),
+    Figure("index", "100 runs, by the largest value of a metric", "page.max", 50e-3),
     Figure("index", "100 runs, the newest", "newest"),
     Figure("index", "all runs, in Python", "all.python", 0.5),
     Figure("index", "ten new runs seen", "refresh", 50e-3),

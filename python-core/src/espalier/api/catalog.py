@@ -4,6 +4,7 @@ import functools
 import importlib
 import json
 import os
+import sys
 from typing import Any, Dict, Optional
 
 FILE = os.path.join(os.path.dirname(__file__), "api.json")
@@ -25,7 +26,8 @@ def facade(name: str) -> Any:
     record = catalogue().get(name)
     if record is None:
         raise LookupError(f"{name} is not part of the described API")
-    return getattr(importlib.import_module(record["module"]), name)
+    module = sys.modules.get(record["module"]) or importlib.import_module(record["module"])
+    return getattr(module, name)
 
 
 def noun_class(noun: str) -> Optional[Any]:
