@@ -40,6 +40,16 @@ def settle_streams() -> None:
             reconfigure(errors="backslashreplace")
 
 
+def give_up_broken_streams() -> None:
+    """What a stream doesn't take is dropped, so that the interpreter doesn't fail at it when it ends."""
+    for descriptor, stream in ((1, sys.stdout), (2, sys.stderr)):
+        try:
+            if stream is not None:
+                stream.flush()
+        except (OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
+
+
 def is_terminal(stream: Any) -> bool:
     """Whether people look at a stream."""
     return stream is not None and stream.isatty()
