@@ -25,7 +25,7 @@ LATE = {
     ),
     "environments: the parser of YAML, and Docker's part": (
         "environment.context", "environment.curated", "environment.definition", "environment.definition_files",
-        "environment.key", "environment.reading", "environment.recipe", "environment.registered", "environment.text",
+        "environment.key", "environment.recipe", "environment.registered", "environment.text",
         "provision.docker.build", "provision.docker.chain", "provision.docker.prune", "provision.docker.record",
         "provision.docker.registries", "provision.docker.stages", "provision.docker.wanted", "provision.local.activation",
         "provision.local.ensure", "provision.local.refuse", "provision.packages.lock", "provision.packages.pyenv",

@@ -64,7 +64,7 @@ def test_what_a_newer_espalier_wrote_is_written_back() -> None:
         ({"leaf": {"name": "a", "share": float("nan")}}, "`leaf.share` must be a number"),
         ({"leaf": {"name": "a"}, "leaves": {"name": "a"}}, "`leaves` must be a list"),
         ({"leaf": {"name": "a"}, "leaves": [{"name": "a"}, {}]}, "`leaves.name` is missing"),
-        ({"leaf": {"name": "a"}, "words": {"a": 1}}, "`words` must be text"),
+        ({"leaf": {"name": "a"}, "words": {"a": 1}}, "`words.a` must be text"),
         ({"leaf": {"name": "a"}, "flag": 1}, "`flag` must be true or false"),
         ({"leaf": {"name": "a"}, "command": [5]}, "`command` must be a text, or an object such as"),
         ({"leaf": {"name": "a"}, "command": [{"input": "a", "script": "b"}]}, "`command` must be a text, or an object"),

@@ -6,11 +6,12 @@ created.
 
 import os
 import re
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Dict, Mapping, Optional, Sequence, Union
 
 from espalier.base.arguments import classed
 from espalier.base.errors import EspalierError
+from espalier.base.model.codec import given_fields
 from espalier.base.resources import SMALLEST_SHM, bytes_of
 
 _NETWORK = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
@@ -70,13 +71,7 @@ def checked_docker(value: object) -> Optional[DockerOptions]:
         return DockerOptions()
     if isinstance(value, DockerOptions):
         return value
-    if not isinstance(value, Mapping):
-        raise EspalierError("bad_argument", f"docker must be true, false or options, not {value!r:.200}.")
-    known = {str(name): item for name, item in value.items() if item is not None}
-    unknown = sorted(set(known) - {item.name for item in fields(DockerOptions)})
-    if unknown:
-        raise _bad(f"there is no option {', '.join(unknown)}.")
-    return DockerOptions(**known)
+    return DockerOptions(**given_fields(DockerOptions, value, where="docker"))
 
 
 def _checked_mounts(given: Union[Sequence[str], Mapping[str, str]]) -> Dict[str, str]:

@@ -1,11 +1,11 @@
 """Requests of jobs as values: each field is of the type it has to be, or refused."""
 
 import os
-from dataclasses import fields
 from typing import Any, Dict, List, Mapping
 
 from espalier.base.config import ScriptRunConfig, Session
 from espalier.base.errors import EspalierError
+from espalier.base.model.codec import given_fields
 from espalier.base.paths import JOB_R, RunPaths
 from espalier.base.values import NA, from_json
 
@@ -103,10 +103,7 @@ def config_of(record: Mapping[str, Any], env: Mapping[str, Any], run: RunPaths) 
     if source is not None and not os.path.isabs(source):
         raise _bad("source_directory", "an absolute path")
     values["session"] = _session(values.pop("session", None) or {}, env, run)
-    unknown = sorted(set(values) - {item.name for item in fields(ScriptRunConfig)})
-    if unknown:
-        raise EspalierError("bad_argument", f"A job has no field {', '.join(unknown)}.")
-    return ScriptRunConfig(**{name: value for name, value in values.items() if value is not None})
+    return ScriptRunConfig(**given_fields(ScriptRunConfig, values))
 
 
 def _is_input(given: Any) -> bool:

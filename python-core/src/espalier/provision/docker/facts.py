@@ -11,7 +11,7 @@ from espalier.base.canonical import hex_of
 from espalier.base.errors import EspalierError
 from espalier.base.paths import FORMAT
 from espalier.base.records import make_folders, read_record, replace_record
-from espalier.environment.lock import Lock, lock_of
+from espalier.environment.lock import Lock, known_lock
 from espalier.provision.docker.stages import Builder, failed, labels_while_building, stage_lock
 from espalier.provision.packages.resolve import RHost
 from espalier.provision.packages.rhost import QUESTION, answered
@@ -99,11 +99,7 @@ def _asked(builder: Builder, key: str, image: str, platform: Optional[str]) -> F
 
 def lock_of_stage(builder: Builder, key: str) -> Optional[Lock]:
     """The packages that a stage of this machine was made with, None where that is not known any more."""
-    known = _read(builder, key).get("lock")
-    try:
-        return lock_of(known) if isinstance(known, dict) else None
-    except (LookupError, TypeError, ValueError):
-        return None
+    return known_lock(_read(builder, key).get("lock"))
 
 
 def note_lock(builder: Builder, key: str, lock: Mapping[str, Any]) -> None:
