@@ -12,7 +12,6 @@ import threading
 import time
 from collections import deque
 
-
 # Lines by which pytest, testthat, compilers and make tell what failed.
 TELLS = re.compile(
     rb"FAILED |FLAKY |ERROR |E   |.{0,14}(Failure|Error) \(|Error[ :]|\S+:\d+:(\d+:)? error|make(\[\d+\])?: \*\*\*"

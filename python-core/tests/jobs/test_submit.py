@@ -167,7 +167,7 @@ def test_tags_are_checked_before_anything_is_written(experiment: Experiment, wor
         experiment.submit(ScriptRunConfig(command="true"), tags={"a\nb": "x"})
     assert caught.value.code == "bad_name"
     assert workspace.get_details()["runs"] == 0
-    assert meta_record(workspace._paths, None, {"a": 1})["tags"] == {"a": "1"}  # type: ignore[dict-item]
+    assert meta_record(workspace._paths, None, {"a": 1}).tags == {"a": "1"}  # type: ignore[dict-item]
 
 
 def test_a_record_that_cannot_be_written_leaves_nothing(

@@ -262,7 +262,7 @@ def _json_encoder() -> Callable[[Any], str]:
 _encoded = _json_encoder()
 
 
-def dump_record(record: Dict[str, Any]) -> bytes:
+def dump_record(record: Mapping[str, Any]) -> bytes:
     """The bytes of a record, for people and for R: each field in a line that begins with a blank."""
     lines = [f" {_encoded(name)}: {_encoded(value)}" for name, value in record.items()]
     return ("{\n" + ",\n".join(lines) + "\n}\n").encode("utf-8", "backslashreplace")

@@ -50,7 +50,7 @@ def checked_retry(value: Union[int, float, Mapping[str, Any], None]) -> Retry:
         fields["on"] = [fields["on"]]
     found = checked(Retry, fields, "bad_argument", where="retry")
     for name, least in (("attempts", 1), ("wait_seconds", 0), ("factor", 1), ("max_wait_seconds", 0)):
-        checked_number(getattr(found, name), f"retry.{name}", least)
+        checked_number(getattr(found, name), f"retry.{name}", least, is_whole=name == "attempts")
     wrong = next((cause for cause in found.on if cause not in CAUSES), None)
     if wrong is not None:
         message = f"retry.on can't hold {shown(wrong)}."

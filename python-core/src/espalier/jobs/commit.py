@@ -1,13 +1,13 @@
 """Writing a planned run: its folder, durable and whole, its ticket, and a step of the queue."""
 
 import contextlib
-from typing import Any, Dict, Mapping, Optional
+from typing import Dict, Mapping, Optional
 
 from espalier.base import states
-from espalier.base.model.job import JobSpec
+from espalier.base.model.job import JobSpec, Meta
 from espalier.base.model.status import Status
 from espalier.base.names import check_label
-from espalier.base.paths import ENV, FORMAT, META, WorkspacePaths
+from espalier.base.paths import ENV, META, WorkspacePaths
 from espalier.base.progress import indivisible
 from espalier.base.types import Text
 from espalier.jobs.folder import build_folder, place_folder, record_child
@@ -53,11 +53,11 @@ def queued_status(spec: JobSpec) -> Status:
     return Status(states.QUEUED, queued_at=spec.created_at)
 
 
-def meta_record(paths: WorkspacePaths, display_name: Optional[str], tags: Mapping[str, Text]) -> Dict[str, Any]:
+def meta_record(paths: WorkspacePaths, display_name: Optional[str], tags: Mapping[str, Text]) -> Meta:
     """The mutable record of a new run. Raises EspalierError `bad_name`, `bad_argument`."""
     checked = checked_tags(tags)
     refuse_secret_values(paths, {"display_name": display_name, "tags": checked})
-    return {"format": FORMAT, "display_name": display_name, "tags": checked, "properties": {}}
+    return Meta(display_name=display_name, tags=checked)
 
 
 def checked_tags(tags: Mapping[str, Text]) -> Dict[str, str]:

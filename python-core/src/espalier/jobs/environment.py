@@ -8,6 +8,7 @@ from espalier.adapters.engine import engine_variables
 from espalier.adapters.engine_sockets import CONFIG_VARIABLE, NAMED_BY
 from espalier.base.config import ScriptRunConfig
 from espalier.base.errors import EspalierError
+from espalier.base.model.job import Programs
 from espalier.base.paths import FORMAT, WorkspacePaths
 from espalier.environment.definition import Environment
 from espalier.environment.key import definition_digest
@@ -159,7 +160,7 @@ def preparing(
     # (and the registries that the user is logged in to, and the engines that a container must not reach)
     wanted = (CONFIG_VARIABLE, *NAMED_BY)
     ours = {name: value for name, value in session.items() if name.startswith("ESPALIER_") or name in wanted}
-    programs = {name: getattr(config.session, name) for name in ("rscript", "r_version", "python")}
+    programs = Programs(config.session.rscript, config.session.r_version, config.session.python)
     variables = {**inherited, **engine, **ours}
     # (R's own folders in it may hold another Python's library than that of the interpreter that is started)
     variables.pop("LD_LIBRARY_PATH", None)

@@ -4,13 +4,14 @@ import contextlib
 import os
 import shutil
 import time
-from typing import Any, Dict, Iterable, Tuple
+from typing import Dict, Iterable, Mapping, Tuple
 
 from espalier.adapters import posix
 from espalier.adapters.files import remove_tree
 from espalier.base.errors import EspalierError
 from espalier.base.model.codec import encode
 from espalier.base.model.job import JobSpec
+from espalier.base.model.record import Record
 from espalier.base.model.status import Status
 from espalier.base.os_errors import cannot_write
 from espalier.base.paths import ENV, SPEC, STATUS, RunPaths, WorkspacePaths, is_temporary
@@ -36,7 +37,7 @@ def build_folder(
     paths: WorkspacePaths,
     spec: JobSpec,
     status: Status,
-    records: Dict[str, Dict[str, Any]],
+    records: Mapping[str, Record],
     git_index: bytes = b"",
     sync: bool = True,
 ) -> Tuple[str, Dict[str, str]]:
@@ -61,10 +62,10 @@ def build_folder(
     try:
         _make_shard(paths, shard, sync)
         os.mkdir(folder, FOLDER_MODE)
-        for name, record in {SPEC: encode(spec), **records, STATUS: {}}.items():
+        for name, record in {SPEC: spec, **records, STATUS: status}.items():
             if name == STATUS:
-                record = status._replace(origin=origin_of(os.path.join(folder, SPEC)), digests=digests).record()
-            mode, data = PRIVATE_MODE if name == ENV else FILE_MODE, dump_record(record)
+                record = status._replace(origin=origin_of(os.path.join(folder, SPEC)), digests=digests)
+            mode, data = PRIVATE_MODE if name == ENV else FILE_MODE, dump_record(encode(record))
             refuse_unreadable(os.path.join(folder, name), data)
             digests.update(record_digests({name: data}))
             write_file(os.path.join(folder, name), data, sync=sync, mode=mode)

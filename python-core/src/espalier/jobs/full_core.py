@@ -15,7 +15,7 @@ def full_core(session: Session) -> Dict[str, Any]:
     """Fields of `env.json`: `core_python`, the interpreter, and `modules`, the folders where it finds packages. Those
     of compiled packages go with one interpreter, and the runner may be another session's."""
     modules = _folders_of_modules() if session.modules is None else list(session.modules)
-    return {"core_python": session.core_python or interpreter(), "modules": modules}
+    return {"core_python": session.core_python or interpreter(), "modules": tuple(modules)}
 
 
 def _folders_of_modules() -> List[str]:

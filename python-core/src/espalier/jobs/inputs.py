@@ -7,7 +7,7 @@ from typing import Any, Callable, Dict, FrozenSet, List, Mapping, Sequence, Unio
 from espalier.adapters.homes import cache_folder
 from espalier.base import states
 from espalier.base.errors import EspalierError
-from espalier.base.model.job import Input
+from espalier.base.model.job import Fetch, Input
 from espalier.base.names import check_name, input_variable
 from espalier.base.paths import WorkspacePaths, is_digest, is_run_id
 from espalier.environment.spelling import KEEP_SECRETS, url
@@ -106,7 +106,7 @@ _KINDS: Dict[FrozenSet[str], Callable[[WorkspacePaths, str, Dict[str, str]], Inp
 }
 
 
-def fetching(inputs: Sequence[Input], variables: Mapping[str, str]) -> Dict[str, Any]:
+def fetching(inputs: Sequence[Input], variables: Mapping[str, str]) -> Dict[str, Fetch]:
     """What env.json holds for inputs that have an address: where they are kept, and the session's proxies and
     certificates. Empty without such inputs.
 
@@ -116,7 +116,7 @@ def fetching(inputs: Sequence[Input], variables: Mapping[str, str]) -> Dict[str,
     if not any(item.url for item in inputs):
         return {}
     needed = {name: value for name, value in variables.items() if _OF_NETWORKS.fullmatch(name)}
-    return {"fetch": {"cache": cache_folder(), "variables": needed}}
+    return {"fetch": Fetch(cache_folder(), needed)}
 
 
 def identity_of(inputs: Sequence[Input]) -> List[Any]:

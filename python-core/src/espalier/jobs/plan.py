@@ -14,7 +14,7 @@ from espalier.base.canonical import digest
 from espalier.base.config import ScriptRunConfig
 from espalier.base.errors import EspalierError
 from espalier.base.model.codec import decode, encode
-from espalier.base.model.job import FrozenFolder, GitState, Input, JobSpec
+from espalier.base.model.job import FrozenFolder, GitState, Input, JobEnv, JobSpec
 from espalier.base.model.resolve import shown_command
 from espalier.base.model.words import LITERAL
 from espalier.base.names import check_name
@@ -55,7 +55,7 @@ class Plan(NamedTuple):
 
     spec: JobSpec
     display_name: Optional[str]
-    env: Dict[str, Any]
+    env: JobEnv
     notes: List[str]
     warnings: List[str]
     diff: Optional[Asked]
@@ -166,7 +166,7 @@ def plan_trials(
         specs = [spec._replace(git=state, working_copy=layout) for spec in specs]
     environment = chosen.environment if chosen is not None else None
     specs = [executor.specify(spec._replace(executor=code), config, environment) for spec in specs]
-    env: Dict[str, Any] = {"format": FORMAT, "variables": around.variables, "links": around.links}
+    env: Dict[str, Any] = {"variables": around.variables, "links": around.links}
     if chosen_scratch():
         env["scratch"] = chosen_scratch()
     env.update(fetching(inputs, os.environ if config.session.environment is None else config.session.environment))
@@ -177,7 +177,7 @@ def plan_trials(
         env.update(preparing(paths, chosen, config, for_environment(inherited_variables(config.session))))
     diff = ask_for_diff(git, scanned) if git and scanned and config.wants_diff else None
     notes += snapshot.excluded_notes if snapshot else []
-    return [Plan(spec, config.display_name, env, notes, warnings, diff, git_index) for spec in specs]
+    return [Plan(spec, config.display_name, JobEnv(**env), notes, warnings, diff, git_index) for spec in specs]
 
 
 def _merged(trials: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:

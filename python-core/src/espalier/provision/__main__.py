@@ -17,10 +17,10 @@ if __name__ == "__main__":  # (see runner/__main__.py)
 from espalier.adapters.inside import replace_inside
 from espalier.base.errors import EspalierError
 from espalier.base.model.codec import read_as
-from espalier.base.model.job import JobSpec
+from espalier.base.model.job import JobEnv, JobSpec
 from espalier.base.os_errors import os_error
 from espalier.base.paths import FORMAT, RunPaths
-from espalier.base.records import dump_record, read_record
+from espalier.base.records import dump_record
 from espalier.provision.ready import make_ready
 
 
@@ -29,8 +29,8 @@ def main(run_dir: str) -> int:
     signal.signal(signal.SIGTERM, _end)
     run, began = RunPaths(run_dir), time.monotonic()
     try:
-        env = read_record(run.env)
-        sys.path += [folder for folder in env.get("modules", []) if folder not in sys.path]
+        env = read_as(JobEnv, run.env)
+        sys.path += [folder for folder in env.modules or () if folder not in sys.path]
         found = make_ready(run, read_as(JobSpec, run.spec), env)
     except KeyboardInterrupt:
         return 128 + signal.SIGTERM

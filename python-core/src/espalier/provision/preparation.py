@@ -5,13 +5,14 @@ runs that have an environment. Standard library only.
 """
 
 import os
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from espalier.adapters import posix
 from espalier.adapters.helpers import end_child, helper_command
 from espalier.adapters.inside import logs_of, make_inside, replace_inside
 from espalier.adapters.tree import Tree
 from espalier.base.errors import CODES, EspalierError
+from espalier.base.model.job import JobEnv
 from espalier.base.paths import RunPaths
 from espalier.base.records import dump_record, read_record
 
@@ -26,12 +27,12 @@ class Preparation:
         env: What its `env.json` holds.
     """
 
-    def __init__(self, run: RunPaths, env: Dict[str, Any]) -> None:
+    def __init__(self, run: RunPaths, env: JobEnv) -> None:
         self._run = run
         make_inside(run.root, run.job)
-        variables = {**os.environ, **env.get("preparing", {}), "ESPALIER_RUN_ID": os.path.basename(run.root)}
+        variables = {**os.environ, **env.preparing, "ESPALIER_RUN_ID": os.path.basename(run.root)}
         # (the interpreter that the modules it needs were found by; ours may be another)
-        command = [str(env.get("core_python") or helper_command(_PROGRAM)[0]), *helper_command(_PROGRAM, run.root)[1:]]
+        command = [env.core_python or helper_command(_PROGRAM)[0], *helper_command(_PROGRAM, run.root)[1:]]
         with logs_of(run, run.build_log, run.runner_log) as (built, said):
             actions: List[Tuple[Any, ...]] = [
                 (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
@@ -89,7 +90,7 @@ def _prepared(run: RunPaths, status: int) -> Dict[str, Any]:
     return record
 
 
-def record_prepared(run: RunPaths, record: Dict[str, Any]) -> None:
+def record_prepared(run: RunPaths, record: Mapping[str, Any]) -> None:
     """Record what is ready for a run, for its job's time and for good."""
     data = dump_record(record)
     replace_inside(run.root, run.prepared, data)

@@ -4,14 +4,14 @@ import dataclasses
 from typing import Any, Dict
 
 from espalier.base.cache_paths import CachePaths
-from espalier.base.model.job import JobSpec
+from espalier.base.model.job import JobEnv, JobSpec, Programs
 from espalier.base.paths import RunPaths
 from espalier.environment.definition import Environment
 from espalier.environment.stored_locks import read_lock
 from espalier.vault.store import secret_reader
 
 
-def make_ready(run: RunPaths, spec: JobSpec, env: Dict[str, Any]) -> Dict[str, Any]:
+def make_ready(run: RunPaths, spec: JobSpec, env: JobEnv) -> Dict[str, Any]:
     """Find or build what a run needs. What is said meanwhile goes to the run's build log.
 
     Args:
@@ -24,7 +24,7 @@ def make_ready(run: RunPaths, spec: JobSpec, env: Dict[str, Any]) -> Dict[str, A
         EspalierError: what could not be had.
     """
     how, environment = spec.how, Environment.from_mapping(spec.definition)
-    made = _image(run, environment) if how == "image" else _private(run, environment, env["session"])
+    made = _image(run, environment) if how == "image" else _private(run, environment, env.session or Programs())
     return {"how": how, **made}
 
 
@@ -35,12 +35,12 @@ def _image(run: RunPaths, environment: Environment) -> Dict[str, Any]:
     return {"image": image.id, "tag": image.tag, "key": image.key, "found": image.found}
 
 
-def _private(run: RunPaths, environment: Environment, session: Dict[str, Any]) -> Dict[str, Any]:
+def _private(run: RunPaths, environment: Environment, session: Programs) -> Dict[str, Any]:
     from espalier.provision.local.activation import Session
     from espalier.provision.local.ensure import ensure
 
     lock, secrets = read_lock(run.workspace, environment), secret_reader(run.workspace)
-    made = ensure(_cache(), environment, lock, Session(**session), run.build_log, secrets)
+    made = ensure(_cache(), environment, lock, Session(**session._asdict()), run.build_log, secrets)
     record = dataclasses.asdict(made)
     return {**record, "found": "cache" if made.found else "built"}
 

@@ -13,7 +13,7 @@ import sys
 import time
 from contextlib import ExitStack
 from functools import partial
-from typing import TYPE_CHECKING, Any, Dict, Optional
+from typing import TYPE_CHECKING, Optional
 
 # appended, not prepended: the folder may be a site-packages, and the standard library comes first
 sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
@@ -27,7 +27,7 @@ from espalier.adapters.trust import refuse_foreign_run
 from espalier.base import states
 from espalier.base.errors import EspalierError
 from espalier.base.model.codec import decode, decoded
-from espalier.base.model.job import JobSpec
+from espalier.base.model.job import JobEnv, JobSpec
 from espalier.base.model.resolve import shown_command
 from espalier.base.model.status import Status, plain_error
 from espalier.base.model.ticket import AHEAD, Claim, TicketRecord
@@ -159,14 +159,14 @@ def execute(run: RunPaths, claimed: Claim, place: Place, status: Status) -> None
         return fail_changed(run, str(changed))
     except EspalierError:
         return  # (opened to others since it was claimed: it is queued again, and the queue tells why it waits there)
-    spec, given = decoded(JobSpec, run.spec, frozen.record(SPEC)), frozen.record(ENV)
+    spec, given = decoded(JobSpec, run.spec, frozen.record(SPEC)), decoded(JobEnv, run.env, frozen.record(ENV))
     directory = spec.working_copy.directory if spec.working_copy else ""
     if doubt is not None and doubt not in status.warnings:
         status = status._replace(warnings=(*status.warnings, doubt))
     if status.scratch:
         _clear_away(run, status)
     try:
-        scratch = make_scratch(run, given.get("scratch"), directory)
+        scratch = make_scratch(run, given.scratch, directory)
     except EspalierError as error:
         if place.explains(error):
             raise
@@ -210,7 +210,7 @@ def _clear_away(run: RunPaths, status: Status) -> None:
         clear_away(run, status)
 
 
-def _attach(run: RunPaths, spec: JobSpec, given: Dict[str, Any]) -> "Optional[Attached]":
+def _attach(run: RunPaths, spec: JobSpec, given: JobEnv) -> "Optional[Attached]":
     """The secrets of the job, if it is to have any."""
     if not spec.secrets:
         return None

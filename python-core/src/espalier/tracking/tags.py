@@ -4,10 +4,10 @@ import os
 from typing import Any, Dict, Mapping
 
 from espalier.adapters import posix
+from espalier.base.model.codec import encode, read_as
+from espalier.base.model.job import Meta
 from espalier.base.paths import RunPaths
-from espalier.base.records import check_kinds, read_record, replace_record
-
-_KINDS = {"tags": dict, "properties": dict}
+from espalier.base.records import replace_record
 
 
 def read_meta(run: RunPaths) -> Dict[str, Any]:
@@ -17,8 +17,7 @@ def read_meta(run: RunPaths) -> Dict[str, Any]:
         FileNotFoundError: there is no such run.
         EspalierError: `damaged`, `newer_format`.
     """
-    meta = check_kinds(run.meta, read_record(run.meta), _KINDS)
-    return {**meta, "tags": meta.get("tags") or {}, "properties": meta.get("properties") or {}}
+    return dict(encode(read_as(Meta, run.meta)))
 
 
 def add_tags(run: RunPaths, tags: Mapping[str, str]) -> None:
@@ -31,8 +30,8 @@ def add_tags(run: RunPaths, tags: Mapping[str, str]) -> None:
     fd = os.open(run.root, os.O_RDONLY)
     try:
         posix.lock(fd)
-        meta = read_meta(run)
-        meta["tags"].update(tags)
-        replace_record(run.meta, meta, run.shard, sync=True)
+        meta = read_as(Meta, run.meta)
+        meta = meta._replace(tags={**meta.tags, **tags})
+        replace_record(run.meta, encode(meta), run.shard, sync=True)
     finally:
         os.close(fd)
