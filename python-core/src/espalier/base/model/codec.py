@@ -109,11 +109,11 @@ def checked(cls: Type[_T], values: object, code: str, *, where: str = "", whole:
         raise (error.below(where) if where else error).as_error(code, whole) from None
 
 
-def given_fields(cls: type, values: object, *, where: str = "", whole: str = "") -> Dict[str, Any]:
+def given_fields(cls: type, values: object, *, where: str = "") -> Dict[str, Any]:
     """The fields of a class that a person gave values, which its constructor checks.
 
     Args:
-        where, whole: See `checked`.
+        where: See `checked`.
 
     Raises:
         EspalierError: `bad_argument`: the class doesn't have such a field.
@@ -123,7 +123,7 @@ def given_fields(cls: type, values: object, *, where: str = "", whole: str = "")
             raise Wrong(_OBJECT, values)
         _refuse_unknown(values, _shape(cls)[0])
     except Wrong as error:
-        raise (error.below(where) if where else error).as_error("bad_argument", whole) from None
+        raise (error.below(where) if where else error).as_error("bad_argument", "The argument") from None
     return {name: value for name, value in values.items() if value is not None}
 
 
