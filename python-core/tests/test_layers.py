@@ -33,11 +33,11 @@ LATE = {
     ),
     "an executor loads the part of it that is needed": (
         "executors.docker.check", "executors.docker.container", "executors.docker.failure", "executors.docker.launch",
-        "executors.docker.look", "executors.docker.meter", "executors.docker.mounts", "executors.docker.narrow",
+        "executors.docker.look", "executors.docker.meter", "executors.docker.mounts",
         "executors.foreign", "executors.local.private",
     ),
     "secrets, inputs, outputs and snapshots: of jobs that have them": (
-        "adapters.docker_errors", "base.accel", "lifecycle.inputs", "lifecycle.outputs", "lifecycle.set_ids", "lifecycle.view",
+        "adapters.docker_errors", "base.accel", "lifecycle.inputs", "lifecycle.set_ids", "lifecycle.view",
         "runner.fetch", "runner.inputs", "runner.project", "runner.secrets", "runner.workdir", "snapshot.hold",
         "snapshot.secret_lines", "tracking.run_outputs", "vault.channel",
     ),
@@ -136,8 +136,8 @@ def test_a_target_is_known_to_its_executor_the_registry_and_the_config_alone() -
         if "docker" in texts and room(name) in ("lifecycle", "queue", "keeper", "runner", "executors", "jobs"):
             found.add(name)
         assert "docker" not in fields or room(name) not in ("queue", "keeper", "runner", "jobs"), name
-    found.remove("jobs.full_core")  # (a package that Python loads)
-    assert found == {"executors.registry", "executors.docker", "executors.docker.narrow"}
+    found.remove("jobs.environment")  # (a package that Python loads)
+    assert found == {"executors.registry", "executors.docker", "executors.docker.check"}
 
 
 def test_no_module_needs_itself() -> None:

@@ -27,7 +27,7 @@ OTHERS = {
     "provision/docker/signature.py": ["images"],
     "jobs/known_params.py": ["inputs"],  # (the argument)
     "lifecycle/attempts.py": ["kept"],
-    "provision/ready.py": ["cache"],
+    "provision/__main__.py": ["cache"],
     "api/run.py": ["user_logs/std_log.txt"],  # (shown in the help)
     **{f"store/index/{name}.py": ["children"] for name in ("columns", "fields", "layout", "sql")},
     "snapshot/literals.py": [".json"],

@@ -36,7 +36,7 @@ class Session:
         r_version: Version of that R, `4.2.2`.
         library_paths: Its library paths, first searched first.
         r_package: Folder of the installed R package espalier, offered to R jobs whose libraries lack it.
-        python: The Python that Python scripts run on. None: see jobs/interpreters.py.
+        python: The Python that Python scripts run on. None: see jobs/surroundings.py.
         reticulate: The Python that the user chose for reticulate in this session.
         core_python: The interpreter that runs the full core. None: this one.
         modules: Folders where it finds the packages that the core needs. None: those this process has.

@@ -5,7 +5,7 @@ from typing import Any, Dict, Mapping, Tuple, Union
 from espalier.base.errors import EspalierError
 from espalier.base.model.codec import checked, shown
 from espalier.base.model.record import Record
-from espalier.base.resources import checked_number
+from espalier.base.resources import checked_count, checked_number
 
 # What a run may be tried again after: the codes of its error. A run that a user canceled never is.
 CAUSES = ("job_failed", "job_killed", "runner_lost", "timed_out", "start_failed", "prepare_failed",
@@ -49,8 +49,10 @@ def checked_retry(value: Union[int, float, Mapping[str, Any], None]) -> Retry:
     if isinstance(fields.get("on"), str):
         fields["on"] = [fields["on"]]
     found = checked(Retry, fields, "bad_argument", where="retry")
-    for name, least in (("attempts", 1), ("wait_seconds", 0), ("factor", 1), ("max_wait_seconds", 0)):
-        checked_number(getattr(found, name), f"retry.{name}", least, is_whole=name == "attempts")
+    checked_count(found.attempts, "retry.attempts", least=1)
+    checked_number(found.wait_seconds, "retry.wait_seconds")
+    checked_number(found.factor, "retry.factor", least=1)
+    checked_number(found.max_wait_seconds, "retry.max_wait_seconds")
     wrong = next((cause for cause in found.on if cause not in CAUSES), None)
     if wrong is not None:
         message = f"retry.on can't hold {shown(wrong)}."

@@ -25,14 +25,11 @@ from espalier.base.scripts import language_of
 from espalier.executors.registry import BUILT_IN, executor_for
 from espalier.jobs.demands import hide_gpus, refuse_impossible, refuse_incapable
 from espalier.jobs.documents import refuse_missing_tools
-from espalier.jobs.environment import MADE, SESSION, choose_environment, preparing, with_gpu, with_version
-from espalier.jobs.exec_limits import refuse_too_long
-from espalier.jobs.full_core import full_core
+from espalier.jobs.environment import MADE, SESSION, choose_environment, full_core, preparing, with_gpu, with_version
 from espalier.jobs.inherited import for_environment, inherited_variables, notes_on_missing
-from espalier.jobs.inputs import fetching, identity_of, resolve_inputs, runs_waited_for
+from espalier.jobs.inputs import declared_outputs, fetching, identity_of, resolve_inputs, runs_waited_for
 from espalier.jobs.known_params import unknown_params
-from espalier.jobs.outputs import declared_outputs
-from espalier.jobs.program import Program, checked_script, named_files, program
+from espalier.jobs.program import Program, checked_script, named_files, program, refuse_too_long
 from espalier.jobs.surroundings import Surroundings, surroundings
 from espalier.jobs.working_copy import read_index, working_copy
 from espalier.lifecycle.children import DETACH

@@ -14,11 +14,26 @@ from espalier.adapters import posix
 from espalier.adapters.inside import names_in, replace_inside
 from espalier.adapters.processes import all_processes, with_descendants
 from espalier.base import states
+from espalier.base.errors import EspalierError
 from espalier.base.paths import FORMAT, RunPaths, is_run_id, is_waiting, waiting
-from espalier.base.records import dump_record, read_plain
+from espalier.base.records import dump_record, read_plain, read_record
 from espalier.lifecycle.children import is_descendant
-from espalier.lifecycle.confinement import first_process, is_confined
 from espalier.lifecycle.status import status_of
+
+
+def is_confined(run: RunPaths) -> bool:
+    """Whether a run's job is, or was, in a container."""
+    return os.path.exists(run.container)
+
+
+def first_process(run: RunPaths) -> int:
+    """The first process of a confined job, as this machine numbers it; 0 where that is not known."""
+    try:
+        pid = read_record(run.container).get("pid")
+    except (OSError, EspalierError):
+        return 0
+    return pid if isinstance(pid, int) else 0
+
 
 _LIMIT_BYTES = 1 << 20
 

@@ -46,7 +46,7 @@ class DockerExecutor(Executor):
 
     def narrowed(self, asked: Mapping[str, Any], spec: JobSpec) -> Dict[str, Any]:
         """See `Executor`."""
-        from espalier.executors.docker.narrow import narrowed
+        from espalier.executors.docker.check import narrowed
 
         return narrowed(asked, spec)
 
