@@ -195,6 +195,14 @@ def _is_deep(record: Any) -> bool:
     return bool(level)
 
 
+def readable_record(path: str) -> Dict[str, Any]:
+    """A record; empty where there is none that can be read."""
+    try:
+        return read_record(path)
+    except (OSError, EspalierError):
+        return {}
+
+
 def check_kinds(path: str, record: Dict[str, Any], kinds: Mapping[str, type]) -> Dict[str, Any]:
     """A record whose fields are of the kinds that they should be; what is missing or null has none.
 

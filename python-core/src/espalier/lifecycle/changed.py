@@ -5,9 +5,8 @@ import time
 from typing import Any, Dict, List, Optional
 
 from espalier.adapters.posix import elapsed
-from espalier.base.errors import EspalierError
 from espalier.base.paths import KEPT_FOLDERS
-from espalier.base.records import read_record
+from espalier.base.records import readable_record
 from espalier.base.scratch_paths import ScratchPaths
 from espalier.lifecycle.scratch import was_begun
 from espalier.lifecycle.status import Known
@@ -41,13 +40,9 @@ def changed_files(known: Known, scratch: ScratchPaths, warnings: List[str]) -> F
 
 
 def _began(scratch: ScratchPaths) -> Dict[str, Any]:
-    try:
-        began = read_record(scratch.began)
-        if isinstance(began.get("time"), (int, float)) and isinstance(began.get("folders", {}), dict):
-            return began
-    except (OSError, EspalierError):  # the machine stopped before it was on the disk
-        pass
-    return {}
+    began = readable_record(scratch.began)  # (the machine may have stopped before it was on the disk)
+    is_whole = isinstance(began.get("time"), (int, float)) and isinstance(began.get("folders", {}), dict)
+    return began if is_whole else {}
 
 
 def _period(scratch: ScratchPaths, began: Dict[str, Any]) -> Optional[Period]:

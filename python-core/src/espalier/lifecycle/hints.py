@@ -12,7 +12,7 @@ from espalier.base import states
 from espalier.base.errors import EspalierError
 from espalier.base.names import argument_name
 from espalier.base.paths import KEPT_FOLDERS, OUTPUTS, WORKDIR, RunPaths, WorkspacePaths, is_run_id
-from espalier.base.records import read_record
+from espalier.base.records import readable_record
 from espalier.base.scratch_paths import ScratchPaths
 from espalier.lifecycle.near_names import missing_files, nearest_file, quoted
 
@@ -99,10 +99,7 @@ def _newest_first(workspace: WorkspacePaths, run_id: str) -> List[str]:
 
 
 def _is_completed(run: RunPaths) -> bool:
-    try:
-        return read_record(run.status).get("state") == states.COMPLETED
-    except (OSError, EspalierError):
-        return False
+    return readable_record(run.status).get("state") == states.COMPLETED
 
 
 _NO_MODULE = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
@@ -152,10 +149,8 @@ def hint_on_status(exit_code: Optional[int], number: Optional[int]) -> Optional[
 
 
 def _environment(run: RunPaths) -> Dict[str, Any]:
-    with contextlib.suppress(OSError, EspalierError):
-        found = read_record(run.spec).get("environment")
-        return found if isinstance(found, dict) else {}
-    return {}
+    found = readable_record(run.spec).get("environment")
+    return found if isinstance(found, dict) else {}
 
 
 def _has_own_packages(environment: Mapping[str, Any]) -> bool:
@@ -250,10 +245,8 @@ def _on_left_out(run: RunPaths, wanted: str) -> Optional[str]:
 
 
 def _source(run: RunPaths) -> Optional[str]:
-    with contextlib.suppress(OSError, EspalierError):
-        source = read_record(run.spec).get("source_directory")
-        return source if isinstance(source, str) else None
-    return None
+    source = readable_record(run.spec).get("source_directory")
+    return source if isinstance(source, str) else None
 
 
 def relative_paths(lines: List[str], scratch: ScratchPaths) -> List[str]:

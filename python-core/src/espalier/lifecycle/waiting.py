@@ -14,9 +14,8 @@ from espalier.adapters import posix
 from espalier.adapters.inside import names_in, replace_inside
 from espalier.adapters.processes import all_processes, with_descendants
 from espalier.base import states
-from espalier.base.errors import EspalierError
 from espalier.base.paths import FORMAT, RunPaths, is_run_id, is_waiting, waiting
-from espalier.base.records import dump_record, read_plain, read_record
+from espalier.base.records import dump_record, read_plain, readable_record
 from espalier.lifecycle.children import is_descendant
 from espalier.lifecycle.status import status_of
 
@@ -28,10 +27,7 @@ def is_confined(run: RunPaths) -> bool:
 
 def first_process(run: RunPaths) -> int:
     """The first process of a confined job, as this machine numbers it; 0 where that is not known."""
-    try:
-        pid = read_record(run.container).get("pid")
-    except (OSError, EspalierError):
-        return 0
+    pid = readable_record(run.container).get("pid")
     return pid if isinstance(pid, int) else 0
 
 

@@ -5,7 +5,7 @@ runs that have an environment. Standard library only.
 """
 
 import os
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, Mapping, Optional
 
 from espalier.adapters import posix
 from espalier.adapters.helpers import end_child, helper_command
@@ -14,7 +14,7 @@ from espalier.adapters.tree import Tree
 from espalier.base.errors import CODES, EspalierError
 from espalier.base.model.job import JobEnv
 from espalier.base.paths import RunPaths
-from espalier.base.records import dump_record, read_record
+from espalier.base.records import dump_record, readable_record
 
 _PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__main__.py")
 
@@ -34,12 +34,7 @@ class Preparation:
         # (the interpreter that the modules it needs were found by; ours may be another)
         command = [env.core_python or helper_command(_PROGRAM)[0], *helper_command(_PROGRAM, run.root)[1:]]
         with logs_of(run, run.build_log, run.runner_log) as (built, said):
-            actions: List[Tuple[Any, ...]] = [
-                (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_DUP2, built, 1),
-                (os.POSIX_SPAWN_DUP2, said, 2),
-            ]
-            self._pid: Optional[int] = posix.spawn_session(command, variables, actions)
+            self._pid: Optional[int] = posix.spawn_writing(command, variables, built, said)
 
     def wait(self) -> Dict[str, Any]:
         """Wait until it is ready.
@@ -77,12 +72,11 @@ def _prepared(run: RunPaths, status: int) -> Dict[str, Any]:
     Raises:
         EspalierError: why it could not be made.
     """
-    try:
-        record = read_record(run.prepared)
-    except (OSError, EspalierError):
+    record = readable_record(run.prepared)
+    if not record:
         how = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"exit status {os.WEXITSTATUS(status)}"
         message = f"The process that makes the environment ready ended with {how} and left no word."
-        raise EspalierError("internal", message, f"See {run.runner_log}.") from None
+        raise EspalierError("internal", message, f"See {run.runner_log}.")
     error = record.get("error")
     if error:
         code = error.get("code") if error.get("code") in CODES else "internal"

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 from functools import partial
-from typing import Any, Callable, List, Optional, Tuple
+from typing import Any, Callable, List, Optional
 
 from espalier.adapters import posix
 from espalier.adapters.inside import logs_of, names_in, open_log, replace_inside
@@ -107,13 +107,8 @@ def _fetched(run: RunPaths, env: JobEnv) -> bytes:
     argv = [env.core_python or sys.executable, "-I", "-S", "-X", "utf8", _AGENT, run.root]
     try:
         with logs_of(run, run.runner_log) as (said,):
-            actions: List[Tuple[Any, ...]] = [
-                (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_DUP2, theirs, 1),
-                (os.POSIX_SPAWN_DUP2, said, 2),
-            ]
             variables = {name: os.environ[name] for name in _NEEDED if name in os.environ}
-            pid = posix.spawn_session(argv, variables, actions)
+            pid = posix.spawn_writing(argv, variables, theirs, said)
     except OSError as error:
         os.close(ours)
         raise os_error(error) or error from error

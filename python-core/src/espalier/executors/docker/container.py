@@ -9,7 +9,7 @@ import contextlib
 import gc
 import os
 import select
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, Optional, Tuple
 
 from espalier.adapters import posix
 from espalier.adapters.engine import ANSWER_SECONDS, Engine, EngineError, EngineGone
@@ -300,10 +300,5 @@ class Removal:
 def have_looked(run: RunPaths) -> None:
     """Have a process of its own find the container and remove it."""
     with logs_of(run, run.runner_log) as (said,):
-        actions: List[Tuple[Any, ...]] = [
-            (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_DUP2, said, 1),
-            (os.POSIX_SPAWN_DUP2, 1, 2),
-        ]
-        pid = posix.spawn_session(helper_command(_LOOKER, run.root), helper_variables(), actions)
+        pid = posix.spawn_writing(helper_command(_LOOKER, run.root), helper_variables(), said)
     wait_for_child(pid, _LOOK_SECONDS)

@@ -19,7 +19,7 @@ from espalier.adapters.inside import open_log
 from espalier.adapters.processes import kill_group
 from espalier.base.errors import EspalierError
 from espalier.base.paths import RunPaths
-from espalier.base.records import read_record, seconds_of
+from espalier.base.records import read_record, readable_record, seconds_of
 from espalier.executors.docker.config import RUN_LABEL, WORKSPACE_LABEL
 from espalier.executors.docker.record import Box, read_box, write_box
 
@@ -56,10 +56,7 @@ def look(run: RunPaths) -> Box:
 
 def _wait_for_supervisor(run: RunPaths) -> None:
     """One that lives has heard that its runner died, and ends the container itself."""
-    try:
-        note = read_record(run.processes)
-    except (OSError, EspalierError):
-        return
+    note = readable_record(run.processes)
     pid, start = note.get("job_pid"), note.get("job_start")
     if note.get("boot_id") != posix.boot_id() or not isinstance(pid, int) or pid <= 1 or start is None:
         return

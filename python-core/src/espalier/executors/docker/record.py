@@ -3,15 +3,17 @@
 The job cannot write there, for its container sees `.job` read-only.
 """
 
-from typing import Any, Dict, NamedTuple, Optional
+from typing import Mapping, Optional
 
 from espalier.adapters.inside import replace_inside
 from espalier.base.errors import EspalierError
+from espalier.base.model.codec import encode, read_as
+from espalier.base.model.record import Record
 from espalier.base.paths import FORMAT, RunPaths
-from espalier.base.records import dump_record, read_record
+from espalier.base.records import dump_record
 
 
-class Box(NamedTuple):
+class Box(Record):
     """One container.
 
     Args:
@@ -32,7 +34,7 @@ class Box(NamedTuple):
         removed: Whether it is gone.
     """
 
-    engine: Dict[str, str]
+    engine: Mapping[str, str]
     image: str
     name: str
     id: str = ""
@@ -51,7 +53,7 @@ class Box(NamedTuple):
 def write_box(run: RunPaths, box: Box) -> bool:
     """Record it; False where the run's folder has been deleted, or no file is taken."""
     try:
-        replace_inside(run.root, run.container, dump_record({"format": FORMAT, **box._asdict()}))
+        replace_inside(run.root, run.container, dump_record({"format": FORMAT, **encode(box)}))
     except OSError:
         return False
     return True
@@ -60,7 +62,6 @@ def write_box(run: RunPaths, box: Box) -> bool:
 def read_box(run: RunPaths) -> Optional[Box]:
     """The run's container; None where it has, or had, none."""
     try:
-        record: Dict[str, Any] = read_record(run.container)
-        return Box(**{name: record[name] for name in Box._fields})
-    except (OSError, EspalierError, KeyError):
+        return read_as(Box, run.container)
+    except (OSError, EspalierError):
         return None

@@ -8,9 +8,8 @@ from espalier.adapters.docker_images import find_image
 from espalier.adapters.docker_stage import run_to_end, stage_container
 from espalier.adapters.file_locks import locked
 from espalier.base.canonical import hex_of
-from espalier.base.errors import EspalierError
 from espalier.base.paths import FORMAT
-from espalier.base.records import make_folders, read_record, replace_record
+from espalier.base.records import make_folders, readable_record, replace_record
 from espalier.environment.lock import Lock, known_lock
 from espalier.provision.docker.stages import Builder, failed, labels_while_building, stage_lock
 from espalier.provision.packages.resolve import RHost
@@ -121,10 +120,7 @@ def _parsed(machine: str, text: str) -> Facts:
 
 
 def _read(builder: Builder, key: str) -> Dict[str, Any]:
-    try:
-        return read_record(builder.cache.stage_record(hex_of(key)))
-    except (OSError, EspalierError):
-        return {}
+    return readable_record(builder.cache.stage_record(hex_of(key)))
 
 
 def _add(builder: Builder, key: str, content: Dict[str, Any]) -> None:
