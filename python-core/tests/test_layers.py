@@ -24,7 +24,7 @@ LATE = {
         "", "api.interactive", "api.keyvault", "api.run", "base.canonical", "base.config", "jobs.children", "vault.store",
     ),
     "environments: the parser of YAML, and Docker's part": (
-        "environment.context", "environment.curated", "environment.definition", "environment.definition_files",
+        "environment.context", "environment.definition", "environment.definition_files",
         "environment.key", "environment.recipe", "environment.registered", "environment.text",
         "provision.docker.build", "provision.docker.chain", "provision.docker.prune", "provision.docker.record",
         "provision.docker.registries", "provision.docker.stages", "provision.docker.wanted", "provision.local.activation",
@@ -32,7 +32,7 @@ LATE = {
         "provision.packages.resolve", "snapshot.compare",
     ),
     "an executor loads the part of it that is needed": (
-        "executors.docker.check", "executors.docker.container", "executors.docker.failure", "executors.docker.launch",
+        "executors.docker.check", "executors.docker.container", "executors.docker.launch",
         "executors.docker.look", "executors.docker.meter", "executors.docker.mounts",
         "executors.foreign", "executors.local.private",
     ),

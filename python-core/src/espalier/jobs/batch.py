@@ -18,8 +18,7 @@ from espalier.base.progress import indivisible, report
 from espalier.base.records import make_folders, write_file
 from espalier.base.types import Text
 from espalier.executors.registry import executor_of
-from espalier.jobs.commit import meta_record, queued_status
-from espalier.jobs.folder import build_folder, place_folder, sync_together
+from espalier.jobs.commit import build_folder, meta_record, place_folder, queued_status, sync_together
 from espalier.jobs.plan import Plan, each_trial
 from espalier.lifecycle.moved import job_folder
 from espalier.queue.home import allocator, queue_paths

@@ -136,8 +136,7 @@ def with_version(paths: WorkspacePaths, chosen: Chosen) -> Chosen:
         EspalierError: `bad_name`, `environment_invalid`, `workspace_read_only`, or what is wrong with a build context.
     """
     from espalier.environment.context import freeze_context
-    from espalier.environment.curated import curated
-    from espalier.environment.registered import newest_version, register
+    from espalier.environment.registered import curated, newest_version, register
 
     environment = chosen.environment
     ready = curated(environment.name)

@@ -8,8 +8,8 @@ import os
 from typing import Any, Dict, Mapping, Optional
 
 from espalier.adapters import posix
-from espalier.adapters.helpers import end_child, helper_command
 from espalier.adapters.inside import logs_of, make_inside, replace_inside
+from espalier.adapters.processes import end_child, helper_command
 from espalier.adapters.tree import Tree
 from espalier.base.errors import CODES, EspalierError
 from espalier.base.model.job import JobEnv

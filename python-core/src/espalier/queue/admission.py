@@ -13,8 +13,7 @@ from espalier.base.errors import EspalierError
 from espalier.base.model.status import Status
 from espalier.base.paths import QueuePaths, RunPaths
 from espalier.lifecycle.children import children_of, is_canceled
-from espalier.lifecycle.copies import is_copy, is_copy_in_queue
-from espalier.lifecycle.digests import known_digests
+from espalier.lifecycle.digests import is_copy, is_copy_in_queue, known_digests
 from espalier.lifecycle.status import check_definition, check_run_format, read_status, status_of
 from espalier.queue.started import was_started
 from espalier.queue.tickets import Ticket, find_ticket, may_start, remove, tickets

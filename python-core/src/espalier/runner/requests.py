@@ -11,8 +11,8 @@ import time
 from typing import TYPE_CHECKING, Dict, List, Optional, Set
 
 from espalier.adapters import posix
-from espalier.adapters.helpers import helper_command
 from espalier.adapters.inside import logs_of
+from espalier.adapters.processes import helper_command
 from espalier.base.paths import RunPaths
 
 if TYPE_CHECKING:

@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, Optional, Tuple
 
 from espalier.adapters import posix
 from espalier.adapters.engine import ANSWER_SECONDS, Engine, EngineError, EngineGone
-from espalier.adapters.helpers import helper_command, helper_variables, wait_for_child
 from espalier.adapters.inside import logs_of
+from espalier.adapters.processes import helper_command, helper_variables, wait_for_child
 from espalier.base.model.job import JobSpec
 from espalier.base.paths import RunPaths
 from espalier.executors.contract import Secrets
 from espalier.executors.docker.config import RUN_LABEL, Order, container_config, container_name
-from espalier.executors.docker.failure import cause_of, hint_for
-from espalier.executors.docker.record import Box, read_box, write_box
+from espalier.executors.docker.record import Box, cause_of, hint_for, read_box, write_box
 from espalier.executors.docker.supervise import FAILED, supervise
 from espalier.executors.start import output_of
 from espalier.lifecycle.set_ids import close_to_others, let_others_enter

@@ -12,8 +12,7 @@ from espalier.base.paths import FORMAT
 from espalier.base.records import make_folders, readable_record, replace_record
 from espalier.environment.lock import Lock, known_lock
 from espalier.provision.docker.stages import Builder, failed, labels_while_building, stage_lock
-from espalier.provision.packages.resolve import RHost
-from espalier.provision.packages.rhost import QUESTION, answered
+from espalier.provision.packages.resolve import QUESTION, RHost, answered
 from espalier.provision.packages.versions import RECOMMENDED
 
 _PYTHON = r"""
