@@ -7,6 +7,7 @@ import warnings
 from functools import partial
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
 
+from espalier.adapters.files import create_file
 from espalier.api.interactive import start_interactive
 from espalier.api.run import Run
 from espalier.api.workspace import Workspace
@@ -15,7 +16,7 @@ from espalier.base.config import ScriptRunConfig
 from espalier.base.names import check_name
 from espalier.base.os_errors import cannot_write
 from espalier.base.paths import FORMAT, WorkspacePaths
-from espalier.base.records import create_file, dump_record, make_folders, now_iso
+from espalier.base.records import dump_record, make_folders, now_iso
 from espalier.base.types import Frame, Text
 from espalier.jobs.batch import commit_trials, trials_of
 from espalier.jobs.commit import checked_tags, commit

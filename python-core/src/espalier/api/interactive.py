@@ -8,8 +8,9 @@ from espalier.adapters import posix
 from espalier.base import states
 from espalier.base.model.job import FrozenFolder, JobSpec
 from espalier.base.model.status import Status
-from espalier.base.paths import META, QueuePaths, RunPaths, WorkspacePaths
+from espalier.base.paths import META, RunPaths, WorkspacePaths
 from espalier.base.progress import indivisible
+from espalier.base.queue_paths import QueuePaths
 from espalier.base.records import FOLDER_MODE
 from espalier.base.resources import Resources
 from espalier.jobs.children import child_spec

@@ -7,7 +7,7 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Sequence, TypeVar
 
-from espalier.adapters.files import remove_tree
+from espalier.adapters.files import create_file, remove_tree
 from espalier.api.places import find_config, home_of_workspaces, named_by, near_name, place, write_config
 from espalier.api.run import Run
 from espalier.api.wait_many import RunsOfWorkspace
@@ -20,7 +20,7 @@ from espalier.base.errors import EspalierError
 from espalier.base.os_errors import cannot_write, is_full
 from espalier.base.paths import FORMAT, WorkspacePaths, is_run_id
 from espalier.base.progress import report
-from espalier.base.records import create_file, dump_record, make_folders, now_iso, read_record
+from espalier.base.records import dump_record, make_folders, now_iso, read_record
 from espalier.base.types import Frame
 from espalier.queue.control import look_after
 from espalier.queue.nudge import nudge

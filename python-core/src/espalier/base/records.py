@@ -312,61 +312,6 @@ def replace_file(path: str, data: bytes, folder: str, sync: bool = False, mode: 
         sync_folder(os.path.dirname(path))
 
 
-def create_file(path: str, data: bytes, folder: str) -> bool:
-    """Create a file whole and durable unless it exists, by way of a temporary file in `folder`; the first of several
-    wins.
-
-    Returns:
-        False if it existed.
-    """
-    aside = temporary(folder)
-    write_file(aside, data, sync=True)
-    try:
-        os.link(aside, path)
-        sync_folder(os.path.dirname(path))
-    except FileExistsError:
-        return False
-    except OSError:  # a file system without hard links: not whole after a crash, but the first still wins
-        return _create_directly(path, data)
-    finally:
-        os.unlink(aside)
-    return True
-
-
-def publish_file(aside: str, folder: str, stem: str, ending: str) -> str:
-    """Give a whole file of a folder the first name that is free of `stem + ending`, `stem-2 + ending`, ...; of several
-    processes no two get the same.
-
-    Returns:
-        The name.
-    """
-    number = 1
-    while True:
-        name = f"{stem}{'' if number == 1 else f'-{number}'}{ending}"
-        path = os.path.join(folder, name)
-        try:
-            os.link(aside, path)
-        except FileExistsError:
-            number += 1
-            continue
-        except OSError:  # a file system without hard links: the name is claimed by an empty file
-            if not _create_directly(path, b""):
-                number += 1
-                continue
-            os.replace(aside, path)
-            return name
-        os.unlink(aside)
-        return name
-
-
-def _create_directly(path: str, data: bytes) -> bool:
-    try:
-        write_file(path, data)
-    except FileExistsError:
-        return False
-    return True
-
-
 def replace_record(path: str, record: Dict[str, Any], folder: str, sync: bool = False) -> None:
     """Replace a record whole. See `replace_file`.
 

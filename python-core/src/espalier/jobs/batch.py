@@ -13,8 +13,9 @@ from espalier.base.config import ScriptRunConfig
 from espalier.base.errors import EspalierError
 from espalier.base.model.codec import read_as
 from espalier.base.model.job import JobSpec, Meta
-from espalier.base.paths import ENV, META, QueuePaths, RunPaths, WorkspacePaths
+from espalier.base.paths import ENV, META, RunPaths, WorkspacePaths
 from espalier.base.progress import indivisible, report
+from espalier.base.queue_paths import QueuePaths
 from espalier.base.records import make_folders, write_file
 from espalier.base.types import Text
 from espalier.executors.registry import executor_of

@@ -14,8 +14,9 @@ from espalier.adapters import posix
 from espalier.adapters.inside import names_in, replace_inside
 from espalier.adapters.processes import all_processes, with_descendants
 from espalier.base import states
-from espalier.base.paths import FORMAT, RunPaths, is_run_id, is_waiting, waiting
+from espalier.base.paths import FORMAT, RunPaths, is_run_id
 from espalier.base.records import dump_record, read_plain, readable_record
+from espalier.base.request_paths import is_waiting, waiting
 from espalier.lifecycle.children import is_descendant
 from espalier.lifecycle.status import status_of
 

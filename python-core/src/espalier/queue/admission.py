@@ -11,7 +11,8 @@ from espalier.adapters.trust import refuse_foreign_run
 from espalier.base import states
 from espalier.base.errors import EspalierError
 from espalier.base.model.status import Status
-from espalier.base.paths import QueuePaths, RunPaths
+from espalier.base.paths import RunPaths
+from espalier.base.queue_paths import QueuePaths
 from espalier.lifecycle.children import children_of, is_canceled
 from espalier.lifecycle.digests import is_copy, is_copy_in_queue, known_digests
 from espalier.lifecycle.status import check_definition, check_run_format, read_status, status_of

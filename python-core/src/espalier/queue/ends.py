@@ -13,7 +13,8 @@ from espalier.base import states
 from espalier.base.model.codec import read_as
 from espalier.base.model.job import JobSpec
 from espalier.base.model.status import Status, plain_error
-from espalier.base.paths import QueuePaths, RunPaths
+from espalier.base.paths import RunPaths
+from espalier.base.queue_paths import QueuePaths
 from espalier.executors.registry import is_held
 from espalier.lifecycle.ask import canceled_message
 from espalier.lifecycle.collect import collect, remove_working_copy

@@ -9,7 +9,7 @@ import os
 import time
 
 from espalier.adapters.files import remove_tree
-from espalier.base.paths import QueuePaths
+from espalier.base.queue_paths import QueuePaths
 from espalier.base.records import make_private_folder
 
 # Notes lie in a folder for each month in which runs were submitted, and go when that is so long ago.

@@ -31,7 +31,8 @@ from espalier.base.model.job import JobEnv, JobSpec
 from espalier.base.model.resolve import shown_command
 from espalier.base.model.status import Status, plain_error
 from espalier.base.model.ticket import AHEAD, Claim, TicketRecord
-from espalier.base.paths import ENV, SPEC, QueuePaths, RunPaths
+from espalier.base.paths import ENV, SPEC, RunPaths
+from espalier.base.queue_paths import QueuePaths
 from espalier.base.records import now_iso
 from espalier.base.scratch_paths import ScratchPaths
 from espalier.executors.contract import Executor

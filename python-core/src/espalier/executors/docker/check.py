@@ -6,7 +6,8 @@ import re
 from dataclasses import replace
 from typing import Any, Dict, List, Mapping, Optional
 
-from espalier.adapters.engine import SCHEMES, EngineGone, address, engine_variables, is_here, is_loopback
+from espalier.adapters.engine import SCHEMES, address, engine_variables, is_here, is_loopback
+from espalier.adapters.engine_stream import EngineGone
 from espalier.base.config import ScriptRunConfig
 from espalier.base.docker_options import DockerOptions, checked_docker
 from espalier.base.errors import EspalierError

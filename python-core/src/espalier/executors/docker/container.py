@@ -12,7 +12,8 @@ import select
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, Optional, Tuple
 
 from espalier.adapters import posix
-from espalier.adapters.engine import ANSWER_SECONDS, Engine, EngineError, EngineGone
+from espalier.adapters.engine import ANSWER_SECONDS, Engine, EngineError
+from espalier.adapters.engine_stream import EngineGone
 from espalier.adapters.inside import logs_of
 from espalier.adapters.processes import helper_command, helper_variables, wait_for_child
 from espalier.base.model.job import JobSpec

@@ -14,7 +14,8 @@ if __name__ == "__main__":  # (see runner/__main__.py)
     sys.path.append(os.path.abspath(__file__).rsplit(os.sep, 4)[0])
 
 from espalier.adapters import posix
-from espalier.adapters.engine import Engine, EngineError, EngineGone, wait_for_engine
+from espalier.adapters.engine import Engine, EngineError, wait_for_engine
+from espalier.adapters.engine_stream import EngineGone
 from espalier.adapters.inside import open_log
 from espalier.adapters.processes import kill_group
 from espalier.base.errors import EspalierError

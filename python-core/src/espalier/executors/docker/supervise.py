@@ -14,7 +14,8 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any, List, Optional, Tuple
 
-from espalier.adapters.engine import Engine, EngineError, EngineGone, Stream
+from espalier.adapters.engine import Engine, EngineError
+from espalier.adapters.engine_stream import EngineGone, Stream
 from espalier.base.model.job import JobSpec
 from espalier.base.paths import RunPaths
 from espalier.executors.docker.config import Order, container_config, container_name
