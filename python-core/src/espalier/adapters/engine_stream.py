@@ -1,4 +1,4 @@
-"""Answers of the container engine, read from a connection; among them what a container prints. For jobs, as engine.py."""
+"""Answers of the container engine, read from a connection; among them what a container prints. See engine.py."""
 
 from typing import TYPE_CHECKING, Dict, Mapping, Optional, Tuple
 
