@@ -59,6 +59,11 @@ def read_system(path: str) -> bytes:
         os.close(fd)
 
 
+def read_text(path: str) -> str:
+    """What such a file says, as text."""
+    return read_system(path).decode("utf-8", "replace")
+
+
 def process_start(pid: int) -> Optional[int]:
     """Start time of a living process in clock ticks since boot; None if it is dead or a zombie.
 

@@ -84,6 +84,11 @@ def origin_variable(name: str) -> str:
     return "ESPALIER_ORIGIN_" + _capitals(name)
 
 
+def is_within(path: str, folder: str) -> bool:
+    """Whether a path is that of a folder, or of something in it."""
+    return path == folder or path.startswith(os.path.join(folder, ""))
+
+
 def _capitals(name: str) -> str:
     return re.sub("[^A-Z0-9]", "_", name.upper())
 

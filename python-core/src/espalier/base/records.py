@@ -281,13 +281,18 @@ def opener(path: str, flags: int) -> int:
     return os.open(path, flags | _NOFOLLOW, FILE_MODE)
 
 
+def write_all(fd: int, data: bytes) -> None:
+    """Write all of it, in as many writes as that takes."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
 def write_file(path: str, data: bytes, sync: bool = False, mode: int = FILE_MODE) -> None:
     """Create a file that does not exist yet (the caller renames it, or the folder around it, into place)."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _CLOEXEC, mode)
     try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(fd, view) :]
+        write_all(fd, data)
         if sync:
             os.fsync(fd)
     except BaseException as error:

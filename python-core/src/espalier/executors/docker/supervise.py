@@ -18,6 +18,7 @@ from espalier.adapters.engine import Engine, EngineError
 from espalier.adapters.engine_stream import EngineGone, Stream
 from espalier.base.model.job import JobSpec
 from espalier.base.paths import RunPaths
+from espalier.base.records import write_all
 from espalier.executors.docker.config import Order, container_config, container_name
 from espalier.executors.docker.record import Box, write_box
 from espalier.executors.docker.unseen import Unseen, Written
@@ -290,10 +291,8 @@ class _Job:
 
     def _pass_on(self, data: bytes) -> None:
         self._written.add(data)
-        view = memoryview(data)
         with contextlib.suppress(OSError):  # a full disk does not end the job
-            while view:
-                view = view[os.write(_LOG, view) :]
+            write_all(_LOG, data)
 
 
 def _more(connection: "Socket") -> bytes:
