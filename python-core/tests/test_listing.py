@@ -7,8 +7,7 @@ from espalier.base.records import seconds_of
 from espalier.base.types import Frame
 from espalier.store.index import columns, rows
 from espalier.store.index.columns import frame_of
-from espalier.store.index.layout import IN_MEMORY, opened
-from espalier.store.index.rows import Look, store
+from espalier.store.index.rows import IN_MEMORY, Look, opened, store
 
 
 def row(**fields: Any) -> Dict[str, Any]:

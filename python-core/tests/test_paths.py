@@ -30,10 +30,10 @@ OTHERS = {
     "lifecycle/attempts.py": ["kept"],
     "provision/__main__.py": ["cache"],
     "api/run.py": ["user_logs/std_log.txt"],  # (shown in the help)
-    **{f"store/index/{name}.py": ["children"] for name in ("columns", "fields", "layout", "sql")},
+    **{f"store/index/{name}.py": ["children"] for name in ("columns", "fields", "rows", "sql")},
     "snapshot/literals.py": [".json"],
-    "snapshot/own.py": [".tmp-", ".tmp-*[0-9]-"],
     "snapshot/defaults.py": [
+        ".tmp-", ".tmp-*[0-9]-",
         "*service-account*.json", "*service_account*.json", "client_secret*.json", ".docker/config.json",
     ],
     "jobs/documents.py": [".job/python/espalier/runner"],

@@ -14,8 +14,7 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tupl
 
 from espalier.base.types import Frame
 from espalier.store.index.fields import ATTRIBUTES, GROUPS, TEXTS, Field
-from espalier.store.index.layout import COLUMNS
-from espalier.store.index.rows import BLOCK, Cell, common_kind, value_of
+from espalier.store.index.rows import BLOCK, COLUMNS, Cell, common_kind, value_of
 
 # So many runs are asked for at once: SQLite takes no more parameters everywhere.
 _AT_ONCE = 900
