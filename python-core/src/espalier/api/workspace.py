@@ -5,7 +5,7 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Any, Dict, Optional
 
-from espalier.adapters.files import remove_tree
+from espalier.adapters.files import create_file, remove_tree
 from espalier.api.catalog import noun_class
 from espalier.base.arguments import classed
 from espalier.base.errors import EspalierError
@@ -13,7 +13,7 @@ from espalier.base.operation import operation
 from espalier.base.os_errors import cannot_write, is_full
 from espalier.base.paths import FORMAT, WorkspacePaths
 from espalier.base.progress import report
-from espalier.base.records import create_file, dump_record, make_folders, now_iso, read_record
+from espalier.base.records import dump_record, make_folders, now_iso, read_record
 from espalier.base.types import Frame
 from espalier.queue.nudge import nudge
 from espalier.store.index.run_index import experiments

@@ -11,8 +11,6 @@ LATEST = "latest"
 # Of more runs than that, the ones with the nearest ids aren't looked for.
 _COMPARED = 20_000
 _SHOWN = 3
-# How like an id must be. (Ids of one experiment share its name, and some digits.)
-_NEAR = 0.3
 
 
 def workspace_folder(given: Optional[str], path: Optional[str], start: str = "") -> str:
@@ -88,12 +86,24 @@ def run_id(workspace: str, given: str) -> str:
     if meant:
         message, hint = f'Can\'t choose a run: {len(meant)} ids begin or end with "{given}".', "Give more of the id."
         raise EspalierError("bad_argument", f"{message}\n{_listed(meant)}", hint)
-    import difflib  # (it takes longer than most commands)
-
-    near = difflib.get_close_matches(given, ids, _SHOWN, _NEAR) if len(ids) <= _COMPARED else []
+    near = _nearest(given, ids)[:_SHOWN] if len(ids) <= _COMPARED else []
     message = f'Can\'t find the run "{given}" in {workspace}.'
     message += f"\nThe nearest: {', '.join(near)}." if near else ""
     raise EspalierError("run_missing", message, "`espalier runs list` shows the runs.", nearest=near)
+
+
+def _nearest(given: str, ids: Sequence[str]) -> List[str]:
+    """The ids of the experiment that was probably meant: those that begin most alike, then the newest."""
+    import difflib  # (it takes longer than most commands)
+
+    experiments = {_experiment(each) for each in ids}
+    meant = difflib.get_close_matches(_experiment(given), sorted(experiments), 1, 0.5)
+    found = sorted((each for each in ids if _experiment(each) in meant), key=lambda each: each[-19:], reverse=True)
+    return sorted(found, key=lambda each: -len(os.path.commonprefix([given, each])))
+
+
+def _experiment(run_id: str) -> str:
+    return run_id.rsplit("_", 2)[0]
 
 
 def _listed(ids: Sequence[str]) -> str:

@@ -16,9 +16,10 @@ import zlib
 from types import TracebackType
 from typing import Any, BinaryIO, Dict, Iterator, Mapping, NamedTuple, Optional, Type
 
+from espalier.base.archive_paths import ARCHIVE_MANIFEST, archived_file, archived_object
 from espalier.base.errors import EspalierError
 from espalier.base.names import is_name
-from espalier.base.paths import ARCHIVE_MANIFEST, FORMAT, archived_file, archived_object, is_digest, is_run_id
+from espalier.base.paths import FORMAT, is_digest, is_run_id
 from espalier.base.records import open_plain
 from espalier.base.resources import size_text
 from espalier.housekeeping.portable import CHUNK, Entry, Names, is_portable

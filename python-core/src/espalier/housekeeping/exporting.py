@@ -16,17 +16,10 @@ import zlib
 from typing import Any, BinaryIO, Dict, Iterable, Iterator, List, Sequence, Set
 
 from espalier.base import states
+from espalier.base.archive_paths import ARCHIVE_MANIFEST, archived_file, archived_object
 from espalier.base.errors import EspalierError
 from espalier.base.os_errors import disk_full, is_full
-from espalier.base.paths import (
-    ARCHIVE_MANIFEST,
-    FORMAT,
-    RunPaths,
-    WorkspacePaths,
-    archived_file,
-    archived_object,
-    temporary,
-)
+from espalier.base.paths import FORMAT, RunPaths, WorkspacePaths, temporary
 from espalier.base.progress import advance, report
 from espalier.base.records import now_iso, opener, read_record
 from espalier.base.types import Frame

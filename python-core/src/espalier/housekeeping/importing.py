@@ -12,48 +12,36 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Se
 
 from espalier.adapters.files import remove_tree
 from espalier.base import states
+from espalier.base.archive_paths import ARCHIVED_RECORDS, archived_file, archived_object
 from espalier.base.errors import EspalierError
-from espalier.base.model.codec import decoded
-from espalier.base.model.job import JobSpec
+from espalier.base.model.codec import decoded, encode
+from espalier.base.model.job import JobSpec, Meta
 from espalier.base.names import is_name
 from espalier.base.os_errors import cannot_write
-from espalier.base.paths import (
-    ARCHIVED_RECORDS,
-    CHILDREN,
-    META,
-    SPEC,
-    STATUS,
-    RunPaths,
-    WorkspacePaths,
-    archived_file,
-    archived_object,
-    is_digest,
-    is_run_id,
-    temporary,
-)
+from espalier.base.paths import CHILDREN, META, SPEC, STATUS, RunPaths, WorkspacePaths, is_digest, is_run_id, temporary
 from espalier.base.progress import report
 from espalier.base.records import (
     FILE_MODE,
     FOLDER_MODE,
     RECORD_BYTES,
-    check_kinds,
     dump_record,
     make_folders,
     now_iso,
     parse_record,
     sync_folder,
+    write_all,
     write_file,
 )
 from espalier.base.resources import bytes_of
 from espalier.base.types import Frame, Text
 from espalier.housekeeping.archive_file import Archive
 from espalier.housekeeping.portable import HOST_FIELDS, Entry, is_portable, is_same
-from espalier.jobs.folder import make_shard, place_folder, sync_together
+from espalier.jobs.commit import make_shard, place_folder, sync_together
 from espalier.snapshot.hold import holding_objects
 from espalier.snapshot.reach import snapshots_in
 from espalier.store.objects import SMALL, ObjectWriter
 from espalier.store.packs import ObjectReader
-from espalier.store.stored_files import create, discard, place, put_bytes, write_all
+from espalier.store.stored_files import create, discard, place, put_bytes
 from espalier.store.trees import objects_of, read_tree
 from espalier.workspace.experiment_record import record_experiment
 
@@ -142,7 +130,7 @@ def _checked(paths: WorkspacePaths, archive: Archive, run_id: str) -> _Arrival:
     try:
         spec = decoded(JobSpec, SPEC, records[SPEC])
         snapshots = snapshots_in(records[SPEC])
-        meta = check_kinds(META, records[META], {"tags": dict, "properties": dict})
+        meta = encode(decoded(Meta, META, records[META]))
     except (EspalierError, ValueError, LookupError, TypeError) as error:
         raise archive.refused(f"the records of the run {run_id} can't be read: {error}"[:400]) from error
     problem = _problem_of_spec(spec, run_id) or _problem_of_status(records[STATUS]) or _problem_of_children(files)

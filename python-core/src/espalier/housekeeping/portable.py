@@ -6,8 +6,9 @@ import unicodedata
 from typing import Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from espalier.adapters.moving import files_below
+from espalier.base.archive_paths import ARCHIVED_FOLDERS, ARCHIVED_RECORDS
 from espalier.base.errors import EspalierError
-from espalier.base.paths import ARCHIVED_FOLDERS, ARCHIVED_RECORDS, CANCEL, CHILDREN, META, STATUS, RunPaths
+from espalier.base.paths import CANCEL, CHILDREN, META, STATUS, RunPaths
 from espalier.base.records import dump_record, open_plain
 from espalier.lifecycle.status import status_record
 

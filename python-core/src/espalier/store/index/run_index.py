@@ -13,14 +13,12 @@ from espalier.base import states
 from espalier.base.cache_paths import index_file
 from espalier.base.paths import WorkspacePaths
 from espalier.base.types import Frame
-from espalier.store.index.blocks import table_of
-from espalier.store.index.columns import add_named
+from espalier.store.index.columns import add_named, table_of
 from espalier.store.index.fields import Field, refusal
 from espalier.store.index.grammar import Compare, Group, Node, Order, fields_of, parse_filter, parse_order
 from espalier.store.index.known import index_key
-from espalier.store.index.layout import OTHER_LAYOUT, copied, opened
 from espalier.store.index.refresh import Refresh, Summarise
-from espalier.store.index.rows import clean
+from espalier.store.index.rows import OTHER_LAYOUT, clean, copied, opened
 from espalier.store.index.sql import Key, Sql, Translator, after_place, joined
 
 _NEWEST_FIRST = (Key("r.created_at", True), Key("r.run_id", True))
