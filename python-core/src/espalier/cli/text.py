@@ -1,5 +1,6 @@
 """Text on its way to a terminal: what jobs and other people wrote is shown, and never obeyed."""
 
+import contextlib
 import os
 import re
 import sys
@@ -61,6 +62,8 @@ def tell(text: str, mark: str = "") -> None:
     Args:
         mark: What it begins with: `i` for advice, `!` for a warning.
     """
-    if sys.stderr is not None:
+    if sys.stderr is None:
+        return
+    with contextlib.suppress(OSError, ValueError):  # (a message that finds no reader changes no result)
         sys.stderr.write(f"{mark} {lines(text)}\n" if mark else f"{lines(text)}\n")
         sys.stderr.flush()
