@@ -122,6 +122,11 @@ def is_run_id(text: str) -> bool:
     return re.fullmatch(_RUN_ID, text) is not None
 
 
+def experiment_of(run_id: str) -> str:
+    """The experiment that an id names."""
+    return run_id.rsplit("_", 2)[0]
+
+
 def is_event_log(name: str) -> bool:
     """Whether a file of `events/` or `parts/` is one writer's log."""
     return name.endswith(_EVENT_LOG)

@@ -1,9 +1,9 @@
-"""The runs that a user names, with the runs below them; and whether they have ended."""
+"""The runs that a user names, with the runs below them; and whether they may be deleted, archived or exported."""
 
 import contextlib
 import os
 import time
-from typing import Dict, Iterable, List, NamedTuple, Sequence, Set
+from typing import Dict, Iterable, List, NamedTuple, Sequence
 
 from espalier.base import states
 from espalier.base.errors import EspalierError
@@ -12,7 +12,7 @@ from espalier.base.progress import report
 from espalier.base.resources import counted
 from espalier.executors.registry import is_held
 from espalier.lifecycle.children import descendants_of
-from espalier.lifecycle.status import check_formats, read_status
+from espalier.lifecycle.status import check_definition, read_status
 from espalier.queue.home import queue_paths
 from espalier.queue.nudge import nudge
 from espalier.queue.tickets import is_entry_of, runs_in_queue
@@ -26,7 +26,7 @@ _SHOWN = 3
 
 
 class Member(NamedTuple):
-    """A run that was named, or lies below one that was: that one's id is `above`, which is empty for a named one."""
+    """A run that was named, or lies below one that was. `above` is the id of that one, empty for a named run."""
 
     run: RunPaths
     above: str = ""
@@ -37,14 +37,13 @@ class Member(NamedTuple):
 
 
 def families(paths: WorkspacePaths, run_ids: Iterable[str]) -> List[Member]:
-    """The runs of some ids and all runs below them, each once, parents before their children.
+    """Named runs and all runs below them, each once, parents before their children.
 
     Raises:
         EspalierError: `run_missing`.
     """
     found: Dict[str, Member] = {}
-    named = list(dict.fromkeys(run_ids))
-    for run_id in named:
+    for run_id in dict.fromkeys(run_ids):
         run = paths.run(run_id)
         if not is_run_id(run_id) or not os.path.isdir(run.root):
             raise EspalierError("run_missing", f"There is no run {run_id!r} in {paths.root}.", "See list_runs().")
@@ -54,33 +53,29 @@ def families(paths: WorkspacePaths, run_ids: Iterable[str]) -> List[Member]:
     return list(found.values())
 
 
-def refuse_unended(members: Sequence[Member], verb: str) -> Dict[str, str]:
-    """Wait for runners that clean up after their runs, and refuse runs that have not ended.
+def ended(members: Sequence[Member], verb: str) -> Dict[str, str]:
+    """The final state of each run by its id, or `Damaged`. Runners that clean up after their runs are waited for.
 
     Args:
-        verb: What is to be done with them, `delete`.
-
-    Returns:
-        The state of each run: how it ended, or `Damaged` where no process knows.
+        verb: What is to be done with the runs, `delete`.
 
     Raises:
-        EspalierError: `run_in_use`, `newer_format`.
+        EspalierError: `run_in_use` when one has not ended, `newer_format`.
     """
-    for member in members:
-        check_formats(member.run)
-    open_runs = [member.run for member in members if _state_of(member) in states.UNFINISHED]
-    if open_runs:
-        nudge(open_runs)  # (the runner of one may be dead)
+    found = _states(members)
+    unended = [member.run for member in members if found[member.run_id] in states.UNFINISHED]
+    if unended:
+        nudge(unended)  # (the runner of one may be dead)
+        found = _states(members)
     until = time.monotonic() + _CLEANING_SECONDS
-    while True:
-        seen = {member.run_id: _state_of(member) for member in members}
-        busy = _busy(members, seen)
-        if not busy or time.monotonic() > until or any(seen[run_id] in states.UNFINISHED for run_id in busy):
-            break
+    busy = _busy(members, found)
+    while busy and time.monotonic() < until and states.UNFINISHED.isdisjoint(map(found.get, busy)):
         report("Waiting for runners to clean up", 0)
         time.sleep(_PAUSE_SECONDS)
+        busy = _busy(members, found)
     if busy:
-        shown = ", ".join(f"{run_id} ({_word(seen[run_id])})" for run_id in busy[:_SHOWN])
+        words = [state if state in states.UNFINISHED else f"{state}, its runner cleans up" for state in found.values()]
+        shown = ", ".join(f"{run_id} ({word})" for run_id, word in zip(found, words) if run_id in busy[:_SHOWN])
         more = f" and {len(busy) - _SHOWN} more" if len(busy) > _SHOWN else ""
         raise EspalierError(
             "run_in_use",
@@ -88,17 +83,14 @@ def refuse_unended(members: Sequence[Member], verb: str) -> Dict[str, str]:
             "Cancel those with cancel_run(), or wait for their end.",
             run_ids=busy,
         )
-    return seen
+    return found
 
 
-def refuse_needed(paths: WorkspacePaths, members: Sequence[Member]) -> Dict[str, List[str]]:
-    """Refuse to delete runs that queued or running ones need.
-
-    Returns:
-        For each run that ended ones have read outputs of, or depended on: their ids.
+def readers_of(paths: WorkspacePaths, members: Sequence[Member]) -> Dict[str, List[str]]:
+    """For each run that other runs depend on, or have read outputs of, the ids of those. All of them have ended.
 
     Raises:
-        EspalierError: `run_in_use`.
+        EspalierError: `run_in_use` when one has not.
     """
     own = {member.run_id for member in members}
     readers: Dict[str, List[str]] = {}
@@ -121,31 +113,38 @@ def index_of(paths: WorkspacePaths) -> RunIndex:
     return RunIndex(paths, summarise)
 
 
-def _state_of(member: Member) -> str:
+def _states(members: Sequence[Member]) -> Dict[str, str]:
+    return {member.run_id: _state_of(member.run) for member in members}
+
+
+def _state_of(run: RunPaths) -> str:
+    check_definition(run)
     try:
-        return read_status(member.run).state
-    except (OSError, EspalierError):
+        return read_status(run).state
+    except (OSError, EspalierError) as error:
+        if isinstance(error, EspalierError) and error.code == "newer_format":
+            raise
         return states.DAMAGED
 
 
-def _busy(members: Sequence[Member], seen: Dict[str, str]) -> List[str]:
+def _busy(members: Sequence[Member], found: Dict[str, str]) -> List[str]:
     """Those that a process executes or cleans up, or will."""
-    queued: Set[str] = set()
-    with contextlib.suppress(OSError, EspalierError):  # (no queue can be had here, and nothing is executed)
-        queue = queue_paths()
-        known = runs_in_queue(queue)
-        for member in members:
-            lease = queue.lease(member.run_id)
-            if member.run_id in known and (not os.path.exists(lease) or is_entry_of(lease, member.run.root)):
-                queued.add(member.run_id)
     return [
         member.run_id
-        for member in members
-        if seen[member.run_id] in states.UNFINISHED
-        or member.run_id in queued
-        or (states.is_final(seen[member.run_id]) and is_held(member.run, is_final=True))
+        for member, is_queued in zip(members, _are_queued(members))
+        if is_queued
+        or found[member.run_id] in states.UNFINISHED
+        or (states.is_final(found[member.run_id]) and is_held(member.run, is_final=True))
     ]
 
 
-def _word(state: str) -> str:
-    return state if state in states.UNFINISHED else f"{state}, its runner cleans up"
+def _are_queued(members: Sequence[Member]) -> List[bool]:
+    """Whether the queue has a ticket or lease of each run, which may also be that of a copy."""
+    with contextlib.suppress(OSError, EspalierError):  # (without a queue nothing is executed)
+        queue = queue_paths()
+        known, leases = runs_in_queue(queue), [queue.lease(member.run_id) for member in members]
+        return [
+            member.run_id in known and (not os.path.exists(lease) or is_entry_of(lease, member.run.root))
+            for member, lease in zip(members, leases)
+        ]
+    return [False] * len(members)
