@@ -2,7 +2,7 @@
 #'
 #' Looks at what espalier needs (R, reticulate, a Python with one package, places it may write to) and names each
 #' problem with one fix. It tells what becomes of jobs when their user logs out, and whether a Docker engine can be used.
-#' It also says whether the compiled scanner is built, which espalier can do without. Starts no Python in this session and makes nothing.
+#' It also says whether the compiled scanner is built and the command line installed, which espalier can do without. Starts no Python in this session and makes nothing.
 #'
 #' @return A list of class `espalier_sitrep`, invisibly when printed: `facts` (a data frame with columns `what`,
 #'   `value`, `why`) and `problems` (a data frame with columns `problem`, `fix`; no rows when all is well).
@@ -14,7 +14,7 @@ espalier_sitrep <- function() {
   parts <- c(
     sitrep_versions(), sitrep_python(),
     list(sitrep_program("Rscript", r_program("Rscript"), "Reinstall R: jobs in R cannot run without Rscript.")),
-    sitrep_folders(), list(sitrep_docker(), sitrep_logout())
+    sitrep_folders(), list(sitrep_docker(), sitrep_logout(), sitrep_command_line())
   )
   column <- function(name, from) vapply(from, function(part) part[[name]], "")
   facts <- data.frame(what = column("what", parts), value = column("value", parts), why = column("why", parts))

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Measures espalier beside peers and physical limits, and prints a table for each part and one of all.
-# Usage: bench/run.sh [submit|log|startup|calls|metrics|parts|queue|batch|runner|frames|snapshot|walk|index|environments|private|containers ...]     (all by default; `make bench` sets R_LIBS)
+# Usage: bench/run.sh [submit|log|startup|calls|metrics|parts|queue|batch|runner|frames|snapshot|walk|index|cli|environments|private|containers ...]     (all by default; `make bench` sets R_LIBS)
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
@@ -72,6 +72,14 @@ measure_walk() {
 measure_index() {
   PYTHONPATH=$root/python-core/src "$peers/bin/python" "$here/index.py" "$work" "${BENCH_RUNS:-5000}" >"$out/index.py.log"
 }
+# As users have it, installed; anew each time, because its source may be another
+measure_cli() {
+  install cli "click>=8.1" "jmespath>=1.0" "pyyaml>=5.4"
+  "$out/cli/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall "$root/python-core"
+  install cli-peers dvc metaflow
+  PYTHONPATH=$root/python-core/src "$peers/bin/python" "$here/cli.py" "$work" "$out/cli/bin" "$peers/bin" "$out/cli-peers/bin" \
+    >"$out/cli.py.log"
+}
 # With an engine; images that are there already are found, and what is built goes afterwards
 measure_environments() (
   # (a shell of its own, with which the services end)
@@ -119,15 +127,16 @@ measure() {
     snapshot) measure_snapshot ;;
     walk) measure_walk ;;
     index) measure_index ;;
+    cli) measure_cli ;;
     environments) measure_environments ;;
     private) measure_private ;;
     containers) measure_containers ;;
-    *) echo "There is no part $1: submit, log, startup, calls, metrics, parts, queue, batch, runner, frames, snapshot, walk, index, environments, private, containers." >&2; return 2 ;;
+    *) echo "There is no part $1: submit, log, startup, calls, metrics, parts, queue, batch, runner, frames, snapshot, walk, index, cli, environments, private, containers." >&2; return 2 ;;
   esac
   "$peers/bin/python" "$here/report.py" "$1"
 }
 
-[ $# -gt 0 ] || set -- submit log startup calls metrics parts queue batch runner frames snapshot walk index environments private containers
+[ $# -gt 0 ] || set -- submit log startup calls metrics parts queue batch runner frames snapshot walk index cli environments private containers
 mkdir -p "$out"
 install_peers
 install_frames

@@ -12,10 +12,9 @@ from espalier.base.model.codec import encode
 from espalier.base.model.job import FrozenFolder, JobSpec
 from espalier.base.model.status import Status
 from espalier.base.paths import RunPaths
-from espalier.lifecycle.changed import changed_files
 from espalier.lifecycle.scratch import make_scratch, note_beginning
 from espalier.lifecycle.status import Known
-from espalier.lifecycle.touched import Found
+from espalier.lifecycle.touched import Found, changed_files
 from espalier.runner.workdir import materialise
 from samples import Samples, seconds
 from snapshot import OLD_ENOUGH, SCANNERS, scanner

@@ -51,7 +51,7 @@ def test_from_mapping() -> None:
 
 
 def test_from_mapping_names_what_it_does_not_know() -> None:
-    with pytest.raises(EspalierError, match="cluster, nodes"):
+    with pytest.raises(EspalierError, match="nodes isn't a known field"):
         ScriptRunConfig.from_mapping({"command": "x", "nodes": 1, "cluster": "y"})
 
 

@@ -21,20 +21,20 @@ LATE = {
         "workspace.children",
     ),
     "environments: the parser of YAML, and Docker's part": (
-        "environment.context", "environment.curated", "environment.definition", "environment.definition_files",
-        "environment.key", "environment.reading", "environment.recipe", "environment.registered", "environment.text",
+        "environment.context", "environment.definition", "environment.definition_files",
+        "environment.key", "environment.recipe", "environment.registered", "environment.text",
         "provision.docker.build", "provision.docker.chain", "provision.docker.prune", "provision.docker.record",
         "provision.docker.registries", "provision.docker.stages", "provision.docker.wanted", "provision.local.activation",
         "provision.local.ensure", "provision.local.refuse", "provision.packages.lock", "provision.packages.pyenv",
         "provision.packages.resolve", "snapshot.compare",
     ),
     "an executor loads the part of it that is needed": (
-        "executors.docker.check", "executors.docker.container", "executors.docker.failure", "executors.docker.launch",
-        "executors.docker.look", "executors.docker.meter", "executors.docker.mounts", "executors.docker.narrow",
+        "executors.docker.check", "executors.docker.container", "executors.docker.launch",
+        "executors.docker.look", "executors.docker.meter", "executors.docker.mounts",
         "executors.foreign", "executors.local.private",
     ),
     "secrets, inputs, outputs and snapshots: of jobs that have them": (
-        "adapters.docker_errors", "base.accel", "lifecycle.inputs", "lifecycle.outputs", "lifecycle.set_ids", "lifecycle.view",
+        "adapters.docker_errors", "base.accel", "lifecycle.inputs", "lifecycle.set_ids", "lifecycle.view",
         "runner.fetch", "runner.inputs", "runner.project", "runner.secrets", "runner.workdir", "snapshot.hold",
         "snapshot.secret_lines", "tracking.run_outputs", "vault.channel",
     ),
@@ -47,6 +47,9 @@ LATE = {
     "most jobs end well and soon, change nothing beside their outputs, ask for nothing, and have no children": (
         "adapters.copying", "lifecycle.brought", "lifecycle.comparison", "lifecycle.recorded", "lifecycle.strays", "lifecycle.verdict",
         "runner.asked", "runner.children", "snapshot.mentions", "store.packs", "store.trees",
+    ),
+    "a command line starts in milliseconds": (
+        "api.environments", "api.wait_many", "cli.app", "cli.table", "queue.control", "tracking.run_rows",
     ),
     "what asks has no folder of its own": ("adapters.homes",),
 }
@@ -135,8 +138,8 @@ def test_a_target_is_known_to_its_executor_the_registry_and_the_config_alone() -
         if "docker" in texts and room(name) in ("lifecycle", "queue", "keeper", "runner", "executors", "jobs"):
             found.add(name)
         assert "docker" not in fields or room(name) not in ("queue", "keeper", "runner", "jobs"), name
-    found.remove("jobs.full_core")  # (a package that Python loads)
-    assert found == {"executors.registry", "executors.docker", "executors.docker.narrow"}
+    found.remove("jobs.environment")  # (a package that Python loads)
+    assert found == {"executors.registry", "executors.docker", "executors.docker.check"}
 
 
 def test_no_module_needs_itself() -> None:

@@ -5,10 +5,9 @@ import pytest
 from espalier import Experiment, Run
 from espalier.base.records import seconds_of
 from espalier.base.types import Frame
-from espalier.store.index import blocks, rows
+from espalier.store.index import columns, rows
 from espalier.store.index.columns import frame_of
-from espalier.store.index.layout import IN_MEMORY, opened
-from espalier.store.index.rows import Look, store
+from espalier.store.index.rows import IN_MEMORY, Look, opened, store
 
 
 def row(**fields: Any) -> Dict[str, Any]:
@@ -65,9 +64,9 @@ def test_mixed_kinds(one: Any, other: Any, kind: str, values: Any) -> None:
 @pytest.mark.parametrize("value", [cell(2, "integer"), cell("x", "string"), cell("!NA", "double"), cell(True, "logical"), None])
 def test_whole_tables_from_blocks(value: Any, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are those that single rows make, also after a run has changed, and where nothing may be written."""
-    for module in (rows, blocks):
+    for module in (rows, columns):
         monkeypatch.setattr(module, "BLOCK", 4)
-    monkeypatch.setattr(blocks, "_MANY", 3)
+    monkeypatch.setattr(columns, "_MANY", 3)
     database = opened(IN_MEMORY)
 
     def put(number: int, **fields: Any) -> None:
@@ -80,7 +79,7 @@ def test_whole_tables_from_blocks(value: Any, way: str, monkeypatch: pytest.Monk
     wanted = {"newest": wanted[::-1], "mixed": wanted[5:] + wanted[:5], "some": wanted[3:]}[way]
     for change in (lambda: None, lambda: None, lambda: put(2, display_name="é\n", metrics={"m": cell("!NaN", "double")})):
         change()
-        made, expected = blocks.table_of(database, wanted), frame_of(database, wanted)
+        made, expected = columns.table_of(database, wanted), frame_of(database, wanted)
         if way != "some":
             assert list(made.columns) == list(expected.columns)
             assert made.kinds == expected.kinds

@@ -9,7 +9,7 @@ import pytest
 from defined import defined
 from espalier.base.errors import EspalierError
 from espalier.base.model.codec import MORE, Wrong, decode, encode, read_as
-from espalier.base.model.job import Input, JobEnvironment, JobSpec, Output
+from espalier.base.model.job import Input, JobEnv, JobEnvironment, JobSpec, Meta, Output
 from espalier.base.model.record import Record
 from espalier.base.model.schema import schema_of
 from espalier.base.model.status import Status, status_in
@@ -17,6 +17,7 @@ from espalier.base.model.ticket import TicketRecord
 from espalier.base.model.words import Part, Word
 from espalier.base.resources import Resources
 from espalier.base.retry import Retry
+from espalier.jobs.asked import Identity, Request, Wanted
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -64,7 +65,7 @@ def test_what_a_newer_espalier_wrote_is_written_back() -> None:
         ({"leaf": {"name": "a", "share": float("nan")}}, "`leaf.share` must be a number"),
         ({"leaf": {"name": "a"}, "leaves": {"name": "a"}}, "`leaves` must be a list"),
         ({"leaf": {"name": "a"}, "leaves": [{"name": "a"}, {}]}, "`leaves.name` is missing"),
-        ({"leaf": {"name": "a"}, "words": {"a": 1}}, "`words` must be text"),
+        ({"leaf": {"name": "a"}, "words": {"a": 1}}, "`words.a` must be text"),
         ({"leaf": {"name": "a"}, "flag": 1}, "`flag` must be true or false"),
         ({"leaf": {"name": "a"}, "command": [5]}, "`command` must be a text, or an object such as"),
         ({"leaf": {"name": "a"}, "command": [{"input": "a", "script": "b"}]}, "`command` must be a text, or an object"),
@@ -91,7 +92,9 @@ def test_a_definition_has_defaults() -> None:
 @pytest.mark.parametrize(
     ("cls", "begin", "end"),
     [
-        (JobSpec, "### spec.json", "### status.json"),
+        (JobSpec, "### spec.json", "### env.json"),
+        (JobEnv, "### env.json", "### meta.json"),
+        (Meta, "### meta.json", "### status.json"),
         (Status, "### status.json", "In a `prepare_failed` or"),
         (TicketRecord, "Of a ticket, and of a lease:", "`check` is the CRC-32"),
     ],
@@ -101,6 +104,14 @@ def test_the_documented_fields_are_those_of_the_class(cls: Type[Record], begin: 
     table = page[page.index(begin) : page.index(end)]
     rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", table, re.M)
     assert sorted(re.findall(r"\w+", " ".join(rows))) == sorted(set(cls._fields) - {MORE})
+
+
+def test_the_documented_fields_of_requests_are_those_of_the_class() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text("utf-8")
+    table = page[page.index("| `op` | further fields") : page.index("`parent` and `run` are runs below")]
+    cells = [row.split("|")[2] for row in table.splitlines()[2:] if row]
+    fields = {name.rstrip("_") for name in (*Request._fields, *Wanted._fields, *Identity._fields)} - {"op", "format"}
+    assert set(re.findall(r"`(\w+)`", " ".join(cells))) == fields
 
 
 def test_a_status_may_hold_anything() -> None:

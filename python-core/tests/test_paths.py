@@ -7,8 +7,9 @@ from typing import Iterator, Set
 
 import espalier
 import pytest
-from espalier.base import paths
-from espalier.base.paths import QueuePaths, RunPaths, WorkspacePaths
+from espalier.base import paths, queue_paths
+from espalier.base.paths import RunPaths, WorkspacePaths
+from espalier.base.queue_paths import QueuePaths
 
 SOURCE = Path(espalier.__file__).parent
 ROOT = "/r"
@@ -28,19 +29,22 @@ OTHERS = {
     "jobs/known_params.py": ["inputs"],  # (the argument)
     **{f"jobfile/{name}.py": ["inputs", "outputs", "children", "attempts"] for name in ("azure", "model", "settings")},  # (fields)
     "lifecycle/attempts.py": ["kept"],
-    "provision/ready.py": ["cache"],
+    "provision/__main__.py": ["cache"],
     "api/run.py": ["user_logs/std_log.txt"],  # (shown in the help)
     "api/catalog.py": ["api.json"],  # (in the package)
+    "cli/app.py": ["logs"],  # (the command)
+    "cli/logs.py": ["logs"],
+    "cli/run.py": ["inputs"],  # (the argument)
     "rooms.py": ["queue"],
-    **{f"store/index/{name}.py": ["children"] for name in ("columns", "fields", "layout", "sql")},
+    **{f"store/index/{name}.py": ["children"] for name in ("columns", "fields", "rows", "sql")},
     "snapshot/literals.py": [".json"],
-    "snapshot/own.py": [".tmp-", ".tmp-*[0-9]-"],
     "snapshot/defaults.py": [
+        ".tmp-", ".tmp-*[0-9]-",
         "*service-account*.json", "*service_account*.json", "client_secret*.json", ".docker/config.json",
     ],
     "jobs/documents.py": [".job/python/espalier/runner"],
 }  # fmt: skip
-MAKERS = ("paths.py", "scratch_paths.py", "cache_paths.py")
+MAKERS = ("paths.py", "queue_paths.py", "request_paths.py", "archive_paths.py", "scratch_paths.py", "cache_paths.py")
 
 
 def on_disk_names() -> Set[str]:
@@ -142,7 +146,7 @@ def test_tickets_sort_by_priority_then_sequence_and_belong_to_one_run() -> None:
     places = [(9, 10), (5, 9), (5, 10), (5, 10**19), (1, 1)]
     names = [os.path.basename(queue.ticket(queue.tickets, *place, "e_1_abcdef01")) for place in places]
     assert names == sorted(names)
-    assert paths.is_ticket_of(names[0], "e_1_abcdef01") and not paths.is_ticket_of(names[0], "e_1_abcdef02")
+    assert queue_paths.is_ticket_of(names[0], "e_1_abcdef01") and not queue_paths.is_ticket_of(names[0], "e_1_abcdef02")
 
 
 @pytest.mark.parametrize("text", ["", "..", "e_1_abcdef0", "e_1_ABCDEF01", "e/x_1_abcdef01", "e_1_abcdef01\n", ".tmp-e_1_abcdef01"])

@@ -9,7 +9,7 @@ import pytest
 from espalier import Experiment, Run, ScriptRunConfig, Workspace
 from espalier.base.errors import EspalierError
 from espalier.base.progress import Cancelled, Listener, advance, check, indivisible, listening, report
-from espalier.jobs import folder as run_folder
+from espalier.jobs import commit as run_folder
 from espalier.store import blobs
 
 

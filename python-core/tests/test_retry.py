@@ -33,9 +33,9 @@ def test_a_record_and_back() -> None:
 @pytest.mark.parametrize(
     "value,match",
     [
-        (0, "attempts"), (1.5, "attempts"), ({"attempts": 2, "times": 3}, "no field times"), ({"attempts": 2, "on": "rain"}, "'rain'"),
+        (0, "attempts"), (1.5, "attempts"), ({"attempts": 2, "times": 3}, "retry.times isn't a known field"), ({"attempts": 2, "on": "rain"}, "'rain'"),
         ({"wait_seconds": -1}, "wait_seconds"), ({"factor": 0.5}, "factor"), ({"max_wait_seconds": float("inf")}, "max_wait_seconds"),
-        ({"on": ["job_failed", "canceled"]}, "'canceled'"), ({"on": 5}, "list of causes"), ({"on": [[]]}, "is not possible"),
+        ({"on": ["job_failed", "canceled"]}, "'canceled'"), ({"on": 5}, "retry.on must be a list"), ({"on": [[]]}, "retry.on must be text"),
     ],
 )  # fmt: skip
 def test_what_is_no_policy(value: Any, match: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Set
 
 from espalier.adapters.posix import boot_id
-from espalier.lifecycle.copies import origin_of
+from espalier.lifecycle.digests import origin_of
 
 # How the machine may have stopped.
 #   kept    every act reached the disk

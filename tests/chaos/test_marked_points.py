@@ -17,8 +17,8 @@ from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 import pytest
 from acts import Acts
 from espalier import Run
-from espalier.jobs import commit as submission
 from espalier.api.requests import carry_out
+from espalier.jobs import commit as submission
 from espalier.queue.capacity import set_capacity
 from espalier.queue.home import queue_paths
 from espalier.queue.step import step

@@ -184,7 +184,7 @@ test_that("no verb returns a Python object, and every export is tried", {
   out <- c(out, environment_verbs(ws, folder))
   # (install_espalier() makes an environment and has tests of its own; the others change what the user has registered
   # with cron or systemd, and are tested in the core, with stand-ins for these; images need an engine: tests/docker)
-  untried <- c("build_environment", "environment_build_log", "get_image_details", "install_espalier", "keeper_install",
+  untried <- c("build_environment", "environment_build_log", "get_image_details", "install_espalier", "install_espalier_cli", "keeper_install",
                "keeper_uninstall", "prune_images")
   expect_identical(sort(setdiff(exports(), names(out))), untried)
   for (name in names(out)) expect_false(any(startsWith(classes_in(out[[name]]), "python.")), info = name)

@@ -1,46 +1,11 @@
 # Which Python is chosen, and how the private one is made. No Python is started here, nothing is downloaded:
 # interpreters and uv are small shell scripts.
 
-local_home <- function(env = parent.frame()) {
-  # (what an earlier test learnt or started must not show here)
-  saved <- as.list(.bridge, all.names = TRUE)
-  bridge_forget()
-  withr::defer({ bridge_forget(); list2env(saved, .bridge) }, envir = env)
-  data <- withr::local_tempdir(.local_envir = env)
-  withr::local_envvar(
-    R_USER_DATA_DIR = data, RETICULATE_PYTHON = NA, RETICULATE_PYTHON_ENV = NA, VIRTUAL_ENV = NA,
-    ESPALIER_PYTHON = NA, ESPALIER_UV = NA, ESPALIER_AUTO_INSTALL = NA, ESPALIER_NATIVE = "no", "_R_CHECK_PACKAGE_NAME_" = NA,
-    .local_envir = env
-  )
-  withr::local_options(espalier.python = NULL, .local_envir = env)
-  data
-}
-
 choose <- function(build = FALSE) {
   # (this session's reticulate may have been told something by the tests of others)
   f <- python_choose
   environment(f) <- list2env(list(reticulate_required = function() character()), parent = environment(f))
   f(running = NULL, build = build)
-}
-
-script <- function(path, ...) {
-  dir.create(dirname(path), FALSE, TRUE)
-  writeLines(c("#!/bin/sh", ...), path)
-  Sys.chmod(path, "0755")
-  path
-}
-
-# A Python that answers the probe as said
-fake_python <- function(minor = 11, shared = 1, place = tempfile("python")) {
-  script(place, sprintf("echo espalier 3 %d %d %s", minor, shared, place))
-}
-
-# A uv that makes what is asked for and keeps a list of its calls
-fake_uv <- function(log, fail = FALSE, place = tempfile("uv")) {
-  script(
-    place, sprintf("echo \"$@\" >> %s", shQuote(log)), if (fail) c("echo no route to the index", "exit 2"),
-    "if [ \"$1\" = venv ]; then for d; do :; done; sleep 0.3; mkdir -p \"$d/bin\" \"$d/lib/python3.11/site-packages\"; touch \"$d/bin/python\"; fi"
-  )
 }
 
 test_that("requirements are read from the core's pyproject.toml", {

@@ -23,7 +23,7 @@ RUN = f"c_1_{os.getpid():08x}"
     ],
 )
 def test_where_this_process_is(group: str, mounts: str, folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_read", lambda path: mounts if path.endswith("mountinfo") else group)
+    monkeypatch.setattr(module, "read_text", lambda path: mounts if path.endswith("mountinfo") else group)
     assert own_folder() == folder
 
 

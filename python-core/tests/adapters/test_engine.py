@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Iterator, List
 
 import pytest
-from espalier.adapters.engine import Engine, EngineError, EngineGone, address, engine_variables, wait_for_engine
+from espalier.adapters.engine import Engine, EngineError, address, engine_variables, wait_for_engine
+from espalier.adapters.engine_stream import EngineGone
 
 
 class Fake:

@@ -19,9 +19,9 @@ def laid_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, place: 
     options = "rw" if kind == "cgroup2" else "rw,memory"
     groups = "0::/a/job\n" if kind == "cgroup2" else MEMORY
     mounts = f"30 20 0:26 {place} {tmp_path} rw - {kind} {kind} {options}\n"
-    read = oom._read
+    read = oom.read_text
     fakes = {"/proc/self/cgroup": groups, "/proc/self/mountinfo": mounts, MACHINE: "oom_kill 5\n"}
-    monkeypatch.setattr(oom, "_read", lambda path: fakes.get(path) or read(path))
+    monkeypatch.setattr(oom, "read_text", lambda path: fakes.get(path) or read(path))
     monkeypatch.setattr(oom, "hierarchies", oom.hierarchies.__wrapped__)  # (what is remembered is the machine's own)
     folder = tmp_path / os.path.relpath("/a/job", place)
     folder.mkdir(parents=True, exist_ok=True)

@@ -11,10 +11,9 @@ import pytest
 from bare import bare
 from espalier import Environment, EspalierError
 from espalier.base.paths import VersionPaths, WorkspacePaths
-from espalier.environment.curated import curated, curated_names
 from espalier.environment.definition import CranPackage, DockerSide, PythonSide, RSide
 from espalier.environment.key import r_key
-from espalier.environment.registered import list_registered, list_versions, register, registered
+from espalier.environment.registered import curated, curated_names, list_registered, list_versions, register, registered
 
 from .test_definition import FULL
 

@@ -89,7 +89,7 @@ def _r(**fields: Any) -> Dict[str, Any]:
         _r(url="ftp://x.org/a.tar.gz"), _r(url="https://u:p@x.org/a.tar.gz"), _r(url="https://x.org/$(id).tar.gz"),
         _r(url="https://x.org/a.tar.gz#x y"), _r(url="-o/etc/x"), _r(digest="sha256:../x"), _r(digest="none"),
         _r(needs=["mine"]), _r(needs=["absent"]), _r(unless_r_has="x"), _r(auth_token={"secret": "a b"}),
-        _r(auth_token={"secret": 1}), _r(auth_token="text"), _r(name="mine"), {"r": ["lattice"]}, {"r": 1},
+        _r(auth_token={"secret": []}), _r(auth_token="text"), _r(name="mine"), {"r": ["lattice"]}, {"r": 1},
         {"python": ["-r /etc/passwd"]}, {"python": ["--index-url https://x.org"]}, {"python": ["--pre"]},
         {"python": ["numpy==1.26.4\n--index-url https://x.org"]}, {"python": ["./local"]}, {"python": ["/etc/x"]},
         {"python": ["numpy @ https://u:p@x.org/a.whl"]}, {"python": ["numpy --hash=sha256:" + "b" * 63]},

@@ -133,7 +133,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         ("script: a.R\ninputs: {a: {path: x}}\n", "line 2, column 14", "`inputs.a.path` isn't a field", ""),
         ("script: a.R\noutputs: {a: ../x}\n", "line 2, column 14", "..", ""),
         ("script: a.R\ndepends_on: [x]\n", "line 2, column 13", 'There is no run "x"', ""),
-        ("script: a.R\nretry: {on: [bored]}\n", "line 2, column 8", "on 'bored' is not possible", "Causes are"),
+        ("script: a.R\nretry: {on: [bored]}\n", "line 2, column 8", "retry.on can't hold 'bored'", "The causes are"),
         ("script: a.R\nretry: {tries: 3}\n", "line 2, column 9", "`retry.tries` isn't a field", "There is attempts"),
         ("script: a.R\nchildren: drop\n", "line 2, column 11", "must be one of wait, detach", ""),
         ("script: a.R\ndocker: {network: --host}\nenvironment: e\n", "line 2, column 9", "network must be", ""),

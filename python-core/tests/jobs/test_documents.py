@@ -14,8 +14,7 @@ from espalier.base.model.resolve import shown_command
 from espalier.base.model.words import literal
 from espalier.base.scripts import language_of
 from espalier.jobs.documents import other_command, refuse_missing_tools
-from espalier.jobs.params import quarto_words, script_words
-from espalier.jobs.program import program
+from espalier.jobs.program import program, quarto_words, script_words
 
 
 @pytest.fixture

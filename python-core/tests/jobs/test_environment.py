@@ -44,13 +44,13 @@ def test_an_image_is_recorded_and_the_hosts_own_is_left_out(experiment: Experime
                     environment_variables={"B": "3"}, session=session)  # fmt: skip
     spec, env = encode(made.spec), made.env
     assert spec["command"] == [{"interpreter": "r"}, {"script": "a.R"}], "it is found in the image"
-    assert env["variables"] == {
+    assert env.variables == {
         "TZ": "UTC", "https_proxy": "p", "A": "1", "B": "3", "RENV_CONFIG_AUTOLOADER_ENABLED": "FALSE",
     }  # fmt: skip
     assert (spec["target"], spec["docker"]["shm_size"], spec["environment"]["how"]) == ("docker", 1 << 30, "image")
     assert (spec["environment"]["name"], spec["environment"]["version"]) == ("small", "1")
-    assert env["engine"] == {"DOCKER_HOST": "unix:///x"} and env["prepared"] is None
-    assert not {"OTHER", "LD_LIBRARY_PATH"} & set(env["preparing"]) and env["preparing"]["PATH"] == "/host/bin"
+    assert env.engine == {"DOCKER_HOST": "unix:///x"} and env.prepared is None
+    assert not {"OTHER", "LD_LIBRARY_PATH"} & set(env.preparing) and env.preparing["PATH"] == "/host/bin"
 
 
 def test_an_equal_definition_keeps_its_version_and_reuse_sees_what_counts(experiment: Experiment) -> None:
@@ -130,4 +130,4 @@ def test_an_engine_that_runs_cannot_use(
 def test_an_engine_of_this_machine(experiment: Experiment, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     monkeypatch.setenv("DOCKER_HOST", place)
     made = prepared(experiment, command="true", environment=IMAGE, docker=True)
-    assert made.env["engine"]["DOCKER_HOST"] == place
+    assert made.env.engine["DOCKER_HOST"] == place

@@ -7,7 +7,7 @@ from espalier.api.experiment import Experiment
 from espalier.api.workspace import Workspace
 from espalier.base.config import ScriptRunConfig
 from espalier.base.errors import EspalierError
-from espalier.jobs.exec_limits import refuse_too_long
+from espalier.jobs.program import refuse_too_long
 
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the limit of one string is Linux's")
 

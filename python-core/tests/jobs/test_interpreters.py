@@ -8,7 +8,7 @@ from typing import Any, Callable, List
 import pytest
 from espalier import Experiment, ScriptRunConfig
 from espalier.base.config import Session
-from espalier.jobs.interpreters import Interpreter, python_for_scripts, python_record
+from espalier.jobs.surroundings import Interpreter, python_for_scripts, python_record
 
 OWN = "/espaliers/own/bin/python"
 

@@ -9,7 +9,7 @@ from espalier.base.model.job import JobSpec
 from espalier.base.model.resolve import shown_command
 from espalier.base.scripts import argument_text
 from espalier.base.values import value_text
-from espalier.jobs.params import script_words
+from espalier.jobs.program import script_words
 from hypothesis import given
 from hypothesis import strategies as st
 

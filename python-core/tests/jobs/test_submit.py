@@ -10,7 +10,7 @@ from espalier.base.config import Session
 from espalier.base.errors import EspalierError
 from espalier.base.paths import is_run_id
 from espalier.base.records import write_file
-from espalier.jobs import folder as folders
+from espalier.jobs import commit as folders
 from espalier.jobs.commit import meta_record
 from espalier.jobs.plan import new_run_ids, plan
 
@@ -167,7 +167,7 @@ def test_tags_are_checked_before_anything_is_written(experiment: Experiment, wor
         experiment.submit(ScriptRunConfig(command="true"), tags={"a\nb": "x"})
     assert caught.value.code == "bad_name"
     assert workspace.get_details()["runs"] == 0
-    assert meta_record(workspace._paths, None, {"a": 1})["tags"] == {"a": "1"}  # type: ignore[dict-item]
+    assert meta_record(workspace._paths, None, {"a": 1}).tags == {"a": "1"}  # type: ignore[dict-item]
 
 
 def test_a_record_that_cannot_be_written_leaves_nothing(
@@ -202,7 +202,7 @@ def test_what_killed_submits_left_behind_is_swept(experiment: Experiment, worksp
     for folder in (old, new):
         os.mkdir(folder)
     os.utime(old, (0, 0))
-    from espalier.jobs.folder import _sweep
+    from espalier.jobs.commit import _sweep
 
     _sweep(shard)
     assert not os.path.exists(old) and os.path.exists(new)

@@ -11,10 +11,10 @@ from espalier import Experiment, Run, ScriptRunConfig
 from espalier.base.model.status import Status
 from espalier.base.paths import RunPaths
 from espalier.lifecycle import keep
-from espalier.lifecycle.changed import changed_files
 from espalier.lifecycle.collect import collect
 from espalier.lifecycle.scratch import note_beginning
 from espalier.lifecycle.status import Known, read_status
+from espalier.lifecycle.touched import changed_files
 from scratch import give_scratch
 
 # Times of files have steps of some milliseconds: what is written within that of the beginning is compared by content.

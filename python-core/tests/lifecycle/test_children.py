@@ -6,7 +6,7 @@ from typing import Any, Callable
 import pytest
 from espalier import EspalierError, Experiment, Run
 from espalier.base.paths import RunPaths
-from espalier.jobs.folder import record_child
+from espalier.jobs.commit import record_child
 from espalier.lifecycle import children
 from scratch import copy_of
 

@@ -18,10 +18,9 @@ from espalier.base.model.status import Status
 from espalier.base.paths import RunPaths
 from espalier.base.scratch_paths import ScratchPaths
 from espalier.lifecycle import comparison
-from espalier.lifecycle.changed import changed_files
 from espalier.lifecycle.scratch import note_beginning
 from espalier.lifecycle.status import Known
-from espalier.lifecycle.touched import Found
+from espalier.lifecycle.touched import Found, changed_files
 from espalier.runner.workdir import materialise
 from espalier.store.packs import ObjectReader
 from espalier.store.trees import read_tree

@@ -8,7 +8,7 @@ from typing import Callable
 from espalier import Run
 from espalier.base.model.status import Status
 from espalier.base.paths import RunPaths
-from espalier.lifecycle.copies import is_copy, origin_of
+from espalier.lifecycle.digests import is_copy, origin_of
 from espalier.lifecycle.end import retire_copy
 from espalier.lifecycle.status import read_status
 

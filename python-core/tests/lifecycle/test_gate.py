@@ -11,9 +11,9 @@ import espalier
 import pytest
 from espalier import EspalierError, Experiment, Run, Workspace
 from espalier.jobs import commit as submission
-from espalier.lifecycle import gate as module
 from espalier.queue.home import queue_paths
 from espalier.queue.tickets import find_ticket
+from espalier.tracking import writer as module
 
 LOGS: Dict[str, Callable[[Run], Any]] = {
     "log": lambda run: run.log("a", 1.0),

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 import pytest
-from espalier.adapters.engine import EngineError, EngineGone
+from espalier.adapters.engine import EngineError
+from espalier.adapters.engine_stream import EngineGone
 from espalier.base.paths import RunPaths
 from espalier.executors.docker.container import Container
 from espalier.executors.docker.record import Box

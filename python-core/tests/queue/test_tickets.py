@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from defined import defined
 from espalier.adapters import posix
-from espalier.base.paths import QueuePaths
+from espalier.base.queue_paths import QueuePaths
 from espalier.base.resources import Resources
 from espalier.queue.home import queue_paths
 from espalier.queue.step import step

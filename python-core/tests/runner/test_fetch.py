@@ -14,7 +14,7 @@ from espalier import EspalierError, Experiment, Run, ScriptRunConfig, input_url
 from espalier.adapters.homes import cache_folder
 from espalier.base.cache_paths import fetched_inputs
 from espalier.base.model.codec import read_as
-from espalier.base.model.job import JobSpec
+from espalier.base.model.job import Fetch, JobSpec
 from espalier.queue.control import cancel
 from espalier.runner import fetch as module
 
@@ -156,7 +156,7 @@ def test_more_than_the_limit_is_not_read(site: Site, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(module, "LARGEST_BYTES", len(DATA) - 1)
     item = module.Input("data", "x", url=f"{site.address}/data.csv", sha256=SHA256)
     with pytest.raises(EspalierError, match=f"larger than {len(DATA) - 1} bytes") as caught:
-        module.fetch_input(item, str(tmp_path / "copy"), {"cache": str(tmp_path)}, partial(os.rename))
+        module.fetch_input(item, str(tmp_path / "copy"), Fetch(str(tmp_path)), partial(os.rename))
     assert caught.value.code == "input_missing" and os.listdir(tmp_path / "inputs") == []
 
 

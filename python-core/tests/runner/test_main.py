@@ -10,7 +10,7 @@ from typing import Any, Callable, List
 
 import pytest
 from espalier import Run, Workspace
-from espalier.base.paths import QueuePaths
+from espalier.base.queue_paths import QueuePaths
 from espalier.queue.capacity import set_capacity
 from espalier.queue.home import queue_paths
 from espalier.queue.spawn import RUNNER, interpreter

@@ -5,6 +5,7 @@ from typing import Any, Callable, Dict
 import pytest
 from defined import defined
 from espalier import Experiment, ScriptRunConfig
+from espalier.base.model.job import JobEnv
 from espalier.base.paths import RunPaths
 from espalier.base.scratch_paths import ScratchPaths
 from espalier.base.scripts import input_variable
@@ -24,14 +25,14 @@ def run(tmp_path: Path) -> RunPaths:
 
 
 def environment(run: RunPaths, variables: Dict[str, str], **spec: Any) -> Dict[str, str]:
-    return job_environment(run, SCRATCH, "/ws", defined(**spec), {"variables": variables})
+    return job_environment(run, SCRATCH, "/ws", defined(**spec), JobEnv(variables))
 
 
 def test_folders_and_links(run: RunPaths, tmp_path: Path) -> None:
     scratch = ScratchPaths(str(tmp_path / "w"), "project/a")
     Path(run.outputs, "sub").mkdir(parents=True)
     Path(run.outputs, "sub", "x").write_text("of an earlier attempt")
-    prepare_folders(run, scratch, "/ws", defined(), {"links": {"python/espalier": "/lib/espalier", "R/espalier": "/r"}})
+    prepare_folders(run, scratch, "/ws", defined(), JobEnv(links={"python/espalier": "/lib/espalier", "R/espalier": "/r"}))
     assert sorted(os.listdir(scratch.job)) == ["logs", "outputs"]
     assert Path(scratch.job, "outputs", "sub", "x").read_text() == "of an earlier attempt"
     assert os.readlink(Path(run.job, "python", "espalier")) == "/lib/espalier"

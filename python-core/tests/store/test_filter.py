@@ -10,10 +10,9 @@ from espalier.base.errors import EspalierError
 from espalier.base.paths import WorkspacePaths
 from espalier.store.index.fields import Field, seconds_at
 from espalier.store.index.grammar import Compare, Group, Negation, Node, Order, parse_filter, parse_order
-from espalier.store.index.layout import IN_MEMORY, opened
-from espalier.store.index.patterns import Pattern
-from espalier.store.index.rows import Look, store
+from espalier.store.index.rows import IN_MEMORY, Look, opened, store
 from espalier.store.index.run_index import Query, RunIndex, query_of
+from espalier.store.index.sql import Pattern
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

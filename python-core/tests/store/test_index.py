@@ -14,7 +14,7 @@ import pytest
 from espalier import Workspace
 from espalier.base.errors import DamageWarning
 from espalier.base.paths import WorkspacePaths
-from espalier.store.index import layout, refresh
+from espalier.store.index import refresh, rows
 from espalier.store.index.refresh import Refresh
 from espalier.store.index.run_index import Query, RunIndex, last_change
 from espalier.tracking.verify import damage_frame
@@ -386,7 +386,7 @@ def test_a_read_only_cache(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_while_another_reader_refreshes(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(layout, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(rows, "PATIENCE_SECONDS", 0.05)
     runs.put("aa000001")
     runs.states()
     other = sqlite3.connect(runs.file, isolation_level=None)

@@ -5,8 +5,7 @@ from typing import Any, Dict
 
 import pytest
 from espalier.base.paths import RunPaths
-from espalier.store.index.layout import IN_MEMORY, opened
-from espalier.store.index.rows import Look, store
+from espalier.store.index.rows import IN_MEMORY, Look, opened, store
 from espalier.tracking.run_rows import summarise
 
 ID = "my_exp_1795464485_abcdef01"

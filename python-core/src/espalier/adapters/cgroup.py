@@ -14,8 +14,7 @@ import re
 import time
 from typing import Iterable, List, Optional
 
-from espalier.adapters import posix
-from espalier.adapters.posix import spawn_session
+from espalier.adapters.posix import read_text, spawn_session
 
 _PREFIX = "espalier-"
 # How long processes may take to stop in their tracks; those in a disk wait take longer, and are not waited for.
@@ -46,7 +45,7 @@ class Cgroup:
         """The processes in it and in groups below it."""
         found: List[int] = []
         for folder, _, _ in os.walk(self.path):
-            found += [int(pid) for pid in _read(os.path.join(folder, "cgroup.procs")).split()]
+            found += [int(pid) for pid in read_text(os.path.join(folder, "cgroup.procs")).split()]
         return found
 
     def adopt(self, pids: List[int]) -> bool:
@@ -64,7 +63,7 @@ class Cgroup:
         if not _write(os.path.join(self.path, "cgroup.freeze"), 1):
             return False
         deadline = time.monotonic() + _FREEZE_SECONDS
-        while "frozen 1" not in _read(os.path.join(self.path, "cgroup.events")):
+        while "frozen 1" not in read_text(os.path.join(self.path, "cgroup.events")):
             if time.monotonic() > deadline:
                 return False
             time.sleep(0.001)
@@ -87,14 +86,14 @@ class Cgroup:
 
     def cpu_seconds(self) -> float:
         """Processor time of all that was in it, from when it came in."""
-        for line in _read(os.path.join(self.path, "cpu.stat")).splitlines():
+        for line in read_text(os.path.join(self.path, "cpu.stat")).splitlines():
             if line.startswith("usage_usec "):
                 return int(line.split()[1]) / 1e6
         return 0.0
 
     def peak_bytes(self) -> int:
         """The most memory it held, where the kernel counts that."""
-        return int(_read(os.path.join(self.path, "memory.peak")) or 0)
+        return int(read_text(os.path.join(self.path, "memory.peak")) or 0)
 
 
 def make_cgroup(run_id: str) -> Optional[Cgroup]:
@@ -135,7 +134,7 @@ def own_folder() -> Optional[str]:
     own = _group_of("self")
     if own is None or ".." in own.split("/"):
         return None
-    for line in _read("/proc/self/mountinfo").splitlines():
+    for line in read_text("/proc/self/mountinfo").splitlines():
         before, _, after = line.partition(" - ")
         if after.startswith("cgroup2 "):
             root, place = before.split()[3:5]
@@ -146,12 +145,8 @@ def own_folder() -> Optional[str]:
 
 def _group_of(pid: str) -> Optional[str]:
     """The group of a process, as the process sees it; None where there is none of version 2."""
-    lines = _read(f"/proc/{pid}/cgroup").splitlines()
+    lines = read_text(f"/proc/{pid}/cgroup").splitlines()
     return next((line[3:] for line in lines if line.startswith("0::")), None)
-
-
-def _read(path: str) -> str:
-    return posix.read_system(path).decode("utf-8", "replace")
 
 
 def _removed(folder: str) -> bool:

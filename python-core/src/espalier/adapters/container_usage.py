@@ -6,6 +6,7 @@ Only where the engine runs on this very machine, and its groups can be seen. Sta
 import os
 from typing import Dict, List, Optional
 
+from espalier.adapters.posix import read_text
 from espalier.adapters.processes import Process, all_processes, look_at, with_descendants
 
 
@@ -23,7 +24,7 @@ class ContainerGroups:
     def processes(self) -> List[Process]:
         """Its processes that have not ended."""
         for name in ("memory", "cpuacct", ""):
-            pids = _read(os.path.join(self._groups[name], "cgroup.procs")).split() if name in self._groups else []
+            pids = read_text(os.path.join(self._groups[name], "cgroup.procs")).split() if name in self._groups else []
             if pids:
                 return [each for each in map(look_at, map(int, pids)) if each is not None]
         return with_descendants({self._pid}, all_processes())
@@ -47,14 +48,14 @@ class ContainerGroups:
         return int(text) if text.isdecimal() else None
 
     def _text(self, controller: str, name: str) -> str:
-        return _read(os.path.join(self._groups[controller], name)) if controller in self._groups else ""
+        return read_text(os.path.join(self._groups[controller], name)) if controller in self._groups else ""
 
 
 def _groups(pid: int) -> Dict[str, str]:
     """Controller -> folder of the process's group; the empty name is version 2's. Never a root group: where what is
     seen of groups begins elsewhere than the engine's, that is what would be found."""
     mounts: Dict[str, str] = {}
-    for line in _read("/proc/self/mountinfo").splitlines():
+    for line in read_text("/proc/self/mountinfo").splitlines():
         before, _, after = line.partition(" - ")
         kind, _, options = after.partition(" ")
         place = before.split()[4]
@@ -63,17 +64,9 @@ def _groups(pid: int) -> Dict[str, str]:
         elif kind == "cgroup":
             mounts.update(dict.fromkeys(options.split()[-1].split(","), place))
     found: Dict[str, str] = {}
-    for line in _read(f"/proc/{pid}/cgroup").splitlines():
+    for line in read_text(f"/proc/{pid}/cgroup").splitlines():
         _, names, path = line.split(":", 2)
         for name in names.split(","):
             if name in mounts and path.strip("/") and ".." not in path:
                 found[name] = mounts[name] + path
     return found
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8") as file:
-            return file.read()
-    except OSError:
-        return ""

@@ -8,8 +8,9 @@ import contextlib
 import json
 import os
 import time
-from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping
 
+from espalier.adapters.engine_stream import EngineGone, Reader, Stream, why
 from espalier.adapters.homes import home_folder
 
 try:  # (`socket` and `urllib.parse` take 8 ms to load, on the way to a job's start)
@@ -27,9 +28,7 @@ VARIABLES = ("DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "XDG_RUNTIM
 ANSWER_SECONDS = 30.0
 # How an engine is reached; the others that Docker knows are `ssh` and `npipe`.
 SCHEMES = ("unix", "tcp", "http", "https")
-_CHUNK = 65_536
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/")
-_LIMIT = 64 << 20
 _UPGRADE = {"Connection": "Upgrade", "Upgrade": "tcp"}
 
 
@@ -39,13 +38,6 @@ class EngineError(Exception):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
-
-
-class EngineGone(OSError):
-    """The engine does not answer, or hung up."""
-
-    def __str__(self) -> str:
-        return str(self.strerror)
 
 
 class Engine:
@@ -144,7 +136,7 @@ class Engine:
         found: List[Dict[str, Any]] = self._ask("GET", "/containers/json?" + _query({"all": 1, "filters": filters}))
         return found
 
-    def attach(self, container: str) -> "Stream":
+    def attach(self, container: str) -> Stream:
         """What it prints from now on. Raises EngineError, EngineGone."""
         return self.attached(self.begin_attach(container))
 
@@ -153,11 +145,11 @@ class Engine:
         asked = _query({"stream": 1, "stdout": 1, "stderr": 1})
         return self._send("POST", f"/containers/{_quoted(container)}/attach?{asked}", None, _UPGRADE)
 
-    def attached(self, connection: "Socket") -> "Stream":
+    def attached(self, connection: "Socket") -> Stream:
         """What one prints that was attached to. Raises EngineError, EngineGone."""
         return self._streamed(connection)
 
-    def follow(self, container: str, to_its_end: bool = True) -> "Stream":
+    def follow(self, container: str, to_its_end: bool = True) -> Stream:
         """What it has printed and will, to its end, as the engine keeps it. Raises EngineError, EngineGone.
 
         Args:
@@ -180,7 +172,7 @@ class Engine:
         """A connection that has something to read once it has ended. Raises EngineGone."""
         return self._send("POST", f"/containers/{_quoted(container)}/wait", None, {})
 
-    def execute(self, container: str, command: List[str]) -> "Stream":
+    def execute(self, container: str, command: List[str]) -> Stream:
         """Execute a command in a container; what it prints. Raises EngineError, EngineGone."""
         asked = {"Cmd": command, "AttachStdout": True}
         made = self._ask("POST", f"/containers/{_quoted(container)}/exec", asked)
@@ -197,20 +189,20 @@ class Engine:
     def _answer(self, connection: "Socket", parse: bool = True) -> Any:
         with contextlib.closing(connection):
             try:
-                reader = _Reader(connection)
+                reader = Reader(connection)
                 status, headers = reader.head()
                 content = b"" if status in (204, 304) else reader.body(headers)
             except (OSError, ValueError) as error:
-                raise EngineGone(0, f"{self.address}: {_why(error)}") from error
+                raise EngineGone(0, f"{self.address}: {why(error)}") from error
         _refuse(status, content)
         try:
             return json.loads(content) if content and parse else None
         except ValueError as error:
             raise EngineGone(0, f"{self.address} gave an answer that is no JSON") from error
 
-    def _streamed(self, connection: "Socket") -> "Stream":
+    def _streamed(self, connection: "Socket") -> Stream:
         try:
-            reader = _Reader(connection)
+            reader = Reader(connection)
             status, headers = reader.head()
             if status not in (101, 200):
                 _refuse(status, reader.body(headers))
@@ -218,7 +210,7 @@ class Engine:
         except BaseException as error:
             connection.close()
             if isinstance(error, (OSError, ValueError)) and not isinstance(error, EngineGone):
-                raise EngineGone(0, f"{self.address}: {_why(error)}") from error
+                raise EngineGone(0, f"{self.address}: {why(error)}") from error
             raise
 
     def _send(
@@ -232,7 +224,7 @@ class Engine:
             connection = self._connect(seconds or self._seconds)
             connection.sendall("\r\n".join([*lines, "", ""]).encode() + data)
         except (OSError, ValueError) as error:
-            raise EngineGone(0, f"{self.address}: {_why(error)}") from error
+            raise EngineGone(0, f"{self.address}: {why(error)}") from error
         return connection
 
     def _connect(self, seconds: float) -> "Socket":
@@ -253,120 +245,6 @@ class Engine:
 
         plain = socket.create_connection((host.strip("[]"), int(port)), seconds)
         return _secured(plain, host, self._variables) if self._variables.get("DOCKER_TLS_VERIFY") else plain
-
-
-class Stream:
-    """What a container prints: frames of a head of 8 bytes, which says how long they are.
-
-    Args:
-        connection: Where it comes.
-        reader: What has read the head of the answer.
-        headers: Those of the answer.
-    """
-
-    def __init__(self, connection: "Socket", reader: "_Reader", headers: Mapping[str, str]) -> None:
-        self.connection = connection
-        self._reader = reader
-        self._chunked = headers.get("transfer-encoding", "") == "chunked"
-        self._raw = b""
-        self._left = 0
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether something has come already that `read` has not given yet."""
-        return self._reader.has_more
-
-    def read(self) -> Optional[bytes]:
-        """The next piece, which may be empty; None at the end. Raises EngineGone."""
-        try:
-            more = self._reader.chunk() if self._chunked else self._reader.some()
-        except (OSError, ValueError) as error:
-            raise EngineGone(0, _why(error)) from error
-        if not more:
-            return None
-        return self._unframed(more)
-
-    def _unframed(self, data: bytes) -> bytes:
-        self._raw += data
-        found = []
-        while self._raw:
-            if not self._left:
-                if len(self._raw) < 8:
-                    break
-                self._left = int.from_bytes(self._raw[4:8], "big")
-                self._raw = self._raw[8:]
-            piece = self._raw[: self._left]
-            found.append(piece)
-            self._raw, self._left = self._raw[len(piece) :], self._left - len(piece)
-        return b"".join(found)
-
-    def fileno(self) -> int:
-        """The descriptor of its connection."""
-        return self.connection.fileno()
-
-    def close(self) -> None:
-        """Hang up."""
-        self.connection.close()
-
-
-class _Reader:
-    """An answer, read from a connection."""
-
-    def __init__(self, connection: "Socket") -> None:
-        self._connection = connection
-        self._data = b""
-
-    @property
-    def has_more(self) -> bool:
-        return bool(self._data)
-
-    def head(self) -> Tuple[int, Dict[str, str]]:
-        while b"\r\n\r\n" not in self._data:
-            self._more()
-        head, _, self._data = self._data.partition(b"\r\n\r\n")
-        first, *lines = head.decode("latin-1").split("\r\n")
-        pairs = (line.partition(":")[::2] for line in lines)
-        status = first.partition(" ")[2][:3]
-        return int(status), {name.strip().lower(): value.strip() for name, value in pairs}
-
-    def body(self, headers: Mapping[str, str]) -> bytes:
-        if headers.get("transfer-encoding") == "chunked":
-            return b"".join(iter(self.chunk, b""))
-        length = headers.get("content-length")
-        while length is None or len(self._data) < int(length):
-            data = self._connection.recv(_CHUNK)
-            if not data:
-                if length is None:
-                    break
-                raise OSError(0, "hung up")
-            self._data += data
-            if len(self._data) > _LIMIT:
-                raise OSError(0, "gave an answer without end")
-        return self._data
-
-    def chunk(self) -> bytes:
-        """The next chunk of a body; empty at its end."""
-        while b"\r\n" not in self._data:
-            self._more()
-        size, _, self._data = self._data.partition(b"\r\n")
-        length = int(size.split(b";")[0], 16)
-        while len(self._data) < length + 2:
-            self._more()
-        found, self._data = self._data[:length], self._data[length + 2 :]
-        return found
-
-    def some(self) -> bytes:
-        """Whatever comes next; empty at the end."""
-        if self._data:
-            found, self._data = self._data, b""
-            return found
-        return self._connection.recv(_CHUNK)
-
-    def _more(self) -> None:
-        data = self._connection.recv(_CHUNK)
-        if not data:
-            raise OSError(0, "hung up")
-        self._data += data
 
 
 def _quoted(text: str) -> str:
@@ -411,7 +289,7 @@ def is_here(place: str) -> bool:
     try:
         found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
     except (OSError, ValueError) as error:
-        raise EngineGone(0, f"{place}: {_why(error)}") from error
+        raise EngineGone(0, f"{place}: {why(error)}") from error
     for family, kind, _, _, where in found:
         with contextlib.suppress(OSError), socket.socket(family, kind) as own:
             own.bind((where[0], 0, *where[2:]))  # (only to an address of this machine)
@@ -467,9 +345,3 @@ def _secured(plain: "socket.socket", host: str, variables: Mapping[str, str]) ->
     context = ssl.create_default_context(cafile=os.path.join(folder, "ca.pem"))
     context.load_cert_chain(os.path.join(folder, "cert.pem"), os.path.join(folder, "key.pem"))
     return context.wrap_socket(plain, server_hostname=host)
-
-
-def _why(error: Exception) -> str:
-    if isinstance(error, _socket.timeout):
-        return "does not answer"
-    return str(getattr(error, "strerror", None) or error)

@@ -1,4 +1,5 @@
-"""Folders and files that jobs made, of any kind: removed, or opened for reading."""
+"""Folders and files that jobs made, of any kind: removed, or opened for reading. And files that are made whole, under
+a name that no other process has taken, or not at all."""
 
 import contextlib
 import json
@@ -6,8 +7,8 @@ import os
 from itertools import islice
 from typing import Any, BinaryIO, Dict, List, Mapping
 
-from espalier.base.paths import RunPaths
-from espalier.base.records import PAYLOAD_BYTES, open_plain, read_plain
+from espalier.base.paths import RunPaths, temporary
+from espalier.base.records import PAYLOAD_BYTES, open_plain, read_plain, sync_folder, write_file
 
 _FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 
@@ -143,3 +144,58 @@ def _empty_of_files(folder: str) -> List[str]:
             else:
                 os.unlink(entry.path)
     return folders
+
+
+def create_file(path: str, data: bytes, folder: str) -> bool:
+    """Create a file whole and durable unless it exists, by way of a temporary file in `folder`; the first of several
+    wins.
+
+    Returns:
+        False if it existed.
+    """
+    aside = temporary(folder)
+    write_file(aside, data, sync=True)
+    try:
+        os.link(aside, path)
+        sync_folder(os.path.dirname(path))
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without hard links: not whole after a crash, but the first still wins
+        return _create_directly(path, data)
+    finally:
+        os.unlink(aside)
+    return True
+
+
+def publish_file(aside: str, folder: str, stem: str, ending: str) -> str:
+    """Give a whole file of a folder the first name that is free of `stem + ending`, `stem-2 + ending`, ...; of several
+    processes no two get the same.
+
+    Returns:
+        The name.
+    """
+    number = 1
+    while True:
+        name = f"{stem}{'' if number == 1 else f'-{number}'}{ending}"
+        path = os.path.join(folder, name)
+        try:
+            os.link(aside, path)
+        except FileExistsError:
+            number += 1
+            continue
+        except OSError:  # a file system without hard links: the name is claimed by an empty file
+            if not _create_directly(path, b""):
+                number += 1
+                continue
+            os.replace(aside, path)
+            return name
+        os.unlink(aside)
+        return name
+
+
+def _create_directly(path: str, data: bytes) -> bool:
+    try:
+        write_file(path, data)
+    except FileExistsError:
+        return False
+    return True

@@ -12,7 +12,7 @@ from typing import Callable, Iterable, Iterator, List, Sequence, Tuple
 
 from espalier.adapters.posix import above_standard
 from espalier.base.paths import GROWING_FILES, RUN_FOLDERS, RunPaths, set_aside, set_aside_name, temporary
-from espalier.base.records import FILE_MODE, FOLDER_MODE, kind_of_entry
+from espalier.base.records import FILE_MODE, FOLDER_MODE, kind_of_entry, write_all
 
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 _FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _NOFOLLOW
@@ -160,9 +160,7 @@ def replace_inside(root: str, path: str, data: bytes, mode: int = FILE_MODE) -> 
 def _write_new(folder: int, name: str, data: bytes, mode: int) -> None:
     fd = os.open(name, _NEW, mode, dir_fd=folder)
     try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(fd, view) :]
+        write_all(fd, data)
     finally:
         os.close(fd)
 

@@ -8,7 +8,7 @@ import os
 from functools import lru_cache
 from typing import Any, Dict, List, Optional, Tuple
 
-from espalier.adapters import posix
+from espalier.adapters.posix import read_text
 from espalier.base.model.record import Record
 
 MACHINE = "/proc/vmstat"
@@ -57,7 +57,7 @@ def shortage_since(before: Any) -> Optional[Shortage]:
 def _groups() -> List[Tuple[str, Tuple[str, str]]]:
     """The folders of this process's control groups, the nearest first, of which some count no memory."""
     own = {}
-    for line in _read("/proc/self/cgroup").splitlines():
+    for line in read_text("/proc/self/cgroup").splitlines():
         _, controllers, path = line.split(":", 2)
         if not controllers or "memory" in controllers.split(","):
             own["cgroup" if controllers else "cgroup2"] = path
@@ -77,7 +77,7 @@ def _groups() -> List[Tuple[str, Tuple[str, str]]]:
 def hierarchies() -> Tuple[Tuple[str, str, str], ...]:
     """Where control groups lie that count memory: the kind of file system, and which folder of it is mounted where."""
     found = []
-    for line in _read("/proc/self/mountinfo").splitlines():
+    for line in read_text("/proc/self/mountinfo").splitlines():
         before, _, after = line.partition(" - ")
         kind, options = after.split()[0], after.split()[-1].split(",")
         if kind == "cgroup2" or (kind == "cgroup" and "memory" in options):
@@ -87,14 +87,14 @@ def hierarchies() -> Tuple[Tuple[str, str, str], ...]:
 
 
 def _count(source: str) -> Optional[int]:
-    _, _, rest = f"\n{_read(source)}".partition("\noom_kill ")
+    _, _, rest = f"\n{read_text(source)}".partition("\noom_kill ")
     value = rest.partition("\n")[0].strip()
     return int(value) if value.isdecimal() else None
 
 
 def _limit(folder: str) -> Optional[int]:
     for _, name in _EVENTS.values():
-        text = _read(os.path.join(folder, name)).strip()
+        text = read_text(os.path.join(folder, name)).strip()
         if text.isdecimal() and int(text) < _NO_LIMIT:
             return int(text)
     return None
@@ -102,7 +102,3 @@ def _limit(folder: str) -> Optional[int]:
 
 def _machine_bytes() -> int:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-
-
-def _read(path: str) -> str:
-    return posix.read_system(path).decode("utf-8", "replace")

@@ -59,6 +59,11 @@ def read_system(path: str) -> bytes:
         os.close(fd)
 
 
+def read_text(path: str) -> str:
+    """What such a file says, as text."""
+    return read_system(path).decode("utf-8", "replace")
+
+
 def process_start(pid: int) -> Optional[int]:
     """Start time of a living process in clock ticks since boot; None if it is dead or a zombie.
 
@@ -177,17 +182,27 @@ def spawn_detached(argv: List[str], env: Dict[str, str], log: int, keep_fd: Opti
     """
     if keep_fd is not None:
         os.set_inheritable(keep_fd, True)
-    actions: List[Tuple[Any, ...]] = [
-        (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
-        (os.POSIX_SPAWN_DUP2, log, 1),
-        (os.POSIX_SPAWN_DUP2, 1, 2),
-    ]
     try:
-        return spawn_session(argv, env, actions)
+        return spawn_writing(argv, env, log)
     finally:
         os.close(log)
         if keep_fd is not None:
             os.set_inheritable(keep_fd, False)
+
+
+def spawn_writing(argv: List[str], env: Dict[str, str], output: int, errors: Optional[int] = None) -> int:
+    """Start a process in a session of its own, its input empty.
+
+    Args:
+        output: An open file for what it prints.
+        errors: Another for what it prints as errors.
+    """
+    actions: List[Tuple[Any, ...]] = [
+        (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_DUP2, output, 1),
+        (os.POSIX_SPAWN_DUP2, 1 if errors is None else errors, 2),
+    ]
+    return spawn_session(argv, env, actions)
 
 
 def spawn_session(argv: List[str], env: Dict[str, str], actions: List[Tuple[Any, ...]]) -> int:

@@ -9,6 +9,8 @@ import stat
 import sys
 from typing import Iterator
 
+from espalier.base.records import write_all
+
 if sys.platform != "win32":
     import fcntl
 
@@ -23,7 +25,7 @@ def sealed_memory(data: bytes) -> int:
     """A descriptor of memory with this content, which can't be changed. Raises OSError."""
     fd = os.memfd_create("espalier", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     try:
-        _write(fd, data)
+        write_all(fd, data)
         fcntl.fcntl(fd, _ADD_SEALS, _ALL_SEALS)
     except BaseException:
         os.close(fd)
@@ -53,7 +55,7 @@ def private_file(name: str, data: bytes) -> str:
         path = os.path.join(folder, name)
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
-            _write(fd, data)
+            write_all(fd, data)
         finally:
             os.close(fd)
         return path
@@ -94,9 +96,3 @@ def _own_folders(make: bool = False) -> Iterator[str]:
             found = os.lstat(folder)
             if stat.S_ISDIR(found.st_mode) and found.st_uid == uid and not stat.S_IMODE(found.st_mode) & 0o077:
                 yield folder
-
-
-def _write(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]

@@ -75,7 +75,7 @@ class Environments(WorkspaceHandle):
 
     @operation("GET /environments")
     def list(self) -> Frame:
-        """The newest version of each environment, and the curated ones.
+        """List environments: the newest version of each, and the curated ones.
 
         Returns:
             `name`, newest `version`, how many `versions`, `kind` (`R`, `Python`, `R and Python`, `image`; `damaged` of
@@ -85,7 +85,7 @@ class Environments(WorkspaceHandle):
 
     @operation("GET /environments/{name}/versions")
     def versions(self, name: str) -> Frame:
-        """The versions of an environment, newest first: `version`, `kind`, `description`, `registered_at`.
+        """List the versions of an environment, newest first: `version`, `kind`, `description`, `registered_at`.
 
         Args:
             name: Its name.
@@ -99,8 +99,8 @@ class Environments(WorkspaceHandle):
     def lock(
         self, environment: Environment, refresh: bool = False, r_version: Optional[str] = None
     ) -> Environment:
-        """Resolve the packages of an environment to exact versions, and keep these in the workspace. Builds and runs of
-        the same definition take them from then on.
+        """Lock the packages of an environment: resolve them to exact versions, which the workspace keeps. Builds and
+        runs of the same definition take them from then on.
 
         Packages are resolved for the versions of R and Python that the definition asks for. Where it asks for none they
         are the R of the session and espalier's own Python, or, if only a container can give what it asks for, those of
@@ -127,7 +127,7 @@ class Environments(WorkspaceHandle):
 
     @operation("GET /environments/packages")
     def packages(self, environment: Environment) -> Frame:
-        """The exact packages of an environment.
+        """List the exact packages of an environment.
 
         Args:
             environment: A definition.

@@ -262,7 +262,7 @@ class Experiment:
         page_token: Optional[str] = None,
         include_archived: bool = False,
     ) -> Frame:
-        """Runs of this experiment, newest first, a row each: ids, status, times, tags, parameters, last metrics.
+        """List the runs of an experiment, newest first, a row each: ids, status, times, tags, parameters, last metrics.
 
         Args:
             include_children: Also runs that have a parent.

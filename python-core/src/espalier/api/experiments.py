@@ -20,7 +20,7 @@ class Experiments(WorkspaceHandle):
 
     @operation("GET /experiments", long=True)
     def list(self) -> Frame:
-        """The experiments: `experiment`, `runs`, `last_run_at`."""
+        """List experiments: `experiment`, `runs`, `last_run_at`."""
         found = [row for row in self._ask(lambda index, database: experiments(database)) if row[0]]
         columns: Dict[str, List[Any]] = {
             "experiment": [name for name, _, _ in found],

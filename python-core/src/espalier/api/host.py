@@ -29,8 +29,8 @@ class Host:
     @classmethod
     @operation("PUT /host/max-concurrent-runs")
     def max_concurrent_runs(cls, value: Optional[int] = None) -> int:
-        """How many runs of one processor this host executes at once for this user, in all workspaces together; more
-        wait in the queue.
+        """Get or set the limit of concurrent runs: how many of one processor this host executes at once for this user,
+        in all workspaces together; more wait in the queue.
 
         Args:
             value: The new limit. Default: leave it as it is; at first it is the number of processors.
@@ -54,7 +54,8 @@ class Host:
         gpus: Optional[List[Text]] = None,
         memory: Optional[Text] = None,
     ) -> Frame:
-        """What this host gives to runs of this user, in all workspaces together, and what of it is free.
+        """Show or set the resources for runs: what this host gives to runs of this user, in all workspaces together,
+        and what of it is free.
 
         Args:
             cpus: Set how many processors. At first all that this user may use.
@@ -85,8 +86,8 @@ class Host:
     @classmethod
     @operation("GET /host/keeper")
     def keeper_status(cls) -> Any:
-        """Whether the keeper of this host's queue lives (`running`: it does while anything is queued), and what calls
-        it after a reboot (`how`: `systemd`, `cron` or None; `command`)."""
+        """Show the keeper of this host's queue: whether it lives (`running`: it does while anything is queued), and
+        what calls it after a reboot (`how`: `systemd`, `cron` or None; `command`)."""
         found = timer.installed()
         return {
             "running": posix.is_locked(queue_paths().keeper),
@@ -97,7 +98,7 @@ class Host:
     @classmethod
     @operation("PUT /host/keeper")
     def keeper_install(cls) -> Any:
-        """Let systemd or cron move the queue on after a reboot, though no process reads runs.
+        """Install the keeper: systemd or cron moves the queue on after a reboot, though no process reads runs.
 
         Returns:
             As `keeper_status`.
@@ -112,7 +113,7 @@ class Host:
     @classmethod
     @operation("DELETE /host/keeper")
     def keeper_uninstall(cls) -> bool:
-        """Take back what `keeper_install` did.
+        """Uninstall the keeper: take back what `keeper_install` did.
 
         Returns:
             Whether there was something.

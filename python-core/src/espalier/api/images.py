@@ -42,7 +42,7 @@ class Images(WorkspaceHandle):
     def build(
         self, environment: Environment, refresh: bool = False, push: Optional[bool] = None, log: Optional[str] = None
     ) -> Any:
-        """Find the image of an environment, or build it. A run that uses it finds it then.
+        """Build the image of an environment, or find it. A run that uses it finds it then.
 
         Looked for in the Docker engine, the workspace's registry, the shared registry; else it is built, and pushed to
         the workspace's registry.
@@ -74,7 +74,7 @@ class Images(WorkspaceHandle):
 
     @operation("GET /images/log", long=True, command="log")
     def build_log(self, environment: Environment) -> str:
-        """What the last build of an environment's image said.
+        """Show the log of an image's last build.
 
         Args:
             environment: A definition.
@@ -95,8 +95,8 @@ class Images(WorkspaceHandle):
 
     @operation("GET /images/dockerfile")
     def dockerfile(self, environment: Environment) -> str:
-        """The stages of which an environment's image is built: the Dockerfile of the first, after that of a build
-        context, and as comments what packages are installed after that.
+        """Show the Dockerfile of an environment, the stages of its image: the Dockerfile of the first, after that of a
+        build context, and as comments what packages are installed after that.
 
         Base images stand with their digests and packages with their versions, as far as this workspace knows them: it
         was locked, or built. Neither engine nor registries are asked.
@@ -116,7 +116,7 @@ class Images(WorkspaceHandle):
 
     @operation("GET /images/{environment}", long=True, command="show")
     def get(self, environment: Environment) -> Any:
-        """The image of an environment, whether it exists or not.
+        """Show the image of an environment, whether it exists or not.
 
         Args:
             environment: A definition.
@@ -150,7 +150,7 @@ class Images(WorkspaceHandle):
 
     @operation("GET /images", long=True)
     def list(self) -> Frame:
-        """Images of environments, and private environments, those that were wanted last first.
+        """List images of environments, and private environments, those that were wanted last first.
 
         Returns:
             `environment` (names in this workspace), `key`, `where` (`engine`, `registry <address>`, `private`; a
@@ -178,7 +178,7 @@ class Images(WorkspaceHandle):
 
     @operation("POST /images/prune", long=True)
     def prune(self, delete: bool = False, unused_days: float = 30) -> Frame:
-        """List, or remove, images and private environments that were not wanted for a while, and what builds left.
+        """Remove unused images and environments, or list them: those not wanted for a while, and what builds left.
 
         What a run needs that has not ended stays, and what is in registries. Without an engine private environments are
         listed alone.
@@ -216,7 +216,7 @@ class Images(WorkspaceHandle):
         self, address: Optional[str], username: Optional[str] = None, secret: Optional[str] = None,
         shared: bool = False,
     ) -> None:
-        """Say where images are pushed to and looked for.
+        """Set the registry of images: where they are pushed to and looked for.
 
         Args:
             address: `localhost:5000`, `ghcr.io/team`; None for no registry.
@@ -242,7 +242,7 @@ class Images(WorkspaceHandle):
 
     @operation("GET /images/registries")
     def registries(self) -> Frame:
-        """The registries of this workspace.
+        """List the registries of a workspace.
 
         Returns:
             `kind` (`workspace` or `shared`), `address`, `username`, and the name of the `secret`.

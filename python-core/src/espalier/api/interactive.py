@@ -8,13 +8,13 @@ from espalier.adapters import posix
 from espalier.base import states
 from espalier.base.model.job import FrozenFolder, JobSpec
 from espalier.base.model.status import Status
-from espalier.base.paths import META, QueuePaths, RunPaths, WorkspacePaths
+from espalier.base.paths import META, RunPaths, WorkspacePaths
 from espalier.base.progress import indivisible
+from espalier.base.queue_paths import QueuePaths
 from espalier.base.records import FOLDER_MODE
 from espalier.base.resources import Resources
 from espalier.jobs.children import child_spec
-from espalier.jobs.commit import meta_record
-from espalier.jobs.folder import build_folder, place_folder, record_child
+from espalier.jobs.commit import build_folder, meta_record, place_folder, record_child
 from espalier.lifecycle.end import end_recorded
 from espalier.lifecycle.recorded import keep_outputs
 from espalier.lifecycle.status import read_status

@@ -6,12 +6,13 @@ import shutil
 import sys
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
+from espalier.adapters.files import publish_file
 from espalier.adapters.inside import folder_inside
 from espalier.adapters.posix import path_through
 from espalier.base.errors import EspalierError
 from espalier.base.names import check_label
 from espalier.base.paths import IMAGES, temporary
-from espalier.base.records import FILE_MODE, publish_file
+from espalier.base.records import FILE_MODE
 from espalier.base.values import NA, kind_of, to_json
 from espalier.tracking.loggable import label_of, loggable, step_of
 from espalier.tracking.writer import EventWriter

@@ -12,8 +12,9 @@ from typing import Any, Dict, Iterator, Optional, Sequence
 
 from espalier.adapters.inside import replace_inside
 from espalier.base.errors import CODES, EspalierError
-from espalier.base.paths import FORMAT, RunPaths, answer, request, taken
+from espalier.base.paths import FORMAT, RunPaths
 from espalier.base.records import PRIVATE_MODE, dump_record, read_record
+from espalier.base.request_paths import answer, request, taken
 from espalier.base.values import native, to_json
 from espalier.lifecycle.ask import wake_runner
 from espalier.lifecycle.moved import job_folder

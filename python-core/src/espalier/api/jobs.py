@@ -44,7 +44,7 @@ class Jobs(WorkspaceHandle):
         tags: Optional[Mapping[str, Text]] = None,
         reuse: bool = False,
     ) -> Any:
-        """Submit the job of a file and return at once; the job goes on even if this process ends.
+        """Submit the job of a file, and return at once; the job goes on even if this process ends.
 
         Args:
             path: The file.

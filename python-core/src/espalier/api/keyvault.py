@@ -26,7 +26,7 @@ class Keyvault(WorkspaceHandle):
 
     @operation("PUT /secrets", long=True, command="set")
     def set_secrets(self, secrets: Mapping[str, str]) -> None:
-        """Keep secrets, or other values of some; all of them or none.
+        """Set secrets, or other values of some; all of them or none.
 
         Args:
             secrets: Name to text of at least 4 characters, which shorter ones could not be hidden by in logs, and of
@@ -48,7 +48,7 @@ class Keyvault(WorkspaceHandle):
 
     @operation("POST /secrets/values", long=True, command="get")
     def get_secrets(self, names: Sequence[str]) -> Mapping[str, Optional[str]]:
-        """Secrets by name; None for those there are not.
+        """Get secrets by name; None for those there are not.
 
         Args:
             names: The names.
@@ -68,7 +68,7 @@ class Keyvault(WorkspaceHandle):
 
     @operation("GET /secrets", command="list")
     def list_secrets(self) -> Frame:
-        """The names of all secrets, and when each was set: columns `name` and `set_at`.
+        """List the names of secrets, and when each was set: columns `name` and `set_at`.
 
         Raises:
             EspalierError: `damaged`.
@@ -78,7 +78,7 @@ class Keyvault(WorkspaceHandle):
 
     @operation("DELETE /secrets", long=True, command="delete")
     def delete_secrets(self, names: Sequence[str]) -> List[str]:
-        """Forget secrets.
+        """Delete secrets.
 
         Args:
             names: The names.
@@ -93,8 +93,8 @@ class Keyvault(WorkspaceHandle):
 
     @operation("GET /secrets/files", command="files")
     def get_details(self) -> Any:
-        """The files that hold them: `file` has the names and the encrypted values, `key` is the file without which
-        these cannot be read. Back up both."""
+        """Show the files that hold secrets: `file` has the names and the encrypted values, `key` is the file without
+        which these cannot be read. Back up both."""
         return self._vault().where()
 
     def _vault(self) -> "Vault":

@@ -9,7 +9,7 @@ import os
 import sys
 import traceback
 from dataclasses import replace
-from typing import Any, Callable, Dict, List, Mapping, Sequence
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 if __name__ == "__main__":  # (see runner/__main__.py)
     sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
@@ -20,14 +20,13 @@ from espalier.api.wire import JsonCarrier
 from espalier.base import states
 from espalier.base.config import ScriptRunConfig
 from espalier.base.errors import EspalierError
-from espalier.base.model.codec import read_as
-from espalier.base.model.job import JobSpec
+from espalier.base.model.codec import read_as, shown
+from espalier.base.model.job import JobEnv, JobSpec
 from espalier.base.names import check_label
 from espalier.base.os_errors import os_error
 from espalier.base.paths import RunPaths, WorkspacePaths, is_run_id
-from espalier.base.records import read_record
 from espalier.executors.registry import executor_of
-from espalier.jobs.asked import config_of, items_of, object_of, plain_request, text_of, texts_of
+from espalier.jobs.asked import Request, config_of, request_of
 from espalier.jobs.children import check_child_id, child_spec, create_held, settled_id, submit_child
 from espalier.jobs.confined import (
     copied_source,
@@ -64,15 +63,14 @@ def carry_out(run: RunPaths) -> None:
 
 def _answer(run: RunPaths, box: RequestBox, name: str) -> Answer:
     try:
-        raw = box.read(name)
-        record = {**plain_request(raw), "args": raw.get("args")}
-        deed = _DEEDS.get(text_of(record, "op", needed=True))
+        asked = request_of(box.read(name))
+        deed = _DEEDS.get(asked.op)
         if deed is None:
-            raise EspalierError("bad_argument", f"A job cannot ask for {record['op']!r:.100}.")
+            raise EspalierError("bad_argument", f"A job cannot ask for {shown(asked.op)}.")
         status = read_status(run)
         if states.is_final(status.state) or os.path.exists(run.cancel):
             raise EspalierError("run_not_active", "The run that asks has ended, or is being canceled.")
-        return deed(run, record, f"{os.path.basename(run.root)}/{name}", box.made_at(name))
+        return deed(run, asked, f"{os.path.basename(run.root)}/{name}", box.made_at(name))
     except EspalierError as error:
         return error_answer(error)
     except Exception as error:
@@ -81,26 +79,25 @@ def _answer(run: RunPaths, box: RequestBox, name: str) -> Answer:
         return error_answer(found or EspalierError("internal", f"The request {name} failed: {error!r:.500}."))
 
 
-def _submit(run: RunPaths, record: Mapping[str, Any], seed: str, made_at: int) -> Answer:
-    parent = _own(run, record, "parent")
+def _submit(run: RunPaths, asked: Request, seed: str, made_at: int) -> Answer:
+    parent = _own(run, asked.parent)
     spec = read_as(JobSpec, run.spec)
     run_id = settled_id(spec.experiment, made_at, seed)
     if _is_there(parent, run_id):
         return {"run_ids": [run_id], "notes": [], "warnings": []}
     confined = executor_of(spec).capabilities.is_confined
-    if confined:
-        record = {**record, "config": in_parents_container(object_of(record, "config"), spec)}
-    config, above = config_of(record, _environment(run), run), os.path.basename(parent.root)
+    fields = in_parents_container(asked.config, spec) if confined else asked.config
+    config, above = config_of(fields, _environment(run), run), os.path.basename(parent.root)
     _refuse_other_secrets(spec, config.secrets)
     if confined:
-        submitted = _submit_confined(run, spec, above, config, _tags(record), run_id)
+        submitted = _submit_confined(run, spec, above, config, _tags(asked.tags), run_id)
     elif config.source_directory and _is_within_copy(run, config.source_directory):
         # a copy of what this run was submitted from: git knows of it what it knew of the original, and what was left
         # out of that has been submitted
         config = replace(config, record_diff=False)
-        submitted = {**submit_child(run.workspace, above, config, _tags(record), run_id, copied=spec), "notes": []}
+        submitted = {**submit_child(run.workspace, above, config, _tags(asked.tags), run_id, copied=spec), "notes": []}
     else:
-        submitted = submit_child(run.workspace, above, config, _tags(record), run_id)
+        submitted = submit_child(run.workspace, above, config, _tags(asked.tags), run_id)
     return {"run_ids": [submitted["run_id"]], "notes": submitted["notes"], "warnings": submitted["warnings"]}
 
 
@@ -127,26 +124,26 @@ def _refuse_other_secrets(spec: JobSpec, wanted: Sequence[str]) -> None:
         raise EspalierError("secret_missing", message, "Submit it with secrets = the names of all that are needed.")
 
 
-def _create(run: RunPaths, record: Mapping[str, Any], seed: str, made_at: int) -> Answer:
-    parent = _own(run, record, "parent")
+def _create(run: RunPaths, asked: Request, seed: str, made_at: int) -> Answer:
+    parent = _own(run, asked.parent)
     if states.is_final(read_status(parent).state):
         raise EspalierError("run_not_active", f"The run {os.path.basename(parent.root)} has ended already.")
     own, paths = read_as(JobSpec, run.spec), run.workspace
     is_confined = executor_of(own).capabilities.is_confined
     experiment = own.experiment
     made: List[str] = []
-    for number, item in enumerate(items_of(record, "wanted")):
+    for number, item in enumerate(asked.wanted):
         settled = settled_id(experiment, made_at, f"{seed}/{number}")
-        chosen = text_of(item, "run_id")
+        chosen = item.run_id
         if chosen and not _is_made(paths, chosen, settled):
             check_child_id(paths, experiment, chosen)
-        collect_from, tags = text_of(item, "collect_from") or None, _tags(item)
+        collect_from, tags = item.collect_from or None, _tags(item.tags)
         if collect_from and is_confined:
             refuse_to_collect(collect_from)
         run_id = chosen or settled
         if not _is_there(parent, run_id):
-            above, name = os.path.basename(parent.root), text_of(item, "name") or None
-            spec = child_spec(paths, above, None, text_of(record, "client"))
+            above, name = os.path.basename(parent.root), item.name or None
+            spec = child_spec(paths, above, None, asked.client)
             create_held(paths, spec._replace(id=run_id, request=settled), name, collect_from, tags)
         if is_confined:
             if parent is run:  # (what the job logs into it is a file of the job's, brought to it)
@@ -180,50 +177,49 @@ def _is_made(paths: WorkspacePaths, chosen: str, settled: str) -> bool:
         return False
 
 
-def _complete(run: RunPaths, record: Mapping[str, Any], seed: str, made_at: int) -> Answer:
-    return _end(run, record, states.COMPLETED)
+def _complete(run: RunPaths, asked: Request, seed: str, made_at: int) -> Answer:
+    return _end(run, asked, states.COMPLETED)
 
 
-def _fail(run: RunPaths, record: Mapping[str, Any], seed: str, made_at: int) -> Answer:
-    return _end(run, record, states.FAILED)
+def _fail(run: RunPaths, asked: Request, seed: str, made_at: int) -> Answer:
+    return _end(run, asked, states.FAILED)
 
 
-def _end(run: RunPaths, record: Mapping[str, Any], state: str) -> Answer:
-    child = _below(run, record)
+def _end(run: RunPaths, asked: Request, state: str) -> Answer:
+    child = _below(run, asked)
     bring_recorded(run, child)
     status = read_status(child)
     if status.state != state:  # (else it was done before, and the answer got lost)
-        end_recorded(child, keep_outputs(child, status), state, text_of(record, "message") or None)
+        end_recorded(child, keep_outputs(child, status), state, asked.message or None)
     if _is_confined(run):
         show(run, child)
     return {"run_ids": [os.path.basename(child.root)]}
 
 
-def _cancel(run: RunPaths, record: Mapping[str, Any], seed: str, made_at: int) -> Answer:
-    child = _below(run, record)
+def _cancel(run: RunPaths, asked: Request, seed: str, made_at: int) -> Answer:
+    child = _below(run, asked)
     return {"run_ids": [os.path.basename(child.root)], "canceled": cancel(child, os.path.basename(child.root))}
 
 
-def _call(run: RunPaths, record: Mapping[str, Any], seed: str, made_at: int) -> Answer:
+def _call(run: RunPaths, asked: Request, seed: str, made_at: int) -> Answer:
     """An operation on the job's own run or one below, of those that the catalogue lets jobs ask for.
 
     It answers jobs whose language can't read the run's files, or that may not write to the record.
     """
-    name = text_of(record, "member", needed=True)
-    asked = _own(run, {"run": text_of(object_of(record, "identity"), "id")}, "run")
-    if not _may_call(text_of(record, "class", needed=True), name):
-        raise EspalierError("bad_argument", f"A job cannot ask for {name!r:.100}.")
+    called = _own(run, asked.identity.id)
+    if not _may_call(asked.class_, asked.member):
+        raise EspalierError("bad_argument", f"A job cannot ask for {shown(asked.member)}.")
     confined = _is_confined(run)
     if confined:
-        bring_recorded(run, asked)
-    identity = {"workspace": run.workspace.root, "id": os.path.basename(asked.root)}
-    request = {"class": "Run", "member": name, "identity": identity, "args": record["args"]}
+        bring_recorded(run, called)
+    identity = {"workspace": run.workspace.root, "id": os.path.basename(called.root)}
+    request = {"class": "Run", "member": asked.member, "identity": identity, "args": asked.args}
     try:
         value = Dispatcher(JsonCarrier()).call(request)
     except (LookupError, TypeError) as error:
-        raise EspalierError("bad_argument", f"A job cannot ask for {name!r:.100} so: {error}.") from error
+        raise EspalierError("bad_argument", f"A job cannot ask for {shown(asked.member)} so: {error}.") from error
     if confined:
-        show(run, asked)
+        show(run, called)
     return {"value": value}
 
 
@@ -238,7 +234,7 @@ def _may_call(class_name: str, name: str) -> bool:
     return bool(member["kind"] == "property" or member["in_job"])
 
 
-_DEEDS: Dict[str, Callable[[RunPaths, Mapping[str, Any], str, int], Answer]] = {
+_DEEDS: Dict[str, Callable[[RunPaths, Request, str, int], Answer]] = {
     "submit": _submit,
     "create": _create,
     "complete": _complete,
@@ -250,9 +246,10 @@ _DEEDS: Dict[str, Callable[[RunPaths, Mapping[str, Any], str, int], Answer]] = {
 _BY_REQUEST = ("submit_child_values", "child_run", "create_children", "complete", "fail", "cancel")
 
 
-def _own(run: RunPaths, record: Mapping[str, Any], field: str) -> RunPaths:
+def _own(run: RunPaths, name: Optional[str]) -> RunPaths:
     """The run that a request names, which must be the one that asks or be below it."""
-    own, named = os.path.basename(run.root), text_of(record, field) or os.path.basename(run.root)
+    own = os.path.basename(run.root)
+    named = name or own
     if named == own:
         return run
     if is_run_id(named) and is_descendant(run.workspace.run(named), own):
@@ -261,19 +258,19 @@ def _own(run: RunPaths, record: Mapping[str, Any], field: str) -> RunPaths:
     raise EspalierError("bad_argument", message, "A job can only do that to its own.")
 
 
-def _below(run: RunPaths, record: Mapping[str, Any]) -> RunPaths:
-    named = _own(run, {"run": text_of(record, "run", needed=True)}, "run")
+def _below(run: RunPaths, asked: Request) -> RunPaths:
+    named = _own(run, asked.run)
     if named is run:
         raise EspalierError("bad_argument", "A job cannot do that to its own run.", "It ends when its script does.")
     return named
 
 
-def _environment(run: RunPaths) -> Dict[str, Any]:
+def _environment(run: RunPaths) -> JobEnv:
     """What the job was given: its children find the same. A run without one is recorded by a session."""
     try:
-        return read_record(run.env)
+        return read_as(JobEnv, run.env)
     except FileNotFoundError:
-        return {"variables": dict(os.environ), "links": {}}
+        return JobEnv(variables=dict(os.environ))
 
 
 def _is_confined(run: RunPaths) -> bool:
@@ -290,8 +287,8 @@ def _is_within_copy(run: RunPaths, path: str) -> bool:
     return os.path.join(os.path.realpath(path), "").startswith(os.path.join(os.path.realpath(folder), ""))
 
 
-def _tags(record: Mapping[str, Any]) -> Dict[str, str]:
-    return {check_label("tag", name): value for name, value in texts_of(record, "tags").items()}
+def _tags(tags: Mapping[str, str]) -> Dict[str, str]:
+    return {check_label("tag", name): value for name, value in tags.items()}
 
 
 def bound_memory(run: RunPaths) -> None:

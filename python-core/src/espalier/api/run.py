@@ -121,7 +121,7 @@ class Run(RunParts, RunFiles, RunSecrets, RunChildren):
 
     @operation("GET /runs/{id}/status", in_job=True)
     def get_status(self) -> str:
-        """The run's state: `Queued`, `Preparing`, `Running`, `Completed`, `Failed`, `Canceled`, ..."""
+        """Get a run's state: `Queued`, `Preparing`, `Running`, `Completed`, `Failed`, `Canceled`, ..."""
         state = str(self._status()["state"])
         if not states.is_final(state):
             nudge([self._paths])  # its runner may be dead, or it may be its turn
@@ -140,7 +140,7 @@ class Run(RunParts, RunFiles, RunSecrets, RunChildren):
 
     @operation("GET /runs/{id}", long=True, in_job=True, command="show")
     def get_details(self) -> Any:
-        """Everything known of the run: definition, state, times, error, files."""
+        """Show a run: definition, state, times, error, files."""
         spec, status, meta = self._spec(), self._status(), self._meta()
         return run_details(self._paths, self.get_status(), spec, status, meta)
 
@@ -168,14 +168,14 @@ class Run(RunParts, RunFiles, RunSecrets, RunChildren):
 
     @operation("GET /runs/{id}/traceback", in_job=True)
     def get_traceback(self) -> List[str]:
-        """The calls that led to the run's error, outermost first; of a Python job the lines of its traceback. Empty
+        """Show the calls that led to an error, outermost first; of a Python job the lines of its traceback. Empty
         for a run that did not fail, or whose calls are unknown."""
         error = check_kinds(self._paths.status, self._status().get("error") or {}, {"traceback": list})
         return [str(line) for line in error.get("traceback") or []]
 
     @operation("GET /runs/{id}/environment")
     def get_environment(self) -> Any:
-        """The run's environment: `how` it comes to it (`session`, `user-managed`, `private`, `image`), `name`,
+        """Show a run's environment: `how` it comes to it (`session`, `user-managed`, `private`, `image`), `name`,
         `version`, `definition` (its record as JSON text), `key`, and what was made ready: `image`, `tag`, `folder`,
         where it was `found`, and the `seconds` that took; None what there is not."""
         return environment_facts(self._paths, self._spec())
@@ -188,7 +188,7 @@ class Run(RunParts, RunFiles, RunSecrets, RunChildren):
         run_type: Optional[str] = None,
         populate: bool = False,
     ) -> Mapping[str, Any]:
-        """The run's metrics by name: a scalar, a list where a name was logged more than once, a dict of columns for
+        """Get a run's metrics by name: a scalar, a list where a name was logged more than once, a dict of columns for
         tables and rows, a file name for images.
 
         Args:
@@ -223,7 +223,7 @@ class Run(RunParts, RunFiles, RunSecrets, RunChildren):
 
     @operation("GET /runs/{id}/metric-history", long=True, in_job=True)
     def get_metric_history(self, name: Optional[str] = None) -> Frame:
-        """Every scalar that was logged, in order: `name`, `step`, `value`, `time`, `text`.
+        """List the logged values of metrics, in order: `name`, `step`, `value`, `time`, `text`.
 
         `value` has numbers and logical values, `text` has strings; each is missing where the other is not.
 
@@ -238,7 +238,7 @@ class Run(RunParts, RunFiles, RunSecrets, RunChildren):
 
     @operation("GET /runs/{id}/usage", long=True, in_job=True)
     def get_usage(self) -> Frame:
-        """What the job used while it ran, a row a sample: each second at first, less often the older it is.
+        """Show what a job used, a row a sample: each second at first, less often the older it is.
 
         The columns are `time`, `seconds` since the start, `cores` (processors in use since the sample before),
         `cpu_seconds` so far, `memory_bytes` and `processes` at that moment, `read_bytes` and `written_bytes` (from and
@@ -251,12 +251,12 @@ class Run(RunParts, RunFiles, RunSecrets, RunChildren):
 
     @operation("GET /runs/{id}/tags", in_job=True)
     def get_tags(self) -> Mapping[str, str]:
-        """The run's tags."""
+        """Get a run's tags."""
         return dict(self._meta()["tags"])
 
     @operation("PATCH /runs/{id}/tags", in_job=True, command="tag")
     def set_tags(self, tags: Mapping[str, Text]) -> None:
-        """Add or change tags.
+        """Set tags of a run.
 
         Args:
             tags: Name to text.
@@ -276,12 +276,12 @@ class Run(RunParts, RunFiles, RunSecrets, RunChildren):
 
     @operation("GET /runs/{id}/properties", in_job=True)
     def get_properties(self) -> Mapping[str, str]:
-        """The run's properties."""
+        """Get a run's properties."""
         return dict(self._meta()["properties"])
 
     @operation("POST /runs/{id}/cancel", long=True, in_job=True)
     def cancel(self) -> bool:
-        """Ask for the run and all runs below it to be stopped; their processes get 10 seconds to end by themselves.
+        """Cancel a run and the runs below it. Their processes get 10 seconds to end by themselves.
 
         Returns:
             False when it had ended already.

@@ -23,7 +23,7 @@ class RunFiles(JobLog):
 
     @operation("GET /runs/{id}/files", long=True, in_job=True, command="files")
     def get_file_names(self, prefix: Optional[str] = None) -> List[str]:
-        """Names of the run's files: `outputs/...`, `logs/...`, `user_logs/std_log.txt`, and what was uploaded. A
+        """List a run's files: `outputs/...`, `logs/...`, `user_logs/std_log.txt`, and what was uploaded. A
         backslash, control character or byte that isn't text in a name is listed as `\\x` and two hex digits.
 
         Args:
@@ -62,7 +62,7 @@ class RunFiles(JobLog):
 
     @operation("GET /runs/{id}/file", long=True, command="download")
     def download_file(self, name: str, output_file_path: Optional[str] = None) -> str:
-        """Copy one of the run's files.
+        """Download one of a run's files.
 
         Args:
             name: Its name, as `get_file_names` lists it.
@@ -86,7 +86,8 @@ class RunFiles(JobLog):
         append_prefix: bool = True,
         timeout_seconds: Optional[float] = None,
     ) -> List[str]:
-        """Copy all of the run's files whose names begin with a prefix; files that are there already are replaced.
+        """Download a run's files, all or those whose names begin with a prefix. Files that are there already are
+        replaced.
 
         Args:
             prefix: What the names begin with. Default: all files.
@@ -107,7 +108,7 @@ class RunFiles(JobLog):
 
     @operation("PUT /runs/{id}/file", long=True, command="upload")
     def upload_file(self, name: str, path_or_stream: str) -> None:
-        """Store a file with the run.
+        """Upload a file to a run.
 
         Args:
             name: The name it gets.
@@ -153,7 +154,7 @@ class RunFiles(JobLog):
 
     @operation("PUT /runs/{id}/folder", long=True, command="upload-folder")
     def upload_folder(self, name: str, path: str) -> List[str]:
-        """Store the files of a folder with the run, all or none.
+        """Upload a folder to a run: all of its files or none.
 
         Args:
             name: What their names begin with.

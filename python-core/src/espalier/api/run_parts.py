@@ -51,7 +51,7 @@ class RunParts(JobLog):
 
     @operation("GET /runs/{id}/parts", long=True, in_job=True, command="parts")
     def list_parts(self) -> Frame:
-        """The run's parts, a row each in the order in which they were first recorded.
+        """List a run's parts, a row each in the order in which they were first recorded.
 
         The columns are `key`, `status`, `error`, `seconds`, `digest` and one for each metric. Of a part that was
         recorded more than once the last line counts.

@@ -2,10 +2,8 @@
 
 import os
 import stat
-from typing import Any, Iterable, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Iterable, Optional, Sequence
 
-from espalier.api.run import Run
-from espalier.api.wait_many import enough, look
 from espalier.base import states
 from espalier.base.arguments import classed
 from espalier.base.errors import EspalierError
@@ -16,10 +14,12 @@ from espalier.base.types import Frame
 from espalier.store.index.fields import Field
 from espalier.store.index.grammar import Compare, Order
 from espalier.store.index.rows import clean
-from espalier.store.index.run_index import Query, RunIndex, among, below, query_of
+from espalier.store.index.run_index import Query, among, below, query_of
 from espalier.store.index.sql import Sql, joined
-from espalier.tracking.run_rows import summarise
 from espalier.workspace.handle import WorkspaceHandle, listed
+
+if TYPE_CHECKING:
+    from espalier.api.run import Run
 
 # Which value of a metric a word stands for; of the best one it depends.
 _VALUES = {"last": "", "best": "", "first": "first"}
@@ -48,7 +48,7 @@ class Runs(WorkspaceHandle):
         run_ids: Optional[Sequence[str]] = None,
         include_archived: bool = False,
     ) -> Frame:
-        """Runs, newest first, a row each: ids, status, times, tags, parameters, last metrics.
+        """List runs, newest first, a row each: ids, status, times, tags, parameters, last metrics.
 
         Args:
             include_children: Also runs that have a parent.
@@ -80,8 +80,9 @@ class Runs(WorkspaceHandle):
         run_ids: Optional[Sequence[str]] = None,
         include_children: bool = False,
         status: Optional[str] = states.COMPLETED,
-    ) -> Run:
-        """The run with the largest or smallest value of a metric; of several the one that was made first.
+    ) -> "Run":
+        """Find the best run by a metric: the one with the largest or smallest value; of several the one that was made
+        first.
 
         Args:
             metric: The metric's name.
@@ -119,10 +120,10 @@ class Runs(WorkspaceHandle):
             raise EspalierError(
                 "run_missing", f"No {counted} has a value of the metric {metric!r:.100}.", "See list_runs()."
             )
-        return Run(self._paths.root, found[0])
+        return self._run(found[0])
 
     @operation("GET /runs/{id}", long=True, command="")
-    def get(self, run_id: str) -> Run:
+    def get(self, run_id: str) -> "Run":
         """A run by its id.
 
         Args:
@@ -140,7 +141,12 @@ class Runs(WorkspaceHandle):
             found = False
         if not found:
             raise EspalierError("run_missing", f"There is no run {run_id!r} in {self._paths.root}.", "See list_runs().")
-        RunIndex(self._paths, summarise).look_again(run_id)  # its files may have been changed in place
+        self._index().look_again(run_id)  # its files may have been changed in place
+        return self._run(run_id)
+
+    def _run(self, run_id: str) -> "Run":
+        from espalier.api.run import Run
+
         return Run(self._paths.root, run_id)
 
     @operation("GET /runs/states", command="")
@@ -158,6 +164,8 @@ class Runs(WorkspaceHandle):
         Raises:
             EspalierError: `run_missing`, `damaged`.
         """
+        from espalier.api.wait_many import enough, look
+
         for run_id in run_ids:
             if not is_run_id(run_id):
                 raise EspalierError("run_missing", f"There is no run {run_id!r}.", "See list_runs().")

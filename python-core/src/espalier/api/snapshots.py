@@ -23,7 +23,7 @@ class Snapshots(WorkspaceHandle):
     def preview(
         cls, directory: str, default_excludes: bool = True, outside_links: str = "refuse"
     ) -> Frame:
-        """What a snapshot of a folder would hold and leave out; nothing is written.
+        """Preview a snapshot of a folder: what it would hold and leave out. Nothing is written.
 
         Args:
             directory: The folder.
@@ -41,7 +41,7 @@ class Snapshots(WorkspaceHandle):
     @classmethod
     @operation("GET /snapshots/ignore-lines")
     def propose_ignore_lines(cls, directory: str) -> Any:
-        """Lines for the first `.espalierignore` of a project, by what its scripts use and what is large.
+        """Propose lines for `.espalierignore` of a project, by what its scripts use and what is large.
 
         Args:
             directory: The project's folder.
@@ -75,7 +75,7 @@ class Snapshots(WorkspaceHandle):
     def take_values(
         self, directory: str, default_excludes: bool = True, outside_links: str = "refuse"
     ) -> Any:
-        """As `take`; for bindings.
+        """Take a snapshot of a folder. As `take`; for bindings.
 
         Args:
             directory: The folder.
@@ -89,12 +89,12 @@ class Snapshots(WorkspaceHandle):
 
     @operation("GET /snapshots")
     def list(self) -> Frame:
-        """The snapshots that are kept, newest first: `id`, `taken_at`, `source_directory`, `files`, `bytes`."""
+        """List kept snapshots, newest first: `id`, `taken_at`, `source_directory`, `files`, `bytes`."""
         return stored_snapshots.list_kept(self._checked()._paths)
 
     @operation("DELETE /snapshots/{snapshot_id}")
     def delete(self, snapshot_id: str) -> bool:
-        """Keep a snapshot no longer. Its files go when garbage is collected and no run refers to them.
+        """Delete a snapshot: keep it no longer. Its files go when garbage is collected and no run refers to them.
 
         Args:
             snapshot_id: Its id.
@@ -109,7 +109,7 @@ class Snapshots(WorkspaceHandle):
 
     @operation("GET /snapshots/{snapshot}", long=True)
     def download(self, snapshot: str, target: str) -> str:
-        """Write the files of a snapshot into a new folder, whole or not at all.
+        """Download a snapshot into a new folder, whole or not at all.
 
         Args:
             snapshot: The id of a run or of a snapshot.
@@ -145,7 +145,8 @@ class Snapshots(WorkspaceHandle):
 
     @operation("POST /snapshots/collect-garbage", long=True)
     def collect_garbage(self, delete: bool = False) -> Frame:
-        """List, or delete, what is stored and nothing refers to: no run, finished or not, and no kept snapshot.
+        """Delete unused stored files, or list them: what nothing refers to, no run, finished or not, and no kept
+        snapshot.
 
         Also what killed processes left half-written a day ago or longer. Safe beside submits, which wait meanwhile.
 

@@ -5,7 +5,7 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Any, Dict, Optional
 
-from espalier.adapters.files import remove_tree
+from espalier.adapters.files import create_file, remove_tree
 from espalier.api.catalog import noun_class
 from espalier.base.arguments import classed
 from espalier.base.errors import EspalierError
@@ -13,14 +13,21 @@ from espalier.base.operation import operation
 from espalier.base.os_errors import cannot_write, is_full
 from espalier.base.paths import FORMAT, WorkspacePaths
 from espalier.base.progress import report
-from espalier.base.records import create_file, dump_record, make_folders, now_iso, read_record
+from espalier.base.records import dump_record, make_folders, now_iso, read_record
 from espalier.base.types import Frame
 from espalier.queue.nudge import nudge
-from espalier.store.index.run_index import RunIndex, experiments
-from espalier.tracking.run_rows import summarise
+from espalier.store.index.run_index import experiments
 from espalier.tracking.verify import damage_frame
 from espalier.workspace.handle import WorkspaceHandle
-from espalier.workspace.places import find_config, home_of_workspaces, named_by, near_name, place, write_config
+from espalier.workspace.places import (
+    find_config,
+    home_of_workspaces,
+    named_by,
+    near_name,
+    place,
+    workspaces_in,
+    write_config,
+)
 
 if TYPE_CHECKING:
     from espalier.api.environments import Environments
@@ -91,7 +98,7 @@ class Workspace(WorkspaceHandle):
     @classmethod
     @operation("PUT /workspace", command="open")
     def open_values(cls, name: str, path: Optional[str] = None) -> Any:
-        """As `open`, for clients that report what happened.
+        """Open a workspace, or create it. As `open`, for clients that report what happened.
 
         Args:
             name: Its name.
@@ -175,10 +182,7 @@ class Workspace(WorkspaceHandle):
         Args:
             path: Folder that holds them. Default: `.espalier/` at the top of this project.
         """
-        folder = home_of_workspaces(path)
-        names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
-        found = [cls(os.path.join(folder, name)) for name in names]
-        return {workspace.name: workspace for workspace in found if os.path.isfile(workspace._paths.record)}
+        return {os.path.basename(found): cls(found) for found in workspaces_in(home_of_workspaces(path))}
 
     @classmethod
     @operation("GET /workspace/config", command="")
@@ -198,7 +202,7 @@ class Workspace(WorkspaceHandle):
 
     @operation("PUT /workspace/config")
     def write_config(self, path: Optional[str] = None, file_name: Optional[str] = None) -> str:
-        """Write the small file by which other sessions find this workspace.
+        """Write the file that names this workspace. Other sessions find it by that.
 
         Args:
             path: Folder to write to. Default: `.espalier/` below the working directory.
@@ -211,7 +215,7 @@ class Workspace(WorkspaceHandle):
 
     @operation("GET /workspace/details", long=True, command="show")
     def get_details(self) -> Any:
-        """The workspace's record: `name`, `id`, `path`, `created_at`, and how many runs and experiments it has."""
+        """Show the workspace's record: `name`, `id`, `path`, `created_at`, and how many runs and experiments it has."""
         record = read_record(self._checked()._paths.record, follow=True)
         found = self._ask(lambda index, database: experiments(database))
         return {
@@ -225,13 +229,13 @@ class Workspace(WorkspaceHandle):
 
     @operation("POST /workspace/verify", long=True)
     def verify(self) -> Frame:
-        """Read the records and logs of each run again, and report what is damaged: `run_id`, `file`, `problem`.
+        """Find damaged runs: read the records and logs of each again. `run_id`, `file`, `problem`.
 
         Without an id, `file` is a folder of runs that can't be read.
         A list looks at ended runs only when something in their folders was replaced. After this it has the state of
         everything that was changed in place.
         """
-        RunIndex(self._checked()._paths, summarise).read_everything()
+        self._checked()._index().read_everything()
         return damage_frame(self._paths)
 
     @operation("DELETE /workspace", long=True)

@@ -2,15 +2,16 @@
 
 import math
 import os
-from dataclasses import dataclass, field, fields
-from typing import Any, Dict, Mapping, Optional, Sequence, Union
+from dataclasses import dataclass, field
+from typing import Any, Mapping, Optional, Sequence, Union
 
 from espalier.base.arguments import classed
 from espalier.base.docker_options import DockerOptions, checked_docker
 from espalier.base.errors import EspalierError
+from espalier.base.model.codec import given_fields
 from espalier.base.names import check_name
 from espalier.base.paths import is_run_id
-from espalier.base.resources import Resources, bytes_of, checked_count
+from espalier.base.resources import Resources, bytes_of, checked_count, checked_number
 from espalier.base.retry import checked_retry
 
 # A week: a run that waits longer was forgotten. An hour: the largest snapshot is written out in minutes. Six hours:
@@ -35,7 +36,7 @@ class Session:
         r_version: Version of that R, `4.2.2`.
         library_paths: Its library paths, first searched first.
         r_package: Folder of the installed R package espalier, offered to R jobs whose libraries lack it.
-        python: The Python that Python scripts run on. None: see jobs/interpreters.py.
+        python: The Python that Python scripts run on. None: see jobs/surroundings.py.
         reticulate: The Python that the user chose for reticulate in this session.
         core_python: The interpreter that runs the full core. None: this one.
         modules: Folders where it finds the packages that the core needs. None: those this process has.
@@ -175,9 +176,7 @@ class ScriptRunConfig:
             limit = PREPARE_TIMEOUT_SECONDS if self.environment is None else BUILD_TIMEOUT_SECONDS
             object.__setattr__(self, "prepare_timeout_seconds", limit)
         for name in ("queue_timeout_seconds", "prepare_timeout_seconds"):
-            limit = getattr(self, name)
-            if limit is None or not 0 <= limit < math.inf:
-                raise _bad(f"{name} must be a number of at least 0, not {limit!r}.")
+            checked_number(getattr(self, name), name)
         unknown = next((run_id for run_id in self.depends_on if not is_run_id(run_id)), None)
         if unknown is not None:
             message = f'There is no run "{unknown!s:.100}", which `depends_on` names.'
@@ -208,9 +207,9 @@ class ScriptRunConfig:
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> "ScriptRunConfig":
         """A config from plain values, as they come from R or a file. Unknown names are refused."""
-        known = _fields_of(cls, values, "A job")
+        known = given_fields(cls, values)
         if isinstance(known.get("session"), Mapping):
-            known["session"] = Session(**_fields_of(Session, known["session"], "A session"))
+            known["session"] = Session(**given_fields(Session, known["session"], where="session"))
         return cls(**known)
 
 
@@ -222,14 +221,6 @@ def check_outside_links(value: object) -> None:
     """
     if value not in OUTSIDE_LINKS:
         raise _bad(f"outside_links must be one of {', '.join(OUTSIDE_LINKS)}, not {value!r}.")
-
-
-def _fields_of(cls: type, values: Mapping[str, Any], what: str) -> Dict[str, Any]:
-    known = {key: value for key, value in values.items() if value is not None}
-    unknown = sorted(map(str, set(known) - {item.name for item in fields(cls)}))
-    if unknown:
-        raise _bad(f"{what} has no field {', '.join(unknown)}.")
-    return known
 
 
 def _bad(message: str, hint: str = "") -> EspalierError:

@@ -6,11 +6,13 @@ created.
 
 import os
 import re
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Dict, Mapping, Optional, Sequence, Union
 
 from espalier.base.arguments import classed
 from espalier.base.errors import EspalierError
+from espalier.base.model.codec import given_fields
+from espalier.base.names import is_within
 from espalier.base.resources import SMALLEST_SHM, bytes_of
 
 _NETWORK = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
@@ -70,13 +72,7 @@ def checked_docker(value: object) -> Optional[DockerOptions]:
         return DockerOptions()
     if isinstance(value, DockerOptions):
         return value
-    if not isinstance(value, Mapping):
-        raise EspalierError("bad_argument", f"docker must be true, false or options, not {value!r:.200}.")
-    known = {str(name): item for name, item in value.items() if item is not None}
-    unknown = sorted(set(known) - {item.name for item in fields(DockerOptions)})
-    if unknown:
-        raise _bad(f"there is no option {', '.join(unknown)}.")
-    return DockerOptions(**known)
+    return DockerOptions(**given_fields(DockerOptions, value, where="docker"))
 
 
 def _checked_mounts(given: Union[Sequence[str], Mapping[str, str]]) -> Dict[str, str]:
@@ -88,7 +84,7 @@ def _checked_mounts(given: Union[Sequence[str], Mapping[str, str]]) -> Dict[str,
                 raise _bad(f"mounts: {path!r:.200} is no absolute path in its plain form.")
             if any(ord(char) < 32 or ord(char) == 127 for char in path):
                 raise _bad(f"mounts: {path!r:.200} holds control characters.")
-        if target == "/" or _is_within(target, _SYSTEM):
+        if target == "/" or any(is_within(target, folder) for folder in _SYSTEM):
             raise _bad(f"mounts: nothing can be mounted on {target} of a container.")
     if len(set(given.values())) < len(given):
         raise _bad("mounts: two of them have the same place in the container.")
@@ -97,10 +93,6 @@ def _checked_mounts(given: Union[Sequence[str], Mapping[str, str]]) -> Dict[str,
 
 def _is_root() -> bool:
     return hasattr(os, "getuid") and os.getuid() == 0
-
-
-def _is_within(path: str, folders: Sequence[str]) -> bool:
-    return any(path == folder or path.startswith(folder.rstrip("/") + "/") for folder in folders)
 
 
 def _bad(message: str) -> EspalierError:

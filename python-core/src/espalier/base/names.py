@@ -74,6 +74,11 @@ def argument_name(path: str) -> str:
     return f"data_{name}" if name in _R_WORDS or name[0].isdecimal() else name
 
 
+def is_within(path: str, folder: str) -> bool:
+    """Whether a path is that of a folder, or of something in it."""
+    return path == folder or path.startswith(os.path.join(folder, ""))
+
+
 def _shown(name: object) -> str:
     text = ascii(name) if isinstance(name, str) else f"a {type(name).__name__}"
     return text if len(text) <= 60 else f"{text[:50]}... ({len(str(name))} characters)"

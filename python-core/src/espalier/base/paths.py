@@ -88,15 +88,6 @@ RUN_FOLDERS = (
     ATTEMPTS, _USAGE, _JOB,
 )  # fmt: skip
 GROWING_FILES = (_USER_LOG, _RUNNER_LOG, _BUILD_LOG, USAGE)
-# What of a run goes into an archive: its records, and folders. Not its variables, requests and working copy, which may
-# hold secrets.
-ARCHIVED_RECORDS = (SPEC, STATUS, META)
-ARCHIVED_FOLDERS = (
-    EVENTS, PARTS, PAYLOADS, OUTPUTS, LOGS, USER_LOGS, SYSTEM_LOGS, WORKDIR, UPLOADS, PROVENANCE, SESSIONS, CHILDREN,
-    ATTEMPTS, _USAGE,
-)  # fmt: skip
-# Inside an archive: the list of all it holds.
-ARCHIVE_MANIFEST = "manifest.json"
 _EVENT_LOG = ".jsonl"
 _RECORD = ".json"
 _TEMPORARY = ".tmp-"
@@ -105,26 +96,16 @@ _PACK = ".pack"
 _PACK_INDEX = ".idx"
 # (texts: to compile one takes a tenth of a millisecond, and a runner needs few of them)
 _RUN_ID = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}_[0-9]{1,12}_[0-9a-f]{8}"
-# Where the name of a ticket has its sequence number.
-SEQUENCE = slice(2, 22)
 _HEX = r"[0-9a-f]{64}"
 _VERSION = r"([1-9][0-9]{0,8})\.json"
 # The largest number of a version that has such a name.
 LAST_VERSION = 999_999_999
-_REQUEST = r"(?:r|py)-[0-9]{1,10}-[0-9a-f]{8}-[0-9]{1,9}\.json"
-_TICKET = r"^[0-9]+-[0-9]{20}-"
 _SET_ASIDE = ".replaced-"
-_WAITING = r"waiting-(?:r|py)-[0-9]{1,10}-[0-9a-f]{8}\.json"
 
 
 def is_run_id(text: str) -> bool:
     """Whether text has the form of a run id (and so is safe as a folder name)."""
     return re.fullmatch(_RUN_ID, text) is not None
-
-
-def experiment_of(run_id: str) -> str:
-    """The experiment that an id names."""
-    return run_id.rsplit("_", 2)[0]
 
 
 def is_event_log(name: str) -> bool:
@@ -135,36 +116,6 @@ def is_event_log(name: str) -> bool:
 def is_record(name: str) -> bool:
     """Whether a file is a whole record, and not one that is being written."""
     return name.endswith(_RECORD) and not is_temporary(name)
-
-
-def request(writer: str, seq: int) -> str:
-    """Name inside `requests/` of what a process of the job asks for."""
-    return f"{writer}-{seq}{_RECORD}"
-
-
-def is_request(name: str) -> bool:
-    """Whether a file of `requests/` has the name of a job's request."""
-    return re.fullmatch(_REQUEST, name) is not None
-
-
-def answer(name: str) -> str:
-    """Name inside `requests/` of a request's answer."""
-    return name[: -len(_RECORD)] + ".answer" + _RECORD
-
-
-def taken(name: str) -> str:
-    """Name inside `requests/` of the sign that a process handles a request."""
-    return name[: -len(_RECORD)] + ".taken"
-
-
-def waiting(writer: str) -> str:
-    """Name inside `requests/` of the mark of a process that waits for other runs."""
-    return f"waiting-{writer}{_RECORD}"
-
-
-def is_waiting(name: str) -> bool:
-    """Whether a file of `requests/` has the name of such a mark."""
-    return re.fullmatch(_WAITING, name) is not None
 
 
 def payload(writer: str, seq: int) -> str:
@@ -180,16 +131,6 @@ def temporary(folder: str) -> str:
 def is_temporary(name: str) -> bool:
     """Whether this is a file, or a run's folder, on its way to its place."""
     return name.startswith(_TEMPORARY)
-
-
-def archived_file(run_id: str, name: str) -> str:
-    """Name inside an archive of a run's file."""
-    return f"{RUNS}/{run_id}/{name}"
-
-
-def archived_object(hex_digest: str, is_flat_tree: bool = False) -> str:
-    """Name inside an archive of a stored object, or of a manifest in the first format."""
-    return f"{'trees' if is_flat_tree else 'objects'}/{hex_digest}"
 
 
 def set_aside(name: str) -> str:
@@ -402,6 +343,11 @@ class RunPaths(Folder):
         return WorkspacePaths(self.view).run(run_id)
 
     @property
+    def experiment(self) -> str:
+        """The experiment that the run's id names."""
+        return os.path.basename(self.root).rsplit("_", 2)[0]
+
+    @property
     def aside(self) -> "tuple[str, str]":
         """Where what is copied to the run lies until it is whole: a folder and a name in it. Goes with `.job/`."""
         return self.root, _JOB
@@ -445,58 +391,11 @@ class RunPaths(Folder):
         return os.path.join(self.inputs, name, os.path.basename(original))
 
 
-class QueuePaths:
-    """The names of the queue of one host and user.
-
-    Args:
-        state: espalier's folder of state, the same on all hosts.
-        host: This host's name.
-    """
-
-    def __init__(self, state: str, host: str) -> None:
-        self.root = os.path.join(state, QUEUE, host)
-        top = os.path.join(self.root, "")  # (each step of the queue makes these again)
-        self.lock = top + "lock"
-        self.tickets = top + TICKETS
-        # Tickets of runs that may not be started yet.
-        self.waiting = top + "waiting"
-        self.leases = top + LEASES
-        # A note for each attempt at a run that was started, in a folder a month.
-        self.started = top + "started"
-        self.config = top + CONFIG
-        # Held by the keeper as long as it lives, and what it has to say.
-        self.keeper = top + "keeper.lock"
-        self.keeper_log = top + KEEPER_LOG
-
-    def ticket(self, folder: str, priority: int, sequence: int, run_id: str) -> str:
-        """A ticket in `tickets` or `waiting`. Names sort by priority (1 to 9, the highest first), then by sequence
-        number (nanoseconds)."""
-        return os.path.join(folder, f"{10 - priority}-{sequence:020d}-{run_id}{_RECORD}")
-
-    def lease(self, run_id: str) -> str:
-        return os.path.join(self.leases, run_id + _RECORD)
+def started_notes(state: str, host: str) -> str:
+    """Where the queue of a host notes each attempt at a run that was started, in a folder a month."""
+    return os.path.join(state, QUEUE, host, "started")
 
 
 def keyvault_key(state: str, workspace_id: str) -> str:
     """The key of a workspace's keyvault, in espalier's folder of state."""
     return os.path.join(state, KEYS, workspace_id + ".key")
-
-
-def is_ticket_of(name: str, run_id: str) -> bool:
-    """Whether a file of `tickets/` is this run's."""
-    return name.endswith(f"-{run_id}{_RECORD}")
-
-
-def is_lease_or_ticket_of(name: str, run_id: str) -> bool:
-    """Whether a file of the queue is this run's."""
-    return name == run_id + _RECORD or is_ticket_of(name, run_id)
-
-
-def run_of_lease(name: str) -> str:
-    """The id of the run that a lease is of; what is none gives some other text."""
-    return name[: -len(_RECORD)] if name.endswith(_RECORD) else name
-
-
-def run_in_queue(name: str) -> str:
-    """The id of the run that a file of the queue is of; what is no such file gives some other text."""
-    return re.sub(_TICKET, "", run_of_lease(name))

@@ -195,6 +195,14 @@ def _is_deep(record: Any) -> bool:
     return bool(level)
 
 
+def readable_record(path: str) -> Dict[str, Any]:
+    """A record; empty where there is none that can be read."""
+    try:
+        return read_record(path)
+    except (OSError, EspalierError):
+        return {}
+
+
 def check_kinds(path: str, record: Dict[str, Any], kinds: Mapping[str, type]) -> Dict[str, Any]:
     """A record whose fields are of the kinds that they should be; what is missing or null has none.
 
@@ -263,7 +271,7 @@ _text = json.encoder.encode_basestring
 _encoded = fast_encoder(json.JSONEncoder(ensure_ascii=False, allow_nan=False))
 
 
-def dump_record(record: Dict[str, Any]) -> bytes:
+def dump_record(record: Mapping[str, Any]) -> bytes:
     """The bytes of a record, for people and for R: each field in a line that begins with a blank."""
     lines = [f" {_text(name)}: {_encoded(value)}" for name, value in record.items()]
     return ("{\n" + ",\n".join(lines) + "\n}\n").encode("utf-8", "backslashreplace")
@@ -274,13 +282,18 @@ def opener(path: str, flags: int) -> int:
     return os.open(path, flags | _NOFOLLOW, FILE_MODE)
 
 
+def write_all(fd: int, data: bytes) -> None:
+    """Write all of it, in as many writes as that takes."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
 def write_file(path: str, data: bytes, sync: bool = False, mode: int = FILE_MODE) -> None:
     """Create a file that does not exist yet (the caller renames it, or the folder around it, into place)."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _CLOEXEC, mode)
     try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(fd, view) :]
+        write_all(fd, data)
         if sync:
             os.fsync(fd)
     except BaseException as error:
@@ -303,61 +316,6 @@ def replace_file(path: str, data: bytes, folder: str, sync: bool = False, mode: 
         raise
     if sync:
         sync_folder(os.path.dirname(path))
-
-
-def create_file(path: str, data: bytes, folder: str) -> bool:
-    """Create a file whole and durable unless it exists, by way of a temporary file in `folder`; the first of several
-    wins.
-
-    Returns:
-        False if it existed.
-    """
-    aside = temporary(folder)
-    write_file(aside, data, sync=True)
-    try:
-        os.link(aside, path)
-        sync_folder(os.path.dirname(path))
-    except FileExistsError:
-        return False
-    except OSError:  # a file system without hard links: not whole after a crash, but the first still wins
-        return _create_directly(path, data)
-    finally:
-        os.unlink(aside)
-    return True
-
-
-def publish_file(aside: str, folder: str, stem: str, ending: str) -> str:
-    """Give a whole file of a folder the first name that is free of `stem + ending`, `stem-2 + ending`, ...; of several
-    processes no two get the same.
-
-    Returns:
-        The name.
-    """
-    number = 1
-    while True:
-        name = f"{stem}{'' if number == 1 else f'-{number}'}{ending}"
-        path = os.path.join(folder, name)
-        try:
-            os.link(aside, path)
-        except FileExistsError:
-            number += 1
-            continue
-        except OSError:  # a file system without hard links: the name is claimed by an empty file
-            if not _create_directly(path, b""):
-                number += 1
-                continue
-            os.replace(aside, path)
-            return name
-        os.unlink(aside)
-        return name
-
-
-def _create_directly(path: str, data: bytes) -> bool:
-    try:
-        write_file(path, data)
-    except FileExistsError:
-        return False
-    return True
 
 
 def replace_record(path: str, record: Dict[str, Any], folder: str, sync: bool = False) -> None:

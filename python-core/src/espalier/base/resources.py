@@ -7,6 +7,7 @@ import re
 from typing import Any, Dict, List, Sequence, Tuple, Union
 
 from espalier.base.errors import EspalierError
+from espalier.base.model.codec import shown
 from espalier.base.model.record import Record
 
 # What the Docker engine takes at least for /dev/shm, bytes.
@@ -64,9 +65,16 @@ class Capacity(Record):
 
 def checked_count(value: object, name: str, least: int = 0) -> int:
     """A whole number, which may be a float as R's are. Raises EspalierError `bad_argument`."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and value == value // 1 and value >= least:
-        return int(value)
-    raise EspalierError("bad_argument", f"{name} must be a whole number of at least {least}, not {value!r}.")
+    return int(checked_number(value, name, least, is_whole=True))
+
+
+def checked_number(value: object, name: str, least: float = 0, *, is_whole: bool = False) -> float:
+    """A finite number. Raises EspalierError `bad_argument`."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if is_number and least <= value < float("inf") and not (is_whole and value % 1):  # type: ignore[operator]
+        return value  # type: ignore[return-value]
+    what = f"a {'whole ' if is_whole else ''}number of at least {least}"
+    raise EspalierError("bad_argument", f"{name} must be {what}, not {shown(value)}.")
 
 
 def bytes_of(value: Union[int, float, str], name: str = "memory") -> int:
@@ -81,7 +89,8 @@ def bytes_of(value: Union[int, float, str], name: str = "memory") -> int:
             return int(float(found.group(1)) * _UNITS[found.group(2).lower()])
     elif isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 2**63:
         return int(value)
-    raise EspalierError("bad_argument", f"{name} must be a size such as '4 GB', or a number of bytes, not {value!r}.")
+    message = f"{name} must be a size such as '4 GB', or a number of bytes, not {shown(value)}."
+    raise EspalierError("bad_argument", message)
 
 
 def counted(number: int, noun: str) -> str:

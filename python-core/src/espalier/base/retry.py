@@ -1,10 +1,11 @@
 """When a run that failed is tried again, and after how long."""
 
-from typing import Any, Dict, Mapping, Sequence, Tuple, Union
+from typing import Any, Dict, Mapping, Tuple, Union
 
 from espalier.base.errors import EspalierError
+from espalier.base.model.codec import checked, shown
 from espalier.base.model.record import Record
-from espalier.base.resources import checked_count
+from espalier.base.resources import checked_count, checked_number
 
 # What a run may be tried again after: the codes of its error. A run that a user canceled never is.
 CAUSES = ("job_failed", "job_killed", "runner_lost", "timed_out", "start_failed", "prepare_failed",
@@ -44,36 +45,16 @@ def checked_retry(value: Union[int, float, Mapping[str, Any], None]) -> Retry:
     """
     if value is None:
         return Retry()
-    fields: Mapping[str, Any] = value if isinstance(value, Mapping) else {"attempts": value}
-    unknown = sorted(set(fields) - set(Retry._fields))
-    if unknown:
-        raise _bad(f"has no field {', '.join(unknown)}", f"It has {', '.join(Retry._fields)}.")
-    default = Retry()
-    return Retry(
-        checked_count(fields.get("attempts", 1), "retry: attempts", least=1),
-        _causes(fields.get("on") or CAUSES),
-        _number(fields, "wait_seconds", default.wait_seconds, 0),
-        _number(fields, "factor", default.factor, 1),
-        _number(fields, "max_wait_seconds", default.max_wait_seconds, 0),
-    )
-
-
-def _causes(on: Union[str, Sequence[str]]) -> Tuple[str, ...]:
-    if not isinstance(on, (str, list, tuple)):
-        raise _bad(f"on must be a list of causes, not {on!r}", f"Causes are {', '.join(CAUSES)}.")
-    causes = (on,) if isinstance(on, str) else tuple(on)
-    wrong = [cause for cause in causes if cause not in CAUSES]
-    if wrong:
-        raise _bad(f"on {wrong[0]!r} is not possible", f"Causes are {', '.join(CAUSES)}.")
-    return causes
-
-
-def _number(fields: Mapping[str, Any], name: str, default: float, least: float) -> float:
-    value = fields.get(name, default)
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and least <= value < float("inf"):
-        return float(value)
-    raise _bad(f"{name} must be a finite number of at least {least:g}, not {value!r}")
-
-
-def _bad(what: str, hint: str = "") -> EspalierError:
-    return EspalierError("bad_argument", f"retry: {what}.", hint)
+    fields: Dict[str, Any] = dict(value) if isinstance(value, Mapping) else {"attempts": value}
+    if isinstance(fields.get("on"), str):
+        fields["on"] = [fields["on"]]
+    found = checked(Retry, fields, "bad_argument", where="retry")
+    checked_count(found.attempts, "retry.attempts", least=1)
+    checked_number(found.wait_seconds, "retry.wait_seconds")
+    checked_number(found.factor, "retry.factor", least=1)
+    checked_number(found.max_wait_seconds, "retry.max_wait_seconds")
+    wrong = next((cause for cause in found.on if cause not in CAUSES), None)
+    if wrong is not None:
+        message = f"retry.on can't hold {shown(wrong)}."
+        raise EspalierError("bad_argument", message, f"The causes are {', '.join(CAUSES)}.", field="retry.on")
+    return found if found.on else found._replace(on=CAUSES)

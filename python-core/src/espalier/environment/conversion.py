@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, List, Mapping, Optional, Sequence
 
+from espalier.base.model.codec import checked
 from espalier.base.names import notes_on
 from espalier.base.operation import operation
 from espalier.base.types import Frame
@@ -97,10 +98,12 @@ class MadeFrom:
         Raises:
             EspalierError: `environment_invalid`.
         """
+        from espalier.environment.definition import Registry
         from espalier.environment.definition_files import from_docker_image
-        from espalier.environment.reading import registry_of
 
-        where = None if registry is None else registry_of(registry)
+        where = None
+        if registry is not None:
+            where = checked(Registry, registry, "environment_invalid", where="docker.registry")
         return from_docker_image(name, image, where, conda_specification, pip_requirements)
 
     @classmethod

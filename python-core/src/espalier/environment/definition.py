@@ -11,16 +11,19 @@ from typing import Any, ClassVar, Dict, Iterable, List, Mapping, Optional, Seque
 
 from espalier.base.arguments import classed
 from espalier.base.canonical import canonical_json
+from espalier.base.errors import EspalierError
+from espalier.base.model.codec import Wrong, checked, decode_written, encode, shown
 from espalier.base.operation import operation
 from espalier.base.resources import SMALLEST_SHM, bytes_of
 from espalier.environment import spelling
 from espalier.environment.conversion import MadeFrom
 from espalier.environment.requirements import conflicting, requirement
-from espalier.environment.spelling import Spelling, invalid, shown
+from espalier.environment.spelling import Spelling, invalid
 
 FORMAT = 1
 # Where the address of a repository has the day.
 _DATE = "{snapshot_date}"
+_set = object.__setattr__
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,13 @@ class Secret:
 
     def __post_init__(self) -> None:
         spelling.SECRET.check("secret", self.secret)
+
+    @classmethod
+    def read(cls, value: object) -> "Secret":
+        """One from its record. Text in its place is never shown: it may be the secret."""
+        if isinstance(value, str):
+            raise Wrong("holds text where only the name of a secret may stand", hint=spelling.KEEP_SECRETS)
+        return decode_written(cls, value)
 
 
 @dataclass(frozen=True)
@@ -326,16 +336,14 @@ class Environment(MadeFrom):
             EspalierError: `environment_invalid`, naming a field that is unknown, misspelt or contradicts another;
                 `bad_name`; `newer_format`.
         """
-        from espalier.environment.reading import environment_of
-
-        return environment_of(values)
+        _check_format(values.get("format", FORMAT))
+        given = {name: value for name, value in values.items() if name != "format"}
+        return checked(cls, given, "environment_invalid", whole="The definition")
 
     @operation("POST /environment/record", command="")
     def record(self) -> Any:
         """All its fields as JSON; `from_mapping` reads them back."""
-        from espalier.environment.reading import record_of
-
-        return record_of(self)
+        return {"format": FORMAT, **encode(self)}
 
     def _identity(self) -> Dict[str, str]:
         return {"definition": canonical_json(self.record()).decode("utf-8")}
@@ -345,8 +353,13 @@ class Environment(MadeFrom):
         return cls.from_mapping(json.loads(identity["definition"]))
 
 
-def _set(value: Any, name: str, to: Any) -> None:
-    object.__setattr__(value, name, to)
+def _check_format(given: object) -> None:
+    text = str(given)
+    if isinstance(given, bool) or not text.isdecimal() or int(text) < 1:
+        raise invalid("format", f"must be {FORMAT}, not {shown(given)}.")
+    if int(text) > FORMAT:
+        message = f"The environment has format {text}, this espalier reads up to {FORMAT}."
+        raise EspalierError("newer_format", message, "Install a newer espalier to use it.")
 
 
 def _optional(check: Spelling, name: str, value: Optional[str]) -> None:

@@ -8,12 +8,13 @@ from dataclasses import replace
 from typing import Any, List, Mapping, Optional
 
 from espalier.base.errors import EspalierError
+from espalier.base.model.codec import shown
 from espalier.base.os_errors import disk_full, is_full
 from espalier.base.records import make_folders, replace_file
 from espalier.environment.definition import BuildContext, DockerSide, Environment, PythonSide, Registry
 from espalier.environment.python_sources import Reader, Requirements, conda_environment, conda_side, read_requirements
 from espalier.environment.r_sources import r_side, renv_sides
-from espalier.environment.spelling import invalid, shown
+from espalier.environment.spelling import invalid
 from espalier.environment.text import environment_as_text, environment_from_text, read_yaml, stages_as_text
 
 LARGEST = 4 << 20

@@ -5,11 +5,12 @@ are fetched, so they are held to the spelling of definitions.
 """
 
 import re
-from dataclasses import asdict, dataclass
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Set
+from dataclasses import dataclass, replace
+from typing import Any, Mapping, Optional, Sequence, Set
 
 from espalier.base.canonical import digest
 from espalier.base.errors import EspalierError
+from espalier.base.model.codec import Wrong, decode, encode, shown
 from espalier.base.paths import is_digest
 from espalier.environment import spelling
 from espalier.environment.definition import Secret
@@ -64,15 +65,9 @@ class Lock:
     r_version: Optional[str] = None
 
 
-def lock_record(lock: Lock) -> Dict[str, Any]:
+def lock_record(lock: Lock) -> Any:
     """A lock as JSON; `lock_of` reads it back."""
-    return {
-        "r": [{**asdict(one), "needs": list(one.needs)} for one in lock.r],
-        "python": list(lock.python),
-        "conda": list(lock.conda),
-        "python_version": lock.python_version,
-        "r_version": lock.r_version,
-    }
+    return encode(lock)
 
 
 def lock_digest_of(record: Mapping[str, Any]) -> str:
@@ -84,67 +79,56 @@ def lock_of(record: Mapping[str, Any]) -> Lock:
     """A lock from its JSON.
 
     Raises:
-        LookupError, TypeError, ValueError: it is none, or says what no lock says.
+        ValueError: it is none, or says what no lock says.
     """
+    missing = next((name for name in ("r", "python", "conda") if name not in record), None)
+    if missing:
+        raise ValueError(f"{missing} is missing")
     try:
-        return Lock(
-            tuple(_sources(record["r"])),
-            tuple(locked_requirement("python", line) for line in _lines(record, "python")),
-            tuple(map(_conda, _lines(record, "conda"))),
-            _optional(spelling.PYTHON_VERSION, record, "python_version"),
-            _optional(spelling.R_VERSION, record, "r_version"),
-        )
+        lock = decode(Lock, record)
+        before: Set[str] = set()
+        for source in lock.r:
+            _check_source(source, before)
+            before.add(source.name)
+        for line in lock.conda:
+            _check_conda(line)
+        _check(spelling.PYTHON_VERSION, "python_version", lock.python_version)
+        _check(spelling.R_VERSION, "r_version", lock.r_version)
+        return replace(lock, python=tuple(locked_requirement("python", line) for line in lock.python))
+    except Wrong as error:
+        raise ValueError(str(error)) from error
     except EspalierError as error:
         raise ValueError(error.message.rstrip(".")) from error
 
 
-def _sources(records: object) -> List[RSource]:
-    if not isinstance(records, list):
-        raise TypeError("r is no list")
-    found: List[RSource] = []
-    before: Set[str] = set()
-    for one in records:
-        source = _source(one)
-        if source.name in before or not before.issuperset(source.needs):
-            raise ValueError(f"{source.name} is there twice, or comes before a package that it needs")
-        before.add(source.name)
-        found.append(source)
-    return found
+def known_lock(record: object) -> Optional[Lock]:
+    """A lock from a record that may hold anything; None if it holds none."""
+    try:
+        return lock_of(record) if isinstance(record, dict) else None
+    except ValueError:
+        return None
 
 
-def _source(one: Mapping[str, Any]) -> RSource:
-    if one["origin"] not in _ORIGINS:
-        raise ValueError(f"a package comes from {spelling.shown(one['origin'])}")
-    sum_of_file, token = one["digest"], one["auth_token"]
-    if sum_of_file is not None and not _DIGEST.fullmatch(sum_of_file):
-        raise ValueError(f"the digest of a package is {spelling.shown(sum_of_file)}")
-    return RSource(
-        spelling.R_PACKAGE.check("r.name", one["name"]),
-        spelling.LOCKED_VERSION.check("r.version", one["version"]),
-        one["origin"],
-        location("r.url", one["url"]),
-        sum_of_file,
-        tuple(_lines(one, "needs")),
-        None if token is None else Secret(token["secret"]),
-        _optional(spelling.LOCKED_VERSION, one, "unless_r_has"),
-    )
+def _check_source(source: RSource, before: Set[str]) -> None:
+    if source.origin not in _ORIGINS:
+        raise ValueError(f"a package comes from {shown(source.origin)}")
+    if source.digest is not None and not _DIGEST.fullmatch(source.digest):
+        raise ValueError(f"the digest of a package is {shown(source.digest)}")
+    spelling.R_PACKAGE.check("r.name", source.name)
+    spelling.LOCKED_VERSION.check("r.version", source.version)
+    location("r.url", source.url)
+    _check(spelling.LOCKED_VERSION, "r.unless_r_has", source.unless_r_has)
+    if source.name in before or not before.issuperset(source.needs):
+        raise ValueError(f"{source.name} is there twice, or comes before a package that it needs")
 
 
-def _conda(line: str) -> str:
+def _check_conda(line: str) -> None:
     where, _, sum_of_file = line.partition("#sha256=")
     if not is_digest(sum_of_file):
-        raise ValueError(f"a conda package has no digest, but {spelling.shown(sum_of_file)}")
+        raise ValueError(f"a conda package has no digest, but {shown(sum_of_file)}")
     spelling.url("conda", where.replace("!", ""))  # (the epoch of a version)
-    return line
 
 
-def _lines(record: Mapping[str, Any], name: str) -> List[str]:
-    lines = record[name]
-    if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
-        raise TypeError(f"{name} is no list of text")
-    return lines
-
-
-def _optional(kind: spelling.Spelling, record: Mapping[str, Any], name: str) -> Optional[str]:
-    value = record.get(name)
-    return None if value is None else kind.check(name, value)
+def _check(kind: spelling.Spelling, name: str, value: Optional[str]) -> None:
+    if value is not None:
+        kind.check(name, value)

@@ -8,10 +8,11 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
+from espalier.base.model.codec import shown
 from espalier.base.names import looks_secret
 from espalier.environment.definition import Conda, Environment, PythonSide
 from espalier.environment.requirements import CONSTRAINT, requirement
-from espalier.environment.spelling import KEEP_SECRETS, invalid, shown, url
+from espalier.environment.spelling import KEEP_SECRETS, invalid, url
 
 # Reads a file that a line names, as seen from the file it stands in; gives its name and its text.
 Reader = Callable[[str, str], "tuple[str, str]"]

@@ -3,8 +3,9 @@
 import warnings
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
+from espalier.base.model.codec import shown
 from espalier.environment.definition import CranPackage, GithubPackage, PythonSide, RSide
-from espalier.environment.spelling import invalid, shown
+from espalier.environment.spelling import invalid
 
 _SECTIONS = ("R", "Python", "Bioconductor", "Packages", "renv")
 _FORMATS = (1, 2)

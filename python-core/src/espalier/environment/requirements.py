@@ -3,7 +3,8 @@
 import re
 from typing import Dict, List
 
-from espalier.environment.spelling import KEEP_SECRETS, invalid, shown, url
+from espalier.base.model.codec import shown
+from espalier.environment.spelling import KEEP_SECRETS, invalid, url
 
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 _EXTRAS = rf"(?:\s*\[\s*{_NAME}(?:\s*,\s*{_NAME})*\s*\])?"

@@ -14,6 +14,7 @@ from typing import Iterable, Optional, Pattern
 from urllib.parse import parse_qsl, urlsplit
 
 from espalier.base.errors import EspalierError
+from espalier.base.model.codec import shown
 from espalier.base.names import check_label, check_name
 
 KEEP_SECRETS = (
@@ -37,12 +38,6 @@ def invalid(field: str, message: str, hint: str = "") -> EspalierError:
         hint: What to do.
     """
     return EspalierError("environment_invalid", f"{field} {message}", hint, field=field)
-
-
-def shown(value: object) -> str:
-    """A value for a message: one line, not long, nothing but ASCII."""
-    text = ascii(value) if isinstance(value, str) else f"a {type(value).__name__}"
-    return text if len(text) <= 60 else f"{text[:50]}... ({len(text)} characters)"
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 it can do anything.
 
 Every plain scalar is read as the text that stands there, and null as null: which type a value has is the definition's
-business (`reading.py`). So `version: 4.10` stays 4.10, and `no`, `2024-05-01`, `010` and `1e5` are what they say.
+business. So `version: 4.10` stays 4.10, and `no`, `2024-05-01`, `010` and `1e5` are what they say.
 """
 
 from typing import Any, Dict, Hashable, List, Optional, Tuple
@@ -10,11 +10,11 @@ from typing import Any, Dict, Hashable, List, Optional, Tuple
 import yaml
 
 from espalier.base.errors import EspalierError
-from espalier.environment.definition import Environment
+from espalier.base.model.codec import short, shown
+from espalier.environment.definition import FORMAT, Environment
 from espalier.environment.lock import Lock
-from espalier.environment.reading import environment_of, short_record
 from espalier.environment.recipe import LIBRARY, PYTHON, render
-from espalier.environment.spelling import invalid, shown
+from espalier.environment.spelling import invalid
 
 LARGEST = 1 << 20
 DEEPEST = 20
@@ -36,7 +36,7 @@ def environment_from_text(text: str, where: str = "The YAML") -> Environment:
     values = read_yaml(text, where)
     if not isinstance(values, dict):
         raise invalid(where, "holds no environment.", "It has a field a line, `name: ...` among them.")
-    return environment_of(values)
+    return Environment.from_mapping(values)
 
 
 def environment_as_text(environment: Environment) -> str:
@@ -45,6 +45,11 @@ def environment_as_text(environment: Environment) -> str:
         short_record(environment), Dumper=YamlWriter, sort_keys=False, allow_unicode=True, default_flow_style=False,
         width=1 << 20,
     )  # fmt: skip
+
+
+def short_record(environment: Environment) -> Dict[str, Any]:
+    """The fields of a definition that say something."""
+    return {"format": FORMAT, **short(environment)}
 
 
 def stages_as_text(environment: Environment, lock: Optional[Lock] = None) -> str:

@@ -7,7 +7,7 @@ inst/executors.md. `espalier.testing.executor_contract` has the tests that each 
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from espalier.base.errors import EspalierError
-from espalier.base.model.job import JobSpec
+from espalier.base.model.job import JobEnv, JobSpec
 from espalier.base.model.status import Status
 from espalier.base.paths import RunPaths
 from espalier.base.scratch_paths import ScratchPaths
@@ -101,7 +101,7 @@ class Job:
         self,
         run: RunPaths,
         spec: JobSpec,
-        env: Dict[str, Any],
+        env: JobEnv,
         scratch: ScratchPaths,
         gpu_ids: List[str],
         secrets: Optional[Secrets],

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Dict, Iterator, List, Optional
 
 from espalier.adapters import posix
 from espalier.adapters.inside import logs_of
@@ -25,14 +25,9 @@ def start_job(
     if secrets is not None:
         env = {**env, **secrets.variables}
     with output_of(run, secrets) as output:
-        actions: List[Tuple[Any, ...]] = [
-            (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_DUP2, output, 1),
-            (os.POSIX_SPAWN_DUP2, 1, 2),
-        ]
         os.chdir(folder)  # posix_spawn cannot set it for the child alone
         try:
-            job = posix.spawn_session([_program(command[0], env.get("PATH", os.defpath)), *command[1:]], env, actions)
+            job = posix.spawn_writing([_program(command[0], env.get("PATH", os.defpath)), *command[1:]], env, output)
         finally:
             os.chdir("/")
     if secrets is not None:

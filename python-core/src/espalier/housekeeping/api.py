@@ -21,7 +21,7 @@ class Housekeeping(WorkspaceHandle):
 
     @operation("POST /housekeeping/delete", long=True, command="delete-runs")
     def delete_runs(self, run_ids: Sequence[str], dry_run: bool = False) -> Frame:
-        """Delete ended runs with all runs below them.
+        """Delete ended runs, with all runs below them.
 
         Args:
             run_ids: Their ids.
@@ -40,7 +40,7 @@ class Housekeeping(WorkspaceHandle):
 
     @operation("POST /housekeeping/delete-experiment", long=True)
     def delete_experiment(self, name: str, dry_run: bool = False) -> Frame:
-        """Delete an experiment with all its runs, archived ones too.
+        """Delete an experiment, with all its runs, archived ones too.
 
         Args:
             name: Its name.
@@ -56,7 +56,7 @@ class Housekeeping(WorkspaceHandle):
 
     @operation("POST /housekeeping/archive", long=True, command="archive")
     def archive_runs(self, run_ids: Sequence[str]) -> List[str]:
-        """Archive ended runs and all runs below them: lists leave them out, and nothing else changes.
+        """Archive ended runs, and all runs below them: lists leave them out, and nothing else changes.
 
         Args:
             run_ids: Their ids.
@@ -71,7 +71,7 @@ class Housekeeping(WorkspaceHandle):
 
     @operation("POST /housekeeping/restore", long=True, command="restore")
     def restore_runs(self, run_ids: Sequence[str]) -> List[str]:
-        """Take runs and all runs below them out of the archive.
+        """Restore archived runs, and all runs below them.
 
         Args:
             run_ids: Their ids.
@@ -97,7 +97,7 @@ class Housekeeping(WorkspaceHandle):
         keep_tagged: bool = True,
         delete: bool = False,
     ) -> Frame:
-        """List, or delete, the ended runs that rules let go, with all runs below them.
+        """Apply rules of retention: list, or delete, the ended runs they let go, with all runs below them.
 
         A run goes if all conditions hold for it and no rule keeps it. It stays while a run that stays needs it.
 
@@ -124,7 +124,7 @@ class Housekeeping(WorkspaceHandle):
 
     @operation("POST /housekeeping/export", long=True, command="export")
     def export_runs(self, run_ids: Sequence[str], file: str, overwrite: bool = False) -> Frame:
-        """Write ended runs, with all runs below them and the snapshots they refer to, to one zip file.
+        """Export ended runs, with all runs below them and the snapshots they refer to, to one zip file.
 
         Left out are what isn't a plain file, names that can't lie on every file system, and working copies.
 
@@ -144,7 +144,7 @@ class Housekeeping(WorkspaceHandle):
 
     @operation("POST /housekeeping/import", long=True, command="import")
     def import_runs(self, file: str, max_size: Optional[Text] = None) -> Frame:
-        """Import the runs of a file that `export_runs` wrote. They keep their ids.
+        """Import runs, from a file that `export_runs` wrote. They keep their ids.
 
         A run that is there already, with equal content, is left as it is.
 

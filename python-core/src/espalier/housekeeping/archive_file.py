@@ -14,11 +14,12 @@ import zipfile
 import zlib
 from typing import Any, BinaryIO, Dict, Iterator, Mapping, Optional
 
+from espalier.base.archive_paths import ARCHIVE_MANIFEST, archived_file, archived_object
 from espalier.base.errors import EspalierError
 from espalier.base.model.codec import decoded
 from espalier.base.model.record import Record
 from espalier.base.names import is_name
-from espalier.base.paths import ARCHIVE_MANIFEST, archived_file, archived_object, is_digest, is_run_id
+from espalier.base.paths import is_digest, is_run_id
 from espalier.base.records import RECORD_BYTES, open_plain, parse_record
 from espalier.base.resources import size_text
 from espalier.housekeeping.portable import CHUNK, Entry, Names, is_portable

@@ -7,18 +7,18 @@ time, so the next submit to that shard, or garbage collection, removes it.
 import contextlib
 import os
 import time
-from typing import List, Sequence
+from typing import List, Mapping, Sequence
 
 from espalier.adapters.files import remove_tree, size_below
 from espalier.base.errors import EspalierError
 from espalier.base.names import check_name
 from espalier.base.os_errors import cannot_write
-from espalier.base.paths import WorkspacePaths, experiment_of, temporary
+from espalier.base.paths import RunPaths, WorkspacePaths, temporary
 from espalier.base.progress import report
 from espalier.base.records import now_iso, sync_folder
 from espalier.base.types import Frame
-from espalier.housekeeping.families import Member, ended, families, index_of, readers_of
-from espalier.jobs.folder import sync_together
+from espalier.housekeeping.families import ended, families, index_of, readers_of
+from espalier.jobs.commit import sync_together
 from espalier.store.index.run_index import Query
 from espalier.store.index.sql import Sql
 from espalier.tracking.tags import changing_meta, read_meta
@@ -51,57 +51,56 @@ def delete_experiment(paths: WorkspacePaths, name: str, *, dry_run: bool) -> Fra
     return found
 
 
-def delete(paths: WorkspacePaths, members: Sequence[Member], *, dry_run: bool, why: str = "named") -> Frame:
+def delete(paths: WorkspacePaths, run_ids: Mapping[str, str], *, dry_run: bool, why: str = "named") -> Frame:
     """Delete ended runs, or list them only. See `Housekeeping.delete_runs`.
 
     Args:
-        members: Parents before their children.
+        run_ids: See `families`.
         why: Why those go that don't lie below another.
     """
-    status, readers, rows = ended(members, "delete"), readers_of(paths, members), []
-    for done, (run, above) in enumerate(members):
-        report("Measuring runs", done, len(members))
-        run_id = os.path.basename(run.root)
-        reason, needed_by = f"below {above}" if above else why, ", ".join(readers.get(run_id, ())) or None
-        size = float(size_below(run.root))
-        rows.append((run_id, experiment_of(run_id), status[run_id], size, reason, needed_by, not dry_run))
+    status, readers, rows = ended(paths, run_ids, "delete"), readers_of(paths, run_ids), []
+    for done, (run_id, above) in enumerate(run_ids.items()):
+        report("Measuring runs", done, len(run_ids))
+        run, reason = paths.run(run_id), f"below {above}" if above else why
+        size, needed_by = float(size_below(run.root)), ", ".join(readers.get(run_id, ())) or None
+        rows.append((run_id, run.experiment, status[run_id], size, reason, needed_by, not dry_run))
     if not dry_run:
-        _remove(paths, members)
+        _remove(paths, [paths.run(run_id) for run_id in reversed(list(run_ids))])
     return Frame.of_rows(rows, _KINDS)
 
 
-def _remove(paths: WorkspacePaths, members: Sequence[Member]) -> None:
+def _remove(paths: WorkspacePaths, runs: Sequence[RunPaths]) -> None:
     """Delete runs, children before their parents."""
     trash: List[str] = []
     try:
-        for done, member in enumerate(reversed(members)):
-            report("Deleting runs", done, len(members))
-            trash.append(temporary(member.run.shard))
+        for done, run in enumerate(runs):
+            report("Deleting runs", done, len(runs))
+            trash.append(temporary(run.shard))
             with contextlib.suppress(FileNotFoundError):  # another process deleted it
-                os.rename(member.run.root, trash[-1])
+                os.rename(run.root, trash[-1])
                 os.utime(trash[-1], (0, 0))  # (as old as what may be swept)
     except OSError as error:
         raise cannot_write(paths.root, error) from error
-    sync_together(paths, {member.run.shard for member in members})
+    sync_together(paths, {run.shard for run in runs})
     for done, aside in enumerate(trash):
         report("Removing files", done, len(trash))
         remove_tree(aside)
 
 
 def set_archived(paths: WorkspacePaths, run_ids: Sequence[str], *, archived: bool) -> List[str]:
-    """See `Housekeeping.archive_runs` and `restore_runs`."""
-    members = families(paths, run_ids)
-    ended(members, "archive" if archived else "restore")
-    now, changed = now_iso(time.time()), []
-    for done, member in enumerate(members):
-        report("Archiving runs" if archived else "Restoring runs", done, len(members))
-        if (read_meta(member.run).get(_ARCHIVED) is not None) == archived:
+    """Archive ended runs and all runs below them, or restore them. Returns the ids of those that weren't so."""
+    found, changed, now = families(paths, run_ids), [], now_iso(time.time())
+    ended(paths, found, "archive" if archived else "restore")
+    for done, run_id in enumerate(found):
+        report("Archiving runs" if archived else "Restoring runs", done, len(found))
+        run = paths.run(run_id)
+        if (read_meta(run).get(_ARCHIVED) is not None) == archived:
             continue
         try:
-            with changing_meta(member.run) as meta:
+            with changing_meta(run) as meta:
                 meta.pop(_ARCHIVED, None)
                 meta.update({_ARCHIVED: now} if archived else {})
         except OSError as error:
             raise cannot_write(paths.root, error) from error
-        changed.append(member.run_id)
+        changed.append(run_id)
     return changed

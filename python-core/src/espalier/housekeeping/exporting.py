@@ -16,22 +16,15 @@ import zlib
 from typing import BinaryIO, Dict, Iterator, Sequence, Set, Tuple
 
 from espalier.base import states
+from espalier.base.archive_paths import ARCHIVE_MANIFEST, archived_file, archived_object
 from espalier.base.errors import EspalierError
 from espalier.base.model.codec import encode
-from espalier.base.paths import (
-    ARCHIVE_MANIFEST,
-    FORMAT,
-    WorkspacePaths,
-    archived_file,
-    archived_object,
-    experiment_of,
-    temporary,
-)
+from espalier.base.paths import FORMAT, WorkspacePaths, temporary
 from espalier.base.progress import advance, report
 from espalier.base.records import now_iso, opener, read_record
 from espalier.base.types import Frame
 from espalier.housekeeping.archive_file import MOST_ENTRIES, Manifest, RunFiles
-from espalier.housekeeping.families import Member, ended, families
+from espalier.housekeeping.families import ended, families
 from espalier.housekeeping.portable import CHUNK, Entry, files_of, pieces_of
 from espalier.snapshot.hold import holding_objects
 from espalier.snapshot.reach import snapshots_of
@@ -50,14 +43,14 @@ def export_runs(paths: WorkspacePaths, run_ids: Sequence[str], file: str, *, ove
     if os.path.isdir(target) or (os.path.lexists(target) and not overwrite):
         hint = "Give a file." if os.path.isdir(target) else "Give another file, or overwrite = TRUE."
         raise EspalierError("file_exists", f"There is something at {target} already.", hint, path=target)
-    members = families(paths, run_ids)
-    for run_id, state in ended(members, "export").items():
+    found = ended(paths, families(paths, run_ids), "export")
+    for run_id, state in found.items():
         if not states.is_final(state):
             raise EspalierError("damaged", f"Can't export the run {run_id}: its state can't be read.", "Leave it out.")
     aside = temporary(os.path.dirname(target))
     try:
         with holding_objects(paths, only_reading=True), open(aside, "xb", opener=opener) as stream:
-            frame = _written(paths, members, stream)
+            frame = _written(paths, list(found), stream)
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(aside, target)
@@ -71,20 +64,20 @@ def export_runs(paths: WorkspacePaths, run_ids: Sequence[str], file: str, *, ove
     return frame
 
 
-def _written(paths: WorkspacePaths, members: Sequence[Member], stream: BinaryIO) -> Frame:
+def _written(paths: WorkspacePaths, run_ids: Sequence[str], stream: BinaryIO) -> Frame:
     """Write an archive of runs, their objects and the manifest."""
-    runs, rows, found = {}, [], {member: files_of(member.run) for member in members}
+    runs, rows, found = {}, [], {run_id: files_of(paths.run(run_id)) for run_id in run_ids}
     report("Exporting runs", 0, sum(seen.st_size for files, _ in found.values() for seen in files.values()))
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL) as archive:
-        for member, (files, left_out) in found.items():
-            entries: Dict[str, Entry] = {}
+        for run_id, (files, left_out) in found.items():
+            run, entries = paths.run(run_id), {}
             for name, seen in files.items():
-                entry = _add(archive, archived_file(member.run_id, name), pieces_of(member.run, name))
+                entry = _add(archive, archived_file(run_id, name), pieces_of(run, name))
                 entries[name] = entry._replace(executable=True) if seen.st_mode & 0o100 else entry
-            runs[member.run_id] = RunFiles(entries)
+            runs[run_id] = RunFiles(entries)
             size = float(sum(entry.size for entry in entries.values()))
-            rows.append((member.run_id, experiment_of(member.run_id), len(entries), size, left_out))
-        objects, trees = _add_objects(paths, members, archive)
+            rows.append((run_id, run.experiment, len(entries), size, left_out))
+        objects, trees = _add_objects(paths, run_ids, archive)
         workspace_id = str(read_record(paths.record, follow=True)["id"])
         manifest = Manifest(FORMAT, workspace_id, runs, objects, trees, now_iso(time.time()))
         _add(archive, ARCHIVE_MANIFEST, iter([json.dumps(encode(manifest)).encode()]))
@@ -92,7 +85,7 @@ def _written(paths: WorkspacePaths, members: Sequence[Member], stream: BinaryIO)
 
 
 def _add_objects(
-    paths: WorkspacePaths, members: Sequence[Member], archive: zipfile.ZipFile
+    paths: WorkspacePaths, run_ids: Sequence[str], archive: zipfile.ZipFile
 ) -> Tuple[Dict[str, int], Dict[str, int]]:
     """Write what the snapshots of runs consist of, each object once.
 
@@ -103,7 +96,7 @@ def _add_objects(
     flat: Dict[str, int] = {}
     trees: Set[str] = set()
     with ObjectReader(paths) as reader:
-        for snapshot in dict.fromkeys(each for member in members for each in snapshots_of(member.run, set())):
+        for snapshot in dict.fromkeys(each for run_id in run_ids for each in snapshots_of(paths.run(run_id), set())):
             for digest in objects_of(paths, "sha256:" + snapshot, reader, trees):
                 is_flat = not reader.has(digest) and os.path.exists(paths.tree(digest))
                 stored, path = (flat, paths.tree(digest)) if is_flat else (objects, paths.blob(digest))

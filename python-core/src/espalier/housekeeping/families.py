@@ -3,7 +3,7 @@
 import contextlib
 import os
 import time
-from typing import Dict, Iterable, List, NamedTuple, Sequence
+from typing import Dict, Iterable, List, Mapping, Set
 
 from espalier.base import states
 from espalier.base.errors import EspalierError
@@ -25,35 +25,28 @@ _PAUSE_SECONDS = 0.01
 _SHOWN = 3
 
 
-class Member(NamedTuple):
-    """A run that was named, or lies below one that was. `above` is the id of that one, empty for a named run."""
+def families(paths: WorkspacePaths, run_ids: Iterable[str]) -> Dict[str, str]:
+    """Named runs and all runs below them by their ids, each once, parents before their children.
 
-    run: RunPaths
-    above: str = ""
-
-    @property
-    def run_id(self) -> str:
-        return os.path.basename(self.run.root)
-
-
-def families(paths: WorkspacePaths, run_ids: Iterable[str]) -> List[Member]:
-    """Named runs and all runs below them, each once, parents before their children.
+    Returns:
+        For each the named run that it lies below; empty for a named one.
 
     Raises:
         EspalierError: `run_missing`.
     """
-    found: Dict[str, Member] = {}
+    found: Dict[str, str] = {}
     for run_id in dict.fromkeys(run_ids):
         run = paths.run(run_id)
         if not is_run_id(run_id) or not os.path.isdir(run.root):
             raise EspalierError("run_missing", f"There is no run {run_id!r} in {paths.root}.", "See list_runs().")
-        for member in (Member(run), *(Member(below, run_id) for below in descendants_of(run))):
-            known = found.pop(member.run_id, member)  # (put in again, behind its parent)
-            found[member.run_id] = known if member.above else member
-    return list(found.values())
+        found.pop(run_id, None)  # (put in again, before its children)
+        found[run_id] = ""
+        for below in map(os.path.basename, (below.root for below in descendants_of(run))):
+            found[below] = found.pop(below, run_id)
+    return found
 
 
-def ended(members: Sequence[Member], verb: str) -> Dict[str, str]:
+def ended(paths: WorkspacePaths, run_ids: Iterable[str], verb: str) -> Dict[str, str]:
     """The final state of each run by its id, or `Damaged`. Runners that clean up after their runs are waited for.
 
     Args:
@@ -62,48 +55,45 @@ def ended(members: Sequence[Member], verb: str) -> Dict[str, str]:
     Raises:
         EspalierError: `run_in_use` when one has not ended, `newer_format`.
     """
-    found = _states(members)
-    unended = [member.run for member in members if found[member.run_id] in states.UNFINISHED]
+    runs = {run_id: paths.run(run_id) for run_id in run_ids}
+    found = {run_id: _state_of(run) for run_id, run in runs.items()}
+    unended = [runs[run_id] for run_id, state in found.items() if state in states.UNFINISHED]
     if unended:
         nudge(unended)  # (the runner of one may be dead)
-        found = _states(members)
+        found = {run_id: _state_of(run) for run_id, run in runs.items()}
     until = time.monotonic() + _CLEANING_SECONDS
-    busy = _busy(members, found)
-    while busy and time.monotonic() < until and states.UNFINISHED.isdisjoint(map(found.get, busy)):
+    busy = _busy(runs, found)
+    while busy and time.monotonic() < until and states.UNFINISHED.isdisjoint(busy.values()):
         report("Waiting for runners to clean up", 0)
         time.sleep(_PAUSE_SECONDS)
-        busy = _busy(members, found)
+        busy = _busy(runs, found)
     if busy:
-        words = [state if state in states.UNFINISHED else f"{state}, its runner cleans up" for state in found.values()]
-        shown = ", ".join(f"{run_id} ({word})" for run_id, word in zip(found, words) if run_id in busy[:_SHOWN])
+        clean = "{}, its runner cleans up"
+        words = [f"{id} ({state if state in states.UNFINISHED else clean.format(state)})" for id, state in busy.items()]
         more = f" and {len(busy) - _SHOWN} more" if len(busy) > _SHOWN else ""
+        count = f"{len(busy)} of them not ended yet"
         raise EspalierError(
             "run_in_use",
-            f"Can't {verb} {counted(len(members), 'run')}: {len(busy)} of them not ended yet: {shown}{more}.",
+            f"Can't {verb} {counted(len(runs), 'run')}: {count}: {', '.join(words[:_SHOWN])}{more}.",
             "Cancel those with cancel_run(), or wait for their end.",
-            run_ids=busy,
+            run_ids=list(busy),
         )
     return found
 
 
-def readers_of(paths: WorkspacePaths, members: Sequence[Member]) -> Dict[str, List[str]]:
-    """For each run that other runs depend on, or have read outputs of, the ids of those. All of them have ended.
+def readers_of(paths: WorkspacePaths, run_ids: Mapping[str, str]) -> Dict[str, List[str]]:
+    """The ids of other runs that depend on some runs, or have read their outputs, and have ended, by the run they need.
 
     Raises:
-        EspalierError: `run_in_use` when one has not.
+        EspalierError: `run_in_use` when one has not ended.
     """
-    own = {member.run_id for member in members}
     readers: Dict[str, List[str]] = {}
     for needed, run_id, status in index_of(paths).ask(needed_by):
-        if needed not in own or run_id in own:
+        if needed not in run_ids or run_id in run_ids:
             continue
         if status in states.UNFINISHED:
-            raise EspalierError(
-                "run_in_use",
-                f"Can't delete the run {needed}: the run {run_id}, which is {status}, needs it.",
-                f"Wait for {run_id}, or cancel it.",
-                run_ids=[needed],
-            )
+            message = f"Can't delete the run {needed}: the run {run_id}, which is {status}, needs it."
+            raise EspalierError("run_in_use", message, f"Wait for {run_id}, or cancel it.", run_ids=[needed])
         readers.setdefault(needed, []).append(run_id)
     return readers
 
@@ -111,10 +101,6 @@ def readers_of(paths: WorkspacePaths, members: Sequence[Member]) -> Dict[str, Li
 def index_of(paths: WorkspacePaths) -> RunIndex:
     """The workspace's index of runs."""
     return RunIndex(paths, summarise)
-
-
-def _states(members: Sequence[Member]) -> Dict[str, str]:
-    return {member.run_id: _state_of(member.run) for member in members}
 
 
 def _state_of(run: RunPaths) -> str:
@@ -127,24 +113,19 @@ def _state_of(run: RunPaths) -> str:
         return states.DAMAGED
 
 
-def _busy(members: Sequence[Member], found: Dict[str, str]) -> List[str]:
-    """Those that a process executes or cleans up, or will."""
-    return [
-        member.run_id
-        for member, is_queued in zip(members, _are_queued(members))
-        if is_queued
-        or found[member.run_id] in states.UNFINISHED
-        or (states.is_final(found[member.run_id]) and is_held(member.run, is_final=True))
-    ]
-
-
-def _are_queued(members: Sequence[Member]) -> List[bool]:
-    """Whether the queue has a ticket or lease of each run, which may also be that of a copy."""
+def _busy(runs: Mapping[str, RunPaths], found: Mapping[str, str]) -> Dict[str, str]:
+    """The states of those that a process executes or cleans up, or will."""
+    queued: Set[str] = set()
     with contextlib.suppress(OSError, EspalierError):  # (without a queue nothing is executed)
         queue = queue_paths()
-        known, leases = runs_in_queue(queue), [queue.lease(member.run_id) for member in members]
-        return [
-            member.run_id in known and (not os.path.exists(lease) or is_entry_of(lease, member.run.root))
-            for member, lease in zip(members, leases)
-        ]
-    return [False] * len(members)
+        for run_id in runs_in_queue(queue) & runs.keys():
+            lease = queue.lease(run_id)
+            if not os.path.exists(lease) or is_entry_of(lease, runs[run_id].root):  # (else it is a copy's)
+                queued.add(run_id)
+    return {
+        run_id: state
+        for run_id, state in found.items()
+        if state in states.UNFINISHED
+        or run_id in queued
+        or (states.is_final(state) and is_held(runs[run_id], is_final=True))
+    }

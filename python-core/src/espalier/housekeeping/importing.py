@@ -9,37 +9,25 @@ import os
 import shutil
 import time
 from contextlib import closing
-from typing import Any, Dict, Mapping, NamedTuple, Optional, Sequence, Set
+from typing import Any, Iterator, Mapping, NamedTuple, Optional, Sequence, Set
 
 from espalier.adapters.files import remove_tree
 from espalier.base import states
+from espalier.base.archive_paths import archived_file, archived_object
 from espalier.base.errors import EspalierError
-from espalier.base.model.codec import decoded
-from espalier.base.model.job import JobSpec
+from espalier.base.model.codec import decoded, encode
+from espalier.base.model.job import JobSpec, Meta
 from espalier.base.model.status import status_in
 from espalier.base.names import is_name
 from espalier.base.os_errors import cannot_write
-from espalier.base.paths import (
-    CHILDREN,
-    META,
-    SPEC,
-    STATUS,
-    RunPaths,
-    WorkspacePaths,
-    archived_file,
-    archived_object,
-    experiment_of,
-    is_digest,
-    is_run_id,
-    temporary,
-)
+from espalier.base.paths import CHILDREN, META, SPEC, STATUS, RunPaths, WorkspacePaths, is_digest, is_run_id, temporary
 from espalier.base.progress import report
-from espalier.base.records import FILE_MODE, FOLDER_MODE, check_kinds, dump_record, make_folders, now_iso
+from espalier.base.records import FILE_MODE, FOLDER_MODE, dump_record, make_folders, now_iso
 from espalier.base.resources import bytes_of
 from espalier.base.types import Frame, Text
 from espalier.housekeeping.archive_file import Archive
 from espalier.housekeeping.portable import HOST_FIELDS, Entry, is_portable, is_same
-from espalier.jobs.folder import make_shard, place_folder, sync_together
+from espalier.jobs.commit import make_shard, place_folder, sync_together
 from espalier.snapshot.hold import holding_objects
 from espalier.snapshot.reach import snapshots_in
 from espalier.store.objects import SMALL, ObjectWriter
@@ -51,22 +39,17 @@ from espalier.workspace.experiment_record import record_experiment
 _KINDS = {"run_id": "string", "experiment": "string", "status": "string", "files": "integer", "size": "double",
           "imported": "logical"}  # fmt: skip
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
-# The field of `meta.json` by which an imported run is known.
-_IMPORTED = "imported"
 
 
 class _Arrival(NamedTuple):
-    """A run of an archive: its files, its mutable record, how it ended, and the snapshots that it refers to."""
+    """A run of an archive: its place, its files, its mutable record, how it ended, the snapshots that it refers to."""
 
+    run_id: str
     run: RunPaths
     files: Mapping[str, Entry]
-    meta: Dict[str, Any]
+    meta: Meta
     status: str
     snapshots: Sequence[str]
-
-    @property
-    def run_id(self) -> str:
-        return os.path.basename(self.run.root)
 
 
 def import_runs(paths: WorkspacePaths, file: str, *, max_size: Optional[Text]) -> Frame:
@@ -80,15 +63,16 @@ def import_runs(paths: WorkspacePaths, file: str, *, max_size: Optional[Text]) -
             raise cannot_write(paths.root, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
         imported = _imported(paths, archive, new) if new else set()
     rows = []
-    for run, files, _, status, _ in arrivals:
-        run_id, size = os.path.basename(run.root), float(sum(entry.size for entry in files.values()))
-        rows.append((run_id, experiment_of(run_id), status, len(files), size, run_id in imported))
+    for run_id, run, files, _, status, _ in arrivals:
+        size = float(sum(entry.size for entry in files.values()))
+        rows.append((run_id, run.experiment, status, len(files), size, run_id in imported))
     return Frame.of_rows(rows, _KINDS)
 
 
 def _imported(paths: WorkspacePaths, archive: Archive, arrivals: Sequence[_Arrival]) -> Set[str]:
     """Import runs: all are written before the first is moved to its place. Returns the ids of those that are new."""
     asides = {arrival.run_id: temporary(arrival.run.shard) for arrival in arrivals}
+    new = set()
     try:
         with holding_objects(paths):
             _store_objects(paths, archive)
@@ -97,62 +81,54 @@ def _imported(paths: WorkspacePaths, archive: Archive, arrivals: Sequence[_Arriv
                 report("Importing runs", done, len(arrivals))
                 _write(paths, archive, arrival, asides[arrival.run_id])
             sync_together(paths, [folder for aside in asides.values() for folder, _, _ in os.walk(aside)])
-            new = {each.run_id for each in arrivals if _placed(paths, archive, each, asides[each.run_id])}
-            sync_together(paths, [paths.runs, *{each.run.shard for each in arrivals}])
-            return new
+            for arrival in arrivals:
+                record_experiment(paths, arrival.run.experiment)
+                try:
+                    place_folder(paths, asides[arrival.run_id], arrival.run_id, sync=False)
+                    new.add(arrival.run_id)
+                except EspalierError:
+                    if not _is_there(archive, arrival):  # (else another process was faster)
+                        raise
+            sync_together(paths, [paths.runs, *{arrival.run.shard for arrival in arrivals}])
     except OSError as error:
         raise cannot_write(paths.root, error) from error
     finally:
         for aside in asides.values():
             remove_tree(aside)
+    return new
 
 
 def _checked(paths: WorkspacePaths, archive: Archive, run_id: str) -> _Arrival:
     """One run of an archive, whose records were read and checked."""
-    files = archive.manifest.runs[run_id].files
+    run, files = paths.run(run_id), archive.manifest.runs[run_id].files
     with archive.checked(f"the records of the run {run_id} can't be read"):
         record, status = archive.record(run_id, SPEC), archive.record(run_id, STATUS)
-        meta = check_kinds(META, archive.record(run_id, META), {"tags": dict, "properties": dict})
-        problem = (
-            _problem_of_spec(decoded(JobSpec, SPEC, record), run_id)
-            or _problem_of_status(status)
-            or _problem_of_children(files)
-        )
-        if problem:
+        meta = decoded(Meta, META, archive.record(run_id, META))
+        for problem in _problems(run_id, run.experiment, decoded(JobSpec, SPEC, record), status, files):
             raise archive.refused(f"the run {run_id} {problem}")
-        return _Arrival(paths.run(run_id), files, meta, str(status["state"]), snapshots_in(record))
+        return _Arrival(run_id, run, files, meta, str(status["state"]), snapshots_in(record))
 
 
-def _problem_of_spec(spec: JobSpec, run_id: str) -> str:
-    """Why a definition isn't that of the run, or names files that aren't its own."""
-    if spec.id != run_id or spec.experiment != experiment_of(run_id) or not is_name(spec.experiment):
-        return f"names itself {spec.id[:200]!r}, of the experiment {spec.experiment[:200]!r}"
+def _problems(
+    run_id: str, experiment: str, spec: JobSpec, record: Mapping[str, Any], files: Mapping[str, Entry]
+) -> Iterator[str]:
+    """Why the records and files aren't those of a run that has ended, or name what isn't its own."""
+    status, children = status_in(record), CHILDREN + "/"
+    if spec.id != run_id or spec.experiment != experiment or not is_name(experiment):
+        yield f"names itself {spec.id[:200]!r}, of the experiment {spec.experiment[:200]!r}"
     if spec.snapshot is not None and not is_digest(spec.snapshot.id.partition("sha256:")[2]):
-        return "has a snapshot that can't be one"
-    others = (*spec.depends_on, *(item.run for item in spec.inputs if item.run))
-    if not all(map(is_run_id, (*others, *([spec.parent] if spec.parent else [])))):
-        return "names a run that can't be one"
-    outside = [item.path for item in spec.outputs if not is_portable(item.path.rstrip("/"))]
-    return f"declares the output {outside[0][:200]!r}, which isn't its own" if outside else ""
-
-
-def _problem_of_status(record: Mapping[str, Any]) -> str:
-    status = status_in(record)
+        yield "has a snapshot that can't be one"
+    others = [*spec.depends_on, *(item.run for item in spec.inputs), spec.parent]
+    if not all(is_run_id(other) for other in others if other):
+        yield "names a run that can't be one"
     if not states.is_final(status.state):
-        return f"hasn't ended: its state is {record.get('state')!r:.100}"
-    found = [name for name in HOST_FIELDS if name in record]
-    if found:
-        return f"names processes or folders of another host: {found[0]}"
-    outside = [name for name in status.logs or {} if not is_portable(name)]
-    return f"has the log {outside[0][:200]!r}, which isn't its own" if outside else ""
-
-
-def _problem_of_children(files: Mapping[str, Entry]) -> str:
+        yield f"hasn't ended: its state is {record.get('state')!r:.100}"
+    yield from (f"names processes or folders of another host: {name}" for name in HOST_FIELDS if name in record)
+    places = [*(item.path.rstrip("/") for item in spec.outputs), *(status.logs or ())]
+    yield from (f"has the file {name[:200]!r}, which isn't its own" for name in places if not is_portable(name))
     for name, entry in files.items():
-        folder, _, child = name.partition("/")
-        if folder == CHILDREN and (not is_run_id(child) or entry.size):
-            return f"has the child {name[:200]!r}, which can't be one"
-    return ""
+        if name.startswith(children) and (not is_run_id(name[len(children) :]) or entry.size):
+            yield f"has the child {name[:200]!r}, which can't be one"
 
 
 def _is_there(archive: Archive, arrival: _Arrival) -> bool:
@@ -203,23 +179,10 @@ def _write(paths: WorkspacePaths, archive: Archive, arrival: _Arrival, aside: st
     origin = {"at": now_iso(time.time()), "workspace_id": archive.manifest.workspace_id}
     make_shard(paths, arrival.run.shard, False)
     os.mkdir(aside, FOLDER_MODE)
-    folders = {os.path.dirname(name) for name in arrival.files}
-    for folder in sorted(folders - {""}):
+    for folder in {os.path.dirname(name) for name in arrival.files} - {""}:
         make_folders(os.path.join(aside, folder), top=aside)
     for name, entry in arrival.files.items():
-        changed = [dump_record({**arrival.meta, _IMPORTED: origin})] if name == META else None
+        changed = [dump_record(encode(arrival.meta._replace(imported=origin)))] if name == META else None
         fd = os.open(os.path.join(aside, name), _NEW, FILE_MODE | (0o111 if entry.executable else 0))
         with os.fdopen(fd, "wb") as file:
             file.writelines(changed or archive.pieces(archived_file(arrival.run_id, name)))
-
-
-def _placed(paths: WorkspacePaths, archive: Archive, arrival: _Arrival, aside: str) -> bool:
-    """Move a run that was written to its place. False: another process was faster."""
-    record_experiment(paths, experiment_of(arrival.run_id))
-    try:
-        place_folder(paths, aside, arrival.run_id, sync=False)
-    except EspalierError:
-        if not _is_there(archive, arrival):
-            raise
-        return False
-    return True

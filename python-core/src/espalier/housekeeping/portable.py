@@ -3,12 +3,13 @@
 import hashlib
 import os
 import unicodedata
-from typing import Dict, Iterable, Iterator, Mapping, Optional, Tuple
+from typing import Dict, Iterator, Mapping, Optional, Tuple
 
 from espalier.adapters.moving import files_below
+from espalier.base.archive_paths import ARCHIVED_FOLDERS, ARCHIVED_RECORDS
 from espalier.base.errors import EspalierError
 from espalier.base.model.record import Record
-from espalier.base.paths import ARCHIVED_FOLDERS, ARCHIVED_RECORDS, CANCEL, CHILDREN, META, STATUS, RunPaths
+from espalier.base.paths import CANCEL, CHILDREN, META, STATUS, RunPaths
 from espalier.base.records import dump_record, open_plain
 from espalier.lifecycle.status import status_record
 
@@ -41,9 +42,11 @@ class Names:
         for count in range(1, len(parts) + 1):
             path = "/".join(parts[:count])
             kept = path + "/" if count < len(parts) else path
-            known = self._seen.setdefault(unicodedata.normalize("NFC", path).casefold(), kept)
-            if known is not kept and (known != kept or kept == name):
+            key = unicodedata.normalize("NFC", path).casefold()
+            known = self._seen.get(key)
+            if known is not None and (known != kept or kept == name):
                 return known
+            self._seen[key] = kept
         return None
 
 
@@ -97,9 +100,8 @@ def pieces_of(run: RunPaths, name: str) -> Iterator[bytes]:
 def is_same(run: RunPaths, files: Mapping[str, Entry]) -> bool:
     """Whether a run of this workspace is the one that a manifest lists, but for what may change of an ended run."""
     try:
-        own = list(filter(_is_frozen, files_of(run)[0]))
-        listed = list(filter(_is_frozen, files))
-        return set(own) == set(listed) and all(_digest(pieces_of(run, name)) == files[name].sha256 for name in own)
+        own = set(filter(_is_frozen, files_of(run)[0]))
+        return own == set(filter(_is_frozen, files)) and all(_has(run, name, files[name].sha256) for name in own)
     except (OSError, EspalierError):
         return False
 
@@ -109,8 +111,8 @@ def _is_frozen(name: str) -> bool:
     return name != META and not name.startswith(CHILDREN + "/")
 
 
-def _digest(pieces: Iterable[bytes]) -> str:
+def _has(run: RunPaths, name: str, sha256: str) -> bool:
     hashed = hashlib.sha256()
-    for piece in pieces:
+    for piece in pieces_of(run, name):
         hashed.update(piece)
-    return hashed.hexdigest()
+    return hashed.hexdigest() == sha256

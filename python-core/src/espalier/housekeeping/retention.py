@@ -5,19 +5,29 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 from espalier.adapters.files import size_below
 from espalier.base import states
 from espalier.base.errors import EspalierError
+from espalier.base.model.codec import checked
+from espalier.base.model.record import Record
 from espalier.base.names import check_name
 from espalier.base.paths import WorkspacePaths
 from espalier.base.progress import report
 from espalier.base.resources import bytes_of, checked_count, size_text
 from espalier.base.types import Frame, Text
 from espalier.housekeeping.deletion import delete
-from espalier.housekeeping.families import Member, families, index_of
+from espalier.housekeeping.families import families, index_of
 from espalier.store.index.fields import Field
-from espalier.store.index.grammar import Compare, Negation, Node, Order, parse_filter
-from espalier.store.index.run_index import Query, RunIndex, experiments, needed_by
+from espalier.store.index.grammar import Compare, Negation, Order
+from espalier.store.index.run_index import Query, RunIndex, experiments, needed_by, query_of
 from espalier.store.index.sql import Sql, joined
 
 _TOP = Sql("r.parent IS NULL")
+
+
+class Best(Record):
+    """How many runs of each experiment are kept for a metric, and whether its largest or smallest values are best."""
+
+    metric: str
+    n: int = 1
+    goal: str = "max"
 
 
 class Rules:
@@ -34,11 +44,15 @@ class Rules:
         self.experiment = None if experiment is None else check_name("experiment", experiment)
         self.larger_than = None if larger_than is None else bytes_of(larger_than, "larger_than")
         self.keep_last = None if keep_last is None else checked_count(keep_last, "keep_last")
-        self.keep_best = _best(keep_best) if keep_best else None
         self.keep_tagged = keep_tagged
-        node = parse_filter(filter or "")
+        # (in R `c(metric = "AUC", n = 5)` is text)
+        best = {name: int(each) if str(each).isdecimal() else each for name, each in (keep_best or {}).items()}
+        self.keep_best = checked(Best, best, "bad_argument", where="keep_best") if best else None
+        if self.keep_best and (self.keep_best.n < 1 or self.keep_best.goal not in ("max", "min")):
+            hint = 'Give for example c(metric = "AUC", n = 5).'
+            raise EspalierError("bad_argument", 'keep_best takes `n`, 1 or more, and `goal`, "max" or "min".', hint)
         # The conditions that the index can decide.
-        self.where: List[Node] = [] if node is None else [node]
+        self.where = [*query_of(filter).where]
         if status:
             self.where.append(Compare(Field("", "status"), "in", tuple(status)))
         if older_than:
@@ -49,7 +63,7 @@ class Rules:
             self.larger_than is not None and f"larger than {size_text(self.larger_than)}",
             filter,
             self.keep_last is not None and f"not among the last {self.keep_last}",
-            self.keep_best and f"not among the best {self.keep_best.limit} by {self.keep_best.order[0].field.key}",
+            self.keep_best and f"not among the best {self.keep_best.n} by {self.keep_best.metric}",
         ]
         # What holds for each run that goes.
         self.why = "; ".join(str(part) for part in parts if part)
@@ -62,21 +76,10 @@ def apply_rules(paths: WorkspacePaths, rules: Rules, *, dry_run: bool) -> Frame:
     """Delete the runs that rules let go, or list them only. See `Housekeeping.retention_rules`."""
     index = index_of(paths)
     run_ids, needs = index.ask(lambda database: (_chosen(index, database, rules), needed_by(database)))
-    members = families(paths, run_ids)
+    found = families(paths, run_ids)
     if rules.larger_than is not None:
-        members = _larger(members, rules.larger_than)
-    return delete(paths, _unneeded(members, needs), dry_run=dry_run, why=rules.why)
-
-
-def _best(given: Mapping[str, Text]) -> Query:
-    """The best runs by a metric."""
-    n, goal = given.get("n", 1), given.get("goal", "max")
-    if "metric" not in given or goal not in ("max", "min") or not set(given) <= {"metric", "n", "goal"}:
-        message = 'keep_best needs a `metric`, and takes `n`, how many are kept, and `goal`, "max" or "min".'
-        raise EspalierError("bad_argument", message, 'Give for example c(metric = "AUC", n = 5).', argument="keep_best")
-    field = Field("metrics", str(given["metric"]))
-    count = checked_count(int(n) if isinstance(n, str) and n.isdecimal() else n, "keep_best: n", 1)
-    return Query([Negation(Compare(field, "null", ""))], [Order(field, goal == "max")], count)
+        found = _larger(paths, found, rules.larger_than)
+    return delete(paths, _unneeded(found, needs), dry_run=dry_run, why=rules.why)
 
 
 def _chosen(index: RunIndex, database: Any, rules: Rules) -> List[str]:
@@ -94,25 +97,25 @@ def _chosen(index: RunIndex, database: Any, rules: Rules) -> List[str]:
         if rules.keep_last:
             kept.update(index.ids(database, Query(limit=rules.keep_last, fixed=own)))
         if rules.keep_best:
-            kept.update(index.ids(database, rules.keep_best._replace(fixed=own)))
+            field = Field("metrics", rules.keep_best.metric)
+            order, has_it = [Order(field, rules.keep_best.goal == "max")], [Negation(Compare(field, "null", ""))]
+            kept.update(index.ids(database, Query(has_it, order, rules.keep_best.n, fixed=own)))
     return [run_id for run_id in found if run_id not in kept]
 
 
-def _larger(members: Sequence[Member], least: int) -> List[Member]:
+def _larger(paths: WorkspacePaths, found: Mapping[str, str], least: int) -> Dict[str, str]:
     """The families that take more than so many bytes."""
     sizes: Dict[str, int] = {}
-    for done, member in enumerate(members):
-        report("Measuring runs", done, len(members))
-        top = member.above or member.run_id
-        sizes[top] = sizes.get(top, 0) + size_below(member.run.root)
-    return [member for member in members if sizes[member.above or member.run_id] > least]
+    for done, (run_id, above) in enumerate(found.items()):
+        report("Measuring runs", done, len(found))
+        sizes[above or run_id] = sizes.get(above or run_id, 0) + size_below(paths.run(run_id).root)
+    return {run_id: above for run_id, above in found.items() if sizes[above or run_id] > least}
 
 
-def _unneeded(members: Sequence[Member], needs: Sequence[Tuple[str, str, str]]) -> List[Member]:
+def _unneeded(found: Dict[str, str], needs: Sequence[Tuple[str, str, str]]) -> Dict[str, str]:
     """The families of which no run is needed by one that stays."""
-    going = {member.run_id: member.above or member.run_id for member in members}
     while True:
-        staying = {going[needed] for needed, run_id, _ in needs if needed in going and run_id not in going}
+        staying = {found[run] or run for run, reader, _ in needs if run in found and reader not in found}
         if not staying:
-            return [member for member in members if member.run_id in going]
-        going = {run_id: top for run_id, top in going.items() if top not in staying}
+            return found
+        found = {run_id: above for run_id, above in found.items() if (above or run_id) not in staying}

@@ -8,10 +8,10 @@ import re
 from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from espalier.base.errors import EspalierError
+from espalier.base.model.codec import shown
 from espalier.base.paths import OUTPUTS
 from espalier.base.scripts import input_variable
 from espalier.environment.definition import Environment
-from espalier.environment.spelling import shown
 from espalier.jobfile.environments import definition_value
 from espalier.jobfile.kinds import map_of, misfit, path_of, text_of
 from espalier.jobfile.near import unknown_name

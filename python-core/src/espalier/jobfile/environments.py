@@ -8,8 +8,7 @@ from espalier.base.errors import EspalierError
 from espalier.base.names import is_name
 from espalier.environment.definition import Environment
 from espalier.environment.definition_files import from_yaml
-from espalier.environment.reading import environment_of as definition_of
-from espalier.environment.reading import short_record
+from espalier.environment.text import short_record
 from espalier.jobfile.kinds import all_text_of, misfit, path_of, text_of
 from espalier.jobfile.reader import Node, bad_job
 
@@ -54,14 +53,14 @@ def environment_value(given: Mapping[str, Any]) -> Any:
             values = json.loads(str(given["definition"]))
         except ValueError as error:
             raise EspalierError("environment_invalid", f"The environment's record isn't JSON: {error}.") from error
-        return short_record(definition_of(values))
+        return short_record(Environment.from_mapping(values))
     if given and set(given) <= _REFERENCE:
         name, version = str(given.get("name")), given.get("version")
         is_plain = is_name(name) and (version is None or is_name(str(version)))
         reference = name if version is None else f"{name}:{version}"
         return reference if is_plain else {part: str(text) for part, text in given.items() if text is not None}
-    record = short_record(definition_of({"name": _NAMELESS, **given}))
-    return record if "name" in given else definition_value(definition_of({"name": _NAMELESS, **given}), has_name=False)
+    environment = Environment.from_mapping({"name": _NAMELESS, **given})
+    return short_record(environment) if "name" in given else definition_value(environment, has_name=False)
 
 
 def _from_file(node: Node, where: str) -> Dict[str, Any]:
@@ -77,7 +76,7 @@ def _from_file(node: Node, where: str) -> Dict[str, Any]:
 
 def _checked(node: Node, values: Mapping[str, Any]) -> Environment:
     try:
-        return definition_of({"name": _NAMELESS, **values})
+        return Environment.from_mapping({"name": _NAMELESS, **values})
     except EspalierError as error:
         if error.code == "newer_format":
             raise

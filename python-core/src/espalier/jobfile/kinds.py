@@ -4,7 +4,7 @@ import os
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional
 
 from espalier.base.errors import EspalierError
-from espalier.environment.spelling import shown
+from espalier.base.model.codec import shown
 from espalier.jobfile.near import unknown_name
 from espalier.jobfile.reader import Node, bad_job
 

@@ -9,10 +9,10 @@ from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tup
 from espalier.base.config import OUTSIDE_LINKS, ScriptRunConfig
 from espalier.base.docker_options import DockerOptions
 from espalier.base.errors import EspalierError
+from espalier.base.model.codec import shown
 from espalier.base.names import check_name
 from espalier.base.retry import checked_retry
 from espalier.base.values import native
-from espalier.environment.spelling import shown
 from espalier.jobfile import kinds
 from espalier.jobfile.environments import environment_of, environment_value
 from espalier.jobfile.kinds import (
@@ -34,8 +34,8 @@ from espalier.jobfile.kinds import (
 from espalier.jobfile.near import unknown_name
 from espalier.jobfile.reader import Node, bad_job
 from espalier.jobs.commit import checked_tags
-from espalier.jobs.outputs import declared_outputs
-from espalier.jobs.params import script_words
+from espalier.jobs.inputs import declared_outputs
+from espalier.jobs.program import script_words
 
 FORMAT = 1
 # What editors find the schema by: its `$id`.

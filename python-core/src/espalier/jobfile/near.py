@@ -4,7 +4,7 @@ import difflib
 from typing import Iterable
 
 from espalier.base.errors import EspalierError
-from espalier.environment.spelling import shown
+from espalier.base.model.codec import shown
 from espalier.jobfile.reader import Node, bad_job
 
 # What other tools, and the functions of R, call them.

@@ -8,7 +8,7 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple, Union
 import yaml
 
 from espalier.base.errors import EspalierError
-from espalier.environment.spelling import shown
+from espalier.base.model.codec import shown
 
 LARGEST = 1 << 20
 DEEPEST = 24

@@ -6,9 +6,9 @@ import shlex
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from espalier.base.errors import EspalierError
+from espalier.base.model.codec import shown
 from espalier.environment.definition import Environment
 from espalier.environment.python_sources import conda_environment
-from espalier.environment.spelling import shown
 from espalier.jobfile.environments import definition_value
 from espalier.jobfile.kinds import all_text_of, flag_of, map_of, text_of
 from espalier.jobfile.reader import Node, Place, bad_job, node_of

@@ -3,7 +3,7 @@
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from espalier.base.errors import EspalierError
-from espalier.environment.spelling import shown
+from espalier.base.model.codec import shown
 from espalier.jobfile.reader import DEEPEST, Node, Place, bad_job, checked_text, node_of, plain_value, read_nodes
 
 _NAMES = "Names have dots between them: params.trees=500."

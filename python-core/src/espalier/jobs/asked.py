@@ -1,19 +1,84 @@
-"""Requests of jobs as values: each field is of the type it has to be, or refused."""
+"""Requests of jobs as values (protocol.md, "Children")."""
 
 import os
-from dataclasses import fields
-from typing import Any, Dict, List, Mapping
+from typing import Any, Dict, Mapping, Optional, Tuple, Type, TypeVar
 
 from espalier.base.config import ScriptRunConfig, Session
 from espalier.base.errors import EspalierError
-from espalier.base.paths import JOB_R, RunPaths
+from espalier.base.model.codec import Wrong, decode, given_fields, shown
+from espalier.base.model.job import JobEnv, Programs
+from espalier.base.model.record import Record
+from espalier.base.paths import FORMAT, JOB_R, RunPaths
 from espalier.base.values import NA, from_json
 
+_T = TypeVar("_T", bound=Record)
 # How many children one request may make.
 _MANY = 1000
-_TEXTS = ("source_directory", "entry_script", "compute_target", "display_name")
-_MAPPINGS = ("script_params", "environment_variables", "environment")
-_PROGRAMS = ("rscript", "r_version", "python")
+
+
+class Wanted(Record):
+    """A child that is to be recorded by hand."""
+
+    name: Optional[str] = None
+    run_id: Optional[str] = None
+    collect_from: Optional[str] = None
+    tags: Mapping[str, str] = {}
+
+
+class Identity(Record):
+    """The run that an operation is called of."""
+
+    id: Optional[str] = None
+
+
+class Request(Record):
+    """What a job asks for. `class_` is the field `class`; `args` are as they were sent, for the dispatcher."""
+
+    op: str
+    parent: Optional[str] = None
+    run: Optional[str] = None
+    message: Optional[str] = None
+    client: str = ""
+    config: Mapping[str, Any] = {}
+    wanted: Tuple[Wanted, ...] = ()
+    tags: Mapping[str, str] = {}
+    class_: str = ""
+    member: str = ""
+    identity: Identity = Identity()
+    args: Any = None
+    format: int = FORMAT
+
+
+class _SessionOf(Record):
+    """The session in the fields of a job."""
+
+    client: str = ""
+    library_paths: Tuple[str, ...] = ()
+    rscript: Optional[str] = None
+    r_version: Optional[str] = None
+    python: Optional[str] = None
+
+
+def request_of(record: Mapping[str, Any]) -> Request:
+    """A request from its JSON.
+
+    Raises:
+        EspalierError: `bad_argument`.
+    """
+    fields = plain_request(record)
+    fields.update(class_=fields.pop("class", None), args=record.get("args"))
+    # (R writes nothing at all as an empty list)
+    found = _read(Request, {name: value for name, value in fields.items() if value != []})
+    if found.op == "create" and not 1 <= len(found.wanted) <= _MANY:
+        raise EspalierError("bad_argument", f"One request makes 1 to {_MANY:,} children, not {len(found.wanted):,}.")
+    return found
+
+
+def _read(cls: Type[_T], record: Any) -> _T:
+    try:
+        return decode(cls, record)
+    except Wrong as error:
+        raise error.as_error("bad_argument", "The request") from None
 
 
 def plain_request(record: Mapping[str, Any]) -> Dict[str, Any]:
@@ -37,76 +102,34 @@ def _plain(value: Any) -> Any:
     if value is None:
         return None
     plain = from_json(value)
+    if isinstance(plain, str) and "\0" in plain:
+        raise ValueError("it holds a NUL character")
     return None if plain is NA else plain
 
 
-def text_of(record: Mapping[str, Any], name: str, needed: bool = False) -> str:
-    """A field that is text; empty where it is absent.
-
-    Raises:
-        EspalierError: `bad_argument`.
-    """
-    value = record.get(name)
-    if value is None and not needed:
-        return ""
-    if not isinstance(value, str) or "\0" in value:
-        raise _bad(name, "text")
-    return value
-
-
-def texts_of(record: Mapping[str, Any], name: str) -> Dict[str, str]:
-    """A field that is an object of texts; empty where it is absent. Raises EspalierError `bad_argument`."""
-    value = record.get(name) or {}
-    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
-        raise _bad(name, "an object of texts")
-    return value
-
-
-def object_of(record: Mapping[str, Any], name: str) -> Dict[str, Any]:
-    """A field that is an object. Raises EspalierError `bad_argument`."""
-    value = record.get(name)
-    if not isinstance(value, dict):
-        raise _bad(name, "an object")
-    return value
-
-
-def items_of(record: Mapping[str, Any], name: str) -> List[Dict[str, Any]]:
-    """A field that is a list of objects, up to 1,000. Raises EspalierError `bad_argument`."""
-    value = record.get(name)
-    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value) or not 1 <= len(value) <= _MANY:
-        raise _bad(name, f"a list of 1 to {_MANY} objects")
-    return value
-
-
-def config_of(record: Mapping[str, Any], env: Mapping[str, Any], run: RunPaths) -> ScriptRunConfig:
+def config_of(asked: Mapping[str, Any], env: JobEnv, run: RunPaths) -> ScriptRunConfig:
     """The job that a request describes.
 
     Args:
+        asked: Its fields.
         env: The `env.json` of the run that asks: the child inherits of it what it may.
         run: The run that asks.
 
     Raises:
         EspalierError: `bad_argument`.
     """
-    values = dict(object_of(record, "config"))
-    if not isinstance(values.get("arguments", []), (list, type(None))):
-        raise _bad("arguments", "a list")
-    for name in _TEXTS:
-        text_of(values, name)
-    for name in _MAPPINGS:
-        if not isinstance(values.get(name, {}), (dict, type(None))):
-            raise _bad(name, "an object")
-    given = {} if values.get("inputs") is None else values["inputs"]
-    if not isinstance(given, dict) or not all(map(_is_input, given.values())):
+    values = dict(asked)
+    inputs = values.get("inputs") or {}
+    if not isinstance(inputs, dict) or not all(map(_is_input, inputs.values())):
         raise EspalierError("bad_argument", "The inputs of the request must be absolute paths, or outputs of runs.")
     source = values.get("source_directory")
-    if source is not None and not os.path.isabs(source):
-        raise _bad("source_directory", "an absolute path")
-    values["session"] = _session(values.pop("session", None) or {}, env, run)
-    unknown = sorted(set(values) - {item.name for item in fields(ScriptRunConfig)})
-    if unknown:
-        raise EspalierError("bad_argument", f"A job has no field {', '.join(unknown)}.")
-    return ScriptRunConfig(**{name: value for name, value in values.items() if value is not None})
+    if isinstance(source, str) and not os.path.isabs(source):
+        raise EspalierError("bad_argument", f"source_directory must be an absolute path, not {shown(source)}.")
+    session = values.pop("session", None) or {}
+    if isinstance(session, dict):  # (R writes what it doesn't have as an empty object)
+        session = {name: value for name, value in session.items() if value}
+    values["session"] = _session(_read(_SessionOf, session), env, run)
+    return ScriptRunConfig(**given_fields(ScriptRunConfig, values))
 
 
 def _is_input(given: Any) -> bool:
@@ -115,31 +138,22 @@ def _is_input(given: Any) -> bool:
     return isinstance(given, str) and os.path.isabs(given)
 
 
-def _session(asked: Any, env: Mapping[str, Any], run: RunPaths) -> Session:
+def _session(asked: _SessionOf, env: JobEnv, run: RunPaths) -> Session:
     """What the child finds again: what its parent had, but for the parent's own links, which go with it."""
-    if not isinstance(asked, dict):
-        raise _bad("session", "an object")
-    libraries = asked.get("library_paths") or []
-    if not isinstance(libraries, list) or not all(isinstance(path, str) for path in libraries):
-        raise _bad("library_paths", "a list of texts")
     links = os.path.realpath(run.job)
-    lasting = [path for path in libraries if not os.path.realpath(path).startswith(links)]
-    programs = {name: text_of(asked, name) or None for name in _PROGRAMS}
-    variables = {**env.get("preparing", {}), **env["variables"]}
-    if env.get("how") == "image":  # those of the container, which are not here
-        programs, lasting = {name: env["session"].get(name) for name in _PROGRAMS}, []
+    lasting = [path for path in asked.library_paths if not os.path.realpath(path).startswith(links)]
+    programs = Programs(asked.rscript or None, asked.r_version or None, asked.python or None)
+    variables = {**env.preparing, **env.variables}
+    if env.how == "image":  # those of the container, which are not here
+        programs, lasting = env.session or Programs(), []
         # (processes outside of the container get them, and a parent of the parent's may have been such a job)
-        variables = dict(env["preparing"])
+        variables = dict(env.preparing)
     return Session(
-        client=text_of(asked, "client"),
+        client=asked.client,
         environment=variables,
         library_paths=lasting,
-        r_package=env["links"].get(JOB_R + "/espalier"),
-        core_python=env.get("core_python"),
-        modules=env.get("modules"),
-        **programs,
+        r_package=env.links.get(JOB_R + "/espalier"),
+        core_python=env.core_python,
+        modules=env.modules,
+        **programs._asdict(),
     )
-
-
-def _bad(name: str, what: str) -> EspalierError:
-    return EspalierError("bad_argument", f"`{name}` of the request must be {what}.")

@@ -12,14 +12,14 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 from espalier.base.config import ScriptRunConfig
 from espalier.base.errors import EspalierError
 from espalier.base.model.codec import read_as
-from espalier.base.model.job import JobSpec
-from espalier.base.paths import ENV, META, QueuePaths, RunPaths, WorkspacePaths
+from espalier.base.model.job import JobSpec, Meta
+from espalier.base.paths import ENV, META, RunPaths, WorkspacePaths
 from espalier.base.progress import indivisible, report
+from espalier.base.queue_paths import QueuePaths
 from espalier.base.records import make_folders, write_file
 from espalier.base.types import Text
 from espalier.executors.registry import executor_of
-from espalier.jobs.commit import meta_record, queued_status
-from espalier.jobs.folder import build_folder, place_folder, sync_together
+from espalier.jobs.commit import build_folder, meta_record, place_folder, queued_status, sync_together
 from espalier.jobs.plan import Plan, each_trial
 from espalier.lifecycle.moved import job_folder
 from espalier.queue.home import allocator, queue_paths
@@ -35,7 +35,7 @@ class Trial(NamedTuple):
     """A run of a batch: its parameters, and its mutable record."""
 
     params: Dict[str, Any]
-    meta: Dict[str, Any]
+    meta: Meta
 
 
 class _Written(NamedTuple):
@@ -96,7 +96,7 @@ def _refuse_in_container() -> None:
         raise EspalierError("not_supported", message, "Submit each one as a child: submit_child_run().")
 
 
-def commit_trials(paths: WorkspacePaths, plans: Sequence[Plan], metas: Sequence[Dict[str, Any]]) -> List[str]:
+def commit_trials(paths: WorkspacePaths, plans: Sequence[Plan], metas: Sequence[Meta]) -> List[str]:
     """Write planned runs durably, queue them in their order, and move the queue on once. Where an error or an interrupt
     comes before that, there is none of them.
 
@@ -121,9 +121,7 @@ def commit_trials(paths: WorkspacePaths, plans: Sequence[Plan], metas: Sequence[
     return [each.spec.id for each in written]
 
 
-def _write_aside(
-    paths: WorkspacePaths, plans: Sequence[Plan], metas: Sequence[Dict[str, Any]], written: List[_Written]
-) -> None:
+def _write_aside(paths: WorkspacePaths, plans: Sequence[Plan], metas: Sequence[Meta], written: List[_Written]) -> None:
     """Write the folders of planned runs, durable and not yet in their places; each is added to `written`."""
     diff = start_diff(plans[0].diff)
     first = paths.new_run(plans[0].spec.id)

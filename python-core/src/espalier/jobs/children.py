@@ -16,9 +16,8 @@ from espalier.base.progress import indivisible
 from espalier.base.records import FOLDER_MODE
 from espalier.base.resources import Resources
 from espalier.base.types import Text
-from espalier.jobs.commit import commit, meta_record
+from espalier.jobs.commit import build_folder, commit, meta_record, place_folder, record_child
 from espalier.jobs.confined import Source
-from espalier.jobs.folder import build_folder, place_folder, record_child
 from espalier.jobs.plan import base_spec, plan
 from espalier.lifecycle.children import WAIT, ancestors_of, choice_of
 from espalier.snapshot.hold import holding_objects

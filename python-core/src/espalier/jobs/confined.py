@@ -18,6 +18,7 @@ from espalier.adapters.moving import opened, opened_below
 from espalier.adapters.posix import path_through
 from espalier.base.errors import EspalierError
 from espalier.base.model.job import JobEnvironment, JobSpec
+from espalier.base.names import is_within
 from espalier.base.paths import ARTIFACT_FOLDERS, UPLOADS, RunPaths, is_run_id, temporary
 from espalier.base.scratch_paths import ScratchPaths
 from espalier.environment.definition import Environment
@@ -302,8 +303,7 @@ def _copy(root: str, parts: Sequence[str], aside: str, copier: Copier) -> str:
 
 
 def _is_within(path: str, folder: str) -> bool:
-    path = os.path.normpath(path)
-    return path == folder or path.startswith(folder.rstrip("/") + "/")
+    return is_within(os.path.normpath(path), folder)
 
 
 def _parts(path: str, folder: str) -> List[str]:

@@ -1,17 +1,44 @@
 """The environment that a job asks for: read, looked up, checked against where the job is to run."""
 
+import importlib.util
 import json
+import os
 from dataclasses import replace
-from typing import Any, Dict, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from espalier.adapters.engine import engine_variables
 from espalier.adapters.engine_sockets import CONFIG_VARIABLE, NAMED_BY
-from espalier.base.config import ScriptRunConfig
+from espalier.base.config import ScriptRunConfig, Session
 from espalier.base.errors import EspalierError
+from espalier.base.model.job import Programs
 from espalier.base.paths import FORMAT, WorkspacePaths
 from espalier.environment.definition import Environment
 from espalier.environment.key import definition_digest
 from espalier.executors.contract import Capabilities
+from espalier.queue.spawn import interpreter
+
+# What the core loads beside itself, as far as it is there.
+_MODULES = ("cryptography", "docker", "yaml", "pathspec", "uv", "rattler", "espalier_native")
+
+
+def full_core(session: Session) -> Dict[str, Any]:
+    """Fields of `env.json`: `core_python`, the interpreter, and `modules`, the folders where it finds packages. Those
+    of compiled packages go with one interpreter, and the runner may be another session's."""
+    modules = _folders_of_modules() if session.modules is None else list(session.modules)
+    return {"core_python": session.core_python or interpreter(), "modules": tuple(modules)}
+
+
+def _folders_of_modules() -> List[str]:
+    found: List[str] = []
+    for name in _MODULES:
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.origin:
+            file = os.path.abspath(spec.origin)
+            folder = os.path.dirname(file if spec.submodule_search_locations is None else os.path.dirname(file))
+            if folder not in found:
+                found.append(folder)
+    return found
+
 
 # How a run comes to its environment: what the session has; what the definition says is there; what is made for it.
 SESSION, USER_MANAGED, PRIVATE, IMAGE = "session", "user-managed", "private", "image"
@@ -109,8 +136,7 @@ def with_version(paths: WorkspacePaths, chosen: Chosen) -> Chosen:
         EspalierError: `bad_name`, `environment_invalid`, `workspace_read_only`, or what is wrong with a build context.
     """
     from espalier.environment.context import freeze_context
-    from espalier.environment.curated import curated
-    from espalier.environment.registered import newest_version, register
+    from espalier.environment.registered import curated, newest_version, register
 
     environment = chosen.environment
     ready = curated(environment.name)
@@ -159,7 +185,7 @@ def preparing(
     # (and the registries that the user is logged in to, and the engines that a container must not reach)
     wanted = (CONFIG_VARIABLE, *NAMED_BY)
     ours = {name: value for name, value in session.items() if name.startswith("ESPALIER_") or name in wanted}
-    programs = {name: getattr(config.session, name) for name in ("rscript", "r_version", "python")}
+    programs = Programs(config.session.rscript, config.session.r_version, config.session.python)
     variables = {**inherited, **engine, **ours}
     # (R's own folders in it may hold another Python's library than that of the interpreter that is started)
     variables.pop("LD_LIBRARY_PATH", None)

@@ -1,4 +1,5 @@
-"""Inputs: files and folders outside the snapshot that a job may read, outputs of other runs, files on the web."""
+"""Inputs: files and folders outside the snapshot that a job may read, outputs of other runs, files on the web.
+And the outputs that a job declares, which others may name, and without which it has failed."""
 
 import os
 import re
@@ -7,14 +8,36 @@ from typing import Any, Callable, Dict, FrozenSet, List, Mapping, Sequence, Unio
 from espalier.adapters.homes import cache_folder
 from espalier.base import states
 from espalier.base.errors import EspalierError
-from espalier.base.model.job import Input
+from espalier.base.model.job import Fetch, Input, Output
 from espalier.base.names import check_name
-from espalier.base.paths import WorkspacePaths, is_digest, is_run_id
+from espalier.base.paths import KEPT_FOLDERS, WORKDIR, WorkspacePaths, is_digest, is_run_id
 from espalier.base.scripts import input_variable
 from espalier.environment.spelling import KEEP_SECRETS, url
 from espalier.lifecycle.status import read_status
 from espalier.store.input_digests import digest_of_file, input_at
+from espalier.tracking.artifacts import checked_parts
 from espalier.tracking.run_outputs import found_output, output_to_come
+
+_FOLDERS = (*KEPT_FOLDERS, WORKDIR)
+
+
+def declared_outputs(outputs: Mapping[str, str]) -> List[Output]:
+    """The outputs of a job, by their names.
+
+    Raises:
+        EspalierError: `bad_name`; `bad_argument`: one lies where no job writes.
+    """
+    return [_declared(check_name("output", name), path) for name, path in sorted(outputs.items())]
+
+
+def _declared(name: str, path: str) -> Output:
+    parts = checked_parts(path)
+    if parts[0] not in _FOLDERS:
+        message = f"The output {name} is declared as {path!r:.200}; the files of a run lie in {', '.join(_FOLDERS)}."
+        hint = f'What the job writes as "{path:.200}" is "{WORKDIR}/{path:.200}".'
+        raise EspalierError("bad_argument", message, hint)
+    return Output(name, path)
+
 
 # A path, or a reference: the names of its fields say of which kind it is.
 Given = Union[str, Mapping[str, str]]
@@ -107,7 +130,7 @@ _KINDS: Dict[FrozenSet[str], Callable[[WorkspacePaths, str, Dict[str, str]], Inp
 }
 
 
-def fetching(inputs: Sequence[Input], variables: Mapping[str, str]) -> Dict[str, Any]:
+def fetching(inputs: Sequence[Input], variables: Mapping[str, str]) -> Dict[str, Fetch]:
     """What env.json holds for inputs that have an address: where they are kept, and the session's proxies and
     certificates. Empty without such inputs.
 
@@ -117,7 +140,7 @@ def fetching(inputs: Sequence[Input], variables: Mapping[str, str]) -> Dict[str,
     if not any(item.url for item in inputs):
         return {}
     needed = {name: value for name, value in variables.items() if _OF_NETWORKS.fullmatch(name)}
-    return {"fetch": {"cache": cache_folder(), "variables": needed}}
+    return {"fetch": Fetch(cache_folder(), needed)}
 
 
 def identity_of(inputs: Sequence[Input]) -> List[Any]:

@@ -14,7 +14,7 @@ from espalier.base.canonical import digest
 from espalier.base.config import ScriptRunConfig
 from espalier.base.errors import EspalierError
 from espalier.base.model.codec import decode, encode
-from espalier.base.model.job import FrozenFolder, GitState, Input, JobSpec
+from espalier.base.model.job import FrozenFolder, GitState, Input, JobEnv, JobSpec
 from espalier.base.model.resolve import shown_command
 from espalier.base.model.words import LITERAL
 from espalier.base.names import check_name
@@ -25,14 +25,11 @@ from espalier.base.scripts import language_of
 from espalier.executors.registry import BUILT_IN, executor_for
 from espalier.jobs.demands import hide_gpus, refuse_impossible, refuse_incapable
 from espalier.jobs.documents import refuse_missing_tools
-from espalier.jobs.environment import MADE, SESSION, choose_environment, preparing, with_gpu, with_version
-from espalier.jobs.exec_limits import refuse_too_long
-from espalier.jobs.full_core import full_core
+from espalier.jobs.environment import MADE, SESSION, choose_environment, full_core, preparing, with_gpu, with_version
 from espalier.jobs.inherited import for_environment, inherited_variables, notes_on_missing
-from espalier.jobs.inputs import fetching, identity_of, resolve_inputs, runs_waited_for
+from espalier.jobs.inputs import declared_outputs, fetching, identity_of, resolve_inputs, runs_waited_for
 from espalier.jobs.known_params import unknown_params
-from espalier.jobs.outputs import declared_outputs
-from espalier.jobs.program import Program, checked_script, named_files, program
+from espalier.jobs.program import Program, checked_script, named_files, program, refuse_too_long
 from espalier.jobs.surroundings import Surroundings, surroundings
 from espalier.jobs.working_copy import read_index, working_copy
 from espalier.lifecycle.children import DETACH
@@ -55,7 +52,7 @@ class Plan(NamedTuple):
 
     spec: JobSpec
     display_name: Optional[str]
-    env: Dict[str, Any]
+    env: JobEnv
     notes: List[str]
     warnings: List[str]
     diff: Optional[Asked]
@@ -168,7 +165,7 @@ def plan_trials(
         specs = [spec._replace(git=state, working_copy=layout) for spec in specs]
     environment = chosen.environment if chosen is not None else None
     specs = [executor.specify(spec._replace(executor=code), config, environment) for spec in specs]
-    env: Dict[str, Any] = {"format": FORMAT, "variables": around.variables, "links": around.links}
+    env: Dict[str, Any] = {"variables": around.variables, "links": around.links}
     if chosen_scratch():
         env["scratch"] = chosen_scratch()
     env.update(fetching(inputs, os.environ if config.session.environment is None else config.session.environment))
@@ -179,7 +176,7 @@ def plan_trials(
         env.update(preparing(paths, chosen, config, for_environment(inherited_variables(config.session))))
     diff = ask_for_diff(git, scanned) if git and scanned and config.wants_diff else None
     notes += snapshot.excluded_notes if snapshot else []
-    return [Plan(spec, config.display_name, env, notes, warnings, diff, git_index) for spec in specs]
+    return [Plan(spec, config.display_name, JobEnv(**env), notes, warnings, diff, git_index) for spec in specs]
 
 
 def _merged(trials: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:

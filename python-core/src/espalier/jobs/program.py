@@ -1,20 +1,172 @@
-"""From a config to the words of the command that will be executed."""
+"""From a config to the words of the command that will be executed.
 
+Script parameters are typed values in the record, and text on the command line by one rule. Which values work must not
+depend on the value. Parsers take what begins with `-` for an option, except for a negative number in plain decimals
+(argparse of Python and R, optparse and getopt of R), so:
+
+- numbers are plain decimals, never with an exponent, and -Inf, which has none, gets a leading blank;
+- text that begins with `-` is joined to its name: `--name=-text`, and `-n-text` for a name of one letter;
+- in a vector, where no parser takes joined values, text that begins with `-` is refused.
+
+How long arguments and variables may be is found at submit, not when the job can't start. Source: execve(2), "Limits on
+size of arguments and environment". Linux takes 32 pages of a single string (MAX_ARG_STRLEN), and a quarter of the
+stack's limit of all together (sysconf ARG_MAX).
+"""
+
+import datetime
 import os
+import re
 import shlex
 import shutil
+import sys
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from espalier.base.config import ScriptRunConfig
 from espalier.base.errors import EspalierError
 from espalier.base.model.job import Input, JobEnvironment
 from espalier.base.model.resolve import interpreters
-from espalier.base.model.words import INPUT, INTERPRETER, SCRIPT, Word, literal, word
-from espalier.base.scripts import QUARTO, kind_of, language_of
+from espalier.base.model.words import INPUT, INTERPRETER, LITERAL, PARAMETER, SCRIPT, Part, Word, literal, word
+from espalier.base.names import check_label
+from espalier.base.scripts import QUARTO, argument_text, kind_of, language_of, parameter_texts
+from espalier.base.values import native, typed
 from espalier.jobs.documents import other_command, runner_words
 from espalier.jobs.environment import IMAGE, PRIVATE, SESSION
-from espalier.jobs.params import quarto_words, script_words
 from espalier.lifecycle.near_names import files_below, nearest_file
+
+_PLAIN_NUMBER = re.compile(r"-(\d+|\d*\.\d+)$", re.ASCII)
+
+
+def script_words(params: Mapping[str, Any], script: Optional[str]) -> Tuple[List[Word], Dict[str, Any]]:
+    """Parameters as words of the command and as the record's typed `params`.
+
+    A name without leading dash gets two. None or "" makes a flag. A list gives its values one after the other.
+
+    Args:
+        script: The entry script.
+
+    Raises:
+        EspalierError: `bad_argument` (NA, a type that is no value, a text that would be taken for an option),
+            `bad_name`.
+    """
+    words: List[Word] = []
+    record: Dict[str, Any] = {}
+    for name, value in params.items():
+        if not isinstance(name, str):
+            raise EspalierError("bad_name", f"script_params: {name!r} is no name.", "Names are text.")
+        option = name if name.startswith("-") else "--" + name
+        label = check_label("script parameter", option.lstrip("-"))
+        if label in record:
+            raise EspalierError("bad_name", f"script_params has {label} twice.", "Give each parameter once.")
+        if value is None or value == "":
+            record[label] = {"kind": "logical", "value": True}
+            words.append(literal(option))
+        elif isinstance(value, (list, tuple)):
+            values = [_checked(name, item) for item in value]
+            for item in values:
+                _refuse_option(name, argument_text(item))
+            record[label] = [typed(item) for item in values]
+            words += [literal(option), word(PARAMETER, label)]
+        else:
+            record[label] = typed(_checked(name, value))
+            words += _single(option, label, *parameter_texts(script, record[label]))
+    return words, record
+
+
+def _single(option: str, label: str, text: str) -> List[Word]:
+    if not text.startswith("-") or _PLAIN_NUMBER.match(text):
+        return [literal(option), word(PARAMETER, label)]
+    one_letter = len(option) == 2 and option[1] != "-"
+    return [Word((Part(LITERAL, option if one_letter else option + "="), Part(PARAMETER, label)))]
+
+
+def _refuse_option(name: str, text: str) -> None:
+    if len(text) > 1 and text.startswith("-") and not _PLAIN_NUMBER.match(text):
+        raise EspalierError(
+            "bad_argument",
+            f"script_params: {name} has the element {text[:60]!r}, which scripts would take for an option.",
+            "Join the elements to one string, put them into a file, or write the arguments yourself: `arguments`.",
+        )
+
+
+def quarto_words(record: Mapping[str, Any]) -> List[Word]:
+    """Recorded parameters as quarto takes them, `-P name:value`, the value as YAML."""
+    pairs = [(literal("-P"), Word((Part(LITERAL, f"{name}:"), Part(PARAMETER, name)))) for name in record]
+    return [each for pair in pairs for each in pair]
+
+
+def _checked(name: str, value: Any) -> Any:
+    value = value.isoformat() if isinstance(value, datetime.date) else native(value)
+    if isinstance(value, int) and value.bit_length() > 1023:
+        raise EspalierError("bad_argument", f"script_params: {name} is beyond 2^1023.", "Give it as text, with str().")
+    if isinstance(value, (bool, int, float, str)):
+        if isinstance(value, str) and "\0" in value:
+            raise EspalierError("bad_argument", f"script_params: {name} contains a NUL character.")
+        return value
+    seen = "NA" if value is None else f"of type {type(value).__name__}"
+    raise EspalierError(
+        "bad_argument",
+        f"script_params: {name} is {seen}.",
+        "A parameter is a string, number, logical, or a vector of them; leave the value out (NULL) for a flag.",
+    )
+
+
+# What the runner and the shell script that starts R add to a job's variables, bytes.
+_RESERVED = 32_768
+_POINTER = 8
+
+
+def refuse_too_long(command: Sequence[str], variables: Mapping[str, str]) -> None:
+    """Refuse a program that the system would not start for its size.
+
+    Raises:
+        EspalierError: `bad_argument`, with `bytes` and `limit`.
+    """
+    each = _single_limit()
+    words = [_size(word) + 1 for word in command]
+    pairs = {name: _size(name) + _size(text) + 2 for name, text in variables.items()}
+    if each is not None:
+        for number, size in enumerate(words):
+            if size > each:
+                raise _too_long(f"Argument {number} of the job ({_shown(command[number])})", size, each)
+        for name, size in pairs.items():
+            if size > each:
+                raise _too_long(f"The variable {name} of the job", size, each)
+    total = sum(words) + sum(pairs.values()) + _POINTER * (len(words) + len(pairs))
+    limit = _total_limit()
+    if limit is not None and total > limit:
+        raise _too_long("The arguments and variables of the job", total, limit)
+
+
+def _size(text: str) -> int:
+    return len(text) if text.isascii() else len(os.fsencode(text))
+
+
+def _single_limit() -> Optional[int]:
+    return 32 * os.sysconf("SC_PAGE_SIZE") if sys.platform.startswith("linux") else None
+
+
+def _total_limit() -> Optional[int]:
+    try:
+        limit = os.sysconf("SC_ARG_MAX")
+    except (OSError, ValueError):
+        return None
+    # (no stack limit: Linux takes three quarters of 8 MB)
+    return min(limit, 6 * 1024 * 1024) - _RESERVED if limit > _RESERVED else None
+
+
+def _shown(word: str) -> str:
+    return repr(word[:40] + "...")
+
+
+def _too_long(what: str, size: int, limit: int) -> EspalierError:
+    return EspalierError(
+        "bad_argument",
+        f"{what} takes {size:,} bytes; this system starts no program with more than {limit:,}.",
+        "Write the values to a file in the source directory, or give a file as an input: inputs = list(name = path).",
+        bytes=size,
+        limit=limit,
+    )
+
 
 _SCRIPTS = (".r", ".py", ".sh", ".rmd", ".qmd", ".ipynb")
 

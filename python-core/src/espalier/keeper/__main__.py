@@ -14,7 +14,7 @@ sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(
 
 from espalier.adapters import posix
 from espalier.base.errors import EspalierError
-from espalier.base.paths import QueuePaths
+from espalier.base.queue_paths import QueuePaths
 from espalier.queue.admission import expire
 from espalier.queue.home import allocator, queue_paths
 from espalier.queue.spawn import anything_queued

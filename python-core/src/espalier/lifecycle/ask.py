@@ -15,7 +15,7 @@ from espalier.base.model.codec import encode, read_as
 from espalier.base.model.status import Cancel, Status
 from espalier.base.paths import RunPaths
 from espalier.base.records import dump_record, now_iso
-from espalier.lifecycle.copies import is_copy
+from espalier.lifecycle.digests import is_copy
 from espalier.lifecycle.status import status_of
 
 

@@ -13,7 +13,7 @@ from espalier.base.errors import EspalierError
 from espalier.base.model.codec import read_as
 from espalier.base.model.job import JobSpec
 from espalier.base.paths import RunPaths, is_run_id
-from espalier.base.records import read_record
+from espalier.base.records import readable_record
 from espalier.lifecycle.ask import ask_to_cancel
 from espalier.lifecycle.status import status_of
 
@@ -47,10 +47,7 @@ def children_of(run: RunPaths) -> List[RunPaths]:
 
 def parent_of(run: RunPaths) -> Optional[str]:
     """The run's parent, by its own definition; None where it has none or cannot be read."""
-    try:
-        return _parent_in(read_record(run.spec))
-    except (OSError, EspalierError):
-        return None
+    return _parent_in(readable_record(run.spec))
 
 
 def _parent_in(definition: Mapping[str, Any]) -> Optional[str]:

@@ -13,10 +13,10 @@ from espalier.adapters.private import remove_private_file
 from espalier.base.model.status import Status
 from espalier.base.paths import EARLIER, KEPT_FOLDERS, RunPaths
 from espalier.base.scratch_paths import WORK, ScratchPaths
-from espalier.lifecycle.changed import changed_files
 from espalier.lifecycle.keep import keep_files, take_in
 from espalier.lifecycle.scratch import forget_beginning, remove_scratch, scratch_of, was_begun
 from espalier.lifecycle.status import Known
+from espalier.lifecycle.touched import changed_files
 
 
 def collect(known: Known, warnings: List[str], files: str = "") -> Optional[Dict[str, Any]]:

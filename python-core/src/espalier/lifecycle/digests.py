@@ -1,14 +1,21 @@
-"""Digests of what decides what a run executes: its definition and its variables.
+"""Digests of what decides what a run executes: its definition and its variables. And what tells a copy of a run, in a
+folder that was copied or restored from a backup before it ended, which is never executed from there.
 
 They are taken at submit and kept in the run's ticket and lease, in the queue's own folder, where no job writes; an
 attempt starts only if they match. The run's status has them too, for the case that the queue's folder is lost.
 Standard library only.
+
+Where a run was submitted is known by its `spec.json`, which is never replaced: a copy of it has another inode and
+another time of change, both of which nobody can set. (A folder that is renamed keeps both; a file system that gives
+files new inodes at will keeps the times.)
 """
 
 import os
 from typing import Any, Dict, Mapping
 
+from espalier.base import states
 from espalier.base.hashing import sha256
+from espalier.base.model.status import Status
 from espalier.base.paths import ENV, SPEC, RunPaths
 from espalier.base.records import parse_record, read_plain, read_record
 
@@ -83,3 +90,41 @@ class Frozen:
         """One of them, parsed; read only now where the queue doesn't know its digest. Raises as `read_record`."""
         path = os.path.join(self._root, name)
         return parse_record(path, self._data[name]) if name in self._data else read_record(path)
+
+
+def origin_of(spec: str) -> Dict[str, int]:
+    """What tells a `spec.json` from its copies, for the run's first status."""
+    seen = os.stat(spec)
+    return {"inode": seen.st_ino, "changed_ns": seen.st_ctime_ns}
+
+
+def is_copy(run: RunPaths, status: Status) -> bool:
+    """Whether this folder is a copy of the one that was submitted. Raises FileNotFoundError."""
+    first = status.origin
+    if first is None:
+        return False
+    now = origin_of(run.spec)
+    return now["inode"] != first.get("inode") and now["changed_ns"] != first.get("changed_ns")
+
+
+def is_written_here(run: RunPaths, status: Status) -> bool:
+    """Whether this folder is certainly the one that was submitted: only that is executed, or collected for, where the
+    queue knows nothing of it. A workspace may come from anybody, as part of a project; its records may name any host
+    and user, but not the time at which they will be unpacked. Raises FileNotFoundError."""
+    first = status.origin
+    return first is not None and origin_of(run.spec)["changed_ns"] == first.get("changed_ns")
+
+
+def is_copy_in_queue(run: RunPaths, status: Status, digests: Mapping[str, str]) -> bool:
+    """The same of a run that the queue itself has there: where its definition has been replaced by another it is no
+    copy but a changed run. Its runner refuses it; if it was executed before, it ends as any other whose runner died.
+
+    Args:
+        digests: What the queue knows of its frozen records; where it knows nothing, a queued run's status does.
+
+    Raises:
+        FileNotFoundError: it has no definition.
+    """
+    if not digests and status.state == states.QUEUED:
+        digests = known_digests(status.digests)
+    return is_copy(run, status) and not is_replaced(run, digests)

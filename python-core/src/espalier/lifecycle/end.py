@@ -90,7 +90,7 @@ def judge_outputs(end: End) -> None:
     if not end.is_collected:  # (a full disk: they may come home later)
         end.warnings.append("Whether it made the outputs that it declared wasn't checked.")
         return
-    from espalier.lifecycle.outputs import missing_output
+    from espalier.lifecycle.inputs import missing_output
 
     missing = missing_output(end.run, wanted)
     if missing is not None:

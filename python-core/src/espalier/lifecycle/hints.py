@@ -6,14 +6,101 @@ Hints are in R's words, as its users are most. Loaded where a job has failed; st
 import contextlib
 import os
 import re
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional
 
+from espalier.base import states
 from espalier.base.errors import EspalierError
-from espalier.base.paths import KEPT_FOLDERS, RunPaths
-from espalier.base.records import read_record
+from espalier.base.names import argument_name
+from espalier.base.paths import KEPT_FOLDERS, OUTPUTS, WORKDIR, RunPaths, WorkspacePaths, is_run_id
+from espalier.base.records import readable_record
 from espalier.base.scratch_paths import ScratchPaths
-from espalier.lifecycle.earlier import hint_on_earlier
 from espalier.lifecycle.near_names import missing_files, nearest_file, quoted
+
+# The newest runs that are looked at.
+_RUNS_LOOKED_AT = 300
+
+
+class Earlier(NamedTuple):
+    """A run, and one of its files."""
+
+    run_id: str
+    name: str
+
+
+def hint_on_earlier(run: RunPaths, directory: str, wanted: str, is_left_out: bool = False) -> Optional[str]:
+    """Which run wrote a file that a job misses, and how the job gets it; None if none did.
+
+    Args:
+        run: The run of the job.
+        directory: Where in its working copy the job worked.
+        wanted: The path that the job asked for, seen from there.
+        is_left_out: Whether a snapshot of the project would not have it.
+    """
+    found = earlier_writer(run, directory, wanted)
+    if found is None:
+        return None
+    run_of = f'get_run(ws, "{found.run_id}")'
+    if not is_left_out and not os.path.isabs(wanted) and not wanted.startswith(".."):
+        path = os.path.normpath(wanted)
+        how = f'copy it into the project: download_file_from_run({run_of}, "{found.name}", "{path}")'
+    else:
+        how = (
+            f"give it to the job with inputs = list({argument_name(wanted)} = file.path({run_of}$run_dir, "
+            f'"{found.name}")), and read its path with job_params()'
+        )
+    return f"Run {found.run_id} wrote a file of that name. To submit again, {how}."
+
+
+def earlier_writer(run: RunPaths, directory: str, wanted: str) -> Optional[Earlier]:
+    """The newest completed run that kept such a file: of the same experiment, else of another of the workspace.
+
+    Args:
+        run: See `hint_on_earlier`.
+        directory: See `hint_on_earlier`.
+        wanted: See `hint_on_earlier`.
+    """
+    names = list(dict.fromkeys(_kept_as(directory, wanted)))
+    for run_id in _newest_first(run.workspace, os.path.basename(run.root)):
+        other = run.workspace.run(run_id)
+        for name in names:
+            if _has_kept(other, name) and _is_completed(other):
+                return Earlier(run_id, name)
+    return None
+
+
+def _has_kept(run: RunPaths, name: str) -> bool:
+    """Whether a run has a file. (What lies behind a link is not the run's.)"""
+    path = os.path.join(run.root, name)
+    return os.path.isfile(path) and os.path.realpath(path) == os.path.join(os.path.realpath(run.root), name)
+
+
+def _kept_as(directory: str, wanted: str) -> Iterator[str]:
+    """The names under which a run may have kept a file that its job wrote by this path, the likeliest first."""
+    path = os.path.normpath(wanted)
+    if not os.path.isabs(path) and not path.startswith(".."):
+        in_copy = os.path.normpath(os.path.join(directory, path))
+        yield path if path.split("/")[0] in KEPT_FOLDERS else f"{WORKDIR}/{in_copy}"
+        yield f"{OUTPUTS}/{path}"
+    yield f"{OUTPUTS}/{os.path.basename(path)}"
+
+
+def _newest_first(workspace: WorkspacePaths, run_id: str) -> List[str]:
+    """The other runs of a workspace by what their ids say: those of the same experiment first."""
+    found: List[str] = []
+    for shard in os.scandir(workspace.runs):
+        if shard.is_dir(follow_symlinks=False):
+            found += [name for name in os.listdir(shard.path) if is_run_id(name) and name != run_id]
+
+    def key(other: str) -> "tuple[bool, int]":
+        experiment, seconds, _ = other.rsplit("_", 2)
+        return experiment == run_id.rsplit("_", 2)[0], int(seconds)
+
+    return sorted(found, key=key, reverse=True)[:_RUNS_LOOKED_AT]
+
+
+def _is_completed(run: RunPaths) -> bool:
+    return readable_record(run.status).get("state") == states.COMPLETED
+
 
 _NO_MODULE = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
 _LIBRARIES_SHOWN = 3
@@ -62,10 +149,8 @@ def hint_on_status(exit_code: Optional[int], number: Optional[int]) -> Optional[
 
 
 def _environment(run: RunPaths) -> Dict[str, Any]:
-    with contextlib.suppress(OSError, EspalierError):
-        found = read_record(run.spec).get("environment")
-        return found if isinstance(found, dict) else {}
-    return {}
+    found = readable_record(run.spec).get("environment")
+    return found if isinstance(found, dict) else {}
 
 
 def _has_own_packages(environment: Mapping[str, Any]) -> bool:
@@ -160,10 +245,8 @@ def _on_left_out(run: RunPaths, wanted: str) -> Optional[str]:
 
 
 def _source(run: RunPaths) -> Optional[str]:
-    with contextlib.suppress(OSError, EspalierError):
-        source = read_record(run.spec).get("source_directory")
-        return source if isinstance(source, str) else None
-    return None
+    source = readable_record(run.spec).get("source_directory")
+    return source if isinstance(source, str) else None
 
 
 def relative_paths(lines: List[str], scratch: ScratchPaths) -> List[str]:

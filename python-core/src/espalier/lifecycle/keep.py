@@ -8,8 +8,9 @@ from espalier.adapters.files import open_regular
 from espalier.adapters.inside import append_text, folder_inside
 from espalier.adapters.moving import Mover, files_below, made, opened_below, shortened
 from espalier.base.errors import EspalierError
+from espalier.base.model.codec import read_as
+from espalier.base.model.job import JobEnv
 from espalier.base.paths import WORKDIR, RunPaths, is_temporary, partial
-from espalier.base.records import read_record
 from espalier.base.resources import bytes_of, size_text
 from espalier.base.scratch_paths import ABOVE_WORK, WORK, ScratchPaths
 from espalier.lifecycle.status import Known
@@ -97,9 +98,9 @@ def keep_files(
 
 
 def _limit(run: RunPaths, warnings: List[str]) -> int:
-    variables = (_record(run.env) or {}).get("variables")
-    text = variables.get(LIMIT_VARIABLE) if isinstance(variables, dict) else None
-    if not isinstance(text, str):
+    try:
+        text = read_as(JobEnv, run.env).variables[LIMIT_VARIABLE]
+    except (OSError, EspalierError, KeyError):
         return LIMIT_BYTES
     try:
         return bytes_of(int(text) if text.isdecimal() else text, LIMIT_VARIABLE)
@@ -108,13 +109,6 @@ def _limit(run: RunPaths, warnings: List[str]) -> int:
     except (ValueError, OverflowError):  # more digits than a number has
         warnings.append(f"{LIMIT_VARIABLE} must be a size such as '4 GB', not {text!r:.100}.")
     return LIMIT_BYTES
-
-
-def _record(path: str) -> Optional[Dict[str, Any]]:
-    try:
-        return read_record(path)
-    except (OSError, EspalierError):
-        return None
 
 
 def _choose(found: Found, size: int, count: int) -> "Tuple[Dict[str, List[str]], List[Tuple[str, int]]]":

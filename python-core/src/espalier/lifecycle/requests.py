@@ -15,8 +15,9 @@ from typing import Any, Dict, Iterator, List
 from espalier.adapters import posix
 from espalier.adapters.files import first_names
 from espalier.base.errors import EspalierError
-from espalier.base.paths import FORMAT, RunPaths, answer, is_request, taken, temporary
+from espalier.base.paths import FORMAT, RunPaths, temporary
 from espalier.base.records import dump_record
+from espalier.base.request_paths import answer, is_request, taken
 
 _LIMIT_BYTES = 4 << 20
 # So many names there are looked at; who asks for something takes its answers away.

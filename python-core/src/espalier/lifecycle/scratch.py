@@ -20,7 +20,7 @@ from espalier.base import states
 from espalier.base.errors import EspalierError
 from espalier.base.model.status import Status
 from espalier.base.paths import FORMAT, RunPaths, is_run_id
-from espalier.base.records import dump_record, read_record, write_file
+from espalier.base.records import dump_record, readable_record, write_file
 from espalier.base.scratch_paths import ScratchPaths, is_scratch_name, scratch_name
 from espalier.lifecycle.status import read_status, status_of
 
@@ -264,10 +264,7 @@ def _hold(scratch: ScratchPaths) -> None:
 
 def _note_of(scratch: ScratchPaths) -> Optional[Dict[str, Any]]:
     """What the note says; None unless it can be read and names a run whose folder this may be."""
-    try:
-        note = read_record(scratch.note)
-    except (OSError, EspalierError):
-        return None
+    note = readable_record(scratch.note)
     run_id, run_dir = note.get("run_id"), note.get("run_dir")
     if not isinstance(run_id, str) or not isinstance(run_dir, str) or not is_run_id(run_id):
         return None

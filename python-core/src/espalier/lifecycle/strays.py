@@ -8,9 +8,8 @@ from espalier.adapters.cgroup import find_cgroup
 from espalier.adapters.inside import replace_inside
 from espalier.adapters.oom import Shortage, shortage_since
 from espalier.adapters.tree import Tree
-from espalier.base.errors import EspalierError
 from espalier.base.paths import FORMAT, RunPaths
-from espalier.base.records import dump_record, read_record
+from espalier.base.records import dump_record, readable_record
 
 
 def note_job(run: RunPaths, leader: int, kills: Dict[str, int], cgroup: Optional[str] = None) -> None:
@@ -58,10 +57,7 @@ def shortage_of(run: RunPaths) -> Optional[Shortage]:
 
 def _note(run: RunPaths) -> Dict[str, Any]:
     """What the runner noted; empty where it did not, or before a reboot."""
-    try:
-        note = read_record(run.processes)
-    except (OSError, EspalierError):
-        return {}
+    note = readable_record(run.processes)
     return note if note.get("boot_id") == posix.boot_id() else {}
 
 

@@ -14,11 +14,23 @@ from espalier.adapters import posix
 from espalier.adapters.inside import names_in, replace_inside
 from espalier.adapters.processes import all_processes, with_descendants
 from espalier.base import states
-from espalier.base.paths import FORMAT, RunPaths, is_run_id, is_waiting, waiting
-from espalier.base.records import dump_record, read_plain
+from espalier.base.paths import FORMAT, RunPaths, is_run_id
+from espalier.base.records import dump_record, read_plain, readable_record
+from espalier.base.request_paths import is_waiting, waiting
 from espalier.lifecycle.children import is_descendant
-from espalier.lifecycle.confinement import first_process, is_confined
 from espalier.lifecycle.status import status_of
+
+
+def is_confined(run: RunPaths) -> bool:
+    """Whether a run's job is, or was, in a container."""
+    return os.path.exists(run.container)
+
+
+def first_process(run: RunPaths) -> int:
+    """The first process of a confined job, as this machine numbers it; 0 where that is not known."""
+    pid = readable_record(run.container).get("pid")
+    return pid if isinstance(pid, int) else 0
+
 
 _LIMIT_BYTES = 1 << 20
 

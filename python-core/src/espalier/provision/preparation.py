@@ -5,15 +5,16 @@ runs that have an environment. Standard library only.
 """
 
 import os
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, Mapping, Optional
 
 from espalier.adapters import posix
-from espalier.adapters.helpers import end_child, helper_command
 from espalier.adapters.inside import logs_of, make_inside, replace_inside
+from espalier.adapters.processes import end_child, helper_command
 from espalier.adapters.tree import Tree
 from espalier.base.errors import CODES, EspalierError
+from espalier.base.model.job import JobEnv
 from espalier.base.paths import RunPaths
-from espalier.base.records import dump_record, read_record
+from espalier.base.records import dump_record, readable_record
 
 _PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__main__.py")
 
@@ -26,19 +27,14 @@ class Preparation:
         env: What its `env.json` holds.
     """
 
-    def __init__(self, run: RunPaths, env: Dict[str, Any]) -> None:
+    def __init__(self, run: RunPaths, env: JobEnv) -> None:
         self._run = run
         make_inside(run.root, run.job)
-        variables = {**os.environ, **env.get("preparing", {}), "ESPALIER_RUN_ID": os.path.basename(run.root)}
+        variables = {**os.environ, **env.preparing, "ESPALIER_RUN_ID": os.path.basename(run.root)}
         # (the interpreter that the modules it needs were found by; ours may be another)
-        command = [str(env.get("core_python") or helper_command(_PROGRAM)[0]), *helper_command(_PROGRAM, run.root)[1:]]
+        command = [env.core_python or helper_command(_PROGRAM)[0], *helper_command(_PROGRAM, run.root)[1:]]
         with logs_of(run, run.build_log, run.runner_log) as (built, said):
-            actions: List[Tuple[Any, ...]] = [
-                (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_DUP2, built, 1),
-                (os.POSIX_SPAWN_DUP2, said, 2),
-            ]
-            self._pid: Optional[int] = posix.spawn_session(command, variables, actions)
+            self._pid: Optional[int] = posix.spawn_writing(command, variables, built, said)
 
     def wait(self) -> Dict[str, Any]:
         """Wait until it is ready.
@@ -76,12 +72,11 @@ def _prepared(run: RunPaths, status: int) -> Dict[str, Any]:
     Raises:
         EspalierError: why it could not be made.
     """
-    try:
-        record = read_record(run.prepared)
-    except (OSError, EspalierError):
+    record = readable_record(run.prepared)
+    if not record:
         how = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"exit status {os.WEXITSTATUS(status)}"
         message = f"The process that makes the environment ready ended with {how} and left no word."
-        raise EspalierError("internal", message, f"See {run.runner_log}.") from None
+        raise EspalierError("internal", message, f"See {run.runner_log}.")
     error = record.get("error")
     if error:
         code = error.get("code") if error.get("code") in CODES else "internal"
@@ -89,7 +84,7 @@ def _prepared(run: RunPaths, status: int) -> Dict[str, Any]:
     return record
 
 
-def record_prepared(run: RunPaths, record: Dict[str, Any]) -> None:
+def record_prepared(run: RunPaths, record: Mapping[str, Any]) -> None:
     """Record what is ready for a run, for its job's time and for good."""
     data = dump_record(record)
     replace_inside(run.root, run.prepared, data)

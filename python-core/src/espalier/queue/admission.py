@@ -11,10 +11,10 @@ from espalier.adapters.trust import refuse_foreign_run
 from espalier.base import states
 from espalier.base.errors import EspalierError
 from espalier.base.model.status import Status
-from espalier.base.paths import QueuePaths, RunPaths
+from espalier.base.paths import RunPaths
+from espalier.base.queue_paths import QueuePaths
 from espalier.lifecycle.children import children_of, is_canceled
-from espalier.lifecycle.copies import is_copy, is_copy_in_queue
-from espalier.lifecycle.digests import known_digests
+from espalier.lifecycle.digests import is_copy, is_copy_in_queue, known_digests
 from espalier.lifecycle.status import check_definition, check_run_format, read_status, status_of
 from espalier.queue.started import was_started
 from espalier.queue.tickets import Ticket, find_ticket, may_start, remove, tickets
@@ -54,7 +54,7 @@ def executable_status(paths: QueuePaths, ticket: Ticket) -> Optional[Status]:
 def _was_executed(paths: QueuePaths, ticket: Ticket, run: RunPaths, status: Status) -> bool:
     """Whether the attempt has been executed, or may have been: where this is a copy, or was put back from a backup."""
     is_copied = is_copy_in_queue(run, status, known_digests(ticket.record.digests))
-    return is_copied or was_started(paths, ticket.run_id, status.attempt)
+    return is_copied or was_started(paths.started, ticket.run_id, status.attempt)
 
 
 def made_by_newer(run: RunPaths) -> Optional[EspalierError]:

@@ -5,7 +5,8 @@ from typing import Any, Dict, Optional, Sequence
 
 from espalier.adapters import machine
 from espalier.base.errors import EspalierError
-from espalier.base.paths import QueuePaths, RunPaths
+from espalier.base.paths import RunPaths
+from espalier.base.queue_paths import QueuePaths
 from espalier.base.records import read_plain, replace_record
 from espalier.base.resources import Capacity
 from espalier.queue.tickets import Ticket, is_dead, leases

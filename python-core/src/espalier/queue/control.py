@@ -10,10 +10,11 @@ from espalier.base.errors import EspalierError
 from espalier.base.model.codec import read_as
 from espalier.base.model.job import JobSpec
 from espalier.base.model.status import HELD_BY_PARENT, Status
-from espalier.base.paths import QueuePaths, RunPaths
+from espalier.base.paths import RunPaths
+from espalier.base.queue_paths import QueuePaths
 from espalier.lifecycle.ask import ask_to_cancel, canceled_message, wake_runner
 from espalier.lifecycle.children import descendants_of, parent_of
-from espalier.lifecycle.copies import is_copy, is_copy_in_queue, is_written_here
+from espalier.lifecycle.digests import is_copy, is_copy_in_queue, is_written_here
 from espalier.lifecycle.end import end_if_parent_ended, end_recorded, end_with_parent, retire_copy
 from espalier.lifecycle.recorded import keep_outputs
 from espalier.lifecycle.status import check_run_format, read_status, status_of

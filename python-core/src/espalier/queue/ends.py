@@ -13,12 +13,12 @@ from espalier.base import states
 from espalier.base.model.codec import read_as
 from espalier.base.model.job import JobSpec
 from espalier.base.model.status import Status, plain_error
-from espalier.base.paths import QueuePaths, RunPaths
+from espalier.base.paths import RunPaths
+from espalier.base.queue_paths import QueuePaths
 from espalier.executors.registry import is_held
 from espalier.lifecycle.ask import canceled_message
 from espalier.lifecycle.collect import collect, remove_working_copy
-from espalier.lifecycle.copies import is_copy_in_queue
-from espalier.lifecycle.digests import known_digests
+from espalier.lifecycle.digests import is_copy_in_queue, known_digests
 from espalier.lifecycle.end import clean_again, end_attempt, end_lost_attempt, finish, retire_copy
 from espalier.lifecycle.failure_message import as_sentence, failure_line
 from espalier.lifecycle.status import Known, check_definition, is_cleaned, move, read_status, status_of

@@ -9,8 +9,8 @@ from typing import Iterator
 from espalier.adapters import posix
 from espalier.adapters.homes import state_folder
 from espalier.base.errors import EspalierError
-from espalier.base.paths import QueuePaths
 from espalier.base.progress import indivisible
+from espalier.base.queue_paths import QueuePaths
 from espalier.base.records import make_private_folder
 
 

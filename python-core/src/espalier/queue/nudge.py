@@ -6,7 +6,6 @@ from typing import Dict, Iterable
 
 from espalier.base.errors import EspalierError
 from espalier.base.paths import RunPaths
-from espalier.queue.control import look_after_lost
 from espalier.queue.home import queue_paths
 from espalier.queue.spawn import collect_ended
 from espalier.queue.step import step
@@ -40,6 +39,8 @@ def nudge(runs: Iterable[RunPaths] = ()) -> None:
 
 def _look_after(runs: Iterable[RunPaths], now: float) -> None:
     """Costs one look at the queue's folders, whatever the number of runs."""
+    from espalier.queue.control import look_after_lost
+
     if len(_looked) > _REMEMBERED:
         _looked.clear()
     _looked.update((run.root, now) for run in runs)

@@ -4,7 +4,8 @@ import os
 import time
 from typing import NamedTuple, Optional, Tuple
 
-from espalier.base.paths import QueuePaths, RunPaths, is_ticket_of
+from espalier.base.paths import RunPaths
+from espalier.base.queue_paths import QueuePaths, is_ticket_of
 from espalier.queue.admission import made_by_newer, open_to_others, unfinished_dependencies
 from espalier.queue.capacity import capacity, free_now
 from espalier.queue.home import queue_paths

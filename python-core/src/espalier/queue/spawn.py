@@ -13,7 +13,8 @@ from espalier.adapters.homes import chosen_scratch, state_folder
 from espalier.adapters.inside import open_log
 from espalier.base.model.record import Record
 from espalier.base.model.ticket import AHEAD
-from espalier.base.paths import QueuePaths, RunPaths
+from espalier.base.paths import RunPaths
+from espalier.base.queue_paths import QueuePaths
 
 try:  # (see adapters/engine.py)
     import _socket

@@ -11,7 +11,8 @@ from espalier.adapters import posix
 from espalier.base import states
 from espalier.base.errors import EspalierError
 from espalier.base.model.ticket import Claim
-from espalier.base.paths import QueuePaths, RunPaths
+from espalier.base.paths import RunPaths
+from espalier.base.queue_paths import QueuePaths
 from espalier.base.resources import Capacity
 from espalier.lifecycle.ask import wake_runner
 from espalier.lifecycle.scratch import lost_run, orphans

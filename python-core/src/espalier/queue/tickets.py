@@ -14,14 +14,11 @@ from espalier.base.model.codec import decode
 from espalier.base.model.job import JobSpec
 from espalier.base.model.record import Record
 from espalier.base.model.ticket import TicketRecord
-from espalier.base.paths import (
-    FORMAT,
-    KEEPER_LOG,
+from espalier.base.paths import FORMAT, KEEPER_LOG, RunPaths, is_run_id
+from espalier.base.queue_paths import (
     SEQUENCE,
     QueuePaths,
-    RunPaths,
     is_lease_or_ticket_of,
-    is_run_id,
     is_ticket_of,
     run_in_queue,
     run_of_lease,

@@ -8,12 +8,12 @@ import contextlib
 import hashlib
 import os
 import time
-from typing import Any, Callable, Dict, Iterator, Mapping, NoReturn
+from typing import Callable, Dict, Iterator, Mapping, NoReturn
 
 from espalier.adapters.files import remove_tree
 from espalier.base.cache_paths import fetched_inputs, is_fetched
 from espalier.base.errors import EspalierError
-from espalier.base.model.job import Input
+from espalier.base.model.job import Fetch, Input
 from espalier.base.paths import is_temporary, temporary
 from espalier.base.records import make_private_folder
 from espalier.provision.packages.fetch import NotThere, chunks
@@ -24,25 +24,25 @@ LARGEST_BYTES = 16 << 30
 _UNUSED_SECONDS, _LEFT_SECONDS = 30 * 86_400.0, 86_400.0
 
 
-def fetch_input(item: Input, copy: str, fetch: Mapping[str, Any], copy_file: Callable[[str, str], None]) -> None:
+def fetch_input(item: Input, copy: str, fetch: Fetch, copy_file: Callable[[str, str], None]) -> None:
     """Make a job's copy of an input that has an address.
 
     Args:
         copy: Where to.
-        fetch: `cache`, espalier's folder of caches, and `variables`, by which proxies and certificates are found.
+        fetch: What env.json holds.
         copy_file: Copies a file to a new one.
 
     Raises:
         EspalierError: `input_missing`: it can't be fetched; `input_changed`: it has another digest.
         OSError: it can't be written.
     """
-    folder = fetched_inputs(str(fetch["cache"]))
+    folder = fetched_inputs(fetch.cache)
     kept = os.path.join(folder, str(item.sha256))
     if _copied(kept, item, copy, copy_file):
         return
     make_private_folder(folder)
     _forget_unused(folder)
-    with _surroundings(fetch.get("variables", {})):
+    with _surroundings(fetch.variables):
         _download(item, folder, kept)
     copy_file(kept, copy)
     if content_digest(copy) != item.digest:

@@ -6,12 +6,12 @@ Loaded only for runs that have inputs, standard library only.
 import contextlib
 import os
 import stat
-from typing import Any, Mapping, Optional, Sequence
+from typing import Optional, Sequence
 
 from espalier.adapters.copying import copy_content
 from espalier.adapters.inside import make_inside
 from espalier.base.errors import EspalierError
-from espalier.base.model.job import Input
+from espalier.base.model.job import Fetch, Input
 from espalier.base.paths import RunPaths
 from espalier.store.input_digests import LeadsOutside, content_digest, files_below, folder_links, measure, open_plain
 
@@ -19,7 +19,7 @@ from espalier.store.input_digests import LeadsOutside, content_digest, files_bel
 _FILE, _FOLDER = 0o444, 0o555
 
 
-def copy_inputs(run: RunPaths, inputs: Sequence[Input], fetch: Optional[Mapping[str, Any]] = None) -> None:
+def copy_inputs(run: RunPaths, inputs: Sequence[Input], fetch: Optional[Fetch] = None) -> None:
     """Copy each input whose content was recorded, fetch those that have an address; the others are read where they are.
 
     Args:
@@ -43,7 +43,8 @@ def copy_inputs(run: RunPaths, inputs: Sequence[Input], fetch: Optional[Mapping[
         if item.url:
             from espalier.runner.fetch import fetch_input
 
-            fetch_input(item, copy, fetch or {}, _copy_file)
+            assert fetch is not None  # (submit writes how)
+            fetch_input(item, copy, fetch, _copy_file)
             os.chmod(os.path.dirname(copy), _FOLDER)
             continue
         _refuse_other_size(item)

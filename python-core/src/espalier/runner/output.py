@@ -6,6 +6,7 @@ import threading
 from typing import List, Optional
 
 from espalier.adapters.private import widen_pipe
+from espalier.base.records import write_all
 from espalier.vault.credentials import LogMasker
 
 _PIECE = 256 * 1024
@@ -67,7 +68,5 @@ class MaskedLog:
 
     def _write(self, data: bytes) -> None:
         # what a full disk refuses is lost, as it is to a job that writes its log itself; the job goes on
-        view = memoryview(data)
         with contextlib.suppress(OSError):
-            while view:
-                view = view[os.write(self._log, view) :]
+            write_all(self._log, data)

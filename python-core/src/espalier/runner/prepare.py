@@ -6,7 +6,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 
 from espalier.adapters.homes import state_folder
 from espalier.adapters.inside import folder_inside, make_inside
-from espalier.base.model.job import Input, JobSpec
+from espalier.base.model.job import Input, JobEnv, JobSpec
 from espalier.base.model.resolve import facts_of, resolved, typed_words
 from espalier.base.paths import JOB_PYTHON, JOB_R, KEPT_FOLDERS, LOGS, OUTPUTS, RunPaths, WorkspacePaths
 from espalier.base.records import FOLDER_MODE, make_folders
@@ -20,16 +20,13 @@ _TEMPORARY = ("TMPDIR", "TMP", "TEMP")
 _HERE = os.path.dirname(os.path.abspath(__file__))
 
 
-def prepare_folders(
-    run: RunPaths, scratch: ScratchPaths, workspace: str, spec: JobSpec, given: Mapping[str, Any]
-) -> None:
+def prepare_folders(run: RunPaths, scratch: ScratchPaths, workspace: str, spec: JobSpec, given: JobEnv) -> None:
     """Make the working copy, the copies of inputs and the folders that are kept.
 
     Args:
         scratch: The run's scratch folder.
         workspace: The workspace's folder.
-        given: What env.json holds: `fetch`, and `links` (path below `.job/` -> target, how the job finds espalier in R
-            and in Python).
+        given: What env.json holds.
 
     Raises:
         EspalierError: `snapshot_damaged`, `input_missing`, `input_changed`.
@@ -37,7 +34,7 @@ def prepare_folders(
     for folder in (run.events, run.payloads):
         make_inside(run.root, folder)
     make_folders(os.path.dirname(scratch.job))
-    link_espalier(run, given.get("links", {}))
+    link_espalier(run, given.links)
     if spec.snapshot:
         from espalier.runner.workdir import materialise
         from espalier.snapshot.hold import holding_objects
@@ -50,7 +47,7 @@ def prepare_folders(
     if spec.inputs:
         from espalier.runner.inputs import copy_inputs
 
-        copy_inputs(run, spec.inputs, given.get("fetch"))
+        copy_inputs(run, spec.inputs, given.fetch)
     make_kept_folders(run, scratch)
     if spec.working_copy:
         from espalier.runner.project import dress_up
@@ -85,7 +82,7 @@ def job_environment(
     scratch: ScratchPaths,
     workspace: str,
     spec: JobSpec,
-    given: Mapping[str, Any],
+    given: JobEnv,
     gpu_ids: Sequence[str] = (),
     made: Optional[Mapping[str, Any]] = None,
 ) -> Dict[str, str]:
@@ -96,7 +93,7 @@ def job_environment(
         gpu_ids: The graphics processors it was given.
         made: What was made ready for it: `variables` that the definition may override, and what goes first on PATH.
     """
-    variables: Dict[str, str] = dict(given["variables"])
+    variables: Dict[str, str] = dict(given.variables)
     if made is not None:
         others = made.get("variables", {}).items()
         variables.update({name: value for name, value in others if name not in spec.asked_variables})
@@ -167,7 +164,7 @@ class RunnersJob(Job):
 
     def link_espalier(self, run: RunPaths) -> None:
         """See `Job`."""
-        link_espalier(run, self.env.get("links", {}))
+        link_espalier(run, self.env.links)
 
     def variables(self, prepared: Optional[Mapping[str, Any]] = None) -> Dict[str, str]:
         """See `Job`."""

@@ -8,11 +8,11 @@ import contextlib
 import os
 import signal
 import time
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Set, Tuple
+from typing import TYPE_CHECKING, Dict, List, Optional, Set
 
 from espalier.adapters import posix
-from espalier.adapters.helpers import helper_command
 from espalier.adapters.inside import logs_of
+from espalier.adapters.processes import helper_command
 from espalier.base.paths import RunPaths
 
 if TYPE_CHECKING:
@@ -136,9 +136,4 @@ def _view_of(run: RunPaths) -> "View":
 
 def _spawn(run: RunPaths) -> int:
     with logs_of(run, run.runner_log) as (said,):
-        actions: List[Tuple[Any, ...]] = [
-            (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_DUP2, said, 1),
-            (os.POSIX_SPAWN_DUP2, 1, 2),
-        ]
-        return posix.spawn_session(helper_command(_CARRIER, run.root), dict(os.environ), actions)
+        return posix.spawn_writing(helper_command(_CARRIER, run.root), dict(os.environ), said)

@@ -10,13 +10,13 @@ import os
 import signal
 import sys
 from functools import partial
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, List, Optional
 
 from espalier.adapters import posix
 from espalier.adapters.inside import logs_of, names_in, open_log, replace_inside
 from espalier.adapters.private import path_of, private_file, remove_private_file, sealed_memory
 from espalier.base.errors import CODES, EspalierError
-from espalier.base.model.job import JobSpec
+from espalier.base.model.job import JobEnv, JobSpec
 from espalier.base.os_errors import os_error
 from espalier.base.paths import PRELUDE_WRITER, RunPaths
 from espalier.base.records import PAYLOAD_BYTES, read_plain
@@ -88,7 +88,7 @@ class Attached(Secrets):
             remove_private_file(os.path.basename(self._run.root))
 
 
-def attach(run: RunPaths, spec: JobSpec, env: Dict[str, Any]) -> Optional[Attached]:
+def attach(run: RunPaths, spec: JobSpec, env: JobEnv) -> Optional[Attached]:
     """Fetch the secrets of a run's job; None when it has none.
 
     Args:
@@ -101,19 +101,14 @@ def attach(run: RunPaths, spec: JobSpec, env: Dict[str, Any]) -> Optional[Attach
     return Attached(run, _fetched(run, env)) if spec.secrets else None
 
 
-def _fetched(run: RunPaths, env: Dict[str, Any]) -> bytes:
+def _fetched(run: RunPaths, env: JobEnv) -> bytes:
     ours, theirs = os.pipe()
     # (the interpreter that the modules it needs were found by; ours may be another)
-    argv = [str(env.get("core_python") or sys.executable), "-I", "-S", "-X", "utf8", _AGENT, run.root]
+    argv = [env.core_python or sys.executable, "-I", "-S", "-X", "utf8", _AGENT, run.root]
     try:
         with logs_of(run, run.runner_log) as (said,):
-            actions: List[Tuple[Any, ...]] = [
-                (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_DUP2, theirs, 1),
-                (os.POSIX_SPAWN_DUP2, said, 2),
-            ]
             variables = {name: os.environ[name] for name in _NEEDED if name in os.environ}
-            pid = posix.spawn_session(argv, variables, actions)
+            pid = posix.spawn_writing(argv, variables, theirs, said)
     except OSError as error:
         os.close(ours)
         raise os_error(error) or error from error

@@ -11,7 +11,7 @@ import signal
 import time
 from contextlib import ExitStack
 from functools import partial
-from typing import TYPE_CHECKING, Any, Dict, Optional
+from typing import TYPE_CHECKING, Optional
 
 from espalier.adapters import posix
 from espalier.adapters.cgroup import leave_job
@@ -22,11 +22,11 @@ from espalier.adapters.trust import refuse_foreign_run
 from espalier.base import states
 from espalier.base.errors import EspalierError
 from espalier.base.model.codec import decode, decoded
-from espalier.base.model.job import JobSpec
+from espalier.base.model.job import JobEnv, JobSpec
 from espalier.base.model.resolve import shown_command
 from espalier.base.model.status import Status, plain_error
 from espalier.base.model.ticket import AHEAD, Claim, TicketRecord
-from espalier.base.paths import ENV, SPEC, QueuePaths, RunPaths
+from espalier.base.paths import ENV, SPEC, RunPaths, started_notes
 from espalier.base.records import now_iso
 from espalier.base.scratch_paths import ScratchPaths
 from espalier.executors.contract import Executor
@@ -153,14 +153,14 @@ def execute(run: RunPaths, claimed: Claim, place: Place, status: Status) -> None
         return fail_changed(run, str(changed))
     except EspalierError:
         return  # (opened to others since it was claimed: it is queued again, and the queue tells why it waits there)
-    spec, given = decoded(JobSpec, run.spec, frozen.record(SPEC)), frozen.record(ENV)
+    spec, given = decoded(JobSpec, run.spec, frozen.record(SPEC)), decoded(JobEnv, run.env, frozen.record(ENV))
     directory = spec.working_copy.directory if spec.working_copy else ""
     if doubt is not None and doubt not in status.warnings:
         status = status._replace(warnings=(*status.warnings, doubt))
     if status.scratch:
         _clear_away(run, status)
     try:
-        scratch = make_scratch(run, given.get("scratch"), directory)
+        scratch = make_scratch(run, given.scratch, directory)
     except EspalierError as error:
         if place.explains(error):
             raise
@@ -204,7 +204,7 @@ def _clear_away(run: RunPaths, status: Status) -> None:
         clear_away(run, status)
 
 
-def _attach(run: RunPaths, spec: JobSpec, given: Dict[str, Any]) -> "Optional[Attached]":
+def _attach(run: RunPaths, spec: JobSpec, given: JobEnv) -> "Optional[Attached]":
     """The secrets of the job, if it is to have any."""
     if not spec.secrets:
         return None
@@ -245,7 +245,7 @@ def _execute_job(
     now = now_iso(time.time())
     ready = status
     status = place.following(lambda run: move(run, ready, states.RUNNING, prepared_at=now, started_at=now))
-    note_start(QueuePaths(state_folder(), posix.host_name() or "localhost"), spec.id, status.attempt)
+    note_start(started_notes(state_folder(), posix.host_name() or "localhost"), spec.id, status.attempt)
     try:
         note_beginning(scratch)
         job = place.following(launch) if executor.capabilities.relaunches else launch(place.now())

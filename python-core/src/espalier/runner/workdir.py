@@ -14,7 +14,7 @@ from espalier.base.errors import EspalierError
 from espalier.base.hashing import load_for, sha256
 from espalier.base.paths import WorkspacePaths, partial
 from espalier.base.progress import check
-from espalier.base.records import FOLDER_MODE
+from espalier.base.records import FOLDER_MODE, write_all
 from espalier.store.packs import Damaged, ObjectReader, open_stored, pack_files
 from espalier.store.trees import damage, read_tree
 
@@ -212,7 +212,7 @@ class _Source:
         """
         data = self._reader.verified_slice(hex_digest)
         if data is not None:
-            _write_all(to, data)
+            write_all(to, data)
             return
         path = self._paths.blob(hex_digest)
         try:
@@ -260,16 +260,10 @@ def _copy(source: int, to: int) -> str:
         if sparse and not data.strip(b"\0"):
             os.lseek(to, len(data), os.SEEK_CUR)
         else:
-            _write_all(to, data)
+            write_all(to, data)
     if sparse and not copied:
         os.ftruncate(to, seen.st_size)
     return str(sha.hexdigest())
-
-
-def _write_all(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
 
 
 def _remove(folder: str) -> None:

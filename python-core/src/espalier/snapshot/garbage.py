@@ -27,11 +27,11 @@ from espalier.base.paths import (
     temporary,
 )
 from espalier.base.progress import report
-from espalier.base.records import read_record, sync_folder
+from espalier.base.records import read_record, sync_folder, write_all
 from espalier.snapshot.reach import objects_in_use
 from espalier.store.objects import place_index
 from espalier.store.packs import indexes
-from espalier.store.stored_files import create, discard, write_all
+from espalier.store.stored_files import create, discard
 from espalier.store.trees import forget_sources
 
 # What a living process writes aside is renamed within moments; what is this old was left behind. Seconds.

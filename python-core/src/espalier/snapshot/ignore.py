@@ -7,8 +7,15 @@ import stat
 from typing import Callable, List, NamedTuple, Optional, Tuple
 
 from espalier.base.errors import EspalierError
-from espalier.snapshot.defaults import DEFAULT_ORIGIN, MARKERS, RECORDS, default_patterns, default_rule
-from espalier.snapshot.own import PATTERNS, own_file
+from espalier.snapshot.defaults import (
+    DEFAULT_ORIGIN,
+    MARKERS,
+    PATTERNS,
+    RECORDS,
+    default_patterns,
+    default_rule,
+    own_file,
+)
 from espalier.snapshot.wildmatch import compile_pattern
 
 # Ours is read after the first of the others that exists, so that a line `!name` in it takes back what that leaves out.

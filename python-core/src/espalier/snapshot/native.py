@@ -13,11 +13,10 @@ from espalier.base import accel
 from espalier.base.os_errors import cannot_write
 from espalier.base.progress import report
 from espalier.snapshot import statcache
-from espalier.snapshot.defaults import DEFAULT_ORIGIN, MARKERS, RECORDS
+from espalier.snapshot.defaults import DEFAULT_ORIGIN, MARKERS, RECORDS, SIGNS, own_folder
 from espalier.snapshot.entries import Entry, Excluded, Opener, Totals
 from espalier.snapshot.ignore import Decision, Identity, IgnoreRules, patterns_of
 from espalier.snapshot.outside import Copies, settle_links
-from espalier.snapshot.own import SIGNS, own_folder
 from espalier.store.blobs import put_file
 from espalier.store.objects import MANY, SMALL, ObjectWriter
 from espalier.store.packs import pack_files

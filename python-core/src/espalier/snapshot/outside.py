@@ -8,11 +8,10 @@ import stat
 from typing import Dict, List, NamedTuple, Optional, Protocol, Tuple
 
 from espalier.base.errors import EspalierError
-from espalier.snapshot.defaults import DEFAULT_ORIGIN, SECRET_RULES, default_rule
+from espalier.snapshot.defaults import DEFAULT_ORIGIN, SECRET_RULES, default_rule, own_place
 from espalier.snapshot.entries import Entry, Excluded
 from espalier.snapshot.file_names import ignore_line, is_utf8, link_problem, shown, special_kind
 from espalier.snapshot.ignore import OWN_FILE, Decision, IgnoreRules
-from espalier.snapshot.own import own_place
 
 # A folder that links inside of copied folders lead to is copied so many times at most: where folders link to each other
 # the ways through them are more than anybody waits for.

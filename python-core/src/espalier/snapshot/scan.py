@@ -12,13 +12,12 @@ from typing import FrozenSet, List, NamedTuple, Optional, Tuple
 
 from espalier.base.errors import EspalierError
 from espalier.base.progress import report
-from espalier.snapshot.defaults import RECORDS
+from espalier.snapshot.defaults import RECORDS, own_folder
 from espalier.snapshot.entries import Entry, Excluded, Scan, Walked
 from espalier.snapshot.file_names import ignore_line, is_utf8, shown, special_kind
 from espalier.snapshot.ignore import OWN_FILE, IgnoreRules
 from espalier.snapshot.native import native_walk
 from espalier.snapshot.outside import Copies, settle_links
-from espalier.snapshot.own import own_folder
 from espalier.snapshot.plain import Node, PlainWalk, entry_of
 from espalier.snapshot.statcache import state_of
 

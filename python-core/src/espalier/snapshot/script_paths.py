@@ -8,6 +8,7 @@ import os
 from functools import partial
 from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
+from espalier.base.names import is_within
 from espalier.base.project import folders_up, project_root
 from espalier.snapshot.file_names import shown
 from espalier.snapshot.literals import DOCUMENTS, kind_of
@@ -39,7 +40,7 @@ def absolute_mentions(source: str, scripts: Sequence[Literals], given: Sequence[
     found: List[str] = []
     for file, chains, _ in scripts:
         named = [path for path in (_in_project(chain, tops) for chain in chains) if path is not None]
-        paths = [path for path in named if not any(is_below(os.path.realpath(path), at) for at in allowed)]
+        paths = [path for path in named if not any(is_within(os.path.realpath(path), at) for at in allowed)]
         paths = list(dict.fromkeys(paths))
         if paths and len(found) < _MOST_WARNINGS:
             found.append(f"{shown(file)} names {_listed(paths, tops)}")
@@ -66,18 +67,13 @@ def _in_project(chain: List[str], tops: Sequence[str]) -> Optional[str]:
         if not _is_absolute(literal) or len(literal) > _LONGEST or "\n" in literal or "\0" in literal:
             return _in_project(chain[1:], tops) if count == 1 else None
         path = os.path.normpath(os.path.expanduser(literal))
-        if any(is_below(path, top) for top in tops):
+        if any(is_within(path, top) for top in tops):
             return path
     return None
 
 
 def _is_absolute(literal: str) -> bool:
     return literal.startswith(("/", "~/"))
-
-
-def is_below(path: str, top: str) -> bool:
-    """Whether a path is that of a folder, or of something in it."""
-    return path == top or path.startswith(os.path.join(top, ""))
 
 
 def mentions_above(
@@ -100,7 +96,7 @@ def mentions_above(
     found: Dict[str, Tuple[str, str]] = {}
     for who, path, written in mentions:
         place = os.path.realpath(os.path.join(source, path))
-        if not any(is_below(place, folder) for folder in allowed):
+        if not any(is_within(place, folder) for folder in allowed):
             found.setdefault(path, (who, written))
     if not found:
         return []
@@ -161,7 +157,7 @@ def _remedy(source: str, script: str, paths: Mapping[str, str]) -> str:
     """Which folder to submit instead; empty if that would be more than a project."""
     up = max(path.split("/").count("..") for path in paths)
     root, above = project_root(source), list(folders_up(source))
-    if up >= len(above) or root == source or (root is not None and not is_below(above[up], root)):
+    if up >= len(above) or root == source or (root is not None and not is_within(above[up], root)):
         return ""
     top = root or above[up]
     text = f'Submit {shown(top)} with entry_script = "{shown(os.path.relpath(os.path.join(source, script), top))}"'

@@ -10,8 +10,9 @@ from espalier.base.errors import EspalierError
 from espalier.base.os_errors import cannot_write
 from espalier.base.paths import WorkspacePaths, temporary
 from espalier.base.progress import advance
+from espalier.base.records import write_all
 from espalier.store.objects import ObjectWriter
-from espalier.store.stored_files import create, discard, place, write_all
+from espalier.store.stored_files import create, discard, place
 
 _ATTEMPTS = 3
 _WHOLE = 8 << 20  # a file up to this size is held in memory: one read, then at most one write

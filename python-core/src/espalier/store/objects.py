@@ -7,8 +7,9 @@ from typing import Iterable, List, Optional, Set, Tuple, Type
 
 from espalier.base.os_errors import cannot_write
 from espalier.base.paths import WorkspacePaths, index_of_pack, temporary
+from espalier.base.records import write_all
 from espalier.store.packs import HEADER, MAGIC, RECORD, ObjectReader
-from espalier.store.stored_files import create, discard, holds, make_durable, place, put_bytes, write_all
+from espalier.store.stored_files import create, discard, holds, make_durable, place, put_bytes
 
 # Objects up to this size go into a pack, bytes; but only where there are so many new ones at once.
 SMALL = 64 << 10

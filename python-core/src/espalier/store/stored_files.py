@@ -10,7 +10,7 @@ from typing import Iterable, List, Set
 from espalier.base.os_errors import cannot_write
 from espalier.base.paths import WorkspacePaths, temporary
 from espalier.base.progress import report
-from espalier.base.records import make_folders
+from espalier.base.records import make_folders, write_all
 from espalier.store.packs import open_stored
 
 # How many files are waited for at a time.
@@ -135,13 +135,6 @@ def create(paths: WorkspacePaths, path: str) -> int:
     except FileNotFoundError:
         make_folders(os.path.dirname(path), top=paths.root)
         return os.open(path, flags, 0o444)
-
-
-def write_all(fd: int, data: bytes) -> None:
-    """Writes all of it, in as many writes as that takes."""
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
 
 
 def place(paths: WorkspacePaths, aside: str, path: str) -> None:

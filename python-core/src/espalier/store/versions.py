@@ -12,6 +12,7 @@ import time
 from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
 from espalier.adapters import posix
+from espalier.adapters.files import create_file
 from espalier.base.canonical import canonical_json
 from espalier.base.errors import EspalierError
 from espalier.base.model.codec import decoded, encode
@@ -19,15 +20,7 @@ from espalier.base.model.record import Record
 from espalier.base.names import check_name, is_name
 from espalier.base.os_errors import cannot_write
 from espalier.base.paths import FORMAT, LAST_VERSION, VersionPaths, WorkspacePaths, is_record, version_of_record
-from espalier.base.records import (
-    create_file,
-    dump_record,
-    make_folders,
-    now_iso,
-    read_record,
-    refuse_unreadable,
-    replace_record,
-)
+from espalier.base.records import dump_record, make_folders, now_iso, read_record, refuse_unreadable, replace_record
 
 # What stands for the newest version everywhere, and what would be read as a version.
 LATEST = "latest"

@@ -5,10 +5,10 @@ import os
 from typing import Any, Dict, Iterator, Mapping
 
 from espalier.adapters import posix
+from espalier.base.model.codec import encode, read_as
+from espalier.base.model.job import Meta
 from espalier.base.paths import RunPaths
-from espalier.base.records import check_kinds, read_record, replace_record
-
-_KINDS = {"tags": dict, "properties": dict}
+from espalier.base.records import replace_record
 
 
 def read_meta(run: RunPaths) -> Dict[str, Any]:
@@ -18,8 +18,7 @@ def read_meta(run: RunPaths) -> Dict[str, Any]:
         FileNotFoundError: there is no such run.
         EspalierError: `damaged`, `newer_format`.
     """
-    meta = check_kinds(run.meta, read_record(run.meta), _KINDS)
-    return {**meta, "tags": meta.get("tags") or {}, "properties": meta.get("properties") or {}}
+    return dict(encode(read_as(Meta, run.meta)))
 
 
 def add_tags(run: RunPaths, tags: Mapping[str, str]) -> None:

@@ -13,16 +13,15 @@ if __name__ == "__main__":  # (see runner/__main__.py)
 
 from espalier.base.errors import EspalierError
 from espalier.base.model.codec import read_as
-from espalier.base.model.job import JobSpec
+from espalier.base.model.job import JobEnv, JobSpec
 from espalier.base.paths import RunPaths
-from espalier.base.records import read_record
 
 
 def hand_out(run: RunPaths) -> bytes:
     """What the runner is told."""
     try:
-        env = read_record(run.env)
-        sys.path += [folder for folder in env.get("modules", []) if folder not in sys.path]
+        env = read_as(JobEnv, run.env)
+        sys.path += [folder for folder in env.modules or () if folder not in sys.path]
         from espalier.vault.channel import dump_secrets
         from espalier.vault.store import values_of
 

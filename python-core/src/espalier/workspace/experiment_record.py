@@ -3,9 +3,10 @@
 import os
 import time
 
+from espalier.adapters.files import create_file
 from espalier.base.os_errors import cannot_write
 from espalier.base.paths import FORMAT, WorkspacePaths
-from espalier.base.records import create_file, dump_record, make_folders, now_iso
+from espalier.base.records import dump_record, make_folders, now_iso
 
 
 def record_experiment(paths: WorkspacePaths, name: str) -> None:

@@ -8,12 +8,10 @@ from espalier.base.errors import EspalierError
 from espalier.base.paths import WorkspacePaths
 from espalier.base.records import read_record, seconds_of
 from espalier.base.types import Frame
-from espalier.queue.control import look_after
 from espalier.queue.nudge import nudge
 from espalier.queue.step import step
 from espalier.store.index.run_index import NOT_ARCHIVED, Query, RunIndex, archived_at, unfinished
 from espalier.store.index.sql import Sql, joined
-from espalier.tracking.run_rows import summarise
 
 NO_CHILDREN = Sql("r.parent IS NULL")
 _Answer = TypeVar("_Answer")
@@ -69,6 +67,9 @@ class WorkspaceHandle:
         nudge()
         return self
 
+    def _index(self) -> RunIndex:
+        return RunIndex(self._paths, _summarise)
+
     def _runs(self, fixed: Sql, include_children: bool, query: Query, include_archived: bool = False) -> Frame:
         """The table of the runs that a query is for."""
         fixed = listed(fixed, include_children=include_children, include_archived=include_archived)
@@ -88,12 +89,23 @@ class WorkspaceHandle:
 
     def _ask(self, question: Callable[[RunIndex, Any], _Answer]) -> _Answer:
         """Ask the index. Looking moves the queue on: what died is seen, what waits is started."""
-        index = RunIndex(self._checked()._paths, summarise)
+        index = self._checked()._index()
         with contextlib.suppress(EspalierError, OSError):  # (a user who cannot have a queue can still read)
             step()
         answer, waiting = index.ask(lambda database: (question(index, database), unfinished(database)))
+        if not waiting:
+            return answer
+        from espalier.queue.control import look_after
+
         lost = [run_id for run_id, *owner in waiting if look_after(run_id, self._paths.run(run_id), *owner)]
         return index.ask(lambda database: question(index, database)) if lost else answer
+
+
+def _summarise(folder: str) -> Dict[str, Any]:
+    """The row of a run. (What reads runs is loaded for those that the index doesn't know yet.)"""
+    from espalier.tracking.run_rows import summarise
+
+    return summarise(folder)
 
 
 def listed(fixed: Sql, *, include_children: bool, include_archived: bool) -> Sql:

@@ -4,7 +4,7 @@ import difflib
 import json
 import os
 import re
-from typing import Optional
+from typing import List, Optional
 
 from espalier.base.errors import EspalierError
 from espalier.base.names import check_name
@@ -31,10 +31,23 @@ def place(name: str, path: Optional[str]) -> str:
     return os.path.join(home_of_workspaces(path), check_name("workspace", name))
 
 
-def home_of_workspaces(path: Optional[str]) -> str:
-    """The folder that holds workspaces, absolute; by default that of the project around the working directory."""
-    folder = os.path.expanduser(path) if path is not None else os.path.join(_project_top(os.getcwd()), PROJECT_FOLDER)
-    return os.path.abspath(folder)
+def home_of_workspaces(path: Optional[str], start: Optional[str] = None) -> str:
+    """The folder that holds workspaces, absolute; by default that of the project around a folder.
+
+    Args:
+        path: The folder itself.
+        start: The folder in the project. Default: the working directory.
+    """
+    if path is None:
+        path = os.path.join(_project_top(os.path.abspath(start or os.getcwd())), PROJECT_FOLDER)
+    return os.path.abspath(os.path.expanduser(path))
+
+
+def workspaces_in(folder: str) -> List[str]:
+    """The folders of the workspaces that a folder holds, by name."""
+    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    places = [os.path.join(folder, name) for name in names]
+    return [place for place in places if os.path.isfile(WorkspacePaths(place).record)]
 
 
 def _project_top(start: str) -> str:
@@ -59,10 +72,9 @@ def near_name(name: str, path: Optional[str]) -> Optional[str]:
     """
     folder = home_of_workspaces(path)
     try:
-        others = sorted(set(os.listdir(folder)) - {name})
+        others = [other for other in map(os.path.basename, workspaces_in(folder)) if other != name]
     except OSError:
         return None
-    others = [other for other in others if os.path.isfile(WorkspacePaths(os.path.join(folder, other)).record)]
     # (names of a series differ in their numbers, and mean what they say)
     series = re.sub(r"\d+", "", name)
     by_case = {other.lower(): other for other in others if re.sub(r"\d+", "", other) != series}

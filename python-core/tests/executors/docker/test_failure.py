@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 from espalier.base.paths import RunPaths
-from espalier.executors.docker.failure import cause_of, hint_for
-from espalier.executors.docker.record import Box
+from espalier.executors.docker.record import Box, cause_of, hint_for
 
 BUS_ERROR = "RuntimeError: DataLoader worker (pid 9) is killed by signal: Bus error.\n"
 

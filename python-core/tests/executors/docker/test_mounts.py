@@ -16,6 +16,7 @@ from espalier import Experiment, ScriptRunConfig
 from espalier.adapters.engine_sockets import SYSTEM_FOLDERS
 from espalier.base.config import Session
 from espalier.base.errors import EspalierError
+from espalier.base.model.job import JobEnv
 from espalier.executors.docker.launch import look_at_mounts_again
 from espalier.executors.docker.mounts import refuse_dangerous
 from espalier.jobs.plan import Plan, plan
@@ -224,7 +225,7 @@ def test_looked_at_again_when_the_container_is_created(place: Path, listen: Call
     (place / "data").mkdir()
     (place / "link").symlink_to(place / "data", target_is_directory=True)
     spec = defined(docker={"mounts": {str(place / "link"): "/data"}})
-    env = {"preparing": {}, "engine": {"DOCKER_HOST": "unix://" + listen("a/engine.api")}}
+    env = JobEnv(engine={"DOCKER_HOST": "unix://" + listen("a/engine.api")})
     ready: Any = SimpleNamespace(spec=spec, env=env)
     look_at_mounts_again(ready)
     (place / "link").unlink()

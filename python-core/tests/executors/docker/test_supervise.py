@@ -34,7 +34,7 @@ from espalier.base.model.codec import read_as
 from espalier.base.model.job import JobSpec
 from espalier.base.paths import RunPaths
 from espalier.runner.patience import block_signals
-from espalier.executors.docker.supervisor import start_supervisor
+from espalier.executors.docker.container import start_supervisor
 block_signals()
 order = Order(**json.loads(sys.argv[3]))
 engine = Engine(order.engine)

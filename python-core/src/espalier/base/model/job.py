@@ -1,7 +1,9 @@
-"""`spec.json`: what a run is to execute, frozen at submit (protocol.md, "spec.json")."""
+"""What submit writes of a run: `spec.json`, what it is to execute, and `env.json`, what it gets of the session that
+submitted it, both frozen; `meta.json`, text for people (protocol.md, "The run folder")."""
 
-from typing import Any, Mapping, Optional, Tuple
+from typing import Any, Dict, Mapping, Optional, Tuple
 
+from espalier.base.model.codec import sparse
 from espalier.base.model.record import Record
 from espalier.base.model.words import Word
 from espalier.base.paths import FORMAT
@@ -191,3 +193,57 @@ class JobSpec(Record):
     def script(self) -> str:
         """The entry script; empty if there is none."""
         return self.entry_script or ""
+
+
+class Fetch(Record):
+    """How inputs that have an address are fetched: espalier's folder of caches, and the variables by which proxies and
+    certificates are found."""
+
+    cache: str
+    variables: Mapping[str, str] = {}
+
+
+class Programs(Record):
+    """The interpreters of the session that submitted."""
+
+    rscript: Optional[str] = None
+    r_version: Optional[str] = None
+    python: Optional[str] = None
+
+
+class JobEnv(Record):
+    """`env.json`: what a run gets of the session that submitted it."""
+
+    variables: Mapping[str, str] = {}
+    # Path below `.job/` -> target, how the job finds espalier in R and in Python.
+    links: Mapping[str, str] = {}
+    scratch: Optional[str] = None
+    fetch: Optional[Fetch] = None
+    core_python: Optional[str] = None
+    modules: Optional[Tuple[str, ...]] = None
+    how: Optional[str] = None
+    engine: Mapping[str, str] = {}
+    preparing: Mapping[str, str] = {}
+    session: Optional[Programs] = None
+    prepared: Optional[Mapping[str, Any]] = None
+    format: int = FORMAT
+    more: Mapping[str, Any] = {}
+
+    def record(self) -> Dict[str, Any]:
+        """As `env.json` holds it."""
+        return sparse(self, "format", "variables", "links")
+
+
+class Meta(Record):
+    """`meta.json`: what people say of a run, which they may change."""
+
+    format: int = FORMAT
+    display_name: Optional[str] = None
+    tags: Mapping[str, Any] = {}
+    properties: Mapping[str, Any] = {}
+    archived_at: Optional[str] = None
+    imported: Optional[Mapping[str, Any]] = None
+    more: Mapping[str, Any] = {}
+
+    def absent(self) -> Tuple[str, ...]:
+        return ("archived_at", "imported")

@@ -6,7 +6,7 @@ from espalier.adapters import posix
 from espalier.base.model.job import JobSpec
 from espalier.base.paths import RunPaths
 from espalier.executors.contract import Capabilities, Executor, Job, Reconciled
-from espalier.executors.docker.record import read_box
+from espalier.executors.docker.record import cause_of, hint_for, read_box
 
 if TYPE_CHECKING:
     from espalier.base.config import ScriptRunConfig
@@ -46,7 +46,7 @@ class DockerExecutor(Executor):
 
     def narrowed(self, asked: Mapping[str, Any], spec: JobSpec) -> Dict[str, Any]:
         """See `Executor`."""
-        from espalier.executors.docker.narrow import narrowed
+        from espalier.executors.docker.check import narrowed
 
         return narrowed(asked, spec)
 
@@ -85,7 +85,6 @@ class DockerExecutor(Executor):
 
     def reconcile(self, run: RunPaths, status: "Status") -> Reconciled:
         """See `Executor`."""
-        from espalier.executors.docker.failure import cause_of, hint_for
         from espalier.executors.docker.look import look
 
         if read_box(run) is None:

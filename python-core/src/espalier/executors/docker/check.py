@@ -1,17 +1,43 @@
-"""What is asked of a job in a container at submit: its mounts, its engine, what it inherits."""
+"""What is asked of a job in a container at submit: its mounts, its engine, what it inherits. A
+child that it asks for gets no more than its own container has."""
 
 import os
 import re
-from typing import Dict, List, Mapping, Optional
+from dataclasses import replace
+from typing import Any, Dict, List, Mapping, Optional
 
-from espalier.adapters.engine import SCHEMES, EngineGone, address, engine_variables, is_here, is_loopback
+from espalier.adapters.engine import SCHEMES, address, engine_variables, is_here, is_loopback
+from espalier.adapters.engine_stream import EngineGone
 from espalier.base.config import ScriptRunConfig
-from espalier.base.docker_options import DockerOptions
+from espalier.base.docker_options import DockerOptions, checked_docker
 from espalier.base.errors import EspalierError
-from espalier.base.model.job import Container
+from espalier.base.model.job import Container, JobSpec
 from espalier.base.resources import bytes_of
 from espalier.environment.definition import Environment
+from espalier.executors.contract import TooWide
 from espalier.executors.docker.mounts import refuse_dangerous, refuse_missing
+
+
+def narrowed(asked: Mapping[str, Any], spec: JobSpec) -> Dict[str, Any]:
+    """The fields of a child that is asked for, its container as its parent's is. See `Executor.narrowed`."""
+    own, wanted = DockerOptions(**spec.container._asdict()), asked.get("docker")
+    options = _narrowed(checked_docker(wanted) or own, own) if isinstance(wanted, Mapping) else own
+    return {**asked, "docker": options}
+
+
+def _narrowed(wanted: DockerOptions, own: DockerOptions) -> DockerOptions:
+    if wanted.network not in (own.network, "none"):
+        raise TooWide(f"the network {wanted.network}, and its own is {own.network}")
+    if wanted.user not in (None, own.user):
+        raise TooWide(f"the user {wanted.user}, and its own is {own.user or 'the one that submitted it'}")
+    mounts = {}
+    for here, there in wanted.places.items():
+        original = next((path for path, place in own.places.items() if here in (path, place)), None)
+        if original is None:
+            raise TooWide(f"the mount {here}, which it doesn't have")
+        mounts[original] = there
+    return replace(wanted, mounts=mounts, user=own.user)
+
 
 # Of the host's variables others would say nothing in a container, whose own count.
 _INHERITED = re.compile(r"TZ|(?i:https?_proxy|ftp_proxy|no_proxy|all_proxy)")

@@ -6,30 +6,97 @@ is removed when the run has its final state, before its place in the queue is gi
 """
 
 import contextlib
+import gc
 import os
 import select
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, Optional, Tuple
 
 from espalier.adapters import posix
-from espalier.adapters.engine import ANSWER_SECONDS, Engine, EngineError, EngineGone
-from espalier.adapters.helpers import helper_command, helper_variables, wait_for_child
+from espalier.adapters.engine import ANSWER_SECONDS, Engine, EngineError
+from espalier.adapters.engine_stream import EngineGone
 from espalier.adapters.inside import logs_of
+from espalier.adapters.processes import helper_command, helper_variables, wait_for_child
 from espalier.base.model.job import JobSpec
 from espalier.base.paths import RunPaths
 from espalier.executors.contract import Secrets
 from espalier.executors.docker.config import RUN_LABEL, Order, container_config, container_name
-from espalier.executors.docker.failure import cause_of, hint_for
-from espalier.executors.docker.record import Box, read_box, write_box
-from espalier.executors.docker.supervisor import start_supervisor
+from espalier.executors.docker.record import Box, cause_of, hint_for, read_box, write_box
+from espalier.executors.docker.supervise import FAILED, supervise
 from espalier.executors.start import output_of
 from espalier.lifecycle.set_ids import close_to_others, let_others_enter
 from espalier.lifecycle.status import Outcome
 
 if TYPE_CHECKING:
     from _socket import socket as Socket
+    from typing import NoReturn
 
     from espalier.executors.docker.supervise import Begun
     from espalier.lifecycle.status import Outcome
+
+
+def start_supervisor(
+    run: RunPaths, spec: JobSpec, order: Order, container: str, begun: "Optional[Begun]", log: int
+) -> int:
+    """Start the supervisor of a container: another interpreter would take longer to load than many a job takes.
+
+    It hears of this process's death by the end of its input, which is open here until then.
+
+    Args:
+        run: The run.
+        spec: Its definition.
+        order: What it is to do.
+        container: The container's id.
+        begun: Where what the container prints comes, and the answer to its start; None where the supervisor starts it.
+        log: The supervisor's output: an open file, as for a job without a container.
+
+    Returns:
+        Its process id.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+    word, ours = os.pipe()
+    try:
+        with logs_of(run, run.runner_log) as (said,):
+            pid = os.fork()
+            if pid == 0:
+                _supervise(run, spec, order, container, begun, (word, log, said))
+    except BaseException:
+        os.close(ours)
+        raise
+    finally:
+        os.close(word)
+        for one in begun or ():
+            one.close()
+    with contextlib.suppress(OSError):  # (it does that, too; the first of both is in time)
+        os.setpgid(pid, pid)
+    return pid
+
+
+def _supervise(
+    run: RunPaths,
+    spec: JobSpec,
+    order: Order,
+    container: str,
+    begun: "Optional[Begun]",
+    standard: Tuple[int, int, int],
+) -> "NoReturn":
+    """In the new process. Of its runner's it keeps the given connections, and no lock."""
+    code = FAILED
+    try:
+        gc.freeze()  # (what closes a descriptor when it goes would close one of another thing)
+        os.setpgid(0, 0)  # a session of its own would make it a runner to those who look for a job's processes
+        for number, fd in enumerate(standard):
+            os.dup2(fd, number)
+        posix.close_inherited(*(one.fileno() for one in begun or ()))
+        code = supervise(run, spec, order, container, begun)
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
 
 _LOOKER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "look.py")
 # How long looking for a container may take when its supervisor died; an engine may hang.
@@ -234,10 +301,5 @@ class Removal:
 def have_looked(run: RunPaths) -> None:
     """Have a process of its own find the container and remove it."""
     with logs_of(run, run.runner_log) as (said,):
-        actions: List[Tuple[Any, ...]] = [
-            (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_DUP2, said, 1),
-            (os.POSIX_SPAWN_DUP2, 1, 2),
-        ]
-        pid = posix.spawn_session(helper_command(_LOOKER, run.root), helper_variables(), actions)
+        pid = posix.spawn_writing(helper_command(_LOOKER, run.root), helper_variables(), said)
     wait_for_child(pid, _LOOK_SECONDS)

@@ -3,9 +3,10 @@
 import contextlib
 import os
 from functools import partial
-from typing import TYPE_CHECKING, Any, Dict, Iterable
+from typing import TYPE_CHECKING, Any, Dict, Iterable, Mapping
 
 from espalier.base.errors import EspalierError
+from espalier.base.model.job import JobEnv
 from espalier.base.paths import RunPaths
 from espalier.base.records import make_folders
 from espalier.executors.contract import Job
@@ -25,7 +26,7 @@ _SECRETS = "/run/espalier/secrets"
 def prepare_container(job: Job) -> "Launch":
     """Make a job ready: its image, its working copy, its container. See `Executor.prepare`."""
     job.link_espalier(job.run)
-    known = job.env.get("prepared")
+    known = job.env.prepared
     if known is not None:
         record_prepared(job.run, known)
         with contextlib.suppress(ImageGone):  # (it was there at submit)
@@ -40,14 +41,14 @@ def prepare_container(job: Job) -> "Launch":
         raise EspalierError("image_missing", str(error), hint) from error
 
 
-def _created(job: Job, made: Dict[str, Any]) -> "Launch":
+def _created(job: Job, made: Mapping[str, Any]) -> "Launch":
     container = _begin(job, made)
     job.make_folders()
     container.wait_until_created()
     return partial(_start, job=job, container=container)
 
 
-def _begin(job: Job, made: Dict[str, Any]) -> Container:
+def _begin(job: Job, made: Mapping[str, Any]) -> Container:
     look_at_mounts_again(job)
     variables, mounts = job.variables(), {**_needed(job.env), **job.spec.container.mounts}
     if job.secrets is not None:
@@ -56,7 +57,7 @@ def _begin(job: Job, made: Dict[str, Any]) -> Container:
     make_folders(job.scratch.work)  # (an engine refuses a mount of what is not there)
     order = Order(
         scratch=record_of(job.scratch),
-        engine=job.env.get("engine", {}),
+        engine=dict(job.env.engine),
         image=str(made["image"]),
         command=job.command(),
         variables=variables,
@@ -79,7 +80,7 @@ def look_at_mounts_again(job: Job) -> None:
     if paths:
         from espalier.executors.docker.mounts import refuse_dangerous
 
-        refuse_dangerous(paths, {**job.env.get("preparing", {}), **job.env.get("engine", {})})
+        refuse_dangerous(paths, {**job.env.preparing, **job.env.engine})
 
 
 def _show(job: Job, places: Iterable[str]) -> None:
@@ -100,7 +101,7 @@ def _start(run: RunPaths, job: Job, container: Container) -> int:
     return pid
 
 
-def _needed(env: Dict[str, Any]) -> Dict[str, str]:
+def _needed(env: JobEnv) -> Dict[str, str]:
     """What a job in a container reads of espalier: the core, and the R package where there is one."""
     core = os.path.abspath(__file__).rsplit(os.sep, 3)[0]
-    return {path: path for path in (core, *env.get("links", {}).values())}
+    return {path: path for path in (core, *env.links.values())}

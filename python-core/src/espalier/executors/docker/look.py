@@ -14,12 +14,13 @@ if __name__ == "__main__":  # (see runner/__main__.py)
     sys.path.append(os.path.abspath(__file__).rsplit(os.sep, 4)[0])
 
 from espalier.adapters import posix
-from espalier.adapters.engine import Engine, EngineError, EngineGone, wait_for_engine
+from espalier.adapters.engine import Engine, EngineError, wait_for_engine
+from espalier.adapters.engine_stream import EngineGone
 from espalier.adapters.inside import open_log
 from espalier.adapters.processes import kill_group
 from espalier.base.errors import EspalierError
 from espalier.base.paths import RunPaths
-from espalier.base.records import read_record, seconds_of
+from espalier.base.records import read_record, readable_record, seconds_of
 from espalier.executors.docker.config import RUN_LABEL, WORKSPACE_LABEL
 from espalier.executors.docker.record import Box, read_box, write_box
 
@@ -56,10 +57,7 @@ def look(run: RunPaths) -> Box:
 
 def _wait_for_supervisor(run: RunPaths) -> None:
     """One that lives has heard that its runner died, and ends the container itself."""
-    try:
-        note = read_record(run.processes)
-    except (OSError, EspalierError):
-        return
+    note = readable_record(run.processes)
     pid, start = note.get("job_pid"), note.get("job_start")
     if note.get("boot_id") != posix.boot_id() or not isinstance(pid, int) or pid <= 1 or start is None:
         return

@@ -10,6 +10,7 @@ from typing import List, Mapping, Optional, Sequence
 from espalier.adapters.engine_sockets import SYSTEM_FOLDERS, Found, find_sockets, hard_link_below
 from espalier.adapters.homes import home_folder
 from espalier.base.errors import EspalierError
+from espalier.base.names import is_within
 
 _SHOWN = 3
 _HINT = "Mount the folders that the job needs, and none of them with that in it."
@@ -62,10 +63,10 @@ def refuse_missing(paths: Sequence[str]) -> None:
 def _refuse_system(path: str, place: str, variables: Mapping[str, str]) -> None:
     runtime = variables.get("XDG_RUNTIME_DIR", "")
     for folder in (*SYSTEM_FOLDERS, *([os.path.realpath(runtime)] if os.path.isabs(runtime) else [])):
-        if any(one == "/" or _is_within(one, folder) for one in (path, place)):
+        if any(one == "/" or is_within(one, folder) for one in (path, place)):
             shown = place if place == "/" else folder
             raise _refused(path, f"a container is not given {shown}", "Mount only the folders that the job needs.")
-        if any(_is_within(folder, one) for one in (path, place)):
+        if any(is_within(folder, one) for one in (path, place)):
             raise _refused(path, f"it holds {folder}, which a container is not given", _HINT)
 
 
@@ -84,7 +85,7 @@ def _refuse_special(path: str, place: str, sockets: Found) -> None:
 
 
 def _refuse_engine_below(path: str, place: str, sockets: Found) -> None:
-    below: Optional[str] = next((one for one in sorted(sockets.engines) if _is_within(one, place)), None)
+    below: Optional[str] = next((one for one in sorted(sockets.engines) if is_within(one, place)), None)
     below = below or hard_link_below(place, sockets.engines)
     if below is not None:
         why = f"it holds {below}, the socket of a container engine, by which the job would rule this machine"
@@ -97,26 +98,22 @@ def _refuse_keys(path: str, place: str, variables: Mapping[str, str]) -> None:
         return
     folder = variables.get("DOCKER_CERT_PATH") or os.path.join(home_folder() or "/", ".docker")
     key = os.path.realpath(os.path.join(folder, "key.pem"))
-    if os.path.exists(key) and _is_within(key, place):
+    if os.path.exists(key) and is_within(key, place):
         raise _refused(path, f"it holds {key}, the key to the Docker engine", _HINT)
 
 
 def _warnings(path: str, place: str, sockets: Found) -> List[str]:
     found = []
     home = os.path.realpath(home_folder() or "/")
-    if _is_within(home, place) or place == "/etc":
-        whole = "your home folder" if _is_within(home, place) else "this machine's settings"
+    if is_within(home, place) or place == "/etc":
+        whole = "your home folder" if is_within(home, place) else "this machine's settings"
         found.append(f"The job can read all of {path}, which is {whole}: keys, tokens and passwords in it too.")
-    others = [one for one in sockets.others if _is_within(one, place)]
+    others = [one for one in sockets.others if is_within(one, place)]
     if others:
         more = f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
         listed = ", ".join(others[:_SHOWN]) + more
         found.append(f"The job can speak to programs of this machine by sockets in {path}: {listed}.")
     return found
-
-
-def _is_within(path: str, folder: str) -> bool:
-    return path == folder or path.startswith(folder.rstrip("/") + "/")
 
 
 def _refused(path: str, why: str, hint: str) -> EspalierError:

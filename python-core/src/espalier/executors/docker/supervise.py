@@ -14,11 +14,12 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any, List, Optional, Tuple
 
-from espalier.adapters.engine import Engine, EngineError, EngineGone, Stream
+from espalier.adapters.engine import Engine, EngineError
+from espalier.adapters.engine_stream import EngineGone, Stream
 from espalier.base.model.job import JobSpec
 from espalier.base.paths import RunPaths
+from espalier.base.records import write_all
 from espalier.executors.docker.config import Order, container_config, container_name
-from espalier.executors.docker.interrupt import interrupt_r
 from espalier.executors.docker.record import Box, write_box
 from espalier.executors.docker.unseen import Unseen, Written
 from espalier.lifecycle.place import Place
@@ -28,6 +29,52 @@ if TYPE_CHECKING:
 
     # Where what a container prints comes, and the answer to its start.
     Begun = Tuple[Stream, Socket]
+
+# Prints `R` if there is any. R that waits for a program ignores INT, so that program is ended first.
+_SCRIPT = """
+for p in /proc/[0-9]*; do
+  read -r name < "$p/comm" && [ "$name" = R ] && r="$r ${p#/proc/}"
+done 2>/dev/null
+[ "$r" ] || exit 0
+echo R
+for round in 1 2 3 4 5 6 7 8 9 10; do
+  later=
+  for pid in $r; do
+    ignored=
+    while read -r key value; do [ "$key" = SigIgn: ] && ignored=$value; done < /proc/$pid/status
+    case $ignored in
+      *[2367abef]) later="$later $pid" ;;
+      ?*) kill -INT $pid ;;
+    esac
+  done 2>/dev/null
+  r=$later
+  [ "$r" ] || exit 0
+  for p in /proc/[0-9]*; do
+    while read -r key value; do
+      [ "$key" = PPid: ] && case "$r " in *" $value "*) kill ${p#/proc/} ;; esac
+    done < "$p/status"
+  done 2>/dev/null
+  sleep 0.1
+done
+"""
+
+
+def interrupt_r(engine: Engine, container: str) -> bool:
+    """Send INT to every R in a container, without waiting for what becomes of it.
+
+    Returns:
+        Whether there is any. False too where the container has no shell.
+    """
+    try:
+        stream = engine.execute(container, ["/bin/sh", "-c", _SCRIPT])
+        with contextlib.closing(stream):
+            said: Optional[bytes] = b""
+            while said == b"":  # a piece may be empty, and None is the end
+                said = stream.read()
+            return said is not None and said.startswith(b"R\n")
+    except (EngineError, EngineGone):
+        return False
+
 
 # A container that is to end is killed after that; less than the runner waits before it kills us. Seconds.
 GRACE_SECONDS = 8.0
@@ -244,10 +291,8 @@ class _Job:
 
     def _pass_on(self, data: bytes) -> None:
         self._written.add(data)
-        view = memoryview(data)
         with contextlib.suppress(OSError):  # a full disk does not end the job
-            while view:
-                view = view[os.write(_LOG, view) :]
+            write_all(_LOG, data)
 
 
 def _more(connection: "Socket") -> bytes:

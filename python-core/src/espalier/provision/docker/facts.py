@@ -8,13 +8,11 @@ from espalier.adapters.docker_images import find_image
 from espalier.adapters.docker_stage import run_to_end, stage_container
 from espalier.adapters.file_locks import locked
 from espalier.base.canonical import hex_of
-from espalier.base.errors import EspalierError
 from espalier.base.paths import FORMAT
-from espalier.base.records import make_folders, read_record, replace_record
-from espalier.environment.lock import Lock, lock_of
+from espalier.base.records import make_folders, readable_record, replace_record
+from espalier.environment.lock import Lock, known_lock
 from espalier.provision.docker.stages import Builder, failed, labels_while_building, stage_lock
-from espalier.provision.packages.resolve import RHost
-from espalier.provision.packages.rhost import QUESTION, answered
+from espalier.provision.packages.resolve import QUESTION, RHost, answered
 from espalier.provision.packages.versions import RECOMMENDED
 
 _PYTHON = r"""
@@ -99,11 +97,7 @@ def _asked(builder: Builder, key: str, image: str, platform: Optional[str]) -> F
 
 def lock_of_stage(builder: Builder, key: str) -> Optional[Lock]:
     """The packages that a stage of this machine was made with, None where that is not known any more."""
-    known = _read(builder, key).get("lock")
-    try:
-        return lock_of(known) if isinstance(known, dict) else None
-    except (LookupError, TypeError, ValueError):
-        return None
+    return known_lock(_read(builder, key).get("lock"))
 
 
 def note_lock(builder: Builder, key: str, lock: Mapping[str, Any]) -> None:
@@ -125,10 +119,7 @@ def _parsed(machine: str, text: str) -> Facts:
 
 
 def _read(builder: Builder, key: str) -> Dict[str, Any]:
-    try:
-        return read_record(builder.cache.stage_record(hex_of(key)))
-    except (OSError, EspalierError):
-        return {}
+    return readable_record(builder.cache.stage_record(hex_of(key)))
 
 
 def _add(builder: Builder, key: str, content: Dict[str, Any]) -> None:

@@ -7,17 +7,13 @@ from typing import Any, Dict, List, Optional
 from espalier.adapters.homes import program_cache
 from espalier.base.cache_paths import CachePaths
 from espalier.base.canonical import hex_of
-from espalier.base.errors import EspalierError
 from espalier.base.paths import FORMAT, WorkspacePaths, digest_of_record
-from espalier.base.records import make_folders, read_record, replace_record
+from espalier.base.records import make_folders, readable_record, replace_record
 
 
 def read_image(paths: WorkspacePaths, key: str) -> Optional[Dict[str, Any]]:
     """The record of an image, None where there is none that can be read: then it is looked for again."""
-    try:
-        return read_record(paths.image_record(hex_of(key)))
-    except (FileNotFoundError, EspalierError):
-        return None
+    return readable_record(paths.image_record(hex_of(key))) or None
 
 
 def write_image(paths: WorkspacePaths, key: str, content: Dict[str, Any]) -> None:

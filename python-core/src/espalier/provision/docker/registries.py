@@ -2,7 +2,7 @@
 
 import os
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from espalier.adapters.docker_images import (
@@ -15,6 +15,7 @@ from espalier.adapters.docker_images import (
     tag_image,
 )
 from espalier.base.errors import EspalierError
+from espalier.base.model.codec import decoded, encode
 from espalier.base.paths import FORMAT, WorkspacePaths
 from espalier.base.records import read_record, replace_record
 from espalier.environment.definition import Registry, Secret
@@ -219,19 +220,14 @@ def _read(paths: WorkspacePaths) -> Dict[str, Remote]:
         content = read_record(paths.registries, follow=True)
     except FileNotFoundError:
         return {}
-    return {kind: _remote(kind, content[kind]) for kind in KINDS if isinstance(content.get(kind), dict)}
-
-
-def _remote(kind: str, content: Dict[str, Any]) -> Remote:
-    secret = content.get("password")
-    password = Secret(str(secret.get("secret"))) if isinstance(secret, dict) else None
-    return Remote(kind, str(content.get("address")), content.get("username"), password)
+    known = {kind: {"kind": kind, **content[kind]} for kind in KINDS if isinstance(content.get(kind), dict)}
+    return {kind: decoded(Remote, paths.registries, fields) for kind, fields in known.items()}
 
 
 def _write(paths: WorkspacePaths, remotes: Dict[str, Remote]) -> None:
     content: Dict[str, Any] = {"format": FORMAT}
     for kind, remote in sorted(remotes.items()):
-        content[kind] = {name: value for name, value in asdict(remote).items() if name != "kind"}
+        content[kind] = {name: value for name, value in encode(remote).items() if name != "kind"}
     replace_record(paths.registries, content, paths.root)
 
 

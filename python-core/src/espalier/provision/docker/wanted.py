@@ -10,7 +10,7 @@ from espalier.base.paths import WorkspacePaths
 from espalier.base.records import make_folders
 from espalier.environment.definition import BuildContext, DockerSide, Environment
 from espalier.environment.key import python_key, r_key, system_key
-from espalier.environment.lock import Lock, lock_of
+from espalier.environment.lock import Lock, known_lock
 from espalier.environment.recipe import CONTEXT_BASE, base_image, render
 from espalier.environment.stored_locks import read_lock
 from espalier.provision.docker.bases import Base, GetLogin, known_base, resolve_base
@@ -93,11 +93,7 @@ def known_wanted(paths: WorkspacePaths, environment: Environment) -> Optional[Wa
 
 def resolved_before(paths: WorkspacePaths, want: Wanted) -> Optional[Lock]:
     """What the first build of the same key resolved, which the next one takes again; None where that isn't known."""
-    known = (read_image(paths, want.key) or {}).get("lock")
-    try:
-        return lock_of(known) if isinstance(known, dict) else None
-    except (LookupError, TypeError, ValueError):
-        return None
+    return known_lock((read_image(paths, want.key) or {}).get("lock"))
 
 
 def stages_text(paths: WorkspacePaths, environment: Environment) -> str:

@@ -27,7 +27,7 @@ from espalier.provision.packages.pyenv import (
     uv_variables,
 )
 from espalier.provision.packages.r_install import INSTALLER, keeping, package_keys, write_plan
-from espalier.provision.packages.rhost import ask_r
+from espalier.provision.packages.resolve import ask_r
 from espalier.provision.packages.sources import fetch_sources
 from espalier.provision.packages.tools import run
 

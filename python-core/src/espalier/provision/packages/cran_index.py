@@ -12,7 +12,7 @@ from typing import Dict, List, Optional, Sequence, Tuple
 from espalier.base.cache_paths import CachePaths
 from espalier.base.canonical import digest_bytes
 from espalier.base.errors import EspalierError
-from espalier.base.records import make_folders, read_record, replace_file, replace_record
+from espalier.base.records import make_folders, readable_record, replace_file, replace_record
 from espalier.environment.definition import RSide
 from espalier.provision.packages.fetch import NotThere, Unchanged, open_url, without_credentials
 from espalier.provision.packages.versions import (
@@ -173,11 +173,8 @@ def read_index(cache: CachePaths, url: str, origin: str = "cran", certificate: O
 
 def _known(stored: str, about: str) -> Dict[str, str]:
     """What was read before; nothing where the two files do not belong together."""
-    try:
-        record = read_record(about)
-        return record if os.path.getsize(stored) == record["size"] else {}
-    except (OSError, EspalierError, KeyError):
-        return {}
+    record = readable_record(about)
+    return record if os.path.exists(stored) and os.path.getsize(stored) == record.get("size") else {}
 
 
 def _text(data: bytes, address: str) -> str:

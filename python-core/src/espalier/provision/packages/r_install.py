@@ -18,9 +18,8 @@ from espalier.adapters.file_locks import locked
 from espalier.adapters.files import remove_tree
 from espalier.base.cache_paths import CachePaths, source_name
 from espalier.base.canonical import digest, hex_of
-from espalier.base.errors import EspalierError
 from espalier.base.paths import FORMAT
-from espalier.base.records import make_folders, read_record, replace_record
+from espalier.base.records import make_folders, readable_record, replace_record
 from espalier.environment.lock import RSource
 from espalier.provision.packages.sources import Tell
 from espalier.provision.packages.versions import write_dcf
@@ -173,7 +172,4 @@ def _digest(folder: str) -> Optional[str]:
 
 
 def _recorded(cache: CachePaths, key: str) -> str:
-    try:
-        return str(read_record(cache.r_digest(key))["digest"])
-    except (OSError, EspalierError, KeyError):
-        return ""
+    return str(readable_record(cache.r_digest(key)).get("digest", ""))

@@ -1,13 +1,13 @@
 """Where the index has the values of tags, parameters, metrics and properties, as SQL. NA and NaN are nothing.
 
 A metric's last value is a cell as that of a parameter: `kind`, `number`, `text`. Its other values are beside it, NULL
-where they are as the last one (layout.py).
+where they are as the last one (rows.py).
 """
 
 from typing import NamedTuple
 
 from espalier.store.index.fields import TEXTS, Field
-from espalier.store.index.layout import STATISTICS
+from espalier.store.index.rows import STATISTICS
 
 
 class Cells(NamedTuple):

@@ -15,6 +15,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional
 from espalier.base.paths import CANCEL, EVENTS, META, SPEC, STATUS, is_run_id
 from espalier.base.progress import report
 from espalier.base.states import DAMAGED, is_final
+from espalier.store.index.known import stamp_of
 from espalier.store.index.rows import Look, Names, forget, store
 
 # What changed this recently may change again within the clock's granularity: look at it again, seconds.
@@ -196,11 +197,6 @@ class Refresh:
             self._database.execute("DELETE FROM shards WHERE name = ?", (name,))
         values = [(name, mtime, self._began) for name, mtime in changes.shards.items()]
         self._database.executemany("REPLACE INTO shards VALUES (?, ?, ?)", values)
-
-
-def stamp_of(stat: os.stat_result) -> int:
-    """The time of a file's last change, which anyone can set to any: as SQLite holds it, in 64 bits, by going round."""
-    return (stat.st_mtime_ns + 2**63) % 2**64 - 2**63
 
 
 def signature_of(folder: str) -> Optional[str]:

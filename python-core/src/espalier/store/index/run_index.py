@@ -13,13 +13,12 @@ from espalier.base import states
 from espalier.base.cache_paths import index_file
 from espalier.base.paths import WorkspacePaths
 from espalier.base.types import Frame
-from espalier.store.index.blocks import table_of
-from espalier.store.index.columns import add_named
+from espalier.store.index.columns import add_named, table_of
 from espalier.store.index.fields import Field, refusal
 from espalier.store.index.grammar import Compare, Group, Node, Order, fields_of, parse_filter, parse_order
-from espalier.store.index.layout import OTHER_LAYOUT, copied, opened
+from espalier.store.index.known import index_key
 from espalier.store.index.refresh import Refresh, Summarise
-from espalier.store.index.rows import clean
+from espalier.store.index.rows import OTHER_LAYOUT, clean, copied, opened
 from espalier.store.index.sql import Key, Sql, Translator, after_place, joined
 
 _NEWEST_FIRST = (Key("r.created_at", True), Key("r.run_id", True))
@@ -80,7 +79,7 @@ class RunIndex:
     def __init__(self, paths: WorkspacePaths, summarise: Summarise) -> None:
         self._runs = paths.runs
         self._summarise = summarise
-        self._key = hashlib.sha256(os.fsencode(os.path.realpath(paths.root))).hexdigest()[:32]
+        self._key = index_key(paths.root)
         self._file = index_file(cache_folder(), self._key)
 
     # ---- questions, for `ask` ----------------------------------------------------------------------------------

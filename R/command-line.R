@@ -1,0 +1,125 @@
+# The command line `espalier`: a small launcher that starts the core in the private environment.
+
+#' Install the command line
+#'
+#' Writes a small launcher, by which a terminal has the command `espalier`: `espalier run train.R`,
+#' `espalier runs list`. It starts the core that this package brings, in espalier's private Python environment.
+#'
+#' Two small Python packages (click and jmespath) are installed into that environment. Nothing else is written: your
+#' `PATH` and your shell's files stay as they are. To remove the command, delete the launcher.
+#'
+#' After an update of espalier, [espalier_sitrep()] shows whether the launcher still fits.
+#'
+#' @param dir Folder for the launcher, `~/.local/bin` by default. It is created if it is missing.
+#' @return The launcher's path, invisibly.
+#' @section Errors: `espalier_error_file_exists` when another program has that place;
+#'   `espalier_error_not_permitted` when the folder can't be written;
+#'   `espalier_error_python_missing` when the packages can't be installed, or you decline;
+#'   `espalier_error_not_supported` on Windows.
+#' @seealso [install_espalier()], [espalier_sitrep()]
+#' @examples
+#' if (interactive()) install_espalier_cli()
+#' @export
+install_espalier_cli <- function(dir = "~/.local/bin") {
+  check_string(dir, "dir")
+  if (.Platform$OS.type == "windows") {
+    espalier_abort("not_supported", "The command line isn't available on Windows.", "Use espalier from R.")
+  }
+  launcher <- file.path(normalizePath(dir, mustWork = FALSE), "espalier")
+  if (file.exists(launcher) && !is_launcher(launcher)) {
+    espalier_abort("file_exists", sprintf("Can't write %s: it is another program.", launcher), "Give another `dir`.")
+  }
+  agree_to_launcher(launcher)
+  env <- managed_env()
+  if (is.null(env)) env <- managed_build(consent = FALSE)
+  add_command_line(env)
+  write_launcher(launcher, env_python(env), core_folders()$core)
+  say(c(
+    "v" = "Installed the command line: {.path {launcher}}",
+    "i" = if (!on_path(launcher)) "{.path {dirname(launcher)}} isn't on your PATH. Add it to call {.code espalier}.",
+    "i" = "{.code espalier completion bash} prints what your shell needs to complete commands."
+  ))
+  invisible(launcher)
+}
+
+#' What the launcher is known by
+#' @noRd
+launcher_mark <- "# The command line of the R package espalier. install_espalier_cli() writes this file."
+
+is_launcher <- function(file) {
+  isTRUE(tryCatch(launcher_mark %in% readLines(file, 2L, warn = FALSE), error = function(e) FALSE))
+}
+
+agree_to_launcher <- function(launcher) {
+  if (!interactive()) return(invisible())
+  where <- managed_env() %||% managed_root()
+  say(c(
+    "This writes {.path {launcher}},",
+    " " = "and installs click and jmespath (1 MB) into {.path {where}}."
+  ))
+  if (!isTRUE(utils::askYesNo("Go on?"))) {
+    espalier_abort("python_missing", "The command line was not installed.", "install_espalier_cli() installs it.")
+  }
+}
+
+#' Install what the command line needs into the private environment, unless it is there
+#' @noRd
+add_command_line <- function(env) {
+  lib <- Sys.glob(file.path(env, "lib", "python3*", "site-packages"))
+  if (length(lib) && all(dir.exists(file.path(lib[1L], c("click", "jmespath"))))) return(invisible())
+  lock <- paste0(env, ".lock")
+  take_lock(lock)
+  on.exit(unlink(lock, recursive = TRUE))
+  uv <- find_uv()
+  out <- if (!is.null(uv)) install_by_uv(env, uv, core_requirements("cli"))
+  if (is.null(out) || out$status != 0L) out <- install_by_pip(env, core_requirements("cli"))
+  if (out$status != 0L) {
+    espalier_abort(
+      "python_missing", c("Can't install click and jmespath for the command line.", utils::tail(out$lines, 5L)),
+      "If this is about the network, set uv's or pip's mirror or proxy."
+    )
+  }
+}
+
+# (-I: neither the working directory nor PYTHONPATH may take the place of the core's modules)
+write_launcher <- function(launcher, python, core) {
+  start <- "import sys; sys.path.append(sys.argv.pop(1)); from espalier.cli.__main__ import main; main()"
+  lines <- c(
+    "#!/bin/sh", launcher_mark,
+    sprintf("python=%s", shQuote(python)),
+    "if [ ! -x \"$python\" ]; then",
+    "  echo 'Error: The environment of this command is gone. Run install_espalier_cli() in R again.' >&2",
+    "  exit 4",
+    "fi",
+    sprintf("exec \"$python\" -I -c %s %s \"$@\"", shQuote(start), shQuote(core))
+  )
+  folder <- dirname(launcher)
+  dir.create(folder, FALSE, TRUE)
+  if (!dir.exists(folder) || file.access(folder, 2L) != 0L) {
+    espalier_abort("not_permitted", sprintf("Can't write to %s.", folder), "Give another `dir`.")
+  }
+  fresh <- tempfile(".espalier-", folder)
+  writeLines(lines, fresh)
+  Sys.chmod(fresh, "0755")
+  file.rename(fresh, launcher)
+}
+
+on_path <- function(launcher) {
+  identical(normalizePath(unname(Sys.which("espalier")), mustWork = FALSE), normalizePath(launcher, mustWork = FALSE))
+}
+
+#' What is known of the command line: that of the PATH, or of the usual folder
+#' @noRd
+sitrep_command_line <- function() {
+  found <- c(unname(Sys.which("espalier")), path.expand("~/.local/bin/espalier"))
+  found <- Filter(function(file) nzchar(file) && file.exists(file) && is_launcher(file), found)
+  if (!length(found)) return(fact("command line", "not installed", "install_espalier_cli() installs it"))
+  launcher <- found[1L]
+  asked <- run_quietly(launcher, "--version")
+  if (asked$status != 0L) {
+    return(fact("command line", launcher, problem = sprintf("The command line %s can't start.", launcher),
+                fix = "install_espalier_cli()"))
+  }
+  where <- if (on_path(launcher)) "on the PATH" else "not on the PATH"
+  fact("command line", launcher, paste0(sub("^espalier ", "version ", asked$lines[1L]), ", ", where))
+}
