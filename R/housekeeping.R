@@ -33,15 +33,15 @@
 #' @export
 delete_run <- function(run, dry_run = FALSE) {
   chosen <- runs_of_one_workspace(run, "run")
-  deletion(chosen$housekeeping$delete_runs(chosen$ids, !check_flag(dry_run, "dry_run")), dry_run)
+  deletion(chosen$housekeeping$delete_runs(chosen$ids, check_flag(dry_run, "dry_run")), dry_run)
 }
 
 #' @rdname delete_run
 #' @export
 delete_experiment <- function(experiment, dry_run = FALSE) {
   check_object(experiment, "Experiment", "experiment")
-  housekeeping <- experiment$workspace$housekeeping
-  deletion(housekeeping$delete_experiment(experiment$name, !check_flag(dry_run, "dry_run")), dry_run)
+  check_flag(dry_run, "dry_run")
+  deletion(experiment$workspace$housekeeping$delete_experiment(experiment$name, dry_run), dry_run)
 }
 
 #' Archive and restore runs
@@ -98,7 +98,7 @@ restore_run <- function(run) {
 #'   `goal` is `"max"` (the default) or `"min"`.
 #' @param keep_tagged Whether runs with tags are kept.
 #' @param delete Delete the runs; by default they are only listed.
-#' @return A data frame of class `espalier_deletion`, see [delete_run()].
+#' @return A data frame of class `espalier_deletion`, see [delete_run()]; invisibly with `delete = TRUE`.
 #' @section Errors: `espalier_error_bad_argument`, also without any rule; `espalier_error_bad_filter`,
 #'   `espalier_error_run_in_use`, `espalier_error_workspace_read_only`.
 #' @seealso [collect_garbage()], which frees what snapshots of deleted runs took.
@@ -120,13 +120,12 @@ retention_rules <- function(x, older_than = NULL, status = NULL, larger_than = N
   filter <- filter_text(substitute(filter), parent.frame())
   of_experiment <- inherits(x, "Experiment")
   found <- (if (of_experiment) x$workspace else x)$housekeeping$retention_rules(
-    experiment = if (of_experiment) x$name, status = if (is.null(status)) character() else status,
+    experiment = if (of_experiment) x$name, status = status %||% character(),
     older_than = time_text(older_than, "older_than"), larger_than = byte_text(larger_than, "larger_than"),
-    filter = filter, keep_last = check_count(keep_last, "keep_last", null = TRUE),
-    keep_best = if (!is.null(keep_best)) lapply(as.list(keep_best), as.character), keep_tagged = keep_tagged,
-    delete = check_flag(delete, "delete")
+    filter = filter, keep_last = keep_last, keep_best = if (!is.null(keep_best)) lapply(as.list(keep_best), as.character),
+    keep_tagged = keep_tagged, delete = check_flag(delete, "delete")
   )
-  returned_table(found, "espalier_deletion", dry_run = !delete, remedy = "delete = TRUE")
+  deletion(found, !delete, "delete = TRUE")
 }
 
 #' Export runs to a file and import them
@@ -171,10 +170,8 @@ export_runs <- function(runs, file, overwrite = FALSE) {
   say("Exported {number_of(nrow(table), 'run')} to {.path {file}}, {format_bytes(file.size(file))}.")
   left <- sum(table$left_out)
   if (left) {
-    say_warning(sprintf(
-      "%s left out: links, pipes, or names that can't lie side by side on every file system.",
-      if (left == 1) "1 file was" else sprintf("%d files were", left)
-    ))
+    why <- "links, pipes, or names that can't lie side by side on every file system."
+    say_warning(sprintf("Left out %s: %s", number_of(left, "file"), why))
   }
   invisible(table)
 }
@@ -205,18 +202,14 @@ print.espalier_deletion <- function(x, n = 10L, ...) {
     cat("No run may go.\n")
     return(invisible(x))
   }
-  dry <- isTRUE(attr(x, "dry_run"))
-  amount <- function(rows) paste0(number_of(sum(rows), "run"), ", ", format_bytes(sum(x$size[rows])))
-  if (dry) cat("May go: ", amount(rep(TRUE, nrow(x))), "\n", sep = "")
-  if (any(x$deleted)) cat("Deleted: ", amount(x$deleted), "\n", sep = "")
-  if (!dry && !all(x$deleted)) cat("Gone before: ", amount(!x$deleted), "\n", sep = "")
+  cat(if (any(x$deleted)) "Deleted: " else "May go: ", number_of(nrow(x), "run"), ", ", format_bytes(sum(x$size)), "\n", sep = "")
   shown <- utils::head(as.data.frame(x), n)
   cat(sprintf("  %s  %s  %s  %s\n", format(shown$run_id), format(shown$status),
               format(format_bytes(shown$size), justify = "right"), shown_path(shown$why)), sep = "")
   if (nrow(x) > n) cat(sprintf("  ... and %d more; as.data.frame() has all.\n", nrow(x) - as.integer(n)))
   needed <- sum(!is.na(x$needed_by))
-  if (needed) cat(sprintf("%s read by runs that stay; see `needed_by`.\n", if (needed == 1L) "1 of them was" else sprintf("%d of them were", needed)))
-  if (dry) cat(sprintf("Nothing was deleted; %s does it.\n", attr(x, "remedy") %||% "dry_run = FALSE"))
+  if (needed) cat(sprintf("Runs that stay have read %s of these; see `needed_by`.\n", number_of(needed, "run")))
+  if (!any(x$deleted)) cat(sprintf("Nothing was deleted; %s does it.\n", attr(x, "remedy")))
   invisible(x)
 }
 
@@ -225,10 +218,10 @@ as.data.frame.espalier_deletion <- function(x, ...) plain_frame(x)
 
 #' The table of a deletion, shown where it was only a look
 #' @noRd
-deletion <- function(table, dry_run) {
-  table <- returned_table(table, "espalier_deletion", dry_run = dry_run)
+deletion <- function(table, dry_run, remedy = "dry_run = FALSE") {
+  table <- returned_table(table, "espalier_deletion", remedy = remedy)
   if (dry_run) return(table)
-  say("Deleted {number_of(sum(table$deleted), 'run')}, {format_bytes(sum(table$size[table$deleted]))}.")
+  say("Deleted {number_of(nrow(table), 'run')}, {format_bytes(sum(table$size))}.")
   invisible(table)
 }
 
@@ -236,14 +229,9 @@ deletion <- function(table, dry_run) {
 #' @noRd
 runs_of_one_workspace <- function(runs, arg) {
   if (missing(runs)) abort_missing(arg)
-  runs <- check_runs(runs, arg)
-  places <- unique(vapply(runs, function(run) run$workspace_path, ""))
-  if (length(places) != 1L) {
-    wanted <- if (length(places)) "runs of one workspace" else "a run or a list of runs"
-    abort_argument(arg, wanted, runs)
-  }
-  housekeeping <- Workspace$new(identity = c(path = places))$housekeeping
-  list(housekeeping = housekeeping, ids = vapply(runs, function(run) run$id, ""))
+  found <- group_runs(check_runs(runs, arg))
+  if (length(found$groups) != 1L) abort_argument(arg, "a run or a list of runs of one workspace", runs)
+  list(housekeeping = found$groups[[1L]]$workspace$housekeeping, ids = found$ids)
 }
 
 #' A time before now as the core's filters write it

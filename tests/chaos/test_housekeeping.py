@@ -64,7 +64,7 @@ def test_a_process_that_deletes_runs_is_killed(world: World) -> None:
             shutil.copytree(backup, world.workspace.path, symlinks=True, dirs_exist_ok=True)
 
     deed = lambda: world.workspace.housekeeping.delete_runs(  # noqa: E731
-        [run_id for run_id in ids if Path(world.workspace._paths.run(run_id).root).exists()], delete=True
+        [run_id for run_id in ids if Path(world.workspace._paths.run(run_id).root).exists()]
     )
     assert killed_at_each_act(world, deed, judge) >= 10
 
@@ -75,7 +75,7 @@ def test_a_process_that_imports_runs_is_killed(world: World) -> None:
     world.workspace.housekeeping.export_runs(ids, file)
     other.housekeeping.import_runs(file)
     whole = {run_id: parts_of(other.runs.get(run_id)) for run_id in ids}
-    other.housekeeping.delete_runs(ids, delete=True)
+    other.housekeeping.delete_runs(ids)
     other.snapshots.collect_garbage(delete=True)
 
     def judge(is_done: bool) -> None:
@@ -86,7 +86,7 @@ def test_a_process_that_imports_runs_is_killed(world: World) -> None:
         assert not is_done or set(came) == set(ids)
         if not is_done:
             assert len(other.housekeeping.import_runs(file)) == 3 and set(listed(other)) == set(ids)
-            other.housekeeping.delete_runs(ids, delete=True)
+            other.housekeeping.delete_runs(ids)
             for path in Path(other.path, "runs").glob("*/.tmp-*"):
                 shutil.rmtree(path)
             other.snapshots.collect_garbage(delete=True)

@@ -148,7 +148,7 @@ test_that("runs go to a file and come to another workspace", {
 test_that("what is left out is a warning", {
   ws <- local_workspace()
   run <- ended(submit_command(ws, "ln -s x outputs/link; echo 1 > outputs/a"))
-  expect_warning(suppressMessages(export_runs(run, tempfile(fileext = ".zip"))), "1 file was left out")
+  expect_warning(suppressMessages(export_runs(run, tempfile(fileext = ".zip"))), "Left out 1 file")
 })
 
 test_that("a file that was changed, or is none, is refused", {

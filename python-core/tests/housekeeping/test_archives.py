@@ -116,7 +116,7 @@ def test_where_one_run_is_refused_none_comes(workspace, other, run, submit, ende
     workspace.housekeeping.export_runs([run.id, second.id], file)
     other.housekeeping.import_runs(file)
     Path(other.runs.get(second.id).run_dir, "user_logs", "std_log.txt").write_text("changed")
-    other.housekeeping.delete_runs([run.id], delete=True)
+    other.housekeeping.delete_runs([run.id])
     assert code_of(lambda: other.housekeeping.import_runs(file)).code == "run_exists"
     assert other.runs.list().columns["run_id"] == [second.id]
 
@@ -151,7 +151,7 @@ def test_an_imported_run_can_be_exported_again(workspace, other, run, tmp_path, 
 def test_a_deleted_run_comes_back(workspace, run, tmp_path):
     file = str(tmp_path / "runs.zip")
     workspace.housekeeping.export_runs([run.id], file)
-    workspace.housekeeping.delete_runs([run.id], delete=True)
+    workspace.housekeeping.delete_runs([run.id])
     workspace.snapshots.collect_garbage(delete=True)
     workspace.housekeeping.import_runs(file)
     assert workspace.runs.get(run.id).get_log() == ["said"]

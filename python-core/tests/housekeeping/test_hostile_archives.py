@@ -236,7 +236,7 @@ def test_a_changed_byte_anywhere(other, exported, tmp_path):
             assert not list(Path(other.path, "runs").glob("*/*")), at
         else:
             assert other.runs.get(exported[1]).get_status() == "Completed" and len(other.verify()) == 0
-            other.housekeeping.delete_runs([exported[1]], delete=True)
+            other.housekeeping.delete_runs([exported[1]])
 
 
 @pytest.mark.parametrize(

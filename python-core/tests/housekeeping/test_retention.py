@@ -100,7 +100,7 @@ def test_they_are_listed_with_reasons_and_then_deleted(make, workspace):
     kept, gone = make(), make(days=100, failed=True)
     rules = {"older_than": "90 days", "status": ["Failed", "Canceled"], "keep_last": 0, "larger_than": 10}
     (row,) = workspace.housekeeping.retention_rules(**rules).rows()
-    assert row["why"] == "Failed or Canceled; ended before 90 days ago; larger than 10 B; not among the last 0"
+    assert row["why"] == "Failed or Canceled; older than 90 days; larger than 10 B; not among the last 0"
     assert row["run_id"] == gone and row["deleted"] is False
     (row,) = workspace.housekeeping.retention_rules(**rules, delete=True).rows()
     assert row["deleted"] is True and workspace.runs.list().columns["run_id"] == [kept]

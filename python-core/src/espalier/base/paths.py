@@ -343,6 +343,11 @@ class RunPaths(Folder):
         return WorkspacePaths(self.view).run(run_id)
 
     @property
+    def experiment(self) -> str:
+        """The experiment that the run's id names."""
+        return os.path.basename(self.root).rsplit("_", 2)[0]
+
+    @property
     def aside(self) -> "tuple[str, str]":
         """Where what is copied to the run lies until it is whole: a folder and a name in it. Goes with `.job/`."""
         return self.root, _JOB

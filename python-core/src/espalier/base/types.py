@@ -54,6 +54,11 @@ class Frame:
                 raise ValueError(f"column {name!r}: kind {kind!r} is not one of {', '.join(KINDS)}")
             self.kinds[name] = kind
 
+    @classmethod
+    def of_rows(cls, rows: Sequence[Sequence[Any]], kinds: Mapping[str, str]) -> "Frame":
+        """A table of rows, each of which has its values in the order of `kinds`."""
+        return cls({name: [row[at] for row in rows] for at, name in enumerate(kinds)}, kinds)
+
     def __len__(self) -> int:
         """How many rows."""
         return len(next(iter(self.columns.values()), ()))

@@ -4,7 +4,7 @@ import contextlib
 import re
 import sys
 import warnings
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Set
 
 import click
 
@@ -39,7 +39,7 @@ def command_of(noun: str, record: Mapping[str, Any], member: Mapping[str, Any]) 
     params += output_options() if member["returns"]["type"] != "none" else []
     if asks:
         params.append(click.Option(["-y", "--yes", "_yes"], is_flag=True, help="Don't ask."))
-    if not member["route"].startswith("GET"):
+    if not member["route"].startswith("GET") and "dry_run" not in _names(member):
         params.append(click.Option(["--dry-run", "_dry_run"], is_flag=True, help="Show the request; change nothing."))
     text = " ".join(member["doc"]["text"].split("\n\n")[0].split())
 
@@ -65,7 +65,7 @@ def examples(command: str) -> Optional[str]:
 
 def _keys(member: Mapping[str, Any]) -> List[str]:
     """What tells the object of an operation from others of its class, by its route."""
-    names = {param["name"] for param in member["params"]}
+    names = _names(member)
     return [key for key in _PLACEHOLDER.findall(member["route"]) if key not in names]
 
 
@@ -75,7 +75,18 @@ def _singular(noun: str) -> str:
 
 def _asks(member: Mapping[str, Any]) -> bool:
     """Whether it may delete what can't be made again."""
-    return member["route"].startswith("DELETE") or any(param["name"] == "delete" for param in member["params"])
+    return member["route"].startswith("DELETE") or not _names(member).isdisjoint(("delete", "dry_run"))
+
+
+def _deletes(member: Mapping[str, Any], arguments: Mapping[str, Any]) -> bool:
+    """Whether it deletes, with its arguments, what can't be made again."""
+    if "dry_run" in _names(member):
+        return not arguments.get("dry_run")
+    return member["route"].startswith("DELETE") or bool(arguments.get("delete"))
+
+
+def _names(member: Mapping[str, Any]) -> Set[str]:
+    return {param["name"] for param in member["params"]}
 
 
 def workspace_options() -> List[click.Parameter]:
@@ -112,7 +123,7 @@ def _carry_out(record: Mapping[str, Any], member: Mapping[str, Any], keys: List[
     if values.get("_dry_run"):
         request = {"class": record["name"], "member": member["name"], "identity": identity, "args": found.arguments}
         return output.emit({**request, "args": _hidden(found.arguments)}, "json")
-    if member["route"].startswith("DELETE") or found.arguments.get("delete"):
+    if _deletes(member, found.arguments):
         confirm(_question(member, values, keys, workspace), yes=values["_yes"])
     result = call(class_name, name, identity, found.arguments)
     if found.is_page and getattr(result, "page_token", None):

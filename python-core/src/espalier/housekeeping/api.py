@@ -5,11 +5,11 @@ from typing import List, Mapping, Optional, Sequence
 from espalier.base.arguments import classed
 from espalier.base.operation import operation
 from espalier.base.types import Frame, Text
-from espalier.housekeeping.archiving import set_archived
-from espalier.housekeeping.deletion import delete_experiment, delete_runs
+from espalier.housekeeping.deletion import delete, delete_experiment, set_archived
 from espalier.housekeeping.exporting import export_runs
+from espalier.housekeeping.families import families
 from espalier.housekeeping.importing import import_runs
-from espalier.housekeeping.retention import apply_rules, rules_of
+from espalier.housekeeping.retention import Rules, apply_rules
 from espalier.workspace.handle import WorkspaceHandle
 
 
@@ -20,12 +20,12 @@ class Housekeeping(WorkspaceHandle):
     NOUN = "housekeeping"
 
     @operation("POST /housekeeping/delete", long=True, command="delete-runs")
-    def delete_runs(self, run_ids: Sequence[str], delete: bool = False) -> Frame:
-        """Delete ended runs, or list them, with all runs below them.
+    def delete_runs(self, run_ids: Sequence[str], dry_run: bool = False) -> Frame:
+        """Delete ended runs, with all runs below them.
 
         Args:
             run_ids: Their ids.
-            delete: Delete them; else they are only listed.
+            dry_run: Only list them.
 
         Returns:
             A row a run, parents first: `run_id`, `experiment`, `status`, `size` in bytes, `why` it goes, `needed_by`
@@ -35,15 +35,16 @@ class Housekeeping(WorkspaceHandle):
             EspalierError: `run_missing`; `run_in_use` when one has not ended, or a run that hasn't ended needs it;
                 `newer_format`, `workspace_read_only`.
         """
-        return delete_runs(self._checked()._paths, run_ids, delete=delete)
+        paths = self._checked()._paths
+        return delete(paths, families(paths, run_ids), dry_run=dry_run)
 
     @operation("POST /housekeeping/delete-experiment", long=True)
-    def delete_experiment(self, name: str, delete: bool = False) -> Frame:
-        """Delete an experiment, or list it, with all its runs, archived ones too.
+    def delete_experiment(self, name: str, dry_run: bool = False) -> Frame:
+        """Delete an experiment, with all its runs, archived ones too.
 
         Args:
             name: Its name.
-            delete: Delete it; else its runs are only listed.
+            dry_run: Only list its runs.
 
         Returns:
             As `delete_runs`.
@@ -51,7 +52,7 @@ class Housekeeping(WorkspaceHandle):
         Raises:
             EspalierError: as `delete_runs`; `bad_name`, `bad_argument` when there isn't one of that name.
         """
-        return delete_experiment(self._checked()._paths, name, delete=delete)
+        return delete_experiment(self._checked()._paths, name, dry_run=dry_run)
 
     @operation("POST /housekeeping/archive", long=True, command="archive")
     def archive_runs(self, run_ids: Sequence[str]) -> List[str]:
@@ -118,8 +119,8 @@ class Housekeeping(WorkspaceHandle):
             EspalierError: `bad_argument`, also where no rule is given; `bad_filter`, `bad_name`, `run_in_use`,
                 `workspace_read_only`.
         """
-        rules = rules_of(experiment, status, older_than, larger_than, filter, keep_last, keep_best, keep_tagged)
-        return apply_rules(self._checked()._paths, rules, delete=delete)
+        rules = Rules(experiment, status, older_than, larger_than, filter, keep_last, keep_best, keep_tagged)
+        return apply_rules(self._checked()._paths, rules, dry_run=not delete)
 
     @operation("POST /housekeeping/export", long=True, command="export")
     def export_runs(self, run_ids: Sequence[str], file: str, overwrite: bool = False) -> Frame:
@@ -136,8 +137,8 @@ class Housekeeping(WorkspaceHandle):
             A row a run: `run_id`, `experiment`, how many `files`, their `size` in bytes, how many are `left_out`.
 
         Raises:
-            EspalierError: `run_missing`, `run_in_use`, `file_exists`, `snapshot_damaged`, `damaged`, `disk_full`;
-                `bad_argument` when the file can't be written, or there are too many files.
+            EspalierError: `run_missing`, `run_in_use`, `file_exists`, `snapshot_damaged`, `damaged`, `disk_full`,
+                `path_missing`, `not_permitted`; `bad_argument` when there are too many files.
         """
         return export_runs(self._checked()._paths, run_ids, file, overwrite=overwrite)
 

@@ -7,20 +7,20 @@ manifest when it is read.
 import contextlib
 import hashlib
 import io
-import json
 import os
 import stat
 import struct
 import zipfile
 import zlib
-from types import TracebackType
-from typing import Any, BinaryIO, Dict, Iterator, Mapping, NamedTuple, Optional, Type
+from typing import Any, BinaryIO, Dict, Iterator, Mapping, Optional
 
 from espalier.base.archive_paths import ARCHIVE_MANIFEST, archived_file, archived_object
 from espalier.base.errors import EspalierError
+from espalier.base.model.codec import decoded
+from espalier.base.model.record import Record
 from espalier.base.names import is_name
-from espalier.base.paths import FORMAT, is_digest, is_run_id
-from espalier.base.records import open_plain
+from espalier.base.paths import is_digest, is_run_id
+from espalier.base.records import RECORD_BYTES, open_plain, parse_record
 from espalier.base.resources import size_text
 from espalier.housekeeping.portable import CHUNK, Entry, Names, is_portable
 
@@ -29,7 +29,6 @@ MOST_ENTRIES = 250_000
 _LIST_BYTES, _MANIFEST_BYTES = 64 << 20, 128 << 20
 # An archive may unpack to so many times its size, or to this size.
 _RATIO, _ALWAYS_BYTES = 100, 1 << 30
-_HINT = "Export the runs again, and import that file."
 _ENCRYPTED, _KINDS = 0x2041, (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # The folder of MS-DOS.
 _DOS_FOLDER = 0x10
@@ -39,21 +38,29 @@ _UNREADABLE = (
 )  # fmt: skip
 
 
-class Manifest(NamedTuple):
-    """What an archive holds: the workspace it is from, the files of each run by id, and the sizes of stored objects and
-    of manifests of snapshots in the first format, by digest."""
+class RunFiles(Record):
+    """The files of a run by name."""
 
+    files: Mapping[str, Entry]
+
+
+class Manifest(Record):
+    """What an archive holds: the workspace it is from, its runs by id, and the sizes of stored objects and of manifests
+    of snapshots in the first format, by digest."""
+
+    format: int
     workspace_id: str
-    runs: Dict[str, Dict[str, Entry]]
-    objects: Dict[str, int]
-    trees: Dict[str, int]
+    runs: Mapping[str, RunFiles]
+    objects: Mapping[str, int]
+    trees: Mapping[str, int]
+    exported_at: str = ""
 
     def entries(self) -> Dict[str, Entry]:
         """All entries of the archive but the manifest itself."""
         found = {archived_object(digest): Entry(size, digest) for digest, size in self.objects.items()}
         found.update({archived_object(digest, True): Entry(size, digest) for digest, size in self.trees.items()})
-        for run_id, files in self.runs.items():
-            found.update({archived_file(run_id, name): entry for name, entry in files.items()})
+        for run_id, run in self.runs.items():
+            found.update({archived_file(run_id, name): entry for name, entry in run.files.items()})
         return found
 
 
@@ -80,145 +87,115 @@ class Archive:
     """
 
     def __init__(self, path: str, max_size: Optional[int] = None) -> None:
-        self.path = path
+        self.path, self._entries = path, {}  # type: str, Mapping[str, Entry]
         self._file: BinaryIO = _Reader(io.FileIO(open_plain(path, follow=True)))
         try:
-            with self._checked():
-                size = os.fstat(self._file.fileno()).st_size
+            with self.checked("it can't be read"):
                 self._zip = zipfile.ZipFile(self._file)
-                self._infos = self._listed(max(_ALWAYS_BYTES, size * _RATIO) if max_size is None else max_size)
+                self._infos = self._listed(max_size)
                 self.manifest = self._read_manifest()
-                self._entries = self.manifest.entries()
-                self._compare()
+            self._entries = self.manifest.entries()
+            self._compare()
         except BaseException:
-            self._file.close()
+            self.close()
             raise
 
-    def __enter__(self) -> "Archive":
-        return self
-
-    def __exit__(
-        self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
-    ) -> None:
+    def close(self) -> None:
+        """Close the file."""
         self._file.close()
 
     @property
     def size(self) -> int:
         """What it unpacks to, in bytes."""
-        return sum(entry.size for entry in self._entries.values())
+        return sum(info.file_size for info in self._infos.values())
 
-    def refused(self, why: str) -> EspalierError:
+    def refused(self, why: str, hint: str = "Export the runs again, and import that file.") -> EspalierError:
         """The error that this file can't be imported."""
-        return EspalierError("archive_invalid", f"Can't import {self.path}: {why}.", _HINT, path=self.path)
+        return EspalierError("archive_invalid", f"Can't import {self.path}: {why}.", hint, path=self.path)
 
-    def read(self, name: str, limit: int) -> bytes:
-        """An entry that is small, whole, as its digest says. Raises EspalierError `archive_invalid`."""
-        if self._entries[name].size > limit:
-            raise self.refused(f"{name!r} is larger than {size_text(limit)}")
-        return b"".join(self.pieces(name))
+    @contextlib.contextmanager
+    def checked(self, problem: str) -> Iterator[None]:
+        """What can be wrong with zip files and records, as `archive_invalid`, or `newer_format`."""
+        try:
+            yield
+        except EspalierError as error:
+            if error.code == "newer_format":
+                message = f"Can't import {self.path}: {error.message}"
+                raise EspalierError(error.code, message, error.hint, path=self.path) from error
+            if error.code == "archive_invalid":
+                raise
+            raise self.refused(f"{problem}: {error.message.rstrip('.')}"[:400]) from error
+        except _UNREADABLE as error:
+            raise self.refused(f"{problem}: {str(error)[:200] or type(error).__name__}") from error
+
+    def record(self, run_id: str, name: str) -> Dict[str, Any]:
+        """One of the records of a run. Raises EspalierError."""
+        entry = archived_file(run_id, name)
+        if entry not in self._entries:
+            raise self.refused(f"the run {run_id} has no {name}")
+        return self._record(entry, RECORD_BYTES)
 
     def pieces(self, name: str) -> Iterator[bytes]:
-        """An entry, piece by piece. What was given is right if it comes to its end.
+        """An entry, piece by piece, no more than the list says. What was given is right if it comes to its end.
 
         Raises:
             EspalierError: `archive_invalid`: it isn't what its digest says.
         """
-        entry, hashed, left = self._entries[name], hashlib.sha256(), self._entries[name].size
-        with self._checked(), self._zip.open(self._infos[name]) as stream:
-            while True:
-                piece = stream.read(min(CHUNK, left + 1))
-                left -= len(piece)
-                if left < 0:
-                    break
-                if not piece:
-                    break
+        hashed = hashlib.sha256()
+        with self.checked(f"{name!r} can't be read"), self._zip.open(self._infos[name]) as stream:
+            for piece in iter(lambda: stream.read(CHUNK), b""):
                 hashed.update(piece)
                 yield piece
-        if left != 0 or hashed.hexdigest() != entry.sha256:
+        if name in self._entries and hashed.hexdigest() != self._entries[name].sha256:
             raise self.refused(f"the content of {name!r} isn't what the manifest lists")
 
-    @contextlib.contextmanager
-    def _checked(self) -> Iterator[None]:
-        """What zip files and JSON can be wrong by, as one error."""
-        try:
-            yield
-        except _UNREADABLE as error:
-            raise self.refused(f"it can't be read: {str(error)[:200] or type(error).__name__}") from error
+    def _record(self, name: str, limit: int) -> Dict[str, Any]:
+        if self._infos[name].file_size > limit:
+            raise self.refused(f"{name} is larger than {size_text(limit)}")
+        with self.checked(f"{name} can't be read"):
+            return parse_record(name, b"".join(self.pieces(name)))
 
-    def _listed(self, max_size: int) -> Dict[str, zipfile.ZipInfo]:
+    def _listed(self, max_size: Optional[int]) -> Dict[str, zipfile.ZipInfo]:
         """The entries of the zip file, which are plain files that can lie side by side."""
-        found: Dict[str, zipfile.ZipInfo] = {}
-        names, size = Names(), 0
-        if len(self._zip.filelist) > MOST_ENTRIES + 1:
+        infos, names = self._zip.filelist, Names()
+        if len(infos) > MOST_ENTRIES + 1:
             raise self.refused(f"it has more than {MOST_ENTRIES:,} files")
-        for info in self._zip.filelist:
+        for info in infos:
             problem = _problem_of(info)
             if problem:
                 raise self.refused(f"{info.orig_filename[:200]!r} {problem}")
             clash = names.clash(info.filename)
             if clash is not None:
                 raise self.refused(f"the names {clash[:200]!r} and {info.filename[:200]!r} can't lie side by side")
-            size += info.file_size
-            if size > max_size:
-                raise EspalierError(
-                    "archive_invalid",
-                    f"Can't import {self.path}: it unpacks to more than {size_text(max_size)}.",
-                    "If you trust it, allow more with max_size =.",
-                    path=self.path,
-                )
-            found[info.filename] = info
-        return found
+        if max_size is None:
+            max_size = max(_ALWAYS_BYTES, os.fstat(self._file.fileno()).st_size * _RATIO)
+        if sum(info.file_size for info in infos) > max_size:
+            hint = "If you trust it, allow more with max_size =."
+            raise self.refused(f"it unpacks to more than {size_text(max_size)}", hint)
+        return {info.filename: info for info in infos}
 
     def _read_manifest(self) -> Manifest:
-        info = self._infos.get(ARCHIVE_MANIFEST)
-        if info is None:
+        if ARCHIVE_MANIFEST not in self._infos:
             raise self.refused("it has no manifest, so it isn't a file that export_runs() wrote")
-        if info.file_size > _MANIFEST_BYTES:
-            raise self.refused(f"its manifest is larger than {size_text(_MANIFEST_BYTES)}")
-        with self._zip.open(info) as stream:
-            record = json.loads(stream.read(_MANIFEST_BYTES + 1))
-        if not isinstance(record, dict) or type(record.get("format")) is not int:
-            raise self.refused("its manifest is none")
-        if record["format"] > FORMAT:
-            message = f"{self.path} has format {record['format']}, this espalier reads up to {FORMAT}."
-            raise EspalierError("newer_format", message, "Install a newer espalier to use it.", path=self.path)
-        if not is_name(record["workspace_id"]):
-            raise self.refused("its manifest names no workspace")
-        runs = {self._run_id(run_id): self._files(run["files"]) for run_id, run in record["runs"].items()}
-        return Manifest(record["workspace_id"], runs, self._sizes(record["objects"]), self._sizes(record["trees"]))
-
-    def _run_id(self, text: str) -> str:
-        if not is_run_id(text):
-            raise self.refused(f"{text[:200]!r} is no id of a run")
-        return text
-
-    def _files(self, record: Mapping[str, Any]) -> Dict[str, Entry]:
-        for name, entry in record.items():
-            if not is_portable(name):
-                raise self.refused(f"{name[:200]!r} is no place of a run's file")
-            if not _is_size(entry["size"]) or not _is_hex(entry["sha256"]):
-                raise self.refused(f"the manifest has no size and digest of {name[:200]!r}")
-        return {
-            name: Entry(entry["size"], entry["sha256"], entry.get("executable") is True)
-            for name, entry in record.items()
-        }
-
-    def _sizes(self, record: Mapping[str, Any]) -> Dict[str, int]:
-        for digest, size in record.items():
-            if not _is_hex(digest) or not _is_size(size):
-                raise self.refused(f"the manifest lists {digest[:200]!r} as an object")
-        return dict(record)
+        manifest = decoded(Manifest, ARCHIVE_MANIFEST, self._record(ARCHIVE_MANIFEST, _MANIFEST_BYTES))
+        files = [name for run in manifest.runs.values() for name in run.files]
+        for is_right, found, what in (
+            (is_name, [manifest.workspace_id], "the name of a workspace"),
+            (is_run_id, [*manifest.runs], "the id of a run"),
+            (is_portable, files, "the place of a run's file"),
+            (is_digest, [*manifest.objects, *manifest.trees], "a digest"),
+        ):
+            wrong = next((text for text in found if not is_right(text)), None)
+            if wrong is not None:
+                raise self.refused(f"{wrong[:200]!r} isn't {what}")
+        return manifest
 
     def _compare(self) -> None:
-        """Refuse an archive whose two lists differ."""
-        more = sorted(set(self._infos) - set(self._entries) - {ARCHIVE_MANIFEST})
-        missing = sorted(set(self._entries) - set(self._infos))
-        if more or missing:
-            word = "isn't in the manifest" if more else "is missing"
-            raise self.refused(f"{(more or missing)[0][:200]!r} {word}")
-        for name, entry in self._entries.items():
-            if self._infos[name].file_size != entry.size:
-                raise self.refused(f"{name[:200]!r} has another size than the manifest lists")
+        """Refuse an archive whose two lists differ in a name or size."""
+        listed = {name: info.file_size for name, info in self._infos.items() if name != ARCHIVE_MANIFEST}
+        for name in sorted(listed.keys() | self._entries.keys()):
+            if name not in listed or name not in self._entries or listed[name] != self._entries[name].size:
+                raise self.refused(f"{name[:200]!r} isn't as the manifest lists it")
 
 
 def _problem_of(info: zipfile.ZipInfo) -> str:
@@ -233,11 +210,3 @@ def _problem_of(info: zipfile.ZipInfo) -> str:
     if info.flag_bits & _ENCRYPTED:
         return "is encrypted"
     return "" if info.compress_type in _KINDS else "is compressed in a way that isn't supported"
-
-
-def _is_size(value: object) -> bool:
-    return type(value) is int and 0 <= value < 1 << 62
-
-
-def _is_hex(value: object) -> bool:
-    return isinstance(value, str) and is_digest(value)

@@ -1,4 +1,4 @@
-"""Deleting ended runs: each goes out of sight by one rename in its shard, then its files go.
+"""Deleting ended runs: each goes out of sight by one rename in its shard, then its files go. Archiving them.
 
 Killed at any moment, a run is there whole or not at all. What is left of its files has a temporary name and an old
 time, so the next submit to that shard, or garbage collection, removes it.
@@ -6,68 +6,42 @@ time, so the next submit to that shard, or garbage collection, removes it.
 
 import contextlib
 import os
-from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Set
+import time
+from typing import List, Mapping, Sequence
 
 from espalier.adapters.files import remove_tree, size_below
 from espalier.base.errors import EspalierError
 from espalier.base.names import check_name
 from espalier.base.os_errors import cannot_write
-from espalier.base.paths import WorkspacePaths, temporary
+from espalier.base.paths import RunPaths, WorkspacePaths, temporary
 from espalier.base.progress import report
-from espalier.base.records import sync_folder
+from espalier.base.records import now_iso, sync_folder
 from espalier.base.types import Frame
-from espalier.housekeeping.families import Member, families, index_of, refuse_needed, refuse_unended
+from espalier.housekeeping.families import ended, families, index_of, readers_of
+from espalier.jobs.commit import sync_together
 from espalier.store.index.run_index import Query
 from espalier.store.index.sql import Sql
+from espalier.tracking.tags import changing_meta, read_meta
 
 _KINDS = {
     "run_id": "string", "experiment": "string", "status": "string", "size": "double", "why": "string",
     "needed_by": "string", "deleted": "logical",
 }  # fmt: skip
+# The field of `meta.json` by which an archived run is known.
+_ARCHIVED = "archived_at"
 
 
-class Doomed(NamedTuple):
-    """A run that is to go: how it ended, its size in bytes, why it goes, and the ended runs that read outputs of it."""
-
-    member: Member
-    status: str
-    size: int
-    why: str
-    needed_by: Sequence[str]
-
-
-def delete_runs(paths: WorkspacePaths, run_ids: Sequence[str], *, delete: bool) -> Frame:
-    """List or delete some ended runs, with all runs below them.
-
-    Args:
-        delete: Delete them; else they are only listed.
-
-    Returns:
-        A row a run, parents before their children: `run_id`, `experiment`, `status`, `size` in bytes, `why`,
-        `needed_by` (ended runs that stay and have read its outputs, or depended on it), `deleted`.
-
-    Raises:
-        EspalierError: `run_missing`; `run_in_use`, `newer_format`, `workspace_read_only`.
-    """
-    return listed_or_deleted(paths, listed(paths, families(paths, run_ids), {}), delete=delete)
-
-
-def delete_experiment(paths: WorkspacePaths, name: str, *, delete: bool) -> Frame:
-    """List or delete all runs of an experiment, and then its record.
-
-    Raises:
-        EspalierError: as `delete_runs`; `bad_name`, or `bad_argument` when there isn't one of that name.
-    """
+def delete_experiment(paths: WorkspacePaths, name: str, *, dry_run: bool) -> Frame:
+    """See `Housekeeping.delete_experiment`."""
     check_name("experiment", name)
-    query = Query(fixed=Sql("r.experiment = ?", (name,)))
-    run_ids = index_of(paths).ask(lambda database: index_of(paths).ids(database, query))
+    index, query = index_of(paths), Query(fixed=Sql("r.experiment = ?", (name,)))
+    run_ids = index.ask(lambda database: index.ids(database, query))
     record = paths.experiment(name)
     if not run_ids and not os.path.exists(record):
-        raise EspalierError(
-            "bad_argument", f"There is no experiment {name!r} in {paths.root}.", "See list_experiments()."
-        )
-    found = listed_or_deleted(paths, listed(paths, families(paths, run_ids), {}), delete=delete)
-    if delete:
+        message = f"There is no experiment {name!r} in {paths.root}."
+        raise EspalierError("bad_argument", message, "See list_experiments().")
+    found = delete(paths, families(paths, run_ids), dry_run=dry_run)
+    if not dry_run:
         try:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(record)
@@ -77,58 +51,56 @@ def delete_experiment(paths: WorkspacePaths, name: str, *, delete: bool) -> Fram
     return found
 
 
-def listed(paths: WorkspacePaths, members: Sequence[Member], reasons: Mapping[str, str]) -> List[Doomed]:
-    """Runs that may go.
+def delete(paths: WorkspacePaths, run_ids: Mapping[str, str], *, dry_run: bool, why: str = "named") -> Frame:
+    """Delete ended runs, or list them only. See `Housekeeping.delete_runs`.
 
     Args:
-        members: Parents before their children.
-        reasons: Why named runs go, by id; else because they were named.
-
-    Raises:
-        EspalierError: `run_in_use`, `newer_format`.
+        run_ids: See `families`.
+        why: Why those go that don't lie below another.
     """
-    seen = refuse_unended(members, "delete")
-    readers = refuse_needed(paths, members)
-    found = []
-    for done, member in enumerate(members):
-        report("Measuring runs", done, len(members))
-        why = f"below {member.above}" if member.above else reasons.get(member.run_id, "named")
-        run_id = member.run_id
-        found.append(Doomed(member, seen[run_id], size_below(member.run.root), why, readers.get(run_id, ())))
-    return found
+    status, readers, rows = ended(paths, run_ids, "delete"), readers_of(paths, run_ids), []
+    for done, (run_id, above) in enumerate(run_ids.items()):
+        report("Measuring runs", done, len(run_ids))
+        run, reason = paths.run(run_id), f"below {above}" if above else why
+        size, needed_by = float(size_below(run.root)), ", ".join(readers.get(run_id, ())) or None
+        rows.append((run_id, run.experiment, status[run_id], size, reason, needed_by, not dry_run))
+    if not dry_run:
+        _remove(paths, [paths.run(run_id) for run_id in reversed(list(run_ids))])
+    return Frame.of_rows(rows, _KINDS)
 
 
-def listed_or_deleted(paths: WorkspacePaths, doomed: Sequence[Doomed], *, delete: bool) -> Frame:
-    """The table of runs that may go, which are deleted if that is asked for. Raises as `delete_runs`."""
-    gone = _remove(paths, [item.member for item in doomed]) if delete else set()
-    columns: Dict[str, List[Optional[object]]] = {
-        "run_id": [item.member.run_id for item in doomed],
-        "experiment": [item.member.run_id.rsplit("_", 2)[0] for item in doomed],
-        "status": [item.status for item in doomed],
-        "size": [float(item.size) for item in doomed],
-        "why": [item.why for item in doomed],
-        "needed_by": [", ".join(item.needed_by) or None for item in doomed],
-        "deleted": [item.member.run_id in gone for item in doomed],
-    }
-    return Frame(columns, _KINDS)
-
-
-def _remove(paths: WorkspacePaths, members: Sequence[Member]) -> Set[str]:
-    """Delete runs, children before their parents. Returns the ids of those that are gone."""
-    trash: Dict[str, str] = {}
+def _remove(paths: WorkspacePaths, runs: Sequence[RunPaths]) -> None:
+    """Delete runs, children before their parents."""
+    trash: List[str] = []
     try:
-        for done, member in enumerate(reversed(members)):
-            report("Deleting runs", done, len(members))
-            aside = temporary(member.run.shard)
+        for done, run in enumerate(runs):
+            report("Deleting runs", done, len(runs))
+            trash.append(temporary(run.shard))
             with contextlib.suppress(FileNotFoundError):  # another process deleted it
-                os.rename(member.run.root, aside)
-                os.utime(aside, (0, 0))  # (as old as what may be swept)
-            trash[member.run_id] = aside
-        for shard in sorted(set(map(os.path.dirname, trash.values()))):
-            sync_folder(shard)
+                os.rename(run.root, trash[-1])
+                os.utime(trash[-1], (0, 0))  # (as old as what may be swept)
     except OSError as error:
         raise cannot_write(paths.root, error) from error
-    for done, aside in enumerate(trash.values()):
+    sync_together(paths, {run.shard for run in runs})
+    for done, aside in enumerate(trash):
         report("Removing files", done, len(trash))
         remove_tree(aside)
-    return set(trash)
+
+
+def set_archived(paths: WorkspacePaths, run_ids: Sequence[str], *, archived: bool) -> List[str]:
+    """Archive ended runs and all runs below them, or restore them. Returns the ids of those that weren't so."""
+    found, changed, now = families(paths, run_ids), [], now_iso(time.time())
+    ended(paths, found, "archive" if archived else "restore")
+    for done, run_id in enumerate(found):
+        report("Archiving runs" if archived else "Restoring runs", done, len(found))
+        run = paths.run(run_id)
+        if (read_meta(run).get(_ARCHIVED) is not None) == archived:
+            continue
+        try:
+            with changing_meta(run) as meta:
+                meta.pop(_ARCHIVED, None)
+                meta.update({_ARCHIVED: now} if archived else {})
+        except OSError as error:
+            raise cannot_write(paths.root, error) from error
+        changed.append(run_id)
+    return changed

@@ -1,9 +1,9 @@
-"""The runs that a user names, with the runs below them; and whether they have ended."""
+"""The runs that a user names, with the runs below them; and whether they may be deleted, archived or exported."""
 
 import contextlib
 import os
 import time
-from typing import Dict, Iterable, List, NamedTuple, Sequence, Set
+from typing import Dict, Iterable, List, Mapping, Set
 
 from espalier.base import states
 from espalier.base.errors import EspalierError
@@ -12,7 +12,7 @@ from espalier.base.progress import report
 from espalier.base.resources import counted
 from espalier.executors.registry import is_held
 from espalier.lifecycle.children import descendants_of
-from espalier.lifecycle.status import check_formats, read_status
+from espalier.lifecycle.status import check_definition, read_status
 from espalier.queue.home import queue_paths
 from espalier.queue.nudge import nudge
 from espalier.queue.tickets import is_entry_of, runs_in_queue
@@ -25,93 +25,75 @@ _PAUSE_SECONDS = 0.01
 _SHOWN = 3
 
 
-class Member(NamedTuple):
-    """A run that was named, or lies below one that was: that one's id is `above`, which is empty for a named one."""
+def families(paths: WorkspacePaths, run_ids: Iterable[str]) -> Dict[str, str]:
+    """Named runs and all runs below them by their ids, each once, parents before their children.
 
-    run: RunPaths
-    above: str = ""
-
-    @property
-    def run_id(self) -> str:
-        return os.path.basename(self.run.root)
-
-
-def families(paths: WorkspacePaths, run_ids: Iterable[str]) -> List[Member]:
-    """The runs of some ids and all runs below them, each once, parents before their children.
+    Returns:
+        For each the named run that it lies below; empty for a named one.
 
     Raises:
         EspalierError: `run_missing`.
     """
-    found: Dict[str, Member] = {}
-    named = list(dict.fromkeys(run_ids))
-    for run_id in named:
+    found: Dict[str, str] = {}
+    for run_id in dict.fromkeys(run_ids):
         run = paths.run(run_id)
         if not is_run_id(run_id) or not os.path.isdir(run.root):
             raise EspalierError("run_missing", f"There is no run {run_id!r} in {paths.root}.", "See list_runs().")
-        for member in (Member(run), *(Member(below, run_id) for below in descendants_of(run))):
-            known = found.pop(member.run_id, member)  # (put in again, behind its parent)
-            found[member.run_id] = known if member.above else member
-    return list(found.values())
+        found.pop(run_id, None)  # (put in again, before its children)
+        found[run_id] = ""
+        for below in map(os.path.basename, (below.root for below in descendants_of(run))):
+            found[below] = found.pop(below, run_id)
+    return found
 
 
-def refuse_unended(members: Sequence[Member], verb: str) -> Dict[str, str]:
-    """Wait for runners that clean up after their runs, and refuse runs that have not ended.
+def ended(paths: WorkspacePaths, run_ids: Iterable[str], verb: str) -> Dict[str, str]:
+    """The final state of each run by its id, or `Damaged`. Runners that clean up after their runs are waited for.
 
     Args:
-        verb: What is to be done with them, `delete`.
-
-    Returns:
-        The state of each run: how it ended, or `Damaged` where no process knows.
+        verb: What is to be done with the runs, `delete`.
 
     Raises:
-        EspalierError: `run_in_use`, `newer_format`.
+        EspalierError: `run_in_use` when one has not ended, `newer_format`.
     """
-    for member in members:
-        check_formats(member.run)
-    open_runs = [member.run for member in members if _state_of(member) in states.UNFINISHED]
-    if open_runs:
-        nudge(open_runs)  # (the runner of one may be dead)
+    runs = {run_id: paths.run(run_id) for run_id in run_ids}
+    found = {run_id: _state_of(run) for run_id, run in runs.items()}
+    unended = [runs[run_id] for run_id, state in found.items() if state in states.UNFINISHED]
+    if unended:
+        nudge(unended)  # (the runner of one may be dead)
+        found = {run_id: _state_of(run) for run_id, run in runs.items()}
     until = time.monotonic() + _CLEANING_SECONDS
-    while True:
-        seen = {member.run_id: _state_of(member) for member in members}
-        busy = _busy(members, seen)
-        if not busy or time.monotonic() > until or any(seen[run_id] in states.UNFINISHED for run_id in busy):
-            break
+    busy = _busy(runs, found)
+    while busy and time.monotonic() < until and states.UNFINISHED.isdisjoint(busy.values()):
         report("Waiting for runners to clean up", 0)
         time.sleep(_PAUSE_SECONDS)
+        busy = _busy(runs, found)
     if busy:
-        shown = ", ".join(f"{run_id} ({_word(seen[run_id])})" for run_id in busy[:_SHOWN])
+        clean = "{}, its runner cleans up"
+        words = [f"{id} ({state if state in states.UNFINISHED else clean.format(state)})" for id, state in busy.items()]
         more = f" and {len(busy) - _SHOWN} more" if len(busy) > _SHOWN else ""
+        count = f"{len(busy)} of them not ended yet"
         raise EspalierError(
             "run_in_use",
-            f"Can't {verb} {counted(len(members), 'run')}: {len(busy)} of them not ended yet: {shown}{more}.",
+            f"Can't {verb} {counted(len(runs), 'run')}: {count}: {', '.join(words[:_SHOWN])}{more}.",
             "Cancel those with cancel_run(), or wait for their end.",
-            run_ids=busy,
+            run_ids=list(busy),
         )
-    return seen
+    return found
 
 
-def refuse_needed(paths: WorkspacePaths, members: Sequence[Member]) -> Dict[str, List[str]]:
-    """Refuse to delete runs that queued or running ones need.
-
-    Returns:
-        For each run that ended ones have read outputs of, or depended on: their ids.
+def readers_of(paths: WorkspacePaths, run_ids: Mapping[str, str]) -> Dict[str, List[str]]:
+    """The ids of other runs that depend on some runs, or have read their outputs, and have ended, by the run they need.
 
     Raises:
-        EspalierError: `run_in_use`.
+        EspalierError: `run_in_use` when one has not ended.
     """
-    own = {member.run_id for member in members}
     readers: Dict[str, List[str]] = {}
     for needed, run_id, status in index_of(paths).ask(needed_by):
-        if needed not in own or run_id in own:
+        if needed not in run_ids or run_id in run_ids:
             continue
         if status in states.UNFINISHED:
-            raise EspalierError(
-                "run_in_use",
-                f"Can't delete the run {needed}: the run {run_id}, which is {status}, needs it.",
-                f"Wait for {run_id}, or cancel it.",
-                run_ids=[needed],
-            )
+            message = f"Can't delete the run {needed}: the run {run_id}, which is {status}, needs it."
+            raise EspalierError("run_in_use", message, f"Wait for {run_id}, or cancel it.", run_ids=[needed])
         readers.setdefault(needed, []).append(run_id)
     return readers
 
@@ -121,31 +103,29 @@ def index_of(paths: WorkspacePaths) -> RunIndex:
     return RunIndex(paths, summarise)
 
 
-def _state_of(member: Member) -> str:
+def _state_of(run: RunPaths) -> str:
+    check_definition(run)
     try:
-        return read_status(member.run).state
-    except (OSError, EspalierError):
+        return read_status(run).state
+    except (OSError, EspalierError) as error:
+        if isinstance(error, EspalierError) and error.code == "newer_format":
+            raise
         return states.DAMAGED
 
 
-def _busy(members: Sequence[Member], seen: Dict[str, str]) -> List[str]:
-    """Those that a process executes or cleans up, or will."""
+def _busy(runs: Mapping[str, RunPaths], found: Mapping[str, str]) -> Dict[str, str]:
+    """The states of those that a process executes or cleans up, or will."""
     queued: Set[str] = set()
-    with contextlib.suppress(OSError, EspalierError):  # (no queue can be had here, and nothing is executed)
+    with contextlib.suppress(OSError, EspalierError):  # (without a queue nothing is executed)
         queue = queue_paths()
-        known = runs_in_queue(queue)
-        for member in members:
-            lease = queue.lease(member.run_id)
-            if member.run_id in known and (not os.path.exists(lease) or is_entry_of(lease, member.run.root)):
-                queued.add(member.run_id)
-    return [
-        member.run_id
-        for member in members
-        if seen[member.run_id] in states.UNFINISHED
-        or member.run_id in queued
-        or (states.is_final(seen[member.run_id]) and is_held(member.run, is_final=True))
-    ]
-
-
-def _word(state: str) -> str:
-    return state if state in states.UNFINISHED else f"{state}, its runner cleans up"
+        for run_id in runs_in_queue(queue) & runs.keys():
+            lease = queue.lease(run_id)
+            if not os.path.exists(lease) or is_entry_of(lease, runs[run_id].root):  # (else it is a copy's)
+                queued.add(run_id)
+    return {
+        run_id: state
+        for run_id, state in found.items()
+        if state in states.UNFINISHED
+        or run_id in queued
+        or (states.is_final(state) and is_held(runs[run_id], is_final=True))
+    }

@@ -215,7 +215,7 @@ def snapshot_preview(source: str, default_excludes: bool = True, outside_links: 
         size = None if is_dir else _size(os.path.join(found.source, path))
         rows.append([shown(path) + ("/" if is_dir else ""), size, False, f"{decision.rule} ({decision.origin})"])
     rows.sort(key=lambda row: str(row[0]))
-    return Frame({name: [row[at] for row in rows] for at, name in enumerate(_KINDS)}, _KINDS)
+    return Frame.of_rows(rows, _KINDS)
 
 
 def _size(path: str) -> Optional[float]:

@@ -28,19 +28,26 @@ def put_bytes(paths: WorkspacePaths, path: str, data: bytes) -> None:
     Raises:
         EspalierError: `workspace_read_only` when the store refuses.
     """
-    if holds(path, data):
-        return
+    if not holds(path, data):
+        put_pieces(paths, path, [data])
+
+
+def put_pieces(paths: WorkspacePaths, path: str, pieces: Iterable[bytes]) -> None:
+    """Writes one of the store's files whole, piece by piece, also where it is there already. Raises as `put_bytes`."""
     aside = temporary(os.path.dirname(os.path.dirname(path)))
     try:
         fd = create(paths, aside)
         try:
-            write_all(fd, data)
+            for piece in pieces:
+                write_all(fd, piece)
         finally:
             os.close(fd)
         place(paths, aside, path)
-    except OSError as error:
+    except BaseException as error:
         discard(aside)
-        raise cannot_write(paths.root, error) from error
+        if isinstance(error, OSError):
+            raise cannot_write(paths.root, error) from error
+        raise
 
 
 def holds(path: str, data: bytes) -> bool:

@@ -45,9 +45,7 @@ def damage_frame(paths: WorkspacePaths) -> Frame:
         run_id = os.path.basename(folder)
         for file, problem in {**damage_of(RunPaths(folder)), **snapshots.damage_of(RunPaths(folder))}.items():
             rows.append([run_id, file, problem[len(file) + 1 :] if problem.startswith(file + " ") else problem])
-    names = ("run_id", "file", "problem")
-    columns = {name: [row[at] for row in rows] for at, name in enumerate(names)}
-    return Frame(columns, dict.fromkeys(names, "string"))
+    return Frame.of_rows(rows, dict.fromkeys(("run_id", "file", "problem"), "string"))
 
 
 def _run_folders(runs: str, unread: Dict[str, str]) -> Iterator[str]:
