@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, List
 
 import pytest
-
 from espalier import Workspace
 from espalier.adapters.homes import state_folder
 from espalier.base.errors import EspalierError
