@@ -5,6 +5,7 @@ manifest when it is read.
 """
 
 import contextlib
+import errno
 import hashlib
 import io
 import os
@@ -114,7 +115,9 @@ class Archive:
             if error.code == "archive_invalid":
                 raise
             raise self.refused(f"{problem}: {error.message.rstrip('.')}"[:400]) from error
-        except _UNREADABLE as error:
+        except (*_UNREADABLE, OSError) as error:
+            if isinstance(error, OSError) and error.errno != errno.EINVAL:  # (which a place before the file's start is)
+                raise
             raise self.refused(f"{problem}: {str(error)[:200] or type(error).__name__}") from error
 
     def record(self, run_id: str, name: str) -> Dict[str, Any]:
