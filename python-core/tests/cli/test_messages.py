@@ -20,7 +20,7 @@ LINES = [
     "runs download latest nope.csv", "run nope.py", "run train.py --tag stage", "run train.py --environment nope",
     "run train.py --memory much", "job submit nope.yml", "workspace create main", "workspace create a/b", "workspace delete",
     "snapshots delete sha256:00", "images prune --delete", "experiments runs a/b", "environments versions nope",
-    "environments register nope.yml", 
+    "environments register nope.yml",
 ]  # fmt: skip
 
 
@@ -29,7 +29,8 @@ def test_messages(espalier: Shell, main: Workspace, forest: Path) -> None:
     shown: List[str] = []
     for line in LINES:
         done = espalier(*line.split(), env=surroundings(COLUMNS="100"))
-        text = done.stderr.replace(str(forest), "~/forest")
+        lines = [each for each in done.stderr.splitlines(True) if each.strip() and not each.startswith(("Usage:", "Try "))]
+        text = "".join(lines).replace(str(forest), "~/forest")
         for run_id in ids:
             text = text.replace(run_id, "exp_1764000000_00000001")
         shown.append(f"$ espalier {line}\n{text}exit code {done.returncode}\n")

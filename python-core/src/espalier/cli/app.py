@@ -11,7 +11,7 @@ from espalier.base.errors import EspalierError
 from espalier.cli import problems
 from espalier.cli.call import command_of, summary
 from espalier.cli.parameters import can_be_given
-from espalier.cli.text import settle_streams, tell
+from espalier.cli.text import give_up_broken_streams, settle_streams, tell
 
 _COMPLETE = "_ESPALIER_COMPLETE"
 # What isn't one operation: module of this room, by command.
@@ -126,7 +126,6 @@ def carry_out(arguments: Sequence[str]) -> int:
         error.show()
         return problems.USAGE
     except BrokenPipeError:  # (`| head` has seen enough)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return problems.DONE
     except (KeyboardInterrupt, click.Abort):
         tell("Interrupted.")
@@ -135,3 +134,5 @@ def carry_out(arguments: Sequence[str]) -> int:
         return problems.show(error)
     except Exception as error:
         return problems.show_any(error)
+    finally:
+        give_up_broken_streams()

@@ -1,5 +1,6 @@
 """Text on its way to a terminal: what jobs and other people wrote is shown, and never obeyed."""
 
+import contextlib
 import os
 import re
 import sys
@@ -39,6 +40,16 @@ def settle_streams() -> None:
             reconfigure(errors="backslashreplace")
 
 
+def give_up_broken_streams() -> None:
+    """What a stream doesn't take is dropped, so that the interpreter doesn't fail at it when it ends."""
+    for descriptor, stream in ((1, sys.stdout), (2, sys.stderr)):
+        try:
+            if stream is not None:
+                stream.flush()
+        except (OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
+
+
 def is_terminal(stream: Any) -> bool:
     """Whether people look at a stream."""
     return stream is not None and stream.isatty()
@@ -61,6 +72,8 @@ def tell(text: str, mark: str = "") -> None:
     Args:
         mark: What it begins with: `i` for advice, `!` for a warning.
     """
-    if sys.stderr is not None:
+    if sys.stderr is None:
+        return
+    with contextlib.suppress(OSError, ValueError):  # (a message that finds no reader changes no result)
         sys.stderr.write(f"{mark} {lines(text)}\n" if mark else f"{lines(text)}\n")
         sys.stderr.flush()

@@ -34,6 +34,8 @@ _REFERENCE = re.compile(
 )
 _REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:.*", re.DOTALL)
 _BINDING = re.compile(r"\$\{\{\s*(inputs|outputs)\.([A-Za-z0-9_]+)\s*\}\}")
+# Where quotes mean something else: comments, here-documents, commands within commands.
+_UNCERTAIN = re.compile(r"<<|`|\$\(|\$'|(?:^|[\s;&|])#", re.MULTILINE)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 # How Azure names the variables of inputs; and where a job's outputs lie, which the runner sets.
 _VALUE = "AZURE_ML_INPUT_"
@@ -163,6 +165,10 @@ def _check_name(node: Node, where: str, name: str) -> None:
 def _command(node: Node, inputs: Mapping[str, str], outputs: Mapping[str, bool]) -> Node:
     """The command as a line of the shell, where variables stand for inputs and outputs."""
     command = text_of(node, "command")
+    if _BINDING.search(command) and _UNCERTAIN.search(command):
+        message = "the command names inputs beside a comment, a here-document, or a command within a command."
+        hint = "Put these lines into a script, and give it the inputs as arguments."
+        raise bad_job(node.place, message, hint, "command")
     pieces, at = [f'mkdir -p "${{{_OUTPUTS}}}/{name}" && ' for name, is_folder in outputs.items() if is_folder], 0
     for binding, quote in _bindings(command):
         kind, name = binding.groups()

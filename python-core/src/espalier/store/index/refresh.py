@@ -136,25 +136,31 @@ class Refresh:
         """Find the runs of a shard that are new, gone, or may have changed. Of one that can't be read what is known
         stays, and it is looked at again; `verify()` tells."""
         try:
-            present = self._entries(shard)
+            entries = self._entries(shard)
         except OSError:
             return
         changes.shards[shard] = stamp
         query = "SELECT run_id, n, mtime, seen, settled FROM runs WHERE shard = ?"
-        known = {run_id: found for run_id, *found in self._database.execute(query, (shard,))}
-        for entry in present:
-            with contextlib.suppress(OSError):
-                _, mtime, seen, settled = known.pop(entry.name, (0, None, 0.0, True))
+        known = {row[0]: row for row in self._database.execute(query, (shard,)).fetchall()}
+        for entry in entries:
+            name = entry.name
+            row = known.pop(name, None)
+            if row is None and not (is_run_id(name) and name[-8:-6] == shard):
+                continue
+            try:
                 now = stamp_of(entry.stat(follow_symlinks=False))
-                young = seen - now / 1e9 < _SUSPECT_SECONDS
-                if everything or mtime is None or (settled and (mtime != now or young)):
-                    changes.runs.append(_Due(shard, entry.name, None if mtime is None else seen))
-        changes.lost_runs.extend(n for n, *_ in known.values())
+            except OSError:
+                continue
+            if row is None:
+                changes.runs.append(_Due(shard, name, None))
+            elif everything or (row[4] and (row[2] != now or row[3] - now / 1e9 < _SUSPECT_SECONDS)):
+                changes.runs.append(_Due(shard, name, row[3]))
+        changes.lost_runs.extend(row[1] for row in known.values())
 
     def _entries(self, shard: str) -> "List[os.DirEntry[str]]":
-        """The runs of a shard. Raises OSError: it can't be read."""
+        """What lies in a shard. Raises OSError: it can't be read."""
         with contextlib.suppress(FileNotFoundError), os.scandir(f"{self._runs}/{shard}") as entries:
-            return [entry for entry in entries if is_run_id(entry.name) and entry.name[-8:-6] == shard]
+            return list(entries)
         return []
 
     # ---- reading ---------------------------------------------------------------------------------------------
