@@ -7,6 +7,7 @@ time, so the next submit to that shard, or garbage collection, removes it.
 import contextlib
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import List, Mapping, Sequence
 
 from espalier.adapters.files import remove_tree, size_below
@@ -27,6 +28,8 @@ _KINDS = {
     "run_id": "string", "experiment": "string", "status": "string", "size": "double", "why": "string",
     "needed_by": "string", "deleted": "logical",
 }  # fmt: skip
+# How many folders are removed at a time.
+_AT_ONCE = 8
 # The field of `meta.json` by which an archived run is known.
 _ARCHIVED = "archived_at"
 
@@ -82,9 +85,9 @@ def _remove(paths: WorkspacePaths, runs: Sequence[RunPaths]) -> None:
     except OSError as error:
         raise cannot_write(paths.root, error) from error
     sync_together(paths, {run.shard for run in runs})
-    for done, aside in enumerate(trash):
-        report("Removing files", done, len(trash))
-        remove_tree(aside)
+    with ThreadPoolExecutor(_AT_ONCE) as pool:  # (each waits for the disk)
+        for done, _ in enumerate(pool.map(remove_tree, trash)):
+            report("Removing files", done, len(trash))
 
 
 def set_archived(paths: WorkspacePaths, run_ids: Sequence[str], *, archived: bool) -> List[str]:

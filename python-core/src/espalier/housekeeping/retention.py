@@ -45,8 +45,9 @@ class Rules:
         self.larger_than = None if larger_than is None else bytes_of(larger_than, "larger_than")
         self.keep_last = None if keep_last is None else checked_count(keep_last, "keep_last")
         self.keep_tagged = keep_tagged
-        # (in R `c(metric = "AUC", n = 5)` is text)
-        best = {name: int(each) if str(each).isdecimal() else each for name, each in (keep_best or {}).items()}
+        best = dict(keep_best or {})
+        if str(best.get("n")).isdecimal():  # (in R `c(metric = "AUC", n = 5)` is text)
+            best["n"] = int(best["n"])
         self.keep_best = checked(Best, best, "bad_argument", where="keep_best") if best else None
         if self.keep_best and (self.keep_best.n < 1 or self.keep_best.goal not in ("max", "min")):
             hint = 'Give for example c(metric = "AUC", n = 5).'
