@@ -84,18 +84,19 @@ restore_run <- function(run) {
 #' Lists the ended runs of a workspace or an experiment that some rules let go, with the runs below them, their sizes and
 #' the reasons. With `delete = TRUE` they are deleted as by [delete_run()].
 #'
-#' A run goes if all conditions (`older_than`, `status`, `larger_than`, `filter`) hold for it, and no rule keeps it
-#' (`keep_last`, `keep_best`, `keep_tagged`). It also stays while a run that stays depends on it or has read its outputs.
-#' At least one rule besides `keep_tagged` is needed.
+#' A run goes if all conditions (`older_than`, `status`, `larger_than`, `filter`) hold for it, and no rule (`keep_last`,
+#' `keep_best`, `keep_tagged`) keeps it or a run below it. It also stays while a run that stays depends on it or has read
+#' its outputs. At least one rule besides `keep_tagged` is needed. If all runs stay, a warning gives the reasons.
 #'
 #' @param x A [workspace()] or an [experiment()].
 #' @param older_than Only runs that ended before then: `"90 days"`, a `difftime`, a date or a time.
 #' @param status Only runs that ended so: `"Completed"`, `"Failed"`, `"Canceled"`, `"Damaged"`.
 #' @param larger_than Only runs that take more space with the runs below them: `"1 GB"`, or a number of bytes.
 #' @param filter Only runs for which this holds: a condition as in [list_runs()].
-#' @param keep_last How many runs of each experiment are kept, the newest ones.
-#' @param keep_best Which runs of each experiment are kept by a metric: `c(metric = "AUC")`. `n` is their number (1), and
-#'   `goal` is `"max"` (the default) or `"min"`.
+#' @param keep_last How many runs of each experiment are kept: the newest that have ended and aren't archived.
+#' @param keep_best Which runs of each experiment are kept by a metric: `"AUC"`, or `c(metric = "AUC")`. `n` is their
+#'   number (1), and `goal` is `"max"` (the default) or `"min"`. Kept are the best of all ended runs, and of those that
+#'   [get_best_run()] chooses from. Values that aren't numbers don't count.
 #' @param keep_tagged Whether runs with tags are kept.
 #' @param delete Delete the runs; by default they are only listed.
 #' @return A data frame of class `espalier_deletion`, see [delete_run()]; invisibly with `delete = TRUE`.
@@ -122,7 +123,7 @@ retention_rules <- function(x, older_than = NULL, status = NULL, larger_than = N
   found <- (if (of_experiment) x$workspace else x)$housekeeping$retention_rules(
     experiment = if (of_experiment) x$name, status = status %||% character(),
     older_than = time_text(older_than, "older_than"), larger_than = byte_text(larger_than, "larger_than"),
-    filter = filter, keep_last = keep_last, keep_best = if (!is.null(keep_best)) lapply(as.list(keep_best), as.character),
+    filter = filter, keep_last = keep_last, keep_best = best_rule(keep_best),
     keep_tagged = keep_tagged, delete = check_flag(delete, "delete")
   )
   deletion(found, !delete, "delete = TRUE")
@@ -232,6 +233,13 @@ runs_of_one_workspace <- function(runs, arg) {
   found <- group_runs(check_runs(runs, arg))
   if (length(found$groups) != 1L) abort_argument(arg, "a run or a list of runs of one workspace", runs)
   list(housekeeping = found$groups[[1L]]$workspace$housekeeping, ids = found$ids)
+}
+
+#' Which runs are kept by a metric, as the core has it; a bare text is the name of the metric
+#' @noRd
+best_rule <- function(x) {
+  if (is_string(x) && is.null(names(x))) x <- c(metric = x)
+  if (!is.null(x)) lapply(as.list(x), as.character)
 }
 
 #' A time before now as the core's filters write it

@@ -95,6 +95,8 @@ test_that("rules list runs with reasons, and delete them when asked", {
   limit <- 0.6
   expect_identical(retention_rules(experiment(ws, "exp"), filter = metric_AUC < limit)$run_id, ids[[2]])
   expect_identical(nrow(retention_rules(ws, keep_best = list(metric = "AUC", n = 2, goal = "min"))), 1L)
+  expect_setequal(retention_rules(ws, keep_best = "AUC")$run_id, ids[2:3])
+  expect_warning(retention_rules(ws, keep_last = 2, keep_best = c(metric = "AUC", n = 3)), "3 among the best", fixed = TRUE)
   expect_identical(nrow(retention_rules(ws, older_than = "90 days")), 0L)
   expect_output(print(retention_rules(ws, older_than = as.difftime(1, units = "weeks"))), "No run may go.", fixed = TRUE)
   expect_identical(nrow(retention_rules(ws, older_than = Sys.time() + 60)), 3L)
@@ -115,7 +117,7 @@ test_that("rules that are none are refused", {
   expect_error(retention_rules(ws), "older_than", class = "espalier_error_bad_argument")
   expect_error(retention_rules("ws"), class = "espalier_error_bad_argument")
   expect_error(retention_rules(ws, keep_last = -1), class = "espalier_error_bad_argument")
-  expect_error(retention_rules(ws, keep_best = "AUC"), class = "espalier_error_bad_argument")
+  expect_error(retention_rules(ws, keep_best = c("AUC", "loss")), class = "espalier_error_bad_argument")
   expect_error(retention_rules(ws, keep_best = c(n = 5)), "metric", class = "espalier_error_bad_argument")
   expect_error(retention_rules(ws, older_than = "soon"), class = "espalier_error_bad_filter")
   expect_error(retention_rules(ws, larger_than = "big"), "larger_than", class = "espalier_error_bad_argument")

@@ -25,7 +25,7 @@ def test_a_run_is_listed_and_then_deleted(workspace, submit, ended):
     run, other = submit("echo 1 > outputs/a"), submit("true")
     ended(run), ended(other)
     (row,) = workspace.housekeeping.delete_runs([run.id], dry_run=True).rows()
-    assert (row["run_id"], row["experiment"], row["status"], row["why"]) == (run.id, "exp", "Completed", "named")
+    assert (row["run_id"], row["experiment"], row["status"], row["why"]) == (run.id, "exp", "Completed", "asked for")
     assert row["size"] > 500 and row["needed_by"] is None and row["deleted"] is False
     assert sorted(listed(workspace)) == sorted([run.id, other.id])
     (row,) = workspace.housekeeping.delete_runs([run.id]).rows()
@@ -45,7 +45,7 @@ def test_children_go_with_their_parent_and_are_listed(workspace, experiment):
         run.complete()
     rows = workspace.housekeeping.delete_runs([child.id, parent.id], dry_run=True).rows()
     assert [row["run_id"] for row in rows] == [parent.id, child.id, grandchild.id]
-    assert [row["why"] for row in rows] == ["named", "named", f"below {child.id}"]
+    assert [row["why"] for row in rows] == ["asked for", "asked for", f"below {child.id}"]
     workspace.housekeeping.delete_runs([parent.id])
     assert listed(workspace) == [other.id] and shard_entries(workspace) == [other.id]
 

@@ -51,7 +51,7 @@ def delete_experiment(paths: WorkspacePaths, name: str, *, dry_run: bool) -> Fra
     return found
 
 
-def delete(paths: WorkspacePaths, run_ids: Mapping[str, str], *, dry_run: bool, why: str = "named") -> Frame:
+def delete(paths: WorkspacePaths, run_ids: Mapping[str, str], *, dry_run: bool, why: str = "asked for") -> Frame:
     """Delete ended runs, or list them only. See `Housekeeping.delete_runs`.
 
     Args:
