@@ -137,6 +137,16 @@ def test_runs_below_come_with_it(workspace, other, experiment, tmp_path):
     assert row["parent"] == parent.id and row["metric_AUC"] == 0.5
 
 
+def test_a_run_whose_parent_stays_behind_is_named(workspace, other, experiment, tmp_path):
+    parent = experiment.start_logging()
+    child = parent.child_run()
+    child.complete(), parent.complete()
+    workspace.housekeeping.export_runs([child.id], str(tmp_path / "runs.zip"))
+    with pytest.warns(UserWarning, match=f"1 run whose parent isn't in this workspace.*{child.id}"):
+        other.housekeeping.import_runs(str(tmp_path / "runs.zip"))
+    assert other.runs.list(include_children=True).columns["run_id"] == [child.id]
+
+
 def test_an_imported_run_can_be_exported_again(workspace, other, run, tmp_path, home):
     first, second = str(tmp_path / "1.zip"), str(tmp_path / "2.zip")
     workspace.housekeeping.export_runs([run.id], first)
