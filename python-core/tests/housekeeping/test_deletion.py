@@ -75,6 +75,23 @@ def test_a_run_that_a_queued_one_needs_is_refused(workspace, experiment, submit,
     assert row["needed_by"] == reader.id and listed(workspace) == [reader.id]
 
 
+def test_a_run_that_becomes_needed_meanwhile_stays(workspace, experiment, submit, ended, monkeypatch):
+    first = submit("echo 1 > outputs/a")
+    ended(first)
+    readers = []
+
+    def measured(root):
+        config = ScriptRunConfig(command="sleep 60", inputs={"a": {"run": first.id, "output": "outputs/a"}})
+        readers.append(experiment.submit(config))
+        return 0
+
+    monkeypatch.setattr(deletion, "size_below", measured)
+    error = code_of(lambda: workspace.housekeeping.delete_runs([first.id]))
+    assert error.code == "run_in_use" and readers[0].id in error.message and os.path.isdir(first.run_dir)
+    readers[0].cancel()
+    ended(readers[0])
+
+
 def test_a_damaged_run_can_be_deleted_and_a_newer_one_not(workspace, submit, ended):
     run, newer = submit("true"), submit("true")
     ended(run), ended(newer)
@@ -89,7 +106,8 @@ def test_what_a_killed_process_left_is_swept_by_a_submit(workspace, submit, ende
     run = submit("true")
     ended(run)
     monkeypatch.setattr(deletion, "remove_tree", lambda path: None)  # as if it was killed there
-    workspace.housekeeping.delete_runs([run.id])
+    with pytest.warns(UserWarning, match="1 deleted run could not all be removed.*[.]tmp-"):
+        workspace.housekeeping.delete_runs([run.id])
     (left,) = shard_entries(workspace)
     assert is_temporary(left) and listed(workspace) == []
     (row,) = workspace.snapshots.collect_garbage(delete=True).rows()

@@ -7,7 +7,8 @@ time, so the next submit to that shard, or garbage collection, removes it.
 import contextlib
 import os
 import time
-from typing import List, Mapping, Sequence
+import warnings
+from typing import Iterator, List, Mapping, Sequence
 
 from espalier.adapters.files import remove_tree, size_below
 from espalier.base.errors import EspalierError
@@ -16,9 +17,11 @@ from espalier.base.os_errors import cannot_write
 from espalier.base.paths import RunPaths, WorkspacePaths, temporary
 from espalier.base.progress import report
 from espalier.base.records import now_iso, sync_folder
+from espalier.base.resources import counted
 from espalier.base.types import Frame
 from espalier.housekeeping.families import ended, families, index_of, readers_of
 from espalier.jobs.commit import sync_together
+from espalier.queue.home import allocator, queue_paths
 from espalier.store.index.run_index import Query
 from espalier.store.index.sql import Sql
 from espalier.tracking.tags import changing_meta, read_meta
@@ -65,26 +68,44 @@ def delete(paths: WorkspacePaths, run_ids: Mapping[str, str], *, dry_run: bool, 
         size, needed_by = float(size_below(run.root)), ", ".join(readers.get(run_id, ())) or None
         rows.append((run_id, run.experiment, status[run_id], size, reason, needed_by, not dry_run))
     if not dry_run:
-        _remove(paths, [paths.run(run_id) for run_id in reversed(list(run_ids))])
+        _remove(paths, run_ids)
     return Frame.of_rows(rows, _KINDS)
 
 
-def _remove(paths: WorkspacePaths, runs: Sequence[RunPaths]) -> None:
+def _remove(paths: WorkspacePaths, run_ids: Mapping[str, str]) -> None:
     """Delete runs, children before their parents."""
-    trash: List[str] = []
-    try:
-        for done, run in enumerate(runs):
-            report("Deleting runs", done, len(runs))
-            trash.append(temporary(run.shard))
-            with contextlib.suppress(FileNotFoundError):  # another process deleted it
-                os.rename(run.root, trash[-1])
-                os.utime(trash[-1], (0, 0))  # (as old as what may be swept)
-    except OSError as error:
-        raise cannot_write(paths.root, error) from error
+    runs, trash = [paths.run(run_id) for run_id in reversed(list(run_ids))], []  # type: List[RunPaths], List[str]
+    # (submits on this host wait meanwhile, so that no run becomes needed)
+    with _queue_held():
+        readers_of(paths, run_ids)
+        try:
+            for run in runs:
+                trash.append(temporary(run.shard))
+                with contextlib.suppress(FileNotFoundError):  # another process deleted it
+                    os.rename(run.root, trash[-1])
+                    os.utime(trash[-1], (0, 0))  # (as old as what may be swept)
+        except OSError as error:
+            raise cannot_write(paths.root, error) from error
     sync_together(paths, {run.shard for run in runs})
     for done, aside in enumerate(trash):
         report("Removing files", done, len(trash))
         remove_tree(aside)
+    left = [aside for aside in trash if os.path.lexists(aside)]
+    if left:
+        message = f"The files of {counted(len(left), 'deleted run')} could not all be removed, see {left[0]}."
+        warnings.warn(f"{message} Another account may own some.", stacklevel=2)
+
+
+@contextlib.contextmanager
+def _queue_held() -> Iterator[None]:
+    """Hold the queue of this host, if it has one."""
+    try:
+        queue = queue_paths()
+    except (OSError, EspalierError):
+        yield
+        return
+    with allocator(queue):
+        yield
 
 
 def set_archived(paths: WorkspacePaths, run_ids: Sequence[str], *, archived: bool) -> List[str]:
