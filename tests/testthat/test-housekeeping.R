@@ -29,7 +29,10 @@ test_that("what is no run, or is of several workspaces, is refused", {
   ws <- local_workspace()
   run <- recorded(ws)
   expect_error(delete_run(), "run", class = "espalier_error_bad_argument")
-  expect_error(delete_run(run$id), "get_run(ws, \"id\")", fixed = TRUE, class = "espalier_error_bad_argument")
+  expect_error(delete_run(run$id), "workspace = ws", fixed = TRUE, class = "espalier_error_bad_argument")
+  expect_error(delete_run(list_runs(ws)), "workspace = ws", fixed = TRUE, class = "espalier_error_bad_argument")
+  expect_error(delete_run(NA_character_, workspace = ws), class = "espalier_error_bad_argument")
+  expect_error(delete_run(run$id, workspace = "ws"), class = "espalier_error_bad_argument")
   expect_error(delete_run(list()), "a run or a list of runs", class = "espalier_error_bad_argument")
   expect_error(archive_run(list(run, recorded(local_workspace("other")))), "one workspace", class = "espalier_error_bad_argument")
   expect_error(delete_run(run, dry_run = NA), class = "espalier_error_bad_argument")
@@ -134,7 +137,7 @@ test_that("runs go to a file and come to another workspace", {
   message <- said_by(table <- export_runs(run, file))
   expect_match(message, "Exported 1 run to ", fixed = TRUE)
   expect_identical(table$left_out, 0L)
-  expect_error(export_runs(run, file), "overwrite = TRUE", class = "espalier_error_file_exists")
+  expect_error(export_runs(run, file), "`overwrite`", class = "espalier_error_file_exists")
   suppressMessages(export_runs(list(run), file, overwrite = TRUE))
   expect_match(said_by(import_runs(other, file)), "Imported 1 run into ", fixed = TRUE)
   expect_match(said_by(again <- import_runs(other, file)), "Already there, with equal content: 1 run.", fixed = TRUE)
@@ -145,6 +148,17 @@ test_that("runs go to a file and come to another workspace", {
   expect_identical(get_run_details(found)$imported$workspace_id, get_workspace_details(ws)$id)
   expect_identical(nrow(verify_workspace(other)), 0L)
   expect_identical(list.files(download_snapshot(found, file.path(withr::local_tempdir(), "x"))), "train.R")
+})
+
+test_that("ids and tables of lists are taken with their workspace", {
+  ws <- local_workspace()
+  ids <- vapply(1:2, function(i) recorded(ws)$id, "")
+  expect_setequal(suppressMessages(archive_run(list_runs(ws), workspace = ws)), ids)
+  expect_identical(suppressMessages(restore_run(ids[[1]], workspace = ws)), ids[[1]])
+  file <- file.path(withr::local_tempdir(), "runs.zip")
+  expect_identical(suppressMessages(export_runs(ids, file, workspace = ws))$run_id, ids)
+  found <- retention_rules(ws, keep_last = 0)
+  expect_setequal(suppressMessages(delete_run(found, workspace = ws))$run_id, ids)
 })
 
 test_that("what is left out is a warning", {

@@ -182,7 +182,7 @@ class Archive:
         if max_size is None:
             max_size = max(_ALWAYS_BYTES, os.fstat(self._file.fileno()).st_size * _RATIO)
         if sum(info.file_size for info in infos) > max_size:
-            hint = "If you trust it, allow more with max_size =."
+            hint = "If you trust it, allow more with `max_size`."
             raise self.refused(f"it unpacks to more than {size_text(max_size)}", hint)
         return {info.filename: info for info in infos}
 

@@ -14,12 +14,12 @@ from espalier.adapters.files import remove_tree, size_below
 from espalier.base.errors import EspalierError
 from espalier.base.names import check_name
 from espalier.base.os_errors import cannot_write
-from espalier.base.paths import RunPaths, WorkspacePaths, temporary
+from espalier.base.paths import WorkspacePaths, temporary
 from espalier.base.progress import report
 from espalier.base.records import now_iso, sync_folder
 from espalier.base.resources import counted
 from espalier.base.types import Frame
-from espalier.housekeeping.families import ended, families, index_of, readers_of
+from espalier.housekeeping.families import ended, families, index_of, present, readers_of
 from espalier.jobs.commit import sync_together
 from espalier.queue.home import allocator, queue_paths
 from espalier.store.index.run_index import Query
@@ -74,7 +74,8 @@ def delete(paths: WorkspacePaths, run_ids: Mapping[str, str], *, dry_run: bool, 
 
 def _remove(paths: WorkspacePaths, run_ids: Mapping[str, str]) -> None:
     """Delete runs, children before their parents."""
-    runs, trash = [paths.run(run_id) for run_id in reversed(list(run_ids))], []  # type: List[RunPaths], List[str]
+    runs = [paths.run(run_id) for run_id in reversed(list(run_ids))]
+    trash: List[str] = []
     # (submits on this host wait meanwhile, so that no run becomes needed)
     with _queue_held():
         readers_of(paths, run_ids)
@@ -115,13 +116,14 @@ def set_archived(paths: WorkspacePaths, run_ids: Sequence[str], *, archived: boo
     for done, run_id in enumerate(found):
         report("Archiving runs" if archived else "Restoring runs", done, len(found))
         run = paths.run(run_id)
-        if (read_meta(run).get(_ARCHIVED) is not None) == archived:
-            continue
-        try:
-            with changing_meta(run) as meta:
-                meta.pop(_ARCHIVED, None)
-                meta.update({_ARCHIVED: now} if archived else {})
-        except OSError as error:
-            raise cannot_write(paths.root, error) from error
+        with present(run):
+            if (read_meta(run).get(_ARCHIVED) is not None) == archived:
+                continue
+            try:
+                with changing_meta(run) as meta:
+                    meta.pop(_ARCHIVED, None)
+                    meta.update({_ARCHIVED: now} if archived else {})
+            except OSError as error:
+                raise cannot_write(paths.root, error) from error
         changed.append(run_id)
     return changed

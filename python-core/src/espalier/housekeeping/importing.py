@@ -27,7 +27,7 @@ from espalier.base.records import FILE_MODE, FOLDER_MODE, dump_record, make_fold
 from espalier.base.resources import bytes_of, counted
 from espalier.base.types import Frame, Text
 from espalier.housekeeping.archive_file import Archive
-from espalier.housekeeping.portable import HOST_FIELDS, Entry, is_portable, is_same
+from espalier.housekeeping.portable import HOST_FIELDS, Entry, archive_place, is_portable, is_same
 from espalier.jobs.commit import make_shard, place_folder, sync_together
 from espalier.snapshot.hold import holding_objects
 from espalier.snapshot.reach import snapshots_in
@@ -57,7 +57,7 @@ class _Arrival(NamedTuple):
 def import_runs(paths: WorkspacePaths, file: str, *, max_size: Optional[Text]) -> Frame:
     """See `Housekeeping.import_runs`. Where it raises, no run was imported."""
     limit = None if max_size is None else bytes_of(max_size, "max_size")
-    with closing(Archive(os.path.abspath(os.path.expanduser(file)), limit)) as archive:
+    with closing(Archive(archive_place(file), limit)) as archive:
         ids = sorted(archive.manifest.runs, key=lambda run_id: (int(run_id.rsplit("_", 2)[1]), run_id))
         arrivals = [_checked(paths, archive, run_id) for run_id in ids]  # (by time: parents before their children)
         new = [arrival for arrival in arrivals if not _is_there(archive, arrival)]

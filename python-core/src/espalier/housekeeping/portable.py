@@ -8,6 +8,7 @@ from typing import Dict, Iterator, Mapping, Optional, Tuple
 from espalier.adapters.moving import files_below
 from espalier.base.archive_paths import ARCHIVED_FOLDERS, ARCHIVED_RECORDS
 from espalier.base.errors import EspalierError
+from espalier.base.model.codec import shown
 from espalier.base.model.record import Record
 from espalier.base.paths import CANCEL, CHILDREN, META, STATUS, RunPaths
 from espalier.base.records import dump_record, open_plain
@@ -29,6 +30,17 @@ class Entry(Record):
 
     def absent(self) -> Tuple[str, ...]:
         return ("executable",)
+
+
+def archive_place(file: str) -> str:
+    """The absolute path that a user gave. Raises EspalierError `bad_argument`: it can't be one."""
+    try:
+        if b"\0" in os.fsencode(file):
+            raise ValueError
+        return os.path.abspath(os.path.expanduser(file))
+    except ValueError:  # (as UnicodeEncodeError is)
+        message = f"file must be the name of a file, not {shown(file)}."
+        raise EspalierError("bad_argument", message) from None
 
 
 class Names:

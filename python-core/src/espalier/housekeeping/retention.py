@@ -58,7 +58,7 @@ class Rules:
             best["n"] = int(best["n"])
         self.keep_best = checked(Best, best, "bad_argument", where="keep_best") if best else None
         if self.keep_best and (self.keep_best.n < 1 or self.keep_best.goal not in ("max", "min")):
-            hint = 'Give for example c(metric = "AUC", n = 5).'
+            hint = "An example: the metric AUC, n 5, goal max."
             raise EspalierError("bad_argument", 'keep_best takes `n`, 1 or more, and `goal`, "max" or "min".', hint)
         # The conditions that the index can decide.
         self.where = [*query_of(filter).where]
