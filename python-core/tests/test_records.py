@@ -5,6 +5,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from espalier.adapters import files
 from espalier.base import records
 from espalier.base.errors import CODES, EspalierError
 
@@ -94,8 +95,8 @@ def test_write_file_refuses_to_replace(tmp_path: Path) -> None:
 
 def test_create_file_first_wins(tmp_path: Path) -> None:
     path = tmp_path / "f"
-    assert records.create_file(str(path), b"first", str(tmp_path))
-    assert not records.create_file(str(path), b"second", str(tmp_path))
+    assert files.create_file(str(path), b"first", str(tmp_path))
+    assert not files.create_file(str(path), b"second", str(tmp_path))
     assert path.read_text() == "first"
     assert os.listdir(tmp_path) == ["f"]
 
@@ -105,7 +106,7 @@ def test_create_file_without_hard_links(tmp_path: Path, monkeypatch: pytest.Monk
         raise PermissionError(1, "no hard links here")
 
     monkeypatch.setattr(os, "link", refuse)
-    assert records.create_file(str(tmp_path / "f"), b"x", str(tmp_path))
+    assert files.create_file(str(tmp_path / "f"), b"x", str(tmp_path))
     assert os.listdir(tmp_path) == ["f"]
 
 

@@ -221,6 +221,13 @@ def test_operations_that_jobs_may_not_ask_for(parent: Run, of: str, member: str,
     assert refused(parent, **call(parent, member, of=of, **args)).startswith("bad_argument")
 
 
+def test_an_answer_that_no_reader_would_take(parent: Run) -> None:
+    Path(parent.run_dir, "outputs").mkdir(exist_ok=True)
+    Path(parent.run_dir, "outputs", "lines").write_bytes(b"\n" * (8 << 20))
+    assert refused(parent, **call(parent, "get_log", name="outputs/lines")).startswith("bad_argument: The answer has")
+    assert len(refused(parent, **call(parent, "get_log", name="x" * 100_000))) < 5_000
+
+
 def test_what_a_request_of_its_own_is_for_is_in_the_catalogue() -> None:
     assert all(member_of("Run", name)["in_job"] for name in requests._BY_REQUEST)
 

@@ -86,7 +86,8 @@ test_that("the reference index has every help page once, NEWS and help name what
   listed <- listed[!grepl("^title:", listed)]
   expect_equal(anyDuplicated(listed), 0L)
   pages <- sub("[.]Rd$", "", list.files(document("man"), "[.]Rd$"))
-  expect_setequal(listed, pages)
+  expect_true("ends_with(\"-class\")" %in% listed) # (each noun of the core brings one)
+  expect_setequal(listed[!startsWith(listed, "ends_with(")], pages[!endsWith(pages, "-class")])
 
   exported <- getNamespaceExports("espalier")
   news <- paste(text_of(document("NEWS.md")), collapse = "\n")

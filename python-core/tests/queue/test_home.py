@@ -121,3 +121,25 @@ def test_many_begin_at_once(home: Path) -> None:
             thread.join()
         shutil.rmtree(state_folder())
     assert failed == []
+
+
+def test_a_handler_that_interrupted_a_holder_of_the_lock_does_not_wait_for_it(tmp_path, monkeypatch):
+    """It would wait for ever, and with it all other sessions of this user."""
+    paths = queue_paths()
+    with allocator(paths), pytest.raises(EspalierError) as caught, allocator(paths):
+        pass
+    assert caught.value.code == "not_supported" and "signal handler" in str(caught.value)
+    with allocator(paths):
+        pass
+    others = []
+    with allocator(paths):
+        thread = threading.Thread(target=lambda: others.append(use(paths)))
+        thread.start()
+        assert others == [], "another thread waits"
+    thread.join()
+    assert others == [True]
+
+
+def use(paths):
+    with allocator(paths):
+        return True

@@ -8,9 +8,10 @@ import os
 import signal
 import sys
 import time
+from _thread import get_ident
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any, Dict, FrozenSet, Iterator, List, Optional, Tuple
+from typing import Any, Dict, FrozenSet, Iterator, List, Optional, Set, Tuple
 
 from espalier.base.errors import EspalierError
 
@@ -104,6 +105,31 @@ def try_lock(fd: int, shared: bool = False) -> bool:
 def lock(fd: int) -> None:
     """Take the exclusive flock of an open file, waiting for it."""
     fcntl.flock(fd, fcntl.LOCK_EX)
+
+
+# The locks that threads hold by `holding`: device, inode, process, thread.
+_held: Set[Tuple[int, int, int, int]] = set()
+
+
+@contextmanager
+def holding(fd: int) -> Iterator[None]:
+    """Hold the exclusive flock of an open file in the block. The caller closes the file.
+
+    Raises:
+        EspalierError: `not_supported` when this thread holds it already: a signal handler calls espalier, and has
+            interrupted a call of espalier, which would never go on.
+    """
+    found = os.fstat(fd)
+    mark = (found.st_dev, found.st_ino, os.getpid(), get_ident())
+    if mark in _held:
+        message = "Can't do this in a signal handler that has interrupted another call of espalier."
+        raise EspalierError("not_supported", message, "Note the signal in the handler, and call espalier afterwards.")
+    _held.add(mark)
+    try:
+        lock(fd)
+        yield
+    finally:
+        _held.discard(mark)
 
 
 def unlock(fd: int) -> None:

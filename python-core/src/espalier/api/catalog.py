@@ -7,14 +7,23 @@ import os
 import sys
 from typing import Any, Dict, Optional
 
+from espalier.base.errors import EspalierError
+
 FILE = os.path.join(os.path.dirname(__file__), "api.json")
 
 
 @functools.lru_cache(maxsize=None)
 def catalogue() -> Dict[str, Dict[str, Any]]:
-    """The records of all façades, by name; see `describe()`. Read once a process: the file is part of this version."""
-    with open(FILE, encoding="utf-8") as file:
-        return {record["name"]: record for record in json.load(file)["classes"]}
+    """The records of all façades, by name; see `describe()`. Read once a process: the file is part of this version.
+
+    Raises:
+        EspalierError: `damaged` when the file of the installation can't be read.
+    """
+    try:
+        with open(FILE, encoding="utf-8") as file:
+            return {record["name"]: record for record in json.load(file)["classes"]}
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise EspalierError("damaged", f"Can't read {FILE}: {error}.", "Install espalier again.", path=FILE) from error
 
 
 def facade(name: str) -> Any:

@@ -41,7 +41,8 @@ class Dispatcher:
         """What a request asks for. Nothing of it has been carried out.
 
         Raises:
-            LookupError: it is not part of the described API.
+            LookupError: it isn't part of the described API, or a field of the request is missing.
+            TypeError, ValueError: an argument or the identity isn't what is declared.
         """
         name = request["member"]
         member = member_of(request["class"], name)

@@ -50,9 +50,11 @@ def ask(job: RunPaths, op: str, **fields: Any) -> Dict[str, Any]:
     data = dump_record({"format": FORMAT, "op": op, **{key: _encoded(value) for key, value in fields.items()}})
     replace_inside(job.root, os.path.join(job.requests, name), data, mode=PRIVATE_MODE)
     wake_runner(job)
-    record = _answer(job, name)
-    with contextlib.suppress(OSError):
-        os.unlink(os.path.join(job.requests, answer(name)))
+    try:
+        record = _answer(job, name)
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(os.path.join(job.requests, answer(name)))
     error = record.get("error")
     if error:
         code = error["code"] if error["code"] in CODES else "internal"

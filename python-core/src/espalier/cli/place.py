@@ -99,7 +99,12 @@ def _nearest(given: str, ids: Sequence[str]) -> List[str]:
     experiments = {_experiment(each) for each in ids}
     meant = difflib.get_close_matches(_experiment(given), sorted(experiments), 1, 0.5)
     found = sorted((each for each in ids if _experiment(each) in meant), key=lambda each: each[-19:], reverse=True)
-    return sorted(found, key=lambda each: -len(os.path.commonprefix([given, each])))
+    return sorted(found, key=lambda each: -_alike(given, each))
+
+
+def _alike(one: str, other: str) -> int:
+    """How many characters two texts begin with alike."""
+    return next((at for at, (a, b) in enumerate(zip(one, other)) if a != b), min(len(one), len(other)))
 
 
 def _experiment(run_id: str) -> str:

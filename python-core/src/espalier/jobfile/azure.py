@@ -166,7 +166,7 @@ def _command(node: Node, inputs: Mapping[str, str], outputs: Mapping[str, bool])
     """The command as a line of the shell, where variables stand for inputs and outputs."""
     command = text_of(node, "command")
     if _BINDING.search(command) and _UNCERTAIN.search(command):
-        message = "the command names inputs or outputs beside a comment, a here-document, or a command within a command."
+        message = "the command names inputs beside a comment, a here-document, or a command within a command."
         hint = "Put these lines into a script, and give it the inputs as arguments."
         raise bad_job(node.place, message, hint, "command")
     pieces, at = [f'mkdir -p "${{{_OUTPUTS}}}/{name}" && ' for name, is_folder in outputs.items() if is_folder], 0

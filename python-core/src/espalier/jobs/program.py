@@ -138,7 +138,7 @@ def refuse_too_long(command: Sequence[str], variables: Mapping[str, str]) -> Non
 
 
 def _size(text: str) -> int:
-    return len(text) if text.isascii() else len(os.fsencode(text))
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogateescape"))
 
 
 def _single_limit() -> Optional[int]:

@@ -16,10 +16,12 @@ from espalier.adapters import posix
 from espalier.adapters.files import first_names
 from espalier.base.errors import EspalierError
 from espalier.base.paths import FORMAT, RunPaths, temporary
-from espalier.base.records import dump_record
+from espalier.base.records import RECORD_BYTES, dump_record
 from espalier.base.request_paths import answer, is_request, taken
 
 _LIMIT_BYTES = 4 << 20
+# Characters of an error that a job gets. (It may name what the job asked for.)
+_MESSAGE = 4000
 # So many names there are looked at; who asks for something takes its answers away.
 _NAMES = 100_000
 # (a process that was just started by who held it before keeps it until it executes its program)
@@ -89,10 +91,15 @@ class RequestBox:
 
     def answer(self, name: str, content: Dict[str, Any]) -> None:
         """Write a request's answer, whole, and remove the request, which may hold secrets."""
+        data = dump_record({"format": FORMAT, **content})
+        if len(data) > RECORD_BYTES:  # (no reader would take it)
+            message = f"The answer has {len(data):,} bytes, and an answer to a job may have {RECORD_BYTES:,}."
+            error = EspalierError("bad_argument", message, "Ask for less, such as the last lines of a log.")
+            data = dump_record({"format": FORMAT, **error_answer(error)})
         aside = temporary("")
         fd = self._create(aside)
         with os.fdopen(fd, "wb") as file:
-            file.write(dump_record({"format": FORMAT, **content}))
+            file.write(data)
         os.rename(aside, answer(name), src_dir_fd=self._fd, dst_dir_fd=self._fd)
         self.forget(name)
 
@@ -122,4 +129,5 @@ def _no_plain_file(name: str) -> EspalierError:
 
 def error_answer(error: EspalierError) -> Dict[str, Any]:
     """The answer to a request that was refused or failed."""
-    return {"error": {"code": error.code, "message": error.message, "hint": error.hint}}
+    message = error.message if len(error.message) <= _MESSAGE else f"{error.message[:_MESSAGE]}..."
+    return {"error": {"code": error.code, "message": message, "hint": error.hint}}

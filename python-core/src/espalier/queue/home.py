@@ -73,8 +73,7 @@ def allocator(paths: QueuePaths) -> Iterator[None]:
     except OSError as error:
         raise _unusable(paths, error) from error
     try:
-        with indivisible():  # whoever is called off while holding it would stop all others
-            posix.lock(fd)
+        with indivisible(), posix.holding(fd):  # (a call that is stopped while it holds the lock would stop all others)
             yield
     finally:
         os.close(fd)

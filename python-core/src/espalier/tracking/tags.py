@@ -37,9 +37,9 @@ def changing_meta(run: RunPaths) -> Iterator[Dict[str, Any]]:
     """A run's mutable record, to be changed in the block and then replaced, under a lock. Raises as `add_tags`."""
     fd = os.open(run.root, os.O_RDONLY)
     try:
-        posix.lock(fd)
-        meta = read_meta(run)
-        yield meta
-        replace_record(run.meta, meta, run.shard, sync=True)
+        with posix.holding(fd):
+            meta = read_meta(run)
+            yield meta
+            replace_record(run.meta, meta, run.shard, sync=True)
     finally:
         os.close(fd)

@@ -167,8 +167,7 @@ class Vault:
         except OSError as error:
             raise cannot_write(self._paths.root, error) from error
         try:
-            with indivisible():
-                posix.lock(fd)
+            with indivisible(), posix.holding(fd):
                 record = self._record()
                 yield record
                 self._replace(record)
