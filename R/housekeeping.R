@@ -9,9 +9,10 @@
 #' [collect_garbage()] is called, because other runs may share them. If R is killed meanwhile, each run is there whole or
 #' not at all.
 #'
-#' @param run A run, or a list of runs of one workspace.
+#' @param run A run, or a list of runs of one workspace. With `workspace` also ids, or a table that [list_runs()] returned.
 #' @param experiment An [experiment()]. Its archived runs go too.
 #' @param dry_run Only list what would go.
+#' @param workspace The workspace of the runs; needed for ids and tables.
 #' @param x What one of these functions returned.
 #' @param n How many rows to show.
 #' @param ... Nothing.
@@ -27,12 +28,12 @@
 #' run <- start_logging_run(experiment(ws, "first"))
 #' complete_run(run)
 #' delete_run(run, dry_run = TRUE)
-#' delete_run(run)
+#' delete_run(list_runs(ws), workspace = ws)
 #' complete_run(start_logging_run(experiment(ws, "first")))
 #' delete_experiment(experiment(ws, "first"))
 #' @export
-delete_run <- function(run, dry_run = FALSE) {
-  chosen <- runs_of_one_workspace(run, "run")
+delete_run <- function(run, dry_run = FALSE, workspace = NULL) {
+  chosen <- runs_of_one_workspace(run, "run", workspace)
   deletion(chosen$housekeeping$delete_runs(chosen$ids, check_flag(dry_run, "dry_run")), dry_run)
 }
 
@@ -49,7 +50,7 @@ delete_experiment <- function(experiment, dry_run = FALSE) {
 #' An archived run, and the runs below it, leave the results of [list_runs()] and [get_runs_in_experiment()] unless these
 #' are called with `include_archived = TRUE`. Nothing else changes: the run can be read, compared and used as an input.
 #'
-#' @param run A run, or a list of runs of one workspace.
+#' @inheritParams delete_run
 #' @return The ids of the runs that changed, invisibly.
 #' @section Errors: `espalier_error_run_in_use` when a run has not ended; `espalier_error_run_missing`,
 #'   `espalier_error_workspace_read_only`.
@@ -63,8 +64,8 @@ delete_experiment <- function(experiment, dry_run = FALSE) {
 #' list_runs(ws, include_archived = TRUE)$archived_at
 #' restore_run(run)
 #' @export
-archive_run <- function(run) {
-  chosen <- runs_of_one_workspace(run, "run")
+archive_run <- function(run, workspace = NULL) {
+  chosen <- runs_of_one_workspace(run, "run", workspace)
   changed <- as.character(unlist(chosen$housekeeping$archive_runs(chosen$ids)))
   say("Archived {.val {length(changed)}} run{?s}. list_runs(include_archived = TRUE) shows them.")
   invisible(changed)
@@ -72,8 +73,8 @@ archive_run <- function(run) {
 
 #' @rdname archive_run
 #' @export
-restore_run <- function(run) {
-  chosen <- runs_of_one_workspace(run, "run")
+restore_run <- function(run, workspace = NULL) {
+  chosen <- runs_of_one_workspace(run, "run", workspace)
   changed <- as.character(unlist(chosen$housekeeping$restore_runs(chosen$ids)))
   say("Restored {.val {length(changed)}} run{?s}.")
   invisible(changed)
@@ -84,18 +85,19 @@ restore_run <- function(run) {
 #' Lists the ended runs of a workspace or an experiment that some rules let go, with the runs below them, their sizes and
 #' the reasons. With `delete = TRUE` they are deleted as by [delete_run()].
 #'
-#' A run goes if all conditions (`older_than`, `status`, `larger_than`, `filter`) hold for it, and no rule keeps it
-#' (`keep_last`, `keep_best`, `keep_tagged`). It also stays while a run that stays depends on it or has read its outputs.
-#' At least one rule besides `keep_tagged` is needed.
+#' A run goes if all conditions (`older_than`, `status`, `larger_than`, `filter`) hold for it, and no rule (`keep_last`,
+#' `keep_best`, `keep_tagged`) keeps it or a run below it. It also stays while a run that stays depends on it or has read
+#' its outputs. At least one rule besides `keep_tagged` is needed. If all runs stay, a warning gives the reasons.
 #'
 #' @param x A [workspace()] or an [experiment()].
 #' @param older_than Only runs that ended before then: `"90 days"`, a `difftime`, a date or a time.
 #' @param status Only runs that ended so: `"Completed"`, `"Failed"`, `"Canceled"`, `"Damaged"`.
 #' @param larger_than Only runs that take more space with the runs below them: `"1 GB"`, or a number of bytes.
 #' @param filter Only runs for which this holds: a condition as in [list_runs()].
-#' @param keep_last How many runs of each experiment are kept, the newest ones.
-#' @param keep_best Which runs of each experiment are kept by a metric: `c(metric = "AUC")`. `n` is their number (1), and
-#'   `goal` is `"max"` (the default) or `"min"`.
+#' @param keep_last How many runs of each experiment are kept: the newest that have ended and aren't archived.
+#' @param keep_best Which runs of each experiment are kept by a metric: `"AUC"`, or `c(metric = "AUC")`. `n` is their
+#'   number (1), and `goal` is `"max"` (the default) or `"min"`. Kept are the best of all ended runs, and of those that
+#'   [get_best_run()] chooses from. Values that aren't numbers don't count.
 #' @param keep_tagged Whether runs with tags are kept.
 #' @param delete Delete the runs; by default they are only listed.
 #' @return A data frame of class `espalier_deletion`, see [delete_run()]; invisibly with `delete = TRUE`.
@@ -122,7 +124,7 @@ retention_rules <- function(x, older_than = NULL, status = NULL, larger_than = N
   found <- (if (of_experiment) x$workspace else x)$housekeeping$retention_rules(
     experiment = if (of_experiment) x$name, status = status %||% character(),
     older_than = time_text(older_than, "older_than"), larger_than = byte_text(larger_than, "larger_than"),
-    filter = filter, keep_last = keep_last, keep_best = if (!is.null(keep_best)) lapply(as.list(keep_best), as.character),
+    filter = filter, keep_last = keep_last, keep_best = best_rule(keep_best),
     keep_tagged = keep_tagged, delete = check_flag(delete, "delete")
   )
   deletion(found, !delete, "delete = TRUE")
@@ -140,10 +142,10 @@ retention_rules <- function(x, older_than = NULL, status = NULL, larger_than = N
 #' workspace has already with equal content is left as it is; with other content the import is refused. The details of an
 #' imported run ([get_run_details()], `imported`) name the workspace that it is from.
 #'
-#' @param runs A run, or a list of runs of one workspace.
+#' @param runs A run, or a list of runs of one workspace. With `workspace` also ids, or a table that [list_runs()] returned.
 #' @param file The zip file.
-#' @param overwrite Whether the file may exist already.
-#' @param workspace The workspace that gets the runs.
+#' @param overwrite Whether the file may exist already. Links, devices and folders are never replaced.
+#' @param workspace The workspace that gets the runs. For `export_runs()` that of the runs; needed for ids and tables.
 #' @param max_size What the file may unpack to: `"5 GB"`, or a number of bytes. Default: 1 GB, or 100 times its own size.
 #' @return `export_runs()`: a data frame, invisibly: `run_id`, `experiment`, `files`, `size` in bytes, and how many are
 #'   `left_out`. `import_runs()`: a data frame, invisibly: `run_id`, `experiment`, `status`, `files`, `size`, and whether
@@ -163,8 +165,8 @@ retention_rules <- function(x, older_than = NULL, status = NULL, larger_than = N
 #' import_runs(other, file)
 #' get_run_metrics(get_run(other, run$id))
 #' @export
-export_runs <- function(runs, file, overwrite = FALSE) {
-  chosen <- runs_of_one_workspace(runs, "runs")
+export_runs <- function(runs, file, overwrite = FALSE, workspace = NULL) {
+  chosen <- runs_of_one_workspace(runs, "runs", workspace)
   file <- path_argument(check_string(file, "file"), "file")
   table <- chosen$housekeeping$export_runs(chosen$ids, file, check_flag(overwrite, "overwrite"))
   say("Exported {number_of(nrow(table), 'run')} to {.path {file}}, {format_bytes(file.size(file))}.")
@@ -227,11 +229,25 @@ deletion <- function(table, dry_run, remedy = "dry_run = FALSE") {
 
 #' The ids of runs, and the housekeeping of their workspace
 #' @noRd
-runs_of_one_workspace <- function(runs, arg) {
+runs_of_one_workspace <- function(runs, arg, workspace) {
   if (missing(runs)) abort_missing(arg)
+  if (!is.null(workspace)) check_object(workspace, "Workspace", "workspace")
+  if (is.data.frame(runs) && !is.null(runs$run_id)) runs <- as.character(runs$run_id)
+  if (is.character(runs)) {
+    hint <- "Ids need their workspace: workspace = ws."
+    if (is.null(workspace)) abort_argument(arg, "a run or a list of runs", runs, hint = hint)
+    return(list(housekeeping = workspace$housekeeping, ids = check_strings(runs, arg)))
+  }
   found <- group_runs(check_runs(runs, arg))
   if (length(found$groups) != 1L) abort_argument(arg, "a run or a list of runs of one workspace", runs)
   list(housekeeping = found$groups[[1L]]$workspace$housekeeping, ids = found$ids)
+}
+
+#' Which runs are kept by a metric, as the core has it; a bare text is the name of the metric
+#' @noRd
+best_rule <- function(x) {
+  if (is_string(x) && is.null(names(x))) x <- c(metric = x)
+  if (!is.null(x)) lapply(as.list(x), as.character)
 }
 
 #' A time before now as the core's filters write it

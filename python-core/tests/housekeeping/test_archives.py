@@ -1,7 +1,9 @@
 """Runs that leave a workspace in a zip file, and come to another one."""
 
+import fcntl
 import json
 import os
+import shutil
 import stat
 import threading
 import tracemalloc
@@ -12,7 +14,7 @@ import pytest
 from espalier import EspalierError, ScriptRunConfig, Workspace
 from espalier.base.paths import WorkspacePaths, is_temporary
 from espalier.base.progress import Listener, listening
-from espalier.housekeeping import importing
+from espalier.housekeeping import deletion, exporting, importing
 from espalier.store.trees import read_tree
 
 
@@ -44,9 +46,9 @@ def files(run):
     return {str(path.relative_to(top)): path for path in sorted(top.rglob("*")) if path.is_file() and not path.is_symlink()}
 
 
-def code_of(call):
+def code_of(call, *arguments, **named):
     with pytest.raises(EspalierError) as caught:
-        call()
+        call(*arguments, **named)
     return caught.value
 
 
@@ -137,6 +139,16 @@ def test_runs_below_come_with_it(workspace, other, experiment, tmp_path):
     assert row["parent"] == parent.id and row["metric_AUC"] == 0.5
 
 
+def test_a_run_whose_parent_stays_behind_is_named(workspace, other, experiment, tmp_path):
+    parent = experiment.start_logging()
+    child = parent.child_run()
+    child.complete(), parent.complete()
+    workspace.housekeeping.export_runs([child.id], str(tmp_path / "runs.zip"))
+    with pytest.warns(UserWarning, match=f"1 run whose parent isn't in this workspace.*{child.id}"):
+        other.housekeeping.import_runs(str(tmp_path / "runs.zip"))
+    assert other.runs.list(include_children=True).columns["run_id"] == [child.id]
+
+
 def test_an_imported_run_can_be_exported_again(workspace, other, run, tmp_path, home):
     first, second = str(tmp_path / "1.zip"), str(tmp_path / "2.zip")
     workspace.housekeeping.export_runs([run.id], first)
@@ -199,6 +211,63 @@ def test_names_that_differ_in_case_alone_are_left_out(workspace, other, submit, 
     other.housekeeping.import_runs(file)
     assert other.runs.get(run.id).get_file_names()[:2] == ["outputs/A", "outputs/B/c"]
     assert workspace.housekeeping.import_runs(file).columns["imported"] == [False]
+
+
+def test_where_no_archive_may_be_written(workspace, run, tmp_path):
+    (tmp_path / "folder").mkdir()
+    os.symlink("file", tmp_path / "link")
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("folder", "link", "pipe"):
+        error = code_of(workspace.housekeeping.export_runs, [run.id], str(tmp_path / name), overwrite=True)
+        assert error.code == "file_exists" and f"a {name}" in error.message.replace("named ", "")
+    inside = os.path.join(run.run_dir, "outputs", "runs.zip")
+    assert code_of(lambda: workspace.housekeeping.export_runs([run.id], inside)).code == "bad_argument"
+    os.symlink(os.path.dirname(inside), tmp_path / "outputs")
+    inside = str(tmp_path / "outputs" / "runs.zip")
+    assert code_of(lambda: workspace.housekeeping.export_runs([run.id], inside)).code == "bad_argument"
+    for name in ("a\0b", "\ud800"):
+        assert code_of(workspace.housekeeping.export_runs, [run.id], name).code == "bad_argument"
+        assert code_of(workspace.housekeeping.import_runs, name).code == "bad_argument"
+    missing = str(tmp_path / "none" / "runs.zip")
+    assert code_of(lambda: workspace.housekeeping.export_runs([run.id], missing)).code == "path_missing"
+
+
+def test_what_killed_exports_left_goes(workspace, run, tmp_path):
+    names = [".tmp-1-0123456789ab.zip", ".tmp-2-0123456789ab.zip", ".tmp-3-0123456789ab.zip", ".tmp-4-mine.zip"]
+    for name in names:
+        (tmp_path / name).write_bytes(b"x")
+        os.utime(tmp_path / name, (0, 0))
+    os.utime(tmp_path / names[1])
+    with open(tmp_path / names[2], "rb+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        workspace.housekeeping.export_runs([run.id], str(tmp_path / "runs.zip"))
+    assert sorted(path.name for path in tmp_path.glob("*.zip")) == [*names[1:], "runs.zip"]
+
+
+def test_a_run_that_is_deleted_meanwhile(workspace, submit, ended, tmp_path, monkeypatch):
+    run = submit("true")
+    ended(run)
+    error = OSError(2, os.strerror(2))
+
+    def delete(*_):
+        shutil.rmtree(run.run_dir, ignore_errors=True)
+        raise error
+
+    for module, name in ((exporting, "files_of"), (deletion, "read_meta"), (exporting, "pieces_of")):
+        saved = shutil.copytree(run.run_dir, tmp_path / name)
+        with monkeypatch.context() as patched:
+            patched.setattr(module, name, delete)
+            verbs = (workspace.housekeeping.export_runs, workspace.housekeeping.archive_runs)
+            arguments = [[run.id], *([str(tmp_path / "a.zip")] if module is exporting else [])]
+            assert code_of(verbs[module is deletion], *arguments).code == "run_missing"
+        shutil.copytree(saved, run.run_dir)
+    assert not list(tmp_path.glob("*.zip"))
+
+
+def test_a_run_that_would_be_damage_elsewhere_is_not_exported(workspace, run, tmp_path):
+    status = Path(run.run_dir, "status.json")
+    status.write_text(json.dumps({**json.loads(status.read_text()), "ended_at": [1]}))
+    assert code_of(lambda: workspace.housekeeping.export_runs([run.id], str(tmp_path / "a.zip"))).code == "damaged"
 
 
 def test_an_interrupted_export_leaves_no_file(workspace, run, tmp_path):

@@ -25,7 +25,7 @@ def test_a_run_is_listed_and_then_deleted(workspace, submit, ended):
     run, other = submit("echo 1 > outputs/a"), submit("true")
     ended(run), ended(other)
     (row,) = workspace.housekeeping.delete_runs([run.id], dry_run=True).rows()
-    assert (row["run_id"], row["experiment"], row["status"], row["why"]) == (run.id, "exp", "Completed", "named")
+    assert (row["run_id"], row["experiment"], row["status"], row["why"]) == (run.id, "exp", "Completed", "asked for")
     assert row["size"] > 500 and row["needed_by"] is None and row["deleted"] is False
     assert sorted(listed(workspace)) == sorted([run.id, other.id])
     (row,) = workspace.housekeeping.delete_runs([run.id]).rows()
@@ -45,7 +45,7 @@ def test_children_go_with_their_parent_and_are_listed(workspace, experiment):
         run.complete()
     rows = workspace.housekeeping.delete_runs([child.id, parent.id], dry_run=True).rows()
     assert [row["run_id"] for row in rows] == [parent.id, child.id, grandchild.id]
-    assert [row["why"] for row in rows] == ["named", "named", f"below {child.id}"]
+    assert [row["why"] for row in rows] == ["asked for", "asked for", f"below {child.id}"]
     workspace.housekeeping.delete_runs([parent.id])
     assert listed(workspace) == [other.id] and shard_entries(workspace) == [other.id]
 
@@ -75,6 +75,23 @@ def test_a_run_that_a_queued_one_needs_is_refused(workspace, experiment, submit,
     assert row["needed_by"] == reader.id and listed(workspace) == [reader.id]
 
 
+def test_a_run_that_becomes_needed_meanwhile_stays(workspace, experiment, submit, ended, monkeypatch):
+    first = submit("echo 1 > outputs/a")
+    ended(first)
+    readers = []
+
+    def measured(root):
+        config = ScriptRunConfig(command="sleep 60", inputs={"a": {"run": first.id, "output": "outputs/a"}})
+        readers.append(experiment.submit(config))
+        return 0
+
+    monkeypatch.setattr(deletion, "size_below", measured)
+    error = code_of(lambda: workspace.housekeeping.delete_runs([first.id]))
+    assert error.code == "run_in_use" and readers[0].id in error.message and os.path.isdir(first.run_dir)
+    readers[0].cancel()
+    ended(readers[0])
+
+
 def test_a_damaged_run_can_be_deleted_and_a_newer_one_not(workspace, submit, ended):
     run, newer = submit("true"), submit("true")
     ended(run), ended(newer)
@@ -89,7 +106,8 @@ def test_what_a_killed_process_left_is_swept_by_a_submit(workspace, submit, ende
     run = submit("true")
     ended(run)
     monkeypatch.setattr(deletion, "remove_tree", lambda path: None)  # as if it was killed there
-    workspace.housekeeping.delete_runs([run.id])
+    with pytest.warns(UserWarning, match="1 deleted run could not all be removed.*[.]tmp-"):
+        workspace.housekeeping.delete_runs([run.id])
     (left,) = shard_entries(workspace)
     assert is_temporary(left) and listed(workspace) == []
     (row,) = workspace.snapshots.collect_garbage(delete=True).rows()

@@ -6,6 +6,7 @@ import json
 import os
 import stat
 import struct
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -209,6 +210,73 @@ def test_a_list_that_would_fill_the_memory(other, exported, tmp_path):
     refused(other, str(path), "")
 
 
+@pytest.mark.parametrize("name", ["x" * 256, "/".join(["x" * 200] * 11), "ü" * 128, "/".join("x" * 32_000)])
+def test_names_that_are_too_long(other, exported, tmp_path, name):
+    entries, run_id = exported
+    refused(other, packed(listed(entries, run_id, **{f"outputs/{name}": b""}), tmp_path / "a.zip"), "longer than names")
+
+
+def peak_of(call):
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_names_of_many_folders_take_little_memory(other, exported, tmp_path, monkeypatch):
+    entries, run_id = exported
+    more = {f"runs/{run_id}/outputs/{'/'.join([str(number)] * 300)}": b"" for number in range(100)}
+    file = packed({**entries, **more}, tmp_path / "a.zip")
+    assert peak_of(lambda: refused(other, file, "as the manifest lists it")) < 20_000_000
+    monkeypatch.setattr(archive_file, "_MOST_NAMES", 10_000)
+    refused(other, file, "files and folders")
+
+
+def test_a_list_of_too_many_files_is_not_read(other, exported, tmp_path, monkeypatch):
+    monkeypatch.setattr(archive_file, "MOST_ENTRIES", 1000)
+    file = packed({**exported[0], **{f"a/{number}": b"" for number in range(20_000)}}, tmp_path / "a.zip")
+    assert peak_of(lambda: refused(other, file, "more than 1,000 files")) < 4_000_000
+
+
+def test_a_manifest_of_more_than_its_files(other, exported, tmp_path):
+    entries, _ = exported
+    manifest = {**json.loads(entries["manifest.json"]), "more": "x" * (20 << 20)}
+    file = packed({**entries, "manifest.json": json.dumps(manifest).encode()}, tmp_path / "a.zip")
+    assert peak_of(lambda: refused(other, file, "manifest.json is larger")) < 4_000_000
+
+
+@pytest.mark.parametrize("record", ["meta.json", "spec.json", "status.json"])
+def test_records_of_many_lists(other, exported, tmp_path, record):
+    entries, run_id = exported
+    data = entries[f"runs/{run_id}/{record}"].rstrip().rstrip(b"}") + b', "x": [[]' + b",[]" * (4 << 20) + b"]}"
+    file = packed(listed(entries, run_id, **{record: data}), tmp_path / "a.zip")
+    assert peak_of(lambda: refused(other, file, "lists and objects")) < 60_000_000
+
+
+def test_records_are_not_held_in_memory(other, exported, tmp_path):
+    entries, run_id = exported
+    fewer = json.loads(entries.pop("manifest.json"))
+    one = {name: data for name, data in entries.items() if name.startswith("runs/")}
+    files = fewer["runs"].pop(run_id)["files"]
+    for number in range(6):
+        other_id = f"{run_id[:-8]}{number:08d}"
+        meta = json.dumps({**json.loads(one[f"runs/{run_id}/meta.json"]), "x": [[]] * 50_000}).encode()
+        spec = json.dumps({**json.loads(one[f"runs/{run_id}/spec.json"]), "id": other_id}).encode()
+        content = {**one, f"runs/{run_id}/meta.json": meta, f"runs/{run_id}/spec.json": spec}
+        entries.update({name.replace(run_id, other_id): data for name, data in content.items()})
+        digests = {
+            name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+            for name, data in (("meta.json", meta), ("spec.json", spec))
+        }
+        fewer["runs"][other_id] = {"files": {**files, **digests}}
+    entries = {name: data for name, data in entries.items() if run_id not in name}
+    file = packed({**entries, "manifest.json": json.dumps(fewer).encode()}, tmp_path / "a.zip")
+    assert peak_of(lambda: other.housekeeping.import_runs(file)) < 20_000_000
+    assert len(other.runs.list()) == 6
+
+
 @pytest.mark.parametrize(
     "make",
     [
@@ -276,7 +344,7 @@ def test_manifests_that_are_none(other, exported, tmp_path):
         refused(other, packed({**entries, "manifest.json": data}, tmp_path / "a.zip"), "Can't import")
     newer = packed({**entries, "manifest.json": b'{"format": 2}'}, tmp_path / "a.zip")
     refused(other, newer, "newer", code="newer_format")
-    refused(other, packed({"a": b"1"}, tmp_path / "a.zip"), "export_runs()")
+    refused(other, packed({"a": b"1"}, tmp_path / "a.zip"), "isn't an export")
 
 
 @pytest.mark.parametrize(
@@ -300,6 +368,12 @@ def test_manifests_that_are_none(other, exported, tmp_path):
         ("status.json", lambda status: status.update(logs={"../../../etc/passwd": {"bytes": 1}}), "isn't its own"),
         ("meta.json", lambda meta: meta.update(tags=[1]), "can't be read"),
         ("meta.json", lambda meta: meta.pop("format"), "can't be read"),
+        ("meta.json", lambda meta: meta.update(tags={"a": ["b"]}), "can't be read"),
+        ("meta.json", lambda meta: meta.update(properties={"a": 1}), "can't be read"),
+        ("meta.json", lambda meta: meta.update(archived_at=5), "can't be read"),
+        ("status.json", lambda status: status.update(ended_at=[1]), "can't be read"),
+        ("status.json", lambda status: status.update(exit_code="0"), "can't be read"),
+        ("spec.json", lambda spec: spec.update(reuse_key=[1]), "can't be read"),
     ],
 )
 def test_records_that_name_what_is_not_the_runs(other, exported, tmp_path, record, change, words):

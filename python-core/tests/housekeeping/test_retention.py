@@ -81,10 +81,12 @@ def test_what_runs_that_stay_need_is_kept(workspace, submit, ended, going, exper
     second = experiment.submit(ScriptRunConfig(command="true", inputs={"a": {"run": first.id, "output": "outputs/a"}}))
     third = experiment.submit(ScriptRunConfig(command="true", depends_on=[second.id]))
     ended(second), ended(third)
-    assert going(keep_last=1) == set()
+    with pytest.warns(UserWarning, match="1 among the last, 2 needed by runs that stay"):
+        assert going(keep_last=1) == set()
     assert going(keep_last=0) == {first.id, second.id, third.id}
     third.set_tags({"keep": "me"})
-    assert going(keep_last=0) == set()
+    with pytest.warns(UserWarning, match="1 tagged, 2 needed"):
+        assert going(keep_last=0) == set()
 
 
 def test_runs_that_have_not_ended_are_never_among_them(workspace, experiment, going):
@@ -94,6 +96,47 @@ def test_runs_that_have_not_ended_are_never_among_them(workspace, experiment, go
     assert going(keep_last=0) == set()
     parent.complete()
     assert going(keep_last=0) == {parent.id, child.id}
+
+
+def test_only_numbers_are_the_best(make, going, workspace):
+    best, text, nan = make(auc=0.9), make(auc="n/a"), make(auc=float("nan"))
+    assert going(keep_best={"metric": "AUC"}) == {text, nan}
+    assert workspace.runs.best("AUC").id == best
+
+
+def test_a_family_stays_with_a_child_that_is_kept(workspace, experiment, going):
+    families = []
+    for auc in (0.9, 0.5, 0.7):
+        parent = experiment.start_logging()
+        child = parent.child_run()
+        child.log("AUC", auc)
+        child.complete(), parent.complete()
+        families.append({parent.id, child.id})
+    child.set_tags({"keep": "me"})
+    assert going(keep_last=0) == families[0] | families[1]
+    assert going(keep_last=0, keep_best={"metric": "AUC"}) == families[1]
+
+
+def test_runs_that_go_on_or_are_archived_are_not_among_the_last(make, going, workspace, experiment):
+    first, archived = make(), make()
+    workspace.housekeeping.archive_runs([archived])
+    running = experiment.start_logging()
+    assert going(keep_last=1) == {archived}
+    running.complete()
+    assert going(keep_last=1) == {first, archived}
+
+
+def test_the_best_that_lists_show_is_kept_beside_one_that_they_do_not(make, going, workspace):
+    shown, archived, failed = make(auc=0.5), make(auc=0.9), make(auc=0.7, failed=True)
+    workspace.housekeeping.archive_runs([archived])
+    assert going(keep_best={"metric": "AUC"}) == {failed}
+    assert workspace.runs.best("AUC").id == shown
+
+
+def test_where_all_runs_stay_the_reasons_are_told(make, going):
+    make(auc=0.9), make(tags={"a": "b"}), make()
+    with pytest.warns(UserWarning, match="hold: 1 tagged, 1 among the best, 1 among the last"):
+        assert going(keep_last=1, keep_best={"metric": "AUC"}) == set()
 
 
 def test_they_are_listed_with_reasons_and_then_deleted(make, workspace):
@@ -113,6 +156,10 @@ def test_they_are_listed_with_reasons_and_then_deleted(make, workspace):
         ({"keep_tagged": False}, "bad_argument", "No rule"),
         ({"older_than": "90 dayz"}, "bad_filter", "dayz"),
         ({"status": ["failed"]}, "bad_filter", "Failed"),
+        ({"older_than": "1 month"}, "bad_filter", "days or weeks"),
+        ({"larger_than": "9" * 400}, "bad_argument", "larger_than"),
+        ({"keep_best": {"metric": "AUC", "n": "²"}}, "bad_argument", "whole number"),
+        ({"keep_best": {"metric": "AUC", "n": "9" * 5000}}, "bad_argument", "whole number"),
         ({"larger_than": "big"}, "bad_argument", "larger_than"),
         ({"keep_best": {"n": 5}}, "bad_argument", "metric"),
         ({"keep_best": {"metric": "AUC", "n": "some"}}, "bad_argument", "whole number"),

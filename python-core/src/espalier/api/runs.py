@@ -12,9 +12,8 @@ from espalier.base.operation import operation
 from espalier.base.paths import is_run_id
 from espalier.base.types import Frame
 from espalier.store.index.fields import Field
-from espalier.store.index.grammar import Compare, Order
 from espalier.store.index.rows import clean
-from espalier.store.index.run_index import Query, among, below, query_of
+from espalier.store.index.run_index import Query, among, below, best_of, query_of
 from espalier.store.index.sql import Sql, joined
 from espalier.workspace.handle import WorkspaceHandle, listed
 
@@ -108,13 +107,10 @@ class Runs(WorkspaceHandle):
         scope += [among(run_ids)] if run_ids is not None else []
         scope += [Sql("r.status = ?", (status,))] if status is not None else []
         is_named = parent is not None or run_ids is not None
-        is_number = Compare(field, ">=", float("-inf"))  # (NA, NaN and text are never the best)
-        first_made = [Order(Field("", "created_at"), False), Order(Field("", "run_id"), False)]
         fixed = listed(
             joined(scope, every=True), include_children=include_children or is_named, include_archived=is_named
         )
-        query = Query([is_number], [Order(field, maximize), *first_made], 1, fixed=fixed)
-        found = self._run_ids(query)
+        found = self._run_ids(best_of(field, largest=maximize, number=1, fixed=fixed))
         if not found:
             counted = "run" if status is None else f"{status.lower()} run"
             raise EspalierError(

@@ -1,6 +1,7 @@
 """The names inside an archive of runs, and what of a run goes into one. Pure."""
 
 import os
+import re
 
 from espalier.base.paths import (
     ATTEMPTS,
@@ -21,6 +22,7 @@ from espalier.base.paths import (
     USAGE,
     USER_LOGS,
     WORKDIR,
+    temporary,
 )
 
 # What of a run goes into an archive: its records, and folders. Not its variables, requests and working copy, which may
@@ -32,6 +34,18 @@ ARCHIVED_FOLDERS = (
 )  # fmt: skip
 # Inside an archive: the list of all it holds.
 ARCHIVE_MANIFEST = "manifest.json"
+
+_WRITTEN = re.compile(r"\.tmp-[0-9]+-[0-9a-f]{12}\.zip")
+
+
+def archive_in_writing(folder: str) -> str:
+    """A new name for an archive that is being written there."""
+    return f"{temporary(folder)}.zip"
+
+
+def is_archive_in_writing(name: str) -> bool:
+    """Whether this is an archive that is being written, or was when its process was killed."""
+    return _WRITTEN.fullmatch(name) is not None
 
 
 def archived_file(run_id: str, name: str) -> str:

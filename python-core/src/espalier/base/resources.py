@@ -85,10 +85,11 @@ def bytes_of(value: Union[int, float, str], name: str = "memory") -> int:
     """
     if isinstance(value, str):
         found = re.fullmatch(_SIZE, value, re.IGNORECASE)
-        if found:
-            return int(float(found.group(1)) * _UNITS[found.group(2).lower()])
-    elif isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 2**63:
-        return int(value)
+        size: float = float(found.group(1)) * _UNITS[found.group(2).lower()] if found else -1
+    else:
+        size = value if isinstance(value, (int, float)) and not isinstance(value, bool) else -1
+    if 0 <= size < 2**63:
+        return int(size)
     message = f"{name} must be a size such as '4 GB', or a number of bytes, not {shown(value)}."
     raise EspalierError("bad_argument", message)
 

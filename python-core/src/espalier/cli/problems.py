@@ -23,6 +23,7 @@ _COMMANDS: Dict[str, str] = {
     "write_workspace_config": "espalier workspace write-config", "delete_workspace": "espalier workspace delete",
     "list_environments": "espalier environments list", "register_environment": "espalier environments register FILE",
     "build_environment": "espalier images build ENVIRONMENT", "set_secrets": "espalier secrets set NAME",
+    "cancel_run": "espalier runs cancel RUN", "list_experiments": "espalier experiments list",
     "list_secrets": "espalier secrets list", "get_file_names": "espalier runs files RUN",
     "run.get_log": "espalier runs logs RUN", "run.get_traceback": "espalier runs traceback RUN",
 }  # fmt: skip

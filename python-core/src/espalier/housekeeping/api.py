@@ -99,7 +99,8 @@ class Housekeeping(WorkspaceHandle):
     ) -> Frame:
         """Apply rules of retention: list, or delete, the ended runs they let go, with all runs below them.
 
-        A run goes if all conditions hold for it and no rule keeps it. It stays while a run that stays needs it.
+        A run goes with the runs below it, if all conditions hold for it and no rule keeps one of these. It stays while
+        a run that stays needs it. A warning gives the reasons if all stay.
 
         Args:
             experiment: Only runs of this experiment. Default: all.
@@ -107,8 +108,9 @@ class Housekeeping(WorkspaceHandle):
             older_than: Only runs that ended before then: `90 days` ago, or a time, `2026-03-01`.
             larger_than: Only runs that take more space with the runs below them: `1 GB`, or bytes.
             filter: Only runs for which this holds, see `Runs.list`.
-            keep_last: Keep so many of each experiment, the newest.
-            keep_best: Keep the best of each experiment: `metric`, how many (`n`, 1), and `goal`, `max` or `min`.
+            keep_last: Keep so many of each experiment, the newest that have ended and aren't archived.
+            keep_best: Keep those of each experiment with the best number: `metric`, how many (`n`, 1), and `goal`,
+                `max` or `min`. Kept are the best of all ended runs, and of those that `Runs.best` chooses from.
             keep_tagged: Keep runs that have tags.
             delete: Delete them; else they are only listed.
 

@@ -23,11 +23,17 @@ from espalier.base.names import is_name
 from espalier.base.paths import is_digest, is_run_id
 from espalier.base.records import RECORD_BYTES, open_plain, parse_record
 from espalier.base.resources import size_text
-from espalier.housekeeping.portable import CHUNK, Entry, Names, is_portable
+from espalier.housekeeping.portable import CHUNK, Entry, Names, has_length, is_portable
 
-# Files of an archive, at most, and bytes of the list of them and of the manifest.
+# Files of an archive, at most, these with their folders, and bytes of the list of them.
 MOST_ENTRIES = 250_000
-_LIST_BYTES, _MANIFEST_BYTES = 64 << 20, 128 << 20
+_MOST_NAMES, _LIST_BYTES = 1_000_000, 64 << 20
+# What a manifest has beside its list, and of each file of the list beside its name, bytes.
+_MANIFEST_BYTES, _LISTED_BYTES = 1 << 20, 400
+# How many lists and objects a record may have: each takes more memory than its brackets.
+_MOST_BRACKETS = 4 * MOST_ENTRIES
+# How an entry of the list of a zip file begins.
+_IN_LIST = b"PK\x01\x02"
 # An archive may unpack to so many times its size, or to this size.
 _RATIO, _ALWAYS_BYTES = 100, 1 << 30
 _ENCRYPTED, _KINDS = 0x2041, (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -70,7 +76,10 @@ class _Reader(io.BufferedReader):
             size = 70_000  # (the end of the file, in which the end of the list is looked for)
         if size > _LIST_BYTES:
             raise zipfile.BadZipFile(f"its list of files is larger than {size_text(_LIST_BYTES)}")
-        return super().read(size)
+        data = super().read(size)
+        if data.count(_IN_LIST) > MOST_ENTRIES + 1:
+            raise zipfile.BadZipFile(f"it has more than {MOST_ENTRIES:,} files")
+        return data
 
 
 class Archive:
@@ -141,13 +150,14 @@ class Archive:
         if self._infos[name].file_size > limit:
             raise self.refused(f"{name} is larger than {size_text(limit)}")
         with self.checked(f"{name} can't be read"):
-            return parse_record(name, b"".join(self.pieces(name)))
+            data = b"".join(self.pieces(name))
+            if data.count(b"[") + data.count(b"{") > _MOST_BRACKETS:
+                raise self.refused(f"{name} has more than {_MOST_BRACKETS:,} lists and objects")
+            return parse_record(name, data)
 
     def _listed(self, max_size: Optional[int]) -> Dict[str, zipfile.ZipInfo]:
         """The entries of the zip file, which are plain files that can lie side by side."""
         infos, names = self._zip.filelist, Names()
-        if len(infos) > MOST_ENTRIES + 1:
-            raise self.refused(f"it has more than {MOST_ENTRIES:,} files")
         for info in infos:
             problem = _problem_of(info)
             if problem:
@@ -155,17 +165,20 @@ class Archive:
             clash = names.clash(info.filename)
             if clash is not None:
                 raise self.refused(f"the names {clash[:200]!r} and {info.filename[:200]!r} can't lie side by side")
+            if len(names) > _MOST_NAMES:
+                raise self.refused(f"it has more than {_MOST_NAMES:,} files and folders")
         if max_size is None:
             max_size = max(_ALWAYS_BYTES, os.fstat(self._file.fileno()).st_size * _RATIO)
         if sum(info.file_size for info in infos) > max_size:
-            hint = "If you trust it, allow more with max_size =."
+            hint = "If you trust it, allow more with `max_size`."
             raise self.refused(f"it unpacks to more than {size_text(max_size)}", hint)
         return {info.filename: info for info in infos}
 
     def _read_manifest(self) -> Manifest:
         if ARCHIVE_MANIFEST not in self._infos:
-            raise self.refused("it has no manifest, so it isn't a file that export_runs() wrote")
-        manifest = decoded(Manifest, ARCHIVE_MANIFEST, self._record(ARCHIVE_MANIFEST, _MANIFEST_BYTES))
+            raise self.refused("it has no manifest, so it isn't an export of runs")
+        limit = _MANIFEST_BYTES + sum(_LISTED_BYTES + 6 * len(name) for name in self._infos)  # (`\\u00fc` has six)
+        manifest = decoded(Manifest, ARCHIVE_MANIFEST, self._record(ARCHIVE_MANIFEST, limit))
         files = [name for run in manifest.runs.values() for name in run.files]
         for is_right, found, what in (
             (is_name, [manifest.workspace_id], "the name of a workspace"),
@@ -194,6 +207,8 @@ def _problem_of(info: zipfile.ZipInfo) -> str:
         return "has characters that no name may have"
     if name.startswith("/") or not {"", ".", ".."}.isdisjoint(name.split("/")):
         return "is no path inside of the archive"
+    if not has_length(name):
+        return "is longer than names of files may be"
     if stat.S_IFMT(mode) not in (0, stat.S_IFREG) or info.external_attr & _DOS_FOLDER:
         return "is no plain file"
     if info.flag_bits & _ENCRYPTED:

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import time
-from typing import Dict, Iterable, List, Mapping, Set
+from typing import Dict, Iterable, Iterator, List, Mapping, Set
 
 from espalier.base import states
 from espalier.base.errors import EspalierError
@@ -38,12 +38,30 @@ def families(paths: WorkspacePaths, run_ids: Iterable[str]) -> Dict[str, str]:
     for run_id in dict.fromkeys(run_ids):
         run = paths.run(run_id)
         if not is_run_id(run_id) or not os.path.isdir(run.root):
-            raise EspalierError("run_missing", f"There is no run {run_id!r} in {paths.root}.", "See list_runs().")
+            raise _missing(run)
         found.pop(run_id, None)  # (put in again, before its children)
         found[run_id] = ""
         for below in map(os.path.basename, (below.root for below in descendants_of(run))):
             found[below] = found.pop(below, run_id)
     return found
+
+
+@contextlib.contextmanager
+def present(run: RunPaths) -> Iterator[None]:
+    """Raises EspalierError `run_missing`, in place of what else fails, where another process deletes the run."""
+    try:
+        yield
+    except (OSError, EspalierError) as error:
+        if os.path.isdir(run.root):
+            raise
+        raise _missing(run) from error
+    if not os.path.isdir(run.root):
+        raise _missing(run)
+
+
+def _missing(run: RunPaths) -> EspalierError:
+    run_id, place = os.path.basename(run.root), run.workspace.root
+    return EspalierError("run_missing", f"There is no run {run_id!r} in {place}.", "See list_runs().")
 
 
 def ended(paths: WorkspacePaths, run_ids: Iterable[str], verb: str) -> Dict[str, str]:

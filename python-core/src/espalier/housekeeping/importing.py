@@ -8,6 +8,7 @@ import errno
 import os
 import shutil
 import time
+import warnings
 from contextlib import closing
 from typing import Any, Iterator, Mapping, NamedTuple, Optional, Sequence, Set
 
@@ -23,10 +24,10 @@ from espalier.base.os_errors import cannot_write
 from espalier.base.paths import CHILDREN, META, SPEC, STATUS, RunPaths, WorkspacePaths, is_digest, is_run_id, temporary
 from espalier.base.progress import report
 from espalier.base.records import FILE_MODE, FOLDER_MODE, dump_record, make_folders, now_iso
-from espalier.base.resources import bytes_of
+from espalier.base.resources import bytes_of, counted
 from espalier.base.types import Frame, Text
 from espalier.housekeeping.archive_file import Archive
-from espalier.housekeeping.portable import HOST_FIELDS, Entry, is_portable, is_same
+from espalier.housekeeping.portable import HOST_FIELDS, Entry, archive_place, is_portable, is_same
 from espalier.jobs.commit import make_shard, place_folder, sync_together
 from espalier.snapshot.hold import holding_objects
 from espalier.snapshot.reach import snapshots_in
@@ -34,6 +35,7 @@ from espalier.store.objects import SMALL, ObjectWriter
 from espalier.store.packs import ObjectReader
 from espalier.store.stored_files import put_pieces
 from espalier.store.trees import objects_of, read_tree
+from espalier.tracking.run_rows import check_records
 from espalier.workspace.experiment_record import record_experiment
 
 _KINDS = {"run_id": "string", "experiment": "string", "status": "string", "files": "integer", "size": "double",
@@ -42,28 +44,32 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
 
 
 class _Arrival(NamedTuple):
-    """A run of an archive: its place, its files, its mutable record, how it ended, the snapshots that it refers to."""
+    """A run of an archive: its place, its files, how it ended, the snapshots that it refers to, its parent."""
 
     run_id: str
     run: RunPaths
     files: Mapping[str, Entry]
-    meta: Meta
     status: str
     snapshots: Sequence[str]
+    parent: Optional[str]
 
 
 def import_runs(paths: WorkspacePaths, file: str, *, max_size: Optional[Text]) -> Frame:
     """See `Housekeeping.import_runs`. Where it raises, no run was imported."""
     limit = None if max_size is None else bytes_of(max_size, "max_size")
-    with closing(Archive(os.path.abspath(os.path.expanduser(file)), limit)) as archive:
+    with closing(Archive(archive_place(file), limit)) as archive:
         ids = sorted(archive.manifest.runs, key=lambda run_id: (int(run_id.rsplit("_", 2)[1]), run_id))
         arrivals = [_checked(paths, archive, run_id) for run_id in ids]  # (by time: parents before their children)
         new = [arrival for arrival in arrivals if not _is_there(archive, arrival)]
         if new and archive.size > shutil.disk_usage(paths.root).free:
             raise cannot_write(paths.root, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
         imported = _imported(paths, archive, new) if new else set()
+    alone = [run_id for run_id, _, _, _, _, parent in arrivals if parent and not os.path.isdir(paths.run(parent).root)]
+    if alone:
+        message = f"Lists leave out {counted(len(alone), 'run')} whose parent isn't in this workspace"
+        warnings.warn(f"{message}, unless they have `include_children`: {', '.join(alone[:3])}.", stacklevel=2)
     rows = []
-    for run_id, run, files, _, status, _ in arrivals:
+    for run_id, run, files, status, _, _ in arrivals:
         size = float(sum(entry.size for entry in files.values()))
         rows.append((run_id, run.experiment, status, len(files), size, run_id in imported))
     return Frame.of_rows(rows, _KINDS)
@@ -102,11 +108,16 @@ def _checked(paths: WorkspacePaths, archive: Archive, run_id: str) -> _Arrival:
     """One run of an archive, whose records were read and checked."""
     run, files = paths.run(run_id), archive.manifest.runs[run_id].files
     with archive.checked(f"the records of the run {run_id} can't be read"):
-        record, status = archive.record(run_id, SPEC), archive.record(run_id, STATUS)
-        meta = decoded(Meta, META, archive.record(run_id, META))
-        for problem in _problems(run_id, run.experiment, decoded(JobSpec, SPEC, record), status, files):
+        record, status, meta = (archive.record(run_id, name) for name in (SPEC, STATUS, META))
+        spec = decoded(JobSpec, SPEC, record)
+        for problem in _problems(run_id, run.experiment, spec, status, files):
             raise archive.refused(f"the run {run_id} {problem}")
-        return _Arrival(run_id, run, files, meta, str(status["state"]), snapshots_in(record))
+        decoded(Meta, META, meta)
+        check_records(run_id, record, status, meta)
+        snapshots, manifest = snapshots_in(record), archive.manifest
+        if not all(digest in manifest.objects or digest in manifest.trees for digest in snapshots):
+            raise archive.refused(f"the run {run_id} has a snapshot that isn't whole")
+        return _Arrival(run_id, run, files, str(status["state"]), snapshots, spec.parent)
 
 
 def _problems(
@@ -182,7 +193,10 @@ def _write(paths: WorkspacePaths, archive: Archive, arrival: _Arrival, aside: st
     for folder in {os.path.dirname(name) for name in arrival.files} - {""}:
         make_folders(os.path.join(aside, folder), top=aside)
     for name, entry in arrival.files.items():
-        changed = [dump_record(encode(arrival.meta._replace(imported=origin)))] if name == META else None
+        changed = None
+        if name == META:
+            meta = decoded(Meta, META, archive.record(arrival.run_id, META))
+            changed = [dump_record(encode(meta._replace(imported=origin)))]
         fd = os.open(os.path.join(aside, name), _NEW, FILE_MODE | (0o111 if entry.executable else 0))
         with os.fdopen(fd, "wb") as file:
             file.writelines(changed or archive.pieces(archived_file(arrival.run_id, name)))

@@ -8,6 +8,7 @@ from typing import Dict, Iterator, Mapping, Optional, Tuple
 from espalier.adapters.moving import files_below
 from espalier.base.archive_paths import ARCHIVED_FOLDERS, ARCHIVED_RECORDS
 from espalier.base.errors import EspalierError
+from espalier.base.model.codec import shown
 from espalier.base.model.record import Record
 from espalier.base.paths import CANCEL, CHILDREN, META, STATUS, RunPaths
 from espalier.base.records import dump_record, open_plain
@@ -16,6 +17,8 @@ from espalier.lifecycle.status import status_record
 # What a status says of the host and of folders there.
 HOST_FIELDS = ("scratch", "pid", "boot_id", "pid_start", "held_by", "collect_from", "origin")
 CHUNK = 1 << 20
+# The longest name of a file, and of one of its parts.
+_NAME_BYTES, _PART_BYTES = 2048, 255
 
 
 class Entry(Record):
@@ -29,31 +32,55 @@ class Entry(Record):
         return ("executable",)
 
 
+def archive_place(file: str) -> str:
+    """The absolute path that a user gave. Raises EspalierError `bad_argument`: it can't be one."""
+    try:
+        if b"\0" in os.fsencode(file):
+            raise ValueError
+        return os.path.abspath(os.path.expanduser(file))
+    except ValueError:  # (as UnicodeEncodeError is)
+        message = f"file must be the name of a file, not {shown(file)}."
+        raise EspalierError("bad_argument", message) from None
+
+
 class Names:
     """Names of files that can lie side by side on every file system: none is another's folder, or differs from another
     only in case or in the form of an accent."""
 
     def __init__(self) -> None:
-        self._seen: Dict[str, str] = {}
+        # Number of the folder, and the folded name there -> number, the name as it is, whether it is a folder.
+        self._seen: Dict[Tuple[int, str], Tuple[int, str, bool]] = {}
+
+    def __len__(self) -> int:
+        """How many files and folders."""
+        return len(self._seen)
 
     def clash(self, name: str) -> Optional[str]:
         """The name that another one clashes with, which is taken in if there is none."""
-        parts = name.split("/")
-        for count in range(1, len(parts) + 1):
-            path = "/".join(parts[:count])
-            kept = path + "/" if count < len(parts) else path
-            key = unicodedata.normalize("NFC", path).casefold()
+        parts, folder = name.split("/"), 0
+        for count, part in enumerate(parts, 1):
+            key, is_folder = (folder, unicodedata.normalize("NFC", part).casefold()), count < len(parts)
             known = self._seen.get(key)
-            if known is not None and (known != kept or kept == name):
-                return known
-            self._seen[key] = kept
+            if known is None:
+                known = self._seen[key] = (len(self._seen) + 1, part, is_folder)
+            elif known[1:] != (part, True) or not is_folder:
+                return "/".join((*parts[: count - 1], known[1]))
+            folder = known[0]
         return None
+
+
+def has_length(name: str) -> bool:
+    """Whether a name isn't longer than file systems take, with that of the folder that it is put into."""
+    if len(name) > _NAME_BYTES:
+        return False
+    data = name.encode("utf-8", "surrogatepass")
+    return len(data) <= _NAME_BYTES and all(len(part) <= _PART_BYTES for part in data.split(b"/"))
 
 
 def is_portable(name: str) -> bool:
     """Whether a name of a run's file may stand in an archive: relative, plain text, and one of a run's own places."""
     parts = name.split("/")
-    if not {"", ".", ".."}.isdisjoint(parts) or "\\" in name:
+    if not {"", ".", ".."}.isdisjoint(parts) or "\\" in name or not has_length(name):
         return False
     if any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
         return False

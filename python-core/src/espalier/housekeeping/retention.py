@@ -1,6 +1,8 @@
 """Rules of retention: which ended runs may go, and why."""
 
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
+import re
+import warnings
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
 from espalier.adapters.files import size_below
 from espalier.base import states
@@ -15,11 +17,16 @@ from espalier.base.types import Frame, Text
 from espalier.housekeeping.deletion import delete
 from espalier.housekeeping.families import families, index_of
 from espalier.store.index.fields import Field
-from espalier.store.index.grammar import Compare, Negation, Order
-from espalier.store.index.run_index import Query, RunIndex, experiments, needed_by, query_of
+from espalier.store.index.grammar import Compare
+from espalier.store.index.run_index import NOT_ARCHIVED, Query, RunIndex, best_of, experiments, needed_by, query_of
 from espalier.store.index.sql import Sql, joined
+from espalier.workspace.handle import NO_CHILDREN
 
-_TOP = Sql("r.parent IS NULL")
+_ENDED = Sql(
+    f"r.status NOT IN ({', '.join('?' * (len(states.UNFINISHED) + 1))})",
+    (*sorted(states.UNFINISHED), states.UNREADABLE),
+)
+_COMPLETED = Sql("r.status = ?", (states.COMPLETED,))
 
 
 class Best(Record):
@@ -45,12 +52,13 @@ class Rules:
         self.larger_than = None if larger_than is None else bytes_of(larger_than, "larger_than")
         self.keep_last = None if keep_last is None else checked_count(keep_last, "keep_last")
         self.keep_tagged = keep_tagged
-        best = dict(keep_best or {})
-        if str(best.get("n")).isdecimal():  # (in R `c(metric = "AUC", n = 5)` is text)
+        # (in R `c(metric = "AUC", n = 5)` is text)
+        best: Dict[str, Any] = dict(keep_best or {})
+        if isinstance(best.get("n"), str) and re.fullmatch("[0-9]{1,9}", best["n"]):
             best["n"] = int(best["n"])
         self.keep_best = checked(Best, best, "bad_argument", where="keep_best") if best else None
         if self.keep_best and (self.keep_best.n < 1 or self.keep_best.goal not in ("max", "min")):
-            hint = 'Give for example c(metric = "AUC", n = 5).'
+            hint = "An example: the metric AUC, n 5, goal max."
             raise EspalierError("bad_argument", 'keep_best takes `n`, 1 or more, and `goal`, "max" or "min".', hint)
         # The conditions that the index can decide.
         self.where = [*query_of(filter).where]
@@ -76,32 +84,51 @@ class Rules:
 def apply_rules(paths: WorkspacePaths, rules: Rules, *, dry_run: bool) -> Frame:
     """Delete the runs that rules let go, or list them only. See `Housekeeping.retention_rules`."""
     index = index_of(paths)
-    run_ids, needs = index.ask(lambda database: (_chosen(index, database, rules), needed_by(database)))
-    found = families(paths, run_ids)
+    run_ids, kept, needs = index.ask(
+        lambda database: (_chosen(index, database, rules), _kept(index, database, rules), needed_by(database))
+    )
+    found, counts = families(paths, run_ids), {}
     if rules.larger_than is not None:
         found = _larger(paths, found, rules.larger_than)
-    return delete(paths, _unneeded(found, needs), dry_run=dry_run, why=rules.why)
+    for reason, keeps in (*kept.items(), ("needed by runs that stay", None)):
+        left = _unneeded(found, needs) if keeps is None else _without(found, keeps)
+        counts[reason] = sum(not above for above in found.values()) - sum(not above for above in left.values())
+        found = left
+    if not found and any(counts.values()):
+        why = ", ".join(f"{count} {reason}" for reason, count in counts.items() if count)
+        warnings.warn(f"The rules keep all runs for which the conditions hold: {why}.", stacklevel=2)
+    return delete(paths, found, dry_run=dry_run, why=rules.why)
 
 
 def _chosen(index: RunIndex, database: Any, rules: Rules) -> List[str]:
-    """The runs without a parent that all conditions hold for but that of size, and that no number keeps."""
-    marks = ", ".join("?" * (len(states.UNFINISHED) + 1))
-    fixed = [_TOP, Sql(f"r.status NOT IN ({marks})", (*sorted(states.UNFINISHED), states.UNREADABLE))]
+    """The runs without a parent that all conditions hold for but that of size."""
+    fixed = [NO_CHILDREN, _ENDED]
     if rules.experiment is not None:
         fixed.append(Sql("r.experiment = ?", (rules.experiment,)))
+    return index.ids(database, Query(rules.where, fixed=joined(fixed, every=True)))
+
+
+def _kept(index: RunIndex, database: Any, rules: Rules) -> Dict[str, Set[str]]:
+    """The runs that rules keep, by the reason. A kept child keeps its family."""
+    kept: Dict[str, Set[str]] = {"tagged": set(), "among the best": set(), "among the last": set()}
     if rules.keep_tagged:
-        fixed.append(Sql("r.n NOT IN (SELECT run FROM tags)"))
-    found = index.ids(database, Query(rules.where, fixed=joined(fixed, every=True)))
-    kept: Set[str] = set()
+        kept["tagged"].update(index.ids(database, Query(fixed=Sql("r.n IN (SELECT run FROM tags)"))))
+    shown = (NO_CHILDREN, NOT_ARCHIVED)
     for name, _, _ in experiments(database):
-        own = joined([Sql("r.experiment = ?", (name,)), _TOP], every=True)
+        own = [Sql("r.experiment = ?", (name,)), _ENDED]
         if rules.keep_last:
-            kept.update(index.ids(database, Query(limit=rules.keep_last, fixed=own)))
+            last = Query(limit=rules.keep_last, fixed=joined([*own, *shown], every=True))
+            kept["among the last"].update(index.ids(database, last))
         if rules.keep_best:
-            field = Field("metrics", rules.keep_best.metric)
-            order, has_it = [Order(field, rules.keep_best.goal == "max")], [Negation(Compare(field, "null", ""))]
-            kept.update(index.ids(database, Query(has_it, order, rules.keep_best.n, fixed=own)))
-    return [run_id for run_id in found if run_id not in kept]
+            metric, number, largest = (
+                Field("metrics", rules.keep_best.metric),
+                rules.keep_best.n,
+                rules.keep_best.goal == "max",
+            )
+            for scope in (own, [*own, *shown, _COMPLETED]):  # (the best of all, and those that `Runs.best` finds)
+                best = best_of(metric, largest=largest, number=number, fixed=joined(scope, every=True))
+                kept["among the best"].update(index.ids(database, best))
+    return kept
 
 
 def _larger(paths: WorkspacePaths, found: Mapping[str, str], least: int) -> Dict[str, str]:
@@ -113,10 +140,16 @@ def _larger(paths: WorkspacePaths, found: Mapping[str, str], least: int) -> Dict
     return {run_id: above for run_id, above in found.items() if sizes[above or run_id] > least}
 
 
-def _unneeded(found: Dict[str, str], needs: Sequence[Tuple[str, str, str]]) -> Dict[str, str]:
+def _without(found: Mapping[str, str], staying: Iterable[str]) -> Dict[str, str]:
+    """The families of which no run is one that stays."""
+    tops = {found[run_id] or run_id for run_id in staying if run_id in found}
+    return {run_id: above for run_id, above in found.items() if (above or run_id) not in tops}
+
+
+def _unneeded(found: Mapping[str, str], needs: Sequence[Tuple[str, str, str]]) -> Dict[str, str]:
     """The families of which no run is needed by one that stays."""
     while True:
-        staying = {found[run] or run for run, reader, _ in needs if run in found and reader not in found}
-        if not staying:
-            return found
-        found = {run_id: above for run_id, above in found.items() if (above or run_id) not in staying}
+        left = _without(found, [run for run, reader, _ in needs if run in found and reader not in found])
+        if len(left) == len(found):
+            return left
+        found = left

@@ -50,6 +50,13 @@ def summarise(folder: str) -> Dict[str, Any]:
         return {**row, "status": states.DAMAGED, "error": f"Its records cannot be read: {error!r:.200}."}
 
 
+def check_records(run_id: str, spec: Dict[str, Any], status: Dict[str, Any], meta: Dict[str, Any]) -> None:
+    """Raises EspalierError `damaged` for records with which a run would be listed as damaged."""
+    row = _empty_row(run_id)
+    for record, fields in ((spec, _FROM_SPEC), (status, _FROM_STATUS), (meta, _FROM_META)):
+        _take(row, record, fields)
+
+
 def _commit(spec: Dict[str, Any]) -> Optional[str]:
     """The commit its folder was at when it was submitted."""
     git = spec.get("git")

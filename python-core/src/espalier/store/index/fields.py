@@ -183,5 +183,5 @@ def seconds_at(text: str) -> float:
             year, month, day, hour, minute, second = (int(part or 0) for part in iso.group(1, 2, 3, 4, 5, 6))
             whole = datetime.datetime(year, month, day, hour, minute, second, tzinfo=zone)
             return whole.timestamp() + float(iso.group(7) or 0)
-    hint = 'Write "2026-03-01", "2026-03-01T12:00:00Z", or "7 days", which is before now.'
+    hint = 'Write "2026-03-01", "2026-03-01T12:00:00Z", or "7 days" ago, in seconds, minutes, hours, days or weeks.'
     raise refusal("it isn't a time", text, hint)

@@ -247,6 +247,13 @@ def below(run_id: str) -> Sql:
     )
 
 
+def best_of(metric: Field, *, largest: bool, number: int, fixed: Sql) -> Query:
+    """The runs with the best numbers of a metric; of equal ones those that were made first."""
+    is_number = Compare(metric, ">=", float("-inf"))  # (NA, NaN and text are never the best)
+    first_made = [Order(Field("", "created_at"), False), Order(Field("", "run_id"), False)]
+    return Query([is_number], [Order(metric, largest), *first_made], number, fixed=fixed)
+
+
 def last_change(database: sqlite3.Connection) -> int:
     """The number of the last change; see `Query.changed_since`."""
     return int(database.execute("SELECT coalesce(max(changed), 0) FROM runs").fetchone()[0])
