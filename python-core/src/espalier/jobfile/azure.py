@@ -74,28 +74,44 @@ def _command_job(job: Document) -> Translated:
     if "code" in given:
         found["source_directory"] = _local(job, "code")
     if "timeout" in limits:
-        found["limits"] = {"run_seconds": limits.pop("timeout")}
+        found["limits"] = {"run_seconds": limits["timeout"]}
     if "shm_size" in resources:
-        found["docker"] = {"shm_size": resources.pop("shm_size")}
+        found["docker"] = {"shm_size": resources["shm_size"]}
     if "environment" in given:
         with job.at("environment"):
             found["environment"] = _environment(job)
         if found["environment"].get("docker"):
             found.setdefault("docker", True)
     origins = dict(_ORIGINS)
-    words = {"inputs": _inputs(job, found, origins), "outputs": _outputs(job, found)}
+    outputs = _outputs(job)
+    if outputs:
+        found["outputs"] = {name: f"{OUTPUTS}/{name}" for name in outputs}
+    words = {
+        "inputs": _inputs(job, found, origins),
+        "outputs": {name: f"${{{_OUTPUTS}}}/{name}" for name in outputs},
+    }
+    # (Azure makes folders before the job starts)
+    folders = [words["outputs"][name] for name, item in outputs.items() if item.get("type") != "uri_file"]
     if "command" in given:
         with job.at("command"):
             command = _shell(job.read(str, "command"), words)
-            found["command"] = "".join(f'mkdir -p "{words["outputs"][name]}" && ' for name in _folders(job)) + command
-    is_remote = "compute" in given and job.read(str, "compute") not in ("local", "azureml:local")
-    is_single = resources.get("instance_count") == "1"
-    ignored = [name for name in given if name in _IGNORED] + ["compute"] * is_remote
-    ignored += [f"limits.{name}" for name in limits]
-    ignored += [f"resources.{name}" for name in resources if not (name == "instance_count" and is_single)]
-    for name in words["outputs"]:
-        ignored += [f"outputs.{name}.{inner}" for inner in job.part("outputs", name) if inner not in ("type", "mode")]
-    return job.translated(found, origins), note_on_ignored(job, ignored)
+            found["command"] = "".join(f'mkdir -p "{folder}" && ' for folder in folders) + command
+    return job.translated(found, origins), note_on_ignored(job, _ignored(job, outputs))
+
+
+def _ignored(job: Document, outputs: Mapping[str, Mapping[str, Any]]) -> List[str]:
+    """The fields that have no meaning here."""
+    given = job.part()
+    names = [name for name in given if name in _IGNORED]
+    if "compute" in given and job.read(str, "compute") not in ("local", "azureml:local"):
+        names.append("compute")
+    names += [f"limits.{name}" for name in job.part("limits") if name != "timeout"]
+    for name, item in job.part("resources").items():
+        if name != "shm_size" and (name, item) != ("instance_count", "1"):
+            names.append(f"resources.{name}")
+    for name, fields in outputs.items():
+        names += [f"outputs.{name}.{inner}" for inner in fields if inner not in ("type", "mode")]
+    return names
 
 
 def _local(job: Document, *way: str) -> str:
@@ -110,7 +126,9 @@ def _local(job: Document, *way: str) -> str:
 
 def _inputs(job: Document, found: Dict[str, Any], origins: Dict[Way, Way]) -> Dict[str, str]:
     """Puts files among inputs, and values among variables; the word of the shell for each."""
-    words, files, variables = {}, {}, job.part("environment_variables")
+    words, files, variables = {}, {}, {}
+    if job.get("environment_variables") is not None:
+        variables = job.read(Mapping[str, str], "environment_variables")
     for name, item in job.part("inputs").items():
         _check_name(job, "inputs", name)
         if isinstance(item, dict):
@@ -125,19 +143,12 @@ def _inputs(job: Document, found: Dict[str, Any], origins: Dict[Way, Way]) -> Di
     return words
 
 
-def _outputs(job: Document, found: Dict[str, Any]) -> Dict[str, str]:
-    """Puts files and folders among outputs; the word of the shell for each."""
-    names = list(job.read(Mapping[str, Any], "outputs")) if job.get("outputs") is not None else []
-    for name in names:
+def _outputs(job: Document) -> Dict[str, Dict[str, Any]]:
+    """The fields of each output."""
+    given = job.read(Mapping[str, Any], "outputs") if job.get("outputs") is not None else {}
+    for name in given:
         _check_name(job, "outputs", name)
-    if names:
-        found["outputs"] = {name: f"{OUTPUTS}/{name}" for name in names}
-    return {name: f"${{{_OUTPUTS}}}/{name}" for name in names}
-
-
-def _folders(job: Document) -> List[str]:
-    """The outputs that are folders, which Azure makes before the job starts."""
-    return [name for name in job.values.get("outputs") or () if job.part("outputs", name).get("type") != "uri_file"]
+    return {name: item if isinstance(item, dict) else {} for name, item in given.items()}
 
 
 def _check_name(job: Document, where: str, name: str) -> None:

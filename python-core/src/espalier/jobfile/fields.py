@@ -84,7 +84,7 @@ class Source:
 
     record_diff: Optional[bool] = _field("Record what isn't committed to git.")
     outside_links: Optional[str] = _field(
-        "What becomes of links that lead out of the folder.", enum=[*OUTSIDE_LINKS, None]
+        "What becomes of links that lead out of the folder.", type=["string", "null"], enum=[*OUTSIDE_LINKS, None]
     )
     keep_workdir: Optional[bool] = _field("Keep the working copy after the run.")
 
@@ -126,7 +126,7 @@ class Job:
     depends_on: Optional[Sequence[str]] = _field("Ids of runs that have to complete before.")
     seed: Optional[int] = _field("Random seed.")
     children: Optional[str] = _field(
-        "What becomes of child runs when the script has ended.", enum=["wait", "detach", None]
+        "What becomes of child runs when the script has ended.", type=["string", "null"], enum=["wait", "detach", None]
     )
 
 

@@ -64,12 +64,10 @@ def job_of(document: Document, notes: List[str]) -> JobFile:
     if not isinstance(document.values, dict) or not document.values:
         hint = "A job has a field a line, `script: train.R` among them."
         raise bad_job(document.spot(())[1].value, "it holds no job.", hint)
+    _check_format(document)
     with document.at():
         given = _fields(document.values)
-    _check_format(document)
-    values = {
-        name: value for name, value in ((name, _at(given, way)) for name, way in WAYS.items()) if value is not None
-    }
+    values = {name: value for name, way in WAYS.items() if (value := _at(given, way)) is not None}
     _resolve(values, document)
     if "python" in given:
         is_path = os.sep in given["python"] or given["python"].startswith("~")

@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 from espalier.base.model.codec import Wrong, shown
 from espalier.environment.definition import Environment
 from espalier.environment.python_sources import conda_environment
-from espalier.jobfile.document import Document, as_written
+from espalier.jobfile.document import Document, Way, as_written
 from espalier.jobfile.environments import definition_value
 
 Translated = Tuple[Document, List[str]]
@@ -32,10 +32,12 @@ def translated_runconfig(document: Document) -> Translated:
     Raises:
         EspalierError: `bad_job_file`.
     """
-    places = {tuple(map(_snake, way)): spot for way, spot in document.places.items()}
+    places = {_renamed_way(way): spot for way, spot in document.places.items()}
     run = Document(document.path, _renamed(document.values), places)
     if isinstance(run.get("environment"), str):
         run.values["environment"] = {"python": {"conda_dependencies_file": run.get("environment")}}
+    if not isinstance(run.get("docker"), dict):
+        run.values.pop("docker", None)
     given, container, asked = run.part(), run.part("docker"), run.part("environment", "docker")
     names = ("script", "command", "arguments", "environment_variables")
     found = {name: given.pop(name) for name in names if given.get(name) not in (None, "", [], {})}
@@ -54,9 +56,11 @@ def translated_runconfig(document: Document) -> Translated:
             found["environment"] = definition_value(environment, has_name=False)
         is_container &= environment is not None and environment.docker is not None
         variables = run.part("environment", "environment_variables")
-        found["environment_variables"] = {**variables, **found.get("environment_variables", {})}
+        if variables:
+            found["environment_variables"] = {**variables, **run.part("environment_variables")}
     if is_container:
-        found["docker"] = {name: {**asked, **container}.get(name) for name in ("shm_size",)}
+        size = container.get("shm_size", asked.get("shm_size"))
+        found["docker"] = True if size is None else {"shm_size": size}
     ignored = [name for name, item in given.items() if name != "docker" and _means_something(item)]
     if given.get("target") == "local":
         ignored.remove("target")
@@ -85,6 +89,12 @@ def _renamed(value: Any, holder: str = "") -> Any:
     if not isinstance(value, dict) or holder == "environment_variables":
         return value
     return {_snake(name): _renamed(item, _snake(name)) for name, item in value.items()}
+
+
+def _renamed_way(way: Way) -> Way:
+    names = tuple(map(_snake, way))
+    last = names.index("environment_variables") + 1 if "environment_variables" in names else len(way)
+    return (*names[:last], *way[last:])
 
 
 def _means_something(value: Any) -> bool:
