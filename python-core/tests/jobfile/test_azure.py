@@ -116,8 +116,8 @@ def test_its_environments(written: str, meant: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text, place, says",
     [
-        ("type: sweep\ntrial: {}\n", "line 1, column 7", "type 'sweep'"),
-        ("type: command\ncommand: ls\ncomputee: x\n", "line 3, column 1", "`computee` isn't a field"),
+        ("type: sweep\ntrial: {}\n", "line 1, column 7", "type must be command, not 'sweep'"),
+        ("type: command\ncommand: ls\ncomputee: x\n", "line 3, column 1", "computee isn't a known field"),
         ("type: command\ncommand: ls ${{inputs.x}}\n", "line 2, column 10", "${{inputs.x}}, which isn't among the inputs"),
         ("type: command\ninputs: {x: 1}\ncommand: |\n  # don't\n  ls ${{inputs.x}}\n", "line 3, column 10", "beside a comment"),
         ("type: command\ninputs: {x: 1}\ncommand: cat <<E ${{inputs.x}}\n", "line 3, column 10", "a here-document"),
@@ -126,10 +126,10 @@ def test_its_environments(written: str, meant: Any, tmp_path: Path) -> None:
         ("type: command\ncommand: ls\ncode: git+https://x.org/r\n", "line 3, column 7", "isn't a path on this machine"),
         ("type: command\ncommand: ls\ninputs: {d: {path: 'azureml:data:3'}}\n", "line 3, column 20", "isn't a path on this machine"),
         ("type: command\ncommand: ls\ninputs: {d: {path: 'https://x.org/a'}}\n", "line 3, column 20", "isn't a path"),
-        ("type: command\ncommand: ls\ninputs: {'a b': 1}\n", "line 3, column 10", "'a b' can't be the name of one of inputs"),
-        ("type: command\ncommand: ls\ninputs: {d: [1]}\n", "line 3, column 13", "must be a value, or have a path"),
-        ("type: command\ncommand: ls\noutputs: {'../x': }\n", "line 3, column 11", "can't be the name of one of outputs"),
-        ("type: command\ncommand: [ls]\n", "line 2, column 10", "`command` must be text"),
+        ("type: command\ncommand: ls\ninputs: {'a b': 1}\n", "line 3, column 10", "inputs.a b can't be the name of one"),
+        ("type: command\ncommand: ls\ninputs: {d: [1]}\n", "line 3, column 13", "inputs.d must be text, not a list"),
+        ("type: command\ncommand: ls\noutputs: {'../x': }\n", "line 3, column 11", "outputs.../x can't be the name of one"),
+        ("type: command\ncommand: [ls]\n", "line 2, column 10", "command must be text, not a list"),
         ("type: command\ncommand: ls\nenvironment: {}\n", "line 3, column 14", "a name, or have image, build or conda_file"),
         ("type: command\ncommand: ls\nenvironment: {conda_file: no.yml}\n", "line 3, column 14", "cannot be read"),
         ("type: command\ncommand: ls\nenvironment: {image: '--x'}\n", "line 3, column 14", "isn't the name of an image"),
@@ -226,7 +226,7 @@ def test_environments_of_run_configurations(environment: str, meant: Any, tmp_pa
         ("script: a.R\nframework: R\nenvironment: {r: {rVersion: x}}\n", "r.version"),
         ("script: a.R\nframework: R\nenvironment: {python: {condaDependenciesFile: ../../none}}\n", "cannot be read"),
         ("script: a.R\nframework: R\nenvironment: {python: {condaDependencies: {dependencies: [{pip: ['-r /etc/passwd']}]}}}\n", "line 3"),
-        ("script: a.R\nframework: R\ndocker: {useDocker: maybe}\n", "`docker.useDocker` must be true or false"),
+        ("script: a.R\nframework: R\ndocker: {useDocker: maybe}\n", "docker.use_docker must be true or false"),
     ],
 )
 def test_run_configurations_that_are_wrong(text: str, says: str, tmp_path: Path) -> None:

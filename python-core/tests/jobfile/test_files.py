@@ -12,12 +12,13 @@ import yaml
 from espalier import Environment, EspalierError, ScriptRunConfig, input_url, read_job, write_job
 from espalier.base.config import OUTSIDE_LINKS, Session
 from espalier.base.docker_options import DockerOptions
-from espalier.base.retry import CAUSES
+from espalier.base.retry import CAUSES, Retry
 from espalier.environment.definition import CranPackage, RSide
 from espalier.jobfile.environments import definition_value
+from espalier.jobfile.fields import WAYS, schema_of_job_files
 from espalier.jobfile.files import job_text
-from espalier.jobfile.model import FIELDS, GROUPS, fields_of, job_of
-from espalier.jobfile.reader import read_nodes
+from espalier.jobfile.model import fields_of, job_of
+from espalier.jobfile.reader import read_document
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -46,7 +47,7 @@ DOCKER = st.builds(
     DockerOptions, shm_size=st.none() | SIZES, network=st.sampled_from(["bridge", "none", "no"]), init=st.booleans(),
     mounts=st.dictionaries(PATHS.filter(lambda path: path != "/"), st.sampled_from(["/mnt", "/data"]), max_size=1), user=st.none() | st.just("1000:100"),
 )  # fmt: skip
-RETRIES = st.none() | st.integers(1, 9) | st.fixed_dictionaries({"attempts": st.integers(1, 9)}, optional={"on": st.lists(st.sampled_from(CAUSES), min_size=1) | st.sampled_from(CAUSES), "wait_seconds": st.floats(0, 9), "factor": st.integers(1, 9)})
+RETRIES = st.none() | st.integers(1, 9) | st.fixed_dictionaries({"attempts": st.integers(1, 9)}, optional={"on": st.lists(st.sampled_from(CAUSES), min_size=1) | st.sampled_from(CAUSES), "wait_seconds": st.floats(0, 9), "factor": st.integers(1, 9)}).map(lambda policy: {name: policy[name] for name in Retry._fields if name in policy})
 SECONDS = st.none() | st.floats(0.1, 1e9) | st.integers(1, 10**9)
 COMMON: Dict[str, Any] = dict(
     arguments=st.lists(TEXTS, max_size=3), script_params=st.dictionaries(LABELS, PARAMS, max_size=4), environment_variables=st.dictionaries(LABELS.filter(lambda name: "=" not in name), PLAIN, max_size=3),
@@ -84,7 +85,7 @@ def exact(value: Any) -> Any:
 @settings(max_examples=400, deadline=None)
 def test_nothing_is_lost(config: ScriptRunConfig, experiment: Any, tags: Dict[str, str]) -> None:
     text = job_text(fields_of(config, experiment, tags, FOLDER))
-    job = job_of(read_nodes(text, f"{FOLDER}/job.yml"), [])
+    job = job_of(read_document(text, f"{FOLDER}/job.yml"), [])
     assert same(job.config, config), text
     assert (job.experiment, dict(job.tags)) == (experiment, tags)
     # and readers of YAML 1.1 find the same text and numbers
@@ -93,9 +94,7 @@ def test_nothing_is_lost(config: ScriptRunConfig, experiment: Any, tags: Dict[st
 
 
 def test_every_field_of_a_config_has_one_in_files() -> None:
-    grouped = {one.config for members in GROUPS.values() for one in members.values()}
-    known = {one.config for one in FIELDS.values()} | grouped | {"session"}
-    assert known == {item.name for item in fields(ScriptRunConfig)} | {""}
+    assert {*WAYS, "session"} == {item.name for item in fields(ScriptRunConfig)}
 
 
 def test_a_file_says_what_the_job_says_and_no_more(tmp_path: Path) -> None:
@@ -183,7 +182,5 @@ def test_variables_that_look_secret_are_noted(tmp_path: Path) -> None:
 
 
 def test_the_published_schema_is_that_of_the_fields() -> None:
-    from espalier.jobfile.schema import schema_of_job_files
-
     page = json.loads((Path(__file__).parents[3] / "docs" / "job.schema.json").read_text("utf-8"))
     assert page == schema_of_job_files()

@@ -1,21 +1,18 @@
 """Azure's job files as espalier's: which they are, and command jobs of `az ml job`; `runconfig.py` has those of v1.
 
-They become nodes of our own fields, at the places where Azure's stand. No value that a file holds becomes part of a
-shell line: commands name variables, which have the values.
+They become values of our own fields, each with the place where Azure's stands. No value that a file holds becomes part
+of a shell line: commands name variables, which have the values.
 """
 
 import re
-from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Tuple
 
-from espalier.base.errors import EspalierError
-from espalier.base.model.codec import shown
+from espalier.base.model.codec import Wrong, refuse_unknown
 from espalier.base.paths import OUTPUTS
 from espalier.base.scripts import input_variable
 from espalier.environment.definition import Environment
+from espalier.jobfile.document import Document, Way
 from espalier.jobfile.environments import definition_value
-from espalier.jobfile.kinds import map_of, misfit, path_of, text_of
-from espalier.jobfile.near import unknown_name
-from espalier.jobfile.reader import Node, bad_job, node_of
 from espalier.jobfile.runconfig import Translated, is_runconfig, note_on_ignored, translated_runconfig
 
 _MARKS = {"type", "code", "compute", "experiment_name", "distribution", "services", "identity"}
@@ -37,152 +34,148 @@ _BINDING = re.compile(r"\$\{\{\s*(inputs|outputs)\.([A-Za-z0-9_]+)\s*\}\}")
 # Where quotes mean something else: comments, here-documents, commands within commands.
 _UNCERTAIN = re.compile(r"<<|`|\$\(|\$'|(?:^|[\s;&|])#", re.MULTILINE)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+# Where our fields come from that have another name.
+_ORIGINS: Dict[Way, Way] = {
+    ("experiment",): ("experiment_name",), ("source_directory",): ("code",), ("docker",): ("resources",),
+    ("docker", "shm_size"): ("resources", "shm_size"), ("limits", "run_seconds"): ("limits", "timeout"),
+}  # fmt: skip
 # How Azure names the variables of inputs; and where a job's outputs lie, which the runner sets.
 _VALUE = "AZURE_ML_INPUT_"
 _OUTPUTS = "AZUREML_OUTPUT_DIRECTORY"
 
 
-def is_azure(node: Node) -> bool:
+def is_azure(document: Document) -> bool:
     """Whether a file's content is one of Azure's."""
-    fields = node.fields or {}
-    schema = fields.get("$schema")
-    if schema is not None and schema.text:
-        return "azuremlschemas" in schema.text
-    environment = fields.get("environment")
-    names_azure = environment is not None and (environment.text or "").startswith("azureml:")
-    return is_runconfig(node) or ("script" not in fields and (names_azure or bool(_MARKS & set(fields))))
+    fields = document.values if isinstance(document.values, dict) else {}
+    schema, environment = fields.get("$schema"), fields.get("environment")
+    if isinstance(schema, str) and schema:
+        return "azuremlschemas" in schema
+    names_azure = isinstance(environment, str) and environment.startswith("azureml:")
+    return is_runconfig(document) or ("script" not in fields and (names_azure or bool(_MARKS & set(fields))))
 
 
-def translated(node: Node) -> Translated:
+def translated(document: Document) -> Translated:
     """One of Azure's files as a file of ours, and what there is to tell.
 
     Raises:
         EspalierError: `bad_job_file`.
     """
-    return translated_runconfig(node) if is_runconfig(node) else _command_job(node)
+    return translated_runconfig(document) if is_runconfig(document) else _command_job(document)
 
 
-def _command_job(node: Node) -> Translated:
-    given = {name: item for name, item in map_of(node, "a job").items() if item.content is not None}
-    kind = given.get("type")
-    if kind is not None and kind.text != "command":
-        hint = "espalier reads jobs whose type is command."
-        raise bad_job(kind.place, f"jobs of the type {shown(kind.text)} can't be read.", hint, "type")
-    unknown = next((name for name in given if name not in _KNOWN), None)
-    if unknown is not None:
-        raise unknown_name(given[unknown], "", unknown, _KNOWN)
-    ignored = [name for name in given if name in _IGNORED]
+def _command_job(job: Document) -> Translated:
+    given, limits, resources = job.part(), job.part("limits"), job.part("resources")
+    with job.at("type"):
+        if given.get("type", "command") != "command":
+            raise Wrong("must be command", given["type"])
+    with job.at():
+        refuse_unknown(given, sorted(_KNOWN))
     found = {name: given[name] for name in _SAME if name in given}
     if "experiment_name" in given:
         found["experiment"] = given["experiment_name"]
     if "code" in given:
-        found["source_directory"] = _local(given["code"], "code")
-    if "compute" in given and text_of(given["compute"], "compute") not in ("local", "azureml:local"):
-        ignored.append("compute")
-    for name, item in _inner(given, "limits").items():
-        if name == "timeout":
-            found["limits"] = Node({"run_seconds": item}, given["limits"].place)
-        else:
-            ignored.append(f"limits.{name}")
-    docker: Dict[str, Node] = {}
-    for name, item in _inner(given, "resources").items():
-        if name == "shm_size":
-            docker[name] = item
-        elif not (name == "instance_count" and item.content == 1):
-            ignored.append(f"resources.{name}")
-    needs_container = False
+        found["source_directory"] = _local(job, "code")
+    if "timeout" in limits:
+        found["limits"] = {"run_seconds": limits["timeout"]}
+    if "shm_size" in resources:
+        found["docker"] = {"shm_size": resources["shm_size"]}
     if "environment" in given:
-        found["environment"], needs_container = _environment(given["environment"])
-    if needs_container or docker:
-        place = given.get("resources", node).place
-        found["docker"] = Node(docker, place, key=place) if docker else node_of(True, place)
-    values = _inputs(given, found)
-    outputs = _outputs(given, found, ignored)
+        with job.at("environment"):
+            found["environment"] = _environment(job)
+        if found["environment"].get("docker"):
+            found.setdefault("docker", True)
+    origins = dict(_ORIGINS)
+    outputs = _outputs(job)
+    if outputs:
+        found["outputs"] = {name: f"{OUTPUTS}/{name}" for name in outputs}
+    words = {
+        "inputs": _inputs(job, found, origins),
+        "outputs": {name: f"${{{_OUTPUTS}}}/{name}" for name in outputs},
+    }
+    # (Azure makes folders before the job starts)
+    folders = [words["outputs"][name] for name, item in outputs.items() if item.get("type") != "uri_file"]
     if "command" in given:
-        found["command"] = _command(given["command"], values, outputs)
-    return Node(found, node.place), note_on_ignored(node, ignored)
+        with job.at("command"):
+            command = _shell(job.read(str, "command"), words)
+            found["command"] = "".join(f'mkdir -p "{folder}" && ' for folder in folders) + command
+    return job.translated(found, origins), note_on_ignored(job, _ignored(job, outputs))
 
 
-def _inner(given: Mapping[str, Node], name: str) -> Dict[str, Node]:
-    """The fields of a part that have a value."""
-    fields = map_of(given[name], name) if name in given else {}
-    return {inner: item for inner, item in fields.items() if item.content is not None}
+def _ignored(job: Document, outputs: Mapping[str, Mapping[str, Any]]) -> List[str]:
+    """The fields that have no meaning here."""
+    given = job.part()
+    names = [name for name in given if name in _IGNORED]
+    if "compute" in given and job.read(str, "compute") not in ("local", "azureml:local"):
+        names.append("compute")
+    names += [f"limits.{name}" for name in job.part("limits") if name != "timeout"]
+    for name, item in job.part("resources").items():
+        if name != "shm_size" and (name, item) != ("instance_count", "1"):
+            names.append(f"resources.{name}")
+    for name, fields in outputs.items():
+        names += [f"outputs.{name}.{inner}" for inner in fields if inner not in ("type", "mode")]
+    return names
 
 
-def _local(node: Node, where: str) -> Node:
+def _local(job: Document, *way: str) -> str:
     """A path, which isn't an address."""
-    if _REMOTE.fullmatch(text_of(node, where)):
-        hint = "Download what it names, and give its path. A file on the web: {url: ..., sha256: ...}."
-        raise bad_job(node.place, f"`{where}` is {shown(node.text)}, which isn't a path on this machine.", hint, where)
-    return node
+    path: str = job.read(str, *way)
+    with job.at(*way):
+        if _REMOTE.fullmatch(path):
+            hint = "Download what it names, and give its path. A file on the web: {url: ..., sha256: ...}."
+            raise Wrong("isn't a path on this machine: it is", path, hint=hint)
+    return path
 
 
-def _inputs(given: Mapping[str, Node], found: Dict[str, Node]) -> Dict[str, str]:
-    """Puts inputs where they belong: files among inputs, values among variables. The variable of each."""
-    files: Dict[str, Node] = {}
-    variables = dict(found["environment_variables"].fields or {}) if "environment_variables" in found else {}
-    names = {}
-    for name, item in _inner(given, "inputs").items():
-        _check_name(item, "inputs", name)
-        where = f"inputs.{name}"
-        if item.fields is None:
-            if item.items is not None:
-                raise misfit(item, where, "a value, or have a path")
-            names[name] = _VALUE + name
-            variables[_VALUE + name] = Node(item.text, item.place, item.text, item.key)
+def _inputs(job: Document, found: Dict[str, Any], origins: Dict[Way, Way]) -> Dict[str, str]:
+    """Puts files among inputs, and values among variables; the word of the shell for each."""
+    words, files, variables = {}, {}, {}
+    if job.get("environment_variables") is not None:
+        variables = job.read(Mapping[str, str], "environment_variables")
+    for name, item in job.part("inputs").items():
+        _check_name(job, "inputs", name)
+        if isinstance(item, dict):
+            files[name] = _local(job, "inputs", name, "path") if "path" in item else item
+            origins[("inputs", name)] = ("inputs", name, "path") if "path" in item else ("inputs", name)
+            words[name] = f"${{{input_variable(name)}}}"
         else:
-            names[name] = input_variable(name)
-            files[name] = _local(item.fields["path"], f"{where}.path") if "path" in item.fields else item
-    if files:
-        found["inputs"] = Node(files, given["inputs"].place)
-    if names and variables:
-        found["environment_variables"] = Node(variables, found.get("environment_variables", given["inputs"]).place)
-    return names
+            variables[_VALUE + name] = job.read(str, "inputs", name)
+            origins[("environment_variables", _VALUE + name)] = ("inputs", name)
+            words[name] = f"${{{_VALUE}{name}}}"
+    found.update({name: part for name, part in (("inputs", files), ("environment_variables", variables)) if part})
+    return words
 
 
-def _outputs(given: Mapping[str, Node], found: Dict[str, Node], ignored: List[str]) -> Dict[str, bool]:
-    """The names of the outputs, and whether each is a folder, which Azure makes before the job starts."""
-    names: Dict[str, bool] = {}
-    paths: Dict[str, Node] = {}
-    for name, item in (map_of(given["outputs"], "outputs") if "outputs" in given else {}).items():
-        _check_name(item, "outputs", name)
-        fields = item.fields or {}
-        kind = fields.get("type")
-        names[name] = kind is None or kind.text != "uri_file"
-        ignored += [f"outputs.{name}.{inner}" for inner in fields if inner not in ("type", "mode")]
-        paths[name] = node_of(f"{OUTPUTS}/{name}", item.key or item.place)
-    if paths:
-        found["outputs"] = Node(paths, given["outputs"].place)
-    return names
+def _outputs(job: Document) -> Dict[str, Dict[str, Any]]:
+    """The fields of each output."""
+    given = job.read(Mapping[str, Any], "outputs") if job.get("outputs") is not None else {}
+    for name in given:
+        _check_name(job, "outputs", name)
+    return {name: item if isinstance(item, dict) else {} for name, item in given.items()}
 
 
-def _check_name(node: Node, where: str, name: str) -> None:
-    if not _NAME.fullmatch(name):
-        hint = "It has letters, digits and `_`."
-        raise bad_job(node.key or node.place, f"{shown(name)} can't be the name of one of {where}.", hint, where)
+def _check_name(job: Document, where: str, name: str) -> None:
+    with job.at(where):
+        if not _NAME.fullmatch(name):
+            raise Wrong("can't be the name of one", hint="It has letters, digits and `_`.").named(name)
 
 
-def _command(node: Node, inputs: Mapping[str, str], outputs: Mapping[str, bool]) -> Node:
-    """The command as a line of the shell, where variables stand for inputs and outputs."""
-    command = text_of(node, "command")
+def _shell(command: str, words: Mapping[str, Mapping[str, str]]) -> str:
+    """A command as a line of the shell, where variables stand for inputs and outputs."""
     if _BINDING.search(command) and _UNCERTAIN.search(command):
-        message = "the command names inputs beside a comment, a here-document, or a command within a command."
         hint = "Put these lines into a script, and give it the inputs as arguments."
-        raise bad_job(node.place, message, hint, "command")
-    pieces, at = [f'mkdir -p "${{{_OUTPUTS}}}/{name}" && ' for name, is_folder in outputs.items() if is_folder], 0
+        raise Wrong("names inputs beside a comment, a here-document, or a command within a command", hint=hint)
+    pieces, at = [], 0
     for binding, quote in _bindings(command):
         kind, name = binding.groups()
-        if name not in (inputs if kind == "inputs" else outputs):
-            raise bad_job(node.place, f"the command names {binding[0]}, which isn't among the {kind}.", "", "command")
-        variable = f"${{{inputs[name]}}}" if kind == "inputs" else f"${{{_OUTPUTS}}}/{name}"
+        if name not in words[kind]:
+            raise Wrong(f"names {binding[0]}, which isn't among the {kind}")
         around = {"": ('"', '"'), '"': ("", ""), "'": ("'\"", "\"'")}[quote]
-        pieces += [command[at : binding.start()], around[0], variable, around[1]]
+        pieces += [command[at : binding.start()], around[0], words[kind][name], around[1]]
         at = binding.end()
-    pieces.append(command[at:])
-    if "${{" in "".join(pieces):
-        raise bad_job(node.place, "the command has a `${{...}}` that isn't an input or output.", "", "command")
-    text = "".join(pieces)
-    return Node(text, node.place, text, node.key)
+    line = "".join([*pieces, command[at:]])
+    if "${{" in line:
+        raise Wrong("has a `${{...}}` that isn't an input or output")
+    return line
 
 
 def _bindings(command: str) -> List[Tuple["re.Match[str]", str]]:
@@ -203,45 +196,27 @@ def _bindings(command: str) -> List[Tuple["re.Match[str]", str]]:
     return found
 
 
-class _Base(NamedTuple):
-    """What an environment of Azure begins with."""
-
-    image: Optional[Node]
-    build: Optional[Node]
-    conda: Optional[Node]
-
-
-def _environment(node: Node) -> Tuple[Node, bool]:
-    """An environment, and whether it is one of a container."""
-    if node.fields is None:
-        reference = _REFERENCE.fullmatch(text_of(node, "environment"))
+def _environment(job: Document) -> Dict[str, Any]:
+    if isinstance(job.get("environment"), str):
+        reference = _REFERENCE.fullmatch(job.read(str, "environment"))
         if reference is None:
-            raise misfit(node, "environment", "the name of an environment")
+            raise Wrong("must be the name of an environment", job.get("environment"))
         name, version = reference.groups()
-        return node_of({"name": name, "version": version} if version else {"name": name}, node.place), False
-    fields = {name: item for name, item in node.fields.items() if item.content is not None}
-    base = _Base(fields.get("image"), fields.get("build"), fields.get("conda_file"))
-    try:
-        environment = _definition(base, node)
-    except EspalierError as error:
-        if error.code == "bad_job_file":
-            raise
-        raise bad_job(node.place, f"environment: {error.message}", error.hint, "environment") from None
-    return node_of(definition_value(environment, has_name=False), node.place), environment.docker is not None
+        return {"name": name, "version": version} if version else {"name": name}
+    return definition_value(_definition(job), has_name=False)
 
 
-def _definition(base: _Base, node: Node) -> Environment:
-    conda = path_of(base.conda, "environment.conda_file") if base.conda is not None else None
-    if base.build is not None:
-        fields = map_of(base.build, "environment.build")
-        if "path" not in fields:
-            raise bad_job(base.build.place, "`environment.build.path` is missing.")
-        folder = path_of(_local(fields["path"], "environment.build.path"), "environment.build.path")
-        dockerfile = fields.get("dockerfile_path")
-        name = text_of(dockerfile, "environment.build.dockerfile_path") if dockerfile is not None else "Dockerfile"
-        return Environment.from_docker_build_context("job", folder, name, conda)
-    if base.image is not None:
-        return Environment.from_docker_image("job", text_of(base.image, "environment.image"), conda_specification=conda)
+def _definition(job: Document) -> Environment:
+    given = job.part("environment")
+    conda = job.file("environment", "conda_file") if "conda_file" in given else None
+    if "build" in given:
+        dockerfile = job.part("environment", "build").get("dockerfile_path", "Dockerfile")
+        _local(job, "environment", "build", "path")
+        folder = job.file("environment", "build", "path")
+        return Environment.from_docker_build_context("job", folder, str(dockerfile), conda)
+    if "image" in given:
+        image = job.read(str, "environment", "image")
+        return Environment.from_docker_image("job", image, conda_specification=conda)
     if conda is not None:
         return Environment.from_conda_specification("job", conda)
-    raise misfit(node, "environment", "a name, or have image, build or conda_file")
+    raise Wrong("must be a name, or have image, build or conda_file")

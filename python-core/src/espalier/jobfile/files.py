@@ -13,9 +13,10 @@ from espalier.base.types import Text
 from espalier.environment.definition_files import read_text, write_text
 from espalier.environment.text import YamlWriter
 from espalier.jobfile.azure import is_azure, translated
+from espalier.jobfile.document import Place, bad_job
 from espalier.jobfile.model import JobFile, fields_of, job_of
-from espalier.jobfile.reader import NUMBER, WHOLE, Place, bad_job, read_nodes
-from espalier.jobfile.settings import with_settings
+from espalier.jobfile.reader import NUMBER, WHOLE, read_document
+from espalier.jobfile.settings import set_values
 from espalier.jobs.commit import checked_tags
 
 
@@ -35,11 +36,9 @@ def read_job(path: str, set: Sequence[str] = (), values: Optional[Mapping[str, A
         text = read_text(path)
     except EspalierError as error:
         raise bad_job(Place(path), error.message, error.hint) from None
-    node = with_settings(read_nodes(text, path), set, values or {})
-    notes: List[str] = []
-    if is_azure(node):
-        node, notes = translated(node)
-    return job_of(node, notes)
+    document = read_document(text, path)
+    set_values(document, set, values or {})
+    return job_of(*translated(document)) if is_azure(document) else job_of(document, [])
 
 
 @classed_function
@@ -71,7 +70,7 @@ def write_job(
     folder = os.path.dirname(os.path.abspath(os.path.expanduser(path)))
     text = job_text(fields_of(job, experiment, checked_tags(tags or {}), folder))
     try:
-        job_of(read_nodes(text, os.path.join(folder, os.path.basename(path))), [])
+        job_of(read_document(text, os.path.join(folder, os.path.basename(path))), [])
     except EspalierError as error:
         message = f"The job can't be written to a file: {error.fields.get('problem', error.message)}"
         raise EspalierError("bad_argument", message, error.hint) from None

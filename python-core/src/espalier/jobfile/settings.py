@@ -1,21 +1,22 @@
 """Values that replace those of a file: `params.trees=500`, as `--set` has them. Their types are those of the fields."""
 
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, List, Mapping, Sequence, Tuple
 
 from espalier.base.errors import EspalierError
 from espalier.base.model.codec import shown
-from espalier.jobfile.reader import DEEPEST, Node, Place, bad_job, checked_text, node_of, plain_value, read_nodes
+from espalier.jobfile.document import Document, Place, Spot, Way, Word, bad_job
+from espalier.jobfile.reader import DEEPEST, checked_text, plain_value, read_document
 
 _NAMES = "Names have dots between them: params.trees=500."
 # Below these, all that follows is one name, dots and all.
 _BY_NAME = ("params", "tags", "environment_variables", "outputs", "environmentVariables")
 
 
-def with_settings(node: Node, texts: Sequence[str], values: Mapping[str, Any]) -> Node:
-    """A file's content with some values replaced.
+def set_values(document: Document, texts: Sequence[str], values: Mapping[str, Any]) -> None:
+    """Replace some values of a file.
 
     Args:
-        node: The content.
+        document: What the file holds.
         texts: Each `name=value`, with dots between names. The value is what it would be in the file without quotes; one
             that begins with a quote, `[` or `{` is read as YAML.
         values: Values by such names.
@@ -23,15 +24,15 @@ def with_settings(node: Node, texts: Sequence[str], values: Mapping[str, Any]) -
     Raises:
         EspalierError: `bad_argument`, `bad_job_file`.
     """
-    path = node.place.path
-    new = [(name, _node_of_text(text, Place(path, setting=name))) for name, text in map(_split, texts)]
-    new += [(name, node_of(value, Place(path, setting=name))) for name, value in values.items()]
-    for name, item in new:
+    new = [(name, _read, text) for name, text in map(_split, texts)]
+    for name, convert, value in [*new, *((name, _converted, value) for name, value in values.items())]:
+        place = Place(document.path, setting=name)
         names = name.split(".", DEEPEST)
         if not all(names):
             raise EspalierError("bad_argument", f"{shown(name)} can't be set: it isn't the name of a field.", _NAMES)
-        node = _replaced(node, names, item, item.place)
-    return node
+        first = next((at for at, part in enumerate(names[:-1], 1) if part in _BY_NAME), len(names))
+        names[first:] = [".".join(names[first:])] if names[first:] else []
+        document.values = _replaced(document, document.values, names, convert(value, place), place)
 
 
 def _split(text: str) -> Tuple[str, str]:
@@ -41,38 +42,44 @@ def _split(text: str) -> Tuple[str, str]:
     return name.strip(), value
 
 
-def _node_of_text(text: str, place: Place) -> Node:
-    if text[:1] in ("[", "{", '"', "'"):
-        try:
-            return _moved(read_nodes(text, ""), place)
-        except EspalierError as error:
-            raise bad_job(place, error.fields["problem"], error.hint) from None
-    return Node(plain_value(checked_text(text, place), place), place, text, place)
+def _read(text: str, place: Place) -> Any:
+    if text[:1] not in ("[", "{", '"', "'"):
+        return plain_value(checked_text(text, place), place)
+    try:
+        return read_document(text, "").values
+    except EspalierError as error:
+        raise bad_job(place, error.fields["problem"], error.hint) from None
 
 
-def _moved(node: Node, place: Place) -> Node:
-    """The same, as if all of it stood at one place."""
-    content = node.content
-    if isinstance(content, dict):
-        content = {name: _moved(item, place) for name, item in content.items()}
-    elif isinstance(content, list):
-        content = [_moved(item, place) for item in content]
-    return Node(content, place, node.text, place)
+def _converted(value: Any, place: Place) -> Any:
+    """A plain value, as R and Python have them, as one of a file."""
+    if isinstance(value, dict):
+        return {str(name): _converted(item, place) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_converted(item, place) for item in value]
+    if isinstance(value, bool):
+        return Word(str(value).lower(), value)
+    if isinstance(value, (int, float)):
+        is_whole = isinstance(value, float) and value.is_integer() and abs(value) < 1e15  # (R's 5 is a double)
+        return Word(str(int(value) if is_whole else value), value)
+    if value is None or isinstance(value, str):
+        return value and checked_text(value, place)
+    message = f"{shown(place.setting)} can't be set to an object of type {type(value).__name__}."
+    raise EspalierError("bad_argument", message, "Give text, a number, a logical, or a list of them.")
 
 
-def _replaced(node: Node, names: List[str], new: Node, place: Place) -> Node:
-    """A node with another value at the end of a way through it; maps that aren't there are made."""
+def _replaced(document: Document, value: Any, names: List[str], new: Any, place: Place, way: Way = ()) -> Any:
+    """The value at a way with another at the end of further names; maps that aren't there are made."""
     if not names:
+        kept = {known: spot for known, spot in document.places.items() if known[: len(way)] != way}
+        document.places = {**kept, way: Spot(place, place)}
         return new
-    if node.items is not None and names[0].isdecimal() and int(names[0]) < len(node.items):
-        items = list(node.items)
-        items[int(names[0])] = _replaced(items[int(names[0])], names[1:], new, place)
-        return Node(items, node.place, key=node.key)
-    # (a single value gives way to the map that is asked for)
-    fields: Dict[str, Node] = dict(node.fields or {})
+    document.places.setdefault(way, Spot(place, place))
     name, rest = names[0], names[1:]
-    if name in _BY_NAME and rest:
-        rest = [".".join(rest)]
-    inner = fields.get(name, Node(None, place, "", place))
-    fields[name] = _replaced(inner, rest, new, place)
-    return Node(fields, node.place, key=node.key)
+    if isinstance(value, list) and name.isdecimal() and len(name) < 6 and int(name) < len(value):
+        at = int(name)
+        return [*value[:at], _replaced(document, value[at], rest, new, place, (*way, at)), *value[at + 1 :]]
+    # (a single value gives way to the map that is asked for)
+    fields = dict(value) if isinstance(value, dict) else {}
+    fields[name] = _replaced(document, fields.get(name), rest, new, place, (*way, name))
+    return fields

@@ -11,15 +11,14 @@ stand there for text, and `yes` for true.
 
 import json
 from collections import abc
-from typing import Any, Callable, Dict, Iterable, Mapping, Tuple, Type, TypeVar, Union
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Sequence, Tuple, Type, TypeVar, Union
 
 from espalier.base.errors import EspalierError
-from espalier.base.model.record import Record
+from espalier.base.model.record import Record, shape
 from espalier.base.records import read_record
 
 _T = TypeVar("_T")
 _Reader = Callable[[Any], Any]
-_Shape = Tuple[Dict[str, Any], Dict[str, Any]]
 _INFINITE = float("inf")
 _LEAVES = frozenset((str, int, float, bool, type(None)))
 _OBJECT = "must be an object (named values)"
@@ -40,6 +39,9 @@ class Wrong(Exception):
     def __init__(self, what: str, *given: Any, hint: str = "", near: str = "") -> None:
         super().__init__(what)
         self.what, self.given, self.hint, self.near, self.field = what, given, hint, near, ""
+        # The names and indices that lead to the value, and whether the last name is what is wrong, not its value.
+        self.way: Tuple[Any, ...] = ()
+        self.is_name = False
 
     def __str__(self) -> str:
         return f"{self.field} {self.what}".strip()
@@ -49,7 +51,13 @@ class Wrong(Exception):
         place = _plain_name(name)
         self.field = f"{place}.{self.field}" if self.field else place
         self.near = self.near and f"{place}.{self.near}"
+        self.way = (name, *self.way)
         return self
+
+    def named(self, name: object) -> "Wrong":
+        """The same about the name of a field."""
+        self.is_name = True
+        return self.below(name)
 
     def as_error(self, code: str, whole: str = "") -> EspalierError:
         """The same as an error about what a person wrote.
@@ -66,7 +74,8 @@ def shown(value: object) -> str:
     """A value for a message: one line, not long, nothing but ASCII."""
     if value is None or isinstance(value, (bool, float)):
         return json.dumps(value)
-    text = ascii(value) if isinstance(value, (str, int)) else f"a {type(value).__name__}"
+    noun = "an object" if isinstance(value, dict) else f"a {type(value).__name__}"
+    text = ascii(value) if isinstance(value, (str, int)) else noun
     return text if len(text) <= 60 else f"{text[:50]}... ({len(text)} characters)"
 
 
@@ -89,7 +98,7 @@ def decode_written(cls: Type[_T], values: object) -> _T:
     Raises:
         Wrong: a field is missing, unknown or of another type.
     """
-    return _decode(cls, values, _WRITTEN)
+    return _decode(cls, values, WRITTEN)
 
 
 def checked(cls: Type[_T], values: object, code: str, *, where: str = "", whole: str = "") -> _T:
@@ -121,18 +130,18 @@ def given_fields(cls: type, values: object, *, where: str = "") -> Dict[str, Any
     try:
         if not isinstance(values, abc.Mapping):
             raise Wrong(_OBJECT, values)
-        _refuse_unknown(values, _shape(cls)[0])
+        refuse_unknown(values, shape(cls)[0])
     except Wrong as error:
         raise (error.below(where) if where else error).as_error("bad_argument", "The argument") from None
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _decode(cls: Type[_T], record: Any, form: "_Form") -> _T:
+def _decode(cls: Type[_T], record: Any, form: "Form") -> _T:
     if not isinstance(record, form.objects):
         raise Wrong(_OBJECT, record)
     known, needed = form.known.get(cls) or form.readers_of(cls)
     if form.is_closed:
-        _refuse_unknown(record, known)
+        refuse_unknown(record, known)
     values = {}
     for name, value in record.items():
         if value is not None and name in known:
@@ -149,14 +158,18 @@ def _decode(cls: Type[_T], record: Any, form: "_Form") -> _T:
     return cls(**values)
 
 
-def _refuse_unknown(given: Mapping[Any, Any], known: Iterable[str]) -> None:
+def refuse_unknown(given: Mapping[Any, Any], known: Iterable[str]) -> None:
+    """Refuses fields other than those that are known.
+
+    Raises:
+        Wrong: There is one.
+    """
     unknown = next((name for name in given if name not in known), None)
     if unknown is not None:
         import difflib
 
-        near = next(iter(difflib.get_close_matches(str(unknown), known, 1)), "")
-        error = Wrong("isn't a known field", hint=f"The fields are {', '.join(known)}.", near=near)
-        error.field = _plain_name(unknown)
+        error = Wrong("isn't a known field", hint=f"The fields are {', '.join(known)}.").named(unknown)
+        error.near = next(iter(difflib.get_close_matches(str(unknown)[:60], known, 1)), "")
         raise error
 
 
@@ -177,7 +190,7 @@ def encode(value: Any) -> Any:
 def _encoded(value: Any) -> Dict[str, Any]:
     absent = value.absent() if hasattr(value, "absent") else ()
     is_record = isinstance(value, Record)
-    pairs = value._asdict() if is_record else {name: getattr(value, name) for name in _shape(type(value))[0]}
+    pairs = value._asdict() if is_record else {name: getattr(value, name) for name in shape(type(value))[0]}
     leaves = _LEAVES
     record = {
         name: item if type(item) in leaves else encode(item)
@@ -207,7 +220,7 @@ def short(value: Any) -> Any:
         return [short(item) for item in value]
     if not isinstance(value, Record) and not hasattr(value, "__dataclass_fields__"):
         return encode(value)
-    types, defaults = _shape(type(value))
+    types, defaults = shape(type(value))
     given = {name: getattr(value, name) for name in types}
     return {name: short(item) for name, item in given.items() if name not in defaults or item != defaults[name]}
 
@@ -239,29 +252,7 @@ def decoded(cls: Type[_T], path: str, record: Mapping[str, Any]) -> _T:
         raise EspalierError("damaged", message, "Restore the file from a backup.", path=path) from error
 
 
-_shapes: Dict[type, _Shape] = {}
-
-
-def _shape(cls: Any) -> _Shape:
-    """The types of a class's fields, and the defaults of those that have one."""
-    if cls not in _shapes:
-        _shapes[cls] = _shape_of_record(cls) if issubclass(cls, Record) else _shape_of_data_class(cls)
-    return _shapes[cls]
-
-
-def _shape_of_record(cls: Type[Record]) -> _Shape:
-    return {name: cls.__annotations__[name] for name in cls._fields}, dict(cls._field_defaults)
-
-
-def _shape_of_data_class(cls: Any) -> _Shape:
-    from dataclasses import MISSING, fields
-
-    defaults = {item.name: item.default for item in fields(cls) if item.default is not MISSING}
-    made = {item.name: item.default_factory() for item in fields(cls) if item.default_factory is not MISSING}
-    return {item.name: item.type for item in fields(cls)}, {**defaults, **made}
-
-
-class _Form:
+class Form:
     """How values are written.
 
     Args:
@@ -276,7 +267,7 @@ class _Form:
 
     def readers_of(self, cls: type) -> Tuple[Dict[str, _Reader], Tuple[str, ...]]:
         """What reads each field of a class, and which of them are needed."""
-        types, defaults = _shape(cls)
+        types, defaults = shape(cls)
         needed = tuple(name for name in types if name not in defaults)
         self.known[cls] = {name: self.reader(hint) for name, hint in types.items()}, needed
         return self.known[cls]
@@ -287,8 +278,8 @@ class _Form:
             return self.plain[hint]
         origin = getattr(hint, "__origin__", None)
         args: Tuple[Any, ...] = getattr(hint, "__args__", ())
-        if origin is Union:  # (Optional: null never comes here)
-            return self.reader(next(arg for arg in args if arg is not type(None)))
+        if origin is Union:  # (null never comes here)
+            return self.union_reader([self.reader(arg) for arg in args if arg is not type(None)])
         if origin in (tuple, abc.Sequence):
             return self.list_reader(self.reader(args[0]))
         if origin is not None:
@@ -297,11 +288,33 @@ class _Form:
             return hint.read  # type: ignore[no-any-return]
         return lambda value: _decode(hint, value, self)
 
+    @staticmethod
+    def union_reader(readers: Sequence[_Reader]) -> _Reader:
+        """What reads a value of one of several types: the first that takes it, else the error from furthest inside."""
+
+        def read_first(value: Any) -> Any:
+            errors = []
+            for read in readers:
+                try:
+                    return read(value)
+                except Wrong as error:
+                    errors.append(error)
+            raise max(errors, key=lambda error: len(error.way))
+
+        return read_first if len(readers) > 1 else readers[0]
+
     def list_reader(self, read: _Reader) -> _Reader:
         def read_list(value: Any) -> Any:
             if not isinstance(value, self.lists):
                 raise Wrong("must be a list", value)
-            return tuple(map(read, value))
+            found: List[Any] = []
+            try:
+                for item in value:
+                    found.append(read(item))
+            except Wrong as error:
+                error.way = (len(found), *error.way)
+                raise
+            return tuple(found)
 
         return read_list
 
@@ -373,10 +386,10 @@ def _written_flag(value: Any) -> Any:
     return _flag(_FLAGS.get(value.lower(), value) if isinstance(value, str) else value)
 
 
-_STORED = _Form(
+_STORED = Form(
     {Any: _as_it_is, str: _text, int: _whole, float: _number, bool: _flag}, is_closed=False, objects=dict, lists=list
 )
-_WRITTEN = _Form(
+WRITTEN = Form(
     {Any: _as_it_is, str: _written_text, int: _written_whole, float: _number, bool: _written_flag},
     is_closed=True, objects=abc.Mapping, lists=(list, tuple),
 )  # fmt: skip

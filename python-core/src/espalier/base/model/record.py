@@ -58,3 +58,26 @@ class Record:
     def _replace(self: "_R", **changes: Any) -> "_R":
         """The same with some fields changed."""
         return type(self)(**{**self.__dict__, **changes})
+
+
+Shape = Tuple[Dict[str, Any], Dict[str, Any]]
+_shapes: Dict[type, Shape] = {}
+
+
+def shape(cls: Any) -> Shape:
+    """The types of a class's fields, and the defaults of those that have one."""
+    if cls not in _shapes:
+        _shapes[cls] = _shape_of_record(cls) if issubclass(cls, Record) else _shape_of_data_class(cls)
+    return _shapes[cls]
+
+
+def _shape_of_record(cls: Any) -> Shape:
+    return {name: cls.__annotations__[name] for name in cls._fields}, dict(cls._field_defaults)
+
+
+def _shape_of_data_class(cls: Any) -> Shape:
+    from dataclasses import MISSING, fields
+
+    defaults = {item.name: item.default for item in fields(cls) if item.default is not MISSING}
+    made = {item.name: item.default_factory() for item in fields(cls) if item.default_factory is not MISSING}
+    return {item.name: item.type for item in fields(cls)}, {**defaults, **made}
