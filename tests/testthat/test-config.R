@@ -288,9 +288,8 @@ test_that("job_params() in a job has the submitted values and records them", {
   ), script_params = list(trees = 200, deep = TRUE)))
   expect_identical(get_run_status(run), "Completed")
   row <- list_runs(ws)
-  expect_identical(row[c("param_trees", "param_lr", "param_deep")],
-                   structure(list(param_trees = 200L, param_lr = 0.1, param_deep = TRUE),
-                             class = class(row), row.names = 1L))
+  expect_identical(as.data.frame(row)[c("param_trees", "param_lr", "param_deep")],
+                   data.frame(param_trees = 200L, param_lr = 0.1, param_deep = TRUE))
   wrong <- ended(submit_lines(ws, c("library(espalier)", "job_params(trees = 5L)"), script_params = list(trees = "many")))
   expect_match(cause_of(wrong)$message, "`trees` must be a whole number", fixed = TRUE)
   expect_true("espalier_error_bad_argument" %in% cause_of(wrong)$class)
@@ -341,4 +340,9 @@ test_that("options come from their builders or by themselves, and not from both"
   refused("`queue_timeout_seconds` must be above 0", queue_timeout_seconds = -1)
   expect_output(print(resources(cpus = 2)), "<espalier resources> cpus = 2", fixed = TRUE)
   expect_output(print(limits()), "<espalier limits> the default", fixed = TRUE)
+})
+
+test_that("options print under the names of their arguments, and a choice that isn't there is refused at once", {
+  expect_output(print(limits(run_seconds = 600, queue_seconds = 5)), "run_seconds = 600, queue_seconds = 5", fixed = TRUE)
+  expect_error(source_options(outside_links = "copyy"), "`outside_links` must be one of \"refuse\", \"keep\", \"copy\"", fixed = TRUE)
 })

@@ -264,7 +264,7 @@ def _missing(run: RunPaths, name: str) -> EspalierError:
     # names are the job's: no sign that turns text around into a terminal
     known = ["".join(c if c.isprintable() else "?" for c in item) for item in file_names(run)]
     shown = ", ".join(known[:10]) + (f" and {len(known) - 10} more" if len(known) > 10 else "")
-    meant = {item.lower(): item for known_name in known for item in (known_name, _below_outputs(known_name))}
+    meant = {way.lower(): item for item in known for way in (item, _below_outputs(item))}
     near = difflib.get_close_matches(name.lower()[:_LONGEST_PART], meant, 1)
     hint = f"Did you mean {meant[near[0]]!r}? " if near else ""
     return EspalierError(
