@@ -133,8 +133,8 @@ asked_environment_text <- function(x) {
   if (!is.null(x$definition)) {
     fields <- json_parse(x$definition)
     x <- fields[c("name", "version")]
+    if (is.null(x$name)) return(paste("one without a name, of", toString(names(Filter(length, fields)))))
   }
-  if (is.null(x$name)) return("as given")
   paste0(encodeString(x$name), if (!is.null(x$version)) paste0(":", x$version))
 }
 

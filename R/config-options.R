@@ -64,7 +64,7 @@ source_options <- function(record_diff = getOption("espalier.record_diff", TRUE)
                            outside_links = getOption("espalier.outside_links", "refuse"), keep_workdir = FALSE) {
   job_options(
     record_diff = if (!check_flag(record_diff, "record_diff")) FALSE,
-    outside_links = if (check_string(outside_links, "outside_links") != "refuse") outside_links,
+    outside_links = if (check_choice(outside_links, c("refuse", "keep", "copy"), "outside_links") != "refuse") outside_links,
     keep_workdir = check_flag(keep_workdir, "keep_workdir"), class = "espalier_source_options"
   )
 }
@@ -86,7 +86,9 @@ print.espalier_source_options <- function(x, ...) print_options(x, "source optio
 format.espalier_resources <- function(x, ...) config_text(unclass(x))
 
 #' @export
-format.espalier_limits <- function(x, ...) config_text(unclass(x))
+format.espalier_limits <- function(x, ...) {
+  config_text(stats::setNames(unclass(x), paste0(.flat_options$limits[names(x)], "_seconds")))
+}
 
 #' @export
 format.espalier_source_options <- function(x, ...) config_text(unclass(x))

@@ -61,6 +61,8 @@ submit_experiment <- function(experiment, config, tags = NULL, reuse = FALSE) {
   tell_submitted(told, values)
   if (isTRUE(told$reused)) {
     say(c(i = "Nothing has changed since run {.val {told$run_id}}: that one is returned, nothing is run."))
+  } else if (reuse) {
+    say(c(i = "No completed run can be reused: run {.val {told$run_id}} is a new one."))
   }
   run <- Run$new(identity = c(workspace = experiment$workspace$path, id = told$run_id))
   on.exit()
@@ -201,6 +203,7 @@ start_logging_run <- function(experiment, outputs = NULL, snapshot_directory = N
 #' @param tags,properties Named list: only runs that have all of these.
 #' @param include_children Also runs that have a parent.
 #' @param include_archived Also archived runs, see [archive_run()]. The data frame then has the column `archived_at`.
+#' @param ... Not used. `params.lr = 0.3` in place of `params.lr == 0.3` is an error.
 #' @return A data frame of class `espalier_run_table`; a list of `Run` objects of class `espalier_runs`.
 #' @section Errors: `espalier_error_workspace_missing`, `espalier_error_bad_filter`.
 #' @seealso [best_run()]
@@ -217,8 +220,10 @@ start_logging_run <- function(experiment, outputs = NULL, snapshot_directory = N
 #' list_runs(ws, "metrics.loss < 0.25 and created_at > '7 days'")
 #' list_runs(ws, min(metrics.loss) < limit, sort = "-max(metrics.loss)")
 #' @export
-list_runs <- function(x, filter = NULL, sort = NULL, n = NULL, include_children = FALSE, include_archived = FALSE) {
+list_runs <- function(x, filter = NULL, sort = NULL, n = NULL, include_children = FALSE, include_archived = FALSE,
+                      ...) {
   if (missing(x)) abort_missing("x")
+  refuse_assignments(...)
   if (!inherits(x, c("Experiment", "Workspace"))) {
     abort_argument("x", "an experiment or a workspace", x)
   }
@@ -234,8 +239,8 @@ list_runs <- function(x, filter = NULL, sort = NULL, n = NULL, include_children 
   list <- if (inherits(x, "Workspace")) x$runs$list else x$list_runs
   check_flag(include_archived, "include_archived")
   table <- list(include_children, filter, order, check_count(n, "n", null = TRUE), include_archived = include_archived)
-  if (nrow(table)) return(run_table(table, NULL))
-  archived <- is.null(filter) && !include_archived && nrow(list(include_children, max_results = 1L, include_archived = TRUE))
+  if (nrow(table)) return(structure(run_table(table, NULL), asked = c(unlist(order), filter)))
+  archived <- !include_archived && nrow(list(include_children, filter, max_results = 1L, include_archived = TRUE))
   run_table(table, why_no_runs(x, !is.null(filter), n, archived))
 }
 
@@ -243,7 +248,7 @@ list_runs <- function(x, filter = NULL, sort = NULL, n = NULL, include_children 
 #' @noRd
 why_no_runs <- function(x, filtered, n, archived) {
   if (identical(as.numeric(n), 0)) return("No run is listed, because `n` is 0.")
-  if (filtered) return("No run matches.")
+  if (filtered) return(if (archived) "Only archived runs match; include_archived = TRUE shows them." else "No run matches.")
   if (archived) return("All runs are archived; include_archived = TRUE shows them.")
   near <- if (inherits(x, "Experiment")) near_experiment(x)
   paste0("No runs yet.", if (length(near)) sprintf(" Did you mean \"%s\"?", near))

@@ -211,13 +211,14 @@ as_time <- function(texts, clock = "^([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)
 }
 
 abort_param <- function(name, kind, seen) {
+  is_fraction <- !is.na(suppressWarnings(as.double(gsub("\"", "", seen, fixed = TRUE))))
   wanted <- switch(kind, character = "a string", logical = "TRUE or FALSE", integer = "a whole number",
                    double = "a number", date = "a date such as 2024-05-31", time = "a time such as 2024-05-31T08:00:00Z")
   espalier_abort(
     "bad_argument",
     sprintf("The parameter `%s` must be %s, but %s was given.", name, wanted, seen),
     switch(kind,
-      integer = sprintf("To allow fractions, make its default a double: job_params(%s = 1).", r_name(name)),
+      integer = if (is_fraction) sprintf("To allow fractions, make its default a double: job_params(%s = 1).", r_name(name)),
       character = sprintf(
         "\"\" in `script_params` makes a flag. To give an empty string, use arguments = \"--%s=\" of script_run_config().", name
       )

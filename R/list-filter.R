@@ -174,7 +174,26 @@ filter_field <- function(x) {
   }
   group <- sub("[.].*", "", name)
   if (group != name && group %in% .filter_groups) return(filter_key(group, substr(name, nchar(group) + 2L, nchar(name))))
-  if (name %in% .run_columns || grepl("^(metric|param|tag)_.", name)) filter_quoted(name)
+  if (name %in% c(.run_columns, "archived_at") || grepl("^(metric|param|tag)_.", name)) filter_quoted(name)
+}
+
+#' The column of a table that a field's name, `metrics.AUC`, stands for
+#' @noRd
+column_of_field <- function(name) sub("^(metric|param|tag)(eter)?s?[.]", "\\1_", name)
+
+#' Refuse arguments that aren't there; `params.lr = 0.3` is meant as a condition
+#' @noRd
+refuse_assignments <- function(...) {
+  given <- as.list(substitute(list(...)))[-1L]
+  if (!length(given)) return(invisible())
+  names <- names(given) %||% ""
+  if (nzchar(names[1L]) && !is.null(filter_field(as.name(names[1L])))) {
+    espalier_abort(
+      "bad_filter", sprintf("Can't filter the runs: `%s = ` isn't a condition.", names[1L]),
+      sprintf("Write == for a comparison: %s == %s.", names[1L], deparse1(given[[1L]]))
+    )
+  }
+  refuse_unknown_options(names[1L], character())
 }
 
 filter_key <- function(group, key) paste0(group, ".", filter_quoted(key))
@@ -195,8 +214,13 @@ filter_value <- function(x, whole, env) filter_literal(filter_eval(x, whole, env
 
 filter_eval <- function(x, whole, env) {
   tryCatch(eval(x, env), error = function(e) {
-    if (!is.null(filter_field(x))) abort_filter(whole, "two columns can't be compared")
-    abort_filter(whole, conditionMessage(e))
+    if (is.name(x) && !is.null(filter_field(x))) abort_filter(whole, "two columns can't be compared")
+    columns <- Filter(function(name) !is.null(filter_field(as.name(name))), all.vars(x))
+    if (!length(columns)) abort_filter(whole, conditionMessage(e))
+    abort_filter(
+      whole, sprintf("%s isn't a value: columns of all runs can't be summarised in a filter, and two columns can't be compared", deparse1(x)),
+      sprintf("Compute it before: best <- max(list_runs(ws)[[\"%s\"]], na.rm = TRUE).", column_of_field(columns[[1L]]))
+    )
   })
 }
 

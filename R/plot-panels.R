@@ -25,9 +25,11 @@ draw_panels <- function(panels, title, settings) {
   graphics::par(
     cex = min(1, max(0.6, sqrt(prod(size)) / 3)), mgp = c(1.4, 0.35, 0), tcl = -0.25,
     lab = c(pmax(2L, pmin(7L, as.integer(size / c(0.8, 0.5)))), 7L),
-    mar = c(if (one_axis) 0.6 else if (one_label) 1.5 else 2.6, left_margin(panels, settings), if (several) 1.5 else 3, 1)
+    mar = c(0, 0, 0, 0)
   )
   if (several) graphics::par(oma = c(if (one_axis) 2.2 else if (one_label) 1.2 else 0, 0, 1.8, 0))
+  left <- left_margin(panels, settings)
+  graphics::par(mar = c(if (one_axis) 0.6 else if (one_label) 1.5 else 2.6, left, if (several) 1.5 else 3, 1))
   for (at in seq_along(panels)) {
     place <- (at - 1L) %% prod(shape) + 1L
     lowest <- place + shape[2L] > prod(shape) || at + shape[2L] > length(panels)
@@ -53,13 +55,22 @@ panel_shape <- function(count, inches) {
 }
 
 #' Lines that the widest label of the y axes takes, horizontal, with the user's own label beside it
+#'
+#' Labels can be measured once a figure has begun: it begins one, which the first panel then goes on with.
 #' @noRd
 left_margin <- function(panels, settings) {
+  graphics::plot.new()
   labels <- lapply(panels, function(panel) {
-    format(pretty(range(settings$ylim %||% panel$ylim %||% panel$y, finite = TRUE)))
+    y <- settings$ylim %||% panel$ylim %||% panel$y
+    logarithmic <- if (grepl("y", settings$log %||% "", fixed = TRUE)) "y" else ""
+    if (nzchar(logarithmic)) y <- y[y > 0]
+    graphics::plot.window(c(0, 1), range(y, finite = TRUE), log = logarithmic)
+    format(graphics::axTicks(2L))
   })
-  # (a digit is half as wide as a line is high)
-  0.5 * max(nchar(unlist(labels))) * (settings$cex.axis %||% 1) + 1 + if (is.null(settings$ylab)) 0 else 1.2
+  graphics::par(new = TRUE)
+  wide <- max(graphics::strwidth(unlist(labels), "inches", cex = settings$cex.axis %||% 1))
+  # (the labels stand off the axis by a third of a line, and don't touch the edge)
+  wide / (graphics::par("csi") * graphics::par("mex")) + 0.9 + if (is.null(settings$ylab)) 0 else 1.2
 }
 
 draw_panel <- function(panel, settings, ticks, label) {

@@ -45,11 +45,14 @@ plot.Run <- function(x, metrics = NULL, ...) {
 #'
 #' A dot chart of one metric, a line for each run of [list_runs()], in the order of the table. Runs are labelled by the
 #' first tag or parameter that differs for each run, else by all parameters that differ, if these do, else by the last 8
-#' characters of their ids. Runs without the metric are left out.
+#' characters of their ids. Labels that would take more than a third of the width are
+#' drawn shortened: names of parameters abbreviated, or their values alone. Runs without the
+#' metric are left out.
 #'
 #' @param x What `list_runs()` returns, or some of its rows; or a list of runs of [submit_grid()] or
 #'   [get_runs_in_experiment()].
-#' @param metric Name of the metric; by default the first one of numbers that isn't the same in all runs.
+#' @param metric Name of the metric, or of its column; by default the first one of numbers that isn't the same in all
+#'   runs.
 #' @param ... Passed to [dotchart()][graphics::dotchart]. `labels`, `groups`, `pch`, `pt.cex`, `bg`, `color` and `lcolor`
 #'   may have a value for each row of `x`.
 #' @return The data frame drawn, invisibly: `run_id`, `label` and `value`.
@@ -70,6 +73,7 @@ plot.espalier_run_table <- function(x, metric = NULL, ...) {
   metrics <- sub("^metric_", "", columns)
   differing <- vapply(x[columns], has_differences, NA)
   metric <- metric %||% c(metrics[differing], metrics)[1L]
+  if (!metric %in% metrics && metric %in% columns) metric <- sub("^metric_", "", metric)
   if (!metric %in% metrics) {
     espalier_abort(
       "bad_argument", if (is.na(metric)) "These runs have no numeric metric." else
@@ -81,16 +85,18 @@ plot.espalier_run_table <- function(x, metric = NULL, ...) {
   values <- x[[paste0("metric_", metric)]]
   shown <- is.finite(values)
   own <- values_drawn(list(...), shown)
-  drawn <- data.frame(run_id = x$run_id, label = run_labels(x), value = values)[shown, , drop = FALSE]
+  compared <- x[shown, , drop = FALSE]
+  drawn <- data.frame(run_id = compared$run_id, label = run_labels(compared), value = values[shown])
   # (dotchart() draws from below)
   upwards <- rev(seq_len(nrow(drawn)))
   # (a line for each run, as long as it can be read)
   lines <- graphics::par("fin")[2L] / graphics::par("cin")[2L] - 4
   cex <- min(1, max(0.4, lines / nrow(drawn)))
-  settings <- list(x = drawn$value[upwards], labels = drawn$label[upwards], pch = 19, main = "", xlab = "", cex = cex)
   margins <- c(if (is.null(own$xlab)) 2 else 3.2, 0.5, 2, 0.8)
   old <- graphics::par(mar = margins, mgp = c(2, 0.6, 0))
   on.exit(graphics::par(old))
+  labels <- if (is.null(own$labels)) fitted_labels(compared, drawn$label, 0.35 * graphics::par("fin")[1L], cex)[upwards]
+  settings <- list(x = drawn$value[upwards], labels = labels, pch = 19, main = "", xlab = "", cex = cex)
   do.call(graphics::dotchart, utils::modifyList(settings, own))
   graphics::par(mar = margins) # (dotchart() puts back less than there was where it made the text small)
   if (is.null(own$main)) draw_title(metric, outer = FALSE)
@@ -121,19 +127,34 @@ values_drawn <- function(settings, shown) {
 
 #' What tells runs apart: the first tag or parameter with another value for each, else all parameters that differ, else
 #' the end of their ids
+#' @param name,sign Change the names of parameters, and what stands before a value; a name may be empty.
 #' @noRd
-run_labels <- function(x) {
+run_labels <- function(x, name = identity, sign = " = ") {
   columns <- unclass(x)[grep("^(tag|param)_", names(x))]
   columns <- columns[vapply(columns, function(values) is.atomic(values) && !anyNA(values) && has_differences(values), NA)]
   params <- columns[startsWith(as.character(names(columns)), "param_")]
   for (differing in c(lapply(seq_along(columns), function(at) columns[at]), list(params))) {
-    labels <- do.call(paste, c(unname(Map(label_part, names(differing), differing)), sep = ", "))
+    shown <- name(sub("^(tag|param)_", "", names(differing)))
+    labels <- do.call(paste, c(unname(Map(paste0, shown, sign, lapply(differing, format_label))), sep = ", "))
     if (length(labels) && !anyDuplicated(labels)) return(labels)
   }
   substring(x$run_id, pmax(nchar(x$run_id) - 7L, 1L))
 }
 
-label_part <- function(name, values) paste(sub("^(tag|param)_", "", name), "=", format_label(values))
+#' Labels in no more than so many inches: with names of parameters abbreviated, then their values alone, and those cut
+#'
+#' It begins the figure, because labels can be measured only then.
+#' @noRd
+fitted_labels <- function(x, labels, inches, cex) {
+  graphics::plot.new()
+  graphics::par(new = TRUE)
+  inches <- inches / cex
+  fits <- function(labels) max(graphics::strwidth(labels, "inches")) <= inches
+  initials <- function(names) abbreviate(gsub("[._]", " ", names), 2L, named = FALSE)
+  if (!fits(labels)) labels <- run_labels(x, initials, "=")
+  if (!fits(labels)) labels <- run_labels(x, function(names) "", "")
+  vapply(labels, fitted_text, "", inches = inches, USE.NAMES = FALSE)
+}
 
 format_label <- function(values) {
   text <- if (is.numeric(values)) format_numbers(values, 6L, trim = TRUE, drop0trailing = TRUE) else as.character(values)

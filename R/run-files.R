@@ -9,7 +9,8 @@
 #' hex digits (`"outputs/a\\x0ab"`), and the copy gets that name. A name that is too long for a copy is shortened.
 #'
 #' @param run A run.
-#' @param name Name of the file, as `get_run_file_names()` lists it.
+#' @param name Name of the file, as `get_run_file_names()` lists it, also without `outputs/`; or the name of an output
+#'   that the run declares.
 #' @param output_file_path Where to: a file, or a folder that exists. The working directory by default.
 #' @param prefix Only files whose names begin so.
 #' @param output_directory Where to; the working directory by default. Folders of the names are made in it.

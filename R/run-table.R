@@ -19,7 +19,7 @@ is_installed <- function(package) nzchar(system.file(package = package))
   as_list <- nargs() - (!missing(drop)) < 3L
   part <- if (!as_list) plain[i, j, drop = drop] else if (missing(i)) plain else plain[i]
   if (!is.data.frame(part)) return(part)
-  kept <- c("returned_rows", "returned_columns", "nothing")
+  kept <- c("returned_rows", "returned_columns", "nothing", "asked")
   attributes(part)[kept] <- attributes(x)[kept]
   if (is.integer(attr(x, "row.names"))) rownames(part) <- NULL # (the numbers of rows that were there say nothing)
   structure(part, class = class(x))
@@ -121,8 +121,23 @@ columns_compared <- function(view, x) {
   if (!all(.run_columns %in% names(x))) return(list())
   filled <- names(view)[!vapply(unclass(view), function(column) all(is.na(column)), NA)]
   differs <- filled[vapply(unclass(view)[filled], function(column) nrow(view) == 1L || has_differences(column), NA)]
-  measured <- lapply(c("^(metric_|(first|min|max)[(])", "^param_", "^tag_"), grep, differs, value = TRUE)
-  list(first = c("run_id", "status", unlist(measured), "duration_seconds"), last = c(setdiff(filled, differs), setdiff(names(view), filled)))
+  set <- unlist(lapply(c("^param_", "^tag_"), grep, differs, value = TRUE))
+  measured <- grep("^(metric_|(first|min|max)[(])", differs, value = TRUE)
+  in_turns <- c(set, measured)[order(c(seq_along(set), seq_along(measured)))]
+  why <- if (all(view$status %in% c("Failed", "Canceled"))) "error"
+  asked <- columns_asked_for(attr(x, "asked", exact = TRUE), c(set, measured, filled))
+  list(first = unique(c("run_id", asked, "status", why, in_turns, "duration_seconds")), last = c(setdiff(filled, differs), setdiff(names(view), filled)))
+}
+
+#' The columns by which runs were sorted or filtered, in the order in which a filter's text names them
+#' @noRd
+columns_asked_for <- function(text, names) {
+  text <- paste(gsub("[`\"]", "", text), collapse = " ")
+  text <- gsub("\\b(metric|param|tag)(eter)?s?[.]", "\\1_", text)
+  pattern <- gsub("([][\\\\.^$*+?(){}|])", "\\\\\\1", unique(names))
+  at <- vapply(sprintf("(?<![\\w.])(?<!(min|max)\\()(?<!first\\()%s(?![\\w.])", pattern), regexpr, 0L, text, perl = TRUE)
+  asked <- which(at > 0L)
+  unique(names)[asked[order(at[asked])]]
 }
 
 has_differences <- function(column) length(unique(column)) > 1L

@@ -361,8 +361,21 @@ object_facts.Run <- function(x) {
   facts$environment <- run_environment_text(details$environment)
   facts$kept <- kept_text(details$kept)
   if (length(details$error)) facts$error <- safe_line(details$error$message)
+  row <- workspace_of(x)$runs$list(include_children = TRUE, include_archived = TRUE, run_ids = list(details$runId))
+  facts$parameters <- cells_text(row, "param_")
+  facts$metrics <- cells_text(row, "metric_")
   for (name in names(details$tags)) facts[[one_line(paste("tag", name))]] <- tag_text(details$tags[[name]])
   facts
+}
+
+#' What a run has of a group of columns, in a line; `NULL` where it has none
+#' @noRd
+cells_text <- function(row, prefix, most = 20L) {
+  columns <- Filter(function(name) startsWith(name, prefix) && !is.na(row[[name]][1L]), names(row))
+  if (!length(columns)) return(NULL)
+  one <- function(name) paste(substring(name, nchar(prefix) + 1L), "=", shown_cells(row[[name]][1L], name, getOption("digits")))
+  text <- safe_line(vapply(utils::head(columns, most), one, ""))
+  c(text, if (length(columns) > most) sprintf("and %d more", length(columns) - most))
 }
 
 parse_time <- function(text) as.POSIXct(text, tz = "UTC", format = "%Y-%m-%dT%H:%M:%OSZ")

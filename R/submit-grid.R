@@ -54,6 +54,8 @@ submit_grid <- function(experiment, config, grid, tags = NULL, display_names = N
   tell_submitted(result, values)
   if (result$reused > 0) {
     say(c(i = "Nothing has changed for {result$reused} of {nrow(grid)} rows: their earlier runs are returned."))
+  } else if (reuse) {
+    say(c(i = "No completed run can be reused: all runs are new."))
   }
   path <- experiment$workspace$path
   runs <- lapply(result$run_ids, function(id) Run$new(identity = c(workspace = path, id = id)))

@@ -100,6 +100,6 @@ format_numbers <- function(x, digits = getOption("digits"), ...) {
 
 drop_table_class <- function(x) {
   class(x) <- "data.frame"
-  attr(x, "returned_rows") <- attr(x, "returned_columns") <- NULL
+  attr(x, "returned_rows") <- attr(x, "returned_columns") <- attr(x, "asked") <- NULL
   x
 }

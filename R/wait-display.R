@@ -3,7 +3,8 @@
 wait_display <- function(run) {
   live <- interactive() && cli::is_dynamic_tty(stderr())
   why <- function() run$get_detailed_status()$reason
-  if (live) live_display(run$id, why) else plain_display(run$id, why)
+  if (!live) return(plain_display(run$id, why))
+  live_display(run$id, why, function() run_record(run$run_dir, "status.json")$started_at)
 }
 
 # @param why Called for why the run waits; it may know nothing.
@@ -29,9 +30,11 @@ plain_display <- function(id, why = function() NULL) {
   )
 }
 
-live_display <- function(id, why = function() NULL) {
+# @param started Called for the time at which the run was started, as text; it may know none.
+live_display <- function(id, why = function() NULL, started = function() NULL) {
   line <- status_line()
   began <- proc.time()[["elapsed"]]
+  is_running <- FALSE
   reason <- ""
   # what the making of its environment is at
   at <- ""
@@ -51,6 +54,11 @@ live_display <- function(id, why = function() NULL) {
     },
     status = function(now, step = "") {
       if (nzchar(step)) at <<- step
+      if (now == "Running" && !is_running) {  # (it may have been running before anything waited)
+        is_running <<- TRUE
+        time <- started()
+        if (length(time)) began <<- min(began, proc.time()[["elapsed"]] - as.numeric(difftime(Sys.time(), parse_time(time), units = "secs")))
+      }
       since <- proc.time()[["elapsed"]] - began
       if (now == "Queued" && since - asked >= 1) {  # (it changes with other runs, and asking takes a millisecond)
         text <- why()
@@ -114,11 +122,13 @@ tell_failed <- function(found, dirs, most = 5L) {
   verb <- if (all(found$status[bad] == "Failed")) "failed" else "didn't complete"
   calls <- if (length(errors[[1L]]$traceback)) "; get_run_traceback(run)"
   espalier_inform(c(
-    sprintf("%d of %d runs %s:", length(bad), nrow(found), verb), lines,
+    sprintf("%s %s:", part_of_runs(length(bad), nrow(found)), verb), lines,
     if (more > 0L) sprintf("... and %d more; list_runs() shows their errors.", more),
     paste0("i Look closer: run <- get_run(ws, \"", found$run_id[shown[1L]], "\"); get_run_log(run)", calls)
   ))
 }
+
+part_of_runs <- function(part, total) sprintf("%d of %d run%s", part, total, if (total == 1L) "" else "s")
 
 bad_line <- function(id, status, error) {
   if (status == "Canceled") return(paste0(cli::col_yellow("!"), " ", id, ": ", end_text(status, error)))

@@ -33,6 +33,7 @@ wait_for <- function(runs, any = FALSE, timeout = Inf) {
     interrupt = function(condition) tell_runs_go_on(display)
   )
   display$end()
+  if (enough_ended(found, any)) display$done(found)
   tell_failed(found, dirs)
   if (!enough_ended(found, any)) abort_wait(found, timeout)
   invisible(found)
@@ -95,7 +96,7 @@ abort_wait <- function(found, timeout) {
   if (length(left) > 3L) shown <- paste0(shown, " and ", length(left) - 3L, " more")
   espalier_abort(
     "wait_timed_out",
-    sprintf("%d of %d runs had not ended after %s s: %s.", length(left), nrow(found), format(timeout), shown),
+    sprintf("%s had not ended after %s s: %s.", part_of_runs(length(left), nrow(found)), format(timeout), shown),
     "They go on. Wait again, or cancel them.", states = found
   )
 }
@@ -124,12 +125,14 @@ many_display <- function() {
       }
       told <<- text
     },
-    end = function() line$clear()
+    end = function() line$clear(),
+    # (of runs that had ended before there is nothing to tell)
+    done = function(found) if (nzchar(told)) say("{many_text(found)}")
   )
 }
 
 many_text <- function(found) {
   counts <- table(found$status)
-  sprintf("%d of %d runs have ended (%s)", sum(found$ended), nrow(found),
+  sprintf("%s %s ended (%s)", part_of_runs(sum(found$ended), nrow(found)), if (nrow(found) == 1L) "has" else "have",
           paste(as.vector(counts), names(counts), collapse = ", "))
 }

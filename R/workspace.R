@@ -161,7 +161,13 @@ list_experiments <- function(workspace) {
 #' @export
 verify_workspace <- function(workspace) {
   check_object(workspace, "Workspace", "workspace")
-  workspace$verify()
+  returned_table(workspace$verify(), "espalier_damage_table")
+}
+
+#' @export
+print.espalier_damage_table <- function(x, ...) {
+  if (was_empty(x)) cat("Nothing is damaged.\n") else print(drop_table_class(x), ...)
+  invisible(x)
 }
 
 #' @rdname get_workspace_details

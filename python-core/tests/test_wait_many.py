@@ -103,4 +103,4 @@ def test_the_line_of_a_terminal(submit: Submit, monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(sys, "stderr", Terminal())
     wait_for([submit("sleep 0.5")], timeout=20)
-    assert "0 of 1 runs have ended" in written[0] and not written[-1].strip()
+    assert "0 of 1 run has ended" in written[0] and not written[-1].strip()

@@ -31,6 +31,15 @@ test_that("best_run() finds it among all runs, an experiment's, some, and those 
   expect_identical(list_runs(exp, max(metrics.auc) > 0.9, sort = "-max(metrics.auc)")[["max(metric_auc)"]], c(2, 0.99))
 })
 
+test_that("a run shows its parameters and metrics", {
+  ws <- local_workspace()
+  run <- submit_lines(ws, c("library(espalier)", "p <- job_params(lr = 0.5)", "log_metric_to_run('auc', 0.75)"))
+  wait_for_run_completion(run, show_output = FALSE)
+  shown <- capture.output(best_run(ws, "auc"))
+  expect_match(shown, "parameters: *lr = 0.5$", all = FALSE)
+  expect_match(shown, "metrics: *auc = 0.75$", all = FALSE)
+})
+
 test_that("what best_run() can't find, it names", {
   ws <- local_workspace()
   run <- logged_run(experiment(ws, "e"), 0.7)

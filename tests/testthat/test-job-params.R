@@ -93,6 +93,9 @@ test_that("a vector that was submitted for a parameter with one value is refused
   expect_identical(with_args(c("--lambda", "1", "2", "3"), lambda = c(0, 0)), list(lambda = c(1, 2, 3)))
   submit(paste0('{"lambda":', sprintf(number, 1), ',"v":{"kind":"string","value":"maybe"},"w":{"kind":"logical","value":true}}'))
   expect_identical(with_args(c("--lambda", "1", "2", "--w", "x"), lambda = 0, w = FALSE), list(lambda = 1, w = TRUE))
+  hint <- "To allow fractions"
+  expect_error(with_args(c("--n", "1.5"), n = 1L), hint)
+  expect_false(grepl(hint, conditionMessage(tryCatch(with_args(c("--n", "many"), n = 1L), error = identity))))
   expect_error(with_args(c("--v", "maybe"), v = FALSE), "`v` must be TRUE or FALSE, but \"maybe\" was given", fixed = TRUE)
   withr::local_envvar(ESPALIER_RUN_DIR = NA)
   expect_identical(with_args(c("--lambda", "1", "2"), lambda = 0), list(lambda = 1))

@@ -129,6 +129,41 @@ test_that("labels tell runs apart and are short", {
   expect_identical(run_labels(table)[[1L]], paste0("a = ", strrep("a", 21), "..."))
 })
 
+test_that("runs that aren't drawn don't decide on labels, a metric may be named as its column, and labels leave room", {
+  grid <- expand.grid(param_learning_rate = c(0.1, 0.01, 0.001), param_max_depth = c(3L, 6L), param_lambda = c(0.5, 1.25))
+  grid <- data.frame(run_id = sprintf("e_17_%08d", 1:12), grid, metric_AUC = 1:12 / 12)
+  grid[4L, c("metric_AUC", "param_lambda")] <- NA
+  for (pixels in c(300, 480, 1200)) {
+    grDevices::pdf(NULL, pixels / 72, pixels / 72)
+    drawn <- plot.espalier_run_table(grid, "metric_AUC")
+    expect_identical(drawn$label[[1L]], "learning_rate = 0.1, max_depth = 3, lambda = 0.5")
+    graphics::plot.new()
+    fitted <- fitted_labels(grid[-4L, ], drawn$label, 0.35 * pixels / 72, 1)
+    expect_lte(max(graphics::strwidth(fitted, "inches")), 0.35 * pixels / 72)
+    expect_false(anyDuplicated(fitted) > 0L)
+    grDevices::dev.off()
+  }
+  expect_identical(fitted[[1L]], drawn$label[[1L]])
+})
+
+test_that("the labels of all y axes fit into the margin", {
+  y <- list(seq(-1.2e9, -3.7e10, length.out = 20), 0.737 + 1:20 / 1e4, exp(-(1:20) / 3), -(1:20) * 1e-7, c(0, 1e-300))
+  panels <- lapply(y, function(y) list(name = "m", x = seq_along(y), y = y, xlab = "step"))
+  for (inches in list(c(4.2, 4.2), c(6.7, 6.7), c(11, 8.3), c(16.7, 5.6))) for (drawn in list(panels, panels[1L])) {
+    grDevices::pdf(NULL, inches[1L], inches[2L])
+    room <- NULL
+    measure <- function() {
+      gap <- (graphics::par("mgp")[2L] + 0.2) * graphics::par("csi")
+      wide <- max(graphics::strwidth(format(graphics::axTicks(2L)), "inches"))
+      room <<- c(room, graphics::par("mai")[2L] - gap - wide)
+    }
+    draw_panels(drawn, "title", list(panel.last = as.call(list(measure))))
+    expect_gte(min(room), 0)
+    expect_length(room, length(drawn))
+    grDevices::dev.off()
+  }
+})
+
 test_that("panels have a good shape on any device, and too many go to further pages", {
   expect_identical(panel_shape(2, c(8, 6)), c(2L, 1L))
   expect_identical(panel_shape(2, c(10, 5)), c(1L, 2L))
@@ -157,6 +192,7 @@ test_that("most of a device is plot, and par() is put back", {
     setHook("plot.new", function(...) shares <<- c(shares, prod(graphics::par("pin")) / prod(graphics::par("fin"))))
     plot(run, metrics = letters[1:4])
     setHook("plot.new", NULL, "replace")
+    shares <- shares[-1L] # (a figure is begun to measure labels, and the first panel goes on with it)
     expect_length(shares, 4L)
     expect_gt(min(shares), if (inches[1L] > 5) 0.55 else 0.3)
     plot(run)

@@ -26,3 +26,13 @@ test_that("outputs are seen, added to and copied while the job runs", {
   expect_identical(readLines(file.path(to, "x.txt")), "from inside")
   expect_identical(upload_folder_to_run("back", to, run = run), paste0("back/", c("early.txt", "note.txt", "x.txt")))
 })
+
+test_that("a file of outputs/ is found without it, and the nearest name is suggested", {
+  ws <- local_workspace()
+  run <- ended(submit_command(ws, "echo m > outputs/model.rds"))
+  copy <- download_file_from_run(run, "model.rds", withr::local_tempfile())
+  expect_identical(readLines(copy), "m")
+  for (read in list(download_file_from_run, read_run_output)) for (name in c("modle.rds", "outputs/modle.rds")) {
+    expect_error(read(run, name), "Did you mean 'outputs/model.rds'?", fixed = TRUE, class = "espalier_error_artifact_missing")
+  }
+})

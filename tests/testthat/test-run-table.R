@@ -31,6 +31,21 @@ test_that("tables print what they have, under its real names", {
   })
 })
 
+test_that("what sets runs apart is shown beside what was measured, first what was asked for, and errors of failed runs", {
+  local_reproducible_output(width = 80)
+  runs <- made_runs(metric_auc = c(0.1, 0.2, 0.3), metric_loss = 3:1, metric_f1 = c(0.5, 0.6, 0.7), metric_n = 4:6, param_lr = c(1, 2, 3),
+                    param_depth = 3:1, "min(metric_val_loss)" = c(0.25, 0.5, 0.75))
+  header <- function(runs) strsplit(trimws(capture.output(runs)[[1L]]), " +")[[1L]]
+  expect_identical(header(runs)[3:5], c("param_lr", "metric_auc", "param_depth"))
+  attr(runs, "asked") <- c("-min(metrics.`val_loss`)", "(metrics.`f1` < 1)")
+  names(runs)[names(runs) == "min.metric_val_loss."] <- "min(metric_val_loss)"
+  expect_identical(header(runs)[1:3], c("run_id", "min(metric_val_loss)", "metric_f1"))
+  expect_identical(header(runs[2:1, ])[2], "min(metric_val_loss)")
+  failed <- made_runs(metric_auc = 1:3, param_lr = 3:1, error = c("no such level", "no such level", "killed"))
+  failed$status <- "Failed"
+  expect_identical(header(failed)[1:3], c("run_id", "status", "error"))
+})
+
 test_that("lists, matrices and data frames in a table are shown, in short where they are long", {
   local_reproducible_output(width = 80)
   runs <- made_runs()

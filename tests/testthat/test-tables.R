@@ -75,7 +75,7 @@ test_that("where not all columns fit, those that runs are compared by come first
   runs <- returned_table(runs, "espalier_run_table")
   header <- function(x) strsplit(trimws(capture.output(print(x))[1L]), " +")[[1L]]
   withr::local_options(width = 80)
-  expect_identical(header(runs)[1:6], c("run_id", "status", "metric_AUC", "param_trees", "tag_kind", "duration_seconds"))
+  expect_identical(header(runs)[1:6], c("run_id", "status", "param_trees", "metric_AUC", "tag_kind", "duration_seconds"))
   withr::local_options(width = 60)
   expect_match(paste(capture.output(print(runs)), collapse = " "), "columns: .*param_same,? +metric_same")
   own <- runs

@@ -14,6 +14,15 @@ test_that("the status line of an interactive session never stands behind an unfi
   expect_match(drawn, "e_1_abcdef01 Completed")
 })
 
+test_that("seconds count from the run's start, also when it was running before", {
+  display <- live_display("e_1_abcdef01", started = function() format(Sys.time() - 90, "%Y-%m-%dT%H:%M:%OS6Z", tz = "UTC"))
+  shown <- capture.output(type = "message", {
+    display$status("Running")
+    display$end()
+  })
+  expect_match(paste(shown, collapse = ""), "Running, 1 min 3\\d s")
+})
+
 # A job that prints a part of its log, then the next one whenever a file appears, and an R that watches it.
 watched_job <- function(parts, env = parent.frame()) {
   ws <- local_workspace(env = env)

@@ -18,7 +18,7 @@ test_that("at the end it reports what failed, and why", {
   ws <- local_workspace()
   runs <- list(submit_lines(ws, "stop('no such level')"), submit_command(ws, "true"))
   message <- said_by(wait_for(runs, timeout = 20))
-  expect_match(message, "^1 of 2 runs failed:\n")
+  expect_match(message, "1 of 2 runs failed:\n")
   expect_match(message, paste0(runs[[1]]$id, ": no such level (exit status 1)"), fixed = TRUE)
   expect_match(message, "get_run_log(run)", fixed = TRUE)
   expect_identical(said_by(wait_for(runs[[2]])), "")
@@ -29,13 +29,20 @@ test_that("at the end it names canceled runs and runs that took too long", {
   runs <- list(submit_command(ws, "sleep 60", max_run_duration_seconds = 0.5), submit_command(ws, "sleep 60"))
   cancel_run(runs[[2]])
   message <- said_by(wait_for(runs, timeout = 20))
-  expect_match(message, "^2 of 2 runs didn't complete:\n")
+  expect_match(message, "2 of 2 runs didn't complete:\n")
   expect_match(message, paste0(runs[[1]]$id, ": Canceled. It took longer than its limit of 0.5 s."), fixed = TRUE)
   expect_match(message, paste0(runs[[2]]$id, ": Canceled by "), fixed = TRUE)
   expect_false(grepl("traceback", message))
   one <- function(run) said_by(wait_for_run_completion(run, show_output = FALSE))
   expect_match(one(runs[[1]]), paste0("Run ", runs[[1]]$id, ": Canceled. It took longer than its limit of 0.5 s.\n"), fixed = TRUE)
   expect_match(one(runs[[2]]), ": Canceled by ")
+})
+
+test_that("the last line says that all have ended, unless they had before", {
+  ws <- local_workspace()
+  runs <- list(submit_command(ws, "sleep 0.5"), submit_command(ws, "true"))
+  expect_match(said_by(wait_for(runs, timeout = 20)), "2 of 2 runs have ended (2 Completed)", fixed = TRUE)
+  expect_identical(said_by(wait_for(runs)), "")
 })
 
 test_that("runs of several workspaces", {
@@ -84,6 +91,7 @@ test_that("an interrupt ends the waiting, and the run goes on", {
 test_that("how far they are, in words", {
   found <- data.frame(status = c("Running", "Failed", "Running"), ended = c(FALSE, TRUE, FALSE))
   expect_identical(many_text(found), "1 of 3 runs have ended (1 Failed, 2 Running)")
+  expect_identical(many_text(data.frame(status = "Failed", ended = TRUE)), "1 of 1 run has ended (1 Failed)")
 })
 
 test_that("in a job it lends its slot to runs of any workspace, and needs no Python", {

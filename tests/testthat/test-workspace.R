@@ -211,3 +211,9 @@ test_that("paths are absolute and without the dots that R users write", {
   expect_identical(absolute_path("/."), "/")
   expect_identical(estimator(".", entry_script = "train.R")$source_directory, folder)
 })
+
+test_that("a workspace without damage says so", {
+  ws <- local_workspace()
+  expect_output(print(verify_workspace(ws)), "^Nothing is damaged.$")
+  expect_s3_class(verify_workspace(ws), "data.frame")
+})

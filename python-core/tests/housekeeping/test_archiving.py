@@ -22,6 +22,9 @@ def test_archived_runs_leave_the_default_lists_and_stay_readable(workspace, expe
     assert sorted(ids(everything)) == sorted([run.id, other.id]) and everything.kinds["archived_at"] == "time"
     assert [at is not None for at in everything.columns["archived_at"]] == [each == run.id for each in ids(everything)]
     assert len(experiment.get_runs(include_archived=True)) == 2
+    recent = workspace.runs.list(include_archived=True, filter="archived_at > '1 hour'", order_by=["archived_at"])
+    assert ids(recent) == [run.id]
+    assert ids(workspace.runs.list(include_archived=True, filter="archived_at IS NULL")) == [other.id]
     found = workspace.runs.get(run.id)
     assert found.get_status() == "Completed" and found.get_tags() == {"a": "b"}
     assert workspace.housekeeping.restore_runs([run.id, other.id]) == [run.id]

@@ -266,7 +266,7 @@ def test_as_large_as_it_may_be(two: sqlite3.Connection) -> None:
 @pytest.mark.parametrize(
     "text,words",
     [
-        ("metrics.AUC > 1", "Did you mean `metrics.auc`?"), ("statsu = 'Failed'", "Did you mean `status`?"),
+        ("metrics.AUC > 1", "Did you mean `metrics.auc`?"), ("metrics.acu > 1", "Did you mean `metrics.auc`?"), ("statsu = 'Failed'", "Did you mean `status`?"),
         ("status = 'failed'", "Did you mean 'Failed'?"), ("metrcs.auc > 1", "Did you mean `metrics`?"),
         ("metrics.auc > 0.8 and tags.stage = 'prod", "a quote is never closed.\nAt: 'prod"),
         ("metrics.acc1 > 1", "no run has metrics.acc1.\nRuns have metrics.auc, metrics.loss."), ("stage = 'prod'", "Did you mean `tags.stage`?"),

@@ -9,7 +9,7 @@ from espalier.base.operation import operation
 from espalier.base.paths import RunPaths
 from espalier.lifecycle.status import check_formats
 from espalier.tracking import artifacts
-from espalier.tracking.run_outputs import output_path
+from espalier.tracking.run_outputs import found_name, output_path
 from espalier.tracking.transfers import download_all, files_below, upload
 
 
@@ -65,7 +65,8 @@ class RunFiles(JobLog):
         """Download one of a run's files.
 
         Args:
-            name: Its name, as `get_file_names` lists it.
+            name: Its name, as `get_file_names` lists it, with or without `outputs/`, or that of an output that the run
+                declares.
             output_file_path: Where to: a file, or a folder that exists. Default: the working directory.
 
         Returns:
@@ -74,7 +75,7 @@ class RunFiles(JobLog):
         Raises:
             EspalierError: `artifact_missing`, `artifact_unsafe`, `bad_name`.
         """
-        return artifacts.download(self._paths, name, output_file_path or os.curdir)
+        return artifacts.download(self._paths, found_name(self._paths, name), output_file_path or os.curdir)
 
     @operation("POST /runs/{id}/files/download", long=True, command="download-all")
     def download_files(

@@ -117,12 +117,12 @@ def _state(run: RunPaths) -> str:
     return state
 
 
-
 def progress_text(now: Sequence[str]) -> str:
     """How far the runs are, in words."""
     counts = {state: sum(each == state for each in now) for state in dict.fromkeys(sorted(now))}
     ended = sum(map(states.is_final, now))
-    return f"{ended} of {len(now)} runs have ended ({', '.join(f'{n} {state}' for state, n in counts.items())})"
+    runs = "run has" if len(now) == 1 else "runs have"
+    return f"{ended} of {len(now)} {runs} ended ({', '.join(f'{n} {state}' for state, n in counts.items())})"
 
 
 class _Line:

@@ -5,6 +5,7 @@ are listed as `\x` and two hex digits. No other name has a backslash, so the lis
 """
 
 import contextlib
+import difflib
 import errno
 import hashlib
 import os
@@ -18,7 +19,7 @@ from espalier.adapters.moving import opened_below
 from espalier.base import states
 from espalier.base.errors import EspalierError
 from espalier.base.os_errors import naming
-from espalier.base.paths import ARTIFACT_FOLDERS, KEPT_FOLDERS, SYSTEM_LOGS, UPLOADS, RunPaths
+from espalier.base.paths import ARTIFACT_FOLDERS, KEPT_FOLDERS, OUTPUTS, SYSTEM_LOGS, UPLOADS, RunPaths
 from espalier.base.progress import advance, check, report
 from espalier.base.scratch_paths import ScratchPaths
 from espalier.lifecycle.failure_message import as_sentence, failure_line
@@ -263,11 +264,18 @@ def _missing(run: RunPaths, name: str) -> EspalierError:
     # names are the job's: no sign that turns text around into a terminal
     known = ["".join(c if c.isprintable() else "?" for c in item) for item in file_names(run)]
     shown = ", ".join(known[:10]) + (f" and {len(known) - 10} more" if len(known) > 10 else "")
+    meant = {way.lower(): item for item in known for way in (item, _below_outputs(item))}
+    near = difflib.get_close_matches(name.lower()[:_LONGEST_PART], meant, 1)
+    hint = f"Did you mean {meant[near[0]]!r}? " if near else ""
     return EspalierError(
         "artifact_missing",
         f"The run has no file {name!r}{why_there_is_none(run)}",
-        f"It has: {shown}." if known else "",
+        f"{hint}It has: {shown}." if known else "",
     )
+
+
+def _below_outputs(name: str) -> str:
+    return name[len(OUTPUTS) + 1 :] if name.startswith(f"{OUTPUTS}/") else name
 
 
 def why_there_is_none(run: RunPaths) -> str:

@@ -12,7 +12,7 @@ from espalier.base.model.codec import read_as
 from espalier.base.model.job import Input, JobSpec
 from espalier.base.paths import OUTPUTS, RunPaths, WorkspacePaths
 from espalier.store.input_digests import input_at
-from espalier.tracking.artifacts import artifact_path, file_names, plain_path
+from espalier.tracking.artifacts import artifact_path, file_names, open_artifact, plain_path
 
 
 def output_to_come(workspace: WorkspacePaths, name: str, run_id: str, output: str) -> Input:
@@ -39,7 +39,16 @@ def _declared(run: RunPaths, output: str) -> Optional[str]:
 
 
 def output_path(run: RunPaths, output: str) -> str:
-    """Where a file of a run lies.
+    """Where a file of a run lies, by a name that `found_name` takes.
+
+    Raises:
+        EspalierError: `artifact_missing`, `artifact_unsafe`, `bad_name`.
+    """
+    return plain_path(run, found_name(run, output))
+
+
+def found_name(run: RunPaths, output: str) -> str:
+    """The name under which a file of a run is listed.
 
     Args:
         output: The name of an output that the run declares, of a file as `Run.get_file_names` lists it, or of one in
@@ -50,14 +59,17 @@ def output_path(run: RunPaths, output: str) -> str:
     """
     declared = _declared(run, output)
     if declared is not None:
-        return plain_path(run, declared)
+        return declared
     try:
-        return plain_path(run, output)
+        os.close(open_artifact(run, output))
+        return output
     except EspalierError as error:
         if error.code != "artifact_missing":
             raise
+        name = f"{OUTPUTS}/{output}"
         try:
-            return plain_path(run, f"{OUTPUTS}/{output}")
+            os.close(open_artifact(run, name))
+            return name
         except EspalierError as other:
             raise error if other.code == "artifact_missing" else other from None
 

@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, List, Mapping, Type, TypeVar
 
 from espalier.base.errors import EspalierError
 from espalier.base.paths import WorkspacePaths
-from espalier.base.records import read_record, seconds_of
+from espalier.base.records import read_record
 from espalier.base.types import Frame
 from espalier.queue.nudge import nudge
 from espalier.queue.step import step
@@ -77,7 +77,7 @@ class WorkspaceHandle:
         if not include_archived:
             return self._ask(lambda index, database: index.frame(database, query))
         frame, times = self._ask(lambda index, database: (index.frame(database, query), archived_at(database)))
-        frame.columns["archived_at"] = [seconds_of(times.get(run_id)) for run_id in frame.columns["run_id"]]
+        frame.columns["archived_at"] = [times.get(run_id) for run_id in frame.columns["run_id"]]
         frame.kinds["archived_at"] = "time"
         return frame
 

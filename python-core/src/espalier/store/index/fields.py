@@ -30,6 +30,9 @@ ATTRIBUTES: Dict[str, str] = {
     "exit_code": "integer",
     "error": "string",
 }
+# Those that runs are filtered and sorted by, and that a list shows where it is asked for them only.
+ASKED_FOR: Dict[str, str] = {"archived_at": "time"}
+KINDS: Dict[str, str] = {**ATTRIBUTES, **ASKED_FOR}
 # What a run has any number of: each a table of the index, and what its columns in a list begin with.
 GROUPS: Dict[str, str] = {"tags": "tag_", "params": "param_", "metrics": "metric_", "properties": ""}
 # What these groups hold is text.
@@ -133,12 +136,12 @@ def no_attribute(key: str, keys: Iterable[Field]) -> EspalierError:
     Args:
         keys: The tags, parameters and metrics there are, of which it may be one.
     """
-    meant: Dict[str, List[str]] = {name: [name] for name in [*ATTRIBUTES, *_ALIASES]}
+    meant: Dict[str, List[str]] = {name: [name] for name in [*KINDS, *_ALIASES]}
     for field in keys:
         meant.setdefault(field.key.lower(), []).append(str(field))
     near = difflib.get_close_matches(key[:_SHOWN].lower(), meant, 1, 0.5)
     found = " or ".join(f"`{name}`" for name in meant[near[0]][:3]) if near else ""
-    hint = f"Did you mean {found}?" if found else f"{_KEYS}, and {', '.join([*ATTRIBUTES, *_ALIASES])}."
+    hint = f"Did you mean {found}?" if found else f"{_KEYS}, and {', '.join([*KINDS, *_ALIASES])}."
     return refusal(f"runs have no attribute `{key[:_SHOWN]}`", "", hint)
 
 
@@ -160,7 +163,7 @@ def near_key(key: str, names: Iterable[str]) -> Optional[str]:
     """The one of some names that a key may have meant. (Names of a series differ in their numbers, and mean what they
     say.)"""
     folded = {name.lower(): name for name in names}
-    near = difflib.get_close_matches(key.lower(), folded, 1, 0.75)
+    near = difflib.get_close_matches(key.lower(), folded, 1, 0.65)
     if not near or (re.sub(r"\d", "", near[0]) == re.sub(r"\d", "", key.lower()) and near[0] != key.lower()):
         return None
     return folded[near[0]]

@@ -13,9 +13,9 @@ from espalier.base.records import make_private_folder, seconds_of
 from espalier.base.states import is_final
 from espalier.base.types import INT_MAX
 from espalier.base.values import NA, from_json, is_cell, value_text
-from espalier.store.index.fields import ATTRIBUTES, GROUPS, TEXTS
+from espalier.store.index.fields import ASKED_FOR, ATTRIBUTES, GROUPS, KINDS, TEXTS
 
-_VERSION = 7
+_VERSION = 8
 OTHER_LAYOUT = "layout of another version"
 IN_MEMORY = ":memory:"
 # How long to wait for another reader's refresh.
@@ -23,7 +23,7 @@ PATIENCE_SECONDS = 10.0
 _TYPES = {"string": "TEXT", "time": "REAL", "double": "REAL", "integer": "INTEGER"}
 # What a run has one of, beside what lists show; `children` is counted.
 COLUMNS = [name for name in ATTRIBUTES if name != "children"]
-HIDDEN = ["host", "user", "reuse_key", "archived_at"]
+HIDDEN = ["host", "user", "reuse_key", *ASKED_FOR]
 # Other values of a metric that was logged several times, NULL where one is as the last. `first_value` may also be text,
 # or an empty blob, which is a missing value.
 STATISTICS = {"first": "first_value", "min": "least", "max": "largest"}
@@ -33,7 +33,7 @@ _OWN_COLUMNS = """n INTEGER PRIMARY KEY, shard TEXT, mtime INTEGER, seen REAL, s
 
 
 def _statements() -> "list[str]":
-    plain = ", ".join(f'"{name}" {_TYPES[ATTRIBUTES.get(name, "string")]}' for name in [*COLUMNS, *HIDDEN])
+    plain = ", ".join(f'"{name}" {_TYPES[KINDS.get(name, "string")]}' for name in [*COLUMNS, *HIDDEN])
     made = [
         "CREATE TABLE shards (name TEXT PRIMARY KEY, mtime INTEGER, seen REAL)",
         # the last number that `changed` of a run has, which only grows
@@ -188,7 +188,7 @@ def forget(database: sqlite3.Connection, n: int) -> None:
 
 
 def _column(name: str, value: Any) -> Any:
-    if ATTRIBUTES.get(name) == "time":
+    if KINDS.get(name) == "time":
         return seconds_of(value)
     if isinstance(value, int) and abs(value) >= 2**63:  # (SQLite has no larger ones)
         return None

@@ -222,7 +222,7 @@ def experiments(database: sqlite3.Connection) -> List[Tuple[str, int, Optional[f
 NOT_ARCHIVED = Sql("r.archived_at IS NULL")
 
 
-def archived_at(database: sqlite3.Connection) -> Dict[str, str]:
+def archived_at(database: sqlite3.Connection) -> Dict[str, float]:
     """The archived runs, each with the time."""
     return dict(database.execute("SELECT run_id, archived_at FROM runs WHERE archived_at IS NOT NULL"))
 

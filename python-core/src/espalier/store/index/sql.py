@@ -6,8 +6,8 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 from espalier.base import states
 from espalier.store.index.cells import cells_of
 from espalier.store.index.fields import (
-    ATTRIBUTES,
     GROUPS,
+    KINDS,
     TEXTS,
     Field,
     Value,
@@ -122,7 +122,7 @@ class Translator:
 
     def _of_attribute(self, node: Compare, negated: bool) -> Sql:
         column = self._column(node.field)
-        kind = ATTRIBUTES[node.field.key]
+        kind = KINDS[node.field.key]
         if node.operator == "null":
             return Sql(f"{column} IS {'NOT ' if negated else ''}NULL")
         values = [_attribute_value(node, kind, value) for value in _values(node)]
@@ -201,7 +201,7 @@ class Translator:
         Raises:
             EspalierError: `bad_filter`: there isn't such an attribute.
         """
-        if field.key not in ATTRIBUTES:
+        if field.key not in KINDS:
             raise no_attribute(field.key, [Field(group, name) for group in GROUPS for name in self._names(group)])
         return _CHILDREN if field.key == "children" else f'r."{field.key}"'
 
