@@ -89,8 +89,7 @@ def _rows(rows: Sequence[Mapping[str, Any]], kinds: Mapping[str, str], always: S
     whole = {*right, *_WHOLE, *(name for name, kind in kinds.items() if kind == "time")}
     shown = _fitted(widths, {name: at if name in whole else min(at, _LEAST) for name, at in widths.items()}, always)
     if len(shown) < len(names):
-        hidden = ", ".join(name for name in names if name not in shown)
-        tell(f"{len(names) - len(shown)} columns aren't shown, --columns chooses: {_cut(cell(hidden), 60)}", "i")
+        tell(f"{len(names) - len(shown)} columns aren't shown; --columns chooses, -o json has all.", "i")
     bold = has_colour(sys.stdout)
     head = _line([cell(name) for name in shown], shown, right)
     lines = [f"\x1b[1m{head}\x1b[0m" if bold else head]

@@ -25,8 +25,8 @@ _VERBS: Dict[str, str] = {
 _WHOLE = {"get_workspace": "--workspace NAME"}
 # Arguments that have another name here, or whose name says nothing.
 _OPTIONS = {
-    "source_directory": "--folder", "entry_script": "the script", "output_directory": "--to", "output_file_path": "--to",
-    "order_by": "--sort", "max_results": "--max-results",
+    "source_directory": "--folder", "entry_script": "the script", "output_directory": "--to",
+    "output_file_path": "--to", "order_by": "--sort", "max_results": "--max-results",
 }  # fmt: skip
 _CALL = re.compile(r"`?((?:\w+\.)?[a-z_]+)\([^()]*\)`?")
 _QUOTED = re.compile(r"`((?:\w+\.)?[a-z_]+)`")
