@@ -5,7 +5,7 @@
 #' Writes a small launcher, by which a terminal has the command `espalier`: `espalier run train.R`,
 #' `espalier runs list`. It starts the core that this package brings, in espalier's private Python environment.
 #'
-#' Two small Python packages (click and jmespath) are installed into that environment. Nothing else is written: your
+#' Two small Python packages (click and jmespath) are installed into that environment. Nothing else is written but a note of the launcher's place: your
 #' `PATH` and your shell's files stay as they are. To remove the command, delete the launcher.
 #'
 #' After an update of espalier, [espalier_sitrep()] shows whether the launcher still fits.
@@ -34,6 +34,7 @@ install_espalier_cli <- function(dir = "~/.local/bin") {
   if (is.null(env)) env <- managed_build(consent = FALSE)
   add_command_line(env)
   write_launcher(launcher, env_python(env), core_folders()$core)
+  remember_launcher(launcher)
   say(c(
     "v" = "Installed the command line: {.path {launcher}}",
     "i" = if (!on_path(launcher)) "{.path {dirname(launcher)}} isn't on your PATH. Add it to call {.code espalier}.",
@@ -108,10 +109,23 @@ on_path <- function(launcher) {
   identical(normalizePath(unname(Sys.which("espalier")), mustWork = FALSE), normalizePath(launcher, mustWork = FALSE))
 }
 
-#' What is known of the command line: that of the PATH, or of the usual folder
+#' Where a launcher was written last, for the report
+#' @noRd
+launcher_record <- function() file.path(data_folder(), "command-line.txt")
+
+remember_launcher <- function(launcher) {
+  # (without the record the launcher works as well)
+  suppressWarnings(try(writeLines(enc2utf8(launcher), launcher_record(), useBytes = TRUE), silent = TRUE))
+}
+
+remembered_launcher <- function() {
+  tryCatch(readLines(launcher_record(), 1L, warn = FALSE, encoding = "UTF-8"), error = function(e) "", warning = function(w) "")
+}
+
+#' What is known of the command line: that of the PATH, the one that was written last, or that of the usual folder
 #' @noRd
 sitrep_command_line <- function() {
-  found <- c(unname(Sys.which("espalier")), path.expand("~/.local/bin/espalier"))
+  found <- c(unname(Sys.which("espalier")), remembered_launcher(), path.expand("~/.local/bin/espalier"))
   found <- Filter(function(file) nzchar(file) && file.exists(file) && is_launcher(file), found)
   if (!length(found)) return(fact("command line", "not installed", "install_espalier_cli() installs it"))
   launcher <- found[1L]
@@ -120,6 +134,6 @@ sitrep_command_line <- function() {
     return(fact("command line", launcher, problem = sprintf("The command line %s can't start.", launcher),
                 fix = "install_espalier_cli()"))
   }
-  where <- if (on_path(launcher)) "on the PATH" else "not on the PATH"
+  where <- if (on_path(launcher)) "on the PATH" else sprintf("%s isn't on your PATH", dirname(launcher))
   fact("command line", launcher, paste0(sub("^espalier ", "version ", asked$lines[1L]), ", ", where))
 }

@@ -49,7 +49,8 @@ LATE = {
         "runner.asked", "runner.children", "snapshot.mentions", "store.packs", "store.trees",
     ),
     "a command line starts in milliseconds": (
-        "api.environments", "api.wait_many", "cli.app", "cli.table", "queue.control", "tracking.run_rows",
+        "api.environments", "api.wait_many", "cli.app", "cli.columns", "cli.deleting", "cli.downloads", "cli.table",
+        "cli.views", "cli.words", "queue.control", "store.index.grammar", "tracking.artifacts", "tracking.run_rows",
     ),
     "what asks has no folder of its own": ("adapters.homes",),
 }

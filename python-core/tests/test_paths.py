@@ -32,9 +32,10 @@ OTHERS = {
     "provision/__main__.py": ["cache"],
     "api/run.py": ["user_logs/std_log.txt"],  # (shown in the help)
     "api/catalog.py": ["api.json"],  # (in the package)
-    "cli/app.py": ["logs"],  # (the command)
+    "cli/app.py": ["logs", "runs"],  # (the commands)
     "cli/logs.py": ["logs"],
-    "cli/run.py": ["inputs"],  # (the argument)
+    "cli/run.py": ["inputs", "runs"],  # (the argument; the command)
+    "cli/views.py": ["provenance"],  # (a field)
     "rooms.py": ["queue"],
     **{f"store/index/{name}.py": ["children"] for name in ("columns", "fields", "rows", "sql")},
     "snapshot/literals.py": [".json"],

@@ -58,7 +58,23 @@ test_that("a launcher whose environment is gone asks to be installed again", {
   expect_identical(found$fix, "install_espalier_cli()")
 })
 
+test_that("the report knows a launcher that was written to any folder", {
+  skip_on_os("windows")
+  local_home()
+  dir <- withr::local_tempdir()
+  withr::local_envvar(PATH = "/usr/bin:/bin", HOME = withr::local_tempdir())
+  launcher <- script(file.path(dir, "espalier"), c(launcher_mark, "echo espalier 1.2.3"))
+  dir.create(data_folder(), FALSE, TRUE)
+  remember_launcher(launcher)
+  found <- sitrep_command_line()
+  expect_identical(found$value, launcher)
+  expect_match(found$why, "^version 1.2.3, .* isn't on your PATH$")
+  unlink(launcher)
+  expect_identical(sitrep_command_line()$value, "not installed")
+})
+
 test_that("without a launcher the report names what installs it, and that is no problem", {
+  local_home()
   withr::local_envvar(PATH = withr::local_tempdir(), HOME = withr::local_tempdir())
   found <- sitrep_command_line()
   expect_identical(found$value, "not installed")

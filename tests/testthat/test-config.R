@@ -341,3 +341,8 @@ test_that("options come from their builders or by themselves, and not from both"
   expect_output(print(resources(cpus = 2)), "<espalier resources> cpus = 2", fixed = TRUE)
   expect_output(print(limits()), "<espalier limits> the default", fixed = TRUE)
 })
+
+test_that("options print under the names of their arguments, and a choice that isn't there is refused at once", {
+  expect_output(print(limits(run_seconds = 600, queue_seconds = 5)), "run_seconds = 600, queue_seconds = 5", fixed = TRUE)
+  expect_error(source_options(outside_links = "copyy"), "`outside_links` must be one of \"refuse\", \"keep\", \"copy\"", fixed = TRUE)
+})

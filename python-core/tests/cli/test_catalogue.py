@@ -121,7 +121,7 @@ def lamps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     spec.loader.exec_module(module)
     records = describe([*facades(), module.Lamps])["classes"]
     known = {record["name"]: record for record in records}
-    for place in ("espalier.api.catalog", "espalier.api.dispatch", "espalier.cli.app"):
+    for place in ("espalier.api.catalog", "espalier.api.dispatch", "espalier.cli.app", "espalier.cli.call"):
         monkeypatch.setattr(f"{place}.catalogue", lambda: known)
     dispatch.members.cache_clear()
     yield

@@ -54,10 +54,12 @@ def test_a_failed_run(espalier: Shell, main: Workspace) -> None:
 
 def test_detach_then_cancel(espalier: Shell, main: Workspace) -> None:
     run_id = json.loads(done(espalier("run", "wait.sh", "--detach")).stdout)["run_id"]
-    assert done(espalier("runs", "cancel", run_id)).stdout == "true\n"
+    canceled = done(espalier("runs", "cancel", run_id))
+    assert (canceled.stdout, canceled.stderr) == ("true\n", f"Asked {run_id} to stop.\n")
     result = done(espalier("runs", "logs", run_id, "-f"), 1)
     assert f"Run {run_id} was canceled." in result.stderr
-    assert done(espalier("runs", "cancel", "latest")).stdout == "false\n"
+    canceled = done(espalier("runs", "cancel", "latest"))
+    assert (canceled.stdout, canceled.stderr) == ("false\n", f"{run_id} had ended.\n")
 
 
 def test_interrupting_detaches(espalier: Shell, main: Workspace, forest: Path, reach: Any) -> None:
@@ -81,10 +83,11 @@ def test_interrupting_detaches(espalier: Shell, main: Workspace, forest: Path, r
 def test_dry_runs_change_nothing(espalier: Shell, main: Workspace, forest: Path) -> None:
     shown = json.loads(done(espalier("run", "train.py", "--dry-run", "--cpus", "2", "--", "1")).stdout)
     assert (shown["entry_script"], shown["arguments"], shown["cpus"]) == ("train.py", ["1"], 2)
-    request = json.loads(done(espalier("workspace", "delete", "--dry-run")).stdout)
-    assert (request["class"], request["member"], request["identity"]) == ("Workspace", "delete", {"path": main.path})
+    assert json.loads(done(espalier("workspace", "delete", "--dry-run")).stdout) == {"path": main.path, "runs": 0}
     hidden = json.loads(done(espalier("secrets", "set", "KEY=very secret", "--dry-run")).stdout)
-    assert hidden["args"] == {"secrets": {"KEY": "***"}}
+    assert (hidden["command"], hidden["secrets"]) == ("secrets set", {"KEY": "***"})
+    chosen = done(espalier("run", "train.py", "--dry-run", "--query", "entry_script", "-o", "tsv"))
+    assert chosen.stdout == "train.py\n"
     assert os.path.isdir(main.path) and main.runs.list().columns["run_id"] == []
 
 
@@ -92,7 +95,7 @@ def test_deleting_asks_and_refuses_without_a_terminal(espalier: Shell, main: Wor
     result = done(espalier("workspace", "delete"), 4)
     assert "there is no terminal to ask at" in result.stderr and "--yes" in result.stderr
     assert os.path.isdir(main.path)
-    done(espalier("images", "prune", "--delete"), 4)
+    done(espalier("images", "prune"), 4)
     run = main.experiments.get("exp").start_logging()
     run.complete()
     done(espalier("housekeeping", "delete-runs", run.id), 4)
@@ -239,7 +242,94 @@ def test_jobs_in_files(espalier: Shell, main: Workspace, forest: Path) -> None:
     assert detached["run_id"].startswith("other_")
     wrong = done(espalier("job", "submit", "job.yml", "--set", "argments=1\x1b"), 2)
     assert "arguments" in wrong.stderr and "\x1b" not in wrong.stderr
-    assert done(espalier("job", "submit", "nope.yml"), 2).stdout == ""
+    assert done(espalier("job", "submit", "nope.yml"), 3).stdout == ""
+
+
+def test_downloads_replace_nothing_unless_asked(espalier: Shell, main: Workspace, forest: Path) -> None:
+    (forest / "write.sh").write_text("mkdir -p outputs; echo new > outputs/model.rds; echo 1 > outputs/a")
+    done(espalier("run", "write.sh"))
+    (forest / "model.rds").write_text("mine")
+    download = ["runs", "download", "latest", "outputs/model.rds"]
+    refused = done(espalier(*download), 4)
+    assert f"{forest}/model.rds would be replaced" in refused.stderr and "--overwrite" in refused.stderr
+    assert (forest / "model.rds").read_text() == "mine"
+    done(espalier(*download, "--overwrite"))
+    assert (forest / "model.rds").read_text() == "new\n"
+    done(espalier(*download, "--to", "other.rds"))
+    (forest / "outputs").mkdir()
+    (forest / "outputs" / "a").write_text("mine")
+    every = ["runs", "download-all", "latest", "--prefix", "outputs/"]
+    assert "outputs/a would be replaced" in done(espalier(*every), 4).stderr
+    assert not (forest / "outputs" / "model.rds").exists() and (forest / "outputs" / "a").read_text() == "mine"
+    done(espalier(*every, "--overwrite"))
+    assert (forest / "outputs" / "a").read_text() == "1\n"
+
+
+def test_deletions_list_what_would_go(espalier: Shell, main: Workspace) -> None:
+    run_id = json.loads(done(espalier("run", "train.py", "-e", "trees", "--", "1")).stdout)["run_id"]
+    done(espalier("secrets", "set", "PASSWORD=correct horse"))
+    kept = json.loads(done(espalier("snapshots", "take", ".", "--query", "snapshot_id || id || @")).stdout)
+    kept = kept if isinstance(kept, str) else main.snapshots.list().columns["id"][0]
+    lines = {
+        ("housekeeping", "delete-experiment", "trees"): run_id, ("housekeeping", "delete-runs", "latest"): run_id,
+        ("housekeeping", "retention-rules", "--keep-last", "0"): run_id, ("secrets", "delete", "PASSWORD"): "PASSWORD",
+        ("snapshots", "delete", kept): kept, ("workspace", "delete"): main.path,
+        ("snapshots", "collect-garbage"): "", ("images", "prune"): "",
+    }  # fmt: skip
+    for words, named in lines.items():
+        assert "Add --yes" in done(espalier(*words), 4).stderr
+        assert named in done(espalier(*words, "--dry-run")).stdout, words
+    assert main.runs.list().columns["run_id"] == [run_id] and main.snapshots.list().columns["id"] == [kept]
+    for words in lines:
+        if words[0] != "workspace":
+            done(espalier(*words, "--yes"), 3 if words[1] == "delete-runs" else 0)
+    assert main.runs.list().columns["run_id"] == [] and main.snapshots.list().columns["id"] == []
+
+
+def test_empty_results_say_so(espalier: Shell, main: Workspace) -> None:
+    done(espalier("run", "train.py", "-e", "trees", "--", "1"))
+    for words, text in {
+        "workspace verify": "Nothing is damaged.",
+        "runs tags latest": "There are no tags.",
+        "runs list --filter metrics.AUC>5": "There are no runs.",
+        "runs list -e treees": 'There is no experiment "treees". Did you mean "trees"?',
+    }.items():
+        result = done(espalier(*words.split()))
+        assert text in result.stderr and result.stdout in ("[]\n", "{}\n")
+
+
+def test_columns_are_chosen(espalier: Shell, main: Workspace) -> None:
+    for value in ("0.5", "0.25"):
+        done(espalier("run", "train.py", "-e", "trees", "--param", "n=3", "--tag", "x=y", "--", value))
+    listed = done(espalier("runs", "list", "--columns", "metrics.AUC,tags.x,param_n", "-o", "tsv")).stdout
+    assert listed == "metric_AUC\ttag_x\tparam_n\n0.25\ty\t3\n0.5\ty\t3\n"
+    assert done(espalier("runs", "list", "--columns", "status", "-o", "tsv", "--no-header")).stdout == "Completed\n" * 2
+    wide = {"env": surroundings(COLUMNS="60")}
+    rows = done(espalier("runs", "list", "-o", "table", **wide)).stdout.splitlines()
+    assert rows[0].split()[:3] == ["run_id", "status", "metric_AUC"]
+    rows = done(espalier("runs", "list", "-o", "table", "--sort", "min(metrics.AUC)", **wide)).stdout.splitlines()
+    assert rows[0].split()[2] == "min(metric_AUC)"
+    details = json.loads(done(espalier("runs", "show", "latest")).stdout)
+    assert details["run_id"] == details["runId"]
+    table = done(espalier("runs", "metrics", "latest", "-o", "table")).stdout
+    assert [line.split() for line in table.splitlines()] == [["name", "last", "values"], ["AUC", "0.25", "1"]]
+    assert json.loads(done(espalier("runs", "metrics", "latest")).stdout) == {"AUC": 0.25}
+    assert json.loads(done(espalier("runs", "best", "AUC", "--minimize")).stdout)["run_id"] == details["run_id"]
+
+
+def test_secret_variables_are_hidden(espalier: Shell, main: Workspace, forest: Path) -> None:
+    (forest / "job.yml").write_text("script: train.py\nenvironment_variables: {API_TOKEN: hidden-one, MODE: fast}\n")
+    for words in (["job", "read", "job.yml"], ["job", "submit", "job.yml", "--dry-run"]):
+        shown = json.loads(done(espalier(*words)).stdout)["config"]["environment_variables"]
+        assert shown == {"API_TOKEN": "***", "MODE": "fast"}
+
+
+def test_workspaces_are_listed(espalier: Shell, main: Workspace, forest: Path) -> None:
+    other = Workspace.create("other", str(forest / ".espalier"))
+    assert json.loads(done(espalier("workspace", "list")).stdout) == [
+        {"name": each.name, "path": each.path} for each in (main, other)
+    ]
+    assert "Can't choose among the workspaces" in done(espalier("runs", "list"), 2).stderr
 
 
 @pytest.mark.parametrize(

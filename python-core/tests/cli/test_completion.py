@@ -50,6 +50,22 @@ def test_names_of_what_there_is(offered: Offered, main: Workspace, submit: Any, 
     assert offered("espalier runs show ", ESPALIER_WORKSPACE="/nowhere") == ["latest"]
 
 
+def test_metrics_orders_and_files(offered: Offered, main: Workspace) -> None:
+    run = Experiment(main, "alpha").start_logging()
+    file = Path(main.path).parent.parent / "a.txt"
+    file.write_text("x")
+    run.upload_file("outputs/a.txt", str(file))
+    run.log("AUC", 1)
+    run.log("loss", 1)
+    run.complete()
+    main.runs.list()
+    assert offered("espalier runs best ") == ["AUC", "loss"]
+    assert offered("espalier runs list --sort metrics.A") == ["metrics.AUC"]
+    assert offered("espalier runs list --sort dur") == ["duration_seconds"]
+    assert offered(f"espalier runs download {run.id} out") == ["outputs/a.txt"]
+    assert offered("espalier runs download latest out") == ["outputs/a.txt"]
+
+
 BASH = """
 set -eu
 export PATH="$PWD/bin:$PATH"

@@ -42,6 +42,12 @@ def test_by_name_and_by_folder(at: Path, main: Workspace, tmp_path: Path) -> Non
     assert workspace_folder(None, str(tmp_path / "elsewhere")) == other.path
 
 
+def test_a_path_may_be_a_project(at: Path, main: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert workspace_folder(None, str(at)) == main.path
+    assert workspace_folder("main", str(at)) == main.path
+
+
 def test_what_was_given_comes_first_then_the_variable_then_the_config(
     at: Path, main: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -58,9 +64,12 @@ def test_none_and_several(at: Path) -> None:
     assert "Can't find a workspace" in refused(None, None).message
     Workspace.create("one", str(at / ".espalier"))
     Workspace.create("two", str(at / ".espalier"))
-    error = refused(None, None)
-    assert error.message.endswith(": one, two.") and error.fields["names"] == ["one", "two"]
-    assert refused("onee", None).hint == 'Did you mean "one"?'
+    with pytest.raises(EspalierError, match=": one, two[.]") as caught:
+        workspace_folder(None, None)
+    hint = str(caught.value.hint)
+    assert caught.value.code == "bad_argument" and "ESPALIER_WORKSPACE" in hint and "workspace write-config" in hint
+    assert refused("onee", None).hint == 'Did you mean "one"? There are one, two.'
+    assert refused("another", None).hint == "There are one, two."
     assert "Give the folder" in refused("no/where", None).hint
 
 

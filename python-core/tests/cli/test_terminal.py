@@ -119,7 +119,7 @@ def test_a_table_is_as_wide_as_the_terminal(runs: Workspace, forest: Path, colum
 def test_the_size_counts_when_the_table_is_written(main: Workspace, forest: Path) -> None:
     """The window was made narrower while a question waited."""
     main.snapshots.delete(main.snapshots.take(str(forest)))
-    terminal = Terminal(["snapshots", "collect-garbage", "--delete"], forest, 200, NO_COLOR="1")
+    terminal = Terminal(["snapshots", "collect-garbage"], forest, 200, NO_COLOR="1")
     terminal.until(r"Go on\? \[y/N\]: ")
     terminal.resize(40)
     terminal.type("y\n")

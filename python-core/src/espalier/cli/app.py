@@ -2,20 +2,25 @@
 
 import os
 import sys
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import click
 
 from espalier.api.catalog import catalogue
 from espalier.base.errors import EspalierError
 from espalier.cli import problems
-from espalier.cli.call import command_of, summary
-from espalier.cli.parameters import can_be_given
+from espalier.cli.call import command_of, operations, summary
 from espalier.cli.text import give_up_broken_streams, settle_streams, tell
 
 _COMPLETE = "_ESPALIER_COMPLETE"
 # What isn't one operation: module of this room, by command.
-_OWN = {"run": "run", "runs logs": "logs", "job submit": "job", "completion": "completion"}
+_OWN = {
+    "run": "run",
+    "runs logs": "logs",
+    "job submit": "job",
+    "workspace list": "workspaces",
+    "completion": "completion",
+}
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _HEAD = """Run training scripts, and look at what they did.
 
@@ -63,6 +68,8 @@ class Commands(click.Group):
             import difflib
 
             near = difflib.get_close_matches(name, self.list_commands(ctx), 3, 0.6)
+            if not near and not self._noun and name in operations("runs"):
+                near = [f"`espalier runs {name}`"]
             meant = f" Did you mean {' or '.join(near)}?" if near else ""
             raise click.UsageError(f"There is no command {name!r}.{meant}", ctx)
         return super().resolve_command(ctx, args)
@@ -76,17 +83,6 @@ def nouns() -> Dict[str, str]:
             text = found.get(record["noun"]) or summary(" ".join(record["doc"].split()))
             found[record["noun"]] = text
     return found
-
-
-def operations(noun: str) -> Dict[str, Tuple[Mapping[str, Any], Mapping[str, Any]]]:
-    """The operations of a noun that are commands: the class and the operation, by the command's word."""
-    return {
-        member["command"]: (record, member)
-        for record in catalogue().values()
-        if record["noun"] == noun
-        for member in record["methods"]
-        if member["command"] and can_be_given(member)
-    }
 
 
 def _own(module: str) -> click.Command:

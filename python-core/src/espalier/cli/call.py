@@ -1,24 +1,21 @@
 """Commands from the catalogue: what one takes, and what it does when it is carried out."""
 
-import contextlib
 import re
-import sys
-import warnings
-from typing import Any, Dict, List, Mapping, Optional, Set
+from typing import Any, Dict, List, Mapping, Optional, Set, Tuple
 
 import click
 
-from espalier.api.dispatch import Dispatcher
-from espalier.api.wire import plain
-from espalier.base.errors import EspalierError
-from espalier.cli import complete, output, parameters
+from espalier.api.catalog import catalogue
+from espalier.cli import complete, output, parameters, views
 from espalier.cli.examples import EXAMPLES
 from espalier.cli.place import LATEST, run_id, workspace_folder
-from espalier.cli.progress import shown
-from espalier.cli.text import is_terminal, tell
+from espalier.cli.request import Request, call
+from espalier.cli.text import tell
+from espalier.cli.words import in_commands
 
 # A list that takes --experiment: with it, another operation is asked.
 _OF_EXPERIMENTS = ("Runs", "list", "Experiment", "list_runs")
+_DOWNLOADS = ("download_file", "download_files")
 _PLACEHOLDER = re.compile(r"{(\w+)}")
 
 
@@ -26,7 +23,6 @@ def command_of(noun: str, record: Mapping[str, Any], member: Mapping[str, Any]) 
     """A command for an operation of the catalogue."""
     keys = [] if record["in_workspace"] or member["kind"] != "instance" else _keys(member)
     has_workspace = member["kind"] == "instance"
-    asks = _asks(member)
     params: List[click.Parameter] = [
         click.Argument([f"_{key}"], metavar=_singular(noun).upper(), shell_complete=complete.by_name(_singular(noun)))
         for key in keys
@@ -36,12 +32,20 @@ def command_of(noun: str, record: Mapping[str, Any], member: Mapping[str, Any]) 
         names, text = ["-e", "--experiment", "_experiment"], "Only those of one experiment."
         params.append(click.Option(names, help=text, shell_complete=complete.experiments))
     params += workspace_options() if has_workspace else []
-    params += output_options() if member["returns"]["type"] != "none" else []
-    if asks:
+    if member["name"] in _DOWNLOADS:
+        params.append(click.Option(["--overwrite", "_overwrite"], is_flag=True, help="Replace files that exist."))
+    if member["returns"]["type"] == "frame":
+        text = "Only these columns, and in this order: run_id,metrics.auc."
+        params.append(click.Option(["--columns", "_columns"], metavar="NAME,...", help=text))
+    params += output_options()
+    if _deletes(member):
         params.append(click.Option(["-y", "--yes", "_yes"], is_flag=True, help="Don't ask."))
-    if not member["route"].startswith("GET") and "dry_run" not in _names(member):
-        params.append(click.Option(["--dry-run", "_dry_run"], is_flag=True, help="Show the request; change nothing."))
-    text = " ".join(member["doc"]["text"].split("\n\n")[0].split())
+        params.append(click.Option(["--dry-run", "_dry_run"], is_flag=True, help="Only list what would go."))
+    elif not member["route"].startswith("GET"):
+        params.append(
+            click.Option(["--dry-run", "_dry_run"], is_flag=True, help="Show what is asked for; change nothing.")
+        )
+    text = in_commands(" ".join(member["doc"]["text"].split("\n\n")[0].split()))
 
     def callback(**values: Any) -> None:
         _carry_out(record, member, keys, values)
@@ -73,20 +77,24 @@ def _singular(noun: str) -> str:
     return noun[:-1] if noun.endswith("s") else noun
 
 
-def _asks(member: Mapping[str, Any]) -> bool:
-    """Whether it may delete what can't be made again."""
-    return member["route"].startswith("DELETE") or not _names(member).isdisjoint(("delete", "dry_run"))
-
-
-def _deletes(member: Mapping[str, Any], arguments: Mapping[str, Any]) -> bool:
-    """Whether it deletes, with its arguments, what can't be made again."""
-    if "dry_run" in _names(member):
-        return not arguments.get("dry_run")
-    return member["route"].startswith("DELETE") or bool(arguments.get("delete"))
+def _deletes(member: Mapping[str, Any]) -> bool:
+    """Whether it deletes what can't be made again."""
+    return member["route"].startswith("DELETE") or not _names(member).isdisjoint(parameters.OF_DELETING)
 
 
 def _names(member: Mapping[str, Any]) -> Set[str]:
     return {param["name"] for param in member["params"]}
+
+
+def operations(noun: str) -> Dict[str, Tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    """The operations of a noun that are commands: the class and the operation, by the command's word."""
+    return {
+        member["command"]: (record, member)
+        for record in catalogue().values()
+        if record["noun"] == noun
+        for member in record["methods"]
+        if member["command"] and parameters.can_be_given(member)
+    }
 
 
 def workspace_options() -> List[click.Parameter]:
@@ -96,8 +104,13 @@ def workspace_options() -> List[click.Parameter]:
             ["-w", "--workspace", "_workspace"], metavar="NAME|FOLDER", help="The workspace.",
             shell_complete=complete.workspaces,
         ),
-        click.Option(["--path", "_path"], type=click.Path(), help="Folder that holds workspaces."),
+        path_option(),
     ]  # fmt: skip
+
+
+def path_option() -> click.Option:
+    """Where workspaces are looked for."""
+    return click.Option(["--path", "_path"], type=click.Path(), help="A project, or a folder that holds workspaces.")
 
 
 def output_options() -> List[click.Parameter]:
@@ -105,6 +118,7 @@ def output_options() -> List[click.Parameter]:
     return [
         click.Option(["-o", "--output", "_output"], type=click.Choice(output.FORMATS), help="Format of the result."),
         click.Option(["--query", "_query"], metavar="JMESPATH", help="Choose a part of the result."),
+        click.Option(["--no-header", "_no_header"], is_flag=True, help="Leave out the names of columns in tsv."),
     ]
 
 
@@ -113,23 +127,33 @@ def _carry_out(record: Mapping[str, Any], member: Mapping[str, Any], keys: List[
     workspace = None
     if member["kind"] == "instance":
         workspace = workspace_folder(values["_workspace"], values["_path"])
+    if record["noun"] == "job":
+        parameters.existing_file(values["path"])
     found = parameters.given(member, values, workspace)
     if workspace is not None and "run_ids" in found.arguments:
         found.arguments["run_ids"] = [known_run(workspace, each) for each in found.arguments["run_ids"]]
     identity = _identity(record, keys, values, workspace)
-    class_name, name = record["name"], member["name"]
+    request = Request(record["name"], member["name"], identity, found.arguments)
     if values.get("_experiment") and workspace is not None:
-        identity, (class_name, name) = {"workspace": workspace, "name": values["_experiment"]}, _OF_EXPERIMENTS[2:]
+        identity = {"workspace": workspace, "name": values["_experiment"]}
+        request = Request(*_OF_EXPERIMENTS[2:], identity, found.arguments)
+    if _deletes(member):
+        from espalier.cli.deleting import delete
+
+        how = {"yes": values["_yes"], "dry_run": values["_dry_run"]}
+        return output.show(delete(request, _names(member), member["command"], **how), values)
     if values.get("_dry_run"):
-        request = {"class": record["name"], "member": member["name"], "identity": identity, "args": found.arguments}
-        return output.emit({**request, "args": _hidden(found.arguments)}, "json")
-    if _deletes(member, found.arguments):
-        confirm(_question(member, values, keys, workspace), yes=values["_yes"])
-    result = call(class_name, name, identity, found.arguments)
+        asked = {"command": f"{record['noun']} {member['command']}", **(identity or {}), **_hidden(found.arguments)}
+        return output.show(asked, {**values, "_output": values["_output"] or "json"})
+    if member["name"] in _DOWNLOADS and not values["_overwrite"] and workspace is not None and identity is not None:
+        from espalier.cli.downloads import refuse_existing
+
+        refuse_existing(workspace, identity["id"], member["name"], found.arguments)
+    result = views.whole(request, request.carry_out())
     if found.is_page and getattr(result, "page_token", None):
         tell(f"These are the first {len(result)}; --all lists all of them.", "i")
-    if member["returns"]["type"] != "none":
-        output.emit(result, values["_output"], values["_query"])
+    views.remarks(request, result, record["noun"], member["command"])
+    output.show(result, values, request)
 
 
 def _hidden(arguments: Mapping[str, Any]) -> Dict[str, Any]:
@@ -156,48 +180,3 @@ def known_run(workspace: str, given: str) -> str:
     if found == LATEST:
         found = call("Runs", "get", {"path": workspace}, {"run_id": LATEST}).id
     return found
-
-
-def _question(member: Mapping[str, Any], values: Mapping[str, Any], keys: List[str], workspace: Optional[str]) -> str:
-    names = [values[f"_{key}"] for key in keys]
-    names += [str(values[param["name"]]) for param in member["params"] if param["required"]]
-    what = " ".join(names) or workspace or "this"
-    return f"{member['command'].capitalize().replace('-', ' ')} {what}: this can't be undone. Go on?"
-
-
-def confirm(question: str, *, yes: bool) -> None:
-    """Ask before what can't be undone.
-
-    Raises:
-        EspalierError: `not_permitted`: the answer was no, or there is no terminal to ask at.
-    """
-    if yes:
-        return
-    if not is_terminal(sys.stdin):
-        raise EspalierError("not_permitted", "Can't delete: there is no terminal to ask at.", "Add --yes to go on.")
-    if not click.confirm(question, err=True):
-        raise EspalierError("not_permitted", "Nothing was deleted.")
-
-
-class _Carrier:
-    """Tables and data stay as they are: nothing crosses to another process."""
-
-    def argument(self, value: Any) -> Any:
-        return value
-
-    def frame(self, value: Any) -> Any:
-        return value
-
-    data = frame
-
-
-def call(class_name: str, name: str, identity: Optional[Mapping[str, Any]], arguments: Mapping[str, Any]) -> Any:
-    """Carry out an operation, with its warnings and its progress on stderr."""
-    encoded = {key: plain(value) for key, value in arguments.items()}
-    request = {"class": class_name, "member": name, "identity": identity, "args": encoded}
-    prepared = Dispatcher(_Carrier()).prepared(request)
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", UserWarning)
-        warnings.showwarning = lambda message, *_, **__: tell(str(message), "!")
-        with shown() if is_terminal(sys.stderr) else contextlib.nullcontext():
-            return prepared.function(**prepared.arguments)

@@ -5,7 +5,7 @@ from typing import Any, Dict, TextIO
 from espalier.base import states
 from espalier.base.errors import EspalierError
 from espalier.cli import problems
-from espalier.cli.call import call
+from espalier.cli.request import call
 from espalier.cli.text import lines, tell
 from espalier.lifecycle.failure_message import failure_message
 

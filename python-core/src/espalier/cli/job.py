@@ -6,8 +6,11 @@ from typing import Any, Sequence
 import click
 
 from espalier.cli import output
-from espalier.cli.call import call, examples, output_options, workspace_options
+from espalier.cli.call import examples, output_options, workspace_options
+from espalier.cli.parameters import existing_file
+from espalier.cli.request import call
 from espalier.cli.run import follow_up, named_like, project_workspace, submit_options, tags_of
+from espalier.cli.views import without_secrets
 
 
 def command() -> click.Command:
@@ -25,12 +28,13 @@ def command() -> click.Command:
 
 
 def _submit(file: str, settings: Sequence[str], follow: bool, dry_run: bool, **given: Any) -> None:
-    path = os.path.abspath(file)
+    path = existing_file(file)
     asked = {"path": path, "set": list(settings)}
     job = call("Jobs", "read", None, asked)
     experiment = given["experiment"] or job["experiment"] or named_like(os.path.dirname(path))
     if dry_run:
-        return output.emit({**job, "experiment": experiment}, "json")
+        shown = without_secrets({**job, "experiment": experiment})
+        return output.show(shown, {**given, "_output": given["_output"] or "json"})
     workspace = project_workspace(given, os.path.dirname(path))
     arguments = {**asked, "experiment": experiment, "tags": tags_of(given), "reuse": given["reuse"]}
     submitted = call("Jobs", "submit_values", {"path": workspace}, arguments)

@@ -6,9 +6,10 @@ from typing import Optional
 import click
 
 from espalier.cli import complete
-from espalier.cli.call import call, examples, known_run, workspace_options
+from espalier.cli.call import examples, known_run, workspace_options
 from espalier.cli.follow import follow as follow_run
 from espalier.cli.place import workspace_folder
+from espalier.cli.request import call
 from espalier.cli.text import lines, write
 
 

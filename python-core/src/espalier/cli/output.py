@@ -3,24 +3,54 @@
 import json
 import math
 import sys
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Mapping, Optional, Sequence
 
 from espalier.base.errors import EspalierError
 from espalier.base.records import now_iso
 from espalier.base.types import Frame
+from espalier.cli.request import Request
 from espalier.cli.text import is_terminal, json_text, one_line, write
 
 FORMATS = ("json", "table", "tsv", "yaml")
 
 
-def emit(result: Any, form: Optional[str], query: Optional[str] = None) -> None:
+def show(result: Any, values: Mapping[str, Any], request: Optional[Request] = None) -> None:
+    """Write a result as the options of a command ask for it.
+
+    Args:
+        request: What it is the result of, if people see it in another form than programs.
+    """
+    form, query = _form(values["_output"]), values["_query"]
+    always: Sequence[str] = ()
+    if values.get("_columns") and isinstance(result, Frame):
+        from espalier.cli.columns import chosen_columns
+
+        result = chosen_columns(result, values["_columns"])
+        always = list(result.columns)
+    elif form == "table" and query is None and request is not None:
+        from espalier.cli.columns import named_columns
+        from espalier.cli.views import for_people
+
+        result, always = for_people(request, result), named_columns(request.arguments)
+    emit(result, form, query, header=not values["_no_header"], always=always)
+
+
+def _form(given: Optional[str]) -> str:
+    return given or ("table" if is_terminal(sys.stdout) else "json")
+
+
+def emit(
+    result: Any, form: Optional[str], query: Optional[str] = None, *, header: bool = True, always: Sequence[str] = ()
+) -> None:
     """Write a result.
 
     Args:
         form: One of FORMATS. Default: a table on a terminal, JSON elsewhere.
         query: A JMESPath expression that chooses what of it is written.
+        header: Whether tab-separated values begin with the names of their columns.
+        always: Columns that a table doesn't leave out.
     """
-    form = form or ("table" if is_terminal(sys.stdout) else "json")
+    form = _form(form)
     if result is None and query is None:
         return
     value = plain(result)
@@ -33,12 +63,22 @@ def emit(result: Any, form: Optional[str], query: Optional[str] = None) -> None:
 
         write(yaml.safe_dump(value, sort_keys=False, width=120))
     elif form == "tsv":
-        write(as_tsv(value))
+        write(as_tsv(value, header=header))
     else:
         from espalier.cli.table import as_table
 
-        kinds = result.kinds if isinstance(result, Frame) and query is None else {}
-        write(as_table(value, kinds))
+        write(as_table(value, _kinds(result) if query is None else {}, always))
+
+
+def as_table_of(result: Any) -> str:
+    """A result as a table for people."""
+    from espalier.cli.table import as_table
+
+    return as_table(plain(result), _kinds(result))
+
+
+def _kinds(result: Any) -> Mapping[str, str]:
+    return result.kinds if isinstance(result, Frame) else {}
 
 
 def plain(value: Any) -> Any:
@@ -103,10 +143,11 @@ def as_json(value: Any) -> str:
     return json_text(text) + "\n"
 
 
-def as_tsv(value: Any) -> str:
-    """A line an item, with tabs between the values; without names, in the order of the columns."""
+def as_tsv(value: Any, *, header: bool = True) -> str:
+    """A line an item, with tabs between the values; before objects a line with their names."""
     rows = value if isinstance(value, list) else [value]
-    return "".join("\t".join(map(cell, _cells(row))) + "\n" for row in rows)
+    names = [list(rows[0])] if header and rows and isinstance(rows[0], dict) else []
+    return "".join("\t".join(map(cell, _cells(row))) + "\n" for row in [*names, *rows])
 
 
 def _cells(row: Any) -> Any:

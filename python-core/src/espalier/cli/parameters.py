@@ -11,6 +11,7 @@ import click
 from espalier.base.errors import EspalierError
 from espalier.cli import complete
 from espalier.cli.text import is_terminal
+from espalier.cli.words import in_commands
 
 _SCALARS: "Dict[str, click.ParamType[Any]]" = {
     "bool": click.BOOL, "int": click.INT, "index": click.INT, "float": click.FLOAT, "str": click.STRING,
@@ -25,14 +26,17 @@ _NAMES: Dict[str, Sequence[str]] = {
     "output_file_path": ("--to",),
     "output_directory": ("--to",),
 }
+_OPPOSITES = {"maximize": "--minimize"}
 _TEXTS = {"order_by": "Sort by this; -metrics.auc puts the largest first. Can be repeated."}
 _WORDS = {"run_ids": "RUN", "names": "NAME", "path_or_stream": "FILE"}
 # Where another option has that name already.
 _TAKEN = {"path": ("--to",), "workspace": ("--other-workspace",)}
 _FILES = ("path", "directory", "path_or_stream", "target", "log")
 _ACCEPTED = "Accepted for compatibility"
-# A list says when there is more, and --all gives it.
-_LEFT_OUT = ("page_token",)
+# By the first of these a command is known that deletes, which lists what would go and asks (deleting.py). A list says
+# when there is more, and --all gives it.
+OF_DELETING = ("delete", "dry_run")
+_LEFT_OUT = ("page_token", *OF_DELETING)
 PAGE = 100
 
 
@@ -43,7 +47,9 @@ def from_member(member: Mapping[str, Any], *, has_workspace: bool) -> List[click
         kind = _inner(param["type"])
         if param["name"] in _LEFT_OUT or param["doc"].startswith(_ACCEPTED) or not _is_possible(kind):
             continue
-        found.append(_argument(param, kind) if param["required"] else _option(param, kind, has_workspace))
+        found.append(
+            _argument(param, kind, member["name"]) if param["required"] else _option(param, kind, has_workspace)
+        )
         if param["name"] == "max_results":
             found.append(click.Option(["--all", "_all"], is_flag=True, help=f"Not only the first {PAGE}."))
     return found
@@ -65,13 +71,13 @@ def _inner(kind: Mapping[str, Any]) -> Mapping[str, Any]:
     return kind["of"] if kind["type"] == "optional" else kind
 
 
-def _argument(param: Mapping[str, Any], kind: Mapping[str, Any]) -> click.Argument:
+def _argument(param: Mapping[str, Any], kind: Mapping[str, Any], operation: str) -> click.Argument:
     many = kind["type"] in ("list", "mapping")
     item = kind["of"] if many else kind
     name = "NAME=VALUE" if kind["type"] == "mapping" else _WORDS.get(param["name"], param["name"].upper())
     return click.Argument(
         [param["name"]], nargs=-1 if many else 1, required=True, metavar=f"{name}..." if many else name,
-        type=_type(item, param["name"]), shell_complete=complete.by_name(param["name"]),
+        type=_type(item, param["name"]), shell_complete=complete.of_operation(operation, param["name"]),
     )  # fmt: skip
 
 
@@ -82,12 +88,15 @@ def _option(param: Mapping[str, Any], kind: Mapping[str, Any], has_workspace: bo
     if kind["type"] == "bool":
         word = names[0]
         both = param.get("default") is not False
-        spelled = f"{word}/--no-{word[2:]}" if both else word
+        spelled = f"{word}/{_OPPOSITES.get(name) or '--no-' + word[2:]}" if both else word
         return click.Option([spelled, name], is_flag=True, default=None, help=text)
     many = kind["type"] in ("list", "mapping")
     item = kind["of"] if many else kind
     metavar = "NAME=VALUE" if kind["type"] == "mapping" else None
-    return click.Option([*names, name], multiple=many, type=_type(item, name), metavar=metavar, help=text)
+    return click.Option(
+        [*names, name], multiple=many, type=_type(item, name), metavar=metavar, help=text,
+        shell_complete=complete.by_name(name),
+    )  # fmt: skip
 
 
 def _type(kind: Mapping[str, Any], name: str) -> "click.ParamType[Any]":
@@ -100,7 +109,7 @@ def _type(kind: Mapping[str, Any], name: str) -> "click.ParamType[Any]":
 
 def _summary(doc: str) -> str:
     """The first sentence of a parameter's description."""
-    return re.split(r"(?<=[.])\s|;\s", " ".join(doc.split()), maxsplit=1)[0]
+    return in_commands(re.split(r"(?<=[.])\s|;\s", " ".join(doc.split()), maxsplit=1)[0])
 
 
 class Given(NamedTuple):
@@ -135,11 +144,27 @@ def _read(name: str, kind: Mapping[str, Any], value: Any, workspace: Optional[st
     if kind["type"] == "object":
         return environment_value(value, workspace)
     if kind["type"] == "json":
-        try:
-            return json.loads(value)
-        except ValueError:
-            return value
+        return read_value(value)
     return value
+
+
+def read_value(text: str) -> Any:
+    """A value as JSON has it, else the text."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def existing_file(path: str) -> str:
+    """A file that is there, absolute.
+
+    Raises:
+        EspalierError: `path_missing`.
+    """
+    if not os.path.exists(path):
+        raise EspalierError("path_missing", f"Can't find the file {os.path.abspath(path)}.")
+    return os.path.abspath(path)
 
 
 def named_value(text: str, what: str) -> Tuple[str, str]:
@@ -175,6 +200,6 @@ def environment_value(text: str, workspace: Optional[str]) -> Any:
     from espalier.environment.definition import Environment
 
     if os.path.sep in text or text.endswith((".yml", ".yaml")):
-        return Environment.from_file(text)._identity()
+        return Environment.from_file(existing_file(text))._identity()
     name, _, version = text.partition(":")
     return Environments(workspace or "").get(name, version or None)._identity()

@@ -4,13 +4,13 @@ import os
 from typing import List, Optional, Sequence
 
 from espalier.base.errors import EspalierError
-from espalier.base.paths import WorkspacePaths, is_run_id
+from espalier.base.paths import PROJECT_FOLDER, WorkspacePaths, is_run_id
 from espalier.workspace.places import find_config, home_of_workspaces, named_by, near_name, place, workspaces_in
 
 LATEST = "latest"
 # Of more runs than that, the ones with the nearest ids aren't looked for.
 _COMPARED = 20_000
-_SHOWN = 3
+_SHOWN, _NAMED = 3, 10
 
 
 def workspace_folder(given: Optional[str], path: Optional[str], start: str = "") -> str:
@@ -21,29 +21,41 @@ def workspace_folder(given: Optional[str], path: Optional[str], start: str = "")
 
     Args:
         given: A name, or a folder.
-        path: Folder that holds workspaces.
+        path: A project, or a folder that holds workspaces.
         start: Folder to begin at. Default: the working directory.
 
     Raises:
-        EspalierError: `workspace_missing`: there is none, or more than one.
+        EspalierError: `workspace_missing`: there is none; `bad_argument`: there is more than one.
     """
     given = given or (os.environ.get("ESPALIER_WORKSPACE") if path is None else None)
-    home = home_of_workspaces(path, start or None)
+    folder = home(path, start)
     if given:
-        return _named(given, home)
+        return _named(given, folder)
     config = _config(start) if path is None else None
     if config is not None:
         return named_by(config)
-    found = workspaces_in(home)
+    found = workspaces_in(folder)
     if len(found) == 1:
         return found[0]
     if found:
-        names = ", ".join(map(os.path.basename, found[:10])) + (", ..." if len(found) > 10 else "")
-        message, hint = f"Can't choose among the workspaces in {home}: {names}.", "Choose one with --workspace NAME."
-    else:
-        message = f"Can't find a workspace in {home}."
-        hint = "Create one with `espalier workspace create NAME`, or choose one with --workspace FOLDER."
-    raise EspalierError("workspace_missing", message, hint, names=list(map(os.path.basename, found)))
+        message = f"Can't choose among the workspaces in {folder}: {_listed_names(found)}."
+        hint = "Choose one with --workspace NAME or the variable ESPALIER_WORKSPACE. For all commands in this folder: "
+        hint += "`espalier workspace write-config --workspace NAME`."
+        raise EspalierError("bad_argument", message, hint)
+    message = f"Can't find a workspace in {folder}."
+    hint = "Create one with `espalier workspace create NAME`, or choose one with --workspace FOLDER."
+    raise EspalierError("workspace_missing", message, hint, names=[])
+
+
+def home(path: Optional[str], start: str = "") -> str:
+    """The folder that holds workspaces: `path`, or that of a project there; by default that of this project."""
+    folder = home_of_workspaces(path, start or None)
+    inner = os.path.join(folder, PROJECT_FOLDER)
+    return inner if path is not None and not workspaces_in(folder) and os.path.isdir(inner) else folder
+
+
+def _listed_names(folders: Sequence[str]) -> str:
+    return ", ".join(map(os.path.basename, folders[:_NAMED])) + (", ..." if folders[_NAMED:] else "")
 
 
 def _config(start: str) -> Optional[str]:
@@ -61,8 +73,11 @@ def _named(given: str, home: str) -> str:
         raise _missing(folder, "Give the folder of a workspace, or its name.")
     folder = place(given, home)
     if not os.path.isfile(WorkspacePaths(folder).record):
-        near, create = near_name(given, home), "Create it with `espalier workspace create NAME`."
-        raise _missing(folder, f'Did you mean "{near}"?' if near else create)
+        near, others = near_name(given, home), workspaces_in(home)
+        known = (
+            f" There are {_listed_names(others)}." if others else " Create it with `espalier workspace create NAME`."
+        )
+        raise _missing(folder, f'Did you mean "{near}"?{known}' if near else known.strip())
     return folder
 
 

@@ -1,8 +1,6 @@
 """Errors at the command line: their exit codes, and what they look like."""
 
-import re
 import sys
-from typing import Dict
 
 import espalier
 from espalier.base.errors import EspalierError
@@ -16,18 +14,6 @@ _CODES = {
     "environment_invalid": USAGE, "wait_timed_out": BUSY, "request_unanswered": BUSY, "too_many_processes": BUSY,
     "too_many_files": BUSY, "out_of_memory": BUSY, "output_missing": REFUSED, "interpreter_missing": REFUSED,
 }  # fmt: skip
-# The verbs of R that advice names, and what does the same here.
-_COMMANDS: Dict[str, str] = {
-    "list_runs": "espalier runs list", "workspace": "espalier workspace open NAME",
-    "create_workspace": "espalier workspace create NAME", "get_workspace": "--workspace NAME",
-    "write_workspace_config": "espalier workspace write-config", "delete_workspace": "espalier workspace delete",
-    "list_environments": "espalier environments list", "register_environment": "espalier environments register FILE",
-    "build_environment": "espalier images build ENVIRONMENT", "set_secrets": "espalier secrets set NAME",
-    "cancel_run": "espalier runs cancel RUN", "list_experiments": "espalier experiments list",
-    "list_secrets": "espalier secrets list", "get_file_names": "espalier runs files RUN",
-    "run.get_log": "espalier runs logs RUN", "run.get_traceback": "espalier runs traceback RUN",
-}  # fmt: skip
-_VERB = re.compile(r"`?((?:run\.)?[a-z_]+)\([^()]*\)`?")
 
 
 def exit_code(error: EspalierError) -> int:
@@ -37,20 +23,12 @@ def exit_code(error: EspalierError) -> int:
 
 def show(error: EspalierError) -> int:
     """Write an error to stderr, and return its exit code."""
+    from espalier.cli.words import in_commands
+
     tell(in_commands(error.message), "Error:")
     if error.hint and error.hint not in error.message:
         tell(in_commands(error.hint), "i")
     return exit_code(error)
-
-
-def in_commands(text: str) -> str:
-    """Advice that names verbs of R or Python, with the commands that do the same."""
-
-    def command(found: "re.Match[str]") -> str:
-        known = _COMMANDS.get(found[1])
-        return f"`{known}`" if known else found[0]
-
-    return _VERB.sub(command, text)
 
 
 def show_any(error: BaseException) -> int:

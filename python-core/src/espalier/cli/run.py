@@ -11,12 +11,16 @@ import click
 import espalier
 from espalier.base.errors import EspalierError
 from espalier.cli import complete, output, problems
-from espalier.cli.call import call, examples, output_options, workspace_options
+from espalier.cli.call import examples, operations, output_options, workspace_options
 from espalier.cli.follow import follow
-from espalier.cli.parameters import environment_value, named_value
-from espalier.cli.place import workspace_folder
-from espalier.cli.text import is_terminal, tell
-from espalier.workspace.places import home_of_workspaces
+from espalier.cli.parameters import environment_value, named_value, read_value
+from espalier.cli.place import home, workspace_folder
+from espalier.cli.request import call
+from espalier.cli.text import is_terminal, one_line, tell
+from espalier.cli.views import metric_rows, short
+
+# So many metrics are shown when a run has ended.
+_METRICS = 8
 
 
 def command() -> click.Command:
@@ -33,6 +37,8 @@ def command() -> click.Command:
         click.Option(["--gpus"], type=int, help="Graphics processors it takes."),
         click.Option(["--memory"], help="Memory it takes, '4 GB'."),
         click.Option(["--input", "inputs"], multiple=True, metavar="NAME=PATH", help="A file or folder it reads."),
+        click.Option(["--param", "params"], multiple=True, metavar="NAME=VALUE",
+                     help="A parameter: recorded, and given to the script as --NAME VALUE."),
         click.Option(["--name", "display_name"], help="Name of the run, for people."),
         *workspace_options(), *output_options(),
         click.Option(["--dry-run", "dry_run"], is_flag=True, help="Show the job; submit nothing."),
@@ -52,12 +58,16 @@ def submit_options() -> List[click.Parameter]:
 
 
 def _run(script: str, arguments: Sequence[str], folder: Optional[str], dry_run: bool, **given: Any) -> None:
+    if script in operations("runs") and not os.path.exists(script):
+        raise click.UsageError(f"There is no script {script!r}. Did you mean `espalier runs {script}`?")
     source = os.path.abspath(folder or os.path.dirname(script) or os.curdir)
     inputs = dict(named_value(each, "--input") for each in given["inputs"])
+    params = [named_value(each, "--param") for each in given["params"]]
     config: Dict[str, Any] = {
         "source_directory": source,
         "entry_script": os.path.relpath(os.path.abspath(script), source),
         "arguments": list(arguments),
+        "script_params": {name: read_value(text) for name, text in params},
         "inputs": {name: os.path.abspath(path) for name, path in inputs.items()},
         "session": {"client": f"espalier {espalier.__version__}", "rscript": shutil.which("Rscript")},
         **{name: given[name] for name in ("cpus", "gpus", "memory", "display_name") if given[name] is not None},
@@ -65,7 +75,8 @@ def _run(script: str, arguments: Sequence[str], folder: Optional[str], dry_run: 
     experiment = given["experiment"] or named_like(source)
     if dry_run:
         shown = {name: value for name, value in config.items() if name != "session" and value not in ([], {})}
-        return output.emit({"experiment": experiment, **shown, "environment": given["environment"]}, "json")
+        job = {"experiment": experiment, **shown, "environment": given["environment"]}
+        return output.show(job, {**given, "_output": given["_output"] or "json"})
     workspace = project_workspace(given, source)
     if given["environment"]:
         config["environment"] = environment_value(given["environment"], workspace)
@@ -99,10 +110,17 @@ def _report(workspace: str, run_id: str, given: Mapping[str, Any], code: int) ->
     if not given["detach"]:
         found["metrics"] = call("Run", "get_metrics", run, {})
     if given["_output"] or given["_query"] or not is_terminal(sys.stdout):
-        output.emit(found, given["_output"], given["_query"])
+        output.show(found, given)
     elif not given["detach"] and code != problems.INTERRUPTED:
-        shown = [f"{name} {output.cell(value)}" for name, value in (found.get("metrics") or {}).items()]
-        tell(" ".join([f"{found['status']}.", ", ".join(shown[:8])]).rstrip())
+        tell(f"{found['status']}. {_in_short(run_id, found.get('metrics') or {})}".rstrip())
+
+
+def _in_short(run_id: str, metrics: Mapping[str, Any]) -> str:
+    """The last values of the first metrics."""
+    rows = metric_rows(metrics)
+    shown = [f"{one_line(row['name'])} {short(row['last'])}" for row in rows[:_METRICS]]
+    more = f"; {len(rows) - _METRICS} more: `espalier runs metrics {run_id}`" if rows[_METRICS:] else ""
+    return ", ".join(shown) + more
 
 
 def project_workspace(given: Mapping[str, Any], source: str) -> str:
@@ -113,10 +131,10 @@ def project_workspace(given: Mapping[str, Any], source: str) -> str:
     except EspalierError as error:
         if named or error.fields.get("names") != [] or os.environ.get("ESPALIER_WORKSPACE"):
             raise
-    home = home_of_workspaces(path, source)
-    name = named_like(os.path.dirname(home))
-    made = call("Workspace", "create", None, {"name": name, "path": home, "exist_ok": True})
-    tell(f"Created workspace {name} in {home}.")
+    folder = home(path, source)
+    name = named_like(os.path.dirname(folder))
+    made = call("Workspace", "create", None, {"name": name, "path": folder, "exist_ok": True})
+    tell(f"Created workspace {name} in {folder}.")
     return str(made.path)
 
 

@@ -4,18 +4,19 @@ import contextlib
 import os
 import sys
 import time
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import Any, Dict, Iterator, List, Mapping, Sequence
 
 from espalier.base import states
 from espalier.base.records import seconds_of
+from espalier.cli.columns import compared
 from espalier.cli.output import cell
 from espalier.cli.text import has_colour, is_terminal, lines, tell
 
 _GAP = 2
 # A text column gives way down to so many characters before others are left out.
 _LEAST = 12
-# What of a run people look at first; the rest follows as far as there is room.
-_FIRST = ("run_id", "status", "experiment", "created_at", "duration_seconds", "metric_", "param_", "tag_")
+# So many characters of a text are shown beside its name.
+_MOST = 4_000
 # What says nothing when it is cut.
 _WHOLE = ("run_id", "status")
 _COLOURS = {
@@ -24,42 +25,71 @@ _COLOURS = {
 }  # fmt: skip
 
 
-def as_table(value: Any, kinds: Mapping[str, str]) -> str:
+def as_table(value: Any, kinds: Mapping[str, str], always: Sequence[str] = ()) -> str:
     """A value as a table: a list of objects a row each, one object a line a name, anything else a line each.
 
     Args:
         kinds: The kinds of columns; numbers are aligned to the right, and times shown as those of this place.
+        always: Columns that are shown even if there is no room for them.
     """
     if isinstance(value, dict):
-        return _names(value)
+        return "".join(line + "\n" for line in _names(value, ""))
     if not isinstance(value, list):
         return "" if value is None else _paragraph(value)
     if not value or not all(isinstance(row, dict) for row in value):
         return "".join(_of_cell(item) + "\n" for item in value)
-    return _rows(value, kinds)
+    return _rows(value, kinds, always)
 
 
-def _names(value: Mapping[str, Any]) -> str:
-    """A line a name; what has no value is left out."""
+def _names(value: Mapping[str, Any], indent: str) -> Iterator[str]:
+    """A line a name, and what an object holds below its name; what has no value is left out."""
     given = {cell(name): item for name, item in value.items() if item not in (None, [], {})}
-    width = max(map(_width, given), default=0)
-    room = max(_room(), width + _GAP + _LEAST)
-    lines = []
+    flat = [name for name, item in given.items() if not _is_nested(item)]
+    width = max(map(_width, flat), default=0)
     for name, item in given.items():
-        text = _cut(_of_cell(item), room - width - _GAP)
-        lines.append(f"{_padded(name, width)}  {_coloured(text) if name == 'status' else text}\n")
-    return "".join(lines)
+        if not _is_nested(item):
+            head = f"{indent}{_padded(name, width)}  "
+            for number, text in enumerate(_wrapped(item, _room() - len(head))):
+                shown = _coloured(text) if name == "status" else text
+                yield (head if number == 0 else " " * len(head)) + shown
+            continue
+        yield f"{indent}{name}:"
+        for number, part in enumerate(item if isinstance(item, list) else [item]):
+            if number:
+                yield ""
+            yield from _names(part, indent + "  ")
 
 
-def _rows(rows: Sequence[Mapping[str, Any]], kinds: Mapping[str, str]) -> str:
-    names = [name for name in _ordered(rows[0]) if any(row.get(name) is not None for row in rows)]
+def _is_nested(item: Any) -> bool:
+    parts = item if isinstance(item, list) else [item]
+    return all(isinstance(part, dict) for part in parts)
+
+
+def _wrapped(item: Any, room: int) -> List[str]:
+    """A value in lines; of long text the beginning."""
+    if isinstance(item, list) and not any(isinstance(part, (list, dict)) for part in item):
+        text = ", ".join(map(_of_cell, item))
+    else:
+        text = lines(item) if isinstance(item, str) else _of_cell(item)
+    if len(text) <= room and "\n" not in text:
+        return [text]
+    import textwrap
+
+    text = text if len(text) <= _MOST else text[:_MOST] + "…"
+    width = max(room, _LEAST)
+    found = [part for line in text.splitlines() for part in textwrap.wrap(line, width, break_on_hyphens=False) or [""]]
+    return found or [""]
+
+
+def _rows(rows: Sequence[Mapping[str, Any]], kinds: Mapping[str, str], always: Sequence[str]) -> str:
+    names = _ordered(rows, always)
     columns = {name: [_shown(row.get(name), kinds.get(name, "")) for row in rows] for name in names}
     widths = {name: max(map(_width, [cell(name), *column])) for name, column in columns.items()}
     right = {name for name in names if all(_is_number(row.get(name)) for row in rows)}
     whole = {*right, *_WHOLE, *(name for name, kind in kinds.items() if kind == "time")}
-    shown = _fitted(widths, {name: at if name in whole else min(at, _LEAST) for name, at in widths.items()})
+    shown = _fitted(widths, {name: at if name in whole else min(at, _LEAST) for name, at in widths.items()}, always)
     if len(shown) < len(names):
-        tell(f"{len(names) - len(shown)} columns aren't shown; -o json has all.", "i")
+        tell(f"{len(names) - len(shown)} columns aren't shown; --columns chooses, -o json has all.", "i")
     bold = has_colour(sys.stdout)
     head = _line([cell(name) for name in shown], shown, right)
     lines = [f"\x1b[1m{head}\x1b[0m" if bold else head]
@@ -68,27 +98,19 @@ def _rows(rows: Sequence[Mapping[str, Any]], kinds: Mapping[str, str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _ordered(row: Mapping[str, Any]) -> List[str]:
-    if "run_id" not in row:
-        return list(row)
-    place = {prefix: at for at, prefix in enumerate(_FIRST)}
-
-    def key(name: str) -> int:
-        return next((at for prefix, at in place.items() if name == prefix or _begins(name, prefix)), len(place))
-
-    return sorted(row, key=key)
+def _ordered(rows: Sequence[Mapping[str, Any]], always: Sequence[str]) -> List[str]:
+    """The columns that have values, and those that are always shown; of runs as people compare these."""
+    if "run_id" in rows[0] and "created_at" in rows[0] and len(always) < len(rows[0]):
+        return compared(rows, always)
+    return [name for name in rows[0] if name in always or any(row.get(name) is not None for row in rows)]
 
 
-def _begins(name: str, prefix: str) -> bool:
-    return prefix.endswith("_") and name.startswith(prefix)
-
-
-def _fitted(widths: Mapping[str, int], least: Mapping[str, int]) -> Dict[str, int]:
+def _fitted(widths: Mapping[str, int], least: Mapping[str, int], always: Sequence[str]) -> Dict[str, int]:
     """The columns there is room for, in their order, and their widths."""
     room = _room() + _GAP
     shown: Dict[str, int] = {}
     for name in widths:
-        if shown and sum(least[each] + _GAP for each in (*shown, name)) > room:
+        if shown and name not in always and sum(least[each] + _GAP for each in (*shown, name)) > room:
             break
         shown[name] = widths[name]
     while sum(shown.values()) + _GAP * len(shown) > room:

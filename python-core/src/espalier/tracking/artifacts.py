@@ -215,10 +215,13 @@ def download(run: RunPaths, name: str, destination: str) -> str:
     Returns:
         The file written, absolute.
     """
+    return store(run, name, download_target(name, destination), alone=True)
+
+
+def download_target(name: str, destination: str) -> str:
+    """The file that `download` writes, absolute."""
     target = os.path.abspath(os.path.expanduser(destination))
-    if os.path.isdir(target):
-        target = os.path.join(target, copy_parts(name)[-1])
-    return store(run, name, target, alone=True)
+    return os.path.join(target, copy_parts(name)[-1]) if os.path.isdir(target) else target
 
 
 def store(run: RunPaths, name: str, target: str, alone: bool = False) -> str:

@@ -67,6 +67,24 @@ def download_all(
     return written
 
 
+def existing_targets(
+    run: RunPaths,
+    prefix: Optional[str] = None,
+    output_directory: Optional[str] = None,
+    output_paths: Optional[Sequence[str]] = None,
+    append_prefix: bool = True,
+) -> List[str]:
+    """The files that `download_all` would replace."""
+    names = [name for name in file_names(run) if name.startswith(prefix or "")]
+    folder = os.path.abspath(os.path.expanduser(output_directory or os.curdir))
+    targets = _given(names, folder, output_paths) if output_paths is not None else []
+    if not targets:
+        for name in names:
+            with contextlib.suppress(EspalierError):  # (it can't be copied, which the download reports)
+                targets.append(_target(name, folder, prefix or "", append_prefix))
+    return [target for target in targets if os.path.lexists(target)]
+
+
 def _none_begins(run: RunPaths, prefix: str) -> EspalierError:
     known = file_names(run)
     if not known:

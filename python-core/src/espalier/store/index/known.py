@@ -45,10 +45,27 @@ def newest_ids(paths: WorkspacePaths, prefix: str, limit: int) -> List[str]:
     return sorted(filter(is_run_id, found), key=lambda name: name[-19:], reverse=True)[:limit]
 
 
+def known_names(paths: WorkspacePaths, group: str, prefix: str, limit: int) -> List[str]:
+    """The names of metrics, parameters or tags that an index has, and that begin so.
+
+    Args:
+        group: `metrics`, `params` or `tags`.
+    """
+    file = index_file(cache_folder(), index_key(paths.root))
+    query = "SELECT name FROM names WHERE grouped = ? AND substr(name, 1, ?) = ? ORDER BY name LIMIT ?"
+    with contextlib.suppress(sqlite3.Error, OSError, ValueError), contextlib.closing(_opened(file)) as database:
+        return [str(name) for (name,) in database.execute(query, (group, len(prefix), prefix, limit))]
+    return []
+
+
+def _opened(file: str) -> sqlite3.Connection:
+    uri = f"file:{file.replace('%', '%25').replace('?', '%3f').replace('#', '%23')}?mode=ro"
+    return sqlite3.connect(uri, uri=True, timeout=0.05)
+
+
 def _indexed(file: str, prefix: str, limit: int) -> "tuple[List[str], Dict[str, int]]":
     """The ids that an index has, and its shards as it saw them. Raises sqlite3.Error: there is none to be read."""
-    uri = f"file:{file.replace('%', '%25').replace('?', '%3f').replace('#', '%23')}?mode=ro"
-    with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=0.05)) as database:
+    with contextlib.closing(_opened(file)) as database:
         query = "SELECT run_id FROM runs WHERE substr(run_id, 1, ?) = ? ORDER BY created_at DESC LIMIT ?"
         ids = [str(run_id) for (run_id,) in database.execute(query, (len(prefix), prefix, limit))]
         return ids, dict(database.execute("SELECT name, mtime FROM shards"))

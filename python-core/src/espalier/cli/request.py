@@ -1,0 +1,52 @@
+"""Operations, carried out in this process."""
+
+import contextlib
+import sys
+import warnings
+from typing import Any, Mapping, NamedTuple, Optional
+
+from espalier.api.dispatch import Dispatcher
+from espalier.api.wire import plain
+from espalier.cli.progress import shown
+from espalier.cli.text import is_terminal, tell
+
+
+class Request(NamedTuple):
+    """An operation to carry out."""
+
+    class_name: str
+    member: str
+    identity: Optional[Mapping[str, Any]]
+    arguments: Mapping[str, Any]
+
+    def of(self, **arguments: Any) -> "Request":
+        """The same with further arguments."""
+        return self._replace(arguments={**self.arguments, **arguments})
+
+    def carry_out(self) -> Any:
+        """Its result."""
+        return call(*self)
+
+
+class _Carrier:
+    """Tables and data stay as they are: nothing crosses to another process."""
+
+    def argument(self, value: Any) -> Any:
+        return value
+
+    def frame(self, value: Any) -> Any:
+        return value
+
+    data = frame
+
+
+def call(class_name: str, name: str, identity: Optional[Mapping[str, Any]], arguments: Mapping[str, Any]) -> Any:
+    """Carry out an operation, with its warnings and its progress on stderr."""
+    encoded = {key: plain(value) for key, value in arguments.items()}
+    request = {"class": class_name, "member": name, "identity": identity, "args": encoded}
+    prepared = Dispatcher(_Carrier()).prepared(request)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = lambda message, *_, **__: tell(str(message), "!")
+        with shown() if is_terminal(sys.stderr) else contextlib.nullcontext():
+            return prepared.function(**prepared.arguments)
