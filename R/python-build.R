@@ -132,6 +132,8 @@ fill_by_pip <- function(env, base) {
 }
 
 install_by_pip <- function(env, what) {
+  # (an environment that uv made has no pip, and Python brings one)
+  if (run_quietly(env_python(env), c("-m", "pip", "--version"))$status != 0L) run_quietly(env_python(env), c("-m", "ensurepip"))
   run_quietly(env_python(env), c("-m", "pip", "install", "--disable-pip-version-check", "--quiet", what))
 }
 

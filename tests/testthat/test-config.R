@@ -287,10 +287,9 @@ test_that("job_params() in a job has the submitted values and records them", {
     "library(espalier)", "p <- job_params(trees = 500L, lr = 0.1, note = NULL, deep = FALSE)", "print(p)"
   ), script_params = list(trees = 200, deep = TRUE)))
   expect_identical(get_run_status(run), "Completed")
-  row <- list_runs(ws)
+  row <- as.data.frame(list_runs(ws))
   expect_identical(row[c("param_trees", "param_lr", "param_deep")],
-                   structure(list(param_trees = 200L, param_lr = 0.1, param_deep = TRUE),
-                             class = class(row), row.names = 1L))
+                   data.frame(param_trees = 200L, param_lr = 0.1, param_deep = TRUE))
   wrong <- ended(submit_lines(ws, c("library(espalier)", "job_params(trees = 5L)"), script_params = list(trees = "many")))
   expect_match(cause_of(wrong)$message, "`trees` must be a whole number", fixed = TRUE)
   expect_true("espalier_error_bad_argument" %in% cause_of(wrong)$class)

@@ -57,7 +57,9 @@ test_that("an uncaught failure shows the place of the log in another R", {
   writeLines(c("library(espalier)", sprintf("wait_for_run_completion(readRDS('%s'), FALSE)", saved(run))), script)
   shown <- suppressWarnings(system2(rscript_path(), script, stdout = TRUE, stderr = TRUE))
   shown <- shown[seq_len(length(shown) - 1L)]  # "Execution halted"
-  expect_match(shown[1], "cannot open the connection: cannot open file 'dta.csv'", fixed = TRUE)
+  shown <- shown[!startsWith(shown, "Calls: ")]
+  expect_match(shown[1], "Error in wait_for_run_completion()", fixed = TRUE)
+  expect_match(shown[2], "cannot open the connection: cannot open file 'dta.csv'", fixed = TRUE)
   expect_identical(utils::tail(shown, 1L), paste("The whole log:", file.path(run$run_dir, "user_logs", "std_log.txt")))
   expect_match(shown, "long long", all = FALSE)
 })

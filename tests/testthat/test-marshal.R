@@ -106,7 +106,7 @@ test_that("the core's frames become data frames, column by column", {
   bridge_callable()
   import <- function(code) {
     reticulate::py_run_string(paste0(
-      "import json\nfrom espalier.base.types import Frame\nfrom espalier_bridge import values\n", "made = json.dumps(values.frame(", code, "))"
+      "import json\nfrom espalier.base.types import Frame\nfrom espalier_bridge.values import carrier\n", "made = json.dumps(carrier.frame(", code, "))"
     ))
     result_frame(jsonlite::parse_json(reticulate::py_eval("made")))
   }

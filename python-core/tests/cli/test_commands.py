@@ -93,6 +93,13 @@ def test_deleting_asks_and_refuses_without_a_terminal(espalier: Shell, main: Wor
     assert "there is no terminal to ask at" in result.stderr and "--yes" in result.stderr
     assert os.path.isdir(main.path)
     done(espalier("images", "prune", "--delete"), 4)
+    run = main.experiments.get("exp").start_logging()
+    run.complete()
+    done(espalier("housekeeping", "delete-runs", run.id), 4)
+    (row,) = json.loads(done(espalier("housekeeping", "delete-runs", run.id, "--dry-run", "-o", "json")).stdout)
+    assert row["deleted"] is False and main.runs.list().columns["run_id"] == [run.id]
+    done(espalier("housekeeping", "delete-runs", run.id, "--yes"))
+    assert main.runs.list().columns["run_id"] == []
     assert done(espalier("workspace", "delete", "--yes")).stdout == ""
     assert not os.path.exists(main.path)
 

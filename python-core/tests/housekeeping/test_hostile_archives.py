@@ -426,3 +426,13 @@ def test_two_entries_that_share_their_bytes(other, exported, tmp_path):
     struct.pack_into("<L", data, at + 42, first)
     (tmp_path / "a.zip").write_bytes(data)
     refused(other, str(tmp_path / "a.zip"), "can't be read")
+
+
+def test_an_entry_that_lies_before_the_file(other, exported, tmp_path):
+    """(there the system refuses to read, which is no failure of the disk)"""
+    path = Path(packed(exported[0], tmp_path / "a.zip"))
+    data = bytearray(path.read_bytes())
+    end = data.rindex(b"PK\x05\x06")
+    struct.pack_into("<L", data, end + 16, struct.unpack_from("<L", data, end + 16)[0] + 100_000)
+    path.write_bytes(data)
+    refused(other, str(path), "can't be read")

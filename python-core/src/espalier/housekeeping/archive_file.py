@@ -5,6 +5,7 @@ manifest when it is read.
 """
 
 import contextlib
+import errno
 import hashlib
 import io
 import os
@@ -38,10 +39,8 @@ _RATIO, _ALWAYS_BYTES = 100, 1 << 30
 _ENCRYPTED, _KINDS = 0x2041, (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # The folder of MS-DOS.
 _DOS_FOLDER = 0x10
-_UNREADABLE = (
-    zipfile.BadZipFile, zlib.error, struct.error, NotImplementedError, EOFError, RecursionError, RuntimeError,
-    AttributeError, KeyError, TypeError, ValueError,
-)  # fmt: skip
+# (of RuntimeError are what zip files can do and `zipfile` can't, and JSON that is nested too deep)
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, LookupError, TypeError, ValueError)
 
 
 class RunFiles(Record):
@@ -59,7 +58,6 @@ class Manifest(Record):
     runs: Mapping[str, RunFiles]
     objects: Mapping[str, int]
     trees: Mapping[str, int]
-    exported_at: str = ""
 
     def entries(self) -> Dict[str, Entry]:
         """All entries of the archive but the manifest itself."""
@@ -85,25 +83,17 @@ class _Reader(io.BufferedReader):
 
 
 class Archive:
-    """An archive whose list was checked.
-
-    Args:
-        path: The file.
-        max_size: Bytes that it may unpack to. Default: 1 GB, or 100 times its own size.
-
-    Raises:
-        EspalierError: `archive_invalid`, `newer_format`; `path_missing`, `not_permitted`.
-    """
+    """An archive whose list was checked, else `archive_invalid` or `newer_format`. See `Housekeeping.import_runs`."""
 
     def __init__(self, path: str, max_size: Optional[int] = None) -> None:
-        self.path, self._entries = path, {}  # type: str, Mapping[str, Entry]
+        self.path = path
+        self._entries: Mapping[str, Entry] = {}
         self._file: BinaryIO = _Reader(io.FileIO(open_plain(path, follow=True)))
         try:
             with self.checked("it can't be read"):
                 self._zip = zipfile.ZipFile(self._file)
                 self._infos = self._listed(max_size)
                 self.manifest = self._read_manifest()
-            self._entries = self.manifest.entries()
             self._compare()
         except BaseException:
             self.close()
@@ -134,7 +124,9 @@ class Archive:
             if error.code == "archive_invalid":
                 raise
             raise self.refused(f"{problem}: {error.message.rstrip('.')}"[:400]) from error
-        except _UNREADABLE as error:
+        except (*_UNREADABLE, OSError) as error:
+            if isinstance(error, OSError) and error.errno != errno.EINVAL:  # (which a place before the file's start is)
+                raise
             raise self.refused(f"{problem}: {str(error)[:200] or type(error).__name__}") from error
 
     def record(self, run_id: str, name: str) -> Dict[str, Any]:
@@ -145,11 +137,7 @@ class Archive:
         return self._record(entry, RECORD_BYTES)
 
     def pieces(self, name: str) -> Iterator[bytes]:
-        """An entry, piece by piece, no more than the list says. What was given is right if it comes to its end.
-
-        Raises:
-            EspalierError: `archive_invalid`: it isn't what its digest says.
-        """
+        """An entry, piece by piece, no more than the list says. If it comes to its end, it is what its digest says."""
         hashed = hashlib.sha256()
         with self.checked(f"{name!r} can't be read"), self._zip.open(self._infos[name]) as stream:
             for piece in iter(lambda: stream.read(CHUNK), b""):
@@ -205,6 +193,7 @@ class Archive:
 
     def _compare(self) -> None:
         """Refuse an archive whose two lists differ in a name or size."""
+        self._entries = self.manifest.entries()
         listed = {name: info.file_size for name, info in self._infos.items() if name != ARCHIVE_MANIFEST}
         for name in sorted(listed.keys() | self._entries.keys()):
             if name not in listed or name not in self._entries or listed[name] != self._entries[name].size:

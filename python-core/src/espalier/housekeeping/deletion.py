@@ -8,6 +8,7 @@ import contextlib
 import os
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from typing import Iterator, List, Mapping, Sequence
 
 from espalier.adapters.files import remove_tree, size_below
@@ -30,6 +31,8 @@ _KINDS = {
     "run_id": "string", "experiment": "string", "status": "string", "size": "double", "why": "string",
     "needed_by": "string", "deleted": "logical",
 }  # fmt: skip
+# How many folders are removed at a time.
+_AT_ONCE = 8
 # The field of `meta.json` by which an archived run is known.
 _ARCHIVED = "archived_at"
 
@@ -88,9 +91,9 @@ def _remove(paths: WorkspacePaths, run_ids: Mapping[str, str]) -> None:
         except OSError as error:
             raise cannot_write(paths.root, error) from error
     sync_together(paths, {run.shard for run in runs})
-    for done, aside in enumerate(trash):
-        report("Removing files", done, len(trash))
-        remove_tree(aside)
+    with ThreadPoolExecutor(_AT_ONCE) as pool:  # (each waits for the disk)
+        for done, _ in enumerate(pool.map(remove_tree, trash)):
+            report("Removing files", done, len(trash))
     left = [aside for aside in trash if os.path.lexists(aside)]
     if left:
         message = f"The files of {counted(len(left), 'deleted run')} could not all be removed, see {left[0]}."

@@ -28,7 +28,7 @@ from espalier.base.errors import EspalierError
 from espalier.base.model.codec import encode
 from espalier.base.paths import FORMAT, WorkspacePaths
 from espalier.base.progress import advance, report
-from espalier.base.records import kind_of_entry, now_iso, opener, read_record
+from espalier.base.records import kind_of_entry, opener, read_record
 from espalier.base.types import Frame
 from espalier.housekeeping.archive_file import MOST_ENTRIES, Manifest, RunFiles
 from espalier.housekeeping.families import ended, families, present
@@ -121,7 +121,7 @@ def _written(paths: WorkspacePaths, run_ids: Sequence[str], stream: BinaryIO) ->
             rows.append((run_id, run.experiment, len(entries), size, left_out))
         objects, trees = _add_objects(paths, run_ids, archive)
         workspace_id = str(read_record(paths.record, follow=True)["id"])
-        manifest = Manifest(FORMAT, workspace_id, runs, objects, trees, now_iso(time.time()))
+        manifest = Manifest(FORMAT, workspace_id, runs, objects, trees)
         _add(archive, ARCHIVE_MANIFEST, iter([json.dumps(encode(manifest)).encode()]))
     return Frame.of_rows(rows, _KINDS)
 
