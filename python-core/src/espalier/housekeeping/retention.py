@@ -52,9 +52,8 @@ class Rules:
         self.larger_than = None if larger_than is None else bytes_of(larger_than, "larger_than")
         self.keep_last = None if keep_last is None else checked_count(keep_last, "keep_last")
         self.keep_tagged = keep_tagged
-        # (in R `c(metric = "AUC", n = 5)` is text)
         best: Dict[str, Any] = dict(keep_best or {})
-        if isinstance(best.get("n"), str) and re.fullmatch("[0-9]{1,9}", best["n"]):
+        if isinstance(best.get("n"), str) and re.fullmatch("[0-9]{1,9}", best["n"]):  # (in R)
             best["n"] = int(best["n"])
         self.keep_best = checked(Best, best, "bad_argument", where="keep_best") if best else None
         if self.keep_best and (self.keep_best.n < 1 or self.keep_best.goal not in ("max", "min")):
