@@ -234,3 +234,22 @@ def test_run_configurations_that_are_wrong(text: str, says: str, tmp_path: Path)
         read(tmp_path, text)
     assert caught.value.code == "bad_job_file" and says in caught.value.message
     assert read(tmp_path, "script: a.R\nframework: R\narguments: --a 'b c'\n").config.arguments == ["--a", "b c"]
+
+
+def test_an_environment_that_azure_keeps_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "job.yml"
+    path.write_text("type: command\ncommand: ls\nenvironment: azureml:AzureML-sklearn-1.0-ubuntu20.04-py38-cpu@latest\n")
+    job = read_job(str(path))
+    assert job.config.environment is None
+    assert job.notes == ["job.yml: these fields have no meaning on this machine and were left out: environment."]
+
+
+def test_a_run_configuration_in_its_place(tmp_path: Path) -> None:
+    """Relative paths begin at the project, not at `.azureml/`."""
+    path = tmp_path / ".azureml" / "fit.runconfig"
+    path.parent.mkdir()
+    python = "{userManagedDependencies: true, interpreterPath: .venv/bin/python}"
+    path.write_text(f"script: train.py\nenvironment: {{name: mine, python: {python}}}\n")
+    job = read_job(str(path))
+    assert job.config.source_directory == str(tmp_path)
+    assert job.config.environment == {"python": {"interpreter_path": f"{tmp_path}/.venv/bin/python"}}

@@ -31,7 +31,8 @@ def _submit(file: str, settings: Sequence[str], follow: bool, dry_run: bool, **g
     path = existing_file(file)
     asked = {"path": path, "set": list(settings)}
     job = call("Jobs", "read", None, asked)
-    experiment = given["experiment"] or job["experiment"] or named_like(os.path.dirname(path))
+    project = job["config"].get("source_directory") or os.path.dirname(path)
+    experiment = given["experiment"] or job["experiment"] or named_like(project)
     if dry_run:
         shown = without_secrets({**job, "experiment": experiment})
         return output.show(shown, {**given, "_output": given["_output"] or "json"})

@@ -5,7 +5,7 @@ of a shell line: commands name variables, which have the values.
 """
 
 import re
-from typing import Any, Dict, List, Mapping, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from espalier.base.model.codec import Wrong, refuse_unknown
 from espalier.base.paths import OUTPUTS
@@ -29,6 +29,8 @@ _REFERENCE = re.compile(
     r"(?:azureml://registries/[^/]+/environments?/|azureml:)?([^/:@]+)"
     r"(?:(?:/versions/|:)([^/:@]+)|(?:/labels/|@)latest)?"
 )
+# What the names of Azure's own environments begin with.
+_CURATED = "azureml"
 _REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:.*", re.DOTALL)
 _BINDING = re.compile(r"\$\{\{\s*(inputs|outputs)\.([A-Za-z0-9_]+)\s*\}\}")
 # Where quotes mean something else: comments, here-documents, commands within commands.
@@ -81,9 +83,11 @@ def _command_job(job: Document) -> Translated:
         found["docker"] = {"shm_size": resources["shm_size"]}
     if "environment" in given:
         with job.at("environment"):
-            found["environment"] = _environment(job)
-        if found["environment"].get("docker"):
-            found.setdefault("docker", True)
+            environment = _environment(job)
+        if environment is not None:
+            found["environment"] = environment
+            if environment.get("docker"):
+                found.setdefault("docker", True)
     origins = dict(_ORIGINS)
     outputs = _outputs(job)
     if outputs:
@@ -105,6 +109,7 @@ def _ignored(job: Document, outputs: Mapping[str, Mapping[str, Any]]) -> List[st
     """The fields that have no meaning here."""
     given = job.part()
     names = [name for name in given if name in _IGNORED]
+    names += ["environment"] if "environment" in given and _environment(job) is None else []
     if "compute" in given and job.read(str, "compute") not in ("local", "azureml:local"):
         names.append("compute")
     names += [f"limits.{name}" for name in job.part("limits") if name != "timeout"]
@@ -196,12 +201,15 @@ def _bindings(command: str) -> List[Tuple["re.Match[str]", str]]:
     return found
 
 
-def _environment(job: Document) -> Dict[str, Any]:
+def _environment(job: Document) -> Optional[Dict[str, Any]]:
+    """The environment; None for one of those that Azure keeps, which a job here does without."""
     if isinstance(job.get("environment"), str):
         reference = _REFERENCE.fullmatch(job.read(str, "environment"))
         if reference is None:
             raise Wrong("must be the name of an environment", job.get("environment"))
         name, version = reference.groups()
+        if name.lower().startswith(_CURATED):
+            return None
         return {"name": name, "version": version} if version else {"name": name}
     return definition_value(_definition(job), has_name=False)
 

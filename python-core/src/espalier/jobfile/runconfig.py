@@ -150,7 +150,10 @@ def _python_side(run: Document, is_container: bool, project: str) -> Any:
     given = run.part(*_PYTHON)
     if "user_managed_dependencies" in given and run.read(bool, *_PYTHON, "user_managed_dependencies"):
         program = as_written(given.get("interpreter_path"))
-        return {"interpreter_path": program} if program not in _ASK_NOTHING and not is_container else None
+        if program in _ASK_NOTHING or is_container:
+            return None
+        # (a relative path begins at the project)
+        return {"interpreter_path": os.path.join(project, program) if os.sep in program else program}
     if "conda_dependencies_file" in given:
         path = os.path.join(project, run.read(str, *_PYTHON, "conda_dependencies_file"))
         return _side_of(Environment.from_conda_specification("job", path))
