@@ -6,7 +6,7 @@ import runpy
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-CARRIER = os.path.join(HERE, "..", "..", "python-core", "src", "espalier", "jobs", "requests.py")
+CARRIER = os.path.join(HERE, "..", "..", "python-core", "src", "espalier", "api", "requests.py")
 
 if __name__ == "__main__":
     plan = os.path.join(os.environ["ESPALIER_STATE_DIR"], "carrier.json")
