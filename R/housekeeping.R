@@ -97,7 +97,7 @@ restore_run <- function(run, workspace = NULL) {
 #' @param keep_last How many runs of each experiment are kept: the newest that have ended and aren't archived.
 #' @param keep_best Which runs of each experiment are kept by a metric: `"AUC"`, or `c(metric = "AUC")`. `n` is their
 #'   number (1), and `goal` is `"max"` (the default) or `"min"`. Kept are the best of all ended runs, and of those that
-#'   [get_best_run()] chooses from. Values that aren't numbers don't count.
+#'   [best_run()] chooses from. Values that aren't numbers don't count.
 #' @param keep_tagged Whether runs with tags are kept.
 #' @param delete Delete the runs; by default they are only listed.
 #' @return A data frame of class `espalier_deletion`, see [delete_run()]; invisibly with `delete = TRUE`.

@@ -30,7 +30,9 @@
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
 #' lines <- c("x,y", "1,a")
-#' job <- script_run_config(command = "printf 'x,y\n1,a\n' > outputs/table.csv; echo hello > outputs/note.txt")
+#' job <- script_run_config(
+#'   command = "printf 'x,y\n1,a\n' > outputs/table.csv; echo hello > outputs/note.txt"
+#' )
 #' run <- submit_experiment(experiment(ws, "outputs"), job)
 #' wait_for_run_completion(run, show_output = FALSE)
 #' read_run_output(run, "table.csv")

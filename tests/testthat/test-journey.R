@@ -181,7 +181,7 @@ test_that("tags are set, changed and found again", {
   expect_identical(get_run_tags(other), list(stage = "b", "with space" = "x=1"))
   expect_error(set_run_tags(run, list("a")), class = "espalier_error_bad_argument")
   expect_error(set_run_tags(run, list(a = NA)), class = "espalier_error_bad_argument")
-  expect_error(set_run_tags(run, list("a\nb" = "x")), class = "espalier_error_bad_name")
+  expect_error(set_run_tags(run, list("a\nb" = "some text")), class = "espalier_error_bad_name")
   expect_length(get_runs_in_experiment(exp, tags = list(stage = "c")), 1L)
   expect_true(get_runs_in_experiment(exp, tags = list(stage = "b"))[[1]] == other)
   expect_length(get_runs_in_experiment(exp, tags = list(stage = "b", n = "3")), 0L)
