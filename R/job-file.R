@@ -60,8 +60,10 @@
 #' @examplesIf espalier:::espalier_python_ready()
 #' folder <- tempfile()
 #' dir.create(folder)
-#' writeLines("message('trees: ', espalier::job_params(trees = 1L)$trees)", file.path(folder, "train.R"))
-#' job <- script_run_config(folder, "train.R", script_params = list(trees = 100L, verbose = NULL), cpus = 2)
+#' script <- "message('trees: ', espalier::job_params(trees = 1L)$trees)"
+#' writeLines(script, file.path(folder, "train.R"))
+#' params <- list(trees = 100L, verbose = NULL)
+#' job <- script_run_config(folder, "train.R", script_params = params, cpus = 2)
 #' file <- file.path(folder, "job.yml")
 #' write_job(job, file, experiment = "pima", tags = list(stage = "dev"))
 #' cat(readLines(file), sep = "\n")
