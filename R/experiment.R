@@ -49,22 +49,22 @@ submit_experiment <- function(experiment, config, tags = NULL, reuse = FALSE) {
   check_object(experiment, "Experiment", "experiment")
   check_object(config, "espalier_config", "config")
   values <- job_values(config)
-  told <- NULL
+  result <- NULL
   # (a time limit of the user's may end this in the middle of a message)
-  on.exit(if (!is.null(told)) tell_submitted_all_the_same(told))
-  told <- when_too_late(
+  on.exit(if (!is.null(result)) tell_submitted_all_the_same(result))
+  result <- when_too_late(
     experiment$submit_values(
       values, named_strings(tags %||% attr(config, "tags"), "tags") %||% empty_object(), check_flag(reuse, "reuse")
     ),
     tell_submitted_all_the_same
   )
-  tell_submitted(told, values)
-  if (isTRUE(told$reused)) {
-    say(c(i = "Nothing has changed since run {.val {told$run_id}}: that one is returned, nothing is run."))
+  tell_submitted(result, values)
+  if (isTRUE(result$reused)) {
+    say(c(i = "Nothing has changed since run {.val {result$run_id}}: that one is returned, nothing is run."))
   } else if (reuse) {
-    say(c(i = "No completed run can be reused: run {.val {told$run_id}} is a new one."))
+    say(c(i = "No completed run can be reused: run {.val {result$run_id}} is a new one."))
   }
-  run <- Run$new(identity = c(workspace = experiment$workspace$path, id = told$run_id))
+  run <- Run$new(identity = c(workspace = experiment$workspace$path, id = result$run_id))
   on.exit()
   run
 }
@@ -89,19 +89,19 @@ plain_job <- function(config) {
 
 #' What there is to tell after a submit
 #' @noRd
-tell_submitted <- function(told, values) {
+tell_submitted <- function(result, values) {
   if (is.null(values$session$r_package) && grepl("[.](r|rmd|qmd)$", values$entry_script %||% "", ignore.case = TRUE)) {
     inform_once("from_source", "espalier is loaded from source: jobs that call library(espalier) need it installed.")
   }
-  for (note in unlist(told$notes)) inform_once(note, note, "note")
-  for (text in told$warnings) say_warning(text)
+  for (note in unlist(result$notes)) inform_once(note, note, "note")
+  for (text in result$warnings) say_warning(text)
 }
 
-tell_submitted_all_the_same <- function(told) {
-  if (isTRUE(told$reused)) return()
+tell_submitted_all_the_same <- function(result) {
+  if (isTRUE(result$reused)) return()
   say(c(
-    i = "Run {.val {told$run_id}} was submitted before the interrupt, and goes on.",
-    " " = "Get it: {.code run <- get_run(ws, \"{told$run_id}\")}",
+    i = "Run {.val {result$run_id}} was submitted before the interrupt, and goes on.",
+    " " = "Get it: {.code run <- get_run(ws, \"{result$run_id}\")}",
     " " = "Stop it: {.code cancel_run(run)}"
   ))
 }

@@ -130,13 +130,13 @@ print.espalier_log <- function(x, ...) {
 get_image_details <- function(environment, workspace) {
   check_object(environment, "Environment", "environment")
   check_object(workspace, "Workspace", "workspace")
-  told <- workspace$images$get(environment)
-  told$registries <- unlist(told$registries) %||% structure(character(), names = character())
-  told$unconfirmed <- as.character(unlist(told$unconfirmed))
-  for (time in c("created_at", "last_used_at")) told[[time]] <- .POSIXct(as.numeric(told[[time]] %||% NA), "UTC")
-  told["image"] <- list(told$image %||% NA_character_)
-  told["size"] <- list(as.numeric(told$size %||% NA))
-  structure(told, class = "espalier_image_details")
+  result <- workspace$images$get(environment)
+  result$registries <- unlist(result$registries) %||% structure(character(), names = character())
+  result$unconfirmed <- as.character(unlist(result$unconfirmed))
+  for (time in c("created_at", "last_used_at")) result[[time]] <- .POSIXct(as.numeric(result[[time]] %||% NA), "UTC")
+  result["image"] <- list(result$image %||% NA_character_)
+  result["size"] <- list(as.numeric(result$size %||% NA))
+  structure(result, class = "espalier_image_details")
 }
 
 #' @rdname build_environment

@@ -248,11 +248,11 @@ get_run_details_with_logs <- function(run) {
 #' @export
 get_run_environment <- function(run) {
   check_object(run, "Run", "run")
-  told <- run$get_environment()
-  definition <- told$definition
-  told <- told[setdiff(names(told), c("name", "version", "definition"))]
-  if (!is.null(definition)) told$environment <- Environment$new(identity = c(definition = definition))
-  structure(Filter(Negate(is.null), told), class = "espalier_run_environment")
+  result <- run$get_environment()
+  definition <- result$definition
+  result <- result[setdiff(names(result), c("name", "version", "definition"))]
+  if (!is.null(definition)) result$environment <- Environment$new(identity = c(definition = definition))
+  structure(Filter(Negate(is.null), result), class = "espalier_run_environment")
 }
 
 #' @export

@@ -151,14 +151,14 @@ take_snapshot <- function(workspace, dir, default_excludes = TRUE,
                           outside_links = getOption("espalier.outside_links", "refuse")) {
   check_object(workspace, "Workspace", "workspace")
   dir <- path_argument(check_string(dir, "dir"), "dir")
-  told <- workspace$snapshots$take_values(
+  result <- workspace$snapshots$take_values(
     dir, check_flag(default_excludes, "default_excludes"), check_string(outside_links, "outside_links")
   )
-  for (note in unlist(told$notes)) inform_once(note, note, "note")
-  files <- number_of(told$files, "file")
-  size <- format_bytes(told$bytes)
-  say("Snapshot of {.path {told$source_directory}}: {files}, {size}, {told$id}")
-  invisible(told$id)
+  for (note in unlist(result$notes)) inform_once(note, note, "note")
+  files <- number_of(result$files, "file")
+  size <- format_bytes(result$bytes)
+  say("Snapshot of {.path {result$source_directory}}: {files}, {size}, {result$id}")
+  invisible(result$id)
 }
 
 #' @rdname take_snapshot

@@ -32,7 +32,7 @@ print_plain <- function(x, n = Inf, ..., right = FALSE, row.names = is.character
                         first = character(), last = character(), always = character()) {
   x <- utils::head(drop_table_class(x), n)
   fitted <- fitted_columns(x, row.names, first, last, always)
-  # (row names that somebody gave are shown; ours are only numbers)
+  # (row names that a user gave are shown; ours are only numbers)
   print.data.frame(fitted$shown, right = right, row.names = row.names, ...)
   more <- more_columns_text(c(fitted$more, aside))
   if (length(more)) cat(strwrap(more, getOption("width"), exdent = 2L), sep = "\n")

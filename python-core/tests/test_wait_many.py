@@ -50,7 +50,7 @@ def test_from_another_language(submit: Submit, workspace: Workspace) -> None:
         seen = workspace.runs.follow([run.id for run in runs], any=True, wait_seconds=600)
     assert (seen["ended"], seen["enough"], seen["states"][0]) == (1, True, "Completed")
     assert not workspace.runs.follow([run.id for run in runs])["enough"]
-    with pytest.raises(EspalierError, match="There is no run '../x'"):
+    with pytest.raises(EspalierError, match="Can't find the run '../x'"):
         workspace.runs.follow(["../x"])
 
 

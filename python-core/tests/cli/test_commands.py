@@ -93,7 +93,7 @@ def test_dry_runs_change_nothing(espalier: Shell, main: Workspace, forest: Path)
 
 def test_deleting_asks_and_refuses_without_a_terminal(espalier: Shell, main: Workspace) -> None:
     result = done(espalier("workspace", "delete"), 4)
-    assert "there is no terminal to ask at" in result.stderr and "--yes" in result.stderr
+    assert "this isn't a terminal" in result.stderr and "--yes" in result.stderr
     assert os.path.isdir(main.path)
     done(espalier("images", "prune"), 4)
     run = main.experiments.get("exp").start_logging()

@@ -90,7 +90,7 @@ def test_no_secret_and_no_variable_is_in_it(workspace, run, tmp_path):
     with zipfile.ZipFile(file) as archive:
         names = archive.namelist()
         assert not [name for name in names if b"geheim99" in archive.read(name) and "/snapshots/" not in name]
-    assert not [name for name in names if "env.json" in name or "requests" in name or "/work/" in name or "keyvault" in name]
+    assert not [name for name in names if "env.json" in name or "requests" in name or "work" in name.split("/") or "keyvault" in name]
 
 
 def test_equal_runs_are_skipped_and_others_refused(workspace, other, run, tmp_path):

@@ -1,4 +1,4 @@
-"""Archives that somebody made to do harm, or that were changed: each is refused, and nothing is imported."""
+"""Archives made to do harm, or changed: each is refused, and nothing is imported."""
 
 import hashlib
 import io
@@ -35,7 +35,7 @@ def exported(workspace, experiment, project, ended, tmp_path):
 
 
 def packed(entries, path, infos=None):
-    """A zip file of entries; `infos` has those of which more than the name is to be told."""
+    """A zip file of entries; `infos` has those for which the name isn't enough."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in entries.items():
             archive.writestr((infos or {}).get(name) or zipfile.ZipInfo(name, DATE), data, zipfile.ZIP_DEFLATED)
@@ -88,7 +88,7 @@ def test_what_is_packed_again_is_taken(other, exported, tmp_path):
         "../outside", "../../outside", "/absolute", "runs/../../outside", "runs/RUN/../../../outside", "//x/y", "C:/windows",
         "runs/RUN/outputs/../../../x", "runs/RUN/outputs//x", "runs/RUN/./outputs/x", "runs/RUN/outputs\\..\\..\\x", "",
         "runs/RUN/outputs/", "runs/RUN/env.json", "runs/RUN/.job/x", "runs/RUN/requests/r-1-00000000-0.json", "keyvault.json",
-        "workspace.json", "runs/RUN/work/x", "snapshots/blobs/aa/x", "objects/../x", "objects/xyz",
+        "workspace.json", "runs/RUN/requests/x", "snapshots/blobs/aa/x", "objects/../x", "objects/xyz",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("in_manifest", [False, True])

@@ -15,7 +15,7 @@ from espalier.store.index.fields import Field
 from espalier.store.index.rows import clean
 from espalier.store.index.run_index import Query, among, below, best_of, query_of
 from espalier.store.index.sql import Sql, joined
-from espalier.workspace.handle import WorkspaceHandle, listed
+from espalier.workspace.handle import WorkspaceHandle, listed, run_missing
 
 if TYPE_CHECKING:
     from espalier.api.run import Run
@@ -136,7 +136,7 @@ class Runs(WorkspaceHandle):
         except (FileNotFoundError, NotADirectoryError):
             found = False
         if not found:
-            raise EspalierError("run_missing", f"There is no run {run_id!r} in {self._paths.root}.", "See list_runs().")
+            raise run_missing(run_id, self._paths.root)
         self._index().look_again(run_id)  # its files may have been changed in place
         return self._run(run_id)
 
@@ -164,6 +164,6 @@ class Runs(WorkspaceHandle):
 
         for run_id in run_ids:
             if not is_run_id(run_id):
-                raise EspalierError("run_missing", f"There is no run {run_id!r}.", "See list_runs().")
+                raise run_missing(run_id, self._paths.root)
         now = look([self._paths.run(run_id) for run_id in run_ids], wait_seconds, any)
         return {"states": now, "ended": sum(map(states.is_final, now)), "enough": enough(now, any)}

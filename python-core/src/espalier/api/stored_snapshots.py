@@ -22,6 +22,7 @@ from espalier.snapshot.hold import alone_with_objects, holding_objects
 from espalier.snapshot.reach import keep, kept_snapshots, remove_record
 from espalier.snapshot.take import take_snapshot
 from espalier.store.trees import has_tree
+from espalier.workspace.handle import run_missing
 
 _ID = re.compile(r"sha256:[0-9a-f]{64}")
 _KEPT = {"id": "string", "taken_at": "time", "source_directory": "string", "files": "integer", "bytes": "double"}
@@ -194,8 +195,7 @@ def _of_run(paths: WorkspacePaths, run_id: str) -> str:
     try:
         recorded = read_as(JobSpec, paths.run(run_id).spec).snapshot
     except FileNotFoundError:
-        message = f"There is no run {run_id!r} in {paths.root}."
-        raise EspalierError("run_missing", message, "See list_runs().") from None
+        raise run_missing(run_id, paths.root) from None
     if not recorded:
         raise EspalierError(
             "snapshot_missing",

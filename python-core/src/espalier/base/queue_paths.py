@@ -58,5 +58,5 @@ def run_of_lease(name: str) -> str:
 
 
 def run_in_queue(name: str) -> str:
-    """The id of the run that a file of the queue is of; what is no such file gives some other text."""
+    """The id of the run that a file of the queue is of. Of other files it is some other text."""
     return re.sub(_TICKET, "", run_of_lease(name))

@@ -19,7 +19,7 @@ def chosen_columns(frame: Frame, text: str) -> Frame:
         text: Their names, with commas between them; also as filters write them, `metrics.auc`.
 
     Raises:
-        EspalierError: `bad_argument`: there is no such column.
+        EspalierError: `bad_argument`: the table lacks the column.
     """
     chosen = [_column(name.strip()) for name in text.split(",") if name.strip()]
     for name in chosen:

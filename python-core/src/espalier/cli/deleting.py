@@ -32,7 +32,7 @@ def delete(request: Request, parameters: Set[str], word: str, *, yes: bool, dry_
         dry_run: Only list.
 
     Raises:
-        EspalierError: `not_permitted`: the answer was no, or there is no terminal to ask at.
+        EspalierError: `not_permitted`: the answer was no, or it can't be asked for without a terminal.
     """
     steps = _steps(request, parameters)
     if dry_run:
@@ -40,7 +40,7 @@ def delete(request: Request, parameters: Set[str], word: str, *, yes: bool, dry_
     if yes:
         return steps.acting.carry_out()
     if not is_terminal(sys.stdin):
-        message = "Can't delete: there is no terminal to ask at."
+        message = "Can't delete without asking, and this isn't a terminal."
         raise EspalierError("not_permitted", message, "Add --yes to go on, or --dry-run to see what would go.")
     listed = _listed(steps, request)
     if not len(listed):

@@ -18,6 +18,7 @@ from espalier.queue.nudge import nudge
 from espalier.queue.tickets import is_entry_of, runs_in_queue
 from espalier.store.index.run_index import RunIndex, needed_by
 from espalier.tracking.run_rows import summarise
+from espalier.workspace.handle import run_missing
 
 # How long a runner may take to clean up after the end of its run, seconds.
 _CLEANING_SECONDS = 10.0
@@ -60,8 +61,7 @@ def present(run: RunPaths) -> Iterator[None]:
 
 
 def _missing(run: RunPaths) -> EspalierError:
-    run_id, place = os.path.basename(run.root), run.workspace.root
-    return EspalierError("run_missing", f"There is no run {run_id!r} in {place}.", "See list_runs().")
+    return run_missing(os.path.basename(run.root), run.workspace.root)
 
 
 def ended(paths: WorkspacePaths, run_ids: Iterable[str], verb: str) -> Dict[str, str]:

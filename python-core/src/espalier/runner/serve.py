@@ -55,7 +55,7 @@ def main(run_dir: str, fd: int) -> None:
     """Execute the run and those that follow, and leave the queue going on, whatever happened."""
     posix.close_inherited(fd)
     leave_job()
-    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # somebody may wake us before, between or after runs
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # a job or a reader may wake us before, between or after runs
     load_in_time()
     guardian, born = os.getpid(), time.monotonic()
     is_ahead = run_dir.startswith(AHEAD)
@@ -90,7 +90,7 @@ def _heard_of(fd: int, executor: str) -> Optional[Claim]:
         connection.settimeout(_AHEAD_SECONDS)
         try:
             data, rights, _, _ = connection.recvmsg(1 << 16, _socket.CMSG_SPACE(4))
-        except OSError:  # (something else has the other end open, and nobody waits for us)
+        except OSError:  # (another process has the other end open, and no submit waits for us)
             return None
     if not data:
         return None

@@ -44,8 +44,7 @@ def download_all(
     names = [name for name in file_names(run) if name.startswith(prefix or "")]
     if not names:
         raise _none_begins(run, prefix or "")
-    folder = os.path.abspath(os.path.expanduser(output_directory or os.curdir))
-    targets = _given(names, folder, output_paths) if output_paths is not None else []
+    folder, targets = _places(names, output_directory, output_paths)
     written: List[str] = []
     failed: Dict[str, str] = {}
     refused: Optional[OSError] = None
@@ -76,13 +75,20 @@ def existing_targets(
 ) -> List[str]:
     """The files that `download_all` would replace."""
     names = [name for name in file_names(run) if name.startswith(prefix or "")]
-    folder = os.path.abspath(os.path.expanduser(output_directory or os.curdir))
-    targets = _given(names, folder, output_paths) if output_paths is not None else []
+    folder, targets = _places(names, output_directory, output_paths)
     if not targets:
         for name in names:
             with contextlib.suppress(EspalierError):  # (it can't be copied, which the download reports)
                 targets.append(_target(name, folder, prefix or "", append_prefix))
     return [target for target in targets if os.path.lexists(target)]
+
+
+def _places(
+    names: List[str], output_directory: Optional[str], output_paths: Optional[Sequence[str]]
+) -> Tuple[str, List[str]]:
+    """The folder that files are copied to, and where each goes, if that was given."""
+    folder = os.path.abspath(os.path.expanduser(output_directory or os.curdir))
+    return folder, _given(names, folder, output_paths) if output_paths is not None else []
 
 
 def _none_begins(run: RunPaths, prefix: str) -> EspalierError:

@@ -108,6 +108,11 @@ def _summarise(folder: str) -> Dict[str, Any]:
     return summarise(folder)
 
 
+def run_missing(run_id: str, place: str) -> EspalierError:
+    """The error about a run that isn't in a workspace."""
+    return EspalierError("run_missing", f"Can't find the run {run_id!r:.200} in {place}.", "See list_runs().")
+
+
 def listed(fixed: Sql, *, include_children: bool, include_archived: bool) -> Sql:
     """A condition, without the runs that lists leave out unless they are asked for."""
     left_out = [] if include_children else [NO_CHILDREN]
