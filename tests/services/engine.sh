@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # A Docker engine to test with. Usage: engine.sh start|stop|install
 # start: uses the engine that answers, else installs and starts one (root only); prints `running` or `started`.
-# stop: ends the engine that `start` started, and no other.
+# stop: ends the engine that `start` started, and no other, unless another process still uses it: users hold a shared
+# lock of the file `engine.users` from before `start` until before `stop`.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 build=$(cd "$here/../.." && pwd)/.build/services
@@ -67,6 +68,11 @@ started() {
 
 stop() {
   local pid i
+  mkdir -p "$build"
+  # (a start waits for this end: an engine that is about to end still answers)
+  exec 9>"$build/engine.lock" 8>"$build/engine.users"
+  flock 9
+  flock --nonblock 8 || { say "still in use"; return 0; }
   pid=$(started) || return 0
   kill -TERM "$pid"
   for ((i = 0; i < 150; i++)); do

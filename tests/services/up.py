@@ -1,6 +1,7 @@
 """See up.sh."""
 
 import argparse
+import fcntl
 import os
 import shlex
 import shutil
@@ -20,6 +21,7 @@ from registry import Registry
 from web import Site
 
 HERE = Path(__file__).parent
+BUILD = HERE.parent.parent / ".build" / "services"
 IMAGE = "espalier-test-base:bookworm"
 
 
@@ -31,8 +33,9 @@ class Services:
         self.ends: List[Callable[[], object]] = []
 
     def engine(self) -> Dict[str, str]:
-        if _script("engine.sh", "start") == "started":
-            self.ends.append(lambda: _script("engine.sh", "stop"))
+        users = _hold_engine()
+        self.ends.append(lambda: _release_engine(users))
+        _script("engine.sh", "start")
         _script("base-image.sh")
         return {"ESPALIER_TEST_IMAGE": IMAGE, "ESPALIER_TEST_SMALL_IMAGE": small_image.make()}
 
@@ -60,6 +63,19 @@ class Services:
 
 
 NAMES = ("engine", "registry", "cran", "conda", "pypi")
+
+
+def _hold_engine() -> int:
+    """A shared lock by which `engine.sh stop` knows that the engine is in use. (Programs that are started don't inherit it.)"""
+    BUILD.mkdir(parents=True, exist_ok=True)
+    users = os.open(BUILD / "engine.users", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    fcntl.flock(users, fcntl.LOCK_SH)
+    return users
+
+
+def _release_engine(users: int) -> None:
+    os.close(users)
+    _script("engine.sh", "stop")
 
 
 def _script(name: str, *arguments: str) -> str:
