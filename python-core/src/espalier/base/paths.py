@@ -279,15 +279,9 @@ class VersionPaths(Folder):
         root: The folder of the name.
     """
 
-    aliases = Below("aliases")
-
     def version(self, number: int) -> str:
         """A version; it never changes."""
         return os.path.join(self.root, str(number) + _RECORD)
-
-    def alias(self, alias: str) -> str:
-        """Which version an alias stands for, and stood for."""
-        return os.path.join(self.aliases, alias + _RECORD)
 
 
 class RunPaths(Folder):

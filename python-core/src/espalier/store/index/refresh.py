@@ -97,7 +97,6 @@ class Refresh:
                 raise
             return False
         try:
-            self._database.execute("UPDATE counter SET changed = changed + 1")
             write()
             self._database.execute("COMMIT")
         except BaseException:

@@ -15,7 +15,7 @@ from espalier.base.types import INT_MAX
 from espalier.base.values import NA, from_json, is_cell, value_text
 from espalier.store.index.fields import ASKED_FOR, ATTRIBUTES, GROUPS, KINDS, TEXTS
 
-_VERSION = 8
+_VERSION = 9
 OTHER_LAYOUT = "layout of another version"
 IN_MEMORY = ":memory:"
 # How long to wait for another reader's refresh.
@@ -29,16 +29,13 @@ HIDDEN = ["host", "user", "reuse_key", *ASKED_FOR]
 STATISTICS = {"first": "first_value", "min": "least", "max": "largest"}
 # What the index itself knows of a run. `settled`: it has ended and is whole, so that it changes no more in place.
 _OWN_COLUMNS = """n INTEGER PRIMARY KEY, shard TEXT, mtime INTEGER, seen REAL, signature TEXT, settled INTEGER,
-    digest TEXT, changed INTEGER"""
+    digest TEXT"""
 
 
 def _statements() -> "list[str]":
     plain = ", ".join(f'"{name}" {_TYPES[KINDS.get(name, "string")]}' for name in [*COLUMNS, *HIDDEN])
     made = [
         "CREATE TABLE shards (name TEXT PRIMARY KEY, mtime INTEGER, seen REAL)",
-        # the last number that `changed` of a run has, which only grows
-        "CREATE TABLE counter (changed INTEGER)",
-        "INSERT INTO counter VALUES (0)",
         f"CREATE TABLE runs ({_OWN_COLUMNS}, {plain})",
         "CREATE UNIQUE INDEX runs_by_id ON runs (run_id)",
         "CREATE INDEX runs_by_shard ON runs (shard)",
@@ -47,7 +44,6 @@ def _statements() -> "list[str]":
         "CREATE INDEX runs_by_parent ON runs (parent) WHERE parent IS NOT NULL",
         "CREATE INDEX runs_by_reuse ON runs (reuse_key) WHERE reuse_key IS NOT NULL",
         "CREATE INDEX runs_open ON runs (n) WHERE NOT settled",
-        "CREATE INDEX runs_changed ON runs (changed)",
         # the runs that a run depends on, or reads outputs of
         "CREATE TABLE needs (run INTEGER, needed TEXT, PRIMARY KEY (run, needed)) WITHOUT ROWID",
         "CREATE INDEX needs_by_needed ON needs (needed)",
@@ -115,7 +111,7 @@ def _laid_out(database: sqlite3.Connection) -> sqlite3.Connection:
 
 # Runs are kept in blocks of so many for whole tables (columns.py).
 BLOCK = 4096
-_OWN = ("n", "shard", "mtime", "seen", "signature", "settled", "digest", "changed")
+_OWN = ("n", "shard", "mtime", "seen", "signature", "settled", "digest")
 _PLAIN = (*COLUMNS, *HIDDEN)
 _INSERT = (
     f"REPLACE INTO runs ({', '.join(_OWN)}, {', '.join(f'{chr(34)}{name}{chr(34)}' for name in _PLAIN)})"
@@ -162,8 +158,7 @@ def store(database: sqlite3.Connection, row: Dict[str, Any], look: Look, names: 
     else:
         n = known[0]
         forget(database, n)
-    (changed,) = database.execute("SELECT changed FROM counter").fetchone()
-    own = (n, look.shard, look.mtime, look.seen, look.signature, settled, digest, changed)
+    own = (n, look.shard, look.mtime, look.seen, look.signature, settled, digest)
     plain = [None if row.get(name) is None else _column(name, row[name]) for name in _PLAIN]
     n = database.execute(_INSERT, [*own, *plain]).lastrowid
     database.execute("DELETE FROM blocks WHERE number = ?", (n // BLOCK,))  # type: ignore[operator]
