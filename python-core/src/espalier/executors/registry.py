@@ -39,12 +39,13 @@ def executor_for(name: str) -> Tuple[Executor, Optional[ExecutorCode]]:
     return registered_executor(name, BUILT_IN)
 
 
-def executor_of(spec: JobSpec, seconds: Optional[float] = None) -> Executor:
+def executor_of(spec: JobSpec, seconds: Optional[float] = None, run: Optional[RunPaths] = None) -> Executor:
     """The executor of a run.
 
     Args:
         spec: Its definition.
         seconds: The code of another package's may take no longer to load; None: there is a limit already.
+        run: Where this is its runner, in which that limit and a cancel are signals: its folder.
 
     Raises:
         EspalierError: `executor_missing`, `executor_failed`, `writable_by_others`.
@@ -54,7 +55,7 @@ def executor_of(spec: JobSpec, seconds: Optional[float] = None) -> Executor:
         return own
     from espalier.executors.foreign import recorded_executor
 
-    return recorded_executor(spec, seconds)
+    return recorded_executor(spec, seconds, run)
 
 
 def is_held(run: RunPaths, is_final: bool) -> bool:

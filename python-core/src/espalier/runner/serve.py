@@ -181,7 +181,7 @@ def execute(run: RunPaths, claimed: Claim, place: Place, status: Status) -> None
                 from espalier.tracking.run_outputs import with_found_outputs
 
                 spec = with_found_outputs(run.workspace, spec)
-            executor, attached = executor_of(spec), _attach(run, spec, given)
+            executor, attached = executor_of(spec, run=run), _attach(run, spec, given)
             gpu_ids = list(lease.gpu_ids)
             launch = _prepare(executor, RunnersJob(run, spec, given, scratch, gpu_ids, attached, ExitStack()))
     except Impatience as stop:
