@@ -273,11 +273,7 @@ class WorkspacePaths(Folder):
 
 
 class VersionPaths(Folder):
-    """The names of what is registered under a name in a workspace: environments and their like.
-
-    Args:
-        root: The folder of the name.
-    """
+    """The names of what is registered under a name in a workspace: environments and their like."""
 
     def version(self, number: int) -> str:
         """A version; it never changes."""

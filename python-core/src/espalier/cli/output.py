@@ -115,11 +115,7 @@ def time_text(seconds: Optional[float]) -> Optional[str]:
 
 
 def chosen(value: Any, query: str) -> Any:
-    """What a JMESPath expression chooses of a value.
-
-    Raises:
-        EspalierError: `bad_argument`, `not_supported`.
-    """
+    """What a JMESPath expression chooses of a value. Raises EspalierError: `bad_argument`, `not_supported`."""
     try:
         import jmespath
         from jmespath.exceptions import JMESPathError

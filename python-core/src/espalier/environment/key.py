@@ -56,9 +56,6 @@ def requested_python(environment: Environment) -> Optional[Dict[str, Any]]:
 def definition_digest(environment: Environment) -> str:
     """The digest of what packages depend on: lock files are named by it.
 
-    Args:
-        environment: A definition.
-
     Returns:
         `sha256:...`; the same whatever Debian packages, certificates or steps an image has besides.
     """
@@ -120,10 +117,7 @@ def private_key(
     """The key of an environment without Docker.
 
     Args:
-        environment: A definition.
         lock: Its packages, exactly, where it was locked.
-        r_version: The R that there is.
-        python_version: The Python that there is.
         platform: What compiled packages depend on besides.
 
     Returns:

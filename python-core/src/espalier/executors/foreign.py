@@ -84,12 +84,7 @@ def recorded_executor(spec: JobSpec, seconds: Optional[float], run: Optional[Run
 
 
 class ForeignExecutor(Executor):
-    """Another package's executor, held to the contract.
-
-    Args:
-        name: Its name.
-        executor: The executor.
-    """
+    """Another package's executor, held to the contract."""
 
     def __init__(self, name: str, executor: Executor) -> None:
         self.name, self._executor = name, executor
@@ -201,7 +196,6 @@ class ForeignExecutor(Executor):
         """Call one of its methods, and hold the result to the contract.
 
         Args:
-            act: The method.
             *arguments: What it gets.
             call: What to call in its place: a function that it had returned.
             seconds: It may take no longer; None: there is a limit already, or none is needed.

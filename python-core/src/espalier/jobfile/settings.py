@@ -16,10 +16,8 @@ def set_values(document: Document, texts: Sequence[str], values: Mapping[str, An
     """Replace some values of a file.
 
     Args:
-        document: What the file holds.
         texts: Each `name=value`, with dots between names. The value is what it would be in the file without quotes; one
             that begins with a quote, `[` or `{` is read as YAML.
-        values: Values by such names.
 
     Raises:
         EspalierError: `bad_argument`, `bad_job_file`.

@@ -56,9 +56,7 @@ def trials_of(
     """The trials of a job.
 
     Args:
-        config: The job.
         params: What each trial sets in `script_params`.
-        tags: The tags of each.
         display_names: The name of each; else the job's own.
 
     Raises:
@@ -98,14 +96,7 @@ def _refuse_in_container() -> None:
 
 def commit_trials(paths: WorkspacePaths, plans: Sequence[Plan], metas: Sequence[Meta]) -> List[str]:
     """Write planned runs durably, queue them in their order, and move the queue on once. Where an error or an interrupt
-    comes before that, there is none of them.
-
-    Returns:
-        Their ids.
-
-    Raises:
-        EspalierError: `workspace_missing`, `workspace_read_only`.
-    """
+    comes before that, there is none of them. Raises EspalierError: `workspace_missing`, `workspace_read_only`."""
     queue = queue_paths()  # first: where there can be no queue, nothing is written
     written: List[_Written] = []
     try:

@@ -84,11 +84,8 @@ def brought_by(
 
 
 def snapshot_of(spec: JobSpec) -> Optional[str]:
-    """The id of the snapshot that a run's definition names; None if it has none.
-
-    Raises:
-        ValueError: what is there names none.
-    """
+    """The id of the snapshot that a run's definition names; None if it has none. Raises ValueError: what is there names
+    none."""
     if spec.snapshot is None:
         return None
     if not re.fullmatch(_SNAPSHOT, spec.snapshot.id):

@@ -20,11 +20,7 @@ _LARGEST = 64 << 20
 
 
 def dress_up(run: RunPaths, scratch: ScratchPaths, working_copy: WorkingCopy) -> None:
-    """Add to the working copy what its snapshot did not bring.
-
-    Args:
-        working_copy: How it is laid out.
-    """
+    """Add to the working copy what its snapshot did not bring."""
     added = [stub for stub in stubs_of(working_copy) if _add_stub(scratch, stub)]
     git = working_copy.git
     if git is not None:

@@ -38,7 +38,6 @@ class Attached(Secrets):
     """A job's secrets, as long as it is executed.
 
     Args:
-        run: Its run.
         data: What the job reads (`vault/channel.py`).
     """
 
@@ -55,11 +54,8 @@ class Attached(Secrets):
         self.output = self._log.output
 
     def file(self) -> str:
-        """A file with the secrets, for a job in a container, which has to find its path in ESPALIER_SECRETS.
-
-        Raises:
-            EspalierError: `not_supported`.
-        """
+        """A file with the secrets, for a job in a container, which has to find its path in ESPALIER_SECRETS. Raises
+        EspalierError: `not_supported`."""
         self._file = True
         try:
             return private_file(os.path.basename(self._run.root), self._data)
@@ -92,7 +88,6 @@ def attach(run: RunPaths, spec: JobSpec, env: JobEnv) -> Optional[Attached]:
     """Fetch the secrets of a run's job; None when it has none.
 
     Args:
-        spec: The run's definition.
         env: Its `env.json`.
 
     Raises:
@@ -143,7 +138,6 @@ def hide_in_events(run: RunPaths, secrets: List[str]) -> None:
 
     Args:
         run: A run whose job has ended.
-        secrets: The texts to hide.
     """
     hidden = partial(_hidden, Masker(secrets))
     for folder in (run.events, run.payloads):

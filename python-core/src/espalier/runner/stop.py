@@ -19,7 +19,6 @@ class Stop:
     """One job's way to its end, once it is to be ended.
 
     Args:
-        tree: All its processes.
         grace: Seconds until KILL.
     """
 

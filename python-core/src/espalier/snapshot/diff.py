@@ -57,7 +57,6 @@ class DiffCall:
     """A git that writes the diff while other work is done.
 
     Args:
-        asked: What it was asked for.
         process: The running process; None when there is nothing to ask.
         more: How many files it was not asked for, because they are too many.
     """

@@ -51,9 +51,6 @@ class Garbage(NamedTuple):
 def find_garbage(paths: WorkspacePaths) -> List[Garbage]:
     """Lists what may go; nothing is changed.
 
-    Args:
-        paths: The workspace.
-
     Returns:
         Sorted by kind and path.
 
@@ -80,7 +77,6 @@ def delete_garbage(paths: WorkspacePaths, found: List[Garbage]) -> Set[str]:
 
     Args:
         paths: The workspace, whose objects the caller has alone since before they were listed.
-        found: What to delete.
 
     Returns:
         The paths of what is gone now, or smaller.

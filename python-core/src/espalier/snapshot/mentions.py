@@ -50,9 +50,7 @@ def mentioned_but_excluded(
     folder but is left out.
 
     Args:
-        source: The source folder.
         entry_script: The script's path in it.
-        scan: A walk of the folder.
         words: What else names files, with who names them: `("The command", "data/x.csv")`.
 
     Returns:
@@ -74,7 +72,6 @@ def mentioned(
     """What exists in a folder and is named by scripts, or by code and configuration that these name in turn.
 
     Args:
-        source: The folder.
         scripts: Where to begin: paths in it.
         words: As in `mentioned_but_excluded`.
         read: Takes up each file that was read.
@@ -223,11 +220,6 @@ def _mention(source: str, path: str, who: str, item: Excluded, rules: IgnoreRule
 def lines_to_include(source: str, path: str, rules: IgnoreRules) -> List[str]:
     """The lines of `.espalierignore` by which a path, and of a folder its files, are in the snapshot.
 
-    Args:
-        source: The source folder.
-        path: What is left out now.
-        rules: The rules that do so.
-
     Returns:
         Lines that begin with `!`; none if no few lines would do.
     """
@@ -279,7 +271,6 @@ def why_left_out(source: str, wanted: str) -> Optional[str]:
     """Why a file of a source folder is in no snapshot of it by today's rules, and how the job gets it.
 
     Args:
-        source: The source folder.
         wanted: The path that the job asked for, seen from there.
 
     Returns:
@@ -313,7 +304,6 @@ def is_left_out(source: str, wanted: str) -> bool:
     """Whether a file of a source folder would be in no snapshot of it, as are its outputs.
 
     Args:
-        source: The source folder.
         wanted: The file's path, seen from there.
 
     Raises:

@@ -71,7 +71,6 @@ def remove_record(paths: WorkspacePaths, snapshot_id: str) -> bool:
     """Removes a snapshot's record; its files stay until garbage is collected.
 
     Args:
-        paths: The workspace.
         snapshot_id: `sha256:<64 hex digits>`.
 
     Returns:
@@ -94,9 +93,6 @@ _DELETING_SECONDS = 1.0
 
 def objects_in_use(paths: WorkspacePaths) -> Set[str]:
     """Everything that runs, finished or not, kept snapshots and registered environments refer to.
-
-    Args:
-        paths: The workspace.
 
     Returns:
         SHA-256 of objects and manifests, 64 hex digits each. Whatever else a run's definition names by digest is
@@ -230,9 +226,6 @@ def contexts_in(value: Any) -> Iterator[str]:
 
 def registered_contexts(paths: WorkspacePaths) -> Iterator[Tuple[str, str]]:
     """The snapshots that registered environments refer to.
-
-    Args:
-        paths: The workspace.
 
     Returns:
         Each with who refers to it, in words.

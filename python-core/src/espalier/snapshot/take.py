@@ -29,7 +29,6 @@ class Snapshot:
     Args:
         id: `sha256:` and the digest of its tree; equal for equal content, wherever it was taken.
         files: How many files and links it has.
-        bytes: Their size.
         source_directory: Where it was taken, absolute.
         excluded_notes: What the user has to know, once, a line each.
     """
@@ -47,13 +46,7 @@ def take_snapshot(
     """Freezes a folder: its files go to the workspace's store, the tree of them gives the id.
 
     Args:
-        paths: The workspace.
-        source: The source folder.
         default_excludes: Whether the built-in excludes apply.
-        outside_links: What becomes of links that lead out of the folder: `refuse`, `keep` or `copy`.
-
-    Returns:
-        The snapshot.
 
     Raises:
         EspalierError: `source_missing`, `source_unreadable` or `source_changed` about the folder,
@@ -66,9 +59,7 @@ def scan_source(source: str, default_excludes: bool = True, outside_links: str =
     """Walks a source folder with the rules that it holds; nothing is written.
 
     Args:
-        source: The source folder.
         default_excludes: Whether the built-in excludes apply.
-        outside_links: What becomes of links that lead out of the folder: `refuse`, `keep` or `copy`.
 
     Returns:
         What a snapshot of it would hold and leave out.
@@ -83,13 +74,6 @@ def scan_source(source: str, default_excludes: bool = True, outside_links: str =
 
 def store_scan(paths: WorkspacePaths, found: Scan) -> Snapshot:
     """Puts what a walk found into the workspace's store.
-
-    Args:
-        paths: The workspace.
-        found: A walk made just before.
-
-    Returns:
-        The snapshot.
 
     Raises:
         EspalierError: `source_changed` or `source_unreadable` about the folder, `workspace_read_only`
@@ -197,9 +181,7 @@ def snapshot_preview(source: str, default_excludes: bool = True, outside_links: 
     """Lists what a snapshot would hold and what it would leave out; nothing is written.
 
     Args:
-        source: The source folder.
         default_excludes: Whether the built-in excludes apply.
-        outside_links: What becomes of links that lead out of the folder: `refuse`, `keep` or `copy`.
 
     Returns:
         A row a path, sorted: `path` (a folder that is left out appears once, with a

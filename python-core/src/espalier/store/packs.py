@@ -81,11 +81,7 @@ class _Index:
 
 
 class ObjectReader:
-    """Reads objects of one workspace. It sees the packs that are there when it first looks for one.
-
-    Args:
-        paths: The workspace.
-    """
+    """Reads objects of one workspace. It sees the packs that are there when it first looks for one."""
 
     def __init__(self, paths: WorkspacePaths) -> None:
         self._paths = paths
@@ -138,11 +134,7 @@ class ObjectReader:
         return found[1] if found is not None else None
 
     def read(self, hex_digest: str) -> bytes:
-        """The content of an object.
-
-        Raises:
-            Damaged: it is missing, or there is nothing that its digest fits.
-        """
+        """The content of an object. Raises Damaged: it is missing, or there is nothing that its digest fits."""
         data = self.verified_slice(hex_digest)
         if data is not None:
             return data

@@ -52,9 +52,7 @@ class Versions:
     """All of one kind in a workspace. Each method raises EspalierError `bad_name` for what is no name.
 
     Args:
-        paths: The workspace.
         top: The folder of the kind in it.
-        kind: The kind.
     """
 
     def __init__(self, paths: WorkspacePaths, top: str, kind: Kind) -> None:

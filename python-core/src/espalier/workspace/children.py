@@ -22,8 +22,6 @@ def indexed_children(
     """The ids of a run's children, in the order in which they were made.
 
     Args:
-        path: The workspace.
-        run_id: Their parent.
         recursive: Also their children, and so on.
         texts: `tags` and `properties` that they have to have.
         type, status: Only of this type, only in this state.

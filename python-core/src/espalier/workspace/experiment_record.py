@@ -10,14 +10,7 @@ from espalier.base.records import dump_record, make_folders, now_iso
 
 
 def record_experiment(paths: WorkspacePaths, name: str) -> None:
-    """Make an experiment's record when it is the first time.
-
-    Args:
-        name: Its name, which was checked.
-
-    Raises:
-        EspalierError: `workspace_read_only`.
-    """
+    """Make an experiment's record when it is the first time. Raises EspalierError: `workspace_read_only`."""
     record = paths.experiment(name)
     try:
         if not os.path.exists(record):

@@ -23,9 +23,6 @@ class WorkspaceHandle:
 
     A noun is a subclass with `NOUN`, its word at the command line and in HTTP paths, and methods that are declared by
     `base/operation.py`.
-
-    Args:
-        path: The workspace's folder.
     """
 
     NOUN = ""

@@ -21,8 +21,6 @@ def build(builder: Builder, wanted: Wanted, known: Optional[Lock] = None) -> Bui
     """Make the image of an environment; stages that are there already are used again.
 
     Args:
-        builder: What is needed for that.
-        wanted: The environment.
         known: What an earlier build of the same resolved, and is to be taken again.
 
     Raises:

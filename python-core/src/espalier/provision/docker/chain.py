@@ -42,9 +42,6 @@ class Image:
     """An image that is in the engine now.
 
     Args:
-        id: Its id there.
-        tag: Its name there.
-        key: The environment's key.
         found: Where: `local`, `workspace registry`, `shared registry`, or `built`.
         seconds: How long it took to have it.
         notes: What the user has to know: a registry that failed, an image that was not what it seemed.
@@ -69,10 +66,6 @@ def ensure(
     """Have the engine hold the image of an environment.
 
     Args:
-        paths: The workspace.
-        cache: espalier's folder of caches.
-        environment: The definition.
-        secrets: The value of a secret.
         log: The caller's own copy of the log; lines are appended as they come.
         say: Takes a line of status: which step it is in.
         refresh: Ask the registries of the base images again what their names stand for.

@@ -26,8 +26,6 @@ def mark_used(paths: WorkspacePaths, key: str, cache: Optional[CachePaths] = Non
     """Note that an image is wanted now: times of change say when that was last, in the workspace and for this user.
 
     Args:
-        paths: The workspace.
-        key: The environment's key.
         cache: espalier's folder of caches; by default this user's.
     """
     with contextlib.suppress(OSError):

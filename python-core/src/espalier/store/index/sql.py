@@ -25,7 +25,6 @@ class Pattern:
     """`%` stands for any characters, `_` for one, `\\` makes what follows it a character like others.
 
     Args:
-        text: The pattern.
         fold: Whether upper and lower case are the same.
     """
 
@@ -107,11 +106,8 @@ class Translator:
         database.create_function("matches", 2, lambda text, at: self._patterns[at].matches(text))
 
     def condition(self, node: Node, *, negated: bool = False) -> Sql:
-        """The condition that a tree stands for.
-
-        Raises:
-            EspalierError: `bad_filter`: values of another type than the field.
-        """
+        """The condition that a tree stands for. Raises EspalierError: `bad_filter`: values of another type than the
+        field."""
         if isinstance(node, Negation):
             return self.condition(node.part, negated=not negated)
         if isinstance(node, Group):
@@ -180,11 +176,8 @@ class Translator:
         return Sql(f"{column} {_OPPOSITE[operator] if negated else operator} ?", tuple(values))
 
     def name_id(self, field: Field) -> Optional[int]:
-        """The number of a key; None if no run has any of its group.
-
-        Raises:
-            EspalierError: `bad_filter`: no run has it, and some have others of its group.
-        """
+        """The number of a key; None if no run has any of its group. Raises EspalierError: `bad_filter`: no run has it,
+        and some have others of its group."""
         names = self._names(field.group)
         if names and field.key not in names:
             raise no_key(field, names)
@@ -196,11 +189,7 @@ class Translator:
         return dict(self._database.execute(query, (group,)).fetchall())
 
     def _column(self, field: Field) -> str:
-        """An attribute as SQL.
-
-        Raises:
-            EspalierError: `bad_filter`: there isn't such an attribute.
-        """
+        """An attribute as SQL. Raises EspalierError: `bad_filter`: there isn't such an attribute."""
         if field.key not in KINDS:
             raise no_attribute(field.key, [Field(group, name) for group in GROUPS for name in self._names(group)])
         return _CHILDREN if field.key == "children" else f'r."{field.key}"'
