@@ -115,7 +115,7 @@ def sentences(text: str) -> Iterator[str]:
 
 
 def words(sentence: str) -> int:
-    return len(re.findall(r"[^\W_][\w'’./:-]*", sentence))
+    return len(re.findall(r"[^\W_][\w'./:-]*", sentence))
 
 
 def findings(path: str, text: str, *, lengths: bool) -> Iterator[Tuple[int, str]]:
@@ -152,8 +152,8 @@ def findings(path: str, text: str, *, lengths: bool) -> Iterator[Tuple[int, str]
 def readable() -> List[str]:
     """The files of the repository that people read, but for those that aren't clean yet."""
     listed = subprocess.run(
-        ["git", "ls-files", "README.md", "NEWS.md", "docs/*.md", "python-core/README.md", "inst/*.md", "vignettes/*.Rmd",
-         "man/*.Rd", "python-core/src/*.py", "R/*.R"],
+        ["git", "ls-files", "README.md", "NEWS.md", "docs/*.md", "python-core/README.md", "inst/*.md",
+         "vignettes/*.Rmd", "man/*.Rd", "python-core/src/*.py", "R/*.R"],
         cwd=TOP, stdout=subprocess.PIPE, encoding="utf-8", check=True,
     ).stdout.split()  # fmt: skip
     waiting = TOP / "tools/not-yet-clean.txt"
