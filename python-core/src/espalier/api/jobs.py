@@ -48,7 +48,9 @@ class Jobs(WorkspaceHandle):
         name = experiment or job.experiment
         if name is None:
             hint = "Give its name, or write `experiment: <name>` into the file."
-            raise EspalierError("bad_argument", "The job has no experiment.", hint, argument="experiment")
+            raise EspalierError(
+                "bad_argument", "Can't submit a job without an experiment.", hint, argument="experiment"
+            )
         owner = Experiment(Workspace(self._paths.root), name)
         result: Dict[str, Any] = owner.submit_values(job.values, {**job.tags, **(tags or {})}, reuse)
         return {**result, "notes": [*job.notes, *result["notes"]]}

@@ -116,6 +116,6 @@ def _imported(full: str, place: str) -> Any:
 
 def failed(name: str, why: str, lines: Sequence[str] = ()) -> EspalierError:
     """What an executor did that it must not."""
-    message = f"The executor {name!r:.100}, which another package provides, failed: {why}."
+    message = f"Can't use the executor {name!r:.100} of another package: {why}."
     hint = "Report this to the authors of that package."
     return EspalierError("executor_failed", message, hint, traceback=list(lines))

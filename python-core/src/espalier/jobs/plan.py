@@ -310,12 +310,18 @@ def _recorded(config: ScriptRunConfig) -> Dict[str, object]:
 def _checked_source(config: ScriptRunConfig) -> Optional[str]:
     if config.source_directory is None:
         if config.entry_script is not None:
-            raise EspalierError("bad_argument", "entry_script needs a source_directory.", "Give the script's folder.")
+            raise EspalierError(
+                "bad_argument",
+                "Can't find the entry script: `source_directory` is missing.",
+                "Give the script's folder.",
+            )
         return None
     source = os.path.abspath(os.path.expanduser(config.source_directory))
     if not os.path.isdir(source):
         seen = "is a file" if os.path.exists(source) else "does not exist"
-        raise EspalierError("source_missing", f"The source directory {source} {seen}.", "Correct source_directory.")
+        raise EspalierError(
+            "source_missing", f"Can't use the source directory {source}: it {seen}.", "Correct source_directory."
+        )
     return source
 
 
@@ -332,6 +338,6 @@ def _refuse_excluded_script(why: Optional[Excluded], script: str) -> None:
     if why is not None:
         raise EspalierError(
             "script_missing",
-            f"The entry script {script!r} is left out of the snapshot by {why.decision.rule} ({why.decision.origin}).",
+            f"Can't run {script!r}: {why.decision.rule} ({why.decision.origin}) leaves it out of the snapshot.",
             "Change that rule, or rename the script.",
         )

@@ -138,11 +138,11 @@ def hint_on_status(exit_code: Optional[int], number: Optional[int]) -> Optional[
         number: The signal's number, or None.
     """
     if number == 9 or exit_code == 137:
-        return "Mostly the system kills a job like this because memory ran out. get_run_usage(run) shows what it used."
+        return "The system probably ran out of memory. get_run_usage(run) shows what the job used."
     if exit_code == 127:
-        return "Mostly the shell found no such program. The job's PATH is that of the session that submitted it."
+        return "The shell probably didn't find the program. The job has the PATH of the session that submitted it."
     if exit_code == 126:
-        return "Mostly the shell found the program, but may not execute it: see its permissions."
+        return "The program probably isn't executable. Check its permissions."
     return None
 
 
