@@ -27,7 +27,7 @@ from espalier.base.paths import EVENTS, PARTS, RunPaths, WorkspacePaths
 from espalier.base.records import check_kinds, read_record
 from espalier.base.types import Frame, Text
 from espalier.lifecycle.extent import lost_logs
-from espalier.lifecycle.moved import job_folder
+from espalier.lifecycle.place import job_folder
 from espalier.lifecycle.status import check_formats, status_record
 from espalier.queue.control import cancel
 from espalier.queue.nudge import nudge

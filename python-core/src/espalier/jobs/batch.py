@@ -21,7 +21,7 @@ from espalier.base.types import Text
 from espalier.executors.registry import executor_of
 from espalier.jobs.commit import build_folder, meta_record, place_folder, queued_status, sync_together
 from espalier.jobs.plan import Plan, each_trial
-from espalier.lifecycle.moved import job_folder
+from espalier.lifecycle.place import job_folder
 from espalier.queue.home import allocator, queue_paths
 from espalier.queue.step import step_locked
 from espalier.queue.tickets import add_ticket, next_sequence, remove

@@ -13,7 +13,7 @@ from espalier.base.model.job import CopyRepository, WorkingCopy
 from espalier.base.paths import RunPaths
 from espalier.base.records import FILE_MODE, make_folders
 from espalier.base.scratch_paths import ScratchPaths
-from espalier.lifecycle.stubs import stub_content, stubs_of
+from espalier.lifecycle.brought import stub_content, stubs_of
 
 # Larger parts of a repository are not copied.
 _LARGEST = 64 << 20

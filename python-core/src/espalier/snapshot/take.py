@@ -146,7 +146,7 @@ def _has_token(source: str, item: Excluded) -> bool:
     # (few have either, and what looks closer takes a moment to load)
     if b"@" not in text and b"authorization" not in text.lower():
         return False
-    from espalier.snapshot.secret_lines import looks_secret
+    from espalier.snapshot.diff import looks_secret
 
     return any(looks_secret(line) for line in text.splitlines())
 

@@ -13,7 +13,7 @@ from espalier.base.errors import EspalierError
 from espalier.base.paths import FORMAT, RunPaths, payload
 from espalier.base.records import PAYLOAD_BYTES
 from espalier.base.values import to_json
-from espalier.lifecycle.moved import job_folder
+from espalier.lifecycle.place import job_folder
 from espalier.lifecycle.status import check_formats, status_record
 
 # A job's own run ends after the job: only what the job has left behind can come too late. Seconds between two looks.

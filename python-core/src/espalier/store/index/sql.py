@@ -4,7 +4,6 @@ import sqlite3
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from espalier.base import states
-from espalier.store.index.cells import cells_of
 from espalier.store.index.fields import (
     GROUPS,
     KINDS,
@@ -18,7 +17,14 @@ from espalier.store.index.fields import (
     seconds_at,
 )
 from espalier.store.index.grammar import Compare, Group, Negation, Node, Order
-from espalier.store.index.rows import number_of
+from espalier.store.index.rows import STATISTICS, number_of
+
+_OPPOSITE = {"=": "!=", "!=": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
+_STATES = states.FINAL | states.UNFINISHED | {states.DAMAGED, states.UNREADABLE}
+_CHILDREN = "(SELECT count(*) FROM runs AS below WHERE below.parent = r.run_id)"
+# Kinds of values, and how they are written in a filter.
+_KINDS = {"string": "texts", "integer": "numbers", "double": "numbers", "logical": "true or false"}
+_WRITE = {"texts": "a text in quotes", "numbers": "a number without quotes", "true or false": "true or false"}
 
 
 class Pattern:
@@ -75,15 +81,6 @@ class Pattern:
             return text.find(self._plain[number], begin, end)
         places = range(begin, end - len(piece) + 1)
         return next((at for at in places if self._stands(number, text, at)), -1)
-
-
-_OPPOSITE = {"=": "!=", "!=": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
-_STATES = states.FINAL | states.UNFINISHED | {states.DAMAGED, states.UNREADABLE}
-_CHILDREN = "(SELECT count(*) FROM runs AS below WHERE below.parent = r.run_id)"
-
-# Kinds of values, and how they are written in a filter.
-_KINDS = {"string": "texts", "integer": "numbers", "double": "numbers", "logical": "true or false"}
-_WRITE = {"texts": "a text in quotes", "numbers": "a number without quotes", "true or false": "true or false"}
 
 
 class Sql(NamedTuple):
@@ -283,3 +280,54 @@ def _attribute_value(node: Compare, kind: str, value: Value) -> Any:
         wanted = {"string": "a text in quotes", "time": "a time"}.get(kind, "a number")
         raise refusal(f"{node.field} is compared with {wanted}", repr(value))
     return _bound(value)
+
+
+class Cells(NamedTuple):
+    """Pieces of SQL about a row of a group's table."""
+
+    kind: str
+    # NULL where it is no number, or no text.
+    number: str
+    text: str
+    # Whether the value is text, as the indices have it.
+    is_text: str
+
+    @property
+    def known(self) -> str:
+        """Whether there is a value."""
+        return f"({self.number} IS NOT NULL OR ({self.is_text} AND {self.text} IS NOT NULL))"
+
+    @property
+    def value(self) -> str:
+        """The value, a number or a text; of a tag always its text."""
+        return f"CASE {self.kind} WHEN 'string' THEN {self.text} ELSE {self.number} END"
+
+
+def cells_of(field: Field, table: str = "") -> Cells:
+    """Where a field's values are.
+
+    Args:
+        table: The name of its table in a query that has several.
+    """
+    at = f"{table}." if table else ""
+    last = Cells(f"{at}kind", f"{at}number", f"{at}text", f"{at}number IS NULL AND {at}kind = 'string'")
+    if field.group in TEXTS:
+        return last._replace(is_text=f"{at}text IS NOT NULL")
+    if not field.statistic:
+        return last
+    other = at + STATISTICS[field.statistic]
+    number = f"coalesce({other}, {at}number)"
+    if field.statistic != "first":
+        return Cells(_kind(number, "0", last.kind), number, "NULL", "0")
+    as_last = f"{other} IS NULL"
+    is_text = f"(typeof({other}) = 'text' OR ({as_last} AND {last.is_text}))"
+    number = f"CASE typeof({other}) WHEN 'null' THEN {at}number WHEN 'real' THEN {other} END"
+    text = f"CASE typeof({other}) WHEN 'null' THEN {at}text WHEN 'text' THEN {other} END"
+    return Cells(_kind(number, is_text, last.kind), number, text, is_text)
+
+
+def _kind(number: str, is_text: str, last: str) -> str:
+    """The kind of a value, which needn't be that of the last one."""
+    whole = f"{last} = 'integer' AND {number} = round({number})"
+    logical = f"{last} = 'logical' AND {number} IN (0, 1)"
+    return f"CASE WHEN {is_text} THEN 'string' WHEN ({whole}) OR ({logical}) THEN {last} ELSE 'double' END"
