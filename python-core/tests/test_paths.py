@@ -27,7 +27,7 @@ OTHERS = {
     "provision/docker/package_stages.py": ["/cache"],
     "provision/docker/signature.py": ["images"],
     "jobs/known_params.py": ["inputs"],  # (the argument)
-    **{f"jobfile/{name}.py": ["inputs", "outputs", "children", "attempts"] for name in ("azure", "model", "settings")},  # (fields)
+    **{f"jobfile/{name}.py": ["inputs", "outputs", "children", "attempts"] for name in ("azure", "model", "files")},  # (fields)
     "lifecycle/attempts.py": ["kept"],
     "provision/__main__.py": ["cache"],
     "api/run.py": ["user_logs/std_log.txt"],  # (shown in the help)

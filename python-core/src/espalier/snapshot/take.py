@@ -8,6 +8,7 @@ from espalier.base.config import check_outside_links
 from espalier.base.paths import WorkspacePaths
 from espalier.base.types import Frame
 from espalier.snapshot.defaults import DEFAULT_ORIGIN, OUTPUT_RULES, SECRET_RULES
+from espalier.snapshot.diff import looks_secret
 from espalier.snapshot.entries import Entry, Excluded, Scan, Totals
 from espalier.snapshot.file_names import ignore_line, shown
 from espalier.snapshot.ignore import OWN_FILE, IgnoreRules
@@ -146,8 +147,6 @@ def _has_token(source: str, item: Excluded) -> bool:
     # (few have either, and what looks closer takes a moment to load)
     if b"@" not in text and b"authorization" not in text.lower():
         return False
-    from espalier.snapshot.diff import looks_secret
-
     return any(looks_secret(line) for line in text.splitlines())
 
 
