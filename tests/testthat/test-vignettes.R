@@ -52,12 +52,6 @@ test_that("the vignette 'How a run works' renders, and shows what it tells", {
   expect_equal(lengths(regmatches(html, gregexpr("## Error|#&gt; Error", html))), 3L)
 })
 
-test_that("the vignette 'Data between R and Python' renders, with all its tables", {
-  html <- html_of("data-between-r-and-python")
-  expect_equal(lengths(regmatches(html, gregexpr("<table", html))), 16L)
-  expect_match(html, "dictionary&lt;string, ordered&gt;", fixed = TRUE)
-})
-
 test_that("without a ready Python the vignettes render with a note", {
   for (name in c("first-model", "how-a-run-works")) {
     html <- rendered(name, "Sys.setenv(RETICULATE_PYTHON = '/nowhere/python')")
