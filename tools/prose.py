@@ -121,6 +121,7 @@ def sentences(text: str) -> Iterator[str]:
     text = re.sub(r"``[^`]*``|`[^`]*`", "x", text)
     text = re.sub(r"^([-*+]|\d+\.)\s+", "", text)
     text = re.sub(r"\b(e\.g|i\.e|etc|vs|cf|No)\.", r"\1", text)
+    text = re.sub(r"\bx(?:,? (?:and |or )?x\b)+", "x", text)  # (a list of names is one thing)
     yield from re.split(r"(?<=[.!?:;])[\"')*_]*\s+|;\s+", text)
 
 
