@@ -22,7 +22,7 @@ def refuse_impossible(paths: WorkspacePaths, config: ScriptRunConfig, there: Cap
         raise EspalierError(
             "not_enough_resources",
             f"The job asks for {' and '.join(there.lacks(need))}, and this host gives runs {_given(there)}.",
-            "Ask for less, or set what the host gives with host_resources().",
+            "Ask for less, or set what the host gives with set_host_resources().",
         )
     for run_id in config.depends_on:
         if not os.path.isdir(paths.run(run_id).root):

@@ -297,7 +297,7 @@ def _conda_prefix(builder: Builder, wanted: Wanted, lock: Lock, folder: str) -> 
     if status != 0:
         raise EspalierError(
             "build_failed", "The conda packages could not be installed.",
-            "The log says why: environment_build_log().", log=builder.log.path,
+            "The log says why: get_build_log().", log=builder.log.path,
         )  # fmt: skip
     return prefix
 
