@@ -297,7 +297,7 @@ def _conda_prefix(builder: Builder, wanted: Wanted, lock: Lock, folder: str) -> 
     if status != 0:
         raise EspalierError(
             "build_failed", "Can't install the conda packages.",
-            "environment_build_log() shows the log.", log=builder.log.path,
+            "get_build_log() shows the log.", log=builder.log.path,
         )  # fmt: skip
     return prefix
 
