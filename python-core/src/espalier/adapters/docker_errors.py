@@ -29,15 +29,6 @@ _MISMATCH = re.compile(
 )
 
 
-def no_docker_package(error: ImportError) -> EspalierError:
-    """The docker package cannot be imported."""
-    return EspalierError(
-        "docker_unavailable",
-        f"The Python package that speaks to the Docker engine cannot be loaded: {error}.",
-        "In R, install_espalier() adds it; elsewhere: pip install 'espalier[environments]'.",
-    )
-
-
 def not_reachable(address: str, error: BaseException, what: str = "") -> EspalierError:
     """The engine could not be asked, or did not answer.
 

@@ -70,6 +70,7 @@ CODES: Dict[str, str] = {
     "environment_missing": "the workspace has no such environment, or not that version of it",
     "environment_invalid": "the definition of an environment is contradictory, or a field of it is wrong",
     "environment_damaged": "a stored lock, image record or private environment does not match what it should be",
+    "extra_missing": "an optional Python package of espalier isn't installed where it is needed",
     "package_missing": "no repository has such a package, or not that version of it",
     "lock_failed": "the packages of an environment could not be resolved to exact versions",
     "build_failed": "an image or a private environment could not be built",
