@@ -25,7 +25,16 @@ from espalier.base.scripts import language_of
 from espalier.executors.registry import BUILT_IN, executor_for
 from espalier.jobs.demands import hide_gpus, refuse_impossible, refuse_incapable
 from espalier.jobs.documents import refuse_missing_tools
-from espalier.jobs.environment import MADE, SESSION, choose_environment, full_core, preparing, with_gpu, with_version
+from espalier.jobs.environment import (
+    MADE,
+    SESSION,
+    choose_environment,
+    full_core,
+    preparing,
+    refuse_missing_extras,
+    with_gpu,
+    with_version,
+)
 from espalier.jobs.inherited import for_environment, inherited_variables, notes_on_missing
 from espalier.jobs.inputs import declared_outputs, fetching, identity_of, resolve_inputs, runs_waited_for
 from espalier.jobs.known_params import unknown_params
@@ -124,6 +133,7 @@ def plan_trials(
     chosen = choose_environment(paths, config, experiment, executor.capabilities)
     if chosen is not None:
         refuse_secret_values(paths, {"environment": chosen.environment})
+    refuse_missing_extras(paths, config, chosen)
     config = with_gpu(config, chosen)
     refuse_incapable(executor, config, chosen.how if chosen is not None else SESSION)
     there = capacity(queue_paths())
