@@ -72,7 +72,7 @@ class Workspace(WorkspaceHandle):
     @property
     def id(self) -> str:
         """The workspace's id, a UUID."""
-        return str(read_record(self._checked()._paths.record, follow=True)["id"])
+        return self._checked_id()
 
     @property
     def name(self) -> str:
