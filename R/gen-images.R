@@ -39,7 +39,7 @@
 #' Returns `name`, `key`, `tag`, whether it `exists` in the Docker engine, its id there (`image`), `registries`
 #' (address to digest, those that answered that they have it), `unconfirmed` (the addresses that can't be asked
 #' now), `size` in bytes, `created_at`, `last_used_at` (seconds since 1970), `found`, and `dockerfile`, as by
-#' `environment_dockerfile`.
+#' `Images.dockerfile`.
 #' Errors: `docker_unavailable`; `image_missing` about its base image.
 #' }
 #' \item{`images$list()`}{
@@ -48,11 +48,11 @@
 #' registry that can't be asked now is followed by `(unconfirmed)`), `size` in bytes, `created_at`,
 #' `last_used_at`, how many `runs` of this workspace used it, and its id: `image`.
 #' }
-#' \item{`images$prune(delete = FALSE, unused_days = 30)`}{
+#' \item{`images$prune(unused_days = 30, dry_run = TRUE)`}{
 #' Remove unused images and environments, or list them: those not wanted for a while, and what builds left. What
 #' a run needs that has not ended stays, and what is in registries. Without an engine private environments are
-#' listed alone. `delete`: Remove it; else it is only listed. `unused_days`: How long something must not have
-#' been wanted, by any workspace of this user.
+#' listed alone. `unused_days`: How long something must not have been wanted, by any workspace of this user.
+#' `dry_run`: TRUE only lists it, FALSE removes it.
 #' Returns `what` it is, its `name`, `size` in bytes (images share layers, so less is won), `last_used_at`,
 #' `why` it may go, and whether it was `deleted`.
 #' Errors: `bad_argument`, `docker_failed`.
@@ -82,7 +82,7 @@ Images <- R6::R6Class("Images",
     dockerfile = function(environment) Images__dockerfile(self, environment),
     get = function(environment) Images__get(self, environment),
     list = function() Images__list(self),
-    prune = function(delete, unused_days) Images__prune(self, delete, unused_days),
+    prune = function(unused_days, dry_run) Images__prune(self, unused_days, dry_run),
     set_registry = function(address, username, secret, shared) Images__set_registry(self, address, username, secret, shared),
     registries = function() Images__registries(self)
   ),
@@ -129,10 +129,10 @@ Images__list <- function(self) {
 }
 
 # Remove unused images and environments, or list them: those not wanted for a while, and what builds left.
-Images__prune <- function(self, delete = FALSE, unused_days = 30) {
+Images__prune <- function(self, unused_days = 30, dry_run = TRUE) {
   .args <- list()
-  if (!missing(delete)) .args["delete"] <- list(arg_flag(delete, "delete"))
   if (!missing(unused_days)) .args["unused_days"] <- list(arg_number(unused_days, "unused_days"))
+  if (!missing(dry_run)) .args["dry_run"] <- list(arg_flag(dry_run, "dry_run"))
   core_call_long("Images", "prune", identity_of(self), args_json(.args), result_frame)
 }
 

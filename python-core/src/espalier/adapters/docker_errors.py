@@ -29,15 +29,6 @@ _MISMATCH = re.compile(
 )
 
 
-def no_docker_package(error: ImportError) -> EspalierError:
-    """The docker package cannot be imported."""
-    return EspalierError(
-        "docker_unavailable",
-        f"Can't load the Python package for Docker engines: {error}.",
-        "In R, install_espalier() installs it. Elsewhere: pip install 'espalier[environments]'.",
-    )
-
-
 def not_reachable(address: str, error: BaseException, what: str = "") -> EspalierError:
     """The engine could not be asked, or did not answer.
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from espalier.adapters.homes import state_folder
 from espalier.base.errors import EspalierError
+from espalier.base.extras import require
 from espalier.base.paths import keyvault_key, temporary
 from espalier.base.records import make_private_folder, sync_folder, write_file
 
@@ -113,10 +114,11 @@ class Sealer:
         workspace_id: The workspace's id.
 
     Raises:
-        EspalierError: `not_supported` without the package that does it.
+        EspalierError: `extra_missing`.
     """
 
     def __init__(self, key: bytes, workspace_id: str) -> None:
+        require("secrets")
         self._cipher = _aes_gcm(key)
         self._workspace_id = workspace_id
 
@@ -143,12 +145,6 @@ class Sealer:
 
 
 def _aes_gcm(key: bytes) -> Any:
-    try:
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-    except ImportError as error:
-        raise EspalierError(
-            "not_supported",
-            f"Can't load the Python package cryptography, which encrypts secrets: {error}.",
-            "In R, install_espalier(force = TRUE) installs it. Elsewhere: pip install cryptography.",
-        ) from error
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
     return AESGCM(key)

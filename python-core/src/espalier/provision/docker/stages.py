@@ -188,7 +188,7 @@ def build_error(builder: Builder, message: str, dockerfile: str = "", **fields: 
     last = (f"  | {line}" for line in last_lines(builder.log.tail))
     text = "\n".join([f"{message} {cause.reason}".strip(), *last])
     more = hints_of("\n".join(builder.log.tail), dockerfile, build_network() or "", proxies())
-    hint = " ".join(filter(None, (cause.hint, more, "The whole log: environment_build_log().")))
+    hint = " ".join(filter(None, (cause.hint, more, "The whole log: get_build_log().")))
     named = {"package": cause.package, "missing": cause.missing, "apt": list(cause.apt)}
     return EspalierError("build_failed", text, hint, log=builder.log.path, **named, **fields)
 
