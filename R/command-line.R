@@ -10,7 +10,7 @@
 #'
 #' After an update of espalier, [espalier_sitrep()] shows whether the launcher still fits.
 #'
-#' @param dir Folder for the launcher, `~/.local/bin` by default. It is created if it is missing.
+#' @param path Folder for the launcher, `~/.local/bin` by default. It is created if it is missing.
 #' @return The launcher's path, invisibly.
 #' @section Errors: `espalier_error_file_exists` when another program has that place;
 #'   `espalier_error_not_permitted` when the folder can't be written;
@@ -20,14 +20,14 @@
 #' @examples
 #' if (interactive()) install_espalier_cli()
 #' @export
-install_espalier_cli <- function(dir = "~/.local/bin") {
-  check_string(dir, "dir")
+install_espalier_cli <- function(path = "~/.local/bin") {
+  check_string(path, "path")
   if (.Platform$OS.type == "windows") {
     espalier_abort("not_supported", "The command line isn't available on Windows.", "Use espalier from R.")
   }
-  launcher <- file.path(normalizePath(dir, mustWork = FALSE), "espalier")
+  launcher <- file.path(normalizePath(path, mustWork = FALSE), "espalier")
   if (file.exists(launcher) && !is_launcher(launcher)) {
-    espalier_abort("file_exists", sprintf("Can't write %s: it is another program.", launcher), "Give another `dir`.")
+    espalier_abort("file_exists", sprintf("Can't write %s: it is another program.", launcher), "Give another `path`.")
   }
   agree_to_launcher(launcher)
   env <- managed_build()
@@ -77,7 +77,7 @@ write_launcher <- function(launcher, python, core) {
   folder <- dirname(launcher)
   dir.create(folder, FALSE, TRUE)
   if (!dir.exists(folder) || file.access(folder, 2L) != 0L) {
-    espalier_abort("not_permitted", sprintf("Can't write to %s.", folder), "Give another `dir`.")
+    espalier_abort("not_permitted", sprintf("Can't write to %s.", folder), "Give another `path`.")
   }
   fresh <- tempfile(".espalier-", folder)
   writeLines(lines, fresh)

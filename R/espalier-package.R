@@ -21,7 +21,7 @@
 #'   \item{option `espalier.python`}{The Python to run in this session, instead of the private environment;
 #'     `RETICULATE_PYTHON`, `RETICULATE_PYTHON_ENV` and `VIRTUAL_ENV` are honoured too.}
 #'   \item{option `espalier.outside_links`}{What becomes of links that lead out of a folder that is frozen:
-#'     `"refuse"`, `"keep"` or `"copy"`; see [snapshot_preview()].}
+#'     `"refuse"`, `"keep"` or `"copy"`; see [preview_snapshot()].}
 #'   \item{option `espalier.record_diff`}{`FALSE`: jobs do not record what is not committed; see [get_run_provenance()].}
 #'   \item{`ESPALIER_STATE_DIR`}{Where the queue of this host and user lies.}
 #' }

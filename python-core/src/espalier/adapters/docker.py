@@ -90,7 +90,7 @@ def translated(what: str) -> Iterator[None]:
     """What the docker package raises in the block becomes an error of ours.
 
     Args:
-        what: What was being done, the beginning of the error's sentence: `The image a:1 was to be pulled`.
+        what: What was being done, the beginning of the error's sentence: `Can't pull the image a:1`.
 
     Raises:
         EspalierError: `docker_unavailable` when the engine does not answer; `image_missing` where there is no such

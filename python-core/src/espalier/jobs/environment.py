@@ -125,7 +125,9 @@ def read_environment(paths: WorkspacePaths, given: Mapping[str, Any], experiment
         try:
             return Environment.from_mapping(json.loads(str(given["definition"])))
         except ValueError as error:
-            raise EspalierError("environment_invalid", f"The environment's record is no JSON: {error}.") from error
+            raise EspalierError(
+                "environment_invalid", f"Can't read the environment's record: it isn't JSON: {error}."
+            ) from error
     if given and set(given) <= {"name", "version"}:
         from espalier.environment.registered import registered
 
@@ -159,7 +161,7 @@ def with_version(paths: WorkspacePaths, chosen: Chosen) -> Chosen:
     kept = register(paths, freeze_context(paths, environment))
     note = (
         f'The packages of this job are now version {kept.version} of the environment "{kept.name}", which has the '
-        "experiment's name. To keep them apart, give environment = r_environment(), which has a name of its own."
+        "experiment's name. To keep them apart, give environment = r_environment() with another name."
     )
     is_worth_a_note = not chosen.is_named and 0 < before < int(kept.version or 0)
     return chosen._replace(environment=kept, notes=[note] if is_worth_a_note else [])

@@ -53,8 +53,11 @@ _OF_SHELLS = frozenset(("PWD", "OLDPWD", "SHLVL", "IFS", "PS1", "PS2", "PS4", "P
 def inherited_variables(session: Session) -> Dict[str, str]:
     """The session's variables that a job inherits."""
     variables = _all(session)
-    found = {name: variables[name] for name in variables if any(_kind(name))}
-    found = {name: value for name, value in found.items() if _kind(name)[0] or not _HAS_PASSWORD.search(value)}
+    found = {}
+    for name in variables:
+        is_plain, is_known = _kind(name)
+        if is_plain or (is_known and not _HAS_PASSWORD.search(variables[name])):
+            found[name] = variables[name]
     return _without_job(found, variables)
 
 

@@ -18,7 +18,7 @@ from espalier.base.paths import keyvault_key, temporary
 from espalier.base.records import make_private_folder, sync_folder, write_file
 
 _BYTES = 32
-_MOVED = "If the workspace was copied or moved here, copy that file from where the secrets were set, to the same name"
+_MOVED = "If the workspace was copied or moved, copy that file from the old place to the same path"
 _NONCE = 12
 
 
@@ -42,10 +42,10 @@ def read_key(workspace_id: str) -> bytes:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
-        hint = f"{_MOVED}; else set the secrets again with set_secrets(), after deleting them."
-        raise _locked(path, "there is no such file", hint) from None
+        hint = f"{_MOVED}. Otherwise delete the secrets, and set them again with set_secrets()."
+        raise _locked(path, "the file doesn't exist", hint) from None
     except OSError as error:
-        raise _locked(path, f"it cannot be read: {error.strerror}", "It must be a file of your own.") from error
+        raise _locked(path, f"it can't be read: {error.strerror}", "It must be a file of your own.") from error
     try:
         _refuse_shared(path, os.fstat(fd))
         data = os.read(fd, 1024)
@@ -80,29 +80,29 @@ def make_key(workspace_id: str) -> bytes:
         sync_folder(folder)
     except OSError as error:
         hint = "Set ESPALIER_STATE_DIR to a folder that can be written."
-        raise _locked(path, f"it cannot be written: {error.strerror}", hint) from error
+        raise _locked(path, f"it can't be written: {error.strerror}", hint) from error
     return read_key(workspace_id)
 
 
 def anothers_key(workspace_id: str) -> EspalierError:
     """The error that there is a key, but not the one that the secrets were kept with."""
-    return _locked(key_path(workspace_id), "it is not the key the secrets were kept with", f"{_MOVED}.")
+    return _locked(key_path(workspace_id), "it isn't the key that encrypted the secrets", f"{_MOVED}.")
 
 
 def _refuse_shared(path: str, found: os.stat_result) -> None:
     if not stat.S_ISREG(found.st_mode):
-        raise _locked(path, "it is no plain file", "Restore it from a backup.")
+        raise _locked(path, "it isn't a plain file", "Restore it from a backup.")
     if found.st_uid != os.geteuid():
         raise _locked(path, f"it belongs to user {found.st_uid}, not to you", f"{_MOVED}, and own it.")
     if stat.S_IMODE(found.st_mode) & 0o077:
         mode = f"{stat.S_IMODE(found.st_mode):04o}"
-        hint = f"If nobody else had it: chmod 600 {path}. Else also replace the secrets where they come from."
+        hint = f"If no other user read it: chmod 600 {path}. Otherwise also replace the secrets at their sources."
         raise _locked(path, f"its mode is {mode}, so that others may read or change it", hint)
 
 
 def _locked(path: str, why: str, hint: str) -> EspalierError:
     return EspalierError(
-        "keyvault_locked", f"The workspace's keyvault cannot be opened with its key {path}: {why}.", hint, path=path
+        "keyvault_locked", f"Can't open the workspace's keyvault with its key {path}: {why}.", hint, path=path
     )
 
 
@@ -137,7 +137,7 @@ class Sealer:
             value: bytes = self._cipher.decrypt(data[:_NONCE], data[_NONCE:], self._bound_to(name))
             return value.decode("utf-8")
         except (InvalidTag, binascii.Error, ValueError):
-            message = f"The secret {name} in the workspace's keyvault is damaged, or was put there from elsewhere."
+            message = f"Can't decrypt the secret {name}: it is damaged, or comes from another workspace."
             raise EspalierError("damaged", message, "Set it again with set_secrets().") from None
 
     def _bound_to(self, name: str) -> bytes:

@@ -83,13 +83,13 @@ def lock_conda(
         log.seek(0)
         said = log.read().decode("utf-8", "replace").strip()
         if status != 0:
-            message = f"The conda packages cannot be resolved:\n{said[-4000:]}"
-            raise EspalierError("lock_failed", message, "Change what is asked for, or the channels.")
+            message = f"Can't resolve the conda packages:\n{said[-4000:]}"
+            raise EspalierError("lock_failed", message, "Ask for other packages, or change the channels.")
         with open(answer, encoding="utf-8") as file:
             records = json.load(file)
     for record in records:
         if not _FILE.fullmatch(os.path.basename(urlsplit(record["url"]).path)) or not record["sha256"]:
-            raise EspalierError("lock_failed", f"The channel's record of {record['url']} is damaged.")
+            raise EspalierError("lock_failed", f"Can't read the channel's record of {record['url']}: it's damaged.")
     python = next((record["version"] for record in records if record["name"] == "python"), None)
     return CondaLock([f"{record['url']}#sha256={record['sha256']}" for record in records], python)
 
@@ -129,7 +129,7 @@ def install_request(urls: Sequence[str], cache: CachePaths, prefix: str, as_if: 
         channel, _, subdir = folder.rpartition("/")
         match = _FILE.fullmatch(file)
         if match is None or not channel or not is_digest(digest):
-            raise EspalierError("environment_damaged", f"{locked!r} is no address of a conda package.")
+            raise EspalierError("environment_damaged", f"Can't use {locked!r} as the address of a conda package.")
         spec = f"{match['name']} =={match['version']} {match['build']}"
         packages.append({"url": url, "sha256": digest, "channel": channel, "subdir": subdir, "spec": spec})
     return {"do": "install", "packages": packages, "cache": cache.conda, "prefix": prefix, "as_if": as_if}

@@ -124,7 +124,7 @@ def _pip_config(environment: Environment) -> Dict[str, str]:
     try:
         parser.read_string(text)
     except configparser.Error as error:
-        message = f"docker.pip_config is no pip.conf: {error}."
+        message = f"Can't read docker.pip_config: it isn't a pip.conf: {error}."
         raise EspalierError("environment_invalid", message, field="docker.pip_config") from None
     said: Dict[str, str] = {}
     for section in ("global", "install"):
@@ -245,8 +245,8 @@ def with_own_hashes(locked: Sequence[str], asked: Sequence[str]) -> List[str]:
             kept = [text for text in _HASH.findall(line) if text in wanted]
             if not kept:
                 name = package_name(line)
-                message = f"No file of the Python package {name} that the index has is one with a hash given."
-                raise EspalierError("lock_failed", message, "Do not install it before you know why.", package=name)
+                message = f"Can't verify the Python package {name}: no file in the index has one of the given hashes."
+                raise EspalierError("lock_failed", message, "Find out why before you install it.", package=name)
             line = " ".join([_HASH.sub("", line).strip(), *(f"--hash={text}" for text in kept)])
         found.append(line)
     return found
@@ -263,10 +263,10 @@ def _unresolved(said: str) -> EspalierError:
     missing = re.search(r"Because (\S+) was not found in the package registry", said)
     text = re.sub(r"^\s*\S No solution found .*?:\n", "", said)
     if missing:
-        message = f"No index that was asked has the Python package {missing[1]}."
+        message = f"Can't find the Python package {missing[1]} in any index."
         return EspalierError("package_missing", message, f"Check its name.\n{text}", package=missing[1])
-    message = f"The Python packages cannot be resolved:\n{text[-4000:]}"
-    return EspalierError("lock_failed", message, "Change the versions that are asked for.")
+    message = f"Can't resolve the Python packages:\n{text[-4000:]}"
+    return EspalierError("lock_failed", message, "Ask for other versions.")
 
 
 def make_venv(
