@@ -23,7 +23,6 @@ stage_core <- function(source = "python-core", target = file.path("inst", "pytho
   if (!all(copied)) {
     stop("cannot copy to ", target, ": ", paste(c(files, "pyproject.toml", native)[!copied], collapse = ", "), call. = FALSE)
   }
-  cat("staged", length(files), "files of the Python core\n")
 }
 
 # Makes the pages in inst/doc the package's vignettes: R CMD INSTALL renders none, and finds those of a list only.
