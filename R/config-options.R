@@ -3,7 +3,7 @@
 #' Say what a job takes of the machine
 #'
 #' For the argument `resources` of [estimator()] and [script_run_config()]. Runs wait in the queue for what isn't free.
-#' [host_resources()] shows and sets what this machine gives to runs. A job isn't stopped when it takes more.
+#' [get_host_resources()] shows and [set_host_resources()] sets what this machine gives to runs. A job isn't stopped when it takes more.
 #'
 #' @param cpus How many processors; 0 for a job that only waits for others. Default: 1.
 #' @param gpus How many graphics processors. The job finds the ids of its own in `CUDA_VISIBLE_DEVICES`. Default: none.
@@ -11,9 +11,9 @@
 #' @return A list of class `espalier_resources`.
 #' @section Errors: `espalier_error_bad_argument`.
 #' @examples
-#' resources(cpus = 2, memory = "4 GB")
+#' resource_options(cpus = 2, memory = "4 GB")
 #' @export
-resources <- function(cpus = NULL, gpus = NULL, memory = NULL) {
+resource_options <- function(cpus = NULL, gpus = NULL, memory = NULL) {
   job_options(
     cpus = check_number(cpus, "cpus", null = TRUE), gpus = check_number(gpus, "gpus", null = TRUE),
     memory = memory_argument(memory, "memory"), class = "espalier_resources"
@@ -31,15 +31,15 @@ resources <- function(cpus = NULL, gpus = NULL, memory = NULL) {
 #' @return A list of class `espalier_limits`.
 #' @section Errors: `espalier_error_bad_argument`.
 #' @examples
-#' limits(run_seconds = 3600, queue_seconds = Inf)
+#' limit_options(run_seconds = 3600, queue_seconds = Inf)
 #' @export
-limits <- function(run_seconds = NULL, queue_seconds = NULL, prepare_seconds = NULL) {
-  limit_options(run_seconds, queue_seconds, prepare_seconds, c("run_seconds", "queue_seconds", "prepare_seconds"))
+limit_options <- function(run_seconds = NULL, queue_seconds = NULL, prepare_seconds = NULL) {
+  limit_fields(run_seconds, queue_seconds, prepare_seconds, c("run_seconds", "queue_seconds", "prepare_seconds"))
 }
 
 #' @param args The names of the three arguments, for errors.
 #' @noRd
-limit_options <- function(run = NULL, queue = NULL, prepare = NULL, args = names(.flat_options$limits)) {
+limit_fields <- function(run = NULL, queue = NULL, prepare = NULL, args = names(.flat_options$limits)) {
   run <- timeout_argument(run, args[1L])
   job_options(
     max_run_duration_seconds = if (!identical(run, 0)) run, queue_timeout_seconds = timeout_argument(queue, args[2L]),
@@ -53,7 +53,7 @@ limit_options <- function(run = NULL, queue = NULL, prepare = NULL, args = names
 #'
 #' @param record_diff Record what isn't committed, if the folder lies in a git repository; see [get_run_provenance()].
 #' @param outside_links What becomes of links that lead out of the folder: `"refuse"`, `"keep"` or `"copy"`; see
-#'   [snapshot_preview()].
+#'   [preview_snapshot()].
 #' @param keep_workdir Keep the working copy after the run, to look at.
 #' @return A list of class `espalier_source_options`.
 #' @section Errors: `espalier_error_bad_argument`.
@@ -112,7 +112,7 @@ print_options <- function(x, title, empty) {
 all_options <- function(built, flat) {
   known <- unlist(lapply(.flat_options, names), use.names = FALSE)
   refuse_unknown_options(names(flat) %||% rep("", length(flat)), known)
-  makers <- list(resources = resources, limits = limit_options, source = source_options)
+  makers <- list(resources = resource_options, limits = limit_fields, source = source_options)
   classes <- c(resources = "espalier_resources", limits = "espalier_limits", source = "espalier_source_options")
   unlist(lapply(names(makers), function(arg) {
     given <- flat[intersect(names(.flat_options[[arg]]), names(flat))]
@@ -121,8 +121,7 @@ all_options <- function(built, flat) {
       return(unclass(do.call(makers[[arg]], given)))
     }
     if (!inherits(built[[arg]], classes[[arg]])) {
-      maker <- if (arg == "source") "source_options()" else paste0(arg, "()")
-      abort_argument(arg, paste("made by", maker), built[[arg]])
+      abort_argument(arg, sprintf("made by %s_options()", sub("s$", "", arg)), built[[arg]])
     }
     if (length(given)) {
       espalier_abort("bad_argument", sprintf("`%s` and `%s` are both given.", arg, names(given)[1L]),

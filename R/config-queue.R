@@ -18,9 +18,9 @@
 #' @return A list of class `espalier_retry`.
 #' @section Errors: `espalier_error_bad_argument`.
 #' @examples
-#' retry_policy(3, on = c("runner_lost", "job_killed"), wait_seconds = 30)
+#' retry_options(3, on = c("runner_lost", "job_killed"), wait_seconds = 30)
 #' @export
-retry_policy <- function(attempts = 3, on = NULL, wait_seconds = 0, factor = 2, max_wait_seconds = 3600) {
+retry_options <- function(attempts = 3, on = NULL, wait_seconds = 0, factor = 2, max_wait_seconds = 3600) {
   check_number(attempts, "attempts")
   check_number(wait_seconds, "wait_seconds")
   check_number(factor, "factor")
@@ -45,8 +45,8 @@ format.espalier_retry <- function(x, ...) {
 
 # The fields of a job that the queue looks at; NULL where the core's own default is meant.
 queue_fields <- function(priority, retry, depends_on) {
-  if (is.numeric(retry) && !is.object(retry)) retry <- retry_policy(check_number(retry, "retry"))
-  if (!is.null(retry) && !inherits(retry, "espalier_retry")) abort_argument("retry", "a number, or retry_policy()", retry)
+  if (is.numeric(retry) && !is.object(retry)) retry <- retry_options(check_number(retry, "retry"))
+  if (!is.null(retry) && !inherits(retry, "espalier_retry")) abort_argument("retry", "a number, or retry_options()", retry)
   list(
     priority = check_number(priority, "priority", null = TRUE), retry = unclass(retry),
     depends_on = run_ids(depends_on, "depends_on")

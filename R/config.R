@@ -32,9 +32,9 @@
 #'   if the folder uses renv, on the project's own library.
 #'
 #' @param source_directory Folder that is frozen for the run. What `.gitignore` and `.espalierignore` name
-#'   stays out; see [snapshot_preview()].
+#'   stays out; see [preview_snapshot()].
 #' @param compute_target `"local"`: this machine; `"docker"`: in a container on it, `docker = TRUE`; or the name of an
-#'   executor that another Python package provides. `system.file("executors.md", package = "espalier")` shows how to
+#'   executor that another Python package provides. Also what [get_compute()] returns. `system.file("executors.md", package = "espalier")` shows how to
 #'   write and install one.
 #' @param vm_size,vm_priority Of azuremlsdk; ignored for local jobs, with a message.
 #' @param use_gpu `TRUE` is `gpus = 1`.
@@ -50,15 +50,15 @@
 #'   `environment`, as in azuremlsdk: they become one that is named after the experiment; see [r_environment()]. An image
 #'   means that the job runs in a container.
 #' @param environment_variables Named list or character vector of variables to set for the job.
-#' @param resources What the job takes of this machine: [resources()].
-#' @param limits How long the job may wait and run: [limits()].
+#' @param resources What the job takes of this machine: [resource_options()].
+#' @param limits How long the job may wait and run: [limit_options()].
 #' @param source How the folder is copied: [source_options()].
-#' @param max_run_duration_seconds In place of `limits(run_seconds = )`, as in azuremlsdk.
-#' @param ... Options of `resources()` (`cpus`, `gpus`, `memory`), of `limits()` (`queue_timeout_seconds`,
+#' @param max_run_duration_seconds In place of `limit_options(run_seconds = )`, as in azuremlsdk.
+#' @param ... Options of `resource_options()` (`cpus`, `gpus`, `memory`), of `limit_options()` (`queue_timeout_seconds`,
 #'   `prepare_timeout_seconds`) and of `source_options()` (`record_diff`, `outside_links`, `keep_workdir`) by themselves:
-#'   `cpus = 2` in place of `resources = resources(cpus = 2)`.
+#'   `cpus = 2` in place of `resources = resource_options(cpus = 2)`.
 #' @param priority From 1 to 9, 5 by default: of the runs that wait, those with the highest are started first.
-#' @param retry How often to execute the job at most, if it fails; or a [retry_policy()].
+#' @param retry How often to execute the job at most, if it fails; or a [retry_options()].
 #' @param depends_on Runs of the same workspace (runs, a list of them, or ids) that have to complete before this one is
 #'   started. If one of them does not, this one is not started and `Failed`, with the code `dependency_failed`. This sets
 #'   the order only: files that those runs made aren't handed over. `vignette("first-model")` shows how to do that.
@@ -154,15 +154,16 @@ new_config <- function(source_directory, entry_script, script_params, compute_ta
                        python = NULL) {
   if (identical(children, c("wait", "detach"))) children <- "wait"
   check_string(children, "children")
+  given <- params_and_inputs(script_params, inputs)
   config <- list(
     source_directory = if (!is.null(source_directory) || is.null(command)) path_argument(source_directory, "source_directory"),
     entry_script = check_string(entry_script, "entry_script", null = TRUE),
     arguments = check_strings(arguments, "arguments"),
-    script_params = plain_params(script_params),
+    script_params = plain_params(given$script_params),
     command = check_strings(command, "command"),
-    compute_target = check_string(compute_target, "compute_target", null = TRUE),
+    compute_target = target_name(compute_target),
     environment_variables = named_strings(environment_variables, "environment_variables"),
-    inputs = input_paths(inputs),
+    inputs = input_paths(given$inputs),
     outputs = named_strings(outputs, "outputs"),
     seed = check_count(seed, "seed", null = TRUE, min = -.Machine$integer.max, max = .Machine$integer.max),
     display_name = check_shown_string(display_name, "display_name"),

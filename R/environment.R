@@ -2,7 +2,7 @@
 #'
 #' An environment says which packages of R and Python a script needs, and what its image is made of if it runs in Docker.
 #' It is a value: nothing is looked up or installed before a run needs it, or [build_environment()] is called. Equal
-#' definitions give the same image, whatever their names are; [why_rebuild()] tells what makes two different.
+#' definitions give the same image, whatever their names are; [compare_environments()] tells what makes two different.
 #'
 #' `r_environment()` has azuremlsdk's arguments; those after `shm_size` are espalier's own. `python_environment()` is the
 #' same for Python scripts. Either may have both sides.
@@ -30,11 +30,11 @@
 #' @param cran_packages,github_packages,bioconductor_packages Packages: character vectors, or made by [cran_package()] and
 #'   [github_package()].
 #' @param custom_url_packages URLs of source packages (`.tar.gz`).
-#' @param custom_docker_image The image to begin with, instead of `rocker/r-ver` or `python`. See also [from_docker_image()].
+#' @param custom_docker_image The image to begin with, instead of `rocker/r-ver` or `python`. See also [environment_from_docker_image()].
 #' @param image_registry_details Where that image lies, [container_registry()].
 #' @param use_gpu `TRUE`: jobs take a graphics processor, unless they say how many (`gpus` of [estimator()]).
 #' @param shm_size How much shared memory a container has, `"2g"`.
-#' @param base_dockerfile Instead of an image: the text of a Dockerfile, or its file. See also [from_dockerfile()].
+#' @param base_dockerfile Instead of an image: the text of a Dockerfile, or its file. See also [environment_from_dockerfile()].
 #' @param apt_packages Debian packages to install into the image, such as `"libxml2-dev"`.
 #' @param docker_steps Further lines of the Dockerfile, after those packages.
 #' @param repositories Named character vector of CRAN-like repositories. `CRAN` among them replaces CRAN's own address. In
@@ -58,7 +58,7 @@
 #'   its fields, as [environment_yaml] has them.
 #' @section Errors: `espalier_error_environment_invalid`, which names the field; `espalier_error_bad_name`,
 #'   `espalier_error_bad_argument`. A warning of class `espalier_warning` about variables that look like secrets.
-#' @seealso [register_environment()], [from_renv_lockfile()] and other files, [write_environment()].
+#' @seealso [register_environment()], [environment_from_renv_lockfile()] and other files, [write_environment()].
 #' @examplesIf espalier:::espalier_python_ready()
 #' env <- r_environment(
 #'   "tidy", r_version = "4.3", snapshot_date = "2024-05-01",
@@ -272,7 +272,7 @@ object_title.Environment <- function(x) {
 
 #' @export
 summary.Environment <- function(object, ...) {
-  structure(list(text = environment_text(object)), class = "espalier_environment_text")
+  structure(list(text = get_environment_yaml(object)), class = "espalier_environment_text")
 }
 
 #' @export

@@ -116,7 +116,7 @@ tell_submitted_all_the_same <- function(result) {
 #' @param experiment An [experiment()].
 #' @param outputs Folder whose files are kept as the run's outputs when it completes.
 #' @param snapshot_directory Folder to keep a snapshot of.
-#' @param outside_links What becomes of links that lead out of that folder, see [snapshot_preview()].
+#' @param outside_links What becomes of links that lead out of that folder, see [preview_snapshot()].
 #' @return A `Run` object.
 #' @section Errors: `espalier_error_source_missing`, `espalier_error_source_unreadable`, `espalier_error_workspace_missing`,
 #'   `espalier_error_workspace_read_only`.

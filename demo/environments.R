@@ -29,7 +29,7 @@ env <- register_environment(env, ws)
 print(env)
 
 section("Locked: what is not pinned is resolved once")
-print(lock_environment(env, ws))
+print(lock_environment(ws, env))
 
 train <- function(environment, docker) {
   run <- submit_experiment(
@@ -47,16 +47,16 @@ train(r_environment("pima", cran_packages = packages, repositories = repositorie
 
 if (docker) {
   section("Its image, built once")
-  build_environment(env, ws, show_output = FALSE)
+  build_environment(ws, env, show_output = FALSE)
   section("The same job in a container")
   train(env, docker = TRUE)
 
   section("One package more: why it has to be built, and what that takes")
   more <- r_environment("pima", cran_packages = c(packages, one_more), repositories = repositories,
                         custom_docker_image = image)
-  print(why_rebuild(env, more))
-  build_environment(more, ws, show_output = FALSE)
-  build_environment(more, ws, show_output = FALSE)
+  print(compare_environments(env, more))
+  build_environment(ws, more, show_output = FALSE)
+  build_environment(ws, more, show_output = FALSE)
 
   section("The images of this workspace, and what could go")
   print(list_images(ws))

@@ -272,7 +272,7 @@ def test_deletions_list_what_would_go(espalier: Shell, main: Workspace) -> None:
     kept = kept if isinstance(kept, str) else main.snapshots.list().columns["id"][0]
     lines = {
         ("housekeeping", "delete-experiment", "trees"): run_id, ("housekeeping", "delete-runs", "latest"): run_id,
-        ("housekeeping", "retention-rules", "--keep-last", "0"): run_id, ("secrets", "delete", "PASSWORD"): "PASSWORD",
+        ("housekeeping", "prune", "--keep-last", "0"): run_id, ("secrets", "delete", "PASSWORD"): "PASSWORD",
         ("snapshots", "delete", kept): kept, ("workspace", "delete"): main.path,
         ("snapshots", "collect-garbage"): "", ("images", "prune"): "",
     }  # fmt: skip

@@ -110,7 +110,7 @@ def test_what_a_killed_process_left_is_swept_by_a_submit(workspace, submit, ende
         workspace.housekeeping.delete_runs([run.id])
     (left,) = shard_entries(workspace)
     assert is_temporary(left) and listed(workspace) == []
-    (row,) = workspace.snapshots.collect_garbage(delete=True).rows()
+    (row,) = workspace.snapshots.collect_garbage(dry_run=False).rows()
     assert row["what"] == "leftover" and shard_entries(workspace) == []
 
 

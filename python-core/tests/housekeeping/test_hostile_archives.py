@@ -401,7 +401,7 @@ def test_a_snapshot_whose_files_would_lead_outside(other, exported, tmp_path):
         more["objects/" + hashlib.sha256(data).hexdigest()] = data
         manifest["objects"][hashlib.sha256(data).hexdigest()] = len(data)
     refused(other, packed({**more, "manifest.json": json.dumps(manifest).encode()}, tmp_path / "a.zip"), "isn't whole")
-    assert len(other.snapshots.collect_garbage(delete=True)) > 0  # (what was stored is garbage, and can be collected)
+    assert len(other.snapshots.collect_garbage(dry_run=False)) > 0  # (what was stored is garbage, and can be collected)
 
 
 def test_what_is_no_file(other, tmp_path):

@@ -61,7 +61,7 @@ def test_raising_the_limit_starts_runs(one_slot: None, submit: Submit, reach: An
     first, second = submit("sleep 30"), submit("sleep 30")
     reach(first, "Running")
     assert second.get_status() == "Queued"
-    Host.max_concurrent_runs(2)
+    Host.resources(cpus=2)
     reach(second, "Running")
 
 

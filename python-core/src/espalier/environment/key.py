@@ -182,7 +182,7 @@ def _python_part(environment: Environment, lock: Optional[Lock]) -> Optional[Dic
     }}  # fmt: skip
 
 
-def why_rebuild(a: Environment, b: Environment) -> Frame:
+def compare_environments(a: Environment, b: Environment) -> Frame:
     """Which fields make two environments different images.
 
     Args:
