@@ -23,7 +23,7 @@ LIB := $(CURDIR)/$(BUILD)/library
 # Nothing of tests and demo is left in the user's home, and the private Python environment is made by uv.
 R_ENV := R_LIBS="$(LIB):$$R_LIBS" R_USER_DATA_DIR="$(CURDIR)/$(BUILD)/data" R_USER_CACHE_DIR="$(CURDIR)/$(BUILD)/cache" \
   ESPALIER_STATE_DIR="$(CURDIR)/$(BUILD)/state" ESPALIER_CACHE_DIR="$(CURDIR)/$(BUILD)/cache" \
-  ESPALIER_UV="$(CURDIR)/$(VENV)/bin/uv"
+  ESPALIER_UV="$(CURDIR)/$(VENV)/bin/uv" ESPALIER_INSTALL=yes
 
 .PHONY: help setup demo demo-environments test test-python test-r test-torture test-chaos test-reticulate test-docker check lint generated cran vignettes bench clean
 

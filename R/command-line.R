@@ -30,9 +30,8 @@ install_espalier_cli <- function(path = "~/.local/bin") {
     espalier_abort("file_exists", sprintf("Can't write %s: it is another program.", launcher), "Give another `path`.")
   }
   agree_to_launcher(launcher)
-  env <- managed_env()
-  if (is.null(env)) env <- managed_build(consent = FALSE)
-  add_command_line(env)
+  env <- managed_build()
+  install_extra(env, "cli")
   write_launcher(launcher, env_python(env), core_folders()$core)
   remember_launcher(launcher)
   say(c(
@@ -60,25 +59,6 @@ agree_to_launcher <- function(launcher) {
   ))
   if (!isTRUE(utils::askYesNo("Go on?"))) {
     espalier_abort("python_missing", "The command line was not installed.", "install_espalier_cli() installs it.")
-  }
-}
-
-#' Install what the command line needs into the private environment, unless it is there
-#' @noRd
-add_command_line <- function(env) {
-  lib <- Sys.glob(file.path(env, "lib", "python3*", "site-packages"))
-  if (length(lib) && all(dir.exists(file.path(lib[1L], c("click", "jmespath"))))) return(invisible())
-  lock <- paste0(env, ".lock")
-  take_lock(lock)
-  on.exit(unlink(lock, recursive = TRUE))
-  uv <- find_uv()
-  out <- if (!is.null(uv)) install_by_uv(env, uv, core_requirements("cli"))
-  if (is.null(out) || out$status != 0L) out <- install_by_pip(env, core_requirements("cli"))
-  if (out$status != 0L) {
-    espalier_abort(
-      "python_missing", c("Can't install click and jmespath for the command line.", utils::tail(out$lines, 5L)),
-      "If this is about the network, set uv's or pip's mirror or proxy."
-    )
   }
 }
 

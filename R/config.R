@@ -34,7 +34,7 @@
 #' @param source_directory Folder that is frozen for the run. What `.gitignore` and `.espalierignore` name
 #'   stays out; see [preview_snapshot()].
 #' @param compute_target `"local"`: this machine; `"docker"`: in a container on it, `docker = TRUE`; or the name of an
-#'   executor that another Python package provides. `system.file("executors.md", package = "espalier")` shows how to
+#'   executor that another Python package provides. Also what [get_compute()] returns. `system.file("executors.md", package = "espalier")` shows how to
 #'   write and install one.
 #' @param vm_size,vm_priority Of azuremlsdk; ignored for local jobs, with a message.
 #' @param use_gpu `TRUE` is `gpus = 1`.
@@ -163,15 +163,16 @@ new_config <- function(source_directory, entry_script, script_params, compute_ta
                        python = NULL) {
   if (identical(children, c("wait", "detach"))) children <- "wait"
   check_string(children, "children")
+  given <- params_and_inputs(script_params, inputs)
   config <- list(
     source_directory = if (!is.null(source_directory) || is.null(command)) path_argument(source_directory, "source_directory"),
     entry_script = check_string(entry_script, "entry_script", null = TRUE),
     arguments = check_strings(arguments, "arguments"),
-    script_params = plain_params(script_params),
+    script_params = plain_params(given$script_params),
     command = check_strings(command, "command"),
-    compute_target = check_string(compute_target, "compute_target", null = TRUE),
+    compute_target = target_name(compute_target),
     environment_variables = named_strings(environment_variables, "environment_variables"),
-    inputs = input_paths(inputs),
+    inputs = input_paths(given$inputs),
     outputs = named_strings(outputs, "outputs"),
     seed = check_count(seed, "seed", null = TRUE, min = -.Machine$integer.max, max = .Machine$integer.max),
     display_name = check_shown_string(display_name, "display_name"),

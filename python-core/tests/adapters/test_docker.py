@@ -110,11 +110,16 @@ def test_permission_denied(listen: Callable[[bytes], str]) -> None:
 
 
 def test_no_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
-    monkeypatch.setitem(sys.modules, "docker", None)
-    error = refusal()
-    assert "install_espalier()" in error.hint
-    assert "espalier[environments]" in error.hint
+    """Where there is an engine it is asked for; where there is none, nothing would be gained."""
+    place = tmp_path / "engine.sock"
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{place}")
+    monkeypatch.setattr("espalier.base.extras.folder_of", lambda module, folders: None)
+    assert refusal().code == "docker_unavailable"
+    place.touch()
+    with pytest.raises(EspalierError) as caught:
+        adapter.engine()
+    assert (caught.value.code, caught.value.fields) == ("extra_missing", {"extra": "docker"})
+    assert 'install_espalier("docker")' in caught.value.hint and "espalier[docker]" in caught.value.hint
 
 
 def test_importing_the_adapter_loads_no_docker() -> None:

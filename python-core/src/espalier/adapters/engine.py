@@ -198,7 +198,7 @@ class Engine:
         try:
             return json.loads(content) if content and parse else None
         except ValueError as error:
-            raise EngineGone(0, f"{self.address} gave an answer that is no JSON") from error
+            raise EngineGone(0, f"{self.address} returned an answer that isn't JSON") from error
 
     def _streamed(self, connection: "Socket") -> Stream:
         try:

@@ -81,7 +81,7 @@ class Mover:
         except OSError as error:
             if error.errno in _UNWRITABLE:
                 raise
-            self._warnings.append(f"{shortened(label)} could not be kept: {error.strerror}.")
+            self._warnings.append(f"Can't keep {shortened(label)}: {error.strerror}.")
 
     def _folder(self, source: int, name: str, target: int, to: str, label: str, depth: int) -> None:
         with opened(name, source) as folder:

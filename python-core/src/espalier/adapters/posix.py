@@ -30,7 +30,7 @@ def refuse_where_no_jobs_run() -> None:
     if not RUNS_JOBS:
         raise EspalierError(
             "not_supported",
-            f"Runs cannot be started on this system ({sys.platform}) yet.",
+            f"Can't start runs on this system ({sys.platform}) yet.",
             "Workspaces can be read here; submit on Linux.",
         )
 

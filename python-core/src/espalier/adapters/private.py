@@ -59,7 +59,7 @@ def private_file(name: str, data: bytes) -> str:
         finally:
             os.close(fd)
         return path
-    raise OSError(0, "there is no folder in memory that is for this user alone")
+    raise OSError(0, "no folder in memory is private to this user")
 
 
 def remove_private_file(name: str) -> None:

@@ -89,7 +89,7 @@ class Images(WorkspaceHandle):
                 with open(path, encoding="utf-8", errors="replace") as file:
                     return file.read()
         raise EspalierError(
-            "image_missing", f"The image of {environment.name} was not built here: there is no log.",
+            "image_missing", f"Can't find a build log of {environment.name}: its image wasn't built here.",
             "build_environment() builds it.", key=f"sha256:{key}",
         )  # fmt: skip
 

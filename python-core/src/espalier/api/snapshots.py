@@ -1,11 +1,10 @@
 """The snapshots of a workspace, outside of submits: `ws.snapshots`."""
 
-import warnings
-from typing import Any
+from typing import Any, Mapping
 
 from espalier.api import stored_snapshots
 from espalier.base.arguments import classed
-from espalier.base.operation import operation
+from espalier.base.operation import for_python, operation
 from espalier.base.types import Frame
 from espalier.snapshot.propose import propose
 from espalier.snapshot.take import snapshot_preview
@@ -51,7 +50,10 @@ class Snapshots(WorkspaceHandle):
         """
         return propose(directory)._asdict()
 
-    def take(self, directory: str, default_excludes: bool = True, outside_links: str = "refuse") -> str:
+    @operation("POST /snapshots", long=True, command="take")
+    def take_values(
+        self, directory: str, default_excludes: bool = True, outside_links: str = "refuse"
+    ) -> Any:
         """Take a snapshot of a folder outside of any run. It is kept until `delete`.
 
         Args:
@@ -61,31 +63,17 @@ class Snapshots(WorkspaceHandle):
                 links as they are, `copy` the files and folders they lead to, as if they lay there.
 
         Returns:
-            Its id, `sha256:` and 64 hex digits; equal for equal content.
+            `id`, `files`, `bytes`, `source_directory`, and what to tell the user: `notes`.
 
         Raises:
             EspalierError: `source_missing`, `source_unreadable`, `source_changed`, `workspace_read_only`.
         """
-        result = self.take_values(directory, default_excludes, outside_links)
-        for note in result["notes"]:
-            warnings.warn(note, stacklevel=3)
-        return str(result["id"])
-
-    @operation("POST /snapshots", long=True, command="take")
-    def take_values(
-        self, directory: str, default_excludes: bool = True, outside_links: str = "refuse"
-    ) -> Any:
-        """Take a snapshot of a folder. As `take`; for bindings.
-
-        Args:
-            directory: The folder.
-            default_excludes: Whether the built-in excludes apply.
-            outside_links: What becomes of links that lead out of the folder, see `take`.
-
-        Returns:
-            `id`, `files`, `bytes`, `source_directory`, and what to tell the user: `notes`.
-        """
         return stored_snapshots.take_and_keep(self._checked()._paths, directory, default_excludes, outside_links)
+
+    @for_python(take_values)
+    def take(self, result: Mapping[str, Any]) -> str:
+        """Its id, `sha256:` and 64 hex digits; equal for equal content."""
+        return str(result["id"])
 
     @operation("GET /snapshots")
     def list(self) -> Frame:

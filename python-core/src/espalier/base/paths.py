@@ -17,6 +17,7 @@ KEYVAULT_LOCK = "keyvault.lock"
 ENVIRONMENTS = "environments"
 IMAGE_RECORDS = "images"
 LOCKS = "locks"
+DATASTORES = "datastores"
 # A folder of state.
 QUEUE = "queue"
 KEYS = "keys"
@@ -211,6 +212,7 @@ class WorkspacePaths(Folder):
     base_images = Below(IMAGE_RECORDS, "bases")
     locks = Below(LOCKS)
     registries = Below("registries.json")
+    default_datastore = Below(DATASTORES, "default")
     keyvault = Below(KEYVAULT)
     keyvault_lock = Below(KEYVAULT_LOCK)
     # Held by those who refer to what is stored, and by garbage collection; see snapshot/hold.py.

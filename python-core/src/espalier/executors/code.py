@@ -122,6 +122,6 @@ def failed(name: str, why: str, lines: Sequence[str] = ()) -> EspalierError:
     Args:
         lines: The traceback.
     """
-    message = f"The executor {name!r:.100}, which another package provides, failed: {why}."
+    message = f"Can't use the executor {name!r:.100} of another package: {why}."
     hint = "Report this to the authors of that package."
     return EspalierError("executor_failed", message, hint, traceback=list(lines))

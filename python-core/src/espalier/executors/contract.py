@@ -204,7 +204,7 @@ class Executor:
             TooWide: what it asks for is more than it has.
             EspalierError: `not_supported`.
         """
-        message = f"A job on compute_target = {self.name!r} can't submit others."
+        message = f"Can't submit runs from a job on compute_target = {self.name!r}."
         raise EspalierError("not_supported", message, "Submit them from a session.")
 
     def load(self) -> None:

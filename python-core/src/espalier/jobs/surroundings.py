@@ -59,7 +59,7 @@ def python_for_scripts(session: Session, source: Optional[str], path: str, own: 
             found = shutil.which(name, path=folder) if folder else None
             if found and _serves(found):
                 return Interpreter(found, [])
-    note = f"There is no Python on the PATH: Python scripts run on espalier's own, {own}, which has few packages."
+    note = f"The PATH has no Python. Python scripts run on espalier's own, {own}, which has few packages."
     return Interpreter(own, [note])
 
 

@@ -44,7 +44,7 @@ def main(run_dir: str) -> int:
         return 1
     except Exception as error:
         traceback.print_exc()
-        message = f"The environment could not be made ready: {error!r:.500}."
+        message = f"Can't prepare the environment: {error!r:.500}."
         known = os_error(error) or EspalierError("internal", message, f"See {run.runner_log}.")
         _leave(run, {"error": {"code": known.code, "message": known.message, "hint": known.hint}})
         return 1

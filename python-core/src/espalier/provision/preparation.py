@@ -75,7 +75,7 @@ def _prepared(run: RunPaths, status: int) -> Dict[str, Any]:
     record = readable_record(run.prepared)
     if not record:
         how = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"exit status {os.WEXITSTATUS(status)}"
-        message = f"The process that makes the environment ready ended with {how} and left no word."
+        message = f"Can't prepare the environment: its process ended with {how}, without a message."
         raise EspalierError("internal", message, f"See {run.runner_log}.")
     error = record.get("error")
     if error:

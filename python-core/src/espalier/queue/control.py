@@ -65,8 +65,8 @@ def _end_recorded(queue: QueuePaths, run: RunPaths, run_id: str, status: Status)
     if parent_of(run) is None:
         raise EspalierError(
             "run_not_active",
-            f"The run {run_id} is recorded by a session, which is not to be stopped.",
-            "End it there with complete_run() or fail_run().",
+            f"Can't cancel the run {run_id}: a session records it.",
+            "End it in that session with complete_run() or fail_run().",
         )
     ask_to_cancel(run)
     end_recorded(run, keep_outputs(run, status), states.CANCELED, canceled_message(run))

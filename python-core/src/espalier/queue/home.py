@@ -47,10 +47,10 @@ def _refuse_foreign(folder: str, found: os.stat_result) -> None:
     is_own = found.st_uid == os.geteuid()
     remedy = "Set ESPALIER_STATE_DIR to a folder of your own."
     if is_own:
-        remedy = f"Run `chmod go-w {folder}`, and look at what lies in it."
+        remedy = f"Run `chmod go-w {folder}`, and check the files in it."
     raise EspalierError(
         "not_permitted",
-        f"The queue of this host can't be used: other users can write to {folder}.",
+        f"Can't use the queue of this host: other users can write to {folder}.",
         remedy,
         path=folder,
     )
@@ -59,7 +59,7 @@ def _refuse_foreign(folder: str, found: os.stat_result) -> None:
 def _unusable(paths: QueuePaths, error: OSError) -> EspalierError:
     return EspalierError(
         "not_supported",
-        f"The queue of this host cannot be kept in {paths.root}: {error.strerror}.",
+        f"Can't keep the queue of this host in {paths.root}: {error.strerror}.",
         "Set ESPALIER_STATE_DIR to a folder that can be written.",
         path=paths.root,
     )

@@ -169,7 +169,7 @@ def _hand_over(paths: QueuePaths, ticket: Ticket, claimed: Claim) -> Optional[bo
             return None
         from espalier.queue.ends import end_unstarted
 
-        end_unstarted(run, "start_failed", f"The runner could not be started: {error.strerror}.")
+        end_unstarted(run, "start_failed", f"Can't start the runner: {error.strerror}.")
         remove(paths.lease(os.path.basename(run.root)))
         return False
     finally:

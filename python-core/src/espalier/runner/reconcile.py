@@ -109,7 +109,7 @@ def _reconciled(run: RunPaths, status: Status) -> Reconciled:
 def _recorded_holder(run: RunPaths, status: Status) -> Executor:
     """The executor that the definition names, if that is what was submitted."""
     if is_replaced(run, known_digests(status.digests)):
-        raise EspalierError("record_changed", f"{run.spec} isn't what it was when the run was submitted.")
+        raise EspalierError("record_changed", f"Can't use {run.spec}: it changed after submit.")
     return executor_of(read_as(JobSpec, run.spec), seconds=_LOAD_SECONDS)
 
 

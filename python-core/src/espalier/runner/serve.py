@@ -250,7 +250,7 @@ def _execute_job(
         note_beginning(scratch)
         job = place.following(launch) if executor.capabilities.relaunches else launch(place.now())
     except OSError as error:
-        return _fail(place.now(), "start_failed", f"{shown_command(spec)[0]} could not be started: {error.strerror}.")
+        return _fail(place.now(), "start_failed", f"Can't start {shown_command(spec)[0]}: {error.strerror}.")
     except EspalierError as error:
         if os.path.exists(place.now().cancel):
             from espalier.lifecycle.ask import canceled_message
@@ -279,7 +279,7 @@ def _fail_by(run: RunPaths, error: Exception) -> None:
         if read_status(run).started_at:
             _fail(run, "runner_lost", f"The runner failed while the job ran: {error}")
         else:
-            _fail(run, "prepare_failed", f"The run could not be prepared: {error}")
+            _fail(run, "prepare_failed", f"Can't prepare the run: {error}")
     except Exception:  # the run's folder was deleted, or cannot be written
         traceback.print_exc()
 

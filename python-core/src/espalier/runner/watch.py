@@ -173,7 +173,7 @@ class _Watch:
     def _outcome(self, status: int) -> Outcome:
         warnings: List[str] = []
         if not self._alone and not self._tree.kill():
-            warnings.append("Processes of the job could not be ended; they are started anew faster than found.")
+            warnings.append("Can't end all processes of the job: new ones start faster than espalier finds them.")
         self._reap()
         usage = self._meter.totals()
         if self._tree.cgroup is not None:

@@ -164,7 +164,7 @@ class ObjectReader:
         packed = next(self.packed(hex_digest), None)
         if packed is not None:
             return Damaged(packed.pack, "the content does not match its digest")
-        return Damaged(self._paths.blob(hex_digest), error.strerror or "it cannot be read")
+        return Damaged(self._paths.blob(hex_digest), error.strerror or "it can't be read")
 
 
 def indexes(paths: WorkspacePaths) -> Iterator[Tuple[str, _Index]]:

@@ -69,7 +69,7 @@ class Gate:
             run_id = os.path.basename(self._run.root)
             raise EspalierError(
                 "run_not_active",
-                f"Nothing can be logged to the run {run_id}: it has ended ({state}).",
+                f"Can't log to the run {run_id}: it has ended ({state}).",
                 "Log while a run is active. Tags can be set at any time.",
                 run_id=run_id,
             )

@@ -29,7 +29,7 @@ def hand_out(run: RunPaths) -> bytes:
     except EspalierError as error:
         failure = {"code": error.code, "message": error.message, "hint": error.hint}
     except Exception as error:  # (its text might hold a value)
-        message = f"The keyvault could not be opened: {type(error).__name__}."
+        message = f"Can't open the keyvault: {type(error).__name__}."
         failure = {"code": "internal", "message": message, "hint": ""}
     return json.dumps({"error": failure}).encode()
 

@@ -248,7 +248,7 @@ def decoded(cls: Type[_T], path: str, record: Mapping[str, Any]) -> _T:
     try:
         return decode(cls, record)
     except Wrong as error:
-        message = f"{path} cannot be read: its field `{error.field}` {error.what}."
+        message = f"Can't read {path}: its field `{error.field}` {error.what}."
         raise EspalierError("damaged", message, "Restore the file from a backup.", path=path) from error
 
 

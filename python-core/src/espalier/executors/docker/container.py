@@ -238,7 +238,7 @@ class Container:
         except (EngineError, EngineGone) as error:
             from espalier.adapters.docker_errors import engine_refused, not_reachable
 
-            what = "The container was to be created"
+            what = "Can't create the container"
             if isinstance(error, EngineGone):
                 raise not_reachable(self._engine.address, error, what + ".") from error
             if error.status == 404 and "image" in str(error).lower():
@@ -257,7 +257,7 @@ def true_outcome(run: RunPaths, outcome: Outcome) -> Outcome:
         box = read_box(run) or box
         warnings = list(outcome.warnings)
         if not box.removed:
-            warnings.append(f"The container {box.name} could not be removed: {box.engine_error or 'no answer'}.")
+            warnings.append(f"Can't remove the container {box.name}: {box.engine_error or 'no answer'}.")
         outcome = outcome._replace(warnings=warnings)
         if box.state == "ended":
             outcome = outcome._replace(exit_code=box.exit_code, signal=None)

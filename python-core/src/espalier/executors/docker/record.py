@@ -88,7 +88,7 @@ def hint_for(run: RunPaths, box: Box) -> str:
 def cause_of(box: Box) -> Optional[Tuple[str, str]]:
     """Code and message of what ended a job that failed; None where the job has to say itself why it failed."""
     if box.start_error:
-        return "start_failed", f"The container could not be started: {box.start_error}."
+        return "start_failed", f"Can't start the container: {box.start_error}."
     if box.oom_killed:
         return "job_out_of_memory", "The job took more memory than it was given, and was killed (exit status 137)."
     if box.engine_error and box.exit_code != 0:

@@ -138,8 +138,8 @@ def _from_registry(name: str, login: GetLogin, needed: bool = False) -> Optional
         if error.code in ("image_missing", "registry_failed") and error.fields.get("cause") != "credentials":
             raise EspalierError(
                 "image_missing",
-                f"The base image {name} is not in the Docker engine, nor does its registry give it. {error.message}",
-                "Correct its name; build or pull it; or give its registry and how to log in there.",
+                f"Can't find the base image {name} in the Docker engine or its registry. {error.message}",
+                "Correct its name, build or pull it, or give its registry and login.",
                 image=name,
             ) from error
         raise

@@ -258,8 +258,8 @@ def _push_missing(
     remotes = _of_workspace(paths)
     if not remotes:
         raise EspalierError(
-            "registry_failed", "The image cannot be pushed: the workspace has no registry.",
-            "Name one by set_image_registry().",
+            "registry_failed", "Can't push the image: the workspace has no registry.",
+            "Set one with set_image_registry().",
         )
     for remote in remotes:
         known = (read_image(paths, want.key) or {}).get("registries", {}).get(remote.address)

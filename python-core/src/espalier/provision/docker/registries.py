@@ -56,8 +56,8 @@ class Remote:
         object.__setattr__(self, "address", bare.rstrip("/"))
         if not _ADDRESS.fullmatch(self.address):
             raise EspalierError(
-                "bad_argument", f"{self.address[:80]!r} is no address of a registry of images.",
-                "Such as localhost:5000 or ghcr.io/team.",
+                "bad_argument", f"Can't use {self.address[:80]!r} as the address of an image registry.",
+                "Examples: localhost:5000, ghcr.io/team.",
             )  # fmt: skip
         # (the definition's own rules for the rest)
         Registry(None, self.username, self.password)

@@ -33,18 +33,18 @@ _CONTAINER = re.compile(r"[0-9a-f]{12,64}")
 _APT = [
     (
         re.compile(r"^E: (?:Unable to locate package (\S+)|Package '(\S+)' has no installation)", re.M),
-        "There is no Debian package {0} for the base image.",
-        "Correct its name in apt_packages; packages.debian.org tells which release has what.",
+        "The base image's Debian has no package {0}.",
+        "Correct its name in apt_packages; packages.debian.org lists the packages of each release.",
     ),
     (
         re.compile(r"^E: Failed to fetch (\S+)|Temporary failure resolving '(\S+)'|Could not resolve '(\S+)'", re.M),
-        "{0} cannot be reached from within a build.",
+        "The build can't reach {0}.",
         "Behind a proxy, set http_proxy and https_proxy before building; ESPALIER_BUILD_NETWORK=host lets a build use "
         "the network as this machine does.",
     ),
     (
         re.compile(r"apt-get: (?:command )?not found"),
-        "The base image has no apt-get, so it takes no Debian packages.",
+        "The base image has no apt-get, so Debian packages can't be installed.",
         "Use a base image of Debian or Ubuntu, or install them by a Docker step.",
     ),
     (
@@ -237,8 +237,8 @@ def _left_out(path: str) -> Cause:
         return Cause(missing=path, reason=reason, hint=hint)
     reason = f"{reason} espalier leaves it out because it may hold secrets (rule {rule})."
     hint = (
-        "An image keeps what is copied into it, for all who have the image. Give secrets to jobs by `secrets`; to copy "
-        f"the file all the same, write !/{path} in .espalierignore of the context."
+        "Everyone with the image can read its files. Give secrets to jobs with `secrets`. "
+        f"To copy the file all the same, write !/{path} in .espalierignore of the context."
     )
     return Cause(missing=path, reason=reason, hint=hint)
 

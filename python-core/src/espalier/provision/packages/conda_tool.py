@@ -62,8 +62,6 @@ def main(folder: str) -> int:
     asked = json.load(sys.stdin)
     try:
         answer = asyncio.run({"solve": solve, "install": install}[asked["do"]](asked))
-    except ImportError:
-        return 3
     except Exception as error:
         print(str(error), file=sys.stderr)
         return 1

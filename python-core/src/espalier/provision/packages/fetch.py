@@ -204,5 +204,5 @@ def _basic(parts: urllib.parse.SplitResult) -> str:
 
 def _failed(url: str, why: str) -> EspalierError:
     shown = without_credentials(url)
-    hint = "Check the address and the network. HTTPS_PROXY and SSL_CERT_FILE of this session are honoured."
-    return EspalierError("lock_failed", f"{shown} cannot be read: {why}.", hint, url=shown)
+    hint = "Check the address and the network. espalier uses HTTPS_PROXY and SSL_CERT_FILE of this session."
+    return EspalierError("lock_failed", f"Can't read {shown}: {why}.", hint, url=shown)

@@ -39,7 +39,7 @@ def resolve(
         conda_platform: `linux-64`; None: this machine's.
 
     Raises:
-        EspalierError: `package_missing`, `lock_failed`, `secret_missing`, `interpreter_missing`, `not_supported`.
+        EspalierError: `package_missing`, `lock_failed`, `secret_missing`, `interpreter_missing`, `extra_missing`.
     """
     hidden = secrets if isinstance(secrets, Hidden) else Hidden(secrets)
     with hidden.in_errors():

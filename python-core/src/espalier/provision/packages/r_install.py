@@ -128,7 +128,7 @@ def _content(path: str) -> str:
     if stat.S_ISLNK(seen.st_mode):
         return "l" + os.readlink(path)
     if not stat.S_ISREG(seen.st_mode):
-        raise ValueError(f"{path} is no file")
+        raise ValueError(f"{path} isn't a file")
     data = hashlib.sha256()
     with open(path, "rb") as file:
         for chunk in iter(lambda: file.read(_CHUNK), b""):

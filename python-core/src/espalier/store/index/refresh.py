@@ -191,7 +191,7 @@ class Refresh:
             store(self._database, row, look, names)
         except _NOT_HELD as error:
             known = {"run_id": row["run_id"], "experiment": row["run_id"].rsplit("_", 2)[0]}
-            problem = f"Its records cannot be listed: {error!r:.200}."
+            problem = f"Can't list its records: {error!r:.200}."
             store(self._database, {**known, "status": DAMAGED, "error": problem}, look, names)
 
     def _note(self, changes: _Changes) -> None:
