@@ -16,7 +16,7 @@ from espalier.base.errors import DamageWarning
 from espalier.base.paths import WorkspacePaths
 from espalier.store.index import refresh, rows
 from espalier.store.index.refresh import Refresh
-from espalier.store.index.run_index import Query, RunIndex
+from espalier.store.index.run_index import Query, RunIndex, last_change
 from espalier.tracking.verify import damage_frame
 
 
@@ -151,6 +151,18 @@ def test_a_first_index_called_off_goes_on_where_it_was(runs: Runs, monkeypatch: 
     runs.index._summarise = summarise
     assert sorted(runs.states()) == names
     assert runs.looked == names[20:]
+
+
+def test_what_changed_since(runs: Runs) -> None:
+    runs.put("aa000001")
+    runs.put("bb000002", "Running")
+    runs.states()
+    since = runs.index.ask(last_change)
+    changed = Query(changed_since=since)
+    assert runs.index.ask(lambda database: runs.index.ids(database, changed)) == []
+    runs.put("bb000002", "Completed")
+    assert runs.index.ask(lambda database: runs.index.ids(database, changed)) == ["e_1_bb000002"]
+    assert runs.index.ask(last_change) > since
 
 
 @pytest.mark.parametrize("change", ["new", "grown", "overwritten", "renamed", "removed"])

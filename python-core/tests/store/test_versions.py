@@ -1,4 +1,4 @@
-"""What is registered: versions never change, equal ones are one, none is lost.
+"""What is registered: versions never change, equal ones are one, none is lost; aliases point to them and keep a history.
 
 `KINDS` are the kinds that the contract is asked of: a new one is a new line.
 """
@@ -105,8 +105,10 @@ def test_what_is_not_there(versions: Versions, definitions: List[Dict[str, Any]]
 
 @pytest.mark.parametrize("name", ["", "..", "../tidy", "a/b", "/tidy", "a\n", "-a", "é", "a" * 129, 5, None])
 def test_names(versions: Versions, name: Any) -> None:
-    for call in (versions.numbers, versions.find, lambda name: versions.register(name, {})):
+    for call in (versions.numbers, versions.find, versions.aliases, lambda name: versions.register(name, {})):
         assert refusal(call, name).code == "bad_name"
+    versions.register("tidy", KINDS["environments"][1][0])
+    assert refusal(versions.set_alias, "tidy", name, 1).code == "bad_name"
 
 
 @pytest.mark.parametrize("value", [object(), float("nan"), {1, 2}, b"x"], ids=repr)
@@ -176,7 +178,9 @@ def test_a_disk_that_takes_nothing(versions: Versions, definitions: List[Dict[st
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(module, "create_file", full)
+    monkeypatch.setattr(module, "replace_record", full)
     assert refusal(versions.register, "tidy", definitions[1]).code == "workspace_read_only"
+    assert refusal(versions.set_alias, "tidy", "best", 1).code == "workspace_read_only"
 
 
 JSON = st.recursive(
@@ -208,6 +212,10 @@ def _register(job: Tuple[str, str, Dict[str, Any]]) -> int:
     return versions_of(root, kind).register("tidy", definition).number
 
 
+def _move(job: Tuple[str, int]) -> None:
+    versions_of(job[0], "plain").set_alias("tidy", "best", job[1])
+
+
 def test_writers_at_once_get_consecutive_versions(paths: WorkspacePaths) -> None:
     jobs = [(paths.root, "plain", {"n": number}) for number in range(40)]
     with ProcessPoolExecutor(4) as pool:
@@ -223,24 +231,41 @@ def test_writers_of_equal_ones_get_one_version(paths: WorkspacePaths, kind: str)
         assert set(pool.map(_register, [(paths.root, kind, KINDS[kind][1][1])] * 40)) == {1}
 
 
-def test_killed_at_any_act(paths: WorkspacePaths) -> None:
-    """The version is there whole or not at all; and who comes next goes on."""
+def test_moves_at_once_are_all_in_the_history(paths: WorkspacePaths) -> None:
+    versions = versions_of(paths.root, "plain")
+    for number in range(8):
+        versions.register("tidy", {"n": number})
+    with ProcessPoolExecutor(4) as pool:
+        list(pool.map(_move, [(paths.root, 1 + number % 8) for number in range(64)]))
+    history = versions.alias_history("tidy", "best")
+    assert [move.before for move in history] == [None, *(move.version for move in history[:-1])]
+    assert {move.version for move in history} == set(range(1, 9))
+
+
+@pytest.mark.parametrize("deed", ["register", "alias"])
+def test_killed_at_any_act(paths: WorkspacePaths, deed: str) -> None:
+    """The version, or the move, is there whole or not at all; and who comes next goes on."""
     versions = versions_of(paths.root, "plain")
     versions.register("tidy", {"n": 0})
+    versions.set_alias("tidy", "best", 1)
+    deeds = {"register": lambda: versions.register("tidy", {"n": 1}), "alias": lambda: versions.set_alias("tidy", "best", None)}
     acts, number = ("mkdir", "open", "write", "fsync", "link", "replace", "unlink"), 0
     while True:
         pid = os.fork()
         if pid == 0:
             _die_before(number, acts)
-            versions.register("tidy", {"n": 1})
+            deeds[deed]()
             os._exit(0)
         ended = os.waitpid(pid, 0)[1]
         assert ended in (0, signal.SIGKILL)
         assert [versions.read("tidy", each).definition["n"] for each in versions.numbers("tidy")] in ([0], [0, 1])
+        assert versions.aliases("tidy") in ({"best": 1}, {})
         if ended == 0:
             break
         number += 1
-    assert number >= 4 and versions.numbers("tidy") == [1, 2]
+    assert number >= 4
+    done = versions.numbers("tidy") == [1, 2] if deed == "register" else versions.aliases("tidy") == {}
+    assert done and len(versions.alias_history("tidy", "best")) == (1 if deed == "register" else 2)
 
 
 def _die_before(number: int, acts: Tuple[str, ...]) -> None:
@@ -253,3 +278,75 @@ def _die_before(number: int, acts: Tuple[str, ...]) -> None:
             return _real(*args, **more)
 
         setattr(os, name, act)
+
+
+# ---- aliases
+
+
+def test_an_alias_points_and_keeps_its_history(versions: Versions, definitions: List[Dict[str, Any]]) -> None:
+    for each in definitions:
+        versions.register("tidy", each)
+    for version in (1, 3, 3, None, 2):
+        versions.set_alias("tidy", "production", version)
+        assert versions.aliases("tidy") == ({"production": version} if version else {})
+    assert versions.find("tidy", "production").number == 2
+    history = versions.alias_history("tidy", "production")
+    assert [(move.before, move.version) for move in history] == [(None, 1), (1, 3), (3, None), (None, 2)]
+    assert all(move.by and move.at.endswith("Z") for move in history)
+    assert [move.at for move in history] == sorted(move.at for move in history)
+
+
+def test_an_alias_of_nothing(versions: Versions, definitions: List[Dict[str, Any]]) -> None:
+    for deed in (lambda: versions.set_alias("tidy", "best", 1), lambda: versions.set_alias("tidy", "best", None)):
+        assert refusal(deed).code == "environment_missing"
+    versions.register("tidy", definitions[0])
+    for version in (2, 0, None):
+        assert refusal(versions.set_alias, "tidy", "best", version).code == "environment_missing"
+    assert refusal(versions.alias_history, "tidy", "best").code == "environment_missing"
+    versions.set_alias("tidy", "best", 1)
+    versions.set_alias("tidy", "best", None)
+    assert refusal(versions.find, "tidy", "best").code == "environment_missing"
+    assert versions.aliases("tidy") == {} and versions.aliases("none") == {}
+
+
+@pytest.mark.parametrize("alias", ["1", "01", "v1", "V2", "1.2", "v1.2-3", "1_2", "latest"])
+def test_an_alias_does_not_look_like_a_version(versions: Versions, definitions: List[Dict[str, Any]], alias: str) -> None:
+    versions.register("tidy", definitions[0])
+    assert refusal(versions.set_alias, "tidy", alias, 1).code == "bad_name"
+    assert refusal(versions.alias_history, "tidy", alias).code == "bad_name"
+
+
+@pytest.mark.parametrize("alias", ["production", "v1-rc", "a.b", "x.json", "2024q1"])
+def test_names_of_aliases(versions: Versions, definitions: List[Dict[str, Any]], alias: str) -> None:
+    versions.register("tidy", definitions[0])
+    versions.set_alias("tidy", alias, 1)
+    assert versions.aliases("tidy") == {alias: 1} and versions.find("tidy", alias).number == 1
+
+
+ALIAS_DAMAGE = [
+    b"", b"{}", b'{"format": 1}', b'{"format": 1, "history": 5}', b'{"format": 1, "history": [5]}',
+    b'{"format": 1, "history": [{"at": "x", "by": "y", "version": true}]}',
+    b'{"format": 1, "history": [{"at": "x", "by": "y", "version": "../1"}]}',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("content", ALIAS_DAMAGE, ids=range(len(ALIAS_DAMAGE)))
+def test_damaged_aliases(versions: Versions, definitions: List[Dict[str, Any]], content: bytes) -> None:
+    versions.register("tidy", definitions[0])
+    versions.set_alias("tidy", "best", 1)
+    versions.set_alias("tidy", "other", 1)
+    Path(place(versions).alias("best")).write_bytes(content)
+    calls = [
+        lambda: versions.find("tidy", "best"), lambda: versions.alias_history("tidy", "best"), lambda: versions.aliases("tidy"),
+        lambda: versions.set_alias("tidy", "best", 1),
+    ]  # fmt: skip
+    assert [refusal(call).code for call in calls] == ["environment_damaged"] * len(calls)
+    assert versions.find("tidy", "other").number == versions.find("tidy").number == 1
+
+
+def test_an_alias_of_a_version_that_is_gone(versions: Versions, definitions: List[Dict[str, Any]]) -> None:
+    for each in definitions[:2]:
+        versions.register("tidy", each)
+    versions.set_alias("tidy", "best", 1)
+    os.unlink(place(versions).version(1))
+    assert refusal(versions.find, "tidy", "best").code == "environment_missing"

@@ -29,15 +29,6 @@ _MISMATCH = re.compile(
 )
 
 
-def no_docker_package(error: ImportError) -> EspalierError:
-    """The docker package cannot be imported."""
-    return EspalierError(
-        "docker_unavailable",
-        f"Can't load the Python package for Docker engines: {error}.",
-        "In R, install_espalier() installs it. Elsewhere: pip install 'espalier[environments]'.",
-    )
-
-
 def not_reachable(address: str, error: BaseException, what: str = "") -> EspalierError:
     """The engine could not be asked, or did not answer.
 
@@ -104,7 +95,7 @@ def engine_refused(what: str, said: str, status: Optional[int] = None, no_image:
         return EspalierError(
             "registry_failed", f"{what}: the registry doesn't answer: {said}.",
             "See whether it runs and its address is right; a registry without TLS works on localhost only, unless the "
-            "engine is told otherwise.", cause="unreachable",
+            "engine allows another.", cause="unreachable",
         )
     return EspalierError("docker_failed", message, "", status=status)
 

@@ -35,6 +35,7 @@ _FACADES = {
     "Images": "espalier.api.images",
     "Snapshots": "espalier.api.snapshots",
     "Keyvault": "espalier.api.keyvault",
+    "Datastore": "espalier.api.datastore",
     "Host": "espalier.api.host",
 }
 

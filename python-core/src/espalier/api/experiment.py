@@ -98,13 +98,13 @@ class Experiment:
 
     def _submit(self, config: ScriptRunConfig, tags: Mapping[str, Text], reuse: bool) -> Dict[str, Any]:
         tags = checked_tags(tags)
-        paths = self._workspace._checked()._paths
+        paths, workspace_id = self._workspace._paths, self._workspace._checked_id()
         with contextlib.ExitStack() as until_queued:
             if _loads_ahead(config) and not reuse:
                 until_queued.enter_context(runner_ahead(config.executor))
             # what the snapshot finds in the store stays there until a run refers to it
             hold = partial(until_queued.enter_context, holding_objects(paths))
-            planned = plan(paths, self._workspace.id, self._name, config, hold)
+            planned = plan(paths, workspace_id, self._name, config, hold)
             key = planned.spec.reuse_key
             found = self._completed([key]).get(str(key)) if reuse else None
             if found is None:
@@ -152,12 +152,12 @@ class Experiment:
         display_names: Optional[Sequence[str]],
         reuse: bool,
     ) -> Dict[str, Any]:
-        paths = self._workspace._checked()._paths
+        paths, workspace_id = self._workspace._paths, self._workspace._checked_id()
         trials = trials_of(paths, config, params, tags, display_names)
         with contextlib.ExitStack() as until_queued:
             hold = partial(until_queued.enter_context, holding_objects(paths))
             all_params = [trial.params for trial in trials]
-            plans = plan_trials(paths, self._workspace.id, self._name, config, all_params, hold)
+            plans = plan_trials(paths, workspace_id, self._name, config, all_params, hold)
             known = self._completed([each.spec.reuse_key for each in plans]) if reuse else {}
             new = [(each, trial.meta) for each, trial in zip(plans, trials) if each.spec.reuse_key not in known]
             if new:
@@ -191,9 +191,9 @@ class Experiment:
             EspalierError: `source_missing`, `source_unreadable`, `workspace_missing`, `workspace_read_only`;
                 `bad_argument`.
         """
-        paths = self._workspace._checked()._paths
+        paths, workspace_id = self._workspace._paths, self._workspace._checked_id()
         self._record(paths)
-        spec = base_spec(self._workspace.id, self._name, "interactive", client or "")
+        spec = base_spec(workspace_id, self._name, "interactive", client or "")
         return Run(self._workspace.path, start_interactive(paths, spec, outputs, snapshot_directory, outside_links))
 
     @operation("GET /experiments/{name}/objects", long=True, command="")

@@ -193,7 +193,7 @@ class Run(RunParts, RunFiles, RunSecrets, RunChildren):
         populate: bool = False,
     ) -> Mapping[str, Any]:
         """Get a run's metrics by name: a scalar, a list where a name was logged more than once, a dict of columns for
-        tables and rows, a file name for images.
+        tables and rows, a file name for images, the payload for confusion matrices and other charts.
 
         Args:
             name: Only this metric.
@@ -214,7 +214,8 @@ class Run(RunParts, RunFiles, RunSecrets, RunChildren):
     def get_metric_frames(self, name: Optional[str] = None) -> Mapping[str, Frame]:
         """The run's metrics by name, typed: columns of one kind each, where a missing value has a kind too.
 
-        What isn't a table is a single column, named by the empty string.
+        What isn't a table is a single column, named by the empty string. Of charts it holds their payloads as JSON,
+        and a second column, `chart`, their types.
 
         Args:
             name: Only this metric.

@@ -132,14 +132,14 @@ class Snapshots(WorkspaceHandle):
         return stored_snapshots.compare_sides(a, b, outside_links)
 
     @operation("POST /snapshots/collect-garbage", long=True)
-    def collect_garbage(self, delete: bool = False) -> Frame:
+    def collect_garbage(self, dry_run: bool = True) -> Frame:
         """Delete unused stored files, or list them: what nothing refers to, no run, finished or not, and no kept
         snapshot.
 
         Also what killed processes left half-written a day ago or longer. Safe beside submits, which wait meanwhile.
 
         Args:
-            delete: Delete it; else it is only listed.
+            dry_run: True only lists it, False deletes it.
 
         Returns:
             `what` it is, its `path` in the workspace, `size` in bytes, `why` it may go, and whether it was `deleted`.
@@ -148,4 +148,4 @@ class Snapshots(WorkspaceHandle):
             EspalierError: `snapshot_damaged`, `damaged` or `newer_format` when it isn't known what is in use, and
                 nothing is deleted then; `workspace_read_only`, `not_supported`.
         """
-        return stored_snapshots.collect(self._checked()._paths, delete)
+        return stored_snapshots.collect(self._checked()._paths, delete=not dry_run)

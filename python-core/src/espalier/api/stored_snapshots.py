@@ -108,7 +108,7 @@ def _refuse_taken(folder: str) -> None:
         )
 
 
-def collect(paths: WorkspacePaths, delete: bool) -> Frame:
+def collect(paths: WorkspacePaths, *, delete: bool) -> Frame:
     """Lists garbage, and deletes it when asked. See `Snapshots.collect_garbage`."""
     if delete:
         with alone_with_objects(paths):

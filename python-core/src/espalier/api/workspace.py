@@ -30,6 +30,7 @@ from espalier.workspace.places import (
 )
 
 if TYPE_CHECKING:
+    from espalier.api.datastore import Datastore
     from espalier.api.environments import Environments
     from espalier.api.experiments import Experiments
     from espalier.api.images import Images
@@ -48,6 +49,7 @@ class Workspace(WorkspaceHandle):
 
     NOUN = "workspace"
 
+    datastore: "Datastore"
     environments: "Environments"
     experiments: "Experiments"
     images: "Images"
@@ -70,7 +72,7 @@ class Workspace(WorkspaceHandle):
     @property
     def id(self) -> str:
         """The workspace's id, a UUID."""
-        return str(read_record(self._checked()._paths.record, follow=True)["id"])
+        return self._checked_id()
 
     @property
     def name(self) -> str:
@@ -81,6 +83,17 @@ class Workspace(WorkspaceHandle):
     def get_default_keyvault(self) -> "Keyvault":
         """The workspace's keyvault, which keeps its secrets."""
         return self.secrets
+
+    @operation("GET /workspace/compute", command="")
+    def get_compute(self, name: str) -> Optional[str]:
+        """Get a compute target: its name, which `compute_target` of a job takes; None if there is none of that name.
+
+        Args:
+            name: `local`, `docker`, or the name of an executor that another package provides.
+        """
+        from espalier.executors.registry import is_known
+
+        return name if is_known(name) else None
 
     @classmethod
     def open(cls, name: str, path: Optional[str] = None) -> "Workspace":

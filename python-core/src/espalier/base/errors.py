@@ -70,6 +70,7 @@ CODES: Dict[str, str] = {
     "environment_missing": "the workspace doesn't have the environment, or not that version",
     "environment_invalid": "the definition of an environment is contradictory, or a field of it is wrong",
     "environment_damaged": "a stored lock, image record or private environment doesn't match its digest",
+    "extra_missing": "an optional Python package of espalier isn't installed where it is needed",
     "package_missing": "no repository has the package, or not that version",
     "lock_failed": "the packages of an environment can't be resolved to exact versions",
     "build_failed": "an image or a private environment can't be built",

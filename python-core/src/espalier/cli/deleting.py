@@ -50,9 +50,7 @@ def delete(request: Request, parameters: Set[str], word: str, *, yes: bool, dry_
 
 def _steps(request: Request, parameters: Set[str]) -> _Deletion:
     if "dry_run" in parameters:
-        return _Deletion(request.of(dry_run=True), request)
-    if "delete" in parameters:
-        return _Deletion(request, request.of(delete=True))
+        return _Deletion(request.of(dry_run=True), request.of(dry_run=False))
     return _Deletion(None, request)
 
 

@@ -52,9 +52,11 @@ def metric_rows(metrics: Mapping[str, Any]) -> List[Dict[str, Any]]:
 
 
 def last_value(value: Any) -> Any:
-    """The last value of a metric; of a table its last row."""
+    """The last value of a metric; of a table its last row, of a chart its type."""
     if isinstance(value, (list, tuple)):
         return last_value(value[-1]) if value else None
+    if _is_chart(value):
+        return value["schema_type"]
     if isinstance(value, dict):
         return ", ".join(f"{name} {short(last_value(column))}" for name, column in value.items())
     return value
@@ -65,8 +67,12 @@ def short(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else one_line(str(value))[:40]
 
 
+def _is_chart(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("schema_type"), str)
+
+
 def _count(value: Any) -> int:
-    if isinstance(value, dict):
+    if isinstance(value, dict) and not _is_chart(value):
         return max(map(_count, value.values()), default=0)
     return len(value) if isinstance(value, (list, tuple)) else 1
 

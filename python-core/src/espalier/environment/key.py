@@ -57,7 +57,7 @@ def definition_digest(environment: Environment) -> str:
     """The digest of what packages depend on: lock files are named by it.
 
     Returns:
-        `sha256:...`; the same whatever Debian packages, certificates or steps an image has besides.
+        `sha256:...`; independent of an image's Debian packages, certificates and steps.
     """
     docker = environment.docker or DockerSide()
     return digest({
@@ -176,7 +176,7 @@ def _python_part(environment: Environment, lock: Optional[Lock]) -> Optional[Dic
     }}  # fmt: skip
 
 
-def why_rebuild(a: Environment, b: Environment) -> Frame:
+def compare_environments(a: Environment, b: Environment) -> Frame:
     """Which fields make two environments different images.
 
     Args:
@@ -184,7 +184,7 @@ def why_rebuild(a: Environment, b: Environment) -> Frame:
         b: How it is now.
 
     Returns:
-        `field`, and what was asked for `before` and `after`; no rows for equal keys. A package is a row of its own.
+        `field`, and what was asked for `before` and `after`; no rows for equal keys. A package is a separate row.
     """
     before, after = _fields(a), _fields(b)
     names: List[str] = [name for name in {**before, **after} if before.get(name) != after.get(name)]

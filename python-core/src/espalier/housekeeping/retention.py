@@ -38,7 +38,7 @@ class Best(Record):
 
 
 class Rules:
-    """Which runs may go, as a user writes it: see `Housekeeping.retention_rules`.
+    """Which runs may go, as a user writes it: see `Housekeeping.prune_runs`.
 
     Raises:
         EspalierError: `bad_argument`, `bad_name`, `bad_filter`.
@@ -83,7 +83,7 @@ class Rules:
 
 
 def apply_rules(paths: WorkspacePaths, rules: Rules, *, dry_run: bool) -> Frame:
-    """Delete the runs that rules let go, or list them only. See `Housekeeping.retention_rules`."""
+    """Delete the runs that rules let go, or list them only. See `Housekeeping.prune_runs`."""
     index = index_of(paths)
     run_ids, kept, needs = index.ask(
         lambda database: (_chosen(index, database, rules), _kept(index, database, rules), needed_by(database))

@@ -22,7 +22,7 @@ from espalier.executors.registry import executor_of
 from espalier.jobs.commit import build_folder, meta_record, place_folder, queued_status, sync_together
 from espalier.jobs.plan import Plan, each_trial
 from espalier.lifecycle.place import job_folder
-from espalier.queue.home import allocator, queue_paths
+from espalier.queue.home import allocator
 from espalier.queue.step import step_locked
 from espalier.queue.tickets import add_ticket, next_sequence, remove
 from espalier.snapshot.diff import start_diff
@@ -97,7 +97,7 @@ def _refuse_in_container() -> None:
 def commit_trials(paths: WorkspacePaths, plans: Sequence[Plan], metas: Sequence[Meta]) -> List[str]:
     """Write planned runs durably, queue them in their order, and move the queue on once. Where an error or an interrupt
     comes before that, there is none of them. Raises EspalierError: `workspace_missing`, `workspace_read_only`."""
-    queue = queue_paths()  # first: where there can be no queue, nothing is written
+    queue = plans[0].queue
     written: List[_Written] = []
     try:
         _write_aside(paths, plans, metas, written)

@@ -18,7 +18,7 @@ def refuse_impossible(paths: WorkspacePaths, config: ScriptRunConfig, there: Cap
         raise EspalierError(
             "not_enough_resources",
             f"Can't give the job {' and '.join(there.lacks(need))}: this host gives runs {_given(there)}.",
-            "Ask for less, or change the host's share with host_resources().",
+            "Ask for less, or change the host's share with set_host_resources().",
         )
     for run_id in config.depends_on:
         if not os.path.isdir(paths.run(run_id).root):

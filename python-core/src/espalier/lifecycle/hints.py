@@ -51,7 +51,7 @@ def hint_on_earlier(run: RunPaths, directory: str, wanted: str, is_left_out: boo
 
 
 def earlier_writer(run: RunPaths, directory: str, wanted: str) -> Optional[Earlier]:
-    """The newest completed run that kept such a file: of the same experiment, else of another of the workspace.
+    """The newest completed run that kept that file: of the same experiment, else of another of the workspace.
 
     Args:
         run: See `hint_on_earlier`.
@@ -107,7 +107,8 @@ _LIBRARIES_SHOWN = 3
 _OF_ESPALIER = frozenset(
     (
         "job_params", "log_metric_to_run", "log_list_to_run", "log_row_to_run", "log_table_to_run",
-        "log_image_to_run", "log_part_to_run", "log_parts_to_run", "run_part", "upload_files_to_run",
+        "log_image_to_run", "log_confusion_matrix_to_run", "log_accuracy_table_to_run", "log_predictions_to_run",
+        "log_residuals_to_run", "log_part_to_run", "log_parts_to_run", "run_part", "upload_files_to_run",
         "upload_folder_to_run", "get_current_run", "get_secrets_from_run", "set_run_tags", "submit_child_run",
         "create_child_run", "create_child_runs", "start_logging_run", "complete_run", "fail_run",
     )

@@ -82,7 +82,6 @@ class NativeWalk:
 
     Args:
         decisions: What its numbers of rules mean.
-        how: What it was told of the rules.
     """
 
     def __init__(self, source: str, walk: Any, decisions: Dict[int, Decision], how: Tuple[Any, ...]) -> None:

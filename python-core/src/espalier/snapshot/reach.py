@@ -95,7 +95,7 @@ def objects_in_use(paths: WorkspacePaths) -> Set[str]:
     """Everything that runs, finished or not, kept snapshots and registered environments refer to.
 
     Returns:
-        SHA-256 of objects and manifests, 64 hex digits each. Whatever else a run's definition names by digest is
+        SHA-256 of objects and manifests, 64 hex digits each. Everything else that a run's definition names by digest is
         among them.
 
     Raises:

@@ -1,25 +1,30 @@
-"""What is registered under a name: versions that never change.
+"""What is registered under a name: versions that never change, and aliases that point to them.
 
 Each version is a file, made by a link that the first of several processes wins: none is lost, and equal definitions get
-the same version.
+the same version. An alias is one record, replaced whole under a lock: its moves. The last says where it points.
 """
 
 import contextlib
 import json
 import os
+import re
 import time
-from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional
+from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
+from espalier.adapters import posix
 from espalier.adapters.files import create_file
 from espalier.base.canonical import canonical_json
 from espalier.base.errors import EspalierError
+from espalier.base.model.codec import decoded, encode
+from espalier.base.model.record import Record
 from espalier.base.names import check_name, is_name
 from espalier.base.os_errors import cannot_write
-from espalier.base.paths import FORMAT, LAST_VERSION, VersionPaths, WorkspacePaths, version_of_record
-from espalier.base.records import dump_record, make_folders, now_iso, read_record, refuse_unreadable
+from espalier.base.paths import FORMAT, LAST_VERSION, VersionPaths, WorkspacePaths, is_record, version_of_record
+from espalier.base.records import dump_record, make_folders, now_iso, read_record, refuse_unreadable, replace_record
 
-# What stands for the newest version everywhere.
+# What stands for the newest version everywhere, and what would be read as a version.
 LATEST = "latest"
+_LIKE_A_VERSION = re.compile(r"[vV]?[0-9]+([._-][0-9]+)*")
 Definition = Mapping[str, Any]
 
 
@@ -28,7 +33,7 @@ class Kind(NamedTuple):
 
     Args:
         word: What it is, for messages: `environment`.
-        missing, damaged: The codes of the errors that there is none, and that it can't be read.
+        missing, damaged: The codes of the errors for a missing one, and for one that can't be read.
         remedy: What to do where there is none.
         whole: A definition with all fields of today, so that equal ones are the same; raises for what is none.
     """
@@ -48,8 +53,21 @@ class Version(NamedTuple):
     registered_at: Optional[str]
 
 
+class Move(Record):
+    """A change of an alias: when, who, from which version to which. None: it stood, or stands, for none."""
+
+    at: str
+    by: str
+    before: Optional[int] = None
+    version: Optional[int] = None
+
+
+class _Alias(Record):
+    history: Tuple[Move, ...]
+
+
 class Versions:
-    """All of one kind in a workspace. Each method raises EspalierError `bad_name` for what is no name.
+    """All of one kind in a workspace. Each method raises EspalierError `bad_name` for what isn't a name.
 
     Args:
         top: The folder of the kind in it.
@@ -111,17 +129,58 @@ class Versions:
         return Version(number, found, at if isinstance(at, str) else None)
 
     def find(self, name: str, version: Optional[str] = None) -> Version:
-        """The version of a number; by default the newest. Raises as `read`."""
+        """What a number or an alias stands for; by default the newest version. Raises as `read`."""
         numbers = self.numbers(name)
         if not numbers:
             raise self.missing(f"Can't find the {self._kind.word} {name!r} in {self._workspace}.")
         if version in (None, LATEST) or version in map(str, numbers):
             return self.read(name, numbers[-1] if version in (None, LATEST) else int(str(version)))
-        known = f"{numbers[0]} to {numbers[-1]}" if len(numbers) > 1 else str(numbers[0])
-        raise self.missing(f"The {self._kind.word} {name!r} has no version {version!r}, but {known}.")
+        moves = self._moves(self._place(name).alias(str(version))) if _may_be_alias(version) else []
+        if not moves or moves[-1].version is None:
+            known = f"{numbers[0]} to {numbers[-1]}" if len(numbers) > 1 else str(numbers[0])
+            raise self.missing(f"The {self._kind.word} {name!r} has no version {version!r}, but {known}.")
+        return self.read(name, moves[-1].version)
+
+    def aliases(self, name: str) -> Dict[str, int]:
+        """The aliases of a name, each with the version that it stands for. Raises as `read`."""
+        place = self._place(name)
+        found = sorted(os.path.splitext(entry)[0] for entry in _entries(place.aliases) if is_record(entry))
+        moves = {alias: self._moves(place.alias(alias))[-1:] for alias in filter(_may_be_alias, found)}
+        return {alias: move.version for alias, last in moves.items() for move in last if move.version is not None}
+
+    def alias_history(self, name: str, alias: str) -> List[Move]:
+        """All moves of an alias, the oldest first, also where it was deleted. Raises as `read`."""
+        moves = self._moves(self._place(name).alias(_checked_alias(alias)))
+        if not moves:
+            raise self.missing(f"The {self._kind.word} {name!r} has no alias {alias!r}.")
+        return moves
+
+    def set_alias(self, name: str, alias: str, version: Optional[int]) -> None:
+        """Let an alias stand for a version from now on.
+
+        Args:
+            alias: A name that doesn't look like a version.
+            version: The version; None deletes the alias, and keeps its history.
+
+        Raises:
+            EspalierError: as `read`; `workspace_read_only`.
+        """
+        place = self._place(name)
+        path = place.alias(_checked_alias(alias))
+        if version is None:
+            self.alias_history(name, alias)  # (of what isn't there)
+        elif version not in self.numbers(name):
+            raise self.missing(f"The {self._kind.word} {name!r} has no version {version!r}.")
+        with self._writing(place.aliases) as folder:
+            posix.lock(folder)
+            moves = self._moves(path)
+            before = moves[-1].version if moves else None
+            if before != version:
+                moves.append(Move(now_iso(time.time()), posix.user_name(), before, version))
+                replace_record(path, {"format": FORMAT, "history": encode(moves)}, place.aliases, sync=True)
 
     def missing(self, message: str) -> EspalierError:
-        """The error that there is none."""
+        """The error for a missing one."""
         return EspalierError(self._kind.missing, message, self._kind.remedy)
 
     def _place(self, name: str) -> VersionPaths:
@@ -133,6 +192,13 @@ class Versions:
         except (TypeError, ValueError, RecursionError) as error:
             message = f"Can't register the {self._kind.word} {name!r}: its definition isn't JSON: {error}."
             raise EspalierError("bad_argument", message, "Give text, numbers, logicals, and lists of them.") from error
+
+    def _moves(self, path: str) -> List[Move]:
+        record = self._record(path)
+        try:
+            return [] if record is None else list(decoded(_Alias, path, record).history)
+        except EspalierError as error:
+            raise self._damaged(path, error.message) from error
 
     def _record(self, path: str) -> Optional[Dict[str, Any]]:
         """A record; None where there is none. (Links are followed: the user may keep a part of it elsewhere.)"""
@@ -161,6 +227,17 @@ class Versions:
                 os.close(fd)
         except OSError as error:
             raise cannot_write(self._workspace, error) from error
+
+
+def _checked_alias(alias: str) -> str:
+    if _may_be_alias(check_name("alias", alias)):
+        return alias
+    message = f"Can't use {alias!r} as an alias: it looks like a version."
+    raise EspalierError("bad_name", message, 'Choose another, such as "production".')
+
+
+def _may_be_alias(text: object) -> bool:
+    return is_name(text) and text != LATEST and not _LIKE_A_VERSION.fullmatch(str(text))
 
 
 def _entries(folder: str) -> List[str]:

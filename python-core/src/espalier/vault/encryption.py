@@ -13,6 +13,7 @@ from typing import Any
 
 from espalier.adapters.homes import state_folder
 from espalier.base.errors import EspalierError
+from espalier.base.extras import require
 from espalier.base.paths import keyvault_key, temporary
 from espalier.base.records import make_private_folder, sync_folder, write_file
 
@@ -22,7 +23,7 @@ _NONCE = 12
 
 
 def key_path(workspace_id: str) -> str:
-    """Where the key lies. Whoever has this file and the workspace has the secrets."""
+    """Where the key lies. This file and the workspace together give the secrets."""
     return keyvault_key(state_folder(), workspace_id)
 
 
@@ -76,7 +77,7 @@ def make_key(workspace_id: str) -> bytes:
 
 
 def anothers_key(workspace_id: str) -> EspalierError:
-    """The error that there is a key, but not the one that the secrets were kept with."""
+    """The error for a key that isn't the one that encrypted the secrets."""
     return _locked(key_path(workspace_id), "it isn't the key that encrypted the secrets", f"{_MOVED}.")
 
 
@@ -104,10 +105,11 @@ class Sealer:
         key: 32 bytes.
 
     Raises:
-        EspalierError: `not_supported` without the package that does it.
+        EspalierError: `extra_missing`.
     """
 
     def __init__(self, key: bytes, workspace_id: str) -> None:
+        require("secrets")
         self._cipher = _aes_gcm(key)
         self._workspace_id = workspace_id
 
@@ -134,12 +136,6 @@ class Sealer:
 
 
 def _aes_gcm(key: bytes) -> Any:
-    try:
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-    except ImportError as error:
-        raise EspalierError(
-            "not_supported",
-            f"Can't load the Python package cryptography, which encrypts secrets: {error}.",
-            "In R, install_espalier(force = TRUE) installs it. Elsewhere: pip install cryptography.",
-        ) from error
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
     return AESGCM(key)

@@ -9,6 +9,7 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Seque
 from espalier.adapters import posix
 from espalier.adapters.file_locks import open_lock
 from espalier.base.errors import EspalierError
+from espalier.base.extras import require
 from espalier.base.names import check_name, is_name
 from espalier.base.os_errors import cannot_write
 from espalier.base.paths import FORMAT, WorkspacePaths, partial
@@ -133,6 +134,7 @@ class Vault:
             record: The keyvault's record; gets the id of its key.
             make: Make a key where nothing was kept yet.
         """
+        require("secrets")  # (before a key is made)
         workspace_id = self._id()
         self._refuse_keyring(record)
         new = make and not record["secrets"]

@@ -56,6 +56,11 @@ class WorkspaceHandle:
 
     def _checked(self: _Self) -> _Self:
         """This workspace, once it is known to be there and readable."""
+        self._checked_id()
+        return self
+
+    def _checked_id(self) -> str:
+        """The workspace's id. See `_checked`."""
         try:
             record = read_record(self._paths.record, follow=True)
         except (FileNotFoundError, NotADirectoryError):
@@ -68,7 +73,7 @@ class WorkspaceHandle:
         if not isinstance(record.get("id"), str):
             raise EspalierError("damaged", f"Can't read {self._paths.record}: it has no id.", path=self._paths.record)
         nudge()
-        return self
+        return str(record["id"])
 
     def _index(self) -> RunIndex:
         return RunIndex(self._paths, _summarise)

@@ -262,7 +262,7 @@ def _hear(builder: Builder) -> Callable[[str], None]:
 
 
 def _variables(builder: Builder, wanted: Wanted) -> Tuple[Dict[str, str], List[Mount]]:
-    """What uv is told inside of a container, credentials among it, and what it reads there."""
+    """Options of uv inside a container, credentials among it, and what it reads there."""
     authorities = trusted(wanted.environment, builder.cache)
     said = uv_variables(wanted.environment, builder.cache, builder.secrets, authorities)
     found = {
@@ -284,13 +284,13 @@ def _conda_prefix(builder: Builder, wanted: Wanted, lock: Lock, folder: str) -> 
     variables = without_secrets(take_credentials(own)[0])
     asked = install_request(lock.conda, builder.cache, prefix, PYTHON)
     with open(log, "w+b") as output:
-        status = run_tool(asked, variables, output.fileno(), tell=builder.log.line)
+        status = run_tool(asked, variables, output.fileno())
         output.seek(0)
         builder.log.hear(output.read().decode("utf-8", "replace"))
     if status != 0:
         raise EspalierError(
             "build_failed", "Can't install the conda packages.",
-            "environment_build_log() shows the log.", log=builder.log.path,
+            "get_build_log() shows the log.", log=builder.log.path,
         )  # fmt: skip
     return prefix
 

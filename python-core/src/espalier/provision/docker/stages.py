@@ -1,4 +1,4 @@
-"""The stages of an image: each is an image of its own, named by its key, found again, and made by one process at a
+"""The stages of an image: each is a separate image, named by its key, found again, and made by one process at a
 time."""
 
 import contextlib
@@ -78,8 +78,8 @@ class Builder:
 
 
 def owner(cache: CachePaths) -> str:
-    """Who builds: this user on this host, with these locks, which lie in the cache: where another's are held cannot be
-    told, and another's leftovers are not ours to remove."""
+    """Who builds: this user on this host, with these locks, which lie in the cache: whether another's are held is
+    unknown, and another's leftovers are not ours to remove."""
     return f"{posix.user_name()}@{posix.host_name()}:{os.path.realpath(cache.builds)}"
 
 
@@ -174,7 +174,7 @@ def build_error(builder: Builder, message: str, dockerfile: str = "", **fields: 
     last = (f"  | {line}" for line in last_lines(builder.log.tail))
     text = "\n".join([f"{message} {cause.reason}".strip(), *last])
     more = hints_of("\n".join(builder.log.tail), dockerfile, build_network() or "", proxies())
-    hint = " ".join(filter(None, (cause.hint, more, "The whole log: environment_build_log().")))
+    hint = " ".join(filter(None, (cause.hint, more, "The whole log: get_build_log().")))
     named = {"package": cause.package, "missing": cause.missing, "apt": list(cause.apt)}
     return EspalierError("build_failed", text, hint, log=builder.log.path, **named, **fields)
 

@@ -51,7 +51,7 @@ class Build:
         """Build it.
 
         Args:
-            output: Where everything is said.
+            output: Where output goes.
             held: The descriptor of the lock, which all programs inherit.
             meanwhile: Called again and again.
 
@@ -102,7 +102,7 @@ class Build:
         if side.conda is not None:
             self._say(f"Installing {len(lock.conda)} conda packages")
             asked = install_request(lock.conda, self.cache, self.paths.python)
-            self._checked(run_tool(asked, variables, self._output.fileno(), [self._held], self._meanwhile, self._say))
+            self._checked(run_tool(asked, variables, self._output.fileno(), [self._held], self._meanwhile))
             self._activated = activate(self.paths.python, variables)
         else:
             here = sys.executable if lock.python_version in (None, own_version()) else lock.python_version

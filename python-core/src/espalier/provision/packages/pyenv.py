@@ -1,7 +1,6 @@
 """Python environments by uv: which exact packages, and installing them."""
 
 import configparser
-import importlib.util
 import os
 import re
 import shutil
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from espalier.base.cache_paths import CachePaths
 from espalier.base.errors import EspalierError
+from espalier.base.extras import folder_of, missing
 from espalier.environment.definition import Environment, PythonSide
 from espalier.environment.requirements import CONSTRAINT, PREFER_BINARY, TRUSTED_HOST, package_name
 from espalier.provision.packages.gateway import guarded
@@ -45,19 +45,28 @@ class PythonHost:
 
 def find_uv() -> str:
     """Where uv is: named by ESPALIER_UV, on PATH, or the package that came with espalier. Raises EspalierError:
-    `interpreter_missing`."""
+    `extra_missing`."""
+    found = _uv()
+    if found is None:
+        raise missing("packages")
+    return found
+
+
+def has_uv() -> bool:
+    """Whether there is a uv."""
+    return _uv() is not None
+
+
+def _uv() -> Optional[str]:
     chosen = os.environ.get("ESPALIER_UV")
     if chosen and os.access(chosen, os.X_OK):
         return os.path.abspath(chosen)
     beside = os.path.join(os.path.dirname(sys.executable), "uv")
     found = shutil.which("uv") or (beside if os.access(beside, os.X_OK) else None)
-    if found is None and importlib.util.find_spec("uv") is not None:
+    if found is None and folder_of("uv") is not None:
         from uv import find_uv_bin
 
         found = str(find_uv_bin())
-    if found is None:
-        message = "Can't find uv, which creates Python environments" + (f", at {chosen}" if chosen else "") + "."
-        raise EspalierError("interpreter_missing", message, "Install it (`pip install uv`), or set ESPALIER_UV to it.")
     return found
 
 
@@ -193,7 +202,7 @@ def lock_python(
 
 
 def _compile(argv: List[str], side: PythonSide, variables: Mapping[str, str]) -> "tuple[Optional[List[str]], str]":
-    """Has uv resolve what a definition asks for: the locked lines, or None, and what uv said."""
+    """Has uv resolve what a definition asks for: the locked lines, or None, and uv's output."""
     with tempfile.TemporaryDirectory(prefix="espalier-lock-") as folder, tempfile.TemporaryFile() as log:
         names = ("requirements.in", "constraints.in", "requirements.txt")
         wanted, constraints, locked = (os.path.join(folder, name) for name in names)
@@ -214,7 +223,7 @@ def _compile(argv: List[str], side: PythonSide, variables: Mapping[str, str]) ->
 
 def with_own_hashes(locked: Sequence[str], asked: Sequence[str]) -> List[str]:
     """Locked lines, with no other hashes of a package than those that the definition gives, if it gives any: uv writes
-    those of the index. Raises EspalierError: `lock_failed`, the index has no file with such a hash."""
+    those of the index. Raises EspalierError: `lock_failed`, the index has no file with that hash."""
     own = {package_name(line): set(_HASH.findall(line)) for line in asked if "--hash" in line}
     found = []
     for line in locked:

@@ -95,6 +95,7 @@ class Refresh:
                 raise
             return False
         try:
+            self._database.execute("UPDATE counter SET changed = changed + 1")
             write()
             self._database.execute("COMMIT")
         except BaseException:
@@ -183,7 +184,7 @@ class Refresh:
             self._store(row, Look(run.shard, mtime, now, signature), names)
 
     def _store(self, row: Dict[str, Any], look: Look, names: Names) -> None:
-        """Put a run into the index; one that it can't hold is damaged, for it must never hide the others."""
+        """Put a run into the index; one that it can't hold is damaged, because it must never hide the others."""
         try:
             store(self._database, row, look, names)
         except _NOT_HELD as error:

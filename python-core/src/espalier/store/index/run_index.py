@@ -38,6 +38,8 @@ class Query(NamedTuple):
     order: Sequence[Order] = ()
     limit: Optional[int] = None
     page_token: Optional[str] = None
+    # Only runs whose `changed` is larger.
+    changed_since: Optional[int] = None
     # Only those of its own experiment, without children, ...: what isn't part of what a user wrote
     fixed: Sql = Sql("1")
 
@@ -144,6 +146,8 @@ class RunIndex:
     def _found(self, database: sqlite3.Connection, query: Query) -> Found:
         translator = Translator(database)
         where = [query.fixed, *map(translator.condition, query.where)]
+        if query.changed_since is not None:
+            where.append(Sql("r.changed > ?", (query.changed_since,)))
         sorted_by = [translator.sort_key(order, number) for number, order in enumerate(query.order)]
         keys = [*(key for key in sorted_by if key is not None), *_NEWEST_FIRST]
         if query.page_token is not None:
@@ -243,6 +247,11 @@ def best_of(metric: Field, *, largest: bool, number: int, fixed: Sql) -> Query:
     is_number = Compare(metric, ">=", float("-inf"))  # (NA, NaN and text are never the best)
     first_made = [Order(Field("", "created_at"), False), Order(Field("", "run_id"), False)]
     return Query([is_number], [Order(metric, largest), *first_made], number, fixed=fixed)
+
+
+def last_change(database: sqlite3.Connection) -> int:
+    """The number of the last change; see `Query.changed_since`."""
+    return int(database.execute("SELECT coalesce(max(changed), 0) FROM runs").fetchone()[0])
 
 
 def has_text(group: str, key: str, text: str) -> Sql:
