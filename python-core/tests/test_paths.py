@@ -46,7 +46,7 @@ OTHERS = {
     ],
     "jobs/documents.py": [".job/python/espalier/runner"],
 }  # fmt: skip
-MAKERS = ("paths.py", "queue_paths.py", "request_paths.py", "archive_paths.py", "scratch_paths.py", "cache_paths.py")
+MAKERS = ("paths.py", "store_paths.py", "queue_paths.py", "request_paths.py", "archive_paths.py", "scratch_paths.py", "cache_paths.py")
 
 
 def on_disk_names() -> Set[str]:

@@ -11,18 +11,10 @@ import time
 from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 
 from espalier.base.errors import EspalierError
-from espalier.base.paths import (
-    FORMAT,
-    RunPaths,
-    WorkspacePaths,
-    digest_of_record,
-    is_digest,
-    is_record,
-    is_run_id,
-    is_temporary,
-)
+from espalier.base.paths import FORMAT, RunPaths, WorkspacePaths, is_digest, is_record, is_run_id, is_temporary
 from espalier.base.progress import check, report
 from espalier.base.records import make_folders, now_iso, read_record, replace_record
+from espalier.base.store_paths import digest_of_record
 from espalier.snapshot.take import Snapshot
 from espalier.store.packs import ObjectReader
 from espalier.store.trees import objects_of

@@ -6,8 +6,9 @@ from types import TracebackType
 from typing import Iterable, List, Optional, Set, Tuple, Type
 
 from espalier.base.os_errors import cannot_write
-from espalier.base.paths import WorkspacePaths, index_of_pack, temporary
+from espalier.base.paths import WorkspacePaths, temporary
 from espalier.base.records import write_all
+from espalier.base.store_paths import index_of_pack
 from espalier.store.packs import HEADER, MAGIC, RECORD, ObjectReader
 from espalier.store.stored_files import create, discard, holds, make_durable, place, put_bytes
 

@@ -10,8 +10,9 @@ import struct
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from espalier.base.hashing import sha256
-from espalier.base.paths import WorkspacePaths, pack_of_index
+from espalier.base.paths import WorkspacePaths
 from espalier.base.records import open_plain, read_plain
+from espalier.base.store_paths import pack_of_index
 
 # Of a file that is read whole (a tree, an index, an object in a pack), bytes: larger ones are damaged. A folder of six
 # million files has such a tree.

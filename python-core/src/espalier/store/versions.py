@@ -19,8 +19,9 @@ from espalier.base.model.codec import decoded, encode
 from espalier.base.model.record import Record
 from espalier.base.names import check_name, is_name
 from espalier.base.os_errors import cannot_write
-from espalier.base.paths import FORMAT, LAST_VERSION, VersionPaths, WorkspacePaths, is_record, version_of_record
+from espalier.base.paths import FORMAT, WorkspacePaths, is_record
 from espalier.base.records import dump_record, make_folders, now_iso, read_record, refuse_unreadable, replace_record
+from espalier.base.store_paths import LAST_VERSION, VersionPaths, version_of_record
 
 # What stands for the newest version everywhere, and what would be read as a version.
 LATEST = "latest"

@@ -7,8 +7,9 @@ from typing import Any, Dict, List, Optional
 from espalier.adapters.homes import program_cache
 from espalier.base.cache_paths import CachePaths
 from espalier.base.canonical import hex_of
-from espalier.base.paths import FORMAT, WorkspacePaths, digest_of_record
+from espalier.base.paths import FORMAT, WorkspacePaths
 from espalier.base.records import make_folders, readable_record, replace_record
+from espalier.base.store_paths import digest_of_record
 
 
 def read_image(paths: WorkspacePaths, key: str) -> Optional[Dict[str, Any]]:
