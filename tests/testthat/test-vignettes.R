@@ -3,7 +3,8 @@
 # A vignette's HTML as text: as R CMD build made it, where that made what is installed, else as it is rendered now.
 html_of <- function(name) {
   built <- system.file("doc", paste0(name, ".html"), package = "espalier")
-  if (nzchar(built)) paste(text_of(built), collapse = "\n") else rendered(name)
+  is_built <- !is.null(utils::packageDescription("espalier")$Packaged)
+  if (is_built && nzchar(built)) paste(text_of(built), collapse = "\n") else rendered(name)
 }
 
 # Rendered in a process of its own, with everything temporary
