@@ -8,6 +8,7 @@
 # make test-reticulate RETICULATE_SOURCE=folder   the tests of R with the reticulate whose source lies there (not in CI)
 # make test-docker   the tests with a Docker engine, registries, a CRAN, a conda channel and a Python index of their own
 # make test-chaos   processes killed and machines stopped at every moment; ESPALIER_CHAOS_RUNS=2000 for longer
+# make site    the help pages, vignettes and documents as a site, in .build/site
 # make bench   figures beside peers and physical limits
 
 SHELL := /bin/bash
@@ -26,7 +27,7 @@ R_ENV := R_LIBS="$(LIB):$$R_LIBS" R_USER_DATA_DIR="$(CURDIR)/$(BUILD)/data" R_US
   ESPALIER_STATE_DIR="$(CURDIR)/$(BUILD)/state" ESPALIER_CACHE_DIR="$(CURDIR)/$(BUILD)/cache" \
   ESPALIER_UV="$(CURDIR)/$(VENV)/bin/uv" ESPALIER_INSTALL=yes
 
-.PHONY: help setup demo demo-environments test test-python test-r test-torture test-chaos test-reticulate test-docker check lint generated cran pages bench clean
+.PHONY: help setup demo demo-environments test test-python test-r test-torture test-chaos test-reticulate test-docker check lint generated cran site pages bench clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -117,6 +118,10 @@ include tools/package.mk
 
 cran: $(BUILD)/install.ok
 	bash tools/cran.sh
+
+site: $(BUILD)/install.ok
+	@$(R_ENV) LC_ALL=C.UTF-8 Rscript tools/site.R > $(BUILD)/site.log 2>&1 || { tail -n 40 $(BUILD)/site.log; exit 1; }
+	@tail -n 1 $(BUILD)/site.log
 
 # All that CI runs. No lane alone keeps a processor busy, and five keep two: more than half of a lane is waiting.
 check: export ESPALIER_SLOW_TESTS := yes
