@@ -3,6 +3,7 @@
 # make demo-environments   the same job in an environment, with Docker and without
 # make test    the tests of core and package
 # make check   everything CI runs
+# make pages   renders the vignettes that have changed into inst/doc, for a plain R CMD INSTALL
 # make test-torture   the compiled code under gctorture and sanitizers
 # make test-reticulate RETICULATE_SOURCE=folder   the tests of R with the reticulate whose source lies there (not in CI)
 # make test-docker   the tests with a Docker engine, registries, a CRAN, a conda channel and a Python index of their own
@@ -26,7 +27,7 @@ R_ENV := R_LIBS="$(LIB):$$R_LIBS" R_USER_DATA_DIR="$(CURDIR)/$(BUILD)/data" R_US
   ESPALIER_STATE_DIR="$(CURDIR)/$(BUILD)/state" ESPALIER_CACHE_DIR="$(CURDIR)/$(BUILD)/cache" \
   ESPALIER_UV="$(CURDIR)/$(VENV)/bin/uv" ESPALIER_INSTALL=yes
 
-.PHONY: help setup demo demo-environments test test-python test-r test-torture test-chaos test-reticulate test-docker check lint generated cran site vignettes bench clean
+.PHONY: help setup demo demo-environments test test-python test-r test-torture test-chaos test-reticulate test-docker check lint generated cran site pages bench clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -50,7 +51,7 @@ $(BUILD)/install.ok: $(SET_UP) $(SOURCES)
 	@touch $@
 
 demo: $(BUILD)/install.ok
-	@$(R_ENV) Rscript demo/demo.R
+	@$(R_ENV) ESPALIER_DEMO_OUT=demo/out Rscript demo/demo.R
 
 # With the image and the packages of the tests, where there is an engine; else with public ones, without Docker.
 demo-environments: $(BUILD)/install.ok
@@ -58,7 +59,7 @@ demo-environments: $(BUILD)/install.ok
 	echo "from Debian's archive (root), starts an engine of its own, and makes an image of 500 MB. It ends them afterwards."
 	@export VENV="$(CURDIR)/$(VENV)" ESPALIER_BUILD_NETWORK=host; \
 	{ services=$$(tests/services/up.sh --until $$$$) && eval "$$services"; } || test -z "$$ESPALIER_TESTS_NEED_DOCKER" || exit 1; \
-	$(R_ENV) Rscript demo/environments.R
+	$(R_ENV) ESPALIER_DEMO_OUT=demo/out-environments Rscript demo/environments.R
 
 test: $(BUILD)/install.ok
 	@$(LANES) test-python test-r
@@ -132,8 +133,11 @@ check: export SITE_PYTHON := /none
 check: $(BUILD)/install.ok
 	@$(LANES) test-r "test-python lint generated" "test-docker demo-environments" test-chaos "cran site test-torture demo"
 
+pages: $(BUILD)/install.ok
+	@$(R_ENV) LC_ALL=C.UTF-8 Rscript tools/pages.R
+
 bench: $(BUILD)/install.ok
 	@$(R_ENV) bash bench/run.sh
 
 clean:
-	rm -rf $(BUILD) $(VENV) inst/python/espalier src/*.o src/*.so demo/out demo/out-environments bench/out *.tar.gz *.Rcheck
+	rm -rf $(BUILD) $(VENV) inst/python/espalier inst/doc/*.Rmd build src/*.o src/*.so demo/out demo/out-environments bench/out *.tar.gz *.Rcheck

@@ -8,7 +8,7 @@
 #' @param cpus How many processors; 0 for a job that only waits for others. Default: 1.
 #' @param gpus How many graphics processors. The job finds the ids of its own in `CUDA_VISIBLE_DEVICES`. Default: none.
 #' @param memory How much memory is kept for the job: `"4 GB"`, or a number of bytes. Default: none.
-#' @return A list of class `espalier_resources`.
+#' @return A list of class `espalier_resource_options`.
 #' @section Errors: `espalier_error_bad_argument`.
 #' @examples
 #' resource_options(cpus = 2, memory = "4 GB")
@@ -16,7 +16,7 @@
 resource_options <- function(cpus = NULL, gpus = NULL, memory = NULL) {
   job_options(
     cpus = check_number(cpus, "cpus", null = TRUE), gpus = check_number(gpus, "gpus", null = TRUE),
-    memory = memory_argument(memory, "memory"), class = "espalier_resources"
+    memory = memory_argument(memory, "memory"), class = "espalier_resource_options"
   )
 }
 
@@ -28,7 +28,7 @@ resource_options <- function(cpus = NULL, gpus = NULL, memory = NULL) {
 #' @param queue_seconds Cancel the run if it hasn't started after so many seconds. Default: a week.
 #' @param prepare_seconds Fail the run if its working copy takes longer. Default: an hour, or six hours if an environment
 #'   has to be made.
-#' @return A list of class `espalier_limits`.
+#' @return A list of class `espalier_limit_options`.
 #' @section Errors: `espalier_error_bad_argument`.
 #' @examples
 #' limit_options(run_seconds = 3600, queue_seconds = Inf)
@@ -43,7 +43,7 @@ limit_fields <- function(run = NULL, queue = NULL, prepare = NULL, args = names(
   run <- timeout_argument(run, args[1L])
   job_options(
     max_run_duration_seconds = if (!identical(run, 0)) run, queue_timeout_seconds = timeout_argument(queue, args[2L]),
-    prepare_timeout_seconds = timeout_argument(prepare, args[3L]), class = "espalier_limits"
+    prepare_timeout_seconds = timeout_argument(prepare, args[3L]), class = "espalier_limit_options"
   )
 }
 
@@ -74,19 +74,19 @@ source_options <- function(record_diff = getOption("espalier.record_diff", TRUE)
 job_options <- function(..., class) structure(Filter(length, list(...)), class = class)
 
 #' @export
-print.espalier_resources <- function(x, ...) print_options(x, "resources", "the default")
+print.espalier_resource_options <- function(x, ...) print_options(x, "resources", "the default")
 
 #' @export
-print.espalier_limits <- function(x, ...) print_options(x, "limits", "the default")
+print.espalier_limit_options <- function(x, ...) print_options(x, "limits", "the default")
 
 #' @export
 print.espalier_source_options <- function(x, ...) print_options(x, "source options", "the default")
 
 #' @export
-format.espalier_resources <- function(x, ...) config_text(unclass(x))
+format.espalier_resource_options <- function(x, ...) config_text(unclass(x))
 
 #' @export
-format.espalier_limits <- function(x, ...) {
+format.espalier_limit_options <- function(x, ...) {
   config_text(stats::setNames(unclass(x), paste0(.flat_options$limits[names(x)], "_seconds")))
 }
 
@@ -111,9 +111,9 @@ print_options <- function(x, title, empty) {
 #' @noRd
 all_options <- function(built, flat) {
   known <- unlist(lapply(.flat_options, names), use.names = FALSE)
-  refuse_unknown_options(names(flat) %||% rep("", length(flat)), known)
+  refuse_unknown_options(names(flat) %||% rep("", length(flat)), c(known, names(formals(script_run_config))))
   makers <- list(resources = resource_options, limits = limit_fields, source = source_options)
-  classes <- c(resources = "espalier_resources", limits = "espalier_limits", source = "espalier_source_options")
+  classes <- c(resources = "espalier_resource_options", limits = "espalier_limit_options", source = "espalier_source_options")
   unlist(lapply(names(makers), function(arg) {
     given <- flat[intersect(names(.flat_options[[arg]]), names(flat))]
     if (is.null(built[[arg]])) {
@@ -135,7 +135,7 @@ refuse_unknown_options <- function(names, known) {
   unknown <- setdiff(names, known)
   if (!length(unknown)) return(invisible())
   verb <- called_verb()
-  takes <- c(setdiff(names(formals(verb, topenv())), "..."), known)
+  takes <- unique(setdiff(c(names(formals(verb, topenv())), known), "..."))
   near <- takes[utils::adist(unknown[1L], takes)[1L, ] <= max(1, nchar(unknown[1L]) / 3)]
   espalier_abort(
     "bad_argument",

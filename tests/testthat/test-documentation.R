@@ -39,7 +39,7 @@ test_that("README's failure looks like one", {
   skip_if_not_installed("MASS")
   run <- c(
     "library(espalier)",
-    sprintf("est <- estimator(\"%s\", entry_script = \"train-broken.R\")", document("demo", "project")),
+    sprintf("est <- estimator(\"%s\", entry_script = \"train-broken.R\")", document("inst", "examples", "pima")),
     "run <- submit_experiment(experiment(workspace(\"demo\"), \"pima\"), est)",
     "wait_for_run_completion(run, show_output = FALSE)"
   )

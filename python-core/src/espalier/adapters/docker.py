@@ -120,7 +120,7 @@ def files_of_context(root: str, dockerfile: str) -> List[str]:
 
 
 class Connection:
-    """A connection of its own to the engine for one long call, which another thread can break off.
+    """A separate connection to the engine for one long call, which another thread can break off.
 
     The engine takes that for the caller's death: a build, a pull or a push ends, and its container with it.
     """

@@ -97,7 +97,7 @@ def engine_refused(what: str, said: str, status: Optional[int] = None, no_image:
         return EspalierError(
             "registry_failed", f"{what}: the registry doesn't answer: {said}.",
             "See whether it runs and its address is right; a registry without TLS works on localhost only, unless the "
-            "engine is told otherwise.", cause="unreachable",
+            "engine allows another.", cause="unreachable",
         )
     return EspalierError("docker_failed", message, "", status=status)
 

@@ -39,7 +39,7 @@ def check_name(what: str, name: object) -> str:
 
 
 def is_name(name: object) -> bool:
-    """Whether something is such a name, and so safe as that of a file."""
+    """Whether something follows this rule, and is safe as the name of a file."""
     return isinstance(name, str) and re.fullmatch(_NAME, name) is not None
 
 

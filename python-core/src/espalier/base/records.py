@@ -81,7 +81,8 @@ def _opened(path: str, follow: bool, follow_folder: bool) -> Tuple[int, int]:
         elif follow_folder or os.open not in os.supports_dir_fd:
             fd = os.open(path, _READ | _NOFOLLOW)
         else:
-            fd = _open_below(*os.path.split(path))
+            folder, slash, name = path.rpartition("/")  # (`os.path.split` takes as long as to open the file)
+            fd = _open_below(folder or slash or os.curdir, name)
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise OSError(error.errno, "it is a link, not a plain file", path) from error
@@ -95,7 +96,7 @@ def _opened(path: str, follow: bool, follow_folder: bool) -> Tuple[int, int]:
 
 
 def _open_below(folder: str, name: str) -> int:
-    fd = os.open(folder or os.curdir, _FOLDER | _NOFOLLOW)
+    fd = os.open(folder, _FOLDER | _NOFOLLOW)
     try:
         return os.open(name, _READ | _NOFOLLOW, dir_fd=fd)
     finally:

@@ -39,7 +39,7 @@ def _places_of_packages() -> Iterator[str]:
 
 
 def _folders(distribution: Any) -> List[str]:
-    """Where an installed package is; one that is installed as editable names further folders in a file of its own."""
+    """Where an installed package is; one that is installed as editable names further folders in a separate file."""
     folders = [str(distribution.locate_file(""))]
     for file in distribution.files or ():
         if file.suffix == ".pth":

@@ -111,7 +111,7 @@ def check_child_id(paths: WorkspacePaths, experiment: str, run_id: str) -> str:
         raise EspalierError(
             "bad_name",
             f"Can't use {run_id!r:.200} as the id of a run of {experiment}.",
-            f"Such an id is {experiment[:100]}_, up to 12 digits, _ and 8 hexadecimal digits; or leave it out.",
+            f"An id is {experiment[:100]}_, up to 12 digits, _ and 8 hexadecimal digits; or leave it out.",
         )
     if os.path.lexists(paths.run(run_id).root):
         message = f"Can't create the run {run_id}: it exists already."

@@ -168,8 +168,8 @@ def with_version(paths: WorkspacePaths, chosen: Chosen) -> Chosen:
 
 
 def known_image(paths: WorkspacePaths, environment: Environment) -> Optional[Dict[str, Any]]:
-    """What the workspace knows of an environment's image; None where it knows none. Nobody is asked, and nothing that
-    takes long is loaded: the runner looks whether it is still there."""
+    """What the workspace knows of an environment's image; None where it knows none. No server is asked, and
+    nothing that takes long is loaded: the runner looks whether it is still there."""
     from espalier.environment.recipe import base_image
     from espalier.provision.docker.record import mark_used, read_image
     from espalier.provision.docker.wanted import known_wanted

@@ -114,8 +114,8 @@ def _without_job(variables: Dict[str, str], session: Mapping[str, str]) -> Dict[
 
 @lru_cache(maxsize=4096)
 def _kind(name: str) -> Tuple[bool, bool]:
-    """Whether a variable is inherited whatever its value, and whether unless that holds a password. (A session submits
-    with the same variables again and again.)"""
+    """Whether a variable is inherited with any value, and whether it is unless its value holds a password. (A session
+    submits with the same variables again and again.)"""
     is_plain = bool(_PLAIN.fullmatch(name))
     return is_plain, not is_plain and bool(_FAMILIES.fullmatch(name)) and not looks_secret(name)
 

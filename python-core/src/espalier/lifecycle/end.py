@@ -73,7 +73,7 @@ class End:
 
 
 def bring_home(end: End) -> None:
-    """Move what the job left to the run. Whatever that is, the run ends: what fails becomes a warning."""
+    """Move what the job left to the run. The run ends in any case: what fails becomes a warning."""
     try:
         end.fields["kept"] = collect(end.known, end.warnings) or end.status.kept
         end.is_collected = True
@@ -156,7 +156,7 @@ def end_children_of_attempt(end: End) -> None:
 
 
 def bring_home_attempt(end: End) -> None:
-    """Move what the attempt left to files of its own. Raises OSError: nothing can be written now."""
+    """Move what the attempt left to separate files. Raises OSError: nothing can be written now."""
     end.fields["kept"] = collect(end.known, end.warnings, end.run.attempt_files(end.status.attempt))
     remove_working_copy(end.known)
 

@@ -52,7 +52,7 @@ def hint_on_earlier(run: RunPaths, directory: str, wanted: str, is_left_out: boo
 
 
 def earlier_writer(run: RunPaths, directory: str, wanted: str) -> Optional[Earlier]:
-    """The newest completed run that kept such a file: of the same experiment, else of another of the workspace.
+    """The newest completed run that kept that file: of the same experiment, else of another of the workspace.
 
     Args:
         run: See `hint_on_earlier`.

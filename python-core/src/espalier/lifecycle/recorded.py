@@ -1,4 +1,4 @@
-"""What is kept of a run that is recorded by hand: by a session, or by a job as its child."""
+"""The files kept of a run that is recorded by hand: by a session, or by a job as its child."""
 
 import os
 import shutil

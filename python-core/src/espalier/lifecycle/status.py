@@ -165,8 +165,8 @@ def _is_empty(path: str) -> bool:
 
 
 def check_formats(run: RunPaths) -> None:
-    """Refuse a run, or a workspace, of a newer espalier, before anything is written into it. What is missing or damaged
-    is for others to find.
+    """Refuse a run, or a workspace, of a newer espalier, before anything is written into it. Missing or damaged records
+    are found elsewhere.
 
     Raises:
         EspalierError: `newer_format`.

@@ -44,7 +44,7 @@ def set_capacity(
 
 
 def free_now(paths: QueuePaths) -> Capacity:
-    """What is free as this is asked, for people: what hands it out looks under the allocator's lock."""
+    """Free resources at this moment, for people: what hands it out looks under the allocator's lock."""
     free = capacity(paths)
     for lease in leases(paths):
         if not is_dead(lease.path):

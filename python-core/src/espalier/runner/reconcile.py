@@ -1,10 +1,10 @@
 """Ending a run whose runner is dead, and of which its executor may hold something: `python -I -S runner/reconcile.py
 RUN_DIR [LEASE]`.
 
-Started by whoever settles the run, detached, for an executor may take long to answer. It holds the run's lease as a
-runner does, so that one is at it and the queue counts what the job takes. A run whose job was not started yet is only
-rid of what its executor holds: whoever settles it next queues it again. So is one that has its end, whose runner died
-before that was given up. Standard library only.
+Started, detached, by the process that settles the run, because an executor may take long to answer. It holds the run's
+lease as a runner does, so that one is at it and the queue counts what the job takes. A run whose job was not started
+yet is only rid of what its executor holds: the next process that settles it queues it again. So is one with an end,
+whose runner died before that was given up. Standard library only.
 """
 
 import contextlib

@@ -49,7 +49,7 @@ class Side(Protocol):
         """
 
     def data(self, path: str) -> bytes:
-        """The content of a file that was settled and is no larger than `LARGEST`."""
+        """The content of a file that was settled and isn't larger than `LARGEST`."""
 
 
 class StoredSide:
@@ -89,7 +89,7 @@ class StoredSide:
 
 
 class FolderSide:
-    """A folder. Each file is read once, and what is told of it fits what was read, though the folder may change.
+    """A folder. Each file is read once, and its report fits what was read, though the folder may change.
 
     Args:
         source: The folder.

@@ -99,7 +99,7 @@ def objects_in_use(paths: WorkspacePaths) -> Set[str]:
         paths: The workspace.
 
     Returns:
-        SHA-256 of objects and manifests, 64 hex digits each. Whatever else a run's definition names by digest is
+        SHA-256 of objects and manifests, 64 hex digits each. Everything else that a run's definition names by digest is
         among them.
 
     Raises:

@@ -136,7 +136,7 @@ def has_tree(paths: WorkspacePaths, snapshot_id: str) -> bool:
 def damage(paths: WorkspacePaths, snapshot_id: str, name: str, where: str, seen: str) -> EspalierError:
     """The error for a snapshot of which something is missing or is not what its digest says.
 
-    What is known of source folders is dropped, so that the next snapshot looks at each object.
+    The records of source folders are dropped, so that the next snapshot looks at each object.
 
     Args:
         paths: The workspace.

@@ -33,7 +33,7 @@ class Kind(NamedTuple):
 
     Args:
         word: What it is, for messages: `environment`.
-        missing, damaged: The codes of the errors that there is none, and that it can't be read.
+        missing, damaged: The codes of the errors for a missing one, and for one that can't be read.
         remedy: What to do where there is none.
         whole: A definition with all fields of today, so that equal ones are the same; raises for what is none.
     """
@@ -67,7 +67,7 @@ class _Alias(Record):
 
 
 class Versions:
-    """All of one kind in a workspace. Each method raises EspalierError `bad_name` for what is no name.
+    """All of one kind in a workspace. Each method raises EspalierError `bad_name` for what isn't a name.
 
     Args:
         paths: The workspace.
@@ -182,7 +182,7 @@ class Versions:
                 replace_record(path, {"format": FORMAT, "history": encode(moves)}, place.aliases, sync=True)
 
     def missing(self, message: str) -> EspalierError:
-        """The error that there is none."""
+        """The error for a missing one."""
         return EspalierError(self._kind.missing, message, self._kind.remedy)
 
     def _place(self, name: str) -> VersionPaths:

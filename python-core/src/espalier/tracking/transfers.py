@@ -140,7 +140,7 @@ def upload(run: RunPaths, files: Sequence[Tuple[str, str]]) -> None:
         files: Name and source of each.
 
     Raises:
-        EspalierError: `file_exists` (the run has such a file, or a name is given twice), `artifact_missing` (no such
+        EspalierError: `file_exists` (the run has that file, or a name is given twice), `artifact_missing` (no such
             source), `artifact_unsafe` (a link on the way), `bad_name`, `workspace_read_only`. Nothing was stored.
     """
     targets = [_target_parts(name) for name, _ in files]

@@ -23,7 +23,7 @@ _NONCE = 12
 
 
 def key_path(workspace_id: str) -> str:
-    """Where the key lies. Whoever has this file and the workspace has the secrets."""
+    """Where the key lies. This file and the workspace together give the secrets."""
     return keyvault_key(state_folder(), workspace_id)
 
 
@@ -85,7 +85,7 @@ def make_key(workspace_id: str) -> bytes:
 
 
 def anothers_key(workspace_id: str) -> EspalierError:
-    """The error that there is a key, but not the one that the secrets were kept with."""
+    """The error for a key that isn't the one that encrypted the secrets."""
     return _locked(key_path(workspace_id), "it isn't the key that encrypted the secrets", f"{_MOVED}.")
 
 

@@ -156,7 +156,7 @@ class Container:
             self._answer = self._engine.begin_create(self._box.name, self._config)
 
     def wait_until_created(self) -> None:
-        """Wait until the container is there. One of the same name is of an earlier attempt, and nobody's any more.
+        """Wait until the container is there. One of the same name is of an earlier attempt, which has ended.
 
         Raises:
             ImageGone: its image is not.
@@ -248,7 +248,7 @@ class Container:
 
 def true_outcome(run: RunPaths, outcome: Outcome) -> Outcome:
     """How the job in a container ended: as its supervisor did, unless that died before it had noted the end. Then
-    somebody looks for the container, and sees to its end."""
+    another process looks for the container, and ends it."""
     box = read_box(run)
     if box is None:
         return outcome
@@ -267,7 +267,7 @@ def true_outcome(run: RunPaths, outcome: Outcome) -> Outcome:
 class Removal:
     """The removal of a container that has ended, by the engine, while the run's end is recorded.
 
-    Should all of us die meanwhile, whoever gives the run's place back has it removed (`runner/reconcile.py`).
+    Should all of us die meanwhile, the process that gives the run's place back removes it (`runner/reconcile.py`).
 
     Args:
         run: The run.
@@ -299,7 +299,7 @@ class Removal:
 
 
 def have_looked(run: RunPaths) -> None:
-    """Have a process of its own find the container and remove it."""
+    """Have a separate process find the container and remove it."""
     with logs_of(run, run.runner_log) as (said,):
         pid = posix.spawn_writing(helper_command(_LOOKER, run.root), helper_variables(), said)
     wait_for_child(pid, _LOOK_SECONDS)

@@ -78,7 +78,7 @@ def resolve_base(
 
 
 def known_base(paths: WorkspacePaths, name: str, platform: Optional[str] = None) -> Optional[Base]:
-    """What an image's name stands for, as far as the workspace knows: nobody is asked. See `resolve_base`."""
+    """What an image's name stands for, as far as the workspace knows: no server is asked. See `resolve_base`."""
     repository, _, digest = name.partition("@")
     return Base(name, digest, not repository) if digest else _known(paths.base_image(_hex(name, platform)), name)
 

@@ -77,7 +77,7 @@ def ensure(
         say: Takes a line of status: which step it is in.
         refresh: Ask the registries of the base images again what their names stand for.
         push: Whether the workspace's registry must have it afterwards; None: it is pushed there when it was built or
-            came from the shared one, and a registry that fails is only told of. False: it is not pushed.
+            came from the shared one, and a registry that fails is only logged. False: it is not pushed.
 
     Raises:
         EspalierError: `docker_unavailable`, `docker_failed`, `image_missing` (a base image), `build_failed`,

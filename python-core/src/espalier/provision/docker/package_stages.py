@@ -269,7 +269,7 @@ def _hear(builder: Builder) -> Callable[[str], None]:
 
 
 def _variables(builder: Builder, wanted: Wanted) -> Tuple[Dict[str, str], List[Mount]]:
-    """What uv is told inside of a container, credentials among it, and what it reads there."""
+    """Options of uv inside a container, credentials among it, and what it reads there."""
     authorities = trusted(wanted.environment, builder.cache)
     said = uv_variables(wanted.environment, builder.cache, builder.secrets, authorities)
     found = {

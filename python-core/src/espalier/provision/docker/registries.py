@@ -73,7 +73,7 @@ class Remote:
 
 
 def login_of(registry: Optional[Registry], secrets: Secrets) -> Optional[Login]:
-    """How to log in to a registry; None where nothing is said about it."""
+    """How to log in to a registry; None where it isn't stated."""
     if registry is None or registry.username is None or registry.password is None:
         return None
     return Login(registry.username, secrets(registry.password))

@@ -1,4 +1,4 @@
-"""The stages of an image: each is an image of its own, named by its key, found again, and made by one process at a
+"""The stages of an image: each is a separate image, named by its key, found again, and made by one process at a
 time."""
 
 import contextlib
@@ -85,8 +85,8 @@ class Builder:
 
 
 def owner(cache: CachePaths) -> str:
-    """Who builds: this user on this host, with these locks, which lie in the cache: where another's are held cannot be
-    told, and another's leftovers are not ours to remove."""
+    """Who builds: this user on this host, with these locks, which lie in the cache: whether another's are held is
+    unknown, and another's leftovers are not ours to remove."""
     return f"{posix.user_name()}@{posix.host_name()}:{os.path.realpath(cache.builds)}"
 
 

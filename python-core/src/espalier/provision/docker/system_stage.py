@@ -143,5 +143,5 @@ def _references(wanted: Wanted) -> Dict[str, str]:
 
 
 def _marked(text: str) -> str:
-    """The Dockerfile with a label from its first step on, by which what a crash leaves can be told."""
+    """The Dockerfile with a label from its first step on, by which what a crash leaves can be recognised."""
     return with_line_after_from(text, _UNFINISHED)

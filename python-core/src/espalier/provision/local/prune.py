@@ -118,7 +118,7 @@ def clean_up(cache: CachePaths) -> None:
 
 
 def _is_old(path: str) -> bool:
-    """Whether nobody can still be at it: a package takes hours at most."""
+    """Whether no process can still be at it: a package takes hours at most."""
     try:
         return time.time() - os.stat(path).st_mtime > 86400
     except OSError:

@@ -12,7 +12,7 @@ def refuse_without_docker(environment: Environment, r_version: Optional[str]) ->
 
     Args:
         environment: The definition.
-        r_version: The R that there is, `4.2.2`.
+        r_version: The available R, `4.2.2`.
 
     Raises:
         EspalierError: `needs_docker`, with a sentence for each reason.

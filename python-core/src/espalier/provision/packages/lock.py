@@ -71,7 +71,7 @@ def _resolved(
 
 def trusted(environment: Environment, cache: CachePaths) -> Optional[str]:
     """A file of certificate authorities for programs that read one: the machine's and the definition's own. None
-    where the definition has none of its own."""
+    where the definition has none."""
     own = environment.docker.ca_certificate if environment.docker else None
     if not own:
         return None

@@ -211,7 +211,7 @@ def lock_python(
 
 
 def _compile(argv: List[str], side: PythonSide, variables: Mapping[str, str]) -> "tuple[Optional[List[str]], str]":
-    """Has uv resolve what a definition asks for: the locked lines, or None, and what uv said."""
+    """Has uv resolve what a definition asks for: the locked lines, or None, and uv's output."""
     with tempfile.TemporaryDirectory(prefix="espalier-lock-") as folder, tempfile.TemporaryFile() as log:
         names = ("requirements.in", "constraints.in", "requirements.txt")
         wanted, constraints, locked = (os.path.join(folder, name) for name in names)
@@ -235,7 +235,7 @@ def with_own_hashes(locked: Sequence[str], asked: Sequence[str]) -> List[str]:
     those of the index.
 
     Raises:
-        EspalierError: `lock_failed`, the index has no file with such a hash.
+        EspalierError: `lock_failed`, the index has no file with that hash.
     """
     own = {package_name(line): set(_HASH.findall(line)) for line in asked if "--hash" in line}
     found = []

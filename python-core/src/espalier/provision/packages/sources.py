@@ -62,7 +62,7 @@ class Repository:
         return self.archive + (("#" + urlencode({"subdirectory": self.subdir}, safe="/")) if self.subdir else "")
 
     def headers(self, token: Optional[str]) -> Dict[str, str]:
-        """What its server is told; no other server gets the token (see fetch.py on redirects)."""
+        """Headers for its server; no other server gets the token (see fetch.py on redirects)."""
         return _headers(token)
 
     def __str__(self) -> str:
@@ -193,7 +193,7 @@ def fetch(
     Args:
         cache: espalier's folder of caches.
         url: Its address.
-        expected: Its digest, `sha256:...` or `md5:...`; None: whatever it is.
+        expected: Its digest, `sha256:...` or `md5:...`; None: any.
         token: For GitHub, and for no other host.
         certificate: PEM text of an authority to trust besides those of the system.
 

@@ -186,7 +186,7 @@ class Refresh:
             self._store(row, Look(run.shard, mtime, now, signature), names)
 
     def _store(self, row: Dict[str, Any], look: Look, names: Names) -> None:
-        """Put a run into the index; one that it can't hold is damaged, for it must never hide the others."""
+        """Put a run into the index; one that it can't hold is damaged, because it must never hide the others."""
         try:
             store(self._database, row, look, names)
         except _NOT_HELD as error:
