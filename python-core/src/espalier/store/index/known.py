@@ -28,8 +28,6 @@ def newest_ids(paths: WorkspacePaths, prefix: str, limit: int) -> List[str]:
     """The ids of the newest runs that begin so, newest first.
 
     Args:
-        paths: The workspace.
-        prefix: What they begin with.
         limit: How many, at most.
     """
     found: List[str] = []
