@@ -72,7 +72,7 @@ class Workspace(WorkspaceHandle):
     @property
     def id(self) -> str:
         """The workspace's id, a UUID."""
-        return str(read_record(self._checked()._paths.record, follow=True)["id"])
+        return self._checked_id()
 
     @property
     def name(self) -> str:
@@ -145,7 +145,7 @@ class Workspace(WorkspaceHandle):
             if not exist_ok:
                 raise EspalierError(
                     "workspace_exists",
-                    f"There is a workspace {name!r} at {workspace.path} already.",
+                    f"Can't create the workspace {name!r}: {workspace.path} is one already.",
                     "Use get_workspace(), or workspace(), which gets or creates.",
                 )
             read_record(record, follow=True)
@@ -162,7 +162,7 @@ class Workspace(WorkspaceHandle):
                 raise cannot_write(workspace.path, error) from error
             raise EspalierError(
                 "workspace_read_only",
-                f"No workspace can be made at {workspace.path}: {error.strerror}.",
+                f"Can't create a workspace at {workspace.path}: {error.strerror}.",
                 "Give another folder with path =.",
             ) from error
         return workspace
@@ -263,9 +263,8 @@ class Workspace(WorkspaceHandle):
         """
         active = self._checked()._unfinished()
         if active:
-            raise EspalierError(
-                "run_not_active", f"{len(active)} runs of {self.path} have not ended.", "Cancel or wait for them first."
-            )
+            message = f"Can't delete {self.path}: {len(active)} of its runs haven't ended."
+            raise EspalierError("run_not_active", message, "Cancel or wait for them first.")
         trash = self._paths.deleted()
         os.rename(self.path, trash)
         runs = WorkspacePaths(trash).runs
