@@ -1,7 +1,7 @@
 import re
 
 import pytest
-from espalier.snapshot.mentions import mentioned_but_excluded
+from espalier.snapshot.mentions import mentioned, mentioned_but_excluded
 from espalier.snapshot.take import scan_source
 
 RULES = "data/\n*.csv\nparts/*\n"
@@ -18,7 +18,7 @@ def source(tmp_path):
 
 def mentions(source, text):
     (source / "train.R").write_text(text)
-    return mentioned_but_excluded(str(source), "train.R", scan_source(str(source)))
+    return mentioned_but_excluded(str(source), mentioned(str(source), ["train.R"]), scan_source(str(source)))
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_imports_are_read(source, text):
         (source / path).parent.mkdir(parents=True, exist_ok=True)
         (source / path).write_text(content)
     (source / "train.py").write_text(text)
-    found = mentioned_but_excluded(str(source), "train.py", scan_source(str(source)))
+    found = mentioned_but_excluded(str(source), mentioned(str(source), ["train.py"]), scan_source(str(source)))
     assert {mention.path for mention in found} == {"data/raw/pima.txt", "parts/one"}
 
 
@@ -153,7 +153,7 @@ def test_a_module_that_is_left_out_is_a_mention(source):
     (source / ".gitignore").write_text("helpers.py\n")
     (source / "helpers.py").write_text("")
     (source / "train.py").write_text("import helpers")
-    (found,) = mentioned_but_excluded(str(source), "train.py", scan_source(str(source)))
+    (found,) = mentioned_but_excluded(str(source), mentioned(str(source), ["train.py"]), scan_source(str(source)))
     assert found.path == "helpers.py"
 
 

@@ -2,7 +2,7 @@ import os
 
 import pytest
 from espalier.snapshot import propose as module
-from espalier.snapshot.mentions import mentioned_but_excluded
+from espalier.snapshot.mentions import mentioned, mentioned_but_excluded
 from espalier.snapshot.propose import propose
 from espalier.snapshot.take import scan_source
 
@@ -45,7 +45,7 @@ def test_what_scripts_use_is_taken_in_again(project):
     assert notes[0].startswith("R/helpers.R uses data/train.csv (5 kB), which .gitignore:1 leaves out.")
     (project / ".espalierignore").write_text("\n".join(lines))
     found = scan_source(str(project))
-    assert mentioned_but_excluded(str(project), "fit.R", found) == []
+    assert mentioned_but_excluded(str(project), mentioned(str(project), ["fit.R"]), found) == []
     assert not {"secret.txt", ".env"} & {entry.path for entry in found.files}
 
 

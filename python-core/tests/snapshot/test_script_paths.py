@@ -20,7 +20,7 @@ def project(tmp_path: Path) -> Path:
 
 def found(source: Path, text: str, script: str = "train.R", **more: Any) -> List[str]:
     (source / script).write_text(text)
-    return mentions_above(str(source), scripts_of(str(source), script), **more)
+    return mentions_above(str(source), scripts_of(str(source), script)[0], **more)
 
 
 def test_what_to_submit_instead(project: Path) -> None:

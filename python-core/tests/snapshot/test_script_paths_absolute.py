@@ -18,7 +18,7 @@ def project(tmp_path: Path) -> Path:
 
 def found(source: Path, text: str, *given: str) -> List[str]:
     (source / "train.R").write_text(text)
-    return absolute_mentions(str(source), scripts_of(str(source), "train.R"), given)
+    return absolute_mentions(str(source), scripts_of(str(source), "train.R")[0], given)
 
 
 def test_the_project_itself(project: Path) -> None:

@@ -118,7 +118,7 @@ class JobLog:
             EspalierError: `bad_argument` when both or neither of `path` and `plot` are given.
         """
         if (path is None) == (plot is None):
-            raise EspalierError("bad_argument", f"log_image({name!r}) needs either path or plot.")
+            raise EspalierError("bad_argument", f"Can't log the image {name!r}: give either `path` or `plot`.")
         name = self._label(name)
         if self._run_dir is None:
             return self._tell()
@@ -277,11 +277,11 @@ class JobLog:
         self._say_once(kind, " ".join(filter(None, [text, hint])))
 
     def _tell(self) -> None:
-        self._say_once("offline", "this script is no job, so nothing is recorded. Submit it as a run.")
+        self._say_once("offline", "this script isn't a job, so nothing is recorded. Submit it as a run.")
 
     def _not_written(self, error: OSError) -> None:
         """A full disk must not end a training that took hours; the metrics logged before are whole."""
-        self._say_once("disk", f"metrics cannot be recorded ({error.strerror}); the script goes on without.")
+        self._say_once("disk", f"can't record metrics ({error.strerror}). The script goes on without.")
 
     def _say_once(self, kind: str, text: str) -> None:
         if kind in self._said:

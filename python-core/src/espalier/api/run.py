@@ -96,7 +96,11 @@ class Run(RunParts, RunFiles, RunSecrets, RunChildren):
             record_at_exit(run.run_dir)
             return run
         if not allow_offline:
-            raise EspalierError("run_not_active", "This process is no job of espalier.", "Submit the script as a run.")
+            raise EspalierError(
+                "run_not_active",
+                "Can't find a run of this process: it isn't a job of espalier.",
+                "Submit the script as a run.",
+            )
         return OfflineRun()
 
     @property
@@ -408,11 +412,11 @@ class Run(RunParts, RunFiles, RunSecrets, RunChildren):
 
     def _missing(self, error: FileNotFoundError) -> EspalierError:
         if os.path.isdir(self._paths.root):
-            message = f"The run {self._id} is damaged: {error.filename} is missing."
+            message = f"Can't read the run {self._id}: {error.filename} is missing."
             hint = "Restore the file from a backup, or delete the run's folder."
             return EspalierError("damaged", message, hint, path=error.filename)
         return EspalierError(
-            "run_missing", f"The run {self._id} is not in {self._workspace_path} any more.", "See list_runs()."
+            "run_missing", f"Can't find the run {self._id} in {self._workspace_path} any more.", "See list_runs()."
         )
 
 
@@ -431,4 +435,8 @@ class _Nowhere(RunPaths):
         pass
 
     def __getattribute__(self, name: str) -> NoReturn:
-        raise EspalierError("run_not_active", "This process is no job of espalier.", "Submit the script as a run.")
+        raise EspalierError(
+            "run_not_active",
+            "Can't find a run of this process: it isn't a job of espalier.",
+            "Submit the script as a run.",
+        )

@@ -29,21 +29,21 @@ def command_of(noun: str, record: Mapping[str, Any], member: Mapping[str, Any]) 
     ]
     params += parameters.from_member(member, has_workspace=has_workspace)
     if (record["name"], member["name"]) == _OF_EXPERIMENTS[:2]:
-        names, text = ["-e", "--experiment", "_experiment"], "Only those of one experiment."
+        names, text = ["-e", "--experiment", "_experiment"], "Only runs of one experiment."
         params.append(click.Option(names, help=text, shell_complete=complete.experiments))
     params += workspace_options() if has_workspace else []
     if member["name"] in _DOWNLOADS:
         params.append(click.Option(["--overwrite", "_overwrite"], is_flag=True, help="Replace files that exist."))
     if member["returns"]["type"] == "frame":
-        text = "Only these columns, and in this order: run_id,metrics.auc."
+        text = "Show these columns in this order: run_id,metrics.auc."
         params.append(click.Option(["--columns", "_columns"], metavar="NAME,...", help=text))
     params += output_options()
     if _deletes(member):
         params.append(click.Option(["-y", "--yes", "_yes"], is_flag=True, help="Don't ask."))
-        params.append(click.Option(["--dry-run", "_dry_run"], is_flag=True, help="Only list what would go."))
+        params.append(click.Option(["--dry-run", "_dry_run"], is_flag=True, help="Only list what would be deleted."))
     elif not member["route"].startswith("GET"):
         params.append(
-            click.Option(["--dry-run", "_dry_run"], is_flag=True, help="Show what is asked for; change nothing.")
+            click.Option(["--dry-run", "_dry_run"], is_flag=True, help="Show the request without carrying it out.")
         )
     text = in_commands(" ".join(member["doc"]["text"].split("\n\n")[0].split()))
 
@@ -110,7 +110,7 @@ def workspace_options() -> List[click.Parameter]:
 
 def path_option() -> click.Option:
     """Where workspaces are looked for."""
-    return click.Option(["--path", "_path"], type=click.Path(), help="A project, or a folder that holds workspaces.")
+    return click.Option(["--path", "_path"], type=click.Path(), help="A project, or a folder with workspaces.")
 
 
 def output_options() -> List[click.Parameter]:
@@ -151,7 +151,7 @@ def _carry_out(record: Mapping[str, Any], member: Mapping[str, Any], keys: List[
         refuse_existing(workspace, identity["id"], member["name"], found.arguments)
     result = views.whole(request, request.carry_out())
     if found.is_page and getattr(result, "page_token", None):
-        tell(f"These are the first {len(result)}; --all lists all of them.", "i")
+        tell(f"The first {len(result)} are shown. --all lists all.", "i")
     views.remarks(request, result, record["noun"], member["command"])
     output.show(result, values, request)
 

@@ -82,7 +82,7 @@ def _kinds(result: Any) -> Mapping[str, str]:
 
 
 def plain(value: Any) -> Any:
-    """A result as JSON values. What is missing is null, also NaN; infinite numbers are text."""
+    """A result as JSON values. A missing value is null, also NaN; infinite numbers are text."""
     if isinstance(value, Frame):
         times = [name for name, kind in value.kinds.items() if kind == "time"]
         rows = [{name: plain(cell) for name, cell in row.items()} for row in value.rows()]

@@ -12,7 +12,7 @@ from espalier.cli.text import one_line, tell
 
 # Of a run's details what a person reads elsewhere, or as JSON.
 _ASIDE = ("runId", "runDefinition", "environment", "provenance", "logFiles")
-_NOTHING = {"verify": "Nothing is damaged.", "get_usage": "Nothing was measured of what the run used."}
+_NOTHING = {"verify": "Nothing is damaged.", "get_usage": "The run has no measurements of resources."}
 
 
 def whole(request: Request, result: Any) -> Any:
@@ -92,7 +92,7 @@ def remarks(request: Request, result: Any, noun: str, command: str) -> None:
         import difflib
 
         near = difflib.get_close_matches(identity["name"], _experiments(identity), 1, 0.6)
-        tell(f'There is no experiment "{identity["name"]}".' + (f' Did you mean "{near[0]}"?' if near else ""), "!")
+        tell(f'Can\'t find the experiment "{identity["name"]}".' + (f' Did you mean "{near[0]}"?' if near else ""), "!")
     else:
         word = noun if command == "list" else command
         default = f"There are no {word.replace('-', ' ')}." if word.endswith("s") else "There is nothing to show."

@@ -4,7 +4,7 @@ from typing import Any, List, Mapping, Sequence, Tuple
 
 from espalier.base.errors import EspalierError
 from espalier.base.model.codec import shown
-from espalier.jobfile.document import Document, Place, Spot, Way, Word, bad_job
+from espalier.jobfile.document import Document, Place, Places, Spot, Way, Word, bad_job
 from espalier.jobfile.reader import DEEPEST, checked_text, plain_value, read_document
 
 _NAMES = "Names have dots between them: params.trees=500."
@@ -29,10 +29,10 @@ def set_values(document: Document, texts: Sequence[str], values: Mapping[str, An
         place = Place(document.path, setting=name)
         names = name.split(".", DEEPEST)
         if not all(names):
-            raise EspalierError("bad_argument", f"{shown(name)} can't be set: it isn't the name of a field.", _NAMES)
+            raise EspalierError("bad_argument", f"Can't set {shown(name)}: it isn't the name of a field.", _NAMES)
         first = next((at for at, part in enumerate(names[:-1], 1) if part in _BY_NAME), len(names))
         names[first:] = [".".join(names[first:])] if names[first:] else []
-        document.values = _replaced(document, document.values, names, convert(value, place), place)
+        _replace(document, names, convert(value, place), place)
 
 
 def _split(text: str) -> Tuple[str, str]:
@@ -64,22 +64,36 @@ def _converted(value: Any, place: Place) -> Any:
         return Word(str(int(value) if is_whole else value), value)
     if value is None or isinstance(value, str):
         return value and checked_text(value, place)
-    message = f"{shown(place.setting)} can't be set to an object of type {type(value).__name__}."
+    message = f"Can't set {shown(place.setting)} to an object of type {type(value).__name__}."
     raise EspalierError("bad_argument", message, "Give text, a number, a logical, or a list of them.")
 
 
-def _replaced(document: Document, value: Any, names: List[str], new: Any, place: Place, way: Way = ()) -> Any:
-    """The value at a way with another at the end of further names; maps that aren't there are made."""
-    if not names:
-        kept = {known: spot for known, spot in document.places.items() if known[: len(way)] != way}
-        document.places = {**kept, way: Spot(place, place)}
-        return new
-    document.places.setdefault(way, Spot(place, place))
-    name, rest = names[0], names[1:]
-    if isinstance(value, list) and name.isdecimal() and len(name) < 6 and int(name) < len(value):
-        at = int(name)
-        return [*value[:at], _replaced(document, value[at], rest, new, place, (*way, at)), *value[at + 1 :]]
-    # (a single value gives way to the map that is asked for)
-    fields = dict(value) if isinstance(value, dict) else {}
-    fields[name] = _replaced(document, fields.get(name), rest, new, place, (*way, name))
-    return fields
+def _replace(document: Document, names: List[str], new: Any, place: Place) -> None:
+    """Put another value at the end of some names; maps that aren't there are made."""
+    spot, top = Spot(place, place), [document.values]
+    holder: Any = top
+    key: Any = 0
+    way: Way = ()
+    for name in names:
+        document.places.setdefault(way, spot)
+        value = holder[key]
+        if isinstance(value, list) and name.isdecimal() and len(name) < 6 and int(name) < len(value):
+            holder, key = value, int(name)
+        else:
+            if not isinstance(value, dict):  # (a single value gives way to the map that is asked for)
+                holder[key] = value = {}
+            holder, key = value, name
+            value.setdefault(name, None)
+        way = (*way, key)
+    _forget(document.places, holder[key], way)
+    document.places[way] = spot
+    holder[key] = new
+    document.values = top[0]
+
+
+def _forget(places: Places, value: Any, way: Way) -> None:
+    """Take a value's place out of others, and those of what is in it."""
+    places.pop(way, None)
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, item in inside:
+        _forget(places, item, (*way, name))

@@ -22,7 +22,7 @@ from espalier.executors.registry import executor_of
 from espalier.jobs.commit import build_folder, meta_record, place_folder, queued_status, sync_together
 from espalier.jobs.plan import Plan, each_trial
 from espalier.lifecycle.moved import job_folder
-from espalier.queue.home import allocator, queue_paths
+from espalier.queue.home import allocator
 from espalier.queue.step import step_locked
 from espalier.queue.tickets import add_ticket, next_sequence, remove
 from espalier.snapshot.diff import start_diff
@@ -67,7 +67,7 @@ def trials_of(
     _refuse_in_container()
     count = len(params)
     if not 1 <= count <= MANY:
-        raise EspalierError("bad_argument", f"One call submits 1 to {MANY:,} trials, and `params` has {count:,}.")
+        raise EspalierError("bad_argument", f"Can't submit {count:,} trials by one call: 1 to {MANY:,} are possible.")
     for name, given in (("tags", tags), ("display_names", display_names)):
         if given is not None and len(given) != count:
             message = f"`{name}` has {len(given):,} elements, and `params` has {count:,}."
@@ -106,7 +106,7 @@ def commit_trials(paths: WorkspacePaths, plans: Sequence[Plan], metas: Sequence[
     Raises:
         EspalierError: `workspace_missing`, `workspace_read_only`.
     """
-    queue = queue_paths()  # first: where there can be no queue, nothing is written
+    queue = plans[0].queue
     written: List[_Written] = []
     try:
         _write_aside(paths, plans, metas, written)

@@ -33,7 +33,7 @@ from espalier.base.types import Text
 from espalier.jobs.plan import Plan
 from espalier.lifecycle.children import opened_entries
 from espalier.lifecycle.digests import origin_of, record_digests
-from espalier.queue.home import allocator, queue_paths
+from espalier.queue.home import allocator
 from espalier.queue.step import step_locked
 from espalier.queue.tickets import add_ticket, remove_ticket_of
 from espalier.snapshot.diff import start_diff, store_diff
@@ -145,7 +145,7 @@ def record_child(parent: RunPaths, child_id: str) -> None:
         _enter(parent, child_id)
     except OSError as error:
         if not os.path.isdir(parent.root):
-            message = f"The parent run {os.path.basename(parent.root)} is gone."
+            message = f"Can't find the parent run {os.path.basename(parent.root)} any more."
             raise EspalierError("run_missing", message, "See list_runs().") from error
         raise cannot_write(parent.workspace.root, error) from error
 
@@ -196,7 +196,7 @@ def commit(paths: WorkspacePaths, plan: Plan, tags: Mapping[str, Text]) -> str:
     Raises:
         EspalierError: `workspace_missing`, `workspace_read_only`.
     """
-    queue = queue_paths()  # first: where there can be no queue, nothing is written
+    queue = plan.queue
     diff = start_diff(plan.diff)  # git is done when the folder is
     spec = plan.spec
     records = {META: meta_record(paths, plan.display_name, tags), ENV: plan.env}

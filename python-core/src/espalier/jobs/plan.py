@@ -19,13 +19,23 @@ from espalier.base.model.resolve import shown_command
 from espalier.base.model.words import LITERAL
 from espalier.base.names import check_name
 from espalier.base.paths import FORMAT, SPEC_FORMAT, WorkspacePaths
+from espalier.base.queue_paths import QueuePaths
 from espalier.base.records import now_iso
 from espalier.base.retry import checked_retry
 from espalier.base.scripts import language_of
 from espalier.executors.registry import BUILT_IN, executor_for
 from espalier.jobs.demands import hide_gpus, refuse_impossible, refuse_incapable
 from espalier.jobs.documents import refuse_missing_tools
-from espalier.jobs.environment import MADE, SESSION, choose_environment, full_core, preparing, with_gpu, with_version
+from espalier.jobs.environment import (
+    MADE,
+    SESSION,
+    choose_environment,
+    full_core,
+    preparing,
+    refuse_missing_extras,
+    with_gpu,
+    with_version,
+)
 from espalier.jobs.inherited import for_environment, inherited_variables, notes_on_missing
 from espalier.jobs.inputs import declared_outputs, fetching, identity_of, resolve_inputs, runs_waited_for
 from espalier.jobs.known_params import unknown_params
@@ -38,7 +48,7 @@ from espalier.queue.home import queue_paths
 from espalier.snapshot.diff import Asked, ask_for_diff
 from espalier.snapshot.entries import Excluded, Scan
 from espalier.snapshot.git import start_git
-from espalier.snapshot.mentions import mentioned_but_excluded, scripts_of
+from espalier.snapshot.mentions import mentioned, mentioned_but_excluded, scripts_of
 from espalier.snapshot.script_paths import absolute_mentions, mentions_above
 from espalier.snapshot.take import Snapshot, scan_source, store_scan
 from espalier.vault.known import NOT_SEARCHED, refuse_secret_values
@@ -57,6 +67,7 @@ class Plan(NamedTuple):
     warnings: List[str]
     diff: Optional[Asked]
     git_index: bytes
+    queue: QueuePaths
 
 
 def plan(
@@ -113,8 +124,8 @@ def plan_trials(
         given = [paths.root, *(item.path for item in inputs if not item.url)]
         all_params = _merged(trials)
         words = named_files(config, all_params)
-        warnings += _not_found_by_the_job(source, script, words, scanned, inputs)
-        scripts = scripts_of(source, script)
+        scripts, named = scripts_of(source, script)
+        warnings += _not_found_by_the_job(source, [*mentioned(source, [], words), *named], scanned, inputs)
         warnings += absolute_mentions(source, scripts, given)
         warnings += mentions_above(source, scripts, given, words)
         if script:
@@ -124,9 +135,11 @@ def plan_trials(
     chosen = choose_environment(paths, config, experiment, executor.capabilities)
     if chosen is not None:
         refuse_secret_values(paths, {"environment": chosen.environment})
+    refuse_missing_extras(paths, config, chosen)
     config = with_gpu(config, chosen)
     refuse_incapable(executor, config, chosen.how if chosen is not None else SESSION)
-    there = capacity(queue_paths())
+    queue = queue_paths()  # (where there can be no queue, nothing is written)
+    there = capacity(queue)
     refuse_impossible(paths, config, there)
     around = surroundings(config, source, language_of(script), chosen, executor)
     path = around.variables.get("PATH", os.defpath)
@@ -176,7 +189,7 @@ def plan_trials(
         env.update(preparing(paths, chosen, config, for_environment(inherited_variables(config.session))))
     diff = ask_for_diff(git, scanned) if git and scanned and config.wants_diff else None
     notes += snapshot.excluded_notes if snapshot else []
-    return [Plan(spec, config.display_name, JobEnv(**env), notes, warnings, diff, git_index) for spec in specs]
+    return [Plan(spec, config.display_name, JobEnv(**env), notes, warnings, diff, git_index, queue) for spec in specs]
 
 
 def _merged(trials: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -316,21 +329,27 @@ def _recorded(config: ScriptRunConfig) -> Dict[str, object]:
 def _checked_source(config: ScriptRunConfig) -> Optional[str]:
     if config.source_directory is None:
         if config.entry_script is not None:
-            raise EspalierError("bad_argument", "entry_script needs a source_directory.", "Give the script's folder.")
+            raise EspalierError(
+                "bad_argument",
+                "Can't find the entry script: `source_directory` is missing.",
+                "Give the script's folder.",
+            )
         return None
     source = os.path.abspath(os.path.expanduser(config.source_directory))
     if not os.path.isdir(source):
         seen = "is a file" if os.path.exists(source) else "does not exist"
-        raise EspalierError("source_missing", f"The source directory {source} {seen}.", "Correct source_directory.")
+        raise EspalierError(
+            "source_missing", f"Can't use the source directory {source}: it {seen}.", "Correct source_directory."
+        )
     return source
 
 
 def _not_found_by_the_job(
-    source: str, script: Optional[str], words: List[Tuple[str, str]], scanned: Scan, inputs: Sequence[Input]
+    source: str, named: List[Tuple[str, str]], scanned: Scan, inputs: Sequence[Input]
 ) -> List[str]:
-    """A warning for each file that script, command or arguments name and that the job will not find."""
+    """A warning for each file that is named (see `mentioned`) and that the job will not find."""
     given = [os.path.realpath(item.path) for item in inputs if not item.url]
-    mentions = mentioned_but_excluded(source, script, scanned, words)
+    mentions = mentioned_but_excluded(source, named, scanned)
     return [item.message for item in mentions if os.path.realpath(os.path.join(source, item.path)) not in given]
 
 
@@ -338,6 +357,6 @@ def _refuse_excluded_script(why: Optional[Excluded], script: str) -> None:
     if why is not None:
         raise EspalierError(
             "script_missing",
-            f"The entry script {script!r} is left out of the snapshot by {why.decision.rule} ({why.decision.origin}).",
+            f"Can't run {script!r}: {why.decision.rule} ({why.decision.origin}) leaves it out of the snapshot.",
             "Change that rule, or rename the script.",
         )

@@ -5,6 +5,7 @@ from typing import List, Optional, Tuple
 
 from espalier.base.model.job import CopyRepository, WorkingCopy
 from espalier.base.project import project_root
+from espalier.base.records import read_plain
 from espalier.snapshot.gitconfig import Repository
 
 # An index of git that is larger is not copied.
@@ -29,8 +30,7 @@ def working_copy(source: str, repository: Optional[Repository], commit: Optional
     place = os.path.realpath(source)
     root = repository.top if repository is not None else project_root(place)
     top = root or place
-    directory = os.path.relpath(place, top)
-    directory = "" if directory == os.curdir else directory
+    directory = "" if place == top else os.path.relpath(place, top)
     if not _is_text(directory):
         top, directory, repository = place, "", None
     git = CopyRepository(commit, repository.common_dir) if repository and _is_text(repository[2]) else None
@@ -43,12 +43,11 @@ def read_index(repository: Optional[Repository]) -> bytes:
     """The index of a repository; empty if there is none that could be copied."""
     if repository is None:
         return b""
+    path = os.path.join(repository.git_dir, "index")
     try:
-        with open(os.path.join(repository.git_dir, "index"), "rb") as file:
-            data = file.read(_LARGEST_INDEX + 1)
+        return read_plain(path, follow=True, follow_folder=True, limit=_LARGEST_INDEX)
     except OSError:
         return b""
-    return data if len(data) <= _LARGEST_INDEX else b""
 
 
 def _marks(top: str, directory: str) -> List[str]:

@@ -1,8 +1,11 @@
 """What must be known of a repository's own configuration before git may run in it: read as text only."""
 
+import contextlib
 import os
 import re
 from typing import Dict, List, NamedTuple, Optional, Set, Tuple
+
+from espalier.base.records import read_plain
 
 _SIZE = 1 << 20
 _DEPTH = 10
@@ -31,9 +34,11 @@ def is_anothers(repository: Repository) -> bool:
     """
     if not hasattr(os, "geteuid"):
         return False
-    places = (repository.git_dir, repository.common_dir, os.path.join(repository.top, ".git"))
-    owners = {os.stat(place).st_uid for place in places if os.path.exists(place)}
-    return not owners <= {os.geteuid(), 0}
+    for place in {repository.git_dir, repository.common_dir, os.path.join(repository.top, ".git")}:
+        with contextlib.suppress(OSError):
+            if os.stat(place).st_uid not in (os.geteuid(), 0):
+                return True
+    return False
 
 
 def repository_around(source: str) -> Optional[Repository]:
@@ -50,12 +55,12 @@ def repository_around(source: str) -> Optional[Repository]:
         dot = os.path.join(folder, ".git")
         is_there = os.path.exists(dot)
         if is_there and os.path.isfile(dot):  # a worktree or a submodule
-            line = _text(dot).strip()
+            line = _line(dot)
             if not line.startswith("gitdir:"):
                 return None
             dot = os.path.normpath(os.path.join(folder, line[len("gitdir:") :].strip()))
         if is_there and os.path.isfile(os.path.join(dot, "HEAD")):
-            shared = _text(os.path.join(dot, "commondir")).strip()
+            shared = _line(os.path.join(dot, "commondir"))
             return Repository(folder, dot, os.path.normpath(os.path.join(dot, shared)) if shared else dot)
         above = os.path.dirname(folder)
         if above == folder:
@@ -78,12 +83,17 @@ def config_texts(repository: Repository) -> Optional[List[str]]:
     seen: Set[str] = set()
     while pending:
         path, depth = pending.pop(0)
-        if path in seen or not os.path.exists(path):
+        if path in seen:
             continue
-        if depth > _DEPTH or not os.path.isfile(path) or os.path.getsize(path) > _SIZE:
+        try:
+            text = _text(path)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError:
+            return None
+        if depth > _DEPTH:
             return None
         seen.add(path)
-        text = _text(path)
         texts.append(text)
         if _INCLUDE.search(text):
             for value in _PATH.findall(text.replace("\\\n", "")):
@@ -192,8 +202,14 @@ def _value(text: str) -> str:
 
 
 def _text(path: str) -> str:
+    """The text of a plain file. Raises OSError, also where it is larger than `_SIZE`."""
+    data = read_plain(path, follow=True, follow_folder=True, limit=_SIZE)
+    return data.decode("utf-8", "surrogateescape").replace("\r\n", "\n")
+
+
+def _line(path: str) -> str:
+    """The text of a file that names a place; empty where it can't be read."""
     try:
-        with open(path, "rb") as file:
-            return file.read(_SIZE).decode("utf-8", "surrogateescape").replace("\r\n", "\n")
+        return _text(path).strip()
     except OSError:
         return ""

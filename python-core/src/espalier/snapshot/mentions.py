@@ -7,7 +7,7 @@ import os
 import re
 from collections import deque
 from functools import partial
-from typing import Callable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from espalier.base.names import argument_name
 from espalier.base.paths import KEPT_FOLDERS
@@ -43,29 +43,23 @@ class Literals(NamedTuple):
     finds_root: bool
 
 
-def mentioned_but_excluded(
-    source: str, entry_script: Optional[str], scan: Scan, words: Sequence[Tuple[str, str]] = ()
-) -> List[Mention]:
-    """Looks in the entry script, and in the code and configuration that it names, for names of what exists in the
-    folder but is left out.
+def mentioned_but_excluded(source: str, named: Iterable[Tuple[str, str]], scan: Scan) -> List[Mention]:
+    """What a job names that exists in the source folder but is left out of the snapshot.
 
     Args:
         source: The source folder.
-        entry_script: The script's path in it.
+        named: Who names a path, and the path; see `mentioned`.
         scan: A walk of the folder.
-        words: What else names files, with who names them: `("The command", "data/x.csv")`.
 
     Returns:
-        One mention a path, in the script's order.
+        One mention a path, in their order.
     """
-    if not scan.excluded:
-        return []
-    mentions: List[Mention] = []
-    for who, path in mentioned(source, [entry_script] if entry_script else [], words):
-        item = left_out_by(path, scan)
+    mentions: Dict[str, Mention] = {}
+    for who, path in named:
+        item = left_out_by(path, scan) if path not in mentions else None
         if item is not None:
-            mentions.append(_mention(source, path, who, item, scan.rules))
-    return mentions
+            mentions[path] = _mention(source, path, who, item, scan.rules)
+    return list(mentions.values())
 
 
 def mentioned(
@@ -76,7 +70,7 @@ def mentioned(
     Args:
         source: The folder.
         scripts: Where to begin: paths in it.
-        words: As in `mentioned_but_excluded`.
+        words: What else names files, with who names them: `("The command", "data/x.csv")`.
         read: Takes up each file that was read.
 
     Yields:
@@ -111,13 +105,14 @@ def mentioned(
                 yield from follow(file, path)
 
 
-def scripts_of(source: str, script: Optional[str]) -> List[Literals]:
-    """The entry script, if there is one, and the code that it names, directly or not."""
+def scripts_of(source: str, script: Optional[str]) -> Tuple[List[Literals], List[Tuple[str, str]]]:
+    """The entry script, if there is one, and the code that it names, directly or not; and all that these name, and
+    configuration that they name: see `mentioned`."""
     if script is None:
-        return []
+        return [], []
     read: List[Literals] = []
-    deque(mentioned(source, [script], read=read), maxlen=0)
-    return [each for each in read if each.file == script or kind_of(each.file) in CODE + DOCUMENTS]
+    named = list(mentioned(source, [script], read=read))
+    return [each for each in read if each.file == script or kind_of(each.file) in CODE + DOCUMENTS], named
 
 
 def text_of(source: str, file: str) -> str:

@@ -147,12 +147,13 @@ def line_blocks(path: str) -> Iterator[Tuple[range, bytes]]:
     """
     rest, first = b"", 1
     with _opened(path) as file:
+        size = os.fstat(file.fileno()).st_size
         while True:
-            # (more where a line is longer than a block: each byte is copied a few times only)
-            block = file.read(max(_BLOCK_BYTES, len(rest)))
-            if not block:
-                return
-            block = rest + block
+            # (more where a line is longer than a block: each byte is copied a few times only; less for most logs:
+            # memory for a block takes longer to get than they to read)
+            wanted = max(min(_BLOCK_BYTES, size + 1), len(rest))
+            read = file.read(wanted)
+            block = rest + read
             end = block.rfind(b"\n")
             if end >= 0:
                 numbers = range(first, first + block.count(b"\n", 0, end) + 1)
@@ -161,6 +162,8 @@ def line_blocks(path: str) -> Iterator[Tuple[range, bytes]]:
             rest = block[end + 1 :]
             if len(rest) > LINE_BYTES:  # (a sparse file has any length)
                 raise _endless_line(path, first)
+            if len(read) < wanted:  # the end
+                return
 
 
 @contextlib.contextmanager
@@ -183,12 +186,12 @@ def _opened(path: str) -> BinaryIO:
 
 
 def _unreadable(path: str, error: OSError) -> EspalierError:
-    message = f"{path} is no readable event log: {error.strerror}."
+    message = f"Can't read the event log {path}: {error.strerror}."
     return EspalierError("damaged", message, link_remedy(path) or "Move it elsewhere to read the rest.", path=path)
 
 
 def _endless_line(path: str, number: int) -> EspalierError:
-    message = f"{path} is damaged at line {number}, which has no end."
+    message = f"Can't read {path}: line {number} has no end."
     return EspalierError("damaged", message, "Remove that line to read the rest.", path=path, line=number)
 
 
@@ -219,6 +222,6 @@ def _check_header(header: Dict[str, Any], path: str) -> None:
     if not isinstance(version, int) or version > FORMAT:
         raise EspalierError(
             "newer_format",
-            f"{path} has format {version}, this espalier reads up to {FORMAT}.",
+            f"Can't read {path}: it has format {version}, and this espalier reads up to {FORMAT}.",
             "Install a newer espalier.",
         )

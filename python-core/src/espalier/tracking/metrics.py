@@ -17,7 +17,7 @@ from espalier.tracking.scalars import Placed, Scalars, read_log, typed_column
 
 
 class Column(NamedTuple):
-    """What was logged into one column: `{"kind", "value"}` a row, None where a row lacks it, and the last kind said."""
+    """What was logged into one column: `{"kind", "value"}` a row, None where a row lacks it, and the last kind."""
 
     kind: str
     cells: List[Optional[Dict[str, Any]]]
@@ -126,7 +126,7 @@ def _reported(run: RunPaths, damage: Damage) -> Iterator[None]:
         yield
         damage.warn()
     except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
-        raise EspalierError("damaged", f"An event of {run.root} lacks what its type needs: {error!r}.") from error
+        raise EspalierError("damaged", f"Can't read an event of {run.root}: a field is missing: {error!r}.") from error
 
 
 def history_frame(run: RunPaths, name: Optional[str] = None) -> Frame:
@@ -242,7 +242,7 @@ def _columns(run: RunPaths, events: List[Dict[str, Any]], damage: Damage) -> Opt
     parts = [_part(kind, event) for event in damage.whole(run, (each for each in events if each["type"] == kind))]
     found = [part for part in parts if part is not None]
     if len(found) < len(parts) or not all(whole for _, _, whole in found):
-        _warn(f"Some of what was logged as {events[-1].get('name')!r:.100} cannot be read, and is missing")
+        _warn(f"Some values of {events[-1].get('name')!r:.100} can't be read and are missing")
     return _stacked(found) if found else None
 
 

@@ -53,19 +53,24 @@ class WorkspaceHandle:
 
     def _checked(self: _Self) -> _Self:
         """This workspace, once it is known to be there and readable."""
+        self._checked_id()
+        return self
+
+    def _checked_id(self) -> str:
+        """The workspace's id. See `_checked`."""
         try:
             record = read_record(self._paths.record, follow=True)
         except (FileNotFoundError, NotADirectoryError):
             raise EspalierError(
                 "workspace_missing",
-                f"There is no workspace at {self._paths.root}.",
+                f"Can't find a workspace at {self._paths.root}.",
                 "Create it with workspace() or create_workspace(), or correct name and path.",
                 path=self._paths.root,
             ) from None
         if not isinstance(record.get("id"), str):
-            raise EspalierError("damaged", f"{self._paths.record} holds no id.", path=self._paths.record)
+            raise EspalierError("damaged", f"Can't read {self._paths.record}: it has no id.", path=self._paths.record)
         nudge()
-        return self
+        return str(record["id"])
 
     def _index(self) -> RunIndex:
         return RunIndex(self._paths, _summarise)
