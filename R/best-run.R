@@ -8,7 +8,7 @@
 #'   [get_child_runs()] return it; or a run, for the best of the runs below it.
 #' @param metric Name of the metric.
 #' @param maximize Whether the largest value is the best one. `FALSE` for the smallest, as of a loss.
-#' @param value Which value counts of a metric that a run logged more than once: `"last"`, which is that of the finished
+#' @param which Which value counts of a metric that a run logged more than once: `"last"`, which is that of the finished
 #'   model in most scripts, `"best"`, the largest (or smallest) it ever had, or `"first"`.
 #' @param status Only runs in this state. By default only completed runs count; `NULL` for all.
 #' @param include_children Of a workspace or an experiment also runs that have a parent.
@@ -25,17 +25,17 @@
 #'   complete_run(run)
 #' }
 #' get_run_metrics(best_run(exp, "loss", maximize = FALSE))
-#' best_run(ws, "loss", maximize = FALSE, value = "best")
-#' best_run(get_runs_in_experiment(exp), "loss", value = "first")
+#' best_run(ws, "loss", maximize = FALSE, which = "best")
+#' best_run(get_runs_in_experiment(exp), "loss", which = "first")
 #' @export
-best_run <- function(x, metric, maximize = TRUE, value = "last", status = "Completed", include_children = FALSE) {
+best_run <- function(x, metric, maximize = TRUE, which = "last", status = "Completed", include_children = FALSE) {
   if (missing(x)) abort_missing("x")
   check_string(metric, "metric")
   check_flag(maximize, "maximize")
-  check_string(value, "value")
+  check_choice(which, c("last", "best", "first"), "which")
   check_string(status, "status", null = TRUE)
   check_flag(include_children, "include_children")
-  best <- function(workspace, ...) workspace$runs$best(metric, maximize, value, include_children = include_children, status = status, ...)
+  best <- function(workspace, ...) workspace$runs$best(metric, maximize, which, include_children = include_children, status = status, ...)
   if (inherits(x, "Workspace")) return(best(x))
   if (inherits(x, "Experiment")) return(best(x$workspace, experiment = x$name))
   if (inherits(x, "Run")) return(best(workspace_of(x), parent = x$id))

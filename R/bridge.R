@@ -17,8 +17,14 @@ core_call <- function(class, method, identity = NULL, args_json = "{}", decode =
   without <- answer_in_job(class, method, identity, args_json)
   if (!is.null(without)) return(decode(without$value))
   callable <- bridge_callable()
-  response <- undisturbed(callable(core_request(class, method, identity, args_json)))
-  core_answer(if (nzchar(response)) jsonlite::parse_json(response), decode)
+  request <- core_request(class, method, identity, args_json)
+  ask <- function() {
+    response <- undisturbed(callable(request))
+    if (nzchar(response)) jsonlite::parse_json(response)
+  }
+  response <- ask()
+  while (provide_extra(response)) response <- ask()
+  core_answer(response, decode)
 }
 
 #' A call of Python that no interrupt leaves by a jump; one that comes meanwhile is seen right after it
@@ -146,8 +152,9 @@ bridge_connect <- function() {
   if (nzchar(choice$env)) entry$own_environment(variables_json(variables))
   abort_if_unmet(state)
   bridge_complete(entry, state)
-  bridge_offer(entry, state)
   .bridge$state <- state
+  .bridge$add_site <- entry$add_site
+  bridge_offer(entry, state)
   .bridge$token <- state$token
   .bridge$pid <- Sys.getpid()
   .bridge$jobs <- list(
@@ -297,16 +304,22 @@ bridge_complete <- function(entry, state) {
   invisible()
 }
 
-#' What environments, images and the keyvault need (docker, cryptography) a Python of the user's may lack: those of our
-#' private environment serve, if it has been made and is of the same version
+#' The optional parts of our private environment serve a Python of the user's too, if it is of the same version
 #' @noRd
 bridge_offer <- function(entry, state) {
   env <- managed_env()
-  if (is.null(env) || identical(normalizePath(env), normalizePath(state$prefix, mustWork = FALSE))) return(invisible())
-  site <- tryCatch(managed_site(), espalier_error = function(e) "")
-  minor <- sub("^([0-9]+[.][0-9]+).*", "\\1", state$version)
-  if (basename(dirname(site)) %in% c(paste0("python", minor), "Lib")) entry$add_site(site, "[]")
-  invisible()
+  if (is.null(env) || runs_in(env) || !fits_python(env, state$version)) return(invisible())
+  entry$add_site(site_packages(env), "[]")
+  for (name in extras_there(env)) entry$add_site(extra_folder(env, name), "[]")
+}
+
+#' Whether the Python of this session is that of our private environment
+#' @noRd
+runs_in <- function(env) identical(normalizePath(env), normalizePath(.bridge$state$prefix, mustWork = FALSE))
+
+fits_python <- function(env, version) {
+  minor <- sub("^([0-9]+[.][0-9]+).*", "\\1", version)
+  basename(dirname(site_packages(env))) %in% c(paste0("python", minor), "Lib")
 }
 
 warn_from_core <- function(said) {

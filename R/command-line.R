@@ -10,7 +10,7 @@
 #'
 #' After an update of espalier, [espalier_sitrep()] shows whether the launcher still fits.
 #'
-#' @param dir Folder for the launcher, `~/.local/bin` by default. It is created if it is missing.
+#' @param path Folder for the launcher, `~/.local/bin` by default. It is created if it is missing.
 #' @return The launcher's path, invisibly.
 #' @section Errors: `espalier_error_file_exists` when another program has that place;
 #'   `espalier_error_not_permitted` when the folder can't be written;
@@ -20,19 +20,18 @@
 #' @examples
 #' if (interactive()) install_espalier_cli()
 #' @export
-install_espalier_cli <- function(dir = "~/.local/bin") {
-  check_string(dir, "dir")
+install_espalier_cli <- function(path = "~/.local/bin") {
+  check_string(path, "path")
   if (.Platform$OS.type == "windows") {
     espalier_abort("not_supported", "The command line isn't available on Windows.", "Use espalier from R.")
   }
-  launcher <- file.path(normalizePath(dir, mustWork = FALSE), "espalier")
+  launcher <- file.path(normalizePath(path, mustWork = FALSE), "espalier")
   if (file.exists(launcher) && !is_launcher(launcher)) {
-    espalier_abort("file_exists", sprintf("Can't write %s: it is another program.", launcher), "Give another `dir`.")
+    espalier_abort("file_exists", sprintf("Can't write %s: it is another program.", launcher), "Give another `path`.")
   }
   agree_to_launcher(launcher)
-  env <- managed_env()
-  if (is.null(env)) env <- managed_build(consent = FALSE)
-  add_command_line(env)
+  env <- managed_build()
+  install_extra(env, "cli")
   write_launcher(launcher, env_python(env), core_folders()$core)
   remember_launcher(launcher)
   say(c(
@@ -63,25 +62,6 @@ agree_to_launcher <- function(launcher) {
   }
 }
 
-#' Install what the command line needs into the private environment, unless it is there
-#' @noRd
-add_command_line <- function(env) {
-  lib <- Sys.glob(file.path(env, "lib", "python3*", "site-packages"))
-  if (length(lib) && all(dir.exists(file.path(lib[1L], c("click", "jmespath"))))) return(invisible())
-  lock <- paste0(env, ".lock")
-  take_lock(lock)
-  on.exit(unlink(lock, recursive = TRUE))
-  uv <- find_uv()
-  out <- if (!is.null(uv)) install_by_uv(env, uv, core_requirements("cli"))
-  if (is.null(out) || out$status != 0L) out <- install_by_pip(env, core_requirements("cli"))
-  if (out$status != 0L) {
-    espalier_abort(
-      "python_missing", c("Can't install click and jmespath for the command line.", utils::tail(out$lines, 5L)),
-      "If this is about the network, set uv's or pip's mirror or proxy."
-    )
-  }
-}
-
 # (-I: neither the working directory nor PYTHONPATH may take the place of the core's modules)
 write_launcher <- function(launcher, python, core) {
   start <- "import sys; sys.path.append(sys.argv.pop(1)); from espalier.cli.__main__ import main; main()"
@@ -97,7 +77,7 @@ write_launcher <- function(launcher, python, core) {
   folder <- dirname(launcher)
   dir.create(folder, FALSE, TRUE)
   if (!dir.exists(folder) || file.access(folder, 2L) != 0L) {
-    espalier_abort("not_permitted", sprintf("Can't write to %s.", folder), "Give another `dir`.")
+    espalier_abort("not_permitted", sprintf("Can't write to %s.", folder), "Give another `path`.")
   }
   fresh <- tempfile(".espalier-", folder)
   writeLines(lines, fresh)

@@ -3,20 +3,20 @@
 #' Say what a job takes of the machine
 #'
 #' For the argument `resources` of [estimator()] and [script_run_config()]. Runs wait in the queue for what isn't free.
-#' [host_resources()] shows and sets what this machine gives to runs. A job isn't stopped when it takes more.
+#' [get_host_resources()] shows and [set_host_resources()] sets what this machine gives to runs. A job isn't stopped when it takes more.
 #'
 #' @param cpus How many processors; 0 for a job that only waits for others. Default: 1.
 #' @param gpus How many graphics processors. The job finds the ids of its own in `CUDA_VISIBLE_DEVICES`. Default: none.
 #' @param memory How much memory is kept for the job: `"4 GB"`, or a number of bytes. Default: none.
-#' @return A list of class `espalier_resources`.
+#' @return A list of class `espalier_resource_options`.
 #' @section Errors: `espalier_error_bad_argument`.
 #' @examples
-#' resources(cpus = 2, memory = "4 GB")
+#' resource_options(cpus = 2, memory = "4 GB")
 #' @export
-resources <- function(cpus = NULL, gpus = NULL, memory = NULL) {
+resource_options <- function(cpus = NULL, gpus = NULL, memory = NULL) {
   job_options(
     cpus = check_number(cpus, "cpus", null = TRUE), gpus = check_number(gpus, "gpus", null = TRUE),
-    memory = memory_argument(memory, "memory"), class = "espalier_resources"
+    memory = memory_argument(memory, "memory"), class = "espalier_resource_options"
   )
 }
 
@@ -28,22 +28,22 @@ resources <- function(cpus = NULL, gpus = NULL, memory = NULL) {
 #' @param queue_seconds Cancel the run if it hasn't started after so many seconds. Default: a week.
 #' @param prepare_seconds Fail the run if its working copy takes longer. Default: an hour, or six hours if an environment
 #'   has to be made.
-#' @return A list of class `espalier_limits`.
+#' @return A list of class `espalier_limit_options`.
 #' @section Errors: `espalier_error_bad_argument`.
 #' @examples
-#' limits(run_seconds = 3600, queue_seconds = Inf)
+#' limit_options(run_seconds = 3600, queue_seconds = Inf)
 #' @export
-limits <- function(run_seconds = NULL, queue_seconds = NULL, prepare_seconds = NULL) {
-  limit_options(run_seconds, queue_seconds, prepare_seconds, c("run_seconds", "queue_seconds", "prepare_seconds"))
+limit_options <- function(run_seconds = NULL, queue_seconds = NULL, prepare_seconds = NULL) {
+  limit_fields(run_seconds, queue_seconds, prepare_seconds, c("run_seconds", "queue_seconds", "prepare_seconds"))
 }
 
 #' @param args The names of the three arguments, for errors.
 #' @noRd
-limit_options <- function(run = NULL, queue = NULL, prepare = NULL, args = names(.flat_options$limits)) {
+limit_fields <- function(run = NULL, queue = NULL, prepare = NULL, args = names(.flat_options$limits)) {
   run <- timeout_argument(run, args[1L])
   job_options(
     max_run_duration_seconds = if (!identical(run, 0)) run, queue_timeout_seconds = timeout_argument(queue, args[2L]),
-    prepare_timeout_seconds = timeout_argument(prepare, args[3L]), class = "espalier_limits"
+    prepare_timeout_seconds = timeout_argument(prepare, args[3L]), class = "espalier_limit_options"
   )
 }
 
@@ -53,7 +53,7 @@ limit_options <- function(run = NULL, queue = NULL, prepare = NULL, args = names
 #'
 #' @param record_diff Record what isn't committed, if the folder lies in a git repository; see [get_run_provenance()].
 #' @param outside_links What becomes of links that lead out of the folder: `"refuse"`, `"keep"` or `"copy"`; see
-#'   [snapshot_preview()].
+#'   [preview_snapshot()].
 #' @param keep_workdir Keep the working copy after the run, to look at.
 #' @return A list of class `espalier_source_options`.
 #' @section Errors: `espalier_error_bad_argument`.
@@ -74,19 +74,19 @@ source_options <- function(record_diff = getOption("espalier.record_diff", TRUE)
 job_options <- function(..., class) structure(Filter(length, list(...)), class = class)
 
 #' @export
-print.espalier_resources <- function(x, ...) print_options(x, "resources", "the default")
+print.espalier_resource_options <- function(x, ...) print_options(x, "resources", "the default")
 
 #' @export
-print.espalier_limits <- function(x, ...) print_options(x, "limits", "the default")
+print.espalier_limit_options <- function(x, ...) print_options(x, "limits", "the default")
 
 #' @export
 print.espalier_source_options <- function(x, ...) print_options(x, "source options", "the default")
 
 #' @export
-format.espalier_resources <- function(x, ...) config_text(unclass(x))
+format.espalier_resource_options <- function(x, ...) config_text(unclass(x))
 
 #' @export
-format.espalier_limits <- function(x, ...) {
+format.espalier_limit_options <- function(x, ...) {
   config_text(stats::setNames(unclass(x), paste0(.flat_options$limits[names(x)], "_seconds")))
 }
 
@@ -111,9 +111,9 @@ print_options <- function(x, title, empty) {
 #' @noRd
 all_options <- function(built, flat) {
   known <- unlist(lapply(.flat_options, names), use.names = FALSE)
-  refuse_unknown_options(names(flat) %||% rep("", length(flat)), known)
-  makers <- list(resources = resources, limits = limit_options, source = source_options)
-  classes <- c(resources = "espalier_resources", limits = "espalier_limits", source = "espalier_source_options")
+  refuse_unknown_options(names(flat) %||% rep("", length(flat)), c(known, names(formals(script_run_config))))
+  makers <- list(resources = resource_options, limits = limit_fields, source = source_options)
+  classes <- c(resources = "espalier_resource_options", limits = "espalier_limit_options", source = "espalier_source_options")
   unlist(lapply(names(makers), function(arg) {
     given <- flat[intersect(names(.flat_options[[arg]]), names(flat))]
     if (is.null(built[[arg]])) {
@@ -121,8 +121,7 @@ all_options <- function(built, flat) {
       return(unclass(do.call(makers[[arg]], given)))
     }
     if (!inherits(built[[arg]], classes[[arg]])) {
-      maker <- if (arg == "source") "source_options()" else paste0(arg, "()")
-      abort_argument(arg, paste("made by", maker), built[[arg]])
+      abort_argument(arg, sprintf("made by %s_options()", sub("s$", "", arg)), built[[arg]])
     }
     if (length(given)) {
       espalier_abort("bad_argument", sprintf("`%s` and `%s` are both given.", arg, names(given)[1L]),
@@ -136,7 +135,7 @@ refuse_unknown_options <- function(names, known) {
   unknown <- setdiff(names, known)
   if (!length(unknown)) return(invisible())
   verb <- called_verb()
-  takes <- c(setdiff(names(formals(verb, topenv())), "..."), known)
+  takes <- unique(setdiff(c(names(formals(verb, topenv())), known), "..."))
   near <- takes[utils::adist(unknown[1L], takes)[1L, ] <= max(1, nchar(unknown[1L]) / 3)]
   espalier_abort(
     "bad_argument",

@@ -15,29 +15,29 @@
 #' @param wait_seconds Seconds to wait before the second attempt.
 #' @param factor How many times longer to wait before each further one.
 #' @param max_wait_seconds The longest wait.
-#' @return A list of class `espalier_retry`.
+#' @return A list of class `espalier_retry_options`.
 #' @section Errors: `espalier_error_bad_argument`.
 #' @examples
-#' retry_policy(3, on = c("runner_lost", "job_killed"), wait_seconds = 30)
+#' retry_options(3, on = c("runner_lost", "job_killed"), wait_seconds = 30)
 #' @export
-retry_policy <- function(attempts = 3, on = NULL, wait_seconds = 0, factor = 2, max_wait_seconds = 3600) {
+retry_options <- function(attempts = 3, on = NULL, wait_seconds = 0, factor = 2, max_wait_seconds = 3600) {
   check_number(attempts, "attempts")
   check_number(wait_seconds, "wait_seconds")
   check_number(factor, "factor")
   check_number(max_wait_seconds, "max_wait_seconds")
   policy <- list(attempts = attempts, on = check_strings(on, "on"), wait_seconds = wait_seconds, factor = factor,
                  max_wait_seconds = max_wait_seconds)
-  structure(Filter(length, policy), class = "espalier_retry")
+  structure(Filter(length, policy), class = "espalier_retry_options")
 }
 
 #' @export
-print.espalier_retry <- function(x, ...) {
+print.espalier_retry_options <- function(x, ...) {
   cat("<espalier retry> ", format(x), "\n", sep = "")
   invisible(x)
 }
 
 #' @export
-format.espalier_retry <- function(x, ...) {
+format.espalier_retry_options <- function(x, ...) {
   pause <- if (x$wait_seconds > 0) sprintf(", first after %s s", format(x$wait_seconds)) else ""
   causes <- if (length(x$on)) paste0(", on ", paste(unlist(x$on), collapse = ", ")) else ""
   sprintf("up to %s attempts%s%s", format(x$attempts), pause, causes)
@@ -45,8 +45,8 @@ format.espalier_retry <- function(x, ...) {
 
 # The fields of a job that the queue looks at; NULL where the core's own default is meant.
 queue_fields <- function(priority, retry, depends_on) {
-  if (is.numeric(retry) && !is.object(retry)) retry <- retry_policy(check_number(retry, "retry"))
-  if (!is.null(retry) && !inherits(retry, "espalier_retry")) abort_argument("retry", "a number, or retry_policy()", retry)
+  if (is.numeric(retry) && !is.object(retry)) retry <- retry_options(check_number(retry, "retry"))
+  if (!is.null(retry) && !inherits(retry, "espalier_retry_options")) abort_argument("retry", "a number, or retry_options()", retry)
   list(
     priority = check_number(priority, "priority", null = TRUE), retry = unclass(retry),
     depends_on = run_ids(depends_on, "depends_on")

@@ -32,9 +32,9 @@
 #'   if the folder uses renv, on the project's own library.
 #'
 #' @param source_directory Folder that is frozen for the run. What `.gitignore` and `.espalierignore` name
-#'   stays out; see [snapshot_preview()].
+#'   stays out; see [preview_snapshot()].
 #' @param compute_target `"local"`: this machine; `"docker"`: in a container on it, `docker = TRUE`; or the name of an
-#'   executor that another Python package provides. `system.file("executors.md", package = "espalier")` shows how to
+#'   executor that another Python package provides. Also what [get_compute()] returns. `system.file("executors.md", package = "espalier")` shows how to
 #'   write and install one.
 #' @param vm_size,vm_priority Of azuremlsdk; ignored for local jobs, with a message.
 #' @param use_gpu `TRUE` is `gpus = 1`.
@@ -50,15 +50,16 @@
 #'   `environment`, as in azuremlsdk: they become one that is named after the experiment; see [r_environment()]. An image
 #'   means that the job runs in a container.
 #' @param environment_variables Named list or character vector of variables to set for the job.
-#' @param resources What the job takes of this machine: [resources()].
-#' @param limits How long the job may wait and run: [limits()].
+#' @param resources What the job takes of this machine: [resource_options()].
+#' @param limits How long the job may wait and run: [limit_options()].
 #' @param source How the folder is copied: [source_options()].
-#' @param max_run_duration_seconds In place of `limits(run_seconds = )`, as in azuremlsdk.
-#' @param ... Options of `resources()` (`cpus`, `gpus`, `memory`), of `limits()` (`queue_timeout_seconds`,
-#'   `prepare_timeout_seconds`) and of `source_options()` (`record_diff`, `outside_links`, `keep_workdir`) by themselves:
-#'   `cpus = 2` in place of `resources = resources(cpus = 2)`.
+#' @param max_run_duration_seconds In place of `limit_options(run_seconds = )`, as in azuremlsdk.
+#' @param ... For `estimator()` the arguments of `script_run_config()`. For both, options by themselves: those of
+#'   [resource_options()] (`cpus`, `gpus`, `memory`), of [limit_options()] (`queue_timeout_seconds`,
+#'   `prepare_timeout_seconds`) and of [source_options()] (`record_diff`, `outside_links`, `keep_workdir`). So `cpus = 2` is
+#'   `resources = resource_options(cpus = 2)`.
 #' @param priority From 1 to 9, 5 by default: of the runs that wait, those with the highest are started first.
-#' @param retry How often to execute the job at most, if it fails; or a [retry_policy()].
+#' @param retry How often to execute the job at most, if it fails; or a [retry_options()].
 #' @param depends_on Runs of the same workspace (runs, a list of them, or ids) that have to complete before this one is
 #'   started. If one of them does not, this one is not started and `Failed`, with the code `dependency_failed`. This sets
 #'   the order only: files that those runs made aren't handed over. `vignette("first-model")` shows how to do that.
@@ -107,28 +108,26 @@
 #' est
 #' script_run_config("project", command = "Rscript train.R > outputs/copy.txt")
 #' @export
+# (`source` is one of its arguments, or R would take it for the beginning of `source_directory`)
 estimator <- function(source_directory, compute_target = NULL, vm_size = NULL, vm_priority = NULL, entry_script = NULL,
                       script_params = NULL, cran_packages = NULL, github_packages = NULL, custom_url_packages = NULL,
                       custom_docker_image = NULL, image_registry_details = NULL, use_gpu = FALSE,
                       environment_variables = NULL, shm_size = NULL, max_run_duration_seconds = NULL,
-                      environment = NULL, inputs = NULL, outputs = NULL, docker = NULL, resources = NULL, limits = NULL,
-                      source = NULL, retry = NULL, priority = NULL, depends_on = NULL, secrets = NULL, seed = NULL,
-                      display_name = NULL, children = c("wait", "detach"), ...) {
+                      environment = NULL, inputs = NULL, source = NULL, ...) {
   refuse_incomplete(source_directory, entry_script, names(sys.call()))
   ignore_cloud_arguments(vm_size = vm_size, vm_priority = vm_priority)
   packages <- environment_of_packages(
     cran_packages, github_packages, custom_url_packages, custom_docker_image, image_registry_details, use_gpu, shm_size
   )
-  flat <- c(list(...), list(max_run_duration_seconds = max_run_duration_seconds)[!is.null(max_run_duration_seconds)])
-  options <- all_options(list(resources = resources, limits = limits, source = source), flat)
-  if (check_flag(use_gpu, "use_gpu") && is.null(options$gpus)) options$gpus <- 1
-  new_config(
+  given <- list(
     source_directory = source_directory, entry_script = entry_script, script_params = script_params,
-    compute_target = compute_target, environment_variables = environment_variables, inputs = inputs, seed = seed,
-    display_name = display_name, children = children, secrets = secrets, outputs = outputs,
-    around = environment_fields(environment, docker, packages, shm_size),
-    queue = c(options, queue_fields(priority, retry, depends_on))
+    compute_target = compute_target, environment_variables = environment_variables, environment = environment,
+    inputs = inputs, source = source
   )
+  if (!is.null(max_run_duration_seconds)) given$max_run_duration_seconds <- max_run_duration_seconds
+  job <- job_of(c(given, list(...)), packages, shm_size)
+  if (check_flag(use_gpu, "use_gpu") && is.null(job[["gpus"]])) job$gpus <- 1
+  job
 }
 
 #' @rdname estimator
@@ -139,14 +138,24 @@ script_run_config <- function(source_directory = NULL, entry_script = NULL, argu
                               limits = NULL, source = NULL, retry = NULL, priority = NULL, depends_on = NULL,
                               secrets = NULL, seed = NULL, display_name = NULL, children = c("wait", "detach"), ...) {
   if (is.null(command)) refuse_incomplete(source_directory, entry_script, names(sys.call()))
-  options <- all_options(list(resources = resources, limits = limits, source = source), list(...))
-  new_config(
-    source_directory = source_directory, entry_script = entry_script, arguments = arguments,
-    script_params = script_params, command = command, compute_target = compute_target,
-    environment_variables = environment_variables, inputs = inputs, seed = seed, display_name = display_name,
-    python = python, children = children, secrets = secrets, outputs = outputs,
-    around = environment_fields(environment, docker), queue = c(options, queue_fields(priority, retry, depends_on))
-  )
+  job_of(c(as.list(base::environment()), list(...)))
+}
+
+#' A job from the arguments of script_run_config(), by name
+#'
+#' @param packages,shm_size What an estimator's own arguments ask for.
+#' @noRd
+job_of <- function(given, packages = NULL, shm_size = NULL) {
+  known <- setdiff(names(formals(script_run_config)), "...")
+  options <- all_options(given[c("resources", "limits", "source")], given[!names(given) %in% known])
+  fields <- c("source_directory", "entry_script", "arguments", "script_params", "command", "compute_target",
+              "environment_variables", "inputs", "seed", "display_name", "python", "secrets", "outputs")
+  do.call(new_config, c(
+    stats::setNames(lapply(fields, function(name) given[[name]]), fields),
+    list(children = given[["children"]] %||% "wait",
+         around = environment_fields(given[["environment"]], given[["docker"]], packages, shm_size),
+         queue = c(options, queue_fields(given[["priority"]], given[["retry"]], given[["depends_on"]])))
+  ))
 }
 
 new_config <- function(source_directory, entry_script, script_params, compute_target, environment_variables, inputs,
@@ -154,15 +163,16 @@ new_config <- function(source_directory, entry_script, script_params, compute_ta
                        python = NULL) {
   if (identical(children, c("wait", "detach"))) children <- "wait"
   check_string(children, "children")
+  given <- params_and_inputs(script_params, inputs)
   config <- list(
     source_directory = if (!is.null(source_directory) || is.null(command)) path_argument(source_directory, "source_directory"),
     entry_script = check_string(entry_script, "entry_script", null = TRUE),
     arguments = check_strings(arguments, "arguments"),
-    script_params = plain_params(script_params),
+    script_params = plain_params(given$script_params),
     command = check_strings(command, "command"),
-    compute_target = check_string(compute_target, "compute_target", null = TRUE),
+    compute_target = target_name(compute_target),
     environment_variables = named_strings(environment_variables, "environment_variables"),
-    inputs = input_paths(inputs),
+    inputs = input_paths(given$inputs),
     outputs = named_strings(outputs, "outputs"),
     seed = check_count(seed, "seed", null = TRUE, min = -.Machine$integer.max, max = .Machine$integer.max),
     display_name = check_shown_string(display_name, "display_name"),

@@ -59,18 +59,17 @@ list_environment_versions <- function(workspace, name) {
 #' Environments with different names, versions, descriptions, tags, variables or shared memory are the same image. What makes
 #' a difference is listed, a package a row.
 #'
-#' @param environment How it was.
-#' @param other How it is now.
+#' @param a,b Environments. `a` is how it was, `b` how it is now.
 #' @return A data frame: `field`, named as in [environment_yaml]; what was asked for `before` and `after`, `NA` where
 #'   nothing was. No rows: what was built for one serves the other.
 #' @section Errors: `espalier_error_bad_argument`.
 #' @examplesIf espalier:::espalier_python_ready()
 #' before <- r_environment("tidy", r_version = "4.3", cran_packages = "glmnet")
 #' after <- r_environment("tidy", r_version = "4.3", cran_packages = c("glmnet", "ranger"))
-#' why_rebuild(before, after)
+#' compare_environments(before, after)
 #' @export
-why_rebuild <- function(environment, other) {
-  check_object(environment, "Environment", "environment")
-  check_object(other, "Environment", "other")
-  environment$why_rebuild(other)
+compare_environments <- function(a, b) {
+  check_object(a, "Environment", "a")
+  check_object(b, "Environment", "b")
+  a$compare(b)
 }

@@ -1,7 +1,7 @@
 #' Environments as YAML
 #'
 #' `write_environment()` writes an environment to a file that people and git can read, `read_environment()` reads it back;
-#' nothing is lost. `environment_text()` gives the text. What an environment leaves open is not written.
+#' nothing is lost. `get_environment_yaml()` gives the text. What an environment leaves open is not written.
 #'
 #' @section Fields: All are optional but `name`. Values are text, also where they look like numbers: `version: 4.10` is
 #'   4.10. Anchors, tags and unknown fields are errors.
@@ -45,12 +45,11 @@
 #'   shm_size: 2g}
 #'
 #' @param environment An environment, made by [r_environment()] or others.
-#' @param file The file; one that is there is replaced.
-#' @param path A folder.
+#' @param path A file, which is replaced if it is there; of the two that name a directory, a folder.
 #' @param overwrite Replace files that are there.
 #' @param workspace A [workspace()], or `NULL`: the text then has only what the definition says.
-#' @return `read_environment()` and `load_environment_from_directory()` an environment; `environment_text()` one string;
-#'   `environment_dockerfile()` one string: the Dockerfile from which the engine builds the first stage of the image, and
+#' @return `read_environment()` and `load_environment_from_directory()` an environment; `get_environment_yaml()` one string;
+#'   `get_dockerfile()` one string: the Dockerfile from which the engine builds the first stage of the image, and
 #'   as comments the packages that espalier installs after that. With `workspace` base images have their digests and
 #'   packages their versions, if the workspace has locked or built the environment;
 #'   `write_environment()` the file and `save_environment_to_directory()` the files written, invisibly.
@@ -61,30 +60,30 @@
 #' write_environment(env, file)
 #' cat(readLines(file), sep = "\n")
 #' read_environment(file) == env
-#' cat(environment_dockerfile(env))
+#' cat(get_dockerfile(env))
 #' @name environment_yaml
 #' @export
-read_environment <- function(file) with_notes_told(Environment__from_file(path_argument(file, "file")))
+read_environment <- function(path) with_notes_told(Environment__from_file(path_argument(path)))
 
 #' @rdname environment_yaml
 #' @export
-write_environment <- function(environment, file) {
+write_environment <- function(environment, path) {
   check_object(environment, "Environment", "environment")
-  file <- path_argument(file, "file")
-  environment$write(file)
-  invisible(file)
+  path <- path_argument(path)
+  environment$write(path)
+  invisible(path)
 }
 
 #' @rdname environment_yaml
 #' @export
-environment_text <- function(environment) {
+get_environment_yaml <- function(environment) {
   check_object(environment, "Environment", "environment")
   environment$as_text()
 }
 
 #' @rdname environment_yaml
 #' @export
-environment_dockerfile <- function(environment, workspace = NULL) {
+get_dockerfile <- function(environment, workspace = NULL) {
   check_object(environment, "Environment", "environment")
   if (is.null(workspace)) return(environment$dockerfile())
   check_object(workspace, "Workspace", "workspace")

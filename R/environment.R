@@ -2,7 +2,7 @@
 #'
 #' An environment says which packages of R and Python a script needs, and what its image is made of if it runs in Docker.
 #' It is a value: nothing is looked up or installed before a run needs it, or [build_environment()] is called. Equal
-#' definitions give the same image, whatever their names are; [why_rebuild()] tells what makes two different.
+#' definitions give the same image, whatever their names are; [compare_environments()] tells what makes two different.
 #'
 #' `r_environment()` has azuremlsdk's arguments; those after `shm_size` are espalier's own. `python_environment()` is the
 #' same for Python scripts. Either may have both sides.
@@ -30,21 +30,15 @@
 #' @param cran_packages,github_packages,bioconductor_packages Packages: character vectors, or made by [cran_package()] and
 #'   [github_package()].
 #' @param custom_url_packages URLs of source packages (`.tar.gz`).
-#' @param custom_docker_image The image to begin with, instead of `rocker/r-ver` or `python`. See also [from_docker_image()].
+#' @param custom_docker_image The image to begin with, instead of `rocker/r-ver` or `python`. See also [environment_from_docker_image()].
 #' @param image_registry_details Where that image lies, [container_registry()].
 #' @param use_gpu `TRUE`: jobs take a graphics processor, unless they say how many (`gpus` of [estimator()]).
 #' @param shm_size How much shared memory a container has, `"2g"`.
-#' @param base_dockerfile Instead of an image: the text of a Dockerfile, or its file. See also [from_dockerfile()].
 #' @param apt_packages Debian packages to install into the image, such as `"libxml2-dev"`.
-#' @param docker_steps Further lines of the Dockerfile, after those packages.
 #' @param repositories Named character vector of CRAN-like repositories. `CRAN` among them replaces CRAN's own address. In
 #'   addresses `{snapshot_date}` stands for the day. By default those of the session, `getOption("repos")`, as they are
 #'   now: they become part of the definition. With a `snapshot_date`, CRAN is that of the day instead. `character()` for
 #'   CRAN alone.
-#' @param ca_certificate File of a certificate (PEM) to trust in the image, as company proxies need.
-#' @param pip_config File of a `pip.conf` for the image.
-#' @param platform `"linux/amd64"` or `"linux/arm64"`; by default that of the engine.
-#' @param description,tags Text for people; `tags` by name. They do not change what is built.
 #' @param python_version Version of Python, `"3.11"`.
 #' @param pip_packages,conda_packages Python packages: lines as in a requirements file, and packages of conda
 #'   (`"numpy=1.26"`).
@@ -53,12 +47,18 @@
 #' @param pip_index_url,pip_extra_index_urls Where pip packages are looked for, instead of PyPI or besides. The URL may name
 #'   a user.
 #' @param pip_index_password [keyvault_secret()] of the password for it.
-#' @param ... For `python_environment()`: further arguments of `r_environment()`.
+#' @param ... For `r_environment()` also the arguments of `python_environment()` about Python. For both, by name:
+#'   * `base_dockerfile`: the text of a Dockerfile, or its file, instead of an image. See also [environment_from_dockerfile()].
+#'   * `docker_steps`: character vector of further lines of the Dockerfile, after the Debian packages.
+#'   * `ca_certificate`: path of a certificate (PEM) to trust in the image, as company proxies need.
+#'   * `pip_config`: path of a `pip.conf` for the image.
+#'   * `platform`: `"linux/amd64"` or `"linux/arm64"`. Default: that of the engine.
+#'   * `description`, `tags`: texts for people, `tags` by name. They don't change what is built.
 #' @return An `Environment` object: nothing but the definition, so it can be saved, and compared by `==`. `as.list()` gives
 #'   its fields, as [environment_yaml] has them.
 #' @section Errors: `espalier_error_environment_invalid`, which names the field; `espalier_error_bad_name`,
 #'   `espalier_error_bad_argument`. A warning of class `espalier_warning` about variables that look like secrets.
-#' @seealso [register_environment()], [from_renv_lockfile()] and other files, [write_environment()].
+#' @seealso [register_environment()], [environment_from_renv_lockfile()] and other files, [write_environment()].
 #' @examplesIf espalier:::espalier_python_ready()
 #' env <- r_environment(
 #'   "tidy", r_version = "4.3", snapshot_date = "2024-05-01",
@@ -72,11 +72,8 @@
 r_environment <- function(name, version = NULL, environment_variables = NULL, r_version = NULL, rscript_path = NULL,
                           snapshot_date = NULL, cran_packages = NULL, github_packages = NULL,
                           custom_url_packages = NULL, bioconductor_packages = NULL, custom_docker_image = NULL,
-                          image_registry_details = NULL, use_gpu = FALSE, shm_size = NULL, base_dockerfile = NULL,
-                          apt_packages = NULL, docker_steps = NULL, repositories = NULL, ca_certificate = NULL,
-                          pip_config = NULL, platform = NULL, description = NULL, tags = NULL, python_version = NULL,
-                          pip_packages = NULL, conda_packages = NULL, conda_channels = NULL, python_path = NULL,
-                          pip_index_url = NULL, pip_extra_index_urls = NULL, pip_index_password = NULL) {
+                          image_registry_details = NULL, use_gpu = FALSE, shm_size = NULL, apt_packages = NULL,
+                          repositories = NULL, ...) {
   r <- list(
     version = version_argument(r_version, "r_version"),
     rscript_path = program_argument(rscript_path, "rscript_path"),
@@ -88,16 +85,13 @@ r_environment <- function(name, version = NULL, environment_variables = NULL, r_
     bioconductor = check_strings(bioconductor_packages, "bioconductor_packages")
   )
   if (is.null(repositories)) r <- with_session_repositories(r)
+  more <- further_arguments(list(...), names(.python_arguments))
+  python <- more[intersect(names(.python_arguments), names(more))]
+  names(python) <- .python_arguments[names(python)]
   new_environment(
-    name, version, environment_variables, use_gpu, shm_size, description, tags, r = said(r, always = TRUE),
-    python = python_side(
-      python_version, pip_packages, conda_packages, conda_channels, python_path, pip_index_url, pip_extra_index_urls,
-      pip_index_password
-    ),
-    docker = docker_side(
-      custom_docker_image, image_registry_details, base_dockerfile, apt_packages, docker_steps, ca_certificate, pip_config,
-      platform
-    )
+    name, version, environment_variables, use_gpu, shm_size, more, r = said(r, always = TRUE),
+    python = do.call(python_side, python),
+    docker = docker_side(custom_docker_image, image_registry_details, apt_packages, more)
   )
 }
 
@@ -107,40 +101,39 @@ python_environment <- function(name, python_version = NULL, pip_packages = NULL,
                                conda_channels = NULL, python_path = NULL, pip_index_url = NULL,
                                pip_extra_index_urls = NULL, pip_index_password = NULL, version = NULL,
                                environment_variables = NULL, custom_docker_image = NULL, image_registry_details = NULL,
-                               use_gpu = FALSE, shm_size = NULL, ...) {
+                               use_gpu = FALSE, shm_size = NULL, apt_packages = NULL, ...) {
   python <- python_side(
     python_version, pip_packages, conda_packages, conda_channels, python_path, pip_index_url, pip_extra_index_urls,
     pip_index_password, always = TRUE
   )
-  more <- list(...)
-  sides <- c("base_dockerfile", "apt_packages", "docker_steps", "ca_certificate", "pip_config", "platform")
-  known <- c(sides, "description", "tags")
-  unknown <- if (length(more) && is.null(names(more))) "" else setdiff(names(more), known)
-  if (length(unknown)) {
-    espalier_abort(
-      "bad_argument", sprintf("python_environment() has no argument `%s`.", unknown[1L]),
-      sprintf("Further ones are %s; those about R are r_environment()'s.", paste(known, collapse = ", ")),
-      argument = unknown[1L]
-    )
-  }
-  docker <- do.call(docker_side, c(
-    list(image = custom_docker_image, registry = image_registry_details),
-    structure(lapply(sides, function(side) more[[side]]), names = sides)
-  ))
+  more <- further_arguments(list(...))
   new_environment(
-    name, version, environment_variables, use_gpu, shm_size, more$description, more$tags, r = NULL, python = python,
-    docker = docker
+    name, version, environment_variables, use_gpu, shm_size, more, r = NULL, python = python,
+    docker = docker_side(custom_docker_image, image_registry_details, apt_packages, more)
   )
 }
 
-new_environment <- function(name, version, variables, use_gpu, shm_size, description, tags, r, python, docker) {
+# What both take besides; and how python_side() calls what r_environment() takes for it.
+.further_arguments <- c("base_dockerfile", "docker_steps", "ca_certificate", "pip_config", "platform", "description", "tags")
+.python_arguments <- c(
+  python_version = "version", pip_packages = "pip", conda_packages = "conda", conda_channels = "channels",
+  python_path = "path", pip_index_url = "index_url", pip_extra_index_urls = "extra_index_urls",
+  pip_index_password = "index_password"
+)
+
+further_arguments <- function(given, known = character()) {
+  refuse_unknown_options(names(given) %||% rep("", length(given)), c(.further_arguments, known))
+  given
+}
+
+new_environment <- function(name, version, variables, use_gpu, shm_size, more, r, python, docker) {
   if (missing(name)) abort_missing("name")
   check_name(name)
   fields <- list(
     name = name,
     version = version_argument(version, "version"),
-    description = check_string(description, "description", null = TRUE),
-    tags = named_strings(tags, "tags"),
+    description = check_string(more[["description"]], "description", null = TRUE),
+    tags = named_strings(more[["tags"]], "tags"),
     r = r, python = python, docker = docker,
     variables = named_strings(variables, "environment_variables"),
     use_gpu = if (check_flag(use_gpu, "use_gpu")) TRUE,
@@ -157,7 +150,8 @@ with_notes_told <- function(environment) {
   environment
 }
 
-python_side <- function(version, pip, conda, channels, path, index_url, extra_index_urls, index_password, always = FALSE) {
+python_side <- function(version = NULL, pip = NULL, conda = NULL, channels = NULL, path = NULL, index_url = NULL,
+                        extra_index_urls = NULL, index_password = NULL, always = FALSE) {
   conda <- said(list(
     channels = check_strings(channels, "conda_channels"), dependencies = check_strings(conda, "conda_packages")
   ))
@@ -172,16 +166,16 @@ python_side <- function(version, pip, conda, channels, path, index_url, extra_in
   ))
 }
 
-docker_side <- function(image, registry, base_dockerfile, apt_packages, docker_steps, ca_certificate, pip_config, platform) {
+docker_side <- function(image, registry, apt_packages, more) {
   said(list(
     base_image = check_string(image, "custom_docker_image", null = TRUE),
-    base_dockerfile = dockerfile_argument(base_dockerfile),
+    base_dockerfile = dockerfile_argument(more[["base_dockerfile"]]),
     registry = registry_argument(registry),
     apt = check_strings(apt_packages, "apt_packages"),
-    steps = check_strings(docker_steps, "docker_steps"),
-    platform = check_string(platform, "platform", null = TRUE),
-    ca_certificate = file_text(ca_certificate, "ca_certificate"),
-    pip_config = file_text(pip_config, "pip_config")
+    steps = check_strings(more[["docker_steps"]], "docker_steps"),
+    platform = check_string(more[["platform"]], "platform", null = TRUE),
+    ca_certificate = file_text(more[["ca_certificate"]], "ca_certificate"),
+    pip_config = file_text(more[["pip_config"]], "pip_config")
   ))
 }
 
@@ -272,7 +266,7 @@ object_title.Environment <- function(x) {
 
 #' @export
 summary.Environment <- function(object, ...) {
-  structure(list(text = environment_text(object)), class = "espalier_environment_text")
+  structure(list(text = get_environment_yaml(object)), class = "espalier_environment_text")
 }
 
 #' @export

@@ -42,6 +42,7 @@
 #' | `espalier_error_not_supported` | not in this version, or not on this system |
 #' | `espalier_error_out_of_memory` | there is not enough memory |
 #' | `espalier_error_output_missing` | a job ended well without a file or folder that it declares as an output |
+#' | `espalier_error_extra_missing` | an optional Python package of espalier isn't installed where it is needed |
 #' | `espalier_error_package_missing` | no repository has such a package, or not that version of it |
 #' | `espalier_error_path_missing` | a file or folder is not there |
 #' | `espalier_error_python_missing` | no usable Python was found or could be started |

@@ -15,11 +15,13 @@
 #' \describe{
 #'   \item{`ESPALIER_PYTHON`}{The Python from which espalier makes its private environment.}
 #'   \item{`ESPALIER_UV`}{The `uv` to make it with.}
-#'   \item{`ESPALIER_AUTO_INSTALL`}{`no`: never make it without being asked ([install_espalier()] is asking).}
+#'   \item{option `espalier.install`, `ESPALIER_INSTALL`}{`TRUE` or `yes`: install Python packages that a verb needs, without
+#'     a question. `FALSE` or `no`: never. See [install_espalier()].}
+#'   \item{`ESPALIER_WHEELS`}{A folder of wheels, from which Python packages are installed without a network.}
 #'   \item{option `espalier.python`}{The Python to run in this session, instead of the private environment;
 #'     `RETICULATE_PYTHON`, `RETICULATE_PYTHON_ENV` and `VIRTUAL_ENV` are honoured too.}
 #'   \item{option `espalier.outside_links`}{What becomes of links that lead out of a folder that is frozen:
-#'     `"refuse"`, `"keep"` or `"copy"`; see [snapshot_preview()].}
+#'     `"refuse"`, `"keep"` or `"copy"`; see [preview_snapshot()].}
 #'   \item{option `espalier.record_diff`}{`FALSE`: jobs do not record what is not committed; see [get_run_provenance()].}
 #'   \item{`ESPALIER_STATE_DIR`}{Where the queue of this host and user lies.}
 #' }

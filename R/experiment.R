@@ -116,7 +116,7 @@ tell_submitted_all_the_same <- function(result) {
 #' @param experiment An [experiment()].
 #' @param outputs Folder whose files are kept as the run's outputs when it completes.
 #' @param snapshot_directory Folder to keep a snapshot of.
-#' @param outside_links What becomes of links that lead out of that folder, see [snapshot_preview()].
+#' @param outside_links What becomes of links that lead out of that folder, see [preview_snapshot()].
 #' @return A `Run` object.
 #' @section Errors: `espalier_error_source_missing`, `espalier_error_source_unreadable`, `espalier_error_workspace_missing`,
 #'   `espalier_error_workspace_read_only`.
@@ -147,8 +147,7 @@ start_logging_run <- function(experiment, outputs = NULL, snapshot_directory = N
 
 #' Runs of an experiment
 #'
-#' `list_runs()` returns a data frame with a row for each run, newest first: ids, status, entry script and commit, times,
-#' duration, error, and a column for each tag (`tag_*`), parameter (`param_*`) and metric (`metric_*`, its last value).
+#' `list_runs()` returns a data frame with a row for each run, newest first, see the section on columns.
 #' `get_runs_in_experiment()` returns azuremlsdk's list of runs, printed as that table.
 #'
 #' Printing shows the columns that fit and names the others. Where not all fit, it begins with the columns by which runs
@@ -171,6 +170,38 @@ start_logging_run <- function(experiment, outputs = NULL, snapshot_directory = N
 #' A run with a damaged record, or an ended one with a damaged event log, has the status `"Damaged"`, one written by a
 #' newer version `"Unreadable"`; `error` names the file and what was found, and printing shows it below the table. The
 #' other runs are listed as usual.
+#'
+#' @section Columns:
+#' | column | type | content |
+#' |---|---|---|
+#' | `run_id` | text | id, `<experiment>_<seconds since 1970>_<8 characters>` |
+#' | `experiment` | text | name of the experiment |
+#' | `display_name` | text | title for people, `NA` without one |
+#' | `parent` | text | id of the run whose child it is, `NA` without one |
+#' | `children` | integer | number of its children |
+#' | `status` | text | state, see below |
+#' | `type` | text | `"script"`, `"command"` or `"interactive"` |
+#' | `entry_script` | text | path in the source folder, `NA` of other types |
+#' | `commit` | text | git commit at submit, `NA` outside of a repository |
+#' | `target` | text | where it runs: `"local"`, `"docker"` or another executor |
+#' | `created_at` | POSIXct | time of the submit |
+#' | `started_at` | POSIXct | time at which the job started, `NA` before |
+#' | `ended_at` | POSIXct | time at which the run ended, `NA` before |
+#' | `duration_seconds` | double | seconds that the job ran |
+#' | `cpu_seconds` | double | processor time of all its processes, in seconds |
+#' | `max_memory_bytes` | double | most memory at any time, in bytes |
+#' | `exit_code` | integer | exit status, `NA` before the end and after a signal |
+#' | `error` | text | why it failed |
+#' | `archived_at` | POSIXct | time of [archive_run()]; only with `include_archived` |
+#' | `tag_*` | text | a column for each tag |
+#' | `param_*` | as given | a column for each parameter |
+#' | `metric_*` | as logged | a column for each metric, with its last value |
+#'
+#' A run is `"Queued"`, `"Preparing"`, `"Running"`, `"Finalizing"` or `"CancelRequested"`, and at the end `"Completed"`,
+#' `"Failed"` or `"Canceled"`. It is `"Damaged"` or `"Unreadable"` if its files can't be read.
+#'
+#' A run without a tag, parameter or metric has `NA` in its column. Where some runs have text and others numbers, the
+#' column is text.
 #'
 #' @section Filters:
 #' `filter` is a condition as in [subset()]. Columns are those of the data frame (`status`, `metric_AUC`, `param_lr`,
@@ -202,7 +233,7 @@ start_logging_run <- function(experiment, outputs = NULL, snapshot_directory = N
 #' @param type Only runs of this type: `"script"`, `"command"` or `"interactive"`.
 #' @param tags,properties Named list: only runs that have all of these.
 #' @param include_children Also runs that have a parent.
-#' @param include_archived Also archived runs, see [archive_run()]. The data frame then has the column `archived_at`.
+#' @param include_archived Also archived runs, see [archive_run()].
 #' @param ... Not used. `params.lr = 0.3` in place of `params.lr == 0.3` is an error.
 #' @return A data frame of class `espalier_run_table`; a list of `Run` objects of class `espalier_runs`.
 #' @section Errors: `espalier_error_workspace_missing`, `espalier_error_bad_filter`.
@@ -239,7 +270,10 @@ list_runs <- function(x, filter = NULL, sort = NULL, n = NULL, include_children 
   list <- if (inherits(x, "Workspace")) x$runs$list else x$list_runs
   check_flag(include_archived, "include_archived")
   table <- list(include_children, filter, order, check_count(n, "n", null = TRUE), include_archived = include_archived)
-  if (nrow(table)) return(structure(run_table(table, NULL), asked = c(unlist(order), filter)))
+  if (nrow(table)) {
+    path <- if (inherits(x, "Workspace")) x$path else x$workspace$path
+    return(structure(run_table(table, NULL), asked = c(unlist(order), filter), workspace = path))
+  }
   archived <- !include_archived && nrow(list(include_children, filter, max_results = 1L, include_archived = TRUE))
   run_table(table, why_no_runs(x, !is.null(filter), n, archived))
 }

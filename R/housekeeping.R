@@ -3,7 +3,7 @@
 #' Delete runs or an experiment
 #'
 #' Deletes ended runs for good, with the runs below them. Use `dry_run = TRUE` to see first what goes, or [archive_run()]
-#' to hide runs and keep them. [retention_rules()] chooses runs by age, state and size.
+#' to hide runs and keep them. [prune_runs()] chooses runs by age, state and size.
 #'
 #' A run that is queued or running is refused, and so is one that such a run needs. The files of snapshots go when
 #' [collect_garbage()] is called, because other runs may share them. If R is killed meanwhile, each run is there whole or
@@ -32,7 +32,7 @@
 #' complete_run(start_logging_run(experiment(ws, "first")))
 #' delete_experiment(experiment(ws, "first"))
 #' @export
-delete_run <- function(run, dry_run = FALSE, workspace = NULL) {
+delete_run <- function(run, workspace = NULL, dry_run = FALSE) {
   chosen <- runs_of_one_workspace(run, "run", workspace)
   deletion(chosen$housekeeping$delete_runs(chosen$ids, check_flag(dry_run, "dry_run")), dry_run)
 }
@@ -83,7 +83,7 @@ restore_run <- function(run, workspace = NULL) {
 #' Find runs that may go, by rules
 #'
 #' Lists the ended runs of a workspace or an experiment that some rules let go, with the runs below them, their sizes and
-#' the reasons. With `delete = TRUE` they are deleted as by [delete_run()].
+#' the reasons. With `dry_run = FALSE` they are deleted as by [delete_run()].
 #'
 #' A run goes if all conditions (`older_than`, `status`, `larger_than`, `filter`) hold for it, and no rule (`keep_last`,
 #' `keep_best`, `keep_tagged`) keeps it or a run below it. It also stays while a run that stays depends on it or has read
@@ -99,8 +99,8 @@ restore_run <- function(run, workspace = NULL) {
 #'   number (1), and `goal` is `"max"` (the default) or `"min"`. Kept are the best of all ended runs, and of those that
 #'   [best_run()] chooses from. Values that aren't numbers don't count.
 #' @param keep_tagged Whether runs with tags are kept.
-#' @param delete Delete the runs; by default they are only listed.
-#' @return A data frame of class `espalier_deletion`, see [delete_run()]; invisibly with `delete = TRUE`.
+#' @param dry_run `TRUE` only lists the runs, `FALSE` deletes them.
+#' @return A data frame of class `espalier_deletion`, see [delete_run()]; invisibly with `dry_run = FALSE`.
 #' @section Errors: `espalier_error_bad_argument`, also without any rule; `espalier_error_bad_filter`,
 #'   `espalier_error_run_in_use`, `espalier_error_workspace_read_only`.
 #' @seealso [collect_garbage()], which frees what snapshots of deleted runs took.
@@ -111,23 +111,23 @@ restore_run <- function(run, workspace = NULL) {
 #'   log_metric_to_run("AUC", auc)
 #'   complete_run(run)
 #' }
-#' retention_rules(ws, older_than = "90 days", status = "Failed")
-#' retention_rules(ws, keep_last = 1, keep_best = c(metric = "AUC"))
-#' retention_rules(ws, keep_last = 1, keep_best = c(metric = "AUC"), delete = TRUE)
+#' prune_runs(ws, older_than = "90 days", status = "Failed")
+#' prune_runs(ws, keep_last = 1, keep_best = c(metric = "AUC"))
+#' prune_runs(ws, keep_last = 1, keep_best = c(metric = "AUC"), dry_run = FALSE)
 #' @export
-retention_rules <- function(x, older_than = NULL, status = NULL, larger_than = NULL, filter = NULL, keep_last = NULL,
-                            keep_best = NULL, keep_tagged = TRUE, delete = FALSE) {
+prune_runs <- function(x, older_than = NULL, status = NULL, larger_than = NULL, filter = NULL, keep_last = NULL,
+                            keep_best = NULL, keep_tagged = TRUE, dry_run = TRUE) {
   if (missing(x)) abort_missing("x")
   if (!inherits(x, c("Experiment", "Workspace"))) abort_argument("x", "a workspace or an experiment", x)
   filter <- filter_text(substitute(filter), parent.frame())
   of_experiment <- inherits(x, "Experiment")
-  found <- (if (of_experiment) x$workspace else x)$housekeeping$retention_rules(
+  found <- (if (of_experiment) x$workspace else x)$housekeeping$prune_runs(
     experiment = if (of_experiment) x$name, status = status %||% character(),
     older_than = time_text(older_than, "older_than"), larger_than = byte_text(larger_than, "larger_than"),
     filter = filter, keep_last = keep_last, keep_best = best_rule(keep_best),
-    keep_tagged = keep_tagged, delete = check_flag(delete, "delete")
+    keep_tagged = keep_tagged, dry_run = check_flag(dry_run, "dry_run")
   )
-  deletion(found, !delete, "delete = TRUE")
+  deletion(found, dry_run)
 }
 
 #' Export runs to a file and import them
@@ -143,7 +143,7 @@ retention_rules <- function(x, older_than = NULL, status = NULL, larger_than = N
 #' imported run ([get_run_details()], `imported`) name the workspace that it is from.
 #'
 #' @param runs A run, or a list of runs of one workspace. With `workspace` also ids, or a table that [list_runs()] returned.
-#' @param file The zip file.
+#' @param path The zip file.
 #' @param overwrite Whether the file may exist already. Links, devices and folders are never replaced.
 #' @param workspace The workspace that gets the runs. For `export_runs()` that of the runs; needed for ids and tables.
 #' @param max_size What the file may unpack to: `"5 GB"`, or a number of bytes. Default: 1 GB, or 100 times its own size.
@@ -165,11 +165,11 @@ retention_rules <- function(x, older_than = NULL, status = NULL, larger_than = N
 #' import_runs(other, file)
 #' get_run_metrics(get_run(other, run$id))
 #' @export
-export_runs <- function(runs, file, overwrite = FALSE, workspace = NULL) {
+export_runs <- function(runs, path, workspace = NULL, overwrite = FALSE) {
   chosen <- runs_of_one_workspace(runs, "runs", workspace)
-  file <- path_argument(check_string(file, "file"), "file")
-  table <- chosen$housekeeping$export_runs(chosen$ids, file, check_flag(overwrite, "overwrite"))
-  say("Exported {number_of(nrow(table), 'run')} to {.path {file}}, {format_bytes(file.size(file))}.")
+  path <- path_argument(check_string(path, "path"))
+  table <- chosen$housekeeping$export_runs(chosen$ids, path, check_flag(overwrite, "overwrite"))
+  say("Exported {number_of(nrow(table), 'run')} to {.path {path}}, {format_bytes(file.size(path))}.")
   left <- sum(table$left_out)
   if (left) {
     why <- "links, pipes, or names that can't lie side by side on every file system."
@@ -180,10 +180,10 @@ export_runs <- function(runs, file, overwrite = FALSE, workspace = NULL) {
 
 #' @rdname export_runs
 #' @export
-import_runs <- function(workspace, file, max_size = NULL) {
+import_runs <- function(workspace, path, max_size = NULL) {
   check_object(workspace, "Workspace", "workspace")
-  file <- path_argument(check_string(file, "file"), "file")
-  table <- workspace$housekeeping$import_runs(file, byte_text(max_size, "max_size"))
+  path <- path_argument(check_string(path, "path"))
+  table <- workspace$housekeeping$import_runs(path, byte_text(max_size, "max_size"))
   there <- sum(!table$imported)
   say(c(
     "Imported {number_of(sum(table$imported), 'run')} into {.path {workspace$path}}.",
@@ -211,7 +211,7 @@ print.espalier_deletion <- function(x, n = 10L, ...) {
   if (nrow(x) > n) cat(sprintf("  ... and %d more; as.data.frame() has all.\n", nrow(x) - as.integer(n)))
   needed <- sum(!is.na(x$needed_by))
   if (needed) cat(sprintf("Runs that stay have read %s of these; see `needed_by`.\n", number_of(needed, "run")))
-  if (!any(x$deleted)) cat(sprintf("Nothing was deleted; %s does it.\n", attr(x, "remedy")))
+  if (!any(x$deleted)) cat("Nothing was deleted; dry_run = FALSE does it.\n")
   invisible(x)
 }
 
@@ -220,8 +220,8 @@ as.data.frame.espalier_deletion <- function(x, ...) plain_frame(x)
 
 #' The table of a deletion, shown where it was only a look
 #' @noRd
-deletion <- function(table, dry_run, remedy = "dry_run = FALSE") {
-  table <- returned_table(table, "espalier_deletion", remedy = remedy)
+deletion <- function(table, dry_run) {
+  table <- returned_table(table, "espalier_deletion")
   if (dry_run) return(table)
   say("Deleted {number_of(nrow(table), 'run')}, {format_bytes(sum(table$size))}.")
   invisible(table)

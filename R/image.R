@@ -25,8 +25,8 @@
 #'   `localhost`, `ESPALIER_BUILD_NETWORK=host` lets builds use the network as this machine does. Set such variables before
 #'   the first call of the session, in `~/.Renviron` for instance.
 #'
-#' @param environment An environment, see [r_environment()].
 #' @param workspace A [workspace()].
+#' @param environment An environment, see [r_environment()].
 #' @param refresh Ask the registry of the base image again what its name stands for. It is asked once, so that the same
 #'   definition gives the same image.
 #' @param push Whether the workspace's registry must have the image afterwards. By default (`NULL`) it is pushed after it was
@@ -36,11 +36,11 @@
 #' @param x What `build_environment()` or `get_image_details()` gave.
 #' @return `build_environment()`: invisibly, a list of class `espalier_image`: `name`, `image` (its id in the engine), `tag`,
 #'   `key` (equal keys, equal images), `found` (`"local"`, `"workspace registry"`, `"shared registry"` or `"built"`) and
-#'   `seconds`. `environment_build_log()`: the lines of the log of the last build, of class `espalier_log`.
+#'   `seconds`. `get_build_log()`: the lines of the log of the last build, of class `espalier_log`.
 #'   `get_image_details()`: a list of class `espalier_image_details`: `exists`, `image`, `tag`, `key`, `registries` (a
 #'   character vector: digests by address, of those that answer that they have it), `unconfirmed` (registries that can't be
 #'   asked now), `size` in bytes, `created_at`, `last_used_at` and `dockerfile`, as by
-#'   [environment_dockerfile()].
+#'   [get_dockerfile()].
 #' @section Errors: `espalier_error_docker_unavailable`, which says what is wrong with Docker;
 #'   `espalier_error_image_missing` about the base image; `espalier_error_build_failed`, with the package that failed and what
 #'   the system lacks, if that is known (`package`, `missing`, `apt`); `espalier_error_package_missing`,
@@ -50,14 +50,14 @@
 #' \dontrun{
 #' ws <- workspace("example")
 #' env <- r_environment("tidy", cran_packages = c("glmnet", "ranger"))
-#' build_environment(env, ws)
-#' environment_build_log(env, ws)
-#' get_image_details(env, ws)
+#' build_environment(ws, env)
+#' get_build_log(ws, env)
+#' get_image_details(ws, env)
 #' }
 #' @export
-build_environment <- function(environment, workspace, refresh = FALSE, push = NULL, show_output = TRUE, ...) {
-  check_object(environment, "Environment", "environment")
+build_environment <- function(workspace, environment, refresh = FALSE, push = NULL, show_output = TRUE) {
   check_object(workspace, "Workspace", "workspace")
+  check_object(environment, "Environment", "environment")
   check_flag(refresh, "refresh")
   check_flag(push, "push", null = TRUE)
   check_flag(show_output, "show_output")
@@ -112,9 +112,9 @@ print.espalier_image <- function(x, ...) {
 
 #' @rdname build_environment
 #' @export
-environment_build_log <- function(environment, workspace) {
-  check_object(environment, "Environment", "environment")
+get_build_log <- function(workspace, environment) {
   check_object(workspace, "Workspace", "workspace")
+  check_object(environment, "Environment", "environment")
   text <- workspace$images$build_log(environment)
   structure(strsplit(text, "\r?\n")[[1L]], class = "espalier_log")
 }
@@ -127,9 +127,9 @@ print.espalier_log <- function(x, ...) {
 
 #' @rdname build_environment
 #' @export
-get_image_details <- function(environment, workspace) {
-  check_object(environment, "Environment", "environment")
+get_image_details <- function(workspace, environment) {
   check_object(workspace, "Workspace", "workspace")
+  check_object(environment, "Environment", "environment")
   result <- workspace$images$get(environment)
   result$registries <- unlist(result$registries) %||% structure(character(), names = character())
   result$unconfirmed <- as.character(unlist(result$unconfirmed))
@@ -157,12 +157,12 @@ print.espalier_image_details <- function(x, ...) {
 #'
 #' `list_images()` lists the images of environments that the Docker engine or a registry of the workspace has, and private
 #' environments, which serve runs without Docker. `prune_images()` lists what nobody has wanted for a while, with what builds
-#' that were killed left; `delete = TRUE` removes it. What a run needs that has not ended stays, and so does what is in
+#' that were killed left; `dry_run = FALSE` removes it. What a run needs that has not ended stays, and so does what is in
 #' registries. A removed image is fetched or built again when it is needed.
 #'
 #' @param workspace A [workspace()].
-#' @param delete Remove what is listed.
 #' @param unused_days How long something must not have been wanted, by any workspace of yours on this machine.
+#' @param dry_run `TRUE` only lists what would go, `FALSE` removes it.
 #' @return `list_images()`: a data frame with `environment` (the names it has in this workspace), `key`, `where` (`engine`,
 #'   `registry <address>`, `private`), `size` in bytes, `created_at`, `last_used_at`, the number of `runs` of this workspace
 #'   that used it, and `image`, its id in the engine. `prune_images()`: one with `what` it is, its `name`, `size` (images
@@ -210,12 +210,12 @@ as.data.frame.espalier_images <- function(x, ...) drop_table_class(x)
 
 #' @rdname list_images
 #' @export
-prune_images <- function(workspace, delete = FALSE, unused_days = 30) {
+prune_images <- function(workspace, unused_days = 30, dry_run = TRUE) {
   check_object(workspace, "Workspace", "workspace")
-  check_flag(delete, "delete")
   check_number(unused_days, "unused_days")
-  found <- structure(workspace$images$prune(delete, unused_days), class = c("espalier_litter", "data.frame"))
-  if (!delete) return(found)
+  check_flag(dry_run, "dry_run")
+  found <- structure(workspace$images$prune(unused_days, dry_run), class = c("espalier_litter", "data.frame"))
+  if (dry_run) return(found)
   gone <- number_of(sum(found$deleted), "thing")
   say(c("v" = "Removed {gone}."))
   invisible(found)
@@ -252,14 +252,14 @@ as.data.frame.espalier_litter <- as.data.frame.espalier_images
 #' @param username,password How to log in, the password as the name of a secret in the workspace's keyvault, see
 #'   [set_secrets()]. By default as `docker login` left it.
 #' @param shared The shared registry, which is only looked in; else the workspace's own.
-#' @return `set_image_registry()`: the workspace, invisibly. `image_registries()`: a data frame with `kind` (`workspace`,
+#' @return `set_image_registry()`: the workspace, invisibly. `list_image_registries()`: a data frame with `kind` (`workspace`,
 #'   `shared`), `address`, `username`, and `secret`, the name of the password.
 #' @section Errors: `espalier_error_bad_argument`, `espalier_error_environment_invalid`.
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
 #' set_image_registry(ws, "localhost:5000")
 #' set_image_registry(ws, "ghcr.io/team", shared = TRUE)
-#' image_registries(ws)
+#' list_image_registries(ws)
 #' @export
 set_image_registry <- function(workspace, address, username = NULL, password = NULL, shared = FALSE) {
   check_object(workspace, "Workspace", "workspace")
@@ -272,7 +272,7 @@ set_image_registry <- function(workspace, address, username = NULL, password = N
 
 #' @rdname set_image_registry
 #' @export
-image_registries <- function(workspace) {
+list_image_registries <- function(workspace) {
   check_object(workspace, "Workspace", "workspace")
   workspace$images$registries()
 }

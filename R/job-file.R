@@ -116,7 +116,7 @@ write_job <- function(config, path, experiment = NULL, tags = NULL) {
 retry_fields <- function(retry) {
   if (is.null(retry)) return(NULL)
   given <- if (is.list(retry)) retry else list(attempts = retry)
-  unclass(do.call(retry_policy, utils::modifyList(list(attempts = 1), given)))
+  unclass(do.call(retry_options, utils::modifyList(list(attempts = 1), given)))
 }
 
 #' Values to set, by name, as the core takes them

@@ -4,7 +4,7 @@
 #'
 #' An environment may ask for packages without saying in which version. `lock_environment()` resolves it, with all that
 #' its packages need, to exact versions and keeps these in the workspace: builds and runs of the same definition take them
-#' from then on, on every machine. `environment_lock()` shows them.
+#' from then on, on every machine. `get_environment_lock()` shows them.
 #'
 #' R packages are looked up in the indexes of the environment's repositories, packages of conda channels are solved by
 #' py-rattler, and those of pip by uv, with their hashes. Nothing is installed. The lock is part of the environment's key:
@@ -17,7 +17,7 @@
 #' @param environment An environment, see [r_environment()].
 #' @param workspace A [workspace()].
 #' @param refresh Resolve again what was resolved before: the newest versions that there are now.
-#' @return `lock_environment()`: the environment, invisibly. `environment_lock()`: a data frame with `package`, `version`,
+#' @return `lock_environment()`: the environment, invisibly. `get_environment_lock()`: a data frame with `package`, `version`,
 #'   `origin` (`"cran"`, `"github"`, `"url"`, `"bioconductor"`, `"pip"`, `"conda"`), `url` and `digest` (`NA` where there
 #'   is not one but several); without rows for an environment that was never locked.
 #' @section Errors: `espalier_error_package_missing`, `espalier_error_lock_failed`, `espalier_error_secret_missing`,
@@ -32,15 +32,15 @@
 #' ws <- workspace("example", path = tempfile())
 #' package <- cran_package("tidy", repo = paste0("file://", folder))
 #' env <- r_environment("tidy", cran_packages = list(package))
-#' lock_environment(env, ws)
-#' environment_lock(env, ws)
+#' lock_environment(ws, env)
+#' get_environment_lock(ws, env)
 #' @export
-lock_environment <- function(environment, workspace, refresh = FALSE) {
+lock_environment <- function(workspace, environment, refresh = FALSE) {
   check_object(environment, "Environment", "environment")
   check_object(workspace, "Workspace", "workspace")
   refresh <- check_flag(refresh, "refresh")
   locked <- Environments__lock(workspace, environment, refresh, as.character(getRversion()))
-  origins <- table(environment_lock(locked, workspace)$origin)
+  origins <- table(get_environment_lock(workspace, locked)$origin)
   say("Environment {.val {locked$name}} is locked: {count_packages(origins)}.")
   invisible(locked)
 }
@@ -56,7 +56,7 @@ count_packages <- function(origins) {
 
 #' @rdname lock_environment
 #' @export
-environment_lock <- function(environment, workspace) {
+get_environment_lock <- function(workspace, environment) {
   check_object(environment, "Environment", "environment")
   check_object(workspace, "Workspace", "workspace")
   Environments__packages(workspace, environment)

@@ -23,6 +23,14 @@ core_call_long <- function(class, method, identity = NULL, args_json = "{}", dec
   if (!is.null(without)) return(decode(without$value))
   jobs <- bridge_jobs()
   request <- core_request(class, method, identity, args_json)
+  response <- long_response(jobs, request, decode)
+  while (provide_extra(response)) response <- long_response(jobs, request, decode)
+  core_answer(response, decode)
+}
+
+#' What the core answers to a call, after its end
+#' @noRd
+long_response <- function(jobs, request, decode) {
   display <- long_display()
   begun <- FALSE
   response <- list(running = TRUE)
@@ -51,7 +59,7 @@ core_call_long <- function(class, method, identity = NULL, args_json = "{}", dec
       undisturbed(response <- jsonlite::parse_json(jobs$look()))
     }
   }, interrupt = call_off, error = call_off)
-  core_answer(response, decode)
+  response
 }
 
 #' An interrupt that came too late: what was done all the same is told by verbs that do more than read

@@ -1,62 +1,86 @@
-# Making the private environment: by uv, else by venv and pip. Two sessions at once make it once; an environment
-# counts only from the moment its stamp is written.
+# Making the private environment: by uv, else by venv and pip. Its optional parts are in python-extras.R, how it
+# becomes complete or absent in python-place.R.
 
-#' Make espalier's private Python environment
+#' Install the Python part now
 #'
-#' espalier runs its core in a Python environment of its own, with one small package (pyyaml), and those that environments,
-#' Docker and secrets need (docker, cryptography and uv; about 100 MB in all). It is made by itself at the first use, after asking when the session is
-#' interactive; this function makes it now. Your own Python packages are never touched, and every choice of yours
-#' (`RETICULATE_PYTHON`, `RETICULATE_PYTHON_ENV`, `VIRTUAL_ENV`, `reticulate::use_python()`,
-#' `options(espalier.python = )`) wins over it.
+#' The first submit sets up a private Python environment for espalier: 1 MB to download, 4 MB on disk. Call this
+#' function to do it earlier, to add optional parts before they are needed, or to install without a network.
 #'
-#' Where there is a C++ compiler (on Linux, with OpenSSL's headers) a compiled part is built as well, which takes
-#' snapshots of large folders faster. Nothing else depends on it; [espalier_sitrep()] says whether it is there.
+#' Your own Python packages are never touched, and a Python of your choice is used instead: `RETICULATE_PYTHON`,
+#' `RETICULATE_PYTHON_ENV`, `VIRTUAL_ENV`, `reticulate::use_python()`, `options(espalier.python = )`. espalier installs
+#' nothing into it. Where it lacks a package, the error shows the pip command that adds it.
 #'
-#' It is made with `uv` if that is found (`ESPALIER_UV`, the `PATH`, `~/.local/bin`), else with Python's own `venv`
-#' and `pip`. Mirrors, proxies and certificates are set where `uv` and `pip` look for them.
+#' `uv` makes the environment if it is found (`ESPALIER_UV`, the `PATH`, `~/.local/bin`), else Python's own `venv` and
+#' `pip` do. Set mirrors, proxies and certificates where `uv` and `pip` look for them.
 #'
-#' @param force Make it anew, even if it is there.
+#' @section Optional parts:
+#' A verb that needs one of these asks before it installs the part. [espalier_sitrep()] shows which are there.
+#'
+#' | part | installs | MB | because |
+#' |:--|:--|--:|:--|
+#' | `"secrets"` | cryptography | 5 | secrets are encrypted with it |
+#' | `"docker"` | docker | 1 | images are built and found with it |
+#' | `"packages"` | uv | 18 | Python packages of environments are installed with it |
+#' | `"conda"` | py-rattler | 25 | packages of conda channels are installed with it |
+#' | `"cli"` | click and jmespath | 1 | the command line is made with them |
+#' | `"scanner"` | the compiled scanner | 30 | it takes snapshots of large folders faster |
+#'
+#' Jobs never install a part. `submit_experiment()` does it for a job that will need one.
+#'
+#' @section Consent:
+#' An interactive session asks. Any other session needs consent, given once: by a call of `install_espalier()`, by
+#' `options(espalier.install = TRUE)` or by the variable `ESPALIER_INSTALL=yes`. `FALSE` and `no` forbid it.
+#'
+#' @section Without a network:
+#' On a machine with a network and the same version of Python, collect the packages in a folder:
+#' `python -m pip download --dest wheels "pyyaml>=5.4" "cryptography>=38"`. Then call
+#' `install_espalier(wheels = "wheels")`, or set `ESPALIER_WHEELS` to the folder.
+#'
+#' @param extras Character vector: optional parts to install as well, or `"all"`. By default none.
+#' @param wheels Path of a folder with wheels. Nothing is downloaded then. By default the value of `ESPALIER_WHEELS`.
+#' @param force `TRUE` makes the environment again. The parts that were there are installed again.
 #' @return The environment's folder, invisibly.
 #' @section Errors:
-#' `espalier_error_python_missing`: no suitable Python was found, or the environment could not be made; the message
-#' carries what uv or pip said.
+#' `espalier_error_python_missing`: no suitable Python was found, or the packages can't be installed. The message
+#' ends with the output of uv or pip.
 #' @seealso [espalier_sitrep()]
 #' @examples
-#' # The first use makes it; to make it now:
+#' # The first submit does this; to do it now:
 #' if (interactive()) install_espalier()
+#' # With what secrets need, too:
+#' if (interactive()) install_espalier("secrets")
 #' @export
-install_espalier <- function(force = FALSE) {
+install_espalier <- function(extras = character(), wheels = NULL, force = FALSE) {
   check_flag(force, "force")
-  env <- if (!force) managed_env()
-  if (!is.null(env)) {
-    say(c("v" = "The private environment is ready: {.path {env}}"))
-    return(invisible(env))
+  if (!is.null(wheels)) {
+    check_string(wheels, "wheels")
+    put_back <- set_variables(c(ESPALIER_WHEELS = wheels_folder(wheels)))
+    on.exit(put_back())
   }
-  invisible(managed_build(consent = FALSE, force = force))
+  extras <- check_extras(extras)
+  env <- managed_env()
+  if (force && !is.null(env)) extras <- union(extras, extras_there(env))
+  env <- managed_build(force = force)
+  # (from now on sessions that can't ask may install, too)
+  file.create(consent_record())
+  for (name in setdiff(extras, extras_there(env))) install_extra(env, name)
+  say(c("v" = "espalier's Python environment is ready: {.path {env}}"))
+  invisible(env)
 }
 
-#' Make the private environment
-#' @param consent Whether the user has to agree first.
+#' Make the private environment, unless it is ready
+#' @param force Whether to make it again.
 #' @return Its folder.
 #' @noRd
-managed_build <- function(consent, force = FALSE) {
-  if (consent) ask_consent()
+managed_build <- function(force = FALSE) {
+  env <- if (!force) managed_env()
+  if (!is.null(env)) return(env)
   base <- find_python()
   uv <- find_uv()
   if (is.null(base) && is.null(uv)) abort_no_python()
-  root <- managed_root()
-  dir.create(root, FALSE, TRUE) # (FALSE too where another session was first)
-  if (!dir.exists(root)) {
-    espalier_abort("python_missing", sprintf("The folder %s cannot be made.", root),
-                   "Make it writable, or set R_USER_DATA_DIR to a folder that is.")
-  }
-  folder <- managed_folder(base)
-  env <- file.path(root, folder)
-  lock <- paste0(env, ".lock")
-  take_lock(lock)
-  on.exit(unlink(lock, recursive = TRUE))
-  if (force || !file.exists(file.path(env, ".ok"))) fill_env(env, base, uv)
-  write_record(list(key = managed_key(), folder = folder))
+  env <- file.path(managed_root(), managed_folder(base))
+  place_whole(env, force, function(place) fill_env(place, base, uv))
+  write_record(list(key = managed_key(), folder = basename(env)))
   env
 }
 
@@ -70,88 +94,123 @@ managed_folder <- function(base) {
   sprintf("py%s-%s", minor, substr(tools::md5sum(place), 1L, 12L))
 }
 
-fill_env <- function(env, base, uv) {
-  unlink(env, recursive = TRUE)
-  say(c("i" = "Making espalier's private Python environment in {.path {env}} (once)."))
+fill_env <- function(place, base, uv) {
+  size <- known_extras()$base
+  say(c("i" = "Setting up espalier's private Python environment, once: {size$megabytes} MB to download."))
   began <- proc.time()[["elapsed"]]
   said <- character()
   done <- FALSE
   if (!is.null(uv)) {
-    install <- function(...) install_by_uv(env, uv, ...)
-    out <- fill_by_uv(env, base, uv)
+    out <- fill_by_uv(place, base, uv)
     done <- out$status == 0L
     said <- c(said, paste("uv:", out$lines))
   }
   if (!done && !is.null(base)) {
-    unlink(env, recursive = TRUE)
-    install <- function(...) install_by_pip(env, ...)
-    out <- fill_by_pip(env, base)
+    unlink(place, recursive = TRUE)
+    out <- fill_by_pip(place, base)
     done <- out$status == 0L
     said <- c(said, paste("pip:", out$lines))
   }
-  if (!done) {
-    unlink(env, recursive = TRUE)
-    abort_not_filled(env, said)
-  }
-  fill_extras(env, install)
-  fill_native(env, install)
-  file.create(file.path(env, ".ok"))
+  if (!done) abort_not_filled(said)
+  list_extras(place)
   say(c("v" = "Ready after {round(proc.time()[['elapsed']] - began, 1)} s."))
-}
-
-#' Add what not everybody needs; where that fails, runs that ask for none of it work all the same
-#' @param install Installs into the environment what it is given.
-#' @noRd
-fill_extras <- function(env, install) {
-  out <- install(core_requirements("environments"))
-  if (out$status == 0L) return(invisible())
-  log <- file.path(env, "extras.log")
-  writeLines(out$lines, log)
-  say(c("!" = "Python packages for environments, Docker and secrets could not be installed, see {.path {log}}.",
-        " " = "espalier works without them; {.code install_espalier(force = TRUE)} tries again."))
 }
 
 fill_by_uv <- function(env, base, uv) {
   range <- if (reticulate_takes_312()) ">=3.9" else ">=3.9,<3.12"
   python <- if (is.null(base)) range else base$path
-  out <- run_quietly(uv, c("venv", "--no-project", "--python", python, env))
+  out <- run_watched("Creating the environment", uv, c("venv", "--no-project", "--python", python, env))
   if (out$status != 0L) return(out)
-  install_by_uv(env, uv, core_requirements())
+  install_by_uv(env, uv, core_requirements(), "Installing pyyaml")
 }
 
-# (what lies in a folder of this computer is built anew, whatever uv remembers of it)
-install_by_uv <- function(env, uv, what) {
-  options <- c("--compile-bytecode", "--refresh-package", "espalier-native")
-  run_quietly(uv, c("pip", "install", "--python", env_python(env), options, what))
-}
-
+# (without pip: the one that Python brings is run from its file, which saves 3 s and 20 MB)
 fill_by_pip <- function(env, base) {
-  out <- run_quietly(base$path, c("-m", "venv", env))
+  out <- run_watched("Creating the environment", base$path, c("-m", "venv", "--without-pip", env))
   if (out$status != 0L) return(out)
-  install_by_pip(env, core_requirements())
+  install_by_pip(env, core_requirements(), "Installing pyyaml")
 }
 
-install_by_pip <- function(env, what) {
-  # (an environment that uv made has no pip, and Python brings one)
-  if (run_quietly(env_python(env), c("-m", "pip", "--version"))$status != 0L) run_quietly(env_python(env), c("-m", "ensurepip"))
-  run_quietly(env_python(env), c("-m", "pip", "install", "--disable-pip-version-check", "--quiet", what))
+#' Install Python packages
+#' @param what Requirements, or the folder of a project.
+#' @param stage What the user reads meanwhile.
+#' @param target The folder to install into, if it isn't the environment itself.
+#' @noRd
+install_by_uv <- function(env, uv, what, stage, target = NULL) {
+  # (what lies in a folder of this computer is built again, whatever uv remembers of it)
+  options <- c("--compile-bytecode", "--refresh-package", "espalier-native", if (!is.null(target)) c("--target", target))
+  run_watched(stage, uv, c("pip", "install", "--python", env_python(env), options, from_wheels(), what))
 }
 
-abort_not_filled <- function(env, said) {
-  venv <- any(grepl("ensurepip|python3-venv", said))
-  espalier_abort(
-    "python_missing", c(sprintf("The private environment in %s could not be made.", env), utils::tail(said, 15L)),
-    if (venv) "On Debian and Ubuntu: sudo apt install python3-venv; then run install_espalier() again."
-    else "If this is about the network, set uv's or pip's mirror or proxy; then run install_espalier() again."
+install_by_pip <- function(env, what, stage, target = NULL) {
+  pip <- bundled_pip(env)
+  if (!length(pip)) return(list(status = 1L, lines = "ensurepip is not available: this Python has no pip."))
+  options <- c("--disable-pip-version-check", "--quiet", if (!is.null(target)) c("--target", target))
+  run_watched(stage, env_python(env), c(pip, "install", options, from_wheels(), what))
+}
+
+#' The pip that comes with Python, as a program that it can run; Debian keeps it in a place that Python names
+#' @noRd
+bundled_pip <- function(env) {
+  code <- paste(
+    "import ensurepip, glob, os, sysconfig",
+    "places = [os.path.join(os.path.dirname(ensurepip.__file__), '_bundled'), sysconfig.get_config_var('WHEEL_PKG_DIR') or '']",
+    "print(*['pip in ' + w for p in places if p for w in sorted(glob.glob(os.path.join(p, 'pip-*.whl')))], sep='\\n')", sep = "; "
   )
+  found <- sub("^pip in ", "", grep("^pip in ", run_quietly(env_python(env), c("-I", "-c", code))$lines, value = TRUE))
+  if (length(found)) file.path(found[1L], "pip")
+}
+
+#' Options of uv and pip by which they take packages from a folder, and ask no index
+#' @noRd
+from_wheels <- function() {
+  wheels <- Sys.getenv("ESPALIER_WHEELS")
+  if (nzchar(wheels)) c("--no-index", "--find-links", wheels_folder(wheels))
+}
+
+wheels_folder <- function(wheels) {
+  if (dir.exists(wheels)) return(normalizePath(wheels))
+  espalier_abort("path_missing", sprintf("Can't find the folder of wheels \"%s\".", wheels),
+                 "Give the folder that `pip download --dest` filled.")
+}
+
+abort_not_filled <- function(said) {
+  espalier_abort(
+    "python_missing", c("Can't set up espalier's private Python environment.", reasons_in(said)),
+    what_to_do(said, "Then run install_espalier()."), output = said
+  )
+}
+
+#' Of what uv or pip printed the lines that tell why it failed: at most three, of at most 200 characters
+#' @noRd
+reasons_in <- function(lines) {
+  lines <- trimws(lines[nzchar(trimws(lines))])
+  telling <- grep("error|cause|No space left|not available", lines, ignore.case = TRUE, value = TRUE)
+  substr(utils::tail(if (length(telling)) telling else lines, 3L), 1L, 200L)
+}
+
+#' @param lines What uv or pip printed.
+#' @param again How to try again.
+#' @noRd
+what_to_do <- function(lines, again = NULL) {
+  cause <- function(pattern) any(grepl(pattern, lines, ignore.case = TRUE))
+  paste(c(
+    if (cause("No space left|Errno 28|os error 28|disk quota")) {
+      sprintf("The disk of %s is full. Free some space, or set R_USER_DATA_DIR to another folder.", managed_root())
+    } else if (cause("ensurepip|python3-venv")) {
+      "On Debian and Ubuntu: sudo apt install python3-venv."
+    } else {
+      "If this is about the network, set uv's or pip's mirror or proxy, or ESPALIER_WHEELS to a folder of wheels."
+    }, again
+  ), collapse = " ")
 }
 
 abort_no_python <- function() {
   espalier_abort(
     "python_missing",
-    sprintf("No Python was found that R can load: %s, with a shared libpython.", python_range()),
+    sprintf("Can't find a Python that R can load: %s, with a shared libpython.", python_range()),
     c("Install one (Debian and Ubuntu: sudo apt install python3-venv libpython3-dev) or uv,",
-      "or set ESPALIER_PYTHON to an interpreter; then run install_espalier().")
+      "or set ESPALIER_PYTHON to an interpreter. Then run install_espalier().")
   )
 }
 
@@ -159,25 +218,60 @@ python_range <- function() if (reticulate_takes_312()) "3.9 or later" else "3.9 
 
 # ---- consent ---------------------------------------------------------------------------------------
 
-#' Ask when someone is there; otherwise go on unless that was forbidden
+#' Go on with consent only: ask where the session is interactive, else look for one that was given
+#'
+#' @param task What is to be done, after "Can't": the beginning of the error.
+#' @param question What the user reads, with sizes.
+#' @param call The call of `install_espalier()` that does it.
+#' @param code,... Code and fields of the error.
 #' @noRd
-ask_consent <- function() {
-  later <- "install_espalier() makes it."
-  if (under_r_check()) {
-    espalier_abort("python_missing", "espalier's private Python environment is not made under R CMD check.", later)
+ask_consent <- function(task, question, call, code = "python_missing", ...) {
+  refuse <- function(why) {
+    espalier_abort(
+      code, c(sprintf("Can't %s.", task), why),
+      sprintf("Run %s once, or allow it by options(espalier.install = TRUE) or ESPALIER_INSTALL=yes.", call), ...,
+      install = call
+    )
   }
-  if (tolower(Sys.getenv("ESPALIER_AUTO_INSTALL")) %in% c("no", "false", "0")) {
-    espalier_abort("python_missing", "espalier's private Python environment has not been made.",
-                   c("ESPALIER_AUTO_INSTALL forbids making it unasked.", later))
+  if (nzchar(job_dir() %||% "")) refuse("A job installs nothing.")
+  if (under_r_check()) refuse("Nothing is installed under R CMD check.")
+  given <- given_consent()
+  if (isFALSE(given)) refuse("The option espalier.install or the variable ESPALIER_INSTALL forbids it.")
+  if (isTRUE(given)) return(invisible())
+  if (!interactive()) {
+    if (!file.exists(consent_record())) refuse(c(question, "This session can't ask."))
+    return(invisible())
   }
-  if (!interactive()) return(invisible())
-  say(c(
-    "espalier runs in a private Python environment (about 65 MB), to be made once in",
-    " " = "{.path {managed_root()}}"
-  ))
-  if (!isTRUE(utils::askYesNo("Make it now?"))) {
-    espalier_abort("python_missing", "espalier's private Python environment has not been made.", later)
+  say(c("i" = "{question}"))
+  if (!isTRUE(utils::askYesNo("Go on?"))) refuse("You declined.")
+}
+
+#' What the user has set: TRUE, FALSE, or NULL for nothing
+#' @noRd
+given_consent <- function() {
+  option <- getOption("espalier.install")
+  if (!is.null(option)) {
+    check_flag(option, "options(espalier.install)")
+    return(option)
   }
+  value <- tolower(Sys.getenv("ESPALIER_INSTALL"))
+  if (value %in% c("yes", "true", "1")) TRUE else if (value %in% c("no", "false", "0")) FALSE
+}
+
+#' The file that says that the user has called `install_espalier()`
+#' @noRd
+consent_record <- function() file.path(managed_root(), "consent")
+
+#' Ask for what the first use needs
+#' @noRd
+ask_to_build <- function() {
+  size <- known_extras()$base
+  ask_consent(
+    "set up espalier's private Python environment",
+    sprintf("espalier needs a private Python environment, once: %s MB to download, %s MB on disk in %s.",
+            size$megabytes, size$disk, managed_root()),
+    "install_espalier()"
+  )
 }
 
 under_r_check <- function() {
@@ -186,11 +280,11 @@ under_r_check <- function() {
 
 # ---- finding things --------------------------------------------------------------------------------
 
-find_uv <- function() {
+find_uv <- function(env = managed_env()) {
   named <- Sys.getenv("ESPALIER_UV")
   if (nzchar(named)) return(if (file.exists(named)) named)
   places <- c(
-    Sys.which("uv"), path.expand("~/.local/bin/uv"), path.expand("~/.cargo/bin/uv"),
+    if (!is.null(env)) file.path(extra_folder(env, "packages"), "bin", "uv"), Sys.which("uv"), path.expand("~/.local/bin/uv"), path.expand("~/.cargo/bin/uv"),
     file.path(tools::R_user_dir("reticulate", "cache"), "uv", "bin", "uv")
   )
   places <- unname(places[nzchar(places) & file.exists(places)])
@@ -238,32 +332,3 @@ probe_python <- function(python) {
   if (good) list(path = paste(parts[-(1:4)], collapse = " "), minor = paste0("3.", minor))
 }
 
-# ---- the lock and the record -----------------------------------------------------------------------
-
-#' A folder as the lock: making one either succeeds or not, on every file system
-#' @noRd
-take_lock <- function(lock, patience = 600) {
-  repeat {
-    if (dir.create(lock, showWarnings = FALSE)) return(invisible())
-    age <- as.numeric(difftime(Sys.time(), file.mtime(lock), units = "secs"))
-    if (!is.na(age) && age <= patience) {
-      inform_once("build_elsewhere", "Another session is making espalier's private Python environment. Waiting for it.")
-    }
-    # (its owner died: nothing here takes ten minutes)
-    if (!is.na(age) && age > patience) unlink(lock, recursive = TRUE) else Sys.sleep(0.2)
-    if (is.na(age) && !dir.exists(dirname(lock))) {
-      espalier_abort("python_missing", sprintf("The folder %s cannot be written.", dirname(lock)))
-    }
-    if (is.na(age) && file.access(dirname(lock), 2L) != 0L) {
-      espalier_abort("python_missing", sprintf("The folder %s cannot be written.", dirname(lock)),
-                     "Make it writable, or set R_USER_DATA_DIR to a folder that is.")
-    }
-  }
-}
-
-write_record <- function(record) {
-  place <- file.path(managed_root(), "current.dcf")
-  fresh <- tempfile(sprintf("current-%d-", Sys.getpid()), managed_root())
-  write.dcf(as.data.frame(record), fresh, width = 10000L)
-  file.rename(fresh, place)
-}

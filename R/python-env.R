@@ -28,7 +28,8 @@ python_choose <- function(running = python_running(), build = TRUE) {
       return(list(how = "the session that submitted this job", env = "", python = sessions, fallback = sessions))
     }
     if (!build) return(NULL)
-    env <- managed_build(consent = TRUE)
+    ask_to_build()
+    env <- managed_build()
   }
   list(how = paste("espalier's private environment in", env), env = env, python = env_python(env),
        fallback = env_python(env))
@@ -59,16 +60,24 @@ env_python <- function(env) {
 }
 
 #' What the core needs from PyPI: written down once, in its pyproject.toml
-#' @param list `dependencies`, or the name of an extra: `environments` is what these, images and the keyvault need.
+#' @param list `dependencies`, or the name of an optional part.
 #' @noRd
 core_requirements <- function(list = "dependencies") {
-  core <- core_folders()$core
-  places <- c(file.path(core, "espalier", "pyproject.toml"), file.path(dirname(core), "pyproject.toml"))
-  place <- places[file.exists(places)][1L]
-  if (is.na(place)) espalier_abort("internal", "The Python core has no pyproject.toml.", "Reinstall espalier.")
-  text <- paste(readLines(place, warn = FALSE, encoding = "UTF-8"), collapse = " ")
-  found <- regmatches(text, regexec(sprintf("[[:space:]]%s *= *\\[([^]]*)\\]", list), text))[[1L]]
+  found <- regmatches(project_text(), regexec(sprintf("[[:space:]]%s *= *\\[([^]]*)\\]", list), project_text()))[[1L]]
   gsub("^[\"' ]+|[\"' ]+$", "", strsplit(found[2L], ",")[[1L]])
+}
+
+#' The core's pyproject.toml, read once
+#' @noRd
+project_text <- function() {
+  if (is.null(.extras$project)) {
+    core <- core_folders()$core
+    places <- c(file.path(core, "espalier", "pyproject.toml"), file.path(dirname(core), "pyproject.toml"))
+    place <- places[file.exists(places)][1L]
+    if (is.na(place)) espalier_abort("internal", "The Python core has no pyproject.toml.", "Reinstall espalier.")
+    .extras$project <- paste(readLines(place, warn = FALSE, encoding = "UTF-8"), collapse = " ")
+  }
+  .extras$project
 }
 
 # ---- the private environment, as it lies on disk ---------------------------------------------------
@@ -83,7 +92,7 @@ managed_env <- function() {
   record <- managed_record()
   if (is.null(record) || !identical(record$key, managed_key())) return(NULL)
   env <- file.path(managed_root(), record$folder)
-  if (file.exists(file.path(env, ".ok")) && file.exists(env_python(env))) env
+  if (is_whole(env) && file.exists(env_python(env))) env
 }
 
 managed_record <- function() {
@@ -97,7 +106,9 @@ managed_record <- function() {
 #' @noRd
 managed_key <- function() {
   limit <- if (reticulate_takes_312()) "" else "python < 3.12"
-  needed <- c(core_requirements(), core_requirements("environments"))
+  # (with other requirements of a part, or another scanner, goes another environment)
+  extras <- setdiff(extra_names(), "scanner")
+  needed <- c(core_requirements(), unlist(lapply(extras, core_requirements)))
   paste(c(needed, native_key(), limit, Sys.getenv("ESPALIER_PYTHON"), R.version$platform), collapse = "; ")
 }
 
@@ -109,7 +120,14 @@ reticulate_takes_312 <- function() reticulate_version() >= "1.33"
 #' @noRd
 managed_site <- function() {
   env <- managed_env()
-  if (is.null(env)) env <- managed_build(consent = TRUE)
+  if (is.null(env)) {
+    ask_to_build()
+    env <- managed_build()
+  }
+  site_packages(env)
+}
+
+site_packages <- function(env) {
   site <- if (.Platform$OS.type == "windows") file.path(env, "Lib", "site-packages") else
     Sys.glob(file.path(env, "lib", "python3*", "site-packages"))
   if (!length(site) || !dir.exists(site[1L])) {
@@ -130,7 +148,7 @@ espalier_python_ready <- function(running = python_running()) {
   if (!is.null(.bridge$call)) return(TRUE)
   choice <- tryCatch(python_choose(running, build = FALSE), espalier_error = function(e) e)
   if (inherits(choice, "condition")) return(not_ready(conditionMessage(choice)))
-  if (is.null(choice)) return(not_ready("the private environment has not been made; install_espalier() makes it"))
+  if (is.null(choice)) return(not_ready("the private environment is missing; install_espalier() makes it"))
   if (nzchar(choice$env) || is.null(choice$python)) return(TRUE)
   unmet <- python_unmet(choice$python)
   if (!length(unmet) || (!identical(unmet, "python") && !is.null(managed_env()))) return(TRUE)
@@ -141,8 +159,9 @@ not_ready <- function(reason) structure(FALSE, reason = reason)
 
 #' What a Python lacks, asked in a process of its own, once a session; "python" if it is none that R could start
 #' @noRd
-python_unmet <- function(python) {
-  known <- .bridge$unmet[[python]]
+python_unmet <- function(python, requirements = core_requirements()) {
+  asked <- paste(c(python, requirements), collapse = " ")
+  known <- .bridge$unmet[[asked]]
   if (!is.null(known)) return(known)
   code <- paste(
     "import sys; v = sys.version_info",
@@ -151,9 +170,9 @@ python_unmet <- function(python) {
     "from espalier_bridge import start",
     "print(*[u['name'] for r in sys.argv[2:] for u in start._unmet(r)], sep='\\n')", sep = "; "
   )
-  out <- run_quietly(python, c("-B", "-c", code, core_folders()$bridge, core_requirements()))
+  out <- run_quietly(python, c("-B", "-c", code, core_folders()$bridge, requirements))
   unmet <- if (out$status != 0L) "python" else out$lines[nzchar(out$lines)]
-  .bridge$unmet[[python]] <- unmet
+  .bridge$unmet[[asked]] <- unmet
   unmet
 }
 
@@ -170,4 +189,31 @@ run_quietly <- function(program, args) {
   )
   status <- attr(lines, "status")
   list(status = if (is.null(status)) 0L else as.integer(status), lines = as.character(lines))
+}
+
+#' The same, and show meanwhile that it is at work
+#' @param stage What it is at, for the user.
+#' @noRd
+run_watched <- function(stage, program, args) {
+  if (.Platform$OS.type == "windows" || !nzchar(program)) return(run_quietly(program, args))
+  place <- tempfile("watched-")
+  dir.create(place)
+  file_of <- function(name) file.path(place, name)
+  line_of <- function(name) tryCatch(readLines(file_of(name), warn = FALSE), error = function(e) character(), warning = function(w) character())
+  display <- long_display()
+  on.exit({
+    display$end()
+    if (!file.exists(file_of("status")) && length(line_of("pid"))) tools::pskill(as.integer(line_of("pid")))
+    unlink(place, recursive = TRUE)
+  })
+  # (the first file that tells of the end is there whole, or not at all)
+  script <- "cd \"$1\" || exit; here=$PWD; shift; cd \"$1\"; shift
+\"$@\" >\"$here/log\" 2>&1 </dev/null & echo $! >\"$here/pid\"; wait $!; echo $? >\"$here/new\"; mv \"$here/new\" \"$here/status\""
+  env <- paste0("LD_LIBRARY_PATH=", shQuote(library_path_before_r()))
+  system2("sh", c("-c", shQuote(c(script, "sh", place, getwd(), program, args))), wait = FALSE, env = env)
+  while (!file.exists(file_of("status"))) {
+    display$show(list(stage, 0, NULL))
+    Sys.sleep(0.05)
+  }
+  list(status = as.integer(line_of("status")), lines = line_of("log"))
 }

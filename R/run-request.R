@@ -207,7 +207,7 @@ while_waiting_for <- function(dirs, code) {
 # (an R object may hold a relative path of a workspace; the queue works in another folder)
 absolute_folders <- function(dirs) normalizePath(dirs, mustWork = FALSE)
 
-#' wait_for() in a job: as `wait_until()`, by the runs' records alone
+#' wait_for_runs() in a job: as `wait_until()`, by the runs' records alone
 #'
 #' @param dirs The runs' folders.
 #' @noRd

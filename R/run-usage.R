@@ -34,7 +34,8 @@ plot.espalier_usage <- function(x, ...) {
                 "read and written, MB" = (x$read_bytes + x$written_bytes) / 1e6)
   if (!is.null(x$gpu_memory_bytes)) drawn[["GPU memory, MB"]] <- x$gpu_memory_bytes / 1e6
   panels <- lapply(names(drawn), function(name) {
-    list(name = name, x = x$seconds, y = drawn[[name]], xlab = "seconds", ylim = c(0, max(drawn[[name]], 0, na.rm = TRUE)))
+    series <- list(list(label = name, x = x$seconds, y = drawn[[name]]))
+    list(name = name, series = series, xlab = "seconds", ylim = c(0, max(drawn[[name]], 0, na.rm = TRUE)))
   })
   title <- attr(x, "run_id", exact = TRUE)
   draw_panels(panels, if (is.null(title)) "Usage" else paste("Usage of run", title), list(...))

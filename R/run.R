@@ -143,7 +143,10 @@ leave_run <- function(run) {
 #'   `get_run_details_with_logs()` has the logs' text in `logFiles`, of a log above 1 MB its end, with a note; see
 #'   [get_run_log()].
 #' * `get_run_metrics()`: a named list: a scalar for a metric logged once, a vector for one logged more often, a data
-#'   frame for tables and rows, a file name for images. Each has the type it was logged with, `NA` too; values of
+#'   frame for tables and rows, a file name for images; for a confusion matrix and what else
+#'   [log_confusion_matrix_to_run()] describes a list of `schema_type`, `schema_version` and `data`, of class
+#'   `espalier_chart`, which [plot()] draws and [as.data.frame()] makes a data frame of, or a list of these where it was
+#'   logged more than once. Each has the type it was logged with, `NA` too; values of
 #'   different types under one name become doubles where all are numbers, else strings. With `recursive = TRUE` a named
 #'   list of such lists, by run id, this run's first.
 #' * `get_run_environment()`: a list: `how` the job comes to what it finds (`"session"`, `"user-managed"`, `"private"`,
@@ -179,8 +182,11 @@ get_run_metrics <- function(run, name = NULL, recursive = FALSE, run_type = NULL
 
 metrics_of <- function(run, name) lapply(run$get_metric_frames(name), metric_value)
 
-# What is no table arrives as one column without a name.
-metric_value <- function(frame) if (identical(names(frame), "")) frame[[1L]] else frame
+# What isn't a table arrives as one column without a name; of charts it has their payloads, beside a column of their types.
+metric_value <- function(frame) {
+  if (identical(names(frame), c("", "chart"))) return(charts_of(frame[[1L]]))
+  if (identical(names(frame), "")) frame[[1L]] else frame
+}
 
 #' @rdname get_run_metrics
 #' @export

@@ -1,8 +1,9 @@
 #' Is everything in place?
 #'
 #' Looks at what espalier needs (R, reticulate, a Python with one package, places it may write to) and names each
-#' problem with one fix. It tells what becomes of jobs when their user logs out, and whether a Docker engine can be used.
-#' It also says whether the compiled scanner is built and the command line installed, which espalier can do without. Starts no Python in this session and makes nothing.
+#' problem with one fix. It shows what happens to jobs when their user logs out, whether a Docker engine can be used, and
+#' which optional parts of [install_espalier()] are there: their size on disk, or what installs them.
+#' It starts no Python in this session and writes nothing.
 #'
 #' @return A list of class `espalier_sitrep`, invisibly when printed: `facts` (a data frame with columns `what`,
 #'   `value`, `why`) and `problems` (a data frame with columns `problem`, `fix`; no rows when all is well).
@@ -43,8 +44,8 @@ sitrep_python <- function() {
   uv <- fact("uv", if (is.null(uv)) "not found" else uv, if (is.null(uv)) "venv and pip serve instead" else "")
   if (!is.null(.bridge$state)) {
     state <- .bridge$state
-    return(list(fact("Python", paste(state$python, state$version), paste0(state$how, "; running")),
-                fact("Python packages", core_requirements(), "met"), sitrep_native(state$python), uv))
+    return(c(list(fact("Python", paste(state$python, state$version), paste0(state$how, "; running")),
+                  fact("Python packages", core_requirements(), "met"), uv), sitrep_extras(state$python)))
   }
   choice <- tryCatch(python_choose(build = FALSE), espalier_error = function(e) e)
   if (inherits(choice, "condition")) {
@@ -53,12 +54,51 @@ sitrep_python <- function() {
   if (is.null(choice)) return(list(sitrep_unmade(), uv))
   value <- if (is.null(choice$python)) "reticulate's choice" else choice$python
   unmet <- if (nzchar(choice$env) || is.null(choice$python)) character() else python_unmet(choice$python)
-  list(fact("Python", value, choice$how), sitrep_requirements(choice, unmet), sitrep_native(choice$python), uv)
+  c(list(fact("Python", value, choice$how), sitrep_requirements(choice, unmet), uv), sitrep_extras(choice$python))
+}
+
+#' The optional parts: that one isn't there is no problem
+#' @param python The interpreter that runs the core, or NULL where that is not known.
+#' @noRd
+sitrep_extras <- function(python) {
+  env <- managed_env()
+  if (is.null(python)) return(list())
+  if (is.null(env) || !identical(normalizePath(python), normalizePath(env_python(env)))) return(sitrep_own_extras(python))
+  lapply(extra_names(), function(name) {
+    folder <- extra_folder(env, name)
+    what <- sprintf("part \"%s\"", name)
+    if (is_whole(folder)) return(fact(what, "installed", sprintf("%s MB", megabytes_of(folder))))
+    extra <- known_extras()[[name]]
+    lacks <- if (name == "scanner") native_lacks() else ""
+    fact(what, "not installed", sprintf("install_espalier(\"%s\"), %s MB: %s%s", name, extra$megabytes, extra$because,
+                                        if (nzchar(lacks)) paste0("; ", lacks) else ""))
+  })
+}
+
+#' Which parts a Python of the user's has, and what installs the others
+#' @noRd
+sitrep_own_extras <- function(python) {
+  names <- setdiff(extra_names(), "scanner")
+  needed <- lapply(names, core_requirements)
+  unmet <- python_unmet(python, unlist(needed))
+  if (identical(unmet, "python")) return(list())
+  Map(function(name, requirements) {
+    lacking <- requirements[sub("[<>=].*", "", requirements) %in% unmet]
+    what <- sprintf("part \"%s\"", name)
+    if (!length(lacking)) return(fact(what, "installed"))
+    fact(what, "not installed", sprintf("%s -m pip install %s", python, paste(shQuote(lacking), collapse = " ")))
+  }, names, needed)
+}
+
+megabytes_of <- function(folder) {
+  files <- list.files(folder, recursive = TRUE, all.files = TRUE, full.names = TRUE)
+  size <- sum(file.size(files), na.rm = TRUE) / 1e6
+  if (size < 1) round(size, 1) else round(size)
 }
 
 sitrep_unmade <- function() {
   base <- tryCatch(find_python(), espalier_error = function(e) e)
-  why <- "the private environment has not been made"
+  why <- "the private environment is missing; the first submit sets it up"
   if (inherits(base, "condition")) {
     return(fact("Python", "none", why, conditionMessage(base), "Unset ESPALIER_PYTHON."))
   }

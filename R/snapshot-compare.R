@@ -3,7 +3,7 @@
 #' What differs between two snapshots
 #'
 #' Compares two runs, a run and a folder, or any two of runs, kept snapshots and folders. Of a folder is compared what
-#' would go into a snapshot of it now, see [snapshot_preview()].
+#' would go into a snapshot of it now, see [preview_snapshot()].
 #'
 #' Printing shows a line a file and then the unified diffs of text: in colours on a terminal, as a diff block in R
 #' Markdown. Control characters and bytes that are not UTF-8 are shown as escapes. Binary files and files over 1 MB have
@@ -11,9 +11,9 @@
 #'
 #' @param a,b A run, the id of a snapshot, or a folder. `a` is how it was before, `b` how it is after.
 #' @param workspace The workspace of an id; by default that of the run it is compared with.
-#' @param outside_links What becomes of links that lead out of a folder, see [snapshot_preview()]: give what was given for
+#' @param outside_links What becomes of links that lead out of a folder, see [preview_snapshot()]: give what was given for
 #'   the snapshot.
-#' @param x,object What `compare_snapshots()` returned.
+#' @param x,object,comparison What `compare_snapshots()` returned.
 #' @param path One of its paths.
 #' @param lines How many lines of diffs to show; `Inf` for all.
 #' @param ... Nothing.
@@ -22,7 +22,7 @@
 #'   `"type"` when a file became a link or the other way round); `size_before` and `size_after` in bytes; `kind_before`
 #'   and `kind_after` (`"file"`, `"executable"`, `"link"`); `note`; `diff`, one string, `NA` where there is none.
 #'
-#'   `file_diff()`: the lines of one file's diff, of class `espalier_diff`. `summary()`: how many files and bytes, by
+#'   `get_file_diff()`: the lines of one file's diff, of class `espalier_diff`. `summary()`: how many files and bytes, by
 #'   change. `format()`: the lines that are printed, without colours.
 #' @section Errors: `espalier_error_snapshot_missing`, `espalier_error_snapshot_damaged`, `espalier_error_run_missing`;
 #'   `espalier_error_source_missing`, `espalier_error_source_unreadable` and `espalier_error_source_changed` about a folder;
@@ -38,7 +38,7 @@
 #' changes <- compare_snapshots(before, folder, workspace = ws)
 #' changes
 #' summary(changes)
-#' file_diff(changes, "train.R")
+#' get_file_diff(changes, "train.R")
 #' @export
 compare_snapshots <- function(a, b, workspace = NULL, outside_links = getOption("espalier.outside_links", "refuse")) {
   if (missing(a)) abort_missing("a")
@@ -81,15 +81,14 @@ side_label <- function(side) {
 
 #' @rdname compare_snapshots
 #' @export
-file_diff <- function(x, path) {
-  if (missing(x)) abort_missing("x")
-  if (!inherits(x, "espalier_comparison")) abort_argument("x", "what compare_snapshots() returned", x)
-  at <- match(check_string(path, "path"), x$path)
+get_file_diff <- function(comparison, path) {
+  check_object(comparison, "espalier_comparison", "comparison")
+  at <- match(check_string(path, "path"), comparison$path)
   if (is.na(at)) {
     espalier_abort("bad_argument", sprintf("\"%s\" does not differ.", shown_path(path)),
-                   "x$path has the paths that do.", argument = "path")
+                   "comparison$path has the paths that do.", argument = "path")
   }
-  structure(diff_lines(x$diff[at]), class = "espalier_diff", note = x$note[at])
+  structure(diff_lines(comparison$diff[at]), class = "espalier_diff", note = comparison$note[at])
 }
 
 #' @export
@@ -179,7 +178,7 @@ comparison_diffs <- function(x, lines) {
   fits <- cumsum(lengths(diffs)) <= max(lines, share + 1)
   list(
     shown = unlist(diffs[fits], use.names = FALSE),
-    more = if (any(!fits)) sprintf("... and the diffs of %s; file_diff(x, path) shows one.", number_of(sum(!fits), "more file"))
+    more = if (any(!fits)) sprintf("... and the diffs of %s; get_file_diff(x, path) shows one.", number_of(sum(!fits), "more file"))
   )
 }
 

@@ -29,10 +29,10 @@
 #'
 #' The snapshot's id is of names and contents alone: the same whether a file lay there or was copied.
 #'
-#' @param dir The folder.
+#' @param path The folder.
 #' @param default_excludes Whether the built-in excludes apply.
 #' @param outside_links What becomes of links that lead out of the folder: `"refuse"`, `"keep"` or `"copy"`, see below.
-#' @param x,object What `snapshot_preview()` returned.
+#' @param x,object What `preview_snapshot()` returned.
 #' @param n How many files and rules to show.
 #' @param ... Nothing.
 #' @return A data frame of class `espalier_snapshot_preview`: `path` (a folder that is left out is one row, with a `/` at
@@ -45,19 +45,19 @@
 #' dir.create(folder)
 #' writeLines("print(1)", file.path(folder, "train.R"))
 #' writeLines("TOKEN=abc", file.path(folder, ".env"))
-#' preview <- snapshot_preview(folder)
+#' preview <- preview_snapshot(folder)
 #' preview
 #' preview$path[preview$included]
 #' @export
-snapshot_preview <- function(dir, default_excludes = TRUE, outside_links = getOption("espalier.outside_links", "refuse")) {
-  dir <- path_argument(check_string(dir, "dir"), "dir")
+preview_snapshot <- function(path, default_excludes = TRUE, outside_links = getOption("espalier.outside_links", "refuse")) {
+  path <- path_argument(check_string(path, "path"))
   found <- Snapshots__preview(
-    dir, check_flag(default_excludes, "default_excludes"), check_string(outside_links, "outside_links")
+    path, check_flag(default_excludes, "default_excludes"), check_string(outside_links, "outside_links")
   )
-  returned_table(found, "espalier_snapshot_preview", dir = dir)
+  returned_table(found, "espalier_snapshot_preview", dir = path)
 }
 
-#' @rdname snapshot_preview
+#' @rdname preview_snapshot
 #' @export
 summary.espalier_snapshot_preview <- function(object, n = 5L, ...) {
   included <- as.data.frame(object)[object$included, c("path", "size")]
@@ -97,7 +97,7 @@ print.summary.espalier_snapshot_preview <- function(x, n = 10L, ...) {
   invisible(x)
 }
 
-#' @rdname snapshot_preview
+#' @rdname preview_snapshot
 #' @export
 print.espalier_snapshot_preview <- function(x, n = 10L, ...) {
   columns <- c("path", "size", "included", "rule")
@@ -122,15 +122,15 @@ plain_frame <- function(x) {
 
 #' Take a snapshot
 #'
-#' `take_snapshot()` freezes a folder outside of any run, by the rules that [snapshot_preview()] describes. The snapshot is
+#' `take_snapshot()` freezes a folder outside of any run, by the rules that [preview_snapshot()] describes. The snapshot is
 #' kept until `delete_snapshot()`; its files then go with the next [collect_garbage()], unless a run has the same ones.
 #' `list_snapshots()` lists what is kept. (The name `snapshot()` belongs to renv.)
 #'
 #' @param workspace A [workspace()].
-#' @param dir The folder.
-#' @param default_excludes Whether the built-in excludes apply, see [snapshot_preview()].
+#' @param path The folder.
+#' @param default_excludes Whether the built-in excludes apply, see [preview_snapshot()].
 #' @param outside_links What becomes of links that lead out of the folder: `"refuse"`, `"keep"` or `"copy"`, see
-#'   [snapshot_preview()].
+#'   [preview_snapshot()].
 #' @param snapshot Id of a snapshot.
 #' @return `take_snapshot()`: the snapshot's id, `"sha256:..."`, invisibly; it is a digest of all names and contents, so
 #'   equal folders have equal ids. `list_snapshots()`: a data frame with `id`, `taken_at`, `source_directory`, `files` and
@@ -147,12 +147,12 @@ plain_frame <- function(x) {
 #' list_snapshots(ws)[c("id", "files", "bytes")]
 #' delete_snapshot(ws, before)
 #' @export
-take_snapshot <- function(workspace, dir, default_excludes = TRUE,
+take_snapshot <- function(workspace, path, default_excludes = TRUE,
                           outside_links = getOption("espalier.outside_links", "refuse")) {
   check_object(workspace, "Workspace", "workspace")
-  dir <- path_argument(check_string(dir, "dir"), "dir")
+  path <- path_argument(check_string(path, "path"))
   result <- workspace$snapshots$take_values(
-    dir, check_flag(default_excludes, "default_excludes"), check_string(outside_links, "outside_links")
+    path, check_flag(default_excludes, "default_excludes"), check_string(outside_links, "outside_links")
   )
   for (note in unlist(result$notes)) inform_once(note, note, "note")
   files <- number_of(result$files, "file")
@@ -181,12 +181,12 @@ delete_snapshot <- function(workspace, snapshot) {
 #' ever overwritten.
 #'
 #' @param snapshot A run, or the id of a snapshot.
-#' @param target The folder to make. It may exist if it is empty.
+#' @param path The folder to make. It may exist if it is empty.
 #' @param workspace The workspace of an id.
 #' @return The folder, invisibly.
 #' @section Errors: `espalier_error_file_exists`; `espalier_error_snapshot_missing` when the run has no snapshot, or the
 #'   workspace not that one; `espalier_error_snapshot_damaged` when a stored file is not what its digest says;
-#'   `espalier_error_bad_argument` for what is no id, or a target that cannot be written.
+#'   `espalier_error_bad_argument` for what is no id, or a folder that cannot be written.
 #' @seealso [take_snapshot()], [compare_snapshots()]
 #' @examplesIf espalier:::espalier_python_ready()
 #' folder <- tempfile()
@@ -197,10 +197,10 @@ delete_snapshot <- function(workspace, snapshot) {
 #' wait_for_run_completion(run, show_output = FALSE)
 #' list.files(download_snapshot(run, tempfile()))
 #' @export
-download_snapshot <- function(snapshot, target, workspace = NULL) {
-  target <- path_argument(check_string(target, "target"), "target")
+download_snapshot <- function(snapshot, path, workspace = NULL) {
+  path <- path_argument(check_string(path, "path"))
   side <- stored_side(snapshot, "snapshot", workspace)
-  invisible(Workspace$new(identity = c(path = side$workspace))$snapshots$download(side$snapshot, target))
+  invisible(Workspace$new(identity = c(path = side$workspace))$snapshots$download(side$snapshot, path))
 }
 
 # Where a snapshot is and what it is called there.
@@ -247,7 +247,7 @@ stored_side <- function(x, arg, workspace) {
 #' @export
 collect_garbage <- function(workspace, dry_run = TRUE) {
   check_object(workspace, "Workspace", "workspace")
-  found <- workspace$snapshots$collect_garbage(!check_flag(dry_run, "dry_run"))
+  found <- workspace$snapshots$collect_garbage(check_flag(dry_run, "dry_run"))
   returned_table(found, "espalier_garbage", dry_run = dry_run)
 }
 

@@ -21,13 +21,13 @@
 #'   [submit_experiment()].
 #' @return A list of `Run` objects of class `espalier_runs`, in the order of the rows, printed as the table of [list_runs()].
 #' @section Errors: those of [submit_experiment()]; `espalier_error_not_supported` in a job in a container.
-#' @seealso [wait_for()], which waits for all of them
+#' @seealso [wait_for_runs()], which waits for all of them
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
 #' job <- script_run_config(command = "echo", script_params = list(trees = 100))
 #' grid <- list(rate = c(0.1, 0.01), depth = 2:3)
 #' runs <- submit_grid(experiment(ws, "sweep"), job, grid, tags = list(sweep = "first"))
-#' wait_for(runs)
+#' wait_for_runs(runs)
 #' runs
 #' @export
 submit_grid <- function(experiment, config, grid, tags = NULL, display_names = NULL, reuse = FALSE) {

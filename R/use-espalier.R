@@ -8,7 +8,7 @@
 #' The new `.espalierignore` leaves nothing out. It looks at the project's scripts, and at the code and configuration
 #' files that these name. What they use and `.gitignore` leaves out is taken in again up to 100 MB. What no script names
 #' and takes more than 10 MB is listed with its size in a comment. Remove the `#` to leave it out. See
-#' [snapshot_preview()] for the rules.
+#' [preview_snapshot()] for the rules.
 #'
 #' @param path The project's folder.
 #' @param name Name of the workspace; by default the one that the project has, else the folder's name, made valid.

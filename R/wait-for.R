@@ -7,7 +7,7 @@
 #'
 #' @param runs A run, a list of runs, or what [get_runs_in_experiment()] gives; of any workspaces.
 #' @param any Return when the first of them has ended.
-#' @param timeout Seconds to wait at most.
+#' @param timeout_seconds Seconds to wait at most.
 #' @return A data frame, invisibly: `run_id`, `status`, `ended`, a row a run in the order of `runs`.
 #' @section Errors: `espalier_error_wait_timed_out`, whose field `states` is that data frame; `espalier_error_run_missing`
 #'   when one of them has been deleted.
@@ -17,17 +17,17 @@
 #' exp <- experiment(ws, "hello")
 #' jobs <- lapply(1:3, function(i) script_run_config(command = paste("echo", i)))
 #' runs <- lapply(jobs, function(job) submit_experiment(exp, job))
-#' wait_for(runs, timeout = 60)
+#' wait_for_runs(runs, timeout_seconds = 60)
 #' @export
-wait_for <- function(runs, any = FALSE, timeout = Inf) {
+wait_for_runs <- function(runs, any = FALSE, timeout_seconds = Inf) {
   runs <- check_runs(runs)
   check_flag(any, "any")
-  check_number(timeout, "timeout", min = 0)
+  check_number(timeout_seconds, "timeout_seconds", min = 0)
   dirs <- vapply(runs, function(run) run_folder(identity_of(run)), "")
   in_job <- !is.null(job_dir())
   display <- many_display()
   on.exit(display$end())
-  until <- proc.time()[["elapsed"]] + timeout
+  until <- proc.time()[["elapsed"]] + timeout_seconds
   found <- withCallingHandlers(
     if (in_job) wait_for_in_job(dirs, any, until, display) else wait_until(group_runs(runs), dirs, any, until, display),
     interrupt = function(condition) tell_runs_go_on(display)
@@ -35,7 +35,7 @@ wait_for <- function(runs, any = FALSE, timeout = Inf) {
   display$end()
   if (enough_ended(found, any)) display$done(found)
   tell_failed(found, dirs)
-  if (!enough_ended(found, any)) abort_wait(found, timeout)
+  if (!enough_ended(found, any)) abort_wait(found, timeout_seconds)
   invisible(found)
 }
 
@@ -103,7 +103,7 @@ abort_wait <- function(found, timeout) {
 
 tell_runs_go_on <- function(display) {
   display$end()
-  say(c(i = "Stopped watching; the runs go on.", " " = "Come back: {.code wait_for(runs)}"))
+  say(c(i = "Stopped watching; the runs go on.", " " = "Come back: {.code wait_for_runs(runs)}"))
 }
 
 #' A line that is written over in a terminal; elsewhere a line now and then

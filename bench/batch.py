@@ -19,7 +19,7 @@ from samples import Samples, seconds
 TRIALS, SINGLES, ROUNDS = 1000, 100, 5
 work = sys.argv[1]
 samples = Samples("batch.py")
-Host.max_concurrent_runs(1)
+Host.resources(cpus=1)
 workspace = Workspace.create("batch", os.path.join(work, "batch"))
 experiment = Experiment(workspace, "bench")
 config = ScriptRunConfig(source_directory=os.path.join(work, "project"), entry_script="train.R")

@@ -18,7 +18,7 @@ from samples import Samples, seconds
 
 work = sys.argv[1]
 samples = Samples("queue.py")
-Host.max_concurrent_runs(2)
+Host.resources(cpus=2)
 experiment = Experiment(Workspace.create("queue", os.path.join(work, "queue")), "bench")
 COMMANDS: Dict[str, List[str]] = {"r": ["Rscript", "-e", "1"], "true": ["true"]}
 _OURS = re.compile(rb"/espalier/(?:runner|keeper)/__main__\.py")

@@ -12,7 +12,7 @@ env <- r_environment(
 samples <- new_samples()
 
 find <- function() {
-  found <- suppressMessages(build_environment(env, ws, show_output = FALSE))
+  found <- suppressMessages(build_environment(ws, env, show_output = FALSE))
   stopifnot(found$found == "local")
 }
 

@@ -190,6 +190,10 @@ FIGURES = [
     Figure("submit", "Python: submit() alone", "py.submit", 0.050),
     Figure("log", "R: log a scalar", "r.log", 40e-6, "r.write", peers=_LOG_PEERS),
     Figure("log", "Python: log a scalar", "py.log", 8e-6, "py.write", peers=_LOG_PEERS),
+    Figure("first", "R: first submit, by pip", "pip", 15.0, "pip.limit", peers=(("reticulate", "reticulate"),)),
+    Figure("first", "R: first submit, by uv", "uv", 15.0, "uv.limit", peers=(("reticulate", "reticulate"),)),
+    Figure("first", "what it downloads", "download", 15e6, unit="B"),
+    Figure("first", "what it takes on disk", "disk", 15e6, "disk.limit", unit="B"),
     Figure("startup", "R: library(espalier)", "r.library", 0.060, "r.bare", True),
     Figure("startup", "R: library() and a first log", "r.log", 0.080, "r.bare", True),
     Figure("startup", "Python: import espalier", "py.import", 0.040, "py.bare", True),
@@ -198,6 +202,7 @@ FIGURES = [
     Figure("startup", "R: cold script submits", "cold.submit", 0.300, "cold.reticulate", True),
 ]
 HEADINGS = {
+    "first": "The first submit after installation (limit: python -m venv and pip install pyyaml; with uv the same by uv)",
     "snapshot": "Snapshots of 10,000 files and 4 x 64 MB (limit: cp -r; of unchanged ones git status, or bare python)",
     "walk": "What a job left in its working copy (limit: an unchanged snapshot of as many files)",
     "frames": "A data frame of 1e6 rows x 10 columns (limit: a copy of its bytes in memory)",

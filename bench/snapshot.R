@@ -8,7 +8,7 @@ rounds <- 21L
 samples <- new_samples()
 
 for (round in 0:rounds) { # the first starts Python and is not reported
-  samples$add("r.preview", round, seconds(preview <- snapshot_preview(folder)))
+  samples$add("r.preview", round, seconds(preview <- preview_snapshot(folder)))
 }
 stopifnot(sum(preview$included) == 10004L)
 samples$write("snapshot.r")

@@ -1,19 +1,16 @@
-# The main job again, now in an environment: `make demo-environments`, or `Rscript demo/environments.R`.
-# With a Docker engine it runs in a container too. Everything it makes lies in demo/out-environments/.
+# The main job again, now in an environment: demo("environments", package = "espalier"), or `make demo-environments`.
+# With a Docker engine it runs in a container too. Everything lies in a temporary folder, or in ESPALIER_DEMO_OUT.
 # Packages come from CRAN and the image is rocker's, unless variables name others, as `make` does.
 library(espalier)
 
-here <- local({
-  file <- sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE))
-  normalizePath(if (length(file)) dirname(file[[1]]) else "demo")
-})
-out <- file.path(here, "out-environments")
-project <- file.path(here, "project")
+out <- Sys.getenv("ESPALIER_DEMO_OUT", file.path(tempdir(), "espalier-demo-environments"))
+project <- system.file("examples", "pima", package = "espalier")
 options(width = 100)
 section <- function(...) cat("\n== ", ..., "\n", sep = "")
 
 unlink(out, recursive = TRUE)
 dir.create(out)
+out <- normalizePath(out)
 
 of_tests <- nzchar(Sys.getenv("ESPALIER_TEST_CRAN"))
 repositories <- if (of_tests) c(CRAN = Sys.getenv("ESPALIER_TEST_CRAN"))
@@ -29,7 +26,7 @@ env <- register_environment(env, ws)
 print(env)
 
 section("Locked: what is not pinned is resolved once")
-print(lock_environment(env, ws))
+print(lock_environment(ws, env))
 
 train <- function(environment, docker) {
   run <- submit_experiment(
@@ -47,16 +44,16 @@ train(r_environment("pima", cran_packages = packages, repositories = repositorie
 
 if (docker) {
   section("Its image, built once")
-  build_environment(env, ws, show_output = FALSE)
+  build_environment(ws, env, show_output = FALSE)
   section("The same job in a container")
   train(env, docker = TRUE)
 
   section("One package more: why it has to be built, and what that takes")
   more <- r_environment("pima", cran_packages = c(packages, one_more), repositories = repositories,
                         custom_docker_image = image)
-  print(why_rebuild(env, more))
-  build_environment(more, ws, show_output = FALSE)
-  build_environment(more, ws, show_output = FALSE)
+  print(compare_environments(env, more))
+  build_environment(ws, more, show_output = FALSE)
+  build_environment(ws, more, show_output = FALSE)
 
   section("The images of this workspace, and what could go")
   print(list_images(ws))

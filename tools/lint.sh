@@ -15,4 +15,5 @@ report "Functions of R that are defined twice: the file that is read last wins" 
   "$(grep -hoE '^[.A-Za-z_][A-Za-z0-9._]* <- function' R/*.R | sort | uniq -d || true)"
 report "Tabs in R or Python" "$(grep -lP '\t' R/*.R $(git ls-files '*.py') || true)"
 report "Scripts that are not executable" "$(git ls-files -s configure cleanup .ci/run | grep -v '^100755' || true)"
+python3 tools/prose.py || bad=1
 exit $bad

@@ -12,6 +12,7 @@ generate:
 	PYTHONPATH=python-core/src $(PYTHON) -m espalier.api.describe --table > docs/operations.md
 	$(RSCRIPT) --vanilla tools/bindgen/generate.R $(CATALOGUE) .
 	PYTHONPATH=python-core/src $(PYTHON) tools/schema.py
+	$(RSCRIPT) --vanilla tools/azuremlsdk.R
 	$(MAKE) document
 
 document:

@@ -2,7 +2,7 @@
 # what takes long, and nothing may be skipped.
 library(testthat)
 library(espalier)
-install_espalier()
+install_espalier(c("secrets", "docker", "cli", "scanner"))
 
 in_ci <- nzchar(Sys.getenv("ESPALIER_SLOW_TESTS"))
 available <- tryCatch(grep("^MemAvailable", readLines("/proc/meminfo"), value = TRUE), error = function(e) character())

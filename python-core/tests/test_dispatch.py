@@ -53,8 +53,8 @@ def test_what_is_not_declared_is_not_reached(asked: Dict[str, Any]) -> None:
 
 
 def test_a_value_of_another_type_is_refused() -> None:
-    asked = request("Host", "max_concurrent_runs", None, value="many")
-    with pytest.raises(TypeError, match="argument value is str, declared int"):
+    asked = request("Host", "resources", None, cpus="many")
+    with pytest.raises(TypeError, match="argument cpus is str, declared int"):
         Dispatcher(JsonCarrier()).prepared(asked)
 
 

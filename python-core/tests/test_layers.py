@@ -17,8 +17,8 @@ SOURCE = Path(espalier.__file__).parent
 # it. Others are cycles in disguise: lift what both need into a file of its own.
 LATE = {
     "a session, or a job that logs, loads next to nothing": (
-        "", "api.interactive", "api.run", "base.canonical", "base.config", "jobs.children", "vault.store",
-        "workspace.children",
+        "", "api.interactive", "api.run", "base.canonical", "base.config", "executors.registry", "jobs.children",
+        "vault.store", "workspace.children",
     ),
     "environments: the parser of YAML, and Docker's part": (
         "environment.context", "environment.definition", "environment.definition_files",
@@ -29,7 +29,7 @@ LATE = {
         "provision.packages.resolve", "snapshot.compare",
     ),
     "an executor loads the part of it that is needed": (
-        "executors.docker.check", "executors.docker.container", "executors.docker.launch",
+        "executors.code", "executors.docker.check", "executors.docker.container", "executors.docker.launch",
         "executors.docker.look", "executors.docker.meter", "executors.docker.mounts",
         "executors.foreign", "executors.local.private",
     ),
@@ -49,7 +49,7 @@ LATE = {
         "runner.asked", "runner.children", "snapshot.mentions", "store.packs", "store.trees",
     ),
     "a command line starts in milliseconds": (
-        "api.environments", "api.wait_many", "cli.app", "cli.columns", "cli.deleting", "cli.downloads", "cli.table",
+        "api.environments", "api.wait_many", "cli.app", "cli.carry_out", "cli.columns", "cli.deleting", "cli.downloads", "cli.table",
         "cli.views", "cli.words", "queue.control", "store.index.grammar", "tracking.artifacts", "tracking.run_rows",
     ),
     "what asks has no folder of its own": ("adapters.homes",),

@@ -22,6 +22,7 @@ FIELD_CALLS = {"get", "pop", "setdefault"}
 OTHERS = {
     "adapters/engine.py": ["/images/"],
     "adapters/engine_sockets.py": ["meta.json"],  # (of Docker's contexts)
+    "base/extras.py": ["extras.json"],  # (in the package)
     "adapters/homes.py": ["cache", "AppData/Local/R/cache"],
     "environment/definition_files.py": [".json"],
     "provision/docker/package_stages.py": ["/cache"],

@@ -15,6 +15,7 @@ from espalier.base import states
 from espalier.base.config import ScriptRunConfig
 from espalier.base.paths import RunPaths
 from espalier.base.values import NA, from_json
+from espalier.tracking.charts import chart_of_event
 from espalier.tracking.metrics import read_metrics
 from espalier.tracking.parts import read_parts
 
@@ -27,6 +28,7 @@ FIELDS = {
     "row": {"name", "kinds", "row"},
     "table": {"name", "kinds", "columns"},
     "image": {"name", "path"},
+    "chart": {"name", "schema_type", "schema_version", "data"},
     "param": {"name", "kind", "value"},
     "warning": {"message", "call"},
     "error": {"message", "call", "class", "traceback"},
@@ -89,6 +91,8 @@ def check_event(run: RunPaths, event: Dict[str, Any], writer: str) -> None:
         for name, column in event["columns"].items():
             for value in column:
                 check_value(value, event["kinds"][name])
+    elif kind == "chart":
+        chart_of_event(event)
 
 
 def check_run(run: RunPaths, longest: int, folder: str = "events") -> List[Dict[str, Any]]:
@@ -113,6 +117,8 @@ def test_python_writer(tmp_path: Path) -> None:
     log.log_row("r", a=1, b="x")
     log.log_table("t", {"a": [1.5, float("inf")], "b": ["!NA", None]}, description="d")
     log.log_table("big", {"x": list(range(20_000))})
+    bins = {"bin_averages": [float("nan"), 1], "bin_errors": [0, 1], "bin_counts": [0, 3], "bin_edges": [0, 1, 2]}
+    log.log_predictions("p", {"data": bins}, description="d")
     events = check_run(run, 32_768)
     assert sum("payload" in event for event in events) == 1
     metrics = read_metrics(run)
@@ -144,6 +150,7 @@ with(e, {
   log_row_to_run("r", a = 1L, b = "x")
   log_table_to_run("t", data.frame(a = c(1.5, Inf), b = c("!NA", NA)), description = "d")
   log_table_to_run("big", data.frame(x = 1:20000))
+  log_predictions_to_run("p", c(1, 2, 8, 9, 10), predicted = c(1.5, 2, 7, 9, 11), description = "d")
   log_metric_to_run("long", strrep("\\u00e9", 8000))
   log_part_to_run("a", metrics = list(d = 0.1, i = 3L, z = -0), seconds = 1.5, digest = "sha256:ab")
   log_part_to_run("b", metrics = list(s = "!x", n = NA, x = NaN))
@@ -152,7 +159,7 @@ with(e, {
 """
 # The part of the package that runs inside jobs: base R only, so it can be sourced.
 R_FILES = (
-    "conditions", "checks", "json", "road", "plain-file", "event-log", "active-run", "run-request", "log-doubts", "log-values", "run-log", "run-log-image",
+    "conditions", "checks", "json", "road", "plain-file", "event-log", "active-run", "run-request", "log-doubts", "log-values", "run-log", "run-log-image", "run-log-chart", "chart-values",
     "run-log-part",
 )  # fmt: skip
 

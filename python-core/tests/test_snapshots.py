@@ -211,7 +211,7 @@ from espalier import Workspace
 workspace = Workspace(sys.argv[1])
 freed, until = 0, time.monotonic() + float(sys.argv[2])
 while time.monotonic() < until:
-    freed += len(workspace.snapshots.collect_garbage(delete=True))
+    freed += len(workspace.snapshots.collect_garbage(dry_run=False))
 print(freed)
 """
 
@@ -281,7 +281,7 @@ def test_garbage_is_listed_before_it_is_deleted(workspace, taken, project, tmp_p
     assert set(listed.columns["deleted"]) == {False} and set(listed.columns["what"]) == {"object"}
     assert sum(listed.columns["size"]) > 4
     assert workspace.snapshots.collect_garbage().rows() == listed.rows()  # nothing was changed
-    deleted = workspace.snapshots.collect_garbage(delete=True)
+    deleted = workspace.snapshots.collect_garbage(dry_run=False)
     assert deleted.columns["path"] == listed.columns["path"]
     assert set(deleted.columns["deleted"]) == {True}
     assert not any(os.path.exists(os.path.join(workspace.path, path)) for path in listed.columns["path"])
@@ -295,11 +295,11 @@ def test_garbage_is_listed_before_it_is_deleted(workspace, taken, project, tmp_p
 
 def test_queued_and_running_runs_keep_their_snapshots(workspace, experiment, project, ended):
     (project / "a.sh").write_text("sleep 1; cat a.sh\n")
-    Host.max_concurrent_runs(1)
+    Host.resources(cpus=1)
     runs = []
     for number in range(2):
         (project / "b").write_text(str(number))
         runs.append(experiment.submit(ScriptRunConfig(source_directory=str(project), entry_script="a.sh")))
-    assert len(workspace.snapshots.collect_garbage(delete=True)) == 0
+    assert len(workspace.snapshots.collect_garbage(dry_run=False)) == 0
     assert [ended(run)["status"] for run in runs] == ["Completed"] * 2
-    assert len(workspace.snapshots.collect_garbage(delete=True)) == 0
+    assert len(workspace.snapshots.collect_garbage(dry_run=False)) == 0

@@ -17,7 +17,7 @@ def test_resources(workspace: Workspace, submit: Callable[..., Run], reach: Any)
     assert Host.resources().columns["free"] == [1.0, 1.0, 2.0**30]
     Host.resources(cpus=2)
     assert Host.resources().columns["free"][0] == 0.0, "a lowered limit stops nobody"
-    assert Host.max_concurrent_runs() == 2 and run.get_status() == "Running"
+    assert Host.resources().columns["total"][0] == 2 and run.get_status() == "Running"
 
 
 def test_more_starts_what_waits(workspace: Workspace, submit: Callable[..., Run], reach: Any) -> None:
@@ -36,7 +36,7 @@ def test_bad_values(home: Any, bad: Any) -> None:
 
 
 def test_the_keeper_is_seen(workspace: Workspace, submit: Callable[..., Run], reach: Any) -> None:
-    Host.max_concurrent_runs(1)
+    Host.resources(cpus=1)
     first, second = submit("sleep 30"), submit("true")
     reach(lambda: Host.keeper_status()["running"])
     second.cancel()

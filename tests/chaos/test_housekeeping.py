@@ -56,7 +56,7 @@ def test_a_process_that_deletes_runs_is_killed(world: World) -> None:
         assert not is_done or left == []
         for path in Path(world.workspace.path, "runs").glob("*/.tmp-*"):
             os.utime(path, (0, 0))
-        world.workspace.snapshots.collect_garbage(delete=True)
+        world.workspace.snapshots.collect_garbage(dry_run=False)
         assert not list(Path(world.workspace.path, "runs").glob("*/.tmp-*")), "not swept"
         if not is_done:
             for run_id in ids:
@@ -76,7 +76,7 @@ def test_a_process_that_imports_runs_is_killed(world: World) -> None:
     other.housekeeping.import_runs(file)
     whole = {run_id: parts_of(other.runs.get(run_id)) for run_id in ids}
     other.housekeeping.delete_runs(ids)
-    other.snapshots.collect_garbage(delete=True)
+    other.snapshots.collect_garbage(dry_run=False)
 
     def judge(is_done: bool) -> None:
         came = listed(other)
@@ -89,7 +89,7 @@ def test_a_process_that_imports_runs_is_killed(world: World) -> None:
             other.housekeeping.delete_runs(ids)
             for path in Path(other.path, "runs").glob("*/.tmp-*"):
                 shutil.rmtree(path)
-            other.snapshots.collect_garbage(delete=True)
+            other.snapshots.collect_garbage(dry_run=False)
 
     assert killed_at_each_act(world, lambda: other.housekeeping.import_runs(file), judge) >= 30
 

@@ -19,7 +19,7 @@ pima_environment <- function(..., image = Sys.getenv("ESPALIER_TEST_IMAGE")) {
 }
 
 trained <- function(ws, env, docker) {
-  project <- normalizePath("../../demo/project")
+  project <- system.file("examples", "pima", package = "espalier")
   copy <- file.path(withr::local_tempdir(), "project")
   dir.create(copy)
   file.copy(list.files(project, full.names = TRUE), copy)
@@ -44,10 +44,10 @@ test_that("define, lock, build, run, change, find, prune", {
   env <- register_environment(pima_environment(), ws)
   expect_identical(register_environment(pima_environment(), ws)$version, env$version)
 
-  lock_environment(env, ws)
-  built <- build_environment(env, ws, show_output = FALSE)
+  lock_environment(ws, env)
+  built <- build_environment(ws, env, show_output = FALSE)
   expect_identical(built$found, "built")
-  expect_identical(build_environment(env, ws, show_output = FALSE)$found, "local")
+  expect_identical(build_environment(ws, env, show_output = FALSE)$found, "local")
 
   inside <- trained(ws, env, docker = TRUE)
   outside <- trained(ws, pima_environment(image = NULL), docker = FALSE)
@@ -60,21 +60,21 @@ test_that("define, lock, build, run, change, find, prune", {
   expect_true("outputs/model.rds" %in% get_run_file_names(inside))
 
   changed <- pima_environment("versions")
-  why <- why_rebuild(env, changed)
+  why <- compare_environments(env, changed)
   expect_identical(nrow(why), 1L)
   expect_match(paste(unlist(why), collapse = " "), "versions")
-  again <- build_environment(changed, ws, show_output = FALSE)
+  again <- build_environment(ws, changed, show_output = FALSE)
   expect_identical(again$found, "built")
   expect_false(again$key == built$key)
   # only what is new was installed
-  log <- environment_build_log(changed, ws)
+  log <- get_build_log(ws, changed)
   expect_true(any(grepl("DONE (versions)", log, fixed = TRUE)))
   expect_false(any(grepl("DONE (compiled)", log, fixed = TRUE)))
 
   rmi(again$tag)
   second <- workspace("second", path = file.path(home, "workspaces"))
   set_image_registry(second, Sys.getenv("ESPALIER_TEST_REGISTRY"))
-  found <- build_environment(changed, second, show_output = FALSE)
+  found <- build_environment(second, changed, show_output = FALSE)
   expect_identical(found$found, "workspace registry")
   expect_identical(found$key, again$key)
 

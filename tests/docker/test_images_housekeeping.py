@@ -80,7 +80,7 @@ def test_what_was_not_wanted_goes_with_its_stage_and_comes_back(workspace: Make,
     assert old["tag"].replace("env:", "stage:") in names(listed)
     assert young["tag"] not in names(listed)
     assert find_image(old["tag"]) is not None
-    gone = ws.images.prune(delete=True)
+    gone = ws.images.prune(dry_run=False)
     assert all(row["deleted"] for row in rows(gone) if old["key"][7:] in row["name"])
     assert find_image(old["image"]) is None
     assert find_image(young["tag"]) is not None
@@ -127,7 +127,7 @@ def test_a_container_of_a_dead_builder_goes_and_that_of_a_living_one_stays(
             held.wait()
             subprocess.run(["flock", lock, "true"], timeout=70, check=True)
         assert container in names(ws.images.prune(unused_days=10_000))
-        ws.images.prune(delete=True, unused_days=10_000)
+        ws.images.prune(dry_run=False, unused_days=10_000)
         assert container not in {one["Id"] for one in engine.api.containers(all=True)}
 
 
@@ -190,7 +190,7 @@ def test_private_environments_too(workspace: Make, engine: Any) -> None:
     assert (row["environment"], row["key"]) == ("mine", f"sha256:{digits}")
     assert row["size"] >= 5000
     assert folder.root in names(ws.images.prune())
-    ws.images.prune(delete=True, unused_days=1000)
+    ws.images.prune(dry_run=False, unused_days=1000)
     assert not os.path.exists(folder.root)
     assert os.listdir(cache().private) == []
 

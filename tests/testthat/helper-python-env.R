@@ -8,10 +8,10 @@ local_home <- function(env = parent.frame()) {
   data <- withr::local_tempdir(.local_envir = env)
   withr::local_envvar(
     R_USER_DATA_DIR = data, RETICULATE_PYTHON = NA, RETICULATE_PYTHON_ENV = NA, VIRTUAL_ENV = NA,
-    ESPALIER_PYTHON = NA, ESPALIER_UV = NA, ESPALIER_AUTO_INSTALL = NA, ESPALIER_NATIVE = "no", "_R_CHECK_PACKAGE_NAME_" = NA,
+    ESPALIER_PYTHON = NA, ESPALIER_UV = NA, ESPALIER_INSTALL = NA, ESPALIER_WHEELS = NA, "_R_CHECK_PACKAGE_NAME_" = NA,
     .local_envir = env
   )
-  withr::local_options(espalier.python = NULL, .local_envir = env)
+  withr::local_options(espalier.python = NULL, espalier.install = NULL, .local_envir = env)
   data
 }
 
@@ -27,10 +27,12 @@ fake_python <- function(minor = 11, shared = 1, place = tempfile("python")) {
   script(place, sprintf("echo espalier 3 %d %d %s", minor, shared, place))
 }
 
-# A uv that makes what is asked for and keeps a list of its calls
-fake_uv <- function(log, fail = FALSE, place = tempfile("uv")) {
+# A uv that makes what is asked for and keeps a list of its calls. After `pause` seconds it does what `after` says.
+fake_uv <- function(log, fail = FALSE, place = tempfile("uv"), pause = 0.3, after = NULL) {
   script(
     place, sprintf("echo \"$@\" >> %s", shQuote(log)), if (fail) c("echo no route to the index", "exit 2"),
-    "if [ \"$1\" = venv ]; then for d; do :; done; sleep 0.3; mkdir -p \"$d/bin\" \"$d/lib/python3.11/site-packages\"; touch \"$d/bin/python\"; fi"
+    "for d; do if [ \"$before\" = --target ]; then mkdir -p \"$d/bin\"; fi; before=$d; done",
+    "if [ \"$1\" = venv ]; then mkdir -p \"$d/bin\" \"$d/lib/python3.11/site-packages\"",
+    sprintf("sleep %s; touch \"$d/bin/python\"; fi", pause), after
   )
 }

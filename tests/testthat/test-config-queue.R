@@ -43,11 +43,11 @@ test_that("values of the wrong type are refused where they are given", {
 })
 
 test_that("a retry policy shows itself", {
-  policy <- retry_policy(5, on = c("job_killed", "runner_lost"), wait_seconds = 10)
+  policy <- retry_options(5, on = c("job_killed", "runner_lost"), wait_seconds = 10)
   expect_output(print(policy), "up to 5 attempts, first after 10 s, on job_killed, runner_lost", fixed = TRUE)
-  expect_identical(format(retry_policy(2)), "up to 2 attempts")
-  expect_error(retry_policy(2, on = 1), class = "espalier_error_bad_argument")
-  expect_error(retry_policy(2, wait_seconds = "1"), class = "espalier_error_bad_argument")
+  expect_identical(format(retry_options(2)), "up to 2 attempts")
+  expect_error(retry_options(2, on = 1), class = "espalier_error_bad_argument")
+  expect_error(retry_options(2, wait_seconds = "1"), class = "espalier_error_bad_argument")
 })
 
 test_that("the core judges values at submit, and says which argument is wrong", {
@@ -64,9 +64,9 @@ test_that("the core judges values at submit, and says which argument is wrong", 
     writeLines(said(memory = "4 XB"))
     writeLines(said(memory = -1))
     writeLines(said(retry = 0))
-    writeLines(said(retry = retry_policy(2, on = "rain")))
-    writeLines(said(retry = retry_policy(2, wait_seconds = -1)))
-    writeLines(said(retry = retry_policy(2, factor = 0.5)))
+    writeLines(said(retry = retry_options(2, on = "rain")))
+    writeLines(said(retry = retry_options(2, wait_seconds = -1)))
+    writeLines(said(retry = retry_options(2, factor = 0.5)))
     writeLines(said(children = "kill"))
     writeLines(said(outside_links = "follow"))
     writeLines(said(source_directory = ".", entry_script = "t.R"))

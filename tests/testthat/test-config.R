@@ -193,9 +193,9 @@ test_that("a job that writes to its input fails, and the original stays as it wa
 test_that("an input that changed before the job began fails the run", {
   ws <- local_workspace()
   data <- local_project(x.csv = "1")
-  before <- max_concurrent_runs()
-  withr::defer(max_concurrent_runs(before))
-  max_concurrent_runs(1)
+  before <- get_host_resources()$total[[1L]]
+  withr::defer(set_host_resources(cpus = before))
+  set_host_resources(cpus = 1)
   blocker <- submit_command(ws, "sleep 60")
   run <- submit_command(ws, "echo ran", inputs = list(data = file.path(data, "x.csv")))
   writeLines("2", file.path(data, "x.csv"))
@@ -321,8 +321,8 @@ test_that("a job without a script is refused by the name of what is missing, and
 
 test_that("options come from their builders or by themselves, and not from both", {
   built <- estimator(
-    "p", entry_script = "t.R", resources = resources(cpus = 2, memory = "4 GB"), source = source_options(keep_workdir = TRUE),
-    limits = limits(run_seconds = 60, queue_seconds = Inf)
+    "p", entry_script = "t.R", resources = resource_options(cpus = 2, memory = "4 GB"), source = source_options(keep_workdir = TRUE),
+    limits = limit_options(run_seconds = 60, queue_seconds = Inf)
   )
   flat <- estimator(
     "p", entry_script = "t.R", cpus = 2, memory = "4 GB", keep_workdir = TRUE, max_run_duration_seconds = 60,
@@ -330,19 +330,19 @@ test_that("options come from their builders or by themselves, and not from both"
   )
   expect_identical(built, flat)
   expect_identical(estimator("p", entry_script = "t.R", use_gpu = TRUE)$gpus, 1)
-  expect_null(estimator("p", entry_script = "t.R", limits = limits(run_seconds = Inf))$max_run_duration_seconds)
+  expect_null(estimator("p", entry_script = "t.R", limits = limit_options(run_seconds = Inf))$max_run_duration_seconds)
   refused <- function(text, ...) {
     expect_error(estimator("p", entry_script = "t.R", ...), text, fixed = TRUE, class = "espalier_error_bad_argument")
   }
-  refused("`resources` and `cpus` are both given", resources = resources(gpus = 1), cpus = 2)
-  refused("`limits` must be made by limits()", limits = 60)
+  refused("`resources` and `cpus` are both given", resources = resource_options(gpus = 1), cpus = 2)
+  refused("`limits` must be made by limit_options()", limits = 60)
   refused("estimator() has no argument `cpu`.\nDid you mean `cpus`?", cpu = 2)
   refused("`queue_timeout_seconds` must be above 0", queue_timeout_seconds = -1)
-  expect_output(print(resources(cpus = 2)), "<espalier resources> cpus = 2", fixed = TRUE)
-  expect_output(print(limits()), "<espalier limits> the default", fixed = TRUE)
+  expect_output(print(resource_options(cpus = 2)), "<espalier resources> cpus = 2", fixed = TRUE)
+  expect_output(print(limit_options()), "<espalier limits> the default", fixed = TRUE)
 })
 
 test_that("options print under the names of their arguments, and a choice that isn't there is refused at once", {
-  expect_output(print(limits(run_seconds = 600, queue_seconds = 5)), "run_seconds = 600, queue_seconds = 5", fixed = TRUE)
+  expect_output(print(limit_options(run_seconds = 600, queue_seconds = 5)), "run_seconds = 600, queue_seconds = 5", fixed = TRUE)
   expect_error(source_options(outside_links = "copyy"), "`outside_links` must be one of \"refuse\", \"keep\", \"copy\"", fixed = TRUE)
 })

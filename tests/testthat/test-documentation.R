@@ -39,7 +39,7 @@ test_that("README's failure looks like one", {
   skip_if_not_installed("MASS")
   run <- c(
     "library(espalier)",
-    sprintf("est <- estimator(\"%s\", entry_script = \"train-broken.R\")", document("demo", "project")),
+    sprintf("est <- estimator(\"%s\", entry_script = \"train-broken.R\")", document("inst", "examples", "pima")),
     "run <- submit_experiment(experiment(workspace(\"demo\"), \"pima\"), est)",
     "wait_for_run_completion(run, show_output = FALSE)"
   )
@@ -104,4 +104,34 @@ test_that("vignettes that help pages name exist", {
   named <- unlist(regmatches(text, gregexpr("vignette\\(\"[a-z-]+\"", text)))
   named <- unique(gsub("^vignette\\(\"|\"$", "", named))
   expect_equal(named[!file.exists(document("vignettes", paste0(named, ".Rmd")))], character())
+})
+
+test_that("the help page of list_runs() has its columns and their types", {
+  lines <- text_of(document("man", "list_runs.Rd"))
+  from <- which(lines == "\\section{Columns}{")
+  cells <- strsplit(lines[from:(from + which(lines[-seq_len(from)] == "}")[1L])], " *\\\\tab *")
+  cells <- Filter(function(row) length(row) == 3L, cells)[-1L]
+  documented <- gsub("\\\\(code|verb)\\{|\\}| ", "", vapply(cells, `[[`, "", 1L))
+  types <- vapply(cells, `[[`, "", 2L)
+  skip_if_no_core()
+  ws <- local_workspace()
+  run <- start_logging_run(experiment(ws, "e"))
+  complete_run(run)
+  suppressMessages(archive_run(run))
+  found <- as.data.frame(list_runs(ws, include_archived = TRUE))
+  patterns <- c("tag_*", "param_*", "metric_*")
+  expect_setequal(setdiff(documented, patterns), names(found))
+  expect_true(all(patterns %in% documented))
+  words <- c(character = "text", integer = "integer", numeric = "double", POSIXct = "POSIXct")
+  expect_identical(types[match(names(found), documented)], unname(words[vapply(found, function(column) class(column)[1L], "")]))
+})
+
+test_that("the table of vignette(\"azuremlsdk\") has all of the ancestor's verbs, and is what the code says", {
+  new <- withr::local_tempfile()
+  script <- document("tools", "azuremlsdk.R")
+  expect_equal(system2(rscript_path(), c("--vanilla", shQuote(c(script, document(), new)))), 0L)
+  committed <- text_of(document("vignettes", "_azuremlsdk.md"))
+  expect_identical(committed, text_of(new), info = "Rscript tools/azuremlsdk.R makes it")
+  verbs <- unlist(regmatches(committed, gregexpr("(?<=^[|] `)[a-z_]+", committed, perl = TRUE)))
+  expect_length(unique(verbs), 163L)
 })

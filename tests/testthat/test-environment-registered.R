@@ -29,7 +29,7 @@ test_that("curated environments are there, and nobody's to change", {
 test_that("a build context is frozen", {
   ws <- local_workspace()
   folder <- local_project(Dockerfile = "FROM x")
-  env <- register_environment(from_docker_build_context("image", folder), ws)
+  env <- register_environment(environment_from_docker_build_context("image", folder), ws)
   context <- as.list(env)$docker$build_context
   expect_null(context$path)
   expect_match(context$snapshot, "^sha256:")
@@ -41,8 +41,8 @@ test_that("differences are named", {
   before <- r_environment("a", r_version = "4.3", cran_packages = c("glmnet", "ranger@0.16.0"))
   after <- r_environment("b", r_version = "4.3", cran_packages = c("ranger@0.17.0", "glmnet"), shm_size = "2g")
   expect_identical(
-    why_rebuild(before, after), data.frame(field = "r.cran.ranger", before = "0.16.0", after = "0.17.0")
+    compare_environments(before, after), data.frame(field = "r.cran.ranger", before = "0.16.0", after = "0.17.0")
   )
-  expect_identical(nrow(why_rebuild(before, before)), 0L)
-  expect_error(why_rebuild(before, "x"), class = "espalier_error_bad_argument")
+  expect_identical(nrow(compare_environments(before, before)), 0L)
+  expect_error(compare_environments(before, "x"), class = "espalier_error_bad_argument")
 })

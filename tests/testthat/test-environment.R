@@ -177,7 +177,7 @@ test_that("the session's repositories are part of the definition, CRAN itself is
   expect_length(asked(c(CRAN = dated)), 0L)
   withr::local_options(repos = c(CRAN = company))
   expect_length(as.list(r_environment("e"))$r$repositories, 0L)
-  expect_true(grepl(company, why_rebuild(r_environment("e", cran_packages = "abc", repositories = character()),
+  expect_true(grepl(company, compare_environments(r_environment("e", cran_packages = "abc", repositories = character()),
                                          r_environment("e", cran_packages = "abc"))$after, fixed = TRUE)[1L])
   fields <- unclass(estimator(".", entry_script = "a.R", cran_packages = "abc"))$environment
   expect_identical(fields$r$repositories, list(CRAN = company))

@@ -219,11 +219,11 @@ test_that("the index is rebuilt when it is deleted or garbage, and nothing is lo
 
 test_that("the limit of concurrent runs is kept", {
   ws <- local_workspace()
-  before <- max_concurrent_runs()
-  withr::defer(max_concurrent_runs(before))
-  expect_error(max_concurrent_runs(0), class = "espalier_error_bad_argument")
-  expect_invisible(max_concurrent_runs(1))
-  expect_identical(as.numeric(max_concurrent_runs()), 1)
+  before <- get_host_resources()$total[[1L]]
+  withr::defer(set_host_resources(cpus = before))
+  expect_error(set_host_resources(cpus = 0), class = "espalier_error_bad_argument")
+  expect_invisible(set_host_resources(cpus = 1))
+  expect_identical(as.numeric(get_host_resources()$total[[1L]]), 1)
   first <- submit_command(ws, c("sleep", "2"))
   second <- submit_command(ws, "true")
   expect_identical(get_run_status(second), "Queued")

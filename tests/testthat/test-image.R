@@ -51,10 +51,10 @@ test_that("a log is a vector of lines that prints itself", {
 test_that("registries are set, listed and removed, and no password is taken", {
   skip_if_no_core()
   ws <- local_workspace()
-  expect_identical(nrow(image_registries(ws)), 0L)
+  expect_identical(nrow(list_image_registries(ws)), 0L)
   expect_identical(set_image_registry(ws, "https://localhost:5000", "me", keyvault_secret("registry")), ws)
   set_image_registry(ws, "ghcr.io/team", shared = TRUE)
-  found <- image_registries(ws)
+  found <- list_image_registries(ws)
   expect_identical(found$kind, c("workspace", "shared"))
   expect_identical(found$address, c("localhost:5000", "ghcr.io/team"))
   expect_identical(found$secret, c("registry", NA))
@@ -62,7 +62,7 @@ test_that("registries are set, listed and removed, and no password is taken", {
   expect_error(set_image_registry(ws, "a b"), class = "espalier_error_bad_argument")
   set_image_registry(ws, NULL)
   set_image_registry(ws, NULL, shared = TRUE)
-  expect_identical(nrow(image_registries(ws)), 0L)
+  expect_identical(nrow(list_image_registries(ws)), 0L)
 })
 
 test_that("without an engine a build says so, and what is known can be listed and removed", {
@@ -73,9 +73,9 @@ test_that("without an engine a build says so, and what is known can be listed an
   seen <- in_other_r(function(folder) {
     library(espalier)
     ws <- create_workspace("ws", path = folder)
-    env <- from_docker_image("probe", "debian:12")
+    env <- environment_from_docker_image("probe", "debian:12")
     said <- function(code) tryCatch(code, error = function(e) c(class(e)[1L], conditionMessage(e)))
-    list(said(build_environment(env, ws)), prune_images(ws)$what, list_images(ws)$where)
+    list(said(build_environment(ws, env)), prune_images(ws)$what, list_images(ws)$where)
   }, list(folder))
   expect_identical(seen[[1L]][1L], "espalier_error_docker_unavailable")
   expect_match(seen[[1L]][2L], "There is no Docker engine")
@@ -85,7 +85,7 @@ test_that("without an engine a build says so, and what is known can be listed an
 })
 
 test_that("arguments are checked before anything is done", {
-  expect_error(build_environment("tidy", NULL), class = "espalier_error_bad_argument")
+  expect_error(build_environment(NULL, "tidy"), class = "espalier_error_bad_argument")
   expect_error(list_images("ws"), class = "espalier_error_bad_argument")
 })
 

@@ -5,7 +5,7 @@ full_config <- function(folder) {
     folder, "train.R", arguments = c("--quiet", "010"),
     script_params = list(trees = 500, n = 7L, flag = NULL, name = "500", odd = "a: 'b'\n\"c\"", yes = TRUE, v = c(1, 2.5), w = 1:3, x = c("a", "b"), inf = Inf),
     environment_variables = c(A = "1", B = "no"), inputs = list(data = file.path(folder, "d.csv"), web = input_url("https://example.org/a.csv", strrep("0", 64))),
-    outputs = c(model = "outputs/model.rds"), cpus = 2, memory = "4 GB", priority = 7, retry = retry_policy(3, on = "runner_lost", wait_seconds = 5),
+    outputs = c(model = "outputs/model.rds"), cpus = 2, memory = "4 GB", priority = 7, retry = retry_options(3, on = "runner_lost", wait_seconds = 5),
     max_run_duration_seconds = 60, seed = 1, keep_workdir = TRUE, display_name = "Title", record_diff = FALSE, children = "detach", outside_links = "keep",
     secrets = "db", python = file.path(folder, "venv"), queue_timeout_seconds = Inf,
     environment = "tidy:3", docker = docker_options(network = "none", mounts = c("/data" = "/usr/share"))

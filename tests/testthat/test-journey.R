@@ -223,9 +223,9 @@ test_that("any command is a job: a vector as it is, a string by the shell", {
 
 test_that("an edit after submit does not reach the job", {
   ws <- local_workspace()
-  withr::defer(max_concurrent_runs(before))
-  before <- max_concurrent_runs()
-  max_concurrent_runs(1)
+  withr::defer(set_host_resources(cpus = before))
+  before <- get_host_resources()$total[[1L]]
+  set_host_resources(cpus = 1)
   holder <- submit_command(ws, "sleep 0.3")
   folder <- local_project(train.R = "cat(readLines('data.txt'))", "data.txt" = "as submitted")
   run <- submit_experiment(experiment(ws, "edit"), estimator(folder, entry_script = "train.R"))

@@ -11,7 +11,9 @@ choose <- function(build = FALSE) {
 test_that("requirements are read from the core's pyproject.toml", {
   expect_match(core_requirements(), "^pyyaml>=[0-9.]+$")
   expect_length(core_requirements(), 1L)
-  expect_true(all(c("docker", "cryptography", "uv") %in% sub(">.*", "", core_requirements("environments"))))
+  for (name in setdiff(extra_names(), "scanner")) {
+    expect_identical(paste(sub(">.*", "", core_requirements(name)), collapse = " and "), known_extras()[[name]]$packages)
+  }
 })
 
 test_that("what the user named wins, in order", {
@@ -45,12 +47,12 @@ test_that("the private environment is made once, and a warm start asks nothing",
   log <- tempfile()
   withr::local_envvar(ESPALIER_PYTHON = fake_python(), ESPALIER_UV = fake_uv(log))
   expect_false(espalier_python_ready(running = NULL))
-  choice <- suppressMessages(choose(build = TRUE))
+  withr::local_options(espalier.install = TRUE)
+  expect_message(choice <- choose(build = TRUE), "once: 1 MB to download")
   expect_true(startsWith(choice$env, managed_root()))
   expect_identical(choice$fallback, env_python(choice$env))
-  expect_length(readLines(log), 3L)
-  expect_match(readLines(log)[2L], "pip install .*--compile-bytecode .*pyyaml>=")
-  expect_match(readLines(log)[3L], "pip install .*cryptography>=")
+  expect_length(readLines(log), 2L)
+  expect_match(readLines(log)[2L], "pip install .*--compile-bytecode .*pyyaml>=[0-9.]+$")
   expect_true(file.exists(file.path(choice$env, ".ok")))
   expect_length(list.files(managed_root(), "lock$"), 0L)
   expect_true(espalier_python_ready(running = NULL))
@@ -61,9 +63,9 @@ test_that("the private environment is made once, and a warm start asks nothing",
   environment(warm) <- list2env(list(run_quietly = system), parent = environment(warm))
   expect_identical(warm(), choice$env)
   expect_message(install_espalier(), "ready")
-  expect_length(readLines(log), 3L)
+  expect_length(readLines(log), 2L)
   suppressMessages(install_espalier(force = TRUE))
-  expect_length(readLines(log), 6L)
+  expect_length(readLines(log), 4L)
 })
 
 test_that("without its stamp, or for other requirements, an environment does not count", {
@@ -91,7 +93,7 @@ test_that("two sessions at once make it once", {
   log <- tempfile()
   withr::local_envvar(ESPALIER_PYTHON = fake_python(), ESPALIER_UV = fake_uv(log))
   here <- environment()
-  lines <- "cat(suppressMessages(espalier:::managed_build(consent = FALSE)))"
+  lines <- "cat(suppressMessages(espalier:::managed_build()))"
   sessions <- lapply(1:2, function(i) rscript_process(lines, env = here))
   made <- vapply(sessions, function(session) {
     session$wait(20000)
@@ -99,7 +101,52 @@ test_that("two sessions at once make it once", {
   }, "")
   expect_true(dir.exists(made[1L]))
   expect_identical(made[1L], made[2L])
-  expect_length(readLines(log), 3L)
+  expect_length(readLines(log), 2L)
+})
+
+test_that("what a session left that was killed is removed, and its lock isn't waited for", {
+  skip_on_os("windows")
+  local_home()
+  uv <- fake_uv(tempfile(), pause = 30)
+  withr::local_envvar(ESPALIER_PYTHON = fake_python(), ESPALIER_UV = uv)
+  session <- rscript_process("espalier:::managed_build()", env = environment())
+  halves <- function() list.files(managed_root(), "^[.]half-", all.files = TRUE)
+  while (session$is_alive() && !length(halves())) Sys.sleep(0.05)
+  expect_null(managed_env())
+  session$kill()
+  expect_length(list.files(managed_root(), "[.]lock$"), 1L)
+  withr::local_envvar(ESPALIER_UV = fake_uv(tempfile()))
+  began <- proc.time()[["elapsed"]]
+  env <- suppressMessages(managed_build())
+  expect_lt(proc.time()[["elapsed"]] - began, 15)
+  expect_identical(managed_env(), env)
+  expect_length(halves(), 0L)
+})
+
+test_that("on a full disk nothing is left, and the next time it works", {
+  skip_on_os("windows")
+  local_home()
+  full <- "echo No space left on device >&2; exit 1"
+  withr::local_envvar(ESPALIER_PYTHON = fake_python(), ESPALIER_UV = fake_uv(tempfile(), after = full))
+  expect_error(suppressMessages(managed_build()), "No space left on device.*The disk of .* is full",
+               class = "espalier_error_python_missing")
+  expect_identical(list.files(managed_root(), all.files = TRUE, no.. = TRUE), character())
+  withr::local_envvar(ESPALIER_UV = fake_uv(tempfile()))
+  expect_true(is_whole(suppressMessages(managed_build())))
+})
+
+test_that("wheels of a folder are taken in place of an index", {
+  skip_on_os("windows")
+  local_home()
+  log <- tempfile()
+  wheels <- withr::local_tempdir()
+  withr::local_envvar(ESPALIER_PYTHON = fake_python(), ESPALIER_UV = fake_uv(log))
+  suppressMessages(install_espalier(wheels = wheels))
+  expect_match(readLines(log)[2L], paste("--no-index --find-links", normalizePath(wheels)), fixed = TRUE)
+  expect_identical(Sys.getenv("ESPALIER_WHEELS"), "")
+  expect_error(install_espalier(wheels = file.path(wheels, "none")), class = "espalier_error_path_missing")
+  withr::local_envvar(ESPALIER_WHEELS = wheels)
+  expect_identical(from_wheels(), c("--no-index", "--find-links", normalizePath(wheels)))
 })
 
 test_that("a lock whose owner died is broken, a live one is waited for", {
@@ -112,8 +159,13 @@ test_that("a lock whose owner died is broken, a live one is waited for", {
   inform_again("build_elsewhere")
   expect_error(
     withCallingHandlers(take_lock(lock), espalier_message_build_elsewhere = function(m) stop(conditionMessage(m))),
-    "Another session is making espalier's private Python environment. Waiting for it.", fixed = TRUE
+    "Another session is setting up espalier's Python environment. Waiting for it.", fixed = TRUE
   )
+  # (a process that has ended)
+  writeLines(paste(Sys.info()[["nodename"]], 99999999L), file.path(lock, "owner"))
+  expect_true(lost_owner(lock))
+  writeLines(paste("another-host", 99999999L), file.path(lock, "owner"))
+  expect_false(lost_owner(lock))
 })
 
 test_that("where uv fails, venv and pip are tried; where both fail, the error shows what they said", {
@@ -125,27 +177,46 @@ test_that("where uv fails, venv and pip are tried; where both fail, the error sh
   expect_match(conditionMessage(error), "uv: no route to the index")
   expect_length(list.files(managed_root(), "^py"), 0L)
   python <- tempfile("python")
-  script(python, "case \"$1\" in -I) echo espalier 3 11 1 $0;;",
-         "-m) if [ \"$2\" = venv ]; then mkdir -p \"$3/bin\"; cp \"$0\" \"$3/bin/python\"; fi;; esac")
+  script(python, "case \"$1\" in -I) echo espalier 3 11 1 $0; echo pip in /wheels/pip-1.whl;;",
+         "-m) mkdir -p \"$4/bin\" \"$4/lib/python3.11/site-packages\"; cp \"$0\" \"$4/bin/python\";; esac")
   withr::local_envvar(ESPALIER_PYTHON = python)
   env <- suppressMessages(install_espalier())
   expect_true(file.exists(file.path(env, ".ok")))
 })
 
 test_that("a missing ensurepip is explained", {
-  expect_error(abort_not_filled("/env", "pip: The virtual environment was not created: ensurepip is not available"),
+  expect_error(abort_not_filled("pip: The virtual environment was not created: ensurepip is not available"),
                "apt install python3-venv", class = "espalier_error_python_missing")
 })
 
-test_that("consent: never under R CMD check, not where forbidden, otherwise unasked outside a terminal", {
+test_that("consent is asked for, or given once, or the error has the line that gives it", {
   local_home()
-  withr::local_envvar("_R_CHECK_PACKAGE_NAME_" = "espalier", NOT_CRAN = NA)
-  expect_error(choose(build = TRUE), "not made under R CMD check", class = "espalier_error_python_missing")
-  withr::local_envvar(NOT_CRAN = "true", ESPALIER_AUTO_INSTALL = "No")
-  expect_error(choose(build = TRUE), "ESPALIER_AUTO_INSTALL forbids", class = "espalier_error_python_missing")
+  refused <- function(text) {
+    error <- expect_error(ask_to_build(), text, class = "espalier_error_python_missing")
+    expect_match(conditionMessage(error), "Run install_espalier\\(\\) once, or allow it by options\\(espalier.install = TRUE\\)")
+    expect_identical(error$install, "install_espalier()")
+  }
+  withr::local_envvar("_R_CHECK_PACKAGE_NAME_" = "espalier", NOT_CRAN = NA, ESPALIER_INSTALL = "yes")
+  refused("Nothing is installed under R CMD check")
+  withr::local_envvar(NOT_CRAN = "true", ESPALIER_INSTALL = "No")
+  refused("forbids it")
+  withr::local_envvar(ESPALIER_INSTALL = "yes")
+  expect_silent(ask_to_build())
+  withr::local_options(espalier.install = FALSE)
+  refused("forbids it")
+  withr::local_options(espalier.install = "no")
+  expect_error(ask_to_build(), class = "espalier_error_bad_argument")
+  withr::local_options(espalier.install = NULL)
+  withr::local_envvar(ESPALIER_INSTALL = NA)
   skip_if(interactive())
-  withr::local_envvar(ESPALIER_AUTO_INSTALL = NA)
-  expect_silent(ask_consent())
+  refused("1 MB to download, 4 MB on disk")
+  # a past call of install_espalier()
+  dir.create(managed_root(), recursive = TRUE)
+  file.create(consent_record())
+  expect_silent(ask_to_build())
+  # a job installs nothing
+  withr::local_envvar(ESPALIER_RUN_DIR = withr::local_tempdir(), ESPALIER_INSTALL = "yes")
+  if (!is.null(job_dir())) refused("A job installs nothing")
 })
 
 test_that("an interpreter that R cannot load is passed over, one the user named is refused by name", {

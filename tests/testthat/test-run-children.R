@@ -38,9 +38,9 @@ test_that("children of a session's run", {
 
 test_that("an R job submits children, waits for them with one slot, and needs no Python", {
   ws <- local_workspace()
-  old <- max_concurrent_runs()
-  withr::defer(max_concurrent_runs(old))
-  max_concurrent_runs(1)
+  old <- get_host_resources()$total[[1L]]
+  withr::defer(set_host_resources(cpus = old))
+  set_host_resources(cpus = 1)
   folder <- local_project(
     child.R = c("library(espalier)", "p <- job_params(a = 1)", "log_metric_to_run('x', p$a)", "if (p$a == 3) stop('three')"),
     parent.R = c(

@@ -144,9 +144,9 @@ test_that("cancelling ends a run and its process group, once", {
 
 test_that("a queued run is cancelled without ever being started", {
   ws <- local_workspace()
-  before <- max_concurrent_runs()
-  withr::defer(max_concurrent_runs(before))
-  max_concurrent_runs(1)
+  before <- get_host_resources()$total[[1L]]
+  withr::defer(set_host_resources(cpus = before))
+  set_host_resources(cpus = 1)
   holder <- submit_command(ws, c("sleep", "30"))
   queued <- submit_command(ws, "echo started")
   expect_true(cancel_run(queued))

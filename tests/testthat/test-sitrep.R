@@ -45,8 +45,29 @@ test_that("printing says when all is well", {
   expect_output(print(report), "One problem:\n1. Bad.\n   Fix: mend()", fixed = TRUE)
 })
 
-test_that("the compiled scanner is told of, and is no problem where it is not built", {
-  report <- espalier_sitrep()
-  expect_identical(sum(report$facts$what == "compiled scanner"), 1L)
-  expect_false(any(grepl("scanner", report$problems$problem)))
+test_that("optional parts are listed with their sizes or what installs them, and none is a problem", {
+  skip_on_os("windows")
+  local_home()
+  withr::local_envvar(ESPALIER_PYTHON = fake_python(), ESPALIER_UV = fake_uv(tempfile(), pause = 0))
+  env <- suppressMessages(install_espalier("docker"))
+  writeLines(strrep("x", 2e6), file.path(extra_folder(env, "docker"), "module.py"))
+  parts <- sitrep_extras(env_python(env))
+  values <- vapply(parts, function(part) part$value, "")
+  expect_identical(vapply(parts, function(part) part$what, ""), sprintf("part \"%s\"", extra_names()))
+  expect_identical(values == "installed", extra_names() == "docker")
+  expect_identical(parts[[which(values == "installed")]]$why, "2 MB")
+  expect_match(parts[[1L]]$why, "install_espalier(\"secrets\"), 5 MB: secrets are encrypted with it", fixed = TRUE)
+  expect_true(all(vapply(parts, function(part) part$problem, "") == ""))
+  expect_identical(sitrep_extras(NULL), list())
+})
+
+test_that("for a Python of the user's the pip line is shown", {
+  skip_on_os("windows")
+  local_home()
+  python <- script(tempfile("python"), "echo cryptography; echo jmespath")
+  parts <- sitrep_extras(python)
+  why <- vapply(parts, function(part) part$why, "")
+  expect_identical(why[[1L]], paste(python, "-m pip install 'cryptography>=38'"))
+  expect_identical(why[[5L]], paste(python, "-m pip install 'jmespath>=1.0'"))
+  expect_identical(unname(vapply(parts, function(part) part$value, "")), c("not installed", rep("installed", 3L), "not installed"))
 })

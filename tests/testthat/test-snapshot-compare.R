@@ -93,7 +93,7 @@ test_that("on a terminal diffs are in colours", {
   made <- local_change()
   x <- compare_snapshots(made$id, made$folder, workspace = made$ws)
   withr::local_options(cli.num_colors = 256L)
-  shown <- capture.output(print(file_diff(x, "train.R")))
+  shown <- capture.output(print(get_file_diff(x, "train.R")))
   expect_identical(shown, as.character(c(
     cli::style_bold(c("--- a/train.R", "+++ b/train.R")), cli::col_cyan("@@ -1,3 +1,3 @@"), cli::col_red("-x <- 1"),
     cli::col_green("+x <- 2"), " print(x)", " end"
@@ -124,13 +124,13 @@ test_that("long diffs are cut, each file has its share", {
 test_that("one file's diff", {
   made <- local_change()
   x <- compare_snapshots(made$id, made$folder, workspace = made$ws)
-  diff <- file_diff(x, "train.R")
+  diff <- get_file_diff(x, "train.R")
   expect_s3_class(diff, "espalier_diff")
   expect_identical(diff[3:5], c("@@ -1,3 +1,3 @@", "-x <- 1", "+x <- 2"))
-  expect_output(print(file_diff(x, "b.bin")), "(binary)", fixed = TRUE)
-  expect_output(print(file_diff(x, "mode.sh")), "contents are the same", fixed = TRUE)
-  expect_error(file_diff(x, "same.R"), "does not differ", class = "espalier_error_bad_argument")
-  expect_error(file_diff(data.frame(path = "a"), "a"), class = "espalier_error_bad_argument")
+  expect_output(print(get_file_diff(x, "b.bin")), "(binary)", fixed = TRUE)
+  expect_output(print(get_file_diff(x, "mode.sh")), "contents are the same", fixed = TRUE)
+  expect_error(get_file_diff(x, "same.R"), "does not differ", class = "espalier_error_bad_argument")
+  expect_error(get_file_diff(data.frame(path = "a"), "a"), class = "espalier_error_bad_argument")
 })
 
 test_that("hostile names and contents do nothing to the terminal", {
@@ -155,7 +155,7 @@ test_that("R Markdown shows a table and a diff block", {
   folder <- withr::local_tempdir()
   saveRDS(x, file.path(folder, "x.rds"))
   document <- file.path(folder, "x.Rmd")
-  writeLines(c("```{r, echo = FALSE}", "x <- readRDS('x.rds')", "x", "file_diff(x, x$path)", "```"), document)
+  writeLines(c("```{r, echo = FALSE}", "x <- readRDS('x.rds')", "x", "get_file_diff(x, x$path)", "```"), document)
   # (a process of its own: the method is registered when knitr is loaded)
   in_other_r(function(document) {
     library(espalier)

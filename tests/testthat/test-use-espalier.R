@@ -71,12 +71,12 @@ test_that("what scripts use is never left out: the next submit works", {
     expect_silent(run <- submit_experiment(experiment(ws, "e"), estimator(project, entry_script = "train.R")))
     ended(run)
     expect_identical(get_run_status(run), "Completed")
-    kept <- snapshot_preview(project)
+    kept <- preview_snapshot(project)
     expect_identical(kept$included[kept$path == "secret.txt"], !"secret.txt" %in% rules)
     expect_true(kept$included[kept$path == "old.bin"])
     lines <- readLines(file.path(project, ".espalierignore"))
     writeLines(sub("^#/old", "/old", lines), file.path(project, ".espalierignore"))
-    expect_false(with(snapshot_preview(project), included[path == "old.bin"]))
+    expect_false(with(preview_snapshot(project), included[path == "old.bin"]))
   }
 })
 

@@ -173,7 +173,7 @@ test_that("time limits of the user end every kind of waiting", {
   waits <- list(
     function() wait_for_run_completion(run, show_output = FALSE),
     function() wait_for_run_completion(run),
-    function() wait_for(run, timeout = 600),
+    function() wait_for_runs(run, timeout_seconds = 600),
     function() repeat get_run_status(run)
   )
   for (wait in waits) {

@@ -63,7 +63,7 @@ def test_registering_freezes_the_folder(workspace: Workspace, folder: Path, tmp_
 
 def test_garbage_collection_sees_what_environments_refer_to(workspace: Workspace, folder: Path, tmp_path: Path) -> None:
     environment = workspace.environments.register(definition(folder))
-    assert len(workspace.snapshots.collect_garbage(delete=True)) == 0
+    assert len(workspace.snapshots.collect_garbage(dry_run=False)) == 0
     workspace.snapshots.download(str(context(environment).snapshot), str(tmp_path / "out"))
     os.unlink(VersionPaths(os.path.join(workspace._paths.environments, "e")).version(1))
     assert len(workspace.snapshots.collect_garbage()) > 0
@@ -72,13 +72,13 @@ def test_garbage_collection_sees_what_environments_refer_to(workspace: Workspace
 def test_what_is_not_registered_is_the_same_and_stays_for_the_block(workspace: Workspace, folder: Path) -> None:
     with frozen_context(workspace._paths, definition(folder)) as frozen:
         with pytest.raises(RuntimeError), _at_most(1):
-            workspace.snapshots.collect_garbage(delete=True)
+            workspace.snapshots.collect_garbage(dry_run=False)
         assert freeze_context(workspace._paths, frozen) == frozen
-    assert len(workspace.snapshots.collect_garbage(delete=True)) > 0
+    assert len(workspace.snapshots.collect_garbage(dry_run=False)) > 0
     registered = workspace.environments.register(definition(folder))
     assert context(registered) == context(frozen)
     with frozen_context(workspace._paths, registered) as same:
-        assert same == registered and len(workspace.snapshots.collect_garbage(delete=True)) == 0
+        assert same == registered and len(workspace.snapshots.collect_garbage(dry_run=False)) == 0
 
 
 def test_garbage_collection_sees_what_runs_refer_to(workspace: Workspace, folder: Path, tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_garbage_collection_sees_what_runs_refer_to(workspace: Workspace, folder
     os.makedirs(run.root)
     spec = {"format": 1, "id": "exp_1_0000000a", "experiment": "exp", "snapshot": None, "environment": {"definition": frozen.record()}}
     Path(run.spec).write_text(json.dumps(spec))
-    assert len(workspace.snapshots.collect_garbage(delete=True)) == 0
+    assert len(workspace.snapshots.collect_garbage(dry_run=False)) == 0
     workspace.snapshots.download(str(context(frozen).snapshot), str(tmp_path / "out"))
 
 
@@ -98,7 +98,7 @@ def test_a_damaged_record_stops_garbage_collection(workspace: Workspace, folder:
     for content in (file.read_text()[:-20], file.read_text().replace('"sha256:', '"sha256:x')):
         file.write_text(content)
         with pytest.raises(EspalierError) as caught:
-            workspace.snapshots.collect_garbage(delete=True)
+            workspace.snapshots.collect_garbage(dry_run=False)
         assert caught.value.code == "damaged" and str(file) in caught.value.message
 
 

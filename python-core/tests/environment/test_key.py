@@ -18,6 +18,7 @@ from espalier.environment.definition import (
     Secret,
 )
 from espalier.environment.key import (
+    compare_environments,
     definition_digest,
     private_key,
     private_python_key,
@@ -25,7 +26,6 @@ from espalier.environment.key import (
     python_key,
     r_key,
     system_key,
-    why_rebuild,
 )
 from espalier.environment.lock import Lock, RSource
 from espalier.environment.recipe import pinned
@@ -79,13 +79,13 @@ def test_order_and_what_is_for_people_make_no_difference(environment: Environmen
     assert r_key(other, BASE) == r_key(environment, BASE)
     assert private_key(other, None, "4.2", "3.11", "p") == private_key(environment, None, "4.2", "3.11", "p")
     assert definition_digest(other) == definition_digest(environment)
-    assert len(why_rebuild(environment, other)) == 0
+    assert len(compare_environments(environment, other)) == 0
 
 
 @given(ENVIRONMENTS, ENVIRONMENTS)
 @settings(max_examples=300, deadline=None)
 def test_there_is_a_reason_just_when_the_keys_differ(a: Environment, b: Environment) -> None:
-    reasons = why_rebuild(a, b)
+    reasons = compare_environments(a, b)
     assert (len(reasons) > 0) == (r_key(a, None) != r_key(b, None))
     assert all(row["before"] != row["after"] for row in reasons.rows())
 
@@ -122,8 +122,8 @@ def test_there_is_a_reason_just_when_the_keys_differ(a: Environment, b: Environm
 )  # fmt: skip
 def test_each_change_that_matters_changes_the_key_and_is_named(other: Environment, field: str) -> None:
     assert r_key(other, None) != r_key(BOTH, None)
-    assert field in why_rebuild(BOTH, other).columns["field"]
-    assert field in why_rebuild(other, BOTH).columns["field"]
+    assert field in compare_environments(BOTH, other).columns["field"]
+    assert field in compare_environments(other, BOTH).columns["field"]
 
 
 def test_indexes_that_a_pip_config_names_are_in_the_keys_of_what_they_give() -> None:

@@ -321,7 +321,7 @@ def test_one_whose_folder_disappears(waiting: Waiting, ended: Ended, site: Path)
     shutil.rmtree(site)
     error = waiting.fails(ended)
     assert error["class"] == ["espalier_error_executor_missing"]
-    assert error["message"].startswith(f"There is no executor 'bad' here, which was in {site}")
+    assert error["message"].startswith(f"Can't find the executor 'bad' on this machine, which was in {site}")
 
 
 def test_one_that_others_can_change_is_not_executed(waiting: Waiting, ended: Ended, site: Path) -> None:
@@ -401,7 +401,7 @@ def test_names_that_there_are_not(experiment: Experiment, far: None) -> None:
         experiment.submit(ScriptRunConfig(command="true", compute_target="fat"))
     assert caught.value.code == "not_supported"
     assert str(caught.value) == (
-        "There is no compute target 'fat'.\n"
+        "Can't find the compute target 'fat'.\n"
         'Use "local" or "docker" or "far", or install the package that provides it.'
     )
 

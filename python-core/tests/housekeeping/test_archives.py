@@ -164,7 +164,7 @@ def test_a_deleted_run_comes_back(workspace, run, tmp_path):
     file = str(tmp_path / "runs.zip")
     workspace.housekeeping.export_runs([run.id], file)
     workspace.housekeeping.delete_runs([run.id])
-    workspace.snapshots.collect_garbage(delete=True)
+    workspace.snapshots.collect_garbage(dry_run=False)
     workspace.housekeeping.import_runs(file)
     assert workspace.runs.get(run.id).get_log() == ["said"]
     assert len(workspace.verify()) == 0

@@ -36,7 +36,7 @@ def make(workspace):
 @pytest.fixture
 def going(workspace):
     def ids(**rules):
-        return set(workspace.housekeeping.retention_rules(**rules).columns["run_id"])
+        return set(workspace.housekeeping.prune_runs(**rules).columns["run_id"])
 
     return ids
 
@@ -142,18 +142,18 @@ def test_where_all_runs_stay_the_reasons_are_told(make, going):
 def test_they_are_listed_with_reasons_and_then_deleted(make, workspace):
     kept, gone = make(), make(days=100, failed=True)
     rules = {"older_than": "90 days", "status": ["Failed", "Canceled"], "keep_last": 0, "larger_than": 10}
-    (row,) = workspace.housekeeping.retention_rules(**rules).rows()
+    (row,) = workspace.housekeeping.prune_runs(**rules).rows()
     assert row["why"] == "Failed or Canceled; older than 90 days; larger than 10 B; not among the last 0"
     assert row["run_id"] == gone and row["deleted"] is False
-    (row,) = workspace.housekeeping.retention_rules(**rules, delete=True).rows()
+    (row,) = workspace.housekeeping.prune_runs(**rules, dry_run=False).rows()
     assert row["deleted"] is True and workspace.runs.list().columns["run_id"] == [kept]
 
 
 @pytest.mark.parametrize(
     ("rules", "code", "words"),
     [
-        ({}, "bad_argument", "No rule"),
-        ({"keep_tagged": False}, "bad_argument", "No rule"),
+        ({}, "bad_argument", "without a rule"),
+        ({"keep_tagged": False}, "bad_argument", "without a rule"),
         ({"older_than": "90 dayz"}, "bad_filter", "dayz"),
         ({"status": ["failed"]}, "bad_filter", "Failed"),
         ({"older_than": "1 month"}, "bad_filter", "days or weeks"),
@@ -173,6 +173,6 @@ def test_they_are_listed_with_reasons_and_then_deleted(make, workspace):
 def test_rules_that_are_none(make, workspace, rules, code, words):
     make(auc=0.5)
     with pytest.raises(EspalierError) as caught:
-        workspace.housekeeping.retention_rules(**rules, delete=True)
+        workspace.housekeeping.prune_runs(**rules, dry_run=False)
     assert caught.value.code == code and words in str(caught.value)
     assert len(workspace.runs.list()) == 1

@@ -26,14 +26,14 @@ def test_setting_one_keeps_the_others(home: Path) -> None:
     assert capacity(paths) == Capacity(7, ("0", "GPU-8f"), 2**30)
     assert json.loads(Path(paths.config).read_text())["format"] == 1
     set_capacity(paths, gpus=[])
-    assert capacity(paths) == Capacity(7, (), 2**30) and Host.max_concurrent_runs() == 7
+    assert capacity(paths) == Capacity(7, (), 2**30) and Host.resources().columns["total"][0] == 7
 
 
 @pytest.mark.parametrize("bad", [0, -1])
 def test_at_least_one_run(home: Path, bad: int) -> None:
     set_capacity(queue_paths(), cpus=7)
     with pytest.raises(EspalierError) as caught:
-        Host.max_concurrent_runs(bad)
+        Host.resources(cpus=bad)
     assert caught.value.code == "bad_argument" and capacity(queue_paths()).cpus == 7
 
 

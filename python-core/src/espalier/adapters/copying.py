@@ -21,7 +21,7 @@ def copy_file(source: int, name: str, target: int, to: str) -> None:
     try:
         seen = os.fstat(file)
         if not stat.S_ISREG(seen.st_mode):
-            raise OSError(errno.EINVAL, "it is no plain file")
+            raise OSError(errno.EINVAL, "it isn't a plain file")
         copy = os.open(to, _NEW, 0o600, dir_fd=target)
         try:
             if not clone(file, copy):

@@ -5,16 +5,18 @@ Nothing is imported before it is used: the package takes 0.15 s.
 """
 
 import contextlib
+import errno
 import os
 import queue
 import socket
 import threading
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional, Tuple
 
-from espalier.adapters.docker_errors import engine_refused, no_docker_package, not_reachable
+from espalier.adapters.docker_errors import engine_refused, not_reachable
 from espalier.adapters.engine import address as address_by
 from espalier.base import progress
 from espalier.base.errors import EspalierError
+from espalier.base.extras import require
 
 if TYPE_CHECKING:
     import docker
@@ -35,7 +37,7 @@ def engine() -> "docker.DockerClient":
     """The client of this process, connected. What is called on it goes inside of `translated`.
 
     Raises:
-        EspalierError: `docker_unavailable`, with what is wrong: no package, no engine, no permission, no answer.
+        EspalierError: `docker_unavailable`, with what is wrong: no engine, no permission, no answer; `extra_missing`.
     """
     key = (os.getpid(), address())  # (a fork must not share the parent's connections)
     client = _clients.get(key)
@@ -88,7 +90,7 @@ def translated(what: str) -> Iterator[None]:
     """What the docker package raises in the block becomes an error of ours.
 
     Args:
-        what: What was being done, the beginning of the error's sentence: `The image a:1 was to be pulled`.
+        what: What was being done, the beginning of the error's sentence: `Can't pull the image a:1`.
 
     Raises:
         EspalierError: `docker_unavailable` when the engine does not answer; `image_missing` where there is no such
@@ -118,7 +120,7 @@ def files_of_context(root: str, dockerfile: str) -> List[str]:
 
 
 class Connection:
-    """A connection of its own to the engine for one long call, which another thread can break off.
+    """A separate connection to the engine for one long call, which another thread can break off.
 
     The engine takes that for the caller's death: a build, a pull or a push ends, and its container with it.
     """
@@ -168,12 +170,14 @@ def _translation(what: str, error: Exception) -> Optional[EspalierError]:
 
 
 def _connect(where: str) -> "docker.DockerClient":
-    try:
-        import docker
-        import docker.errors
-        import requests
-    except ImportError as error:
-        raise no_docker_package(error) from error
+    # (without an engine the package would be of no use)
+    if where.startswith("unix://") and not os.path.exists(where[len("unix://"):]):
+        raise not_reachable(where, FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)))
+    require("docker")
+    import docker
+    import docker.errors
+    import requests
+
     try:
         client = docker.DockerClient(version="auto", timeout=FIRST_ANSWER, **_settings(where))
     except (docker.errors.DockerException, requests.exceptions.RequestException, OSError, ValueError) as error:

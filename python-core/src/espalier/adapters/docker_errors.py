@@ -29,15 +29,6 @@ _MISMATCH = re.compile(
 )
 
 
-def no_docker_package(error: ImportError) -> EspalierError:
-    """The docker package cannot be imported."""
-    return EspalierError(
-        "docker_unavailable",
-        f"The Python package that speaks to the Docker engine cannot be loaded: {error}.",
-        "In R, install_espalier() adds it; elsewhere: pip install 'espalier[environments]'.",
-    )
-
-
 def not_reachable(address: str, error: BaseException, what: str = "") -> EspalierError:
     """The engine could not be asked, or did not answer.
 
@@ -49,23 +40,23 @@ def not_reachable(address: str, error: BaseException, what: str = "") -> Espalie
     why = next((e for e in _chain(error) if isinstance(e, OSError) and e.errno), None)
     number = why.errno if why is not None else None
     if number in (errno.EACCES, errno.EPERM):
-        said = f"This user may not speak to the Docker engine at {address}: permission denied."
+        said = f"Can't use the Docker engine at {address}: permission denied."
         hint = "Add it to the group docker (sudo usermod -aG docker NAME) and log in again, or run rootless Docker."
     elif number == errno.ENOENT:
-        said = f"There is no Docker engine at {address}."
-        hint = "Install and start Docker, or set DOCKER_HOST to where an engine listens."
+        said = f"Can't find a Docker engine at {address}."
+        hint = "Install and start Docker, or set DOCKER_HOST to the address of an engine."
     elif number == errno.ECONNREFUSED:
-        said = f"The Docker engine at {address} is not running: nobody answers there."
+        said = f"The Docker engine at {address} isn't running: no process answers."
         hint = "Start it: sudo systemctl start docker."
     elif any("timeout" in type(e).__name__.lower() or "timed out" in str(e).lower() for e in _chain(error)):
         said = f"The Docker engine at {address} does not answer."
-        hint = "It hangs or is overloaded; see its log, or restart it: sudo systemctl restart docker."
+        hint = "It hangs or is overloaded. See its log, or restart it: sudo systemctl restart docker."
     elif number in (errno.ECONNRESET, errno.EPIPE) or _broke_off(error):
         said = f"The Docker engine at {address} broke the connection off; it was stopped, or has crashed."
         hint = "Start it again, then repeat the call."
     else:
-        said = f"The Docker engine at {address} cannot be used: {error}"
-        hint = "`docker info` tells more about it; DOCKER_HOST names another engine."
+        said = f"Can't use the Docker engine at {address}: {error}"
+        hint = "`docker info` shows more. DOCKER_HOST chooses another engine."
     return EspalierError("docker_unavailable", f"{what} {said}".strip(), hint, address=address)
 
 
@@ -82,13 +73,13 @@ def engine_refused(what: str, said: str, status: Optional[int] = None, no_image:
     message = f"{what}: {said}."
     if _NO_SPACE.search(said):
         return EspalierError(
-            "build_failed", f"{what}, but the disk of the Docker engine is full: {said}.",
-            "Free some: prune_images() lists what espalier no longer needs, `docker system df` what else there is.",
+            "build_failed", f"{what}: the disk of the Docker engine is full: {said}.",
+            "Free some: prune_images() lists images that espalier no longer needs, `docker system df` the rest.",
             cause="disk_full",
         )
     if _MISMATCH.search(said):
         return EspalierError(
-            "registry_failed", message, "What the registry gave is not what it was asked for; it was not used.",
+            "registry_failed", message, "The registry returned other content than requested. Try again.",
             cause="digest_mismatch",
         )
     if no_image or _NO_IMAGE.search(said):
@@ -98,15 +89,15 @@ def engine_refused(what: str, said: str, status: Optional[int] = None, no_image:
         )
     if status in (401, 403) or _REFUSED_LOGIN.search(said):
         return EspalierError(
-            "registry_failed", f"{what}, but the registry refuses the login: {said}.",
-            "Correct user name and password: set_image_registry(), or the registry of the environment.",
+            "registry_failed", f"{what}: the registry refuses the login: {said}.",
+            "Correct the login with set_image_registry(), or in the environment's registry.",
             cause="credentials",
         )
     if _NO_REGISTRY.search(said):
         return EspalierError(
-            "registry_failed", f"{what}, but the registry does not answer: {said}.",
+            "registry_failed", f"{what}: the registry doesn't answer: {said}.",
             "See whether it runs and its address is right; a registry without TLS works on localhost only, unless the "
-            "engine is told otherwise.", cause="unreachable",
+            "engine allows another.", cause="unreachable",
         )
     return EspalierError("docker_failed", message, "", status=status)
 

@@ -46,7 +46,7 @@ def images_named(repository: str) -> List[Dict[str, Any]]:
 
 def tag_image(image: str, repository: str, tag: str) -> None:
     """Give an image a further name."""
-    with translated(f"The image {image} was to be named {repository}:{tag}"):
+    with translated(f"Can't name the image {image} {repository}:{tag}"):
         engine().api.tag(image, repository, tag, force=True)
 
 
@@ -57,7 +57,7 @@ def remove_image(name: str) -> bool:
         False when there is none, or a container uses it.
     """
     try:
-        with translated(f"The image {name} was to be removed"):
+        with translated(f"Can't remove the image {name}"):
             engine().api.remove_image(name)
     except EspalierError as error:
         if error.code == "image_missing" or error.fields.get("status") in (404, 409):
@@ -76,7 +76,8 @@ def registry_digest(name: str, login: Optional[Login] = None) -> str:
         message = engine().api.inspect_distribution(name, auth_config=_auth(login))  # type: ignore[no-untyped-call]
     found = str(message.get("Descriptor", {}).get("digest", ""))
     if not _DIGEST.fullmatch(found):
-        raise EspalierError("registry_failed", f"The registry gave no digest for {name}, but {found[:80]!r}.")
+        message = f"Can't read the digest of {name}: the registry returned {found[:80]!r}."
+        raise EspalierError("registry_failed", message)
     return found
 
 
@@ -97,7 +98,7 @@ def pull_image(
         EspalierError: `image_missing`, `registry_failed`, `build_failed` (no space), `docker_unavailable`.
     """
     name = f"{repository}{'@' if _DIGEST.fullmatch(tag) else ':'}{tag}"
-    what = f"The image {name} was to be fetched"
+    what = f"Can't fetch the image {name}"
 
     def call(api: Any) -> Iterator[Any]:
         return iter(
@@ -116,14 +117,14 @@ def push_image(repository: str, tag: str, say: Callable[[str], None], login: Opt
     Raises:
         EspalierError: `registry_failed`, `docker_unavailable`.
     """
-    what = f"The image {repository}:{tag} was to be pushed"
+    what = f"Can't push the image {repository}:{tag}"
 
     def call(api: Any) -> Iterator[Any]:
         return iter(api.push(repository, tag=tag, stream=True, decode=True, auth_config=_auth(login)))
 
     found = _follow(what, "Pushing the image", call, say).get("Digest", "")
     if not _DIGEST.fullmatch(found):
-        raise EspalierError("registry_failed", f"{what}, and the registry told no digest for it.")
+        raise EspalierError("registry_failed", f"{what}: the registry returned no digest.")
     return str(found)
 
 
@@ -148,7 +149,7 @@ def build_image(
         EspalierError: `build_failed` with the step's message in the field `said`; as `docker.translated`.
         Cancelled: called off; the engine has ended the step and removed its container.
     """
-    what = "The image was to be built"
+    what = "Can't build the image"
 
     def call(api: Any) -> Iterator[Any]:
         return iter(
@@ -168,7 +169,7 @@ def build_image(
             _report("Fetching the base image", {}, message)
         image = str(message.get("aux", {}).get("ID", image))
     if not image:
-        raise EspalierError("docker_failed", f"{what}, and the engine told no image.")
+        raise EspalierError("docker_failed", f"{what}: the engine returned no image.")
     return image
 
 

@@ -38,7 +38,7 @@ def stage_container(
     Raises:
         EspalierError: as `docker.translated`.
     """
-    with translated(f"A container of {image} was to be created"):
+    with translated(f"Can't create a container of {image}"):
         api = engine().api
         settings: Dict[str, Any] = {
             "network_mode": network,
@@ -113,7 +113,7 @@ def commit_container(
         "Labels": dict(labels),
         "Env": [f"{name}={value}" for name, value in sorted(variables.items())],
     }
-    what = "The image of a build step was to be made"
+    what = "Can't create the image of a build step"
     done = waited(what, lambda api: api.commit(container, conf=wanted))
     return str(done["Id"])
 
@@ -128,7 +128,7 @@ def containers_with(labels: Mapping[str, str]) -> List[Dict[str, Any]]:
 def remove_container(container: str) -> bool:
     """End a container and remove it; False when there is none, or the engine does not answer."""
     try:
-        with translated("A container was to be removed"):
+        with translated("Can't remove a container"):
             engine().api.remove_container(container, v=True, force=True)
     except EspalierError:
         return False

@@ -96,7 +96,7 @@ class Engine:
         return self._send("GET", f"/images/{_quoted(name)}/json", None, {"Connection": "close"})
 
     def known_image(self, connection: "Socket") -> Dict[str, Any]:
-        """What is known of an image that was asked about. Raises EngineError, EngineGone."""
+        """The record of an image. Raises EngineError, EngineGone."""
         found: Dict[str, Any] = self._answer(connection)
         return found
 
@@ -114,7 +114,7 @@ class Engine:
                 raise
 
     def remove(self, container: str) -> None:
-        """Remove it, whatever it does; not an error when it is gone. Raises EngineError, EngineGone."""
+        """Remove it, also while it runs; not an error when it is gone. Raises EngineError, EngineGone."""
         self.removed(self.begin_remove(container))
 
     def begin_remove(self, container: str) -> "Socket":
@@ -198,7 +198,7 @@ class Engine:
         try:
             return json.loads(content) if content and parse else None
         except ValueError as error:
-            raise EngineGone(0, f"{self.address} gave an answer that is no JSON") from error
+            raise EngineGone(0, f"{self.address} returned an answer that isn't JSON") from error
 
     def _streamed(self, connection: "Socket") -> Stream:
         try:

@@ -70,7 +70,7 @@ def find_sockets(variables: Mapping[str, str], folders: List[str]) -> Found:
 
     Args:
         variables: Those of the session.
-        folders: Folders that may be somebody's home, to be looked into for an engine's.
+        folders: Folders that may be a user's home, to be looked into for an engine's.
     """
     listening = sorted({os.path.realpath(path) for path in _listening() if _identity(path)})
     named = {path for path in listening if _ENGINE_NAME.fullmatch(os.path.basename(path))}

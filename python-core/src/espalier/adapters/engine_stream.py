@@ -122,7 +122,7 @@ class Reader:
         return found
 
     def some(self) -> bytes:
-        """Whatever comes next; empty at the end."""
+        """The next bytes; empty at the end."""
         if self._data:
             found, self._data = self._data, b""
             return found

@@ -90,7 +90,7 @@ def _private_folder() -> str:
                 return folder
     raise EspalierError(
         "not_supported",
-        f"This user has no home folder that can be written, and no private folder espalier-{uid} in {_SHARED[0]}.",
+        f"Can't find a folder for espalier's state: HOME isn't writable, nor is espalier-{uid} in {_SHARED[0]}.",
         "Set HOME, or ESPALIER_STATE_DIR and ESPALIER_CACHE_DIR, to a folder of your own.",
     )
 
@@ -134,7 +134,7 @@ def make_own_folder(path: str) -> None:
         what = "a link" if os.path.islink(path) else "another user's folder"
         raise EspalierError(
             "not_permitted",
-            f"Scratch folders can't be made in {path}: it's {what}.",
+            f"Can't create scratch folders in {path}: it's {what}.",
             "Remove it, or set ESPALIER_SCRATCH_DIR to another folder before you submit.",
             path=path,
         )

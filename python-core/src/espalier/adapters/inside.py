@@ -223,7 +223,7 @@ def _is(name: str, folder: int, is_kind: Callable[[int], bool], missing: bool = 
 
 def _reports(folder: int, names: Iterable[str], label: str, only: str = "") -> List[str]:
     return [
-        f"{label}{set_aside_name(name)} in the run's folder had been replaced by {_description(name, folder)}. "
+        f"{label}{set_aside_name(name)} in the run's folder was replaced by {_description(name, folder)}. "
         f"It's {label}{name} now, and nothing was written there."
         for name in sorted(names)
         if set_aside_name(name) and only in ("", set_aside_name(name))

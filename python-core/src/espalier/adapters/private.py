@@ -59,11 +59,11 @@ def private_file(name: str, data: bytes) -> str:
         finally:
             os.close(fd)
         return path
-    raise OSError(0, "there is no folder in memory that is for this user alone")
+    raise OSError(0, "no folder in memory is private to this user")
 
 
 def remove_private_file(name: str) -> None:
-    """Remove such a file, if there is one."""
+    """Remove that file, if it exists."""
     for folder in _own_folders():
         with contextlib.suppress(OSError):
             os.unlink(os.path.join(folder, name))
@@ -72,7 +72,7 @@ def remove_private_file(name: str) -> None:
 
 
 def has_private_file(name: str) -> bool:
-    """Whether there is such a file."""
+    """Whether that file exists."""
     return any(os.path.lexists(os.path.join(folder, name)) for folder in _own_folders())
 
 

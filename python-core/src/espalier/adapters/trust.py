@@ -93,7 +93,7 @@ def _files_of(package: str) -> List[str]:
             raise EspalierError(
                 "writable_by_others",
                 f"Can't tell whether another user may have changed {package}: it has more than {_MANY} files.",
-                "Move the executor to a package of its own.",
+                "Move the executor to a separate package.",
                 path=package,
             )
     return found
@@ -157,7 +157,7 @@ def _problem(path: str, top: str, rules: _Rules) -> Optional[str]:
 
 def _rules_of(folder: str) -> _Rules:
     """What becomes of a file that this user creates in a folder: on CIFS, FAT or Windows drives of WSL each file has
-    the same owner and mode, and on some NFS root is nobody."""
+    the same owner and mode, and on some NFS root is mapped to another user."""
     try:
         path = temporary(folder)
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, stat.S_IRUSR | stat.S_IWUSR)
@@ -175,7 +175,7 @@ def _rules_of(folder: str) -> _Rules:
 
 def _refusal(path: str, problem: str, top: str) -> EspalierError:
     is_owned = problem.startswith("it belongs")
-    remedy = f"Look at what lies there, then run `chmod -R go-w {top}`."
+    remedy = f"Check the files there, then run `chmod -R go-w {top}`."
     return EspalierError(
         "writable_by_others",
         f"Can't execute what another user may have changed: {path}: {problem}.",

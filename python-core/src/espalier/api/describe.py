@@ -35,6 +35,7 @@ _FACADES = {
     "Images": "espalier.api.images",
     "Snapshots": "espalier.api.snapshots",
     "Keyvault": "espalier.api.keyvault",
+    "Datastore": "espalier.api.datastore",
     "Host": "espalier.api.host",
 }
 
@@ -204,6 +205,8 @@ def type_record(hint: Any, names: Mapping[str, type]) -> Dict[str, Any]:
     if origin is typing.Union and len(args) == 2 and type(None) in args:
         inner = args[0] if args[1] is type(None) else args[1]
         return {"type": "optional", "of": type_record(inner, names)}
+    if origin is typing.Union and callable(getattr(args[0], "from_mapping", None)):
+        return type_record(args[-1], names)  # (a record, or its fields)
     if origin is typing.Literal and all(isinstance(choice, str) for choice in args):
         return {"type": "literal", "choices": list(args)}
     if origin in _SEQUENCES and len(args) == 1:

@@ -115,7 +115,7 @@ class Environments(WorkspaceHandle):
             The environment; a build context that was a folder of this machine is frozen.
 
         Raises:
-            EspalierError: `package_missing`, `lock_failed`, `secret_missing`, `interpreter_missing`, `not_supported`;
+            EspalierError: `package_missing`, `lock_failed`, `secret_missing`, `interpreter_missing`, `extra_missing`;
                 `workspace_read_only`.
         """
         paths = self._checked()._paths

@@ -1,7 +1,6 @@
 """Experiments: named groups of runs; submitting happens here."""
 
 import contextlib
-import warnings
 from functools import partial
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
 
@@ -11,7 +10,7 @@ from espalier.api.workspace import Workspace
 from espalier.base.arguments import classed
 from espalier.base.config import ScriptRunConfig
 from espalier.base.names import check_name
-from espalier.base.operation import operation
+from espalier.base.operation import for_python, operation
 from espalier.base.paths import WorkspacePaths
 from espalier.base.types import Frame, Text
 from espalier.jobs.batch import commit_trials, trials_of
@@ -71,33 +70,14 @@ class Experiment:
         """The workspace it belongs to."""
         return self._workspace
 
-    def submit(
+    @operation("POST /experiments/{name}/runs", long=True, command="")
+    def submit_values(
         self,
         config: Union[ScriptRunConfig, Mapping[str, Any]],
         tags: Optional[Mapping[str, Text]] = None,
         reuse: bool = False,
-    ) -> Run:
-        """Submit a job and return at once; the job goes on even if this process ends.
-
-        Args:
-            config: The job.
-            tags: Text to find the run by later.
-            reuse: Return the newest completed run of this experiment that ran exactly the same, if there is one.
-
-        Raises:
-            EspalierError: what is wrong with the config, its folder or the workspace.
-        """
-        values = config if isinstance(config, ScriptRunConfig) else ScriptRunConfig.from_mapping(config)
-        result = self._submit(values, tags or {}, reuse)
-        for text in [*result["notes"], *result["warnings"]]:
-            warnings.warn(text, stacklevel=3)
-        return Run(self._workspace.path, result["run_id"])
-
-    @operation("POST /experiments/{name}/runs", long=True, command="")
-    def submit_values(
-        self, config: Mapping[str, Any], tags: Optional[Mapping[str, Text]] = None, reuse: bool = False
     ) -> Any:
-        """Submit a job given as plain values; for bindings.
+        """Submit a job and return at once; the job goes on even if this process ends.
 
         Args:
             config: The fields of a `ScriptRunConfig`.
@@ -106,8 +86,16 @@ class Experiment:
 
         Returns:
             `run_id`, `reused`, and what to tell the user: `notes` and `warnings`.
+
+        Raises:
+            EspalierError: what is wrong with the config, its folder or the workspace.
         """
-        return self._submit(ScriptRunConfig.from_mapping(config), tags or {}, reuse)
+        return self._submit(_checked(config), tags or {}, reuse)
+
+    @for_python(submit_values)
+    def submit(self, result: Mapping[str, Any]) -> Run:
+        """The run."""
+        return Run(self._workspace.path, result["run_id"])
 
     def _submit(self, config: ScriptRunConfig, tags: Mapping[str, Text], reuse: bool) -> Dict[str, Any]:
         tags = checked_tags(tags)
@@ -125,57 +113,37 @@ class Experiment:
             messages = {"reused": found is not None, "notes": planned.notes, "warnings": planned.warnings}
             return {"run_id": found or commit(paths, planned, tags), **messages}
 
-    def submit_many(
+    @operation("POST /experiments/{name}/batches", long=True, command="")
+    def submit_many_values(
         self,
         config: Union[ScriptRunConfig, Mapping[str, Any]],
         params: Sequence[Mapping[str, Any]],
         tags: Optional[Sequence[Mapping[str, Text]]] = None,
         display_names: Optional[Sequence[str]] = None,
         reuse: bool = False,
-    ) -> List[Run]:
+    ) -> Any:
         """Submit many trials of one job, which differ in parameters, tags and name: the folder is read once.
 
         Args:
-            config: The job.
+            config: The fields of a `ScriptRunConfig`.
             params: What each trial sets in `script_params`, on top of the job's own.
             tags: The tags of each trial.
             display_names: The name of each trial. Default: the job's own.
-            reuse: Return the newest completed run of this experiment in place of a trial that ran exactly the same.
+            reuse: Return the newest completed run in place of a trial that ran exactly the same.
 
         Returns:
-            A run for each trial, in their order, which is that of the ids of new runs.
+            `run_ids` in the order of the trials, which is that of the ids of new runs; how many of them are `reused`;
+            and what to tell the user: `notes` and `warnings`.
 
         Raises:
             EspalierError: what is wrong with the config, a trial, the folder or the workspace; nothing was submitted.
         """
-        values = config if isinstance(config, ScriptRunConfig) else ScriptRunConfig.from_mapping(config)
-        result = self._submit_many(values, params, tags, display_names, reuse)
-        for text in [*result["notes"], *result["warnings"]]:
-            warnings.warn(text, stacklevel=3)
+        return self._submit_many(_checked(config), params, tags, display_names, reuse)
+
+    @for_python(submit_many_values)
+    def submit_many(self, result: Mapping[str, Any]) -> List[Run]:
+        """A run for each trial."""
         return [Run(self._workspace.path, run_id) for run_id in result["run_ids"]]
-
-    @operation("POST /experiments/{name}/batches", long=True, command="")
-    def submit_many_values(
-        self,
-        config: Mapping[str, Any],
-        params: Sequence[Mapping[str, Any]],
-        tags: Optional[Sequence[Mapping[str, Text]]] = None,
-        display_names: Optional[Sequence[str]] = None,
-        reuse: bool = False,
-    ) -> Any:
-        """Submit many trials of a job given as plain values; for bindings. See `submit_many`.
-
-        Args:
-            config: The fields of a `ScriptRunConfig`.
-            params: What each trial sets in `script_params`.
-            tags: The tags of each trial.
-            display_names: The name of each trial.
-            reuse: Return the newest completed run in place of a trial that ran exactly the same.
-
-        Returns:
-            `run_ids`, how many of them are `reused`, and what to tell the user: `notes` and `warnings`.
-        """
-        return self._submit_many(ScriptRunConfig.from_mapping(config), params, tags, display_names, reuse)
 
     def _submit_many(
         self,
@@ -289,6 +257,10 @@ class Experiment:
         """Make the experiment's record when it is the first time."""
         refuse_secret_values(paths, {"experiment": self._name})
         record_experiment(paths, self._name)
+
+
+def _checked(config: Union[ScriptRunConfig, Mapping[str, Any]]) -> ScriptRunConfig:
+    return config if isinstance(config, ScriptRunConfig) else ScriptRunConfig.from_mapping(config)
 
 
 def _loads_ahead(config: ScriptRunConfig) -> bool:

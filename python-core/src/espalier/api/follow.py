@@ -148,7 +148,7 @@ def state_of(run: RunPaths) -> str:
     try:
         return str(status_record(run)["state"])
     except FileNotFoundError:
-        raise EspalierError("run_missing", f"The run {run.root} is gone.", "See list_runs().") from None
+        raise EspalierError("run_missing", f"Can't find the run {run.root} any more.", "See list_runs().") from None
 
 
 def _read_log(path: str, offset: int, final: bool) -> Tuple[str, int]:

@@ -27,26 +27,6 @@ class Host:
         return cls()
 
     @classmethod
-    @operation("PUT /host/max-concurrent-runs")
-    def max_concurrent_runs(cls, value: Optional[int] = None) -> int:
-        """Get or set the limit of concurrent runs: how many of one processor this host executes at once for this user,
-        in all workspaces together; more wait in the queue.
-
-        Args:
-            value: The new limit. Default: leave it as it is; at first it is the number of processors.
-
-        Returns:
-            The limit now.
-
-        Raises:
-            EspalierError: `bad_argument` when it is below 1.
-        """
-        if value is not None:
-            set_capacity(queue_paths(), cpus=value)
-            step()
-        return capacity(queue_paths()).cpus
-
-    @classmethod
     @operation("PUT /host/resources")
     def resources(
         cls,
@@ -58,7 +38,8 @@ class Host:
         and what of it is free.
 
         Args:
-            cpus: Set how many processors. At first all that this user may use.
+            cpus: Set how many processors. A run takes one unless it asks for more, so it is also how many such runs are
+                executed at once; more wait in the queue. At first all that this user may use.
             gpus: Set which graphics processors, by the ids that CUDA_VISIBLE_DEVICES takes. At first those that
                 NVIDIA's driver lists.
             memory: Set how much memory, `16 GB` or a number of bytes. At first all there is.

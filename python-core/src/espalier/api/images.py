@@ -51,7 +51,7 @@ class Images(WorkspaceHandle):
             environment: A definition.
             refresh: Ask the registries of its base images again what their names stand for.
             push: Whether the workspace's registry must have it afterwards. By default it is pushed when it was built
-                or came from the shared registry, and a registry that fails is only told of.
+                or came from the shared registry, and a registry that fails is only logged.
             log: A file to which the log is appended as it comes.
 
         Returns:
@@ -89,7 +89,7 @@ class Images(WorkspaceHandle):
                 with open(path, encoding="utf-8", errors="replace") as file:
                     return file.read()
         raise EspalierError(
-            "image_missing", f"The image of {environment.name} was not built here: there is no log.",
+            "image_missing", f"Can't find a build log of {environment.name}: its image wasn't built here.",
             "build_environment() builds it.", key=f"sha256:{key}",
         )  # fmt: skip
 
@@ -125,7 +125,7 @@ class Images(WorkspaceHandle):
             `name`, `key`, `tag`, whether it `exists` in the Docker engine, its id there (`image`), `registries`
             (address to digest, those that answered that they have it), `unconfirmed` (the addresses that can't be
             asked now), `size` in bytes, `created_at`, `last_used_at` (seconds since 1970), `found`, and `dockerfile`,
-            as by `environment_dockerfile`.
+            as by `Images.dockerfile`.
 
         Raises:
             EspalierError: `docker_unavailable`; `image_missing` about its base image.
@@ -177,15 +177,15 @@ class Images(WorkspaceHandle):
         return Frame(columns, _IMAGES)
 
     @operation("POST /images/prune", long=True)
-    def prune(self, delete: bool = False, unused_days: float = 30) -> Frame:
+    def prune(self, unused_days: float = 30, dry_run: bool = True) -> Frame:
         """Remove unused images and environments, or list them: those not wanted for a while, and what builds left.
 
         What a run needs that has not ended stays, and what is in registries. Without an engine private environments are
         listed alone.
 
         Args:
-            delete: Remove it; else it is only listed.
             unused_days: How long something must not have been wanted, by any workspace of this user.
+            dry_run: True only lists it, False removes it.
 
         Returns:
             `what` it is, its `name`, `size` in bytes (images share layers, so less is won), `last_used_at`, `why` it
@@ -200,7 +200,7 @@ class Images(WorkspaceHandle):
             raise EspalierError("bad_argument", f"`unused_days` must be 0 or more, not {unused_days!r}.")
         self._checked()
         found = find_litter(_cache(), set(self._keys_of_runs(only_unfinished=True)), unused_days * 86400)
-        gone = remove_litter(_cache(), found) if delete else set()
+        gone = set() if dry_run else remove_litter(_cache(), found)
         columns: Dict[str, List[Any]] = {
             "what": [one.what for one in found],
             "name": [one.name for one in found],

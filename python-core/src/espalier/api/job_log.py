@@ -14,6 +14,7 @@ from espalier.base.names import check_label
 from espalier.base.paths import IMAGES, temporary
 from espalier.base.records import FILE_MODE
 from espalier.base.values import NA, kind_of, to_json
+from espalier.tracking.charts import chart_event, chart_of
 from espalier.tracking.loggable import label_of, loggable, step_of
 from espalier.tracking.writer import EventWriter
 
@@ -117,7 +118,7 @@ class JobLog:
             EspalierError: `bad_argument` when both or neither of `path` and `plot` are given.
         """
         if (path is None) == (plot is None):
-            raise EspalierError("bad_argument", f"log_image({name!r}) needs either path or plot.")
+            raise EspalierError("bad_argument", f"Can't log the image {name!r}: give either `path` or `plot`.")
         name = self._label(name)
         if self._run_dir is None:
             return self._tell()
@@ -133,6 +134,64 @@ class JobLog:
             return self._doubt("image", f"The image {name!r} can't be recorded: {type(error).__name__}: {error}.")
         self._event("image", name, {"path": relative}, description)
 
+    def log_confusion_matrix(self, name: str, value: Any, description: str = "") -> None:
+        """Log a confusion matrix.
+
+        Args:
+            name: The metric's name.
+            value: The payload: a dict of `schema_type`, `schema_version` and `data`, its JSON as text, or the path of
+                a file of it. `data` has `class_labels` (C) and `matrix` (C x C counts, a row a true class).
+            description: Text for people.
+
+        Raises:
+            EspalierError: `bad_argument` when it is no such payload; only outside a run.
+        """
+        self._chart("confusion_matrix", name, value, description)
+
+    def log_accuracy_table(self, name: str, value: Any, description: str = "") -> None:
+        """Log the counts behind ROC, precision-recall and lift curves.
+
+        Args:
+            name: The metric's name.
+            value: The payload: a dict of `schema_type`, `schema_version` and `data`, its JSON as text, or the path of
+                a file of it. `data` has `class_labels` (C), `probability_thresholds` (T), `percentile_thresholds` (P),
+                `probability_tables` (C x T x 4) and `percentile_tables` (C x P x 4). The four
+                are TP, FP, TN, FN.
+            description: Text for people.
+
+        Raises:
+            EspalierError: `bad_argument` when it is no such payload; only outside a run.
+        """
+        self._chart("accuracy_table", name, value, description)
+
+    def log_predictions(self, name: str, value: Any, description: str = "") -> None:
+        """Log predicted against true values, in bins of the true ones.
+
+        Args:
+            name: The metric's name.
+            value: The payload: a dict of `schema_type`, `schema_version` and `data`, its JSON as text, or the path of
+                a file of it. `data` has `bin_averages`, `bin_errors` and `bin_counts` (N) and `bin_edges` (N + 1).
+            description: Text for people.
+
+        Raises:
+            EspalierError: `bad_argument` when it is no such payload; only outside a run.
+        """
+        self._chart("predictions", name, value, description)
+
+    def log_residuals(self, name: str, value: Any, description: str = "") -> None:
+        """Log a histogram of residuals.
+
+        Args:
+            name: The metric's name.
+            value: The payload: a dict of `schema_type`, `schema_version` and `data`, its JSON as text, or the path of
+                a file of it. `data` has `bin_edges` (N + 1) and `bin_counts` (N).
+            description: Text for people.
+
+        Raises:
+            EspalierError: `bad_argument` when it is no such payload; only outside a run.
+        """
+        self._chart("residuals", name, value, description)
+
     def _close_logs(self) -> None:
         """Close the files that are logged to: the run has ended."""
         if self._writer is not None:
@@ -144,6 +203,13 @@ class JobLog:
         Args:
             timeout_seconds: Accepted for compatibility.
         """
+
+    def _chart(self, schema_type: str, name: str, value: Any, description: str) -> None:
+        try:
+            chart = chart_of(schema_type, value)
+        except (ValueError, OSError) as error:
+            return self._doubt("chart", f"The chart {name!a:.300} can't be recorded: {error}.")
+        self._event("chart", name, chart_event(chart), description)
 
     def _event(self, kind: str, name: str, fields: Dict[str, Any], description: str) -> None:
         name = self._label(name)
@@ -211,11 +277,11 @@ class JobLog:
         self._say_once(kind, " ".join(filter(None, [text, hint])))
 
     def _tell(self) -> None:
-        self._say_once("offline", "this script is no job, so nothing is recorded. Submit it as a run.")
+        self._say_once("offline", "this script isn't a job, so nothing is recorded. Submit it as a run.")
 
     def _not_written(self, error: OSError) -> None:
         """A full disk must not end a training that took hours; the metrics logged before are whole."""
-        self._say_once("disk", f"metrics cannot be recorded ({error.strerror}); the script goes on without.")
+        self._say_once("disk", f"can't record metrics ({error.strerror}). The script goes on without.")
 
     def _say_once(self, kind: str, text: str) -> None:
         if kind in self._said:

@@ -87,7 +87,9 @@ def _encoded(value: Any) -> Any:
         return None
     value = native(value)
     if not isinstance(value, (bool, int, float, str)):
-        raise EspalierError("bad_argument", f"A job cannot hand on a {type(value).__name__}: {value!r:.100}.")
+        raise EspalierError(
+            "bad_argument", f"Can't pass a {type(value).__name__} from a job to espalier: {value!r:.100}."
+        )
     return to_json(value)
 
 
@@ -103,7 +105,7 @@ def _answer(run: RunPaths, name: str) -> Dict[str, Any]:
                 os.unlink(os.path.join(run.requests, name))
             raise EspalierError(
                 "request_unanswered",
-                f"espalier did not answer what this job asked for within {waited:.0f} s.",
+                f"Can't get an answer to this job's request: none came within {waited:.0f} s.",
                 "Is the runner of this job stopped, or the disk full? See system_logs/runner.log of the run.",
             )
         time.sleep(pause)

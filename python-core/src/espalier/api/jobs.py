@@ -1,6 +1,5 @@
 """Jobs in files: `ws.job`."""
 
-import warnings
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from espalier.api.experiment import Experiment
@@ -9,7 +8,7 @@ from espalier.api.workspace import Workspace
 from espalier.base.arguments import classed
 from espalier.base.canonical import canonical_json
 from espalier.base.errors import EspalierError
-from espalier.base.operation import operation
+from espalier.base.operation import for_python, operation
 from espalier.base.types import Text
 from espalier.jobfile.files import read_job, write_job
 from espalier.workspace.handle import WorkspaceHandle
@@ -20,20 +19,6 @@ class Jobs(WorkspaceHandle):
     """Jobs in files, submitted to a workspace."""
 
     NOUN = "job"
-
-    def submit(
-        self,
-        path: str,
-        set: Sequence[str] = (),
-        experiment: Optional[str] = None,
-        tags: Optional[Mapping[str, Text]] = None,
-        reuse: bool = False,
-    ) -> Run:
-        """Submit the job of a file and return at once. See `submit_values`."""
-        result = self.submit_values(path, set, experiment, tags, reuse)
-        for text in [*result["notes"], *result["warnings"]]:
-            warnings.warn(text, stacklevel=3)
-        return Run(self._paths.root, result["run_id"])
 
     @operation("POST /jobs", long=True, command="submit")
     def submit_values(
@@ -63,10 +48,17 @@ class Jobs(WorkspaceHandle):
         name = experiment or job.experiment
         if name is None:
             hint = "Give its name, or write `experiment: <name>` into the file."
-            raise EspalierError("bad_argument", "The job has no experiment.", hint, argument="experiment")
+            raise EspalierError(
+                "bad_argument", "Can't submit a job without an experiment.", hint, argument="experiment"
+            )
         owner = Experiment(Workspace(self._paths.root), name)
         result: Dict[str, Any] = owner.submit_values(job.values, {**job.tags, **(tags or {})}, reuse)
         return {**result, "notes": [*job.notes, *result["notes"]]}
+
+    @for_python(submit_values)
+    def submit(self, result: Mapping[str, Any]) -> Run:
+        """The run."""
+        return Run(self._paths.root, result["run_id"])
 
     @classmethod
     @operation("POST /jobs/file")

@@ -1,7 +1,7 @@
 """Carrying out what a job asks for: `python -I -S api/requests.py RUN_DIR`, started by the job's runner.
 
-A request is carried out once: what it makes has an id that follows from the request, so that whoever repeats one of
-which the answer was not written finds what is there. A request is other people's text until it has been checked.
+A request is carried out once: what it makes has an id that follows from the request, so that a process that repeats
+it, because the answer wasn't written, finds what is there. A request is other people's text until it has been checked.
 """
 
 import contextlib
@@ -66,17 +66,19 @@ def _answer(run: RunPaths, box: RequestBox, name: str) -> Answer:
         asked = request_of(box.read(name))
         deed = _DEEDS.get(asked.op)
         if deed is None:
-            raise EspalierError("bad_argument", f"A job cannot ask for {shown(asked.op)}.")
+            raise EspalierError("bad_argument", f"Can't carry out {shown(asked.op)}: a job can't request it.")
         status = read_status(run)
         if states.is_final(status.state) or os.path.exists(run.cancel):
-            raise EspalierError("run_not_active", "The run that asks has ended, or is being canceled.")
+            raise EspalierError(
+                "run_not_active", "Can't carry out the request: its run has ended or is being canceled."
+            )
         return deed(run, asked, f"{os.path.basename(run.root)}/{name}", box.made_at(name))
     except EspalierError as error:
         return error_answer(error)
     except Exception as error:
         traceback.print_exc()
         found = os_error(error, run.workspace.root)
-        return error_answer(found or EspalierError("internal", f"The request {name} failed: {error!r:.500}."))
+        return error_answer(found or EspalierError("internal", f"Can't carry out the request {name}: {error!r:.500}."))
 
 
 def _submit(run: RunPaths, asked: Request, seed: str, made_at: int) -> Answer:
@@ -120,14 +122,16 @@ def _refuse_other_secrets(spec: JobSpec, wanted: Sequence[str]) -> None:
     """A job hands on secrets that it has been given, and no others. Raises EspalierError `secret_missing`."""
     others = [name for name in wanted if name not in spec.secrets]
     if others:
-        message = f"This job cannot hand on the secret {', '.join(others)}, which it was not given itself."
+        message = f"Can't pass on the secret {', '.join(others)}: this job wasn't given it."
         raise EspalierError("secret_missing", message, "Submit it with secrets = the names of all that are needed.")
 
 
 def _create(run: RunPaths, asked: Request, seed: str, made_at: int) -> Answer:
     parent = _own(run, asked.parent)
     if states.is_final(read_status(parent).state):
-        raise EspalierError("run_not_active", f"The run {os.path.basename(parent.root)} has ended already.")
+        raise EspalierError(
+            "run_not_active", f"Can't add a child to the run {os.path.basename(parent.root)}: it has ended."
+        )
     own, paths = read_as(JobSpec, run.spec), run.workspace
     is_confined = executor_of(own).capabilities.is_confined
     experiment = own.experiment
@@ -163,7 +167,9 @@ def _is_there(parent: RunPaths, run_id: str) -> bool:
     child = parent.workspace.run(run_id)
     if os.path.isdir(child.root):
         if parent_of(child) != os.path.basename(parent.root):
-            raise EspalierError("run_exists", f"There is a run {run_id} already.", "Ask for it once more.")
+            raise EspalierError(
+                "run_exists", f"Can't create the run {run_id}: it exists already.", "Ask for it once more."
+            )
         return True
     remove_tree(parent.workspace.new_run(run_id).root)
     return False
@@ -208,7 +214,7 @@ def _call(run: RunPaths, asked: Request, seed: str, made_at: int) -> Answer:
     """
     called = _own(run, asked.identity.id)
     if not _may_call(asked.class_, asked.member):
-        raise EspalierError("bad_argument", f"A job cannot ask for {shown(asked.member)}.")
+        raise EspalierError("bad_argument", f"Can't carry out {shown(asked.member)}: a job can't request it.")
     confined = _is_confined(run)
     if confined:
         bring_recorded(run, called)
@@ -217,14 +223,14 @@ def _call(run: RunPaths, asked: Request, seed: str, made_at: int) -> Answer:
     try:
         value = Dispatcher(JsonCarrier()).call(request)
     except (LookupError, TypeError) as error:
-        raise EspalierError("bad_argument", f"A job cannot ask for {shown(asked.member)} so: {error}.") from error
+        raise EspalierError("bad_argument", f"Can't carry out {shown(asked.member)} for a job: {error}.") from error
     if confined:
         show(run, called)
     return {"value": value}
 
 
 def _may_call(class_name: str, name: str) -> bool:
-    """Whether jobs may ask for an operation by `call`. What has a request of its own they ask for by that."""
+    """Whether jobs may ask for an operation by `call`. Other requests have precedence."""
     if class_name != "Run" or name in _BY_REQUEST:
         return False
     try:
@@ -254,14 +260,16 @@ def _own(run: RunPaths, name: Optional[str]) -> RunPaths:
         return run
     if is_run_id(named) and is_descendant(run.workspace.run(named), own):
         return run.workspace.run(named)
-    message = f"{named!r:.200} is not the run of this job, nor below it."
+    message = f"Can't use the run {named!r:.200}: it's neither this job's run nor below it."
     raise EspalierError("bad_argument", message, "A job can only do that to its own.")
 
 
 def _below(run: RunPaths, asked: Request) -> RunPaths:
     named = _own(run, asked.run)
     if named is run:
-        raise EspalierError("bad_argument", "A job cannot do that to its own run.", "It ends when its script does.")
+        raise EspalierError(
+            "bad_argument", "Can't end or cancel a job's own run from inside the job.", "It ends when its script does."
+        )
     return named
 
 

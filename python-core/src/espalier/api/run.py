@@ -96,7 +96,11 @@ class Run(RunParts, RunFiles, RunSecrets, RunChildren):
             record_at_exit(run.run_dir)
             return run
         if not allow_offline:
-            raise EspalierError("run_not_active", "This process is no job of espalier.", "Submit the script as a run.")
+            raise EspalierError(
+                "run_not_active",
+                "Can't find a run of this process: it isn't a job of espalier.",
+                "Submit the script as a run.",
+            )
         return OfflineRun()
 
     @property
@@ -189,7 +193,7 @@ class Run(RunParts, RunFiles, RunSecrets, RunChildren):
         populate: bool = False,
     ) -> Mapping[str, Any]:
         """Get a run's metrics by name: a scalar, a list where a name was logged more than once, a dict of columns for
-        tables and rows, a file name for images.
+        tables and rows, a file name for images, the payload for confusion matrices and other charts.
 
         Args:
             name: Only this metric.
@@ -210,7 +214,8 @@ class Run(RunParts, RunFiles, RunSecrets, RunChildren):
     def get_metric_frames(self, name: Optional[str] = None) -> Mapping[str, Frame]:
         """The run's metrics by name, typed: columns of one kind each, where a missing value has a kind too.
 
-        What isn't a table is a single column, named by the empty string.
+        What isn't a table is a single column, named by the empty string. Of charts it holds their payloads as JSON,
+        and a second column, `chart`, their types.
 
         Args:
             name: Only this metric.
@@ -407,11 +412,11 @@ class Run(RunParts, RunFiles, RunSecrets, RunChildren):
 
     def _missing(self, error: FileNotFoundError) -> EspalierError:
         if os.path.isdir(self._paths.root):
-            message = f"The run {self._id} is damaged: {error.filename} is missing."
+            message = f"Can't read the run {self._id}: {error.filename} is missing."
             hint = "Restore the file from a backup, or delete the run's folder."
             return EspalierError("damaged", message, hint, path=error.filename)
         return EspalierError(
-            "run_missing", f"The run {self._id} is not in {self._workspace_path} any more.", "See list_runs()."
+            "run_missing", f"Can't find the run {self._id} in {self._workspace_path} any more.", "See list_runs()."
         )
 
 
@@ -430,4 +435,8 @@ class _Nowhere(RunPaths):
         pass
 
     def __getattribute__(self, name: str) -> NoReturn:
-        raise EspalierError("run_not_active", "This process is no job of espalier.", "Submit the script as a run.")
+        raise EspalierError(
+            "run_not_active",
+            "Can't find a run of this process: it isn't a job of espalier.",
+            "Submit the script as a run.",
+        )

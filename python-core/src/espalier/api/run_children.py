@@ -66,10 +66,15 @@ class RunChildren(JobLog):
             EspalierError: `bad_argument` and those of `child_run`.
         """
         if (count is None) == (tag_key is None) or (tag_key is None) != (tag_values is None):
-            raise EspalierError("bad_argument", "Give either count, or tag_key and tag_values.")
+            raise EspalierError(
+                "bad_argument",
+                "Can't tell how many children to create: give either `count`, or `tag_key` and `tag_values`.",
+            )
         number = count if tag_values is None else len(tag_values)
         if number is None or not 1 <= number <= 1000:
-            raise EspalierError("bad_argument", f"Between 1 and 1,000 children can be made at once, not {number}.")
+            raise EspalierError(
+                "bad_argument", f"Can't create {number} children at once: between 1 and 1,000 are possible."
+            )
         if tag_values is None:
             return self._create([{}] * number)
         return self._create([{"tags": {str(tag_key): str(value)}} for value in tag_values])

@@ -143,7 +143,7 @@ class RunFiles(JobLog):
             EspalierError: `file_exists`, `artifact_missing`, `artifact_unsafe`, `bad_name`, `bad_argument`.
         """
         if len(names) != len(paths):
-            why = f"There are {len(names)} names for {len(paths)} files."
+            why = f"Can't upload {len(paths)} files with {len(names)} names."
             raise EspalierError("bad_argument", why, "Give one name for each path.")
         if self._run_dir is None:
             self._tell()

@@ -26,7 +26,7 @@ class RunParts(JobLog):
         seconds: Optional[float] = None,
         digest: Optional[str] = None,
     ) -> None:
-        """Record one part of the run's work: a group, a fold, a batch. A key recorded again replaces what was said.
+        """Record one part of the run's work: a group, a fold, a batch. A key recorded again replaces it.
 
         Args:
             key: What tells the part from the others: 1 to 255 characters, no control characters.
@@ -84,7 +84,7 @@ class RunParts(JobLog):
         default = "Completed" if error is None else "Failed"
         if status is not None and status not in STATES:
             hint = f"Its status is one of {', '.join(STATES)}."
-            self._doubt("status", f"A part cannot be {status!r:.100}, so it is {default}.", hint)
+            self._doubt("status", f"Can't record the status {status!r:.100}, so it is {default}.", hint)
         fields["status"] = status if status in STATES else default
         if seconds is not None:
             number = loggable(seconds)[0]
@@ -106,5 +106,5 @@ class RunParts(JobLog):
         label = self._label(name)
         if label not in TAKEN:
             return label
-        self._doubt("metric name", f"A part's metric cannot be called {name!r}, and is called '{name}_'.")
+        self._doubt("metric name", f"Can't name a part's metric {name!r}, and is called '{name}_'.")
         return label + "_"

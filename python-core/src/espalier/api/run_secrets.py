@@ -47,8 +47,8 @@ class RunSecrets:
         attached = list(given) if given is not None else list(self._spec().secrets)
         missing = [name for name in wanted if name not in attached]
         if missing:
-            message = f"The secret {', '.join(map(str, missing))} is not attached to the run {self._id}."
-            hint = "Attach secrets when you submit: secrets = the names of what is in the workspace's keyvault."
+            message = f"Can't read the secret {', '.join(map(str, missing))}: it isn't attached to the run {self._id}."
+            hint = "Attach secrets at submit: `secrets` takes names of the workspace's keyvault."
             raise EspalierError("secret_missing", message, hint)
         if given is None:
             from espalier.vault.store import values_of

@@ -27,7 +27,7 @@ _VALUES = {"last": "", "best": "", "first": "first"}
 def one_of(name: str, value: str, words: Iterable[str]) -> None:
     """Raises EspalierError `bad_argument` for another word."""
     if value not in words:
-        raise EspalierError("bad_argument", f"{name} is one of {', '.join(words)}, not {value!r:.100}.")
+        raise EspalierError("bad_argument", f"`{name}` must be one of {', '.join(words)}, not {value!r:.100}.")
 
 
 @classed
@@ -114,7 +114,7 @@ class Runs(WorkspaceHandle):
         if not found:
             counted = "run" if status is None else f"{status.lower()} run"
             raise EspalierError(
-                "run_missing", f"No {counted} has a value of the metric {metric!r:.100}.", "See list_runs()."
+                "run_missing", f"Can't find a {counted} with a value of the metric {metric!r:.100}.", "See list_runs()."
             )
         return self._run(found[0])
 

@@ -1,11 +1,10 @@
 """The snapshots of a workspace, outside of submits: `ws.snapshots`."""
 
-import warnings
-from typing import Any
+from typing import Any, Mapping
 
 from espalier.api import stored_snapshots
 from espalier.base.arguments import classed
-from espalier.base.operation import operation
+from espalier.base.operation import for_python, operation
 from espalier.base.types import Frame
 from espalier.snapshot.propose import propose
 from espalier.snapshot.take import snapshot_preview
@@ -51,7 +50,10 @@ class Snapshots(WorkspaceHandle):
         """
         return propose(directory)._asdict()
 
-    def take(self, directory: str, default_excludes: bool = True, outside_links: str = "refuse") -> str:
+    @operation("POST /snapshots", long=True, command="take")
+    def take_values(
+        self, directory: str, default_excludes: bool = True, outside_links: str = "refuse"
+    ) -> Any:
         """Take a snapshot of a folder outside of any run. It is kept until `delete`.
 
         Args:
@@ -61,31 +63,17 @@ class Snapshots(WorkspaceHandle):
                 links as they are, `copy` the files and folders they lead to, as if they lay there.
 
         Returns:
-            Its id, `sha256:` and 64 hex digits; equal for equal content.
+            `id`, `files`, `bytes`, `source_directory`, and what to tell the user: `notes`.
 
         Raises:
             EspalierError: `source_missing`, `source_unreadable`, `source_changed`, `workspace_read_only`.
         """
-        result = self.take_values(directory, default_excludes, outside_links)
-        for note in result["notes"]:
-            warnings.warn(note, stacklevel=3)
-        return str(result["id"])
-
-    @operation("POST /snapshots", long=True, command="take")
-    def take_values(
-        self, directory: str, default_excludes: bool = True, outside_links: str = "refuse"
-    ) -> Any:
-        """Take a snapshot of a folder. As `take`; for bindings.
-
-        Args:
-            directory: The folder.
-            default_excludes: Whether the built-in excludes apply.
-            outside_links: What becomes of links that lead out of the folder, see `take`.
-
-        Returns:
-            `id`, `files`, `bytes`, `source_directory`, and what to tell the user: `notes`.
-        """
         return stored_snapshots.take_and_keep(self._checked()._paths, directory, default_excludes, outside_links)
+
+    @for_python(take_values)
+    def take(self, result: Mapping[str, Any]) -> str:
+        """Its id, `sha256:` and 64 hex digits; equal for equal content."""
+        return str(result["id"])
 
     @operation("GET /snapshots")
     def list(self) -> Frame:
@@ -144,14 +132,14 @@ class Snapshots(WorkspaceHandle):
         return stored_snapshots.compare_sides(a, b, outside_links)
 
     @operation("POST /snapshots/collect-garbage", long=True)
-    def collect_garbage(self, delete: bool = False) -> Frame:
+    def collect_garbage(self, dry_run: bool = True) -> Frame:
         """Delete unused stored files, or list them: what nothing refers to, no run, finished or not, and no kept
         snapshot.
 
         Also what killed processes left half-written a day ago or longer. Safe beside submits, which wait meanwhile.
 
         Args:
-            delete: Delete it; else it is only listed.
+            dry_run: True only lists it, False deletes it.
 
         Returns:
             `what` it is, its `path` in the workspace, `size` in bytes, `why` it may go, and whether it was `deleted`.
@@ -160,4 +148,4 @@ class Snapshots(WorkspaceHandle):
             EspalierError: `snapshot_damaged`, `damaged` or `newer_format` when it isn't known what is in use, and
                 nothing is deleted then; `workspace_read_only`, `not_supported`.
         """
-        return stored_snapshots.collect(self._checked()._paths, delete)
+        return stored_snapshots.collect(self._checked()._paths, delete=not dry_run)

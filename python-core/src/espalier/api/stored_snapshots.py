@@ -88,7 +88,7 @@ def restore(paths: WorkspacePaths, snapshot: str, target: str) -> str:
         except OSError as error:
             if is_full(error):
                 raise disk_full(folder, error) from error
-            message = f"The snapshot cannot be written to {folder}: {error.strerror}."
+            message = f"Can't write the snapshot to {folder}: {error.strerror}."
             raise EspalierError("bad_argument", message, "Give another folder.", path=folder) from error
         finally:
             if os.path.lexists(aside):
@@ -102,13 +102,13 @@ def _refuse_taken(folder: str) -> None:
     if os.path.lexists(folder):
         raise EspalierError(
             "file_exists",
-            f"There is something at {folder} already; a snapshot is written into a new folder only.",
+            f"Can't write the snapshot to {folder}: it exists already.",
             "Give another folder, or remove that one.",
             path=folder,
         )
 
 
-def collect(paths: WorkspacePaths, delete: bool) -> Frame:
+def collect(paths: WorkspacePaths, *, delete: bool) -> Frame:
     """Lists garbage, and deletes it when asked. See `Snapshots.collect_garbage`."""
     if delete:
         with alone_with_objects(paths):
@@ -143,7 +143,7 @@ def _side(what: Any, outside_links: str, held: contextlib.ExitStack) -> Side:
         return _stored(workspace if isinstance(workspace, str) else workspace.path, str(what["snapshot"]), held)
     raise EspalierError(
         "bad_argument",
-        f"What is compared must be a run, a folder, or a snapshot of a workspace, not {what!r}.",
+        f"Can't compare {what!r}: it must be a run, a folder, or a snapshot of a workspace.",
         'A snapshot is given as {"workspace": workspace, "snapshot": id}.',
     )
 
@@ -174,8 +174,8 @@ def snapshot_of(paths: WorkspacePaths, snapshot: str) -> str:
     if not has_tree(paths, _checked_id(snapshot)):
         raise EspalierError(
             "snapshot_missing",
-            f"There is no snapshot {snapshot} in {paths.root}.",
-            "Its id may be of another workspace; or it was not kept, and garbage has been collected.",
+            f"Can't find the snapshot {snapshot} in {paths.root}.",
+            "The id may belong to another workspace, or garbage collection removed a snapshot that wasn't kept.",
             snapshot=snapshot,
         )
     return snapshot
@@ -185,8 +185,8 @@ def _checked_id(text: str) -> str:
     if not _ID.fullmatch(text):
         raise EspalierError(
             "bad_argument",
-            f"{text!r} is no id of a snapshot: those are sha256: and 64 hex digits.",
-            "take_snapshot() returns one, list_snapshots() lists those that are kept.",
+            f"Can't use {text!r} as the id of a snapshot: an id is sha256: and 64 hex digits.",
+            "take_snapshot() returns an id, list_snapshots() lists the kept ones.",
         )
     return text
 
@@ -199,8 +199,8 @@ def _of_run(paths: WorkspacePaths, run_id: str) -> str:
     if not recorded:
         raise EspalierError(
             "snapshot_missing",
-            f"The run {run_id} has no snapshot: it was given no folder.",
-            "Runs of a source_directory have one.",
+            f"Can't find a snapshot of the run {run_id}: it was submitted without a folder.",
+            "Give `source_directory` to keep one.",
             run_id=run_id,
         )
     return recorded.id

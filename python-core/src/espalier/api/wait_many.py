@@ -154,7 +154,7 @@ def _timed_out(now: Dict[str, str], timeout: Optional[float]) -> EspalierError:
     shown = ", ".join(left[:3]) + (f" and {len(left) - 3} more" if len(left) > 3 else "")
     return EspalierError(
         "wait_timed_out",
-        f"{len(left)} of {len(now)} runs had not ended after {timeout:g} s: {shown}.",
+        f"Can't wait longer than {timeout:g} s: {len(left)} of {len(now)} runs haven't ended: {shown}.",
         "They go on. Wait again, or cancel them.",
         states=now,
     )

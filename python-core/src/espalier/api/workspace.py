@@ -30,6 +30,7 @@ from espalier.workspace.places import (
 )
 
 if TYPE_CHECKING:
+    from espalier.api.datastore import Datastore
     from espalier.api.environments import Environments
     from espalier.api.experiments import Experiments
     from espalier.api.images import Images
@@ -48,6 +49,7 @@ class Workspace(WorkspaceHandle):
 
     NOUN = "workspace"
 
+    datastore: "Datastore"
     environments: "Environments"
     experiments: "Experiments"
     images: "Images"
@@ -81,6 +83,17 @@ class Workspace(WorkspaceHandle):
     def get_default_keyvault(self) -> "Keyvault":
         """The workspace's keyvault, which keeps its secrets."""
         return self.secrets
+
+    @operation("GET /workspace/compute", command="")
+    def get_compute(self, name: str) -> Optional[str]:
+        """Get a compute target: its name, which `compute_target` of a job takes; None if there is none of that name.
+
+        Args:
+            name: `local`, `docker`, or the name of an executor that another package provides.
+        """
+        from espalier.executors.registry import is_known
+
+        return name if is_known(name) else None
 
     @classmethod
     def open(cls, name: str, path: Optional[str] = None) -> "Workspace":
@@ -132,7 +145,7 @@ class Workspace(WorkspaceHandle):
             if not exist_ok:
                 raise EspalierError(
                     "workspace_exists",
-                    f"There is a workspace {name!r} at {workspace.path} already.",
+                    f"Can't create the workspace {name!r}: {workspace.path} is one already.",
                     "Use get_workspace(), or workspace(), which gets or creates.",
                 )
             read_record(record, follow=True)
@@ -149,7 +162,7 @@ class Workspace(WorkspaceHandle):
                 raise cannot_write(workspace.path, error) from error
             raise EspalierError(
                 "workspace_read_only",
-                f"No workspace can be made at {workspace.path}: {error.strerror}.",
+                f"Can't create a workspace at {workspace.path}: {error.strerror}.",
                 "Give another folder with path =.",
             ) from error
         return workspace
@@ -250,9 +263,8 @@ class Workspace(WorkspaceHandle):
         """
         active = self._checked()._unfinished()
         if active:
-            raise EspalierError(
-                "run_not_active", f"{len(active)} runs of {self.path} have not ended.", "Cancel or wait for them first."
-            )
+            message = f"Can't delete {self.path}: {len(active)} of its runs haven't ended."
+            raise EspalierError("run_not_active", message, "Cancel or wait for them first.")
         trash = self._paths.deleted()
         os.rename(self.path, trash)
         runs = WorkspacePaths(trash).runs

@@ -38,10 +38,12 @@ def _beside_the_interpreter() -> Optional[Any]:
     """The module of this environment, for the runner, which looks for no packages (`python -S`)."""
     from importlib.machinery import EXTENSION_SUFFIXES
     from importlib.util import module_from_spec, spec_from_file_location
+    from itertools import product
 
     prefix = os.path.dirname(os.path.dirname(sys.executable))
-    folder = os.path.join(prefix, "lib", f"python{sys.version_info[0]}.{sys.version_info[1]}", "site-packages")
-    for suffix in EXTENSION_SUFFIXES:
+    packages = os.path.join(prefix, "lib", f"python{sys.version_info[0]}.{sys.version_info[1]}", "site-packages")
+    # (the second is where R installs it)
+    for folder, suffix in product((packages, os.path.join(prefix, "extras", "scanner")), EXTENSION_SUFFIXES):
         path = os.path.join(folder, _NAME + suffix)
         if os.path.exists(path):
             spec = spec_from_file_location(_NAME, path)

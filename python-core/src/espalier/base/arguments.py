@@ -27,7 +27,10 @@ _Class = TypeVar("_Class", bound=type)
 # Called a million times by one job, and sees to errors itself.
 _LEFT_ALONE = ("log",)
 # They end no training for what they are given, and see to it themselves.
-_TAKE_ANYTHING = ("log_list", "log_row", "log_table", "log_image", "log_part", "flush")
+_TAKE_ANYTHING = (
+    "log_list", "log_row", "log_table", "log_image", "log_confusion_matrix", "log_accuracy_table", "log_predictions",
+    "log_residuals", "log_part", "flush",
+)  # fmt: skip
 
 
 class _Misfit(Exception):

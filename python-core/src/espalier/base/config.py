@@ -138,7 +138,7 @@ class ScriptRunConfig:
         if self.entry_script is None and self.command is None:
             raise _bad("entry_script is missing.", "Name the script, as a path in source_directory, or give a command.")
         if self.entry_script is not None and self.command is not None:
-            raise _bad("Give either entry_script or command, and not both.")
+            raise _bad("Can't use both entry_script and command: give one.")
         self._check_place()
         if self.children not in ("wait", "detach"):
             raise _bad(f"children must be 'wait' or 'detach', not {self.children!r}.")
@@ -160,7 +160,7 @@ class ScriptRunConfig:
         if self.docker is not None and self.compute_target not in ("local", "docker"):
             raise _bad(f"docker is switched on, and compute_target is {self.compute_target!r}.")
         if self.docker is not None and self.environment is None:
-            raise _bad("A job in a container needs an environment: it says what image is used.")
+            raise _bad("Can't run a job in a container without an environment, which names the image.")
 
     def _check_numbers(self) -> None:
         limit = self.max_run_duration_seconds
@@ -179,8 +179,8 @@ class ScriptRunConfig:
             checked_number(getattr(self, name), name)
         unknown = next((run_id for run_id in self.depends_on if not is_run_id(run_id)), None)
         if unknown is not None:
-            message = f'There is no run "{unknown!s:.100}", which `depends_on` names.'
-            raise _bad(message, "Give the run itself, or its id.")
+            message = f'Can\'t find the run "{unknown!s:.100}" of `depends_on`.'
+            raise _bad(message, "Give the run, or its id.")
         checked_retry(self.retry)
         bytes_of(0 if self.memory is None else self.memory)
 

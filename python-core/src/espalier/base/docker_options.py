@@ -48,7 +48,7 @@ class DockerOptions:
         if self.user is not None and not _USER.fullmatch(self.user):
             raise _bad(f"user must be 'uid' or 'uid:gid', as numbers, not {self.user!r}.")
         if self.user is not None and int(self.user.partition(":")[0]) == 0 and not _is_root():
-            raise _bad("user 0 is root, and you are not: you could not even remove what the job leaves.")
+            raise _bad("user 0 is root: without root's rights you couldn't remove the job's files.")
         object.__setattr__(self, "mounts", _checked_mounts(self.mounts))
 
     @property
@@ -81,7 +81,7 @@ def _checked_mounts(given: Union[Sequence[str], Mapping[str, str]]) -> Dict[str,
     for source, target in given.items():
         for path in (source, target):
             if not os.path.isabs(path) or path != os.path.normpath(path):
-                raise _bad(f"mounts: {path!r:.200} is no absolute path in its plain form.")
+                raise _bad(f"mounts: {path!r:.200} isn't an absolute path without `.` and `..`.")
             if any(ord(char) < 32 or ord(char) == 127 for char in path):
                 raise _bad(f"mounts: {path!r:.200} holds control characters.")
         if target == "/" or any(is_within(target, folder) for folder in _SYSTEM):

@@ -33,13 +33,13 @@ def check_name(what: str, name: object) -> str:
         return str(name)
     raise EspalierError(
         "bad_name",
-        f"{_shown(name)} cannot be the name of {'an' if what[0] in 'aeiou' else 'a'} {what}.",
+        f"Can't name {'an' if what[0] in 'aeiou' else 'a'} {what} {_shown(name)}.",
         "A name has 1 to 128 of the letters A-Z and a-z, digits, `_`, `-` and `.`, and begins with a letter or digit.",
     )
 
 
 def is_name(name: object) -> bool:
-    """Whether something is such a name, and so safe as that of a file."""
+    """Whether something follows this rule, and is safe as the name of a file."""
     return isinstance(name, str) and re.fullmatch(_NAME, name) is not None
 
 
@@ -53,8 +53,8 @@ def check_label(what: str, name: object) -> str:
         return str(name)
     raise EspalierError(
         "bad_name",
-        f"{_shown(name)} cannot be the name of a {what}.",
-        "Such a name has 1 to 255 characters and no control characters (no newline, no tab).",
+        f"Can't name a {what} {_shown(name)}.",
+        "A name has 1 to 255 characters, without control characters such as newline and tab.",
     )
 
 
@@ -92,7 +92,7 @@ def looks_secret(name: str) -> bool:
 def notes_on(variables: Iterable[str]) -> List[str]:
     """What to tell a user of an environment's variables, a text for each name that looks secret."""
     return [
-        f"The environment variable {name} looks like a secret. What an environment holds is kept in plain text, with "
+        f"The environment variable {name} looks like a secret. An environment is stored in plain text, with "
         "the workspace and with each run: if it is one, put it into the keyvault, by set_secrets(), and name it as "
         "`secrets` of the job."
         for name in sorted(variables) if looks_secret(name)

@@ -4,9 +4,19 @@
 public method without a declaration is for Python alone.
 """
 
-from typing import Any, Callable, NamedTuple, TypeVar
+import functools
+import re
+import warnings
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, TypeVar
+
+if TYPE_CHECKING:
+    from typing_extensions import Concatenate, ParamSpec
+
+    _Arguments = ParamSpec("_Arguments")
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+_Owner = TypeVar("_Owner")
+_Result = TypeVar("_Result")
 
 
 class Operation(NamedTuple):
@@ -40,5 +50,32 @@ def operation(
         declared = Operation(route, long, in_job, word if command == "-" else command)
         function.__operation__ = declared  # type: ignore[attr-defined]
         return function
+
+    return declare
+
+
+def for_python(
+    values: "Callable[Concatenate[_Owner, _Arguments], Any]",
+) -> "Callable[[Callable[[_Owner, Any], _Result]], Callable[Concatenate[_Owner, _Arguments], _Result]]":
+    """Make the form of an operation that Python's users call: `notes` and `warnings` of the result become warnings.
+
+    Args:
+        values: The operation, whose arguments it takes; the method makes of its result what users get.
+    """
+
+    def declare(shape: Callable[[_Owner, Any], _Result]) -> "Callable[Concatenate[_Owner, _Arguments], _Result]":
+        @functools.wraps(values)
+        def method(owner: _Owner, /, *args: Any, **named: Any) -> _Result:
+            result = getattr(owner, values.__name__)(*args, **named)
+            for text in [*result["notes"], *result.get("warnings", ())]:
+                warnings.warn(text, stacklevel=3)
+            return shape(owner, result)
+
+        del method.__operation__  # type: ignore[attr-defined]
+        method.__name__, method.__qualname__ = shape.__name__, shape.__qualname__
+        method.__annotations__ = {**values.__annotations__, "return": shape.__annotations__["return"]}
+        returns = rf"\g<1>{shape.__doc__}"
+        method.__doc__ = re.sub(r"(?s)(Returns:\n\s+).*?(?=\n\s*\n|\s*$)", returns, values.__doc__ or "")
+        return method
 
     return declare

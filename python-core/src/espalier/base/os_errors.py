@@ -1,6 +1,6 @@
 """Errors of the operating system as errors of espalier: the one place that names path, cause and remedy.
 
-Where a module knows better what failed it raises an EspalierError of its own; all that is left comes here, at the
+Where a module knows better what failed it raises a separate EspalierError; all that is left comes here, at the
 boundary of the Python API (`arguments.py`) and of the bridge to R. Standard library: jobs load this file.
 """
 
@@ -53,8 +53,8 @@ def os_error(error: BaseException, place: Optional[str] = None) -> Optional[Espa
         return _forbidden(error, path or place, workspace, reason)
     if error.errno in _ABSENT and path is not None:
         return _absent(path, place, reason)
-    subject = f"{path} can't be used" if path is not None else "The operating system refused"
-    return EspalierError("system_failed", f"{subject}: {reason}.", _try_again(path), path=path or "")
+    message = f"Can't use {path or 'a file'}: the operating system refused it: {reason}."
+    return EspalierError("system_failed", message, _try_again(path), path=path or "")
 
 
 def cannot_write(workspace: str, error: OSError) -> EspalierError:
@@ -91,17 +91,17 @@ def naming(path: str) -> Iterator[None]:
 
 def _exhausted(number: int) -> EspalierError:
     code, message, command = _EXHAUSTED[number]
-    hint = f"End what is not needed, or raise the limit; see `{command}`."
+    hint = f"End programs that aren't needed, or raise the limit. `{command}` shows it."
     return EspalierError(code, f"{message}: {os.strerror(number)}.", hint)
 
 
 def _full(path: Optional[str], reason: str, code: str) -> EspalierError:
-    subject = f"The workspace {path}" if code == "workspace_read_only" else path or "A file"
+    subject = f"the workspace {path}" if code == "workspace_read_only" else path or "a file"
     lacks = "the disk has room, but no file (inode) left" if path and _has_bytes(path) else "the disk is full"
-    hint = "Free some space, or use another folder. Nothing that was recorded is lost."
+    hint = "Free some space, or use another folder. Recorded data is safe."
     if "inode" in lacks:
-        hint = "Delete files that are not needed, many small ones, or use another disk. `df -i` shows them."
-    return EspalierError(code, f"{subject} cannot be written: {reason} ({lacks}).", hint, path=path or "")
+        hint = "Delete files, or use another disk. `df -i` shows how many files each disk can have."
+    return EspalierError(code, f"Can't write to {subject}: {reason} ({lacks}).", hint, path=path or "")
 
 
 def _has_bytes(path: str) -> bool:
@@ -116,12 +116,12 @@ def _has_bytes(path: str) -> bool:
 def _forbidden(error: OSError, path: Optional[str], workspace: Optional[str], reason: str) -> EspalierError:
     if workspace and (error.errno == errno.EROFS or _is_readable(path or workspace)):
         return _read_only(workspace, reason, path or workspace)
-    hint = "Give this user the right to it (`ls -ld` shows who has it), or choose another place."
-    return EspalierError("not_permitted", f"{path or 'A file'} can't be used: {reason}.", hint, path=path or "")
+    hint = "Give this user access (`ls -ld` shows the owner and the mode), or choose another place."
+    return EspalierError("not_permitted", f"Can't use {path or 'a file'}: {reason}.", hint, path=path or "")
 
 
 def _read_only(workspace: str, reason: str, path: str) -> EspalierError:
-    message = f"The workspace {workspace} cannot be written: {reason}."
+    message = f"Can't write to the workspace {workspace}: {reason}."
     hint = "Make its folder writable, or use a workspace elsewhere."
     return EspalierError("workspace_read_only", message, hint, path=path)
 
@@ -136,13 +136,13 @@ def _absent(path: str, place: Optional[str], reason: str) -> EspalierError:
     if place is not None and _is_below(path, place) and not os.path.exists(os.path.join(place, WORKSPACE)):
         return _gone(place)
     found = _nearest(path)
-    message = f"{path} can't be used: {reason}."
+    message = f"Can't use {path}: {reason}."
     return EspalierError("path_missing", message, f"Correct the path; {found} exists.", path=path)
 
 
 def _gone(workspace: str) -> EspalierError:
-    hint = "Restore it, or make a new one with workspace()."
-    return EspalierError("workspace_missing", f"There is no workspace at {workspace}.", hint, path=workspace)
+    hint = "Restore it, or create one with workspace()."
+    return EspalierError("workspace_missing", f"Can't find a workspace at {workspace}.", hint, path=workspace)
 
 
 def _reason(error: OSError) -> str:
@@ -150,7 +150,7 @@ def _reason(error: OSError) -> str:
 
 
 def _try_again(path: Optional[str]) -> str:
-    return "Look at that path and its disk, and try again." if path is not None else "Try again."
+    return "Check that path and its disk, and try again." if path is not None else "Try again."
 
 
 def _path_of(error: OSError) -> Optional[str]:

@@ -17,6 +17,7 @@ KEYVAULT_LOCK = "keyvault.lock"
 ENVIRONMENTS = "environments"
 IMAGE_RECORDS = "images"
 LOCKS = "locks"
+DATASTORES = "datastores"
 # A folder of state.
 QUEUE = "queue"
 KEYS = "keys"
@@ -211,6 +212,7 @@ class WorkspacePaths(Folder):
     base_images = Below(IMAGE_RECORDS, "bases")
     locks = Below(LOCKS)
     registries = Below("registries.json")
+    default_datastore = Below(DATASTORES, "default")
     keyvault = Below(KEYVAULT)
     keyvault_lock = Below(KEYVAULT_LOCK)
     # Held by those who refer to what is stored, and by garbage collection; see snapshot/hold.py.
@@ -256,7 +258,7 @@ class WorkspacePaths(Folder):
         return os.path.join(self.images, hex_key + _RECORD)
 
     def build_log(self, hex_key: str) -> str:
-        """What the last build for that key said."""
+        """What the output of the last build for that key."""
         return os.path.join(self.images, hex_key + ".log")
 
     def base_image(self, hex_name: str) -> str:
@@ -335,7 +337,7 @@ class RunPaths(Folder):
         return os.path.join(self.root, ATTEMPTS, str(attempt), EVENTS)
 
     def attempt_files(self, attempt: int) -> str:
-        """What such an attempt wrote to its working copy."""
+        """What that attempt wrote to its working copy."""
         return os.path.join(self.root, ATTEMPTS, str(attempt), WORKDIR)
 
     def seen(self, run_id: str) -> "RunPaths":

@@ -31,7 +31,7 @@ _KINDS = (
     (stat.S_ISLNK, "a link"), (stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a named pipe"),
     (stat.S_ISSOCK, "a socket"), (stat.S_ISBLK, "a device"), (stat.S_ISCHR, "a device"),
 )  # fmt: skip
-_JSON_WORDS: Dict[type, str] = {dict: "object", list: "array", str: "text"}
+_JSON_WORDS: Dict[type, str] = {dict: "an object", list: "an array", str: "text"}
 
 
 def now_iso(seconds: float) -> str:
@@ -170,13 +170,13 @@ def parse_record(path: str, data: bytes) -> Dict[str, Any]:
     if _may_be_deep(data) and _is_deep(record):
         raise _damaged(path, f"it is nested deeper than {RECORD_DEPTH} levels")
     if not isinstance(record, dict) or not isinstance(record.get("format"), int):
-        raise _damaged(path, "it is no record with a format number")
+        raise _damaged(path, "it isn't a record with a format number")
     newest = SPEC_FORMAT if os.path.basename(path) == SPEC else FORMAT
     if record["format"] > newest:
         raise EspalierError(
             "newer_format",
-            f"{path} has format {record['format']}, this espalier reads up to {newest}.",
-            "Install a newer espalier to use it.",
+            f"Can't read {path}: it has format {record['format']}, and this espalier reads up to {newest}.",
+            "Install a newer espalier.",
             path=path,
         )
     return record
@@ -217,7 +217,7 @@ def check_kinds(path: str, record: Dict[str, Any], kinds: Mapping[str, type]) ->
     """
     for name, kind in kinds.items():
         if record.get(name) is not None and not isinstance(record[name], kind):
-            raise _damaged(path, f"its field `{name}` is no {_JSON_WORDS[kind]}")
+            raise _damaged(path, f"its field `{name}` isn't {_JSON_WORDS[kind]}")
     return record
 
 
@@ -240,7 +240,7 @@ def _why_no_file(path: str, error: OSError) -> str:
 def _damaged(path: str, why: str) -> EspalierError:
     return EspalierError(
         "damaged",
-        f"{path} cannot be read: {why}.",
+        f"Can't read {path}: {why}.",
         link_remedy(path) or "Restore the file from a backup.",
         path=path,
     )
@@ -335,15 +335,15 @@ def refuse_unreadable(path: str, data: bytes) -> None:
     if len(data) > RECORD_BYTES:
         raise EspalierError(
             "bad_argument",
-            f"{path} would have {len(data)} bytes, and no record may have more than {RECORD_BYTES}.",
-            "Give what is long (tags, parameters, variables) as files.",
+            f"Can't write {path}: it has {len(data)} bytes, and a record has at most {RECORD_BYTES}.",
+            "Give long values (tags, parameters, variables) as files.",
             path=path,
         )
     if _may_be_deep(data) and _is_deep(json.loads(data)):
         raise EspalierError(
             "bad_argument",
-            f"{path} would be nested deeper than {RECORD_DEPTH} levels.",
-            "Give lists and objects that are nested less.",
+            f"Can't write {path}: it's nested deeper than {RECORD_DEPTH} levels.",
+            "Give lists and objects with fewer levels.",
             path=path,
         )
 

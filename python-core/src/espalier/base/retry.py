@@ -55,6 +55,6 @@ def checked_retry(value: Union[int, float, Mapping[str, Any], None]) -> Retry:
     checked_number(found.max_wait_seconds, "retry.max_wait_seconds")
     wrong = next((cause for cause in found.on if cause not in CAUSES), None)
     if wrong is not None:
-        message = f"retry.on can't hold {shown(wrong)}."
+        message = f"Can't retry on {shown(wrong)}."
         raise EspalierError("bad_argument", message, f"The causes are {', '.join(CAUSES)}.", field="retry.on")
     return found if found.on else found._replace(on=CAUSES)

@@ -37,7 +37,7 @@ def kind_of(value: Any) -> str:
         return "double"
     if isinstance(value, str):
         return "string"
-    raise TypeError(f"a {type(value).__name__} is no value")
+    raise TypeError(f"a {type(value).__name__} isn't a value")
 
 
 def to_json(value: Any) -> Union[str, int, float, bool]:

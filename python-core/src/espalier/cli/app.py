@@ -71,7 +71,7 @@ class Commands(click.Group):
             if not near and not self._noun and name in operations("runs"):
                 near = [f"`espalier runs {name}`"]
             meant = f" Did you mean {' or '.join(near)}?" if near else ""
-            raise click.UsageError(f"There is no command {name!r}.{meant}", ctx)
+            raise click.UsageError(f"Can't find the command {name!r}.{meant}", ctx)
         return super().resolve_command(ctx, args)
 
 

@@ -41,22 +41,20 @@ def delete(request: Request, parameters: Set[str], word: str, *, yes: bool, dry_
         return steps.acting.carry_out()
     if not is_terminal(sys.stdin):
         message = "Can't delete without asking, and this isn't a terminal."
-        raise EspalierError("not_permitted", message, "Add --yes to go on, or --dry-run to see what would go.")
+        raise EspalierError("not_permitted", message, "Add --yes to go on, or --dry-run to list what would be deleted.")
     listed = _listed(steps, request)
     if not len(listed):
         tell("There is nothing to delete.", "i")
         return listed
     click.echo(as_table_of(listed), err=True, nl=False)
     if not click.confirm(f"{word.capitalize().replace('-', ' ')}: this can't be undone. Go on?", err=True):
-        raise EspalierError("not_permitted", "Nothing was deleted.")
+        raise EspalierError("not_permitted", "Can't delete without your consent. Nothing was deleted.")
     return steps.acting.carry_out()
 
 
 def _steps(request: Request, parameters: Set[str]) -> _Deletion:
     if "dry_run" in parameters:
-        return _Deletion(request.of(dry_run=True), request)
-    if "delete" in parameters:
-        return _Deletion(request, request.of(delete=True))
+        return _Deletion(request.of(dry_run=True), request.of(dry_run=False))
     return _Deletion(None, request)
 
 

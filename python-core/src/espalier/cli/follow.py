@@ -24,7 +24,7 @@ def follow(workspace: str, run_id: str, stream: TextIO) -> int:
         state = _to_end(identity, stream)
     except KeyboardInterrupt:
         tell("")  # (the terminal shows ^C)
-        tell(f"Detached. The run goes on; come back with `espalier runs logs {run_id} -f`.", "i")
+        tell(f"Detached. The run goes on. Come back with `espalier runs logs {run_id} -f`.", "i")
         return problems.INTERRUPTED
     if state == states.COMPLETED:
         return problems.DONE

@@ -11,8 +11,6 @@ from espalier.base.types import Frame
 from espalier.cli.request import Request
 from espalier.cli.text import is_terminal, json_text, one_line, write
 
-FORMATS = ("json", "table", "tsv", "yaml")
-
 
 def show(result: Any, values: Mapping[str, Any], request: Optional[Request] = None) -> None:
     """Write a result as the options of a command ask for it.
@@ -82,7 +80,7 @@ def _kinds(result: Any) -> Mapping[str, str]:
 
 
 def plain(value: Any) -> Any:
-    """A result as JSON values. What is missing is null, also NaN; infinite numbers are text."""
+    """A result as JSON values. A missing value is null, also NaN; infinite numbers are text."""
     if isinstance(value, Frame):
         times = [name for name, kind in value.kinds.items() if kind == "time"]
         rows = [{name: plain(cell) for name, cell in row.items()} for row in value.rows()]

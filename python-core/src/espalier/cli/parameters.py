@@ -33,9 +33,9 @@ _WORDS = {"run_ids": "RUN", "names": "NAME", "path_or_stream": "FILE"}
 _TAKEN = {"path": ("--to",), "workspace": ("--other-workspace",)}
 _FILES = ("path", "directory", "path_or_stream", "target", "log")
 _ACCEPTED = "Accepted for compatibility"
-# By the first of these a command is known that deletes, which lists what would go and asks (deleting.py). A list says
+# By this a command is known that deletes, which lists what would go and asks (deleting.py). A list says
 # when there is more, and --all gives it.
-OF_DELETING = ("delete", "dry_run")
+OF_DELETING = ("dry_run",)
 _LEFT_OUT = ("page_token", *OF_DELETING)
 PAGE = 100
 

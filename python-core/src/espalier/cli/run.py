@@ -28,18 +28,18 @@ def command() -> click.Command:
     params: List[click.Parameter] = [
         click.Argument(["script"], type=click.Path()),
         click.Argument(["arguments"], nargs=-1, type=click.UNPROCESSED),
-        click.Option(["--folder"], type=click.Path(), help="Folder to snapshot; by default the script's."),
+        click.Option(["--folder"], type=click.Path(), help="Folder to snapshot. Default: the script's."),
         *submit_options(),
         click.Option(["-d", "--detach"], is_flag=True, help="Don't follow the run."),
         click.Option(["--environment"], metavar="NAME|FILE", help="Environment of the job.",
                      shell_complete=complete.environments),
         click.Option(["--cpus"], type=int, help="Processors it takes."),
-        click.Option(["--gpus"], type=int, help="Graphics processors it takes."),
+        click.Option(["--gpus"], type=int, help="Number of graphics processors."),
         click.Option(["--memory"], help="Memory it takes, '4 GB'."),
         click.Option(["--input", "inputs"], multiple=True, metavar="NAME=PATH", help="A file or folder it reads."),
         click.Option(["--param", "params"], multiple=True, metavar="NAME=VALUE",
                      help="A parameter: recorded, and given to the script as --NAME VALUE."),
-        click.Option(["--name", "display_name"], help="Name of the run, for people."),
+        click.Option(["--name", "display_name"], help="Display name of the run."),
         *workspace_options(), *output_options(),
         click.Option(["--dry-run", "dry_run"], is_flag=True, help="Show the job; submit nothing."),
     ]  # fmt: skip
@@ -50,16 +50,16 @@ def command() -> click.Command:
 def submit_options() -> List[click.Parameter]:
     """What `run` and `job submit` have in common."""
     return [
-        click.Option(["-e", "--experiment"], help="Name of the experiment; by default the folder's.",
+        click.Option(["-e", "--experiment"], help="Name of the experiment. Default: the folder's.",
                      shell_complete=complete.experiments),
         click.Option(["--tag", "tags"], multiple=True, metavar="NAME=VALUE", help="Text to find the run by."),
-        click.Option(["--reuse"], is_flag=True, help="Return a completed run of the same, if there is one."),
+        click.Option(["--reuse"], is_flag=True, help="Return an equal completed run if one exists."),
     ]  # fmt: skip
 
 
 def _run(script: str, arguments: Sequence[str], folder: Optional[str], dry_run: bool, **given: Any) -> None:
     if script in operations("runs") and not os.path.exists(script):
-        raise click.UsageError(f"There is no script {script!r}. Did you mean `espalier runs {script}`?")
+        raise click.UsageError(f"Can't find the script {script!r}. Did you mean `espalier runs {script}`?")
     source = os.path.abspath(folder or os.path.dirname(script) or os.curdir)
     inputs = dict(named_value(each, "--input") for each in given["inputs"])
     params = [named_value(each, "--param") for each in given["params"]]

@@ -12,7 +12,7 @@ from espalier.cli.text import one_line, tell
 
 # Of a run's details what a person reads elsewhere, or as JSON.
 _ASIDE = ("runId", "runDefinition", "environment", "provenance", "logFiles")
-_NOTHING = {"verify": "Nothing is damaged.", "get_usage": "Nothing was measured of what the run used."}
+_NOTHING = {"verify": "Nothing is damaged.", "get_usage": "The run has no measurements of resources."}
 
 
 def whole(request: Request, result: Any) -> Any:
@@ -52,9 +52,11 @@ def metric_rows(metrics: Mapping[str, Any]) -> List[Dict[str, Any]]:
 
 
 def last_value(value: Any) -> Any:
-    """The last value of a metric; of a table its last row."""
+    """The last value of a metric; of a table its last row, of a chart its type."""
     if isinstance(value, (list, tuple)):
         return last_value(value[-1]) if value else None
+    if _is_chart(value):
+        return value["schema_type"]
     if isinstance(value, dict):
         return ", ".join(f"{name} {short(last_value(column))}" for name, column in value.items())
     return value
@@ -65,8 +67,12 @@ def short(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else one_line(str(value))[:40]
 
 
+def _is_chart(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("schema_type"), str)
+
+
 def _count(value: Any) -> int:
-    if isinstance(value, dict):
+    if isinstance(value, dict) and not _is_chart(value):
         return max(map(_count, value.values()), default=0)
     return len(value) if isinstance(value, (list, tuple)) else 1
 
@@ -86,7 +92,7 @@ def remarks(request: Request, result: Any, noun: str, command: str) -> None:
         import difflib
 
         near = difflib.get_close_matches(identity["name"], _experiments(identity), 1, 0.6)
-        tell(f'There is no experiment "{identity["name"]}".' + (f' Did you mean "{near[0]}"?' if near else ""), "!")
+        tell(f'Can\'t find the experiment "{identity["name"]}".' + (f' Did you mean "{near[0]}"?' if near else ""), "!")
     else:
         word = noun if command == "list" else command
         default = f"There are no {word.replace('-', ' ')}." if word.endswith("s") else "There is nothing to show."

@@ -13,14 +13,14 @@ _VERBS: Dict[str, str] = {
     "write_workspace_config": "workspace write-config", "delete_workspace": "workspace delete",
     "verify_workspace": "workspace verify", "list_environments": "environments list",
     "register_environment": "environments register FILE", "build_environment": "images build ENVIRONMENT",
-    "environment_build_log": "images log ENVIRONMENT", "set_image_registry": "images set-registry ADDRESS",
+    "get_build_log": "images log ENVIRONMENT", "set_image_registry": "images set-registry ADDRESS",
     "prune_images": "images prune", "list_images": "images list", "set_secrets": "secrets set NAME",
     "list_secrets": "secrets list", "delete_secrets": "secrets delete NAME", "get_file_names": "runs files RUN",
     "get_run_file_names": "runs files RUN", "run.get_file_names": "runs files RUN", "get_run_log": "runs logs RUN",
     "run.get_log": "runs logs RUN", "run.get_traceback": "runs traceback RUN", "list_snapshots": "snapshots list",
     "delete_snapshot": "snapshots delete SNAPSHOT", "take_snapshot": "snapshots take FOLDER",
     "submit_experiment": "run SCRIPT", "read_job": "job read FILE", "espalier.read_job": "job read FILE",
-    "set_max_concurrent_runs": "host max-concurrent-runs", "set_host_resources": "host resources",
+    "set_host_resources": "host resources",
 }  # fmt: skip
 _WHOLE = {"get_workspace": "--workspace NAME"}
 # Arguments that have another name here, or whose name says nothing.

@@ -33,7 +33,7 @@ def freeze_context(paths: WorkspacePaths, environment: Environment) -> Environme
         return environment
     if context.path is None:
         if not has_tree(paths, str(context.snapshot)):
-            raise invalid("docker.build_context.snapshot", "is none of this workspace's.", "Give its path.")
+            raise invalid("docker.build_context.snapshot", "isn't a snapshot of this workspace.", "Give its path.")
         return environment
     _check_dockerfile(context)
     frozen = BuildContext(None, take_snapshot(paths, context.path).id, context.dockerfile)
@@ -61,5 +61,5 @@ def frozen_context(paths: WorkspacePaths, environment: Environment) -> Iterator[
 def _check_dockerfile(context: BuildContext) -> None:
     folder = os.path.expanduser(str(context.path))
     if os.path.isdir(folder) and not os.path.isfile(os.path.join(folder, context.dockerfile)):
-        what = f"names {context.dockerfile}, and there is no such file in {context.path}."
+        what = f"names {context.dockerfile}, which {context.path} doesn't have."
         raise invalid("docker.build_context.dockerfile", what)

@@ -275,9 +275,9 @@ class MadeFrom:
 
         return stages_as_text(self)
 
-    @operation("POST /environment/why-rebuild", command="")
-    def why_rebuild(self: Any, other: "Environment") -> Frame:
-        """Which fields make this environment and another different images.
+    @operation("POST /environment/compare", command="")
+    def compare(self: Any, other: "Environment") -> Frame:
+        """Compare two environments: which fields make this one and another different images.
 
         Args:
             other: The other one.
@@ -285,6 +285,6 @@ class MadeFrom:
         Returns:
             `field`, and what is asked for `before`, here, and `after`, in the other; no rows for equal images.
         """
-        from espalier.environment.key import why_rebuild
+        from espalier.environment.key import compare_environments
 
-        return why_rebuild(self, other)
+        return compare_environments(self, other)

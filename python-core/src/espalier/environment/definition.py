@@ -1,6 +1,6 @@
 """What a job needs, described: the definition of an environment. A value; nothing is looked up here.
 
-Whatever is made of these classes has been checked: each looks at its own fields when it is made (`spelling.py` says how
+An object of these classes has been checked: each looks at its own fields when it is made (`spelling.py` says how
 they may be spelled), so that nothing which is rendered from a definition can be anything but what it seems.
 """
 
@@ -120,7 +120,7 @@ class RSide:
                 f"Leave one of them out, or write {_DATE} where the address has the date.",
             )  # fmt: skip
         if dated and not self.snapshot_date:
-            raise invalid(f"r.repositories.{dated[0]}", f"has {_DATE}, and there is no r.snapshot_date.")
+            raise invalid(f"r.repositories.{dated[0]}", f"has {_DATE} without an r.snapshot_date.")
 
     @property
     def is_managed(self) -> bool:
@@ -358,8 +358,8 @@ def _check_format(given: object) -> None:
     if isinstance(given, bool) or not text.isdecimal() or int(text) < 1:
         raise invalid("format", f"must be {FORMAT}, not {shown(given)}.")
     if int(text) > FORMAT:
-        message = f"The environment has format {text}, this espalier reads up to {FORMAT}."
-        raise EspalierError("newer_format", message, "Install a newer espalier to use it.")
+        message = f"Can't read the environment: it has format {text}, and this espalier reads up to {FORMAT}."
+        raise EspalierError("newer_format", message, "Install a newer espalier.")
 
 
 def _optional(check: Spelling, name: str, value: Optional[str]) -> None:

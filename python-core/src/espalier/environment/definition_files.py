@@ -35,8 +35,8 @@ def read_text(path: str) -> str:
         with open(fd, "rb") as file:
             data = file.read(LARGEST + 1)
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "its name cannot be"
-        raise invalid(_shown_path(path), f"cannot be read: {reason}.") from None
+        reason = error.strerror if isinstance(error, OSError) else "the name is invalid"
+        raise invalid(_shown_path(path), f"can't be read: {reason}.") from None
     if len(data) > LARGEST:
         raise invalid(_shown_path(path), f"is larger than {LARGEST >> 20} MB.")
     try:
@@ -107,7 +107,7 @@ def from_renv_lockfile(name: str, path: str) -> Environment:
     try:
         lock = json.loads(read_text(path))
     except (ValueError, RecursionError) as error:
-        raise invalid(_shown_path(path), f"is no renv.lock: {_reason(error)}.") from None
+        raise invalid(_shown_path(path), f"isn't a renv.lock: {_reason(error)}.") from None
     r, python = renv_sides(lock, _shown_path(path))
     return Environment(name, r=r, python=python)
 
@@ -126,13 +126,13 @@ def from_existing_conda_environment(name: str, environment: str) -> Environment:
     try:
         files = sorted(file for file in os.listdir(meta) if file.endswith(".json"))
     except OSError:
-        raise invalid(_shown_path(environment), "is no environment of conda: it has no conda-meta.") from None
+        raise invalid(_shown_path(environment), "isn't a conda environment: it has no conda-meta.") from None
     records = []
     for file in files:
         try:
             records.append(json.loads(read_text(os.path.join(meta, file))))
         except ValueError:
-            raise invalid(_shown_path(os.path.join(meta, file)), "cannot be read.") from None
+            raise invalid(_shown_path(os.path.join(meta, file)), "can't be read.") from None
     return replace(conda_side(records, _by_pip(prefix), _shown_path(prefix)), name=name)
 
 
@@ -149,13 +149,18 @@ def save_to_directory(environment: Environment, path: str, overwrite: bool = Fal
     files = {DEFINITION: environment_as_text(environment), DOCKERFILE: stages_as_text(environment)}
     there = [name for name in files if os.path.lexists(os.path.join(folder, name))]
     if there and not overwrite:
-        raise EspalierError("file_exists", f"{os.path.join(folder, there[0])} exists.", "Set overwrite.", path=folder)
+        raise EspalierError(
+            "file_exists",
+            f"Can't write {os.path.join(folder, there[0])}: it exists already.",
+            "Set `overwrite` to replace it.",
+            path=folder,
+        )
     try:
         make_folders(folder)
     except OSError as error:
         if is_full(error):
             raise disk_full(folder, error) from None
-        raise EspalierError("bad_argument", f"{folder} cannot be made: {error.strerror}.") from error
+        raise EspalierError("bad_argument", f"Can't create {folder}: {error.strerror}.") from error
     for name, text in files.items():
         write_text(os.path.join(folder, name), text)
     return [os.path.join(folder, name) for name in files]
@@ -211,7 +216,7 @@ def _prefix(environment: str) -> str:
         known = []
     found = [path for path in known if os.path.basename(path) == environment]
     if not found:
-        raise invalid(shown(environment), "is no environment of conda that is known here.", "Give its folder.")
+        raise invalid(shown(environment), "isn't the name of a conda environment on this machine.", "Give its folder.")
     return found[0]
 
 
@@ -243,8 +248,8 @@ def write_text(path: str, text: str) -> None:
     except (OSError, ValueError) as error:
         if isinstance(error, OSError) and is_full(error):
             raise disk_full(where, error) from None
-        reason = error.strerror if isinstance(error, OSError) else "its name cannot be"
-        raise EspalierError("bad_argument", f"{_shown_path(path)} cannot be written: {reason}.", path=where) from None
+        reason = error.strerror if isinstance(error, OSError) else "the name is invalid"
+        raise EspalierError("bad_argument", f"Can't write {_shown_path(path)}: {reason}.", path=where) from None
 
 
 def _shown_path(path: str) -> str:

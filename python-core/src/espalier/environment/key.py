@@ -60,7 +60,7 @@ def definition_digest(environment: Environment) -> str:
         environment: A definition.
 
     Returns:
-        `sha256:...`; the same whatever Debian packages, certificates or steps an image has besides.
+        `sha256:...`; independent of an image's Debian packages, certificates and steps.
     """
     docker = environment.docker or DockerSide()
     return digest({
@@ -122,8 +122,8 @@ def private_key(
     Args:
         environment: A definition.
         lock: Its packages, exactly, where it was locked.
-        r_version: The R that there is.
-        python_version: The Python that there is.
+        r_version: The available R.
+        python_version: The available Python.
         platform: What compiled packages depend on besides.
 
     Returns:
@@ -182,7 +182,7 @@ def _python_part(environment: Environment, lock: Optional[Lock]) -> Optional[Dic
     }}  # fmt: skip
 
 
-def why_rebuild(a: Environment, b: Environment) -> Frame:
+def compare_environments(a: Environment, b: Environment) -> Frame:
     """Which fields make two environments different images.
 
     Args:
@@ -190,7 +190,7 @@ def why_rebuild(a: Environment, b: Environment) -> Frame:
         b: How it is now.
 
     Returns:
-        `field`, and what was asked for `before` and `after`; no rows for equal keys. A package is a row of its own.
+        `field`, and what was asked for `before` and `after`; no rows for equal keys. A package is a separate row.
     """
     before, after = _fields(a), _fields(b)
     names: List[str] = [name for name in {**before, **after} if before.get(name) != after.get(name)]

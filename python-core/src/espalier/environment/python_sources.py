@@ -153,10 +153,10 @@ def conda_environment(name: str, values: object, where: str, read: Reader) -> En
         EspalierError: `environment_invalid`.
     """
     if not isinstance(values, Mapping):
-        raise invalid(where, "is no conda specification.", "It has `channels:` and `dependencies:`.")
+        raise invalid(where, "isn't a conda specification.", "It has `channels:` and `dependencies:`.")
     unknown = next((key for key in values if key not in _CONDA_FIELDS), None)
     if unknown is not None:
-        raise invalid(where, f"has {shown(str(unknown))}, which is no field of a conda specification.")
+        raise invalid(where, f"has {shown(str(unknown))}, which isn't a field of a conda specification.")
     packages: List[str] = []
     pip: List[str] = []
     for one in _list(values.get("dependencies"), f"{where}: dependencies"):
@@ -165,13 +165,13 @@ def conda_environment(name: str, values: object, where: str, read: Reader) -> En
         elif isinstance(one, str):
             packages.append(one)
         else:
-            raise invalid(where, "has something among its dependencies that is neither a package nor `pip:`.")
+            raise invalid(where, "has a dependency that is neither a package nor `pip:`.")
     channels = [str(one) for one in _list(values.get("channels"), f"{where}: channels")]
     requirements = read_requirements(pip, where, read)
     side = requirements.side(conda=Conda(tuple(channels), tuple(packages)))
     variables = values.get("variables") or {}
     if not isinstance(variables, Mapping) or not all(isinstance(value, str) for value in variables.values()):
-        raise invalid(where, "has variables that are no text.")
+        raise invalid(where, "has variables that aren't text.")
     return Environment(name, python=side, variables=dict(variables))
 
 
@@ -187,7 +187,7 @@ def conda_side(records: Sequence[Mapping[str, Any]], pip: Sequence[str], where: 
     packages: List[str] = []
     for one in sorted(records, key=lambda one: str(one.get("name"))):
         if not all(isinstance(one.get(key), str) for key in ("name", "version", "build")):
-            raise invalid(where, "is no environment of conda: a record has no name, version and build.")
+            raise invalid(where, "isn't a conda environment: a record has no name, version and build.")
         packages.append(f"{one['name']}={one['version']}={one['build']}")
         channel = _channel_of(one)
         if channel:

@@ -23,18 +23,18 @@ def renv_sides(lock: object, where: str) -> "tuple[RSide, Optional[PythonSide]]"
             that an environment cannot have.
     """
     if not isinstance(lock, Mapping) or not isinstance(lock.get("Packages"), Mapping):
-        raise invalid(where, "is no renv.lock: it has no Packages.", "renv::snapshot() writes one.")
+        raise invalid(where, "isn't a renv.lock: it has no Packages.", "renv::snapshot() writes one.")
     unknown = [name for name in lock if name not in _SECTIONS]
     version = lock.get("Version", lock.get("version", 1))
     if unknown or version not in _FORMATS:
         seen = f"version {shown(str(version))}" if version not in _FORMATS else f"with {shown(str(unknown[0]))}"
-        hint = "Write it by a renv of 2019 to 2025."
+        hint = "Write it with renv 0.8 or later."
         raise invalid(where, f"is a renv.lock of a format that is not known, {seen}.", hint)
     r = lock.get("R") or {}
     repositories = {}
     for one in r.get("Repositories") or []:
         if not isinstance(one, Mapping) or "Name" not in one or "URL" not in one:
-            raise invalid(where, "is no renv.lock: a repository has no Name and URL.")
+            raise invalid(where, "isn't a renv.lock: a repository has no Name and URL.")
         repositories[str(one["Name"])] = str(one["URL"]).rstrip("/")
     packages = [{"Package": name, **_entry(fields, where)} for name, fields in lock["Packages"].items()]
     python = lock.get("Python")
@@ -77,12 +77,12 @@ def r_side(
         else:
             source = one.get("Source") or one.get("RemoteType")
             raise invalid(
-                where, f"has the package {shown(name)} from {shown(str(source))}, which an environment cannot have.",
-                "Install it from a repository, from GitHub or by a URL; or give it as custom_url_packages.",
+                where, f"has the package {shown(name)} from {shown(str(source))}, which isn't supported.",
+                "Install it from a repository, from GitHub, or by its URL in custom_url_packages.",
             )  # fmt: skip
     if unknown:
         warnings.warn(
-            f"It is not known where these packages came from, so they are looked for in the repositories: "
+            f"These packages have no known origin and are looked up in the repositories: "
             f"{', '.join(unknown)}.",
             stacklevel=4,
         )
@@ -120,7 +120,7 @@ def _github(one: Mapping[str, Any], where: str) -> GithubPackage:
 
 def _entry(fields: object, where: str) -> Mapping[str, Any]:
     if not isinstance(fields, Mapping) or not isinstance(fields.get("Version"), str):
-        raise invalid(where, "is no renv.lock: a package has no Version.")
+        raise invalid(where, "isn't a renv.lock: a package has no Version.")
     return fields
 
 

@@ -56,7 +56,7 @@ def registered(paths: WorkspacePaths, name: str, version: Optional[str] = None) 
     if ready is None or versions.numbers(name):
         return Environment.from_mapping(versions.find(name, version if version is None else str(version)).definition)
     if version not in (None, LATEST, ready.version):
-        message = f"{name} comes with espalier, and has version {ready.version} alone, not {version!r}."
+        message = f"Can't find version {version!r} of {name}: it comes with espalier, in version {ready.version}."
         raise EspalierError("environment_missing", message, _KIND.remedy)
     return ready
 
@@ -95,7 +95,7 @@ def list_versions(paths: WorkspacePaths, name: str) -> Frame:
             "version": ready.version, "kind": kind_of(ready), "description": ready.description, "registered_at": None,
         }]  # fmt: skip
     if not rows:
-        raise versions.missing(f"There is no environment {name!r} in {paths.root}.")
+        raise versions.missing(f"Can't find the environment {name!r} in {paths.root}.")
     return Frame({column: [row[column] for row in rows] for column in _VERSIONS}, _VERSIONS)
 
 

@@ -89,7 +89,7 @@ def _wanted(field: str, text: str) -> str:
             raise invalid(
                 field, "has a URL that holds credentials." if "@" in wanted else is_no_requirement,
                 f"Did you mean {one_sign[1]}=={one_sign[2]}?" if one_sign else
-                "It is written as numpy, `numpy==1.26.4`, `numpy>=1.26; python_version < \"3.12\"` or `name @ https://...`.",
+                "Write numpy, `numpy==1.26.4`, `numpy>=1.26; python_version < \"3.12\"` or `name @ https://...`.",
             )  # fmt: skip
         location(field, at.group(2))
     return " ".join([wanted, *(f"--hash={one}" for one in hashes)])
@@ -156,8 +156,8 @@ def _option(field: str, text: str) -> str:
             'environment_variables = list(PYTHONPATH = "src") to the job.',
         )  # fmt: skip
     raise invalid(
-        field, f"holds an option that is not taken: {shown(name)}.",
-        f"Options that are taken are {', '.join(_OPTIONS)}. Give an index as python.index_url. Lines that begin with "
+        field, f"holds an option that isn't supported: {shown(name)}.",
+        f"Supported options are {', '.join(_OPTIONS)}. Give an index as python.index_url. Lines that begin with "
         "-r or -c are read by from_pip_requirements(). Leave others out.",
     )  # fmt: skip
 

@@ -176,7 +176,7 @@ def environment_name(name: object, taken: Iterable[str] = ()) -> str:
     reserved = next((word for word in _RESERVED if good.lower().startswith(word)), None)
     if reserved or good in taken:
         why = f"names that begin with {reserved!r} are reserved" if reserved else "espalier brings one of that name"
-        raise EspalierError("bad_name", f"{good!r} cannot be the name of an environment: {why}.", "Give another name.")
+        raise EspalierError("bad_name", f"Can't name an environment {good!r}: {why}.", "Give another name.")
     return good
 
 
@@ -209,7 +209,7 @@ def url(field: str, value: object, user: bool = False) -> str:
         parts = urlsplit(value)
         names = [name for name, _ in parse_qsl(parts.query, keep_blank_values=True)]
     except ValueError:
-        raise invalid(field, "holds a URL that cannot be read.") from None
+        raise invalid(field, "holds a URL that can't be read.") from None
     before, at, _ = parts.netloc.rpartition("@")
     if at and not (user and USERNAME.pattern.fullmatch(before)):
         raise invalid(field, "holds a URL with credentials in it.", KEEP_SECRETS)
@@ -255,7 +255,7 @@ def certificate(field: str, value: object) -> str:
     """One or more certificates in PEM format. Raises EspalierError `environment_invalid`."""
     text = long_text(field, value)
     if "PRIVATE KEY" in text:
-        raise invalid(field, "holds a private key.", "Give the certificate alone; whoever has the image has the key.")
+        raise invalid(field, "holds a private key.", "Give the certificate alone.")
     edge, whole = "END", 0
     for line in text.splitlines():
         found = _PEM_EDGE.fullmatch(line.strip())

@@ -43,7 +43,7 @@ def read_lock(paths: WorkspacePaths, environment: Environment) -> Optional[Lock]
             raise
         raise _damaged(path, error.message) from error
     except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise _damaged(path, f"{path} is no lock: {error}.") from error
+        raise _damaged(path, f"{path} isn't a lock: {error}.") from error
 
 
 def write_lock(paths: WorkspacePaths, environment: Environment, lock: Lock) -> str:
@@ -79,6 +79,6 @@ def write_lock(paths: WorkspacePaths, environment: Environment, lock: Lock) -> s
 
 def _damaged(path: str, message: str) -> EspalierError:
     return EspalierError(
-        "environment_damaged", f"A stored lock does not match what it should be. {message}",
+        "environment_damaged", f"Can't use a stored lock. {message}",
         f"Delete {path}, and lock the environment again with lock_environment().", path=path,
     )  # fmt: skip

@@ -35,7 +35,7 @@ def environment_from_text(text: str, where: str = "The YAML") -> Environment:
     """
     values = read_yaml(text, where)
     if not isinstance(values, dict):
-        raise invalid(where, "holds no environment.", "It has a field a line, `name: ...` among them.")
+        raise invalid(where, "holds no environment.", "Write one field a line, such as `name: ...`.")
     return Environment.from_mapping(values)
 
 
@@ -158,7 +158,7 @@ class _Reader(yaml.SafeLoader):
         found: Dict[Hashable, Any] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
-                raise yaml.constructor.ConstructorError(None, None, "a key that is no text", key_node.start_mark)
+                raise yaml.constructor.ConstructorError(None, None, "a key that isn't text", key_node.start_mark)
             if key_node.value in found:
                 message = f"the key {shown(key_node.value)} a second time"
                 raise yaml.constructor.ConstructorError(None, None, message, key_node.start_mark)
@@ -193,9 +193,9 @@ YamlWriter.add_representer(str, _write_text)
 
 def _unreadable(error: yaml.YAMLError, where: str) -> EspalierError:
     mark = getattr(error, "problem_mark", None)
-    problem = str(getattr(error, "problem", None) or getattr(error, "reason", None) or "it is no YAML")
+    problem = str(getattr(error, "problem", None) or getattr(error, "reason", None) or "it isn't YAML")
     place = f" in {_line(mark)}" if mark is not None else ""
-    return invalid(where, f"cannot be read{place}: {problem if problem.isprintable() else ascii(problem)}.")
+    return invalid(where, f"can't be read{place}: {problem if problem.isprintable() else ascii(problem)}.")
 
 
 def _line(mark: Any) -> str:

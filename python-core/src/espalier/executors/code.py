@@ -39,7 +39,7 @@ def _places_of_packages() -> Iterator[str]:
 
 
 def _folders(distribution: Any) -> List[str]:
-    """Where an installed package is; one that is installed as editable names further folders in a file of its own."""
+    """Where an installed package is; one that is installed as editable names further folders in a separate file."""
     folders = [str(distribution.locate_file(""))]
     for file in distribution.files or ():
         if file.suffix == ".pth":
@@ -122,6 +122,6 @@ def failed(name: str, why: str, lines: Sequence[str] = ()) -> EspalierError:
     Args:
         lines: The traceback.
     """
-    message = f"The executor {name!r:.100}, which another package provides, failed: {why}."
+    message = f"Can't use the executor {name!r:.100} of another package: {why}."
     hint = "Report this to the authors of that package."
     return EspalierError("executor_failed", message, hint, traceback=list(lines))

@@ -53,7 +53,7 @@ def registered_executor(name: str, known: Tuple[str, ...]) -> Tuple[Executor, Ex
     if name not in entries:
         names = " or ".join(f'"{each}"' for each in (*known, *sorted(entries)))
         hint = f"Use {names}, or install the package that provides it."
-        raise EspalierError("not_supported", f"There is no compute target {name!r:.100}.", hint)
+        raise EspalierError("not_supported", f"Can't find the compute target {name!r:.100}.", hint)
     target, folders = entries[name]
     for folder in folders:
         path = file_of(folder, target)
@@ -68,10 +68,10 @@ def recorded_executor(spec: JobSpec, seconds: Optional[float]) -> Executor:
     hint = "Install the package again, and submit the run again."
     if code is None or not os.path.isdir(code.folder):
         where = "" if code is None else f", which was in {code.folder}"
-        raise EspalierError("executor_missing", f"There is no executor {name!r:.100} here{where}.", hint)
+        raise EspalierError("executor_missing", f"Can't find the executor {name!r:.100} on this machine{where}.", hint)
     path = file_of(code.folder, code.object)
     if path is None:
-        message = f"The executor {name!r} isn't in {code.folder} any more, where it was when the run was submitted."
+        message = f"Can't find the executor {name!r} in {code.folder}, where it was at submit."
         raise EspalierError("executor_missing", message, hint)
     if code.folder not in sys.path:
         sys.path.append(code.folder)  # (the standard library, and espalier, come first)
@@ -353,7 +353,7 @@ def _note(error: EspalierError) -> None:
 def _made(name: str, target: str, module: Any) -> Executor:
     cls = getattr(module, target.partition(":")[2], None)
     if not isinstance(cls, type) or not issubclass(cls, Executor):
-        raise failed(name, f"{target} is no class that extends espalier.executors.contract.Executor")
+        raise failed(name, f"{target} isn't a class that extends espalier.executors.contract.Executor")
     try:
         executor = cls()
     except (Interruption, KeyboardInterrupt):

@@ -24,7 +24,7 @@ class Canceled(Interruption):
 def limit(
     seconds: Optional[float], run: Optional[RunPaths] = None, last_words: Callable[[], None] = lambda: None
 ) -> Iterator[None]:
-    """Interrupt what is done inside after so many seconds, and again, for it may swallow that. Then kill this process.
+    """Interrupt the block after so many seconds, and again, because it may swallow that. Then kill this process.
 
     Args:
         run: It is interrupted too when a cancel of this run is asked for.

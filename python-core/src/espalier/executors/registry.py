@@ -39,6 +39,15 @@ def executor_for(name: str) -> Tuple[Executor, Optional[ExecutorCode]]:
     return registered_executor(name, BUILT_IN)
 
 
+def is_known(name: str) -> bool:
+    """Whether there is an executor of a name. No code of another package's is loaded."""
+    if name in BUILT_IN:
+        return True
+    from espalier.executors.code import registered
+
+    return name in registered()
+
+
 def executor_of(spec: JobSpec, seconds: Optional[float] = None) -> Executor:
     """The executor of a run.
 

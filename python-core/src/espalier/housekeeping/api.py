@@ -84,8 +84,8 @@ class Housekeeping(WorkspaceHandle):
         """
         return set_archived(self._checked()._paths, run_ids, archived=False)
 
-    @operation("POST /housekeeping/retention", long=True)
-    def retention_rules(
+    @operation("POST /housekeeping/prune", long=True, command="prune")
+    def prune_runs(
         self,
         experiment: Optional[str] = None,
         status: Sequence[str] = (),
@@ -95,7 +95,7 @@ class Housekeeping(WorkspaceHandle):
         keep_last: Optional[int] = None,
         keep_best: Optional[Mapping[str, Text]] = None,
         keep_tagged: bool = True,
-        delete: bool = False,
+        dry_run: bool = True,
     ) -> Frame:
         """Apply rules of retention: list, or delete, the ended runs they let go, with all runs below them.
 
@@ -112,7 +112,7 @@ class Housekeeping(WorkspaceHandle):
             keep_best: Keep those of each experiment with the best number: `metric`, how many (`n`, 1), and `goal`,
                 `max` or `min`. Kept are the best of all ended runs, and of those that `Runs.best` chooses from.
             keep_tagged: Keep runs that have tags.
-            delete: Delete them; else they are only listed.
+            dry_run: True only lists them, False deletes them.
 
         Returns:
             As `delete_runs`.
@@ -122,7 +122,7 @@ class Housekeeping(WorkspaceHandle):
                 `workspace_read_only`.
         """
         rules = Rules(experiment, status, older_than, larger_than, filter, keep_last, keep_best, keep_tagged)
-        return apply_rules(self._checked()._paths, rules, dry_run=not delete)
+        return apply_rules(self._checked()._paths, rules, dry_run=dry_run)
 
     @operation("POST /housekeeping/export", long=True, command="export")
     def export_runs(self, run_ids: Sequence[str], file: str, overwrite: bool = False) -> Frame:

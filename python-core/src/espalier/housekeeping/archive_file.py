@@ -201,16 +201,16 @@ class Archive:
 
 
 def _problem_of(info: zipfile.ZipInfo) -> str:
-    """What is wrong with an entry of a zip file by its list; empty for none. (A folder is no entry of ours.)"""
+    """What is wrong with an entry of a zip file by its list; empty for none. (espalier writes no folders.)"""
     name, mode = info.orig_filename, info.external_attr >> 16
     if info.filename != name or "\\" in name or "\0" in name:
         return "has characters that no name may have"
     if name.startswith("/") or not {"", ".", ".."}.isdisjoint(name.split("/")):
-        return "is no path inside of the archive"
+        return "isn't a path inside the archive"
     if not has_length(name):
         return "is longer than names of files may be"
     if stat.S_IFMT(mode) not in (0, stat.S_IFREG) or info.external_attr & _DOS_FOLDER:
-        return "is no plain file"
+        return "isn't a plain file"
     if info.flag_bits & _ENCRYPTED:
         return "is encrypted"
     return "" if info.compress_type in _KINDS else "is compressed in a way that isn't supported"

@@ -44,7 +44,7 @@ def delete_experiment(paths: WorkspacePaths, name: str, *, dry_run: bool) -> Fra
     run_ids = index.ask(lambda database: index.ids(database, query))
     record = paths.experiment(name)
     if not run_ids and not os.path.exists(record):
-        message = f"There is no experiment {name!r} in {paths.root}."
+        message = f"Can't find the experiment {name!r} in {paths.root}."
         raise EspalierError("bad_argument", message, "See list_experiments().")
     found = delete(paths, families(paths, run_ids), dry_run=dry_run)
     if not dry_run:
@@ -96,7 +96,7 @@ def _remove(paths: WorkspacePaths, run_ids: Mapping[str, str]) -> None:
             report("Removing files", done, len(trash))
     left = [aside for aside in trash if os.path.lexists(aside)]
     if left:
-        message = f"The files of {counted(len(left), 'deleted run')} could not all be removed, see {left[0]}."
+        message = f"The files of {counted(len(left), 'deleted run')} weren't all removed, see {left[0]}."
         warnings.warn(f"{message} Another account may own some.", stacklevel=2)
 
 

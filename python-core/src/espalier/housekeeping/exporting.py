@@ -85,7 +85,7 @@ def _refuse_place(paths: WorkspacePaths, target: str, overwrite: bool) -> None:
         mode = os.lstat(target).st_mode
         if not stat.S_ISREG(mode) or not overwrite:
             hint = "Give another file, or allow it with `overwrite`." if stat.S_ISREG(mode) else "Give another file."
-            message = f"There is {kind_of_entry(mode)} at {target} already."
+            message = f"Can't export to {target}: there's {kind_of_entry(mode)} already."
             raise EspalierError("file_exists", message, hint, path=target)
     runs = os.path.realpath(paths.runs)
     if os.path.commonpath([runs, os.path.realpath(target)]) == runs:
@@ -169,7 +169,7 @@ def _stored_pieces(reader: ObjectReader, digest: str, path: str) -> Iterator[byt
 def _add(archive: zipfile.ZipFile, name: str, pieces: Iterator[bytes]) -> Entry:
     """Write one entry, piece by piece."""
     if len(archive.filelist) >= MOST_ENTRIES:
-        message = f"An archive has at most {MOST_ENTRIES:,} files, and these runs have more."
+        message = f"Can't export these runs: they have more than {MOST_ENTRIES:,} files."
         raise EspalierError("bad_argument", message, "Export fewer runs at a time.")
     info = zipfile.ZipInfo(name, _DATE)
     info.external_attr, info.create_system = (stat.S_IFREG | 0o644) << 16, 3

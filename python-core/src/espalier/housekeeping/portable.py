@@ -39,7 +39,7 @@ def archive_place(file: str) -> str:
             raise ValueError
         return os.path.abspath(os.path.expanduser(file))
     except ValueError:  # (as UnicodeEncodeError is)
-        message = f"file must be the name of a file, not {shown(file)}."
+        message = f"`file` must be the name of a file, not {shown(file)}."
         raise EspalierError("bad_argument", message) from None
 
 

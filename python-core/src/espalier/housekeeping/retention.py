@@ -38,7 +38,7 @@ class Best(Record):
 
 
 class Rules:
-    """Which runs may go, as a user writes it: see `Housekeeping.retention_rules`.
+    """Which runs may go, as a user writes it: see `Housekeeping.prune_runs`.
 
     Raises:
         EspalierError: `bad_argument`, `bad_name`, `bad_filter`.
@@ -57,8 +57,10 @@ class Rules:
             best["n"] = int(best["n"])
         self.keep_best = checked(Best, best, "bad_argument", where="keep_best") if best else None
         if self.keep_best and (self.keep_best.n < 1 or self.keep_best.goal not in ("max", "min")):
-            hint = "An example: the metric AUC, n 5, goal max."
-            raise EspalierError("bad_argument", 'keep_best takes `n`, 1 or more, and `goal`, "max" or "min".', hint)
+            hint = "Example: the metric AUC, n 5, goal max."
+            raise EspalierError(
+                "bad_argument", '`keep_best` must have `n`, 1 or more, and `goal`, "max" or "min".', hint
+            )
         # The conditions that the index can decide.
         self.where = [*query_of(filter).where]
         if status:
@@ -77,11 +79,11 @@ class Rules:
         self.why = "; ".join(str(part) for part in parts if part)
         if not self.why:
             hint = 'Give at least one, such as older_than = "90 days", status = "Failed" or keep_last = 20.'
-            raise EspalierError("bad_argument", "No rule says which runs may go.", hint)
+            raise EspalierError("bad_argument", "Can't choose runs without a rule.", hint)
 
 
 def apply_rules(paths: WorkspacePaths, rules: Rules, *, dry_run: bool) -> Frame:
-    """Delete the runs that rules let go, or list them only. See `Housekeeping.retention_rules`."""
+    """Delete the runs that rules let go, or list them only. See `Housekeeping.prune_runs`."""
     index = index_of(paths)
     run_ids, kept, needs = index.ask(
         lambda database: (_chosen(index, database, rules), _kept(index, database, rules), needed_by(database))

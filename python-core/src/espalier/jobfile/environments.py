@@ -59,7 +59,9 @@ def environment_value(given: Mapping[str, Any]) -> Any:
         try:
             values = json.loads(str(given["definition"]))
         except ValueError as error:
-            raise EspalierError("environment_invalid", f"The environment's record isn't JSON: {error}.") from error
+            raise EspalierError(
+                "environment_invalid", f"Can't read the environment's record: it isn't JSON: {error}."
+            ) from error
         return short_record(Environment.from_mapping(values))
     if given and set(given) <= _REFERENCE:
         name, version = str(given.get("name")), given.get("version")

@@ -58,7 +58,7 @@ class EnvironmentField:
 
 @dataclass(frozen=True)
 class Resources:
-    """What the job takes of its host."""
+    """Processors and memory that the job takes."""
 
     cpus: Optional[int] = _field("Processors; more runs wait in the queue.")
     gpus: Optional[int] = _field("Graphics processors.")
@@ -80,11 +80,11 @@ class Limits:
 
 @dataclass(frozen=True)
 class Source:
-    """How the folder is copied, and what becomes of the copy."""
+    """How the folder is copied, and whether the copy is kept."""
 
     record_diff: Optional[bool] = _field("Record what isn't committed to git.")
     outside_links: Optional[str] = _field(
-        "What becomes of links that lead out of the folder.", type=["string", "null"], enum=[*OUTSIDE_LINKS, None]
+        "How to treat links that lead out of the folder.", type=["string", "null"], enum=[*OUTSIDE_LINKS, None]
     )
     keep_workdir: Optional[bool] = _field("Keep the working copy after the run.")
 
@@ -96,9 +96,9 @@ class Job:
     format: Optional[int] = _field(f"{FORMAT}.")
     experiment: Optional[str] = _field("Name of the experiment that the run belongs to.")
     display_name: Optional[str] = _field("A title for people.")
-    tags: Optional[Mapping[str, str]] = _field("Text to find the run by, by name.")
+    tags: Optional[Mapping[str, str]] = _field("Text to find the run by.")
     source_directory: Optional[str] = _field(
-        "Folder that is frozen for the run. By default the file's, where there is a script."
+        "Folder that is copied for the run. Default with a script: the file's folder."
     )
     script: Optional[str] = _field("Script inside the source directory. Either this or `command`.", "entry_script")
     command: Union[str, Sequence[str], None] = _field("Program and arguments as a list, or one line for /bin/sh.")
@@ -115,18 +115,20 @@ class Job:
     environment_variables: Optional[Mapping[str, str]] = _field("Variables that are set for the job.")
     secrets: Optional[Sequence[str]] = _field("Names of secrets in the keyvault that the job may read.")
     inputs: Optional[Mapping[str, Union[str, Mapping[str, str]]]] = _field(
-        "Files and folders outside of the source directory: a path, `{run, output}`, or `{url, sha256}`."
+        "Files and folders outside the source directory: a path, `{run, output}`, or `{url, sha256}`."
     )
-    outputs: Optional[Mapping[str, str]] = _field("What the job has to make, such as outputs/model.rds.")
-    resources: Optional[Resources] = _field("What the job takes of its host.")
+    outputs: Optional[Mapping[str, str]] = _field("Files that the job must write, such as outputs/model.rds.")
+    resources: Optional[Resources] = _field("Processors and memory that the job takes.")
     limits: Optional[Limits] = _field("How long the run may take.")
-    source: Optional[Source] = _field("How the folder is copied, and what becomes of the copy.")
+    source: Optional[Source] = _field("How the folder is copied, and whether the copy is kept.")
     priority: Optional[int] = _field("1 to 9; the highest is started first.")
     retry: Union[int, Retry, None] = _field("How often to execute the job at most, or a policy.")
     depends_on: Optional[Sequence[str]] = _field("Ids of runs that have to complete before.")
     seed: Optional[int] = _field("Random seed.")
     children: Optional[str] = _field(
-        "What becomes of child runs when the script has ended.", type=["string", "null"], enum=["wait", "detach", None]
+        "Whether the run waits for child runs when the script has ended.",
+        type=["string", "null"],
+        enum=["wait", "detach", None],
     )
 
 

@@ -72,7 +72,7 @@ def write_job(
     try:
         job_of(read_document(text, os.path.join(folder, os.path.basename(path))), [])
     except EspalierError as error:
-        message = f"The job can't be written to a file: {error.fields.get('problem', error.message)}"
+        message = f"Can't write the job to a file: {error.fields.get('problem', error.message)}"
         raise EspalierError("bad_argument", message, error.hint) from None
     write_text(path, text)
     return [
@@ -95,7 +95,7 @@ def job_text(fields: Mapping[str, Any]) -> str:
         text.encode("utf-8")
     except (ValueError, yaml.YAMLError) as error:
         problem = str(error) if str(error).isprintable() else ascii(str(error))
-        raise EspalierError("bad_argument", f"The job can't be written to a file: {problem}.") from None
+        raise EspalierError("bad_argument", f"Can't write the job to a file: {problem}.") from None
     return text
 
 

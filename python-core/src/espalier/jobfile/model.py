@@ -98,7 +98,8 @@ def _at(given: Any, way: Any) -> Any:
 def _check_format(document: Document) -> None:
     given = FORMAT if document.get("format") is None else document.read(int, "format")
     if given > FORMAT:
-        message = f"{document.spot(('format',))[1].value} has format {given}, and this espalier reads up to {FORMAT}."
+        place = document.spot(("format",))[1].value
+        message = f"Can't read {place}: it has format {given}, and this espalier reads up to {FORMAT}."
         raise EspalierError("newer_format", message, "Install a newer espalier.", path=document.path)
     with document.at("format"):
         if given < 1:
@@ -173,7 +174,11 @@ def fields_of(
         EspalierError: `bad_argument` when the job has what no file can hold.
     """
     if config.entry_script is not None and config.source_directory is None:
-        raise EspalierError("bad_argument", "source_directory is missing.", "Give the folder that holds the script.")
+        raise EspalierError(
+            "bad_argument",
+            "Can't find the script's folder: `source_directory` is missing.",
+            "Give the folder that holds the script.",
+        )
     given = {name: getattr(config, name) for name in WAYS if _is_said(config, name)}
     source = os.path.abspath(os.path.expanduser(config.source_directory or folder))
     # (a file that lies in its job's source directory goes with it to other places)
@@ -230,5 +235,5 @@ def _plain(value: Any) -> Any:
     value = value.isoformat() if isinstance(value, datetime.date) else native(value)
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    message = f"An object of type {type(value).__name__} can't be written to a file."
+    message = f"Can't write an object of type {type(value).__name__} to a job file."
     raise EspalierError("bad_argument", message, "A parameter is a string, number, logical, or a list of them.")

@@ -98,7 +98,7 @@ class _Reader:
             inner = (*way, name)
             if name in found:
                 line = self.places[inner].name.line
-                raise bad_job(place, f"{shown(name)} is there twice, first in line {line}.", "Leave one out.")
+                raise bad_job(place, f"{shown(name)} stands twice, first in line {line}.", "Leave one out.")
             found[name] = self.value(next(self.events), inner, place)
         return found
 

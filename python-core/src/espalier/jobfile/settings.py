@@ -29,7 +29,7 @@ def set_values(document: Document, texts: Sequence[str], values: Mapping[str, An
         place = Place(document.path, setting=name)
         names = name.split(".", DEEPEST)
         if not all(names):
-            raise EspalierError("bad_argument", f"{shown(name)} can't be set: it isn't the name of a field.", _NAMES)
+            raise EspalierError("bad_argument", f"Can't set {shown(name)}: it isn't the name of a field.", _NAMES)
         first = next((at for at, part in enumerate(names[:-1], 1) if part in _BY_NAME), len(names))
         names[first:] = [".".join(names[first:])] if names[first:] else []
         _replace(document, names, convert(value, place), place)
@@ -64,7 +64,7 @@ def _converted(value: Any, place: Place) -> Any:
         return Word(str(int(value) if is_whole else value), value)
     if value is None or isinstance(value, str):
         return value and checked_text(value, place)
-    message = f"{shown(place.setting)} can't be set to an object of type {type(value).__name__}."
+    message = f"Can't set {shown(place.setting)} to an object of type {type(value).__name__}."
     raise EspalierError("bad_argument", message, "Give text, a number, a logical, or a list of them.")
 
 

@@ -70,7 +70,9 @@ def request_of(record: Mapping[str, Any]) -> Request:
     # (R writes nothing at all as an empty list)
     found = _read(Request, {name: value for name, value in fields.items() if value != []})
     if found.op == "create" and not 1 <= len(found.wanted) <= _MANY:
-        raise EspalierError("bad_argument", f"One request makes 1 to {_MANY:,} children, not {len(found.wanted):,}.")
+        raise EspalierError(
+            "bad_argument", f"Can't create {len(found.wanted):,} children by one request: 1 to {_MANY:,} are possible."
+        )
     return found
 
 
@@ -90,7 +92,7 @@ def plain_request(record: Mapping[str, Any]) -> Dict[str, Any]:
     try:
         return {key: _plain(item) for key, item in record.items()}
     except (ValueError, RecursionError) as error:
-        raise EspalierError("bad_argument", f"The request cannot be read: {error}.") from error
+        raise EspalierError("bad_argument", f"Can't read the request: {error}.") from error
 
 
 def _plain(value: Any) -> Any:

@@ -67,7 +67,7 @@ def trials_of(
     _refuse_in_container()
     count = len(params)
     if not 1 <= count <= MANY:
-        raise EspalierError("bad_argument", f"One call submits 1 to {MANY:,} trials, and `params` has {count:,}.")
+        raise EspalierError("bad_argument", f"Can't submit {count:,} trials by one call: 1 to {MANY:,} are possible.")
     for name, given in (("tags", tags), ("display_names", display_names)):
         if given is not None and len(given) != count:
             message = f"`{name}` has {len(given):,} elements, and `params` has {count:,}."

@@ -71,7 +71,7 @@ def _refuse_to_wait_above(paths: WorkspacePaths, parent_id: str, config: ScriptR
     for run in (above, *ancestors_of(above)) if wanted else ():
         run_id = os.path.basename(run.root)
         if run_id in wanted and choice_of(run) == WAIT:
-            message = f"The job can't wait for {run_id}: that run is above it, and ends when it has ended."
+            message = f"Can't make the job wait for {run_id}: that run is above it, and waits for it."
             hint = 'Submit that one with children = "detach", or don\'t wait for it.'
             raise EspalierError("bad_argument", message, hint)
 
@@ -110,11 +110,12 @@ def check_child_id(paths: WorkspacePaths, experiment: str, run_id: str) -> str:
     if not is_run_id(run_id) or run_id.rsplit("_", 2)[0] != experiment[:100]:
         raise EspalierError(
             "bad_name",
-            f"{run_id!r:.200} cannot be the id of a run of {experiment}.",
-            f"Such an id is {experiment[:100]}_, up to 12 digits, _ and 8 hexadecimal digits; or leave it out.",
+            f"Can't use {run_id!r:.200} as the id of a run of {experiment}.",
+            f"An id is {experiment[:100]}_, up to 12 digits, _ and 8 hexadecimal digits; or leave it out.",
         )
     if os.path.lexists(paths.run(run_id).root):
-        raise EspalierError("run_exists", f"There is a run {run_id} already.", "Choose another id, or leave it out.")
+        message = f"Can't create the run {run_id}: it exists already."
+        raise EspalierError("run_exists", message, "Choose another id, or leave it out.")
     return run_id
 
 
@@ -157,5 +158,5 @@ def _definition(paths: WorkspacePaths, run_id: str) -> JobSpec:
     try:
         return read_as(JobSpec, paths.run(run_id).spec)
     except FileNotFoundError:
-        message = f"The run {run_id} is not in {paths.root} any more."
+        message = f"Can't find the run {run_id} in {paths.root} any more."
         raise EspalierError("run_missing", message, "See list_runs().") from None

@@ -145,7 +145,7 @@ def record_child(parent: RunPaths, child_id: str) -> None:
         _enter(parent, child_id)
     except OSError as error:
         if not os.path.isdir(parent.root):
-            message = f"The parent run {os.path.basename(parent.root)} is gone."
+            message = f"Can't find the parent run {os.path.basename(parent.root)} any more."
             raise EspalierError("run_missing", message, "See list_runs().") from error
         raise cannot_write(parent.workspace.root, error) from error
 

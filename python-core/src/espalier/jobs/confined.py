@@ -36,7 +36,7 @@ _INPUT_BYTES, _INPUT_FILES, _SOURCE_FILES = 64 << 20, 10_000, 200_000
 _NOWHERE, _LONGEST_LINK = "/dev/null/", 4095
 # A repository that the job wrote is none that git may be run in: its settings name programs.
 _NOT_COPIED = frozenset((".git",))
-_NO_MORE = "A child gets no more than the job that asks for it."
+_NO_MORE = "A child gets no more rights than the job that submits it."
 
 
 class Source(NamedTuple):
@@ -97,7 +97,7 @@ def known_environment(run: RunPaths, spec: JobSpec, given: Mapping[str, Any]) ->
             if others:
                 raise _wider(f"the environment {known.name}, which sets {', '.join(others)}")
             return {"name": known.name, "version": known.version}
-    message = f"The environment {wanted.name!r} isn't registered, and not the one of this job."
+    message = f"Can't use the environment {wanted.name!r}: it's neither registered nor this job's."
     hint = "Register it in the workspace before you submit the job, or leave `environment` out."
     raise EspalierError("environment_missing", message, hint)
 
@@ -125,7 +125,9 @@ def copied_source(run: RunPaths, source: Optional[str]) -> Iterator[Optional[Sou
         return
     if scratch is None or not _is_within(source, scratch.work):
         hint = "Copy the files there."
-        raise EspalierError("bad_argument", f"The source directory {source} isn't in the job's working copy.", hint)
+        raise EspalierError(
+            "bad_argument", f"Can't use the source directory {source}: it isn't in the job's working copy.", hint
+        )
     aside = temporary(scratch.root)
     os.mkdir(aside, 0o700)
     try:
@@ -148,7 +150,7 @@ def _copied_source(scratch: ScratchPaths, source: str, aside: str) -> str:
         return copy
     except OSError as error:
         code = "source_missing" if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP) else "source_unreadable"
-        raise EspalierError(code, f"The source directory {source} can't be copied: {error.strerror}.") from error
+        raise EspalierError(code, f"Can't copy the source directory {source}: {error.strerror}.") from error
 
 
 def _cut_links(folder: int, top: str) -> None:
@@ -198,7 +200,7 @@ def refuse_others_runs(run: RunPaths, wanted: Sequence[str], field: str) -> None
     own = os.path.basename(run.root)
     others = [each for each in wanted if not is_descendant(run.workspace.run(each), own)]
     if others:
-        message = f"{field}: {', '.join(others)} is not below the run of this job."
+        message = f"Can't use {', '.join(others)} in `{field}`: it isn't below the run of this job."
         raise EspalierError("bad_argument", message, "A child of a job in a container can wait for its siblings only.")
 
 
@@ -208,7 +210,7 @@ def refuse_to_collect(folder: str) -> None:
     Raises:
         EspalierError: `not_supported`.
     """
-    message = f"In a container the outputs of a child can't be collected from {folder}."
+    message = f"Can't collect a child's outputs from {folder} in a container."
     raise EspalierError("not_supported", message, "Log into the child, and store its files with the job's own run.")
 
 
@@ -237,7 +239,7 @@ def _refuse_to_fetch(spec: JobSpec, references: Sequence[Mapping[str, str]]) -> 
     its network. Raises EspalierError `bad_argument`."""
     if spec.container.network != "host" and any("run" not in given for given in references):
         own = spec.container.network
-        message = f"A job in a container whose network is {own} asked for a child with a URL as input."
+        message = f"Can't give a child a URL as input: this job's container has the network {own}."
         hint = f"{_NO_MORE} Download the file in the job, and give the child its path."
         raise EspalierError("bad_argument", message, hint)
 
@@ -254,7 +256,7 @@ def _input(run: RunPaths, spec: JobSpec, name: str, path: str) -> str:
             return _kept_copy(run, name, path, os.path.realpath(here), _parts(path, there))
     hint = "Its inputs are files of the job's working copy, its own inputs and mounts, and files of its children."
     raise EspalierError(
-        "bad_argument", f"The input {name} ({path}) is nothing that this job can read. {_NO_MORE}", hint
+        "bad_argument", f"Can't use the input {name} ({path}): this job can't read it. {_NO_MORE}", hint
     )
 
 
@@ -290,8 +292,8 @@ def _kept_copy(run: RunPaths, name: str, path: str, root: str, parts: Sequence[s
         return _copy(root, parts, aside, Copier(_INPUT_FILES, _INPUT_BYTES))
     except OSError as error:
         code = "input_missing" if error.errno == errno.ENOENT else "bad_argument"
-        limit = f"At most {_INPUT_BYTES >> 20} MB and {_INPUT_FILES:,} files are handed on, and no links."
-        raise EspalierError(code, f"The input {name} ({path}) can't be copied: {error.strerror}.", limit) from error
+        limit = f"An input has at most {_INPUT_BYTES >> 20} MB and {_INPUT_FILES:,} files, without links."
+        raise EspalierError(code, f"Can't copy the input {name} ({path}): {error.strerror}.", limit) from error
 
 
 def _copy(root: str, parts: Sequence[str], aside: str, copier: Copier) -> str:
@@ -312,7 +314,7 @@ def _parts(path: str, folder: str) -> List[str]:
 
 
 def _wider(what: str) -> EspalierError:
-    message = f"A job in a container asked for a child with {what}."
+    message = f"Can't submit a child with {what} from a container."
     return EspalierError(
         "bad_argument", message, f"{_NO_MORE} Leave the option out, or submit the child from a session."
     )

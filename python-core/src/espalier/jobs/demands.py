@@ -21,12 +21,12 @@ def refuse_impossible(paths: WorkspacePaths, config: ScriptRunConfig, there: Cap
     if not there.fits(need):
         raise EspalierError(
             "not_enough_resources",
-            f"The job asks for {' and '.join(there.lacks(need))}, and this host gives runs {_given(there)}.",
-            "Ask for less, or set what the host gives with host_resources().",
+            f"Can't give the job {' and '.join(there.lacks(need))}: this host gives runs {_given(there)}.",
+            "Ask for less, or change the host's share with set_host_resources().",
         )
     for run_id in config.depends_on:
         if not os.path.isdir(paths.run(run_id).root):
-            message = f'There is no run "{run_id}" in {paths.root}, which `depends_on` names.'
+            message = f'Can\'t find the run "{run_id}" of `depends_on` in {paths.root}.'
             raise EspalierError("run_missing", message, "See list_runs().")
 
 
@@ -46,7 +46,7 @@ def refuse_incapable(executor: Executor, config: ScriptRunConfig, how: str) -> N
     }
     lacks = next((thing for thing, is_lacking in asked.items() if is_lacking), None)
     if lacks is not None:
-        message = f"The job asks for {lacks}, which compute_target = {executor.name!r} can't give it."
+        message = f"Can't give the job {lacks} on compute_target = {executor.name!r}."
         raise EspalierError("not_supported", message, "Ask for something else, or choose another compute target.")
 
 
@@ -64,7 +64,7 @@ def hide_gpus(config: ScriptRunConfig, around: Surroundings, gpus: int) -> List[
         return []
     around.variables["CUDA_VISIBLE_DEVICES"] = ""
     has = counted(gpus, "graphics processor")
-    return [f"This host has {has}; a job sees those it asks for, and this one asks for none (gpus = 1)."]
+    return [f"This host has {has}, and the job asks for none. Give gpus = 1 to use one."]
 
 
 def _given(there: Capacity) -> str:

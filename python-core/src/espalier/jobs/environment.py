@@ -1,15 +1,15 @@
 """The environment that a job asks for: read, looked up, checked against where the job is to run."""
 
-import importlib.util
 import json
-import os
+import sys
 from dataclasses import replace
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Dict, Mapping, NamedTuple, Optional, Sequence
 
 from espalier.adapters.engine import engine_variables
 from espalier.adapters.engine_sockets import CONFIG_VARIABLE, NAMED_BY
 from espalier.base.config import ScriptRunConfig, Session
 from espalier.base.errors import EspalierError
+from espalier.base.extras import folders_of, require
 from espalier.base.model.job import Programs
 from espalier.base.paths import FORMAT, WorkspacePaths
 from espalier.environment.definition import Environment
@@ -24,20 +24,33 @@ _MODULES = ("cryptography", "docker", "yaml", "pathspec", "uv", "rattler", "espa
 def full_core(session: Session) -> Dict[str, Any]:
     """Fields of `env.json`: `core_python`, the interpreter, and `modules`, the folders where it finds packages. Those
     of compiled packages go with one interpreter, and the runner may be another session's."""
-    modules = _folders_of_modules() if session.modules is None else list(session.modules)
+    modules = folders_of(_MODULES) if session.modules is None else session.modules
     return {"core_python": session.core_python or interpreter(), "modules": tuple(modules)}
 
 
-def _folders_of_modules() -> List[str]:
-    found: List[str] = []
-    for name in _MODULES:
-        spec = importlib.util.find_spec(name)
-        if spec is not None and spec.origin:
-            file = os.path.abspath(spec.origin)
-            folder = os.path.dirname(file if spec.submodule_search_locations is None else os.path.dirname(file))
-            if folder not in found:
-                found.append(folder)
-    return found
+def refuse_missing_extras(paths: WorkspacePaths, config: ScriptRunConfig, chosen: Optional["Chosen"]) -> None:
+    """Refuse a job whose secrets or environment need Python packages that the processes of its run wouldn't find.
+
+    Those processes install nothing. Raises EspalierError `extra_missing`.
+    """
+    # (a child is made ready with what its parent has)
+    given = config.session.modules
+    folders = None if given is None else [*given, *sys.path]
+    if config.secrets:
+        require("secrets", folders)
+    if chosen is None or chosen.how not in MADE or (chosen.how == IMAGE and known_image(paths, chosen.environment)):
+        return
+    if chosen.how == IMAGE:
+        require("docker", folders)
+    side = chosen.environment.python
+    if side is None or not side.is_managed:
+        return
+    from espalier.provision.packages.pyenv import has_uv
+
+    if not has_uv():
+        require("packages", folders)
+    if side.conda is not None:
+        require("conda", folders)
 
 
 # How a run comes to its environment: what the session has; what the definition says is there; what is made for it.
@@ -112,7 +125,9 @@ def read_environment(paths: WorkspacePaths, given: Mapping[str, Any], experiment
         try:
             return Environment.from_mapping(json.loads(str(given["definition"])))
         except ValueError as error:
-            raise EspalierError("environment_invalid", f"The environment's record is no JSON: {error}.") from error
+            raise EspalierError(
+                "environment_invalid", f"Can't read the environment's record: it isn't JSON: {error}."
+            ) from error
     if given and set(given) <= {"name", "version"}:
         from espalier.environment.registered import registered
 
@@ -146,15 +161,15 @@ def with_version(paths: WorkspacePaths, chosen: Chosen) -> Chosen:
     kept = register(paths, freeze_context(paths, environment))
     note = (
         f'The packages of this job are now version {kept.version} of the environment "{kept.name}", which has the '
-        "experiment's name. To keep them apart, give environment = r_environment(), which has a name of its own."
+        "experiment's name. To keep them apart, give environment = r_environment() with another name."
     )
     is_worth_a_note = not chosen.is_named and 0 < before < int(kept.version or 0)
     return chosen._replace(environment=kept, notes=[note] if is_worth_a_note else [])
 
 
 def known_image(paths: WorkspacePaths, environment: Environment) -> Optional[Dict[str, Any]]:
-    """What the workspace knows of an environment's image; None where it knows none. Nobody is asked, and nothing that
-    takes long is loaded: the runner looks whether it is still there."""
+    """What the workspace knows of an environment's image; None where it knows none. No server is asked, and
+    nothing that takes long is loaded: the runner looks whether it is still there."""
     from espalier.environment.recipe import base_image
     from espalier.provision.docker.record import mark_used, read_image
     from espalier.provision.docker.wanted import known_wanted

@@ -33,7 +33,7 @@ _FAMILIES = re.compile(
     r"|KERAS_\w+|JAX_\w+|HF_\w+|TRANSFORMERS_\w+"
     r"|GDAL_\w+|PROJ_\w+|OGR_\w+|CPL_\w+|UDUNITS2?_\w+|TESSDATA_PREFIX|ODBCINI|ODBCSYSINI"
     r"|CC|CXX|FC|CFLAGS|CXXFLAGS|CPPFLAGS|FFLAGS|LDFLAGS|MAKEFLAGS|CPATH|LIBRARY_PATH|PKG_CONFIG_PATH"
-    r"|ESPALIER_(?:PYTHON|CORE_PYTHON|UV|AUTO_INSTALL|NATIVE|CACHE_DIR|KEYVAULT|RECORD_DIFF)"
+    r"|ESPALIER_(?:PYTHON|CORE_PYTHON|UV|CACHE_DIR|KEYVAULT|RECORD_DIFF)"
 )
 # These lead to libraries of the session, which must not stand before those of an environment.
 _OF_LIBRARIES = re.compile(
@@ -114,8 +114,8 @@ def _without_job(variables: Dict[str, str], session: Mapping[str, str]) -> Dict[
 
 @lru_cache(maxsize=4096)
 def _kind(name: str) -> Tuple[bool, bool]:
-    """Whether a variable is inherited whatever its value, and whether unless that holds a password. (A session submits
-    with the same variables again and again.)"""
+    """Whether a variable is inherited with any value, and whether it is unless its value holds a password. (A session
+    submits with the same variables again and again.)"""
     is_plain = bool(_PLAIN.fullmatch(name))
     return is_plain, not is_plain and bool(_FAMILIES.fullmatch(name)) and not looks_secret(name)
 

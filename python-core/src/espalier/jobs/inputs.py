@@ -33,8 +33,8 @@ def declared_outputs(outputs: Mapping[str, str]) -> List[Output]:
 def _declared(name: str, path: str) -> Output:
     parts = checked_parts(path)
     if parts[0] not in _FOLDERS:
-        message = f"The output {name} is declared as {path!r:.200}; the files of a run lie in {', '.join(_FOLDERS)}."
-        hint = f'What the job writes as "{path:.200}" is "{WORKDIR}/{path:.200}".'
+        message = f"Can't declare the output {name} as {path!r:.200}: a run's files are in {', '.join(_FOLDERS)}."
+        hint = f'If the job writes "{path:.200}", declare "{WORKDIR}/{path:.200}".'
         raise EspalierError("bad_argument", message, hint)
     return Output(name, path)
 
@@ -44,8 +44,8 @@ Given = Union[str, Mapping[str, str]]
 _OF_NETWORKS = re.compile("(?i:(?:https?|no|all)_proxy)|SSL_CERT_FILE|SSL_CERT_DIR")
 _LONGEST_NAME = 200
 _ADDRESS = (
-    "An address begins with https:// or http://, and has no spaces or quotes. Give a local file by its path; what else "
-    "there is download in the job."
+    "An address begins with https:// or http://, and has no spaces or quotes. Give a local file by its path. "
+    "Download other addresses in the job."
 )
 
 
@@ -62,7 +62,7 @@ def resolve_inputs(paths: WorkspacePaths, inputs: Mapping[str, Given]) -> List[I
         if other != name:
             raise EspalierError(
                 "bad_name",
-                f"The inputs {other} and {name} would have the same variable, {input_variable(name)}.",
+                f"Can't tell the inputs {other} and {name} apart: both have the variable {input_variable(name)}.",
                 "Give them names that differ in more than case and signs.",
             )
     return [_resolved(paths, name, given) for name, given in sorted(inputs.items())]
@@ -78,13 +78,13 @@ def _resolved(paths: WorkspacePaths, name: str, given: Given) -> Input:
     full = os.path.abspath(os.path.expanduser(given))
     if not os.path.exists(full):
         raise EspalierError(
-            "input_missing", f"The input {name} is {given}, and there is no such file or folder.", "Correct the path."
+            "input_missing", f"Can't find {given}, the input {name}.", "Correct the path."
         )
     try:
         return input_at(name, full)
     except OSError as error:
         hint = "Make it readable, or leave it out."
-        message = f"The input {name} ({given}) cannot be read: {error.filename or given}: {error.strerror}."
+        message = f"Can't read the input {name} ({given}): {error.filename or given}: {error.strerror}."
         raise EspalierError("input_missing", message, hint) from error
 
 
@@ -92,13 +92,13 @@ def _output(paths: WorkspacePaths, name: str, given: Dict[str, str]) -> Input:
     """An output of a run of the workspace."""
     run_id = given["run"]
     if not is_run_id(run_id) or not os.path.isdir(paths.run(run_id).root):
-        message = f"The input {name} is to be an output of {run_id!r:.150}, and there is no such run in {paths.root}."
+        message = f"Can't find the run {run_id!r:.150} of the input {name} in {paths.root}."
         raise EspalierError("run_missing", message, "Outputs of runs of the same workspace can be inputs.")
     item, state = output_to_come(paths, name, run_id, given["output"]), read_status(paths.run(run_id)).state
     if state == states.COMPLETED:
         return found_output(paths, item)
     if states.is_final(state):
-        message = f"The input {name} is to be an output of the run {run_id}, which ended as {state}."
+        message = f"Can't use an output of the run {run_id} as the input {name}: that run ended as {state}."
         raise EspalierError("input_missing", message, "Name a run that completes, or give the path of a file.")
     return item
 
@@ -107,18 +107,18 @@ def _url(paths: WorkspacePaths, name: str, given: Dict[str, str]) -> Input:
     """What is at an address: the file of that digest, wherever it is fetched from."""
     sha256 = given["sha256"].lower()
     if not is_digest(sha256):
-        message = f"The input {name}: sha256 must be 64 hexadecimal digits, not {given['sha256']!r:.100}."
-        hint = "A job's input is known by its content. `sha256sum <file>` prints the digest of a file."
+        message = f"`sha256` of the input {name} must be 64 hexadecimal digits, not {given['sha256']!r:.100}."
+        hint = "`sha256sum <file>` prints the digest of a file."
         raise EspalierError("bad_argument", message, hint)
     try:
         address = url(f"The input {name}", given["url"])
     except EspalierError as error:
-        hint = "Take an address without, or download it in the job, with secrets = the names of what it needs."
+        hint = "Take an address without it, or download the file in the job, with the password in `secrets`."
         raise EspalierError("bad_argument", error.message, hint if error.hint == KEEP_SECRETS else _ADDRESS) from None
     place = address.partition("?")[0]
     file = os.path.basename(place)
     if not place.startswith(("https://", "http://")) or file in ("", ".", "..") or len(file) > _LONGEST_NAME:
-        message = f"The input {name} is {address:.200}, which is not the address of a file, https://<host>/<path>/<file>."
+        message = f"Can't use {address:.200} as the input {name}: an address is https://<host>/<path>/<file>."
         raise EspalierError("bad_argument", message, _ADDRESS)
     return Input(name, place, digest=digest_of_file(sha256), url=address, sha256=sha256)
 

@@ -26,7 +26,16 @@ from espalier.base.scripts import language_of
 from espalier.executors.registry import BUILT_IN, executor_for
 from espalier.jobs.demands import hide_gpus, refuse_impossible, refuse_incapable
 from espalier.jobs.documents import refuse_missing_tools
-from espalier.jobs.environment import MADE, SESSION, choose_environment, full_core, preparing, with_gpu, with_version
+from espalier.jobs.environment import (
+    MADE,
+    SESSION,
+    choose_environment,
+    full_core,
+    preparing,
+    refuse_missing_extras,
+    with_gpu,
+    with_version,
+)
 from espalier.jobs.inherited import for_environment, inherited_variables, notes_on_missing
 from espalier.jobs.inputs import declared_outputs, fetching, identity_of, resolve_inputs, runs_waited_for
 from espalier.jobs.known_params import unknown_params
@@ -126,6 +135,7 @@ def plan_trials(
     chosen = choose_environment(paths, config, experiment, executor.capabilities)
     if chosen is not None:
         refuse_secret_values(paths, {"environment": chosen.environment})
+    refuse_missing_extras(paths, config, chosen)
     config = with_gpu(config, chosen)
     refuse_incapable(executor, config, chosen.how if chosen is not None else SESSION)
     queue = queue_paths()  # (where there can be no queue, nothing is written)
@@ -319,12 +329,18 @@ def _recorded(config: ScriptRunConfig) -> Dict[str, object]:
 def _checked_source(config: ScriptRunConfig) -> Optional[str]:
     if config.source_directory is None:
         if config.entry_script is not None:
-            raise EspalierError("bad_argument", "entry_script needs a source_directory.", "Give the script's folder.")
+            raise EspalierError(
+                "bad_argument",
+                "Can't find the entry script: `source_directory` is missing.",
+                "Give the script's folder.",
+            )
         return None
     source = os.path.abspath(os.path.expanduser(config.source_directory))
     if not os.path.isdir(source):
         seen = "is a file" if os.path.exists(source) else "does not exist"
-        raise EspalierError("source_missing", f"The source directory {source} {seen}.", "Correct source_directory.")
+        raise EspalierError(
+            "source_missing", f"Can't use the source directory {source}: it {seen}.", "Correct source_directory."
+        )
     return source
 
 
@@ -341,6 +357,6 @@ def _refuse_excluded_script(why: Optional[Excluded], script: str) -> None:
     if why is not None:
         raise EspalierError(
             "script_missing",
-            f"The entry script {script!r} is left out of the snapshot by {why.decision.rule} ({why.decision.origin}).",
+            f"Can't run {script!r}: {why.decision.rule} ({why.decision.origin}) leaves it out of the snapshot.",
             "Change that rule, or rename the script.",
         )

@@ -45,18 +45,20 @@ def script_words(params: Mapping[str, Any], script: Optional[str]) -> Tuple[List
         script: The entry script.
 
     Raises:
-        EspalierError: `bad_argument` (NA, a type that is no value, a text that would be taken for an option),
+        EspalierError: `bad_argument` (NA, a type that isn't a value, a text that would be taken for an option),
             `bad_name`.
     """
     words: List[Word] = []
     record: Dict[str, Any] = {}
     for name, value in params.items():
         if not isinstance(name, str):
-            raise EspalierError("bad_name", f"script_params: {name!r} is no name.", "Names are text.")
+            raise EspalierError(
+                "bad_name", f"script_params: {name!r} isn't a name.", "Names are text."
+            )
         option = name if name.startswith("-") else "--" + name
         label = check_label("script parameter", option.lstrip("-"))
         if label in record:
-            raise EspalierError("bad_name", f"script_params has {label} twice.", "Give each parameter once.")
+            raise EspalierError("bad_name", f"script_params: {label} stands twice.", "Give each parameter once.")
         if value is None or value == "":
             record[label] = {"kind": "logical", "value": True}
             words.append(literal(option))
@@ -97,7 +99,9 @@ def quarto_words(record: Mapping[str, Any]) -> List[Word]:
 def _checked(name: str, value: Any) -> Any:
     value = value.isoformat() if isinstance(value, datetime.date) else native(value)
     if isinstance(value, int) and value.bit_length() > 1023:
-        raise EspalierError("bad_argument", f"script_params: {name} is beyond 2^1023.", "Give it as text, with str().")
+        raise EspalierError(
+            "bad_argument", f"script_params: {name} is beyond 2^1023.", "Give it as text, with str()."
+        )
     if isinstance(value, (bool, int, float, str)):
         if isinstance(value, str) and "\0" in value:
             raise EspalierError("bad_argument", f"script_params: {name} contains a NUL character.")
@@ -106,7 +110,7 @@ def _checked(name: str, value: Any) -> Any:
     raise EspalierError(
         "bad_argument",
         f"script_params: {name} is {seen}.",
-        "A parameter is a string, number, logical, or a vector of them; leave the value out (NULL) for a flag.",
+        "A parameter is a string, number, logical, or a vector of them. Give NULL for a flag.",
     )
 
 
@@ -127,14 +131,14 @@ def refuse_too_long(command: Sequence[str], variables: Mapping[str, str]) -> Non
     if each is not None:
         for number, size in enumerate(words):
             if size > each:
-                raise _too_long(f"Argument {number} of the job ({_shown(command[number])})", size, each)
+                raise _too_long(f"argument {number} ({_shown(command[number])})", size, each)
         for name, size in pairs.items():
             if size > each:
-                raise _too_long(f"The variable {name} of the job", size, each)
+                raise _too_long(f"the variable {name}", size, each)
     total = sum(words) + sum(pairs.values()) + _POINTER * (len(words) + len(pairs))
     limit = _total_limit()
     if limit is not None and total > limit:
-        raise _too_long("The arguments and variables of the job", total, limit)
+        raise _too_long("the whole of its arguments and variables", total, limit)
 
 
 def _size(text: str) -> int:
@@ -161,7 +165,7 @@ def _shown(word: str) -> str:
 def _too_long(what: str, size: int, limit: int) -> EspalierError:
     return EspalierError(
         "bad_argument",
-        f"{what} takes {size:,} bytes; this system starts no program with more than {limit:,}.",
+        f"Can't start the job: this system allows {limit:,} bytes, and {what} has {size:,}.",
         "Write the values to a file in the source directory, or give a file as an input: inputs = list(name = path).",
         bytes=size,
         limit=limit,
@@ -244,11 +248,11 @@ def _remedy(config: ScriptRunConfig, environment: JobEnvironment, language: str)
 def _command(command: Any, path: str, how: str) -> List[str]:
     if isinstance(command, str):
         if not command.strip():
-            raise EspalierError("bad_argument", "The command is empty.")
+            raise EspalierError("bad_argument", "Can't run an empty command.")
         return ["/bin/sh", "-c", _text(command)]
     parts = [_text(part) for part in command]
     if not parts or not parts[0]:
-        raise EspalierError("bad_argument", "The command is empty.")
+        raise EspalierError("bad_argument", "Can't run an empty command.")
     # (in an environment that is yet to be made there may be more programs)
     if how not in (IMAGE, PRIVATE) and os.sep not in parts[0] and shutil.which(parts[0], path=path) is None:
         raise _not_found(parts[0], path, "Install it, or give its path.")
@@ -257,7 +261,7 @@ def _command(command: Any, path: str, how: str) -> List[str]:
 
 def _not_found(name: str, path: str, remedy: str) -> EspalierError:
     where = f"at {name}" if os.sep in name else f"on the PATH ({path})"
-    return EspalierError("interpreter_missing", f"{os.path.basename(name)} was not found {where}.", remedy)
+    return EspalierError("interpreter_missing", f"Can't find {os.path.basename(name)} {where}.", remedy)
 
 
 def _text(value: Any) -> str:
@@ -308,7 +312,7 @@ def checked_script(source: str, script: str) -> str:
     elif os.path.isdir(full):
         what = f"The entry script {script!r} is a directory"
     elif not os.path.isfile(full):
-        what = f"There is no entry script {script!r} in {source}"
+        what = f"Can't find the entry script {script!r} in {source}"
     else:
         return relative
     near = nearest_file(source, script)

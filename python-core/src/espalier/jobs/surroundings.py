@@ -32,7 +32,7 @@ class Interpreter(NamedTuple):
 
 
 def python_for_scripts(session: Session, source: Optional[str], path: str, own: str) -> Interpreter:
-    """The first that there is of: the one named for the job, by itself or by its virtual environment; in Python the
+    """The first existing one of: the one named for the job, as an interpreter or a virtual environment; in Python the
     session's own; `RETICULATE_PYTHON`; what the user chose for reticulate in this session; an active virtual or conda
     environment; a virtual environment in the source folder; `python3` or `python` on the PATH. espalier's own serves
     where there is no other.
@@ -59,7 +59,7 @@ def python_for_scripts(session: Session, source: Optional[str], path: str, own: 
             found = shutil.which(name, path=folder) if folder else None
             if found and _serves(found):
                 return Interpreter(found, [])
-    note = f"There is no Python on the PATH: Python scripts run on espalier's own, {own}, which has few packages."
+    note = f"The PATH has no Python. Python scripts run on espalier's own, {own}, which has few packages."
     return Interpreter(own, [note])
 
 

@@ -39,8 +39,8 @@ def install() -> Installed:
         return _install_entry()
     raise EspalierError(
         "not_supported",
-        "There is neither a systemd of this user's nor cron here, so nothing can be called after a reboot.",
-        "Install cron, or let something call the step: any verb of espalier that looks at runs does.",
+        "Can't install the timer: this machine has neither a systemd of this user nor cron.",
+        "Install cron, or call list_runs() after a reboot.",
     )
 
 
@@ -104,7 +104,7 @@ def _install_timer() -> Installed:
     _systemctl("daemon-reload")
     if _systemctl("enable", "--now", f"{_UNIT}.timer") != 0:
         remove()
-        raise EspalierError("not_supported", "systemd did not take the timer.", "See journalctl --user.")
+        raise EspalierError("not_supported", "Can't install the timer: systemd refused it.", "See journalctl --user.")
     return Installed("systemd", _command())
 
 
@@ -114,7 +114,11 @@ def _install_timer() -> Installed:
 def _install_entry() -> Installed:
     command = _command()
     if "\n" in command:
-        raise EspalierError("not_supported", "cron takes no path with a line break in it.", "Set ESPALIER_STATE_DIR.")
+        raise EspalierError(
+            "not_supported",
+            "Can't install the timer: cron takes no path with a line break in it.",
+            "Set ESPALIER_STATE_DIR.",
+        )
     # (cron makes line breaks of what is not escaped)
     _set_entries([*_entries(), "@reboot " + command.replace("%", "\\%") + " " + _MARK])
     return Installed("cron", command)
@@ -130,7 +134,7 @@ def _entries() -> List[str]:
 def _set_entries(lines: List[str]) -> None:
     done = _run(["crontab", "-"], "".join(line + "\n" for line in lines))
     if done.returncode != 0:
-        raise EspalierError("not_supported", f"cron did not take the entry: {done.stderr.strip()}.")
+        raise EspalierError("not_supported", f"Can't install the timer: cron refused it: {done.stderr.strip()}.")
 
 
 def _run(argv: List[str], text: str = "") -> "subprocess.CompletedProcess[str]":

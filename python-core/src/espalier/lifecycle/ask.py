@@ -36,7 +36,7 @@ def canceled_message(run: RunPaths) -> str:
         asked = read_as(Cancel, run.cancel)
         return f"Canceled with its parent, {asked.parent}." if asked.parent else f"Canceled by {asked.by}."
     except Exception:  # no request file: a signal from outside, the machine shutting down
-        return "Canceled: the runner was told to stop by a signal from outside espalier."
+        return "Canceled: the runner got a signal to stop from outside espalier."
 
 
 def wake_runner(run: RunPaths, status: Optional[Status] = None) -> bool:
@@ -48,7 +48,7 @@ def wake_runner(run: RunPaths, status: Optional[Status] = None) -> bool:
         status: The run's, if it was read after the request was written.
 
     Returns:
-        Whether there is such a runner.
+        Whether that runner exists.
     """
     status = status or status_of(run)
     if status is None or states.is_final(status.state) or status.pid is None or status.pid_start is None:

@@ -1,6 +1,6 @@
 """The runs that have a run as their parent: who they are. What becomes of them when it ends: `end.py`.
 
-Who they are stands in the parent's folder, an entry each in `children/`, so that nobody has to look at all runs. An
+Who they are stands in the parent's folder, an entry each in `children/`, so that readers needn't look at all runs. An
 entry is written before its run is there, and counts only where the run itself names this parent.
 """
 

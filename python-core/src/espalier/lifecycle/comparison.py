@@ -81,7 +81,7 @@ class Comparison:
                 self._warn(folder, error)
                 return
             if error.errno != errno.ENOENT:  # else the job removed it
-                self._warnings.append(f"The working copy could not be read: {error.strerror}.")
+                self._warnings.append(f"Can't read the working copy: {error.strerror}.")
             if error.errno in _REPLACED:
                 self._note_missing("", set(self._brought.folder("") or ()))
 
@@ -182,7 +182,7 @@ class Comparison:
                     self._found.deleted.append(path)
 
     def _warn(self, folder: _Folder, error: OSError) -> None:
-        self._warnings.append(f"{shortened(folder.path[:-1])} could not be kept: {error.strerror}.")
+        self._warnings.append(f"Can't keep {shortened(folder.path[:-1])}: {error.strerror}.")
 
 
 def _digest(name: str, folder: int) -> str:

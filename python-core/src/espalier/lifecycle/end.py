@@ -73,7 +73,7 @@ class End:
 
 
 def bring_home(end: End) -> None:
-    """Move what the job left to the run. Whatever that is, the run ends: what fails becomes a warning."""
+    """Move what the job left to the run. The run ends in any case: what fails becomes a warning."""
     try:
         end.fields["kept"] = collect(end.known, end.warnings) or end.status.kept
         end.is_collected = True
@@ -105,7 +105,7 @@ def sum_up(end: End) -> None:
         if summary is not None:
             end.fields.update(metrics=summary.last, metric_ranges=summary.ranges)
     except Exception as problem:
-        end.warnings.append(f"The metrics could not be summed up: {problem}.")
+        end.warnings.append(f"Can't sum up the metrics: {problem}.")
     with contextlib.suppress(Exception):
         end.fields["logs"] = extent_of(end.run)
 
@@ -156,7 +156,7 @@ def end_children_of_attempt(end: End) -> None:
 
 
 def bring_home_attempt(end: End) -> None:
-    """Move what the attempt left to files of its own. Raises OSError: nothing can be written now."""
+    """Move what the attempt left to separate files. Raises OSError: nothing can be written now."""
     end.fields["kept"] = collect(end.known, end.warnings, end.run.attempt_files(end.status.attempt))
     remove_working_copy(end.known)
 
@@ -315,7 +315,7 @@ def retire_copy(run: RunPaths, status: Status) -> None:
     nor to its working copy: they are the original's."""
     error = plain_error("copied", (
         f"This folder was copied, or restored from a backup, while the run was {status.state}. "
-        "It is not executed from here, for the original may have been. Submit it again if it has not."
+        "It isn't executed, because the original may have been. Submit it again if the original wasn't."
     ))  # fmt: skip
     if is_replaced(run, known_digests(status.digests)):
         message = f"{run.spec} isn't what it was when the run was submitted, so it isn't executed. Submit it again."

@@ -52,7 +52,7 @@ def hint_on_earlier(run: RunPaths, directory: str, wanted: str, is_left_out: boo
 
 
 def earlier_writer(run: RunPaths, directory: str, wanted: str) -> Optional[Earlier]:
-    """The newest completed run that kept such a file: of the same experiment, else of another of the workspace.
+    """The newest completed run that kept that file: of the same experiment, else of another of the workspace.
 
     Args:
         run: See `hint_on_earlier`.
@@ -108,7 +108,8 @@ _LIBRARIES_SHOWN = 3
 _OF_ESPALIER = frozenset(
     (
         "job_params", "log_metric_to_run", "log_list_to_run", "log_row_to_run", "log_table_to_run",
-        "log_image_to_run", "log_part_to_run", "log_parts_to_run", "run_part", "upload_files_to_run",
+        "log_image_to_run", "log_confusion_matrix_to_run", "log_accuracy_table_to_run", "log_predictions_to_run",
+        "log_residuals_to_run", "log_part_to_run", "log_parts_to_run", "run_part", "upload_files_to_run",
         "upload_folder_to_run", "get_current_run", "get_secrets_from_run", "set_run_tags", "submit_child_run",
         "create_child_run", "create_child_runs", "start_logging_run", "complete_run", "fail_run",
     )
@@ -140,11 +141,11 @@ def hint_on_status(exit_code: Optional[int], number: Optional[int]) -> Optional[
         number: The signal's number, or None.
     """
     if number == 9 or exit_code == 137:
-        return "Mostly the system kills a job like this because memory ran out. get_run_usage(run) shows what it used."
+        return "The system probably ran out of memory. get_run_usage(run) shows what the job used."
     if exit_code == 127:
-        return "Mostly the shell found no such program. The job's PATH is that of the session that submitted it."
+        return "The shell probably didn't find the program. The job has the PATH of the session that submitted it."
     if exit_code == 126:
-        return "Mostly the shell found the program, but may not execute it: see its permissions."
+        return "The program probably isn't executable. Check its permissions."
     return None
 
 

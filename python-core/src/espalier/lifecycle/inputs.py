@@ -41,7 +41,7 @@ def _missing(run: RunPaths, missing: Sequence[Output]) -> EspalierError:
     found = ", ".join(files[:_SHOWN])
     left = f" and {len(files) - _SHOWN} more" if len(files) > _SHOWN else ""
     more = f" {others} more of its outputs {'is' if others == 1 else 'are'} missing." if others else ""
-    message = f"The job ended well, and its output {first.name}, {first.path}, isn't there.{more}"
+    message = f"Can't find {first.path}, the output {first.name}, though the job succeeded.{more}"
     if near:
         return EspalierError("output_missing", message, f"Did you mean {near[0]}, which is there?")
     seen = f" The run has {found}{left}." if files else " The run has no files."

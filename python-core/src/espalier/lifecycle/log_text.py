@@ -23,7 +23,7 @@ _LINE_LENGTH = 10_000
 
 
 def plain_text(text: str) -> str:
-    """Text of a job made safe to show: of a line that was written over again and again what it said last, and no
+    """Text of a job made safe to show: of a line that was written over again and again its last output, and no
     control sequences."""
     if "\r" in text or "\b" in text or "\x1b" in text:
         text = "\n".join(map(_settled, _LINE_END.sub("\n", text).split("\n")))

@@ -1,4 +1,4 @@
-"""What is kept of a run that is recorded by hand: by a session, or by a job as its child."""
+"""The files kept of a run that is recorded by hand: by a session, or by a job as its child."""
 
 import os
 import shutil
@@ -53,10 +53,10 @@ def _copied(source: str, run: RunPaths) -> List[str]:
             kept += 1
             try:
                 if not os.path.islink(path) and not os.path.isfile(path):
-                    raise OSError(0, "it is no plain file")
+                    raise OSError(0, "it isn't a plain file")
                 _copy(path, run, below, name)
             except OSError as error:
-                warnings.append(f"{path} could not be kept: {error.strerror}.")
+                warnings.append(f"Can't keep {path}: {error.strerror}.")
     return warnings
 
 

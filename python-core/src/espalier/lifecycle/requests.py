@@ -59,7 +59,7 @@ class RequestBox:
 
         Raises:
             OSError: it is gone.
-            EspalierError: `bad_argument` when it is no plain file, or no request.
+            EspalierError: `bad_argument` when it isn't a plain file, or no request.
         """
         with os.fdopen(self._open_plain(name), "rb") as file:
             data = file.read(_LIMIT_BYTES + 1)
@@ -69,7 +69,7 @@ class RequestBox:
             record = None
         if not isinstance(record, dict) or record.get("format") != FORMAT:
             limit = f"a JSON object with format {FORMAT}, of at most {_LIMIT_BYTES >> 20} MB"
-            raise EspalierError("bad_argument", f"The request {name} is not {limit}.")
+            raise EspalierError("bad_argument", f"Can't read the request {name}: it isn't {limit}.")
         return record
 
     def _open_plain(self, name: str) -> int:
@@ -85,7 +85,7 @@ class RequestBox:
         return fd
 
     def take(self, name: str) -> None:
-        """Show that somebody is at a request."""
+        """Show that another process is at a request."""
         with contextlib.suppress(FileExistsError):
             os.close(self._create(taken(name)))
 
@@ -93,7 +93,7 @@ class RequestBox:
         """Write a request's answer, whole, and remove the request, which may hold secrets."""
         data = dump_record({"format": FORMAT, **content})
         if len(data) > RECORD_BYTES:  # (no reader would take it)
-            message = f"The answer has {len(data):,} bytes, and an answer to a job may have {RECORD_BYTES:,}."
+            message = f"Can't return {len(data):,} bytes to a job: an answer has at most {RECORD_BYTES:,}."
             error = EspalierError("bad_argument", message, "Ask for less, such as the last lines of a log.")
             data = dump_record({"format": FORMAT, **error_answer(error)})
         aside = temporary("")
@@ -124,7 +124,7 @@ def open_box(run: RunPaths) -> Iterator[RequestBox]:
 
 
 def _no_plain_file(name: str) -> EspalierError:
-    return EspalierError("bad_argument", f"The request {name} isn't a plain file.")
+    return EspalierError("bad_argument", f"Can't read the request {name}: it isn't a plain file.")
 
 
 def error_answer(error: EspalierError) -> Dict[str, Any]:

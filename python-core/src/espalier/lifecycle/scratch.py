@@ -41,7 +41,9 @@ def make_scratch(run: RunPaths, folder: Optional[str], directory: str) -> Scratc
     """
     chosen, folder = folder, scratch_below(folder) if folder else scratch_folder()
     if {"..", ""} & set(directory.split("/")) and directory:
-        raise EspalierError("damaged", f"The run's directory {directory!r} is no path inside of its working copy.")
+        raise EspalierError(
+            "damaged", f"Can't use the run's directory {directory!r}: it isn't inside its working copy."
+        )
     name = scratch_name(os.path.basename(run.root))
     try:
         make_own_folder(folder)
@@ -61,7 +63,7 @@ def cannot_make(folder: str, error: OSError) -> EspalierError:
     """What to report where a scratch folder takes no file."""
     return EspalierError(
         "workspace_read_only",
-        f"The job's working copy can't be made in {folder}: {error.strerror}.",
+        f"Can't create the job's working copy in {folder}: {error.strerror}.",
         "Make space there, or set ESPALIER_SCRATCH_DIR to another folder before you submit.",
         path=folder,
     )

@@ -96,7 +96,7 @@ def status_record(run: RunPaths) -> Dict[str, Any]:
     record = read_record(run.status)
     state = record.get("state")
     if not isinstance(state, str) or state not in states.FINAL | states.UNFINISHED:
-        raise EspalierError("damaged", f"{run.status} names no state.", path=run.status)
+        raise EspalierError("damaged", f"Can't read {run.status}: it has no valid state.", path=run.status)
     return record
 
 
@@ -122,7 +122,7 @@ def move(run: RunPaths, status: Status, state: str, **changes: Any) -> Status:
         EspalierError: `internal` when the state may not follow.
     """
     if not states.may_follow(state, status.state):
-        raise EspalierError("internal", f"{run.root}: state {state} cannot follow {status.state}.")
+        raise EspalierError("internal", f"Can't change the state of {run.root} from {status.state} to {state}.")
     return correct(run, status, state=state, **changes)
 
 
@@ -165,8 +165,8 @@ def _is_empty(path: str) -> bool:
 
 
 def check_formats(run: RunPaths) -> None:
-    """Refuse a run, or a workspace, of a newer espalier, before anything is written into it. What is missing or damaged
-    is for others to find.
+    """Refuse a run, or a workspace, of a newer espalier, before anything is written into it. Missing or damaged records
+    are found elsewhere.
 
     Raises:
         EspalierError: `newer_format`.

@@ -51,7 +51,7 @@ def end_strays(run: RunPaths, reaper: Optional[int] = None) -> None:
 
 
 def shortage_of(run: RunPaths) -> Optional[Shortage]:
-    """What the kernel has killed for lack of memory since the job was started; None if nothing, or nobody knows."""
+    """What the kernel has killed for lack of memory since the job was started; None if nothing, or unknown."""
     return shortage_since(_note(run).get("oom_kills"))
 
 

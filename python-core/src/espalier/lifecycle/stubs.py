@@ -18,5 +18,5 @@ def stubs_of(working_copy: Optional[WorkingCopy]) -> List[str]:
 
 
 def stub_content(path: str) -> bytes:
-    """What is in such a file."""
+    """What is in that file."""
     return _RPROJ if path.endswith(".Rproj") else b""

@@ -41,7 +41,7 @@ def lost_error(known: Known, cause: Optional[Tuple[str, str]] = None) -> Dict[st
     if known.status.is_recorded:
         message = "The session that recorded this run ended without completing it."
     elif known.status.state == states.FINALIZING:
-        message = "Its job had ended well; the process that waited for its child runs was killed."
+        message = "Its job succeeded, but the process that waited for its child runs was killed."
     return lost_to_memory(plain_error("runner_lost", message, log_tail(run.log)), shortage_of(run))
 
 

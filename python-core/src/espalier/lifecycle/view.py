@@ -1,8 +1,8 @@
 """What a job in a container sees of the workspace: folders that are made for it, below `.job/view`, mounted read-only.
 
-The record of its own run and of the runs below it, as copies, and the logs, outputs and uploads of those below as hard
-links. The job's part of its own run is mounted on top, writable. Neither variables and secrets (`env.json`) nor any
-other run are there. Into a child that it records by hand the job logs by way of its own part: those logs are brought
+The record of the job's run and of the runs below it as copies, and the logs, outputs and uploads of those below as hard
+links. The job's part of the job's run is mounted on top, writable. Neither variables and secrets (`env.json`) nor any
+other run are there. Into a child that it records by hand the job logs by way of its part: those logs are brought
 to the child from there. Jobs may have replaced anything in their part, so no link is followed. Standard library only.
 """
 

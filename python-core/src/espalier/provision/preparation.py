@@ -1,4 +1,4 @@
-"""A run's environment, made ready before its job starts by a process of its own: `provision/__main__.py RUN_DIR`.
+"""A run's environment, made ready before its job starts by a separate process: `provision/__main__.py RUN_DIR`.
 
 That needs the whole core and may take an hour; the runner hears a cancel and the time limit meanwhile. Loaded only for
 runs that have an environment. Standard library only.
@@ -75,7 +75,7 @@ def _prepared(run: RunPaths, status: int) -> Dict[str, Any]:
     record = readable_record(run.prepared)
     if not record:
         how = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"exit status {os.WEXITSTATUS(status)}"
-        message = f"The process that makes the environment ready ended with {how} and left no word."
+        message = f"Can't prepare the environment: its process ended with {how}, without a message."
         raise EspalierError("internal", message, f"See {run.runner_log}.")
     error = record.get("error")
     if error:

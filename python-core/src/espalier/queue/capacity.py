@@ -36,7 +36,7 @@ def set_capacity(
         EspalierError: `bad_argument`.
     """
     if cpus is not None and cpus < 1:
-        raise EspalierError("bad_argument", f"A host executes at least 1 run at once, not {cpus}.")
+        raise EspalierError("bad_argument", f"The number of concurrent runs must be 1 or more, not {cpus}.")
     ids = None if gpus is None else list(gpus)
     given: Dict[str, Any] = {"max_concurrent_runs": cpus, "gpus": ids, "memory": memory}
     changed = {name: value for name, value in given.items() if value is not None}
@@ -44,7 +44,7 @@ def set_capacity(
 
 
 def free_now(paths: QueuePaths) -> Capacity:
-    """What is free as this is asked, for people: what hands it out looks under the allocator's lock."""
+    """Free resources at this moment, for people: what hands it out looks under the allocator's lock."""
     free = capacity(paths)
     for lease in leases(paths):
         if not is_dead(lease.path):

@@ -32,7 +32,7 @@ def cancel(run: RunPaths, run_id: str) -> bool:
         False when it had ended already.
 
     Raises:
-        EspalierError: `run_not_active` for a run that a session records and that is nobody's child.
+        EspalierError: `run_not_active` for a run that a session records and that has no parent.
     """
     if states.is_final(read_status(run).state):  # (no queue is needed to see that)
         return False
@@ -61,12 +61,12 @@ def cancel(run: RunPaths, run_id: str) -> bool:
 
 
 def _end_recorded(queue: QueuePaths, run: RunPaths, run_id: str, status: Status) -> None:
-    """A child that is recorded by hand ends at once; who records into it is told when it completes it."""
+    """A child that is recorded by hand ends at once; the recording session learns it when it completes the run."""
     if parent_of(run) is None:
         raise EspalierError(
             "run_not_active",
-            f"The run {run_id} is recorded by a session, which is not to be stopped.",
-            "End it there with complete_run() or fail_run().",
+            f"Can't cancel the run {run_id}: a session records it.",
+            "End it in that session with complete_run() or fail_run().",
         )
     ask_to_cancel(run)
     end_recorded(run, keep_outputs(run, status), states.CANCELED, canceled_message(run))

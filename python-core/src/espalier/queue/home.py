@@ -39,7 +39,7 @@ def _seen(folder: str) -> os.stat_result:
 
 
 def _refuse_foreign(folder: str, found: os.stat_result) -> None:
-    """What lies here is executed: nobody else may write here, but for root, who may write anywhere."""
+    """What lies here is executed: only this user and root may write here."""
     if not stat.S_ISDIR(found.st_mode):
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), folder)
     if found.st_uid in (os.geteuid(), 0) and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
@@ -47,10 +47,10 @@ def _refuse_foreign(folder: str, found: os.stat_result) -> None:
     is_own = found.st_uid == os.geteuid()
     remedy = "Set ESPALIER_STATE_DIR to a folder of your own."
     if is_own:
-        remedy = f"Run `chmod go-w {folder}`, and look at what lies in it."
+        remedy = f"Run `chmod go-w {folder}`, and check the files in it."
     raise EspalierError(
         "not_permitted",
-        f"The queue of this host can't be used: other users can write to {folder}.",
+        f"Can't use the queue of this host: other users can write to {folder}.",
         remedy,
         path=folder,
     )
@@ -59,7 +59,7 @@ def _refuse_foreign(folder: str, found: os.stat_result) -> None:
 def _unusable(paths: QueuePaths, error: OSError) -> EspalierError:
     return EspalierError(
         "not_supported",
-        f"The queue of this host cannot be kept in {paths.root}: {error.strerror}.",
+        f"Can't keep the queue of this host in {paths.root}: {error.strerror}.",
         "Set ESPALIER_STATE_DIR to a folder that can be written.",
         path=paths.root,
     )
@@ -67,7 +67,7 @@ def _unusable(paths: QueuePaths, error: OSError) -> EspalierError:
 
 @contextmanager
 def allocator(paths: QueuePaths) -> Iterator[None]:
-    """Hold the allocator's lock: whoever has it may move tickets and leases. Held for milliseconds."""
+    """Hold the allocator's lock: the process that has it may move tickets and leases. Held for milliseconds."""
     try:
         fd = os.open(paths.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Starting runners and the keeper: detached processes of this interpreter that nobody waits for."""
+"""Starting runners and the keeper: detached processes of this interpreter that no process waits for."""
 
 import array
 import contextlib

@@ -109,7 +109,7 @@ def fail_changed(run: RunPaths, path: str) -> None:
     """End a run whose definition or variables were changed after submit: for good, because what it says of further
     attempts may be what was changed."""
     check_run_format(run)  # (one that a newer espalier has written is left to that)
-    message = f"{path} isn't what it was when the run was submitted, so nothing of it is executed."
+    message = f"Can't execute the run: {path} changed after submit."
     error = EspalierError("record_changed", message, "Submit it again.")
     record = plain_error("prepare_failed", f"{error.message} {error.hint}", classes=[f"espalier_error_{error.code}"])
     finish(Known(run, read_status(run)), states.FAILED, record)

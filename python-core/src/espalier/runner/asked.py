@@ -28,7 +28,7 @@ def pending(run: RunPaths, tried: Dict[str, int]) -> bool:
         for name in box.pending():
             tried[name] = tried.get(name, 0) + 1
             if tried[name] > _ATTEMPTS:
-                message = f"The process that carried out {name} died {_ATTEMPTS} times."
+                message = f"Can't carry out {name}: its process died {_ATTEMPTS} times."
                 box.answer(name, error_answer(EspalierError("internal", message)))
             else:
                 wanted = True

@@ -46,7 +46,7 @@ def fetch_input(item: Input, copy: str, fetch: Fetch, copy_file: Callable[[str, 
         _download(item, folder, kept)
     copy_file(kept, copy)
     if content_digest(copy) != item.digest:
-        raise EspalierError("input_changed", f"{kept} was changed while it was copied.", "Submit again.")
+        raise EspalierError("input_changed", f"Can't copy {kept}: it changed meanwhile.", "Submit again.")
 
 
 def _copied(kept: str, item: Input, copy: str, copy_file: Callable[[str, str], None]) -> bool:
@@ -75,12 +75,12 @@ def _download(item: Input, folder: str, kept: str) -> None:
             _refuse(item, sha256.hexdigest())
         os.replace(aside, kept)
     except NotThere:
-        message = f"The input {item.name} can't be fetched: {item.url} isn't there."
+        message = f"Can't fetch the input {item.name}: {item.url} doesn't exist."
         raise EspalierError("input_missing", message, "Correct the address, and submit again.") from None
     except EspalierError as error:
         if error.code != "lock_failed":
             raise
-        message = f"The input {item.name} can't be fetched: {error.message}"
+        message = f"Can't fetch the input {item.name}. {error.message}"
         raise EspalierError("input_missing", message, error.hint) from None
     finally:
         with contextlib.suppress(FileNotFoundError):
@@ -88,7 +88,7 @@ def _download(item: Input, folder: str, kept: str) -> None:
 
 
 def _refuse(item: Input, found: str) -> NoReturn:
-    message = f"The input {item.name} ({item.url}) isn't what was asked for: its SHA-256 is {found}, not {item.sha256}."
+    message = f"Can't use {item.url}, the input {item.name}: its SHA-256 is {found}, not {item.sha256}."
     raise EspalierError("input_changed", message, "Submit with its new digest if the file there was replaced.")
 
 

@@ -20,7 +20,7 @@ def load_in_time() -> None:
 
 
 def guarded(place: Place, execute: Callable[[], None]) -> bool:
-    """Do something in a process of its own, and wait for its end.
+    """Do something in a separate process, and wait for its end.
 
     Args:
         place: The folder of the run it is done for.

@@ -66,7 +66,7 @@ def _refuse_other_size(item: Input) -> None:
     except OSError as error:
         raise EspalierError(
             "input_missing",
-            f"The input {item.name} ({item.path}) was there at submit, and cannot be read now: {error.strerror}.",
+            f"Can't read the input {item.name} ({item.path}) any more: {error.strerror}.",
             "Put it back, and submit again.",
         ) from error
     if (size, files) != (item.size, item.files):
@@ -76,8 +76,8 @@ def _refuse_other_size(item: Input) -> None:
 def _changed(item: Input) -> EspalierError:
     return EspalierError(
         "input_changed",
-        f"The input {item.name} ({item.path}) changed between submit and the start of the job.",
-        "Submit again: a run reads what was there when it was submitted, or does not begin.",
+        f"Can't use the input {item.name} ({item.path}): it changed between submit and the start of the job.",
+        "Submit again. A run starts only with the inputs that it was submitted with.",
     )
 
 

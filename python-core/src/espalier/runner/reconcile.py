@@ -1,10 +1,10 @@
 """Ending a run whose runner is dead, and of which its executor may hold something: `python -I -S runner/reconcile.py
 RUN_DIR [LEASE]`.
 
-Started by whoever settles the run, detached, for an executor may take long to answer. It holds the run's lease as a
-runner does, so that one is at it and the queue counts what the job takes. A run whose job was not started yet is only
-rid of what its executor holds: whoever settles it next queues it again. So is one that has its end, whose runner died
-before that was given up. Standard library only.
+Started, detached, by the process that settles the run, because an executor may take long to answer. It holds the run's
+lease as a runner does, so that one is at it and the queue counts what the job takes. A run whose job was not started
+yet is only rid of what its executor holds: the next process that settles it queues it again. So is one with an end,
+whose runner died before that was given up. Standard library only.
 """
 
 import contextlib
@@ -109,7 +109,7 @@ def _reconciled(run: RunPaths, status: Status) -> Reconciled:
 def _recorded_holder(run: RunPaths, status: Status) -> Executor:
     """The executor that the definition names, if that is what was submitted."""
     if is_replaced(run, known_digests(status.digests)):
-        raise EspalierError("record_changed", f"{run.spec} isn't what it was when the run was submitted.")
+        raise EspalierError("record_changed", f"Can't use {run.spec}: it changed after submit.")
     return executor_of(read_as(JobSpec, run.spec), seconds=_LOAD_SECONDS)
 
 

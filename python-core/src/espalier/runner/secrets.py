@@ -64,7 +64,7 @@ class Attached(Secrets):
         try:
             return private_file(os.path.basename(self._run.root), self._data)
         except OSError as error:
-            message = f"There is no place in memory for the secrets of this job: {error.strerror}."
+            message = f"Can't keep this job's secrets in memory: {error.strerror}."
             raise EspalierError("not_supported", message, "A job in a container needs /dev/shm for them.") from error
 
     def started(self) -> None:
@@ -134,7 +134,7 @@ def _refusal(run: RunPaths, data: bytes) -> EspalierError:
         code = told["code"] if told["code"] in CODES else "internal"
         return EspalierError(code, str(told["message"]), str(told["hint"]))
     except (ValueError, KeyError, TypeError):
-        message = "The process that opens the keyvault died."
+        message = "Can't open the keyvault: its process died."
         return EspalierError("internal", message, f"See {run.runner_log}.")
 
 

@@ -2,7 +2,7 @@
 interpreter for each would cost more than they do.
 
 Started by file path in isolated mode (`__main__.py`); nothing it loads needs more than the standard library. It leads a
-session of its own and holds the run's lease by the inherited descriptor.
+session and holds the run's lease by the inherited descriptor.
 """
 
 import contextlib
@@ -52,7 +52,7 @@ _AHEAD_SECONDS = 600.0
 
 
 def main(run_dir: str, fd: int) -> None:
-    """Execute the run and those that follow, and leave the queue going on, whatever happened."""
+    """Execute the run and those that follow, and leave the queue going on, also after errors."""
     posix.close_inherited(fd)
     leave_job()
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # a job or a reader may wake us before, between or after runs
@@ -102,7 +102,7 @@ def _heard_of(fd: int, executor: str) -> Optional[Claim]:
 
 
 def _serve(claimed: Claim, guardian: int, place: Place) -> None:
-    """In a process of its own: one run, from its claim to its end."""
+    """In a separate process: one run, from its claim to its end."""
     run = RunPaths(claimed.run_dir)
     try:
         status = _status_if_ours(run)
@@ -250,7 +250,7 @@ def _execute_job(
         note_beginning(scratch)
         job = place.following(launch) if executor.capabilities.relaunches else launch(place.now())
     except OSError as error:
-        return _fail(place.now(), "start_failed", f"{shown_command(spec)[0]} could not be started: {error.strerror}.")
+        return _fail(place.now(), "start_failed", f"Can't start {shown_command(spec)[0]}: {error.strerror}.")
     except EspalierError as error:
         if os.path.exists(place.now().cancel):
             from espalier.lifecycle.ask import canceled_message
@@ -279,7 +279,7 @@ def _fail_by(run: RunPaths, error: Exception) -> None:
         if read_status(run).started_at:
             _fail(run, "runner_lost", f"The runner failed while the job ran: {error}")
         else:
-            _fail(run, "prepare_failed", f"The run could not be prepared: {error}")
+            _fail(run, "prepare_failed", f"Can't prepare the run: {error}")
     except Exception:  # the run's folder was deleted, or cannot be written
         traceback.print_exc()
 

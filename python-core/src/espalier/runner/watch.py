@@ -40,22 +40,22 @@ def watch(
 ) -> Outcome:
     """Wait until the job has ended and nothing of its tree is left.
 
-    Whoever calls this was made a sub-reaper (`become_subreaper`) and has blocked the signals (`block_signals`) before
+    The caller was made a sub-reaper (`become_subreaper`) and has blocked the signals (`block_signals`) before
     the job was started.
 
     Args:
-        pid: The job's process, leader of its own session.
+        pid: The job's process, leader of a session.
         started: `time.monotonic()` at its start.
         limit: Seconds it may run, or None.
         spared: Children of this process that are no part of the job.
         grace: Seconds between the request to end and the end.
-        attend: Called at each turn while the job runs, for what else is to be done for it; told whether somebody has
-            woken this process (SIGUSR1). Returns the processes that do it, which are no part of the job.
+        attend: Called at each turn while the job runs, for other work of the job; its argument is whether another
+            process has woken this one (SIGUSR1). Returns the processes that do it, which are no part of the job.
         place: Where the run's folder is now, where that may change.
         measure: Makes what measures the job, where that is not measured as processes are.
 
     Raises:
-        ChildProcessError: somebody else took the job's exit status.
+        ChildProcessError: another process took the job's exit status.
     """
     reaper = os.getpid() if become_subreaper() else None
     tree = Tree(os.path.basename(run.root), pid, reaper, spared)
@@ -173,7 +173,7 @@ class _Watch:
     def _outcome(self, status: int) -> Outcome:
         warnings: List[str] = []
         if not self._alone and not self._tree.kill():
-            warnings.append("Processes of the job could not be ended; they are started anew faster than found.")
+            warnings.append("Can't end all processes of the job: new ones start faster than espalier finds them.")
         self._reap()
         usage = self._meter.totals()
         if self._tree.cgroup is not None:

@@ -52,7 +52,7 @@ def materialise(workspace_root: str, snapshot_id: str, dest: str) -> None:
     except OSError as error:
         _remove(part)
         if os.path.isdir(dest) and os.listdir(dest):
-            message = f"The working copy cannot be made, {dest} is there already and not empty."
+            message = f"Can't create the working copy: {dest} isn't empty."
             raise EspalierError("file_exists", message, "Remove it.", path=dest) from error
         raise
     except BaseException:

@@ -49,7 +49,7 @@ class Side(Protocol):
         """
 
     def data(self, path: str) -> bytes:
-        """The content of a file that was settled and is no larger than `LARGEST`."""
+        """The content of a file that was settled and isn't larger than `LARGEST`."""
 
 
 class StoredSide:
@@ -89,7 +89,7 @@ class StoredSide:
 
 
 class FolderSide:
-    """A folder. Each file is read once, and what is told of it fits what was read, though the folder may change.
+    """A folder. Each file is read once, and its report fits what was read, though the folder may change.
 
     Args:
         source: The folder.
@@ -125,19 +125,19 @@ class FolderSide:
             except (FileNotFoundError, NotADirectoryError):
                 return None
             except OSError as error:
-                raise self._unreadable(path, error.strerror or "it cannot be opened") from error
+                raise self._unreadable(path, error.strerror or "it can't be opened") from error
             try:
                 read = self._read(fd, path)
             except OSError as error:
-                raise self._unreadable(path, error.strerror or "it cannot be read") from error
+                raise self._unreadable(path, error.strerror or "it can't be read") from error
             finally:
                 os.close(fd)
             if read is not None:
                 return read
         raise EspalierError(
             "source_changed",
-            f"{shown(path)} in {self.source} kept changing while it was compared ({_ATTEMPTS} readings).",
-            "Stop what writes to it, or leave it out with a line in the ignore file.",
+            f"Can't compare {shown(path)} in {self.source}: it changed during each of {_ATTEMPTS} readings.",
+            "Stop the program that writes to it, or leave it out with a line in the ignore file.",
             path=shown(path),
         )
 
@@ -174,7 +174,7 @@ class FolderSide:
     def _unreadable(self, path: str, seen: str) -> EspalierError:
         return EspalierError(
             "source_unreadable",
-            f"{shown(path)} in {self.source} cannot be compared: {seen}.",
+            f"Can't compare {shown(path)} in {self.source}: {seen}.",
             "Make it readable, or leave it out with a line in the ignore file.",
             path=shown(path),
         )

@@ -109,9 +109,9 @@ class DiffCall:
         asked = self._asked
         lines = [f"Changes since commit {asked.changes.commit}, as they were at submit. Paths are the repository's."]
         if cut:
-            lines.append(f"Cut, for {cut}.")
+            lines.append(f"Cut: {cut}.")
         if self._more:
-            lines.append(f"Cut, for too many files have changed: {self._more} more are not shown.")
+            lines.append(f"Cut, because too many files have changed: {self._more} more are not shown.")
         if masked:
             lines.append(f"Lines that look like secrets and were masked: {masked}.")
         if asked.left_out:

@@ -140,7 +140,7 @@ class Opener:
             try:
                 self._move(os.open(part.encode("utf-8", "surrogateescape"), _FOLDER, dir_fd=self._fd))
             except OSError as error:
-                message = f"The folder {folder} was replaced or removed while the snapshot was taken."
+                message = f"Can't take a snapshot: the folder {folder} was replaced or removed meanwhile."
                 raise EspalierError("source_changed", message, "Submit again.", path=folder) from error
         self._folder = folder
         return self._fd

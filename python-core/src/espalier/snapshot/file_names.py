@@ -49,7 +49,7 @@ def link_problem(root: str, path: str, target: bytes) -> str:
     except UnicodeError:
         return "a name that is not UTF-8"
     if target.startswith(b"/"):
-        return "an absolute path, which the job's own copy of the folder cannot follow"
+        return "an absolute path, which leads out of the job's copy of the folder"
     above = os.path.dirname(path.encode("utf-8"))
     outside = "which is outside the folder"
     if os.path.normpath(os.path.join(above, target)).split(b"/")[0] == b"..":

@@ -214,7 +214,7 @@ def git_environment(repository: Repository) -> Dict[str, str]:
 
 
 def kill_git(process: Any) -> None:
-    """Ends a git that leads a session of its own, with all it started.
+    """Ends a git that leads a new session, with all it started.
 
     Args:
         process: The process.

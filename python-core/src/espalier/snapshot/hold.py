@@ -75,7 +75,7 @@ def alone_with_objects(paths: WorkspacePaths) -> Iterator[None]:
         except OSError as error:
             raise EspalierError(
                 "not_supported",
-                f"Garbage cannot be collected in {paths.root}: its file system has no locks ({error.strerror}).",
+                f"Can't collect garbage in {paths.root}: its file system has no locks ({error.strerror}).",
                 "Collect on the machine that has the disk.",
             ) from error
         yield

@@ -176,7 +176,7 @@ def _read(path: str) -> Optional[bytes]:
     except OSError as error:
         raise EspalierError(
             "source_unreadable",
-            f"The ignore file {path} cannot be read: {error.strerror}.",
+            f"Can't read the ignore file {path}: {error.strerror}.",
             "Make it readable, or remove it.",
             path=path,
         ) from error

@@ -87,7 +87,7 @@ class NativeWalk:
         source: The folder.
         walk: What the scanner returned.
         decisions: What its numbers of rules mean.
-        how: What it was told of the rules.
+        how: The rules it was given.
     """
 
     def __init__(self, source: str, walk: Any, decisions: Dict[int, Decision], how: Tuple[Any, ...]) -> None:

@@ -105,7 +105,7 @@ class _Settler:
         try:
             seen = os.stat(_bytes(real))
         except OSError as error:
-            raise self._refuse(link, f"which cannot be copied: {error.strerror}") from error
+            raise self._refuse(link, f"which can't be copied: {error.strerror}") from error
         is_dir = stat.S_ISDIR(seen.st_mode)
         decision = self._decision(link.path, real, is_dir)
         if decision.excluded:
@@ -116,7 +116,7 @@ class _Settler:
         elif stat.S_ISREG(seen.st_mode):
             by.files.append((link.path, real, seen))
         else:
-            raise self._refuse(link, f"which is {special_kind(seen.st_mode)} and cannot be copied")
+            raise self._refuse(link, f"which is {special_kind(seen.st_mode)} and can't be copied")
 
     def _enter(self, link: Entry, real: str, holders: Tuple[str, ...], nested: bool) -> None:
         if any((holder + "/").startswith(real.rstrip("/") + "/") for holder in holders):
@@ -149,7 +149,7 @@ class _Settler:
             )
         return EspalierError(
             "source_unreadable",
-            f"{shown(link.path)} in {self._source} is a link to {shown(link.target)}, {problem}.",
+            f"Can't take a snapshot of {self._source}: {shown(link.path)} links to {shown(link.target)}, {problem}.",
             hint,
             path=shown(link.path),
             target=shown(link.target),

@@ -99,7 +99,7 @@ def objects_in_use(paths: WorkspacePaths) -> Set[str]:
         paths: The workspace.
 
     Returns:
-        SHA-256 of objects and manifests, 64 hex digits each. Whatever else a run's definition names by digest is
+        SHA-256 of objects and manifests, 64 hex digits each. Everything else that a run's definition names by digest is
         among them.
 
     Raises:
@@ -162,7 +162,7 @@ def snapshots_of(run: RunPaths, named: Set[str]) -> List[str]:
             return []
         found = snapshots_in(json.loads(data), has_contexts=b'"build_context"' in data)
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
-        message = f"{run.spec} cannot be read: {error}."
+        message = f"Can't read {run.spec}: {error}."
         raise EspalierError("damaged", message, "Restore it from a backup.", path=run.spec) from error
     # (a newer version may refer to more than the snapshot)
     named.update(match.decode("ascii") for match in _NAMED.findall(data))
@@ -206,7 +206,7 @@ def _undecided(error: EspalierError, who: str) -> EspalierError:
     """The same error, for a user who asked for garbage."""
     return EspalierError(
         error.code,
-        f"Nothing was deleted, for it cannot be told what is in use. {error.message}",
+        f"Can't tell which files are in use, so nothing was deleted. {error.message}",
         f"{error.hint} ({who[0].upper()}{who[1:]}.)",
         **error.fields,
     )
@@ -222,7 +222,7 @@ def contexts_in(value: Any) -> Iterator[str]:
             if key == "build_context" and isinstance(item, dict) and isinstance(item.get("snapshot"), str):
                 digest = item["snapshot"][7:]
                 if not is_digest(digest):
-                    raise ValueError(f"{item['snapshot']!r} is no snapshot")
+                    raise ValueError(f"{item['snapshot']!r} isn't a snapshot")
                 yield digest
             else:
                 yield from contexts_in(item)
@@ -252,7 +252,7 @@ def _contexts_of(path: str) -> List[str]:
         with open(path, "rb") as file:
             return list(contexts_in(json.loads(file.read())))
     except (OSError, ValueError, RecursionError) as error:
-        message = f"{path} cannot be read: {error}."
+        message = f"Can't read {path}: {error}."
         raise EspalierError("damaged", message, "Restore it from a backup, or delete it.", path=path) from error
 
 

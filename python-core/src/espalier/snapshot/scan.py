@@ -40,7 +40,7 @@ def scan(source: str, rules: IgnoreRules, outside_links: str = "refuse") -> Scan
             in it cannot go into a snapshot (the message says how to leave it out).
     """
     if os.scandir not in os.supports_fd:
-        raise EspalierError("not_supported", "Taking a snapshot is not supported on this system yet.")
+        raise EspalierError("not_supported", "Can't take snapshots on this system yet.")
     began_ns = time.time_ns()
     walked: Optional[Walked] = native_walk(source, began_ns, rules, outside_links)
     if walked is None:
@@ -106,14 +106,14 @@ class _Walk:
         try:
             return os.open(real.encode("utf-8", "surrogateescape"), _FOLDER)
         except OSError as error:
-            problem = f"leads to {shown(real)}, which cannot be opened: {error.strerror}"
+            problem = f"leads to {shown(real)}, which can't be opened: {error.strerror}"
             raise self._refuse(path, problem, False) from error
 
     def _enter(self, fd: int, path: str, name: str) -> int:
         try:
             return os.open(os.fsencode(name), _FOLDER, dir_fd=fd)
         except OSError as error:
-            raise self._refuse(path, f"cannot be opened: {error.strerror}", True) from error
+            raise self._refuse(path, f"can't be opened: {error.strerror}", True) from error
 
     def _climb(self, fd: int, above: _Frame) -> int:
         parent = os.open("..", _FOLDER, dir_fd=fd)
@@ -122,7 +122,7 @@ class _Walk:
             os.close(parent)
             raise EspalierError(
                 "source_changed",
-                f"A folder below {self.source} was moved while the snapshot was taken: {above.prefix or '.'}",
+                f"Can't take a snapshot of {self.source}: {above.prefix or '.'} was moved meanwhile.",
                 "Submit again.",
                 path=above.prefix,
             )
@@ -144,7 +144,7 @@ class _Walk:
                 for entry in entries:
                     self._take(fd, entry, frame, "" if prefix else marker)
         except OSError as error:
-            raise self._refuse(prefix[:-1], f"cannot be listed: {error.strerror}", True) from error
+            raise self._refuse(prefix[:-1], f"can't be listed: {error.strerror}", True) from error
         return frame
 
     def _take(self, fd: int, entry: "os.DirEntry[str]", frame: _Frame, marker: Optional[str]) -> None:
@@ -177,7 +177,7 @@ class _Walk:
     def _refuse(self, path: str, problem: str, is_dir: bool) -> EspalierError:
         return EspalierError(
             "source_unreadable",
-            f"{shown(path) or '.'} in {self.source} {problem}.",
+            f"Can't take a snapshot of {self.source}: {shown(path) or '.'} {problem}.",
             f"Remove or rename it, or leave it out of the snapshot with the line {ignore_line(path, is_dir)} in "
             f"{OWN_FILE}.",
             path=shown(path),
@@ -191,13 +191,13 @@ def _open_source(source: str) -> int:
         missing = isinstance(error, FileNotFoundError)
         raise EspalierError(
             "source_missing",
-            f"The source directory {source} {'does not exist' if missing else 'is not a folder'}.",
+            f"Can't use the source directory {source}: it {'does not exist' if missing else 'is not a folder'}.",
             "Give the folder that holds the training script as source_directory.",
             path=source,
         ) from error
     except (OSError, ValueError) as error:
         raise EspalierError(
-            "source_unreadable", f"The source directory {source} cannot be opened: {error}.", path=source
+            "source_unreadable", f"Can't open the source directory {source}: {error}.", path=source
         ) from error
 
 

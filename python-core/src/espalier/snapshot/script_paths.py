@@ -46,7 +46,7 @@ def absolute_mentions(source: str, scripts: Sequence[Literals], given: Sequence[
             found.append(f"{shown(file)} names {_listed(paths, tops)}")
     if found:
         found[0] += (
-            " A job works in a copy, and what it writes by such a path isn't kept with the run. Use relative paths."
+            " A job works in a copy, and files that it writes there aren't kept with the run. Use relative paths."
         )
     return found
 

@@ -135,7 +135,7 @@ def _notes(found: Scan, totals: Totals) -> List[str]:
     links = found.walked.links()
     dangling = [f"{entry.path} (to {entry.target})" for entry in _dangling(found, links)]
     if dangling:
-        notes.append(f"Links whose target the job will not find, for it is left out: {_list(dangling)}.")
+        notes.append(f"Links whose target is left out, so that the job doesn't find it: {_list(dangling)}.")
     astray = [f"{entry.path} (to {entry.target})" for entry in links if _leads_out(entry)]
     if astray:
         notes.append(f"Links that lead elsewhere from the job's own copy of the folder: {_list(astray)}.")

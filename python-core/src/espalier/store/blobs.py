@@ -64,8 +64,8 @@ def put_file(
             os.close(fd)
     raise EspalierError(
         "source_changed",
-        f"{label} kept changing while the snapshot was taken ({_ATTEMPTS} readings).",
-        "Stop what writes to it, or leave it out of the snapshot, then submit again.",
+        f"Can't take a snapshot: {label} changed during each of {_ATTEMPTS} readings.",
+        "Stop the program that writes to it, or leave it out of the snapshot. Then submit again.",
         path=label,
     )
 
@@ -73,7 +73,9 @@ def put_file(
 def _put_open(writer: ObjectWriter, fd: int, label: str) -> Stored:
     before = os.fstat(fd)
     if not stat.S_ISREG(before.st_mode):
-        raise EspalierError("source_changed", f"{label} is no longer a file.", "Submit again.", path=label)
+        raise EspalierError(
+            "source_changed", f"Can't take a snapshot: {label} is no longer a file.", "Submit again.", path=label
+        )
     try:
         if before.st_size <= _WHOLE:
             data: Optional[bytes] = _read_whole(fd, before.st_size)
@@ -174,11 +176,11 @@ def _check_same(before: os.stat_result, after: os.stat_result) -> None:
 def _cannot_open(label: str, error: OSError) -> EspalierError:
     if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
         what = "became a link" if error.errno == errno.ELOOP else "disappeared"
-        message = f"{label} {what} while the snapshot was taken."
+        message = f"Can't take a snapshot: {label} {what} meanwhile."
         return EspalierError("source_changed", message, "Submit again.", path=label)
     return EspalierError(
         "source_unreadable",
-        f"{label} cannot be read: {error.strerror}.",
+        f"Can't read {label}: {error.strerror}.",
         "Make it readable, or leave it out of the snapshot with a line in the ignore file.",
         path=label,
     )

@@ -1,4 +1,4 @@
-"""What an input consists of, whoever asks: submit, the runner that copies it, the end of the run.
+"""What an input consists of, the process that asks: submit, the runner that copies it, the end of the run.
 
 A link to a file counts as that file, a link to a folder inside the input as a link; other links, pipes and devices
 aren't part of it. Standard library only: the runner loads this before the job starts.

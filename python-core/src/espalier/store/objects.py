@@ -75,7 +75,7 @@ class ObjectWriter:
     def rely_on(self, files: Iterable[str]) -> None:
         """Files of the store, new or found there, that have to be on the disk when this ends.
 
-        Also those that are found: whoever wrote them may not have come to that.
+        Also those that are found: the process that wrote them may not have come to that.
         """
         self._relied_on.update(files)
 

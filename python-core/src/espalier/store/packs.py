@@ -160,11 +160,11 @@ class ObjectReader:
         return os.path.exists(self._paths.blob(hex_digest)) or any(self.packed(hex_digest))
 
     def missing(self, hex_digest: str, error: OSError) -> Damaged:
-        """What to say of an object that cannot be opened by itself: a pack may have held it."""
+        """What to say of an object that cannot be opened alone: a pack may have held it."""
         packed = next(self.packed(hex_digest), None)
         if packed is not None:
             return Damaged(packed.pack, "the content does not match its digest")
-        return Damaged(self._paths.blob(hex_digest), error.strerror or "it cannot be read")
+        return Damaged(self._paths.blob(hex_digest), error.strerror or "it can't be read")
 
 
 def indexes(paths: WorkspacePaths) -> Iterator[Tuple[str, _Index]]:

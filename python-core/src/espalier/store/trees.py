@@ -136,7 +136,7 @@ def has_tree(paths: WorkspacePaths, snapshot_id: str) -> bool:
 def damage(paths: WorkspacePaths, snapshot_id: str, name: str, where: str, seen: str) -> EspalierError:
     """The error for a snapshot of which something is missing or is not what its digest says.
 
-    What is known of source folders is dropped, so that the next snapshot looks at each object.
+    The records of source folders are dropped, so that the next snapshot looks at each object.
 
     Args:
         paths: The workspace.
@@ -148,8 +148,8 @@ def damage(paths: WorkspacePaths, snapshot_id: str, name: str, where: str, seen:
     forget_sources(paths)
     return EspalierError(
         "snapshot_damaged",
-        f"Snapshot {snapshot_id} is damaged: {name} ({where}): {seen}.",
-        "Submit again from the source directory; that stores it anew.",
+        f"Can't read the snapshot {snapshot_id}: {name} ({where}): {seen}.",
+        "Submit again from the source directory, which stores the files again.",
         path=name,
         file=where,
         snapshot=snapshot_id,
@@ -238,10 +238,10 @@ def _parsed(paths: WorkspacePaths, snapshot_id: str, data: bytes, where: str, ne
     except (ValueError, KeyError, TypeError, RecursionError):
         newer = good = False
     if newer:
-        message = f"Snapshot {snapshot_id} was written by a newer espalier."
+        message = f"Can't read the snapshot {snapshot_id}: a newer espalier wrote it."
         raise EspalierError("newer_format", message, "Update espalier.", path=where)
     if not good:
-        raise damage(paths, snapshot_id, "the file list", where, "it is no list of files")
+        raise damage(paths, snapshot_id, "the file list", where, "it isn't a list of files")
     return entries
 
 
@@ -256,7 +256,7 @@ def _check_paths(paths: WorkspacePaths, snapshot_id: str, entries: List[List[Any
     for path, kind, content, _ in entries:
         parts = path.split("/")
         if not path or path in seen or "\0" in path or not {"", ".", ".."}.isdisjoint(parts):
-            raise refuse(repr(path), "this is no path inside the snapshot")
+            raise refuse(repr(path), "this isn't a path inside the snapshot")
         if kind not in ("f", "x", "l") or (kind != "l" and not _is_hex(content)):
             raise refuse(path, "the entry is not understood")
         if links:

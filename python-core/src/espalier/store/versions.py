@@ -33,7 +33,7 @@ class Kind(NamedTuple):
 
     Args:
         word: What it is, for messages: `environment`.
-        missing, damaged: The codes of the errors that there is none, and that it can't be read.
+        missing, damaged: The codes of the errors for a missing one, and for one that can't be read.
         remedy: What to do where there is none.
         whole: A definition with all fields of today, so that equal ones are the same; raises for what is none.
     """
@@ -67,7 +67,7 @@ class _Alias(Record):
 
 
 class Versions:
-    """All of one kind in a workspace. Each method raises EspalierError `bad_name` for what is no name.
+    """All of one kind in a workspace. Each method raises EspalierError `bad_name` for what isn't a name.
 
     Args:
         paths: The workspace.
@@ -98,8 +98,8 @@ class Versions:
             new = max(numbers, default=0) + 1
             if new > LAST_VERSION:  # (else what is written would not be read, and be tried for ever)
                 path = place.version(LAST_VERSION)
-                message = f"{path} has the last number that a version can have, which none gets by being registered."
-                raise EspalierError(self._kind.damaged, message, "Delete it if it is none of yours.", path=path)
+                message = f"Can't register another version: {path} has the highest possible number."
+                raise EspalierError(self._kind.damaged, message, "Delete that file if you didn't write it.", path=path)
             version = Version(new, {**given, "name": name, "version": str(new)}, now_iso(time.time()))
             record = {"format": FORMAT, "registered_at": version.registered_at, "definition": version.definition}
             refuse_unreadable(place.version(new), dump_record(record))
@@ -126,7 +126,7 @@ class Versions:
             if (found["name"], found["version"]) != (name, str(number)):
                 raise ValueError(f"it is version {found['version']} of {found['name']}")
         except (EspalierError, LookupError, TypeError, ValueError) as error:
-            raise self._damaged(path, f"{path} is no version: {getattr(error, 'message', error)}") from error
+            raise self._damaged(path, f"{path} isn't a version: {getattr(error, 'message', error)}") from error
         at = record.get("registered_at")
         return Version(number, found, at if isinstance(at, str) else None)
 
@@ -134,7 +134,7 @@ class Versions:
         """What a number or an alias stands for; by default the newest version. Raises as `read`."""
         numbers = self.numbers(name)
         if not numbers:
-            raise self.missing(f"There is no {self._kind.word} {name!r} in {self._workspace}.")
+            raise self.missing(f"Can't find the {self._kind.word} {name!r} in {self._workspace}.")
         if version in (None, LATEST) or version in map(str, numbers):
             return self.read(name, numbers[-1] if version in (None, LATEST) else int(str(version)))
         moves = self._moves(self._place(name).alias(str(version))) if _may_be_alias(version) else []
@@ -182,7 +182,7 @@ class Versions:
                 replace_record(path, {"format": FORMAT, "history": encode(moves)}, place.aliases, sync=True)
 
     def missing(self, message: str) -> EspalierError:
-        """The error that there is none."""
+        """The error for a missing one."""
         return EspalierError(self._kind.missing, message, self._kind.remedy)
 
     def _place(self, name: str) -> VersionPaths:
@@ -234,7 +234,7 @@ class Versions:
 def _checked_alias(alias: str) -> str:
     if _may_be_alias(check_name("alias", alias)):
         return alias
-    message = f"{alias!r} can't be an alias: it would be read as a version."
+    message = f"Can't use {alias!r} as an alias: it looks like a version."
     raise EspalierError("bad_name", message, 'Choose another, such as "production".')
 
 

@@ -35,7 +35,7 @@ Submit = Callable[..., Run]
 
 
 class ExecutorContract:
-    """What a job, its user and the queue may rely on, whatever executes the job."""
+    """What a job, its user and the queue may rely on with every executor."""
 
     # The executor's name; and what its jobs need beside their command, such as an environment.
     target = "local"
@@ -45,7 +45,7 @@ class ExecutorContract:
 
     @pytest.fixture
     def experiment(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Experiment:
-        """An experiment in a workspace with a queue of its own."""
+        """An experiment in a workspace with a separate queue."""
         monkeypatch.setenv("ESPALIER_STATE_DIR", str(tmp_path / "state"))
         return Experiment(Workspace.create("contract", str(tmp_path)), "contract")
 

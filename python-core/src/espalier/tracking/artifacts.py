@@ -92,7 +92,7 @@ def _is_encodable(name: str) -> bool:
 def _bad(name: str) -> EspalierError:
     return EspalierError(
         "bad_name",
-        f"{name!r} is no name of a run's file.",
+        f"Can't use {name!r} as the name of a run's file.",
         "Names are relative paths with `/`, as get_run_file_names() lists them.",
     )
 
@@ -257,8 +257,8 @@ def _copy(source: BinaryIO, sink: BinaryIO, alone: bool) -> None:
 def _unsafe(run: RunPaths, name: str, error: OSError) -> EspalierError:
     return EspalierError(
         "artifact_unsafe",
-        f"{name} of this run is no plain file inside its folder ({error.strerror}).",
-        "It is a link or a device; look at the run's folder yourself if you trust it.",
+        f"Can't read {name} of this run: it isn't a plain file inside its folder ({error.strerror}).",
+        "It is a link or a device. If you trust it, read it in the run's folder.",
         path=artifact_path(run, name),
     )
 
@@ -272,7 +272,7 @@ def _missing(run: RunPaths, name: str) -> EspalierError:
     hint = f"Did you mean {meant[near[0]]!r}? " if near else ""
     return EspalierError(
         "artifact_missing",
-        f"The run has no file {name!r}{why_there_is_none(run)}",
+        f"Can't find {name!r} among the run's files{why_there_is_none(run)}",
         f"{hint}It has: {shown}." if known else "",
     )
 

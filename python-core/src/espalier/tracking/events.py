@@ -186,12 +186,12 @@ def _opened(path: str) -> BinaryIO:
 
 
 def _unreadable(path: str, error: OSError) -> EspalierError:
-    message = f"{path} is no readable event log: {error.strerror}."
+    message = f"Can't read the event log {path}: {error.strerror}."
     return EspalierError("damaged", message, link_remedy(path) or "Move it elsewhere to read the rest.", path=path)
 
 
 def _endless_line(path: str, number: int) -> EspalierError:
-    message = f"{path} is damaged at line {number}, which has no end."
+    message = f"Can't read {path}: line {number} has no end."
     return EspalierError("damaged", message, "Remove that line to read the rest.", path=path, line=number)
 
 
@@ -222,6 +222,6 @@ def _check_header(header: Dict[str, Any], path: str) -> None:
     if not isinstance(version, int) or version > FORMAT:
         raise EspalierError(
             "newer_format",
-            f"{path} has format {version}, this espalier reads up to {FORMAT}.",
+            f"Can't read {path}: it has format {version}, and this espalier reads up to {FORMAT}.",
             "Install a newer espalier.",
         )

@@ -1,4 +1,4 @@
-"""What scripts hand to the log methods, as what an event can hold. Nothing here raises, whatever it is given.
+"""What scripts hand to the log methods, as what an event can hold. Nothing here raises, for any value.
 
 Each function gives what can be recorded, and what was wrong with the original, in words; None if nothing was.
 """
@@ -44,7 +44,7 @@ def step_of(value: Any) -> Tuple[Optional[float], Optional[str]]:
             return (int(number) if number.is_integer() and abs(number) <= 2**53 else number), None
     except Exception:
         pass
-    return None, "is no finite number, so the value is recorded without it"
+    return None, "isn't a finite number, so the value is recorded without it"
 
 
 def label_of(name: Any) -> Tuple[str, Optional[str]]:
@@ -52,7 +52,7 @@ def label_of(name: Any) -> Tuple[str, Optional[str]]:
     if is_label(name):
         return str(name), None
     text = "".join("?" if unicodedata.category(char) in ("Cc", "Cs") else char for char in _text(name))
-    return text[:LABEL_LENGTH] or "unnamed", "cannot be a name as it is"
+    return text[:LABEL_LENGTH] or "unnamed", "isn't a valid name"
 
 
 def _plain(value: Any) -> Tuple[Any, Optional[str]]:
@@ -82,7 +82,7 @@ def _plain(value: Any) -> Tuple[Any, Optional[str]]:
         except TypeError:  # (a tensor has it, whatever it holds)
             pass
     if isinstance(value, (complex, bytes, bytearray)):
-        raise TypeError("it is no number")
+        raise TypeError("it isn't a number")
     return value.__float__() + 0.0, None
 
 

@@ -10,13 +10,14 @@ from espalier.base.paths import RunPaths
 from espalier.base.records import RECORD_BYTES
 from espalier.base.types import KINDS, Frame, as_kind, common_kind
 from espalier.base.values import is_cell, read_value
+from espalier.tracking.charts import chart_of_event, chart_of_text, chart_text
 from espalier.tracking.events import Damage, read_events
 from espalier.tracking.loggable import step_of
 from espalier.tracking.scalars import Placed, Scalars, read_log, typed_column
 
 
 class Column(NamedTuple):
-    """What was logged into one column: `{"kind", "value"}` a row, None where a row lacks it, and the last kind said."""
+    """What was logged into one column: `{"kind", "value"}` a row, None where a row lacks it, and the last kind."""
 
     kind: str
     cells: List[Optional[Dict[str, Any]]]
@@ -25,12 +26,13 @@ class Column(NamedTuple):
 Columns = Dict[str, Column]
 _BARE = ""  # the one column of what isn't a table
 _CELL_KINDS = frozenset(KINDS) - {"time"}
-_TYPES = frozenset({"metric", "list", "row", "table", "image"})
+_TYPES = frozenset({"metric", "list", "row", "table", "image", "chart"})
+_CHART = "chart"  # of charts a second column, with their types
 
 
 def read_metrics(run: RunPaths, name: Optional[str] = None) -> Dict[str, Any]:
     """Metric name -> value: a scalar logged once, a list if more often, a dict of columns for rows and tables,
-    the artifact's name for an image.
+    the artifact's name for an image, the payload of a chart (`charts.py`).
 
     Args:
         name: Only this metric.
@@ -54,7 +56,8 @@ def read_metrics(run: RunPaths, name: Optional[str] = None) -> Dict[str, Any]:
 def metric_frames(run: RunPaths, name: Optional[str] = None) -> Dict[str, Frame]:
     """Metric name -> its values as columns of one kind each, so that a missing value has a kind too.
 
-    What isn't a table is one column, named by the empty string, which no table's column can be.
+    What isn't a table is one column, named by the empty string, which no table's column can be. That of charts has
+    their payloads as JSON, and beside it stands `chart`, with their types.
 
     Args:
         name: Only this metric.
@@ -92,8 +95,15 @@ def _frame_of(run: RunPaths, scalars: Optional[Scalars], others: List[Placed], d
     if column is not None:
         kind, values = column
         return Frame({_BARE: values}, {_BARE: kind})
-    columns = _columns(run, _in_order(scalars, others), damage)
-    return None if columns is None else _frame(columns)
+    events = _in_order(scalars, others)
+    columns = _columns(run, events, damage)
+    if columns is None:
+        return None
+    frame = _frame(columns)
+    if events[-1]["type"] == "chart":
+        types = [chart_of_text(str(text))["schema_type"] for text in frame.columns[_BARE]]
+        return Frame({**frame.columns, _CHART: types}, {**frame.kinds, _CHART: "string"})
+    return frame
 
 
 def _column_of_one_kind(scalars: Optional[Scalars], others: List[Placed]) -> Optional[Tuple[str, List[Any]]]:
@@ -116,7 +126,7 @@ def _reported(run: RunPaths, damage: Damage) -> Iterator[None]:
         yield
         damage.warn()
     except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
-        raise EspalierError("damaged", f"An event of {run.root} lacks what its type needs: {error!r}.") from error
+        raise EspalierError("damaged", f"Can't read an event of {run.root}: a field is missing: {error!r}.") from error
 
 
 def history_frame(run: RunPaths, name: Optional[str] = None) -> Frame:
@@ -232,7 +242,7 @@ def _columns(run: RunPaths, events: List[Dict[str, Any]], damage: Damage) -> Opt
     parts = [_part(kind, event) for event in damage.whole(run, (each for each in events if each["type"] == kind))]
     found = [part for part in parts if part is not None]
     if len(found) < len(parts) or not all(whole for _, _, whole in found):
-        _warn(f"Some of what was logged as {events[-1].get('name')!r:.100} cannot be read, and is missing")
+        _warn(f"Some values of {events[-1].get('name')!r:.100} can't be read and are missing")
     return _stacked(found) if found else None
 
 
@@ -247,7 +257,7 @@ def _part(kind: str, body: Dict[str, Any]) -> Optional[_Part]:
         height = max(map(len, columns.values()), default=0)
         if not all(isinstance(values, list) and kinds[name] in _CELL_KINDS for name, values in columns.items()):
             return None
-    except (KeyError, TypeError, AttributeError):
+    except (KeyError, TypeError, AttributeError, ValueError):
         return None
     whole = True
     for name, values in columns.items():
@@ -264,6 +274,8 @@ def _columns_of(kind: str, body: Dict[str, Any]) -> Tuple[Dict[str, List[Any]], 
         return {_BARE: [body["value"]]}, {_BARE: body["kind"]}
     if kind == "image":
         return {_BARE: [body["path"]]}, {_BARE: "string"}
+    if kind == "chart":
+        return {_BARE: [chart_text(chart_of_event(body))]}, {_BARE: "string"}
     if kind == "list":
         return {_BARE: body["values"]}, {_BARE: body["kind"]}
     if kind == "row":
@@ -293,6 +305,8 @@ def _value(kind: str, columns: Columns) -> Any:
     if kind in ("row", "table"):
         return values
     bare = values[_BARE]
+    if kind == "chart":
+        bare = [chart_of_text(str(text)) for text in bare]
     return bare[0] if len(bare) == 1 and kind != "list" else bare
 
 

@@ -83,7 +83,7 @@ def found_output(workspace: WorkspacePaths, item: Input) -> Input:
     path = _path_now(workspace, item)
     try:
         if not (stat.S_ISREG(os.lstat(path).st_mode) or os.path.isdir(path)):
-            raise _missing(item, "what is in its place is no plain file or folder")  # (a pipe is read for ever)
+            raise _missing(item, "it isn't a plain file or folder")  # (a pipe is read for ever)
         found = input_at(item.name, path)
     except FileNotFoundError:
         near = difflib.get_close_matches(str(item.output), file_names(workspace.run(str(item.run))), 1)
@@ -130,5 +130,5 @@ def _now(workspace: WorkspacePaths, item: Input) -> Input:
 
 
 def _missing(item: Input, why: str, hint: str = "") -> EspalierError:
-    message = f"The input {item.name} is to be {item.output} of the run {item.run}, and {why}."
+    message = f"Can't use {item.output} of the run {item.run} as the input {item.name}: {why}."
     return EspalierError("input_missing", message, hint or "get_run_file_names() lists what a run has.")

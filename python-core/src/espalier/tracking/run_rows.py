@@ -48,7 +48,7 @@ def summarise(folder: str) -> Dict[str, Any]:
     try:
         return _with_state(run, row, status)
     except Exception as error:  # one run must never hide the others
-        return {**row, "status": states.DAMAGED, "error": f"Its records cannot be read: {error!r:.200}."}
+        return {**row, "status": states.DAMAGED, "error": f"Can't read its records: {error!r:.200}."}
 
 
 def check_records(run_id: str, spec: Dict[str, Any], status: Dict[str, Any], meta: Dict[str, Any]) -> None:
@@ -125,7 +125,7 @@ def _take(row: Dict[str, Any], record: Dict[str, Any], fields: Mapping[str, Any]
             continue
         texts = not isinstance(value, dict) or name == "params" or all(isinstance(v, str) for v in value.values())
         if not (isinstance(value, kind) and texts):
-            raise EspalierError("damaged", f"The field {name} of {row['run_id']} cannot be {value!r:.100}.")
+            raise EspalierError("damaged", f"Can't read {row['run_id']}: its field {name} is {value!r:.100}.")
         row[name] = value
 
 

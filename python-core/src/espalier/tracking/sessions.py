@@ -24,7 +24,7 @@ _recording: Set[int] = set()
 
 
 def record_at_exit(run_dir: str) -> None:
-    """Have this process record its versions when it ends, by itself or by an exception.
+    """Have this process record its versions when it ends, also by an exception.
 
     Args:
         run_dir: The run's folder.
@@ -119,7 +119,7 @@ def _top_levels(folder: str) -> List[str]:
 def read_sessions(run: RunPaths) -> List[Dict[str, Any]]:
     """What the processes of a job recorded, in the order in which they ended.
 
-    A job can write to its run's folder: what is no such record is left out.
+    A job can write to its run's folder: what isn't a record of that kind is left out.
 
     Args:
         run: The run.

@@ -96,12 +96,12 @@ def _none_begins(run: RunPaths, prefix: str) -> EspalierError:
     if not known:
         why = why_there_is_none(run)
         hint = "Wait until it has ended." if why == " yet." else ""
-        return EspalierError("artifact_missing", f"The run has no files{why}", hint)
+        return EspalierError("artifact_missing", f"Can't find files of the run{why}", hint)
     # A slip is mostly in the folder: "output/" for "outputs/".
     beginnings = {name[: name.find("/") + 1] or name for name in known} | set(known)
     near = difflib.get_close_matches(prefix, sorted(beginnings), 1)
     meant = f"Did you mean {near[0]!r}? " if near else ""
-    message = f"No file of the run has a name that begins with {prefix!r}."
+    message = f"Can't find files of the run with names that begin with {prefix!r}."
     return EspalierError("artifact_missing", message, meant + "get_run_file_names() returns all names.")
 
 
@@ -127,8 +127,8 @@ def _not_all(failed: Dict[str, str], total: int) -> EspalierError:
     more = f"\nand {len(failed) - 5} more" if len(failed) > 5 else ""
     return EspalierError(
         "artifact_unsafe",
-        f"{len(failed)} of {total} files could not be copied; the others were.\n" + "\n".join(shown) + more,
-        "Links and devices are never followed; look at the run's folder yourself if you trust it.",
+        f"Can't copy {len(failed)} of {total} files. The others were copied.\n" + "\n".join(shown) + more,
+        "espalier doesn't follow links or read devices. If you trust them, read them in the run's folder.",
         failed=sorted(failed),
     )
 
@@ -140,7 +140,7 @@ def upload(run: RunPaths, files: Sequence[Tuple[str, str]]) -> None:
         files: Name and source of each.
 
     Raises:
-        EspalierError: `file_exists` (the run has such a file, or a name is given twice), `artifact_missing` (no such
+        EspalierError: `file_exists` (the run has that file, or a name is given twice), `artifact_missing` (no such
             source), `artifact_unsafe` (a link on the way), `bad_name`, `workspace_read_only`. Nothing was stored.
     """
     targets = [_target_parts(name) for name, _ in files]
@@ -150,7 +150,7 @@ def upload(run: RunPaths, files: Sequence[Tuple[str, str]]) -> None:
             raise _exists(name)
         seen.add(tuple(parts))
         if not os.path.isfile(source):
-            raise EspalierError("artifact_missing", f"There is no file {source} to upload.", "Correct the path.")
+            raise EspalierError("artifact_missing", f"Can't find the file {source}.", "Correct the path.")
     stages: Dict[str, str] = {}
     try:
         stages = _make_stages(run, {parts[0] for parts in targets})
@@ -175,21 +175,21 @@ def files_below(name: str, folder: str) -> List[Tuple[str, str]]:
         EspalierError: `source_missing`; `source_unreadable` for links to folders, pipes and the like.
     """
     if not os.path.isdir(folder):
-        raise EspalierError("source_missing", f"There is no folder {folder} to upload.", "Correct the path.")
+        raise EspalierError("source_missing", f"Can't find the folder {folder}.", "Correct the path.")
     found, pending = [], [(name.rstrip("/"), folder)]
     while pending:
         prefix, parent = pending.pop()
         try:
             entries = list(os.scandir(parent))
         except OSError as error:
-            raise EspalierError("source_unreadable", f"{parent} cannot be read: {error.strerror}.") from error
+            raise EspalierError("source_unreadable", f"Can't read {parent}: {error.strerror}.") from error
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
                 pending.append((f"{prefix}/{entry.name}", entry.path))
             elif entry.is_file():
                 found.append((f"{prefix}/{entry.name}", entry.path))
             else:
-                why = f"{entry.path} is neither a file nor a folder, or a link to a folder."
+                why = f"Can't upload {entry.path}: it's neither a file nor a folder, or a link to a folder."
                 raise EspalierError("source_unreadable", why, "Remove it, or upload single files.", path=entry.path)
     return sorted(found)
 
@@ -199,7 +199,9 @@ def _target_parts(name: str) -> List[str]:
     too_long = len(os.fsencode(name)) > _LONGEST_NAME or any(len(os.fsencode(part)) > _LONGEST_PART for part in parts)
     if too_long or parts[0] in RUNNER_FOLDERS or (len(parts) == 1 and parts[0] in KEPT_FOLDERS):
         why = "is too long" if too_long else "belongs to espalier itself"
-        raise EspalierError("bad_name", f"The name {name[:80]!r} {why}.", "Choose another, such as outputs/model.rds.")
+        raise EspalierError(
+            "bad_name", f"Can't use the name {name[:80]!r}: it {why}.", "Choose another, such as outputs/model.rds."
+        )
     return stored_parts(parts)
 
 
@@ -300,10 +302,12 @@ def _no_folder(part: str, parts: List[str], folder: int) -> Optional[EspalierErr
     mode = os.stat(part, dir_fd=folder, follow_symlinks=False).st_mode
     name = "/".join(parts)
     if stat.S_ISLNK(mode):
-        why = f"{name} would lie behind the link {part}, and links of a run are not followed."
+        why = f"Can't store {name} behind the link {part}: espalier doesn't follow links of a run."
         return EspalierError("artifact_unsafe", why, "Choose another name.")
     return None if stat.S_ISDIR(mode) else _exists(part)
 
 
 def _exists(name: str) -> EspalierError:
-    return EspalierError("file_exists", f"The run has a file {name!r} already.", "Choose another name.")
+    return EspalierError(
+        "file_exists", f"Can't store {name!r}: the run has a file of that name.", "Choose another name."
+    )

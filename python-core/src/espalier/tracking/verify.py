@@ -128,7 +128,7 @@ def damage_of(run: RunPaths) -> Dict[str, str]:
     try:
         return _damage_of_records(run)
     except Exception as error:
-        return {run.root: f"Its records cannot be read: {error!r:.200}."}
+        return {run.root: f"Can't read its records: {error!r:.200}."}
 
 
 def _damage_of_records(run: RunPaths) -> Dict[str, str]:

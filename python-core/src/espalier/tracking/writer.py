@@ -69,7 +69,7 @@ class Gate:
             run_id = os.path.basename(self._run.root)
             raise EspalierError(
                 "run_not_active",
-                f"Nothing can be logged to the run {run_id}: it has ended ({state}).",
+                f"Can't log to the run {run_id}: it has ended ({state}).",
                 "Log while a run is active. Tags can be set at any time.",
                 run_id=run_id,
             )
@@ -126,7 +126,7 @@ class EventWriter:
         self._gate.check()
 
     def close(self) -> None:
-        """Close the logs that nobody is writing to. What is logged afterwards begins another."""
+        """Close the logs that no process is writing to. What is logged afterwards begins another."""
         while True:
             try:
                 log = self._idle.pop()  # one step: no handler or thread gets the same
@@ -162,7 +162,7 @@ class EventWriter:
 
 def _written_folder(run: RunPaths) -> RunPaths:
     """Where what is logged to a run is written: a job in a container writes what it logs to a child that it records by
-    hand to its own part of its own run."""
+    hand to its part of the run's folder."""
     own = os.environ.get("ESPALIER_RUN_DIR")
     place = RunPaths(own).recorded_by_hand(os.path.basename(run.root)) if own else run
     return place if os.path.isdir(place.root) else run

@@ -41,7 +41,7 @@ def load_secrets(data: bytes) -> Dict[str, str]:
                 raise ValueError
             found[name] = data[end + 1 : at - 1].decode("utf-8")
     except ValueError:
-        raise EspalierError("damaged", "What this job was given as its secrets cannot be read.") from None
+        raise EspalierError("damaged", "Can't read this job's secrets: their format is unknown.") from None
     return found
 
 
@@ -58,6 +58,6 @@ def given_secrets() -> Optional[Dict[str, str]]:
         with open(path, "rb") as file:
             return load_secrets(file.read())
     except OSError as error:
-        message = f"The secrets of this job cannot be read any more: {error.strerror}."
-        hint = "Its run has ended, or this process runs as another user or in a container of its own."
+        message = f"Can't read this job's secrets any more: {error.strerror}."
+        hint = "Its run has ended, or this process runs as another user or in another container."
         raise EspalierError("secret_missing", message, hint) from error

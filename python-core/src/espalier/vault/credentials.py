@@ -17,7 +17,7 @@ _VALUE = rb"[^\s\"'<>]"
 
 
 class _Form(NamedTuple):
-    """One form. What is hidden of it is the first group of the pattern, and its end.
+    """One form. The hidden part is the first group of the pattern, and its end.
 
     Args:
         hints: Texts of which each occurrence has one: to find a text is many times faster than to find a form.

@@ -13,16 +13,17 @@ from typing import Any
 
 from espalier.adapters.homes import state_folder
 from espalier.base.errors import EspalierError
+from espalier.base.extras import require
 from espalier.base.paths import keyvault_key, temporary
 from espalier.base.records import make_private_folder, sync_folder, write_file
 
 _BYTES = 32
-_MOVED = "If the workspace was copied or moved here, copy that file from where the secrets were set, to the same name"
+_MOVED = "If the workspace was copied or moved, copy that file from the old place to the same path"
 _NONCE = 12
 
 
 def key_path(workspace_id: str) -> str:
-    """Where the key lies. Whoever has this file and the workspace has the secrets."""
+    """Where the key lies. This file and the workspace together give the secrets."""
     return keyvault_key(state_folder(), workspace_id)
 
 
@@ -41,10 +42,10 @@ def read_key(workspace_id: str) -> bytes:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
-        hint = f"{_MOVED}; else set the secrets again with set_secrets(), after deleting them."
-        raise _locked(path, "there is no such file", hint) from None
+        hint = f"{_MOVED}. Otherwise delete the secrets, and set them again with set_secrets()."
+        raise _locked(path, "the file doesn't exist", hint) from None
     except OSError as error:
-        raise _locked(path, f"it cannot be read: {error.strerror}", "It must be a file of your own.") from error
+        raise _locked(path, f"it can't be read: {error.strerror}", "It must be a file of your own.") from error
     try:
         _refuse_shared(path, os.fstat(fd))
         data = os.read(fd, 1024)
@@ -79,29 +80,29 @@ def make_key(workspace_id: str) -> bytes:
         sync_folder(folder)
     except OSError as error:
         hint = "Set ESPALIER_STATE_DIR to a folder that can be written."
-        raise _locked(path, f"it cannot be written: {error.strerror}", hint) from error
+        raise _locked(path, f"it can't be written: {error.strerror}", hint) from error
     return read_key(workspace_id)
 
 
 def anothers_key(workspace_id: str) -> EspalierError:
-    """The error that there is a key, but not the one that the secrets were kept with."""
-    return _locked(key_path(workspace_id), "it is not the key the secrets were kept with", f"{_MOVED}.")
+    """The error for a key that isn't the one that encrypted the secrets."""
+    return _locked(key_path(workspace_id), "it isn't the key that encrypted the secrets", f"{_MOVED}.")
 
 
 def _refuse_shared(path: str, found: os.stat_result) -> None:
     if not stat.S_ISREG(found.st_mode):
-        raise _locked(path, "it is no plain file", "Restore it from a backup.")
+        raise _locked(path, "it isn't a plain file", "Restore it from a backup.")
     if found.st_uid != os.geteuid():
         raise _locked(path, f"it belongs to user {found.st_uid}, not to you", f"{_MOVED}, and own it.")
     if stat.S_IMODE(found.st_mode) & 0o077:
         mode = f"{stat.S_IMODE(found.st_mode):04o}"
-        hint = f"If nobody else had it: chmod 600 {path}. Else also replace the secrets where they come from."
+        hint = f"If no other user read it: chmod 600 {path}. Otherwise also replace the secrets at their sources."
         raise _locked(path, f"its mode is {mode}, so that others may read or change it", hint)
 
 
 def _locked(path: str, why: str, hint: str) -> EspalierError:
     return EspalierError(
-        "keyvault_locked", f"The workspace's keyvault cannot be opened with its key {path}: {why}.", hint, path=path
+        "keyvault_locked", f"Can't open the workspace's keyvault with its key {path}: {why}.", hint, path=path
     )
 
 
@@ -113,10 +114,11 @@ class Sealer:
         workspace_id: The workspace's id.
 
     Raises:
-        EspalierError: `not_supported` without the package that does it.
+        EspalierError: `extra_missing`.
     """
 
     def __init__(self, key: bytes, workspace_id: str) -> None:
+        require("secrets")
         self._cipher = _aes_gcm(key)
         self._workspace_id = workspace_id
 
@@ -135,7 +137,7 @@ class Sealer:
             value: bytes = self._cipher.decrypt(data[:_NONCE], data[_NONCE:], self._bound_to(name))
             return value.decode("utf-8")
         except (InvalidTag, binascii.Error, ValueError):
-            message = f"The secret {name} in the workspace's keyvault is damaged, or was put there from elsewhere."
+            message = f"Can't decrypt the secret {name}: it is damaged, or comes from another workspace."
             raise EspalierError("damaged", message, "Set it again with set_secrets().") from None
 
     def _bound_to(self, name: str) -> bytes:
@@ -143,12 +145,6 @@ class Sealer:
 
 
 def _aes_gcm(key: bytes) -> Any:
-    try:
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-    except ImportError as error:
-        raise EspalierError(
-            "not_supported",
-            f"Secrets are kept encrypted by the Python package cryptography, which cannot be loaded: {error}.",
-            "Install it where this Python finds it: pip install cryptography; in R, install_espalier(force = TRUE).",
-        ) from error
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
     return AESGCM(key)

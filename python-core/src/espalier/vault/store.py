@@ -9,6 +9,7 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Seque
 from espalier.adapters import posix
 from espalier.adapters.file_locks import open_lock
 from espalier.base.errors import EspalierError
+from espalier.base.extras import require
 from espalier.base.names import check_name, is_name
 from espalier.base.os_errors import cannot_write
 from espalier.base.paths import FORMAT, WorkspacePaths, partial
@@ -38,15 +39,15 @@ class Vault:
     def _id(self) -> str:
         """The workspace's id. Raises EspalierError `workspace_missing`, `not_supported`."""
         if not hasattr(os, "geteuid"):  # whose a file is, and who may read it, is another matter there
-            message = f"Secrets cannot be kept on this system ({sys.platform}) yet."
+            message = f"Can't keep secrets on this system ({sys.platform}) yet."
             raise EspalierError("not_supported", message, "Set and use them on Linux or macOS.")
         try:
             workspace_id = str(read_record(self._paths.record, follow=True).get("id"))
         except FileNotFoundError:
-            message = f"There is no workspace at {self._paths.root}."
+            message = f"Can't find a workspace at {self._paths.root}."
             raise EspalierError("workspace_missing", message, "See workspace().") from None
         if not is_name(workspace_id):  # (the key's file is named by it, and a workspace may come from a stranger)
-            message = f"{self._paths.record} has the id {workspace_id!r:.80}, which can't be one."
+            message = f"Can't read {self._paths.record}: {workspace_id!r:.80} isn't an id."
             raise EspalierError("damaged", message, "Restore the file from a backup.", path=self._paths.record)
         return workspace_id
 
@@ -128,7 +129,7 @@ class Vault:
         except FileNotFoundError:
             return {"format": FORMAT, "store": _FILE, "key": None, "secrets": {}}
         except PermissionError as error:
-            message = f"{self._paths.keyvault} cannot be read: {error.strerror}."
+            message = f"Can't read {self._paths.keyvault}: {error.strerror}."
             raise EspalierError("keyvault_locked", message, "It is only for the user who set the secrets.") from error
         secrets = record.get("secrets")
         if record.get("store") not in (_FILE, _KEYRING) or not isinstance(secrets, dict):
@@ -139,8 +140,8 @@ class Vault:
 
     def _damaged(self) -> EspalierError:
         path = self._paths.keyvault
-        hint = "Restore it from a backup; or delete it, and set the secrets again."
-        return EspalierError("damaged", f"{path} is no record of a keyvault.", hint, path=path)
+        hint = "Restore it from a backup, or delete it and set the secrets again."
+        return EspalierError("damaged", f"Can't read {path}: it isn't a keyvault.", hint, path=path)
 
     def _sealer(self, record: Dict[str, Any], make: bool = False) -> Sealer:
         """What encrypts the values of a keyvault.
@@ -149,6 +150,7 @@ class Vault:
             record: The keyvault's record; gets the id of its key.
             make: Make a key where nothing was kept yet.
         """
+        require("secrets")  # (before a key is made)
         workspace_id = self._id()
         self._refuse_keyring(record)
         new = make and not record["secrets"]
@@ -196,8 +198,8 @@ def values_of(paths: WorkspacePaths, names: Sequence[str]) -> Dict[str, str]:
     found = Vault(paths).get(names)
     missing = [name for name, value in found.items() if value is None]
     if missing:
-        message = f"The keyvault of {paths.root} has no secret {', '.join(missing)}."
-        raise EspalierError("secret_missing", message, "Set it with set_secrets(); see list_secrets().")
+        message = f"Can't find the secret {', '.join(missing)} in the keyvault of {paths.root}."
+        raise EspalierError("secret_missing", message, "Set it with set_secrets(). list_secrets() lists the names.")
     return {name: value for name, value in found.items() if value is not None}
 
 
@@ -211,8 +213,8 @@ def refuse_missing(paths: WorkspacePaths, names: Sequence[str]) -> None:
         there = vault.names()
     missing = [name for name in checked_names(names) if name not in there]
     if missing:
-        message = f"The keyvault of {paths.root} has no secret {', '.join(missing)}."
-        raise EspalierError("secret_missing", message, "Set it with set_secrets(); see list_secrets().")
+        message = f"Can't find the secret {', '.join(missing)} in the keyvault of {paths.root}."
+        raise EspalierError("secret_missing", message, "Set it with set_secrets(). list_secrets() lists the names.")
 
 
 def secret_reader(paths: WorkspacePaths) -> Callable[[Secret], str]:
@@ -232,7 +234,7 @@ def checked_name(name: object) -> str:
 def checked_names(names: Sequence[str]) -> "list[str]":
     """Several of them, each once. Raises EspalierError `bad_name`, `bad_argument`."""
     if isinstance(names, str) or not isinstance(names, (list, tuple)):
-        raise EspalierError("bad_argument", "The names of secrets must be a list of strings.")
+        raise EspalierError("bad_argument", "Names of secrets must be a list of strings.")
     return list(dict.fromkeys(checked_name(name) for name in names))
 
 
@@ -253,14 +255,14 @@ def _checked_value(name: str, value: object) -> str:
     try:
         size = len(value.encode("utf-8"))
     except UnicodeEncodeError:
-        raise _bad(name, "is no valid UTF-8") from None
+        raise _bad(name, "isn't valid UTF-8") from None
     if len(value.strip()) < LEAST_CHARACTERS:
-        message = f"The secret {name} has less than {LEAST_CHARACTERS} characters."
-        raise EspalierError("bad_argument", message, "One so short could not be hidden in logs; take a longer one.")
+        message = f"Can't use the secret {name}: it has fewer than {LEAST_CHARACTERS} characters."
+        raise EspalierError("bad_argument", message, "A shorter one can't be hidden in logs.")
     if size > MOST_BYTES:
         raise _bad(name, f"has {size:,} bytes; at most {MOST_BYTES:,} are kept")
     return value
 
 
 def _bad(name: str, what: str) -> EspalierError:
-    return EspalierError("bad_argument", f"The secret {name} {what}.")
+    return EspalierError("bad_argument", f"Can't use the secret {name}: it {what}.")

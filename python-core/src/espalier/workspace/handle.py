@@ -63,12 +63,12 @@ class WorkspaceHandle:
         except (FileNotFoundError, NotADirectoryError):
             raise EspalierError(
                 "workspace_missing",
-                f"There is no workspace at {self._paths.root}.",
+                f"Can't find a workspace at {self._paths.root}.",
                 "Create it with workspace() or create_workspace(), or correct name and path.",
                 path=self._paths.root,
             ) from None
         if not isinstance(record.get("id"), str):
-            raise EspalierError("damaged", f"{self._paths.record} holds no id.", path=self._paths.record)
+            raise EspalierError("damaged", f"Can't read {self._paths.record}: it has no id.", path=self._paths.record)
         nudge()
         return str(record["id"])
 

@@ -133,7 +133,9 @@ def named_by(config: str) -> str:
         return os.path.normpath(os.path.join(os.path.dirname(config), where))
     except (ValueError, KeyError, TypeError) as error:
         raise EspalierError(
-            "damaged", f"{config} names no workspace: {error!r}.", "Write it anew with write_workspace_config()."
+            "damaged",
+            f"Can't read {config}: it names no workspace: {error!r}.",
+            "Write it again with write_workspace_config().",
         ) from error
 
 

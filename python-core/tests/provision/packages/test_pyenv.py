@@ -132,11 +132,10 @@ def test_uv_that_is_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ESPALIER_UV", "/no/uv")
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setattr("espalier.provision.packages.pyenv.sys.executable", "/nowhere/python")
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("espalier.provision.packages.pyenv.folder_of", lambda name: None)
     with pytest.raises(EspalierError) as caught:
         find_uv()
-    assert caught.value.code == "interpreter_missing"
-    assert "/no/uv" in caught.value.message
+    assert (caught.value.code, caught.value.fields) == ("extra_missing", {"extra": "packages"})
 
 
 def test_constraints_bind_what_is_resolved_and_add_nothing(cache: CachePaths, site: Any) -> None:

@@ -32,11 +32,11 @@ def facts_of(spec: JobSpec, places: Mapping[str, str], made: Mapping[str, Any]) 
         made: What was made ready for it (protocol.md, `.job/environment.json`).
 
     Raises:
-        EspalierError: `damaged`: a parameter of it is no value.
+        EspalierError: `damaged`: a parameter of it isn't a value.
     """
     for name, given in spec.params.items():
         if not all(map(is_cell, given if isinstance(given, list) else [given])):
-            message = f"The job's parameter {name!r:.100} is no value: {given!r:.100}."
+            message = f"Can't read the job's parameter {name!r:.100}: {given!r:.100} isn't a value."
             raise EspalierError("damaged", message, "Restore spec.json from a backup, or submit it again.")
     parameters = {name: parameter_texts(spec.entry_script, given) for name, given in spec.params.items()}
     return Facts(interpreters(spec.environment, made), places, parameters)
@@ -74,10 +74,12 @@ def _texts(part: Part, facts: Facts) -> List[str]:
     known = {INPUT: facts.inputs, INTERPRETER: facts.interpreters}.get(part.kind, {})
     if part.text in known:
         return [known[part.text]]
-    shown = f"The job's command has a word for the {part.kind:.40} {part.text!r:.100}"
+    shown = f"Can't replace the {part.kind:.40} {part.text!r:.100} in the job's command"
     if part.kind in (INPUT, INTERPRETER, PARAMETER):
-        raise EspalierError("damaged", f"{shown}, and the job has none of that name.", "Submit it again.")
-    raise EspalierError("not_supported", f"{shown}, which this version doesn't know.", "Install a newer espalier.")
+        raise EspalierError("damaged", f"{shown}: the job has none of that name.", "Submit it again.")
+    raise EspalierError(
+        "not_supported", f"{shown}: this version doesn't know that kind of word.", "Install a newer espalier."
+    )
 
 
 def shown_command(spec: JobSpec, words: Optional[Sequence[Word]] = None) -> List[str]:

@@ -68,7 +68,7 @@ class Cancel(Record):
 
     _is_lenient = True
     requested_at: str = ""
-    by: str = "somebody"
+    by: str = "a user"
     parent: Optional[str] = None
     format: int = FORMAT
 

@@ -75,23 +75,23 @@ def refuse_dangerous_mounts(config: ScriptRunConfig) -> List[str]:
 
 
 def refuse_engine(config: ScriptRunConfig) -> None:
-    """Refuse an engine that runs cannot use: nobody is asked, but a name server.
+    """Refuse an engine that runs cannot use: no server is asked, but a name server.
 
     Raises:
         EspalierError: `not_supported`: it is on another machine, where a run's folder is not, or not to be reached this
             way; `docker_unavailable`: its host is unknown.
     """
     place = address(engine_variables(config.session.variables))
-    hint = "Set DOCKER_HOST to the socket of an engine of this machine, unix:///path, or unset it for the usual one."
+    hint = "Set DOCKER_HOST to the socket of an engine of this machine, unix:///path, or unset it."
     if place.partition("://")[0] not in SCHEMES:
-        message = f"DOCKER_HOST is {place}; runs reach a Docker engine by unix:// and tcp:// only."
+        message = f"Can't reach the engine at DOCKER_HOST = {place}: runs use unix:// and tcp:// only."
         raise EspalierError("not_supported", message, hint, address=place)
     try:
         here = is_here(place)
     except EngineGone as error:
-        raise EspalierError("docker_unavailable", f"There is no Docker engine to be found: {error}.", hint) from error
+        raise EspalierError("docker_unavailable", f"Can't find a Docker engine: {error}.", hint) from error
     if not here:
-        message = f"The Docker engine at {place} is on another machine, where a container cannot see the run's folder."
+        message = f"Can't use the Docker engine at {place}: on another machine containers don't have the run's folder."
         raise EspalierError("not_supported", message, hint, address=place)
     _refuse_open_engine(config, place)
 

@@ -1,4 +1,4 @@
-"""What the engine is told of a job's container. Pure, but for a look at where links lead."""
+"""The engine's description of a job's container. Pure, but for a look at where links lead."""
 
 import os
 from typing import Any, Dict, List, Mapping, NamedTuple

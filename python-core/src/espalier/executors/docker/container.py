@@ -156,7 +156,7 @@ class Container:
             self._answer = self._engine.begin_create(self._box.name, self._config)
 
     def wait_until_created(self) -> None:
-        """Wait until the container is there. One of the same name is of an earlier attempt, and nobody's any more.
+        """Wait until the container is there. One of the same name is of an earlier attempt, which has ended.
 
         Raises:
             ImageGone: its image is not.
@@ -238,7 +238,7 @@ class Container:
         except (EngineError, EngineGone) as error:
             from espalier.adapters.docker_errors import engine_refused, not_reachable
 
-            what = "The container was to be created"
+            what = "Can't create the container"
             if isinstance(error, EngineGone):
                 raise not_reachable(self._engine.address, error, what + ".") from error
             if error.status == 404 and "image" in str(error).lower():
@@ -248,7 +248,7 @@ class Container:
 
 def true_outcome(run: RunPaths, outcome: Outcome) -> Outcome:
     """How the job in a container ended: as its supervisor did, unless that died before it had noted the end. Then
-    somebody looks for the container, and sees to its end."""
+    another process looks for the container, and ends it."""
     box = read_box(run)
     if box is None:
         return outcome
@@ -257,7 +257,7 @@ def true_outcome(run: RunPaths, outcome: Outcome) -> Outcome:
         box = read_box(run) or box
         warnings = list(outcome.warnings)
         if not box.removed:
-            warnings.append(f"The container {box.name} could not be removed: {box.engine_error or 'no answer'}.")
+            warnings.append(f"Can't remove the container {box.name}: {box.engine_error or 'no answer'}.")
         outcome = outcome._replace(warnings=warnings)
         if box.state == "ended":
             outcome = outcome._replace(exit_code=box.exit_code, signal=None)
@@ -267,7 +267,7 @@ def true_outcome(run: RunPaths, outcome: Outcome) -> Outcome:
 class Removal:
     """The removal of a container that has ended, by the engine, while the run's end is recorded.
 
-    Should all of us die meanwhile, whoever gives the run's place back has it removed (`runner/reconcile.py`).
+    Should all of us die meanwhile, the process that gives the run's place back removes it (`runner/reconcile.py`).
 
     Args:
         run: The run.
@@ -299,7 +299,7 @@ class Removal:
 
 
 def have_looked(run: RunPaths) -> None:
-    """Have a process of its own find the container and remove it."""
+    """Have a separate process find the container and remove it."""
     with logs_of(run, run.runner_log) as (said,):
         pid = posix.spawn_writing(helper_command(_LOOKER, run.root), helper_variables(), said)
     wait_for_child(pid, _LOOK_SECONDS)

@@ -37,7 +37,7 @@ def prepare_container(job: Job) -> "Launch":
     try:
         return _created(job, preparation.wait())
     except ImageGone as error:
-        hint = "Somebody removes images meanwhile; submit again."
+        hint = "Another process removes images at the same time. Submit again."
         raise EspalierError("image_missing", str(error), hint) from error
 
 

@@ -13,7 +13,7 @@ from espalier.base.errors import EspalierError
 from espalier.base.names import is_within
 
 _SHOWN = 3
-_HINT = "Mount the folders that the job needs, and none of them with that in it."
+_HINT = "Mount only folders that the job needs, without that in them."
 
 
 def refuse_dangerous(paths: Sequence[str], variables: Mapping[str, str]) -> List[str]:
@@ -65,9 +65,9 @@ def _refuse_system(path: str, place: str, variables: Mapping[str, str]) -> None:
     for folder in (*SYSTEM_FOLDERS, *([os.path.realpath(runtime)] if os.path.isabs(runtime) else [])):
         if any(one == "/" or is_within(one, folder) for one in (path, place)):
             shown = place if place == "/" else folder
-            raise _refused(path, f"a container is not given {shown}", "Mount only the folders that the job needs.")
+            raise _refused(path, f"a container doesn't get {shown}", "Mount only the folders that the job needs.")
         if any(is_within(folder, one) for one in (path, place)):
-            raise _refused(path, f"it holds {folder}, which a container is not given", _HINT)
+            raise _refused(path, f"it holds {folder}, which a container doesn't get", _HINT)
 
 
 def _refuse_special(path: str, place: str, sockets: Found) -> None:
@@ -78,7 +78,7 @@ def _refuse_special(path: str, place: str, sockets: Found) -> None:
     if stat.S_ISSOCK(found.st_mode):
         is_engine = (found.st_dev, found.st_ino) in sockets.engines.values()
         whose = "the socket of a container engine" if is_engine else "a socket"
-        why = f"it is {whose}, by which the job would have a program outside of its container act for it"
+        why = f"it is {whose}, through which the job could control a program outside its container"
         raise _refused(path, why, "Give the job what it needs as files, or by the network.")
     if stat.S_ISCHR(found.st_mode) or stat.S_ISBLK(found.st_mode):
         raise _refused(path, "it is a device", "Give the job what it needs as files.")
@@ -88,7 +88,7 @@ def _refuse_engine_below(path: str, place: str, sockets: Found) -> None:
     below: Optional[str] = next((one for one in sorted(sockets.engines) if is_within(one, place)), None)
     below = below or hard_link_below(place, sockets.engines)
     if below is not None:
-        why = f"it holds {below}, the socket of a container engine, by which the job would rule this machine"
+        why = f"it holds {below}, the socket of a container engine, through which the job could control this machine"
         raise _refused(path, why, _HINT)
 
 

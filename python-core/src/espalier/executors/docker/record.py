@@ -25,7 +25,7 @@ class Box(Record):
         name: Its name.
         id: Its id; empty while there is none.
         masked: Whether what it prints is masked on its way to the log.
-        state: `created`, `running`, `ended` by itself, or `stopped` because its runner or
+        state: `created`, `running`, `ended`, or `stopped` because its runner or
             its supervisor had died.
         pid: Its first process, as the engine's host knows it; 0 if that is not known.
         log_start: Bytes of the run's log that are not its own but of earlier attempts.
@@ -88,7 +88,7 @@ def hint_for(run: RunPaths, box: Box) -> str:
 def cause_of(box: Box) -> Optional[Tuple[str, str]]:
     """Code and message of what ended a job that failed; None where the job has to say itself why it failed."""
     if box.start_error:
-        return "start_failed", f"The container could not be started: {box.start_error}."
+        return "start_failed", f"Can't start the container: {box.start_error}."
     if box.oom_killed:
         return "job_out_of_memory", "The job took more memory than it was given, and was killed (exit status 137)."
     if box.engine_error and box.exit_code != 0:

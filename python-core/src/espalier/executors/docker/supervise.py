@@ -278,7 +278,7 @@ class _Job:
         return code
 
     def remove(self) -> None:
-        """Remove it. What is not removed is found by its label."""
+        """Remove it. A container that is left is found by its label."""
         try:
             self._engine.remove(self.box.id or self.box.name)
             self._note(removed=True)

@@ -58,13 +58,15 @@ def read_dockerfile(root: str, dockerfile: str) -> str:
         EspalierError: `source_missing`, `script_missing`.
     """
     if not os.path.isdir(root):
-        raise EspalierError("source_missing", f"The build context {root} is no folder.", "Correct its path.", path=root)
+        raise EspalierError(
+            "source_missing", f"Can't use the build context {root}: it isn't a folder.", "Correct its path.", path=root
+        )
     try:
         with open(os.path.join(root, dockerfile), encoding="utf-8") as file:
             return file.read()
     except (OSError, ValueError) as error:
         raise EspalierError(
-            "script_missing", f"The build context {root} has no readable file {dockerfile}: {error}.",
+            "script_missing", f"Can't read {dockerfile} in the build context {root}: {error}.",
             "Name its Dockerfile.", path=root,
         ) from error  # fmt: skip
 
@@ -91,7 +93,7 @@ def _add(tar: tarfile.TarFile, name: str, path: str) -> None:
                 tar.addfile(_member(name, os.fstat(file.fileno()).st_size, mode), file)
     except OSError as error:
         raise EspalierError(
-            "source_unreadable", f"The build context's file {path} cannot be read: {error.strerror or error}.",
+            "source_unreadable", f"Can't read {path} of the build context: {error.strerror or error}.",
             "Make it readable, or leave it out by .dockerignore.", path=path,
         ) from error  # fmt: skip
 

@@ -78,7 +78,7 @@ def resolve_base(
 
 
 def known_base(paths: WorkspacePaths, name: str, platform: Optional[str] = None) -> Optional[Base]:
-    """What an image's name stands for, as far as the workspace knows: nobody is asked. See `resolve_base`."""
+    """What an image's name stands for, as far as the workspace knows: no server is asked. See `resolve_base`."""
     repository, _, digest = name.partition("@")
     return Base(name, digest, not repository) if digest else _known(paths.base_image(_hex(name, platform)), name)
 
@@ -138,8 +138,8 @@ def _from_registry(name: str, login: GetLogin, needed: bool = False) -> Optional
         if error.code in ("image_missing", "registry_failed") and error.fields.get("cause") != "credentials":
             raise EspalierError(
                 "image_missing",
-                f"The base image {name} is not in the Docker engine, nor does its registry give it. {error.message}",
-                "Correct its name; build or pull it; or give its registry and how to log in there.",
+                f"Can't find the base image {name} in the Docker engine or its registry. {error.message}",
+                "Correct its name, build or pull it, or give its registry and login.",
                 image=name,
             ) from error
         raise

@@ -77,7 +77,7 @@ def ensure(
         say: Takes a line of status: which step it is in.
         refresh: Ask the registries of the base images again what their names stand for.
         push: Whether the workspace's registry must have it afterwards; None: it is pushed there when it was built or
-            came from the shared one, and a registry that fails is only told of. False: it is not pushed.
+            came from the shared one, and a registry that fails is only logged. False: it is not pushed.
 
     Raises:
         EspalierError: `docker_unavailable`, `docker_failed`, `image_missing` (a base image), `build_failed`,
@@ -258,8 +258,8 @@ def _push_missing(
     remotes = _of_workspace(paths)
     if not remotes:
         raise EspalierError(
-            "registry_failed", "The image cannot be pushed: the workspace has no registry.",
-            "Name one by set_image_registry().",
+            "registry_failed", "Can't push the image: the workspace has no registry.",
+            "Set one with set_image_registry().",
         )
     for remote in remotes:
         known = (read_image(paths, want.key) or {}).get("registries", {}).get(remote.address)

@@ -104,7 +104,7 @@ class _Names:
         if not image or image.endswith(":"):
             raise EspalierError(
                 "environment_invalid",
-                f"The Dockerfile has FROM {written}, and no ARG before its first FROM gives that a value.",
+                f"Can't read the Dockerfile's FROM {written}: no ARG before the first FROM gives it a value.",
                 "Give it a default, as in ARG BASE=debian:12, or write the image's name.",
             )
         if image.lower() in self._stages:

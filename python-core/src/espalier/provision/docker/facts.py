@@ -89,7 +89,7 @@ def _asked(builder: Builder, key: str, image: str, platform: Optional[str]) -> F
     _, begun, text = "".join(said).partition("system ")
     if ended.status != 0 or not begun:
         builder.log.hear("".join(said))
-        raise failed(builder, "What the base image has cannot be told: no shell, Python or R of it runs", ended)
+        raise failed(builder, "Can't inspect the base image: no shell, Python or R of it runs", ended)
     found = _parsed(_machine(image), text)
     _add(builder, key, {"facts": asdict(found)})
     return found

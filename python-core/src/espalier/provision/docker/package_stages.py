@@ -197,7 +197,7 @@ class _Python:
     def _step(self, image: str, commands: Sequence[str], mounts: Sequence[Mount]) -> str:
         return _install(
             self._builder, self._wanted, "python", self._wanted.python, image, self._folder, self._variables, commands,
-            mounts, self._added, "The Python packages could not be installed",
+            mounts, self._added, "Can't install the Python packages",
         )  # fmt: skip
 
 
@@ -207,7 +207,7 @@ def build_r(builder: Builder, wanted: Wanted, image: str, facts: Facts, lock: Op
     if facts.r is None:
         names = ", ".join(wanted.bases) or "of the environment"
         raise EspalierError(
-            "build_failed", f"R packages are asked for, and the base image {names} has no Rscript.",
+            "build_failed", f"Can't install R packages: the base image {names} has no Rscript.",
             "Use a base image with R, such as rocker/r-ver, or install R by Docker steps or apt_packages.",
         )  # fmt: skip
     if lock is None:
@@ -234,7 +234,7 @@ def build_r(builder: Builder, wanted: Wanted, image: str, facts: Facts, lock: Op
         result = _install(
             builder, wanted, "r", wanted.key, image, folder, dict(proxies()), commands, mounts,
             lambda: {"R_LIBS": _joined(LIBRARY, _variable_of(image, "R_LIBS"))},
-            "The R packages could not be installed",
+            "Can't install the R packages",
         )  # fmt: skip
     note_lock(builder, wanted.key, lock_record(lock))
     return result
@@ -269,7 +269,7 @@ def _hear(builder: Builder) -> Callable[[str], None]:
 
 
 def _variables(builder: Builder, wanted: Wanted) -> Tuple[Dict[str, str], List[Mount]]:
-    """What uv is told inside of a container, credentials among it, and what it reads there."""
+    """Options of uv inside a container, credentials among it, and what it reads there."""
     authorities = trusted(wanted.environment, builder.cache)
     said = uv_variables(wanted.environment, builder.cache, builder.secrets, authorities)
     found = {
@@ -291,13 +291,13 @@ def _conda_prefix(builder: Builder, wanted: Wanted, lock: Lock, folder: str) -> 
     variables = without_secrets(take_credentials(own)[0])
     asked = install_request(lock.conda, builder.cache, prefix, PYTHON)
     with open(log, "w+b") as output:
-        status = run_tool(asked, variables, output.fileno(), tell=builder.log.line)
+        status = run_tool(asked, variables, output.fileno())
         output.seek(0)
         builder.log.hear(output.read().decode("utf-8", "replace"))
     if status != 0:
         raise EspalierError(
-            "build_failed", "The conda packages could not be installed.",
-            "The log says why: environment_build_log().", log=builder.log.path,
+            "build_failed", "Can't install the conda packages.",
+            "get_build_log() shows the log.", log=builder.log.path,
         )  # fmt: skip
     return prefix
 

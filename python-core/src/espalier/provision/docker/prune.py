@@ -159,7 +159,7 @@ def remove_litter(cache: CachePaths, found: Iterable[Litter]) -> Set[str]:
     clean_up(cache)
     litter = list(found)
     for done, item in enumerate(litter):
-        report("Removing what nobody needs", done, len(litter))
+        report("Removing unused images", done, len(litter))
         if item.what == "private environment":
             removed = remove_private(cache, os.path.basename(item.name))
         elif item.what == "container":

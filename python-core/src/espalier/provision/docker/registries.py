@@ -56,8 +56,8 @@ class Remote:
         object.__setattr__(self, "address", bare.rstrip("/"))
         if not _ADDRESS.fullmatch(self.address):
             raise EspalierError(
-                "bad_argument", f"{self.address[:80]!r} is no address of a registry of images.",
-                "Such as localhost:5000 or ghcr.io/team.",
+                "bad_argument", f"Can't use {self.address[:80]!r} as the address of an image registry.",
+                "Examples: localhost:5000, ghcr.io/team.",
             )  # fmt: skip
         # (the definition's own rules for the rest)
         Registry(None, self.username, self.password)
@@ -73,7 +73,7 @@ class Remote:
 
 
 def login_of(registry: Optional[Registry], secrets: Secrets) -> Optional[Login]:
-    """How to log in to a registry; None where nothing is said about it."""
+    """How to log in to a registry; None where it isn't stated."""
     if registry is None or registry.username is None or registry.password is None:
         return None
     return Login(registry.username, secrets(registry.password))

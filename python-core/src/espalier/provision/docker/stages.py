@@ -1,4 +1,4 @@
-"""The stages of an image: each is an image of its own, named by its key, found again, and made by one process at a
+"""The stages of an image: each is a separate image, named by its key, found again, and made by one process at a
 time."""
 
 import contextlib
@@ -33,18 +33,18 @@ _CONTAINER = re.compile(r"[0-9a-f]{12,64}")
 _APT = [
     (
         re.compile(r"^E: (?:Unable to locate package (\S+)|Package '(\S+)' has no installation)", re.M),
-        "There is no Debian package {0} for the base image.",
-        "Correct its name in apt_packages; packages.debian.org tells which release has what.",
+        "The base image's Debian has no package {0}.",
+        "Correct its name in apt_packages; packages.debian.org lists the packages of each release.",
     ),
     (
         re.compile(r"^E: Failed to fetch (\S+)|Temporary failure resolving '(\S+)'|Could not resolve '(\S+)'", re.M),
-        "{0} cannot be reached from within a build.",
+        "The build can't reach {0}.",
         "Behind a proxy, set http_proxy and https_proxy before building; ESPALIER_BUILD_NETWORK=host lets a build use "
         "the network as this machine does.",
     ),
     (
         re.compile(r"apt-get: (?:command )?not found"),
-        "The base image has no apt-get, so it takes no Debian packages.",
+        "The base image has no apt-get, so Debian packages can't be installed.",
         "Use a base image of Debian or Ubuntu, or install them by a Docker step.",
     ),
     (
@@ -85,8 +85,8 @@ class Builder:
 
 
 def owner(cache: CachePaths) -> str:
-    """Who builds: this user on this host, with these locks, which lie in the cache: where another's are held cannot be
-    told, and another's leftovers are not ours to remove."""
+    """Who builds: this user on this host, with these locks, which lie in the cache: whether another's are held is
+    unknown, and another's leftovers are not ours to remove."""
     return f"{posix.user_name()}@{posix.host_name()}:{os.path.realpath(cache.builds)}"
 
 
@@ -188,7 +188,7 @@ def build_error(builder: Builder, message: str, dockerfile: str = "", **fields: 
     last = (f"  | {line}" for line in last_lines(builder.log.tail))
     text = "\n".join([f"{message} {cause.reason}".strip(), *last])
     more = hints_of("\n".join(builder.log.tail), dockerfile, build_network() or "", proxies())
-    hint = " ".join(filter(None, (cause.hint, more, "The whole log: environment_build_log().")))
+    hint = " ".join(filter(None, (cause.hint, more, "The whole log: get_build_log().")))
     named = {"package": cause.package, "missing": cause.missing, "apt": list(cause.apt)}
     return EspalierError("build_failed", text, hint, log=builder.log.path, **named, **fields)
 
@@ -237,8 +237,8 @@ def _left_out(path: str) -> Cause:
         return Cause(missing=path, reason=reason, hint=hint)
     reason = f"{reason} espalier leaves it out because it may hold secrets (rule {rule})."
     hint = (
-        "An image keeps what is copied into it, for all who have the image. Give secrets to jobs by `secrets`; to copy "
-        f"the file all the same, write !/{path} in .espalierignore of the context."
+        "Everyone with the image can read its files. Give secrets to jobs with `secrets`. "
+        f"To copy the file all the same, write !/{path} in .espalierignore of the context."
     )
     return Cause(missing=path, reason=reason, hint=hint)
 

@@ -93,7 +93,7 @@ def _build(builder: Builder, wanted: Wanted, what: str, context: BinaryIO, docke
         if not isinstance(error, EspalierError) or not _is_of_dockerfile(error):
             raise
         builder.log.line(str(error.fields.get("said", error.message)))
-        message = f"The system stage could not be built: {steps.title or 'its Dockerfile'} failed."
+        message = f"Can't build the system stage: {steps.title or 'its Dockerfile'} failed."
         still_there()  # (an engine that is being stopped ends the steps first)
         raise build_error(builder, message, text, step=steps.title) from error
 
@@ -143,5 +143,5 @@ def _references(wanted: Wanted) -> Dict[str, str]:
 
 
 def _marked(text: str) -> str:
-    """The Dockerfile with a label from its first step on, by which what a crash leaves can be told."""
+    """The Dockerfile with a label from its first step on, by which what a crash leaves can be recognised."""
     return with_line_after_from(text, _UNFINISHED)

@@ -1,5 +1,5 @@
 """From an environment to what is wanted: the base images it begins with, and the keys of its stages. Cheap, and asks
-nobody but the first time."""
+no server but the first time."""
 
 import contextlib
 import os

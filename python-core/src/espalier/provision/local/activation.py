@@ -66,7 +66,7 @@ def interpreters(environment: Environment, session: Session) -> Tuple[Optional[s
 def _program(field_name: str, program: str) -> str:
     found = shutil.which(os.path.expanduser(program))
     if found is None:
-        message = f"The environment's {field_name}, {program}, is no program on this machine."
+        message = f"Can't find {program}, the environment's {field_name}, on this machine."
         raise EspalierError("interpreter_missing", message, "Install it, or leave that field out.", path=program)
     return os.path.abspath(found)
 

@@ -51,7 +51,7 @@ class Build:
         """Build it.
 
         Args:
-            output: Where everything is said.
+            output: Where output goes.
             held: The descriptor of the lock, which all programs inherit.
             meanwhile: Called again and again.
 
@@ -102,7 +102,7 @@ class Build:
         if side.conda is not None:
             self._say(f"Installing {len(lock.conda)} conda packages")
             asked = install_request(lock.conda, self.cache, self.paths.python)
-            self._checked(run_tool(asked, variables, self._output.fileno(), [self._held], self._meanwhile, self._say))
+            self._checked(run_tool(asked, variables, self._output.fileno(), [self._held], self._meanwhile))
             self._activated = activate(self.paths.python, variables)
         else:
             here = sys.executable if lock.python_version in (None, own_version()) else lock.python_version
@@ -120,7 +120,7 @@ class Build:
         rscript, lock = self.session.rscript, self.lock
         assert lock is not None
         if rscript is None:
-            raise EspalierError("interpreter_missing", "There is no R here to install R packages with.", "Install R.")
+            raise EspalierError("interpreter_missing", "Can't install R packages: this machine has no R.", "Install R.")
         certificate = self.environment.docker.ca_certificate if self.environment.docker else None
         sources = fetch_sources(self.cache, lock.r, self.secrets, self._say, certificate)
         make_folders(self.paths.library)
@@ -146,7 +146,7 @@ class Build:
         said = tail_of(self._output.name)
         cause = find_cause(said)
         last = "\n".join(last_lines(said.split("\n")))
-        message = f"The environment {self.environment.name} could not be built. {cause.reason}".strip()
+        message = f"Can't build the environment {self.environment.name}. {cause.reason}".strip()
         raise EspalierError(
             "build_failed",
             message,

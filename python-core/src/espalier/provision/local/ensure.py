@@ -131,5 +131,5 @@ def _build(cache: CachePaths, hex_key: str, build: Build, log: Optional[str]) ->
 
 
 def _of_disk(error: OSError) -> EspalierError:
-    message = f"The private environment could not be built: {error}."
-    return EspalierError("build_failed", message, "Make room on the disk, or see to what is said, and try again.")
+    message = f"Can't build the private environment: {error}."
+    return EspalierError("build_failed", message, "Free space on the disk or fix the cause, and try again.")

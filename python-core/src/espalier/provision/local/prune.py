@@ -85,7 +85,7 @@ def remove_private(cache: CachePaths, hex_key: str) -> bool:
         EspalierError: `bad_argument`, that isn't a key.
     """
     if not is_digest(hex_key):
-        raise EspalierError("bad_argument", f"{hex_key!r} is no key of a private environment.")
+        raise EspalierError("bad_argument", f"Can't use {hex_key!r} as the key of a private environment.")
     lock, folder = cache.build_lock(hex_key), cache.private_environment(hex_key)
     if not os.path.lexists(folder) or posix.is_locked(lock):
         return False
@@ -118,7 +118,7 @@ def clean_up(cache: CachePaths) -> None:
 
 
 def _is_old(path: str) -> bool:
-    """Whether nobody can still be at it: a package takes hours at most."""
+    """Whether no process can still be at it: a package takes hours at most."""
     try:
         return time.time() - os.stat(path).st_mtime > 86400
     except OSError:

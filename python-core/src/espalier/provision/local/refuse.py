@@ -12,14 +12,14 @@ def refuse_without_docker(environment: Environment, r_version: Optional[str]) ->
 
     Args:
         environment: The definition.
-        r_version: The R that there is, `4.2.2`.
+        r_version: The available R, `4.2.2`.
 
     Raises:
         EspalierError: `needs_docker`, with a sentence for each reason.
     """
     reasons = reasons_for_docker(environment, r_version)
     if reasons:
-        message = f"The environment {environment.name} cannot be had without Docker. " + " ".join(reasons)
+        message = f"Can't create the environment {environment.name} without Docker. " + " ".join(reasons)
         hint = 'Run the job in a container, compute_target = "docker", or leave that out of the environment.'
         raise EspalierError("needs_docker", message, hint, environment=environment.name, reasons=reasons)
 
@@ -44,7 +44,7 @@ def reasons_for_docker(environment: Environment, r_version: Optional[str]) -> Li
     wanted = environment.r.version if environment.r else None
     if wanted is not None:
         if r_version is None:
-            reasons.append(f"It asks for R {wanted}, and there is no R here.")
+            reasons.append(f"It asks for R {wanted}, and this machine has no R.")
         elif r_version.split(".")[: wanted.count(".") + 1] != wanted.split("."):
-            reasons.append(f"It asks for R {wanted}, and here is R {r_version}.")
+            reasons.append(f"It asks for R {wanted}, and this machine has R {r_version}.")
     return reasons

@@ -132,7 +132,7 @@ class BuildLog:
             file.close()
 
     def hear(self, piece: str) -> None:
-        """Take what was said, in pieces of any length."""
+        """Take output, in pieces of any length."""
         if self._known != len(self._hidden):
             self._flush()
         self._take(_decoded(self._masker.feed(piece.encode("utf-8", "surrogateescape"))))

@@ -1,4 +1,4 @@
-"""Why a build failed, read from what it said: which package, and what the system lacks."""
+"""Why a build failed, read from its output: which package, and what the system lacks."""
 
 import re
 from dataclasses import dataclass
@@ -106,7 +106,7 @@ def find_cause(output: str) -> Cause:
     """Read from a build's output why it failed; without a reason where that is not known.
 
     Args:
-        output: The end of what it said, of which a hundred thousand characters are read.
+        output: The end of its output, of which a hundred thousand characters are read.
     """
     text = output[-100_000:]
     package = _package(text)
@@ -149,27 +149,27 @@ def _cause(kind: str, match: "re.Match[str]", package: Optional[str]) -> Optiona
         hint = "Ask for another R (r_version), an older version of the package, or a snapshot_date."
         return Cause(what, f"{what} does not work with this version of R.", hint=hint)
     if kind == "r_dependency":
-        return Cause(package, f"{name} needs the R package {what}, which is not there.")
+        return Cause(package, f"{name} needs the R package {what}, which is missing.")
     if kind == "pip_missing":
-        reason = f"No index that was asked has the Python package {what}."
+        reason = f"No index has the Python package {what}."
         return Cause(what, reason, hint="Check its name and version.")
     if kind == "pip_unsolvable":
         reason = "The versions of the Python packages contradict each other."
-        return Cause(package, reason, hint="Change what is asked for.")
+        return Cause(package, reason, hint="Ask for other versions.")
     if kind == "hash":
-        reason = "A Python package is not what its hash says."
+        reason = "A Python package doesn't match its hash."
         return Cause(what or package, reason, hint="Do not install it; look into it.")
     if kind == "no_python":
         hint = "Install it, ask for a version that is here, or use Docker."
         return Cause(None, f"{what or 'That Python'} is not on this machine.", hint=hint)
     if kind == "memory":
-        return Cause(package, f"{name} failed because the memory was used up.", hint="Build it where there is more.")
+        return Cause(package, f"{name} ran out of memory.", hint="Build it on a machine with more memory.")
     hint = "Check the network, and try again."
     return Cause(package, f"{name} failed because the network did not answer.", hint=hint)
 
 
 def _lacks(package: Optional[str], missing: str, apt: Optional[str]) -> Cause:
-    reason = f"{package or 'A package'} needs {missing}, which the system does not have."
+    reason = f"{package or 'A package'} needs {missing}, which the system doesn't have."
     if apt is None:
         hint = "Find the Debian package that has it, and put that into apt_packages."
         return Cause(package, reason, missing, (), hint)

@@ -1,11 +1,8 @@
 """Conda environments by py-rattler, without conda: their exact packages, how these are installed, what they set."""
 
-import contextlib
 import json
 import os
 import re
-import shlex
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -14,18 +11,15 @@ from urllib.parse import urlsplit
 
 from espalier.base.cache_paths import CachePaths
 from espalier.base.errors import EspalierError
+from espalier.base.extras import folder_of, require
 from espalier.base.paths import is_digest
 from espalier.base.records import make_folders
 from espalier.environment.definition import Conda, PythonSide
-from espalier.provision.packages.pyenv import find_uv
 from espalier.provision.packages.sources import Tell, silent
 from espalier.provision.packages.tools import run
-from espalier.vault.credentials import mask_credentials
 
 _TOOL = os.path.join(os.path.dirname(os.path.abspath(__file__)), "conda_tool.py")
 _FILE = re.compile(r"(?P<name>[A-Za-z0-9_.-]+)-(?P<version>[^-/]+)-(?P<build>[^-/]+)\.(?:tar\.bz2|conda)")
-_NOT_THERE = 3
-RATTLER = "py-rattler>=0.10"
 # What a shell sets by itself, and what we set otherwise.
 _NOT_OURS = ("PATH", "PWD", "OLDPWD", "SHLVL", "_", "PS1", "CONDA_PREFIX", "HOSTNAME")
 _ACTIVATION_SECONDS = 60
@@ -75,7 +69,7 @@ def lock_conda(
         tell: Called with a line for each thing that may take time.
 
     Raises:
-        EspalierError: `lock_failed`, `not_supported`.
+        EspalierError: `lock_failed`, `extra_missing`.
     """
     conda = side.conda or Conda()
     tell("Resolving conda packages")
@@ -85,65 +79,35 @@ def lock_conda(
     }  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="espalier-lock-") as folder, tempfile.TemporaryFile() as log:
         answer = os.path.join(folder, "answer")
-        status = run_tool({**asked, "answer": answer}, env, log.fileno(), tell=tell)
+        status = run_tool({**asked, "answer": answer}, env, log.fileno())
         log.seek(0)
         said = log.read().decode("utf-8", "replace").strip()
         if status != 0:
-            message = f"The conda packages cannot be resolved:\n{said[-4000:]}"
-            raise EspalierError("lock_failed", message, "Change what is asked for, or the channels.")
+            message = f"Can't resolve the conda packages:\n{said[-4000:]}"
+            raise EspalierError("lock_failed", message, "Ask for other packages, or change the channels.")
         with open(answer, encoding="utf-8") as file:
             records = json.load(file)
     for record in records:
         if not _FILE.fullmatch(os.path.basename(urlsplit(record["url"]).path)) or not record["sha256"]:
-            raise EspalierError("lock_failed", f"The channel's record of {record['url']} is damaged.")
+            raise EspalierError("lock_failed", f"Can't read the channel's record of {record['url']}: it's damaged.")
     python = next((record["version"] for record in records if record["name"] == "python"), None)
     return CondaLock([f"{record['url']}#sha256={record['sha256']}" for record in records], python)
 
 
 def run_tool(
     asked: Dict[str, Any], env: Mapping[str, str], output: int, keep: Sequence[int] = (),
-    meanwhile: Callable[[], None] = lambda: None, tell: Tell = silent,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> int:
-    """Have py-rattler do something; returns its exit status. It is installed when it is first needed.
+    """Have py-rattler do something; returns its exit status.
 
     Raises:
-        EspalierError: `not_supported`, py-rattler is neither there nor can it be installed.
+        EspalierError: `extra_missing`.
     """
+    require("conda")
     make_folders(asked["cache"])
     # (isolated, so that neither what lies beside the tool nor in the working directory is imported)
-    folder = _own_rattler(asked["cache"])
-    command = [sys.executable, "-I", _TOOL, folder]
-    status = run(command, env, output, keep, json.dumps(asked), meanwhile)
-    if status == _NOT_THERE:
-        tell("Installing py-rattler (80 MB), which packages of conda channels need. This is done once.")
-        _install_rattler(folder, keep, meanwhile)
-        status = run(command, env, output, keep, json.dumps(asked), meanwhile)
-    return status
-
-
-def _own_rattler(cache: str) -> str:
-    """Where py-rattler lies that was installed for espalier's Python; what that has itself comes first."""
-    return os.path.join(os.path.dirname(cache), f"rattler-{sys.version_info[0]}.{sys.version_info[1]}")
-
-
-def _install_rattler(folder: str, keep: Sequence[int], meanwhile: Callable[[], None]) -> None:
-    command = [find_uv(), "pip", "install", "--python", sys.executable, "--no-progress", "--target"]
-    aside = tempfile.mkdtemp(prefix=".rattler-", dir=os.path.dirname(folder))
-    try:
-        with tempfile.TemporaryFile() as log:
-            status = run([*command, aside, RATTLER], dict(os.environ), log.fileno(), keep, meanwhile=meanwhile)
-            log.seek(0)
-            said = mask_credentials(log.read()).decode("utf-8", "replace").strip()
-        if status == 0:
-            with contextlib.suppress(OSError):  # (another process was faster)
-                os.rename(aside, folder)
-            return
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-    raise EspalierError(
-        "not_supported", f"Packages of conda channels need py-rattler, which can't be installed:\n{said[-800:]}",
-        f"Once the index can be reached, try again, or run: {shlex.join([*command, folder, RATTLER])}",
-    )  # fmt: skip
+    command = [sys.executable, "-I", _TOOL, folder_of("rattler") or ""]
+    return run(command, env, output, keep, json.dumps(asked), meanwhile)
 
 
 def install_request(urls: Sequence[str], cache: CachePaths, prefix: str, as_if: Optional[str] = None) -> Dict[str, Any]:
@@ -165,7 +129,7 @@ def install_request(urls: Sequence[str], cache: CachePaths, prefix: str, as_if: 
         channel, _, subdir = folder.rpartition("/")
         match = _FILE.fullmatch(file)
         if match is None or not channel or not is_digest(digest):
-            raise EspalierError("environment_damaged", f"{locked!r} is no address of a conda package.")
+            raise EspalierError("environment_damaged", f"Can't use {locked!r} as the address of a conda package.")
         spec = f"{match['name']} =={match['version']} {match['build']}"
         packages.append({"url": url, "sha256": digest, "channel": channel, "subdir": subdir, "spec": spec})
     return {"do": "install", "packages": packages, "cache": cache.conda, "prefix": prefix, "as_if": as_if}

@@ -1,4 +1,4 @@
-"""What py-rattler does, as a program of its own, so that it can be ended and its memory is given back.
+"""What py-rattler does, as a separate program, so that it can be ended and its memory is given back.
 
     python conda_tool.py FOLDER < {"do": "solve" | "install", ...}
 
@@ -62,8 +62,6 @@ def main(folder: str) -> int:
     asked = json.load(sys.stdin)
     try:
         answer = asyncio.run({"solve": solve, "install": install}[asked["do"]](asked))
-    except ImportError:
-        return 3
     except Exception as error:
         print(str(error), file=sys.stderr)
         return 1

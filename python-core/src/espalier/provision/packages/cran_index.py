@@ -123,7 +123,7 @@ def bioconductor_repositories(side: RSide, r_version: Optional[str]) -> List[str
         return chosen
     release = _BIOCONDUCTOR.get(".".join((r_version or "").split(".")[:2]))
     if release is None:
-        message = f"Which Bioconductor belongs to R {r_version or '(of an unknown version)'} is not known here."
+        message = f"Can't tell which Bioconductor belongs to R {r_version or '(of an unknown version)'}."
         raise EspalierError("lock_failed", message, "Give its address in `repositories`, named BioCsoft.")
     home = f"{DATED}/{side.snapshot_date}" if side.snapshot_date else "https://bioconductor.org"
     return [f"{home}/packages/{release}/{part}" for part in _BIOCONDUCTOR_PARTS]
@@ -167,7 +167,7 @@ def read_index(cache: CachePaths, url: str, origin: str = "cran", certificate: O
             replace_file(stored, data, cache.indexes)
             replace_record(about, {"format": 1, "name": name, "etag": etag, "size": len(data)}, cache.indexes)
         return Index(url, _text(data, address), origin)
-    message = f"There is no repository of R packages at {without_credentials(url)}: it has no src/contrib/PACKAGES."
+    message = f"Can't find an R repository at {without_credentials(url)}: it has no src/contrib/PACKAGES."
     raise EspalierError("lock_failed", message, "Check the address in `repositories`.", url=without_credentials(url))
 
 
@@ -183,9 +183,11 @@ def _text(data: bytes, address: str) -> str:
             with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
                 data = file.read(_LARGEST + 1)
         except (OSError, EOFError, zlib.error) as error:
-            raise EspalierError("lock_failed", f"{without_credentials(address)} is damaged: {error}.") from None
+            raise EspalierError(
+                "lock_failed", f"Can't read {without_credentials(address)}: it's damaged: {error}."
+            ) from None
     if len(data) > _LARGEST:
-        raise EspalierError("lock_failed", f"{without_credentials(address)} is unreasonably large.")
+        raise EspalierError("lock_failed", f"Can't read {without_credentials(address)}: it's unreasonably large.")
     return data.decode("utf-8", "replace")
 
 
@@ -210,16 +212,16 @@ def not_found(
     fitting = [entry for entry in available if wanted.met_by(entry.version)]
     if fitting:
         needs = next(str(need) for need in fitting[0].needs if need.name == "R")
-        message = f"{wanted.name} {fitting[0].version}{who} needs {needs}, but the environment has R {r_version}."
-        hint = "Ask for an older version of it (cran_package(name, version)), for a snapshot_date, or for another R."
+        message = f"Can't use {wanted.name} {fitting[0].version}{who} with R {r_version}: it needs {needs}."
+        hint = "Ask for an older version (cran_package(name, version)), a snapshot_date, or another R."
         return EspalierError("lock_failed", message, hint, **fields)
     if available:
         versions = ", ".join(entry.version for entry in available)
-        message = f"{wanted}{who} is in none of the repositories asked ({asked}), which have {versions}."
-        return EspalierError("package_missing", message, "Ask for a version that is there.", **fields)
+        message = f"Can't find {wanted}{who} in the repositories ({asked}). They have {versions}."
+        return EspalierError("package_missing", message, "Ask for one of these versions.", **fields)
     names = {name for index in indexes for name in index.names()}
     near = _near(wanted.name, names)
-    message = f"The R package {wanted.name}{who} is in none of the repositories asked ({asked})."
+    message = f"Can't find the R package {wanted.name}{who} in the repositories ({asked})."
     hint = f"Did you mean {' or '.join(near)}?" if near else "Check the name, or name the repository that has it."
     return EspalierError("package_missing", message, hint, near=near, **fields)
 

@@ -24,7 +24,7 @@ class NotThere(Exception):
 
 
 class Unchanged(Exception):
-    """What is at that address is what was fetched before."""
+    """The address still has the content fetched before."""
 
 
 class Redirects(urllib.request.HTTPRedirectHandler):
@@ -164,7 +164,7 @@ def digests_of(file: BinaryIO) -> Tuple[str, str]:
 
 
 def _md5() -> Any:
-    """What CRAN's indexes have; the word tells systems that allow no MD5 that nobody's safety hangs on it."""
+    """What CRAN's indexes have; the word tells systems that allow no MD5 that MD5 isn't used for safety here."""
     return hashlib.md5(usedforsecurity=False)
 
 
@@ -204,5 +204,5 @@ def _basic(parts: urllib.parse.SplitResult) -> str:
 
 def _failed(url: str, why: str) -> EspalierError:
     shown = without_credentials(url)
-    hint = "Check the address and the network. HTTPS_PROXY and SSL_CERT_FILE of this session are honoured."
-    return EspalierError("lock_failed", f"{shown} cannot be read: {why}.", hint, url=shown)
+    hint = "Check the address and the network. espalier uses HTTPS_PROXY and SSL_CERT_FILE of this session."
+    return EspalierError("lock_failed", f"Can't read {shown}: {why}.", hint, url=shown)

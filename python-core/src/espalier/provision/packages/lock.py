@@ -39,7 +39,7 @@ def resolve(
         conda_platform: `linux-64`; None: this machine's.
 
     Raises:
-        EspalierError: `package_missing`, `lock_failed`, `secret_missing`, `interpreter_missing`, `not_supported`.
+        EspalierError: `package_missing`, `lock_failed`, `secret_missing`, `interpreter_missing`, `extra_missing`.
     """
     hidden = secrets if isinstance(secrets, Hidden) else Hidden(secrets)
     with hidden.in_errors():
@@ -71,7 +71,7 @@ def _resolved(
 
 def trusted(environment: Environment, cache: CachePaths) -> Optional[str]:
     """A file of certificate authorities for programs that read one: the machine's and the definition's own. None
-    where the definition has none of its own."""
+    where the definition has none."""
     own = environment.docker.ca_certificate if environment.docker else None
     if not own:
         return None

@@ -1,7 +1,6 @@
 """Python environments by uv: which exact packages, and installing them."""
 
 import configparser
-import importlib.util
 import os
 import re
 import shutil
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from espalier.base.cache_paths import CachePaths
 from espalier.base.errors import EspalierError
+from espalier.base.extras import folder_of, missing
 from espalier.environment.definition import Environment, PythonSide
 from espalier.environment.requirements import CONSTRAINT, PREFER_BINARY, TRUSTED_HOST, package_name
 from espalier.provision.packages.gateway import guarded
@@ -47,20 +47,29 @@ def find_uv() -> str:
     """Where uv is: named by ESPALIER_UV, on PATH, or the package that came with espalier.
 
     Raises:
-        EspalierError: `interpreter_missing`.
+        EspalierError: `extra_missing`.
     """
+    found = _uv()
+    if found is None:
+        raise missing("packages")
+    return found
+
+
+def has_uv() -> bool:
+    """Whether there is a uv."""
+    return _uv() is not None
+
+
+def _uv() -> Optional[str]:
     chosen = os.environ.get("ESPALIER_UV")
     if chosen and os.access(chosen, os.X_OK):
         return os.path.abspath(chosen)
     beside = os.path.join(os.path.dirname(sys.executable), "uv")
     found = shutil.which("uv") or (beside if os.access(beside, os.X_OK) else None)
-    if found is None and importlib.util.find_spec("uv") is not None:
+    if found is None and folder_of("uv") is not None:
         from uv import find_uv_bin
 
         found = str(find_uv_bin())
-    if found is None:
-        message = "uv, which makes Python environments, was not found" + (f" at {chosen}" if chosen else "") + "."
-        raise EspalierError("interpreter_missing", message, "Install it (`pip install uv`), or set ESPALIER_UV to it.")
     return found
 
 
@@ -115,7 +124,7 @@ def _pip_config(environment: Environment) -> Dict[str, str]:
     try:
         parser.read_string(text)
     except configparser.Error as error:
-        message = f"docker.pip_config is no pip.conf: {error}."
+        message = f"Can't read docker.pip_config: it isn't a pip.conf: {error}."
         raise EspalierError("environment_invalid", message, field="docker.pip_config") from None
     said: Dict[str, str] = {}
     for section in ("global", "install"):
@@ -202,7 +211,7 @@ def lock_python(
 
 
 def _compile(argv: List[str], side: PythonSide, variables: Mapping[str, str]) -> "tuple[Optional[List[str]], str]":
-    """Has uv resolve what a definition asks for: the locked lines, or None, and what uv said."""
+    """Has uv resolve what a definition asks for: the locked lines, or None, and uv's output."""
     with tempfile.TemporaryDirectory(prefix="espalier-lock-") as folder, tempfile.TemporaryFile() as log:
         names = ("requirements.in", "constraints.in", "requirements.txt")
         wanted, constraints, locked = (os.path.join(folder, name) for name in names)
@@ -226,7 +235,7 @@ def with_own_hashes(locked: Sequence[str], asked: Sequence[str]) -> List[str]:
     those of the index.
 
     Raises:
-        EspalierError: `lock_failed`, the index has no file with such a hash.
+        EspalierError: `lock_failed`, the index has no file with that hash.
     """
     own = {package_name(line): set(_HASH.findall(line)) for line in asked if "--hash" in line}
     found = []
@@ -236,8 +245,8 @@ def with_own_hashes(locked: Sequence[str], asked: Sequence[str]) -> List[str]:
             kept = [text for text in _HASH.findall(line) if text in wanted]
             if not kept:
                 name = package_name(line)
-                message = f"No file of the Python package {name} that the index has is one with a hash given."
-                raise EspalierError("lock_failed", message, "Do not install it before you know why.", package=name)
+                message = f"Can't verify the Python package {name}: no file in the index has one of the given hashes."
+                raise EspalierError("lock_failed", message, "Find out why before you install it.", package=name)
             line = " ".join([_HASH.sub("", line).strip(), *(f"--hash={text}" for text in kept)])
         found.append(line)
     return found
@@ -254,10 +263,10 @@ def _unresolved(said: str) -> EspalierError:
     missing = re.search(r"Because (\S+) was not found in the package registry", said)
     text = re.sub(r"^\s*\S No solution found .*?:\n", "", said)
     if missing:
-        message = f"No index that was asked has the Python package {missing[1]}."
+        message = f"Can't find the Python package {missing[1]} in any index."
         return EspalierError("package_missing", message, f"Check its name.\n{text}", package=missing[1])
-    message = f"The Python packages cannot be resolved:\n{text[-4000:]}"
-    return EspalierError("lock_failed", message, "Change the versions that are asked for.")
+    message = f"Can't resolve the Python packages:\n{text[-4000:]}"
+    return EspalierError("lock_failed", message, "Ask for other versions.")
 
 
 def make_venv(

@@ -1,7 +1,7 @@
 """How R packages are installed: the plan that `install.R` reads, and the packages as installed, kept for the next
 environment.
 
-A build sees that cache read-only, and leaves what it installed in a folder of its own. espalier adds it after the
+A build sees that cache read-only, and leaves what it installed in a separate folder. espalier adds it after the
 build, by content. The digest of each package is kept beside the cache, where no build writes, so that a package that
 was changed later isn't taken for what it was.
 """
@@ -128,7 +128,7 @@ def _content(path: str) -> str:
     if stat.S_ISLNK(seen.st_mode):
         return "l" + os.readlink(path)
     if not stat.S_ISREG(seen.st_mode):
-        raise ValueError(f"{path} is no file")
+        raise ValueError(f"{path} isn't a file")
     data = hashlib.sha256()
     with open(path, "rb") as file:
         for chunk in iter(lambda: file.read(_CHUNK), b""):

@@ -144,7 +144,9 @@ def _asked_for(work: _Work) -> Dict[str, _Chosen]:
     for name, one in sides:
         before = chosen.get(name)
         if before is not None and before.url != one.url:
-            message = f"{name} is asked for twice: {before.version} ({before.origin}) and {one.version} ({one.origin})."
+            message = (
+                f"Can't install {name} twice: {before.version} ({before.origin}) and {one.version} ({one.origin})."
+            )
             raise EspalierError("environment_invalid", message, "Ask for it once.", package=name)
         chosen[name] = one
     return chosen
@@ -210,9 +212,7 @@ def _fetched(work: _Work, url: str, origin: str, token: Optional[str] = None) ->
     except NotThere:
         if origin == "cran":
             raise
-        raise EspalierError(
-            "package_missing", f"There is nothing at {shown}.", "Check the address.", url=shown
-        ) from None
+        raise EspalierError("package_missing", f"Can't find {shown}.", "Check the address.", url=shown) from None
     fields = read_description(work.cache.source(hex_of(digest)), shown)
     return fields["Package"], _Chosen(fields["Version"], origin, url, digest, dependencies(fields))
 
@@ -237,13 +237,13 @@ def _choose(
     user, need = wishes[-1]
     if find(indexes, [need], work.host.version) is not None:  # each wish can be met, but not all of them
         wanted = ", ".join(f"{user} needs {need}" for user, need in wishes)
-        message = f"No version of {name} will do for all who need it: {wanted}."
-        raise EspalierError("lock_failed", message, "Ask for other versions of those.", package=name)
+        message = f"Can't find a version of {name} for all packages that need it: {wanted}."
+        raise EspalierError("lock_failed", message, "Ask for other versions of these packages.", package=name)
     raise not_found(indexes, need, work.host.version, user)
 
 
 def _conflict(name: str, chosen: _Chosen, user: str, need: Dependency) -> EspalierError:
-    message = f"{user} needs {need}, but the definition asks for {name} {chosen.version}."
+    message = f"Can't use {name} {chosen.version}, which the definition asks for: {user} needs {need}."
     return EspalierError("lock_failed", message, f"Ask for another version of {name}, or of {user}.", package=name)
 
 
@@ -277,7 +277,7 @@ def _in_order(chosen: Mapping[str, _Chosen]) -> List[RSource]:
     while left:
         free = [name for name in left if done.issuperset(needs[name])]
         if not free:
-            message = f"These packages need each other in a circle: {', '.join(left)}."
+            message = f"Can't order these packages, which need each other in a circle: {', '.join(left)}."
             raise EspalierError("lock_failed", message, "Leave one of them out.", packages=left)
         for name in free:
             one = chosen[name]
@@ -307,16 +307,16 @@ def ask_r(rscript: Optional[str]) -> RHost:
         EspalierError: `interpreter_missing`, there is none or it does not run.
     """
     if rscript is None:
-        message = "R packages are asked for, and there is no R on this machine."
+        message = "Can't resolve R packages: this machine has no R."
         raise EspalierError("interpreter_missing", message, "Install R, or use Docker.")
     argv = [rscript, "--vanilla", "-e", QUESTION, *sorted(RECOMMENDED)]
     try:
         done = subprocess.run(argv, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise EspalierError("interpreter_missing", f"{rscript} cannot be run: {error}.") from None
+        raise EspalierError("interpreter_missing", f"Can't run {rscript}: {error}.") from None
     found = answered(done.stdout.splitlines(), rscript) if done.returncode == 0 else None
     if found is None:
-        raise EspalierError("interpreter_missing", f"{rscript} is no Rscript that works: {done.stderr.strip()[-300:]}")
+        raise EspalierError("interpreter_missing", f"Can't run {rscript}: {done.stderr.strip()[-300:]}")
     return found
 
 

@@ -62,7 +62,7 @@ class Repository:
         return self.archive + (("#" + urlencode({"subdirectory": self.subdir}, safe="/")) if self.subdir else "")
 
     def headers(self, token: Optional[str]) -> Dict[str, str]:
-        """What its server is told; no other server gets the token (see fetch.py on redirects)."""
+        """Headers for its server; no other server gets the token (see fetch.py on redirects)."""
         return _headers(token)
 
     def __str__(self) -> str:
@@ -89,11 +89,11 @@ def find_repository(package: GithubPackage, token: Optional[str], certificate: O
     try:
         commit = read_url(address, 1 << 16, headers=headers, certificate=certificate).decode("ascii", "replace").strip()
     except NotThere:
-        message = f"GitHub has no repository {package.repository} with a {ref!r} in it, or does not show it to you."
+        message = f"Can't find {ref!r} in the GitHub repository {package.repository}, or you have no access to it."
         hint = "Check the name and the ref. For a private repository give `auth_token`, the name of a secret."
         raise EspalierError("package_missing", message, hint, package=package.repository) from None
     if not _COMMIT.fullmatch(commit):
-        raise EspalierError("lock_failed", f"{address} did not answer with a commit.", "Try again later.")
+        raise EspalierError("lock_failed", f"Can't read a commit at {address}.", "Try again later.")
     return Repository(api(), package.repository, commit, package.subdir)
 
 
@@ -108,9 +108,7 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|md5:[0-9a-f]{32}")
 
 def no_secrets(secret: Secret) -> str:
     """Where there is no keyvault to ask."""
-    raise EspalierError(
-        "secret_missing", f"The environment needs the secret {secret.secret!r}, but has no keyvault to ask."
-    )
+    raise EspalierError("secret_missing", f"Can't read the secret {secret.secret!r}: the environment has no keyvault.")
 
 
 def silent(line: str) -> None:
@@ -153,8 +151,8 @@ def fetch_sources(
                     digest = fetch(cache, url, source.digest, token, certificate)
                     break
             else:
-                message = f"{source.name} {source.version} is not at {shown} any more."
-                hint = "Resolve the environment again by lock_environment(refresh = TRUE)."
+                message = f"Can't find {source.name} {source.version} at {shown} any more."
+                hint = "Resolve the environment again with lock_environment(refresh = TRUE)."
                 raise EspalierError("package_missing", message, hint, package=source.name, url=shown)
         found.append(replace(source, digest=digest))
     return found
@@ -195,7 +193,7 @@ def fetch(
     Args:
         cache: espalier's folder of caches.
         url: Its address.
-        expected: Its digest, `sha256:...` or `md5:...`; None: whatever it is.
+        expected: Its digest, `sha256:...` or `md5:...`; None: any.
         token: For GitHub, and for no other host.
         certificate: PEM text of an authority to trust besides those of the system.
 
@@ -208,7 +206,7 @@ def fetch(
     """
     if expected is not None and not _DIGEST.fullmatch(expected):
         raise EspalierError(
-            "environment_damaged", f"The digest of {without_credentials(url)} is {expected!r}, which is none."
+            "environment_damaged", f"Can't use {expected!r} as the digest of {without_credentials(url)}."
         )
     name = hex_of(digest_bytes(url.encode()))
     aside = partial(os.path.join(cache.sources, name))  # (what a killed process left of it is overwritten)
@@ -247,6 +245,6 @@ def _write(url: str, file: BinaryIO, path: str, token: Optional[str], certificat
 
 
 def _not_as_promised(url: str, expected: str, seen: str) -> EspalierError:
-    message = f"{without_credentials(url)} is not what it was: {expected} was expected, {seen} was found."
-    hint = "Resolve the environment again by lock_environment(refresh = TRUE), if you trust the change."
+    message = f"Can't use {without_credentials(url)}: it changed. Its digest is {seen}, not {expected}."
+    hint = "Resolve the environment again with lock_environment(refresh = TRUE) if you trust the change."
     return EspalierError("lock_failed", message, hint, url=without_credentials(url))

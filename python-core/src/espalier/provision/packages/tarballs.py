@@ -32,7 +32,7 @@ def read_description(path: str, shown: str) -> Dict[str, str]:
                     return _description(archive, member, shown)
     except (tarfile.TarError, OSError, EOFError, ValueError) as error:
         raise _no_package(shown, str(error)) from None
-    raise _no_package(shown, "there is no DESCRIPTION in it")
+    raise _no_package(shown, "it has no DESCRIPTION")
 
 
 def repack(path: str, subdir: Optional[str], target: BinaryIO, shown: str) -> Dict[str, str]:
@@ -61,7 +61,7 @@ def repack(path: str, subdir: Optional[str], target: BinaryIO, shown: str) -> Di
             top = chosen.get(PurePosixPath("DESCRIPTION"))
             if top is None or not top.isfile():
                 where = f"its folder {subdir}" if subdir else "its top folder"
-                raise _no_package(shown, f"there is no DESCRIPTION in {where}")
+                raise _no_package(shown, f"it has no DESCRIPTION in {where}")
             fields = _description(archive, top, shown)
             _write(archive, {f"{fields['Package']}/{name}": member for name, member in chosen.items()}, target)
             return fields
@@ -126,5 +126,5 @@ def _stays_inside(link: PurePosixPath, depth: int) -> bool:
 
 
 def _no_package(shown: str, why: str) -> EspalierError:
-    hint = "Give the address of a source package as `R CMD build` makes it, or of a repository with a package in it."
-    return EspalierError("lock_failed", f"{shown} is no source package of R: {why}.", hint)
+    hint = "Give the address of a package made by `R CMD build`, or of a repository with a package."
+    return EspalierError("lock_failed", f"Can't read {shown} as an R source package: {why}.", hint)

@@ -186,12 +186,12 @@ class Refresh:
             self._store(row, Look(run.shard, mtime, now, signature), names)
 
     def _store(self, row: Dict[str, Any], look: Look, names: Names) -> None:
-        """Put a run into the index; one that it can't hold is damaged, for it must never hide the others."""
+        """Put a run into the index; one that it can't hold is damaged, because it must never hide the others."""
         try:
             store(self._database, row, look, names)
         except _NOT_HELD as error:
             known = {"run_id": row["run_id"], "experiment": row["run_id"].rsplit("_", 2)[0]}
-            problem = f"Its records cannot be listed: {error!r:.200}."
+            problem = f"Can't list its records: {error!r:.200}."
             store(self._database, {**known, "status": DAMAGED, "error": problem}, look, names)
 
     def _note(self, changes: _Changes) -> None:

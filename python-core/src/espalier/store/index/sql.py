@@ -131,7 +131,7 @@ class Translator:
                 if value not in _STATES:
                     near = near_key(value, _STATES)
                     hint = f"Did you mean '{near}'?" if near else f"There are {', '.join(sorted(_STATES))}."
-                    raise refusal("no run has such a status", value, hint)
+                    raise refusal("no run has this status", value, hint)
         return self._comparison(column, node.operator, values, negated)
 
     def _of_cell(self, node: Compare, negated: bool) -> Sql:
@@ -199,14 +199,14 @@ class Translator:
         """An attribute as SQL.
 
         Raises:
-            EspalierError: `bad_filter`: there isn't such an attribute.
+            EspalierError: `bad_filter`: there isn't that attribute.
         """
         if field.key not in KINDS:
             raise no_attribute(field.key, [Field(group, name) for group in GROUPS for name in self._names(group)])
         return _CHILDREN if field.key == "children" else f'r."{field.key}"'
 
     def sort_key(self, order: Order, number: int) -> "Optional[Key]":
-        """What to sort by: an expression, and the table it is from. None where no run has such a key."""
+        """What to sort by: an expression, and the table it is from. None where no run has that key."""
         if not order.field.group:
             return Key(self._column(order.field), order.descending)
         name = self.name_id(order.field)

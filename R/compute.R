@@ -1,0 +1,36 @@
+#' Get a compute target
+#'
+#' Use it where a script of azuremlsdk looks for a compute target before it makes one. `"local"` is this machine, `"docker"`
+#' a container on it, and other names are those of executors that Python packages provide. A job takes the name as well:
+#' `compute_target = "local"` of [estimator()].
+#'
+#' Clusters that a script makes, with `create_aml_compute()` of azuremlsdk, aren't there yet.
+#'
+#' @param workspace A [workspace()].
+#' @param cluster_name Name of the target.
+#' @return An object of class `espalier_compute_target`, a list with `name`; `NULL` if there is no target of that name, as
+#'   in azuremlsdk.
+#' @examplesIf espalier:::espalier_python_ready()
+#' ws <- workspace("example", path = tempfile())
+#' get_compute(ws, "local")
+#' get_compute(ws, "cpu-cluster")
+#' @export
+get_compute <- function(workspace, cluster_name) {
+  check_object(workspace, "Workspace", "workspace")
+  check_string(cluster_name, "cluster_name")
+  name <- workspace$get_compute(cluster_name)
+  if (!is.null(name)) structure(list(name = name), class = "espalier_compute_target")
+}
+
+#' @export
+print.espalier_compute_target <- function(x, ...) {
+  cat("<compute target ", encodeString(x$name), ">\n", sep = "")
+  invisible(x)
+}
+
+#' The name of a target that is given by name or as `get_compute()` returned it
+#' @noRd
+target_name <- function(compute_target) {
+  if (inherits(compute_target, "espalier_compute_target")) compute_target <- compute_target$name
+  check_string(compute_target, "compute_target", null = TRUE)
+}

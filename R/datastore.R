@@ -1,0 +1,89 @@
+# The default datastore: azuremlsdk's verbs for a folder of the workspace.
+
+#' Upload files to the default datastore
+#'
+#' Use it to run scripts of azuremlsdk that upload their data first. The default datastore is a folder of the workspace,
+#' `datastores/default/`. Jobs that read a folder of your own don't need it: give that as an input, see [estimator()].
+#'
+#' `datastore$path("irisdata")` names a file or folder of the datastore. Among the `script_params` or `inputs` of a job
+#' that is an input: it is recorded by its digest, and the script gets `--name path`. As text it is the path, which
+#' can be read in this session: `list.files(datastore$path("irisdata"))`.
+#'
+#' Other datastores of azuremlsdk, and its datasets, aren't there yet.
+#'
+#' @param workspace A [workspace()].
+#' @param datastore What `get_default_datastore()` returns.
+#' @param files Character vector or list of files.
+#' @param relative_root Folder whose structure is kept: with `relative_root = "data"` the file `data/2026/a.csv` becomes
+#'   `2026/a.csv`. By default files lose their folders.
+#' @param target_path Folder in the datastore, its top by default.
+#' @param overwrite Whether files that are there already are replaced. By default they stay as they are, with a message.
+#' @param show_progress `FALSE` for no message.
+#' @return `get_default_datastore()` a `Datastore` object; `upload_files_to_datastore()`, invisibly, the place of
+#'   `target_path`, as `datastore$path(target_path)`.
+#' @section Errors: `espalier_error_source_missing` for a file that isn't there; `espalier_error_bad_name` for a path that
+#'   leads out of the datastore; `espalier_error_bad_argument` when two files would get one name. Nothing is uploaded then.
+#' @examplesIf espalier:::espalier_python_ready()
+#' ws <- workspace("example", path = tempfile())
+#' datastore <- get_default_datastore(ws)
+#' file <- file.path(tempdir(), "iris.csv")
+#' write.csv(iris, file, row.names = FALSE)
+#' upload_files_to_datastore(datastore, list(file), target_path = "irisdata")
+#' datastore$files()
+#' list.files(datastore$path("irisdata"))
+#' @export
+get_default_datastore <- function(workspace) {
+  check_object(workspace, "Workspace", "workspace")
+  DefaultDatastore$new(identity = identity_of(workspace$datastore))
+}
+
+#' @rdname get_default_datastore
+#' @export
+upload_files_to_datastore <- function(datastore, files, relative_root = NULL, target_path = NULL, overwrite = FALSE,
+                                      show_progress = TRUE) {
+  check_object(datastore, "Datastore", "datastore")
+  if (is.list(files)) files <- vapply(files, check_string, "", arg = "files")
+  check_texts(files, "files")
+  check_flag(show_progress, "show_progress")
+  paths <- vapply(files, absolute_path, "", arg = "files", USE.NAMES = FALSE)
+  kept <- datastore$upload_files(as.list(paths), path_argument(relative_root, "relative_root"), target_path, overwrite)
+  if (show_progress) {
+    say(c(
+      v = if (length(kept) < length(files)) "Uploaded {length(files) - length(kept)} file{?s} to the default datastore.",
+      i = if (length(kept)) "{.path {kept}} {?is/are} there already. {.code overwrite = TRUE} replaces {?it/them}."
+    ))
+  }
+  invisible(datastore$path(target_path))
+}
+
+#' A path in a datastore, which is an input wherever a job takes it
+#' @noRd
+DefaultDatastore <- R6::R6Class("DefaultDatastore",
+  inherit = Datastore,
+  cloneable = FALSE,
+  public = list(
+    path = function(path = NULL) structure(super$path(path), class = "espalier_data_path")
+  )
+)
+
+#' @export
+object_title.DefaultDatastore <- function(x) "default"
+
+#' @export
+print.espalier_data_path <- function(x, ...) {
+  cat("<data path ", encodeString(unclass(x)), ">\n", sep = "")
+  invisible(x)
+}
+
+#' @export
+as.character.espalier_data_path <- function(x, ...) unclass(x)
+
+#' Script parameters that are paths in a datastore are inputs
+#' @return A list of `script_params` and `inputs`.
+#' @noRd
+params_and_inputs <- function(script_params, inputs) {
+  is_data <- vapply(script_params, inherits, NA, "espalier_data_path")
+  if (!any(is_data)) return(list(script_params = script_params, inputs = inputs))
+  data <- stats::setNames(script_params[is_data], sub("^-+", "", names(script_params)[is_data]))
+  list(script_params = script_params[!is_data], inputs = c(as.list(inputs), data))
+}

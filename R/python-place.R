@@ -1,0 +1,93 @@
+# A folder that is complete or absent, whatever happens meanwhile: it is filled under another name and then renamed.
+# Two sessions at once fill it once.
+
+#' Fill a folder, unless it is there
+#'
+#' A session that is killed leaves a folder under the other name, which the next one removes. So does a full disk.
+#'
+#' @param folder Where it shall be.
+#' @param again Whether to fill it even if it is there.
+#' @param fill Is given the folder to fill; signals an error if it can't.
+#' @noRd
+place_whole <- function(folder, again, fill) {
+  root <- dirname(folder)
+  dir.create(root, FALSE, TRUE) # (FALSE too where another session was first)
+  if (!dir.exists(root)) abort_no_folder(root)
+  lock <- paste0(folder, ".lock")
+  take_lock(lock)
+  on.exit(unlink(lock, recursive = TRUE))
+  if (!again && is_whole(folder)) return(invisible())
+  drop_halves(root)
+  half <- file.path(root, sprintf(".half-%d-%s", Sys.getpid(), basename(folder)))
+  unlink(half, recursive = TRUE)
+  on.exit(unlink(half, recursive = TRUE), add = TRUE)
+  fill(half)
+  if (!file.create(file.path(half, ".ok"))) abort_no_folder(root)
+  unlink(folder, recursive = TRUE)
+  if (!file.rename(half, folder) && !is_whole(folder)) abort_no_folder(root)
+  invisible()
+}
+
+#' Whether a folder was filled to the end
+#' @noRd
+is_whole <- function(folder) file.exists(file.path(folder, ".ok"))
+
+#' Remove what sessions left that were killed
+#' @noRd
+drop_halves <- function(root) {
+  halves <- list.files(root, "^[.]half-[0-9]+-", all.files = TRUE)
+  dead <- Filter(function(name) !is_running(sub("^[.]half-([0-9]+)-.*", "\\1", name)), halves)
+  unlink(file.path(root, dead), recursive = TRUE)
+}
+
+abort_no_folder <- function(folder) {
+  espalier_abort("python_missing", sprintf("Can't write to the folder %s.", folder),
+                 "Make it writable and see whether its disk is full, or set R_USER_DATA_DIR to another folder.")
+}
+
+# ---- the lock --------------------------------------------------------------------------------------
+
+#' A folder as the lock: making one either succeeds or not, on every file system
+#' @noRd
+take_lock <- function(lock, patience = 600) {
+  repeat {
+    if (dir.create(lock, showWarnings = FALSE)) {
+      suppressWarnings(try(writeLines(lock_owner(), file.path(lock, "owner")), silent = TRUE))
+      return(invisible())
+    }
+    age <- as.numeric(difftime(Sys.time(), file.mtime(lock), units = "secs"))
+    if (is.na(age)) {
+      if (!dir.exists(dirname(lock)) || file.access(dirname(lock), 2L) != 0L) abort_no_folder(dirname(lock))
+    } else if (age > patience || lost_owner(lock)) {
+      unlink(lock, recursive = TRUE)
+    } else {
+      inform_once("build_elsewhere", "Another session is setting up espalier's Python environment. Waiting for it.")
+      Sys.sleep(0.2)
+    }
+  }
+}
+
+lock_owner <- function() paste(Sys.info()[["nodename"]], Sys.getpid())
+
+#' Whether the lock's owner is a process of this machine that has ended
+#' @noRd
+lost_owner <- function(lock) {
+  owner <- tryCatch(readLines(file.path(lock, "owner"), 1L), error = function(e) "", warning = function(w) "")
+  host <- paste0(Sys.info()[["nodename"]], " ")
+  length(owner) == 1L && startsWith(owner, host) && !is_running(substring(owner, nchar(host) + 1L))
+}
+
+#' Whether a process is there; asks without a signal
+#' @noRd
+is_running <- function(pid) isTRUE(tools::pskill(as.integer(pid), 0L))
+
+write_record <- function(record) {
+  place <- file.path(managed_root(), "current.dcf")
+  fresh <- tempfile(sprintf("current-%d-", Sys.getpid()), managed_root())
+  on.exit(unlink(fresh))
+  written <- tryCatch({
+    write.dcf(as.data.frame(record), fresh, width = 10000L)
+    file.rename(fresh, place)
+  }, error = function(e) FALSE)
+  if (!isTRUE(written)) abort_no_folder(managed_root())
+}
