@@ -24,7 +24,7 @@ get_compute <- function(workspace, cluster_name) {
 
 #' @export
 print.espalier_compute_target <- function(x, ...) {
-  cat("<compute target ", encodeString(x$name), ">\n", sep = "")
+  cat(header("Compute target", encodeString(x$name)), "\n", sep = "")
   invisible(x)
 }
 

@@ -37,19 +37,16 @@ docker_options <- function(shm_size = NULL, network = NULL, mounts = NULL, init 
     init = if (!check_flag(init, "init")) FALSE,
     user = check_string(user, "user", null = TRUE)
   )
-  structure(Filter(length, options), class = "espalier_docker_options")
-}
-
-#' @export
-print.espalier_docker_options <- function(x, ...) {
-  cat("<espalier docker options> ", format(x), "\n", sep = "")
-  invisible(x)
+  new_value(options, "espalier_docker_options")
 }
 
 #' @export
 format.espalier_docker_options <- function(x, ...) {
-  if (!length(x)) return("on")
-  text <- vapply(unclass(x), function(v) paste(encodeString(unlist(v)), collapse = " "), "")
+  header("Docker options", facts = if (length(x)) docker_options_text(unclass(x)) else "default")
+}
+
+docker_options_text <- function(x) {
+  text <- vapply(x, function(v) paste(encodeString(unlist(v)), collapse = " "), "")
   if (length(x$mounts)) text[["mounts"]] <- paste(encodeString(names(x$mounts)), collapse = " ")
   paste(names(text), text, sep = " = ", collapse = ", ")
 }
@@ -138,4 +135,4 @@ asked_environment_text <- function(x) {
   paste0(encodeString(x$name), if (!is.null(x$version)) paste0(":", x$version))
 }
 
-docker_text <- function(x) if (is.list(x)) format(structure(x, class = "espalier_docker_options")) else if (x) "on" else "off"
+docker_text <- function(x) if (is.list(x) && length(x)) docker_options_text(x) else if (isFALSE(x)) "off" else "on"

@@ -71,32 +71,22 @@ source_options <- function(record_diff = getOption("espalier.record_diff", TRUE)
 
 #' Options by the names of the core's fields, those that were given
 #' @noRd
-job_options <- function(..., class) structure(Filter(length, list(...)), class = class)
+job_options <- function(..., class) new_value(list(...), class)
 
 #' @export
-print.espalier_resource_options <- function(x, ...) print_options(x, "resources", "the default")
-
-#' @export
-print.espalier_limit_options <- function(x, ...) print_options(x, "limits", "the default")
-
-#' @export
-print.espalier_source_options <- function(x, ...) print_options(x, "source options", "the default")
-
-#' @export
-format.espalier_resource_options <- function(x, ...) config_text(unclass(x))
+format.espalier_resource_options <- function(x, ...) header("Resource options", facts = option_texts(unclass(x)))
 
 #' @export
 format.espalier_limit_options <- function(x, ...) {
-  config_text(stats::setNames(unclass(x), paste0(.flat_options$limits[names(x)], "_seconds")))
+  fields <- unclass(x)
+  if (length(fields)) names(fields) <- paste0(.flat_options$limits[names(fields)], "_seconds")
+  header("Limit options", facts = option_texts(fields))
 }
 
 #' @export
-format.espalier_source_options <- function(x, ...) config_text(unclass(x))
+format.espalier_source_options <- function(x, ...) header("Source options", facts = option_texts(unclass(x)))
 
-print_options <- function(x, title, empty) {
-  cat("<espalier ", title, "> ", if (length(x)) format(x) else empty, "\n", sep = "")
-  invisible(x)
-}
+option_texts <- function(x) if (length(x)) config_text(x) else "default"
 
 # Which argument an option belongs to that is given by itself, and its name in the builder.
 .flat_options <- list(

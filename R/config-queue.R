@@ -27,20 +27,14 @@ retry_options <- function(attempts = 3, on = NULL, wait_seconds = 0, factor = 2,
   check_number(max_wait_seconds, "max_wait_seconds")
   policy <- list(attempts = attempts, on = check_strings(on, "on"), wait_seconds = wait_seconds, factor = factor,
                  max_wait_seconds = max_wait_seconds)
-  structure(Filter(length, policy), class = "espalier_retry_options")
-}
-
-#' @export
-print.espalier_retry_options <- function(x, ...) {
-  cat("<espalier retry> ", format(x), "\n", sep = "")
-  invisible(x)
+  new_value(policy, "espalier_retry_options")
 }
 
 #' @export
 format.espalier_retry_options <- function(x, ...) {
   pause <- if (x$wait_seconds > 0) sprintf(", first after %s s", format(x$wait_seconds)) else ""
   causes <- if (length(x$on)) paste0(", on ", paste(unlist(x$on), collapse = ", ")) else ""
-  sprintf("up to %s attempts%s%s", format(x$attempts), pause, causes)
+  header("Retry options", facts = sprintf("up to %s attempts%s%s", format(x$attempts), pause, causes))
 }
 
 # The fields of a job that the queue looks at; NULL where the core's own default is meant.

@@ -180,7 +180,7 @@ new_config <- function(source_directory, entry_script, script_params, compute_ta
     secrets = check_strings(secrets, "secrets"),
     python = path_argument(python, "python")
   )
-  structure(Filter(length, c(config, around, queue)), class = "espalier_config")
+  new_value(c(config, around, queue), "espalier_config")
 }
 
 #' Refuse a job without a script, and name what was probably meant for it
@@ -292,17 +292,18 @@ refuse_runs <- function(inputs) {
 }
 
 #' @export
-print.espalier_config <- function(x, ...) {
-  what <- if (is.null(x$entry_script)) paste(unlist(x$command), collapse = " ") else x$entry_script
-  cat("<espalier job> ", encodeString(what), "\n", sep = "")
-  shown <- x[setdiff(names(x), c("entry_script", "command", if (!isTRUE(x$keep_workdir)) "keep_workdir"))]
+format.espalier_config <- function(x, ...) {
+  header("Job", encodeString(if (is.null(x$entry_script)) paste(unlist(x$command), collapse = " ") else x$entry_script))
+}
+
+#' @export
+value_facts.espalier_config <- function(x) {
+  shown <- unclass(x)[setdiff(names(x), c("entry_script", "command", if (!isTRUE(x$keep_workdir)) "keep_workdir"))]
   if (length(shown$environment_variables)) shown$environment_variables <- hide_secrets(shown$environment_variables)
   # (`$` would also find environment_variables)
   if (length(shown[["environment"]])) shown[["environment"]] <- asked_environment_text(shown[["environment"]])
   if (length(shown$docker)) shown$docker <- docker_text(shown$docker)
-  shown <- c(shown, attributes(x)[c("experiment", "tags")])
-  for (name in names(shown)[lengths(shown) > 0L]) cat("  ", name, ": ", config_text(shown[[name]]), "\n", sep = "")
-  invisible(x)
+  lapply(Filter(length, c(shown, attributes(x)[c("experiment", "tags")])), config_text)
 }
 
 # Values of names that look secret, as the run's record hides them.

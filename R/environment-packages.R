@@ -77,7 +77,7 @@ keyvault_secret <- function(name) {
 }
 
 new_part <- function(kind, fields) {
-  structure(Filter(Negate(is.null), fields), class = paste0("espalier_", kind))
+  new_value(fields, paste0("espalier_", kind))
 }
 
 #' A secret by its name; its text is refused, and never shown
@@ -95,22 +95,23 @@ secret_argument <- function(x, arg) {
 }
 
 #' @export
-print.espalier_package <- function(x, ...) print_part(x, if (is.null(x$repository) || !is.null(x$name)) x$name else x$repository)
+format.espalier_package <- function(x, ...) header("Package", c(x$name, x$repository)[1L], x$version)
 
 #' @export
-print.espalier_registry <- function(x, ...) print_part(x, x$address)
+format.espalier_registry <- function(x, ...) header("Registry", x$address %||% "without an address")
 
 #' @export
-print.espalier_secret_name <- function(x, ...) print_part(x, x$secret)
+format.espalier_secret_name <- function(x, ...) header("Secret name", x$secret)
 
-print_part <- function(x, title) {
-  kind <- gsub("_", " ", sub("^espalier_", "", class(x)[1L]), fixed = TRUE)
-  cat("<", kind, " ", safe_line(if (is.null(title)) "" else title), ">\n", sep = "")
-  rest <- unlist(lapply(unclass(x), function(field) if (is.list(field)) paste0("<", field$secret, ">") else field))
-  rest <- rest[rest != title]
-  if (length(rest)) cat(paste0("  ", format(paste0(names(rest), ":")), " ", safe_line(rest), "\n"), sep = "")
-  invisible(x)
+#' @export
+value_facts.espalier_package <- function(x) {
+  part_facts(unclass(x)[setdiff(names(x), c("name", "version", if (is.null(x$name)) "repository"))])
 }
+
+#' @export
+value_facts.espalier_registry <- function(x) part_facts(unclass(x)[setdiff(names(x), "address")])
+
+part_facts <- function(fields) lapply(fields, function(field) if (is.list(field)) paste("secret", field$secret) else field)
 
 # ---- lists of packages -----------------------------------------------------------------------------
 

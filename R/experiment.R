@@ -356,3 +356,27 @@ format_short <- function(seconds) if (seconds < 0.095) sprintf("%.0f ms", 1000 *
 object_facts.Experiment <- function(x) {
   list(runs = format(nrow(x$list_runs())))
 }
+
+#' @export
+summary.Experiment <- function(object, ...) states_summary(list_runs(object))
+
+#' @export
+summary.espalier_runs <- function(object, ...) states_summary(if (length(object)) as.data.frame(object) else data.frame(status = character()))
+
+#' @export
+summary.espalier_run_table <- function(object, ...) {
+  if (all(c("run_id", "status", "duration_seconds") %in% names(object))) states_summary(object) else summary(drop_table_class(object), ...)
+}
+
+#' @export
+format.espalier_runs <- function(x, ...) vapply(unclass(x), format, "", USE.NAMES = FALSE)
+
+#' A row for each state: how many runs are in it, and how long they took
+#' @noRd
+states_summary <- function(table) {
+  groups <- split(as.numeric(table$duration_seconds), factor(table$status, unique(table$status)))
+  data.frame(
+    status = names(groups) %||% character(), runs = lengths(groups, use.names = FALSE),
+    duration_seconds = vapply(groups, sum, 0, na.rm = TRUE, USE.NAMES = FALSE), stringsAsFactors = FALSE
+  )
+}

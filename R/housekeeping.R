@@ -200,11 +200,9 @@ print.espalier_deletion <- function(x, n = 10L, ...) {
     print_plain(x, ..., always = chosen_columns(x, columns))
     return(invisible(x))
   }
-  if (!nrow(x)) {
-    cat("No run may go.\n")
-    return(invisible(x))
-  }
-  cat(if (any(x$deleted)) "Deleted: " else "May go: ", number_of(nrow(x), "run"), ", ", format_bytes(sum(x$size)), "\n", sep = "")
+  does <- if (any(x$deleted)) "deleted" else "may go"
+  cat(header("Deletion", facts = if (nrow(x)) c(paste(number_of(nrow(x), "run"), does), format_bytes(sum(x$size))) else "no run may go"), "\n", sep = "")
+  if (!nrow(x)) return(invisible(x))
   shown <- utils::head(as.data.frame(x), n)
   cat(sprintf("  %s  %s  %s  %s\n", format(shown$run_id), format(shown$status),
               format(format_bytes(shown$size), justify = "right"), shown_path(shown$why)), sep = "")

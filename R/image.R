@@ -94,19 +94,23 @@ log_shower <- function(log) {
   }
 }
 
-image_text <- function(image) {
+image_text <- function(image) sprintf("Image of %s: %s", safe_line(image$name), found_in(image))
+
+found_in <- function(image) {
   took <- format_short(image$seconds)
-  how <- switch(
+  switch(
     image$found, built = paste("built in", took), local = paste0("found in the Docker engine, ", took),
     sprintf("found in the %s, %s", image$found, took)
   )
-  sprintf("Image of %s: %s", safe_line(image$name), how)
 }
+
+#' @export
+format.espalier_image <- function(x, ...) header("Image", x$name, found_in(x))
 
 #' @rdname build_environment
 #' @export
 print.espalier_image <- function(x, ...) {
-  cat(image_text(x), "\n", sprintf("  %s %s\n", c("id: ", "tag:"), safe_line(c(x$image, x$tag))), sep = "")
+  cat(format(x), "\n", sprintf("  %s %s\n", c("id: ", "tag:"), safe_line(c(x$image, x$tag))), sep = "")
   invisible(x)
 }
 
@@ -139,10 +143,15 @@ get_image_details <- function(workspace, environment) {
   structure(result, class = "espalier_image_details")
 }
 
+#' @export
+format.espalier_image_details <- function(x, ...) {
+  header("Image details", x$name, if (isTRUE(x$exists)) "in the Docker engine" else "not in the Docker engine")
+}
+
 #' @rdname build_environment
 #' @export
 print.espalier_image_details <- function(x, ...) {
-  cat(sprintf("Image of %s: %s\n", safe_line(x$name), if (isTRUE(x$exists)) "in the Docker engine" else "not in the Docker engine"))
+  cat(format(x), "\n", sep = "")
   facts <- c(key = x$key, tag = x$tag)
   if (!is.na(x$image)) facts <- c(facts, id = x$image)
   if (!is.na(x$size)) facts <- c(facts, size = format_bytes(x$size))

@@ -26,8 +26,8 @@
 input_url <- function(url, sha256) {
   check_string(url, "url")
   check_string(sha256, "sha256")
-  structure(list(url = url, sha256 = sha256), class = c("espalier_input_url", "espalier_input"))
+  new_value(list(url = url, sha256 = sha256), c("espalier_input_url", "espalier_input"))
 }
 
 #' @export
-format.espalier_input_url <- function(x, ...) sprintf("%s with the SHA-256 %s", x$url, x$sha256)
+format.espalier_input_url <- function(x, ...) header("Input", encodeString(x$url), paste("SHA-256", x$sha256))

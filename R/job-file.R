@@ -91,8 +91,7 @@ read_job <- function(path, set = list()) {
   config[["python"]] <- config[["session"]]$python
   config[["session"]] <- NULL
   structure(
-    Filter(length, config), class = "espalier_config", experiment = read$experiment,
-    tags = if (length(read$tags)) read$tags
+    new_value(config, "espalier_config"), experiment = read$experiment, tags = if (length(read$tags)) read$tags
   )
 }
 

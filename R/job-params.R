@@ -42,13 +42,13 @@ job_params <- function(...) {
 }
 
 #' @export
+format.espalier_job_params <- function(x, ...) header("Job parameters", facts = if (!length(x)) "none")
+
+#' @export
 print.espalier_job_params <- function(x, ...) {
-  if (!length(x)) {
-    cat("No parameters\n")
-    return(invisible(x))
-  }
+  cat(format(x), "\n", sep = "")
+  if (!length(x)) return(invisible(x))
   shown <- vapply(unclass(x), function(v) if (is.null(v)) "NULL" else describe_atoms(plain_values(v, "x")), "")
-  cat("Parameters of this script\n")
   cat(sprintf("  %s = %s\n", format(names(x)), shown), sep = "")
   invisible(x)
 }

@@ -218,3 +218,13 @@ c.espalier_secret <- function(...) new_secret(c(unlist(lapply(list(...), unclass
 
 #' @export
 toString.espalier_secret <- function(x, ...) toString(format(x))
+
+# (the names of secrets aren't secret)
+#' @export
+object_facts.Keyvault <- function(x) {
+  names <- x$list_secrets()$name
+  list(secrets = if (length(names)) shortened(names) else "none")
+}
+
+#' @export
+summary.Keyvault <- function(object, ...) object$list_secrets()

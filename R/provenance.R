@@ -81,8 +81,11 @@ package_table <- function(sessions) {
 }
 
 #' @export
+format.espalier_run_provenance <- function(x, ...) header("Run provenance", x$run_id)
+
+#' @export
 print.espalier_run_provenance <- function(x, ...) {
-  cat("<provenance> ", x$run_id, "\n", sep = "")
+  cat(format(x), "\n", sep = "")
   line <- function(label, value) {
     if (length(value) && !anyNA(value)) cat(sprintf("  %-9s %s\n", label, safe_line(value)))
   }

@@ -262,8 +262,11 @@ get_run_environment <- function(run) {
 }
 
 #' @export
+format.espalier_run_environment <- function(x, ...) header("Run environment", facts = x$how)
+
+#' @export
 print.espalier_run_environment <- function(x, ...) {
-  cat("<environment of a run> ", x$how, "\n", sep = "")
+  cat(format(x), "\n", sep = "")
   line <- function(label, value) if (length(value)) cat(sprintf("  %-7s %s\n", label, safe_line(format(value))))
   for (name in c("key", "image", "tag", "folder")) line(name, x[[name]])
   if (length(x$found)) line("was", found_text(x$found))
@@ -299,8 +302,11 @@ get_run_tags <- function(run) {
 }
 
 #' @export
+format.espalier_run_details <- function(x, ...) header("Run details", x$runId)
+
+#' @export
 print.espalier_run_details <- function(x, ...) {
-  cat("<run> ", x$runId, "\n", sep = "")
+  cat(format(x), "\n", sep = "")
   line <- function(label, value) if (length(value) && nzchar(value)) cat(sprintf("  %-11s %s\n", label, value))
   line("status", x$status)
   line("started", x$startTimeUtc)
@@ -385,3 +391,6 @@ cells_text <- function(row, prefix, most = 20L) {
 }
 
 parse_time <- function(text) as.POSIXct(text, tz = "UTC", format = "%Y-%m-%dT%H:%M:%OSZ")
+
+#' @export
+summary.Run <- function(object, ...) get_run_details(object)

@@ -140,12 +140,12 @@ summary.espalier_comparison <- function(object, ...) {
 comparison_heading <- function(x) {
   sides <- shown_path(attr(x, "sides"))
   between <- if (length(sides) == 2L) paste0(" between ", sides[[1L]], " and ", sides[[2L]]) else ""
-  if (!nrow(x)) return(paste0("No difference", between))
+  if (!nrow(x)) return(header("Comparison", facts = paste0("no difference", between)))
   counts <- summary(x)
   counts <- counts[counts$files > 0L, ]
   words <- c(added = "added", removed = "removed", changed = "changed", mode = "of another mode", type = "of another type")
   parts <- paste(counts$files, words[counts$change])
-  paste0(if (nrow(x) == 1L) "1 file differs" else paste(nrow(x), "files differ"), between, ": ", paste(parts, collapse = ", "))
+  header("Comparison", facts = c(paste0(if (nrow(x) == 1L) "1 file differs" else paste(nrow(x), "files differ"), between), parts))
 }
 
 # What happened to each file, in words.

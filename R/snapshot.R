@@ -81,8 +81,7 @@ left_out_by_rule <- function(x) {
 
 #' @export
 print.summary.espalier_snapshot_preview <- function(x, n = 10L, ...) {
-  where <- if (length(x$dir)) paste0(" of ", shown_path(x$dir)) else ""
-  cat(sprintf("A snapshot%s: %s, %s\n", where, number_of(x$files, "file"), format_bytes(x$bytes)))
+  cat(header("Snapshot preview", shown_path(x$dir), c(number_of(x$files, "file"), format_bytes(x$bytes))), "\n", sep = "")
   if (nrow(x$largest)) {
     cat("  largest:\n")
     cat(sprintf("    %s  %s\n", format(format_bytes(x$largest$size), justify = "right"), shown_path(x$largest$path)), sep = "")
@@ -260,14 +259,14 @@ print.espalier_garbage <- function(x, n = 10L, ...) {
     return(invisible(x))
   }
   if (!nrow(x)) {
-    cat("No garbage: everything stored is in use.\n")
+    cat(header("Garbage", facts = "none, everything stored is in use"), "\n", sep = "")
     return(invisible(x))
   }
   amount <- function(rows) paste0(number_of(sum(rows), "item"), ", ", format_bytes(sum(x$size[rows])))
-  if (any(x$deleted)) cat("Deleted: ", amount(x$deleted), "\n", sep = "")
   dry <- isTRUE(attr(x, "dry_run"))
   left <- !x$deleted
-  if (any(left)) cat(if (dry) "Garbage: " else "Could not be deleted: ", amount(left), "\n", sep = "")
+  facts <- c(if (any(x$deleted)) paste("deleted", amount(x$deleted)), if (any(left)) paste0(if (!dry) "not deleted ", amount(left)))
+  cat(header("Garbage", facts = facts), "\n", sep = "")
   shown <- utils::head(as.data.frame(x), n)
   cat(sprintf("  %s  %s  %s\n", format(shown$what), format(format_bytes(shown$size), justify = "right"),
               shown_path(shown$path)), sep = "")

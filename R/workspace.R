@@ -166,7 +166,7 @@ verify_workspace <- function(workspace) {
 
 #' @export
 print.espalier_damage_table <- function(x, ...) {
-  if (was_empty(x)) cat("Nothing is damaged.\n") else print(drop_table_class(x), ...)
+  if (was_empty(x)) cat(header("Damage", facts = "none"), "\n", sep = "") else print(drop_table_class(x), ...)
   invisible(x)
 }
 
@@ -238,3 +238,6 @@ object_facts.Workspace <- function(x) {
   details <- x$get_details()
   list(experiments = format(details$experiments), runs = format(details$runs))
 }
+
+#' @export
+summary.Workspace <- function(object, ...) list_experiments(object)

@@ -75,15 +75,15 @@ test_that("it prints as a summary and the diffs, without colours where there are
   shown <- capture.output(print(x))
   expect_identical(shown, format(x))
   expect_identical(shown[[1]], paste0(
-    "5 files differ between ", made$id, " and ", made$folder, ": 1 added, 1 removed, 2 changed, 1 of another mode"
+    "<Comparison: 5 files differ between ", made$id, " and ", made$folder, ", 1 added, 1 removed, 2 changed, 1 of another mode>"
   ))
   expect_identical(shown[2:6], c(
     "  changed  b.bin    2 B, binary", "  removed  gone.R   4 B", "  mode     mode.sh  file -> executable",
     "  added    new.R    4 B", "  changed  train.R  20 B"
   ))
   expect_match(shown, "^[+]x <- 2$", all = FALSE)
-  expect_output(print(compare_snapshots(made$folder, made$folder)), "No difference between", fixed = TRUE)
-  expect_output(print(x[x$change == "added", ]), "1 file differs between .*: 1 added")
+  expect_output(print(compare_snapshots(made$folder, made$folder)), "<Comparison: no difference between", fixed = TRUE)
+  expect_output(print(x[x$change == "added", ]), "1 file differs between .*, 1 added>")
   expect_output(print(x[, 1:2]), "mode.sh", fixed = TRUE)
   expect_identical(class(as.data.frame(x)), "data.frame")
   expect_error(print(x, lines = "many"), class = "espalier_error_bad_argument")
