@@ -1,11 +1,11 @@
 # What a job asks of the queue: its share of the machine, its turn, further attempts.
 
-#' When a run is tried again
+#' Retry a failed run
 #'
 #' For the argument `retry` of [estimator()] and [script_run_config()], where a number alone means that many attempts
-#' after whatever cause, at once. A run that was canceled is never tried again. All attempts are one run: its log goes
+#' after any cause, at once. A run that was canceled is never tried again. All attempts are one run: its log goes
 #' on, files in `./outputs` stay for the next attempt (a script may continue from what it saved there), metrics are those
-#' of the last. `get_run_details(run)$attempts` tells how the earlier ones ended.
+#' of the last. `get_run_details(run)$attempts` shows how the earlier ones ended.
 #'
 #' @param attempts How often to execute the job at most, the first time included.
 #' @param on After which causes, the codes of a run's error: `"job_failed"` (an error, a bad exit status), `"job_killed"`

@@ -62,7 +62,7 @@ object_facts.default <- function(x) NULL
 
 object_format <- function(x) header(class(x)[1L], object_title(x))
 
-#' What print() calls an object; a noun whose identity is no name has a method
+#' What print() calls an object; a noun whose identity isn't a name has a method
 #' @noRd
 object_title <- function(x) UseMethod("object_title")
 

@@ -1,6 +1,6 @@
 # Parts of a definition, each a small classed list: packages, a registry, the name of a secret.
 
-#' Packages of an environment
+#' Describe packages of an environment
 #'
 #' What [r_environment()] takes where a plain name is not enough. Strings do for most: `"glmnet"`, or `"glmnet@4.1-8"` for
 #' one version.
@@ -43,7 +43,7 @@ github_package <- function(repository, auth_token = NULL) {
   ))
 }
 
-#' A registry of images
+#' Describe a registry of images
 #'
 #' Where the image lies that an environment begins with, for `image_registry_details` of [r_environment()].
 #'
@@ -61,7 +61,7 @@ container_registry <- function(address = NULL, username = NULL, password = NULL)
   ))
 }
 
-#' Name a secret instead of writing it down
+#' Name a secret in place of its value
 #'
 #' Stands wherever a token or password would: in [github_package()], [container_registry()], [r_environment()]. Only the name
 #' is recorded; the value is taken from the workspace's keyvault when it is needed, see [set_secrets()].

@@ -1,4 +1,4 @@
-#' Experiments
+#' Get or create an experiment
 #'
 #' An experiment is a named group of runs. It comes into being with its first run.
 #'
@@ -23,13 +23,13 @@ experiment <- function(workspace, name) {
 #' [get_run()].
 #'
 #' A large folder takes a while the first time: its progress is shown. Interrupted (Ctrl-C, Esc) before the run is
-#' written, nothing is submitted; after that the run exists, and its id is told.
+#' written, nothing is submitted; after that the run exists, and a message shows its id.
 #'
 #' @param experiment An [experiment()].
 #' @param config An [estimator()], a [script_run_config()], or a job of a file, see [read_job()].
 #' @param tags Named list or character vector, text to find the run by later. By default those of the job's file.
 #' @param reuse Return the newest completed run of the experiment with the same program, arguments, snapshot,
-#'   environment, inputs and seed, if there is one; a report knitted again then trains nothing anew.
+#'   environment, inputs and seed, if there is one; so a report that is knitted again trains nothing again.
 #'   A run that was submitted before one of its inputs was written ([run_output()] of a run that hadn't completed) is
 #'   never found, because the input's content wasn't known then. To have it found, wait for the first run, and then submit.
 #' @return A `Run` object.
@@ -145,7 +145,7 @@ start_logging_run <- function(experiment, outputs = NULL, snapshot_directory = N
   run
 }
 
-#' Runs of an experiment
+#' List the runs of an experiment
 #'
 #' `list_runs()` returns a data frame with a row for each run, newest first, see the section on columns.
 #' `get_runs_in_experiment()` returns azuremlsdk's list of runs, printed as that table.

@@ -5,7 +5,7 @@
 #' Deletes ended runs for good, with the runs below them. Use `dry_run = TRUE` to see first what goes, or [archive_run()]
 #' to hide runs and keep them. [prune_runs()] chooses runs by age, state and size.
 #'
-#' A run that is queued or running is refused, and so is one that such a run needs. The files of snapshots go when
+#' A run that is queued or running is refused, and so is a run that it needs. The files of snapshots go when
 #' [collect_garbage()] is called, because other runs may share them. If R is killed meanwhile, each run is there whole or
 #' not at all.
 #'
@@ -80,7 +80,7 @@ restore_run <- function(run, workspace = NULL) {
   invisible(changed)
 }
 
-#' Find runs that may go, by rules
+#' Prune old runs by rules
 #'
 #' Lists the ended runs of a workspace or an experiment that some rules let go, with the runs below them, their sizes and
 #' the reasons. With `dry_run = FALSE` they are deleted as by [delete_run()].

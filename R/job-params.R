@@ -1,6 +1,6 @@
 # Typed parameters of a script. Base R only.
 
-#' Parameters of a script
+#' Read the parameters of a script
 #'
 #' Names the parameters of a training script with their defaults. What was submitted as
 #' `script_params` (or stands on the command line) overrides the defaults and must have their
@@ -16,7 +16,7 @@
 #'   Times are in UTC, also without `Z`;
 #' * a vector of another length takes several values: `--lr 0.1 0.2`.
 #'
-#' A vector in `script_params` for a parameter whose default has length 1 is an error. Give such a parameter a vector as
+#' A vector in `script_params` for a parameter whose default has length 1 is an error. Give it a vector as
 #' its default.
 #'
 #' Arguments with other names are left alone. A string that begins like one of the parameters

@@ -31,7 +31,7 @@ get_run <- function(experiment, run_id) {
   experiment$workspace$runs$get(run_id)
 }
 
-#' The run this code belongs to
+#' Get the current run
 #'
 #' Inside a job the job's run; in a session with an interactive run that one. Needs no Python.
 #'
@@ -83,7 +83,7 @@ cancel_run <- function(run) {
 #' @param run The run of [start_logging_run()], or of [create_child_run()]; that of a job needs no Python there.
 #' @param error_details Why it failed.
 #' @return The run, invisibly.
-#' @section Errors: `espalier_error_run_not_active` when the run has ended or is no interactive one.
+#' @section Errors: `espalier_error_run_not_active` when the run has ended or isn't interactive.
 #' @seealso [start_logging_run()]
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
@@ -126,7 +126,7 @@ leave_run <- function(run) {
   invisible(run)
 }
 
-#' What is known of a run
+#' Get the details of a run
 #'
 #' @param run A run.
 #' @param name Only the metric of this name.
@@ -195,7 +195,7 @@ get_run_metric_history <- function(run, name = NULL) {
   run$get_metric_history(check_string(name, "name", null = TRUE))
 }
 
-#' The parts of a run
+#' List the parts of a run
 #'
 #' What [log_part_to_run()], [run_part()] and Python's `run.log_part()` recorded, also while the run goes on.
 #'
@@ -275,7 +275,7 @@ print.espalier_run_environment <- function(x, ...) {
   invisible(x)
 }
 
-#' Tags of a run
+#' Get and set the tags of a run
 #'
 #' @param run A run.
 #' @param tags Named list or character vector of tags to add or change.

@@ -19,7 +19,7 @@ test_that("a preview tells what goes in, what stays out and by which rule", {
   expect_identical(summary(preview)$files, 2L)
   expect_identical(summary(preview)$left_out$paths, c(1L, 1L))
   # parts of it print too, and an empty folder
-  expect_output(print(preview[preview$included, ]), ": 2 files, 9 B", fixed = TRUE)
+  expect_output(print(preview[preview$included, ]), ", 2 files, 9 B>", fixed = TRUE)
   expect_output(print(preview[, 1:2]), "train.R", fixed = TRUE)
   empty <- withr::local_tempdir()
   expect_output(print(preview_snapshot(empty)), "0 files, 0 B", fixed = TRUE)
@@ -76,7 +76,7 @@ test_that("a snapshot comes back into a new folder only, whole or not at all", {
   expect_identical(withVisible(download_snapshot(id, file.path(out, "b"), ws))$visible, FALSE)
   expect_identical(tree_of(file.path(out, "a")), tree_of(folder))
   expect_identical(tree_of(file.path(out, "b")), tree_of(folder))
-  expect_error(download_snapshot(run, out), "new folder only", class = "espalier_error_file_exists")
+  expect_error(download_snapshot(run, out), "exists already", class = "espalier_error_file_exists")
   expect_identical(tree_of(from_run), tree_of(folder))
   # relative to R's working directory
   withr::local_dir(out)
@@ -115,7 +115,7 @@ test_that("ids that are none, or of other workspaces, are refused", {
   expect_error(preview_snapshot("/nowhere/at/all"), class = "espalier_error_source_missing")
   expect_error(preview_snapshot(".", default_excludes = NA), class = "espalier_error_bad_argument")
   without <- ended(submit_command(ws, "true"))
-  expect_error(download_snapshot(without, target), "no snapshot", class = "espalier_error_snapshot_missing")
+  expect_error(download_snapshot(without, target), "Can't find a snapshot", class = "espalier_error_snapshot_missing")
 })
 
 test_that("garbage is listed first, deleted when asked, and never what is referred to", {
