@@ -49,11 +49,7 @@ LATE = {
         "runner.asked", "runner.children", "snapshot.mentions", "store.packs", "store.trees",
     ),
     "a command line starts in milliseconds": (
-<<<<<<< HEAD
-        "api.environments", "api.wait_many", "cli.app", "cli.deleting", "cli.downloads", "cli.table",
-=======
-        "api.environments", "api.wait_many", "cli.app", "cli.carry_out", "cli.columns", "cli.deleting", "cli.downloads", "cli.table",
->>>>>>> perf
+        "api.environments", "api.wait_many", "cli.app", "cli.carry_out", "cli.deleting", "cli.downloads", "cli.table",
         "cli.views", "cli.words", "queue.control", "store.index.grammar", "tracking.artifacts", "tracking.run_rows",
     ),
     "what asks has no folder of its own": ("adapters.homes",),

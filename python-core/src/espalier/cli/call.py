@@ -6,16 +6,8 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 import click
 
 from espalier.api.catalog import catalogue
-<<<<<<< HEAD
-from espalier.cli import complete, output, parameters, views
-from espalier.cli.place import LATEST, run_id, workspace_folder
-from espalier.cli.request import Request, call
-from espalier.cli.text import tell
-=======
 from espalier.cli import complete, parameters
-from espalier.cli.examples import EXAMPLES
 from espalier.cli.text import FORMATS
->>>>>>> perf
 from espalier.cli.words import in_commands
 
 # A list that takes --experiment: with it, another operation is asked.
