@@ -16,7 +16,7 @@ from typing import Any, Iterator, List
 import pytest
 from espalier import Workspace
 from espalier.base.progress import report
-from espalier.cli import progress
+from espalier.cli import request as progress
 
 from .conftest import surroundings  # type: ignore[attr-defined]
 

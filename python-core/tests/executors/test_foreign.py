@@ -132,6 +132,23 @@ def test_one_that_swallows_its_interruption(experiment: Experiment, bad: Bad, en
     assert "its `launch` took longer than 0.5 seconds" in failed(experiment, ended, submit_bad(experiment))
 
 
+@pytest.mark.parametrize("may_outlive", [False, True])
+def test_so_it_does_before_its_job_starts(experiment: Experiment, bad: Bad, ended: Ended, may_outlive: bool) -> None:
+    bad(f"capabilities = Capabilities(may_outlive={may_outlive})", "def prepare(self, job):", *SWALLOWS)
+    run = submit_bad(experiment, prepare_timeout_seconds=0.1)
+    assert "its `prepare` goes on when it is interrupted" in failed(experiment, ended, run)
+    status = read_status(RunPaths(run.run_dir))
+    assert status.error is not None and status.error["code"] == "prepare_failed" and status.runners == 1
+
+
+def test_and_where_it_is_canceled(experiment: Experiment, bad: Bad, ended: Ended, reach: Reach, tmp_path: Path) -> None:
+    bad("def prepare(self, job):", f"    open({str(tmp_path / 'begun')!r}, 'w').close()", *SWALLOWS)
+    run = submit_bad(experiment)
+    reach((tmp_path / "begun").exists)
+    run.cancel()
+    assert ended(run)["status"] == "Canceled"
+
+
 def test_a_launch_is_canceled(experiment: Experiment, bad: Bad, ended: Ended, reach: Reach) -> None:
     bad("launch_seconds = 600", "def launch(self, job, run): time.sleep(600)")
     run = submit_bad(experiment)

@@ -34,11 +34,8 @@ _SILENCE = 30.0
 
 
 def engine() -> "docker.DockerClient":
-    """The client of this process, connected. What is called on it goes inside of `translated`.
-
-    Raises:
-        EspalierError: `docker_unavailable`, with what is wrong: no engine, no permission, no answer; `extra_missing`.
-    """
+    """The client of this process, connected. What is called on it goes inside of `translated`. Raises EspalierError:
+    `docker_unavailable`, with what is wrong: no engine, no permission, no answer; `extra_missing`."""
     key = (os.getpid(), address())  # (a fork must not share the parent's connections)
     client = _clients.get(key)
     if client is None:
@@ -65,11 +62,8 @@ def answers(seconds: float = FIRST_ANSWER) -> bool:
 
 
 def still_there(seconds: float = FIRST_ANSWER) -> None:
-    """Make sure that the engine answers, for those to whom something odd has happened.
-
-    Raises:
-        EspalierError: `docker_unavailable`.
-    """
+    """Make sure that the engine answers, for those to whom something odd has happened. Raises EspalierError:
+    `docker_unavailable`."""
     with translated("The Docker engine ended what it was doing"), patiently(seconds):
         engine().ping()
 

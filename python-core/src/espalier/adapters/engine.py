@@ -270,14 +270,8 @@ def address(variables: Mapping[str, str]) -> str:
 
 
 def is_here(place: str) -> bool:
-    """Whether an engine is on this machine, as far as its address tells.
-
-    Args:
-        place: Its address.
-
-    Raises:
-        EngineGone: there is no such host, or no port is named.
-    """
+    """Whether an engine is on this machine, as far as its address tells. Raises EngineGone: there is no such host, or
+    no port is named."""
     scheme, _, rest = place.partition("://")
     if scheme == "unix":
         return True

@@ -27,7 +27,6 @@ class Stream:
     Args:
         connection: Where it comes.
         reader: What has read the head of the answer.
-        headers: Those of the answer.
     """
 
     def __init__(self, connection: "Socket", reader: "Reader", headers: Mapping[str, str]) -> None:

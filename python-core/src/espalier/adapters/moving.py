@@ -226,7 +226,6 @@ def opened_below(root: str, parts: Sequence[str], make: bool = False, unlock: bo
     """A folder below one that no job can have replaced, each on the way opened without following a link.
 
     Args:
-        make: Make those that are missing.
         unlock: See `opened`.
 
     Raises:

@@ -44,9 +44,6 @@ def private_file(name: str, data: bytes) -> str:
     Args:
         name: Its name, by which `remove_private_file` finds it, in any process.
 
-    Returns:
-        Its path.
-
     Raises:
         OSError: this system has no place for it.
     """

@@ -48,7 +48,6 @@ def refuse_foreign_code(folder: str, path: str) -> None:
 
     Args:
         folder: The folder that programs are looked for in.
-        path: The module's file, below it.
 
     Raises:
         EspalierError: `writable_by_others`.

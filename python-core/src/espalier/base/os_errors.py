@@ -30,7 +30,6 @@ def os_error(error: BaseException, place: Optional[str] = None) -> Optional[Espa
     """The error that names path, cause and remedy.
 
     Args:
-        error: What was raised.
         place: The workspace that was being used, if there was one.
 
     Returns:

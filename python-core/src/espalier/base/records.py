@@ -209,7 +209,6 @@ def check_kinds(path: str, record: Dict[str, Any], kinds: Mapping[str, type]) ->
 
     Args:
         path: Where it was read.
-        record: The record.
         kinds: Field -> `dict`, `list` or `str`.
 
     Raises:
@@ -320,11 +319,8 @@ def replace_file(path: str, data: bytes, folder: str, sync: bool = False, mode: 
 
 
 def replace_record(path: str, record: Dict[str, Any], folder: str, sync: bool = False) -> None:
-    """Replace a record whole. See `replace_file`.
-
-    Raises:
-        EspalierError: `bad_argument`: it would be longer or deeper than a record may be.
-    """
+    """Replace a record whole. See `replace_file`. Raises EspalierError: `bad_argument`: it would be longer or deeper
+    than a record may be."""
     data = dump_record(record)
     refuse_unreadable(path, data)
     replace_file(path, data, folder, sync)
@@ -371,11 +367,8 @@ def make_folders(path: str, *, exist_ok: bool = True, top: Optional[str] = None)
 
 
 def make_private_folder(path: str) -> None:
-    """Make a folder that only its user can enter, and those above it that are missing, with any umask.
-
-    Raises:
-        OSError: it cannot be made.
-    """
+    """Make a folder that only its user can enter, and those above it that are missing, with any umask. Raises OSError:
+    it cannot be made."""
     try:
         os.mkdir(path, 0o700)
     except FileExistsError:

@@ -56,9 +56,6 @@ def requested_python(environment: Environment) -> Optional[Dict[str, Any]]:
 def definition_digest(environment: Environment) -> str:
     """The digest of what packages depend on: lock files are named by it.
 
-    Args:
-        environment: A definition.
-
     Returns:
         `sha256:...`; independent of an image's Debian packages, certificates and steps.
     """
@@ -120,10 +117,7 @@ def private_key(
     """The key of an environment without Docker.
 
     Args:
-        environment: A definition.
         lock: Its packages, exactly, where it was locked.
-        r_version: The available R.
-        python_version: The available Python.
         platform: What compiled packages depend on besides.
 
     Returns:

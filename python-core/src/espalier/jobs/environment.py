@@ -145,7 +145,6 @@ def with_version(paths: WorkspacePaths, chosen: Chosen) -> Chosen:
 
     Args:
         paths: The workspace, whose objects are held.
-        chosen: An environment.
 
     Raises:
         EspalierError: `bad_name`, `environment_invalid`, `workspace_read_only`, or what is wrong with a build context.

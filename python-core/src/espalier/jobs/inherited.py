@@ -70,7 +70,6 @@ def notes_on_missing(session: Session, job: Mapping[str, str], script: Optional[
     """What to tell of the session's variables that a job reads and does not have.
 
     Args:
-        job: The job's variables.
         script: Path of its entry script; None for a command.
         command: Its command; None for a script.
     """

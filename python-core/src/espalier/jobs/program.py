@@ -41,9 +41,6 @@ def script_words(params: Mapping[str, Any], script: Optional[str]) -> Tuple[List
 
     A name without leading dash gets two. None or "" makes a flag. A list gives its values one after the other.
 
-    Args:
-        script: The entry script.
-
     Raises:
         EspalierError: `bad_argument` (NA, a type that isn't a value, a text that would be taken for an option),
             `bad_name`.
@@ -120,11 +117,8 @@ _POINTER = 8
 
 
 def refuse_too_long(command: Sequence[str], variables: Mapping[str, str]) -> None:
-    """Refuse a program that the system would not start for its size.
-
-    Raises:
-        EspalierError: `bad_argument`, with `bytes` and `limit`.
-    """
+    """Refuse a program that the system would not start for its size. Raises EspalierError: `bad_argument`, with `bytes`
+    and `limit`."""
     each = _single_limit()
     words = [_size(word) + 1 for word in command]
     pairs = {name: _size(name) + _size(text) + 2 for name, text in variables.items()}
@@ -298,11 +292,7 @@ def _as_list(value: Any) -> List[Any]:
 
 
 def checked_script(source: str, script: str) -> str:
-    """The entry script as a path inside the source directory.
-
-    Raises:
-        EspalierError: `script_missing`.
-    """
+    """The entry script as a path inside the source directory. Raises EspalierError: `script_missing`."""
     relative = os.path.normpath(script)
     if os.path.isabs(script):
         relative = os.path.relpath(os.path.realpath(script), os.path.realpath(source))

@@ -88,9 +88,6 @@ def is_descendant(run: RunPaths, ancestor_id: str) -> bool:
 def is_canceled(run: RunPaths, definition: Mapping[str, Any]) -> bool:
     """Whether a run must not be started: it was asked to be canceled, or one above it was and has not ended yet, which
     then is written here too.
-
-    Args:
-        definition: The run's own.
     """
     if os.path.exists(run.cancel):
         return True

@@ -66,10 +66,6 @@ class Changed(Exception):
 class Frozen:
     """A run's frozen records: each is read once, and what is checked is what is parsed.
 
-    Args:
-        run: The run.
-        digests: What the queue knows.
-
     Raises:
         Changed: one of them isn't what it was.
     """

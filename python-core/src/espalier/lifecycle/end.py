@@ -51,14 +51,7 @@ _WITH_PARENT = {
 
 
 class End:
-    """One end that is being written.
-
-    Args:
-        known: The run.
-        state: Its final state.
-        error: Why, unless it completed.
-        fields: Further fields of its status.
-    """
+    """One end that is being written."""
 
     def __init__(self, known: Known, state: str, error: Optional[Mapping[str, Any]], fields: Dict[str, Any]) -> None:
         self.known, self.run, self.status = known, known.run, known.status
@@ -193,14 +186,7 @@ REPEAT: Tuple[Act, ...] = (
 
 
 def finish(known: Known, state: str, error: Optional[Mapping[str, Any]], **fields: Any) -> Status:
-    """End a run.
-
-    Args:
-        known: The run.
-        state: Its final state.
-        error: Why, unless it completed.
-        **fields: Further fields of its status.
-    """
+    """End a run."""
     return _done(ACTS, End(known, state, error, fields))
 
 

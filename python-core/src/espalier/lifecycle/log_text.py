@@ -64,7 +64,6 @@ def lines_of(file: BinaryIO, path: str, n: Optional[int] = None, limit_bytes: in
     """The last lines of a log, as a terminal would show them.
 
     Args:
-        path: What the note names.
         n: How many lines; None for all.
         limit_bytes: How much of the log is read. A first line reports what is left out.
     """

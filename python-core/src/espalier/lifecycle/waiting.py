@@ -117,7 +117,6 @@ def marked_as_waiting(run: RunPaths, runs: Sequence[RunPaths]) -> Iterator[None]
     """Mark this process of a job as waiting, for a while.
 
     Args:
-        run: The job's own run.
         runs: The runs it waits for, of any workspaces.
     """
     pid = os.getpid()

@@ -23,7 +23,6 @@ class Preparation:
     """The process that makes an environment ready.
 
     Args:
-        run: The run.
         env: What its `env.json` holds.
     """
 

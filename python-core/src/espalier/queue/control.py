@@ -97,7 +97,6 @@ def look_after_lost(runs: Iterable[RunPaths], known: AbstractSet[str]) -> None:
     """Put right those of some runs that the queue does not know. See `look_after`.
 
     Args:
-        runs: Runs that have not ended.
         known: The ids of those that the queue has a ticket or lease of.
     """
     for run in runs:

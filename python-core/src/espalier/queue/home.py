@@ -15,11 +15,8 @@ from espalier.base.records import make_private_folder
 
 
 def queue_paths() -> QueuePaths:
-    """The queue of this host and user; its folders are made on first use.
-
-    Raises:
-        EspalierError: `not_supported`: they cannot be made. `not_permitted`: another user could put runs there.
-    """
+    """The queue of this host and user; its folders are made on first use. Raises EspalierError: `not_supported`: they
+    cannot be made. `not_permitted`: another user could put runs there."""
     paths = QueuePaths(state_folder(), posix.host_name() or "localhost")
     try:
         for folder in (paths.root, paths.tickets, paths.waiting, paths.leases):

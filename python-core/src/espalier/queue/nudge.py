@@ -21,9 +21,6 @@ _looked: Dict[str, float] = {}
 def nudge(runs: Iterable[RunPaths] = ()) -> None:
     """Make the scheduling step, unless this process has made one by this just now; and put right those of some runs
     that the queue has lost. Never fails: who cannot have a queue can still read.
-
-    Args:
-        runs: Runs that have not ended.
     """
     global _last
     collect_ended()

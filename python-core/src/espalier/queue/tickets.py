@@ -124,7 +124,6 @@ def add_ticket(
     """Put a run at the end of the queue, also when the clock has been set back since others came.
 
     Args:
-        spec: The run's definition.
         attempt: Which attempt it is queued for.
         wait_seconds: How long it may not be started.
         digests: Of its frozen records (`lifecycle/digests.py`); without them changes aren't noticed.

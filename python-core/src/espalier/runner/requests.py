@@ -33,7 +33,6 @@ class Attendant:
     """What one runner does for its job beside watching it. `look` never raises: no request may end a job.
 
     Args:
-        run: The job's run.
         is_confined: Whether the job sees of the workspace only what is made for it.
     """
 

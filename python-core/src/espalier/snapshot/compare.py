@@ -56,7 +56,6 @@ class StoredSide:
     """A snapshot of a workspace.
 
     Args:
-        paths: The workspace.
         snapshot_id: `sha256:<64 hex digits>`.
 
     Raises:
@@ -73,11 +72,7 @@ class StoredSide:
         return self.items.get(path)
 
     def data(self, path: str) -> bytes:
-        """The content of a file, verified.
-
-        Raises:
-            EspalierError: `snapshot_damaged`.
-        """
+        """The content of a file, verified. Raises EspalierError: `snapshot_damaged`."""
         try:
             return self._reader.read(self.items[path].content)
         except Damaged as error:
@@ -90,10 +85,6 @@ class StoredSide:
 
 class FolderSide:
     """A folder. Each file is read once, and its report fits what was read, though the folder may change.
-
-    Args:
-        source: The folder.
-        outside_links: What becomes of links that lead out of the folder: `refuse`, `keep` or `copy`.
 
     Raises:
         EspalierError: `source_missing`, `source_unreadable`; `bad_argument`.

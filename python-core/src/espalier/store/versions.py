@@ -19,8 +19,9 @@ from espalier.base.model.codec import decoded, encode
 from espalier.base.model.record import Record
 from espalier.base.names import check_name, is_name
 from espalier.base.os_errors import cannot_write
-from espalier.base.paths import FORMAT, LAST_VERSION, VersionPaths, WorkspacePaths, is_record, version_of_record
+from espalier.base.paths import FORMAT, WorkspacePaths, is_record
 from espalier.base.records import dump_record, make_folders, now_iso, read_record, refuse_unreadable, replace_record
+from espalier.base.store_paths import LAST_VERSION, VersionPaths, version_of_record
 
 # What stands for the newest version everywhere, and what would be read as a version.
 LATEST = "latest"
@@ -70,9 +71,7 @@ class Versions:
     """All of one kind in a workspace. Each method raises EspalierError `bad_name` for what isn't a name.
 
     Args:
-        paths: The workspace.
         top: The folder of the kind in it.
-        kind: The kind.
     """
 
     def __init__(self, paths: WorkspacePaths, top: str, kind: Kind) -> None:

@@ -96,11 +96,8 @@ def read_events(
 
 
 def logs_in(folder: str) -> List[str]:
-    """The writers' files in `events/` or `parts/`, sorted by name.
-
-    Raises:
-        EspalierError: `damaged` if the folder cannot be read.
-    """
+    """The writers' files in `events/` or `parts/`, sorted by name. Raises EspalierError: `damaged` if the folder cannot
+    be read."""
     try:
         return [os.path.join(folder, name) for name in sorted(names_in(folder)) if is_event_log(name)]
     except FileNotFoundError:
@@ -117,7 +114,6 @@ def parse_events(
     Args:
         lines: Whole lines, without their ends.
         numbers: Of each line, from 1.
-        path: The log.
         damage: Gets the lines that are no events.
 
     Raises:

@@ -22,7 +22,6 @@ class _Form(NamedTuple):
     Args:
         hints: Texts of which each occurrence has one: to find a text is many times faster than to find a form.
         before: So many bytes before the hint the pattern begins.
-        pattern: The form.
         has_run: Whether it has `_RUN` characters in a row that words are made of.
         needs: Bytes that it has beside its hint.
         in_vain: Where this matches and the pattern does not, none does in the rest of the line.

@@ -42,15 +42,8 @@ def start_supervisor(
     It hears of this process's death by the end of its input, which is open here until then.
 
     Args:
-        run: The run.
-        spec: Its definition.
-        order: What it is to do.
-        container: The container's id.
         begun: Where what the container prints comes, and the answer to its start; None where the supervisor starts it.
         log: The supervisor's output: an open file, as for a job without a container.
-
-    Returns:
-        Its process id.
 
     Raises:
         OSError: it cannot be started.
@@ -113,8 +106,6 @@ class Container:
     """The container of a job, which is on its way from the beginning.
 
     Args:
-        run: The run.
-        spec: Its definition.
         order: What its supervisor is to do.
         idle: Does useful work, a little at a time, while the engine is awaited.
     """
@@ -268,9 +259,6 @@ class Removal:
     """The removal of a container that has ended, by the engine, while the run's end is recorded.
 
     Should all of us die meanwhile, the process that gives the run's place back removes it (`runner/reconcile.py`).
-
-    Args:
-        run: The run.
     """
 
     def __init__(self, run: RunPaths) -> None:

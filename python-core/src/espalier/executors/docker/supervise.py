@@ -97,10 +97,6 @@ def supervise(run: RunPaths, spec: JobSpec, order: Order, container: str, begun:
     """Supervise the container of one run to its end.
 
     Args:
-        run: The run.
-        spec: Its definition.
-        order: What is to be done.
-        container: The container's id.
         begun: What comes of it; None where it is not started yet.
 
     Returns:

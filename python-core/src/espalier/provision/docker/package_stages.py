@@ -85,14 +85,7 @@ def build_python(builder: Builder, wanted: Wanted, image: str, facts: Facts, loc
     """Install Python packages into an image.
 
     Args:
-        builder: What is needed for that.
-        wanted: The environment.
-        image: The system stage.
-        facts: What that has.
         lock: The exact packages; None: they are resolved now.
-
-    Returns:
-        The image's id.
 
     Raises:
         EspalierError: `build_failed`, `lock_failed`, `package_missing`, `secret_missing`, `interpreter_missing`,

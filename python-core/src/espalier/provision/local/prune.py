@@ -74,10 +74,6 @@ def own_size(folder: str) -> int:
 def remove_private(cache: CachePaths, hex_key: str) -> bool:
     """Remove a private environment, unless it is being built right now, or a job runs in it.
 
-    Args:
-        cache: espalier's folder of caches.
-        hex_key: The digits of its key.
-
     Returns:
         Whether it was there, and is gone.
 

@@ -14,7 +14,6 @@ class Cause:
 
     Args:
         package: The package that could not be installed, where that is known.
-        reason: One sentence.
         missing: What the system lacks: a library, a header or a program.
         apt: The Debian packages that have it; to be put into `apt_packages`.
         hint: What to do, one sentence or more.

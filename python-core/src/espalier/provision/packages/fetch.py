@@ -51,8 +51,6 @@ def open_url(url: str, headers: Optional[Mapping[str, str]] = None, certificate:
     """Open an address for reading.
 
     Args:
-        url: Of http, https or file.
-        headers: To be sent along.
         certificate: PEM text of an authority to trust besides those of the system.
 
     Returns:

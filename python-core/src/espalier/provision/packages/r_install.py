@@ -82,7 +82,6 @@ def keeping(cache: CachePaths, keys: Iterable[str], tell: Tell) -> Iterator[str]
     """A folder into which packages are installed; what is there at the end of the block is kept.
 
     Args:
-        cache: espalier's folder of caches.
         keys: The keys of the packages that may be used and kept.
         tell: Called with a line for each package that isn't what it was.
 

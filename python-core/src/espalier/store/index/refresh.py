@@ -51,8 +51,6 @@ class Refresh:
     """One refresh of an index.
 
     Args:
-        database: The index.
-        runs: The workspace's folder of runs.
         summarise: Run folder -> its row; must not raise for a damaged run.
     """
 

@@ -66,11 +66,8 @@ def _statements() -> "list[str]":
 
 
 def opened(file: str) -> sqlite3.Connection:
-    """The index in a file, laid out; in memory where the file can't be had.
-
-    Raises:
-        sqlite3.DatabaseError: the file is garbage, or of another version.
-    """
+    """The index in a file, laid out; in memory where the file can't be had. Raises sqlite3.DatabaseError: the file is
+    garbage, or of another version."""
     try:
         if file != IN_MEMORY:
             make_private_folder(os.path.dirname(file))
