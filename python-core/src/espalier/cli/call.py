@@ -7,6 +7,7 @@ import click
 
 from espalier.api.catalog import catalogue
 from espalier.cli import complete, output, parameters, views
+from espalier.cli.deleting import delete
 from espalier.cli.place import LATEST, run_id, workspace_folder
 from espalier.cli.request import Request, call
 from espalier.cli.text import tell
@@ -164,8 +165,6 @@ def _carry_out(record: Mapping[str, Any], member: Mapping[str, Any], keys: List[
         identity = {"workspace": workspace, "name": values["_experiment"]}
         request = Request(*_OF_EXPERIMENTS[2:], identity, found.arguments)
     if _deletes(member):
-        from espalier.cli.deleting import delete
-
         how = {"yes": values["_yes"], "dry_run": values["_dry_run"]}
         return output.show(delete(request, _names(member), member["command"], **how), values)
     if values.get("_dry_run"):
