@@ -59,32 +59,41 @@ autoplot.espalier_chart <- function(object, ...) gg_chart(object, chart_title(ob
 #' @param labels Of the runs, for one legend; else series are told apart by their names.
 #' @noRd
 gg_series <- function(panels, title, labels = NULL) {
-  frames <- lapply(panels, function(panel) {
+  data <- do.call(rbind, lapply(panels, function(panel) {
     panel <- thin_panel(panel)
     do.call(rbind, lapply(panel$series, function(series) {
-      data.frame(panel = panel$name, series = series$label, x = series$x, y = ifelse(is.finite(series$y), series$y, NA))
+      y <- ifelse(is.finite(series$y), series$y, NA)
+      data.frame(panel = panel$name, series = series$label, style = series$style, x = series$x, y = y)
     }))
-  })
-  data <- do.call(rbind, frames)
+  }))
+  names <- if (is.null(labels)) unique(data$series) else make.unique(labels, " ")
   data$panel <- factor(data$panel, unique(data$panel))
-  names <- labels %||% unique(data$series)
-  data$series <- factor(data$series, make.unique(names, " "))
-  keyed <- !is.null(labels) || any(lengths(lapply(panels, `[[`, "series")) > 1L)
-  styles <- series_styles(nlevels(data$series))
-  if (!keyed) styles <- lapply(styles, function(values) rep(values[1L], nlevels(data$series)))
+  data$series <- factor(data$series, names)
+  keyed <- if (is.null(labels)) unlist(lapply(panels, function(panel) key_choices(panel)[[1L]])) else names
+  # (the first of each panel looks the same, as in plot())
+  style <- if (is.null(labels)) data$style[match(names, data$series)] else seq_along(names)
+  styles <- series_styles(max(style))
+  scale_of <- function(scale, values) {
+    scale(values = structure(values[style], names = names), breaks = if (length(keyed)) keyed else names)
+  }
   xlab <- unique(vapply(panels, `[[`, "", "xlab"))
-  plot <- ggplot2::ggplot(data, ggplot2::aes(.data$x, .data$y, colour = .data$series, linetype = .data$series, shape = .data$series)) +
-    ggplot2::geom_line(na.rm = TRUE, show.legend = keyed) +
-    ggplot2::scale_colour_manual(values = styles$col) +
-    ggplot2::scale_linetype_manual(values = styles$lty) +
-    ggplot2::scale_shape_manual(values = styles$pch) +
+  shared <- shared_axis(panels, list())$axis
+  aes <- ggplot2::aes(.data$x, .data$y, colour = .data$series, linetype = .data$series, shape = .data$series)
+  plot <- ggplot2::ggplot(data, aes) +
+    ggplot2::geom_line(na.rm = TRUE, show.legend = length(keyed) > 0L) +
+    scale_of(ggplot2::scale_colour_manual, styles$col) +
+    scale_of(ggplot2::scale_linetype_manual, styles$lty) +
+    scale_of(ggplot2::scale_shape_manual, styles$pch) +
     ggplot2::labs(
-      title = title, x = if (length(xlab) == 1L) xlab else NULL, y = if (length(panels) == 1L) panels[[1L]]$name,
+      title = title, x = if (length(xlab) == 1L) xlab, y = if (length(panels) == 1L) panels[[1L]]$name,
       colour = NULL, linetype = NULL, shape = NULL
-    )
-  if (max(table(data$panel, data$series)) <= styles$points[1L]) plot <- plot + ggplot2::geom_point(na.rm = TRUE, show.legend = keyed)
-  if (length(panels) > 1L) plot <- plot + ggplot2::facet_wrap("panel", scales = "free")
-  plot + ggplot2::theme(legend.position = "top")
+    ) +
+    ggplot2::theme(legend.position = "top")
+  if (max(table(data$panel, data$series)) <= styles$points) {
+    plot <- plot + ggplot2::geom_point(na.rm = TRUE, show.legend = length(keyed) > 0L)
+  }
+  if (length(panels) > 1L) plot <- plot + ggplot2::facet_wrap("panel", scales = if (shared) "free_y" else "free")
+  plot
 }
 
 gg_chart <- function(chart, title) {

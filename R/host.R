@@ -1,4 +1,4 @@
-#' Show or set what this machine gives to runs
+#' Get or set the resources for runs
 #'
 #' Use these to keep a part of the machine for other work, or to find out what is free. The numbers hold for all your runs on
 #' this machine, in all workspaces together. What is submitted beyond them waits in the queue. A run takes one processor

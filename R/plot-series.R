@@ -78,8 +78,10 @@ panels_of_run <- function(run, metrics) {
   })
   panels <- unlist(panels, recursive = FALSE)
   shown <- unlist(lapply(groups, intersect, names(histories)))
+  none <- data.frame(name = character(), step = double(), value = double(), time = .POSIXct(double()))
   history <- do.call(rbind, unname(histories[unique(shown)]))
-  list(panels = panels, history = history[is.finite(history$value), c("name", "step", "value", "time"), drop = FALSE])
+  if (!is.null(history)) history <- history[is.finite(history$value), names(none), drop = FALSE]
+  list(panels = panels, history = history %||% none)
 }
 
 check_metrics <- function(metrics) {

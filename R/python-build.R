@@ -98,20 +98,22 @@ fill_env <- function(place, base, uv) {
   size <- known_extras()$base
   say(c("i" = "Setting up espalier's private Python environment, once: {size$megabytes} MB to download."))
   began <- proc.time()[["elapsed"]]
-  said <- character()
+  said <- reasons <- character()
   done <- FALSE
   if (!is.null(uv)) {
     out <- fill_by_uv(place, base, uv)
     done <- out$status == 0L
     said <- c(said, paste("uv:", out$lines))
+    reasons <- paste("uv:", reasons_in(out$lines))
   }
   if (!done && !is.null(base)) {
     unlink(place, recursive = TRUE)
     out <- fill_by_pip(place, base)
     done <- out$status == 0L
     said <- c(said, paste("pip:", out$lines))
+    reasons <- c(reasons, paste("pip:", reasons_in(out$lines)))
   }
-  if (!done) abort_not_filled(said)
+  if (!done) abort_not_filled(reasons, said)
   list_extras(place)
   say(c("v" = "Ready after {round(proc.time()[['elapsed']] - began, 1)} s."))
 }
@@ -174,9 +176,9 @@ wheels_folder <- function(wheels) {
                  "Give the folder that `pip download --dest` filled.")
 }
 
-abort_not_filled <- function(said) {
+abort_not_filled <- function(reasons, said = reasons) {
   espalier_abort(
-    "python_missing", c("Can't set up espalier's private Python environment.", reasons_in(said)),
+    "python_missing", c("Can't set up espalier's private Python environment.", reasons),
     what_to_do(said, "Then run install_espalier()."), output = said
   )
 }

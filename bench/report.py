@@ -141,6 +141,13 @@ FIGURES = [
     Figure("index", "100 runs, the newest", "newest"),
     Figure("index", "all runs, in Python", "all.python", 0.5),
     Figure("index", "ten new runs seen", "refresh", 50e-3),
+    Figure("index", "all runs, a data frame in R", "all.r", 0.5),
+    Figure("index", "what R holds then", "all.r.held", 300e6, unit="B"),
+    Figure("index", "and held at most", "all.r.peak", unit="B"),
+    Figure("index", "R that has called the core, before", "session.r", unit="B"),
+    Figure("index", "100 of 10,000 runs, filtered and sorted", "few.page", 3.0, "few.sqlite", times=True, ahead=10.0,
+           peers=(("mlflow search_runs()", "few.page.mlflow"),)),
+    Figure("index", "all of 10,000 runs", "few.all", peers=(("mlflow search_runs()", "few.all.mlflow"),)),
     Figure("cli", "espalier --version", "version", 25e-3, "bare", over=True,
            peers=(("mlflow", "mlflow.version"), ("dvc", "dvc.version"), ("metaflow --help", "metaflow.version"))),
     Figure("cli", "espalier runs --help", "help", None, "bare", over=True),
@@ -202,7 +209,7 @@ FIGURES = [
     Figure("startup", "R: cold script submits", "cold.submit", 0.300, "cold.reticulate", True),
 ]
 HEADINGS = {
-    "first": "The first submit after installation (limit: python -m venv and pip install pyyaml; with uv the same by uv)",
+    "first": "The first submit after installation (limit: venv and pip install pyyaml; with uv the same by uv)",
     "snapshot": "Snapshots of 10,000 files and 4 x 64 MB (limit: cp -r; of unchanged ones git status, or bare python)",
     "walk": "What a job left in its working copy (limit: an unchanged snapshot of as many files)",
     "frames": "A data frame of 1e6 rows x 10 columns (limit: a copy of its bytes in memory)",

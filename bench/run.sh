@@ -71,6 +71,8 @@ measure_walk() {
 # BENCH_RUNS=100000 for the figures that are promised
 measure_index() {
   PYTHONPATH=$root/python-core/src "$peers/bin/python" "$here/index.py" "$work" "${BENCH_RUNS:-5000}" >"$out/index.py.log"
+  PYTHONPATH=$root/python-core/src "$peers/bin/python" "$here/search.py" "$work" >"$out/search.py.log"
+  RETICULATE_PYTHON=$peers/bin/python ESPALIER_CACHE_DIR=$work/cache measure_r index
 }
 # As users have it, installed; anew each time, because its source may be another
 measure_cli() {

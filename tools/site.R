@@ -35,7 +35,7 @@ build <- function() {
   pkgdown::build_reference(pkg, examples = FALSE, preview = FALSE)
   pkgdown::build_articles(pkg, preview = FALSE)
   pkgdown::build_news(pkg, preview = FALSE)
-  relink("index.html", c("\"vignettes/([a-z-]+)[.]Rmd" = "\"articles/\\1.html", "[.]md([\"#])" = ".html\\1",
+  relink("index.html", c("\"vignettes/_?([a-z-]+)[.](Rmd|html)" = "\"articles/\\1.html", "[.]md([\"#])" = ".html\\1",
                          "\"NEWS[.]html" = "\"news/index.html"))
   relink("news/index.html", c("href=\"(docs|inst)/" = "href=\"../\\1/"))
   documents <- list.files("docs", recursive = TRUE, full.names = TRUE)

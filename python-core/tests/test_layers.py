@@ -49,7 +49,7 @@ LATE = {
         "runner.asked", "runner.children", "snapshot.mentions", "store.packs", "store.trees",
     ),
     "a command line starts in milliseconds": (
-        "api.environments", "api.wait_many", "cli.app", "cli.downloads", "cli.table",
+        "api.environments", "api.wait_many", "cli.app", "cli.carry_out", "cli.downloads", "cli.table",
         "cli.views", "cli.words", "queue.control", "store.index.grammar", "tracking.artifacts", "tracking.run_rows",
     ),
 }

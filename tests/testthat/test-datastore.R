@@ -76,7 +76,7 @@ test_that("a script of azuremlsdk runs with another library() line", {
     "name <- \"petals-on-this-machine\"",
     "exp <- experiment(ws, name)",
     "run <- submit_experiment(exp, job)",
-    "print(run)",
+    "plot_run_details(run)",
     "wait_for_run_completion(run, show_output = TRUE)",
     "metrics <- get_run_metrics(run)",
     "metrics"

@@ -11,8 +11,6 @@ from espalier.base.types import Frame
 from espalier.cli.request import Request
 from espalier.cli.text import is_terminal, json_text, one_line, write
 
-FORMATS = ("json", "table", "tsv", "yaml")
-
 
 def show(result: Any, values: Mapping[str, Any], request: Optional[Request] = None) -> None:
     """Write a result as the options of a command ask for it.

@@ -147,7 +147,7 @@ def _option(field: str, text: str) -> str:
     raise invalid(
         field, f"holds an option that isn't supported: {shown(name)}.",
         f"Supported options are {', '.join(_OPTIONS)}. Give an index as python.index_url. Lines that begin with "
-        "-r or -c are read by from_pip_requirements(). Leave others out.",
+        "-r or -c are read by environment_from_pip_requirements(). Leave others out.",
     )  # fmt: skip
 
 

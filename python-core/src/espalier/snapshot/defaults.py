@@ -125,6 +125,7 @@ RECORDS = {
 }
 
 OUTPUT_RULES = frozenset(_ROOT_FOLDERS.values())
+RENV_RULES = frozenset(_RENV_FOLDERS.values())
 
 # What a folder turns out to be once it is opened, and the rule that then leaves it out.
 MARKERS = {

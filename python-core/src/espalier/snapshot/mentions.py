@@ -11,7 +11,7 @@ from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Optiona
 
 from espalier.base.names import argument_name
 from espalier.base.paths import KEPT_FOLDERS
-from espalier.snapshot.defaults import may_be_secret
+from espalier.snapshot.defaults import RENV_RULES, may_be_secret
 from espalier.snapshot.entries import Excluded, Scan
 from espalier.snapshot.file_names import ignore_line, shown
 from espalier.snapshot.ignore import OWN_FILE, IgnoreRules
@@ -55,7 +55,8 @@ def mentioned_but_excluded(source: str, named: Iterable[Tuple[str, str]], scan: 
     mentions: Dict[str, Mention] = {}
     for who, path in named:
         item = left_out_by(path, scan) if path not in mentions else None
-        if item is not None:
+        # (renv's start-up script names its library, which jobs find where it is)
+        if item is not None and item.decision.rule not in RENV_RULES:
             mentions[path] = _mention(source, path, who, item, scan.rules)
     return list(mentions.values())
 
