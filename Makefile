@@ -139,12 +139,8 @@ check: export ESPALIER_SLOW_TESTS := yes
 # (R CMD build runs the articles' code)
 check: export SITE_PYTHON := /none
 check: $(BUILD)/install.ok
-<<<<<<< HEAD
-	@$(LANES) test-r "test-python lint generated" "test-docker demo-environments" test-chaos "cran site test-torture demo"
-=======
 	@$(LANES) test-r test-runs "test-core lint generated" "test-docker demo-environments" test-chaos \
-	  "cran test-torture demo"
->>>>>>> perf
+	  "cran site test-torture demo"
 
 pages: $(BUILD)/install.ok
 	@$(R_ENV) LC_ALL=C.UTF-8 Rscript tools/pages.R
