@@ -3,10 +3,12 @@
 # make demo-environments   the same job in an environment, with Docker and without
 # make test    the tests of core and package
 # make check   everything CI runs
+# make pages   renders the vignettes that have changed into inst/doc, for a plain R CMD INSTALL
 # make test-torture   the compiled code under gctorture and sanitizers
 # make test-reticulate RETICULATE_SOURCE=folder   the tests of R with the reticulate whose source lies there (not in CI)
 # make test-docker   the tests with a Docker engine, registries, a CRAN, a conda channel and a Python index of their own
 # make test-chaos   processes killed and machines stopped at every moment; ESPALIER_CHAOS_RUNS=2000 for longer
+# make site    the help pages, vignettes and documents as a site, in .build/site
 # make bench   figures beside peers and physical limits
 
 SHELL := /bin/bash
@@ -20,12 +22,13 @@ PY := $(VENV)/bin/python
 SET_UP := $(VENV)/set-up.ok
 # The package is installed into a library of its own, never into the user's.
 LIB := $(CURDIR)/$(BUILD)/library
-# Nothing of tests and demo is left in the user's home, and the private Python environment is made by uv.
-R_ENV := R_LIBS="$(LIB):$$R_LIBS" R_USER_DATA_DIR="$(CURDIR)/$(BUILD)/data" R_USER_CACHE_DIR="$(CURDIR)/$(BUILD)/cache" \
-  ESPALIER_STATE_DIR="$(CURDIR)/$(BUILD)/state" ESPALIER_CACHE_DIR="$(CURDIR)/$(BUILD)/cache" \
+# Nothing of tests and demo is left in the user's home, and the private Python environment is made by uv. Each target has
+# a queue of its own, for they run side by side.
+R_ENV = R_LIBS="$(LIB):$$R_LIBS" R_USER_DATA_DIR="$(CURDIR)/$(BUILD)/data" R_USER_CACHE_DIR="$(CURDIR)/$(BUILD)/cache" \
+  ESPALIER_STATE_DIR="$(CURDIR)/$(BUILD)/state/$@" ESPALIER_CACHE_DIR="$(CURDIR)/$(BUILD)/cache" \
   ESPALIER_UV="$(CURDIR)/$(VENV)/bin/uv" ESPALIER_INSTALL=yes
 
-.PHONY: help setup demo demo-environments test test-python test-r test-torture test-chaos test-reticulate test-docker check lint generated cran vignettes bench clean
+.PHONY: help setup demo demo-environments test test-python test-runs test-core test-r test-torture test-chaos test-reticulate test-docker check lint generated cran site pages bench clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -49,7 +52,7 @@ $(BUILD)/install.ok: $(SET_UP) $(SOURCES)
 	@touch $@
 
 demo: $(BUILD)/install.ok
-	@$(R_ENV) Rscript demo/demo.R
+	@$(R_ENV) ESPALIER_DEMO_OUT=demo/out Rscript demo/demo.R
 
 # With the image and the packages of the tests, where there is an engine; else with public ones, without Docker.
 demo-environments: $(BUILD)/install.ok
@@ -57,18 +60,25 @@ demo-environments: $(BUILD)/install.ok
 	echo "from Debian's archive (root), starts an engine of its own, and makes an image of 500 MB. It ends them afterwards."
 	@export VENV="$(CURDIR)/$(VENV)" ESPALIER_BUILD_NETWORK=host; \
 	{ services=$$(tests/services/up.sh --until $$$$) && eval "$$services"; } || test -z "$$ESPALIER_TESTS_NEED_DOCKER" || exit 1; \
-	$(R_ENV) Rscript demo/environments.R
+	$(R_ENV) ESPALIER_DEMO_OUT=demo/out-environments Rscript demo/environments.R
 
 test: $(BUILD)/install.ok
-	@$(LANES) test-python test-r
+	@$(LANES) test-runs test-core test-r
 
-test-python: $(SET_UP)
-	cd python-core && ../$(PY) ../tools/tests.py
+test-python: test-runs test-core
+
+# The core in two halves: what executes runs, and waits for them; and all else
+RUNNING := $(addprefix tests/,executors jobs keeper lifecycle provision queue runner)
+test-runs: $(SET_UP)
+	cd python-core && ../$(PY) ../tools/tests.py $(RUNNING)
+
+test-core: $(SET_UP)
+	cd python-core && ../$(PY) ../tools/tests.py $(RUNNING:%=--ignore=%)
 	PYTHONPATH=python-core/src:inst/python:tests/bridge $(PY) tools/tests.py -c python-core/pyproject.toml --rootdir=. tests/bridge
 
 # Packages in the place of others that take long to load, see tests/light/.
 LIGHT := $(CURDIR)/$(BUILD)/light
-R_ENV_LIGHT := $(subst $(LIB):,$(LIB):$(LIGHT):,$(R_ENV))
+R_ENV_LIGHT = $(subst $(LIB):,$(LIB):$(LIGHT):,$(R_ENV))
 
 $(LIGHT)/Matrix/DESCRIPTION: $(wildcard tests/light/Matrix/* tests/light/Matrix/R/*)
 	@mkdir -p "$(LIGHT)"
@@ -117,13 +127,26 @@ include tools/package.mk
 cran: $(BUILD)/install.ok
 	bash tools/cran.sh
 
-# All that CI runs. No lane alone keeps a processor busy, and five keep two: more than half of a lane is waiting.
+# The Python that runs the articles' code.
+SITE_PYTHON ?= $(CURDIR)/$(PY)
+
+site: $(BUILD)/install.ok
+	@$(R_ENV) RETICULATE_PYTHON="$(SITE_PYTHON)" LC_ALL=C.UTF-8 Rscript tools/site.R > $(BUILD)/site.log 2>&1 || { tail -n 40 $(BUILD)/site.log; exit 1; }
+	@tail -n 1 $(BUILD)/site.log
+
+# All that CI runs. No lane alone keeps a processor busy, and six keep two: more than half of a lane is waiting.
 check: export ESPALIER_SLOW_TESTS := yes
+# (R CMD build runs the articles' code)
+check: export SITE_PYTHON := /none
 check: $(BUILD)/install.ok
-	@$(LANES) test-r "test-python lint generated" "test-docker demo-environments" test-chaos "cran test-torture demo"
+	@$(LANES) test-r test-runs "test-core lint generated" "test-docker demo-environments" test-chaos \
+	  "cran site test-torture demo"
+
+pages: $(BUILD)/install.ok
+	@$(R_ENV) LC_ALL=C.UTF-8 Rscript tools/pages.R
 
 bench: $(BUILD)/install.ok
 	@$(R_ENV) bash bench/run.sh
 
 clean:
-	rm -rf $(BUILD) $(VENV) inst/python/espalier src/*.o src/*.so demo/out demo/out-environments bench/out *.tar.gz *.Rcheck
+	rm -rf $(BUILD) $(VENV) inst/python/espalier inst/doc/*.Rmd build src/*.o src/*.so demo/out demo/out-environments bench/out *.tar.gz *.Rcheck

@@ -270,7 +270,10 @@ list_runs <- function(x, filter = NULL, sort = NULL, n = NULL, include_children 
   list <- if (inherits(x, "Workspace")) x$runs$list else x$list_runs
   check_flag(include_archived, "include_archived")
   table <- list(include_children, filter, order, check_count(n, "n", null = TRUE), include_archived = include_archived)
-  if (nrow(table)) return(structure(run_table(table, NULL), asked = c(unlist(order), filter)))
+  if (nrow(table)) {
+    path <- if (inherits(x, "Workspace")) x$path else x$workspace$path
+    return(structure(run_table(table, NULL), asked = c(unlist(order), filter), workspace = path))
+  }
   archived <- !include_archived && nrow(list(include_children, filter, max_results = 1L, include_archived = TRUE))
   run_table(table, why_no_runs(x, !is.null(filter), n, archived))
 }

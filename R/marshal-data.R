@@ -1,5 +1,5 @@
 # Data frames, vectors and nested lists on their way to Python and back: the part of marshalling that goes by memory,
-# not by text. What crosses exactly, and how Python sees it, is the table in vignette("data-between-r-and-python").
+# not by text. What crosses exactly, and how Python sees it, is the table in docs/data-between-r-and-python.md.
 
 # ---- arguments -------------------------------------------------------------------------------------
 

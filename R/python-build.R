@@ -98,20 +98,22 @@ fill_env <- function(place, base, uv) {
   size <- known_extras()$base
   say(c("i" = "Setting up espalier's private Python environment, once: {size$megabytes} MB to download."))
   began <- proc.time()[["elapsed"]]
-  said <- character()
+  said <- reasons <- character()
   done <- FALSE
   if (!is.null(uv)) {
     out <- fill_by_uv(place, base, uv)
     done <- out$status == 0L
     said <- c(said, paste("uv:", out$lines))
+    reasons <- paste("uv:", reasons_in(out$lines))
   }
   if (!done && !is.null(base)) {
     unlink(place, recursive = TRUE)
     out <- fill_by_pip(place, base)
     done <- out$status == 0L
     said <- c(said, paste("pip:", out$lines))
+    reasons <- c(reasons, paste("pip:", reasons_in(out$lines)))
   }
-  if (!done) abort_not_filled(said)
+  if (!done) abort_not_filled(reasons, said)
   list_extras(place)
   say(c("v" = "Ready after {round(proc.time()[['elapsed']] - began, 1)} s."))
 }
@@ -174,13 +176,35 @@ wheels_folder <- function(wheels) {
                  "Give the folder that `pip download --dest` filled.")
 }
 
-abort_not_filled <- function(said) {
-  venv <- any(grepl("ensurepip|python3-venv", said))
+abort_not_filled <- function(reasons, said = reasons) {
   espalier_abort(
-    "python_missing", c("Can't set up espalier's private Python environment.", utils::tail(said, 15L)),
-    if (venv) "On Debian and Ubuntu: sudo apt install python3-venv. Then run install_espalier()."
-    else "If this is about the network, set uv's or pip's mirror or proxy, or give install_espalier() a folder of wheels."
+    "python_missing", c("Can't set up espalier's private Python environment.", reasons),
+    what_to_do(said, "Then run install_espalier()."), output = said
   )
+}
+
+#' Of what uv or pip printed the lines that tell why it failed: at most three, of at most 200 characters
+#' @noRd
+reasons_in <- function(lines) {
+  lines <- trimws(lines[nzchar(trimws(lines))])
+  telling <- grep("error|cause|No space left|not available", lines, ignore.case = TRUE, value = TRUE)
+  substr(utils::tail(if (length(telling)) telling else lines, 3L), 1L, 200L)
+}
+
+#' @param lines What uv or pip printed.
+#' @param again How to try again.
+#' @noRd
+what_to_do <- function(lines, again = NULL) {
+  cause <- function(pattern) any(grepl(pattern, lines, ignore.case = TRUE))
+  paste(c(
+    if (cause("No space left|Errno 28|os error 28|disk quota")) {
+      sprintf("The disk of %s is full. Free some space, or set R_USER_DATA_DIR to another folder.", managed_root())
+    } else if (cause("ensurepip|python3-venv")) {
+      "On Debian and Ubuntu: sudo apt install python3-venv."
+    } else {
+      "If this is about the network, set uv's or pip's mirror or proxy, or ESPALIER_WHEELS to a folder of wheels."
+    }, again
+  ), collapse = " ")
 }
 
 abort_no_python <- function() {

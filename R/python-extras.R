@@ -67,10 +67,10 @@ fill_extra <- function(env, name, place) {
 abort_extra <- function(name, said) {
   espalier_abort(
     "python_missing",
-    c(sprintf("Can't install %s.", known_extras()[[name]]$packages), utils::tail(said, 5L)),
+    c(sprintf("Can't install %s.", known_extras()[[name]]$packages), reasons_in(said)),
     if (name == "scanner") "It needs a C++ compiler; on Debian and Ubuntu: sudo apt install g++ libssl-dev python3-dev."
-    else "If this is about the network, set uv's or pip's mirror or proxy, or set ESPALIER_WHEELS to a folder of wheels.",
-    extra = name
+    else what_to_do(said),
+    extra = name, output = said
   )
 }
 

@@ -7,7 +7,8 @@
 #' |---|---|---|
 #' | `.rds` | [readRDS()] | the object |
 #' | `.csv`, `.tsv` | [utils::read.csv()], [utils::read.delim()] with `check.names = FALSE` | a data frame |
-#' | `.parquet`, `.feather`, `.arrow` | the package arrow | a data frame |
+#' | `.parquet` | the package nanoparquet or arrow | a data frame |
+#' | `.feather`, `.arrow` | the package arrow | a data frame |
 #' | `.json` | [jsonlite::fromJSON()] | lists, vectors, data frames |
 #' | `.yaml`, `.yml` | the package yaml, whose R code (`!expr`) isn't evaluated | lists and vectors |
 #' | `.txt`, `.log`, `.md`, `.html`, `.R`, `.py` | [readLines()], as UTF-8 | a character vector, a line an element |
@@ -60,17 +61,19 @@ reader_of <- function(path, name) {
       sprintf("Give `reader`, a function, or read the file itself: %s", shown_path(path)), argument = "name"
     )
   }
-  if (length(reader$package) && !is_installed(reader$package)) {
+  packages <- reader$packages
+  if (length(packages) && !any(vapply(packages, is_installed, NA))) {
     espalier_abort(
-      "bad_argument", sprintf("Can't read \"%s\": the package %s isn't installed.", shown_path(name), reader$package),
-      sprintf("Install it: install.packages(\"%s\").", reader$package), argument = "name"
+      "bad_argument",
+      sprintf("Can't read \"%s\": the package %s isn't installed.", shown_path(name), paste(packages, collapse = " or ")),
+      sprintf("Install it: install.packages(\"%s\").", packages[1L]), argument = "name"
     )
   }
   reader$read
 }
 
 .readers <- local({
-  from <- function(package, read) list(package = package, read = read)
+  from <- function(packages, read) list(packages = packages, read = read)
   of <- function(package, name) getExportedValue(package, name)
   text <- from(NULL, function(path, ..., encoding = "UTF-8", warn = FALSE) readLines(path, ..., encoding = encoding, warn = warn))
   arrow <- from("arrow", function(path, ...) as.data.frame(of("arrow", "read_feather")(path, ...)))
@@ -80,7 +83,11 @@ reader_of <- function(path, name) {
   list(
     rds = from(NULL, function(path, ...) readRDS(path, ...)),
     csv = table(utils::read.csv), tsv = table(utils::read.delim),
-    parquet = from("arrow", function(path, ...) as.data.frame(of("arrow", "read_parquet")(path, ...))),
+    # (the first that is installed; of the two nanoparquet has no dependencies)
+    parquet = from(c("nanoparquet", "arrow"), function(path, ...) {
+      package <- if (is_installed("nanoparquet")) "nanoparquet" else "arrow"
+      as.data.frame(of(package, "read_parquet")(path, ...))
+    }),
     feather = arrow, arrow = arrow,
     json = from("jsonlite", function(path, ...) of("jsonlite", "fromJSON")(file(path, encoding = "UTF-8"), ...)),
     yaml = yaml, yml = yaml,

@@ -19,7 +19,7 @@ is_installed <- function(package) nzchar(system.file(package = package))
   as_list <- nargs() - (!missing(drop)) < 3L
   part <- if (!as_list) plain[i, j, drop = drop] else if (missing(i)) plain else plain[i]
   if (!is.data.frame(part)) return(part)
-  kept <- c("returned_rows", "returned_columns", "nothing", "asked")
+  kept <- c("returned_rows", "returned_columns", "nothing", "asked", "workspace")
   attributes(part)[kept] <- attributes(x)[kept]
   if (is.integer(attr(x, "row.names"))) rownames(part) <- NULL # (the numbers of rows that were there say nothing)
   structure(part, class = class(x))

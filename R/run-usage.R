@@ -1,4 +1,4 @@
-#' What a run used of its machine
+#' Get the resource use of a run
 #'
 #' Processors, memory and disks that the job's processes used while it ran, sampled each second at first and less often
 #' the older the run is. Jobs of less than a second have no samples. What a run used in all, once it has ended, is in
@@ -34,7 +34,8 @@ plot.espalier_usage <- function(x, ...) {
                 "read and written, MB" = (x$read_bytes + x$written_bytes) / 1e6)
   if (!is.null(x$gpu_memory_bytes)) drawn[["GPU memory, MB"]] <- x$gpu_memory_bytes / 1e6
   panels <- lapply(names(drawn), function(name) {
-    list(name = name, x = x$seconds, y = drawn[[name]], xlab = "seconds", ylim = c(0, max(drawn[[name]], 0, na.rm = TRUE)))
+    series <- list(list(label = name, x = x$seconds, y = drawn[[name]]))
+    list(name = name, series = series, xlab = "seconds", ylim = c(0, max(drawn[[name]], 0, na.rm = TRUE)))
   })
   title <- attr(x, "run_id", exact = TRUE)
   draw_panels(panels, if (is.null(title)) "Usage" else paste("Usage of run", title), list(...))

@@ -1,6 +1,7 @@
 #' Submit a grid of parameters
 #'
-#' Use it for a parameter sweep: the folder is read once, and each row of `grid` becomes a run. That takes a tenth of the
+#' Use it for a parameter sweep: the folder is read once, and each combination of values, or each row of a data frame, becomes
+#' a run. That takes a tenth of the
 #' time of as many single submits. The runs wait in the queue and are started as there is room; R may quit.
 #'
 #' All rows are checked first. If one is wrong, the error names it and nothing is submitted. Interrupted (Ctrl-C, Esc)
@@ -14,9 +15,11 @@
 #'   every row is. At most 10,000 runs. The values replace those of the same name in `script_params` of `config`, or are
 #'   added to them. Their rules are those of `script_params` in [estimator()]; a list column of a data frame gives a vector
 #'   in each row.
-#' @param tags Named list: text to find the runs by later. An element has one value for all runs, or one for each row.
-#'   A row whose value is `NA` is left without that tag.
-#' @param display_names Character vector, a title for each row of `grid`. By default all have that of `config`.
+#' @param tags Named list: text to find the runs by later. An element has one value for all runs, or one for each.
+#'   A run whose value is `NA` is left without that tag.
+#' @param display_names Character vector, a title for each run. By default all have that of `config`.
+#' @param sample Submit only a random part: a number of runs, or a share below 1. `set.seed()` makes it repeatable. By
+#'   default all.
 #' @param reuse Return the newest completed run of the experiment in place of a row that ran exactly the same, see
 #'   [submit_experiment()].
 #' @return A list of `Run` objects of class `espalier_runs`, in the order of the rows, printed as the table of [list_runs()].
@@ -30,17 +33,17 @@
 #' wait_for_runs(runs)
 #' runs
 #' @export
-submit_grid <- function(experiment, config, grid, tags = NULL, display_names = NULL, reuse = FALSE) {
+submit_grid <- function(experiment, config, grid, tags = NULL, display_names = NULL, reuse = FALSE, sample = NULL) {
   check_object(experiment, "Experiment", "experiment")
   check_object(config, "espalier_config", "config")
   if (missing(grid)) abort_missing("grid")
-  grid <- rows_of_grid(grid)
+  grid <- rows_of_grid(grid, check_number(sample, "sample", null = TRUE))
   values <- job_values(config)
   params <- params_of_rows(grid)
   tags <- tags_of_rows(tags, nrow(grid))
   display_names <- check_strings(display_names, "display_names")
   if (!length(display_names) %in% c(0L, nrow(grid))) {
-    abort_argument("display_names", sprintf("%d titles, one for each row of `grid`", nrow(grid)), display_names)
+    abort_argument("display_names", sprintf("%d titles, one for each run", nrow(grid)), display_names)
   }
   result <- tryCatch(
     when_too_late(
@@ -64,13 +67,13 @@ submit_grid <- function(experiment, config, grid, tags = NULL, display_names = N
 
 #' A grid as a data frame: a row a run
 #' @noRd
-rows_of_grid <- function(grid) {
+rows_of_grid <- function(grid, sample = NULL) {
   wanted <- "a data frame with at least one row, or a named list of values"
   if (!is.list(grid) || is.object(grid) && !is.data.frame(grid) || !is.data.frame(grid) && !length(grid)) abort_argument("grid", wanted, grid)
   if (is.data.frame(grid)) {
     if (!nrow(grid)) refuse_grid("has no rows", "Every row of it is a run.")
-    refuse_large_grid(nrow(grid), "rows")
-    return(grid)
+    rows <- sampled_rows(nrow(grid), sample, "rows")
+    return(if (is.null(sample)) grid else grid[rows, , drop = FALSE])
   }
   check_names_once(names(grid), "grid")
   for (name in names(grid)) {
@@ -78,17 +81,33 @@ rows_of_grid <- function(grid) {
     if (!is.vector(grid[[name]]) && !is.object(grid[[name]])) abort_argument(arg, "a vector of values", grid[[name]])
     if (!length(grid[[name]])) refuse_grid(sprintf("has no values for `%s`", name), "Give one at least, or leave it out.")
   }
-  refuse_large_grid(prod(lengths(grid)), "combinations")
-  expand.grid(grid, KEEP.OUT.ATTRS = FALSE, stringsAsFactors = FALSE)
+  counts <- lengths(grid)
+  rows <- sampled_rows(prod(counts), sample, "combinations")
+  # (the first parameter changes fastest, as in expand.grid(), which would make all combinations)
+  before <- cumprod(c(1, counts[-length(counts)]))
+  columns <- Map(function(values, each, count) values[((rows - 1) %/% each) %% count + 1], grid, before, counts)
+  structure(columns, class = "data.frame", row.names = seq_along(rows))
+}
+
+#' Which of so many rows or combinations are submitted
+#' @noRd
+sampled_rows <- function(count, sample, of) {
+  drawn <- if (is.null(sample)) count else if (sample < 1) ceiling(sample * count) else min(sample, count)
+  if (!is.null(sample) && !(sample > 0 && (sample < 1 || sample == trunc(sample)))) {
+    abort_argument("sample", "a number of runs, or a share between 0 and 1", sample)
+  }
+  # (the core's limit; before all combinations are made)
+  if (drawn > 10000) {
+    refuse_grid(
+      sprintf("has %s %s", format(count, big.mark = ","), of),
+      "At most 10,000 runs are submitted at once. `sample` submits a part of them."
+    )
+  }
+  if (is.null(sample)) seq_len(count) else sort(sample.int(count, drawn))
 }
 
 refuse_grid <- function(problem, hint) {
   espalier_abort("bad_argument", sprintf("`grid` %s.", problem), hint, argument = "grid")
-}
-
-# (the core's limit; before all combinations are made)
-refuse_large_grid <- function(count, of) {
-  if (count > 10000) refuse_grid(sprintf("has %s %s", format(count, big.mark = ","), of), "At most 10,000 runs are submitted at once.")
 }
 
 #' The parameters of each row, as the core takes them
@@ -116,7 +135,7 @@ tags_of_rows <- function(tags, rows) {
     arg <- sprintf("tags$%s", name)
     if (is.factor(column)) column <- as.character(column)
     if (!is.vector(column) && !is.object(column) || !length(column) %in% c(1L, rows)) {
-      abort_argument(arg, sprintf("one value, or %d: one for each row of `grid`", rows), column)
+      abort_argument(arg, sprintf("one value, or %d: one for each run", rows), column)
     }
     texts <- lapply(seq_along(column), function(row) tag_of_row(column[[row]], sprintf("%s[[%d]]", arg, row)))
     rep_len(texts, rows)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Measures espalier beside peers and physical limits, and prints a table for each part and one of all.
-# Usage: bench/run.sh [submit|log|startup|calls|metrics|parts|queue|batch|runner|frames|snapshot|walk|index|cli|environments|private|containers ...]     (all by default; `make bench` sets R_LIBS)
+# Usage: bench/run.sh [first|submit|log|startup|calls|metrics|parts|queue|batch|runner|frames|snapshot|walk|index|cli|environments|private|containers ...]     (all by default; `make bench` sets R_LIBS)
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
@@ -71,6 +71,8 @@ measure_walk() {
 # BENCH_RUNS=100000 for the figures that are promised
 measure_index() {
   PYTHONPATH=$root/python-core/src "$peers/bin/python" "$here/index.py" "$work" "${BENCH_RUNS:-5000}" >"$out/index.py.log"
+  PYTHONPATH=$root/python-core/src "$peers/bin/python" "$here/search.py" "$work" >"$out/search.py.log"
+  RETICULATE_PYTHON=$peers/bin/python ESPALIER_CACHE_DIR=$work/cache measure_r index
 }
 # As users have it, installed; anew each time, because its source may be another
 measure_cli() {
@@ -111,6 +113,7 @@ measure_frames() { RETICULATE_PYTHON=$out/frames/bin/python measure_r "$@"; }
 measure() {
   rm -f "$BENCH_SAMPLES/$1".*
   case $1 in
+    first) measure_r first_call ;;
     submit) measure_r submit; measure_py submit ;;
     log) measure_py log; measure_r log ;;
     startup) measure_py startup ;;
@@ -131,12 +134,12 @@ measure() {
     environments) measure_environments ;;
     private) measure_private ;;
     containers) measure_containers ;;
-    *) echo "There is no part $1: submit, log, startup, calls, metrics, parts, queue, batch, runner, frames, snapshot, walk, index, cli, environments, private, containers." >&2; return 2 ;;
+    *) echo "There is no part $1: first, submit, log, startup, calls, metrics, parts, queue, batch, runner, frames, snapshot, walk, index, cli, environments, private, containers." >&2; return 2 ;;
   esac
   "$peers/bin/python" "$here/report.py" "$1"
 }
 
-[ $# -gt 0 ] || set -- submit log startup calls metrics parts queue batch runner frames snapshot walk index cli environments private containers
+[ $# -gt 0 ] || set -- first submit log startup calls metrics parts queue batch runner frames snapshot walk index cli environments private containers
 mkdir -p "$out"
 install_peers
 install_frames

@@ -1,13 +1,9 @@
-# The main job on real data: `make demo`, or `Rscript demo/demo.R` where espalier is installed.
-# Everything it makes lies in demo/out/, which begins empty each time.
+# The main job on real data: demo("demo", package = "espalier"), or `make demo` in a clone of the repository.
+# Everything lies in a temporary folder, or in the folder ESPALIER_DEMO_OUT. It is emptied first.
 library(espalier)
 
-here <- local({
-  file <- sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE))
-  normalizePath(if (length(file)) dirname(file[[1]]) else "demo")
-})
-out <- file.path(here, "out")
-project <- file.path(here, "project")
+out <- Sys.getenv("ESPALIER_DEMO_OUT", file.path(tempdir(), "espalier-demo"))
+project <- system.file("examples", "pima", package = "espalier")
 began <- proc.time()[["elapsed"]]
 options(width = 100)
 
@@ -15,6 +11,7 @@ section <- function(...) cat("\n== ", ..., "\n", sep = "")
 
 unlink(out, recursive = TRUE)
 dir.create(out)
+out <- normalizePath(out)
 
 section("A workspace and an experiment")
 ws <- workspace("demo", path = out)
@@ -84,7 +81,7 @@ section("A report")
 report <- file.path(out, "report.html")
 if (rmarkdown::pandoc_available("1.12.3")) {
   rmarkdown::render(
-    file.path(here, "report.Rmd"), output_file = report, intermediates_dir = tempfile(), quiet = TRUE,
+    system.file("examples", "report.Rmd", package = "espalier"), output_file = report, intermediates_dir = tempfile(), quiet = TRUE,
     params = list(workspace = ws$path), envir = new.env()
   )
   cat("Written.\n")

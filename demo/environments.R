@@ -1,19 +1,16 @@
-# The main job again, now in an environment: `make demo-environments`, or `Rscript demo/environments.R`.
-# With a Docker engine it runs in a container too. Everything it makes lies in demo/out-environments/.
+# The main job again, now in an environment: demo("environments", package = "espalier"), or `make demo-environments`.
+# With a Docker engine it runs in a container too. Everything lies in a temporary folder, or in ESPALIER_DEMO_OUT.
 # Packages come from CRAN and the image is rocker's, unless variables name others, as `make` does.
 library(espalier)
 
-here <- local({
-  file <- sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE))
-  normalizePath(if (length(file)) dirname(file[[1]]) else "demo")
-})
-out <- file.path(here, "out-environments")
-project <- file.path(here, "project")
+out <- Sys.getenv("ESPALIER_DEMO_OUT", file.path(tempdir(), "espalier-demo-environments"))
+project <- system.file("examples", "pima", package = "espalier")
 options(width = 100)
 section <- function(...) cat("\n== ", ..., "\n", sep = "")
 
 unlink(out, recursive = TRUE)
 dir.create(out)
+out <- normalizePath(out)
 
 of_tests <- nzchar(Sys.getenv("ESPALIER_TEST_CRAN"))
 repositories <- if (of_tests) c(CRAN = Sys.getenv("ESPALIER_TEST_CRAN"))

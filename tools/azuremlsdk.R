@@ -65,7 +65,7 @@ state <- facts[, 1L]
 is_here <- state %in% c("same", "different")
 
 # Functions that the table names must be there: ours, or those of an ordinary session
-named <- unique(unlist(regmatches(facts[, 2L], gregexpr("(?<![A-Za-z_.:])[A-Za-z_.]+(?=\\()", facts[, 2L], perl = TRUE))))
+named <- unique(unlist(regmatches(facts[, 2L], gregexpr("(?<![A-Za-z_.:$])[A-Za-z_.]+(?=\\()", facts[, 2L], perl = TRUE))))
 unknown <- named[!named %in% exported & !vapply(named, exists, NA)]
 if (length(unknown)) stop("The table names functions that don't exist: ", toString(unknown))
 

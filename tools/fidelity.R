@@ -1,7 +1,8 @@
-# Makes the tables of vignette("data-between-r-and-python") of the tests. Usage: Rscript tools/fidelity.R [TOP [FILE]]
+# Writes the tables of docs/data-between-r-and-python.md from the tests. Usage: Rscript tools/fidelity.R [TOP [FILE]]
 args <- commandArgs(TRUE)
 top <- if (length(args)) args[[1L]] else "."
-out <- if (length(args) > 1L) args[[2L]] else file.path(top, "vignettes", "_fidelity.md")
+page <- file.path(top, "docs", "data-between-r-and-python.md")
+out <- if (length(args) > 1L) args[[2L]] else page
 for (name in c("helper-road-cases.R", "helper-road-python.R")) {
   source(file.path(top, "tests", "testthat", name), encoding = "UTF-8")
 }
@@ -71,8 +72,10 @@ makings <- function(title, cases) {
 
 cases <- fidelity_cases()
 python <- python_cases()
+mark <- "<!-- Made by tools/fidelity.R of the cases in tests/testthat/helper-road-*.R, each of them a test. -->"
+before <- readLines(page, encoding = "UTF-8")
 lines <- c(
-  "<!-- Made by tools/fidelity.R of the cases in tests/testthat/helper-road-*.R, each of them a test. -->", "",
+  before[seq_len(match(mark, before))], "",
   "## From R to Python and back", "", unlist(Map(crossing, names(cases), cases)),
   "## What Python cannot get", "", refusals(refused_cases()),
   "## From Python to R", "", unlist(Map(makings, names(python), python))

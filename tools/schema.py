@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any, Dict
 
 from espalier.base.model.job import JobSpec
-from espalier.base.model.schema import schema_of
-from espalier.jobfile.fields import schema_of_job_files
+from espalier.jobfile.fields import schema_of, schema_of_job_files
 
 HEAD = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "spec.json of espalier, format 1"}
 

@@ -23,7 +23,30 @@ stage_core <- function(source = "python-core", target = file.path("inst", "pytho
   if (!all(copied)) {
     stop("cannot copy to ", target, ": ", paste(c(files, "pyproject.toml", native)[!copied], collapse = ", "), call. = FALSE)
   }
-  cat("staged", length(files), "files of the Python core\n")
+}
+
+# Makes the pages in inst/doc the package's vignettes: R CMD INSTALL renders none, and finds those of a list only.
+# A package that R CMD build has made has its own list.
+stage_vignettes <- function() {
+  sources <- list.files("vignettes", "^[^_].*[.]Rmd$", full.names = TRUE)
+  pages <- sub("[.]Rmd$", ".html", basename(sources))
+  there <- file.exists(file.path("inst", "doc", pages))
+  list <- file.path("build", "vignette.rds")
+  is_built <- !is.na(read.dcf("DESCRIPTION", "Packaged")[1L]) && file.exists(list)
+  if (is_built || !any(there)) return(invisible())
+  file.copy(sources[there], file.path("inst", "doc"), overwrite = TRUE)
+  title <- function(source) {
+    line <- grep("VignetteIndexEntry", readLines(source, 20L, warn = FALSE, encoding = "UTF-8"), value = TRUE)
+    sub(".*VignetteIndexEntry[{](.*)[}].*", "\\1", line[1L])
+  }
+  index <- data.frame(
+    File = basename(sources[there]), Title = vapply(sources[there], title, ""), PDF = pages[there], R = "",
+    row.names = NULL
+  )
+  index$Depends <- index$Keywords <- rep(list(character()), nrow(index))
+  dir.create("build", FALSE)
+  saveRDS(index, list, version = 2L)
 }
 
 stage_core()
+stage_vignettes()

@@ -68,8 +68,8 @@ def test_in_a_config() -> None:
 @pytest.mark.parametrize(
     "fields,word",
     [
-        ({"compute_target": "docker"}, "needs an environment"),
-        ({"docker": True}, "needs an environment"),
+        ({"compute_target": "docker"}, "without an environment"),
+        ({"docker": True}, "without an environment"),
         ({"compute_target": "docker", "docker": False, "environment": ENVIRONMENT}, "switched off"),
         ({"environment": "tidy"}, "`environment` must be"),
         ({"environment": ENVIRONMENT, "docker": {"mounts": ["a"]}}, "mounts"),

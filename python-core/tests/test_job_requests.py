@@ -54,7 +54,7 @@ def test_a_request_is_private_and_removed_when_nobody_answers(run: Run, monkeypa
 
 
 def test_what_cannot_be_handed_on(run: Run) -> None:
-    with pytest.raises(EspalierError, match="cannot hand on a object"):
+    with pytest.raises(EspalierError, match="Can't pass a object"):
         ask(run._paths, "submit", config={"a": [object()]})
 
 

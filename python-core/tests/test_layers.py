@@ -18,12 +18,12 @@ SOURCE = Path(espalier.__file__).parent
 LATE = {
     "a session, or a job that logs, loads next to nothing": (
         "", "api.interactive", "api.run", "base.canonical", "base.config", "executors.registry", "jobs.children",
-        "vault.store", "workspace.children",
+        "vault.store", "workspace.handle",
     ),
     "environments: the parser of YAML, and Docker's part": (
         "environment.context", "environment.definition", "environment.definition_files",
         "environment.key", "environment.recipe", "environment.registered", "environment.text",
-        "provision.docker.build", "provision.docker.chain", "provision.docker.prune", "provision.docker.record",
+        "provision.docker.chain", "provision.docker.prune", "provision.docker.record",
         "provision.docker.registries", "provision.docker.stages", "provision.docker.wanted", "provision.local.activation",
         "provision.local.ensure", "provision.local.refuse", "provision.packages.lock", "provision.packages.pyenv",
         "provision.packages.resolve", "snapshot.compare",
@@ -36,7 +36,7 @@ LATE = {
     "secrets, inputs, outputs and snapshots: of jobs that have them": (
         "adapters.docker_errors", "base.accel", "lifecycle.inputs", "lifecycle.set_ids", "lifecycle.view",
         "runner.fetch", "runner.inputs", "runner.project", "runner.secrets", "runner.workdir", "snapshot.hold",
-        "snapshot.secret_lines", "tracking.run_outputs", "vault.channel",
+        "tracking.run_outputs", "vault.channel",
     ),
     "a runner starts its job first": (
         "adapters.oom", "adapters.private", "lifecycle.ask", "lifecycle.collect", "queue.step", "runner.after",
@@ -49,7 +49,7 @@ LATE = {
         "runner.asked", "runner.children", "snapshot.mentions", "store.packs", "store.trees",
     ),
     "a command line starts in milliseconds": (
-        "api.environments", "api.wait_many", "cli.app", "cli.columns", "cli.deleting", "cli.downloads", "cli.table",
+        "api.environments", "api.wait_many", "cli.app", "cli.carry_out", "cli.deleting", "cli.downloads", "cli.table",
         "cli.views", "cli.words", "queue.control", "store.index.grammar", "tracking.artifacts", "tracking.run_rows",
     ),
     "what asks has no folder of its own": ("adapters.homes",),
@@ -175,7 +175,7 @@ def test_job_side_needs_the_standard_library_alone(python: str, program: str, tm
         pytest.skip("no Python 3.8 below ~/.pyenv")
     # (the images of children in containers are known already: their parents' are theirs)
     requests = ["api.requests", "jobs.confined", "jobs.environment", "provision.docker.wanted"]
-    closure = requests if program == "requests" else ["runner.serve", "runner.workdir", "runner.guardian", "runner.watch", "runner.secrets", "runner.reconcile", "executors.docker.launch", "executors.docker.look", "executors.local.private", "executors.foreign", "runner.after", "queue.step", "queue.ends", "lifecycle.end", "lifecycle.verdict", "snapshot.mentions"]
+    closure = requests if program == "requests" else ["runner.serve", "runner.workdir", "runner.watch", "runner.secrets", "runner.reconcile", "executors.docker.launch", "executors.docker.look", "executors.local.private", "executors.foreign", "runner.after", "queue.step", "queue.ends", "lifecycle.end", "lifecycle.verdict", "snapshot.mentions"]
     code = JOB_SIDE if program == "job" else "".join(f"import espalier.{name}\n" for name in closure)
     start = f"import sys; sys.path.append({str(SOURCE.parent)!r})\n"
     run_dir = tmp_path / "ws" / "runs" / "ab" / "e_1_abcdef01"

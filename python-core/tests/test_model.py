@@ -11,12 +11,12 @@ from espalier.base.errors import EspalierError
 from espalier.base.model.codec import MORE, Wrong, decode, encode, read_as
 from espalier.base.model.job import Input, JobEnv, JobEnvironment, JobSpec, Meta, Output
 from espalier.base.model.record import Record
-from espalier.base.model.schema import schema_of
 from espalier.base.model.status import Status, status_in
 from espalier.base.model.ticket import TicketRecord
 from espalier.base.model.words import Part, Word
 from espalier.base.resources import Resources
 from espalier.base.retry import Retry
+from espalier.jobfile.fields import schema_of
 from espalier.jobs.asked import Identity, Request, Wanted
 from hypothesis import given
 from hypothesis import strategies as st

@@ -28,7 +28,7 @@ OTHERS = {
     "provision/docker/package_stages.py": ["/cache"],
     "provision/docker/signature.py": ["images"],
     "jobs/known_params.py": ["inputs"],  # (the argument)
-    **{f"jobfile/{name}.py": ["inputs", "outputs", "children", "attempts"] for name in ("azure", "model", "settings")},  # (fields)
+    **{f"jobfile/{name}.py": ["inputs", "outputs", "children", "attempts"] for name in ("azure", "model", "files")},  # (fields)
     "lifecycle/attempts.py": ["kept"],
     "provision/__main__.py": ["cache"],
     "api/run.py": ["user_logs/std_log.txt"],  # (shown in the help)
@@ -46,7 +46,7 @@ OTHERS = {
     ],
     "jobs/documents.py": [".job/python/espalier/runner"],
 }  # fmt: skip
-MAKERS = ("paths.py", "queue_paths.py", "request_paths.py", "archive_paths.py", "scratch_paths.py", "cache_paths.py")
+MAKERS = ("paths.py", "store_paths.py", "queue_paths.py", "request_paths.py", "archive_paths.py", "scratch_paths.py", "cache_paths.py")
 
 
 def on_disk_names() -> Set[str]:

@@ -123,10 +123,10 @@ def test_only_to_its_own(parent: Run, experiment: Experiment) -> None:
     below = other.child_run()
     for named in (other.id, below.id, "../../x", "exp_1_00000000"):
         for record in ({"op": "submit", "config": HELLO}, {"op": "create", "wanted": [{}]}):
-            assert "is not the run of this job, nor below it" in refused(parent, parent=named, **record)
+            assert "neither this job's run nor below it" in refused(parent, parent=named, **record)
         for op in ("complete", "fail", "cancel"):
-            assert "is not the run of this job, nor below it" in refused(parent, op=op, run=named)
-    assert "cannot do that to its own run" in refused(parent, op="cancel", run=parent.id)
+            assert "neither this job's run nor below it" in refused(parent, op=op, run=named)
+    assert "a job's own run" in refused(parent, op="cancel", run=parent.id)
     assert other.get_children() == [below] and below.get_status() == "Running"
 
 
@@ -224,7 +224,7 @@ def test_operations_that_jobs_may_not_ask_for(parent: Run, of: str, member: str,
 def test_an_answer_that_no_reader_would_take(parent: Run) -> None:
     Path(parent.run_dir, "outputs").mkdir(exist_ok=True)
     Path(parent.run_dir, "outputs", "lines").write_bytes(b"\n" * (8 << 20))
-    assert refused(parent, **call(parent, "get_log", name="outputs/lines")).startswith("bad_argument: The answer has")
+    assert refused(parent, **call(parent, "get_log", name="outputs/lines")).startswith("bad_argument: Can't return")
     assert len(refused(parent, **call(parent, "get_log", name="x" * 100_000))) < 5_000
 
 

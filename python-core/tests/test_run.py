@@ -161,4 +161,4 @@ def test_a_missing_record_is_damage_in_the_words_of_lists(submit: Submit, ended:
     path.unlink()
     with pytest.raises(EspalierError) as caught:
         run.get_details()
-    assert caught.value.code == "damaged" and caught.value.message == f"The run {run.id} is damaged: {path} is missing."
+    assert caught.value.code == "damaged" and caught.value.message == f"Can't read the run {run.id}: {path} is missing."

@@ -23,7 +23,7 @@ def test_recorded_by_hand(parent: Run, tmp_path: Path) -> None:
     assert (child.id, child.get_file_names(), child.get_metrics()) == ("exp_7_0123abcd", ["outputs/x"], {"m": 1.0})
     details = child.get_details()
     assert (details["displayName"], details["runDefinition"]["parent"]) == ("first", parent.id)
-    with pytest.raises(EspalierError, match="There is a run"):
+    with pytest.raises(EspalierError, match="it exists already"):
         parent.child_run(run_id="exp_7_0123abcd")
 
 

@@ -23,7 +23,7 @@ def test_the_best_run(workspace: Workspace, experiment: Experiment) -> None:
     best = workspace.runs.best
     with pytest.raises(EspalierError) as caught:
         best("auc")
-    assert caught.value.code == "run_missing" and "No completed run has a value" in caught.value.message
+    assert caught.value.code == "run_missing" and "Can't find a completed run with a value" in caught.value.message
     first = logged(experiment, 0.2, 0.99, 0.5)
     second = logged(experiment, 0.7)
     logged(experiment, 0.7)

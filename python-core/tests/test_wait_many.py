@@ -27,7 +27,7 @@ def test_all_and_any(submit: Submit) -> None:
 def test_time_out(submit: Submit) -> None:
     runs = [submit("true"), submit("sleep 60")]
     before = time.monotonic()
-    with pytest.raises(EspalierError, match=f"1 of 2 runs had not ended after 1 s: {runs[1].id}") as caught:
+    with pytest.raises(EspalierError, match=f"longer than 1 s: 1 of 2 runs haven't ended: {runs[1].id}") as caught:
         wait_for(runs, timeout=1)
     assert caught.value.code == "wait_timed_out" and time.monotonic() - before >= 1
     assert caught.value.fields["states"] == {runs[0].id: "Completed", runs[1].id: "Running"}

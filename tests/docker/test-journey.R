@@ -19,7 +19,7 @@ pima_environment <- function(..., image = Sys.getenv("ESPALIER_TEST_IMAGE")) {
 }
 
 trained <- function(ws, env, docker) {
-  project <- normalizePath("../../demo/project")
+  project <- system.file("examples", "pima", package = "espalier")
   copy <- file.path(withr::local_tempdir(), "project")
   dir.create(copy)
   file.copy(list.files(project, full.names = TRUE), copy)

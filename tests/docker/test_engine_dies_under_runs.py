@@ -54,7 +54,7 @@ def test_the_engine_is_not_there(
     run = Experiment(workspace(), "exp").submit(ScriptRunConfig(command="true", environment=environment, docker=True))
     details = ended(run)
     assert details["status"] == "Failed"
-    assert "is not running" in details["error"]["message"]
+    assert "isn't running" in details["error"]["message"]
     assert details["error"]["class"][0] == "espalier_error_docker_unavailable"
 
 
@@ -114,4 +114,4 @@ def test_the_engine_hangs_under_a_canceled_job(
     finally:
         own_engine.signal(signal.SIGCONT)
     assert details["status"] == "Canceled"
-    assert any("could not be removed" in text for text in details["warnings"])
+    assert any("Can't remove" in text for text in details["warnings"])

@@ -19,12 +19,12 @@ def _refused() -> EspalierError:
 
 def test_there_is_no_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
-    assert "There is no Docker engine" in _refused().message
+    assert "Can't find a Docker engine" in _refused().message
 
 
 def test_an_engine_has_crashed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", dead_socket(tmp_path))
-    assert "is not running" in _refused().message
+    assert "isn't running" in _refused().message
 
 
 def test_an_engine_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -194,4 +194,4 @@ def test_a_debian_package_that_is_none_is_named(workspace: Make, base_image: str
         have(workspace(), wanted)
     assert caught.value.code == "build_failed"
     # (without a network apt's own words are others)
-    assert caught.value.fields["package"] == "no-such-package-of-debian" or "cannot be reached" in caught.value.message
+    assert caught.value.fields["package"] == "no-such-package-of-debian" or "can't reach" in caught.value.message

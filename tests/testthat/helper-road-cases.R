@@ -1,5 +1,5 @@
 # What crosses between R and Python, one case a row. test-fidelity.R holds each of them to be true; tools/fidelity.R
-# makes the tables of vignette("data-between-r-and-python") of them. Plain R, nothing of the package.
+# makes the tables of docs/data-between-r-and-python.md of them. Plain R, nothing of the package.
 
 #' One row
 #'
@@ -55,7 +55,7 @@ cases_numbers <- function() list(
   case("logical", function() column(c(TRUE, NA, FALSE)), "b", "[True, None, False]"),
   case("integer", function() column(c(1L, NA, -5L)), "i", "[1, None, -5]"),
   case("double", function() column(c(1.5, NA, NaN, Inf, -Inf, -0)), "g", "[1.5, None, nan, inf, -inf, -0.0]",
-       note = "`NA` and `NaN` are told apart, and so are 0 and -0"),
+       note = "`NA` and `NaN` are different, and so are 0 and -0"),
   case("raw", function() column(as.raw(c(0, 255))), "C", "[0, 255]"),
   case("complex", function() column(c(1+2i, NA, complex(real = NaN, imaginary = -0))), "+w:2<g>",
        "[(1+2j), None, (nan-0j)]", note = "pairs of numbers in Arrow"),
@@ -153,7 +153,7 @@ unname_rows <- function(m) {
 }
 
 cases_attributes <- function() list(
-  case("a class of somebody's own", function() column(structure(1:3, class = "haven", label = "hello")), "i",
+  case("a class of another package", function() column(structure(1:3, class = "haven", label = "hello")), "i",
        "[1, 2, 3]", "class and attributes", last_as(bare), note = "attributes of any kind, also functions"),
   case("`I()`", function() column(I(c(1, 2))), "g", "[1.0, 2.0]", "class", last_as(bare)),
   case("names of a column", function() column(c(a = 1, b = NA)), "g", "[1.0, None]", "names", last_as(unname)),

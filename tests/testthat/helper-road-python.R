@@ -80,7 +80,7 @@ cases_pyarrow <- function() list(
        function() with_list(as.raw(c(0x61, 0x62)), NULL)),
   made("dictionary of strings", paste("x = pa.table({'x': pa.chunked_array([pa.array(['u', 'v']).dictionary_encode(),",
                                       "pa.array(['w', 'u', None]).dictionary_encode()])})"),
-       function() column(factor(c("u", "v", "w", "u", NA))), "each chunk may have a dictionary of its own"),
+       function() column(factor(c("u", "v", "w", "u", NA))), "each chunk may have another dictionary"),
   made("dictionary of anything else", "x = pa.table({'x': pa.array([7, None, 7]).dictionary_encode()})",
        function() column(c(7, NA, 7)), "the values themselves"),
   made("null", "x = pa.table({'x': pa.nulls(2)})", function() column(c(NA, NA))),

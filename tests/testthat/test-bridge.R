@@ -150,11 +150,14 @@ test_that("a Python of the user's is offered what the private environment has, i
   offer <- function(version, prefix = "/usr", env = env) {
     offered <<- NULL
     f <- bridge_offer
-    site <- file.path(env, "lib", "python3.11", "site-packages")
-    environment(f) <- list2env(list(managed_env = function() env, managed_site = function() site), parent = environment(f))
+    before <- .bridge$state
+    on.exit(.bridge$state <- before)
+    .bridge$state <- list(prefix = prefix)
+    environment(f) <- list2env(list(managed_env = function() env), parent = environment(f))
     f(entry, list(version = version, prefix = prefix))
     offered
   }
+  dir.create(file.path(env, "lib", "python3.11", "site-packages"), recursive = TRUE)
   expect_identical(offer("3.11.2", env = env), c(file.path(env, "lib", "python3.11", "site-packages"), "[]"))
   expect_null(offer("3.1.1", env = env))
   expect_null(offer("3.12.0", env = env))

@@ -38,7 +38,7 @@ test_that("a path in the datastore is an input, also among script_params", {
   ), script_params = list("--data_folder" = datastore$path("data"), n = 3L), compute_target = get_compute(ws, "local"))
   ended(run)
   expect_identical(get_run_metrics(run)$rows, 6L)
-  expect_identical(get_run_details(run)$inputs[[1]]$name, "data_folder")
+  expect_identical(get_run_details(run)$runDefinition$inputs[[1]]$name, "data_folder")
 })
 
 test_that("a compute target is found by its name, or NULL", {
@@ -76,7 +76,7 @@ test_that("a script of azuremlsdk runs with another library() line", {
     "name <- \"petals-on-this-machine\"",
     "exp <- experiment(ws, name)",
     "run <- submit_experiment(exp, job)",
-    "print(run)",
+    "plot_run_details(run)",
     "wait_for_run_completion(run, show_output = TRUE)",
     "metrics <- get_run_metrics(run)",
     "metrics"

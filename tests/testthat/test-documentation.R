@@ -39,7 +39,7 @@ test_that("README's failure looks like one", {
   skip_if_not_installed("MASS")
   run <- c(
     "library(espalier)",
-    sprintf("est <- estimator(\"%s\", entry_script = \"train-broken.R\")", document("demo", "project")),
+    sprintf("est <- estimator(\"%s\", entry_script = \"train-broken.R\")", document("inst", "examples", "pima")),
     "run <- submit_experiment(experiment(workspace(\"demo\"), \"pima\"), est)",
     "wait_for_run_completion(run, show_output = FALSE)"
   )
@@ -80,11 +80,16 @@ test_that("relative links in README, NEWS and docs lead to files", {
   }
 })
 
-test_that("the reference index has every help page once, NEWS and help name what is exported", {
+test_that("the site's index has every vignette and every help page once, NEWS and help name what is exported", {
   lines <- text_of(document("_pkgdown.yml"))
-  listed <- sub("^ +- +", "", grep("^ +- [A-Za-z]", lines[seq(which(lines == "reference:"), length(lines))], value = TRUE))
-  listed <- listed[!grepl("^title:", listed)]
-  expect_equal(anyDuplicated(listed), 0L)
+  top <- cumsum(grepl("^[a-z]+:", lines))
+  under <- function(key) {
+    found <- grep("^ +- [A-Za-z]", lines[top == top[lines == paste0(key, ":")]], value = TRUE)
+    sub("^ +- +", "", found[!grepl("- title:", found)])
+  }
+  expect_setequal(under("articles"), sub("[.]Rmd$", "", list.files(document("vignettes"), "^[^_].*[.]Rmd$")))
+  listed <- under("reference")
+  expect_equal(anyDuplicated(c(listed, under("articles"))), 0L)
   pages <- sub("[.]Rd$", "", list.files(document("man"), "[.]Rd$"))
   expect_true("ends_with(\"-class\")" %in% listed) # (each noun of the core brings one)
   expect_setequal(listed[!startsWith(listed, "ends_with(")], pages[!endsWith(pages, "-class")])

@@ -1,4 +1,4 @@
-# Each row of the tables in vignette("data-between-r-and-python") is a test here.
+# Each row of the tables in docs/data-between-r-and-python.md is a test here.
 
 test_row <- function(case) {
   for (package in case$needs) skip_if_not_installed(package)
@@ -98,5 +98,5 @@ test_that("the published tables are made of these tests", {
   new <- withr::local_tempfile()
   script <- file.path(top, "tools", "fidelity.R")
   expect_equal(system2(rscript_path(), c("--vanilla", shQuote(c(script, top, new)))), 0L)
-  expect_identical(read_lines_utf8(file.path(top, "vignettes", "_fidelity.md")), read_lines_utf8(new))
+  expect_identical(read_lines_utf8(file.path(top, "docs", "data-between-r-and-python.md")), read_lines_utf8(new))
 })

@@ -128,7 +128,8 @@ test_that("on a full disk nothing is left, and the next time it works", {
   local_home()
   full <- "echo No space left on device >&2; exit 1"
   withr::local_envvar(ESPALIER_PYTHON = fake_python(), ESPALIER_UV = fake_uv(tempfile(), after = full))
-  expect_error(suppressMessages(managed_build()), "No space left on device", class = "espalier_error_python_missing")
+  expect_error(suppressMessages(managed_build()), "No space left on device.*The disk of .* is full",
+               class = "espalier_error_python_missing")
   expect_identical(list.files(managed_root(), all.files = TRUE, no.. = TRUE), character())
   withr::local_envvar(ESPALIER_UV = fake_uv(tempfile()))
   expect_true(is_whole(suppressMessages(managed_build())))

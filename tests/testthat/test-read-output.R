@@ -27,10 +27,46 @@ test_that("files are read by the ending of their names", {
   expect_error(read_run_output(run, "none.rds"), "no file 'none.rds'", class = "espalier_error_artifact_missing")
   expect_error(read_run_output(run, "../status.json"), class = "espalier_error_bad_name")
   expect_error(read_run_output(run, "note.txt", reader = "readLines"), "must be a function", class = "espalier_error_bad_argument")
-  if (!is_installed("arrow")) {
-    file.copy(output_of(run, "data.bin"), output_of(run, "data.parquet"))
-    expect_error(read_run_output(run, "data.parquet"), "the package arrow isn't installed", class = "espalier_error_bad_argument")
+})
+
+test_that("Parquet, Feather and JPEG files are read by the packages for them", {
+  ws <- local_workspace()
+  run <- ended(submit_command(ws, "touch outputs/data.bin"))
+  kept <- function(name) {
+    file.copy(output_of(run, "data.bin"), output_of(run, name))
+    output_of(run, name)
   }
+  missing <- function(name) expect_error(read_run_output(run, name), "isn't installed.*install.packages", class = "espalier_error_bad_argument")
+  skipped <- character()
+  table <- data.frame(a = c(1.5, NA), b = c("x", "\u00e9"))
+  file <- kept("table.parquet")
+  if (is_installed("nanoparquet")) {
+    nanoparquet::write_parquet(table, file)
+    expect_identical(read_run_output(run, "table.parquet"), table)
+  } else if (is_installed("arrow")) {
+    arrow::write_parquet(table, file)
+    expect_identical(read_run_output(run, "table.parquet"), table)
+  } else {
+    missing("table.parquet")
+    skipped <- "Parquet (nanoparquet, arrow)"
+  }
+  file <- kept("table.feather")
+  if (is_installed("arrow")) {
+    arrow::write_feather(table, file)
+    expect_identical(read_run_output(run, "table.feather"), table)
+  } else {
+    missing("table.feather")
+    skipped <- c(skipped, "Feather (arrow)")
+  }
+  file <- kept("plot.jpg")
+  if (is_installed("jpeg")) {
+    jpeg::writeJPEG(array(0.5, c(20, 30, 3)), file)
+    expect_identical(dim(read_run_output(run, "plot.jpg")), c(20L, 30L))
+  } else {
+    missing("plot.jpg")
+    skipped <- c(skipped, "JPEG (jpeg)")
+  }
+  if (length(skipped)) skip(paste("packages that aren't installed here:", paste(skipped, collapse = ", ")))
 })
 
 test_that("a link is never followed, and what a job writes is read while it runs", {

@@ -3,7 +3,8 @@
 # A vignette's HTML as text: as R CMD build made it, where that made what is installed, else as it is rendered now.
 html_of <- function(name) {
   built <- system.file("doc", paste0(name, ".html"), package = "espalier")
-  if (nzchar(built)) paste(text_of(built), collapse = "\n") else rendered(name)
+  is_built <- !is.null(utils::packageDescription("espalier")$Packaged)
+  if (is_built && nzchar(built)) paste(text_of(built), collapse = "\n") else rendered(name)
 }
 
 # Rendered in a process of its own, with everything temporary
@@ -52,15 +53,9 @@ test_that("the vignette 'How a run works' renders, and shows what it tells", {
   expect_equal(lengths(regmatches(html, gregexpr("## Error|#&gt; Error", html))), 3L)
 })
 
-test_that("the vignette 'Data between R and Python' renders, with all its tables", {
-  html <- html_of("data-between-r-and-python")
-  expect_equal(lengths(regmatches(html, gregexpr("<table", html))), 16L)
-  expect_match(html, "dictionary&lt;string, ordered&gt;", fixed = TRUE)
-})
-
 # What each of these shows, and how many errors it shows on purpose, in a log too
 shown <- list(
-  azuremlsdk = list(errors = 1L, c("1.165202", "There is no compute target", "Of the 163 verbs")),
+  azuremlsdk = list(errors = 1L, c("1.165202", "find the compute target", "Of the 163 verbs")),
   "failed-runs" = list(errors = 2L, c("not enough finite observations", "helpers.R:2", "outputs/3.rds", "cars) &gt; 2")),
   "disk-use" = list(errors = 0L, c("<Deletion: 4 runs may go", "in the paper", "<Garbage: none", "Deleted 3 runs")),
   "many-settings" = list(errors = 0L, c("6 of 6 runs have ended (6 Completed)", "14.79836", "are returned"))

@@ -16,7 +16,7 @@ _HOMES = {
     "Run": "espalier.api.run",
     "ScriptRunConfig": "espalier.base.config",
     "Workspace": "espalier.api.workspace",
-    "input_url": "espalier.base.references",
+    "input_url": "espalier.base.config",
     "read_job": "espalier.jobfile.files",
     "wait_for": "espalier.api.wait_many",
     "write_job": "espalier.jobfile.files",
@@ -34,9 +34,8 @@ if TYPE_CHECKING:
     from espalier.api.run import Run
     from espalier.api.wait_many import wait_for
     from espalier.api.workspace import Workspace
-    from espalier.base.config import ScriptRunConfig
+    from espalier.base.config import ScriptRunConfig, input_url
     from espalier.base.errors import EspalierError
-    from espalier.base.references import input_url
     from espalier.environment.definition import Environment
     from espalier.jobfile.files import read_job, write_job
 

@@ -63,7 +63,7 @@ def refusal() -> EspalierError:
 
 def test_no_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
-    assert f"There is no Docker engine at unix://{tmp_path}/none.sock." in refusal().message
+    assert f"Can't find a Docker engine at unix://{tmp_path}/none.sock." in refusal().message
 
 
 def test_nobody_listens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,7 +71,7 @@ def test_nobody_listens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(path))
     monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
-    assert "is not running" in refusal().message
+    assert "isn't running" in refusal().message
 
 
 def test_the_engine_hangs(listen: Callable[[bytes], str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,7 +87,7 @@ def test_the_engine_breaks_off(listen: Callable[[bytes], str]) -> None:
 
 def test_something_else_answers(listen: Callable[[bytes], str]) -> None:
     listen(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]")
-    assert "cannot be used" in refusal().message
+    assert "Can't use the Docker engine" in refusal().message
 
 
 @pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="only root can become somebody else")
@@ -105,7 +105,7 @@ def test_permission_denied(listen: Callable[[bytes], str]) -> None:
         "except EspalierError as e: print(e.code, e)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ})
-    assert "docker_unavailable This user may not speak to the Docker engine" in done.stdout, done.stderr
+    assert "docker_unavailable Can't use the Docker engine" in done.stdout, done.stderr
     assert "group docker" in done.stdout
 
 

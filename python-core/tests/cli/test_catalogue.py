@@ -13,7 +13,7 @@ from espalier import Workspace
 from espalier.api import catalog, dispatch
 from espalier.api.describe import describe, facades
 from espalier.cli.app import Commands, main_command, nouns, operations
-from espalier.cli.examples import EXAMPLES
+from espalier.cli.call import EXAMPLES
 from espalier.cli.parameters import can_be_given
 
 LAMPS = '''

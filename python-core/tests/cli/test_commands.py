@@ -74,7 +74,7 @@ def test_interrupting_detaches(espalier: Shell, main: Workspace, forest: Path, r
     out, errors = process.communicate(timeout=30)
     run_id = lines[0].split()[1].rstrip(".")
     assert process.returncode == 130
-    assert f"come back with `espalier runs logs {run_id} -f`" in errors
+    assert f"Come back with `espalier runs logs {run_id} -f`" in errors
     assert json.loads(out)["status"] == "Running"
     assert main.runs.get(run_id).get_status() == "Running"
     main.runs.get(run_id).cancel()
@@ -292,7 +292,7 @@ def test_empty_results_say_so(espalier: Shell, main: Workspace) -> None:
         "workspace verify": "Nothing is damaged.",
         "runs tags latest": "There are no tags.",
         "runs list --filter metrics.AUC>5": "There are no runs.",
-        "runs list -e treees": 'There is no experiment "treees". Did you mean "trees"?',
+        "runs list -e treees": 'Can\'t find the experiment "treees". Did you mean "trees"?',
     }.items():
         result = done(espalier(*words.split()))
         assert text in result.stderr and result.stdout in ("[]\n", "{}\n")

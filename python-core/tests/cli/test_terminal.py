@@ -16,7 +16,7 @@ from typing import Any, Iterator, List
 import pytest
 from espalier import Workspace
 from espalier.base.progress import report
-from espalier.cli import progress
+from espalier.cli import request as progress
 
 from .conftest import surroundings  # type: ignore[attr-defined]
 
@@ -156,7 +156,7 @@ def test_control_c_detaches(main: Workspace, forest: Path) -> None:
     terminal.type("\x03")
     assert terminal.end() == 130
     run_id = re.findall(r"Submitted (\S+)\.", terminal.seen)[0]
-    assert f"i Detached. The run goes on; come back with `espalier runs logs {run_id} -f`." in terminal.seen
+    assert f"i Detached. The run goes on. Come back with `espalier runs logs {run_id} -f`." in terminal.seen
     run = main.runs.get(run_id)
     assert run.get_status() == "Running"
     again = Terminal(["runs", "logs", run_id, "-f"], forest)

@@ -10,7 +10,7 @@ from typing import Iterator
 
 import pytest
 from espalier import Environment, EspalierError, Workspace
-from espalier.base.paths import VersionPaths
+from espalier.base.store_paths import VersionPaths
 from espalier.environment.context import freeze_context, frozen_context
 from espalier.environment.definition import BuildContext, DockerSide
 

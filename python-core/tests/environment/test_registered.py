@@ -10,7 +10,8 @@ from typing import List, Tuple
 import pytest
 from bare import bare
 from espalier import Environment, EspalierError
-from espalier.base.paths import VersionPaths, WorkspacePaths
+from espalier.base.paths import WorkspacePaths
+from espalier.base.store_paths import VersionPaths
 from espalier.environment.definition import CranPackage, DockerSide, PythonSide, RSide
 from espalier.environment.key import r_key
 from espalier.environment.registered import curated, curated_names, list_registered, list_versions, register, registered

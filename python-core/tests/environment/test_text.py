@@ -92,7 +92,7 @@ BOMB = "a: &a [x, x, x, x]\n" + "".join(f"{c}: &{c} [*{b}, *{b}, *{b}, *{b}]\n" 
         ("name: [\n", "line 2"),
         ("name: e\nr: |\n\tx\n", "line 3"),
         ("name: e\nr: text\n", "r must be"),
-        ("%YAML 9.9\n---\nname: e\n", "cannot be read"),
+        ("%YAML 9.9\n---\nname: e\n", "can't be read"),
         ("name: e\x07\n", "special characters"),
         ("name: \0\n", "special characters"),
         ("- name: e\n", "holds no environment"),

@@ -132,6 +132,23 @@ def test_one_that_swallows_its_interruption(experiment: Experiment, bad: Bad, en
     assert "its `launch` took longer than 0.5 seconds" in failed(experiment, ended, submit_bad(experiment))
 
 
+@pytest.mark.parametrize("may_outlive", [False, True])
+def test_so_it_does_before_its_job_starts(experiment: Experiment, bad: Bad, ended: Ended, may_outlive: bool) -> None:
+    bad(f"capabilities = Capabilities(may_outlive={may_outlive})", "def prepare(self, job):", *SWALLOWS)
+    run = submit_bad(experiment, prepare_timeout_seconds=0.1)
+    assert "its `prepare` goes on when it is interrupted" in failed(experiment, ended, run)
+    status = read_status(RunPaths(run.run_dir))
+    assert status.error is not None and status.error["code"] == "prepare_failed" and status.runners == 1
+
+
+def test_and_where_it_is_canceled(experiment: Experiment, bad: Bad, ended: Ended, reach: Reach, tmp_path: Path) -> None:
+    bad("def prepare(self, job):", f"    open({str(tmp_path / 'begun')!r}, 'w').close()", *SWALLOWS)
+    run = submit_bad(experiment)
+    reach((tmp_path / "begun").exists)
+    run.cancel()
+    assert ended(run)["status"] == "Canceled"
+
+
 def test_a_launch_is_canceled(experiment: Experiment, bad: Bad, ended: Ended, reach: Reach) -> None:
     bad("launch_seconds = 600", "def launch(self, job, run): time.sleep(600)")
     run = submit_bad(experiment)
@@ -321,7 +338,7 @@ def test_one_whose_folder_disappears(waiting: Waiting, ended: Ended, site: Path)
     shutil.rmtree(site)
     error = waiting.fails(ended)
     assert error["class"] == ["espalier_error_executor_missing"]
-    assert error["message"].startswith(f"There is no executor 'bad' here, which was in {site}")
+    assert error["message"].startswith(f"Can't find the executor 'bad' on this machine, which was in {site}")
 
 
 def test_one_that_others_can_change_is_not_executed(waiting: Waiting, ended: Ended, site: Path) -> None:
@@ -401,7 +418,7 @@ def test_names_that_there_are_not(experiment: Experiment, far: None) -> None:
         experiment.submit(ScriptRunConfig(command="true", compute_target="fat"))
     assert caught.value.code == "not_supported"
     assert str(caught.value) == (
-        "There is no compute target 'fat'.\n"
+        "Can't find the compute target 'fat'.\n"
         'Use "local" or "docker" or "far", or install the package that provides it.'
     )
 

@@ -106,7 +106,7 @@ def test_what_a_killed_process_left_is_swept_by_a_submit(workspace, submit, ende
     run = submit("true")
     ended(run)
     monkeypatch.setattr(deletion, "remove_tree", lambda path: None)  # as if it was killed there
-    with pytest.warns(UserWarning, match="1 deleted run could not all be removed.*[.]tmp-"):
+    with pytest.warns(UserWarning, match="1 deleted run weren't all removed.*[.]tmp-"):
         workspace.housekeeping.delete_runs([run.id])
     (left,) = shard_entries(workspace)
     assert is_temporary(left) and listed(workspace) == []

@@ -108,7 +108,7 @@ def test_links_devices_and_folders(other, exported, tmp_path, kind):
     entries, run_id = exported
     info = zipfile.ZipInfo(f"runs/{run_id}/outputs/one", DATE)
     info.external_attr, info.create_system = (kind | 0o777) << 16, 3
-    refused(other, packed(entries, tmp_path / "a.zip", {info.filename: info}), "is no plain file")
+    refused(other, packed(entries, tmp_path / "a.zip", {info.filename: info}), "isn't a plain file")
 
 
 def test_a_mode_by_which_a_program_runs_as_its_owner_is_not_taken(other, exported, tmp_path):

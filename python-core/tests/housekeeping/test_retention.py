@@ -152,8 +152,8 @@ def test_they_are_listed_with_reasons_and_then_deleted(make, workspace):
 @pytest.mark.parametrize(
     ("rules", "code", "words"),
     [
-        ({}, "bad_argument", "No rule"),
-        ({"keep_tagged": False}, "bad_argument", "No rule"),
+        ({}, "bad_argument", "without a rule"),
+        ({"keep_tagged": False}, "bad_argument", "without a rule"),
         ({"older_than": "90 dayz"}, "bad_filter", "dayz"),
         ({"status": ["failed"]}, "bad_filter", "Failed"),
         ({"older_than": "1 month"}, "bad_filter", "days or weeks"),

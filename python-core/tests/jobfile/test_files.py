@@ -153,15 +153,15 @@ def test_what_no_file_can_hold(tmp_path: Path) -> None:
     path = str(tmp_path / "job.yml")
     for wrong, says in (
         ({"display_name": "\udc80"}, "isn't Unicode"), ({"arguments": ["x"] * 30_000}, "more than 20000 values"), ({"arguments": ["x" * (2 << 20)]}, "larger than 1 MB"),
-        ({"script_params": {"a": object()}}, "type object"), ({"script_params": {"a": 10**600}}, "can't be written"), ({"environment": {"definition": "{"}}, "JSON"),
+        ({"script_params": {"a": object()}}, "type object"), ({"script_params": {"a": 10**600}}, "Can't write"), ({"environment": {"definition": "{"}}, "JSON"),
     ):  # fmt: skip
         with pytest.raises(EspalierError, match=says):
             write_job(ScriptRunConfig(command="ls", **wrong), path)  # type: ignore[arg-type]
-    with pytest.raises(EspalierError, match="source_directory is missing"):
+    with pytest.raises(EspalierError, match="`source_directory` is missing"):
         write_job(ScriptRunConfig(entry_script="a.R"), path)
-    with pytest.raises(EspalierError, match="cannot be the name of an experiment"):
+    with pytest.raises(EspalierError, match="Can't name an experiment"):
         write_job(ScriptRunConfig(command="ls"), path, "a/b")
-    with pytest.raises(EspalierError, match="cannot be written"):
+    with pytest.raises(EspalierError, match="Can't write"):
         write_job(ScriptRunConfig(command="ls"), str(tmp_path / "no" / "job.yml"))
     assert os.listdir(tmp_path) == []
 

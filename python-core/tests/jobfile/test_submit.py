@@ -35,7 +35,7 @@ def test_what_is_left_out_is_told(workspace: Workspace, ended: Ended, tmp_path: 
 
 def test_a_job_needs_an_experiment(workspace: Workspace, tmp_path: Path) -> None:
     (tmp_path / "job.yml").write_text("command: 'true'\n")
-    with pytest.raises(EspalierError, match="The job has no experiment"):
+    with pytest.raises(EspalierError, match="without an experiment"):
         workspace.job.submit(str(tmp_path / "job.yml"))
     assert workspace.experiments.list().columns["experiment"] == []
 

@@ -9,6 +9,7 @@ import pytest
 from espalier import Experiment, ScriptRunConfig
 from espalier.base.config import Session
 from espalier.base.errors import EspalierError
+from espalier.base.extras import missing
 from espalier.base.model.codec import encode
 from espalier.jobs.plan import Plan, plan
 
@@ -131,3 +132,28 @@ def test_an_engine_of_this_machine(experiment: Experiment, monkeypatch: pytest.M
     monkeypatch.setenv("DOCKER_HOST", place)
     made = prepared(experiment, command="true", environment=IMAGE, docker=True)
     assert made.env.engine["DOCKER_HOST"] == place
+
+
+@pytest.mark.parametrize(
+    ("lacking", "definition"),
+    [
+        ("docker", {"docker": {"base_image": "debian:12"}}),
+        ("packages", {"docker": {"base_image": "debian:12"}, "python": {"pip": ["six"]}}),
+        ("conda", {"docker": {"base_image": "debian:12"}, "python": {"conda": {"dependencies": ["zlib"]}}}),
+    ],
+)
+def test_what_making_its_environment_will_need_is_asked_for_at_submit(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch, lacking: str, definition: Dict[str, Any]
+) -> None:
+    """Because the processes of a run install nothing."""
+    def require(name: str, folders: Any = None) -> None:
+        if name == lacking:
+            raise missing(name)
+
+    monkeypatch.setattr("espalier.jobs.environment.require", require)
+    monkeypatch.setattr("espalier.provision.packages.pyenv.has_uv", lambda: False)
+    with pytest.raises(EspalierError) as caught:
+        prepared(experiment, command="true", environment=definition, docker=True)
+    assert (caught.value.code, caught.value.fields) == ("extra_missing", {"extra": lacking})
+    assert not os.path.exists(os.path.join(experiment.workspace._paths.root, "environments")), "nothing was written"
+    prepared(experiment, command="true")

@@ -29,7 +29,7 @@ def test_the_longest_string_that_the_system_takes_is_accepted_and_one_byte_more_
 
 def test_all_together_have_a_limit_too() -> None:
     words = ["é" * 500] * (os.sysconf("SC_ARG_MAX") // 1000)
-    with pytest.raises(EspalierError, match="The arguments and variables of the job"):
+    with pytest.raises(EspalierError, match="the whole of its arguments and variables"):
         refuse_too_long(words, {})
 
 

@@ -69,7 +69,7 @@ def test_the_private_environment_serves_only_where_there_is_no_other(tmp_path: P
     choice = python_for_scripts(session, None, private, OWN)
     assert choice.path == OWN
     assert choice.notes == [
-        f"There is no Python on the PATH: Python scripts run on espalier's own, {OWN}, which has few packages."
+        f"The PATH has no Python. Python scripts run on espalier's own, {OWN}, which has few packages."
     ]
     other = python("bin/python3")
     assert python_for_scripts(session, None, f"{private}:{tmp_path}/bin", OWN) == (other, [])

@@ -103,15 +103,15 @@ def test_script_inside_the_folder(project: Path) -> None:
 @pytest.mark.parametrize(
     "script,word",
     [
-        ("gone.R", "There is no entry script"),
+        ("gone.R", "Can't find the entry script"),
         ("sub", "is a directory"),
         ("", "is not inside"),
         (".", "is a directory"),
         ("../outside.R", "is not inside"),
         ("sub/../../outside.R", "is not inside"),
         ("/etc/passwd", "is not inside"),
-        ("a\0b", "There is no entry script"),
-        ("x" * 300, "There is no entry script"),
+        ("a\0b", "Can't find the entry script"),
+        ("x" * 300, "Can't find the entry script"),
     ],
 )
 def test_refused_scripts(project: Path, script: str, word: str) -> None:

@@ -97,7 +97,7 @@ def test_runs_of_other_workspaces_and_deleted_ones(submit: Submit, ended: Any, h
     ended(gone)
     shutil.rmtree(gone.run_dir)
     for run in (other, gone):
-        with pytest.raises(EspalierError, match="no such run") as error:
+        with pytest.raises(EspalierError, match="Can't find the run") as error:
             submit(READ, inputs={"data": run.output("outputs/data.csv")})
         assert error.value.code == "run_missing"
 

@@ -99,6 +99,6 @@ def test_systemd(programs: Path, home: Path) -> None:
 def test_a_systemd_that_refuses(programs: Path, home: Path) -> None:
     install(programs, "systemctl", SYSTEMCTL)
     (programs / "refuse").touch()
-    with pytest.raises(EspalierError, match="did not take the timer"):
+    with pytest.raises(EspalierError, match="systemd refused it"):
         Host.keeper_install()
     assert Host.keeper_status()["how"] is None

@@ -380,7 +380,7 @@ def test_folders_of_another_user(run: RunPaths, as_user: Callable[..., str]) -> 
     os.makedirs(os.path.dirname(run.runner_log))
     code = "import sys; from espalier.lifecycle.collect import *; from espalier.lifecycle.status import read_status; from espalier.base.paths import RunPaths; run = RunPaths(sys.argv[1]); status = read_status(run); warnings = []; collect(Known(run, status), warnings); {}; print(warnings)"
     said = as_user(code.format("clean(Known(run, status))"), run.root)
-    assert said == "['shut could not be kept: Operation not permitted.']\n"
+    assert said == '["Can\'t keep shut: Operation not permitted."]\n'
     assert tree(run.outputs) == {"sub": None, "sub/x": "x"}
     assert tree(run.files) == {"open": None, "open/x": "x", "unwritable": None, "unwritable/x": "x"}
     assert as_user(code.format("clean(Known(run, status))"), run.root) == "[]\n"

@@ -396,7 +396,7 @@ def test_the_functions_of_hints_are_exported() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "number", "hint"), [(None, 9, "memory"), (137, None, "memory"), (127, None, "no such program"), (126, None, "may not"), (None, 15, None), (1, None, None)]
+    ("code", "number", "hint"), [(None, 9, "memory"), (137, None, "memory"), (127, None, "the program"), (126, None, "executable"), (None, 15, None), (1, None, None)]
 )  # fmt: skip
 def test_a_job_that_ended_without_a_word_gets_the_likely_cause(run: RunPaths, code: Any, number: Any, hint: Any) -> None:
     found = job_error(run, code, number).get("hint")

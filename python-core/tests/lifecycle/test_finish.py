@@ -139,7 +139,7 @@ def test_the_limit_that_was_passed_is_named(run: RunPaths) -> None:
 
 
 def test_who_canceled(run: RunPaths) -> None:
-    assert "signal from outside" in (end(run, None, 15, "canceled", 1.0).error or {})["message"]
+    assert "signal to stop from outside" in (end(run, None, 15, "canceled", 1.0).error or {})["message"]
     Path(run.status).write_text('{"format": 1, "state": "Running"}')
     os.makedirs(os.path.dirname(run.cancel))
     Path(run.cancel).write_text('{"format": 1, "by": "ada"}')

@@ -94,7 +94,7 @@ def test_where_none_can_be_made(
     error = ended(submit("true"))["error"]
     assert error["code"] == "prepare_failed" and error["class"] == ["espalier_error_workspace_read_only"]
     assert error["message"].splitlines() == [
-        f"The job's working copy can't be made in {tmp_path}/file/w/espalier-{os.geteuid()}: Not a directory. "
+        f"Can't create the job's working copy in {tmp_path}/file/w/espalier-{os.geteuid()}: Not a directory. "
         "Make space there, or set ESPALIER_SCRATCH_DIR to another folder before you submit."
     ]
 

@@ -104,10 +104,10 @@ def test_a_waiting_run_can_be_canceled(one_slot: None, submit: Submit) -> None:
 
 
 def test_dependencies_are_runs_of_the_workspace(submit: Submit) -> None:
-    with pytest.raises(EspalierError, match='no run "exp_1_00000000" in .*, which `depends_on` names') as caught:
+    with pytest.raises(EspalierError, match='the run "exp_1_00000000" of `depends_on` in ') as caught:
         submit("true", depends_on=["exp_1_00000000"])
     assert caught.value.code == "run_missing"
-    with pytest.raises(EspalierError, match='There is no run "nope", which `depends_on` names'):
+    with pytest.raises(EspalierError, match='find the run "nope" of `depends_on`'):
         submit("true", depends_on=["exp_1_00000000", "nope"])
 
 

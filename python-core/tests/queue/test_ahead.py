@@ -15,16 +15,16 @@ from espalier.base.errors import EspalierError
 from espalier.base.paths import RunPaths
 from espalier.lifecycle.status import read_status
 from espalier.queue import spawn
-from espalier.queue.ahead import runner_ahead
 from espalier.queue.capacity import set_capacity
 from espalier.queue.home import queue_paths
+from espalier.queue.spawn import runner_ahead
 
 CORE = str(Path(espalier.__file__).parent.parent)
 SUBMITTER = """
 import sys, time
 sys.path.append(sys.argv[1])
 from espalier.queue import spawn
-from espalier.queue.ahead import runner_ahead
+from espalier.queue.spawn import runner_ahead
 with runner_ahead("local"):
     print(spawn._children[-1], flush=True)
     time.sleep(60)

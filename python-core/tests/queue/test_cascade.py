@@ -56,6 +56,6 @@ def test_what_cannot_be_read_does_not_stop_it(family: List[Run], ended: Any) -> 
 
 def test_a_run_of_a_session_is_not_canceled(experiment: Experiment) -> None:
     run = experiment.start_logging()
-    with pytest.raises(EspalierError, match="recorded by a session"):
+    with pytest.raises(EspalierError, match="a session records it"):
         run.cancel()
     assert not os.path.exists(run._paths.cancel)

@@ -320,7 +320,7 @@ def test_no_gpu_is_handed_out_twice(submit: Submit, ended: Any) -> None:
 
 def test_who_asks_for_no_gpu_sees_none(submit: Submit, ended: Any) -> None:
     set_capacity(queue_paths(), gpus=["0"])
-    with pytest.warns(UserWarning, match="this one asks for none"):
+    with pytest.warns(UserWarning, match="the job asks for none"):
         run = submit('echo "<${CUDA_VISIBLE_DEVICES-unset}>"')
     own = submit('echo "<$CUDA_VISIBLE_DEVICES>"', environment_variables={"CUDA_VISIBLE_DEVICES": "7"})
     for one, text in ((run, "<>\n"), (own, "<7>\n")):

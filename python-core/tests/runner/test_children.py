@@ -70,7 +70,7 @@ def test_the_runner_is_killed_while_it_waits(family: Callable[..., Run], ended: 
     os.kill(status_of(run)["pid"], signal.SIGKILL)
     details = ended(run)
     assert (details["status"], details["error"]["code"]) == ("Failed", "runner_lost")
-    assert details["error"]["message"] == "Its job had ended well; the process that waited for its child runs was killed."
+    assert details["error"]["message"] == "Its job succeeded, but the process that waited for its child runs was killed."
     assert [ended(child)["status"] for child in run.get_children()] == ["Canceled"]
 
 

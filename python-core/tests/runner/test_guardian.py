@@ -9,7 +9,7 @@ from espalier.adapters import posix
 from espalier.adapters.processes import become_subreaper
 from espalier.base.paths import RunPaths
 from espalier.lifecycle.place import Place
-from espalier.runner.guardian import guarded, has_lost
+from espalier.runner.serve import guarded, has_lost
 
 RUN = Place(RunPaths("/nowhere/e_1_abcdef01"))
 

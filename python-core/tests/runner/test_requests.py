@@ -73,7 +73,7 @@ def test_what_kills_whoever_is_at_it_is_given_up(run: Run, tmp_path: Path, monke
     attendant = Attendant(run._paths)
     put(run)
     until(lambda: answer(run), attendant)
-    assert answer(run)["error"]["message"] == f"The process that carried out {NAME}.json died 3 times."
+    assert answer(run)["error"]["message"] == f"Can't carry out {NAME}.json: its process died 3 times."
     assert (tmp_path / "n").read_text() == "xxx"
 
 

@@ -93,7 +93,7 @@ for name in ('other', 'none'):
     for secrets in (["token"], []):
         run = python(code, *secrets)
         ended(run)
-        assert log_of(run).count("secret_missing Attach secrets when you submit") == 2, log_of(run)
+        assert log_of(run).count("secret_missing Attach secrets at submit") == 2, log_of(run)
 
 
 @pytest.mark.parametrize("secrets, code", [(["token", "none"], "secret_missing"), (["a/b"], "bad_name"), ("token", "bad_argument")])
@@ -291,7 +291,7 @@ except EspalierError as error:
 """
     run = python(code, "token")
     assert ended(run, 60)["status"] == "Completed", log_of(run)
-    assert "secret_missing This job cannot hand on the secret other," in log_of(run)
+    assert "secret_missing Can't pass on the secret other:" in log_of(run)
     (child,) = run.get_children()
     assert log_of(child) == f"{len(TOKEN)}\n"
 
@@ -303,7 +303,7 @@ def test_from_a_session(python: Submit, ended: Ended, keyvault: Keyvault) -> Non
     with pytest.raises(EspalierError, match="not attached"):
         run.get_secrets(["token", "other"])
     keyvault.delete_secrets(["token"])
-    with pytest.raises(EspalierError, match="has no secret token"):
+    with pytest.raises(EspalierError, match="Can't find the secret token"):
         run.get_secret("token")
     with pytest.raises(EspalierError) as caught:
         Run.get_context().get_secret("token")

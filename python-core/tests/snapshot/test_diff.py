@@ -115,7 +115,7 @@ def test_secrets_are_masked_and_counted(repository):
 def test_a_long_diff_is_cut_at_a_line(repository):
     (repository / "train.R").write_text("".join(f"line {i}\n" for i in range(200_000)))
     text = diff_of(repository)
-    assert "# Cut, for the diff is longer than 256 KB.\n" in text
+    assert "# Cut: the diff is longer than 256 KB.\n" in text
     assert LIMIT_BYTES - 200 < len(text) < LIMIT_BYTES + 400 and text.endswith("\n")
 
 
@@ -124,7 +124,7 @@ def test_a_huge_file_is_named_within_the_time(repository):
         file.truncate(1 << 40)
     with not_hanging():
         text = diff_of(repository)
-    assert "Binary files a/train.R and b/train.R differ\n" in text or "# Cut, for git was not done" in text
+    assert "Binary files a/train.R and b/train.R differ\n" in text or "# Cut: git was not done" in text
 
 
 def test_too_many_files_are_counted(repository, monkeypatch):
@@ -149,7 +149,7 @@ def test_a_git_that_hangs_is_killed(repository, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", f"{slow.parent}{os.pathsep}{os.environ['PATH']}")
     with not_hanging():
         text = start_diff(asked).text().decode()
-    assert "# Cut, for git was not done after 1 s.\n" in text and text.endswith("part\n")
+    assert "# Cut: git was not done after 1 s.\n" in text and text.endswith("part\n")
 
 
 def test_a_git_that_refuses_and_one_that_is_gone(repository, monkeypatch, tmp_path):

@@ -8,8 +8,9 @@ import time
 
 import pytest
 from espalier.base.errors import EspalierError
-from espalier.base.paths import index_of_pack, partial
+from espalier.base.paths import partial
 from espalier.base.records import replace_record
+from espalier.base.store_paths import index_of_pack
 from espalier.runner.workdir import materialise
 from espalier.snapshot import garbage
 from espalier.snapshot.garbage import LEFTOVER, OBJECT, PACK, PART_OF_PACK, delete_garbage, find_garbage

@@ -63,6 +63,13 @@ def test_no_mention(source, text):
     assert mentions(source, text) == []
 
 
+def test_renvs_own_library_is_no_mention(source):
+    (source / "renv/library/R-4.3").mkdir(parents=True)
+    (source / "renv/library/R-4.3/x.rds").write_text("")
+    (source / "renv/activate.R").write_text('file.path("renv", "library")')
+    assert mentions(source, "source('renv/activate.R')") == []
+
+
 def test_each_path_is_named_once_in_the_scripts_order(source):
     found = mentions(source, "'parts'; 'data'; 'data/'; \"parts\"")
     assert [mention.path for mention in found] == ["parts", "data"]

@@ -94,7 +94,7 @@ def test_a_definition_that_cannot_be_read_leaves_it_undecided(paths, taken, text
     with pytest.raises(EspalierError) as caught:
         objects_in_use(paths)
     assert caught.value.code == "damaged"
-    assert "Nothing was deleted" in caught.value.message and run.spec in caught.value.message
+    assert "nothing was deleted" in caught.value.message and run.spec in caught.value.message
     assert run.root in caught.value.hint
 
 
@@ -129,5 +129,5 @@ def test_a_damaged_tree_leaves_it_undecided(paths, taken, by):
     os.unlink(paths.blob(taken.id[7:]))
     with pytest.raises(EspalierError) as caught:
         objects_in_use(paths)
-    assert caught.value.code == "snapshot_damaged" and "Nothing was deleted" in caught.value.message
+    assert caught.value.code == "snapshot_damaged" and "nothing was deleted" in caught.value.message
     assert (RUN if by == "run" else "delete_snapshot()") in caught.value.hint

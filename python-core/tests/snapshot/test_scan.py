@@ -109,7 +109,7 @@ def test_a_link_that_leaves_the_folder_is_refused(tmp_path, target, seen):
     (source / ".gitignore").write_text("/hop\n")
     error = refusal(source)
     assert error.code == "source_unreadable" and seen in error.message
-    assert "a in " in error.message and target in error.message
+    assert "a links to " in error.message and target in error.message
     assert "/a in .espalierignore" in error.hint and "inputs = list(" in error.hint
     (source / ".gitignore").write_text("/hop\n/a\n")
     assert "a" not in [e.path for e in scanned(source).files]

@@ -2,7 +2,7 @@
 
 
 import pytest
-from espalier.snapshot.secret_lines import looks_secret, mask_secrets
+from espalier.snapshot.diff import looks_secret, mask_secrets
 from hanging import not_hanging
 
 SCANS = False

@@ -193,7 +193,7 @@ def test_what_was_edited_is_found_and_the_next_snapshot_stores_it_anew(paths, so
     with pytest.raises(EspalierError) as caught:
         materialise(paths.root, first.id, str(tmp_path / "work"))
     assert caught.value.code == "snapshot_damaged"
-    assert caught.value.hint == "Submit again from the source directory; that stores it anew."
+    assert caught.value.hint == "Submit again from the source directory, which stores the files again."
     assert take_snapshot(paths, str(source)) == first
     materialise(paths.root, first.id, str(tmp_path / "work"))
     assert (tmp_path / "work" / "sub" / "small").read_text() == "small"
@@ -269,4 +269,4 @@ def test_a_file_that_cannot_be_read_is_named(paths, source, as_user):
         "except EspalierError as error: print(error.code, error.message)"
     )
     said = as_user(code, paths.root, str(source))
-    assert said.strip() == "source_unreadable closed cannot be read: Permission denied."
+    assert said.strip() == "source_unreadable Can't read closed: Permission denied."

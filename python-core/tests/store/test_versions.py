@@ -14,7 +14,8 @@ from typing import Any, Callable, Dict, List, Tuple
 import pytest
 from bare import bare
 from espalier.base.errors import EspalierError
-from espalier.base.paths import LAST_VERSION, VersionPaths, WorkspacePaths, version_of_record
+from espalier.base.paths import WorkspacePaths
+from espalier.base.store_paths import LAST_VERSION, VersionPaths, version_of_record
 from espalier.environment.registered import _KIND as ENVIRONMENTS
 from espalier.store import versions as module
 from espalier.store.versions import Kind, Versions

@@ -50,7 +50,7 @@ def test_given_paths(run: RunPaths, tmp_path: Path) -> None:
 def test_a_prefix_that_no_name_has(run: RunPaths, tmp_path: Path) -> None:
     with pytest.raises(EspalierError) as caught:
         download_all(run, "output/", str(tmp_path / "to"))
-    assert caught.value.message == "No file of the run has a name that begins with 'output/'."
+    assert caught.value.message == "Can't find files of the run with names that begin with 'output/'."
     assert caught.value.hint == "Did you mean 'outputs/'? get_run_file_names() returns all names."
     with pytest.raises(EspalierError) as caught:
         download_all(run, "zzz", str(tmp_path / "to"))
@@ -63,6 +63,6 @@ def test_what_cannot_be_copied_stops_no_other(run: RunPaths, tmp_path: Path) -> 
     (tmp_path / "to" / "outputs" / "n").mkdir(parents=True)
     with pytest.raises(EspalierError) as caught:
         download_all(run, "outputs/", str(tmp_path / "to"))
-    assert caught.value.code == "artifact_unsafe" and caught.value.message.startswith("2 of 5")
+    assert caught.value.code == "artifact_unsafe" and caught.value.message.startswith("Can't copy 2 of 5")
     assert caught.value.fields["failed"] == ["outputs/a link", "outputs/n"]
     assert below(tmp_path / "to") == ["outputs/m/a", "outputs/m/b", "outputs/x\\x0ay"]

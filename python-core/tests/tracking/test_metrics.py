@@ -221,7 +221,7 @@ def test_images(run: RunPaths, log: JobLog, tmp_path: Path) -> None:
     for name in names:
         assert name.startswith("outputs/images/") and ".." not in name
         assert Path(run.root, name).read_bytes() == b"png"
-    with pytest.raises(EspalierError, match="either path or plot"):
+    with pytest.raises(EspalierError, match="either `path` or `plot`"):
         log.log_image("x")
 
 
@@ -319,7 +319,7 @@ def test_steps_of_training_loops(run: RunPaths, log: JobLog, kind: str, capsys: 
     history = history_frame(run)
     assert history.columns["step"] == [expected, expected] and history.columns["value"] == [1.0, 2.0]
     odd = expected is None and step is not None
-    assert capsys.readouterr().err.count("is no finite number") == odd
+    assert capsys.readouterr().err.count("isn't a finite number") == odd
 
 
 @pytest.mark.parametrize(

@@ -156,7 +156,7 @@ def test_a_torn_last_line_is_no_damage(run: RunPaths, tail: str) -> None:
 def test_no_log_where_a_log_should_be(run: RunPaths, make: Any) -> None:
     make(os.path.join(run.events, "w.jsonl"))
     row = row_of(run)
-    assert row["status"] == "Damaged" and "w.jsonl is no readable event log" in row["error"]
+    assert row["status"] == "Damaged" and "Can't read the event log" in row["error"]
 
 
 def test_no_folder_where_the_logs_should_be(run: RunPaths) -> None:

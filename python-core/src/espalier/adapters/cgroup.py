@@ -32,11 +32,7 @@ _SYSTEMD_CALL = [
 
 
 class Cgroup:
-    """One control group.
-
-    Args:
-        path: Its folder.
-    """
+    """One control group."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -195,7 +191,6 @@ def enter_scope(run_id: str, pids: Iterable[int], path: Optional[str] = None) ->
 
     Args:
         run_id: The scope is named by it.
-        pids: The processes.
         path: Folders to look for `busctl` in. Default: those of this process.
 
     Returns:

@@ -34,11 +34,8 @@ _SILENCE = 30.0
 
 
 def engine() -> "docker.DockerClient":
-    """The client of this process, connected. What is called on it goes inside of `translated`.
-
-    Raises:
-        EspalierError: `docker_unavailable`, with what is wrong: no engine, no permission, no answer; `extra_missing`.
-    """
+    """The client of this process, connected. What is called on it goes inside of `translated`. Raises EspalierError:
+    `docker_unavailable`, with what is wrong: no engine, no permission, no answer; `extra_missing`."""
     key = (os.getpid(), address())  # (a fork must not share the parent's connections)
     client = _clients.get(key)
     if client is None:
@@ -65,11 +62,8 @@ def answers(seconds: float = FIRST_ANSWER) -> bool:
 
 
 def still_there(seconds: float = FIRST_ANSWER) -> None:
-    """Make sure that the engine answers, for those to whom something odd has happened.
-
-    Raises:
-        EspalierError: `docker_unavailable`.
-    """
+    """Make sure that the engine answers, for those to whom something odd has happened. Raises EspalierError:
+    `docker_unavailable`."""
     with translated("The Docker engine ended what it was doing"), patiently(seconds):
         engine().ping()
 
@@ -120,7 +114,7 @@ def files_of_context(root: str, dockerfile: str) -> List[str]:
 
 
 class Connection:
-    """A connection of its own to the engine for one long call, which another thread can break off.
+    """A separate connection to the engine for one long call, which another thread can break off.
 
     The engine takes that for the caller's death: a build, a pull or a push ends, and its container with it.
     """

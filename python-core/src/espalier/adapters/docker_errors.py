@@ -34,7 +34,6 @@ def not_reachable(address: str, error: BaseException, what: str = "") -> Espalie
 
     Args:
         address: Where it was looked for.
-        error: What came instead.
         what: A sentence that says what was being done.
     """
     why = next((e for e in _chain(error) if isinstance(e, OSError) and e.errno), None)
@@ -65,7 +64,6 @@ def engine_refused(what: str, said: str, status: Optional[int] = None, no_image:
 
     Args:
         what: What was being done, the beginning of a sentence.
-        said: The engine's words.
         status: Its HTTP status, if there was one.
         no_image: Whether it is known that it has no such image.
     """
@@ -97,7 +95,7 @@ def engine_refused(what: str, said: str, status: Optional[int] = None, no_image:
         return EspalierError(
             "registry_failed", f"{what}: the registry doesn't answer: {said}.",
             "See whether it runs and its address is right; a registry without TLS works on localhost only, unless the "
-            "engine is told otherwise.", cause="unreachable",
+            "engine allows another.", cause="unreachable",
         )
     return EspalierError("docker_failed", message, "", status=status)
 

@@ -67,11 +67,8 @@ def remove_image(name: str) -> bool:
 
 
 def registry_digest(name: str, login: Optional[Login] = None) -> str:
-    """The digest that a registry has for an image's name; nothing is fetched.
-
-    Raises:
-        EspalierError: `image_missing`, `registry_failed`, `docker_unavailable`.
-    """
+    """The digest that a registry has for an image's name; nothing is fetched. Raises EspalierError: `image_missing`,
+    `registry_failed`, `docker_unavailable`."""
     with translated(f"The registry was asked for {name}"):
         message = engine().api.inspect_distribution(name, auth_config=_auth(login))  # type: ignore[no-untyped-call]
     found = str(message.get("Descriptor", {}).get("digest", ""))
@@ -90,7 +87,6 @@ def pull_image(
     Args:
         repository: Its name, with the registry's address.
         tag: Its tag, or its digest: the engine refuses what does not match that.
-        say: Takes a line for the log.
         login: How to log in; None for what this user's Docker is logged in with.
         platform: Such as `linux/amd64`.
 
@@ -136,14 +132,9 @@ def build_image(
 
     Args:
         context: A tar archive with the files it refers to.
-        dockerfile: Its name there.
         hear: Takes what the build says, in pieces as they come.
         platform: Such as `linux/amd64`.
-        build_args: Values of its ARGs.
         network: The network that its steps see.
-
-    Returns:
-        The image's id.
 
     Raises:
         EspalierError: `build_failed` with the step's message in the field `said`; as `docker.translated`.

@@ -32,9 +32,6 @@ def stage_container(
 
     It runs as root, with the engine's own limits and nothing of the host but the mounts.
 
-    Returns:
-        Its id.
-
     Raises:
         EspalierError: as `docker.translated`.
     """
@@ -64,7 +61,6 @@ def run_to_end(container: str, hear: Callable[[str], None]) -> Ended:
     """Start a container and hear it out.
 
     Args:
-        container: Its id.
         hear: Takes what it says, in pieces as they come.
 
     Raises:
@@ -95,13 +91,7 @@ def commit_container(
     """Make an image of a container's files.
 
     Args:
-        container: Its id.
         like: What is known of the image it was made from: the new one starts the same program as the same user.
-        labels: Labels that are added.
-        variables: Variables that are added.
-
-    Returns:
-        The image's id.
     """
     config = like.get("Config") or {}
     # What is empty here is taken from the container; so that has no command, and an empty list is not nothing.

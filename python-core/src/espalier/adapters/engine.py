@@ -96,7 +96,7 @@ class Engine:
         return self._send("GET", f"/images/{_quoted(name)}/json", None, {"Connection": "close"})
 
     def known_image(self, connection: "Socket") -> Dict[str, Any]:
-        """What is known of an image that was asked about. Raises EngineError, EngineGone."""
+        """The record of an image. Raises EngineError, EngineGone."""
         found: Dict[str, Any] = self._answer(connection)
         return found
 
@@ -114,7 +114,7 @@ class Engine:
                 raise
 
     def remove(self, container: str) -> None:
-        """Remove it, whatever it does; not an error when it is gone. Raises EngineError, EngineGone."""
+        """Remove it, also while it runs; not an error when it is gone. Raises EngineError, EngineGone."""
         self.removed(self.begin_remove(container))
 
     def begin_remove(self, container: str) -> "Socket":
@@ -270,14 +270,8 @@ def address(variables: Mapping[str, str]) -> str:
 
 
 def is_here(place: str) -> bool:
-    """Whether an engine is on this machine, as far as its address tells.
-
-    Args:
-        place: Its address.
-
-    Raises:
-        EngineGone: there is no such host, or no port is named.
-    """
+    """Whether an engine is on this machine, as far as its address tells. Raises EngineGone: there is no such host, or
+    no port is named."""
     scheme, _, rest = place.partition("://")
     if scheme == "unix":
         return True

@@ -69,8 +69,7 @@ def find_sockets(variables: Mapping[str, str], folders: List[str]) -> Found:
     """Find the sockets of this machine that programs listen on.
 
     Args:
-        variables: Those of the session.
-        folders: Folders that may be somebody's home, to be looked into for an engine's.
+        folders: Folders that may be a user's home, to be looked into for an engine's.
     """
     listening = sorted({os.path.realpath(path) for path in _listening() if _identity(path)})
     named = {path for path in listening if _ENGINE_NAME.fullmatch(os.path.basename(path))}
@@ -83,10 +82,6 @@ def find_sockets(variables: Mapping[str, str], folders: List[str]) -> Found:
 
 def hard_link_below(folder: str, engines: Mapping[str, Identity]) -> Optional[str]:
     """Find a hard link to an engine's socket below a folder. Walks it only if a socket on its disk has several names.
-
-    Args:
-        folder: A real path.
-        engines: The engines' sockets.
 
     Returns:
         Its path; None if there is none.

@@ -27,7 +27,6 @@ class Stream:
     Args:
         connection: Where it comes.
         reader: What has read the head of the answer.
-        headers: Those of the answer.
     """
 
     def __init__(self, connection: "Socket", reader: "Reader", headers: Mapping[str, str]) -> None:
@@ -122,7 +121,7 @@ class Reader:
         return found
 
     def some(self) -> bytes:
-        """Whatever comes next; empty at the end."""
+        """The next bytes; empty at the end."""
         if self._data:
             found, self._data = self._data, b""
             return found

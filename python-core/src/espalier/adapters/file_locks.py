@@ -20,12 +20,8 @@ _PAUSE = 0.1
 
 
 def open_lock(path: str, mode: int = FILE_MODE) -> int:
-    """Open a lock's file, which is made where it is missing. Anything but a plain file is set
-    aside, and never followed.
-
-    Raises:
-        OSError: it can't be opened, or made.
-    """
+    """Open a lock's file, which is made where it is missing. Anything but a plain file is set aside, and never
+    followed. Raises OSError: it can't be opened, or made."""
     for _ in range(_TRIES):
         try:
             return _opened(path)

@@ -86,11 +86,8 @@ def first_names(folder: int, most: int) -> List[str]:
 
 
 def open_regular(path: str) -> BinaryIO:
-    """Open a plain file in a folder of a run, either of which a job may have replaced. See `records.open_plain`.
-
-    Raises:
-        OSError: it is missing, or no plain file.
-    """
+    """Open a plain file in a folder of a run, either of which a job may have replaced. See `records.open_plain`. Raises
+    OSError: it is missing, or no plain file."""
     return os.fdopen(open_plain(path), "rb")
 
 
@@ -170,9 +167,6 @@ def create_file(path: str, data: bytes, folder: str) -> bool:
 def publish_file(aside: str, folder: str, stem: str, ending: str) -> str:
     """Give a whole file of a folder the first name that is free of `stem + ending`, `stem-2 + ending`, ...; of several
     processes no two get the same.
-
-    Returns:
-        The name.
     """
     number = 1
     while True:

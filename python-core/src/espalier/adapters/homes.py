@@ -23,11 +23,8 @@ _CACHES = {"darwin": "Library/Caches/org.R-project.R", "win32": "AppData/Local/R
 
 
 def state_folder() -> str:
-    """The folder of espalier's own state for this user, on any host.
-
-    Raises:
-        EspalierError: `not_supported`: there is no safe place for it.
-    """
+    """The folder of espalier's own state for this user, on any host. Raises EspalierError: `not_supported`: there is no
+    safe place for it."""
     return _folder("ESPALIER_STATE_DIR", ("XDG_STATE_HOME",), ".local/state", "espalier", "state")
 
 
@@ -37,11 +34,8 @@ def cache_folder() -> str:
 
 
 def program_cache() -> str:
-    """The folder of caches for those who keep programs in it; made where it is missing, for this user alone.
-
-    Raises:
-        EspalierError: as `state_folder`; `writable_by_others`: another user could change what lies there.
-    """
+    """The folder of caches for those who keep programs in it; made where it is missing, for this user alone. Raises
+    EspalierError: as `state_folder`; `writable_by_others`: another user could change what lies there."""
     folder = cache_folder()
     with contextlib.suppress(OSError):  # the process that writes there reports what hinders it
         make_private_folder(folder)

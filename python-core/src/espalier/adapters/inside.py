@@ -44,7 +44,6 @@ def folder_inside(root: str, parts: Sequence[str], make: bool = True) -> Iterato
     """A folder inside a run's folder, open.
 
     Args:
-        root: The run's folder.
         parts: The names on the way to it.
         make: Make it, and those on the way, where they are missing or something else is in their place.
 
@@ -67,11 +66,8 @@ def folder_inside(root: str, parts: Sequence[str], make: bool = True) -> Iterato
 
 
 def names_in(folder: str) -> List[str]:
-    """The names in a folder of a run; where a job may have put a link in its place, that is not followed.
-
-    Raises:
-        OSError: it is missing, or no folder.
-    """
+    """The names in a folder of a run; where a job may have put a link in its place, that is not followed. Raises
+    OSError: it is missing, or no folder."""
     if os.open not in os.supports_dir_fd:  # Windows, where there are no jobs
         return os.listdir(folder)
     with folder_inside(os.path.dirname(folder), (os.path.basename(folder),), make=False) as fd, _naming(folder):
@@ -86,10 +82,7 @@ def make_inside(root: str, path: str) -> None:
 
 def open_log(root: str, path: str) -> int:
     """Open a file inside a run's folder, to write at its end; it is made where it is missing. Never as 0, 1 or 2.
-
-    Raises:
-        OSError: it cannot be opened.
-    """
+    Raises OSError: it cannot be opened."""
     *above, name = _parts(root, path)
     with folder_inside(root, above) as folder, _naming(path):
         for _ in range(_TRIES):
@@ -140,11 +133,8 @@ def create_inside(root: str, path: str) -> int:
 
 
 def replace_inside(root: str, path: str, data: bytes, mode: int = FILE_MODE) -> None:
-    """Write a file inside a run's folder whole, in the place of anything there; what is a folder is set aside.
-
-    Raises:
-        OSError: it cannot be written; what was there is as it was.
-    """
+    """Write a file inside a run's folder whole, in the place of anything there; what is a folder is set aside. Raises
+    OSError: it cannot be written; what was there is as it was."""
     *above, name = _parts(root, path)
     aside = os.path.basename(temporary(""))
     with folder_inside(root, above) as folder, _naming(path):

@@ -44,7 +44,7 @@ class Mover:
         self.has_copied = False
 
     def move(self, source: int, name: str, target: int, to: str, label: str) -> None:
-        """Move one entry, whatever it is; a folder into the folder that is there, all else in its place.
+        """Move one entry of any kind; a folder into the folder that is there, all else in its place.
 
         Args:
             source: The open folder it lies in.
@@ -142,7 +142,7 @@ def _is_there(name: str, folder: int, but_folders: bool = False) -> bool:
 
 
 def _put(source: int, name: str, target: int, to: str) -> None:
-    """Rename a file in the place of whatever is there."""
+    """Rename a file over another entry."""
     try:
         os.replace(name, to, src_dir_fd=source, dst_dir_fd=target)
     except IsADirectoryError:
@@ -151,7 +151,7 @@ def _put(source: int, name: str, target: int, to: str) -> None:
 
 
 def _renamed(source: int, name: str, target: int, to: str) -> bool:
-    """Move a folder as a whole, onto nothing, an empty folder or what is no folder; False where that cannot be."""
+    """Move a folder as a whole, onto nothing, an empty folder or what isn't a folder; False where that cannot be."""
     for _ in range(2):
         try:
             os.rename(name, to, src_dir_fd=source, dst_dir_fd=target)
@@ -226,7 +226,6 @@ def opened_below(root: str, parts: Sequence[str], make: bool = False, unlock: bo
     """A folder below one that no job can have replaced, each on the way opened without following a link.
 
     Args:
-        make: Make those that are missing.
         unlock: See `opened`.
 
     Raises:
@@ -246,7 +245,7 @@ def opened_below(root: str, parts: Sequence[str], make: bool = False, unlock: bo
 
 
 def files_below(root: str, folder: str) -> List[Tuple[str, int]]:
-    """Names and sizes, in bytes, of what is no folder. No link is followed, and what can't be read is left out.
+    """Names and sizes, in bytes, of what isn't a folder. No link is followed, and what can't be read is left out.
 
     Args:
         root: A folder that no job can have replaced.

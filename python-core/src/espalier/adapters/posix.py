@@ -61,7 +61,7 @@ def read_system(path: str) -> bytes:
 
 
 def read_text(path: str) -> str:
-    """What such a file says, as text."""
+    """What that file says, as text."""
     return read_system(path).decode("utf-8", "replace")
 
 
@@ -198,13 +198,13 @@ def _is_held(path: str) -> Optional[bool]:
 
 
 def spawn_detached(argv: List[str], env: Dict[str, str], log: int, keep_fd: Optional[int]) -> int:
-    """Start a process in a session of its own, stdin empty, stdout and stderr to an open file, which is closed here.
+    """Start a process in a new session, stdin empty, stdout and stderr to an open file, which is closed here.
 
     `posix_spawn` and not `subprocess`: the module costs a finishing runner 10 ms to import, and forking an R
     session with its threads and gigabytes is to be avoided.
 
     Args:
-        keep_fd: A descriptor the process inherits, if there is one; everything else it closes itself.
+        keep_fd: A descriptor the process inherits, if it exists; everything else it closes itself.
     """
     if keep_fd is not None:
         os.set_inheritable(keep_fd, True)
@@ -217,7 +217,7 @@ def spawn_detached(argv: List[str], env: Dict[str, str], log: int, keep_fd: Opti
 
 
 def spawn_writing(argv: List[str], env: Dict[str, str], output: int, errors: Optional[int] = None) -> int:
-    """Start a process in a session of its own, its input empty.
+    """Start a process in a new session, its input empty.
 
     Args:
         output: An open file for what it prints.
@@ -232,7 +232,7 @@ def spawn_writing(argv: List[str], env: Dict[str, str], output: int, errors: Opt
 
 
 def spawn_session(argv: List[str], env: Dict[str, str], actions: List[Tuple[Any, ...]]) -> int:
-    """`posix_spawn` in a new session with default signals, whatever the starting process ignored or blocked."""
+    """`posix_spawn` in a new session with default signals, also if the starting process ignored or blocked some."""
     # all of them: with SIGCHLD ignored, as some daemons leave it, the exit status of the job would be lost
     defaults = catchable_signals()
     return os.posix_spawn(argv[0], argv, env, file_actions=actions, setsid=True, setsigdef=defaults, setsigmask=[])

@@ -44,9 +44,6 @@ def private_file(name: str, data: bytes) -> str:
     Args:
         name: Its name, by which `remove_private_file` finds it, in any process.
 
-    Returns:
-        Its path.
-
     Raises:
         OSError: this system has no place for it.
     """
@@ -63,7 +60,7 @@ def private_file(name: str, data: bytes) -> str:
 
 
 def remove_private_file(name: str) -> None:
-    """Remove such a file, if there is one."""
+    """Remove that file, if it exists."""
     for folder in _own_folders():
         with contextlib.suppress(OSError):
             os.unlink(os.path.join(folder, name))
@@ -72,7 +69,7 @@ def remove_private_file(name: str) -> None:
 
 
 def has_private_file(name: str) -> bool:
-    """Whether there is such a file."""
+    """Whether that file exists."""
     return any(os.path.lexists(os.path.join(folder, name)) for folder in _own_folders())
 
 

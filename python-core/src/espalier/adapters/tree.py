@@ -1,4 +1,4 @@
-"""The tree of a job: all its processes, whatever they did to be no longer recognised, and ending them in order.
+"""The tree of a job: all its processes, also disguised ones, and ending them in order.
 
 Standard library only: the runner loads this file.
 """

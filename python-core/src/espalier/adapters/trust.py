@@ -48,7 +48,6 @@ def refuse_foreign_code(folder: str, path: str) -> None:
 
     Args:
         folder: The folder that programs are looked for in.
-        path: The module's file, below it.
 
     Raises:
         EspalierError: `writable_by_others`.
@@ -157,7 +156,7 @@ def _problem(path: str, top: str, rules: _Rules) -> Optional[str]:
 
 def _rules_of(folder: str) -> _Rules:
     """What becomes of a file that this user creates in a folder: on CIFS, FAT or Windows drives of WSL each file has
-    the same owner and mode, and on some NFS root is nobody."""
+    the same owner and mode, and on some NFS root is mapped to another user."""
     try:
         path = temporary(folder)
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, stat.S_IRUSR | stat.S_IWUSR)

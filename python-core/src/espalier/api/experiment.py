@@ -16,14 +16,13 @@ from espalier.base.types import Frame, Text
 from espalier.jobs.batch import commit_trials, trials_of
 from espalier.jobs.commit import checked_tags, commit
 from espalier.jobs.plan import base_spec, plan, plan_trials
-from espalier.queue.ahead import runner_ahead
+from espalier.queue.spawn import runner_ahead
 from espalier.snapshot.hold import holding_objects
 from espalier.store.index.grammar import Node
 from espalier.store.index.run_index import Query, completed, query_of, with_all
 from espalier.store.index.sql import Sql, joined
 from espalier.vault.known import refuse_secret_values
-from espalier.workspace.experiment_record import record_experiment
-from espalier.workspace.handle import listed
+from espalier.workspace.handle import listed, record_experiment
 
 
 @classed

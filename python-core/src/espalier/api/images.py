@@ -51,7 +51,7 @@ class Images(WorkspaceHandle):
             environment: A definition.
             refresh: Ask the registries of its base images again what their names stand for.
             push: Whether the workspace's registry must have it afterwards. By default it is pushed when it was built
-                or came from the shared registry, and a registry that fails is only told of.
+                or came from the shared registry, and a registry that fails is only logged.
             log: A file to which the log is appended as it comes.
 
         Returns:

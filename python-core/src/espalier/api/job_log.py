@@ -144,7 +144,7 @@ class JobLog:
             description: Text for people.
 
         Raises:
-            EspalierError: `bad_argument` when it is no such payload; only outside a run.
+            EspalierError: `bad_argument` when it isn't a payload; only outside a run.
         """
         self._chart("confusion_matrix", name, value, description)
 
@@ -160,7 +160,7 @@ class JobLog:
             description: Text for people.
 
         Raises:
-            EspalierError: `bad_argument` when it is no such payload; only outside a run.
+            EspalierError: `bad_argument` when it isn't a payload; only outside a run.
         """
         self._chart("accuracy_table", name, value, description)
 
@@ -174,7 +174,7 @@ class JobLog:
             description: Text for people.
 
         Raises:
-            EspalierError: `bad_argument` when it is no such payload; only outside a run.
+            EspalierError: `bad_argument` when it isn't a payload; only outside a run.
         """
         self._chart("predictions", name, value, description)
 
@@ -188,7 +188,7 @@ class JobLog:
             description: Text for people.
 
         Raises:
-            EspalierError: `bad_argument` when it is no such payload; only outside a run.
+            EspalierError: `bad_argument` when it isn't a payload; only outside a run.
         """
         self._chart("residuals", name, value, description)
 

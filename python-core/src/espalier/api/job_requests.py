@@ -17,7 +17,7 @@ from espalier.base.records import PRIVATE_MODE, dump_record, read_record
 from espalier.base.request_paths import answer, request, taken
 from espalier.base.values import native, to_json
 from espalier.lifecycle.ask import wake_runner
-from espalier.lifecycle.moved import job_folder
+from espalier.lifecycle.place import job_folder
 from espalier.lifecycle.waiting import marked_as_waiting
 
 # How long to wait until a process is seen to handle it, and then for the answer, seconds.

@@ -1,7 +1,7 @@
 """Carrying out what a job asks for: `python -I -S api/requests.py RUN_DIR`, started by the job's runner.
 
-A request is carried out once: what it makes has an id that follows from the request, so that whoever repeats one of
-which the answer was not written finds what is there. A request is other people's text until it has been checked.
+A request is carried out once: what it makes has an id that follows from the request, so that a process that repeats
+it, because the answer wasn't written, finds what is there. A request is other people's text until it has been checked.
 """
 
 import contextlib
@@ -230,7 +230,7 @@ def _call(run: RunPaths, asked: Request, seed: str, made_at: int) -> Answer:
 
 
 def _may_call(class_name: str, name: str) -> bool:
-    """Whether jobs may ask for an operation by `call`. What has a request of its own they ask for by that."""
+    """Whether jobs may ask for an operation by `call`. Other requests have precedence."""
     if class_name != "Run" or name in _BY_REQUEST:
         return False
     try:

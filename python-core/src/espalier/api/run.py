@@ -5,35 +5,30 @@ Loaded inside jobs by `from espalier import Run`: standard library only, Python 
 
 import os
 import sys
-import warnings
 from typing import Any, Dict, List, Mapping, NoReturn, Optional
 
 from espalier.api.details import environment_facts, read_log, run_details, with_logs
 from espalier.api.follow import canceled_line, failure_of, follow, follow_to_end
 from espalier.api.job_log import JobLog
 from espalier.api.job_requests import ask, call_in_job, giving_slot_away
-from espalier.api.run_children import RunChildren
 from espalier.api.run_files import RunFiles
-from espalier.api.run_parts import RunParts
+from espalier.api.run_metrics import RunMetrics
 from espalier.api.run_secrets import RunSecrets
 from espalier.base import states
 from espalier.base.arguments import classed
-from espalier.base.errors import DamageWarning, EspalierError
+from espalier.base.errors import EspalierError
 from espalier.base.model.codec import decoded
 from espalier.base.model.job import JobSpec
 from espalier.base.names import check_label
 from espalier.base.operation import operation
-from espalier.base.paths import EVENTS, PARTS, RunPaths, WorkspacePaths
+from espalier.base.paths import RunPaths, WorkspacePaths
 from espalier.base.records import check_kinds, read_record
-from espalier.base.types import Frame, Text
-from espalier.lifecycle.extent import lost_logs
-from espalier.lifecycle.moved import job_folder
+from espalier.base.types import Text
+from espalier.lifecycle.place import job_folder
 from espalier.lifecycle.status import check_formats, status_record
 from espalier.queue.control import cancel
 from espalier.queue.nudge import nudge
 from espalier.queue.reasons import why_waiting
-from espalier.tracking import metrics
-from espalier.tracking.scalars import read_usage
 from espalier.tracking.sessions import record_at_exit
 from espalier.tracking.tags import add_tags, read_meta
 from espalier.vault.known import refuse_secret_values
@@ -43,7 +38,7 @@ _STATUS_KINDS = {"warnings": list, "error": dict, "attempts": list}
 
 
 @classed
-class Run(RunParts, RunFiles, RunSecrets, RunChildren):
+class Run(RunMetrics, RunFiles, RunSecrets):
     """One run of a job, or of an interactive session.
 
     Args:
@@ -184,76 +179,6 @@ class Run(RunParts, RunFiles, RunSecrets, RunChildren):
         where it was `found`, and the `seconds` that took; None what there is not."""
         return environment_facts(self._paths, self._spec())
 
-    @operation("GET /runs/{id}/metrics", long=True, in_job=True)
-    def get_metrics(
-        self,
-        name: Optional[str] = None,
-        recursive: bool = False,
-        run_type: Optional[str] = None,
-        populate: bool = False,
-    ) -> Mapping[str, Any]:
-        """Get a run's metrics by name: a scalar, a list where a name was logged more than once, a dict of columns for
-        tables and rows, a file name for images, the payload for confusion matrices and other charts.
-
-        Args:
-            name: Only this metric.
-            recursive: The metrics of this run and of all runs below it: run id to what this gives for one run.
-            run_type: Of the runs below only those of this type: `script`, `command` or `interactive`.
-            populate: Accepted for compatibility; everything is always read.
-
-        Raises:
-            EspalierError: `damaged`, `newer_format`, `run_missing`.
-        """
-        self._warn_of_lost(EVENTS)
-        if not recursive:
-            return metrics.read_metrics(self._paths, name)
-        runs = [self, *self.get_children(recursive=True, type=run_type)]
-        return {run.id: metrics.read_metrics(run._paths, name) for run in runs}
-
-    @operation("GET /runs/{id}/metric-frames", long=True, in_job=True, command="")
-    def get_metric_frames(self, name: Optional[str] = None) -> Mapping[str, Frame]:
-        """The run's metrics by name, typed: columns of one kind each, where a missing value has a kind too.
-
-        What isn't a table is a single column, named by the empty string. Of charts it holds their payloads as JSON,
-        and a second column, `chart`, their types.
-
-        Args:
-            name: Only this metric.
-
-        Raises:
-            EspalierError: `damaged`, `newer_format`, `run_missing`.
-        """
-        self._warn_of_lost(EVENTS)
-        return metrics.metric_frames(self._paths, name)
-
-    @operation("GET /runs/{id}/metric-history", long=True, in_job=True)
-    def get_metric_history(self, name: Optional[str] = None) -> Frame:
-        """List the logged values of metrics, in order: `name`, `step`, `value`, `time`, `text`.
-
-        `value` has numbers and logical values, `text` has strings; each is missing where the other is not.
-
-        Args:
-            name: Only this metric.
-
-        Raises:
-            EspalierError: `damaged`, `newer_format`, `run_missing`.
-        """
-        self._warn_of_lost(EVENTS)
-        return metrics.history_frame(self._paths, name)
-
-    @operation("GET /runs/{id}/usage", long=True, in_job=True)
-    def get_usage(self) -> Frame:
-        """Show what a job used, a row a sample: each second at first, less often the older it is.
-
-        The columns are `time`, `seconds` since the start, `cores` (processors in use since the sample before),
-        `cpu_seconds` so far, `memory_bytes` and `processes` at that moment, `read_bytes` and `written_bytes` (from and
-        to disks) so far, and `gpu_memory_bytes` where there is a GPU. What it used in all is in `get_details()`.
-
-        Raises:
-            EspalierError: `damaged` if it cannot be read at all, `newer_format`, `run_missing`.
-        """
-        return read_usage(self._existing())
-
     @operation("GET /runs/{id}/tags", in_job=True)
     def get_tags(self) -> Mapping[str, str]:
         """Get a run's tags."""
@@ -356,15 +281,6 @@ class Run(RunParts, RunFiles, RunSecrets, RunChildren):
         if show_output and seen.status == states.CANCELED:
             sys.stdout.write(canceled_line(self._id, self._status()))
         return self.get_details()
-
-    def _existing(self) -> RunPaths:
-        self._warn_of_lost(PARTS)
-        return self._paths
-
-    def _warn_of_lost(self, folder: str) -> None:
-        """Warn of what the run had logged when it ended and has no more."""
-        for text in lost_logs(self._paths, self._status(), folder):
-            warnings.warn(text, DamageWarning, stacklevel=4)
 
     def _end(self, state: str, message: Optional[str]) -> None:
         from espalier.api.interactive import end_interactive

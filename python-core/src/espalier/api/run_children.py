@@ -138,7 +138,7 @@ class RunChildren(JobLog):
             status: Only runs in this state.
         """
         if own_run() is None:
-            from espalier.workspace.children import indexed_children
+            from espalier.workspace.handle import indexed_children
 
             texts = {"tags": tags or {}, "properties": properties or {}}
             ids = indexed_children(self._workspace_path, self._id, recursive, texts, type, status)

@@ -26,7 +26,7 @@ class RunParts(JobLog):
         seconds: Optional[float] = None,
         digest: Optional[str] = None,
     ) -> None:
-        """Record one part of the run's work: a group, a fold, a batch. A key recorded again replaces what was said.
+        """Record one part of the run's work: a group, a fold, a batch. A key recorded again replaces it.
 
         Args:
             key: What tells the part from the others: 1 to 255 characters, no control characters.

@@ -54,7 +54,7 @@ class Snapshots(WorkspaceHandle):
     def take_values(
         self, directory: str, default_excludes: bool = True, outside_links: str = "refuse"
     ) -> Any:
-        """Take a snapshot of a folder outside of any run. It is kept until `delete`.
+        """Take a snapshot of a folder, outside of runs. It is kept until `delete`.
 
         Args:
             directory: The folder.

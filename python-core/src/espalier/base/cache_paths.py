@@ -28,9 +28,6 @@ def is_fetched(name: str) -> bool:
 class CachePaths:
     """The names in espalier's folder of caches that have to do with environments; of one user on one host, for all
     workspaces.
-
-    Args:
-        cache: espalier's folder of caches.
     """
 
     def __init__(self, cache: str) -> None:
@@ -101,11 +98,7 @@ class CachePaths:
 
 
 class PrivatePaths:
-    """The names inside one private environment.
-
-    Args:
-        root: Its folder.
-    """
+    """The names inside one private environment."""
 
     def __init__(self, root: str) -> None:
         self.root = root

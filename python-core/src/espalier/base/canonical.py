@@ -10,11 +10,8 @@ _sorted = fast_encoder(json.JSONEncoder(sort_keys=True, separators=(",", ":"), e
 
 
 def canonical_json(value: Any) -> bytes:
-    """The one byte string for a JSON value: sorted keys, no spaces, UTF-8, no NaN.
-
-    Raises:
-        ValueError: a number is not finite.
-    """
+    """The one byte string for a JSON value: sorted keys, no spaces, UTF-8, no NaN. Raises ValueError: a number is not
+    finite."""
     return _sorted(value).encode("utf-8", "surrogatepass")
 
 

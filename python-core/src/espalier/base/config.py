@@ -3,9 +3,9 @@
 import math
 import os
 from dataclasses import dataclass, field
-from typing import Any, Mapping, Optional, Sequence, Union
+from typing import Any, Dict, Mapping, Optional, Sequence, Union
 
-from espalier.base.arguments import classed
+from espalier.base.arguments import classed, classed_function
 from espalier.base.docker_options import DockerOptions, checked_docker
 from espalier.base.errors import EspalierError
 from espalier.base.model.codec import given_fields
@@ -225,3 +225,16 @@ def check_outside_links(value: object) -> None:
 
 def _bad(message: str, hint: str = "") -> EspalierError:
     return EspalierError("bad_argument", message, hint)
+
+
+@classed_function
+def input_url(url: str, sha256: str) -> Dict[str, str]:
+    """A file on the web as an input of a job: `inputs={"data": input_url("https://...", sha256="...")}`.
+
+    It is fetched when the job starts, once for all jobs of this user, and given to it only if it has that digest.
+
+    Args:
+        url: Its address, https or http, without credentials.
+        sha256: The SHA-256 of its content, 64 hexadecimal digits.
+    """
+    return {"url": url, "sha256": sha256}

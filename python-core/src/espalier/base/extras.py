@@ -44,7 +44,6 @@ def folder_of(module: str, folders: Optional[Sequence[str]] = None) -> Optional[
     """The folder in which Python finds a module; None where it finds none.
 
     Args:
-        module: Its name.
         folders: Where to look; None: where this process looks.
     """
     spec = PathFinder.find_spec(module, None if folders is None else list(folders))

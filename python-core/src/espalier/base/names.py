@@ -39,16 +39,13 @@ def check_name(what: str, name: object) -> str:
 
 
 def is_name(name: object) -> bool:
-    """Whether something is such a name, and so safe as that of a file."""
+    """Whether something follows this rule, and is safe as the name of a file."""
     return isinstance(name, str) and re.fullmatch(_NAME, name) is not None
 
 
 def check_label(what: str, name: object) -> str:
-    """A name of a metric, parameter or tag: 1 to 255 characters, no control characters.
-
-    Raises:
-        EspalierError: `bad_name`.
-    """
+    """A name of a metric, parameter or tag: 1 to 255 characters, no control characters. Raises EspalierError:
+    `bad_name`."""
     if is_label(name):
         return str(name)
     raise EspalierError(
@@ -65,11 +62,7 @@ def is_label(name: object) -> bool:
 
 
 def argument_name(path: str) -> str:
-    """A name made of a file's, for hints: R reads it as it stands there.
-
-    Args:
-        path: The file.
-    """
+    """A name made of a file's, for hints: R reads it as it stands there."""
     name = re.sub(r"\W+", "_", os.path.splitext(os.path.basename(path))[0], flags=re.ASCII).strip("_") or "data"
     return f"data_{name}" if name in _R_WORDS or name[0].isdecimal() else name
 

@@ -1,6 +1,6 @@
 """Errors of the operating system as errors of espalier: the one place that names path, cause and remedy.
 
-Where a module knows better what failed it raises an EspalierError of its own; all that is left comes here, at the
+Where a module knows better what failed it raises a separate EspalierError; all that is left comes here, at the
 boundary of the Python API (`arguments.py`) and of the bridge to R. Standard library: jobs load this file.
 """
 
@@ -30,7 +30,6 @@ def os_error(error: BaseException, place: Optional[str] = None) -> Optional[Espa
     """The error that names path, cause and remedy.
 
     Args:
-        error: What was raised.
         place: The workspace that was being used, if there was one.
 
     Returns:

@@ -90,17 +90,14 @@ RUN_FOLDERS = (
 )  # fmt: skip
 GROWING_FILES = (_USER_LOG, _RUNNER_LOG, _BUILD_LOG, USAGE)
 _EVENT_LOG = ".jsonl"
-_RECORD = ".json"
+RECORD = ".json"
 _TEMPORARY = ".tmp-"
 _PART = ".part"
-_PACK = ".pack"
-_PACK_INDEX = ".idx"
+PACK = ".pack"
+PACK_INDEX = ".idx"
 # (texts: to compile one takes a tenth of a millisecond, and a runner needs few of them)
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}_[0-9]{1,12}_[0-9a-f]{8}")
 _HEX = r"[0-9a-f]{64}"
-_VERSION = r"([1-9][0-9]{0,8})\.json"
-# The largest number of a version that has such a name.
-LAST_VERSION = 999_999_999
 _SET_ASIDE = ".replaced-"
 
 
@@ -116,12 +113,12 @@ def is_event_log(name: str) -> bool:
 
 def is_record(name: str) -> bool:
     """Whether a file is a whole record, and not one that is being written."""
-    return name.endswith(_RECORD) and not is_temporary(name)
+    return name.endswith(RECORD) and not is_temporary(name)
 
 
 def payload(writer: str, seq: int) -> str:
     """Path inside the run folder of an event's body that is too long for its line."""
-    return f"{PAYLOADS}/{writer}-{seq}{_RECORD}"
+    return f"{PAYLOADS}/{writer}-{seq}{RECORD}"
 
 
 def temporary(folder: str) -> str:
@@ -145,31 +142,9 @@ def set_aside_name(name: str) -> str:
     return stem if len(digits) == 8 and not digits.strip("0123456789abcdef") else ""
 
 
-def pack_of_index(name: str) -> str:
-    """The name of the pack that belongs to an index; empty for any other file."""
-    return name[: -len(_PACK_INDEX)] + _PACK if name.endswith(_PACK_INDEX) else ""
-
-
-def index_of_pack(path: str) -> str:
-    """The index that belongs to a pack; empty for any other file."""
-    return path[: -len(_PACK)] + _PACK_INDEX if path.endswith(_PACK) else ""
-
-
 def is_digest(text: str) -> bool:
     """Whether text is a SHA-256 as 64 hex digits."""
     return re.fullmatch(_HEX, text) is not None
-
-
-def digest_of_record(name: str) -> str:
-    """The digest that a record is named by, of `trees/` or `kept/`; empty for any other file."""
-    stem = name[: -len(_RECORD)]
-    return stem if name.endswith(_RECORD) and is_digest(stem) else ""
-
-
-def version_of_record(name: str) -> int:
-    """The version that a file of what is registered is; 0 for any other file."""
-    found = re.fullmatch(_VERSION, name)
-    return int(found.group(1)) if found else 0
 
 
 def partial(path: str) -> str:
@@ -220,7 +195,7 @@ class WorkspacePaths(Folder):
     hold_turn = Below(SNAPSHOTS, "lock.turn")
 
     def experiment(self, name: str) -> str:
-        return os.path.join(self.experiments, name + _RECORD)
+        return os.path.join(self.experiments, name + RECORD)
 
     def shard(self, run_id: str) -> str:
         return os.path.join(self.runs, run_id[-8:-6])
@@ -236,10 +211,10 @@ class WorkspacePaths(Folder):
         return os.path.join(self.blobs, hex_digest[:2], hex_digest)
 
     def pack(self, name: str) -> str:
-        return os.path.join(self.packs, name + _PACK)
+        return os.path.join(self.packs, name + PACK)
 
     def pack_index(self, name: str) -> str:
-        return os.path.join(self.packs, name + _PACK_INDEX)
+        return os.path.join(self.packs, name + PACK_INDEX)
 
     def stat_cache(self, key: str) -> str:
         """What is known of one source folder on one host."""
@@ -247,49 +222,31 @@ class WorkspacePaths(Folder):
 
     def tree(self, hex_digest: str) -> str:
         """The manifest of a snapshot in the first format."""
-        return os.path.join(self.trees, hex_digest[:2], hex_digest + _RECORD)
+        return os.path.join(self.trees, hex_digest[:2], hex_digest + RECORD)
 
     def kept_snapshot(self, hex_digest: str) -> str:
         """The record of a snapshot that is kept though no run may refer to it."""
-        return os.path.join(self.kept, hex_digest + _RECORD)
+        return os.path.join(self.kept, hex_digest + RECORD)
 
     def image_record(self, hex_key: str) -> str:
         """What was built, or found, for an environment's key."""
-        return os.path.join(self.images, hex_key + _RECORD)
+        return os.path.join(self.images, hex_key + RECORD)
 
     def build_log(self, hex_key: str) -> str:
-        """What the last build for that key said."""
+        """What the output of the last build for that key."""
         return os.path.join(self.images, hex_key + ".log")
 
     def base_image(self, hex_name: str) -> str:
         """Which digest a base image's name stood for when it was first asked for; by the digest of the name."""
-        return os.path.join(self.base_images, hex_name + _RECORD)
+        return os.path.join(self.base_images, hex_name + RECORD)
 
     def lock_record(self, hex_definition: str) -> str:
         """The exact packages of a definition, by the digest of what it asks for."""
-        return os.path.join(self.locks, hex_definition + _RECORD)
+        return os.path.join(self.locks, hex_definition + RECORD)
 
     def deleted(self) -> str:
         """A new name beside the workspace for its last moments."""
         return f"{self.root}.deleted-{os.urandom(4).hex()}"
-
-
-class VersionPaths(Folder):
-    """The names of what is registered under a name in a workspace: environments and their like.
-
-    Args:
-        root: The folder of the name.
-    """
-
-    aliases = Below("aliases")
-
-    def version(self, number: int) -> str:
-        """A version; it never changes."""
-        return os.path.join(self.root, str(number) + _RECORD)
-
-    def alias(self, alias: str) -> str:
-        """Which version an alias stands for, and stood for."""
-        return os.path.join(self.aliases, alias + _RECORD)
 
 
 class RunPaths(Folder):
@@ -337,7 +294,7 @@ class RunPaths(Folder):
         return os.path.join(self.root, ATTEMPTS, str(attempt), EVENTS)
 
     def attempt_files(self, attempt: int) -> str:
-        """What such an attempt wrote to its working copy."""
+        """What that attempt wrote to its working copy."""
         return os.path.join(self.root, ATTEMPTS, str(attempt), WORKDIR)
 
     def seen(self, run_id: str) -> "RunPaths":
@@ -382,7 +339,7 @@ class RunPaths(Folder):
 
     def session(self, writer: str) -> str:
         """What one R or Python process of the job ran with."""
-        return os.path.join(self.sessions, writer + _RECORD)
+        return os.path.join(self.sessions, writer + RECORD)
 
     def recorded_by_hand(self, child_id: str) -> "RunPaths":
         """Where a job in a container logs into a child that it records by hand."""

@@ -40,7 +40,6 @@ def is_marked(folder: str, marks: FrozenSet[str] = MARKS) -> bool:
     """Whether a folder holds a mark of a project's top; False if it can't be read.
 
     Args:
-        folder: The folder.
         marks: The names that count. A file `*.Rproj` counts with the default.
     """
     try:

@@ -16,7 +16,6 @@ class QueuePaths:
 
     Args:
         state: espalier's folder of state, the same on all hosts.
-        host: This host's name.
     """
 
     def __init__(self, state: str, host: str) -> None:

@@ -81,7 +81,8 @@ def _opened(path: str, follow: bool, follow_folder: bool) -> Tuple[int, int]:
         elif follow_folder or os.open not in os.supports_dir_fd:
             fd = os.open(path, _READ | _NOFOLLOW)
         else:
-            fd = _open_below(*os.path.split(path))
+            folder, slash, name = path.rpartition("/")  # (`os.path.split` takes as long as to open the file)
+            fd = _open_below(folder or slash or os.curdir, name)
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise OSError(error.errno, "it is a link, not a plain file", path) from error
@@ -95,7 +96,7 @@ def _opened(path: str, follow: bool, follow_folder: bool) -> Tuple[int, int]:
 
 
 def _open_below(folder: str, name: str) -> int:
-    fd = os.open(folder or os.curdir, _FOLDER | _NOFOLLOW)
+    fd = os.open(folder, _FOLDER | _NOFOLLOW)
     try:
         return os.open(name, _READ | _NOFOLLOW, dir_fd=fd)
     finally:
@@ -208,7 +209,6 @@ def check_kinds(path: str, record: Dict[str, Any], kinds: Mapping[str, type]) ->
 
     Args:
         path: Where it was read.
-        record: The record.
         kinds: Field -> `dict`, `list` or `str`.
 
     Raises:
@@ -319,11 +319,8 @@ def replace_file(path: str, data: bytes, folder: str, sync: bool = False, mode: 
 
 
 def replace_record(path: str, record: Dict[str, Any], folder: str, sync: bool = False) -> None:
-    """Replace a record whole. See `replace_file`.
-
-    Raises:
-        EspalierError: `bad_argument`: it would be longer or deeper than a record may be.
-    """
+    """Replace a record whole. See `replace_file`. Raises EspalierError: `bad_argument`: it would be longer or deeper
+    than a record may be."""
     data = dump_record(record)
     refuse_unreadable(path, data)
     replace_file(path, data, folder, sync)
@@ -370,11 +367,8 @@ def make_folders(path: str, *, exist_ok: bool = True, top: Optional[str] = None)
 
 
 def make_private_folder(path: str) -> None:
-    """Make a folder that only its user can enter, and those above it that are missing, with any umask.
-
-    Raises:
-        OSError: it cannot be made.
-    """
+    """Make a folder that only its user can enter, and those above it that are missing, with any umask. Raises OSError:
+    it cannot be made."""
     try:
         os.mkdir(path, 0o700)
     except FileExistsError:

@@ -33,5 +33,5 @@ def waiting(writer: str) -> str:
 
 
 def is_waiting(name: str) -> bool:
-    """Whether a file of `requests/` has the name of such a mark."""
+    """Whether a file of `requests/` has the name of that mark."""
     return re.fullmatch(_WAITING, name) is not None

@@ -51,7 +51,7 @@ class Capacity(Record):
         return lacking
 
     def without(self, need: Resources, gpus: Sequence[str] = ()) -> "Capacity":
-        """What is left when this is taken; numbers may fall below 0 where a limit was lowered."""
+        """The rest when this is taken; numbers may fall below 0 where a limit was lowered."""
         left = tuple(gpu for gpu in self.gpus if gpu not in gpus)
         return Capacity(self.cpus - need.cpus, left, self.memory - need.memory)
 

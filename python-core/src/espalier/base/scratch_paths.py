@@ -21,7 +21,6 @@ class ScratchPaths(Folder):
     """What only the execution of one run needs: its working copy and its temporary files.
 
     Args:
-        root: The scratch folder.
         directory: Where in the working copy the job works, with `/`; empty for its top.
     """
 

@@ -33,7 +33,6 @@ def parameter_texts(script: Optional[str], given: Any) -> List[str]:
     """A recorded parameter as arguments, one for each value; for Quarto as one, in YAML.
 
     Args:
-        script: The entry script.
         given: `{"kind", "value"}`, or a list of such.
     """
     spelled, cells = logical_words(script), given if isinstance(given, list) else [given]

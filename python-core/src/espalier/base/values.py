@@ -24,11 +24,8 @@ _WORDS = {"!NaN": float("nan"), "!Inf": _INFINITE, "!-Inf": -_INFINITE, "!NA": N
 
 
 def kind_of(value: Any) -> str:
-    """`double`, `integer`, `logical` or `string`. NA alone is logical, as in R.
-
-    Raises:
-        TypeError: it is none of them.
-    """
+    """`double`, `integer`, `logical` or `string`. NA alone is logical, as in R. Raises TypeError: it is none of
+    them."""
     if isinstance(value, bool) or value is None or value is NA:
         return "logical"
     if isinstance(value, int):
@@ -53,11 +50,7 @@ def to_json(value: Any) -> Union[str, int, float, bool]:
 
 
 def from_json(value: Any) -> Any:
-    """The value a JSON value stands for.
-
-    Raises:
-        ValueError: it stands for none.
-    """
+    """The value a JSON value stands for. Raises ValueError: it stands for none."""
     if isinstance(value, str) and value.startswith("!"):
         if value in _WORDS:
             return _WORDS[value]

@@ -1,22 +1,46 @@
-"""Commands from the catalogue: what one takes, and what it does when it is carried out."""
+"""Commands from the catalogue: what each takes. What it does is in `carry_out.py`, which Tab and help do without."""
 
 import re
-from typing import Any, Dict, List, Mapping, Optional, Set, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 import click
 
 from espalier.api.catalog import catalogue
-from espalier.cli import complete, output, parameters, views
-from espalier.cli.examples import EXAMPLES
-from espalier.cli.place import LATEST, run_id, workspace_folder
-from espalier.cli.request import Request, call
-from espalier.cli.text import tell
+from espalier.cli import complete, parameters
+from espalier.cli.text import FORMATS
 from espalier.cli.words import in_commands
 
 # A list that takes --experiment: with it, another operation is asked.
-_OF_EXPERIMENTS = ("Runs", "list", "Experiment", "list_runs")
-_DOWNLOADS = ("download_file", "download_files")
+OF_EXPERIMENTS = ("Runs", "list", "Experiment", "list_runs")
+DOWNLOADS = ("download_file", "download_files")
 _PLACEHOLDER = re.compile(r"{(\w+)}")
+# In the help of commands. A test reads each of them as the command line does.
+EXAMPLES: Dict[str, Sequence[str]] = {
+    "run": ("run train.R -- --trees 200", "run train.py -e forest --tag stage=test --detach"),
+    "job submit": ("job submit job.yml --set params.trees=500", "job submit job.yml -e forest --follow"),
+    "runs list": (
+        'runs list --filter "metrics.AUC > 0.85" --sort=-metrics.AUC -n 10',
+        "runs list -e forest -o json --query '[].run_id'",
+        "runs list --columns run_id,params.trees,metrics.AUC",
+    ),
+    "runs logs": ("runs logs latest -f", "runs logs forest_1764000000_ab12cd34 -n 20"),
+    "runs show": ("runs show latest", "runs show latest --query status -o tsv"),
+    "runs metrics": ("runs metrics latest",),
+    "runs cancel": ("runs cancel latest",),
+    "runs tag": ("runs tag latest stage=production",),
+    "runs files": ("runs files latest --prefix outputs/",),
+    "runs download": ("runs download latest outputs/model.rds --to models/ --overwrite",),
+    "experiments runs": ("experiments runs forest -n 5",),
+    "environments register": ("environments register environment.yml",),
+    "images build": ("images build torch", "images build environment.yml --push"),
+    "images prune": ("images prune --unused-days 30 --dry-run", "images prune --yes"),
+    "secrets set": ("secrets set DB_PASSWORD", "secrets set DB_PASSWORD < password.txt"),
+    "snapshots preview": ("snapshots preview . -o table",),
+    "workspace create": ("workspace create main",),
+    "workspace delete": ("workspace delete -w old --yes",),
+    "host resources": ("host resources --cpus 4 --memory '16 GB'",),
+    "completion": ("completion bash >> ~/.bashrc", "completion fish > ~/.config/fish/completions/espalier.fish"),
+}
 
 
 def command_of(noun: str, record: Mapping[str, Any], member: Mapping[str, Any]) -> click.Command:
@@ -28,17 +52,17 @@ def command_of(noun: str, record: Mapping[str, Any], member: Mapping[str, Any]) 
         for key in keys
     ]
     params += parameters.from_member(member, has_workspace=has_workspace)
-    if (record["name"], member["name"]) == _OF_EXPERIMENTS[:2]:
+    if (record["name"], member["name"]) == OF_EXPERIMENTS[:2]:
         names, text = ["-e", "--experiment", "_experiment"], "Only runs of one experiment."
         params.append(click.Option(names, help=text, shell_complete=complete.experiments))
     params += workspace_options() if has_workspace else []
-    if member["name"] in _DOWNLOADS:
+    if member["name"] in DOWNLOADS:
         params.append(click.Option(["--overwrite", "_overwrite"], is_flag=True, help="Replace files that exist."))
     if member["returns"]["type"] == "frame":
         text = "Show these columns in this order: run_id,metrics.auc."
         params.append(click.Option(["--columns", "_columns"], metavar="NAME,...", help=text))
     params += output_options()
-    if _deletes(member):
+    if deletes(member):
         params.append(click.Option(["-y", "--yes", "_yes"], is_flag=True, help="Don't ask."))
         params.append(click.Option(["--dry-run", "_dry_run"], is_flag=True, help="Only list what would be deleted."))
     elif not member["route"].startswith("GET"):
@@ -48,7 +72,9 @@ def command_of(noun: str, record: Mapping[str, Any], member: Mapping[str, Any]) 
     text = in_commands(" ".join(member["doc"]["text"].split("\n\n")[0].split()))
 
     def callback(**values: Any) -> None:
-        _carry_out(record, member, keys, values)
+        from espalier.cli.carry_out import carry_out
+
+        carry_out(record, member, keys, values)
 
     return click.Command(
         member["command"], callback=callback, params=params, help=text, short_help=summary(text),
@@ -69,7 +95,7 @@ def examples(command: str) -> Optional[str]:
 
 def _keys(member: Mapping[str, Any]) -> List[str]:
     """What tells the object of an operation from others of its class, by its route."""
-    names = _names(member)
+    names = names_of(member)
     return [key for key in _PLACEHOLDER.findall(member["route"]) if key not in names]
 
 
@@ -77,12 +103,12 @@ def _singular(noun: str) -> str:
     return noun[:-1] if noun.endswith("s") else noun
 
 
-def _deletes(member: Mapping[str, Any]) -> bool:
+def deletes(member: Mapping[str, Any]) -> bool:
     """Whether it deletes what can't be made again."""
-    return member["route"].startswith("DELETE") or not _names(member).isdisjoint(parameters.OF_DELETING)
+    return member["route"].startswith("DELETE") or not names_of(member).isdisjoint(parameters.OF_DELETING)
 
 
-def _names(member: Mapping[str, Any]) -> Set[str]:
+def names_of(member: Mapping[str, Any]) -> Set[str]:
     return {param["name"] for param in member["params"]}
 
 
@@ -116,67 +142,7 @@ def path_option() -> click.Option:
 def output_options() -> List[click.Parameter]:
     """How the result is shown."""
     return [
-        click.Option(["-o", "--output", "_output"], type=click.Choice(output.FORMATS), help="Format of the result."),
+        click.Option(["-o", "--output", "_output"], type=click.Choice(FORMATS), help="Format of the result."),
         click.Option(["--query", "_query"], metavar="JMESPATH", help="Choose a part of the result."),
         click.Option(["--no-header", "_no_header"], is_flag=True, help="Leave out the names of columns in tsv."),
     ]
-
-
-def _carry_out(record: Mapping[str, Any], member: Mapping[str, Any], keys: List[str], values: Dict[str, Any]) -> None:
-    """Make the request, and show its result."""
-    workspace = None
-    if member["kind"] == "instance":
-        workspace = workspace_folder(values["_workspace"], values["_path"])
-    if record["noun"] == "job":
-        parameters.existing_file(values["path"])
-    found = parameters.given(member, values, workspace)
-    if workspace is not None and "run_ids" in found.arguments:
-        found.arguments["run_ids"] = [known_run(workspace, each) for each in found.arguments["run_ids"]]
-    identity = _identity(record, keys, values, workspace)
-    request = Request(record["name"], member["name"], identity, found.arguments)
-    if values.get("_experiment") and workspace is not None:
-        identity = {"workspace": workspace, "name": values["_experiment"]}
-        request = Request(*_OF_EXPERIMENTS[2:], identity, found.arguments)
-    if _deletes(member):
-        from espalier.cli.deleting import delete
-
-        how = {"yes": values["_yes"], "dry_run": values["_dry_run"]}
-        return output.show(delete(request, _names(member), member["command"], **how), values)
-    if values.get("_dry_run"):
-        asked = {"command": f"{record['noun']} {member['command']}", **(identity or {}), **_hidden(found.arguments)}
-        return output.show(asked, {**values, "_output": values["_output"] or "json"})
-    if member["name"] in _DOWNLOADS and not values["_overwrite"] and workspace is not None and identity is not None:
-        from espalier.cli.downloads import refuse_existing
-
-        refuse_existing(workspace, identity["id"], member["name"], found.arguments)
-    result = views.whole(request, request.carry_out())
-    if found.is_page and getattr(result, "page_token", None):
-        tell(f"The first {len(result)} are shown. --all lists all.", "i")
-    views.remarks(request, result, record["noun"], member["command"])
-    output.show(result, values, request)
-
-
-def _hidden(arguments: Mapping[str, Any]) -> Dict[str, Any]:
-    hidden = {name: {key: "***" for key in value} for name, value in arguments.items() if name == "secrets"}
-    return {**arguments, **hidden}
-
-
-def _identity(
-    record: Mapping[str, Any], keys: List[str], values: Mapping[str, Any], workspace: Optional[str]
-) -> Optional[Dict[str, str]]:
-    if workspace is None:
-        return None
-    if not keys:
-        return {"path": workspace}
-    given = {key: values[f"_{key}"] for key in keys}
-    if record["name"] == "Run":
-        given = {"id": known_run(workspace, given["id"])}
-    return {"workspace": workspace, **given}
-
-
-def known_run(workspace: str, given: str) -> str:
-    """The id of the run that is meant, see `run_id`."""
-    found = run_id(workspace, given)
-    if found == LATEST:
-        found = call("Runs", "get", {"path": workspace}, {"run_id": LATEST}).id
-    return found

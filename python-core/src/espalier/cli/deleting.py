@@ -25,10 +25,6 @@ def delete(request: Request, parameters: Set[str], word: str, *, yes: bool, dry_
     """Carry out an operation that deletes, and return its result, or what it would delete.
 
     Args:
-        request: The operation.
-        parameters: The names of its parameters.
-        word: The command's.
-        yes: Don't ask.
         dry_run: Only list.
 
     Raises:

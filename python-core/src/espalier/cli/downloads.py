@@ -16,7 +16,6 @@ def refuse_existing(workspace: str, run_id: str, operation: str, arguments: Mapp
 
     Args:
         operation: `download_file` or `download_files`.
-        arguments: Those of the operation.
 
     Raises:
         EspalierError: `file_exists`.

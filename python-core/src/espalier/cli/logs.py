@@ -6,7 +6,8 @@ from typing import Optional
 import click
 
 from espalier.cli import complete
-from espalier.cli.call import examples, known_run, workspace_options
+from espalier.cli.call import examples, workspace_options
+from espalier.cli.carry_out import known_run
 from espalier.cli.follow import follow as follow_run
 from espalier.cli.place import workspace_folder
 from espalier.cli.request import call

@@ -11,8 +11,6 @@ from espalier.base.types import Frame
 from espalier.cli.request import Request
 from espalier.cli.text import is_terminal, json_text, one_line, write
 
-FORMATS = ("json", "table", "tsv", "yaml")
-
 
 def show(result: Any, values: Mapping[str, Any], request: Optional[Request] = None) -> None:
     """Write a result as the options of a command ask for it.
@@ -23,12 +21,12 @@ def show(result: Any, values: Mapping[str, Any], request: Optional[Request] = No
     form, query = _form(values["_output"]), values["_query"]
     always: Sequence[str] = ()
     if values.get("_columns") and isinstance(result, Frame):
-        from espalier.cli.columns import chosen_columns
+        from espalier.cli.table import chosen_columns
 
         result = chosen_columns(result, values["_columns"])
         always = list(result.columns)
     elif form == "table" and query is None and request is not None:
-        from espalier.cli.columns import named_columns
+        from espalier.cli.table import named_columns
         from espalier.cli.views import for_people
 
         result, always = for_people(request, result), named_columns(request.arguments)
@@ -82,7 +80,7 @@ def _kinds(result: Any) -> Mapping[str, str]:
 
 
 def plain(value: Any) -> Any:
-    """A result as JSON values. What is missing is null, also NaN; infinite numbers are text."""
+    """A result as JSON values. A missing value is null, also NaN; infinite numbers are text."""
     if isinstance(value, Frame):
         times = [name for name, kind in value.kinds.items() if kind == "time"]
         rows = [{name: plain(cell) for name, cell in row.items()} for row in value.rows()]
@@ -115,11 +113,7 @@ def time_text(seconds: Optional[float]) -> Optional[str]:
 
 
 def chosen(value: Any, query: str) -> Any:
-    """What a JMESPath expression chooses of a value.
-
-    Raises:
-        EspalierError: `bad_argument`, `not_supported`.
-    """
+    """What a JMESPath expression chooses of a value. Raises EspalierError: `bad_argument`, `not_supported`."""
     try:
         import jmespath
         from jmespath.exceptions import JMESPathError

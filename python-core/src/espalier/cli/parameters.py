@@ -120,11 +120,8 @@ class Given(NamedTuple):
 
 
 def given(member: Mapping[str, Any], values: Mapping[str, Any], workspace: Optional[str]) -> Given:
-    """The arguments of an operation, from what click has read. What wasn't given is left out.
-
-    Raises:
-        EspalierError: `bad_argument`; `environment_missing`.
-    """
+    """The arguments of an operation, from what click has read. What wasn't given is left out. Raises EspalierError:
+    `bad_argument`; `environment_missing`."""
     found: Dict[str, Any] = {}
     for param in member["params"]:
         value = values.get(param["name"])
@@ -157,22 +154,14 @@ def read_value(text: str) -> Any:
 
 
 def existing_file(path: str) -> str:
-    """A file that is there, absolute.
-
-    Raises:
-        EspalierError: `path_missing`.
-    """
+    """A file that is there, absolute. Raises EspalierError: `path_missing`."""
     if not os.path.exists(path):
         raise EspalierError("path_missing", f"Can't find the file {os.path.abspath(path)}.")
     return os.path.abspath(path)
 
 
 def named_value(text: str, what: str) -> Tuple[str, str]:
-    """A value and its name, as they are written: `name=value`.
-
-    Raises:
-        EspalierError: `bad_argument`.
-    """
+    """A value and its name, as they are written: `name=value`. Raises EspalierError: `bad_argument`."""
     name, equals, value = text.partition("=")
     if not equals or not name:
         raise EspalierError("bad_argument", f"Can't read {what}: {text!r:.100} isn't written NAME=VALUE.")

@@ -20,7 +20,6 @@ def workspace_folder(given: Optional[str], path: Optional[str], start: str = "")
     project around `start`.
 
     Args:
-        given: A name, or a folder.
         path: A project, or a folder that holds workspaces.
         start: Folder to begin at. Default: the working directory.
 
@@ -86,11 +85,8 @@ def _missing(folder: str, hint: str) -> EspalierError:
 
 
 def run_id(workspace: str, given: str) -> str:
-    """The id of the run that is meant by an id, a beginning or an end of one, or `latest`.
-
-    Raises:
-        EspalierError: `run_missing`, with the nearest ids; `bad_argument` when more than one is meant.
-    """
+    """The id of the run that is meant by an id, a beginning or an end of one, or `latest`. Raises EspalierError:
+    `run_missing`, with the nearest ids; `bad_argument` when more than one is meant."""
     paths = WorkspacePaths(workspace)
     if given == LATEST or (given and os.path.basename(given) == given and os.path.isdir(paths.run(given).root)):
         return given

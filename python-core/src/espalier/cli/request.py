@@ -2,13 +2,17 @@
 
 import contextlib
 import sys
+import threading
 import warnings
-from typing import Any, Mapping, NamedTuple, Optional
+from typing import Any, Iterator, Mapping, NamedTuple, Optional
 
 from espalier.api.dispatch import Dispatcher
 from espalier.api.wire import plain
-from espalier.cli.progress import shown
-from espalier.cli.text import is_terminal, tell
+from espalier.base.progress import Listener, listening
+from espalier.cli.text import is_terminal, one_line, tell
+
+# Nothing is shown of what ends sooner. Seconds.
+_FIRST, _EACH = 0.5, 0.1
 
 
 class Request(NamedTuple):
@@ -50,3 +54,33 @@ def call(class_name: str, name: str, identity: Optional[Mapping[str, Any]], argu
         warnings.showwarning = lambda message, *_, **__: tell(str(message), "!")
         with shown() if is_terminal(sys.stderr) else contextlib.nullcontext():
             return prepared.function(**prepared.arguments)
+
+
+@contextlib.contextmanager
+def shown() -> Iterator[None]:
+    """Show on stderr what the block reports."""
+    listener, done = Listener(), threading.Event()
+    thread = threading.Thread(target=_show, args=(listener, done), daemon=True)
+    thread.start()
+    try:
+        with listening(listener):
+            yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def _show(listener: Listener, done: threading.Event) -> None:
+    width = 0
+    ended = done.wait(_FIRST)
+    while not ended:
+        if listener.seen is not None:
+            stage, count, total = listener.seen
+            text = one_line(stage + (f" {count:,} of {total:,}" if total else f" {count:,}" if count else ""))
+            sys.stderr.write(f"\r{text.ljust(width)}")
+            sys.stderr.flush()
+            width = len(text)
+        ended = done.wait(_EACH)
+    if width:
+        sys.stderr.write(f"\r{' ' * width}\r")
+        sys.stderr.flush()

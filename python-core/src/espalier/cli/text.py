@@ -6,6 +6,8 @@ import re
 import sys
 from typing import Any, TextIO
 
+# Of results.
+FORMATS = ("json", "table", "tsv", "yaml")
 # What moves a cursor, rings, colours, ends a line, or turns the direction of writing; and halves of characters.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _LINES = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")

@@ -18,7 +18,6 @@ def freeze_context(paths: WorkspacePaths, environment: Environment) -> Environme
 
     Args:
         paths: The workspace, whose objects are held until something refers to the snapshot.
-        environment: A definition.
 
     Returns:
         The same definition with a snapshot instead of a path; itself, where there is no path.
@@ -42,15 +41,8 @@ def freeze_context(paths: WorkspacePaths, environment: Environment) -> Environme
 
 @contextlib.contextmanager
 def frozen_context(paths: WorkspacePaths, environment: Environment) -> Iterator[Environment]:
-    """For the length of a block the same, where nothing may come to refer to the snapshot: it stays as long.
-
-    Args:
-        paths: The workspace.
-        environment: A definition.
-
-    Raises:
-        EspalierError: As `freeze_context`.
-    """
+    """For the length of a block the same, where nothing may come to refer to the snapshot: it stays as long. Raises
+    EspalierError: As `freeze_context`."""
     context = environment.docker.build_context if environment.docker else None
     with contextlib.ExitStack() as held:
         if context is not None and context.path is not None:

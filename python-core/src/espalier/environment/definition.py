@@ -1,6 +1,6 @@
 """What a job needs, described: the definition of an environment. A value; nothing is looked up here.
 
-Whatever is made of these classes has been checked: each looks at its own fields when it is made (`spelling.py` says how
+An object of these classes has been checked: each looks at its own fields when it is made (`spelling.py` says how
 they may be spelled), so that nothing which is rendered from a definition can be anything but what it seems.
 """
 

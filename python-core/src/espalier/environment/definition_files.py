@@ -24,11 +24,7 @@ DOCKERFILE = "Dockerfile"
 
 
 def read_text(path: str) -> str:
-    """A file of text.
-
-    Raises:
-        EspalierError: `environment_invalid` when there is none, it is too large, or no text.
-    """
+    """A file of text. Raises EspalierError: `environment_invalid` when there is none, it is too large, or no text."""
     where = os.path.expanduser(path)
     try:
         fd = os.open(where, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))  # (a pipe would wait for ever)
@@ -52,11 +48,7 @@ def from_yaml(path: str) -> Environment:
 
 
 def to_yaml(environment: Environment, path: str) -> None:
-    """Writes a definition as YAML.
-
-    Raises:
-        EspalierError: `bad_argument` when the file cannot be written.
-    """
+    """Writes a definition as YAML. Raises EspalierError: `bad_argument` when the file cannot be written."""
     write_text(path, environment_as_text(environment))
 
 
@@ -138,13 +130,7 @@ def from_existing_conda_environment(name: str, environment: str) -> Environment:
 
 def save_to_directory(environment: Environment, path: str, overwrite: bool = False) -> List[str]:
     """Writes a definition into a folder: its YAML, which `load_from_directory` reads, and a Dockerfile to look at.
-
-    Returns:
-        The files.
-
-    Raises:
-        EspalierError: `file_exists`; `bad_argument` when they cannot be written.
-    """
+    Raises EspalierError: `file_exists`; `bad_argument` when they cannot be written."""
     folder = os.path.abspath(os.path.expanduser(path))
     files = {DEFINITION: environment_as_text(environment), DOCKERFILE: stages_as_text(environment)}
     there = [name for name in files if os.path.lexists(os.path.join(folder, name))]
@@ -237,11 +223,7 @@ def _by_pip(prefix: str) -> List[str]:
 
 
 def write_text(path: str, text: str) -> None:
-    """Replaces a file by a text.
-
-    Raises:
-        EspalierError: `bad_argument` when it cannot be written.
-    """
+    """Replaces a file by a text. Raises EspalierError: `bad_argument` when it cannot be written."""
     where = os.path.abspath(os.path.expanduser(path))
     try:
         replace_file(where, text.encode("utf-8"), os.path.dirname(where))

@@ -56,11 +56,8 @@ def requested_python(environment: Environment) -> Optional[Dict[str, Any]]:
 def definition_digest(environment: Environment) -> str:
     """The digest of what packages depend on: lock files are named by it.
 
-    Args:
-        environment: A definition.
-
     Returns:
-        `sha256:...`; the same whatever Debian packages, certificates or steps an image has besides.
+        `sha256:...`; independent of an image's Debian packages, certificates and steps.
     """
     docker = environment.docker or DockerSide()
     return digest({
@@ -120,10 +117,7 @@ def private_key(
     """The key of an environment without Docker.
 
     Args:
-        environment: A definition.
         lock: Its packages, exactly, where it was locked.
-        r_version: The R that there is.
-        python_version: The Python that there is.
         platform: What compiled packages depend on besides.
 
     Returns:
@@ -190,7 +184,7 @@ def compare_environments(a: Environment, b: Environment) -> Frame:
         b: How it is now.
 
     Returns:
-        `field`, and what was asked for `before` and `after`; no rows for equal keys. A package is a row of its own.
+        `field`, and what was asked for `before` and `after`; no rows for equal keys. A package is a separate row.
     """
     before, after = _fields(a), _fields(b)
     names: List[str] = [name for name in {**before, **after} if before.get(name) != after.get(name)]

@@ -25,8 +25,6 @@ class RSource:
     """One R package, exactly: where its source is and what it must be.
 
     Args:
-        name: Its name.
-        version: Its version.
         origin: `cran`, `github`, `url` or `bioconductor`.
         url: Where its source package (`.tar.gz`) is fetched.
         digest: `sha256:...` of that file once it was fetched, or `md5:...` as the index gives it.
@@ -76,11 +74,7 @@ def lock_digest_of(record: Mapping[str, Any]) -> str:
 
 
 def lock_of(record: Mapping[str, Any]) -> Lock:
-    """A lock from its JSON.
-
-    Raises:
-        ValueError: it is none, or says what no lock says.
-    """
+    """A lock from its JSON. Raises ValueError: it is none, or says what no lock says."""
     missing = next((name for name in ("r", "python", "conda") if name not in record), None)
     if missing:
         raise ValueError(f"{missing} is missing")

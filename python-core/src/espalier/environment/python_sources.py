@@ -48,8 +48,6 @@ def read_requirements(lines: List[str], where: str, read: Reader) -> Requirement
     """What a requirements file says, and those it names.
 
     Args:
-        lines: The file's lines.
-        where: The file.
         read: Reads one that `-r` or `-c` names.
 
     Raises:
@@ -144,9 +142,6 @@ def conda_environment(name: str, values: object, where: str, read: Reader) -> En
     """The definition that a conda specification (`environment.yml`) describes.
 
     Args:
-        name: The environment's name.
-        values: What the file holds.
-        where: The file.
         read: Reads a file that its pip part names.
 
     Raises:
@@ -181,7 +176,6 @@ def conda_side(records: Sequence[Mapping[str, Any]], pip: Sequence[str], where: 
     Args:
         records: Its `conda-meta/*.json`.
         pip: What pip has installed into it, `name==version`.
-        where: Its folder.
     """
     channels: Dict[str, None] = {}
     packages: List[str] = []

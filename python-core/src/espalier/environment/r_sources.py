@@ -14,10 +14,6 @@ _FORMATS = (1, 2)
 def renv_sides(lock: object, where: str) -> "tuple[RSide, Optional[PythonSide]]":
     """The sides of a definition that a renv.lock describes.
 
-    Args:
-        lock: The file's JSON.
-        where: The file.
-
     Raises:
         EspalierError: `environment_invalid` when it is none, is of a format not known, or has a package of a source
             that an environment cannot have.
@@ -49,9 +45,6 @@ def r_side(
 
     Args:
         packages: `Package`, `Version`, and where it came from: `Source` as renv has it, `Repository`, `Remote...`.
-        version: R's version.
-        repositories: Name to URL.
-        where: What they were read from.
 
     Raises:
         EspalierError: `environment_invalid`.

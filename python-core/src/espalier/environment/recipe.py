@@ -33,7 +33,6 @@ class Recipe:
     """The system stage of an image.
 
     Args:
-        dockerfile: The text of its Dockerfile.
         files: What lies beside it in the context of the build: name to content.
         context: A build context of the user's: it is built first, and `FROM` names what came of it.
     """
@@ -45,9 +44,6 @@ class Recipe:
 
 def base_image(environment: Environment) -> Optional[str]:
     """The name of the image that the first stage begins with; None where a Dockerfile of the user's says it.
-
-    Args:
-        environment: A definition.
 
     Returns:
         As it is pulled: with the registry's address, if there is one.
@@ -83,7 +79,6 @@ def render(environment: Environment, base: Optional[str] = None) -> Recipe:
     """The system stage of an environment's image.
 
     Args:
-        environment: A definition.
         base: What to begin with instead of the base image's name: it with a digest, or an image's id. Of a build
             context: the image that was built of it. Means nothing for a Dockerfile of the user's.
 

@@ -26,7 +26,6 @@ def register(paths: WorkspacePaths, environment: Environment) -> Environment:
     """Registers an environment, unless its newest version is equal to it.
 
     Args:
-        paths: The workspace.
         environment: A definition, its build context frozen (`context.py`). A version that it has counts only where the
             registered one of that number is equal to it; so none can be left out, and none be the last.
 
@@ -45,8 +44,6 @@ def registered(paths: WorkspacePaths, name: str, version: Optional[str] = None) 
     """A registered environment, or the curated one of that name.
 
     Args:
-        paths: The workspace.
-        name: Its name.
         version: Its version; by default the newest.
 
     Raises:
@@ -83,11 +80,8 @@ def list_registered(paths: WorkspacePaths) -> Frame:
 
 
 def list_versions(paths: WorkspacePaths, name: str) -> Frame:
-    """The versions of an environment, newest first. See `list_registered`.
-
-    Raises:
-        EspalierError: `environment_missing`, `bad_name`.
-    """
+    """The versions of an environment, newest first. See `list_registered`. Raises EspalierError: `environment_missing`,
+    `bad_name`."""
     versions, ready = _versions(paths), curated(environment_name(name))
     rows = [_row(versions, name, number) for number in reversed(versions.numbers(name))]
     if not rows and ready is not None:
@@ -106,12 +100,7 @@ def kind_of(environment: Environment) -> str:
 
 
 def newest_version(paths: WorkspacePaths, name: str) -> int:
-    """The newest version of an environment that a workspace has; 0 where it has none.
-
-    Args:
-        paths: The workspace.
-        name: The environment's name.
-    """
+    """The newest version of an environment that a workspace has; 0 where it has none."""
     return max(_versions(paths).numbers(name), default=0)
 
 

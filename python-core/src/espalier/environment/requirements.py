@@ -39,10 +39,6 @@ _LOCAL = re.compile(
 def requirement(field: str, line: object) -> str:
     """A line that may stand in `python.pip`: a requirement with its hashes, or one of a few options.
 
-    Args:
-        field: The field it stands in.
-        line: Anything.
-
     Returns:
         The line, without what means nothing.
 
@@ -58,15 +54,8 @@ def requirement(field: str, line: object) -> str:
 
 
 def locked_requirement(field: str, line: str) -> str:
-    """A line of a lock: a requirement with any number of hashes, and no option.
-
-    Args:
-        field: The field it stands in.
-        line: The line.
-
-    Raises:
-        EspalierError: `environment_invalid`.
-    """
+    """A line of a lock: a requirement with any number of hashes, and no option. Raises EspalierError:
+    `environment_invalid`."""
     if not line.isprintable() or len(line) > _LONGEST_LOCKED or line.startswith("-"):
         message = f"is {shown(line)}, which isn't a line of a lock."
         raise invalid(field, message, "A lock has lines such as numpy==1.26.4.")
@@ -158,16 +147,13 @@ def _option(field: str, text: str) -> str:
     raise invalid(
         field, f"holds an option that isn't supported: {shown(name)}.",
         f"Supported options are {', '.join(_OPTIONS)}. Give an index as python.index_url. Lines that begin with "
-        "-r or -c are read by from_pip_requirements(). Leave others out.",
+        "-r or -c are read by environment_from_pip_requirements(). Leave others out.",
     )  # fmt: skip
 
 
 def location(field: str, text: str) -> str:
-    """The address of a package: a URL, also `git+https://...`, with the part of it that is meant after a `#`.
-
-    Raises:
-        EspalierError: `environment_invalid`.
-    """
+    """The address of a package: a URL, also `git+https://...`, with the part of it that is meant after a `#`. Raises
+    EspalierError: `environment_invalid`."""
     where, _, fragment = text.partition("#")
     if not _FRAGMENT.fullmatch(fragment):
         raise invalid(field, f"holds a URL that ends in {shown(fragment)}.", KEEP_SECRETS)

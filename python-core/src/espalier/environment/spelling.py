@@ -35,7 +35,6 @@ def invalid(field: str, message: str, hint: str = "") -> EspalierError:
     Args:
         field: Its name, with dots, `docker.base_image`.
         message: What is wrong, the end of a sentence that begins with the field.
-        hint: What to do.
     """
     return EspalierError("environment_invalid", f"{field} {message}", hint, field=field)
 
@@ -55,15 +54,7 @@ class Spelling:
     rule: str
 
     def check(self, field: str, value: object) -> str:
-        """The value, once it is known to be spelled so.
-
-        Args:
-            field: The field it stands in.
-            value: Anything.
-
-        Raises:
-            EspalierError: `environment_invalid`.
-        """
+        """The value, once it is known to be spelled so. Raises EspalierError: `environment_invalid`."""
         if isinstance(value, str) and len(value) <= 4096 and self.pattern.fullmatch(value):
             return value
         raise invalid(field, f"is {shown(value)}, which isn't {self.what}.", self.rule)
@@ -163,15 +154,7 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/=]+")
 
 
 def environment_name(name: object, taken: Iterable[str] = ()) -> str:
-    """A name that an environment may have.
-
-    Args:
-        name: Anything.
-        taken: Names that are not free.
-
-    Raises:
-        EspalierError: `bad_name`.
-    """
+    """A name that an environment may have. Raises EspalierError: `bad_name`."""
     good = check_name("environment", name)
     reserved = next((word for word in _RESERVED if good.lower().startswith(word)), None)
     if reserved or good in taken:
@@ -196,7 +179,6 @@ def url(field: str, value: object, user: bool = False) -> str:
     """A URL without credentials.
 
     Args:
-        field: The field it stands in.
         value: Anything; never shown where it might hold a password.
         user: Whether it may name a user, `https://user@host/`.
 

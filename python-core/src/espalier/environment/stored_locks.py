@@ -20,10 +20,6 @@ def lock_path(paths: WorkspacePaths, environment: Environment) -> str:
 def read_lock(paths: WorkspacePaths, environment: Environment) -> Optional[Lock]:
     """The lock of what an environment asks for.
 
-    Args:
-        paths: The workspace.
-        environment: A definition.
-
     Returns:
         The lock, or None if it was never locked.
 
@@ -48,11 +44,6 @@ def read_lock(paths: WorkspacePaths, environment: Environment) -> Optional[Lock]
 
 def write_lock(paths: WorkspacePaths, environment: Environment, lock: Lock) -> str:
     """Keeps the lock of what an environment asks for, in place of one that there may be.
-
-    Args:
-        paths: The workspace.
-        environment: A definition.
-        lock: Its packages, exactly.
 
     Returns:
         The digest of the lock, `sha256:...`.

@@ -24,15 +24,7 @@ _TEXT = "tag:yaml.org,2002:str"
 
 
 def environment_from_text(text: str, where: str = "The YAML") -> Environment:
-    """A definition from YAML.
-
-    Args:
-        text: The YAML.
-        where: What is read, for messages.
-
-    Raises:
-        EspalierError: `environment_invalid`, `bad_name`, `newer_format`.
-    """
+    """A definition from YAML. Raises EspalierError: `environment_invalid`, `bad_name`, `newer_format`."""
     values = read_yaml(text, where)
     if not isinstance(values, dict):
         raise invalid(where, "holds no environment.", "Write one field a line, such as `name: ...`.")
@@ -57,7 +49,6 @@ def stages_as_text(environment: Environment, lock: Optional[Lock] = None) -> str
     the stages of packages install, which have no Dockerfile.
 
     Args:
-        environment: A definition.
         lock: Its packages, exactly; without, the comments say what is asked for.
 
     Returns:
@@ -108,10 +99,6 @@ def _comments(lines: List[str]) -> List[str]:
 
 def read_yaml(text: str, where: str) -> Any:
     """One YAML document of maps, lists, text and null.
-
-    Args:
-        text: The YAML.
-        where: What is read, for messages.
 
     Raises:
         EspalierError: `environment_invalid` when it is none, is too large or too deep, or has anchors, tags or a key

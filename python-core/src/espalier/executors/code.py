@@ -39,7 +39,7 @@ def _places_of_packages() -> Iterator[str]:
 
 
 def _folders(distribution: Any) -> List[str]:
-    """Where an installed package is; one that is installed as editable names further folders in a file of its own."""
+    """Where an installed package is; one that is installed as editable names further folders in a separate file."""
     folders = [str(distribution.locate_file(""))]
     for file in distribution.files or ():
         if file.suffix == ".pth":
@@ -61,8 +61,6 @@ def imported(name: str, target: str, folder: str, path: str) -> Any:
     """The module of an executor, from that folder and no other.
 
     Args:
-        name: The executor's name.
-        target: Its object.
         path: What `file_of` found.
 
     Raises:
@@ -117,11 +115,7 @@ def _imported(full: str, place: str) -> Any:
 
 
 def failed(name: str, why: str, lines: Sequence[str] = ()) -> EspalierError:
-    """What an executor did that it must not.
-
-    Args:
-        lines: The traceback.
-    """
+    """What an executor did that it must not."""
     message = f"Can't use the executor {name!r:.100} of another package: {why}."
     hint = "Report this to the authors of that package."
     return EspalierError("executor_failed", message, hint, traceback=list(lines))

@@ -143,7 +143,7 @@ class Reconciled:
     """What became of a job that no process watched any more.
 
     Args:
-        exit_code: How it had ended by itself; None if it had not, or that is not known.
+        exit_code: How it had ended normally; None if it had not, or that is not known.
         ended_at: When, seconds since 1970, if that is known.
         cause: Code and message of what ended it, where that is not for the job to say.
         hint: What can be done about it.

@@ -20,7 +20,7 @@ from espalier.base.paths import FORMAT, RunPaths
 from espalier.base.records import dump_record
 from espalier.executors.code import failed, file_of, imported, registered
 from espalier.executors.contract import Capabilities, Executor, Interruption, Job, Reconciled, TooWide
-from espalier.executors.limit import Canceled, TooLong, limit
+from espalier.executors.limit import Canceled, TooLong, insisting, limit
 from espalier.executors.meter import Meter
 from espalier.lifecycle.status import Outcome
 
@@ -62,8 +62,8 @@ def registered_executor(name: str, known: Tuple[str, ...]) -> Tuple[Executor, Ex
     raise failed(name, f"its code, {target}, isn't in {' or '.join(folders)}")
 
 
-def recorded_executor(spec: JobSpec, seconds: Optional[float]) -> Executor:
-    """The executor of a run, from where it was at submit. Raises as `executor_of`."""
+def recorded_executor(spec: JobSpec, seconds: Optional[float], run: Optional[RunPaths]) -> Executor:
+    """The executor of a run, from where it was at submit. See `executor_of`."""
     name, code = spec.target, spec.executor
     hint = "Install the package again, and submit the run again."
     if code is None or not os.path.isdir(code.folder):
@@ -76,7 +76,7 @@ def recorded_executor(spec: JobSpec, seconds: Optional[float]) -> Executor:
     if code.folder not in sys.path:
         sys.path.append(code.folder)  # (the standard library, and espalier, come first)
     try:
-        with limit(seconds):
+        with limit(seconds), _insisting(run, name, "its module"):
             module = imported(name, code.object, code.folder, path)
     except TooLong:
         raise failed(name, f"its module takes longer than {seconds} seconds to load") from None
@@ -84,12 +84,7 @@ def recorded_executor(spec: JobSpec, seconds: Optional[float]) -> Executor:
 
 
 class ForeignExecutor(Executor):
-    """Another package's executor, held to the contract.
-
-    Args:
-        name: Its name.
-        executor: The executor.
-    """
+    """Another package's executor, held to the contract."""
 
     def __init__(self, name: str, executor: Executor) -> None:
         self.name, self._executor = name, executor
@@ -121,7 +116,9 @@ class ForeignExecutor(Executor):
             replace_inside(job.run.root, job.run.executor, dump_record({"format": FORMAT, "executor": self.name}))
             job.undo.callback(self.reconcile, job.run, Status())
         seconds = min(self._launch_seconds, job.spec.max_run_duration_seconds or _DAY)
-        return partial(self._launch, self._call("prepare", job), seconds)
+        with _insisting(job.run, self.name, "its `prepare`"):
+            launch = self._call("prepare", job)
+        return partial(self._launch, launch, seconds)
 
     def _launch(self, launch: "Launch", seconds: float, run: RunPaths) -> int:
         try:
@@ -136,7 +133,7 @@ class ForeignExecutor(Executor):
     def measure(self, run: RunPaths) -> "Optional[MakeMeter]":
         """See `Executor`."""
         try:
-            made: Optional[MakeMeter] = self._call("measure", run)
+            made: Optional[MakeMeter] = self._call("measure", run, seconds=_FIND_SECONDS)
         except EspalierError as error:
             _note(error)
             return None
@@ -199,7 +196,6 @@ class ForeignExecutor(Executor):
         """Call one of its methods, and hold the result to the contract.
 
         Args:
-            act: The method.
             *arguments: What it gets.
             call: What to call in its place: a function that it had returned.
             seconds: It may take no longer; None: there is a limit already, or none is needed.
@@ -211,7 +207,7 @@ class ForeignExecutor(Executor):
         run = arguments[0] if act == "launch" else None
         late = f"its `{act}` took longer than {seconds:g} seconds" if seconds else ""
         try:
-            with limit(seconds, run, lambda: self._leave_note(run, late)):
+            with limit(seconds, run, partial(_leave_note, run, self.name, late)):
                 result = (call or getattr(self._executor, act))(*arguments)
             if fits(result):
                 return result
@@ -238,14 +234,22 @@ class ForeignExecutor(Executor):
         why = f"its `{act}` returned {self._hide(_shown(result))}, not {kind}"
         raise failed(self.name, why, _place_of(method if is_own else call, why))
 
-    def _leave_note(self, run: Optional[RunPaths], why: str) -> None:
-        """What the process that reconciles the run is to say, because this one is about to be killed."""
-        if run is not None:
-            note = {"format": FORMAT, "executor": self.name, "failed": failed(self.name, why).message}
-            replace_inside(run.root, run.executor, dump_record(note))
-
     def _hidden(self, lines: Sequence[str]) -> List[str]:
         return self._hide("\n".join(lines)).split("\n")
+
+
+def _leave_note(run: Optional[RunPaths], name: str, why: str) -> None:
+    """What the process that reconciles the run is to say, because this one is about to be killed."""
+    if run is not None:
+        note = {"format": FORMAT, "executor": name, "failed": failed(name, why).message}
+        replace_inside(run.root, run.executor, dump_record(note))
+
+
+def _insisting(run: Optional[RunPaths], name: str, what: str) -> "contextlib.AbstractContextManager[None]":
+    """Of what a runner does before the job starts, which is interrupted from outside of this file."""
+    if run is None:
+        return contextlib.nullcontext()
+    return insisting(partial(_leave_note, run, name, f"{what} goes on when it is interrupted"))
 
 
 def _meter(made: "MakeMeter", path: str, tree: Tree, started: float) -> Meter:

@@ -3,7 +3,8 @@
 import contextlib
 import os
 import signal
-from typing import Any, Callable, Iterator, Optional
+import time
+from typing import Any, Callable, Iterator, List, Optional
 
 from espalier.base.paths import RunPaths
 from espalier.executors.contract import Interruption
@@ -24,7 +25,7 @@ class Canceled(Interruption):
 def limit(
     seconds: Optional[float], run: Optional[RunPaths] = None, last_words: Callable[[], None] = lambda: None
 ) -> Iterator[None]:
-    """Interrupt what is done inside after so many seconds, and again, for it may swallow that. Then kill this process.
+    """Interrupt the block after so many seconds, and again, because it may swallow that. Then kill this process.
 
     Args:
         run: It is interrupted too when a cancel of this run is asked for.
@@ -61,3 +62,45 @@ def limit(
     finally:  # (a tick may have come on the way there)
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, old)
+
+
+@contextlib.contextmanager
+def insisting(last_words: Callable[[], None]) -> Iterator[None]:
+    """Raise again what the handlers of ALRM and USR1 raise, for what is done inside may swallow it. Then kill this
+    process.
+
+    Args:
+        last_words: Called before this process is killed.
+    """
+    old = {number: signal.getsignal(number) for number in (signal.SIGALRM, signal.SIGUSR1)}
+    began = time.monotonic()
+    raised: List[Interruption] = []
+
+    def handle(number: int, frame: Any) -> None:
+        handler = old[signal.Signals(number)]
+        if raised and number == signal.SIGALRM:
+            if len(raised) == _TIMES:
+                try:
+                    last_words()
+                finally:
+                    os.kill(os.getpid(), signal.SIGKILL)
+            raised.append(raised[0])
+            raise raised[0]
+        if not raised and callable(handler):
+            try:
+                handler(number, frame)
+            except Interruption as stop:
+                raised.append(stop)
+                again = min(time.monotonic() - began + _TICK_SECONDS, _AGAIN * _TICK_SECONDS)
+                signal.setitimer(signal.ITIMER_REAL, again, again)
+                raise
+
+    for number in old:
+        signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        if raised:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in old.items():
+            signal.signal(number, handler)

@@ -26,11 +26,8 @@ def built_in(name: str) -> Optional[Executor]:
 
 
 def executor_for(name: str) -> Tuple[Executor, Optional[ExecutorCode]]:
-    """The executor of a job that is to be submitted, and where its code is, if that is another package's.
-
-    Raises:
-        EspalierError: `not_supported`: there is none of that name; `executor_failed`, `writable_by_others`.
-    """
+    """The executor of a job that is to be submitted, and where its code is, if that is another package's. Raises
+    EspalierError: `not_supported`: there is none of that name; `executor_failed`, `writable_by_others`."""
     own = built_in(name)
     if own is not None:
         return own, None
@@ -48,12 +45,12 @@ def is_known(name: str) -> bool:
     return name in registered()
 
 
-def executor_of(spec: JobSpec, seconds: Optional[float] = None) -> Executor:
+def executor_of(spec: JobSpec, seconds: Optional[float] = None, run: Optional[RunPaths] = None) -> Executor:
     """The executor of a run.
 
     Args:
-        spec: Its definition.
         seconds: The code of another package's may take no longer to load; None: there is a limit already.
+        run: Where this is its runner, in which that limit and a cancel are signals: its folder.
 
     Raises:
         EspalierError: `executor_missing`, `executor_failed`, `writable_by_others`.
@@ -63,7 +60,7 @@ def executor_of(spec: JobSpec, seconds: Optional[float] = None) -> Executor:
         return own
     from espalier.executors.foreign import recorded_executor
 
-    return recorded_executor(spec, seconds)
+    return recorded_executor(spec, seconds, run)
 
 
 def is_held(run: RunPaths, is_final: bool) -> bool:

@@ -13,7 +13,7 @@ from espalier.executors.contract import Secrets
 def start_job(
     run: RunPaths, folder: str, command: List[str], env: Dict[str, str], secrets: Optional[Secrets] = None
 ) -> int:
-    """Start the job in a session of its own, its output at the end of the run's log.
+    """Start the job in a new session, its output at the end of the run's log.
 
     Args:
         folder: Where it works.

@@ -201,7 +201,7 @@ class Archive:
 
 
 def _problem_of(info: zipfile.ZipInfo) -> str:
-    """What is wrong with an entry of a zip file by its list; empty for none. (A folder is no entry of ours.)"""
+    """What is wrong with an entry of a zip file by its list; empty for none. (espalier writes no folders.)"""
     name, mode = info.orig_filename, info.external_attr >> 16
     if info.filename != name or "\\" in name or "\0" in name:
         return "has characters that no name may have"

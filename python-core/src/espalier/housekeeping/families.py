@@ -101,10 +101,7 @@ def ended(paths: WorkspacePaths, run_ids: Iterable[str], verb: str) -> Dict[str,
 
 def readers_of(paths: WorkspacePaths, run_ids: Mapping[str, str]) -> Dict[str, List[str]]:
     """The ids of other runs that depend on some runs, or have read their outputs, and have ended, by the run they need.
-
-    Raises:
-        EspalierError: `run_in_use` when one has not ended.
-    """
+    Raises EspalierError: `run_in_use` when one has not ended."""
     readers: Dict[str, List[str]] = {}
     for needed, run_id, status in index_of(paths).ask(needed_by):
         if needed not in run_ids or run_id in run_ids:

@@ -36,7 +36,7 @@ from espalier.store.packs import ObjectReader
 from espalier.store.stored_files import put_pieces
 from espalier.store.trees import objects_of, read_tree
 from espalier.tracking.run_rows import check_records
-from espalier.workspace.experiment_record import record_experiment
+from espalier.workspace.handle import record_experiment
 
 _KINDS = {"run_id": "string", "experiment": "string", "status": "string", "files": "integer", "size": "double",
           "imported": "logical"}  # fmt: skip

@@ -57,11 +57,7 @@ def is_azure(document: Document) -> bool:
 
 
 def translated(document: Document) -> Translated:
-    """One of Azure's files as a file of ours, and what there is to tell.
-
-    Raises:
-        EspalierError: `bad_job_file`.
-    """
+    """One of Azure's files as a file of ours, and what there is to tell. Raises EspalierError: `bad_job_file`."""
     return translated_runconfig(document) if is_runconfig(document) else _command_job(document)
 
 

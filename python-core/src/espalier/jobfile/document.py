@@ -88,9 +88,6 @@ def bad_job(place: Place, problem: str, hint: str = "", field: str = "") -> Espa
 
     Args:
         place: Where.
-        problem: What is wrong, a sentence.
-        hint: What to do.
-        field: The field, with dots.
     """
     known: Dict[str, Any] = {"path": place.path, "problem": problem}
     if place.line:
@@ -104,7 +101,6 @@ class Document:
     """What a file holds.
 
     Args:
-        path: The file.
         values: Its maps, lists, texts, words and nulls.
         places: Where they stand.
     """
@@ -175,7 +171,6 @@ class Document:
         """The same in other words.
 
         Args:
-            values: The new values.
             origins: From where those come that aren't where they were.
         """
         moved = {new: self.places[old] for new, old in origins.items() if old in self.places}

@@ -23,7 +23,6 @@ def environment_of(given: Any, document: Document) -> Dict[str, Any]:
 
     Args:
         given: What the file has, words as they are written.
-        document: The file.
 
     Raises:
         Wrong: It's none.

@@ -55,7 +55,6 @@ def job_of(document: Document, notes: List[str]) -> JobFile:
     """The job that a file describes.
 
     Args:
-        document: What the file holds.
         notes: What there is to tell already.
 
     Raises:
@@ -162,17 +161,8 @@ def _located(document: Document, *way: str) -> Iterator[None]:
 def fields_of(
     config: ScriptRunConfig, experiment: Optional[str], tags: Mapping[str, str], folder: str
 ) -> Dict[str, Any]:
-    """What a file holds for a job: the fields that aren't as by default, in their order.
-
-    Args:
-        config: The job.
-        experiment: The name of its experiment.
-        tags: Its tags.
-        folder: The folder of the file.
-
-    Raises:
-        EspalierError: `bad_argument` when the job has what no file can hold.
-    """
+    """What a file holds for a job: the fields that aren't as by default, in their order. Raises EspalierError:
+    `bad_argument` when the job has what no file can hold."""
     if config.entry_script is not None and config.source_directory is None:
         raise EspalierError(
             "bad_argument",

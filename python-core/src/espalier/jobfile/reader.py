@@ -24,10 +24,6 @@ NUMBER = re.compile(rf"(?:{_DECIMAL}|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))\Z
 def read_document(text: str, path: str) -> Document:
     """The one document of a YAML text.
 
-    Args:
-        text: The YAML.
-        path: The file, for messages.
-
     Raises:
         EspalierError: `bad_job_file` when it is none, is too large, too deep or too long, or has anchors, tags or a
             name twice.
@@ -122,7 +118,6 @@ def plain_value(word: str, place: Place) -> Union[str, Word, None]:
     """What a word without quotes is, by the rules of YAML 1.2: editors and other programs read it so.
 
     Args:
-        word: The word.
         place: Where it stands.
 
     Raises:

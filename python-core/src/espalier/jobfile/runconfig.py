@@ -27,11 +27,7 @@ def is_runconfig(document: Document) -> bool:
 
 
 def translated_runconfig(document: Document) -> Translated:
-    """A run configuration as a file of ours, and what there is to tell.
-
-    Raises:
-        EspalierError: `bad_job_file`.
-    """
+    """A run configuration as a file of ours, and what there is to tell. Raises EspalierError: `bad_job_file`."""
     places = {_renamed_way(way): spot for way, spot in document.places.items()}
     run = Document(document.path, _renamed(document.values), places)
     if isinstance(run.get("environment"), str):

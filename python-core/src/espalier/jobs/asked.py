@@ -60,11 +60,7 @@ class _SessionOf(Record):
 
 
 def request_of(record: Mapping[str, Any]) -> Request:
-    """A request from its JSON.
-
-    Raises:
-        EspalierError: `bad_argument`.
-    """
+    """A request from its JSON. Raises EspalierError: `bad_argument`."""
     fields = plain_request(record)
     fields.update(class_=fields.pop("class", None), args=record.get("args"))
     # (R writes nothing at all as an empty list)
@@ -84,11 +80,8 @@ def _read(cls: Type[_T], record: Any) -> _T:
 
 
 def plain_request(record: Mapping[str, Any]) -> Dict[str, Any]:
-    """A request with the values that its JSON stands for (protocol.md, "Encoding"); an NA is None.
-
-    Raises:
-        EspalierError: `bad_argument`.
-    """
+    """A request with the values that its JSON stands for (protocol.md, "Encoding"); an NA is None. Raises
+    EspalierError: `bad_argument`."""
     try:
         return {key: _plain(item) for key, item in record.items()}
     except (ValueError, RecursionError) as error:
@@ -113,9 +106,7 @@ def config_of(asked: Mapping[str, Any], env: JobEnv, run: RunPaths) -> ScriptRun
     """The job that a request describes.
 
     Args:
-        asked: Its fields.
         env: The `env.json` of the run that asks: the child inherits of it what it may.
-        run: The run that asks.
 
     Raises:
         EspalierError: `bad_argument`.

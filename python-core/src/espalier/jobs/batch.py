@@ -21,7 +21,7 @@ from espalier.base.types import Text
 from espalier.executors.registry import executor_of
 from espalier.jobs.commit import build_folder, meta_record, place_folder, queued_status, sync_together
 from espalier.jobs.plan import Plan, each_trial
-from espalier.lifecycle.moved import job_folder
+from espalier.lifecycle.place import job_folder
 from espalier.queue.home import allocator
 from espalier.queue.step import step_locked
 from espalier.queue.tickets import add_ticket, next_sequence, remove
@@ -56,9 +56,7 @@ def trials_of(
     """The trials of a job.
 
     Args:
-        config: The job.
         params: What each trial sets in `script_params`.
-        tags: The tags of each.
         display_names: The name of each; else the job's own.
 
     Raises:
@@ -98,14 +96,7 @@ def _refuse_in_container() -> None:
 
 def commit_trials(paths: WorkspacePaths, plans: Sequence[Plan], metas: Sequence[Meta]) -> List[str]:
     """Write planned runs durably, queue them in their order, and move the queue on once. Where an error or an interrupt
-    comes before that, there is none of them.
-
-    Returns:
-        Their ids.
-
-    Raises:
-        EspalierError: `workspace_missing`, `workspace_read_only`.
-    """
+    comes before that, there is none of them. Raises EspalierError: `workspace_missing`, `workspace_read_only`."""
     queue = plans[0].queue
     written: List[_Written] = []
     try:

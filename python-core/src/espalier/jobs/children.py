@@ -38,8 +38,6 @@ def submit_child(
     """Submit a job as a child of a run, to the parent's experiment.
 
     Args:
-        parent_id: The parent.
-        config: The job.
         tags: Text to find the run by later.
         run_id: The id it gets, where that has been settled already.
         copied: The definition of the run in whose working copy its source folder lies.
@@ -90,11 +88,8 @@ def _with_origin(spec: JobSpec, copied: Optional[JobSpec], source: Optional[Sour
 def child_spec(
     paths: WorkspacePaths, parent_id: str, run_id: Optional[str], client: str
 ) -> JobSpec:
-    """The definition of a child that is recorded by hand.
-
-    Raises:
-        EspalierError: `run_missing` (the parent), `bad_name`, `run_exists`.
-    """
+    """The definition of a child that is recorded by hand. Raises EspalierError: `run_missing` (the parent), `bad_name`,
+    `run_exists`."""
     parent = _definition(paths, parent_id)
     spec = base_spec(parent.workspace_id, parent.experiment, "interactive", client)
     checked = check_child_id(paths, parent.experiment, run_id) if run_id else spec.id
@@ -102,16 +97,12 @@ def child_spec(
 
 
 def check_child_id(paths: WorkspacePaths, experiment: str, run_id: str) -> str:
-    """An id that a user chose for a child.
-
-    Raises:
-        EspalierError: `bad_name`, `run_exists`.
-    """
+    """An id that a user chose for a child. Raises EspalierError: `bad_name`, `run_exists`."""
     if not is_run_id(run_id) or run_id.rsplit("_", 2)[0] != experiment[:100]:
         raise EspalierError(
             "bad_name",
             f"Can't use {run_id!r:.200} as the id of a run of {experiment}.",
-            f"Such an id is {experiment[:100]}_, up to 12 digits, _ and 8 hexadecimal digits; or leave it out.",
+            f"An id is {experiment[:100]}_, up to 12 digits, _ and 8 hexadecimal digits; or leave it out.",
         )
     if os.path.lexists(paths.run(run_id).root):
         message = f"Can't create the run {run_id}: it exists already."
@@ -127,12 +118,8 @@ def create_held(
 
     Args:
         spec: What `child_spec` gives.
-        name: Its display name.
         collect_from: Folder whose files are kept as its outputs when it ends.
         tags: Text to find the run by later.
-
-    Returns:
-        Its id.
     """
     status = Status(
         states.RUNNING, started_at=spec.created_at, collect_from=collect_from or "", held_by=HELD_BY_PARENT

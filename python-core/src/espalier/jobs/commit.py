@@ -54,7 +54,6 @@ def build_folder(
     """Write a run's first records into a folder beside its final place.
 
     Args:
-        status: Its first.
         records: Name of a record -> its content, beside these two. The environment is made readable for its owner only.
         git_index: The index of the source folder's repository, if there is one. Not synchronised: after a power loss
             a job does without it.
@@ -136,11 +135,8 @@ def place_folder(paths: WorkspacePaths, folder: str, run_id: str, sync: bool = T
 
 
 def record_child(parent: RunPaths, child_id: str) -> None:
-    """Enter a run as a child, durable, before its folder is put in its place.
-
-    Raises:
-        EspalierError: `run_missing`, `workspace_read_only`.
-    """
+    """Enter a run as a child, durable, before its folder is put in its place. Raises EspalierError: `run_missing`,
+    `workspace_read_only`."""
     try:
         _enter(parent, child_id)
     except OSError as error:
@@ -164,11 +160,8 @@ def _enter(parent: RunPaths, child_id: str) -> None:
 
 
 def sync_together(paths: WorkspacePaths, folders: Iterable[str]) -> None:
-    """Make folders below `runs/`, and the files in them, durable: at once where the system can do that.
-
-    Raises:
-        EspalierError: `workspace_read_only`.
-    """
+    """Make folders below `runs/`, and the files in them, durable: at once where the system can do that. Raises
+    EspalierError: `workspace_read_only`."""
     try:
         top = os.open(paths.runs, os.O_RDONLY)
         try:
@@ -188,14 +181,8 @@ def sync_together(paths: WorkspacePaths, folders: Iterable[str]) -> None:
 
 @indivisible()
 def commit(paths: WorkspacePaths, plan: Plan, tags: Mapping[str, Text]) -> str:
-    """Write the run durably, queue it, and move the queue on.
-
-    Returns:
-        The run's id.
-
-    Raises:
-        EspalierError: `workspace_missing`, `workspace_read_only`.
-    """
+    """Write the run durably, queue it, and move the queue on. Raises EspalierError: `workspace_missing`,
+    `workspace_read_only`."""
     queue = plan.queue
     diff = start_diff(plan.diff)  # git is done when the folder is
     spec = plan.spec

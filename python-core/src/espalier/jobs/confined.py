@@ -78,8 +78,6 @@ def known_environment(run: RunPaths, spec: JobSpec, given: Mapping[str, Any]) ->
     """The environment of a child: its parent's, or another that is registered in the workspace.
 
     Args:
-        run: The run that asks.
-        spec: Its definition.
         given: The environment as the request has it.
 
     Returns:
@@ -113,7 +111,6 @@ def copied_source(run: RunPaths, source: Optional[str]) -> Iterator[Optional[Sou
     """The source folder of a child, as a copy that the job can't reach, for as long as it is needed.
 
     Args:
-        run: The run that asks.
         source: The folder, by its path in the container; it must be in the job's working copy.
 
     Raises:
@@ -190,8 +187,6 @@ def refuse_others_runs(run: RunPaths, wanted: Sequence[str], field: str) -> None
     """Refuse to let a child wait for runs that are not below the job's: it would show how they end.
 
     Args:
-        run: The run that asks.
-        wanted: Ids of runs.
         field: The field of the request that names them.
 
     Raises:
@@ -205,11 +200,8 @@ def refuse_others_runs(run: RunPaths, wanted: Sequence[str], field: str) -> None
 
 
 def refuse_to_collect(folder: str) -> None:
-    """Refuse to collect the outputs of a child from a folder by its path: it may be any of this host's by then.
-
-    Raises:
-        EspalierError: `not_supported`.
-    """
+    """Refuse to collect the outputs of a child from a folder by its path: it may be any of this host's by then. Raises
+    EspalierError: `not_supported`."""
     message = f"Can't collect a child's outputs from {folder} in a container."
     raise EspalierError("not_supported", message, "Log into the child, and store its files with the job's own run.")
 
@@ -218,8 +210,6 @@ def handed_on(run: RunPaths, spec: JobSpec, inputs: Mapping[str, Given]) -> Dict
     """Where the inputs of a child lie on this host: none that its parent can't read.
 
     Args:
-        run: The run that asks.
-        spec: Its definition.
         inputs: Name -> path in the container, or an output of a run, which must be below this one.
 
     Raises:

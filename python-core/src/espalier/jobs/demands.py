@@ -12,11 +12,7 @@ from espalier.jobs.surroundings import Surroundings
 
 
 def refuse_impossible(paths: WorkspacePaths, config: ScriptRunConfig, there: Capacity) -> None:
-    """Raises EspalierError `not_enough_resources`, `run_missing`.
-
-    Args:
-        there: What this host has.
-    """
+    """Raises EspalierError `not_enough_resources`, `run_missing`."""
     need = config.resources
     if not there.fits(need):
         raise EspalierError(

@@ -31,7 +31,6 @@ def other_command(source: Optional[str], script: str, path: Optional[str]) -> Li
 
     Args:
         source: The folder it lies in, if there is one to look at.
-        script: Its path there.
         path: The PATH to search for what interprets it; None: not here, it is in a container, or is yet to be made.
 
     Raises:
@@ -60,10 +59,7 @@ def refuse_missing_tools(script: str, session: Session, python: str, variables: 
     """Look for what renders or executes a document, where the job will have what the session has.
 
     Args:
-        script: The entry script.
-        session: Who submits.
         python: The Python that would execute a notebook.
-        variables: The job's.
 
     Raises:
         EspalierError: `interpreter_missing`.

@@ -145,7 +145,6 @@ def with_version(paths: WorkspacePaths, chosen: Chosen) -> Chosen:
 
     Args:
         paths: The workspace, whose objects are held.
-        chosen: An environment.
 
     Raises:
         EspalierError: `bad_name`, `environment_invalid`, `workspace_read_only`, or what is wrong with a build context.
@@ -168,8 +167,8 @@ def with_version(paths: WorkspacePaths, chosen: Chosen) -> Chosen:
 
 
 def known_image(paths: WorkspacePaths, environment: Environment) -> Optional[Dict[str, Any]]:
-    """What the workspace knows of an environment's image; None where it knows none. Nobody is asked, and nothing that
-    takes long is loaded: the runner looks whether it is still there."""
+    """What the workspace knows of an environment's image; None where it knows none. No server is asked, and
+    nothing that takes long is loaded: the runner looks whether it is still there."""
     from espalier.environment.recipe import base_image
     from espalier.provision.docker.record import mark_used, read_image
     from espalier.provision.docker.wanted import known_wanted

@@ -70,7 +70,6 @@ def notes_on_missing(session: Session, job: Mapping[str, str], script: Optional[
     """What to tell of the session's variables that a job reads and does not have.
 
     Args:
-        job: The job's variables.
         script: Path of its entry script; None for a command.
         command: Its command; None for a script.
     """
@@ -114,8 +113,8 @@ def _without_job(variables: Dict[str, str], session: Mapping[str, str]) -> Dict[
 
 @lru_cache(maxsize=4096)
 def _kind(name: str) -> Tuple[bool, bool]:
-    """Whether a variable is inherited whatever its value, and whether unless that holds a password. (A session submits
-    with the same variables again and again.)"""
+    """Whether a variable is inherited with any value, and whether it is unless its value holds a password. (A session
+    submits with the same variables again and again.)"""
     is_plain = bool(_PLAIN.fullmatch(name))
     return is_plain, not is_plain and bool(_FAMILIES.fullmatch(name)) and not looks_secret(name)
 

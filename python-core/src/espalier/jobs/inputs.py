@@ -22,11 +22,8 @@ _FOLDERS = (*KEPT_FOLDERS, WORKDIR)
 
 
 def declared_outputs(outputs: Mapping[str, str]) -> List[Output]:
-    """The outputs of a job, by their names.
-
-    Raises:
-        EspalierError: `bad_name`; `bad_argument`: one lies where no job writes.
-    """
+    """The outputs of a job, by their names. Raises EspalierError: `bad_name`; `bad_argument`: one lies where no job
+    writes."""
     return [_declared(check_name("output", name), path) for name, path in sorted(outputs.items())]
 
 
@@ -51,11 +48,7 @@ _ADDRESS = (
 
 def resolve_inputs(paths: WorkspacePaths, inputs: Mapping[str, Given]) -> List[Input]:
     """Each input: absolute path, kind, and what tells whether it changed. Of outputs that a run has yet to write the
-    path alone.
-
-    Raises:
-        EspalierError: `input_missing`, `bad_name`, `run_missing`.
-    """
+    path alone. Raises EspalierError: `input_missing`, `bad_name`, `run_missing`."""
     taken: Dict[str, str] = {}
     for name in inputs:
         other = taken.setdefault(input_variable(check_name("input", name)), name)
@@ -133,9 +126,6 @@ _KINDS: Dict[FrozenSet[str], Callable[[WorkspacePaths, str, Dict[str, str]], Inp
 def fetching(inputs: Sequence[Input], variables: Mapping[str, str]) -> Dict[str, Fetch]:
     """What env.json holds for inputs that have an address: where they are kept, and the session's proxies and
     certificates. Empty without such inputs.
-
-    Args:
-        variables: The session's.
     """
     if not any(item.url for item in inputs):
         return {}

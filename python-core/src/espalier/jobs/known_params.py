@@ -93,7 +93,6 @@ def unknown_params(
     """A warning for each parameter, and each input, that the entry script certainly doesn't know.
 
     Args:
-        source: The source folder.
         script: The entry script, relative to it.
         params: The job's `script_params`.
         inputs: The names of its inputs, which it may also read by their variables.
@@ -274,7 +273,6 @@ def loaded_files(text: str, files: Mapping[str, Optional[str]], kind: str) -> Se
     """The files that a script may load, directly or by way of others.
 
     Args:
-        text: The script's code.
         files: The other files of its language by path, each with its code; None where that can't be read.
         kind: `.py`, or an ending of R's scripts.
 

@@ -88,9 +88,6 @@ def plan_trials(
     """Freeze a config for several sets of parameters: check all, snapshot the folder, resolve everything they name.
 
     Args:
-        workspace_id: Id of the workspace.
-        experiment: Name of the experiment.
-        config: The config.
         trials: The `script_params` of each run, in place of the config's own.
         hold: Called before the store is looked into: keeps what is in it until the caller is done.
 
@@ -205,11 +202,8 @@ def _merged(trials: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
 
 
 def each_trial(trials: Sequence[_Trial], action: Callable[[_Trial], _Result]) -> List[_Result]:
-    """Do something to each trial.
-
-    Raises:
-        EspalierError: what one of them met; where there are more than one, it has the number of the trial.
-    """
+    """Do something to each trial. Raises EspalierError: what one of them met; where there are more than one, it has the
+    number of the trial."""
     results: List[_Result] = []
     for trial in trials:
         try:

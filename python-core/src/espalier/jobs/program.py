@@ -41,11 +41,8 @@ def script_words(params: Mapping[str, Any], script: Optional[str]) -> Tuple[List
 
     A name without leading dash gets two. None or "" makes a flag. A list gives its values one after the other.
 
-    Args:
-        script: The entry script.
-
     Raises:
-        EspalierError: `bad_argument` (NA, a type that is no value, a text that would be taken for an option),
+        EspalierError: `bad_argument` (NA, a type that isn't a value, a text that would be taken for an option),
             `bad_name`.
     """
     words: List[Word] = []
@@ -53,12 +50,12 @@ def script_words(params: Mapping[str, Any], script: Optional[str]) -> Tuple[List
     for name, value in params.items():
         if not isinstance(name, str):
             raise EspalierError(
-                "bad_name", f"Can't use {name!r} as the name of a parameter in `script_params`.", "Names are text."
+                "bad_name", f"script_params: {name!r} isn't a name.", "Names are text."
             )
         option = name if name.startswith("-") else "--" + name
         label = check_label("script parameter", option.lstrip("-"))
         if label in record:
-            raise EspalierError("bad_name", f"Can't use {label} twice in `script_params`.", "Give each parameter once.")
+            raise EspalierError("bad_name", f"script_params: {label} stands twice.", "Give each parameter once.")
         if value is None or value == "":
             record[label] = {"kind": "logical", "value": True}
             words.append(literal(option))
@@ -85,7 +82,7 @@ def _refuse_option(name: str, text: str) -> None:
     if len(text) > 1 and text.startswith("-") and not _PLAIN_NUMBER.match(text):
         raise EspalierError(
             "bad_argument",
-            f"Can't pass {text[:60]!r} in `script_params${name}`: scripts would take it for an option.",
+            f"script_params: {name} has the element {text[:60]!r}, which scripts would take for an option.",
             "Join the elements to one string, put them into a file, or write the arguments yourself: `arguments`.",
         )
 
@@ -100,16 +97,16 @@ def _checked(name: str, value: Any) -> Any:
     value = value.isoformat() if isinstance(value, datetime.date) else native(value)
     if isinstance(value, int) and value.bit_length() > 1023:
         raise EspalierError(
-            "bad_argument", f"Can't pass {name} in `script_params`: it's beyond 2^1023.", "Give it as text, with str()."
+            "bad_argument", f"script_params: {name} is beyond 2^1023.", "Give it as text, with str()."
         )
     if isinstance(value, (bool, int, float, str)):
         if isinstance(value, str) and "\0" in value:
-            raise EspalierError("bad_argument", f"Can't pass {name} in `script_params`: it contains a NUL character.")
+            raise EspalierError("bad_argument", f"script_params: {name} contains a NUL character.")
         return value
     seen = "NA" if value is None else f"of type {type(value).__name__}"
     raise EspalierError(
         "bad_argument",
-        f"Can't pass {name} in `script_params`: it's {seen}.",
+        f"script_params: {name} is {seen}.",
         "A parameter is a string, number, logical, or a vector of them. Give NULL for a flag.",
     )
 
@@ -120,11 +117,8 @@ _POINTER = 8
 
 
 def refuse_too_long(command: Sequence[str], variables: Mapping[str, str]) -> None:
-    """Refuse a program that the system would not start for its size.
-
-    Raises:
-        EspalierError: `bad_argument`, with `bytes` and `limit`.
-    """
+    """Refuse a program that the system would not start for its size. Raises EspalierError: `bad_argument`, with `bytes`
+    and `limit`."""
     each = _single_limit()
     words = [_size(word) + 1 for word in command]
     pairs = {name: _size(name) + _size(text) + 2 for name, text in variables.items()}
@@ -298,11 +292,7 @@ def _as_list(value: Any) -> List[Any]:
 
 
 def checked_script(source: str, script: str) -> str:
-    """The entry script as a path inside the source directory.
-
-    Raises:
-        EspalierError: `script_missing`.
-    """
+    """The entry script as a path inside the source directory. Raises EspalierError: `script_missing`."""
     relative = os.path.normpath(script)
     if os.path.isabs(script):
         relative = os.path.relpath(os.path.realpath(script), os.path.realpath(source))

@@ -32,15 +32,12 @@ class Interpreter(NamedTuple):
 
 
 def python_for_scripts(session: Session, source: Optional[str], path: str, own: str) -> Interpreter:
-    """The first that there is of: the one named for the job, by itself or by its virtual environment; in Python the
+    """The first existing one of: the one named for the job, as an interpreter or a virtual environment; in Python the
     session's own; `RETICULATE_PYTHON`; what the user chose for reticulate in this session; an active virtual or conda
     environment; a virtual environment in the source folder; `python3` or `python` on the PATH. espalier's own serves
     where there is no other.
 
     Args:
-        session: The session that submits.
-        source: The source folder.
-        path: The job's PATH.
         own: The interpreter of the process that submits.
     """
     if session.python:
@@ -69,7 +66,6 @@ def python_record(python: Interpreter, folder: Optional[str], variables: Mapping
 
     Args:
         folder: Where the job's files are, which may choose: `.python-version`.
-        variables: The job's.
     """
     executable = _chosen_by(python.path, folder, variables) if _is_a_script(python.path) else None
     return {"interpreter": python.path, **({"executable": executable} if executable else {})}
@@ -142,14 +138,7 @@ def surroundings(
     chosen: Optional[Chosen] = None,
     executor: Optional[Executor] = None,
 ) -> Surroundings:
-    """Put together what the job will find around it.
-
-    Args:
-        source: The folder that was frozen.
-        language: Of the script.
-        chosen: The environment it asks for.
-        executor: What executes it.
-    """
+    """Put together what the job will find around it."""
     session = config.session
     variables = inherited_variables(session)
     if chosen is not None:

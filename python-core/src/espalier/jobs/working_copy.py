@@ -19,7 +19,6 @@ def working_copy(source: str, repository: Optional[Repository], commit: Optional
     of a project, else the source folder.
 
     Args:
-        source: The source folder.
         repository: The git repository it lies in.
         commit: The commit that is current in it.
 

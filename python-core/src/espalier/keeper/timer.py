@@ -27,11 +27,8 @@ class Installed(NamedTuple):
 
 
 def install() -> Installed:
-    """Register it, in place of what was registered before.
-
-    Raises:
-        EspalierError: `not_supported` where there is neither, or where it refuses.
-    """
+    """Register it, in place of what was registered before. Raises EspalierError: `not_supported` where there is
+    neither, or where it refuses."""
     remove()
     if _has_systemd():
         return _install_timer()

@@ -48,7 +48,7 @@ def wake_runner(run: RunPaths, status: Optional[Status] = None) -> bool:
         status: The run's, if it was read after the request was written.
 
     Returns:
-        Whether there is such a runner.
+        Whether that runner exists.
     """
     status = status or status_of(run)
     if status is None or states.is_final(status.state) or status.pid is None or status.pid_start is None:

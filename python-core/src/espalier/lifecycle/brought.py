@@ -2,17 +2,18 @@
 
 import contextlib
 import re
-from typing import TYPE_CHECKING, Dict, Iterator, Mapping, Optional
+from typing import TYPE_CHECKING, Dict, Iterator, List, Mapping, Optional
 
 from espalier.base.errors import EspalierError
-from espalier.base.model.job import JobSpec
+from espalier.base.model.job import JobSpec, WorkingCopy
 from espalier.base.paths import RunPaths
-from espalier.lifecycle.stubs import stub_content, stubs_of
 
 if TYPE_CHECKING:
     from espalier.store.trees import Entry, SnapshotFolders
 
 _SNAPSHOT = "sha256:[0-9a-f]{64}"
+# What rprojroot looks for in a file that marks a project's top.
+_RPROJ = b"Version: 1.0\n"
 
 
 class Brought:
@@ -84,13 +85,24 @@ def brought_by(
 
 
 def snapshot_of(spec: JobSpec) -> Optional[str]:
-    """The id of the snapshot that a run's definition names; None if it has none.
-
-    Raises:
-        ValueError: what is there names none.
-    """
+    """The id of the snapshot that a run's definition names; None if it has none. Raises ValueError: what is there names
+    none."""
     if spec.snapshot is None:
         return None
     if not re.fullmatch(_SNAPSHOT, spec.snapshot.id):
         raise ValueError("no snapshot's id")
     return spec.snapshot.id
+
+
+def stubs_of(working_copy: Optional[WorkingCopy]) -> List[str]:
+    """The paths in a working copy of what is added where its snapshot does not bring it.
+
+    Args:
+        working_copy: How it is laid out, by the run's definition.
+    """
+    return [*working_copy.stubs, ".here"] if working_copy else []
+
+
+def stub_content(path: str) -> bytes:
+    """What is in that file."""
+    return _RPROJ if path.endswith(".Rproj") else b""

@@ -1,6 +1,6 @@
 """The runs that have a run as their parent: who they are. What becomes of them when it ends: `end.py`.
 
-Who they are stands in the parent's folder, an entry each in `children/`, so that nobody has to look at all runs. An
+Who they are stands in the parent's folder, an entry each in `children/`, so that readers needn't look at all runs. An
 entry is written before its run is there, and counts only where the run itself names this parent.
 """
 
@@ -88,9 +88,6 @@ def is_descendant(run: RunPaths, ancestor_id: str) -> bool:
 def is_canceled(run: RunPaths, definition: Mapping[str, Any]) -> bool:
     """Whether a run must not be started: it was asked to be canceled, or one above it was and has not ended yet, which
     then is written here too.
-
-    Args:
-        definition: The run's own.
     """
     if os.path.exists(run.cancel):
         return True

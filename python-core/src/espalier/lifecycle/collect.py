@@ -23,7 +23,6 @@ def collect(known: Known, warnings: List[str], files: str = "") -> Optional[Dict
     """Move what a job left to its run: `./outputs` and `./logs`, and what it wrote anywhere else. May be done again.
 
     Args:
-        known: The run.
         warnings: Gets a line for each thing that cannot be kept.
         files: Where to, what it wrote anywhere else; by default to the files of the run.
 
@@ -151,10 +150,7 @@ def merge_folder(run: RunPaths, source: str, target: str, warnings: List[str]) -
 
 def remove_working_copy(known: Known) -> None:
     """Remove what only the execution needed, so that the run can be prepared again; what the job left was collected.
-
-    Raises:
-        OSError: nothing can be written now, and attempts before this one have left something in the copy.
-    """
+    Raises OSError: nothing can be written now, and attempts before this one have left something in the copy."""
     _remove_working_copy(known, scratch_of(known.run, known.status))
 
 

@@ -34,7 +34,6 @@ class Comparison:
     """Compares what a job left in its working copy with what it found there.
 
     Args:
-        brought: What it found there.
         period: When the runner made the working copy; None if times say nothing, and contents are compared.
         skipped: Paths of folders not to look into.
         warnings: Gets a line for each folder that cannot be read.

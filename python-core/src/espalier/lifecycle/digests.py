@@ -6,8 +6,8 @@ attempt starts only if they match. The run's status has them too, for the case t
 Standard library only.
 
 Where a run was submitted is known by its `spec.json`, which is never replaced: a copy of it has another inode and
-another time of change, both of which nobody can set. (A folder that is renamed keeps both; a file system that gives
-files new inodes at will keeps the times.)
+another time of change, neither of which a process can set. (A folder that is renamed keeps both; a file system that
+gives files new inodes at will keeps the times.)
 """
 
 import os
@@ -66,10 +66,6 @@ class Changed(Exception):
 class Frozen:
     """A run's frozen records: each is read once, and what is checked is what is parsed.
 
-    Args:
-        run: The run.
-        digests: What the queue knows.
-
     Raises:
         Changed: one of them isn't what it was.
     """
@@ -116,8 +112,8 @@ def is_written_here(run: RunPaths, status: Status) -> bool:
 
 
 def is_copy_in_queue(run: RunPaths, status: Status, digests: Mapping[str, str]) -> bool:
-    """The same of a run that the queue itself has there: where its definition has been replaced by another it is no
-    copy but a changed run. Its runner refuses it; if it was executed before, it ends as any other whose runner died.
+    """The same of a run that the queue itself has there: where its definition has been replaced by another it isn't
+    a copy but a changed run. Its runner refuses it; if it was executed before, it ends as any other whose runner died.
 
     Args:
         digests: What the queue knows of its frozen records; where it knows nothing, a queued run's status does.

@@ -51,14 +51,7 @@ _WITH_PARENT = {
 
 
 class End:
-    """One end that is being written.
-
-    Args:
-        known: The run.
-        state: Its final state.
-        error: Why, unless it completed.
-        fields: Further fields of its status.
-    """
+    """One end that is being written."""
 
     def __init__(self, known: Known, state: str, error: Optional[Mapping[str, Any]], fields: Dict[str, Any]) -> None:
         self.known, self.run, self.status = known, known.run, known.status
@@ -73,7 +66,7 @@ class End:
 
 
 def bring_home(end: End) -> None:
-    """Move what the job left to the run. Whatever that is, the run ends: what fails becomes a warning."""
+    """Move what the job left to the run. The run ends in any case: what fails becomes a warning."""
     try:
         end.fields["kept"] = collect(end.known, end.warnings) or end.status.kept
         end.is_collected = True
@@ -156,7 +149,7 @@ def end_children_of_attempt(end: End) -> None:
 
 
 def bring_home_attempt(end: End) -> None:
-    """Move what the attempt left to files of its own. Raises OSError: nothing can be written now."""
+    """Move what the attempt left to separate files. Raises OSError: nothing can be written now."""
     end.fields["kept"] = collect(end.known, end.warnings, end.run.attempt_files(end.status.attempt))
     remove_working_copy(end.known)
 
@@ -193,14 +186,7 @@ REPEAT: Tuple[Act, ...] = (
 
 
 def finish(known: Known, state: str, error: Optional[Mapping[str, Any]], **fields: Any) -> Status:
-    """End a run.
-
-    Args:
-        known: The run.
-        state: Its final state.
-        error: Why, unless it completed.
-        **fields: Further fields of its status.
-    """
+    """End a run."""
     return _done(ACTS, End(known, state, error, fields))
 
 

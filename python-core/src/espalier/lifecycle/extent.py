@@ -54,7 +54,7 @@ def _lost(run: RunPaths, name: str, extent: Mapping[str, Any]) -> List[str]:
 
 
 def _has_lines(run: RunPaths, name: str, size: int, wanted: object) -> bool:
-    """Whether a shorter log has as many lines as it had: somebody has mended one."""
+    """Whether a shorter log has as many lines as it had: a user has mended one."""
     return isinstance(wanted, int) and _lines(run, name, size).get("lines", 0) >= wanted
 
 

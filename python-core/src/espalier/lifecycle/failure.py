@@ -277,12 +277,7 @@ def _r_error(tail: List[str]) -> Optional[Dict[str, Any]]:
 
 
 def place_in_traceback(lines: Sequence[str], folder: str) -> Optional[str]:
-    """`<file>:<line>` of the innermost frame that lies in the job's folder, the file relative to it.
-
-    Args:
-        lines: The traceback.
-        folder: The job's folder.
-    """
+    """`<file>:<line>` of the innermost frame that lies in the job's folder, the file relative to it."""
     for frame in reversed([found for found in map(_FRAME.match, map(str, lines)) if found]):
         path = os.path.relpath(os.path.join(folder, frame[1]), folder)
         if not path.startswith(os.pardir + os.sep) and os.path.isfile(os.path.join(folder, path)):

@@ -19,7 +19,6 @@ def failure_message(run_id: str, error: Mapping[str, Any], last: str, next_steps
     """Why a run failed, and what shows more: all but the last line.
 
     Args:
-        run_id: The run.
         error: The error as its status records it.
         last: The last line: where the whole log is; empty if there is none.
         next_steps: What shows the calls and the log.

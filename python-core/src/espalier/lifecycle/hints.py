@@ -31,7 +31,6 @@ def hint_on_earlier(run: RunPaths, directory: str, wanted: str, is_left_out: boo
     """Which run wrote a file that a job misses, and how the job gets it; None if none did.
 
     Args:
-        run: The run of the job.
         directory: Where in its working copy the job worked.
         wanted: The path that the job asked for, seen from there.
         is_left_out: Whether a snapshot of the project would not have it.
@@ -52,7 +51,7 @@ def hint_on_earlier(run: RunPaths, directory: str, wanted: str, is_left_out: boo
 
 
 def earlier_writer(run: RunPaths, directory: str, wanted: str) -> Optional[Earlier]:
-    """The newest completed run that kept such a file: of the same experiment, else of another of the workspace.
+    """The newest completed run that kept that file: of the same experiment, else of another of the workspace.
 
     Args:
         run: See `hint_on_earlier`.
@@ -120,7 +119,6 @@ def hint_on_error(run: RunPaths, scratch: Optional[ScratchPaths], error: Mapping
     """What to do about an error in a job's own words; None where nothing is known.
 
     Args:
-        run: The job's run.
         scratch: Its scratch folder, if that is still there.
         error: `message`, `call`; of a missing R package `package` and `libraries`.
     """
@@ -251,12 +249,7 @@ def _source(run: RunPaths) -> Optional[str]:
 
 
 def relative_paths(lines: List[str], scratch: ScratchPaths) -> List[str]:
-    """Lines in which files of the working copy are named as those of the project, from where the job worked.
-
-    Args:
-        lines: What the job wrote.
-        scratch: Its scratch folder.
-    """
+    """Lines in which files of the working copy are named as those of the project, from where the job worked."""
     below = "../" * (len(scratch.job_parts) - 1)
     for folder, by in ((scratch.job, ""), (scratch.work, below)):
         for name in {folder, os.path.realpath(folder)}:

@@ -55,7 +55,6 @@ def keep_files(
     """Move what the job wrote to the run's files, up to a size: the smallest first. May be done again.
 
     Args:
-        found: What was found.
         warnings: Gets a line on what is not kept.
         target: The folder that gets it.
 

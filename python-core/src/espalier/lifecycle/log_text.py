@@ -23,7 +23,7 @@ _LINE_LENGTH = 10_000
 
 
 def plain_text(text: str) -> str:
-    """Text of a job made safe to show: of a line that was written over again and again what it said last, and no
+    """Text of a job made safe to show: of a line that was written over again and again its last output, and no
     control sequences."""
     if "\r" in text or "\b" in text or "\x1b" in text:
         text = "\n".join(map(_settled, _LINE_END.sub("\n", text).split("\n")))
@@ -64,7 +64,6 @@ def lines_of(file: BinaryIO, path: str, n: Optional[int] = None, limit_bytes: in
     """The last lines of a log, as a terminal would show them.
 
     Args:
-        path: What the note names.
         n: How many lines; None for all.
         limit_bytes: How much of the log is read. A first line reports what is left out.
     """

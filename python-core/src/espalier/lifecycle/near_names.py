@@ -16,7 +16,6 @@ def missing_files(folder: str, message: str) -> List[str]:
     """The missing files that an error message names, seen from `folder`.
 
     Args:
-        folder: The job's working copy.
         message: An error message in any language.
     """
     places = [os.path.normpath(os.path.join(folder, name)) for name in quoted(message) if _is_file(name)]
@@ -24,11 +23,7 @@ def missing_files(folder: str, message: str) -> List[str]:
 
 
 def quoted(message: str) -> List[str]:
-    """What stands in quotes in an error message in any language, the first five.
-
-    Args:
-        message: The message.
-    """
+    """What stands in quotes in an error message in any language, the first five."""
     return [str(name) for name in _QUOTED.findall(message)[:5]]
 
 

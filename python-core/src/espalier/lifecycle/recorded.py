@@ -1,4 +1,4 @@
-"""What is kept of a run that is recorded by hand: by a session, or by a job as its child."""
+"""The files kept of a run that is recorded by hand: by a session, or by a job as its child."""
 
 import os
 import shutil
@@ -25,11 +25,8 @@ def check_open(run: RunPaths, status: Status) -> None:
 
 
 def keep_outputs(run: RunPaths, status: Status) -> Status:
-    """Copy what the run is to keep into its outputs; returns its status with what could not be kept as warnings.
-
-    Raises:
-        EspalierError: `run_not_active`.
-    """
+    """Copy what the run is to keep into its outputs; returns its status with what could not be kept as warnings. Raises
+    EspalierError: `run_not_active`."""
     check_open(run, status)
     source = status.collect_from
     return status._replace(warnings=tuple(_copied(source, run))) if source and os.path.isdir(source) else status

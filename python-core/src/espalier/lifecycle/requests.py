@@ -59,7 +59,7 @@ class RequestBox:
 
         Raises:
             OSError: it is gone.
-            EspalierError: `bad_argument` when it is no plain file, or no request.
+            EspalierError: `bad_argument` when it isn't a plain file, or no request.
         """
         with os.fdopen(self._open_plain(name), "rb") as file:
             data = file.read(_LIMIT_BYTES + 1)
@@ -85,7 +85,7 @@ class RequestBox:
         return fd
 
     def take(self, name: str) -> None:
-        """Show that somebody is at a request."""
+        """Show that another process is at a request."""
         with contextlib.suppress(FileExistsError):
             os.close(self._create(taken(name)))
 

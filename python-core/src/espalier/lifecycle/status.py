@@ -58,7 +58,6 @@ class Known:
     asked for. Read once, under the lock of who writes the end, and passed to each act.
 
     Args:
-        run: The run.
         status: As it was read or last written.
         spec: Its definition, where it has been read.
     """
@@ -116,7 +115,6 @@ def move(run: RunPaths, status: Status, state: str, **changes: Any) -> Status:
 
     Args:
         status: As it was read or last written.
-        **changes: Further fields to set.
 
     Raises:
         EspalierError: `internal` when the state may not follow.
@@ -165,23 +163,15 @@ def _is_empty(path: str) -> bool:
 
 
 def check_formats(run: RunPaths) -> None:
-    """Refuse a run, or a workspace, of a newer espalier, before anything is written into it. What is missing or damaged
-    is for others to find.
-
-    Raises:
-        EspalierError: `newer_format`.
-    """
+    """Refuse a run, or a workspace, of a newer espalier, before anything is written into it. Missing or damaged records
+    are found elsewhere. Raises EspalierError: `newer_format`."""
     for path in (run.workspace.record, run.spec, run.status):
         _checked(path)
 
 
 def check_run_format(run: RunPaths) -> None:
     """The same of the run alone, for those who execute it: one that was queued before its workspace was upgraded still
-    is what they know.
-
-    Raises:
-        EspalierError: `newer_format`.
-    """
+    is what they know. Raises EspalierError: `newer_format`."""
     for path in (run.spec, run.status):
         _checked(path)
 

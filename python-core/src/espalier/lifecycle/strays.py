@@ -16,9 +16,7 @@ def note_job(run: RunPaths, leader: int, kills: Dict[str, int], cgroup: Optional
     """Leave a note of the job's processes. Not durable: after a reboot there are none.
 
     Args:
-        leader: The job's own process.
         kills: What the kernel had killed for lack of memory when it started (`adapters/oom.py`).
-        cgroup: Its control group.
     """
     record = {
         "format": FORMAT,
@@ -36,7 +34,6 @@ def end_strays(run: RunPaths, reaper: Optional[int] = None) -> None:
     run's id in its environment, and all that descends from these.
 
     Args:
-        run: The run.
         reaper: A sub-reaper above the runner, whose children the job's orphans are now; it has no other children.
     """
     run_id = os.path.basename(run.root)
@@ -51,7 +48,7 @@ def end_strays(run: RunPaths, reaper: Optional[int] = None) -> None:
 
 
 def shortage_of(run: RunPaths) -> Optional[Shortage]:
-    """What the kernel has killed for lack of memory since the job was started; None if nothing, or nobody knows."""
+    """What the kernel has killed for lack of memory since the job was started; None if nothing, or unknown."""
     return shortage_since(_note(run).get("oom_kills"))
 
 

@@ -1,8 +1,8 @@
 """What a job in a container sees of the workspace: folders that are made for it, below `.job/view`, mounted read-only.
 
-The record of its own run and of the runs below it, as copies, and the logs, outputs and uploads of those below as hard
-links. The job's part of its own run is mounted on top, writable. Neither variables and secrets (`env.json`) nor any
-other run are there. Into a child that it records by hand the job logs by way of its own part: those logs are brought
+The record of the job's run and of the runs below it as copies, and the logs, outputs and uploads of those below as hard
+links. The job's part of the job's run is mounted on top, writable. Neither variables and secrets (`env.json`) nor any
+other run are there. Into a child that it records by hand the job logs by way of its part: those logs are brought
 to the child from there. Jobs may have replaced anything in their part, so no link is followed. Standard library only.
 """
 
@@ -46,7 +46,6 @@ def make_view(run: RunPaths, mounted: Iterable[str] = ()) -> None:
     """Make the view of a job that is about to start, and the folders of its part.
 
     Args:
-        run: Its run.
         mounted: What else is mounted in the container, by its paths there: what lies among the runs needs a place.
 
     Raises:
@@ -73,11 +72,7 @@ def _make_place(path: str, place: str) -> None:
 
 
 class View:
-    """Keeps a job's view as the runs below it are. `refresh` costs a few `stat` for each of those that go on.
-
-    Args:
-        run: The job's run.
-    """
+    """Keeps a job's view as the runs below it are. `refresh` costs a few `stat` for each of those that go on."""
 
     def __init__(self, run: RunPaths) -> None:
         self._run = run
@@ -113,10 +108,6 @@ class View:
 
 def show(run: RunPaths, other: RunPaths) -> bool:
     """Show a job a run as it is now: its own, or one below.
-
-    Args:
-        run: The job's own run.
-        other: The run to show.
 
     Returns:
         Whether that has ended, so that nothing of it changes any more.
@@ -164,11 +155,8 @@ def _show_children(other: RunPaths, seen: RunPaths) -> None:
 
 
 def bring_recorded(run: RunPaths, child: RunPaths) -> None:
-    """Bring to a child what the job of a run has logged into it so far, which goes on growing there.
-
-    Raises:
-        OSError: it can't be brought.
-    """
+    """Bring to a child what the job of a run has logged into it so far, which goes on growing there. Raises OSError: it
+    can't be brought."""
     child_id = os.path.basename(child.root)
     if not os.path.isdir(run.recorded_by_hand(child_id).root) or not _is_held(run, child):
         return

@@ -46,7 +46,7 @@ def waits_for_runs(run: RunPaths) -> bool:
 
 
 def waited_for(run: RunPaths) -> Iterator[RunPaths]:
-    """The runs that processes of a run's job wait for, of whatever workspace."""
+    """The runs that processes of a run's job wait for, in any workspace."""
     for mark in marks(run):
         yield from _named_by(run, mark)
 
@@ -70,7 +70,7 @@ def _is_open(run: RunPaths) -> bool:
 
 
 def _named_by(run: RunPaths, mark: str) -> List[RunPaths]:
-    """The runs a mark names; none when its process is gone, or it is no mark."""
+    """The runs a mark names; none when its process is gone, or it isn't a mark."""
     try:
         record = json.loads(read_plain(os.path.join(run.requests, mark), limit=_LIMIT_BYTES))
         pid, start = record["pid"], record["start"]
@@ -117,7 +117,6 @@ def marked_as_waiting(run: RunPaths, runs: Sequence[RunPaths]) -> Iterator[None]
     """Mark this process of a job as waiting, for a while.
 
     Args:
-        run: The job's own run.
         runs: The runs it waits for, of any workspaces.
     """
     pid = os.getpid()

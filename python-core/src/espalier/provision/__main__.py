@@ -53,7 +53,7 @@ def main(run_dir: str) -> int:
 
 
 def _end(*_: Any) -> None:
-    """Out of whatever is being done, by the way that Ctrl-C goes: what is half built is cleared away on it."""
+    """Leave the current work as Ctrl-C does: what is half built is cleared away on it."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise KeyboardInterrupt
 
@@ -66,7 +66,7 @@ def _leave(run: RunPaths, record: Dict[str, Any]) -> None:
 
 
 def make_ready(run: RunPaths, spec: JobSpec, env: JobEnv) -> Dict[str, Any]:
-    """Find or build what a run needs. What is said meanwhile goes to the run's build log.
+    """Find or build what a run needs. Output goes to the run's build log.
 
     Args:
         env: The run's `env.json`.

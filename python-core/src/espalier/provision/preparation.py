@@ -1,4 +1,4 @@
-"""A run's environment, made ready before its job starts by a process of its own: `provision/__main__.py RUN_DIR`.
+"""A run's environment, made ready before its job starts by a separate process: `provision/__main__.py RUN_DIR`.
 
 That needs the whole core and may take an hour; the runner hears a cancel and the time limit meanwhile. Loaded only for
 runs that have an environment. Standard library only.
@@ -23,7 +23,6 @@ class Preparation:
     """The process that makes an environment ready.
 
     Args:
-        run: The run.
         env: What its `env.json` holds.
     """
 

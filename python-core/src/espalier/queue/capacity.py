@@ -30,11 +30,7 @@ def set_capacity(
     gpus: Optional[Sequence[str]] = None,
     memory: Optional[int] = None,
 ) -> None:
-    """Set what is given, keep the rest. Runs that execute already go on.
-
-    Raises:
-        EspalierError: `bad_argument`.
-    """
+    """Set what is given, keep the rest. Runs that execute already go on. Raises EspalierError: `bad_argument`."""
     if cpus is not None and cpus < 1:
         raise EspalierError("bad_argument", f"The number of concurrent runs must be 1 or more, not {cpus}.")
     ids = None if gpus is None else list(gpus)
@@ -44,7 +40,7 @@ def set_capacity(
 
 
 def free_now(paths: QueuePaths) -> Capacity:
-    """What is free as this is asked, for people: what hands it out looks under the allocator's lock."""
+    """Free resources at this moment, for people: what hands it out looks under the allocator's lock."""
     free = capacity(paths)
     for lease in leases(paths):
         if not is_dead(lease.path):

@@ -32,7 +32,7 @@ def cancel(run: RunPaths, run_id: str) -> bool:
         False when it had ended already.
 
     Raises:
-        EspalierError: `run_not_active` for a run that a session records and that is nobody's child.
+        EspalierError: `run_not_active` for a run that a session records and that has no parent.
     """
     if states.is_final(read_status(run).state):  # (no queue is needed to see that)
         return False
@@ -61,7 +61,7 @@ def cancel(run: RunPaths, run_id: str) -> bool:
 
 
 def _end_recorded(queue: QueuePaths, run: RunPaths, run_id: str, status: Status) -> None:
-    """A child that is recorded by hand ends at once; who records into it is told when it completes it."""
+    """A child that is recorded by hand ends at once; the recording session learns it when it completes the run."""
     if parent_of(run) is None:
         raise EspalierError(
             "run_not_active",
@@ -97,7 +97,6 @@ def look_after_lost(runs: Iterable[RunPaths], known: AbstractSet[str]) -> None:
     """Put right those of some runs that the queue does not know. See `look_after`.
 
     Args:
-        runs: Runs that have not ended.
         known: The ids of those that the queue has a ticket or lease of.
     """
     for run in runs:

@@ -70,7 +70,7 @@ def settle_left(paths: QueuePaths, run: RunPaths, status: Status) -> bool:
 
 
 def _hand_to_reconciler(paths: QueuePaths, run: RunPaths) -> bool:
-    """Have a process of its own end the run, or only what its executor holds of it where the job was not started:
+    """Have a separate process end the run, or only what its executor holds of it where the job was not started:
     executors take seconds, or hang, and the queue must not wait for them. It takes the lease over, so that what the job
     still takes counts as taken.
 

@@ -15,11 +15,8 @@ from espalier.base.records import make_private_folder
 
 
 def queue_paths() -> QueuePaths:
-    """The queue of this host and user; its folders are made on first use.
-
-    Raises:
-        EspalierError: `not_supported`: they cannot be made. `not_permitted`: another user could put runs there.
-    """
+    """The queue of this host and user; its folders are made on first use. Raises EspalierError: `not_supported`: they
+    cannot be made. `not_permitted`: another user could put runs there."""
     paths = QueuePaths(state_folder(), posix.host_name() or "localhost")
     try:
         for folder in (paths.root, paths.tickets, paths.waiting, paths.leases):
@@ -39,7 +36,7 @@ def _seen(folder: str) -> os.stat_result:
 
 
 def _refuse_foreign(folder: str, found: os.stat_result) -> None:
-    """What lies here is executed: nobody else may write here, but for root, who may write anywhere."""
+    """What lies here is executed: only this user and root may write here."""
     if not stat.S_ISDIR(found.st_mode):
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), folder)
     if found.st_uid in (os.geteuid(), 0) and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
@@ -67,7 +64,7 @@ def _unusable(paths: QueuePaths, error: OSError) -> EspalierError:
 
 @contextmanager
 def allocator(paths: QueuePaths) -> Iterator[None]:
-    """Hold the allocator's lock: whoever has it may move tickets and leases. Held for milliseconds."""
+    """Hold the allocator's lock: the process that has it may move tickets and leases. Held for milliseconds."""
     try:
         fd = os.open(paths.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Moving the queue on by the way: whatever a user asks of espalier also sees to what died and what waits."""
+"""Moving the queue on by the way: each call of espalier also handles dead and waiting runs."""
 
 import contextlib
 import time
@@ -21,9 +21,6 @@ _looked: Dict[str, float] = {}
 def nudge(runs: Iterable[RunPaths] = ()) -> None:
     """Make the scheduling step, unless this process has made one by this just now; and put right those of some runs
     that the queue has lost. Never fails: who cannot have a queue can still read.
-
-    Args:
-        runs: Runs that have not ended.
     """
     global _last
     collect_ended()
@@ -38,7 +35,7 @@ def nudge(runs: Iterable[RunPaths] = ()) -> None:
 
 
 def _look_after(runs: Iterable[RunPaths], now: float) -> None:
-    """Costs one look at the queue's folders, whatever the number of runs."""
+    """Costs one look at the queue's folders, independent of the number of runs."""
     from espalier.queue.control import look_after_lost
 
     if len(_looked) > _REMEMBERED:

@@ -1,4 +1,4 @@
-"""Starting runners and the keeper: detached processes of this interpreter that nobody waits for."""
+"""Starting runners and the keeper: detached processes of this interpreter that no process waits for."""
 
 import array
 import contextlib
@@ -6,21 +6,23 @@ import errno
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, List, Optional
+from typing import TYPE_CHECKING, Iterator, List, Optional
 
 from espalier.adapters import posix
 from espalier.adapters.homes import chosen_scratch, state_folder
 from espalier.adapters.inside import open_log
+from espalier.base.errors import EspalierError
 from espalier.base.model.record import Record
 from espalier.base.model.ticket import AHEAD
 from espalier.base.paths import RunPaths
 from espalier.base.queue_paths import QueuePaths
+from espalier.queue.capacity import capacity
+from espalier.queue.home import queue_paths
 
 try:  # (see adapters/engine.py)
     import _socket
 except ImportError:
     import socket as _socket  # type: ignore[no-redef]
-
 if TYPE_CHECKING:
     from _socket import socket as Socket
 
@@ -28,7 +30,6 @@ _CORE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 RUNNER = os.path.join(_CORE, "runner", "__main__.py")
 RECONCILER = os.path.join(_CORE, "runner", "reconcile.py")
 KEEPER = os.path.join(_CORE, "keeper", "__main__.py")
-
 
 # Where no process can be started for these reasons, that may pass: a limit, a full disk.
 _PASSING = (errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT)
@@ -183,3 +184,29 @@ def interpreter() -> str:
             return str(path)
     version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
     return os.path.join(sys.base_exec_prefix, "bin", version)
+
+
+@contextlib.contextmanager
+def runner_ahead(executor: str) -> Iterator[None]:
+    """In the block a runner may be loading, which the first run has that is started there; it ends where there is none.
+
+    Args:
+        executor: The name of what executes the run that is to come.
+    """
+    ahead = None
+    with contextlib.suppress(EspalierError, OSError):  # (then the run's own runner is started, as without this)
+        if _is_wanted():
+            ahead = spawn_ahead(executor)
+    try:
+        yield
+    finally:
+        if ahead is not None:
+            dismiss(ahead)
+
+
+def _is_wanted() -> bool:
+    """Whether a run that is queued now would probably be started at once, by this process."""
+    if not posix.RUNS_JOBS or os.environ.get("ESPALIER_RUN_DIR"):
+        return False
+    paths = queue_paths()
+    return not anything_queued(paths) and len(os.listdir(paths.leases)) < capacity(paths).cpus

@@ -1,7 +1,7 @@
 """Which attempts at runs this queue has started: a note each, outside of the workspace.
 
-A workspace that is put back from a backup, file by file in place, is no copy, and says of runs that have been executed
-since that they are queued. The notes know better. Standard library, L0 to L2 only: the runner calls it.
+A workspace that is put back from a backup, file by file in place, isn't a copy, and has runs as queued that
+have been executed since. The notes know better. Standard library, L0 to L2 only: the runner calls it.
 """
 
 import contextlib

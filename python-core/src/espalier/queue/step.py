@@ -96,7 +96,7 @@ def _start_queued(paths: QueuePaths, everything: Capacity, free: Capacity, take:
 
 
 def _reap(paths: QueuePaths, free: Capacity) -> Capacity:
-    """Settle leases nobody holds any more; returns what the living ones leave free."""
+    """Settle leases no process holds any more; returns what the living ones leave free."""
     for lease in leases(paths):
         if not is_dead(lease.path):
             free = without(free, lease)
@@ -122,8 +122,8 @@ def _sweep(paths: QueuePaths) -> None:
 
 
 def settle(paths: QueuePaths, run_dir: str) -> bool:
-    """Bring a run that nobody executes to a legal state: queued again if its job was never started or its attempt is
-    to be repeated, else ended.
+    """Bring a run that no process executes to a legal state: queued again if its job was never started or its
+    attempt is to be repeated, else ended.
 
     Returns:
         True when nothing is left to do for it.

@@ -124,10 +124,9 @@ def add_ticket(
     """Put a run at the end of the queue, also when the clock has been set back since others came.
 
     Args:
-        spec: The run's definition.
         attempt: Which attempt it is queued for.
         wait_seconds: How long it may not be started.
-        digests: Of its frozen records (`lifecycle/digests.py`); without them nobody looks whether these were changed.
+        digests: Of its frozen records (`lifecycle/digests.py`); without them changes aren't noticed.
         sequence: Its number in the queue, where `next_sequence` was asked before.
 
     Returns:
@@ -200,7 +199,7 @@ def read_ticket(path: str) -> Optional[Ticket]:
 
 
 def is_entry_of(path: str, run_dir: str) -> bool:
-    """Whether a ticket or lease names this folder, by whatever path."""
+    """Whether a ticket or lease names this folder, by any path."""
     record = _load(path)
     if record is None or record.run_dir == run_dir:
         return True  # (an unreadable one may be this run's)
@@ -211,7 +210,7 @@ def is_entry_of(path: str, run_dir: str) -> bool:
 
 
 def claim(paths: QueuePaths, ticket: Ticket, gpu_ids: Tuple[str, ...] = ()) -> Optional[int]:
-    """Turn a ticket into a lease by rename; returns the open, locked lease, or None if somebody still holds it.
+    """Turn a ticket into a lease by rename; returns the open, locked lease, or None if another process still holds it.
 
     Args:
         gpu_ids: Which graphics processors it is given.
@@ -253,7 +252,7 @@ def leases(paths: QueuePaths) -> List[Ticket]:
 
 
 def is_dead(path: str) -> bool:
-    """Whether a lease exists that no process holds any more. What is no plain file never was held."""
+    """Whether a lease exists that no process holds any more. What isn't a plain file never was held."""
     try:
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:

@@ -1,5 +1,5 @@
 """The runner's program: `python -I -S runner/__main__.py RUN_DIR LEASE_FD`, or ahead of its run with a connection on
-which it hears of that (`queue/ahead.py`). Python compiles this file at each start, and so it is short."""
+which it hears of that (`queue/spawn.py`). Python compiles this file at each start, and so it is short."""
 
 import os
 import sys

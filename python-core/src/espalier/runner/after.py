@@ -37,8 +37,6 @@ def see_to_the_end(
 
     Args:
         status: The run's, as it was last written.
-        executor: What executes it.
-        job: The job's process.
         started: `time.monotonic()` at its start.
         attached: Its secrets, if it has any.
     """
@@ -87,12 +85,7 @@ def clear_away(run: RunPaths, status: Status) -> None:
 
 
 def fail_with(run: RunPaths, code: str, error: EspalierError) -> None:
-    """End an attempt whose job could not be made ready, or started.
-
-    Args:
-        code: Which of the two.
-        error: What was wrong.
-    """
+    """End an attempt whose job could not be made ready, or started."""
     message = f"{error.message} {error.hint}".rstrip()
     lines = error.fields.get("traceback", [])
     fail(run, plain_error(code, message, classes=[f"espalier_error_{error.code}"], traceback=lines))

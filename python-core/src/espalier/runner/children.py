@@ -52,7 +52,7 @@ def _has_ended(child: RunPaths) -> bool:
 
 
 def _move_on(child: RunPaths) -> None:
-    """In case nobody else does: who died is seen, who lost its ticket gets one."""
+    """In case no other process does: who died is seen, who lost its ticket gets one."""
     step()
     spec = read_as(JobSpec, child.spec)
     look_after(os.path.basename(child.root), child, spec.host, spec.user)

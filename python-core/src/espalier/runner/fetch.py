@@ -29,7 +29,6 @@ def fetch_input(item: Input, copy: str, fetch: Fetch, copy_file: Callable[[str, 
 
     Args:
         copy: Where to.
-        fetch: What env.json holds.
         copy_file: Copies a file to a new one.
 
     Raises:

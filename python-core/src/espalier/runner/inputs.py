@@ -23,7 +23,6 @@ def copy_inputs(run: RunPaths, inputs: Sequence[Input], fetch: Optional[Fetch] =
     """Copy each input whose content was recorded, fetch those that have an address; the others are read where they are.
 
     Args:
-        inputs: The run's inputs.
         fetch: How to fetch (protocol.md, `env.json`).
 
     Raises:

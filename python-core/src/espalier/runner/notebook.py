@@ -25,11 +25,7 @@ _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def main(notebook: str) -> None:
-    """Execute a notebook of the working directory. Ends the process with status 1 if a cell failed.
-
-    Args:
-        notebook: Its path.
-    """
+    """Execute a notebook of the working directory. Ends the process with status 1 if a cell failed."""
     try:
         import nbformat
         from nbclient import NotebookClient
@@ -78,9 +74,6 @@ def add_parameters(cells: List[Any], parameters: Dict[str, Any], language: str, 
     """Put a cell that sets the parameters after the one tagged `parameters`; without that one, at the top.
 
     Args:
-        cells: The notebook's.
-        parameters: Name -> value.
-        language: Of its kernel.
         new_cell: Makes a cell from its source.
     """
     if not parameters:

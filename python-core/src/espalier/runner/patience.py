@@ -27,11 +27,8 @@ class Impatience(Interruption):
 
 @contextmanager
 def patience(run: RunPaths, seconds: Optional[float]) -> Iterator[None]:
-    """Interrupt what is done inside after so many seconds, or when a cancel is asked for (SIGUSR1).
-
-    Raises:
-        Impatience: either happened.
-    """
+    """Interrupt what is done inside after so many seconds, or when a cancel is asked for (SIGUSR1). Raises Impatience:
+    either happened."""
 
     def expired(*_: Any) -> None:
         limit = f"The run was not prepared within {seconds:g} seconds, its time limit."

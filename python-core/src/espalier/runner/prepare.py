@@ -21,16 +21,8 @@ _HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def prepare_folders(run: RunPaths, scratch: ScratchPaths, workspace: str, spec: JobSpec, given: JobEnv) -> None:
-    """Make the working copy, the copies of inputs and the folders that are kept.
-
-    Args:
-        scratch: The run's scratch folder.
-        workspace: The workspace's folder.
-        given: What env.json holds.
-
-    Raises:
-        EspalierError: `snapshot_damaged`, `input_missing`, `input_changed`.
-    """
+    """Make the working copy, the copies of inputs and the folders that are kept. Raises EspalierError:
+    `snapshot_damaged`, `input_missing`, `input_changed`."""
     for folder in (run.events, run.payloads):
         make_inside(run.root, folder)
     make_folders(os.path.dirname(scratch.job))
@@ -89,7 +81,6 @@ def job_environment(
     """The job's variables: what env.json holds, then ours (protocol.md, "Inside the job").
 
     Args:
-        given: What env.json holds.
         gpu_ids: The graphics processors it was given.
         made: What was made ready for it: `variables` that the definition may override, and what goes first on PATH.
     """

@@ -13,18 +13,14 @@ from espalier.base.model.job import CopyRepository, WorkingCopy
 from espalier.base.paths import RunPaths
 from espalier.base.records import FILE_MODE, make_folders
 from espalier.base.scratch_paths import ScratchPaths
-from espalier.lifecycle.stubs import stub_content, stubs_of
+from espalier.lifecycle.brought import stub_content, stubs_of
 
 # Larger parts of a repository are not copied.
 _LARGEST = 64 << 20
 
 
 def dress_up(run: RunPaths, scratch: ScratchPaths, working_copy: WorkingCopy) -> None:
-    """Add to the working copy what its snapshot did not bring.
-
-    Args:
-        working_copy: How it is laid out.
-    """
+    """Add to the working copy what its snapshot did not bring."""
     added = [stub for stub in stubs_of(working_copy) if _add_stub(scratch, stub)]
     git = working_copy.git
     if git is not None:

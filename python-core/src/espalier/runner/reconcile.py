@@ -1,10 +1,10 @@
 """Ending a run whose runner is dead, and of which its executor may hold something: `python -I -S runner/reconcile.py
 RUN_DIR [LEASE]`.
 
-Started by whoever settles the run, detached, for an executor may take long to answer. It holds the run's lease as a
-runner does, so that one is at it and the queue counts what the job takes. A run whose job was not started yet is only
-rid of what its executor holds: whoever settles it next queues it again. So is one that has its end, whose runner died
-before that was given up. Standard library only.
+Started, detached, by the process that settles the run, because an executor may take long to answer. It holds the run's
+lease as a runner does, so that one is at it and the queue counts what the job takes. A run whose job was not started
+yet is only rid of what its executor holds: the next process that settles it queues it again. So is one with an end,
+whose runner died before that was given up. Standard library only.
 """
 
 import contextlib
@@ -24,14 +24,14 @@ from espalier.base import states
 from espalier.base.errors import EspalierError
 from espalier.base.model.codec import read_as
 from espalier.base.model.job import JobSpec
-from espalier.base.model.status import Status
+from espalier.base.model.status import Status, plain_error
 from espalier.base.model.ticket import Claim
 from espalier.base.paths import FORMAT, RunPaths
 from espalier.base.records import dump_record, read_record, seconds_of
 from espalier.executors.contract import Executor, Reconciled
 from espalier.executors.registry import executor_of, own_holder
 from espalier.lifecycle.digests import is_replaced, known_digests
-from espalier.lifecycle.end import clean_again, end_job, end_lost_attempt
+from espalier.lifecycle.end import clean_again, end_attempt, end_job, end_lost_attempt
 from espalier.lifecycle.status import Known, Outcome, read_status
 from espalier.lifecycle.strays import end_strays
 from espalier.queue.step import release_and_step, step
@@ -67,11 +67,14 @@ def _end(run: RunPaths) -> None:
             _forget(run.container)
         _forget(run.executor)
         return clean_again(Known(run, read_status(run)))
-    found = _reconciled(run, status)
+    failed, found = _noted(run).get("failed"), _reconciled(run, status)
     end_strays(run)
     status = read_status(run)
     if not status.started_at:
         _forget(run.container, run.executor)  # (what could not be removed the next attempt finds by its name)
+        if type(failed) is str and not os.path.exists(run.cancel):  # (it would do the same again)
+            classes = ["espalier_error_executor_failed"]
+            end_attempt(Known(run, status), states.FAILED, plain_error("prepare_failed", failed, classes=classes))
         os.close(fd)  # (else it would seem to be executed)
     elif found.exit_code is not None:
         ended, started = min(found.ended_at or time.time(), time.time()), seconds_of(status.started_at) or time.time()

@@ -1,6 +1,6 @@
 """The runner's side of what its job asks for: it sees requests and has them carried out.
 
-That is done by a process of its own (`api/requests.py`), because a submit may take long and much memory, and the
+That is done by a separate process (`api/requests.py`), because a submit may take long and much memory, and the
 runner must hear its job end meanwhile. A job that asks sends USR1; else the runner looks once a second.
 """
 
@@ -33,7 +33,6 @@ class Attendant:
     """What one runner does for its job beside watching it. `look` never raises: no request may end a job.
 
     Args:
-        run: The job's run.
         is_confined: Whether the job sees of the workspace only what is made for it.
     """
 
@@ -50,10 +49,10 @@ class Attendant:
         """See what the job asks for. Costs a `stat` when it asks for nothing.
 
         Args:
-            woken: Whether somebody asks for attention: something may be queued, too.
+            woken: Whether another process asks for attention: something may be queued, too.
 
         Returns:
-            The process that carries out requests, if there is one.
+            The process that carries out requests, if it exists.
         """
         try:
             if self._has_ended() and self._has_changed():
@@ -89,7 +88,7 @@ class Attendant:
             self._shown = time.monotonic()
 
     def _has_ended(self) -> bool:
-        """Whether nobody carries out anything for us just now."""
+        """Whether no process carries out anything for us just now."""
         if self._carrier is None:
             return True
         with contextlib.suppress(ChildProcessError):  # whoever watches the job has collected it

@@ -9,20 +9,21 @@ import json
 import os
 import signal
 import sys
+import threading
 from functools import partial
 from typing import Any, Callable, List, Optional
 
 from espalier.adapters import posix
 from espalier.adapters.inside import logs_of, names_in, open_log, replace_inside
-from espalier.adapters.private import path_of, private_file, remove_private_file, sealed_memory
+from espalier.adapters.private import path_of, private_file, remove_private_file, sealed_memory, widen_pipe
 from espalier.base.errors import CODES, EspalierError
 from espalier.base.model.job import JobEnv, JobSpec
 from espalier.base.os_errors import os_error
 from espalier.base.paths import PRELUDE_WRITER, RunPaths
-from espalier.base.records import PAYLOAD_BYTES, read_plain
+from espalier.base.records import PAYLOAD_BYTES, read_plain, write_all
 from espalier.executors.contract import Secrets
-from espalier.runner.output import MaskedLog
 from espalier.vault.channel import VARIABLE, load_secrets
+from espalier.vault.credentials import LogMasker
 from espalier.vault.masking import Masker
 
 # What names something; the rest of an event is what somebody said.
@@ -32,13 +33,16 @@ _LONGEST = 1 << 20
 _AGENT = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "vault", "agent.py")
 # Variables that the process which opens the keyvault needs.
 _NEEDED = ("PATH", "HOME", "TMPDIR", "USER", "LOGNAME", "ESPALIER_STATE_DIR")
+_PIECE = 256 * 1024
+# So long after the job's end whatever still has its output open is waited for, seconds. All of its processes have
+# been ended by then; one that could not be may go on and print, for nobody.
+_LAST_SECONDS = 10.0
 
 
 class Attached(Secrets):
     """A job's secrets, as long as it is executed.
 
     Args:
-        run: Its run.
         data: What the job reads (`vault/channel.py`).
     """
 
@@ -55,11 +59,8 @@ class Attached(Secrets):
         self.output = self._log.output
 
     def file(self) -> str:
-        """A file with the secrets, for a job in a container, which has to find its path in ESPALIER_SECRETS.
-
-        Raises:
-            EspalierError: `not_supported`.
-        """
+        """A file with the secrets, for a job in a container, which has to find its path in ESPALIER_SECRETS. Raises
+        EspalierError: `not_supported`."""
         self._file = True
         try:
             return private_file(os.path.basename(self._run.root), self._data)
@@ -92,7 +93,6 @@ def attach(run: RunPaths, spec: JobSpec, env: JobEnv) -> Optional[Attached]:
     """Fetch the secrets of a run's job; None when it has none.
 
     Args:
-        spec: The run's definition.
         env: Its `env.json`.
 
     Raises:
@@ -143,7 +143,6 @@ def hide_in_events(run: RunPaths, secrets: List[str]) -> None:
 
     Args:
         run: A run whose job has ended.
-        secrets: The texts to hide.
     """
     hidden = partial(_hidden, Masker(secrets))
     for folder in (run.events, run.payloads):
@@ -196,3 +195,60 @@ def _hidden_value(value: Any, hidden: Callable[[str], str]) -> Any:
     if isinstance(value, dict):
         return {key: item if key in _NAMES else _hidden_value(item, hidden) for key, item in value.items()}
     return value
+
+
+class MaskedLog:
+    """The log of one job.
+
+    Args:
+        log: The log, open; it is closed here.
+        secrets: The texts to hide in it.
+    """
+
+    def __init__(self, log: int, secrets: List[str]) -> None:
+        self._masker = LogMasker(secrets)
+        self._log = log
+        self._pipe, self._theirs = os.pipe()
+        widen_pipe(self._pipe, 4 * _PIECE)
+        self._lock = threading.Lock()
+        self._ended = False
+        self._thread: Optional[threading.Thread] = None
+
+    @property
+    def output(self) -> int:
+        """The open file by which a process that is being started prints into it."""
+        return self._theirs
+
+    def begin(self) -> None:
+        """All processes that print into it have been started."""
+        os.close(self._theirs)
+        self._thread = threading.Thread(target=self._copy, daemon=True)
+        self._thread.start()
+
+    def finish(self) -> None:
+        """Wait until everything that was printed is in the log."""
+        if self._thread is not None:
+            self._thread.join(_LAST_SECONDS)
+        with self._lock:
+            if not self._ended:
+                self._end()
+
+    def _copy(self) -> None:
+        while True:
+            data = os.read(self._pipe, _PIECE)
+            with self._lock:
+                if self._ended:
+                    return
+                if not data:
+                    return self._end()
+                self._write(self._masker.feed(data))
+
+    def _end(self) -> None:
+        self._ended = True
+        self._write(self._masker.close())
+        os.close(self._log)
+
+    def _write(self, data: bytes) -> None:
+        # what a full disk refuses is lost, as it is to a job that writes its log itself; the job goes on
+        with contextlib.suppress(OSError):
+            write_all(self._log, data)

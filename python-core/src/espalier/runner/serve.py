@@ -2,16 +2,17 @@
 interpreter for each would cost more than they do.
 
 Started by file path in isolated mode (`__main__.py`); nothing it loads needs more than the standard library. It leads a
-session of its own and holds the run's lease by the inherited descriptor.
+session and holds the run's lease by the inherited descriptor.
 """
 
 import contextlib
+import gc
 import os
 import signal
 import time
 from contextlib import ExitStack
 from functools import partial
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Callable, Optional
 
 from espalier.adapters import posix
 from espalier.adapters.cgroup import leave_job
@@ -36,8 +37,7 @@ from espalier.lifecycle.place import Place
 from espalier.lifecycle.scratch import make_scratch, note_beginning, record_of, scratch_of
 from espalier.lifecycle.status import move, read_status
 from espalier.queue.started import note_start
-from espalier.runner.ahead import load_next
-from espalier.runner.guardian import guarded, has_lost, load_in_time
+from espalier.runner.ahead import LONG_SECONDS, load_all, load_next
 from espalier.runner.patience import Impatience, block_signals, patience
 from espalier.runner.prepare import RunnersJob
 
@@ -52,7 +52,7 @@ _AHEAD_SECONDS = 600.0
 
 
 def main(run_dir: str, fd: int) -> None:
-    """Execute the run and those that follow, and leave the queue going on, whatever happened."""
+    """Execute the run and those that follow, and leave the queue going on, also after errors."""
     posix.close_inherited(fd)
     leave_job()
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # a job or a reader may wake us before, between or after runs
@@ -102,7 +102,7 @@ def _heard_of(fd: int, executor: str) -> Optional[Claim]:
 
 
 def _serve(claimed: Claim, guardian: int, place: Place) -> None:
-    """In a process of its own: one run, from its claim to its end."""
+    """In a separate process: one run, from its claim to its end."""
     run = RunPaths(claimed.run_dir)
     try:
         status = _status_if_ours(run)
@@ -181,7 +181,7 @@ def execute(run: RunPaths, claimed: Claim, place: Place, status: Status) -> None
                 from espalier.tracking.run_outputs import with_found_outputs
 
                 spec = with_found_outputs(run.workspace, spec)
-            executor, attached = executor_of(spec), _attach(run, spec, given)
+            executor, attached = executor_of(spec, run=run), _attach(run, spec, given)
             gpu_ids = list(lease.gpu_ids)
             launch = _prepare(executor, RunnersJob(run, spec, given, scratch, gpu_ids, attached, ExitStack()))
     except Impatience as stop:
@@ -294,3 +294,47 @@ def _fail(run: RunPaths, code: str, message: str, state: str = states.FAILED) ->
     from espalier.runner.after import fail
 
     fail(run, plain_error(code, message), state)
+
+
+def load_in_time() -> None:
+    """Let a guardian load all that the end of a long run takes, once `guarded` has waited for some time."""
+    signal.signal(signal.SIGALRM, lambda *_: load_all())
+
+
+def guarded(place: Place, execute: Callable[[], None]) -> bool:
+    """Do something in a separate process, and wait for its end.
+
+    Args:
+        place: The folder of the run it is done for.
+
+    Returns:
+        False when that process was killed or failed. What it had started has been killed then.
+    """
+    become_subreaper()  # (before, for what that loads is then there for both)
+    gc.freeze()  # (else looking for garbage writes to each object, and the two processes no longer share its memory)
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            os.setsid()  # who kills the guardian's process group does not kill this one
+            execute()
+            code = 0
+        finally:
+            os._exit(code)
+    signal.setitimer(signal.ITIMER_REAL, LONG_SECONDS)
+    while True:
+        ended, status = os.waitpid(-1, 0)
+        if ended == pid:
+            break
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    if status == 0:
+        return True
+    from espalier.lifecycle.strays import end_strays
+
+    end_strays(place.now(), reaper=os.getpid())
+    return False
+
+
+def has_lost(guardian: int) -> bool:
+    """Whether the guardian of this process is dead."""
+    return os.getppid() != guardian

@@ -19,12 +19,18 @@ from espalier.lifecycle.status import Outcome
 from espalier.lifecycle.strays import note_job
 from espalier.runner.ahead import LONG_SECONDS, load_all
 from espalier.runner.patience import STOPPERS, WAKERS
-from espalier.runner.stop import GRACE_SECONDS, Stop
 
 # How often the request file is looked for, seconds; a local cancel also signals the runner and is noticed at once.
 _LOOK_SECONDS = 1.0
 # A job that lives this long gets a control group. For a shorter one that would be more work than the job.
 _GATHER_SECONDS = 0.25
+# How long a cancelled job may take to end by itself before it is killed, seconds.
+GRACE_SECONDS = 10.0
+# The parts of it after which programs that R waits for get TERM, and R itself, which TERM ends.
+_PROGRAMS, _R = 0.4, 0.8
+# How often a tree that is to end is looked through, seconds: at first, and when nothing has happened for long.
+_SOON, _LATE = 0.03, 0.5
+_NEVER = float("inf")
 
 
 def watch(
@@ -40,22 +46,22 @@ def watch(
 ) -> Outcome:
     """Wait until the job has ended and nothing of its tree is left.
 
-    Whoever calls this was made a sub-reaper (`become_subreaper`) and has blocked the signals (`block_signals`) before
+    The caller was made a sub-reaper (`become_subreaper`) and has blocked the signals (`block_signals`) before
     the job was started.
 
     Args:
-        pid: The job's process, leader of its own session.
+        pid: The job's process, leader of a session.
         started: `time.monotonic()` at its start.
         limit: Seconds it may run, or None.
         spared: Children of this process that are no part of the job.
         grace: Seconds between the request to end and the end.
-        attend: Called at each turn while the job runs, for what else is to be done for it; told whether somebody has
-            woken this process (SIGUSR1). Returns the processes that do it, which are no part of the job.
+        attend: Called at each turn while the job runs, for other work of the job; its argument is whether another
+            process has woken this one (SIGUSR1). Returns the processes that do it, which are no part of the job.
         place: Where the run's folder is now, where that may change.
         measure: Makes what measures the job, where that is not measured as processes are.
 
     Raises:
-        ChildProcessError: somebody else took the job's exit status.
+        ChildProcessError: another process took the job's exit status.
     """
     reaper = os.getpid() if become_subreaper() else None
     tree = Tree(os.path.basename(run.root), pid, reaper, spared)
@@ -192,3 +198,57 @@ def _decode(status: int) -> Tuple[Optional[int], Optional[int]]:
     if os.WIFSIGNALED(status):
         return None, os.WTERMSIG(status)
     return os.WEXITSTATUS(status), None
+
+
+class Stop:
+    """One job's way to its end, once it is to be ended.
+
+    Args:
+        grace: Seconds until KILL.
+    """
+
+    def __init__(self, tree: Tree, grace: float) -> None:
+        self.why: Optional[str] = None
+        # Whether nothing is left of the tree, or nothing more can be done about it.
+        self.is_done = False
+        # When `go_on` has something to do.
+        self.due = _NEVER
+        self._tree, self._grace = tree, grace
+        self._kill_at = _NEVER
+        self._steps: List[Tuple[float, Callable[[], None]]] = []
+        self._pause = _SOON
+
+    def begin(self, why: Optional[str]) -> None:
+        """Ask the tree to end. The first reason counts."""
+        if why is None or self.why is not None:
+            return
+        self.why = why
+        began = time.monotonic()
+        self._kill_at = began + self._grace
+        self._steps = [
+            (began + _PROGRAMS * self._grace, self._tree.terminate_programs_of_r),
+            (began + _R * self._grace, self._tree.terminate_r),
+        ]
+        self._tree.terminate()
+        self.due = time.monotonic() + _SOON
+
+    def look_soon(self) -> None:
+        """Something of the tree has ended."""
+        self._pause = _SOON
+        if self.why is not None and not self.is_done:
+            self.due = min(self.due, time.monotonic() + _SOON)
+
+    def go_on(self, now: float) -> None:
+        """See what is left, and kill it when its time is over."""
+        if now < self.due:
+            return
+        if now >= self._kill_at:
+            self._tree.kill()
+            self.is_done = True
+            return
+        if self._steps and now >= self._steps[0][0]:
+            self._steps.pop(0)[1]()
+        if not self._tree.terminate_orphans():
+            self.is_done = True
+        self._pause = min(2 * self._pause, _LATE)
+        self.due = _NEVER if self.is_done else min(now + self._pause, self._kill_at, *(at for at, _ in self._steps))

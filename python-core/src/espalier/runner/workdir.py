@@ -30,7 +30,6 @@ def materialise(workspace_root: str, snapshot_id: str, dest: str) -> None:
     """Copies a snapshot into a new folder.
 
     Args:
-        workspace_root: The workspace's folder.
         snapshot_id: `sha256:<64 hex digits>`.
         dest: The folder to make; it may exist when it is empty. `<dest>.part` beside it is used and removed.
 
@@ -205,11 +204,7 @@ class _Source:
         self._reader = reader
 
     def copy(self, hex_digest: str, size: int, to: int) -> None:
-        """Copies one object of so many bytes.
-
-        Raises:
-            Damaged: it is missing, or not what its digest says.
-        """
+        """Copies one object of so many bytes. Raises Damaged: it is missing, or not what its digest says."""
         data = self._reader.verified_slice(hex_digest)
         if data is not None:
             write_all(to, data)

@@ -49,14 +49,13 @@ class Side(Protocol):
         """
 
     def data(self, path: str) -> bytes:
-        """The content of a file that was settled and is no larger than `LARGEST`."""
+        """The content of a file that was settled and isn't larger than `LARGEST`."""
 
 
 class StoredSide:
     """A snapshot of a workspace.
 
     Args:
-        paths: The workspace.
         snapshot_id: `sha256:<64 hex digits>`.
 
     Raises:
@@ -73,11 +72,7 @@ class StoredSide:
         return self.items.get(path)
 
     def data(self, path: str) -> bytes:
-        """The content of a file, verified.
-
-        Raises:
-            EspalierError: `snapshot_damaged`.
-        """
+        """The content of a file, verified. Raises EspalierError: `snapshot_damaged`."""
         try:
             return self._reader.read(self.items[path].content)
         except Damaged as error:
@@ -89,11 +84,7 @@ class StoredSide:
 
 
 class FolderSide:
-    """A folder. Each file is read once, and what is told of it fits what was read, though the folder may change.
-
-    Args:
-        source: The folder.
-        outside_links: What becomes of links that lead out of the folder: `refuse`, `keep` or `copy`.
+    """A folder. Each file is read once, and its report fits what was read, though the folder may change.
 
     Raises:
         EspalierError: `source_missing`, `source_unreadable`; `bad_argument`.

@@ -76,7 +76,6 @@ def secret_rule(above: str, name: str) -> Optional[str]:
 
     Args:
         above: The name of the folder that it lies in.
-        name: Its name.
     """
     found = _BY_NAME.get(name) or _BY_SUFFIX.get(name.rpartition(".")[2] if "." in name else "")
     likely = found is None and (name.startswith(_BEGINS) or name.endswith(_ENDS))
@@ -126,6 +125,7 @@ RECORDS = {
 }
 
 OUTPUT_RULES = frozenset(_ROOT_FOLDERS.values())
+RENV_RULES = frozenset(_RENV_FOLDERS.values())
 
 # What a folder turns out to be once it is opened, and the rule that then leaves it out.
 MARKERS = {
@@ -217,11 +217,7 @@ def own_folder(fd: int, names: FrozenSet[str]) -> Optional[str]:
 
 
 def own_place(path: str) -> Optional[str]:
-    """The rule that leaves out what a link leads to, None for most.
-
-    Args:
-        path: Its real path.
-    """
+    """The rule that leaves out what a link leads to, None for most."""
     folder, name = os.path.split(path)
     try:
         fd = os.open(folder.encode("utf-8", "surrogateescape"), os.O_RDONLY | os.O_DIRECTORY)

@@ -64,9 +64,7 @@ class Scan:
     """What a snapshot of a folder would hold and leave out.
 
     Args:
-        source: The folder.
         rules: What was to be left out.
-        walked: What the walk found.
     """
 
     def __init__(self, source: str, rules: IgnoreRules, walked: Walked) -> None:

@@ -37,9 +37,7 @@ def link_problem(root: str, path: str, target: bytes) -> str:
     """Why a link cannot be kept: its target must lie inside both by its text and on the disk.
 
     Args:
-        root: The source folder, resolved.
         path: The link's path relative to it, with `/`.
-        target: What the link holds.
 
     Returns:
         The reason, as the rest of a sentence; empty when the link can be kept.

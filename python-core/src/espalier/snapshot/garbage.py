@@ -14,20 +14,10 @@ from typing import Iterator, List, NamedTuple, Set, Tuple
 from espalier.adapters.files import remove_tree, size_below
 from espalier.base import states
 from espalier.base.errors import EspalierError
-from espalier.base.paths import (
-    RunPaths,
-    WorkspacePaths,
-    digest_of_record,
-    index_of_pack,
-    is_digest,
-    is_run_id,
-    is_temporary,
-    pack_of_index,
-    partial,
-    temporary,
-)
+from espalier.base.paths import RunPaths, WorkspacePaths, is_digest, is_run_id, is_temporary, partial, temporary
 from espalier.base.progress import report
 from espalier.base.records import read_record, sync_folder, write_all
+from espalier.base.store_paths import digest_of_record, index_of_pack, pack_of_index
 from espalier.snapshot.reach import objects_in_use
 from espalier.store.objects import place_index
 from espalier.store.packs import indexes
@@ -50,9 +40,6 @@ class Garbage(NamedTuple):
 
 def find_garbage(paths: WorkspacePaths) -> List[Garbage]:
     """Lists what may go; nothing is changed.
-
-    Args:
-        paths: The workspace.
 
     Returns:
         Sorted by kind and path.
@@ -80,7 +67,6 @@ def delete_garbage(paths: WorkspacePaths, found: List[Garbage]) -> Set[str]:
 
     Args:
         paths: The workspace, whose objects the caller has alone since before they were listed.
-        found: What to delete.
 
     Returns:
         The paths of what is gone now, or smaller.

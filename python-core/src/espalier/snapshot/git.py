@@ -108,9 +108,6 @@ def start_git(source: str) -> GitCall:
 
     `dirty` is about the folder, not the rest of the repository: whether the commit describes it.
 
-    Args:
-        source: The source folder.
-
     Returns:
         The call; its `result()` waits. In no repository, no process is started.
     """
@@ -214,11 +211,7 @@ def git_environment(repository: Repository) -> Dict[str, str]:
 
 
 def kill_git(process: Any) -> None:
-    """Ends a git that leads a session of its own, with all it started.
-
-    Args:
-        process: The process.
-    """
+    """Ends a git that leads a new session, with all it started."""
     import signal
 
     try:

@@ -44,9 +44,6 @@ def is_anothers(repository: Repository) -> bool:
 def repository_around(source: str) -> Optional[Repository]:
     """Looks for the repository that holds a folder; starts no process.
 
-    Args:
-        source: The folder.
-
     Returns:
         The repository, also of another user; None when the folder lies in none.
     """
@@ -70,9 +67,6 @@ def repository_around(source: str) -> Optional[Repository]:
 
 def config_texts(repository: Repository) -> Optional[List[str]]:
     """The texts of all configuration files that a repository brings along.
-
-    Args:
-        repository: The repository.
 
     Returns:
         The texts, its own first; None when they cannot all be read, and git should not be run there.
@@ -107,9 +101,6 @@ def config_texts(repository: Repository) -> Optional[List[str]]:
 def filter_names(texts: List[str]) -> Optional[Set[str]]:
     """The names of the filter drivers that a configuration may define.
 
-    Args:
-        texts: Its files.
-
     Returns:
         The names; None when one cannot be given on a command line, so that git must not be run.
     """
@@ -126,9 +117,6 @@ def filter_names(texts: List[str]) -> Optional[Set[str]]:
 
 def remote_url(texts: List[str]) -> Optional[str]:
     """The URL of `origin`, else of the first remote, without anything secret.
-
-    Args:
-        texts: The configuration's files.
 
     Returns:
         The URL, None when there is no remote.

@@ -31,7 +31,6 @@ def holding_objects(paths: WorkspacePaths, only_reading: bool = False) -> Iterat
     Where the file system has no locks the block runs without: collection refuses to run there.
 
     Args:
-        paths: The workspace.
         only_reading: Also run without where the lock's file is not there and can't be made: no process has used it.
 
     Raises:
@@ -59,14 +58,8 @@ def holding_objects(paths: WorkspacePaths, only_reading: bool = False) -> Iterat
 
 @contextlib.contextmanager
 def alone_with_objects(paths: WorkspacePaths) -> Iterator[None]:
-    """While in the block, no process comes to refer to what is in the store.
-
-    Args:
-        paths: The workspace.
-
-    Raises:
-        EspalierError: `workspace_read_only`; `not_supported` when the file system has no locks.
-    """
+    """While in the block, no process comes to refer to what is in the store. Raises EspalierError:
+    `workspace_read_only`; `not_supported` when the file system has no locks."""
     turn, lock = _open(paths, paths.hold_turn), _open(paths, paths.hold)
     try:
         try:

@@ -71,7 +71,6 @@ class IgnoreRules:
         """Reads the ignore files of a folder: `.amlignore`, else `.gitignore`, and then `.espalierignore`.
 
         Args:
-            source: The source folder.
             defaults: Whether the built-in excludes apply.
 
         Returns:

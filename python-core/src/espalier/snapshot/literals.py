@@ -43,7 +43,6 @@ def chains(path: str, text: str) -> Iterator[List[str]]:
 
     Args:
         path: The file's name, whose ending decides how it is read.
-        text: Its text.
     """
     kind = kind_of(path)
     if kind in CONFIGURATION:
@@ -88,7 +87,6 @@ def modules(path: str, text: str) -> List[str]:
 
     Args:
         path: The file, relative to the source folder.
-        text: Its text.
     """
     if kind_of(path) not in (".py", ".ipynb"):
         return []

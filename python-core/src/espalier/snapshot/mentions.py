@@ -11,7 +11,7 @@ from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Optiona
 
 from espalier.base.names import argument_name
 from espalier.base.paths import KEPT_FOLDERS
-from espalier.snapshot.defaults import may_be_secret
+from espalier.snapshot.defaults import RENV_RULES, may_be_secret
 from espalier.snapshot.entries import Excluded, Scan
 from espalier.snapshot.file_names import ignore_line, shown
 from espalier.snapshot.ignore import OWN_FILE, IgnoreRules
@@ -47,9 +47,7 @@ def mentioned_but_excluded(source: str, named: Iterable[Tuple[str, str]], scan: 
     """What a job names that exists in the source folder but is left out of the snapshot.
 
     Args:
-        source: The source folder.
         named: Who names a path, and the path; see `mentioned`.
-        scan: A walk of the folder.
 
     Returns:
         One mention a path, in their order.
@@ -57,7 +55,8 @@ def mentioned_but_excluded(source: str, named: Iterable[Tuple[str, str]], scan: 
     mentions: Dict[str, Mention] = {}
     for who, path in named:
         item = left_out_by(path, scan) if path not in mentions else None
-        if item is not None:
+        # (renv's start-up script names its library, which jobs find where it is)
+        if item is not None and item.decision.rule not in RENV_RULES:
             mentions[path] = _mention(source, path, who, item, scan.rules)
     return list(mentions.values())
 
@@ -68,7 +67,6 @@ def mentioned(
     """What exists in a folder and is named by scripts, or by code and configuration that these name in turn.
 
     Args:
-        source: The folder.
         scripts: Where to begin: paths in it.
         words: What else names files, with who names them: `("The command", "data/x.csv")`.
         read: Takes up each file that was read.
@@ -218,11 +216,6 @@ def _mention(source: str, path: str, who: str, item: Excluded, rules: IgnoreRule
 def lines_to_include(source: str, path: str, rules: IgnoreRules) -> List[str]:
     """The lines of `.espalierignore` by which a path, and of a folder its files, are in the snapshot.
 
-    Args:
-        source: The source folder.
-        path: What is left out now.
-        rules: The rules that do so.
-
     Returns:
         Lines that begin with `!`; none if no few lines would do.
     """
@@ -274,7 +267,6 @@ def why_left_out(source: str, wanted: str) -> Optional[str]:
     """Why a file of a source folder is in no snapshot of it by today's rules, and how the job gets it.
 
     Args:
-        source: The source folder.
         wanted: The path that the job asked for, seen from there.
 
     Returns:
@@ -308,7 +300,6 @@ def is_left_out(source: str, wanted: str) -> bool:
     """Whether a file of a source folder would be in no snapshot of it, as are its outputs.
 
     Args:
-        source: The source folder.
         wanted: The file's path, seen from there.
 
     Raises:

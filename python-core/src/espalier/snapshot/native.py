@@ -32,10 +32,7 @@ def native_walk(
     """Walks a source folder.
 
     Args:
-        source: The folder.
         began_ns: Now, nanoseconds since 1970.
-        rules: What to leave out.
-        outside_links: What becomes of links that lead out of the folder: `refuse`, `keep` or `copy`.
 
     Returns:
         None where there is no native scanner, or something in the folder is for the twin.
@@ -84,10 +81,7 @@ class NativeWalk:
     """As `PlainWalk`.
 
     Args:
-        source: The folder.
-        walk: What the scanner returned.
         decisions: What its numbers of rules mean.
-        how: What it was told of the rules.
     """
 
     def __init__(self, source: str, walk: Any, decisions: Dict[int, Decision], how: Tuple[Any, ...]) -> None:

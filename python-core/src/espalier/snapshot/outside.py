@@ -40,9 +40,6 @@ def settle_links(walk: Walking, source: str, rules: IgnoreRules, outside_links: 
     """Decides about each link that leads out of the folder.
 
     Args:
-        walk: A walk of the folder.
-        source: The folder.
-        rules: What to leave out.
         outside_links: `refuse`, `keep` or `copy`.
 
     Returns:

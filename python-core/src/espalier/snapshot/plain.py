@@ -29,7 +29,6 @@ class PlainWalk:
     """The result of a walk.
 
     Args:
-        source: The folder.
         began_ns: When the walk began, nanoseconds since 1970.
         nodes: All files and links that belong to the snapshot, sorted by path.
         excluded: What is left out, sorted by path.

@@ -26,9 +26,6 @@ class Proposal(NamedTuple):
 def propose(source: str) -> Proposal:
     """Looks at a project, at what its scripts use and at what is large. Nothing is written.
 
-    Args:
-        source: The project's folder.
-
     Returns:
         Lines that take in what scripts use and another ignore file leaves out, and comments that propose to leave out
         what is large and what no script names.

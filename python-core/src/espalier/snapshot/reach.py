@@ -11,18 +11,10 @@ import time
 from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 
 from espalier.base.errors import EspalierError
-from espalier.base.paths import (
-    FORMAT,
-    RunPaths,
-    WorkspacePaths,
-    digest_of_record,
-    is_digest,
-    is_record,
-    is_run_id,
-    is_temporary,
-)
+from espalier.base.paths import FORMAT, RunPaths, WorkspacePaths, is_digest, is_record, is_run_id, is_temporary
 from espalier.base.progress import check, report
 from espalier.base.records import make_folders, now_iso, read_record, replace_record
+from espalier.base.store_paths import digest_of_record
 from espalier.snapshot.take import Snapshot
 from espalier.store.packs import ObjectReader
 from espalier.store.trees import objects_of
@@ -71,7 +63,6 @@ def remove_record(paths: WorkspacePaths, snapshot_id: str) -> bool:
     """Removes a snapshot's record; its files stay until garbage is collected.
 
     Args:
-        paths: The workspace.
         snapshot_id: `sha256:<64 hex digits>`.
 
     Returns:
@@ -95,11 +86,8 @@ _DELETING_SECONDS = 1.0
 def objects_in_use(paths: WorkspacePaths) -> Set[str]:
     """Everything that runs, finished or not, kept snapshots and registered environments refer to.
 
-    Args:
-        paths: The workspace.
-
     Returns:
-        SHA-256 of objects and manifests, 64 hex digits each. Whatever else a run's definition names by digest is
+        SHA-256 of objects and manifests, 64 hex digits each. Everything else that a run's definition names by digest is
         among them.
 
     Raises:
@@ -230,9 +218,6 @@ def contexts_in(value: Any) -> Iterator[str]:
 
 def registered_contexts(paths: WorkspacePaths) -> Iterator[Tuple[str, str]]:
     """The snapshots that registered environments refer to.
-
-    Args:
-        paths: The workspace.
 
     Returns:
         Each with who refers to it, in words.

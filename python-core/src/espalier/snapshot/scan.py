@@ -27,11 +27,6 @@ _FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW"
 def scan(source: str, rules: IgnoreRules, outside_links: str = "refuse") -> Scan:
     """Walks a source folder.
 
-    Args:
-        source: The folder.
-        rules: What to leave out.
-        outside_links: What becomes of links that lead out of the folder: `refuse`, `keep` or `copy`.
-
     Returns:
         The files and links that belong to the snapshot, and what is left out by which rule.
 

@@ -24,8 +24,6 @@ def absolute_mentions(source: str, scripts: Sequence[Literals], given: Sequence[
     """A warning for each script of a job that names absolute paths of the project, three at most.
 
     Args:
-        source: The source folder.
-        scripts: The job's scripts.
         given: Paths that the job may use: its inputs, the workspace.
 
     Returns:
@@ -46,7 +44,7 @@ def absolute_mentions(source: str, scripts: Sequence[Literals], given: Sequence[
             found.append(f"{shown(file)} names {_listed(paths, tops)}")
     if found:
         found[0] += (
-            " A job works in a copy, and what it writes by such a path isn't kept with the run. Use relative paths."
+            " A job works in a copy, and files that it writes there aren't kept with the run. Use relative paths."
         )
     return found
 
@@ -83,7 +81,6 @@ def mentions_above(
     project's top.
 
     Args:
-        source: The source folder.
         scripts: The job's scripts, the entry script first; none for a command.
         given: Paths that the job may use: its inputs, the workspace.
         words: What else names files, with who names them: `("The command", "../data/x.csv")`.

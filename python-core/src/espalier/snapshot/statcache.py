@@ -55,7 +55,6 @@ def cache_file(paths: WorkspacePaths, source: str) -> str:
     """Where the cache of a source folder lies: in the workspace, so that it goes when the objects go.
 
     Args:
-        paths: The workspace.
         source: The folder; on another host it is another.
     """
     where = os.uname().nodename.encode() + b"\0" + os.fsencode(os.path.realpath(source))

@@ -8,6 +8,7 @@ from espalier.base.config import check_outside_links
 from espalier.base.paths import WorkspacePaths
 from espalier.base.types import Frame
 from espalier.snapshot.defaults import DEFAULT_ORIGIN, OUTPUT_RULES, SECRET_RULES
+from espalier.snapshot.diff import looks_secret
 from espalier.snapshot.entries import Entry, Excluded, Scan, Totals
 from espalier.snapshot.file_names import ignore_line, shown
 from espalier.snapshot.ignore import OWN_FILE, IgnoreRules
@@ -29,7 +30,6 @@ class Snapshot:
     Args:
         id: `sha256:` and the digest of its tree; equal for equal content, wherever it was taken.
         files: How many files and links it has.
-        bytes: Their size.
         source_directory: Where it was taken, absolute.
         excluded_notes: What the user has to know, once, a line each.
     """
@@ -47,13 +47,7 @@ def take_snapshot(
     """Freezes a folder: its files go to the workspace's store, the tree of them gives the id.
 
     Args:
-        paths: The workspace.
-        source: The source folder.
         default_excludes: Whether the built-in excludes apply.
-        outside_links: What becomes of links that lead out of the folder: `refuse`, `keep` or `copy`.
-
-    Returns:
-        The snapshot.
 
     Raises:
         EspalierError: `source_missing`, `source_unreadable` or `source_changed` about the folder,
@@ -66,9 +60,7 @@ def scan_source(source: str, default_excludes: bool = True, outside_links: str =
     """Walks a source folder with the rules that it holds; nothing is written.
 
     Args:
-        source: The source folder.
         default_excludes: Whether the built-in excludes apply.
-        outside_links: What becomes of links that lead out of the folder: `refuse`, `keep` or `copy`.
 
     Returns:
         What a snapshot of it would hold and leave out.
@@ -83,13 +75,6 @@ def scan_source(source: str, default_excludes: bool = True, outside_links: str =
 
 def store_scan(paths: WorkspacePaths, found: Scan) -> Snapshot:
     """Puts what a walk found into the workspace's store.
-
-    Args:
-        paths: The workspace.
-        found: A walk made just before.
-
-    Returns:
-        The snapshot.
 
     Raises:
         EspalierError: `source_changed` or `source_unreadable` about the folder, `workspace_read_only`
@@ -162,8 +147,6 @@ def _has_token(source: str, item: Excluded) -> bool:
     # (few have either, and what looks closer takes a moment to load)
     if b"@" not in text and b"authorization" not in text.lower():
         return False
-    from espalier.snapshot.secret_lines import looks_secret
-
     return any(looks_secret(line) for line in text.splitlines())
 
 
@@ -197,9 +180,7 @@ def snapshot_preview(source: str, default_excludes: bool = True, outside_links: 
     """Lists what a snapshot would hold and what it would leave out; nothing is written.
 
     Args:
-        source: The source folder.
         default_excludes: Whether the built-in excludes apply.
-        outside_links: What becomes of links that lead out of the folder: `refuse`, `keep` or `copy`.
 
     Returns:
         A row a path, sorted: `path` (a folder that is left out appears once, with a

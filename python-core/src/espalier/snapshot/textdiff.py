@@ -34,7 +34,7 @@ def text_diff(path: str, before: Optional[bytes], after: Optional[bytes]) -> Tex
     Args:
         path: Its path relative to the folder.
         before: Its content; None where it was not there.
-        after: Its content; None where it is no more.
+        after: Its content; None where it is gone.
 
     Returns:
         The diff. Bytes that are not UTF-8 and control characters stand in it as backslash escapes.

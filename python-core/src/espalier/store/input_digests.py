@@ -1,4 +1,4 @@
-"""What an input consists of, whoever asks: submit, the runner that copies it, the end of the run.
+"""What an input consists of, the process that asks: submit, the runner that copies it, the end of the run.
 
 A link to a file counts as that file, a link to a folder inside the input as a link; other links, pipes and devices
 aren't part of it. Standard library only: the runner loads this before the job starts.
@@ -36,11 +36,8 @@ def files_below(folder: str) -> Iterator[Tuple[str, str]]:
 
 
 def measure(path: str) -> Tuple[int, float, int]:
-    """Size in bytes, newest time of change (seconds since 1970) and number of files of a file or folder.
-
-    Raises:
-        OSError: it is missing, or a file went away meanwhile.
-    """
+    """Size in bytes, newest time of change (seconds since 1970) and number of files of a file or folder. Raises
+    OSError: it is missing, or a file went away meanwhile."""
     files = [item for _, item in files_below(path)] if os.path.isdir(path) else [path]
     stats = [os.stat(item) for item in files]
     return sum(one.st_size for one in stats), max((one.st_mtime for one in stats), default=0.0), len(files)
@@ -50,7 +47,6 @@ def input_at(name: str, path: str) -> Input:
     """An input as it lies there now, with its digest where a job gets a copy of it.
 
     Args:
-        name: Its name.
         path: Its path, absolute.
 
     Raises:
@@ -97,11 +93,8 @@ def _digest(parts: List[Tuple[str, bytes]]) -> str:
 
 
 def folder_links(folder: str) -> Iterator[Tuple[str, str]]:
-    """The links to folders inside: path relative to the folder, and the target relative to where the link lies.
-
-    Raises:
-        LeadsOutside: one leads to a folder that is not inside.
-    """
+    """The links to folders inside: path relative to the folder, and the target relative to where the link lies. Raises
+    LeadsOutside: one leads to a folder that is not inside."""
     top = os.path.realpath(folder)
     for parent, names, _ in os.walk(folder):
         for name in names:
@@ -115,11 +108,8 @@ def folder_links(folder: str) -> Iterator[Tuple[str, str]]:
 
 
 def open_plain(path: str) -> BinaryIO:
-    """Open a plain file, or the one a link leads to; a pipe in its place is not waited for.
-
-    Raises:
-        OSError: it is missing, cannot be read, or isn't a plain file.
-    """
+    """Open a plain file, or the one a link leads to; a pipe in its place is not waited for. Raises OSError: it is
+    missing, cannot be read, or isn't a plain file."""
     return os.fdopen(records.open_plain(path, follow=True), "rb", buffering=0)
 
 

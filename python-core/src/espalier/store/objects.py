@@ -6,8 +6,9 @@ from types import TracebackType
 from typing import Iterable, List, Optional, Set, Tuple, Type
 
 from espalier.base.os_errors import cannot_write
-from espalier.base.paths import WorkspacePaths, index_of_pack, temporary
+from espalier.base.paths import WorkspacePaths, temporary
 from espalier.base.records import write_all
+from espalier.base.store_paths import index_of_pack
 from espalier.store.packs import HEADER, MAGIC, RECORD, ObjectReader
 from espalier.store.stored_files import create, discard, holds, make_durable, place, put_bytes
 
@@ -17,11 +18,7 @@ MANY = 16
 
 
 class ObjectWriter:
-    """Collects the objects of one snapshot. Once its `with` block has ended without an error, they are on the disk.
-
-    Args:
-        paths: The workspace.
-    """
+    """Collects the objects of one snapshot. Once its `with` block has ended without an error, they are on the disk."""
 
     def __init__(self, paths: WorkspacePaths) -> None:
         self.paths = paths
@@ -48,9 +45,6 @@ class ObjectWriter:
     def add(self, data: bytes) -> str:
         """Adds an object.
 
-        Args:
-            data: Its content.
-
         Returns:
             Its SHA-256, 64 hex digits.
 
@@ -75,7 +69,7 @@ class ObjectWriter:
     def rely_on(self, files: Iterable[str]) -> None:
         """Files of the store, new or found there, that have to be on the disk when this ends.
 
-        Also those that are found: whoever wrote them may not have come to that.
+        Also those that are found: the process that wrote them may not have come to that.
         """
         self._relied_on.update(files)
 
@@ -185,7 +179,6 @@ def place_index(paths: WorkspacePaths, aside: str, records: List[Tuple[bytes, in
     """Puts a finished pack into its place, then its index; they are named by the SHA-256 of the index.
 
     Args:
-        paths: The workspace.
         aside: The pack's contents; renamed.
         records: SHA-256, offset and size (bytes) of each object, in any order.
 

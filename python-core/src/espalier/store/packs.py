@@ -10,8 +10,9 @@ import struct
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from espalier.base.hashing import sha256
-from espalier.base.paths import WorkspacePaths, pack_of_index
+from espalier.base.paths import WorkspacePaths
 from espalier.base.records import open_plain, read_plain
+from espalier.base.store_paths import pack_of_index
 
 # Of a file that is read whole (a tree, an index, an object in a pack), bytes: larger ones are damaged. A folder of six
 # million files has such a tree.
@@ -81,11 +82,7 @@ class _Index:
 
 
 class ObjectReader:
-    """Reads objects of one workspace. It sees the packs that are there when it first looks for one.
-
-    Args:
-        paths: The workspace.
-    """
+    """Reads objects of one workspace. It sees the packs that are there when it first looks for one."""
 
     def __init__(self, paths: WorkspacePaths) -> None:
         self._paths = paths
@@ -138,11 +135,7 @@ class ObjectReader:
         return found[1] if found is not None else None
 
     def read(self, hex_digest: str) -> bytes:
-        """The content of an object.
-
-        Raises:
-            Damaged: it is missing, or there is nothing that its digest fits.
-        """
+        """The content of an object. Raises Damaged: it is missing, or there is nothing that its digest fits."""
         data = self.verified_slice(hex_digest)
         if data is not None:
             return data
@@ -160,7 +153,7 @@ class ObjectReader:
         return os.path.exists(self._paths.blob(hex_digest)) or any(self.packed(hex_digest))
 
     def missing(self, hex_digest: str, error: OSError) -> Damaged:
-        """What to say of an object that cannot be opened by itself: a pack may have held it."""
+        """What to say of an object that cannot be opened alone: a pack may have held it."""
         packed = next(self.packed(hex_digest), None)
         if packed is not None:
             return Damaged(packed.pack, "the content does not match its digest")

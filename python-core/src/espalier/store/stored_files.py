@@ -21,9 +21,7 @@ def put_bytes(paths: WorkspacePaths, path: str, data: bytes) -> None:
     """Writes one of the store's files whole, unless it is there already.
 
     Args:
-        paths: The workspace.
         path: The file; its folder's folder is where the temporary file goes.
-        data: Its content.
 
     Raises:
         EspalierError: `workspace_read_only` when the store refuses.
@@ -61,10 +59,6 @@ def holds(path: str, data: bytes) -> bool:
 
 def make_durable(paths: WorkspacePaths, files: Iterable[str]) -> None:
     """Waits until files of the store, and their names, are on the disk. What is there already costs next to nothing.
-
-    Args:
-        paths: The workspace.
-        files: The files.
 
     Raises:
         OSError: the disk refuses.

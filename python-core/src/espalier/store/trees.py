@@ -39,7 +39,6 @@ def read_tree(paths: WorkspacePaths, snapshot_id: str) -> Dict[str, Any]:
     """Reads all of a snapshot's tree and verifies it.
 
     Args:
-        paths: The workspace.
         snapshot_id: `sha256:<64 hex digits>`.
 
     Returns:
@@ -61,7 +60,6 @@ class SnapshotFolders:
     """Reads a snapshot folder by folder, and no more of it than is asked for.
 
     Args:
-        paths: The workspace.
         snapshot_id: `sha256:<64 hex digits>`.
         reader: Of the workspace.
     """
@@ -106,7 +104,6 @@ def objects_of(paths: WorkspacePaths, snapshot_id: str, reader: ObjectReader, se
     """The objects that a snapshot consists of.
 
     Args:
-        paths: The workspace.
         snapshot_id: `sha256:<64 hex digits>`.
         reader: Of the workspace.
         seen: The trees that need not be gone into again; those met are added.
@@ -136,14 +133,11 @@ def has_tree(paths: WorkspacePaths, snapshot_id: str) -> bool:
 def damage(paths: WorkspacePaths, snapshot_id: str, name: str, where: str, seen: str) -> EspalierError:
     """The error for a snapshot of which something is missing or is not what its digest says.
 
-    What is known of source folders is dropped, so that the next snapshot looks at each object.
+    The records of source folders are dropped, so that the next snapshot looks at each object.
 
     Args:
-        paths: The workspace.
         snapshot_id: `sha256:<64 hex digits>`.
         name: What is damaged, as the user knows it.
-        where: The file of the store.
-        seen: What was found.
     """
     forget_sources(paths)
     return EspalierError(

@@ -19,8 +19,9 @@ from espalier.base.model.codec import decoded, encode
 from espalier.base.model.record import Record
 from espalier.base.names import check_name, is_name
 from espalier.base.os_errors import cannot_write
-from espalier.base.paths import FORMAT, LAST_VERSION, VersionPaths, WorkspacePaths, is_record, version_of_record
+from espalier.base.paths import FORMAT, WorkspacePaths, is_record
 from espalier.base.records import dump_record, make_folders, now_iso, read_record, refuse_unreadable, replace_record
+from espalier.base.store_paths import LAST_VERSION, VersionPaths, version_of_record
 
 # What stands for the newest version everywhere, and what would be read as a version.
 LATEST = "latest"
@@ -33,7 +34,7 @@ class Kind(NamedTuple):
 
     Args:
         word: What it is, for messages: `environment`.
-        missing, damaged: The codes of the errors that there is none, and that it can't be read.
+        missing, damaged: The codes of the errors for a missing one, and for one that can't be read.
         remedy: What to do where there is none.
         whole: A definition with all fields of today, so that equal ones are the same; raises for what is none.
     """
@@ -67,12 +68,10 @@ class _Alias(Record):
 
 
 class Versions:
-    """All of one kind in a workspace. Each method raises EspalierError `bad_name` for what is no name.
+    """All of one kind in a workspace. Each method raises EspalierError `bad_name` for what isn't a name.
 
     Args:
-        paths: The workspace.
         top: The folder of the kind in it.
-        kind: The kind.
     """
 
     def __init__(self, paths: WorkspacePaths, top: str, kind: Kind) -> None:
@@ -182,7 +181,7 @@ class Versions:
                 replace_record(path, {"format": FORMAT, "history": encode(moves)}, place.aliases, sync=True)
 
     def missing(self, message: str) -> EspalierError:
-        """The error that there is none."""
+        """The error for a missing one."""
         return EspalierError(self._kind.missing, message, self._kind.remedy)
 
     def _place(self, name: str) -> VersionPaths:

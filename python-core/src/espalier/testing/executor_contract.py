@@ -34,8 +34,8 @@ _HOLDS = "mkfifo held; (sleep 600 & wait) > held & wait"
 Submit = Callable[..., Run]
 
 
-class ExecutorContract:
-    """What a job, its user and the queue may rely on, whatever executes the job."""
+class Contract:
+    """What the contracts share: a workspace, and runs in it."""
 
     # The executor's name; and what its jobs need beside their command, such as an environment.
     target = "local"
@@ -45,7 +45,7 @@ class ExecutorContract:
 
     @pytest.fixture
     def experiment(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Experiment:
-        """An experiment in a workspace with a queue of its own."""
+        """An experiment in a workspace with a separate queue."""
         monkeypatch.setenv("ESPALIER_STATE_DIR", str(tmp_path / "state"))
         return Experiment(Workspace.create("contract", str(tmp_path)), "contract")
 
@@ -64,10 +64,6 @@ class ExecutorContract:
             with contextlib.suppress(EspalierError):
                 run.cancel()
 
-    def executor(self) -> Executor:
-        """The executor."""
-        return executor_for(self.target)[0]
-
     def until(self, condition: Callable[[], Any]) -> None:
         """Wait until a condition holds."""
         deadline = time.monotonic() + self.patience
@@ -84,6 +80,14 @@ class ExecutorContract:
     def log_of(self, run: Run) -> List[str]:
         """The lines of a run's log."""
         return Path(RunPaths(run.run_dir).log).read_text("utf-8").splitlines()
+
+
+class ExecutorContract(Contract):
+    """What a job, its user and the queue may rely on with every executor."""
+
+    def executor(self) -> Executor:
+        """The executor."""
+        return executor_for(self.target)[0]
 
     def holding(self, run: Run) -> int:
         """The reading end of the pipe that a job's processes hold open."""

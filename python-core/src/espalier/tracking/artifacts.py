@@ -39,11 +39,8 @@ def listed_name(stored: str) -> str:
 
 
 def checked_parts(name: str) -> List[str]:
-    """The name of a new artifact split into its parts.
-
-    Raises:
-        EspalierError: `bad_name` (absolute, `..`, empty parts, backslashes, control characters).
-    """
+    """The name of a new artifact split into its parts. Raises EspalierError: `bad_name` (absolute, `..`, empty parts,
+    backslashes, control characters)."""
     parts = name.split("/")
     if not _is_encodable(name) or _ODD.search(name) or any(part in ("", ".", "..") for part in parts):
         raise _bad(name)
@@ -51,11 +48,8 @@ def checked_parts(name: str) -> List[str]:
 
 
 def file_parts(name: str) -> List[str]:
-    """A listed name as the parts of the file's path.
-
-    Raises:
-        EspalierError: `bad_name`, for what `listed_name` never gives.
-    """
+    """A listed name as the parts of the file's path. Raises EspalierError: `bad_name`, for what `listed_name` never
+    gives."""
     if "\\" not in name:
         return checked_parts(name)
     if not _is_encodable(name):
@@ -165,11 +159,8 @@ def open_artifact(run: RunPaths, name: str) -> int:
 
 
 def plain_path(run: RunPaths, name: str) -> str:
-    """Where an artifact lies that is a plain file in the run's folder, or in that of its job.
-
-    Raises:
-        EspalierError: `artifact_missing`, `artifact_unsafe`, `bad_name`.
-    """
+    """Where an artifact lies that is a plain file in the run's folder, or in that of its job. Raises EspalierError:
+    `artifact_missing`, `artifact_unsafe`, `bad_name`."""
     os.close(open_artifact(run, name))
     path = artifact_path(run, name)
     scratch = None if os.path.lexists(path) else live_scratch(run)
@@ -229,9 +220,6 @@ def store(run: RunPaths, name: str, target: str, alone: bool = False) -> str:
 
     Args:
         alone: Tell the progress of this file.
-
-    Returns:
-        The file.
     """
     fd = open_artifact(run, name)
     os.makedirs(os.path.dirname(target), exist_ok=True)

@@ -43,7 +43,7 @@ def chart_of(schema_type: str, value: Any) -> Chart:
     if isinstance(value, str):
         value = _parsed(value)
     if not isinstance(value, Mapping):
-        raise ValueError(f"a {type(value).__name__} is no payload of a chart")
+        raise ValueError(f"a {type(value).__name__} isn't a payload of a chart")
     given = value.get("schema_type", schema_type)
     if given != schema_type:
         raise ValueError(f"its schema_type is {given!r}, not {schema_type!r}")

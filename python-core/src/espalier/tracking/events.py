@@ -96,11 +96,8 @@ def read_events(
 
 
 def logs_in(folder: str) -> List[str]:
-    """The writers' files in `events/` or `parts/`, sorted by name.
-
-    Raises:
-        EspalierError: `damaged` if the folder cannot be read.
-    """
+    """The writers' files in `events/` or `parts/`, sorted by name. Raises EspalierError: `damaged` if the folder cannot
+    be read."""
     try:
         return [os.path.join(folder, name) for name in sorted(names_in(folder)) if is_event_log(name)]
     except FileNotFoundError:
@@ -117,7 +114,6 @@ def parse_events(
     Args:
         lines: Whole lines, without their ends.
         numbers: Of each line, from 1.
-        path: The log.
         damage: Gets the lines that are no events.
 
     Raises:
@@ -147,12 +143,13 @@ def line_blocks(path: str) -> Iterator[Tuple[range, bytes]]:
     """
     rest, first = b"", 1
     with _opened(path) as file:
+        size = os.fstat(file.fileno()).st_size
         while True:
-            # (more where a line is longer than a block: each byte is copied a few times only)
-            block = file.read(max(_BLOCK_BYTES, len(rest)))
-            if not block:
-                return
-            block = rest + block
+            # (more where a line is longer than a block: each byte is copied a few times only; less for most logs:
+            # memory for a block takes longer to get than they to read)
+            wanted = max(min(_BLOCK_BYTES, size + 1), len(rest))
+            read = file.read(wanted)
+            block = rest + read
             end = block.rfind(b"\n")
             if end >= 0:
                 numbers = range(first, first + block.count(b"\n", 0, end) + 1)
@@ -161,6 +158,8 @@ def line_blocks(path: str) -> Iterator[Tuple[range, bytes]]:
             rest = block[end + 1 :]
             if len(rest) > LINE_BYTES:  # (a sparse file has any length)
                 raise _endless_line(path, first)
+            if len(read) < wanted:  # the end
+                return
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""What scripts hand to the log methods, as what an event can hold. Nothing here raises, whatever it is given.
+"""What scripts hand to the log methods, as what an event can hold. Nothing here raises, for any value.
 
 Each function gives what can be recorded, and what was wrong with the original, in words; None if nothing was.
 """

@@ -17,7 +17,7 @@ from espalier.tracking.scalars import Placed, Scalars, read_log, typed_column
 
 
 class Column(NamedTuple):
-    """What was logged into one column: `{"kind", "value"}` a row, None where a row lacks it, and the last kind said."""
+    """What was logged into one column: `{"kind", "value"}` a row, None where a row lacks it, and the last kind."""
 
     kind: str
     cells: List[Optional[Dict[str, Any]]]

@@ -71,11 +71,7 @@ class _Parts:
         self.metrics: Dict[str, _Metric] = {}
 
     def add(self, lines: List[Fields]) -> None:
-        """Add a block of lines, or nothing of it.
-
-        Raises:
-            ValueError: the metrics of a line are not what it says.
-        """
+        """Add a block of lines, or nothing of it. Raises ValueError: the metrics of a line are not what it says."""
         if not lines:
             return
         times, keys, statuses, seconds, digests, errors, kinds, metrics, _ = zip(*lines)
@@ -133,11 +129,8 @@ def read_parts(run: RunPaths) -> Frame:
 
 
 def _lines(run: RunPaths, block: bytes, numbers: Sequence[int], path: str, damage: Damage) -> List[Fields]:
-    """The parts of a block of lines, in their order.
-
-    Raises:
-        ValueError: they aren't text, or the metrics of a line do not end with it.
-    """
+    """The parts of a block of lines, in their order. Raises ValueError: they aren't text, or the metrics of a line do
+    not end with it."""
     rows = _LINE.findall(block.decode("utf-8"))
     if len(rows) != len(numbers):
         raise ValueError("lines were taken for one")
@@ -165,11 +158,8 @@ def _plain_lines(
 
 
 def _plain(part: Dict[str, Any]) -> Fields:
-    """A part as the pattern would have taken it apart.
-
-    Raises:
-        ValueError: a field is of another type than the protocol says.
-    """
+    """A part as the pattern would have taken it apart. Raises ValueError: a field is of another type than the protocol
+    says."""
     texts = [part.get(name, "") for name in ("key", "status", "digest", "error")]
     seconds, kinds, metrics = part.get("seconds"), part.get("kinds", {}), part.get("metrics", {})
     if not all(isinstance(text, str) for text in texts) or not texts[0] or not texts[1]:
@@ -187,11 +177,7 @@ def _plain(part: Dict[str, Any]) -> Fields:
 
 def _metrics(kinds: Sequence[str], metrics: Sequence[str]) -> Iterator[Tuple[str, Sequence[int], str, List[Any], bool]]:
     """The metrics of a block, of each set of kinds on its own: name, rows that have it, its kind, its values, and
-    whether they are plain.
-
-    Raises:
-        ValueError: they are not what they say.
-    """
+    whether they are plain. Raises ValueError: they are not what they say."""
     given = list(filter(None, metrics))
     parsed = json.loads(f"[{','.join(given)}]")
     if len(parsed) != len(given):

@@ -19,8 +19,6 @@ def output_to_come(workspace: WorkspacePaths, name: str, run_id: str, output: st
     """An input that a run has yet to write.
 
     Args:
-        name: The input's name.
-        run_id: The run.
         output: The output's name: one that the run declares, or a file or a folder as `Run.get_file_names` lists it.
 
     Raises:
@@ -39,11 +37,8 @@ def _declared(run: RunPaths, output: str) -> Optional[str]:
 
 
 def output_path(run: RunPaths, output: str) -> str:
-    """Where a file of a run lies, by a name that `found_name` takes.
-
-    Raises:
-        EspalierError: `artifact_missing`, `artifact_unsafe`, `bad_name`.
-    """
+    """Where a file of a run lies, by a name that `found_name` takes. Raises EspalierError: `artifact_missing`,
+    `artifact_unsafe`, `bad_name`."""
     return plain_path(run, found_name(run, output))
 
 
@@ -75,11 +70,8 @@ def found_name(run: RunPaths, output: str) -> str:
 
 
 def found_output(workspace: WorkspacePaths, item: Input) -> Input:
-    """An input that a run has written, as it is now.
-
-    Raises:
-        EspalierError: `input_missing`: there is none, or a link or a pipe in its place.
-    """
+    """An input that a run has written, as it is now. Raises EspalierError: `input_missing`: there is none, or a link or
+    a pipe in its place."""
     path = _path_now(workspace, item)
     try:
         if not (stat.S_ISREG(os.lstat(path).st_mode) or os.path.isdir(path)):
@@ -117,11 +109,8 @@ def _has_link_out(folder: str) -> bool:
 
 
 def with_found_outputs(workspace: WorkspacePaths, spec: JobSpec) -> JobSpec:
-    """A definition with what has come since submit, and where all outputs of runs among its inputs are now.
-
-    Raises:
-        EspalierError: `input_missing`.
-    """
+    """A definition with what has come since submit, and where all outputs of runs among its inputs are now. Raises
+    EspalierError: `input_missing`."""
     return spec._replace(inputs=tuple(_now(workspace, item) if item.run else item for item in spec.inputs))
 
 

@@ -25,6 +25,7 @@ _LOG_BYTES = 32 << 20
 # What a list tells of what the job used.
 USED = ("cpu_seconds", "max_memory_bytes")
 _FROM_META = {"display_name": str, "tags": dict, "properties": dict, "archived_at": str}
+_NOTHING = {name: None for name in ("run_id", *_FROM_SPEC, *_FROM_STATUS, *_FROM_META, "commit", "needs", "error")}
 
 
 def summarise(folder: str) -> Dict[str, Any]:
@@ -111,21 +112,21 @@ def _with_damage(row: Dict[str, Any], error: EspalierError) -> Dict[str, Any]:
 
 
 def _empty_row(run_id: str) -> Dict[str, Any]:
-    row: Dict[str, Any] = {key: None for key in ("run_id", *_FROM_SPEC, *_FROM_STATUS, *_FROM_META)}
     # the id tells the experiment of a run whose definition cannot be read
-    row.update(run_id=run_id, experiment=run_id.rsplit("_", 2)[0], tags={}, properties={}, params={}, metrics={})
-    return {**row, "commit": None, "needs": [], "error": None}
+    known = {"run_id": run_id, "experiment": run_id.rsplit("_", 2)[0]}
+    return {**_NOTHING, **known, "tags": {}, "properties": {}, "params": {}, "metrics": {}, "needs": []}
 
 
 def _take(row: Dict[str, Any], record: Dict[str, Any], fields: Mapping[str, Any]) -> None:
     """Copy fields into a row. One of another type than documented is damage: tables could not be made of it."""
     for name, kind in fields.items():
         value = record.get(name)
+        if value is None:
+            continue
         texts = not isinstance(value, dict) or name == "params" or all(isinstance(v, str) for v in value.values())
-        if value is not None and not (isinstance(value, kind) and texts):
+        if not (isinstance(value, kind) and texts):
             raise EspalierError("damaged", f"Can't read {row['run_id']}: its field {name} is {value!r:.100}.")
-        if value is not None:
-            row[name] = value
+        row[name] = value
 
 
 def _cells(value: Any) -> List[Any]:

@@ -143,11 +143,8 @@ def _number(kind: str, text: str) -> Any:
 
 
 def typed_column(scalars: Scalars) -> Tuple[str, List[Any]]:
-    """The values of scalars of one kind, None where one is NA, and the kind of a column that holds them.
-
-    Raises:
-        ValueError: one is not of the kind.
-    """
+    """The values of scalars of one kind, None where one is NA, and the kind of a column that holds them. Raises
+    ValueError: one is not of the kind."""
     kind, values = scalars.kinds[0], scalars.values
     if kind == "double" and set(map(type, values)) == {float}:
         return kind, values

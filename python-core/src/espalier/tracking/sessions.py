@@ -24,11 +24,7 @@ _recording: Set[int] = set()
 
 
 def record_at_exit(run_dir: str) -> None:
-    """Have this process record its versions when it ends, by itself or by an exception.
-
-    Args:
-        run_dir: The run's folder.
-    """
+    """Have this process record its versions when it ends, also by an exception."""
     pid = os.getpid()
     if pid not in _recording:
         import atexit
@@ -119,10 +115,7 @@ def _top_levels(folder: str) -> List[str]:
 def read_sessions(run: RunPaths) -> List[Dict[str, Any]]:
     """What the processes of a job recorded, in the order in which they ended.
 
-    A job can write to its run's folder: what is no such record is left out.
-
-    Args:
-        run: The run.
+    A job can write to its run's folder: what isn't a record of that kind is left out.
 
     Returns:
         For each process `language`, `version`, `platform`, `host`, `command`, ..., and `packages`: columns `package`,

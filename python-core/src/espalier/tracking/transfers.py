@@ -136,11 +136,8 @@ def _not_all(failed: Dict[str, str], total: int) -> EspalierError:
 def upload(run: RunPaths, files: Sequence[Tuple[str, str]]) -> None:
     """Store files under names; what does not begin with `outputs/` or `logs/` goes to the run's `uploads/`.
 
-    Args:
-        files: Name and source of each.
-
     Raises:
-        EspalierError: `file_exists` (the run has such a file, or a name is given twice), `artifact_missing` (no such
+        EspalierError: `file_exists` (the run has that file, or a name is given twice), `artifact_missing` (no such
             source), `artifact_unsafe` (a link on the way), `bad_name`, `workspace_read_only`. Nothing was stored.
     """
     targets = [_target_parts(name) for name, _ in files]
@@ -169,11 +166,8 @@ def upload(run: RunPaths, files: Sequence[Tuple[str, str]]) -> None:
 
 
 def files_below(name: str, folder: str) -> List[Tuple[str, str]]:
-    """The files of a folder as names below `name` and sources, sorted. Links to files count as those files.
-
-    Raises:
-        EspalierError: `source_missing`; `source_unreadable` for links to folders, pipes and the like.
-    """
+    """The files of a folder as names below `name` and sources, sorted. Links to files count as those files. Raises
+    EspalierError: `source_missing`; `source_unreadable` for links to folders, pipes and the like."""
     if not os.path.isdir(folder):
         raise EspalierError("source_missing", f"Can't find the folder {folder}.", "Correct the path.")
     found, pending = [], [(name.rstrip("/"), folder)]

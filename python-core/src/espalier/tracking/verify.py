@@ -68,11 +68,7 @@ def _run_folders(runs: str, unread: Dict[str, str]) -> Iterator[str]:
 
 
 class Snapshots:
-    """The stored objects of runs' snapshots, each read once.
-
-    Args:
-        paths: The workspace.
-    """
+    """The stored objects of runs' snapshots, each read once."""
 
     def __init__(self, paths: WorkspacePaths) -> None:
         self._paths = paths

@@ -13,7 +13,7 @@ from espalier.base.errors import EspalierError
 from espalier.base.paths import FORMAT, RunPaths, payload
 from espalier.base.records import PAYLOAD_BYTES
 from espalier.base.values import to_json
-from espalier.lifecycle.moved import job_folder
+from espalier.lifecycle.place import job_folder
 from espalier.lifecycle.status import check_formats, status_record
 
 # A job's own run ends after the job: only what the job has left behind can come too late. Seconds between two looks.
@@ -21,11 +21,7 @@ _PAUSE_SECONDS = 1.0
 
 
 class Gate:
-    """What one process asks before it writes to a run.
-
-    Args:
-        run: The run.
-    """
+    """What one process asks before it writes to a run."""
 
     def __init__(self, run: RunPaths) -> None:
         self._run = run
@@ -89,7 +85,6 @@ class EventWriter:
     was left in the middle, by an exception of a handler, never comes back.
 
     Args:
-        run_dir: The run folder.
         parts: Whether to write to `parts/`, not to `events/`.
     """
 
@@ -100,20 +95,14 @@ class EventWriter:
         self._idle: List[_Log] = []
 
     def metric(self, name: str, kind: str, value: Any, step: Optional[float] = None) -> None:
-        """One scalar. `name` must have been checked, `value` be of `kind`, `step` be finite.
-
-        Raises:
-            OSError: it cannot be written; nothing of it was.
-        """
+        """One scalar. `name` must have been checked, `value` be of `kind`, `step` be finite. Raises OSError: it cannot
+        be written; nothing of it was."""
         end = "" if step is None else f',"step":{_encode(step)}'
         self._append("metric", f'"name":{_encode(name)},"kind":"{kind}","value":{_encode(to_json(value))}{end}')
 
     def event(self, kind: str, fields: Dict[str, Any]) -> None:
-        """Any other event; a body over the line limit goes to a payload file first.
-
-        Raises:
-            OSError: it cannot be written; nothing of it was.
-        """
+        """Any other event; a body over the line limit goes to a payload file first. Raises OSError: it cannot be
+        written; nothing of it was."""
         body = _encode(fields)[1:-1]
         if len(body) < LINE_LIMIT // 4 or len(body.encode("utf-8", "surrogatepass")) < LINE_LIMIT - 200:
             self._append(kind, body)
@@ -126,7 +115,7 @@ class EventWriter:
         self._gate.check()
 
     def close(self) -> None:
-        """Close the logs that nobody is writing to. What is logged afterwards begins another."""
+        """Close the logs that no process is writing to. What is logged afterwards begins another."""
         while True:
             try:
                 log = self._idle.pop()  # one step: no handler or thread gets the same
@@ -162,7 +151,7 @@ class EventWriter:
 
 def _written_folder(run: RunPaths) -> RunPaths:
     """Where what is logged to a run is written: a job in a container writes what it logs to a child that it records by
-    hand to its own part of its own run."""
+    hand to its part of the run's folder."""
     own = os.environ.get("ESPALIER_RUN_DIR")
     place = RunPaths(own).recorded_by_hand(os.path.basename(run.root)) if own else run
     return place if os.path.isdir(place.root) else run

@@ -1,6 +1,6 @@
 """Handing a run's secrets to its runner: `python -I -S vault/agent.py RUN_DIR`, a child of the run's runner.
 
-The full core, for it opens the keyvault. What it prints, into a pipe that only the runner has, is the content of the
+The full core, because it opens the keyvault. Its output, into a pipe that only the runner has, is the content of the
 file that the job will read (`channel.py`), or a line of JSON with the error.
 """
 
@@ -18,7 +18,7 @@ from espalier.base.paths import RunPaths
 
 
 def hand_out(run: RunPaths) -> bytes:
-    """What the runner is told."""
+    """The answer for the runner."""
     try:
         env = read_as(JobEnv, run.env)
         sys.path += [folder for folder in env.modules or () if folder not in sys.path]
@@ -35,7 +35,7 @@ def hand_out(run: RunPaths) -> bytes:
 
 
 def main(run_dir: str) -> None:
-    """Print what the runner is told; whatever else is printed goes to the runner's log."""
+    """Print the answer for the runner. Other output goes to the runner's log."""
     out = os.dup(1)
     os.dup2(2, 1)
     with open(out, "wb") as file:

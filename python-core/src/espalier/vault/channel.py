@@ -46,11 +46,8 @@ def load_secrets(data: bytes) -> Dict[str, str]:
 
 
 def given_secrets() -> Optional[Dict[str, str]]:
-    """The secrets of the job that this process belongs to; None when it was given none.
-
-    Raises:
-        EspalierError: `secret_missing` when they can no longer be read, `damaged`.
-    """
+    """The secrets of the job that this process belongs to; None when it was given none. Raises EspalierError:
+    `secret_missing` when they can no longer be read, `damaged`."""
     path = os.environ.get(VARIABLE)
     if not path:
         return None

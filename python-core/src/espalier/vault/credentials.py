@@ -17,12 +17,11 @@ _VALUE = rb"[^\s\"'<>]"
 
 
 class _Form(NamedTuple):
-    """One form. What is hidden of it is the first group of the pattern, and its end.
+    """One form. The hidden part is the first group of the pattern, and its end.
 
     Args:
         hints: Texts of which each occurrence has one: to find a text is many times faster than to find a form.
         before: So many bytes before the hint the pattern begins.
-        pattern: The form.
         has_run: Whether it has `_RUN` characters in a row that words are made of.
         needs: Bytes that it has beside its hint.
         in_vain: Where this matches and the pattern does not, none does in the rest of the line.

@@ -23,7 +23,7 @@ _NONCE = 12
 
 
 def key_path(workspace_id: str) -> str:
-    """Where the key lies. Whoever has this file and the workspace has the secrets."""
+    """Where the key lies. This file and the workspace together give the secrets."""
     return keyvault_key(state_folder(), workspace_id)
 
 
@@ -33,11 +33,7 @@ def key_id(key: bytes) -> str:
 
 
 def read_key(workspace_id: str) -> bytes:
-    """The key.
-
-    Raises:
-        EspalierError: `keyvault_locked`: there is none, or others may have read or changed it.
-    """
+    """The key. Raises EspalierError: `keyvault_locked`: there is none, or others may have read or changed it."""
     path = key_path(workspace_id)
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -61,11 +57,7 @@ def read_key(workspace_id: str) -> bytes:
 
 
 def make_key(workspace_id: str) -> bytes:
-    """The key, made if there is none. The first of several processes wins.
-
-    Raises:
-        EspalierError: `keyvault_locked`.
-    """
+    """The key, made if there is none. The first of several processes wins. Raises EspalierError: `keyvault_locked`."""
     path = key_path(workspace_id)
     folder = os.path.dirname(path)
     try:
@@ -85,7 +77,7 @@ def make_key(workspace_id: str) -> bytes:
 
 
 def anothers_key(workspace_id: str) -> EspalierError:
-    """The error that there is a key, but not the one that the secrets were kept with."""
+    """The error for a key that isn't the one that encrypted the secrets."""
     return _locked(key_path(workspace_id), "it isn't the key that encrypted the secrets", f"{_MOVED}.")
 
 
@@ -111,7 +103,6 @@ class Sealer:
 
     Args:
         key: 32 bytes.
-        workspace_id: The workspace's id.
 
     Raises:
         EspalierError: `extra_missing`.

@@ -21,12 +21,7 @@ _known: Dict[str, Dict[str, str]] = {}
 
 
 def remember(paths: WorkspacePaths, secrets: Mapping[str, str]) -> None:
-    """Take note of values, by name; a new value of a name replaces the one before.
-
-    Args:
-        paths: The workspace.
-        secrets: What was set or got.
-    """
+    """Take note of values, by name; a new value of a name replaces the one before."""
     _known.setdefault(os.path.realpath(paths.root), {}).update(secrets)
 
 

@@ -80,11 +80,7 @@ def _both_alphabets(data: bytes, skip: int) -> Iterator[bytes]:
 
 
 class Search:
-    """Finds the occurrences of some patterns.
-
-    Args:
-        patterns: What is looked for.
-    """
+    """Finds the occurrences of some patterns."""
 
     def __init__(self, patterns: Iterable[bytes]) -> None:
         self.patterns = sorted(set(patterns), key=len, reverse=True)

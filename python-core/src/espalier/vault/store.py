@@ -27,11 +27,7 @@ _FILE, _KEYRING = "file", "keyring"
 
 
 class Vault:
-    """The secrets of one workspace.
-
-    Args:
-        paths: The workspace.
-    """
+    """The secrets of one workspace."""
 
     def __init__(self, paths: WorkspacePaths) -> None:
         self._paths = paths
@@ -52,11 +48,8 @@ class Vault:
         return workspace_id
 
     def set(self, secrets: Mapping[str, Any]) -> None:
-        """Keep secrets, all of them or none.
-
-        Raises:
-            EspalierError: `bad_name`, `bad_argument`, `keyvault_locked`, `damaged`, `workspace_read_only`.
-        """
+        """Keep secrets, all of them or none. Raises EspalierError: `bad_name`, `bad_argument`, `keyvault_locked`,
+        `damaged`, `workspace_read_only`."""
         checked = checked_secrets(secrets)
         with self._changing() as record:
             sealer = self._sealer(record, make=True)
@@ -65,11 +58,8 @@ class Vault:
         remember(self._paths, checked)
 
     def get(self, names: Sequence[str]) -> Dict[str, Optional[str]]:
-        """Secrets by name; None for those there are not.
-
-        Raises:
-            EspalierError: `bad_name`, `keyvault_locked`, `damaged`.
-        """
+        """Secrets by name; None for those there are not. Raises EspalierError: `bad_name`, `keyvault_locked`,
+        `damaged`."""
         wanted = checked_names(names)
         record = self._record()
         there = [name for name in wanted if name in record["secrets"]]
@@ -85,11 +75,8 @@ class Vault:
         return {name: str(entry.get("set_at", "")) for name, entry in sorted(self._record()["secrets"].items())}
 
     def delete(self, names: Sequence[str]) -> List[str]:
-        """Forget secrets; returns the names of those there were.
-
-        Raises:
-            EspalierError: `bad_name`, `keyvault_locked`, `damaged`, `workspace_read_only`.
-        """
+        """Forget secrets; returns the names of those there were. Raises EspalierError: `bad_name`, `keyvault_locked`,
+        `damaged`, `workspace_read_only`."""
         wanted = checked_names(names)
         with self._changing() as record:
             gone = [name for name in wanted if name in record["secrets"]]
@@ -100,11 +87,8 @@ class Vault:
         return gone
 
     def where(self) -> Dict[str, Optional[str]]:
-        """The files to back up: `file` with names and encrypted values, and its `key`.
-
-        Raises:
-            EspalierError: `damaged`, `keyvault_locked`.
-        """
+        """The files to back up: `file` with names and encrypted values, and its `key`. Raises EspalierError: `damaged`,
+        `keyvault_locked`."""
         self.refuse_keyring()
         return {"file": self._paths.keyvault, "key": key_path(self._id())}
 
@@ -190,11 +174,7 @@ class Vault:
 
 
 def values_of(paths: WorkspacePaths, names: Sequence[str]) -> Dict[str, str]:
-    """Secrets by name, all of them.
-
-    Raises:
-        EspalierError: `secret_missing`, and those of `Vault.get`.
-    """
+    """Secrets by name, all of them. Raises EspalierError: `secret_missing`, and those of `Vault.get`."""
     found = Vault(paths).get(names)
     missing = [name for name, value in found.items() if value is None]
     if missing:
@@ -239,11 +219,8 @@ def checked_names(names: Sequence[str]) -> "list[str]":
 
 
 def checked_secrets(secrets: Mapping[str, Any]) -> Dict[str, str]:
-    """Secrets by name, each with a value that can be kept and hidden.
-
-    Raises:
-        EspalierError: `bad_name`, `bad_argument`; no message holds a value.
-    """
+    """Secrets by name, each with a value that can be kept and hidden. Raises EspalierError: `bad_name`, `bad_argument`;
+    no message holds a value."""
     return {checked_name(name): _checked_value(name, value) for name, value in secrets.items()}
 
 

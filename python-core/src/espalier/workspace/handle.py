@@ -2,15 +2,21 @@
 
 import contextlib
 import os
-from typing import Any, Callable, Dict, List, Mapping, Type, TypeVar
+import time
+from typing import Any, Callable, Dict, List, Mapping, Optional, Type, TypeVar
 
+from espalier.adapters.files import create_file
 from espalier.base.errors import EspalierError
-from espalier.base.paths import WorkspacePaths
-from espalier.base.records import read_record
-from espalier.base.types import Frame
+from espalier.base.os_errors import cannot_write
+from espalier.base.paths import FORMAT, WorkspacePaths
+from espalier.base.records import dump_record, make_folders, now_iso, read_record
+from espalier.base.types import Frame, Text
 from espalier.queue.nudge import nudge
 from espalier.queue.step import step
-from espalier.store.index.run_index import NOT_ARCHIVED, Query, RunIndex, archived_at, unfinished
+from espalier.store.index.fields import Field
+from espalier.store.index.grammar import Order
+from espalier.store.index.rows import clean
+from espalier.store.index.run_index import NOT_ARCHIVED, Query, RunIndex, archived_at, below, has_text, unfinished
 from espalier.store.index.sql import Sql, joined
 
 NO_CHILDREN = Sql("r.parent IS NULL")
@@ -23,9 +29,6 @@ class WorkspaceHandle:
 
     A noun is a subclass with `NOUN`, its word at the command line and in HTTP paths, and methods that are declared by
     `base/operation.py`.
-
-    Args:
-        path: The workspace's folder.
     """
 
     NOUN = ""
@@ -123,3 +126,39 @@ def listed(fixed: Sql, *, include_children: bool, include_archived: bool) -> Sql
     left_out = [] if include_children else [NO_CHILDREN]
     left_out += [] if include_archived else [NOT_ARCHIVED]
     return joined([fixed, *left_out], every=True)
+
+
+def record_experiment(paths: WorkspacePaths, name: str) -> None:
+    """Make an experiment's record when it is the first time. Raises EspalierError: `workspace_read_only`."""
+    record = paths.experiment(name)
+    try:
+        if not os.path.exists(record):
+            make_folders(paths.experiments, top=paths.root)
+            content = {"format": FORMAT, "name": name, "created_at": now_iso(time.time())}
+            create_file(record, dump_record(content), paths.experiments)
+    except OSError as error:
+        raise cannot_write(paths.root, error) from error
+
+
+def indexed_children(
+    path: str,
+    run_id: str,
+    recursive: bool,
+    texts: Mapping[str, Mapping[str, Text]],
+    type: Optional[str],
+    status: Optional[str],
+) -> List[str]:
+    """The ids of a run's children, in the order in which they were made.
+
+    Args:
+        recursive: Also their children, and so on.
+        texts: `tags` and `properties` that they have to have.
+        type, status: Only of this type, only in this state.
+    """
+    conditions = [below(run_id) if recursive else Sql("r.parent = ?", (run_id,))]
+    for name, value in (("type", type), ("status", status)):
+        conditions += [Sql(f"r.{name} = ?", (clean(value),))] if value is not None else []
+    for group, wanted in texts.items():
+        conditions += [has_text(group, key, str(text)) for key, text in wanted.items()]
+    order = [Order(Field("", "created_at"), False), Order(Field("", "run_id"), False)]
+    return WorkspaceHandle(path)._run_ids(Query((), order, fixed=joined(conditions, every=True)))

@@ -22,7 +22,6 @@ def place(name: str, path: Optional[str]) -> str:
     """The folder of a workspace.
 
     Args:
-        name: Its name.
         path: Folder that holds it. Default: `.espalier/` at the top of this project.
 
     Raises:
@@ -35,7 +34,6 @@ def home_of_workspaces(path: Optional[str], start: Optional[str] = None) -> str:
     """The folder that holds workspaces, absolute; by default that of the project around a folder.
 
     Args:
-        path: The folder itself.
         start: The folder in the project. Default: the working directory.
     """
     if path is None:
@@ -67,7 +65,6 @@ def near_name(name: str, path: Optional[str]) -> Optional[str]:
     """The workspace beside a new or missing one that its user may have meant.
 
     Args:
-        name: The name that was given.
         path: Folder that holds workspaces. Default: `.espalier/` at the top of this project.
     """
     folder = home_of_workspaces(path)
@@ -121,11 +118,7 @@ def _is_foreign(config: str) -> bool:
 
 
 def named_by(config: str) -> str:
-    """The workspace's folder that a config file names.
-
-    Raises:
-        EspalierError: `damaged`.
-    """
+    """The workspace's folder that a config file names. Raises EspalierError: `damaged`."""
     try:
         content = json.loads(read_plain(config, follow=True))
         name = content["workspace_name"]
@@ -143,7 +136,6 @@ def write_config(workspace: str, path: Optional[str], file_name: Optional[str]) 
     """Write the config file of a workspace and return its path.
 
     Args:
-        workspace: The workspace's folder.
         path: Folder to write to. Default: `.espalier/` below the working directory.
         file_name: Name of the file. Default: `config.json`.
     """

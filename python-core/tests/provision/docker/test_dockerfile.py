@@ -106,7 +106,7 @@ def test_an_argument_with_a_default(arguments: str, image: str, found: str) -> N
     "text", ["ARG BASE\nFROM $BASE", "FROM ${NONE}", "ARG V\nFROM debian:$V", "FROM a:1\nARG B=b:1\nFROM $B", "FROM ''"]
 )
 def test_an_argument_without_a_default(text: str) -> None:
-    with pytest.raises(EspalierError, match="no ARG before its first FROM") as caught:
+    with pytest.raises(EspalierError, match="no ARG before the first FROM") as caught:
         images_in(text)
     assert caught.value.code == "environment_invalid"
 

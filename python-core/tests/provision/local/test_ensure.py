@@ -109,7 +109,7 @@ def test_what_only_a_container_can_give_is_refused(cache: CachePaths, session: S
 
 def test_another_r_is_refused(cache: CachePaths, session: Session) -> None:
     major_minor = ".".join(str(session.r_version).split(".")[:2])
-    with pytest.raises(EspalierError, match=r"asks for R 3\.0, and here is R"):
+    with pytest.raises(EspalierError, match=r"asks for R 3\.0, and this machine has R"):
         ensure(cache, Environment("env", r=RSide(version="3.0")), None, session)
     assert ensure(cache, Environment("env", r=RSide(version=major_minor)), None, session).rscript == session.rscript
 

@@ -112,5 +112,5 @@ def test_bioconductor_of_an_r_and_of_a_day() -> None:
     dated = bioconductor_repositories(RSide(snapshot_date="2024-05-01"), "4.3.1")
     assert urllib.parse.urlsplit(dated[0]).path == "/bioconductor/2024-05-01/packages/3.18/bioc"
     assert bioconductor_repositories(RSide(repositories={"BioCsoft": "http://x/bioc/"}), None) == ["http://x/bioc"]
-    with pytest.raises(EspalierError, match="Which Bioconductor belongs to R 9.9"):
+    with pytest.raises(EspalierError, match="which Bioconductor belongs to R 9.9"):
         bioconductor_repositories(RSide(), "9.9.1")

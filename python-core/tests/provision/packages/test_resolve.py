@@ -90,14 +90,14 @@ def test_constraints_are_kept(cache: CachePaths, cran: Cran) -> None:
     assert names(resolve(cache, cran, "bb")) == ["aa 2.0", "bb 1.0"]
     error = refused(cache, cran, CranPackage("aa", "1.0"), "bb")
     assert error.code == "lock_failed"
-    assert "bb needs aa (>= 2.0), but the definition asks for aa 1.0" in error.message
+    assert "Can't use aa 1.0, which the definition asks for: bb needs aa (>= 2.0)" in error.message
 
 
 def test_an_r_that_is_too_old(cache: CachePaths, cran: Cran) -> None:
     cran.add("aa", Depends="R (>= 4.3)")
     error = refused(cache, cran, "aa")
     assert error.code == "lock_failed"
-    assert "needs R (>= 4.3), but the environment has R 4.2.2" in error.message
+    assert "with R 4.2.2: it needs R (>= 4.3)" in error.message
     assert names(resolve(cache, cran, "aa", host=RHost("4.3"))) == ["aa 1.0"]
 
 

@@ -59,7 +59,7 @@ def test_what_is_no_package_is_refused(tmp_path: Path, make: Callable[[Path], ob
     with pytest.raises(EspalierError) as caught:
         read_description(str(tmp_path / "p.tar.gz"), "shown")
     assert caught.value.code == "lock_failed"
-    assert "shown is no source package" in caught.value.message
+    assert "Can't read shown as an R source package" in caught.value.message
 
 
 def test_bombs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

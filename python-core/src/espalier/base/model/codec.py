@@ -5,7 +5,7 @@ A class is a `Record`, or a data class, whose annotations are built of `str`, `i
 the methods `read`, `record` and `schema`. A field that is absent or null has its default.
 
 A stored record (`decode`) may have been written by a newer espalier: fields that a class doesn't have are kept in its
-field `more`, if it has one, else ignored. In what a person wrote (`checked`) such a field is a mistake. A number may
+field `more`, if it has one, else ignored. In what a person wrote (`checked`) that field is a mistake. A number may
 stand there for text, and `yes` for true.
 """
 
@@ -125,7 +125,7 @@ def given_fields(cls: type, values: object, *, where: str = "") -> Dict[str, Any
         where: See `checked`.
 
     Raises:
-        EspalierError: `bad_argument`: the class doesn't have such a field.
+        EspalierError: `bad_argument`: the class doesn't have that field.
     """
     try:
         if not isinstance(values, abc.Mapping):

@@ -32,7 +32,7 @@ def facts_of(spec: JobSpec, places: Mapping[str, str], made: Mapping[str, Any]) 
         made: What was made ready for it (protocol.md, `.job/environment.json`).
 
     Raises:
-        EspalierError: `damaged`: a parameter of it is no value.
+        EspalierError: `damaged`: a parameter of it isn't a value.
     """
     for name, given in spec.params.items():
         if not all(map(is_cell, given if isinstance(given, list) else [given])):

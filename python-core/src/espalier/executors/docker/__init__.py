@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class DockerExecutor(Executor):
-    """Executes each job in a container of its own."""
+    """Executes each job in a separate container."""
 
     name = "docker"
     capabilities = Capabilities(

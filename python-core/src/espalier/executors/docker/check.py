@@ -75,7 +75,7 @@ def refuse_dangerous_mounts(config: ScriptRunConfig) -> List[str]:
 
 
 def refuse_engine(config: ScriptRunConfig) -> None:
-    """Refuse an engine that runs cannot use: nobody is asked, but a name server.
+    """Refuse an engine that runs cannot use: no server is asked, but a name server.
 
     Raises:
         EspalierError: `not_supported`: it is on another machine, where a run's folder is not, or not to be reached this

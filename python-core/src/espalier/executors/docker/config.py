@@ -1,4 +1,4 @@
-"""What the engine is told of a job's container. Pure, but for a look at where links lead."""
+"""The engine's description of a job's container. Pure, but for a look at where links lead."""
 
 import os
 from typing import Any, Dict, List, Mapping, NamedTuple
@@ -19,7 +19,6 @@ class Order(NamedTuple):
 
     Args:
         engine: The variables that tell where the engine is.
-        image: Id of the image.
         command: What to execute in it.
         variables: The job's own, ours among them.
         mounts: Further files and folders of the host that it reads: path here -> path there.

@@ -42,15 +42,8 @@ def start_supervisor(
     It hears of this process's death by the end of its input, which is open here until then.
 
     Args:
-        run: The run.
-        spec: Its definition.
-        order: What it is to do.
-        container: The container's id.
         begun: Where what the container prints comes, and the answer to its start; None where the supervisor starts it.
         log: The supervisor's output: an open file, as for a job without a container.
-
-    Returns:
-        Its process id.
 
     Raises:
         OSError: it cannot be started.
@@ -113,8 +106,6 @@ class Container:
     """The container of a job, which is on its way from the beginning.
 
     Args:
-        run: The run.
-        spec: Its definition.
         order: What its supervisor is to do.
         idle: Does useful work, a little at a time, while the engine is awaited.
     """
@@ -156,7 +147,7 @@ class Container:
             self._answer = self._engine.begin_create(self._box.name, self._config)
 
     def wait_until_created(self) -> None:
-        """Wait until the container is there. One of the same name is of an earlier attempt, and nobody's any more.
+        """Wait until the container is there. One of the same name is of an earlier attempt, which has ended.
 
         Raises:
             ImageGone: its image is not.
@@ -248,7 +239,7 @@ class Container:
 
 def true_outcome(run: RunPaths, outcome: Outcome) -> Outcome:
     """How the job in a container ended: as its supervisor did, unless that died before it had noted the end. Then
-    somebody looks for the container, and sees to its end."""
+    another process looks for the container, and ends it."""
     box = read_box(run)
     if box is None:
         return outcome
@@ -267,10 +258,7 @@ def true_outcome(run: RunPaths, outcome: Outcome) -> Outcome:
 class Removal:
     """The removal of a container that has ended, by the engine, while the run's end is recorded.
 
-    Should all of us die meanwhile, whoever gives the run's place back has it removed (`runner/reconcile.py`).
-
-    Args:
-        run: The run.
+    Should all of us die meanwhile, the process that gives the run's place back removes it (`runner/reconcile.py`).
     """
 
     def __init__(self, run: RunPaths) -> None:
@@ -299,7 +287,7 @@ class Removal:
 
 
 def have_looked(run: RunPaths) -> None:
-    """Have a process of its own find the container and remove it."""
+    """Have a separate process find the container and remove it."""
     with logs_of(run, run.runner_log) as (said,):
         pid = posix.spawn_writing(helper_command(_LOOKER, run.root), helper_variables(), said)
     wait_for_child(pid, _LOOK_SECONDS)

@@ -1,6 +1,6 @@
 """Finding a container whose supervisor is dead, and seeing to its end: `python -I -S look.py RUN_DIR`.
 
-If it had ended by itself, its exit status and the rest of what it printed are recorded; if it still runs it is killed;
+If it had ended normally, its exit status and the rest of what it printed are recorded; if it still runs it is killed;
 either way it is removed. Standard library only.
 """
 
@@ -35,7 +35,7 @@ def look(run: RunPaths) -> Box:
     """See to the end of a run's container.
 
     Returns:
-        What is known of it now: `state` is `ended` where it had ended by itself, else `stopped`.
+        What is known of it now: `state` is `ended` where it had ended normally, else `stopped`.
     """
     _wait_for_supervisor(run)
     box = read_box(run)
@@ -108,7 +108,7 @@ def _catch_up(engine: Engine, run: RunPaths, container: str, box: Box) -> None:
 
 
 def _remove_forgotten(engine: Engine, run: RunPaths) -> None:
-    """Remove containers of this workspace whose runs are gone: somebody deleted the folder under them."""
+    """Remove containers of this workspace whose runs are gone: a user deleted their folders."""
     workspace = run.workspace
     with contextlib.suppress(OSError, EspalierError):
         workspace_id = read_record(workspace.record, follow=True)["id"]

@@ -45,11 +45,8 @@ def refuse_dangerous(paths: Sequence[str], variables: Mapping[str, str]) -> List
 
 
 def refuse_missing(paths: Sequence[str]) -> None:
-    """Refuse mounts of what is not there, which an engine refuses only when the job is to start.
-
-    Raises:
-        EspalierError: `bad_argument`.
-    """
+    """Refuse mounts of what is not there, which an engine refuses only when the job is to start. Raises EspalierError:
+    `bad_argument`."""
     for path in paths:
         if not os.path.exists(path):
             here, _, there = path.partition(":")

@@ -25,7 +25,7 @@ class Box(Record):
         name: Its name.
         id: Its id; empty while there is none.
         masked: Whether what it prints is masked on its way to the log.
-        state: `created`, `running`, `ended` by itself, or `stopped` because its runner or
+        state: `created`, `running`, `ended`, or `stopped` because its runner or
             its supervisor had died.
         pid: Its first process, as the engine's host knows it; 0 if that is not known.
         log_start: Bytes of the run's log that are not its own but of earlier attempts.

@@ -97,10 +97,6 @@ def supervise(run: RunPaths, spec: JobSpec, order: Order, container: str, begun:
     """Supervise the container of one run to its end.
 
     Args:
-        run: The run.
-        spec: Its definition.
-        order: What is to be done.
-        container: The container's id.
         begun: What comes of it; None where it is not started yet.
 
     Returns:
@@ -278,7 +274,7 @@ class _Job:
         return code
 
     def remove(self) -> None:
-        """Remove it. What is not removed is found by its label."""
+        """Remove it. A container that is left is found by its label."""
         try:
             self._engine.remove(self.box.id or self.box.name)
             self._note(removed=True)

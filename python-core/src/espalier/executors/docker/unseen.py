@@ -32,11 +32,7 @@ class Written:
 
 
 class Unseen:
-    """Takes from all that a job has printed, piece by piece, what has not been written yet.
-
-    Args:
-        written: What has been.
-    """
+    """Takes from all that a job has printed, piece by piece, what has not been written yet."""
 
     def __init__(self, written: Written) -> None:
         self._lines = written.lines

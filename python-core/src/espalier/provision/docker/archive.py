@@ -15,12 +15,7 @@ DOCKERFILE = "Dockerfile"
 
 
 def recipe_context(dockerfile: str, files: Mapping[str, bytes]) -> BinaryIO:
-    """The context of a recipe.
-
-    Args:
-        dockerfile: The text of its Dockerfile.
-        files: What lies beside it.
-    """
+    """The context of a recipe."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as tar:
         for name, data in sorted({**files, DOCKERFILE: dockerfile.encode("utf-8")}.items()):
@@ -52,11 +47,7 @@ def write_context(root: str, dockerfile: str, changed: Mapping[str, str], out: B
 
 
 def read_dockerfile(root: str, dockerfile: str) -> str:
-    """The text of a context's Dockerfile.
-
-    Raises:
-        EspalierError: `source_missing`, `script_missing`.
-    """
+    """The text of a context's Dockerfile. Raises EspalierError: `source_missing`, `script_missing`."""
     if not os.path.isdir(root):
         raise EspalierError(
             "source_missing", f"Can't use the build context {root}: it isn't a folder.", "Correct its path.", path=root

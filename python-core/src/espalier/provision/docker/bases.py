@@ -19,7 +19,6 @@ class Base:
     """What the name of an image stands for.
 
     Args:
-        name: The name.
         digest: `sha256:...`, by which its registry knows it; or its id, of one that no registry has.
         local: Whether it is the latter.
     """
@@ -49,7 +48,6 @@ def resolve_base(
 
     Args:
         paths: The workspace; what is found is kept there.
-        name: The image.
         login: How to log in to its registry, should that be asked.
         platform: Such as `linux/amd64`.
         refresh: Ask its registry again, though it is known.
@@ -78,7 +76,7 @@ def resolve_base(
 
 
 def known_base(paths: WorkspacePaths, name: str, platform: Optional[str] = None) -> Optional[Base]:
-    """What an image's name stands for, as far as the workspace knows: nobody is asked. See `resolve_base`."""
+    """What an image's name stands for, as far as the workspace knows: no server is asked. See `resolve_base`."""
     repository, _, digest = name.partition("@")
     return Base(name, digest, not repository) if digest else _known(paths.base_image(_hex(name, platform)), name)
 
@@ -89,8 +87,6 @@ def provide_base(
     """Have the engine hold exactly this base image.
 
     Args:
-        base: The image.
-        say: Takes a line for the log.
         login: How to log in to its registry.
         platform: Such as `linux/amd64`.
 

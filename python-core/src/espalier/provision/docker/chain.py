@@ -3,7 +3,7 @@
 import contextlib
 import time
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from espalier.adapters.docker_images import find_image, tag_image
 from espalier.adapters.file_locks import locked
@@ -15,7 +15,10 @@ from espalier.base.paths import WorkspacePaths
 from espalier.base.records import now_iso
 from espalier.environment.context import frozen_context
 from espalier.environment.definition import Environment
+from espalier.environment.lock import Lock, lock_record
 from espalier.environment.recipe import render
+from espalier.provision.docker.facts import Facts, facts_of, lock_of_stage
+from espalier.provision.docker.package_stages import build_python, build_r
 from espalier.provision.docker.record import mark_used, read_image, write_image
 from espalier.provision.docker.registries import (
     REPOSITORY,
@@ -27,6 +30,8 @@ from espalier.provision.docker.registries import (
     push_image_to,
 )
 from espalier.provision.docker.signature import is_ours
+from espalier.provision.docker.stages import Builder, stage_image
+from espalier.provision.docker.system_stage import build_system
 from espalier.provision.docker.wanted import Wanted, resolved_before, wanted
 from espalier.provision.packages.build_log import BuildLog, LogCopy, raise_failure, write_failure
 from espalier.provision.packages.hidden import Hidden
@@ -42,9 +47,6 @@ class Image:
     """An image that is in the engine now.
 
     Args:
-        id: Its id there.
-        tag: Its name there.
-        key: The environment's key.
         found: Where: `local`, `workspace registry`, `shared registry`, or `built`.
         seconds: How long it took to have it.
         notes: What the user has to know: a registry that failed, an image that was not what it seemed.
@@ -69,15 +71,11 @@ def ensure(
     """Have the engine hold the image of an environment.
 
     Args:
-        paths: The workspace.
-        cache: espalier's folder of caches.
-        environment: The definition.
-        secrets: The value of a secret.
         log: The caller's own copy of the log; lines are appended as they come.
         say: Takes a line of status: which step it is in.
         refresh: Ask the registries of the base images again what their names stand for.
         push: Whether the workspace's registry must have it afterwards; None: it is pushed there when it was built or
-            came from the shared one, and a registry that fails is only told of. False: it is not pushed.
+            came from the shared one, and a registry that fails is only logged. False: it is not pushed.
 
     Raises:
         EspalierError: `docker_unavailable`, `docker_failed`, `image_missing` (a base image), `build_failed`,
@@ -199,7 +197,6 @@ def _from_registries(
 
 
 def _built(paths: WorkspacePaths, cache: CachePaths, want: Wanted, secrets: Secrets, log: BuildLog) -> Tuple[str, str]:
-    from espalier.provision.docker.build import build  # (what is found needs none of it)
     from espalier.provision.docker.stages import Builder
 
     began = time.monotonic()
@@ -281,3 +278,52 @@ def _push(paths: WorkspacePaths, want: Wanted, image: str, remote: Remote, secre
 
 def _of_workspace(paths: WorkspacePaths) -> List[Remote]:
     return [remote for remote in configured(paths) if remote.kind == "workspace"]
+
+
+class Built(NamedTuple):
+    """What a build made: the image's id, and what it was made of, for the record."""
+
+    image: str
+    facts: Dict[str, Any]
+
+
+def build(builder: Builder, wanted: Wanted, known: Optional[Lock] = None) -> Built:
+    """Make the image of an environment; stages that are there already are used again.
+
+    Args:
+        known: What an earlier build of the same resolved, and is to be taken again.
+
+    Raises:
+        EspalierError: `build_failed`, `lock_failed`, `package_missing`, `secret_missing`, `image_missing`,
+            `registry_failed`, `docker_unavailable`.
+        Cancelled: the call was called off; no container is left, and what was finished is used next time.
+    """
+    lock = wanted.lock or known
+    platform = wanted.docker.platform
+    system = stage_image(builder, "system", wanted.system, lambda: build_system(builder, wanted), platform)
+    stages = {"system": system}
+
+    def facts() -> Facts:
+        return facts_of(builder, wanted.system, system, platform)
+
+    python = r = None
+    if wanted.python != wanted.system:
+        stages["python"] = stage_image(
+            builder, "python", wanted.python, lambda: build_python(builder, wanted, system, facts(), lock), platform
+        )
+        python = lock_of_stage(builder, wanted.python)
+    before = stages.get("python", system)
+    if wanted.key != wanted.python:
+        stages["r"] = stage_image(
+            builder, "r", wanted.key, lambda: build_r(builder, wanted, before, facts(), lock), platform
+        )
+        r = lock_of_stage(builder, wanted.key)
+    used = _joined(python, r)
+    return Built(stages.get("r", before), {"stages": stages, "lock": lock_record(used) if used else None})
+
+
+def _joined(python: Optional[Lock], r: Optional[Lock]) -> Optional[Lock]:
+    """What the stages were made with, as one lock."""
+    if python is None or r is None:
+        return python or r
+    return Lock(r.r, python.python, python.conda, python.python_version, r.r_version)

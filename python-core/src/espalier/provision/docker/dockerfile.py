@@ -24,13 +24,7 @@ _VARIABLE = re.compile(r"\$(?:(?P<plain>\w+)|\{(?P<name>\w+)(?::(?P<kind>[-+])(?
 
 def images_in(text: str) -> List[str]:
     """The images that a Dockerfile names, by FROM, `COPY --from` and `RUN --mount=from`, each once; not its own stages.
-
-    Args:
-        text: The Dockerfile.
-
-    Raises:
-        EspalierError: `environment_invalid` when a FROM names an ARG that has no value.
-    """
+    Raises EspalierError: `environment_invalid` when a FROM names an ARG that has no value."""
     found: List[str] = []
     _each(text, lambda image: found.append(image) or image)  # type: ignore[func-returns-value]
     return list(dict.fromkeys(found))
@@ -40,7 +34,6 @@ def with_images(text: str, references: Mapping[str, str]) -> str:
     """The same Dockerfile with other names of these images.
 
     Args:
-        text: The Dockerfile.
         references: Name of an image to what is put in its place.
 
     Raises:
@@ -59,12 +52,7 @@ def digest_of_bases(digests: Mapping[str, str]) -> str:
 
 
 def with_line_after_from(text: str, line: str) -> str:
-    """The same Dockerfile with a line after each FROM.
-
-    Args:
-        text: The Dockerfile.
-        line: The line.
-    """
+    """The same Dockerfile with a line after each FROM."""
     return "\n".join(
         f"{one}\n{line}" if _ANY_FROM.match(one) and not one.rstrip().endswith("\\") else one
         for one in _instructions(text)

@@ -58,8 +58,6 @@ def facts_of(builder: Builder, key: str, image: str, platform: Optional[str] = N
 
     Args:
         builder: Where that is kept.
-        key: The stage's key.
-        image: Its id.
         platform: Such as `linux/amd64`.
 
     Raises:

@@ -85,14 +85,7 @@ def build_python(builder: Builder, wanted: Wanted, image: str, facts: Facts, loc
     """Install Python packages into an image.
 
     Args:
-        builder: What is needed for that.
-        wanted: The environment.
-        image: The system stage.
-        facts: What that has.
         lock: The exact packages; None: they are resolved now.
-
-    Returns:
-        The image's id.
 
     Raises:
         EspalierError: `build_failed`, `lock_failed`, `package_missing`, `secret_missing`, `interpreter_missing`,
@@ -269,7 +262,7 @@ def _hear(builder: Builder) -> Callable[[str], None]:
 
 
 def _variables(builder: Builder, wanted: Wanted) -> Tuple[Dict[str, str], List[Mount]]:
-    """What uv is told inside of a container, credentials among it, and what it reads there."""
+    """Options of uv inside a container, credentials among it, and what it reads there."""
     authorities = trusted(wanted.environment, builder.cache)
     said = uv_variables(wanted.environment, builder.cache, builder.secrets, authorities)
     found = {

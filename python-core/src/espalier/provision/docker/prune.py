@@ -32,7 +32,6 @@ class Known:
     """An environment's image, or a private environment.
 
     Args:
-        key: The environment's key.
         names: What environments of the workspace are called that have it.
         where: `engine`, `workspace registry` and so on, or `private`.
         size: Bytes, as far as known.
@@ -61,7 +60,6 @@ class Litter:
         name: Its name in the engine, its id, or its folder.
         size: Bytes, as far as known.
         used: When it was last wanted, or made.
-        why: Why it may go.
     """
 
     what: str
@@ -77,10 +75,7 @@ def known_images(
     """All that is known here: what the workspace has a record of, what the engine has, private environments.
 
     Args:
-        paths: The workspace.
-        cache: espalier's folder of caches.
         runs: How many runs of the workspace used a key.
-        whereabouts: Asks the registries.
     """
     found: Dict[str, Known] = {}
     for key in recorded_keys(paths):
@@ -115,7 +110,6 @@ def find_litter(cache: CachePaths, kept: Set[str], unused_seconds: float) -> Lis
     Without an engine there are only private environments.
 
     Args:
-        cache: espalier's folder of caches.
         kept: The keys that runs need which have not ended.
         unused_seconds: How long something must not have been wanted.
 

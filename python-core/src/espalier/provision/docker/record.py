@@ -7,8 +7,9 @@ from typing import Any, Dict, List, Optional
 from espalier.adapters.homes import program_cache
 from espalier.base.cache_paths import CachePaths
 from espalier.base.canonical import hex_of
-from espalier.base.paths import FORMAT, WorkspacePaths, digest_of_record
+from espalier.base.paths import FORMAT, WorkspacePaths
 from espalier.base.records import make_folders, readable_record, replace_record
+from espalier.base.store_paths import digest_of_record
 
 
 def read_image(paths: WorkspacePaths, key: str) -> Optional[Dict[str, Any]]:
@@ -26,8 +27,6 @@ def mark_used(paths: WorkspacePaths, key: str, cache: Optional[CachePaths] = Non
     """Note that an image is wanted now: times of change say when that was last, in the workspace and for this user.
 
     Args:
-        paths: The workspace.
-        key: The environment's key.
         cache: espalier's folder of caches; by default this user's.
     """
     with contextlib.suppress(OSError):

@@ -39,8 +39,6 @@ class Remote:
     Args:
         kind: `workspace` or `shared`.
         address: `host` or `host:port`, each with a path behind it or not.
-        username: How to log in.
-        password: The name of the secret.
 
     Raises:
         EspalierError: `bad_argument`.
@@ -73,18 +71,15 @@ class Remote:
 
 
 def login_of(registry: Optional[Registry], secrets: Secrets) -> Optional[Login]:
-    """How to log in to a registry; None where nothing is said about it."""
+    """How to log in to a registry; None where it isn't stated."""
     if registry is None or registry.username is None or registry.password is None:
         return None
     return Login(registry.username, secrets(registry.password))
 
 
 def configured(paths: WorkspacePaths) -> List[Remote]:
-    """The registries of a workspace, in the order in which they are looked in.
-
-    Raises:
-        EspalierError: `damaged`; `bad_argument` when what is written there, or in the variable, is none.
-    """
+    """The registries of a workspace, in the order in which they are looked in. Raises EspalierError: `damaged`;
+    `bad_argument` when what is written there, or in the variable, is none."""
     found = _read(paths)
     named = os.environ.get(SHARED_VARIABLE)
     if named and "shared" not in found:
@@ -106,10 +101,7 @@ def digest_at(remote: Remote, key: str, digest: Optional[str], secrets: Secrets)
     """What a registry itself answers about an environment's image; the engine may remember what is there no longer.
 
     Args:
-        remote: The registry.
-        key: The environment's key.
         digest: Ask for this one; None: for what the key's tag names.
-        secrets: The value of a secret.
 
     Returns:
         The digest; None where the registry has none.
@@ -138,12 +130,8 @@ def fetch(
     """Fetch an environment's image from a registry.
 
     Args:
-        remote: The registry.
-        key: The environment's key.
         digest: What the image's digest there is known to be; another one is used only if it is ours.
         is_ours: Whether an image was made for a key by us.
-        secrets: The value of a secret.
-        say: Takes a line for the log.
         warn: Takes a line that the user should read.
         platform: Such as `linux/amd64`.
 
@@ -184,11 +172,7 @@ def push_image_to(remote: Remote, image: str, key: str, secrets: Secrets, say: S
     """Bring an environment's image to a registry.
 
     Args:
-        remote: The registry.
         image: Its id in the engine.
-        key: The environment's key.
-        secrets: The value of a secret.
-        say: Takes a line for the log.
 
     Returns:
         The digest it has there.
@@ -232,12 +216,7 @@ def _write(paths: WorkspacePaths, remotes: Dict[str, Remote]) -> None:
 
 
 class Whereabouts:
-    """Asks registries about images; one that doesn't answer is asked once.
-
-    Args:
-        paths: The workspace.
-        secrets: The value of a secret.
-    """
+    """Asks registries about images; one that doesn't answer is asked once."""
 
     def __init__(self, paths: WorkspacePaths, secrets: Secrets) -> None:
         self._remotes = {remote.address: remote for remote in configured(paths)}
@@ -248,7 +227,6 @@ class Whereabouts:
         """Address of each registry that an image's record names -> whether it has the image.
 
         Args:
-            key: The environment's key.
             record: The image's record in the workspace.
 
         Returns:

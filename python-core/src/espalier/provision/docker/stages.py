@@ -1,4 +1,4 @@
-"""The stages of an image: each is an image of its own, named by its key, found again, and made by one process at a
+"""The stages of an image: each is a separate image, named by its key, found again, and made by one process at a
 time."""
 
 import contextlib
@@ -69,14 +69,7 @@ _LOOPBACK = re.compile(r"localhost|127(?:\.\d+){3}|::1", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Builder:
-    """What every stage needs to be built.
-
-    Args:
-        paths: The workspace.
-        cache: espalier's folder of caches.
-        secrets: The value of a secret.
-        log: What the build says.
-    """
+    """What every stage needs to be built."""
 
     paths: WorkspacePaths
     cache: CachePaths
@@ -85,8 +78,8 @@ class Builder:
 
 
 def owner(cache: CachePaths) -> str:
-    """Who builds: this user on this host, with these locks, which lie in the cache: where another's are held cannot be
-    told, and another's leftovers are not ours to remove."""
+    """Who builds: this user on this host, with these locks, which lie in the cache: whether another's are held is
+    unknown, and another's leftovers are not ours to remove."""
     return f"{posix.user_name()}@{posix.host_name()}:{os.path.realpath(cache.builds)}"
 
 
@@ -96,14 +89,9 @@ def stage_image(
     """The image of a stage: found, or made.
 
     Args:
-        builder: What is needed for that.
         name: `system`, `python` or `r`.
-        key: Its key.
         make: Makes it, and returns its id.
         platform: Such as `linux/amd64`.
-
-    Returns:
-        Its id.
 
     Raises:
         EspalierError: `build_failed` and anything else that `make` raises.
@@ -175,8 +163,6 @@ def failed(builder: Builder, what: str, ended: Ended, **fields: Any) -> Espalier
     Args:
         builder: Its log has the last lines.
         what: What could not be done, a sentence without its end.
-        ended: How the program ended.
-        **fields: Facts for programs.
     """
     status = "it ran out of memory" if ended.out_of_memory else f"exit status {ended.status}"
     return build_error(builder, f"{what} ({status}).", **fields)
@@ -211,7 +197,6 @@ def hints_of(said: str, dockerfile: str, network: str, proxies: Mapping[str, str
     Args:
         said: The last lines of its log.
         dockerfile: The text that the engine carried out.
-        network: The network of the build.
         proxies: The variables by which steps find a proxy.
     """
     if _HEREDOC.search(dockerfile) and _PARSE_ERROR.search(said):

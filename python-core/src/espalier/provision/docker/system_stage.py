@@ -38,18 +38,8 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def build_system(builder: Builder, wanted: Wanted) -> str:
-    """Build the system stage.
-
-    Args:
-        builder: What is needed for that.
-        wanted: The environment.
-
-    Returns:
-        The image's id.
-
-    Raises:
-        EspalierError: `build_failed`, `image_missing`, `registry_failed`, `docker_unavailable`.
-    """
+    """Build the system stage. Raises EspalierError: `build_failed`, `image_missing`, `registry_failed`,
+    `docker_unavailable`."""
     for base in wanted.bases.values():
         builder.log.step(f"Looking for the base image {base.name}")
         provide_base(base, builder.log.line, wanted.login(builder.secrets), wanted.docker.platform)
@@ -143,5 +133,5 @@ def _references(wanted: Wanted) -> Dict[str, str]:
 
 
 def _marked(text: str) -> str:
-    """The Dockerfile with a label from its first step on, by which what a crash leaves can be told."""
+    """The Dockerfile with a label from its first step on, by which what a crash leaves can be recognised."""
     return with_line_after_from(text, _UNFINISHED)

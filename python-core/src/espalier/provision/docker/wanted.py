@@ -1,5 +1,5 @@
 """From an environment to what is wanted: the base images it begins with, and the keys of its stages. Cheap, and asks
-nobody but the first time."""
+no server but the first time."""
 
 import contextlib
 import os
@@ -25,7 +25,6 @@ class Wanted:
     """An environment with the keys of what its image is made of.
 
     Args:
-        environment: The definition.
         bases: The images it begins with and copies from, by name.
         lock: Its packages, exactly, where it was locked.
         system: The key of the system stage.
@@ -56,9 +55,7 @@ def wanted(
     """What an environment means in a workspace.
 
     Args:
-        paths: The workspace.
         environment: The definition, its build context frozen (`environment/context.py`).
-        secrets: The value of a secret.
         refresh: Ask the registries of the base images again.
 
     Raises:
@@ -101,7 +98,6 @@ def stages_text(paths: WorkspacePaths, environment: Environment) -> str:
     have their digests and packages their versions, as far as the workspace knows them: no registry is asked.
 
     Args:
-        paths: The workspace.
         environment: The definition, its build context frozen.
 
     Raises:
@@ -119,15 +115,8 @@ def stages_text(paths: WorkspacePaths, environment: Environment) -> str:
 
 
 def image_names(paths: WorkspacePaths, environment: Environment) -> List[str]:
-    """The images that an environment's own is made of, each once; first its base image, if it names that.
-
-    Args:
-        paths: The workspace.
-        environment: The definition.
-
-    Raises:
-        EspalierError: About a build context, as `wanted`; `environment_invalid` about its Dockerfile.
-    """
+    """The images that an environment's own is made of, each once; first its base image, if it names that. Raises
+    EspalierError: About a build context, as `wanted`; `environment_invalid` about its Dockerfile."""
     name, docker = base_image(environment), environment.docker or DockerSide()
     begun = [name] if name is not None else []
     if docker.build_context is not None:
@@ -138,11 +127,8 @@ def image_names(paths: WorkspacePaths, environment: Environment) -> List[str]:
 
 @contextlib.contextmanager
 def context_folder(paths: WorkspacePaths, context: BuildContext) -> Iterator[str]:
-    """A build context as a folder, for the length of a block.
-
-    Raises:
-        EspalierError: `snapshot_missing`, `snapshot_damaged`.
-    """
+    """A build context as a folder, for the length of a block. Raises EspalierError: `snapshot_missing`,
+    `snapshot_damaged`."""
     import tempfile
 
     from espalier.snapshot.compare import StoredSide

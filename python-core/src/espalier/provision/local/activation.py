@@ -16,7 +16,6 @@ class Session:
     """What the submitting session runs with.
 
     Args:
-        rscript: Its Rscript.
         r_version: The version of that R, `4.2.2`.
         python: Its Python. (A private environment is made of espalier's own, where a definition names no version.)
     """
@@ -32,13 +31,11 @@ class PrivateEnvironment:
 
     Args:
         folder: Where it lies; None where nothing had to be installed.
-        rscript: The Rscript for R jobs.
         python: The interpreter for Python jobs; None: the session's.
         variables: To be set for the job, before the definition's own.
         path: Folders to put first on the job's PATH.
         found: Whether it was there already.
         seconds: What it took to find or build it.
-        key: Its key.
     """
 
     folder: Optional[str]
@@ -52,11 +49,8 @@ class PrivateEnvironment:
 
 
 def interpreters(environment: Environment, session: Session) -> Tuple[Optional[str], Optional[str]]:
-    """Rscript and Python that a definition brings itself or the session has.
-
-    Raises:
-        EspalierError: `interpreter_missing`, the definition names one that is not there.
-    """
+    """Rscript and Python that a definition brings itself or the session has. Raises EspalierError:
+    `interpreter_missing`, the definition names one that is not there."""
     r, python = environment.r, environment.python
     rscript = _program("r.rscript_path", r.rscript_path) if r and r.rscript_path else session.rscript
     own = python.interpreter_path if python else None

@@ -51,7 +51,7 @@ class Build:
         """Build it.
 
         Args:
-            output: Where everything is said.
+            output: Where output goes.
             held: The descriptor of the lock, which all programs inherit.
             meanwhile: Called again and again.
 

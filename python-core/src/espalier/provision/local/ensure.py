@@ -39,12 +39,9 @@ def ensure(
     moment, by an exception or by killing it: what is not whole is never used, and removed by the next build.
 
     Args:
-        cache: espalier's folder of caches.
-        environment: The definition.
         lock: Its exact packages; None: they are resolved if it has to be built, and kept with it.
         session: What the session that asks for it runs with.
         log: A file to which what the build says is appended, live.
-        secrets: The value of a secret.
 
     Raises:
         EspalierError: `needs_docker`, `interpreter_missing`, `package_missing`, `lock_failed`, `secret_missing`,

@@ -74,10 +74,6 @@ def own_size(folder: str) -> int:
 def remove_private(cache: CachePaths, hex_key: str) -> bool:
     """Remove a private environment, unless it is being built right now, or a job runs in it.
 
-    Args:
-        cache: espalier's folder of caches.
-        hex_key: The digits of its key.
-
     Returns:
         Whether it was there, and is gone.
 
@@ -118,7 +114,7 @@ def clean_up(cache: CachePaths) -> None:
 
 
 def _is_old(path: str) -> bool:
-    """Whether nobody can still be at it: a package takes hours at most."""
+    """Whether no process can still be at it: a package takes hours at most."""
     try:
         return time.time() - os.stat(path).st_mtime > 86400
     except OSError:

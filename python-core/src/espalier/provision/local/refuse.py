@@ -11,8 +11,7 @@ def refuse_without_docker(environment: Environment, r_version: Optional[str]) ->
     """Refuse a definition that cannot be met without Docker, before anything is done.
 
     Args:
-        environment: The definition.
-        r_version: The R that there is, `4.2.2`.
+        r_version: The available R, `4.2.2`.
 
     Raises:
         EspalierError: `needs_docker`, with a sentence for each reason.

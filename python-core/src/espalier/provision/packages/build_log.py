@@ -86,8 +86,6 @@ def raise_failure(cache: CachePaths, hex_key: str, since: float) -> None:
     """Raise what a build for a key ended with since then, if it failed.
 
     Args:
-        cache: espalier's folder of caches.
-        hex_key: The key's hex digits.
         since: When the waiting began, seconds since 1970.
     """
     try:
@@ -132,7 +130,7 @@ class BuildLog:
             file.close()
 
     def hear(self, piece: str) -> None:
-        """Take what was said, in pieces of any length."""
+        """Take output, in pieces of any length."""
         if self._known != len(self._hidden):
             self._flush()
         self._take(_decoded(self._masker.feed(piece.encode("utf-8", "surrogateescape"))))
@@ -162,7 +160,6 @@ class BuildLog:
         """Tell which step the build is in, as a user should read it.
 
         Args:
-            title: The step.
             done: How many steps of the kind are done.
             total: Out of how many; 0 where that is not known.
             note: Whether it stands in the log too; not where what follows there says the same.

@@ -1,4 +1,4 @@
-"""Why a build failed, read from what it said: which package, and what the system lacks."""
+"""Why a build failed, read from its output: which package, and what the system lacks."""
 
 import re
 from dataclasses import dataclass
@@ -14,7 +14,6 @@ class Cause:
 
     Args:
         package: The package that could not be installed, where that is known.
-        reason: One sentence.
         missing: What the system lacks: a library, a header or a program.
         apt: The Debian packages that have it; to be put into `apt_packages`.
         hint: What to do, one sentence or more.
@@ -106,7 +105,7 @@ def find_cause(output: str) -> Cause:
     """Read from a build's output why it failed; without a reason where that is not known.
 
     Args:
-        output: The end of what it said, of which a hundred thousand characters are read.
+        output: The end of its output, of which a hundred thousand characters are read.
     """
     text = output[-100_000:]
     package = _package(text)

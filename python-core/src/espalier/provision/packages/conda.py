@@ -62,8 +62,6 @@ def lock_conda(
     """All conda packages that a definition takes.
 
     Args:
-        side: With a conda part.
-        cache: espalier's folder of caches.
         env: The variables of the process that asks the channels.
         platform: `linux-64`; None: this machine's.
         tell: Called with a line for each thing that may take time.
@@ -98,11 +96,7 @@ def run_tool(
     asked: Dict[str, Any], env: Mapping[str, str], output: int, keep: Sequence[int] = (),
     meanwhile: Callable[[], None] = lambda: None,
 ) -> int:
-    """Have py-rattler do something; returns its exit status.
-
-    Raises:
-        EspalierError: `extra_missing`.
-    """
+    """Have py-rattler do something; returns its exit status. Raises EspalierError: `extra_missing`."""
     require("conda")
     make_folders(asked["cache"])
     # (isolated, so that neither what lies beside the tool nor in the working directory is imported)
@@ -115,7 +109,6 @@ def install_request(urls: Sequence[str], cache: CachePaths, prefix: str, as_if: 
 
     Args:
         urls: Of a lock, `https://.../linux-64/name-version-build.conda#sha256=...`.
-        cache: espalier's folder of caches.
         prefix: Where to.
         as_if: Where the prefix will be found by those who use it, if not there: in an image.
 
@@ -139,7 +132,6 @@ def activation_command(prefix: str, before: str, after: str) -> str:
     """A shell's command that writes down the variables before and after the environment's scripts have been read.
 
     Args:
-        prefix: The environment.
         before: The file for those before, each ended by a NUL.
         after: The file for those after.
     """
@@ -167,7 +159,6 @@ def activate(prefix: str, variables: Mapping[str, str]) -> Dict[str, str]:
     """What the scripts of a conda environment of this machine set.
 
     Args:
-        prefix: The environment.
         variables: What they see.
     """
     folder = os.path.join(prefix, "etc", "conda")

@@ -1,4 +1,4 @@
-"""What py-rattler does, as a program of its own, so that it can be ended and its memory is given back.
+"""What py-rattler does, as a separate program, so that it can be ended and its memory is given back.
 
     python conda_tool.py FOLDER < {"do": "solve" | "install", ...}
 

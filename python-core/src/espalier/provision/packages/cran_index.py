@@ -113,11 +113,8 @@ def cran_repositories(side: RSide) -> List[str]:
 
 def bioconductor_repositories(side: RSide, r_version: Optional[str]) -> List[str]:
     """Where Bioconductor's packages are looked for: those of the definition whose names begin with `Bioc`, else
-    Bioconductor's own for that R.
-
-    Raises:
-        EspalierError: `lock_failed`, it is not known which Bioconductor belongs to that R.
-    """
+    Bioconductor's own for that R. Raises EspalierError: `lock_failed`, it is not known which Bioconductor belongs to
+    that R."""
     chosen = [url.rstrip("/") for name, url in repositories(side).items() if _is_bioconductor(name)]
     if chosen:
         return chosen
@@ -137,7 +134,6 @@ def read_index(cache: CachePaths, url: str, origin: str = "cran", certificate: O
     """A repository's index, from the cache where the server says that it has not changed.
 
     Args:
-        cache: espalier's folder of caches.
         url: The repository's address, without `src/contrib`.
         origin: What its packages are called in a lock.
         certificate: PEM text of an authority to trust besides those of the system.

@@ -24,7 +24,7 @@ class NotThere(Exception):
 
 
 class Unchanged(Exception):
-    """What is at that address is what was fetched before."""
+    """The address still has the content fetched before."""
 
 
 class Redirects(urllib.request.HTTPRedirectHandler):
@@ -51,8 +51,6 @@ def open_url(url: str, headers: Optional[Mapping[str, str]] = None, certificate:
     """Open an address for reading.
 
     Args:
-        url: Of http, https or file.
-        headers: To be sent along.
         certificate: PEM text of an authority to trust besides those of the system.
 
     Returns:
@@ -164,7 +162,7 @@ def digests_of(file: BinaryIO) -> Tuple[str, str]:
 
 
 def _md5() -> Any:
-    """What CRAN's indexes have; the word tells systems that allow no MD5 that nobody's safety hangs on it."""
+    """What CRAN's indexes have; the word tells systems that allow no MD5 that MD5 isn't used for safety here."""
     return hashlib.md5(usedforsecurity=False)
 
 

@@ -46,7 +46,6 @@ class Origin(NamedTuple):
 
     Args:
         address: Scheme, host and port, `https://pypi.example.org`.
-        authorization: The header that it wants.
     """
 
     address: str

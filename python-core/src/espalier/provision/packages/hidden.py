@@ -17,11 +17,7 @@ _NEEDED = ("SSH_AUTH_SOCK", "UV_KEYRING_PROVIDER")
 
 
 class Hidden:
-    """Reads secrets for a build, and remembers them.
-
-    Args:
-        secrets: The value of a secret.
-    """
+    """Reads secrets for a build, and remembers them."""
 
     def __init__(self, secrets: Secrets) -> None:
         self._secrets = secrets
@@ -67,10 +63,6 @@ class Hidden:
 class HiddenOutput:
     """What programs of a build write into; the secrets are hidden on the way to its log. Until then what was written
     lies in a file without a name.
-
-    Args:
-        log: The log.
-        hidden: Knows the secrets.
     """
 
     def __init__(self, log: BinaryIO, hidden: Hidden) -> None:

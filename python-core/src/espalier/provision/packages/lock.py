@@ -30,11 +30,8 @@ def resolve(
     """Resolve what a definition asks for to exact versions.
 
     Args:
-        environment: The definition.
-        cache: espalier's folder of caches.
         r: The R that is resolved for.
         python: The Python that is resolved for; with a conda part the channels' own.
-        secrets: The value of a secret.
         tell: Called with a line for each thing that may take time.
         conda_platform: `linux-64`; None: this machine's.
 
@@ -71,7 +68,7 @@ def _resolved(
 
 def trusted(environment: Environment, cache: CachePaths) -> Optional[str]:
     """A file of certificate authorities for programs that read one: the machine's and the definition's own. None
-    where the definition has none of its own."""
+    where the definition has none."""
     own = environment.docker.ca_certificate if environment.docker else None
     if not own:
         return None

@@ -44,11 +44,8 @@ class PythonHost:
 
 
 def find_uv() -> str:
-    """Where uv is: named by ESPALIER_UV, on PATH, or the package that came with espalier.
-
-    Raises:
-        EspalierError: `extra_missing`.
-    """
+    """Where uv is: named by ESPALIER_UV, on PATH, or the package that came with espalier. Raises EspalierError:
+    `extra_missing`."""
     found = _uv()
     if found is None:
         raise missing("packages")
@@ -85,9 +82,6 @@ def uv_variables(
     password. What builds packages is given them by `gateway.guarded` alone, which takes passwords out.
 
     Args:
-        environment: A definition.
-        cache: espalier's folder of caches.
-        secrets: The value of a secret.
         certificate_file: Authorities to trust instead of those of the machine.
 
     Raises:
@@ -178,10 +172,7 @@ def lock_python(
     """All Python packages that the pip lines of a definition take.
 
     Args:
-        environment: A definition.
-        cache: espalier's folder of caches.
         host: The Python that is resolved for.
-        secrets: The value of a secret.
         tell: Called with a line for each thing that may take time.
         certificate_file: Authorities to trust instead of those of the machine.
 
@@ -211,7 +202,7 @@ def lock_python(
 
 
 def _compile(argv: List[str], side: PythonSide, variables: Mapping[str, str]) -> "tuple[Optional[List[str]], str]":
-    """Has uv resolve what a definition asks for: the locked lines, or None, and what uv said."""
+    """Has uv resolve what a definition asks for: the locked lines, or None, and uv's output."""
     with tempfile.TemporaryDirectory(prefix="espalier-lock-") as folder, tempfile.TemporaryFile() as log:
         names = ("requirements.in", "constraints.in", "requirements.txt")
         wanted, constraints, locked = (os.path.join(folder, name) for name in names)
@@ -232,11 +223,7 @@ def _compile(argv: List[str], side: PythonSide, variables: Mapping[str, str]) ->
 
 def with_own_hashes(locked: Sequence[str], asked: Sequence[str]) -> List[str]:
     """Locked lines, with no other hashes of a package than those that the definition gives, if it gives any: uv writes
-    those of the index.
-
-    Raises:
-        EspalierError: `lock_failed`, the index has no file with such a hash.
-    """
+    those of the index. Raises EspalierError: `lock_failed`, the index has no file with that hash."""
     own = {package_name(line): set(_HASH.findall(line)) for line in asked if "--hash" in line}
     found = []
     for line in locked:
@@ -280,7 +267,6 @@ def make_venv(
         python: An interpreter, or a version that uv finds on this machine (or fetches).
         env: See `uv_variables`.
         output: Where uv writes.
-        keep: Descriptors to hand on.
         meanwhile: Called again and again until it ends.
     """
     argv = [find_uv(), "venv", "--python", python, "--no-project", "--clear", folder]

@@ -1,7 +1,7 @@
 """How R packages are installed: the plan that `install.R` reads, and the packages as installed, kept for the next
 environment.
 
-A build sees that cache read-only, and leaves what it installed in a folder of its own. espalier adds it after the
+A build sees that cache read-only, and leaves what it installed in a separate folder. espalier adds it after the
 build, by content. The digest of each package is kept beside the cache, where no build writes, so that a package that
 was changed later isn't taken for what it was.
 """
@@ -82,7 +82,6 @@ def keeping(cache: CachePaths, keys: Iterable[str], tell: Tell) -> Iterator[str]
     """A folder into which packages are installed; what is there at the end of the block is kept.
 
     Args:
-        cache: espalier's folder of caches.
         keys: The keys of the packages that may be used and kept.
         tell: Called with a line for each package that isn't what it was.
 

@@ -99,10 +99,7 @@ def resolve_r(
     gives it.
 
     Args:
-        cache: espalier's folder of caches.
-        r: The R side.
         host: The R that is resolved for.
-        secrets: The value of a secret.
         tell: Called with a line for each thing that may take time.
         certificate: PEM text of an authority to trust besides those of the system.
 
@@ -265,11 +262,7 @@ def _mark_recommended(
 
 
 def _in_order(chosen: Mapping[str, _Chosen]) -> List[RSource]:
-    """Each after what it needs.
-
-    Raises:
-        EspalierError: `lock_failed`, packages need each other in a circle.
-    """
+    """Each after what it needs. Raises EspalierError: `lock_failed`, packages need each other in a circle."""
     placed: List[RSource] = []
     done: Set[str] = set()
     needs = {name: sorted({need.name for need in _open_needs(one)} & set(chosen)) for name, one in chosen.items()}
@@ -301,11 +294,8 @@ for (name in commandArgs(TRUE)) {
 
 
 def ask_r(rscript: Optional[str]) -> RHost:
-    """Version, platform and recommended packages of an R.
-
-    Raises:
-        EspalierError: `interpreter_missing`, there is none or it does not run.
-    """
+    """Version, platform and recommended packages of an R. Raises EspalierError: `interpreter_missing`, there is none or
+    it does not run."""
     if rscript is None:
         message = "Can't resolve R packages: this machine has no R."
         raise EspalierError("interpreter_missing", message, "Install R, or use Docker.")

@@ -62,7 +62,7 @@ class Repository:
         return self.archive + (("#" + urlencode({"subdirectory": self.subdir}, safe="/")) if self.subdir else "")
 
     def headers(self, token: Optional[str]) -> Dict[str, str]:
-        """What its server is told; no other server gets the token (see fetch.py on redirects)."""
+        """Headers for its server; no other server gets the token (see fetch.py on redirects)."""
         return _headers(token)
 
     def __str__(self) -> str:
@@ -73,7 +73,6 @@ def find_repository(package: GithubPackage, token: Optional[str], certificate: O
     """Ask which commit a package's `ref` stands for.
 
     Args:
-        package: From the definition.
         token: Its access token.
         certificate: PEM text of an authority to trust besides those of the system.
 
@@ -125,9 +124,6 @@ def fetch_sources(
     """Fetch every source that is not there yet into `cache.sources`.
 
     Args:
-        cache: espalier's folder of caches.
-        sources: What to fetch.
-        secrets: The value of a secret.
         tell: Called with a line for each file that has to be fetched.
         certificate: PEM text of an authority to trust besides those of the system.
 
@@ -191,9 +187,7 @@ def fetch(
     A package of a repository on GitHub (see `github.Repository.url`) is repacked, for GitHub promises no stable bytes.
 
     Args:
-        cache: espalier's folder of caches.
-        url: Its address.
-        expected: Its digest, `sha256:...` or `md5:...`; None: whatever it is.
+        expected: Its digest, `sha256:...` or `md5:...`; None: any.
         token: For GitHub, and for no other host.
         certificate: PEM text of an authority to trust besides those of the system.
 

@@ -44,9 +44,6 @@ def repack(path: str, subdir: Optional[str], target: BinaryIO, shown: str) -> Di
         target: The new `.tar.gz`.
         shown: What to call the archive in an error.
 
-    Returns:
-        The package's DESCRIPTION.
-
     Raises:
         EspalierError: `lock_failed`, there is no package.
     """

@@ -24,15 +24,10 @@ def run(
     """Run a program to its end.
 
     Args:
-        argv: The program and its arguments.
-        env: All its variables.
         output: Where it writes, both streams.
         keep: Descriptors that it inherits: locks, so that they are held until really nothing of it is left.
         input_text: What it reads; by default nothing.
         meanwhile: Called again and again until it ends.
-
-    Returns:
-        Its exit status.
 
     Raises:
         OSError: it cannot be started.

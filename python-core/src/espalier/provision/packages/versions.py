@@ -65,7 +65,7 @@ class Dependency:
 
 
 def is_package_name(text: str) -> bool:
-    """Whether R would take this for the name of a package; such a name is also safe as a file name."""
+    """Whether R would take this for the name of a package; that name is alsafe as a file name."""
     return PACKAGE_NAME.fullmatch(text) is not None and len(text) <= 128
 
 

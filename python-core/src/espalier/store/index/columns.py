@@ -13,9 +13,9 @@ from operator import itemgetter
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from espalier.base.types import Frame
-from espalier.store.index.cells import cells_of
 from espalier.store.index.fields import ATTRIBUTES, GROUPS, TEXTS, Field
 from espalier.store.index.rows import BLOCK, COLUMNS, Cell, common_kind, value_of
+from espalier.store.index.sql import cells_of
 
 # So many runs are asked for at once: SQLite takes no more parameters everywhere.
 _AT_ONCE = 900

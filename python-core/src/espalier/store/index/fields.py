@@ -171,10 +171,7 @@ def near_key(key: str, names: Iterable[str]) -> Optional[str]:
 
 def seconds_at(text: str) -> float:
     """The time that a text of a filter stands for: ISO 8601, in UTC unless it says otherwise, or `7 days`, before now.
-
-    Raises:
-        EspalierError: `bad_filter`.
-    """
+    Raises EspalierError: `bad_filter`."""
     ago = _AGO.fullmatch(text)
     if ago:
         return time.time() - float(ago.group(1)) * _UNITS[ago.group(2).lower()]

@@ -74,11 +74,7 @@ def fields_of(node: Node) -> Iterator[Field]:
 
 
 def parse_filter(text: str) -> Optional[Node]:
-    """The tree of a filter; None for one that is empty.
-
-    Raises:
-        EspalierError: `bad_filter`.
-    """
+    """The tree of a filter; None for one that is empty. Raises EspalierError: `bad_filter`."""
     if len(text) > _CHARACTERS:
         raise refusal(f"the filter has {len(text):,} characters, and {_CHARACTERS:,} are the most", "")
     parser = _Parser(text)
@@ -91,11 +87,8 @@ def parse_filter(text: str) -> Optional[Node]:
 
 
 def parse_order(entries: Sequence[str]) -> List[Order]:
-    """What to sort by: names, each with `ASC` or `DESC` after it, or `-` before it, which is `DESC`.
-
-    Raises:
-        EspalierError: `bad_filter`.
-    """
+    """What to sort by: names, each with `ASC` or `DESC` after it, or `-` before it, which is `DESC`. Raises
+    EspalierError: `bad_filter`."""
     if len(entries) > _ORDERS:
         raise refusal(f"{len(entries):,} names to sort by are too many, {_ORDERS} are the most", "")
     return [_Parser(entry[:_CHARACTERS]).order() for entry in entries]

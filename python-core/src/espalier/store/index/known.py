@@ -4,19 +4,19 @@ The index isn't brought up to date, and nothing is written.
 """
 
 import contextlib
-import hashlib
 import os
 import sqlite3
 from typing import Dict, Iterable, List
 
 from espalier.adapters.homes import cache_folder
 from espalier.base.cache_paths import index_file
+from espalier.base.hashing import sha256
 from espalier.base.paths import WorkspacePaths, is_run_id
 
 
 def index_key(root: str) -> str:
     """What the index of a workspace is named by."""
-    return hashlib.sha256(os.fsencode(os.path.realpath(root))).hexdigest()[:32]
+    return str(sha256(os.fsencode(os.path.realpath(root))).hexdigest()[:32])
 
 
 def stamp_of(stat: os.stat_result) -> int:
@@ -28,8 +28,6 @@ def newest_ids(paths: WorkspacePaths, prefix: str, limit: int) -> List[str]:
     """The ids of the newest runs that begin so, newest first.
 
     Args:
-        paths: The workspace.
-        prefix: What they begin with.
         limit: How many, at most.
     """
     found: List[str] = []

@@ -51,8 +51,6 @@ class Refresh:
     """One refresh of an index.
 
     Args:
-        database: The index.
-        runs: The workspace's folder of runs.
         summarise: Run folder -> its row; must not raise for a damaged run.
     """
 
@@ -186,7 +184,7 @@ class Refresh:
             self._store(row, Look(run.shard, mtime, now, signature), names)
 
     def _store(self, row: Dict[str, Any], look: Look, names: Names) -> None:
-        """Put a run into the index; one that it can't hold is damaged, for it must never hide the others."""
+        """Put a run into the index; one that it can't hold is damaged, because it must never hide the others."""
         try:
             store(self._database, row, look, names)
         except _NOT_HELD as error:

@@ -9,7 +9,7 @@ import re
 import sqlite3
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
-from espalier.base.records import make_private_folder, seconds_of
+from espalier.base.records import fast_encoder, make_private_folder, seconds_of
 from espalier.base.states import is_final
 from espalier.base.types import INT_MAX
 from espalier.base.values import NA, from_json, is_cell, value_text
@@ -66,11 +66,8 @@ def _statements() -> "list[str]":
 
 
 def opened(file: str) -> sqlite3.Connection:
-    """The index in a file, laid out; in memory where the file can't be had.
-
-    Raises:
-        sqlite3.DatabaseError: the file is garbage, or of another version.
-    """
+    """The index in a file, laid out; in memory where the file can't be had. Raises sqlite3.DatabaseError: the file is
+    garbage, or of another version."""
     try:
         if file != IN_MEMORY:
             make_private_folder(os.path.dirname(file))
@@ -115,11 +112,11 @@ def _laid_out(database: sqlite3.Connection) -> sqlite3.Connection:
 
 # Runs are kept in blocks of so many for whole tables (columns.py).
 BLOCK = 4096
-_OWN = ("n", "shard", "mtime", "seen", "signature", "settled", "digest", "changed")
+_OWN = ("n", "shard", "mtime", "seen", "signature", "settled", "digest")
 _PLAIN = (*COLUMNS, *HIDDEN)
 _INSERT = (
-    f"REPLACE INTO runs ({', '.join(_OWN)}, {', '.join(f'{chr(34)}{name}{chr(34)}' for name in _PLAIN)})"
-    f" VALUES ({', '.join('?' * (len(_OWN) + len(_PLAIN)))})"
+    f"REPLACE INTO runs ({', '.join(_OWN)}, {', '.join(f'{chr(34)}{name}{chr(34)}' for name in _PLAIN)}, changed)"
+    f" VALUES ({', '.join('?' * (len(_OWN) + len(_PLAIN)))}, (SELECT changed FROM counter))"
 )
 _INSERT_CELL = {
     group: f"INSERT INTO {group} VALUES (?, ?, ?, ?, ?{', ?' * (group == 'metrics' and len(STATISTICS))})"
@@ -129,6 +126,7 @@ _AS_LAST, _MISSING = (None, None, None), b""
 _NUMBER = re.compile(r"\s*[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?\s*")
 _LOGICAL = {"TRUE": 1.0, "True": 1.0, "true": 1.0, "FALSE": 0.0, "False": 0.0, "false": 0.0}
 _EXACT = 2**53
+_as_json = fast_encoder(json.JSONEncoder())
 # Kind, number and text. A number that isn't finite has its word as text, NA has neither.
 Cell = Tuple[str, Optional[float], Optional[str]]
 Names = Dict[Tuple[str, str], int]
@@ -150,7 +148,7 @@ def store(database: sqlite3.Connection, row: Dict[str, Any], look: Look, names: 
         names: The numbers of keys, as far as this transaction has asked for them.
     """
     names = {} if names is None else names
-    digest = hashlib.sha256(json.dumps(row).encode()).hexdigest()[:16]
+    digest = hashlib.sha256(_as_json(row).encode()).hexdigest()[:16]
     known = database.execute("SELECT n, digest FROM runs WHERE run_id = ?", (row["run_id"],)).fetchone()
     settled = is_final(row["status"])
     if known is not None and known[1] == digest:
@@ -162,14 +160,14 @@ def store(database: sqlite3.Connection, row: Dict[str, Any], look: Look, names: 
     else:
         n = known[0]
         forget(database, n)
-    (changed,) = database.execute("SELECT changed FROM counter").fetchone()
-    own = (n, look.shard, look.mtime, look.seen, look.signature, settled, digest, changed)
+    own = (n, look.shard, look.mtime, look.seen, look.signature, settled, digest)
     plain = [None if row.get(name) is None else _column(name, row[name]) for name in _PLAIN]
     n = database.execute(_INSERT, [*own, *plain]).lastrowid
     database.execute("DELETE FROM blocks WHERE number = ?", (n // BLOCK,))  # type: ignore[operator]
-    database.executemany("INSERT OR IGNORE INTO needs VALUES (?, ?)", [(n, each) for each in row.get("needs") or ()])
-    for group in GROUPS:
-        given = ((name, _cell(group, value)) for name, value in (row.get(group) or {}).items())
+    for each in row.get("needs") or ():
+        database.execute("INSERT OR IGNORE INTO needs VALUES (?, ?)", (n, each))
+    for group in filter(row.get, GROUPS):
+        given = ((name, _cell(group, value)) for name, value in row[group].items())
         found = {name: cell for name, cell in given if cell is not None}
         values: List[Any] = [(n, _name_id(database, names, group, name), *cell) for name, cell in found.items()]
         if group == "metrics":
@@ -188,16 +186,14 @@ def forget(database: sqlite3.Connection, n: int) -> None:
 
 
 def _column(name: str, value: Any) -> Any:
-    if KINDS.get(name) == "time":
-        return seconds_of(value)
-    if isinstance(value, int) and abs(value) >= 2**63:  # (SQLite has no larger ones)
-        return None
-    return clean(value) if isinstance(value, str) else value
+    if isinstance(value, str):
+        return seconds_of(value) if KINDS.get(name) == "time" else clean(value)
+    return None if isinstance(value, int) and abs(value) >= 2**63 else value  # (SQLite has no larger ones)
 
 
 def clean(text: str) -> str:
     """Text that SQLite can hold: lone surrogates, which names of files have, become what R shows of them."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _name_id(database: sqlite3.Connection, names: Names, group: str, name: str) -> int:

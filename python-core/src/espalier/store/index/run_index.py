@@ -50,11 +50,7 @@ def query_of(
     max_results: Optional[int] = None,
     page_token: Optional[str] = None,
 ) -> Query:
-    """A query as users write it.
-
-    Raises:
-        EspalierError: `bad_filter`, `bad_argument`.
-    """
+    """A query as users write it. Raises EspalierError: `bad_filter`, `bad_argument`."""
     if max_results is not None and max_results < 0:
         raise refusal(f"{max_results} runs can't be listed", "", "Give 0 or more.")
     node = parse_filter(filter or "")
@@ -72,7 +68,6 @@ class RunIndex:
     """The index of one workspace.
 
     Args:
-        paths: The workspace.
         summarise: Run folder -> its row; must not raise for a damaged run.
     """
 

@@ -4,7 +4,6 @@ import sqlite3
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from espalier.base import states
-from espalier.store.index.cells import cells_of
 from espalier.store.index.fields import (
     GROUPS,
     KINDS,
@@ -18,14 +17,20 @@ from espalier.store.index.fields import (
     seconds_at,
 )
 from espalier.store.index.grammar import Compare, Group, Negation, Node, Order
-from espalier.store.index.rows import number_of
+from espalier.store.index.rows import STATISTICS, number_of
+
+_OPPOSITE = {"=": "!=", "!=": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
+_STATES = states.FINAL | states.UNFINISHED | {states.DAMAGED, states.UNREADABLE}
+_CHILDREN = "(SELECT count(*) FROM runs AS below WHERE below.parent = r.run_id)"
+# Kinds of values, and how they are written in a filter.
+_KINDS = {"string": "texts", "integer": "numbers", "double": "numbers", "logical": "true or false"}
+_WRITE = {"texts": "a text in quotes", "numbers": "a number without quotes", "true or false": "true or false"}
 
 
 class Pattern:
     """`%` stands for any characters, `_` for one, `\\` makes what follows it a character like others.
 
     Args:
-        text: The pattern.
         fold: Whether upper and lower case are the same.
     """
 
@@ -78,15 +83,6 @@ class Pattern:
         return next((at for at in places if self._stands(number, text, at)), -1)
 
 
-_OPPOSITE = {"=": "!=", "!=": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
-_STATES = states.FINAL | states.UNFINISHED | {states.DAMAGED, states.UNREADABLE}
-_CHILDREN = "(SELECT count(*) FROM runs AS below WHERE below.parent = r.run_id)"
-
-# Kinds of values, and how they are written in a filter.
-_KINDS = {"string": "texts", "integer": "numbers", "double": "numbers", "logical": "true or false"}
-_WRITE = {"texts": "a text in quotes", "numbers": "a number without quotes", "true or false": "true or false"}
-
-
 class Sql(NamedTuple):
     """A piece of SQL and its parameters."""
 
@@ -107,11 +103,8 @@ class Translator:
         database.create_function("matches", 2, lambda text, at: self._patterns[at].matches(text))
 
     def condition(self, node: Node, *, negated: bool = False) -> Sql:
-        """The condition that a tree stands for.
-
-        Raises:
-            EspalierError: `bad_filter`: values of another type than the field.
-        """
+        """The condition that a tree stands for. Raises EspalierError: `bad_filter`: values of another type than the
+        field."""
         if isinstance(node, Negation):
             return self.condition(node.part, negated=not negated)
         if isinstance(node, Group):
@@ -131,7 +124,7 @@ class Translator:
                 if value not in _STATES:
                     near = near_key(value, _STATES)
                     hint = f"Did you mean '{near}'?" if near else f"There are {', '.join(sorted(_STATES))}."
-                    raise refusal("no run has such a status", value, hint)
+                    raise refusal("no run has this status", value, hint)
         return self._comparison(column, node.operator, values, negated)
 
     def _of_cell(self, node: Compare, negated: bool) -> Sql:
@@ -180,11 +173,8 @@ class Translator:
         return Sql(f"{column} {_OPPOSITE[operator] if negated else operator} ?", tuple(values))
 
     def name_id(self, field: Field) -> Optional[int]:
-        """The number of a key; None if no run has any of its group.
-
-        Raises:
-            EspalierError: `bad_filter`: no run has it, and some have others of its group.
-        """
+        """The number of a key; None if no run has any of its group. Raises EspalierError: `bad_filter`: no run has it,
+        and some have others of its group."""
         names = self._names(field.group)
         if names and field.key not in names:
             raise no_key(field, names)
@@ -196,17 +186,13 @@ class Translator:
         return dict(self._database.execute(query, (group,)).fetchall())
 
     def _column(self, field: Field) -> str:
-        """An attribute as SQL.
-
-        Raises:
-            EspalierError: `bad_filter`: there isn't such an attribute.
-        """
+        """An attribute as SQL. Raises EspalierError: `bad_filter`: there isn't that attribute."""
         if field.key not in KINDS:
             raise no_attribute(field.key, [Field(group, name) for group in GROUPS for name in self._names(group)])
         return _CHILDREN if field.key == "children" else f'r."{field.key}"'
 
     def sort_key(self, order: Order, number: int) -> "Optional[Key]":
-        """What to sort by: an expression, and the table it is from. None where no run has such a key."""
+        """What to sort by: an expression, and the table it is from. None where no run has that key."""
         if not order.field.group:
             return Key(self._column(order.field), order.descending)
         name = self.name_id(order.field)
@@ -294,3 +280,54 @@ def _attribute_value(node: Compare, kind: str, value: Value) -> Any:
         wanted = {"string": "a text in quotes", "time": "a time"}.get(kind, "a number")
         raise refusal(f"{node.field} is compared with {wanted}", repr(value))
     return _bound(value)
+
+
+class Cells(NamedTuple):
+    """Pieces of SQL about a row of a group's table."""
+
+    kind: str
+    # NULL where it is no number, or no text.
+    number: str
+    text: str
+    # Whether the value is text, as the indices have it.
+    is_text: str
+
+    @property
+    def known(self) -> str:
+        """Whether there is a value."""
+        return f"({self.number} IS NOT NULL OR ({self.is_text} AND {self.text} IS NOT NULL))"
+
+    @property
+    def value(self) -> str:
+        """The value, a number or a text; of a tag always its text."""
+        return f"CASE {self.kind} WHEN 'string' THEN {self.text} ELSE {self.number} END"
+
+
+def cells_of(field: Field, table: str = "") -> Cells:
+    """Where a field's values are.
+
+    Args:
+        table: The name of its table in a query that has several.
+    """
+    at = f"{table}." if table else ""
+    last = Cells(f"{at}kind", f"{at}number", f"{at}text", f"{at}number IS NULL AND {at}kind = 'string'")
+    if field.group in TEXTS:
+        return last._replace(is_text=f"{at}text IS NOT NULL")
+    if not field.statistic:
+        return last
+    other = at + STATISTICS[field.statistic]
+    number = f"coalesce({other}, {at}number)"
+    if field.statistic != "first":
+        return Cells(_kind(number, "0", last.kind), number, "NULL", "0")
+    as_last = f"{other} IS NULL"
+    is_text = f"(typeof({other}) = 'text' OR ({as_last} AND {last.is_text}))"
+    number = f"CASE typeof({other}) WHEN 'null' THEN {at}number WHEN 'real' THEN {other} END"
+    text = f"CASE typeof({other}) WHEN 'null' THEN {at}text WHEN 'text' THEN {other} END"
+    return Cells(_kind(number, is_text, last.kind), number, text, is_text)
+
+
+def _kind(number: str, is_text: str, last: str) -> str:
+    """The kind of a value, which needn't be that of the last one."""
+    whole = f"{last} = 'integer' AND {number} = round({number})"
+    logical = f"{last} = 'logical' AND {number} IN (0, 1)"
+    return f"CASE WHEN {is_text} THEN 'string' WHEN ({whole}) OR ({logical}) THEN {last} ELSE 'double' END"
