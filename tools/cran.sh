@@ -8,6 +8,8 @@ cd "$(dirname "$0")/.."
 out=.build/check
 rm -rf "$out" && mkdir -p "$out"
 bash tools/copy_tree.sh "$out/espalier"
+# (the pages for a plain installation: the build renders its own)
+rm -rf "$out/espalier/inst/doc"
 export ESPALIER_STATE_DIR="$PWD/$out/state" ESPALIER_CACHE_DIR="$PWD/$out/cache"
 # the check never builds an environment: it gets the one the tests use
 export RETICULATE_PYTHON="$PWD/.venv/bin/python"
