@@ -90,7 +90,7 @@ test_that("a job in R reads its secrets without Python, and so do the processes 
   expect_identical(sum(grepl("<secret>", log, fixed = TRUE)), 2L)
   expect_true("token: *** " %in% log)
   expect_identical(sum(log == "***"), 2L)
-  expect_match(log, "The secret other is not attached to the run", all = FALSE)
+  expect_match(log, "Can't read the secret other: it isn't attached to the run", all = FALSE)
   expect_identical(utils::tail(trimws(log), 2), c("20 20", "20")) # (no newline after the first)
   expect_identical(get_run_details(run)$runDefinition$secrets, c("token", "lines"))
   expect_identical(as.character(get_secrets_from_run(run, "token")$token), token)
@@ -146,7 +146,7 @@ test_that("a child gets what its parent has, and no more", {
   )
   run <- submit_experiment(experiment(ws, "e"), estimator(project, entry_script = "train.R", secrets = "token"))
   ended(run)
-  expect_match(log_of(run), "cannot hand on the secret other", all = FALSE)
+  expect_match(log_of(run), "Can't pass on the secret other", all = FALSE)
   expect_match(log_of(get_child_runs(run)[[1L]]), "length 20", all = FALSE)
 })
 
