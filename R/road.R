@@ -67,7 +67,7 @@ road_export <- function(x, arg = "x") {
   exported
 }
 
-#' What the compiled code said: names of columns stand in it as UTF-8, whatever the session's encoding
+#' The compiled code's message: names of columns stand in it as UTF-8, in any encoding of the session
 #' @noRd
 road_message <- function(e) {
   text <- conditionMessage(e)

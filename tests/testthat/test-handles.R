@@ -96,7 +96,7 @@ local_later_version <- function(env = parent.frame()) {
   top <- withr::local_tempdir(.local_envir = env)
   copy <- file.path(top, "espalier")
   dir.create(copy)
-  parts <- c("DESCRIPTION", "NAMESPACE", "LICENSE", "R", "inst", "src", "configure", "cleanup", "tools", "python-core")
+  parts <- c("DESCRIPTION", "NAMESPACE", "LICENSE", "R", "inst", "src", "configure", "cleanup", "tools")
   file.copy(file.path(source_top(), parts), copy, recursive = TRUE)
   unlink(Sys.glob(file.path(copy, "src", "*.[os]*")))
   change <- function(file, from, to) {

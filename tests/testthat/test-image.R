@@ -6,7 +6,7 @@ image <- structure(
 )
 
 test_that("an image tells where it was found and how long that took", {
-  expect_output(print(image), "Image of tidy: built in 12.3 s\n  id:  sha256:1\n  tag: espalier/env:1", fixed = TRUE)
+  expect_output(print(image), "<Image tidy, built in 12.3 s>\n  id:  sha256:1\n  tag: espalier/env:1", fixed = TRUE)
   image$found <- "shared registry"
   image$seconds <- 1.2
   expect_identical(image_text(image), "Image of tidy: found in the shared registry, 1.2 s")
@@ -23,7 +23,7 @@ test_that("details tell what is not there, and show no control characters", {
     class = "espalier_image_details"
   )
   out <- paste(capture.output(print(details)), collapse = "\n")
-  expect_match(out, "Image of tidy[31m: not in the Docker engine", fixed = TRUE)
+  expect_match(out, "<Image details tidy[31m, not in the Docker engine>", fixed = TRUE)
   expect_match(out, "pushed to: localhost:5000", fixed = TRUE)
   expect_match(out, "FROM a", fixed = TRUE)
   expect_false(grepl("\u0007|\u001b", out))
