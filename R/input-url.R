@@ -1,4 +1,4 @@
-#' Use a file on the web as an input
+#' Use a web file as an input
 #'
 #' `inputs = list(data = input_url("https://example.com/data.csv", sha256 = "..."))` gives a job a file that is fetched when
 #' the job starts. It is fetched once for all your jobs, kept in espalier's cache until no job has used it for 30 days, and

@@ -97,7 +97,7 @@ abort_unread <- function(e) {
                  "Convert the columns named in Python first, or leave them out.")
 }
 
-#' What is given back is given back at once: it would else wait for a garbage collection, perhaps in a forked child. And
+#' Memory is given back at once: it would else wait for a garbage collection, perhaps in a forked child. And
 #' undisturbed: it calls Python, where an interrupt of R's would be lost, and the memory with it.
 #' @noRd
 road_read <- function(addresses) {

@@ -1,4 +1,4 @@
-#' Use an output of a run as an input
+#' Use a run's output as an input
 #'
 #' `inputs = list(data = run_output(run, "outputs/data.csv"))` gives a job a file or folder of another run of the same
 #' workspace. The run may still be queued or running: the job then waits for it, as with `depends_on`, and fails if that

@@ -35,7 +35,8 @@ stage_vignettes <- function() {
   list <- file.path("build", "vignette.rds")
   is_built <- !is.na(read.dcf("DESCRIPTION", "Packaged")[1L]) && file.exists(list)
   if (is_built || !any(there)) return(invisible())
-  file.copy(sources[there], file.path("inst", "doc"), overwrite = TRUE)
+  unlink(list.files(file.path("inst", "doc"), "[.]Rmd$", full.names = TRUE))
+  file.copy(sources[there], file.path("inst", "doc"))
   title <- function(source) {
     line <- grep("VignetteIndexEntry", readLines(source, 20L, warn = FALSE, encoding = "UTF-8"), value = TRUE)
     sub(".*VignetteIndexEntry[{](.*)[}].*", "\\1", line[1L])

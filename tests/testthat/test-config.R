@@ -202,7 +202,7 @@ test_that("an input that changed before the job began fails the run", {
   cancel_run(blocker)
   expect_error(
     wait_for_run_completion(run, show_output = FALSE),
-    "x\\.csv\\) changed between submit and the start of the job", class = "espalier_error_run_failed"
+    "x\\.csv\\): it changed between submit and the start of the job", class = "espalier_error_run_failed"
   )
   expect_identical(unlist(cause_of(run)$class), "espalier_error_input_changed")
 })

@@ -111,6 +111,8 @@ test_that("no verb returns a Python object, and every export is tried", {
     get_secrets_from_run = get_secrets_from_run(run, character()),
     set_image_registry = set_image_registry(ws, "localhost:5000"), list_image_registries = list_image_registries(ws),
     list_images = list_images(ws),
+    get_default_datastore = get_default_datastore(ws), get_compute = get_compute(ws, "local"),
+    upload_files_to_datastore = upload_files_to_datastore(get_default_datastore(ws), file.path(project, "train.R")),
     delete_workspace = delete_workspace(get_workspace("c", path = folder)), use_espalier = use_espalier(project),
     start_logging_run = (mine <- start_logging_run(exp)), get_current_run = get_current_run(),
     log_metric_to_run = log_metric_to_run("m", 1), log_list_to_run = log_list_to_run("l", 1:2),

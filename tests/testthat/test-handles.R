@@ -80,7 +80,7 @@ test_that("printing explains a workspace that is gone, and the object is told by
   run <- ended(submit_command(ws, "true"))
   exp <- experiment(ws, "exp")
   unlink(ws$path, recursive = TRUE)
-  expect_output(print(run), paste0("<Run ", run$id, ">.*not readable: +The run .* is not in .*workspace: +", ws$path))
+  expect_output(print(run), paste0("<Run ", run$id, ">.*not readable: +Can't find the run .* in .*workspace: +", ws$path))
   expect_output(print(exp), "<Experiment exp>.*not readable: +Can't find a workspace at .*workspace: ")
   expect_output(print(ws), paste0("not readable: +Can't find a workspace at ", ws$path))
   expect_identical(format(run), sprintf("<Run %s>", run$id))

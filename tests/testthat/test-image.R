@@ -78,7 +78,7 @@ test_that("without an engine a build says so, and what is known can be listed an
     list(said(build_environment(ws, env)), prune_images(ws)$what, list_images(ws)$where)
   }, list(folder))
   expect_identical(seen[[1L]][1L], "espalier_error_docker_unavailable")
-  expect_match(seen[[1L]][2L], "Can't find a Docker engine")
+  expect_match(seen[[1L]][2L], "find a Docker engine")
   # (only what does without one; others of this user's may be there)
   expect_identical(setdiff(seen[[2L]], "private environment"), character())
   expect_identical(setdiff(seen[[3L]], "private"), character())
