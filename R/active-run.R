@@ -7,7 +7,7 @@
 set_active_run <- function(dir) {
   check_string(dir, "dir")
   if (!dir.exists(dir)) {
-    espalier_abort("run_missing", sprintf("There is no run folder `%s`.", dir), path = dir)
+    espalier_abort("run_missing", sprintf("Can't find the run folder %s.", dir), path = dir)
   }
   .active$dir <- normalizePath(dir)
   invisible(.active$dir)
@@ -29,7 +29,7 @@ clear_active_run <- function() {
 #' @noRd
 active_run_dir <- function() .active$dir
 
-#' The folder to log to: of `run`, of the interactive run, of the job; NULL (said once) if none. It may have been moved,
+#' The folder to log to: of `run`, of the interactive run, of the job; NULL (with one note) if none. It may have been moved,
 #' see log_folder()
 #' @noRd
 log_target <- function(run = NULL) {
@@ -42,7 +42,7 @@ log_target <- function(run = NULL) {
   NULL
 }
 
-#' The same, and nothing is said
+#' The same, without a note
 #' @noRd
 log_dir <- function(run) {
   if (!is.null(run)) return(run_dir_of(run))

@@ -56,7 +56,7 @@ autoplot.espalier_runs <- function(object, metric = NULL, curves = NULL, ...) {
 #' @exportS3Method ggplot2::autoplot
 autoplot.espalier_chart <- function(object, ...) gg_chart(object, chart_title(object))
 
-#' @param labels Of the runs, for one legend; else series are told apart by their names.
+#' @param labels Of the runs, for one legend; else the series' own names are the labels.
 #' @noRd
 gg_series <- function(panels, title, labels = NULL) {
   data <- do.call(rbind, lapply(panels, function(panel) {
@@ -107,7 +107,7 @@ gg_chart <- function(chart, title) {
       data$truth <- factor(data$truth, rev(levels(data$truth)))
       ggplot2::ggplot(data, ggplot2::aes(.data$predicted, .data$truth, fill = .data$share)) +
         ggplot2::geom_tile(colour = "grey80") +
-        ggplot2::geom_text(ggplot2::aes(label = .data$count), colour = ifelse(data$share > 0.55, "white", "black")) +
+        ggplot2::geom_text(ggplot2::aes(label = .data$count), colour = ifelse(data$share > 0.75, "white", "black")) +
         ggplot2::scale_fill_gradient(low = "white", high = colour, limits = 0:1) +
         ggplot2::labs(title = title, fill = "share of truth")
     },

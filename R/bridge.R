@@ -271,7 +271,7 @@ abort_if_unmet <- function(state) {
     espalier_abort(
       "python_unmet",
       sprintf("This session's Python has loaded another module named espalier, from %s.", state$foreign),
-      "Restart R, and call espalier before whatever imports that module.", python = state$python
+      "Restart R, and call espalier before the code that imports that module.", python = state$python
     )
   }
   for (need in Filter(function(need) isTRUE(need$loaded), state$unmet)) {

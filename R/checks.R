@@ -8,7 +8,7 @@ describe_value <- function(x) {
   if (is.function(x)) return("a function")
   if (is.call(x)) return("a call")
   if (inherits(x, "EspalierObject")) return(sprintf("%s <%s> object", article(class(x)[1L]), class(x)[1L]))
-  kind <- if (is.object(x)) paste0("<", paste(class(x), collapse = "/"), "> object") else
+  kind <- if (is.object(x)) paste0("<", paste(setdiff(class(x), "espalier_value"), collapse = "/"), "> object") else
     switch(typeof(x), character = "string", double = "number", integer = "integer",
            logical = "logical", complex = "complex number", typeof(x))
   if (is.object(x) || !is.atomic(x)) {

@@ -8,7 +8,7 @@
 #'
 #' @param workspace A [workspace()].
 #' @param cluster_name Name of the target.
-#' @return An object of class `espalier_compute_target`, a list with `name`; `NULL` if there is no target of that name, as
+#' @return An object of class `espalier_compute_target`, a list with `name`; `NULL` if no target has that name, as
 #'   in azuremlsdk.
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
@@ -24,7 +24,7 @@ get_compute <- function(workspace, cluster_name) {
 
 #' @export
 print.espalier_compute_target <- function(x, ...) {
-  cat("<compute target ", encodeString(x$name), ">\n", sep = "")
+  cat(header("Compute target", encodeString(x$name)), "\n", sep = "")
   invisible(x)
 }
 

@@ -75,7 +75,7 @@ espalier_warn_gently <- function(message, class = NULL) {
 .said <- new.env(parent = emptyenv())
 
 #' Say something once a session
-#' @param id What is remembered as having been said.
+#' @param id What is remembered as shown.
 #' @param kind The end of its class. (R dispatches on no long names of classes.)
 #' @noRd
 inform_once <- function(id, message, kind = id) {
@@ -83,7 +83,7 @@ inform_once <- function(id, message, kind = id) {
   invisible()
 }
 
-#' Whether something has not been said in this session; from now on it has
+#' Whether something has not been shown in this session; from now on it has
 #' @noRd
 first_time <- function(id) {
   # (R takes no long names, and in a locale that has not all of their characters it warns)
@@ -93,7 +93,7 @@ first_time <- function(id) {
   TRUE
 }
 
-#' Forget that something was said, so that it is said again
+#' Forget that something was shown, so that it is shown again
 #' @noRd
 inform_again <- function(id) {
   if (!is.null(.said[[id]])) rm(list = id, envir = .said)

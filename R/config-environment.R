@@ -1,6 +1,6 @@
 # What a job finds around it: an environment, and whether it runs in a container.
 
-#' How a job's container is set up
+#' Set up the container of a job
 #'
 #' For the argument `docker` of [estimator()] and [script_run_config()], where `TRUE` means all of this by default. The job's
 #' `cpus` and `memory` are the container's limits: a job that takes more memory is ended, with the code
@@ -10,12 +10,12 @@
 #' inputs, espalier itself, and `mounts`, all but the first read-only.
 #'
 #' A job that reaches the socket of a container engine can do anything on this machine. So `mounts` and inputs are refused
-#' if such a socket is one of them or lies in one of them, under any name, and so are other sockets, `/`, `/proc`, `/sys`,
+#' if one is or contains the socket of an engine, under any name. So are other sockets, `/`, `/proc`, `/sys`,
 #' `/dev`, `/run` and the folders of engines. The same goes for a network by which the job would reach an engine that asks
 #' for no key. You are warned if you mount your home folder, `/etc`, or a folder in which a program listens at a socket.
 #'
 #' The engine is that of this machine: the one at `DOCKER_HOST`, `unix://` or `tcp://`, or else at the usual socket; Docker
-#' contexts do not count, and an engine on another machine is refused, for it could not see the run's folder.
+#' contexts do not count. An engine on another machine is refused, because it couldn't see the run's folder.
 #'
 #' @param shm_size Size of `/dev/shm`, `"2 GB"` or bytes; by default what the environment says, else Docker's 64 MB.
 #' @param network `"bridge"`, `"none"`, `"host"`, or the name of a network of Docker.
@@ -37,19 +37,16 @@ docker_options <- function(shm_size = NULL, network = NULL, mounts = NULL, init 
     init = if (!check_flag(init, "init")) FALSE,
     user = check_string(user, "user", null = TRUE)
   )
-  structure(Filter(length, options), class = "espalier_docker_options")
-}
-
-#' @export
-print.espalier_docker_options <- function(x, ...) {
-  cat("<espalier docker options> ", format(x), "\n", sep = "")
-  invisible(x)
+  new_value(options, "espalier_docker_options")
 }
 
 #' @export
 format.espalier_docker_options <- function(x, ...) {
-  if (!length(x)) return("on")
-  text <- vapply(unclass(x), function(v) paste(encodeString(unlist(v)), collapse = " "), "")
+  header("Docker options", facts = if (length(x)) docker_options_text(unclass(x)) else "default")
+}
+
+docker_options_text <- function(x) {
+  text <- vapply(x, function(v) paste(encodeString(unlist(v)), collapse = " "), "")
   if (length(x$mounts)) text[["mounts"]] <- paste(encodeString(names(x$mounts)), collapse = " ")
   paste(names(text), text, sep = " = ", collapse = ", ")
 }
@@ -138,4 +135,4 @@ asked_environment_text <- function(x) {
   paste0(encodeString(x$name), if (!is.null(x$version)) paste0(":", x$version))
 }
 
-docker_text <- function(x) if (is.list(x)) format(structure(x, class = "espalier_docker_options")) else if (x) "on" else "off"
+docker_text <- function(x) if (is.list(x) && length(x)) docker_options_text(x) else if (isFALSE(x)) "off" else "on"

@@ -1,12 +1,12 @@
 # Options of a job that belong together. estimator() and script_run_config() also take each by itself.
 
-#' Say what a job takes of the machine
+#' Request processors and memory for a job
 #'
 #' For the argument `resources` of [estimator()] and [script_run_config()]. Runs wait in the queue for what isn't free.
 #' [get_host_resources()] shows and [set_host_resources()] sets what this machine gives to runs. A job isn't stopped when it takes more.
 #'
 #' @param cpus How many processors; 0 for a job that only waits for others. Default: 1.
-#' @param gpus How many graphics processors. The job finds the ids of its own in `CUDA_VISIBLE_DEVICES`. Default: none.
+#' @param gpus How many graphics processors. The job finds their ids in `CUDA_VISIBLE_DEVICES`. Default: none.
 #' @param memory How much memory is kept for the job: `"4 GB"`, or a number of bytes. Default: none.
 #' @return A list of class `espalier_resource_options`.
 #' @section Errors: `espalier_error_bad_argument`.
@@ -22,7 +22,7 @@ resource_options <- function(cpus = NULL, gpus = NULL, memory = NULL) {
 
 #' Limit the time of a job
 #'
-#' For the argument `limits` of [estimator()] and [script_run_config()]. `Inf` is no limit.
+#' For the argument `limits` of [estimator()] and [script_run_config()]. `Inf` removes a limit.
 #'
 #' @param run_seconds Cancel the job after so many seconds. Default: no limit.
 #' @param queue_seconds Cancel the run if it hasn't started after so many seconds. Default: a week.
@@ -71,32 +71,22 @@ source_options <- function(record_diff = getOption("espalier.record_diff", TRUE)
 
 #' Options by the names of the core's fields, those that were given
 #' @noRd
-job_options <- function(..., class) structure(Filter(length, list(...)), class = class)
+job_options <- function(..., class) new_value(list(...), class)
 
 #' @export
-print.espalier_resource_options <- function(x, ...) print_options(x, "resources", "the default")
-
-#' @export
-print.espalier_limit_options <- function(x, ...) print_options(x, "limits", "the default")
-
-#' @export
-print.espalier_source_options <- function(x, ...) print_options(x, "source options", "the default")
-
-#' @export
-format.espalier_resource_options <- function(x, ...) config_text(unclass(x))
+format.espalier_resource_options <- function(x, ...) header("Resource options", facts = option_texts(unclass(x)))
 
 #' @export
 format.espalier_limit_options <- function(x, ...) {
-  config_text(stats::setNames(unclass(x), paste0(.flat_options$limits[names(x)], "_seconds")))
+  fields <- unclass(x)
+  if (length(fields)) names(fields) <- paste0(.flat_options$limits[names(fields)], "_seconds")
+  header("Limit options", facts = option_texts(fields))
 }
 
 #' @export
-format.espalier_source_options <- function(x, ...) config_text(unclass(x))
+format.espalier_source_options <- function(x, ...) header("Source options", facts = option_texts(unclass(x)))
 
-print_options <- function(x, title, empty) {
-  cat("<espalier ", title, "> ", if (length(x)) format(x) else empty, "\n", sep = "")
-  invisible(x)
-}
+option_texts <- function(x) if (length(x)) config_text(x) else "default"
 
 # Which argument an option belongs to that is given by itself, and its name in the builder.
 .flat_options <- list(

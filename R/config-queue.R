@@ -1,11 +1,11 @@
 # What a job asks of the queue: its share of the machine, its turn, further attempts.
 
-#' When a run is tried again
+#' Retry a failed run
 #'
 #' For the argument `retry` of [estimator()] and [script_run_config()], where a number alone means that many attempts
-#' after whatever cause, at once. A run that was canceled is never tried again. All attempts are one run: its log goes
+#' after any cause, at once. A run that was canceled is never tried again. All attempts are one run: its log goes
 #' on, files in `./outputs` stay for the next attempt (a script may continue from what it saved there), metrics are those
-#' of the last. `get_run_details(run)$attempts` tells how the earlier ones ended.
+#' of the last. `get_run_details(run)$attempts` shows how the earlier ones ended.
 #'
 #' @param attempts How often to execute the job at most, the first time included.
 #' @param on After which causes, the codes of a run's error: `"job_failed"` (an error, a bad exit status), `"job_killed"`
@@ -27,20 +27,14 @@ retry_options <- function(attempts = 3, on = NULL, wait_seconds = 0, factor = 2,
   check_number(max_wait_seconds, "max_wait_seconds")
   policy <- list(attempts = attempts, on = check_strings(on, "on"), wait_seconds = wait_seconds, factor = factor,
                  max_wait_seconds = max_wait_seconds)
-  structure(Filter(length, policy), class = "espalier_retry_options")
-}
-
-#' @export
-print.espalier_retry_options <- function(x, ...) {
-  cat("<espalier retry> ", format(x), "\n", sep = "")
-  invisible(x)
+  new_value(policy, "espalier_retry_options")
 }
 
 #' @export
 format.espalier_retry_options <- function(x, ...) {
   pause <- if (x$wait_seconds > 0) sprintf(", first after %s s", format(x$wait_seconds)) else ""
   causes <- if (length(x$on)) paste0(", on ", paste(unlist(x$on), collapse = ", ")) else ""
-  sprintf("up to %s attempts%s%s", format(x$attempts), pause, causes)
+  header("Retry options", facts = sprintf("up to %s attempts%s%s", format(x$attempts), pause, causes))
 }
 
 # The fields of a job that the queue looks at; NULL where the core's own default is meant.

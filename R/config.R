@@ -65,8 +65,8 @@
 #'   the order only: files that those runs made aren't handed over. `vignette("first-model")` shows how to do that.
 #' @param inputs Named list of files or folders outside the snapshot, of outputs of other runs ([run_output()]), or of
 #'   files on the web ([input_url()]): the job gets `--name path` and the variable
-#'   `ESPALIER_INPUT_<NAME>`; see the section on inputs. Names that differ only in case or signs are refused, for they
-#'   would share a variable.
+#'   `ESPALIER_INPUT_<NAME>`; see the section on inputs. Names that differ only in case or signs are refused, because
+#'   they would share a variable.
 #' @param outputs Named character vector or list of files and folders that the job has to make, by their names among the
 #'   run's files: `c(model = "outputs/model.rds")`. A job that ends well without one of them is `Failed`, with the code
 #'   `output_missing`. [run_output()] finds them by these names.
@@ -85,7 +85,7 @@
 #' @param python The Python that Python scripts run on: an interpreter, or the folder of a virtual environment. By default the first that exists of: `RETICULATE_PYTHON`; the
 #'   Python that you chose for reticulate in this session; an active virtual or conda environment (`VIRTUAL_ENV`,
 #'   `CONDA_PREFIX`); a virtual environment `.venv` or `venv` in the source folder; `python3` or `python` on the `PATH`.
-#'   espalier's private Python is used only if there is no other. [get_run_provenance()] shows which one ran.
+#'   espalier's private Python is used only if none of these exists. [get_run_provenance()] shows which one ran.
 #' @return An object of class `espalier_config`, a list.
 #' @section Inputs:
 #' Up to 64 MB and 10,000 files, the job gets a private copy of an input that it cannot write to (files have mode 0444,
@@ -99,7 +99,7 @@
 #' Larger inputs, and folders with a link to a folder outside, are *not* copied. The job reads the original, and only the
 #' original's own permissions keep the job from writing to it.
 #'
-#' What [input_url()] names is copied whatever its size, and isn't looked at again when the run ends.
+#' What [input_url()] names is copied at any size, and isn't looked at again when the run ends.
 #'
 #' Either way the run gets a warning at its end if an original has changed since submit, or the job has changed its copy.
 #' @section Errors: `espalier_error_bad_argument`, `espalier_error_not_supported`.
@@ -180,7 +180,7 @@ new_config <- function(source_directory, entry_script, script_params, compute_ta
     secrets = check_strings(secrets, "secrets"),
     python = path_argument(python, "python")
   )
-  structure(Filter(length, c(config, around, queue)), class = "espalier_config")
+  new_value(c(config, around, queue), "espalier_config")
 }
 
 #' Refuse a job without a script, and name what was probably meant for it
@@ -292,17 +292,18 @@ refuse_runs <- function(inputs) {
 }
 
 #' @export
-print.espalier_config <- function(x, ...) {
-  what <- if (is.null(x$entry_script)) paste(unlist(x$command), collapse = " ") else x$entry_script
-  cat("<espalier job> ", encodeString(what), "\n", sep = "")
-  shown <- x[setdiff(names(x), c("entry_script", "command", if (!isTRUE(x$keep_workdir)) "keep_workdir"))]
+format.espalier_config <- function(x, ...) {
+  header("Job", encodeString(if (is.null(x$entry_script)) paste(unlist(x$command), collapse = " ") else x$entry_script))
+}
+
+#' @export
+value_facts.espalier_config <- function(x) {
+  shown <- unclass(x)[setdiff(names(x), c("entry_script", "command", if (!isTRUE(x$keep_workdir)) "keep_workdir"))]
   if (length(shown$environment_variables)) shown$environment_variables <- hide_secrets(shown$environment_variables)
   # (`$` would also find environment_variables)
   if (length(shown[["environment"]])) shown[["environment"]] <- asked_environment_text(shown[["environment"]])
   if (length(shown$docker)) shown$docker <- docker_text(shown$docker)
-  shown <- c(shown, attributes(x)[c("experiment", "tags")])
-  for (name in names(shown)[lengths(shown) > 0L]) cat("  ", name, ": ", config_text(shown[[name]]), "\n", sep = "")
-  invisible(x)
+  lapply(Filter(length, c(shown, attributes(x)[c("experiment", "tags")])), config_text)
 }
 
 # Values of names that look secret, as the run's record hides them.

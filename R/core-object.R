@@ -32,8 +32,17 @@ identity_of <- function(x) .subset2(x, ".__enclos_env__")$private$identity
 `$.EspalierObject` <- function(x, name) {
   if (exists(name, envir = x, inherits = FALSE)) return(.subset2(x, name))
   class <- get0(class(x)[1L], asNamespace("espalier"), mode = "environment", inherits = FALSE)
+  if (name %in% object_properties(class)) return(.subset2(class$new(identity = identity_of(x)), paste0("get_", name))())
   if (!name %in% c(names(class$public_methods), names(class$active))) return(NULL)
   .subset2(class$new(identity = identity_of(x)), name)
+}
+
+#' What `run$status` and the like find: what a method `get_status()` returns that needs no argument
+#' @noRd
+object_properties <- function(class) {
+  needs_none <- function(method) !any(vapply(formals(method), identical, NA, quote(expr = )))
+  getters <- Filter(needs_none, class$public_methods[startsWith(names(class$public_methods) %||% character(), "get_")])
+  setdiff(substring(names(getters), 5L), c(names(class$public_methods), names(class$active)))
 }
 
 #' One of those strings, or NULL
@@ -51,9 +60,9 @@ object_facts <- function(x) UseMethod("object_facts")
 
 object_facts.default <- function(x) NULL
 
-object_format <- function(x) sprintf("<%s %s>", class(x)[1L], object_title(x))
+object_format <- function(x) header(class(x)[1L], object_title(x))
 
-#' What print() calls an object; a noun whose identity is no name has a method
+#' What print() calls an object; a noun whose identity isn't a name has a method
 #' @noRd
 object_title <- function(x) UseMethod("object_title")
 
@@ -76,11 +85,7 @@ object_print <- function(x) {
     error = function(e) list("not readable" = strsplit(conditionMessage(e), "\n", fixed = TRUE)[[1L]][1L])
   )
   known <- c(object_name(identity), vapply(facts, function(fact) paste(fact, collapse = ", "), ""))
-  facts <- c(facts, as.list(identity[!identity %in% known & names(identity) != "definition"]))
-  if (!length(facts)) return(invisible(x))
-  label <- format(paste0(names(facts), ":"))
-  text <- vapply(facts, function(fact) paste(fact, collapse = ", "), "")
-  cat(paste0("  ", label, " ", text, "\n"), sep = "")
+  cat_facts(c(facts, as.list(identity[!identity %in% known & names(identity) != "definition"])))
   invisible(x)
 }
 
@@ -90,6 +95,14 @@ print.EspalierObject <- function(x, ...) object_print(x)
 
 #' @export
 format.EspalierObject <- function(x, ...) object_format(x)
+
+#' @rawNamespace S3method(utils::str,EspalierObject)
+#' @noRd
+str.EspalierObject <- function(object, ...) cat(" ", object_format(object), "\n", sep = "")
+
+# (a noun that has more to sum up has a method)
+#' @export
+summary.EspalierObject <- function(object, ...) object
 
 #' @export
 Ops.EspalierObject <- function(e1, e2) {
@@ -111,7 +124,8 @@ all.equal.EspalierObject <- function(target, current, ...) {
 #' @noRd
 .DollarNames.EspalierObject <- function(x, pattern = "") {
   names <- setdiff(ls(x), c("initialize", "print", "format"))
-  grep(pattern, names, value = TRUE)
+  class <- get0(class(x)[1L], asNamespace("espalier"), mode = "environment", inherits = FALSE)
+  grep(pattern, sort(c(names, object_properties(class))), value = TRUE)
 }
 
 #' An active binding was assigned to

@@ -71,7 +71,7 @@ object_title.DefaultDatastore <- function(x) "default"
 
 #' @export
 print.espalier_data_path <- function(x, ...) {
-  cat("<data path ", encodeString(unclass(x)), ">\n", sep = "")
+  cat(header("Data path", encodeString(unclass(x))), "\n", sep = "")
   invisible(x)
 }
 

@@ -1,6 +1,6 @@
 # Parts of a definition, each a small classed list: packages, a registry, the name of a secret.
 
-#' Packages of an environment
+#' Describe packages of an environment
 #'
 #' What [r_environment()] takes where a plain name is not enough. Strings do for most: `"glmnet"`, or `"glmnet@4.1-8"` for
 #' one version.
@@ -43,7 +43,7 @@ github_package <- function(repository, auth_token = NULL) {
   ))
 }
 
-#' A registry of images
+#' Describe a registry of images
 #'
 #' Where the image lies that an environment begins with, for `image_registry_details` of [r_environment()].
 #'
@@ -61,7 +61,7 @@ container_registry <- function(address = NULL, username = NULL, password = NULL)
   ))
 }
 
-#' Name a secret instead of writing it down
+#' Name a secret in place of its value
 #'
 #' Stands wherever a token or password would: in [github_package()], [container_registry()], [r_environment()]. Only the name
 #' is recorded; the value is taken from the workspace's keyvault when it is needed, see [set_secrets()].
@@ -77,7 +77,7 @@ keyvault_secret <- function(name) {
 }
 
 new_part <- function(kind, fields) {
-  structure(Filter(Negate(is.null), fields), class = paste0("espalier_", kind))
+  new_value(fields, paste0("espalier_", kind))
 }
 
 #' A secret by its name; its text is refused, and never shown
@@ -95,22 +95,23 @@ secret_argument <- function(x, arg) {
 }
 
 #' @export
-print.espalier_package <- function(x, ...) print_part(x, if (is.null(x$repository) || !is.null(x$name)) x$name else x$repository)
+format.espalier_package <- function(x, ...) header("Package", c(x$name, x$repository)[1L], x$version)
 
 #' @export
-print.espalier_registry <- function(x, ...) print_part(x, x$address)
+format.espalier_registry <- function(x, ...) header("Registry", x$address %||% "without an address")
 
 #' @export
-print.espalier_secret_name <- function(x, ...) print_part(x, x$secret)
+format.espalier_secret_name <- function(x, ...) header("Secret name", x$secret)
 
-print_part <- function(x, title) {
-  kind <- gsub("_", " ", sub("^espalier_", "", class(x)[1L]), fixed = TRUE)
-  cat("<", kind, " ", safe_line(if (is.null(title)) "" else title), ">\n", sep = "")
-  rest <- unlist(lapply(unclass(x), function(field) if (is.list(field)) paste0("<", field$secret, ">") else field))
-  rest <- rest[rest != title]
-  if (length(rest)) cat(paste0("  ", format(paste0(names(rest), ":")), " ", safe_line(rest), "\n"), sep = "")
-  invisible(x)
+#' @export
+value_facts.espalier_package <- function(x) {
+  part_facts(unclass(x)[setdiff(names(x), c("name", "version", if (is.null(x$name)) "repository"))])
 }
+
+#' @export
+value_facts.espalier_registry <- function(x) part_facts(unclass(x)[setdiff(names(x), "address")])
+
+part_facts <- function(fields) lapply(fields, function(field) if (is.list(field)) paste("secret", field$secret) else field)
 
 # ---- lists of packages -----------------------------------------------------------------------------
 

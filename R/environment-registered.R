@@ -1,8 +1,8 @@
-#' Environments of a workspace
+#' Register and list environments
 #'
 #' `register_environment()` keeps a definition in the workspace under its name. One that is equal to the newest keeps
-#' that version; another gets the next, whatever version it says it has. One equal to the version that it says it has keeps
-#' it. Versions never change. A few environments come with espalier, ready to use
+#' that version; another gets the next version, even if it names one. One equal to the version that it names keeps
+#' that. Versions never change. A few environments come with espalier, ready to use
 #' (`curated` in the list); to change one, register it under another name.
 #'
 #' @param environment An environment, made by [r_environment()] or others.
@@ -54,7 +54,7 @@ list_environment_versions <- function(workspace, name) {
   workspace$environments$versions(check_name(name))
 }
 
-#' Why two environments are two images
+#' Compare two environments
 #'
 #' Environments with different names, versions, descriptions, tags, variables or shared memory are the same image. What makes
 #' a difference is listed, a package a row.

@@ -1,4 +1,4 @@
-#' Environments from files that there are
+#' Define an environment from an existing file
 #'
 #' A conda specification, a requirements file, an image, a Dockerfile, a folder with one, a `renv.lock`, or the packages of
 #' this session: each becomes the same kind of definition as [r_environment()] makes.

@@ -1,4 +1,4 @@
-#' Environments as YAML
+#' Read and write environments as YAML
 #'
 #' `write_environment()` writes an environment to a file that people and git can read, `read_environment()` reads it back;
 #' nothing is lost. `get_environment_yaml()` gives the text. What an environment leaves open is not written.

@@ -1,8 +1,8 @@
-#' Describe what a job needs around it
+#' Define an environment
 #'
 #' An environment says which packages of R and Python a script needs, and what its image is made of if it runs in Docker.
 #' It is a value: nothing is looked up or installed before a run needs it, or [build_environment()] is called. Equal
-#' definitions give the same image, whatever their names are; [compare_environments()] tells what makes two different.
+#' definitions give the same image, also under different names. [compare_environments()] shows what makes two different.
 #'
 #' `r_environment()` has azuremlsdk's arguments; those after `shm_size` are espalier's own. `python_environment()` is the
 #' same for Python scripts. Either may have both sides.
@@ -143,7 +143,7 @@ new_environment <- function(name, version, variables, use_gpu, shm_size, more, r
   with_notes_told(Environment__from_mapping(Filter(Negate(is.null), fields)))
 }
 
-#' An environment, once its user has been told what there is to tell of it
+#' An environment, after its notes were shown
 #' @noRd
 with_notes_told <- function(environment) {
   for (note in unlist(environment$notes())) warn_once(note)
@@ -236,7 +236,7 @@ file_text <- function(path, arg) {
   if (is.null(path)) return(NULL)
   path <- path_argument(path, arg)
   if (!utils::file_test("-f", path)) {
-    espalier_abort("bad_argument", sprintf("`%s`: there is no file %s.", arg, encodeString(path)), argument = arg)
+    espalier_abort("bad_argument", sprintf("Can't find the file %s, given as `%s`.", encodeString(path), arg), argument = arg)
   }
   text <- paste(readLines(path, warn = FALSE, encoding = "UTF-8"), collapse = "\n")
   if (!validUTF8(text)) abort_argument(arg, "a file of UTF-8 text", path)
@@ -327,7 +327,7 @@ environment_docker_facts <- function(docker) {
     "build context" = if (is.null(context$path)) context$snapshot else context$path,
     registry = docker$registry$address, Debian = shortened(unlist(docker$apt)),
     steps = if (length(docker$steps)) sprintf("%d lines", length(docker$steps)),
-    platform = docker$platform, certificate = if (!is.null(docker$ca_certificate)) "one of its own"
+    platform = docker$platform, certificate = if (!is.null(docker$ca_certificate)) "given"
   ))
 }
 

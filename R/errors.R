@@ -1,6 +1,6 @@
 # Documentation only: every class of error, in one place. test-errors.R holds it against the core's list.
 
-#' Errors of espalier
+#' Handle errors of espalier
 #'
 #' Every error has the class `espalier_error_<code>` and the class `espalier_error`, so that it can be caught by
 #' `tryCatch(..., espalier_error_run_failed = function(e) ...)`. The message says what failed, what was seen and what to
@@ -43,7 +43,7 @@
 #' | `espalier_error_out_of_memory` | there is not enough memory |
 #' | `espalier_error_output_missing` | a job ended well without a file or folder that it declares as an output |
 #' | `espalier_error_extra_missing` | an optional Python package of espalier isn't installed where it is needed |
-#' | `espalier_error_package_missing` | no repository has such a package, or not that version of it |
+#' | `espalier_error_package_missing` | the repositories don't have the package, or not that version of it |
 #' | `espalier_error_path_missing` | a file or folder is not there |
 #' | `espalier_error_python_missing` | no usable Python was found or could be started |
 #' | `espalier_error_python_unmet` | the session's Python is too old, or lacks or has loaded too old a package |
@@ -53,14 +53,14 @@
 #' | `espalier_error_run_exists` | a run was to be made under an id that another has |
 #' | `espalier_error_run_failed` | the run that was waited for failed |
 #' | `espalier_error_run_in_use` | the run has not ended, or one that hasn't ended needs it |
-#' | `espalier_error_run_missing` | there is no such run |
+#' | `espalier_error_run_missing` | the run doesn't exist |
 #' | `espalier_error_run_not_active` | the run has ended, or is not the kind of run that can do this |
 #' | `espalier_error_script_missing` | the entry script does not exist, is a folder, is left out by ignore rules, or can't be executed |
 #' | `espalier_error_secret_missing` | the keyvault has no such secret, or the job was not given it |
 #' | `espalier_error_snapshot_damaged` | a stored file does not match its digest |
 #' | `espalier_error_snapshot_missing` | the workspace has no such snapshot, or the run has none |
 #' | `espalier_error_source_changed` | a file kept changing while the snapshot was taken |
-#' | `espalier_error_source_missing` | the source directory does not exist or is no directory |
+#' | `espalier_error_source_missing` | the source directory does not exist or isn't a directory |
 #' | `espalier_error_source_unreadable` | a file of the source directory cannot be read, or is neither file, folder nor link |
 #' | `espalier_error_system_failed` | the operating system refused something for another reason |
 #' | `espalier_error_too_many_files` | the limit on open files is reached |
@@ -68,7 +68,7 @@
 #' | `espalier_error_unsupported_data` | a data frame or vector holds what cannot cross between R and Python |
 #' | `espalier_error_wait_timed_out` | not all of the runs that were waited for had ended in time |
 #' | `espalier_error_workspace_exists` | create_workspace() found one already there |
-#' | `espalier_error_workspace_missing` | there is no workspace at that place |
+#' | `espalier_error_workspace_missing` | the folder isn't a workspace |
 #' | `espalier_error_workspace_read_only` | the workspace's folder cannot be written |
 #' | `espalier_error_writable_by_others` | what is to be executed, or a folder it lies in, can be changed by another user |
 #'

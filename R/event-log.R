@@ -186,7 +186,7 @@ event_writer <- function(dir, log) {
 }
 
 #' Where what is logged to a run is written: a job in a container writes what it logs to a child that it records by hand
-#' to its own part of its own run
+#' to its part of the run it belongs to
 #' @noRd
 written_folder <- function(dir) {
   own <- Sys.getenv("ESPALIER_RUN_DIR")

@@ -1,4 +1,4 @@
-#' Experiments
+#' Get or create an experiment
 #'
 #' An experiment is a named group of runs. It comes into being with its first run.
 #'
@@ -23,13 +23,13 @@ experiment <- function(workspace, name) {
 #' [get_run()].
 #'
 #' A large folder takes a while the first time: its progress is shown. Interrupted (Ctrl-C, Esc) before the run is
-#' written, nothing is submitted; after that the run exists, and its id is told.
+#' written, nothing is submitted; after that the run exists, and a message shows its id.
 #'
 #' @param experiment An [experiment()].
 #' @param config An [estimator()], a [script_run_config()], or a job of a file, see [read_job()].
 #' @param tags Named list or character vector, text to find the run by later. By default those of the job's file.
 #' @param reuse Return the newest completed run of the experiment with the same program, arguments, snapshot,
-#'   environment, inputs and seed, if there is one; a report knitted again then trains nothing anew.
+#'   environment, inputs and seed, if there is one; so a report that is knitted again trains nothing again.
 #'   A run that was submitted before one of its inputs was written ([run_output()] of a run that hadn't completed) is
 #'   never found, because the input's content wasn't known then. To have it found, wait for the first run, and then submit.
 #' @return A `Run` object.
@@ -145,7 +145,7 @@ start_logging_run <- function(experiment, outputs = NULL, snapshot_directory = N
   run
 }
 
-#' Runs of an experiment
+#' List the runs of an experiment
 #'
 #' `list_runs()` returns a data frame with a row for each run, newest first, see the section on columns.
 #' `get_runs_in_experiment()` returns azuremlsdk's list of runs, printed as that table.
@@ -358,4 +358,28 @@ format_short <- function(seconds) if (seconds < 0.095) sprintf("%.0f ms", 1000 *
 #' @export
 object_facts.Experiment <- function(x) {
   list(runs = format(nrow(x$list_runs())))
+}
+
+#' @export
+summary.Experiment <- function(object, ...) states_summary(list_runs(object))
+
+#' @export
+summary.espalier_runs <- function(object, ...) states_summary(if (length(object)) as.data.frame(object) else data.frame(status = character()))
+
+#' @export
+summary.espalier_run_table <- function(object, ...) {
+  if (all(c("run_id", "status", "duration_seconds") %in% names(object))) states_summary(object) else summary(drop_table_class(object), ...)
+}
+
+#' @export
+format.espalier_runs <- function(x, ...) vapply(unclass(x), format, "", USE.NAMES = FALSE)
+
+#' A row for each state: how many runs are in it, and how long they took
+#' @noRd
+states_summary <- function(table) {
+  groups <- split(as.numeric(table$duration_seconds), factor(table$status, unique(table$status)))
+  data.frame(
+    status = names(groups) %||% character(), runs = lengths(groups, use.names = FALSE),
+    duration_seconds = vapply(groups, sum, 0, na.rm = TRUE, USE.NAMES = FALSE), stringsAsFactors = FALSE
+  )
 }

@@ -28,12 +28,11 @@ set_host_resources <- function(cpus = NULL, gpus = NULL, memory = NULL) {
   invisible(Host__resources(check_number(cpus, "cpus", null = TRUE), ids, memory_argument(memory, "memory")))
 }
 
-#' Have the queue moved on after a reboot
+#' Start queued runs after a reboot
 #'
-#' Queued runs are moved on by whatever you do with espalier, by runs that end, and, while anything is queued, by the
-#' keeper, a small process that comes and goes by itself. After a reboot nothing of that runs until you use espalier
-#' again. `install_keeper()` lets systemd (a timer of yours) or, where there is none, cron (an entry `@reboot` of yours)
-#' move the queue on as well. With systemd that needs lingering to be on for you: `loginctl enable-linger`.
+#' Use this if queued runs must go on after a reboot, before you use espalier again. Otherwise queued runs are started by
+#' calls of espalier, by runs that end, and by the keeper, a small process that lives while anything is queued. `install_keeper()` lets systemd (a timer of yours) or, where there is none, cron (an entry `@reboot` of yours)
+#' start them as well. With systemd that needs lingering to be on for you: `loginctl enable-linger`.
 #'
 #' @return `install_keeper()` and `get_keeper_status()` a list: `running` (whether the keeper runs now), `how` (`"systemd"`,
 #'   `"cron"` or `NULL`) and `command` (what is called); `uninstall_keeper()` whether there was something. The two that

@@ -5,7 +5,7 @@
 #' Deletes ended runs for good, with the runs below them. Use `dry_run = TRUE` to see first what goes, or [archive_run()]
 #' to hide runs and keep them. [prune_runs()] chooses runs by age, state and size.
 #'
-#' A run that is queued or running is refused, and so is one that such a run needs. The files of snapshots go when
+#' A run that is queued or running is refused, and so is a run that it needs. The files of snapshots go when
 #' [collect_garbage()] is called, because other runs may share them. If R is killed meanwhile, each run is there whole or
 #' not at all.
 #'
@@ -80,7 +80,7 @@ restore_run <- function(run, workspace = NULL) {
   invisible(changed)
 }
 
-#' Find runs that may go, by rules
+#' Prune old runs by rules
 #'
 #' Lists the ended runs of a workspace or an experiment that some rules let go, with the runs below them, their sizes and
 #' the reasons. With `dry_run = FALSE` they are deleted as by [delete_run()].
@@ -200,11 +200,9 @@ print.espalier_deletion <- function(x, n = 10L, ...) {
     print_plain(x, ..., always = chosen_columns(x, columns))
     return(invisible(x))
   }
-  if (!nrow(x)) {
-    cat("No run may go.\n")
-    return(invisible(x))
-  }
-  cat(if (any(x$deleted)) "Deleted: " else "May go: ", number_of(nrow(x), "run"), ", ", format_bytes(sum(x$size)), "\n", sep = "")
+  does <- if (any(x$deleted)) "deleted" else "may go"
+  cat(header("Deletion", facts = if (nrow(x)) c(paste(number_of(nrow(x), "run"), does), format_bytes(sum(x$size))) else "no run may go"), "\n", sep = "")
+  if (!nrow(x)) return(invisible(x))
   shown <- utils::head(as.data.frame(x), n)
   cat(sprintf("  %s  %s  %s  %s\n", format(shown$run_id), format(shown$status),
               format(format_bytes(shown$size), justify = "right"), shown_path(shown$why)), sep = "")

@@ -30,7 +30,7 @@
 #' @param refresh Ask the registry of the base image again what its name stands for. It is asked once, so that the same
 #'   definition gives the same image.
 #' @param push Whether the workspace's registry must have the image afterwards. By default (`NULL`) it is pushed after it was
-#'   built, and a registry that fails is only told of; with `TRUE` that is an error; with `FALSE` it is not pushed.
+#'   built, and a registry that fails gives a warning; with `TRUE` that is an error; with `FALSE` it is not pushed.
 #' @param show_output Show the log as it comes.
 #' @param ... Nothing.
 #' @param x What `build_environment()` or `get_image_details()` gave.
@@ -94,19 +94,23 @@ log_shower <- function(log) {
   }
 }
 
-image_text <- function(image) {
+image_text <- function(image) sprintf("Image of %s: %s", safe_line(image$name), found_in(image))
+
+found_in <- function(image) {
   took <- format_short(image$seconds)
-  how <- switch(
+  switch(
     image$found, built = paste("built in", took), local = paste0("found in the Docker engine, ", took),
     sprintf("found in the %s, %s", image$found, took)
   )
-  sprintf("Image of %s: %s", safe_line(image$name), how)
 }
+
+#' @export
+format.espalier_image <- function(x, ...) header("Image", x$name, found_in(x))
 
 #' @rdname build_environment
 #' @export
 print.espalier_image <- function(x, ...) {
-  cat(image_text(x), "\n", sprintf("  %s %s\n", c("id: ", "tag:"), safe_line(c(x$image, x$tag))), sep = "")
+  cat(format(x), "\n", sprintf("  %s %s\n", c("id: ", "tag:"), safe_line(c(x$image, x$tag))), sep = "")
   invisible(x)
 }
 
@@ -139,10 +143,15 @@ get_image_details <- function(workspace, environment) {
   structure(result, class = "espalier_image_details")
 }
 
+#' @export
+format.espalier_image_details <- function(x, ...) {
+  header("Image details", x$name, if (isTRUE(x$exists)) "in the Docker engine" else "not in the Docker engine")
+}
+
 #' @rdname build_environment
 #' @export
 print.espalier_image_details <- function(x, ...) {
-  cat(sprintf("Image of %s: %s\n", safe_line(x$name), if (isTRUE(x$exists)) "in the Docker engine" else "not in the Docker engine"))
+  cat(format(x), "\n", sep = "")
   facts <- c(key = x$key, tag = x$tag)
   if (!is.na(x$image)) facts <- c(facts, id = x$image)
   if (!is.na(x$size)) facts <- c(facts, size = format_bytes(x$size))
@@ -156,8 +165,8 @@ print.espalier_image_details <- function(x, ...) {
 #' List and remove images
 #'
 #' `list_images()` lists the images of environments that the Docker engine or a registry of the workspace has, and private
-#' environments, which serve runs without Docker. `prune_images()` lists what nobody has wanted for a while, with what builds
-#' that were killed left; `dry_run = FALSE` removes it. What a run needs that has not ended stays, and so does what is in
+#' environments, which serve runs without Docker. `prune_images()` lists what wasn't used for a while, and what killed builds
+#' left; `dry_run = FALSE` removes it. What a run needs that has not ended stays, and so does what is in
 #' registries. A removed image is fetched or built again when it is needed.
 #'
 #' @param workspace A [workspace()].
@@ -239,7 +248,7 @@ print.espalier_litter <- function(x, n = 20L, ...) {
 #' @export
 as.data.frame.espalier_litter <- as.data.frame.espalier_images
 
-#' Registries of images
+#' Set and list registries of images
 #'
 #' Images that are built are pushed to the workspace's registry, and looked for there and in the shared one, before they are
 #' built. So colleagues, other machines and later workspaces find what was built once.
@@ -248,7 +257,7 @@ as.data.frame.espalier_litter <- as.data.frame.espalier_images
 #'
 #' @param workspace A [workspace()].
 #' @param address Such as `"localhost:5000"` or `"ghcr.io/team"`; `NULL` for none. A registry without TLS works on this machine
-#'   only, unless the Docker engine is told otherwise.
+#'   only, unless the Docker engine is configured to allow it.
 #' @param username,password How to log in, the password as the name of a secret in the workspace's keyvault, see
 #'   [set_secrets()]. By default as `docker login` left it.
 #' @param shared The shared registry, which is only looked in; else the workspace's own.

@@ -1,11 +1,11 @@
-#' Use a file on the web as an input of a job
+#' Use a web file as an input
 #'
 #' `inputs = list(data = input_url("https://example.com/data.csv", sha256 = "..."))` gives a job a file that is fetched when
 #' the job starts. It is fetched once for all your jobs, kept in espalier's cache until no job has used it for 30 days, and
 #' given to a job only if its content has the digest. The job finds its copy as any other input: `--data <path>`, the
 #' variable `ESPALIER_INPUT_DATA`, and `job_params()`.
 #'
-#' The digest is what makes runs repeatable: `reuse = TRUE` finds an earlier run by it, whatever the address was. Get it
+#' The digest is what makes runs repeatable: `reuse = TRUE` finds an earlier run by it, also from another address. Get it
 #' from the publisher, or by `sha256sum <file>` in a shell. Proxies and certificates are those of this session
 #' (`https_proxy`, `no_proxy`, `SSL_CERT_FILE`). A file may have 16 GB. Fetching it counts towards
 #' `prepare_timeout_seconds`.
@@ -26,8 +26,8 @@
 input_url <- function(url, sha256) {
   check_string(url, "url")
   check_string(sha256, "sha256")
-  structure(list(url = url, sha256 = sha256), class = c("espalier_input_url", "espalier_input"))
+  new_value(list(url = url, sha256 = sha256), c("espalier_input_url", "espalier_input"))
 }
 
 #' @export
-format.espalier_input_url <- function(x, ...) sprintf("%s with the SHA-256 %s", x$url, x$sha256)
+format.espalier_input_url <- function(x, ...) header("Input", encodeString(x$url), paste("SHA-256", x$sha256))

@@ -1,4 +1,4 @@
-#' Keep a job in a YAML file
+#' Read and write a job as YAML
 #'
 #' Use these to keep the definition of a job under version control, or to share it. `write_job()` writes a job to a file,
 #' `read_job()` reads it back, ready for [submit_experiment()]. Nothing is lost: parameters keep their order and types.
@@ -10,7 +10,7 @@
 #' `environment_variables` are written as they are, with a warning if the name looks like that of a secret.
 #'
 #' @section Fields: All but `script` or `command` are optional. They are the arguments of [script_run_config()], with
-#'   shorter names for some. In `limits` 0 is no limit. In `params` numbers, logicals, and texts differ as in YAML 1.2: `yes` is a text, `null`
+#'   shorter names for some. In `limits` 0 removes a limit. In `params` numbers, logicals, and texts differ as in YAML 1.2: `yes` is a text, `null`
 #'   makes a flag. Elsewhere a word is a text where a text is needed.
 #'   \preformatted{format: 1
 #'   experiment: pima
@@ -91,8 +91,7 @@ read_job <- function(path, set = list()) {
   config[["python"]] <- config[["session"]]$python
   config[["session"]] <- NULL
   structure(
-    Filter(length, config), class = "espalier_config", experiment = read$experiment,
-    tags = if (length(read$tags)) read$tags
+    new_value(config, "espalier_config"), experiment = read$experiment, tags = if (length(read$tags)) read$tags
   )
 }
 

@@ -1,6 +1,6 @@
 # Typed parameters of a script. Base R only.
 
-#' Parameters of a script
+#' Read the parameters of a script
 #'
 #' Names the parameters of a training script with their defaults. What was submitted as
 #' `script_params` (or stands on the command line) overrides the defaults and must have their
@@ -16,7 +16,7 @@
 #'   Times are in UTC, also without `Z`;
 #' * a vector of another length takes several values: `--lr 0.1 0.2`.
 #'
-#' A vector in `script_params` for a parameter whose default has length 1 is an error. Give such a parameter a vector as
+#' A vector in `script_params` for a parameter whose default has length 1 is an error. Give it a vector as
 #' its default.
 #'
 #' Arguments with other names are left alone. A string that begins like one of the parameters
@@ -42,13 +42,13 @@ job_params <- function(...) {
 }
 
 #' @export
+format.espalier_job_params <- function(x, ...) header("Job parameters", facts = if (!length(x)) "none")
+
+#' @export
 print.espalier_job_params <- function(x, ...) {
-  if (!length(x)) {
-    cat("No parameters\n")
-    return(invisible(x))
-  }
+  cat(format(x), "\n", sep = "")
+  if (!length(x)) return(invisible(x))
   shown <- vapply(unclass(x), function(v) if (is.null(v)) "NULL" else describe_atoms(plain_values(v, "x")), "")
-  cat("Parameters of this script\n")
   cat(sprintf("  %s = %s\n", format(names(x)), shown), sep = "")
   invisible(x)
 }

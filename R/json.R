@@ -2,7 +2,7 @@
 # docs/protocol.md. Results depend on neither locale nor options (OutDec, scipen, digits).
 # Base R only; fragments are character vectors in ASCII or UTF-8.
 
-#' Strings in UTF-8, whatever their encoding was
+#' Strings of any encoding in UTF-8
 #'
 #' Where the locale is UTF-8 or C, text of unknown encoding must be valid UTF-8.
 #' @noRd

@@ -1,13 +1,13 @@
-#' Secrets of a workspace
+#' Store and read secrets
 #'
 #' Tokens and passwords that jobs, environments and registries need are kept in the workspace's keyvault, by name. No
 #' script, record, image or log has to hold them: [estimator()] and [script_run_config()] take `secrets`, the names of
 #' those that the job may read, and the job reads them with [get_secrets_from_run()].
 #'
 #' @section Where they are kept: encrypted (AES-256-GCM) in `keyvault.json` of the workspace, where names can be read and
-#'   values cannot. The key is a file of its own in espalier's state folder, readable by you alone; `keyvault$get_details()`
-#'   says where. Without it the secrets are lost, and whoever has both files has the secrets: back them up, but not
-#'   to one place. To use a copy of the workspace on another machine, copy the key too. Older
+#'   values cannot. The key is a separate file in espalier's state folder, which only you can read; `keyvault$get_details()`
+#'   says where. Without it the secrets are lost. Both files together give the secrets away, so back them up to
+#'   different places. To use a copy of the workspace on another machine, copy the key too. Older
 #'   versions could use the keyring of the operating system, which a job in the background can't unlock; the error says
 #'   how to get at those secrets.
 #'
@@ -20,7 +20,7 @@
 #' @param secrets For `set_secrets()` a named list, or character vector, of texts of at least 4 characters: shorter ones
 #'   could not be hidden in logs. Else the names of secrets. Names are made of letters, digits, `_`, `-` and `.`.
 #' @return `get_default_keyvault()` gives a `Keyvault` object; `get_secrets()` a named list with `NULL` for secrets that
-#'   there are not; `list_secrets()` the names, sorted; `set_secrets()` nothing; `delete_secrets()`, invisibly, the names
+#'   don't exist; `list_secrets()` the names, sorted; `set_secrets()` nothing; `delete_secrets()`, invisibly, the names
 #'   of those there were. Values print as `<secret>`, and are otherwise strings: `as.character()` gives the bare text.
 #' @seealso `vignette("secrets")`.
 #' @section Errors: `espalier_error_bad_name`, `espalier_error_bad_argument`; `espalier_error_keyvault_locked` where the key
@@ -124,8 +124,8 @@ job_secrets <- function(path = Sys.getenv("ESPALIER_SECRETS")) {
   size <- file.size(path)
   if (is.na(size)) {
     espalier_abort(
-      "secret_missing", "The secrets of this job cannot be read any more.",
-      "Its run has ended, or this process runs as another user or in a container of its own."
+      "secret_missing", "Can't read the secrets of this job any more.",
+      "Its run has ended, or this process runs as another user or in another container."
     )
   }
   bytes <- readBin(path, "raw", size)
@@ -218,3 +218,13 @@ c.espalier_secret <- function(...) new_secret(c(unlist(lapply(list(...), unclass
 
 #' @export
 toString.espalier_secret <- function(x, ...) toString(format(x))
+
+# (the names of secrets aren't secret)
+#' @export
+object_facts.Keyvault <- function(x) {
+  names <- x$list_secrets()$name
+  list(secrets = if (length(names)) shortened(names) else "none")
+}
+
+#' @export
+summary.Keyvault <- function(object, ...) object$list_secrets()

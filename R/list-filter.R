@@ -31,7 +31,7 @@ filter_text <- function(expression, env) {
 )
 
 #' Refuse what is neither a condition nor a text; it may still be about columns
-#' @param problem What R said of it.
+#' @param problem R's message about it.
 #' @noRd
 abort_untranslated <- function(x, problem) {
   fields <- vapply(all.vars(x), function(name) name %in% .filter_groups || !is.null(filter_field(as.name(name))), NA)

@@ -1,6 +1,6 @@
 # Locks: the exact packages that an environment was resolved to.
 
-#' Resolve an environment to exact packages
+#' Lock an environment to exact versions
 #'
 #' An environment may ask for packages without saying in which version. `lock_environment()` resolves it, with all that
 #' its packages need, to exact versions and keeps these in the workspace: builds and runs of the same definition take them
@@ -16,7 +16,7 @@
 #'
 #' @param environment An environment, see [r_environment()].
 #' @param workspace A [workspace()].
-#' @param refresh Resolve again what was resolved before: the newest versions that there are now.
+#' @param refresh Resolve again what was resolved before: to the newest versions.
 #' @return `lock_environment()`: the environment, invisibly. `get_environment_lock()`: a data frame with `package`, `version`,
 #'   `origin` (`"cran"`, `"github"`, `"url"`, `"bioconductor"`, `"pip"`, `"conda"`), `url` and `digest` (`NA` where there
 #'   is not one but several); without rows for an environment that was never locked.

@@ -57,7 +57,7 @@ as_label <- function(x) {
   if (nzchar(text)) text else "unnamed"
 }
 
-#' Named columns of one length, whatever was given for a table
+#' Named columns of one length from anything given for a table
 #' @noRd
 as_columns <- function(x) {
   x <- if (is.list(x) && (!is.object(x) || is.data.frame(x))) as.list(x) else list(value = x)
@@ -77,7 +77,7 @@ as_columns <- function(x) {
   columns
 }
 
-#' Names that differ, of whatever was given as a list
+#' Names that differ, of anything given as a list
 #' @noRd
 as_labels <- function(x, taken = character()) {
   given <- names(x)
@@ -87,7 +87,7 @@ as_labels <- function(x, taken = character()) {
   make.unique(substr(labels, 1L, 250L), "_")
 }
 
-#' A list of single values, whatever was given
+#' A list of single values from anything given
 #' @noRd
 as_values <- function(x, taken = character()) {
   values <- lapply(as.list(x), function(value) {

@@ -90,7 +90,7 @@ plain_columns <- function(x, arg) {
   }
   names <- names(x)
   if (!length(x) || is.null(names) || anyNA(names) || !all(nzchar(names)) || anyDuplicated(names)) {
-    espalier_abort("bad_argument", sprintf("The columns of `%s` must be named, each by a name of its own.", arg),
+    espalier_abort("bad_argument", sprintf("The columns of `%s` must have names that differ.", arg),
                    if (!length(x)) "It has no columns.", argument = arg)
   }
   columns <- lapply(seq_along(x), function(i) {

@@ -62,7 +62,7 @@ long_response <- function(jobs, request, decode) {
   response
 }
 
-#' An interrupt that came too late: what was done all the same is told by verbs that do more than read
+#' An interrupt that came too late: verbs that do more than read report what was done
 #' @noRd
 tell_late_result <- function(response, decode) {
   if (!"value" %in% names(response)) return(invisible())

@@ -65,7 +65,7 @@ draw_confusion <- function(data) {
   cell <- graphics::par("pin") / count
   texts <- format(as.vector(counts), big.mark = ",", trim = TRUE)
   if (max(graphics::strwidth(texts, "inches")) < 0.9 * cell[1L] && graphics::strheight("0", "inches") < 0.8 * cell[2L]) {
-    graphics::text(at[, 1L], at[, 2L], texts, col = ifelse(as.vector(share) > 0.55, "white", "black"))
+    graphics::text(at[, 1L], at[, 2L], texts, col = ifelse(as.vector(share) > 0.75, "white", "black"))
   }
   # (every second, third, ... class where there are too many for a label each)
   labelled <- function(side, by, room) {

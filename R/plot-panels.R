@@ -208,7 +208,7 @@ series_styles <- function(count, settings = list()) {
 
 style_at <- function(styles, at) c(lapply(styles[c("col", "lty", "pch", "lwd")], `[[`, at), styles["points"])
 
-#' The legend of a panel of its own: labels, and shorter ones
+#' What a panel's legend says: labels, and shorter ones
 #' @noRd
 key_choices <- function(panel) {
   if (!is.null(panel$chart)) return(chart_keys(panel$chart))

@@ -1,4 +1,4 @@
-#' How a run came about
+#' Get the provenance of a run
 #'
 #' Where its code came from, what was not committed, who ran it with what, and the versions of R, Python and packages
 #' that its job had.
@@ -9,7 +9,7 @@
 #'
 #' @section The uncommitted diff: if the job's folder lies in a git repository, [submit_experiment()] keeps what has
 #'   changed since the last commit as a patch, up to 256 KB. It shows only files that are in the snapshot. Lines that
-#'   look like keys, tokens or passwords are masked; that is no guarantee. `record_diff = FALSE` of a job, the option
+#'   look like keys, tokens or passwords are masked, but some may not be recognised. `record_diff = FALSE` of a job, the option
 #'   `espalier.record_diff`, or the environment variable `ESPALIER_RECORD_DIFF=no` switch it off.
 #' @param run A run.
 #' @return A list of class `espalier_run_provenance`:
@@ -81,8 +81,11 @@ package_table <- function(sessions) {
 }
 
 #' @export
+format.espalier_run_provenance <- function(x, ...) header("Run provenance", x$run_id)
+
+#' @export
 print.espalier_run_provenance <- function(x, ...) {
-  cat("<provenance> ", x$run_id, "\n", sep = "")
+  cat(format(x), "\n", sep = "")
   line <- function(label, value) {
     if (length(value) && !anyNA(value)) cat(sprintf("  %-9s %s\n", label, safe_line(value)))
   }

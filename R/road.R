@@ -67,7 +67,7 @@ road_export <- function(x, arg = "x") {
   exported
 }
 
-#' What the compiled code said: names of columns stand in it as UTF-8, whatever the session's encoding
+#' The compiled code's message: names of columns stand in it as UTF-8, in any encoding of the session
 #' @noRd
 road_message <- function(e) {
   text <- conditionMessage(e)
@@ -97,7 +97,7 @@ abort_unread <- function(e) {
                  "Convert the columns named in Python first, or leave them out.")
 }
 
-#' What is given back is given back at once: it would else wait for a garbage collection, perhaps in a forked child. And
+#' Memory is given back at once: it would else wait for a garbage collection, perhaps in a forked child. And
 #' undisturbed: it calls Python, where an interrupt of R's would be lost, and the memory with it.
 #' @noRd
 road_read <- function(addresses) {

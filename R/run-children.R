@@ -1,6 +1,6 @@
 # Runs that have a run as their parent. Inside a job base R only; elsewhere the core does it.
 
-#' Child runs
+#' Make and find child runs
 #'
 #' A run may have children, they may have children of their own, and so on. `submit_child_run()` submits a job as a child;
 #' `create_child_run()` and `create_child_runs()` make children that are recorded by hand, as [start_logging_run()] does:
@@ -12,7 +12,7 @@
 #' relative `source_directory` is relative to the job's working directory, which is itself a folder that can be submitted.
 #'
 #' @section Jobs in containers:
-#' A child that such a job asks for runs in a container too, with any value of `docker`. Its environment is the parent's, or
+#' A child that a job in a container asks for runs in a container too, with any value of `docker`. Its environment is the parent's, or
 #' another that is registered in the workspace. Network, mounts, user and secrets are the parent's at most; a wider option
 #' is an error. Inputs are the parent's own, or up to 64 MB that the job can read. `outputs` can't be used there.
 #'
@@ -20,10 +20,10 @@
 #' * [cancel_run()] of a run cancels all runs below it.
 #' * A run whose script has ended well waits for its children: it is `Finalizing`, without a place in the queue, until they
 #'   have ended. With `children = "detach"` in [estimator()] it ends at once, and they go on.
-#' * A run that fails, whatever the cause, cancels its children; with `children = "detach"` they go on. One that reaches its
+#' * A run that fails, for any cause, cancels its children; with `children = "detach"` they go on. One that reaches its
 #'   time limit cancels them either way.
 #' * Children that fail do not make their parent fail; its details name them among its warnings.
-#' * Children made by hand in a job live as long as their parent, and end as it does if nobody has ended them. Those made
+#' * Children made by hand in a job live as long as their parent, and end as it does unless they were ended before. Those made
 #'   in a session are lost with it, as the run of [start_logging_run()] is.
 #' * A job that waits for its children with [wait_for_run_completion()] lends them its place in the queue.
 #'

@@ -1,11 +1,11 @@
-#' Files of a run
+#' List and download the files of a run
 #'
 #' `get_run_file_names()` lists what a run has, also while it runs: `outputs/...` and `logs/...` as the job writes them,
 #' its log `user_logs/std_log.txt`, and what was uploaded. When it has ended, files that the job wrote anywhere else in its
 #' working copy are there as `workdir/...`, up to 1 GB in all (see `vignette("how-a-run-works")`). The others copy one file, or all whose names begin with
 #' `prefix`. Each file appears whole at its place, or not at all; one that is there already is replaced.
 #'
-#' A job may give its files any name. A backslash, a control character or a byte that is no text is listed as `\\x` and two
+#' A job may give its files any name. A backslash, a control character or a byte that isn't text is listed as `\\x` and two
 #' hex digits (`"outputs/a\\x0ab"`), and the copy gets that name. A name that is too long for a copy is shortened.
 #'
 #' @param run A run.

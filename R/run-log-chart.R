@@ -137,7 +137,7 @@ as_payload <- function(value) {
   if (is_string(value)) {
     text <- if (grepl("^\\s*[{]", value)) value else if (file.exists(value) && !dir.exists(value)) readLines(value, warn = FALSE)
     if (is.null(text)) refuse_payload(sprintf("there is no file \"%s\"", value))
-    value <- tryCatch(json_parse(text), error = function(e) refuse_payload("it is no JSON"))
+    value <- tryCatch(json_parse(text), error = function(e) refuse_payload("it isn't JSON"))
     if (!is.list(value$data)) refuse_payload("it has no `data`")
   }
   if (is.list(value) && (!is.object(value) || inherits(value, "espalier_chart")) && is.list(value$data)) value

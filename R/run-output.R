@@ -1,4 +1,4 @@
-#' An output of a run as an input of another job
+#' Use a run's output as an input
 #'
 #' `inputs = list(data = run_output(run, "outputs/data.csv"))` gives a job a file or folder of another run of the same
 #' workspace. The run may still be queued or running: the job then waits for it, as with `depends_on`, and fails if that
@@ -26,14 +26,8 @@
 run_output <- function(run, name) {
   check_object(run, "Run", "run")
   check_string(name, "name")
-  structure(list(run = run$id, output = name), class = c("espalier_run_output", "espalier_input"))
+  new_value(list(run = run$id, output = name), c("espalier_run_output", "espalier_input"))
 }
 
 #' @export
-format.espalier_run_output <- function(x, ...) sprintf("%s of the run %s", x$output, x$run)
-
-#' @export
-print.espalier_input <- function(x, ...) {
-  cat(if (inherits(x, "espalier_run_output")) "<output> " else "<file> ", encodeString(format(x)), "\n", sep = "")
-  invisible(x)
-}
+format.espalier_run_output <- function(x, ...) header("Input", encodeString(x$output), paste("run", x$run))

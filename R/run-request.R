@@ -59,7 +59,7 @@ job_ask <- function(op, ...) {
   espalier_abort(code, answer$error$message, answer$error$hint)
 }
 
-#' What this process's files in `requests/` are named by; a forked child has names of its own
+#' What this process's files in `requests/` are named by; a forked child has other names
 #' @noRd
 request_writer <- function() {
   if (!identical(.requests$pid, Sys.getpid())) {
@@ -169,7 +169,7 @@ read_text <- function(path) {
 run_record <- function(dir, name) {
   path <- file.path(dir, name)
   if (!file.exists(path)) {
-    espalier_abort("run_missing", sprintf("There is no run %s any more.", basename(dir)), path = path)
+    espalier_abort("run_missing", sprintf("Can't find the run %s any more.", basename(dir)), path = path)
   }
   if (!is_plain_file(path)) {
     espalier_abort("damaged", sprintf("%s cannot be read: it isn't a plain file of at most %.0f bytes.", path, .record_bytes),

@@ -13,9 +13,9 @@
 #' @param run A run; by default the one this code belongs to (see [get_current_run()]).
 #' @param name What the names of a folder's files begin with.
 #' @param path A folder. Links in it to files are stored as those files; links to folders are an error.
-#' @return The names, invisibly (`NULL` when there is no run).
-#' @section Errors: `espalier_error_file_exists`, `espalier_error_artifact_missing` when there is no such file to
-#'   store, `espalier_error_source_missing` when there is no such folder, `espalier_error_bad_name`,
+#' @return The names, invisibly (`NULL` without a run).
+#' @section Errors: `espalier_error_file_exists`, `espalier_error_artifact_missing` when a file to store
+#'   doesn't exist, `espalier_error_source_missing` when the folder doesn't, `espalier_error_bad_name`,
 #'   `espalier_error_artifact_unsafe` when a link lies on the way, for links of a run are never followed.
 #' @seealso [download_files_from_run()]
 #' @export
@@ -56,7 +56,7 @@ upload_folder_to_run <- function(name, path, run = NULL) {
   check_string(name, "name")
   check_string(path, "path")
   if (!dir.exists(path)) {
-    espalier_abort("source_missing", sprintf("There is no folder %s to upload.", path), "Correct the path.")
+    espalier_abort("source_missing", sprintf("Can't find the folder %s to upload.", path), "Correct the path.")
   }
   files <- list.files(path, all.files = TRUE, recursive = TRUE, no.. = TRUE)
   folders <- list.dirs(path, full.names = TRUE)[-1L]
@@ -86,7 +86,7 @@ store_files <- function(dir, names, paths) {
   if (anyDuplicated(names)) abort_taken(names[anyDuplicated(names)])
   absent <- !file.exists(paths) | dir.exists(paths)
   if (any(absent)) {
-    espalier_abort("artifact_missing", sprintf("There is no file %s to upload.", paths[absent][1L]), "Correct the path.")
+    espalier_abort("artifact_missing", sprintf("Can't find the file %s to upload.", paths[absent][1L]), "Correct the path.")
   }
   stages <- make_stages(dir, sub("/.*", "", names))
   on.exit(unlink(stages, recursive = TRUE))
@@ -100,7 +100,7 @@ store_files <- function(dir, names, paths) {
 
 #' Make the folders in which files are written aside, by the folder of the run that each goes to
 #'
-#' It is one, beside the run. A job in a container can't write there, and each of its folders is a mount of its own, from
+#' It is one, beside the run. A job in a container can't write there, and each of its folders is a separate mount, from
 #' which no file moves to another: there it is one in each.
 #' @noRd
 make_stages <- function(dir, tops) {
@@ -141,7 +141,7 @@ stored_name <- function(name) {
   long <- nchar(text, "bytes") > 1024L || any(nchar(parts, "bytes") > 255L)
   ours <- parts[1L] %in% c("user_logs", "system_logs", "workdir") || text %in% c("outputs", "logs")
   if (bad || long || ours) {
-    espalier_abort("bad_name", sprintf("%s is no name for a file of a run.", describe_value(name)),
+    espalier_abort("bad_name", sprintf("Can't use %s as the name of a run's file.", describe_value(name)),
                    "Names are relative paths with `/`, such as outputs/model.rds.")
   }
   if (!parts[1L] %in% c("outputs", "logs")) text <- paste0("uploads/", text)

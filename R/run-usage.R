@@ -1,4 +1,4 @@
-#' What a run used of its machine
+#' Get the resource use of a run
 #'
 #' Processors, memory and disks that the job's processes used while it ran, sampled each second at first and less often
 #' the older the run is. Jobs of less than a second have no samples. What a run used in all, once it has ended, is in

@@ -31,7 +31,7 @@ get_run <- function(experiment, run_id) {
   experiment$workspace$runs$get(run_id)
 }
 
-#' The run this code belongs to
+#' Get the current run
 #'
 #' Inside a job the job's run; in a session with an interactive run that one. Needs no Python.
 #'
@@ -83,7 +83,7 @@ cancel_run <- function(run) {
 #' @param run The run of [start_logging_run()], or of [create_child_run()]; that of a job needs no Python there.
 #' @param error_details Why it failed.
 #' @return The run, invisibly.
-#' @section Errors: `espalier_error_run_not_active` when the run has ended or is no interactive one.
+#' @section Errors: `espalier_error_run_not_active` when the run has ended or isn't interactive.
 #' @seealso [start_logging_run()]
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
@@ -126,7 +126,7 @@ leave_run <- function(run) {
   invisible(run)
 }
 
-#' What is known of a run
+#' Get the details of a run
 #'
 #' @param run A run.
 #' @param name Only the metric of this name.
@@ -195,7 +195,7 @@ get_run_metric_history <- function(run, name = NULL) {
   run$get_metric_history(check_string(name, "name", null = TRUE))
 }
 
-#' The parts of a run
+#' List the parts of a run
 #'
 #' What [log_part_to_run()], [run_part()] and Python's `run.log_part()` recorded, also while the run goes on.
 #'
@@ -262,8 +262,11 @@ get_run_environment <- function(run) {
 }
 
 #' @export
+format.espalier_run_environment <- function(x, ...) header("Run environment", facts = x$how)
+
+#' @export
 print.espalier_run_environment <- function(x, ...) {
-  cat("<environment of a run> ", x$how, "\n", sep = "")
+  cat(format(x), "\n", sep = "")
   line <- function(label, value) if (length(value)) cat(sprintf("  %-7s %s\n", label, safe_line(format(value))))
   for (name in c("key", "image", "tag", "folder")) line(name, x[[name]])
   if (length(x$found)) line("was", found_text(x$found))
@@ -272,7 +275,7 @@ print.espalier_run_environment <- function(x, ...) {
   invisible(x)
 }
 
-#' Tags of a run
+#' Get and set the tags of a run
 #'
 #' @param run A run.
 #' @param tags Named list or character vector of tags to add or change.
@@ -299,8 +302,11 @@ get_run_tags <- function(run) {
 }
 
 #' @export
+format.espalier_run_details <- function(x, ...) header("Run details", x$runId)
+
+#' @export
 print.espalier_run_details <- function(x, ...) {
-  cat("<run> ", x$runId, "\n", sep = "")
+  cat(format(x), "\n", sep = "")
   line <- function(label, value) if (length(value) && nzchar(value)) cat(sprintf("  %-11s %s\n", label, value))
   line("status", x$status)
   line("started", x$startTimeUtc)
@@ -385,3 +391,6 @@ cells_text <- function(row, prefix, most = 20L) {
 }
 
 parse_time <- function(text) as.POSIXct(text, tz = "UTC", format = "%Y-%m-%dT%H:%M:%OSZ")
+
+#' @export
+summary.Run <- function(object, ...) get_run_details(object)

@@ -26,7 +26,7 @@ session_variables <- function() {
 
 #' LD_LIBRARY_PATH as it was before R put its own folders in front
 #'
-#' With them another Python than the system's loads the wrong libpython. A job's R puts them there again by itself.
+#' With them another Python than the system's loads the wrong libpython. A job's R puts them there again.
 #' @noRd
 library_path_before_r <- function() {
   now <- Sys.getenv("LD_LIBRARY_PATH")

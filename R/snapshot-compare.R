@@ -1,6 +1,6 @@
 # Two snapshots, or a snapshot and a folder, side by side; and how the difference is shown.
 
-#' What differs between two snapshots
+#' Compare two snapshots
 #'
 #' Compares two runs, a run and a folder, or any two of runs, kept snapshots and folders. Of a folder is compared what
 #' would go into a snapshot of it now, see [preview_snapshot()].
@@ -67,7 +67,7 @@ folder_argument <- function(x, arg) {
   if (dir.exists(path)) return(path)
   run_id <- grepl("^[A-Za-z0-9][A-Za-z0-9_.-]*_[0-9]+_[0-9a-f]{8}$", x)
   espalier_abort(
-    "source_missing", sprintf("`%s` is no folder: %s %s.", arg, path, if (file.exists(path)) "is a file" else "does not exist"),
+    "source_missing", sprintf("Can't use `%s` as a folder: %s %s.", arg, path, if (file.exists(path)) "is a file" else "doesn't exist"),
     if (run_id) sprintf("For a run give the run itself: %s = get_run(ws, \"%s\").", arg, x)
     else "Give a run, the id of a snapshot (\"sha256:...\"), or a folder.",
     path = path, argument = arg
@@ -140,12 +140,12 @@ summary.espalier_comparison <- function(object, ...) {
 comparison_heading <- function(x) {
   sides <- shown_path(attr(x, "sides"))
   between <- if (length(sides) == 2L) paste0(" between ", sides[[1L]], " and ", sides[[2L]]) else ""
-  if (!nrow(x)) return(paste0("No difference", between))
+  if (!nrow(x)) return(header("Comparison", facts = paste0("no difference", between)))
   counts <- summary(x)
   counts <- counts[counts$files > 0L, ]
   words <- c(added = "added", removed = "removed", changed = "changed", mode = "of another mode", type = "of another type")
   parts <- paste(counts$files, words[counts$change])
-  paste0(if (nrow(x) == 1L) "1 file differs" else paste(nrow(x), "files differ"), between, ": ", paste(parts, collapse = ", "))
+  header("Comparison", facts = c(paste0(if (nrow(x) == 1L) "1 file differs" else paste(nrow(x), "files differ"), between), parts))
 }
 
 # What happened to each file, in words.

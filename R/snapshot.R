@@ -1,6 +1,6 @@
 # Snapshots outside of runs: previewed, taken and kept, written out again; and what nobody needs any more.
 
-#' What a snapshot would hold
+#' Preview a snapshot
 #'
 #' A dry run: lists what [submit_experiment()] or [take_snapshot()] would freeze of a folder, what they would leave out,
 #' and by which rule. Nothing is written, no content is read.
@@ -81,8 +81,7 @@ left_out_by_rule <- function(x) {
 
 #' @export
 print.summary.espalier_snapshot_preview <- function(x, n = 10L, ...) {
-  where <- if (length(x$dir)) paste0(" of ", shown_path(x$dir)) else ""
-  cat(sprintf("A snapshot%s: %s, %s\n", where, number_of(x$files, "file"), format_bytes(x$bytes)))
+  cat(header("Snapshot preview", shown_path(x$dir), c(number_of(x$files, "file"), format_bytes(x$bytes))), "\n", sep = "")
   if (nrow(x$largest)) {
     cat("  largest:\n")
     cat(sprintf("    %s  %s\n", format(format_bytes(x$largest$size), justify = "right"), shown_path(x$largest$path)), sep = "")
@@ -136,7 +135,7 @@ plain_frame <- function(x) {
 #'   equal folders have equal ids. `list_snapshots()`: a data frame with `id`, `taken_at`, `source_directory`, `files` and
 #'   `bytes`. `delete_snapshot()`: whether it was kept, invisibly.
 #' @section Errors: `espalier_error_source_missing`, `espalier_error_source_unreadable`, `espalier_error_source_changed`,
-#'   `espalier_error_workspace_read_only`; `espalier_error_bad_argument` for what is no id.
+#'   `espalier_error_workspace_read_only`; `espalier_error_bad_argument` for what isn't an id.
 #' @seealso [compare_snapshots()], [download_snapshot()]
 #' @examplesIf espalier:::espalier_python_ready()
 #' folder <- tempfile()
@@ -175,7 +174,7 @@ delete_snapshot <- function(workspace, snapshot) {
   invisible(workspace$snapshots$delete(check_string(snapshot, "snapshot")))
 }
 
-#' Write a snapshot's files into a folder
+#' Download a snapshot
 #'
 #' Every file is verified by its digest on the way. The folder appears whole or not at all, and nothing that exists is
 #' ever overwritten.
@@ -186,7 +185,7 @@ delete_snapshot <- function(workspace, snapshot) {
 #' @return The folder, invisibly.
 #' @section Errors: `espalier_error_file_exists`; `espalier_error_snapshot_missing` when the run has no snapshot, or the
 #'   workspace not that one; `espalier_error_snapshot_damaged` when a stored file is not what its digest says;
-#'   `espalier_error_bad_argument` for what is no id, or a folder that cannot be written.
+#'   `espalier_error_bad_argument` for what isn't an id, or a folder that cannot be written.
 #' @seealso [take_snapshot()], [compare_snapshots()]
 #' @examplesIf espalier:::espalier_python_ready()
 #' folder <- tempfile()
@@ -212,14 +211,14 @@ stored_side <- function(x, arg, workspace) {
   }
   if (!is_string(x)) abort_argument(arg, "a run or the id of a snapshot", x)
   if (is.null(workspace)) {
-    espalier_abort("bad_argument", sprintf("`%s` is an id, and it is not said of which workspace.", arg),
+    espalier_abort("bad_argument", sprintf("Can't find the snapshot of `%s`: an id needs its workspace.", arg),
                    "Give it as workspace =.", argument = arg)
   }
   check_object(workspace, "Workspace", "workspace")
   list(workspace = workspace$path, snapshot = x)
 }
 
-#' Delete what nothing refers to
+#' Remove unused stored files
 #'
 #' Lists what is stored in a workspace and no run, finished or not, and no kept snapshot refers to: left when run folders
 #' or snapshots were deleted, or a submit was interrupted. Also what killed processes left half-written a day ago or
@@ -233,7 +232,7 @@ stored_side <- function(x, arg, workspace) {
 #' @return A data frame of class `espalier_garbage`: `what` it is, `path` in the workspace, `size` (what deleting it frees,
 #'   in bytes), `why` it may go, and whether it was `deleted`.
 #' @section Errors: `espalier_error_snapshot_damaged`, `espalier_error_damaged` or `espalier_error_newer_format` when it
-#'   cannot be told what a run or snapshot refers to: nothing is deleted then. `espalier_error_workspace_read_only`;
+#'   isn't known what a run or snapshot refers to. Nothing is deleted then. `espalier_error_workspace_read_only`;
 #'   `espalier_error_not_supported` on file systems without locks.
 #' @seealso [take_snapshot()], [delete_workspace()]
 #' @examplesIf espalier:::espalier_python_ready()
@@ -260,14 +259,14 @@ print.espalier_garbage <- function(x, n = 10L, ...) {
     return(invisible(x))
   }
   if (!nrow(x)) {
-    cat("No garbage: everything stored is in use.\n")
+    cat(header("Garbage", facts = "none, everything stored is in use"), "\n", sep = "")
     return(invisible(x))
   }
   amount <- function(rows) paste0(number_of(sum(rows), "item"), ", ", format_bytes(sum(x$size[rows])))
-  if (any(x$deleted)) cat("Deleted: ", amount(x$deleted), "\n", sep = "")
   dry <- isTRUE(attr(x, "dry_run"))
   left <- !x$deleted
-  if (any(left)) cat(if (dry) "Garbage: " else "Could not be deleted: ", amount(left), "\n", sep = "")
+  facts <- c(if (any(x$deleted)) paste("deleted", amount(x$deleted)), if (any(left)) paste0(if (!dry) "not deleted ", amount(left)))
+  cat(header("Garbage", facts = facts), "\n", sep = "")
   shown <- utils::head(as.data.frame(x), n)
   cat(sprintf("  %s  %s  %s\n", format(shown$what), format(format_bytes(shown$size), justify = "right"),
               shown_path(shown$path)), sep = "")

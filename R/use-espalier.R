@@ -1,4 +1,4 @@
-#' Set a project up
+#' Set up a project
 #'
 #' Run this once in a project that shall run jobs. It writes, where they don't exist yet: `.espalier/config.json` (so
 #' that [load_workspace_from_config()] finds the project's workspace), `.espalierignore` (what stays out of snapshots)
@@ -22,7 +22,7 @@
 #' @export
 use_espalier <- function(path = ".", name = NULL) {
   path <- absolute_path(check_string(path, "path"))
-  if (!dir.exists(path)) espalier_abort("bad_argument", sprintf("There is no folder %s.", path), "Create it first.")
+  if (!dir.exists(path)) espalier_abort("bad_argument", sprintf("Can't find the folder %s.", path), "Create it first.")
   path <- normalizePath(path)
   folder <- file.path(path, ".espalier")
   ws <- project_workspace(path, folder, name)

@@ -1,4 +1,4 @@
-#' Workspaces
+#' Get or create a workspace
 #'
 #' A workspace is a folder that holds experiments, runs and snapshots. `workspace()` gets it, or creates it if there is
 #' none, and reports where. `create_workspace()` and `get_workspace()` do one of the two.
@@ -99,7 +99,7 @@ write_workspace_config <- function(workspace, path = NULL, file_name = NULL) {
   invisible(written)
 }
 
-#' What a workspace holds
+#' Get the details of a workspace
 #'
 #' @param workspace A [workspace()].
 #' @param path Folder that holds workspaces, `.espalier/` of this project by default.
@@ -145,7 +145,7 @@ list_experiments <- function(workspace) {
 #' can't make again.
 #'
 #' [list_runs()] doesn't look at the files of an ended run unless espalier itself has changed them, so that lists of many
-#' runs are fast. What else has changed there is found when the run is asked for, by [get_run()], and here. Both correct the
+#' runs are fast. [get_run()] and this function find other changes. Both correct the
 #' list.
 #'
 #' @param workspace A [workspace()].
@@ -166,7 +166,7 @@ verify_workspace <- function(workspace) {
 
 #' @export
 print.espalier_damage_table <- function(x, ...) {
-  if (was_empty(x)) cat("Nothing is damaged.\n") else print(drop_table_class(x), ...)
+  if (was_empty(x)) cat(header("Damage", facts = "none"), "\n", sep = "") else print(drop_table_class(x), ...)
   invisible(x)
 }
 
@@ -238,3 +238,6 @@ object_facts.Workspace <- function(x) {
   details <- x$get_details()
   list(experiments = format(details$experiments), runs = format(details$runs))
 }
+
+#' @export
+summary.Workspace <- function(object, ...) list_experiments(object)

@@ -4,7 +4,7 @@ here <- dirname(sub("--file=", "", grep("--file=", commandArgs(), value = TRUE),
 source(file.path(here, "samples.R"))
 
 work <- commandArgs(TRUE)[[1]]
-rounds <- 4L # the first warms up and is not reported
+rounds <- 3L # the first warms up and is not reported
 samples <- new_samples()
 uv <- Sys.getenv("ESPALIER_UV")
 python <- Sys.which("python3")
@@ -52,7 +52,7 @@ for (number in seq_len(rounds) - 1L) {
   samples$add("uv.limit", number, in_empty_folder(by_uv)$seconds)
   samples$add("reticulate", number, in_empty_folder(by_reticulate)$seconds)
   wheels <- in_empty_folder(function(folder, env) {
-    run(python, c("-m", "pip", "download", "--no-deps", "--dest", file.path(folder, "wheels"), package), env)
+    run(file.path(limit$folder, "venv", "bin", "python"), c("-m", "pip", "download", "--no-deps", "--dest", file.path(folder, "wheels"), package), env)
   })
   samples$add("download", number, sum(file.size(list.files(file.path(wheels$folder, "wheels"), full.names = TRUE))))
 }

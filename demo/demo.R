@@ -35,7 +35,7 @@ section("The second ran meanwhile; what it logged")
 wait_for_run_completion(rpart_run, show_output = FALSE)
 tree <- get_run_metrics(rpart_run)
 cat(sprintf("AUC %.3f, accuracy %.3f, %d values of cv_error\n", tree$AUC, tree$accuracy, length(tree$cv_error)))
-print(tree$confusion, row.names = FALSE)
+print(tree$confusion)
 cat("Its files:", get_run_file_names(rpart_run), sep = "\n  ")
 
 section("The model comes back as an ordinary R object")

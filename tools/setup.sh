@@ -5,11 +5,12 @@ set -euo pipefail
 venv=${1:?folder of the virtual environment}
 
 r_packages=(cli jsonlite R6 reticulate testthat knitr rmarkdown withr callr pkgbuild pkgload roxygen2 MASS rpart
-  survival bit64 data.table dplyr tibble future pkgdown)
+  survival bit64 data.table dplyr tibble future pkgdown ggplot2 jpeg)
 # (r-base-dev brings the C compiler)
 packages=(r-base-dev r-recommended r-cran-cli r-cran-jsonlite r-cran-r6 r-cran-reticulate r-cran-testthat r-cran-knitr
   r-cran-rmarkdown r-cran-withr r-cran-callr r-cran-pkgbuild r-cran-pkgload r-cran-roxygen2 r-cran-bit64 r-cran-data.table
-  r-cran-dplyr r-cran-tibble r-cran-future r-cran-pkgdown pandoc git python3 python3-venv libpython3-dev libssl-dev)
+  r-cran-dplyr r-cran-tibble r-cran-future r-cran-pkgdown r-cran-ggplot2 r-cran-jpeg pandoc git python3
+  python3-venv libpython3-dev libssl-dev)
 
 # One line each, nothing when all is there.
 missing() {

@@ -1,7 +1,8 @@
 # Stages the Python core into inst/python/espalier, so that the installed package carries it. Called by configure
 # with the package's top folder as working directory. The truth stays in python-core/src; this copy is never edited.
+# (tools/python-core leads there: R CMD build puts the folder in its place, since a tarball may have no other at its top)
 
-stage_core <- function(source = "python-core", target = file.path("inst", "python", "espalier")) {
+stage_core <- function(source = file.path("tools", "python-core"), target = file.path("inst", "python", "espalier")) {
   from <- file.path(source, "src", "espalier")
   if (!file.exists(file.path(from, "__init__.py"))) {
     stop("espalier's Python core is missing: no ", from, "/__init__.py below ", getwd(), ".\n",
@@ -34,7 +35,8 @@ stage_vignettes <- function() {
   list <- file.path("build", "vignette.rds")
   is_built <- !is.na(read.dcf("DESCRIPTION", "Packaged")[1L]) && file.exists(list)
   if (is_built || !any(there)) return(invisible())
-  file.copy(sources[there], file.path("inst", "doc"), overwrite = TRUE)
+  unlink(list.files(file.path("inst", "doc"), "[.]Rmd$", full.names = TRUE))
+  file.copy(sources[there], file.path("inst", "doc"))
   title <- function(source) {
     line <- grep("VignetteIndexEntry", readLines(source, 20L, warn = FALSE, encoding = "UTF-8"), value = TRUE)
     sub(".*VignetteIndexEntry[{](.*)[}].*", "\\1", line[1L])

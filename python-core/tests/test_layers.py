@@ -17,15 +17,15 @@ SOURCE = Path(espalier.__file__).parent
 # it. Others are cycles in disguise: lift what both need into a file of its own.
 LATE = {
     "a session, or a job that logs, loads next to nothing": (
-        "", "api.interactive", "api.run", "base.canonical", "base.config", "executors.registry", "jobs.children",
+        "", "api.interactive", "api.run", "base.config", "executors.registry", "jobs.children",
         "vault.store", "workspace.handle",
     ),
     "environments: the parser of YAML, and Docker's part": (
         "environment.context", "environment.definition", "environment.definition_files",
-        "environment.key", "environment.recipe", "environment.registered", "environment.text",
-        "provision.docker.chain", "provision.docker.prune", "provision.docker.record",
-        "provision.docker.registries", "provision.docker.stages", "provision.docker.wanted", "provision.local.activation",
-        "provision.local.ensure", "provision.local.refuse", "provision.packages.lock", "provision.packages.pyenv",
+        "environment.key", "environment.registered", "environment.text",
+        "provision.docker.chain", "provision.docker.prune",
+        "provision.docker.registries", "provision.docker.wanted",
+        "provision.local.ensure", "provision.packages.lock", "provision.packages.pyenv",
         "provision.packages.resolve", "snapshot.compare",
     ),
     "an executor loads the part of it that is needed": (
@@ -49,10 +49,9 @@ LATE = {
         "runner.asked", "runner.children", "snapshot.mentions", "store.packs", "store.trees",
     ),
     "a command line starts in milliseconds": (
-        "api.environments", "api.wait_many", "cli.app", "cli.carry_out", "cli.deleting", "cli.downloads", "cli.table",
+        "api.environments", "api.wait_many", "cli.app", "cli.carry_out", "cli.downloads", "cli.table",
         "cli.views", "cli.words", "queue.control", "store.index.grammar", "tracking.artifacts", "tracking.run_rows",
     ),
-    "what asks has no folder of its own": ("adapters.homes",),
 }
 JOB_SIDE = "from espalier import Run; run = Run.get_context(); run.log('a', 1.5); run.log_list('b', [1, 2])"
 

@@ -60,7 +60,7 @@ test_that("an environment is given as an object or by its name", {
   expect_match(env(made)$definition, "glmnet", fixed = TRUE)
   config <- script_run_config(command = "true", environment = made, docker = docker_options(network = "none"))
   expect_output(print(config), "environment: tidy")
-  expect_output(print(config), "docker: network = none")
+  expect_output(print(config), "docker: +network = none")
 })
 
 test_that("azuremlsdk's package lists become an environment, and exclude one", {

@@ -45,7 +45,7 @@ test_that("values of the wrong type are refused where they are given", {
 test_that("a retry policy shows itself", {
   policy <- retry_options(5, on = c("job_killed", "runner_lost"), wait_seconds = 10)
   expect_output(print(policy), "up to 5 attempts, first after 10 s, on job_killed, runner_lost", fixed = TRUE)
-  expect_identical(format(retry_options(2)), "up to 2 attempts")
+  expect_identical(format(retry_options(2)), "<Retry options: up to 2 attempts>")
   expect_error(retry_options(2, on = 1), class = "espalier_error_bad_argument")
   expect_error(retry_options(2, wait_seconds = "1"), class = "espalier_error_bad_argument")
 })

@@ -202,7 +202,7 @@ test_that("an input that changed before the job began fails the run", {
   cancel_run(blocker)
   expect_error(
     wait_for_run_completion(run, show_output = FALSE),
-    "x\\.csv\\) changed between submit and the start of the job", class = "espalier_error_run_failed"
+    "x\\.csv\\): it changed between submit and the start of the job", class = "espalier_error_run_failed"
   )
   expect_identical(unlist(cause_of(run)$class), "espalier_error_input_changed")
 })
@@ -338,8 +338,8 @@ test_that("options come from their builders or by themselves, and not from both"
   refused("`limits` must be made by limit_options()", limits = 60)
   refused("estimator() has no argument `cpu`.\nDid you mean `cpus`?", cpu = 2)
   refused("`queue_timeout_seconds` must be above 0", queue_timeout_seconds = -1)
-  expect_output(print(resource_options(cpus = 2)), "<espalier resources> cpus = 2", fixed = TRUE)
-  expect_output(print(limit_options()), "<espalier limits> the default", fixed = TRUE)
+  expect_output(print(resource_options(cpus = 2)), "<Resource options: cpus = 2>", fixed = TRUE)
+  expect_output(print(limit_options()), "<Limit options: default>", fixed = TRUE)
 })
 
 test_that("options print under the names of their arguments, and a choice that isn't there is refused at once", {

@@ -6,7 +6,7 @@ image <- structure(
 )
 
 test_that("an image tells where it was found and how long that took", {
-  expect_output(print(image), "Image of tidy: built in 12.3 s\n  id:  sha256:1\n  tag: espalier/env:1", fixed = TRUE)
+  expect_output(print(image), "<Image tidy, built in 12.3 s>\n  id:  sha256:1\n  tag: espalier/env:1", fixed = TRUE)
   image$found <- "shared registry"
   image$seconds <- 1.2
   expect_identical(image_text(image), "Image of tidy: found in the shared registry, 1.2 s")
@@ -23,7 +23,7 @@ test_that("details tell what is not there, and show no control characters", {
     class = "espalier_image_details"
   )
   out <- paste(capture.output(print(details)), collapse = "\n")
-  expect_match(out, "Image of tidy[31m: not in the Docker engine", fixed = TRUE)
+  expect_match(out, "<Image details tidy[31m, not in the Docker engine>", fixed = TRUE)
   expect_match(out, "pushed to: localhost:5000", fixed = TRUE)
   expect_match(out, "FROM a", fixed = TRUE)
   expect_false(grepl("\u0007|\u001b", out))
@@ -78,7 +78,7 @@ test_that("without an engine a build says so, and what is known can be listed an
     list(said(build_environment(ws, env)), prune_images(ws)$what, list_images(ws)$where)
   }, list(folder))
   expect_identical(seen[[1L]][1L], "espalier_error_docker_unavailable")
-  expect_match(seen[[1L]][2L], "There is no Docker engine")
+  expect_match(seen[[1L]][2L], "find a Docker engine")
   # (only what does without one; others of this user's may be there)
   expect_identical(setdiff(seen[[2L]], "private environment"), character())
   expect_identical(setdiff(seen[[3L]], "private"), character())

@@ -146,7 +146,7 @@ test_that("a child gets what its parent has, and no more", {
   )
   run <- submit_experiment(experiment(ws, "e"), estimator(project, entry_script = "train.R", secrets = "token"))
   ended(run)
-  expect_match(log_of(run), "cannot hand on the secret other", all = FALSE)
+  expect_match(log_of(run), "Can't pass on the secret other", all = FALSE)
   expect_match(log_of(get_child_runs(run)[[1L]]), "length 20", all = FALSE)
 })
 

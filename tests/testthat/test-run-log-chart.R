@@ -121,7 +121,7 @@ test_that("what can't be a chart is an error outside a run, and one warning insi
   refused("lacks `matrix`", log_confusion_matrix_to_run("c", list(data = list(class_labels = "a"))))
   refused("`schema_type` is residuals", log_confusion_matrix_to_run("c", list(schema_type = "residuals", data = list())))
   refused("no file \"none.json\"", log_residuals_to_run("c", "none.json"))
-  refused("no JSON", log_residuals_to_run("c", "{"))
+  refused("isn't JSON", log_residuals_to_run("c", "{"))
   refused("probabilities, from 0 to 1", log_accuracy_table_to_run("a", 0:1, predicted = c(-1, 2)))
   refused("a column for each of the 3 classes", log_accuracy_table_to_run("a", 1:3, predicted = c(0, 1, 1)))
   refused("`predicted` must be the predicted probabilities", log_accuracy_table_to_run("a", 1:3))

@@ -3,7 +3,7 @@ test_that("an output of a run is the input of another, which waits for it", {
   e <- experiment(local_workspace(), "exp")
   first <- submit_experiment(e, script_run_config(command = "sleep 0.3; echo made > outputs/data.csv"))
   out <- run_output(first, "outputs/data.csv")
-  expect_output(print(out), "<output> outputs/data.csv of the run exp", fixed = TRUE)
+  expect_output(print(out), "<Input outputs/data.csv, run exp", fixed = TRUE)
   config <- script_run_config(command = "cat $ESPALIER_INPUT_DATA $ESPALIER_INPUT_OTHER",
                               inputs = list(other = test_path("test-run-output.R"), data = out))
   expect_output(print(config), "outputs/data.csv", fixed = TRUE)

@@ -60,7 +60,7 @@ test_that("what cannot be compared is refused", {
   expect_error(compare_snapshots(1, made$folder), "`a` must be a run", class = "espalier_error_bad_argument")
   expect_error(compare_snapshots(made$folder, NULL), "`b` must be a run", class = "espalier_error_bad_argument")
   error <- expect_error(compare_snapshots(made$folder, "/nowhere/at/all"), class = "espalier_error_source_missing")
-  expect_match(conditionMessage(error), "`b` is no folder: /nowhere/at/all does not exist.\nGive a run,", fixed = TRUE)
+  expect_match(conditionMessage(error), "Can't use `b` as a folder: /nowhere/at/all doesn't exist.\nGive a run,", fixed = TRUE)
   error <- expect_error(compare_snapshots("x_1796030985_2d97751e", made$folder), class = "espalier_error_source_missing")
   expect_match(conditionMessage(error), "give the run itself: a = get_run(ws, \"x_1796030985_2d97751e\").", fixed = TRUE)
   expect_error(compare_snapshots("sha256:abc", made$folder, made$ws), class = "espalier_error_bad_argument")
@@ -75,15 +75,15 @@ test_that("it prints as a summary and the diffs, without colours where there are
   shown <- capture.output(print(x))
   expect_identical(shown, format(x))
   expect_identical(shown[[1]], paste0(
-    "5 files differ between ", made$id, " and ", made$folder, ": 1 added, 1 removed, 2 changed, 1 of another mode"
+    "<Comparison: 5 files differ between ", made$id, " and ", made$folder, ", 1 added, 1 removed, 2 changed, 1 of another mode>"
   ))
   expect_identical(shown[2:6], c(
     "  changed  b.bin    2 B, binary", "  removed  gone.R   4 B", "  mode     mode.sh  file -> executable",
     "  added    new.R    4 B", "  changed  train.R  20 B"
   ))
   expect_match(shown, "^[+]x <- 2$", all = FALSE)
-  expect_output(print(compare_snapshots(made$folder, made$folder)), "No difference between", fixed = TRUE)
-  expect_output(print(x[x$change == "added", ]), "1 file differs between .*: 1 added")
+  expect_output(print(compare_snapshots(made$folder, made$folder)), "<Comparison: no difference between", fixed = TRUE)
+  expect_output(print(x[x$change == "added", ]), "1 file differs between .*, 1 added>")
   expect_output(print(x[, 1:2]), "mode.sh", fixed = TRUE)
   expect_identical(class(as.data.frame(x)), "data.frame")
   expect_error(print(x, lines = "many"), class = "espalier_error_bad_argument")

@@ -63,7 +63,7 @@ test_that("a sample of a grid is a part of its rows, which set.seed() repeats, a
   expect_true(all(rows_of_grid(frame, 2)$x %in% 1:4))
   ws <- local_workspace()
   runs <- submit_grid(experiment(ws, "e"), script_run_config(command = "true"), large, display_names = c("x", "y"), sample = 2)
-  wait_for(runs)
+  wait_for_runs(runs)
   expect_length(runs, 2L)
 })
 

@@ -173,7 +173,7 @@ test_that("a workspace that takes no files is read, and refuses new runs", {
 test_that("a workspace with runs that have not ended is not deleted", {
   ws <- local_workspace()
   run <- submit_command(ws, c("sleep", "60"))
-  expect_error(delete_workspace(ws), "not ended", class = "espalier_error_run_not_active")
+  expect_error(delete_workspace(ws), "haven't ended", class = "espalier_error_run_not_active")
   cancel_run(run)
   ended(run)
   delete_workspace(ws)
@@ -214,6 +214,6 @@ test_that("paths are absolute and without the dots that R users write", {
 
 test_that("a workspace without damage says so", {
   ws <- local_workspace()
-  expect_output(print(verify_workspace(ws)), "^Nothing is damaged.$")
+  expect_output(print(verify_workspace(ws)), "<Damage: none>", fixed = TRUE)
   expect_s3_class(verify_workspace(ws), "data.frame")
 })

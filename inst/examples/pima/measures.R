@@ -19,6 +19,6 @@ log_quality <- function(score, truth, threshold) {
   actual <- ifelse(truth, "Yes", "No")
   log_metric_to_run("AUC", auc(score, truth))
   log_metric_to_run("accuracy", mean(predicted == actual))
-  log_table_to_run("confusion", as.data.frame(table(actual, predicted), responseName = "women"))
+  log_confusion_matrix_to_run("confusion", actual, predicted = predicted)
   log_table_to_run("roc", roc_points(score, truth))
 }

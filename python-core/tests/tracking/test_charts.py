@@ -76,8 +76,8 @@ def test_a_long_one_is_a_payload_file(run: RunPaths) -> None:
 
 
 BAD = [
-    ("confusion_matrix", 5, "int is no payload"),
-    ("confusion_matrix", "{", "no JSON"),
+    ("confusion_matrix", 5, "int is not the payload"),
+    ("confusion_matrix", "{", "not JSON"),
     ("confusion_matrix", "none.json", "No such file"),
     ("confusion_matrix", payload("residuals"), "schema_type is 'residuals'"),
     ("confusion_matrix", {"schema_version": "1.0.0"}, "no data"),

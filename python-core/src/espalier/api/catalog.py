@@ -15,10 +15,7 @@ FILE = os.path.join(os.path.dirname(__file__), "api.json")
 @functools.lru_cache(maxsize=None)
 def catalogue() -> Dict[str, Dict[str, Any]]:
     """The records of all façades, by name; see `describe()`. Read once a process: the file is part of this version.
-
-    Raises:
-        EspalierError: `damaged` when the file of the installation can't be read.
-    """
+    Raises EspalierError: `damaged` when the file of the installation can't be read."""
     try:
         with open(FILE, encoding="utf-8") as file:
             return {record["name"]: record for record in json.load(file)["classes"]}
@@ -27,11 +24,7 @@ def catalogue() -> Dict[str, Dict[str, Any]]:
 
 
 def facade(name: str) -> Any:
-    """The class of a façade.
-
-    Raises:
-        LookupError: there is none of that name.
-    """
+    """The class of a façade. Raises LookupError: there is none of that name."""
     record = catalogue().get(name)
     if record is None:
         raise LookupError(f"{name} is not part of the described API")

@@ -25,7 +25,6 @@ def run_details(
 
     Args:
         state: The state to show, which may be one that is only asked for.
-        spec: The run's definition.
         status: Its state as recorded.
         meta: Its display name, tags and properties.
     """

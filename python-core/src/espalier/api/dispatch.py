@@ -71,11 +71,8 @@ class Dispatcher:
 
 
 def member_of(class_name: str, name: str) -> Dict[str, Any]:
-    """The record of an operation or property in the catalogue.
-
-    Raises:
-        LookupError: it is not part of the described API.
-    """
+    """The record of an operation or property in the catalogue. Raises LookupError: it is not part of the described
+    API."""
     member = members().get(class_name, _NO_MEMBERS).get(name)
     if member is None:
         raise LookupError(f"{class_name}.{name} is not part of the described API")

@@ -14,7 +14,8 @@ from espalier.base.operation import operation
 from espalier.base.os_errors import cannot_write
 from espalier.base.records import read_record, seconds_of
 from espalier.base.types import Frame
-from espalier.environment.definition import Environment
+from espalier.environment.definition import Environment, Secret
+from espalier.provision.docker.record import last_used, read_image
 from espalier.store.index.run_index import Query
 from espalier.workspace.handle import WorkspaceHandle
 
@@ -131,7 +132,6 @@ class Images(WorkspaceHandle):
             EspalierError: `docker_unavailable`; `image_missing` about its base image.
         """
         from espalier.provision.docker.chain import find_local, tag_of
-        from espalier.provision.docker.record import last_used, read_image
         from espalier.provision.docker.registries import Whereabouts
         from espalier.vault.store import secret_reader
 
@@ -227,7 +227,6 @@ class Images(WorkspaceHandle):
         Raises:
             EspalierError: `bad_argument`, `environment_invalid`, `workspace_read_only`.
         """
-        from espalier.environment.definition import Secret
         from espalier.provision.docker.registries import Remote, forget_remote, set_remote
 
         paths = self._checked()._paths

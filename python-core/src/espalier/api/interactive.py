@@ -102,11 +102,8 @@ def _running(spec: JobSpec, outputs: Optional[str]) -> Status:
 
 
 def end_interactive(run: RunPaths, state: str, message: Optional[str]) -> None:
-    """Write the final state of an interactive run.
-
-    Raises:
-        EspalierError: `run_not_active` when it has ended already or isn't an interactive run.
-    """
+    """Write the final state of an interactive run. Raises EspalierError: `run_not_active` when it has ended already or
+    isn't an interactive run."""
     run_id = os.path.basename(run.root)
     held = _held.get(run_id)
     if held and states.is_final(read_status(run).state):  # with its parent, or canceled

@@ -36,16 +36,8 @@ def own_run() -> Optional[RunPaths]:
 
 
 def ask(job: RunPaths, op: str, **fields: Any) -> Dict[str, Any]:
-    """Ask for something and wait for the answer.
-
-    Args:
-        job: The job's own run.
-        op: What to do.
-        **fields: What it needs to know.
-
-    Raises:
-        EspalierError: `request_unanswered`, or what the answer says went wrong.
-    """
+    """Ask for something and wait for the answer. Raises EspalierError: `request_unanswered`, or what the answer says
+    went wrong."""
     name = _new_name()
     data = dump_record({"format": FORMAT, "op": op, **{key: _encoded(value) for key, value in fields.items()}})
     replace_inside(job.root, os.path.join(job.requests, name), data, mode=PRIVATE_MODE)
@@ -63,11 +55,8 @@ def ask(job: RunPaths, op: str, **fields: Any) -> Dict[str, Any]:
 
 
 def call_in_job(job: RunPaths, run_id: str, member: str, **args: Any) -> Any:
-    """Have an operation on a run carried out that the job itself may not: the job's own run, or one below.
-
-    Raises:
-        EspalierError: as `ask`.
-    """
+    """Have an operation on a run carried out that the job itself may not: the job's own run, or one below. Raises
+    EspalierError: as `ask`."""
     return ask(job, "call", **{"class": "Run", "member": member, "identity": {"id": run_id}, "args": args}).get("value")
 
 

@@ -63,12 +63,8 @@ def restore(paths: WorkspacePaths, snapshot: str, target: str) -> str:
     """Writes a snapshot into a new folder, whole or not at all.
 
     Args:
-        paths: The workspace.
         snapshot: A run's id or `sha256:<64 hex digits>`.
         target: The folder to make; folders on the way are made. It may exist if it is empty.
-
-    Returns:
-        The folder, absolute.
 
     Raises:
         EspalierError: `file_exists` when there is something at the target, `bad_argument` when it cannot be written,
@@ -160,7 +156,6 @@ def snapshot_of(paths: WorkspacePaths, snapshot: str) -> str:
     """The snapshot that is meant, once it is known to be there.
 
     Args:
-        paths: The workspace.
         snapshot: A run's id or `sha256:<64 hex digits>`.
 
     Returns:

@@ -50,11 +50,8 @@ class JsonCarrier:
 
 
 def argument(value: Any, kind: Dict[str, Any], name: str, carrier: Carrier) -> Any:
-    """What a caller sent, as the type that the signature declares.
-
-    Raises:
-        TypeError: it does not fit. R's converters have checked before, so this is a defect there.
-    """
+    """What a caller sent, as the type that the signature declares. Raises TypeError: it does not fit. R's converters
+    have checked before, so this is a defect there."""
     of = kind["type"]
     if of == "optional":
         return None if value is None else argument(value, kind["of"], name, carrier)

@@ -4,6 +4,7 @@ from typing import Any, Dict, List, Mapping, Optional
 
 from espalier.cli import output, parameters, views
 from espalier.cli.call import DOWNLOADS, OF_EXPERIMENTS, deletes, names_of
+from espalier.cli.deleting import delete
 from espalier.cli.place import LATEST, run_id, workspace_folder
 from espalier.cli.request import Request, call
 from espalier.cli.text import tell
@@ -25,8 +26,6 @@ def carry_out(record: Mapping[str, Any], member: Mapping[str, Any], keys: List[s
         identity = {"workspace": workspace, "name": values["_experiment"]}
         request = Request(*OF_EXPERIMENTS[2:], identity, found.arguments)
     if deletes(member):
-        from espalier.cli.deleting import delete
-
         how = {"yes": values["_yes"], "dry_run": values["_dry_run"]}
         return output.show(delete(request, names_of(member), member["command"], **how), values)
     if values.get("_dry_run"):

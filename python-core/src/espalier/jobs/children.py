@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, Dict, Mapping, Optional
 
 from espalier.base import states
+from espalier.base.canonical import digest
 from espalier.base.config import ScriptRunConfig
 from espalier.base.errors import EspalierError
 from espalier.base.model.codec import read_as
@@ -135,8 +136,6 @@ def create_held(
 
 def settled_id(experiment: str, seconds: int, seed: str) -> str:
     """A run id that is the same each time it is made from the same seed."""
-    from espalier.base.canonical import digest
-
     # (the time is that of a file which a job wrote, and may be any)
     return f"{experiment[:100]}_{min(max(seconds, 0), _LATEST)}_{digest(seed)[-8:]}"
 

@@ -14,7 +14,10 @@ from espalier.base.model.job import Programs
 from espalier.base.paths import FORMAT, WorkspacePaths
 from espalier.environment.definition import Environment
 from espalier.environment.key import definition_digest
+from espalier.environment.recipe import base_image
 from espalier.executors.contract import Capabilities
+from espalier.provision.docker.record import mark_used, read_image
+from espalier.provision.local.refuse import refuse_without_docker
 from espalier.queue.spawn import interpreter
 
 # What the core loads beside itself, as far as it is there.
@@ -105,8 +108,6 @@ def choose_environment(
     if IMAGE in can.environments:
         return Chosen(environment, IMAGE, is_named)
     how = PRIVATE if _asks_for_packages(environment) else USER_MANAGED
-    from espalier.provision.local.refuse import refuse_without_docker
-
     own_r = environment.r is not None and not environment.r.is_managed
     refuse_without_docker(environment, None if own_r else config.session.r_version)
     return Chosen(environment, how, is_named)
@@ -169,8 +170,6 @@ def with_version(paths: WorkspacePaths, chosen: Chosen) -> Chosen:
 def known_image(paths: WorkspacePaths, environment: Environment) -> Optional[Dict[str, Any]]:
     """What the workspace knows of an environment's image; None where it knows none. No server is asked, and
     nothing that takes long is loaded: the runner looks whether it is still there."""
-    from espalier.environment.recipe import base_image
-    from espalier.provision.docker.record import mark_used, read_image
     from espalier.provision.docker.wanted import known_wanted
 
     want = None if base_image(environment) is None else known_wanted(paths, environment)

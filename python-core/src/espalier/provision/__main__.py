@@ -12,6 +12,9 @@ import time
 import traceback
 from typing import Any, Dict
 
+from espalier.adapters.homes import program_cache
+from espalier.provision.local.activation import Session
+
 if __name__ == "__main__":  # (see runner/__main__.py)
     sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
@@ -90,7 +93,6 @@ def _image(run: RunPaths, environment: Environment) -> Dict[str, Any]:
 
 
 def _private(run: RunPaths, environment: Environment, session: Programs) -> Dict[str, Any]:
-    from espalier.provision.local.activation import Session
     from espalier.provision.local.ensure import ensure
 
     lock, secrets = read_lock(run.workspace, environment), secret_reader(run.workspace)
@@ -100,8 +102,6 @@ def _private(run: RunPaths, environment: Environment, session: Programs) -> Dict
 
 
 def _cache() -> CachePaths:
-    from espalier.adapters.homes import program_cache
-
     return CachePaths(program_cache())
 
 

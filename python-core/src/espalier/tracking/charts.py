@@ -37,13 +37,13 @@ def chart_of(schema_type: str, value: Any) -> Chart:
         value: The payload, a dict, or its JSON as text, or the path of a file of it. NumPy's arrays count as lists.
 
     Raises:
-        ValueError: it is none; the text says why.
+        ValueError: it is not one; the text says why.
         OSError: the file can't be read.
     """
     if isinstance(value, str):
         value = _parsed(value)
     if not isinstance(value, Mapping):
-        raise ValueError(f"a {type(value).__name__} isn't a payload of a chart")
+        raise ValueError(f"a {type(value).__name__} is not the payload of a chart")
     given = value.get("schema_type", schema_type)
     if given != schema_type:
         raise ValueError(f"its schema_type is {given!r}, not {schema_type!r}")
@@ -92,7 +92,7 @@ def _parsed(text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"it is no JSON: {error}") from error
+        raise ValueError(f"it is not JSON: {error}") from error
 
 
 def _checked(data: Mapping[str, Any], shapes: Mapping[str, str]) -> Dict[str, Any]:

@@ -197,8 +197,6 @@ def _from_registries(
 
 
 def _built(paths: WorkspacePaths, cache: CachePaths, want: Wanted, secrets: Secrets, log: BuildLog) -> Tuple[str, str]:
-    from espalier.provision.docker.stages import Builder
-
     began = time.monotonic()
     built = build(Builder(paths, cache, secrets, log), want, resolved_before(paths, want))
     tag_image(built.image, REPOSITORY, hex_of(want.key))
