@@ -252,7 +252,7 @@ def test_a_failing_release_is_a_warning_of_the_run(
     bad("def release(self, run):", *lines)
     run = submit_bad(experiment)
     assert ended(run)["status"] == "Completed"
-    warning = f"The executor 'bad', which another package provides, failed: its `release` {said}."
+    warning = f"Can't use the executor 'bad' of another package: its `release` {said}."
     assert list(read_status(RunPaths(run.run_dir)).warnings) == [warning]
     if "def wait" not in lines[0]:  # (a log that is empty at the end goes with it)
         assert f"its `release` {said}." in Path(RunPaths(run.run_dir).runner_log).read_text()
@@ -299,7 +299,7 @@ def test_one_that_has_disappeared_when_its_run_is_reconciled(
     (site / "bad.py").unlink()
     for pid in runner_of(run):
         os.kill(pid, signal.SIGKILL)
-    assert "isn't in" in failed(experiment, ended, run)
+    assert f"Can't find the executor 'bad' in {site}" in failed(experiment, ended, run)
 
 
 class Waiting(NamedTuple):
@@ -331,7 +331,7 @@ def test_one_that_disappears_before_the_run_starts(waiting: Waiting, ended: Ende
     (site / "bad.py").unlink()
     error = waiting.fails(ended)
     assert error["class"] == ["espalier_error_executor_missing"]
-    assert error["message"].startswith(f"The executor 'bad' isn't in {site} any more")
+    assert error["message"].startswith(f"Can't find the executor 'bad' in {site}, where it was at submit.")
 
 
 def test_one_whose_folder_disappears(waiting: Waiting, ended: Ended, site: Path) -> None:

@@ -136,8 +136,8 @@ def test_a_bad_trial_is_named_and_nothing_is_written(
 @pytest.mark.parametrize(
     "given,words",
     [
-        ({"params": []}, "`params` has 0"),
-        ({"params": [{}] * (batch.MANY + 1)}, "`params` has 10,001"),
+        ({"params": []}, "Can't submit 0 trials by one call"),
+        ({"params": [{}] * (batch.MANY + 1)}, "Can't submit 10,001 trials by one call"),
         ({"params": [{}, {}], "tags": [{}]}, "`tags` has 1 elements, and `params` has 2"),
         ({"params": [{}], "display_names": ["a", "b"]}, "`display_names` has 2 elements, and `params` has 1"),
         ({"params": [5]}, r"`params[0]` must be named values"),

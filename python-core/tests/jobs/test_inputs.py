@@ -83,7 +83,7 @@ def test_a_fifo_as_input_stops_nothing(tmp_path: Path) -> None:
 
 
 def test_refused(tmp_path: Path) -> None:
-    with pytest.raises(EspalierError, match="The input data is gone.csv") as caught:
+    with pytest.raises(EspalierError, match="Can't find gone[.]csv, the input data") as caught:
         resolve_inputs(WorkspacePaths("/ws"), {"data": "gone.csv"})
     assert caught.value.code == "input_missing"
     with pytest.raises(EspalierError) as caught:

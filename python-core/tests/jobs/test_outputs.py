@@ -25,11 +25,11 @@ def test_a_declared_output_is_found_by_its_name(submit: Submit, ended: Any) -> N
     ("command", "said"),
     [
         ("true", "The run has no files. Write it there, or leave it out of `outputs`."),
-        ("echo > outputs/modle.rds", "isn't there. Did you mean outputs/modle.rds, which is there?"),
+        ("echo > outputs/modle.rds", "the job succeeded. Did you mean outputs/modle.rds, which is there?"),
         ("for i in 1 2 3 4 5 6 7; do echo > outputs/x$i; done", "The run has outputs/x1, outputs/x2, outputs/x3, outputs/x4, outputs/x5 and 2 more."),
-        ("ln -s /etc/passwd outputs/model.rds", "isn't there"),
-        ("mkfifo outputs/model.rds", "isn't there"),
-        ("echo > ../m; rm -r outputs; ln -s .. outputs", "isn't there"),
+        ("ln -s /etc/passwd outputs/model.rds", "Can't find"),
+        ("mkfifo outputs/model.rds", "Can't find"),
+        ("echo > ../m; rm -r outputs; ln -s .. outputs", "Can't find"),
     ],
 )
 def test_a_run_without_a_declared_output_has_failed(submit: Submit, ended: Any, command: str, said: str) -> None:
@@ -37,14 +37,14 @@ def test_a_run_without_a_declared_output_has_failed(submit: Submit, ended: Any, 
     error = details["error"]
     assert (details["status"], error["code"], details["exitCode"]) == ("Failed", "output_missing", 0)
     assert error["class"] == ["espalier_error_output_missing"]
-    assert "its output model, outputs/model.rds, isn't there." in error["message"]
+    assert "Can't find outputs/model.rds, the output model, though the job succeeded." in error["message"]
     assert said in f"{error['message']} {error['hint']}"
 
 
 def test_more_than_one_is_missing(submit: Submit, ended: Any) -> None:
     outputs = {"a": "outputs/a", "folder": "outputs/b", "made": "workdir/made.txt"}
     error = ended(submit("echo > made.txt", outputs=outputs))["error"]
-    assert "its output a, outputs/a, isn't there. 1 more of its outputs is missing." in error["message"]
+    assert "Can't find outputs/a, the output a, though the job succeeded. 1 more of its outputs is missing." in error["message"]
     complete = ended(submit("echo > made.txt; echo > outputs/a; mkdir outputs/b; echo > outputs/b/c", outputs=outputs))
     assert complete["status"] == "Completed"
 

@@ -137,7 +137,7 @@ def test_record() -> None:
         ({"--": 1}, "bad_name", "''"),
         ({"a\nb": 1}, "bad_name", "a\\nb"),
         ({1: 1}, "bad_name", "1"),
-        ({"-x": 1, "x": 2}, "bad_name", "x twice"),
+        ({"-x": 1, "x": 2}, "bad_name", "x stands twice"),
         ({"x" * 300: 1}, "bad_name", "300"),
     ],
 )

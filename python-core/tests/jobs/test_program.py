@@ -59,12 +59,12 @@ def test_bad_commands(command: Any) -> None:
 
 
 def test_program_that_is_not_there() -> None:
-    with pytest.raises(EspalierError, match=r"no-such-program was not found on the PATH \("):
+    with pytest.raises(EspalierError, match=r"Can't find no-such-program on the PATH \("):
         made(command=["no-such-program"])
 
 
 def test_no_rscript() -> None:
-    with pytest.raises(EspalierError, match="Rscript was not found") as caught:
+    with pytest.raises(EspalierError, match="Can't find Rscript on the PATH") as caught:
         program(ScriptRunConfig(source_directory=".", entry_script="a.R"), [], "/nowhere", JobEnvironment())
     assert caught.value.code == "interpreter_missing"
     with pytest.raises(EspalierError, match="at /nowhere/Rscript"):

@@ -48,7 +48,7 @@ def test_what_it_does_to_its_copy_stays_there(submit: Submit, ended: Any) -> Non
 
 @pytest.mark.parametrize(
     ("command", "why"),
-    [("true", "no such file"), ("echo x > outputs/date.csv", "Did you mean outputs/date.csv"), ("ln -s /etc/passwd outputs/data.csv", "no such file|a link"), ("mkfifo outputs/data.csv", "no plain file")],
+    [("true", "no such file"), ("echo x > outputs/date.csv", "Did you mean outputs/date.csv"), ("ln -s /etc/passwd outputs/data.csv", "no such file|a link"), ("mkfifo outputs/data.csv", "isn't a plain file")],
 )
 def test_an_output_that_never_came(submit: Submit, ended: Any, command: str, why: str) -> None:
     first = submit("sleep 0.2; " + command)

@@ -12,12 +12,10 @@ import time
 import traceback
 from typing import Any, Dict
 
-from espalier.adapters.homes import program_cache
-from espalier.provision.local.activation import Session
-
 if __name__ == "__main__":  # (see runner/__main__.py)
     sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
+from espalier.adapters.homes import program_cache
 from espalier.adapters.inside import replace_inside
 from espalier.base.cache_paths import CachePaths
 from espalier.base.errors import EspalierError
@@ -28,6 +26,7 @@ from espalier.base.paths import FORMAT, RunPaths
 from espalier.base.records import dump_record
 from espalier.environment.definition import Environment
 from espalier.environment.stored_locks import read_lock
+from espalier.provision.local.activation import Session
 from espalier.vault.store import secret_reader
 
 

@@ -77,7 +77,7 @@ def test_no_such_version(cache: CachePaths, cran: Cran) -> None:
     cran.add("aa", "1.0")
     error = refused(cache, cran, CranPackage("aa", "3.0"))
     assert error.code == "package_missing"
-    assert "which have 1.0" in error.message
+    assert "They have 1.0." in error.message
 
 
 def test_constraints_are_kept(cache: CachePaths, cran: Cran) -> None:
