@@ -51,8 +51,8 @@ log_part_to_run <- function(key, status = if (is.null(error)) "Completed" else "
   if (!is.null(writer$file) && !writer$busy) {
     list(key, status, seconds, digest, error, metrics) # (evaluated before: they may log too)
     writer$busy <- TRUE
-    seq <- .Call(.road$routines$log_part, writer$file, writer$seq, key, status, seconds, digest, error, metrics,
-                 .part_shape$compiled)
+    routine <- .road$routines$log_part
+    seq <- .Call(routine, writer$file, writer$seq, key, status, seconds, digest, error, metrics, .part_shape$compiled)
     if (!is.null(seq)) writer$seq <- seq
     writer$busy <- FALSE
   }
