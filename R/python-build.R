@@ -1,7 +1,7 @@
 # Making the private environment: by uv, else by venv and pip. Its optional parts are in python-extras.R, how it
 # becomes complete or absent in python-place.R.
 
-#' Install the Python part now
+#' Install the Python part
 #'
 #' The first submit sets up a private Python environment for espalier: 1 MB to download, 4 MB on disk. Call this
 #' function to do it earlier, to add optional parts before they are needed, or to install without a network.

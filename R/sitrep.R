@@ -1,4 +1,4 @@
-#' Is everything in place?
+#' Check the installation
 #'
 #' Looks at what espalier needs (R, reticulate, a Python with one package, places it may write to) and names each
 #' problem with one fix. It shows what happens to jobs when their user logs out, whether a Docker engine can be used, and
