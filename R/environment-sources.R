@@ -4,9 +4,9 @@
 #' Dockerfile, a `renv.lock`, or this session. The result is the same as that of [r_environment()].
 #'
 #' @section Requirements files: `-r` and `-c` are followed to files beside the first or below. Indexes, hashes,
-#'   `--trusted-host`, `--prefer-binary`, `${VARIABLE}` and UTF-16 are read. With `--prefer-binary` only wheels are
-#'   used, if they do. Constraints decide versions and install nothing. These are errors, with the file, the line and
-#'   the remedy: editable installations, files of this machine, repositories by SSH, and variables that look like
+#'   `--trusted-host`, `--prefer-binary`, `${VARIABLE}` and UTF-16 are read. With `--prefer-binary` wheels alone are
+#'   used if they suffice. Constraints decide versions and install nothing. These are errors, with the file, the line
+#'   and the remedy: editable installations, files of this machine, repositories by SSH, and variables that look like
 #'   secrets.
 #' @section Locked packages: `environment_from_renv_lockfile()` takes R's version, the repositories, and each package as
 #'   it is locked. R's version decides those of Bioconductor. `environment_from_session()` takes the versions of the

@@ -17,14 +17,32 @@
 #'       - {name: glmnet, version: 4.1-8, repository: internal}
 #'     github:
 #'       - {repository: user/repo, subdir: pkg, ref: v1.0, auth_token: {secret: github}}
-#'     urls: ["https://example.org/p_1.0.tar.gz"] bioconductor: [limma] python: version: "3.11" interpreter_path:
-#'     /opt/py/bin/python # instead of all others of `python` conda: {channels: [conda-forge], dependencies:
-#'     ["numpy=1.26"]} pip: ["pandas==2.2.2"] index_url: https://me@pypi.example.org/simple extra_index_urls: []
-#'     index_password: {secret: pypi} docker: base_image: team/base:1.0            # or base_dockerfile, or
-#'     build_context base_dockerfile: | FROM debian:12 build_context: {path: /srv/image, dockerfile: Dockerfile}
-#'     registry: {address: registry.example.org, username: me, password: {secret: registry}} apt: [libxml2-dev] steps:
-#'     ["RUN echo done"] platform: linux/amd64 ca_certificate: | -----BEGIN CERTIFICATE----- pip_config: | [global]
-#'     variables: {OMP_NUM_THREADS: "4"} use_gpu: false shm_size: 2g}
+#'     urls: ["https://example.org/p_1.0.tar.gz"]
+#'     bioconductor: [limma]
+#'   python:
+#'     version: "3.11"
+#'     interpreter_path: /opt/py/bin/python # instead of all others of `python`
+#'     conda: {channels: [conda-forge], dependencies: ["numpy=1.26"]}
+#'     pip: ["pandas==2.2.2"]
+#'     index_url: https://me@pypi.example.org/simple
+#'     extra_index_urls: []
+#'     index_password: {secret: pypi}
+#'   docker:
+#'     base_image: team/base:1.0            # or base_dockerfile, or build_context
+#'     base_dockerfile: |
+#'       FROM debian:12
+#'     build_context: {path: /srv/image, dockerfile: Dockerfile}
+#'     registry: {address: registry.example.org, username: me, password: {secret: registry}}
+#'     apt: [libxml2-dev]
+#'     steps: ["RUN echo done"]
+#'     platform: linux/amd64
+#'     ca_certificate: |
+#'       -----BEGIN CERTIFICATE-----
+#'     pip_config: |
+#'       [global]
+#'   variables: {OMP_NUM_THREADS: "4"}
+#'   use_gpu: false
+#'   shm_size: 2g}
 #'
 #' @param environment An environment, as [r_environment()] returns it.
 #' @param path String: path of a file, which is replaced if it exists. For the two functions about a directory: a
@@ -41,7 +59,7 @@
 #' @section Errors:
 #' * `espalier_error_environment_invalid`: the file can't be read, or a field is wrong.
 #' * `espalier_error_bad_argument`: an argument has the wrong type.
-#' * `espalier_error_file_exists`: the folder has such a file already.
+#' * `espalier_error_file_exists`: a file in the folder exists, without `overwrite`.
 #' @seealso [r_environment()], [read_job()] for jobs
 #' @examplesIf espalier:::espalier_python_ready()
 #' env <- r_environment("tidy", r_version = "4.3", cran_packages = "glmnet")
