@@ -2,38 +2,39 @@
 
 #' Record the parts of a run
 #'
-#' Small work is no run: the groups of a many-models job, folds, batches and the tasks of a loop are *parts* of one run.
-#' A part is one line in the run's folder: its key, how it ended, what went wrong, a few metrics, how long it took. A run
-#' may have a million of them, and several processes may record them at once; [list_parts()] gives them as a data frame.
+#' Use these for many small pieces of work that don't need a run each: groups of many models, folds, batches, tasks of a
+#' loop. A run may have a million parts, recorded by several processes. [list_parts()] returns them as a data frame.
 #'
-#' `run_part()` does a piece of work and records it: it takes the time, and an error is recorded instead of ending the
-#' script. `log_part_to_run()` records one part that was done, `log_parts_to_run()` those of a data frame. A key that is
-#' recorded again, say by a retry, replaces what was recorded of it before.
+#' `run_part()` does a piece of work and records its time, and its error, which doesn't end the script.
+#' `log_part_to_run()` records one finished part, `log_parts_to_run()` those of a data frame. A later record of a key
+#' replaces earlier ones. Without a run nothing is recorded, and one message reports it.
 #'
-#' As with [log_metric_to_run()], nothing is recorded outside of a run, which is said once, and a full disk does not end
-#' the script.
-#'
-#' @param key What tells the part from the others: 1 to 255 characters, no control characters.
-#' @param status `"Completed"`, `"Failed"` or `"Canceled"`. By default `"Failed"` if there is an error.
-#' @param error What went wrong: a text or a condition. An empty text is as none.
-#' @param metrics A named list (or vector) of single values. For `run_part()` a function of the work's value that gives
-#'   one. No metric can be called `key`, `status`, `error`, `seconds` or `digest`.
-#' @param seconds How long the part took.
-#' @param digest A digest of the part's result, as text.
+#' @param key String: identifies the part. It has 1 to 255 characters and no control characters.
+#' @param status String: `"Completed"`, `"Failed"` or `"Canceled"`. By default `"Failed"` if there is an error, else
+#'   `"Completed"`.
+#' @param error String or condition: the part's error. By default there is none.
+#' @param metrics Named list or vector of single values. For `run_part()`, a function that gets the value of `expr` and
+#'   returns these. The names `key`, `status`, `error`, `seconds` and `digest` are reserved.
+#' @param seconds Number: the seconds that the part took.
+#' @param digest String: a digest of the part's result.
 #' @inheritParams log_to_run
-#' @return Nothing of interest, invisibly. `run_part()` gives the value of `expr`, or the condition when it failed,
-#'   invisibly.
+#' @return `NULL`, invisibly. `run_part()` returns the value of `expr`, or the condition of its error, invisibly.
+#' @section Errors:
+#' Inside a run, these are one warning:
+#' * `espalier_error_bad_argument`: a value can't be recorded.
+#' * `espalier_error_bad_name`: a key or name isn't valid.
+#' @seealso [list_parts()], [log_metric_to_run()]
 #' @name log_part_to_run
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
 #' run <- start_logging_run(experiment(ws, "notes"))
-#' log_part_to_run("store-17", metrics = list(rmse = 0.31, n = 120L), seconds = 1.5, run = run)
-#' log_part_to_run("store-18", error = "no data", run = run)
 #' for (species in levels(iris$Species)) {
 #'   run_part(species, {
 #'     lm(Sepal.Length ~ Sepal.Width, iris[iris$Species == species, ])
-#'   }, metrics = function(fit) list(sigma = sigma(fit)), run = run)
+#'   }, metrics = function(fit) list(sigma = sigma(fit)))
 #' }
+#' log_part_to_run("store-17", metrics = list(rmse = 0.31, n = 120L), seconds = 1.5)
+#' log_part_to_run("store-18", error = "no data")
 #' complete_run(run)
 #' list_parts(run)
 NULL
@@ -194,8 +195,8 @@ refuse_part_metrics <- function(metrics) {
 }
 
 #' @rdname log_part_to_run
-#' @param parts A data frame as [list_parts()] gives it: `key`, and at will `status`, `error`, `seconds` and `digest`;
-#'   every other column is a metric. A metric that is `NA` is recorded as `NA`.
+#' @param parts Data frame like that of [list_parts()]: `key`, and optionally `status`, `error`, `seconds` and `digest`.
+#'   Every other column is a metric.
 #' @export
 log_parts_to_run <- function(parts, run = NULL) {
   if (missing(parts)) abort_missing("parts")
@@ -217,7 +218,7 @@ log_parts_to_run <- function(parts, run = NULL) {
 }
 
 #' @rdname log_part_to_run
-#' @param expr The work: an expression, evaluated where it stands.
+#' @param expr An expression: the work.
 #' @export
 run_part <- function(key, expr, metrics = NULL, digest = NULL, run = NULL) {
   if (missing(key)) abort_missing("key")
