@@ -2,22 +2,26 @@
 
 #' Store files with a run
 #'
-#' Copies files, or those of a folder, into a run, whether it runs, has ended or is the one this code belongs to. All
-#' files of one call are stored or none, each whole; a file that the run has is never replaced. Inside a job it needs no
-#' Python.
+#' Use these to keep more files with a run than its job writes to `outputs/`, such as a figure or a note. They work in a
+#' job, without Python, and in a session, also after the run has ended.
 #'
-#' @param names The names they get: relative paths with `/`. Those that begin with `outputs/` or `logs/` stand among the
-#'   files that the job writes to these folders; one name can't be used twice.
-#' @param paths The files, one for each name.
-#' @param timeout_seconds As in azuremlsdk; ignored.
-#' @param run A run; by default the one this code belongs to (see [get_current_run()]).
-#' @param name What the names of a folder's files begin with.
-#' @param path A folder. Links in it to files are stored as those files; links to folders are an error.
-#' @return The names, invisibly (`NULL` without a run).
-#' @section Errors: `espalier_error_file_exists`, `espalier_error_artifact_missing` when a file to store
-#'   doesn't exist, `espalier_error_source_missing` when the folder doesn't, `espalier_error_bad_name`,
-#'   `espalier_error_artifact_unsafe` when a link lies on the way, for links of a run are never followed.
-#' @seealso [download_files_from_run()]
+#' All files of one call are stored, or none. A file that the run has is never replaced.
+#'
+#' @param names Character vector: a name in the run for each file, a relative path with `/`. Names that begin with
+#'   `outputs/` or `logs/` are among the files that the job writes to these folders.
+#' @param paths Character vector: the paths of the files.
+#' @param timeout_seconds Ignored. It is there because azuremlsdk has it.
+#' @param run A run. By default the one that this code belongs to, see [get_current_run()].
+#' @param name String: the folder's name in the run, with which the files' names begin.
+#' @param path Path of a folder. Links in it to files are stored as those files.
+#' @return The names, invisibly, or `NULL` without a run.
+#' @section Errors:
+#' * `espalier_error_file_exists`: the run has a file of this name.
+#' * `espalier_error_artifact_missing`, `espalier_error_source_missing`: a file or the folder doesn't exist.
+#' * `espalier_error_source_unreadable`: the folder contains a link to a folder.
+#' * `espalier_error_bad_name`: a name isn't valid.
+#' * `espalier_error_artifact_unsafe`: a name leads through a link of the run.
+#' @seealso [download_files_from_run()], [log_image_to_run()]
 #' @export
 #' @examples
 #' dir <- file.path(tempfile("runs"), "run")

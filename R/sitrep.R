@@ -1,12 +1,13 @@
 #' Check the installation
 #'
-#' Looks at what espalier needs (R, reticulate, a Python with one package, places it may write to) and names each
-#' problem with one fix. It shows what happens to jobs when their user logs out, whether a Docker engine can be used, and
-#' which optional parts of [install_espalier()] are there: their size on disk, or what installs them.
-#' It starts no Python in this session and writes nothing.
+#' Use it if espalier doesn't work, or before the first submit. It checks R, reticulate, Python and the folders that
+#' espalier writes to, and names one fix for each problem.
 #'
-#' @return A list of class `espalier_sitrep`, invisibly when printed: `facts` (a data frame with columns `what`,
-#'   `value`, `why`) and `problems` (a data frame with columns `problem`, `fix`; no rows when all is well).
+#' It also shows what happens to jobs at logout, whether Docker can be used, and which optional parts of
+#' [install_espalier()] are there. It starts no Python in this session and writes nothing.
+#'
+#' @return A list of class `espalier_sitrep`: `facts`, a data frame with `what`, `value` and `why`, and `problems`, a
+#'   data frame with `problem` and `fix`. It has no rows if there is no problem.
 #' @seealso [install_espalier()]
 #' @examples
 #' espalier_sitrep()
