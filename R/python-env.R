@@ -74,7 +74,7 @@ project_text <- function() {
     core <- core_folders()$core
     places <- c(file.path(core, "espalier", "pyproject.toml"), file.path(dirname(core), "pyproject.toml"))
     place <- places[file.exists(places)][1L]
-    if (is.na(place)) espalier_abort("internal", "The Python core has no pyproject.toml.", "Reinstall espalier.")
+    if (is.na(place)) espalier_abort("internal", "Can't find pyproject.toml of the Python core.", "Reinstall espalier.")
     .extras$project <- paste(readLines(place, warn = FALSE, encoding = "UTF-8"), collapse = " ")
   }
   .extras$project
@@ -131,7 +131,7 @@ site_packages <- function(env) {
   site <- if (.Platform$OS.type == "windows") file.path(env, "Lib", "site-packages") else
     Sys.glob(file.path(env, "lib", "python3*", "site-packages"))
   if (!length(site) || !dir.exists(site[1L])) {
-    espalier_abort("python_missing", sprintf("%s has no site-packages folder.", env),
+    espalier_abort("python_missing", sprintf("Can't find the site-packages folder of %s.", env),
                    "Run install_espalier(force = TRUE).")
   }
   site[1L]
@@ -157,7 +157,7 @@ espalier_python_ready <- function(running = python_running()) {
 
 not_ready <- function(reason) structure(FALSE, reason = reason)
 
-#' What a Python lacks, asked in a process of its own, once a session; "python" if it is none that R could start
+#' What a Python lacks, asked in a separate process, once a session; "python" if it is none that R could start
 #' @noRd
 python_unmet <- function(python, requirements = core_requirements()) {
   asked <- paste(c(python, requirements), collapse = " ")

@@ -71,7 +71,7 @@ open_part_writer <- function(run) {
   if (!is.null(dir)) .writers$parts[[dir]]
 }
 
-#' What the compiled code (src/log.c) leaves undone: whatever is not plain or has to be refused, the first part of a
+#' What the compiled code (src/log.c) leaves undone: parts that are not plain or has to be refused, the first part of a
 #' process, and all where it could not be loaded
 #' @noRd
 log_any_part <- function(key, status, error, metrics, seconds, digest, run) {
@@ -188,10 +188,10 @@ json_odd_metrics <- function(metrics) {
 refuse_part_metrics <- function(metrics) {
   taken <- intersect(names(metrics), part_columns)
   if (length(taken)) {
-    espalier_abort("bad_name", sprintf("A part's metric cannot be called `%s`.", taken[1L]),
-                   "list_parts() has such a column.", argument = "metrics")
+    espalier_abort("bad_name", sprintf("Can't call a part's metric `%s`: it is a column of list_parts().", taken[1L]),
+                   "Choose another name.", argument = "metrics")
   }
-  abort_argument("metrics", "a list of named values, each with a name of its own", metrics)
+  abort_argument("metrics", "a list of named values, each name once", metrics)
 }
 
 #' @rdname log_part_to_run

@@ -132,7 +132,7 @@ log_row_to_run <- function(name, description = "", run = NULL, ...) {
   label <- log_label(args$name, run)
   row <- args$row
   if (!length(row)) {
-    espalier_abort("bad_argument", "log_row_to_run() was given no columns.",
+    espalier_abort("bad_argument", "Can't log a row without columns.",
                    "Give them as named arguments: log_row_to_run(\"scores\", model = \"glm\", AUC = 0.9).")
   }
   body <- or_else(run, "row", row_body(plain_columns(Map(plain_value, row, names(row)), "...")), row_body(as_values(row)))
@@ -155,7 +155,7 @@ row_arguments <- function(args) {
   free <- setdiff(known, names)
   at <- which(!nzchar(names))
   if (length(at) > length(free)) {
-    espalier_abort("bad_argument", "The columns given to log_row_to_run() must be named.",
+    espalier_abort("bad_argument", "Can't log a row: not all of its columns have names.",
                    "For instance log_row_to_run(\"scores\", model = \"glm\", AUC = 0.9).")
   }
   names[at] <- free[seq_along(at)]

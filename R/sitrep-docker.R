@@ -12,14 +12,14 @@ sitrep_docker <- function(may_write = function(place) file.access(place, 2L) == 
     return(fact("Docker", "no engine runs", "only environments with Docker need one"))
   }
   if (!may_write(place)) {
-    return(fact("Docker", "not usable", place, sprintf("This user may not speak to the Docker engine at %s.", place),
+    return(fact("Docker", "not usable", place, sprintf("This user can't use the Docker engine at %s.", place),
                 "Add this user to the group docker (sudo usermod -aG docker $USER) and log in again, or run rootless Docker."))
   }
   version <- docker_version()
   if (is.null(version)) return(fact("Docker", "an engine may be there", paste(place, "can be written")))
   if (!nzchar(version)) {
     # (no problem as long as no environment asks for an image)
-    return(fact("Docker", "not running", paste("nobody answers at", place, "- sudo systemctl start docker")))
+    return(fact("Docker", "not running", paste0("no answer at ", place, "; sudo systemctl start docker")))
   }
   fact("Docker", paste("engine", version), place)
 }

@@ -10,7 +10,7 @@ sitrep_logout <- function(root = "", user = user_name(), env = Sys.getenv()) {
   if (!dir.exists(file.path(root, "run", "systemd", "system"))) return(fact(what, "go on", "no systemd"))
   kills <- kills_at_logout(root, user)
   if (!nzchar(kills)) return(fact(what, "go on", "systemd leaves them alone"))
-  if (lingers(root, user)) return(fact(what, "go on in a scope of their own", paste("lingering, though", kills)))
+  if (lingers(root, user)) return(fact(what, "go on in a separate scope", paste("lingering, though", kills)))
   fact(what, "are killed", kills, sprintf("This machine kills what a user leaves running at logout (%s).", kills),
        sprintf("loginctl enable-linger %s", user))
 }
@@ -62,6 +62,6 @@ logind_settings <- function(root) {
   set
 }
 
-#' Whether systemd keeps a user's manager, and with it scopes of its own, after logout
+#' Whether systemd keeps a user's manager, and with it separate scopes, after logout
 #' @noRd
 lingers <- function(root, user) file.exists(file.path(root, "var", "lib", "systemd", "linger", user))
