@@ -57,7 +57,7 @@ set_secrets <- function(keyvault, secrets) {
   plain <- lapply(as.list(secrets), bare_secret)
   wrong <- names(Filter(Negate(is_string), plain))
   if (length(wrong)) {
-    espalier_abort("bad_argument", sprintf("The secret %s must be one string.", paste0("`", wrong, "`", collapse = ", ")))
+    espalier_abort("bad_argument", sprintf("Can't store the secret %s: its value must be one string.", paste0("`", wrong, "`", collapse = ", ")))
   }
   keyvault$set_secrets(plain)
   remember_secrets(Filter(function(value) nchar(value) >= 8L, unlist(plain)))
@@ -116,8 +116,9 @@ get_secrets_from_run <- function(run, secrets) {
   missing <- setdiff(unlist(secrets), names(given))
   if (length(missing)) {
     espalier_abort(
-      "secret_missing", sprintf("The secret %s is not attached to the run %s.", paste(missing, collapse = ", "), id),
-      "Attach secrets when you submit: secrets = the names of what is in the workspace's keyvault."
+      "secret_missing",
+      sprintf("Can't read the secret %s: the run %s wasn't given it.", paste(missing, collapse = ", "), id),
+      "Give the job `secrets`, the names of secrets in the workspace's keyvault, when you submit it."
     )
   }
   lapply(given[unlist(secrets)], new_secret)
@@ -130,7 +131,7 @@ job_secrets <- function(path = Sys.getenv("ESPALIER_SECRETS")) {
   size <- file.size(path)
   if (is.na(size)) {
     espalier_abort(
-      "secret_missing", "Can't read the secrets of this job any more.",
+      "secret_missing", "Can't find the secrets of this job any more.",
       "Its run has ended, or this process runs as another user or in another container."
     )
   }
@@ -138,7 +139,7 @@ job_secrets <- function(path = Sys.getenv("ESPALIER_SECRETS")) {
   newline <- as.raw(10L)
   at <- match(newline, bytes) + 1L
   if (is.na(at) || rawToChar(bytes[seq_len(at - 2L)]) != "espalier secrets 1") {
-    espalier_abort("damaged", "What this job was given as its secrets cannot be read.")
+    espalier_abort("damaged", "Can't read the secrets of this job: their record is damaged.", "Submit the job again.")
   }
   found <- list()
   while (at <= length(bytes)) {

@@ -44,7 +44,7 @@ lock_environment <- function(workspace, environment, refresh = FALSE) {
   refresh <- check_flag(refresh, "refresh")
   locked <- Environments__lock(workspace, environment, refresh, as.character(getRversion()))
   origins <- table(get_environment_lock(workspace, locked)$origin)
-  say("Environment {.val {locked$name}} is locked: {count_packages(origins)}.")
+  say("Locked environment {.val {locked$name}}: {count_packages(origins)}.")
   invisible(locked)
 }
 

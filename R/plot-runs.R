@@ -72,8 +72,8 @@ compared_runs <- function(x, metric, curves) {
   unknown <- metric[!metric %in% metrics]
   if (length(unknown)) {
     espalier_abort(
-      "bad_argument", if (is.na(unknown[1L])) "These runs have no numeric metric." else
-        sprintf("These runs have no numeric metric \"%s\".", unknown[1L]),
+      "bad_argument", if (is.na(unknown[1L])) "Can't plot the runs: they have no numeric metric." else
+        sprintf("Can't plot the runs: they have no numeric metric \"%s\".", unknown[1L]),
       if (length(metrics)) paste0("Their metrics: ", paste(metrics, collapse = ", "), "; choose with metric =.")
       else "Log one in the script: log_metric_to_run(\"accuracy\", accuracy)."
     )
@@ -82,10 +82,10 @@ compared_runs <- function(x, metric, curves) {
     found <- curves_of_runs(x, metric, workspace)
     if (!is.null(found)) return(found)
     if (isTRUE(curves)) {
-      refuse_curves(if (is.null(workspace)) "The table doesn't come from list_runs()" else sprintf("No run logged \"%s\" more than once", metric[1L]))
+      refuse_curves(if (is.null(workspace)) "the table doesn't come from list_runs()" else sprintf("no run logged \"%s\" more than once", metric[1L]))
     }
   }
-  if (length(metric) > 1L) refuse_curves(sprintf("Dots are drawn of one metric, and no run logged \"%s\" more than once", metric[1L]))
+  if (length(metric) > 1L) refuse_curves(sprintf("dots show one metric, and no run logged \"%s\" more than once", metric[1L]))
   shown <- is.finite(x[[paste0("metric_", metric)]])
   table <- x[shown, , drop = FALSE]
   drawn <- data.frame(run_id = table$run_id, label = run_labels(table), value = table[[paste0("metric_", metric)]])
@@ -93,7 +93,7 @@ compared_runs <- function(x, metric, curves) {
 }
 
 refuse_curves <- function(problem) {
-  espalier_abort("bad_argument", paste0("Can't draw curves. ", problem, "."), "Give one metric, and curves = FALSE.")
+  espalier_abort("bad_argument", paste0("Can't draw curves: ", problem, "."), "Give one metric, and curves = FALSE.")
 }
 
 #' The curves of runs; `NULL` where there are none

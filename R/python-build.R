@@ -302,7 +302,7 @@ find_python <- function() {
   if (nzchar(named)) {
     found <- probe_python(named)
     if (!is.null(found)) return(found)
-    espalier_abort("python_missing", sprintf("ESPALIER_PYTHON is %s, which is no Python %s with a shared libpython.",
+    espalier_abort("python_missing", sprintf("Can't use ESPALIER_PYTHON: %s isn't a Python %s with a shared libpython.",
                                              named, python_range()),
                    "Set it to another interpreter, or unset it.")
   }

@@ -107,7 +107,8 @@ create_child_run <- function(parent_run = get_current_run(FALSE), name = NULL, r
 create_child_runs <- function(parent_run = get_current_run(FALSE), count = NULL, tag_key = NULL, tag_values = NULL) {
   check_object(parent_run, "Run", "parent_run")
   if (is.null(count) == is.null(tag_key) || is.null(tag_key) != is.null(tag_values)) {
-    espalier_abort("bad_argument", "Give either `count`, or `tag_key` and `tag_values`.")
+    espalier_abort("bad_argument", "Can't create children: their number isn't clear.",
+                   "Give either `count`, or `tag_key` and `tag_values`.")
   }
   check_count(count, "count", null = TRUE, min = 1, max = 1000)
   check_shown_string(tag_key, "tag_key")

@@ -146,7 +146,7 @@ as_payload <- function(value) {
 }
 
 refuse_payload <- function(problem, hint = NULL) {
-  espalier_abort("bad_argument", sprintf("`value` can't be logged as a chart: %s.", problem), hint, argument = "value")
+  espalier_abort("bad_argument", sprintf("Can't log `value` as a chart: %s.", problem), hint, argument = "value")
 }
 
 #' Arrays in arrays, each of the size that its letter of the shape stands for; the first of a letter decides

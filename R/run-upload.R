@@ -36,7 +36,7 @@ upload_files_to_run <- function(names, paths, timeout_seconds = NULL, run = NULL
   check_texts(names, "names")
   check_texts(paths, "paths")
   if (length(names) != length(paths)) {
-    espalier_abort("bad_argument", sprintf("There are %d names for %d files.", length(names), length(paths)),
+    espalier_abort("bad_argument", sprintf("Can't store the files: there are %d names for %d paths.", length(names), length(paths)),
                    "Give one name for each path.")
   }
   check_number(timeout_seconds, "timeout_seconds", null = TRUE, min = 0)
@@ -45,7 +45,7 @@ upload_files_to_run <- function(names, paths, timeout_seconds = NULL, run = NULL
   if (nzchar(Sys.getenv("ESPALIER_RUN_DIR"))) {
     if (is.null(run)) dir <- current_run_dir()
     newer <- newer_records(dir)
-    if (!is.null(newer)) espalier_abort(newer$code, paste0("Nothing can be stored in the run: ", newer$text, "."), newer$hint)
+    if (!is.null(newer)) espalier_abort(newer$code, paste0("Can't store files with the run: ", newer$text, "."), newer$hint)
     store_files(dir, names, path.expand(paths))
   } else {
     paths <- vapply(paths, absolute_path, "", arg = "paths", USE.NAMES = FALSE)
@@ -66,7 +66,7 @@ upload_folder_to_run <- function(name, path, run = NULL) {
   folders <- list.dirs(path, full.names = TRUE)[-1L]
   links <- folders[nzchar(Sys.readlink(folders))]
   if (length(links)) {
-    espalier_abort("source_unreadable", sprintf("%s is a link to a folder.", links[1L]),
+    espalier_abort("source_unreadable", sprintf("Can't store %s: it is a link to a folder.", links[1L]),
                    "Remove it, or upload single files.", path = links[1L])
   }
   if (!length(files)) return(invisible(character()))
@@ -161,7 +161,7 @@ check_way <- function(dir, name) {
   for (part in parts[-length(parts)]) {
     way <- file.path(way, part)
     if (is_link(way)) {
-      espalier_abort("artifact_unsafe", sprintf("%s would lie behind the link %s, and links of a run are not followed.", name, part),
+      espalier_abort("artifact_unsafe", sprintf("Can't store %s: %s is a link, and links of a run aren't followed.", name, part),
                      "Choose another name.", path = way)
     }
     if (file.exists(way) && !dir.exists(way)) abort_taken(part)
@@ -177,10 +177,10 @@ check_way <- function(dir, name) {
 is_taken <- function(path) file.exists(path) || is_link(path)
 
 abort_taken <- function(name) {
-  espalier_abort("file_exists", sprintf("The run has a file \"%s\" already.", sub("^uploads/", "", name)), "Choose another name.")
+  espalier_abort("file_exists", sprintf("Can't store the file \"%s\": the run has one of this name.", sub("^uploads/", "", name)), "Choose another name.")
 }
 
 abort_not_stored <- function(dir) {
-  espalier_abort("workspace_read_only", "The files could not be stored in the run's folder.",
+  espalier_abort("workspace_read_only", "Can't write to the run's folder.",
                  "Is the disk full, or the folder read-only?", path = dir)
 }

@@ -36,7 +36,8 @@ get_run_usage <- function(run) {
 #' @param ... Passed to [plot()][graphics::plot.default].
 #' @export
 plot.espalier_usage <- function(x, ...) {
-  if (!nrow(x)) espalier_abort("bad_argument", "There are no samples to plot.", "The job took less than a second, or waits.")
+  if (!nrow(x)) espalier_abort("bad_argument", "Can't plot the use: there are no samples.",
+                              "A job has its first one after a second.")
   drawn <- list("cores" = x$cores, "memory, MB" = x$memory_bytes / 1e6,
                 "read and written, MB" = (x$read_bytes + x$written_bytes) / 1e6)
   if (!is.null(x$gpu_memory_bytes)) drawn[["GPU memory, MB"]] <- x$gpu_memory_bytes / 1e6

@@ -22,14 +22,15 @@ get_run <- function(experiment, run_id) {
   if (run_id == "latest") {
     ids <- experiment$list_runs(max_results = 1L)$run_id
     if (!length(ids)) {
-      espalier_abort("run_missing", sprintf("The experiment \"%s\" has no runs yet.", experiment$name), "Submit one.")
+      espalier_abort("run_missing", sprintf("Can't find a run: the experiment \"%s\" has none yet.", experiment$name), "Submit one.")
     }
     run_id <- ids[[1]]
   }
   # (a run id is <experiment, its first 100 characters>_<seconds>_<8 hex>)
   if (sub("_[0-9]+_[0-9a-f]{8}$", "", run_id) != substr(experiment$name, 1L, 100L)) {
     espalier_abort(
-      "run_missing", sprintf("The experiment \"%s\" has no run \"%s\".", experiment$name, run_id), "See list_runs()."
+      "run_missing", sprintf("Can't find the run \"%s\" in the experiment \"%s\".", run_id, experiment$name),
+      "list_runs() shows the ids."
     )
   }
   experiment$workspace$runs$get(run_id)
@@ -54,9 +55,10 @@ get_current_run <- function(allow_offline = TRUE) {
   dir <- current_run_dir()
   if (is.null(dir)) {
     if (!allow_offline) {
-      espalier_abort("run_not_active", "This code runs in no run.", "Submit it, or begin with start_logging_run().")
+      espalier_abort("run_not_active", "Can't find a current run: this code belongs to none.",
+                     "Submit it, or begin with start_logging_run().")
     }
-    say("No run: what is logged here is recorded nowhere.")
+    say("This code belongs to no run: values that it logs aren't recorded.")
     return(NULL)
   }
   Run$new(identity = run_identity(dir))

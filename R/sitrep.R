@@ -15,7 +15,7 @@
 espalier_sitrep <- function() {
   parts <- c(
     sitrep_versions(), sitrep_python(),
-    list(sitrep_program("Rscript", r_program("Rscript"), "Reinstall R: jobs in R cannot run without Rscript.")),
+    list(sitrep_program("Rscript", r_program("Rscript"), "Reinstall R: jobs in R can't run without Rscript.")),
     sitrep_folders(), list(sitrep_docker(), sitrep_logout(), sitrep_command_line())
   )
   column <- function(name, from) vapply(from, function(part) part[[name]], "")
@@ -104,7 +104,7 @@ sitrep_unmade <- function() {
     return(fact("Python", "none", why, conditionMessage(base), "Unset ESPALIER_PYTHON."))
   }
   if (is.null(base) && is.null(find_uv())) {
-    return(fact("Python", "none", why, sprintf("No Python %s with a shared libpython was found.", python_range()),
+    return(fact("Python", "none", why, sprintf("Can't find a Python %s with a shared libpython.", python_range()),
                 "Debian, Ubuntu: sudo apt install python3-venv libpython3-dev"))
   }
   from <- if (is.null(base)) "one that uv downloads" else base$path
@@ -116,7 +116,7 @@ sitrep_requirements <- function(choice, unmet) {
   need <- core_requirements()
   if (!length(unmet)) return(fact("Python packages", need, if (is.null(choice$python)) "not looked at" else "met"))
   if (identical(unmet, "python")) {
-    return(fact("Python packages", need, problem = sprintf("%s is no Python %s.", choice$python, python_range()),
+    return(fact("Python packages", need, problem = sprintf("%s isn't a Python %s.", choice$python, python_range()),
                 fix = paste0("Choose another Python; this one comes from ", choice$how, ".")))
   }
   if (!is.null(managed_env())) {
@@ -133,7 +133,7 @@ r_program <- function(name) {
 
 sitrep_program <- function(what, place, fix) {
   if (nzchar(place)) return(fact(what, place))
-  fact(what, "not found", problem = paste(what, "was not found."), fix = fix)
+  fact(what, "not found", problem = sprintf("Can't find %s.", what), fix = fix)
 }
 
 sitrep_folders <- function() {
@@ -148,7 +148,7 @@ sitrep_folders <- function() {
 sitrep_folder <- function(what, place, fix) {
   if (!dir.exists(place) && can_be_made(place)) return(fact(what, place, "can be made"))
   if (dir.exists(place) && file.access(place, 2L) == 0L) return(fact(what, place, "writable"))
-  fact(what, place, problem = sprintf("%s cannot be written (%s).", place, what), fix = fix)
+  fact(what, place, problem = sprintf("Can't write to %s (%s).", place, what), fix = fix)
 }
 
 #' @export

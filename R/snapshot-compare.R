@@ -92,8 +92,8 @@ get_file_diff <- function(comparison, path) {
   check_object(comparison, "espalier_comparison", "comparison")
   at <- match(check_string(path, "path"), comparison$path)
   if (is.na(at)) {
-    espalier_abort("bad_argument", sprintf("\"%s\" does not differ.", shown_path(path)),
-                   "comparison$path has the paths that do.", argument = "path")
+    espalier_abort("bad_argument", sprintf("Can't show the diff of \"%s\": it isn't among the paths that differ.", shown_path(path)),
+                   "comparison$path lists them.", argument = "path")
   }
   structure(diff_lines(comparison$diff[at]), class = "espalier_diff", note = comparison$note[at])
 }

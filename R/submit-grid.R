@@ -56,7 +56,7 @@ submit_grid <- function(experiment, config, grid, tags = NULL, display_names = N
   )
   tell_submitted(result, values)
   if (result$reused > 0) {
-    say(c(i = "Nothing has changed for {result$reused} of {nrow(grid)} rows: their earlier runs are returned."))
+    say(c(i = "{result$reused} of {nrow(grid)} rows are unchanged: their earlier runs are returned."))
   } else if (reuse) {
     say(c(i = "No completed run can be reused: all runs are new."))
   }
@@ -107,7 +107,7 @@ sampled_rows <- function(count, sample, of) {
 }
 
 refuse_grid <- function(problem, hint) {
-  espalier_abort("bad_argument", sprintf("`grid` %s.", problem), hint, argument = "grid")
+  espalier_abort("bad_argument", sprintf("Can't submit the grid: it %s.", problem), hint, argument = "grid")
 }
 
 #' The parameters of each row, as the core takes them

@@ -99,8 +99,8 @@ abort_wait <- function(found, timeout) {
   if (length(left) > 3L) shown <- paste0(shown, " and ", length(left) - 3L, " more")
   espalier_abort(
     "wait_timed_out",
-    sprintf("%s had not ended after %s s: %s.", part_of_runs(length(left), nrow(found)), format(timeout), shown),
-    "They go on. Wait again, or cancel them.", states = found
+    sprintf("Can't wait longer: %s had not ended after %s s (%s).", part_of_runs(length(left), nrow(found)), format(timeout), shown),
+    "They go on. Wait again, or cancel them with cancel_run().", states = found
   )
 }
 
