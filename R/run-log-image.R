@@ -2,31 +2,33 @@
 
 #' Log an image to a run
 #'
-#' Copies an image file, or draws a plot, into the run's `outputs/images/`.
+#' Use it to keep a plot with a run. It draws a plot, or copies an image file, into the run's `outputs/images/`. If the
+#' name is taken, the file gets a number.
 #'
 #' @inheritParams log_to_run
-#' @param name Name of the image.
-#' @param path An image file. Give either this or `plot`.
-#' @param plot A plot: a ggplot or lattice object, what [grDevices::recordPlot()] returned, or a
-#'   function that draws.
-#' @return The path of the file, invisibly (`NULL` when there is no run).
+#' @param name String: the image's name.
+#' @param path Path of an image file. Give either this or `plot`.
+#' @param plot A ggplot or lattice object, a plot of [grDevices::recordPlot()], or a function that draws.
+#' @return The path of the stored file, invisibly, or `NULL` without a run.
+#' @section Errors:
+#' Inside a run, these are one warning, except for missing arguments:
+#' * `espalier_error_bad_argument`: there is no such file, `plot` can't be drawn, or not exactly one of the two is
+#'   given.
+#' * `espalier_error_bad_name`: the name isn't valid.
+#' @seealso [upload_files_to_run()], [log_metric_to_run()]
 #' @export
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
 #' run <- start_logging_run(experiment(ws, "notes"))
-#' if (capabilities("png")) {
-#'   log_image_to_run("cars", plot = function() plot(cars), run = run)
-#' }
+#' if (capabilities("png")) log_image_to_run("cars", plot = function() plot(cars))
 #' complete_run(run)
 #' get_run_file_names(run)
 log_image_to_run <- function(name, path = NULL, plot = NULL, description = "", run = NULL) {
   if (missing(name)) abort_missing("name")
   label <- log_label(name, run)
   if (is.null(path) == is.null(plot)) {
-    espalier_abort("bad_argument", sprintf(
-      "log_image_to_run() needs either `path` or `plot`, and was given %s.",
-      if (is.null(path)) "neither" else "both"
-    ))
+    given <- if (is.null(path)) "neither `path` nor `plot` is given" else "`path` and `plot` are both given"
+    espalier_abort("bad_argument", sprintf("Can't log the image: %s.", given), "Give either a file or a plot.")
   }
   about <- log_description(description, run)
   is_image <- or_else(run, "image", { check_image(path, plot); TRUE }, FALSE)
@@ -34,7 +36,7 @@ log_image_to_run <- function(name, path = NULL, plot = NULL, description = "", r
   if (!is.null(dir) && is_image) dir <- log_folder(dir)
   if (is.null(dir) || !is_image) return(invisible())
   file <- tryCatch(store_image(dir, as_label(name), path, plot), error = function(e) {
-    warn_of_doubt("plot", sprintf("The image %s can't be recorded: %s", label, conditionMessage(e)))
+    warn_of_doubt("plot", sprintf("Can't record the image %s: %s", label, conditionMessage(e)))
   })
   if (is.null(file)) return(invisible())
   artifact <- paste0("outputs/images/", basename(file))
@@ -52,21 +54,21 @@ check_image <- function(path, plot) {
   }
   check_string(path, "path")
   if (!file.exists(path) || dir.exists(path)) {
-    espalier_abort("bad_argument", sprintf("`path` must be an image file; there is no file `%s`.", path),
-                   sprintf("The working directory is `%s`.", getwd()), argument = "path", path = path)
+    espalier_abort("bad_argument", sprintf("Can't find the image file \"%s\".", path),
+                   sprintf("The working directory is \"%s\".", getwd()), argument = "path", path = path)
   }
 }
 
-#' Put the image where it belongs. An error of the disk is told once
+#' Put the image where it belongs. An error of the disk is reported once
 #' @noRd
 store_image <- function(dir, name, path, plot) {
   folder <- file.path(dir, "outputs", "images")
-  # (not recursively: a run's folder that has been moved or deleted is not made again)
+  # (not recursively: the folder of a deleted or moved run isn't made again)
   for (each in c(dirname(folder), folder)) make_run_folder(each)
   extension <- if (is.null(path)) "png" else tolower(sub("^.*[.]([A-Za-z0-9]{1,8})$|.*", "\\1", basename(path)))
   temporary <- tempfile(paste0(".tmp-", Sys.getpid(), "-"), folder)
   on.exit(unlink(temporary))
-  # (first: a device of R's makes files that others may write, where the umask lets it)
+  # (before drawing: R's devices make files that other users may write, if the umask allows it)
   closed_to_writers(file.create(temporary))
   if (is.null(path)) {
     extension <- draw_image(plot, temporary)
@@ -80,7 +82,7 @@ store_image <- function(dir, name, path, plot) {
   claim_name(temporary, folder, safe_file_name(name), extension)
 }
 
-#' Draw to a PNG file (a PDF where R cannot make one); the extension
+#' Draw to a PNG file (a PDF if R can't make a PNG); returns the extension
 #' @noRd
 draw_image <- function(plot, file) {
   before <- grDevices::dev.cur()

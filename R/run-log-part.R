@@ -2,38 +2,39 @@
 
 #' Record the parts of a run
 #'
-#' Small work is no run: the groups of a many-models job, folds, batches and the tasks of a loop are *parts* of one run.
-#' A part is one line in the run's folder: its key, how it ended, what went wrong, a few metrics, how long it took. A run
-#' may have a million of them, and several processes may record them at once; [list_parts()] gives them as a data frame.
+#' Use these for many small pieces of work that don't need a run each: groups of many models, folds, batches, tasks of a
+#' loop. A run may have a million parts, recorded by several processes. [list_parts()] returns them as a data frame.
 #'
-#' `run_part()` does a piece of work and records it: it takes the time, and an error is recorded instead of ending the
-#' script. `log_part_to_run()` records one part that was done, `log_parts_to_run()` those of a data frame. A key that is
-#' recorded again, say by a retry, replaces what was recorded of it before.
+#' `run_part()` does a piece of work and records its time, and its error, which doesn't end the script.
+#' `log_part_to_run()` records one finished part, `log_parts_to_run()` those of a data frame. A later record of a key
+#' replaces earlier ones. Without a run nothing is recorded, and one message reports it.
 #'
-#' As with [log_metric_to_run()], nothing is recorded outside of a run, which is said once, and a full disk does not end
-#' the script.
-#'
-#' @param key What tells the part from the others: 1 to 255 characters, no control characters.
-#' @param status `"Completed"`, `"Failed"` or `"Canceled"`. By default `"Failed"` if there is an error.
-#' @param error What went wrong: a text or a condition. An empty text is as none.
-#' @param metrics A named list (or vector) of single values. For `run_part()` a function of the work's value that gives
-#'   one. No metric can be called `key`, `status`, `error`, `seconds` or `digest`.
-#' @param seconds How long the part took.
-#' @param digest A digest of the part's result, as text.
+#' @param key String: identifies the part. It has 1 to 255 characters and no control characters.
+#' @param status String: `"Completed"`, `"Failed"` or `"Canceled"`. By default `"Failed"` if there is an error, else
+#'   `"Completed"`.
+#' @param error String or condition: the part's error. By default there is none.
+#' @param metrics Named list or vector of single values. For `run_part()`, a function that gets the value of `expr` and
+#'   returns these. The names `key`, `status`, `error`, `seconds` and `digest` are reserved.
+#' @param seconds Number: the seconds that the part took.
+#' @param digest String: a digest of the part's result.
 #' @inheritParams log_to_run
-#' @return Nothing of interest, invisibly. `run_part()` gives the value of `expr`, or the condition when it failed,
-#'   invisibly.
+#' @return `NULL`, invisibly. `run_part()` returns the value of `expr`, or the condition of its error, invisibly.
+#' @section Errors:
+#' Inside a run, these are one warning:
+#' * `espalier_error_bad_argument`: a value can't be recorded.
+#' * `espalier_error_bad_name`: a key or name isn't valid.
+#' @seealso [list_parts()], [log_metric_to_run()]
 #' @name log_part_to_run
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
 #' run <- start_logging_run(experiment(ws, "notes"))
-#' log_part_to_run("store-17", metrics = list(rmse = 0.31, n = 120L), seconds = 1.5, run = run)
-#' log_part_to_run("store-18", error = "no data", run = run)
 #' for (species in levels(iris$Species)) {
 #'   run_part(species, {
 #'     lm(Sepal.Length ~ Sepal.Width, iris[iris$Species == species, ])
-#'   }, metrics = function(fit) list(sigma = sigma(fit)), run = run)
+#'   }, metrics = function(fit) list(sigma = sigma(fit)))
 #' }
+#' log_part_to_run("store-17", metrics = list(rmse = 0.31, n = 120L), seconds = 1.5)
+#' log_part_to_run("store-18", error = "no data")
 #' complete_run(run)
 #' list_parts(run)
 NULL
@@ -51,8 +52,8 @@ log_part_to_run <- function(key, status = if (is.null(error)) "Completed" else "
   if (!is.null(writer$file) && !writer$busy) {
     list(key, status, seconds, digest, error, metrics) # (evaluated before: they may log too)
     writer$busy <- TRUE
-    seq <- .Call(.road$routines$log_part, writer$file, writer$seq, key, status, seconds, digest, error, metrics,
-                 .part_shape$compiled)
+    routine <- .road$routines$log_part
+    seq <- .Call(routine, writer$file, writer$seq, key, status, seconds, digest, error, metrics, .part_shape$compiled)
     if (!is.null(seq)) writer$seq <- seq
     writer$busy <- FALSE
   }
@@ -64,13 +65,13 @@ log_part_to_run <- function(key, status = if (is.null(error)) "Completed" else "
 #' @noRd
 open_part_writer <- function(run) {
   dir <- log_dir(run)
-  # (a run that has ended is left to log_any_part(), which tells)
+  # (log_any_part() reports a run that has ended)
   if (is.null(dir) || is.null(.writers$parts[[dir]])) return(NULL)
   dir <- log_folder(dir)
   if (!is.null(dir)) .writers$parts[[dir]]
 }
 
-#' What the compiled code (src/log.c) leaves undone: whatever is not plain or has to be refused, the first part of a
+#' What the compiled code (src/log.c) leaves undone: parts that are not plain or has to be refused, the first part of a
 #' process, and all where it could not be loaded
 #' @noRd
 log_any_part <- function(key, status, error, metrics, seconds, digest, run) {
@@ -89,10 +90,10 @@ log_any_part <- function(key, status, error, metrics, seconds, digest, run) {
 
 .byte <- list(control = as.raw(0x1f), delete = as.raw(0x7f), quote = as.raw(0x22), backslash = as.raw(0x5c))
 
-#' As check_label(), for keys: there may be a million, so none is remembered
+#' check_label() for keys. A run can have a million, so none is cached
 #' @noRd
 check_part_key <- function(key) {
-  # (bytes, for a regular expression is compiled anew at each call)
+  # (bytes, because a regular expression would be compiled at each call)
   bytes <- if (is.character(key) && length(key) == 1L && !is.na(key)) charToRaw(key)
   plain <- length(bytes) && length(bytes) < 256L &&
     all(bytes > .byte$control & bytes < .byte$delete & bytes != .byte$quote & bytes != .byte$backslash)
@@ -117,7 +118,7 @@ json_part_error <- function(error) {
   json_string(error, "error")
 }
 
-# What the metrics of the last part were: names, types, and the JSON that goes with them. Mostly the next one's are equal.
+# The shape of the last part's metrics: names, types and their JSON. The next part mostly has the same.
 .part_shape <- new.env(parent = emptyenv())
 
 #' `,"kinds":{...},"metrics":{...}`, in pieces
@@ -131,18 +132,18 @@ json_part_metrics <- function(metrics) {
       (any(numbers == 0) && any(1 / numbers == -Inf))) {
     return(json_odd_metrics(metrics))
   }
-  # (17 digits always read back to the same double; in one piece, for each string is garbage that has to be collected)
+  # (17 digits always read back to the same double; one string, because each string costs garbage collection)
   if (length(.part_shape$format) && is_point_decimal()) {
     return(do.call(sprintf, c(.part_shape$format, as.list(numbers))))
   }
   c(.part_shape$head, paste0(.part_shape$labels, decimal_point(sprintf("%.17g", numbers)), collapse = ","), "}")
 }
 
-#' typeof() of each; of one with a class, or that is not one, `object`, so that it is never taken for a plain number
+#' typeof() of each value; `object` for a value with a class or with another length than 1
 #' @noRd
 plain_types <- function(metrics) {
   types <- character(length(metrics))
-  # (a loop, for vapply() calls a function for each)
+  # (a loop, because vapply() calls a function for each value)
   for (i in seq_along(types)) {
     value <- metrics[[i]]
     types[[i]] <- if (is.object(value) || length(value) != 1L) "object" else typeof(value)
@@ -160,11 +161,11 @@ new_part_shape <- function(metrics, types) {
   .part_shape$labels <- paste0(labels, ":")
   .part_shape$head <- paste0(",\"kinds\":{", paste0(labels, ":\"", types, "\"", collapse = ","), "},\"metrics\":{")
   .part_shape$format <- part_format(.part_shape$head, .part_shape$labels)
-  # as src/log.c takes it
+  # (the form that src/log.c takes)
   .part_shape$compiled <- if (.part_shape$numbers) list(names, types, .part_shape$head, .part_shape$labels)
 }
 
-#' The same as a format for sprintf(), which takes 100 arguments and 8192 bytes at most; NULL where that is too little
+#' The shape as a format for sprintf(), which takes at most 100 arguments and 8192 bytes; `NULL` if it is larger
 #' @noRd
 part_format <- function(head, labels) {
   fields <- paste0(gsub("%", "%%", labels, fixed = TRUE), "%.17g", collapse = ",")
@@ -172,7 +173,7 @@ part_format <- function(head, labels) {
   if (length(labels) < 90L && nchar(format, "bytes") < 8000L) format
 }
 
-#' The same for values that are not all plain numbers
+#' The JSON of metrics that aren't all plain numbers
 #' @noRd
 json_odd_metrics <- function(metrics) {
   labels <- .part_shape$labels
@@ -187,15 +188,15 @@ json_odd_metrics <- function(metrics) {
 refuse_part_metrics <- function(metrics) {
   taken <- intersect(names(metrics), part_columns)
   if (length(taken)) {
-    espalier_abort("bad_name", sprintf("A part's metric cannot be called `%s`.", taken[1L]),
-                   "list_parts() has such a column.", argument = "metrics")
+    espalier_abort("bad_name", sprintf("Can't call a part's metric `%s`: it is a column of list_parts().", taken[1L]),
+                   "Choose another name.", argument = "metrics")
   }
-  abort_argument("metrics", "a list of named values, each with a name of its own", metrics)
+  abort_argument("metrics", "a list of named values, each name once", metrics)
 }
 
 #' @rdname log_part_to_run
-#' @param parts A data frame as [list_parts()] gives it: `key`, and at will `status`, `error`, `seconds` and `digest`;
-#'   every other column is a metric. A metric that is `NA` is recorded as `NA`.
+#' @param parts Data frame like that of [list_parts()]: `key`, and optionally `status`, `error`, `seconds` and `digest`.
+#'   Every other column is a metric.
 #' @export
 log_parts_to_run <- function(parts, run = NULL) {
   if (missing(parts)) abort_missing("parts")
@@ -217,7 +218,7 @@ log_parts_to_run <- function(parts, run = NULL) {
 }
 
 #' @rdname log_part_to_run
-#' @param expr The work: an expression, evaluated where it stands.
+#' @param expr An expression: the work.
 #' @export
 run_part <- function(key, expr, metrics = NULL, digest = NULL, run = NULL) {
   if (missing(key)) abort_missing("key")

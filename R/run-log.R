@@ -1,46 +1,44 @@
 # The log_*_to_run() verbs: what a run records about itself. Base R only, no Python: a scalar costs
 # microseconds.
 
-#' Log to a run
+#' Log metrics to a run
 #'
-#' Inside a submitted script, or after [start_logging_run()], these functions record metrics in the
-#' run. They need no connection, start no Python and cost microseconds. Outside any run they do
-#' nothing, and say so once.
+#' Use these in a script, or after [start_logging_run()], to record numbers and tables with the run. They take
+#' microseconds and need no Python. Outside a run they record nothing, and one message reports it.
 #'
-#' `log_metric_to_run()` logs one number, integer, logical or string. Logging a name again makes a
-#' series. `log_list_to_run()` logs several values at once, `log_row_to_run()` appends one row to a
-#' table metric, and `log_table_to_run()` logs a whole table (again: its rows are appended).
-#' The row names of a data frame, where they are more than numbers, become a first column, `rowname`, so that
-#' `log_table_to_run("coef", as.data.frame(coef(summary(fit))))` keeps its terms. `log_list_to_run()` leaves out
-#' the names of a vector; to keep them, log `as.list(value)` by `log_table_to_run()`.
-#' `NaN`, `Inf`, `NA` and negative zero are kept as they are. Factors are logged as strings, dates
-#' and times as ISO 8601 strings, times in UTC.
+#' * `log_metric_to_run()` logs a number, logical value or string. Logging a name again makes a series.
+#' * `log_list_to_run()` logs several values at once, without their names.
+#' * `log_row_to_run()` appends a row to a table.
+#' * `log_table_to_run()` logs a table, or appends its rows if the name was logged before. Row names that aren't numbers
+#'   become the first column, `rowname`.
 #'
-#' Processes forked from a script (`parallel::mclapply()`) may log as well, and so may finalizers.
+#' `NaN`, `Inf`, `NA` and negative zero are kept. Factors become strings. Dates and times become ISO 8601 strings, times
+#' in UTC. Forked processes (`parallel::mclapply()`) and finalizers may log too.
 #'
 #' Logging never ends a training. Inside a run, a value, step or name that can't be logged is recorded as text or left
-#' out, and there is one warning for each kind. The same is true if the disk is full or the run's folder was deleted.
-#' Outside any run, such a value or name is an error, so that it is found while the script is written. A call without
-#' its arguments is an error everywhere.
+#' out, with one warning for each kind. The same is true if the disk is full or the run's folder was deleted.
 #'
-#' @param name Name of the metric: 1 to 255 characters, no control characters.
-#' @param value For `log_metric_to_run()` one value. For `log_list_to_run()` a vector, or a list of
-#'   single values of one kind. For `log_table_to_run()` a data frame or a named list of vectors of
-#'   equal length.
-#' @param run The run to log to. By default the interactive run, else the run this script is
-#'   executed by.
-#' @param step Number of the step (epoch, round) the value belongs to, or such a number as text.
-#' @param description A text kept with the metric.
-#' @return Nothing of interest, invisibly.
+#' @param name String: the metric's name, 1 to 255 characters without control characters.
+#' @param value For `log_metric_to_run()`, one value. For `log_list_to_run()`, a vector, or a list of single values of
+#'   one kind. For `log_table_to_run()`, a data frame, or a named list of vectors of equal length.
+#' @param run The run to log to. By default the interactive run, else the run of this script.
+#' @param step Number: the step (epoch, round) that the value belongs to. By default there is none.
+#' @param description String: a text kept with the metric. By default empty.
+#' @return `NULL`, invisibly.
+#' @section Errors:
+#' Inside a run, these are one warning, except for missing arguments:
+#' * `espalier_error_bad_argument`: a value can't be logged.
+#' * `espalier_error_bad_name`: the name isn't valid.
+#' @seealso [get_run_metrics()], [log_confusion_matrix_to_run()], [log_image_to_run()], [plot()][plot.Run]
 #' @name log_to_run
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
 #' run <- start_logging_run(experiment(ws, "notes"))
-#' log_metric_to_run("AUC", 0.91, run = run)
-#' for (epoch in 1:3) log_metric_to_run("loss", 1 / epoch, run = run, step = epoch)
-#' log_list_to_run("folds", c(0.90, 0.93, 0.89), run = run)
-#' log_row_to_run("by_model", run = run, model = "glm", AUC = 0.91)
-#' log_table_to_run("cars", head(cars), run = run)
+#' log_metric_to_run("AUC", 0.91)
+#' for (epoch in 1:3) log_metric_to_run("loss", 1 / epoch, step = epoch)
+#' log_list_to_run("folds", c(0.90, 0.93, 0.89))
+#' log_row_to_run("by_model", model = "glm", AUC = 0.91)
+#' log_table_to_run("cars", head(cars))
 #' complete_run(run)
 #' get_run_metrics(run)
 NULL
@@ -48,7 +46,7 @@ NULL
 #' @rdname log_to_run
 #' @export
 log_metric_to_run <- function(name, value, run = NULL, step = NULL) {
-  # (not where values are looked at: what is refused there is only warned of inside a run)
+  # (before values are checked: a value that can't be logged only gives a warning inside a run)
   if (missing(name)) abort_missing("name")
   if (missing(value)) abort_missing("value")
   label <- known_label(name)
@@ -59,7 +57,7 @@ log_metric_to_run <- function(name, value, run = NULL, step = NULL) {
     or_else(run, "value", metric_body(value), metric_body(as_text(value)))
   }
   if (!is.null(step)) {
-    # (a closure and a handler are made only for what is out of the ordinary: a line takes 30 microseconds)
+    # (no closure and no handler for a plain number: a line takes 30 microseconds)
     plain <- is.numeric(step) && length(step) == 1L && is.null(attributes(step)) && is.finite(step)
     body <- paste0(body, if (plain) paste0(",\"step\":", json_value(step)) else or_else(run, "step", json_step(step), ""))
   }
@@ -79,7 +77,7 @@ metric_body <- function(value) {
   )
 }
 
-#' `,"step":...` of a number, also where it is given as text
+#' `,"step":...` of a number or a string
 #' @noRd
 json_step <- function(step) {
   number <- step
@@ -122,11 +120,11 @@ log_description <- function(description, run) {
 }
 
 #' @rdname log_to_run
-#' @param ... For `log_row_to_run()` the row: named single values, one a column. (A column cannot
-#'   be called `name`, `description` or `run`.)
+#' @param ... For `log_row_to_run()`, named single values, one for each column. No column can be called `name`,
+#'   `description` or `run`.
 #' @export
 log_row_to_run <- function(name, description = "", run = NULL, ...) {
-  # By hand, for a column called `n` or `d` would be taken for `name` or `description`.
+  # (partial matching would take a column `n` or `d` for `name` or `description`)
   call <- sys.call()
   call[[1L]] <- function(...) list(...)
   args <- row_arguments(eval(call, parent.frame()))
@@ -134,7 +132,7 @@ log_row_to_run <- function(name, description = "", run = NULL, ...) {
   label <- log_label(args$name, run)
   row <- args$row
   if (!length(row)) {
-    espalier_abort("bad_argument", "log_row_to_run() was given no columns.",
+    espalier_abort("bad_argument", "Can't log a row without columns.",
                    "Give them as named arguments: log_row_to_run(\"scores\", model = \"glm\", AUC = 0.9).")
   }
   body <- or_else(run, "row", row_body(plain_columns(Map(plain_value, row, names(row)), "...")), row_body(as_values(row)))
@@ -157,7 +155,7 @@ row_arguments <- function(args) {
   free <- setdiff(known, names)
   at <- which(!nzchar(names))
   if (length(at) > length(free)) {
-    espalier_abort("bad_argument", "The columns given to log_row_to_run() must be named.",
+    espalier_abort("bad_argument", "Can't log a row: not all of its columns have names.",
                    "For instance log_row_to_run(\"scores\", model = \"glm\", AUC = 0.9).")
   }
   names[at] <- free[seq_along(at)]
@@ -181,11 +179,11 @@ log_table_to_run <- function(name, value, description = "", run = NULL) {
   invisible()
 }
 
-#' A data frame whose rows have names, as a list of columns with these as the first, `rowname`; anything else as it is
+#' The columns of a data frame, with its row names as the first, `rowname`, if it has any; other values unchanged
 #' @noRd
 with_row_names <- function(x) {
   rows <- attr(x, "row.names")
-  # (numbers are what R gives to rows)
+  # (R's automatic row names are numbers)
   if (!is.data.frame(x) || !is.character(rows)) return(x)
   name <- rev(make.unique(c(names(x), "rowname"), "_"))[1L]
   structure(c(list(rows), as.list(x)), names = c(name, names(x)))

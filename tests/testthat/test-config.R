@@ -62,7 +62,7 @@ test_that("what is no parameter is refused, naming it", {
   refused(character())
   refused(data.frame(a = 1))
   refused(structure(1, class = "difftime", units = "mins"))
-  expect_error(estimator("p", entry_script = "t.R", script_params = list(1)), "must all be named",
+  expect_error(estimator("p", entry_script = "t.R", script_params = list(1)), "not all of its elements have names",
                class = "espalier_error_bad_argument")
   expect_error(estimator("p", entry_script = "t.R", script_params = list(a = 1, a = 2)), "more than once",
                class = "espalier_error_bad_argument")

@@ -37,6 +37,6 @@ test_that("a socket that may not be written is a problem with a fix", {
   withr::local_envvar(DOCKER_HOST = paste0("unix://", place))
   # (root may write to every one)
   part <- sitrep_docker(may_write = function(place) FALSE)
-  expect_match(part$problem, "may not speak")
+  expect_match(part$problem, "can't use the Docker engine")
   expect_match(part$fix, "group docker")
 })

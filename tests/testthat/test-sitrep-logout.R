@@ -17,7 +17,7 @@ test_that("where nothing kills, jobs go on", {
   root <- do.call(machine, c(booted, "etc/systemd/logind.conf" = "[Login]\n#KillUserProcesses=yes"))
   expect_identical(told(root)$value, "go on")
   root <- do.call(machine, c(booted, "etc/systemd/logind.conf" = "[Login]\nKillUserProcesses = no"))
-  expect_identical(told(root)$why, "systemd leaves them alone")
+  expect_identical(told(root)$why, "systemd keeps them")
 })
 
 test_that("KillUserProcesses is a problem, unless the user lingers or is spared", {
@@ -29,7 +29,7 @@ test_that("KillUserProcesses is a problem, unless the user lingers or is spared"
   expect_identical(told(root, "root")$value, "go on")
   dir.create(file.path(root, "var/lib/systemd/linger"), recursive = TRUE)
   file.create(file.path(root, "var/lib/systemd/linger/ada"))
-  expect_identical(told(root)$value, "go on in a scope of their own")
+  expect_identical(told(root)$value, "go on in a separate scope")
   expect_identical(told(root)$problem, "")
   expect_identical(told(root, "bob")$value, "are killed")
 })
