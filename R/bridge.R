@@ -368,10 +368,10 @@ reticulate_function <- function(name) {
 
 #' Whether use_python(), use_virtualenv(), ... was called in this session
 #' @noRd
-reticulate_was_told <- function() {
+reticulate_is_configured <- function() {
   if (!isNamespaceLoaded("reticulate")) return(FALSE)
-  told <- tryCatch(get(".globals", asNamespace("reticulate"))$use_python_versions, error = function(e) NULL)
-  length(told) > 0L
+  chosen <- tryCatch(get(".globals", asNamespace("reticulate"))$use_python_versions, error = function(e) NULL)
+  length(chosen) > 0L
 }
 
 #' Whether reticulate, from 1.45 on, is to look whether what was declared by py_require() is installed, and to warn

@@ -1,13 +1,12 @@
-# Which Python runs the core. Every choice of the user wins; otherwise it is a private environment that espalier
-# makes once (python-build.R) and offers to reticulate behind everything else. Asked at the first real use.
+# Choose the Python that runs the core, at the first real use. Every choice of the user wins. Otherwise it is a private
+# environment that espalier makes once (python-build.R) and offers to reticulate after everything else.
 
-#' Choose, in this order: what runs already, what the user named, what other packages declared, our own, in a job that of
-#' the session
+#' Choose a Python: the running one, the user's, the one that other packages declared, the private one, the session's
 #'
 #' @param running The Python that runs in this session, or `NULL`.
 #' @param build Whether the private environment may be made (with the user's consent) where it is missing.
-#' @return A list: `how` (for people), `env` (folder of the private environment, or ""), and what to do:
-#'   `fallback`, `use` or `require`; `NULL` when there is nothing ready and `build` is FALSE.
+#' @return A list: `how` (for people), `env` (folder of the private environment, or ""), and one of `fallback`, `use`
+#'   and `require`. `NULL` if nothing is ready and `build` is `FALSE`.
 #' @noRd
 python_choose <- function(running = python_running(), build = TRUE) {
   if (!is.null(running)) {
@@ -22,7 +21,6 @@ python_choose <- function(running = python_running(), build = TRUE) {
   }
   env <- managed_env()
   if (is.null(env)) {
-    # (that of the session that submitted this job)
     sessions <- Sys.getenv("ESPALIER_CORE_PYTHON")
     if (nzchar(job_dir() %||% "") && file.exists(sessions)) {
       return(list(how = "the session that submitted this job", env = "", python = sessions, fallback = sessions))
@@ -43,12 +41,12 @@ python_named <- function() {
     check_string(option, "options(espalier.python)")
     return(list(how = "option espalier.python", env = "", python = path.expand(option), use = path.expand(option)))
   }
-  if (reticulate_was_told()) return(list(how = "reticulate::use_python() or a relative of it", env = ""))
+  if (reticulate_is_configured()) return(list(how = "reticulate::use_python() or a function like it", env = ""))
   for (name in c("RETICULATE_PYTHON", "RETICULATE_PYTHON_ENV", "VIRTUAL_ENV")) {
     value <- Sys.getenv(name)
     if (!nzchar(value) || (name == "RETICULATE_PYTHON" && value == "managed")) next
     python <- if (name != "RETICULATE_PYTHON" && grepl("[/\\\\]", value)) env_python(value) else value
-    # (reticulate 1.28 does not know VIRTUAL_ENV, and in an interactive session would ask to install Miniconda)
+    # (reticulate 1.28 doesn't know VIRTUAL_ENV, and would ask to install Miniconda in an interactive session)
     fallback <- if (name == "VIRTUAL_ENV" && file.exists(python)) python
     return(list(how = paste0("the variable ", name, " (", value, ")"), env = "", python = python, fallback = fallback))
   }
@@ -59,7 +57,7 @@ env_python <- function(env) {
   if (.Platform$OS.type == "windows") file.path(env, "Scripts", "python.exe") else file.path(env, "bin", "python")
 }
 
-#' What the core needs from PyPI: written down once, in its pyproject.toml
+#' The core's requirements from PyPI, read from its pyproject.toml
 #' @param list `dependencies`, or the name of an optional part.
 #' @noRd
 core_requirements <- function(list = "dependencies") {
@@ -74,19 +72,19 @@ project_text <- function() {
     core <- core_folders()$core
     places <- c(file.path(core, "espalier", "pyproject.toml"), file.path(dirname(core), "pyproject.toml"))
     place <- places[file.exists(places)][1L]
-    if (is.na(place)) espalier_abort("internal", "Can't find pyproject.toml of the Python core.", "Reinstall espalier.")
+    if (is.na(place)) espalier_abort("internal", "Can't find the pyproject.toml of the Python core.", "Reinstall espalier.")
     .extras$project <- paste(readLines(place, warn = FALSE, encoding = "UTF-8"), collapse = " ")
   }
   .extras$project
 }
 
-# ---- the private environment, as it lies on disk ---------------------------------------------------
+# ---- the private environment on disk ---------------------------------------------------
 
 managed_root <- function() file.path(data_folder(), "py")
 
 #' The private environment that is ready for the installed requirements, or NULL
 #'
-#' `current.dcf` says which folder serves, so that a warm start asks no interpreter anything.
+#' `current.dcf` names the folder in use, so a warm start runs no interpreter.
 #' @noRd
 managed_env <- function() {
   record <- managed_record()
@@ -102,21 +100,20 @@ managed_record <- function() {
   if (all(c("key", "folder") %in% names(record)) && basename(record$folder) == record$folder) record
 }
 
-#' What decides whether an environment still serves, apart from the interpreter found at the time
+#' The key of the private environment: another key needs another environment
 #' @noRd
 managed_key <- function() {
   limit <- if (reticulate_takes_312()) "" else "python < 3.12"
-  # (with other requirements of a part, or another scanner, goes another environment)
   extras <- setdiff(extra_names(), "scanner")
   needed <- c(core_requirements(), unlist(lapply(extras, core_requirements)))
   paste(c(needed, native_key(), limit, Sys.getenv("ESPALIER_PYTHON"), R.version$platform), collapse = "; ")
 }
 
-# reticulate before 1.33 imports a module that Python 3.12 removed, and so cannot start it. (packageVersion() reads
-# the installed description; the package itself need not be loaded.)
+# reticulate before 1.33 imports a module that Python 3.12 removed, so it can't start Python 3.12. packageVersion() reads
+# the installed description and doesn't load the package.
 reticulate_takes_312 <- function() reticulate_version() >= "1.33"
 
-#' Where the private environment keeps its packages, making it (with consent) where it is missing
+#' The packages' folder of the private environment, which is made (with consent) if it is missing
 #' @noRd
 managed_site <- function() {
   env <- managed_env()
@@ -141,7 +138,7 @@ site_packages <- function(env) {
 
 #' Whether the core can be used without making an environment first
 #'
-#' Starts no Python in this session; of an interpreter the user named it is asked once, outside.
+#' Starts no Python in this session. A Python that the user named is run once, in a separate process.
 #' @return TRUE, or FALSE with attribute `reason`.
 #' @noRd
 espalier_python_ready <- function(running = python_running()) {
@@ -152,16 +149,16 @@ espalier_python_ready <- function(running = python_running()) {
   if (nzchar(choice$env) || is.null(choice$python)) return(TRUE)
   unmet <- python_unmet(choice$python)
   if (!length(unmet) || (!identical(unmet, "python") && !is.null(managed_env()))) return(TRUE)
-  not_ready(sprintf("%s (%s) cannot run it: %s", choice$python, choice$how, paste(unmet, collapse = ", ")))
+  not_ready(sprintf("%s (%s) can't run it: %s", choice$python, choice$how, paste(unmet, collapse = ", ")))
 }
 
 not_ready <- function(reason) structure(FALSE, reason = reason)
 
-#' What a Python lacks, asked in a separate process, once a session; "python" if it is none that R could start
+#' The requirements that a Python lacks, checked once a session in a separate process; "python" if it can't be started
 #' @noRd
 python_unmet <- function(python, requirements = core_requirements()) {
-  asked <- paste(c(python, requirements), collapse = " ")
-  known <- .bridge$unmet[[asked]]
+  key <- paste(c(python, requirements), collapse = " ")
+  known <- .bridge$unmet[[key]]
   if (!is.null(known)) return(known)
   code <- paste(
     "import sys; v = sys.version_info",
@@ -172,16 +169,16 @@ python_unmet <- function(python, requirements = core_requirements()) {
   )
   out <- run_quietly(python, c("-B", "-c", code, core_folders()$bridge, requirements))
   unmet <- if (out$status != 0L) "python" else out$lines[nzchar(out$lines)]
-  .bridge$unmet[[asked]] <- unmet
+  .bridge$unmet[[key]] <- unmet
   unmet
 }
 
-#' Run a program and take its output, never its errors
+#' Run a program and return its output and status; it never fails
 #' @return `status` and `lines`.
 #' @noRd
 run_quietly <- function(program, args) {
   if (!nzchar(program)) return(list(status = 127L, lines = character()))
-  # (with R's own folders in front, another Python than the system's would load the wrong libpython)
+  # (with R's folders first, a Python other than the system's would load the wrong libpython)
   env <- paste0("LD_LIBRARY_PATH=", shQuote(library_path_before_r()))
   lines <- tryCatch(
     suppressWarnings(system2(program, shQuote(args), stdout = TRUE, stderr = TRUE, env = env)),
@@ -191,8 +188,8 @@ run_quietly <- function(program, args) {
   list(status = if (is.null(status)) 0L else as.integer(status), lines = as.character(lines))
 }
 
-#' The same, and show meanwhile that it is at work
-#' @param stage What it is at, for the user.
+#' Run a program quietly and show its progress
+#' @param stage The stage's name, for the user.
 #' @noRd
 run_watched <- function(stage, program, args) {
   if (.Platform$OS.type == "windows" || !nzchar(program)) return(run_quietly(program, args))
@@ -206,7 +203,7 @@ run_watched <- function(stage, program, args) {
     if (!file.exists(file_of("status")) && length(line_of("pid"))) tools::pskill(as.integer(line_of("pid")))
     unlink(place, recursive = TRUE)
   })
-  # (the first file that tells of the end is there whole, or not at all)
+  # (the status is renamed into place, so that it is never read half written)
   script <- "cd \"$1\" || exit; here=$PWD; shift; cd \"$1\"; shift
 \"$@\" >\"$here/log\" 2>&1 </dev/null & echo $! >\"$here/pid\"; wait $!; echo $? >\"$here/new\"; mv \"$here/new\" \"$here/status\""
   env <- paste0("LD_LIBRARY_PATH=", shQuote(library_path_before_r()))

@@ -32,7 +32,8 @@ compiled_log <- function() {
     .road$logs <- tryCatch({
       if (is.null(.road$routines)) road_load()
       here <- unlist(getRversion())
-      .Call(.road$routines$compiled_for) == 256 * here[1L] + here[2L]
+      routine <- .road$routines$compiled_for
+      .Call(routine) == 256 * here[1L] + here[2L]
     }, error = function(e) FALSE)
   }
   if (.road$logs) .road$routines

@@ -1,6 +1,6 @@
 # Charts that a run logs: confusion matrices, accuracy tables, predictions, residuals. Base R only, no Python.
 
-#' Log how well a model predicts
+#' Log the quality of a model
 #'
 #' Use these in a training script to keep more of a model's quality than a number. [get_run_metrics()] returns the
 #' values, and [plot()][plot.Run] draws them.

@@ -27,8 +27,8 @@ log_image_to_run <- function(name, path = NULL, plot = NULL, description = "", r
   if (missing(name)) abort_missing("name")
   label <- log_label(name, run)
   if (is.null(path) == is.null(plot)) {
-    given <- if (is.null(path)) "neither `path` nor `plot` is given" else "`path` and `plot` are both given"
-    espalier_abort("bad_argument", sprintf("Can't log the image: %s.", given), "Give either a file or a plot.")
+    espalier_abort("bad_argument", "Can't log the image: give either `path` or `plot`.",
+                   sprintf("The call has %s.", if (is.null(path)) "neither" else "both"))
   }
   about <- log_description(description, run)
   is_image <- or_else(run, "image", { check_image(path, plot); TRUE }, FALSE)
@@ -54,21 +54,21 @@ check_image <- function(path, plot) {
   }
   check_string(path, "path")
   if (!file.exists(path) || dir.exists(path)) {
-    espalier_abort("bad_argument", sprintf("Can't find the image file \"%s\".", path),
-                   sprintf("The working directory is \"%s\".", getwd()), argument = "path", path = path)
+    espalier_abort("bad_argument", sprintf("Can't find the image file `%s`.", path),
+                   sprintf("The working directory is `%s`.", getwd()), argument = "path", path = path)
   }
 }
 
-#' Put the image where it belongs. An error of the disk is reported once
+#' Store the image in the run's folder. An error of the disk gives one warning
 #' @noRd
 store_image <- function(dir, name, path, plot) {
   folder <- file.path(dir, "outputs", "images")
-  # (not recursively: a run's folder that has been moved or deleted is not made again)
+  # (not recursively: the folder of a deleted or moved run isn't made again)
   for (each in c(dirname(folder), folder)) make_run_folder(each)
   extension <- if (is.null(path)) "png" else tolower(sub("^.*[.]([A-Za-z0-9]{1,8})$|.*", "\\1", basename(path)))
   temporary <- tempfile(paste0(".tmp-", Sys.getpid(), "-"), folder)
   on.exit(unlink(temporary))
-  # (first: a device of R's makes files that others may write, where the umask lets it)
+  # (before drawing: R's devices make files that other users may write, if the umask allows it)
   closed_to_writers(file.create(temporary))
   if (is.null(path)) {
     extension <- draw_image(plot, temporary)
@@ -82,7 +82,7 @@ store_image <- function(dir, name, path, plot) {
   claim_name(temporary, folder, safe_file_name(name), extension)
 }
 
-#' Draw to a PNG file (a PDF where R cannot make one); the extension
+#' Draw to a PNG file (a PDF if R can't make a PNG); returns the extension
 #' @noRd
 draw_image <- function(plot, file) {
   before <- grDevices::dev.cur()

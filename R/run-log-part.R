@@ -52,8 +52,8 @@ log_part_to_run <- function(key, status = if (is.null(error)) "Completed" else "
   if (!is.null(writer$file) && !writer$busy) {
     list(key, status, seconds, digest, error, metrics) # (evaluated before: they may log too)
     writer$busy <- TRUE
-    seq <- .Call(.road$routines$log_part, writer$file, writer$seq, key, status, seconds, digest, error, metrics,
-                 .part_shape$compiled)
+    routine <- .road$routines$log_part
+    seq <- .Call(routine, writer$file, writer$seq, key, status, seconds, digest, error, metrics, .part_shape$compiled)
     if (!is.null(seq)) writer$seq <- seq
     writer$busy <- FALSE
   }
@@ -65,14 +65,14 @@ log_part_to_run <- function(key, status = if (is.null(error)) "Completed" else "
 #' @noRd
 open_part_writer <- function(run) {
   dir <- log_dir(run)
-  # (a run that has ended is left to log_any_part(), which tells)
+  # (log_any_part() reports a run that has ended)
   if (is.null(dir) || is.null(.writers$parts[[dir]])) return(NULL)
   dir <- log_folder(dir)
   if (!is.null(dir)) .writers$parts[[dir]]
 }
 
-#' What the compiled code (src/log.c) leaves undone: parts that are not plain or has to be refused, the first part of a
-#' process, and all where it could not be loaded
+#' Log a part without the compiled code (src/log.c): the first part of a process, values that aren't plain or must be
+#' refused, and every part if the compiled code can't be loaded
 #' @noRd
 log_any_part <- function(key, status, error, metrics, seconds, digest, run) {
   label <- or_else(run, "key", check_part_key(key), check_label(as_label(key)))
@@ -90,10 +90,10 @@ log_any_part <- function(key, status, error, metrics, seconds, digest, run) {
 
 .byte <- list(control = as.raw(0x1f), delete = as.raw(0x7f), quote = as.raw(0x22), backslash = as.raw(0x5c))
 
-#' As check_label(), for keys: there may be a million, so none is remembered
+#' check_label() for keys. A run can have a million, so none is cached
 #' @noRd
 check_part_key <- function(key) {
-  # (bytes, for a regular expression is compiled anew at each call)
+  # (bytes, because a regular expression would be compiled at each call)
   bytes <- if (is.character(key) && length(key) == 1L && !is.na(key)) charToRaw(key)
   plain <- length(bytes) && length(bytes) < 256L &&
     all(bytes > .byte$control & bytes < .byte$delete & bytes != .byte$quote & bytes != .byte$backslash)
@@ -118,7 +118,7 @@ json_part_error <- function(error) {
   json_string(error, "error")
 }
 
-# What the metrics of the last part were: names, types, and the JSON that goes with them. Mostly the next one's are equal.
+# The shape of the last part's metrics: names, types and their JSON. The next part mostly has the same.
 .part_shape <- new.env(parent = emptyenv())
 
 #' `,"kinds":{...},"metrics":{...}`, in pieces
@@ -132,18 +132,18 @@ json_part_metrics <- function(metrics) {
       (any(numbers == 0) && any(1 / numbers == -Inf))) {
     return(json_odd_metrics(metrics))
   }
-  # (17 digits always read back to the same double; in one piece, for each string is garbage that has to be collected)
+  # (17 digits always read back to the same double; one string, because each string costs garbage collection)
   if (length(.part_shape$format) && is_point_decimal()) {
     return(do.call(sprintf, c(.part_shape$format, as.list(numbers))))
   }
   c(.part_shape$head, paste0(.part_shape$labels, decimal_point(sprintf("%.17g", numbers)), collapse = ","), "}")
 }
 
-#' typeof() of each; of one with a class, or that is not one, `object`, so that it is never taken for a plain number
+#' typeof() of each value; `object` for a value with a class or with another length than 1
 #' @noRd
 plain_types <- function(metrics) {
   types <- character(length(metrics))
-  # (a loop, for vapply() calls a function for each)
+  # (a loop, because vapply() calls a function for each value)
   for (i in seq_along(types)) {
     value <- metrics[[i]]
     types[[i]] <- if (is.object(value) || length(value) != 1L) "object" else typeof(value)
@@ -161,11 +161,11 @@ new_part_shape <- function(metrics, types) {
   .part_shape$labels <- paste0(labels, ":")
   .part_shape$head <- paste0(",\"kinds\":{", paste0(labels, ":\"", types, "\"", collapse = ","), "},\"metrics\":{")
   .part_shape$format <- part_format(.part_shape$head, .part_shape$labels)
-  # as src/log.c takes it
+  # (the form that src/log.c takes)
   .part_shape$compiled <- if (.part_shape$numbers) list(names, types, .part_shape$head, .part_shape$labels)
 }
 
-#' The same as a format for sprintf(), which takes 100 arguments and 8192 bytes at most; NULL where that is too little
+#' The shape as a format for sprintf(), which takes at most 100 arguments and 8192 bytes; `NULL` if it is larger
 #' @noRd
 part_format <- function(head, labels) {
   fields <- paste0(gsub("%", "%%", labels, fixed = TRUE), "%.17g", collapse = ",")
@@ -173,7 +173,7 @@ part_format <- function(head, labels) {
   if (length(labels) < 90L && nchar(format, "bytes") < 8000L) format
 }
 
-#' The same for values that are not all plain numbers
+#' The JSON of metrics that aren't all plain numbers
 #' @noRd
 json_odd_metrics <- function(metrics) {
   labels <- .part_shape$labels
@@ -188,15 +188,16 @@ json_odd_metrics <- function(metrics) {
 refuse_part_metrics <- function(metrics) {
   taken <- intersect(names(metrics), part_columns)
   if (length(taken)) {
-    espalier_abort("bad_name", sprintf("Can't call a part's metric `%s`: it is a column of list_parts().", taken[1L]),
-                   "Choose another name.", argument = "metrics")
+    espalier_abort("bad_name", sprintf("Can't log a part's metric called `%s`.", taken[1L]),
+                   sprintf("list_parts() uses the names %s.", paste0("`", part_columns, "`", collapse = ", ")),
+                   argument = "metrics")
   }
-  abort_argument("metrics", "a list of named values, each name once", metrics)
+  abort_argument("metrics", "a list of named values with unique names", metrics)
 }
 
 #' @rdname log_part_to_run
-#' @param parts Data frame like that of [list_parts()]: `key`, and optionally `status`, `error`, `seconds` and `digest`.
-#'   Every other column is a metric.
+#' @param parts A data frame like the one of [list_parts()]: a column `key`, and optionally `status`, `error`, `seconds`
+#'   and `digest`. Every other column is a metric. A metric that is `NA` is recorded as `NA`.
 #' @export
 log_parts_to_run <- function(parts, run = NULL) {
   if (missing(parts)) abort_missing("parts")

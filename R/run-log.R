@@ -46,7 +46,7 @@ NULL
 #' @rdname log_to_run
 #' @export
 log_metric_to_run <- function(name, value, run = NULL, step = NULL) {
-  # (not where values are looked at: what is refused there is only warned of inside a run)
+  # (before values are checked: a value that can't be logged only gives a warning inside a run)
   if (missing(name)) abort_missing("name")
   if (missing(value)) abort_missing("value")
   label <- known_label(name)
@@ -57,7 +57,7 @@ log_metric_to_run <- function(name, value, run = NULL, step = NULL) {
     or_else(run, "value", metric_body(value), metric_body(as_text(value)))
   }
   if (!is.null(step)) {
-    # (a closure and a handler are made only for what is out of the ordinary: a line takes 30 microseconds)
+    # (no closure and no handler for a plain number: a line takes 30 microseconds)
     plain <- is.numeric(step) && length(step) == 1L && is.null(attributes(step)) && is.finite(step)
     body <- paste0(body, if (plain) paste0(",\"step\":", json_value(step)) else or_else(run, "step", json_step(step), ""))
   }
@@ -77,7 +77,7 @@ metric_body <- function(value) {
   )
 }
 
-#' `,"step":...` of a number, also where it is given as text
+#' `,"step":...` of a number or a string
 #' @noRd
 json_step <- function(step) {
   number <- step
@@ -124,7 +124,7 @@ log_description <- function(description, run) {
 #'   `description` or `run`.
 #' @export
 log_row_to_run <- function(name, description = "", run = NULL, ...) {
-  # By hand, for a column called `n` or `d` would be taken for `name` or `description`.
+  # (partial matching would take a column `n` or `d` for `name` or `description`)
   call <- sys.call()
   call[[1L]] <- function(...) list(...)
   args <- row_arguments(eval(call, parent.frame()))
@@ -155,8 +155,8 @@ row_arguments <- function(args) {
   free <- setdiff(known, names)
   at <- which(!nzchar(names))
   if (length(at) > length(free)) {
-    espalier_abort("bad_argument", "Can't log a row: not all of its columns have names.",
-                   "For instance log_row_to_run(\"scores\", model = \"glm\", AUC = 0.9).")
+    espalier_abort("bad_argument", "Can't log a row with unnamed columns.",
+                   "Name them: log_row_to_run(\"scores\", model = \"glm\", AUC = 0.9).")
   }
   names[at] <- free[seq_along(at)]
   names(args) <- names
@@ -179,11 +179,11 @@ log_table_to_run <- function(name, value, description = "", run = NULL) {
   invisible()
 }
 
-#' A data frame whose rows have names, as a list of columns with these as the first, `rowname`; anything else as it is
+#' The columns of a data frame, with its row names as the first, `rowname`, if it has any; other values unchanged
 #' @noRd
 with_row_names <- function(x) {
   rows <- attr(x, "row.names")
-  # (numbers are what R gives to rows)
+  # (R's automatic row names are numbers)
   if (!is.data.frame(x) || !is.character(rows)) return(x)
   name <- rev(make.unique(c(names(x), "rowname"), "_"))[1L]
   structure(c(list(rows), as.list(x)), names = c(name, names(x)))

@@ -1,5 +1,5 @@
-# What espalier_sitrep() says about Docker. The socket tells whether there may be an engine and who may speak to it; its
-# version comes from the program docker, if that is there, so that no Python is started.
+# Docker in espalier_sitrep(). The socket shows whether an engine may run and whether this user can use it. The version
+# comes from the program docker, so that no Python is started.
 
 #' @param may_write Whether this user may write to a socket.
 #' @noRd
@@ -18,8 +18,8 @@ sitrep_docker <- function(may_write = function(place) file.access(place, 2L) == 
   version <- docker_version()
   if (is.null(version)) return(fact("Docker", "an engine may be there", paste(place, "can be written")))
   if (!nzchar(version)) {
-    # (no problem as long as no environment asks for an image)
-    return(fact("Docker", "not running", paste0("no answer at ", place, "; sudo systemctl start docker")))
+    # (only a problem if an environment needs an image)
+    return(fact("Docker", "not running", paste("no answer at", place, "- sudo systemctl start docker")))
   }
   fact("Docker", paste("engine", version), place)
 }
@@ -30,15 +30,15 @@ docker_socket <- function() {
   c(places[file.exists(places)], places)[1L]
 }
 
-#' The engine's version as the program docker tells it: "" where no engine answers, NULL where there is no such program
+#' The engine's version from the program docker: "" if no engine answers, `NULL` if the program isn't installed
 #' @noRd
 docker_version <- function() {
   docker <- Sys.which("docker")
   if (!nzchar(docker)) return(NULL)
-  said <- suppressWarnings(tryCatch(
+  output <- suppressWarnings(tryCatch(
     system2(docker, c("version", "--format", shQuote("{{.Server.Version}}")), stdout = TRUE, stderr = FALSE, timeout = 10),
     error = function(e) character()
   ))
-  status <- attr(said, "status")
-  if (!length(said) || (!is.null(status) && status != 0L)) "" else safe_line(said[1L])
+  status <- attr(output, "status")
+  if (!length(output) || (!is.null(status) && status != 0L)) "" else safe_line(output[1L])
 }

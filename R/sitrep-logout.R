@@ -1,23 +1,22 @@
-# What becomes of jobs when their user logs out, or the container they are in ends; for espalier_sitrep().
-# `root` stands before every path, so that tests can show it other machines.
+# Jobs after logout, or after the end of their container, in espalier_sitrep(). Tests pass another `root` folder.
 
-#' A fact: whether jobs go on, and what to do where they do not
+#' A fact: whether jobs go on after logout, and the fix if they don't
 #' @noRd
 sitrep_logout <- function(root = "", user = user_name(), env = Sys.getenv()) {
-  what <- "jobs after logout"
+  topic <- "jobs after logout"
   container <- container_kind(root, env)
-  if (nzchar(container)) return(fact(what, "end with the container that this R session runs in", container))
-  if (!dir.exists(file.path(root, "run", "systemd", "system"))) return(fact(what, "go on", "no systemd"))
+  if (nzchar(container)) return(fact(topic, "end with the container that this R session runs in", container))
+  if (!dir.exists(file.path(root, "run", "systemd", "system"))) return(fact(topic, "go on", "no systemd"))
   kills <- kills_at_logout(root, user)
-  if (!nzchar(kills)) return(fact(what, "go on", "systemd leaves them alone"))
-  if (lingers(root, user)) return(fact(what, "go on in a separate scope", paste("lingering, though", kills)))
-  fact(what, "are killed", kills, sprintf("This machine kills what a user leaves running at logout (%s).", kills),
+  if (!nzchar(kills)) return(fact(topic, "go on", "systemd keeps them"))
+  if (lingers(root, user)) return(fact(topic, "go on in a separate scope", paste("lingering, though", kills)))
+  fact(topic, "are killed", kills, sprintf("This machine kills a user's processes at logout (%s).", kills),
        sprintf("loginctl enable-linger %s", user))
 }
 
 user_name <- function() Sys.info()[["effective_user"]]
 
-#' What kind of container this is; an empty string for none
+#' The kind of this container; an empty string outside containers
 #' @noRd
 container_kind <- function(root, env) {
   has <- function(...) file.exists(file.path(root, ...))
@@ -43,12 +42,12 @@ kills_at_logout <- function(root, user) {
   if (spared) "" else paste0("KillUserProcesses=", kill$value, " in ", kill$file)
 }
 
-#' The settings of logind, each with the file that has the last word
+#' The settings of logind, each with the file that sets it last
 #' @noRd
 logind_settings <- function(root) {
   homes <- file.path(root, c("usr/lib", "usr/local/lib", "run", "etc"), "systemd")
   drop_ins <- unlist(lapply(file.path(homes, "logind.conf.d"), list.files, "[.]conf$", full.names = TRUE))
-  # of drop-ins of one name only that of the last home counts, and they are read in the order of their names
+  # (of drop-ins with the same name the last folder's counts; they are read in the order of their names)
   drop_ins <- drop_ins[!duplicated(basename(drop_ins), fromLast = TRUE)]
   main <- utils::tail(Filter(file.exists, file.path(homes, "logind.conf")), 1L)
   set <- list()
@@ -62,6 +61,6 @@ logind_settings <- function(root) {
   set
 }
 
-#' Whether systemd keeps a user's manager, and with it separate scopes, after logout
+#' Whether systemd keeps a user's manager and its scopes after logout
 #' @noRd
 lingers <- function(root, user) file.exists(file.path(root, "var", "lib", "systemd", "linger", user))

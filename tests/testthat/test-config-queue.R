@@ -7,8 +7,8 @@ test_that("a job says what it needs, and what the queue is to do with it", {
   expect_identical(config$depends_on, list("exp_1_00000000"))
   expect_identical(config$queue_timeout_seconds, 0)
   expect_identical(config$retry$attempts, 3)
-  expect_output(print(config), "memory: 4 GB")
-  expect_output(print(config), "retry: attempts = 3")
+  expect_output(print(config), "memory: +4 GB")
+  expect_output(print(config), "retry: +attempts = 3")
 })
 
 test_that("what is not said is the core's", {

@@ -45,7 +45,7 @@ test_that("a compute target is found by its name, or NULL", {
   ws <- local_workspace()
   expect_identical(get_compute(ws, "docker")$name, "docker")
   expect_null(get_compute(ws, "cpu-cluster"))
-  expect_output(print(get_compute(ws, "local")), "<compute target local>", fixed = TRUE)
+  expect_output(print(get_compute(ws, "local")), "<Compute target local>", fixed = TRUE)
 })
 
 # As azuremlsdk's sample of training on this machine: the same verbs in the same order, with a script of the same make.

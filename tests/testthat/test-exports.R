@@ -129,7 +129,7 @@ test_that("no verb returns a Python object, and every export is tried", {
     compare_snapshots = (changes <- compare_snapshots(run, local_project(train.R = "1"))),
     get_file_diff = get_file_diff(changes, "train.R"), delete_snapshot = delete_snapshot(ws, taken),
     delete_run = delete_run(run, dry_run = TRUE), archive_run = archive_run(run), restore_run = restore_run(run),
-    prune_runs = prune_runs(ws, keep_last = 5), export_runs = export_runs(run, file.path(folder, "runs.zip")),
+    prune_runs = prune_runs(ws, older_than = "90 days"), export_runs = export_runs(run, file.path(folder, "runs.zip")),
     import_runs = import_runs(ws, file.path(folder, "runs.zip")),
     collect_garbage = collect_garbage(ws), create_child_run = create_child_run(mine),
     create_child_runs = create_child_runs(mine, 2), get_child_runs = get_child_runs(mine),

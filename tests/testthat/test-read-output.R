@@ -24,7 +24,7 @@ test_that("files are read by the ending of their names", {
   expect_identical(read_run_output(run, "data.bin", reader = readLines), "raw")
   expect_match(paste(read_run_output(run, "user_logs/std_log.txt"), collapse = ""), "null device")
   expect_error(read_run_output(run, "data.bin"), "its ending is none of .rds, .csv", class = "espalier_error_bad_argument")
-  expect_error(read_run_output(run, "none.rds"), "no file 'none.rds'", class = "espalier_error_artifact_missing")
+  expect_error(read_run_output(run, "none.rds"), "Can't find 'none.rds'", class = "espalier_error_artifact_missing")
   expect_error(read_run_output(run, "../status.json"), class = "espalier_error_bad_name")
   expect_error(read_run_output(run, "note.txt", reader = "readLines"), "must be a function", class = "espalier_error_bad_argument")
 })

@@ -17,7 +17,7 @@ test_that("where nothing kills, jobs go on", {
   root <- do.call(machine, c(booted, "etc/systemd/logind.conf" = "[Login]\n#KillUserProcesses=yes"))
   expect_identical(told(root)$value, "go on")
   root <- do.call(machine, c(booted, "etc/systemd/logind.conf" = "[Login]\nKillUserProcesses = no"))
-  expect_identical(told(root)$why, "systemd leaves them alone")
+  expect_identical(told(root)$why, "systemd keeps them")
 })
 
 test_that("KillUserProcesses is a problem, unless the user lingers or is spared", {

@@ -61,7 +61,8 @@ def test_one_that_failed_fails_those_that_depend_on_it(submit: Submit, ended: An
     with pytest.raises(EspalierError) as caught:
         third.get_log()
     assert caught.value.message == (
-        "The run has no file 'user_logs/std_log.txt', because its job never began: " + details["error"]["message"]
+        "Can't find 'user_logs/std_log.txt' among the run's files, because its job never began: "
+        + details["error"]["message"]
     )
     assert details["error"]["code"] == "dependency_failed" and not (tmp_path / "ran").exists()
     assert details["error"]["hint"] == hint, "of a chain the first"

@@ -333,7 +333,7 @@ def test_more_than_there_is_is_refused(submit: Submit) -> None:
     asked = {"3 processors": {"cpus": 3}, "1 graphics processor": {"gpus": 1}, "1 GB of memory": {"memory": "1 GB"}}
     given = "this host gives runs 2 processors, no graphics processors and 1000 B of memory"
     for lacking, need in asked.items():
-        with pytest.raises(EspalierError, match=f"asks for {lacking}, and {given}") as caught:
+        with pytest.raises(EspalierError, match=f"Can't give the job {lacking}: {given}") as caught:
             submit("true", **need)
         assert caught.value.code == "not_enough_resources"
 

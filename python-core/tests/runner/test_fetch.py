@@ -106,7 +106,7 @@ def test_equal_content_is_the_same_input_wherever_it_comes_from(
     ("name", "code", "words"),
     [
         ("other.csv", "input_changed", [SHA256, hashlib.sha256(b"x" * len(DATA)).hexdigest()]),
-        ("gone.csv", "input_missing", ["gone.csv isn't there"]),
+        ("gone.csv", "input_missing", ["gone.csv doesn't exist"]),
         ("half.csv", "input_missing", ["Can't fetch the input", "half.csv"]),
         ("moved-file.csv", "input_missing", ["not allowed"]),
         ("moved-ftp.csv", "input_missing", ["redirected to ftp:"]),

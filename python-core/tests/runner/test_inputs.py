@@ -214,7 +214,7 @@ def test_a_change_while_it_waits_fails_the_run(submit: Submit, ended: Ended, rea
     assert (details["status"], error["code"], error["class"]) == (
         "Failed", "prepare_failed", ["espalier_error_input_changed"],
     )  # fmt: skip
-    assert f"The input d ({data}) changed" in error["message"] and "Submit again" in error["message"]
+    assert f"Can't use the input d ({data}): it changed" in error["message"] and "Submit again" in error["message"]
     assert not Path(run.run_dir, "user_logs").exists() and not Path(run.run_dir, ".job").exists()
 
 

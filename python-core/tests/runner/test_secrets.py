@@ -300,7 +300,7 @@ def test_from_a_session(python: Submit, ended: Ended, keyvault: Keyvault) -> Non
     run = python("pass", "token")
     ended(run)
     assert run.get_secret("token") == TOKEN
-    with pytest.raises(EspalierError, match="not attached"):
+    with pytest.raises(EspalierError, match="Can't read the secret other: it isn't attached to the run"):
         run.get_secrets(["token", "other"])
     keyvault.delete_secrets(["token"])
     with pytest.raises(EspalierError, match="Can't find the secret token"):

@@ -172,10 +172,10 @@ def test_loops_are_refused_by_name(source, ext):
     assert refusal(source, "copy").message.find(": self links to ") > 0
     (source / "self").unlink()
     os.symlink("..", source / "up")
-    assert refusal(source, "copy").message.startswith("up in ")
+    assert refusal(source, "copy").message.find(": up links to ..,") > 0
     (source / "up").unlink()
     os.symlink("/", source / "root")
-    assert refusal(source, "copy").message.startswith("root in ")
+    assert refusal(source, "copy").message.find(": root links to /,") > 0
 
 
 @pytest.mark.parametrize("target", ["/nowhere/at/all", "../source/a.R/x", "../ring", "/dev/null"])

@@ -23,8 +23,8 @@ def found(source: Path, text: str, *given: str) -> List[str]:
 
 def test_the_project_itself(project: Path) -> None:
     assert found(project, f'setwd("{project}/")') == [
-        f'train.R names "{project}", the project itself. A job works in a copy, and what it writes by such a path '
-        "isn't kept with the run. Use relative paths."
+        f'train.R names "{project}", the project itself. A job works in a copy, and files that it '
+        "writes there aren't kept with the run. Use relative paths."
     ]
 
 
