@@ -27,8 +27,8 @@ log_image_to_run <- function(name, path = NULL, plot = NULL, description = "", r
   if (missing(name)) abort_missing("name")
   label <- log_label(name, run)
   if (is.null(path) == is.null(plot)) {
-    given <- if (is.null(path)) "neither `path` nor `plot` is given" else "`path` and `plot` are both given"
-    espalier_abort("bad_argument", sprintf("Can't log the image: %s.", given), "Give either a file or a plot.")
+    espalier_abort("bad_argument", "Can't log the image: give either `path` or `plot`.",
+                   sprintf("The call has %s.", if (is.null(path)) "neither" else "both"))
   }
   about <- log_description(description, run)
   is_image <- or_else(run, "image", { check_image(path, plot); TRUE }, FALSE)
@@ -54,12 +54,12 @@ check_image <- function(path, plot) {
   }
   check_string(path, "path")
   if (!file.exists(path) || dir.exists(path)) {
-    espalier_abort("bad_argument", sprintf("Can't find the image file \"%s\".", path),
-                   sprintf("The working directory is \"%s\".", getwd()), argument = "path", path = path)
+    espalier_abort("bad_argument", sprintf("Can't find the image file `%s`.", path),
+                   sprintf("The working directory is `%s`.", getwd()), argument = "path", path = path)
   }
 }
 
-#' Put the image where it belongs. An error of the disk is reported once
+#' Store the image in the run's folder. An error of the disk gives one warning
 #' @noRd
 store_image <- function(dir, name, path, plot) {
   folder <- file.path(dir, "outputs", "images")

@@ -71,8 +71,8 @@ open_part_writer <- function(run) {
   if (!is.null(dir)) .writers$parts[[dir]]
 }
 
-#' What the compiled code (src/log.c) leaves undone: parts that are not plain or has to be refused, the first part of a
-#' process, and all where it could not be loaded
+#' Log a part without the compiled code (src/log.c): the first part of a process, values that aren't plain or must be
+#' refused, and every part if the compiled code can't be loaded
 #' @noRd
 log_any_part <- function(key, status, error, metrics, seconds, digest, run) {
   label <- or_else(run, "key", check_part_key(key), check_label(as_label(key)))
@@ -188,15 +188,16 @@ json_odd_metrics <- function(metrics) {
 refuse_part_metrics <- function(metrics) {
   taken <- intersect(names(metrics), part_columns)
   if (length(taken)) {
-    espalier_abort("bad_name", sprintf("Can't call a part's metric `%s`: it is a column of list_parts().", taken[1L]),
-                   "Choose another name.", argument = "metrics")
+    espalier_abort("bad_name", sprintf("Can't log a part's metric called `%s`.", taken[1L]),
+                   sprintf("list_parts() uses the names %s.", paste0("`", part_columns, "`", collapse = ", ")),
+                   argument = "metrics")
   }
-  abort_argument("metrics", "a list of named values, each name once", metrics)
+  abort_argument("metrics", "a list of named values with unique names", metrics)
 }
 
 #' @rdname log_part_to_run
-#' @param parts Data frame like that of [list_parts()]: `key`, and optionally `status`, `error`, `seconds` and `digest`.
-#'   Every other column is a metric.
+#' @param parts A data frame like the one of [list_parts()]: a column `key`, and optionally `status`, `error`, `seconds`
+#'   and `digest`. Every other column is a metric. A metric that is `NA` is recorded as `NA`.
 #' @export
 log_parts_to_run <- function(parts, run = NULL) {
   if (missing(parts)) abort_missing("parts")

@@ -155,8 +155,8 @@ row_arguments <- function(args) {
   free <- setdiff(known, names)
   at <- which(!nzchar(names))
   if (length(at) > length(free)) {
-    espalier_abort("bad_argument", "Can't log a row: not all of its columns have names.",
-                   "For instance log_row_to_run(\"scores\", model = \"glm\", AUC = 0.9).")
+    espalier_abort("bad_argument", "Can't log a row with unnamed columns.",
+                   "Name them: log_row_to_run(\"scores\", model = \"glm\", AUC = 0.9).")
   }
   names[at] <- free[seq_along(at)]
   names(args) <- names
