@@ -116,9 +116,6 @@ def test_an_answer_that_got_lost_on_its_way_is_given_again() -> None:
     assert until(jobs.look)["value"] == "worked"
     assert json.loads(cancel())["value"] == "worked"
     assert json.loads(jobs.cancel(TOKEN + 1)) == {}
-    start("fail")
-    until(jobs.look) if jobs._jobs else None
-    assert "value" not in json.loads(cancel())
 
 
 def test_what_is_abandoned_is_forgotten() -> None:

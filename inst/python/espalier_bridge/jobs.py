@@ -111,7 +111,8 @@ def cancel(token: int) -> str:
 
     Returns:
         `{"running": true}` while it is at something that must not be left half-made: ask again. The response of a call
-        that was carried out after all, also if a look had returned it. Else `{}`: it has stopped, or will where it next can.
+        that was carried out after all, also if a look had returned it. Else `{}`: it has stopped, or will where it next
+        can.
     """
     if not _jobs or _jobs[-1].token != token:
         return _answers.get(token, "{}")
