@@ -3,7 +3,7 @@
 test_that("runs are found by id and as the latest, in their experiment only", {
   ws <- local_workspace()
   exp <- experiment(ws, "e")
-  expect_error(get_run(exp, "latest"), "no runs yet", class = "espalier_error_run_missing")
+  expect_error(get_run(exp, "latest"), "has none yet", class = "espalier_error_run_missing")
   expect_error(get_run(ws, "latest"), class = "espalier_error_run_missing")
   first <- ended(submit_command(ws, "true", experiment = "e"))
   second <- ended(submit_command(ws, "true", experiment = "e"))
