@@ -44,7 +44,8 @@ best_run <- function(x, metric, maximize = TRUE, which = "last", status = "Compl
   }
   runs <- unclass(x)
   paths <- unique(vapply(runs, function(run) run$workspace_path, ""))
-  if (length(paths) > 1L) espalier_abort("bad_argument", "The runs of `x` are of several workspaces.", "Give those of one.", argument = "x")
+  if (length(paths) > 1L) espalier_abort("bad_argument", "Can't compare runs of several workspaces.", "Give `x` the runs of one.",
+                                         argument = "x")
   best(workspace_of(runs[[1L]]), run_ids = as.list(vapply(runs, function(run) run$id, "")))
 }
 

@@ -66,7 +66,7 @@ submit_experiment <- function(experiment, config, tags = NULL, reuse = FALSE) {
   )
   tell_submitted(result, values)
   if (isTRUE(result$reused)) {
-    say(c(i = "Nothing has changed since run {.val {result$run_id}}: that one is returned, nothing is run."))
+    say(c(i = "Nothing has changed since run {.val {result$run_id}}, so it is returned and nothing is run."))
   } else if (reuse) {
     say(c(i = "No completed run can be reused: run {.val {result$run_id}} is a new one."))
   }
@@ -145,7 +145,7 @@ start_logging_run <- function(experiment, outputs = NULL, snapshot_directory = N
       check_string(outside_links, "outside_links")
     ),
     function(run) {
-      say(c(i = "Run {.val {run$id}} was begun before the interrupt.",
+      say(c(i = "Run {.val {run$id}} started before the interrupt.",
             " " = "End it: {.code fail_run(get_run(ws, \"{run$id}\"))}"))
     }
   )
@@ -210,7 +210,7 @@ start_logging_run <- function(experiment, outputs = NULL, snapshot_directory = N
 #'
 #' * A metric that was logged more than once has its last value. `first(metrics.loss)`, `min(metrics.loss)` and
 #'   `max(metrics.loss)` are others, in `filter` and in `sort`. They become columns of that name:
-#'   `x[["min(metric_loss)"]]`. `NA` and `NaN` don't count.
+#'   `x[["min(metric_loss)"]]`. The least and largest value ignore `NA` and `NaN`.
 #' * A run that lacks a value is left out by a comparison and by its opposite.
 #' * Times compare with a POSIXct, a Date, `"2026-03-01"`, `"2026-03-01T12:00:00Z"` (UTC unless it has another zone), or
 #'   `"7 days"`, which is before now.

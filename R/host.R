@@ -49,7 +49,7 @@ set_host_resources <- function(cpus = NULL, gpus = NULL, memory = NULL) {
 #' @export
 install_keeper <- function() {
   status <- Host__keeper_install()
-  say(c(v = "After a reboot the queue is moved on by {status$how}.", " " = "Undo: {.code uninstall_keeper()}"))
+  say(c(v = "After a reboot {status$how} starts queued runs.", " " = "Undo: {.code uninstall_keeper()}"))
   invisible(status)
 }
 
