@@ -380,6 +380,6 @@ states_summary <- function(table) {
   groups <- split(as.numeric(table$duration_seconds), factor(table$status, unique(table$status)))
   data.frame(
     status = names(groups) %||% character(), runs = lengths(groups, use.names = FALSE),
-    duration_seconds = vapply(groups, sum, 0, na.rm = TRUE, USE.NAMES = FALSE), stringsAsFactors = FALSE
+    total_seconds = vapply(groups, sum, 0, na.rm = TRUE, USE.NAMES = FALSE), stringsAsFactors = FALSE
   )
 }

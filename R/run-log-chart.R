@@ -25,6 +25,7 @@
 #'     path of a file of it.
 #' @param predicted The predictions. For `log_accuracy_table_to_run()` probabilities: of two classes a numeric vector for
 #'   the second one, else a matrix or data frame with a column for each class. Residuals are `value - predicted`.
+#'   A vector, matrix or data frame in the place of `description` is taken as `predicted` as well.
 #' @return `NULL`, invisibly.
 #' @section Errors: `espalier_error_bad_argument`, `espalier_error_bad_name`; only outside a run.
 #' @seealso [log_table_to_run()] for any other table.
@@ -81,6 +82,11 @@ log_residuals_to_run <- function(name, value, description = "", run = NULL, pred
 #' @noRd
 log_chart <- function(type, name, value, predicted, description, run, count) {
   label <- log_label(name, run)
+  # (the third place is the description's, as in azuremlsdk; predictions written there are no text)
+  if (is.null(predicted) && is_predictions(description)) {
+    predicted <- description
+    description <- ""
+  }
   body <- or_else(run, "chart", tryCatch(
     chart_body(type, value, predicted, count),
     # (whatever a script hands over: nothing that is logged ends it)
@@ -91,6 +97,8 @@ log_chart <- function(type, name, value, predicted, description, run, count) {
   if (!is.null(dir) && length(body) > 1L) log_event(dir, "chart", label, body)
   invisible()
 }
+
+is_predictions <- function(x) is.data.frame(x) || is.atomic(x) && length(x) > 0L && !is_string(x)
 
 # The shape of each field, as tracking/charts.py of the core has it: `C` classes, `T` and `P` thresholds, `N` bins.
 .chart_shapes <- list(

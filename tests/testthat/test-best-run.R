@@ -52,5 +52,7 @@ test_that("what best_run() can't find, it names", {
     best_run("e", "auc")
     best_run(ws)
   })
+  expect_error(best_run(ws, metrics.auc), "Write the name in quotes: best_run(x, \"auc\").", fixed = TRUE)
+  expect_error(best_run(ws, "auc", maximise = FALSE), "Did you mean `maximize`?", fixed = TRUE)
   expect_error(best_run(list(run, logged_run(experiment(local_workspace("b"), "e"), 1)), "auc"), "several workspaces")
 })
