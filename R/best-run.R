@@ -32,6 +32,9 @@
 best_run <- function(x, metric, maximize = TRUE, which = "last", status = "Completed", include_children = FALSE, ...) {
   if (missing(x)) abort_missing("x")
   check_string(quoted_metric(metric, substitute(metric)), "metric")
+  if ("goal" %in% names(list(...))) {
+    espalier_abort("bad_argument", "best_run() has no argument `goal`.", "Use maximize = FALSE for the smallest value.", argument = "goal")
+  }
   refuse_unknown_options(names(list(...)) %||% rep("", ...length()), setdiff(names(formals(best_run)), "..."))
   check_flag(maximize, "maximize")
   check_choice(which, c("last", "best", "first"), "which")

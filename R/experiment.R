@@ -226,8 +226,8 @@ start_logging_run <- function(experiment, outputs = NULL, snapshot_directory = N
 #' `"metrics.AUC > 0.85 and tags.stage = 'prod'"`. It also has `LIKE`, `ILIKE`, `IN` and `IS NULL`.
 #' @param x An [experiment()] or a [workspace()].
 #' @param filter Only runs for which this holds: a condition, `metrics.AUC > 0.85 & tags.stage == "prod"`, or its text.
-#' @param sort Names of columns to sort by, with `-` before those to sort from the largest: `"-metrics.AUC"`. Runs without
-#'   a value come last. Default: newest first.
+#' @param sort Names of columns to sort by, with `-` before those to sort from the largest: `"-metrics.AUC"`, or
+#'   `"-metric_AUC"` as the column of the table is called. Runs without a value come last. Default: newest first.
 #' @param n The number of runs, at most. Default: all.
 #' @param experiment An [experiment()].
 #' @param type Only runs of this type: `"script"`, `"command"` or `"interactive"`.
