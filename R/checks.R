@@ -55,7 +55,7 @@ abort_argument <- function(arg, wanted, value, hint = NULL, code = "bad_argument
 abort_missing <- function(arg, hint = NULL) {
   verb <- called_verb()
   of <- if (length(verb)) sprintf(" of %s()", verb) else ""
-  takes <- if (length(verb)) names(formals(verb, topenv()))
+  takes <- if (length(verb)) setdiff(names(formals(verb, topenv())), "...")
   espalier_abort("bad_argument", sprintf("The argument `%s`%s is missing.", arg, of),
                  hint %||% if (length(takes)) sprintf("%s() takes %s.", verb, paste0("`", takes, "`", collapse = ", ")), argument = arg)
 }

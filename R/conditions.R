@@ -33,8 +33,9 @@ verb_call <- function() {
   if (!isNamespace(space)) return(NULL)
   for (i in seq_len(sys.nframe())) {
     if (!identical(environment(sys.function(i)), space)) next
-    name <- verb_name(sys.call(i))
-    if (name %in% getNamespaceExports(space)) return(call(name))
+    # (a method of plot() is called by its own name)
+    name <- sub("^((auto)?plot)[.].*", "\\1", verb_name(sys.call(i)))
+    if (name %in% c(getNamespaceExports(space), "plot", "autoplot")) return(call(name))
   }
 }
 

@@ -23,7 +23,7 @@
 #'     JSON file.
 #' @param predicted The predictions, of the same length as `value`. Residuals are `value - predicted`. For
 #'   `log_accuracy_table_to_run()` these are probabilities. Of two classes, give a numeric vector for the second one.
-#'   Else give a matrix or data frame with a column for each class.
+#'   Else give a matrix or data frame with a column for each class. In the place of `description` they are taken as well.
 #' @return `NULL`, invisibly.
 #' @section Errors:
 #' Inside a run, these are one warning:
@@ -83,6 +83,11 @@ log_residuals_to_run <- function(name, value, description = "", run = NULL, pred
 #' @noRd
 log_chart <- function(type, name, value, predicted, description, run, count) {
   label <- log_label(name, run)
+  # (the third place is the description's, as in azuremlsdk; predictions written there are no text)
+  if (is.null(predicted) && is_predictions(description)) {
+    predicted <- description
+    description <- ""
+  }
   body <- or_else(run, "chart", tryCatch(
     chart_body(type, value, predicted, count),
     # (whatever a script hands over: nothing that is logged ends it)
@@ -93,6 +98,8 @@ log_chart <- function(type, name, value, predicted, description, run, count) {
   if (!is.null(dir) && length(body) > 1L) log_event(dir, "chart", label, body)
   invisible()
 }
+
+is_predictions <- function(x) is.data.frame(x) || is.atomic(x) && length(x) > 0L && !is_string(x)
 
 # The shape of each field, as tracking/charts.py of the core has it: `C` classes, `T` and `P` thresholds, `N` bins.
 .chart_shapes <- list(

@@ -125,6 +125,24 @@ test_that("warnings of a job are kept in order and printed with the details", {
   expect_match(unlist(details$warnings)[2], "NAs introduced by coercion")
   expect_length(unlist(details$warnings), 2L)
   expect_output(print(details), "NAs introduced")
+  expect_output(print(run), "warnings: +.*first \u00e9.*, and 1 more in get_run_details\\(run\\)\\$warnings")
+})
+
+test_that("a failed run shows the place of its error and where to look, and refuses to be plotted or read", {
+  ws <- local_workspace()
+  run <- ended(submit_lines(ws, c("f <- function() stop('no luck')", "f()")))
+  expect_output(print(run), "error: +no luck .*\\[in f\\(\\), at train.R:1\\]")
+  grDevices::pdf(NULL)
+  withr::defer(grDevices::dev.off())
+  refused <- tryCatch(plot(run), error = identity)
+  expect_match(conditionMessage(refused), "it failed before it logged a metric.*get_run_log\\(run\\)")
+  expect_identical(conditionCall(refused), quote(plot()))
+  expect_error(plot(get_runs_in_experiment(experiment(ws, run$experiment_name))), "1 of 1 failed|it failed before")
+  expect_error(read_run_output(run, "model.rds"), "The run failed. print\\(run\\)", class = "espalier_error_artifact_missing")
+  broken <- ended(submit_lines(ws, "x <- (1"))
+  expect_output(print(get_run_traceback(broken)), "No traceback: the calls of the error are unknown")
+  good <- ended(submit_command(ws, "true"))
+  expect_output(print(get_run_traceback(good)), "No traceback: the run didn't fail. Its status is Completed.", fixed = TRUE)
 })
 
 test_that("cancelling ends a run and its process group, once", {
