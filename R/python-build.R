@@ -3,7 +3,7 @@
 
 #' Install the Python part
 #'
-#' The first submit sets up a private Python environment for espalier: 1 MB to download, 4 MB on disk. Call this
+#' The first call that needs it, as a rule [workspace()], sets up a private Python environment for espalier: 1 MB to download, 4 MB on disk. Call this
 #' function to do it earlier, to add optional parts before they are needed, or to install without a network.
 #'
 #' Your own Python packages are never touched, and a Python of your choice is used instead: `RETICULATE_PYTHON`,
@@ -45,7 +45,7 @@
 #' ends with the output of uv or pip.
 #' @seealso [espalier_sitrep()]
 #' @examples
-#' # The first submit does this; to do it now:
+#' # The first call of workspace() does this; to do it now:
 #' if (interactive()) install_espalier()
 #' # With what secrets need, too:
 #' if (interactive()) install_espalier("secrets")
