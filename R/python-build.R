@@ -245,7 +245,20 @@ ask_consent <- function(task, question, call, code = "python_missing", ...) {
     return(invisible())
   }
   say(c("i" = "{question}"))
-  if (!isTRUE(utils::askYesNo("Go on?"))) refuse("You declined.")
+  if (!agrees("Go on?", default = TRUE)) refuse("You declined.")
+}
+
+#' Whether the user agrees; an answer that is neither yes nor no is asked for again
+#'
+#' @param default What an empty line means.
+#' @noRd
+agrees <- function(question, default) {
+  for (attempt in 1:3) {
+    answer <- tryCatch(utils::askYesNo(question, default = default), error = function(e) NULL)
+    if (!is.null(answer)) return(isTRUE(answer))
+    say(c("!" = "Please answer yes, no or cancel."))
+  }
+  FALSE
 }
 
 #' What the user has set: TRUE, FALSE, or NULL for nothing

@@ -4,8 +4,9 @@
 #' a run. That takes a tenth of the
 #' time of as many single submits. The runs wait in the queue and are started as there is room; R may quit.
 #'
-#' All rows are checked first. If one is wrong, the error names it and nothing is submitted. Interrupted (Ctrl-C, Esc)
-#' before the runs are written, nothing is submitted either.
+#' All rows are checked first. If one is wrong, the error names it and nothing is submitted. A name that the script doesn't
+#' have, and a value of another type than its default, are found where the call of [job_params()] can be read from its
+#' code. Interrupted (Ctrl-C, Esc) before the runs are written, nothing is submitted either.
 #'
 #' A job in a container can't submit a grid. It can submit children: [submit_child_run()].
 #'

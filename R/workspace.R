@@ -101,6 +101,8 @@ write_workspace_config <- function(workspace, path = NULL, file_name = NULL) {
 
 #' Get the details of a workspace
 #'
+#' `delete_workspace()` deletes a workspace with all its runs. An interactive session asks first if there are any.
+#'
 #' @param workspace A [workspace()].
 #' @param path Folder that holds workspaces, `.espalier/` of this project by default.
 #' @param subscription_id,resource_group Of azuremlsdk; ignored, with a message.
@@ -181,6 +183,12 @@ list_workspaces <- function(subscription_id = NULL, resource_group = NULL, path 
 #' @export
 delete_workspace <- function(workspace, delete_dependent_resources = FALSE, no_wait = FALSE) {
   check_object(workspace, "Workspace", "workspace")
+  runs <- if (interactive()) nrow(list_runs(workspace, include_children = TRUE, include_archived = TRUE)) else 0L
+  question <- sprintf("Delete workspace \"%s\" with %s?", basename(workspace$path), number_of(runs, "run"))
+  if (runs && !agrees(question, default = FALSE)) {
+    say("Nothing was deleted.")
+    return(invisible(NULL))
+  }
   when_too_late(workspace$delete(), function(none) say(c(i = "The workspace had been deleted before the interrupt.")))
   invisible(NULL)
 }
