@@ -26,7 +26,7 @@
 #' }
 #' get_run_metrics(best_run(exp, "loss", maximize = FALSE))
 #' best_run(ws, "loss", maximize = FALSE, which = "best")
-#' best_run(get_runs_in_experiment(exp), "loss", which = "first")
+#' best_run(get_runs_in_experiment(exp), "loss", maximize = FALSE, which = "first")
 #' @export
 best_run <- function(x, metric, maximize = TRUE, which = "last", status = "Completed", include_children = FALSE) {
   if (missing(x)) abort_missing("x")

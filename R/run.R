@@ -1,7 +1,7 @@
 #' Get a run
 #'
 #' @param experiment An [experiment()] or a [workspace()].
-#' @param run_id Id of the run, or `"latest"`.
+#' @param run_id Id of the run, or `"latest"` for the newest one that has no parent and isn't archived.
 #' @return A `Run` object.
 #' @section Errors: `espalier_error_run_missing`.
 #' @examplesIf espalier:::espalier_python_ready()

@@ -2,7 +2,7 @@
 # Everything lies in a temporary folder, or in the folder ESPALIER_DEMO_OUT. It is emptied first.
 library(espalier)
 
-# (in local(): a session keeps its objects and options)
+# In local(), so that your session keeps its objects and options.
 local({
   out <- Sys.getenv("ESPALIER_DEMO_OUT", file.path(tempdir(), "espalier-demo"))
   project <- system.file("examples", "pima", package = "espalier")
@@ -105,5 +105,8 @@ local({
     paste("  its files     ", file.path(glm_run$run_dir, "outputs")),
     sep = "\n"
   )
+  if (!nzchar(Sys.getenv("ESPALIER_DEMO_OUT"))) {
+    cat("\n\nR deletes this temporary folder when it ends. With ESPALIER_DEMO_OUT=folder it lies in that folder and stays.\n")
+  }
   cat(sprintf("\nAll of this took %.0f seconds.\n", proc.time()[["elapsed"]] - began))
 })

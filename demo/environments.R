@@ -3,7 +3,7 @@
 # Packages come from CRAN and the image is rocker's, unless variables name others, as `make` does.
 library(espalier)
 
-# (in local(): a session keeps its objects and options)
+# In local(), so that your session keeps its objects and options.
 local({
   out <- Sys.getenv("ESPALIER_DEMO_OUT", file.path(tempdir(), "espalier-demo-environments"))
   project <- system.file("examples", "pima", package = "espalier")
