@@ -5,15 +5,19 @@ utils::globalVariables(".data")
 
 #' Plot runs with ggplot2
 #'
-#' Use these in place of [plot()][plot.Run] to go on with ggplot2: to change a theme, a scale or a label, or to combine plots.
+#' Use these in place of [plot()][plot.Run] to change a theme, a scale or a label with ggplot2, or to combine plots.
 #' They need the package ggplot2.
 #'
-#' @param object A run, a chart of [get_run_metrics()], what [list_runs()] returns, or a list of runs.
-#' @param metrics Of a run: names of metrics, or a list of them, as in [plot()][plot.Run].
+#' @param object A run, a chart of [get_run_metrics()], the result of [list_runs()], or a list of runs.
+#' @param metrics Of a run: character vector of names of metrics, or a list of them, as in [plot()][plot.Run]. Default:
+#'   all.
 #' @param metric,curves Of several runs, as in [plot()][plot.espalier_run_table].
 #' @param ... Not used.
-#' @return A ggplot. Charts aren't drawn together with the series of a run: `autoplot(get_run_metrics(run)$roc)`.
-#' @section Errors: `espalier_error_bad_argument` when there is nothing to draw.
+#' @return A ggplot. A run's charts aren't drawn together with its series: plot one by
+#'   `autoplot(get_run_metrics(run)$roc)`.
+#' @section Errors:
+#' * `espalier_error_bad_argument`: there is nothing to draw.
+#' @seealso [plot.Run], [plot.espalier_run_table]
 #' @examplesIf espalier:::espalier_python_ready() && requireNamespace("ggplot2", quietly = TRUE)
 #' ws <- workspace("example", path = tempfile())
 #' run <- start_logging_run(experiment(ws, "by-hand"))

@@ -1,21 +1,22 @@
 #' Get the best run
 #'
-#' Finds the run with the largest or smallest value of a metric. Of several with the same value the one that was made first
-#' is returned. Runs without the metric, or whose value is `NA`, `NaN` or text, are left out. The answer comes from the index of
-#' runs, as that of [list_runs()], so it is fast for many runs.
+#' Use this after several runs to get the one with the largest or smallest value of a metric. Runs without the metric,
+#' or with a value that isn't a number, are left out. Of equal runs it returns the oldest.
 #'
-#' @param x A [workspace()] or an [experiment()]; a list of runs, as [get_runs_in_experiment()], [submit_grid()] and
-#'   [get_child_runs()] return it; or a run, for the best of the runs below it.
-#' @param metric Name of the metric.
-#' @param maximize Whether the largest value is the best one. `FALSE` for the smallest, as of a loss.
-#' @param which Which value counts of a metric that a run logged more than once: `"last"`, which is that of the finished
-#'   model in most scripts, `"best"`, the largest (or smallest) it ever had, or `"first"`.
-#' @param status Only runs in this state. By default only completed runs count; `NULL` for all.
-#' @param include_children Of a workspace or an experiment also runs that have a parent.
+#' @param x A [workspace()] or an [experiment()]; a list of runs, as [submit_grid()] and [get_child_runs()] return it;
+#'   or a run, for the best of the runs below it.
+#' @param metric String: name of the metric.
+#' @param maximize Logical. `TRUE`, the default, takes the largest value, `FALSE` the smallest, as of a loss.
+#' @param which String: which value counts if a run logged the metric more than once. `"last"`, the default, is that of
+#'   the finished model in most scripts. `"best"` is the largest (or smallest) it ever had, `"first"` the first.
+#' @param status String: only runs in this state count. Default: `"Completed"`. `NULL`: all.
+#' @param include_children Logical: whether runs with a parent count too, if `x` is a workspace or an experiment.
+#'   Default: `FALSE`.
 #' @return A `Run` object.
-#' @section Errors: `espalier_error_run_missing` if none of the runs has a value; `espalier_error_bad_filter` if no run of the
-#'   workspace has the metric, but others.
-#' @seealso [list_runs()], which sorts and filters by metrics.
+#' @section Errors:
+#' * `espalier_error_run_missing`: none of the runs has a value.
+#' * `espalier_error_bad_filter`: no run of the workspace has the metric, but some have others.
+#' @seealso [list_runs()], which sorts and filters by metrics; [submit_grid()]
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
 #' exp <- experiment(ws, "by-hand")
@@ -24,9 +25,8 @@
 #'   for (i in 1:5) log_metric_to_run("loss", abs(3 - i) * rate)
 #'   complete_run(run)
 #' }
-#' get_run_metrics(best_run(exp, "loss", maximize = FALSE))
+#' best_run(exp, "loss", maximize = FALSE)
 #' best_run(ws, "loss", maximize = FALSE, which = "best")
-#' best_run(get_runs_in_experiment(exp), "loss", maximize = FALSE, which = "first")
 #' @export
 best_run <- function(x, metric, maximize = TRUE, which = "last", status = "Completed", include_children = FALSE) {
   if (missing(x)) abort_missing("x")
@@ -44,7 +44,8 @@ best_run <- function(x, metric, maximize = TRUE, which = "last", status = "Compl
   }
   runs <- unclass(x)
   paths <- unique(vapply(runs, function(run) run$workspace_path, ""))
-  if (length(paths) > 1L) espalier_abort("bad_argument", "The runs of `x` are of several workspaces.", "Give those of one.", argument = "x")
+  if (length(paths) > 1L) espalier_abort("bad_argument", "Can't compare runs of several workspaces.", "Give `x` the runs of one.",
+                                         argument = "x")
   best(workspace_of(runs[[1L]]), run_ids = as.list(vapply(runs, function(run) run$id, "")))
 }
 

@@ -2,20 +2,20 @@
 
 #' Install the command line
 #'
-#' Writes a small launcher, by which a terminal has the command `espalier`: `espalier run train.R`,
-#' `espalier runs list`. It starts the core that this package brings, in espalier's private Python environment.
+#' Use this to call espalier in a terminal: `espalier run train.R`, `espalier runs list`. It writes a small launcher,
+#' which starts the core in espalier's private Python environment.
 #'
-#' Two small Python packages (click and jmespath) are installed into that environment. Nothing else is written but a note of the launcher's place: your
-#' `PATH` and your shell's files stay as they are. To remove the command, delete the launcher.
+#' Two small Python packages (click and jmespath) are installed into that environment. Your `PATH` and your shell's
+#' files stay as they are. To remove the command, delete the launcher. After an update of espalier, [espalier_sitrep()]
+#' shows whether the launcher still fits.
 #'
-#' After an update of espalier, [espalier_sitrep()] shows whether the launcher still fits.
-#'
-#' @param path Folder for the launcher, `~/.local/bin` by default. It is created if it is missing.
+#' @param path String: folder for the launcher, created if it is missing. Default: `~/.local/bin`.
 #' @return The launcher's path, invisibly.
-#' @section Errors: `espalier_error_file_exists` when another program has that place;
-#'   `espalier_error_not_permitted` when the folder can't be written;
-#'   `espalier_error_python_missing` when the packages can't be installed, or you decline;
-#'   `espalier_error_not_supported` on Windows.
+#' @section Errors:
+#' * `espalier_error_file_exists`: another program has that place.
+#' * `espalier_error_not_permitted`: the folder can't be written.
+#' * `espalier_error_python_missing`: the packages can't be installed, or you decline.
+#' * `espalier_error_not_supported`: on Windows.
 #' @seealso [install_espalier()], [espalier_sitrep()]
 #' @examples
 #' if (interactive()) install_espalier_cli()
@@ -23,7 +23,7 @@
 install_espalier_cli <- function(path = "~/.local/bin") {
   check_string(path, "path")
   if (.Platform$OS.type == "windows") {
-    espalier_abort("not_supported", "The command line isn't available on Windows.", "Use espalier from R.")
+    espalier_abort("not_supported", "Can't install the command line on Windows.", "Use espalier from R.")
   }
   launcher <- file.path(normalizePath(path, mustWork = FALSE), "espalier")
   if (file.exists(launcher) && !is_launcher(launcher)) {
@@ -55,7 +55,7 @@ agree_to_launcher <- function(launcher) {
   where <- managed_env() %||% managed_root()
   say("This writes {.path {launcher}}, and installs two Python packages (1 MB) into {.path {where}}.")
   if (!agrees("Go on?", default = TRUE)) {
-    espalier_abort("python_missing", "The command line was not installed.", "install_espalier_cli() installs it.")
+    espalier_abort("python_missing", "Can't install the command line without your consent.", "Call install_espalier_cli() again, and agree.")
   }
 }
 

@@ -1,15 +1,17 @@
 #' Get a compute target
 #'
-#' Use it where a script of azuremlsdk looks for a compute target before it makes one. `"local"` is this machine, `"docker"`
-#' a container on it, and other names are those of executors that Python packages provide. A job takes the name as well:
-#' `compute_target = "local"` of [estimator()].
+#' Use this to run scripts of azuremlsdk that look for a compute target before they make one. Other scripts name the
+#' target in the job: `compute_target = "local"` of [estimator()].
 #'
-#' Clusters that a script makes, with `create_aml_compute()` of azuremlsdk, aren't there yet.
+#' `"local"` is this machine, `"docker"` a container on it, and other names are those of executors that Python packages
+#' provide. Clusters (azuremlsdk's `create_aml_compute()`) aren't available.
 #'
 #' @param workspace A [workspace()].
-#' @param cluster_name Name of the target.
-#' @return An object of class `espalier_compute_target`, a list with `name`; `NULL` if no target has that name, as
-#'   in azuremlsdk.
+#' @param cluster_name String: name of the target.
+#' @return A list of class `espalier_compute_target` with `name`. `NULL` if no target has that name, as in azuremlsdk.
+#' @section Errors:
+#' * `espalier_error_bad_argument`: an argument has the wrong type.
+#' @seealso [estimator()]
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
 #' get_compute(ws, "local")

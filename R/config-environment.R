@@ -2,30 +2,34 @@
 
 #' Set up the container of a job
 #'
-#' For the argument `docker` of [estimator()] and [script_run_config()], where `TRUE` means all of this by default. The job's
-#' `cpus` and `memory` are the container's limits: a job that takes more memory is ended, with the code
+#' Use this for the argument `docker` of [estimator()] and [script_run_config()] if a container needs other settings
+#' than `TRUE` gives it.
+#'
+#' The job's `cpus` and `memory` are the container's limits. A job that takes more memory is ended, with the code
 #' `"job_out_of_memory"`. With `gpus` it sees those it was given.
 #'
-#' The job runs as you, so that its files are yours, without any privileges. Of this machine it sees its run's folder, its
-#' inputs, espalier itself, and `mounts`, all but the first read-only.
+#' The job runs as you, without privileges, so its files are yours. Of this machine it sees its run's folder, its
+#' inputs, espalier itself, and `mounts`. All but the first are read-only.
 #'
-#' A job that reaches the socket of a container engine can do anything on this machine. So `mounts` and inputs are refused
-#' if one is or contains the socket of an engine, under any name. So are other sockets, `/`, `/proc`, `/sys`,
-#' `/dev`, `/run` and the folders of engines. The same goes for a network by which the job would reach an engine that asks
-#' for no key. You are warned if you mount your home folder, `/etc`, or a folder in which a program listens at a socket.
+#' A job that reaches the socket of a container engine can do anything on this machine. So some mounts and inputs are
+#' refused: those that are or contain an engine's socket, other sockets, `/`, `/proc`, `/sys`, `/dev`, `/run`, and the
+#' folders of engines. A network is refused if the job would reach an engine by it that asks for no key. You are warned
+#' if you mount your home folder, `/etc`, or a folder in which a program listens at a socket.
 #'
-#' The engine is that of this machine: the one at `DOCKER_HOST`, `unix://` or `tcp://`, or else at the usual socket; Docker
-#' contexts do not count. An engine on another machine is refused, because it couldn't see the run's folder.
+#' The engine is the one at `DOCKER_HOST` (`unix://` or `tcp://`), or else at the usual socket. Docker contexts don't
+#' count. An engine on another machine is refused, because it couldn't see the run's folder.
 #'
-#' @param shm_size Size of `/dev/shm`, `"2 GB"` or bytes; by default what the environment says, else Docker's 64 MB.
-#' @param network `"bridge"`, `"none"`, `"host"`, or the name of a network of Docker.
-#' @param mounts Files and folders of this machine that the job can read, at the same paths; with names, the name is the
-#'   path in the container.
-#' @param init Run a small init process that passes signals on and collects what has ended.
-#' @param user `"uid:gid"` to run as, in place of you; root only if you are.
+#' @param shm_size Size of `/dev/shm`: `"2 GB"`, or a number of bytes. Default: that of the environment, else Docker's
+#'   64 MB.
+#' @param network String: `"bridge"`, the default, `"none"`, `"host"`, or the name of a network of Docker.
+#' @param mounts Character vector: files and folders of this machine that the job can read, at the same paths. A name is
+#'   the path in the container. Default: none.
+#' @param init Logical: whether a small init process passes signals on and collects ended processes. Default: `TRUE`.
+#' @param user String `"uid:gid"`: the user to run as. Default: you. Only root may name root.
 #' @return A list of class `espalier_docker_options`.
-#' @section Errors: `espalier_error_bad_argument`.
-#' @seealso [r_environment()]
+#' @section Errors:
+#' * `espalier_error_bad_argument`: an argument has the wrong type. The rest is checked at submit.
+#' @seealso [estimator()], [r_environment()]
 #' @examples
 #' docker_options(network = "none", mounts = "/usr/share/dict", shm_size = "1 GB")
 #' @export
@@ -111,8 +115,8 @@ environment_of_packages <- function(cran_packages, github_packages, custom_url_p
 environment_fields <- function(environment, docker, packages = NULL, shm_size = NULL) {
   if (!is.null(environment) && !is.null(packages)) {
     espalier_abort(
-      "bad_argument", "Give either `environment` or packages and images of the job's own, and not both.",
-      "Packages are named in r_environment() then."
+      "bad_argument", "Can't use both `environment` and the job's own packages or images.",
+      "Name the packages in r_environment()."
     )
   }
   docker <- docker_argument(docker)

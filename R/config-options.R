@@ -2,14 +2,16 @@
 
 #' Request processors and memory for a job
 #'
-#' For the argument `resources` of [estimator()] and [script_run_config()]. Runs wait in the queue for what isn't free.
-#' [get_host_resources()] shows and [set_host_resources()] sets what this machine gives to runs. A job isn't stopped when it takes more.
+#' Use this for the argument `resources` of [estimator()] and [script_run_config()] if a job needs more than one
+#' processor. Runs wait in the queue for what isn't free. A local job isn't stopped when it takes more.
 #'
-#' @param cpus How many processors; 0 for a job that only waits for others. Default: 1.
-#' @param gpus How many graphics processors. The job finds their ids in `CUDA_VISIBLE_DEVICES`. Default: none.
-#' @param memory How much memory is kept for the job: `"4 GB"`, or a number of bytes. Default: none.
+#' @param cpus Number of processors. 0 is for a job that only waits for others. Default: 1.
+#' @param gpus Number of graphics processors. The job finds their ids in `CUDA_VISIBLE_DEVICES`. Default: 0.
+#' @param memory Memory to keep for the job: `"4 GB"`, or a number of bytes. Default: none.
 #' @return A list of class `espalier_resource_options`.
-#' @section Errors: `espalier_error_bad_argument`.
+#' @section Errors:
+#' * `espalier_error_bad_argument`: an argument has the wrong type.
+#' @seealso [set_host_resources()] sets what this machine gives to runs.
 #' @examples
 #' resource_options(cpus = 2, memory = "4 GB")
 #' @export
@@ -22,14 +24,17 @@ resource_options <- function(cpus = NULL, gpus = NULL, memory = NULL) {
 
 #' Limit the time of a job
 #'
-#' For the argument `limits` of [estimator()] and [script_run_config()]. `Inf` removes a limit.
+#' Use this for the argument `limits` of [estimator()] and [script_run_config()], so that a job that hangs is canceled.
+#' `Inf` removes a limit.
 #'
-#' @param run_seconds Cancel the job after so many seconds. Default: no limit.
-#' @param queue_seconds Cancel the run if it hasn't started after so many seconds. Default: a week.
-#' @param prepare_seconds Fail the run if its working copy takes longer. Default: an hour, or six hours if an environment
-#'   has to be made.
+#' @param run_seconds Number of seconds after which the job is canceled. Default: no limit.
+#' @param queue_seconds Number of seconds after which a run that hasn't started is canceled. Default: a week.
+#' @param prepare_seconds Number of seconds after which a run fails whose working copy isn't ready. Default: an hour, or
+#'   six hours if an environment has to be made.
 #' @return A list of class `espalier_limit_options`.
-#' @section Errors: `espalier_error_bad_argument`.
+#' @section Errors:
+#' * `espalier_error_bad_argument`: a limit isn't a number above 0.
+#' @seealso [estimator()], [retry_options()]
 #' @examples
 #' limit_options(run_seconds = 3600, queue_seconds = Inf)
 #' @export
@@ -49,14 +54,18 @@ limit_fields <- function(run = NULL, queue = NULL, prepare = NULL, args = names(
 
 #' Choose how a job's folder is copied
 #'
-#' For the argument `source` of [estimator()] and [script_run_config()].
+#' Use this for the argument `source` of [estimator()] and [script_run_config()] to keep a run's working copy, or to
+#' allow links that lead out of the folder.
 #'
-#' @param record_diff Record what isn't committed, if the folder lies in a git repository; see [get_run_provenance()].
-#' @param outside_links What becomes of links that lead out of the folder: `"refuse"`, `"keep"` or `"copy"`; see
-#'   [preview_snapshot()].
-#' @param keep_workdir Keep the working copy after the run, to look at.
+#' @param record_diff Logical: whether the run records what isn't committed, if the folder lies in a git repository. See
+#'   [get_run_provenance()]. Default: `TRUE`, or the option `espalier.record_diff`.
+#' @param outside_links String: what becomes of links that lead out of the folder, `"refuse"`, `"keep"` or `"copy"`. See
+#'   [preview_snapshot()]. Default: `"refuse"`, or the option `espalier.outside_links`.
+#' @param keep_workdir Logical: whether the working copy is kept after the run, to look at. Default: `FALSE`.
 #' @return A list of class `espalier_source_options`.
-#' @section Errors: `espalier_error_bad_argument`.
+#' @section Errors:
+#' * `espalier_error_bad_argument`: an argument has the wrong type, or is none of the choices.
+#' @seealso [estimator()], [preview_snapshot()]
 #' @examples
 #' source_options(keep_workdir = TRUE)
 #' @export
@@ -114,8 +123,8 @@ all_options <- function(built, flat) {
       abort_argument(arg, sprintf("made by %s_options()", sub("s$", "", arg)), built[[arg]])
     }
     if (length(given)) {
-      espalier_abort("bad_argument", sprintf("`%s` and `%s` are both given.", arg, names(given)[1L]),
-                     sprintf("Give it in `%s` alone.", arg), argument = names(given)[1L])
+      espalier_abort("bad_argument", sprintf("Can't use both `%s` and `%s`.", arg, names(given)[1L]),
+                     sprintf("Set it in `%s` alone.", arg), argument = names(given)[1L])
     }
     unclass(built[[arg]])
   }), recursive = FALSE)
@@ -130,7 +139,7 @@ refuse_unknown_options <- function(names, known) {
   espalier_abort(
     "bad_argument",
     if (nzchar(unknown[1L])) sprintf("%s() has no argument `%s`.", verb, unknown[1L])
-    else sprintf("%s() got an argument without a name that it has no place for.", verb),
+    else sprintf("%s() can't use an argument without a name.", verb),
     if (length(near)) sprintf("Did you mean `%s`?", near[1L]), argument = unknown[1L]
   )
 }

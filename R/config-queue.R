@@ -2,21 +2,28 @@
 
 #' Retry a failed run
 #'
-#' For the argument `retry` of [estimator()] and [script_run_config()], where a number alone means that many attempts
-#' after any cause, at once. A run that was canceled is never tried again. All attempts are one run: its log goes
-#' on, files in `./outputs` stay for the next attempt (a script may continue from what it saved there), metrics are those
-#' of the last. `get_run_details(run)$attempts` shows how the earlier ones ended.
+#' Use this for the argument `retry` of [estimator()] and [script_run_config()] if a job may fail for reasons that pass.
+#' A number in its place means that many attempts after any cause, at once.
 #'
-#' @param attempts How often to execute the job at most, the first time included.
-#' @param on After which causes, the codes of a run's error: `"job_failed"` (an error, a bad exit status), `"job_killed"`
-#'   (a signal, such as the kernel's when memory is short), `"runner_lost"` (the machine was restarted, or everything was
-#'   killed), `"timed_out"` (`max_run_duration_seconds`), `"start_failed"`, `"prepare_failed"`, `"prepare_timed_out"`; in a
-#'   container also `"job_out_of_memory"` and `"engine_lost"` (Docker was stopped or crashed). All by default.
-#' @param wait_seconds Seconds to wait before the second attempt.
-#' @param factor How many times longer to wait before each further one.
-#' @param max_wait_seconds The longest wait.
+#' All attempts are one run: its log goes on, and metrics are those of the last. Files in `./outputs` stay for the next
+#' attempt, so a script may continue from what it saved there. A canceled run is never retried.
+#' `get_run_details(run)$attempts` shows how earlier attempts ended.
+#'
+#' @param attempts Number of times to execute the job at most, the first included. Default: 3.
+#' @param on Character vector of causes, the codes of a run's error. Default: all.
+#'   * `"job_failed"`: an error, or an exit status other than 0.
+#'   * `"job_killed"`: a signal, such as the kernel's when memory is short.
+#'   * `"runner_lost"`: the machine was restarted, or everything was killed.
+#'   * `"timed_out"`: see `run_seconds` of [limit_options()].
+#'   * `"start_failed"`, `"prepare_failed"`, `"prepare_timed_out"`: the job couldn't be started.
+#'   * `"job_out_of_memory"`, `"engine_lost"` (Docker was stopped or crashed): in containers.
+#' @param wait_seconds Number of seconds to wait before the second attempt. Default: 0.
+#' @param factor Number: how many times longer each further wait is. Default: 2.
+#' @param max_wait_seconds Number of seconds of the longest wait. Default: 3600.
 #' @return A list of class `espalier_retry_options`.
-#' @section Errors: `espalier_error_bad_argument`.
+#' @section Errors:
+#' * `espalier_error_bad_argument`: an argument has the wrong type. The rest is checked at submit.
+#' @seealso [estimator()], [limit_options()]
 #' @examples
 #' retry_options(3, on = c("runner_lost", "job_killed"), wait_seconds = 30)
 #' @export

@@ -1,108 +1,113 @@
 #' Describe a job
 #'
-#' A job is a folder and what to run in it. `estimator()` has azuremlsdk's arguments; `script_run_config()` is the
-#' plainer form and also takes any command. Nothing is looked up or run before [submit_experiment()].
+#' Use these to name a folder and the script to run in it, for [submit_experiment()]. `estimator()` has azuremlsdk's
+#' arguments. `script_run_config()` is the plainer form, and also takes any command. Nothing is run yet.
 #'
 #' @section Parameters: `script_params` become arguments of the script, `--name value`, in their order. A name without
 #'   leading dash gets two. One rule holds for R, Python and other scripts, so that parsers (optparse, argparse, docopt,
 #'   click) never take a value for an option:
 #'
-#'   * Numbers are plain decimals, never with an exponent: `-1e-5` is `-0.00001`, `1e5` is `100000`. They are as short as
-#'     reads back to the same number. `-Inf` gets a leading blank, which readers of numbers skip.
-#'   * Strings arrive byte for byte, nothing is given to a shell. One that begins with `-` is joined to its name:
-#'     `--name=-text`, or `-n-text` where the name is one letter.
+#'   * Numbers are plain decimals, never with an exponent: `-1e-5` is `-0.00001`. They are as short as reads back to the
+#'     same number. `-Inf` gets a leading blank, which readers of numbers skip.
+#'   * Strings arrive byte for byte, and no shell reads them. One that begins with `-` is joined to its name:
+#'     `--name=-text`, or `-n-text` for a name of one letter.
 #'   * Logicals are `TRUE` and `FALSE` (in Python scripts `True` and `False`), dates and times ISO 8601.
-#'   * A vector gives its values one after the other: `--name 1 2 3`. A string in it that begins with `-` is refused,
-#'     because no parser would take it for a value.
+#'   * A vector gives its values one after the other: `--name 1 2 3`. A string in it that begins with `-` is refused.
 #'   * `NULL` or `""` makes a flag. `NA` is refused. An empty string is given by `arguments = "--name="` of
 #'     `script_run_config()`.
 #'
-#'   A single argument may have 128 kB and all together some megabytes; what is longer is refused at submit. Write it to a
-#'   file instead, and give that as an input. In the script, read parameters with [job_params()].
-#' @section Documents: an R Markdown document is rendered by rmarkdown, a Quarto document by quarto, and a notebook is
-#'   executed by the packages nbclient and ipykernel of Python. If these are missing, submit fails. What results
+#'   An argument may have 128 kB, and all together some megabytes. Give larger values in a file, as an input. In the
+#'   script, read parameters by [job_params()].
+#' @section Documents: R Markdown documents are rendered by rmarkdown, Quarto documents by quarto. Notebooks are
+#'   executed by the Python packages nbclient and ipykernel. Submit fails if these are missing. The result
 #'   (`report.html`, the executed notebook) is in the run's `outputs/`. Code runs in the document's folder and may log
-#'   to the run. Parameters follow the document's own conventions: `params` of the YAML header, or a cell tagged
-#'   `parameters`, after which a cell with the run's values is inserted. Inputs that a document names there get the path.
-#'   An error names the chunk or cell.
-#' @section What a job finds: its working directory is a private copy of the snapshot. It inherits the variables by which
-#'   programs find what they compute with: `PATH`, `HOME`, locale, time zone, proxies, certificates, and the settings of R,
-#'   Python, conda, Java, threads, graphics processors, geodata and compilers. Names that look like secrets stay out; see
-#'   [set_secrets()]. More is set with `environment_variables`. R scripts run on this session's R with its `.libPaths()`;
-#'   if the folder uses renv, on the project's own library.
+#'   to the run. Parameters are those of the YAML header (`params`), or of a cell tagged `parameters`, after which the
+#'   run's values are inserted. Inputs named there get the path. An error names the chunk or cell.
+#' @section Environment of the job: The working directory is a private copy of the snapshot. The job inherits the
+#'   variables by which programs find what they compute with: `PATH`, `HOME`, locale, time zone, proxies, certificates,
+#'   and the settings of R, Python, conda, Java, threads, graphics processors, geodata and compilers. Names that look
+#'   like secrets stay out; see [set_secrets()]. R scripts run on this session's R with its `.libPaths()`. If the folder
+#'   uses renv, they use the project's library.
 #'
-#' @param source_directory Folder that is frozen for the run. What `.gitignore` and `.espalierignore` name
-#'   stays out; see [preview_snapshot()].
-#' @param compute_target `"local"`: this machine; `"docker"`: in a container on it, `docker = TRUE`; or the name of an
-#'   executor that another Python package provides. Also what [get_compute()] returns. `system.file("executors.md", package = "espalier")` shows how to
-#'   write and install one.
-#' @param vm_size,vm_priority Of azuremlsdk; ignored for local jobs, with a message.
-#' @param use_gpu `TRUE` is `gpus = 1`.
-#' @param entry_script Script inside `source_directory`: `.R`, `.py`, `.sh`, `.jl`, another executable file, or a document
-#'   (`.Rmd`, `.qmd`, `.ipynb`), see the section on documents. Python scripts run on the first Python found; to name
-#'   another, use the argument `python` of `script_run_config()`.
-#' @param script_params Named list of parameters, see below.
-#' @param environment What the job finds: an environment made by [r_environment()] or its like, or the name of a
-#'   registered one, `"name"` or `"name:version"`. By default it finds the packages this session has. What has to be made
-#'   is made once, before the job starts; the run is `Preparing` meanwhile.
+#' @param source_directory String: folder that is frozen for the run. Files that `.gitignore` and `.espalierignore` name
+#'   stay out; see [preview_snapshot()].
+#' @param compute_target String: `"local"`, the default, is this machine; `"docker"` is a container on it, as `docker =
+#'   TRUE`; other names are executors of Python packages, see `system.file("executors.md", package = "espalier")`. Or
+#'   the result of [get_compute()].
+#' @param vm_size,vm_priority For azuremlsdk: ignored for local jobs, with a message.
+#' @param use_gpu Logical: `TRUE` is `gpus = 1`. Default: `FALSE`.
+#' @param entry_script String: script inside `source_directory`. It is `.R`, `.py`, `.sh`, `.jl`, another executable
+#'   file, or a document (`.Rmd`, `.qmd`, `.ipynb`).
+#' @param script_params Named list of parameters of the script, see below. Default: none.
+#' @param environment An [r_environment()] or its like, or the name of a registered one, `"name"` or `"name:version"`.
+#'   Default: the packages of this session. It is made once, while the run is `Preparing`.
 #' @param docker Whether the job runs in a container: `TRUE`, `FALSE`, or [docker_options()]. Needs an environment.
-#' @param cran_packages,github_packages,custom_url_packages,custom_docker_image,image_registry_details,shm_size In place of
-#'   `environment`, as in azuremlsdk: they become one that is named after the experiment; see [r_environment()]. An image
+#'   Default: `FALSE`, unless the target is `"docker"` or the job names an image.
+#' @param cran_packages,github_packages,custom_url_packages,custom_docker_image,image_registry_details,shm_size In place
+#'   of `environment`, as in azuremlsdk and [r_environment()]. The environment is named after the experiment. An image
 #'   means that the job runs in a container.
-#' @param environment_variables Named list or character vector of variables to set for the job.
-#' @param resources What the job takes of this machine: [resource_options()].
-#' @param limits How long the job may wait and run: [limit_options()].
-#' @param source How the folder is copied: [source_options()].
-#' @param max_run_duration_seconds In place of `limit_options(run_seconds = )`, as in azuremlsdk.
-#' @param ... For `estimator()` the arguments of `script_run_config()`. For both, options by themselves: those of
+#' @param environment_variables Named list or character vector of variables to set for the job. Default: none.
+#' @param resources Processors and memory of the job: [resource_options()]. Default: one processor.
+#' @param limits Limits on the time to wait and run: [limit_options()].
+#' @param source The way the folder is copied: [source_options()].
+#' @param max_run_duration_seconds Number of seconds, as `limit_options(run_seconds = )`. For azuremlsdk. Default: no
+#'   limit.
+#' @param ... For `estimator()` the arguments of `script_run_config()`. For both, single options: those of
 #'   [resource_options()] (`cpus`, `gpus`, `memory`), of [limit_options()] (`queue_timeout_seconds`,
-#'   `prepare_timeout_seconds`) and of [source_options()] (`record_diff`, `outside_links`, `keep_workdir`). So `cpus = 2` is
-#'   `resources = resource_options(cpus = 2)`.
-#' @param priority From 1 to 9, 5 by default: of the runs that wait, those with the highest are started first.
-#' @param retry How often to execute the job at most, if it fails; or a [retry_options()].
-#' @param depends_on Runs of the same workspace (runs, a list of them, or ids) that have to complete before this one is
-#'   started. If one of them does not, this one is not started and `Failed`, with the code `dependency_failed`. This sets
-#'   the order only: files that those runs made aren't handed over. `vignette("first-model")` shows how to do that.
-#' @param inputs Named list of files or folders outside the snapshot, of outputs of other runs ([run_output()]), or of
-#'   files on the web ([input_url()]): the job gets `--name path` and the variable
-#'   `ESPALIER_INPUT_<NAME>`; see the section on inputs. Names that differ only in case or signs are refused, because
-#'   they would share a variable.
+#'   `prepare_timeout_seconds`) and of [source_options()] (`record_diff`, `outside_links`, `keep_workdir`). So `cpus =
+#'   2` is `resources = resource_options(cpus = 2)`.
+#' @param priority Whole number from 1 to 9. Of the runs that wait, the highest are started first. Default: 5.
+#' @param retry Number of times to execute the job at most if it fails, or [retry_options()]. Default: 1.
+#' @param depends_on Runs of the same workspace that have to complete first: a run, a list of runs, or ids. If one
+#'   doesn't, this run is `Failed` with the code `dependency_failed`. Only the order is set. To read their files, use
+#'   [run_output()] in `inputs`. Default: none.
+#' @param inputs Named list of files or folders outside the snapshot: paths, outputs of other runs ([run_output()]), or
+#'   files on the web ([input_url()]). The job gets `--name path` and the variable `ESPALIER_INPUT_<NAME>`; see below.
+#'   Names that would share a variable are refused. Default: none.
 #' @param outputs Named character vector or list of files and folders that the job has to make, by their names among the
-#'   run's files: `c(model = "outputs/model.rds")`. A job that ends well without one of them is `Failed`, with the code
-#'   `output_missing`. [run_output()] finds them by these names.
-#' @param seed Whole number: R jobs begin with `set.seed(seed)`, every job finds it as `ESPALIER_SEED`.
-#' @param display_name A title for people.
-#' @param children What the run does about the runs below it (see [submit_child_run()]) when its script has ended well:
-#'   `"wait"`, it stays `Finalizing` until they have ended, and takes no place in the queue meanwhile; `"detach"`, it ends
-#'   at once, and they go on. With `"wait"` they are also canceled when it fails.
-#' @param secrets Names of secrets in the workspace's keyvault ([set_secrets()]) that the job may read, with
-#'   [get_secrets_from_run()]. They are hidden in its log.
-#' @param arguments Character vector of further arguments, before the parameters.
-#' @param command Instead of a script: a character vector, program first, executed as it is; a single string with spaces
-#'   or signs of the shell (`|`, `;`, `&`, `<`, `>`, `$`) is given to `/bin/sh -c`,
-#'   where parameters are read as `"$1"`, `"$2"`, ... The run fails if the command's exit status isn't 0. That of a pipe
-#'   (`a | b`) and of a list (`a; b`) is the status of its last program, so a failed `a` is not noticed.
-#' @param python The Python that Python scripts run on: an interpreter, or the folder of a virtual environment. By default the first that exists of: `RETICULATE_PYTHON`; the
-#'   Python that you chose for reticulate in this session; an active virtual or conda environment (`VIRTUAL_ENV`,
-#'   `CONDA_PREFIX`); a virtual environment `.venv` or `venv` in the source folder; `python3` or `python` on the `PATH`.
-#'   espalier's private Python is used only if none of these exists. [get_run_provenance()] shows which one ran.
-#' @return An object of class `espalier_config`, a list.
+#'   run's files: `c(model = "outputs/model.rds")`. A job without one of them is `Failed`, with the code
+#'   `output_missing`. [run_output()] finds them by these names. Default: none.
+#' @param seed Whole number: R jobs begin with `set.seed(seed)`, and every job finds it as `ESPALIER_SEED`. Default:
+#'   none.
+#' @param display_name String: a title for people. Default: none.
+#' @param children String: what the run does about the runs below it (see [submit_child_run()]) when its script has
+#'   ended well. `"wait"`, the default: it stays `Finalizing` until they end, without a place in the queue. `"detach"`:
+#'   it ends at once, and they go on. With `"wait"` they are also canceled when it fails.
+#' @param secrets Character vector: names of secrets in the workspace's keyvault ([set_secrets()]) that the job may
+#'   read, by [get_secrets_from_run()]. They are hidden in its log. Default: none.
+#' @param arguments Character vector of further arguments, before the parameters. Default: none.
+#' @param command In place of a script: a character vector, program first, executed as it is. A single string with
+#'   spaces or signs of the shell (`|`, `;`, `&`, `<`, `>`, `$`) is given to `/bin/sh -c`, where parameters are `"$1"`,
+#'   `"$2"` and so on. The run fails if the exit status isn't 0. A pipe (`a | b`) or list (`a; b`) has the status of its
+#'   last program, so a failed `a` isn't noticed.
+#' @param python String: the Python of Python scripts, an interpreter or the folder of a virtual environment. Default:
+#'   the first that exists of
+#'   * `RETICULATE_PYTHON`;
+#'   * the Python that you chose for reticulate in this session;
+#'   * an active virtual or conda environment (`VIRTUAL_ENV`, `CONDA_PREFIX`);
+#'   * a virtual environment `.venv` or `venv` in the source folder;
+#'   * `python3` or `python` on the `PATH`;
+#'   * espalier's private Python.
+#'
+#'   [get_run_provenance()] shows which one ran.
+#' @return A list of class `espalier_config`.
 #' @section Inputs:
-#' Up to 64 MB and 10,000 files, the job gets a private copy of an input that it cannot write to (files have mode 0444,
-#' folders 0555), checked against the digest recorded at submit and removed when the run ends. If the input has changed
-#' since then, the run fails before the job begins (`espalier_error_input_changed` in `get_run_details(run)$error$class`).
-#' Only what was named is there, not what lies beside it: if a job needs neighbouring files, give the folder. To change a
-#' file, copy it to the working directory and make the copy writable: `file.copy(from, to, copy.mode = FALSE)`.
+#' Up to 64 MB and 10,000 files, the job gets a private copy of an input, which it can't write to (files have mode 0444,
+#' folders 0555). The copy is checked against the digest recorded at submit, and removed when the run ends. If the input
+#' has changed since then, the run fails before the job begins (`espalier_error_input_changed` in
+#' `get_run_details(run)$error$class`). If a job needs neighbouring files, give the folder. To change a file, copy it
+#' and make the copy writable: `file.copy(from, to, copy.mode = FALSE)`. Root can write in spite of the modes, and a job
+#' may change them. That reaches the copy, never the original.
 #'
-#' Root can write in spite of the modes, and a job may change them; that reaches the copy, never the original.
+#' Larger inputs, and folders with a link to a folder outside, are *not* copied. The job reads the original, and only
+#' the original's permissions keep the job from writing to it. A file of [input_url()] is copied at any size, and isn't
+#' checked again when the run ends.
 #'
-#' Larger inputs, and folders with a link to a folder outside, are *not* copied. The job reads the original, and only the
-#' original's own permissions keep the job from writing to it.
-#'
-#' What [input_url()] names is copied at any size, and isn't looked at again when the run ends.
-#'
-#' Either way the run gets a warning at its end if an original has changed since submit, or the job has changed its copy.
-#' @section Errors: `espalier_error_bad_argument`, `espalier_error_not_supported`.
+#' The run gets a warning at its end if an original has changed since submit, or the job has changed its copy.
+#' @section Errors: Files and programs are looked up by [submit_experiment()].
+#' * `espalier_error_bad_argument`: an argument has the wrong type, or two contradict each other.
+#' * `espalier_error_not_supported`: the target can't do what the job asks for.
+#' @seealso [submit_experiment()], [job_params()], [read_job()]
 #' @examples
 #' est <- estimator("project", entry_script = "train.R", script_params = list("--trees" = 200))
 #' est
@@ -204,7 +209,7 @@ refuse_incomplete <- function(source_directory, entry_script, given) {
   } else {
     "Name the script, as a path in the folder: entry_script = \"train.R\"."
   }
-  espalier_abort("bad_argument", "`entry_script` is missing.", hint, argument = "entry_script")
+  espalier_abort("bad_argument", "Can't describe a job without `entry_script`.", hint, argument = "entry_script")
 }
 
 #' Parameters as values the core knows: strings, numbers, logicals, vectors of them

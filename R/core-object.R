@@ -16,8 +16,8 @@ EspalierObject <- R6::R6Class("EspalierObject",
 
 object_check_identity <- function(identity) {
   if (!is.character(identity) || !length(identity) || anyNA(identity) || is.null(names(identity))) {
-    espalier_abort("bad_argument", "Objects of espalier are made by its verbs, not by $new().",
-                   "See ?workspace, ?experiment and ?submit_experiment.")
+    espalier_abort("bad_argument", "Can't make objects of espalier by $new().",
+                   "Use workspace(), experiment() or submit_experiment().")
   }
   identity[order(names(identity), method = "radix")]
 }
@@ -107,7 +107,7 @@ summary.EspalierObject <- function(object, ...) object
 #' @export
 Ops.EspalierObject <- function(e1, e2) {
   if (!.Generic %in% c("==", "!=")) {
-    espalier_abort("bad_argument", sprintf("Objects of espalier can be compared by == and !=, not by %s.", .Generic))
+    espalier_abort("bad_argument", sprintf("Can't compare objects of espalier by %s.", .Generic), "Use == or !=.")
   }
   same <- inherits(e1, "EspalierObject") && inherits(e2, "EspalierObject") &&
     identical(class(e1), class(e2)) && identical(identity_of(e1), identity_of(e2))
@@ -131,6 +131,6 @@ all.equal.EspalierObject <- function(target, current, ...) {
 #' An active binding was assigned to
 #' @noRd
 abort_read_only <- function(class, name) {
-  espalier_abort("bad_argument", sprintf("`%s` of a <%s> cannot be set; it is only read.", name, class),
+  espalier_abort("bad_argument", sprintf("Can't set `%s` of a <%s>: it is read-only.", name, class),
                  argument = name)
 }

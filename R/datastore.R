@@ -2,27 +2,30 @@
 
 #' Upload files to the default datastore
 #'
-#' Use it to run scripts of azuremlsdk that upload their data first. The default datastore is a folder of the workspace,
-#' `datastores/default/`. Jobs that read a folder of your own don't need it: give that as an input, see [estimator()].
+#' Use these to run scripts of azuremlsdk that upload their data first. Jobs that read a folder of your own don't need
+#' them: give the folder as an input, see [estimator()].
 #'
-#' `datastore$path("irisdata")` names a file or folder of the datastore. Among the `script_params` or `inputs` of a job
-#' that is an input: it is recorded by its digest, and the script gets `--name path`. As text it is the path, which
-#' can be read in this session: `list.files(datastore$path("irisdata"))`.
+#' The default datastore is a folder of the workspace, `datastores/default/`. `datastore$path("irisdata")` names a file
+#' or folder in it. Among the `script_params` or `inputs` of a job that is an input: it is recorded by its digest, and
+#' the script gets `--name path`. In this session it is the path as text: `list.files(datastore$path("irisdata"))`.
 #'
-#' Other datastores of azuremlsdk, and its datasets, aren't there yet.
+#' Other datastores of azuremlsdk, and its datasets, aren't available.
 #'
 #' @param workspace A [workspace()].
-#' @param datastore What `get_default_datastore()` returns.
-#' @param files Character vector or list of files.
-#' @param relative_root Folder whose structure is kept: with `relative_root = "data"` the file `data/2026/a.csv` becomes
-#'   `2026/a.csv`. By default files lose their folders.
-#' @param target_path Folder in the datastore, its top by default.
-#' @param overwrite Whether files that are there already are replaced. By default they stay as they are, with a message.
-#' @param show_progress `FALSE` for no message.
-#' @return `get_default_datastore()` a `Datastore` object; `upload_files_to_datastore()`, invisibly, the place of
-#'   `target_path`, as `datastore$path(target_path)`.
-#' @section Errors: `espalier_error_source_missing` for a file that isn't there; `espalier_error_bad_name` for a path that
-#'   leads out of the datastore; `espalier_error_bad_argument` when two files would get one name. Nothing is uploaded then.
+#' @param datastore The result of `get_default_datastore()`.
+#' @param files Character vector or list of paths of files.
+#' @param relative_root String: folder whose structure is kept. With `relative_root = "data"` the file `data/2026/a.csv`
+#'   becomes `2026/a.csv`. Default: files lose their folders.
+#' @param target_path String: folder in the datastore. Default: its top.
+#' @param overwrite Logical: whether files that are there are replaced. Default: `FALSE`, they stay, with a message.
+#' @param show_progress Logical: whether a message reports what was uploaded. Default: `TRUE`.
+#' @return `get_default_datastore()`: a `Datastore` object. `upload_files_to_datastore()`: invisibly, the path of
+#'   `target_path`, of class `espalier_data_path`.
+#' @section Errors: Nothing is uploaded then.
+#' * `espalier_error_source_missing`: a file isn't there.
+#' * `espalier_error_bad_name`: a path leads out of the datastore.
+#' * `espalier_error_bad_argument`: two files would get one name.
+#' @seealso [estimator()]
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
 #' datastore <- get_default_datastore(ws)

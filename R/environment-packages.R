@@ -2,18 +2,20 @@
 
 #' Describe packages of an environment
 #'
-#' What [r_environment()] takes where a plain name is not enough. Strings do for most: `"glmnet"`, or `"glmnet@4.1-8"` for
-#' one version.
+#' Use these in [r_environment()] if a package comes from a certain repository, or from a private one. Text is enough
+#' otherwise: `"glmnet"`, or `"glmnet@4.1-8"` for one version.
 #'
-#' @param name The package's name.
-#' @param version Exactly this version; by default the newest that the repositories have.
-#' @param repo The repository that has it: a URL, or one of the names of `repositories` of [r_environment()]. By default
-#'   the repositories of the environment, among them CRAN as it was on its `snapshot_date`.
-#' @param repository `"user/repo"`, with `"/subfolder"` where the package lies in one, and `"@ref"` (a branch, tag or commit)
-#'   or `"#12"` (a pull request).
-#' @param auth_token For a private repository: [keyvault_secret()] of the token's name.
-#' @return A small list of class `espalier_package`.
-#' @section Errors: `espalier_error_bad_argument`. How a name must be spelled is checked by [r_environment()].
+#' @param name String: name of the package.
+#' @param version String: exactly this version. Default: the newest that the repositories have.
+#' @param repo String: the repository, a URL or a name among `repositories` of [r_environment()]. The default stands for
+#'   the repositories of the environment, with CRAN as of its `snapshot_date`.
+#' @param repository String: `"user/repo"`, with `"/subfolder"` if the package lies in one, and `"@ref"` (a branch, tag
+#'   or commit) or `"#12"` (a pull request).
+#' @param auth_token [keyvault_secret()] of the token for a private repository. Default: none.
+#' @return A list of class `espalier_package`.
+#' @section Errors:
+#' * `espalier_error_bad_argument`: an argument has the wrong type. [r_environment()] checks names.
+#' @seealso [r_environment()], [keyvault_secret()]
 #' @examples
 #' cran_package("glmnet", "4.1-8")
 #' github_package("user/repo/subfolder@v1.0", auth_token = keyvault_secret("github"))
@@ -45,12 +47,16 @@ github_package <- function(repository, auth_token = NULL) {
 
 #' Describe a registry of images
 #'
-#' Where the image lies that an environment begins with, for `image_registry_details` of [r_environment()].
+#' Use this for `image_registry_details` of [r_environment()] if an environment begins with an image of a private
+#' registry.
 #'
-#' @param address Its address, such as `"registry.example.org:5000"`.
-#' @param username,password How to log in there, if that is needed; the password as [keyvault_secret()].
-#' @return A small list of class `espalier_registry`.
-#' @section Errors: `espalier_error_bad_argument`.
+#' @param address String: address of the registry, such as `"registry.example.org:5000"`. Default: none.
+#' @param username String: name to log in with. Default: none.
+#' @param password [keyvault_secret()] of the password. Default: none.
+#' @return A list of class `espalier_registry`.
+#' @section Errors:
+#' * `espalier_error_bad_argument`: an argument has the wrong type, or the password is text.
+#' @seealso [r_environment()], [set_image_registry()]
 #' @examples
 #' container_registry("registry.example.org", "me", keyvault_secret("registry"))
 #' @export
@@ -63,12 +69,14 @@ container_registry <- function(address = NULL, username = NULL, password = NULL)
 
 #' Name a secret in place of its value
 #'
-#' Stands wherever a token or password would: in [github_package()], [container_registry()], [r_environment()]. Only the name
-#' is recorded; the value is taken from the workspace's keyvault when it is needed, see [set_secrets()].
+#' Use this where a token or password is needed, in [github_package()], [container_registry()] and [r_environment()].
+#' Only the name is recorded. The value is taken from the workspace's keyvault when it is needed.
 #'
-#' @param name The secret's name in the keyvault.
-#' @return A small list of class `espalier_secret_name`.
-#' @section Errors: `espalier_error_bad_argument`.
+#' @param name String: name of the secret in the keyvault.
+#' @return A list of class `espalier_secret_name`.
+#' @section Errors:
+#' * `espalier_error_bad_argument`: `name` isn't one string.
+#' @seealso [set_secrets()]
 #' @examples
 #' keyvault_secret("github")
 #' @export
@@ -86,7 +94,7 @@ secret_argument <- function(x, arg) {
   if (is.null(x)) return(NULL)
   if (inherits(x, "espalier_secret_name")) return(unclass(x))
   espalier_abort(
-    "bad_argument", sprintf("`%s` must be the name of a secret, keyvault_secret(\"<name>\"), not its text.", arg),
+    "bad_argument", sprintf("Can't use the text of a secret in `%s`: give its name.", arg),
     c("Put the text into the workspace's keyvault, and name it here:",
       "  set_secrets(get_default_keyvault(ws), list(<name> = \"...\"))",
       sprintf("  %s = keyvault_secret(\"<name>\")", arg)),
@@ -152,7 +160,7 @@ package_fields <- function(item, arg, key) {
   fields <- unclass(item)
   if (!key %in% names(fields)) {
     verb <- if (key == "name") "cran_package()" else "github_package()"
-    espalier_abort("bad_argument", sprintf("`%s` holds something that is not made by %s.", arg, verb), argument = arg)
+    espalier_abort("bad_argument", sprintf("Can't use `%s`: an element isn't made by %s.", arg, verb), argument = arg)
   }
   # (lists as azuremlsdk makes them have no class, and a token in them is as plain)
   if (!is.null(fields$auth_token) && !inherits(item, "espalier_package")) {

@@ -1,20 +1,30 @@
 #' Register and list environments
 #'
-#' `register_environment()` keeps a definition in the workspace under its name. One that is equal to the newest keeps
-#' that version; another gets the next version, even if it names one. One equal to the version that it names keeps
-#' that. Versions never change. A few environments come with espalier, ready to use
-#' (`curated` in the list); to change one, register it under another name.
+#' Use these to share an environment by name among the jobs of a workspace, and to keep its versions. A few environments
+#' come with espalier (`curated` in the list). To change one, register it under another name.
 #'
-#' @param environment An environment, made by [r_environment()] or others.
+#' A definition that differs from the newest version gets the next version. An equal one keeps that version. If the
+#' definition names an earlier version and equals it, it keeps that one. Versions never change.
+#'
+#' @param environment An environment, as [r_environment()] returns it.
 #' @param workspace A [workspace()].
-#' @param name Name of an environment.
-#' @param version Its version; by default the newest.
-#' @return `register_environment()` and `get_environment()` an `Environment`. `list_environments()` a data frame with the
-#'   newest version of each: `name`, `version`, `versions` (how many), `kind` (`"R"`, `"Python"`, `"R and Python"`,
-#'   `"image"`; `"damaged"` where the record cannot be read), `description`, `registered_at`, `curated`.
-#'   `list_environment_versions()` a data frame of one environment's versions, newest first.
-#' @section Errors: `espalier_error_environment_missing`, `espalier_error_environment_damaged`, `espalier_error_bad_name`,
-#'   `espalier_error_workspace_read_only`; for build contexts `espalier_error_source_missing` and as for [take_snapshot()].
+#' @param name String: name of an environment.
+#' @param version Version of the environment, a string or number. Default: the newest.
+#' @return `register_environment()` and `get_environment()`: an `Environment` object.
+#'
+#'   `list_environments()`: a data frame with the newest version of each environment. Columns: `name`, `version`,
+#'   `versions` (their number), `kind` (`"R"`, `"Python"`, `"R and Python"`, `"image"`, or `"damaged"` if the record
+#'   can't be read), `description`, `registered_at`, `curated`.
+#'
+#'   `list_environment_versions()`: a data frame of one environment's versions, newest first. Columns: `version`,
+#'   `kind`, `description`, `registered_at`.
+#' @section Errors:
+#' * `espalier_error_environment_missing`: the workspace has no such environment or version.
+#' * `espalier_error_environment_damaged`: the record can't be read.
+#' * `espalier_error_bad_name`: the name breaks the rule of [r_environment()].
+#' * `espalier_error_workspace_read_only`: the workspace can't be written.
+#' * `espalier_error_source_missing`, and the errors of [take_snapshot()]: about build contexts.
+#' @seealso [r_environment()], [compare_environments()]
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
 #' register_environment(r_environment("tidy", cran_packages = "glmnet"), ws)
@@ -56,13 +66,16 @@ list_environment_versions <- function(workspace, name) {
 
 #' Compare two environments
 #'
-#' Environments with different names, versions, descriptions, tags, variables or shared memory are the same image. What makes
-#' a difference is listed, a package a row.
+#' Use this to find out why an image is built again, or what changed between two versions. Names, versions,
+#' descriptions, tags, variables and shared memory don't count, because the image is the same.
 #'
-#' @param a,b Environments. `a` is how it was, `b` how it is now.
-#' @return A data frame: `field`, named as in [environment_yaml]; what was asked for `before` and `after`, `NA` where
-#'   nothing was. No rows: what was built for one serves the other.
-#' @section Errors: `espalier_error_bad_argument`.
+#' @param a,b Environments: `a` before and `b` after the change.
+#' @return A data frame with a row for each difference, such as a package. Columns: `field`, named as in
+#'   [environment_yaml], and what was asked for, `before` and `after`, `NA` for nothing. It has no rows if both share an
+#'   image.
+#' @section Errors:
+#' * `espalier_error_bad_argument`: an argument isn't an environment.
+#' @seealso [register_environment()]
 #' @examplesIf espalier:::espalier_python_ready()
 #' before <- r_environment("tidy", r_version = "4.3", cran_packages = "glmnet")
 #' after <- r_environment("tidy", r_version = "4.3", cran_packages = c("glmnet", "ranger"))

@@ -1,30 +1,35 @@
 #' Define an environment from an existing file
 #'
-#' A conda specification, a requirements file, an image, a Dockerfile, a folder with one, a `renv.lock`, or the packages of
-#' this session: each becomes the same kind of definition as [r_environment()] makes.
+#' Use these if the packages of a job are listed already: in a conda specification, a requirements file, an image, a
+#' Dockerfile, a `renv.lock`, or this session. The result is the same as that of [r_environment()].
 #'
-#' @section What is read: `environment_from_pip_requirements()` takes requirements files as people have them. It follows `-r` and `-c`
-#'   to files beside the first or below, and takes indexes, hashes, `--trusted-host`, `--prefer-binary` (wheels alone if
-#'   these do, else as without it), `${VARIABLE}` and UTF-16. Constraints decide versions and install nothing. Editable
-#'   installations, files of this machine, repositories by SSH and variables that look like secrets are errors, which
-#'   name the file, the line and the remedy. `environment_from_renv_lockfile()` takes R's version, the repositories and
-#'   each package as it is locked, those of Bioconductor without their version, which R's version decides.
-#'   `environment_from_session()` takes the packages that are loaded now, but R's own and espalier, in their versions.
-#' @section Build contexts: the folder of `environment_from_docker_build_context()` is frozen when the environment is registered or used;
-#'   until it is registered each use takes it as it is then. What `.espalierignore` or `.gitignore` name stays out, as for
-#'   [estimator()].
+#' @section Requirements files: `-r` and `-c` are followed to files beside the first or below. Indexes, hashes,
+#'   `--trusted-host`, `--prefer-binary`, `${VARIABLE}` and UTF-16 are read. With `--prefer-binary` wheels alone are
+#'   used if they suffice. Constraints decide versions and install nothing. These are errors, with the file, the line
+#'   and the remedy: editable installations, files of this machine, repositories by SSH, and variables that look like
+#'   secrets.
+#' @section Locked packages: `environment_from_renv_lockfile()` takes R's version, the repositories, and each package as
+#'   it is locked. R's version decides those of Bioconductor. `environment_from_session()` takes the versions of the
+#'   loaded packages, without R's own and espalier.
+#' @section Build contexts: The folder of `environment_from_docker_build_context()` is frozen when the environment is
+#'   registered. Until then each use takes it as it is. Files that `.espalierignore` or `.gitignore` name stay out, as
+#'   for [estimator()].
 #'
-#' @param name The environment's name.
-#' @param path The file; for `environment_from_docker_build_context()` the folder.
-#' @param image An image, such as `"rocker/r-ver:4.3.1"`.
-#' @param registry Where it lies, [container_registry()].
-#' @param dockerfile The file, or its text; of a folder the path in it.
-#' @param conda_specification,pip_requirements Files, to install what they say besides. Without, the Python of the image
-#'   is used as it is.
-#' @param conda_environment The folder of an installed environment of conda, or its name.
-#' @param packages Names of packages, instead of those that are loaded.
-#' @return An `Environment`; see [r_environment()].
-#' @section Errors: `espalier_error_environment_invalid`, `espalier_error_bad_name`, `espalier_error_bad_argument`.
+#' @param name String: name of the environment.
+#' @param path String: path of the file, or of the folder for `environment_from_docker_build_context()`.
+#' @param image String: an image, such as `"rocker/r-ver:4.3.1"`.
+#' @param registry A [container_registry()] that has the image. Default: the public one that its name stands for.
+#' @param dockerfile String: path of the Dockerfile, or its text. For a folder: the path in it.
+#' @param conda_specification,pip_requirements Strings: paths of files with Python packages to install on top. Default:
+#'   none, the Python of the image is used as it is.
+#' @param conda_environment String: name or folder of an installed conda environment.
+#' @param packages Character vector: names of installed packages. Default: all that are loaded.
+#' @return An `Environment` object, see [r_environment()].
+#' @section Errors:
+#' * `espalier_error_environment_invalid`: the file can't be used. The message names the line or field.
+#' * `espalier_error_bad_name`: the name breaks the rule of [r_environment()].
+#' * `espalier_error_bad_argument`: an argument has the wrong type, or a file or package isn't there.
+#' @seealso [r_environment()], [read_environment()] for espalier's own files
 #' @examplesIf espalier:::espalier_python_ready()
 #' file <- tempfile()
 #' writeLines(c("numpy==1.26.4", "pandas>=2"), file)
@@ -105,7 +110,7 @@ session_packages <- function(packages) {
   if (is.null(packages)) return(setdiff(sort(loadedNamespaces(), method = "radix"), "espalier"))
   missing <- Filter(function(package) !nzchar(system.file(package = package)), packages)
   if (length(missing)) {
-    espalier_abort("bad_argument", sprintf("`packages`: %s is not installed.", encodeString(missing[1L], quote = "\"")),
+    espalier_abort("bad_argument", sprintf("Can't find the installed package %s.", encodeString(missing[1L], quote = "\"")),
                    argument = "packages")
   }
   packages

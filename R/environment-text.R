@@ -1,7 +1,7 @@
 #' Read and write environments as YAML
 #'
-#' `write_environment()` writes an environment to a file that people and git can read, `read_environment()` reads it back;
-#' nothing is lost. `get_environment_yaml()` gives the text. What an environment leaves open is not written.
+#' Use these to keep an environment under version control, or to share it. `write_environment()` writes a file that
+#' people and git can read, and `read_environment()` reads it back. Nothing is lost.
 #'
 #' @section Fields: All are optional but `name`. Values are text, also where they look like numbers: `version: 4.10` is
 #'   4.10. Anchors, tags and unknown fields are errors.
@@ -44,16 +44,23 @@
 #'   use_gpu: false
 #'   shm_size: 2g}
 #'
-#' @param environment An environment, made by [r_environment()] or others.
-#' @param path A file, which is replaced if it is there; of the two that name a directory, a folder.
-#' @param overwrite Replace files that are there.
-#' @param workspace A [workspace()], or `NULL`: the text then has only what the definition says.
-#' @return `read_environment()` and `load_environment_from_directory()` an environment; `get_environment_yaml()` one string;
-#'   `get_dockerfile()` one string: the Dockerfile from which the engine builds the first stage of the image, and
-#'   as comments the packages that espalier installs after that. With `workspace` base images have their digests and
-#'   packages their versions, if the workspace has locked or built the environment;
-#'   `write_environment()` the file and `save_environment_to_directory()` the files written, invisibly.
-#' @section Errors: `espalier_error_environment_invalid`, `espalier_error_bad_argument`, `espalier_error_file_exists`.
+#' @param environment An environment, as [r_environment()] returns it.
+#' @param path String: path of a file, which is replaced if it exists. For the two functions about a directory: a
+#'   folder.
+#' @param overwrite Logical: whether files in the folder are replaced. Default: `FALSE`.
+#' @param workspace A [workspace()] that has locked or built the environment. The Dockerfile then has the digests of
+#'   base images and the versions of packages. Default: `NULL`, the text has what the definition names.
+#' @return `read_environment()` and `load_environment_from_directory()`: an `Environment` object.
+#'   `get_environment_yaml()`: one string. `write_environment()` and `save_environment_to_directory()`: the paths of the
+#'   files written, invisibly.
+#'
+#'   `get_dockerfile()`: one string, the Dockerfile of the first stage of the image. Comments list the packages that
+#'   espalier installs after that.
+#' @section Errors:
+#' * `espalier_error_environment_invalid`: the file can't be read, or a field is wrong.
+#' * `espalier_error_bad_argument`: an argument has the wrong type.
+#' * `espalier_error_file_exists`: a file in the folder exists, without `overwrite`.
+#' @seealso [r_environment()], [read_job()] for jobs
 #' @examplesIf espalier:::espalier_python_ready()
 #' env <- r_environment("tidy", r_version = "4.3", cran_packages = "glmnet")
 #' file <- tempfile(fileext = ".yml")

@@ -1,73 +1,71 @@
 #' Define an environment
 #'
-#' An environment says which packages of R and Python a script needs, and what its image is made of if it runs in Docker.
-#' It is a value: nothing is looked up or installed before a run needs it, or [build_environment()] is called. Equal
-#' definitions give the same image, also under different names. [compare_environments()] shows what makes two different.
+#' Use these to name the packages that a script needs, so that each run gets the same ones. They also describe the
+#' image, if the job runs in Docker.
 #'
-#' `r_environment()` has azuremlsdk's arguments; those after `shm_size` are espalier's own. `python_environment()` is the
-#' same for Python scripts. Either may have both sides.
+#' An environment is a value: nothing is looked up or installed before a run needs it, or before [build_environment()].
+#' Equal definitions share an image, also under different names. `python_environment()` is the same for Python scripts.
+#' Either may have packages of both languages. The arguments after `shm_size` aren't in azuremlsdk.
 #'
-#' @section Packages: `cran_packages` is a character vector, `"glmnet"` or `"glmnet@4.1-8"`, or [cran_package()]s. With
-#'   `snapshot_date`, what has no version is what CRAN had on that day; without, what is newest when the environment is
-#'   first built; [lock_environment()] keeps that for good.
-#' @section Secrets: no definition holds a token or password. Put it into the workspace's keyvault and name it:
-#'   `keyvault_secret("name")`. URLs with credentials in them are refused.
-#'   What `environment_variables` hold is kept in plain text, with the workspace and with each run: for a variable whose name
-#'   looks like that of a secret (`DB_PASSWORD`, but also `TOKENIZERS_PARALLELISM`) there is a warning, once a session. Give a
-#'   secret to jobs by `secrets` of [estimator()] instead.
-#' @section Without Docker: R and Python packages are installed for this machine's R and Python. What only an image can have
-#'   (Debian packages, another version of R, a base image) is an error then, `espalier_error_needs_docker`: such jobs run in a
-#'   container, with `compute_target = "docker"` of [estimator()].
+#' @section Packages: `"glmnet"` or `"glmnet@4.1-8"` names a package of CRAN. Without a version it is the one that CRAN
+#'   had on `snapshot_date`, or, without a date, the newest at the first build. [lock_environment()] keeps that one for
+#'   good.
+#' @section Secrets: A definition holds no token or password. Put it into the workspace's keyvault and name it:
+#'   `keyvault_secret("name")`. URLs with credentials are refused. `environment_variables` are kept in plain text, with
+#'   the workspace and with each run. A name that looks like a secret's gives a warning, once a session. Give secrets to
+#'   jobs by `secrets` of [estimator()] instead.
+#' @section Without Docker: R and Python packages are installed for this machine's R and Python. Debian packages,
+#'   another version of R and a base image need a container: `compute_target = "docker"` of [estimator()].
 #'
-#' @param name Its name: letters, digits, `_`, `-` and `.`. Names that begin with `AzureML`, `Microsoft` or `espalier` are
+#' @param name String: letters, digits, `_`, `-` and `.`. Names that begin with `AzureML`, `Microsoft` or `espalier` are
 #'   reserved.
-#' @param version Leave it out: [register_environment()] gives versions, 1, 2, 3 and so on. One that is given counts only where
+#' @param version String or number. Leave it out, because [register_environment()] counts versions. It matters only if
 #'   the workspace has an equal environment of that version.
-#' @param environment_variables Named list or character vector of variables that jobs find.
-#' @param r_version Version of R, `"4.3"` or `"4.3.1"`; a string, for as numbers 4.10 and 4.1 are the same.
-#' @param rscript_path The Rscript to use as it is, with the packages it has; then nothing is installed for R.
-#' @param snapshot_date A day, `"2024-05-01"` or a `Date`: CRAN packages are those of that day.
-#' @param cran_packages,github_packages,bioconductor_packages Packages: character vectors, or made by [cran_package()] and
-#'   [github_package()].
-#' @param custom_url_packages URLs of source packages (`.tar.gz`).
-#' @param custom_docker_image The image to begin with, instead of `rocker/r-ver` or `python`. See also [environment_from_docker_image()].
-#' @param image_registry_details Where that image lies, [container_registry()].
-#' @param use_gpu `TRUE`: jobs take a graphics processor, unless they say how many (`gpus` of [estimator()]).
-#' @param shm_size How much shared memory a container has, `"2g"`.
-#' @param apt_packages Debian packages to install into the image, such as `"libxml2-dev"`.
-#' @param repositories Named character vector of CRAN-like repositories. `CRAN` among them replaces CRAN's own address. In
-#'   addresses `{snapshot_date}` stands for the day. By default those of the session, `getOption("repos")`, as they are
-#'   now: they become part of the definition. With a `snapshot_date`, CRAN is that of the day instead. `character()` for
-#'   CRAN alone.
-#' @param python_version Version of Python, `"3.11"`.
-#' @param pip_packages,conda_packages Python packages: lines as in a requirements file, and packages of conda
-#'   (`"numpy=1.26"`).
-#' @param conda_channels Where those are looked for, the first first.
-#' @param python_path The Python to use as it is; then nothing is installed for Python.
-#' @param pip_index_url,pip_extra_index_urls Where pip packages are looked for, instead of PyPI or besides. The URL may name
-#'   a user.
-#' @param pip_index_password [keyvault_secret()] of the password for it.
+#' @param environment_variables Named list or character vector of variables that jobs find. Default: none.
+#' @param r_version String: version of R, `"4.3"` or `"4.3.1"`. Default: any.
+#' @param rscript_path String: path of the Rscript to use as it is. Nothing is installed for R then. Default: none.
+#' @param snapshot_date A day, `"2024-05-01"` or a `Date`: CRAN packages are those of that day. Default: none.
+#' @param cran_packages,github_packages,bioconductor_packages Character vectors of packages. The first two also take
+#'   [cran_package()] and [github_package()], or lists of them. Default: none.
+#' @param custom_url_packages Character vector: URLs of source packages (`.tar.gz`). Default: none.
+#' @param custom_docker_image String: the image to begin with. Default: `rocker/r-ver`, or `python`.
+#' @param image_registry_details A [container_registry()] that has the image. Default: the one that its name stands for.
+#' @param use_gpu Logical: whether jobs take a graphics processor, unless they set `gpus` themselves. Default: `FALSE`.
+#' @param shm_size Shared memory of a container: `"2g"`, or a number of bytes. Default: Docker's 64 MB.
+#' @param apt_packages Character vector: Debian packages of the image, such as `"libxml2-dev"`. Default: none.
+#' @param repositories Named character vector of CRAN-like repositories. Default: `getOption("repos")`, as it is now,
+#'   with CRAN as of `snapshot_date`. `character()` is CRAN alone. `CRAN` among the names replaces CRAN's address, and
+#'   `{snapshot_date}` in an address stands for the day.
+#' @param python_version String: version of Python, `"3.11"`. Default: any.
+#' @param pip_packages,conda_packages Character vectors: lines as in a requirements file, and packages of conda
+#'   (`"numpy=1.26"`). Default: none.
+#' @param conda_channels Character vector: channels in the order of the search. Default: `"conda-forge"`.
+#' @param python_path String: path of the Python to use as it is. Nothing is installed for Python then. Default: none.
+#' @param pip_index_url,pip_extra_index_urls URLs of indexes in place of PyPI (a string), and besides it (a character
+#'   vector). The first may name a user. Default: PyPI alone.
+#' @param pip_index_password [keyvault_secret()] of that user's password. Default: none.
 #' @param ... For `r_environment()` also the arguments of `python_environment()` about Python. For both, by name:
-#'   * `base_dockerfile`: the text of a Dockerfile, or its file, instead of an image. See also [environment_from_dockerfile()].
+#'   * `base_dockerfile`: text or path of a Dockerfile in place of an image. See also [environment_from_dockerfile()].
 #'   * `docker_steps`: character vector of further lines of the Dockerfile, after the Debian packages.
 #'   * `ca_certificate`: path of a certificate (PEM) to trust in the image, as company proxies need.
 #'   * `pip_config`: path of a `pip.conf` for the image.
 #'   * `platform`: `"linux/amd64"` or `"linux/arm64"`. Default: that of the engine.
-#'   * `description`, `tags`: texts for people, `tags` by name. They don't change what is built.
-#' @return An `Environment` object: nothing but the definition, so it can be saved, and compared by `==`. `as.list()` gives
-#'   its fields, as [environment_yaml] has them.
-#' @section Errors: `espalier_error_environment_invalid`, which names the field; `espalier_error_bad_name`,
-#'   `espalier_error_bad_argument`. A warning of class `espalier_warning` about variables that look like secrets.
-#' @seealso [register_environment()], [environment_from_renv_lockfile()] and other files, [write_environment()].
+#'   * `description` (a string), `tags` (named text): for people. They don't change what is built.
+#' @return An `Environment` object, which holds the definition only: it can be saved, and compared by `==`. `as.list()`
+#'   returns its fields, named as in [environment_yaml].
+#' @section Errors:
+#' * `espalier_error_environment_invalid`: the definition is wrong or contradictory. The message names the field.
+#' * `espalier_error_bad_name`: `name` breaks the rule.
+#' * `espalier_error_bad_argument`: an argument has the wrong type, or isn't known.
+#' * `espalier_error_needs_docker`: a job without a container uses an environment that needs one.
+#' @seealso [register_environment()], [environment_from_renv_lockfile()], [write_environment()], [build_environment()]
 #' @examplesIf espalier:::espalier_python_ready()
-#' env <- r_environment(
-#'   "tidy", r_version = "4.3", snapshot_date = "2024-05-01",
-#'   cran_packages = c("glmnet", "ranger@0.16.0"),
-#'   github_packages = github_package("user/repo@v1.0", auth_token = keyvault_secret("github")),
-#'   apt_packages = "libxml2-dev"
-#' )
-#' env
+#' r_environment("tidy", cran_packages = c("glmnet", "ranger@0.16.0"), snapshot_date = "2024-05-01")
 #' python_environment("trees", python_version = "3.11", pip_packages = c("lightgbm==4.3.0", "pandas"))
+#' r_environment(
+#'   "private", r_version = "4.3", apt_packages = "libxml2-dev",
+#'   github_packages = github_package("user/repo@v1.0", auth_token = keyvault_secret("github"))
+#' )
 #' @export
 r_environment <- function(name, version = NULL, environment_variables = NULL, r_version = NULL, rscript_path = NULL,
                           snapshot_date = NULL, cran_packages = NULL, github_packages = NULL,
@@ -195,7 +193,7 @@ version_argument <- function(x, arg) {
   if (inherits(x, "numeric_version")) return(as.character(x))
   if (arg == "version" && is.numeric(x)) return(format(check_number(x, arg), scientific = FALSE))
   if (is.numeric(x) && !is.object(x)) {
-    abort_argument(arg, "a string", x, "Quote it, \"4.3\": as numbers 4.10 and 4.1 are the same.")
+    abort_argument(arg, "a string", x, "Quote it, \"4.3\". As numbers, 4.10 and 4.1 are the same.")
   }
   enc2utf8(check_string(x, arg))
 }

@@ -117,7 +117,7 @@ look_again <- function() for (dir in names(.gates)) .gates[[dir]]$due <- -Inf
 
 refuse_logs <- function(dir, why) {
   if (!is.null(.gates[[dir]])) rm(list = dir, envir = .gates)
-  message <- paste0("Nothing can be logged to the run ", basename(dir), ": ", why$text)
+  message <- paste0("Can't log to the run ", basename(dir), ": ", why$text)
   if (is.null(job_dir())) espalier_abort(why$code, paste0(message, "."), why$hint, run_id = basename(dir))
   logging_failed(dir, message, "The script goes on.")
   FALSE
@@ -236,7 +236,8 @@ connection_is_ours <- function(writer) {
 
 write_line <- function(writer, line, size = nchar(line, "bytes")) {
   if (!is.null(writer$file)) {
-    if (!.Call(.road$routines$log_append, writer$file, paste0(line, "\n"))) stop("the line could not be written")
+    routine <- .road$routines$log_append
+    if (!.Call(routine, writer$file, paste0(line, "\n"))) stop("the line could not be written")
     return(invisible())
   }
   con <- writer$con
@@ -276,7 +277,8 @@ drop_event_writer <- function(dir, log) {
   rm(list = dir, envir = .writers[[log]])
   while (!is.null(writer)) {
     if (!is.null(writer$file)) {
-      .Call(.road$routines$log_close, writer$file)
+      routine <- .road$routines$log_close
+      .Call(routine, writer$file)
     } else if (connection_is_ours(writer)) {
       suppressWarnings(try(close(writer$con), silent = TRUE))
     }

@@ -1,12 +1,15 @@
 #' Get or create an experiment
 #'
-#' An experiment is a named group of runs. Its first run creates it, and [list_experiments()] shows it from then on. If the
-#' name is new and nearly that of another experiment, a note names that one.
+#' Use this to name the group of runs that a job is submitted to. The first run creates the experiment, and
+#' [list_experiments()] shows it from then on. A new name that is nearly that of another experiment is reported.
 #'
 #' @param workspace A [workspace()].
-#' @param name Name of the experiment; the rule is that of [workspace()].
+#' @param name String: name of the experiment. The rule is that of [workspace()].
 #' @return An `Experiment` object.
-#' @section Errors: `espalier_error_bad_name`, `espalier_error_bad_argument`.
+#' @section Errors:
+#' * `espalier_error_bad_name`: the name breaks the rule.
+#' * `espalier_error_bad_argument`: `workspace` isn't a workspace.
+#' @seealso [submit_experiment()], [list_runs()]
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
 #' experiment(ws, "pima")
@@ -24,24 +27,27 @@ experiment <- function(workspace, name) {
 
 #' Submit a job
 #'
-#' Freezes the job's folder, writes the run durably and starts it as soon as there is room. Returns at once; the job
-#' goes on when R is closed or killed. Follow it with [wait_for_run_completion()], find it again with [list_runs()] or
-#' [get_run()].
+#' Use this to run a script outside of this session. It freezes the job's folder, records the run and returns at once.
+#' The run starts as soon as there is room, and goes on when R is closed or killed.
 #'
-#' A large folder takes a while the first time: its progress is shown. Interrupted (Ctrl-C, Esc) before the run is
-#' written, nothing is submitted; after that the run exists, and a message shows its id.
+#' A large folder takes a while the first time, with a progress bar. If you interrupt it (Ctrl-C, Esc) before the run is
+#' written, nothing is submitted. After that the run exists, and a message shows its id.
 #'
 #' @param experiment An [experiment()].
-#' @param config An [estimator()], a [script_run_config()], or a job of a file, see [read_job()].
-#' @param tags Named list or character vector, text to find the run by later. By default those of the job's file.
-#' @param reuse Return the newest completed run of the experiment with the same program, arguments, snapshot,
-#'   environment, inputs and seed, if there is one; so a report that is knitted again trains nothing again.
-#'   A run that was submitted before one of its inputs was written ([run_output()] of a run that hadn't completed) is
-#'   never found, because the input's content wasn't known then. To have it found, wait for the first run, and then submit.
+#' @param config A job: an [estimator()], a [script_run_config()], or the result of [read_job()].
+#' @param tags Named list or character vector: text to find the run by. Default: those of the job's file.
+#' @param reuse Logical: whether to return the newest completed run of the experiment with the same program, arguments,
+#'   snapshot, environment, inputs and seed, if there is one. So a report that is knitted again trains nothing again.
+#'   Default: `FALSE`. A run whose input ([run_output()]) was written after its submit is never found: the content
+#'   wasn't known then. Wait for the first run before you submit the second.
 #' @return A `Run` object.
-#' @section Errors: `espalier_error_source_missing`, `espalier_error_source_unreadable`,
-#'   `espalier_error_script_missing`, `espalier_error_input_missing`, `espalier_error_interpreter_missing`,
-#'   `espalier_error_workspace_missing`, `espalier_error_workspace_read_only`. Nothing has been created then.
+#' @section Errors: Nothing is created then.
+#' * `espalier_error_source_missing`, `espalier_error_source_unreadable`: about the job's folder.
+#' * `espalier_error_script_missing`: the folder doesn't have the script.
+#' * `espalier_error_input_missing`: an input isn't there.
+#' * `espalier_error_interpreter_missing`: no program is found that runs the script.
+#' * `espalier_error_workspace_missing`, `espalier_error_workspace_read_only`: about the workspace.
+#' @seealso [wait_for_run_completion()], [get_run()], [submit_grid()]
 #' @examplesIf espalier:::espalier_python_ready()
 #' folder <- tempfile()
 #' dir.create(folder)
@@ -66,7 +72,7 @@ submit_experiment <- function(experiment, config, tags = NULL, reuse = FALSE) {
   )
   tell_submitted(result, values)
   if (isTRUE(result$reused)) {
-    say(c(i = "Nothing has changed since run {.val {result$run_id}}: that one is returned, nothing is run."))
+    say(c(i = "Nothing has changed since run {.val {result$run_id}}, so it is returned and nothing is run."))
   } else if (reuse) {
     say(c(i = "No completed run can be reused: run {.val {result$run_id}} is a new one."))
   }
@@ -116,17 +122,19 @@ tell_submitted_all_the_same <- function(result) {
 
 #' Record a run from this session
 #'
-#' Starts an interactive run: until [complete_run()], all `log_*_to_run()` functions of this session record into it.
-#' If the session ends first, the run is Failed.
+#' Use this to record work at the prompt or in a document. Until [complete_run()], all `log_*_to_run()` functions of
+#' this session record into the run. If the session ends first, the run is `Failed`.
 #'
 #' @param experiment An [experiment()].
-#' @param outputs Folder whose files are kept as the run's outputs when it completes.
-#' @param snapshot_directory Folder to keep a snapshot of.
-#' @param outside_links What becomes of links that lead out of that folder, see [preview_snapshot()].
+#' @param outputs String: folder whose files are kept as the run's outputs when it completes. Default: none.
+#' @param snapshot_directory String: folder to keep a snapshot of. Default: none.
+#' @param outside_links String: what becomes of links that lead out of that folder, `"refuse"`, `"keep"` or `"copy"`.
+#'   See [preview_snapshot()]. Default: `"refuse"`, or the option `espalier.outside_links`.
 #' @return A `Run` object.
-#' @section Errors: `espalier_error_source_missing`, `espalier_error_source_unreadable`, `espalier_error_workspace_missing`,
-#'   `espalier_error_workspace_read_only`.
-#' @seealso [complete_run()]
+#' @section Errors:
+#' * `espalier_error_source_missing`, `espalier_error_source_unreadable`: about one of the folders.
+#' * `espalier_error_workspace_missing`, `espalier_error_workspace_read_only`: about the workspace.
+#' @seealso [complete_run()], [log_metric_to_run()]
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
 #' run <- start_logging_run(experiment(ws, "by-hand"))
@@ -143,7 +151,7 @@ start_logging_run <- function(experiment, outputs = NULL, snapshot_directory = N
       check_string(outside_links, "outside_links")
     ),
     function(run) {
-      say(c(i = "Run {.val {run$id}} was begun before the interrupt.",
+      say(c(i = "Run {.val {run$id}} started before the interrupt.",
             " " = "End it: {.code fail_run(get_run(ws, \"{run$id}\"))}"))
     }
   )
@@ -153,29 +161,10 @@ start_logging_run <- function(experiment, outputs = NULL, snapshot_directory = N
 
 #' List the runs of an experiment
 #'
-#' `list_runs()` returns a data frame with a row for each run, newest first, see the section on columns.
-#' `get_runs_in_experiment()` returns azuremlsdk's list of runs, printed as that table.
+#' Use `list_runs()` to compare, filter and sort runs in a data frame with a row for each run, newest first.
+#' `get_runs_in_experiment()` returns azuremlsdk's list of runs, which is printed as that table.
 #'
-#' Printing shows the columns that fit and names the others. Where not all fit, it begins with the columns by which runs
-#' are compared: the id, the status, the metrics, parameters and tags that differ, and the duration. Columns with the
-#' same value in all rows come last, after them those without any value. A part of the columns, and columns that you add,
-#' are always shown.
-#'
-#' In R Markdown and Quarto it is a table of the document, with the same columns.
-#'
-#' Where the package tibble is installed, the data frame is also a tibble; the package isn't loaded for that. With and
-#' without it `[` returns a table, also of one column: take a column with `$` or `[[`. [as.data.frame()] returns a plain
-#' data frame.
-#'
-#' Numbers are printed with at least `getOption("digits")` digits and as many as tell the values of a column apart.
-#' Durations are rounded, long texts are cut, and of a commit only the beginning is shown. The data frame has them in full.
-#'
-#' Runs that have a parent are left out unless asked for: the column `children` says how many children a run has, `parent`
-#' whose child it is. [get_child_runs()] finds those of one run.
-#'
-#' A run with a damaged record, or an ended one with a damaged event log, has the status `"Damaged"`, one written by a
-#' newer version `"Unreadable"`; `error` names the file and what was found, and printing shows it below the table. The
-#' other runs are listed as usual.
+#' Runs that have a parent are left out unless asked for. [get_child_runs()] finds those of one run.
 #'
 #' @section Columns:
 #' | column | type | content |
@@ -204,46 +193,58 @@ start_logging_run <- function(experiment, outputs = NULL, snapshot_directory = N
 #' | `metric_*` | as logged | a column for each metric, with its last value |
 #'
 #' A run is `"Queued"`, `"Preparing"`, `"Running"`, `"Finalizing"` or `"CancelRequested"`, and at the end `"Completed"`,
-#' `"Failed"` or `"Canceled"`. It is `"Damaged"` or `"Unreadable"` if its files can't be read.
+#' `"Failed"` or `"Canceled"`. A run with a damaged record, or an ended one with a damaged event log, is `"Damaged"`.
+#' One written by a newer version is `"Unreadable"`. For these, `error` names the file and the cause.
 #'
 #' A run without a tag, parameter or metric has `NA` in its column. Where some runs have text and others numbers, the
 #' column is text.
 #'
+#' @section Printing:
+#' Printing shows the columns that fit and names the others. Columns by which runs differ come first, then those with
+#' one value, then those without any. Columns that you choose or add are always shown. Long values are shortened, and
+#' numbers have as many digits as tell a column's values apart. R Markdown and Quarto show the table with the same
+#' columns.
+#'
+#' If tibble is installed, the data frame is also a tibble. With and without it `[` returns a table, also of one column:
+#' take a column by `$` or `[[`. [as.data.frame()] returns a plain data frame.
+#'
 #' @section Filters:
 #' `filter` is a condition as in [subset()]. Columns are those of the data frame (`status`, `metric_AUC`, `param_lr`,
-#' `tag_stage`), or `metrics.AUC`, `params.lr` and `tags.stage`. Everything else is a value: variables are looked up where
-#' `list_runs()` is called, and their content is never read as code. There are `&`, `|`, `!`, `==`, `!=`, `<`, `<=`, `>`,
-#' `>=`, `%in%`, `is.na()`, `startsWith()`, `endsWith()` and `grepl(fixed = TRUE)`. A run that lacks a value is left out by
-#' a comparison and by its opposite.
+#' `tag_stage`), or `metrics.AUC`, `params.lr` and `tags.stage`. Everything else is a value: variables are looked up
+#' where `list_runs()` is called, and their content is never read as code. There are `&`, `|`, `!`, `==`, `!=`, `<`,
+#' `<=`, `>`, `>=`, `%in%`, `is.na()`, `startsWith()`, `endsWith()` and `grepl(fixed = TRUE)`.
 #'
-#' A metric that was logged more than once is meant by its last value. `first(metrics.loss)`, `min(metrics.loss)` and
-#' `max(metrics.loss)` are others of its values, in `filter` and in `sort`. The least and largest value are those of
-#' numbers; `NA` and `NaN` don't count. What is named so becomes a column of that name: `x[["min(metric_loss)"]]`.
+#' * A metric that was logged more than once has its last value. `first(metrics.loss)`, `min(metrics.loss)` and
+#'   `max(metrics.loss)` are others, in `filter` and in `sort`. They become columns of that name:
+#'   `x[["min(metric_loss)"]]`. The least and largest value ignore `NA` and `NaN`.
+#' * A run that lacks a value is left out by a comparison and by its opposite.
+#' * Times compare with a POSIXct, a Date, `"2026-03-01"`, `"2026-03-01T12:00:00Z"` (UTC unless it has another zone), or
+#'   `"7 days"`, which is before now.
+#' * Text that reads as a number or as `TRUE` is compared with numbers as that number.
+#' * A name that no run of the workspace has is an error, unless no run has any metric (parameter, tag). So is a value
+#'   that can't be compared, such as text with numbers.
 #'
-#' A name that no run of the workspace has is an error, and so is a value that none of that name can be compared with: a
-#' text with numbers, say. A text that reads as a number (or as `TRUE`) is compared with numbers as that number. Where no
-#' run has any metric (parameter, tag), all names of metrics are taken. What the condition and `sort` name is a column
-#' of the result also if no run that was found has it: its values are `NA`, or there are no rows.
+#' A string is the same in the language of MLflow's `search_runs()`, with `or`, `not` and parentheses: `"metrics.AUC >
+#' 0.85 and tags.stage = 'prod'"`. It also has `LIKE`, `ILIKE`, `IN` and `IS NULL`.
 #'
-#' Times compare with a POSIXct, a Date, `"2026-03-01"`, `"2026-03-01T12:00:00Z"` (UTC unless it has another zone), or
-#' `"7 days"`, which is before now.
-#'
-#' A string is the same in the language of MLflow's `search_runs()`, with `or`, `not` and parentheses:
-#' `"metrics.AUC > 0.85 and tags.stage = 'prod'"`. It also has `LIKE`, `ILIKE`, `IN` and `IS NULL`.
 #' @param x An [experiment()] or a [workspace()].
-#' @param filter Only runs for which this holds: a condition, `metrics.AUC > 0.85 & tags.stage == "prod"`, or its text.
-#' @param sort Names of columns to sort by, with `-` before those to sort from the largest: `"-metrics.AUC"`. Runs without
-#'   a value come last. Default: newest first.
-#' @param n The number of runs, at most. Default: all.
+#' @param filter Condition that the runs must meet, `metrics.AUC > 0.85 & tags.stage == "prod"`, or its text. Default:
+#'   all runs.
+#' @param sort Character vector: columns to sort by, with `-` for the largest first, `"-metrics.AUC"`. Runs without a
+#'   value come last. Default: newest first.
+#' @param n Number of runs at most. Default: all.
 #' @param experiment An [experiment()].
-#' @param type Only runs of this type: `"script"`, `"command"` or `"interactive"`.
-#' @param tags,properties Named list: only runs that have all of these.
-#' @param include_children Also runs that have a parent.
-#' @param include_archived Also archived runs, see [archive_run()].
+#' @param type String: only runs of this type, `"script"`, `"command"` or `"interactive"`. Default: all.
+#' @param tags,properties Named lists: only runs that have all of these. Default: all runs.
+#' @param include_children Logical: whether runs that have a parent are listed too. Default: `FALSE`.
+#' @param include_archived Logical: whether archived runs are listed too, see [archive_run()]. Default: `FALSE`.
 #' @param ... Not used. `params.lr = 0.3` in place of `params.lr == 0.3` is an error.
-#' @return A data frame of class `espalier_run_table`; a list of `Run` objects of class `espalier_runs`.
-#' @section Errors: `espalier_error_workspace_missing`, `espalier_error_bad_filter`.
-#' @seealso [best_run()]
+#' @return `list_runs()`: a data frame of class `espalier_run_table`, with the columns below and those that `filter` and
+#'   `sort` name. `get_runs_in_experiment()`: a list of `Run` objects, of class `espalier_runs`.
+#' @section Errors:
+#' * `espalier_error_workspace_missing`: the workspace is gone.
+#' * `espalier_error_bad_filter`: `filter` or `sort` can't be read, or names what no run has.
+#' @seealso [best_run()], [plot()][plot.espalier_run_table], [get_run()]
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
 #' for (loss in c(0.3, 0.1, 0.2)) {
@@ -255,7 +256,6 @@ start_logging_run <- function(experiment, outputs = NULL, snapshot_directory = N
 #' limit <- 0.25
 #' list_runs(ws, metrics.loss < limit & status == "Completed", sort = "metrics.loss", n = 10)
 #' list_runs(ws, "metrics.loss < 0.25 and created_at > '7 days'")
-#' list_runs(ws, min(metrics.loss) < limit, sort = "-max(metrics.loss)")
 #' @export
 list_runs <- function(x, filter = NULL, sort = NULL, n = NULL, include_children = FALSE, include_archived = FALSE,
                       ...) {

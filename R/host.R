@@ -1,18 +1,20 @@
 #' Get or set the resources for runs
 #'
-#' Use these to keep a part of the machine for other work, or to find out what is free. The numbers hold for all your runs on
-#' this machine, in all workspaces together. What is submitted beyond them waits in the queue. A run takes one processor
-#' unless it asks for more ([resource_options()]), so `cpus` is also how many such runs are executed at once. A job that takes more than it
-#' asked for isn't stopped.
+#' Use these to keep a part of the machine for other work, or to find out what is free. The numbers hold for all your
+#' runs on this machine, in all workspaces together. Runs beyond them wait in the queue.
 #'
-#' @param cpus How many processors, a whole number of at least 1. At first all that you may use.
-#' @param gpus Which graphics processors, by the ids that `CUDA_VISIBLE_DEVICES` takes, such as `c("0", "1")`;
-#'   `character()` for none. At first those that NVIDIA's driver lists.
-#' @param memory How much memory: `"16 GB"`, or a number of bytes. At first all there is. `NULL`, the default of all three,
-#'   changes nothing.
-#' @return A data frame with a row for each resource: `resource`, `total`, `free` (memory in bytes), `ids`; of
-#'   `set_host_resources()` invisibly.
-#' @section Errors: `espalier_error_bad_argument`.
+#' A run takes one processor unless it asks for more ([resource_options()]), so `cpus` also limits how many runs are
+#' executed at once. A local job that takes more than it asked for isn't stopped.
+#'
+#' @param cpus Number of processors, at least 1. At first all that you may use. `NULL`, the default, changes nothing.
+#' @param gpus Character vector: ids of graphics processors as in `CUDA_VISIBLE_DEVICES`, `c("0", "1")`, or
+#'   `character()` for none. At first those that NVIDIA's driver lists. `NULL`, the default, changes nothing.
+#' @param memory Memory: `"16 GB"`, or a number of bytes. At first all there is. `NULL`, the default, changes nothing.
+#' @return A data frame with a row for each resource, invisibly for `set_host_resources()`. Columns: `resource`, `total`
+#'   and `free` (memory in bytes), `ids`.
+#' @section Errors:
+#' * `espalier_error_bad_argument`: an argument has the wrong type or value.
+#' @seealso [resource_options()]
 #' @examplesIf espalier:::espalier_python_ready()
 #' get_host_resources()
 #' \dontrun{
@@ -30,20 +32,24 @@ set_host_resources <- function(cpus = NULL, gpus = NULL, memory = NULL) {
 
 #' Start queued runs after a reboot
 #'
-#' Use this if queued runs must go on after a reboot, before you use espalier again. Otherwise queued runs are started by
-#' calls of espalier, by runs that end, and by the keeper, a small process that lives while anything is queued. `install_keeper()` lets systemd (a timer of yours) or, where there is none, cron (an entry `@reboot` of yours)
-#' start them as well. With systemd that needs lingering to be on for you: `loginctl enable-linger`.
+#' Use this if queued runs must go on after a reboot, before you use espalier again. Otherwise calls of espalier, ending
+#' runs, and the keeper start them. The keeper is a small process that lives while anything is queued.
 #'
-#' @return `install_keeper()` and `get_keeper_status()` a list: `running` (whether the keeper runs now), `how` (`"systemd"`,
-#'   `"cron"` or `NULL`) and `command` (what is called); `uninstall_keeper()` whether there was something. The two that
-#'   change something return invisibly.
-#' @section Errors: `espalier_error_not_supported` where there is neither.
+#' `install_keeper()` adds a timer of systemd for your user, or an entry `@reboot` of cron where there is no systemd.
+#' With systemd your user needs lingering: `loginctl enable-linger`.
+#'
+#' @return `install_keeper()`, invisibly, and `get_keeper_status()`: a list with `running` (whether the keeper runs
+#'   now), `how` (`"systemd"`, `"cron"` or `NULL`) and `command` (the command that it calls). `uninstall_keeper()`:
+#'   invisibly, whether there was something to remove.
+#' @section Errors:
+#' * `espalier_error_not_supported`: the machine has neither systemd nor cron.
+#' @seealso [get_host_resources()], [espalier_sitrep()]
 #' @examplesIf espalier:::espalier_python_ready()
 #' get_keeper_status()
 #' @export
 install_keeper <- function() {
   status <- Host__keeper_install()
-  say(c(v = "After a reboot the queue is moved on by {status$how}.", " " = "Undo: {.code uninstall_keeper()}"))
+  say(c(v = "After a reboot {status$how} starts queued runs.", " " = "Undo: {.code uninstall_keeper()}"))
   invisible(status)
 }
 

@@ -2,36 +2,38 @@
 
 #' Delete runs or an experiment
 #'
-#' Deletes ended runs for good, with the runs below them. Use `dry_run = TRUE` to see first what goes, or [archive_run()]
-#' to hide runs and keep them. [prune_runs()] chooses runs by age, state and size.
+#' Use these to free disk space: they delete ended runs for good, with the runs below them. `dry_run = TRUE` lists them
+#' first. An interactive session asks before it deletes more than one run. An explicit `dry_run = FALSE` deletes without a
+#' question, as a script does.
 #'
-#' An interactive session asks first if more than one run goes. `dry_run = FALSE`, given by name, deletes without a question,
-#' as a script does.
+#' A run that hasn't ended is refused, and so is a run that it needs. The files of snapshots stay until
+#' [collect_garbage()], because other runs may share them. If R is killed meanwhile, each run is there whole or not at
+#' all.
 #'
-#' A run that is queued or running is refused, and so is a run that it needs. The files of snapshots go when
-#' [collect_garbage()] is called, because other runs may share them. If R is killed meanwhile, each run is there whole or
-#' not at all.
-#'
-#' @param run A run, or a list of runs of one workspace. With `workspace` also ids, or a table that [list_runs()] returned.
-#' @param experiment An [experiment()]. Its archived runs go too.
-#' @param dry_run `TRUE` only lists what would go, `FALSE` deletes it.
-#' @param workspace The workspace of the runs; needed for ids and tables.
-#' @param x What one of these functions returned.
-#' @param n How many rows to show.
-#' @param ... Nothing.
-#' @return A data frame of class `espalier_deletion`, invisibly unless `dry_run`: `run_id`, `experiment`, `status`, `size`
-#'   in bytes, `why` it goes, `needed_by` (ended runs that stay, and have read its outputs or depended on it), and whether
-#'   it was `deleted`.
-#' @section Errors: `espalier_error_run_in_use` when a run has not ended, or is needed by one that has not;
-#'   `espalier_error_run_missing`, `espalier_error_newer_format`, `espalier_error_workspace_read_only`. Nothing was deleted
-#'   then.
-#' @seealso [delete_workspace()], [export_runs()]
+#' @param run A run, or a list of runs of one workspace. With `workspace` also ids, or a table that [list_runs()]
+#'   returned.
+#' @param experiment An [experiment()]. Its archived runs are deleted too.
+#' @param dry_run Logical: whether to list the runs only. Default: `FALSE`.
+#' @param workspace The [workspace()] of the runs, if they are given by ids or as a table. Default: that of the runs.
+#' @param x The result of one of these functions.
+#' @param n Number of rows to print. Default: 10.
+#' @param ... Not used.
+#' @return A data frame of class `espalier_deletion`, invisibly unless `dry_run`. Columns: `run_id`, `experiment`,
+#'   `status`, `size` in bytes, `why` it goes, `needed_by` (ended runs that stay and have read its outputs or depended
+#'   on it), and whether it was `deleted`.
+#' @section Errors: Nothing is deleted then.
+#' * `espalier_error_run_in_use`: a run hasn't ended, or one that hasn't ended needs it.
+#' * `espalier_error_run_missing`: the workspace doesn't have a run.
+#' * `espalier_error_newer_format`: a newer version of espalier wrote a run.
+#' * `espalier_error_workspace_read_only`: the workspace can't be written.
+#' @seealso [archive_run()] hides runs and keeps them; [prune_runs()] chooses runs by rules; [export_runs()],
+#'   [delete_workspace()]
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
 #' run <- start_logging_run(experiment(ws, "first"))
 #' complete_run(run)
 #' delete_run(run, dry_run = TRUE)
-#' delete_run(list_runs(ws), workspace = ws)
+#' delete_run(run)
 #' complete_run(start_logging_run(experiment(ws, "first")))
 #' delete_experiment(experiment(ws, "first"))
 #' @export
@@ -70,13 +72,16 @@ delete_if_agreed <- function(delete, of = "") {
 
 #' Archive and restore runs
 #'
-#' An archived run, and the runs below it, leave the results of [list_runs()] and [get_runs_in_experiment()] unless these
-#' are called with `include_archived = TRUE`. Nothing else changes: the run can be read, compared and used as an input.
+#' Use these to hide old runs without deleting them. Archived runs, and the runs below them, are left out by
+#' [list_runs()] and [get_runs_in_experiment()] unless `include_archived = TRUE`. They can be read, compared and used as
+#' inputs as before.
 #'
 #' @inheritParams delete_run
-#' @return The ids of the runs that changed, invisibly.
-#' @section Errors: `espalier_error_run_in_use` when a run has not ended; `espalier_error_run_missing`,
-#'   `espalier_error_workspace_read_only`.
+#' @return The ids of the runs that changed, invisibly: a character vector.
+#' @section Errors:
+#' * `espalier_error_run_in_use`: a run hasn't ended.
+#' * `espalier_error_run_missing`: the workspace doesn't have a run.
+#' * `espalier_error_workspace_read_only`: the workspace can't be written.
 #' @seealso [delete_run()]
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
@@ -105,28 +110,34 @@ restore_run <- function(run, workspace = NULL) {
 
 #' Prune old runs by rules
 #'
-#' Lists the ended runs of a workspace or an experiment that some rules let go, with the runs below them, their sizes and
-#' the reasons. With `dry_run = FALSE` they are deleted as by [delete_run()].
+#' Use this to free disk space by rules: it lists the ended runs that may go, with the runs below them, their sizes and
+#' the reasons. With `dry_run = FALSE` it deletes them, as [delete_run()] does.
 #'
 #' A run goes if all conditions (`older_than`, `status`, `larger_than`, `filter`) hold for it, and no rule (`keep_last`,
-#' `keep_best`, `keep_tagged`) keeps it or a run below it. It also stays while a run that stays depends on it or has read
-#' its outputs. At least one rule besides `keep_tagged` is needed. If all runs stay, a warning gives the reasons.
+#' `keep_best`, `keep_tagged`) keeps it or a run below it. It also stays while a run that stays depends on it or has
+#' read its outputs. At least one rule besides `keep_tagged` is needed. If all runs stay, a warning gives the reasons.
 #'
 #' @param x A [workspace()] or an [experiment()].
-#' @param older_than Only runs that ended before then: `"90 days"`, a `difftime`, a date or a time.
-#' @param status Only runs that ended so: `"Completed"`, `"Failed"`, `"Canceled"`, `"Damaged"`.
-#' @param larger_than Only runs that take more space with the runs below them: `"1 GB"`, or a number of bytes.
-#' @param filter Only runs for which this holds: a condition as in [list_runs()].
-#' @param keep_last How many runs of each experiment are kept: the newest that have ended and aren't archived.
-#' @param keep_best Which runs of each experiment are kept by a metric: `"AUC"`, or `c(metric = "AUC")`. `n` is their
-#'   number (1), and `goal` is `"max"` (the default) or `"min"`. Kept are the best of all ended runs, and of those that
-#'   [best_run()] chooses from. Values that aren't numbers don't count.
-#' @param keep_tagged Whether runs with tags are kept.
-#' @param dry_run `TRUE` only lists the runs, `FALSE` deletes them.
-#' @return A data frame of class `espalier_deletion`, see [delete_run()]; invisibly with `dry_run = FALSE`.
-#' @section Errors: `espalier_error_bad_argument`, also without any rule; `espalier_error_bad_filter`,
-#'   `espalier_error_run_in_use`, `espalier_error_workspace_read_only`.
-#' @seealso [collect_garbage()], which frees what snapshots of deleted runs took.
+#' @param older_than Only runs that ended before that time: `"90 days"`, a `difftime`, a date or a time. Default: all.
+#' @param status Character vector: only runs that ended so, `"Completed"`, `"Failed"`, `"Canceled"` or `"Damaged"`.
+#'   Default: all.
+#' @param larger_than Only runs that take more space with the runs below them: `"1 GB"`, or a number of bytes. Default:
+#'   all.
+#' @param filter Condition that the runs must meet, as in [list_runs()]. Default: all runs.
+#' @param keep_last Number of runs to keep of each experiment: the newest that have ended and aren't archived. Default:
+#'   none.
+#' @param keep_best Metric by which the best runs of each experiment are kept: `"AUC"`, or `c(metric = "loss", n = 3,
+#'   goal = "min")`. By default `n` is 1 and `goal` is `"max"`. Both the best of all ended runs and those that
+#'   [best_run()] chooses from are kept. Values that aren't numbers don't count.
+#' @param keep_tagged Logical: whether runs with tags are kept. Default: `TRUE`.
+#' @param dry_run Logical: `TRUE`, the default, lists the runs only. `FALSE` deletes them.
+#' @return A data frame of class `espalier_deletion`, see [delete_run()], invisibly with `dry_run = FALSE`.
+#' @section Errors:
+#' * `espalier_error_bad_argument`: an argument is wrong, or no rule is given.
+#' * `espalier_error_bad_filter`: `filter` can't be read.
+#' * `espalier_error_run_in_use`: a run came into use meanwhile.
+#' * `espalier_error_workspace_read_only`: the workspace can't be written.
+#' @seealso [collect_garbage()] frees the snapshots of deleted runs.
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
 #' for (auc in c(0.7, 0.9, 0.8)) {
@@ -134,9 +145,8 @@ restore_run <- function(run, workspace = NULL) {
 #'   log_metric_to_run("AUC", auc)
 #'   complete_run(run)
 #' }
-#' prune_runs(ws, older_than = "90 days", status = "Failed")
-#' prune_runs(ws, keep_last = 1, keep_best = c(metric = "AUC"))
-#' prune_runs(ws, keep_last = 1, keep_best = c(metric = "AUC"), dry_run = FALSE)
+#' prune_runs(ws, keep_last = 1, keep_best = "AUC")
+#' prune_runs(ws, keep_last = 1, keep_best = "AUC", dry_run = FALSE)
 #' @export
 prune_runs <- function(x, older_than = NULL, status = NULL, larger_than = NULL, filter = NULL, keep_last = NULL,
                             keep_best = NULL, keep_tagged = TRUE, dry_run = TRUE) {
@@ -158,27 +168,35 @@ prune_runs <- function(x, older_than = NULL, status = NULL, larger_than = NULL, 
 
 #' Export runs to a file and import them
 #'
-#' `export_runs()` writes ended runs to one zip file, with the runs below them, the snapshots they refer to, and a list of
-#' digests. `import_runs()` brings them into another workspace, on this machine or another, under their ids.
+#' Use these to move runs to another workspace or machine, or to keep a copy. `export_runs()` writes ended runs to one
+#' zip file, with the runs below them and their snapshots. `import_runs()` reads it, and the runs keep their ids.
 #'
-#' The file holds records, logs, metrics and artifacts. It holds neither secrets nor the job's variables, nor working copies
-#' (`keep_workdir`). Links, pipes, and names that can't lie side by side on every file system are left out, with a warning.
+#' The file holds records, logs, metrics and artifacts. Secrets, the job's variables and working copies (`keep_workdir`)
+#' stay out. So do links, pipes, and names that can't lie side by side on every file system, with a warning.
 #'
-#' An import checks the whole file before it writes anything, and then each run appears whole or not at all. A run that the
-#' workspace has already with equal content is left as it is; with other content the import is refused. The details of an
-#' imported run ([get_run_details()], `imported`) name the workspace that it is from.
+#' An import checks the whole file before it writes anything. Each run then appears whole or not at all. If the
+#' workspace has a run already, it is left as it is with equal content, and the import is refused with other content.
+#' `get_run_details(run)$imported` names the workspace that a run is from.
 #'
-#' @param runs A run, or a list of runs of one workspace. With `workspace` also ids, or a table that [list_runs()] returned.
-#' @param path The zip file.
-#' @param overwrite Whether the file may exist already. Links, devices and folders are never replaced.
-#' @param workspace The workspace that gets the runs. For `export_runs()` that of the runs; needed for ids and tables.
-#' @param max_size What the file may unpack to: `"5 GB"`, or a number of bytes. Default: 1 GB, or 100 times its own size.
-#' @return `export_runs()`: a data frame, invisibly: `run_id`, `experiment`, `files`, `size` in bytes, and how many are
-#'   `left_out`. `import_runs()`: a data frame, invisibly: `run_id`, `experiment`, `status`, `files`, `size`, and whether
-#'   the run was `imported` or was there.
-#' @section Errors: `espalier_error_run_in_use` when a run has not ended; `espalier_error_file_exists`;
-#'   `espalier_error_snapshot_damaged`. Of an import `espalier_error_archive_invalid` when the file was changed, or was made
-#'   to do harm; `espalier_error_run_exists`; `espalier_error_newer_format`. Nothing was imported then.
+#' @param runs A run, or a list of runs of one workspace. With `workspace` also ids, or a table that [list_runs()]
+#'   returned.
+#' @param path String: path of the zip file.
+#' @param overwrite Logical: whether an existing file is replaced. Links, devices and folders never are. Default:
+#'   `FALSE`.
+#' @param workspace The [workspace()] that gets the runs. For `export_runs()` that of the runs, if they are given by ids
+#'   or as a table.
+#' @param max_size Size that the file may unpack to: `"5 GB"`, or a number of bytes. Default: 1 GB, or 100 times the
+#'   file's own size if that is more.
+#' @return A data frame with a row for each run, invisibly. `export_runs()`: `run_id`, `experiment`, `files`, `size` in
+#'   bytes, and the number of files `left_out`. `import_runs()`: `run_id`, `experiment`, `status`, `files`, `size`, and
+#'   whether the run was `imported`, or `FALSE` if it was there.
+#' @section Errors: Nothing is imported then.
+#' * `espalier_error_run_in_use`: a run hasn't ended.
+#' * `espalier_error_file_exists`: the file exists.
+#' * `espalier_error_snapshot_damaged`: a snapshot of a run is damaged.
+#' * `espalier_error_archive_invalid`: the file was changed, or was made to do harm.
+#' * `espalier_error_run_exists`: the workspace has a run of that id with other content.
+#' * `espalier_error_newer_format`: a newer version of espalier wrote the file.
 #' @seealso [delete_run()]
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())

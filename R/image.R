@@ -2,50 +2,52 @@
 
 #' Build the image of an environment
 #'
-#' Finds the image of an environment, or builds it, so that runs that use it begin at once. It is looked for in the Docker
-#' engine of this machine, then in the workspace's registry, then in the shared one ([set_image_registry()]); else it is
-#' built, and pushed to the workspace's registry, if there is one. Two sessions that need one image make one build.
+#' Use this to build an image before runs need it, so that they begin at once. An image that exists already is found.
 #'
-#' An image is made in stages (system, Python packages, R packages), each of which is kept and found again. Packages that
-#' were installed for the same system once are not installed again.
+#' It is looked for in the Docker engine of this machine, in the workspace's registry, and in the shared one
+#' ([set_image_registry()]). If none has it, it is built and pushed to the workspace's registry. Two sessions that need
+#' one image make one build. Stages (system, Python packages, R packages) and installed packages are kept and used
+#' again. Ctrl-C (Esc in RStudio) stops the build and keeps what is finished.
 #'
-#' Ctrl-C (Esc in RStudio) stops the build: no container is left, and what was finished is used the next time.
-#'
-#' @section Which images are used: an image counts as an environment's if the workspace's record names its id or digest, or
-#'   if its label `espalier.signature` verifies. The label holds a code (HMAC) over all that the image consists of, made with
-#'   a key of yours in espalier's state folder. Names, tags and other labels prove nothing: anything else under the name is
-#'   replaced, with a note. For a team that shares a registry, `ESPALIER_IMAGE_KEY_FILE` names a file with a common key of 32
-#'   or more characters, which only the team can read; without it, each member builds images of their own.
-#' @section Build scripts: what packages bring (`setup.py`, `configure`) sees no password and no variable whose name looks
-#'   like a secret's, and in a container it cannot change the caches. What a build prints is searched for secrets.
-#' @section Base images: the job's command takes the place of a base image's `ENTRYPOINT` and `CMD`, so what an
-#'   `ENTRYPOINT` sets up does not happen. Put it into `docker_steps` or the job.
-#' @section Network: steps of a build reach the network as the Docker engine lets them, with this session's `http_proxy` and
-#'   `https_proxy`; packages of R are fetched by this machine. Where that is not enough, as with a proxy or repository at
-#'   `localhost`, `ESPALIER_BUILD_NETWORK=host` lets builds use the network as this machine does. Set such variables before
-#'   the first call of the session, in `~/.Renviron` for instance.
+#' @section Which images are used: An image is used if the workspace's record names its id or digest, or if its label
+#'   `espalier.signature` verifies. That label is an HMAC over the content of the image, made with your key in
+#'   espalier's state folder. Any other image under the name is replaced, with a note. A team that shares a registry
+#'   puts a common key of 32 or more characters into a file that only the team can read, named by
+#'   `ESPALIER_IMAGE_KEY_FILE`.
+#' @section Build scripts: Scripts of packages (`setup.py`, `configure`) see no password and no variable whose name
+#'   looks like a secret's. In a container they can't change the caches. The output of a build is searched for secrets.
+#' @section Base images: The job's command takes the place of a base image's `ENTRYPOINT` and `CMD`. Put the set-up that
+#'   an `ENTRYPOINT` does into `docker_steps` or the job.
+#' @section Network: Builds use the network of the Docker engine, with this session's `http_proxy` and `https_proxy`.
+#'   This machine fetches packages of R. For a proxy or repository at `localhost`, set `ESPALIER_BUILD_NETWORK=host`,
+#'   before the first call of the session, in `~/.Renviron` for instance.
 #'
 #' @param workspace A [workspace()].
 #' @param environment An environment, see [r_environment()].
-#' @param refresh Ask the registry of the base image again what its name stands for. It is asked once, so that the same
-#'   definition gives the same image.
-#' @param push Whether the workspace's registry must have the image afterwards. By default (`NULL`) it is pushed after it was
-#'   built, and a registry that fails gives a warning; with `TRUE` that is an error; with `FALSE` it is not pushed.
-#' @param show_output Show the log as it comes.
-#' @param ... Nothing.
-#' @param x What `build_environment()` or `get_image_details()` gave.
-#' @return `build_environment()`: invisibly, a list of class `espalier_image`: `name`, `image` (its id in the engine), `tag`,
-#'   `key` (equal keys, equal images), `found` (`"local"`, `"workspace registry"`, `"shared registry"` or `"built"`) and
-#'   `seconds`. `get_build_log()`: the lines of the log of the last build, of class `espalier_log`.
-#'   `get_image_details()`: a list of class `espalier_image_details`: `exists`, `image`, `tag`, `key`, `registries` (a
-#'   character vector: digests by address, of those that answer that they have it), `unconfirmed` (registries that can't be
-#'   asked now), `size` in bytes, `created_at`, `last_used_at` and `dockerfile`, as by
-#'   [get_dockerfile()].
-#' @section Errors: `espalier_error_docker_unavailable`, which says what is wrong with Docker;
-#'   `espalier_error_image_missing` about the base image; `espalier_error_build_failed`, with the package that failed and what
-#'   the system lacks, if that is known (`package`, `missing`, `apt`); `espalier_error_package_missing`,
-#'   `espalier_error_lock_failed`, `espalier_error_secret_missing`; `espalier_error_registry_failed`.
-#' @seealso [list_images()]
+#' @param refresh Logical: whether to look up again which image the base image's name stands for. Default: `FALSE`, it
+#'   is looked up once, so that the same definition gives the same image.
+#' @param push Logical: whether the workspace's registry must have the image afterwards. `NULL`, the default, pushes it
+#'   after a build, and warns if that fails. `TRUE` makes that an error. `FALSE` doesn't push.
+#' @param show_output Logical: whether to show the log of the build as it comes. Default: `TRUE`.
+#' @param x The result of `build_environment()` or `get_image_details()`.
+#' @param ... Not used.
+#' @return `build_environment()`: invisibly, a list of class `espalier_image` with `name`, `image` (its id in the
+#'   engine), `tag`, `key` (equal keys, equal images), `found` (`"local"`, `"workspace registry"`, `"shared registry"`
+#'   or `"built"`) and `seconds`.
+#'
+#'   `get_build_log()`: the lines of the last build's log, a character vector of class `espalier_log`.
+#'
+#'   `get_image_details()`: a list of class `espalier_image_details` with `exists`, `image`, `tag`, `key`, `registries`
+#'   (digests, named by the registries that have it), `unconfirmed` (registries that don't answer now), `size` in bytes,
+#'   `created_at`, `last_used_at` and `dockerfile`.
+#' @section Errors:
+#' * `espalier_error_docker_unavailable`: no Docker engine answers. The message names the cause.
+#' * `espalier_error_image_missing`: the base image isn't found.
+#' * `espalier_error_build_failed`: a step failed. Fields: `package`, and `missing` and `apt` for what the system lacks.
+#' * `espalier_error_package_missing`, `espalier_error_lock_failed`: packages aren't found, or don't fit together.
+#' * `espalier_error_secret_missing`: the keyvault doesn't have a secret that the environment names.
+#' * `espalier_error_registry_failed`: the registry doesn't take the image, with `push = TRUE`.
+#' @seealso [r_environment()], [list_images()], [get_dockerfile()]
 #' @examples
 #' \dontrun{
 #' ws <- workspace("example")
@@ -164,25 +166,32 @@ print.espalier_image_details <- function(x, ...) {
 
 #' List and remove images
 #'
-#' `list_images()` lists the images of environments that the Docker engine or a registry of the workspace has, and private
-#' environments, which serve runs without Docker. `prune_images()` lists what wasn't used for a while, and what killed builds
-#' left; `dry_run = FALSE` removes it. What a run needs that has not ended stays, and so does what is in
-#' registries. A removed image is fetched or built again when it is needed.
+#' Use these to find out how much disk space environments take, and to free it. Both functions include private
+#' environments, which serve runs without Docker.
+#'
+#' `prune_images()` lists what wasn't used for a while, and what killed builds left. With `dry_run = FALSE` it removes
+#' them. Images in registries stay, and so does everything that a run needs that hasn't ended. A removed image is
+#' fetched or built again when it is needed.
 #'
 #' @param workspace A [workspace()].
-#' @param unused_days How long something must not have been wanted, by any workspace of yours on this machine.
-#' @param dry_run `TRUE` only lists what would go, `FALSE` removes it.
-#' @return `list_images()`: a data frame with `environment` (the names it has in this workspace), `key`, `where` (`engine`,
-#'   `registry <address>`, `private`), `size` in bytes, `created_at`, `last_used_at`, the number of `runs` of this workspace
-#'   that used it, and `image`, its id in the engine. `prune_images()`: one with `what` it is, its `name`, `size` (images
-#'   share layers, so less is won), `last_used_at`, `why` it may go, and whether it was `deleted`; invisibly if so. Both
-#'   print sizes for people. Registries are asked whether they have an image; one that does not answer is followed by
-#'   `(unconfirmed)`.
-#' @section Errors: `espalier_error_docker_failed`. Without a Docker engine private environments are listed alone.
-#' @seealso [build_environment()], [collect_garbage()] for snapshots.
+#' @param unused_days Number of days without use, by any workspace of yours on this machine. Default: 30.
+#' @param dry_run Logical: `TRUE`, the default, lists only. `FALSE` removes.
+#' @return `list_images()`: a data frame of class `espalier_images`. Columns: `environment` (its names in this
+#'   workspace), `key`, `where` (`engine`, `registry <address>` or `private`), `size` in bytes, `created_at`,
+#'   `last_used_at`, `runs` (the number of runs of this workspace that used it), and `image` (its id in the engine).
+#'   `(unconfirmed)` follows a registry that doesn't answer.
+#'
+#'   `prune_images()`: a data frame of class `espalier_litter`, invisibly with `dry_run = FALSE`. Columns: `what` it is,
+#'   `name`, `size` in bytes (images share layers, so less is freed), `last_used_at`, `why` it may go, and whether it
+#'   was `deleted`.
+#' @section Errors:
+#' * `espalier_error_docker_failed`: the Docker engine refused. Without an engine, private environments are listed
+#'   alone.
+#' @seealso [build_environment()]; [collect_garbage()] frees snapshots.
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
 #' list_images(ws)
+#' prune_images(ws)
 #' @export
 list_images <- function(workspace) {
   check_object(workspace, "Workspace", "workspace")
@@ -250,20 +259,23 @@ as.data.frame.espalier_litter <- as.data.frame.espalier_images
 
 #' Set and list registries of images
 #'
-#' Images that are built are pushed to the workspace's registry, and looked for there and in the shared one, before they are
-#' built. So colleagues, other machines and later workspaces find what was built once.
+#' Use these to share images with colleagues, other machines and later workspaces. Images are looked for in the
+#' workspace's registry and in the shared one before they are built. New ones are pushed to the workspace's.
 #'
 #' The environment variable `ESPALIER_SHARED_REGISTRY` names a shared registry for all your workspaces that have none.
 #'
 #' @param workspace A [workspace()].
-#' @param address Such as `"localhost:5000"` or `"ghcr.io/team"`; `NULL` for none. A registry without TLS works on this machine
-#'   only, unless the Docker engine is configured to allow it.
-#' @param username,password How to log in, the password as the name of a secret in the workspace's keyvault, see
-#'   [set_secrets()]. By default as `docker login` left it.
-#' @param shared The shared registry, which is only looked in; else the workspace's own.
-#' @return `set_image_registry()`: the workspace, invisibly. `list_image_registries()`: a data frame with `kind` (`workspace`,
-#'   `shared`), `address`, `username`, and `secret`, the name of the password.
-#' @section Errors: `espalier_error_bad_argument`, `espalier_error_environment_invalid`.
+#' @param address String: address of the registry, `"localhost:5000"` or `"ghcr.io/team"`. `NULL` for none. A registry
+#'   without TLS works on this machine only, unless the Docker engine allows it.
+#' @param username String: name to log in with. Default: the login of `docker login`.
+#' @param password [keyvault_secret()] of the password, see [set_secrets()]. Default: the login of `docker login`.
+#' @param shared Logical: whether it is the shared registry, which is only searched. Default: `FALSE`, the workspace's.
+#' @return `set_image_registry()`: the workspace, invisibly. `list_image_registries()`: a data frame. Columns: `kind`
+#'   (`"workspace"`, `"shared"`), `address`, `username`, and `secret`, the name of the password.
+#' @section Errors:
+#' * `espalier_error_bad_argument`: an argument has the wrong type.
+#' * `espalier_error_environment_invalid`: the address is wrong.
+#' @seealso [build_environment()]
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
 #' set_image_registry(ws, "localhost:5000")

@@ -1,17 +1,18 @@
 #' Read and write a job as YAML
 #'
-#' Use these to keep the definition of a job under version control, or to share it. `write_job()` writes a job to a file,
-#' `read_job()` reads it back, ready for [submit_experiment()]. Nothing is lost: parameters keep their order and types.
+#' Use these to keep the definition of a job under version control, or to share it. `write_job()` writes a job to a
+#' file, and `read_job()` reads it back, ready for [submit_experiment()]. Nothing is lost: parameters keep their order
+#' and types.
 #'
 #' Relative paths in a file begin at its folder. `write_job()` writes paths below that folder as relative ones, and also
-#' those in the source directory if the file lies in it. So the file means the same after both were moved or cloned.
+#' those in the source directory if the file lies in it. So the file means the same after both are moved or cloned.
 #'
-#' What belongs to the session (its R, its libraries, its variables) isn't written, except for `python`. Values of
+#' The session (its R, its libraries, its variables) isn't written, except for `python`. Values of
 #' `environment_variables` are written as they are, with a warning if the name looks like that of a secret.
 #'
 #' @section Fields: All but `script` or `command` are optional. They are the arguments of [script_run_config()], with
-#'   shorter names for some. In `limits` 0 removes a limit. In `params` numbers, logicals, and texts differ as in YAML 1.2: `yes` is a text, `null`
-#'   makes a flag. Elsewhere a word is a text where a text is needed.
+#'   shorter names for some. In `limits` 0 removes a limit. In `params` numbers, logicals and text differ as in YAML
+#'   1.2: `yes` is text, `null` makes a flag. Elsewhere a word is text if text is needed.
 #'   \preformatted{format: 1
 #'   experiment: pima
 #'   display_name: A title
@@ -39,28 +40,33 @@
 #'   source: {record_diff: true, outside_links: refuse, keep_workdir: false}
 #'   seed: 1
 #'   children: wait}
-#'   Anchors, tags, names that are there twice, and unknown fields are errors. A file has at most 1 MB. Nothing in it is
-#'   executed when it is read. `docs/job.schema.json` in the sources of the package describes the fields for editors.
-#' @section Files of Azure: a command job of `az ml job` and a `.runconfig` of the first SDK are read as they are. Fields
-#'   that have no meaning here, such as the name of a cluster, are reported once and left out. In a command, `${{inputs.x}}`
-#'   and `${{outputs.x}}` become variables of the shell: files are inputs of the job, values are variables
-#'   `AZURE_ML_INPUT_x`. Data that lies in Azure is an error: download it, and set its path.
+#'   Anchors, tags, repeated names and unknown fields are errors. A file has at most 1 MB, and reading it executes
+#'   nothing. `docs/job.schema.json` in the sources of the package describes the fields for editors.
+#' @section Files of Azure: A command job of `az ml job` and a `.runconfig` of the first SDK are read as they are.
+#'   Fields that have no meaning here, such as the name of a cluster, are reported once and left out. In a command,
+#'   `${{inputs.x}}` and `${{outputs.x}}` become variables of the shell: files are inputs of the job, values are
+#'   variables `AZURE_ML_INPUT_x`. Data that lies in Azure is an error: download it, and set its path.
 #'
 #' @param config An [estimator()], a [script_run_config()], or the result of `read_job()`.
-#' @param path The file; one that is there is replaced.
-#' @param experiment An [experiment()] or its name, to be written. By default that of the file that `config` was read from.
-#' @param tags Named list or character vector: tags to be written. By default those of that file.
-#' @param set Values in place of the file's: a named list, with dots between names, `list(params.trees = 500)`; or texts
-#'   as at the command line, `"params.trees=500"`, which have the type of the field.
-#' @return `read_job()` a job as [script_run_config()] makes it. Its attributes `experiment` (a string or `NULL`) and
-#'   `tags` have what else the file holds; [submit_experiment()] takes the tags. `write_job()` the path, invisibly.
-#' @section Errors: `espalier_error_bad_job_file`, with the fields `path`, `line` and `column`;
-#'   `espalier_error_newer_format`, `espalier_error_bad_argument`.
-#' @seealso [environment_yaml], for environments
+#' @param path String: path of the file. `write_job()` replaces it.
+#' @param experiment An [experiment()] or its name, to write into the file. Default: that of the file that `config`
+#'   comes from.
+#' @param tags Named list or character vector: tags to write into the file. Default: those of the file that `config`
+#'   comes from.
+#' @param set Values in place of the file's: a named list, `list(params.trees = 500)`, or character vector as at the
+#'   command line, `"params.trees=500"`, whose values get the type of the field. Default: none.
+#' @return `read_job()`: a job of class `espalier_config`, as [script_run_config()] returns it, with the attributes
+#'   `experiment` (a string or `NULL`) and `tags`. [submit_experiment()] uses the tags. `write_job()`: the path,
+#'   invisibly.
+#' @section Errors:
+#' * `espalier_error_bad_job_file`: the file can't be read, or a field is wrong. Fields: `path`, `line`, `column`.
+#' * `espalier_error_newer_format`: the file is written for a newer version of espalier.
+#' * `espalier_error_bad_argument`: an argument has the wrong type.
+#' @seealso [script_run_config()], [environment_yaml] for environments
 #' @examplesIf espalier:::espalier_python_ready()
 #' folder <- tempfile()
 #' dir.create(folder)
-#' script <- "message('trees: ', espalier::job_params(trees = 1L)$trees)"
+#' script <- "message('trees: ', espalier::job_params(trees = 1L, verbose = FALSE)$trees)"
 #' writeLines(script, file.path(folder, "train.R"))
 #' params <- list(trees = 100L, verbose = NULL)
 #' job <- script_run_config(folder, "train.R", script_params = params, cpus = 2)

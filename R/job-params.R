@@ -2,33 +2,32 @@
 
 #' Read the parameters of a script
 #'
-#' Names the parameters of a training script with their defaults. What was submitted as
-#' `script_params` (or stands on the command line) overrides the defaults and must have their
-#' type; the values are recorded in the run. A script sourced by hand simply gets its defaults.
+#' Use this at the top of a training script: it names the parameters with their defaults. Values of `script_params`, or
+#' of the command line, take the place of the defaults and are recorded in the run. A script that is sourced by hand
+#' gets its defaults.
 #'
-#' On the command line a parameter is `--name value` or `--name=value`; `-` and `_` in names are
-#' the same. The type is that of the default:
+#' On the command line a parameter is `--name value` or `--name=value`. `-` and `_` in names are the same. The type is
+#' that of the default:
 #'
-#' * integer, double, string or logical for a default of length 1; a logical alone (`--verbose`)
-#'   is `TRUE`;
-#' * `NULL` is an optional string;
-#' * a date (`Date`) or time (`POSIXct`) for a default of that class, as ISO 8601: `2024-05-31`, `2024-05-31T08:00:00Z`.
-#'   Times are in UTC, also without `Z`;
-#' * a vector of another length takes several values: `--lr 0.1 0.2`.
+#' * integer, double, string or logical for a default of length 1. A logical alone (`--verbose`) is `TRUE`.
+#' * `NULL` is an optional string.
+#' * `Date` and `POSIXct` take ISO 8601: `2024-05-31`, `2024-05-31T08:00:00Z`. Times are in UTC, also without `Z`.
+#' * A vector of another length takes several values: `--lr 0.1 0.2`.
 #'
-#' A vector in `script_params` for a parameter whose default has length 1 is an error. Give it a vector as
-#' its default.
+#' Arguments with other names are left alone. A string that begins like one of the parameters (`--trees`) must be given
+#' as `--name=--trees`, as [estimator()] does.
 #'
-#' Arguments with other names are left alone. A string that begins like one of the parameters
-#' (`--trees`) must be given as `--name=--trees`, as [estimator()] does.
-#'
-#' @param ... Named defaults.
+#' @param ... Named defaults. For several values of `script_params` the default must be a vector of another length than
+#'   1.
 #' @return A named list of class `espalier_job_params`.
-#' @export
+#' @section Errors:
+#' * `espalier_error_bad_argument`: a value doesn't have the type of the default, or a default has no name.
+#' @seealso [estimator()]
 #' @examples
 #' p <- job_params(trees = 500L, lr = 0.1, verbose = FALSE, label = NULL)
 #' p
 #' p$trees
+#' @export
 job_params <- function(...) {
   values <- list(...)
   check_defaults(values)
@@ -57,8 +56,8 @@ check_defaults <- function(values) {
   if (!length(values)) return(invisible())
   names <- names(values)
   if (is.null(names) || !all(nzchar(names)) || anyDuplicated(names)) {
-    espalier_abort("bad_argument", "The defaults given to job_params() must be named, each name once.",
-                   "For instance job_params(trees = 500L, lr = 0.1).")
+    espalier_abort("bad_argument", "Can't use the defaults of job_params(): each needs a name, and each name once.",
+                   "Example: job_params(trees = 500L, lr = 0.1).")
   }
   for (name in names) {
     check_label(name, "parameter name")

@@ -2,26 +2,26 @@
 
 #' Compare a metric over runs
 #'
-#' Use it to compare the runs of a sweep. Of a metric that the runs logged more than once, as a loss of each epoch, the
-#' curves are laid over one another. Any other metric becomes a dot chart of its last values, a line for each run, in the
-#' order of the table.
+#' Use it to compare the runs of a sweep. The curves of a metric that was logged more than once, such as a loss, are
+#' laid over one another. Any other metric becomes a dot chart of its last values, a line for each run.
 #'
-#' Runs are labelled by the first tag or parameter that differs for each run, else by all parameters that differ, if
-#' these do, else by the last 8 characters of their ids. Labels that would take more than a third of the width are
-#' drawn shortened: names of parameters abbreviated, or their values alone. Runs without the
-#' metric are left out. At most 20 runs are laid over one another, the first of the table, and a message counts the others.
+#' Runs are labelled by the first tag or parameter that differs for each run. If there is none, they are labelled by all
+#' parameters that differ, or by the last 8 characters of their ids. Long labels are shortened. Runs without the metric
+#' are left out. Curves are drawn of at most 20 runs, the first of the table, and a message counts the others.
 #'
-#' @param x What `list_runs()` returns, or some of its rows; or a list of runs of [submit_grid()] or
+#' @param x A table of [list_runs()] or some of its rows, or a list of runs of [submit_grid()] or
 #'   [get_runs_in_experiment()].
-#' @param metric Name of the metric, or of its column; by default the first one of numbers that isn't the same in all
-#'   runs. Curves may be of several metrics, a panel each.
-#' @param curves Whether to draw curves. By default if any of the runs logged the metric more than once, and the table
-#'   is one of [list_runs()].
-#' @param ... Of curves passed to [plot()][graphics::plot.default], as `log = "y"`; of dots to
-#'   [dotchart()][graphics::dotchart], where `labels`, `groups`, `pch`, `pt.cex`, `bg`, `color` and `lcolor`
-#'   may have a value for each row of `x`.
-#' @return The data frame drawn, invisibly: `run_id`, `label` and `value`; of curves also `name`, `step` and `time`.
-#' @section Errors: `espalier_error_bad_argument` when there is nothing to draw.
+#' @param metric String: name of the metric, or of its column. By default the first numeric one that differs between the
+#'   runs. For curves, a character vector gives a panel for each metric.
+#' @param curves `TRUE` draws curves, `FALSE` dots. By default curves if a run logged the metric more than once, and the
+#'   table is one of [list_runs()].
+#' @param ... For curves, passed to [plot()][graphics::plot.default]. For dots, passed to
+#'   [dotchart()][graphics::dotchart]. There `labels`, `groups`, `pch`, `pt.cex`, `bg`, `color` and `lcolor` may have a
+#'   value for each row of `x`.
+#' @return The data frame drawn, invisibly: `run_id`, `label` and `value`, and for curves `name`, `step` and `time`.
+#' @section Errors:
+#' * `espalier_error_bad_argument`: there is nothing to draw.
+#' @seealso [plot()][plot.Run] of one run, [best_run()]
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
 #' for (rate in c(0.3, 0.1, 0.2)) {
@@ -72,8 +72,8 @@ compared_runs <- function(x, metric, curves) {
   unknown <- metric[!metric %in% metrics]
   if (length(unknown)) {
     espalier_abort(
-      "bad_argument", if (is.na(unknown[1L])) "These runs have no numeric metric." else
-        sprintf("These runs have no numeric metric \"%s\".", unknown[1L]),
+      "bad_argument", if (is.na(unknown[1L])) "Can't plot the runs: they have no numeric metric." else
+        sprintf("Can't plot the runs: they have no numeric metric \"%s\".", unknown[1L]),
       if (length(metrics)) paste0("Their metrics: ", paste(metrics, collapse = ", "), "; choose with metric =.")
       else "Log one in the script: log_metric_to_run(\"accuracy\", accuracy)."
     )
@@ -82,10 +82,10 @@ compared_runs <- function(x, metric, curves) {
     found <- curves_of_runs(x, metric, workspace)
     if (!is.null(found)) return(found)
     if (isTRUE(curves)) {
-      refuse_curves(if (is.null(workspace)) "The table doesn't come from list_runs()" else sprintf("No run logged \"%s\" more than once", metric[1L]))
+      refuse_curves(if (is.null(workspace)) "the table doesn't come from list_runs()" else sprintf("no run logged \"%s\" more than once", metric[1L]))
     }
   }
-  if (length(metric) > 1L) refuse_curves(sprintf("Dots are drawn of one metric, and no run logged \"%s\" more than once", metric[1L]))
+  if (length(metric) > 1L) refuse_curves(sprintf("dots show one metric, and no run logged \"%s\" more than once", metric[1L]))
   shown <- is.finite(x[[paste0("metric_", metric)]])
   table <- x[shown, , drop = FALSE]
   drawn <- data.frame(run_id = table$run_id, label = run_labels(table), value = table[[paste0("metric_", metric)]])
@@ -93,7 +93,7 @@ compared_runs <- function(x, metric, curves) {
 }
 
 refuse_curves <- function(problem) {
-  espalier_abort("bad_argument", paste0("Can't draw curves. ", problem, "."), "Give one metric, and curves = FALSE.")
+  espalier_abort("bad_argument", paste0("Can't draw curves: ", problem, "."), "Give one metric, and curves = FALSE.")
 }
 
 #' The curves of runs; `NULL` where there are none

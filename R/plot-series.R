@@ -64,10 +64,10 @@ panels_of_run <- function(run, metrics) {
   charts <- if (is.null(metrics) || !all(wanted %in% names(histories))) charts_of_run(run)
   known <- c(names(histories), names(charts))
   unknown <- setdiff(wanted, known)
-  if (length(unknown)) refuse_metric(sprintf("The run has no numeric metric \"%s\".", unknown[1L]), known)
+  if (length(unknown)) refuse_metric(sprintf("Can't plot the run: it has no numeric metric \"%s\".", unknown[1L]), known)
   repeated <- names(histories)[vapply(histories, nrow, 0L) > 1L]
   groups <- if (is.list(metrics)) metrics else metric_groups(metrics %||% c(repeated, names(charts)))
-  if (!length(groups)) refuse_metric("The run has no metric that was logged more than once.", known)
+  if (!length(groups)) refuse_metric("Can't plot the run: it has no metric that was logged more than once.", known)
   panels <- lapply(seq_along(groups), function(at) {
     names <- groups[[at]]
     drawn <- intersect(names, names(charts))

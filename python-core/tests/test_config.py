@@ -10,7 +10,7 @@ from espalier.base.errors import EspalierError
     "fields,code,word",
     [
         ({}, "bad_argument", "entry_script"),
-        ({"command": "x", "entry_script": "y"}, "bad_argument", "not both"),
+        ({"command": "x", "entry_script": "y"}, "bad_argument", "Can't use both"),
         ({"source_directory": "."}, "bad_argument", "entry_script is missing"),
         ({"command": "x", "compute_target": "cluster", "docker": True, "environment": {}}, "bad_argument", "'cluster'"),
         ({"command": "x", "arguments": "--a 1"}, "bad_argument", "list"),

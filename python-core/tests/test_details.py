@@ -25,7 +25,7 @@ def test_logs_as_text(submit: Submit, ended: Ended, tmp_path: Path) -> None:
     ended(run)
     logs = run.get_details_with_logs()["logFiles"]
     assert logs["user_logs/std_log.txt"] == "hi\n" and logs["logs/a.txt"] == "more\n"
-    assert "no plain file" in logs["logs/link"]
+    assert "isn't a plain file" in logs["logs/link"]
 
 
 def test_a_damaged_event_log_is_among_the_warnings(submit: Submit, ended: Ended) -> None:

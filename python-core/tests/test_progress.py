@@ -203,6 +203,6 @@ def test_deleting_called_off_has_deleted(
     ended(submit("true"))
     with listening(Recorder(("Deleting runs", 0))), pytest.raises(Cancelled):
         workspace.delete()
-    with pytest.raises(EspalierError, match="no workspace"):
+    with pytest.raises(EspalierError, match="Can't find a workspace at"):
         workspace.runs.list()
     assert next(path.name for path in tmp_path.glob("ws*")).startswith("ws.deleted-")

@@ -169,7 +169,7 @@ def test_hostile(parent: Run, record: Dict[str, Any]) -> None:
 
 def test_a_defect_is_told_too(parent: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(requests._DEEDS, "submit", lambda *args: 1 // 0)
-    assert refused(parent, op="submit").startswith("internal: The request py-1-00000000-0.json failed: ZeroDivisionError")
+    assert refused(parent, op="submit").startswith("internal: Can't carry out the request py-1-00000000-0.json: ZeroDivisionError")
 
 
 def test_nothing_is_begun_for_a_run_that_is_being_canceled(parent: Run) -> None:
@@ -285,7 +285,7 @@ def test_the_time_of_a_request_may_be_any(parent: Run) -> None:
 
 def test_a_confined_job_waits_for_no_other_run(confined: Run, experiment: Experiment) -> None:
     other = experiment.start_logging()
-    assert refused(confined, op="submit", config={**HELLO, "depends_on": [other.id]}).startswith("bad_argument: depends_on")
+    assert refused(confined, op="submit", config={**HELLO, "depends_on": [other.id]}).startswith(f"bad_argument: Can't use {other.id} in `depends_on`")
 
 
 def test_nobody_else_enters_a_child_that_a_confined_job_logs_into(confined: Run) -> None:

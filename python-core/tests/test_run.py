@@ -121,7 +121,7 @@ def test_download(submit: Submit, ended: Ended, tmp_path: Path, monkeypatch: pyt
     assert (tmp_path / "a" / "b").read_text() == "m\n"
     with pytest.raises(EspalierError) as caught:
         run.download_file("outputs/gone")
-    assert caught.value.code == "artifact_missing" and caught.value.message == "The run has no file 'outputs/gone'."
+    assert caught.value.code == "artifact_missing" and caught.value.message == "Can't find 'outputs/gone' among the run's files."
 
 
 def test_a_run_whose_job_never_began_says_so_of_its_files(submit: Submit, ended: Ended, tmp_path: Path) -> None:
@@ -129,15 +129,15 @@ def test_a_run_whose_job_never_began_says_so_of_its_files(submit: Submit, ended:
     run = submit("true", inputs={"given": str(tmp_path / "given")}, depends_on=[submit("sleep 0.2").id])
     with pytest.raises(EspalierError) as caught:
         run.get_log()
-    assert caught.value.message == "The run has no file 'user_logs/std_log.txt' yet."
+    assert caught.value.message == "Can't find 'user_logs/std_log.txt' among the run's files yet."
     (tmp_path / "given").unlink()
     why = ended(run)["error"]["message"]
     for act in (run.get_log, lambda: run.download_file("outputs/m"), run.download_files):
         with pytest.raises(EspalierError) as caught:
             act()
         assert caught.value.code == "artifact_missing"
-        assert "because its job never began: The input given" in caught.value.message and "yet" not in str(caught.value)
-    assert why.startswith("The input given")
+        assert "because its job never began: Can't read the input given" in caught.value.message and "yet" not in str(caught.value)
+    assert why.startswith("Can't read the input given")
 
 
 def test_metrics_are_seen_while_the_job_runs(experiment: Any, project: Path, reach: Any, ended: Ended) -> None:

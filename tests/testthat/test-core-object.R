@@ -40,7 +40,7 @@ test_that("printing works where the core cannot, and says what is wrong", {
 
 test_that("fields are only read, and the error names the field", {
   run <- tree()
-  expect_error(run$id <- "other", "`id` of a <Run> cannot be set", class = "espalier_error_bad_argument")
+  expect_error(run$id <- "other", "Can't set `id` of a <Run>", class = "espalier_error_bad_argument")
 })
 
 test_that("$ completes with methods and fields, and nothing internal", {

@@ -171,7 +171,7 @@ test_that("a forked child of a session with Python is refused, data frames too, 
     "run$id" # (identity is in the object; logging needs no Python)
   )
   expect_identical(said[1:4], rep(refused, 4L))
-  expect_match(said[[5L]], "not readable: +This process was forked")
+  expect_match(said[[5L]], "not readable: +Can't use the core in this process")
   expect_match(said[[6L]], "^child: exp_")
 })
 

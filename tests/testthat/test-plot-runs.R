@@ -117,7 +117,7 @@ test_that("curves of runs are laid over one another", {
   expect_identical(nrow(plot(table, "loss", curves = FALSE)), 2L)
   expect_identical(nrow(plot(table, "auc")), 3L)
   expect_identical(names(plot(table, c("loss", "auc"))), names(drawn))
-  expect_error(plot(table, "auc", curves = TRUE), "No run logged \"auc\" more than once", class = "espalier_error_bad_argument")
+  expect_error(plot(table, "auc", curves = TRUE), "no run logged \"auc\" more than once", class = "espalier_error_bad_argument")
   expect_error(plot.espalier_run_table(as.data.frame(table), "loss", curves = TRUE), NA)
   plain <- data.frame(run_id = table$run_id, metric_loss = c(NA, 1, 0.5))
   expect_error(plot.espalier_run_table(plain, "loss", curves = TRUE), "come from list_runs", class = "espalier_error_bad_argument")

@@ -57,7 +57,7 @@ test_that("the vignette 'How a run works' renders, and shows what it tells", {
 shown <- list(
   azuremlsdk = list(errors = 1L, c("1.165202", "find the compute target", "Of the 163 verbs")),
   "failed-runs" = list(errors = 2L, c("not enough finite observations", "helpers.R:2", "outputs/3.rds", "cars) &gt; 2")),
-  "disk-use" = list(errors = 0L, c("<Deletion: 4 runs may go", "in the paper", "<Garbage: none", "Deleted 3 runs")),
+  "disk-use" = list(errors = 0L, c("&lt;Deletion: 4 runs may go", "in the paper", "&lt;Garbage: none", "Deleted 3 runs")),
   "many-settings" = list(errors = 0L, c("6 of 6 runs have ended (6 Completed)", "14.79836", "are returned"))
 )
 
