@@ -3,8 +3,8 @@
 
 #' Install espalier's Python part
 #'
-#' Use it before the first submit on a server or in a script, to add optional parts, or to install without a network.
-#' Otherwise the first submit sets up the private Python environment: 1 MB to download, 4 MB on disk.
+#' Use it on a server or in a script, to add optional parts, or to install without a network. Otherwise the first call
+#' that needs it, as a rule [workspace()], sets up the private Python environment: 1 MB to download, 4 MB on disk.
 #'
 #' Your own Python packages are never touched, and a Python of your choice is used instead: `RETICULATE_PYTHON`,
 #' `RETICULATE_PYTHON_ENV`, `VIRTUAL_ENV`, `reticulate::use_python()`, `options(espalier.python = )`. espalier installs
@@ -47,7 +47,7 @@
 #' * `espalier_error_bad_argument`: `extras` names an unknown part.
 #' @seealso [espalier_sitrep()]
 #' @examples
-#' # The first submit does this; to do it now:
+#' # The first call of workspace() does this; to do it now:
 #' if (interactive()) install_espalier()
 #' # With what secrets need, too:
 #' if (interactive()) install_espalier("secrets")
@@ -247,7 +247,20 @@ ask_consent <- function(task, question, call, code = "python_missing", ...) {
     return(invisible())
   }
   say(c("i" = "{question}"))
-  if (!isTRUE(utils::askYesNo("Go on?"))) refuse("You declined.")
+  if (!agrees("Go on?", default = TRUE)) refuse("You declined.")
+}
+
+#' Whether the user agrees; an answer that is neither yes nor no is asked for again
+#'
+#' @param default What an empty line means.
+#' @noRd
+agrees <- function(question, default) {
+  for (attempt in 1:3) {
+    answer <- tryCatch(utils::askYesNo(question, default = default), error = function(e) NULL)
+    if (!is.null(answer)) return(isTRUE(answer))
+    say(c("!" = "Please answer yes, no or cancel."))
+  }
+  FALSE
 }
 
 #' What the user has set: TRUE, FALSE, or NULL for nothing
