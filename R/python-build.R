@@ -1,10 +1,10 @@
 # Making the private environment: by uv, else by venv and pip. Its optional parts are in python-extras.R, how it
 # becomes complete or absent in python-place.R.
 
-#' Install the Python part
+#' Install espalier's Python part
 #'
-#' The first submit sets up a private Python environment for espalier: 1 MB to download, 4 MB on disk. Call this
-#' function to do it earlier, to add optional parts before they are needed, or to install without a network.
+#' Use it on a server or in a script, to add optional parts, or to install without a network. Otherwise the first call
+#' that needs it, as a rule [workspace()], sets up the private Python environment: 1 MB to download, 4 MB on disk.
 #'
 #' Your own Python packages are never touched, and a Python of your choice is used instead: `RETICULATE_PYTHON`,
 #' `RETICULATE_PYTHON_ENV`, `VIRTUAL_ENV`, `reticulate::use_python()`, `options(espalier.python = )`. espalier installs
@@ -41,11 +41,13 @@
 #' @param force `TRUE` makes the environment again. The parts that were there are installed again.
 #' @return The environment's folder, invisibly.
 #' @section Errors:
-#' `espalier_error_python_missing`: no suitable Python was found, or the packages can't be installed. The message
-#' ends with the output of uv or pip.
+#' * `espalier_error_python_missing`: no suitable Python was found, or the packages can't be installed. The message
+#'   ends with the output of uv or pip.
+#' * `espalier_error_path_missing`: the folder `wheels` doesn't exist.
+#' * `espalier_error_bad_argument`: `extras` names an unknown part.
 #' @seealso [espalier_sitrep()]
 #' @examples
-#' # The first submit does this; to do it now:
+#' # The first call of workspace() does this; to do it now:
 #' if (interactive()) install_espalier()
 #' # With what secrets need, too:
 #' if (interactive()) install_espalier("secrets")
@@ -249,7 +251,20 @@ ask_consent <- function(task, question, call, code = "python_missing", ...) {
     return(invisible())
   }
   say(c("i" = "{question}"))
-  if (!isTRUE(utils::askYesNo("Go on?"))) refuse("You declined.")
+  if (!agrees("Go on?", default = TRUE)) refuse("You declined.")
+}
+
+#' Whether the user agrees; an answer that is neither yes nor no is asked for again
+#'
+#' @param default What an empty line means.
+#' @noRd
+agrees <- function(question, default) {
+  for (attempt in 1:3) {
+    answer <- tryCatch(utils::askYesNo(question, default = default), error = function(e) NULL)
+    if (!is.null(answer)) return(isTRUE(answer))
+    say(c("!" = "Please answer yes, no or cancel."))
+  }
+  FALSE
 }
 
 #' What the user has set: TRUE, FALSE, or NULL for nothing
@@ -304,7 +319,7 @@ find_python <- function() {
   if (nzchar(named)) {
     found <- probe_python(named)
     if (!is.null(found)) return(found)
-    espalier_abort("python_missing", sprintf("ESPALIER_PYTHON is %s, which is no Python %s with a shared libpython.",
+    espalier_abort("python_missing", sprintf("Can't use ESPALIER_PYTHON: %s isn't a Python %s with a shared libpython.",
                                              named, python_range()),
                    "Set it to another interpreter, or unset it.")
   }
