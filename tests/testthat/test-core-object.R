@@ -66,7 +66,7 @@ test_that("objects cross to the core as their identity", {
 
 test_that("a property that isn't a field can't be set either", {
   run <- start_logging_run(experiment(local_workspace(), "tags"))
-  read_only <- function(code) expect_error(code, "is only read", class = "espalier_error_bad_argument")
+  read_only <- function(code) expect_error(code, "it is read-only", class = "espalier_error_bad_argument")
   read_only(run$tags <- list(a = "b"))
   read_only(run[["status"]] <- "Completed")
   read_only(run$id <- "x")
