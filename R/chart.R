@@ -3,13 +3,19 @@
 #' The charts of a metric: one that was logged once as it is, else a list
 #' @noRd
 charts_of <- function(texts) {
-  charts <- lapply(texts, function(text) as_chart(jsonlite::fromJSON(text)))
+  # (fromJSON() would fetch a text that is a URL, and read one that is a path)
+  charts <- lapply(texts, function(text) {
+    tryCatch(as_chart(jsonlite::parse_json(text, simplifyVector = TRUE)), error = function(e) {
+      espalier_abort("damaged", "Can't read a chart of the run: its payload isn't a chart's JSON.", parent = e)
+    })
+  })
   if (length(charts) == 1L) charts[[1L]] else charts
 }
 
 as_chart <- function(payload) {
   data <- payload$data
-  labels <- data$class_labels
+  # (labels come from jobs, and go to terminals and pictures)
+  if (length(data$class_labels)) data$class_labels <- labels <- safe_line(data$class_labels)
   if (payload$schema_type == "confusion_matrix") dimnames(data$matrix) <- list(truth = labels, predicted = labels)
   for (field in intersect(names(data), c("probability_tables", "percentile_tables"))) {
     dimnames(data[[field]]) <- list(labels, NULL, c("TP", "FP", "TN", "FN"))

@@ -53,11 +53,8 @@ is_launcher <- function(file) {
 agree_to_launcher <- function(launcher) {
   if (!interactive()) return(invisible())
   where <- managed_env() %||% managed_root()
-  say(c(
-    "This writes {.path {launcher}},",
-    " " = "and installs click and jmespath (1 MB) into {.path {where}}."
-  ))
-  if (!isTRUE(utils::askYesNo("Go on?"))) {
+  say("This writes {.path {launcher}}, and installs two Python packages (1 MB) into {.path {where}}.")
+  if (!agrees("Go on?", default = TRUE)) {
     espalier_abort("python_missing", "Can't install the command line without your consent.", "Call install_espalier_cli() again, and agree.")
   }
 }

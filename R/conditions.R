@@ -12,7 +12,9 @@
 #' @noRd
 espalier_abort <- function(code, message, hint = NULL, ..., call = verb_call(), parent = NULL) {
   hint <- if (length(hint) && any(nzchar(hint))) paste(hint, collapse = "\n")
-  text <- c(paste(message, collapse = "\n"), hint)
+  # (the last line of a failed run's error is the place of its log)
+  remedy <- if (!is.null(hint) && code != "run_failed") paste("i", gsub("\n", "\n  ", hint)) else hint
+  text <- c(paste(message, collapse = "\n"), remedy)
   if (inherits(parent, "condition")) {
     text <- c(text, paste("Caused by:", conditionMessage(parent)))
   }

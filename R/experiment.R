@@ -1,6 +1,7 @@
 #' Get or create an experiment
 #'
-#' Use this to name the group of runs that a job is submitted to. An experiment comes into being with its first run.
+#' Use this to name the group of runs that a job is submitted to. The first run creates the experiment, and
+#' [list_experiments()] shows it from then on. A new name that is nearly that of another experiment is reported.
 #'
 #' @param workspace A [workspace()].
 #' @param name String: name of the experiment. The rule is that of [workspace()].
@@ -16,7 +17,12 @@
 experiment <- function(workspace, name) {
   check_object(workspace, "Workspace", "workspace")
   check_name(name)
-  Experiment$new(identity = c(workspace = workspace$path, name = name))
+  found <- Experiment$new(identity = c(workspace = workspace$path, name = name))
+  near <- if (is.null(job_dir())) misspelled_experiment(found)
+  if (length(near) && first_time(paste("experiment", workspace$path, name))) {
+    say(c(i = "Experiment {.val {name}} is new. There is {.val {near}} too. Did you mean it?"))
+  }
+  found
 }
 
 #' Submit a job
@@ -297,6 +303,18 @@ near_experiment <- function(x) {
   # (names of a series differ in their numbers, and mean what they say)
   near <- which(distance <= nchar(x$name) / 2 & gsub("[0-9]", "", names) != gsub("[0-9]", "", x$name))
   if (length(near)) names[near[which.min(distance[near])]]
+}
+
+#' The experiment that a new name may be a misspelling of: one letter more, less or other, or two that are exchanged
+#' @noRd
+misspelled_experiment <- function(x) {
+  # (a workspace that is gone is reported by the call that needs it)
+  names <- tryCatch(x$workspace$experiments$list()$experiment, espalier_error = function(e) NULL)
+  if (x$name %in% names || nchar(x$name) < 4L) return(NULL)
+  letters_of <- function(names) vapply(strsplit(tolower(names), ""), function(each) paste(sort(each), collapse = ""), "")
+  distance <- utils::adist(x$name, names, ignore.case = TRUE)[1L, ]
+  is_near <- distance < 2 | distance == 2 & letters_of(names) == letters_of(x$name)
+  utils::head(names[is_near & gsub("[0-9]", "", names) != gsub("[0-9]", "", x$name)], 1L)
 }
 
 #' @rdname list_runs

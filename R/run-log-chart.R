@@ -163,6 +163,7 @@ json_nested <- function(x, shape, field, sizes) {
   rest <- substring(shape, 2L)
   items <- if (nzchar(rest)) slices(x) else unlist(x, use.names = FALSE)
   if (!length(items)) refuse_payload(sprintf("its `%s` is empty", field))
+  if (letter == "C") check_class_count(length(items))
   if (is.null(sizes[[letter]])) assign(letter, length(items), envir = sizes)
   if (length(items) != sizes[[letter]]) {
     refuse_payload(sprintf("its `%s` has %d elements where %d are needed", field, length(items), sizes[[letter]]))
@@ -172,6 +173,8 @@ json_nested <- function(x, shape, field, sizes) {
   if (!is.numeric(items) || is.object(items)) refuse_payload(sprintf("its `%s` isn't made of numbers", field))
   absent <- is.na(items) & field %in% c("bin_averages", "bin_errors")
   if (!all(is.finite(items) | absent)) refuse_payload(sprintf("its `%s` isn't finite", field))
+  if (grepl("^matrix|counts$|tables$", field) && any(items < 0, na.rm = TRUE)) refuse_payload(sprintf("its `%s` has negative counts", field))
+  if (field == "bin_edges" && any(diff(items) <= 0)) refuse_payload("its `bin_edges` don't increase")
   items[absent] <- NaN
   json_array(json_value(items, field))
 }
@@ -181,9 +184,6 @@ json_nested <- function(x, shape, field, sizes) {
 slices <- function(x) {
   size <- dim(x)
   if (is.data.frame(x) || length(size) < 2L) return(as.list(x))
-  lapply(seq_len(size[1L]), function(at) {
-    slice <- x[slice.index(x, 1L) == at]
-    if (length(size) > 2L) dim(slice) <- size[-1L]
-    slice
-  })
+  if (length(size) == 2L) return(lapply(seq_len(size[1L]), function(at) x[at, ]))
+  lapply(split(as.vector(x), rep_len(seq_len(size[1L]), length(x))), array, size[-1L])
 }

@@ -3,7 +3,8 @@
 #' Use it to come back to a run, for example in a new session.
 #'
 #' @param experiment An [experiment()], or a [workspace()] to look in all its experiments.
-#' @param run_id String: the run's id, as [list_runs()] shows it, or `"latest"` for the newest run.
+#' @param run_id String: the run's id, as [list_runs()] shows it, or `"latest"` for the newest
+#   one that has no parent and isn't archived.
 #' @return A `Run` object.
 #' @section Errors:
 #' * `espalier_error_run_missing`: the run doesn't exist.

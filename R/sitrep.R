@@ -99,7 +99,7 @@ megabytes_of <- function(folder) {
 
 sitrep_unmade <- function() {
   base <- tryCatch(find_python(), espalier_error = function(e) e)
-  why <- "the private environment is missing; the first submit sets it up"
+  why <- "the private environment is missing; the first call of workspace() sets it up"
   if (inherits(base, "condition")) {
     return(fact("Python", "none", why, conditionMessage(base), "Unset ESPALIER_PYTHON."))
   }

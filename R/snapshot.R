@@ -275,7 +275,7 @@ print.espalier_garbage <- function(x, n = 10L, ...) {
   cat(header("Garbage", facts = facts), "\n", sep = "")
   shown <- utils::head(as.data.frame(x), n)
   cat(sprintf("  %s  %s  %s\n", format(shown$what), format(format_bytes(shown$size), justify = "right"),
-              shown_path(shown$path)), sep = "")
+              gsub("([0-9a-f]{12})[0-9a-f]{20,}", "\\1...", shown_path(shown$path))), sep = "")
   if (nrow(x) > n) cat(sprintf("  ... and %d more; as.data.frame() has all, and why.\n", nrow(x) - n))
   if (dry) cat("Nothing was deleted; dry_run = FALSE does it.\n")
   invisible(x)

@@ -114,6 +114,8 @@ write_workspace_config <- function(workspace, path = NULL, file_name = NULL) {
 #'
 #' Use these to see which workspaces a project has and what is in them, and to delete one with all its runs.
 #'
+#' `delete_workspace()` deletes a workspace with all its runs. An interactive session asks first if there are any.
+#'
 #' @param workspace A [workspace()].
 #' @param path Path of the folder that holds workspaces. By default `.espalier/` of this project.
 #' @param subscription_id,resource_group Ignored, with a message. They are there because azuremlsdk has them.
@@ -198,6 +200,12 @@ list_workspaces <- function(subscription_id = NULL, resource_group = NULL, path 
 #' @export
 delete_workspace <- function(workspace, delete_dependent_resources = FALSE, no_wait = FALSE) {
   check_object(workspace, "Workspace", "workspace")
+  runs <- if (interactive()) nrow(list_runs(workspace, include_children = TRUE, include_archived = TRUE)) else 0L
+  question <- sprintf("Delete workspace \"%s\" with %s?", basename(workspace$path), number_of(runs, "run"))
+  if (runs && !agrees(question, default = FALSE)) {
+    say("Nothing was deleted.")
+    return(invisible(NULL))
+  }
   when_too_late(workspace$delete(), function(none) say(c(i = "The workspace had been deleted before the interrupt.")))
   invisible(NULL)
 }

@@ -3,7 +3,7 @@
 test_that("runs are found by id and as the latest, in their experiment only", {
   ws <- local_workspace()
   exp <- experiment(ws, "e")
-  expect_error(get_run(exp, "latest"), "no runs yet", class = "espalier_error_run_missing")
+  expect_error(get_run(exp, "latest"), "has none yet", class = "espalier_error_run_missing")
   expect_error(get_run(ws, "latest"), class = "espalier_error_run_missing")
   first <- ended(submit_command(ws, "true", experiment = "e"))
   second <- ended(submit_command(ws, "true", experiment = "e"))
@@ -14,7 +14,7 @@ test_that("runs are found by id and as the latest, in their experiment only", {
   expect_true(get_run(ws, other$id) == other)
   expect_false(first == second)
   expect_true(first != second)
-  expect_error(get_run(exp, other$id), "\"e\" has no run", class = "espalier_error_run_missing")
+  expect_error(get_run(exp, other$id), "in the experiment \"e\"", class = "espalier_error_run_missing")
   for (id in c("e_1_00000000", "../../x", "x", "e_1_0000000g", strrep("a", 1000))) {
     expect_error(get_run(ws, id), class = "espalier_error_run_missing")
     expect_error(get_run(exp, id), class = "espalier_error_run_missing")
